@@ -1,0 +1,41 @@
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help run test lint install install-dev clean
+
+help: ## Say what there is to type.
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+run: install ## Install what is missing and start everything: database, web, worker, beat, sandbox.
+	@$(BIN)/python manage.py up
+
+test: install-dev ## Install what is missing and run the whole test suite.
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+lint: install-dev ## Style, types, import contracts, migrations.
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/mypy .
+	@$(BIN)/lint-imports
+	@$(BIN)/python manage.py makemigrations --check --dry-run
+
+install: $(VENV)/.runtime ## Make the virtual environment.
+
+install-dev: $(VENV)/.dev
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: install it, or name yours with 'make PYTHON=/path/to/python3.11 run'."; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements.txt | $(BIN)/python
+	@echo "Installing the packages of requirements.txt …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements.txt requirements-dev.txt | $(BIN)/python
+	@echo "Installing the packages of requirements-dev.txt …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ $(VENV)/.runtime
+
+clean: ## Forget the virtual environment and all local data.
+	@rm -rf $(VENV) .run

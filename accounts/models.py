@@ -1,0 +1,118 @@
+"""People: users of the robot platform and the operators who serve them."""
+
+import uuid
+from typing import Any
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.db import models
+from django.db.models import F, Q
+
+from config.lookups import id_or_code
+
+
+class UserQuerySet(models.QuerySet["User"]):
+    def by_reference(self, reference: object) -> "UserQuerySet":
+        """Whoever has this id or gateway code."""
+        return self.filter(id_or_code(reference))
+
+
+class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]
+    def create_superuser(self, username: str, password: str | None = None, **fields: Any) -> "User":
+        """An operator who may do everything."""
+        operator: User = self.model(username=username, is_staff=True, is_superuser=True, **fields)
+        operator.set_password(password)
+        operator.save(using=self._db)
+        return operator
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A group owner or promoter whom a robot met, or (with `is_staff`) an operator.
+
+    A user exists from the moment a robot was added as a friend (`code`); the profile is complete
+    once WeChat's union_id is bound (`completed_at`).
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    username = models.CharField("登录名", max_length=64, unique=True, null=True, blank=True)
+    is_staff = models.BooleanField("运营人员", default=False)
+    is_active = models.BooleanField("启用", default=True)
+
+    code = models.CharField("网关编号", max_length=128, unique=True, null=True, blank=True)
+    nickname = models.CharField("昵称", max_length=128, blank=True)
+    avatar_url = models.CharField("头像", max_length=1024, blank=True)
+    channel = models.CharField("渠道", max_length=64, blank=True)
+    union_id = models.CharField("union_id", max_length=128, unique=True, null=True, blank=True)
+    open_id = models.CharField("open_id", max_length=128, blank=True)
+    app_id = models.CharField("app_id", max_length=64, blank=True)
+    completed_at = models.DateTimeField("补全时间", null=True, blank=True)
+    inviter = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="apprentices", verbose_name="师傅"
+    )
+    phone = models.CharField("手机号", max_length=11, unique=True, null=True, blank=True)
+    identity_sealed = models.BinaryField(null=True, editable=False)  # accounts.identity seals and opens it
+    identity_given_at = models.DateTimeField("实名时间", null=True, blank=True)
+
+    blocked_at = models.DateTimeField("封号时间", null=True, blank=True)
+    blocked_by = models.CharField("封号操作人", max_length=80, blank=True)
+    blocked_reason = models.CharField("封号原因", max_length=200, blank=True)
+    created_at = models.DateTimeField("注册时间", auto_now_add=True)
+
+    objects = UserManager()
+    USERNAME_FIELD = "username"
+    REQUIRED_FIELDS: list[str] = []
+
+    class Meta:
+        verbose_name = verbose_name_plural = "用户"
+        ordering = ["-created_at", "id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(inviter__isnull=True) | ~Q(inviter=F("id")), name="user_does_not_invite_oneself"
+            ),
+            models.CheckConstraint(
+                condition=Q(completed_at__isnull=True) | Q(union_id__isnull=False), name="completed_user_has_union_id"
+            ),
+            models.CheckConstraint(
+                condition=Q(blocked_at__isnull=False) | Q(blocked_by=""), name="user_blocked_by_someone_has_blocked_at"
+            ),
+            models.CheckConstraint(
+                condition=Q(identity_sealed__isnull=True, identity_given_at__isnull=True)
+                | Q(identity_sealed__isnull=False, identity_given_at__isnull=False),
+                name="sealed_identity_has_its_moment",
+            ),
+            models.CheckConstraint(
+                condition=Q(phone__isnull=True) | Q(phone__regex=r"^1[3-9]\d{9}$"), name="phone_is_a_mainland_number"
+            ),
+        ]
+        indexes = [models.Index(fields=["-created_at", "id"], name="users_newest_first")]
+
+    def __str__(self) -> str:
+        return self.nickname or self.username or str(self.pk)
+
+    @property
+    def is_blocked(self) -> bool:
+        return self.blocked_at is not None
+
+
+class VerificationCode(models.Model):
+    """The SMS code that proves a phone; one live code per user and phone, a new one replaces it."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="verification_codes")
+    phone = models.CharField(max_length=11)
+    code_hash = models.CharField(max_length=64)
+    sent_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    wrong_tries = models.PositiveSmallIntegerField(default=0)
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "短信验证码"
+        constraints = [
+            models.UniqueConstraint(fields=["user", "phone"], name="one_code_per_user_and_phone"),
+            models.CheckConstraint(condition=Q(wrong_tries__lte=5), name="five_wrong_tries_burn_a_code"),
+            models.CheckConstraint(condition=Q(expires_at__gt=F("sent_at")), name="code_expires_after_it_was_sent"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.phone[:3]}****{self.phone[-4:]}"
+

@@ -1,0 +1,123 @@
+"""WeChat sign-in, tokens, phones and blocking."""
+
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from accounts import blocking, verification, wechat_proof
+from accounts.authentication import issue_token
+from accounts.models import User
+from accounts.serializers import AccessToken, Me, Phone, PhoneProof, UnionId, WeChatCallback, WeChatUserInfo
+from accounts.throttles import SmsThrottle
+from accounts.wechat_sign_in import profile_of
+from config.api import reading
+from config.api.actors import actor
+from config.api.permissions import Anyone, IsNotBlocked, IsUser, needs
+from config.api.renderer import TokenRenderer
+from config.api.schema import operation
+from config.api.throttles import Throttle
+from config.errors import Code, NotAllowed
+from config.models import Scope
+
+
+class UnknownWeChatAccount(NotAllowed):
+    message = "该微信账号还没有注册,请先添加机器人并补全资料"
+
+
+class WeChatViews(GenericViewSet[User]):
+    """Public: what WeChat says about a visitor."""
+
+    authentication_classes = ()
+    permission_classes = (Anyone,)
+    throttle_classes = (Throttle,)
+    throttle_scope = "wechat"
+
+    @operation(
+        "微信授权",
+        query=WeChatCallback,
+        answer=WeChatUserInfo,
+        codes=[Code.WECHAT_REFUSED, Code.OUTSIDE_FAILED],
+        description="以微信回调的 code 换取用户信息,并在 cookie 里留下两小时有效的授权证明。",
+    )
+    def user_info(self, request: Request) -> Response:
+        given = reading.query(request, WeChatCallback)
+        profile = profile_of(given["app_id"], given["code"])
+        response = Response(WeChatUserInfo(profile).data)
+        wechat_proof.give_proof(response, union_id=profile.unionid, open_id=profile.openid)
+        return response
+
+
+class TokenViews(GenericViewSet[User]):
+    """An access token for whom WeChat vouched."""
+
+    permission_classes = (Anyone,)
+    renderer_classes = (TokenRenderer,)
+    throttle_classes = (Throttle,)
+    throttle_scope = "auth"
+
+    @operation("获取 token", body=UnionId, answer=AccessToken, codes=[Code.UNAUTHENTICATED])
+    def create(self, request: Request) -> Response:
+        union_id = reading.body(request, UnionId)["union_id"]
+        wechat_proof.require_proof(request, union_id)
+        user = User.objects.filter(union_id=union_id, is_active=True).first()
+        if user is None:
+            raise UnknownWeChatAccount
+        return Response({"access_token": issue_token(user)})
+
+
+class MeViews(GenericViewSet[User]):
+    """Whose token this is."""
+
+    permission_classes = (IsUser,)
+    renderer_classes = (TokenRenderer,)
+
+    @operation("当前 token 的用户", answer=Me)
+    def show(self, request: Request) -> Response:
+        return Response({"me": {"user_id": str(request.user.pk)}})
+
+
+class SmsCodeViews(GenericViewSet[User]):
+    """A code by SMS."""
+
+    permission_classes = (IsUser,)
+    throttle_classes = (SmsThrottle,)
+
+    @operation("发送短信验证码", query=Phone, codes=[Code.OUTSIDE_FAILED, Code.SMS_TOO_OFTEN])
+    def send(self, request: Request) -> Response:
+        if request.user.is_blocked:
+            raise NotAllowed("账号已被封,不能进行此操作,请联系客服")
+        phone = reading.query(request, Phone)["phone"]
+        verification.send_code(user=request.user, phone=phone, at=timezone.now())
+        return Response(None)
+
+
+class PhoneViews(GenericViewSet[User]):
+    """The user's own phone."""
+
+    permission_classes = (IsUser, IsNotBlocked)
+    throttle_classes = (Throttle,)
+    throttle_scope = "phone"
+
+    @operation(
+        "补全手机号",
+        body=PhoneProof,
+        codes=[Code.SMS_CODE_WRONG, Code.SMS_CODE_EXPIRED, Code.PHONE_TAKEN],
+    )
+    def update(self, request: Request) -> Response:
+        given = reading.body(request, PhoneProof)
+        verification.prove_phone(user=request.user, at=timezone.now(), **given)
+        return Response(None)
+
+
+class BlockViews(GenericViewSet[User]):
+    """Outside systems and operators block users."""
+
+    permission_classes = (needs(Scope.USERS_BLOCK, "accounts.change_user"),)
+
+    @operation("用户封号", codes=[Code.NOT_FOUND], description="可重复调用;未打款的提现一并拒绝并退回余额。")
+    def update(self, request: Request, reference: str) -> Response:
+        user = get_object_or_404(User.objects.by_reference(reference))
+        blocking.block(user=user, by=actor(request), reason="外部系统封号", at=timezone.now())
+        return Response("")

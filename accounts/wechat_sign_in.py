@@ -1,0 +1,24 @@
+"""What WeChat says about a visitor, with its refusals in our words."""
+
+from config.errors import Code, OutsideFailed, Refusal
+from integrations.http import OutsideError, Refused
+from integrations.wechat import WeChat, WeChatProfile
+
+
+class WeChatRefused(Refusal):
+    code = Code.WECHAT_REFUSED
+    message = "微信授权失败,请重新打开页面授权"
+
+
+class WeChatDown(OutsideFailed):
+    message = "微信暂时没有响应,请稍后再试"
+
+
+def profile_of(app_id: str, oauth_code: str) -> WeChatProfile:
+    """Who opened the page: 2501 when WeChat refuses the code, 1101 when it does not answer in time."""
+    try:
+        return WeChat.from_settings().profile(app_id, oauth_code)
+    except Refused as error:
+        raise WeChatRefused from error
+    except OutsideError as error:
+        raise WeChatDown from error

@@ -1,0 +1,14 @@
+"""Who acts, in a word for the books."""
+
+from rest_framework.request import Request
+
+from config.models import ApiKey
+
+
+def actor(request: Request) -> str:
+    """The operator's name, the key's name, or the user's id."""
+    if isinstance(request.auth, ApiKey):
+        return f"接口:{request.auth.name}"
+    if request.user.is_authenticated:
+        return str(getattr(request.user, "username", None) or request.user.pk)
+    return "接口:未认证"

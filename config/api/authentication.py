@@ -1,0 +1,51 @@
+"""Who calls: an outside system with a key, or a signed-in operator. (Users: accounts.authentication.)"""
+
+import hashlib
+
+from django.contrib.auth.models import AnonymousUser
+from django.core.cache import cache
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from config.models import ApiKey
+
+KEY_HEADER = "HTTP_X_API_KEY"
+_NOTE_USE_EVERY_SECONDS = 60
+
+
+def hash_key(raw: str) -> str:
+    """What is stored of a key. Keys are 256 random bits, so a plain hash cannot be searched."""
+    return hashlib.sha256(raw.encode()).hexdigest()
+
+
+def _note_use(key: ApiKey) -> None:
+    """Remember the use, at most once a minute per key, so that no request waits for another."""
+    if cache.add(f"key-used:{key.pk}", 1, _NOTE_USE_EVERY_SECONDS):
+        ApiKey.objects.filter(pk=key.pk).update(last_used_at=timezone.now())
+
+
+class ApiKeyAuthentication(BaseAuthentication):
+    """The header X-Api-Key."""
+
+    def authenticate(self, request: Request) -> tuple[AnonymousUser, ApiKey] | None:
+        raw = request.META.get(KEY_HEADER, "")
+        if not raw:
+            return None
+        key = ApiKey.objects.filter(key_hash=hash_key(raw), revoked_at=None).first()
+        if key is None:
+            raise AuthenticationFailed
+        _note_use(key)
+        return AnonymousUser(), key
+
+    def authenticate_header(self, request: Request) -> str:
+        return "X-Api-Key"
+
+
+class OperatorAuthentication(SessionAuthentication):
+    """The session of an operator signed in to the admin, with CSRF protection."""
+
+    def authenticate(self, request: Request):  # type: ignore[no-untyped-def]
+        user = getattr(request._request, "user", None)
+        return super().authenticate(request) if user is not None and user.is_staff else None

@@ -1,0 +1,54 @@
+"""Pages: `current_page` from 0, `page_size` 1–200, exact totals."""
+
+from collections.abc import Callable
+from math import ceil
+from typing import Any
+
+from django.db.models import QuerySet
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from config.api.renderer import Answer
+from config.errors import BadRequest
+
+DEFAULT_PAGE_SIZE = 20
+MAX_PAGE_SIZE = 200
+MAX_PAGE = 1_000_000
+
+
+def _number(request: Request, name: str, default: int, low: int, high: int) -> int:
+    raw = request.query_params.get(name, "").strip()
+    if not raw:
+        return default
+    if not raw.isascii() or not raw.removeprefix("-").isdigit() or len(raw) > 10 or not low <= int(raw) <= high:
+        raise BadRequest(f"{name}: 应为 {low} 到 {high} 之间的整数")
+    return int(raw)
+
+
+def page_bounds(request: Request, *, may_ask_all: bool = False) -> tuple[int, int | None]:
+    """(`current_page`, `page_size`), the size None when everything is asked for with -1."""
+    page = _number(request, "current_page", 0, 0, MAX_PAGE)
+    if may_ask_all and request.query_params.get("page_size", "").strip() == "-1":
+        return page, None
+    return page, _number(request, "page_size", DEFAULT_PAGE_SIZE, 1, MAX_PAGE_SIZE)
+
+
+def page_info(page: int, size: int, total: int) -> dict[str, int]:
+    return {
+        "current_page": page,
+        "page_size": size,
+        "total_page": ceil(total / size) if size else 0,
+        "total_records": total,
+    }
+
+
+def paged(
+    request: Request, rows: QuerySet[Any, Any], shape: Callable[[Any], Any], *, may_ask_all: bool = False
+) -> Response:
+    """One page of `rows` (which must have a unique order), each row put into wire form by `shape(rows)`."""
+    page, size = page_bounds(request, may_ask_all=may_ask_all)
+    total = rows.count()
+    if size is None:
+        return Response(Answer(shape(rows) if total else [], page_info(0, total, total)))
+    chosen = rows[page * size : (page + 1) * size] if page * size < total else []
+    return Response(Answer(shape(chosen) if chosen else [], page_info(page, size, total)))

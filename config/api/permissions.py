@@ -1,0 +1,79 @@
+"""Who may call what. The default is nobody; every view states its own."""
+
+import logging
+from typing import Any, ClassVar
+
+from django.conf import settings
+from rest_framework.exceptions import NotAuthenticated, PermissionDenied
+from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.request import Request
+from rest_framework_simplejwt.tokens import Token
+
+from config.models import ApiKey, Scope
+
+logger = logging.getLogger(__name__)
+
+
+class Nobody(BasePermission):
+    """What a view without a stated policy has."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return False
+
+
+class Anyone(BasePermission):
+    """Public operations say so."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return True
+
+
+class IsUser(BasePermission):
+    """A user with an access token."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if not isinstance(request.auth, Token):
+            raise NotAuthenticated
+        return True
+
+
+class IsNotBlocked(BasePermission):
+    """A blocked user reads, and writes nothing."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if request.method not in SAFE_METHODS and getattr(request.user, "is_blocked", False):
+            raise PermissionDenied("账号已被封,不能进行此操作,请联系客服", code="stated")
+        return True
+
+
+class HasScope(BasePermission):
+    """An outside system whose key carries `scope`, or an operator with `operator_permission`.
+
+    Runs open in the embedded mode (settings.ENFORCE_AUTH), with one warning an operation.
+    """
+
+    scope: ClassVar[Scope]
+    operator_permission: ClassVar[str]
+    _warned: ClassVar[set[str]] = set()
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if isinstance(request.auth, ApiKey):
+            return request.auth.allows(self.scope)
+        if getattr(request.user, "is_staff", False) and not isinstance(request.auth, Token):
+            return request.user.has_perm(self.operator_permission)
+        if not settings.ENFORCE_AUTH:
+            self._warn(request)
+            return True
+        raise NotAuthenticated
+
+    def _warn(self, request: Request) -> None:
+        operation = f"{request.method} {request.resolver_match.route if request.resolver_match else request.path}"
+        if operation not in self._warned:
+            self._warned.add(operation)
+            logger.warning("%s is open: the embedded mode asks for no key (ENFORCE_AUTH=1 does)", operation)
+
+
+def needs(scope: Scope, operator_permission: str) -> type[HasScope]:
+    """The permission class of a service operation."""
+    name = "Needs" + scope.name.title().replace("_", "")
+    return type(name, (HasScope,), {"scope": scope, "operator_permission": operator_permission})

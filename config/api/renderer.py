@@ -1,0 +1,94 @@
+"""The envelope: the one place where an answer gets its outer shape."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from django.http import HttpRequest, HttpResponse
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+
+from config.errors import Code
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a view says beyond plain data: a page, a remark, or (from the exception handler) a refusal."""
+
+    data: Any = None
+    page_info: Mapping[str, int] = field(default_factory=dict)
+    description: str = ""
+    code: Code = Code.OK
+
+
+def _as_answer(data: Any) -> Answer:
+    return data if isinstance(data, Answer) else Answer(data=data)
+
+
+def _unknown(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Sequence):
+        return list(value)
+    return str(value)
+
+
+def to_bytes(value: Any) -> bytes:
+    """JSON, UTF-8. Decimals become strings; serializers decide the two digits of money."""
+    return orjson.dumps(value, default=_unknown, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_SUBCLASS)
+
+
+class EnvelopeRenderer(BaseRenderer):
+    """`{"code", "description", "data", "page_info"}`, all four, in this order."""
+
+    media_type = "application/json"
+    format = "json"
+    charset = None
+    render_style = "binary"
+
+    def render(self, data: Any, *args: Any, **kwargs: Any) -> bytes:
+        answer = _as_answer(data)
+        return to_bytes(
+            {
+                "code": int(answer.code),
+                "description": answer.description,
+                "data": answer.data,
+                "page_info": dict(answer.page_info),
+            }
+        )
+
+
+class TokenRenderer(EnvelopeRenderer):
+    """The older shape of `/auth` and `/auth/me`: `code`, `msg`, and the data beside them."""
+
+    def render(self, data: Any, *args: Any, **kwargs: Any) -> bytes:
+        answer = _as_answer(data)
+        return to_bytes({"code": int(answer.code), "msg": answer.description, **(answer.data or {})})
+
+
+class AlwaysJSON(BaseContentNegotiation):
+    """Callers get JSON whatever they say they accept."""
+
+    def select_parser(self, request: Request, parsers: Any) -> BaseParser | None:
+        wanted = (request.content_type or "").split(";")[0].strip().lower()
+        return next((parser for parser in parsers if parser.media_type == wanted), None)
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
+def plain_answer(answer: Answer, status: int, headers: Mapping[str, str] | None = None) -> HttpResponse:
+    """An envelope outside DRF: unknown paths and faults before a view was found."""
+    body = EnvelopeRenderer().render(answer)
+    return HttpResponse(body, status=status, content_type="application/json", headers=dict(headers or {}))
+
+
+def is_for_people(request: HttpRequest) -> bool:
+    """Whether an HTML page is the right answer: only inside the admin."""
+    return request.path.startswith("/admin/")

@@ -1,0 +1,57 @@
+"""How often: fixed windows in Redis, counted atomically, per user or else per address."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.cache import cache
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+
+from config.errors import Code, Refusal
+
+
+class TooManyRequests(Refusal):
+    """Called too often; `retry_after` says in how many seconds to come back."""
+
+    code = Code.TOO_MANY_REQUESTS
+    message = "操作太频繁,请稍后再试"
+
+    def __init__(self, message: str | None = None, *, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = max(1, retry_after)
+
+
+def client_address(request: Request) -> str:
+    """The caller's address, seen past our own proxies and no further."""
+    hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
+    trusted = settings.TRUSTED_PROXIES
+    if trusted and len(hops) >= trusted:
+        return hops[-trusted]
+    return str(request.META.get("REMOTE_ADDR", ""))
+
+
+def seconds_to_wait(scope: str, who: str) -> int:
+    """Count one call of `who`; 0 when it is allowed, else the window's length in seconds."""
+    times, seconds = (int(part) for part in settings.THROTTLE_RATES[scope].split("/"))
+    key = f"throttle:{scope}:{who}"
+    if cache.add(key, 1, seconds):
+        return 0
+    try:
+        count = cache.incr(key)
+    except ValueError:  # the window closed in between
+        return 0 if cache.add(key, 1, seconds) else 1
+    return 0 if count <= times else seconds
+
+
+class Throttle(BaseThrottle):
+    """Reads `throttle_scope` of the view."""
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        scope = getattr(view, "throttle_scope", None)
+        if scope is None:
+            return True
+        who = str(request.user.pk) if request.user and request.user.pk else client_address(request)
+        wait = seconds_to_wait(scope, who)
+        if wait:
+            raise TooManyRequests(retry_after=wait)
+        return True

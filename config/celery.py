@@ -1,0 +1,25 @@
+"""Work in the background. The broker only wakes: what must happen is a row first, and beat sweeps."""
+
+import os
+
+from celery import Celery
+from celery.schedules import crontab
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+app = Celery("wxrobot")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+EVERY_SECOND = {"schedule": 1.0, "options": {"expires": 2}}
+app.conf.beat_schedule = {
+    "inbox": {"task": "integrations.tasks.handle_events", **EVERY_SECOND},
+    "outbox": {"task": "robots.tasks.send_outbox", **EVERY_SECOND},
+    "payouts": {"task": "earnings.tasks.send_payouts", "schedule": crontab()},
+    "payout queries": {"task": "earnings.tasks.query_payouts", "schedule": crontab(minute="*/5")},
+    "settlement": {"task": "earnings.tasks.settle", "schedule": crontab(hour="0", minute="30")},
+    "ledger check": {"task": "earnings.tasks.check_ledger", "schedule": crontab(hour="6", minute="0")},
+    "robot quotas": {"task": "robots.tasks.snapshot_quotas", "schedule": crontab(hour="0", minute="0")},
+    "robot sync": {"task": "robots.tasks.sync_robots", "schedule": crontab(minute="15")},
+    "link clicks": {"task": "config.tasks.flush_clicks", "schedule": 60.0},
+    "retention": {"task": "integrations.tasks.forget_old_events", "schedule": crontab(hour="4", minute="20")},
+}

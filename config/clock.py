@@ -1,0 +1,20 @@
+"""Days as the customer's books know them: from midnight to midnight in Shanghai."""
+
+from datetime import date, datetime, time, timedelta
+
+from django.utils import timezone
+
+
+def day_of(moment: datetime) -> date:
+    """The Shanghai day in which `moment` lies."""
+    return timezone.localtime(moment).date()
+
+
+def start_of(day: date) -> datetime:
+    """The first moment of `day`."""
+    return timezone.make_aware(datetime.combine(day, time.min))
+
+
+def end_of(day: date) -> datetime:
+    """The first moment after `day`."""
+    return start_of(day + timedelta(days=1))

@@ -1,0 +1,177 @@
+"""`manage.py up`: everything, on one machine, until Ctrl-C."""
+
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import IO, Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from config.embedded import EmbeddedError, EmbeddedServices, die_with_parent
+from config.supervisor import Child, Console, Supervisor
+from integrations.sandbox.keys import ensure_keys
+
+HEALTHY_SECONDS = 30
+
+
+class Command(BaseCommand):
+    help = "Start the database, Redis, web, worker, beat and the sandbox, and keep them running until Ctrl-C."
+    requires_system_checks: list[str] = []  # the database is not there yet
+    errand: subprocess.Popen[bytes] | None = None
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--no-demo", action="store_true", help="do not load the demo world")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.console = Console()
+        settings.RUN_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with _only_one(settings.RUN_DIR / "up.lock"):
+            _check_ports()
+            services = EmbeddedServices(
+                settings.RUN_DIR, database=settings.EMBEDDED, redis=not os.environ.get("REDIS_URL")
+            )
+            supervisor = Supervisor([], self._say)
+            _stop_on_signals(supervisor)
+            try:
+                self._start(services, supervisor, demo=not options["no_demo"])
+            except EmbeddedError as error:
+                raise CommandError(str(error)) from error
+            finally:
+                self._say("up", "stopping …")
+                self._end_errand()
+                supervisor.stop()
+                services.stop()
+                self._say("up", "stopped")
+
+    def _say(self, name: str, line: str) -> None:
+        self.console.say(name, line)
+
+    def _manage(self, *words: str) -> int:
+        """Run one of our commands to its end, in our own output; its exit status."""
+        argv = [sys.executable, str(settings.BASE_DIR / "manage.py"), *words]
+        self.errand = subprocess.Popen(
+            argv, cwd=settings.BASE_DIR, start_new_session=True, preexec_fn=lambda: die_with_parent(signal.SIGTERM)
+        )
+        return self.errand.wait()
+
+    def _end_errand(self) -> None:
+        if self.errand is not None and self.errand.poll() is None:
+            self.errand.kill()
+            self.errand.wait()
+
+    def _start(self, services: EmbeddedServices, supervisor: Supervisor, *, demo: bool) -> None:
+        began = time.monotonic()
+        self._say("up", "starting PostgreSQL and Redis …")
+        services.start()
+        self._say("up", "migrating the database …")
+        ensure_keys(settings.RUN_DIR / "keys")
+        if self._manage("prepare") != 0:
+            raise CommandError("The database could not be prepared; the lines above say why.")
+        if supervisor.stop_asked.is_set():
+            return
+        supervisor.children = _children()
+        supervisor.start()
+        greeter = threading.Thread(target=self._greet, args=(supervisor, began, demo), daemon=True)
+        greeter.start()
+        supervisor.run(lambda: _restart_services(services, supervisor, self._say))
+
+    def _greet(self, supervisor: Supervisor, began: float, demo: bool) -> None:
+        """Once the web answers: say where everything is, then bring in robots and the demo world."""
+        if not _answers(f"http://127.0.0.1:{settings.PORT}/schema", supervisor):
+            return
+        self._say("up", f"ready after {time.monotonic() - began:.0f} s — stop with Ctrl-C")
+        for what, path in (("API docs", "/docs"), ("Admin", "/admin/")):
+            self._say("up", f"{what:<9} http://127.0.0.1:{settings.PORT}{path}")
+        if not settings.EMBEDDED:
+            return
+        self._say("up", f"{'Sandbox':<9} http://127.0.0.1:{settings.SANDBOX_PORT}/_/")
+        steps = [["sync_robots"], ["demo"]] if demo else [["sync_robots"]]
+        for step in steps:
+            if not supervisor.stop_asked.is_set() and self._manage(*step) != 0 and not supervisor.stop_asked.is_set():
+                self._say("up", f"'manage.py {step[0]}' did not finish; the lines above say why. The rest runs on.")
+
+
+def _only_one(path: Path) -> IO[str]:
+    """The lock of the one `up` of this directory; the kernel lets go of it whatever kills us."""
+    lock = path.open("a+")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.seek(0)
+        raise CommandError(f"Already running ({lock.read().strip()}). Stop that one first.") from error
+    lock.truncate(0)
+    lock.write(f"pid {os.getpid()}, http://127.0.0.1:{settings.PORT}/")
+    lock.flush()
+    return lock
+
+
+def _check_ports() -> None:
+    wanted = {"PORT": settings.PORT} | ({"SANDBOX_PORT": settings.SANDBOX_PORT} if settings.EMBEDDED else {})
+    for name, port in wanted.items():
+        with closing(socket.socket()) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError as error:
+                raise CommandError(
+                    f"Port {port} is taken by another program. Choose another one, for example: {name}={port + 100} make run"
+                ) from error
+
+
+def _stop_on_signals(supervisor: Supervisor) -> None:
+    def stop(*_: object) -> None:
+        if supervisor.stop_asked.is_set():  # the second time: no patience
+            for child in supervisor.children:
+                child.kill_group(signal.SIGKILL)
+        supervisor.stop_asked.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+
+
+def _children() -> list[Child]:
+    python, base, run_dir = sys.executable, settings.BASE_DIR, settings.RUN_DIR
+    web = [python, "-m", "gunicorn", "config.wsgi", "--bind", f"127.0.0.1:{settings.PORT}", "--no-control-socket"]
+    web += ["--workers", "2", "--worker-class", "gthread", "--threads", "8", "--log-level", "warning"]
+    web += ["--worker-tmp-dir", "/dev/shm"] if Path("/dev/shm").is_dir() else []  # noqa: S108
+    celery = [python, "-m", "celery", "-A", "config"]
+    worker = [*celery, "worker", "--loglevel", "WARNING", "--pool", "threads", "--concurrency", "8"]
+    worker += ["--without-gossip", "--without-mingle"]
+    beat = [*celery, "beat", "--loglevel", "WARNING", "--pidfile=", "--schedule", str(run_dir / "beat-schedule")]
+    children = [Child("web", web, base), Child("worker", worker, base), Child("beat", beat, base)]
+    if settings.EMBEDDED:
+        key = {"SANDBOX_API_KEY": (run_dir / "sandbox-key").read_text()}
+        children.insert(0, Child("sandbox", [python, str(base / "manage.py"), "sandbox"], base, key))
+    return children
+
+
+def _restart_services(services: EmbeddedServices, supervisor: Supervisor, say: Any) -> None:
+    """A database or Redis that died comes back on a new port, so everybody who knew the old one starts anew."""
+    if services.alive() or supervisor.stop_asked.is_set():
+        return
+    say("up", "PostgreSQL or Redis ended; starting them again")
+    services.stop()
+    services.start()
+    for child in supervisor.children:
+        if child.process is not None:
+            child.process.terminate()
+
+
+def _answers(url: str, supervisor: Supervisor) -> bool:
+    deadline = time.monotonic() + HEALTHY_SECONDS
+    while time.monotonic() < deadline and not supervisor.stop_asked.is_set():
+        with suppress(OSError, urllib.error.URLError):
+            urllib.request.urlopen(url, timeout=5).close()  # noqa: S310 - our own address
+            return True
+        time.sleep(0.2)
+    return False

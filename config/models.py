@@ -1,0 +1,91 @@
+"""What belongs to the whole service: service keys and short links."""
+
+import uuid
+from datetime import datetime
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+
+class Scope(models.TextChoices):
+    """What a service key may be used for."""
+
+    STATUS_WRITE = "status:write", "设置服务状态"
+    MARQUEE_WRITE = "marquee:write", "设置跑马灯"
+    SMS_SEND = "sms:send", "批量发送短信"
+    GROUPS_CANCEL = "groups:cancel", "批量注销群"
+    USERS_BLOCK = "users:block", "封号"
+    ROBOTS_WRITE = "robots:write", "管理机器人"
+    STARS_WRITE = "stars:write", "群星级评定"
+    LAUNCHES_WRITE = "launches:write", "群投放"
+    SETTLEMENT_WRITE = "settlement:write", "文章收益结算"
+    GATEWAY_EVENTS = "gateway:events", "机器人网关事件"
+    BACKOFFICE_READ = "backoffice:read", "后台列表"
+    LINKS_WRITE = "links:write", "短链"
+    AUTH_ISSUE = "auth:issue", "代用户登录"
+
+
+class ApiKey(models.Model):
+    """A key of an outside system. Only its hash is kept; the key itself is shown once."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField("名称", max_length=80)
+    prefix = models.CharField("前缀", max_length=8, help_text="密钥的前几位,便于辨认")
+    key_hash = models.CharField(max_length=64, unique=True, editable=False)
+    scopes = ArrayField(models.CharField(max_length=32, choices=Scope.choices), verbose_name="权限范围")
+    created_at = models.DateTimeField("创建时间", auto_now_add=True)
+    last_used_at = models.DateTimeField("最近使用", null=True, blank=True)
+    revoked_at = models.DateTimeField("吊销时间", null=True, blank=True)
+    revoked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="吊销人"
+    )
+
+    class Meta:
+        verbose_name = verbose_name_plural = "接口密钥"
+        ordering = ["-created_at", "id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(scopes__len__gt=0), name="api_key_has_a_scope"),
+            models.CheckConstraint(
+                condition=Q(revoked_at__isnull=False) | Q(revoked_by__isnull=True),
+                name="key_revoked_by_someone_has_revoked_at",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+    def allows(self, scope: str) -> bool:
+        """Whether this key is live and carries `scope`."""
+        return self.revoked_at is None and scope in self.scopes
+
+
+class ShortLink(models.Model):
+    """A short address for a long one; the same long address always has the same short one."""
+
+    id = models.BigAutoField(primary_key=True)
+    slug = models.CharField("短码", max_length=16, unique=True)
+    url = models.CharField("目标地址", max_length=2048)
+    url_hash = models.CharField(max_length=64, unique=True, editable=False)
+    click_count = models.BigIntegerField("点击数", default=0)
+    created_at = models.DateTimeField("创建时间", auto_now_add=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "短链"
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(click_count__gte=0), name="short_link_clicks_not_negative"),
+            models.CheckConstraint(
+                condition=Q(url__startswith="http://") | Q(url__startswith="https://"),
+                name="short_link_leads_to_the_web",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+def revoke(key: ApiKey, *, by: models.Model | None, at: datetime) -> bool:
+    """Take a key out of use for ever; false when it was out already."""
+    return bool(ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=at, revoked_by=by))

@@ -1,0 +1,302 @@
+"""Every setting of the project, in the order in which a reader asks.
+
+Values come from the environment (or `.env` beside this folder, see `.env.example`). Without
+`DATABASE_URL` the project runs *embedded*: everything has a working default and `manage.py up`
+brings its own PostgreSQL, Redis and sandbox. With it, what has no safe default must be given.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from config.embedded import read_services
+
+# --- Where am I, and in which mode -------------------------------------------------------------
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+environ.Env.read_env(BASE_DIR / ".env")
+
+RUN_DIR = Path(env.str("RUN_DIR", default=str(BASE_DIR / ".run"))).resolve()
+PORT: int = env.int("PORT", default=8000)
+SANDBOX_PORT: int = env.int("SANDBOX_PORT", default=8001)
+
+EMBEDDED = not env.str("DATABASE_URL", default="")
+_services = read_services(RUN_DIR) or {}
+_SANDBOX_URL = f"http://127.0.0.1:{SANDBOX_PORT}"
+
+
+def _needed(name: str, embedded: Any, why: str) -> Any:
+    """The value of `name`; its embedded default; or, on a real database, a sentence that helps."""
+    value = env.str(name, default="")
+    if value or EMBEDDED:
+        return value or embedded
+    raise ImproperlyConfigured(f"Set {name} in the environment or in .env: {why}. See .env.example.")
+
+
+DEBUG: bool = env.bool("DEBUG", default=False)
+SECRET_KEY: str = _needed("SECRET_KEY", "embedded-only-" + "k" * 50, "50 random characters that sign tokens")
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+PUBLIC_BASE_URL: str = env.str("PUBLIC_BASE_URL", default=f"http://127.0.0.1:{PORT}").rstrip("/")
+CLIENT_BASE_URL: str = env.str("CLIENT_BASE_URL", default=f"http://127.0.0.1:{PORT}/client").rstrip("/")
+
+# --- Who may come in ---------------------------------------------------------------------------
+
+ENFORCE_AUTH: bool = env.bool("ENFORCE_AUTH", default=not EMBEDDED)
+if not EMBEDDED and not ENFORCE_AUTH:
+    raise ImproperlyConfigured("ENFORCE_AUTH=0 opens every service endpoint: it is for the embedded mode only.")
+API_NATIVE_STATUS: bool = env.bool("API_NATIVE_STATUS", default=False)
+WECHAT_PROOF_MAX_AGE = timedelta(hours=2)
+SIMPLE_JWT = {
+    "ACCESS_TOKEN_LIFETIME": timedelta(hours=1),
+    "ALGORITHM": "HS256",
+    "USER_ID_CLAIM": "user_id",
+    "UPDATE_LAST_LOGIN": False,
+}
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = env.bool("HTTPS", default=not EMBEDDED)
+SECURE_HSTS_SECONDS = 31536000 if SECURE_SSL_REDIRECT else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE_SSL_REDIRECT
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
+# Hops of our own in front of the web server; the client's address is that many from the right.
+TRUSTED_PROXIES: int = env.int("TRUSTED_PROXIES", default=0)
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+# Fernet keys (newest first) under which identity cards are stored.
+IDENTITY_KEYS: list[str] = env.list("IDENTITY_KEYS", default=[])
+if not EMBEDDED and not IDENTITY_KEYS:
+    raise ImproperlyConfigured("Set IDENTITY_KEYS: a Fernet key under which identity cards are stored. See .env.example.")
+
+# What a caller may do how often: "times/seconds", per user, else per address.
+THROTTLE_RATES = {
+    "auth": env.str("THROTTLE_AUTH", default="30/60"),
+    "wechat": env.str("THROTTLE_WECHAT", default="60/60"),
+    "sms": env.str("THROTTLE_SMS", default="1/20"),
+    "sms_day": env.str("THROTTLE_SMS_DAY", default="10/86400"),
+    "withdraw": env.str("THROTTLE_WITHDRAW", default="10/60"),
+    "feedback": env.str("THROTTLE_FEEDBACK", default="10/60"),
+    "phone": env.str("THROTTLE_PHONE", default="20/60"),
+}
+
+# --- Data --------------------------------------------------------------------------------------
+
+# The embedded services choose their ports at start and leave them in RUN_DIR; nothing listens on port 1.
+DATABASE_URL: str = env.str("DATABASE_URL", default="") or _services.get(
+    "database_url", "postgres://embedded@127.0.0.1:1/wxrobot"
+)
+REDIS_URL: str = env.str("REDIS_URL", default="") or _services.get("redis_url", "redis://127.0.0.1:1/0")
+DATABASES = {
+    "default": {
+        **environ.Env.db_url_config(DATABASE_URL),
+        "CONN_MAX_AGE": 600,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"connect_timeout": 3, "options": "-c lock_timeout=15s"},
+    }
+}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "wxrobot",
+        "OPTIONS": {"socket_timeout": 2, "socket_connect_timeout": 2},
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_USER_MODEL = "accounts.User"
+
+# --- What it is made of ------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "config.admin_app.OperatorAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    # Ours, low rooms first: subscribers to one gateway command run in this order.
+    "config",
+    "integrations",
+    "accounts",
+    "robots",
+    "groups",
+    "keywords",
+    "launches",
+    "earnings",
+    "feedback",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+APPEND_SLASH = False
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+
+# --- The wire ----------------------------------------------------------------------------------
+
+MAX_BODY_BYTES = 2 * 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.authentication.UserAuthentication",
+        "config.api.authentication.ApiKeyAuthentication",
+        "config.api.authentication.OperatorAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["config.api.permissions.Nobody"],
+    "DEFAULT_RENDERER_CLASSES": ["config.api.renderer.EnvelopeRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["config.api.parsers.BoundedJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.api.renderer.AlwaysJSON",
+    "DEFAULT_SCHEMA_CLASS": "config.api.schema.EnvelopeSchema",
+    "EXCEPTION_HANDLER": "config.api.exception_handler.handle",
+    "DATETIME_FORMAT": "%Y-%m-%d %H:%M:%S",
+    "DATE_FORMAT": "%Y-%m-%d",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "微信群机器人平台 API",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PUBLIC": True,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"persistAuthorization": True, "displayRequestDuration": True, "filter": True},
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": True,
+    "AUTHENTICATION_WHITELIST": [],
+}
+
+# --- Time, language, files ---------------------------------------------------------------------
+
+USE_TZ = True
+TIME_ZONE = "Asia/Shanghai"
+USE_I18N = True
+LANGUAGE_CODE = "zh-hans"
+LANGUAGES = [("zh-hans", "简体中文"), ("en", "English")]
+STATIC_URL = "/static/"
+STATIC_ROOT = RUN_DIR / "static"
+WHITENOISE_USE_FINDERS = True  # nothing to collect before the first start
+
+# --- Work in the background (the broker only wakes; sweeps find what it lost) ------------------
+
+CELERY_BROKER_URL = REDIS_URL
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 5, "socket_connect_timeout": 2, "max_retries": 0}
+CELERY_TIMEZONE = TIME_ZONE
+CELERY_BEAT_SCHEDULE_FILENAME = str(RUN_DIR / "beat-schedule")
+
+# --- Rules with a number in them ---------------------------------------------------------------
+
+ROBOT_MESSAGES_PER_MINUTE: int = env.int("ROBOT_MESSAGES_PER_MINUTE", default=20)
+KEYWORD_NEEDS_MENTION: bool = env.bool("KEYWORD_NEEDS_MENTION", default=False)
+SENDER_CONCURRENCY: int = env.int("SENDER_CONCURRENCY", default=16)
+
+# --- Outside systems ---------------------------------------------------------------------------
+
+WECHAT_BASE_URL: str = env.str("WECHAT_BASE_URL", default=_SANDBOX_URL if EMBEDDED else "https://api.weixin.qq.com")
+# "app_id=secret,app_id=secret"
+WECHAT_APPS: dict[str, str] = env.dict("WECHAT_APPS", default={"sandbox": "sandbox-secret"} if EMBEDDED else {})
+WECHAT_TIMEOUT: float = env.float("WECHAT_TIMEOUT", default=3.0)
+
+GATEWAY_BASE_URL: str = _needed("GATEWAY_BASE_URL", _SANDBOX_URL, "the robot gateway's address")
+GATEWAY_TOKEN: str = env.str("GATEWAY_TOKEN", default="")
+GATEWAY_TIMEOUT: float = env.float("GATEWAY_TIMEOUT", default=10.0)
+
+SMS_BASE_URL: str = env.str("SMS_BASE_URL", default=_SANDBOX_URL if EMBEDDED else "https://dysmsapi.aliyuncs.com")
+SMS_ACCESS_KEY_ID: str = _needed("SMS_ACCESS_KEY_ID", "sandbox", "the access key of Aliyun SMS")
+SMS_ACCESS_KEY_SECRET: str = _needed("SMS_ACCESS_KEY_SECRET", "sandbox-secret", "the secret of Aliyun SMS")
+SMS_SIGN_NAME: str = env.str("SMS_SIGN_NAME", default="群助手")
+SMS_CODE_TEMPLATE: str = env.str("SMS_CODE_TEMPLATE", default="SMS_CODE")
+SMS_TEXT_TEMPLATE: str = env.str("SMS_TEXT_TEMPLATE", default="SMS_TEXT")
+SMS_TIMEOUT: float = env.float("SMS_TIMEOUT", default=5.0)
+
+WECHAT_PAY_BASE_URL: str = env.str(
+    "WECHAT_PAY_BASE_URL", default=_SANDBOX_URL if EMBEDDED else "https://api.mch.weixin.qq.com"
+)
+WECHAT_PAY_APP_ID: str = _needed("WECHAT_PAY_APP_ID", "sandbox", "the app that the payee's open_id belongs to")
+WECHAT_PAY_MCH_ID: str = _needed("WECHAT_PAY_MCH_ID", "1900000001", "the merchant number")
+WECHAT_PAY_CERT_SERIAL: str = _needed("WECHAT_PAY_CERT_SERIAL", "SANDBOXSERIAL", "the merchant certificate's serial")
+WECHAT_PAY_PRIVATE_KEY_FILE = Path(
+    _needed("WECHAT_PAY_PRIVATE_KEY_FILE", str(RUN_DIR / "keys/merchant_key.pem"), "the merchant's private key (PEM)")
+)
+WECHAT_PAY_PUBLIC_KEY_FILE = Path(
+    _needed("WECHAT_PAY_PUBLIC_KEY_FILE", str(RUN_DIR / "keys/platform_public.pem"), "WeChat Pay's public key (PEM)")
+)
+WECHAT_PAY_PUBLIC_KEY_ID: str = _needed("WECHAT_PAY_PUBLIC_KEY_ID", "PUB_KEY_ID_SANDBOX", "that public key's id")
+WECHAT_PAY_API_V3_KEY: str = _needed("WECHAT_PAY_API_V3_KEY", "sandbox" * 4 + "key!", "32 characters that open notifies")
+WECHAT_PAY_SCENE_ID: str = env.str("WECHAT_PAY_SCENE_ID", default="1000")
+WECHAT_PAY_SCENE_REPORT: list[dict[str, str]] = env.json(
+    "WECHAT_PAY_SCENE_REPORT",
+    default=[
+        {"info_type": "活动名称", "info_content": "群收益"},
+        {"info_type": "奖励说明", "info_content": "群收益提现"},
+    ],
+)
+WECHAT_PAY_NOTIFY_URL: str = env.str("WECHAT_PAY_NOTIFY_URL", default=f"{PUBLIC_BASE_URL}/wechat/pay/notify")
+WECHAT_PAY_TIMEOUT: float = env.float("WECHAT_PAY_TIMEOUT", default=10.0)
+
+LAUNCH_BASE_URL: str = _needed("LAUNCH_BASE_URL", _SANDBOX_URL, "the launch system's address")
+LAUNCH_TIMEOUT: float = env.float("LAUNCH_TIMEOUT", default=5.0)
+
+ALIYUN_CS_BASE_URL: str = _needed("ALIYUN_CS_BASE_URL", _SANDBOX_URL, "the customer-service system's address")
+ALIYUN_CS_KEY: str = _needed("ALIYUN_CS_KEY", "sandbox-cs-key", "the key shared with the customer-service system")
+ALIYUN_CS_TIMEOUT: float = env.float("ALIYUN_CS_TIMEOUT", default=5.0)
+
+# --- What it says ------------------------------------------------------------------------------
+
+LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    "loggers": {
+        # Refusals answer themselves; only our own faults belong in the log.
+        "django.request": {"level": "ERROR"},
+        "django.security.DisallowedHost": {"level": "ERROR"},
+        "urllib3": {"level": "ERROR"},
+        "celery": {"level": "WARNING"},
+        "kombu": {"level": "WARNING"},
+    },
+}

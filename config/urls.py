@@ -1,0 +1,23 @@
+"""Every path of the project."""
+
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+handler400 = "config.api.exception_handler.bad_request"
+handler403 = "config.api.exception_handler.forbidden"
+handler404 = "config.api.exception_handler.not_found"
+handler500 = "config.api.exception_handler.our_fault"
+
+urlpatterns = [
+    path("", include("accounts.urls")),
+    path("", include("robots.urls")),
+    path("", include("groups.urls")),
+    path("", include("earnings.urls")),
+    path("", include("integrations.urls")),
+    path("", include("config.link_urls")),
+    path("schema", SpectacularAPIView.as_view(), name="schema"),
+    path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    # The documented /admin/... operations stand above, without a trailing slash.
+    path("admin/", admin.site.urls),
+]

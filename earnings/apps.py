@@ -1,0 +1,13 @@
+"""The app's name for operators; its receivers are connected when Django is ready."""
+
+from importlib import import_module
+
+from django.apps import AppConfig
+
+
+class EarningsConfig(AppConfig):
+    name = "earnings"
+    verbose_name = "收益"
+
+    def ready(self) -> None:
+        import_module("earnings.receivers")

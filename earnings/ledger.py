@@ -1,0 +1,161 @@
+"""Posting to the double-entry ledger. What it promises is kept by PostgreSQL; docs/ledger.md says how."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import ROUND_FLOOR, Decimal
+
+from django.db import connection, transaction
+
+from accounts.models import User
+from config.errors import Conflict
+from earnings.models import Account, Bucket, LedgerEntry, LedgerTransaction, SlipType, TransactionKind
+
+CENT = Decimal("0.01")
+
+
+class AlreadyPosted(Conflict):
+    """The same cause moves money once."""
+
+    message = "这笔账已经记过了"
+
+
+class NotReversible(Conflict):
+    message = "这笔流水已经冲正,或本身就是冲正,不能再冲正"
+
+
+@dataclass(frozen=True)
+class Move:
+    """One side of a movement: what an account's balance changes by, in yuan."""
+
+    account: Account
+    amount: Decimal
+    bucket: Bucket = Bucket.AVAILABLE
+    slip_type: SlipType | None = None
+
+
+def floored(amount: Decimal) -> Decimal:
+    """Yuan, rounded down to a cent."""
+    return amount.quantize(CENT, rounding=ROUND_FLOOR)
+
+
+def account_of(user: User) -> Account:
+    """The user's account, opened when it is first asked for."""
+    return Account.objects.get_or_create(user=user)[0]
+
+
+def locked_account_of(user: User) -> Account:
+    """The user's account, read under a lock that lasts until the transaction ends."""
+    return Account.objects.select_for_update().get(pk=account_of(user).pk)
+
+
+def house(kind: Account.Kind) -> Account:
+    return Account.objects.get(kind=kind)
+
+
+def post(
+    *,
+    kind: TransactionKind,
+    cause: str,
+    day: date,
+    at: datetime,
+    moves: Sequence[Move],
+    by: str = "",
+    reason: str = "",
+    reverses: LedgerTransaction | None = None,
+) -> LedgerTransaction:
+    """Post one movement: the moves add up to nothing, the cause is new (AlreadyPosted), no balance falls below 0."""
+    with transaction.atomic():
+        posted = LedgerTransaction(
+            kind=kind, cause=cause, day=day, posted_at=at, posted_by=by, reason=reason, reverses=reverses
+        )
+        # One statement decides whether the cause is new, even when two post it at once.
+        LedgerTransaction.objects.bulk_create([posted], ignore_conflicts=True)
+        if not LedgerTransaction.objects.filter(pk=posted.pk).exists():
+            raise AlreadyPosted
+        LedgerEntry.objects.bulk_create(
+            LedgerEntry(
+                transaction=posted,
+                account=move.account,
+                bucket=move.bucket,
+                amount=move.amount,
+                slip_type=move.slip_type,
+                day=day,
+            )
+            for move in moves
+        )
+    return posted
+
+
+def was_posted(cause: str) -> bool:
+    """Whether this cause has moved its money."""
+    return LedgerTransaction.objects.filter(cause=cause).exists()
+
+
+def reverse(original: LedgerTransaction, *, by: str, reason: str, at: datetime, day: date) -> LedgerTransaction:
+    """Post the opposite of a movement, by an operator, with a reason. Once, and never of a reversal."""
+    if original.kind == TransactionKind.REVERSAL:
+        raise NotReversible
+    entries = original.entries.select_related("account")
+    moves = [
+        Move(
+            entry.account,
+            -entry.amount,
+            Bucket(entry.bucket),
+            None if entry.slip_type is None else SlipType(entry.slip_type),
+        )
+        for entry in entries
+    ]
+    try:
+        return post(
+            kind=TransactionKind.REVERSAL,
+            cause=f"reversal:{original.pk}",
+            day=day,
+            at=at,
+            moves=moves,
+            by=by,
+            reason=reason,
+            reverses=original,
+        )
+    except AlreadyPosted as error:
+        raise NotReversible from error
+
+
+_CHECKS = {
+    "流水不平": """
+        SELECT t.cause FROM earnings_ledgertransaction t
+        LEFT JOIN earnings_ledgerentry e ON e.transaction_id = t.id
+        GROUP BY t.id HAVING count(e.id) < 2 OR sum(e.amount) <> 0 LIMIT 20""",
+    "账户余额与分录不符": """
+        SELECT a.id::text FROM earnings_account a LEFT JOIN earnings_ledgerentry e ON e.account_id = a.id
+        WHERE a.kind = 'user' GROUP BY a.id
+        HAVING a.available <> coalesce(sum(e.amount) FILTER (WHERE e.bucket = 'available'), 0)
+            OR a.withdrawing <> coalesce(sum(e.amount) FILTER (WHERE e.bucket = 'withdrawing'), 0)
+            OR a.earned <> coalesce(sum(e.amount) FILTER (WHERE e.slip_type IS NOT NULL), 0) LIMIT 20""",
+    "余额为负": "SELECT id::text FROM earnings_account WHERE available < 0 OR withdrawing < 0 LIMIT 20",
+    "提现中金额与提现单不符": """
+        SELECT a.id::text FROM earnings_account a
+        LEFT JOIN earnings_withdrawal w ON w.user_id = a.user_id AND w.status IN (0, 1)
+        WHERE a.kind = 'user' GROUP BY a.id HAVING a.withdrawing <> coalesce(sum(w.amount), 0) LIMIT 20""",
+    "已打款金额与提现单不符": """
+        SELECT (p.paid || ' / ' || w.paid)::text FROM
+            (SELECT coalesce(sum(e.amount), 0) AS paid FROM earnings_ledgerentry e
+             JOIN earnings_account a ON a.id = e.account_id WHERE a.kind = 'paid_out') p,
+            (SELECT coalesce(sum(amount), 0) AS paid FROM earnings_withdrawal WHERE status = 3) w
+        WHERE p.paid <> w.paid""",
+}
+
+
+def check() -> list[str]:
+    """What is wrong with the books, a line each; nothing when all invariants hold."""
+    findings = []
+    with connection.cursor() as cursor:
+        for what, sql in _CHECKS.items():
+            cursor.execute(sql)
+            findings += [f"{what}: {row[0]}" for row in cursor.fetchall()]
+    return findings
+
+
+def lock_accounts(ids: Iterable[object]) -> list[Account]:
+    """Lock these accounts in primary-key order."""
+    return list(Account.objects.select_for_update().filter(pk__in=list(ids)).order_by("pk"))

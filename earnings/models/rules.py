@@ -1,0 +1,54 @@
+"""The numbers of earning that operators may change."""
+
+from decimal import Decimal
+
+from django.db import models
+from django.db.models import F, Q
+
+
+class EarningsRules(models.Model):
+    """One row: shares and rewards, all in yuan or as shares of 1."""
+
+    red_packet_min = models.DecimalField("红包下限(元)", max_digits=6, decimal_places=2, default=Decimal("0.60"))
+    red_packet_max = models.DecimalField("红包上限(元)", max_digits=6, decimal_places=2, default=Decimal("0.70"))
+    adoption_fee = models.DecimalField("领养费(元/机器人)", max_digits=6, decimal_places=2, default=Decimal("0.01"))
+    inviter_share = models.DecimalField("师傅分成", max_digits=5, decimal_places=4, default=Decimal(1))
+    grand_inviter_share = models.DecimalField("师爷分成", max_digits=5, decimal_places=4, default=Decimal("0.5"))
+    reads_inviter_share = models.DecimalField("阅读师傅分成", max_digits=5, decimal_places=4, default=Decimal("0.125"))
+    reads_grand_inviter_share = models.DecimalField(
+        "阅读师爷分成", max_digits=5, decimal_places=4, default=Decimal("0.125")
+    )
+    legacy_profit = models.DecimalField("老群日收益基数(元)", max_digits=6, decimal_places=2, default=Decimal("0.10"))
+    legacy_profit_owned = models.DecimalField(
+        "老群群主日收益基数(元)", max_digits=6, decimal_places=2, default=Decimal("0.45")
+    )
+    legacy_grand_inviter_share = models.DecimalField(
+        "老群师爷分成", max_digits=5, decimal_places=4, default=Decimal("0.3")
+    )
+
+    class Meta:
+        verbose_name = verbose_name_plural = "收益规则"
+        constraints = [
+            models.CheckConstraint(condition=Q(id=1), name="one_row_of_rules"),
+            models.CheckConstraint(
+                condition=Q(red_packet_min__gt=0, red_packet_max__gte=F("red_packet_min"), adoption_fee__gte=0),
+                name="red_packet_range_is_a_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    inviter_share__gte=0,
+                    grand_inviter_share__gte=0,
+                    reads_inviter_share__gte=0,
+                    reads_grand_inviter_share__gte=0,
+                    legacy_grand_inviter_share__gte=0,
+                ),
+                name="shares_not_negative",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return "收益规则"
+
+    @classmethod
+    def current(cls) -> "EarningsRules":
+        return cls.objects.get(pk=1)

@@ -1,0 +1,52 @@
+"""What was earned each day."""
+
+from django.db import models
+from django.db.models import Q
+
+from groups.models import Group
+
+
+class SettlementDay(models.Model):
+    """A day whose groups were paid. The row and all its money commit together, so it is there or not."""
+
+    day = models.DateField("日期", primary_key=True)
+    settled_at = models.DateTimeField("结算时间")
+    group_count = models.PositiveIntegerField("群数", default=0)
+    owner_total = models.DecimalField("群收益(元)", max_digits=14, decimal_places=2, default=0)
+    referral_total = models.DecimalField("徒弟徒孙收益(元)", max_digits=14, decimal_places=2, default=0)
+    bonus_total = models.DecimalField("活动奖励(元)", max_digits=14, decimal_places=2, default=0)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "结算日"
+        ordering = ["-day"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(owner_total__gte=0, referral_total__gte=0, bonus_total__gte=0),
+                name="settlement_totals_not_negative",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day}"
+
+
+class GroupDay(models.Model):
+    """One group's paid day, before flooring; the proof behind `settle_count`."""
+
+    id = models.BigAutoField(primary_key=True)
+    group = models.ForeignKey(Group, models.PROTECT, related_name="paid_days", verbose_name="群")
+    day = models.DateField("日期")
+    star = models.SmallIntegerField("星级", null=True)
+    profit = models.DecimalField("收益(元)", max_digits=12, decimal_places=6)
+    bonus = models.DecimalField("活动奖励(元)", max_digits=12, decimal_places=6, default=0)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "群结算记录"
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["day", "group"], name="group_is_paid_once_a_day"),
+            models.CheckConstraint(condition=Q(profit__gte=0, bonus__gte=0), name="group_day_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.profit}"

@@ -1,0 +1,136 @@
+"""Withdrawals (what a user asks) and payouts (what we tell WeChat Pay to do about it)."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+
+class Withdrawal(models.Model):
+    """A user's request for money. Its status moves one way only; the database refuses the rest."""
+
+    class Status(models.IntegerChoices):
+        TO_REVIEW = 0, "待审核"
+        PAYING = 1, "打款中"
+        REJECTED = 2, "已拒绝"
+        PAID = 3, "已打款"
+        FAILED = 4, "打款失败"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="withdrawals", verbose_name="用户"
+    )
+    amount = models.DecimalField("金额(元)", max_digits=8, decimal_places=2)
+    status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.TO_REVIEW)
+    asked_at = models.DateTimeField("申请时间")
+    asked_day = models.DateField("申请日期", editable=False)
+    reviewed_at = models.DateTimeField("审核时间", null=True, blank=True)
+    reviewed_by = models.CharField("审核人", max_length=80, blank=True)
+    paid_at = models.DateTimeField("打款时间", null=True, blank=True)
+    failed_at = models.DateTimeField("失败时间", null=True, blank=True)
+    reason = models.CharField("原因", max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "提现"
+        ordering = ["-asked_at", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["user", "asked_day"], name="one_withdrawal_per_user_and_day"),
+            models.CheckConstraint(condition=Q(amount__in=[1, 20, 50, 100, 200, 500]), name="withdrawal_amount_is_offered"),
+            models.CheckConstraint(
+                condition=Q(status=0, reviewed_at__isnull=True, reviewed_by="")
+                | (~Q(status=0) & Q(reviewed_at__isnull=False) & ~Q(reviewed_by="")),
+                name="reviewed_withdrawal_has_reviewer_and_moment",
+            ),
+            models.CheckConstraint(
+                condition=Q(status=3, paid_at__isnull=False) | (~Q(status=3) & Q(paid_at__isnull=True)),
+                name="paid_withdrawal_has_paid_at",
+            ),
+            models.CheckConstraint(
+                condition=Q(status=4, failed_at__isnull=False) | (~Q(status=4) & Q(failed_at__isnull=True)),
+                name="failed_withdrawal_has_failed_at",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status__in=[2, 4]) | ~Q(reason=""), name="unpaid_withdrawal_has_a_reason"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["-asked_at", "id"], name="withdrawals_newest_first"),
+            models.Index(fields=["status", "-asked_at", "id"], name="withdrawals_by_status"),
+            models.Index(fields=["-amount", "id"], name="withdrawals_by_amount"),
+            models.Index(fields=["-paid_at", "id"], name="withdrawals_by_paid_at"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.get_status_display()}"
+
+    @property
+    def out_bill_no(self) -> str:
+        """The one number under which this is ever paid: 32 hex digits."""
+        return self.pk.hex
+
+
+class WithdrawalStep(models.Model):
+    """Who moved a withdrawal on, when, and why. Never changed."""
+
+    withdrawal = models.ForeignKey(Withdrawal, models.PROTECT, related_name="steps", verbose_name="提现")
+    from_status = models.SmallIntegerField("原状态", choices=Withdrawal.Status.choices, null=True)
+    to_status = models.SmallIntegerField("新状态", choices=Withdrawal.Status.choices)
+    taken_at = models.DateTimeField("时间")
+    taken_by = models.CharField("操作人", max_length=80)
+    reason = models.CharField("原因", max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "提现记录"
+        ordering = ["id"]
+        constraints = [models.CheckConstraint(condition=~Q(taken_by=""), name="step_is_taken_by_somebody")]
+
+    def __str__(self) -> str:
+        return f"{self.from_status} → {self.to_status}"
+
+
+class Payout(models.Model):
+    """Our one instruction to WeChat Pay for one approved withdrawal, for ever under one number."""
+
+    class State(models.TextChoices):
+        PREPARED = "prepared", "待打款"  # may be sent
+        SENT = "sent", "结果待查"  # may have reached WeChat Pay: from here on it is only asked about
+        WAITING_USER = "waiting_user", "待用户确认"
+        SUCCEEDED = "succeeded", "成功"
+        FAILED = "failed", "失败"
+        WITHDRAWN = "withdrawn", "已撤销"  # its withdrawal was rejected before anything was sent
+
+    withdrawal = models.OneToOneField(Withdrawal, models.PROTECT, primary_key=True, related_name="payout")
+    state = models.CharField("状态", max_length=16, choices=State.choices, default=State.PREPARED)
+    created_at = models.DateTimeField("创建时间")
+    due_at = models.DateTimeField("下次处理时间")
+    try_count = models.PositiveSmallIntegerField("尝试次数", default=0)
+    sent_at = models.DateTimeField("首次提交时间", null=True, blank=True)
+    ended_at = models.DateTimeField("结束时间", null=True, blank=True)
+    package_info = models.CharField(max_length=500, blank=True)
+    provider_state = models.CharField("微信状态", max_length=32, blank=True)
+    note = models.CharField("说明", max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "打款"
+        ordering = ["-created_at", "withdrawal_id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=["prepared", "withdrawn"]) | Q(sent_at__isnull=False),
+                name="payout_beyond_prepared_was_sent",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["succeeded", "failed", "withdrawn"], ended_at__isnull=False)
+                | (~Q(state__in=["succeeded", "failed", "withdrawn"]) & Q(ended_at__isnull=True)),
+                name="ended_payout_has_ended_at",
+            ),
+            models.CheckConstraint(condition=Q(due_at__gte=F("created_at")), name="payout_due_after_it_was_made"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["due_at"], condition=Q(ended_at__isnull=True), name="payouts_under_way"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.withdrawal_id.hex

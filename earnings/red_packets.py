@@ -1,0 +1,51 @@
+"""The newcomer's red packet, once in a lifetime, and the fee for adopting robots."""
+
+import secrets
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import transaction
+
+from accounts.models import User
+from config.clock import day_of
+from earnings import ledger
+from earnings.ledger import CENT, Move
+from earnings.models import Account, EarningsRules, LedgerEntry, SlipType, TransactionKind
+from robots.models import Friendship
+
+
+def _draw(rules: EarningsRules) -> Decimal:
+    low, high = int(rules.red_packet_min / CENT), int(rules.red_packet_max / CENT)
+    return (low + secrets.randbelow(high - low + 1)) * CENT
+
+
+def pay_red_packet(user: User, *, at: datetime) -> Decimal:
+    """Pay the red packet if it was not paid; how much it was, in yuan."""
+    cause = f"red_packet:{user.pk}"
+    amount = _draw(EarningsRules.current())
+    moves = [
+        Move(ledger.account_of(user), amount, slip_type=SlipType.OTHER),
+        Move(ledger.house(Account.Kind.REWARDS), -amount),
+    ]
+    try:
+        ledger.post(kind=TransactionKind.RED_PACKET, cause=cause, day=day_of(at), at=at, moves=moves)
+    except ledger.AlreadyPosted:
+        entry = LedgerEntry.objects.get(transaction__cause=cause, amount__gt=0)
+        return entry.amount
+    return amount
+
+
+def charge_adoption_fee(user: User, *, at: datetime) -> Decimal:
+    """Charge for each robot befriended so far when the balance allows it, else waive it (0); in yuan."""
+    fee = EarningsRules.current().adoption_fee * Friendship.objects.filter(user=user).count()
+    with transaction.atomic():
+        account = ledger.locked_account_of(user)
+        if fee <= 0 or account.available < fee:
+            return Decimal(0)
+        moves = [
+            Move(account, -fee, slip_type=SlipType.ADOPTION_FEE),
+            Move(ledger.house(Account.Kind.REWARDS), fee),
+        ]
+        cause = f"adoption_fee:{user.pk}"
+        ledger.post(kind=TransactionKind.ADOPTION_FEE, cause=cause, day=day_of(at), at=at, moves=moves)
+    return fee

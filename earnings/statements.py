@@ -1,0 +1,47 @@
+"""What users see of their money: sums of ledger entries over a few days of one account."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Sum
+
+from accounts.models import User
+from earnings.ledger import account_of
+from earnings.models import Account, LedgerEntry, SlipType
+
+SLIP_DAYS = 15
+
+
+def _income(account: Account, first: date, last: date) -> dict[tuple[date, int], Decimal]:
+    """(day, slip type) → yuan."""
+    rows = (
+        LedgerEntry.objects.filter(account=account, slip_type__isnull=False, day__range=(first, last))
+        .order_by()
+        .values_list("day", "slip_type")
+        .annotate(total=Sum("amount"))
+    )
+    return {(day, kind): total for day, kind, total in rows}
+
+
+def summary(user: User, *, today: date) -> dict[str, Decimal]:
+    """The balance, all income ever, and yesterday's, in yuan."""
+    account = account_of(user)
+    yesterday = today - timedelta(days=1)
+    return {
+        "amount": account.available,
+        "balance": account.earned,
+        "yesterday_balance": sum(_income(account, yesterday, yesterday).values(), Decimal(0)),
+    }
+
+
+def slip(user: User, *, today: date) -> list[dict[str, Any]]:
+    """The last 15 days, today included, newest first; each with all five kinds of income."""
+    days = [today - timedelta(days=back) for back in range(SLIP_DAYS)]
+    income = _income(account_of(user), days[-1], days[0])
+    return [_one_day(day, income) for day in days]
+
+
+def _one_day(day: date, income: dict[tuple[date, int], Decimal]) -> dict[str, Any]:
+    detail = [{"balance": income.get((day, kind), Decimal(0)), "slip_type": int(kind)} for kind in SlipType]
+    return {"day": day, "balance_detail": sum((one["balance"] for one in detail), Decimal(0)), "detail": detail}

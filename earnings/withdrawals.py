@@ -1,0 +1,203 @@
+"""Withdrawals: what a user asks for, what operators decide, and how it ends."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import Sum
+
+from accounts.models import User
+from config.clock import day_of, start_of
+from config.errors import BadRequest, Code, Refusal
+from config.waking import wake
+from earnings import ledger
+from earnings.ledger import Move
+from earnings.models import Account, Bucket, Payout, TransactionKind, Withdrawal, WithdrawalStep
+
+AMOUNTS = tuple(Decimal(yuan) for yuan in (1, 20, 50, 100, 200, 500))
+FIRST_ONLY = Decimal(1)
+MONTHLY_WITHOUT_IDENTITY = Decimal(800)
+SEND_PAYOUTS = "earnings.tasks.send_payouts"
+Status = Withdrawal.Status
+OPEN_OR_PAID = (Status.TO_REVIEW, Status.PAYING, Status.PAID)
+
+
+class AmountNotOffered(BadRequest):
+    message = "balance: 只能提现 1、20、50、100、200、500 元,1 元仅限首次提现"
+
+
+class WithdrawalBlocked(Refusal):
+    code = Code.WITHDRAWAL_REFUSED
+    message = "账号已被封,不能提现,请联系客服"
+
+
+class PhoneMissing(Refusal):
+    code = Code.PHONE_MISSING
+    message = "请先绑定手机号,再提现"
+
+
+class IdentityCardMissing(Refusal):
+    code = Code.IDENTITY_CARD_MISSING
+    message = "本月提现超过 800 元,请先补全身份证信息"
+
+
+class BalanceTooSmall(Refusal):
+    code = Code.BALANCE_TOO_SMALL
+    message = "余额不足,请选择更小的金额"
+
+
+class AlreadyAskedToday(Refusal):
+    code = Code.ALREADY_WITHDREW_TODAY
+    message = "今天已经申请过提现,请明天再来"
+
+
+def has_withdrawn(user: User) -> bool:
+    """Whether the user has withdrawn before: paid or under way."""
+    return Withdrawal.objects.filter(user=user, status__in=OPEN_OR_PAID).exists()
+
+
+def request_withdrawal(*, user: User, amount: Decimal, at: datetime) -> Withdrawal:
+    """Ask for money. Refused in this order: 1403 amount, 3004 blocked, 2001 phone, 2002 card, 3002 balance, 3003 today."""
+    with transaction.atomic():
+        user = User.objects.select_for_update().get(pk=user.pk)  # two requests, or a request and a block: one at a time
+        account = ledger.locked_account_of(user)
+        _check(user, account, amount, at)
+        withdrawal = _create(user, amount, at)
+        moves = [Move(account, -amount), Move(account, amount, Bucket.WITHDRAWING)]
+        ledger.post(
+            kind=TransactionKind.WITHDRAWAL_ASKED,
+            cause=f"withdrawal_asked:{withdrawal.pk}",
+            day=day_of(at),
+            at=at,
+            moves=moves,
+        )
+        _note(withdrawal, None, Status.TO_REVIEW, by=str(user.pk), reason="", at=at)
+    return withdrawal
+
+
+def _check(user: User, account: Account, amount: Decimal, at: datetime) -> None:
+    if amount not in AMOUNTS or (amount == FIRST_ONLY and has_withdrawn(user)):
+        raise AmountNotOffered
+    if user.is_blocked:
+        raise WithdrawalBlocked
+    if not user.phone:
+        raise PhoneMissing
+    if user.identity_given_at is None and _asked_this_month(user, at) + amount > MONTHLY_WITHOUT_IDENTITY:
+        raise IdentityCardMissing
+    if account.available < amount:
+        raise BalanceTooSmall
+    if Withdrawal.objects.filter(user=user, asked_day=day_of(at)).exists():
+        raise AlreadyAskedToday
+
+
+def _asked_this_month(user: User, at: datetime) -> Decimal:
+    since = start_of(day_of(at).replace(day=1))
+    asked = Withdrawal.objects.filter(user=user, asked_at__gte=since, status__in=OPEN_OR_PAID)
+    return asked.aggregate(total=Sum("amount"))["total"] or Decimal(0)
+
+
+def _create(user: User, amount: Decimal, at: datetime) -> Withdrawal:
+    try:
+        with transaction.atomic():
+            return Withdrawal.objects.create(user=user, amount=amount, asked_at=at, asked_day=day_of(at))
+    except IntegrityError as error:  # one_withdrawal_per_user_and_day
+        raise AlreadyAskedToday from error
+
+
+def approve(ids: Iterable[UUID], *, by: str, at: datetime) -> list[Withdrawal]:
+    """Approve those that wait for review; each gets its one payout. Which ones were."""
+    with transaction.atomic():
+        approved = [w for w in _lock(ids) if w.status == Status.TO_REVIEW]
+        for withdrawal in approved:
+            _move(withdrawal, Status.PAYING, by=by, reason="", at=at, reviewed_at=at, reviewed_by=by)
+        Payout.objects.bulk_create(Payout(withdrawal=w, created_at=at, due_at=at) for w in approved)
+        if approved:
+            wake(SEND_PAYOUTS)
+    return approved
+
+
+def reject(ids: Iterable[UUID], *, by: str, reason: str, at: datetime) -> list[Withdrawal]:
+    """Reject those that wait for review, with a reason; the money goes back. Which ones were."""
+    with transaction.atomic():
+        rejected = [w for w in _lock(ids) if w.status == Status.TO_REVIEW]
+        for withdrawal in rejected:
+            _reject(withdrawal, by=by, reason=reason, at=at)
+    return rejected
+
+
+def reject_unpaid_of(user: User, *, by: str, reason: str, at: datetime) -> list[Withdrawal]:
+    """Reject what a blocked user asked for: unreviewed, or approved with nothing sent to WeChat Pay yet.
+
+    What may have reached WeChat Pay is left to its outcome: money that may be out is never given back by guess.
+    """
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=user.pk)
+        open_ids = Withdrawal.objects.filter(user=user, status__in=[Status.TO_REVIEW, Status.PAYING])
+        rejected = [w for w in _lock(open_ids.values_list("pk", flat=True)) if _nothing_sent(w, at)]
+        for withdrawal in rejected:
+            _reject(withdrawal, by=by, reason=reason, at=at)
+    return rejected
+
+
+def _nothing_sent(withdrawal: Withdrawal, at: datetime) -> bool:
+    """Unreviewed; or its payout could be taken back, which no sender can overtake (compare-and-set)."""
+    if withdrawal.status == Status.TO_REVIEW:
+        return True
+    prepared = Payout.objects.filter(withdrawal=withdrawal, state=Payout.State.PREPARED)
+    return bool(prepared.update(state=Payout.State.WITHDRAWN, ended_at=at, note="提现已拒绝"))
+
+
+def _reject(withdrawal: Withdrawal, *, by: str, reason: str, at: datetime) -> None:
+    moment = {"reviewed_at": at, "reviewed_by": by} if withdrawal.reviewed_at is None else {}
+    _move(withdrawal, Status.REJECTED, by=by, reason=reason or "审核未通过", at=at, **moment)
+    _give_back(withdrawal, at)
+
+
+def mark_paid(withdrawal: Withdrawal, *, at: datetime) -> None:
+    """WeChat Pay has paid (the caller holds the row): the money has left the platform."""
+    _move(withdrawal, Status.PAID, by="微信支付", reason="", at=at, paid_at=at)
+    account = ledger.account_of(withdrawal.user)
+    moves = [
+        Move(account, -withdrawal.amount, Bucket.WITHDRAWING),
+        Move(ledger.house(Account.Kind.PAID_OUT), withdrawal.amount),
+    ]
+    cause = f"withdrawal_paid:{withdrawal.pk}"
+    ledger.post(kind=TransactionKind.WITHDRAWAL_PAID, cause=cause, day=day_of(at), at=at, moves=moves)
+
+
+def mark_failed(withdrawal: Withdrawal, *, reason: str, at: datetime) -> None:
+    """WeChat Pay will not pay (the caller holds the row): the money goes back to the balance."""
+    _move(withdrawal, Status.FAILED, by="微信支付", reason=reason or "打款失败", at=at, failed_at=at)
+    _give_back(withdrawal, at)
+
+
+def _give_back(withdrawal: Withdrawal, at: datetime) -> None:
+    account = ledger.account_of(withdrawal.user)
+    moves = [Move(account, -withdrawal.amount, Bucket.WITHDRAWING), Move(account, withdrawal.amount)]
+    cause = f"withdrawal_returned:{withdrawal.pk}"
+    ledger.post(kind=TransactionKind.WITHDRAWAL_RETURNED, cause=cause, day=day_of(at), at=at, moves=moves)
+
+
+def _lock(ids: Iterable[UUID]) -> list[Withdrawal]:
+    rows = Withdrawal.objects.select_for_update(of=("self",)).select_related("user").filter(pk__in=list(ids))
+    return list(rows.order_by("pk"))
+
+
+def _move(withdrawal: Withdrawal, to: Withdrawal.Status, *, by: str, reason: str, at: datetime, **facts: object) -> None:
+    """Move a locked withdrawal on and keep who, when and why."""
+    before = withdrawal.status
+    withdrawal.status, withdrawal.reason = to, reason[:200]
+    for name, value in facts.items():
+        setattr(withdrawal, name, value)
+    withdrawal.save(update_fields=["status", "reason", *facts])
+    _note(withdrawal, before, to, by=by, reason=reason, at=at)
+
+
+def _note(
+    withdrawal: Withdrawal, before: int | None, to: Withdrawal.Status, *, by: str, reason: str, at: datetime
+) -> None:
+    WithdrawalStep.objects.create(
+        withdrawal=withdrawal, from_status=before, to_status=to, taken_at=at, taken_by=by, reason=reason[:200]
+    )

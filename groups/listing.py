@@ -1,0 +1,47 @@
+"""The user's list of groups, as the client shows it, in a fixed number of queries."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+from django.utils import timezone
+
+from config.clock import day_of
+from groups.models import Group, StarPlan
+from groups.stars import article_price_on, plans_on
+
+EARNING, NOT_EARNING = "收益中", "未收益"
+
+
+def shown(groups: Iterable[Group], *, rated: bool) -> list[dict[str, Any]]:
+    """Each group with its price and income; an unrated one has only code, name and date."""
+    if not rated:
+        return [_unrated(group) for group in groups]
+    today = day_of(timezone.now())
+    plans, text_income = plans_on(today), article_price_on(today)
+    return [_rated(group, plans, text_income) for group in groups]
+
+
+def _unrated(group: Group) -> dict[str, Any]:
+    empty = dict.fromkeys(
+        ("settle_count", "star", "shown_robot_name", "launch_switch", "income_status", "group_income", "text_income", "old_group")
+    )
+    return {**empty, "code": group.code, "name": group.name, "bound_at": group.bound_at}
+
+
+def _rated(group: Group, plans: dict[int, StarPlan], text_income: Decimal) -> dict[str, Any]:
+    plan = plans.get(group.star or 0)
+    days_left = plan is not None and group.settle_count < plan.income_days
+    return {
+        "code": group.code,
+        "name": group.name,
+        "settle_count": group.settle_count,
+        "star": group.star,
+        "shown_robot_name": group.robot_nickname or group.robot.name,
+        "launch_switch": group.launch_switch,
+        "bound_at": group.bound_at,
+        "income_status": EARNING if days_left or group.launch_switch or group.is_legacy else NOT_EARNING,
+        "group_income": plan.price if plan else None,
+        "text_income": text_income,
+        "old_group": int(group.is_legacy),
+    }

@@ -1,0 +1,64 @@
+"""Who is in a group, and what it is called, as the gateway tells it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from groups.models import Group, Member
+from integrations.events import BadEvent, word
+
+
+def take_members(*, group: Group, told: Sequence[Mapping[str, Any]], at: datetime) -> int:
+    """The gateway's full list: newcomers join, the known are refreshed, whoever is not on it has left."""
+    members = {word(one, "user_id"): _member(group, one, at) for one in told}
+    with transaction.atomic():
+        Member.objects.bulk_create(
+            members.values(),
+            update_conflicts=True,
+            unique_fields=["group", "code"],
+            update_fields=["nickname", "avatar_url", "is_admin", "left_at"],
+        )
+        gone = Member.objects.filter(group=group, left_at=None).exclude(code__in=members)
+        gone.filter(joined_at__lte=at).update(left_at=at)
+        Group.objects.filter(pk=group.pk).update(member_count=len(members))
+    return len(members)
+
+
+def _member(group: Group, told: Mapping[str, Any], at: datetime) -> Member:
+    return Member(
+        group=group,
+        code=word(told, "user_id"),
+        nickname=word(told, "nickname", needed=False),
+        avatar_url=word(told, "avatar", needed=False, longest=1024),
+        is_admin=told.get("is_admin") in (True, 1, "1"),
+        joined_at=at,
+    )
+
+
+def take_info(*, group: Group, told: Mapping[str, Any]) -> None:
+    """The gateway's word on a group: its name, its owner in WeChat, its size, whether our robot is in."""
+    group.name = word(told, "name", needed=False, longest=200) or group.name
+    group.wechat_owner_code = word(told, "admin_user_id", needed=False) or group.wechat_owner_code
+    group.member_count = _count(told.get("mem_count"), group.member_count)
+    group.robot_is_in = _robot_is_in(group, told.get("robots"))
+    group.save(update_fields=["name", "wechat_owner_code", "member_count", "robot_is_in"])
+
+
+def _count(value: Any, otherwise: int) -> int:
+    if value is None:
+        return otherwise
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 100_000:
+        raise BadEvent("mem_count: 应为人数")
+    return value
+
+
+def _robot_is_in(group: Group, told: Any) -> bool:
+    if not isinstance(told, list):
+        return group.robot_is_in
+    for one in told:
+        if isinstance(one, dict) and one.get("robot_id") == group.robot.code:
+            return bool(one.get("robot_in_group"))
+    return group.robot_is_in
+

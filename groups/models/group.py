@@ -1,0 +1,115 @@
+"""A WeChat group that a robot serves for a user."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from accounts.models import User
+from config.lookups import id_or_code
+from robots.models import Robot
+
+
+class CancelReason(models.IntegerChoices):
+    """Why a group is no longer served."""
+
+    ILLEGAL = 1, "违法"
+    POOR_LAUNCHES = 2, "投放质量差"
+    ROBOT_KICKED = 3, "机器人被踢"
+    OPERATOR = 4, "系统注销"
+    TOO_MANY_LOW_STARS = 5, "低星级超过限制"
+    ROBOT_BANNED = 6, "机器人封号"
+    TOO_LITTLE_TALK = 7, "发言太少"
+
+
+class GroupQuerySet(models.QuerySet["Group"]):
+    def active(self) -> "GroupQuerySet":
+        return self.filter(cancelled_at__isnull=True)
+
+    def by_reference(self, reference: object) -> "GroupQuerySet":
+        """The group with this id, or the life of it with this gateway code."""
+        return self.filter(id_or_code(reference))
+
+    def served_for(self, user: User) -> "GroupQuerySet":
+        """The active groups that this user pulled a robot into."""
+        return self.active().filter(user=user)
+
+    def owned_in_wechat_by(self, user: User) -> "GroupQuerySet":
+        """The active groups, served for anyone, whose WeChat owner is this user."""
+        return self.active().filter(wechat_owner_code=user.code) if user.code else self.none()
+
+    def rated(self) -> "GroupQuerySet":
+        """Groups that earn: with a star, or imported from before stars."""
+        return self.filter(Q(star__isnull=False) | Q(is_legacy=True))
+
+    def unrated(self) -> "GroupQuerySet":
+        return self.filter(star__isnull=True, is_legacy=False)
+
+
+class Group(models.Model):
+    """One life of a group: from the robot's binding to the cancelling.
+
+    A group bound again after a cancelling is a new row; it carries over how many days were paid.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    code = models.CharField("网关编号", max_length=128)
+    name = models.CharField("群名", max_length=200, blank=True)
+    robot = models.ForeignKey(Robot, models.PROTECT, related_name="groups", verbose_name="机器人")
+    robot_nickname = models.CharField("机器人群昵称", max_length=30, blank=True)
+    robot_is_in = models.BooleanField("机器人在群", default=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="served_groups", verbose_name="用户"
+    )
+    wechat_owner_code = models.CharField("群主编号", max_length=128, blank=True)
+    member_count = models.PositiveIntegerField("成员数", default=0)
+    launch_switch = models.BooleanField("投放开关", default=True)
+    welcome_message = models.CharField("欢迎语", max_length=500, blank=True)
+
+    star = models.SmallIntegerField("星级", null=True, blank=True)
+    is_legacy = models.BooleanField("老群", default=False)
+    repeat_rate = models.DecimalField("重复率", max_digits=5, decimal_places=4, null=True, blank=True)
+    settle_count = models.PositiveIntegerField("已结算天数", default=0)
+
+    bound_at = models.DateTimeField("绑定时间")
+    cancelled_at = models.DateTimeField("注销时间", null=True, blank=True)
+    cancelled_by = models.CharField("注销操作人", max_length=80, blank=True)
+    cancel_reason = models.SmallIntegerField("注销原因", choices=CancelReason.choices, null=True, blank=True)
+
+    objects = GroupQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = "群"
+        ordering = ["-bound_at", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["code"], condition=Q(cancelled_at__isnull=True), name="group_is_served_once_at_a_time"
+            ),
+            models.CheckConstraint(
+                condition=Q(cancelled_at__isnull=True, cancel_reason__isnull=True)
+                | Q(cancelled_at__isnull=False, cancel_reason__isnull=False),
+                name="cancelled_group_has_a_reason",
+            ),
+            models.CheckConstraint(
+                condition=Q(cancelled_at__isnull=False) | Q(cancelled_by=""), name="group_cancelled_by_has_cancelled_at"
+            ),
+            models.CheckConstraint(condition=Q(star__isnull=True) | Q(star__range=(1, 5)), name="star_is_1_to_5"),
+            models.CheckConstraint(
+                condition=Q(repeat_rate__isnull=True) | Q(repeat_rate__range=(0, 1)), name="repeat_rate_is_a_share"
+            ),
+        ]
+        indexes = [
+            # GET /groups, newest first
+            models.Index(fields=["user", "-bound_at", "id"], condition=Q(cancelled_at__isnull=True), name="groups_of_user"),
+            # settlement: active groups that earn
+            models.Index(fields=["star"], condition=Q(cancelled_at__isnull=True), name="active_groups_by_star"),
+            models.Index(
+                fields=["wechat_owner_code"], condition=Q(cancelled_at__isnull=True), name="groups_by_wechat_owner"
+            ),
+            models.Index(fields=["robot"], condition=Q(cancelled_at__isnull=True), name="active_groups_of_robot"),
+            models.Index(fields=["code", "-bound_at"], name="lives_of_group"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.code

@@ -1,0 +1,32 @@
+"""Who is in a group."""
+
+from django.db import models
+from django.db.models import F, Q
+
+from groups.models.group import Group
+
+
+class Member(models.Model):
+    """A person in a group, as the gateway last told it."""
+
+    group = models.ForeignKey(Group, models.CASCADE, related_name="members", verbose_name="群")
+    code = models.CharField("成员编号", max_length=128)
+    nickname = models.CharField("昵称", max_length=128, blank=True)
+    avatar_url = models.CharField("头像", max_length=1024, blank=True)
+    is_admin = models.BooleanField("管理员", default=False)
+    joined_at = models.DateTimeField("进群时间")
+    left_at = models.DateTimeField("退群时间", null=True, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "群成员"
+        ordering = ["group_id", "joined_at", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["group", "code"], name="member_once_per_group"),
+            models.CheckConstraint(
+                condition=Q(left_at__isnull=True) | Q(left_at__gte=F("joined_at")), name="member_leaves_after_joining"
+            ),
+        ]
+        indexes = [models.Index(fields=["group"], condition=Q(left_at__isnull=True), name="present_members")]
+
+    def __str__(self) -> str:
+        return self.nickname or self.code

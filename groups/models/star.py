@@ -1,0 +1,90 @@
+"""How good a group is, and what that is worth."""
+
+from decimal import Decimal
+
+from django.db import models
+from django.db.models import F, Q
+
+from groups.models.group import Group
+
+
+class RatingState(models.IntegerChoices):
+    """How a rating came about, in the rating system's numbers."""
+
+    UNDEFINED = 0, "未定义"
+    INITIAL = 1, "初评"
+    UPGRADED = 2, "升级"
+    DEGRADED = 3, "降级"
+    CONFIRMED = 4, "确认"
+    MANUAL = 5, "人工"
+    TIMEOUT = 6, "超时"
+    QUIT = 10, "退出"
+
+
+class StarRating(models.Model):
+    """One rating of a group; the newest is the group's star."""
+
+    group = models.ForeignKey(Group, models.CASCADE, related_name="ratings", verbose_name="群")
+    star = models.SmallIntegerField("星级")
+    state = models.SmallIntegerField("状态", choices=RatingState.choices)
+    rated_at = models.DateTimeField("评定时间")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "星级记录"
+        ordering = ["-id"]
+        constraints = [models.CheckConstraint(condition=Q(star__range=(1, 5)), name="rating_is_1_to_5")]
+        indexes = [models.Index(fields=["group", "-id"], name="ratings_of_group")]
+
+    def __str__(self) -> str:
+        return f"{self.star}★"
+
+
+class StarPlan(models.Model):
+    """What a group of one star earns a day, and for how many days; operators edit it.
+
+    The days of a plan times its daily profit are the star's price.
+    """
+
+    star = models.SmallIntegerField("星级")
+    income_days = models.PositiveSmallIntegerField("收益天数", default=30)
+    daily_profit = models.DecimalField("每日收益(元)", max_digits=8, decimal_places=2)
+    activity_bonus = models.DecimalField("活动奖励(元/天)", max_digits=8, decimal_places=2, default=Decimal(0))
+    valid_from = models.DateField("生效日期")
+    valid_to = models.DateField("失效日期", null=True, blank=True, help_text="含当日;留空表示一直有效")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "星级收益方案"
+        ordering = ["star", "-valid_from"]
+        constraints = [
+            models.UniqueConstraint(fields=["star", "valid_from"], name="one_plan_per_star_and_start"),
+            models.CheckConstraint(condition=Q(star__range=(1, 5)), name="plan_star_is_1_to_5"),
+            models.CheckConstraint(
+                condition=Q(daily_profit__gte=0, activity_bonus__gte=0), name="plan_pays_nothing_negative"
+            ),
+            models.CheckConstraint(
+                condition=Q(valid_to__isnull=True) | Q(valid_to__gte=F("valid_from")), name="plan_ends_after_it_starts"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.star}★ {self.daily_profit} × {self.income_days}"
+
+    @property
+    def price(self) -> Decimal:
+        """What all income days add up to, in yuan."""
+        return self.daily_profit * self.income_days
+
+
+class ArticlePrice(models.Model):
+    """What one article read is worth, in yuan, from a day on; shown to users."""
+
+    amount = models.DecimalField("单价(元)", max_digits=6, decimal_places=2)
+    valid_from = models.DateField("生效日期", unique=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "文章阅读单价"
+        ordering = ["-valid_from"]
+        constraints = [models.CheckConstraint(condition=Q(amount__gte=0), name="article_price_not_negative")]
+
+    def __str__(self) -> str:
+        return f"{self.amount}"

@@ -1,0 +1,17 @@
+"""The app's name for operators; loads every app's subscribers to gateway events."""
+
+from importlib import import_module
+
+from django.apps import AppConfig, apps
+from django.utils.module_loading import module_has_submodule
+
+
+class IntegrationsConfig(AppConfig):
+    name = "integrations"
+    verbose_name = "外部系统"
+
+    def ready(self) -> None:
+        # In the order of INSTALLED_APPS: robots hear of an event before groups do.
+        for config in apps.get_app_configs():
+            if config.name != "integrations" and config.module and module_has_submodule(config.module, "events"):
+                import_module(f"{config.name}.events")

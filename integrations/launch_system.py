@@ -1,0 +1,35 @@
+"""The advertisers' launch system: whether a group takes launches, and how each one went."""
+
+from typing import Any
+
+from django.conf import settings
+
+from integrations.http import OutcomeUnknown, Refused, json_of, send
+
+SYSTEM = "launch"
+
+
+class LaunchSystem:
+    def __init__(self, base_url: str, timeout: float) -> None:
+        self.base_url, self.timeout = base_url.rstrip("/"), timeout
+
+    @classmethod
+    def from_settings(cls) -> "LaunchSystem":
+        return cls(settings.LAUNCH_BASE_URL, settings.LAUNCH_TIMEOUT)
+
+    def set_switches(self, switches: dict[str, bool]) -> None:
+        """Tell, per group code, whether it takes launches."""
+        data = [{"groupId": group, "limits": [{"type": 1, "time": -1 if on else 0}]} for group, on in switches.items()]
+        self._post("syncslotinfo", {"command": "update", "source": 2, "data": data})
+
+    def report(self, *, launch: str, group: str, sent: bool) -> None:
+        """Tell how one launch went in one group."""
+        self._post("updatelaunchresult", {"launchId": launch, "groupId": group, "state": 1 if sent else 2})
+
+    def _post(self, name: str, body: dict[str, Any]) -> None:
+        url = f"{self.base_url}/launch-api/launch/{name}"
+        answer = json_of(SYSTEM, send(SYSTEM, "POST", url, timeout=self.timeout, json=body))
+        if not isinstance(answer, dict) or "resultCode" not in answer:
+            raise OutcomeUnknown(SYSTEM, "answer without a resultCode")
+        if str(answer["resultCode"]) != "100":
+            raise Refused(SYSTEM, str(answer["resultCode"]), str(answer.get("resultMsg", "")))

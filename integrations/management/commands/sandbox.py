@@ -1,0 +1,59 @@
+"""`manage.py sandbox`: the outside world on one local port."""
+
+import os
+import signal
+import threading
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from integrations.sandbox.control import ControlPlayer
+from integrations.sandbox.gateway import EventPoster, GatewayPlayer
+from integrations.sandbox.keys import ensure_keys
+from integrations.sandbox.launches import CustomerServicePlayer, LaunchPlayer
+from integrations.sandbox.pay import PayPlayer
+from integrations.sandbox.server import Sandbox
+from integrations.sandbox.sms import SmsPlayer
+from integrations.sandbox.state import State
+from integrations.sandbox.wechat import WeChatPlayer
+
+
+class Command(BaseCommand):
+    help = "Play WeChat, the robot gateway, SMS, WeChat Pay and the launch system on 127.0.0.1."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--port", type=int, default=settings.SANDBOX_PORT)
+        parser.add_argument("--app-url", default=f"http://127.0.0.1:{settings.PORT}", help="where events are posted")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        server = make_sandbox(options["port"], options["app_url"])
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: threading.Thread(target=server.stop).start())
+        self.stdout.write(f"The sandbox answers at http://127.0.0.1:{options['port']}/_/")
+        server.serve_forever(poll_interval=0.1)
+
+
+def make_sandbox(port: int, app_url: str) -> Sandbox:
+    """A sandbox that remembers in RUN_DIR and posts events to `app_url`; CommandError when the port is taken."""
+    keys = settings.RUN_DIR / "keys"
+    ensure_keys(keys)
+    state = State(settings.RUN_DIR / "sandbox.jsonl")
+    poster = EventPoster(app_url, os.environ.get("SANDBOX_API_KEY", ""))
+    pay = PayPlayer(state, keys, settings.WECHAT_PAY_API_V3_KEY)
+    players = [
+        ("control", ControlPlayer(state, pay)),
+        ("gateway", GatewayPlayer(state, poster, f"http://127.0.0.1:{port}")),
+        ("wechat", WeChatPlayer()),
+        ("pay", pay),
+        ("launch", LaunchPlayer(state)),
+        ("aliyun", CustomerServicePlayer(state)),
+        ("sms", SmsPlayer(state, settings.SMS_ACCESS_KEY_SECRET)),
+    ]
+    try:
+        server = Sandbox(port, state, players)
+    except OSError as error:
+        raise CommandError(f"Port {port} is taken: choose another with SANDBOX_PORT=8101.") from error
+    poster.start()
+    return server

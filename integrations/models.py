@@ -1,0 +1,51 @@
+"""The inbox: every event of the robot gateway, stored before anything is done about it."""
+
+from django.db import models
+from django.db.models import F, Q
+
+
+class GatewayEvent(models.Model):
+    """One event as the gateway told it. Events of one lane are handled in the order of `id`."""
+
+    class Status(models.IntegerChoices):
+        WAITING = 0, "待处理"
+        HANDLED = 1, "已处理"
+        IGNORED = 2, "已忽略"
+        UNKNOWN = 3, "未知命令"
+        PARKED = 4, "处理失败"
+
+    id = models.BigAutoField(primary_key=True)
+    event_id = models.CharField("事件编号", max_length=128, unique=True)
+    command = models.CharField("命令", max_length=64)
+    body = models.JSONField("内容")
+    # Whose order matters: "g:<group>", "u:<user>", "r:<robot>" or "" (no order).
+    lane = models.CharField("次序", max_length=160)
+    # A second lane whose earlier events come first too (the user who pulls a robot into a group).
+    after_lane = models.CharField(max_length=160, blank=True)
+    status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.WAITING)
+    received_at = models.DateTimeField("收到时间")
+    try_count = models.PositiveSmallIntegerField("尝试次数", default=0)
+    retry_at = models.DateTimeField("下次处理")
+    settled_at = models.DateTimeField("处理时间", null=True, blank=True)
+    note = models.TextField("说明", blank=True)  # why it was ignored, or the traceback
+
+    class Meta:
+        verbose_name = verbose_name_plural = "网关事件"
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status=0, settled_at__isnull=True) | (~Q(status=0) & Q(settled_at__isnull=False)),
+                name="settled_event_has_settled_at",
+            ),
+            models.CheckConstraint(condition=Q(retry_at__gte=F("received_at")), name="event_retried_after_it_came"),
+        ]
+        indexes = [
+            # handle_events: the head of each lane
+            models.Index(fields=["lane", "id"], condition=Q(status=0), name="event_waiting_by_lane"),
+            models.Index(fields=["id"], condition=Q(status=0), name="event_waiting_by_id"),
+            # operators: what needs a hand
+            models.Index(fields=["status", "-id"], name="event_by_status"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.command} {self.event_id}"

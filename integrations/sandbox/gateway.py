@@ -1,0 +1,171 @@
+"""Plays the robot gateway: five robots, messages sent once, events posted back like the real one does."""
+
+import logging
+import queue
+import threading
+import time
+import uuid
+from typing import Any
+
+import requests
+
+from integrations.sandbox.pictures import square_png
+from integrations.sandbox.server import Call, Reply
+from integrations.sandbox.state import State, now
+
+logger = logging.getLogger(__name__)
+
+OTHERS_IN_A_GROUP = 3
+
+
+class EventPoster(threading.Thread):
+    """Posts events to the app, in order, until each is accepted; while the app is away they wait."""
+
+    def __init__(self, app_url: str, api_key: str) -> None:
+        super().__init__(name="events", daemon=True)
+        self.url, self.headers = f"{app_url}/gateway/events", {"X-Api-Key": api_key} if api_key else {}
+        self.waiting: queue.Queue[list[dict[str, Any]]] = queue.Queue()
+
+    def post(self, command: str, body: Any) -> None:
+        self.waiting.put([{"event_id": f"sandbox-{uuid.uuid4().hex}", "command": command, "body": body}])
+
+    def run(self) -> None:
+        while True:
+            events = self.waiting.get()
+            pause = 0.2
+            while not self._accepted(events):
+                time.sleep(pause)
+                pause = min(pause * 2, 5)
+
+    def _accepted(self, events: list[dict[str, Any]]) -> bool:
+        try:
+            answer = requests.post(self.url, json=events, headers=self.headers, timeout=10)
+            return bool(answer.json()["code"] == 1200)
+        except (requests.RequestException, ValueError, KeyError):
+            logger.info("the app does not take events yet")
+            return False
+
+
+class GatewayPlayer:
+    """`/gbot/...` and the pictures of its robots."""
+
+    def __init__(self, state: State, poster: EventPoster, own_url: str) -> None:
+        self.state, self.poster = state, poster
+        self.robots = {
+            f"sandbox-robot-{number}": {
+                "robot_id": f"sandbox-robot-{number}",
+                "name": f"小助手{number}号",
+                "wechat_no": f"sandbox_wx_{number}",
+                "head_url": f"{own_url}/pictures/head-{number}.png",
+                "qr_code": f"{own_url}/pictures/qr-{number}.png",
+                "channel": "",
+            }
+            for number in range(1, 6)
+        }
+
+    def owns(self, call: Call) -> bool:
+        return call.path.startswith(("/gbot/", "/pictures/"))
+
+    def __call__(self, call: Call) -> Reply | None:
+        if not self.owns(call):
+            return None
+        if call.path.startswith("/pictures/"):
+            return Reply(square_png(call.path), content_type="image/png")
+        if call.method == "GET":
+            return self._read(call)
+        action = getattr(self, f"_{call.path.removeprefix('/gbot/')}", None)
+        if action is None:
+            return _refuse("404", "no such call")
+        body = call.json
+        if body.get("robot_id") not in self.robots:
+            return _refuse("301", "unknown robot")
+        with self.state.lock:
+            return Reply({"code": "100", "description": "", "data": action(body)})
+
+    def _read(self, call: Call) -> Reply:
+        parts = call.path.removeprefix("/gbot/").split("/")
+        with self.state.lock:
+            if parts == ["robots"]:
+                data: Any = list(self.robots.values())
+            elif parts == ["users"]:
+                codes = call.query.get("user_ids", "").split("|")
+                data = [{"user_id": code, "nickname": code, "avatar": ""} for code in codes if code]
+            elif parts[0] == "group" and parts[1] in self.state.bound:
+                data = self._info(self.state.bound[parts[1]])
+            elif parts[0] == "robot" and parts[1] in self.robots:
+                data = self.robots[parts[1]] if len(parts) == 2 else self._groups_of(parts[1])
+            else:
+                return _refuse("404", "not found")
+        return Reply({"code": "100", "description": "", "data": data})
+
+    def _groups_of(self, robot: str) -> list[dict[str, Any]]:
+        return [self._info(group) for group in self.state.bound.values() if group["robot_id"] == robot]
+
+    def _send_group_message(self, body: dict[str, Any]) -> None:
+        for message in body["messages"]:
+            self.state.note(
+                "message",
+                robot_id=body["robot_id"],
+                group_id=body.get("group_id"),
+                user_id=body.get("user_id"),
+                users=body.get("users", []),
+                type=message.get("type"),
+                content=message.get("content"),
+                title=message.get("title"),
+                url=message.get("url"),
+                desc=message.get("desc"),
+                message_no=str(message["message_no"]),
+                received_at=now(),
+            )
+
+    _send_private_message = _send_group_message
+
+    def _recall_message(self, body: dict[str, Any]) -> None:
+        self.state.note("recalled", message_no=str(body["message_no"]))
+
+    def _bind_group(self, body: dict[str, Any]) -> None:
+        """Asked again for a group that is bound, it says nothing new."""
+        if self.state.bound.get(body["group_id"], {}).get("robot_id") == body["robot_id"]:
+            return
+        words = {name: body.get(name, "") for name in ("robot_id", "group_id", "user_id", "name")}
+        self.state.note("bound", **words)
+        self.poster.post("bind_group_success", {**words, "bind_time": now()})
+
+    def _unbind_group(self, body: dict[str, Any]) -> None:
+        self.state.note("unbound", group_id=body["group_id"])
+        self.poster.post("unbind_group_success", {"robot_id": body["robot_id"], "group_id": body["group_id"]})
+
+    def _sync_group_members(self, body: dict[str, Any]) -> None:
+        group = self.state.bound.get(body["group_id"]) or {**body, "user_id": "", "name": ""}
+        self.poster.post("group_members", self._members(group))
+        self.poster.post("group_info", self._info(group))
+
+    def _modify_group_robot_nickname(self, body: dict[str, Any]) -> None:
+        self.state.note("nickname", group_id=body["group_id"], nickname=body["nickname"])
+
+    def _members(self, group: dict[str, Any]) -> list[dict[str, Any]]:
+        codes = [group["user_id"]] if group.get("user_id") else []
+        codes += [f"{group['group_id']}-member-{number}" for number in range(1, OTHERS_IN_A_GROUP + 1)]
+        return [
+            {
+                "group_id": group["group_id"],
+                "user_id": code,
+                "nickname": code,
+                "avatar": "",
+                "is_admin": code == group.get("user_id"),
+            }
+            for code in codes
+        ]
+
+    def _info(self, group: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "id": group["group_id"],
+            "name": group.get("name") or group["group_id"],
+            "admin_user_id": group.get("user_id", ""),
+            "mem_count": len(self._members(group)) + 1,
+            "robots": [{"robot_id": group["robot_id"], "robot_in_group": True}],
+        }
+
+
+def _refuse(code: str, description: str) -> Reply:
+    return Reply({"code": code, "description": description, "data": None})

@@ -1,0 +1,40 @@
+"""Plays the launch system and customer service: takes what it is told."""
+
+from integrations.sandbox.server import Call, Reply
+from integrations.sandbox.state import State
+
+
+class LaunchPlayer:
+    def __init__(self, state: State) -> None:
+        self.state = state
+
+    def owns(self, call: Call) -> bool:
+        return call.path.startswith("/launch-api/launch/")
+
+    def __call__(self, call: Call) -> Reply | None:
+        if not self.owns(call):
+            return None
+        body = call.json
+        with self.state.lock:
+            if call.path.endswith("/syncslotinfo"):
+                for slot in body["data"]:
+                    self.state.note("switch", groupId=slot["groupId"], on=int(slot["limits"][0]["time"] == -1))
+            else:
+                words = {name: body[name] for name in ("launchId", "groupId", "state")}
+                self.state.note("launch_result", **words)
+        return Reply({"resultCode": 100, "resultMsg": "ok"})
+
+
+class CustomerServicePlayer:
+    def __init__(self, state: State) -> None:
+        self.state = state
+
+    def owns(self, call: Call) -> bool:
+        return call.path == "/forwardMessage"
+
+    def __call__(self, call: Call) -> Reply | None:
+        if not self.owns(call):
+            return None
+        with self.state.lock:
+            self.state.note("forwarded", body=call.json)
+        return Reply({"code": 200, "message": "ok"})

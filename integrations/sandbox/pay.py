@@ -1,0 +1,164 @@
+"""Plays WeChat Pay: verifies our signatures, signs its own answers and notifies, pays a number once."""
+
+import base64
+import json
+import re
+import secrets
+import threading
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+import requests
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from integrations.sandbox.server import Call, Reply
+from integrations.sandbox.state import State
+from integrations.wechat_pay import BILLS, signing_words
+
+ENDED = ("SUCCESS", "FAIL", "CANCELLED")
+_BY_NUMBER = re.compile(rf"{BILLS}/out-bill-no/([^/]+)(/cancel)?")
+
+
+class PayPlayer:
+    """`state.next_bill` says how the next bills turn out; the control side moves one that waits."""
+
+    def __init__(self, state: State, keys: Path, api_v3_key: str) -> None:
+        self.state, self.api_v3_key = state, api_v3_key
+        own = serialization.load_pem_private_key((keys / "platform_key.pem").read_bytes(), None)
+        theirs = serialization.load_pem_public_key((keys / "merchant_public.pem").read_bytes())
+        if not isinstance(own, RSAPrivateKey) or not isinstance(theirs, RSAPublicKey):
+            raise TypeError("RSA keys are needed")
+        self.own_key, self.merchant_key = own, theirs
+
+    def owns(self, call: Call) -> bool:
+        return call.path.startswith(BILLS)
+
+    def __call__(self, call: Call) -> Reply | None:
+        if not self.owns(call):
+            return None
+        if not self._signed_by_merchant(call):
+            return self._answer({"code": "SIGN_ERROR", "message": "签名错误"}, 401)
+        with self.state.lock:
+            if call.path == BILLS:
+                return self._create(call.json)
+            return self._by_number(call)
+
+    def _by_number(self, call: Call) -> Reply:
+        match = _BY_NUMBER.fullmatch(call.path)
+        bill = self.state.bills.get(match[1]) if match else None
+        if match is None or bill is None:
+            return self._answer({"code": "NOT_FOUND", "message": "记录不存在"}, 404)
+        if match[2]:
+            if bill["state"] in ENDED:
+                return self._answer({"code": "INVALID_REQUEST", "message": "当前状态不能撤销"}, 400)
+            self.move(match[1], "CANCELLED")
+        return self._answer(_public(self.state.bills[match[1]]))
+
+    def _create(self, body: dict[str, Any]) -> Reply:
+        number = str(body["out_bill_no"])
+        known = self.state.bills.get(number)
+        if known:
+            if (known["openid"], known["amount"]) != (body["openid"], body["transfer_amount"]):
+                return self._answer({"code": "INVALID_REQUEST", "message": "商户单号已被使用,参数不一致"}, 400)
+            self.state.note("bill", out_bill_no=number, asked=1)
+            return self._answer(_public(self.state.bills[number]))
+        turns_out = self.state.next_bill.get("next_state", "SUCCESS")
+        if turns_out == "NOT_ENOUGH":
+            return self._answer({"code": "NOT_ENOUGH", "message": "商户余额不足"}, 403)
+        self.state.note(
+            "bill",
+            out_bill_no=number,
+            openid=body["openid"],
+            amount=body["transfer_amount"],
+            state=turns_out,
+            fail_reason=self.state.next_bill.get("fail_reason", "ACCOUNT_FROZEN") if turns_out == "FAIL" else "",
+            package_info=f"package-{uuid.uuid4().hex}" if turns_out == "WAIT_USER_CONFIRM" else "",
+            transfer_bill_no=f"133{secrets.randbelow(10**25):025d}",
+            notify_url=body.get("notify_url", ""),
+            asked=1,
+        )
+        if turns_out in ENDED:
+            self._notify(number)
+        return self._answer(_public(self.state.bills[number]))
+
+    def move(self, number: str, state: str) -> None:
+        """Bring a bill into another state and tell the app when that is an end."""
+        self.state.note("bill", out_bill_no=number, state=state, fail_reason="CANCELLED" if state == "FAIL" else "")
+        if state in ENDED:
+            self._notify(number)
+
+    def _signed_by_merchant(self, call: Call) -> bool:
+        scheme, _, rest = call.headers.get("Authorization", "").partition(" ")
+        parts = dict(re.findall(r'(\w+)="([^"]*)"', rest))
+        words = signing_words(
+            call.method, call.target, parts.get("timestamp", ""), parts.get("nonce_str", ""), call.raw.decode()
+        )
+        try:
+            signed = base64.b64decode(parts.get("signature", ""))
+            self.merchant_key.verify(signed, words, padding.PKCS1v15(), hashes.SHA256())
+        except (InvalidSignature, ValueError):
+            return False
+        return scheme == "WECHATPAY2-SHA256-RSA2048"
+
+    def _signed(self, raw: bytes) -> dict[str, str]:
+        stamp, nonce = str(int(time.time())), secrets.token_hex(16)
+        words = signing_words(stamp, nonce, raw.decode())
+        signed = self.own_key.sign(words, padding.PKCS1v15(), hashes.SHA256())
+        return {
+            "Wechatpay-Timestamp": stamp,
+            "Wechatpay-Nonce": nonce,
+            "Wechatpay-Signature": base64.b64encode(signed).decode(),
+            "Wechatpay-Serial": "PUB_KEY_ID_SANDBOX",
+        }
+
+    def _answer(self, data: dict[str, Any], status: int = 200) -> Reply:
+        raw = json.dumps(data, ensure_ascii=False).encode()
+        return Reply(raw, status, self._signed(raw))
+
+    def _notify(self, number: str) -> None:
+        bill = dict(self.state.bills[number])
+        if bill.get("notify_url"):
+            threading.Thread(target=self._post_notify, args=(bill,), daemon=True).start()
+
+    def _post_notify(self, bill: dict[str, Any]) -> None:
+        nonce = secrets.token_hex(6)
+        told = json.dumps(_public(bill)).encode()
+        sealed = AESGCM(self.api_v3_key.encode()).encrypt(nonce.encode(), told, b"mch_payment")
+        body = {
+            "id": str(uuid.uuid4()),
+            "event_type": "MCHTRANSFER.BILL.FINISHED",
+            "resource_type": "encrypt-resource",
+            "resource": {
+                "algorithm": "AEAD_AES_256_GCM",
+                "ciphertext": base64.b64encode(sealed).decode(),
+                "nonce": nonce,
+                "associated_data": "mch_payment",
+            },
+        }
+        raw = json.dumps(body).encode()
+        for pause in (0.3, 1, 3, 10):
+            time.sleep(pause)
+            try:
+                headers = {"Content-Type": "application/json", **self._signed(raw)}
+                if requests.post(bill["notify_url"], data=raw, headers=headers, timeout=10).ok:
+                    return
+            except requests.RequestException:
+                continue
+
+
+def _public(bill: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "out_bill_no": bill["out_bill_no"],
+        "transfer_bill_no": bill["transfer_bill_no"],
+        "state": bill["state"],
+        "transfer_amount": bill["amount"],
+        "openid": bill["openid"],
+        "fail_reason": bill.get("fail_reason", ""),
+        "package_info": bill.get("package_info", ""),
+    }

@@ -1,0 +1,136 @@
+"""The sandbox's HTTP server: finds who plays a path, injects faults, answers JSON."""
+
+import json
+import logging
+import random
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from integrations.sandbox.state import State
+
+logger = logging.getLogger(__name__)
+
+HANG_SECONDS = 30  # longer than any adapter waits
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request to the sandbox."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    raw: bytes
+    target: str  # path and query as sent; signatures cover it
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.raw or b"{}")
+
+    @property
+    def form(self) -> dict[str, str]:
+        return dict(parse_qsl(self.raw.decode(), keep_blank_values=True))
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What goes back: JSON, or bytes of `content_type`."""
+
+    data: Any = None
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = "application/json"
+
+    @property
+    def body(self) -> bytes:
+        return self.data if isinstance(self.data, bytes) else json.dumps(self.data, ensure_ascii=False).encode()
+
+
+Player = Callable[[Call], Reply | None]  # None: not my path
+
+
+class Sandbox(ThreadingHTTPServer):
+    """Listens on loopback only. `players`: (system, player), asked in order."""
+
+    daemon_threads = True
+    request_queue_size = 256
+    allow_reuse_address = True
+
+    def __init__(self, port: int, state: State, players: list[tuple[str, Player]]) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
+        self.state = state
+        self.players = players
+        self.stopping = threading.Event()
+
+    def stop(self) -> None:
+        self.stopping.set()
+        self.shutdown()
+        self.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Sandbox
+    timeout = 60
+    disable_nagle_algorithm = True
+
+    def do_GET(self) -> None:
+        self._serve()
+
+    do_POST = do_DELETE = do_PUT = do_GET
+
+    def _serve(self) -> None:
+        call = self._read()
+        for system, player in self.server.players:
+            mode = self._fault(system) if system != "control" else "ok"
+            reply = self._play(player, call, mode)
+            if reply is not None:
+                self._send(reply, mode)
+                return
+        self._send(Reply({"error": f"nobody plays {call.method} {call.path}"}, 404), "ok")
+
+    def _read(self) -> Call:
+        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        parts = urlsplit(self.path)
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        return Call(self.command, parts.path, query, self.headers, raw, self.path)
+
+    def _play(self, player: Player, call: Call, mode: str) -> Reply | None:
+        """With `error` and `timeout` nothing is done, so the player is only asked whether the path is its own."""
+        if mode in ("error", "timeout"):
+            return Reply({"error": "fault"}, 500) if getattr(player, "owns", lambda _: True)(call) else None
+        try:
+            return player(call)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            return Reply({"error": f"bad request: {type(error).__name__}"}, 400)
+
+    def _fault(self, system: str) -> str:
+        fault = self.server.state.faults.get(system)
+        if not fault or random.random() >= fault["rate"]:  # noqa: S311 - no secret here
+            return "ok"
+        return str(fault["mode"])
+
+    def _send(self, reply: Reply, mode: str) -> None:
+        if mode == "timeout":
+            self.server.stopping.wait(HANG_SECONDS)
+        if mode in ("timeout", "drop_reply"):
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
+            return
+        self.send_response(reply.status)
+        self.send_header("Content-Type", reply.content_type)
+        self.send_header("Content-Length", str(len(reply.body)))
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(reply.body)
+
+    def log_message(self, *args: Any) -> None:
+        """Only method, path and status: bodies and queries carry secrets and phones."""
+        logger.debug("%s %s", self.command, urlsplit(self.path).path)

@@ -1,0 +1,31 @@
+"""Plays Aliyun SMS: verifies the signature, keeps what a phone would show."""
+
+import hmac
+import json
+
+from integrations.sandbox.server import Call, Reply
+from integrations.sandbox.state import State, now
+from integrations.sms import signature
+
+
+class SmsPlayer:
+    def __init__(self, state: State, secret: str) -> None:
+        self.state, self.secret = state, secret
+
+    def owns(self, call: Call) -> bool:
+        return call.method == "POST" and call.path == "/"
+
+    def __call__(self, call: Call) -> Reply | None:
+        if not self.owns(call):
+            return None
+        form = call.form
+        given = form.pop("Signature", "")
+        if not hmac.compare_digest(given, signature("POST", form, self.secret)):
+            return Reply({"Code": "SignatureDoesNotMatch", "Message": "签名不匹配"}, 400)
+        params = json.loads(form["TemplateParam"])
+        words = f"您的验证码是{params['code']},60分钟内有效。" if "code" in params else params["content"]
+        with self.state.lock:
+            for phone in form["PhoneNumbers"].split(","):
+                content = f"【{form['SignName']}】{words}"
+                self.state.note("sms", phone=phone, content=content, received_at=now())
+        return Reply({"Code": "OK", "Message": "OK", "RequestId": "sandbox", "BizId": "sandbox"})

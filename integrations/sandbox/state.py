@@ -1,0 +1,133 @@
+"""What the sandbox remembers: kept in memory, and in a journal that a restart reads again."""
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+Fact = dict[str, Any]
+
+
+def now() -> str:
+    """The wall clock in the wire's format."""
+    return datetime.now(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
+
+
+@dataclass
+class State:
+    """Every change is a fact, appended to the journal and applied; reading the journal gives the state back."""
+
+    journal: Path
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    messages: dict[str, Fact] = field(default_factory=dict)
+    recalled: list[str] = field(default_factory=list)
+    sms: list[Fact] = field(default_factory=list)
+    bills: dict[str, Fact] = field(default_factory=dict)
+    launch_results: list[Fact] = field(default_factory=list)
+    switches: dict[str, int] = field(default_factory=dict)
+    bound: dict[str, Fact] = field(default_factory=dict)
+    nicknames: dict[str, str] = field(default_factory=dict)
+    forwarded: list[Fact] = field(default_factory=list)
+    faults: dict[str, Fact] = field(default_factory=dict)
+    next_bill: Fact = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.journal.exists():
+            for line in self.journal.read_text().splitlines():
+                try:
+                    fact = json.loads(line)
+                except ValueError:  # the last line of a process that was killed
+                    continue
+                _APPLY[fact["kind"]](self, fact)
+
+    def note(self, kind: str, **fact: Any) -> None:
+        """Apply a fact and keep it. Call with `lock` held."""
+        fact["kind"] = kind
+        _APPLY[kind](self, fact)
+        with self.journal.open("a") as file:
+            file.write(json.dumps(fact, ensure_ascii=False) + "\n")
+
+    def forget(self) -> None:
+        """Everything, faults included."""
+        with self.lock:
+            self.journal.write_text("")
+            for kept in (self.messages, self.bills, self.switches, self.bound, self.nicknames, self.faults):
+                kept.clear()
+            for listed in (self.recalled, self.sms, self.launch_results, self.forwarded):
+                listed.clear()
+            self.next_bill = {}
+
+
+def _message(state: State, fact: Fact) -> None:
+    known = state.messages.get(fact["message_no"])
+    if known:
+        known["requests"] += 1
+    else:
+        state.messages[fact["message_no"]] = {**{k: v for k, v in fact.items() if k != "kind"}, "requests": 1}
+
+
+def _bill(state: State, fact: Fact) -> None:
+    known = state.bills.setdefault(fact["out_bill_no"], {"requests": 0})
+    known.update({k: v for k, v in fact.items() if k not in ("kind", "asked")})
+    known["requests"] += fact.get("asked", 0)
+
+
+def _bound(state: State, fact: Fact) -> None:
+    state.bound[fact["group_id"]] = fact
+
+
+def _unbound(state: State, fact: Fact) -> None:
+    state.bound.pop(fact["group_id"], None)
+
+
+def _sms(state: State, fact: Fact) -> None:
+    state.sms.append(fact)
+
+
+def _launch_result(state: State, fact: Fact) -> None:
+    state.launch_results.append(fact)
+
+
+def _switch(state: State, fact: Fact) -> None:
+    state.switches[fact["groupId"]] = fact["on"]
+
+
+def _nickname(state: State, fact: Fact) -> None:
+    state.nicknames[fact["group_id"]] = fact["nickname"]
+
+
+def _recalled(state: State, fact: Fact) -> None:
+    state.recalled.append(fact["message_no"])
+
+
+def _forwarded(state: State, fact: Fact) -> None:
+    state.forwarded.append(fact)
+
+
+def _fault(state: State, fact: Fact) -> None:
+    state.faults[fact["system"]] = fact
+
+
+def _next_bill(state: State, fact: Fact) -> None:
+    state.next_bill = fact
+
+
+_APPLY: dict[str, Callable[[State, Fact], None]] = {
+    "message": _message,
+    "bill": _bill,
+    "bound": _bound,
+    "unbound": _unbound,
+    "sms": _sms,
+    "launch_result": _launch_result,
+    "switch": _switch,
+    "nickname": _nickname,
+    "recalled": _recalled,
+    "forwarded": _forwarded,
+    "fault": _fault,
+    "next_bill": _next_bill,
+}

@@ -1,0 +1,56 @@
+"""Plays WeChat: any code X belongs to X, `bad` to nobody."""
+
+from integrations.sandbox.server import Call, Reply
+
+PATHS = {
+    "/sns/oauth2/access_token",
+    "/sns/userinfo",
+    "/cgi-bin/stable_token",
+    "/cgi-bin/ticket/getticket",
+}
+
+
+class WeChatPlayer:
+    def owns(self, call: Call) -> bool:
+        return call.path in PATHS
+
+    def __call__(self, call: Call) -> Reply | None:
+        if not self.owns(call):
+            return None
+        name = call.path.rsplit("/", 1)[1]
+        return Reply(getattr(self, f"_{name}")(call))
+
+    def _access_token(self, call: Call) -> dict[str, object]:
+        code = call.query.get("code", "")
+        if call.query.get("appid") != "sandbox":
+            return {"errcode": 40013, "errmsg": "invalid appid"}
+        if code in ("", "bad"):
+            return {"errcode": 40029, "errmsg": "invalid code"}
+        return {
+            "access_token": f"token-{code}",
+            "expires_in": 7200,
+            "openid": f"open-{code}",
+            "unionid": f"union-{code}",
+            "scope": "snsapi_userinfo",
+        }
+
+    def _userinfo(self, call: Call) -> dict[str, object]:
+        code = call.query["access_token"].removeprefix("token-")
+        return {
+            "openid": f"open-{code}",
+            "nickname": code,
+            "sex": 1,
+            "language": "zh_CN",
+            "city": "蚌埠",
+            "province": "安徽",
+            "country": "中国",
+            "headimgurl": "http://thirdwx.qlogo.cn/mmopen/sandbox/132",
+            "privilege": [],
+            "unionid": f"union-{code}",
+        }
+
+    def _stable_token(self, call: Call) -> dict[str, object]:
+        return {"access_token": "sandbox-app-token", "expires_in": 7200}
+
+    def _getticket(self, call: Call) -> dict[str, object]:
+        return {"errcode": 0, "errmsg": "ok", "ticket": "sandbox-ticket", "expires_in": 7200}

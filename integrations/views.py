@@ -1,0 +1,38 @@
+"""What outside systems tell us."""
+
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from config.api import reading
+from config.api.permissions import needs
+from config.api.schema import operation
+from config.errors import BadRequest
+from config.models import Scope
+from integrations import inbox
+from integrations.models import GatewayEvent
+from integrations.serializers import IncomingEvent
+
+MAX_EVENTS = 1000
+
+
+class GatewayEventViews(GenericViewSet[GatewayEvent]):
+    """The robot gateway's door. Answers once the events are stored; handling follows in the background."""
+
+    permission_classes = (needs(Scope.GATEWAY_EVENTS, "integrations.add_gatewayevent"),)
+
+    @operation(
+        "机器人网关事件",
+        body=IncomingEvent(many=True),
+        description="一个事件,或最多 1000 个事件的数组。收到即存储并应答,同一 event_id 只处理一次,同群事件按次序处理。",
+    )
+    def create(self, request: Request) -> Response:
+        many = isinstance(request.data, list)
+        if many and not 1 <= len(request.data) <= MAX_EVENTS:
+            raise BadRequest(f"events: 每次 1 到 {MAX_EVENTS} 个")
+        given = reading.body(request, IncomingEvent, many=many)
+        inbox.store(given if many else [given], at=timezone.now())
+        return Response(None)
+
+

@@ -1,0 +1,66 @@
+"""WeChat's open platform: who opened our page (OAuth2 for web pages)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from django.conf import settings
+
+from integrations.http import OutcomeUnknown, Refused, json_of, send
+
+SYSTEM = "wechat"
+
+
+@dataclass(frozen=True)
+class WeChatProfile:
+    """What `sns/userinfo` says about a visitor, in WeChat's own words."""
+
+    openid: str
+    unionid: str
+    nickname: str = ""
+    sex: int = 0
+    language: str = ""
+    city: str = ""
+    province: str = ""
+    country: str = ""
+    headimgurl: str = ""
+    privilege: list[str] = field(default_factory=list)
+
+
+class WeChat:
+    """One base URL, several apps side by side (`app_id` → secret)."""
+
+    def __init__(self, base_url: str, apps: Mapping[str, str], timeout: float) -> None:
+        self.base_url, self.apps, self.timeout = base_url.rstrip("/"), apps, timeout
+
+    @classmethod
+    def from_settings(cls) -> "WeChat":
+        return cls(settings.WECHAT_BASE_URL, settings.WECHAT_APPS, settings.WECHAT_TIMEOUT)
+
+    def profile(self, app_id: str, oauth_code: str) -> WeChatProfile:
+        """Who came back from WeChat's page with this code. Refused: unknown app, used or wrong code."""
+        if app_id not in self.apps:
+            raise Refused(SYSTEM, "40013", "app_id is not configured")
+        token = self._get(
+            "/sns/oauth2/access_token",
+            appid=app_id,
+            secret=self.apps[app_id],
+            code=oauth_code,
+            grant_type="authorization_code",
+        )
+        told = self._get(
+            "/sns/userinfo", access_token=token.get("access_token", ""), openid=token.get("openid", ""), lang="zh_CN"
+        )
+        known = {item.name for item in fields(WeChatProfile)}
+        try:
+            return WeChatProfile(**{name: value for name, value in told.items() if name in known})
+        except TypeError as error:
+            raise OutcomeUnknown(SYSTEM, "userinfo without openid or unionid") from error
+
+    def _get(self, path: str, **params: str) -> dict[str, Any]:
+        answer = json_of(SYSTEM, send(SYSTEM, "GET", self.base_url + path, timeout=self.timeout, params=params))
+        if not isinstance(answer, dict):
+            raise OutcomeUnknown(SYSTEM, "not an object")
+        if answer.get("errcode"):
+            raise Refused(SYSTEM, str(answer["errcode"]), str(answer.get("errmsg", "")))
+        return answer

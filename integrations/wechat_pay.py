@@ -1,0 +1,233 @@
+"""WeChat Pay v3, merchant transfer in the user-confirmation mode: make a bill, ask about it, read its notify.
+
+Requests are signed with the merchant's key; answers and notifies are believed only when WeChat Pay's key
+signed them. https://pay.weixin.qq.com/doc/v3/merchant/4012711988
+"""
+
+import base64
+import json
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import requests
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.conf import settings
+
+from integrations.http import OutcomeUnknown, OutsideError, Refused, json_of, send
+
+SYSTEM = "pay"
+BILLS = "/v3/fund-app/mch-transfer/transfer-bills"
+REAL_NAME_FROM_FEN = 200_000
+CLOCK_TOLERANCE_SECONDS = 300
+# Errors after which the bill certainly does not exist under this number. Whatever is not listed,
+# new codes included, says nothing about it: the same number is asked about, never replaced.
+CERTAIN = frozenset({"PARAM_ERROR", "INVALID_REQUEST", "NO_AUTH", "NOT_ENOUGH", "ACCOUNT_ERROR", "NOT_FOUND", "SIGN_ERROR"})
+
+
+class BillState(StrEnum):
+    """States of a transfer bill, in WeChat Pay's words."""
+
+    ACCEPTED = "ACCEPTED"
+    PROCESSING = "PROCESSING"
+    WAIT_USER_CONFIRM = "WAIT_USER_CONFIRM"
+    TRANSFERING = "TRANSFERING"
+    SUCCESS = "SUCCESS"
+    FAIL = "FAIL"
+    CANCELING = "CANCELING"
+    CANCELLED = "CANCELLED"
+
+
+@dataclass(frozen=True)
+class TransferBill:
+    """What WeChat Pay says about one bill. `state` may be a word newer than BillState."""
+
+    out_bill_no: str
+    state: str
+    package_info: str = ""
+    fail_reason: str = ""
+
+
+class BadSignature(OutsideError):
+    """Not from WeChat Pay, or changed on the way."""
+
+    def __init__(self) -> None:
+        super().__init__(SYSTEM, "signature does not verify")
+
+
+@dataclass(frozen=True)
+class Merchant:
+    """Who we are to WeChat Pay."""
+
+    app_id: str
+    mch_id: str
+    cert_serial: str
+    private_key_file: Path
+    platform_key_file: Path
+    platform_key_id: str
+    api_v3_key: str
+    notify_url: str
+    scene_id: str
+    scene_report: list[dict[str, str]]
+
+
+def signing_words(*parts: str) -> bytes:
+    """The lines that v3 signs, each ended by a line feed."""
+    return "".join(f"{part}\n" for part in parts).encode()
+
+
+class WeChatPay:
+    """Money in fen. The outcomes: a TransferBill; Refused (certainly no bill); OutcomeUnknown (ask later)."""
+
+    def __init__(self, base_url: str, merchant: Merchant, timeout: float) -> None:
+        self.base_url, self.merchant, self.timeout = base_url.rstrip("/"), merchant, timeout
+
+    @classmethod
+    def from_settings(cls) -> "WeChatPay":
+        merchant = Merchant(
+            app_id=settings.WECHAT_PAY_APP_ID,
+            mch_id=settings.WECHAT_PAY_MCH_ID,
+            cert_serial=settings.WECHAT_PAY_CERT_SERIAL,
+            private_key_file=settings.WECHAT_PAY_PRIVATE_KEY_FILE,
+            platform_key_file=settings.WECHAT_PAY_PUBLIC_KEY_FILE,
+            platform_key_id=settings.WECHAT_PAY_PUBLIC_KEY_ID,
+            api_v3_key=settings.WECHAT_PAY_API_V3_KEY,
+            notify_url=settings.WECHAT_PAY_NOTIFY_URL,
+            scene_id=settings.WECHAT_PAY_SCENE_ID,
+            scene_report=settings.WECHAT_PAY_SCENE_REPORT,
+        )
+        return cls(settings.WECHAT_PAY_BASE_URL, merchant, settings.WECHAT_PAY_TIMEOUT)
+
+    def transfer(
+        self, *, out_bill_no: str, openid: str, amount_fen: int, remark: str, real_name: str = ""
+    ) -> TransferBill:
+        """Ask for one transfer; the same number again is the same bill. `remark` has at most 32 characters."""
+        body: dict[str, Any] = {
+            "appid": self.merchant.app_id,
+            "out_bill_no": out_bill_no,
+            "transfer_scene_id": self.merchant.scene_id,
+            "openid": openid,
+            "transfer_amount": amount_fen,
+            "transfer_remark": remark[:32],
+            "notify_url": self.merchant.notify_url,
+            "transfer_scene_report_infos": self.merchant.scene_report,
+        }
+        if real_name and amount_fen >= REAL_NAME_FROM_FEN:
+            body["user_name"] = self._seal(real_name)
+        return self._bill(self._call("POST", BILLS, body), out_bill_no)
+
+    def query(self, out_bill_no: str) -> TransferBill:
+        """How that bill stands; Refused NOT_FOUND when there is none (bills are kept 30 days)."""
+        return self._bill(self._call("GET", f"{BILLS}/out-bill-no/{out_bill_no}"), out_bill_no)
+
+    def cancel(self, out_bill_no: str) -> TransferBill:
+        """Take back a bill that its receiver has not confirmed."""
+        return self._bill(self._call("POST", f"{BILLS}/out-bill-no/{out_bill_no}/cancel", {}), out_bill_no)
+
+    def read_notify(self, headers: Mapping[str, str], body: bytes) -> TransferBill:
+        """The bill that a notify is about; BadSignature when it is not WeChat Pay who tells."""
+        self._verify(headers, body)
+        try:
+            resource = json.loads(body)["resource"]
+            sealed = base64.b64decode(resource["ciphertext"])
+            opened = AESGCM(self.merchant.api_v3_key.encode()).decrypt(
+                resource["nonce"].encode(), sealed, resource.get("associated_data", "").encode()
+            )
+            told = json.loads(opened)
+            return self._bill(told, str(told["out_bill_no"]))
+        except (ValueError, KeyError, TypeError, InvalidTag) as error:
+            raise BadSignature from error
+
+    @cached_property
+    def _private_key(self) -> RSAPrivateKey:
+        key = serialization.load_pem_private_key(self.merchant.private_key_file.read_bytes(), password=None)
+        if not isinstance(key, RSAPrivateKey):
+            raise TypeError("WECHAT_PAY_PRIVATE_KEY_FILE must hold an RSA private key")
+        return key
+
+    @cached_property
+    def _platform_key(self) -> RSAPublicKey:
+        key = serialization.load_pem_public_key(self.merchant.platform_key_file.read_bytes())
+        if not isinstance(key, RSAPublicKey):
+            raise TypeError("WECHAT_PAY_PUBLIC_KEY_FILE must hold an RSA public key")
+        return key
+
+    def _seal(self, words: str) -> str:
+        """WeChat Pay prescribes OAEP with SHA-1 for personal data."""
+        oaep = padding.OAEP(mgf=padding.MGF1(hashes.SHA1()), algorithm=hashes.SHA1(), label=None)  # noqa: S303
+        return base64.b64encode(self._platform_key.encrypt(words.encode(), oaep)).decode()
+
+    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        raw = json.dumps(body, ensure_ascii=False).encode() if body is not None else b""
+        headers = {
+            "Authorization": self._authorization(method, path, raw),
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "Wechatpay-Serial": self.merchant.platform_key_id,
+        }
+        url = self.base_url + path
+        response = send(SYSTEM, method, url, timeout=self.timeout, data=raw or None, headers=headers)
+        self._believe(response)
+        answer = json_of(SYSTEM, response)
+        if not isinstance(answer, dict):
+            raise OutcomeUnknown(SYSTEM, "not an object")
+        if response.status_code >= 300:
+            raise _refusal(str(answer.get("code", "")), str(answer.get("message", "")))
+        return answer
+
+    def _authorization(self, method: str, path: str, raw: bytes) -> str:
+        stamp, nonce = str(int(time.time())), secrets.token_hex(16)
+        words = signing_words(method, path, stamp, nonce, raw.decode())
+        signed = self._private_key.sign(words, padding.PKCS1v15(), hashes.SHA256())
+        parts = {
+            "mchid": self.merchant.mch_id,
+            "nonce_str": nonce,
+            "signature": base64.b64encode(signed).decode(),
+            "timestamp": stamp,
+            "serial_no": self.merchant.cert_serial,
+        }
+        return "WECHATPAY2-SHA256-RSA2048 " + ",".join(f'{name}="{value}"' for name, value in parts.items())
+
+    def _believe(self, response: requests.Response) -> None:
+        """An answer that WeChat Pay did not sign tells nothing, whatever it says."""
+        try:
+            self._verify(response.headers, response.content)
+        except BadSignature as error:
+            raise OutcomeUnknown(SYSTEM, f"HTTP {response.status_code}, not signed by WeChat Pay") from error
+
+    def _verify(self, headers: Mapping[str, str], body: bytes) -> None:
+        stamp, nonce = headers.get("Wechatpay-Timestamp", ""), headers.get("Wechatpay-Nonce", "")
+        try:
+            if abs(time.time() - int(stamp)) > CLOCK_TOLERANCE_SECONDS:
+                raise BadSignature
+            signed = base64.b64decode(headers.get("Wechatpay-Signature", ""))
+            words = signing_words(stamp, nonce, body.decode())
+            self._platform_key.verify(signed, words, padding.PKCS1v15(), hashes.SHA256())
+        except (InvalidSignature, ValueError) as error:
+            raise BadSignature from error
+
+    @staticmethod
+    def _bill(told: dict[str, Any], out_bill_no: str) -> TransferBill:
+        if told.get("out_bill_no", out_bill_no) != out_bill_no or not told.get("state"):
+            raise OutcomeUnknown(SYSTEM, "answer about no bill of ours")
+        return TransferBill(
+            out_bill_no=out_bill_no,
+            state=str(told["state"]),
+            package_info=str(told.get("package_info") or ""),
+            fail_reason=str(told.get("fail_reason") or ""),
+        )
+
+
+def _refusal(code: str, message: str) -> OutsideError:
+    if code in CERTAIN:
+        return Refused(SYSTEM, code, message)
+    return OutcomeUnknown(SYSTEM, f"{code} {message}".strip())

@@ -1,0 +1,64 @@
+"""What robots hear of gateway events."""
+
+from datetime import datetime
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from accounts.models import User
+from accounts.profiles import register_met
+from config import links
+from integrations.events import BadEvent, Event, EventIgnored, subscribe, word
+from robots import friendships, outbox
+from robots.models import Robot
+
+
+def robot_named(event: Event, name: str = "robot_id") -> Robot:
+    """The robot that an event is about; an unknown one makes the event ignored."""
+    robot = Robot.objects.filter(code=word(event.body, name)).first()
+    if robot is None:
+        raise EventIgnored("机器人未知")
+    return robot
+
+
+def moment(event: Event, name: str) -> datetime:
+    """When the gateway says it happened (Shanghai time); when we heard of it, if it does not say."""
+    told = word(event.body, name, needed=False)
+    if not told:
+        return event.received_at
+    try:
+        parsed = parse_datetime(told)
+    except ValueError:
+        parsed = None
+    if parsed is None:
+        raise BadEvent(f"{name}: 应为 YYYY-MM-DD HH:MM:SS")
+    aware = parsed if timezone.is_aware(parsed) else timezone.make_aware(parsed)
+    return min(aware, event.received_at)  # nothing has happened in the future
+
+
+@subscribe("robot_added")
+def meet(event: Event) -> None:
+    """Somebody added a robot: they become a user, and get the link to complete their profile."""
+    robot = robot_named(event)
+    user = register_met(
+        user_code=word(event.body, "user_id"),
+        nickname=word(event.body, "nickname", needed=False),
+        avatar_url=word(event.body, "avatar", needed=False, longest=1024),
+        channel=robot.channel,
+    )
+    is_new_friend = friendships.befriend(robot=robot, user=user, at=moment(event, "add_time"))
+    if is_new_friend and user.completed_at is None:
+        _send_completion_link(robot, user, event)
+
+
+def _send_completion_link(robot: Robot, user: User, event: Event) -> None:
+    url = links.shorten(f"{settings.CLIENT_BASE_URL}/home?{urlencode({'userId': user.pk})}")
+    outbox.tell_user(
+        robot=robot,
+        user_code=str(user.code),
+        content=outbox.text(f"你好,我是{robot.name}!点击链接完善资料,领取新人红包:{url}"),
+        cause=f"robot_added:{event.event_id}",
+        at=event.received_at,
+    )

@@ -1,0 +1,24 @@
+"""Who added which robot."""
+
+from datetime import datetime
+
+from accounts.models import User
+from robots.models import Friendship, Robot
+
+
+def befriend(*, robot: Robot, user: User, at: datetime) -> bool:
+    """Note that the user added the robot; false when they were friends already."""
+    _, is_new = Friendship.objects.get_or_create(robot=robot, user=user, defaults={"befriended_at": at})
+    return is_new
+
+
+def latest_robot_of(user: User) -> Robot | None:
+    """The working robot that the user added last: the one to speak to them through."""
+    working = [Robot.Status.ASSIGNABLE, Robot.Status.UNDISTRIBUTABLE]
+    friendship = (
+        Friendship.objects.filter(user=user, robot__status__in=working)
+        .select_related("robot")
+        .order_by("-befriended_at", "-pk")
+        .first()
+    )
+    return friendship.robot if friendship else None

@@ -1,0 +1,237 @@
+"""Robots, whom they know, what they did each day, and everything they say."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from config.lookups import id_or_code
+
+MAX_GROUPS = 30  # groups a robot serves at most
+MAX_GROUPS_A_DAY = 15
+
+
+class RobotQuerySet(models.QuerySet["Robot"]):
+    def by_reference(self, reference: object) -> "RobotQuerySet":
+        """The robot with this id or gateway code."""
+        return self.filter(id_or_code(reference))
+
+    def assignable(self) -> "RobotQuerySet":
+        return self.filter(status=Robot.Status.ASSIGNABLE)
+
+
+class Robot(models.Model):
+    """A WeChat account that the gateway drives."""
+
+    class Status(models.IntegerChoices):
+        ASSIGNABLE = 1, "可分配"
+        UNDISTRIBUTABLE = 2, "不可分配"
+        REMOVED = 3, "已移除"
+        BANNED = 5, "已封号"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    code = models.CharField("网关编号", max_length=128, unique=True)
+    name = models.CharField("名字", max_length=128)
+    wechat_no = models.CharField("微信号", max_length=128, blank=True)
+    avatar_url = models.CharField("头像", max_length=1024, blank=True)
+    qr_code_url = models.CharField("二维码", max_length=1024, blank=True)
+    channel = models.CharField("渠道", max_length=64, blank=True)
+    status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.ASSIGNABLE)
+    group_count = models.PositiveSmallIntegerField("服务群数", default=0)
+    created_at = models.DateTimeField("创建时间", auto_now_add=True)
+    banned_at = models.DateTimeField("封号时间", null=True, blank=True)
+
+    objects = RobotQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = "机器人"
+        ordering = ["-created_at", "id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(group_count__lte=MAX_GROUPS), name="robot_serves_at_most_30_groups"),
+            models.CheckConstraint(
+                condition=~Q(status=5) | Q(banned_at__isnull=False), name="banned_robot_has_banned_at"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_working(self) -> bool:
+        """Whether it still speaks and serves groups (1 and 2 do)."""
+        return self.status in (self.Status.ASSIGNABLE, self.Status.UNDISTRIBUTABLE)
+
+
+class RobotDay(models.Model):
+    """What a robot may take on in one day, and what it took. The database keeps the limits."""
+
+    robot = models.ForeignKey(Robot, models.CASCADE, related_name="days")
+    day = models.DateField("日期")
+    quota = models.PositiveSmallIntegerField("当日配额", help_text="min(15, 零点时剩余群数)")
+    bound_count = models.PositiveSmallIntegerField("已绑群数", default=0)
+    shown_count = models.PositiveSmallIntegerField("展示人数", default=0)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "机器人每日配额"
+        ordering = ["-day", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["robot", "day"], name="one_quota_per_robot_and_day"),
+            models.CheckConstraint(condition=Q(quota__lte=MAX_GROUPS_A_DAY), name="quota_is_at_most_15"),
+            models.CheckConstraint(condition=Q(bound_count__lte=F("quota")), name="bound_within_quota"),
+            models.CheckConstraint(condition=Q(shown_count__lte=F("quota") * 3), name="shown_within_three_times_quota"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.bound_count}/{self.quota}"
+
+
+class Scan(models.Model):
+    """Somebody opened a robot's scan page: who it was, who sent them, and which robot they saw."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    union_id = models.CharField(max_length=128, unique=True)
+    open_id = models.CharField(max_length=128)
+    robot = models.ForeignKey(Robot, models.PROTECT, related_name="scans", verbose_name="机器人")
+    inviter = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="分享人"
+    )
+    channel = models.CharField("渠道", max_length=64, blank=True)
+    scanned_at = models.DateTimeField("首次扫码时间")
+    assigned_at = models.DateTimeField("分配时间")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "扫码记录"
+        ordering = ["-assigned_at", "id"]
+        constraints = [
+            models.CheckConstraint(condition=~Q(union_id=""), name="scan_has_union_id"),
+            models.CheckConstraint(condition=Q(assigned_at__gte=F("scanned_at")), name="robot_assigned_after_scan"),
+        ]
+
+    def __str__(self) -> str:
+        return self.union_id
+
+
+class Friendship(models.Model):
+    """A user added this robot as a WeChat friend."""
+
+    robot = models.ForeignKey(Robot, models.CASCADE, related_name="friendships", verbose_name="机器人")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="friendships", verbose_name="用户"
+    )
+    befriended_at = models.DateTimeField("成为好友时间")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "好友关系"
+        ordering = ["-befriended_at", "id"]
+        constraints = [models.UniqueConstraint(fields=["robot", "user"], name="friends_once")]
+        indexes = [models.Index(fields=["user", "-befriended_at"], name="friendship_latest_first")]
+
+    def __str__(self) -> str:
+        return f"{self.robot_id} – {self.user_id}"
+
+
+class MessageType(models.IntegerChoices):
+    """Kinds of chat message, in the gateway's numbers."""
+
+    TEXT = 3, "文本"
+    LINK = 6, "链接"
+    IMAGE = 8, "图片"
+    MINI_PROGRAM = 11, "小程序"
+    CARD = 12, "名片"
+
+
+class OutboxMessage(models.Model):
+    """One thing that the gateway is asked to do for us, written in the transaction that caused it.
+
+    `message_no` is what the gateway knows it by: seen twice, done once.
+    """
+
+    class Operation(models.TextChoices):
+        SEND = "send", "发消息"
+        RECALL = "recall", "撤回"
+        BIND_GROUP = "bind_group", "绑定群"
+        UNBIND_GROUP = "unbind_group", "解绑群"
+        SYNC_MEMBERS = "sync_members", "同步成员"
+
+    class Status(models.IntegerChoices):
+        WAITING = 0, "待发送"
+        SENT = 1, "已发送"
+        PARKED = 2, "发送失败"
+        CLOSED = 3, "已取消"
+
+    id = models.BigAutoField(primary_key=True)
+    message_no = models.UUIDField("消息编号", unique=True, default=uuid.uuid4, editable=False)
+    operation = models.CharField("操作", max_length=16, choices=Operation.choices, default=Operation.SEND)
+    robot = models.ForeignKey(Robot, models.PROTECT, related_name="outbox", verbose_name="机器人")
+    group_code = models.CharField("群编号", max_length=128, blank=True)
+    user_code = models.CharField("用户编号", max_length=128, blank=True)
+    chat = models.CharField(max_length=300, editable=False)  # whose order matters
+    mentions = models.JSONField("提到的人", default=list, blank=True)  # codes of group members
+    content = models.JSONField("内容", default=dict)  # type content title url desc voice_time, or the operation's words
+    cause = models.CharField("起因", max_length=200)  # "star:<group id>:<…>": what made us say it
+    dedupe_key = models.CharField(max_length=200, unique=True, null=True, blank=True, editable=False)
+
+    status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.WAITING)
+    created_at = models.DateTimeField("创建时间")
+    not_before = models.DateTimeField("最早发送时间")
+    retry_at = models.DateTimeField("下次尝试")
+    lease = models.UUIDField(null=True, editable=False)  # the sender that has it in hand …
+    leased_until = models.DateTimeField(null=True, editable=False)  # … and until when
+    try_count = models.PositiveSmallIntegerField("尝试次数", default=0)
+    settled_at = models.DateTimeField("完成时间", null=True, blank=True)
+    reason = models.CharField("原因", max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "发件箱"
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status=0, settled_at__isnull=True) | (~Q(status=0) & Q(settled_at__isnull=False)),
+                name="settled_message_has_settled_at",
+            ),
+            models.CheckConstraint(
+                condition=Q(lease__isnull=True, leased_until__isnull=True)
+                | Q(lease__isnull=False, leased_until__isnull=False),
+                name="leased_message_has_an_end",
+            ),
+            models.CheckConstraint(
+                condition=~Q(group_code="") | ~Q(user_code=""), name="message_is_addressed_to_somebody"
+            ),
+            models.CheckConstraint(condition=~Q(status__in=[2, 3]) | ~Q(reason=""), name="unsent_message_has_a_reason"),
+        ]
+        indexes = [
+            # the sender: heads of chats; and the anti-join that finds them
+            models.Index(fields=["id"], condition=Q(status=0), name="outbox_waiting_by_id"),
+            models.Index(fields=["chat", "id"], condition=Q(status=0), name="outbox_waiting_by_chat"),
+            # closing what waits for a cancelled group or a banned robot
+            models.Index(fields=["group_code"], condition=Q(status=0), name="outbox_waiting_by_group"),
+            models.Index(fields=["robot"], condition=Q(status=0), name="outbox_waiting_by_robot"),
+            models.Index(fields=["status", "-id"], name="outbox_by_status"),
+            models.Index(fields=["cause"], name="outbox_by_cause"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.message_no)
+
+
+class MessageAttempt(models.Model):
+    """One try to have a message done, and what the gateway said."""
+
+    class Outcome(models.TextChoices):
+        DONE = "done", "成功"
+        REFUSED = "refused", "拒绝"
+        UNAVAILABLE = "unavailable", "不可用"
+        UNKNOWN = "unknown", "结果未知"
+
+    message = models.ForeignKey(OutboxMessage, models.CASCADE, related_name="attempts")
+    outcome = models.CharField("结果", max_length=16, choices=Outcome.choices)
+    answer = models.CharField("网关回答", max_length=500, blank=True)
+    tried_at = models.DateTimeField("时间")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "发送记录"
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.outcome} {self.tried_at:%F %T}"

@@ -1,0 +1,103 @@
+"""Which robot takes on whom: quotas that no number of concurrent calls can exceed."""
+
+import secrets
+from datetime import date, datetime
+
+from django.db import transaction
+from django.db.models import F, QuerySet
+
+from config.clock import day_of
+from config.errors import Code, Refusal
+from robots.models import MAX_GROUPS, MAX_GROUPS_A_DAY, Robot, RobotDay
+
+SHOWN_PER_QUOTA = 3  # a robot is shown to at most this many people per group it may still take on
+
+
+class NoRobotFree(Refusal):
+    code = Code.NO_ROBOT_FREE
+    message = "暂时没有可分配的机器人,请稍后再试"
+
+
+class RobotUsedUp(Refusal):
+    code = Code.NO_ROBOT_FREE
+    message = "该机器人今日名额已满,请添加其他机器人"
+
+
+def quota_of(robot: Robot) -> int:
+    """How many groups a robot may take on in a day that starts now."""
+    return max(0, min(MAX_GROUPS_A_DAY, MAX_GROUPS - robot.group_count))
+
+
+def snapshot_quotas(day: date) -> int:
+    """Write down every working robot's quota of that day; days that have one keep it."""
+    robots = Robot.objects.exclude(status__in=[Robot.Status.REMOVED, Robot.Status.BANNED])
+    rows = [RobotDay(robot=robot, day=day, quota=quota_of(robot)) for robot in robots]
+    return len(RobotDay.objects.bulk_create(rows, ignore_conflicts=True))
+
+
+def lock_day(robot: Robot, day: date) -> tuple[Robot, RobotDay]:
+    """Lock a robot and its day (made when the midnight snapshot has not); in this order everywhere."""
+    robot = Robot.objects.select_for_update().get(pk=robot.pk)
+    RobotDay.objects.bulk_create([RobotDay(robot=robot, day=day, quota=quota_of(robot))], ignore_conflicts=True)
+    return robot, RobotDay.objects.select_for_update().get(robot=robot, day=day)
+
+
+def take_group(robot: Robot, *, day: date) -> None:
+    """Count a newly bound group on the robot and its day: RobotUsedUp when either is full."""
+    with transaction.atomic():
+        robot, today = lock_day(robot, day)
+        if robot.group_count >= MAX_GROUPS or today.bound_count >= today.quota:
+            raise RobotUsedUp
+        Robot.objects.filter(pk=robot.pk).update(group_count=F("group_count") + 1)
+        RobotDay.objects.filter(pk=today.pk).update(bound_count=F("bound_count") + 1)
+
+
+def release_groups(counts: dict[object, int]) -> None:
+    """Groups were cancelled: each robot (by primary key) serves so many fewer. The day's quota stays used."""
+    for robot_id in sorted(counts, key=str):
+        Robot.objects.filter(pk=robot_id).update(group_count=F("group_count") - counts[robot_id])
+
+
+def has_room(robot: Robot, *, day: date) -> bool:
+    """Whether this robot may take on one more group that day."""
+    if not robot.is_working or robot.group_count >= MAX_GROUPS:
+        return False
+    today = RobotDay.objects.filter(robot=robot, day=day).first()
+    return today.bound_count < today.quota if today else quota_of(robot) > 0
+
+
+def _with_room(robots: QuerySet[Robot], day: date) -> list[tuple[int, RobotDay]]:
+    """(quota left, day) of the locked robots that may still be shown to somebody new."""
+    days = RobotDay.objects.select_for_update().filter(robot__in=robots, day=day).order_by("robot_id")
+    return [
+        (left, today)
+        for today in days.select_related("robot")
+        if (left := min(today.quota - today.bound_count, MAX_GROUPS - today.robot.group_count)) > 0
+        and today.shown_count < today.quota * SHOWN_PER_QUOTA
+    ]
+
+
+def assign(*, channel: str, at: datetime) -> Robot:
+    """A robot for somebody new: at random among those of the channel with the most quota left."""
+    day = day_of(at)
+    with transaction.atomic():
+        robots = Robot.objects.assignable().filter(channel=channel)
+        locked = list(robots.select_for_update(no_key=True).order_by("pk"))
+        rows = [RobotDay(robot=robot, day=day, quota=quota_of(robot)) for robot in locked]
+        RobotDay.objects.bulk_create(rows, ignore_conflicts=True)
+        free = _with_room(robots, day)
+        if not free:
+            raise NoRobotFree
+        most = max(left for left, _ in free)
+        chosen = secrets.choice([today for left, today in free if left == most])
+        RobotDay.objects.filter(pk=chosen.pk).update(shown_count=F("shown_count") + 1)
+        return chosen.robot
+
+
+def recommend(*, channel: str, other_than: Robot, day: date) -> Robot | None:
+    """Another robot of the channel with room that day, the roomiest first; None when all are full."""
+    used = dict(RobotDay.objects.filter(day=day).values_list("robot_id", "bound_count"))
+    quotas = dict(RobotDay.objects.filter(day=day).values_list("robot_id", "quota"))
+    robots = Robot.objects.assignable().filter(channel=channel).exclude(pk=other_than.pk)
+    left = {robot: quotas.get(robot.pk, quota_of(robot)) - used.get(robot.pk, 0) for robot in robots}
+    return max((robot for robot in left if left[robot] > 0), key=lambda robot: left[robot], default=None)

@@ -1,0 +1,53 @@
+"""The scan page: the same person is shown the same robot, and the sender of the page is remembered."""
+
+from datetime import datetime
+
+from django.db import connection, transaction
+
+from accounts.models import User
+from robots import pool
+from robots.models import Robot, Scan
+
+
+def distribute(*, union_id: str, open_id: str, inviter: User | None, channel: str, at: datetime) -> Robot:
+    """The robot for this visitor: the one of before while it lives, else one of the channel (1600: none)."""
+    if inviter is not None and inviter.union_id == union_id:
+        inviter = None
+    with transaction.atomic():
+        _one_at_a_time(union_id)
+        known = Scan.objects.select_related("robot").filter(union_id=union_id).first()
+        if known is None:
+            robot = pool.assign(channel=channel, at=at)
+            Scan.objects.create(
+                union_id=union_id,
+                open_id=open_id,
+                robot=robot,
+                inviter=inviter,
+                channel=channel,
+                scanned_at=at,
+                assigned_at=at,
+            )
+            return robot
+        return _again(known, open_id, inviter, at)
+
+
+def _again(known: Scan, open_id: str, inviter: User | None, at: datetime) -> Robot:
+    """The first sharer stays the inviter; a robot that is gone is replaced."""
+    known.open_id = open_id
+    known.inviter = known.inviter or inviter
+    if not known.robot.is_working:
+        known.robot = pool.assign(channel=known.channel, at=at)
+        known.assigned_at = at
+    known.save()
+    return known.robot
+
+
+def _one_at_a_time(union_id: str) -> None:
+    """A first visit has no row to lock, so two visits of one person meet at this lock."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('robots_scan'), hashtext(%s))", [union_id])
+
+
+def scan_of(union_id: str) -> Scan | None:
+    """What is remembered of this visitor's scan page."""
+    return Scan.objects.select_related("inviter", "robot").filter(union_id=union_id).first()

@@ -1,0 +1,22 @@
+"""Robots at the border."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from config.api.fields import Reference
+from robots.models import Robot
+
+
+class ScanPage(serializers.Serializer[Any]):
+    open_id = serializers.CharField(max_length=128)
+    union_id = serializers.CharField(max_length=128)
+    sharing_user_id = Reference(allow_blank=True, allow_null=True)
+    channel = serializers.CharField(max_length=64, allow_blank=True, allow_null=True)
+
+
+class AssignedRobot(serializers.Serializer[Robot]):
+    head_url = serializers.CharField(source="avatar_url")
+    qr_code = serializers.CharField(source="qr_code_url")
+    wechat_no = serializers.CharField()
+    name = serializers.CharField()

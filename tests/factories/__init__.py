@@ -1,0 +1,1 @@
+"""Things that tests are about, as small as the rules allow."""
