@@ -15,6 +15,8 @@ from earnings import withdrawals
 from earnings.models import Payout, Withdrawal
 from integrations.http import OutsideError, Refused
 from integrations.wechat_pay import BadSignature, BillState, TransferBill, WeChatPay
+from robots import outbox
+from robots.friendships import latest_robot_of
 
 __all__ = ["BadSignature", "query_due", "send_due", "take_notify"]
 
@@ -134,7 +136,24 @@ def _keep_waiting(payout: Payout, bill: TransferBill, at: datetime) -> None:
     if bill.state == BillState.WAIT_USER_CONFIRM:
         payout.state = State.WAITING_USER
         payout.package_info = bill.package_info or payout.package_info
+        _remind(payout, at)
     payout.save(update_fields=["provider_state", "due_at", "state", "package_info"])
+
+
+def _remind(payout: Payout, at: datetime) -> None:
+    """Once, through the robot added last: the money waits for the user to confirm."""
+    user = payout.withdrawal.user
+    robot = latest_robot_of(user)
+    if robot is not None and user.code:
+        words = f"你提现的 {payout.withdrawal.amount} 元已通过审核,请在 24 小时内打开提现页确认收款。"
+        outbox.tell_user(
+            robot=robot,
+            user_code=user.code,
+            content=outbox.text(words),
+            cause=f"payout:{payout.pk}",
+            at=at,
+            dedupe_key=f"payout_confirm:{payout.pk}",
+        )
 
 
 def _end(payout: Payout, state: Payout.State, *, note: str, provider_state: str, at: datetime) -> None:

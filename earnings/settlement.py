@@ -129,13 +129,9 @@ def settle_day(day: date, *, at: datetime) -> Result:
 
 
 def preview(day: date, *, at: datetime) -> Result:
-    """What settling that day now would pay; nothing is kept."""
-    if day >= day_of(at):
-        raise DayNotOver
+    """What settling that day now would pay; nothing is kept. A day that is settled already pays nothing more."""
     with _taken_back() as keep, transaction.atomic():
-        SettlementDay.objects.filter(day=day).delete()
-        _take(day, at)
-        keep.append(_pay(day, at))
+        keep.append(settle_day(day, at=at))
         raise _DryRun
     return keep[0]
 

@@ -4,11 +4,13 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Sum
 
 from accounts.models import User
 from earnings.ledger import account_of
-from earnings.models import Account, LedgerEntry, SlipType
+from earnings.models import Account, LedgerEntry, Payout, SlipType
+from earnings.withdrawals import has_withdrawn
 
 SLIP_DAYS = 15
 
@@ -45,3 +47,26 @@ def slip(user: User, *, today: date) -> list[dict[str, Any]]:
 def _one_day(day: date, income: dict[tuple[date, int], Decimal]) -> dict[str, Any]:
     detail = [{"balance": income.get((day, kind), Decimal(0)), "slip_type": int(kind)} for kind in SlipType]
     return {"day": day, "balance_detail": sum((one["balance"] for one in detail), Decimal(0)), "detail": detail}
+
+
+def wallet(user: User) -> dict[str, Any]:
+    """What the withdrawal page shows; `confirm` only while a transfer waits for the user's confirmation."""
+    account = account_of(user)
+    shown = {
+        "id": account.pk,
+        "user_id": user.pk,
+        "available": account.available,
+        "withdrawing": account.withdrawing,
+        "has_withdrawn": has_withdrawn(user),
+    }
+    waiting = Payout.objects.filter(withdrawal__user=user, state=Payout.State.WAITING_USER).order_by("created_at").first()
+    return {**shown, "confirm": _confirmation(waiting)} if waiting else shown
+
+
+def _confirmation(payout: Payout) -> dict[str, Any]:
+    return {
+        "withdraw_id": payout.pk,
+        "app_id": settings.WECHAT_PAY_APP_ID,
+        "mch_id": settings.WECHAT_PAY_MCH_ID,
+        "package_info": payout.package_info,
+    }

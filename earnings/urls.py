@@ -1,3 +1,14 @@
-from django.urls import URLPattern
+"""Paths of money. `user/<reference>` stands last: accounts' `user/phone` comes before it."""
 
-urlpatterns: list[URLPattern] = []
+from django.urls import path
+
+from earnings import views
+
+urlpatterns = [
+    path("profit", views.ProfitViews.as_view({"get": "summary"})),
+    path("profit/slip", views.ProfitViews.as_view({"get": "slip"})),
+    path("withdraw", views.WithdrawalViews.as_view({"get": "show", "post": "create"})),
+    path("admin/withdraw", views.WithdrawalListViews.as_view({"post": "list"})),
+    path("wechat/pay/notify", views.PayNotifyViews.as_view({"post": "create"})),
+    path("user/<str:reference>", views.OnboardingViews.as_view({"put": "update"})),
+]

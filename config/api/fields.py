@@ -1,9 +1,15 @@
 """Field types of the border: money, switches, lists and references as the document writes them."""
 
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
+
 from rest_framework import serializers
+
+from config.clock import end_of, start_of
 
 
 class MoneyString(serializers.DecimalField):
@@ -59,3 +65,29 @@ class StrictInteger(serializers.IntegerField):
         if isinstance(data, bool | float):
             self.fail("invalid")
         return int(super().to_internal_value(data))
+
+
+class MomentField(serializers.Field[datetime, Any, Any, Any]):
+    """A day or a time of Shanghai as one end of a range. A day as the `end` includes that day."""
+
+    default_error_messages = {"invalid": "应为 YYYY-MM-DD 或 YYYY-MM-DD HH:MM:SS"}
+
+    def __init__(self, *, end: bool = False, **kwargs: Any) -> None:
+        self.end = end
+        super().__init__(**kwargs)
+
+    def to_internal_value(self, data: Any) -> datetime:
+        """The first moment meant (or, as an end, the last)."""
+        day, moment = self._parsed(data)
+        if day is not None:
+            return end_of(day) - datetime.resolution if self.end else start_of(day)
+        if moment is None:
+            self.fail("invalid")
+        return timezone.make_aware(moment) if timezone.is_naive(moment) else moment
+
+    def _parsed(self, data: Any) -> tuple[date | None, datetime | None]:
+        try:
+            return parse_date(str(data)), parse_datetime(str(data))
+        except (ValueError, OverflowError):
+            self.fail("invalid")
+            raise

@@ -259,7 +259,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='withdrawal',
-            index=models.Index(fields=['-paid_at', 'id'], name='withdrawals_by_paid_at'),
+            index=models.Index(models.OrderBy(models.F("paid_at"), descending=True, nulls_last=True), models.F("id"), name="withdrawals_by_paid_at"),
         ),
         migrations.AddConstraint(
             model_name='withdrawal',

@@ -1,0 +1,19 @@
+"""`manage.py check_ledger`: prove the books, or say what is wrong with them."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from earnings import ledger
+
+
+class Command(BaseCommand):
+    help = "Check every invariant of the ledger; exits with 1 when one fails."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        findings = ledger.check()
+        for finding in findings:
+            self.stderr.write(finding)
+        if findings:
+            raise CommandError(f"{len(findings)} findings: do not pay out before they are understood.")
+        self.stdout.write("The ledger is in order: every transaction balances and every total follows from its entries.")

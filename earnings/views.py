@@ -1,0 +1,145 @@
+"""Completing a profile, profit, withdrawals, and what WeChat Pay tells."""
+
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
+from rest_framework.viewsets import GenericViewSet
+
+from accounts.models import User
+from accounts.wechat_proof import require_proof
+from config.api import reading
+from config.api.paging import paged
+from config.api.permissions import Anyone, IsUser, needs
+from config.api.renderer import Answer
+from config.api.schema import operation
+from config.api.throttles import Throttle
+from config.clock import day_of
+from config.errors import Code
+from config.models import Scope
+from earnings import payouts, statements, withdrawals
+from earnings.models import LedgerEntry, Payout, Withdrawal
+from earnings.onboarding import onboard
+from earnings.serializers import (
+    ListedWithdrawal,
+    Profile,
+    Profit,
+    RedPacket,
+    SlipDay,
+    Wallet,
+    WithdrawalFilter,
+    WithdrawalRequest,
+)
+
+
+class OnboardingViews(GenericViewSet[User]):
+    """A user whom a robot met completes the profile; WeChat vouches for them."""
+
+    permission_classes = (Anyone,)
+    proof_needed = True
+
+    @operation(
+        "补全用户信息",
+        body=Profile,
+        answer=RedPacket,
+        codes=[Code.UNAUTHENTICATED, Code.NOT_FOUND, Code.CONFLICT, Code.PROFILE_ALREADY_COMPLETED],
+        description="绑定微信账号,发放新人红包,余额足够时收取领养费。需要微信授权证明。",
+    )
+    def update(self, request: Request, reference: str) -> Response:
+        given = reading.body(request, Profile)
+        require_proof(request, given["union_id"])
+        user = get_object_or_404(User.objects.by_reference(reference).filter(is_staff=False))
+        amount = onboard(
+            user=user,
+            union_id=given["union_id"],
+            open_id=given["open_id"],
+            app_id=given["appid"],
+            nickname=given["nick_name"],
+            avatar_url=given["head_url"],
+            at=timezone.now(),
+        )
+        return Response(RedPacket({"red_packed": amount}).data)
+
+
+class ProfitViews(GenericViewSet[LedgerEntry]):
+    """What the user earned."""
+
+    permission_classes = (IsUser,)
+
+    @operation("用户收益", answer=Profit)
+    def summary(self, request: Request) -> Response:
+        today = day_of(timezone.now())
+        return Response(Profit({"summary": statements.summary(request.user, today=today)}).data)
+
+    @operation("每日收益明细", answer=SlipDay(many=True), description="最近 15 天,新的在前,每天五类收益,没有的为 0。")
+    def slip(self, request: Request) -> Response:
+        days = statements.slip(request.user, today=day_of(timezone.now()))
+        return Response(SlipDay(days, many=True).data)
+
+
+class WithdrawalViews(GenericViewSet[Withdrawal]):
+    """The user's money, and asking for it. A blocked user is told so by the rule itself (3004)."""
+
+    permission_classes = (IsUser,)
+    throttle_classes = (Throttle,)
+    throttle_scope = "withdraw"
+
+    def get_throttles(self) -> list[BaseThrottle]:
+        return super().get_throttles() if self.action == "create" else []
+
+    @operation("提现页", answer=Wallet, description="有转账等待用户确认时多一个 confirm,交给微信的确认页。")
+    def show(self, request: Request) -> Response:
+        return Response(Wallet(statements.wallet(request.user)).data)
+
+    @operation(
+        "确认提现",
+        body=WithdrawalRequest,
+        codes=[
+            Code.WITHDRAWAL_REFUSED,
+            Code.PHONE_MISSING,
+            Code.IDENTITY_CARD_MISSING,
+            Code.BALANCE_TOO_SMALL,
+            Code.ALREADY_WITHDREW_TODAY,
+        ],
+        description="可选金额 1、20、50、100、200、500 元;1 元仅限首次提现。",
+    )
+    def create(self, request: Request) -> Response:
+        amount = reading.body(request, WithdrawalRequest)["balance"]
+        withdrawals.request_withdrawal(user=request.user, amount=amount, at=timezone.now())
+        return Response(None)
+
+
+class WithdrawalListViews(GenericViewSet[Withdrawal]):
+    """The back office's list."""
+
+    permission_classes = (needs(Scope.BACKOFFICE_READ, "earnings.view_withdrawal"),)
+
+    @operation("提现列表", body=WithdrawalFilter, answer=ListedWithdrawal(many=True), paged=True)
+    def list(self, request: Request) -> Response:
+        wanted = reading.filters(request, WithdrawalFilter)
+        sort = wanted.get("sort", {"sort_key": "create_date", "value": "desc"})
+        rows = Withdrawal.objects.select_related("user").matching(wanted)
+        ordered = rows.sorted_by(sort["sort_key"], descending=sort["value"] == "desc")
+        return paged(request, ordered, lambda page: ListedWithdrawal(page, many=True).data)
+
+
+class PayNotifyViews(GenericViewSet[Payout]):
+    """WeChat Pay tells how a transfer ended. Its signature is its credential."""
+
+    authentication_classes = ()
+    permission_classes = (Anyone,)
+
+    @operation(
+        "微信支付转账结果通知",
+        codes=[Code.UNAUTHENTICATED],
+        description="由微信支付调用:签名有效即处理,重复通知无影响;签名无效时 HTTP 401,微信会再次通知。",
+    )
+    def create(self, request: Request) -> Response:
+        try:
+            payouts.take_notify(request.headers, request.body, at=timezone.now())
+        except payouts.BadSignature:
+            refusal = Answer(None, {}, "签名无效", Code.UNAUTHENTICATED)
+            return Response(refusal, status=status.HTTP_401_UNAUTHORIZED)
+        return Response(None)
