@@ -1,11 +1,22 @@
 #!/usr/bin/env python
-"""Django's command line: `manage.py help` lists what this project can do."""
+"""Django's command line."""
 
 import os
 import sys
 
 from django.core.management import execute_from_command_line
+from django.db import OperationalError
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    try:
+        execute_from_command_line(sys.argv)
+    except OperationalError as error:
+        if "port 1 failed" not in str(error):  # nothing listens there: see DATABASE_URL in config/settings.py
+            raise
+        sys.exit("The embedded database is not running. Start it with 'make run' (in another terminal), or set DATABASE_URL.")
+
 
 if __name__ == "__main__":
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    execute_from_command_line(sys.argv)
+    main()

@@ -64,6 +64,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     class Meta:
         verbose_name = verbose_name_plural = "用户"
+        permissions = [("block_user", "封号与解封")]
         ordering = ["-created_at", "id"]
         constraints = [
             models.CheckConstraint(
@@ -92,6 +93,21 @@ class User(AbstractBaseUser, PermissionsMixin):
     @property
     def is_blocked(self) -> bool:
         return self.blocked_at is not None
+
+
+class OperatorManager(UserManager):
+    def get_queryset(self) -> UserQuerySet:
+        return UserQuerySet(self.model, using=self._db).filter(is_staff=True)
+
+
+class Operator(User):
+    """The same people, seen as those who work in the admin."""
+
+    objects = OperatorManager()
+
+    class Meta:
+        proxy = True
+        verbose_name = verbose_name_plural = "运营人员"
 
 
 class VerificationCode(models.Model):

@@ -52,6 +52,7 @@ class WeChatViews(GenericViewSet[User]):
 class TokenViews(GenericViewSet[User]):
     """An access token for whom WeChat vouched."""
 
+    proof_needed = True
     permission_classes = (Anyone,)
     renderer_classes = (TokenRenderer,)
     throttle_classes = (Throttle,)
@@ -114,7 +115,7 @@ class PhoneViews(GenericViewSet[User]):
 class BlockViews(GenericViewSet[User]):
     """Outside systems and operators block users."""
 
-    permission_classes = (needs(Scope.USERS_BLOCK, "accounts.change_user"),)
+    permission_classes = (needs(Scope.USERS_BLOCK, "accounts.block_user"),)
 
     @operation("用户封号", codes=[Code.NOT_FOUND], description="可重复调用;未打款的提现一并拒绝并退回余额。")
     def update(self, request: Request, reference: str) -> Response:

@@ -6,5 +6,5 @@ from config import link_views
 
 urlpatterns = [
     path("long_to_short", link_views.LinkViews.as_view({"post": "create"})),
-    path("s/<str:slug>", link_views.follow),
+    path("s/<str:slug>", link_views.FollowViews.as_view({"get": "show"})),
 ]

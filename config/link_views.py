@@ -4,7 +4,6 @@ from typing import Any
 
 from django.core.validators import URLValidator
 from django.http import HttpResponse, HttpResponseRedirect
-from django.views.decorators.http import require_safe
 from rest_framework import serializers
 from rest_framework.exceptions import NotAuthenticated
 from rest_framework.permissions import BasePermission
@@ -15,11 +14,9 @@ from rest_framework_simplejwt.tokens import Token
 
 from config import links
 from config.api import reading
-from config.api.codes import http_status
-from config.api.permissions import needs
-from config.api.renderer import Answer, plain_answer
+from config.api.permissions import Anyone, needs
 from config.api.schema import operation
-from config.errors import NotFound
+from config.errors import Code
 from config.models import Scope, ShortLink
 
 _ServiceKey: type[BasePermission] = needs(Scope.LINKS_WRITE, "config.add_shortlink")
@@ -27,6 +24,8 @@ _ServiceKey: type[BasePermission] = needs(Scope.LINKS_WRITE, "config.add_shortli
 
 class UserOrLinksKey(_ServiceKey):  # type: ignore[valid-type, misc]
     """A user's token or a key that may make links."""
+
+    takes_users = True
 
     def has_permission(self, request: Request, view: Any) -> bool:
         if isinstance(request.auth, Token):
@@ -50,11 +49,12 @@ class LinkViews(GenericViewSet[ShortLink]):
         return Response(links.shorten(reading.body(request, LongUrl)["url"]))
 
 
-@require_safe
-def follow(request: Any, slug: str) -> HttpResponse:
-    """GET /s/{short}: 302 to the long address, else the envelope with 1404."""
-    try:
-        target = links.follow(slug)
-    except NotFound as refusal:
-        return plain_answer(Answer(None, {}, refusal.description, refusal.code), http_status(refusal.code))
-    return HttpResponseRedirect(target)
+class FollowViews(GenericViewSet[ShortLink]):
+    """Where a short link leads."""
+
+    authentication_classes = ()
+    permission_classes = (Anyone,)
+
+    @operation("短链跳转", codes=[Code.NOT_FOUND], description="302 跳转到原地址,点击数在后台累计。", media_type="text/html")
+    def show(self, request: Request, slug: str) -> HttpResponse:
+        return HttpResponseRedirect(links.follow(slug))

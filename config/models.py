@@ -44,6 +44,7 @@ class ApiKey(models.Model):
 
     class Meta:
         verbose_name = verbose_name_plural = "接口密钥"
+        permissions = [("revoke_apikey", "吊销密钥")]
         ordering = ["-created_at", "id"]
         constraints = [
             models.CheckConstraint(condition=Q(scopes__len__gt=0), name="api_key_has_a_scope"),

@@ -148,6 +148,7 @@ APPEND_SLASH = False
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "config/templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -200,6 +201,10 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": True,
     "AUTHENTICATION_WHITELIST": [],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.api.schema.add_components",
+    ],
 }
 
 # --- Time, language, files ---------------------------------------------------------------------
@@ -210,7 +215,7 @@ USE_I18N = True
 LANGUAGE_CODE = "zh-hans"
 LANGUAGES = [("zh-hans", "简体中文"), ("en", "English")]
 STATIC_URL = "/static/"
-STATIC_ROOT = RUN_DIR / "static"
+STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(RUN_DIR / "static")))
 WHITENOISE_USE_FINDERS = True  # nothing to collect before the first start
 
 # --- Work in the background (the broker only wakes; sweeps find what it lost) ------------------

@@ -5,13 +5,21 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_FLOOR, Decimal
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from accounts.models import User
-from config.errors import Conflict
+from config.errors import Code, Conflict, Refusal
 from earnings.models import Account, Bucket, LedgerEntry, LedgerTransaction, SlipType, TransactionKind
 
 CENT = Decimal("0.01")
+_NOT_NEGATIVE = ("available_not_negative", "withdrawing_not_negative")
+# What follows from a withdrawal is undone by the withdrawal's own end, never by hand.
+_REVERSIBLE = (
+    TransactionKind.RED_PACKET,
+    TransactionKind.ADOPTION_FEE,
+    TransactionKind.SETTLEMENT,
+    TransactionKind.ARTICLE_READS,
+)
 
 
 class AlreadyPosted(Conflict):
@@ -21,7 +29,14 @@ class AlreadyPosted(Conflict):
 
 
 class NotReversible(Conflict):
-    message = "这笔流水已经冲正,或本身就是冲正,不能再冲正"
+    message = "这笔流水已经冲正,或不是可以冲正的种类"
+
+
+class BalanceWouldBeNegative(Refusal):
+    """The database refuses a balance below zero."""
+
+    code = Code.BALANCE_TOO_SMALL
+    message = "余额不足,记账后余额会变成负数"
 
 
 @dataclass(frozen=True)
@@ -73,18 +88,30 @@ def post(
         LedgerTransaction.objects.bulk_create([posted], ignore_conflicts=True)
         if not LedgerTransaction.objects.filter(pk=posted.pk).exists():
             raise AlreadyPosted
-        LedgerEntry.objects.bulk_create(
-            LedgerEntry(
-                transaction=posted,
-                account=move.account,
-                bucket=move.bucket,
-                amount=move.amount,
-                slip_type=move.slip_type,
-                day=day,
-            )
-            for move in moves
-        )
+        _write(posted, moves)
     return posted
+
+
+def _write(posted: LedgerTransaction, moves: Sequence[Move]) -> None:
+    entries = [
+        LedgerEntry(
+            transaction=posted,
+            account=move.account,
+            bucket=move.bucket,
+            amount=move.amount,
+            slip_type=move.slip_type,
+            day=posted.day,
+        )
+        for move in moves
+    ]
+    try:
+        with transaction.atomic():
+            LedgerEntry.objects.bulk_create(entries)
+    except IntegrityError as error:
+        diagnosis = getattr(error.__cause__, "diag", None)
+        if diagnosis is not None and diagnosis.constraint_name in _NOT_NEGATIVE:
+            raise BalanceWouldBeNegative from error
+        raise
 
 
 def was_posted(cause: str) -> bool:
@@ -93,8 +120,8 @@ def was_posted(cause: str) -> bool:
 
 
 def reverse(original: LedgerTransaction, *, by: str, reason: str, at: datetime, day: date) -> LedgerTransaction:
-    """Post the opposite of a movement, by an operator, with a reason. Once, and never of a reversal."""
-    if original.kind == TransactionKind.REVERSAL:
+    """Post the opposite of an income or a fee, by an operator, with a reason. Once (NotReversible)."""
+    if original.kind not in _REVERSIBLE:
         raise NotReversible
     entries = original.entries.select_related("account")
     moves = [

@@ -31,6 +31,7 @@ class GatewayEvent(models.Model):
 
     class Meta:
         verbose_name = verbose_name_plural = "网关事件"
+        permissions = [("replay_gatewayevent", "重新处理事件")]
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(

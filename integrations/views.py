@@ -24,7 +24,8 @@ class GatewayEventViews(GenericViewSet[GatewayEvent]):
 
     @operation(
         "机器人网关事件",
-        body=IncomingEvent(many=True),
+        body=IncomingEvent,
+        or_list=True,
         description="一个事件,或最多 1000 个事件的数组。收到即存储并应答,同一 event_id 只处理一次,同群事件按次序处理。",
     )
     def create(self, request: Request) -> Response:
@@ -34,5 +35,3 @@ class GatewayEventViews(GenericViewSet[GatewayEvent]):
         given = reading.body(request, IncomingEvent, many=many)
         inbox.store(given if many else [given], at=timezone.now())
         return Response(None)
-
-

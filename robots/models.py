@@ -46,6 +46,7 @@ class Robot(models.Model):
 
     class Meta:
         verbose_name = verbose_name_plural = "机器人"
+        permissions = [("assign_robot", "设置机器人可否分配")]
         ordering = ["-created_at", "id"]
         constraints = [
             models.CheckConstraint(condition=Q(group_count__lte=MAX_GROUPS), name="robot_serves_at_most_30_groups"),
@@ -184,6 +185,7 @@ class OutboxMessage(models.Model):
 
     class Meta:
         verbose_name = verbose_name_plural = "发件箱"
+        permissions = [("retry_outboxmessage", "重发消息")]
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(

@@ -20,6 +20,7 @@ class DistributionViews(GenericViewSet[Robot]):
     """The scan page: a visitor vouched for by WeChat gets a robot."""
 
     permission_classes = (Anyone,)
+    proof_needed = True
 
     @operation(
         "分配机器人",

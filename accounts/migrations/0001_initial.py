@@ -47,6 +47,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': '用户',
                 'verbose_name_plural': '用户',
+                'permissions': [("block_user", "封号与解封")],
                 'ordering': ['-created_at', 'id'],
             },
         ),

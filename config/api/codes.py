@@ -38,3 +38,37 @@ def http_status(code: Code, *, known: bool = False) -> int:
     if code == Code.UNAUTHENTICATED and known:
         return HTTPStatus.FORBIDDEN
     return _NATIVE.get(code, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+# What a code tells a reader of the documentation.
+MEANINGS: dict[Code, str] = {
+    Code.OK: "成功",
+    Code.OUTSIDE_FAILED: "外部服务失败",
+    Code.UNAUTHENTICATED: "未登录或没有权限",
+    Code.BAD_REQUEST: "请求参数错误",
+    Code.NOT_FOUND: "没有找到",
+    Code.METHOD_NOT_ALLOWED: "请求方法不支持",
+    Code.CONFLICT: "重复或冲突的请求",
+    Code.BODY_TOO_LARGE: "请求内容过大",
+    Code.UNSUPPORTED_MEDIA_TYPE: "请求类型不支持",
+    Code.TOO_MANY_REQUESTS: "操作太频繁",
+    Code.OUR_FAULT: "系统出错",
+    Code.UNAVAILABLE: "服务暂时不可用",
+    Code.NO_ROBOT_FREE: "没有可分配的机器人",
+    Code.MEMBERS_UNKNOWN: "群成员未知",
+    Code.MESSAGE_NOT_SENT: "消息发送失败",
+    Code.PHONE_MISSING: "缺少手机号",
+    Code.IDENTITY_CARD_MISSING: "缺少身份证",
+    Code.SENSITIVE_WORD: "含有敏感词",
+    Code.LIMIT_REACHED: "达到上限,不能创建",
+    Code.MINUTE_TAKEN: "同一群同一分钟已有消息",
+    Code.PROFILE_ALREADY_COMPLETED: "资料已经补全",
+    Code.SMS_CODE_WRONG: "短信验证码错误",
+    Code.SMS_CODE_EXPIRED: "短信验证码已失效",
+    Code.PHONE_TAKEN: "手机号已被绑定",
+    Code.SMS_TOO_OFTEN: "短信发送太频繁",
+    Code.WECHAT_REFUSED: "微信授权失败",
+    Code.TRANSFER_FAILED: "转账失败",
+    Code.BALANCE_TOO_SMALL: "余额不足",
+    Code.ALREADY_WITHDREW_TODAY: "今天已经提现过",
+    Code.WITHDRAWAL_REFUSED: "提现被拒绝",
+}

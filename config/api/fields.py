@@ -7,6 +7,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from config.clock import end_of, start_of
@@ -19,6 +20,7 @@ class MoneyString(serializers.DecimalField):
         super().__init__(max_digits=14, decimal_places=2, coerce_to_string=True, **kwargs)
 
 
+@extend_schema_field({"type": "number"})
 class MoneyNumber(serializers.Field[Decimal, Any, Any, Any]):
     """Yuan as a JSON number, for the three fields that the document shows so. Output only."""
 
@@ -37,6 +39,7 @@ class Reference(serializers.CharField):
         super().__init__(**kwargs)
 
 
+@extend_schema_field({"type": "integer", "enum": [0, 1]})
 class SwitchField(serializers.BooleanField):
     """A switch: 0 or 1 on the wire, a boolean inside."""
 
@@ -67,6 +70,7 @@ class StrictInteger(serializers.IntegerField):
         return int(super().to_internal_value(data))
 
 
+@extend_schema_field({"type": "string", "examples": ["2026-11-23", "2026-11-23 09:30:00"]})
 class MomentField(serializers.Field[datetime, Any, Any, Any]):
     """A day or a time of Shanghai as one end of a range. A day as the `end` includes that day."""
 

@@ -1,16 +1,65 @@
-"""OpenAPI: what each operation takes, answers and refuses, in the envelope as it really is."""
+"""OpenAPI: what each operation takes, answers and refuses, in the envelope as it really is.
+
+`operation(...)` on a view's method says it; everything else (credential, throttling, paging, the refusals that
+every operation shares) is read off the view itself, so that the page cannot say what the code does not do.
+"""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from django.apps import apps
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.plumbing import build_basic_type
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework import serializers
+from rest_framework.serializers import BaseSerializer, ListSerializer
 
+from config.api.codes import MEANINGS
+from config.api.examples import example_of
+from config.api.paging import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
+from config.api.permissions import HasScope, IsNotBlocked, IsUser
+from config.api.renderer import TokenRenderer
 from config.errors import Code
 
+JSON = "application/json"
+SECURITY_SCHEMES = {
+    "accessToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "POST /auth 所得的 access_token"},
+    "apiKey": {"type": "apiKey", "in": "header", "name": "X-Api-Key", "description": "外部系统的接口密钥"},
+    "operatorSession": {"type": "apiKey", "in": "cookie", "name": "sessionid", "description": "已登录后台且有相应权限"},
+    "wechatProof": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "wechat_proof",
+        "description": "GET /wechat/user_info 写下的授权证明",
+    },
+}
+_OWN_STATUS = {"429": Code.TOO_MANY_REQUESTS, "500": Code.OUR_FAULT, "503": Code.UNAVAILABLE}
+_OWN_STATUS_WITH_BODY = {"413": Code.BODY_TOO_LARGE, "415": Code.UNSUPPORTED_MEDIA_TYPE}
+_PAGE_PARAMETERS = [
+    OpenApiParameter("current_page", OpenApiTypes.INT, default=0, description="页数,从 0 开始"),
+    OpenApiParameter(
+        "page_size", OpenApiTypes.INT, default=DEFAULT_PAGE_SIZE, description=f"每页条数,1 到 {MAX_PAGE_SIZE}"
+    ),
+]
+_PAGE_EXAMPLE = {"current_page": 0, "page_size": 20, "total_page": 1, "total_records": 1}
+Shape = BaseSerializer[Any] | serializers.Field[Any, Any, Any, Any] | None
 
-class EnvelopeSchema(AutoSchema):
-    """drf-spectacular's schema, with every answer wrapped."""
+
+@dataclass(frozen=True)
+class Operation:
+    """What one operation says of itself."""
+
+    summary: str
+    description: str
+    answer: Shape
+    body: Shape
+    query: Any
+    codes: Sequence[Code]
+    paged: bool
+    or_list: bool
+    media_type: str
 
 
 def operation(
@@ -21,8 +70,187 @@ def operation(
     query: Any = None,
     codes: Sequence[Code] = (),
     paged: bool = False,
-    example: Any = None,
     description: str = "",
+    or_list: bool = False,
+    media_type: str = JSON,
 ) -> Callable[[Any], Any]:
-    """Documents one operation: its one-line summary, the shape of `data`, what it takes and the codes it may refuse with."""
-    return extend_schema(summary=summary, description=description, request=body, responses=answer)
+    """Documents a view's method: its summary, the shape of `data`, what it takes, the codes it may refuse with.
+
+    `or_list`: the body may also be an array of it. `media_type`: of an answer that is not JSON (refusals are).
+    """
+    told = Operation(summary, description, _instance(answer), _instance(body), query, codes, paged, or_list, media_type)
+
+    def keep(method: Any) -> Any:
+        method.operation = told
+        return method
+
+    return keep
+
+
+def _instance(shape: Any) -> Shape:
+    return shape() if isinstance(shape, type) else shape
+
+
+class EnvelopeSchema(AutoSchema):
+    """drf-spectacular's schema, with every answer in its envelope."""
+
+    @property
+    def told(self) -> Operation:
+        method: Operation = getattr(self.view, self.view.action).operation
+        return method
+
+    def get_summary(self) -> str:
+        return self.told.summary
+
+    def get_description(self) -> str:
+        return self.told.description
+
+    def get_tags(self) -> list[str]:
+        room = type(self.view).__module__.split(".")[0]
+        return [str(apps.get_app_config(room).verbose_name)]
+
+    def get_request_serializer(self) -> Any:
+        return self.told.body
+
+    def get_response_serializers(self) -> Any:
+        return self.told.answer
+
+    def _is_list_view(self, serializer: Any = None) -> bool:
+        return False  # pages are described by the envelope
+
+    def get_override_parameters(self) -> list[Any]:
+        query = [self.told.query] if self.told.query else []
+        return query + (_PAGE_PARAMETERS if self.told.paged else [])
+
+    def _resolve_path_parameters(self, variables: Any) -> list[dict[str, Any]]:
+        text = build_basic_type(OpenApiTypes.STR)
+        said = {"reference": "id 或 code"}
+        return [
+            {"in": "path", "name": name, "schema": text, "required": True, "description": said.get(name, "")}
+            for name in variables
+        ]
+
+    def get_auth(self) -> list[dict[str, list[str]]]:
+        permissions = [one for one in self.view.get_permissions() if one is not None]
+        flat = [part for one in permissions for part in _parts(one)]
+        scopes = [part.scope.value for part in flat if isinstance(part, HasScope)]
+        ways: list[dict[str, list[str]]] = []
+        if any(isinstance(part, IsUser) or getattr(part, "takes_users", False) for part in flat):
+            ways.append({"accessToken": []})
+        if scopes:
+            ways += [{"apiKey": scopes}, {"operatorSession": []}]
+        if getattr(self.view, "proof_needed", False):
+            ways += [{"wechatProof": []}, {"apiKey": ["auth:issue"]}]
+        return ways
+
+    def _get_request_body(self, direction: str = "request") -> dict[str, Any] | None:
+        if self.told.body is None:
+            return None
+        shape = self._shape(self.told.body, "request")
+        if self.told.or_list:
+            shape = {"oneOf": [shape, {"type": "array", "items": shape}]}
+        return {"required": True, "content": {JSON: {"schema": shape, "example": example_of(self.told.body)}}}
+
+    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
+        own = _OWN_STATUS | (_OWN_STATUS_WITH_BODY if self.told.body else {})
+        if not self.view.get_throttles():
+            own.pop("429")
+        return {"200": self._answer()} | {
+            status: {"description": MEANINGS[code], "content": {JSON: self._refusal(code)}} for status, code in sorted(own.items())
+        }
+
+    @property
+    def _is_token(self) -> bool:
+        return TokenRenderer in self.view.renderer_classes
+
+    def _codes(self) -> list[Code]:
+        """Every code that a 200 answer may carry, success first."""
+        codes = {Code.OK, *self.told.codes}
+        if self.told.body is not None or self.told.query is not None or self.told.paged:
+            codes.add(Code.BAD_REQUEST)
+        if self.get_auth():
+            codes.add(Code.UNAUTHENTICATED)
+        blocks = any(isinstance(part, IsNotBlocked) for one in self.view.get_permissions() for part in _parts(one))
+        return sorted(codes | ({Code.UNAUTHENTICATED} if blocks else set()), key=lambda code: (code != Code.OK, code))
+
+    def _answer(self) -> dict[str, Any]:
+        codes = self._codes()
+        meanings = ";".join(f"{code.value} {MEANINGS[code]}" for code in codes)
+        examples = {str(code.value): {"summary": MEANINGS[code], "value": self._example(code)} for code in codes}
+        content = {JSON: {"schema": self._envelope(codes), "examples": examples}}
+        if self.told.media_type != JSON:
+            content[self.told.media_type] = {"schema": {"type": "string", "format": "binary"}, "examples": {}}
+        return {"description": meanings, "content": content}
+
+    def _envelope(self, codes: list[Code]) -> dict[str, Any]:
+        code = {"type": "integer", "enum": [one.value for one in codes]}
+        if self._is_token:
+            data = {name: shape for name, shape in self._fields(self.told.answer).items()}
+            return _object({"code": code, "msg": {"type": "string"}, **data}, required=["code", "msg"])
+        data_shape = self._shape(self.told.answer, "response") if self.told.answer is not None else {"type": "null"}
+        page = {"$ref": "#/components/schemas/PageInfo"} if self.told.paged else {"type": "object", "maxProperties": 0}
+        nullable = {"anyOf": [data_shape, {"type": "null"}]} if self.told.answer is not None else data_shape
+        return _object({"code": code, "description": {"type": "string"}, "data": nullable, "page_info": page})
+
+    def _refusal(self, code: Code) -> dict[str, Any]:
+        name = "TokenRefusal" if self._is_token else "Refusal"
+        return {"schema": {"$ref": f"#/components/schemas/{name}"}, "example": self._example(code)}
+
+    def _example(self, code: Code) -> dict[str, Any]:
+        fine = code == Code.OK
+        said = "" if fine else MEANINGS[code]
+        data = example_of(self.told.answer) if fine and self.told.answer is not None else None
+        if self._is_token:
+            return {"code": code.value, "msg": said, **(data or {})}
+        page = _PAGE_EXAMPLE if fine and self.told.paged else {}
+        return {"code": code.value, "description": said, "data": data, "page_info": page}
+
+    def _fields(self, shape: Shape) -> dict[str, Any]:
+        return dict(self._map_serializer(shape, "response").get("properties", {})) if shape is not None else {}
+
+    def _shape(self, shape: Any, direction: str) -> dict[str, Any]:
+        if isinstance(shape, ListSerializer):
+            return {"type": "array", "items": self._shape(shape.child, direction)}
+        if isinstance(shape, BaseSerializer):
+            reference: dict[str, Any] = self.resolve_serializer(shape, direction).ref
+            return reference
+        mapped: dict[str, Any] = self._map_serializer_field(shape, direction)
+        return mapped
+
+
+def _parts(permission: Any) -> list[Any]:
+    """The permissions behind `A & B`."""
+    if hasattr(permission, "op1"):
+        return _parts(permission.op1) + _parts(permission.op2)
+    return [permission]
+
+
+def _object(properties: dict[str, Any], required: list[str] | None = None) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": required or list(properties)}
+
+
+_INTEGER = {"type": "integer"}
+COMPONENTS = {
+    "securitySchemes": SECURITY_SCHEMES,
+    "schemas": {
+        "PageInfo": _object(
+            {name: _INTEGER for name in ("current_page", "page_size", "total_page", "total_records")}, required=[]
+        ),
+        "Refusal": _object(
+            {
+                "code": _INTEGER,
+                "description": {"type": "string"},
+                "data": {"type": "null"},
+                "page_info": {"type": "object", "maxProperties": 0},
+            }
+        ),
+        "TokenRefusal": _object({"code": _INTEGER, "msg": {"type": "string"}}),
+    },
+}
+
+
+def add_components(result: dict[str, Any], generator: Any, **_: Any) -> dict[str, Any]:
+    """A spectacular hook: the parts that every operation shares."""
+    for kind, parts in COMPONENTS.items():
+        result["components"].setdefault(kind, {}).update(parts)
+    return result

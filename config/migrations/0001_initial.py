@@ -49,6 +49,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': '接口密钥',
                 'verbose_name_plural': '接口密钥',
+                'permissions': [("revoke_apikey", "吊销密钥")],
                 'ordering': ['-created_at', 'id'],
                 'constraints': [models.CheckConstraint(condition=models.Q(('scopes__len__gt', 0)), name='api_key_has_a_scope'), models.CheckConstraint(condition=models.Q(('revoked_at__isnull', False), ('revoked_by__isnull', True), _connector='OR'), name='key_revoked_by_someone_has_revoked_at')],
             },

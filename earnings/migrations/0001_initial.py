@@ -35,6 +35,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': '提现',
                 'verbose_name_plural': '提现',
+                'permissions': [("review_withdrawal", "审核提现")],
                 'ordering': ['-asked_at', 'id'],
             },
         ),
@@ -107,6 +108,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': '账务流水',
                 'verbose_name_plural': '账务流水',
+                'permissions': [("reverse_ledgertransaction", "冲正流水")],
                 'ordering': ['-posted_at', 'id'],
             },
         ),

@@ -78,6 +78,7 @@ class LedgerTransaction(models.Model):
 
     class Meta:
         verbose_name = verbose_name_plural = "账务流水"
+        permissions = [("reverse_ledgertransaction", "冲正流水")]
         ordering = ["-posted_at", "id"]
         constraints = [
             models.CheckConstraint(

@@ -64,6 +64,7 @@ class Withdrawal(models.Model):
 
     class Meta:
         verbose_name = verbose_name_plural = "提现"
+        permissions = [("review_withdrawal", "审核提现")]
         ordering = ["-asked_at", "id"]
         constraints = [
             models.UniqueConstraint(fields=["user", "asked_day"], name="one_withdrawal_per_user_and_day"),

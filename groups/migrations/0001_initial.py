@@ -57,6 +57,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': '群',
                 'verbose_name_plural': '群',
+                'permissions': [("cancel_group", "注销群")],
                 'ordering': ['-bound_at', 'id'],
             },
         ),

@@ -81,6 +81,7 @@ class Group(models.Model):
 
     class Meta:
         verbose_name = verbose_name_plural = "群"
+        permissions = [("cancel_group", "注销群")]
         ordering = ["-bound_at", "id"]
         constraints = [
             models.UniqueConstraint(

@@ -29,6 +29,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': '网关事件',
+                'permissions': [("replay_gatewayevent", "重新处理事件")],
                 'verbose_name_plural': '网关事件',
                 'ordering': ['-id'],
                 'indexes': [models.Index(condition=models.Q(('status', 0)), fields=['lane', 'id'], name='event_waiting_by_lane'), models.Index(condition=models.Q(('status', 0)), fields=['id'], name='event_waiting_by_id'), models.Index(fields=['status', '-id'], name='event_by_status')],

@@ -41,6 +41,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': '发件箱',
+                'permissions': [("retry_outboxmessage", "重发消息")],
                 'verbose_name_plural': '发件箱',
                 'ordering': ['-id'],
             },
@@ -78,6 +79,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': '机器人',
                 'verbose_name_plural': '机器人',
+                'permissions': [("assign_robot", "设置机器人可否分配")],
                 'ordering': ['-created_at', 'id'],
                 'constraints': [models.CheckConstraint(condition=models.Q(('group_count__lte', 30)), name='robot_serves_at_most_30_groups'), models.CheckConstraint(condition=models.Q(models.Q(('status', 5), _negated=True), ('banned_at__isnull', False), _connector='OR'), name='banned_robot_has_banned_at')],
             },

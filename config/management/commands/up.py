@@ -22,6 +22,8 @@ from config.supervisor import Child, Console, Supervisor
 from integrations.sandbox.keys import ensure_keys
 
 HEALTHY_SECONDS = 30
+# Celery warns root at length at every start; here everything is local and says so itself.
+_NO_ROOT_SERMON = {"PYTHONWARNINGS": "ignore:You're running the worker with superuser"}
 
 
 class Command(BaseCommand):
@@ -35,6 +37,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         self.console = Console()
         settings.RUN_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
+        settings.STATIC_ROOT.mkdir(exist_ok=True)
         with _only_one(settings.RUN_DIR / "up.lock"):
             _check_ports()
             services = EmbeddedServices(
@@ -144,11 +147,11 @@ def _children() -> list[Child]:
     web = [python, "-m", "gunicorn", "config.wsgi", "--bind", f"127.0.0.1:{settings.PORT}", "--no-control-socket"]
     web += ["--workers", "2", "--worker-class", "gthread", "--threads", "8", "--log-level", "warning"]
     web += ["--worker-tmp-dir", "/dev/shm"] if Path("/dev/shm").is_dir() else []  # noqa: S108
-    celery = [python, "-m", "celery", "-A", "config"]
+    celery = [python, "-m", "celery", "--quiet", "-A", "config"]
     worker = [*celery, "worker", "--loglevel", "WARNING", "--pool", "threads", "--concurrency", "8"]
     worker += ["--without-gossip", "--without-mingle"]
     beat = [*celery, "beat", "--loglevel", "WARNING", "--pidfile=", "--schedule", str(run_dir / "beat-schedule")]
-    children = [Child("web", web, base), Child("worker", worker, base), Child("beat", beat, base)]
+    children = [Child("web", web, base), Child("worker", worker, base, _NO_ROOT_SERMON), Child("beat", beat, base)]
     if settings.EMBEDDED:
         key = {"SANDBOX_API_KEY": (run_dir / "sandbox-key").read_text()}
         children.insert(0, Child("sandbox", [python, str(base / "manage.py"), "sandbox"], base, key))

@@ -1,0 +1,1 @@
+"""What every page of the operators' admin has in common."""
