@@ -15,7 +15,9 @@ def main() -> None:
     except OperationalError as error:
         if "port 1 failed" not in str(error):  # nothing listens there: see DATABASE_URL in config/settings.py
             raise
-        sys.exit("The embedded database is not running. Start it with 'make run' (in another terminal), or set DATABASE_URL.")
+        sys.exit(
+            "The embedded database is not running. Start it with 'make run' (in another terminal), or set DATABASE_URL."
+        )
 
 
 if __name__ == "__main__":

@@ -19,9 +19,23 @@ from config.backoffice.facts import FactsAdmin
 class UserAdmin(FactsAdmin):
     """Everybody whom a robot met."""
 
-    list_display = ("nickname", "code", "phone", "inviter", "channel", "completed_at", "blocked_at", "created_at")
+    list_display = (
+        "nickname",
+        "code",
+        "phone",
+        "inviter",
+        "channel",
+        "completed_at",
+        "blocked_at",
+        "created_at",
+    )
     list_select_related = ("inviter",)
-    list_filter = ("channel", ("blocked_at", admin.EmptyFieldListFilter), ("completed_at", admin.EmptyFieldListFilter), "created_at")
+    list_filter = (
+        "channel",
+        ("blocked_at", admin.EmptyFieldListFilter),
+        ("completed_at", admin.EmptyFieldListFilter),
+        "created_at",
+    )
     search_fields = ("nickname", "=phone", "=code", "=union_id")
     search_help_text = "昵称,或完整的手机号、网关编号、union_id"
     ordering = ("-created_at", "id")
@@ -63,7 +77,12 @@ class UserAdmin(FactsAdmin):
     @admin.action(description="解封", permissions=["block"])
     def unblock(self, request: HttpRequest, queryset: QuerySet[User]) -> Any:
         page, _ = ask(
-            self, request, queryset, action="unblock", title="解封", question="这些用户将恢复使用。已拒绝的提现不会恢复。"
+            self,
+            request,
+            queryset,
+            action="unblock",
+            title="解封",
+            question="这些用户将恢复使用。已拒绝的提现不会恢复。",
         )
         if page is not None:
             return page

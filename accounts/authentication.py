@@ -1,5 +1,6 @@
 """Who calls: a user with an access token."""
 
+from rest_framework.exceptions import NotAuthenticated
 from rest_framework.request import Request
 from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.tokens import AccessToken
@@ -12,6 +13,13 @@ class UserAuthentication(JWTAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
+
+
+def signed_in(request: Request) -> User:
+    """The user of a request that `IsUser` let in."""
+    if not isinstance(request.user, User):
+        raise NotAuthenticated
+    return request.user
 
 
 def issue_token(user: User) -> str:

@@ -1,7 +1,7 @@
 """People: users of the robot platform and the operators who serve them."""
 
 import uuid
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
@@ -58,9 +58,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     blocked_reason = models.CharField("封号原因", max_length=200, blank=True)
     created_at = models.DateTimeField("注册时间", auto_now_add=True)
 
-    objects = UserManager()
+    objects: ClassVar[UserManager] = UserManager()
     USERNAME_FIELD = "username"
-    REQUIRED_FIELDS: list[str] = []
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
 
     class Meta:
         verbose_name = verbose_name_plural = "用户"
@@ -71,10 +71,12 @@ class User(AbstractBaseUser, PermissionsMixin):
                 condition=Q(inviter__isnull=True) | ~Q(inviter=F("id")), name="user_does_not_invite_oneself"
             ),
             models.CheckConstraint(
-                condition=Q(completed_at__isnull=True) | Q(union_id__isnull=False), name="completed_user_has_union_id"
+                condition=Q(completed_at__isnull=True) | Q(union_id__isnull=False),
+                name="completed_user_has_union_id",
             ),
             models.CheckConstraint(
-                condition=Q(blocked_at__isnull=False) | Q(blocked_by=""), name="user_blocked_by_someone_has_blocked_at"
+                condition=Q(blocked_at__isnull=False) | Q(blocked_by=""),
+                name="user_blocked_by_someone_has_blocked_at",
             ),
             models.CheckConstraint(
                 condition=Q(identity_sealed__isnull=True, identity_given_at__isnull=True)
@@ -82,7 +84,8 @@ class User(AbstractBaseUser, PermissionsMixin):
                 name="sealed_identity_has_its_moment",
             ),
             models.CheckConstraint(
-                condition=Q(phone__isnull=True) | Q(phone__regex=r"^1[3-9]\d{9}$"), name="phone_is_a_mainland_number"
+                condition=Q(phone__isnull=True) | Q(phone__regex=r"^1[3-9]\d{9}$"),
+                name="phone_is_a_mainland_number",
             ),
         ]
         indexes = [models.Index(fields=["-created_at", "id"], name="users_newest_first")]
@@ -103,7 +106,7 @@ class OperatorManager(UserManager):
 class Operator(User):
     """The same people, seen as those who work in the admin."""
 
-    objects = OperatorManager()
+    objects: ClassVar[OperatorManager] = OperatorManager()
 
     class Meta:
         proxy = True
@@ -131,4 +134,3 @@ class VerificationCode(models.Model):
 
     def __str__(self) -> str:
         return f"{self.phone[:3]}****{self.phone[-4:]}"
-

@@ -4,10 +4,9 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
 from accounts import blocking, verification, wechat_proof
-from accounts.authentication import issue_token
+from accounts.authentication import issue_token, signed_in
 from accounts.models import User
 from accounts.serializers import AccessToken, Me, Phone, PhoneProof, UnionId, WeChatCallback, WeChatUserInfo
 from accounts.throttles import SmsThrottle
@@ -18,6 +17,7 @@ from config.api.permissions import Anyone, IsNotBlocked, IsUser, needs
 from config.api.renderer import TokenRenderer
 from config.api.schema import operation
 from config.api.throttles import Throttle
+from config.api.views import OperationViews
 from config.errors import Code, NotAllowed
 from config.models import Scope
 
@@ -26,7 +26,7 @@ class UnknownWeChatAccount(NotAllowed):
     message = "该微信账号还没有注册,请先添加机器人并补全资料"
 
 
-class WeChatViews(GenericViewSet[User]):
+class WeChatViews(OperationViews[User]):
     """Public: what WeChat says about a visitor."""
 
     authentication_classes = ()
@@ -49,7 +49,7 @@ class WeChatViews(GenericViewSet[User]):
         return response
 
 
-class TokenViews(GenericViewSet[User]):
+class TokenViews(OperationViews[User]):
     """An access token for whom WeChat vouched."""
 
     proof_needed = True
@@ -68,7 +68,7 @@ class TokenViews(GenericViewSet[User]):
         return Response({"access_token": issue_token(user)})
 
 
-class MeViews(GenericViewSet[User]):
+class MeViews(OperationViews[User]):
     """Whose token this is."""
 
     permission_classes = (IsUser,)
@@ -76,10 +76,10 @@ class MeViews(GenericViewSet[User]):
 
     @operation("当前 token 的用户", answer=Me)
     def show(self, request: Request) -> Response:
-        return Response({"me": {"user_id": str(request.user.pk)}})
+        return Response({"me": {"user_id": str(signed_in(request).pk)}})
 
 
-class SmsCodeViews(GenericViewSet[User]):
+class SmsCodeViews(OperationViews[User]):
     """A code by SMS."""
 
     permission_classes = (IsUser,)
@@ -87,14 +87,14 @@ class SmsCodeViews(GenericViewSet[User]):
 
     @operation("发送短信验证码", query=Phone, codes=[Code.OUTSIDE_FAILED, Code.SMS_TOO_OFTEN])
     def send(self, request: Request) -> Response:
-        if request.user.is_blocked:
+        if signed_in(request).is_blocked:
             raise NotAllowed("账号已被封,不能进行此操作,请联系客服")
         phone = reading.query(request, Phone)["phone"]
-        verification.send_code(user=request.user, phone=phone, at=timezone.now())
+        verification.send_code(user=signed_in(request), phone=phone, at=timezone.now())
         return Response(None)
 
 
-class PhoneViews(GenericViewSet[User]):
+class PhoneViews(OperationViews[User]):
     """The user's own phone."""
 
     permission_classes = (IsUser, IsNotBlocked)
@@ -108,11 +108,11 @@ class PhoneViews(GenericViewSet[User]):
     )
     def update(self, request: Request) -> Response:
         given = reading.body(request, PhoneProof)
-        verification.prove_phone(user=request.user, at=timezone.now(), **given)
+        verification.prove_phone(user=signed_in(request), at=timezone.now(), **given)
         return Response(None)
 
 
-class BlockViews(GenericViewSet[User]):
+class BlockViews(OperationViews[User]):
     """Outside systems and operators block users."""
 
     permission_classes = (needs(Scope.USERS_BLOCK, "accounts.block_user"),)

@@ -46,7 +46,12 @@ class ApiKeyAdmin(FactsAdmin):
     @admin.action(description="吊销", permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> Any:
         page, _ = ask(
-            self, request, queryset, action="revoke", title="吊销密钥", question="使用这些密钥的系统将立即无法调用,不可恢复。"
+            self,
+            request,
+            queryset,
+            action="revoke",
+            title="吊销密钥",
+            question="使用这些密钥的系统将立即无法调用,不可恢复。",
         )
         if page is not None:
             return page

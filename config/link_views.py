@@ -5,18 +5,17 @@ from typing import Any
 from django.core.validators import URLValidator
 from django.http import HttpResponse, HttpResponseRedirect
 from rest_framework import serializers
-from rest_framework.exceptions import NotAuthenticated
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 from rest_framework_simplejwt.tokens import Token
 
 from config import links
 from config.api import reading
 from config.api.permissions import Anyone, needs
 from config.api.schema import operation
-from config.errors import Code
+from config.api.views import OperationViews
+from config.errors import Code, NotAllowed
 from config.models import Scope, ShortLink
 
 _ServiceKey: type[BasePermission] = needs(Scope.LINKS_WRITE, "config.add_shortlink")
@@ -29,8 +28,8 @@ class UserOrLinksKey(_ServiceKey):  # type: ignore[valid-type, misc]
 
     def has_permission(self, request: Request, view: Any) -> bool:
         if isinstance(request.auth, Token):
-            if request.user.is_blocked:
-                raise NotAuthenticated
+            if getattr(request.user, "is_blocked", True):
+                raise NotAllowed("账号已被封,不能进行此操作,请联系客服")
             return True
         return bool(super().has_permission(request, view))
 
@@ -39,7 +38,7 @@ class LongUrl(serializers.Serializer[Any]):
     url = serializers.CharField(max_length=2048, validators=[URLValidator(schemes=["http", "https"])])
 
 
-class LinkViews(GenericViewSet[ShortLink]):
+class LinkViews(OperationViews[ShortLink]):
     """From a long address to a short one."""
 
     permission_classes = (UserOrLinksKey,)
@@ -49,12 +48,17 @@ class LinkViews(GenericViewSet[ShortLink]):
         return Response(links.shorten(reading.body(request, LongUrl)["url"]))
 
 
-class FollowViews(GenericViewSet[ShortLink]):
+class FollowViews(OperationViews[ShortLink]):
     """Where a short link leads."""
 
     authentication_classes = ()
     permission_classes = (Anyone,)
 
-    @operation("短链跳转", codes=[Code.NOT_FOUND], description="302 跳转到原地址,点击数在后台累计。", media_type="text/html")
+    @operation(
+        "短链跳转",
+        codes=[Code.NOT_FOUND],
+        description="302 跳转到原地址,点击数在后台累计。",
+        media_type="text/html",
+    )
     def show(self, request: Request, slug: str) -> HttpResponse:
         return HttpResponseRedirect(links.follow(slug))

@@ -18,7 +18,8 @@ _CLICKS = "wxrobot:link-clicks"
 def shorten(url: str) -> str:
     """The short address of this http(s) address, at most 2,048 characters long."""
     link, _ = ShortLink.objects.get_or_create(
-        url_hash=hashlib.sha256(url.encode()).hexdigest(), defaults={"url": url, "slug": secrets.token_urlsafe(6)}
+        url_hash=hashlib.sha256(url.encode()).hexdigest(),
+        defaults={"url": url, "slug": secrets.token_urlsafe(6)},
     )
     return f"{settings.PUBLIC_BASE_URL}/s/{link.slug}"
 
@@ -38,12 +39,12 @@ def follow(slug: str) -> str:
 def flush_clicks() -> int:
     """Write the counted clicks down; how many."""
     redis, total = _redis(), 0
-    for slug, count in redis.hgetall(_CLICKS).items():  # type: ignore[union-attr]
-        ShortLink.objects.filter(slug=slug.decode()).update(click_count=F("click_count") + int(count))
-        redis.hincrby(_CLICKS, slug.decode(), -int(count))
+    for slug, count in redis.hgetall(_CLICKS).items():
+        ShortLink.objects.filter(slug=slug).update(click_count=F("click_count") + int(count))
+        redis.hincrby(_CLICKS, slug, -int(count))
         total += int(count)
     return total
 
 
 def _redis() -> Redis:
-    return Redis.from_url(settings.REDIS_URL, socket_timeout=2)
+    return Redis.from_url(settings.REDIS_URL, socket_timeout=2, decode_responses=True)

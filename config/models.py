@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -39,7 +40,12 @@ class ApiKey(models.Model):
     last_used_at = models.DateTimeField("最近使用", null=True, blank=True)
     revoked_at = models.DateTimeField("吊销时间", null=True, blank=True)
     revoked_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="吊销人"
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name="吊销人",
     )
 
     class Meta:
@@ -87,6 +93,6 @@ class ShortLink(models.Model):
         return self.slug
 
 
-def revoke(key: ApiKey, *, by: models.Model | None, at: datetime) -> bool:
+def revoke(key: ApiKey, *, by: Any, at: datetime) -> bool:
     """Take a key out of use for ever; false when it was out already."""
     return bool(ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=at, revoked_by=by))

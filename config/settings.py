@@ -67,7 +67,9 @@ CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # Fernet keys (newest first) under which identity cards are stored.
 IDENTITY_KEYS: list[str] = env.list("IDENTITY_KEYS", default=[])
 if not EMBEDDED and not IDENTITY_KEYS:
-    raise ImproperlyConfigured("Set IDENTITY_KEYS: a Fernet key under which identity cards are stored. See .env.example.")
+    raise ImproperlyConfigured(
+        "Set IDENTITY_KEYS: a Fernet key under which identity cards are stored. See .env.example."
+    )
 
 # What a caller may do how often: "times/seconds", per user, else per address.
 THROTTLE_RATES = {
@@ -184,6 +186,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "EXCEPTION_HANDLER": "config.api.exception_handler.handle",
     "DATETIME_FORMAT": "%Y-%m-%d %H:%M:%S",
     "DATE_FORMAT": "%Y-%m-%d",
+    "DEFAULT_METADATA_CLASS": None,
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
 SPECTACULAR_SETTINGS: dict[str, Any] = {
@@ -239,7 +242,7 @@ SENDER_CONCURRENCY: int = env.int("SENDER_CONCURRENCY", default=16)
 # --- Outside systems ---------------------------------------------------------------------------
 
 WECHAT_BASE_URL: str = env.str("WECHAT_BASE_URL", default=_SANDBOX_URL if EMBEDDED else "https://api.weixin.qq.com")
-# "app_id=secret,app_id=secret"
+# Pairs of app_id and secret: app_id=secret,app_id=secret
 WECHAT_APPS: dict[str, str] = env.dict("WECHAT_APPS", default={"sandbox": "sandbox-secret"} if EMBEDDED else {})
 WECHAT_TIMEOUT: float = env.float("WECHAT_TIMEOUT", default=3.0)
 
@@ -260,15 +263,27 @@ WECHAT_PAY_BASE_URL: str = env.str(
 )
 WECHAT_PAY_APP_ID: str = _needed("WECHAT_PAY_APP_ID", "sandbox", "the app that the payee's open_id belongs to")
 WECHAT_PAY_MCH_ID: str = _needed("WECHAT_PAY_MCH_ID", "1900000001", "the merchant number")
-WECHAT_PAY_CERT_SERIAL: str = _needed("WECHAT_PAY_CERT_SERIAL", "SANDBOXSERIAL", "the merchant certificate's serial")
+WECHAT_PAY_CERT_SERIAL: str = _needed(
+    "WECHAT_PAY_CERT_SERIAL", "SANDBOXSERIAL", "the merchant certificate's serial"
+)
 WECHAT_PAY_PRIVATE_KEY_FILE = Path(
-    _needed("WECHAT_PAY_PRIVATE_KEY_FILE", str(RUN_DIR / "keys/merchant_key.pem"), "the merchant's private key (PEM)")
+    _needed(
+        "WECHAT_PAY_PRIVATE_KEY_FILE",
+        str(RUN_DIR / "keys/merchant_key.pem"),
+        "the merchant's private key (PEM)",
+    )
 )
 WECHAT_PAY_PUBLIC_KEY_FILE = Path(
-    _needed("WECHAT_PAY_PUBLIC_KEY_FILE", str(RUN_DIR / "keys/platform_public.pem"), "WeChat Pay's public key (PEM)")
+    _needed(
+        "WECHAT_PAY_PUBLIC_KEY_FILE",
+        str(RUN_DIR / "keys/platform_public.pem"),
+        "WeChat Pay's public key (PEM)",
+    )
 )
 WECHAT_PAY_PUBLIC_KEY_ID: str = _needed("WECHAT_PAY_PUBLIC_KEY_ID", "PUB_KEY_ID_SANDBOX", "that public key's id")
-WECHAT_PAY_API_V3_KEY: str = _needed("WECHAT_PAY_API_V3_KEY", "sandbox" * 4 + "key!", "32 characters that open notifies")
+WECHAT_PAY_API_V3_KEY: str = _needed(
+    "WECHAT_PAY_API_V3_KEY", "sandbox" * 4 + "key!", "32 characters that open notifies"
+)
 WECHAT_PAY_SCENE_ID: str = env.str("WECHAT_PAY_SCENE_ID", default="1000")
 WECHAT_PAY_SCENE_REPORT: list[dict[str, str]] = env.json(
     "WECHAT_PAY_SCENE_REPORT",

@@ -41,7 +41,17 @@ class PayoutInline(FactsInline):
 class WithdrawalAdmin(FactsAdmin):
     """To be reviewed one by one or many at once; every decision is asked for twice and kept."""
 
-    list_display = ("asked_at", "user", "phone", "amount", "status", "reason", "reviewed_by", "reviewed_at", "paid_at")
+    list_display = (
+        "asked_at",
+        "user",
+        "phone",
+        "amount",
+        "status",
+        "reason",
+        "reviewed_by",
+        "reviewed_at",
+        "paid_at",
+    )
     list_select_related = ("user",)
     list_filter = ("status", "amount", "asked_at", "paid_at")
     search_fields = ("user__phone", "user__nickname", "=user__code")
@@ -153,7 +163,13 @@ class LedgerTransactionAdmin(FactsAdmin):
             except (ledger.NotReversible, ledger.BalanceWouldBeNegative):
                 refused += 1
         chosen = queryset.count()
-        self.report(request, done=chosen - refused, chosen=chosen, did="已冲正", why_not="已经冲正过、不可冲正,或余额会变负")
+        self.report(
+            request,
+            done=chosen - refused,
+            chosen=chosen,
+            did="已冲正",
+            why_not="已经冲正过、不可冲正,或余额会变负",
+        )
         return None
 
 
@@ -167,7 +183,14 @@ class SettlementDayAdmin(FactsAdmin):
 class EarningsRulesAdmin(ListAdmin):
     """One row, changed in place."""
 
-    list_display = ("__str__", "red_packet_min", "red_packet_max", "adoption_fee", "inviter_share", "grand_inviter_share")
+    list_display = (
+        "__str__",
+        "red_packet_min",
+        "red_packet_max",
+        "adoption_fee",
+        "inviter_share",
+        "grand_inviter_share",
+    )
     actions = ()
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -175,5 +198,3 @@ class EarningsRulesAdmin(ListAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-

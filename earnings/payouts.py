@@ -8,6 +8,7 @@ import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from uuid import UUID
 
 from django.db import transaction
 
@@ -162,7 +163,7 @@ def _end(payout: Payout, state: Payout.State, *, note: str, provider_state: str,
     payout.save(update_fields=["state", "ended_at", "note", "provider_state"])
 
 
-def _lock(withdrawal_id: object) -> Payout | None:
+def _lock(withdrawal_id: UUID | str) -> Payout | None:
     """Withdrawal first, then its payout: the order in which everybody locks them."""
     withdrawal = Withdrawal.objects.select_for_update().select_related(None).filter(pk=withdrawal_id).first()
     if withdrawal is None:

@@ -39,7 +39,9 @@ class Result:
     owner_total: Decimal = Decimal(0)
     referral_total: Decimal = Decimal(0)
     bonus_total: Decimal = Decimal(0)
-    per_star: list[tuple[int | None, int, Decimal]] = field(default_factory=list)  # star, groups, yuan before flooring
+    per_star: list[tuple[int | None, int, Decimal]] = field(
+        default_factory=list
+    )  # star, groups, yuan before flooring
     largest: list[tuple[str, Decimal]] = field(default_factory=list)  # nickname, yuan
 
 

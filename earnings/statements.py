@@ -45,8 +45,14 @@ def slip(user: User, *, today: date) -> list[dict[str, Any]]:
 
 
 def _one_day(day: date, income: dict[tuple[date, int], Decimal]) -> dict[str, Any]:
-    detail = [{"balance": income.get((day, kind), Decimal(0)), "slip_type": int(kind)} for kind in SlipType]
-    return {"day": day, "balance_detail": sum((one["balance"] for one in detail), Decimal(0)), "detail": detail}
+    detail: list[dict[str, Any]] = [
+        {"balance": income.get((day, kind), Decimal(0)), "slip_type": int(kind)} for kind in SlipType
+    ]
+    return {
+        "day": day,
+        "balance_detail": sum((one["balance"] for one in detail), Decimal(0)),
+        "detail": detail,
+    }
 
 
 def wallet(user: User) -> dict[str, Any]:
@@ -59,7 +65,9 @@ def wallet(user: User) -> dict[str, Any]:
         "withdrawing": account.withdrawing,
         "has_withdrawn": has_withdrawn(user),
     }
-    waiting = Payout.objects.filter(withdrawal__user=user, state=Payout.State.WAITING_USER).order_by("created_at").first()
+    waiting = (
+        Payout.objects.filter(withdrawal__user=user, state=Payout.State.WAITING_USER).order_by("created_at").first()
+    )
     return {**shown, "confirm": _confirmation(waiting)} if waiting else shown
 
 

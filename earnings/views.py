@@ -6,8 +6,8 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
-from rest_framework.viewsets import GenericViewSet
 
+from accounts.authentication import signed_in
 from accounts.models import User
 from accounts.wechat_proof import require_proof
 from config.api import reading
@@ -16,6 +16,7 @@ from config.api.permissions import Anyone, IsUser, needs
 from config.api.renderer import Answer
 from config.api.schema import operation
 from config.api.throttles import Throttle
+from config.api.views import OperationViews
 from config.clock import day_of
 from config.errors import Code
 from config.models import Scope
@@ -34,7 +35,7 @@ from earnings.serializers import (
 )
 
 
-class OnboardingViews(GenericViewSet[User]):
+class OnboardingViews(OperationViews[User]):
     """A user whom a robot met completes the profile; WeChat vouches for them."""
 
     permission_classes = (Anyone,)
@@ -63,7 +64,7 @@ class OnboardingViews(GenericViewSet[User]):
         return Response(RedPacket({"red_packed": amount}).data)
 
 
-class ProfitViews(GenericViewSet[LedgerEntry]):
+class ProfitViews(OperationViews[LedgerEntry]):
     """What the user earned."""
 
     permission_classes = (IsUser,)
@@ -71,15 +72,17 @@ class ProfitViews(GenericViewSet[LedgerEntry]):
     @operation("用户收益", answer=Profit)
     def summary(self, request: Request) -> Response:
         today = day_of(timezone.now())
-        return Response(Profit({"summary": statements.summary(request.user, today=today)}).data)
+        return Response(Profit({"summary": statements.summary(signed_in(request), today=today)}).data)
 
-    @operation("每日收益明细", answer=SlipDay(many=True), description="最近 15 天,新的在前,每天五类收益,没有的为 0。")
+    @operation(
+        "每日收益明细", answer=SlipDay(many=True), description="最近 15 天,新的在前,每天五类收益,没有的为 0。"
+    )
     def slip(self, request: Request) -> Response:
-        days = statements.slip(request.user, today=day_of(timezone.now()))
+        days = statements.slip(signed_in(request), today=day_of(timezone.now()))
         return Response(SlipDay(days, many=True).data)
 
 
-class WithdrawalViews(GenericViewSet[Withdrawal]):
+class WithdrawalViews(OperationViews[Withdrawal]):
     """The user's money, and asking for it. A blocked user is told so by the rule itself (3004)."""
 
     permission_classes = (IsUser,)
@@ -91,7 +94,7 @@ class WithdrawalViews(GenericViewSet[Withdrawal]):
 
     @operation("提现页", answer=Wallet, description="有转账等待用户确认时多一个 confirm,交给微信的确认页。")
     def show(self, request: Request) -> Response:
-        return Response(Wallet(statements.wallet(request.user)).data)
+        return Response(Wallet(statements.wallet(signed_in(request))).data)
 
     @operation(
         "确认提现",
@@ -107,11 +110,11 @@ class WithdrawalViews(GenericViewSet[Withdrawal]):
     )
     def create(self, request: Request) -> Response:
         amount = reading.body(request, WithdrawalRequest)["balance"]
-        withdrawals.request_withdrawal(user=request.user, amount=amount, at=timezone.now())
+        withdrawals.request_withdrawal(user=signed_in(request), amount=amount, at=timezone.now())
         return Response(None)
 
 
-class WithdrawalListViews(GenericViewSet[Withdrawal]):
+class WithdrawalListViews(OperationViews[Withdrawal]):
     """The back office's list."""
 
     permission_classes = (needs(Scope.BACKOFFICE_READ, "earnings.view_withdrawal"),)
@@ -125,7 +128,7 @@ class WithdrawalListViews(GenericViewSet[Withdrawal]):
         return paged(request, ordered, lambda page: ListedWithdrawal(page, many=True).data)
 
 
-class PayNotifyViews(GenericViewSet[Payout]):
+class PayNotifyViews(OperationViews[Payout]):
     """WeChat Pay tells how a transfer ended. Its signature is its credential."""
 
     authentication_classes = ()

@@ -61,7 +61,9 @@ def has_withdrawn(user: User) -> bool:
 def request_withdrawal(*, user: User, amount: Decimal, at: datetime) -> Withdrawal:
     """Ask for money. Refused in this order: 1403 amount, 3004 blocked, 2001 phone, 2002 card, 3002 balance, 3003 today."""
     with transaction.atomic():
-        user = User.objects.select_for_update().get(pk=user.pk)  # two requests, or a request and a block: one at a time
+        user = User.objects.select_for_update().get(
+            pk=user.pk
+        )  # two requests, or a request and a block: one at a time
         account = ledger.locked_account_of(user)
         _check(user, account, amount, at)
         withdrawal = _create(user, amount, at)
@@ -185,7 +187,9 @@ def _lock(ids: Iterable[UUID]) -> list[Withdrawal]:
     return list(rows.order_by("pk"))
 
 
-def _move(withdrawal: Withdrawal, to: Withdrawal.Status, *, by: str, reason: str, at: datetime, **facts: object) -> None:
+def _move(
+    withdrawal: Withdrawal, to: Withdrawal.Status, *, by: str, reason: str, at: datetime, **facts: object
+) -> None:
     """Move a locked withdrawal on and keep who, when and why."""
     before = withdrawal.status
     withdrawal.status, withdrawal.reason = to, reason[:200]

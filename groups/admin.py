@@ -83,7 +83,15 @@ class GroupAdmin(FactsAdmin):
 
 @admin.register(StarPlan)
 class StarPlanAdmin(ListAdmin):
-    list_display = ("star", "income_days", "daily_profit", "activity_bonus", "valid_from", "valid_to", "price")
+    list_display = (
+        "star",
+        "income_days",
+        "daily_profit",
+        "activity_bonus",
+        "valid_from",
+        "valid_to",
+        "price",
+    )
     list_filter = ("star",)
 
     @admin.display(description="总价(元)")

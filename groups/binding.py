@@ -40,7 +40,14 @@ def ask_to_bind(*, robot: Robot, user: User | None, group_code: str, name: str, 
 
 
 def bind(
-    *, robot: Robot, user: User | None, group_code: str, name: str, bound_at: datetime, cause: str, at: datetime
+    *,
+    robot: Robot,
+    user: User | None,
+    group_code: str,
+    name: str,
+    bound_at: datetime,
+    cause: str,
+    at: datetime,
 ) -> Group | None:
     """The gateway bound a group: it is ours from now on. Told twice, the second changes nothing.
 
@@ -71,9 +78,7 @@ def _create(robot: Robot, user: User, group_code: str, name: str, bound_at: date
 
 def _greet(group: Group, cause: str, at: datetime) -> None:
     """Ask who is in it, thank the user, and recommend another robot when this one is used up."""
-    outbox.ask_gateway(
-        outbox.Operation.SYNC_MEMBERS, robot=group.robot, group_code=group.code, cause=cause, at=at
-    )
+    outbox.ask_gateway(outbox.Operation.SYNC_MEMBERS, robot=group.robot, group_code=group.code, cause=cause, at=at)
     _tell(group.robot, group.user, f"群「{group.name}」绑定成功,谢谢你!评定星级后就开始有收益。", cause, at)
     robot = Robot.objects.get(pk=group.robot_id)
     if not pool.has_room(robot, day=day_of(at)):

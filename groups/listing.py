@@ -24,7 +24,16 @@ def shown(groups: Iterable[Group], *, rated: bool) -> list[dict[str, Any]]:
 
 def _unrated(group: Group) -> dict[str, Any]:
     empty = dict.fromkeys(
-        ("settle_count", "star", "shown_robot_name", "launch_switch", "income_status", "group_income", "text_income", "old_group")
+        (
+            "settle_count",
+            "star",
+            "shown_robot_name",
+            "launch_switch",
+            "income_status",
+            "group_income",
+            "text_income",
+            "old_group",
+        )
     )
     return {**empty, "code": group.code, "name": group.name, "bound_at": group.bound_at}
 

@@ -10,7 +10,12 @@ from groups.models import Group
 
 def lock_groups(ids: Iterable[UUID]) -> list[Group]:
     """Lock these groups, in primary-key order, and read them afresh."""
-    return list(Group.objects.select_for_update(of=("self",)).select_related("robot", "user").filter(pk__in=ids).order_by("pk"))
+    return list(
+        Group.objects.select_for_update(of=("self",))
+        .select_related("robot", "user")
+        .filter(pk__in=ids)
+        .order_by("pk")
+    )
 
 
 def one_at_a_time(group_code: str) -> None:

@@ -61,4 +61,3 @@ def _robot_is_in(group: Group, told: Any) -> bool:
         if isinstance(one, dict) and one.get("robot_id") == group.robot.code:
             return bool(one.get("robot_in_group"))
     return group.robot_is_in
-

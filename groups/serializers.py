@@ -5,14 +5,14 @@ from typing import Any
 from rest_framework import serializers
 
 from config.api.fields import MoneyNumber, Reference, StrictInteger, SwitchField
-from groups.models import Group, RatingState
+from groups.models import RatingState
 
 
 class GroupsFilter(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=[("1", "已评星或老群"), ("0", "待评星")])
 
 
-class ListedGroup(serializers.Serializer[Group]):
+class ListedGroup(serializers.Serializer[Any]):
     """A group in the user's list; what an unrated group does not have yet is null."""
 
     code = serializers.CharField()
@@ -36,5 +36,6 @@ class RatedGroup(serializers.Serializer[Any]):
 
 class RatingBatch(serializers.Serializer[Any]):
     command = serializers.ChoiceField(choices=["update_group_star"])
-    data = serializers.ListField(child=RatedGroup(), min_length=1, max_length=10_000)
-
+    data = serializers.ListField(  # type: ignore[assignment]
+        child=RatedGroup(), min_length=1, max_length=10_000
+    )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -51,7 +52,7 @@ def rate(ratings: Sequence[Rating], *, at: datetime) -> int:
         ids = _ids_of(by_code, ratings)
         groups = lock_groups(ids.values())
         told = [by_code[group.code] for group in groups]
-        words = {
+        words: dict[str, Any] = {
             "ids": [group.pk for group in groups],
             "stars": [rating.star for rating in told],
             "states": [rating.state for rating in told],

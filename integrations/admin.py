@@ -30,7 +30,12 @@ class GatewayEventAdmin(FactsAdmin):
     @admin.action(description="重新处理", permissions=["replay"])
     def replay(self, request: HttpRequest, queryset: QuerySet[GatewayEvent]) -> Any:
         page, _ = ask(
-            self, request, queryset, action="replay", title="重新处理", question="将重新处理其中失败、忽略或未知的事件。"
+            self,
+            request,
+            queryset,
+            action="replay",
+            title="重新处理",
+            question="将重新处理其中失败、忽略或未知的事件。",
         )
         if page is not None:
             return page

@@ -19,7 +19,9 @@ class LaunchSystem:
 
     def set_switches(self, switches: dict[str, bool]) -> None:
         """Tell, per group code, whether it takes launches."""
-        data = [{"groupId": group, "limits": [{"type": 1, "time": -1 if on else 0}]} for group, on in switches.items()]
+        data = [
+            {"groupId": group, "limits": [{"type": 1, "time": -1 if on else 0}]} for group, on in switches.items()
+        ]
         self._post("syncslotinfo", {"command": "update", "source": 2, "data": data})
 
     def report(self, *, launch: str, group: str, sent: bool) -> None:

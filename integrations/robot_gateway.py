@@ -24,10 +24,22 @@ class RobotGateway:
         return cls(settings.GATEWAY_BASE_URL, settings.GATEWAY_TOKEN, settings.GATEWAY_TIMEOUT)
 
     def send_group_message(
-        self, *, robot: str, group: str, message: Mapping[str, Any], users: Sequence[str] = (), everyone: bool = False
+        self,
+        *,
+        robot: str,
+        group: str,
+        message: Mapping[str, Any],
+        users: Sequence[str] = (),
+        everyone: bool = False,
     ) -> None:
         """Say one message (`type content title url desc voice_time message_no`) in a group."""
-        body = {"robot_id": robot, "group_id": group, "users": list(users), "all": everyone, "messages": [dict(message)]}
+        body = {
+            "robot_id": robot,
+            "group_id": group,
+            "users": list(users),
+            "all": everyone,
+            "messages": [dict(message)],
+        }
         self._post("send_group_message", body)
 
     def send_private_message(self, *, robot: str, user: str, message: Mapping[str, Any]) -> None:

@@ -3,11 +3,11 @@
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
 from config.api import reading
 from config.api.permissions import needs
 from config.api.schema import operation
+from config.api.views import OperationViews
 from config.errors import BadRequest
 from config.models import Scope
 from integrations import inbox
@@ -17,7 +17,7 @@ from integrations.serializers import IncomingEvent
 MAX_EVENTS = 1000
 
 
-class GatewayEventViews(GenericViewSet[GatewayEvent]):
+class GatewayEventViews(OperationViews[GatewayEvent]):
     """The robot gateway's door. Answers once the events are stored; handling follows in the background."""
 
     permission_classes = (needs(Scope.GATEWAY_EVENTS, "integrations.add_gatewayevent"),)

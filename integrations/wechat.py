@@ -49,7 +49,10 @@ class WeChat:
             grant_type="authorization_code",
         )
         told = self._get(
-            "/sns/userinfo", access_token=token.get("access_token", ""), openid=token.get("openid", ""), lang="zh_CN"
+            "/sns/userinfo",
+            access_token=token.get("access_token", ""),
+            openid=token.get("openid", ""),
+            lang="zh_CN",
         )
         known = {item.name for item in fields(WeChatProfile)}
         try:

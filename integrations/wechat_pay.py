@@ -31,7 +31,9 @@ REAL_NAME_FROM_FEN = 200_000
 CLOCK_TOLERANCE_SECONDS = 300
 # Errors after which the bill certainly does not exist under this number. Whatever is not listed,
 # new codes included, says nothing about it: the same number is asked about, never replaced.
-CERTAIN = frozenset({"PARAM_ERROR", "INVALID_REQUEST", "NO_AUTH", "NOT_ENOUGH", "ACCOUNT_ERROR", "NOT_FOUND", "SIGN_ERROR"})
+CERTAIN = frozenset(
+    {"PARAM_ERROR", "INVALID_REQUEST", "NO_AUTH", "NOT_ENOUGH", "ACCOUNT_ERROR", "NOT_FOUND", "SIGN_ERROR"}
+)
 
 
 class BillState(StrEnum):

@@ -15,7 +15,16 @@ from robots.models import Friendship, MessageAttempt, OutboxMessage, Robot, Robo
 
 @admin.register(Robot)
 class RobotAdmin(FactsAdmin):
-    list_display = ("name", "code", "wechat_no", "channel", "status", "group_count", "created_at", "banned_at")
+    list_display = (
+        "name",
+        "code",
+        "wechat_no",
+        "channel",
+        "status",
+        "group_count",
+        "created_at",
+        "banned_at",
+    )
     list_filter = ("status", "channel")
     search_fields = ("name", "=code", "=wechat_no")
     ordering = ("-created_at", "id")
@@ -71,7 +80,17 @@ class AttemptInline(FactsInline):
 class OutboxMessageAdmin(FactsAdmin):
     """What robots were told to say; what failed for good can be sent again."""
 
-    list_display = ("id", "created_at", "operation", "robot", "group_code", "user_code", "status", "try_count", "reason")
+    list_display = (
+        "id",
+        "created_at",
+        "operation",
+        "robot",
+        "group_code",
+        "user_code",
+        "status",
+        "try_count",
+        "reason",
+    )
     list_select_related = ("robot",)
     list_filter = ("status", "operation", "robot", "created_at")
     search_fields = ("=group_code", "=user_code", "=message_no")
@@ -85,7 +104,12 @@ class OutboxMessageAdmin(FactsAdmin):
     @admin.action(description="重新发送失败的消息", permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> Any:
         page, _ = ask(
-            self, request, queryset, action="retry", title="重新发送", question="将重新发送其中发送失败的消息。"
+            self,
+            request,
+            queryset,
+            action="retry",
+            title="重新发送",
+            question="将重新发送其中发送失败的消息。",
         )
         if page is not None:
             return page

@@ -80,7 +80,9 @@ class RobotDay(models.Model):
             models.UniqueConstraint(fields=["robot", "day"], name="one_quota_per_robot_and_day"),
             models.CheckConstraint(condition=Q(quota__lte=MAX_GROUPS_A_DAY), name="quota_is_at_most_15"),
             models.CheckConstraint(condition=Q(bound_count__lte=F("quota")), name="bound_within_quota"),
-            models.CheckConstraint(condition=Q(shown_count__lte=F("quota") * 3), name="shown_within_three_times_quota"),
+            models.CheckConstraint(
+                condition=Q(shown_count__lte=F("quota") * 3), name="shown_within_three_times_quota"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -95,7 +97,12 @@ class Scan(models.Model):
     open_id = models.CharField(max_length=128)
     robot = models.ForeignKey(Robot, models.PROTECT, related_name="scans", verbose_name="机器人")
     inviter = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="分享人"
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name="分享人",
     )
     channel = models.CharField("渠道", max_length=64, blank=True)
     scanned_at = models.DateTimeField("首次扫码时间")
@@ -169,7 +176,9 @@ class OutboxMessage(models.Model):
     user_code = models.CharField("用户编号", max_length=128, blank=True)
     chat = models.CharField(max_length=300, editable=False)  # whose order matters
     mentions = models.JSONField("提到的人", default=list, blank=True)  # codes of group members
-    content = models.JSONField("内容", default=dict)  # type content title url desc voice_time, or the operation's words
+    content = models.JSONField(
+        "内容", default=dict
+    )  # type content title url desc voice_time, or the operation's words
     cause = models.CharField("起因", max_length=200)  # "star:<group id>:<…>": what made us say it
     dedupe_key = models.CharField(max_length=200, unique=True, null=True, blank=True, editable=False)
 
@@ -200,7 +209,9 @@ class OutboxMessage(models.Model):
             models.CheckConstraint(
                 condition=~Q(group_code="") | ~Q(user_code=""), name="message_is_addressed_to_somebody"
             ),
-            models.CheckConstraint(condition=~Q(status__in=[2, 3]) | ~Q(reason=""), name="unsent_message_has_a_reason"),
+            models.CheckConstraint(
+                condition=~Q(status__in=[2, 3]) | ~Q(reason=""), name="unsent_message_has_a_reason"
+            ),
         ]
         indexes = [
             # the sender: heads of chats; and the anti-join that finds them

@@ -92,7 +92,13 @@ def ask_gateway(
 
 
 def private_message(
-    *, robot: Robot, user_code: str, content: Content, cause: str, at: datetime, not_before: datetime | None = None
+    *,
+    robot: Robot,
+    user_code: str,
+    content: Content,
+    cause: str,
+    at: datetime,
+    not_before: datetime | None = None,
 ) -> OutboxMessage:
     """A private message not yet in the outbox; `post_all` puts many in at once."""
     due = max(at, not_before or at)
@@ -136,7 +142,11 @@ def close_waiting(*, reason: str, at: datetime, group_code: str = "", robot: Rob
             message.status, message.reason, message.settled_at = OutboxMessage.Status.CLOSED, reason[:200], at
             message.lease = message.leased_until = None
         OutboxMessage.objects.filter(pk__in=[message.pk for message in messages]).update(
-            status=OutboxMessage.Status.CLOSED, reason=reason[:200], settled_at=at, lease=None, leased_until=None
+            status=OutboxMessage.Status.CLOSED,
+            reason=reason[:200],
+            settled_at=at,
+            lease=None,
+            leased_until=None,
         )
         if messages:
             message_settled.send(OutboxMessage, messages=messages, at=at)

@@ -46,7 +46,7 @@ class Pace:
         """How many of `wanted` messages this robot may send now."""
         key = f"wxrobot:pace:{robot_code}"
         words = (WINDOW_SECONDS * 1000, self.per_minute, wanted, uuid.uuid4().hex)
-        granted, wait = self.redis.eval(_TAKE, 1, key, *words)  # type: ignore[misc]
+        granted, wait = self.redis.eval(_TAKE, 1, key, *words)
         if granted < wanted:
             jitter = random.uniform(0, _JITTER_SECONDS)  # noqa: S311 - no secret here
             self.resting[robot_code] = time.monotonic() + wait / 1000 + jitter

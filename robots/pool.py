@@ -1,6 +1,7 @@
 """Which robot takes on whom: quotas that no number of concurrent calls can exceed."""
 
 import secrets
+import uuid
 from datetime import date, datetime
 
 from django.db import transaction
@@ -52,7 +53,7 @@ def take_group(robot: Robot, *, day: date) -> None:
         RobotDay.objects.filter(pk=today.pk).update(bound_count=F("bound_count") + 1)
 
 
-def release_groups(counts: dict[object, int]) -> None:
+def release_groups(counts: dict[uuid.UUID, int]) -> None:
     """Groups were cancelled: each robot (by primary key) serves so many fewer. The day's quota stays used."""
     for robot_id in sorted(counts, key=str):
         Robot.objects.filter(pk=robot_id).update(group_count=F("group_count") - counts[robot_id])

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -60,7 +61,13 @@ class Attempt:
 def claim(*, at: datetime, resting: Iterable[str] = (), batch: int = BATCH) -> list[OutboxMessage]:
     """Take the next messages in hand, at most one of each chat."""
     lease = uuid.uuid4()
-    words = {"lease": lease, "until": at + LEASE, "at": at, "resting": list(resting), "batch": batch}
+    words: dict[str, Any] = {
+        "lease": lease,
+        "until": at + LEASE,
+        "at": at,
+        "resting": list(resting),
+        "batch": batch,
+    }
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_CLAIM, words)
     return list(OutboxMessage.objects.filter(lease=lease).select_related("robot").order_by("pk"))

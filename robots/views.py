@@ -3,20 +3,20 @@
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
 from accounts.models import User
 from accounts.wechat_proof import require_proof
 from config.api import reading
 from config.api.permissions import Anyone
 from config.api.schema import operation
+from config.api.views import OperationViews
 from config.errors import Code, NotFound
 from robots import scans
 from robots.models import Robot
 from robots.serializers import AssignedRobot, ScanPage
 
 
-class DistributionViews(GenericViewSet[Robot]):
+class DistributionViews(OperationViews[Robot]):
     """The scan page: a visitor vouched for by WeChat gets a robot."""
 
     permission_classes = (Anyone,)

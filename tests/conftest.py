@@ -4,17 +4,23 @@ import atexit
 import os
 import shutil
 import tempfile
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from config.embedded import EmbeddedServices
+from config.embedded import EmbeddedServices, free_port
 
-# Not a test's own servers: DATABASE_URL / REDIS_URL of the environment are used when given.
-if "RUN_DIR" not in os.environ and "PYTEST_XDIST_WORKER" not in os.environ:
+if "PYTEST_XDIST_WORKER" not in os.environ:
     _run_dir = Path(tempfile.mkdtemp(prefix="wxrobot-tests-"))
     os.environ["RUN_DIR"] = str(_run_dir)
-    _services = EmbeddedServices(_run_dir, durable=False)
+    (_run_dir / "static").mkdir()
+    _given = {name: bool(os.environ.get(name)) for name in ("DATABASE_URL", "REDIS_URL")}
+    _services = EmbeddedServices(
+        _run_dir, durable=False, database=not _given["DATABASE_URL"], redis=not _given["REDIS_URL"]
+    )
     _services.start()
 
     @atexit.register
@@ -23,13 +29,48 @@ if "RUN_DIR" not in os.environ and "PYTEST_XDIST_WORKER" not in os.environ:
         shutil.rmtree(_run_dir, ignore_errors=True)
 
 
-os.environ.setdefault("ROBOT_MESSAGES_PER_MINUTE", "20")
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """Tests that commit are cleaned up by TRUNCATE, which the books refuse in real life."""
+    from django.db import connection  # noqa: PLC0415 - settings must not load before the servers run
+
+    tables = ("earnings_ledgerentry", "earnings_ledgertransaction", "earnings_withdrawalstep")
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        for table in tables:
+            cursor.execute(f"DROP TRIGGER append_only ON {table}")
+            cursor.execute(
+                f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON {table}"
+                " FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_change()"
+            )
 
 
 @pytest.fixture(autouse=True)
 def _fresh_cache(request: pytest.FixtureRequest) -> None:
     """Throttles and caches start empty in every test that has a database."""
     if "db" in request.fixturenames or "transactional_db" in request.fixturenames:
-        from django.core.cache import cache  # noqa: PLC0415 - settings must not load before the servers run
+        from django.core.cache import cache  # noqa: PLC0415
 
         cache.clear()
+
+
+@pytest.fixture(scope="session")
+def _sandbox_server() -> Iterator[Any]:
+    from integrations.management.commands.sandbox import make_sandbox  # noqa: PLC0415
+
+    server = make_sandbox(free_port(), "http://127.0.0.1:1")
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    yield server
+    server.stop()
+    thread.join()
+
+
+@pytest.fixture
+def sandbox(_sandbox_server: Any, settings: Any) -> Any:
+    """The outside world, forgetful: what it was told is in `.state`."""
+    _sandbox_server.state.forget()
+    url = f"http://127.0.0.1:{_sandbox_server.server_address[1]}"
+    for name in ("WECHAT", "GATEWAY", "SMS", "WECHAT_PAY", "LAUNCH", "ALIYUN_CS"):
+        setattr(settings, f"{name}_BASE_URL", url)
+    _sandbox_server.url = url
+    return _sandbox_server

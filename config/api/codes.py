@@ -39,6 +39,7 @@ def http_status(code: Code, *, known: bool = False) -> int:
         return HTTPStatus.FORBIDDEN
     return _NATIVE.get(code, HTTPStatus.UNPROCESSABLE_ENTITY)
 
+
 # What a code tells a reader of the documentation.
 MEANINGS: dict[Code, str] = {
     Code.OK: "成功",

@@ -73,7 +73,9 @@ def handle(error: Exception, context: Mapping[str, Any]) -> Response:
     answer, headers = _describe(error)
     request = context.get("request")
     if answer.code == Code.OUR_FAULT:
-        logger.exception("Fault in %s %s", getattr(request, "method", ""), getattr(request, "path", ""), exc_info=error)
+        logger.exception(
+            "Fault in %s %s", getattr(request, "method", ""), getattr(request, "path", ""), exc_info=error
+        )
     known = isinstance(error, exceptions.PermissionDenied) and bool(request and request.user)
     if answer.code == Code.UNAUTHENTICATED and http_status(answer.code, known=known) == 401:
         headers["WWW-Authenticate"] = "Bearer"

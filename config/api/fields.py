@@ -6,7 +6,6 @@ from typing import Any
 
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
-
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 

@@ -6,7 +6,7 @@ every operation shares) is read off the view itself, so that the page cannot say
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from django.apps import apps
 from drf_spectacular.openapi import AutoSchema
@@ -14,7 +14,7 @@ from drf_spectacular.plumbing import build_basic_type
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
-from rest_framework.serializers import BaseSerializer, ListSerializer
+from rest_framework.serializers import BaseSerializer, ListSerializer, Serializer
 
 from config.api.codes import MEANINGS
 from config.api.examples import example_of
@@ -25,9 +25,19 @@ from config.errors import Code
 
 JSON = "application/json"
 SECURITY_SCHEMES = {
-    "accessToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "POST /auth 所得的 access_token"},
+    "accessToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "POST /auth 所得的 access_token",
+    },
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-Api-Key", "description": "外部系统的接口密钥"},
-    "operatorSession": {"type": "apiKey", "in": "cookie", "name": "sessionid", "description": "已登录后台且有相应权限"},
+    "operatorSession": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "sessionid",
+        "description": "已登录后台且有相应权限",
+    },
     "wechatProof": {
         "type": "apiKey",
         "in": "cookie",
@@ -78,7 +88,9 @@ def operation(
 
     `or_list`: the body may also be an array of it. `media_type`: of an answer that is not JSON (refusals are).
     """
-    told = Operation(summary, description, _instance(answer), _instance(body), query, codes, paged, or_list, media_type)
+    told = Operation(
+        summary, description, _instance(answer), _instance(body), query, codes, paged, or_list, media_type
+    )
 
     def keep(method: Any) -> Any:
         method.operation = told
@@ -96,13 +108,14 @@ class EnvelopeSchema(AutoSchema):
 
     @property
     def told(self) -> Operation:
-        method: Operation = getattr(self.view, self.view.action).operation
-        return method
+        view: Any = self.view
+        told: Operation = getattr(view, view.action).operation
+        return told
 
     def get_summary(self) -> str:
         return self.told.summary
 
-    def get_description(self) -> str:
+    def get_description(self, path: str = "", method: str = "") -> str:
         return self.told.description
 
     def get_tags(self) -> list[str]:
@@ -156,7 +169,8 @@ class EnvelopeSchema(AutoSchema):
         if not self.view.get_throttles():
             own.pop("429")
         return {"200": self._answer()} | {
-            status: {"description": MEANINGS[code], "content": {JSON: self._refusal(code)}} for status, code in sorted(own.items())
+            status: {"description": MEANINGS[code], "content": {JSON: self._refusal(code)}}
+            for status, code in sorted(own.items())
         }
 
     @property
@@ -171,7 +185,9 @@ class EnvelopeSchema(AutoSchema):
         if self.get_auth():
             codes.add(Code.UNAUTHENTICATED)
         blocks = any(isinstance(part, IsNotBlocked) for one in self.view.get_permissions() for part in _parts(one))
-        return sorted(codes | ({Code.UNAUTHENTICATED} if blocks else set()), key=lambda code: (code != Code.OK, code))
+        return sorted(
+            codes | ({Code.UNAUTHENTICATED} if blocks else set()), key=lambda code: (code != Code.OK, code)
+        )
 
     def _answer(self) -> dict[str, Any]:
         codes = self._codes()
@@ -185,10 +201,12 @@ class EnvelopeSchema(AutoSchema):
     def _envelope(self, codes: list[Code]) -> dict[str, Any]:
         code = {"type": "integer", "enum": [one.value for one in codes]}
         if self._is_token:
-            data = {name: shape for name, shape in self._fields(self.told.answer).items()}
+            data = dict(self._fields(self.told.answer).items())
             return _object({"code": code, "msg": {"type": "string"}, **data}, required=["code", "msg"])
         data_shape = self._shape(self.told.answer, "response") if self.told.answer is not None else {"type": "null"}
-        page = {"$ref": "#/components/schemas/PageInfo"} if self.told.paged else {"type": "object", "maxProperties": 0}
+        page = (
+            {"$ref": "#/components/schemas/PageInfo"} if self.told.paged else {"type": "object", "maxProperties": 0}
+        )
         nullable = {"anyOf": [data_shape, {"type": "null"}]} if self.told.answer is not None else data_shape
         return _object({"code": code, "description": {"type": "string"}, "data": nullable, "page_info": page})
 
@@ -208,10 +226,10 @@ class EnvelopeSchema(AutoSchema):
     def _fields(self, shape: Shape) -> dict[str, Any]:
         return dict(self._map_serializer(shape, "response").get("properties", {})) if shape is not None else {}
 
-    def _shape(self, shape: Any, direction: str) -> dict[str, Any]:
+    def _shape(self, shape: Any, direction: Literal["request", "response"]) -> dict[str, Any]:
         if isinstance(shape, ListSerializer):
             return {"type": "array", "items": self._shape(shape.child, direction)}
-        if isinstance(shape, BaseSerializer):
+        if isinstance(shape, Serializer):
             reference: dict[str, Any] = self.resolve_serializer(shape, direction).ref
             return reference
         mapped: dict[str, Any] = self._map_serializer_field(shape, direction)
@@ -234,7 +252,7 @@ COMPONENTS = {
     "securitySchemes": SECURITY_SCHEMES,
     "schemas": {
         "PageInfo": _object(
-            {name: _INTEGER for name in ("current_page", "page_size", "total_page", "total_records")}, required=[]
+            dict.fromkeys(("current_page", "page_size", "total_page", "total_records"), _INTEGER), required=[]
         ),
         "Refusal": _object(
             {

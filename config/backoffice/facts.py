@@ -14,7 +14,7 @@ class ListAdmin(admin.ModelAdmin):
 
     show_full_result_count = False
     list_per_page = 50
-    actions = ("export",)
+    actions: tuple[str, ...] = ("export",)
 
     @admin.action(description="导出所选为 CSV", permissions=["view"])
     def export(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:

@@ -22,7 +22,12 @@ class Account(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField("类型", max_length=16, choices=Kind.choices, default=Kind.USER)
     user = models.OneToOneField(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="account", verbose_name="用户"
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="account",
+        verbose_name="用户",
     )
     available = models.DecimalField("可提现(元)", max_digits=14, decimal_places=2, default=0)
     withdrawing = models.DecimalField("提现中(元)", max_digits=14, decimal_places=2, default=0)

@@ -14,11 +14,15 @@ class EarningsRules(models.Model):
     adoption_fee = models.DecimalField("领养费(元/机器人)", max_digits=6, decimal_places=2, default=Decimal("0.01"))
     inviter_share = models.DecimalField("师傅分成", max_digits=5, decimal_places=4, default=Decimal(1))
     grand_inviter_share = models.DecimalField("师爷分成", max_digits=5, decimal_places=4, default=Decimal("0.5"))
-    reads_inviter_share = models.DecimalField("阅读师傅分成", max_digits=5, decimal_places=4, default=Decimal("0.125"))
+    reads_inviter_share = models.DecimalField(
+        "阅读师傅分成", max_digits=5, decimal_places=4, default=Decimal("0.125")
+    )
     reads_grand_inviter_share = models.DecimalField(
         "阅读师爷分成", max_digits=5, decimal_places=4, default=Decimal("0.125")
     )
-    legacy_profit = models.DecimalField("老群日收益基数(元)", max_digits=6, decimal_places=2, default=Decimal("0.10"))
+    legacy_profit = models.DecimalField(
+        "老群日收益基数(元)", max_digits=6, decimal_places=2, default=Decimal("0.10")
+    )
     legacy_profit_owned = models.DecimalField(
         "老群群主日收益基数(元)", max_digits=6, decimal_places=2, default=Decimal("0.45")
     )

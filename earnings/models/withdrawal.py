@@ -68,7 +68,9 @@ class Withdrawal(models.Model):
         ordering = ["-asked_at", "id"]
         constraints = [
             models.UniqueConstraint(fields=["user", "asked_day"], name="one_withdrawal_per_user_and_day"),
-            models.CheckConstraint(condition=Q(amount__in=[1, 20, 50, 100, 200, 500]), name="withdrawal_amount_is_offered"),
+            models.CheckConstraint(
+                condition=Q(amount__in=[1, 20, 50, 100, 200, 500]), name="withdrawal_amount_is_offered"
+            ),
             models.CheckConstraint(
                 condition=Q(status=0, reviewed_at__isnull=True, reviewed_by="")
                 | (~Q(status=0) & Q(reviewed_at__isnull=False) & ~Q(reviewed_by="")),
@@ -159,9 +161,7 @@ class Payout(models.Model):
             models.CheckConstraint(condition=Q(due_at__gte=F("created_at")), name="payout_due_after_it_was_made"),
         ]
         indexes = [
-            models.Index(
-                fields=["due_at"], condition=Q(ended_at__isnull=True), name="payouts_under_way"
-            ),
+            models.Index(fields=["due_at"], condition=Q(ended_at__isnull=True), name="payouts_under_way"),
         ]
 
     def __str__(self) -> str:

@@ -93,20 +93,28 @@ class Group(models.Model):
                 name="cancelled_group_has_a_reason",
             ),
             models.CheckConstraint(
-                condition=Q(cancelled_at__isnull=False) | Q(cancelled_by=""), name="group_cancelled_by_has_cancelled_at"
+                condition=Q(cancelled_at__isnull=False) | Q(cancelled_by=""),
+                name="group_cancelled_by_has_cancelled_at",
             ),
             models.CheckConstraint(condition=Q(star__isnull=True) | Q(star__range=(1, 5)), name="star_is_1_to_5"),
             models.CheckConstraint(
-                condition=Q(repeat_rate__isnull=True) | Q(repeat_rate__range=(0, 1)), name="repeat_rate_is_a_share"
+                condition=Q(repeat_rate__isnull=True) | Q(repeat_rate__range=(0, 1)),
+                name="repeat_rate_is_a_share",
             ),
         ]
         indexes = [
             # GET /groups, newest first
-            models.Index(fields=["user", "-bound_at", "id"], condition=Q(cancelled_at__isnull=True), name="groups_of_user"),
+            models.Index(
+                fields=["user", "-bound_at", "id"],
+                condition=Q(cancelled_at__isnull=True),
+                name="groups_of_user",
+            ),
             # settlement: active groups that earn
             models.Index(fields=["star"], condition=Q(cancelled_at__isnull=True), name="active_groups_by_star"),
             models.Index(
-                fields=["wechat_owner_code"], condition=Q(cancelled_at__isnull=True), name="groups_by_wechat_owner"
+                fields=["wechat_owner_code"],
+                condition=Q(cancelled_at__isnull=True),
+                name="groups_by_wechat_owner",
             ),
             models.Index(fields=["robot"], condition=Q(cancelled_at__isnull=True), name="active_groups_of_robot"),
             models.Index(fields=["code", "-bound_at"], name="lives_of_group"),

@@ -23,7 +23,8 @@ class Member(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["group", "code"], name="member_once_per_group"),
             models.CheckConstraint(
-                condition=Q(left_at__isnull=True) | Q(left_at__gte=F("joined_at")), name="member_leaves_after_joining"
+                condition=Q(left_at__isnull=True) | Q(left_at__gte=F("joined_at")),
+                name="member_leaves_after_joining",
             ),
         ]
         indexes = [models.Index(fields=["group"], condition=Q(left_at__isnull=True), name="present_members")]

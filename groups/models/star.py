@@ -62,7 +62,8 @@ class StarPlan(models.Model):
                 condition=Q(daily_profit__gte=0, activity_bonus__gte=0), name="plan_pays_nothing_negative"
             ),
             models.CheckConstraint(
-                condition=Q(valid_to__isnull=True) | Q(valid_to__gte=F("valid_from")), name="plan_ends_after_it_starts"
+                condition=Q(valid_to__isnull=True) | Q(valid_to__gte=F("valid_from")),
+                name="plan_ends_after_it_starts",
             ),
         ]
 

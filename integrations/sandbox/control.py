@@ -9,7 +9,20 @@ from integrations.sandbox.state import Fact, State
 SYSTEMS = ("gateway", "wechat", "sms", "pay", "launch", "aliyun")
 MODES = ("ok", "error", "timeout", "drop_reply")
 BILL_STATES = ("SUCCESS", "FAIL", "WAIT_USER_CONFIRM", "PROCESSING", "NOT_ENOUGH")
-_MESSAGE = "robot_id group_id user_id users type content title url desc message_no received_at requests".split()
+_MESSAGE = [
+    "robot_id",
+    "group_id",
+    "user_id",
+    "users",
+    "type",
+    "content",
+    "title",
+    "url",
+    "desc",
+    "message_no",
+    "received_at",
+    "requests",
+]
 _INDEX = {
     "plays": list(SYSTEMS),
     "control": [
@@ -47,7 +60,9 @@ class ControlPlayer:
             "messages": {"messages": self._messages(call)},
             "sms": {"sms": _picked(self.state.sms, call, "phone", ("phone", "content", "received_at"))},
             "transfers": {"transfers": [_transfer(bill) for bill in self.state.bills.values()]},
-            "launch-results": {"results": _picked(self.state.launch_results, call, "", ("launchId", "groupId", "state"))},
+            "launch-results": {
+                "results": _picked(self.state.launch_results, call, "", ("launchId", "groupId", "state"))
+            },
         }
         return Reply(shown[name]) if name in shown else Reply({"error": "see /_/"}, 404)
 
@@ -66,7 +81,11 @@ class ControlPlayer:
                 return Reply({"error": f"system: one of {SYSTEMS}; mode: one of {MODES}; rate: 0 to 1"}, 400)
             self.state.note("fault", system=body["system"], mode=body["mode"], rate=rate)
         elif name == "pay" and body.get("next_state") in BILL_STATES:
-            self.state.note("next_bill", next_state=body["next_state"], fail_reason=body.get("fail_reason", "ACCOUNT_FROZEN"))
+            self.state.note(
+                "next_bill",
+                next_state=body["next_state"],
+                fail_reason=body.get("fail_reason", "ACCOUNT_FROZEN"),
+            )
         elif name.startswith("pay/") and name[4:] in self.state.bills and body.get("state") in BILL_STATES:
             self.pay.move(name[4:], body["state"])
         else:

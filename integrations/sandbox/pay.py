@@ -97,7 +97,11 @@ class PayPlayer:
         scheme, _, rest = call.headers.get("Authorization", "").partition(" ")
         parts = dict(re.findall(r'(\w+)="([^"]*)"', rest))
         words = signing_words(
-            call.method, call.target, parts.get("timestamp", ""), parts.get("nonce_str", ""), call.raw.decode()
+            call.method,
+            call.target,
+            parts.get("timestamp", ""),
+            parts.get("nonce_str", ""),
+            call.raw.decode(),
         )
         try:
             signed = base64.b64decode(parts.get("signature", ""))

@@ -83,7 +83,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._serve()
 
-    do_POST = do_DELETE = do_PUT = do_GET
+    def do_POST(self) -> None:
+        self._serve()
+
+    def do_DELETE(self) -> None:
+        self._serve()
 
     def _serve(self) -> None:
         call = self._read()
@@ -99,7 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         parts = urlsplit(self.path)
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
-        return Call(self.command, parts.path, query, self.headers, raw, self.path)
+        return Call(self.command, parts.path, query, dict(self.headers), raw, self.path)
 
     def _play(self, player: Player, call: Call, mode: str) -> Reply | None:
         """With `error` and `timeout` nothing is done, so the player is only asked whether the path is its own."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import requests
 
+from config.demo.callers import Operator
 from config.embedded import free_port
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -25,7 +26,9 @@ class Product:
     def __init__(self, run_dir: Path, *words: str, **env: str) -> None:
         self.run_dir, self.words = run_dir, words
         self.port, self.sandbox_port = free_port(), free_port()
-        kept = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")}
+        kept = {
+            k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
+        }
         self.env = {
             **kept,
             "RUN_DIR": str(run_dir),
@@ -90,7 +93,9 @@ class Product:
     def run(self, *words: str) -> str:
         """Run a management command beside it; what it printed."""
         argv = [sys.executable, "manage.py", *words]
-        done = subprocess.run(argv, cwd=PROJECT, env=self.env, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(
+            argv, cwd=PROJECT, env=self.env, capture_output=True, text=True, timeout=120, check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -114,39 +119,10 @@ class Product:
         told: dict[str, Any] = requests.get(f"{self.sandbox_url}/_/{path}", params=query, timeout=10).json()
         return told
 
-    def operator(self) -> "Operator":
+    def operator(self) -> Operator:
         found = re.search(r"Password:\s+(\S+)", self.said)
         assert found, self.said
         return Operator(self.url, "admin", found[1])
-
-
-class Operator:
-    """A person in the admin: signs in through its form, uses its actions, confirms them."""
-
-    def __init__(self, url: str, username: str, password: str) -> None:
-        self.url, self.http = url, requests.Session()
-        page = self.http.get(f"{url}/admin/login/", timeout=10)
-        form = {"username": username, "password": password, "csrfmiddlewaretoken": _csrf(page.text), "next": "/admin/"}
-        answer = self.http.post(f"{url}/admin/login/", data=form, headers={"Referer": url}, timeout=10)
-        assert "logout" in answer.text, answer.text[:500]
-
-    def act(self, where: str, action: str, ids: list[str], **form: str) -> str:
-        """Choose rows, an action, and confirm it on the page that asks; the page that follows."""
-        address = f"{self.url}/admin/{where}/"
-        fields = {"action": action, "_selected_action": ids, "csrfmiddlewaretoken": self.http.cookies["csrftoken"]}
-        asked = self.http.post(address, data=fields, headers={"Referer": address}, timeout=10)
-        assert 'name="confirmed"' in asked.text, asked.text[:2000]
-        done = self.http.post(address, data={**fields, **form, "confirmed": "yes"}, headers={"Referer": address}, timeout=10)
-        return done.text
-
-    def page(self, where: str, **query: Any) -> str:
-        return self.http.get(f"{self.url}/admin/{where}/", params=query, timeout=20).text
-
-
-def _csrf(page: str) -> str:
-    found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
-    assert found, page[:500]
-    return found[1]
 
 
 def wait_for(true: Callable[[], Any], seconds: float = 20, otherwise: Callable[[], Any] = lambda: "") -> Any:

@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -37,7 +36,13 @@ def join(product: Product, name: str, sharer: str = "") -> tuple[str, str, Decim
     assert product.call("POST", "/robot/distribution", scan)["data"] == robot["data"]
     robot_code = robot["data"]["wechat_no"].replace("sandbox_wx_", "sandbox-robot-")
 
-    added = {"robot_id": robot_code, "user_id": f"wx-{name}", "nickname": name, "avatar": "", "add_time": LONG_AGO}
+    added = {
+        "robot_id": robot_code,
+        "user_id": f"wx-{name}",
+        "nickname": name,
+        "avatar": "",
+        "add_time": LONG_AGO,
+    }
     product.gateway_tells(("robot_added", added))
     link = wait_for(lambda: product.sandbox("messages", user_id=f"wx-{name}")["messages"])[0]["content"]
     assert "/s/" in link
@@ -84,7 +89,12 @@ def test_a_group_earns_and_its_owner_is_paid_in_wechat(product: Product):
     ]
 
     # A live binding: the robot is pulled in, the gateway binds it and says so, members and info follow.
-    words = {"robot_id": "sandbox-robot-1", "group_id": "live-group", "user_id": "wx-alice", "name": "今天的群"}
+    words = {
+        "robot_id": "sandbox-robot-1",
+        "group_id": "live-group",
+        "user_id": "wx-alice",
+        "name": "今天的群",
+    }
     product.gateway_tells(("wait_for_bind", words))
     listed = wait_for(lambda: product.call("GET", "/groups", token=alice, status=0)["data"])
     assert [group["name"] for group in listed] == ["今天的群"]
@@ -155,7 +165,9 @@ def test_a_group_earns_and_its_owner_is_paid_in_wechat(product: Product):
     withdrawal_id = page.split('name="_selected_action" value="')[1].split('"')[0]
     assert "已通过 1 条" in operator.act("earnings/withdrawal", "approve", [withdrawal_id])
     paid = wait_for(
-        lambda: product.call("POST", "/admin/withdraw", {"status": 3})["data"], 90, lambda: product.said[-2000:]
+        lambda: product.call("POST", "/admin/withdraw", {"status": 3})["data"],
+        90,
+        lambda: product.said[-2000:],
     )
     assert paid[0]["paid_date"] is not None
     [bill] = product.sandbox("transfers")["transfers"]

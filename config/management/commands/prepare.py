@@ -34,7 +34,11 @@ class Command(BaseCommand):
             f"Password:   {password}   (shown once; change it with: manage.py changepassword admin)",
         )
         width = max(map(len, lines))
-        box = ["┌" + "─" * (width + 2) + "┐", *(f"│ {line:<{width}} │" for line in lines), "└" + "─" * (width + 2) + "┘"]
+        box = [
+            "┌" + "─" * (width + 2) + "┐",
+            *(f"│ {line:<{width}} │" for line in lines),
+            "└" + "─" * (width + 2) + "┘",
+        ]
         self.stdout.write("\n".join(box))
 
     def _sandbox_key(self) -> None:

@@ -63,7 +63,10 @@ class Command(BaseCommand):
         """Run one of our commands to its end, in our own output; its exit status."""
         argv = [sys.executable, str(settings.BASE_DIR / "manage.py"), *words]
         self.errand = subprocess.Popen(
-            argv, cwd=settings.BASE_DIR, start_new_session=True, preexec_fn=lambda: die_with_parent(signal.SIGTERM)
+            argv,
+            cwd=settings.BASE_DIR,
+            start_new_session=True,
+            preexec_fn=lambda: die_with_parent(signal.SIGTERM),
         )
         return self.errand.wait()
 
@@ -100,7 +103,11 @@ class Command(BaseCommand):
         self._say("up", f"{'Sandbox':<9} http://127.0.0.1:{settings.SANDBOX_PORT}/_/")
         steps = [["sync_robots"], ["demo"]] if demo else [["sync_robots"]]
         for step in steps:
-            if not supervisor.stop_asked.is_set() and self._manage(*step) != 0 and not supervisor.stop_asked.is_set():
+            if (
+                not supervisor.stop_asked.is_set()
+                and self._manage(*step) != 0
+                and not supervisor.stop_asked.is_set()
+            ):
                 self._say("up", f"'manage.py {step[0]}' did not finish; the lines above say why. The rest runs on.")
 
 
@@ -144,14 +151,34 @@ def _stop_on_signals(supervisor: Supervisor) -> None:
 
 def _children() -> list[Child]:
     python, base, run_dir = sys.executable, settings.BASE_DIR, settings.RUN_DIR
-    web = [python, "-m", "gunicorn", "config.wsgi", "--bind", f"127.0.0.1:{settings.PORT}", "--no-control-socket"]
+    web = [
+        python,
+        "-m",
+        "gunicorn",
+        "config.wsgi",
+        "--bind",
+        f"127.0.0.1:{settings.PORT}",
+        "--no-control-socket",
+    ]
     web += ["--workers", "2", "--worker-class", "gthread", "--threads", "8", "--log-level", "warning"]
     web += ["--worker-tmp-dir", "/dev/shm"] if Path("/dev/shm").is_dir() else []  # noqa: S108
     celery = [python, "-m", "celery", "--quiet", "-A", "config"]
     worker = [*celery, "worker", "--loglevel", "WARNING", "--pool", "threads", "--concurrency", "8"]
     worker += ["--without-gossip", "--without-mingle"]
-    beat = [*celery, "beat", "--loglevel", "WARNING", "--pidfile=", "--schedule", str(run_dir / "beat-schedule")]
-    children = [Child("web", web, base), Child("worker", worker, base, _NO_ROOT_SERMON), Child("beat", beat, base)]
+    beat = [
+        *celery,
+        "beat",
+        "--loglevel",
+        "WARNING",
+        "--pidfile=",
+        "--schedule",
+        str(run_dir / "beat-schedule"),
+    ]
+    children = [
+        Child("web", web, base),
+        Child("worker", worker, base, _NO_ROOT_SERMON),
+        Child("beat", beat, base),
+    ]
     if settings.EMBEDDED:
         key = {"SANDBOX_API_KEY": (run_dir / "sandbox-key").read_text()}
         children.insert(0, Child("sandbox", [python, str(base / "manage.py"), "sandbox"], base, key))

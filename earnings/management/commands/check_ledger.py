@@ -16,4 +16,6 @@ class Command(BaseCommand):
             self.stderr.write(finding)
         if findings:
             raise CommandError(f"{len(findings)} findings: do not pay out before they are understood.")
-        self.stdout.write("The ledger is in order: every transaction balances and every total follows from its entries.")
+        self.stdout.write(
+            "The ledger is in order: every transaction balances and every total follows from its entries."
+        )

@@ -13,7 +13,7 @@ from integrations.sandbox.gateway import EventPoster, GatewayPlayer
 from integrations.sandbox.keys import ensure_keys
 from integrations.sandbox.launches import CustomerServicePlayer, LaunchPlayer
 from integrations.sandbox.pay import PayPlayer
-from integrations.sandbox.server import Sandbox
+from integrations.sandbox.server import Player, Sandbox
 from integrations.sandbox.sms import SmsPlayer
 from integrations.sandbox.state import State
 from integrations.sandbox.wechat import WeChatPlayer
@@ -25,7 +25,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--port", type=int, default=settings.SANDBOX_PORT)
-        parser.add_argument("--app-url", default=f"http://127.0.0.1:{settings.PORT}", help="where events are posted")
+        parser.add_argument(
+            "--app-url", default=f"http://127.0.0.1:{settings.PORT}", help="where events are posted"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         server = make_sandbox(options["port"], options["app_url"])
@@ -42,7 +44,7 @@ def make_sandbox(port: int, app_url: str) -> Sandbox:
     state = State(settings.RUN_DIR / "sandbox.jsonl")
     poster = EventPoster(app_url, os.environ.get("SANDBOX_API_KEY", ""))
     pay = PayPlayer(state, keys, settings.WECHAT_PAY_API_V3_KEY)
-    players = [
+    players: list[tuple[str, Player]] = [
         ("control", ControlPlayer(state, pay)),
         ("gateway", GatewayPlayer(state, poster, f"http://127.0.0.1:{port}")),
         ("wechat", WeChatPlayer()),

@@ -1,0 +1,88 @@
+"""`manage.py demo`: a small living world, played through the public doors of a running `up`."""
+
+import secrets
+from datetime import date
+from io import StringIO
+from typing import Any
+
+import requests
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+from tqdm import tqdm
+
+from accounts.models import Operator as OperatorRow
+from config.clock import day_of
+from config.demo.callers import Caller, Operator, Unexpected
+from config.demo.world import GROUPS, ROBOTS, USERS, World
+from config.models import ApiKey, Scope
+
+SCOPES = (Scope.GATEWAY_EVENTS, Scope.STARS_WRITE, Scope.BACKOFFICE_READ)
+OPERATOR = "demo"
+
+
+class Command(BaseCommand):
+    help = "Load a demo world (30 users, 3 robots, 80 groups, a week) through HTTP, events and the admin. Safe to repeat."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.EMBEDDED:
+            raise CommandError(
+                "The demo plays with the sandbox: it is for the embedded mode (no DATABASE_URL) only."
+            )
+        key = self._key()
+        url = f"http://127.0.0.1:{settings.PORT}"
+        world = World(
+            url=url,
+            sandbox=Caller(f"http://127.0.0.1:{settings.SANDBOX_PORT}"),
+            service=Caller(url, key),
+            operator=lambda: self._operator(url),
+            settle=self._settle,
+            today=day_of(timezone.now()),
+        )
+        try:
+            self._play(world)
+        except requests.RequestException as error:
+            raise CommandError(f"Nothing answers at {url}: start it with 'make run' first.") from error
+        except Unexpected as error:
+            raise CommandError(f"The demo stopped: {error}. Run 'manage.py demo' again to go on.") from error
+        finally:
+            self._leave(key)
+
+    def _play(self, world: World) -> None:
+        if world.is_there():
+            self.stdout.write("The demo world is there already; nothing was changed.")
+            return
+        steps = list(world.steps())
+        with tqdm(steps, desc="demo", unit="step", mininterval=0.5) as bar:
+            for what, play in bar:
+                bar.set_postfix_str(what)
+                play()
+        self.stdout.write(
+            f"The demo world is there: {USERS} users, {ROBOTS} robots, {GROUPS} groups, a week of income."
+        )
+
+    def _settle(self, day: date) -> None:
+        call_command("settle", f"--date={day}", stdout=StringIO())
+
+    def _key(self) -> str:
+        printed = StringIO()
+        call_command("create_api_key", OPERATOR, *[f"--scope={scope.value}" for scope in SCOPES], stdout=printed)
+        return printed.getvalue().strip()
+
+    def _operator(self, url: str) -> Operator:
+        """An operator of its own; the password is known to this run only."""
+        password = secrets.token_urlsafe(18)
+        row = OperatorRow.objects.filter(username=OPERATOR).first()
+        if row is None:
+            OperatorRow.objects.create_superuser(OPERATOR, password)
+        else:
+            row.set_password(password)
+            row.is_active = True
+            row.save(update_fields=["password", "is_active"])
+        return Operator(url, OPERATOR, password)
+
+    def _leave(self, key: str) -> None:
+        """Its key and its operator are of no more use to anybody."""
+        ApiKey.objects.filter(prefix=key[:8], name=OPERATOR, revoked_at=None).update(revoked_at=timezone.now())
+        OperatorRow.objects.filter(username=OPERATOR).update(is_active=False)

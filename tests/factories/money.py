@@ -1,0 +1,43 @@
+"""Money on accounts, made as the product makes it: by posting."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+from django.utils import timezone
+
+from accounts.models import User
+from config.clock import day_of
+from earnings import ledger, withdrawals
+from earnings.ledger import Move
+from earnings.models import Account, SlipType, TransactionKind, Withdrawal
+from groups.models import Group
+from tests.factories.people import GroupFactory
+
+
+def give(user: User, yuan: str, *, at: datetime | None = None, slip_type: SlipType = SlipType.GROUPS) -> None:
+    """Income of this user."""
+    at = at or timezone.now()
+    moves = [
+        Move(ledger.account_of(user), Decimal(yuan), slip_type=slip_type),
+        Move(ledger.house(Account.Kind.REWARDS), -Decimal(yuan)),
+    ]
+    ledger.post(kind=TransactionKind.SETTLEMENT, cause=f"test:{uuid4()}", day=day_of(at), at=at, moves=moves)
+
+
+def ask(user: User, yuan: str = "20", *, days_ago: int = 0) -> Withdrawal:
+    """A withdrawal of this user, asked that many days ago."""
+    at = timezone.now() - timedelta(days=days_ago)
+    return withdrawals.request_withdrawal(user=user, amount=Decimal(yuan), at=at)
+
+
+def rated(star: int, **facts: Any) -> Group:
+    """A group with a star."""
+    return GroupFactory(star=star, launch_switch=star < 4, **facts)
+
+
+def balance(user: User) -> tuple[str, str]:
+    """(available, withdrawing) of this user."""
+    account = Account.objects.get(user=user)
+    return str(account.available), str(account.withdrawing)
