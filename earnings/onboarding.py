@@ -1,6 +1,5 @@
 """Completing a profile: the WeChat account, the inviter, the red packet and the adoption fee, all or nothing."""
 
-import logging
 from datetime import datetime
 from decimal import Decimal
 
@@ -10,8 +9,6 @@ from accounts.models import User
 from accounts.profiles import complete_profile
 from earnings.red_packets import charge_adoption_fee, pay_red_packet
 from robots.scans import scan_of
-
-logger = logging.getLogger(__name__)
 
 
 def onboard(
@@ -32,6 +29,5 @@ def onboard(
             at=at,
         )
         amount = pay_red_packet(completed, at=at)
-        if not charge_adoption_fee(completed, at=at):
-            logger.info("Adoption fee of user %s waived", completed.pk)
+        charge_adoption_fee(completed, at=at)
     return amount

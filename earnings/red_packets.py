@@ -1,5 +1,6 @@
 """The newcomer's red packet, once in a lifetime, and the fee for adopting robots."""
 
+import logging
 import secrets
 from datetime import datetime
 from decimal import Decimal
@@ -12,6 +13,8 @@ from earnings import ledger
 from earnings.ledger import CENT, Move
 from earnings.models import Account, EarningsRules, LedgerEntry, SlipType, TransactionKind
 from robots.models import Friendship
+
+logger = logging.getLogger(__name__)
 
 
 def _draw(rules: EarningsRules) -> Decimal:
@@ -40,7 +43,10 @@ def charge_adoption_fee(user: User, *, at: datetime) -> Decimal:
     fee = EarningsRules.current().adoption_fee * Friendship.objects.filter(user=user).count()
     with transaction.atomic():
         account = ledger.locked_account_of(user)
-        if fee <= 0 or account.available < fee:
+        if fee <= 0:
+            return Decimal(0)
+        if account.available < fee:
+            logger.info("Adoption fee of user %s waived: the balance is smaller", user.pk)
             return Decimal(0)
         moves = [
             Move(account, -fee, slip_type=SlipType.ADOPTION_FEE),

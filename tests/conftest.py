@@ -1,38 +1,18 @@
-"""Every test has a real PostgreSQL and a real Redis, started here unless the environment names others."""
+"""What tests share: a clean database and cache, and the outside world."""
 
-import atexit
-import os
-import shutil
-import tempfile
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from config.embedded import EmbeddedServices, free_port
-
-if "PYTEST_XDIST_WORKER" not in os.environ:
-    _run_dir = Path(tempfile.mkdtemp(prefix="wxrobot-tests-"))
-    os.environ["RUN_DIR"] = str(_run_dir)
-    (_run_dir / "static").mkdir()
-    _given = {name: bool(os.environ.get(name)) for name in ("DATABASE_URL", "REDIS_URL")}
-    _services = EmbeddedServices(
-        _run_dir, durable=False, database=not _given["DATABASE_URL"], redis=not _given["REDIS_URL"]
-    )
-    _services.start()
-
-    @atexit.register
-    def _stop_services() -> None:
-        _services.stop()
-        shutil.rmtree(_run_dir, ignore_errors=True)
+from config.embedded import free_port
 
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """Tests that commit are cleaned up by TRUNCATE, which the books refuse in real life."""
-    from django.db import connection  # noqa: PLC0415 - settings must not load before the servers run
+    from django.db import connection  # noqa: PLC0415
 
     tables = ("earnings_ledgerentry", "earnings_ledgertransaction", "earnings_withdrawalstep")
     with django_db_blocker.unblock(), connection.cursor() as cursor:
@@ -47,7 +27,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 @pytest.fixture(autouse=True)
 def _fresh_cache(request: pytest.FixtureRequest) -> None:
     """Throttles and caches start empty in every test that has a database."""
-    if "db" in request.fixturenames or "transactional_db" in request.fixturenames:
+    if request.node.get_closest_marker("django_db"):
         from django.core.cache import cache  # noqa: PLC0415
 
         cache.clear()

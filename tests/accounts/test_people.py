@@ -1,0 +1,185 @@
+"""Who people are to us: met by a robot, completed, invited, blocked."""
+
+from decimal import Decimal
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.referral import set_inviter
+from config.models import Scope
+from earnings.models import Account, EarningsRules, LedgerEntry, SlipType
+from tests.api import ApiClient
+from tests.doors import gateway_tells, key_with, said_to
+from tests.factories.money import ask, balance, give
+from tests.factories.people import FriendshipFactory, RobotFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def met(**facts) -> User:
+    """Somebody whom a robot met, and no more."""
+    return UserFactory(union_id=None, open_id="", app_id="", completed_at=None, **facts)
+
+
+def profile(name: str = "alice") -> dict[str, str]:
+    return {
+        "union_id": f"union-{name}",
+        "open_id": f"open-{name}",
+        "nick_name": name,
+        "head_url": "http://example.com/a.png",
+        "appid": "sandbox",
+    }
+
+
+def complete(user: User, name: str = "alice") -> dict:
+    return ApiClient().put(f"/user/{user.pk}", profile(name))
+
+
+def test_a_robot_that_is_added_makes_a_user_and_sends_the_completion_link():
+    robot = RobotFactory(channel="north")
+    gateway_tells(
+        ("robot_added", {"robot_id": robot.code, "user_id": "wx-1", "nickname": "小明", "avatar": "a.png"})
+    )
+    user = User.objects.get(code="wx-1")
+    assert (user.nickname, user.avatar_url, user.channel) == ("小明", "a.png", "north")
+    assert user.friendships.get().robot == robot
+    assert "/s/" in said_to("wx-1")[0]
+
+
+def test_the_completion_link_leads_to_the_client(settings):
+    robot = RobotFactory()
+    gateway_tells(("robot_added", {"robot_id": robot.code, "user_id": "wx-1", "nickname": "小明"}))
+    slug = said_to("wx-1")[0].rsplit("/s/", 1)[1]
+    location = ApiClient().http.get(f"/s/{slug}")["Location"]
+    assert location == f"{settings.CLIENT_BASE_URL}/home?userId={User.objects.get(code='wx-1').pk}"
+
+
+def test_adding_the_same_robot_twice_says_nothing_twice():
+    robot = RobotFactory()
+    gateway_tells(("robot_added", {"robot_id": robot.code, "user_id": "wx-1", "nickname": "小明"}))
+    gateway_tells(("robot_added", {"robot_id": robot.code, "user_id": "wx-1", "nickname": "小明"}))
+    assert len(said_to("wx-1")) == 1
+
+
+def test_completing_binds_the_wechat_account():
+    user = met()
+    assert complete(user)["code"] == 1200
+    user.refresh_from_db()
+    assert (user.union_id, user.open_id, user.app_id, user.nickname) == (
+        "union-alice",
+        "open-alice",
+        "sandbox",
+        "alice",
+    )
+
+
+def test_the_red_packet_is_between_60_and_70_cents():
+    paid = {complete(met(), f"user-{n}")["data"]["red_packed"] for n in range(40)}
+    assert min(paid) >= 0.60
+    assert max(paid) <= 0.70
+    assert len(paid) > 1
+
+
+def test_operators_set_the_red_packet():
+    EarningsRules.objects.update(red_packet_min="1.00", red_packet_max="1.00")
+    assert complete(met())["data"] == {"red_packed": 1.0}
+
+
+def test_completing_twice_is_2200_and_pays_nothing_twice():
+    user = met()
+    red_packet = Decimal(str(complete(user)["data"]["red_packed"]))
+    assert complete(user)["code"] == 2200
+    assert balance(user) == (f"{red_packet:.2f}", "0.00")
+
+
+def test_a_wechat_account_belongs_to_one_user():
+    complete(met())
+    other = met()
+    assert complete(other)["code"] == 1409
+    assert not Account.objects.filter(user=other).exists()
+
+
+def test_the_adoption_fee_is_one_cent_a_robot():
+    user = met()
+    FriendshipFactory.create_batch(3, user=user)
+    complete(user)
+    fee = LedgerEntry.objects.get(account__user=user, slip_type=SlipType.ADOPTION_FEE)
+    assert fee.amount == Decimal("-0.03")
+
+
+def test_an_adoption_fee_that_the_balance_does_not_allow_is_waived():
+    EarningsRules.objects.update(adoption_fee="1.00")
+    user = met()
+    FriendshipFactory(user=user)
+    assert complete(user)["code"] == 1200
+    assert not LedgerEntry.objects.filter(slip_type=SlipType.ADOPTION_FEE).exists()
+
+
+def test_the_sharer_of_the_scan_page_becomes_the_inviter():
+    RobotFactory(channel="north")
+    master, user = UserFactory(), met()
+    scan = {
+        "open_id": "open-alice",
+        "union_id": "union-alice",
+        "sharing_user_id": str(master.pk),
+        "channel": "north",
+    }
+    assert ApiClient().post("/robot/distribution", scan)["code"] == 1200
+    complete(user)
+    user.refresh_from_db()
+    assert (user.inviter, user.channel) == (master, "north")
+
+
+def test_an_operator_cannot_be_completed_into_a_user():
+    operator = User.objects.create_superuser("root", "x")
+    assert complete(operator)["code"] == 1404
+
+
+def test_an_inviter_is_set_once():
+    alice, bob, carol = UserFactory(), UserFactory(), UserFactory()
+    assert set_inviter(alice, bob)
+    assert not set_inviter(alice, carol)
+    with pytest.raises(IntegrityError, match="set once"), transaction.atomic():
+        User.objects.filter(pk=alice.pk).update(inviter=carol)
+
+
+def test_nobody_invites_oneself():
+    alice = UserFactory()
+    assert not set_inviter(alice, alice)
+    assert User.objects.get(pk=alice.pk).inviter is None
+
+
+def test_inviters_form_no_circle():
+    alice = UserFactory()
+    bob = UserFactory(inviter=alice)
+    carol = UserFactory(inviter=bob)
+    assert not set_inviter(alice, carol)
+    with pytest.raises(IntegrityError, match="circle"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("UPDATE accounts_user SET inviter_id = %s WHERE id = %s", [carol.pk, alice.pk])
+
+
+def test_blocking_is_idempotent_and_takes_id_or_code():
+    alice = UserFactory()
+    system = key_with(Scope.USERS_BLOCK)
+    assert system.put(f"/users/{alice.pk}/block")["code"] == 1200
+    first = User.objects.get(pk=alice.pk).blocked_at
+    assert system.put(f"/users/{alice.code}/block")["code"] == 1200
+    assert User.objects.get(pk=alice.pk).blocked_at == first
+
+
+def test_blocking_gives_unreviewed_withdrawals_back():
+    alice = UserFactory(phone="13800138000")
+    give(alice, "30")
+    withdrawal = ask(alice)
+    key_with(Scope.USERS_BLOCK).put(f"/users/{alice.pk}/block")
+    withdrawal.refresh_from_db()
+    assert withdrawal.status == 2
+    assert "封" in withdrawal.reason
+    assert balance(alice) == ("30.00", "0.00")
+
+
+def test_a_blocked_user_may_read():
+    alice = UserFactory(blocked_at=timezone.now())
+    assert ApiClient(alice).get("/profit")["code"] == 1200

@@ -1,0 +1,136 @@
+"""Proving a phone by SMS."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from accounts.models import User, VerificationCode
+from tests.api import ApiClient
+from tests.factories.people import UserFactory
+
+pytestmark = pytest.mark.django_db
+PHONE = "13800138000"
+
+
+@pytest.fixture
+def alice() -> User:
+    return UserFactory()
+
+
+@pytest.fixture
+def client(alice: User, settings) -> ApiClient:
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"sms": "99/20"}
+    return ApiClient(alice)
+
+
+def code_sent(sandbox, client: ApiClient, phone: str = PHONE) -> str:
+    assert client.get("/sms/code/delivery", phone=phone)["code"] == 1200
+    content = sandbox.state.sms[-1]["content"]
+    assert sandbox.state.sms[-1]["phone"] == phone
+    return "".join(digit for digit in content.split(",")[0] if digit.isdigit())
+
+
+def wrong(code: str) -> str:
+    return "000000" if code != "000000" else "111111"
+
+
+def prove(client: ApiClient, code: str, phone: str = PHONE) -> int:
+    return client.put("/user/phone", {"phone": phone, "code": code})["code"]
+
+
+def test_the_code_that_came_by_sms_proves_the_phone(sandbox, client, alice):
+    code = code_sent(sandbox, client)
+    assert len(code) == 6
+    assert prove(client, code) == 1200
+    alice.refresh_from_db()
+    assert alice.phone == PHONE
+
+
+def test_the_code_is_not_stored(sandbox, client):
+    code = code_sent(sandbox, client)
+    assert code not in str(VerificationCode.objects.values().get())
+
+
+def test_a_code_works_once(sandbox, client):
+    code = code_sent(sandbox, client)
+    assert prove(client, code) == 1200
+    assert prove(client, code) == 2301
+
+
+def test_a_wrong_code_is_2301(sandbox, client):
+    assert prove(client, wrong(code_sent(sandbox, client))) == 2301
+
+
+def test_a_code_that_was_never_sent_is_2301(client):
+    assert prove(client, "123456") == 2301
+
+
+def test_five_wrong_tries_burn_the_code(sandbox, client):
+    code = code_sent(sandbox, client)
+    assert [prove(client, wrong(code)) for _ in range(5)] == [2301] * 5
+    assert prove(client, code) == 2302
+
+
+def test_four_wrong_tries_do_not(sandbox, client):
+    code = code_sent(sandbox, client)
+    assert [prove(client, wrong(code)) for _ in range(4)] == [2301] * 4
+    assert prove(client, code) == 1200
+
+
+def test_a_code_older_than_an_hour_is_2302(sandbox, client, alice):
+    code = code_sent(sandbox, client)
+    with time_machine.travel(timezone.now() + timedelta(minutes=60, seconds=1)):
+        assert prove(ApiClient(alice), code) == 2302
+
+
+def test_a_new_code_replaces_the_old_one(sandbox, client):
+    old, new = code_sent(sandbox, client), code_sent(sandbox, client)
+    if old != new:
+        assert prove(client, old) == 2301
+    assert prove(client, new) == 1200
+
+
+def test_a_code_is_bound_to_its_user(sandbox, client):
+    code = code_sent(sandbox, client)
+    assert prove(ApiClient(UserFactory()), code) == 2301
+
+
+def test_a_code_is_bound_to_its_phone(sandbox, client):
+    code = code_sent(sandbox, client)
+    assert prove(client, code, phone="13800138001") == 2301
+
+
+def test_somebody_elses_phone_is_2303(sandbox, client):
+    UserFactory(phone=PHONE)
+    assert prove(client, code_sent(sandbox, client)) == 2303
+
+
+def test_sms_down_is_1101(sandbox, client):
+    sandbox.state.note("fault", system="sms", mode="error", rate=1.0)
+    assert client.get("/sms/code/delivery", phone=PHONE)["code"] == 1101
+
+
+def test_a_second_sms_within_20_seconds_is_2304(sandbox, alice):
+    client = ApiClient(alice)
+    assert client.get("/sms/code/delivery", phone=PHONE)["code"] == 1200
+    answer = client.http.get("/sms/code/delivery", {"phone": PHONE}, headers=client.headers)
+    assert (answer.status_code, answer.json()["code"], answer["Retry-After"]) == (200, 2304, "20")
+    assert len(sandbox.state.sms) == 1
+
+
+def test_another_user_cannot_flood_the_same_phone(sandbox, alice):
+    assert ApiClient(alice).get("/sms/code/delivery", phone=PHONE)["code"] == 1200
+    assert ApiClient(UserFactory()).get("/sms/code/delivery", phone=PHONE)["code"] == 2304
+
+
+def test_the_eleventh_sms_of_a_day_is_2304(sandbox, client):
+    codes = [client.get("/sms/code/delivery", phone=PHONE)["code"] for _ in range(11)]
+    assert codes == [1200] * 10 + [2304]
+
+
+def test_a_blocked_user_gets_no_sms(sandbox, alice, client):
+    User.objects.filter(pk=alice.pk).update(blocked_at=timezone.now())
+    assert client.get("/sms/code/delivery", phone=PHONE)["code"] == 1401
+    assert sandbox.state.sms == []

@@ -1,0 +1,116 @@
+"""WeChat sign-in: its refusals, the proof, the token."""
+
+import pytest
+import time_machine
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import User
+from tests.api import ApiClient
+from tests.factories.people import UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def visit(client: Client, code: str = "alice", app_id: str = "sandbox") -> dict:
+    return client.get("/wechat/user_info", {"app_id": app_id, "code": code}).json()
+
+
+def sign_in(client: Client, union_id: str) -> int:
+    return client.post("/auth", {"union_id": union_id}, content_type="application/json").json()["code"]
+
+
+def fault(sandbox, system: str, mode: str) -> None:
+    sandbox.state.note("fault", system=system, mode=mode, rate=1.0)
+
+
+def test_wechat_says_who_came(sandbox):
+    told = visit(Client())
+    assert list(told["data"]) == [
+        "openid",
+        "nickname",
+        "sex",
+        "language",
+        "city",
+        "province",
+        "country",
+        "headimgurl",
+        "privilege",
+        "unionid",
+    ]
+    assert (told["data"]["unionid"], told["data"]["openid"]) == ("union-alice", "open-alice")
+
+
+def test_a_refused_code_is_2501(sandbox):
+    assert visit(Client(), code="bad")["code"] == 2501
+
+
+def test_an_unknown_app_is_2501(sandbox):
+    assert visit(Client(), app_id="other")["code"] == 2501
+
+
+@pytest.mark.parametrize("mode", ["error", "drop_reply"])
+def test_wechat_down_is_1101(sandbox, mode: str):
+    fault(sandbox, "wechat", mode)
+    assert visit(Client())["code"] == 1101
+
+
+def test_wechat_slow_is_1101_soon(sandbox, settings):
+    settings.WECHAT_TIMEOUT = 0.2
+    fault(sandbox, "wechat", "timeout")
+    assert visit(Client())["code"] == 1101
+
+
+def test_the_proof_lets_its_owner_in_and_nobody_else(sandbox, settings):
+    settings.ENFORCE_AUTH = True
+    UserFactory(union_id="union-alice")
+    UserFactory(union_id="union-bob")
+    client = Client()
+    visit(client)
+    assert sign_in(client, "union-alice") == 1200
+    assert sign_in(client, "union-bob") == 1401
+
+
+def test_the_proof_is_for_browsers_only_and_expires(sandbox, settings):
+    settings.ENFORCE_AUTH = True
+    UserFactory(union_id="union-alice")
+    client = Client()
+    cookie = client.get("/wechat/user_info", {"app_id": "sandbox", "code": "alice"}).cookies["wechat_proof"]
+    assert (cookie["httponly"], cookie["samesite"], cookie["max-age"]) == (True, "Lax", 7200)
+    with time_machine.travel(timezone.now() + timezone.timedelta(hours=2, seconds=5)):
+        assert sign_in(client, "union-alice") == 1401
+
+
+def test_a_forged_proof_is_refused(settings):
+    settings.ENFORCE_AUTH = True
+    UserFactory(union_id="union-alice")
+    client = Client()
+    client.cookies["wechat_proof"] = "eyJ1bmlvbl9pZCI6InVuaW9uLWFsaWNlIn0:forged"
+    assert sign_in(client, "union-alice") == 1401
+
+
+def test_an_unknown_union_id_is_1401_in_the_older_shape():
+    told = ApiClient().post("/auth", {"union_id": "union-nobody"})
+    assert list(told) == ["code", "msg"]
+    assert told["code"] == 1401
+
+
+def test_the_token_is_its_users_for_an_hour():
+    alice = UserFactory()
+    token = ApiClient().post("/auth", {"union_id": alice.union_id})["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    assert Client().get("/auth/me", headers=headers).json() == {
+        "code": 1200,
+        "msg": "",
+        "me": {"user_id": str(alice.pk)},
+    }
+    with time_machine.travel(timezone.now() + timezone.timedelta(minutes=61)):
+        assert Client().get("/auth/me", headers=headers).json()["code"] == 1401
+
+
+def test_an_inactive_user_is_not_let_in():
+    alice = UserFactory()
+    client = ApiClient(alice)
+    User.objects.filter(pk=alice.pk).update(is_active=False)
+    assert client.get("/auth/me")["code"] == 1401
+    assert ApiClient().post("/auth", {"union_id": alice.union_id})["code"] == 1401

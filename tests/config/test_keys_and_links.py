@@ -1,0 +1,88 @@
+"""Service keys and short links."""
+
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.utils import timezone
+
+from config.links import flush_clicks
+from config.models import ApiKey, Scope, ShortLink, revoke
+from tests.api import ApiClient
+from tests.doors import key_with
+from tests.factories.people import OperatorFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+URL = "https://example.com/a?b=c&d=群"
+
+
+def test_the_command_prints_a_key_that_is_stored_as_a_hash_only():
+    printed = StringIO()
+    call_command("create_api_key", "rating", "--scope=stars:write", stdout=printed)
+    raw = printed.getvalue().strip()
+    kept = ApiKey.objects.get(name="rating")
+    assert raw not in (kept.key_hash, kept.prefix)
+    assert kept.scopes == ["stars:write"]
+    assert ApiClient(key=raw).post("/groups/star", {})["code"] == 1403
+
+
+def test_the_command_refuses_an_unknown_scope():
+    with pytest.raises(CommandError, match="invalid choice"):
+        call_command("create_api_key", "x", "--scope=everything")
+
+
+def test_a_revoked_key_opens_nothing(settings):
+    settings.ENFORCE_AUTH = True
+    system = key_with(Scope.BACKOFFICE_READ)
+    assert system.post("/admin/withdraw")["code"] == 1200
+    revoke(ApiKey.objects.get(), by=None, at=timezone.now())
+    assert system.post("/admin/withdraw")["code"] == 1401
+
+
+def test_a_key_records_when_it_was_last_used():
+    system = key_with(Scope.BACKOFFICE_READ)
+    system.post("/admin/withdraw")
+    used_at = ApiKey.objects.get().last_used_at
+    assert used_at is not None
+    assert timezone.now() - used_at < timedelta(minutes=1)
+
+
+def test_the_admin_shows_a_new_key_once():
+    client = Client()
+    client.force_login(OperatorFactory())
+    page = client.post("/admin/config/apikey/add/", {"name": "bi", "scopes": ["settlement:write"]}, follow=True)
+    key = ApiKey.objects.get(name="bi")
+    assert key.prefix + "" in page.text.split("密钥(只显示这一次")[1]
+    assert "密钥(只显示这一次" not in client.get("/admin/config/apikey/").text
+
+
+def test_embedded_mode_lets_systems_in_without_a_key():
+    assert ApiClient().post("/admin/withdraw")["code"] == 1200
+
+
+def test_the_same_address_gets_the_same_short_link():
+    alice = ApiClient(UserFactory())
+    first, second = (alice.post("/long_to_short", {"url": URL})["data"] for _ in range(2))
+    assert first == second
+    assert ShortLink.objects.count() == 1
+
+
+def test_a_short_link_redirects_and_counts_its_clicks():
+    short = ApiClient(UserFactory()).post("/long_to_short", {"url": URL})["data"]
+    path = "/" + short.split("/", 3)[3]
+    answers = [Client().get(path) for _ in range(3)]
+    assert {(answer.status_code, answer["Location"]) for answer in answers} == {
+        (302, "https://example.com/a?b=c&d=%E7%BE%A4")
+    }
+    assert flush_clicks() == 3
+    assert ShortLink.objects.get().click_count == 3
+    assert flush_clicks() == 0
+
+
+def test_following_a_short_link_writes_nothing_to_the_database(django_assert_num_queries):
+    slug = ApiClient(UserFactory()).post("/long_to_short", {"url": URL})["data"].rsplit("/", 1)[1]
+    Client().get(f"/s/{slug}")
+    with django_assert_num_queries(0):
+        Client().get(f"/s/{slug}")

@@ -1,0 +1,171 @@
+"""The wire: what callers see when something is not as it should be, and how lists are cut into pages."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from config.models import Scope
+from tests.api import ApiClient
+from tests.doors import key_with
+from tests.factories.people import GroupFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+ENVELOPE = ["code", "description", "data", "page_info"]
+
+
+def test_an_unknown_path_is_1404_in_json():
+    answer = Client().get("/no/such/path")
+    assert (answer.status_code, list(answer.json()), answer.json()["code"]) == (404, ENVELOPE, 1404)
+    assert answer["Content-Type"] == "application/json"
+
+
+def test_an_unknown_page_of_the_admin_is_a_page(client: Client):
+    assert client.get("/admin/no/such/page/")["Content-Type"].startswith("text/html")
+
+
+def test_paths_work_without_a_trailing_slash_only():
+    assert Client().get("/groups/").json()["code"] == 1404
+
+
+def test_the_answer_is_json_whatever_the_caller_accepts():
+    answer = Client().get("/groups", headers={"Accept": "text/html"})
+    assert answer["Content-Type"] == "application/json"
+
+
+def test_a_body_over_two_mebibytes_is_1413():
+    body = b'{"url": "' + b"x" * (2 * 1024 * 1024) + b'"}'
+    answer = Client().post("/auth", data=body, content_type="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (413, 1413)
+
+
+def test_a_body_of_two_mebibytes_is_read():
+    head, tail = b'{"union_id": "', b'"}'
+    body = head + b"x" * (2 * 1024 * 1024 - len(head) - len(tail)) + tail
+    assert Client().post("/auth", data=body, content_type="application/json").json()["code"] == 1403
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
+)
+def test_another_media_type_is_1415(kind: str):
+    answer = Client().post("/auth", data=b"union_id=x", content_type=kind)
+    assert (answer.status_code, answer.json()["code"]) == (415, 1415)
+
+
+_MALFORMED = ["{", "{'a': 1}", '{"union_id": NaN}', "[" * 100_000, b"\xff\xfe", b'"\xed\xa0\x80"']
+
+
+@pytest.mark.parametrize("body", _MALFORMED, ids=range(len(_MALFORMED)))
+def test_malformed_json_is_1403(body: Any):
+    answer = Client().post("/auth", data=body, content_type="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (200, 1403)
+
+
+@pytest.mark.urls("tests.config.broken_urls")
+def test_our_fault_is_1500_and_tells_nothing():
+    answer = Client(raise_request_exception=False).get("/fault")
+    assert (answer.status_code, list(answer.json()), answer.json()["code"]) == (500, ENVELOPE, 1500)
+    assert "440524188001010014" not in answer.text
+
+
+@pytest.mark.urls("tests.config.broken_urls")
+def test_a_fault_outside_any_operation_is_json_too():
+    answer = Client(raise_request_exception=False).get("/plain")
+    assert (answer.status_code, answer.json()["code"]) == (500, 1500)
+
+
+@pytest.mark.urls("tests.config.broken_urls")
+@pytest.mark.parametrize("path", ["/database", "/redis"])
+def test_a_dependency_that_is_down_is_1503_with_retry_after(path: str):
+    answer = Client().get(path)
+    assert (answer.status_code, answer.json()["code"], answer["Retry-After"]) == (503, 1503, "5")
+    assert "secret" not in answer.text
+
+
+def test_too_many_calls_are_1429_with_retry_after(settings: Any):
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"auth": "2/60"}
+    client = Client()
+    answers = [client.post("/auth", data={}, content_type="application/json") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[2].json() == {"code": 1429, "msg": "操作太频繁,请稍后再试"}
+    assert answers[2]["Retry-After"] == "60"
+
+
+def test_the_throttle_counts_each_caller(settings: Any):
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"withdraw": "1/60"}
+    alice, bob = ApiClient(UserFactory()), ApiClient(UserFactory())
+    assert alice.post("/withdraw", {"balance": "3"})["code"] == 1403
+    assert alice.post("/withdraw", {"balance": "3"})["code"] == 1429
+    assert bob.post("/withdraw", {"balance": "3"})["code"] == 1403
+
+
+def _native(method: str, path: str, body: Any = None, **headers: str) -> tuple[int, int]:
+    send = getattr(Client(), method)
+    answer = send(path, data=body or {}, content_type="application/json", headers=headers)
+    return answer.status_code, answer.json()["code"]
+
+
+def test_native_status_gives_refusals_their_own(settings: Any):
+    settings.API_NATIVE_STATUS = True
+    assert _native("get", "/groups") == (401, 1401)
+    assert _native("post", "/auth") == (400, 1403)
+    assert _native("put", "/users/nobody/block") == (404, 1404)
+    assert _native("get", "/s/nobody") == (404, 1404)
+
+
+def test_native_status_of_a_caller_who_is_known_but_may_not_is_403(settings: Any):
+    settings.API_NATIVE_STATUS = True
+    key = key_with(Scope.STATUS_WRITE).headers["X-Api-Key"]
+    assert _native("post", "/admin/withdraw", **{"X-Api-Key": key}) == (403, 1401)
+
+
+def test_native_status_of_an_sms_too_often_is_429(settings: Any):
+    settings.API_NATIVE_STATUS = True
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"sms": "0/20"}
+    alice = ApiClient(UserFactory())
+    alice.get("/sms/code/delivery", phone="13800138000")
+    answer = alice.http.get("/sms/code/delivery", {"phone": "13800138000"}, headers=alice.headers)
+    assert (answer.status_code, answer.json()["code"]) == (429, 2304)
+
+
+def test_pages_count_from_zero_and_never_overlap():
+    alice = UserFactory()
+    GroupFactory.create_batch(5, user=alice)
+    client = ApiClient(alice)
+    pages = [client.get("/groups", status=0, current_page=n, page_size=2) for n in range(4)]
+    assert [len(page["data"]) for page in pages] == [2, 2, 1, 0]
+    codes = [row["code"] for page in pages for row in page["data"]]
+    assert len(set(codes)) == 5
+    assert pages[1]["page_info"] == {"current_page": 1, "page_size": 2, "total_page": 3, "total_records": 5}
+
+
+def test_an_empty_list_has_no_pages():
+    told = ApiClient(UserFactory()).get("/groups", status=0)
+    assert told["data"] == []
+    assert told["page_info"] == {"current_page": 0, "page_size": 20, "total_page": 0, "total_records": 0}
+
+
+def test_a_blank_page_size_means_the_default():
+    told = ApiClient(UserFactory()).get("/groups", status=0, page_size="", current_page="")
+    assert told["page_info"]["page_size"] == 20
+
+
+_SIZES = ["0", "201", "-1", "1.5", "٣"]
+_PAGES = ["-1", "x", "99999999999"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [*(("page_size", one) for one in _SIZES), *(("current_page", one) for one in _PAGES)]
+)
+def test_any_other_page_is_1403(name: str, value: str):
+    told = ApiClient(UserFactory()).get("/groups", **{"status": 0, name: value})
+    assert told["code"] == 1403
+    assert name in told["description"]
+
+
+def test_a_deleted_users_token_is_refused():
+    alice = UserFactory()
+    client = ApiClient(alice)
+    alice.delete()
+    assert client.get("/groups", status=0)["code"] == 1401

@@ -1,0 +1,33 @@
+"""A pytest plugin, loaded before settings are: every test has a real PostgreSQL and a real Redis.
+
+They are started here unless the environment names others.
+"""
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from config.embedded import EmbeddedServices, read_services
+
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    _run_dir = Path(tempfile.mkdtemp(prefix="wxrobot-tests-"))
+    os.environ["RUN_DIR"] = str(_run_dir)
+    (_run_dir / "static").mkdir()
+    _given = {name: bool(os.environ.get(name)) for name in ("DATABASE_URL", "REDIS_URL")}
+    _services = EmbeddedServices(
+        _run_dir, durable=False, database=not _given["DATABASE_URL"], redis=not _given["REDIS_URL"]
+    )
+    _services.start()
+
+    @atexit.register
+    def _stop_services() -> None:
+        _services.stop()
+        shutil.rmtree(_run_dir, ignore_errors=True)
+
+else:  # workers share the server, and have a database of their own in Redis as in PostgreSQL
+    _number = int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw")) + 1
+    _told = read_services(Path(os.environ["RUN_DIR"])) or {}
+    _shared = os.environ.get("REDIS_URL") or _told["redis_url"]
+    os.environ["REDIS_URL"] = f"{_shared.rsplit('/', 1)[0]}/{_number}"
