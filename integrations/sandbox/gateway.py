@@ -42,7 +42,7 @@ class EventPoster(threading.Thread):
             answer = requests.post(self.url, json=events, headers=self.headers, timeout=10)
             return bool(answer.json()["code"] == 1200)
         except (requests.RequestException, ValueError, KeyError):
-            logger.info("the app does not take events yet")
+            logger.debug("the app does not take events yet")
             return False
 
 

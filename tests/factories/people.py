@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import factory
+from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import User
@@ -72,3 +73,11 @@ class GroupFactory(factory.django.DjangoModelFactory[Group]):
     user: Any = factory.SubFactory(UserFactory)
     robot: Any = factory.SubFactory(RobotFactory)
     bound_at = factory.LazyFunction(lambda: days_ago(10))
+
+    @classmethod
+    def _create(cls, model_class: type[Group], *args: Any, **kwargs: Any) -> Group:
+        """An active group counts on its robot."""
+        group: Group = super()._create(model_class, *args, **kwargs)
+        if group.cancelled_at is None:
+            Robot.objects.filter(pk=group.robot_id).update(group_count=F("group_count") + 1)
+        return group

@@ -1,0 +1,21 @@
+"""What a log line may say: people's numbers are masked, and PostgreSQL's row contents are left out."""
+
+import logging
+import re
+
+_IDENTITY_CARD = re.compile(r"(?<!\d)\d{17}[\dXx](?!\d)")
+_PHONE = re.compile(r"(?<!\d)(1[3-9]\d)\d{4}(\d{4})(?!\d)")
+_ROW_CONTENTS = re.compile(r"^DETAIL:.*$", re.MULTILINE)
+
+
+def masked(line: str) -> str:
+    """The line without identity cards, whole phone numbers and the contents of database rows."""
+    line = _ROW_CONTENTS.sub("DETAIL: (left out)", line)
+    return _PHONE.sub(r"\1****\2", _IDENTITY_CARD.sub("(identity card)", line))
+
+
+class MaskingFormatter(logging.Formatter):
+    """Masks the whole line, traceback included."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return masked(super().format(record))

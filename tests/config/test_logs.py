@@ -1,0 +1,38 @@
+"""People's numbers never reach a log."""
+
+import logging
+
+import pytest
+from django.db import IntegrityError
+
+from accounts.models import User
+from config.logs import MaskingFormatter
+from tests.factories.people import UserFactory
+
+
+def logged(message: str, exc_info: object = None) -> str:
+    record = logging.LogRecord("x", logging.ERROR, "x.py", 1, message, (), exc_info)
+    return MaskingFormatter("%(message)s").format(record)
+
+
+def test_identity_cards_are_left_out():
+    assert logged("card 44052418800101001X of alice") == "card (identity card) of alice"
+
+
+def test_phones_are_masked():
+    assert logged("sent to 13800138000") == "sent to 138****8000"
+
+
+def test_other_numbers_stay():
+    assert logged("withdrawal 20261123 of 1900000001") == "withdrawal 20261123 of 1900000001"
+
+
+@pytest.mark.django_db
+def test_the_contents_of_a_database_row_are_left_out():
+    UserFactory(phone="13800138000", nickname="secret-nickname")
+    with pytest.raises(IntegrityError) as caught:
+        User.objects.create(phone="13800138000", nickname="secret-nickname")
+    assert "13800138000" in str(caught.value)
+    line = logged("fault", (type(caught.value), caught.value, caught.value.__traceback__))
+    assert "IntegrityError" in line
+    assert "13800138000" not in line

@@ -1,0 +1,228 @@
+"""How groups come and go."""
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.models import User
+from config.clock import day_of
+from groups import cancelling
+from groups.models import CancelReason, Group, Member
+from integrations.models import GatewayEvent
+from robots.models import Robot, RobotDay
+from tests.doors import asked_of_gateway, gateway_tells, said_to
+from tests.factories.people import GroupFactory, RobotFactory, UserFactory, days_ago
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def alice() -> User:
+    return UserFactory(code="wx-alice")
+
+
+@pytest.fixture
+def robot() -> Robot:
+    return RobotFactory(code="r1")
+
+
+def pulled_in(code: str = "g1", robot: str = "r1", user: str = "wx-alice"):
+    return ("wait_for_bind", {"robot_id": robot, "group_id": code, "user_id": user, "name": "好群"})
+
+
+def bound(code: str = "g1", robot: str = "r1", user: str = "wx-alice", **facts):
+    return ("bind_group_success", {"robot_id": robot, "group_id": code, "user_id": user, "name": "好群", **facts})
+
+
+def test_a_robot_that_is_pulled_in_asks_the_gateway_to_bind(alice, robot):
+    gateway_tells(pulled_in())
+    assert asked_of_gateway("g1") == ["bind_group"]
+    assert said_to("wx-alice") == []
+
+
+def test_an_unknown_user_is_refused_silently(robot):
+    gateway_tells(pulled_in(user="nobody"))
+    assert asked_of_gateway("g1") == []
+    assert GatewayEvent.objects.get().status == GatewayEvent.Status.IGNORED
+
+
+def test_a_blocked_user_is_refused_silently(alice, robot):
+    User.objects.update(blocked_at=timezone.now())
+    gateway_tells(pulled_in())
+    assert asked_of_gateway("g1") == []
+    assert said_to("wx-alice") == []
+
+
+def test_a_full_robot_recommends_another_with_its_picture(alice):
+    RobotFactory(code="r1", group_count=30)
+    other = RobotFactory(name="二号", qr_code_url="http://e.com/qr.png")
+    gateway_tells(pulled_in())
+    assert asked_of_gateway("g1") == []
+    words = said_to("wx-alice")
+    assert "名额" in words[0]
+    assert other.name in words[1]
+    assert words[2] == "http://e.com/qr.png"
+
+
+def test_a_robot_out_of_quota_refuses_too(alice, robot):
+    RobotDay.objects.create(robot=robot, day=day_of(timezone.now()), quota=1, bound_count=1)
+    gateway_tells(pulled_in())
+    assert asked_of_gateway("g1") == []
+
+
+@pytest.mark.parametrize("reason", [CancelReason.ILLEGAL, CancelReason.POOR_LAUNCHES])
+def test_a_group_cancelled_for_its_faults_does_not_come_back(alice, robot, reason: int):
+    GroupFactory(code="g1", cancelled_at=timezone.now(), cancel_reason=reason)
+    gateway_tells(pulled_in())
+    assert asked_of_gateway("g1") == []
+    assert "违规" in said_to("wx-alice")[0]
+
+
+def test_a_group_cancelled_for_another_reason_may_come_back(alice, robot):
+    GroupFactory(code="g1", cancelled_at=timezone.now(), cancel_reason=CancelReason.ROBOT_KICKED)
+    gateway_tells(pulled_in())
+    assert asked_of_gateway("g1") == ["bind_group"]
+
+
+def test_a_group_that_is_served_already_is_refused(alice, robot):
+    GroupFactory(code="g1")
+    gateway_tells(pulled_in())
+    assert asked_of_gateway("g1") == []
+    assert "已经有" in said_to("wx-alice")[0]
+
+
+def test_a_bound_group_is_the_users_and_counts_on_the_robot(alice, robot):
+    gateway_tells(bound())
+    group = Group.objects.get()
+    assert (group.user, group.robot, group.name) == (alice, robot, "好群")
+    robot.refresh_from_db()
+    assert robot.group_count == 1
+    assert RobotDay.objects.get(robot=robot).bound_count == 1
+
+
+def test_a_bound_group_asks_for_its_members_and_thanks_the_user(alice, robot):
+    gateway_tells(bound())
+    assert asked_of_gateway("g1") == ["sync_members"]
+    assert "绑定成功" in said_to("wx-alice")[0]
+
+
+def test_being_told_twice_binds_once(alice, robot):
+    gateway_tells(bound())
+    gateway_tells(bound())
+    robot.refresh_from_db()
+    assert (Group.objects.count(), robot.group_count, len(said_to("wx-alice"))) == (1, 1, 1)
+
+
+def test_the_moment_of_binding_is_the_gateways(alice, robot):
+    gateway_tells(bound(bind_time="2026-01-02 03:04:05"))
+    assert timezone.localtime(Group.objects.get().bound_at).strftime("%F %T") == "2026-01-02 03:04:05"
+
+
+def test_a_group_bound_again_keeps_its_paid_days(alice, robot):
+    GroupFactory(code="g1", settle_count=12, cancelled_at=timezone.now(), cancel_reason=3)
+    GroupFactory(code="g1", settle_count=5, cancelled_at=timezone.now(), cancel_reason=3)
+    gateway_tells(bound())
+    assert Group.objects.active().get().settle_count == 12
+
+
+def test_the_last_free_place_recommends_another_robot(alice):
+    RobotFactory(code="r1", group_count=29)
+    other = RobotFactory(name="二号")
+    gateway_tells(bound())
+    assert other.name in said_to("wx-alice")[1]
+
+
+def test_a_robot_that_filled_up_meanwhile_lets_the_group_go(alice):
+    RobotFactory(code="r1", group_count=30)
+    gateway_tells(bound())
+    assert Group.objects.count() == 0
+    assert asked_of_gateway("g1") == ["unbind_group"]
+    assert "名额" in said_to("wx-alice")[0]
+
+
+def test_the_database_serves_a_group_once_at_a_time(alice, robot):
+    GroupFactory(code="g1")
+    with pytest.raises(IntegrityError, match="group_is_served_once_at_a_time"), transaction.atomic():
+        GroupFactory(code="g1")
+
+
+def test_a_failed_join_is_told_to_the_user(alice, robot):
+    words = {"robot_id": "r1", "group_id": "g1", "user_id": "wx-alice", "name": "好群", "reason": "群满了"}
+    gateway_tells(("robot_join_failed", words))
+    assert "群满了" in said_to("wx-alice")[0]
+
+
+def test_a_kicked_robot_ends_the_group(alice, robot):
+    gateway_tells(bound())
+    gateway_tells(("robot_kicked", {"robot_id": "r1", "group_id": "g1", "user_id": "wx-alice"}))
+    group = Group.objects.get()
+    assert (group.cancel_reason, group.cancelled_by) == (CancelReason.ROBOT_KICKED, "网关")
+    robot.refresh_from_db()
+    assert robot.group_count == 0
+
+
+def test_a_cancelled_group_asks_the_gateway_to_leave_and_says_nothing_more(alice, robot):
+    gateway_tells(bound())
+    group = Group.objects.get()
+    cancelling.cancel(group_ids=[group.pk], reason=CancelReason.OPERATOR, by="root", at=timezone.now())
+    assert asked_of_gateway("g1") == ["sync_members", "unbind_group"]
+    from robots.models import OutboxMessage  # noqa: PLC0415
+
+    waiting = OutboxMessage.objects.filter(group_code="g1", status=0)
+    assert [message.operation for message in waiting] == ["unbind_group"]
+
+
+def test_cancelling_twice_counts_once(alice, robot):
+    gateway_tells(bound())
+    group = Group.objects.get()
+    how = {"reason": CancelReason.OPERATOR, "by": "root", "at": timezone.now()}
+    assert cancelling.cancel(group_ids=[group.pk], **how) == 1
+    assert cancelling.cancel(group_ids=[group.pk], **how) == 0
+    robot.refresh_from_db()
+    assert robot.group_count == 0
+
+
+def test_a_group_that_was_unbound_by_hand_ends(alice, robot):
+    gateway_tells(bound())
+    gateway_tells(("unbind_group_success", {"robot_id": "r1", "group_id": "g1"}))
+    assert Group.objects.active().count() == 0
+
+
+def member(code: str, **facts):
+    return {"group_id": "g1", "user_id": code, "nickname": code.title(), "avatar": "", "is_admin": False, **facts}
+
+
+def test_members_join_change_and_leave_as_the_gateway_tells():
+    group = GroupFactory(code="g1", bound_at=days_ago(1))
+    gateway_tells(("group_members", [member("ann"), member("bob"), member("cid", is_admin=True)]))
+    gateway_tells(("group_members", [member("ann", nickname="安"), member("dan")]))
+    present = Member.objects.filter(left_at=None).order_by("code")
+    assert [(one.code, one.nickname) for one in present] == [("ann", "安"), ("dan", "Dan")]
+    group.refresh_from_db()
+    assert group.member_count == 2
+
+
+def test_members_are_written_in_a_fixed_number_of_statements(django_assert_max_num_queries):
+    GroupFactory(code="g1", bound_at=days_ago(1))
+    with django_assert_max_num_queries(40):
+        gateway_tells(("group_members", [member(f"m{n}") for n in range(300)]))
+
+
+def test_info_names_the_group_its_owner_and_its_size():
+    group = GroupFactory(code="g1", robot=RobotFactory(code="r1"))
+    robots = [{"robot_id": "r1", "robot_in_group": False}]
+    info = {"id": "g1", "name": "新名字", "admin_user_id": "wx-alice", "mem_count": 321, "robots": robots}
+    gateway_tells(("group_info", info))
+    group.refresh_from_db()
+    assert (group.name, group.wechat_owner_code, group.member_count, group.robot_is_in) == (
+        "新名字",
+        "wx-alice",
+        321,
+        False,
+    )
+
+
+@pytest.mark.parametrize("body", [{}, [], "x", 1, {"group_id": ["x"]}, [{"group_id": "g1"}]])
+def test_nonsense_is_ignored_and_kept(body):
+    gateway_tells(("group_members", body), ("bind_group_success", body), ("group_info", body))
+    assert set(GatewayEvent.objects.values_list("status", flat=True)) == {GatewayEvent.Status.IGNORED}

@@ -1,0 +1,199 @@
+"""Stars: what a rating does, and what the list shows of it."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from accounts.models import User
+from config.models import Scope
+from groups.models import CancelReason, Group, StarPlan, StarRating
+from robots.models import OutboxMessage
+from tests.api import ApiClient
+from tests.doors import key_with, said_to
+from tests.factories.money import rated
+from tests.factories.people import GroupFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+
+
+@pytest.fixture
+def alice() -> User:
+    return UserFactory(code="wx-alice")
+
+
+def rate(*groups: tuple[str, int], state: int = 1) -> dict:
+    data = [{"groupId": code, "state": state, "star": star} for code, star in groups]
+    return key_with(Scope.STARS_WRITE).post("/groups/star", {"command": "update_group_star", "data": data})
+
+
+def listed(user: User, status: int = 1) -> list[dict]:
+    return ApiClient(user).get("/groups", status=status)["data"]
+
+
+def test_a_rating_is_the_groups_star_and_history(alice):
+    group = GroupFactory(user=alice)
+    rate((group.code, 3))
+    rate((group.code, 2))
+    group.refresh_from_db()
+    assert group.star == 2
+    assert list(StarRating.objects.values_list("star", flat=True)) == [2, 3]
+
+
+def test_a_batch_with_one_bad_item_changes_nothing(alice):
+    group = GroupFactory(user=alice)
+    told = rate((group.code, 3), ("nobody", 2))
+    assert told["code"] == 1403
+    assert "data.1.groupId" in told["description"]
+    group.refresh_from_db()
+    assert group.star is None
+    assert StarRating.objects.count() == 0
+
+
+def test_a_cancelled_group_cannot_be_rated():
+    group = GroupFactory(cancelled_at=timezone.now(), cancel_reason=3)
+    assert rate((group.code, 3))["code"] == 1403
+
+
+def test_a_group_may_be_named_by_its_id():
+    group = GroupFactory()
+    assert rate((str(group.pk), 3))["code"] == 1200
+    group.refresh_from_db()
+    assert group.star == 3
+
+
+@pytest.mark.parametrize(("star", "switch"), [(1, True), (3, True), (4, False), (5, False)])
+def test_four_and_five_stars_switch_launches_off(star: int, switch: bool):
+    group = GroupFactory()
+    rate((group.code, star))
+    group.refresh_from_db()
+    assert group.launch_switch is switch
+
+
+def test_a_switch_that_is_off_stays_off():
+    group = GroupFactory(launch_switch=False)
+    rate((group.code, 2))
+    group.refresh_from_db()
+    assert group.launch_switch is False
+
+
+def test_the_owner_is_told(alice):
+    group = GroupFactory(user=alice, name="好群")
+    rate((group.code, 3))
+    assert said_to("wx-alice") == ["群「好群」评为 3 星,以后每天的收益按新星级计算。"]
+
+
+@pytest.mark.parametrize(("hour", "held"), [(0, True), (7, True), (8, False), (23, False)])
+def test_nobody_is_told_between_midnight_and_eight(alice, hour: int, held: bool):
+    group = GroupFactory(user=alice)
+    with time_machine.travel(datetime(2026, 11, 20, hour, 30, tzinfo=SHANGHAI), tick=False):
+        rate((group.code, 3))
+        message = OutboxMessage.objects.get()
+        eight = datetime(2026, 11, 20, 8, tzinfo=SHANGHAI).astimezone(UTC)
+        assert message.not_before == (eight if held else timezone.now())
+
+
+def test_a_silent_one_star_group_is_cancelled():
+    group = GroupFactory()
+    rate((group.code, 1), state=6)
+    group.refresh_from_db()
+    assert group.cancel_reason == CancelReason.TOO_LITTLE_TALK
+
+
+def test_the_21st_one_star_group_of_a_user_is_cancelled(alice):
+    for _ in range(20):
+        rated(1, user=alice)
+    last = GroupFactory(user=alice)
+    rate((last.code, 1))
+    last.refresh_from_db()
+    assert last.cancel_reason == CancelReason.TOO_MANY_LOW_STARS
+    assert Group.objects.active().filter(user=alice).count() == 20
+
+
+def test_the_20th_one_star_group_stays(alice):
+    for _ in range(19):
+        rated(1, user=alice)
+    last = GroupFactory(user=alice)
+    rate((last.code, 1))
+    last.refresh_from_db()
+    assert last.cancelled_at is None
+
+
+def test_ratings_take_a_fixed_number_of_queries(django_assert_num_queries, alice):
+    system = key_with(Scope.STARS_WRITE)
+    groups = GroupFactory.create_batch(40, user=alice)
+    data = [{"groupId": group.code, "state": 1, "star": 3} for group in groups]
+    system.post("/groups/star", {"command": "update_group_star", "data": data[:1]})
+    with django_assert_num_queries(13):
+        system.post("/groups/star", {"command": "update_group_star", "data": data})
+
+
+@pytest.mark.parametrize(("star", "price"), [(1, 0.6), (2, 1.5), (3, 3.0), (4, 9.0), (5, 30.0)])
+def test_the_list_shows_the_stars_price(alice, star: int, price: float):
+    rated(star, user=alice)
+    [group] = listed(alice)
+    assert (group["quality_level"], group["group_income"], group["text_income"]) == (star, price, 0.16)
+
+
+def test_an_unrated_group_has_code_name_and_day_only(alice):
+    group = GroupFactory(user=alice, name="新群")
+    [told] = listed(alice, status=0)
+    day = timezone.localtime(group.bound_at).strftime("%Y-%m-%d")
+    known = {"code": group.code, "name": "新群", "create_date": day}
+    assert told == dict.fromkeys(told) | known
+    assert len(told) == 11
+
+
+def test_rated_and_old_groups_are_apart_from_the_unrated(alice):
+    rated(3, user=alice)
+    GroupFactory(user=alice, is_legacy=True)
+    GroupFactory(user=alice)
+    assert (len(listed(alice, 1)), len(listed(alice, 0))) == (2, 1)
+
+
+def test_the_robots_name_is_its_nickname_in_the_group(alice):
+    rated(3, user=alice, robot_nickname="小秘书")
+    assert listed(alice)[0]["robot_name"] == "小秘书"
+
+
+def test_income_ends_when_all_days_are_paid_and_launches_are_off(alice):
+    rated(5, user=alice, settle_count=30)
+    assert listed(alice)[0]["income_status"] == "未收益"
+
+
+@pytest.mark.parametrize("facts", [{"star": 5, "settle_count": 29}, {"star": 3, "settle_count": 30}])
+def test_income_goes_on_with_days_left_or_launches_on(alice, facts: dict):
+    rated(user=alice, **facts)
+    assert listed(alice)[0]["income_status"] == "收益中"
+
+
+def test_a_new_plan_changes_the_price_from_its_first_day(alice):
+    rated(3, user=alice)
+    tomorrow = timezone.localdate() + timedelta(days=1)
+    StarPlan.objects.create(star=3, daily_profit="0.20", income_days=30, valid_from=tomorrow)
+    assert listed(alice)[0]["group_income"] == 3.0
+    StarPlan.objects.filter(valid_from=tomorrow).update(valid_from=timezone.localdate())
+    assert listed(alice)[0]["group_income"] == 6.0
+
+
+def test_the_list_is_ones_own(alice):
+    rated(3)
+    assert listed(alice) == []
+
+
+def test_a_cancelled_group_leaves_the_list(alice):
+    rated(3, user=alice, cancelled_at=timezone.now(), cancel_reason=4)
+    assert listed(alice) == []
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_the_list_takes_as_many_queries_for_40_groups_as_for_one(alice, status: int, django_assert_num_queries):
+    client = ApiClient(alice)
+    for _ in range(40):
+        rated(3, user=alice)
+        GroupFactory(user=alice)
+    with django_assert_num_queries(5 if status else 3):
+        assert len(client.get("/groups", status=status, page_size=40)["data"]) == 40

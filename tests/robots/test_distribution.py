@@ -1,0 +1,228 @@
+"""Assigning robots: who gets which, and limits that hold whatever races."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from config.clock import day_of
+from robots import pool
+from robots.models import Robot, RobotDay, Scan
+from robots.tasks import snapshot_quotas
+from tests.api import ApiClient
+from tests.factories.people import GroupFactory, RobotFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def scan(name: str = "alice", **facts) -> dict:
+    body = {"open_id": f"open-{name}", "union_id": f"union-{name}", "sharing_user_id": "", "channel": "", **facts}
+    return ApiClient().post("/robot/distribution", body)
+
+
+def day_of_robot(robot: Robot, **facts) -> RobotDay:
+    return RobotDay.objects.create(robot=robot, day=day_of(timezone.now()), **facts)
+
+
+def test_a_visitor_gets_a_robot():
+    robot = RobotFactory()
+    assert scan()["data"] == {
+        "head_url": robot.avatar_url,
+        "qr_code": robot.qr_code_url,
+        "wechat_no": robot.wechat_no,
+        "name": robot.name,
+    }
+
+
+def test_the_same_visitor_gets_the_same_robot():
+    RobotFactory.create_batch(5)
+    assert len({scan()["data"]["wechat_no"] for _ in range(5)}) == 1
+
+
+def test_another_day_and_a_used_up_robot_change_nothing_for_whom_it_was_shown_to():
+    robot = RobotFactory()
+    scan()
+    Robot.objects.filter(pk=robot.pk).update(status=Robot.Status.UNDISTRIBUTABLE)
+    RobotFactory()
+    assert scan()["data"]["wechat_no"] == robot.wechat_no
+
+
+@pytest.mark.parametrize("status", [Robot.Status.REMOVED, Robot.Status.BANNED])
+def test_a_robot_that_is_gone_is_replaced(status: int):
+    gone = RobotFactory()
+    scan()
+    Robot.objects.filter(pk=gone.pk).update(status=status, banned_at=timezone.now())
+    other = RobotFactory()
+    assert scan()["data"]["wechat_no"] == other.wechat_no
+    assert Scan.objects.get().robot == other
+
+
+def test_no_robot_is_1600():
+    assert scan()["code"] == 1600
+
+
+@pytest.mark.parametrize("status", [Robot.Status.UNDISTRIBUTABLE, Robot.Status.REMOVED, Robot.Status.BANNED])
+def test_only_assignable_robots_are_given_to_newcomers(status: int):
+    RobotFactory(status=status, banned_at=timezone.now())
+    assert scan()["code"] == 1600
+
+
+def test_the_channel_must_be_the_callers():
+    RobotFactory(channel="north")
+    assert scan(channel="south")["code"] == 1600
+    assert scan(channel="")["code"] == 1600
+    assert scan(channel="north")["code"] == 1200
+
+
+def test_robots_with_most_quota_left_come_first():
+    RobotFactory(group_count=20)
+    roomy = RobotFactory(group_count=3)
+    assert {scan(str(n))["data"]["wechat_no"] for n in range(6)} == {roomy.wechat_no}
+
+
+def test_equals_are_chosen_at_random():
+    RobotFactory.create_batch(3)
+    assert len({scan(str(n))["data"]["wechat_no"] for n in range(40)}) == 3
+
+
+def test_a_robot_is_shown_to_three_people_per_group_it_may_take_on():
+    RobotFactory(group_count=29)
+    codes = [scan(str(n))["code"] for n in range(4)]
+    assert codes == [1200, 1200, 1200, 1600]
+
+
+def test_a_robot_whose_day_is_used_up_is_not_shown():
+    robot = RobotFactory()
+    day_of_robot(robot, quota=15, bound_count=15)
+    assert scan()["code"] == 1600
+
+
+def test_a_full_robot_is_not_shown():
+    robot = RobotFactory(group_count=30)
+    day_of_robot(robot, quota=5)
+    assert scan()["code"] == 1600
+
+
+def test_the_midnight_snapshot_gives_each_robot_what_is_left():
+    empty, fuller, full = (RobotFactory(group_count=n) for n in (0, 20, 30))
+    assert snapshot_quotas() == 3
+    quotas = {day.robot: day.quota for day in RobotDay.objects.select_related("robot")}
+    assert quotas == {empty: 15, fuller: 10, full: 0}
+
+
+def test_the_snapshot_keeps_a_quota_that_is_there():
+    robot = RobotFactory()
+    day_of_robot(robot, quota=7)
+    snapshot_quotas()
+    assert RobotDay.objects.get(robot=robot).quota == 7
+
+
+def test_an_unknown_sharer_is_1404():
+    RobotFactory()
+    assert scan(sharing_user_id="nobody")["code"] == 1404
+
+
+def test_a_sharer_may_be_named_by_code():
+    RobotFactory()
+    master = UserFactory()
+    scan(sharing_user_id=master.code)
+    assert Scan.objects.get().inviter == master
+
+
+def test_the_first_sharer_stays():
+    RobotFactory()
+    first, second = UserFactory(), UserFactory()
+    scan(sharing_user_id=str(first.pk))
+    scan(sharing_user_id=str(second.pk))
+    assert Scan.objects.get().inviter == first
+
+
+def test_nobody_is_ones_own_sharer():
+    RobotFactory()
+    alice = UserFactory(union_id="union-alice")
+    scan(sharing_user_id=str(alice.pk))
+    assert Scan.objects.get().inviter is None
+
+
+def test_the_database_refuses_a_31st_group():
+    robot = RobotFactory(group_count=30)
+    with pytest.raises(IntegrityError, match="robot_serves_at_most_30_groups"), transaction.atomic():
+        Robot.objects.filter(pk=robot.pk).update(group_count=31)
+
+
+def test_the_database_refuses_more_than_the_days_quota():
+    day = day_of_robot(RobotFactory(), quota=2, bound_count=2)
+    with pytest.raises(IntegrityError, match="bound_within_quota"), transaction.atomic():
+        RobotDay.objects.filter(pk=day.pk).update(bound_count=3)
+
+
+def test_yesterdays_groups_do_not_count_against_today():
+    robot = RobotFactory(group_count=15)
+    yesterday = day_of(timezone.now() - timedelta(days=1))
+    RobotDay.objects.create(robot=robot, day=yesterday, quota=15, bound_count=15)
+    assert pool.has_room(robot, day=day_of(timezone.now()))
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_racing_visitors_never_exceed_a_limit():
+    RobotFactory(group_count=28)
+    RobotFactory(group_count=29)
+
+    def visit(number: int) -> int:
+        try:
+            return scan(str(number))["code"]
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as threads:
+        codes = list(threads.map(visit, range(24)))
+    assert sorted(codes) == [1200] * 9 + [1600] * 15
+    assert sorted(RobotDay.objects.values_list("quota", "shown_count")) == [(1, 3), (2, 6)]
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_racing_groups_never_exceed_the_quota():
+    robot = RobotFactory(group_count=28)
+    today = day_of(timezone.now())
+
+    def take(_: int) -> bool:
+        try:
+            pool.take_group(robot, day=today)
+        except pool.RobotUsedUp:
+            return False
+        else:
+            return True
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(take, range(16))) == 2
+    robot.refresh_from_db()
+    assert robot.group_count == 30
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_one_visitor_racing_herself_gets_one_robot():
+    RobotFactory.create_batch(5)
+
+    def visit(_: int) -> str:
+        try:
+            return scan()["data"]["wechat_no"]
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as threads:
+        assert len(set(threads.map(visit, range(16)))) == 1
+    assert sum(RobotDay.objects.values_list("shown_count", flat=True)) == 1
+
+
+def test_cancelled_groups_free_the_robot_but_not_its_day():
+    robot = RobotFactory()
+    day = day_of_robot(robot, quota=15, bound_count=1)
+    group = GroupFactory(robot=robot)
+    pool.release_groups({group.robot_id: 1})
+    robot.refresh_from_db()
+    day.refresh_from_db()
+    assert (robot.group_count, day.bound_count) == (0, 1)

@@ -1,0 +1,259 @@
+"""What goes out: in order, at a robot's pace, at least once to the gateway and once in the chat."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from django.utils import timezone
+
+from integrations.robot_gateway import RobotGateway
+from robots import outbox, sender
+from robots.models import MessageAttempt, OutboxMessage, Robot
+from robots.tasks import send_outbox
+from tests.factories.people import RobotFactory
+
+pytestmark = pytest.mark.django_db
+Status = OutboxMessage.Status
+
+
+@pytest.fixture
+def robot(sandbox) -> Robot:
+    return RobotFactory(code="sandbox-robot-1")
+
+
+def say(robot: Robot, words: str, group: str = "g1", at: datetime | None = None) -> OutboxMessage:
+    return outbox.say_in_group(
+        robot=robot, group_code=group, content=outbox.text(words), cause="test", at=at or timezone.now()
+    )
+
+
+def heard(sandbox) -> list[str]:
+    return [message["content"] for message in sandbox.state.messages.values()]
+
+
+def broken(sandbox, mode: str) -> None:
+    sandbox.state.note("fault", system="gateway", mode=mode, rate=1.0)
+
+
+def mended(sandbox) -> None:
+    sandbox.state.faults.clear()
+
+
+def make_due() -> None:
+    OutboxMessage.objects.filter(status=Status.WAITING).update(
+        retry_at=timezone.now(), leased_until=None, lease=None
+    )
+
+
+def test_a_message_is_said_in_the_group(robot, sandbox):
+    message = outbox.say_in_group(
+        robot=robot, group_code="g1", content=outbox.text("你好"), mentions=["bob"], cause="test", at=timezone.now()
+    )
+    assert send_outbox() == 1
+    [told] = sandbox.state.messages.values()
+    assert (told["robot_id"], told["group_id"], told["users"], told["type"], told["content"]) == (
+        "sandbox-robot-1",
+        "g1",
+        ["bob"],
+        3,
+        "你好",
+    )
+    assert told["message_no"] == str(message.message_no)
+    message.refresh_from_db()
+    assert (message.status, message.try_count) == (Status.SENT, 1)
+
+
+def test_a_link_and_a_picture_keep_their_parts(robot, sandbox):
+    content = outbox.link(title="标题", url="http://e.com", desc="说明")
+    outbox.tell_user(robot=robot, user_code="u1", content=content, cause="test", at=timezone.now())
+    outbox.tell_user(
+        robot=robot, user_code="u2", content=outbox.image("http://e.com/p.png"), cause="test", at=timezone.now()
+    )
+    send_outbox()
+    link, picture = sorted(sandbox.state.messages.values(), key=lambda message: message["user_id"])
+    assert (link["type"], link["title"], link["url"], link["desc"]) == (6, "标题", "http://e.com", "说明")
+    assert (picture["type"], picture["url"], picture["user_id"]) == (8, "http://e.com/p.png", "u2")
+
+
+def test_messages_of_one_chat_keep_their_order(robot, sandbox):
+    for number in range(5):
+        say(robot, str(number))
+    send_outbox()
+    assert heard(sandbox) == ["0", "1", "2", "3", "4"]
+
+
+def test_a_message_that_fails_holds_back_its_chat_only(robot, sandbox):
+    first = say(robot, "first")
+    OutboxMessage.objects.filter(pk=first.pk).update(retry_at=timezone.now() + timedelta(minutes=1))
+    say(robot, "second")
+    say(robot, "elsewhere", group="g2")
+    send_outbox()
+    assert heard(sandbox) == ["elsewhere"]
+
+
+def test_a_message_held_for_the_morning_holds_back_nothing(robot, sandbox):
+    later = timezone.now() + timedelta(hours=3)
+    outbox.tell_user(
+        robot=robot, user_code="u1", content=outbox.text("later"), cause="t", at=timezone.now(), not_before=later
+    )
+    outbox.tell_user(robot=robot, user_code="u1", content=outbox.text("now"), cause="t", at=timezone.now())
+    send_outbox()
+    assert heard(sandbox) == ["now"]
+
+
+def test_a_robot_says_at_most_20_messages_a_minute(robot, sandbox):
+    for number in range(25):
+        say(robot, str(number), group=f"g{number}")
+    assert send_outbox() == 20
+    assert send_outbox() == 0
+    assert OutboxMessage.objects.filter(status=Status.WAITING).count() == 5
+
+
+def test_the_pace_is_a_setting(robot, sandbox, settings):
+    settings.ROBOT_MESSAGES_PER_MINUTE = 3
+    for number in range(5):
+        say(robot, str(number), group=f"g{number}")
+    assert send_outbox() == 3
+
+
+def test_every_robot_has_its_own_pace(robot, sandbox, settings):
+    settings.ROBOT_MESSAGES_PER_MINUTE = 2
+    other = RobotFactory(code="sandbox-robot-2")
+    for number in range(3):
+        say(robot, "a", group=f"a{number}")
+        say(other, "b", group=f"b{number}")
+    assert send_outbox() == 4
+
+
+def test_asking_the_gateway_to_bind_does_not_count_as_saying(robot, sandbox, settings):
+    settings.ROBOT_MESSAGES_PER_MINUTE = 1
+    for number in range(3):
+        outbox.ask_gateway(
+            outbox.Operation.BIND_GROUP,
+            robot=robot,
+            group_code=f"g{number}",
+            content={"name": ""},
+            cause="t",
+            at=timezone.now(),
+        )
+    assert send_outbox() == 3
+
+
+def test_five_tries_then_it_is_parked_for_an_operator(robot, sandbox):
+    broken(sandbox, "error")
+    message = say(robot, "x")
+    for _ in range(5):
+        make_due()
+        send_outbox()
+    message.refresh_from_db()
+    assert (message.status, message.try_count) == (Status.PARKED, 5)
+    assert message.reason
+    assert MessageAttempt.objects.count() == 5
+
+
+def test_the_tries_are_spread_over_about_half_an_hour(robot, sandbox):
+    broken(sandbox, "error")
+    message = say(robot, "x")
+    waits = []
+    for _ in range(4):
+        make_due()
+        send_outbox()
+        message.refresh_from_db()
+        waits.append((message.retry_at - timezone.now()).total_seconds())
+    assert waits == sorted(waits)
+    assert 20 * 60 < sum(waits) < 40 * 60
+
+
+def test_a_parked_message_is_sent_when_an_operator_says_so(robot, sandbox):
+    broken(sandbox, "error")
+    message = say(robot, "x")
+    for _ in range(5):
+        make_due()
+        send_outbox()
+    mended(sandbox)
+    assert sender.retry([message], at=timezone.now()) == 1
+    send_outbox()
+    assert heard(sandbox) == ["x"]
+
+
+def test_a_lost_reply_is_asked_again_and_said_once(robot, sandbox):
+    broken(sandbox, "drop_reply")
+    message = say(robot, "x")
+    send_outbox()
+    mended(sandbox)
+    make_due()
+    send_outbox()
+    message.refresh_from_db()
+    [told] = sandbox.state.messages.values()
+    assert (told["requests"], message.status) == (2, Status.SENT)
+    assert list(message.attempts.values_list("outcome", flat=True)) == ["unknown", "done"]
+
+
+def test_a_gateway_that_is_away_is_tried_again(robot, settings):
+    settings.GATEWAY_BASE_URL = "http://127.0.0.1:1"
+    message = say(robot, "x")
+    send_outbox()
+    message.refresh_from_db()
+    assert (message.status, message.try_count) == (Status.WAITING, 1)
+    assert message.attempts.get().outcome == "unavailable"
+
+
+def test_what_a_killed_sender_had_in_hand_is_sent_when_its_lease_ends(robot, sandbox):
+    say(robot, "x")
+    [taken] = sender.claim(at=timezone.now())
+    assert send_outbox() == 0
+    OutboxMessage.objects.filter(pk=taken.pk).update(leased_until=timezone.now() - timedelta(seconds=1))
+    assert send_outbox() == 1
+    assert heard(sandbox) == ["x"]
+
+
+def test_a_slow_sender_that_lost_its_lease_does_not_undo_what_the_next_did(robot, sandbox):
+    say(robot, "x")
+    [slow] = sender.claim(at=timezone.now())
+    OutboxMessage.objects.filter(pk=slow.pk).update(leased_until=timezone.now() - timedelta(seconds=1))
+    send_outbox()
+    late = sender.Attempt(slow, MessageAttempt.Outcome.UNKNOWN, "timed out", timezone.now())
+    sender.settle([late])
+    slow.refresh_from_db()
+    assert slow.status == Status.SENT
+
+
+def test_a_banned_robot_says_nothing(robot, sandbox):
+    say(robot, "x")
+    Robot.objects.update(status=Robot.Status.BANNED, banned_at=timezone.now())
+    assert send_outbox() == 0
+
+
+def test_a_closed_message_is_never_sent(robot, sandbox):
+    message = say(robot, "x")
+    assert outbox.close_waiting(group_code="g1", reason="群已注销", at=timezone.now()) == 1
+    assert send_outbox() == 0
+    message.refresh_from_db()
+    assert (message.status, message.reason) == (Status.CLOSED, "群已注销")
+
+
+def test_the_same_thing_is_said_once_for_ever(robot):
+    for _ in range(2):
+        outbox.tell_user(
+            robot=robot, user_code="u", content=outbox.text("x"), cause="t", at=timezone.now(), dedupe_key="once"
+        )
+    assert OutboxMessage.objects.count() == 1
+
+
+def test_claiming_takes_a_fixed_number_of_queries(robot, sandbox, django_assert_num_queries):
+    for number in range(50):
+        say(robot, "x", group=f"g{number}")
+    with django_assert_num_queries(4):  # savepoint, claim, release, read
+        assert len(sender.claim(at=timezone.now())) == 50
+
+
+def test_a_refusal_of_the_gateway_is_written_down(robot, sandbox):
+    unknown = RobotFactory(code="nobody")
+    message = say(unknown, "x")
+    send_outbox()
+    assert message.attempts.get().outcome == "refused"
+    assert "301" in message.attempts.get().answer
+
+
+def test_the_roster_of_the_gateway_is_read(sandbox):
+    robots = RobotGateway.from_settings().robots()
+    assert [robot["robot_id"] for robot in robots] == [f"sandbox-robot-{n}" for n in range(1, 6)]
