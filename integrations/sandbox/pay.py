@@ -130,7 +130,11 @@ class PayPlayer:
         if bill.get("notify_url"):
             threading.Thread(target=self._post_notify, args=(bill,), daemon=True).start()
 
-    def _post_notify(self, bill: dict[str, Any]) -> None:
+    def notify_of(self, number: str) -> tuple[bytes, dict[str, str]]:
+        """The body and the signed headers that tell how a bill stands."""
+        return self._sealed(self.state.bills[number])
+
+    def _sealed(self, bill: dict[str, Any]) -> tuple[bytes, dict[str, str]]:
         nonce = secrets.token_hex(6)
         told = json.dumps(_public(bill)).encode()
         sealed = AESGCM(self.api_v3_key.encode()).encrypt(nonce.encode(), told, b"mch_payment")
@@ -146,10 +150,13 @@ class PayPlayer:
             },
         }
         raw = json.dumps(body).encode()
+        return raw, {"Content-Type": "application/json", **self._signed(raw)}
+
+    def _post_notify(self, bill: dict[str, Any]) -> None:
         for pause in (0.3, 1, 3, 10):
             time.sleep(pause)
             try:
-                headers = {"Content-Type": "application/json", **self._signed(raw)}
+                raw, headers = self._sealed(bill)
                 if requests.post(bill["notify_url"], data=raw, headers=headers, timeout=10).ok:
                     return
             except requests.RequestException:

@@ -1,0 +1,170 @@
+"""`manage.py up` as people meet it: twice at once, on a taken port, killed, in odd folders, stopped."""
+
+import os
+import re
+import signal
+import socket
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.journey.product import Product, wait_for
+
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
+
+
+def _running(product: Product) -> dict[int, str]:
+    """pid → command line of whatever runs with this product's directory in its environment or as its home."""
+    found = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            environment = (entry / "environ").read_bytes().split(b"\0")
+            is_ours = f"RUN_DIR={product.run_dir}".encode() in environment
+            is_home = (entry / "cwd").readlink().is_relative_to(product.run_dir)  # Redis rewrites its environment
+            is_dead = (entry / "stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+            if (is_ours or is_home) and not is_dead:
+                found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+    return found
+
+
+def processes_of(product: Product) -> list[str]:
+    return list(_running(product).values())
+
+
+def pids_of(product: Product, words: str) -> list[int]:
+    return [pid for pid, command in _running(product).items() if words in command]
+
+
+@pytest.fixture
+def product(tmp_path: Path):
+    running = Product(tmp_path / "run", "--no-demo")
+    yield running
+    if running.process is not None and not running.ended:
+        os.killpg(running.process.pid, signal.SIGKILL)
+        running.process.wait()
+        wait_for(lambda: not processes_of(running), 15, lambda: processes_of(running))
+
+
+def test_it_starts_says_where_everything_is_and_stops_cleanly(product: Product):
+    product.start().wait_until_ready()
+    assert f"{product.url}/docs" in product.said
+    assert re.search(r"Password: +\S{12,}", product.said)
+    assert product.stop() < 10
+    assert "stopped" in product.said
+    assert product.process is not None
+    assert product.process.returncode == 0
+    assert processes_of(product) == []
+    assert not (product.run_dir / "services.json").exists()
+
+
+def test_data_survives_a_restart_and_the_password_is_printed_once(product: Product):
+    product.start().wait_until_ready()
+    scan = {"open_id": "o", "union_id": "u", "sharing_user_id": "", "channel": ""}
+    robot = product.call("POST", "/robot/distribution", scan)["data"]
+    product.stop()
+    product.output.clear()
+    began = time.monotonic()
+    product.start().wait_until_ready()
+    assert time.monotonic() - began < 15
+    assert "Password" not in product.said
+    assert product.call("POST", "/robot/distribution", scan)["data"] == robot
+
+
+def test_a_second_one_says_that_one_is_running(product: Product):
+    product.start().wait_until_ready()
+    second = Product(product.run_dir, "--no-demo").start()
+    wait_for(lambda: second.ended, 20)
+    assert "Already running" in second.said
+    assert product.url in second.said
+    assert product.call("GET", "/s/x")["code"] == 1404
+
+
+@pytest.mark.parametrize("name", ["PORT", "SANDBOX_PORT"])
+def test_a_taken_port_is_a_clear_message(product: Product, name: str):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        product.env[name] = str(port)
+        product.start()
+        wait_for(lambda: product.ended, 20)
+    assert f"Port {port} is taken" in product.said
+    assert f"{name}=" in product.said
+    assert processes_of(product) == []
+
+
+def test_it_starts_again_after_everything_was_killed(product: Product):
+    product.start().wait_until_ready()
+    for pid in pids_of(product, ""):
+        os.kill(pid, signal.SIGKILL)
+    assert product.process is not None
+    product.process.wait()
+    product.output.clear()
+    product.start().wait_until_ready()
+    assert product.call("GET", "/s/x")["code"] == 1404
+    assert product.stop() < 10
+    assert processes_of(product) == []
+
+
+def test_killing_only_its_own_process_leaves_nothing_running(product: Product):
+    product.start().wait_until_ready()
+    assert product.process is not None
+    product.process.kill()
+    product.process.wait()
+    wait_for(lambda: not processes_of(product), 15, lambda: processes_of(product))
+
+
+@pytest.mark.parametrize(
+    "words", ["gunicorn", "celery --quiet -A config worker", "celery --quiet -A config beat", "manage.py sandbox"]
+)
+def test_a_child_that_dies_is_started_again(product: Product, words: str):
+    product.start().wait_until_ready()
+    before = pids_of(product, words)
+    os.kill(min(before), signal.SIGKILL)
+    wait_for(lambda: "starting it again" in product.said, 10)
+    wait_for(lambda: set(pids_of(product, words)) - set(before), 10)
+    wait_for(lambda: _answers(f"{product.url}/s/x") and _answers(f"{product.sandbox_url}/_/"), 20)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=5).status_code < 500
+    except requests.RequestException:
+        return False
+
+
+@pytest.mark.parametrize("words", ["postgres", "valkey-server"])
+def test_a_database_that_dies_is_started_again_with_its_data(product: Product, words: str):
+    product.start().wait_until_ready()
+    scan = {"open_id": "o", "union_id": "u", "sharing_user_id": "", "channel": ""}
+    robot = product.call("POST", "/robot/distribution", scan)["data"]
+    os.kill(min(pids_of(product, f"/bin/{words} " if words == "postgres" else words)), signal.SIGKILL)
+    wait_for(lambda: "starting them again" in product.said, 15)
+    wait_for(lambda: _answers(f"{product.url}/s/x"), 30)
+    wait_for(lambda: product.call("POST", "/robot/distribution", scan).get("data") == robot, 20)
+
+
+@pytest.mark.parametrize("name", ["with spaces in it", "x" * 150], ids=["spaces", "150 characters"])
+def test_it_runs_in_odd_folders(tmp_path: Path, name: str):
+    product = Product(tmp_path / name / "run dir", "--no-demo")
+    product.start().wait_until_ready()
+    assert product.call("GET", "/s/x")["code"] == 1404
+    assert product.stop() < 10
+
+
+def test_the_demo_world_is_played_on_the_first_start_and_kept(product: Product):
+    product.words = ()
+    product.start()
+    wait_for(lambda: "The demo world is there" in product.said or product.ended, 90, lambda: product.said[-3000:])
+    listed = product.call("POST", "/admin/withdraw", {})
+    assert sorted(row["status"] for row in listed["data"]) == [0, 0, 1, 2, 2, 3, 3, 3, 4]
+    assert "there already" in product.run("demo")
+    assert "in order" in product.run("check_ledger")
+
+
+def test_a_command_without_the_services_says_what_to_do(tmp_path: Path):
+    with pytest.raises(AssertionError, match="Start it with 'make run'"):
+        Product(tmp_path / "run").run("check_ledger")

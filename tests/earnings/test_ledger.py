@@ -1,0 +1,218 @@
+"""What PostgreSQL itself refuses, whoever asks and however."""
+
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError, InternalError, connection, transaction
+from django.utils import timezone
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from accounts.models import User
+from config.clock import day_of
+from earnings import ledger
+from earnings.ledger import Move
+from earnings.models import Account, Bucket, LedgerEntry, LedgerTransaction, SlipType, TransactionKind
+from tests.factories.money import balance, give
+from tests.factories.people import UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def alice() -> User:
+    return UserFactory()
+
+
+def sql(statement: str, *values: object) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(statement, values)
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def post(*moves: Move, cause: str = "") -> LedgerTransaction:
+    now = timezone.now()
+    return ledger.post(
+        kind=TransactionKind.SETTLEMENT, cause=cause or f"test:{uuid4()}", day=day_of(now), at=now, moves=moves
+    )
+
+
+def test_a_balanced_movement_moves_the_balance(alice):
+    give(alice, "12.34")
+    assert balance(alice) == ("12.34", "0.00")
+
+
+def test_an_unbalanced_movement_is_refused(alice):
+    account = ledger.account_of(alice)
+    with pytest.raises(IntegrityError, match="add up to nothing"), transaction.atomic():
+        post(
+            Move(account, Decimal("1.00"), slip_type=SlipType.OTHER),
+            Move(ledger.house(Account.Kind.REWARDS), Decimal("-0.99")),
+        )
+    assert balance(alice) == ("0.00", "0.00")
+
+
+def test_a_movement_without_entries_is_refused():
+    with pytest.raises(IntegrityError, match="at least two entries"):
+        sql(
+            "INSERT INTO earnings_ledgertransaction (id, kind, cause, day, posted_at, posted_by, reason)"
+            " VALUES (gen_random_uuid(), 'settlement', 'x', current_date, now(), '', '')"
+        )
+
+
+def test_entries_added_to_a_movement_later_must_balance_too(alice):
+    give(alice, "5")
+    posted = LedgerTransaction.objects.get()
+    with pytest.raises(IntegrityError, match="add up to nothing"):
+        sql(
+            "INSERT INTO earnings_ledgerentry (transaction_id, account_id, bucket, amount, day)"
+            " VALUES (%s, %s, 'available', 1, %s)",
+            posted.pk,
+            ledger.account_of(alice).pk,
+            posted.day,
+        )
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE earnings_ledgerentry SET amount = amount * 2",
+        "UPDATE earnings_ledgerentry SET account_id = account_id",
+        "DELETE FROM earnings_ledgerentry",
+        "UPDATE earnings_ledgertransaction SET cause = 'x'",
+        "DELETE FROM earnings_ledgertransaction",
+    ],
+)
+def test_history_cannot_be_changed(alice, statement: str):
+    give(alice, "5")
+    with pytest.raises((IntegrityError, InternalError), match="append-only"):
+        sql(statement)
+
+
+def test_history_cannot_be_truncated_in_the_real_schema():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_get_functiondef('ledger_refuse_change'::regproc)")
+        assert "append-only" in cursor.fetchone()[0]
+    migration = __import__("earnings.migrations.0002_ledger_rules", fromlist=["LEDGER"])
+    assert migration.LEDGER.count("BEFORE UPDATE OR DELETE OR TRUNCATE") == 3
+
+
+@pytest.mark.parametrize("column", ["available", "withdrawing", "earned"])
+def test_totals_cannot_be_set_by_hand(alice, column: str):
+    give(alice, "5")
+    with pytest.raises(IntegrityError, match="follow from its entries"):
+        sql(f"UPDATE earnings_account SET {column} = {column} + 1 WHERE kind = 'user'")
+
+
+def test_an_account_starts_at_nothing(alice):
+    with pytest.raises(IntegrityError, match="follow from its entries"), transaction.atomic():
+        Account.objects.create(user=alice, available=Decimal(1))
+
+
+def test_the_available_balance_is_never_negative(alice):
+    give(alice, "5")
+    account = ledger.account_of(alice)
+    with pytest.raises(ledger.BalanceWouldBeNegative), transaction.atomic():
+        post(
+            Move(account, Decimal("-5.01"), slip_type=SlipType.OTHER),
+            Move(ledger.house(Account.Kind.REWARDS), Decimal("5.01")),
+        )
+    assert balance(alice) == ("5.00", "0.00")
+
+
+def test_the_withdrawing_balance_is_never_negative(alice):
+    give(alice, "5")
+    account = ledger.account_of(alice)
+    with pytest.raises(ledger.BalanceWouldBeNegative), transaction.atomic():
+        post(Move(account, Decimal(-1), Bucket.WITHDRAWING), Move(account, Decimal(1)))
+
+
+def test_a_zero_entry_is_refused(alice):
+    account = ledger.account_of(alice)
+    with pytest.raises(IntegrityError, match="entry_moves_something"), transaction.atomic():
+        post(Move(account, Decimal(0)), Move(ledger.house(Account.Kind.REWARDS), Decimal(0)))
+
+
+def test_the_same_cause_moves_money_once(alice):
+    account, house = ledger.account_of(alice), ledger.house(Account.Kind.REWARDS)
+    moves = (Move(account, Decimal(1), slip_type=SlipType.OTHER), Move(house, Decimal(-1)))
+    post(*moves, cause="once")
+    with pytest.raises(ledger.AlreadyPosted):
+        post(*moves, cause="once")
+    assert balance(alice) == ("1.00", "0.00")
+
+
+def test_a_second_account_of_a_user_is_refused(alice):
+    ledger.account_of(alice)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Account.objects.create(user=alice)
+
+
+def test_a_reversal_is_the_opposite_once_with_a_reason(alice):
+    give(alice, "5")
+    posted, now = LedgerTransaction.objects.get(), timezone.now()
+    how = {"by": "root", "reason": "算错了", "at": now, "day": day_of(now)}
+    ledger.reverse(posted, **how)
+    assert balance(alice) == ("0.00", "0.00")
+    with pytest.raises(ledger.NotReversible):
+        ledger.reverse(posted, **how)
+
+
+def test_a_reversal_is_not_reversed(alice):
+    give(alice, "5")
+    now = timezone.now()
+    how = {"by": "root", "reason": "算错了", "at": now, "day": day_of(now)}
+    undone = ledger.reverse(LedgerTransaction.objects.get(), **how)
+    with pytest.raises(ledger.NotReversible):
+        ledger.reverse(undone, **how)
+
+
+def test_a_reversal_names_who_and_why(alice):
+    give(alice, "5")
+    now = timezone.now()
+    with pytest.raises(IntegrityError, match="reversal_names_what_who_and_why"), transaction.atomic():
+        ledger.reverse(LedgerTransaction.objects.get(), by="root", reason="", at=now, day=day_of(now))
+
+
+def test_the_check_finds_nothing_in_good_books(alice, capsys):
+    give(alice, "5")
+    call_command("check_ledger")
+    assert "in order" in capsys.readouterr().out
+
+
+def test_the_check_finds_a_total_that_somebody_forced(alice):
+    give(alice, "5")
+    sql("ALTER TABLE earnings_account DISABLE TRIGGER guard_totals")
+    sql("UPDATE earnings_account SET available = 6 WHERE kind = 'user'")
+    with pytest.raises(CommandError, match="1 findings"):
+        call_command("check_ledger")
+
+
+def test_the_check_finds_entries_that_somebody_forced(alice):
+    give(alice, "5")
+    sql("ALTER TABLE earnings_ledgerentry DISABLE TRIGGER append_only")
+    sql("UPDATE earnings_ledgerentry SET amount = 6 WHERE amount = 5")
+    assert len(ledger.check()) == 2
+
+
+yuan = st.integers(min_value=-500, max_value=1000).filter(bool).map(lambda cents: Decimal(cents) / 100)
+
+
+@hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(amounts=st.lists(yuan, max_size=12))
+def test_whatever_is_posted_the_totals_are_the_sums_of_the_entries(alice, amounts):
+    account, house = ledger.account_of(alice), ledger.house(Account.Kind.REWARDS)
+    for amount in amounts:
+        try:
+            with transaction.atomic():
+                post(Move(account, amount, slip_type=SlipType.OTHER), Move(house, -amount))
+        except ledger.BalanceWouldBeNegative:
+            continue
+    entries = LedgerEntry.objects.filter(account=account).values_list("amount", flat=True)
+    account.refresh_from_db()
+    assert account.available == account.earned == sum(entries, Decimal(0)) >= 0
+    assert ledger.check() == []
