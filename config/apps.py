@@ -1,8 +1,13 @@
 """The project's own app."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
 class ConfigAppConfig(AppConfig):
     name = "config"
     verbose_name = "平台"
+
+    def ready(self) -> None:
+        import_module("config.checks")

@@ -5,7 +5,6 @@ ports chosen at start (never on a socket file, so the length of a path does not 
 made here; where they are is written to `services.json`, which settings read.
 """
 
-import ctypes
 import json
 import os
 import platform
@@ -14,9 +13,8 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing, suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,13 +22,11 @@ from typing import Any
 
 import psycopg2
 
+from config.processes import become_ordinary, die_with_parent, free_port, holders, namespaces_work, write_secret
+
 DATABASE = ROLE = "wxrobot"
 START_SECONDS = 30
 STOP_SECONDS = 5
-_LIBC = ctypes.CDLL(None, use_errno=True)
-_CLONE_NEWUSER = 0x10000000
-_PR_SET_PDEATHSIG = 1
-_INSIDE_UID = 1000
 
 
 class EmbeddedError(Exception):
@@ -44,54 +40,6 @@ def read_services(run_dir: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return told if isinstance(told, dict) else None
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def write_secret(path: Path, content: str) -> None:
-    """Write a file that only we can read, whole or not at all."""
-    fresh = path.with_name(path.name + ".new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(content)
-    fresh.replace(path)
-
-
-def die_with_parent(number: int) -> None:
-    """In a forked child: have the kernel send us this signal when our parent dies (Linux)."""
-    if sys.platform == "linux":
-        _LIBC.prctl(_PR_SET_PDEATHSIG, number)
-
-
-def _enter_user_namespace() -> None:
-    """In a forked child of root: be an ordinary user in a namespace of our own, as PostgreSQL demands."""
-    if _LIBC.unshare(_CLONE_NEWUSER) != 0:
-        raise OSError(ctypes.get_errno(), "unshare")
-    for name, line in (
-        ("setgroups", "deny"),
-        ("uid_map", f"{_INSIDE_UID} 0 1"),
-        ("gid_map", f"{_INSIDE_UID} 0 1"),
-    ):
-        with open(f"/proc/self/{name}", "w") as file:
-            file.write(line)
-
-
-def _namespaces_work() -> bool:
-    try:
-        return subprocess.run(["/bin/true"], preexec_fn=_enter_user_namespace, check=False).returncode == 0
-    except (OSError, subprocess.SubprocessError):
-        return False
-
-
-def _holders(directory: Path) -> Iterator[int]:
-    """Processes whose working directory this is: servers stay in their data directory."""
-    for entry in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if (entry / "cwd").readlink() == directory:
-                yield int(entry.name)
 
 
 def _package(name: str) -> Path:
@@ -131,18 +79,18 @@ class _Server:
 
     def clear_leftovers(self) -> None:
         """Stop a server of ours that outlived a killed parent: gently, then for good."""
-        if not any(_holders(self.directory)):
+        if not any(holders(self.directory)):
             return
         for number, patience in ((self.stop_signal, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):
-            for pid in self._leaders() if number != signal.SIGKILL else list(_holders(self.directory)):
+            for pid in self._leaders() if number != signal.SIGKILL else list(holders(self.directory)):
                 with suppress(ProcessLookupError):
                     os.kill(pid, number)
             deadline = time.monotonic() + patience
-            while any(_holders(self.directory)) and time.monotonic() < deadline:
+            while any(holders(self.directory)) and time.monotonic() < deadline:
                 time.sleep(0.05)
 
     def _leaders(self) -> list[int]:
-        return list(_holders(self.directory))
+        return list(holders(self.directory))
 
     def stop(self) -> None:
         if self.process is None:
@@ -220,8 +168,8 @@ class Postgres(_Server):
         """As whom it runs: us; for root an ordinary user in a namespace, or `nobody`."""
         if os.geteuid() != 0:
             return {"preexec_fn": lambda: die_with_parent(signal.SIGINT)}
-        if _namespaces_work():
-            return {"preexec_fn": _become_ordinary}
+        if namespaces_work():
+            return {"preexec_fn": become_ordinary}
         return self._as_nobody(directory or self.directory)
 
     def _as_nobody(self, directory: Path) -> dict[str, Any]:
@@ -269,12 +217,7 @@ class Postgres(_Server):
             leader = int((self.directory / "postmaster.pid").read_text().split()[0])
         except (OSError, ValueError, IndexError):
             return super()._leaders()
-        return [leader] if leader in set(_holders(self.directory)) else super()._leaders()
-
-
-def _become_ordinary() -> None:
-    _enter_user_namespace()
-    die_with_parent(signal.SIGINT)
+        return [leader] if leader in set(holders(self.directory)) else super()._leaders()
 
 
 class Valkey(_Server):

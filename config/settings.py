@@ -71,10 +71,10 @@ if not EMBEDDED and not IDENTITY_KEYS:
         "Set IDENTITY_KEYS: a Fernet key under which identity cards are stored. See .env.example."
     )
 
-# What a caller may do how often: "times/seconds", per user, else per address.
+# What a caller may do how often: "times/seconds", per user, else per address (many phones share one).
 THROTTLE_RATES = {
-    "auth": env.str("THROTTLE_AUTH", default="30/60"),
-    "wechat": env.str("THROTTLE_WECHAT", default="60/60"),
+    "auth": env.str("THROTTLE_AUTH", default="300/60"),
+    "wechat": env.str("THROTTLE_WECHAT", default="300/60"),
     "sms": env.str("THROTTLE_SMS", default="1/20"),
     "sms_day": env.str("THROTTLE_SMS_DAY", default="10/86400"),
     "withdraw": env.str("THROTTLE_WITHDRAW", default="10/60"),

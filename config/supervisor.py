@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from config.embedded import die_with_parent
+from config.processes import die_with_parent
 
 STOP_SECONDS = 7
 SHORT_LIFE_SECONDS = 10

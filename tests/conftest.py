@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from config.embedded import free_port
+from config.processes import free_port
 
 
 @pytest.fixture(scope="session")

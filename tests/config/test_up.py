@@ -99,7 +99,8 @@ def test_a_taken_port_is_a_clear_message(product: Product, name: str):
 def test_it_starts_again_after_everything_was_killed(product: Product):
     product.start().wait_until_ready()
     for pid in pids_of(product, ""):
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     assert product.process is not None
     product.process.wait()
     product.output.clear()

@@ -14,7 +14,7 @@ from typing import Any
 import requests
 
 from config.demo.callers import Operator
-from config.embedded import free_port
+from config.processes import free_port
 
 PROJECT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 90

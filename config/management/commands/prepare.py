@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from config.api_keys import issue_key
-from config.embedded import write_secret
 from config.models import ApiKey, Scope, revoke
+from config.processes import write_secret
 
 
 class Command(BaseCommand):

@@ -17,7 +17,8 @@ from typing import IO, Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from config.embedded import EmbeddedError, EmbeddedServices, die_with_parent
+from config.embedded import EmbeddedError, EmbeddedServices
+from config.processes import die_with_parent
 from config.supervisor import Child, Console, Supervisor
 from integrations.sandbox.keys import ensure_keys
 

@@ -1,0 +1,76 @@
+"""What `manage.py check --deploy` refuses: every setting that would leave a door open or a provider unreachable."""
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from cryptography.fernet import Fernet
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, register
+
+API_V3_KEY_LENGTH = 32
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@register(Tags.security, deploy=True)
+def doors(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
+    """Default secrets, open endpoints, any host."""
+    found = []
+    if settings.EMBEDDED:
+        found.append(
+            Error(
+                "The embedded mode is for one machine.", hint="Set DATABASE_URL and REDIS_URL.", id="wxrobot.E001"
+            )
+        )
+    if settings.SECRET_KEY.startswith("embedded-only-"):
+        found.append(
+            Error("SECRET_KEY is the default that everybody knows.", hint="Set SECRET_KEY.", id="wxrobot.E002")
+        )
+    if settings.DEBUG:
+        found.append(Error("DEBUG shows secrets to strangers.", hint="Unset DEBUG.", id="wxrobot.E003"))
+    if not settings.ENFORCE_AUTH:
+        found.append(Error("Service endpoints are open.", hint="Set ENFORCE_AUTH=1.", id="wxrobot.E004"))
+    if "*" in settings.ALLOWED_HOSTS or set(settings.ALLOWED_HOSTS) <= {*_LOOPBACK, "[::1]"}:
+        hint = "Set ALLOWED_HOSTS to your host names, with commas between."
+        found.append(Error("ALLOWED_HOSTS must name your hosts, and no others.", hint=hint, id="wxrobot.E005"))
+    if urlsplit(settings.REDIS_URL).port == 1:
+        found.append(Error("REDIS_URL is missing.", hint="Set REDIS_URL.", id="wxrobot.E008"))
+    return [*found, *_addresses()]
+
+
+def _addresses() -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    for name in ("PUBLIC_BASE_URL", "CLIENT_BASE_URL"):
+        parts = urlsplit(getattr(settings, name))
+        if parts.scheme != "https" or parts.hostname in _LOOPBACK:
+            text = f"{name} goes out in messages and must be a public https address."
+            found.append(Error(text, hint=f"Set {name}.", id="wxrobot.E006"))
+    return found
+
+
+@register(Tags.security, deploy=True)
+def providers(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
+    """Secrets without which WeChat, payments or customer service cannot work."""
+    missing = {
+        "WECHAT_APPS": not settings.WECHAT_APPS or "sandbox" in settings.WECHAT_APPS,
+        "GATEWAY_TOKEN": not settings.GATEWAY_TOKEN,
+        "SMS_ACCESS_KEY_SECRET": settings.SMS_ACCESS_KEY_SECRET.startswith("sandbox"),
+        "ALIYUN_CS_KEY": settings.ALIYUN_CS_KEY.startswith("sandbox"),
+        "WECHAT_PAY_API_V3_KEY": len(settings.WECHAT_PAY_API_V3_KEY) != API_V3_KEY_LENGTH
+        or settings.WECHAT_PAY_API_V3_KEY.startswith("sandbox"),
+        "WECHAT_PAY_PRIVATE_KEY_FILE": not settings.WECHAT_PAY_PRIVATE_KEY_FILE.is_file(),
+        "WECHAT_PAY_PUBLIC_KEY_FILE": not settings.WECHAT_PAY_PUBLIC_KEY_FILE.is_file(),
+        "IDENTITY_KEYS": not _are_fernet_keys(settings.IDENTITY_KEYS),
+    }
+    return [
+        Error(f"{name} is missing or not usable.", hint=f"Set {name}; see .env.example.", id="wxrobot.E007")
+        for name, is_missing in missing.items()
+        if is_missing
+    ]
+
+
+def _are_fernet_keys(keys: Sequence[str]) -> bool:
+    try:
+        return bool([Fernet(key) for key in keys])
+    except ValueError:
+        return False

@@ -1,0 +1,70 @@
+"""What starting and watching processes needs of the operating system."""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_CLONE_NEWUSER = 0x10000000
+_PR_SET_PDEATHSIG = 1
+_INSIDE_UID = 1000
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def write_secret(path: Path, content: str) -> None:
+    """Write a file that only we can read, whole or not at all."""
+    fresh = path.with_name(path.name + ".new")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(content)
+    fresh.replace(path)
+
+
+def die_with_parent(number: int) -> None:
+    """In a forked child: have the kernel send us this signal when our parent dies (Linux)."""
+    if sys.platform == "linux":
+        _LIBC.prctl(_PR_SET_PDEATHSIG, number)
+
+
+def enter_user_namespace() -> None:
+    """In a forked child of root: be an ordinary user in a namespace of our own, as PostgreSQL demands."""
+    if _LIBC.unshare(_CLONE_NEWUSER) != 0:
+        raise OSError(ctypes.get_errno(), "unshare")
+    for name, line in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{_INSIDE_UID} 0 1"),
+        ("gid_map", f"{_INSIDE_UID} 0 1"),
+    ):
+        with open(f"/proc/self/{name}", "w") as file:
+            file.write(line)
+
+
+def namespaces_work() -> bool:
+    try:
+        return subprocess.run(["/bin/true"], preexec_fn=enter_user_namespace, check=False).returncode == 0
+    except (OSError, subprocess.SubprocessError):
+        return False
+
+
+def holders(directory: Path) -> Iterator[int]:
+    """Processes whose working directory this is: servers stay in their data directory."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (entry / "cwd").readlink() == directory:
+                yield int(entry.name)
+
+
+def become_ordinary() -> None:
+    """In a forked child of root: an ordinary user who ends with us."""
+    enter_user_namespace()
+    die_with_parent(signal.SIGINT)

@@ -1,0 +1,107 @@
+"""`check --deploy` fails on every hole, and settings fail with a sentence that helps."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+
+from integrations.sandbox.keys import ensure_keys
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def production(tmp_path: Path) -> dict[str, str]:
+    """An environment without a hole."""
+    ensure_keys(tmp_path)
+    return {
+        "PATH": os.environ["PATH"],
+        "RUN_DIR": str(tmp_path),
+        "DATABASE_URL": "postgres://wxrobot:secret@db.example.com/wxrobot",
+        "REDIS_URL": "redis://redis.example.com/0",
+        "SECRET_KEY": "8fXq2LrT0vZk6NwYb4HsJd9MgPc3RaUe7TiXoQzVnKy5WlSm-ci",
+        "ALLOWED_HOSTS": "api.example.com",
+        "PUBLIC_BASE_URL": "https://api.example.com",
+        "CLIENT_BASE_URL": "https://m.example.com",
+        "IDENTITY_KEYS": Fernet.generate_key().decode(),
+        "WECHAT_APPS": "wx01=secret",
+        "GATEWAY_BASE_URL": "https://gateway.example.com",
+        "GATEWAY_TOKEN": "secret",
+        "SMS_ACCESS_KEY_ID": "id",
+        "SMS_ACCESS_KEY_SECRET": "secret",
+        "WECHAT_PAY_APP_ID": "wx01",
+        "WECHAT_PAY_MCH_ID": "1900000109",
+        "WECHAT_PAY_CERT_SERIAL": "5157",
+        "WECHAT_PAY_PRIVATE_KEY_FILE": str(tmp_path / "merchant_key.pem"),
+        "WECHAT_PAY_PUBLIC_KEY_FILE": str(tmp_path / "platform_public.pem"),
+        "WECHAT_PAY_PUBLIC_KEY_ID": "PUB_KEY_ID_01",
+        "WECHAT_PAY_API_V3_KEY": "0123456789abcdef" * 2,
+        "LAUNCH_BASE_URL": "https://launch.example.com",
+        "ALIYUN_CS_BASE_URL": "https://cs.example.com",
+        "ALIYUN_CS_KEY": "secret",
+    }
+
+
+def check(environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    argv = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+    return subprocess.run(argv, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_an_environment_without_a_hole_passes(production):
+    done = check(production)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("REDIS_URL", "", "E008"),
+        ("DEBUG", "1", "E003"),
+        ("ALLOWED_HOSTS", "*", "E005"),
+        ("ALLOWED_HOSTS", "", "E005"),
+        ("PUBLIC_BASE_URL", "http://api.example.com", "E006"),
+        ("CLIENT_BASE_URL", "https://localhost", "E006"),
+        ("WECHAT_APPS", "", "WECHAT_APPS"),
+        ("GATEWAY_TOKEN", "", "GATEWAY_TOKEN"),
+        ("WECHAT_PAY_API_V3_KEY", "short", "WECHAT_PAY_API_V3_KEY"),
+        ("WECHAT_PAY_PRIVATE_KEY_FILE", "/nowhere.pem", "WECHAT_PAY_PRIVATE_KEY_FILE"),
+        ("IDENTITY_KEYS", "not a key", "IDENTITY_KEYS"),
+        ("SECRET_KEY", "short", "security.W009"),
+    ],
+)
+def test_each_hole_is_found(production, name: str, value: str, found: str):
+    done = check(production | {name: value})
+    assert done.returncode != 0
+    assert found in done.stderr
+
+
+def test_the_embedded_mode_is_no_deployment(tmp_path: Path):
+    done = check({"PATH": os.environ["PATH"], "RUN_DIR": str(tmp_path)})
+    assert done.returncode != 0
+    assert all(f"wxrobot.E00{n}" in done.stderr for n in (1, 2, 4, 5, 6, 7))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SECRET_KEY",
+        "IDENTITY_KEYS",
+        "GATEWAY_BASE_URL",
+        "SMS_ACCESS_KEY_SECRET",
+        "WECHAT_PAY_MCH_ID",
+        "ALIYUN_CS_KEY",
+    ],
+)
+def test_a_missing_value_fails_with_the_sentence_that_fixes_it(production, name: str):
+    production.pop(name)
+    done = check(production)
+    assert done.returncode != 0
+    assert f"Set {name}" in done.stderr
+
+
+def test_open_endpoints_are_refused_on_a_real_database(production):
+    done = check(production | {"ENFORCE_AUTH": "0"})
+    assert "ENFORCE_AUTH=0 opens every service endpoint" in done.stderr

@@ -1,0 +1,131 @@
+"""What a linter cannot keep."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.urls import URLPattern, get_resolver
+
+from config.api.codes import MEANINGS
+from config.api.permissions import Nobody
+from config.errors import Code, Refusal
+from integrations.events import _subscribers
+
+PROJECT = Path(__file__).resolve().parents[2]
+ROOMS = ("config", "integrations", "accounts", "robots", "groups", "keywords", "launches", "earnings", "feedback")
+MODELS = [model for room in ROOMS for model in apps.get_app_config(room).get_models()]
+# Rows that operators see as part of another page, or need not see.
+WITHOUT_PAGE = {
+    "VerificationCode",
+    "Member",
+    "StarRating",
+    "MessageAttempt",
+    "LedgerEntry",
+    "WithdrawalStep",
+    "Payout",
+    "GroupDay",
+}
+SOURCES = [path for room in ROOMS for path in (PROJECT / room).rglob("*.py") if "migrations" not in path.parts]
+
+
+def _views(patterns):
+    for pattern in patterns:
+        if isinstance(pattern, URLPattern):
+            if hasattr(pattern.callback, "cls"):
+                yield pattern.callback
+        else:
+            yield from _views(pattern.url_patterns)
+
+
+VIEWS = list(
+    {
+        view.cls: view for view in _views(get_resolver().url_patterns) if view.cls.__module__.split(".")[0] in ROOMS
+    }.values()
+)
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.cls.__name__)
+def test_every_operation_states_who_may_call_it_and_is_documented(view):
+    assert Nobody not in view.cls.permission_classes
+    for action in view.actions.values():
+        assert getattr(view.cls, action).operation.summary
+
+
+def test_every_code_has_a_meaning():
+    assert set(MEANINGS) == set(Code)
+
+
+def test_every_error_says_something_in_chinese():
+    def all_below(kind):
+        for below in kind.__subclasses__():
+            yield below
+            yield from all_below(below)
+
+    for error in all_below(Refusal):
+        assert re.search("[\u4e00-\u9fff]", error.message), error
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_every_model_has_a_page_or_a_reason(model):
+    assert (model in admin.site._registry) != (model.__name__ in WITHOUT_PAGE)
+
+
+@pytest.mark.parametrize(
+    "model", [model for model in MODELS if not model._meta.proxy], ids=lambda model: model.__name__
+)
+def test_every_list_has_an_order_and_the_order_is_unique(model):
+    if model.__name__ in ("EarningsRules", "VerificationCode"):
+        return
+    last = [str(name).lstrip("-") for name in model._meta.ordering]
+    unique = {field.name for field in model._meta.fields if field.unique} | {"id", "pk"}
+    together = [set(one.fields) for one in model._meta.constraints if getattr(one, "fields", None)]
+    assert unique & ({name.removesuffix("_id") for name in last} | set(last)) or any(
+        one <= set(last) for one in together
+    )
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_every_by_has_its_at(model):
+    names = {field.name for field in model._meta.fields}
+    for name in names:
+        if name.endswith("_by") and not name.startswith("taken"):
+            assert f"{name[:-3]}_at" in names
+
+
+def test_no_file_holds_two_subjects():
+    assert {
+        path.name: len(path.read_text().splitlines())
+        for path in SOURCES
+        if len(path.read_text().splitlines()) > 360
+    } == {}
+
+
+def test_every_gateway_command_and_signal_is_in_the_architecture():
+    page = (PROJECT / "docs/architecture.md").read_text()
+    for command in _subscribers:
+        assert f"`{command}`" in page
+    for signal in ("user_blocked", "message_settled"):
+        assert f"`{signal}`" in page
+
+
+def test_every_environment_variable_is_in_the_example():
+    source = (PROJECT / "config/settings.py").read_text()
+    names = set(re.findall(r'(?:env\.\w+|_needed)\(\s*"([A-Z_0-9]+)"', source))
+    example = (PROJECT / ".env.example").read_text()
+    assert {name for name in names if f"\n#{name}=" not in example} == set()
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh.md", ".env.example"])
+def test_every_named_file_exists(page: str):
+    text = (PROJECT / page).read_text()
+    for link in re.findall(r"\]\((?!http)([^)#]+)\)", text):
+        assert (PROJECT / link).exists(), link
+
+
+def test_both_readmes_show_the_same_commands():
+    def blocks(name):
+        return re.findall(r"```sh\n(.*?)```", (PROJECT / name).read_text(), re.DOTALL)
+
+    assert blocks("README.md") == blocks("README.zh.md")

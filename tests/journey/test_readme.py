@@ -1,0 +1,72 @@
+"""The tour of the README, typed as it stands there, says what it says there."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.demo.callers import wait_for
+from tests.journey.product import Product
+
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def tour() -> list[tuple[str, str]]:
+    """(what is typed, what is shown) of each step."""
+    page = (PROJECT / "README.md").read_text().split("## A five-minute tour")[1]
+    return re.findall(r"```sh\n(.*?)```\n```text\n(.*?)```", page, re.DOTALL)
+
+
+def shape(value: Any) -> Any:
+    """Names and types; what differs from run to run is left out."""
+    if isinstance(value, dict):
+        return {name: shape(part) for name, part in value.items()}
+    return [shape(part) for part in value] if isinstance(value, list) else type(value).__name__
+
+
+def shapes(output: str) -> list[Any]:
+    found, decoder = [], json.JSONDecoder()
+    while "{" in output:
+        output = output[output.index("{") :]
+        value, end = decoder.raw_decode(output)
+        found.append((shape(value), value.get("code")))
+        output = output[end:]
+    return found
+
+
+@pytest.fixture
+def product(tmp_path: Path):
+    running = Product(tmp_path / "run")
+    running.start()
+    wait_for(lambda: "The demo world is there" in running.said or running.ended, running.said, 90)
+    yield running
+    running.stop()
+
+
+def test_the_tour_works_as_it_is_written(product: Product):
+    steps = tour()
+    assert len(steps) == 11
+    typed = "".join(f"{code}\necho '<<>>'\n" for code, _ in steps[:-1]).replace(".venv/bin/python", sys.executable)
+    typed = typed.replace("127.0.0.1:8000", f"127.0.0.1:{product.port}").replace(
+        "127.0.0.1:8001", f"127.0.0.1:{product.sandbox_port}"
+    )
+    script = subprocess.run(
+        ["bash", "-c", typed], cwd=PROJECT, env=product.env, capture_output=True, text=True, timeout=120, check=True
+    )
+    for (code, shown), got in zip(steps[:-1], script.stdout.split("<<>>"), strict=False):
+        assert shapes(got) == shapes(shown), f"{code}\n{got}"
+
+    operator = product.operator()
+    operator.act("earnings/withdrawal", "approve", operator.rows("earnings/withdrawal", q="13800138000"))
+    bill = '"openid": "open-alice", "amount": 100, "state": "SUCCESS"'
+    wait_for(lambda: bill in json.dumps(product.sandbox("transfers")), "the transfer", 30)
+    wallet = wait_for(
+        lambda: product.call("POST", "/admin/withdraw", {"phone": "13800138000", "status": 3})["data"], "paid"
+    )
+    assert wallet[0]["amount"] == "1.00"
+    assert "The ledger is in order" in product.run("check_ledger")
