@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts import blocking
+from accounts import blocking, identity
 from accounts.models import Operator, User
 from config.backoffice.confirm import ReasonForm, ask
 from config.backoffice.facts import FactsAdmin
@@ -43,15 +43,20 @@ class UserAdmin(FactsAdmin):
         ("nickname", "avatar_url"),
         ("code", "channel"),
         ("union_id", "open_id", "app_id"),
-        ("phone", "identity_given_at"),
+        ("phone", "identity"),
         "inviter",
         ("created_at", "completed_at"),
         ("blocked_at", "blocked_by", "blocked_reason"),
     )
+    readonly_fields = ("identity",)
     actions = ("block", "unblock", "export")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).filter(Q(is_staff=False) | Q(code__isnull=False))
+
+    @admin.display(description="身份证")
+    def identity(self, user: User) -> str:
+        return identity.masked(user)
 
     def has_block_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("accounts.block_user"))

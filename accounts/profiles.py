@@ -30,6 +30,13 @@ def register_met(*, user_code: str, nickname: str, avatar_url: str, channel: str
     return user
 
 
+def refresh_profile(*, user: User, open_id: str, app_id: str, nickname: str, avatar_url: str) -> None:
+    """Take over what WeChat shows of a user by now."""
+    User.objects.filter(pk=user.pk).update(
+        open_id=open_id, app_id=app_id, nickname=nickname, avatar_url=avatar_url or user.avatar_url
+    )
+
+
 def complete_profile(
     *,
     user: User,

@@ -47,3 +47,30 @@ class Phone(serializers.Serializer[Any]):
 
 class PhoneProof(Phone):
     code = serializers.RegexField(r"^[0-9]{6}$", error_messages={"invalid": "应为 6 位数字"})
+
+
+class IdentityCard(serializers.Serializer[Any]):
+    id_number = serializers.CharField(max_length=18)
+    name = serializers.RegexField(r"^[\u4e00-\u9fff·]{2,30}$", error_messages={"invalid": "应为 2 到 30 个汉字"})
+
+
+class TicketPage(serializers.Serializer[Any]):
+    app_id = serializers.CharField(max_length=64)
+    url = serializers.CharField(max_length=2048)
+
+
+class SignedPage(serializers.Serializer[Any]):
+    """`app_id` repeats `appid`: clients in use read it."""
+
+    appid = serializers.CharField()
+    app_id = serializers.CharField()
+    timestamp = serializers.CharField()
+    noncestr = serializers.CharField()
+    signature = serializers.CharField()
+
+
+class Refreshed(serializers.Serializer[Any]):
+    appid = serializers.CharField(max_length=64)
+    head_url = serializers.CharField(max_length=1024, allow_blank=True)
+    nick_name = serializers.CharField(max_length=128)
+    open_id = serializers.CharField(max_length=128)

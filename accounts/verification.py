@@ -9,9 +9,9 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from accounts.models import User, VerificationCode
 from config.errors import Code, OutsideFailed, Refusal
 from integrations.http import OutsideError
-from integrations.sms import AliyunSms
+from integrations.sms import PHONE_PATTERN, AliyunSms
 
-PHONE_PATTERN = r"^1[3-9][0-9]{9}$"
+__all__ = ["PHONE_PATTERN", "prove_phone", "send_code"]
 VALID_FOR = timedelta(minutes=60)
 WRONG_TRIES = 5
 

@@ -2,15 +2,28 @@
 
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import blocking, verification, wechat_proof
+from accounts import blocking, identity, profiles, verification, wechat_proof
 from accounts.authentication import issue_token, signed_in
 from accounts.models import User
-from accounts.serializers import AccessToken, Me, Phone, PhoneProof, UnionId, WeChatCallback, WeChatUserInfo
+from accounts.serializers import (
+    AccessToken,
+    IdentityCard,
+    Me,
+    Phone,
+    PhoneProof,
+    Refreshed,
+    SignedPage,
+    TicketPage,
+    UnionId,
+    WeChatCallback,
+    WeChatUserInfo,
+)
 from accounts.throttles import SmsThrottle
-from accounts.wechat_sign_in import profile_of
+from accounts.wechat_sign_in import page_signature, profile_of
 from config.api import reading
 from config.api.actors import actor
 from config.api.permissions import Anyone, IsNotBlocked, IsUser, needs
@@ -18,7 +31,8 @@ from config.api.renderer import TokenRenderer
 from config.api.schema import operation
 from config.api.throttles import Throttle
 from config.api.views import OperationViews
-from config.errors import Code, NotAllowed
+from config.clock import day_of
+from config.errors import Code, NotAllowed, NotFound
 from config.models import Scope
 
 
@@ -47,6 +61,17 @@ class WeChatViews(OperationViews[User]):
         response = Response(WeChatUserInfo(profile).data)
         wechat_proof.give_proof(response, union_id=profile.unionid, open_id=profile.openid)
         return response
+
+    @operation(
+        "微信获取分享ticket",
+        query=TicketPage,
+        answer=SignedPage,
+        codes=[Code.WECHAT_REFUSED, Code.OUTSIDE_FAILED],
+    )
+    def js_ticket(self, request: Request) -> Response:
+        given = reading.query(request, TicketPage)
+        signed = page_signature(given["app_id"], given["url"], at=int(timezone.now().timestamp()))
+        return Response({"appid": given["app_id"], "app_id": given["app_id"], **signed})
 
 
 class TokenViews(OperationViews[User]):
@@ -110,6 +135,73 @@ class PhoneViews(OperationViews[User]):
         given = reading.body(request, PhoneProof)
         verification.prove_phone(user=signed_in(request), at=timezone.now(), **given)
         return Response(None)
+
+
+class IdentityViews(OperationViews[User]):
+    """The user's own identity card."""
+
+    permission_classes = (IsUser, IsNotBlocked)
+    throttle_classes = (Throttle,)
+    throttle_scope = "phone"
+
+    @operation("补全身份证信息", body=IdentityCard, description="加密保存,运营人员只能看到掩码。")
+    def update(self, request: Request) -> Response:
+        given, now = reading.body(request, IdentityCard), timezone.now()
+        identity.give(user=signed_in(request), at=now, today=day_of(now), **given)
+        return Response(None)
+
+
+class OwnViews(OperationViews[User]):
+    """What the user is to us."""
+
+    permission_classes = (IsUser,)
+
+    @operation("获取用户user_id", answer=serializers.UUIDField())
+    def user_id(self, request: Request) -> Response:
+        return Response(str(signed_in(request).pk))
+
+    @operation("用户是否封号", answer=serializers.BooleanField())
+    def is_blocked(self, request: Request) -> Response:
+        return Response(signed_in(request).is_blocked)
+
+
+class RefreshViews(OperationViews[User]):
+    """What WeChat shows of the user by now."""
+
+    permission_classes = (IsUser, IsNotBlocked)
+
+    @operation(
+        "刷新微信资料",
+        body=Refreshed,
+        codes=[Code.NOT_FOUND],
+        description="只能刷新自己的 union_id,且需要微信授权证明。",
+    )
+    def update(self, request: Request, union_id: str) -> Response:
+        user = signed_in(request)
+        if user.union_id != union_id:
+            raise NotFound
+        given = reading.body(request, Refreshed)
+        wechat_proof.require_proof(request, union_id)
+        profiles.refresh_profile(
+            user=user,
+            open_id=given["open_id"],
+            app_id=given["appid"],
+            nickname=given["nick_name"],
+            avatar_url=given["head_url"],
+        )
+        return Response(None)
+
+
+class RegisteredViews(OperationViews[User]):
+    """Public: whether a WeChat account has completed its profile."""
+
+    permission_classes = (Anyone,)
+    throttle_classes = (Throttle,)
+    throttle_scope = "wechat"
+
+    @operation("用户是否注册", answer=serializers.BooleanField())
+    def show(self, request: Request, union_id: str) -> Response:
+        return Response(User.objects.filter(union_id=union_id, completed_at__isnull=False).exists())
 
 
 class BlockViews(OperationViews[User]):

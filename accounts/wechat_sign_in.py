@@ -3,6 +3,7 @@
 from config.errors import Code, OutsideFailed, Refusal
 from integrations.http import OutsideError, Refused
 from integrations.wechat import WeChat, WeChatProfile
+from integrations.wechat_tickets import signed
 
 
 class WeChatRefused(Refusal):
@@ -12,6 +13,16 @@ class WeChatRefused(Refusal):
 
 class WeChatDown(OutsideFailed):
     message = "微信暂时没有响应,请稍后再试"
+
+
+def page_signature(app_id: str, url: str, *, at: int) -> dict[str, str]:
+    """What the JS-SDK needs on this page: 2501 for an app that is not ours, 1101 when WeChat does not answer."""
+    try:
+        return signed(app_id, url, at=at)
+    except Refused as error:
+        raise WeChatRefused from error
+    except OutsideError as error:
+        raise WeChatDown from error
 
 
 def profile_of(app_id: str, oauth_code: str) -> WeChatProfile:

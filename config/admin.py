@@ -8,10 +8,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from config import site_status
 from config.api_keys import issue_key
 from config.backoffice.confirm import ask
 from config.backoffice.facts import FactsAdmin
-from config.models import ApiKey, Scope, ShortLink, revoke
+from config.models import ApiKey, Marquee, PageVisit, Scope, ShortLink, SiteStatus, revoke
 
 
 class ApiKeyForm(forms.ModelForm):
@@ -65,3 +66,38 @@ class ApiKeyAdmin(FactsAdmin):
 class ShortLinkAdmin(FactsAdmin):
     list_display = ("slug", "url", "click_count", "created_at")
     search_fields = ("=slug", "url")
+
+
+@admin.register(SiteStatus)
+class SiteStatusAdmin(FactsAdmin):
+    """The newest is current. Set a new one by adding it; what was set before stays as history."""
+
+    list_display = ("set_at", "status", "upgrade_end", "set_by")
+    fields = ("status", "upgrade_end")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("config.add_sitestatus"))
+
+    def save_model(self, request: HttpRequest, obj: SiteStatus, form: Any, change: bool) -> None:
+        by = request.user.get_username()
+        row = site_status.set_status(status=obj.status, upgrade_end=obj.upgrade_end, by=by, at=timezone.now())
+        obj.pk = row.pk
+
+
+@admin.register(Marquee)
+class MarqueeAdmin(FactsAdmin):
+    list_display = ("set_at", "is_shown", "content", "set_by")
+    fields = ("is_shown", "content")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("config.add_marquee"))
+
+    def save_model(self, request: HttpRequest, obj: Marquee, form: Any, change: bool) -> None:
+        by = request.user.get_username()
+        row = site_status.set_marquee(is_shown=obj.is_shown, content=obj.content, by=by, at=timezone.now())
+        obj.pk = row.pk
+
+
+@admin.register(PageVisit)
+class PageVisitAdmin(FactsAdmin):
+    list_display = ("day", "visit_count")

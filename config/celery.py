@@ -14,12 +14,14 @@ EVERY_SECOND = {"schedule": 1.0, "options": {"expires": 2}}
 app.conf.beat_schedule = {
     "inbox": {"task": "integrations.tasks.handle_events", **EVERY_SECOND},
     "outbox": {"task": "robots.tasks.send_outbox", **EVERY_SECOND},
+    "text messages": {"task": "integrations.tasks.send_texts", "schedule": 10.0, "options": {"expires": 20}},
     "payouts": {"task": "earnings.tasks.send_payouts", "schedule": crontab()},
     "payout queries": {"task": "earnings.tasks.query_payouts", "schedule": crontab(minute="*/5")},
     "settlement": {"task": "earnings.tasks.settle", "schedule": crontab(hour="0", minute="30")},
     "ledger check": {"task": "earnings.tasks.check_ledger", "schedule": crontab(hour="6", minute="0")},
     "robot quotas": {"task": "robots.tasks.snapshot_quotas", "schedule": crontab(hour="0", minute="0")},
     "robot sync": {"task": "robots.tasks.sync_robots", "schedule": crontab(minute="15")},
+    "page visits": {"task": "config.tasks.flush_visits", "schedule": 60.0},
     "link clicks": {"task": "config.tasks.flush_clicks", "schedule": 60.0},
     "retention": {"task": "integrations.tasks.forget_old_events", "schedule": crontab(hour="4", minute="20")},
 }

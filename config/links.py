@@ -6,13 +6,13 @@ import secrets
 from django.conf import settings
 from django.core.cache import cache
 from django.db.models import F
-from redis import Redis
 
+from config.counters import Counter
 from config.errors import NotFound
 from config.models import ShortLink
 
 _CACHE_SECONDS = 3600
-_CLICKS = "wxrobot:link-clicks"
+CLICKS = Counter("link-clicks")
 
 
 def shorten(url: str) -> str:
@@ -32,19 +32,14 @@ def follow(slug: str) -> str:
         if url is None:
             raise NotFound("短链不存在")
         cache.set(f"link:{slug}", url, _CACHE_SECONDS)
-    _redis().hincrby(_CLICKS, slug, 1)
+    CLICKS.add(slug)
     return url
 
 
 def flush_clicks() -> int:
     """Write the counted clicks down; how many."""
-    redis, total = _redis(), 0
-    for slug, count in redis.hgetall(_CLICKS).items():
-        ShortLink.objects.filter(slug=slug).update(click_count=F("click_count") + int(count))
-        redis.hincrby(_CLICKS, slug, -int(count))
-        total += int(count)
+    total = 0
+    for slug, count in CLICKS.take():
+        ShortLink.objects.filter(slug=slug).update(click_count=F("click_count") + count)
+        total += count
     return total
-
-
-def _redis() -> Redis:
-    return Redis.from_url(settings.REDIS_URL, socket_timeout=2, decode_responses=True)

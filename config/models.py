@@ -96,3 +96,62 @@ class ShortLink(models.Model):
 def revoke(key: ApiKey, *, by: Any, at: datetime) -> bool:
     """Take a key out of use for ever; false when it was out already."""
     return bool(ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=at, revoked_by=by))
+
+
+class SiteStatus(models.Model):
+    """Whether the service runs, as clients show it. The newest row is current, the others are history."""
+
+    class Status(models.IntegerChoices):
+        RUNNING = 1, "正常"
+        MAINTENANCE = 2, "维护"
+
+    status = models.SmallIntegerField("状态", choices=Status.choices)
+    upgrade_end = models.CharField("维护结束时间", max_length=100, blank=True)  # free text, shown as it is
+    set_at = models.DateTimeField("设置时间")
+    set_by = models.CharField("设置人", max_length=80)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "服务状态"
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(status__in=[1, 2]), name="site_status_is_1_or_2"),
+            models.CheckConstraint(condition=Q(status=1) | ~Q(upgrade_end=""), name="maintenance_says_until_when"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_status_display()} {self.upgrade_end}".strip()
+
+
+class Marquee(models.Model):
+    """The line that runs across the home page. The newest row is current, the others are history."""
+
+    is_shown = models.BooleanField("显示")
+    content = models.CharField("内容", max_length=500, blank=True)
+    set_at = models.DateTimeField("设置时间")
+    set_by = models.CharField("设置人", max_length=80)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "跑马灯"
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(is_shown=False) | ~Q(content=""), name="shown_marquee_says_something"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.content
+
+
+class PageVisit(models.Model):
+    """How often the client was opened on a day."""
+
+    day = models.DateField("日期", unique=True)
+    visit_count = models.PositiveBigIntegerField("访问次数", default=0)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "访问量"
+        ordering = ["-day"]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.visit_count}"

@@ -2,9 +2,14 @@
 
 from celery import shared_task
 
-from config import links
+from config import links, visits
 
 
 @shared_task
 def flush_clicks() -> int:
     return links.flush_clicks()
+
+
+@shared_task
+def flush_visits() -> int:
+    return visits.flush()

@@ -16,6 +16,7 @@ urlpatterns = [
     path("", include("earnings.urls")),
     path("", include("integrations.urls")),
     path("", include("config.link_urls")),
+    path("", include("config.site_urls")),
     path("schema", SpectacularAPIView.as_view(), name="schema"),
     path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     # The documented /admin/... operations stand above, without a trailing slash.

@@ -105,20 +105,18 @@ def _after_the_night(at: datetime) -> datetime:
 
 
 def _cancel_what_is_too_low(groups: list[Group], told: list[Rating], at: datetime) -> None:
-    """One star by timeout ends a group (7); so does a user's 21st group of one star (5)."""
+    """One star by timeout ends a group (7); so does being a user's 21st group of one star (5)."""
     low = [(group, rating) for group, rating in zip(groups, told, strict=True) if rating.star == LOW_STAR]
     silent = [group.pk for group, rating in low if rating.state == RatingState.TIMEOUT]
     cancelling.cancel(group_ids=silent, reason=CancelReason.TOO_LITTLE_TALK, by="星级评定", at=at)
-    users = {group.user_id for group, _ in low}
-    stars = Group.objects.active().filter(user_id__in=users, star=LOW_STAR).order_by("bound_at", "pk")
-    seen: Counter[UUID] = Counter()
+    fallen = [group for group, _ in low if group.star != LOW_STAR and group.pk not in silent]
+    ones = Group.objects.active().filter(user_id__in={group.user_id for group in fallen}, star=LOW_STAR)
+    seen = Counter(ones.exclude(pk__in=[group.pk for group in fallen]).values_list("user_id", flat=True))
     surplus = []
-    for pk, user_id in stars.values_list("pk", "user_id"):
-        seen[user_id] += 1
-        if seen[user_id] > MOST_LOW_STARS:
-            surplus.append(pk)
-    rated_now = {group.pk for group, _ in low}
-    surplus = [pk for pk in surplus if pk in rated_now]
+    for group in fallen:
+        seen[group.user_id] += 1
+        if seen[group.user_id] > MOST_LOW_STARS:
+            surplus.append(group.pk)
     cancelling.cancel(group_ids=surplus, reason=CancelReason.TOO_MANY_LOW_STARS, by="星级评定", at=at)
 
 

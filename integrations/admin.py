@@ -3,14 +3,15 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
 from config.backoffice.confirm import ask
-from config.backoffice.facts import FactsAdmin
-from integrations import inbox
-from integrations.models import GatewayEvent
+from config.backoffice.facts import FactsAdmin, ListAdmin
+from integrations import inbox, moderation
+from integrations.models import GatewayEvent, SensitiveWord, TextMessage
 
 
 @admin.register(GatewayEvent)
@@ -43,3 +44,31 @@ class GatewayEventAdmin(FactsAdmin):
         done = [inbox.replay(event, at=now) for event in queryset]
         self.report(request, done=sum(done), chosen=len(done), did="将重新处理", why_not="已处理或正在等待处理")
         return None
+
+
+@admin.register(TextMessage)
+class TextMessageAdmin(FactsAdmin):
+    list_display = ("id", "created_at", "__str__", "content", "status", "try_count", "settled_at", "reason")
+    list_filter = ("status", "created_at")
+    search_fields = ("=phone", "=batch")
+    ordering = ("-id",)
+    fields = ("batch", "__str__", "content", "status", "created_at", "settled_at", "try_count", "reason")
+    readonly_fields = ("__str__",)
+
+
+@admin.register(SensitiveWord)
+class SensitiveWordAdmin(ListAdmin):
+    list_display = ("word", "created_at")
+    search_fields = ("word",)
+
+    def save_model(self, request: HttpRequest, obj: SensitiveWord, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        transaction.on_commit(moderation.list_changed)
+
+    def delete_model(self, request: HttpRequest, obj: SensitiveWord) -> None:
+        super().delete_model(request, obj)
+        transaction.on_commit(moderation.list_changed)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[SensitiveWord]) -> None:
+        super().delete_queryset(request, queryset)
+        transaction.on_commit(moderation.list_changed)

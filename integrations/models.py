@@ -50,3 +50,56 @@ class GatewayEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.command} {self.event_id}"
+
+
+class SensitiveWord(models.Model):
+    """A word that nicknames, welcomes, keywords and mass messages may not contain; operators edit the list."""
+
+    word = models.CharField("敏感词", max_length=64, unique=True)
+    created_at = models.DateTimeField("添加时间", auto_now_add=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "敏感词"
+        ordering = ["word"]
+        constraints = [models.CheckConstraint(condition=~Q(word=""), name="sensitive_word_is_a_word")]
+
+    def __str__(self) -> str:
+        return self.word
+
+
+class TextMessage(models.Model):
+    """One SMS of a batch. From `sending` on it may have arrived, so it is never sent again."""
+
+    class Status(models.IntegerChoices):
+        WAITING = 0, "待发送"
+        SENDING = 1, "发送中"
+        SENT = 2, "已发送"
+        FAILED = 3, "失败"
+        UNKNOWN = 4, "结果未知"
+
+    id = models.BigAutoField(primary_key=True)
+    batch = models.UUIDField("批次")
+    phone = models.CharField("手机号", max_length=11)
+    content = models.CharField("内容", max_length=500)
+    status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.WAITING)
+    created_at = models.DateTimeField("创建时间")
+    retry_at = models.DateTimeField("下次尝试")
+    try_count = models.PositiveSmallIntegerField("尝试次数", default=0)
+    settled_at = models.DateTimeField("完成时间", null=True, blank=True)
+    reason = models.CharField("原因", max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "群发短信"
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["batch", "phone"], name="each_number_once_per_batch"),
+            models.CheckConstraint(
+                condition=Q(status__in=[0, 1], settled_at__isnull=True)
+                | (~Q(status__in=[0, 1]) & Q(settled_at__isnull=False)),
+                name="settled_text_has_settled_at",
+            ),
+        ]
+        indexes = [models.Index(fields=["id"], condition=Q(status__in=[0, 1]), name="texts_under_way")]
+
+    def __str__(self) -> str:
+        return f"{self.phone[:3]}****{self.phone[-4:]}"

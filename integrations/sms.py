@@ -14,6 +14,7 @@ from django.conf import settings
 from integrations.http import OutcomeUnknown, Refused, json_of, send
 
 SYSTEM = "sms"
+PHONE_PATTERN = r"^1[3-9][0-9]{9}$"  # mainland numbers
 
 
 def signature(method: str, params: Mapping[str, str], secret: str) -> str:

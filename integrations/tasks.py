@@ -5,7 +5,7 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from integrations import inbox
+from integrations import inbox, text_messages
 
 
 @shared_task
@@ -16,3 +16,8 @@ def handle_events() -> int:
 @shared_task
 def forget_old_events() -> int:
     return inbox.forget_handled(before=timezone.now() - timedelta(days=30))
+
+
+@shared_task
+def send_texts() -> int:
+    return text_messages.send_waiting()

@@ -10,9 +10,9 @@ from config.api.schema import operation
 from config.api.views import OperationViews
 from config.errors import BadRequest
 from config.models import Scope
-from integrations import inbox
-from integrations.models import GatewayEvent
-from integrations.serializers import IncomingEvent
+from integrations import inbox, text_messages
+from integrations.models import GatewayEvent, TextMessage
+from integrations.serializers import IncomingEvent, SmsBatch
 
 MAX_EVENTS = 1000
 
@@ -34,4 +34,18 @@ class GatewayEventViews(OperationViews[GatewayEvent]):
             raise BadRequest(f"events: 每次 1 到 {MAX_EVENTS} 个")
         given = reading.body(request, IncomingEvent, many=many)
         inbox.store(given if many else [given], at=timezone.now())
+        return Response(None)
+
+
+class SmsBatchViews(OperationViews[TextMessage]):
+    """Texts many phones, in the background, each number once."""
+
+    permission_classes = (needs(Scope.SMS_SEND, "integrations.add_textmessage"),)
+
+    @operation(
+        "批量发送短信", body=SmsBatch, description="每次最多 1000 个号码;有无效号码时整批不发送,并指出是哪些。"
+    )
+    def create(self, request: Request) -> Response:
+        given = reading.body(request, SmsBatch)
+        text_messages.queue(phones=given["phones"], content=given["content"], at=timezone.now())
         return Response(None)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+import requests
 from django.conf import settings
 
 from integrations.http import OutcomeUnknown, Refused, json_of, send
@@ -25,6 +26,14 @@ class WeChatProfile:
     country: str = ""
     headimgurl: str = ""
     privilege: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """A secret of limited life, in seconds."""
+
+    value: str
+    expires_in: int
 
 
 class WeChat:
@@ -60,8 +69,28 @@ class WeChat:
         except TypeError as error:
             raise OutcomeUnknown(SYSTEM, "userinfo without openid or unionid") from error
 
+    def stable_token(self, app_id: str) -> str:
+        """The app's own access token; asking again gives the same one until it ends."""
+        if app_id not in self.apps:
+            raise Refused(SYSTEM, "40013", "app_id is not configured")
+        asked = {"grant_type": "client_credential", "appid": app_id, "secret": self.apps[app_id]}
+        url = self.base_url + "/cgi-bin/stable_token"
+        return str(self._told(send(SYSTEM, "POST", url, timeout=self.timeout, json=asked)).get("access_token", ""))
+
+    def jsapi_ticket(self, token: str) -> Ticket:
+        """The ticket that signs pages for the JS-SDK."""
+        told = self._get("/cgi-bin/ticket/getticket", access_token=token, type="jsapi")
+        try:
+            return Ticket(str(told["ticket"]), int(told["expires_in"]))
+        except (KeyError, ValueError) as error:
+            raise OutcomeUnknown(SYSTEM, "no ticket") from error
+
     def _get(self, path: str, **params: str) -> dict[str, Any]:
-        answer = json_of(SYSTEM, send(SYSTEM, "GET", self.base_url + path, timeout=self.timeout, params=params))
+        return self._told(send(SYSTEM, "GET", self.base_url + path, timeout=self.timeout, params=params))
+
+    @staticmethod
+    def _told(response: requests.Response) -> dict[str, Any]:
+        answer = json_of(SYSTEM, response)
         if not isinstance(answer, dict):
             raise OutcomeUnknown(SYSTEM, "not an object")
         if answer.get("errcode"):

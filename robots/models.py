@@ -1,6 +1,7 @@
 """Robots, whom they know, what they did each day, and everything they say."""
 
 import uuid
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -16,6 +17,13 @@ class RobotQuerySet(models.QuerySet["Robot"]):
     def by_reference(self, reference: object) -> "RobotQuerySet":
         """The robot with this id or gateway code."""
         return self.filter(id_or_code(reference))
+
+    def met_by(self, user: Any) -> "RobotQuerySet":
+        """Robots that this user added or was last shown, and that still work."""
+        known = Q(friendships__user=user)
+        if user.union_id:
+            known |= Q(scans__union_id=user.union_id)
+        return self.filter(known, status__in=[1, 2]).distinct().order_by("-created_at", "id")
 
     def assignable(self) -> "RobotQuerySet":
         return self.filter(status=Robot.Status.ASSIGNABLE)

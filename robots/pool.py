@@ -102,3 +102,18 @@ def recommend(*, channel: str, other_than: Robot, day: date) -> Robot | None:
     robots = Robot.objects.assignable().filter(channel=channel).exclude(pk=other_than.pk)
     left = {robot: quotas.get(robot.pk, quota_of(robot)) - used.get(robot.pk, 0) for robot in robots}
     return max((robot for robot in left if left[robot] > 0), key=lambda robot: left[robot], default=None)
+
+
+def best_of(robots: QuerySet[Robot], *, day: date) -> Robot | None:
+    """Of these the assignable one with most quota left that day; None when none has any."""
+    days = {row.robot_id: row for row in RobotDay.objects.filter(robot__in=robots, day=day)}
+    left = {
+        robot: days[robot.pk].quota - days[robot.pk].bound_count if robot.pk in days else quota_of(robot)
+        for robot in robots.assignable()  # type: ignore[attr-defined]
+    }
+    return max((robot for robot in left if left[robot] > 0), key=lambda robot: left[robot], default=None)
+
+
+def stop_assigning(robot: Robot) -> bool:
+    """Give this robot to nobody new; false when it was not being given already."""
+    return bool(Robot.objects.assignable().filter(pk=robot.pk).update(status=Robot.Status.UNDISTRIBUTABLE))

@@ -5,6 +5,7 @@ from datetime import datetime
 from django.db import connection, transaction
 
 from accounts.models import User
+from config.clock import day_of
 from robots import pool
 from robots.models import Robot, Scan
 
@@ -51,3 +52,13 @@ def _one_at_a_time(union_id: str) -> None:
 def scan_of(union_id: str) -> Scan | None:
     """What is remembered of this visitor's scan page."""
     return Scan.objects.select_related("inviter", "robot").filter(union_id=union_id).first()
+
+
+def robot_for(user: User, *, at: datetime) -> Robot:
+    """The robot to show a user: the befriended one with most quota, else the last assigned, else a new one (1600)."""
+    befriended = pool.best_of(Robot.objects.filter(friendships__user=user), day=day_of(at))
+    if befriended is not None:
+        return befriended
+    if not user.union_id:
+        raise pool.NoRobotFree
+    return distribute(union_id=user.union_id, open_id=user.open_id, inviter=None, channel=user.channel, at=at)

@@ -20,3 +20,21 @@ class AssignedRobot(serializers.Serializer[Robot]):
     qr_code = serializers.CharField(source="qr_code_url")
     wechat_no = serializers.CharField()
     name = serializers.CharField()
+
+
+class ShownRobot(serializers.Serializer[Robot]):
+    robot_id = serializers.UUIDField(source="id")
+    robot_name = serializers.CharField(source="name")
+    qr_code = serializers.CharField(source="qr_code_url")
+    head_url = serializers.CharField(source="avatar_url")
+    wechat_no = serializers.CharField()
+
+
+class OwnRobot(serializers.Serializer[Robot]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    wechat_no = serializers.CharField()
+
+
+class RobotNamed(serializers.Serializer[Any]):
+    robot_id = Reference()

@@ -6,4 +6,7 @@ from robots import views
 
 urlpatterns = [
     path("robot/distribution", views.DistributionViews.as_view({"post": "create"})),
+    path("robot/undistributable", views.UndistributableViews.as_view({"post": "create"})),
+    path("robot/show", views.RobotViews.as_view({"get": "show"})),
+    path("user/robots", views.RobotViews.as_view({"get": "list"})),
 ]

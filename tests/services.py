@@ -26,8 +26,13 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
         _services.stop()
         shutil.rmtree(_run_dir, ignore_errors=True)
 
-else:  # workers share the server, and have a database of their own in Redis as in PostgreSQL
-    _number = int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw")) + 1
-    _told = read_services(Path(os.environ["RUN_DIR"])) or {}
-    _shared = os.environ.get("REDIS_URL") or _told["redis_url"]
-    os.environ["REDIS_URL"] = f"{_shared.rsplit('/', 1)[0]}/{_number}"
+else:  # workers share the servers; each has a directory and, in Redis as in PostgreSQL, a database of its own
+    _name = os.environ["PYTEST_XDIST_WORKER"]
+    _shared_dir = Path(os.environ["RUN_DIR"])
+    _told = read_services(_shared_dir) or {}
+    _redis_url = (os.environ.get("REDIS_URL") or _told["redis_url"]).rsplit("/", 1)[0]
+    _own_dir = _shared_dir / _name
+    (_own_dir / "static").mkdir(parents=True, exist_ok=True)
+    (_own_dir / "services.json").write_text((_shared_dir / "services.json").read_text())
+    os.environ["REDIS_URL"] = f"{_redis_url}/{int(_name.removeprefix('gw')) + 1}"
+    os.environ["RUN_DIR"] = str(_own_dir)

@@ -113,6 +113,12 @@ def test_the_21st_one_star_group_of_a_user_is_cancelled(alice):
     assert Group.objects.active().filter(user=alice).count() == 20
 
 
+def test_rating_a_one_star_group_again_cancels_nothing(alice):
+    groups = [rated(1, user=alice) for _ in range(20)]
+    rate(*[(group.code, 1) for group in groups])
+    assert Group.objects.active().filter(user=alice).count() == 20
+
+
 def test_the_20th_one_star_group_stays(alice):
     for _ in range(19):
         rated(1, user=alice)

@@ -1,0 +1,91 @@
+"""The state of the service, the marquee, and visits."""
+
+from typing import Any
+
+from django.utils import timezone
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from config import site_status, visits
+from config.api import reading
+from config.api.actors import actor
+from config.api.fields import StrictInteger
+from config.api.permissions import Anyone, needs
+from config.api.schema import operation
+from config.api.views import OperationViews
+from config.models import Marquee, PageVisit, Scope, SiteStatus
+
+WriteStatus = needs(Scope.STATUS_WRITE, "config.add_sitestatus")
+WriteMarquee = needs(Scope.MARQUEE_WRITE, "config.add_marquee")
+
+
+class Status(serializers.Serializer[Any]):
+    status = StrictInteger(min_value=1, max_value=2)
+    upGradeEndTime = serializers.CharField(  # noqa: N815 - the wire's word
+        source="upgrade_end", max_length=100, allow_blank=True, required=False, default=""
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["status"] == SiteStatus.Status.MAINTENANCE and not attrs["upgrade_end"]:
+            raise serializers.ValidationError({"upGradeEndTime": "维护时必须说明何时结束"})
+        return attrs
+
+
+class MarqueeLine(serializers.Serializer[Any]):
+    status = StrictInteger(source="is_shown", min_value=0, max_value=1)
+    content = serializers.CharField(max_length=500, allow_blank=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["is_shown"] and not attrs["content"]:
+            raise serializers.ValidationError({"content": "开启时内容不能为空"})
+        return attrs
+
+
+class StatusViews(OperationViews[SiteStatus]):
+    """Read by anyone, set by whoever runs the service."""
+
+    def get_permissions(self) -> list[Any]:
+        return [WriteStatus() if self.request and self.request.method == "POST" else Anyone()]
+
+    @operation("校验当前服务状态", answer=Status)
+    def show(self, request: Request) -> Response:
+        return Response(Status(site_status.status()).data)
+
+    @operation("设置当前服务状态", body=Status, answer=Status)
+    def create(self, request: Request) -> Response:
+        given = reading.body(request, Status)
+        site_status.set_status(**given, by=actor(request), at=timezone.now())
+        return Response(Status(given).data)
+
+
+class MarqueeViews(OperationViews[Marquee]):
+    """The same for the marquee."""
+
+    def get_permissions(self) -> list[Any]:
+        return [WriteMarquee() if self.request and self.request.method == "POST" else Anyone()]
+
+    @operation("首页跑马灯状态和内容", answer=MarqueeLine)
+    def show(self, request: Request) -> Response:
+        line = site_status.marquee()
+        return Response({"status": int(line["is_shown"]), "content": line["content"]})
+
+    @operation("设置首页跑马灯内容和状态", body=MarqueeLine, answer=serializers.CharField())
+    def create(self, request: Request) -> Response:
+        given = reading.body(request, MarqueeLine)
+        site_status.set_marquee(
+            is_shown=bool(given["is_shown"]), content=given["content"], by=actor(request), at=timezone.now()
+        )
+        return Response("SUCCESS")
+
+
+class VisitViews(OperationViews[PageVisit]):
+    """Counts that somebody opened the client."""
+
+    authentication_classes = ()
+    permission_classes = (Anyone,)
+
+    @operation("页面访问统计")
+    def create(self, request: Request) -> Response:
+        visits.count(at=timezone.now())
+        return Response(None)
