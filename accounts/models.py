@@ -53,6 +53,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     identity_sealed = models.BinaryField(null=True, editable=False)  # accounts.identity seals and opens it
     identity_given_at = models.DateTimeField("实名时间", null=True, blank=True)
 
+    mentions_enabled = models.BooleanField("@消息通知", default=True)
     blocked_at = models.DateTimeField("封号时间", null=True, blank=True)
     blocked_by = models.CharField("封号操作人", max_length=80, blank=True)
     blocked_reason = models.CharField("封号原因", max_length=200, blank=True)

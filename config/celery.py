@@ -14,6 +14,10 @@ EVERY_SECOND = {"schedule": 1.0, "options": {"expires": 2}}
 app.conf.beat_schedule = {
     "inbox": {"task": "integrations.tasks.handle_events", **EVERY_SECOND},
     "outbox": {"task": "robots.tasks.send_outbox", **EVERY_SECOND},
+    "cancel jobs": {"task": "groups.tasks.run_cancel_jobs", "schedule": 60.0},
+    "statistics": {"task": "groups.tasks.roll_up_statistics", "schedule": crontab(hour="0", minute="10")},
+    "message retention": {"task": "groups.tasks.forget_old_messages", "schedule": crontab(hour="3", minute="40")},
+    "reminders": {"task": "groups.tasks.remind_newcomers", "schedule": crontab(minute="5")},
     "text messages": {"task": "integrations.tasks.send_texts", "schedule": 10.0, "options": {"expires": 20}},
     "payouts": {"task": "earnings.tasks.send_payouts", "schedule": crontab()},
     "payout queries": {"task": "earnings.tasks.query_payouts", "schedule": crontab(minute="*/5")},

@@ -5,6 +5,14 @@ import uuid
 from django.db.models import Q
 
 
+def as_uuid(text: object) -> uuid.UUID | None:
+    """The UUID that a text spells, if it spells one."""
+    try:
+        return uuid.UUID(str(text))
+    except ValueError:
+        return None
+
+
 def id_or_code(reference: object) -> Q:
     """A filter for the row whose id or gateway code is `reference`; nothing matches what is neither."""
     text = str(reference)

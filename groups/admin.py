@@ -11,7 +11,16 @@ from django.utils import timezone
 from config.backoffice.confirm import ask
 from config.backoffice.facts import FactsAdmin, FactsInline, ListAdmin
 from groups import cancelling
-from groups.models import ArticlePrice, CancelReason, Group, StarPlan, StarRating
+from groups.models import (
+    ArticlePrice,
+    CancelJob,
+    CancelReason,
+    Group,
+    GroupMessage,
+    GroupStatistics,
+    StarPlan,
+    StarRating,
+)
 
 
 class RatingInline(FactsInline):
@@ -102,3 +111,26 @@ class StarPlanAdmin(ListAdmin):
 @admin.register(ArticlePrice)
 class ArticlePriceAdmin(ListAdmin):
     list_display = ("valid_from", "amount")
+
+
+@admin.register(CancelJob)
+class CancelJobAdmin(FactsAdmin):
+    list_display = ("asked_at", "asked_by", "reason", "__str__", "cancelled_count", "done_at")
+    list_filter = (("done_at", admin.EmptyFieldListFilter), "reason", "asked_at")
+    fields = ("asked_at", "asked_by", "reason", "position", "cancelled_count", "done_at")
+
+
+@admin.register(GroupMessage)
+class GroupMessageAdmin(FactsAdmin):
+    list_display = ("sent_at", "group", "sender_code", "is_robot", "words")
+    list_select_related = ("group",)
+    list_filter = ("is_robot", "sent_at")
+    search_fields = ("=group__code", "=sender_code")
+
+
+@admin.register(GroupStatistics)
+class GroupStatisticsAdmin(FactsAdmin):
+    list_display = ("day", "group", "member_count", "joined_count", "left_count", "speaker_count")
+    list_select_related = ("group",)
+    list_filter = ("day",)
+    search_fields = ("=group__code", "group__name")

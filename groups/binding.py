@@ -110,3 +110,10 @@ def _recommend_another(robot: Robot, user: User, cause: str, at: datetime) -> No
     if other.qr_code_url:
         picture = outbox.image(other.qr_code_url)
         outbox.tell_user(robot=robot, user_code=str(user.code), content=picture, cause=cause, at=at)
+
+
+def ask_to_be_pulled_back(*, group: Group, at: datetime) -> str:
+    """Have the robot ask its user to pull it back in; answers the robot's QR image."""
+    words = f"我不在群「{group.name}」里了,请把我再拉进去,收益才能继续。"
+    _tell(group.robot, group.user, words, f"pull_back:{group.pk}:{day_of(at)}", at)
+    return group.robot.qr_code_url

@@ -1,11 +1,12 @@
 """What groups hear of gateway events."""
 
 from accounts.models import User
-from groups import binding, cancelling, members
+from groups import binding, cancelling, members, messages, replacing, welcome
 from groups.models import CancelReason, Group
 from integrations.events import BadEvent, Event, EventIgnored, subscribe, word
 from robots import outbox
 from robots.events import moment, robot_named
+from robots.models import Robot
 
 
 def _user(event: Event) -> User | None:
@@ -92,3 +93,62 @@ def on_members(event: Event) -> None:
     if len(codes) != 1:
         raise BadEvent("group_id: 应为同一个群")
     members.take_members(group=_group(codes.pop()), told=told, at=event.received_at)
+
+
+@subscribe("join_group")
+def on_join(event: Event) -> None:
+    """Somebody joined: a member, a number in the statistics, and perhaps a welcome."""
+    group = _group(word(event.body, "group_id"))
+    at, code = moment(event, "join_time"), word(event.body, "user_id")
+    members.join(
+        group=group,
+        code=code,
+        nickname=word(event.body, "nickname", needed=False),
+        avatar_url=word(event.body, "avatar", needed=False, longest=1024),
+        at=at,
+    )
+    if code != group.robot.code:
+        welcome.greet(group=group, member_code=code, cause=f"join_group:{event.event_id}", at=event.received_at)
+
+
+@subscribe("drop_out_group")
+def on_leave(event: Event) -> None:
+    group = _group(word(event.body, "group_id"))
+    members.leave(group=group, code=word(event.body, "user_id"), at=moment(event, "join_time"))
+
+
+@subscribe("group_message")
+def on_message(event: Event) -> None:
+    """Kept for a week; a mention is passed on."""
+    group, told = _group(word(event.body, "group_id")), event.body
+    message = messages.keep(
+        group=group,
+        sender_code=word(told, "user_id"),
+        message_no=word(told, "message_no", needed=False),
+        told=told,
+        at_users=[str(code) for code in told.get("at_users") or [] if isinstance(code, str | int)],
+        sent_at=moment(event, "send_time"),
+    )
+    if message is None:
+        raise EventIgnored("消息已收到过")
+    if hasattr(message, "mention"):
+        messages.tell_owner(group=group, cause=f"mention:{message.pk}", at=event.received_at)
+
+
+@subscribe("abnormal_robot")
+def on_banned(event: Event) -> None:
+    """robots.events has marked the robot before us."""
+    replacing.end_groups_of(robot_named(event), at=event.received_at)
+
+
+@subscribe("abnormal_robot_replaced")
+def on_replaced(event: Event) -> None:
+    code = word(event.body, "replace_robot_id")
+    robot = Robot.objects.filter(code=code).first()
+    picture = word(event.body, "qrcode", needed=False, longest=1024)
+    replacing.tell_owners(
+        name=robot.name if robot else code,
+        qr_code_url=picture or (robot.qr_code_url if robot else ""),
+        cause=f"abnormal_robot_replaced:{event.event_id}",
+        at=event.received_at,
+    )

@@ -1,13 +1,16 @@
 """The user's list of groups, as the client shows it, in a fixed number of queries."""
 
 from collections.abc import Iterable
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from config.clock import day_of
-from groups.models import Group, StarPlan
+from groups.models import Group, GroupStatistics, StarPlan
 from groups.stars import article_price_on, plans_on
 
 EARNING, NOT_EARNING = "收益中", "未收益"
@@ -54,3 +57,14 @@ def _rated(group: Group, plans: dict[int, StarPlan], text_income: Decimal) -> di
         "text_income": text_income,
         "old_group": int(group.is_legacy),
     }
+
+
+def with_statistics(groups: QuerySet[Group], *, day: date) -> QuerySet[Any]:
+    """Each group with its numbers of that day, zero where nothing was counted."""
+    of_day = GroupStatistics.objects.filter(group=OuterRef("pk"), day=day)
+    return groups.annotate(
+        shown_member_count=Coalesce(Subquery(of_day.values("member_count")), F("member_count")),
+        joined_count=Coalesce(Subquery(of_day.values("joined_count")), 0),
+        left_count=Coalesce(Subquery(of_day.values("left_count")), 0),
+        speaker_count=Coalesce(Subquery(of_day.values("speaker_count")), 0),
+    )

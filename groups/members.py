@@ -5,8 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F, Value
+from django.db.models.functions import Greatest
 
-from groups.models import Group, Member
+from groups.models import Group, Member, MemberMove
 from integrations.events import BadEvent, word
 
 
@@ -61,3 +63,26 @@ def _robot_is_in(group: Group, told: Any) -> bool:
         if isinstance(one, dict) and one.get("robot_id") == group.robot.code:
             return bool(one.get("robot_in_group"))
     return group.robot_is_in
+
+
+def join(*, group: Group, code: str, nickname: str, avatar_url: str, at: datetime) -> None:
+    """Somebody came (again); counted in the statistics."""
+    with transaction.atomic():
+        member, is_new = Member.objects.get_or_create(
+            group=group, code=code, defaults={"nickname": nickname, "avatar_url": avatar_url, "joined_at": at}
+        )
+        if not is_new:
+            member.nickname, member.avatar_url = nickname or member.nickname, avatar_url or member.avatar_url
+            member.joined_at, member.left_at = at, None
+            member.save()
+        MemberMove.objects.create(group=group, member_code=code, is_joining=True, moved_at=at)
+        Group.objects.filter(pk=group.pk).update(member_count=F("member_count") + 1)
+
+
+def leave(*, group: Group, code: str, at: datetime) -> None:
+    """Somebody went; counted in the statistics."""
+    with transaction.atomic():
+        present = Member.objects.filter(group=group, code=code, left_at=None)
+        present.update(left_at=Greatest(F("joined_at"), Value(at)))
+        MemberMove.objects.create(group=group, member_code=code, is_joining=False, moved_at=at)
+        Group.objects.filter(pk=group.pk, member_count__gt=0).update(member_count=F("member_count") - 1)

@@ -4,8 +4,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from config.api.fields import MoneyNumber, Reference, StrictInteger, SwitchField
-from groups.models import RatingState
+from config.api.fields import ListOrCommas, MoneyNumber, Reference, StrictInteger, SwitchField
+from groups.apprentices import may_be_woken
+from groups.models import CancelReason, Group, Mention, RatingState
 
 
 class GroupsFilter(serializers.Serializer[Any]):
@@ -39,3 +40,141 @@ class RatingBatch(serializers.Serializer[Any]):
     data = serializers.ListField(  # type: ignore[assignment]
         child=RatedGroup(), min_length=1, max_length=10_000
     )
+
+
+class GroupsToCancel(serializers.Serializer[Any]):
+    group_ids = ListOrCommas(child=Reference(), min_length=1, max_length=50_000)
+    cancel_reason = serializers.ChoiceField(
+        choices=CancelReason.choices, required=False, default=CancelReason.OPERATOR
+    )
+
+
+class RobotNickname(serializers.Serializer[Any]):
+    remark_name = serializers.CharField(max_length=30)
+
+
+class OwnedGroup(serializers.Serializer[Group]):
+    id = serializers.UUIDField()
+    code = serializers.CharField()
+    name = serializers.CharField()
+    launch_switch = SwitchField()
+    create_date = serializers.DateTimeField(source="bound_at")
+
+
+class GroupNumbers(serializers.Serializer[Any]):
+    """Yesterday's numbers; nothing happened where nothing was counted."""
+
+    group_id = serializers.UUIDField(source="id")
+    group_name = serializers.CharField(source="name")
+    group_mem_counts = serializers.IntegerField(source="shown_member_count")
+    join_group_counts = serializers.IntegerField(source="joined_count")
+    exit_group_counts = serializers.IntegerField(source="left_count")
+    speaker_counts = serializers.IntegerField(source="speaker_count")
+
+
+class Welcome(serializers.Serializer[Group]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    welcome_msg = serializers.CharField(source="welcome_message")
+
+
+class NewWelcome(serializers.Serializer[Any]):
+    welcome_msg = serializers.CharField(max_length=500, allow_blank=True, trim_whitespace=False)
+
+
+class Disciples(serializers.Serializer[Any]):
+    """`apprentice` and `disciple` are the two parts of `disciples`."""
+
+    group_count = serializers.IntegerField()
+    disciples = serializers.IntegerField()
+    apprentice = serializers.IntegerField()
+    disciple = serializers.IntegerField()
+
+
+class LevelFilter(serializers.Serializer[Any]):
+    """`leave`, or `lelave` as the document spells it in the path."""
+
+    leave = serializers.ChoiceField(choices=[("1", "徒弟"), ("2", "徒孙")], required=False)
+    lelave = serializers.ChoiceField(choices=[("1", "徒弟"), ("2", "徒孙")], required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        level = attrs.get("leave") or attrs.get("lelave")
+        if level is None:
+            raise serializers.ValidationError({"leave": "缺少,应为 1(徒弟)或 2(徒孙)"})
+        return {"level": int(level)}
+
+
+class Apprentice(serializers.Serializer[Any]):
+    is_import = serializers.BooleanField(source="has_group")
+    is_apprentice = serializers.BooleanField(source="has_apprentice")
+    create_date = serializers.DateTimeField(source="created_at")
+    name = serializers.CharField(source="nickname")
+    user_id = serializers.UUIDField(source="id")
+    is_remind = serializers.SerializerMethodField()
+
+    def get_is_remind(self, person: Any) -> int:
+        return int(self.context.get("level") == 1 and may_be_woken(person))
+
+
+class WhomToWake(serializers.Serializer[Any]):
+    """Existing clients name one apprentice; without `user_id` it is everybody who lacks a group or an apprentice."""
+
+    is_import = serializers.BooleanField(required=False)
+    is_apprentice = serializers.BooleanField(required=False)
+    user_id = Reference(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "user_id" in attrs:
+            return attrs
+        missing = [name for name in ("is_import", "is_apprentice") if name not in attrs]
+        if missing:
+            raise serializers.ValidationError(dict.fromkeys(missing, "该字段是必填项"))
+        if not attrs["is_import"] and not attrs["is_apprentice"]:
+            raise serializers.ValidationError({"is_import": "is_import 与 is_apprentice 至少一个为 true"})
+        return attrs
+
+
+class MentionSwitch(serializers.Serializer[Any]):
+    alt_switch = SwitchField()
+
+
+class ListedMention(serializers.Serializer[Any]):
+    msg_id = serializers.UUIDField(source="message_id")
+    group_name = serializers.CharField(source="group.name")
+    msg_content = serializers.CharField(source="message.words")
+    group_id = serializers.UUIDField()
+    group_code = serializers.CharField(source="group.code")
+    status = serializers.SerializerMethodField()
+
+    def get_status(self, mention: Mention) -> int:
+        return int(mention.read_at is not None)
+
+
+class MessageContent(serializers.Serializer[Any]):
+    url = serializers.CharField(allow_null=True)
+    desc = serializers.CharField(allow_null=True)
+    type = serializers.IntegerField(allow_null=True)
+    title = serializers.CharField(allow_null=True)
+    content = serializers.CharField(allow_null=True)
+    voice_time = serializers.IntegerField(allow_null=True)
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        """As the gateway told it, each part there is or null."""
+        return {name: instance.get(name) for name in self.fields}
+
+
+class ContextMessage(serializers.Serializer[Any]):
+    head_url = serializers.CharField()
+    nickname = serializers.CharField()
+    content = MessageContent()
+    send_date = serializers.DateTimeField()
+    mem_code = serializers.CharField()
+    group_code = serializers.CharField()
+    is_master = serializers.BooleanField()
+
+
+class MentionReply(serializers.Serializer[Any]):
+    group_code = Reference()
+    mem_code = serializers.CharField(max_length=128)
+    content = serializers.CharField(max_length=1000)
+    type = StrictInteger(min_value=3, max_value=3)

@@ -1,6 +1,8 @@
 """Who added which robot."""
 
+from collections.abc import Iterable
 from datetime import datetime
+from uuid import UUID
 
 from accounts.models import User
 from robots.models import Friendship, Robot
@@ -22,3 +24,14 @@ def latest_robot_of(user: User) -> Robot | None:
         .first()
     )
     return friendship.robot if friendship else None
+
+
+def robots_to_speak_through(user_ids: Iterable[UUID]) -> dict[UUID, Robot]:
+    """For each of these users the working robot added last; users without one are left out."""
+    latest = (
+        Friendship.objects.filter(user__in=list(user_ids), robot__status__in=[1, 2])
+        .select_related("robot")
+        .order_by("user_id", "-befriended_at", "-pk")
+        .distinct("user_id")
+    )
+    return {friendship.user_id: friendship.robot for friendship in latest}

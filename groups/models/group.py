@@ -67,6 +67,10 @@ class Group(models.Model):
     launch_switch = models.BooleanField("投放开关", default=True)
     welcome_message = models.CharField("欢迎语", max_length=500, blank=True)
 
+    welcomed_at = models.DateTimeField("上次欢迎时间", null=True, blank=True)
+    mention_told_at = models.DateTimeField("上次@通知时间", null=True, blank=True)
+    replacement_told_at = models.DateTimeField("换机器人通知时间", null=True, blank=True)
+
     star = models.SmallIntegerField("星级", null=True, blank=True)
     is_legacy = models.BooleanField("老群", default=False)
     repeat_rate = models.DecimalField("重复率", max_digits=5, decimal_places=4, null=True, blank=True)

@@ -1,0 +1,67 @@
+"""Cancelling many groups: accepted at once, done in batches, resumed after a kill."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from config.waking import wake
+from groups import cancelling
+from groups.models import CancelJob, CancelReason, Group
+
+BATCH = 200
+RUN_CANCEL_JOBS = "groups.tasks.run_cancel_jobs"
+
+
+def ask(*, references: Sequence[str], reason: CancelReason, by: str, at: datetime) -> CancelJob:
+    """Have these groups (ids or codes) cancelled; unknown and cancelled ones will be passed over."""
+    with transaction.atomic():
+        wake(RUN_CANCEL_JOBS)
+        distinct = list(dict.fromkeys(references))
+        return CancelJob.objects.create(references=distinct, reason=reason, asked_by=by, asked_at=at)
+
+
+def run_next_batch(job_id: UUID, *, at: datetime) -> int:
+    """Do one batch of a job; how many references that was, 0 when it is done or in somebody else's hands."""
+    with transaction.atomic():
+        job = CancelJob.objects.select_for_update(skip_locked=True).filter(pk=job_id, done_at=None).first()
+        if job is None:
+            return 0
+        batch = job.references[job.position : job.position + BATCH]
+        ids = active_ids(batch)
+        count = cancelling.cancel(group_ids=ids, reason=CancelReason(job.reason), by=job.asked_by, at=at)
+        is_last = job.position + len(batch) >= len(job.references)
+        CancelJob.objects.filter(pk=job.pk).update(
+            position=F("position") + len(batch),
+            cancelled_count=F("cancelled_count") + count,
+            done_at=at if is_last else None,
+        )
+        return len(batch)
+
+
+def run_waiting() -> int:
+    """Do every job that is not done; how many references that was."""
+    count = 0
+    for job_id in CancelJob.objects.filter(done_at=None).order_by("asked_at").values_list("pk", flat=True):
+        while done := run_next_batch(job_id, at=timezone.now()):
+            count += done
+    return count
+
+
+def active_ids(references: Sequence[str]) -> list[UUID]:
+    """The active groups behind these ids or codes."""
+    active = Group.objects.active()
+    by_code = active.filter(code__in=references).values_list("pk", flat=True)
+    uuids = [reference for reference in references if _is_uuid(reference)]
+    return [*by_code, *active.filter(pk__in=uuids).values_list("pk", flat=True)]
+
+
+def _is_uuid(reference: str) -> bool:
+    try:
+        UUID(reference)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,70 @@
+"""`manage.py cancel_groups`: cancel many groups, with progress; after a kill `--resume` goes on."""
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+from tqdm import tqdm
+
+from groups import cancel_jobs
+from groups.models import CancelJob, CancelReason, Group
+
+
+class Command(BaseCommand):
+    help = "Cancel groups by id or code, from a file, or by filters. Unknown and cancelled ones are passed over."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("groups", nargs="*", help="ids or codes")
+        parser.add_argument("--file", type=Path, help="one id or code a line")
+        parser.add_argument("--robot", help="all groups of this robot (code)")
+        parser.add_argument("--user", help="all groups of this user (code)")
+        parser.add_argument("--star", type=int, choices=range(1, 6), help="all groups of this star")
+        parser.add_argument("--reason", type=int, choices=CancelReason.values, default=int(CancelReason.OPERATOR))
+        parser.add_argument("--by", default="命令行", help="who is kept as having done it")
+        parser.add_argument("--dry-run", action="store_true", help="say how many, cancel nothing")
+        parser.add_argument("--resume", action="store_true", help="go on with what a killed run left")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        jobs = list(CancelJob.objects.filter(done_at=None)) if options["resume"] else [self._job(options)]
+        cancelled = sum(self._run(job) for job in jobs if job is not None)
+        if jobs != [None]:
+            self.stdout.write(f"{cancelled} groups cancelled.")
+
+    def _job(self, options: dict[str, Any]) -> CancelJob | None:
+        references = [*options["groups"], *_lines(options["file"]), *_filtered(options)]
+        if not references:
+            raise CommandError("No group named: give ids or codes, --file, --robot, --user or --star.")
+        if options["dry_run"]:
+            count = len(set(cancel_jobs.active_ids(references)))
+            self.stdout.write(f"{count} groups would be cancelled.")
+            return None
+        reason = CancelReason(options["reason"])
+        return cancel_jobs.ask(references=references, reason=reason, by=options["by"], at=timezone.now())
+
+    def _run(self, job: CancelJob) -> int:
+        before = job.cancelled_count
+        with tqdm(
+            total=len(job.references), initial=job.position, desc="cancelling", unit="group", disable=None
+        ) as bar:
+            while done := cancel_jobs.run_next_batch(job.pk, at=timezone.now()):
+                bar.update(done)
+        job.refresh_from_db()
+        return job.cancelled_count - before
+
+
+def _lines(path: Path | None) -> list[str]:
+    if path is None:
+        return []
+    try:
+        return [line.strip() for line in path.read_text().splitlines() if line.strip()]
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _filtered(options: dict[str, Any]) -> list[str]:
+    names = {"robot": "robot__code", "user": "user__code", "star": "star"}
+    wanted = {column: options[name] for name, column in names.items() if options[name] is not None}
+    if not wanted:
+        return []
+    return [str(pk) for pk in Group.objects.active().filter(**wanted).values_list("pk", flat=True)]

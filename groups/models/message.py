@@ -1,0 +1,61 @@
+"""What is said in groups, kept for a week, and what of it mentions the owner."""
+
+import uuid
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+
+from groups.models.group import Group
+
+
+class GroupMessage(models.Model):
+    """One message in a group, as the gateway told it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    group = models.ForeignKey(Group, models.CASCADE, related_name="messages", verbose_name="群")
+    message_no = models.CharField("消息编号", max_length=128, blank=True)
+    sender_code = models.CharField("发送人编号", max_length=128)
+    is_robot = models.BooleanField("机器人发送", default=False)
+    content = models.JSONField("内容", default=dict)  # type content title desc url voice_time
+    sent_at = models.DateTimeField("发送时间")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "群消息"
+        ordering = ["-sent_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["group", "message_no"], condition=~Q(message_no=""), name="message_once_per_group"
+            ),
+            models.CheckConstraint(condition=~Q(sender_code=""), name="message_has_a_sender"),
+        ]
+        indexes = [
+            models.Index(fields=["group", "sent_at", "id"], name="messages_of_group"),  # context
+            models.Index(fields=["sent_at"], name="messages_by_moment"),  # roll-up and retention
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sender_code} {self.sent_at:%F %T}"
+
+    @property
+    def words(self) -> str:
+        """What was said, if it was text."""
+        said: Any = self.content.get("content")
+        return str(said or "")
+
+
+class Mention(models.Model):
+    """A message that mentions the user a group is served for, or their robot, or everybody."""
+
+    message = models.OneToOneField(GroupMessage, models.CASCADE, primary_key=True, related_name="mention")
+    group = models.ForeignKey(Group, models.CASCADE, related_name="mentions", verbose_name="群")
+    mentioned_at = models.DateTimeField("时间")
+    read_at = models.DateTimeField("已读时间", null=True, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "@消息"
+        ordering = ["-mentioned_at", "-message_id"]
+        indexes = [models.Index(fields=["group", "-mentioned_at"], name="mentions_of_group")]
+
+    def __str__(self) -> str:
+        return str(self.message_id)

@@ -1,0 +1,45 @@
+"""Who came and went, and how lively a group was, per day."""
+
+from django.db import models
+from django.db.models import Q
+
+from groups.models.group import Group
+
+
+class MemberMove(models.Model):
+    """Somebody joined or left a group; counted at night, then forgotten."""
+
+    group = models.ForeignKey(Group, models.CASCADE, related_name="moves")
+    member_code = models.CharField(max_length=128)
+    is_joining = models.BooleanField()
+    moved_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = verbose_name_plural = "进退群记录"
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["moved_at"], name="moves_by_moment")]
+
+    def __str__(self) -> str:
+        return f"{self.member_code} {'+' if self.is_joining else '-'}"
+
+
+class GroupStatistics(models.Model):
+    """One group's day."""
+
+    group = models.ForeignKey(Group, models.CASCADE, related_name="statistics", verbose_name="群")
+    day = models.DateField("日期")
+    member_count = models.PositiveIntegerField("成员数")
+    joined_count = models.PositiveIntegerField("进群人数", default=0)
+    left_count = models.PositiveIntegerField("退群人数", default=0)
+    speaker_count = models.PositiveIntegerField("发言人数", default=0)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "群数据"
+        ordering = ["-day", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["group", "day"], name="one_row_of_statistics_per_group_and_day"),
+            models.CheckConstraint(condition=Q(speaker_count__gte=0), name="statistics_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day}"

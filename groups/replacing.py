@@ -1,0 +1,44 @@
+"""A banned robot: its groups end, are remembered, and their owners are told who takes over."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from groups import cancelling
+from groups.models import CancelReason, Group
+from robots import outbox
+from robots.friendships import robots_to_speak_through
+from robots.models import Robot
+
+
+def end_groups_of(robot: Robot, *, at: datetime) -> int:
+    """Cancel every group of a banned robot; how many."""
+    ids = list(Group.objects.active().filter(robot=robot).values_list("pk", flat=True))
+    return cancelling.cancel(group_ids=ids, reason=CancelReason.ROBOT_BANNED, by="网关", at=at)
+
+
+def tell_owners(*, name: str, qr_code_url: str, cause: str, at: datetime) -> int:
+    """Tell the owners of remembered groups about the new robot, once, through a robot they know; how many owners."""
+    remembered = Group.objects.filter(cancel_reason=CancelReason.ROBOT_BANNED, replacement_told_at=None)
+    with transaction.atomic():
+        groups = list(
+            remembered.select_for_update(of=("self",), skip_locked=True).select_related("user").order_by("pk")
+        )
+        robots = robots_to_speak_through({group.user_id for group in groups})
+        owners = {group.user_id: group.user for group in groups if group.user_id in robots and group.user.code}
+        letters = []
+        for user_id, user in owners.items():
+            names = "、".join(group.name or group.code for group in groups if group.user_id == user_id)
+            words = f"原来的机器人不能用了,请添加「{name}」并把它拉进这些群:{names}"
+            contents: list[Any] = [outbox.text(words), *([outbox.image(qr_code_url)] if qr_code_url else [])]
+            letters += [
+                outbox.private_message(
+                    robot=robots[user_id], user_code=str(user.code), content=content, cause=cause, at=at
+                )
+                for content in contents
+            ]
+        outbox.post_all(letters)
+        told = [group.pk for group in groups if group.user_id in owners]
+        Group.objects.filter(pk__in=told).update(replacement_told_at=at)
+    return len(owners)

@@ -1,0 +1,1 @@
+"""The doors of groups for clients and outside systems."""

@@ -1,0 +1,86 @@
+"""The user's groups, and the rating system's door."""
+
+from django.utils import timezone
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.authentication import signed_in
+from config.api import reading
+from config.api.actors import actor
+from config.api.paging import paged
+from config.api.permissions import IsNotBlocked, IsUser, needs
+from config.api.schema import operation
+from config.api.views import OperationViews
+from config.errors import Code
+from config.models import Scope
+from groups import binding, cancel_jobs, listing, nicknames, stars
+from groups.models import CancelReason, Group
+from groups.serializers import GroupsFilter, GroupsToCancel, ListedGroup, RatingBatch, RobotNickname
+from groups.views.mentions import own_group
+
+
+class GroupViews(OperationViews[Group]):
+    """The groups that the user pulled a robot into."""
+
+    permission_classes = (IsUser,)
+
+    @operation("用户群列表", query=GroupsFilter, answer=ListedGroup(many=True), paged=True)
+    def list(self, request: Request) -> Response:
+        rated = reading.query(request, GroupsFilter)["status"] == "1"
+        groups = Group.objects.served_for(signed_in(request)).select_related("robot").order_by("-bound_at", "pk")
+        chosen = groups.rated() if rated else groups.unrated()
+        return paged(request, chosen, lambda page: ListedGroup(listing.shown(page, rated=rated), many=True).data)
+
+
+class StarViews(OperationViews[Group]):
+    """The rating system tells what groups are worth: all of a batch, or none."""
+
+    permission_classes = (needs(Scope.STARS_WRITE, "groups.change_group"),)
+
+    @operation("群星级评定", body=RatingBatch, description="整批生效或整批不生效;出错时说明是哪一项。")
+    def create(self, request: Request) -> Response:
+        told = reading.body(request, RatingBatch)["data"]
+        ratings = [stars.Rating(one["groupId"], one["star"], one["state"]) for one in told]
+        stars.rate(ratings, at=timezone.now())
+        return Response(None)
+
+
+class ServedGroupViews(OperationViews[Group]):
+    """One group that a robot serves for the user."""
+
+    permission_classes = (IsUser, IsNotBlocked)
+
+    @operation(
+        "修改机器人在群内昵称",
+        body=RobotNickname,
+        answer=serializers.CharField(),
+        codes=[Code.NOT_FOUND, Code.OUTSIDE_FAILED, Code.SENSITIVE_WORD],
+    )
+    def rename_robot(self, request: Request, reference: str) -> Response:
+        nickname = reading.body(request, RobotNickname)["remark_name"]
+        nicknames.rename_robot(group=own_group(request, reference), nickname=nickname)
+        return Response("SUCCESS")
+
+    @operation(
+        "请求拉回机器人",
+        answer=serializers.CharField(),
+        codes=[Code.NOT_FOUND],
+        description="机器人私信请用户把它拉回群;返回机器人的二维码图片地址。",
+    )
+    def pull_back(self, request: Request, reference: str) -> Response:
+        group = own_group(request, reference)
+        return Response(binding.ask_to_be_pulled_back(group=group, at=timezone.now()))
+
+
+class CancelViews(OperationViews[Group]):
+    """Outside systems cancel groups: accepted at once, done in the background."""
+
+    permission_classes = (needs(Scope.GROUPS_CANCEL, "groups.cancel_group"),)
+
+    @operation("批量注销群", body=GroupsToCancel, description="立即受理,后台分批注销;未知或已注销的群跳过。")
+    def create(self, request: Request) -> Response:
+        given = reading.body(request, GroupsToCancel)
+        reason = CancelReason(given["cancel_reason"])
+        cancel_jobs.ask(references=given["group_ids"], reason=reason, by=actor(request), at=timezone.now())
+        return Response("")

@@ -1,0 +1,77 @@
+"""What of the talk in groups concerns the user."""
+
+from typing import Any
+
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.authentication import signed_in
+from accounts.models import User
+from config.api import reading
+from config.api.fields import SwitchField
+from config.api.paging import paged
+from config.api.permissions import IsNotBlocked, IsUser
+from config.api.schema import operation
+from config.api.views import OperationViews
+from config.errors import Code
+from groups import messages
+from groups.models import Group, Mention
+from groups.serializers import ContextMessage, ListedMention, MentionReply, MentionSwitch
+
+
+def own_group(request: Request, reference: str) -> Group:
+    """A group that a robot serves for this user; somebody else's is not found."""
+    groups = Group.objects.served_for(signed_in(request)).select_related("robot", "user")
+    group: Group = get_object_or_404(groups.by_reference(reference))
+    return group
+
+
+class MentionSwitchViews(OperationViews[User]):
+    """Whether the user is told of mentions."""
+
+    permission_classes = (IsUser, IsNotBlocked)
+
+    @operation("获取@消息通知开关", answer=SwitchField())
+    def show(self, request: Request) -> Response:
+        return Response(int(signed_in(request).mentions_enabled))
+
+    @operation("设置@消息通知开关", body=MentionSwitch, answer=SwitchField())
+    def update(self, request: Request) -> Response:
+        is_on = reading.body(request, MentionSwitch)["alt_switch"]
+        User.objects.filter(pk=signed_in(request).pk).update(mentions_enabled=is_on)
+        return Response(int(is_on))
+
+
+class MentionViews(OperationViews[Mention]):
+    """The mentions of the last three days, what was said around them, and answering."""
+
+    permission_classes = (IsUser, IsNotBlocked)
+
+    @operation("@消息列表", answer=ListedMention(many=True), paged=True, description="最近三天。")
+    def list(self, request: Request) -> Response:
+        rows = messages.mentions_of(signed_in(request), at=timezone.now())
+        return paged(request, rows, lambda page: ListedMention(page, many=True).data)
+
+    @operation(
+        "@消息上下文",
+        answer=ContextMessage(many=True),
+        codes=[Code.NOT_FOUND],
+        description="前后各至多 20 条,旧的在前;读过即标为已读。is_master 表示机器人或群主自己说的。",
+    )
+    def context(self, request: Request, reference: str, message_id: str) -> Response:
+        group = own_group(request, reference)
+        around = messages.context_of(group=group, message_id=message_id, at=timezone.now())
+        return Response(ContextMessage(around, many=True).data)
+
+    @operation("回复@消息", body=MentionReply, codes=[Code.NOT_FOUND])
+    def reply(self, request: Request) -> Response:
+        given: dict[str, Any] = reading.body(request, MentionReply)
+        messages.reply(
+            group=own_group(request, given["group_code"]),
+            member_code=given["mem_code"],
+            words=given["content"],
+            at=timezone.now(),
+        )
+        return Response(None)

@@ -1,0 +1,63 @@
+"""The groups that the user owns in WeChat: list, yesterday's numbers, welcome."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.authentication import signed_in
+from config.api import reading
+from config.api.paging import paged
+from config.api.permissions import IsNotBlocked, IsUser
+from config.api.schema import operation
+from config.api.views import OperationViews
+from config.clock import day_of
+from config.errors import Code
+from groups import listing, welcome
+from groups.models import Group
+from groups.serializers import GroupNumbers, NewWelcome, OwnedGroup, Welcome
+
+
+def _owned(request: Request) -> Any:
+    return Group.objects.owned_in_wechat_by(signed_in(request)).order_by("-bound_at", "pk")
+
+
+class OwnedGroupViews(OperationViews[Group]):
+    """Lists take `page_size=-1` for everything."""
+
+    permission_classes = (IsUser, IsNotBlocked)
+
+    @operation("用户是否有群主群", answer=serializers.BooleanField())
+    def verify(self, request: Request) -> Response:
+        return Response(_owned(request).exists())
+
+    @operation("群主群列表", answer=OwnedGroup(many=True), paged=True)
+    def list(self, request: Request) -> Response:
+        return paged(request, _owned(request), lambda page: OwnedGroup(page, many=True).data, may_ask_all=True)
+
+    @operation("群主群数据", answer=GroupNumbers(many=True), paged=True, description="昨天的数据。")
+    def statistics(self, request: Request) -> Response:
+        yesterday = day_of(timezone.now()) - timedelta(days=1)
+        rows = listing.with_statistics(_owned(request), day=yesterday)
+        return paged(request, rows, lambda page: GroupNumbers(page, many=True).data, may_ask_all=True)
+
+    @operation("查询用户群欢迎语", answer=Welcome(many=True), paged=True)
+    def welcomes(self, request: Request) -> Response:
+        return paged(request, _owned(request), lambda page: Welcome(page, many=True).data, may_ask_all=True)
+
+    @operation(
+        "修改用户群欢迎语",
+        body=NewWelcome,
+        answer=serializers.CharField(),
+        codes=[Code.NOT_FOUND, Code.SENSITIVE_WORD],
+        description="空字符串表示关闭。",
+    )
+    def set_welcome(self, request: Request, reference: str) -> Response:
+        words = reading.body(request, NewWelcome)["welcome_msg"]
+        group = get_object_or_404(_owned(request).by_reference(reference))
+        welcome.set_welcome(group=group, words=words)
+        return Response("SUCCESS")
