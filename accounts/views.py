@@ -107,13 +107,12 @@ class MeViews(OperationViews[User]):
 class SmsCodeViews(OperationViews[User]):
     """A code by SMS."""
 
-    permission_classes = (IsUser,)
+    permission_classes = (IsUser, IsNotBlocked)
+    writing_reads = ("send",)
     throttle_classes = (SmsThrottle,)
 
     @operation("发送短信验证码", query=Phone, codes=[Code.OUTSIDE_FAILED, Code.SMS_TOO_OFTEN])
     def send(self, request: Request) -> Response:
-        if signed_in(request).is_blocked:
-            raise NotAllowed("账号已被封,不能进行此操作,请联系客服")
         phone = reading.query(request, Phone)["phone"]
         verification.send_code(user=signed_in(request), phone=phone, at=timezone.now())
         return Response(None)

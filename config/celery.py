@@ -18,6 +18,8 @@ app.conf.beat_schedule = {
     "statistics": {"task": "groups.tasks.roll_up_statistics", "schedule": crontab(hour="0", minute="10")},
     "message retention": {"task": "groups.tasks.forget_old_messages", "schedule": crontab(hour="3", minute="40")},
     "reminders": {"task": "groups.tasks.remind_newcomers", "schedule": crontab(minute="5")},
+    "keyword clocks": {"task": "keywords.tasks.forget_old_replies", "schedule": crontab(hour="4", minute="30")},
+    "callback digests": {"task": "feedback.tasks.forget_digests", "schedule": crontab(minute="50")},
     "text messages": {"task": "integrations.tasks.send_texts", "schedule": 10.0, "options": {"expires": 20}},
     "payouts": {"task": "earnings.tasks.send_payouts", "schedule": crontab()},
     "payout queries": {"task": "earnings.tasks.query_payouts", "schedule": crontab(minute="*/5")},

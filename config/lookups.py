@@ -13,6 +13,12 @@ def as_uuid(text: object) -> uuid.UUID | None:
         return None
 
 
+def has_id(text: object) -> Q:
+    """A filter for the row whose id the text spells; nothing matches what is no id."""
+    found = as_uuid(text)
+    return Q(pk=found) if found else Q(pk__in=[])
+
+
 def id_or_code(reference: object) -> Q:
     """A filter for the row whose id or gateway code is `reference`; nothing matches what is neither."""
     text = str(reference)

@@ -17,7 +17,7 @@ def status() -> dict[str, Any]:
     known: dict[str, Any] | None = cache.get(_STATUS)
     if known is None:
         row = SiteStatus.objects.values("status", "upgrade_end").first()
-        known = row or {"status": int(SiteStatus.Status.RUNNING), "upgrade_end": ""}
+        known = dict(row) if row else {"status": int(SiteStatus.Status.RUNNING), "upgrade_end": ""}
         cache.set(_STATUS, known, _SECONDS)
     return known
 
@@ -32,7 +32,8 @@ def marquee() -> dict[str, Any]:
     """`is_shown` and `content`."""
     known: dict[str, Any] | None = cache.get(_MARQUEE)
     if known is None:
-        known = Marquee.objects.values("is_shown", "content").first() or {"is_shown": False, "content": ""}
+        row = Marquee.objects.values("is_shown", "content").first()
+        known = dict(row) if row else {"is_shown": False, "content": ""}
         cache.set(_MARQUEE, known, _SECONDS)
     return known
 

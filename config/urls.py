@@ -15,6 +15,8 @@ urlpatterns = [
     path("", include("groups.urls")),
     path("", include("earnings.urls")),
     path("", include("integrations.urls")),
+    path("", include("keywords.urls")),
+    path("", include("feedback.urls")),
     path("", include("config.link_urls")),
     path("", include("config.site_urls")),
     path("schema", SpectacularAPIView.as_view(), name="schema"),

@@ -11,7 +11,7 @@ from django.db.models import Q, QuerySet
 from accounts.models import User
 from config import links
 from config.errors import NotFound
-from config.lookups import as_uuid
+from config.lookups import has_id
 from groups.models import Group, GroupMessage, Member, Mention
 from robots import outbox
 
@@ -19,7 +19,7 @@ EVERYBODY = "all"
 TOLD_EVERY = timedelta(minutes=5)
 SHOWN_FOR = timedelta(days=3)
 AROUND = 20
-_PARTS = ("type", "content", "title", "desc", "url", "voice_time")
+PARTS = ("type", "content", "title", "desc", "url", "voice_time")
 
 
 class RobotGone(NotFound):
@@ -46,7 +46,7 @@ def keep(
         sender_code=sender_code,
         message_no=message_no,
         is_robot=is_robot,
-        content={name: told.get(name) for name in _PARTS},
+        content={name: told.get(name) for name in PARTS},
         sent_at=sent_at,
     )
     GroupMessage.objects.bulk_create([message], ignore_conflicts=True)
@@ -78,7 +78,7 @@ def tell_owner(*, group: Group, cause: str, at: datetime) -> bool:
 def context_of(*, group: Group, message_id: str, at: datetime) -> list[dict[str, Any]]:
     """Up to 20 messages before and after, oldest first; the mention is read by that. 1404 for an unknown message."""
     same = GroupMessage.objects.filter(group=group)
-    message = same.filter(pk=as_uuid(message_id)).first()
+    message = same.filter(has_id(message_id)).first()
     if message is None:
         raise NotFound("消息不存在,可能已超过 7 天")
     Mention.objects.filter(message=message, read_at=None).update(read_at=at)

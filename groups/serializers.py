@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from config.api.fields import ListOrCommas, MoneyNumber, Reference, StrictInteger, SwitchField
 from groups.apprentices import may_be_woken
+from groups.messages import PARTS
 from groups.models import CancelReason, Group, Mention, RatingState
 
 
@@ -160,7 +161,7 @@ class MessageContent(serializers.Serializer[Any]):
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         """As the gateway told it, each part there is or null."""
-        return {name: instance.get(name) for name in self.fields}
+        return {name: instance.get(name) for name in PARTS}
 
 
 class ContextMessage(serializers.Serializer[Any]):

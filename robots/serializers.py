@@ -30,7 +30,7 @@ class ShownRobot(serializers.Serializer[Robot]):
     wechat_no = serializers.CharField()
 
 
-class OwnRobot(serializers.Serializer[Robot]):
+class OwnRobot(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     name = serializers.CharField()
     wechat_no = serializers.CharField()

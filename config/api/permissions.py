@@ -38,10 +38,11 @@ class IsUser(BasePermission):
 
 
 class IsNotBlocked(BasePermission):
-    """A blocked user reads, and writes nothing."""
+    """A blocked user reads, and writes nothing. `writing_reads` of a view names its GETs that do something."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        if request.method not in SAFE_METHODS and getattr(request.user, "is_blocked", False):
+        is_write = request.method not in SAFE_METHODS or view.action in getattr(view, "writing_reads", ())
+        if is_write and getattr(request.user, "is_blocked", False):
             raise PermissionDenied("账号已被封,不能进行此操作,请联系客服", code="stated")
         return True
 

@@ -50,6 +50,7 @@ class ServedGroupViews(OperationViews[Group]):
     """One group that a robot serves for the user."""
 
     permission_classes = (IsUser, IsNotBlocked)
+    writing_reads = ("pull_back",)
 
     @operation(
         "修改机器人在群内昵称",

@@ -1,0 +1,79 @@
+"""Talks with customer service: staff's words go to the user through a robot, the user's to staff."""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from accounts.models import User
+from config.errors import Conflict, NotAllowed, NotFound
+from feedback.models import CallbackDigest, Conversation
+from integrations import customer_service
+from robots import outbox
+from robots.friendships import latest_robot_of
+
+FRESH_FOR = timedelta(minutes=5)
+CREATED, CLOSED, OVERTIME = "CONVERSATION_CREATE", "CONVERSATION_CLOSE", "VISITOR_OVERTIME_NOTICE"
+_SAID = {
+    CREATED: "客服已接入,请直接发消息说明问题。发送「退出」结束对话。",
+    CLOSED: "客服对话已结束,谢谢。",
+    OVERTIME: "你已经有一会儿没有说话了,如无其他问题,对话即将结束。",
+}
+
+
+class BadDigest(NotAllowed):
+    message = "摘要不正确或已过期"
+
+
+class DigestTaken(Conflict):
+    message = "这次回调已经处理过"
+
+
+class VisitorUnknown(NotFound):
+    message = "userId: 没有这个用户,或没有可以联系 TA 的机器人"
+
+
+def require_digest(*, raw: bytes, timestamp: str, digest: str, at: datetime) -> None:
+    """1401 unless customer service signed exactly this, within five minutes; 1409 the second time."""
+    if not customer_service.is_signed(raw, timestamp, digest):
+        raise BadDigest
+    if abs(at.timestamp() * 1000 - int(timestamp)) > FRESH_FOR.total_seconds() * 1000:
+        raise BadDigest
+    rows = CallbackDigest.objects.bulk_create([CallbackDigest(digest=digest, taken_at=at)], ignore_conflicts=True)
+    if not CallbackDigest.objects.filter(digest=digest, taken_at=rows[0].taken_at).exists():
+        raise DigestTaken
+
+
+def take_callback(*, user_code: str, kind: str, content: str, at: datetime) -> None:
+    """What customer service says: an event of the talk, a text or a picture for the user."""
+    user = User.objects.filter(code=user_code).first()
+    robot = latest_robot_of(user) if user else None
+    if user is None or robot is None:
+        raise VisitorUnknown
+    event = next((name for name in _SAID if name in (kind.upper(), content)), None)
+    if event == CREATED:
+        open_for(user, at=at)
+    elif event == CLOSED:
+        close_for(user, at=at)
+    words = outbox.image(content) if kind == "image" else outbox.text(_SAID[event] if event else content)
+    outbox.tell_user(robot=robot, user_code=user_code, content=words, cause=f"customer_service:{user.pk}", at=at)
+
+
+def open_for(user: User, *, at: datetime) -> None:
+    """Open a talk unless one is open."""
+    with transaction.atomic():
+        Conversation.objects.bulk_create([Conversation(user=user, opened_at=at)], ignore_conflicts=True)
+
+
+def close_for(user: User, *, at: datetime) -> bool:
+    """End the open talk; false when none was open."""
+    return bool(Conversation.objects.filter(user=user, closed_at=None).update(closed_at=at))
+
+
+def is_open_for(user: User) -> bool:
+    return Conversation.objects.filter(user=user, closed_at=None).exists()
+
+
+def forget_digests(*, at: datetime) -> int:
+    """Digests too old to pass anyway; how many."""
+    count, _ = CallbackDigest.objects.filter(taken_at__lt=at - 2 * FRESH_FOR).delete()
+    return count

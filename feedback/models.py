@@ -1,0 +1,107 @@
+"""What users complain about, and their talks with customer service."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from robots.models import Robot
+
+
+class ProblemCategory(models.Model):
+    """A kind of problem; its type says what a report must contain."""
+
+    class Type(models.IntegerChoices):
+        ROBOT = 2, "需选择机器人"
+        ROBOT_AND_GROUP = 3, "需选择机器人并填写群名"
+        NOTHING = 4, "无需补充"
+        DESCRIPTION = 5, "需填写描述"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    title = models.CharField("标题", max_length=100)
+    type = models.SmallIntegerField("类型", choices=Type.choices)
+    seq_no = models.PositiveSmallIntegerField("排序号")
+    is_shown = models.BooleanField("显示", default=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "问题分类"
+        ordering = ["seq_no", "id"]
+        constraints = [models.CheckConstraint(condition=Q(type__in=[2, 3, 4, 5]), name="category_type_is_known")]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Problem(models.Model):
+    """One report of a user."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="problems", verbose_name="用户")
+    category = models.ForeignKey(ProblemCategory, models.PROTECT, related_name="problems", verbose_name="分类")
+    robot = models.ForeignKey(
+        Robot, models.PROTECT, null=True, blank=True, related_name="problems", verbose_name="机器人"
+    )
+    group_name = models.CharField("群名", max_length=200, blank=True)
+    description = models.CharField("描述", max_length=1000, blank=True)
+    reported_at = models.DateTimeField("反馈时间")
+    answer = models.CharField("答复", max_length=1000, blank=True)
+    answered_at = models.DateTimeField("答复时间", null=True, blank=True)
+    answered_by = models.CharField("答复人", max_length=80, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "问题反馈"
+        ordering = ["-reported_at", "id"]
+        permissions = [("answer_problem", "答复反馈")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(answered_at__isnull=True, answered_by="", answer="")
+                | (Q(answered_at__isnull=False) & ~Q(answered_by="") & ~Q(answer="")),
+                name="answered_problem_says_what_who_and_when",
+            )
+        ]
+        indexes = [models.Index(fields=["-reported_at", "id"], name="problems_newest_first")]
+
+    def __str__(self) -> str:
+        return self.description[:30] or str(self.pk)
+
+
+class Conversation(models.Model):
+    """A user talks with customer service; at most one talk of a user is open."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="conversations", verbose_name="用户"
+    )
+    opened_at = models.DateTimeField("开始时间")
+    closed_at = models.DateTimeField("结束时间", null=True, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "客服会话"
+        ordering = ["-opened_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user"], condition=Q(closed_at__isnull=True), name="one_open_conversation_per_user"
+            ),
+            models.CheckConstraint(
+                condition=Q(closed_at__isnull=True) | Q(closed_at__gte=F("opened_at")),
+                name="conversation_ends_after_it_began",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.opened_at:%F %T}"
+
+
+class CallbackDigest(models.Model):
+    """A digest of customer service that was taken; it is not taken again."""
+
+    digest = models.CharField(max_length=40, unique=True)
+    taken_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = verbose_name_plural = "客服回调"
+        ordering = ["id"]
+        indexes = [models.Index(fields=["taken_at"], name="digests_by_moment")]
+
+    def __str__(self) -> str:
+        return self.digest

@@ -1,0 +1,64 @@
+"""Reporting problems and answering them."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from accounts.models import User
+from config.errors import BadRequest, NotFound
+from config.lookups import has_id
+from feedback.models import Problem, ProblemCategory
+from robots import outbox
+from robots.friendships import latest_robot_of
+from robots.models import Robot
+
+Type = ProblemCategory.Type
+_NEEDED = {
+    Type.ROBOT: ("robot_id",),
+    Type.ROBOT_AND_GROUP: ("robot_id", "group_name"),
+    Type.NOTHING: (),
+    Type.DESCRIPTION: ("description",),
+}
+
+
+class CategoryUnknown(NotFound):
+    message = "problem_catgory: 没有这个问题分类"
+
+
+class RobotUnknown(NotFound):
+    message = "robot_id: 没有这个机器人"
+
+
+def report(
+    *, user: User, category_id: str, robot_reference: str, group_name: str, description: str, at: datetime
+) -> ProblemCategory:
+    """Keep a report; answers the category. 1403 when what its type needs is missing."""
+    category = ProblemCategory.objects.filter(has_id(category_id), is_shown=True).first()
+    if category is None:
+        raise CategoryUnknown
+    given = {"robot_id": robot_reference, "group_name": group_name, "description": description}
+    for name in _NEEDED[Type(category.type)]:
+        if not given[name]:
+            raise BadRequest(f"{name}: 该问题分类需要填写")
+    robot = Robot.objects.by_reference(robot_reference).first() if robot_reference else None
+    if robot_reference and robot is None:
+        raise RobotUnknown
+    Problem.objects.create(
+        user=user, category=category, robot=robot, group_name=group_name, description=description, reported_at=at
+    )
+    return category
+
+
+def answer(*, problem: Problem, words: str, by: str, at: datetime) -> bool:
+    """Answer a report, once; the user hears it from the robot added last. False when it was answered before."""
+    with transaction.atomic():
+        fresh = Problem.objects.filter(pk=problem.pk, answered_at=None)
+        if not fresh.update(answer=words, answered_at=at, answered_by=by):
+            return False
+        robot = latest_robot_of(problem.user)
+        if robot is not None and problem.user.code:
+            said = outbox.text(f"关于你反馈的「{problem.category.title}」:{words}")
+            outbox.tell_user(
+                robot=robot, user_code=problem.user.code, content=said, cause=f"problem:{problem.pk}", at=at
+            )
+    return True

@@ -1,0 +1,64 @@
+"""Feedback at the border."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from config.api.fields import MomentField, Reference
+from feedback.models import Problem
+
+
+class Category(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    title = serializers.CharField()
+    seq_no = serializers.IntegerField()
+    type = serializers.IntegerField()
+
+
+class NewProblem(serializers.Serializer[Any]):
+    """`problem_catgory` is spelt as clients send it; what the category does not need may be left out."""
+
+    problem_catgory = serializers.CharField(max_length=64)
+    robot_id = Reference(required=False, allow_blank=True, allow_null=True)
+    group_name = serializers.CharField(max_length=200, required=False, allow_blank=True, allow_null=True)
+    description = serializers.CharField(max_length=1000, required=False, allow_blank=True, allow_null=True)
+
+
+class ProblemFilter(serializers.Serializer[Any]):
+    """All optional; ends are inclusive, and a day as an end includes that day."""
+
+    phone = serializers.CharField(max_length=11, required=False)
+    problem_id = serializers.UUIDField(required=False)
+    robot_code = Reference(required=False)
+    group_name = serializers.CharField(max_length=200, required=False)
+    commit_date_begin = MomentField(required=False)
+    commit_date_end = MomentField(end=True, required=False)
+
+
+class ListedProblem(serializers.Serializer[Problem]):
+    phone = serializers.CharField(source="user.phone", allow_null=True)
+    nickname = serializers.CharField(source="user.nickname")
+    title = serializers.CharField(source="category.title")
+    code = serializers.CharField(source="robot.code", default=None, allow_null=True)
+    name = serializers.CharField(source="robot.name", default=None, allow_null=True)
+    wechat_no = serializers.CharField(source="robot.wechat_no", default=None, allow_null=True)
+    group_name = serializers.SerializerMethodField()
+    description = serializers.SerializerMethodField()
+    create_date = serializers.DateTimeField(source="reported_at")
+
+    def get_group_name(self, problem: Problem) -> str | None:
+        return problem.group_name or None
+
+    def get_description(self, problem: Problem) -> str | None:
+        return problem.description or None
+
+
+class Callback(serializers.Serializer[Any]):
+    userId = serializers.CharField(max_length=128)  # noqa: N815 - the wire's word
+    msgType = serializers.CharField(max_length=64)  # noqa: N815
+    content = serializers.CharField(max_length=4000, allow_blank=True, required=False, default="")
+
+
+class Signed(serializers.Serializer[Any]):
+    timestamp = serializers.CharField(max_length=20)
+    digest = serializers.CharField(max_length=64)

@@ -1,0 +1,117 @@
+"""Reporting problems, the back office's list, and customer service's callback."""
+
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.authentication import signed_in
+from config.api import reading
+from config.api.paging import paged
+from config.api.permissions import Anyone, IsNotBlocked, IsUser, needs
+from config.api.schema import operation
+from config.api.throttles import Throttle
+from config.api.views import OperationViews
+from config.errors import Code
+from config.models import Scope
+from feedback import conversations, problems
+from feedback.models import Conversation, Problem, ProblemCategory
+from feedback.serializers import Callback, Category, ListedProblem, NewProblem, ProblemFilter, Signed
+
+
+class CategoryViews(OperationViews[ProblemCategory]):
+    """Public: the kinds of problem."""
+
+    authentication_classes: tuple[Any, ...] = ()
+    permission_classes: tuple[Any, ...] = (Anyone,)
+
+    @operation("获取问题列表", answer=Category(many=True))
+    def list(self, request: Request) -> Response:
+        return Response(Category(ProblemCategory.objects.filter(is_shown=True), many=True).data)
+
+
+class ProblemViews(OperationViews[Problem]):
+    """A user reports a problem."""
+
+    permission_classes = (IsUser, IsNotBlocked)
+    throttle_classes = (Throttle,)
+    throttle_scope = "feedback"
+
+    @operation(
+        "反馈问题",
+        body=NewProblem,
+        answer=Category(many=True),
+        codes=[Code.NOT_FOUND],
+        description="分类的 type 决定必填项:2 机器人,3 机器人和群名,4 无,5 描述。",
+    )
+    def create(self, request: Request) -> Response:
+        given = reading.body(request, NewProblem)
+        category = problems.report(
+            user=signed_in(request),
+            category_id=given["problem_catgory"],
+            robot_reference=given.get("robot_id") or "",
+            group_name=given.get("group_name") or "",
+            description=given.get("description") or "",
+            at=timezone.now(),
+        )
+        return Response(Category([category], many=True).data)
+
+
+class OwnCategoryViews(OperationViews[ProblemCategory]):
+    """The same list for signed-in clients in use."""
+
+    permission_classes = (IsUser,)
+
+    @operation("获取问题列表(登录)", answer=Category(many=True))
+    def list(self, request: Request) -> Response:
+        return Response(Category(ProblemCategory.objects.filter(is_shown=True), many=True).data)
+
+
+class ProblemListViews(OperationViews[Problem]):
+    """The back office's list."""
+
+    permission_classes = (needs(Scope.BACKOFFICE_READ, "feedback.view_problem"),)
+
+    @operation("后台问题反馈列表", body=ProblemFilter, answer=ListedProblem(many=True), paged=True)
+    def list(self, request: Request) -> Response:
+        columns = {
+            "phone": "user__phone",
+            "problem_id": "category",
+            "robot_code": "robot__code",
+            "group_name": "group_name__icontains",
+            "commit_date_begin": "reported_at__gte",
+            "commit_date_end": "reported_at__lte",
+        }
+        wanted = reading.filters(request, ProblemFilter)
+        rows = Problem.objects.select_related("user", "category", "robot").order_by("-reported_at", "pk")
+        chosen = rows.filter(**{columns[name]: value for name, value in wanted.items()})
+        return paged(request, chosen, lambda page: ListedProblem(page, many=True).data)
+
+
+class CallbackViews(OperationViews[Conversation]):
+    """Customer service tells us. Its digest is its credential."""
+
+    authentication_classes = ()
+    permission_classes = (Anyone,)
+
+    @operation(
+        "阿里云客服回调",
+        query=Signed,
+        body=Callback,
+        codes=[Code.UNAUTHENTICATED, Code.NOT_FOUND, Code.CONFLICT],
+        description="digest 为 HMAC-SHA1(原始请求体 + timestamp),五分钟内有效,只接受一次。",
+    )
+    def create(self, request: Request) -> Response:
+        raw, now = request.body, timezone.now()
+        signed = request.query_params
+        with transaction.atomic():
+            conversations.require_digest(
+                raw=raw, timestamp=signed.get("timestamp", ""), digest=signed.get("digest", ""), at=now
+            )
+            told = reading.body(request, Callback)
+            conversations.take_callback(
+                user_code=told["userId"], kind=told["msgType"], content=told["content"], at=now
+            )
+        return Response(None)

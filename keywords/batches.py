@@ -1,0 +1,105 @@
+"""Making, changing and deleting keyword batches."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.contrib.postgres.aggregates import ArrayAgg
+from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
+
+from accounts.models import User
+from config.errors import BadRequest
+from config.lookups import as_uuid, has_id
+from groups.models import Group
+from integrations.moderation import require_clean
+from keywords.models import GroupKeyword, KeywordBatch
+
+MOST_KEYWORDS = 50
+LONGEST_KEYWORD = 32
+LONGEST_REPLY = 1000
+
+
+class NotOwnGroup(BadRequest):
+    message = "group_codes: 只能选择自己的、正在服务的群"
+
+
+class KeywordTaken(BadRequest):
+    message = "keywords: 同一个群里不能有重复的关键字"
+
+
+class BatchUnknown(BadRequest):
+    message = "id: 关键字不存在"
+
+
+def create(
+    *, user: User, group_codes: Sequence[str], words: Sequence[str], reply: str, at: datetime
+) -> KeywordBatch:
+    """Have the robot answer these keywords in these groups. 1403 foreign group or keyword taken, 2003 sensitive."""
+    require_clean(reply, *words)
+    with transaction.atomic():
+        batch = KeywordBatch.objects.create(user=user, words=list(words), reply_content=reply, created_at=at)
+        _spread(batch, _own_groups(user, group_codes), words)
+    return batch
+
+
+def change(*, user: User, batch_id: str, group_codes: Sequence[str], words: Sequence[str], reply: str) -> None:
+    """Replace keywords, groups and reply; how often it was triggered stays."""
+    require_clean(reply, *words)
+    with transaction.atomic():
+        batch = _locked(user, batch_id)
+        batch.words, batch.reply_content = list(words), reply
+        batch.save(update_fields=["words", "reply_content"])
+        batch.group_keywords.all().delete()
+        _spread(batch, _own_groups(user, group_codes), words)
+
+
+def delete(*, user: User, batch_id: str) -> None:
+    with transaction.atomic():
+        _locked(user, batch_id).delete()
+
+
+def of_user(user: User) -> QuerySet[Any]:
+    """The user's batches, newest first, each with the codes of its active groups."""
+    active = Q(group_keywords__group__cancelled_at__isnull=True)
+    codes = ArrayAgg("group_keywords__group__code", distinct=True, filter=active, default=[])
+    return KeywordBatch.objects.filter(user=user).annotate(group_codes=codes).order_by("-created_at", "pk")
+
+
+def one(user: User, batch_id: str) -> Any:
+    batch = of_user(user).filter(has_id(batch_id)).first()
+    if batch is None:
+        raise BatchUnknown
+    return batch
+
+
+def _locked(user: User, batch_id: str) -> KeywordBatch:
+    batch = KeywordBatch.objects.select_for_update().filter(has_id(batch_id), user=user).first()
+    if batch is None:
+        raise BatchUnknown
+    return batch
+
+
+def _own_groups(user: User, references: Sequence[str]) -> list[UUID]:
+    """Groups served for the user or owned by them in WeChat; every reference must be one."""
+    own = Group.objects.active().filter(Q(user=user) | Q(wechat_owner_code=user.code or "-"))
+    wanted = set(references)
+    uuids = [found for found in map(as_uuid, wanted) if found]
+    known = dict(own.filter(Q(code__in=wanted) | Q(pk__in=uuids)).values_list("code", "pk"))
+    ids = {str(pk) for pk in known.values()}
+    if any(reference not in known and reference not in ids for reference in wanted):
+        raise NotOwnGroup
+    return list(known.values())
+
+
+def _spread(batch: KeywordBatch, group_ids: Sequence[UUID], words: Sequence[str]) -> None:
+    folded = [word.casefold() for word in words]
+    if len(set(folded)) != len(folded):
+        raise KeywordTaken
+    rows = [GroupKeyword(batch=batch, group_id=pk, folded=word) for pk in group_ids for word in folded]
+    try:
+        with transaction.atomic():
+            GroupKeyword.objects.bulk_create(rows, batch_size=5000)
+    except IntegrityError as error:
+        raise KeywordTaken from error

@@ -1,0 +1,71 @@
+"""What the robot answers to in a user's groups."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from groups.models import Group
+
+
+class KeywordBatch(models.Model):
+    """Keywords × groups → one reply."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="keyword_batches", verbose_name="用户"
+    )
+    words = models.JSONField("关键字")  # as the user wrote them, in that order
+    reply_content = models.CharField("回复内容", max_length=1000)
+    trigger_count = models.PositiveIntegerField("触发次数", default=0)
+    created_at = models.DateTimeField("创建时间")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "关键字"
+        ordering = ["-created_at", "id"]
+        constraints = [
+            models.CheckConstraint(condition=~Q(reply_content=""), name="keyword_batch_replies_something")
+        ]
+        indexes = [models.Index(fields=["user", "-created_at", "id"], name="keyword_batches_of_user")]
+
+    def __str__(self) -> str:
+        return "、".join(self.words[:5])
+
+
+class GroupKeyword(models.Model):
+    """One keyword in one group, as it is compared: a group has it once."""
+
+    batch = models.ForeignKey(KeywordBatch, models.CASCADE, related_name="group_keywords")
+    group = models.ForeignKey(Group, models.CASCADE, related_name="keywords")
+    folded = models.CharField(max_length=64)  # case-folded
+
+    class Meta:
+        verbose_name = verbose_name_plural = "群关键字"
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["group", "folded"], name="keyword_once_per_group"),
+            models.CheckConstraint(condition=~Q(folded=""), name="keyword_is_a_word"),
+        ]
+
+    def __str__(self) -> str:
+        return self.folded
+
+
+class KeywordReply(models.Model):
+    """When a batch last answered a speaker; it does so once in ten seconds."""
+
+    batch = models.ForeignKey(KeywordBatch, models.CASCADE, related_name="replies")
+    speaker_code = models.CharField(max_length=128)
+    replied_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = verbose_name_plural = "关键字回复"
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["batch", "speaker_code"], name="one_clock_per_batch_and_speaker")
+        ]
+        indexes = [models.Index(fields=["replied_at"], name="replies_by_moment")]
+
+    def __str__(self) -> str:
+        return self.speaker_code

@@ -1,0 +1,44 @@
+"""Keywords at the border."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from config.api.fields import ListOrCommas, Reference
+from keywords.batches import LONGEST_KEYWORD, LONGEST_REPLY, MOST_KEYWORDS
+
+MOST_GROUPS = 500
+
+
+class NewBatch(serializers.Serializer[Any]):
+    group_codes = ListOrCommas(child=Reference(), min_length=1, max_length=MOST_GROUPS)
+    keywords = ListOrCommas(
+        child=serializers.CharField(max_length=LONGEST_KEYWORD), min_length=1, max_length=MOST_KEYWORDS
+    )
+    reply_content = serializers.CharField(max_length=LONGEST_REPLY)
+
+
+class BatchNamed(serializers.Serializer[Any]):
+    id = serializers.CharField(max_length=64)
+
+
+class ChangedBatch(NewBatch):
+    id = serializers.CharField(max_length=64)
+
+
+class ListedBatch(serializers.Serializer[Any]):
+    batch_id = serializers.UUIDField(source="id")
+    keywords = serializers.ListField(source="words", child=serializers.CharField())
+    bind_group_counts = serializers.SerializerMethodField()
+    reply_content = serializers.CharField()
+    trigger_times = serializers.IntegerField(source="trigger_count")
+    group_codes = serializers.ListField(child=serializers.CharField())
+
+    def get_bind_group_counts(self, batch: Any) -> int:
+        return len(batch.group_codes)
+
+
+class BatchDetail(ListedBatch):
+    """`id` repeats `batch_id`: clients in use read it."""
+
+    id = serializers.UUIDField()

@@ -1,0 +1,65 @@
+"""The user's keywords."""
+
+from django.utils import timezone
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.authentication import signed_in
+from config.api import reading
+from config.api.permissions import IsNotBlocked, IsUser
+from config.api.schema import operation
+from config.api.views import OperationViews
+from config.errors import Code
+from keywords import batches
+from keywords.models import KeywordBatch
+from keywords.serializers import BatchDetail, BatchNamed, ChangedBatch, ListedBatch, NewBatch
+
+
+class KeywordViews(OperationViews[KeywordBatch]):
+    """A batch: keywords × groups → one reply. An unknown id is a bad parameter (1403)."""
+
+    permission_classes = (IsUser, IsNotBlocked)
+
+    @operation("查询关键字列表", answer=ListedBatch(many=True))
+    def list(self, request: Request) -> Response:
+        return Response(ListedBatch(batches.of_user(signed_in(request)), many=True).data)
+
+    @operation("新增关键字", body=NewBatch, answer=serializers.CharField(), codes=[Code.SENSITIVE_WORD])
+    def create(self, request: Request) -> Response:
+        given = reading.body(request, NewBatch)
+        batches.create(
+            user=signed_in(request),
+            group_codes=given["group_codes"],
+            words=given["keywords"],
+            reply=given["reply_content"],
+            at=timezone.now(),
+        )
+        return Response("SUCCESS")
+
+    @operation(
+        "修改关键字",
+        body=ChangedBatch,
+        answer=serializers.CharField(),
+        codes=[Code.SENSITIVE_WORD],
+        description="触发次数保留。",
+    )
+    def update(self, request: Request) -> Response:
+        given = reading.body(request, ChangedBatch)
+        batches.change(
+            user=signed_in(request),
+            batch_id=given["id"],
+            group_codes=given["group_codes"],
+            words=given["keywords"],
+            reply=given["reply_content"],
+        )
+        return Response("SUCCESS")
+
+    @operation("删除关键字", body=BatchNamed, answer=serializers.CharField())
+    def destroy(self, request: Request) -> Response:
+        batches.delete(user=signed_in(request), batch_id=reading.body(request, BatchNamed)["id"])
+        return Response("SUCCESS")
+
+    @operation("关键字详情", answer=BatchDetail, codes=[Code.BAD_REQUEST])
+    def show(self, request: Request, batch_id: str) -> Response:
+        return Response(BatchDetail(batches.one(signed_in(request), batch_id)).data)
