@@ -46,7 +46,7 @@ class StatusViews(OperationViews[SiteStatus]):
     """Read by anyone, set by whoever runs the service."""
 
     def get_permissions(self) -> list[Any]:
-        return [WriteStatus() if self.request and self.request.method == "POST" else Anyone()]
+        return [Anyone() if self.action == "show" else WriteStatus()]
 
     @operation("校验当前服务状态", answer=Status)
     def show(self, request: Request) -> Response:
@@ -63,7 +63,7 @@ class MarqueeViews(OperationViews[Marquee]):
     """The same for the marquee."""
 
     def get_permissions(self) -> list[Any]:
-        return [WriteMarquee() if self.request and self.request.method == "POST" else Anyone()]
+        return [Anyone() if self.action == "show" else WriteMarquee()]
 
     @operation("首页跑马灯状态和内容", answer=MarqueeLine)
     def show(self, request: Request) -> Response:

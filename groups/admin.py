@@ -18,6 +18,7 @@ from groups.models import (
     Group,
     GroupMessage,
     GroupStatistics,
+    Mention,
     StarPlan,
     StarRating,
 )
@@ -134,3 +135,11 @@ class GroupStatisticsAdmin(FactsAdmin):
     list_select_related = ("group",)
     list_filter = ("day",)
     search_fields = ("=group__code", "group__name")
+
+
+@admin.register(Mention)
+class MentionAdmin(FactsAdmin):
+    list_display = ("mentioned_at", "group", "message", "read_at")
+    list_select_related = ("group", "message")
+    list_filter = (("read_at", admin.EmptyFieldListFilter), "mentioned_at")
+    search_fields = ("=group__code",)

@@ -38,7 +38,7 @@ class Reference(serializers.CharField):
         super().__init__(**kwargs)
 
 
-@extend_schema_field({"type": "integer", "enum": [0, 1]})
+@extend_schema_field({"type": "integer", "minimum": 0, "maximum": 1})
 class SwitchField(serializers.BooleanField):
     """A switch: 0 or 1 on the wire, a boolean inside."""
 

@@ -4,6 +4,7 @@
 every operation shares) is read off the view itself, so that the page cannot say what the code does not do.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -111,6 +112,10 @@ class EnvelopeSchema(AutoSchema):
         view: Any = self.view
         told: Operation = getattr(view, view.action).operation
         return told
+
+    def get_operation_id(self) -> str:
+        """The method and the words of the path: unique as they are."""
+        return "_".join([self.method.lower(), *re.findall(r"\w+", self.path)])
 
     def get_summary(self) -> str:
         return self.told.summary

@@ -26,6 +26,11 @@ WITHOUT_PAGE = {
     "WithdrawalStep",
     "Payout",
     "GroupDay",
+    "MemberMove",
+    "Awakening",
+    "GroupKeyword",
+    "KeywordReply",
+    "CallbackDigest",
 }
 SOURCES = [path for room in ROOMS for path in (PROJECT / room).rglob("*.py") if "migrations" not in path.parts]
 
@@ -48,8 +53,9 @@ VIEWS = list(
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.cls.__name__)
 def test_every_operation_states_who_may_call_it_and_is_documented(view):
-    assert Nobody not in view.cls.permission_classes
     for action in view.actions.values():
+        stated = view.cls(action=action).get_permissions()
+        assert not any(isinstance(permission, Nobody) for permission in stated)
         assert getattr(view.cls, action).operation.summary
 
 
