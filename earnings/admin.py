@@ -13,6 +13,7 @@ from config.clock import day_of
 from earnings import ledger, withdrawals
 from earnings.models import (
     Account,
+    ArticleReadDay,
     EarningsRules,
     LedgerEntry,
     LedgerTransaction,
@@ -176,6 +177,12 @@ class LedgerTransactionAdmin(FactsAdmin):
 @admin.register(SettlementDay)
 class SettlementDayAdmin(FactsAdmin):
     list_display = ("day", "settled_at", "group_count", "owner_total", "referral_total", "bonus_total")
+    list_filter = ("day",)
+
+
+@admin.register(ArticleReadDay)
+class ArticleReadDayAdmin(FactsAdmin):
+    list_display = ("day", "settled_at", "settled_by", "group_count", "owner_total", "referral_total")
     list_filter = ("day",)
 
 

@@ -1,7 +1,10 @@
 """Money at the border."""
 
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from config.api.fields import MomentField, MoneyNumber, MoneyString, StrictInteger
@@ -97,3 +100,59 @@ class ListedWithdrawal(serializers.Serializer[Withdrawal]):
 
     def get_reason(self, withdrawal: Withdrawal) -> str | None:
         return withdrawal.reason or None
+
+
+MOST_READS_OF_A_GROUP = Decimal(1_000_000)
+READS_DECIMALS = 6
+LONGEST_CODE = 128
+NAMED_IN_AN_ERROR = 10
+
+
+@extend_schema_field(
+    {"type": "object", "additionalProperties": {"type": "string"}, "examples": [{"group-1": "20.145"}]}
+)
+class ReadAmounts(serializers.Field[dict[str, Decimal], Any, Any, Any]):
+    """Yuan per group code: exact, not negative, up to six decimals. Thousands at a time, so no field a value."""
+
+    def to_internal_value(self, data: Any) -> dict[str, Decimal]:
+        if not isinstance(data, Mapping) or not data:
+            raise serializers.ValidationError("应为 {群编号: 金额},不能为空")
+        if not all(reference.isprintable() and 0 < len(reference) <= LONGEST_CODE for reference in data):
+            raise serializers.ValidationError(f"群编号应为 1 到 {LONGEST_CODE} 个可见字符,整批未生效")
+        amounts = {str(reference): _yuan(said) for reference, said in data.items()}
+        bad = [reference for reference, amount in amounts.items() if amount is None]
+        if bad:
+            named = "、".join(reference[:64] for reference in bad[:NAMED_IN_AN_ERROR])
+            raise serializers.ValidationError(f"{named} 等 {len(bad)} 项不是合法的金额,整批未生效")
+        return {reference: amount for reference, amount in amounts.items() if amount is not None}
+
+
+def _yuan(said: Any) -> Decimal | None:
+    """The amount that is meant; None when none can be."""
+    if isinstance(said, bool) or not isinstance(said, str | int | float) or len(str(said)) > 32:
+        return None
+    try:
+        amount = Decimal(str(said).strip())
+    except InvalidOperation:
+        return None
+    exponent = amount.as_tuple().exponent
+    fits = isinstance(exponent, int) and -exponent <= READS_DECIMALS and 0 <= amount < MOST_READS_OF_A_GROUP
+    return amount if fits else None
+
+
+class ReadsReport(serializers.Serializer[Any]):
+    """What the BI system reports of one day."""
+
+    settle_date = serializers.DateField()
+    data = ReadAmounts()  # type: ignore[assignment]
+
+
+class ReadsSettled(serializers.Serializer[Any]):
+    """What was credited for it, and the groups that were left out."""
+
+    settle_date = serializers.DateField(source="day")
+    group_count = serializers.IntegerField()
+    amount = MoneyString(source="owner_total")
+    referral_amount = MoneyString(source="referral_total")
+    unknown_groups = serializers.ListField(child=serializers.CharField(), source="unknown")
+    blocked_groups = serializers.ListField(child=serializers.CharField(), source="blocked")

@@ -15,7 +15,8 @@ from django.db.models import Max, Min
 
 from config.clock import day_of, start_of
 from config.errors import BadRequest
-from earnings.models import EarningsRules, SettlementDay
+from earnings.crediting import credit, largest
+from earnings.models import EarningsRules, SettlementDay, SlipType, TransactionKind
 from groups.models import Group
 
 LEGACY_MEMBERS = 50
@@ -81,43 +82,14 @@ SELECT group_id, %(day)s, star, profit, bonus FROM settling
 _COUNT_DAYS = """
 UPDATE groups_group g SET settle_count = g.settle_count + 1 FROM settling s WHERE g.id = s.group_id
 """
-# Per person and kind of income: summed first, then floored to a cent.
-_CREDITS = """
-CREATE TEMPORARY TABLE crediting ON COMMIT DROP AS
-SELECT user_id, slip_type, floor(sum(amount) * 100) / 100 AS amount FROM (
-    SELECT user_id, 0 AS slip_type, profit AS amount FROM settling
-    UNION ALL SELECT user_id, 4, bonus FROM settling
-    UNION ALL SELECT inviter_id, 2, inviter_profit FROM settling WHERE inviter_id IS NOT NULL
-    UNION ALL SELECT grand_inviter_id, 2, grand_inviter_profit FROM settling WHERE grand_inviter_id IS NOT NULL
-) parts GROUP BY user_id, slip_type HAVING floor(sum(amount) * 100) > 0
-"""
-_OPEN_ACCOUNTS = """
-INSERT INTO earnings_account (id, kind, user_id, available, withdrawing, earned, opened_at)
-SELECT gen_random_uuid(), 'user', c.user_id, 0, 0, 0, %(at)s
-FROM (SELECT DISTINCT user_id FROM crediting) c ON CONFLICT (user_id) DO NOTHING
-"""
-_POST = """
-WITH posted AS (
-    INSERT INTO earnings_ledgertransaction (id, kind, cause, day, posted_at, posted_by, reason)
-    SELECT gen_random_uuid(), 'settlement', 'settlement:' || %(day)s::date, %(day)s, %(at)s, '', ''
-    WHERE EXISTS (SELECT 1 FROM crediting) RETURNING id
-)
-INSERT INTO earnings_ledgerentry (transaction_id, account_id, bucket, amount, slip_type, day)
-SELECT posted.id, a.id, 'available', c.amount, c.slip_type, %(day)s::date
-FROM crediting c JOIN earnings_account a ON a.user_id = c.user_id CROSS JOIN posted
-UNION ALL
-SELECT posted.id, house.id, 'available', -(SELECT sum(amount) FROM crediting), NULL, %(day)s::date
-FROM posted CROSS JOIN earnings_account house WHERE house.kind = 'rewards'
-"""
-_TOTALS = """
-SELECT coalesce(sum(amount) FILTER (WHERE slip_type = 0), 0), coalesce(sum(amount) FILTER (WHERE slip_type = 2), 0),
-       coalesce(sum(amount) FILTER (WHERE slip_type = 4), 0) FROM crediting
+_INCOME = """
+CREATE OR REPLACE TEMPORARY VIEW income AS
+SELECT user_id, 0 AS slip_type, profit AS amount FROM settling
+UNION ALL SELECT user_id, 4, bonus FROM settling WHERE bonus > 0
+UNION ALL SELECT inviter_id, 2, inviter_profit FROM settling WHERE inviter_id IS NOT NULL
+UNION ALL SELECT grand_inviter_id, 2, grand_inviter_profit FROM settling WHERE grand_inviter_id IS NOT NULL
 """
 _PER_STAR = "SELECT star, count(*), sum(profit + bonus) FROM settling GROUP BY star ORDER BY star NULLS LAST"
-_LARGEST = """
-SELECT coalesce(nullif(u.nickname, ''), u.id::text), sum(c.amount) FROM crediting c
-JOIN accounts_user u ON u.id = c.user_id GROUP BY u.id ORDER BY 2 DESC, u.id LIMIT 10
-"""
 
 
 def settle_day(day: date, *, at: datetime) -> Result:
@@ -175,20 +147,35 @@ def _words(day: date, at: datetime) -> dict[str, Any]:
 def _pay(day: date, at: datetime) -> Result:
     words = _words(day, at)
     with connection.cursor() as cursor:
-        cursor.execute("DROP TABLE IF EXISTS settling, crediting")  # a day settled before in this transaction
-        for statement in (_PAY_GROUPS, _KEEP_DAYS, _COUNT_DAYS, _CREDITS, _OPEN_ACCOUNTS, _POST):
+        cursor.execute(
+            "DROP TABLE IF EXISTS settling, reading CASCADE"
+        )  # of a day settled before in this transaction
+        for statement in (_PAY_GROUPS, _KEEP_DAYS, _COUNT_DAYS, _INCOME):
             cursor.execute(statement, words)
-        cursor.execute(_TOTALS)
-        owner, referral, bonus = cursor.fetchone()
         cursor.execute(_PER_STAR)
         per_star = cursor.fetchall()
-        cursor.execute(_LARGEST)
-        largest = cursor.fetchall()
-    count = sum(row[1] for row in per_star)
-    SettlementDay.objects.filter(day=day).update(
-        group_count=count, owner_total=owner, referral_total=referral, bonus_total=bonus
+    totals = credit(kind=TransactionKind.SETTLEMENT, cause=f"settlement:{day}", day=day, at=at)
+    result = Result(
+        day=day,
+        is_new=True,
+        group_count=sum(row[1] for row in per_star),
+        owner_total=totals.get(SlipType.GROUPS, Decimal(0)),
+        referral_total=totals.get(SlipType.APPRENTICES, Decimal(0)),
+        bonus_total=totals.get(SlipType.OTHER, Decimal(0)),
+        per_star=per_star,
+        largest=largest(),
     )
-    return Result(day, True, count, owner, referral, bonus, per_star, largest)
+    _keep_totals(result)
+    return result
+
+
+def _keep_totals(result: Result) -> None:
+    SettlementDay.objects.filter(day=result.day).update(
+        group_count=result.group_count,
+        owner_total=result.owner_total,
+        referral_total=result.referral_total,
+        bonus_total=result.bonus_total,
+    )
 
 
 def settle_missed(*, at: datetime) -> list[Result]:

@@ -11,6 +11,7 @@ from accounts.authentication import signed_in
 from accounts.models import User
 from accounts.wechat_proof import require_proof
 from config.api import reading
+from config.api.actors import actor
 from config.api.paging import paged
 from config.api.permissions import Anyone, IsUser, needs
 from config.api.renderer import Answer
@@ -20,13 +21,15 @@ from config.api.views import OperationViews
 from config.clock import day_of
 from config.errors import Code
 from config.models import Scope
-from earnings import payouts, statements, withdrawals
-from earnings.models import LedgerEntry, Payout, Withdrawal
+from earnings import article_reads, payouts, statements, withdrawals
+from earnings.models import ArticleReadDay, LedgerEntry, Payout, Withdrawal
 from earnings.onboarding import onboard
 from earnings.serializers import (
     ListedWithdrawal,
     Profile,
     Profit,
+    ReadsReport,
+    ReadsSettled,
     RedPacket,
     SlipDay,
     Wallet,
@@ -112,6 +115,26 @@ class WithdrawalViews(OperationViews[Withdrawal]):
         amount = reading.body(request, WithdrawalRequest)["balance"]
         withdrawals.request_withdrawal(user=signed_in(request), amount=amount, at=timezone.now())
         return Response(None)
+
+
+class ReadsViews(OperationViews[ArticleReadDay]):
+    """The BI system reports what article reads earned."""
+
+    permission_classes = (needs(Scope.SETTLEMENT_WRITE, "earnings.add_articlereadday"),)
+
+    @operation(
+        "文章阅读收益结算",
+        body=ReadsReport,
+        answer=ReadsSettled,
+        codes=[Code.CONFLICT],
+        description="每天一次,整批生效或整批不生效;未知的群和被封用户的群在 data 里列出,不计收益。",
+    )
+    def create(self, request: Request) -> Response:
+        report = reading.body(request, ReadsReport)
+        settled = article_reads.settle_reads(
+            day=report["settle_date"], amounts=report["data"], by=actor(request), at=timezone.now()
+        )
+        return Response(ReadsSettled(settled).data)
 
 
 class WithdrawalListViews(OperationViews[Withdrawal]):

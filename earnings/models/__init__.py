@@ -2,14 +2,16 @@
 
 from earnings.models.ledger import Account, Bucket, LedgerEntry, LedgerTransaction, SlipType, TransactionKind
 from earnings.models.rules import EarningsRules
-from earnings.models.settlement import GroupDay, SettlementDay
+from earnings.models.settlement import ArticleReadDay, GroupDay, GroupReads, SettlementDay
 from earnings.models.withdrawal import Payout, Withdrawal, WithdrawalStep
 
 __all__ = [
     "Account",
+    "ArticleReadDay",
     "Bucket",
     "EarningsRules",
     "GroupDay",
+    "GroupReads",
     "LedgerEntry",
     "LedgerTransaction",
     "Payout",

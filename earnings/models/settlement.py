@@ -50,3 +50,46 @@ class GroupDay(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day} {self.profit}"
+
+
+class ArticleReadDay(models.Model):
+    """A day whose article reads the BI system reported and we credited; it is there or not, as its money."""
+
+    day = models.DateField("日期", primary_key=True)
+    settled_at = models.DateTimeField("结算时间")
+    settled_by = models.CharField("提交方", max_length=100)
+    group_count = models.PositiveIntegerField("群数", default=0)
+    owner_total = models.DecimalField("阅读收益(元)", max_digits=14, decimal_places=2, default=0)
+    referral_total = models.DecimalField("徒弟徒孙收益(元)", max_digits=14, decimal_places=2, default=0)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "文章阅读结算日"
+        ordering = ["-day"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(owner_total__gte=0, referral_total__gte=0), name="read_totals_not_negative"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day}"
+
+
+class GroupReads(models.Model):
+    """What one group's article reads earned on a day, before flooring, as it was reported."""
+
+    id = models.BigAutoField(primary_key=True)
+    group = models.ForeignKey(Group, models.PROTECT, related_name="read_days", verbose_name="群")
+    day = models.DateField("日期")
+    amount = models.DecimalField("金额(元)", max_digits=14, decimal_places=6)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "群阅读收益记录"
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["day", "group"], name="reads_of_group_are_paid_once_a_day"),
+            models.CheckConstraint(condition=Q(amount__gte=0), name="group_reads_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.amount}"

@@ -68,6 +68,10 @@ def _rating(group: str, star: Any = 3) -> dict[str, Any]:
     return {"command": "update_group_star", "data": [{"groupId": group, "state": 1, "star": star}]}
 
 
+def _reads(amounts: dict[str, Any], day: str = "2018-11-01") -> dict[str, Any]:
+    return {"settle_date": day, "data": amounts}
+
+
 OPERATIONS = [
     Operation(
         "GET",
@@ -150,6 +154,20 @@ OPERATIONS = [
             say("/groups/star", _rating("nobody's group")),
             lambda w: ("/groups/star", _rating(w.group.code, 6)),
             lambda w: ("/groups/star", _rating(w.group.code, True)),
+        ),
+    ),
+    Operation(
+        "POST",
+        "settlement",
+        "service:settlement:write",
+        lambda w: ("/settlement", _reads({w.group.code: "20.14"})),
+        (
+            say("/settlement", {}),
+            say("/settlement", _reads({})),
+            say("/settlement", _reads({"g": "-1"})),
+            say("/settlement", _reads({"g": "x"})),
+            say("/settlement", _reads({"g": "1"}, day="2018-13-01")),
+            say("/settlement", _reads({"g": "1"}, day="2999-01-01")),
         ),
     ),
     Operation("GET", "profit", "user", say("/profit")),

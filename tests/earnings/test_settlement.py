@@ -229,7 +229,7 @@ def test_a_thousand_groups_take_as_many_statements_as_one(django_assert_max_num_
     owner = UserFactory()
     for _ in range(60):
         rated(3, user=owner)
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(20):
         settle_yesterday()
     assert income(owner) == {0: "6.00"}
 

@@ -1,0 +1,136 @@
+"""What articles read in groups earned on a day, as the BI system reports it: once a day, all or nothing.
+
+The owner of a group gets its amount, the two above a share of it. A group is the life that was served on that
+day; one that was cancelled before it counts as unknown. A blocked user's groups earn nothing, as at night.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection, transaction
+
+from config.clock import day_of, end_of, start_of
+from config.errors import BadRequest, Conflict
+from config.lookups import as_uuid
+from earnings.crediting import credit
+from earnings.models import ArticleReadDay, EarningsRules, SlipType, TransactionKind
+
+
+class DayNotReached(BadRequest):
+    message = "settle_date: 不能是将来的日期"
+
+
+class ReadsAlreadySettled(Conflict):
+    message = "这一天的文章阅读收益已经结算过"
+
+
+@dataclass
+class Reads:
+    """What was credited, in yuan, and whose reports were left out."""
+
+    day: date
+    group_count: int = 0
+    owner_total: Decimal = Decimal(0)
+    referral_total: Decimal = Decimal(0)
+    unknown: list[str] = field(default_factory=list)
+    blocked: list[str] = field(default_factory=list)
+
+
+_TAKE_DAY = """
+INSERT INTO earnings_articlereadday (day, settled_at, settled_by, group_count, owner_total, referral_total)
+VALUES (%s, %s, %s, 0, 0, 0) ON CONFLICT (day) DO NOTHING
+"""
+# A group bound again has several lives under one code: the one served on that day, else the one served by now.
+_FIND_GROUPS = """
+CREATE TEMPORARY TABLE reading ON COMMIT DROP AS
+SELECT told.reference, told.amount, life.id AS group_id, life.user_id, u.blocked_at IS NOT NULL AS is_blocked,
+       m.id AS inviter_id, m.inviter_id AS grand_inviter_id,
+       told.amount * %(inviter_share)s AS inviter_amount,
+       told.amount * %(grand_inviter_share)s AS grand_inviter_amount
+FROM unnest(%(references)s::text[], %(ids)s::uuid[], %(amounts)s::numeric[]) AS told(reference, id, amount)
+LEFT JOIN LATERAL (
+    SELECT g.id, g.user_id FROM groups_group g
+    WHERE (g.code = told.reference OR g.id = told.id)
+        AND (g.cancelled_at IS NULL OR g.cancelled_at >= %(day_start)s)
+    ORDER BY g.bound_at < %(day_end)s DESC, g.bound_at DESC LIMIT 1
+) life ON TRUE
+LEFT JOIN accounts_user u ON u.id = life.user_id
+LEFT JOIN accounts_user m ON m.id = u.inviter_id
+"""
+_NAMED_TWICE = """
+SELECT string_agg(reference, ', ' ORDER BY reference) FROM reading WHERE group_id IS NOT NULL
+GROUP BY group_id HAVING count(*) > 1 LIMIT 1
+"""
+_LEFT_OUT = """
+SELECT coalesce(array_agg(reference ORDER BY reference) FILTER (WHERE group_id IS NULL), '{}'),
+       coalesce(array_agg(reference ORDER BY reference) FILTER (WHERE is_blocked), '{}') FROM reading
+"""
+_KEEP = """
+INSERT INTO earnings_groupreads (group_id, day, amount)
+SELECT group_id, %(day)s, amount FROM reading WHERE group_id IS NOT NULL AND NOT is_blocked
+"""
+_INCOME = """
+CREATE OR REPLACE TEMPORARY VIEW income AS
+WITH paid AS (SELECT * FROM reading WHERE group_id IS NOT NULL AND NOT is_blocked)
+SELECT user_id, 1 AS slip_type, amount FROM paid
+UNION ALL SELECT inviter_id, 2, inviter_amount FROM paid WHERE inviter_id IS NOT NULL
+UNION ALL SELECT grand_inviter_id, 2, grand_inviter_amount FROM paid WHERE grand_inviter_id IS NOT NULL
+"""
+
+
+def settle_reads(*, day: date, amounts: Mapping[str, Decimal], by: str, at: datetime) -> Reads:
+    """Credit a day's article reads, yuan per group code (or id). 1403 for a day to come, 1409 the second time."""
+    if day > day_of(at):
+        raise DayNotReached
+    with transaction.atomic():
+        if not _take(day, by, at):
+            raise ReadsAlreadySettled
+        settled = Reads(day)
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TABLE IF EXISTS reading, settling CASCADE")
+            cursor.execute(_FIND_GROUPS, _words(day, amounts))
+            _refuse_doubles(cursor)
+            cursor.execute(_KEEP, {"day": day})
+            settled.group_count = cursor.rowcount
+            cursor.execute(_LEFT_OUT)
+            settled.unknown, settled.blocked = cursor.fetchone()
+            cursor.execute(_INCOME)
+        totals = credit(kind=TransactionKind.ARTICLE_READS, cause=f"article_reads:{day}", day=day, at=at, by=by)
+        settled.owner_total = totals.get(SlipType.ARTICLE_READS, Decimal(0))
+        settled.referral_total = totals.get(SlipType.APPRENTICES, Decimal(0))
+        ArticleReadDay.objects.filter(day=day).update(
+            group_count=settled.group_count,
+            owner_total=settled.owner_total,
+            referral_total=settled.referral_total,
+        )
+    return settled
+
+
+def _take(day: date, by: str, at: datetime) -> bool:
+    """Whether this day is ours: of two reports at once one inserts the row, the other waits and sees it."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE_DAY, [day, at, by])
+        return bool(cursor.rowcount)
+
+
+def _words(day: date, amounts: Mapping[str, Decimal]) -> dict[str, Any]:
+    rules = EarningsRules.current()
+    return {
+        "references": list(amounts),
+        "ids": [as_uuid(reference) for reference in amounts],
+        "amounts": list(amounts.values()),
+        "inviter_share": rules.reads_inviter_share,
+        "grand_inviter_share": rules.reads_grand_inviter_share,
+        "day_start": start_of(day),
+        "day_end": end_of(day),
+    }
+
+
+def _refuse_doubles(cursor: Any) -> None:
+    """A group named by its code and by its id is one group; which amount is meant cannot be known."""
+    cursor.execute(_NAMED_TWICE)
+    if found := cursor.fetchone():
+        raise BadRequest(f"data: {found[0]} 是同一个群,整批未生效")

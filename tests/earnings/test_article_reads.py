@@ -1,0 +1,212 @@
+"""Article reads: what the BI system reports of a day is credited once, to the owner and the two above."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from accounts.models import User
+from config.models import Scope
+from earnings import ledger
+from earnings.models import ArticleReadDay, EarningsRules, GroupReads, LedgerEntry, LedgerTransaction
+from tests.api import ApiClient
+from tests.doors import key_with
+from tests.factories.people import GroupFactory, UserFactory, days_ago
+
+pytestmark = pytest.mark.django_db
+
+
+def yesterday() -> date:
+    return timezone.localdate() - timedelta(days=1)
+
+
+def report(amounts: object, day: object = None) -> dict:
+    body = {"settle_date": str(day or yesterday()), "data": amounts}
+    return key_with(Scope.SETTLEMENT_WRITE).post("/settlement", body)
+
+
+def income(user: User) -> dict[int, str]:
+    """Kind of income → yuan."""
+    return {entry.slip_type: str(entry.amount) for entry in LedgerEntry.objects.filter(account__user=user)}
+
+
+@pytest.fixture
+def family() -> tuple[User, User, User]:
+    """(owner, master, grand-master)."""
+    grand = UserFactory()
+    master = UserFactory(inviter=grand)
+    return UserFactory(inviter=master), master, grand
+
+
+def test_the_owner_gets_the_amount_and_the_two_above_an_eighth(family):
+    owner, master, grand = family
+    group = GroupFactory(user=owner)
+    told = report({group.code: "20.14"})
+    assert told["code"] == 1200
+    assert (income(owner), income(master), income(grand)) == ({1: "20.14"}, {2: "2.51"}, {2: "2.51"})
+    assert told["data"] == {
+        "settle_date": str(yesterday()),
+        "group_count": 1,
+        "amount": "20.14",
+        "referral_amount": "5.02",
+        "unknown_groups": [],
+        "blocked_groups": [],
+    }
+    assert ledger.check() == []
+
+
+def test_a_persons_amounts_are_summed_and_then_floored(family):
+    owner, master, _ = family
+    groups = [GroupFactory(user=owner) for _ in range(3)]
+    report({group.code: "0.166" for group in groups})
+    assert (income(owner), income(master)) == ({1: "0.49"}, {2: "0.06"})  # 0.498, 0.06225
+
+
+def test_shares_are_operators_rules(family):
+    owner, master, grand = family
+    EarningsRules.objects.update(reads_inviter_share="0.5", reads_grand_inviter_share="0")
+    report({GroupFactory(user=owner).code: "1.00"})
+    assert (income(master), income(grand)) == ({2: "0.50"}, {})
+
+
+def test_it_is_that_days_income(family):
+    owner, *_ = family
+    report({GroupFactory(user=owner).code: "1.00"})
+    slip = ApiClient(owner).get("/profit/slip")["data"]
+    assert [part["balance"] for part in slip[1]["detail"]] == ["0.00", "1.00", "0.00", "0.00", "0.00"]
+
+
+def test_a_second_report_of_a_day_is_1409_and_pays_nothing(family):
+    owner, *_ = family
+    group = GroupFactory(user=owner)
+    assert [report({group.code: yuan})["code"] for yuan in ("1.00", "5.00")] == [1200, 1409]
+    assert income(owner) == {1: "1.00"}
+
+
+def test_another_day_is_another_report(family):
+    owner, *_ = family
+    group = GroupFactory(user=owner)
+    days = [yesterday(), yesterday() - timedelta(days=1)]
+    assert [report({group.code: "1.00"}, day=day)["code"] for day in days] == [1200, 1200]
+    assert LedgerEntry.objects.filter(account__user=owner).count() == 2
+
+
+def test_unknown_groups_are_named_and_the_others_paid(family):
+    owner, *_ = family
+    told = report({GroupFactory(user=owner).code: "1.00", "nobody": "2.00", "no-one": "0"})
+    assert (told["code"], told["data"]["unknown_groups"]) == (1200, ["no-one", "nobody"])
+    assert income(owner) == {1: "1.00"}
+
+
+def test_a_group_may_be_named_by_its_id(family):
+    owner, *_ = family
+    report({str(GroupFactory(user=owner).pk): "1.00"})
+    assert income(owner) == {1: "1.00"}
+
+
+def test_a_group_named_twice_is_refused(family):
+    group = GroupFactory(user=family[0])
+    told = report({str(group.pk): "1.00", group.code: "1.00"})
+    assert told["code"] == 1403
+    assert group.code in told["description"]
+    assert not ArticleReadDay.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "amount",
+    ["-0.01", "x", "", "NaN", "Infinity", "1e999", "0.0000001", "1000000", True, None, [], {}, "1,5", "9" * 40],
+    ids=repr,
+)
+def test_a_bad_amount_is_named_and_nothing_is_changed(family, amount: object):
+    owner, *_ = family
+    told = report({GroupFactory(user=owner).code: "1.00", "bad-group": amount})
+    assert told["code"] == 1403
+    assert "bad-group" in told["description"]
+    assert (income(owner), ArticleReadDay.objects.count()) == ({}, 0)
+
+
+@pytest.mark.parametrize(
+    "amounts",
+    [{}, [], "x", None, {"a\x00": "1"}, {"\ud800": "1"}, {"": "1"}, {"x" * 129: "1"}],
+    ids=["empty", "list", "text", "nothing", "zero byte", "half a character", "blank", "too long"],
+)
+def test_what_is_no_table_of_amounts_is_refused(amounts: object):
+    assert report(amounts)["code"] == 1403
+
+
+@pytest.mark.parametrize("amount", [2, 2.5, "2.50", " 2.5 "])
+def test_numbers_are_taken_as_texts_are(family, amount: object):
+    owner, *_ = family
+    assert report({GroupFactory(user=owner).code: amount})["code"] == 1200
+    assert income(owner)[1] in ("2.00", "2.50")
+
+
+def test_a_day_to_come_is_refused():
+    assert report({"g": "1"}, day=timezone.localdate() + timedelta(days=1))["code"] == 1403
+
+
+def test_a_blocked_users_groups_earn_nothing_for_anybody(family):
+    owner, master, _ = family
+    User.objects.filter(pk=owner.pk).update(blocked_at=timezone.now())
+    group = GroupFactory(user=owner)
+    assert report({group.code: "8"})["data"]["blocked_groups"] == [group.code]
+    assert (income(owner), income(master)) == ({}, {})
+
+
+def test_of_several_lives_the_one_served_that_day_is_paid():
+    before, after = UserFactory(), UserFactory()
+    GroupFactory(code="g", user=before, bound_at=days_ago(9), cancelled_at=days_ago(3), cancel_reason=3)
+    GroupFactory(code="g", user=after, bound_at=days_ago(2))
+    report({"g": "1.00"}, day=timezone.localdate() - timedelta(days=4))
+    report({"g": "2.00"})
+    assert (income(before), income(after)) == ({1: "1.00"}, {1: "2.00"})
+
+
+def test_a_group_cancelled_before_that_day_is_unknown():
+    GroupFactory(code="gone", cancelled_at=days_ago(3), cancel_reason=3)
+    assert report({"gone": "1.00"})["data"]["unknown_groups"] == ["gone"]
+
+
+def test_thousands_of_groups_take_as_many_statements_as_one(family, django_assert_max_num_queries):
+    owner, *_ = family
+    codes = [GroupFactory(user=owner).code for _ in range(20)] + [f"nobody-{n}" for n in range(5000)]
+    with django_assert_max_num_queries(20):
+        told = report(dict.fromkeys(codes, "0.01"))
+    assert (told["data"]["group_count"], len(told["data"]["unknown_groups"])) == (20, 5000)
+    assert income(owner) == {1: "0.20"}
+
+
+def test_what_was_reported_is_kept_by_group(family):
+    group = GroupFactory(user=family[0])
+    report({group.code: "0.123456"})
+    [kept] = GroupReads.objects.all()
+    assert (kept.group_id, kept.day, kept.amount) == (group.pk, yesterday(), Decimal("0.123456"))
+    with pytest.raises(IntegrityError, match="reads_of_group_are_paid_once_a_day"), transaction.atomic():
+        GroupReads.objects.create(group=group, day=yesterday(), amount=1)
+
+
+def test_the_books_say_who_reported():
+    report({GroupFactory().code: "1.00"})
+    posted = LedgerTransaction.objects.get()
+    assert (posted.kind, posted.cause) == ("article_reads", f"article_reads:{yesterday()}")
+    assert posted.posted_by.startswith("接口:test-")
+    assert ArticleReadDay.objects.get().settled_by == posted.posted_by
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_two_reports_at_once_pay_once():
+    group, client = GroupFactory(), key_with(Scope.SETTLEMENT_WRITE)
+    body = {"settle_date": str(yesterday()), "data": {group.code: "1.00"}}
+
+    def send(_: int) -> int:
+        try:
+            return client.post("/settlement", body)["code"]
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as threads:
+        assert sorted(threads.map(send, range(4))) == [1200, 1409, 1409, 1409]
+    assert income(group.user) == {1: "1.00"}
