@@ -19,21 +19,27 @@ def cancel(*, group_ids: Iterable[UUID], reason: CancelReason, by: str, at: date
         Group.objects.filter(pk__in=[group.pk for group in groups]).update(
             cancelled_at=at, cancelled_by=by, cancel_reason=reason, robot_is_in=False
         )
-        for group in groups:
-            _silence(group, reason, at)
+        _silence(groups, reason, at)
         pool.release_groups(dict(Counter(group.robot_id for group in groups)))
     return len(groups)
 
 
-def _silence(group: Group, reason: CancelReason, at: datetime) -> None:
+def _silence(groups: list[Group], reason: CancelReason, at: datetime) -> None:
     """Close what was still to be said there, then ask the gateway to leave (a banned robot cannot)."""
-    outbox.close_waiting(group_code=group.code, reason=f"群已注销:{reason.label}", at=at)
-    if reason != CancelReason.ROBOT_BANNED and group.robot.is_working:
-        outbox.ask_gateway(
-            outbox.Operation.UNBIND_GROUP,
-            robot=group.robot,
-            group_code=group.code,
-            content={"reason": str(reason.label)},
-            cause=f"group_cancelled:{group.pk}",
-            at=at,
-        )
+    outbox.close_waiting(group_codes=[group.code for group in groups], reason=f"群已注销:{reason.label}", at=at)
+    if reason == CancelReason.ROBOT_BANNED:
+        return
+    outbox.post_all(
+        [
+            outbox.request(
+                outbox.Operation.UNBIND_GROUP,
+                robot=group.robot,
+                group_code=group.code,
+                content={"reason": str(reason.label)},
+                cause=f"group_cancelled:{group.pk}",
+                at=at,
+            )
+            for group in groups
+            if group.robot.is_working
+        ]
+    )

@@ -157,6 +157,16 @@ class MessageType(models.IntegerChoices):
     CARD = 12, "名片"
 
 
+class OutboxMessageQuerySet(models.QuerySet["OutboxMessage"]):
+    def waiting(self) -> "OutboxMessageQuerySet":
+        """What is still to be done, held back or not."""
+        return self.filter(status=OutboxMessage.Status.WAITING)
+
+    def parked(self) -> "OutboxMessageQuerySet":
+        """Dead letters: tried five times in vain, until an operator retries or closes them."""
+        return self.filter(status=OutboxMessage.Status.PARKED)
+
+
 class OutboxMessage(models.Model):
     """One thing that the gateway is asked to do for us, written in the transaction that caused it.
 
@@ -191,6 +201,7 @@ class OutboxMessage(models.Model):
     dedupe_key = models.CharField(max_length=200, unique=True, null=True, blank=True, editable=False)
 
     status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.WAITING)
+    is_held = models.BooleanField("暂缓", default=False)  # a paused launch: not sent until it is let go
     created_at = models.DateTimeField("创建时间")
     not_before = models.DateTimeField("最早发送时间")
     retry_at = models.DateTimeField("下次尝试")
@@ -199,6 +210,8 @@ class OutboxMessage(models.Model):
     try_count = models.PositiveSmallIntegerField("尝试次数", default=0)
     settled_at = models.DateTimeField("完成时间", null=True, blank=True)
     reason = models.CharField("原因", max_length=200, blank=True)
+
+    objects = OutboxMessageQuerySet.as_manager()
 
     class Meta:
         verbose_name = verbose_name_plural = "发件箱"
@@ -220,11 +233,17 @@ class OutboxMessage(models.Model):
             models.CheckConstraint(
                 condition=~Q(status__in=[2, 3]) | ~Q(reason=""), name="unsent_message_has_a_reason"
             ),
+            models.CheckConstraint(condition=Q(is_held=False) | Q(status=0), name="only_waiting_messages_are_held"),
         ]
         indexes = [
-            # the sender: heads of chats; and the anti-join that finds them
-            models.Index(fields=["id"], condition=Q(status=0), name="outbox_waiting_by_id"),
-            models.Index(fields=["chat", "id"], condition=Q(status=0), name="outbox_waiting_by_chat"),
+            # the sender: what waits in its order; and the first of each chat
+            models.Index(fields=["id"], condition=Q(status=0, is_held=False), name="outbox_sendable_by_id"),
+            models.Index(
+                fields=["chat", "id"],
+                include=["not_before"],
+                condition=Q(status=0, is_held=False),
+                name="outbox_sendable_by_chat",
+            ),
             # closing what waits for a cancelled group or a banned robot
             models.Index(fields=["group_code"], condition=Q(status=0), name="outbox_waiting_by_group"),
             models.Index(fields=["robot"], condition=Q(status=0), name="outbox_waiting_by_robot"),

@@ -1,18 +1,25 @@
 """The outbox: everything robots say or ask of the gateway, written in the transaction that causes it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from config.waking import wake
-from robots.models import MessageType, OutboxMessage, Robot
+from robots.models import MessageType, OutboxMessage, OutboxMessageQuerySet, Robot
 from robots.signals import message_settled
 
 SEND_OUTBOX = "robots.tasks.send_outbox"
+CHUNK = 2_000  # rows changed in one statement
 Content = dict[str, Any]
 Operation = OutboxMessage.Operation
+
+
+def wake_senders() -> None:
+    """Have senders look at once when this transaction commits; what writes rows calls it."""
+    wake(SEND_OUTBOX)
 
 
 def text(words: str) -> Content:
@@ -44,7 +51,7 @@ def tell_user(
     message.dedupe_key = dedupe_key
     with transaction.atomic():
         OutboxMessage.objects.bulk_create([message], ignore_conflicts=dedupe_key is not None)
-        wake(SEND_OUTBOX)
+        wake_senders()
 
 
 def say_in_group(
@@ -79,7 +86,30 @@ def ask_gateway(
     at: datetime,
 ) -> OutboxMessage:
     """Have the gateway do something in a group: bind, unbind, tell its members. Keeps the group's order."""
-    message = OutboxMessage(
+    asked = request(
+        operation,
+        robot=robot,
+        group_code=group_code,
+        user_code=user_code,
+        content=content,
+        cause=cause,
+        at=at,
+    )
+    return _write(asked, at)
+
+
+def request(
+    operation: Operation,
+    *,
+    robot: Robot,
+    group_code: str,
+    user_code: str = "",
+    content: Mapping[str, Any] | None = None,
+    cause: str,
+    at: datetime,
+) -> OutboxMessage:
+    """Something for the gateway to do in a group, not yet in the outbox; `post_all` puts many in at once."""
+    return OutboxMessage(
         operation=operation,
         robot=robot,
         group_code=group_code,
@@ -87,8 +117,10 @@ def ask_gateway(
         chat=f"g:{group_code}",
         content=dict(content or {}),
         cause=cause,
+        created_at=at,
+        not_before=at,
+        retry_at=at,
     )
-    return _write(message, at)
 
 
 def private_message(
@@ -116,38 +148,78 @@ def private_message(
 
 def post_all(messages: Sequence[OutboxMessage]) -> None:
     """Put many messages into the outbox in one statement."""
+    if not messages:
+        return
     with transaction.atomic():
         OutboxMessage.objects.bulk_create(messages)
-        wake(SEND_OUTBOX)
+        wake_senders()
 
 
 def _write(message: OutboxMessage, at: datetime) -> OutboxMessage:
     message.created_at = message.not_before = message.retry_at = at
     with transaction.atomic():
         message.save(force_insert=True)
-        wake(SEND_OUTBOX)
+        wake_senders()
     return message
 
 
-def close_waiting(*, reason: str, at: datetime, group_code: str = "", robot: Robot | None = None) -> int:
-    """Close what waits for a cancelled group or a banned robot, with the reason; nothing of it is sent any more."""
-    waiting = OutboxMessage.objects.filter(status=OutboxMessage.Status.WAITING)
-    if group_code:
-        waiting = waiting.filter(group_code=group_code)
-    if robot is not None:
-        waiting = waiting.filter(robot=robot)
+def hold(*, cause: str) -> int:
+    """Hold back what waits for this cause: it is not sent, and it holds up nothing else in its chats.
+
+    What a sender has just asked of the gateway still ends as the gateway answers.
+    """
+    waiting = OutboxMessage.objects.waiting().filter(cause=cause, is_held=False)
+    return sum(_each_chunk(waiting, lambda chunk: chunk.update(is_held=True)))
+
+
+def let_go(*, cause: str) -> int:
+    """Let what was held back for this cause go on, from where it was."""
+    held = OutboxMessage.objects.waiting().filter(cause=cause, is_held=True)
     with transaction.atomic():
-        messages = list(waiting.select_for_update().order_by("pk"))
-        for message in messages:
-            message.status, message.reason, message.settled_at = OutboxMessage.Status.CLOSED, reason[:200], at
-            message.lease = message.leased_until = None
-        OutboxMessage.objects.filter(pk__in=[message.pk for message in messages]).update(
+        count = sum(_each_chunk(held, lambda chunk: chunk.update(is_held=False)))
+        wake_senders()
+    return count
+
+
+def close_waiting(
+    *, reason: str, at: datetime, group_codes: Sequence[str] = (), robot: Robot | None = None, cause: str = ""
+) -> int:
+    """Close what waits, held back or not, for cancelled groups, a banned robot or a cause that ended.
+
+    At least one of the three must be named; nothing of it is sent any more, and `reason` says why.
+    """
+    named = Q()
+    if group_codes:
+        named &= Q(group_code__in=group_codes)
+    if robot is not None:
+        named &= Q(robot=robot)
+    if cause:
+        named &= Q(cause=cause)
+    if not named:
+        return 0
+
+    def close(chunk: OutboxMessageQuerySet) -> int:
+        count = chunk.update(
             status=OutboxMessage.Status.CLOSED,
             reason=reason[:200],
             settled_at=at,
+            is_held=False,
             lease=None,
             leased_until=None,
         )
-        if messages:
-            message_settled.send(OutboxMessage, messages=messages, at=at)
-    return len(messages)
+        message_settled.send(OutboxMessage, messages=list(chunk.defer("content", "mentions")), at=at)
+        return count
+
+    return sum(_each_chunk(OutboxMessage.objects.waiting().filter(named), close))
+
+
+def _each_chunk(messages: OutboxMessageQuerySet, change: Callable[[OutboxMessageQuerySet], int]) -> list[int]:
+    """Lock and change all of these in one transaction, some thousand at a time; `change` takes them out of `messages`.
+
+    Always in the order of their ids, as senders lock them.
+    """
+    counts = []
+    with transaction.atomic():
+        while keys := list(messages.select_for_update().order_by("pk").values_list("pk", flat=True)[:CHUNK]):
+            counts.append(change(OutboxMessage.objects.filter(pk__in=keys)))
+    return counts

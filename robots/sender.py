@@ -37,12 +37,12 @@ _CLAIM = """
 UPDATE robots_outboxmessage SET lease = %(lease)s, leased_until = %(until)s
 WHERE id IN (
     SELECT o.id FROM robots_outboxmessage o JOIN robots_robot r ON r.id = o.robot_id
-    WHERE o.status = 0 AND o.not_before <= %(at)s AND o.retry_at <= %(at)s
+    WHERE o.status = 0 AND NOT o.is_held AND o.not_before <= %(at)s AND o.retry_at <= %(at)s
       AND (o.leased_until IS NULL OR o.leased_until < %(at)s)
       AND r.status IN (1, 2) AND NOT (r.code = ANY(%(resting)s::text[]) AND o.operation = 'send')
       AND NOT EXISTS (
           SELECT 1 FROM robots_outboxmessage b
-          WHERE b.status = 0 AND b.chat = o.chat AND b.id < o.id AND b.not_before <= %(at)s)
+          WHERE b.status = 0 AND NOT b.is_held AND b.chat = o.chat AND b.id < o.id AND b.not_before <= %(at)s)
     ORDER BY o.id LIMIT %(batch)s FOR UPDATE OF o SKIP LOCKED
 )
 """
@@ -129,13 +129,25 @@ def _apply(row: OutboxMessage, attempt: Attempt) -> None:
     row.try_count += 1
     row.lease = row.leased_until = None
     if attempt.outcome == Outcome.DONE:
-        row.status, row.settled_at = Status.SENT, attempt.at
+        row.status, row.settled_at, row.is_held = Status.SENT, attempt.at, False
     elif row.try_count > len(RETRY_AFTER):
-        row.status, row.settled_at, row.reason = Status.PARKED, attempt.at, attempt.answer[:200]
+        row.status, row.settled_at, row.is_held = Status.PARKED, attempt.at, False
+        row.reason = attempt.answer[:200]
     else:
         pause = RETRY_AFTER[row.try_count - 1] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
         row.retry_at = attempt.at + timedelta(seconds=pause)
-    row.save(update_fields=["try_count", "lease", "leased_until", "status", "settled_at", "reason", "retry_at"])
+    row.save(
+        update_fields=[
+            "try_count",
+            "lease",
+            "leased_until",
+            "status",
+            "is_held",
+            "settled_at",
+            "reason",
+            "retry_at",
+        ]
+    )
 
 
 def release(messages: list[OutboxMessage]) -> None:

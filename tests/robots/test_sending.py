@@ -20,9 +20,11 @@ def robot(sandbox) -> Robot:
     return RobotFactory(code="sandbox-robot-1")
 
 
-def say(robot: Robot, words: str, group: str = "g1", at: datetime | None = None) -> OutboxMessage:
+def say(
+    robot: Robot, words: str, group: str = "g1", at: datetime | None = None, cause: str = "test"
+) -> OutboxMessage:
     return outbox.say_in_group(
-        robot=robot, group_code=group, content=outbox.text(words), cause="test", at=at or timezone.now()
+        robot=robot, group_code=group, content=outbox.text(words), cause=cause, at=at or timezone.now()
     )
 
 
@@ -225,7 +227,7 @@ def test_a_banned_robot_says_nothing(robot, sandbox):
 
 def test_a_closed_message_is_never_sent(robot, sandbox):
     message = say(robot, "x")
-    assert outbox.close_waiting(group_code="g1", reason="群已注销", at=timezone.now()) == 1
+    assert outbox.close_waiting(group_codes=["g1"], reason="群已注销", at=timezone.now()) == 1
     assert send_outbox() == 0
     message.refresh_from_db()
     assert (message.status, message.reason) == (Status.CLOSED, "群已注销")

@@ -1,0 +1,116 @@
+"""What waits can be held back, let go and closed by what caused it, however much it is."""
+
+import pytest
+from django.db import IntegrityError
+from django.utils import timezone
+
+from robots import outbox
+from robots.models import OutboxMessage, Robot
+from robots.signals import message_settled
+from tests.doors import say_everything
+from tests.factories.people import RobotFactory
+from tests.robots.test_sending import broken, heard, make_due, mended, say
+
+pytestmark = pytest.mark.django_db
+Status = OutboxMessage.Status
+
+
+@pytest.fixture
+def robot(sandbox) -> Robot:
+    return RobotFactory(code="sandbox-robot-1")
+
+
+@pytest.fixture
+def told():
+    """The messages that receivers hear of, as (cause, status)."""
+    heard_of: list[tuple[str, int]] = []
+
+    def listen(messages: list[OutboxMessage], **_: object) -> None:
+        heard_of.extend((message.cause, message.status) for message in messages)
+
+    message_settled.connect(listen)
+    yield heard_of
+    message_settled.disconnect(listen)
+
+
+def test_what_is_held_back_is_not_sent_and_holds_up_nothing_else(robot, sandbox):
+    say(robot, "advert", cause="launch:1")
+    say(robot, "welcome")
+    assert outbox.hold(cause="launch:1") == 1
+    say_everything()
+    assert heard(sandbox) == ["welcome"]
+
+
+def test_what_is_let_go_is_sent_in_its_old_order(robot, sandbox):
+    for number in range(3):
+        say(robot, str(number), cause="launch:1")
+    outbox.hold(cause="launch:1")
+    assert outbox.let_go(cause="launch:1") == 3
+    say_everything()
+    assert heard(sandbox) == ["0", "1", "2"]
+
+
+def test_holding_twice_and_letting_go_twice_change_nothing_more(robot):
+    say(robot, "advert", cause="launch:1")
+    assert [outbox.hold(cause="launch:1") for _ in range(2)] == [1, 0]
+    assert [outbox.let_go(cause="launch:1") for _ in range(2)] == [1, 0]
+
+
+def test_a_cause_that_ended_closes_what_waits_held_or_not_and_receivers_are_told(robot, sandbox, told):
+    say(robot, "held", cause="launch:1", group="g1")
+    outbox.hold(cause="launch:1")
+    say(robot, "waiting", cause="launch:1", group="g2")
+    say(robot, "other", cause="launch:2", group="g3")
+    assert outbox.close_waiting(cause="launch:1", reason="投放已取消", at=timezone.now()) == 2
+    assert told == [("launch:1", Status.CLOSED)] * 2
+    say_everything()
+    assert heard(sandbox) == ["other"]
+
+
+def test_a_try_that_failed_stays_held_back(robot, sandbox):
+    broken(sandbox, "error")
+    message = say(robot, "advert", cause="launch:1")
+    say_everything()
+    mended(sandbox)
+    outbox.hold(cause="launch:1")
+    make_due()
+    assert say_everything() == 0
+    message.refresh_from_db()
+    assert (message.status, message.is_held) == (Status.WAITING, True)
+
+
+def test_only_what_waits_can_be_held_back(robot, sandbox):
+    message = say(robot, "said", cause="launch:1")
+    say_everything()
+    assert outbox.hold(cause="launch:1") == 0
+    with pytest.raises(IntegrityError, match="only_waiting_messages_are_held"):
+        OutboxMessage.objects.filter(pk=message.pk).update(is_held=True)
+
+
+def test_closing_for_nobody_in_particular_closes_nothing(robot):
+    say(robot, "x")
+    assert outbox.close_waiting(reason="x", at=timezone.now(), group_codes=[]) == 0
+
+
+def letters(robot: Robot, count: int) -> None:
+    now = timezone.now()
+    outbox.post_all(
+        [
+            outbox.private_message(robot=robot, user_code=f"u{n}", content=outbox.text("x"), cause="c", at=now)
+            for n in range(count)
+        ]
+    )
+
+
+@pytest.mark.parametrize("count", [1, 300])
+def test_closing_takes_as_many_queries_for_300_messages_as_for_one(robot, count: int, django_assert_num_queries):
+    letters(robot, count)
+    with django_assert_num_queries(6):  # savepoint, lock, change, read for receivers, no more to lock, release
+        assert outbox.close_waiting(cause="c", reason="x", at=timezone.now()) == count
+
+
+def test_more_than_fits_one_statement_is_changed_whole(robot):
+    count = outbox.CHUNK + 1
+    letters(robot, count)
+    assert (outbox.hold(cause="c"), outbox.let_go(cause="c")) == (count, count)
+    assert outbox.close_waiting(cause="c", reason="x", at=timezone.now()) == count
