@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test lint install install-dev clean
+.PHONY: help run test bench lint install install-dev clean
 
 help: ## Say what there is to type.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -12,6 +12,12 @@ run: install ## Install what is missing and start everything: database, web, wor
 
 test: install-dev ## Install what is missing and run the whole test suite.
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+bench: install-dev ## Print the speed of what must be fast, as ratios to bare work (ONLY=stars: one script).
+	@failed=0; for script in tests/benchmarks/bench_$(or $(ONLY),*).py; do \
+		echo "== $$(basename $$script .py)"; \
+		$(BIN)/python -m tests.benchmarks.$$(basename $$script .py) || failed=1; \
+	done; exit $$failed
 
 lint: install-dev ## Style, types, import contracts, migrations.
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

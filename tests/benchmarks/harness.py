@@ -1,0 +1,104 @@
+"""How a benchmark is measured: a ratio to a floor of the same run, round robin, the median of several rounds.
+
+def main() -> None:
+    compare("receiving a launch of 10,000 groups", ours=receive, floor=bare_insert, prepare=empty, at_least=0.8)
+
+if __name__ == "__main__":
+    run(main)
+"""
+
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.conf import settings
+
+from config.processes import holders
+
+ROUNDS = 5
+Work = Callable[[], None]
+_TICKS = os.sysconf("SC_CLK_TCK")
+_below: list[str] = []
+
+
+@dataclass
+class Turns:
+    """What one contestant took in each round, in seconds: on the clock, and of the processors."""
+
+    work: Work
+    seconds: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+
+    def take(self) -> None:
+        cpu, began = _cpu_seconds(), time.perf_counter()
+        self.work()
+        self.seconds.append(time.perf_counter() - began)
+        self.cpu.append(_cpu_seconds() - cpu)
+
+
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def compare(
+    what: str,
+    *,
+    ours: Work,
+    floor: Work,
+    prepare: Work = lambda: None,
+    at_least: float | None = None,
+    rounds: int = ROUNDS,
+) -> float:
+    """Let both do the same work in turn; the median of floor ÷ ours (1.0: as fast as the floor; more: faster).
+
+    `prepare` runs before each turn and is not counted. One turn of each goes first and is forgotten.
+    """
+    us, them = Turns(ours), Turns(floor)
+    for number in range(rounds + 1):
+        for turns in (us, them) if number % 2 else (them, us):
+            prepare()
+            turns.take()
+    ratios = [floor / own for own, floor in zip(us.seconds[1:], them.seconds[1:], strict=True)]
+    median = statistics.median(ratios)
+    say(f"{what}: {_verdict(what, median, at_least)}")
+    say(f"    ratios {' '.join(f'{ratio:.2f}' for ratio in ratios)}")
+    for name, turns in (("ours", us), ("floor", them)):
+        seconds, cpu = statistics.median(turns.seconds[1:]), statistics.median(turns.cpu[1:])
+        say(f"    {name:<5} {seconds:8.3f} s, {cpu:7.3f} s of processor (ours and PostgreSQL's)")
+    return median
+
+
+def _verdict(what: str, ratio: float, at_least: float | None) -> str:
+    if at_least is None:
+        return f"{ratio:.2f}"
+    if ratio < at_least:
+        _below.append(what)
+        return f"{ratio:.2f}, BELOW its {at_least}"
+    return f"{ratio:.2f} (at least {at_least})"
+
+
+def _cpu_seconds() -> float:
+    """Of this process, its children that ended, and PostgreSQL."""
+    own = os.times()
+    total = own.user + own.system + own.children_user + own.children_system
+    for pid in holders(_data_directory()):
+        with suppress(OSError):
+            words = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+            total += sum(int(ticks) for ticks in words[11:15]) / _TICKS
+    return total
+
+
+def _data_directory() -> Path:
+    return next(path.parent for path in settings.RUN_DIR.rglob("PG_VERSION") if (path.parent / "base").is_dir())
+
+
+def run(main: Work) -> None:
+    """Run a script's `main`; the exit status tells whether every ratio reached what it must."""
+    main()
+    sys.exit(1 if _below else 0)
