@@ -2,7 +2,8 @@
 
 from django.contrib import admin
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from config.schema_views import docs, schema
 
 handler400 = "config.api.exception_handler.bad_request"
 handler403 = "config.api.exception_handler.forbidden"
@@ -19,8 +20,8 @@ urlpatterns = [
     path("", include("feedback.urls")),
     path("", include("config.link_urls")),
     path("", include("config.site_urls")),
-    path("schema", SpectacularAPIView.as_view(), name="schema"),
-    path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("schema", schema, name="schema"),
+    path("docs", docs, name="docs"),
     # The documented /admin/... operations stand above, without a trailing slash.
     path("admin/", admin.site.urls),
 ]

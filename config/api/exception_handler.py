@@ -103,6 +103,12 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     return plain_answer(Answer(None, {}, "没有权限进行此操作", Code.UNAUTHENTICATED), 403)
 
 
+def not_this_method(request: HttpRequest) -> HttpResponse:
+    """For pages outside DRF that are only read."""
+    answer = Answer(None, {}, "该地址不支持这种请求方法", Code.METHOD_NOT_ALLOWED)
+    return plain_answer(answer, 405, {"Allow": "GET, HEAD"})
+
+
 def our_fault(request: HttpRequest) -> HttpResponse:
     """handler500: a fault outside any operation (Django has logged it)."""
     if is_for_people(request):

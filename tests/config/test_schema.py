@@ -1,5 +1,6 @@
 """The documentation says what the code does."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from django.core.management import call_command
 from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 
+from config.schema_views import _document
 from tests.contract.operations import OPERATIONS, Operation
 
 each = pytest.mark.parametrize("operation", OPERATIONS, ids=str)
@@ -62,6 +64,15 @@ def test_it_says_that_bad_input_is_1403(operation: Operation, schema: Any):
     ]
     assert not operation.bad or 1403 in codes["code"]["enum"]
     assert not operation.missing or 1404 in codes["code"]["enum"]
+
+
+def test_it_is_served_to_many_readers_at_once():
+    """The generator underneath loads classes lazily and stumbles over itself in two threads."""
+    _document.cache_clear()
+    with ThreadPoolExecutor(8) as readers:
+        answers = list(readers.map(lambda _: Client().get("/schema"), range(8)))
+    assert [answer.status_code for answer in answers] == [200] * 8
+    assert {answer.json()["openapi"] for answer in answers} == {"3.1.0"}
 
 
 def test_the_page_needs_nothing_from_elsewhere():

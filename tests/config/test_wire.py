@@ -28,6 +28,12 @@ def test_paths_work_without_a_trailing_slash_only():
     assert Client().get("/groups/").json()["code"] == 1404
 
 
+@pytest.mark.parametrize("path", ["/schema", "/docs"])
+def test_pages_that_are_only_read_say_so_in_json(path: str):
+    answer = Client().post(path)
+    assert (answer.status_code, answer.json()["code"]) == (405, 1405)
+
+
 def test_the_answer_is_json_whatever_the_caller_accepts():
     answer = Client().get("/groups", headers={"Accept": "text/html"})
     assert answer["Content-Type"] == "application/json"

@@ -94,7 +94,7 @@ class Command(BaseCommand):
 
     def _greet(self, supervisor: Supervisor, began: float, demo: bool) -> None:
         """Once the web answers: say where everything is, then bring in robots and the demo world."""
-        if not _answers(f"http://127.0.0.1:{settings.PORT}/schema", supervisor):
+        if not _answers(f"http://127.0.0.1:{settings.PORT}/app/status", supervisor):
             return
         self._say("up", f"ready after {time.monotonic() - began:.0f} s — stop with Ctrl-C")
         for what, path in (("API docs", "/docs"), ("Admin", "/admin/")):

@@ -1,0 +1,34 @@
+"""The OpenAPI document and the page that shows it."""
+
+import threading
+from functools import cache
+
+from django.http import HttpRequest, HttpResponse
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.views import SpectacularSwaggerView
+
+from config.api.exception_handler import not_this_method
+from config.api.renderer import to_bytes
+
+_building = threading.Lock()
+_page = SpectacularSwaggerView.as_view(url_name="schema")
+
+
+@cache
+def _document() -> bytes:
+    document: object = SchemaGenerator().get_schema(request=None, public=True)
+    return to_bytes(document)
+
+
+def schema(request: HttpRequest) -> HttpResponse:
+    """OpenAPI 3.1 as JSON: built once per process, by one thread (the generator is not made for two)."""
+    if request.method not in ("GET", "HEAD"):
+        return not_this_method(request)
+    with _building:
+        document = _document()
+    return HttpResponse(document, content_type="application/json")
+
+
+def docs(request: HttpRequest) -> HttpResponse:
+    """The page that shows it, where every operation can be tried."""
+    return _page(request) if request.method in ("GET", "HEAD") else not_this_method(request)
