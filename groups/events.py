@@ -21,6 +21,14 @@ def _group(code: str) -> Group:
     return group
 
 
+def _served_by_its_robot(event: Event) -> Group:
+    """The active group, if the robot that the event names is the one that serves it."""
+    group = _group(word(event.body, "group_id"))
+    if group.robot.code != word(event.body, "robot_id"):
+        raise EventIgnored("群由另一个机器人服务")
+    return group
+
+
 @subscribe("wait_for_bind")
 def on_wait_for_bind(event: Event) -> None:
     binding.ask_to_bind(
@@ -65,7 +73,7 @@ def on_join_failed(event: Event) -> None:
 
 @subscribe("robot_kicked")
 def on_kicked(event: Event) -> None:
-    group = _group(word(event.body, "group_id"))
+    group = _served_by_its_robot(event)
     at = moment(event, "kick_time")
     cancelling.cancel(group_ids=[group.pk], reason=CancelReason.ROBOT_KICKED, by="网关", at=max(at, group.bound_at))
 
@@ -73,9 +81,7 @@ def on_kicked(event: Event) -> None:
 @subscribe("unbind_group_success")
 def on_unbound(event: Event) -> None:
     """Only our own asking leads here, so the group is gone already; one that is not was let go by hand."""
-    group = _group(word(event.body, "group_id"))
-    if group.robot.code != word(event.body, "robot_id"):
-        raise EventIgnored("群由另一个机器人服务")
+    group = _served_by_its_robot(event)
     cancelling.cancel(group_ids=[group.pk], reason=CancelReason.OPERATOR, by="网关", at=event.received_at)
 
 
@@ -126,7 +132,6 @@ def on_message(event: Event) -> None:
         sender_code=word(told, "user_id"),
         message_no=word(told, "message_no", needed=False),
         told=told,
-        at_users=[str(code) for code in told.get("at_users") or [] if isinstance(code, str | int)],
         sent_at=moment(event, "send_time"),
     )
     if message is None:

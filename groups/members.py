@@ -10,6 +10,7 @@ from django.db.models.functions import Greatest
 
 from groups.models import Group, Member, MemberMove
 from integrations.events import BadEvent, word
+from robots.heard import is_true
 
 
 def take_members(*, group: Group, told: Sequence[Mapping[str, Any]], at: datetime) -> int:
@@ -34,7 +35,7 @@ def _member(group: Group, told: Mapping[str, Any], at: datetime) -> Member:
         code=word(told, "user_id"),
         nickname=word(told, "nickname", needed=False),
         avatar_url=word(told, "avatar", needed=False, longest=1024),
-        is_admin=told.get("is_admin") in (True, 1, "1"),
+        is_admin=is_true(told.get("is_admin")),
         joined_at=at,
     )
 
@@ -51,6 +52,8 @@ def take_info(*, group: Group, told: Mapping[str, Any]) -> None:
 def _count(value: Any, otherwise: int) -> int:
     if value is None:
         return otherwise
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 100_000:
         raise BadEvent("mem_count: 应为人数")
     return value
@@ -61,28 +64,32 @@ def _robot_is_in(group: Group, told: Any) -> bool:
         return group.robot_is_in
     for one in told:
         if isinstance(one, dict) and one.get("robot_id") == group.robot.code:
-            return bool(one.get("robot_in_group"))
+            return is_true(one.get("robot_in_group"))
     return group.robot_is_in
 
 
 def join(*, group: Group, code: str, nickname: str, avatar_url: str, at: datetime) -> None:
-    """Somebody came (again); counted in the statistics."""
+    """Somebody came (again); counted in the statistics, and in the size unless known to be in it already."""
     with transaction.atomic():
         member, is_new = Member.objects.get_or_create(
             group=group, code=code, defaults={"nickname": nickname, "avatar_url": avatar_url, "joined_at": at}
         )
+        was_away = is_new or member.left_at is not None
         if not is_new:
             member.nickname, member.avatar_url = nickname or member.nickname, avatar_url or member.avatar_url
             member.joined_at, member.left_at = at, None
             member.save()
         MemberMove.objects.create(group=group, member_code=code, is_joining=True, moved_at=at)
-        Group.objects.filter(pk=group.pk).update(member_count=F("member_count") + 1)
+        if was_away:
+            Group.objects.filter(pk=group.pk).update(member_count=F("member_count") + 1)
 
 
 def leave(*, group: Group, code: str, at: datetime) -> None:
-    """Somebody went; counted in the statistics."""
+    """Somebody went; counted in the statistics, and in the size unless known to be gone already."""
     with transaction.atomic():
-        present = Member.objects.filter(group=group, code=code, left_at=None)
-        present.update(left_at=Greatest(F("joined_at"), Value(at)))
+        known = Member.objects.filter(group=group, code=code)
+        was_gone = known.exclude(left_at=None).exists()
+        known.filter(left_at=None).update(left_at=Greatest(F("joined_at"), Value(at)))
         MemberMove.objects.create(group=group, member_code=code, is_joining=False, moved_at=at)
-        Group.objects.filter(pk=group.pk, member_count__gt=0).update(member_count=F("member_count") - 1)
+        if not was_gone:
+            Group.objects.filter(pk=group.pk, member_count__gt=0).update(member_count=F("member_count") - 1)

@@ -13,13 +13,14 @@ from config import links
 from config.errors import NotFound
 from config.lookups import has_id
 from groups.models import Group, GroupMessage, Member, Mention
+from integrations.moderation import require_clean
 from robots import outbox
+from robots.heard import codes_in, is_true, parts_of
 
 EVERYBODY = "all"
 TOLD_EVERY = timedelta(minutes=5)
 SHOWN_FOR = timedelta(days=3)
 AROUND = 20
-PARTS = ("type", "content", "title", "desc", "url", "voice_time")
 
 
 class RobotGone(NotFound):
@@ -36,23 +37,23 @@ def keep(
     sender_code: str,
     message_no: str,
     told: Mapping[str, Any],
-    at_users: list[str],
     sent_at: datetime,
 ) -> GroupMessage | None:
     """Keep one message and note the mention in it; None when it was told before."""
-    is_robot = told.get("is_robot") in (True, 1, "1") or sender_code == group.robot.code
+    is_robot = is_true(told.get("is_robot")) or sender_code == group.robot.code
     message = GroupMessage(
         group=group,
         sender_code=sender_code,
         message_no=message_no,
         is_robot=is_robot,
-        content={name: told.get(name) for name in PARTS},
+        content=parts_of(told),
         sent_at=sent_at,
     )
     GroupMessage.objects.bulk_create([message], ignore_conflicts=True)
     if not GroupMessage.objects.filter(pk=message.pk).exists():
         return None
-    is_everybody = told.get("all") in (True, 1, "1") or EVERYBODY in at_users
+    at_users = codes_in(told.get("at_users"))
+    is_everybody = is_true(told.get("all")) or EVERYBODY in at_users
     if not is_robot and (is_everybody or _owners_of(group) & set(at_users)):
         Mention.objects.create(message=message, group=group, mentioned_at=sent_at)
     return message
@@ -117,7 +118,8 @@ def mentions_of(user: User, *, at: datetime) -> QuerySet[Mention]:
 
 
 def reply(*, group: Group, member_code: str, words: str, at: datetime) -> None:
-    """Say it in the group to that member. 1404: no robot there, or nobody of that code."""
+    """Say it in the group to that member. 1404: no robot there, or nobody of that code; 2003 sensitive word."""
+    require_clean(words)
     if not group.robot_is_in or not group.robot.is_working:
         raise RobotGone
     is_known = Member.objects.filter(group=group, code=member_code, left_at=None).exists()

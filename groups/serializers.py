@@ -6,8 +6,8 @@ from rest_framework import serializers
 
 from config.api.fields import ListOrCommas, MoneyNumber, Reference, StrictInteger, SwitchField
 from groups.apprentices import may_be_woken
-from groups.messages import PARTS
 from groups.models import CancelReason, Group, Mention, RatingState
+from robots.heard import PARTS
 
 
 class GroupsFilter(serializers.Serializer[Any]):
@@ -160,7 +160,7 @@ class MessageContent(serializers.Serializer[Any]):
     voice_time = serializers.IntegerField(allow_null=True)
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
-        """As the gateway told it, each part there is or null."""
+        """Each part as it was kept, or null."""
         return {name: instance.get(name) for name in PARTS}
 
 

@@ -5,7 +5,7 @@ from django.conf import settings
 from groups.models import Group
 from integrations.events import Event, subscribe, word
 from keywords import replies
-from robots.models import MessageType
+from robots.heard import codes_in, is_text, is_true, parts_of
 
 
 @subscribe("group_message")
@@ -18,15 +18,14 @@ def on_message(event: Event) -> None:
     replies.answer(
         group=group,
         speaker_code=word(told, "user_id"),
-        words=str(told.get("content") or ""),
+        words=str(parts_of(told)["content"] or ""),
         cause=f"keyword:{event.event_id}",
         at=event.received_at,
     )
 
 
 def _is_for_us(told: dict[str, object], group: Group) -> bool:
-    is_text = told.get("type") in (MessageType.TEXT, str(int(MessageType.TEXT)))
-    is_robot = told.get("is_robot") in (True, 1, "1") or told.get("user_id") == group.robot.code
-    at_users = told.get("at_users")
-    mentions = at_users if isinstance(at_users, list) else []
-    return is_text and not is_robot and (not settings.KEYWORD_NEEDS_MENTION or group.robot.code in mentions)
+    is_robot = is_true(told.get("is_robot")) or word(told, "user_id") == group.robot.code
+    if is_robot or not is_text(parts_of(told)):
+        return False
+    return not settings.KEYWORD_NEEDS_MENTION or group.robot.code in codes_in(told.get("at_users"))

@@ -14,6 +14,8 @@ from integrations.events import BadEvent, Event, EventIgnored, subscribe, word
 from robots import friendships, outbox
 from robots.models import Robot
 
+WECHAT_SINCE = 2011  # an earlier moment is no moment
+
 
 def robot_named(event: Event, name: str = "robot_id") -> Robot:
     """The robot that an event is about; an unknown one makes the event ignored."""
@@ -32,7 +34,7 @@ def moment(event: Event, name: str) -> datetime:
         parsed = parse_datetime(told)
     except ValueError:
         parsed = None
-    if parsed is None:
+    if parsed is None or parsed.year < WECHAT_SINCE:
         raise BadEvent(f"{name}: 应为 YYYY-MM-DD HH:MM:SS")
     aware = parsed if timezone.is_aware(parsed) else timezone.make_aware(parsed)
     return min(aware, event.received_at)  # nothing has happened in the future

@@ -65,7 +65,7 @@ class MentionViews(OperationViews[Mention]):
         around = messages.context_of(group=group, message_id=message_id, at=timezone.now())
         return Response(ContextMessage(around, many=True).data)
 
-    @operation("回复@消息", body=MentionReply, codes=[Code.NOT_FOUND])
+    @operation("回复@消息", body=MentionReply, codes=[Code.NOT_FOUND, Code.SENSITIVE_WORD])
     def reply(self, request: Request) -> Response:
         given: dict[str, Any] = reading.body(request, MentionReply)
         messages.reply(

@@ -1,0 +1,46 @@
+"""What is heard in chats: the gateway's words on a message, brought to the types that the wire promises."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from robots.models import MessageType
+
+PARTS = ("type", "content", "title", "desc", "url", "voice_time")
+_LONGEST = {"content": 10_000, "title": 500, "desc": 2_000, "url": 2_048}  # far above what WeChat lets through
+_LARGEST = 2**31 - 1
+
+
+def parts_of(told: Mapping[str, Any]) -> dict[str, Any]:
+    """`type` and `voice_time` as whole numbers, the rest as text; null where the gateway's word is neither."""
+    texts = {name: _text(told.get(name), longest) for name, longest in _LONGEST.items()}
+    return {"type": _number(told.get("type")), **texts, "voice_time": _number(told.get("voice_time"))}
+
+
+def is_text(parts: Mapping[str, Any]) -> bool:
+    return parts["type"] == MessageType.TEXT
+
+
+def is_true(value: Any) -> bool:
+    """A claim of the gateway: true, 1 or "1"."""
+    return value is True or (isinstance(value, int | str) and str(value) == "1")
+
+
+def codes_in(value: Any) -> list[str]:
+    """The codes in a list of the gateway's; whatever else stands there names nobody."""
+    if not isinstance(value, list):
+        return []
+    return [str(code) for code in value if isinstance(code, str | int) and not isinstance(code, bool)]
+
+
+def _text(value: Any, longest: int) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    return str(value)[:longest]
+
+
+def _number(value: Any) -> int | None:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 11:
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LARGEST:
+        return None
+    return value

@@ -1,0 +1,141 @@
+"""Customer service speaks to users through a robot: signed, fresh, once."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.test import Client
+from django.utils import timezone
+
+from feedback.models import CallbackDigest, Conversation
+from feedback.tasks import forget_digests
+from integrations.customer_service import digest_of
+from robots.models import OutboxMessage, Robot
+from tests.doors import said_to
+from tests.factories.people import FriendshipFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _alice() -> None:
+    FriendshipFactory(user=UserFactory(code="wx-alice"))
+
+
+def signed(
+    body: Any, *, age: float = 0, key: str = "sandbox-cs-key", raw: bytes | None = None
+) -> tuple[bytes, str]:
+    raw = raw if raw is not None else json.dumps(body).encode()
+    stamp = str(int((timezone.now().timestamp() - age) * 1000))
+    return raw, f"/aliyun/callback?timestamp={stamp}&digest={digest_of(raw, stamp, key)}"
+
+
+def call(raw: bytes, path: str) -> int:
+    return Client().post(path, data=raw, content_type="application/json").json()["code"]
+
+
+def tells(content: str = "你好", *, kind: str = "text", user: str = "wx-alice", **how: Any) -> int:
+    return call(*signed({"userId": user, "msgType": kind, "content": content}, **how))
+
+
+def test_staffs_words_reach_the_user_through_the_robot():
+    assert tells("请稍等") == 1200
+    assert said_to("wx-alice") == ["请稍等"]
+
+
+def test_staffs_picture_reaches_the_user():
+    assert tells("http://e.com/p.png", kind="image") == 1200
+    assert OutboxMessage.objects.get().content == {"type": 8, "url": "http://e.com/p.png"}
+
+
+@pytest.mark.parametrize("age", [299, -299])
+def test_a_clock_may_differ_by_five_minutes(age):
+    assert tells(age=age) == 1200
+
+
+@pytest.mark.parametrize("age", [301, -301, 10**8])
+def test_a_stale_or_early_callback_is_refused(age):
+    assert tells(age=age) == 1401
+    assert said_to("wx-alice") == []
+
+
+def test_another_key_is_refused():
+    assert tells(key="guess") == 1401
+
+
+def test_a_changed_body_is_refused():
+    raw, path = signed({"userId": "wx-alice", "msgType": "text", "content": "a"})
+    assert call(raw.replace(b'"a"', b'"b"'), path) == 1401
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["", "?timestamp=1", "?digest=x", "?timestamp=x&digest=é", "?timestamp=-1&digest=0", "?timestamp=²&digest=0"],
+)
+def test_no_digest_no_entry(query):
+    assert call(b"{}", f"/aliyun/callback{query}") == 1401
+
+
+def test_a_digest_is_taken_once():
+    raw, path = signed({"userId": "wx-alice", "msgType": "text", "content": "a"})
+    assert [call(raw, path), call(raw, path)] == [1200, 1409]
+    assert said_to("wx-alice") == ["a"]
+
+
+def test_a_refused_callback_may_be_sent_again():
+    raw, path = signed({"userId": "wx-bob", "msgType": "text", "content": "a"})
+    assert call(raw, path) == 1404
+    FriendshipFactory(user=UserFactory(code="wx-bob"))
+    assert call(raw, path) == 1200
+
+
+def test_a_user_whom_no_robot_reaches_is_not_found():
+    UserFactory(code="wx-lonely")
+    assert tells(user="wx-lonely") == 1404
+    Robot.objects.update(status=Robot.Status.REMOVED)
+    assert tells() == 1404
+
+
+@pytest.mark.parametrize("body", [{}, [], {"userId": "wx-alice"}, {"userId": ["x"], "msgType": "text"}, "x"])
+def test_a_signed_callback_without_its_fields_is_a_bad_request(body):
+    assert call(*signed(body)) == 1403
+
+
+def test_a_signed_body_that_is_no_json_is_a_bad_request():
+    assert call(*signed(None, raw=b"\xff{")) == 1403
+
+
+def test_a_conversation_is_opened_and_closed():
+    assert tells("CONVERSATION_CREATE", kind="event") == 1200
+    assert Conversation.objects.get().closed_at is None
+    assert tells("", kind="conversation_close") == 1200
+    assert Conversation.objects.get().closed_at is not None
+    assert ["客服已接入" in words for words in said_to("wx-alice")] == [True, False]
+
+
+def test_a_conversation_created_twice_is_one():
+    tells("CONVERSATION_CREATE")
+    tells("", kind="CONVERSATION_CREATE")
+    assert Conversation.objects.count() == 1
+
+
+def test_the_database_keeps_one_open_conversation_a_user():
+    tells("CONVERSATION_CREATE")
+    row = Conversation.objects.get()
+    row.pk = None
+    with pytest.raises(IntegrityError, match="one_open_conversation_per_user"), transaction.atomic():
+        row.save(force_insert=True)
+
+
+def test_a_visitor_who_says_nothing_is_warned():
+    tells("VISITOR_OVERTIME_NOTICE")
+    assert "即将结束" in said_to("wx-alice")[0]
+
+
+def test_digests_that_could_not_pass_anyway_are_forgotten():
+    tells()
+    assert forget_digests() == 0
+    CallbackDigest.objects.update(taken_at=timezone.now() - timedelta(minutes=11))
+    assert forget_digests() == 1

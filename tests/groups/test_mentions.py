@@ -1,0 +1,256 @@
+"""Who is mentioned in a group is told, sees what was said around it, and answers."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import User
+from groups.models import Group, GroupMessage, Mention
+from groups.tasks import forget_old_messages
+from integrations.models import GatewayEvent
+from integrations.moderation import add_words
+from robots.models import OutboxMessage
+from tests.api import ApiClient
+from tests.doors import gateway_tells, said_to
+from tests.factories.people import GroupFactory, RobotFactory, UserFactory
+from tests.talk import answered_in, said, says
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def alice() -> User:
+    return UserFactory(code="wx-alice")
+
+
+@pytest.fixture
+def group(alice) -> Group:
+    return GroupFactory(code="g1", name="好群", user=alice, robot=RobotFactory(code="r1"))
+
+
+def mentions(user: User) -> list[dict]:
+    return ApiClient(user).get("/alt_msg")["data"]
+
+
+def context(user: User) -> list[dict]:
+    mention = Mention.objects.latest("mentioned_at")
+    return ApiClient(user).get(f"/groups/g1/msg/{mention.pk}/context")["data"]
+
+
+@pytest.mark.parametrize(
+    "facts", [{"at_users": ["wx-alice"]}, {"at_users": ["r1"]}, {"at_users": ["all"]}, {"all": True}, {"all": "1"}]
+)
+def test_the_owner_the_robot_and_everybody_are_mentions(alice, group, facts):
+    says("在吗", **facts)
+    [mention] = mentions(alice)
+    assert (mention["msg_content"], mention["group_name"], mention["status"]) == ("在吗", "好群", 0)
+
+
+def test_the_owner_in_wechat_is_an_owner_too(alice, group):
+    Group.objects.update(wechat_owner_code="wx-owner")
+    says(at_users=["wx-owner"])
+    assert len(mentions(alice)) == 1
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [{}, {"at_users": []}, {"at_users": ["carol"]}, {"at_users": 5}, {"at_users": {"wx-alice": 1}}, {"all": "no"}],
+)
+def test_anything_else_mentions_nobody_and_is_kept(alice, group, facts):
+    says(**facts)
+    assert mentions(alice) == []
+    assert GroupMessage.objects.count() == 1
+
+
+def test_the_robots_own_words_are_no_mention(alice, group):
+    says(at_users=["all"], by="r1")
+    says(at_users=["all"], is_robot=True)
+    assert mentions(alice) == []
+
+
+def test_the_owner_gets_a_link_by_private_message(alice, group):
+    says(at_users=["r1"])
+    [words] = said_to("wx-alice")
+    assert "好群" in words
+    assert "/s/" in words
+
+
+def test_the_owner_is_told_once_in_five_minutes_per_group(alice, group):
+    GroupFactory(code="g2", user=alice, robot=group.robot)
+    for code in ("g1", "g1", "g2"):
+        says(at_users=["r1"], group=code)
+    assert len(said_to("wx-alice")) == 2
+    Group.objects.update(mention_told_at=timezone.now() - timedelta(minutes=5))
+    says(at_users=["r1"])
+    assert len(said_to("wx-alice")) == 3
+
+
+def test_who_switched_it_off_is_not_told_but_finds_the_mention(alice, group):
+    assert ApiClient(alice).put("/alt/switch", {"alt_switch": 0})["data"] == 0
+    says(at_users=["r1"])
+    assert said_to("wx-alice") == []
+    assert len(mentions(alice)) == 1
+
+
+def test_a_blocked_owner_is_not_told(alice, group):
+    User.objects.update(blocked_at=timezone.now())
+    says(at_users=["r1"])
+    assert said_to("wx-alice") == []
+
+
+def test_mentions_are_listed_for_three_days(alice, group):
+    says(at_users=["r1"])
+    Mention.objects.update(mentioned_at=timezone.now() - timedelta(days=3, minutes=1))
+    assert mentions(alice) == []
+
+
+def test_mentions_of_other_peoples_groups_are_not_listed(group):
+    says(at_users=["r1"])
+    assert mentions(UserFactory()) == []
+
+
+def test_the_list_takes_a_fixed_number_of_queries(alice, group, django_assert_num_queries):
+    for _ in range(5):
+        says(at_users=["r1"])
+    client = ApiClient(alice)
+    with django_assert_num_queries(3):  # the user, how many, the page
+        assert len(client.get("/alt_msg")["data"]) == 5
+
+
+def test_twenty_before_and_twenty_after_are_shown_oldest_first(alice, group):
+    start = timezone.now() - timedelta(hours=1)
+    for number in range(50):
+        at = timezone.localtime(start + timedelta(seconds=number)).strftime("%F %T")
+        says(str(number), send_time=at, at_users=["r1"] if number == 25 else [])
+    assert [one["content"]["content"] for one in context(alice)] == [str(number) for number in range(5, 46)]
+
+
+def test_reading_the_context_marks_the_mention_read(alice, group):
+    says(at_users=["r1"])
+    assert mentions(alice)[0]["status"] == 0
+    context(alice)
+    assert mentions(alice)[0]["status"] == 1
+
+
+def test_the_robot_and_the_owner_are_masters(alice, group):
+    for by in ("bob", "wx-alice", "r1"):
+        says(by=by, at_users=["r1"] if by == "bob" else [])
+    assert [(one["mem_code"], one["is_master"]) for one in context(alice)] == [
+        ("bob", False),
+        ("wx-alice", True),
+        ("r1", True),
+    ]
+
+
+def test_a_member_is_shown_by_name_and_picture(alice, group):
+    told = {"group_id": "g1", "user_id": "bob", "nickname": "鲍勃", "avatar": "http://e.com/b.png"}
+    gateway_tells(("join_group", told))
+    says(at_users=["r1"])
+    [shown] = context(alice)
+    assert (shown["nickname"], shown["head_url"]) == ("鲍勃", "http://e.com/b.png")
+
+
+def test_somebody_elses_context_is_not_found(group):
+    says(at_users=["r1"])
+    mention = Mention.objects.get()
+    assert ApiClient(UserFactory()).get(f"/groups/g1/msg/{mention.pk}/context")["code"] == 1404
+
+
+ABSURD = [
+    {"type": "3", "voice_time": "12"},
+    {"type": [3], "voice_time": {"a": 1}, "title": 5, "desc": True, "url": ["x"]},
+    {"type": 10**30, "voice_time": -1, "content": {"a": "b"}},
+    {"type": 3.5, "content": None, "title": "t" * 100_000},
+    {"content": "a\x00b\ud800c", "url": "u" * 5000},
+    {"type": True, "content": 12, "desc": 1.5},
+]
+
+
+@pytest.mark.parametrize("facts", ABSURD)
+def test_whatever_the_gateway_tells_the_context_keeps_its_types(alice, group, facts):
+    says(at_users=["r1"], **facts)
+    [shown] = context(alice)
+    content = shown["content"]
+    assert list(content) == ["type", "content", "title", "desc", "url", "voice_time"]
+    for name in ("type", "voice_time"):
+        assert content[name] is None or type(content[name]) is int
+    for name in ("content", "title", "desc", "url"):
+        assert content[name] is None or type(content[name]) is str
+
+
+def test_digits_for_a_number_are_the_number(alice, group):
+    says(at_users=["r1"], type="34", voice_time="12")
+    content = context(alice)[0]["content"]
+    assert (content["type"], content["voice_time"]) == (34, 12)
+
+
+def test_a_message_told_twice_is_kept_once(alice, group):
+    command, body = said(at_users=["r1"])
+    gateway_tells((command, body))
+    gateway_tells((command, body))
+    assert len(mentions(alice)) == 1
+    assert GatewayEvent.objects.latest("id").note == "消息已收到过"
+
+
+@pytest.mark.parametrize(
+    "moment", ["0001-01-01 00:00:00", "1900-01-01 00:00:00", "x", "9" * 60, "2026-02-30 00:00:00"]
+)
+def test_a_moment_that_is_none_is_ignored_with_the_reason(group, moment):
+    says(send_time=moment)
+    assert "send_time" in GatewayEvent.objects.get().note
+
+
+def test_a_moment_in_the_future_is_now(group):
+    says(send_time="2999-01-01 00:00:00")
+    assert GroupMessage.objects.get().sent_at <= timezone.now()
+
+
+def test_messages_of_a_group_that_is_not_served_are_ignored(alice, group):
+    Group.objects.update(cancelled_at=timezone.now(), cancel_reason=3)
+    says()
+    assert GroupMessage.objects.count() == 0
+    assert GatewayEvent.objects.get().status == GatewayEvent.Status.IGNORED
+
+
+def reply(user: User, **facts) -> int:
+    body = {"group_code": "g1", "mem_code": "bob", "content": "在的", "type": 3}
+    return ApiClient(user).post("/alt_msg/reply", body | facts)["code"]
+
+
+def test_an_answer_is_said_in_the_group_to_that_member(alice, group):
+    says(at_users=["r1"])
+    assert reply(alice) == 1200
+    message = OutboxMessage.objects.get(group_code="g1")
+    assert (message.content["content"], message.mentions) == ("在的", ["bob"])
+
+
+def test_only_text_is_answered(alice, group):
+    says(at_users=["r1"])
+    assert reply(alice, type=8) == 1403
+
+
+def test_an_answer_to_nobody_is_not_found(alice, group):
+    assert reply(alice) == 1404
+
+
+def test_an_answer_with_a_sensitive_word_is_refused(alice, group):
+    says(at_users=["r1"])
+    add_words(["赌博"])
+    assert reply(alice, content="来 赌 博") == 2003
+    assert answered_in() == []
+
+
+def test_without_the_robot_nothing_is_answered(alice, group):
+    says(at_users=["r1"])
+    Group.objects.update(robot_is_in=False)
+    assert reply(alice) == 1404
+
+
+def test_messages_are_forgotten_after_a_week_and_their_mentions_with_them(alice, group):
+    says(at_users=["r1"])
+    says(at_users=["r1"])
+    kept = GroupMessage.objects.first()
+    GroupMessage.objects.exclude(pk=kept.pk).update(sent_at=timezone.now() - timedelta(days=7, minutes=1))
+    forget_old_messages()
+    assert list(Mention.objects.values_list("pk", flat=True)) == [kept.pk]

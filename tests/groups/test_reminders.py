@@ -1,0 +1,98 @@
+"""Who brought nothing is reminded once; who lost a robot hears which one takes over."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import User
+from groups.models import CancelReason, Group
+from groups.tasks import remind_newcomers
+from robots.models import Friendship, Robot
+from tests.doors import asked_of_gateway, gateway_tells, said_to
+from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def newcomer(hours: float, code: str = "wx-alice", **facts) -> User:
+    user = UserFactory(code=code, completed_at=timezone.now() - timedelta(hours=hours), **facts)
+    FriendshipFactory(user=user)
+    return user
+
+
+@pytest.mark.parametrize(("hours", "told"), [(23.9, 0), (24.1, 1), (35.9, 1), (36.1, 0)])
+def test_who_brought_no_group_is_reminded_after_a_day(hours, told):
+    newcomer(hours)
+    assert remind_newcomers() == told
+    assert ["拉进群" in words for words in said_to("wx-alice")] == [True] * told
+
+
+def test_nobody_is_reminded_twice():
+    newcomer(25)
+    assert [remind_newcomers(), remind_newcomers()] == [1, 0]
+
+
+def test_who_has_a_group_but_no_apprentice_is_reminded_of_that():
+    GroupFactory(user=newcomer(25))
+    assert remind_newcomers() == 1
+    assert "邀请好友" in said_to("wx-alice")[0]
+
+
+def test_who_has_both_is_left_alone():
+    alice = newcomer(25)
+    GroupFactory(user=alice)
+    UserFactory(inviter=alice)
+    assert remind_newcomers() == 0
+
+
+def test_who_is_blocked_or_unreachable_is_left_alone():
+    newcomer(25, blocked_at=timezone.now())
+    UserFactory(completed_at=timezone.now() - timedelta(hours=25))
+    assert remind_newcomers() == 0
+
+
+def test_many_are_reminded_in_a_fixed_number_of_queries(django_assert_max_num_queries):
+    for number in range(12):
+        newcomer(25, code=f"u{number}")
+    with django_assert_max_num_queries(20):
+        assert remind_newcomers() == 12
+
+
+@pytest.fixture
+def banned() -> Robot:
+    robot = RobotFactory(code="r1")
+    for code in ("g1", "g2"):
+        GroupFactory(code=code, name=code, robot=robot, user=_alice())
+    gateway_tells(("abnormal_robot", {"robot_id": "r1"}))
+    return robot
+
+
+def _alice() -> User:
+    return User.objects.filter(code="wx-alice").first() or UserFactory(code="wx-alice")
+
+
+def test_a_banned_robot_loses_its_groups_and_is_not_asked_to_leave_them(banned):
+    assert set(Group.objects.values_list("cancel_reason", flat=True)) == {CancelReason.ROBOT_BANNED}
+    banned.refresh_from_db()
+    assert (banned.status, banned.group_count) == (Robot.Status.BANNED, 0)
+    assert asked_of_gateway("g1") == []
+
+
+def test_owners_hear_of_the_new_robot_once(banned):
+    FriendshipFactory(user=_alice())
+    RobotFactory(code="r2", name="新助手")
+    for _ in range(2):
+        gateway_tells(("abnormal_robot_replaced", {"replace_robot_id": "r2", "qrcode": "http://e.com/qr.png"}))
+    words, picture = said_to("wx-alice")
+    assert all(name in words for name in ("新助手", "g1", "g2"))
+    assert picture == "http://e.com/qr.png"
+
+
+def test_an_owner_whom_no_robot_reaches_yet_is_told_later(banned):
+    Friendship.objects.all().delete()
+    gateway_tells(("abnormal_robot_replaced", {"replace_robot_id": "r2"}))
+    assert said_to("wx-alice") == []
+    FriendshipFactory(user=_alice())
+    gateway_tells(("abnormal_robot_replaced", {"replace_robot_id": "r2"}))
+    assert len(said_to("wx-alice")) == 1

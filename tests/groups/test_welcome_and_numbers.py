@@ -1,0 +1,198 @@
+"""Newcomers are welcomed; who came, went and spoke is counted per group and day."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.models import User
+from config.clock import day_of
+from groups import statistics
+from groups.models import Group, GroupStatistics, Member, MemberMove
+from groups.tasks import forget_old_messages, roll_up_statistics
+from integrations.moderation import add_words
+from robots.models import OutboxMessage
+from tests.api import ApiClient
+from tests.doors import gateway_tells
+from tests.factories.people import GroupFactory, RobotFactory, UserFactory, days_ago
+from tests.talk import answered_in, says
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def owner() -> User:
+    return UserFactory(code="wx-owner")
+
+
+@pytest.fixture
+def group(owner) -> Group:
+    robot = RobotFactory(code="r1")
+    return GroupFactory(
+        code="g1", robot=robot, wechat_owner_code="wx-owner", welcome_message="欢迎", member_count=5
+    )
+
+
+def joins(code: str = "bob", **facts) -> None:
+    gateway_tells(("join_group", {"group_id": "g1", "user_id": code, "nickname": code, **facts}))
+
+
+def leaves(code: str = "bob", **facts) -> None:
+    gateway_tells(("drop_out_group", {"group_id": "g1", "user_id": code, **facts}))
+
+
+def yesterday(hour: int = 12) -> str:
+    return days_ago(1, hour).strftime("%F %T")
+
+
+def set_welcome(user: User, words: object) -> int:
+    return ApiClient(user).post("/groups/g1/welcome", {"welcome_msg": words})["code"]
+
+
+def test_a_newcomer_is_welcomed_by_name(group):
+    joins()
+    message = OutboxMessage.objects.get()
+    assert (message.group_code, message.content["content"], message.mentions) == ("g1", "欢迎", ["bob"])
+
+
+def test_one_welcome_in_five_minutes(group):
+    joins("bob")
+    joins("carol")
+    assert len(answered_in()) == 1
+    Group.objects.update(welcomed_at=timezone.now() - timedelta(minutes=5))
+    joins("dan")
+    assert len(answered_in()) == 2
+
+
+def test_every_group_has_its_own_five_minutes(group):
+    GroupFactory(code="g2", welcome_message="你好")
+    joins()
+    joins(group_id="g2")
+    assert answered_in("g2") == ["你好"]
+
+
+def test_the_robot_does_not_welcome_itself(group):
+    joins("r1")
+    assert answered_in() == []
+
+
+def test_the_owner_changes_the_welcome_and_switches_it_off(owner, group):
+    assert set_welcome(owner, "新欢迎") == 1200
+    joins("bob")
+    assert set_welcome(owner, "") == 1200
+    Group.objects.update(welcomed_at=None)
+    joins("carol")
+    assert answered_in() == ["新欢迎"]
+
+
+def test_a_welcome_with_a_sensitive_word_changes_nothing(owner, group):
+    add_words(["赌博"])
+    assert set_welcome(owner, "一起赌 博") == 2003
+    group.refresh_from_db()
+    assert group.welcome_message == "欢迎"
+
+
+@pytest.mark.parametrize(("words", "code"), [("x" * 500, 1200), ("x" * 501, 1403), (None, 1403), (["x"], 1403)])
+def test_a_welcome_has_at_most_500_characters(owner, group, words, code):
+    assert set_welcome(owner, words) == code
+
+
+def test_only_who_owns_the_group_in_wechat_sets_its_welcome(group):
+    assert set_welcome(group.user, "x") == 1404
+
+
+def test_joins_leaves_and_speakers_of_yesterday_are_shown(owner, group):
+    for code in ("bob", "carol", "dan"):
+        joins(code, join_time=yesterday())
+    leaves("dan", join_time=yesterday(13))
+    for by in ("bob", "bob", "carol", "r1"):
+        says(by=by, send_time=yesterday())
+    roll_up_statistics()
+    [told] = ApiClient(owner).get("/groups/statistics")["data"]
+    assert (told["join_group_counts"], told["exit_group_counts"], told["speaker_counts"]) == (3, 1, 2)
+    assert told["group_mem_counts"] == 7
+
+
+def test_today_and_the_day_before_are_not_yesterday(owner, group):
+    joins("bob")
+    says()
+    joins("carol", join_time=days_ago(2).strftime("%F %T"))
+    roll_up_statistics()
+    [told] = ApiClient(owner).get("/groups/statistics")["data"]
+    assert (told["join_group_counts"], told["speaker_counts"]) == (0, 0)
+
+
+@pytest.mark.parametrize(("moment", "counted"), [("00:00:00", 1), ("23:59:59", 1)])
+def test_a_day_is_shanghais(owner, group, moment, counted):
+    joins("bob", join_time=f"{days_ago(1):%F} {moment}")
+    roll_up_statistics()
+    assert GroupStatistics.objects.get().joined_count == counted
+
+
+def test_counting_again_counts_what_came_late(group):
+    roll_up_statistics()
+    joins(join_time=yesterday())
+    roll_up_statistics()
+    assert GroupStatistics.objects.get().joined_count == 1
+
+
+def test_a_cancelled_group_is_not_counted(group):
+    Group.objects.update(cancelled_at=timezone.now(), cancel_reason=3)
+    assert statistics.roll_up(day_of(timezone.now()) - timedelta(days=1)) == 0
+
+
+def test_statistics_of_all_groups_are_one_statement(group, django_assert_num_queries):
+    for _ in range(5):
+        GroupFactory()
+    with django_assert_num_queries(1):
+        assert statistics.roll_up(day_of(timezone.now())) == 6
+
+
+def test_the_database_keeps_one_row_a_group_and_day(group):
+    statistics.roll_up(day_of(timezone.now()))
+    row = GroupStatistics.objects.get()
+    row.pk = None
+    with pytest.raises(IntegrityError, match="one_row_of_statistics"), transaction.atomic():
+        row.save(force_insert=True)
+
+
+def test_moves_are_forgotten_after_a_week(group):
+    joins("bob")
+    MemberMove.objects.update(moved_at=timezone.now() - timedelta(days=8))
+    joins("carol")
+    forget_old_messages()
+    assert MemberMove.objects.get().member_code == "carol"
+
+
+def test_who_comes_and_goes_changes_the_size_once_each(group):
+    for act in (joins, joins, leaves, leaves, joins):
+        act()
+    group.refresh_from_db()
+    assert group.member_count == 6
+    assert Member.objects.get().left_at is None
+
+
+def test_who_was_never_seen_and_leaves_makes_the_group_smaller(group):
+    leaves("stranger")
+    group.refresh_from_db()
+    assert group.member_count == 4
+
+
+def test_a_new_owner_in_wechat_takes_the_group_over(owner, group):
+    heir = UserFactory(code="wx-heir")
+    gateway_tells(("group_info", {"id": "g1", "admin_user_id": "wx-heir"}))
+    assert ApiClient(owner).get("/owner/groups")["data"] == []
+    assert [one["code"] for one in ApiClient(heir).get("/owner/groups")["data"]] == ["g1"]
+
+
+@pytest.mark.parametrize(("size", "kept"), [(12, 12), ("12", 12), (-1, 5), ("x", 5), (10**9, 5), (None, 5)])
+def test_an_absurd_size_is_not_taken(group, size, kept):
+    gateway_tells(("group_info", {"id": "g1", "mem_count": size}))
+    group.refresh_from_db()
+    assert group.member_count == kept
+
+
+def test_a_kick_of_another_robot_leaves_the_group_alone(group):
+    gateway_tells(("robot_kicked", {"group_id": "g1", "robot_id": "r2", "user_id": "x"}))
+    assert Group.objects.active().count() == 1
