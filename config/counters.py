@@ -1,9 +1,9 @@
 """Counting what happens often: in Redis at once, in PostgreSQL once a minute."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
-from django.conf import settings
-from redis import Redis
+from config.caching import REDIS_AWAY, redis
 
 
 class Counter:
@@ -13,15 +13,12 @@ class Counter:
         self.key = f"wxrobot:{key}"
 
     def add(self, name: str) -> None:
-        _redis().hincrby(self.key, name, 1)
+        """Count once more; what happens while Redis is away goes uncounted rather than wrong for the caller."""
+        with suppress(*REDIS_AWAY):
+            redis().hincrby(self.key, name, 1)
 
     def take(self) -> Iterator[tuple[str, int]]:
-        redis = _redis()
-        for name, count in redis.hgetall(self.key).items():
+        for name, count in redis().hgetall(self.key).items():
             if int(count):
                 yield str(name), int(count)
-                redis.hincrby(self.key, str(name), -int(count))
-
-
-def _redis() -> Redis:
-    return Redis.from_url(settings.REDIS_URL, socket_timeout=2, decode_responses=True)
+                redis().hincrby(self.key, str(name), -int(count))

@@ -4,9 +4,9 @@ import hashlib
 import secrets
 
 from django.conf import settings
-from django.core.cache import cache
 from django.db.models import F
 
+from config.caching import cached
 from config.counters import Counter
 from config.errors import NotFound
 from config.models import ShortLink
@@ -26,13 +26,15 @@ def shorten(url: str) -> str:
 
 def follow(slug: str) -> str:
     """Where a short link leads; the click is counted in Redis and written down once a minute."""
-    url: str | None = cache.get(f"link:{slug}")
-    if url is None:
-        url = ShortLink.objects.filter(slug=slug).values_list("url", flat=True).first()
-        if url is None:
-            raise NotFound("短链不存在")
-        cache.set(f"link:{slug}", url, _CACHE_SECONDS)
+    url = cached(f"link:{slug}", _CACHE_SECONDS, lambda: _address_of(slug))
     CLICKS.add(slug)
+    return url
+
+
+def _address_of(slug: str) -> str:
+    url = ShortLink.objects.filter(slug=slug).values_list("url", flat=True).first()
+    if url is None:
+        raise NotFound("短链不存在")
     return url
 
 

@@ -1,0 +1,60 @@
+"""While Redis is away: what it only helps with goes on, what cannot do without it says so."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from config import caching, links
+from config.models import Scope
+from integrations.models import GatewayEvent
+from tests.api import ApiClient
+from tests.doors import key_with
+from tests.factories.people import UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def redis_away(settings: Any):
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": settings.REDIS_URL}}
+    caching.redis.cache_clear()
+    yield
+    caching.redis.cache_clear()
+
+
+def test_the_service_status_is_still_told(redis_away: None):
+    assert ApiClient().get("/app/status")["data"]["status"] == 1
+    assert ApiClient().get("/app/marquee")["data"] == {"status": 0, "content": ""}
+
+
+def test_a_new_status_is_kept_and_told(redis_away: None):
+    told = {"status": 2, "upGradeEndTime": "今晚十点"}
+    assert key_with(Scope.STATUS_WRITE).post("/app/status", told)["code"] == 1200
+    assert ApiClient().get("/app/status")["data"] == told
+
+
+def test_short_links_still_lead_somewhere(redis_away: None):
+    path = links.shorten("https://example.com/away").rsplit("/", 1)[1]
+    answer = Client().get(f"/s/{path}")
+    assert (answer.status_code, answer["Location"]) == (302, "https://example.com/away")
+
+
+def test_the_gateway_can_still_tell_events(redis_away: None):
+    event = {"event_id": "away-1", "command": "robot_added", "body": {}}
+    assert key_with(Scope.GATEWAY_EVENTS).post("/gateway/events", event)["code"] == 1200
+    assert GatewayEvent.objects.filter(event_id="away-1").exists()
+
+
+def test_what_is_throttled_says_when_to_come_back(redis_away: None):
+    answer = ApiClient(UserFactory()).send("post", "/withdraw", {"balance": "20"})
+    assert (answer.status_code, answer.json()["code"]) == (503, 1503)
+    assert answer["Retry-After"]
+
+
+def test_a_change_of_status_is_seen_at_once(django_capture_on_commit_callbacks: Any):
+    assert ApiClient().get("/app/status")["data"]["status"] == 1
+    with django_capture_on_commit_callbacks(execute=True):
+        key_with(Scope.STATUS_WRITE).post("/app/status", {"status": 2, "upGradeEndTime": "今晚十点"})
+    assert ApiClient().get("/app/status")["data"]["status"] == 2
