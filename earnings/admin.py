@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet, Sum
 from django.http import HttpRequest
 from django.utils import timezone
@@ -15,9 +15,11 @@ from earnings.models import (
     Account,
     ArticleReadDay,
     EarningsRules,
+    LedgerCheck,
     LedgerEntry,
     LedgerTransaction,
     Payout,
+    PayoutPause,
     SettlementDay,
     Withdrawal,
     WithdrawalStep,
@@ -49,6 +51,7 @@ class WithdrawalAdmin(FactsAdmin):
         "amount",
         "status",
         "reason",
+        "first_approved_by",
         "reviewed_by",
         "reviewed_at",
         "paid_at",
@@ -82,8 +85,13 @@ class WithdrawalAdmin(FactsAdmin):
         if page is not None:
             return page
         chosen = list(queryset.values_list("pk", flat=True))
-        done = withdrawals.approve(chosen, by=request.user.get_username(), at=timezone.now())
-        self.report(request, done=len(done), chosen=len(chosen), did="已通过", why_not=NOT_TO_REVIEW)
+        approved = withdrawals.approve(chosen, by=request.user.get_username(), at=timezone.now())
+        self.report(request, done=len(approved.half), chosen=0, did="已初审,待另一名运营人员通过", why_not="")
+        if approved.own:
+            message = f"{len(approved.own)} 条由你初审过,要另一名运营人员通过。"
+            self.message_user(request, message, messages.WARNING)
+        chosen_else = len(chosen) - len(approved.half) - len(approved.own)
+        self.report(request, done=len(approved.paying), chosen=chosen_else, did="已通过", why_not=NOT_TO_REVIEW)
         return None
 
     @admin.action(description="拒绝并退回余额", permissions=["review"])
@@ -172,6 +180,17 @@ class LedgerTransactionAdmin(FactsAdmin):
             why_not="已经冲正过、不可冲正,或余额会变负",
         )
         return None
+
+
+@admin.register(LedgerCheck)
+class LedgerCheckAdmin(FactsAdmin):
+    list_display = ("checked_at", "__str__")
+    fields = ("checked_at", "findings")
+
+
+@admin.register(PayoutPause)
+class PayoutPauseAdmin(FactsAdmin):
+    list_display = ("paused_at", "paused_by", "reason", "retry_at", "resumed_at", "resumed_by")
 
 
 @admin.register(SettlementDay)

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_FLOOR, Decimal
+from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
 
 from accounts.models import User
 from config.errors import Code, Conflict, Refusal
-from earnings.models import Account, Bucket, LedgerEntry, LedgerTransaction, SlipType, TransactionKind
+from earnings.models import Account, Bucket, LedgerCheck, LedgerEntry, LedgerTransaction, SlipType, TransactionKind
 
 CENT = Decimal("0.01")
 _NOT_NEGATIVE = ("available_not_negative", "withdrawing_not_negative")
@@ -62,6 +63,12 @@ def account_of(user: User) -> Account:
 def locked_account_of(user: User) -> Account:
     """The user's account, read under a lock that lasts until the transaction ends."""
     return Account.objects.select_for_update().get(pk=account_of(user).pk)
+
+
+def lock_accounts_of(user_ids: Iterable[UUID]) -> None:
+    """Before several people's accounts are posted to one by one: lock them in the order in which everybody does."""
+    accounts = Account.objects.select_for_update().filter(user_id__in=list(user_ids)).order_by("pk")
+    list(accounts.values_list("pk"))
 
 
 def house(kind: Account.Kind) -> Account:
@@ -173,6 +180,18 @@ _CHECKS = {
 }
 
 
+def check_and_keep(*, at: datetime) -> list[str]:
+    """Check all invariants and keep what was found, for the operators' home page."""
+    findings = check()
+    LedgerCheck.objects.create(checked_at=at, findings=findings)
+    return findings
+
+
+def last_check() -> LedgerCheck | None:
+    """The newest check; an alarm when it has findings (or when it is older than a day or two)."""
+    return LedgerCheck.objects.order_by("-pk").first()
+
+
 def check() -> list[str]:
     """What is wrong with the books, a line each; nothing when all invariants hold."""
     findings = []
@@ -181,8 +200,3 @@ def check() -> list[str]:
             cursor.execute(sql)
             findings += [f"{what}: {row[0]}" for row in cursor.fetchall()]
     return findings
-
-
-def lock_accounts(ids: Iterable[object]) -> list[Account]:
-    """Lock these accounts in primary-key order."""
-    return list(Account.objects.select_for_update().filter(pk__in=list(ids)).order_by("pk"))

@@ -1,7 +1,8 @@
 """Paying out through WeChat Pay: one number per withdrawal for ever, never guessed, never twice.
 
 A payout is marked SENT before the call leaves. From then on WeChat Pay may know the number, so whatever
-happens to us the next step is to ask about that same number, or to send that same number again.
+happens to us the next step is to ask about that same number, or to send that same number again, to the same
+receiver. A refusal ends a payout only once WeChat Pay has also said that it knows no such bill.
 """
 
 import logging
@@ -10,117 +11,219 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 
-from earnings import withdrawals
+from accounts.models import User
+from config.errors import Conflict
+from earnings import pauses, withdrawals
 from earnings.models import Payout, Withdrawal
 from integrations.http import OutsideError, Refused
 from integrations.wechat_pay import BadSignature, BillState, TransferBill, WeChatPay
 from robots import outbox
 from robots.friendships import latest_robot_of
 
-__all__ = ["BadSignature", "query_due", "send_due", "take_notify"]
+__all__ = ["BadSignature", "adapter", "query_next", "send_next", "take_notify"]
 
 logger = logging.getLogger(__name__)
 
 REMARK = "群收益提现"
 LEASE = timedelta(minutes=2)  # longer than a call takes
-QUERY_EVERY = timedelta(minutes=1)
-NO_FUNDS_PAUSE = timedelta(minutes=10)
-MERCHANT_OUT_OF_FUNDS = "NOT_ENOUGH"
+QUIET = timedelta(minutes=5)  # a call that left longer ago than this arrives no more
+CONFIRM_WITHIN = timedelta(hours=24)
+CANCEL_AFTER = CONFIRM_WITHIN + timedelta(hours=1)  # WeChat Pay ends it by itself first, as a rule
+# Bills are told about for 30 days. After that NOT_FOUND says nothing, and sending again could pay twice.
+ASK_FOR = timedelta(days=29)
+# Seldom and seldomer: WeChat Pay's notify comes first as a rule.
+QUERY_AFTER = [timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 30, 60, 180)]
+# Refusals that are about us and would meet every payout: all of them wait until it is put right.
+OUR_OWN_TROUBLE = {
+    "NOT_ENOUGH": "商户余额不足,充值后自动继续",
+    "NO_AUTH": "微信支付说商户没有转账权限,开通后自动继续",
+    "SIGN_ERROR": "微信支付不认我们的签名,请检查商户证书,改正后自动继续",
+}
+NOT_FOUND = "NOT_FOUND"
 State = Payout.State
 _PAID = {BillState.SUCCESS}
 _NOT_PAID = {BillState.FAIL, BillState.CANCELLED}
 
 
-def _claim(state: Payout.State, at: datetime) -> Payout | None:
-    """Take the longest due payout of that state in hand, so that no other worker does."""
+class NotForOperators(Conflict):
+    message = "只有超过查询期限、需要人工确认的打款可以人工定结果"
+
+
+def adapter() -> WeChatPay:
+    """WeChat Pay as settings name it; reads the keys once."""
+    return WeChatPay.from_settings()
+
+
+def _claim(states: list[Payout.State], at: datetime) -> Payout | None:
+    """Take the longest due payout in one of these states in hand, so that no other worker does."""
     with transaction.atomic():
-        due = Payout.objects.filter(state=state, due_at__lte=at).order_by("due_at")
-        payout = due.select_for_update(skip_locked=True, of=("self",)).select_related("withdrawal__user").first()
+        due = Payout.objects.filter(state__in=states, due_at__lte=at, ended_at=None, needs_operator_at=None)
+        locked = due.order_by("due_at").select_for_update(skip_locked=True, of=("self",))
+        payout = locked.select_related("withdrawal__user").first()
         if payout is None:
             return None
         payout.due_at = at + LEASE
         payout.try_count += 1
-        if state == State.PREPARED:
-            payout.state, payout.sent_at = State.SENT, at
-        payout.save(update_fields=["due_at", "try_count", "state", "sent_at"])
+        if payout.state == State.PREPARED:
+            _mark_sent(payout, payout.withdrawal.user, at)
+        payout.save()
         return payout
 
 
-def send_due(*, at: datetime, pay: WeChatPay | None = None) -> int:
-    """Send every payout that is prepared; how many."""
-    pay, count = pay or WeChatPay.from_settings(), 0
-    while payout := _claim(State.PREPARED, at):
+def _mark_sent(payout: Payout, user: User, at: datetime) -> None:
+    """From here on WeChat Pay may know the number. An open_id means something in its own app only."""
+    payout.state, payout.sent_at, payout.called_at = State.SENT, at, at
+    payout.open_id = user.open_id
+    payout.app_id = user.app_id if user.app_id in settings.WECHAT_APPS else settings.WECHAT_PAY_APP_ID
+
+
+def send_next(*, at: datetime, pay: WeChatPay) -> bool:
+    """Send one payout that is prepared; false when there is none, or when payouts are paused."""
+    if not Payout.objects.filter(state=State.PREPARED, due_at__lte=at).exists() or not pauses.may_send(at=at):
+        return False
+    payout = _claim([State.PREPARED], at)
+    if payout is not None:
         _send(payout, pay, at)
-        count += 1
-    return count
+    return payout is not None
 
 
-def query_due(*, at: datetime, pay: WeChatPay | None = None) -> int:
-    """Ask about every payout whose end is not known; how many."""
-    pay, count = pay or WeChatPay.from_settings(), 0
-    for state in (State.SENT, State.WAITING_USER):
-        while payout := _claim(state, at):
-            _query(payout, pay, at)
-            count += 1
-    return count
+def query_next(*, at: datetime, pay: WeChatPay) -> bool:
+    """Ask about one payout whose end is not known; false when none is due."""
+    payout = _claim([State.SENT, State.WAITING_USER], at)
+    if payout is None:
+        return False
+    if payout.sent_at is not None and at - payout.sent_at > ASK_FOR:
+        _leave_to_operators(payout, at)
+    else:
+        _query(payout, pay, at)
+    return True
 
 
 def _send(payout: Payout, pay: WeChatPay, at: datetime) -> None:
-    withdrawal = payout.withdrawal
+    if not payout.open_id:  # nothing was ever sent under this number, nor will be
+        _end_failed(payout, "用户没有绑定微信,无法打款", at)
+        return
     try:
         bill = pay.transfer(
-            out_bill_no=withdrawal.out_bill_no,
-            openid=withdrawal.user.open_id,
-            amount_fen=_fen(withdrawal.amount),
+            out_bill_no=payout.withdrawal.out_bill_no,
+            openid=payout.open_id,
+            app_id=payout.app_id,
+            amount_fen=_fen(payout.withdrawal.amount),
             remark=REMARK,
         )
     except Refused as error:
-        if error.code == MERCHANT_OUT_OF_FUNDS:
-            logger.error("The merchant account is out of funds: payouts wait")
-            _wait(payout, "商户余额不足,充值后自动继续", at + NO_FUNDS_PAUSE)
-            return
-        _end_refused(payout, error, at)
+        _take_refusal(payout, error, pay, at)
     except OutsideError as error:
-        _wait(payout, str(error), at + QUERY_EVERY)
+        _wait(payout, str(error), at)
     else:
+        pauses.end_what_provider_caused(at=at)
         take_bill(bill, at=at)
 
 
-def _query(payout: Payout, pay: WeChatPay, at: datetime) -> None:
+def _take_refusal(payout: Payout, refusal: Refused, pay: WeChatPay, at: datetime) -> None:
+    """No bill was made by this call. An earlier one may have made it all the same: only a look tells."""
+    if refusal.code in OUR_OWN_TROUBLE:
+        _pause(OUR_OWN_TROUBLE[refusal.code], at)
+        _wait(payout, OUR_OWN_TROUBLE[refusal.code], at, until=at + pauses.RETRY_EVERY)
+        return
     try:
         bill = pay.query(payout.withdrawal.out_bill_no)
     except Refused as error:
-        if error.code == "NOT_FOUND":
-            _send(payout, pay, at)  # it never arrived: the same number again
+        if error.code == NOT_FOUND:
+            _end_failed(payout, f"微信支付拒绝:{refusal.code}", at)
         else:
-            _wait(payout, str(error), at + QUERY_EVERY)
+            _wait(payout, str(error), at)
     except OutsideError as error:
-        _wait(payout, str(error), at + QUERY_EVERY)
+        _wait(payout, str(error), at)
     else:
         take_bill(bill, at=at)
 
 
-def _wait(payout: Payout, note: str, until: datetime) -> None:
+def _pause(reason: str, at: datetime) -> None:
+    """All payouts wait; said once, not once for each of them."""
+    if pauses.open_pause() is None:
+        logger.error("Payouts are paused: %s", reason)
+        try:
+            pauses.pause(by=pauses.BY_PROVIDER, reason=reason, at=at, retry_at=at + pauses.RETRY_EVERY)
+        except pauses.AlreadyPaused:
+            logger.info("Payouts are paused already")
+
+
+def _query(payout: Payout, pay: WeChatPay, at: datetime) -> None:
+    number = payout.withdrawal.out_bill_no
+    try:
+        bill = pay.query(number)
+        if bill.state == BillState.WAIT_USER_CONFIRM and payout.sent_at and at - payout.sent_at > CANCEL_AFTER:
+            bill = pay.cancel(number)
+    except Refused as error:
+        if error.code == NOT_FOUND:
+            _send_again(payout, pay, at)
+        else:
+            _wait(payout, str(error), at)
+    except OutsideError as error:
+        _wait(payout, str(error), at)
+    else:
+        take_bill(bill, at=at)
+
+
+def _send_again(payout: Payout, pay: WeChatPay, at: datetime) -> None:
+    """WeChat Pay knows nothing of the number, so the same one is sent, once the last call can arrive no more."""
+    if payout.called_at is not None and at - payout.called_at < QUIET:
+        _wait(payout, "微信支付还不知道这笔转账", at, until=payout.called_at + QUIET)
+    elif not pauses.may_send(at=at):
+        _wait(payout, "打款暂停中", at, until=at + pauses.RETRY_EVERY)
+    elif Payout.objects.filter(pk=payout.pk, state=State.SENT, called_at=payout.called_at).update(called_at=at):
+        _send(payout, pay, at)
+
+
+def _wait(payout: Payout, note: str, at: datetime, *, until: datetime | None = None) -> None:
     open_states = [State.SENT, State.WAITING_USER]
-    Payout.objects.filter(pk=payout.pk, state__in=open_states).update(note=note[:200], due_at=until)
+    Payout.objects.filter(pk=payout.pk, state__in=open_states).update(
+        note=note[:200], due_at=until or at + _pause_before_query(payout)
+    )
 
 
-def _end_refused(payout: Payout, error: Refused, at: datetime) -> None:
-    """WeChat Pay refused with a code that says for certain that there is no bill."""
+def _pause_before_query(payout: Payout) -> timedelta:
+    return QUERY_AFTER[min(payout.try_count, len(QUERY_AFTER)) - 1]
+
+
+def _leave_to_operators(payout: Payout, at: datetime) -> None:
+    logger.error("Payout %s is too old to be asked about: an operator has to decide", payout.pk)
+    note = "超过微信支付 30 天查询期限,请在商户平台核对后人工确认"
+    Payout.objects.filter(pk=payout.pk, ended_at=None).update(needs_operator_at=at, note=note)
+
+
+def decide(withdrawal_id: UUID, *, paid: bool, by: str, reason: str, at: datetime) -> None:
+    """An operator looked at the merchant platform and says how an old payout ended. NotForOperators for others."""
+    with transaction.atomic():
+        payout = _lock(withdrawal_id)
+        if payout is None or payout.needs_operator_at is None or payout.ended_at is not None:
+            raise NotForOperators
+        payout.ended_by = by
+        _end(payout, State.SUCCEEDED if paid else State.FAILED, note=reason, provider_state="", at=at)
+        if paid:
+            withdrawals.mark_paid(payout.withdrawal, at=at, by=by)
+        else:
+            withdrawals.mark_failed(payout.withdrawal, reason=reason, at=at, by=by)
+
+
+def _end_failed(payout: Payout, why: str, at: datetime) -> None:
+    """There is certainly no bill, and there will be none."""
     with transaction.atomic():
         locked = _lock(payout.pk)
         if locked is not None and locked.ended_at is None:
-            _end(locked, State.FAILED, note=str(error), provider_state="", at=at)
-            withdrawals.mark_failed(locked.withdrawal, reason=f"微信支付拒绝:{error.code}", at=at)
+            _end(locked, State.FAILED, note=why, provider_state="", at=at)
+            withdrawals.mark_failed(locked.withdrawal, reason=why, at=at)
 
 
 def take_bill(bill: TransferBill, *, at: datetime) -> None:
     """Believe what WeChat Pay says about a bill, from an answer, a query or a notify, in any order and number."""
     with transaction.atomic():
         payout = _lock_by_number(bill.out_bill_no)
-        if payout is None or payout.ended_at is not None:
+        if payout is None or payout.ended_at is not None or _is_not_ours(bill, payout, at):
             return
         if bill.state in _PAID:
             _end(payout, State.SUCCEEDED, note="", provider_state=bill.state, at=at)
@@ -132,13 +235,26 @@ def take_bill(bill: TransferBill, *, at: datetime) -> None:
             _keep_waiting(payout, bill, at)
 
 
+def _is_not_ours(bill: TransferBill, payout: Payout, at: datetime) -> bool:
+    """Our number, not sent yet or with another amount: no call of ours made that. People have to look."""
+    as_sent = payout.state != State.PREPARED and bill.amount_fen in (None, _fen(payout.withdrawal.amount))
+    if as_sent:
+        return False
+    logger.critical("Bill %s at WeChat Pay is not as we sent it (%s fen)", bill.out_bill_no, bill.amount_fen)
+    note = f"微信支付有一笔我们没有这样提交过的转账({bill.amount_fen} 分),请核对"
+    Payout.objects.filter(pk=payout.pk).update(needs_operator_at=at, note=note)
+    return True
+
+
 def _keep_waiting(payout: Payout, bill: TransferBill, at: datetime) -> None:
-    payout.provider_state, payout.due_at = bill.state[:32], at + QUERY_EVERY
+    if bill.state != payout.provider_state:
+        payout.try_count = 1  # it moves: look again soon
+    payout.provider_state, payout.due_at = bill.state[:32], at + _pause_before_query(payout)
     if bill.state == BillState.WAIT_USER_CONFIRM:
         payout.state = State.WAITING_USER
         payout.package_info = bill.package_info or payout.package_info
         _remind(payout, at)
-    payout.save(update_fields=["provider_state", "due_at", "state", "package_info"])
+    payout.save(update_fields=["provider_state", "due_at", "try_count", "state", "package_info"])
 
 
 def _remind(payout: Payout, at: datetime) -> None:
@@ -160,7 +276,7 @@ def _remind(payout: Payout, at: datetime) -> None:
 def _end(payout: Payout, state: Payout.State, *, note: str, provider_state: str, at: datetime) -> None:
     payout.state, payout.ended_at = state, at
     payout.note, payout.provider_state = note[:200], provider_state[:32]
-    payout.save(update_fields=["state", "ended_at", "note", "provider_state"])
+    payout.save(update_fields=["state", "ended_at", "ended_by", "note", "provider_state"])
 
 
 def _lock(withdrawal_id: UUID | str) -> Payout | None:
@@ -168,7 +284,8 @@ def _lock(withdrawal_id: UUID | str) -> Payout | None:
     withdrawal = Withdrawal.objects.select_for_update().select_related(None).filter(pk=withdrawal_id).first()
     if withdrawal is None:
         return None
-    return Payout.objects.select_for_update(of=("self",)).select_related("withdrawal__user").get(pk=withdrawal.pk)
+    payouts = Payout.objects.select_for_update(of=("self",)).select_related("withdrawal__user")
+    return payouts.filter(pk=withdrawal.pk).first()
 
 
 def _lock_by_number(out_bill_no: str) -> Payout | None:

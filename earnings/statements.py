@@ -66,7 +66,11 @@ def wallet(user: User) -> dict[str, Any]:
         "has_withdrawn": has_withdrawn(user),
     }
     waiting = (
-        Payout.objects.filter(withdrawal__user=user, state=Payout.State.WAITING_USER).order_by("created_at").first()
+        Payout.objects.filter(
+            withdrawal__user=user, state=Payout.State.WAITING_USER, provider_state=Payout.WAITS_FOR_USER
+        )
+        .order_by("created_at")
+        .first()
     )
     return {**shown, "confirm": _confirmation(waiting)} if waiting else shown
 
@@ -74,7 +78,7 @@ def wallet(user: User) -> dict[str, Any]:
 def _confirmation(payout: Payout) -> dict[str, Any]:
     return {
         "withdraw_id": payout.pk,
-        "app_id": settings.WECHAT_PAY_APP_ID,
+        "app_id": payout.app_id,
         "mch_id": settings.WECHAT_PAY_MCH_ID,
         "package_info": payout.package_info,
     }

@@ -12,12 +12,20 @@ logger = logging.getLogger(__name__)
 
 @shared_task
 def send_payouts() -> int:
-    return payouts.send_due(at=timezone.now())
+    """Send what is prepared; how many. The clock is read for each: a long sweep must not shorten the leases."""
+    pay, count = payouts.adapter(), 0
+    while payouts.send_next(at=timezone.now(), pay=pay):
+        count += 1
+    return count
 
 
 @shared_task
 def query_payouts() -> int:
-    return payouts.query_due(at=timezone.now())
+    """Ask about what has no known end; how many."""
+    pay, count = payouts.adapter(), 0
+    while payouts.query_next(at=timezone.now(), pay=pay):
+        count += 1
+    return count
 
 
 @shared_task
@@ -27,7 +35,7 @@ def settle() -> int:
 
 @shared_task
 def check_ledger() -> int:
-    findings = ledger.check()
+    findings = ledger.check_and_keep(at=timezone.now())
     for finding in findings:
         logger.critical("Ledger: %s", finding)
     return len(findings)

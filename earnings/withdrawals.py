@@ -1,6 +1,7 @@
 """Withdrawals: what a user asks for, what operators decide, and how it ends."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -14,11 +15,12 @@ from config.errors import BadRequest, Code, Refusal
 from config.waking import wake
 from earnings import ledger
 from earnings.ledger import Move
-from earnings.models import Account, Bucket, Payout, TransactionKind, Withdrawal, WithdrawalStep
+from earnings.models import Account, Bucket, EarningsRules, Payout, TransactionKind, Withdrawal, WithdrawalStep
 
 AMOUNTS = tuple(Decimal(yuan) for yuan in (1, 20, 50, 100, 200, 500))
 FIRST_ONLY = Decimal(1)
 MONTHLY_WITHOUT_IDENTITY = Decimal(800)
+BY_PROVIDER = "微信支付"
 SEND_PAYOUTS = "earnings.tasks.send_payouts"
 Status = Withdrawal.Status
 OPEN_OR_PAID = (Status.TO_REVIEW, Status.PAYING, Status.PAID)
@@ -61,9 +63,7 @@ def has_withdrawn(user: User) -> bool:
 def request_withdrawal(*, user: User, amount: Decimal, at: datetime) -> Withdrawal:
     """Ask for money. Refused in this order: 1403 amount, 3004 blocked, 2001 phone, 2002 card, 3002 balance, 3003 today."""
     with transaction.atomic():
-        user = User.objects.select_for_update().get(
-            pk=user.pk
-        )  # two requests, or a request and a block: one at a time
+        user = _locked_user(user)
         account = ledger.locked_account_of(user)
         _check(user, account, amount, at)
         withdrawal = _create(user, amount, at)
@@ -108,22 +108,53 @@ def _create(user: User, amount: Decimal, at: datetime) -> Withdrawal:
         raise AlreadyAskedToday from error
 
 
-def approve(ids: Iterable[UUID], *, by: str, at: datetime) -> list[Withdrawal]:
-    """Approve those that wait for review; each gets its one payout. Which ones were."""
+@dataclass
+class Approved:
+    """What became of those that were to be approved; the others did not wait for review (or for this operator)."""
+
+    paying: list[Withdrawal] = field(default_factory=list)  # approved; each has its payout
+    half: list[Withdrawal] = field(default_factory=list)  # large: approved by one, waiting for another
+    own: list[Withdrawal] = field(default_factory=list)  # large: approved by the same operator before
+
+
+def approve(ids: Iterable[UUID], *, by: str, at: datetime) -> Approved:
+    """Approve those that wait for review; each gets its one payout, large ones once a second operator approves."""
+    approved = Approved()
     with transaction.atomic():
-        approved = [w for w in _lock(ids) if w.status == Status.TO_REVIEW]
-        for withdrawal in approved:
-            _move(withdrawal, Status.PAYING, by=by, reason="", at=at, reviewed_at=at, reviewed_by=by)
-        Payout.objects.bulk_create(Payout(withdrawal=w, created_at=at, due_at=at) for w in approved)
-        if approved:
+        limit = EarningsRules.current().second_approval_above
+        for withdrawal in _lock(ids):
+            if withdrawal.status == Status.TO_REVIEW:
+                _approve(withdrawal, limit, approved, by=by, at=at)
+        Payout.objects.bulk_create(Payout(withdrawal=w, created_at=at, due_at=at) for w in approved.paying)
+        if approved.paying:
             wake(SEND_PAYOUTS)
     return approved
+
+
+def _approve(withdrawal: Withdrawal, limit: Decimal | None, approved: Approved, *, by: str, at: datetime) -> None:
+    if withdrawal.first_approved_by == by:
+        approved.own.append(withdrawal)
+    elif limit is not None and withdrawal.amount > limit and not withdrawal.first_approved_by:
+        _move(
+            withdrawal,
+            Status.TO_REVIEW,
+            by=by,
+            reason="初审通过",
+            at=at,
+            first_approved_at=at,
+            first_approved_by=by,
+        )
+        approved.half.append(withdrawal)
+    else:
+        _move(withdrawal, Status.PAYING, by=by, reason="", at=at, reviewed_at=at, reviewed_by=by)
+        approved.paying.append(withdrawal)
 
 
 def reject(ids: Iterable[UUID], *, by: str, reason: str, at: datetime) -> list[Withdrawal]:
     """Reject those that wait for review, with a reason; the money goes back. Which ones were."""
     with transaction.atomic():
         rejected = [w for w in _lock(ids) if w.status == Status.TO_REVIEW]
+        ledger.lock_accounts_of(w.user_id for w in rejected)
         for withdrawal in rejected:
             _reject(withdrawal, by=by, reason=reason, at=at)
     return rejected
@@ -135,7 +166,7 @@ def reject_unpaid_of(user: User, *, by: str, reason: str, at: datetime) -> list[
     What may have reached WeChat Pay is left to its outcome: money that may be out is never given back by guess.
     """
     with transaction.atomic():
-        User.objects.select_for_update().get(pk=user.pk)
+        _locked_user(user)
         open_ids = Withdrawal.objects.filter(user=user, status__in=[Status.TO_REVIEW, Status.PAYING])
         rejected = [w for w in _lock(open_ids.values_list("pk", flat=True)) if _nothing_sent(w, at)]
         for withdrawal in rejected:
@@ -157,9 +188,9 @@ def _reject(withdrawal: Withdrawal, *, by: str, reason: str, at: datetime) -> No
     _give_back(withdrawal, at)
 
 
-def mark_paid(withdrawal: Withdrawal, *, at: datetime) -> None:
+def mark_paid(withdrawal: Withdrawal, *, at: datetime, by: str = BY_PROVIDER) -> None:
     """WeChat Pay has paid (the caller holds the row): the money has left the platform."""
-    _move(withdrawal, Status.PAID, by="微信支付", reason="", at=at, paid_at=at)
+    _move(withdrawal, Status.PAID, by=by, reason="", at=at, paid_at=at)
     account = ledger.account_of(withdrawal.user)
     moves = [
         Move(account, -withdrawal.amount, Bucket.WITHDRAWING),
@@ -169,9 +200,9 @@ def mark_paid(withdrawal: Withdrawal, *, at: datetime) -> None:
     ledger.post(kind=TransactionKind.WITHDRAWAL_PAID, cause=cause, day=day_of(at), at=at, moves=moves)
 
 
-def mark_failed(withdrawal: Withdrawal, *, reason: str, at: datetime) -> None:
+def mark_failed(withdrawal: Withdrawal, *, reason: str, at: datetime, by: str = BY_PROVIDER) -> None:
     """WeChat Pay will not pay (the caller holds the row): the money goes back to the balance."""
-    _move(withdrawal, Status.FAILED, by="微信支付", reason=reason or "打款失败", at=at, failed_at=at)
+    _move(withdrawal, Status.FAILED, by=by, reason=reason or "打款失败", at=at, failed_at=at)
     _give_back(withdrawal, at)
 
 
@@ -180,6 +211,15 @@ def _give_back(withdrawal: Withdrawal, at: datetime) -> None:
     moves = [Move(account, -withdrawal.amount, Bucket.WITHDRAWING), Move(account, withdrawal.amount)]
     cause = f"withdrawal_returned:{withdrawal.pk}"
     ledger.post(kind=TransactionKind.WITHDRAWAL_RETURNED, cause=cause, day=day_of(at), at=at, moves=moves)
+
+
+def _locked_user(user: User) -> User:
+    """Two requests, or a request and a block: one at a time.
+
+    `no_key`: whoever only refers to the user (a settlement that opens accounts) does not wait, or it might wait
+    for us while we wait for the account that it opens.
+    """
+    return User.objects.select_for_update(no_key=True).get(pk=user.pk)
 
 
 def _lock(ids: Iterable[UUID]) -> list[Withdrawal]:

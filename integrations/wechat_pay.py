@@ -51,12 +51,13 @@ class BillState(StrEnum):
 
 @dataclass(frozen=True)
 class TransferBill:
-    """What WeChat Pay says about one bill. `state` may be a word newer than BillState."""
+    """What WeChat Pay says about one bill. `state` may be a word newer than BillState; the amount is not always told."""
 
     out_bill_no: str
     state: str
     package_info: str = ""
     fail_reason: str = ""
+    amount_fen: int | None = None
 
 
 class BadSignature(OutsideError):
@@ -110,11 +111,14 @@ class WeChatPay:
         return cls(settings.WECHAT_PAY_BASE_URL, merchant, settings.WECHAT_PAY_TIMEOUT)
 
     def transfer(
-        self, *, out_bill_no: str, openid: str, amount_fen: int, remark: str, real_name: str = ""
+        self, *, out_bill_no: str, openid: str, amount_fen: int, remark: str, app_id: str = "", real_name: str = ""
     ) -> TransferBill:
-        """Ask for one transfer; the same number again is the same bill. `remark` has at most 32 characters."""
+        """Ask for one transfer; the same number again is the same bill. `remark` has at most 32 characters.
+
+        `app_id` is the app that the open_id belongs to; the merchant's own when it is left out.
+        """
         body: dict[str, Any] = {
-            "appid": self.merchant.app_id,
+            "appid": app_id or self.merchant.app_id,
             "out_bill_no": out_bill_no,
             "transfer_scene_id": self.merchant.scene_id,
             "openid": openid,
@@ -208,8 +212,9 @@ class WeChatPay:
 
     def _verify(self, headers: Mapping[str, str], body: bytes) -> None:
         stamp, nonce = headers.get("Wechatpay-Timestamp", ""), headers.get("Wechatpay-Nonce", "")
+        serial = headers.get("Wechatpay-Serial", "")
         try:
-            if abs(time.time() - int(stamp)) > CLOCK_TOLERANCE_SECONDS:
+            if serial != self.merchant.platform_key_id or abs(time.time() - int(stamp)) > CLOCK_TOLERANCE_SECONDS:
                 raise BadSignature
             signed = base64.b64decode(headers.get("Wechatpay-Signature", ""))
             words = signing_words(stamp, nonce, body.decode())
@@ -226,6 +231,7 @@ class WeChatPay:
             state=str(told["state"]),
             package_info=str(told.get("package_info") or ""),
             fail_reason=str(told.get("fail_reason") or ""),
+            amount_fen=told["transfer_amount"] if isinstance(told.get("transfer_amount"), int) else None,
         )
 
 

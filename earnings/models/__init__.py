@@ -1,9 +1,18 @@
 """Money: the ledger, what is earned each day, and what is paid out."""
 
-from earnings.models.ledger import Account, Bucket, LedgerEntry, LedgerTransaction, SlipType, TransactionKind
+from earnings.models.ledger import (
+    Account,
+    Bucket,
+    LedgerCheck,
+    LedgerEntry,
+    LedgerTransaction,
+    SlipType,
+    TransactionKind,
+)
+from earnings.models.payout import Payout, PayoutPause
 from earnings.models.rules import EarningsRules
 from earnings.models.settlement import ArticleReadDay, GroupDay, GroupReads, SettlementDay
-from earnings.models.withdrawal import Payout, Withdrawal, WithdrawalStep
+from earnings.models.withdrawal import Withdrawal, WithdrawalStep
 
 __all__ = [
     "Account",
@@ -12,9 +21,11 @@ __all__ = [
     "EarningsRules",
     "GroupDay",
     "GroupReads",
+    "LedgerCheck",
     "LedgerEntry",
     "LedgerTransaction",
     "Payout",
+    "PayoutPause",
     "SettlementDay",
     "SlipType",
     "TransactionKind",

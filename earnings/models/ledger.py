@@ -151,3 +151,18 @@ class LedgerEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.amount} {self.bucket}"
+
+
+class LedgerCheck(models.Model):
+    """One check of all invariants: what it found, a line each. Nothing found is an empty list."""
+
+    id = models.BigAutoField(primary_key=True)
+    checked_at = models.DateTimeField("检查时间")
+    findings = models.JSONField("发现", default=list, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "账务检查"
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{len(self.findings)} 项不符" if self.findings else "账务正常"

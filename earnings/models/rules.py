@@ -29,6 +29,15 @@ class EarningsRules(models.Model):
     legacy_grand_inviter_share = models.DecimalField(
         "老群师爷分成", max_digits=5, decimal_places=4, default=Decimal("0.3")
     )
+    second_approval_above = models.DecimalField(
+        "超过此金额需两人审核(元)",
+        max_digits=8,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        default=Decimal(200),
+        help_text="更大的提现要两名不同的运营人员通过才打款;留空表示一人即可",
+    )
 
     class Meta:
         verbose_name = verbose_name_plural = "收益规则"

@@ -1,4 +1,4 @@
-"""Withdrawals (what a user asks) and payouts (what we tell WeChat Pay to do about it)."""
+"""Withdrawals: what a user asks for, and who decided what about it."""
 
 import uuid
 from collections.abc import Mapping
@@ -54,6 +54,9 @@ class Withdrawal(models.Model):
     status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.TO_REVIEW)
     asked_at = models.DateTimeField("申请时间")
     asked_day = models.DateField("申请日期", editable=False)
+    # A large one is approved twice, by different people; this is the first of them (it still waits for review).
+    first_approved_at = models.DateTimeField("初审时间", null=True, blank=True)
+    first_approved_by = models.CharField("初审人", max_length=80, blank=True)
     reviewed_at = models.DateTimeField("审核时间", null=True, blank=True)
     reviewed_by = models.CharField("审核人", max_length=80, blank=True)
     paid_at = models.DateTimeField("打款时间", null=True, blank=True)
@@ -75,6 +78,15 @@ class Withdrawal(models.Model):
                 condition=Q(status=0, reviewed_at__isnull=True, reviewed_by="")
                 | (~Q(status=0) & Q(reviewed_at__isnull=False) & ~Q(reviewed_by="")),
                 name="reviewed_withdrawal_has_reviewer_and_moment",
+            ),
+            models.CheckConstraint(
+                condition=Q(first_approved_at__isnull=True, first_approved_by="")
+                | (Q(first_approved_at__isnull=False) & ~Q(first_approved_by="")),
+                name="first_approval_has_somebody_and_moment",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=[0, 2]) | Q(first_approved_by="") | ~Q(first_approved_by=F("reviewed_by")),
+                name="two_approvals_are_of_two_people",
             ),
             models.CheckConstraint(
                 condition=Q(status=3, paid_at__isnull=False) | (~Q(status=3) & Q(paid_at__isnull=True)),
@@ -99,6 +111,11 @@ class Withdrawal(models.Model):
         return f"{self.amount} {self.get_status_display()}"
 
     @property
+    def waits_for_second(self) -> bool:
+        """Approved by one operator, waiting for another."""
+        return self.status == self.Status.TO_REVIEW and self.first_approved_at is not None
+
+    @property
     def out_bill_no(self) -> str:
         """The one number under which this is ever paid: 32 hex digits."""
         return self.pk.hex
@@ -121,48 +138,3 @@ class WithdrawalStep(models.Model):
 
     def __str__(self) -> str:
         return f"{self.from_status} → {self.to_status}"
-
-
-class Payout(models.Model):
-    """Our one instruction to WeChat Pay for one approved withdrawal, for ever under one number."""
-
-    class State(models.TextChoices):
-        PREPARED = "prepared", "待打款"  # may be sent
-        SENT = "sent", "结果待查"  # may have reached WeChat Pay: from here on it is only asked about
-        WAITING_USER = "waiting_user", "待用户确认"
-        SUCCEEDED = "succeeded", "成功"
-        FAILED = "failed", "失败"
-        WITHDRAWN = "withdrawn", "已撤销"  # its withdrawal was rejected before anything was sent
-
-    withdrawal = models.OneToOneField(Withdrawal, models.PROTECT, primary_key=True, related_name="payout")
-    state = models.CharField("状态", max_length=16, choices=State.choices, default=State.PREPARED)
-    created_at = models.DateTimeField("创建时间")
-    due_at = models.DateTimeField("下次处理时间")
-    try_count = models.PositiveSmallIntegerField("尝试次数", default=0)
-    sent_at = models.DateTimeField("首次提交时间", null=True, blank=True)
-    ended_at = models.DateTimeField("结束时间", null=True, blank=True)
-    package_info = models.CharField(max_length=500, blank=True)
-    provider_state = models.CharField("微信状态", max_length=32, blank=True)
-    note = models.CharField("说明", max_length=200, blank=True)
-
-    class Meta:
-        verbose_name = verbose_name_plural = "打款"
-        ordering = ["-created_at", "withdrawal_id"]
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(state__in=["prepared", "withdrawn"]) | Q(sent_at__isnull=False),
-                name="payout_beyond_prepared_was_sent",
-            ),
-            models.CheckConstraint(
-                condition=Q(state__in=["succeeded", "failed", "withdrawn"], ended_at__isnull=False)
-                | (~Q(state__in=["succeeded", "failed", "withdrawn"]) & Q(ended_at__isnull=True)),
-                name="ended_payout_has_ended_at",
-            ),
-            models.CheckConstraint(condition=Q(due_at__gte=F("created_at")), name="payout_due_after_it_was_made"),
-        ]
-        indexes = [
-            models.Index(fields=["due_at"], condition=Q(ended_at__isnull=True), name="payouts_under_way"),
-        ]
-
-    def __str__(self) -> str:
-        return self.withdrawal_id.hex

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from integrations.sandbox.server import Call, Reply
-from integrations.sandbox.state import State
+from integrations.sandbox.state import Fact, State
 from integrations.wechat_pay import BILLS, signing_words
 
 ENDED = ("SUCCESS", "FAIL", "CANCELLED")
@@ -62,6 +62,8 @@ class PayPlayer:
 
     def _create(self, body: dict[str, Any]) -> Reply:
         number = str(body["out_bill_no"])
+        if self.state.refusal:
+            return self._refuse(self.state.refusal)
         known = self.state.bills.get(number)
         if known:
             if (known["openid"], known["amount"]) != (body["openid"], body["transfer_amount"]):
@@ -70,12 +72,14 @@ class PayPlayer:
             return self._answer(_public(self.state.bills[number]))
         turns_out = self.state.next_bill.get("next_state", "SUCCESS")
         if turns_out == "NOT_ENOUGH":
+            self.state.note("refused")
             return self._answer({"code": "NOT_ENOUGH", "message": "商户余额不足"}, 403)
         self.state.note(
             "bill",
             out_bill_no=number,
             openid=body["openid"],
             amount=body["transfer_amount"],
+            appid=body["appid"],
             state=turns_out,
             fail_reason=self.state.next_bill.get("fail_reason", "ACCOUNT_FROZEN") if turns_out == "FAIL" else "",
             package_info=f"package-{uuid.uuid4().hex}" if turns_out == "WAIT_USER_CONFIRM" else "",
@@ -86,6 +90,13 @@ class PayPlayer:
         if turns_out in ENDED:
             self._notify(number)
         return self._answer(_public(self.state.bills[number]))
+
+    def _refuse(self, refusal: Fact) -> Reply:
+        """Once, as it was told to; `then` is a bill that another call made meanwhile."""
+        self.state.note("refused")
+        if refusal.get("then"):
+            self.state.note("bill", **refusal["then"])
+        return self._answer({"code": refusal["code"], "message": "按要求拒绝"}, 400)
 
     def move(self, number: str, state: str) -> None:
         """Bring a bill into another state and tell the app when that is an end."""

@@ -35,6 +35,8 @@ class State:
     forwarded: list[Fact] = field(default_factory=list)
     faults: dict[str, Fact] = field(default_factory=dict)
     next_bill: Fact = field(default_factory=dict)
+    refusal: Fact = field(default_factory=dict)  # the next transfer is refused so, once
+    refusals: int = 0
 
     def __post_init__(self) -> None:
         if self.journal.exists():
@@ -60,7 +62,7 @@ class State:
                 kept.clear()
             for listed in (self.recalled, self.sms, self.launch_results, self.forwarded):
                 listed.clear()
-            self.next_bill = {}
+            self.next_bill, self.refusal, self.refusals = {}, {}, 0
 
 
 def _message(state: State, fact: Fact) -> None:
@@ -117,6 +119,15 @@ def _next_bill(state: State, fact: Fact) -> None:
     state.next_bill = fact
 
 
+def _refusal(state: State, fact: Fact) -> None:
+    state.refusal = fact
+
+
+def _refused(state: State, fact: Fact) -> None:
+    state.refusal = {}
+    state.refusals += 1
+
+
 _APPLY: dict[str, Callable[[State, Fact], None]] = {
     "message": _message,
     "bill": _bill,
@@ -130,4 +141,6 @@ _APPLY: dict[str, Callable[[State, Fact], None]] = {
     "forwarded": _forwarded,
     "fault": _fault,
     "next_bill": _next_bill,
+    "refusal": _refusal,
+    "refused": _refused,
 }

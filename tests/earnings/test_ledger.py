@@ -16,6 +16,7 @@ from config.clock import day_of
 from earnings import ledger
 from earnings.ledger import Move
 from earnings.models import Account, Bucket, LedgerEntry, LedgerTransaction, SlipType, TransactionKind
+from earnings.tasks import check_ledger
 from tests.factories.money import balance, give
 from tests.factories.people import UserFactory
 
@@ -182,6 +183,17 @@ def test_the_check_finds_nothing_in_good_books(alice, capsys):
     give(alice, "5")
     call_command("check_ledger")
     assert "in order" in capsys.readouterr().out
+
+
+def test_the_daily_check_is_kept_for_the_home_page(alice, caplog):
+    give(alice, "5")
+    assert check_ledger() == 0
+    assert ledger.last_check().findings == []
+    sql("ALTER TABLE earnings_account DISABLE TRIGGER guard_totals")
+    sql("UPDATE earnings_account SET available = 6 WHERE kind = 'user'")
+    assert check_ledger() == 1
+    assert ledger.last_check().findings == [f"账户余额与分录不符: {ledger.account_of(alice).pk}"]
+    assert [record.levelname for record in caplog.records] == ["CRITICAL"]
 
 
 def test_the_check_finds_a_total_that_somebody_forced(alice):

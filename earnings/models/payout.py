@@ -1,0 +1,119 @@
+"""Payouts: what we tell WeChat Pay to do about an approved withdrawal, and when we pause."""
+
+from django.db import models
+from django.db.models import F, Q
+
+from earnings.models.withdrawal import Withdrawal
+
+
+class PayoutQuerySet(models.QuerySet["Payout"]):
+    def needing_an_operator(self) -> "PayoutQuerySet":
+        """Sent so long ago that WeChat Pay no longer tells: neither asked about nor sent again."""
+        return self.filter(ended_at=None, needs_operator_at__isnull=False)
+
+
+class Payout(models.Model):
+    """Our one instruction to WeChat Pay for one approved withdrawal, for ever under one number."""
+
+    WAITS_FOR_USER = "WAIT_USER_CONFIRM"  # WeChat Pay's word, in `provider_state`: only then can the user confirm
+
+    class State(models.TextChoices):
+        PREPARED = "prepared", "待打款"  # may be sent
+        SENT = "sent", "结果待查"  # may have reached WeChat Pay: from here on it is only asked about
+        WAITING_USER = "waiting_user", "待用户确认"
+        SUCCEEDED = "succeeded", "成功"
+        FAILED = "failed", "失败"
+        WITHDRAWN = "withdrawn", "已撤销"  # its withdrawal was rejected before anything was sent
+
+    withdrawal = models.OneToOneField(Withdrawal, models.PROTECT, primary_key=True, related_name="payout")
+    state = models.CharField("状态", max_length=16, choices=State.choices, default=State.PREPARED)
+    created_at = models.DateTimeField("创建时间")
+    due_at = models.DateTimeField("下次处理时间")
+    try_count = models.PositiveSmallIntegerField("尝试次数", default=0)
+    sent_at = models.DateTimeField("首次提交时间", null=True, blank=True)
+    called_at = models.DateTimeField("最近提交时间", null=True, blank=True)  # since then a call may be under way
+    # Whose WeChat account, in which of our apps: taken when it is first sent and the same ever after, because
+    # WeChat Pay would take the same number with another receiver for a mistake.
+    open_id = models.CharField("收款 open_id", max_length=128, blank=True)
+    app_id = models.CharField("收款 app_id", max_length=64, blank=True)
+    needs_operator_at = models.DateTimeField("转人工时间", null=True, blank=True)  # from then on left to people
+    ended_at = models.DateTimeField("结束时间", null=True, blank=True)
+    ended_by = models.CharField("结束人", max_length=80, blank=True)  # an operator who decided; else blank
+    package_info = models.CharField(max_length=500, blank=True)
+    provider_state = models.CharField("微信状态", max_length=32, blank=True)
+    note = models.CharField("说明", max_length=200, blank=True)
+
+    objects = PayoutQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = "打款"
+        permissions = [("decide_payout", "人工确认打款结果")]
+        ordering = ["-created_at", "withdrawal_id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=["prepared", "withdrawn"]) | Q(sent_at__isnull=False),
+                name="payout_beyond_prepared_was_sent",
+            ),
+            models.CheckConstraint(
+                condition=Q(sent_at__isnull=True, called_at__isnull=True)
+                | Q(sent_at__isnull=False, called_at__gte=F("sent_at")),
+                name="sent_payout_was_called",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["succeeded", "failed", "withdrawn"], ended_at__isnull=False)
+                | (~Q(state__in=["succeeded", "failed", "withdrawn"]) & Q(ended_at__isnull=True)),
+                name="ended_payout_has_ended_at",
+            ),
+            models.CheckConstraint(
+                condition=Q(ended_by="") | (Q(ended_at__isnull=False) & ~Q(note="")),
+                name="payout_decided_by_somebody_has_a_note",
+            ),
+            models.CheckConstraint(condition=Q(due_at__gte=F("created_at")), name="payout_due_after_it_was_made"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["due_at"],
+                condition=Q(ended_at__isnull=True, needs_operator_at__isnull=True),
+                name="payouts_under_way",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.withdrawal_id.hex
+
+
+class PayoutPause(models.Model):
+    """A time in which nothing new is sent to WeChat Pay, and why. At most one is open.
+
+    One that WeChat Pay caused (the merchant account is empty) tries one payout at `retry_at` and ends by itself
+    when that goes through; one that an operator made has no `retry_at` and ends when an operator ends it.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    reason = models.CharField("原因", max_length=200)
+    paused_at = models.DateTimeField("暂停时间")
+    paused_by = models.CharField("暂停人", max_length=80)
+    retry_at = models.DateTimeField("下次尝试时间", null=True, blank=True)
+    resumed_at = models.DateTimeField("恢复时间", null=True, blank=True)
+    resumed_by = models.CharField("恢复人", max_length=80, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "打款暂停"
+        permissions = [("pause_payouts", "暂停与恢复打款")]
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                models.Value(1), condition=Q(resumed_at__isnull=True), name="one_pause_of_payouts_at_a_time"
+            ),
+            models.CheckConstraint(
+                condition=~Q(reason="") & ~Q(paused_by=""), name="pause_has_somebody_and_reason"
+            ),
+            models.CheckConstraint(
+                condition=Q(resumed_at__isnull=True, resumed_by="")
+                | (Q(resumed_at__isnull=False) & ~Q(resumed_by="")),
+                name="resumed_pause_has_somebody",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.reason

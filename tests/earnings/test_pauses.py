@@ -1,0 +1,126 @@
+"""Payouts that wait: the merchant account is empty, or an operator says so."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from config.clock import day_of, start_of
+from earnings import pauses, withdrawals
+from earnings.models import Payout, PayoutPause, Withdrawal
+from earnings.tasks import query_payouts, send_payouts
+from tests.factories.money import ask, give
+from tests.factories.people import UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def approved(sandbox) -> list[Withdrawal]:
+    """Three, all waiting to be sent."""
+    users = [UserFactory(phone=f"1370013700{n}") for n in range(3)]
+    for user in users:
+        give(user, "20")
+    asked = [ask(user) for user in users]
+    withdrawals.approve([one.pk for one in asked], by="root", at=timezone.now())
+    return asked
+
+
+def refuse(sandbox, code: str) -> None:
+    sandbox.state.note("next_bill", next_state=code)
+
+
+def states() -> list[str]:
+    return sorted(Payout.objects.values_list("state", flat=True))
+
+
+def work_later(**later: float) -> None:
+    """The workers do what is due, so much later."""
+    with time_machine.travel(timezone.now() + timedelta(**later), tick=True):
+        send_payouts()
+        query_payouts()
+
+
+def test_an_empty_merchant_account_pauses_all_payouts(approved, sandbox, caplog):
+    refuse(sandbox, "NOT_ENOUGH")
+    send_payouts()
+    assert states() == ["prepared", "prepared", "sent"]
+    assert sandbox.state.refusals == 1
+    assert [r.message for r in caplog.records if r.levelname == "ERROR"] == [
+        "Payouts are paused: 商户余额不足,充值后自动继续"
+    ]
+
+
+def test_in_a_pause_one_payout_is_tried_now_and_then(approved, sandbox):
+    refuse(sandbox, "NOT_ENOUGH")
+    send_payouts()
+    work_later(minutes=5)
+    assert sandbox.state.refusals == 1
+    work_later(minutes=11)
+    assert sandbox.state.refusals == 2
+    work_later(minutes=12)
+    assert sandbox.state.refusals == 2
+
+
+def test_payouts_go_on_by_themselves_when_there_is_money_again(approved, sandbox):
+    refuse(sandbox, "NOT_ENOUGH")
+    send_payouts()
+    refuse(sandbox, "SUCCESS")
+    work_later(minutes=11)
+    work_later(minutes=18)
+    assert states() == ["succeeded"] * 3
+    assert PayoutPause.objects.get().resumed_by == "微信支付"
+    assert [bill["requests"] for bill in sandbox.state.bills.values()] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("code", ["NO_AUTH", "SIGN_ERROR"])
+def test_what_is_wrong_with_ourselves_fails_nobody(approved, sandbox, code: str):
+    sandbox.state.note("refusal", code=code)
+    send_payouts()
+    assert states() == ["prepared", "prepared", "sent"]
+    assert pauses.open_pause() is not None
+
+
+def test_an_operator_pauses_and_resumes(approved, sandbox):
+    pauses.pause(by="root", reason="对账中", at=timezone.now())
+    work_later(hours=5)
+    assert states() == ["prepared"] * 3
+    pauses.resume(by="root", at=timezone.now())
+    send_payouts()
+    assert states() == ["succeeded"] * 3
+
+
+def test_what_was_sent_before_a_pause_is_still_asked_about(approved, sandbox):
+    refuse(sandbox, "PROCESSING")
+    send_payouts()
+    pauses.pause(by="root", reason="对账中", at=timezone.now())
+    for number in sandbox.state.bills:
+        sandbox.state.note("bill", out_bill_no=number, state="SUCCESS")
+    work_later(minutes=2)
+    assert states() == ["succeeded"] * 3
+    assert pauses.open_pause() is not None
+
+
+def test_there_is_one_pause_at_a_time():
+    pauses.pause(by="root", reason="对账中", at=timezone.now())
+    with pytest.raises(pauses.AlreadyPaused):
+        pauses.pause(by="other", reason="也对账", at=timezone.now())
+    with pytest.raises(IntegrityError, match="one_pause_of_payouts_at_a_time"), transaction.atomic():
+        PayoutPause.objects.create(reason="x", paused_at=timezone.now(), paused_by="x")
+
+
+def test_nothing_paused_cannot_be_resumed():
+    with pytest.raises(pauses.NotPaused):
+        pauses.resume(by="root", at=timezone.now())
+
+
+def test_operators_see_how_payouts_stand(approved, sandbox, django_assert_num_queries):
+    refuse(sandbox, "NOT_ENOUGH")
+    send_payouts()
+    with django_assert_num_queries(3):
+        now = pauses.state_of_payouts(day_start=start_of(day_of(timezone.now())))
+    assert (now.waiting_count, now.waiting_total, now.unknown_count) == (2, 40, 1)
+    assert now.pause is not None
+    assert (now.waiting_user_count, now.failed_today, now.for_operator) == (0, 0, 0)

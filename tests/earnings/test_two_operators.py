@@ -1,0 +1,97 @@
+"""A large withdrawal is approved by two different operators; the database holds it."""
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.test import Client
+from django.utils import timezone
+
+from earnings.models import EarningsRules, Payout, Withdrawal, WithdrawalStep
+from tests.factories.money import ask, balance, give
+from tests.factories.people import OperatorFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def operator(username: str) -> Client:
+    client = Client()
+    client.force_login(OperatorFactory(username=username))
+    return client
+
+
+@pytest.fixture
+def large() -> Withdrawal:
+    user = UserFactory(phone="13800138000")
+    give(user, "500")
+    return ask(user, "500")
+
+
+def act(client: Client, action: str, *withdrawals: Withdrawal, **form: str) -> str:
+    body = {"action": action, "_selected_action": [str(one.pk) for one in withdrawals], "confirmed": "yes", **form}
+    return client.post("/admin/earnings/withdrawal/", body, follow=True).text
+
+
+def test_the_first_approval_pays_nothing_yet(large):
+    assert "已初审,待另一名运营人员通过 1 条" in act(operator("root"), "approve", large)
+    large.refresh_from_db()
+    assert (large.status, large.first_approved_by, large.waits_for_second) == (0, "root", True)
+    assert not Payout.objects.exists()
+
+
+def test_the_same_operator_is_not_a_second_one(large):
+    root = operator("root")
+    act(root, "approve", large)
+    assert "1 条由你初审过" in act(root, "approve", large)
+    large.refresh_from_db()
+    assert (large.status, Payout.objects.count()) == (0, 0)
+
+
+def test_a_second_operator_approves(large):
+    act(operator("root"), "approve", large)
+    assert "已通过 1 条" in act(operator("other"), "approve", large)
+    large.refresh_from_db()
+    assert (large.status, large.first_approved_by, large.reviewed_by) == (1, "root", "other")
+    steps = WithdrawalStep.objects.values_list("from_status", "to_status", "taken_by")
+    assert list(steps)[1:] == [(0, 0, "root"), (0, 1, "other")]
+
+
+def test_either_operator_may_still_reject(large):
+    root = operator("root")
+    act(root, "approve", large)
+    assert "已拒绝 1 条" in act(root, "reject", large, reason="看错了")
+    assert balance(large.user) == ("500.00", "0.00")
+
+
+def test_a_smaller_one_needs_one_operator(large):
+    user = UserFactory(phone="13800138001")
+    give(user, "200")
+    assert "已通过 1 条" in act(operator("root"), "approve", ask(user, "200"))
+
+
+def test_the_limit_is_the_operators_and_may_be_off(large):
+    EarningsRules.objects.update(second_approval_above=None)
+    assert "已通过 1 条" in act(operator("root"), "approve", large)
+
+
+def test_a_mixed_choice_says_what_became_of_each(large):
+    user = UserFactory(phone="13800138001")
+    give(user, "20")
+    told = act(operator("root"), "approve", large, ask(user, "20"))
+    assert "已初审,待另一名运营人员通过 1 条" in told
+    assert "已通过 1 条" in told
+
+
+def test_the_database_refuses_a_large_one_with_one_approval(large):
+    with pytest.raises(IntegrityError, match="approved by two operators"), transaction.atomic():
+        Withdrawal.objects.filter(pk=large.pk).update(status=1, reviewed_at=timezone.now(), reviewed_by="root")
+
+
+def test_the_database_refuses_two_approvals_of_one_person(large):
+    act(operator("root"), "approve", large)
+    with pytest.raises(IntegrityError, match="two_approvals_are_of_two_people"), transaction.atomic():
+        Withdrawal.objects.filter(pk=large.pk).update(status=1, reviewed_at=timezone.now(), reviewed_by="root")
+
+
+def test_the_database_keeps_who_approved_first(large):
+    act(operator("root"), "approve", large)
+    with pytest.raises(IntegrityError, match="not changed afterwards"), transaction.atomic():
+        Withdrawal.objects.filter(pk=large.pk).update(first_approved_by="mallory")
