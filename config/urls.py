@@ -17,6 +17,7 @@ urlpatterns = [
     path("", include("earnings.urls")),
     path("", include("integrations.urls")),
     path("", include("keywords.urls")),
+    path("", include("launches.urls")),
     path("", include("feedback.urls")),
     path("", include("config.link_urls")),
     path("", include("config.site_urls")),

@@ -39,6 +39,10 @@ class GroupQuerySet(models.QuerySet["Group"]):
         """The active groups, served for anyone, whose WeChat owner is this user."""
         return self.active().filter(wechat_owner_code=user.code) if user.code else self.none()
 
+    def own_of(self, user: User) -> "GroupQuerySet":
+        """The active groups that are the user's in either way: served for them, or theirs in WeChat."""
+        return self.active().filter(Q(user=user) | Q(wechat_owner_code=user.code or "-"))
+
     def rated(self) -> "GroupQuerySet":
         """Groups that earn: with a star, or imported from before stars."""
         return self.filter(Q(star__isnull=False) | Q(is_legacy=True))

@@ -32,6 +32,7 @@ WITHOUT_PAGE = {
     "KeywordReply",
     "CallbackDigest",
     "GroupReads",
+    "MassMessageGroup",
 }
 SOURCES = [path for room in ROOMS for path in (PROJECT / room).rglob("*.py") if "migrations" not in path.parts]
 

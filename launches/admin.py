@@ -1,0 +1,127 @@
+"""Launches and mass messages for operators."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from config.backoffice.confirm import ReasonForm, ask
+from config.backoffice.facts import FactsAdmin, FactsInline
+from launches import running
+from launches.models import Delivery, Launch, MassMessage, MassMessageDraft, MassMessageGroup
+
+
+@admin.register(Launch)
+class LaunchAdmin(FactsAdmin):
+    """Progress at a glance; the counts are columns, so a page of launches costs what a page of anything costs."""
+
+    list_display = (
+        "received_at",
+        "task_id",
+        "status",
+        "planned_count",
+        "waiting_count",
+        "sent_count",
+        "failed_count",
+        "skipped_count",
+        "received_by",
+        "finished_at",
+    )
+    list_filter = ("status", "received_at")
+    search_fields = ("=task_id", "=id")
+    search_help_text = "完整的任务编号"
+    ordering = ("-received_at", "id")
+    actions = ("pause", "resume", "cancel", "export")
+
+    @admin.display(description="待发送")
+    def waiting_count(self, launch: Launch) -> int:
+        return launch.waiting_count
+
+    def has_pause_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("launches.pause_launch"))
+
+    def has_resume_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("launches.resume_launch"))
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("launches.cancel_launch"))
+
+    @admin.action(description="暂停", permissions=["pause"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[Launch]) -> Any:
+        page, _ = self._ask(request, queryset, "pause", "暂停投放", "未发出的消息将停止发送,直到恢复。")
+        if page is not None:
+            return page
+        by, at = request.user.get_username(), timezone.now()
+        done = sum(running.pause(launch=launch, by=by, at=at) for launch in queryset)
+        self.report(request, done=done, chosen=queryset.count(), did="已暂停", why_not="不在投放中")
+        return None
+
+    @admin.action(description="恢复", permissions=["resume"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[Launch]) -> Any:
+        page, _ = self._ask(request, queryset, "resume", "恢复投放", "从停下的地方继续,已发出的不会重发。")
+        if page is not None:
+            return page
+        done = sum(running.resume(launch=launch) for launch in queryset)
+        self.report(request, done=done, chosen=queryset.count(), did="已恢复", why_not="没有暂停")
+        return None
+
+    @admin.action(description="取消", permissions=["cancel"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Launch]) -> Any:
+        question = "未发出的不再发送,并作为未发送回报给投放系统。此操作不可撤销。"
+        page, said = self._ask(request, queryset, "cancel", "取消投放", question, ReasonForm)
+        if page is not None:
+            return page
+        by, at = request.user.get_username(), timezone.now()
+        done = sum(running.cancel(launch=launch, by=by, reason=said["reason"], at=at) for launch in queryset)
+        self.report(request, done=done, chosen=queryset.count(), did="已取消", why_not="已经完成或取消")
+        return None
+
+    def _ask(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Launch],
+        action: str,
+        title: str,
+        question: str,
+        form: type[forms.Form] | None = None,
+    ) -> tuple[Any, dict[str, Any]]:
+        lines = [
+            f"{launch.task_id}:共 {launch.planned_count} 个群,待发送 {launch.waiting_count}"
+            for launch in queryset[:20]
+        ]
+        extra = {"form": form} if form else {}
+        return ask(self, request, queryset, action=action, title=title, question=question, lines=lines, **extra)
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(FactsAdmin):
+    list_display = ("launch", "group_code", "group", "status", "settled_at", "reason", "reported_at")
+    list_select_related = ("launch", "group")
+    list_filter = ("status", "settled_at", ("reported_at", admin.EmptyFieldListFilter))
+    search_fields = ("=group_code", "=launch__task_id")
+    search_help_text = "完整的群编号或任务编号"
+
+
+class MassMessageGroupInline(FactsInline):
+    model = MassMessageGroup
+    fields = ("group", "status", "settled_at", "reason")
+    readonly_fields = fields
+
+
+@admin.register(MassMessage)
+class MassMessageAdmin(FactsAdmin):
+    list_display = ("send_at", "user", "status", "fired_at", "recalled_at", "created_at")
+    list_select_related = ("user",)
+    list_filter = ("status", "send_at")
+    search_fields = ("user__nickname", "=user__code")
+    inlines = (MassMessageGroupInline,)
+
+
+@admin.register(MassMessageDraft)
+class MassMessageDraftAdmin(FactsAdmin):
+    list_display = ("created_at", "user", "expires_at", "completed_at")
+    list_select_related = ("user",)
+    search_fields = ("user__nickname", "=user__code")

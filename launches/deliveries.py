@@ -1,0 +1,99 @@
+"""How launches go: a delivery's state is read off its messages whenever one of them was settled."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import Case, F, Q, Value, When
+
+from config.lookups import as_uuid
+from config.waking import wake
+from launches.models import Delivery, Launch
+from launches.receiving import REPORT_RESULTS
+from robots.models import OutboxMessage
+
+Status = Delivery.Status
+_COLUMNS = {Status.SENT: "sent_count", Status.FAILED: "failed_count", Status.SKIPPED: "skipped_count"}
+
+# Locked first, in a statement of its own: who comes second then sees all that the first has written.
+_LOCK = """
+SELECT d.id FROM launches_delivery d
+JOIN unnest(%(launches)s::uuid[], %(codes)s::text[]) AS t(launch_id, group_code) USING (launch_id, group_code)
+ORDER BY d.id FOR UPDATE OF d
+"""
+# One parked message fails a delivery; one closed skips it, unless a part was seen already: then it failed. An operator
+# who closes a parked message changes nothing, one who has it sent after all does.
+_JUDGE = """
+WITH told AS (
+    SELECT d.id, d.launch_id, d.status AS before,
+        count(*) FILTER (WHERE o.status = 0) AS waiting, count(*) FILTER (WHERE o.status = 1) AS sent,
+        count(*) FILTER (WHERE o.status = 2) AS parked, count(*) FILTER (WHERE o.status = 3) AS closed,
+        max(o.reason) AS reason
+    FROM launches_delivery d
+    JOIN robots_outboxmessage o ON o.cause = 'launch:' || d.launch_id AND o.group_code = d.group_code
+    WHERE d.id = ANY(%(ids)s)
+    GROUP BY d.id
+), judged AS (
+    SELECT *, CASE
+        WHEN parked > 0 THEN 2
+        WHEN waiting > 0 THEN before
+        WHEN closed > 0 THEN CASE WHEN sent > 0 OR before = 2 THEN 2 ELSE 3 END
+        ELSE 1 END AS after
+    FROM told
+)
+UPDATE launches_delivery d
+SET status = after, settled_at = %(at)s, reason = CASE WHEN after = 1 THEN '' ELSE judged.reason END,
+    result_due_at = CASE WHEN d.result_sent IS DISTINCT FROM (after = 1) THEN %(at)s END, result_try_count = 0
+FROM judged WHERE judged.id = d.id AND after <> before
+RETURNING d.launch_id, before, after
+"""
+
+
+def settle(messages: Iterable[OutboxMessage], *, at: datetime) -> None:
+    """Take over what became of these messages; what they were not said for a launch is passed over."""
+    told = {(launch_id, message.group_code) for message in messages if (launch_id := _launch_of(message))}
+    if not told:
+        return
+    words: dict[str, Any] = {
+        "launches": [launch_id for launch_id, _ in told],
+        "codes": [group_code for _, group_code in told],
+        "at": at,
+    }
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_LOCK, words)
+        cursor.execute(_JUDGE, words | {"ids": [row[0] for row in cursor.fetchall()]})
+        moves = cursor.fetchall()
+        if moves:
+            _count(moves, at)
+            wake(REPORT_RESULTS)
+
+
+def _launch_of(message: OutboxMessage) -> UUID | None:
+    kind, _, name = message.cause.partition(":")
+    return as_uuid(name) if kind == "launch" else None
+
+
+def _count(moves: Iterable[tuple[UUID, int, int]], at: datetime) -> None:
+    """Move the counts of launches (in primary-key order), and finish those with nothing left to wait for."""
+    steps: dict[UUID, Counter[str]] = defaultdict(Counter)
+    for launch_id, before, after in moves:
+        steps[launch_id][_COLUMNS[Status(after)]] += 1
+        if before != Status.WAITING:
+            steps[launch_id][_COLUMNS[Status(before)]] -= 1
+    for launch_id in sorted(steps):
+        launches = Launch.objects.filter(pk=launch_id)
+        launches.update(**{column: F(column) + step for column, step in steps[launch_id].items()})
+        finish(launches, at=at)
+
+
+def finish(launches: Any, *, at: datetime) -> int:
+    """Those of which every delivery has an end state are over; a cancelled one stays called so."""
+    ended = F("sent_count") + F("failed_count") + F("skipped_count")
+    is_cancelled = When(status=Launch.Status.CANCELLED, then=Value(Launch.Status.CANCELLED))
+    count: int = launches.filter(Q(planned_count=ended), finished_at=None).update(
+        finished_at=at, status=Case(is_cancelled, default=Value(Launch.Status.FINISHED))
+    )
+    return count

@@ -1,0 +1,57 @@
+"""Drafts of mass messages: what a user sent the robot after choosing 群发 in the menu, kept for ten minutes."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+
+from accounts.models import User
+from config import links
+from config.errors import BadRequest, NotFound
+from config.lookups import has_id
+from launches.models import MassMessageDraft
+from robots.models import MessageType
+
+LIFETIME = timedelta(minutes=10)
+PARTS = ("type", "content", "title", "desc", "url")
+USABLE = (MessageType.TEXT, MessageType.LINK, MessageType.IMAGE, MessageType.MINI_PROGRAM)
+
+
+class ContentUnusable(BadRequest):
+    message = "type: 只能群发文本、图片、链接或小程序"
+
+
+class DraftUnknown(NotFound):
+    message = "没有这条群发草稿,或已过期,请在机器人私聊中重新发送"
+
+
+def keep(*, user: User, content: Mapping[str, Any], at: datetime) -> MassMessageDraft:
+    """Keep what the user sent (`type content title url desc`, as the gateway tells it) for ten minutes."""
+    kept = {part: str(content.get(part) or "") for part in PARTS}
+    if not kept["type"].isdigit() or int(kept["type"]) not in USABLE:
+        raise ContentUnusable
+    return MassMessageDraft.objects.create(
+        user=user, content=kept | {"type": int(kept["type"])}, created_at=at, expires_at=at + LIFETIME
+    )
+
+
+def link_to(draft: MassMessageDraft) -> str:
+    """The short address at which the client completes it."""
+    return links.shorten(f"{settings.CLIENT_BASE_URL}/tasks?{urlencode({'taskId': draft.pk})}")
+
+
+def open_one(user: User, draft_id: str, *, at: datetime) -> MassMessageDraft:
+    """A draft that can still be completed; 1404 once it is completed or expired."""
+    drafts = MassMessageDraft.objects.filter(has_id(draft_id), user=user, completed_at=None, expires_at__gt=at)
+    draft = drafts.first()
+    if draft is None:
+        raise DraftUnknown
+    return draft
+
+
+def forget_old(*, at: datetime) -> int:
+    """Drafts that nobody can complete any more, after a week; how many."""
+    count, _ = MassMessageDraft.objects.filter(created_at__lt=at - timedelta(days=7)).delete()
+    return count

@@ -1,0 +1,34 @@
+"""What went to a user's groups, in a fixed number of queries."""
+
+from typing import Any
+
+from django.db.models import Count, F, Q, QuerySet
+
+from accounts.models import User
+from config.errors import NotFound
+from launches.models import Delivery, Launch
+
+
+class LaunchUnknown(NotFound):
+    message = "task_id: 没有找到这次投放"
+
+
+def of_user(user: User) -> QuerySet[Any, Any]:
+    """A row per launch that went to groups of the user, newest first."""
+    waiting = Count("pk", filter=Q(status=Delivery.Status.WAITING))
+    return (
+        Delivery.objects.to_groups_of(user)
+        .values("launch_id", received_at=F("launch__received_at"))
+        .annotate(group_count=Count("pk"), waiting_count=waiting)
+        .order_by("-received_at", "launch_id")
+    )
+
+
+def one(user: User, reference: str) -> dict[str, Any]:
+    """A launch with the names of the user's groups; 1404 when it went to none of them."""
+    launch = Launch.objects.by_reference(reference).first()
+    deliveries = Delivery.objects.to_groups_of(user).filter(launch=launch).order_by("pk")
+    names = list(deliveries.values_list("group__name", flat=True)) if launch else []
+    if launch is None or not names:
+        raise LaunchUnknown
+    return {"group_names": names, "items": launch.items, "received_at": launch.received_at}

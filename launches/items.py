@@ -1,0 +1,54 @@
+"""The content of a launch: what each kind needs, and the messages that robots make of it."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from launches.models import LaunchItemType
+from robots import outbox
+from robots.models import MessageType
+
+Item = Mapping[str, Any]
+PARTS = ("type", "title", "content", "filePath", "url")
+GROUP_PLACEHOLDER = "{groupId}"  # in a link; becomes the code of the group it is sent to
+NEEDED: dict[int, tuple[str, ...]] = {
+    LaunchItemType.TEXT: ("content",),
+    LaunchItemType.IMAGE: ("filePath",),
+    LaunchItemType.LINK: ("title", "url"),
+    LaunchItemType.MINI_PROGRAM: ("title", "content", "url"),  # content: the picture on the card
+}
+_MESSAGE_OF: dict[int, Callable[[Item], outbox.Content]] = {
+    LaunchItemType.TEXT: lambda item: outbox.text(item["content"]),
+    LaunchItemType.IMAGE: lambda item: outbox.image(item["filePath"]),
+    LaunchItemType.LINK: lambda item: outbox.link(
+        title=item["title"], url=item["url"], desc=item.get("content") or ""
+    ),
+    LaunchItemType.MINI_PROGRAM: lambda item: {
+        "type": MessageType.MINI_PROGRAM,
+        "title": item["title"],
+        "content": item["content"],
+        "url": item["url"],
+    },
+}
+
+
+def missing_part(item: Item) -> str | None:
+    """The first part that an item of this type needs and does not have."""
+    return next((part for part in NEEDED[item["type"]] if not item.get(part)), None)
+
+
+def message_of(item: Item) -> outbox.Content:
+    """What a robot says for this item."""
+    return _MESSAGE_OF[item["type"]](item)
+
+
+def as_received(item: Item) -> dict[str, Any]:
+    """An item with all its parts, null where it has none."""
+    return {part: item.get(part) or None for part in PARTS}
+
+
+def fingerprint(items: Sequence[Item], references: Sequence[str]) -> str:
+    """The same for the same content and the same groups, in whatever order they are named."""
+    told = [[as_received(item) for item in items], sorted(set(references))]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

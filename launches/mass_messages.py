@@ -1,0 +1,141 @@
+"""Users' own messages to groups of theirs: completing a draft, and the lists that users see."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Count, QuerySet
+
+from accounts.models import User
+from config.clock import day_of
+from config.errors import BadRequest, Code, Conflict, NotFound, Refusal
+from config.lookups import has_id
+from config.waking import wake
+from groups.models import Group
+from groups.naming import named
+from integrations.moderation import require_clean
+from launches.drafts import DraftUnknown
+from launches.models import MassMessage, MassMessageDraft, MassMessageGroup
+
+FIRE_DUE = "launches.tasks.fire_mass_messages"
+SLOTS = (1, 2)  # mass messages of a user that go out in one day
+SHOWN_FOR = timedelta(days=7)
+
+
+class GroupUnknown(NotFound):
+    message = "group_ids: 只能选择自己的、正在服务的群"
+
+
+class SendDateIsPast(BadRequest):
+    message = "send_date: 发送时间已过,请选择以后的时间"
+
+
+class AlreadyCompleted(Conflict):
+    message = "这条群发已经提交过"
+
+
+class TwoADay(Refusal):
+    code = Code.LIMIT_REACHED
+    message = "一天最多群发两次,请换一天"
+
+
+class MinuteTaken(Refusal):
+    code = Code.MINUTE_TAKEN
+    message = "同一个群在这一分钟已有群发消息,请换个时间"
+
+
+class MassMessageUnknown(NotFound):
+    message = "没有找到这条群发消息"
+
+
+def complete(
+    *,
+    user: User,
+    draft_id: str,
+    content: Mapping[str, Any],
+    references: Sequence[str],
+    send_at: datetime,
+    at: datetime,
+) -> MassMessage:
+    """Make a draft a mass message to these groups at that moment.
+
+    1404 draft or group unknown, 1409 completed before, 1403 past, 2003 sensitive, 2004 third of that day, 2005 a group
+    has one in that minute. Two a day and one a minute are kept by the database, whoever comes at once.
+    """
+    with transaction.atomic():
+        draft = _taken(user, draft_id, at)
+        groups = _own_groups(user, references)
+        if send_at < at:
+            raise SendDateIsPast
+        require_clean(*(str(content[part]) for part in ("content", "title", "desc")))
+        message = MassMessage(
+            pk=draft.pk, user=user, content=dict(content), send_at=send_at, day=day_of(send_at), created_at=at
+        )
+        _take_slot(message)
+        _take_minutes(message, groups)
+        wake(FIRE_DUE)
+    return message
+
+
+def _taken(user: User, draft_id: str, at: datetime) -> MassMessageDraft:
+    draft = MassMessageDraft.objects.select_for_update().filter(has_id(draft_id), user=user).first()
+    if draft is None or (draft.completed_at is None and draft.expires_at <= at):
+        raise DraftUnknown
+    if draft.completed_at is not None:
+        raise AlreadyCompleted
+    draft.completed_at = at
+    draft.save(update_fields=["completed_at"])
+    return draft
+
+
+def _own_groups(user: User, references: Sequence[str]) -> list[Group]:
+    found = named(Group.objects.own_of(user), references)
+    if any(reference not in found for reference in references):
+        raise GroupUnknown
+    return sorted(set(found.values()), key=lambda group: group.pk)
+
+
+def _take_slot(message: MassMessage) -> None:
+    for slot in SLOTS:
+        message.slot = slot
+        try:
+            with transaction.atomic():
+                message.save(force_insert=True)
+                return
+        except IntegrityError:
+            continue
+    raise TwoADay
+
+
+def _take_minutes(message: MassMessage, groups: Sequence[Group]) -> None:
+    minute = message.send_at.replace(second=0, microsecond=0)
+    rows = [MassMessageGroup(mass_message=message, group=group, minute=minute) for group in groups]
+    try:
+        with transaction.atomic():
+            MassMessageGroup.objects.bulk_create(rows)
+    except IntegrityError as error:
+        raise MinuteTaken from error
+
+
+def coming(user: User, *, at: datetime) -> QuerySet[MassMessage]:
+    """What goes out in the next seven days."""
+    return _of_user(user).filter(send_at__gt=at, send_at__lte=at + SHOWN_FOR)
+
+
+def past(user: User, *, at: datetime) -> QuerySet[MassMessage]:
+    """What went out in the last seven days."""
+    return _of_user(user).filter(send_at__lte=at, send_at__gte=at - SHOWN_FOR)
+
+
+def _of_user(user: User) -> QuerySet[Any, Any]:
+    return MassMessage.objects.filter(user=user).annotate(group_count=Count("groups")).order_by("-send_at", "pk")
+
+
+def one(user: User, message_id: str) -> MassMessage:
+    """A mass message of the user, with its groups at hand."""
+    messages = MassMessage.objects.filter(has_id(message_id), user=user)
+    message = messages.prefetch_related("groups__group").first()
+    if message is None:
+        raise MassMessageUnknown
+    return message

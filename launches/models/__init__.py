@@ -1,0 +1,6 @@
+"""What goes out to many groups: advertisers' launches and users' own mass messages."""
+
+from launches.models.launch import Delivery, Launch, LaunchItemType
+from launches.models.mass_message import MassMessage, MassMessageDraft, MassMessageGroup
+
+__all__ = ["Delivery", "Launch", "LaunchItemType", "MassMessage", "MassMessageDraft", "MassMessageGroup"]

@@ -1,0 +1,188 @@
+"""An advertiser's content, and how it went in each group it was meant for."""
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from config.lookups import has_id
+from groups.models import Group
+
+
+class LaunchItemType(models.IntegerChoices):
+    """Kinds of content, in the launch system's numbers (robots know them as `MessageType`)."""
+
+    TEXT = 1, "文字"
+    IMAGE = 2, "图片"
+    LINK = 3, "链接"
+    MINI_PROGRAM = 4, "小程序"
+
+
+class LaunchQuerySet(models.QuerySet["Launch"]):
+    def by_reference(self, reference: str) -> "LaunchQuerySet":
+        """The launch with this id, or that the launch system calls so."""
+        return self.filter(has_id(reference) | Q(task_id=reference))
+
+
+class Launch(models.Model):
+    """Content for many groups, received once. The counts move in the transactions that move its deliveries."""
+
+    class Status(models.IntegerChoices):
+        RUNNING = 1, "投放中"
+        PAUSED = 2, "已暂停"
+        CANCELLED = 3, "已取消"
+        FINISHED = 4, "已完成"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    task_id = models.CharField("任务编号", max_length=128, unique=True)
+    fingerprint = models.CharField(max_length=64, editable=False)  # of content and groups: is it the same call?
+    items = models.JSONField("内容")  # as received: type title content filePath url
+    status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.RUNNING)
+    received_at = models.DateTimeField("接收时间")
+    received_by = models.CharField("来源", max_length=80)
+
+    planned_count = models.PositiveIntegerField("群数", default=0)
+    sent_count = models.PositiveIntegerField("已发送", default=0)
+    failed_count = models.PositiveIntegerField("失败", default=0)
+    skipped_count = models.PositiveIntegerField("跳过", default=0)
+
+    paused_at = models.DateTimeField("暂停时间", null=True, blank=True)
+    paused_by = models.CharField("暂停人", max_length=80, blank=True)
+    cancelled_at = models.DateTimeField("取消时间", null=True, blank=True)
+    cancelled_by = models.CharField("取消人", max_length=80, blank=True)
+    cancel_reason = models.CharField("取消原因", max_length=200, blank=True)
+    finished_at = models.DateTimeField("完成时间", null=True, blank=True)
+
+    objects = LaunchQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = "投放"
+        permissions = [
+            ("receive_launch", "接收投放"),
+            ("pause_launch", "暂停投放"),
+            ("resume_launch", "恢复投放"),
+            ("cancel_launch", "取消投放"),
+        ]
+        ordering = ["-received_at", "id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(planned_count__gte=F("sent_count") + F("failed_count") + F("skipped_count")),
+                name="no_more_deliveries_end_than_were_planned",
+            ),
+            models.CheckConstraint(
+                condition=Q(finished_at__isnull=True)
+                | Q(planned_count=F("sent_count") + F("failed_count") + F("skipped_count")),
+                name="finished_launch_has_nothing_waiting",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=4) | Q(finished_at__isnull=False), name="finished_launch_has_finished_at"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=2) | (Q(paused_at__isnull=False) & ~Q(paused_by="")),
+                name="paused_launch_says_when_and_by_whom",
+            ),
+            models.CheckConstraint(
+                condition=(Q(status=3, cancelled_at__isnull=False) & ~Q(cancelled_by="") & ~Q(cancel_reason=""))
+                | (~Q(status=3) & Q(cancelled_at__isnull=True, cancelled_by="")),
+                name="cancelled_launch_says_when_why_and_by_whom",
+            ),
+        ]
+        indexes = [models.Index(fields=["-received_at", "id"], name="launches_newest_first")]
+
+    def __str__(self) -> str:
+        return self.task_id
+
+    @property
+    def waiting_count(self) -> int:
+        """Deliveries that have no end state yet."""
+        return self.planned_count - self.sent_count - self.failed_count - self.skipped_count
+
+    @property
+    def cause(self) -> str:
+        """What its messages in the outbox say they were caused by."""
+        return f"launch:{self.pk}"
+
+
+class DeliveryQuerySet(models.QuerySet["Delivery"]):
+    def to_groups_of(self, user: Any) -> "DeliveryQuerySet":
+        """What went, or is still to go, to the groups of this user; what was passed over is left out."""
+        return self.filter(user=user).exclude(status=Delivery.Status.SKIPPED)
+
+
+class Delivery(models.Model):
+    """A launch in one group: one or more messages of the outbox, found there by the launch's cause and the group.
+
+    Sent when all its messages were, failed as soon as one is parked, skipped when it is not to go at all.
+    """
+
+    class Status(models.IntegerChoices):
+        WAITING = 0, "待发送"
+        SENT = 1, "已发送"
+        FAILED = 2, "失败"
+        SKIPPED = 3, "跳过"
+
+    id = models.BigAutoField(primary_key=True)
+    launch = models.ForeignKey(
+        Launch, models.PROTECT, related_name="deliveries", db_index=False, verbose_name="投放"
+    )
+    group_code = models.CharField("群编号", max_length=128)
+    reference = models.CharField("投放系统所称", max_length=128)  # id or code; results go back under it
+    group = models.ForeignKey(
+        Group, models.PROTECT, null=True, blank=True, related_name="deliveries", verbose_name="群"
+    )
+    user = models.ForeignKey(  # for whom the group was served then
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        verbose_name="用户",
+    )
+    status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.WAITING)
+    settled_at = models.DateTimeField("完成时间", null=True, blank=True)
+    reason = models.CharField("原因", max_length=200, blank=True)
+
+    result_due_at = models.DateTimeField("下次回报", null=True, blank=True)  # while the launch system is to be told
+    result_try_count = models.PositiveSmallIntegerField("回报次数", default=0)
+    result_sent = models.BooleanField("回报为已发送", null=True, blank=True)  # what it was last told …
+    reported_at = models.DateTimeField("回报时间", null=True, blank=True)  # … and when it accepted that
+
+    objects = DeliveryQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = "投放明细"
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["launch", "group_code"], name="one_delivery_per_launch_and_group"),
+            models.CheckConstraint(
+                condition=Q(status=0, settled_at__isnull=True) | (~Q(status=0) & Q(settled_at__isnull=False)),
+                name="settled_delivery_has_settled_at",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status__in=[2, 3]) | ~Q(reason=""), name="unsent_delivery_has_a_reason"
+            ),
+            models.CheckConstraint(
+                condition=Q(group__isnull=False, user__isnull=False)
+                | Q(group__isnull=True, user__isnull=True, status__in=[2, 3]),
+                name="delivery_to_no_group_has_ended",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=0) | Q(result_due_at__isnull=True), name="waiting_delivery_has_no_result"
+            ),
+        ]
+        indexes = [
+            # GET /launch/history
+            models.Index(fields=["user", "launch"], condition=~Q(status=3), name="deliveries_of_user"),
+            # telling the launch system
+            models.Index(
+                fields=["result_due_at", "id"],
+                condition=Q(result_due_at__isnull=False),
+                name="results_to_be_reported",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.group_code

@@ -1,0 +1,145 @@
+"""A user's own content for groups of theirs, on a day they choose."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from groups.models import Group
+from robots.models import OutboxMessage
+
+
+class MassMessageDraft(models.Model):
+    """What a user forwarded to the robot after choosing 群发; it waits a few minutes for groups and a time."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="mass_message_drafts", verbose_name="用户"
+    )
+    content = models.JSONField("内容")  # type content title desc url
+    created_at = models.DateTimeField("创建时间")
+    expires_at = models.DateTimeField("失效时间")
+    completed_at = models.DateTimeField("补全时间", null=True, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "群发草稿"
+        ordering = ["-created_at", "id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(expires_at__gt=F("created_at")), name="draft_lives_for_a_while"),
+            models.CheckConstraint(
+                condition=Q(completed_at__isnull=True) | Q(completed_at__lt=F("expires_at")),
+                name="draft_completed_before_it_expired",
+            ),
+        ]
+        indexes = [models.Index(fields=["created_at"], name="drafts_oldest_first")]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class MassMessage(models.Model):
+    """A completed draft, under the draft's id. `slot` is its place among the user's two of that day."""
+
+    class Status(models.IntegerChoices):
+        WAITING = 0, "待发送"
+        SENT = 1, "已发送"
+        FAILED = 2, "失败"
+        RECALLED = 3, "已撤回"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="mass_messages", verbose_name="用户"
+    )
+    content = models.JSONField("内容")
+    send_at = models.DateTimeField("发送时间")
+    day = models.DateField("日期")
+    slot = models.PositiveSmallIntegerField(
+        "当日第几条", null=True, blank=True
+    )  # free again when it never went out
+    status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.WAITING)
+    created_at = models.DateTimeField("创建时间")
+    fired_at = models.DateTimeField("进入发件箱时间", null=True, blank=True)
+    recalled_at = models.DateTimeField("撤回时间", null=True, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "群发"
+        ordering = ["-send_at", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["user", "day", "slot"], name="mass_message_slot_is_taken_once"),
+            models.CheckConstraint(
+                condition=Q(slot__in=[1, 2]) | Q(slot__isnull=True, status=3, fired_at__isnull=True),
+                name="two_mass_messages_a_day",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=[0, 3]) | Q(fired_at__isnull=False), name="sent_mass_message_has_fired_at"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=3) | Q(recalled_at__isnull=False),
+                name="recalled_mass_message_has_recalled_at",
+            ),
+        ]
+        indexes = [
+            # GET /tasks/messages
+            models.Index(fields=["user", "-send_at", "id"], name="mass_messages_of_user"),
+            # firing what is due
+            models.Index(
+                fields=["send_at", "id"],
+                condition=Q(status=0, fired_at__isnull=True),
+                name="mass_messages_to_fire",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.send_at:%F %T}"
+
+    @property
+    def cause(self) -> str:
+        """What its messages in the outbox say they were caused by."""
+        return f"mass_message:{self.pk}"
+
+
+class MassMessageGroup(models.Model):
+    """A mass message in one group. `minute` keeps the group's minute for it; it is free again when it never went out."""
+
+    Status = MassMessage.Status
+
+    mass_message = models.ForeignKey(
+        MassMessage, models.CASCADE, related_name="groups", db_index=False, verbose_name="群发"
+    )
+    group = models.ForeignKey(
+        Group, models.PROTECT, related_name="mass_messages", db_index=False, verbose_name="群"
+    )
+    minute = models.DateTimeField("分钟", null=True, blank=True)
+    status = models.SmallIntegerField(
+        "状态", choices=MassMessage.Status.choices, default=MassMessage.Status.WAITING
+    )
+    message = models.OneToOneField(
+        OutboxMessage, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="消息"
+    )
+    settled_at = models.DateTimeField("完成时间", null=True, blank=True)
+    reason = models.CharField("原因", max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "群发明细"
+        ordering = ["mass_message", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["mass_message", "group"], name="mass_message_once_per_group"),
+            models.UniqueConstraint(fields=["group", "minute"], name="one_mass_message_per_group_and_minute"),
+            models.CheckConstraint(
+                condition=Q(status=0, settled_at__isnull=True) | (~Q(status=0) & Q(settled_at__isnull=False)),
+                name="settled_mass_message_group_has_settled_at",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=1) | Q(message__isnull=False), name="mass_message_is_sent_by_a_message"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=2) | ~Q(reason=""), name="failed_mass_message_group_has_a_reason"
+            ),
+            models.CheckConstraint(
+                condition=Q(minute__isnull=False) | Q(status=3), name="mass_message_keeps_its_minute_until_recalled"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)

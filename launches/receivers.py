@@ -1,0 +1,17 @@
+"""What launches do when messages of theirs are settled."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.dispatch import receiver
+
+from launches import deliveries, outcomes
+from robots.models import OutboxMessage
+from robots.signals import message_settled
+
+
+@receiver(message_settled)
+def take_outcomes(*, messages: Sequence[OutboxMessage], at: datetime, **_: Any) -> None:
+    deliveries.settle(messages, at=at)
+    outcomes.settle(messages, at=at)

@@ -1,0 +1,73 @@
+"""Telling the launch system how each delivery ended, until it has accepted that."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from integrations.http import OutsideError
+from integrations.launch_system import LaunchSystem
+from launches.models import Delivery
+
+BATCH = 200
+CALLS_AT_ONCE = 8
+IN_HAND = timedelta(minutes=3)  # longer than a batch of calls that all time out
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=10), timedelta(hours=1)
+
+
+def report_due(system: LaunchSystem | None = None) -> int:
+    """Report what is due; how many results were accepted. Comes back later when the launch system takes none."""
+    system, count = system or LaunchSystem.from_settings(), 0
+    with ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
+        while batch := _claim(timezone.now()):
+            accepted = list(pool.map(lambda delivery: _accepts(system, delivery), batch))
+            _note(batch, accepted, timezone.now())
+            count += sum(accepted)
+            if not any(accepted):
+                break
+    return count
+
+
+def _claim(at: datetime) -> list[Delivery]:
+    """Take the next results in hand; a killed worker's come up again by themselves."""
+    due = Delivery.objects.filter(result_due_at__lte=at).order_by("result_due_at", "pk")
+    with transaction.atomic():
+        batch = list(due.select_for_update(skip_locked=True, of=("self",)).select_related("launch")[:BATCH])
+        Delivery.objects.filter(pk__in=[one.pk for one in batch]).update(result_due_at=at + IN_HAND)
+    return batch
+
+
+def _accepts(system: LaunchSystem, delivery: Delivery) -> bool:
+    """It knows two results only: what was skipped was not sent."""
+    try:
+        system.report(
+            launch=delivery.launch.task_id,
+            group=delivery.reference,
+            sent=delivery.status == Delivery.Status.SENT,
+        )
+    except OutsideError:
+        return False
+    return True
+
+
+def _note(batch: Sequence[Delivery], accepted: Sequence[bool], at: datetime) -> None:
+    """Write down what was accepted and when to try the others. One that ended anew meanwhile is reported again."""
+    with transaction.atomic():
+        said = dict(zip((one.pk for one in batch), zip(batch, accepted, strict=True), strict=True))
+        for row in Delivery.objects.select_for_update().filter(pk__in=said).order_by("pk"):
+            told, is_accepted = said[row.pk]
+            if row.status != told.status:
+                continue
+            if is_accepted:
+                row.result_due_at, row.reported_at = None, at
+                row.result_sent = told.status == Delivery.Status.SENT
+            else:
+                row.result_due_at = at + _pause(row.result_try_count)
+            row.result_try_count = min(row.result_try_count + 1, 1000)
+            row.save(update_fields=["result_due_at", "reported_at", "result_sent", "result_try_count"])
+
+
+def _pause(try_count: int) -> timedelta:
+    return min(FIRST_PAUSE * 2 ** min(try_count, 12), LONGEST_PAUSE)

@@ -1,0 +1,59 @@
+"""An operator's hand on a launch: pause, resume, cancel. Each is harmless twice, and survives any restart as rows.
+
+Operators take turns on a launch; rows are locked from the outbox to deliveries to the launch, as senders do it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from django.db import connection, transaction
+
+from launches.models import Launch
+from robots import outbox
+
+Status = Launch.Status
+UNDER_WAY = (Status.RUNNING, Status.PAUSED)
+
+
+def pause(*, launch: Launch, by: str, at: datetime) -> bool:
+    """Send nothing more of it until it is resumed; what is in a sender's hands ends as it ends. False if not running."""
+    with _in_turn(launch, Status.RUNNING) as its_turn:
+        if its_turn:
+            outbox.hold(cause=launch.cause)
+            its_turn = _move(launch, Status.RUNNING, status=Status.PAUSED, paused_at=at, paused_by=by)
+    return its_turn
+
+
+def resume(*, launch: Launch) -> bool:
+    """Go on where it stopped; false if it is not paused."""
+    with _in_turn(launch, Status.PAUSED) as its_turn:
+        if its_turn:
+            outbox.let_go(cause=launch.cause)
+            its_turn = _move(launch, Status.PAUSED, status=Status.RUNNING, paused_at=None, paused_by="")
+    return its_turn
+
+
+def cancel(*, launch: Launch, by: str, reason: str, at: datetime) -> bool:
+    """End it: what waits is skipped and reported as not sent, what was sent stays. False if it is over already."""
+    with _in_turn(launch, *UNDER_WAY) as its_turn:
+        if its_turn:
+            closed = outbox.close_waiting(cause=launch.cause, reason=f"投放已取消:{reason}", at=at)
+            # closing the last message that waited has finished it just now
+            was = (*UNDER_WAY, Status.FINISHED) if closed else UNDER_WAY
+            its_turn = _move(
+                launch, *was, status=Status.CANCELLED, cancelled_at=at, cancelled_by=by, cancel_reason=reason
+            )
+    return its_turn
+
+
+@contextmanager
+def _in_turn(launch: Launch, *expected: Status) -> Iterator[bool]:
+    """A transaction in which no other operator moves this launch; whether it is in one of the states expected."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('launches_launch'), hashtext(%s))", [str(launch.pk)])
+        yield Launch.objects.filter(pk=launch.pk, status__in=expected).exists()
+
+
+def _move(launch: Launch, *expected: Status, **change: object) -> bool:
+    return bool(Launch.objects.filter(pk=launch.pk, status__in=expected).update(**change))

@@ -1,0 +1,178 @@
+"""Launches and mass messages at the border."""
+
+from datetime import datetime, time
+from typing import Any
+
+from django.utils import timezone
+from django.utils.dateparse import parse_date
+from rest_framework import serializers
+
+from config.api.fields import ListOrCommas, MomentField, Reference, StrictInteger, SwitchField
+from launches.drafts import USABLE
+from launches.items import missing_part
+from launches.models import Launch, LaunchItemType, MassMessage, MassMessageDraft
+from robots.models import MessageType
+
+MOST_ITEMS = 20
+MOST_GROUPS = 50_000
+MOST_OWN_GROUPS = 500
+MORNING = time(9)  # when a day is all that was said
+LONGEST_REFERENCE = 128
+
+
+class References(ListOrCommas):
+    """Ids or codes, each once; ten thousand are looked at one by one in no time, which a field a piece is not."""
+
+    default_error_messages = {"invalid_reference": "第 {place} 项应为 1 到 128 个字符的群编号"}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(child=Reference(), min_length=1, **kwargs)
+
+    def run_child_validation(self, data: Any) -> Any:
+        seen: dict[str, None] = {}
+        for place, raw in enumerate(data, start=1):
+            reference = raw.strip() if isinstance(raw, str) else raw
+            if not isinstance(reference, str) or not 0 < len(reference) <= LONGEST_REFERENCE or "\x00" in reference:
+                self.fail("invalid_reference", place=place)
+            seen[reference] = None
+        return list(seen)
+
+
+class LaunchItem(serializers.Serializer[Any]):
+    """Which parts must be there follows from the type: 1 content, 2 filePath, 3 title and url, 4 those and content."""
+
+    type = serializers.ChoiceField(choices=LaunchItemType.choices)
+    title = serializers.CharField(max_length=200, required=False, allow_blank=True, allow_null=True)
+    content = serializers.CharField(max_length=4000, required=False, allow_blank=True, allow_null=True)
+    filePath = serializers.CharField(  # noqa: N815 - the wire's word
+        max_length=2048, required=False, allow_blank=True, allow_null=True
+    )
+    url = serializers.CharField(max_length=2048, required=False, allow_blank=True, allow_null=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        missing = missing_part(attrs)
+        if missing:
+            raise serializers.ValidationError({missing: "该类型的内容需要填写"})
+        url = attrs.get("url") or ""
+        if attrs["type"] == LaunchItemType.LINK and not url.lower().startswith(("http://", "https://")):
+            raise serializers.ValidationError({"url": "应为 http 或 https 链接"})
+        return attrs
+
+
+class LaunchContent(serializers.Serializer[Any]):
+    items = serializers.ListField(child=LaunchItem(), min_length=1, max_length=MOST_ITEMS)
+
+
+class NewLaunch(serializers.Serializer[Any]):
+    taskId = serializers.CharField(max_length=128)  # noqa: N815
+    groupIds = References(max_length=MOST_GROUPS)  # noqa: N815
+    content = LaunchContent()
+
+
+class WantedSwitch(serializers.Serializer[Any]):
+    code = Reference()
+    rcv_task_flag = SwitchField()
+
+
+class ListedLaunch(serializers.Serializer[Any]):
+    task_id = serializers.UUIDField(source="launch_id")
+    send_date = serializers.DateTimeField(source="received_at")
+    group_count = serializers.IntegerField()
+    send_flag = serializers.SerializerMethodField()
+
+    def get_send_flag(self, row: Any) -> int:
+        return int(row["waiting_count"] == 0)
+
+
+class LaunchNamed(serializers.Serializer[Launch]):
+    task_id = serializers.CharField(max_length=128)
+
+
+class Material(serializers.Serializer[Any]):
+    url = serializers.CharField(allow_null=True)
+    type = serializers.IntegerField()
+    title = serializers.CharField(allow_null=True)
+    content = serializers.CharField(allow_null=True)
+    filePath = serializers.CharField(allow_null=True)  # noqa: N815
+
+
+class LaunchDetail(serializers.Serializer[Any]):
+    groups = serializers.ListField(source="group_names", child=serializers.CharField())
+    materials = Material(source="items", many=True)
+    send_date = serializers.DateTimeField(source="received_at")
+
+
+class MassMessageContent(serializers.Serializer[Any]):
+    """What is said: the gateway's kinds of message, except cards."""
+
+    type = StrictInteger()
+    content = serializers.CharField(max_length=4000, allow_blank=True, required=False, default="")
+    title = serializers.CharField(max_length=200, allow_blank=True, required=False, default="")
+    desc = serializers.CharField(max_length=500, allow_blank=True, required=False, default="")
+    url = serializers.CharField(max_length=2048, allow_blank=True, required=False, default="")
+
+    def validate_type(self, kind: int) -> int:
+        if kind not in USABLE:
+            raise serializers.ValidationError("应为 3 文本、6 链接、8 图片或 11 小程序")
+        return kind
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        needed = {
+            MessageType.TEXT: ("content",),
+            MessageType.LINK: ("title", "url"),
+            MessageType.IMAGE: ("url",),
+            MessageType.MINI_PROGRAM: ("title",),
+        }
+        missing = next((part for part in needed[MessageType(attrs["type"])] if not attrs[part]), None)
+        if missing:
+            raise serializers.ValidationError({missing: "该类型的消息需要填写"})
+        return attrs
+
+
+class SendDateField(MomentField):
+    """A time; or a day, which means its morning (today: that, or at once when it is past)."""
+
+    def to_internal_value(self, data: Any) -> datetime:
+        moment = super().to_internal_value(data)
+        day = parse_date(str(data))
+        if day is None:
+            return moment
+        now = timezone.localtime()
+        morning = timezone.make_aware(datetime.combine(day, MORNING))
+        return max(morning, now) if day == now.date() else morning
+
+
+class CompletedDraft(serializers.Serializer[Any]):
+    message = MassMessageContent()
+    group_ids = References(max_length=MOST_OWN_GROUPS)
+    send_date = SendDateField()
+
+
+class Draft(serializers.Serializer[MassMessageDraft]):
+    id = serializers.UUIDField()
+    content = MassMessageContent()
+
+
+class Direction(serializers.Serializer[Any]):
+    direction = serializers.ChoiceField(choices=[("up", "未来一周"), ("down", "过去一周")])
+
+
+class ListedMassMessage(serializers.Serializer[MassMessage]):
+    id = serializers.UUIDField()
+    send_date = serializers.DateTimeField(source="send_at")
+    group_counts = serializers.IntegerField(source="group_count")
+    status = serializers.IntegerField()
+
+
+class GroupInfo(serializers.Serializer[Any]):
+    id = serializers.UUIDField(source="group.id")
+    name = serializers.CharField(source="group.name")
+
+
+class MassMessageDetail(serializers.Serializer[Any]):
+    groups_info = GroupInfo(source="groups.all", many=True)
+    content = serializers.SerializerMethodField()
+    send_date = serializers.DateTimeField(source="send_at")
+
+    def get_content(self, message: MassMessage) -> list[dict[str, Any]]:
+        return [message.content]

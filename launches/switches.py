@@ -1,0 +1,58 @@
+"""Whether a group takes launches: the launch system hears of it first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+
+from accounts.models import User
+from config.errors import NotFound, OutsideFailed
+from groups.models import Group
+from groups.naming import named
+from integrations.http import OutsideError
+from integrations.launch_system import LaunchSystem
+
+
+class SwitchNotSet(OutsideFailed):
+    message = "投放开关没有设置成功,请稍后再试"
+
+
+class GroupUnknown(NotFound):
+    message = "code: 没有找到这个群"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What one group's switch shall be."""
+
+    reference: str
+    is_on: bool
+
+
+def set_switches(*, user: User, wanted: Sequence[Wanted]) -> bool:
+    """Set all of these or none; the last state. 1404 foreign or unknown group, 1101 when the launch system says no."""
+    groups = named(Group.objects.own_of(user), [one.reference for one in wanted])
+    if any(one.reference not in groups for one in wanted):
+        raise GroupUnknown
+    states = {groups[one.reference].code: one.is_on for one in wanted}  # the last word on a group counts
+    with transaction.atomic():
+        _take_turns(sorted(states))
+        _tell(states)
+        for is_on in (True, False):
+            codes = [code for code, state in states.items() if state is is_on]
+            Group.objects.active().filter(code__in=codes).update(launch_switch=is_on)
+    return wanted[-1].is_on
+
+
+def _take_turns(group_codes: Sequence[str]) -> None:
+    """So that both sides end up with the same word when two calls about a group come at once."""
+    with connection.cursor() as cursor:
+        for group_code in group_codes:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('launch_switch'), hashtext(%s))", [group_code])
+
+
+def _tell(states: dict[str, bool]) -> None:
+    try:
+        LaunchSystem.from_settings().set_switches(states)
+    except OutsideError as error:
+        raise SwitchNotSet from error

@@ -1,0 +1,1 @@
+"""The doors of launches and of mass messages."""

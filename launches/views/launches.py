@@ -1,0 +1,80 @@
+"""Launches: the launch system hands them over, users switch them and look back at them."""
+
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.authentication import signed_in
+from config.api import reading
+from config.api.actors import actor
+from config.api.fields import SwitchField
+from config.api.paging import paged
+from config.api.permissions import IsNotBlocked, IsUser, needs
+from config.api.schema import operation
+from config.api.views import OperationViews
+from config.errors import BadRequest, Code
+from config.models import Scope
+from launches import history, receiving, switches
+from launches.models import Launch
+from launches.serializers import LaunchDetail, LaunchNamed, ListedLaunch, NewLaunch, WantedSwitch
+
+MOST_SWITCHES = 500
+
+
+class ReceiveViews(OperationViews[Launch]):
+    """The launch system hands a launch over."""
+
+    permission_classes = (needs(Scope.LAUNCHES_WRITE, "launches.receive_launch"),)
+
+    @operation(
+        "群投放",
+        body=NewLaunch,
+        codes=[Code.CONFLICT],
+        description="同一 taskId 再次提交相同内容不产生变化,内容或群不同则 1409;每个群的结果都会回报给投放系统。",
+    )
+    def create(self, request: Request) -> Response:
+        given = reading.body(request, NewLaunch)
+        receiving.receive(
+            task_id=given["taskId"],
+            references=given["groupIds"],
+            items=given["content"]["items"],
+            by=actor(request),
+            at=timezone.now(),
+        )
+        return Response(None)
+
+
+class HistoryViews(OperationViews[Launch]):
+    """What went to the user's groups."""
+
+    permission_classes = (IsUser, IsNotBlocked)
+
+    @operation("投放历史", answer=ListedLaunch(many=True), paged=True)
+    def list(self, request: Request) -> Response:
+        rows = history.of_user(signed_in(request))
+        return paged(request, rows, lambda page: ListedLaunch(page, many=True).data)
+
+    @operation("投放历史详情", query=LaunchNamed, answer=LaunchDetail, codes=[Code.NOT_FOUND])
+    def show(self, request: Request) -> Response:
+        task_id = reading.query(request, LaunchNamed)["task_id"]
+        return Response(LaunchDetail(history.one(signed_in(request), task_id)).data)
+
+
+class SwitchViews(HistoryViews):
+    """One path, two things: PUT sets switches, GET is the history (as the document has it)."""
+
+    @operation(
+        "设置投放开关",
+        body=WantedSwitch,
+        or_list=True,
+        answer=SwitchField(),
+        codes=[Code.OUTSIDE_FAILED, Code.NOT_FOUND],
+        description="一个对象,或对象数组(全部生效或全部不生效);返回最后一个的状态。",
+    )
+    def update(self, request: Request) -> Response:
+        many = isinstance(request.data, list)
+        if many and not 1 <= len(request.data) <= MOST_SWITCHES:
+            raise BadRequest(f"code: 每次 1 到 {MOST_SWITCHES} 个")
+        given = reading.body(request, WantedSwitch, many=many)
+        wanted = [switches.Wanted(one["code"], one["rcv_task_flag"]) for one in (given if many else [given])]
+        return Response(int(switches.set_switches(user=signed_in(request), wanted=wanted)))

@@ -1,0 +1,70 @@
+"""The user's mass messages."""
+
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.authentication import signed_in
+from config.api import reading
+from config.api.paging import paged
+from config.api.permissions import IsNotBlocked, IsUser
+from config.api.schema import operation
+from config.api.views import OperationViews
+from config.errors import Code
+from launches import drafts, mass_messages, outcomes
+from launches.models import MassMessage
+from launches.serializers import CompletedDraft, Direction, Draft, ListedMassMessage, MassMessageDetail
+
+
+class MassMessageViews(OperationViews[MassMessage]):
+    """A draft is completed under its id, and is a mass message under that id from then on."""
+
+    permission_classes = (IsUser, IsNotBlocked)
+
+    @operation(
+        "群发消息列表页",
+        query=Direction,
+        answer=ListedMassMessage(many=True),
+        paged=True,
+        description="up 未来七天,down 过去七天。status:0 待发送,1 已发送,2 失败,3 已撤回。",
+    )
+    def list(self, request: Request) -> Response:
+        lists = {"up": mass_messages.coming, "down": mass_messages.past}
+        chosen = lists[reading.query(request, Direction)["direction"]]
+        rows = chosen(signed_in(request), at=timezone.now())
+        return paged(request, rows, lambda page: ListedMassMessage(page, many=True).data)
+
+    @operation("进入群发消息补全页面", answer=Draft, codes=[Code.NOT_FOUND], description="草稿十分钟内有效。")
+    def draft(self, request: Request, task_id: str) -> Response:
+        return Response(Draft(drafts.open_one(signed_in(request), task_id, at=timezone.now())).data)
+
+    @operation(
+        "更新群发消息",
+        body=CompletedDraft,
+        codes=[Code.NOT_FOUND, Code.CONFLICT, Code.SENSITIVE_WORD, Code.LIMIT_REACHED, Code.MINUTE_TAKEN],
+        description="send_date 为日期时在当天 9 点发送(当天已过 9 点则立即发送)。",
+    )
+    def complete(self, request: Request, task_id: str) -> Response:
+        given = reading.body(request, CompletedDraft)
+        mass_messages.complete(
+            user=signed_in(request),
+            draft_id=task_id,
+            content=given["message"],
+            references=given["group_ids"],
+            send_at=given["send_date"],
+            at=timezone.now(),
+        )
+        return Response(None)
+
+    @operation("群发消息详情", answer=MassMessageDetail, codes=[Code.NOT_FOUND])
+    def show(self, request: Request, task_id: str) -> Response:
+        return Response(MassMessageDetail(mass_messages.one(signed_in(request), task_id)).data)
+
+    @operation(
+        "群发消息撤回",
+        codes=[Code.NOT_FOUND, Code.CONFLICT],
+        description="未发送的直接取消,发送不到两分钟的逐群撤回,之后 1409。",
+    )
+    def recall(self, request: Request, task_id: str) -> Response:
+        outcomes.recall(user=signed_in(request), message_id=task_id, at=timezone.now())
+        return Response(None)

@@ -1,0 +1,176 @@
+"""Users' own messages to groups of theirs."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from accounts.models import User
+from integrations.moderation import add_words
+from launches import drafts
+from launches.models import MassMessage
+from launches.tasks import fire_mass_messages
+from robots.models import OutboxMessage
+from tests.api import ApiClient
+from tests.doors import say_everything
+from tests.factories.launches import PICTURE, TEXT, drafted, reachable, scheduled
+from tests.factories.people import GroupFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def alice() -> User:
+    return UserFactory(code="wx-alice")
+
+
+def tomorrow(hour: int = 10, minute: int = 0) -> str:
+    day = timezone.localtime() + timedelta(days=1)
+    return f"{day:%Y-%m-%d} {hour:02}:{minute:02}:00"
+
+
+def complete(user: User, *references: str, **changes: Any) -> dict[str, Any]:
+    draft_id = changes.pop("draft_id", None) or drafted(user).pk
+    body = {"message": TEXT, "group_ids": list(references), "send_date": tomorrow()} | changes
+    return ApiClient(user).put(f"/tasks/{draft_id}", body)
+
+
+def test_a_draft_shows_what_was_forwarded(alice: User):
+    draft = drafted(alice)
+    assert ApiClient(alice).get(f"/tasks/{draft.pk}")["data"] == {"id": str(draft.pk), "content": PICTURE}
+
+
+def test_a_draft_is_gone_after_ten_minutes(alice: User):
+    draft = drafted(alice, at=timezone.now() - drafts.LIFETIME)
+    assert ApiClient(alice).get(f"/tasks/{draft.pk}")["code"] == 1404
+    assert complete(alice, GroupFactory(user=alice).code, draft_id=draft.pk)["code"] == 1404
+
+
+def test_somebody_elses_draft_is_not_found(alice: User):
+    draft = drafted(UserFactory())
+    assert ApiClient(alice).get(f"/tasks/{draft.pk}")["code"] == 1404
+    assert complete(alice, GroupFactory(user=alice).code, draft_id=draft.pk)["code"] == 1404
+
+
+def test_a_completed_draft_is_a_mass_message_under_its_id(alice: User):
+    draft, group = drafted(alice), GroupFactory(user=alice)
+    assert complete(alice, group.code, draft_id=draft.pk)["code"] == 1200
+    assert MassMessage.objects.get(pk=draft.pk).groups.get().group == group
+    assert ApiClient(alice).get(f"/tasks/{draft.pk}")["code"] == 1404
+
+
+def test_completing_twice_is_a_conflict(alice: User):
+    draft, group = drafted(alice), GroupFactory(user=alice)
+    complete(alice, group.code, draft_id=draft.pk)
+    assert complete(alice, group.code, draft_id=draft.pk, send_date=tomorrow(12))["code"] == 1409
+
+
+def test_groups_are_named_by_id_or_code_in_a_list_or_with_commas(alice: User):
+    first, second = GroupFactory(user=alice), GroupFactory(wechat_owner_code="wx-alice")
+    assert complete(alice, group_ids=f"{first.pk},{second.code}")["code"] == 1200
+    assert MassMessage.objects.get().groups.count() == 2
+
+
+def test_somebody_elses_group_is_not_found(alice: User):
+    assert complete(alice, GroupFactory(user=alice).code, GroupFactory().code)["code"] == 1404
+    assert MassMessage.objects.count() == 0
+
+
+def test_a_sensitive_word_is_refused(alice: User):
+    add_words(["活动"])
+    assert complete(alice, GroupFactory(user=alice).code)["code"] == 2003
+
+
+def test_the_past_is_refused(alice: User):
+    told = complete(alice, GroupFactory(user=alice).code, send_date="2020-01-01 10:00:00")
+    assert told["code"] == 1403
+    assert "send_date" in told["description"]
+
+
+def test_a_day_means_its_morning(alice: User):
+    day = tomorrow()[:10]
+    complete(alice, GroupFactory(user=alice).code, send_date=day)
+    assert ApiClient(alice).get("/tasks/messages", direction="up")["data"][0]["send_date"] == f"{day} 09:00:00"
+
+
+@pytest.mark.parametrize(
+    ("message", "named"),
+    [
+        (TEXT | {"content": ""}, "content"),
+        (TEXT | {"type": 12}, "type"),
+        (PICTURE | {"url": ""}, "url"),
+        (TEXT | {"type": 6, "title": "x"}, "url"),
+        ({}, "type"),
+        ("x", "message"),
+    ],
+)
+def test_a_message_needs_what_its_type_needs(alice: User, message: Any, named: str):
+    told = complete(alice, GroupFactory(user=alice).code, message=message)
+    assert told["code"] == 1403
+    assert named in told["description"]
+
+
+def test_the_third_of_a_day_is_refused(alice: User):
+    group = GroupFactory(user=alice)
+    assert complete(alice, group.code, send_date=tomorrow(10))["code"] == 1200
+    assert complete(alice, group.code, send_date=tomorrow(11))["code"] == 1200
+    assert complete(alice, group.code, send_date=tomorrow(12))["code"] == 2004
+
+
+def test_a_group_has_one_a_minute_whoever_sends_it(alice: User):
+    group = GroupFactory(user=alice, wechat_owner_code="wx-bob")
+    assert complete(alice, group.code, send_date=tomorrow(10))["code"] == 1200
+    assert complete(UserFactory(code="wx-bob"), group.code, send_date=tomorrow(10))["code"] == 2005
+
+
+def test_the_lists_show_a_week_ahead_and_a_week_back(alice: User):
+    message = scheduled(alice, GroupFactory(user=alice), GroupFactory(user=alice))
+    client = ApiClient(alice)
+    row = client.get("/tasks/messages", direction="up")["data"][0]
+    assert (row["id"], row["group_counts"], row["status"]) == (str(message.pk), 2, 0)
+    assert client.get("/tasks/messages", direction="down")["data"] == []
+    with time_machine.travel(timezone.now() + timedelta(minutes=50), tick=False):
+        assert client.get("/tasks/messages", direction="up")["data"] != []
+
+
+def test_the_detail_shows_groups_and_content(alice: User):
+    group = GroupFactory(user=alice, name="好群")
+    message = scheduled(alice, group)
+    data = ApiClient(alice).get(f"/tasks/{message.pk}/message")["data"]
+    assert data["groups_info"] == [{"id": str(group.pk), "name": "好群"}]
+    assert data["content"] == [TEXT]
+
+
+def test_nobody_elses_detail(alice: User):
+    message = scheduled(alice, GroupFactory(user=alice))
+    assert ApiClient(UserFactory()).get(f"/tasks/{message.pk}/message")["code"] == 1404
+    assert ApiClient(alice).get(f"/tasks/{uuid4()}/message")["code"] == 1404
+
+
+def at_its_time(message: MassMessage, seconds: int = 1) -> datetime:
+    return message.send_at + timedelta(seconds=seconds)
+
+
+def test_when_it_is_due_each_group_gets_it_once(alice: User, sandbox: Any):
+    message = scheduled(alice, reachable(user=alice), reachable(user=alice))
+    assert fire_mass_messages() == 0
+    with time_machine.travel(at_its_time(message)):
+        assert fire_mass_messages() == 1
+        assert fire_mass_messages() == 0
+        say_everything()
+    assert OutboxMessage.objects.filter(cause=message.cause, status=1).count() == 2
+    message.refresh_from_db()
+    assert message.status == MassMessage.Status.SENT
+
+
+def test_one_that_waits_is_taken_back_and_its_place_is_free(alice: User):
+    group = reachable(user=alice)
+    message = scheduled(alice, group)
+    assert ApiClient(alice).delete(f"/tasks/{message.pk}")["code"] == 1200
+    again = scheduled(alice, group, send_at=message.send_at)
+    with time_machine.travel(at_its_time(message)):
+        assert fire_mass_messages() == 1
+    assert set(OutboxMessage.objects.values_list("cause", flat=True)) == {again.cause}

@@ -1,0 +1,99 @@
+"""What users see of launches: the switch of a group, and what went out."""
+
+from typing import Any
+
+import pytest
+
+from accounts.models import User
+from groups.models import Group
+from tests.api import ApiClient
+from tests.doors import say_everything
+from tests.factories.launches import WORDS, launched, reachable
+from tests.factories.people import GroupFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def alice() -> User:
+    return UserFactory(code="wx-alice")
+
+
+def switch(user: User, body: Any) -> dict[str, Any]:
+    return ApiClient(user).put("/launch/switch", body)
+
+
+def is_on(group: Group) -> bool:
+    return Group.objects.values_list("launch_switch", flat=True).get(pk=group.pk)
+
+
+def test_the_launch_system_is_told_first(alice: User, sandbox: Any):
+    group = GroupFactory(user=alice)
+    told = switch(alice, {"code": group.code, "rcv_task_flag": 0})
+    assert (told["code"], told["data"]) == (1200, 0)
+    assert not is_on(group)
+    assert sandbox.state.switches == {group.code: 0}
+
+
+def test_when_it_says_no_nothing_changes(alice: User, sandbox: Any):
+    group = GroupFactory(user=alice)
+    sandbox.state.note("fault", system="launch", mode="error", rate=1.0)
+    assert switch(alice, {"code": group.code, "rcv_task_flag": 0})["code"] == 1101
+    assert is_on(group)
+
+
+def test_a_list_is_set_whole_and_the_last_state_is_answered(alice: User, sandbox: Any):
+    first, second = GroupFactory(user=alice, launch_switch=False), GroupFactory(user=alice)
+    told = switch(alice, [{"code": first.code, "rcv_task_flag": 1}, {"code": str(second.pk), "rcv_task_flag": 0}])
+    assert (told["code"], told["data"]) == (1200, 0)
+    assert (is_on(first), is_on(second)) == (True, False)
+
+
+def test_a_list_with_somebody_elses_group_sets_nothing(alice: User, sandbox: Any):
+    own, theirs = GroupFactory(user=alice), GroupFactory()
+    body = [{"code": own.code, "rcv_task_flag": 0}, {"code": theirs.code, "rcv_task_flag": 0}]
+    assert switch(alice, body)["code"] == 1404
+    assert (is_on(own), is_on(theirs)) == (True, True)
+    assert sandbox.state.switches == {}
+
+
+@pytest.mark.parametrize("path", ["/launch/switch", "/launch/history"])
+def test_the_history_counts_the_users_own_groups(alice: User, sandbox: Any, path: str):
+    mine = [GroupFactory(user=alice), GroupFactory(user=alice)]
+    launch = launched(*mine, GroupFactory())
+    told = ApiClient(alice).get(path)
+    row = told["data"][0]
+    assert (row["task_id"], row["group_count"], row["send_flag"]) == (str(launch.pk), 2, 0)
+    assert told["page_info"]["total_records"] == 1
+
+
+def test_the_send_flag_is_one_when_nothing_is_left_to_send(alice: User, sandbox: Any):
+    launched(reachable(user=alice))
+    say_everything()
+    assert ApiClient(alice).get("/launch/history")["data"][0]["send_flag"] == 1
+
+
+def test_what_was_passed_over_is_no_history(alice: User):
+    launched(GroupFactory(user=alice, launch_switch=False))
+    assert ApiClient(alice).get("/launch/history")["data"] == []
+
+
+def test_the_detail_names_groups_and_content(alice: User):
+    launch = launched(GroupFactory(user=alice, name="好群"), GroupFactory(name="别人的群"))
+    data = ApiClient(alice).get("/launch/history/detail", task_id=launch.task_id)["data"]
+    assert data["groups"] == ["好群"]
+    assert data["materials"] == [{"url": None, "title": None, "filePath": None, **WORDS}]
+
+
+def test_a_launch_to_others_is_not_found(alice: User):
+    launch = launched(GroupFactory())
+    assert ApiClient(alice).get("/launch/history/detail", task_id=str(launch.pk))["code"] == 1404
+
+
+def test_the_history_takes_the_same_queries_however_long(alice: User, django_assert_num_queries):
+    group = GroupFactory(user=alice)
+    for _ in range(30):
+        launched(group)
+    client = ApiClient(alice)
+    with django_assert_num_queries(3):
+        assert len(client.get("/launch/history")["data"]) == 20
