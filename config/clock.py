@@ -18,3 +18,8 @@ def start_of(day: date) -> datetime:
 def end_of(day: date) -> datetime:
     """The first moment after `day`."""
     return start_of(day + timedelta(days=1))
+
+
+def day_named(word: str) -> date:
+    """The day that a person means on a command line: YYYY-MM-DD, or "yesterday"."""
+    return day_of(timezone.now()) - timedelta(days=1) if word == "yesterday" else date.fromisoformat(word)

@@ -292,6 +292,7 @@ WECHAT_PAY_SCENE_REPORT: list[dict[str, str]] = env.json(
         {"info_type": "奖励说明", "info_content": "群收益提现"},
     ],
 )
+WECHAT_PAY_FUND_ACCOUNT: str = env.str("WECHAT_PAY_FUND_ACCOUNT", default="OPERATION")
 WECHAT_PAY_NOTIFY_URL: str = env.str("WECHAT_PAY_NOTIFY_URL", default=f"{PUBLIC_BASE_URL}/wechat/pay/notify")
 WECHAT_PAY_TIMEOUT: float = env.float("WECHAT_PAY_TIMEOUT", default=10.0)
 

@@ -23,7 +23,7 @@ from integrations.wechat_pay import BadSignature, BillState, TransferBill, WeCha
 from robots import outbox
 from robots.friendships import latest_robot_of
 
-__all__ = ["BadSignature", "adapter", "query_next", "send_next", "take_notify"]
+__all__ = ["BadSignature", "adapter", "decide", "query_next", "send_next", "take_notify"]
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ def _send(payout: Payout, pay: WeChatPay, at: datetime) -> None:
             out_bill_no=payout.withdrawal.out_bill_no,
             openid=payout.open_id,
             app_id=payout.app_id,
-            amount_fen=_fen(payout.withdrawal.amount),
+            amount_fen=fen(payout.withdrawal.amount),
             remark=REMARK,
         )
     except Refused as error:
@@ -237,7 +237,7 @@ def take_bill(bill: TransferBill, *, at: datetime) -> None:
 
 def _is_not_ours(bill: TransferBill, payout: Payout, at: datetime) -> bool:
     """Our number, not sent yet or with another amount: no call of ours made that. People have to look."""
-    as_sent = payout.state != State.PREPARED and bill.amount_fen in (None, _fen(payout.withdrawal.amount))
+    as_sent = payout.state != State.PREPARED and bill.amount_fen in (None, fen(payout.withdrawal.amount))
     if as_sent:
         return False
     logger.critical("Bill %s at WeChat Pay is not as we sent it (%s fen)", bill.out_bill_no, bill.amount_fen)
@@ -298,5 +298,6 @@ def take_notify(headers: Mapping[str, str], body: bytes, *, at: datetime, pay: W
     take_bill((pay or WeChatPay.from_settings()).read_notify(headers, body), at=at)
 
 
-def _fen(amount: Decimal) -> int:
+def fen(amount: Decimal) -> int:
+    """Yuan in fen."""
     return int(amount * 100)

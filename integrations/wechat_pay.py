@@ -5,15 +5,21 @@ signed them. https://pay.weixin.qq.com/doc/v3/merchant/4012711988
 """
 
 import base64
+import csv
+import hashlib
+import io
 import json
 import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from cryptography.exceptions import InvalidSignature, InvalidTag
@@ -27,12 +33,22 @@ from integrations.http import OutcomeUnknown, OutsideError, Refused, json_of, se
 
 SYSTEM = "pay"
 BILLS = "/v3/fund-app/mch-transfer/transfer-bills"
+FUND_FLOW = "/v3/bill/fundflowbill"
 REAL_NAME_FROM_FEN = 200_000
 CLOCK_TOLERANCE_SECONDS = 300
 # Errors after which the bill certainly does not exist under this number. Whatever is not listed,
 # new codes included, says nothing about it: the same number is asked about, never replaced.
 CERTAIN = frozenset(
-    {"PARAM_ERROR", "INVALID_REQUEST", "NO_AUTH", "NOT_ENOUGH", "ACCOUNT_ERROR", "NOT_FOUND", "SIGN_ERROR"}
+    {
+        "PARAM_ERROR",
+        "INVALID_REQUEST",
+        "NO_AUTH",
+        "NOT_ENOUGH",
+        "ACCOUNT_ERROR",
+        "NOT_FOUND",
+        "SIGN_ERROR",
+        "NO_STATEMENT_EXIST",
+    }
 )
 
 
@@ -60,6 +76,14 @@ class TransferBill:
     amount_fen: int | None = None
 
 
+@dataclass(frozen=True)
+class Flow:
+    """One line of a day's fund flow: what left the merchant account (or, negative, came back) for a transfer."""
+
+    out_bill_no: str
+    left_fen: int
+
+
 class BadSignature(OutsideError):
     """Not from WeChat Pay, or changed on the way."""
 
@@ -81,6 +105,7 @@ class Merchant:
     notify_url: str
     scene_id: str
     scene_report: list[dict[str, str]]
+    fund_account: str
 
 
 def signing_words(*parts: str) -> bytes:
@@ -107,6 +132,7 @@ class WeChatPay:
             notify_url=settings.WECHAT_PAY_NOTIFY_URL,
             scene_id=settings.WECHAT_PAY_SCENE_ID,
             scene_report=settings.WECHAT_PAY_SCENE_REPORT,
+            fund_account=settings.WECHAT_PAY_FUND_ACCOUNT,
         )
         return cls(settings.WECHAT_PAY_BASE_URL, merchant, settings.WECHAT_PAY_TIMEOUT)
 
@@ -152,6 +178,30 @@ class WeChatPay:
             return self._bill(told, str(told["out_bill_no"]))
         except (ValueError, KeyError, TypeError, InvalidTag) as error:
             raise BadSignature from error
+
+    def fund_flow(self, day: date) -> list[Flow]:
+        """The transfers on that day's bill of the account that they are paid from; none when there is no bill.
+
+        WeChat Pay makes the bill of a day on the next morning. Its answer signs the file's hash.
+        """
+        query = f"{FUND_FLOW}?bill_date={day:%Y-%m-%d}&account_type={self.merchant.fund_account}"
+        try:
+            told = self._call("GET", query)
+        except Refused as error:
+            if error.code == "NO_STATEMENT_EXIST":
+                return []
+            raise
+        return read_fund_flow(self._file(str(told.get("download_url")), str(told.get("hash_value"))))
+
+    def _file(self, url: str, sha1: str) -> bytes:
+        """From our own base URL, whatever host is named: the signed request goes nowhere else."""
+        parts = urlsplit(url)
+        path = f"{parts.path}?{parts.query}"
+        headers = {"Authorization": self._authorization("GET", path, b""), "Accept": "*/*"}
+        raw = send(SYSTEM, "GET", self.base_url + path, timeout=self.timeout * 6, headers=headers).content
+        if hashlib.sha1(raw).hexdigest() != sha1.lower():  # noqa: S324 - WeChat Pay's choice
+            raise BadSignature
+        return raw
 
     @cached_property
     def _private_key(self) -> RSAPrivateKey:
@@ -233,6 +283,21 @@ class WeChatPay:
             fail_reason=str(told.get("fail_reason") or ""),
             amount_fen=told["transfer_amount"] if isinstance(told.get("transfer_amount"), int) else None,
         )
+
+
+def read_fund_flow(raw: bytes) -> list[Flow]:
+    """The transfers in a fund-flow file: CSV with a backtick before each value, and a summary at the end."""
+    lines = csv.reader(io.StringIO(raw.decode("utf-8-sig")))
+    header = [name.strip() for name in next(lines, [])]
+    flows = []
+    for cells in lines:
+        line = dict(zip(header, (cell.strip().lstrip("`") for cell in cells), strict=False))
+        if not {"收支类型", "业务凭证号", "收支金额(元)"} <= set(line):
+            break  # the summary
+        if "转账" in line.get("业务名称", "") + line.get("业务类型", ""):
+            fen = int(Decimal(line["收支金额(元)"]) * 100)
+            flows.append(Flow(line["业务凭证号"], fen if line["收支类型"] == "支出" else -fen))
+    return flows
 
 
 def _refusal(code: str, message: str) -> OutsideError:

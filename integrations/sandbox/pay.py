@@ -1,6 +1,7 @@
 """Plays WeChat Pay: verifies our signatures, signs its own answers and notifies, pays a number once."""
 
 import base64
+import hashlib
 import json
 import re
 import secrets
@@ -19,17 +20,33 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from integrations.sandbox.server import Call, Reply
 from integrations.sandbox.state import Fact, State
-from integrations.wechat_pay import BILLS, signing_words
+from integrations.wechat_pay import BILLS, CLOCK_TOLERANCE_SECONDS, FUND_FLOW, signing_words
 
 ENDED = ("SUCCESS", "FAIL", "CANCELLED")
+DOWNLOAD = "/v3/billdownload/file"
+_FLOW_HEADER = [
+    "记账时间",
+    "微信支付业务单号",
+    "资金流水单号",
+    "业务名称",
+    "业务类型",
+    "收支类型",
+    "收支金额(元)",
+    "账户结余(元)",
+    "资金变更提交申请人",
+    "备注",
+    "业务凭证号",
+]
+_FLOW_SUMMARY = ["资金流水总笔数", "收入笔数", "收入金额", "支出笔数", "支出金额"]
 _BY_NUMBER = re.compile(rf"{BILLS}/out-bill-no/([^/]+)(/cancel)?")
 
 
 class PayPlayer:
     """`state.next_bill` says how the next bills turn out; the control side moves one that waits."""
 
-    def __init__(self, state: State, keys: Path, api_v3_key: str) -> None:
+    def __init__(self, state: State, keys: Path, api_v3_key: str, *, mch_id: str, cert_serial: str) -> None:
         self.state, self.api_v3_key = state, api_v3_key
+        self.mch_id, self.cert_serial = mch_id, cert_serial
         own = serialization.load_pem_private_key((keys / "platform_key.pem").read_bytes(), None)
         theirs = serialization.load_pem_public_key((keys / "merchant_public.pem").read_bytes())
         if not isinstance(own, RSAPrivateKey) or not isinstance(theirs, RSAPublicKey):
@@ -37,7 +54,7 @@ class PayPlayer:
         self.own_key, self.merchant_key = own, theirs
 
     def owns(self, call: Call) -> bool:
-        return call.path.startswith(BILLS)
+        return call.path.startswith((BILLS, FUND_FLOW, DOWNLOAD))
 
     def __call__(self, call: Call) -> Reply | None:
         if not self.owns(call):
@@ -45,9 +62,33 @@ class PayPlayer:
         if not self._signed_by_merchant(call):
             return self._answer({"code": "SIGN_ERROR", "message": "签名错误"}, 401)
         with self.state.lock:
+            if call.path == FUND_FLOW:
+                return self._bill_of_day(call)
+            if call.path == DOWNLOAD:
+                return Reply(self._fund_flow(call.query["token"]), content_type="text/plain; charset=utf-8")
             if call.path == BILLS:
                 return self._create(call.json)
             return self._by_number(call)
+
+    def _bill_of_day(self, call: Call) -> Reply:
+        """Where the day's fund flow is, and its hash; the token is the day."""
+        day = call.query["bill_date"]
+        raw = self._fund_flow(day)
+        url = f"http://{call.headers['Host']}{DOWNLOAD}?token={day}"
+        return self._answer({"hash_type": "SHA1", "hash_value": hashlib.sha1(raw).hexdigest(), "download_url": url})  # noqa: S324
+
+    def _fund_flow(self, day: str) -> bytes:
+        """What left the merchant account on that day, as the file shows it."""
+        paid = [bill for bill in self.state.bills.values() if bill.get("paid_at", "").startswith(day)]
+        rows = [_FLOW_HEADER] + [
+            [bill["paid_at"], bill["transfer_bill_no"], bill["transfer_bill_no"], "商家转账", "转账", "支出"]
+            + [f"{bill['amount'] / 100:.2f}", "0.00", "system", "", bill["out_bill_no"]]
+            for bill in paid
+        ]
+        total = f"{sum(bill['amount'] for bill in paid) / 100:.2f}"
+        rows += [_FLOW_SUMMARY, [str(len(paid)), "0", "0.00", str(len(paid)), total]]
+        marked = [row if row in (_FLOW_HEADER, _FLOW_SUMMARY) else [f"`{cell}" for cell in row] for row in rows]
+        return ("\ufeff" + "\r\n".join(",".join(row) for row in marked) + "\r\n").encode()
 
     def _by_number(self, call: Call) -> Reply:
         match = _BY_NUMBER.fullmatch(call.path)
@@ -117,9 +158,11 @@ class PayPlayer:
         try:
             signed = base64.b64decode(parts.get("signature", ""))
             self.merchant_key.verify(signed, words, padding.PKCS1v15(), hashes.SHA256())
+            is_fresh = abs(time.time() - int(parts.get("timestamp", ""))) <= CLOCK_TOLERANCE_SECONDS
         except (InvalidSignature, ValueError):
             return False
-        return scheme == "WECHATPAY2-SHA256-RSA2048"
+        is_known = (parts.get("mchid"), parts.get("serial_no")) == (self.mch_id, self.cert_serial)
+        return is_known and is_fresh and scheme == "WECHATPAY2-SHA256-RSA2048"
 
     def _signed(self, raw: bytes) -> dict[str, str]:
         stamp, nonce = str(int(time.time())), secrets.token_hex(16)

@@ -50,6 +50,8 @@ class State:
     def note(self, kind: str, **fact: Any) -> None:
         """Apply a fact and keep it. Call with `lock` held."""
         fact["kind"] = kind
+        if kind == "bill":
+            fact["noted_at"] = now()
         _APPLY[kind](self, fact)
         with self.journal.open("a") as file:
             file.write(json.dumps(fact, ensure_ascii=False) + "\n")
@@ -77,6 +79,8 @@ def _bill(state: State, fact: Fact) -> None:
     known = state.bills.setdefault(fact["out_bill_no"], {"requests": 0})
     known.update({k: v for k, v in fact.items() if k not in ("kind", "asked")})
     known["requests"] += fact.get("asked", 0)
+    if known.get("state") == "SUCCESS":
+        known.setdefault("paid_at", fact.get("noted_at", now()))
 
 
 def _bound(state: State, fact: Fact) -> None:

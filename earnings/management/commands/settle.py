@@ -1,25 +1,20 @@
 """`manage.py settle --date`: pay a day that is over, or see what it would pay."""
 
-from datetime import date, timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from config.clock import day_of
+from config.clock import day_named
 from config.errors import Refusal
 from earnings import settlement
-
-
-def _day(word: str) -> date:
-    return day_of(timezone.now()) - timedelta(days=1) if word == "yesterday" else date.fromisoformat(word)
 
 
 class Command(BaseCommand):
     help = "Settle one day (Shanghai time). A day that is settled already stays as it is."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--date", required=True, type=_day, help="YYYY-MM-DD or 'yesterday'")
+        parser.add_argument("--date", required=True, type=day_named, help="YYYY-MM-DD or 'yesterday'")
         parser.add_argument("--dry-run", action="store_true", help="show what it would pay, keep nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -43,7 +43,13 @@ def make_sandbox(port: int, app_url: str) -> Sandbox:
     ensure_keys(keys)
     state = State(settings.RUN_DIR / "sandbox.jsonl")
     poster = EventPoster(app_url, os.environ.get("SANDBOX_API_KEY", ""))
-    pay = PayPlayer(state, keys, settings.WECHAT_PAY_API_V3_KEY)
+    pay = PayPlayer(
+        state,
+        keys,
+        settings.WECHAT_PAY_API_V3_KEY,
+        mch_id=settings.WECHAT_PAY_MCH_ID,
+        cert_serial=settings.WECHAT_PAY_CERT_SERIAL,
+    )
     players: list[tuple[str, Player]] = [
         ("control", ControlPlayer(state, pay)),
         ("gateway", GatewayPlayer(state, poster, f"http://127.0.0.1:{port}")),

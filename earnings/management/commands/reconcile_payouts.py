@@ -1,0 +1,39 @@
+"""`manage.py reconcile_payouts --date`: our payouts of a day against WeChat Pay's."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+from tqdm import tqdm
+
+from config.clock import day_named
+from earnings import reconciliation
+from integrations.http import OutsideError
+
+COULD_NOT_ASK = 2
+
+
+class Command(BaseCommand):
+    help = (
+        "Compare the payouts of one day (Shanghai time) with WeChat Pay's bills and list every difference. "
+        "Exits with 1 when there are some, with 2 when WeChat Pay could not be asked. Changes nothing."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--date", required=True, type=day_named, help="YYYY-MM-DD or 'yesterday'")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            report = reconciliation.compare(
+                options["date"],
+                at=timezone.now(),
+                each=lambda payouts: tqdm(payouts, disable=None, unit="payout", file=self.stderr),
+            )
+        except OutsideError as error:
+            raise CommandError(f"WeChat Pay could not be asked: {error}", returncode=COULD_NOT_ASK) from error
+        for difference in report.differences:
+            self.stdout.write(f"  {difference.out_bill_no}: {difference.what}")
+        told = f"{report.day}: {report.payout_count} payouts, {report.flow_count} lines of WeChat Pay's bill"
+        if report.differences:
+            raise CommandError(f"{told}, {len(report.differences)} differences.")
+        self.stdout.write(f"{told}, no difference.")

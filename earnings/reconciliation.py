@@ -1,0 +1,122 @@
+"""Comparing our payouts of a day with what WeChat Pay has: its fund-flow bill, and each bill as it stands.
+
+The fund flow shows every transfer that money left for, ours or not, with its amount. How a bill stands is asked bill
+by bill, which also tells of those for which no money left. Bills are told about for 30 days; for an older day only
+the fund flow is compared.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from django.db.models import Q
+
+from config.clock import end_of, start_of
+from config.lookups import as_uuid
+from earnings.models import Payout
+from earnings.payouts import ASK_FOR, NOT_FOUND, adapter, fen
+from integrations.http import Refused
+from integrations.wechat_pay import BillState, TransferBill, WeChatPay
+
+State = Payout.State
+_AGREES: dict[State, set[str | None]] = {
+    State.SUCCEEDED: {BillState.SUCCESS},
+    State.FAILED: {BillState.FAIL, BillState.CANCELLED, None},
+    State.WITHDRAWN: {None},
+    State.PREPARED: {None},
+}
+_ENDS: set[str | None] = {BillState.SUCCESS, BillState.FAIL, BillState.CANCELLED, None}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One number about which the two books do not say the same."""
+
+    out_bill_no: str
+    what: str
+
+
+@dataclass
+class Report:
+    """What was compared and where the books differ."""
+
+    day: date
+    payout_count: int = 0
+    flow_count: int = 0
+    differences: list[Difference] = field(default_factory=list)
+
+
+def compare(
+    day: date,
+    *,
+    at: datetime,
+    pay: WeChatPay | None = None,
+    each: Callable[[list[Payout]], Iterable[Payout]] = iter,
+) -> Report:
+    """Compare a day; OutsideError when WeChat Pay cannot be asked. `each` may show how far it is."""
+    pay = pay or adapter()
+    left = _left_by_number(pay, day)
+    payouts = _payouts_of(day, left)
+    report = Report(day, payout_count=len(payouts), flow_count=len(left))
+    ours = {payout.withdrawal.out_bill_no for payout in payouts}
+    report.differences += [
+        Difference(number, f"微信支付有这笔转账({gone} 分),我们没有")
+        for number, gone in left.items()
+        if number not in ours
+    ]
+    can_ask = at - start_of(day) < ASK_FOR
+    for payout in each(payouts):
+        report.differences += _flow_differs(payout, left, can_ask=can_ask)
+        if can_ask:
+            report.differences += _bill_differs(payout, _bill(pay, payout))
+    return report
+
+
+def _left_by_number(pay: WeChatPay, day: date) -> dict[str, int]:
+    """What left for each number that day, in fen, less what came back."""
+    left: dict[str, int] = {}
+    for flow in pay.fund_flow(day):
+        left[flow.out_bill_no] = left.get(flow.out_bill_no, 0) + flow.left_fen
+    return left
+
+
+def _payouts_of(day: date, left: dict[str, int]) -> list[Payout]:
+    """Ours that were sent or ended that day, and those that the fund flow names."""
+    that_day = (start_of(day), end_of(day))
+    named = [found for number in left if (found := as_uuid(number)) and found.hex == number]
+    wanted = Q(sent_at__range=that_day) | Q(ended_at__range=that_day) | Q(pk__in=named)
+    return list(Payout.objects.filter(wanted).select_related("withdrawal").order_by("created_at", "pk"))
+
+
+def _bill(pay: WeChatPay, payout: Payout) -> TransferBill | None:
+    """How it stands at WeChat Pay; None when it has no such bill."""
+    try:
+        return pay.query(payout.withdrawal.out_bill_no)
+    except Refused as error:
+        if error.code == NOT_FOUND:
+            return None
+        raise
+
+
+def _flow_differs(payout: Payout, left: dict[str, int], *, can_ask: bool) -> list[Difference]:
+    number, amount = payout.withdrawal.out_bill_no, fen(payout.withdrawal.amount)
+    told = left.get(number)
+    if told and told != amount:
+        return [Difference(number, f"金额不同:微信支付 {told} 分,我们 {amount} 分")]
+    if told and payout.state in (State.FAILED, State.WITHDRAWN, State.PREPARED):
+        return [Difference(number, f"微信支付已付出 {told} 分,我们是“{payout.get_state_display()}”")]
+    if not told and not can_ask and payout.state == State.SUCCEEDED:
+        return [Difference(number, "我们记为成功,微信支付当天账单里没有")]
+    return []
+
+
+def _bill_differs(payout: Payout, bill: TransferBill | None) -> list[Difference]:
+    number, amount = payout.withdrawal.out_bill_no, fen(payout.withdrawal.amount)
+    if bill is not None and bill.amount_fen not in (None, amount):
+        return [Difference(number, f"金额不同:微信支付 {bill.amount_fen} 分,我们 {amount} 分")]
+    told = bill.state if bill else None
+    state = State(payout.state)
+    agrees = told in _AGREES[state] if state in _AGREES else told not in _ENDS
+    if agrees:
+        return []
+    return [Difference(number, f"状态不同:微信支付 {told or '没有这笔转账'},我们“{payout.get_state_display()}”")]

@@ -1,0 +1,147 @@
+"""Our payouts of a day against WeChat Pay's book: whatever differs is found, and nothing is changed."""
+
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+import time_machine
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from earnings import withdrawals
+from earnings.models import Payout, Withdrawal
+from earnings.tasks import send_payouts
+from integrations.wechat_pay import FUND_FLOW, BadSignature, WeChatPay, read_fund_flow
+from tests.factories.money import ask, give
+from tests.factories.people import UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def approve(yuan: str = "20") -> Withdrawal:
+    user = UserFactory(phone=f"138{Withdrawal.objects.count():08}")
+    give(user, yuan)
+    withdrawal = ask(user, yuan)
+    withdrawals.approve([withdrawal.pk], by="root", at=timezone.now())
+    return withdrawal
+
+
+@pytest.fixture
+def paid(sandbox) -> Withdrawal:
+    withdrawal = approve()
+    send_payouts()
+    return withdrawal
+
+
+def reconcile() -> str:
+    """What the command says about today; with its exit status when that is not 0."""
+    said = StringIO()
+    try:
+        call_command("reconcile_payouts", f"--date={timezone.localdate()}", stdout=said, stderr=StringIO())
+    except CommandError as error:
+        return f"{said.getvalue()}{error} [{error.returncode}]"
+    return said.getvalue()
+
+
+def test_books_that_agree(paid, sandbox):
+    sandbox.state.note("next_bill", next_state="FAIL")
+    approve("50")
+    send_payouts()
+    assert "2 payouts, 1 lines of WeChat Pay's bill, no difference." in reconcile()
+
+
+def test_a_day_without_payouts_agrees(sandbox):
+    assert "0 payouts, 0 lines of WeChat Pay's bill, no difference." in reconcile()
+
+
+def test_a_bill_that_we_do_not_have_is_found(paid, sandbox):
+    foreign = {"openid": "open-x", "amount": 777, "transfer_bill_no": "1", "state": "SUCCESS"}
+    sandbox.state.note("bill", out_bill_no="f" * 32, **foreign)
+    assert f"{'f' * 32}: 微信支付有这笔转账(777 分),我们没有" in reconcile()
+    assert "1 differences. [1]" in reconcile()
+
+
+def test_a_bill_that_wechat_pay_does_not_have_is_found(paid, sandbox):
+    sandbox.state.bills.clear()
+    assert "状态不同:微信支付 没有这笔转账,我们“成功”" in reconcile()
+
+
+def test_an_amount_that_differs_is_found(paid, sandbox):
+    sandbox.state.note("bill", out_bill_no=paid.pk.hex, amount=2001)
+    assert "金额不同:微信支付 2001 分,我们 2000 分" in reconcile()
+
+
+@pytest.mark.parametrize("state", ["FAIL", "PROCESSING", "WAIT_USER_CONFIRM"])
+def test_a_state_that_differs_is_found(paid, sandbox, state: str):
+    sandbox.state.note("bill", out_bill_no=paid.pk.hex, state=state)
+    assert f"状态不同:微信支付 {state},我们“成功”" in reconcile()
+
+
+def test_paid_there_and_failed_here_is_found(sandbox):
+    withdrawal = approve()
+    sandbox.state.note("next_bill", next_state="FAIL")
+    send_payouts()
+    sandbox.state.note("bill", out_bill_no=withdrawal.pk.hex, state="SUCCESS")
+    assert "微信支付已付出 2000 分,我们是“失败”" in reconcile()
+
+
+def test_what_ended_there_and_not_here_is_found(sandbox):
+    withdrawal = approve()
+    sandbox.state.note("next_bill", next_state="PROCESSING")
+    send_payouts()
+    assert "no difference" in reconcile()
+    sandbox.state.note("bill", out_bill_no=withdrawal.pk.hex, state="SUCCESS")
+    assert "状态不同:微信支付 SUCCESS,我们“结果待查”" in reconcile()
+
+
+def test_an_old_day_is_compared_by_its_bill_alone(paid, sandbox):
+    with time_machine.travel(timezone.now() + timedelta(days=40)):
+        day = timezone.localdate() - timedelta(days=40)
+        sandbox.state.note("bill", out_bill_no=paid.pk.hex, state="PROCESSING")
+        call_command("reconcile_payouts", f"--date={day}", stdout=StringIO(), stderr=StringIO())
+        sandbox.state.bills.clear()
+        with pytest.raises(CommandError, match="1 differences"):
+            call_command("reconcile_payouts", f"--date={day}", stdout=StringIO(), stderr=StringIO())
+
+
+def test_wechat_pay_being_away_is_no_difference(paid, settings):
+    settings.WECHAT_PAY_BASE_URL = "http://127.0.0.1:1"
+    assert "could not be asked" in reconcile()
+    assert "[2]" in reconcile()
+
+
+def test_a_file_that_was_changed_on_the_way_is_not_believed(paid, sandbox):
+    """Somebody in between adds a bill after the hash was signed."""
+    pay = WeChatPay.from_settings()
+    told = pay._call("GET", f"{FUND_FLOW}?bill_date={timezone.localdate()}&account_type=OPERATION")
+    sandbox.state.note("bill", out_bill_no="e" * 32, amount=1, transfer_bill_no="1", state="SUCCESS")
+    with pytest.raises(BadSignature):
+        pay._file(told["download_url"], told["hash_value"])
+
+
+def test_reconciling_changes_nothing(paid, sandbox):
+    before = list(Payout.objects.values())
+    sandbox.state.note("bill", out_bill_no=paid.pk.hex, state="FAIL")
+    reconcile()
+    assert list(Payout.objects.values()) == before
+
+
+def test_a_fund_flow_file_is_read_as_wechat_pay_writes_it():
+    """Two transfers, one of which came back; a fee that is none of ours; the summary."""
+    lines = [
+        "记账时间,微信支付业务单号,资金流水单号,业务名称,业务类型,收支类型,收支金额(元),账户结余(元),资金变更提交申请人,备注,业务凭证号",
+        "`2026-11-23 10:00:00,`1,`2,`商家转账,`转账,`支出,`20.00,`80.00,`system,`,`" + "a" * 32,
+        "`2026-11-23 10:01:00,`1,`3,`商家转账,`转账,`支出,`0.29,`79.71,`system,`,`" + "b" * 32,
+        "`2026-11-23 11:00:00,`1,`4,`商家转账,`转账退回,`收入,`0.29,`80.00,`system,`,`" + "b" * 32,
+        "`2026-11-23 12:00:00,`1,`5,`交易手续费,`扣除交易手续费,`支出,`1.00,`79.00,`system,`,`x",
+        "资金流水总笔数,收入笔数,收入金额,支出笔数,支出金额",
+        "`4,`1,`0.29,`3,`21.29",
+    ]
+    flows = read_fund_flow(("\ufeff" + "\r\n".join(lines)).encode())
+    assert [(flow.out_bill_no[0], flow.left_fen) for flow in flows] == [("a", 2000), ("b", 29), ("b", -29)]
+
+
+def test_the_adapter_asks_for_the_day(paid, sandbox):
+    [flow] = WeChatPay.from_settings().fund_flow(timezone.localdate())
+    assert (flow.out_bill_no, flow.left_fen) == (paid.pk.hex, 2000)
+    assert WeChatPay.from_settings().fund_flow(timezone.localdate() - timedelta(days=1)) == []
