@@ -236,6 +236,8 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(RUN_DIR / "beat-schedule")
 # --- Rules with a number in them ---------------------------------------------------------------
 
 ROBOT_MESSAGES_PER_MINUTE: int = env.int("ROBOT_MESSAGES_PER_MINUTE", default=20)
+# Threads of one worker that handle gateway events at the same time.
+INBOX_THREADS: int = env.int("INBOX_THREADS", default=2)
 KEYWORD_NEEDS_MENTION: bool = env.bool("KEYWORD_NEEDS_MENTION", default=False)
 SENDER_CONCURRENCY: int = env.int("SENDER_CONCURRENCY", default=16)
 

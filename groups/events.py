@@ -1,9 +1,11 @@
 """What groups hear of gateway events."""
 
+from collections.abc import Mapping, Sequence
+
 from accounts.models import User
 from groups import binding, cancelling, members, messages, replacing, welcome
 from groups.models import CancelReason, Group
-from integrations.events import BadEvent, Event, EventIgnored, subscribe, word
+from integrations.events import BadEvent, Event, EventIgnored, subscribe, subscribe_in_bulk, word
 from robots import outbox
 from robots.events import moment, robot_named
 from robots.models import Robot
@@ -123,21 +125,37 @@ def on_leave(event: Event) -> None:
     members.leave(group=group, code=word(event.body, "user_id"), at=moment(event, "join_time"))
 
 
-@subscribe("group_message")
-def on_message(event: Event) -> None:
-    """Kept for a week; a mention is passed on."""
-    group, told = _group(word(event.body, "group_id")), event.body
-    message = messages.keep(
-        group=group,
-        sender_code=word(told, "user_id"),
-        message_no=word(told, "message_no", needed=False),
-        told=told,
+@subscribe_in_bulk("group_message")
+def on_messages(events: Sequence[Event]) -> Mapping[str, str]:
+    """Kept for a week; mentions are passed on."""
+    heard, ignored = _heard(events)
+    groups = messages.served(message.group_code for message in heard)
+    ours = [message for message in heard if message.group_code in groups]
+    new = messages.keep(ours, groups, at=max(event.received_at for event in events)) if ours else set()
+    ignored |= {message.event_id: "群未绑定" for message in heard if message.group_code not in groups}
+    return ignored | {message.event_id: "消息已收到过" for message in ours if message.event_id not in new}
+
+
+def _heard(events: Sequence[Event]) -> tuple[list[messages.Heard], dict[str, str]]:
+    """The messages, and why those that are none are ignored."""
+    heard, ignored = [], {}
+    for event in events:
+        try:
+            heard.append(_message(event))
+        except BadEvent as reason:
+            ignored[event.event_id] = str(reason)
+    return heard, ignored
+
+
+def _message(event: Event) -> messages.Heard:
+    return messages.Heard(
+        event_id=event.event_id,
+        group_code=word(event.body, "group_id"),
+        sender_code=word(event.body, "user_id"),
+        message_no=word(event.body, "message_no", needed=False),
+        told=event.body,
         sent_at=moment(event, "send_time"),
     )
-    if message is None:
-        raise EventIgnored("消息已收到过")
-    if hasattr(message, "mention"):
-        messages.tell_owner(group=group, cause=f"mention:{message.pk}", at=event.received_at)
 
 
 @subscribe("abnormal_robot")

@@ -1,11 +1,15 @@
 """What is said in groups: kept for a week; who is mentioned is told, at most every five minutes per group."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID, uuid4
 
+import orjson
 from django.conf import settings
+from django.db import connection
 from django.db.models import Q, QuerySet
 
 from accounts.models import User
@@ -22,6 +26,13 @@ TOLD_EVERY = timedelta(minutes=5)
 SHOWN_FOR = timedelta(days=3)
 AROUND = 20
 
+_KEEP = """
+INSERT INTO groups_groupmessage (id, group_id, message_no, sender_code, is_robot, content, sent_at)
+SELECT * FROM jsonb_to_recordset(%s::jsonb) AS told(
+    id uuid, group_id uuid, message_no text, sender_code text, is_robot boolean, content jsonb, sent_at timestamptz)
+ON CONFLICT DO NOTHING RETURNING id
+"""
+
 
 class RobotGone(NotFound):
     message = "这个群里没有可用的机器人,不能回复"
@@ -31,32 +42,78 @@ class MemberUnknown(NotFound):
     message = "mem_code: 群里没有这个成员"
 
 
-def keep(
-    *,
-    group: Group,
-    sender_code: str,
-    message_no: str,
-    told: Mapping[str, Any],
-    sent_at: datetime,
-) -> GroupMessage | None:
-    """Keep one message and note the mention in it; None when it was told before."""
-    is_robot = is_true(told.get("is_robot")) or sender_code == group.robot.code
-    message = GroupMessage(
-        group=group,
-        sender_code=sender_code,
-        message_no=message_no,
-        is_robot=is_robot,
-        content=parts_of(told),
-        sent_at=sent_at,
+@dataclass(frozen=True)
+class Heard:
+    """One message in a group, as the gateway told it in the event `event_id`."""
+
+    event_id: str
+    group_code: str
+    sender_code: str
+    message_no: str
+    told: Mapping[str, Any]
+    sent_at: datetime
+
+
+@dataclass(frozen=True)
+class Served:
+    """What a message needs to know of the group it was said in."""
+
+    pk: UUID
+    robot_code: str
+    owner_codes: frozenset[str]  # of whom a mention is one of the owner's
+
+    def is_robot(self, message: Heard) -> bool:
+        return is_true(message.told.get("is_robot")) or message.sender_code == self.robot_code
+
+    def is_mentioned_in(self, message: Heard) -> bool:
+        named = codes_in(message.told.get("at_users"))
+        is_everybody = is_true(message.told.get("all")) or EVERYBODY in named
+        return not self.is_robot(message) and (is_everybody or not self.owner_codes.isdisjoint(named))
+
+
+def served(group_codes: Iterable[str]) -> dict[str, Served]:
+    """The active groups among these, by code."""
+    facts = Group.objects.active().filter(code__in=set(group_codes))
+    rows = facts.values_list("code", "pk", "robot__code", "user__code", "wechat_owner_code")
+    return {
+        code: Served(pk, robot, frozenset(filter(None, (robot, user, owner))))
+        for code, pk, robot, user, owner in rows
+    }
+
+
+def keep(heard: Sequence[Heard], groups: Mapping[str, Served], *, at: datetime) -> set[str]:
+    """Keep these messages of active groups, and pass their mentions on; event_ids of those not told before."""
+    ids = {uuid4(): message for message in heard}
+    rows = [_row(pk, message, groups[message.group_code]) for pk, message in ids.items()]
+    with connection.cursor() as cursor:
+        cursor.execute(_KEEP, [orjson.dumps(rows).decode()])
+        new = {pk: ids[pk] for (pk,) in cursor.fetchall()}
+    _note_mentions({pk: one for pk, one in new.items() if groups[one.group_code].is_mentioned_in(one)}, groups, at)
+    return {message.event_id for message in new.values()}
+
+
+def _row(pk: UUID, message: Heard, group: Served) -> dict[str, Any]:
+    return {
+        "id": pk,
+        "group_id": group.pk,
+        "message_no": message.message_no,
+        "sender_code": message.sender_code,
+        "is_robot": group.is_robot(message),
+        "content": parts_of(message.told),
+        "sent_at": message.sent_at,
+    }
+
+
+def _note_mentions(found: Mapping[UUID, Heard], groups: Mapping[str, Served], at: datetime) -> None:
+    if not found:
+        return
+    owned = {pk: groups[message.group_code].pk for pk, message in found.items()}
+    Mention.objects.bulk_create(
+        Mention(message_id=pk, group_id=owned[pk], mentioned_at=message.sent_at) for pk, message in found.items()
     )
-    GroupMessage.objects.bulk_create([message], ignore_conflicts=True)
-    if not GroupMessage.objects.filter(pk=message.pk).exists():
-        return None
-    at_users = codes_in(told.get("at_users"))
-    is_everybody = is_true(told.get("all")) or EVERYBODY in at_users
-    if not is_robot and (is_everybody or _owners_of(group) & set(at_users)):
-        Mention.objects.create(message=message, group=group, mentioned_at=sent_at)
-    return message
+    rows = Group.objects.select_related("robot", "user").in_bulk(set(owned.values()))
+    for pk in found:
+        tell_owner(group=rows[owned[pk]], cause=f"mention:{pk}", at=at)
 
 
 def _owners_of(group: Group) -> set[str]:

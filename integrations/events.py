@@ -4,7 +4,7 @@ Apps subscribe in their `events.py`, which `integrations.apps` loads in the orde
 subscribers of one command run in that order, all in the transaction that marks the event handled.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,10 @@ from typing import Any
 from config.errors import BadRequest
 
 Handler = Callable[["Event"], None]
+# Of many events at once; answers, by event_id, which of them need nothing more, and why.
+BulkHandler = Callable[[Sequence["Event"]], Mapping[str, str]]
 _subscribers: dict[str, list[Handler]] = {}
+_in_bulk: dict[str, list[BulkHandler]] = {}
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,33 @@ def subscribe(command: str) -> Callable[[Handler], Handler]:
     return register
 
 
+def subscribe_in_bulk(command: str) -> Callable[[BulkHandler], BulkHandler]:
+    """Have the decorated function called for many events of `command` at once, each of another lane.
+
+    For what comes in masses. When a batch fails as a whole it is called again for one event at a time.
+    """
+
+    def register(handler: BulkHandler) -> BulkHandler:
+        def one(event: Event) -> None:
+            for reason in handler([event]).values():
+                raise EventIgnored(reason)
+
+        _subscribers.setdefault(command, []).append(one)
+        _in_bulk.setdefault(command, []).append(handler)
+        return handler
+
+    return register
+
+
 def subscribers_of(command: str) -> list[Handler]:
     """Everyone who listens to `command`, in order; nobody when it is unknown."""
     return _subscribers.get(command, [])
+
+
+def bulk_subscribers_of(command: str) -> list[BulkHandler]:
+    """The same, if every one of them takes many at once; else nobody."""
+    handlers = _in_bulk.get(command, [])
+    return handlers if len(handlers) == len(subscribers_of(command)) else []
 
 
 def word(body: Any, name: str, *, needed: bool = True, longest: int = 128) -> str:
@@ -60,4 +87,6 @@ def word(body: Any, name: str, *, needed: bool = True, longest: int = 128) -> st
     text = str(value).strip()
     if len(text) > longest:
         raise BadEvent(f"{name}: 超过 {longest} 个字符")
+    if needed and not text:
+        raise BadEvent(f"{name}: 缺少")
     return text

@@ -1,147 +1,92 @@
-"""The inbox: store what the gateway tells, then handle it exactly once in effect, in order per lane."""
+"""The inbox: store what the gateway tells, at once and as it is. `integrations.handling` does the rest."""
 
-import logging
-import traceback
-from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+import orjson
 from django.db import connection, transaction
-from django.utils import timezone
 
-from config.errors import Refusal
 from config.waking import wake
-from integrations.events import Event, EventIgnored, subscribers_of
 from integrations.models import GatewayEvent
 
-logger = logging.getLogger(__name__)
-
 HANDLE_EVENTS = "integrations.tasks.handle_events"
-TRIES = 5
-RETRY_AFTER = (1, 5, 30, 120)  # seconds after the first, second … failure
+DEEPEST = 50  # levels of nesting that are kept
 _GROUP_COMMANDS_BY_ID = {"group_info": "id"}
 _FOLLOW_THEIR_USER = {"wait_for_bind", "bind_group_success"}
 
-
-def _clean(value: Any) -> Any:
-    """What PostgreSQL can keep: no NUL characters and no lone surrogates."""
-    if isinstance(value, str):
-        return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
-    if isinstance(value, list):
-        return [_clean(item) for item in value]
-    if isinstance(value, dict):
-        return {_clean(key): _clean(item) for key, item in value.items()}
-    return value
-
-
-def _code(body: Any, name: str) -> str:
-    value = body.get(name) if isinstance(body, dict) else None
-    return str(value)[:128] if isinstance(value, str | int) and not isinstance(value, bool) else ""
+_STORE = """
+INSERT INTO integrations_gatewayevent
+    (event_id, command, body, lane, after_lane, status, received_at, try_count, retry_at, note)
+SELECT e.event_id, e.command, coalesce(e.body, 'null'), e.lane, e.after_lane, 0, %(at)s, 0, %(at)s, ''
+FROM ROWS FROM (jsonb_to_recordset(%(events)s::jsonb)
+    AS (event_id text, command text, body jsonb, lane text, after_lane text))
+    WITH ORDINALITY AS e(event_id, command, body, lane, after_lane, place)
+ORDER BY e.place
+ON CONFLICT (event_id) DO NOTHING
+"""
 
 
 def lanes_of(command: str, body: Any) -> tuple[str, str]:
     """(`lane`, `after_lane`): whose order this event keeps, and whose earlier events it waits for."""
     first = body[0] if isinstance(body, list) and body else body
-    group = _code(first, _GROUP_COMMANDS_BY_ID.get(command, "group_id"))
-    user = _code(first, "user_id")
-    robot = _code(first, "robot_id")
+    if not isinstance(first, dict):
+        return "", ""
+    group = _code(first.get(_GROUP_COMMANDS_BY_ID.get(command, "group_id")))
+    user = _code(first.get("user_id"))
     if group:
         return f"g:{group}", f"u:{user}" if user and command in _FOLLOW_THEIR_USER else ""
     if user:
         return f"u:{user}", ""
+    robot = _code(first.get("robot_id"))
     return (f"r:{robot}", "") if robot else ("", "")
 
 
-def store(events: Iterable[Mapping[str, Any]], *, at: datetime) -> int:
+def _code(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return ""
+    return str(value).strip()[:128]
+
+
+def store(events: Sequence[Mapping[str, Any]], *, at: datetime) -> int:
     """Keep these events, each `event_id` once; how many were new. Handling starts when this commits."""
-    rows = []
-    for event in events:
-        body = _clean(event["body"])
-        lane, after_lane = lanes_of(event["command"], body)
-        rows.append(
-            GatewayEvent(
-                event_id=_clean(event["event_id"]),
-                command=_clean(event["command"]),
-                body=body,
-                lane=lane,
-                after_lane=after_lane,
-                received_at=at,
-                retry_at=at,
-            )
-        )
-    with transaction.atomic():
-        stored = GatewayEvent.objects.bulk_create(rows, ignore_conflicts=True)
-        wake(HANDLE_EVENTS)
-    return len(stored)
-
-
-# The oldest waiting event whose lanes have nothing older waiting. A lane's head that somebody else has in
-# hand is still 'waiting' to every other snapshot, so nobody overtakes it.
-_CLAIM = """
-SELECT e.id FROM integrations_gatewayevent e
-WHERE e.status = 0 AND e.retry_at <= %(at)s
-  AND (e.lane = '' OR NOT EXISTS (
-      SELECT 1 FROM integrations_gatewayevent b WHERE b.status = 0 AND b.lane = e.lane AND b.id < e.id))
-  AND (e.after_lane = '' OR NOT EXISTS (
-      SELECT 1 FROM integrations_gatewayevent b WHERE b.status = 0 AND b.lane = e.after_lane AND b.id < e.id))
-ORDER BY e.id LIMIT 1 FOR UPDATE OF e SKIP LOCKED
-"""
-
-
-def handle_next(*, at: datetime) -> bool:
-    """Handle one event; its effects and its mark commit together. False when nothing is to be done now."""
+    words: dict[str, Any] = {"events": _as_json([_row(event) for event in events]), "at": at}
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_CLAIM, {"at": at})
-        row = cursor.fetchone()
-        if row is None:
-            return False
-        _handle(GatewayEvent.objects.get(pk=row[0]), at)
-        return True
+        cursor.execute(_STORE, words)
+        stored = int(cursor.rowcount)
+        wake(HANDLE_EVENTS)
+    return stored
 
 
-def handle_waiting() -> int:
-    """Handle all that can be handled now; how many were."""
-    count = 0
-    while handle_next(at=timezone.now()):
-        count += 1
-    return count
+def _row(event: Mapping[str, Any]) -> dict[str, Any]:
+    lane, after_lane = lanes_of(event["command"], event["body"])
+    return {**event, "lane": lane, "after_lane": after_lane}
 
 
-def _handle(event: GatewayEvent, at: datetime) -> None:
-    handlers = subscribers_of(event.command)
-    if not handlers:
-        _settle(event, GatewayEvent.Status.UNKNOWN, at, "没有处理该命令的程序")
-        return
-    told = Event(event.event_id, event.command, event.body, event.received_at)
+def _as_json(rows: list[dict[str, Any]]) -> str:
+    """JSON that PostgreSQL can keep. Nearly all is so as it came; only what is not is gone through."""
     try:
-        with transaction.atomic():
-            for handler in handlers:
-                handler(told)
-    except (EventIgnored, Refusal) as reason:
-        _settle(event, GatewayEvent.Status.IGNORED, at, str(reason))
-    except Exception:  # noqa: BLE001 - one of the two loops that must not die
-        _fail(event, at)
-    else:
-        _settle(event, GatewayEvent.Status.HANDLED, at, "")
+        raw = orjson.dumps(rows)
+    except TypeError:  # a lone surrogate, a huge number, a bottomless nesting
+        raw = b""
+    if not raw or b"\\u0000" in raw:
+        raw = orjson.dumps([_clean(row) for row in rows])
+    return raw.decode()
 
 
-def _settle(event: GatewayEvent, status: GatewayEvent.Status, at: datetime, note: str) -> None:
-    GatewayEvent.objects.filter(pk=event.pk).update(
-        status=status, settled_at=at, note=note[:5000], try_count=event.try_count + 1
-    )
-
-
-def _fail(event: GatewayEvent, at: datetime) -> None:
-    """Try again later, in its lane's order; after the last try park it for operators."""
-    logger.exception("Event %s (%s) failed", event.event_id, event.command)
-    if event.try_count + 1 >= TRIES:
-        _settle(event, GatewayEvent.Status.PARKED, at, traceback.format_exc()[-5000:])
-        return
-    GatewayEvent.objects.filter(pk=event.pk).update(
-        try_count=event.try_count + 1,
-        retry_at=at + timedelta(seconds=RETRY_AFTER[event.try_count]),
-        note=traceback.format_exc()[-5000:],
-    )
+def _clean(value: Any, depth: int = 0) -> Any:
+    """What PostgreSQL can keep: no NUL characters, no lone surrogates, no numbers beyond reason, not too deep."""
+    if isinstance(value, str):
+        return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, int) and abs(value) >= 2**63:
+        return str(value)
+    if not isinstance(value, list | dict):
+        return value
+    if depth > DEEPEST:
+        return "…"
+    if isinstance(value, list):
+        return [_clean(item, depth + 1) for item in value]
+    return {_clean(key): _clean(item, depth + 1) for key, item in value.items()}
 
 
 def replay(event: GatewayEvent, *, at: datetime) -> bool:

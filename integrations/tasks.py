@@ -5,12 +5,12 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from integrations import inbox, text_messages
+from integrations import handling, inbox, text_messages
 
 
 @shared_task
 def handle_events() -> int:
-    return inbox.handle_waiting()
+    return handling.handle_waiting()
 
 
 @shared_task

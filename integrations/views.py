@@ -12,7 +12,7 @@ from config.errors import BadRequest
 from config.models import Scope
 from integrations import inbox, text_messages
 from integrations.models import GatewayEvent, TextMessage
-from integrations.serializers import IncomingEvent, SmsBatch
+from integrations.serializers import IncomingEvent, SmsBatch, events_of
 
 MAX_EVENTS = 1000
 
@@ -32,8 +32,7 @@ class GatewayEventViews(OperationViews[GatewayEvent]):
         many = isinstance(request.data, list)
         if many and not 1 <= len(request.data) <= MAX_EVENTS:
             raise BadRequest(f"events: 每次 1 到 {MAX_EVENTS} 个")
-        given = reading.body(request, IncomingEvent, many=many)
-        inbox.store(given if many else [given], at=timezone.now())
+        inbox.store(events_of(request.data), at=timezone.now())
         return Response(None)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.postgres.aggregates import ArrayAgg
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Q, QuerySet
 
 from accounts.models import User
@@ -14,6 +14,7 @@ from config.errors import BadRequest
 from config.lookups import as_uuid, has_id
 from groups.models import Group
 from integrations.moderation import require_clean
+from keywords.matcher import matcher
 from keywords.models import GroupKeyword, KeywordBatch
 
 MOST_KEYWORDS = 50
@@ -39,6 +40,7 @@ def create(
     """Have the robot answer these keywords in these groups. 1403 foreign group or keyword taken, 2003 sensitive."""
     require_clean(reply, *words)
     with transaction.atomic():
+        _one_edit_at_a_time()
         batch = KeywordBatch.objects.create(user=user, words=list(words), reply_content=reply, created_at=at)
         _spread(batch, _own_groups(user, group_codes), words)
     return batch
@@ -48,6 +50,7 @@ def change(*, user: User, batch_id: str, group_codes: Sequence[str], words: Sequ
     """Replace keywords, groups and reply; how often it was triggered stays."""
     require_clean(reply, *words)
     with transaction.atomic():
+        _one_edit_at_a_time()
         batch = _locked(user, batch_id)
         batch.words, batch.reply_content = list(words), reply
         batch.save(update_fields=["words", "reply_content"])
@@ -72,6 +75,12 @@ def one(user: User, batch_id: str) -> Any:
     if batch is None:
         raise BatchUnknown
     return batch
+
+
+def _one_edit_at_a_time() -> None:
+    """Until this transaction ends. So ids become visible in their order, which the matcher relies on."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('keywords_groupkeyword'))")
 
 
 def _locked(user: User, batch_id: str) -> KeywordBatch:
@@ -103,3 +112,4 @@ def _spread(batch: KeywordBatch, group_ids: Sequence[UUID], words: Sequence[str]
             GroupKeyword.objects.bulk_create(rows, batch_size=5000)
     except IntegrityError as error:
         raise KeywordTaken from error
+    matcher.look_at_once()

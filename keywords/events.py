@@ -1,31 +1,31 @@
-"""What keywords hear of gateway events. groups.events has kept the message before us."""
+"""What keywords hear of gateway events. groups.events has kept the messages before us."""
 
-from django.conf import settings
+from collections.abc import Iterator, Mapping, Sequence
 
-from groups.models import Group
-from integrations.events import Event, subscribe, word
+from integrations.events import Event, subscribe_in_bulk, word
 from keywords import replies
-from robots.heard import codes_in, is_text, is_true, parts_of
+from keywords.matcher import matcher
+from robots.heard import codes_in, is_true, text_in
 
 
-@subscribe("group_message")
-def on_message(event: Event) -> None:
-    """A person's text may trigger replies."""
-    told = event.body
-    group = Group.objects.active().select_related("robot").filter(code=word(told, "group_id")).first()
-    if group is None or not _is_for_us(told, group):
-        return
-    replies.answer(
-        group=group,
-        speaker_code=word(told, "user_id"),
-        words=str(parts_of(told)["content"] or ""),
-        cause=f"keyword:{event.event_id}",
-        at=event.received_at,
-    )
+@subscribe_in_bulk("group_message")
+def on_messages(events: Sequence[Event]) -> Mapping[str, str]:
+    """People's texts may trigger replies."""
+    matcher.look()
+    replies.answer(_texts(events))
+    return {}
 
 
-def _is_for_us(told: dict[str, object], group: Group) -> bool:
-    is_robot = is_true(told.get("is_robot")) or word(told, "user_id") == group.robot.code
-    if is_robot or not is_text(parts_of(told)):
-        return False
-    return not settings.KEYWORD_NEEDS_MENTION or group.robot.code in codes_in(told.get("at_users"))
+def _texts(events: Sequence[Event]) -> Iterator[replies.Said]:
+    """What people said as text in groups that have keywords."""
+    for event in events:
+        group_code, words = word(event.body, "group_id"), text_in(event.body)
+        if words and matcher.knows(group_code) and not is_true(event.body.get("is_robot")):
+            yield replies.Said(
+                group_code=group_code,
+                speaker_code=word(event.body, "user_id"),
+                words=words,
+                at_users=codes_in(event.body.get("at_users")),
+                cause=f"keyword:{event.event_id}",
+                at=event.received_at,
+            )

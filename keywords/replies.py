@@ -1,69 +1,147 @@
 """Answering: which batches a message triggers, and how often they may speak."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection
-from django.db.models import F
 
-from groups.models import Group
-from keywords.models import KeywordBatch, KeywordReply
+from keywords.matcher import matcher
+from keywords.models import KeywordReply
 from robots import outbox
+from robots.models import OutboxMessage, Robot
 
 SAME_SPEAKER_EVERY = timedelta(seconds=10)
 
-# A group has few keywords, so the database looks through them where they are: always fresh, one query a message.
-_TRIGGERED = """
-SELECT DISTINCT batch_id FROM keywords_groupkeyword WHERE group_id = %s AND strpos(%s, folded) > 0
+_NAMED = """
+keywords_groupkeyword k JOIN groups_group g ON g.id = k.group_id AND g.cancelled_at IS NULL
+JOIN unnest(%(groups)s::text[], %(words)s::text[]) AS named(code, folded) ON named.code = g.code AND named.folded = k.folded
 """
+# In one order, so that no two wait for each other; an edit waits too, and after it nothing old is answered.
+_LOCK = f"""
+SELECT id FROM keywords_keywordbatch WHERE id IN (SELECT k.batch_id FROM {_NAMED}) ORDER BY id FOR NO KEY UPDATE
+"""  # noqa: S608 - constants of this module
+_TRIGGERED = f"""
+SELECT g.code, g.robot_id, r.code, b.id, b.reply_content FROM {_NAMED}
+JOIN keywords_keywordbatch b ON b.id = k.batch_id JOIN robots_robot r ON r.id = g.robot_id
+GROUP BY g.code, g.robot_id, r.code, b.id ORDER BY max(length(k.folded)) DESC, b.created_at, b.id
+"""  # noqa: S608
 # Of several messages at once one gets the reply.
 _TAKE_TURNS = """
 INSERT INTO keywords_keywordreply (batch_id, speaker_code, replied_at)
-SELECT batch_id, %(speaker)s, %(at)s FROM unnest(%(batches)s::uuid[]) AS t(batch_id)
+SELECT * FROM unnest(%(batches)s::uuid[], %(speakers)s::text[], %(at)s::timestamptz[]) AS t(batch, speaker, said_at)
+ORDER BY batch, speaker
 ON CONFLICT (batch_id, speaker_code) DO UPDATE SET replied_at = EXCLUDED.replied_at
-WHERE keywords_keywordreply.replied_at <= %(until)s
-RETURNING batch_id
+WHERE keywords_keywordreply.replied_at <= EXCLUDED.replied_at - %(pause)s
+RETURNING batch_id, speaker_code
+"""
+_COUNT = """
+UPDATE keywords_keywordbatch b SET trigger_count = trigger_count + t.times
+FROM unnest(%s::uuid[], %s::int[]) AS t(id, times) WHERE b.id = t.id
 """
 
 
-def answer(*, group: Group, speaker_code: str, words: str, cause: str, at: datetime) -> int:
-    """Reply to the speaker once for each batch that the words trigger; how many replies."""
-    batches = _take_turns(_triggered(group, words), speaker_code, at)
-    if not batches:
+@dataclass(frozen=True)
+class Said:
+    """A person's text in a group."""
+
+    group_code: str
+    speaker_code: str
+    words: str
+    at_users: Sequence[str]
+    cause: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a batch has to say to somebody."""
+
+    said: Said
+    robot_id: UUID
+    batch_id: UUID
+    content: str
+
+
+def answer(heard: Iterable[Said]) -> int:
+    """Reply to each speaker once for each batch that the words trigger, the longest keyword first; how many."""
+    hits = [(said, words) for said in heard if (words := matcher.found(said.group_code, said.words))]
+    if not hits:
         return 0
-    KeywordBatch.objects.filter(pk__in=batches).update(trigger_count=F("trigger_count") + 1)
-    for batch in KeywordBatch.objects.filter(pk__in=batches).order_by("created_at", "pk"):
-        outbox.say_in_group(
-            robot=group.robot,
-            group_code=group.code,
-            content=outbox.text(batch.reply_content),
-            mentions=[speaker_code],
-            cause=cause,
-            at=at,
-        )
-    return len(batches)
+    replies = _in_turn(_triggered(hits))
+    _count(replies)
+    robots = Robot.objects.in_bulk({reply.robot_id for reply in replies})
+    outbox.post_all([_message(reply, robots[reply.robot_id]) for reply in replies])
+    return len(replies)
 
 
-def _triggered(group: Group, words: str) -> list[UUID]:
+def _triggered(hits: Sequence[tuple[Said, Sequence[str]]]) -> list[Reply]:
+    """What the database says of these keywords now, its batches locked."""
+    pairs = [(said.group_code, word) for said, words in hits for word in words]
+    named = {"groups": [code for code, _ in pairs], "words": [word for _, word in pairs]}
     with connection.cursor() as cursor:
-        cursor.execute(_TRIGGERED, [group.pk, words.casefold()])
-        return [row[0] for row in cursor.fetchall()]
+        cursor.execute(_LOCK, named)
+        cursor.execute(_TRIGGERED, named)
+        rows = cursor.fetchall()
+    return [
+        Reply(said, robot_id, batch_id, content)
+        for said, _ in hits
+        for group_code, robot_id, robot_code, batch_id, content in rows
+        if group_code == said.group_code and _is_for(said, robot_code)
+    ]
 
 
-def _take_turns(batches: Sequence[UUID], speaker_code: str, at: datetime) -> list[UUID]:
-    if not batches:
-        return []
+def _is_for(said: Said, robot_code: str) -> bool:
+    """Not the robot's own words; and with KEYWORD_NEEDS_MENTION only what mentions it."""
+    if said.speaker_code == robot_code:
+        return False
+    return not settings.KEYWORD_NEEDS_MENTION or robot_code in said.at_users
+
+
+def _in_turn(replies: list[Reply]) -> list[Reply]:
+    """Those that come ten seconds after the last to the same speaker; of several to one speaker each in its turn."""
+    granted: list[Reply] = []
+    while replies:
+        first = {(reply.batch_id, reply.said.speaker_code): reply for reply in reversed(replies)}
+        taken = _take_turns(first.values())
+        granted += [reply for key, reply in reversed(first.items()) if key in taken]
+        chosen = {id(reply) for reply in first.values()}
+        replies = [reply for reply in replies if id(reply) not in chosen]
+    return granted
+
+
+def _take_turns(replies: Iterable[Reply]) -> set[tuple[UUID, str]]:
+    listed = list(replies)
     words: dict[str, Any] = {
-        "batches": sorted(batches),
-        "speaker": speaker_code,
-        "at": at,
-        "until": at - SAME_SPEAKER_EVERY,
+        "batches": [reply.batch_id for reply in listed],
+        "speakers": [reply.said.speaker_code for reply in listed],
+        "at": [reply.said.at for reply in listed],
+        "pause": SAME_SPEAKER_EVERY,
     }
     with connection.cursor() as cursor:
         cursor.execute(_TAKE_TURNS, words)
-        return [row[0] for row in cursor.fetchall()]
+        return set(cursor.fetchall())
+
+
+def _count(replies: Sequence[Reply]) -> None:
+    times = Counter(reply.batch_id for reply in replies)
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNT, [list(times), list(times.values())])
+
+
+def _message(reply: Reply, robot: Robot) -> OutboxMessage:
+    return outbox.group_message(
+        robot=robot,
+        group_code=reply.said.group_code,
+        content=outbox.text(reply.content),
+        mentions=[reply.said.speaker_code],
+        cause=reply.said.cause,
+        at=reply.said.at,
+    )
 
 
 def forget_old(*, at: datetime) -> int:

@@ -16,8 +16,11 @@ def parts_of(told: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": _number(told.get("type")), **texts, "voice_time": _number(told.get("voice_time"))}
 
 
-def is_text(parts: Mapping[str, Any]) -> bool:
-    return parts["type"] == MessageType.TEXT
+def text_in(told: Mapping[str, Any]) -> str | None:
+    """What was said, if it was said as text."""
+    if _number(told.get("type")) != MessageType.TEXT:
+        return None
+    return _text(told.get("content"), _LONGEST["content"])
 
 
 def is_true(value: Any) -> bool:

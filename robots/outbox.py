@@ -64,15 +64,33 @@ def say_in_group(
     mentions: Sequence[str] = (),
 ) -> OutboxMessage:
     """Have the robot say something in a group, addressed to `mentions` (codes of members) if any."""
-    message = OutboxMessage(
+    message = group_message(
+        robot=robot, group_code=group_code, content=content, cause=cause, at=at, mentions=mentions
+    )
+    return _write(message, at)
+
+
+def group_message(
+    *,
+    robot: Robot,
+    group_code: str,
+    content: Content,
+    cause: str,
+    at: datetime,
+    mentions: Sequence[str] = (),
+) -> OutboxMessage:
+    """Something to say in a group, not yet in the outbox; `post_all` puts many in at once."""
+    return OutboxMessage(
         robot=robot,
         group_code=group_code,
         chat=f"g:{group_code}",
         content=content,
         mentions=list(mentions),
         cause=cause,
+        created_at=at,
+        not_before=at,
+        retry_at=at,
     )
-    return _write(message, at)
 
 
 def ask_gateway(

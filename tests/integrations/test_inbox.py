@@ -9,12 +9,13 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from groups.models import Group
-from integrations import inbox
+from groups.models import Group, GroupMessage
+from integrations import handling, inbox
 from integrations.models import GatewayEvent
 from integrations.tasks import forget_old_events, handle_events
 from tests.doors import gateway_tells, key_with
-from tests.factories.people import OperatorFactory, RobotFactory, UserFactory
+from tests.factories.people import GroupFactory, OperatorFactory, RobotFactory, UserFactory
+from tests.talk import said
 
 pytestmark = pytest.mark.django_db
 Status = GatewayEvent.Status
@@ -196,3 +197,106 @@ def test_workers_at_once_handle_each_event_once_and_in_order():
         assert sum(threads.map(work, range(6))) == 48
     assert set(GatewayEvent.objects.values_list("status", flat=True)) == {Status.HANDLED}
     assert sorted(Group.objects.values_list("code", "name")) == [(f"g{group}", "7") for group in range(6)]
+
+
+def broken_for(group_code: str) -> None:
+    """Messages of this group cannot be kept."""
+    group = GroupFactory(code=group_code)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"ALTER TABLE groups_groupmessage ADD CONSTRAINT broken CHECK (group_id <> '{group.pk}') NOT VALID"
+        )
+
+
+def test_of_messages_handled_together_the_one_that_fails_holds_back_its_group_only():
+    broken_for("bad")
+    GroupFactory(code="good")
+    gateway_tells(said(group="bad"), said(group="good"), said(group="bad"), said(group="good"))
+    assert list(GatewayEvent.objects.order_by("id").values_list("status", "try_count")) == [
+        (Status.WAITING, 1),
+        (Status.HANDLED, 1),
+        (Status.WAITING, 0),
+        (Status.HANDLED, 1),
+    ]
+    assert set(GroupMessage.objects.values_list("group__code", flat=True)) == {"good"}
+
+
+def test_a_message_that_keeps_failing_is_parked_and_the_next_of_its_group_goes_on():
+    broken_for("bad")
+    gateway_tells(said(group="bad"), said(group="bad", user_id=""))
+    for _ in range(4):
+        GatewayEvent.objects.update(retry_at=timezone.now())
+        handle_events()
+    parked, after = GatewayEvent.objects.order_by("id")
+    assert (parked.status, parked.try_count) == (Status.PARKED, 5)
+    assert "broken" in parked.note
+    assert (after.status, after.note) == (Status.IGNORED, "user_id: 缺少")
+
+
+def test_of_messages_handled_together_each_that_needs_nothing_says_why():
+    GroupFactory(code="g1")
+    gateway_tells(said(), said(group="nowhere"), said(group="g2", user_id=["x"]))
+    notes = GatewayEvent.objects.order_by("id").values_list("status", "note")
+    assert list(notes) == [
+        (Status.HANDLED, ""),
+        (Status.IGNORED, "群未绑定"),
+        (Status.IGNORED, "user_id: 应为字符串"),
+    ]
+
+
+def test_messages_of_many_groups_are_handled_in_a_fixed_number_of_queries(django_assert_max_num_queries):
+    events = [event(f"e{n}", "group_message", said(group=GroupFactory().code)[1]) for n in range(60)]
+    inbox.store(events, at=timezone.now())
+    with django_assert_max_num_queries(16):
+        assert handle_events() == 60
+
+
+def test_messages_of_one_group_keep_their_order_among_those_of_others():
+    GroupFactory(code="g1")
+    GroupFactory(code="g2")
+    gateway_tells(*(said(str(number), group=f"g{number % 2 + 1}") for number in range(10)))
+    handled = GatewayEvent.objects.filter(lane="g:g1").order_by("settled_at", "id").values_list("body__content")
+    assert [words for (words,) in handled] == ["0", "2", "4", "6", "8"]
+
+
+NUMBERS = [10**400, -(10**30), 2**63, 1.5, 0]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_numbers_beyond_reason_are_kept_as_text(number):
+    assert post(event("e1", "dance", {"x": number}))["code"] == 1200
+    kept = GatewayEvent.objects.get().body["x"]
+    assert kept == number or kept == str(number)
+
+
+def test_a_bottomless_body_is_kept_down_to_a_depth():
+    raw = b'{"event_id": "e1", "command": "dance", "body": ' + b"[" * 400 + b"]" * 400 + b"}"
+    client = key_with("gateway:events")
+    answer = client.http.post("/gateway/events", raw, content_type="application/json", headers=client.headers)
+    assert answer.json()["code"] == 1200
+    handle_events()
+    assert GatewayEvent.objects.get().status == Status.UNKNOWN
+
+
+@pytest.mark.parametrize("event_id", ["", " ", "a\x00", "a\ud800", "x" * 129, None, ["x"], {}, True])
+def test_a_bad_event_id_refuses_the_batch_and_is_named(event_id):
+    told = post([event("e1"), {"event_id": event_id, "command": "dance", "body": {}}])
+    assert (told["code"], GatewayEvent.objects.count()) == (1403, 0)
+    assert "1.event_id" in told["description"]
+
+
+def test_an_event_id_is_trimmed_and_digits_are_taken():
+    assert post([event(" é1 "), {"event_id": 7, "command": "dance", "body": {}}])["code"] == 1200
+    assert sorted(GatewayEvent.objects.values_list("event_id", flat=True)) == ["7", "é1"]
+
+
+def test_no_more_threads_of_a_process_handle_events_than_it_hasplaces():
+    """A flood of wake-ups leaves the other threads free."""
+    places = [handling.places.acquire(blocking=False) for _ in range(2)]
+    try:
+        post(event("e1", "dance"))
+        assert handle_events() == 0
+    finally:
+        for _ in places:
+            handling.places.release()
+    assert handle_events() == 1

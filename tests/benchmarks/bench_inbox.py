@@ -1,0 +1,180 @@
+"""The inbox: storing against a bare multi-row INSERT of the same rows; handling group messages against a handler
+that does nothing; and a group of 500 keywords against a group of one."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import Any
+
+import orjson
+from django.db import connection
+from django.utils import timezone
+from psycopg2.extras import execute_values
+
+from groups.models import Group
+from integrations import events, handling, inbox
+from integrations.events import Event
+from keywords.events import on_messages
+from keywords.models import GroupKeyword, KeywordBatch
+from tests.benchmarks.harness import compare, run, say
+from tests.doors import key_with
+from tests.factories.people import GroupFactory
+
+GROUPS, HANDLED = 200, 3000
+_numbers = count(1)
+_WORDS = "大家好,今天晚上八点直播,欢迎来看看新到的水果,价格也很实惠,有需要的可以接龙哦"
+_COLUMNS = "event_id, command, body, lane, after_lane, status, received_at, try_count, retry_at, note"
+
+
+def _do_nothing(events: Any) -> dict[str, str]:
+    return {}
+
+
+def message(group: str, command: str = "group_message") -> dict[str, Any]:
+    number = next(_numbers)
+    body = {
+        "group_id": group,
+        "user_id": f"member-{number % 50}",
+        "all": False,
+        "at_users": [],
+        "message_no": f"no-{number}",
+        "is_robot": False,
+        "send_time": "2026-11-24 12:00:00",
+        "type": 3,
+        "content": _WORDS,
+        "title": "",
+        "desc": "",
+        "url": "",
+        "voice_time": 0,
+    }
+    return {"event_id": f"event-{number}", "command": command, "body": body}
+
+
+def batch(command: str = "group_message", groups: int = GROUPS, size: int = 1000) -> list[dict[str, Any]]:
+    return [message(f"group-{number % groups}", command) for number in range(size)]
+
+
+def forget() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE integrations_gatewayevent, groups_groupmessage CASCADE")
+        cursor.execute("VACUUM ANALYZE integrations_gatewayevent")
+
+
+def storing() -> None:
+    client, calls = key_with("gateway:events"), 5
+    client.http.defaults["SERVER_NAME"] = "127.0.0.1"
+    given: dict[str, list[Any]] = {}
+
+    def prepare() -> None:
+        forget()
+        given["batches"] = [batch() for _ in range(calls)]
+        given["bodies"] = [orjson.dumps(told) for told in given["batches"]]
+        given["rows"] = [[row(one) for one in told] for told in given["batches"]]
+
+    def ours() -> None:
+        for told in given["batches"]:
+            inbox.store(told, at=timezone.now())
+
+    def whole_call() -> None:
+        for body in given["bodies"]:
+            client.http.post("/gateway/events", body, content_type="application/json", headers=client.headers)
+
+    def bare() -> None:
+        statement = f"INSERT INTO integrations_gatewayevent ({_COLUMNS}) VALUES %s"
+        for rows in given["rows"]:
+            with connection.cursor() as cursor:
+                execute_values(cursor, statement, rows, page_size=1000)
+
+    what = "storing 1,000 events in one statement"
+    compare(f"{what} (of a bare multi-row INSERT)", ours=ours, floor=bare, prepare=prepare, at_least=0.6)
+    compare(f"{what}, with the HTTP call around it", ours=whole_call, floor=bare, prepare=prepare, at_least=0.6)
+
+
+def row(event: dict[str, Any]) -> tuple[Any, ...]:
+    now, body = timezone.now(), event["body"]
+    return (
+        event["event_id"],
+        event["command"],
+        orjson.dumps(body).decode(),
+        f"g:{body['group_id']}",
+        "",
+        0,
+        now,
+        0,
+        now,
+        "",
+    )
+
+
+def handling_messages() -> None:
+    for number in range(GROUPS):
+        GroupFactory(code=f"group-{number}")
+
+    def prepare() -> None:
+        forget()
+        for _ in range(HANDLED // 1000):
+            inbox.store(batch(), at=timezone.now())
+
+    def ours() -> None:
+        assert handling.handle_waiting() == HANDLED
+
+    def idle() -> None:
+        with nobody_listening():
+            ours()
+
+    what = f"handling {HANDLED} group messages of {GROUPS} groups"
+    compare(f"{what} (of a handler that does nothing)", ours=ours, floor=idle, prepare=prepare, at_least=0.5)
+    prepare()
+    began = time.perf_counter()
+    ours()
+    say(f"    {HANDLED / (time.perf_counter() - began):.0f} messages a second by one worker thread (at least 300)")
+
+
+@contextmanager
+def nobody_listening() -> Iterator[None]:
+    """Messages are claimed and marked, and nothing is done about them."""
+    handlers = events.bulk_subscribers_of("group_message")
+    kept = handlers[:]
+    handlers[:] = [_do_nothing] * len(kept)
+    try:
+        yield
+    finally:
+        handlers[:] = kept
+
+
+def many_keywords() -> None:
+    """The same talk in a group of one keyword and in a group of 500, among 20,000 keywords of others."""
+    for code, wanted in (("few", 1), ("many", 500)):
+        group = GroupFactory(code=code)
+        add_keywords(group, [f"{code}{number}" for number in range(wanted)])
+    add_keywords(GroupFactory(code="others"), [f"词语{number}" for number in range(20_000)])
+
+    def talk(group: str) -> Callable[[], None]:
+        told = [Event(f"e{n}", "group_message", message(group)["body"], timezone.now()) for n in range(3000)]
+
+        def hear() -> None:
+            for event in told:
+                on_messages([event])
+
+        return hear
+
+    what = "a message in a group of 500 keywords (of one in a group of 1)"
+    compare(what, ours=talk("many"), floor=talk("few"), rounds=9, at_least=1 / 1.1)
+
+
+def add_keywords(group: Group, words: list[str]) -> None:
+    batch = KeywordBatch.objects.create(user=group.user, words=[], reply_content="x", created_at=timezone.now())
+    GroupKeyword.objects.bulk_create(
+        (GroupKeyword(batch=batch, group=group, folded=word) for word in words), batch_size=5000
+    )
+
+
+def main() -> None:
+    storing()
+    handling_messages()
+    many_keywords()
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,246 @@
+"""Who says a keyword in a group gets its reply: at once, once, and counted exactly."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from accounts.models import User
+from groups import cancelling
+from groups.models import CancelReason, Group, GroupMessage
+from integrations import inbox
+from integrations.models import GatewayEvent
+from integrations.tasks import handle_events
+from keywords.models import GroupKeyword, KeywordBatch, KeywordReply
+from keywords.tasks import forget_old_replies
+from robots.models import OutboxMessage
+from tests.api import ApiClient
+from tests.doors import gateway_tells
+from tests.factories.people import GroupFactory, RobotFactory, UserFactory
+from tests.talk import answered_in, said, says
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def alice() -> User:
+    return UserFactory(code="wx-alice")
+
+
+@pytest.fixture
+def group(alice) -> Group:
+    return GroupFactory(code="g1", user=alice, robot=RobotFactory(code="r1"))
+
+
+def answer_to(*keywords: str, reply: str = "十元", user: User, groups: str = "g1") -> str:
+    body = {"group_codes": groups, "keywords": list(keywords), "reply_content": reply}
+    assert ApiClient(user).post("/keywords", body)["code"] == 1200
+    return str(KeywordBatch.objects.latest("created_at").pk)
+
+
+def ten_seconds_later() -> None:
+    KeywordReply.objects.update(replied_at=timezone.now() - timedelta(seconds=10))
+
+
+def counted() -> int:
+    return KeywordBatch.objects.get().trigger_count
+
+
+@pytest.mark.parametrize("words", ["价格", "请问价格多少", "价格价格"])
+def test_who_says_a_keyword_gets_the_reply(alice, group, words):
+    answer_to("价格", user=alice)
+    says(words)
+    message = OutboxMessage.objects.get()
+    assert (message.group_code, message.content["content"], message.mentions) == ("g1", "十元", ["bob"])
+    assert counted() == 1
+
+
+@pytest.mark.parametrize("words", ["价", "格价", "", "价 格", None, 5, {"a": "价格"}, ["价格"]])
+def test_other_words_get_none(alice, group, words):
+    answer_to("价格", user=alice)
+    says(words)
+    assert (answered_in(), counted()) == ([], 0)
+
+
+def test_case_makes_no_difference(alice, group):
+    answer_to("Price", user=alice)
+    says("the PRICE please")
+    assert answered_in() == ["十元"]
+
+
+def test_two_keywords_of_a_batch_are_one_reply(alice, group):
+    answer_to("价格", "多少钱", user=alice)
+    says("价格多少钱")
+    assert (answered_in(), counted()) == (["十元"], 1)
+
+
+def test_the_batch_with_the_longest_keyword_answers_first(alice, group):
+    answer_to("价", reply="short", user=alice)
+    answer_to("价格表", reply="longest", user=alice)
+    answer_to("价格", reply="longer", user=alice)
+    says("看看价格表")
+    assert answered_in() == ["longest", "longer", "short"]
+
+
+def test_one_reply_in_ten_seconds_to_a_speaker(alice, group):
+    answer_to("价格", user=alice)
+    says("价格")
+    says("价格")
+    says("价格", by="carol")
+    assert (len(answered_in()), counted()) == (2, 2)
+    ten_seconds_later()
+    says("价格")
+    assert (len(answered_in()), counted()) == (3, 3)
+
+
+def test_every_batch_has_its_own_ten_seconds(alice, group):
+    answer_to("价格", reply="a", user=alice)
+    answer_to("地址", reply="b", user=alice)
+    says("价格")
+    says("价格地址")
+    assert answered_in() == ["a", "b"]
+
+
+def test_one_speaker_in_two_groups_at_once_gets_one_reply(alice, group):
+    GroupFactory(code="g2", user=alice)
+    answer_to("价格", user=alice, groups="g1,g2")
+    gateway_tells(said("价格"), said("价格", group="g2"))
+    assert (len(answered_in("g1")) + len(answered_in("g2")), counted()) == (1, 1)
+
+
+def test_a_message_told_twice_is_answered_once(alice, group):
+    answer_to("价格", user=alice)
+    command, body = said("价格")
+    gateway_tells((command, body))
+    ten_seconds_later()
+    gateway_tells((command, body))
+    assert counted() == 1
+
+
+@pytest.mark.parametrize(
+    "facts", [{"by": "r1"}, {"is_robot": True}, {"is_robot": "1"}, {"type": 8}, {"type": "x"}, {"type": None}]
+)
+def test_only_a_persons_text_is_answered(alice, group, facts):
+    answer_to("价格", user=alice)
+    says("价格", **facts)
+    assert answered_in() == []
+
+
+def test_the_owner_is_a_person_too(alice, group):
+    answer_to("价格", user=alice)
+    says("价格", by="wx-alice", type="3")
+    assert answered_in() == ["十元"]
+
+
+def test_other_groups_are_not_answered(alice, group):
+    GroupFactory(code="g2", user=alice)
+    answer_to("价格", user=alice)
+    says("价格", group="g2")
+    assert answered_in("g2") == []
+
+
+@pytest.mark.parametrize(("at_users", "answered"), [(["r1"], 1), ([], 0), (["wx-alice"], 0), ("r1", 0), (None, 0)])
+def test_with_the_setting_only_what_mentions_the_robot_is_answered(alice, group, settings, at_users, answered):
+    settings.KEYWORD_NEEDS_MENTION = True
+    answer_to("价格", user=alice)
+    says("价格", at_users=at_users)
+    assert len(answered_in()) == answered
+
+
+def test_an_edit_counts_at_once(alice, group):
+    batch_id = answer_to("价格", user=alice)
+    says("价格")
+    body = {"id": batch_id, "group_codes": ["g1"], "keywords": ["地址"], "reply_content": "一号"}
+    assert ApiClient(alice).put("/keywords", body)["code"] == 1200
+    ten_seconds_later()
+    says("价格")
+    says("地址")
+    assert answered_in() == ["十元", "一号"]
+
+
+def test_a_deleted_batch_is_silent_at_once(alice, group):
+    batch_id = answer_to("价格", user=alice)
+    says("别的")
+    ApiClient(alice).delete("/keywords", {"id": batch_id})
+    says("价格")
+    assert answered_in() == []
+
+
+def test_a_cancelled_group_is_silent_at_once(alice, group):
+    answer_to("价格", user=alice)
+    says("别的")
+    cancelling.cancel(group_ids=[group.pk], reason=CancelReason.OPERATOR, by="root", at=timezone.now())
+    says("价格")
+    assert answered_in() == []
+
+
+def test_a_new_life_of_the_group_has_no_keywords(alice, group):
+    answer_to("价格", user=alice)
+    cancelling.cancel(group_ids=[group.pk], reason=CancelReason.ROBOT_KICKED, by="x", at=timezone.now())
+    GroupFactory(code="g1", user=alice)
+    says("价格")
+    assert answered_in() == []
+
+
+def test_an_edit_of_another_process_is_seen_within_two_seconds(alice, group):
+    says("别的")  # this process has just looked
+    batch = KeywordBatch.objects.create(user=alice, words=["价格"], reply_content="x", created_at=timezone.now())
+    GroupKeyword.objects.create(batch=batch, group=group, folded="价格")
+    deadline = time.monotonic() + 2
+    while not answered_in() and time.monotonic() < deadline:
+        says("价格")
+        time.sleep(0.05)
+    assert answered_in() == ["x"]
+
+
+def test_old_clocks_are_forgotten(alice, group):
+    answer_to("价格", user=alice)
+    says("价格")
+    assert forget_old_replies() == 0
+    KeywordReply.objects.update(replied_at=timezone.now() - timedelta(days=2))
+    assert forget_old_replies() == 1
+
+
+def test_a_message_takes_a_fixed_number_of_queries_however_many_keywords(
+    alice, group, django_assert_max_num_queries
+):
+    answer_to(*(f"词{n}" for n in range(50)), user=alice)
+    events = [{"event_id": "e1", "command": "group_message", "body": said("别的")[1]}]
+    with django_assert_max_num_queries(
+        17
+    ):  # store 3, claim 4, groups, keep, look, settle; and the next claim, in vain
+        inbox.store(events, at=timezone.now())
+        handle_events()
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_replies_are_counted_exactly_by_workers_at_once():
+    alice = UserFactory(code="wx-alice")
+    codes = [GroupFactory(user=alice).code for _ in range(8)]
+    answer_to("价格", user=alice, groups=",".join(codes))
+    answer_to("地址", user=alice, groups=",".join(codes))
+    events = [
+        {
+            "event_id": f"{turn}-{code}",
+            "command": "group_message",
+            "body": said("地址价格", group=code, by=f"{turn}{code}")[1],
+        }
+        for turn in range(6)
+        for code in codes
+    ]
+    inbox.store(events, at=timezone.now())
+
+    def work(_: int) -> int:
+        try:
+            return handle_events()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as threads:
+        assert sum(threads.map(work, range(4))) == 48
+    assert list(KeywordBatch.objects.values_list("trigger_count", flat=True)) == [48, 48]
+    assert (OutboxMessage.objects.count(), GroupMessage.objects.count()) == (96, 48)
+    assert set(GatewayEvent.objects.values_list("status", "try_count")) == {(GatewayEvent.Status.HANDLED, 1)}
