@@ -5,11 +5,12 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.verification import PHONE_PATTERN
+from config.api.fields import PatternText, Text
 
 
 class WeChatCallback(serializers.Serializer[Any]):
-    app_id = serializers.CharField(max_length=64)
-    code = serializers.CharField(max_length=256)
+    app_id = Text(max_length=64)
+    code = Text(max_length=256)
 
 
 class WeChatUserInfo(serializers.Serializer[Any]):
@@ -26,7 +27,7 @@ class WeChatUserInfo(serializers.Serializer[Any]):
 
 
 class UnionId(serializers.Serializer[Any]):
-    union_id = serializers.CharField(max_length=128)
+    union_id = Text(max_length=128)
 
 
 class AccessToken(serializers.Serializer[Any]):
@@ -42,21 +43,21 @@ class Me(serializers.Serializer[Any]):
 
 
 class Phone(serializers.Serializer[Any]):
-    phone = serializers.RegexField(PHONE_PATTERN, error_messages={"invalid": "应为 11 位大陆手机号"})
+    phone = PatternText(PHONE_PATTERN, error_messages={"invalid": "应为 11 位大陆手机号"})
 
 
 class PhoneProof(Phone):
-    code = serializers.RegexField(r"^[0-9]{6}$", error_messages={"invalid": "应为 6 位数字"})
+    code = PatternText(r"^[0-9]{6}$", error_messages={"invalid": "应为 6 位数字"})
 
 
 class IdentityCard(serializers.Serializer[Any]):
-    id_number = serializers.CharField(max_length=18)
-    name = serializers.RegexField(r"^[\u4e00-\u9fff·]{2,30}$", error_messages={"invalid": "应为 2 到 30 个汉字"})
+    id_number = Text(max_length=18)
+    name = PatternText(r"^[\u4e00-\u9fff·]{2,30}$", error_messages={"invalid": "应为 2 到 30 个汉字"})
 
 
 class TicketPage(serializers.Serializer[Any]):
-    app_id = serializers.CharField(max_length=64)
-    url = serializers.CharField(max_length=2048)
+    app_id = Text(max_length=64)
+    url = Text(max_length=2048)
 
 
 class SignedPage(serializers.Serializer[Any]):
@@ -70,7 +71,7 @@ class SignedPage(serializers.Serializer[Any]):
 
 
 class Refreshed(serializers.Serializer[Any]):
-    appid = serializers.CharField(max_length=64)
-    head_url = serializers.CharField(max_length=1024, allow_blank=True)
-    nick_name = serializers.CharField(max_length=128)
-    open_id = serializers.CharField(max_length=128)
+    appid = Text(max_length=64)
+    head_url = Text(max_length=1024, allow_blank=True)
+    nick_name = Text(max_length=128)
+    open_id = Text(max_length=128)

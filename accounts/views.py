@@ -26,6 +26,7 @@ from accounts.throttles import SmsThrottle
 from accounts.wechat_sign_in import page_signature, profile_of
 from config.api import reading
 from config.api.actors import actor
+from config.api.fields import Blank
 from config.api.permissions import Anyone, IsNotBlocked, IsUser, needs
 from config.api.renderer import TokenRenderer
 from config.api.schema import operation
@@ -168,6 +169,7 @@ class RefreshViews(OperationViews[User]):
     """What WeChat shows of the user by now."""
 
     permission_classes = (IsUser, IsNotBlocked)
+    proof_needed = True
 
     @operation(
         "刷新微信资料",
@@ -208,7 +210,12 @@ class BlockViews(OperationViews[User]):
 
     permission_classes = (needs(Scope.USERS_BLOCK, "accounts.block_user"),)
 
-    @operation("用户封号", codes=[Code.NOT_FOUND], description="可重复调用;未打款的提现一并拒绝并退回余额。")
+    @operation(
+        "用户封号",
+        answer=Blank(),
+        codes=[Code.NOT_FOUND],
+        description="可重复调用;未打款的提现一并拒绝并退回余额。",
+    )
     def update(self, request: Request, reference: str) -> Response:
         user = get_object_or_404(User.objects.by_reference(reference))
         blocking.block(user=user, by=actor(request), reason="外部系统封号", at=timezone.now())

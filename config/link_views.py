@@ -12,6 +12,7 @@ from rest_framework_simplejwt.tokens import Token
 
 from config import links
 from config.api import reading
+from config.api.fields import Text
 from config.api.permissions import Anyone, needs
 from config.api.schema import operation
 from config.api.views import OperationViews
@@ -35,7 +36,7 @@ class UserOrLinksKey(_ServiceKey):  # type: ignore[valid-type, misc]
 
 
 class LongUrl(serializers.Serializer[Any]):
-    url = serializers.CharField(max_length=2048, validators=[URLValidator(schemes=["http", "https"])])
+    url = Text(max_length=2048, validators=[URLValidator(schemes=["http", "https"])])
 
 
 class LinkViews(OperationViews[ShortLink]):

@@ -1,6 +1,7 @@
 """Short links: the same long address always gets the same short one."""
 
 import hashlib
+import re
 import secrets
 
 from django.conf import settings
@@ -12,7 +13,12 @@ from config.errors import NotFound
 from config.models import ShortLink
 
 _CACHE_SECONDS = 3600
+_SLUG = re.compile(r"[\w-]{1,16}", re.ASCII)
 CLICKS = Counter("link-clicks")
+
+
+class LinkUnknown(NotFound):
+    message = "短链不存在"
 
 
 def shorten(url: str) -> str:
@@ -26,6 +32,8 @@ def shorten(url: str) -> str:
 
 def follow(slug: str) -> str:
     """Where a short link leads; the click is counted in Redis and written down once a minute."""
+    if not _SLUG.fullmatch(slug):
+        raise LinkUnknown
     url = cached(f"link:{slug}", _CACHE_SECONDS, lambda: _address_of(slug))
     CLICKS.add(slug)
     return url
@@ -34,7 +42,7 @@ def follow(slug: str) -> str:
 def _address_of(slug: str) -> str:
     url = ShortLink.objects.filter(slug=slug).values_list("url", flat=True).first()
     if url is None:
-        raise NotFound("短链不存在")
+        raise LinkUnknown
     return url
 
 

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from config import site_status, visits
 from config.api import reading
 from config.api.actors import actor
-from config.api.fields import StrictInteger
+from config.api.fields import StrictInteger, Text
 from config.api.permissions import Anyone, needs
 from config.api.schema import operation
 from config.api.views import OperationViews
@@ -22,7 +22,7 @@ WriteMarquee = needs(Scope.MARQUEE_WRITE, "config.add_marquee")
 
 class Status(serializers.Serializer[Any]):
     status = StrictInteger(min_value=1, max_value=2)
-    upGradeEndTime = serializers.CharField(  # noqa: N815 - the wire's word
+    upGradeEndTime = Text(  # noqa: N815 - the wire's word
         source="upgrade_end", max_length=100, allow_blank=True, required=False, default=""
     )
 
@@ -34,7 +34,7 @@ class Status(serializers.Serializer[Any]):
 
 class MarqueeLine(serializers.Serializer[Any]):
     status = StrictInteger(source="is_shown", min_value=0, max_value=1)
-    content = serializers.CharField(max_length=500, allow_blank=True)
+    content = Text(max_length=500, allow_blank=True)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if attrs["is_shown"] and not attrs["content"]:

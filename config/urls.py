@@ -14,13 +14,13 @@ urlpatterns = [
     path("", include("accounts.urls")),
     path("", include("robots.urls")),
     path("", include("groups.urls")),
-    path("", include("earnings.urls")),
     path("", include("integrations.urls")),
     path("", include("keywords.urls")),
     path("", include("launches.urls")),
     path("", include("feedback.urls")),
     path("", include("config.link_urls")),
     path("", include("config.site_urls")),
+    path("", include("earnings.urls")),  # last: `user/<reference>` would take `user/problem` and its like
     path("schema", schema, name="schema"),
     path("docs", docs, name="docs"),
     # The documented /admin/... operations stand above, without a trailing slash.

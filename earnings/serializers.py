@@ -7,18 +7,18 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from config.api.fields import MomentField, MoneyNumber, MoneyString, StrictInteger
+from config.api.fields import MomentField, MoneyNumber, MoneyString, StrictInteger, Text
 from earnings.models import Withdrawal
 
 
 class Profile(serializers.Serializer[Any]):
     """What WeChat told the client about the user who completes the profile."""
 
-    union_id = serializers.CharField(max_length=128)
-    head_url = serializers.CharField(max_length=1024, allow_blank=True)
-    nick_name = serializers.CharField(max_length=128)
-    appid = serializers.CharField(max_length=64)
-    open_id = serializers.CharField(max_length=128)
+    union_id = Text(max_length=128)
+    head_url = Text(max_length=1024, allow_blank=True)
+    nick_name = Text(max_length=128)
+    appid = Text(max_length=64)
+    open_id = Text(max_length=128)
 
 
 class RedPacket(serializers.Serializer[Any]):
@@ -76,7 +76,7 @@ class _Sort(serializers.Serializer[Any]):
 class WithdrawalFilter(serializers.Serializer[Any]):
     """All optional; ends are inclusive, and a day as an end includes that day."""
 
-    phone = serializers.CharField(max_length=11, required=False)
+    phone = Text(max_length=11, required=False)
     amount_begin = MoneyString(required=False)
     amount_end = MoneyString(required=False)
     withdraw_date_begin = MomentField(required=False)

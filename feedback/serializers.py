@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from config.api.fields import MomentField, Reference
+from config.api.fields import IdText, MomentField, Reference, Text
 from feedback.models import Problem
 
 
@@ -18,19 +18,19 @@ class Category(serializers.Serializer[Any]):
 class NewProblem(serializers.Serializer[Any]):
     """`problem_catgory` is spelt as clients send it; what the category does not need may be left out."""
 
-    problem_catgory = serializers.CharField(max_length=64)
+    problem_catgory = Reference()
     robot_id = Reference(required=False, allow_blank=True, allow_null=True)
-    group_name = serializers.CharField(max_length=200, required=False, allow_blank=True, allow_null=True)
-    description = serializers.CharField(max_length=1000, required=False, allow_blank=True, allow_null=True)
+    group_name = Text(max_length=200, required=False, allow_blank=True, allow_null=True)
+    description = Text(max_length=1000, required=False, allow_blank=True, allow_null=True)
 
 
 class ProblemFilter(serializers.Serializer[Any]):
     """All optional; ends are inclusive, and a day as an end includes that day."""
 
-    phone = serializers.CharField(max_length=11, required=False)
-    problem_id = serializers.UUIDField(required=False)
+    phone = Text(max_length=11, required=False)
+    problem_id = IdText(required=False)
     robot_code = Reference(required=False)
-    group_name = serializers.CharField(max_length=200, required=False)
+    group_name = Text(max_length=200, required=False)
     commit_date_begin = MomentField(required=False)
     commit_date_end = MomentField(end=True, required=False)
 
@@ -39,9 +39,9 @@ class ListedProblem(serializers.Serializer[Problem]):
     phone = serializers.CharField(source="user.phone", allow_null=True)
     nickname = serializers.CharField(source="user.nickname")
     title = serializers.CharField(source="category.title")
-    code = serializers.CharField(source="robot.code", default=None, allow_null=True)
-    name = serializers.CharField(source="robot.name", default=None, allow_null=True)
-    wechat_no = serializers.CharField(source="robot.wechat_no", default=None, allow_null=True)
+    code = serializers.CharField(source="robot.code", default=None, allow_null=True, read_only=True)
+    name = serializers.CharField(source="robot.name", default=None, allow_null=True, read_only=True)
+    wechat_no = serializers.CharField(source="robot.wechat_no", default=None, allow_null=True, read_only=True)
     group_name = serializers.SerializerMethodField()
     description = serializers.SerializerMethodField()
     create_date = serializers.DateTimeField(source="reported_at")
@@ -54,11 +54,11 @@ class ListedProblem(serializers.Serializer[Problem]):
 
 
 class Callback(serializers.Serializer[Any]):
-    userId = serializers.CharField(max_length=128)  # noqa: N815 - the wire's word
-    msgType = serializers.CharField(max_length=64)  # noqa: N815
-    content = serializers.CharField(max_length=4000, allow_blank=True, required=False, default="")
+    userId = Text(max_length=128)  # noqa: N815 - the wire's word
+    msgType = Text(max_length=64)  # noqa: N815
+    content = Text(max_length=4000, allow_blank=True, required=False, default="")
 
 
 class Signed(serializers.Serializer[Any]):
-    timestamp = serializers.CharField(max_length=20)
-    digest = serializers.CharField(max_length=64)
+    timestamp = Text(max_length=20)
+    digest = Text(max_length=64)

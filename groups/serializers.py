@@ -4,14 +4,24 @@ from typing import Any
 
 from rest_framework import serializers
 
-from config.api.fields import ListOrCommas, MoneyNumber, Reference, StrictInteger, SwitchField
+from config.api.fields import (
+    IntegerChoice,
+    ListOrCommas,
+    MoneyNumber,
+    QueryInteger,
+    Reference,
+    StrictInteger,
+    SwitchField,
+    Text,
+    Truth,
+)
 from groups.apprentices import may_be_woken
 from groups.models import CancelReason, Group, Mention, RatingState
 from robots.heard import PARTS
 
 
 class GroupsFilter(serializers.Serializer[Any]):
-    status = serializers.ChoiceField(choices=[("1", "已评星或老群"), ("0", "待评星")])
+    status = QueryInteger(min_value=0, max_value=1, help_text="1 已评星或老群,0 待评星")
 
 
 class ListedGroup(serializers.Serializer[Any]):
@@ -32,7 +42,7 @@ class ListedGroup(serializers.Serializer[Any]):
 
 class RatedGroup(serializers.Serializer[Any]):
     groupId = Reference()  # noqa: N815 - the wire's word
-    state = serializers.ChoiceField(choices=RatingState.choices)
+    state = IntegerChoice(choices=RatingState)
     star = StrictInteger(min_value=1, max_value=5)
 
 
@@ -45,13 +55,11 @@ class RatingBatch(serializers.Serializer[Any]):
 
 class GroupsToCancel(serializers.Serializer[Any]):
     group_ids = ListOrCommas(child=Reference(), min_length=1, max_length=50_000)
-    cancel_reason = serializers.ChoiceField(
-        choices=CancelReason.choices, required=False, default=CancelReason.OPERATOR
-    )
+    cancel_reason = StrictInteger(min_value=1, max_value=7, required=False, default=CancelReason.OPERATOR)
 
 
 class RobotNickname(serializers.Serializer[Any]):
-    remark_name = serializers.CharField(max_length=30)
+    remark_name = Text(max_length=30)
 
 
 class OwnedGroup(serializers.Serializer[Group]):
@@ -80,7 +88,7 @@ class Welcome(serializers.Serializer[Group]):
 
 
 class NewWelcome(serializers.Serializer[Any]):
-    welcome_msg = serializers.CharField(max_length=500, allow_blank=True, trim_whitespace=False)
+    welcome_msg = Text(max_length=500, allow_blank=True, trim_whitespace=False)
 
 
 class Disciples(serializers.Serializer[Any]):
@@ -95,14 +103,14 @@ class Disciples(serializers.Serializer[Any]):
 class LevelFilter(serializers.Serializer[Any]):
     """`leave`, or `lelave` as the document spells it in the path."""
 
-    leave = serializers.ChoiceField(choices=[("1", "徒弟"), ("2", "徒孙")], required=False)
-    lelave = serializers.ChoiceField(choices=[("1", "徒弟"), ("2", "徒孙")], required=False)
+    leave = QueryInteger(min_value=1, max_value=2, required=False, help_text="1 徒弟,2 徒孙")
+    lelave = QueryInteger(min_value=1, max_value=2, required=False, help_text="同 leave")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         level = attrs.get("leave") or attrs.get("lelave")
         if level is None:
             raise serializers.ValidationError({"leave": "缺少,应为 1(徒弟)或 2(徒孙)"})
-        return {"level": int(level)}
+        return {"level": level}
 
 
 class Apprentice(serializers.Serializer[Any]):
@@ -120,8 +128,8 @@ class Apprentice(serializers.Serializer[Any]):
 class WhomToWake(serializers.Serializer[Any]):
     """Existing clients name one apprentice; without `user_id` it is everybody who lacks a group or an apprentice."""
 
-    is_import = serializers.BooleanField(required=False)
-    is_apprentice = serializers.BooleanField(required=False)
+    is_import = Truth(required=False)
+    is_apprentice = Truth(required=False)
     user_id = Reference(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -176,6 +184,6 @@ class ContextMessage(serializers.Serializer[Any]):
 
 class MentionReply(serializers.Serializer[Any]):
     group_code = Reference()
-    mem_code = serializers.CharField(max_length=128)
-    content = serializers.CharField(max_length=1000)
+    mem_code = Text(max_length=128)
+    content = Text(max_length=1000)
     type = StrictInteger(min_value=3, max_value=3)

@@ -5,7 +5,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from config.api.fields import ListOrCommas
+from config.api.fields import ListOrCommas, Text
 from integrations.sms import PHONE_PATTERN
 
 LONGEST_EVENT_ID = 128
@@ -13,8 +13,8 @@ LONGEST_COMMAND = 64
 
 
 class IncomingEvent(serializers.Serializer[Any]):
-    event_id = serializers.CharField(max_length=LONGEST_EVENT_ID)
-    command = serializers.CharField(max_length=LONGEST_COMMAND)
+    event_id = Text(max_length=LONGEST_EVENT_ID)
+    command = Text(max_length=LONGEST_COMMAND)
     body = serializers.JSONField()
 
 
@@ -54,8 +54,8 @@ def _is_name(value: Any, longest: int) -> bool:
 
 
 class SmsBatch(serializers.Serializer[Any]):
-    phones = ListOrCommas(child=serializers.CharField(max_length=32), min_length=1, max_length=1000)
-    content = serializers.CharField(max_length=500)
+    phones = ListOrCommas(child=Text(max_length=32), min_length=1, max_length=1000)
+    content = Text(max_length=500)
 
     def validate_phones(self, phones: list[str]) -> list[str]:
         """One bad number refuses the batch, and is named."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from config.api.fields import ListOrCommas, Reference
+from config.api.fields import ListOrCommas, Reference, Text
 from keywords.batches import LONGEST_KEYWORD, LONGEST_REPLY, MOST_KEYWORDS
 
 MOST_GROUPS = 500
@@ -12,18 +12,16 @@ MOST_GROUPS = 500
 
 class NewBatch(serializers.Serializer[Any]):
     group_codes = ListOrCommas(child=Reference(), min_length=1, max_length=MOST_GROUPS)
-    keywords = ListOrCommas(
-        child=serializers.CharField(max_length=LONGEST_KEYWORD), min_length=1, max_length=MOST_KEYWORDS
-    )
-    reply_content = serializers.CharField(max_length=LONGEST_REPLY)
+    keywords = ListOrCommas(child=Text(max_length=LONGEST_KEYWORD), min_length=1, max_length=MOST_KEYWORDS)
+    reply_content = Text(max_length=LONGEST_REPLY)
 
 
 class BatchNamed(serializers.Serializer[Any]):
-    id = serializers.CharField(max_length=64)
+    id = Text(max_length=64)
 
 
 class ChangedBatch(NewBatch):
-    id = serializers.CharField(max_length=64)
+    id = Text(max_length=64)
 
 
 class ListedBatch(serializers.Serializer[Any]):

@@ -5,9 +5,10 @@ from typing import Any
 
 from django.utils import timezone
 from django.utils.dateparse import parse_date
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from config.api.fields import ListOrCommas, MomentField, Reference, StrictInteger, SwitchField
+from config.api.fields import IntegerChoice, ListOrCommas, MomentField, Reference, SwitchField, Text
 from launches.drafts import USABLE
 from launches.items import missing_part
 from launches.models import Launch, LaunchItemType, MassMessage, MassMessageDraft
@@ -41,13 +42,13 @@ class References(ListOrCommas):
 class LaunchItem(serializers.Serializer[Any]):
     """Which parts must be there follows from the type: 1 content, 2 filePath, 3 title and url, 4 those and content."""
 
-    type = serializers.ChoiceField(choices=LaunchItemType.choices)
-    title = serializers.CharField(max_length=200, required=False, allow_blank=True, allow_null=True)
-    content = serializers.CharField(max_length=4000, required=False, allow_blank=True, allow_null=True)
-    filePath = serializers.CharField(  # noqa: N815 - the wire's word
+    type = IntegerChoice(choices=LaunchItemType)
+    title = Text(max_length=200, required=False, allow_blank=True, allow_null=True)
+    content = Text(max_length=4000, required=False, allow_blank=True, allow_null=True)
+    filePath = Text(  # noqa: N815 - the wire's word
         max_length=2048, required=False, allow_blank=True, allow_null=True
     )
-    url = serializers.CharField(max_length=2048, required=False, allow_blank=True, allow_null=True)
+    url = Text(max_length=2048, required=False, allow_blank=True, allow_null=True)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         missing = missing_part(attrs)
@@ -64,7 +65,7 @@ class LaunchContent(serializers.Serializer[Any]):
 
 
 class NewLaunch(serializers.Serializer[Any]):
-    taskId = serializers.CharField(max_length=128)  # noqa: N815
+    taskId = Text(max_length=128)  # noqa: N815
     groupIds = References(max_length=MOST_GROUPS)  # noqa: N815
     content = LaunchContent()
 
@@ -85,7 +86,7 @@ class ListedLaunch(serializers.Serializer[Any]):
 
 
 class LaunchNamed(serializers.Serializer[Launch]):
-    task_id = serializers.CharField(max_length=128)
+    task_id = Text(max_length=128)
 
 
 class Material(serializers.Serializer[Any]):
@@ -105,16 +106,11 @@ class LaunchDetail(serializers.Serializer[Any]):
 class MassMessageContent(serializers.Serializer[Any]):
     """What is said: the gateway's kinds of message, except cards."""
 
-    type = StrictInteger()
-    content = serializers.CharField(max_length=4000, allow_blank=True, required=False, default="")
-    title = serializers.CharField(max_length=200, allow_blank=True, required=False, default="")
-    desc = serializers.CharField(max_length=500, allow_blank=True, required=False, default="")
-    url = serializers.CharField(max_length=2048, allow_blank=True, required=False, default="")
-
-    def validate_type(self, kind: int) -> int:
-        if kind not in USABLE:
-            raise serializers.ValidationError("应为 3 文本、6 链接、8 图片或 11 小程序")
-        return kind
+    type = IntegerChoice(choices=USABLE)
+    content = Text(max_length=4000, allow_blank=True, required=False, default="")
+    title = Text(max_length=200, allow_blank=True, required=False, default="")
+    desc = Text(max_length=500, allow_blank=True, required=False, default="")
+    url = Text(max_length=2048, allow_blank=True, required=False, default="")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         needed = {
@@ -148,9 +144,19 @@ class CompletedDraft(serializers.Serializer[Any]):
     send_date = SendDateField()
 
 
+class SaidContent(serializers.Serializer[Any]):
+    """What a draft or a mass message says; parts that its type does not have are empty."""
+
+    type = serializers.IntegerField()
+    content = serializers.CharField()
+    title = serializers.CharField()
+    desc = serializers.CharField()
+    url = serializers.CharField()
+
+
 class Draft(serializers.Serializer[MassMessageDraft]):
     id = serializers.UUIDField()
-    content = MassMessageContent()
+    content = SaidContent()
 
 
 class Direction(serializers.Serializer[Any]):
@@ -174,5 +180,6 @@ class MassMessageDetail(serializers.Serializer[Any]):
     content = serializers.SerializerMethodField()
     send_date = serializers.DateTimeField(source="send_at")
 
+    @extend_schema_field(SaidContent(many=True))
     def get_content(self, message: MassMessage) -> list[dict[str, Any]]:
         return [message.content]

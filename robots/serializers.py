@@ -4,15 +4,15 @@ from typing import Any
 
 from rest_framework import serializers
 
-from config.api.fields import Reference
+from config.api.fields import Reference, Text
 from robots.models import Robot
 
 
 class ScanPage(serializers.Serializer[Any]):
-    open_id = serializers.CharField(max_length=128)
-    union_id = serializers.CharField(max_length=128)
+    open_id = Text(max_length=128)
+    union_id = Text(max_length=128)
     sharing_user_id = Reference(allow_blank=True, allow_null=True)
-    channel = serializers.CharField(max_length=64, allow_blank=True, allow_null=True)
+    channel = Text(max_length=64, allow_blank=True, allow_null=True)
 
 
 class AssignedRobot(serializers.Serializer[Robot]):

@@ -9,6 +9,7 @@ from accounts.authentication import signed_in
 from accounts.models import User
 from accounts.wechat_proof import require_proof
 from config.api import reading
+from config.api.fields import Blank
 from config.api.permissions import Anyone, IsUser, needs
 from config.api.schema import operation
 from config.api.views import OperationViews
@@ -69,7 +70,7 @@ class UndistributableViews(OperationViews[Robot]):
 
     permission_classes = (needs(Scope.ROBOTS_WRITE, "robots.assign_robot"),)
 
-    @operation("将机器人置为不可分配", body=RobotNamed, codes=[Code.NOT_FOUND])
+    @operation("将机器人置为不可分配", body=RobotNamed, answer=Blank(), codes=[Code.NOT_FOUND])
     def create(self, request: Request) -> Response:
         robot = get_object_or_404(Robot.objects.by_reference(reading.body(request, RobotNamed)["robot_id"]))
         pool.stop_assigning(robot)

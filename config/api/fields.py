@@ -1,22 +1,32 @@
 """Field types of the border: money, switches, lists and references as the document writes them."""
 
+import re
+from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
+from drf_spectacular.drainage import set_override
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from config.clock import end_of, start_of
 
+MONEY_PATTERN = r"^-?[0-9]{1,12}(\.[0-9]{1,2})?$"
+
 
 class MoneyString(serializers.DecimalField):
-    """Yuan as a two-digit string."""
+    """Yuan as a two-digit string; a request may also say it as a number."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_digits=14, decimal_places=2, coerce_to_string=True, **kwargs)
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        if isinstance(data, str) and not re.fullmatch(MONEY_PATTERN, data.strip()):
+            self.fail("invalid")
+        return Decimal(super().to_internal_value(data))
 
 
 @extend_schema_field({"type": "number"})
@@ -30,7 +40,45 @@ class MoneyNumber(serializers.Field[Decimal, Any, Any, Any]):
         return float(value)
 
 
-class Reference(serializers.CharField):
+@extend_schema_field({"type": "string", "maxLength": 0})
+class Blank(serializers.CharField):
+    """The empty text that some operations answer."""
+
+
+class _OnlyText:
+    """JSON has numbers and booleans of its own: neither passes for text."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")  # type: ignore[attr-defined]
+        return str(super().to_internal_value(data))  # type: ignore[misc]
+
+
+class Text(_OnlyText, serializers.CharField):
+    """Text that a request carries."""
+
+
+class PatternText(_OnlyText, serializers.RegexField):
+    """Text of a certain form."""
+
+
+class IdText(_OnlyText, serializers.UUIDField):
+    """An id that a request names; there is no code beside it."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return serializers.UUIDField.to_internal_value(self, super().to_internal_value(data))
+
+
+class Truth(serializers.BooleanField):
+    """true or false; nothing that only looks like it."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+class Reference(Text):
     """An id or a gateway code."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -43,8 +91,8 @@ class SwitchField(serializers.BooleanField):
     """A switch: 0 or 1 on the wire, a boolean inside."""
 
     def to_internal_value(self, data: Any) -> bool:
-        if data in (0, 1, "0", "1") and not isinstance(data, bool):
-            return str(data) == "1"
+        if type(data) is int and data in (0, 1):
+            return bool(data)
         raise serializers.ValidationError("应为 0 或 1")
 
     def to_representation(self, value: Any) -> Any:
@@ -61,10 +109,34 @@ class ListOrCommas(serializers.ListField):
 
 
 class StrictInteger(serializers.IntegerField):
-    """A whole number; neither a boolean nor 1.0 passes for one."""
+    """A whole number of JSON; neither text nor a boolean nor 1.0 passes for one."""
 
     def to_internal_value(self, data: Any) -> int:
-        if isinstance(data, bool | float):
+        if type(data) is not int:
+            self.fail("invalid")
+        return int(super().to_internal_value(data))
+
+
+class IntegerChoice(StrictInteger):
+    """One of a few whole numbers."""
+
+    def __init__(self, *, choices: Iterable[int], **kwargs: Any) -> None:
+        self.choices = [int(choice) for choice in choices]
+        set_override(self, "field", {"type": "integer", "enum": self.choices})
+        super().__init__(**kwargs)
+
+    def to_internal_value(self, data: Any) -> int:
+        number = super().to_internal_value(data)
+        if number not in self.choices:
+            raise serializers.ValidationError(f"应为 {'、'.join(map(str, self.choices))} 之一")
+        return number
+
+
+class QueryInteger(serializers.IntegerField):
+    """A whole number in a query string, in plain digits."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if not str(data).isascii() or not str(data).isdigit():
             self.fail("invalid")
         return int(super().to_internal_value(data))
 
@@ -81,6 +153,8 @@ class MomentField(serializers.Field[datetime, Any, Any, Any]):
 
     def to_internal_value(self, data: Any) -> datetime:
         """The first moment meant (or, as an end, the last)."""
+        if not isinstance(data, str):
+            self.fail("invalid")
         day, moment = self._parsed(data)
         if day is not None:
             return end_of(day) - datetime.resolution if self.end else start_of(day)
@@ -88,9 +162,9 @@ class MomentField(serializers.Field[datetime, Any, Any, Any]):
             self.fail("invalid")
         return timezone.make_aware(moment) if timezone.is_naive(moment) else moment
 
-    def _parsed(self, data: Any) -> tuple[date | None, datetime | None]:
+    def _parsed(self, data: str) -> tuple[date | None, datetime | None]:
         try:
-            return parse_date(str(data)), parse_datetime(str(data))
+            return parse_date(data), parse_datetime(data)
         except (ValueError, OverflowError):
             self.fail("invalid")
             raise

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from django.apps import apps
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import build_basic_type
 from drf_spectacular.types import OpenApiTypes
@@ -19,6 +20,7 @@ from rest_framework.serializers import BaseSerializer, ListSerializer, Serialize
 
 from config.api.codes import MEANINGS
 from config.api.examples import example_of
+from config.api.fields import MONEY_PATTERN
 from config.api.paging import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 from config.api.permissions import HasScope, IsNotBlocked, IsUser
 from config.api.renderer import TokenRenderer
@@ -153,12 +155,13 @@ class EnvelopeSchema(AutoSchema):
         flat = [part for one in permissions for part in _parts(one)]
         scopes = [part.scope.value for part in flat if isinstance(part, HasScope)]
         ways: list[dict[str, list[str]]] = []
+        proof: dict[str, list[str]] = {"wechatProof": []} if getattr(self.view, "proof_needed", False) else {}
         if any(isinstance(part, IsUser) or getattr(part, "takes_users", False) for part in flat):
-            ways.append({"accessToken": []})
+            return [{"accessToken": []} | proof] + ([{"apiKey": scopes}, {"operatorSession": []}] if scopes else [])
         if scopes:
             ways += [{"apiKey": scopes}, {"operatorSession": []}]
-        if getattr(self.view, "proof_needed", False):
-            ways += [{"wechatProof": []}, {"apiKey": ["auth:issue"]}]
+        if proof:
+            ways += [proof, {"apiKey": ["auth:issue"]}]
         return ways
 
     def _get_request_body(self, direction: str = "request") -> dict[str, Any] | None:
@@ -239,6 +242,27 @@ class EnvelopeSchema(AutoSchema):
             return reference
         mapped: dict[str, Any] = self._map_serializer_field(shape, direction)
         return mapped
+
+
+class ListOrCommasSchema(OpenApiSerializerFieldExtension):
+    """An array, or its items in one string."""
+
+    target_class = "config.api.fields.ListOrCommas"
+    match_subclasses = True
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
+        array = auto_schema._map_serializer_field(self.target, direction, bypass_extensions=True)
+        return {"oneOf": [array, {"type": "string", "minLength": 1, "description": "多个用英文逗号隔开"}]}
+
+
+class MoneySchema(OpenApiSerializerFieldExtension):
+    """Answered as a string of two digits; taken as a string or a number."""
+
+    target_class = "config.api.fields.MoneyString"
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
+        text = {"type": "string", "format": "decimal", "pattern": MONEY_PATTERN}
+        return {"oneOf": [text, {"type": "number"}]} if direction == "request" else text
 
 
 def _parts(permission: Any) -> list[Any]:

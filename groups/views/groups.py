@@ -8,6 +8,7 @@ from rest_framework.response import Response
 from accounts.authentication import signed_in
 from config.api import reading
 from config.api.actors import actor
+from config.api.fields import Blank
 from config.api.paging import paged
 from config.api.permissions import IsNotBlocked, IsUser, needs
 from config.api.schema import operation
@@ -27,7 +28,7 @@ class GroupViews(OperationViews[Group]):
 
     @operation("用户群列表", query=GroupsFilter, answer=ListedGroup(many=True), paged=True)
     def list(self, request: Request) -> Response:
-        rated = reading.query(request, GroupsFilter)["status"] == "1"
+        rated = reading.query(request, GroupsFilter)["status"] == 1
         groups = Group.objects.served_for(signed_in(request)).select_related("robot").order_by("-bound_at", "pk")
         chosen = groups.rated() if rated else groups.unrated()
         return paged(request, chosen, lambda page: ListedGroup(listing.shown(page, rated=rated), many=True).data)
@@ -79,7 +80,12 @@ class CancelViews(OperationViews[Group]):
 
     permission_classes = (needs(Scope.GROUPS_CANCEL, "groups.cancel_group"),)
 
-    @operation("批量注销群", body=GroupsToCancel, description="立即受理,后台分批注销;未知或已注销的群跳过。")
+    @operation(
+        "批量注销群",
+        body=GroupsToCancel,
+        answer=Blank(),
+        description="立即受理,后台分批注销;未知或已注销的群跳过。",
+    )
     def create(self, request: Request) -> Response:
         given = reading.body(request, GroupsToCancel)
         reason = CancelReason(given["cancel_reason"])

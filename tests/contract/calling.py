@@ -1,0 +1,93 @@
+"""Sending the calls of the table, and reading what comes back."""
+
+from typing import Any
+
+from django.apps import apps
+from django.db import connection
+from django.test import Client
+
+from accounts.authentication import issue_token
+from accounts.wechat_proof import COOKIE
+from config.api_keys import issue_key
+from config.models import Scope
+from tests.contract.table import Call, Operation, Param, as_json
+from tests.contract.world import World
+
+Headers = dict[str, str]
+ENVELOPE = ["code", "description", "data", "page_info"]
+
+
+def token_of(user: Any) -> Headers:
+    return {"Authorization": f"Bearer {issue_token(user)}"}
+
+
+def key_for(*scopes: str) -> Headers:
+    return {"X-Api-Key": issue_key("contract", list(scopes))}
+
+
+def proof_of(union_id: str) -> Headers:
+    """The cookie that WeChat's word leaves; the sandbox vouches for `union-X` when asked with the code X."""
+    query = {"app_id": "sandbox", "code": union_id.removeprefix("union-")}
+    return {"Cookie": f"{COOKIE}={Client().get('/wechat/user_info', query).cookies[COOKIE].value}"}
+
+
+def credential_of(operation: Operation, world: World) -> Headers:
+    """What this operation asks for, as alice or an outside system has it."""
+    return {
+        "public": dict,
+        "signed": dict,
+        "user": lambda: token_of(world.alice),
+        "user_or_service": lambda: token_of(world.alice),
+        "user_with_proof": lambda: token_of(world.alice) | proof_of(world.alice.union_id),
+        "proof": lambda: key_for(Scope.AUTH_ISSUE),
+        "service": lambda: key_for(operation.scope),
+    }[operation.kind]()
+
+
+def send(operation: Operation, call: Call, headers: Headers, *, client: Client | None = None, **facts: Any) -> Any:
+    """The response to a call. `facts`: a method, a content type or a raw body other than the operation's."""
+    call = operation.finish(call) if operation.finish else call
+    method = facts.get("method", operation.method).lower()
+    client = client or Client(raise_request_exception=False)
+    path = facts.get("path", operation.url(call))
+    if method == "get":
+        return client.get(path, headers=headers)
+    raw = facts.get("raw", as_json(call.body))
+    kind = facts.get("content_type", "application/json")
+    return getattr(client, method)(path, data=raw, content_type=kind, headers=headers)
+
+
+def told_by(operation: Operation, response: Any) -> dict[str, Any]:
+    """The envelope of an answer; the older shape of tokens put into one."""
+    told = response.json()
+    if operation.shape != "token":
+        assert list(told) == ENVELOPE
+        return told
+    assert list(told)[:2] == ["code", "msg"]
+    rest = {name: value for name, value in told.items() if name not in ("code", "msg")}
+    return {"code": told["code"], "description": told["msg"], "data": rest, "page_info": {}}
+
+
+def answer_to(operation: Operation, call: Call, headers: Headers) -> dict[str, Any]:
+    return told_by(operation, send(operation, call, headers))
+
+
+def refused_naming(operation: Operation, param: Param, call: Call, headers: Headers) -> str:
+    """What is wrong with the answer to a call whose `param` is bad; nothing when it is 1403 and names it."""
+    response = send(operation, call, headers)
+    told = told_by(operation, response)
+    is_refused = (response.status_code, told["code"]) == (200, 1403) and param.last in told["description"]
+    return "" if is_refused else f"{param.name} in {call}: {told}"
+
+
+_UNSEEN = {"config_apikey", "django_session"}
+
+
+def everything() -> str:
+    """A fingerprint of all that the database holds, but for the keys that calls are made with."""
+    tables = sorted({model._meta.db_table for model in apps.get_models()} - _UNSEEN)
+    of_table = "SELECT '{0}' AS name, md5(string_agg(t::text, '|' ORDER BY t::text)) AS sum FROM {0} t"
+    union = " UNION ALL ".join(of_table.format(table) for table in tables)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT md5(string_agg(name || coalesce(sum, ''), '|' ORDER BY name)) FROM ({union}) u")
+        return str(cursor.fetchone()[0])

@@ -1,0 +1,25 @@
+"""A pytest plugin: counts the documented operations whose contract tests ran and passed, and says so at the end.
+
+Under xdist the reports of all workers arrive here with their properties.
+"""
+
+from typing import Any
+
+from tests.contract.table import DOCUMENTED
+
+OPERATION = "contract_operation"
+_proven: set[int] = set()
+_failed: set[int] = set()
+
+
+def pytest_runtest_logreport(report: Any) -> None:
+    numbers = {value for name, value in report.user_properties if name == OPERATION}
+    if report.failed:
+        _failed.update(numbers)
+    elif report.when == "call" and report.passed:
+        _proven.update(numbers)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    if _proven or _failed:
+        terminalreporter.write_line(f"contract: {len(_proven - _failed)}/{DOCUMENTED} operations")

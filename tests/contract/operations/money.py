@@ -1,0 +1,124 @@
+"""Rows of completing a profile, profit, withdrawals and posters. (earnings)"""
+
+from tests.contract.operations.people import _NEWCOMER, _PROFILE
+from tests.contract.table import Operation, Rows, body, path
+from tests.contract.types import BOOLEAN, DAY, INTEGER, MONEY, NUMBER, TEXT, TIME, UUID, nullable, optional
+
+_WITHDRAWALS = "tests/earnings/test_withdrawals.py"
+_CONFIRMATION = {"withdraw_id": UUID, "app_id": TEXT, "mch_id": TEXT, "package_info": TEXT}
+
+ROWS: Rows = [
+    Operation(
+        41,
+        "PUT",
+        "/user/{user_id}",
+        "proof",
+        params=(path("user_id", refers_to="met", theirs=False), body("union_id", longest=128), *_PROFILE),
+        good=lambda world: {"user_id": world.met.pk, "union_id": "union-new", **_NEWCOMER},
+        answer={"red_packed": NUMBER},
+        codes=(1404, 1409, 2200),
+        rules="tests/accounts/test_people.py",
+    ),
+    Operation(
+        48,
+        "GET",
+        "/profit",
+        "user",
+        answer={"summary": {"amount": MONEY, "balance": MONEY, "yesterday_balance": MONEY}},
+        rules="tests/earnings/test_ledger.py",
+    ),
+    Operation(
+        49,
+        "GET",
+        "/profit/slip",
+        "user",
+        answer=[{"day": DAY, "balance_detail": MONEY, "detail": [{"balance": MONEY, "slip_type": INTEGER}]}],
+        rules="tests/earnings/test_ledger.py",
+    ),
+    Operation(
+        50,
+        "GET",
+        "/withdraw",
+        "user",
+        answer={
+            "is_withdrawed": BOOLEAN,
+            "id": UUID,
+            "user_id": UUID,
+            "balance_amount": MONEY,
+            "withdrawing_amount": MONEY,
+            "confirm": optional(_CONFIRMATION),
+        },
+        rules=_WITHDRAWALS,
+    ),
+    Operation(
+        51,
+        "POST",
+        "/withdraw",
+        "user",
+        params=(body("balance", "money"),),
+        good={"balance": "20"},
+        codes=(2001, 2002, 3002, 3003, 3004),
+        blocked_code=3004,
+        rules=_WITHDRAWALS,
+    ),
+    Operation(
+        58,
+        "POST",
+        "/admin/withdraw",
+        "service:backoffice:read",
+        params=(
+            body("phone", required=False, longest=11),
+            body("amount_begin", "money", required=False),
+            body("amount_end", "money", required=False),
+            body("withdraw_date_begin", "moment", required=False),
+            body("withdraw_date_end", "moment", required=False),
+            body("paid_date_begin", "moment", required=False),
+            body("paid_date_end", "moment", required=False),
+            body("status", "integer", required=False, enum=(0, 1, 2, 3, 4)),
+            body("sort", "object", required=False),
+            body("sort.sort_key", enum=("amount", "create_date", "paid_date")),
+            body("sort.value", enum=("asc", "desc")),
+        ),
+        good={"status": 0, "sort": {"sort_key": "amount", "value": "asc"}, "withdraw_date_begin": "2026-01-01"},
+        answer=[
+            {
+                "id": UUID,
+                "phone": nullable(TEXT),
+                "amount": MONEY,
+                "reason": nullable(TEXT),
+                "create_date": TIME,
+                "paid_date": nullable(TIME),
+                "status": INTEGER,
+            }
+        ],
+        paged=True,
+        rules=_WITHDRAWALS,
+    ),
+    Operation(
+        None,
+        "POST",
+        "/settlement",
+        "service:settlement:write",
+        params=(body("settle_date", "moment"), body("data", "object")),
+        good=lambda world: {"settle_date": "2018-11-01", "data": {world.group.code: "20.14"}},
+        answer={
+            "settle_date": DAY,
+            "group_count": INTEGER,
+            "amount": MONEY,
+            "referral_amount": MONEY,
+            "unknown_groups": [TEXT],
+            "blocked_groups": [TEXT],
+        },
+        codes=(1409,),
+        rules="tests/earnings/test_article_reads.py",
+    ),
+    Operation(
+        None,
+        "POST",
+        "/wechat/pay/notify",
+        "signed",
+        codes=(1401,),
+        code=1401,
+        rules="tests/earnings/test_payouts.py",
+    ),
+]

@@ -1,0 +1,127 @@
+"""Rows of sign-in, profiles, phones and blocking. (accounts)"""
+
+from tests.contract.table import Operation, Rows, body, path, query
+from tests.contract.types import BLANK, BOOLEAN, INTEGER, TEXT, UUID, extra
+
+_PEOPLE = "tests/accounts/test_people.py"
+_SIGN_IN = "tests/accounts/test_sign_in.py"
+_PHONE = "tests/accounts/test_phone.py"
+_PROFILE = (
+    body("head_url", longest=1024, blank=True),
+    body("nick_name", longest=128),
+    body("appid", longest=64),
+    body("open_id", longest=128),
+)
+_NEWCOMER = {"head_url": "", "nick_name": "新人", "appid": "sandbox", "open_id": "open-new"}
+
+ROWS: Rows = [
+    Operation(
+        1,
+        "GET",
+        "/wechat/user_info",
+        "public",
+        params=(query("app_id", longest=64), query("code", longest=256)),
+        good={"app_id": "sandbox", "code": "alice"},
+        answer={
+            "openid": TEXT,
+            "nickname": TEXT,
+            "sex": INTEGER,
+            "language": TEXT,
+            "city": TEXT,
+            "province": TEXT,
+            "country": TEXT,
+            "headimgurl": TEXT,
+            "privilege": [TEXT],
+            "unionid": TEXT,
+        },
+        codes=(2501, 1101),
+        rules=_SIGN_IN,
+    ),
+    Operation(
+        2,
+        "GET",
+        "/wechat/js/ticket",
+        "public",
+        params=(query("app_id", longest=64), query("url", longest=2048)),
+        good={"app_id": "sandbox", "url": "https://example.com/page#top"},
+        answer={"appid": TEXT, "app_id": extra(TEXT), "timestamp": TEXT, "noncestr": TEXT, "signature": TEXT},
+        codes=(2501, 1101),
+        rules="tests/integrations/test_tickets.py",
+    ),
+    Operation(
+        5,
+        "GET",
+        "/sms/code/delivery",
+        "user",
+        params=(query("phone", longest=11),),
+        good={"phone": "13800138000"},
+        codes=(1101, 2304),
+        writes=True,
+        rules=_PHONE,
+    ),
+    Operation(
+        8,
+        "POST",
+        "/auth",
+        "proof",
+        params=(body("union_id", longest=128),),
+        good=lambda world: {"union_id": world.alice.union_id},
+        answer={"access_token": TEXT},
+        shape="token",
+        rules=_SIGN_IN,
+    ),
+    Operation(
+        10,
+        "PUT",
+        "/users/{user_id}/block",
+        "service:users:block",
+        params=(path("user_id", refers_to="mallory", theirs=False),),
+        good=lambda world: {"user_id": world.mallory.pk},
+        answer=BLANK,
+        codes=(1404,),
+        rules=_PEOPLE,
+    ),
+    Operation(38, "GET", "/users/block_verify", "user", answer=BOOLEAN, rules=_PEOPLE),
+    Operation(39, "GET", "/user", "user", answer=UUID, rules=_SIGN_IN),
+    Operation(
+        40,
+        "GET",
+        "/users/{union_id}/registered",
+        "public",
+        params=(path("union_id"),),
+        good=lambda world: {"union_id": world.alice.union_id},
+        answer=BOOLEAN,
+        rules=_PEOPLE,
+    ),
+    Operation(
+        42,
+        "PUT",
+        "/user/phone",
+        "user",
+        params=(body("phone", longest=11), body("code", longest=6)),
+        good={"phone": "13800138000", "code": "123456"},
+        codes=(2301, 2302, 2303),
+        code=2301,
+        rules=_PHONE,
+    ),
+    Operation(
+        43,
+        "PUT",
+        "/user/idcard",
+        "user",
+        params=(body("id_number", longest=18), body("name", longest=30)),
+        good={"id_number": "11010519491231002X", "name": "王小明"},
+        rules="tests/accounts/test_identity.py",
+    ),
+    Operation(57, "GET", "/auth/me", "user", answer={"me": {"user_id": UUID}}, shape="token", rules=_SIGN_IN),
+    Operation(
+        None,
+        "PUT",
+        "/user/refresh/{union_id}",
+        "user_with_proof",
+        params=(path("union_id"), *_PROFILE),
+        good=lambda world: {"union_id": world.alice.union_id, **_NEWCOMER},
+        codes=(1404,),
+        rules=_PEOPLE,
+    ),
+]

@@ -1,0 +1,194 @@
+"""What one row of the contract says: method, path, credential, parameters, answer, codes; and a good call of it."""
+
+import json
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote, urlencode
+
+from tests.contract.types import NOTHING, Shape
+
+if TYPE_CHECKING:
+    from tests.contract.world import World
+
+DOCUMENTED = 62
+NOBODY = "00000000-0000-0000-0000-000000000000"
+Kind = Literal["text", "integer", "boolean", "list", "commas", "object", "money", "moment", "any"]
+Where = Literal["path", "query", "body"]
+Values = dict[str, Any]
+Make = Callable[["World"], Values]
+
+# What a parameter of a kind can never be. Path and query carry text only, so any text is some text there.
+_OBJECT, _LIST = {"a": "b"}, ["a", "b"]
+MISTYPED: dict[tuple[bool, Kind], tuple[Any, ...]] = {
+    (True, "text"): (_OBJECT, _LIST, True, 5),
+    (True, "integer"): (_OBJECT, _LIST, True, "x", 1.5, "1"),
+    (True, "boolean"): (_OBJECT, _LIST, "x", 1, "true"),
+    (True, "list"): (_OBJECT, 5, True, "x", [5]),
+    (True, "commas"): (_OBJECT, 5, True, [_OBJECT], [5]),
+    (True, "object"): (_LIST, "x", 5),
+    (True, "money"): (_OBJECT, _LIST, True, "x", "1.234", "NaN", "1e2", "٢٠"),
+    (True, "moment"): (_OBJECT, _LIST, True, "x", "2026-13-01"),
+    (True, "any"): (),
+    (False, "text"): (),
+    (False, "integer"): ("x", "1.5", "١"),
+}
+
+
+@dataclass(frozen=True)
+class Param:
+    """One parameter. A dotted name is a part of an object or of a list's items: `data.0.star`."""
+
+    name: str
+    kind: Kind
+    where: Where
+    required: bool = True
+    longest: int | None = None  # characters, or items of a list
+    enum: tuple[Any, ...] = ()
+    blank: bool = False  # "" is a value
+    null: bool = False
+    alias: str = ""  # another name that clients send it under
+    refers_to: str = ""  # group, owned_group, user, robot, batch, …: an attribute of World, and mallory's
+    unknown: int = 1404  # the code for one that is not there, or is somebody else's
+    theirs: bool = True  # whether somebody else's is refused
+
+    @property
+    def is_json(self) -> bool:
+        return self.where == "body"
+
+    @property
+    def last(self) -> str:
+        """The name that a refusal must mention."""
+        return next(part for part in reversed(self.name.split(".")) if not part.isdigit())
+
+
+def path(name: str, **facts: Any) -> Param:
+    return Param(name, "text", "path", **facts)
+
+
+def query(name: str, kind: Kind = "text", **facts: Any) -> Param:
+    return Param(name, kind, "query", **facts)
+
+
+def body(name: str, kind: Kind = "text", **facts: Any) -> Param:
+    return Param(name, kind, "body", **facts)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request, before it is sent."""
+
+    path: Values
+    query: Values
+    body: Any
+
+    def __getitem__(self, where: Where) -> Any:
+        return getattr(self, where)
+
+    def without(self, param: Param) -> "Call":
+        changed = deepcopy(self)
+        holder, key = _place(changed[param.where], param.name)
+        holder.pop(key, None)
+        return changed
+
+    def having(self, param: Param, value: Any) -> "Call":
+        changed = deepcopy(self)
+        holder, key = _place(changed[param.where], param.name)
+        holder[key] = value
+        return changed
+
+    def value_of(self, param: Param) -> Any:
+        holder, key = _place(self[param.where], param.name)
+        return holder[key]
+
+
+def _place(whole: Any, name: str) -> tuple[Any, Any]:
+    *before, last = [int(part) if part.isdigit() else part for part in name.split(".")]
+    for part in before:
+        whole = whole[part]
+    return whole, last
+
+
+Credential = str  # public, user, user_with_proof, proof, signed, service:<scope>, user_or_service:<scope>
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One row. `number` is the place in the document's order, None for an operation that it forgot."""
+
+    number: int | None
+    method: str
+    path: str
+    credential: Credential
+    params: tuple[Param, ...] = ()
+    good: Values | Make | None = None  # parameter → value, for a call that answers `code`
+    given: tuple[str, ...] = ()  # what of World must be there, though the call does not name it
+    answer: Shape = NOTHING
+    codes: tuple[int, ...] = ()  # refusals of its own, beside what a credential (1401) and parameters (1403) bring
+    paged: bool = False
+    may_ask_all: bool = False
+    code: int = 1200  # what the good call answers
+    shape: Literal["envelope", "token", "redirect", "picture"] = "envelope"
+    writes: bool | None = None  # whether a blocked user is refused; every method but GET, unless said otherwise
+    blocked_code: int = 1401
+    or_list: bool = False  # the body may be a list of such objects
+    also: tuple[str, ...] = ()  # parameters of another form of the same call, with tests of their own
+    finish: Callable[[Call], Call] | None = None  # signs a call
+    rules: str = ""  # the file whose tests prove what it does
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def is_write(self) -> bool:
+        return self.method != "GET" if self.writes is None else self.writes
+
+    @property
+    def scope(self) -> str:
+        return self.credential.partition(":")[2]
+
+    @property
+    def kind(self) -> str:
+        """Who calls: the credential without its scope."""
+        return self.credential.partition(":")[0]
+
+    @property
+    def all_codes(self) -> set[int]:
+        """Every code that an answer of HTTP 200 may carry."""
+        taken = any(param.where != "path" for param in self.params) or self.paged
+        closed = self.kind != "public"
+        return {1200, *self.codes} | ({1403} if taken else set()) | ({1401} if closed else set())
+
+    def good_call(self, world: "World") -> Call:
+        for name in self.given:
+            getattr(world, name)
+        values = self.good(world) if callable(self.good) else self.good or {}
+        return self.call(deepcopy(values))
+
+    def call(self, values: Values) -> Call:
+        """Each value where its parameter belongs."""
+        where = {param.name.split(".")[0]: param.where for param in self.params}
+        parts: dict[str, Values] = {"path": {}, "query": {}, "body": {}}
+        for name, value in values.items():
+            parts[where[name]][name] = value
+        return Call(**parts)
+
+    def of(self, *wheres: Where) -> list[Param]:
+        return [param for param in self.params if param.where in wheres]
+
+    def url(self, call: Call) -> str:
+        filled = self.path.format(**{name: quote(str(value), safe="") for name, value in call.path.items()})
+        return f"{filled}?{urlencode(call.query)}" if call.query else filled
+
+
+def also_as(operation: Operation, **facts: Any) -> Operation:
+    """The same operation under another method or path."""
+    return replace(operation, number=None, **facts)
+
+
+def as_json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
+Rows = list[Operation]

@@ -1,0 +1,124 @@
+"""What a good call refers to, made when a row asks for it. Alice calls; what is mallory's, alice must not see."""
+
+from functools import cached_property
+from typing import Any
+
+from django.utils import timezone
+
+from accounts.models import User
+from config import links
+from feedback.models import ProblemCategory
+from groups.models import Group, GroupMessage, Member, Mention
+from keywords import batches
+from keywords.models import KeywordBatch
+from launches.models import Launch, MassMessage, MassMessageDraft
+from robots.models import Robot
+from tests.factories.launches import drafted, launched, scheduled
+from tests.factories.money import give
+from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory
+
+LONG_URL = "https://example.com/contract?a=b"
+
+
+class World:
+    """Things by name. `theirs(name)` is mallory's thing of that kind."""
+
+    def __init__(self, sandbox: Any) -> None:
+        self.sandbox = sandbox
+
+    @cached_property
+    def alice(self) -> User:
+        alice = UserFactory(nickname="alice", phone="13900139000", inviter=self.master)
+        FriendshipFactory(user=alice, robot=self.robot)
+        give(alice, "50")
+        return alice
+
+    @cached_property
+    def mallory(self) -> User:
+        return UserFactory(nickname="mallory")
+
+    @cached_property
+    def master(self) -> User:
+        return UserFactory(nickname="master")
+
+    @cached_property
+    def met(self) -> User:
+        """Somebody whom a robot met, and no more."""
+        return UserFactory(union_id=None, open_id="", completed_at=None)
+
+    @cached_property
+    def apprentice(self) -> User:
+        apprentice = UserFactory(nickname="apprentice", inviter=self.alice)
+        FriendshipFactory(user=apprentice, robot=self.robot)
+        return apprentice
+
+    @cached_property
+    def robot(self) -> Robot:
+        return RobotFactory(code="sandbox-robot-1")  # one that the sandbox plays
+
+    @cached_property
+    def group(self) -> Group:
+        """Served for alice, and hers in WeChat."""
+        return self._group_of(self.alice)
+
+    def _group_of(self, user: User) -> Group:
+        return GroupFactory(user=user, robot=self.robot, wechat_owner_code=user.code, star=3)
+
+    @cached_property
+    def message(self) -> GroupMessage:
+        return self._mention_in(self.group)
+
+    def _mention_in(self, group: Group) -> GroupMessage:
+        now = timezone.now()
+        member = Member.objects.create(group=group, code="wx-speaker", nickname="小王", joined_at=group.bound_at)
+        content = {"type": 3, "content": "@群主 在吗"}
+        message = GroupMessage.objects.create(group=group, sender_code=member.code, content=content, sent_at=now)
+        Mention.objects.create(message=message, group=group, mentioned_at=now)
+        return message
+
+    @cached_property
+    def batch(self) -> KeywordBatch:
+        return self._batch_of(self.alice, self.group)
+
+    def _batch_of(self, user: User, group: Group) -> KeywordBatch:
+        now = timezone.now()
+        return batches.create(user=user, group_codes=[group.code], words=["价格"], reply="看公告", at=now)
+
+    @cached_property
+    def category(self) -> ProblemCategory:
+        return ProblemCategory.objects.get(type=ProblemCategory.Type.ROBOT_AND_GROUP, title="机器人不在群里")
+
+    @cached_property
+    def launch(self) -> Launch:
+        return launched(self.group)
+
+    @cached_property
+    def draft(self) -> MassMessageDraft:
+        return drafted(self.alice)
+
+    @cached_property
+    def mass_message(self) -> MassMessage:
+        return scheduled(self.alice, self.group)
+
+    @cached_property
+    def slug(self) -> str:
+        return links.shorten(LONG_URL).rsplit("/", 1)[1]
+
+    @cached_property
+    def _theirs(self) -> dict[str, Any]:
+        group = self._group_of(self.mallory)
+        return {
+            "group": lambda: group,
+            "message": lambda: self._mention_in(group),
+            "batch": self._batch_of_mallory,
+            "launch": lambda: launched(group),
+            "draft": lambda: drafted(self.mallory),
+            "mass_message": lambda: scheduled(self.mallory, group),
+        }
+
+    def _batch_of_mallory(self) -> KeywordBatch:
+        return self._batch_of(self.mallory, self._group_of(self.mallory))
+
+    def theirs(self, name: str) -> Any:
+        """Mallory's object of that kind."""
+        return self._theirs[name]()
