@@ -7,6 +7,7 @@ from django.db import transaction
 
 from accounts.models import User
 from accounts.profiles import complete_profile
+from earnings import ledger
 from earnings.red_packets import charge_adoption_fee, pay_red_packet
 from robots.scans import scan_of
 
@@ -17,6 +18,8 @@ def onboard(
     """Complete a user's profile; answers the red packet in yuan. 2200 the second time, 1409 for a taken account."""
     scan = scan_of(union_id)
     with transaction.atomic():
+        # First, while no lock on the user is held: a settlement that opens the same account refers to the user.
+        ledger.account_of(user)
         completed = complete_profile(
             user=user,
             union_id=union_id,

@@ -1,0 +1,123 @@
+"""Many at once, on real connections: one withdrawal a day, no balance below zero, nobody waits in a circle."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from accounts.blocking import block
+from accounts.models import User
+from earnings import ledger, withdrawals
+from earnings.article_reads import settle_reads
+from earnings.models import LedgerEntry, Payout, Withdrawal
+from earnings.settlement import settle_day
+from tests.api import ApiClient
+from tests.factories.money import ask, balance, give, rated
+from tests.factories.people import UserFactory, days_ago
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+THREADS = 40
+
+
+def day(back: int) -> date:
+    return timezone.localdate() - timedelta(days=back)
+
+
+def at_once(*works: Callable[[], object]) -> list[object]:
+    """Let all of them start together, each on a connection of its own; what each answered."""
+    together = threading.Barrier(min(len(works), THREADS))
+
+    def run(work: Callable[[], object]) -> object:
+        try:
+            together.wait(20)
+            return work()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(min(len(works), THREADS)) as threads:
+        return list(threads.map(run, works))
+
+
+@pytest.fixture(autouse=True)
+def _often(settings) -> Iterator[None]:
+    """Two hundred requests of one user are not to be throttled here."""
+    settings.THROTTLE_RATES = {**settings.THROTTLE_RATES, "withdraw": "1000/60"}
+    return
+
+
+def test_of_two_hundred_withdrawals_at_once_one_is_accepted():
+    alice = UserFactory(phone="13800138000")
+    give(alice, "100000")
+    client = ApiClient(alice)
+    codes = at_once(*[lambda: client.post("/withdraw", {"balance": "20"})["code"]] * 200)
+    assert Counter(codes) == {1200: 1, 3003: 199}
+    assert balance(alice) == ("99980.00", "20.00")
+    assert (Withdrawal.objects.count(), ledger.check()) == (1, [])
+
+
+def test_of_two_hundred_on_a_balance_for_one_one_is_accepted():
+    alice = UserFactory(phone="13800138000")
+    give(alice, "20")
+    client = ApiClient(alice)
+    codes = at_once(*[lambda: client.post("/withdraw", {"balance": "20"})["code"]] * 200)
+    assert Counter(codes) == {1200: 1, 3002: 199}
+    assert balance(alice) == ("0.00", "20.00")
+
+
+def test_an_approval_by_many_makes_one_payout():
+    alice = UserFactory(phone="13800138000")
+    give(alice, "20")
+    asked = ask(alice)
+    approve = [lambda: len(withdrawals.approve([asked.pk], by="root", at=timezone.now()).paying)] * 20
+    assert sum(at_once(*approve)) == 1
+    assert Payout.objects.count() == 1
+
+
+def test_approving_rejecting_and_blocking_at_once_end_in_one_way():
+    alice = UserFactory(phone="13800138000")
+    give(alice, "20")
+    asked, now = ask(alice), timezone.now()
+    at_once(
+        lambda: withdrawals.approve([asked.pk], by="root", at=now),
+        lambda: withdrawals.reject([asked.pk], by="root", reason="不符", at=now),
+        lambda: block(user=alice, by="root", reason="作弊", at=now),
+    )
+    assert Withdrawal.objects.get().status == Withdrawal.Status.REJECTED
+    assert (balance(alice), ledger.check()) == (("20.00", "0.00"), [])
+
+
+def test_settling_withdrawing_rejecting_and_blocking_do_not_wait_in_a_circle():
+    """Whoever locks several accounts does so in one order; new accounts are opened meanwhile."""
+    now, users = timezone.now(), [UserFactory(phone=f"138{number:08}") for number in range(12)]
+    for user in users[:8]:
+        give(user, "40")
+    for user in users:
+        rated(5, user=user, bound_at=days_ago(9))
+    asked = [ask(user, "20", days_ago=1).pk for user in users[:8]]
+    codes = dict.fromkeys([group.code for user in users for group in user.served_groups.all()], Decimal(1))
+
+    def ask_again(user: User) -> object:
+        return ApiClient(user).post("/withdraw", {"balance": "20"})["code"]
+
+    answers = at_once(
+        *[lambda back=back: settle_day(day(back), at=now).is_new for back in range(1, 6)],
+        *[
+            lambda back=back: settle_reads(day=day(back), amounts=codes, by="bi", at=now).group_count
+            for back in range(1, 4)
+        ],
+        *[lambda user=user: ask_again(user) for user in users],
+        lambda: len(withdrawals.reject(asked[::2], by="root", reason="不符", at=now)),
+        lambda: len(withdrawals.reject(asked[::-1][::2], by="root", reason="不符", at=now)),
+        lambda: block(user=users[11], by="root", reason="作弊", at=now),
+    )
+    assert answers[:5] == [True] * 5
+    assert 1500 not in answers
+    assert 1503 not in answers
+    assert ledger.check() == []
+    assert LedgerEntry.objects.filter(account__user=users[0], slip_type=0).count() == 6

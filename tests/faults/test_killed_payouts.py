@@ -1,0 +1,105 @@
+"""The payout worker is killed at every step there is. Each withdrawal is paid once, and the two books agree."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+import time_machine
+from django.core.management import call_command
+from django.db import connection
+from django.utils import timezone
+
+from earnings import ledger, withdrawals
+from earnings.models import Payout, Withdrawal
+from earnings.tasks import query_payouts, send_payouts
+from tests.factories.money import ask, balance, give
+from tests.factories.people import UserFactory
+from tests.faults.killable import Killable
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True, serialized_rollback=True),
+    pytest.mark.processes,
+    pytest.mark.xdist_group("processes"),
+]
+MANY = 200  # more steps than a payout has
+
+
+@pytest.fixture
+def worker(sandbox: Any, settings: Any) -> Iterator[Killable]:
+    settings.WECHAT_PAY_NOTIFY_URL = ""
+    killable = Killable(
+        connection.settings_dict["NAME"],
+        WECHAT_PAY_BASE_URL=sandbox.url,
+        RUN_DIR=str(settings.RUN_DIR),
+        WECHAT_PAY_NOTIFY_URL="http://127.0.0.1:1",
+    )
+    yield killable
+    killable.close()
+
+
+def approved(number: int) -> Withdrawal:
+    user = UserFactory(phone=f"138{number:08}", open_id=f"open-{number}")
+    give(user, "100")
+    withdrawal = ask(user)
+    withdrawals.approve([withdrawal.pk], by="root", at=timezone.now())
+    return withdrawal
+
+
+def recover(*later: int) -> None:
+    """Workers that nobody kills, so many minutes later."""
+    for minutes in later or (6, 20, 60):
+        with time_machine.travel(timezone.now() + timedelta(minutes=minutes), tick=True):
+            send_payouts()
+            query_payouts()
+
+
+def assert_paid_once(sandbox: Any, asked: list[Withdrawal]) -> None:
+    paid = {number: bill["amount"] for number, bill in sandbox.state.bills.items() if bill["state"] == "SUCCESS"}
+    assert paid == {withdrawal.pk.hex: 2000 for withdrawal in asked}
+    assert set(Withdrawal.objects.values_list("status", flat=True)) == {Withdrawal.Status.PAID}
+    assert {balance(withdrawal.user) for withdrawal in asked} == {("80.00", "0.00")}
+    assert ledger.check() == []
+    said = StringIO()
+    call_command("reconcile_payouts", f"--date={timezone.localdate()}", stdout=said, stderr=StringIO())
+    assert "no difference" in said.getvalue()
+
+
+def test_killed_at_every_step_of_sending(worker: Killable, sandbox: Any):
+    asked: list[Withdrawal] = []
+    for step in range(1, MANY):
+        asked.append(approved(step))
+        [(killed, _)] = worker.run(("send_payouts", step))
+        if not killed:
+            break
+        recover(6)
+    assert 15 < step < MANY  # it was killed at each of them, and then it got through
+    recover()
+    assert_paid_once(sandbox, asked)
+
+
+def test_killed_at_every_step_of_asking(worker: Killable, sandbox: Any):
+    """The reply to the transfer was lost; the worker that asks about it is killed."""
+    asked: list[Withdrawal] = []
+    for step in range(1, MANY):
+        asked.append(approved(step))
+        sandbox.state.note("fault", system="pay", mode="drop_reply", rate=1.0)
+        send_payouts()
+        sandbox.state.faults.clear()
+        Payout.objects.filter(ended_at=None).update(due_at=timezone.now())
+        [(killed, _)] = worker.run(("query_payouts", step))
+        if not killed:
+            break
+        recover(6)
+    assert 15 < step < MANY
+    recover()
+    assert_paid_once(sandbox, asked)
+
+
+def test_two_workers_killed_side_by_side(worker: Killable, sandbox: Any):
+    asked = [approved(number) for number in range(8)]
+    for step in range(5, 60, 7):
+        worker.run(("send_payouts", step), ("send_payouts", step + 3), ("query_payouts", step))
+    recover()
+    assert_paid_once(sandbox, asked)

@@ -1,0 +1,84 @@
+"""The settlement is killed fifty times at random, two at once. The result is that of one clean run, to the cent."""
+
+import os
+import random
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from earnings import ledger
+from earnings.models import GroupDay, LedgerEntry, SettlementDay
+from earnings.settlement import settle_missed
+from groups.models import Group, StarPlan
+from tests.factories.money import rated
+from tests.factories.people import GroupFactory, RobotFactory, UserFactory, days_ago
+from tests.faults.killable import Killable
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True, serialized_rollback=True),
+    pytest.mark.processes,
+    pytest.mark.xdist_group("processes"),
+]
+KILLS = int(os.environ.get("SETTLEMENT_KILLS", "50"))
+DAYS = 26
+STEPS = 20  # a little more than a day has
+
+
+@pytest.fixture
+def worker(settings: Any) -> Iterator[Killable]:
+    killable = Killable(connection.settings_dict["NAME"], RUN_DIR=str(settings.RUN_DIR))
+    yield killable
+    killable.close()
+
+
+def people_with_groups() -> None:
+    """Three generations, all stars, bonuses, old groups, some near their last day."""
+    StarPlan.objects.filter(star=4).update(activity_bonus="0.07")
+    robot, above = RobotFactory(), [UserFactory()]
+    for number in range(14):
+        user = UserFactory(inviter=above[number // 3])
+        above.append(user)
+        rated(number % 5 + 1, user=user, robot=robot, bound_at=days_ago(DAYS + 1), settle_count=10 + number)
+        old = {"is_legacy": True, "member_count": 60, "repeat_rate": Decimal("0.3333")}
+        GroupFactory(user=user, robot=robot, bound_at=days_ago(number % DAYS + 1), **old)
+
+
+def result() -> tuple[Any, ...]:
+    """All that a settlement leaves, without the keys that differ from run to run."""
+    entries = LedgerEntry.objects.order_by("day", "slip_type", "account__user__code", "amount")
+    return (
+        list(entries.values_list("day", "slip_type", "account__user__code", "amount")),
+        list(GroupDay.objects.order_by("day", "group").values_list("day", "group", "star", "profit", "bonus")),
+        list(Group.objects.order_by("pk").values_list("pk", "settle_count")),
+        list(
+            SettlementDay.objects.order_by("day").values_list("day", "group_count", "owner_total", "referral_total")
+        ),
+    )
+
+
+def clean_run() -> tuple[Any, ...]:
+    with transaction.atomic():
+        settle_missed(at=timezone.now())
+        clean = result()
+        transaction.set_rollback(True)
+    return clean
+
+
+def test_killed_at_random_and_two_at_once(worker: Killable):
+    people_with_groups()
+    clean = clean_run()
+    chance = random.Random(20261124)
+    kills = 0
+    while kills < KILLS:
+        ended = worker.run(*[("settle", chance.randint(1, STEPS)) for _ in range(2)])
+        kills += sum(killed for killed, _ in ended)
+        assert ledger.check() == []
+    assert 0 < SettlementDay.objects.count() < DAYS  # it was killed in the middle of the work, and not before it
+    worker.run(("settle", 0), ("settle", 0))
+    assert len(clean[3]) == DAYS
+    assert result() == clean
+    assert ledger.check() == []
