@@ -1,8 +1,12 @@
 """The referral tree: one inviter per user, set once, never oneself, never a circle."""
 
+from urllib.parse import urlencode
+
+from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
+from config import links
 
 
 def set_inviter(user: User, inviter: User | None) -> bool:
@@ -16,3 +20,9 @@ def set_inviter(user: User, inviter: User | None) -> bool:
         return False
     user.inviter = inviter
     return True
+
+
+def invite_link_of(user: User) -> str:
+    """The short address of the scan page that makes whoever comes through it this user's apprentice."""
+    query = urlencode({"sharing_user_id": user.pk})
+    return links.shorten(f"{settings.CLIENT_BASE_URL}/scan?{query}")

@@ -19,6 +19,12 @@ app.conf.beat_schedule = {
     "message retention": {"task": "groups.tasks.forget_old_messages", "schedule": crontab(hour="3", minute="40")},
     "reminders": {"task": "groups.tasks.remind_newcomers", "schedule": crontab(minute="5")},
     "keyword clocks": {"task": "keywords.tasks.forget_old_replies", "schedule": crontab(hour="4", minute="30")},
+    "words to customer service": {
+        "task": "feedback.tasks.forward_messages",
+        "schedule": 5.0,
+        "options": {"expires": 10},
+    },
+    "silent conversations": {"task": "feedback.tasks.close_silent_conversations", "schedule": crontab()},
     "callback digests": {"task": "feedback.tasks.forget_digests", "schedule": crontab(minute="50")},
     "mass messages": {
         "task": "launches.tasks.fire_mass_messages",

@@ -11,7 +11,7 @@ from django.utils import timezone
 from config.backoffice.confirm import ask
 from config.backoffice.facts import FactsAdmin, ListAdmin
 from feedback import problems
-from feedback.models import Conversation, Problem, ProblemCategory
+from feedback.models import Conversation, ForwardedMessage, Problem, ProblemCategory
 
 
 class AnswerForm(forms.Form):
@@ -76,3 +76,16 @@ class ConversationAdmin(FactsAdmin):
     list_select_related = ("user",)
     list_filter = (("closed_at", admin.EmptyFieldListFilter), "opened_at")
     search_fields = ("user__nickname", "=user__code")
+
+
+@admin.register(ForwardedMessage)
+class ForwardedMessageAdmin(FactsAdmin):
+    list_display = ("id", "said_at", "user", "kind", "status", "try_count", "settled_at", "reason")
+    list_select_related = ("conversation__user",)
+    list_filter = ("status", "said_at")
+    search_fields = ("=conversation__user__code", "=message_no")
+    ordering = ("-id",)
+
+    @admin.display(description="用户")
+    def user(self, message: ForwardedMessage) -> str:
+        return str(message.conversation.user)

@@ -2,14 +2,17 @@
 
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
+from django.db.models import F, Value
+from django.db.models.functions import Greatest
 
 from accounts.models import User
 from config.errors import Conflict, NotAllowed, NotFound
 from feedback.models import CallbackDigest, Conversation
 from integrations import customer_service
 from robots import outbox
-from robots.friendships import latest_robot_of
+from robots.friendships import latest_robot_of, robots_to_speak_through
 
 FRESH_FOR = timedelta(minutes=5)
 CREATED, CLOSED, OVERTIME = "CONVERSATION_CREATE", "CONVERSATION_CLOSE", "VISITOR_OVERTIME_NOTICE"
@@ -18,6 +21,7 @@ _SAID = {
     CLOSED: "客服对话已结束,谢谢。",
     OVERTIME: "你已经有一会儿没有说话了,如无其他问题,对话即将结束。",
 }
+_SILENCE = "很久没有新消息,客服对话已自动结束。还有问题?回复「菜单」再选 5。"
 
 
 class BadDigest(NotAllowed):
@@ -54,23 +58,56 @@ def take_callback(*, user_code: str, kind: str, content: str, at: datetime) -> N
         open_for(user, at=at)
     elif event == CLOSED:
         close_for(user, at=at)
+    else:
+        Conversation.objects.filter(user=user, closed_at=None, said_at__lt=at).update(said_at=at)
     words = outbox.image(content) if kind == "image" else outbox.text(_SAID[event] if event else content)
     outbox.tell_user(robot=robot, user_code=user_code, content=words, cause=f"customer_service:{user.pk}", at=at)
 
 
-def open_for(user: User, *, at: datetime) -> None:
-    """Open a talk unless one is open."""
+def open_for(user: User, *, at: datetime) -> bool:
+    """Open a talk; false when one is open already, which then goes on."""
     with transaction.atomic():
-        Conversation.objects.bulk_create([Conversation(user=user, opened_at=at)], ignore_conflicts=True)
+        fresh = Conversation(user=user, opened_at=at, said_at=at)
+        Conversation.objects.bulk_create([fresh], ignore_conflicts=True)
+        opened = Conversation.objects.select_for_update().filter(user=user, closed_at=None).first()
+        if opened is None:  # closed by somebody else meanwhile
+            return False
+        Conversation.objects.filter(pk=opened.pk).update(said_at=max(at, opened.said_at))
+    return opened.opened_at == at
 
 
 def close_for(user: User, *, at: datetime) -> bool:
     """End the open talk; false when none was open."""
-    return bool(Conversation.objects.filter(user=user, closed_at=None).update(closed_at=at))
+    return bool(
+        Conversation.objects.filter(user=user, closed_at=None).update(closed_at=Greatest(F("opened_at"), Value(at)))
+    )
 
 
-def is_open_for(user: User) -> bool:
-    return Conversation.objects.filter(user=user, closed_at=None).exists()
+def open_one_of(user: User) -> Conversation | None:
+    return Conversation.objects.filter(user=user, closed_at=None).first()
+
+
+def close_silent(*, at: datetime) -> int:
+    """End the talks in which neither side has spoken for a while, and say so to the user; how many."""
+    silent = Conversation.objects.filter(closed_at=None, said_at__lte=at - settings.CONVERSATION_TIMEOUT)
+    with transaction.atomic():
+        rows = list(silent.select_for_update(skip_locked=True, of=("self",)).select_related("user").order_by("pk"))
+        Conversation.objects.filter(pk__in=[row.pk for row in rows]).update(closed_at=at)
+        robots = robots_to_speak_through(row.user_id for row in rows)
+        outbox.post_all(
+            [
+                outbox.private_message(
+                    robot=robots[row.user_id],
+                    user_code=str(row.user.code),
+                    content=outbox.text(_SILENCE),
+                    cause=f"customer_service:{row.user_id}",
+                    at=at,
+                )
+                for row in rows
+                if row.user_id in robots
+            ]
+        )
+    return len(rows)
 
 
 def forget_digests(*, at: datetime) -> int:

@@ -73,6 +73,7 @@ class Conversation(models.Model):
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="conversations", verbose_name="用户"
     )
     opened_at = models.DateTimeField("开始时间")
+    said_at = models.DateTimeField("最近发言时间")  # by either side; long silence ends it
     closed_at = models.DateTimeField("结束时间", null=True, blank=True)
 
     class Meta:
@@ -87,9 +88,55 @@ class Conversation(models.Model):
                 name="conversation_ends_after_it_began",
             ),
         ]
+        indexes = [
+            models.Index(
+                fields=["said_at"], condition=Q(closed_at__isnull=True), name="open_conversations_by_said_at"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.opened_at:%F %T}"
+
+
+class ForwardedMessage(models.Model):
+    """What a user says to staff: passed on in order, tried until customer service takes it."""
+
+    class Status(models.IntegerChoices):
+        WAITING = 0, "待转发"
+        SENT = 1, "已转发"
+        GIVEN_UP = 2, "已放弃"
+
+    id = models.BigAutoField(primary_key=True)
+    conversation = models.ForeignKey(
+        Conversation, models.CASCADE, related_name="forwarded", verbose_name="客服会话"
+    )
+    message_no = models.UUIDField("消息编号", unique=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField("类型", max_length=16)  # text or image, in customer service's words
+    content = models.CharField("内容", max_length=4000)
+    status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.WAITING)
+    said_at = models.DateTimeField("发送时间")
+    retry_at = models.DateTimeField("下次尝试")
+    try_count = models.PositiveSmallIntegerField("尝试次数", default=0)
+    settled_at = models.DateTimeField("完成时间", null=True, blank=True)
+    reason = models.CharField("原因", max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "转发给客服的消息"
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status=0, settled_at__isnull=True) | (~Q(status=0) & Q(settled_at__isnull=False)),
+                name="settled_forward_has_settled_at",
+            ),
+            models.CheckConstraint(condition=Q(kind__in=["text", "image"]), name="forward_kind_is_known"),
+        ]
+        indexes = [
+            # the forwarder: heads of conversations
+            models.Index(fields=["conversation", "id"], condition=Q(status=0), name="forwards_waiting")
+        ]
+
+    def __str__(self) -> str:
+        return str(self.message_no)
 
 
 class CallbackDigest(models.Model):

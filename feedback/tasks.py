@@ -3,9 +3,19 @@
 from celery import shared_task
 from django.utils import timezone
 
-from feedback import conversations
+from feedback import conversations, forwarding
 
 
 @shared_task
 def forget_digests() -> int:
     return conversations.forget_digests(at=timezone.now())
+
+
+@shared_task
+def forward_messages() -> int:
+    return forwarding.forward_waiting()
+
+
+@shared_task
+def close_silent_conversations() -> int:
+    return conversations.close_silent(at=timezone.now())

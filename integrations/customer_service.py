@@ -34,14 +34,15 @@ class CustomerService:
     def from_settings(cls) -> "CustomerService":
         return cls(settings.ALIYUN_CS_BASE_URL, settings.ALIYUN_CS_KEY, settings.ALIYUN_CS_TIMEOUT)
 
-    def forward(self, *, user_code: str, nickname: str, kind: str, content: str) -> None:
-        """Pass on one message of a visitor; `kind` is text or image."""
+    def forward(self, *, user_code: str, nickname: str, kind: str, content: str, message_no: str) -> None:
+        """Pass on one message of a visitor; `kind` is text or image. The number tells a repetition."""
         timestamp = str(int(time.time() * 1000))
         told = {
             "userId": user_code,
             "nickname": nickname,
             "msgType": kind,
             "content": content,
+            "messageNo": message_no,
             "timestamp": int(timestamp),
         }
         raw = json.dumps(told, ensure_ascii=False).encode()

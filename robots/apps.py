@@ -1,8 +1,16 @@
-"""The app's name for operators; its subscribers are connected when Django is ready."""
+"""The app's name for operators; loads every app's claimants of private messages."""
 
-from django.apps import AppConfig
+from importlib import import_module
+
+from django.apps import AppConfig, apps
+from django.utils.module_loading import module_has_submodule
 
 
 class RobotsConfig(AppConfig):
     name = "robots"
     verbose_name = "机器人"
+
+    def ready(self) -> None:
+        for config in apps.get_app_configs():
+            if config.name != "robots" and config.module and module_has_submodule(config.module, "menu"):
+                import_module(f"{config.name}.menu")

@@ -1,5 +1,6 @@
 """What robots hear of gateway events."""
 
+import unicodedata
 from datetime import datetime
 from urllib.parse import urlencode
 
@@ -11,7 +12,8 @@ from accounts.models import User
 from accounts.profiles import register_met
 from config import links
 from integrations.events import BadEvent, Event, EventIgnored, subscribe, word
-from robots import friendships, outbox
+from robots import friendships, menu, outbox
+from robots.heard import parts_of, text_in
 from robots.models import Robot
 
 WECHAT_SINCE = 2011  # an earlier moment is no moment
@@ -53,6 +55,19 @@ def meet(event: Event) -> None:
     is_new_friend = friendships.befriend(robot=robot, user=user, at=moment(event, "add_time"))
     if is_new_friend and user.completed_at is None:
         _send_completion_link(robot, user, event)
+
+
+@subscribe("private_message")
+def listen(event: Event) -> None:
+    """A user speaks to a robot: whoever claims it answers. Blocked users talk to nobody."""
+    robot = robot_named(event)
+    user = User.objects.filter(code=word(event.body, "user_id"), blocked_at=None).first()
+    if user is None:
+        raise EventIgnored("用户未知或已被封")
+    parts, words = parts_of(event.body), unicodedata.normalize("NFKC", text_in(event.body) or "").strip()
+    said = menu.Said(user, robot, parts, words, event_id=event.event_id, at=event.received_at)
+    if not menu.hear(said):
+        raise EventIgnored("没有人认领")
 
 
 @subscribe("abnormal_robot")

@@ -26,6 +26,12 @@ def latest_robot_of(user: User) -> Robot | None:
     return friendship.robot if friendship else None
 
 
+def working_robots_of(user: User) -> list[Robot]:
+    """All working robots that the user added, the last one first."""
+    friendships = Friendship.objects.filter(user=user, robot__status__in=[1, 2]).select_related("robot")
+    return [friendship.robot for friendship in friendships.order_by("-befriended_at", "-pk")]
+
+
 def robots_to_speak_through(user_ids: Iterable[UUID]) -> dict[UUID, Robot]:
     """For each of these users the working robot added last; users without one are left out."""
     latest = (

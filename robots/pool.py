@@ -2,6 +2,7 @@
 
 import secrets
 import uuid
+from collections.abc import Iterable
 from datetime import date, datetime
 
 from django.db import transaction
@@ -104,14 +105,22 @@ def recommend(*, channel: str, other_than: Robot, day: date) -> Robot | None:
     return max((robot for robot in left if left[robot] > 0), key=lambda robot: left[robot], default=None)
 
 
+def places_left(robots: Iterable[Robot], *, day: date) -> dict[uuid.UUID, int]:
+    """How many more groups each of these robots may take on that day."""
+    chosen = list(robots)
+    days = {row.robot_id: row for row in RobotDay.objects.filter(robot__in=chosen, day=day)}
+    left = {
+        robot.pk: days[robot.pk].quota - days[robot.pk].bound_count if robot.pk in days else quota_of(robot)
+        for robot in chosen
+    }
+    return {robot.pk: max(0, min(left[robot.pk], MAX_GROUPS - robot.group_count)) for robot in chosen}
+
+
 def best_of(robots: QuerySet[Robot], *, day: date) -> Robot | None:
     """Of these the assignable one with most quota left that day; None when none has any."""
-    days = {row.robot_id: row for row in RobotDay.objects.filter(robot__in=robots, day=day)}
-    left = {
-        robot: days[robot.pk].quota - days[robot.pk].bound_count if robot.pk in days else quota_of(robot)
-        for robot in robots.assignable()  # type: ignore[attr-defined]
-    }
-    return max((robot for robot in left if left[robot] > 0), key=lambda robot: left[robot], default=None)
+    chosen = list(robots.assignable())  # type: ignore[attr-defined]
+    left = places_left(chosen, day=day)
+    return max((robot for robot in chosen if left[robot.pk] > 0), key=lambda robot: left[robot.pk], default=None)
 
 
 def stop_assigning(robot: Robot) -> bool:

@@ -1,0 +1,122 @@
+"""Passing a user's words on to customer service: rows first, then calls, until they are taken.
+
+A conversation keeps its order: the next message waits for the one before. No lock is held while customer
+service is asked; two forwarders at once may hand over the same message, which its number tells.
+"""
+
+import logging
+from datetime import datetime, timedelta
+from threading import Lock
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from config.waking import wake
+from feedback.models import Conversation, ForwardedMessage
+from integrations.customer_service import CustomerService
+from integrations.http import OutsideError
+from robots import outbox
+from robots.friendships import latest_robot_of
+
+logger = logging.getLogger(__name__)
+
+FORWARD = "feedback.tasks.forward_messages"
+RETRY_AFTER = (2, 5, 15, 60, 120)  # seconds after the first, second … failure; then the last again and again
+GIVE_UP_AFTER = timedelta(hours=24)  # nobody waits longer for an answer
+IN_HAND = timedelta(seconds=30)  # longer than a call takes
+Status = ForwardedMessage.Status
+_turn = Lock()
+_AWAY = "客服系统暂时连不上。你的消息已记下,恢复后会马上转给客服。"
+
+# The first waiting message of each conversation; taking it in hand puts it off, so that no other takes it too.
+_CLAIM = """
+UPDATE feedback_forwardedmessage SET retry_at = %(until)s WHERE id IN (
+    SELECT f.id FROM feedback_forwardedmessage f
+    WHERE f.status = 0 AND f.retry_at <= %(at)s AND NOT EXISTS (
+        SELECT 1 FROM feedback_forwardedmessage b
+        WHERE b.status = 0 AND b.conversation_id = f.conversation_id AND b.id < f.id)
+    ORDER BY f.id LIMIT 1 FOR UPDATE SKIP LOCKED
+) RETURNING id
+"""
+
+
+def forward(conversation: Conversation, *, kind: str, content: str, at: datetime) -> None:
+    """Have this said to staff; `kind` is text or image."""
+    with transaction.atomic():
+        ForwardedMessage.objects.create(
+            conversation=conversation, kind=kind, content=content[:4000], said_at=at, retry_at=at
+        )
+        Conversation.objects.filter(pk=conversation.pk, said_at__lt=at).update(said_at=at)
+        wake(FORWARD)
+
+
+def forward_waiting(service: CustomerService | None = None) -> int:
+    """Hand over what waits; how many tries were made.
+
+    One thread of a process does: while customer service is slow, the others have better things to do.
+    """
+    if not _turn.acquire(blocking=False):
+        return 0
+    try:
+        service, count = service or CustomerService.from_settings(), 0
+        while message := _claim(timezone.now()):
+            _hand_over(message, service)
+            count += 1
+        return count
+    finally:
+        _turn.release()
+
+
+def _claim(at: datetime) -> ForwardedMessage | None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_CLAIM, {"at": at, "until": at + IN_HAND})
+        row = cursor.fetchone()
+    return ForwardedMessage.objects.select_related("conversation__user").get(pk=row[0]) if row else None
+
+
+def _hand_over(message: ForwardedMessage, service: CustomerService) -> None:
+    user = message.conversation.user
+    try:
+        service.forward(
+            user_code=str(user.code),
+            nickname=user.nickname,
+            kind=message.kind,
+            content=message.content,
+            message_no=str(message.message_no),
+        )
+    except OutsideError as error:
+        logger.warning("A message did not reach customer service: %s", error)
+        _put_off(message, str(error), timezone.now())
+    else:
+        _settle(message, Status.SENT, "", timezone.now())
+
+
+def _settle(message: ForwardedMessage, status: ForwardedMessage.Status, reason: str, at: datetime) -> bool:
+    waiting = ForwardedMessage.objects.filter(pk=message.pk, status=Status.WAITING)
+    return bool(waiting.update(status=status, settled_at=at, try_count=message.try_count + 1, reason=reason[:200]))
+
+
+def _put_off(message: ForwardedMessage, reason: str, at: datetime) -> None:
+    """Try again later; the user hears of the first failure of a conversation, once."""
+    if at - message.said_at >= GIVE_UP_AFTER:
+        _settle(message, Status.GIVEN_UP, reason, at)
+        return
+    pause = RETRY_AFTER[min(message.try_count, len(RETRY_AFTER) - 1)]
+    with transaction.atomic():
+        ForwardedMessage.objects.filter(pk=message.pk, status=Status.WAITING).update(
+            retry_at=at + timedelta(seconds=pause), try_count=message.try_count + 1, reason=reason[:200]
+        )
+        _tell_once(message.conversation, at)
+
+
+def _tell_once(conversation: Conversation, at: datetime) -> None:
+    robot = latest_robot_of(conversation.user)
+    if robot is not None:
+        outbox.tell_user(
+            robot=robot,
+            user_code=str(conversation.user.code),
+            content=outbox.text(_AWAY),
+            cause=f"customer_service:{conversation.user_id}",
+            at=at,
+            dedupe_key=f"customer_service_away:{conversation.pk}",
+        )

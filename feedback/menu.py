@@ -1,0 +1,54 @@
+"""Customer service in the private menu: choice 5 opens a talk, which has every word until it ends."""
+
+from feedback import conversations, forwarding
+from feedback.models import Conversation
+from robots import menu, outbox
+from robots.menu import LEAVE, Said
+from robots.models import MessageType
+
+_OPENED = "正在为你接入客服,请直接发消息说明问题。发送「退出」结束对话。"
+_LEFT = "客服对话已结束。回复「菜单」看看我还能做什么。"
+_CAME, _WENT = "(用户请求接入客服)", "(用户已结束对话)"
+_NAMES: dict[int, str] = {MessageType.LINK: "链接", MessageType.MINI_PROGRAM: "小程序", MessageType.CARD: "名片"}
+
+
+@menu.claims("open_conversation")
+def pass_on(said: Said) -> bool:
+    """While a talk is open, what the user says goes to staff; 退出 ends it."""
+    talk = conversations.open_one_of(said.user)
+    if talk is None:
+        return False
+    if said.words == LEAVE:
+        conversations.close_for(said.user, at=said.at)
+        forwarding.forward(talk, kind="text", content=_WENT, at=said.at)
+        menu.answer(said, outbox.text(_LEFT))
+    else:
+        _forward(talk, said)
+    return True
+
+
+@menu.claims("customer_service")
+def open_talk(said: Said) -> bool:
+    if menu.choice(said) != "5":
+        return False
+    menu.go_to(said.user.pk, "")
+    conversations.open_for(said.user, at=said.at)
+    talk = conversations.open_one_of(said.user)
+    if talk is not None:
+        forwarding.forward(talk, kind="text", content=_CAME, at=said.at)
+    menu.answer(said, outbox.text(_OPENED))
+    return True
+
+
+def _forward(talk: Conversation, said: Said) -> None:
+    """Text as it is, a picture as a picture, anything else in words."""
+    parts = said.parts
+    if parts["type"] == MessageType.IMAGE and parts["url"]:
+        forwarding.forward(talk, kind="image", content=parts["url"], at=said.at)
+        return
+    content = parts["content"] or ""
+    if parts["type"] != MessageType.TEXT:
+        name = _NAMES.get(parts["type"] or 0, "消息")
+        content = " ".join(filter(None, (f"[{name}]", parts["title"], parts["content"], parts["url"])))
+    if content.strip():
+        forwarding.forward(talk, kind="text", content=content, at=said.at)

@@ -1,0 +1,35 @@
+"""Choice 7 of the private menu: the first picture, link or mini program after it becomes a mass message's draft."""
+
+from launches import drafts
+from robots import menu, outbox
+from robots.menu import LEAVE, MENU, Said
+from robots.models import MessageType
+
+WAITING = "mass_message"
+TAKEN = (MessageType.IMAGE, MessageType.LINK, MessageType.MINI_PROGRAM)
+_ASK = "请在 10 分钟内发来要群发的图片、链接或小程序。回复「退出」放弃。"
+
+
+@menu.claims("mass_message")
+def take_draft(said: Said) -> bool:
+    """The choice, what is sent after it, and words in between that are neither a way out nor another choice."""
+    if menu.choice(said) == "7":
+        menu.go_to(said.user.pk, WAITING)
+        menu.answer(said, outbox.text(_ASK))
+        return True
+    if menu.place_of(said.user.pk) != WAITING or said.words == MENU:
+        return False
+    if said.words == LEAVE:
+        menu.go_to(said.user.pk, "")
+        menu.answer(said, outbox.text("已放弃群发。回复「菜单」看看我还能做什么。"))
+    elif said.parts["type"] in TAKEN:
+        _keep(said)
+    else:
+        menu.answer(said, outbox.text(f"这不能群发。{_ASK}"))
+    return True
+
+
+def _keep(said: Said) -> None:
+    menu.go_to(said.user.pk, "")
+    draft = drafts.keep(user=said.user, content=said.parts, at=said.at)
+    menu.answer(said, outbox.text(f"收到!请在 10 分钟内打开链接,选择群和时间:{drafts.link_to(draft)}"))

@@ -1,0 +1,103 @@
+"""The private menu: who answers what a user tells a robot. The first that claims a message has it.
+
+Rooms put claimants into the order that stands here, in their `menu.py`, which `robots.apps` loads.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.core.cache import cache
+
+from accounts.models import User
+from config.caching import REDIS_AWAY
+from robots import outbox
+from robots.models import Robot
+
+ORDER = (
+    "open_conversation",  # feedback: a talk with customer service has every word
+    "strangers",  # groups: the menu is for who owns a group in WeChat, others get no answer
+    "customer_service",  # feedback: choice 5
+    "mass_message",  # launches: choice 7, and what comes after it
+    "menu",  # groups: the menu itself, the other choices, and whatever nobody understood
+)
+REMEMBERED_SECONDS = 600  # how long a user's place in the menu is remembered
+LEAVE = "退出"
+MENU = "菜单"
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a user told a robot in private."""
+
+    user: User
+    robot: Robot
+    parts: dict[str, Any]  # of robots.heard
+    words: str  # what was said as text, blanks around it taken off; else nothing
+    event_id: str
+    at: datetime
+
+
+Claimant = Callable[[Said], bool]
+_claimants: dict[str, Claimant] = {}
+
+
+def claims(place: str) -> Callable[[Claimant], Claimant]:
+    """Put the decorated function at this place of the order; it answers whether the message was its own."""
+
+    def register(claimant: Claimant) -> Claimant:
+        if place not in ORDER or place in _claimants:
+            raise ValueError(f"{place} is not a free place of {ORDER}")
+        _claimants[place] = claimant
+        return claimant
+
+    return register
+
+
+def hear(said: Said) -> str:
+    """Have the first that claims it answer; whose it was, or nothing."""
+    return next((place for place in ORDER if place in _claimants and _claimants[place](said)), "")
+
+
+def answer(said: Said, *contents: outbox.Content) -> None:
+    """Say this to the user, through the robot that was spoken to."""
+    outbox.post_all(
+        [
+            outbox.private_message(
+                robot=said.robot,
+                user_code=str(said.user.code),
+                content=content,
+                cause=f"private_message:{said.event_id}",
+                at=said.at,
+            )
+            for content in contents
+        ]
+    )
+
+
+def choice(said: Said) -> str:
+    """The number chosen in the main menu; nothing when it is other words, or said in a list below."""
+    return said.words if said.words.isdigit() and place_of(said.user.pk) in ("", MENU) else ""
+
+
+def place_of(user_id: UUID) -> str:
+    """Where in the menu the user is: nowhere, in the main menu, or in a list below. Nowhere while Redis is away."""
+    with suppress(*REDIS_AWAY):
+        return str(cache.get(_key(user_id), ""))
+    return ""
+
+
+def go_to(user_id: UUID, place: str) -> None:
+    """Remember where the user is, for ten minutes; nowhere forgets it."""
+    with suppress(*REDIS_AWAY):
+        if place:
+            cache.set(_key(user_id), place, REMEMBERED_SECONDS)
+        else:
+            cache.delete(_key(user_id))
+
+
+def _key(user_id: UUID) -> str:
+    return f"menu:{user_id}"

@@ -1,0 +1,193 @@
+"""Talking with customer service: both ways, in order, and with patience when it is away."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.models import User
+from feedback.models import Conversation, ForwardedMessage
+from feedback.tasks import close_silent_conversations, forward_messages
+from robots.models import Robot
+from tests.doors import said_to
+from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory
+from tests.feedback.test_callback import tells as staff_tells
+from tests.private_talk import last_said_to, tells_robot
+
+pytestmark = pytest.mark.django_db
+Status = ForwardedMessage.Status
+
+
+@pytest.fixture(autouse=True)
+def alice(sandbox) -> User:
+    user = UserFactory(code="wx-alice", nickname="爱丽丝")
+    FriendshipFactory(user=user, robot=RobotFactory(code="r1"))
+    GroupFactory(wechat_owner_code="wx-alice")
+    return user
+
+
+def staff_heard(sandbox) -> list[str]:
+    forward_messages()
+    return [fact["body"]["content"] for fact in sandbox.state.forwarded]
+
+
+def away(sandbox, mode: str = "error") -> None:
+    sandbox.state.note("fault", system="aliyun", mode=mode, rate=1.0)
+
+
+def back(sandbox) -> None:
+    sandbox.state.faults.clear()
+    ForwardedMessage.objects.filter(status=Status.WAITING).update(retry_at=timezone.now())
+
+
+def test_five_opens_a_talk_and_tells_staff(alice, sandbox):
+    tells_robot("5")
+    assert "接入客服" in last_said_to()
+    assert Conversation.objects.get(closed_at=None).user == alice
+    assert staff_heard(sandbox) == ["(用户请求接入客服)"]
+    assert sandbox.state.forwarded[0]["body"]["userId"] == "wx-alice"
+    assert sandbox.state.forwarded[0]["body"]["nickname"] == "爱丽丝"
+
+
+def test_while_it_is_open_every_word_goes_to_staff_in_order(sandbox):
+    tells_robot("5")
+    for words in ("提现没到账", "1", "菜单"):
+        tells_robot(words)
+    assert staff_heard(sandbox)[1:] == ["提现没到账", "1", "菜单"]
+    assert len(said_to("wx-alice")) == 1
+
+
+OTHER_KINDS: list[tuple[dict[str, Any], str, str]] = [
+    ({"type": 8, "url": "http://e.com/p.png"}, "image", "http://e.com/p.png"),
+    ({"type": 6, "title": "标题", "url": "http://e.com"}, "text", "[链接] 标题 http://e.com"),
+    ({"type": 34, "url": "http://e.com/v.mp3"}, "text", "[消息] http://e.com/v.mp3"),
+    ({"type": [], "content": 5}, "text", "[消息] 5"),
+]
+
+
+@pytest.mark.parametrize(("facts", "kind", "content"), OTHER_KINDS)
+def test_pictures_go_as_pictures_and_the_rest_in_words(sandbox, facts, kind, content):
+    tells_robot("5")
+    tells_robot(**facts)
+    assert staff_heard(sandbox)[1:] == [content]
+    assert sandbox.state.forwarded[1]["body"]["msgType"] == kind
+
+
+def test_nothing_said_is_nothing_to_pass_on(sandbox):
+    tells_robot("5")
+    tells_robot("  ")
+    assert len(staff_heard(sandbox)) == 1
+
+
+def test_leaving_ends_it_for_both_sides(sandbox):
+    tells_robot("5")
+    tells_robot("退出")
+    assert "已结束" in last_said_to()
+    assert Conversation.objects.get().closed_at is not None
+    assert staff_heard(sandbox)[-1] == "(用户已结束对话)"
+    tells_robot("2")
+    assert "三步" in last_said_to()
+
+
+def test_staff_ends_it_too(sandbox):
+    tells_robot("5")
+    staff_tells("CONVERSATION_CLOSE")
+    tells_robot("谢谢")
+    assert staff_heard(sandbox) == ["(用户请求接入客服)"]
+
+
+def test_a_talk_that_staff_opened_takes_the_words_of_who_owns_no_group(sandbox):
+    FriendshipFactory(user=UserFactory(code="wx-bob"), robot=Robot.objects.get(code="r1"))
+    staff_tells("CONVERSATION_CREATE", user="wx-bob")
+    tells_robot("你好", user="wx-bob")
+    assert staff_heard(sandbox) == ["你好"]
+
+
+def test_choosing_five_twice_is_one_talk(sandbox):
+    tells_robot("5")
+    tells_robot("5")
+    assert Conversation.objects.count() == 1
+    assert staff_heard(sandbox) == ["(用户请求接入客服)", "5"]
+
+
+@pytest.mark.parametrize("mode", ["error", "drop_reply"])
+def test_when_customer_service_is_away_the_user_is_told_once_and_nothing_is_lost(sandbox, mode):
+    tells_robot("5")
+    away(sandbox, mode)
+    tells_robot("在吗")
+    for _ in range(3):
+        forward_messages()
+        ForwardedMessage.objects.filter(status=Status.WAITING).update(retry_at=timezone.now())
+    assert sum("暂时连不上" in words for words in said_to("wx-alice")) == 1
+    back(sandbox)
+    assert list(dict.fromkeys(staff_heard(sandbox))) == ["(用户请求接入客服)", "在吗"]
+    assert set(ForwardedMessage.objects.values_list("status", flat=True)) == {Status.SENT}
+
+
+def test_a_message_whose_reply_was_lost_comes_again_under_its_number(sandbox):
+    tells_robot("5")
+    away(sandbox, "drop_reply")
+    forward_messages()
+    back(sandbox)
+    forward_messages()
+    first, again = (fact["body"]["messageNo"] for fact in sandbox.state.forwarded)
+    assert first == again
+
+
+def test_customer_service_without_a_connection_keeps_the_door_open(settings):
+    settings.ALIYUN_CS_BASE_URL = "http://127.0.0.1:1"
+    tells_robot("5")
+    forward_messages()
+    assert "暂时连不上" in last_said_to()
+    message = ForwardedMessage.objects.get()
+    assert (message.status, message.try_count) == (Status.WAITING, 1)
+    assert message.retry_at > timezone.now()
+
+
+def test_a_message_that_fails_holds_back_its_own_talk_only(sandbox):
+    FriendshipFactory(user=UserFactory(code="wx-bob"), robot=Robot.objects.get(code="r1"))
+    GroupFactory(wechat_owner_code="wx-bob")
+    tells_robot("5")
+    tells_robot("一")
+    ForwardedMessage.objects.filter(content__startswith="(").update(retry_at=timezone.now() + timedelta(minutes=1))
+    tells_robot("5", user="wx-bob")
+    assert staff_heard(sandbox) == ["(用户请求接入客服)"]
+    assert sandbox.state.forwarded[0]["body"]["userId"] == "wx-bob"
+
+
+def test_after_a_day_nobody_waits_for_an_answer_any_more(sandbox):
+    tells_robot("5")
+    away(sandbox)
+    ForwardedMessage.objects.update(said_at=timezone.now() - timedelta(hours=25))
+    forward_messages()
+    message = ForwardedMessage.objects.get()
+    assert message.status == Status.GIVEN_UP
+    assert message.reason
+
+
+@pytest.mark.parametrize(("minutes", "closed"), [(29, 0), (31, 1)])
+def test_long_silence_ends_it_and_the_user_is_told(minutes, closed):
+    tells_robot("5")
+    Conversation.objects.update(
+        opened_at=timezone.now() - timedelta(hours=2), said_at=timezone.now() - timedelta(minutes=minutes)
+    )
+    assert close_silent_conversations() == closed
+    assert sum("自动结束" in words for words in said_to("wx-alice")) == closed
+
+
+@pytest.mark.parametrize("speak", [lambda: tells_robot("还在"), lambda: staff_tells("请稍等")])
+def test_either_side_keeps_it_open(speak):
+    tells_robot("5")
+    Conversation.objects.update(
+        opened_at=timezone.now() - timedelta(hours=2), said_at=timezone.now() - timedelta(minutes=31)
+    )
+    speak()
+    assert close_silent_conversations() == 0
+
+
+def test_the_database_knows_when_a_forward_ended():
+    tells_robot("5")
+    with pytest.raises(IntegrityError, match="settled_forward_has_settled_at"), transaction.atomic():
+        ForwardedMessage.objects.update(status=Status.SENT)

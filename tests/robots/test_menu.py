@@ -1,0 +1,183 @@
+"""The private menu: who owns a group in WeChat finds everything by a number, and hears what was wrong."""
+
+import pytest
+from django.core.cache import cache
+from django.utils import timezone
+
+from accounts.models import User
+from config.clock import day_of
+from config.models import ShortLink
+from groups.models import Group
+from integrations.models import GatewayEvent
+from launches.models import MassMessageDraft
+from robots import menu
+from robots.models import OutboxMessage, Robot, RobotDay
+from tests.api import ApiClient
+from tests.doors import said_to
+from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory
+from tests.private_talk import last_said_to, tells_robot
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def robot() -> Robot:
+    return RobotFactory(code="r1", name="小助手")
+
+
+@pytest.fixture(autouse=True)
+def alice(robot) -> User:
+    user = UserFactory(code="wx-alice")
+    FriendshipFactory(user=user, robot=robot)
+    GroupFactory(wechat_owner_code="wx-alice")
+    return user
+
+
+def long_address(words: str) -> str:
+    return ShortLink.objects.get(slug=words.split("/s/")[1].split()[0]).url
+
+
+@pytest.mark.parametrize("words", ["菜单", " 菜单 "])
+def test_the_menu_names_its_seven_choices(words):
+    tells_robot(words)
+    said = last_said_to()
+    assert all(f"\n{number} " in said for number in range(1, 8))
+    assert OutboxMessage.objects.get().robot.code == "r1"
+
+
+def test_one_is_the_home_page(alice, settings):
+    tells_robot("1")
+    assert long_address(last_said_to()) == f"{settings.CLIENT_BASE_URL}/home"
+
+
+def test_two_tells_how_to_bring_a_group():
+    tells_robot("2")
+    assert "三步" in last_said_to()
+
+
+def test_three_is_an_invitation_of_ones_own(alice):
+    tells_robot("3")
+    assert long_address(last_said_to()).endswith(f"sharing_user_id={alice.pk}")
+
+
+def test_four_lists_questions_which_numbers_answer():
+    tells_robot("4")
+    assert "怎样提现" in last_said_to()
+    tells_robot("2")
+    assert "点「提现」" in last_said_to()
+    tells_robot("0")
+    assert "7 群发消息" in last_said_to()
+    tells_robot("2")
+    assert "三步" in last_said_to()
+
+
+@pytest.mark.parametrize("words", ["9", "怎么办", "²", "99999999999"])
+def test_a_question_that_is_not_there_is_answered_with_those_that_are(words):
+    tells_robot("4")
+    tells_robot(words)
+    assert "1 到 5" in last_said_to()
+
+
+def test_six_tells_what_the_robots_still_take_today(alice, robot):
+    RobotDay.objects.create(robot=robot, day=day_of(timezone.now()), quota=15, bound_count=4)
+    FriendshipFactory(user=alice, robot=RobotFactory(name="二号", group_count=28))
+    tells_robot("6")
+    assert "「小助手」今天还能带 11 个群" in last_said_to()
+    assert "「二号」今天还能带 2 个群" in last_said_to()
+
+
+def test_a_full_width_number_is_that_number():
+    tells_robot("２")
+    assert "三步" in last_said_to()
+
+
+@pytest.mark.parametrize("words", ["8", "你好", "0x1", "-1"])
+def test_in_the_menu_a_wrong_choice_is_named_so(words):
+    tells_robot("菜单")
+    tells_robot(words)
+    assert "1 到 7" in last_said_to()
+
+
+def test_outside_the_menu_small_talk_gets_one_hint_in_a_while():
+    for words in ("谢谢", "哈哈", "在吗"):
+        tells_robot(words)
+    assert ["菜单" in words for words in said_to("wx-alice")] == [True]
+
+
+@pytest.mark.parametrize("facts", [{"type": 8}, {"type": None}, {"type": 3, "content": {}}, {"type": "x"}])
+def test_what_is_no_text_is_not_understood(facts):
+    tells_robot(**facts)
+    assert "没看懂" in last_said_to()
+
+
+def test_a_place_in_the_menu_is_forgotten_after_ten_minutes(alice):
+    tells_robot("4")
+    ttl = cache._cache.get_client().ttl(cache.make_key(f"menu:{alice.pk}"))
+    assert 590 < ttl <= 600
+    menu.go_to(alice.pk, "")
+    tells_robot("2")
+    assert "三步" in last_said_to()
+
+
+def test_who_owns_no_group_in_wechat_gets_no_answer():
+    Group.objects.update(wechat_owner_code="wx-somebody")
+    for words in ("菜单", "5", "7"):
+        tells_robot(words)
+    assert said_to("wx-alice") == []
+    assert set(GatewayEvent.objects.values_list("status", flat=True)) == {GatewayEvent.Status.HANDLED}
+
+
+def test_blocked_and_unknown_users_talk_to_nobody():
+    User.objects.update(blocked_at=timezone.now())
+    tells_robot("菜单")
+    tells_robot("菜单", user="nobody")
+    assert OutboxMessage.objects.count() == 0
+    assert set(GatewayEvent.objects.values_list("note", flat=True)) == {"用户未知或已被封"}
+
+
+def test_without_redis_choices_still_work(settings):
+    settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"}}
+    tells_robot("菜单")
+    tells_robot("2")
+    assert "三步" in last_said_to()
+
+
+@pytest.mark.parametrize("kind", [6, 8, 11])
+def test_seven_makes_a_draft_of_what_comes_next(alice, kind):
+    tells_robot("7")
+    assert "10 分钟" in last_said_to()
+    tells_robot(type=kind, title="标题", url="http://e.com/x")
+    draft = MassMessageDraft.objects.get()
+    assert (draft.user, draft.content["type"], draft.content["url"]) == (alice, kind, "http://e.com/x")
+    assert long_address(last_said_to()).endswith(f"taskId={draft.pk}")
+    assert ApiClient(alice).get(f"/tasks/{draft.pk}")["code"] == 1200
+
+
+def test_only_the_first_picture_after_seven_becomes_a_draft():
+    tells_robot("7")
+    for _ in range(2):
+        tells_robot(type=8, url="http://e.com/x.png")
+    assert MassMessageDraft.objects.count() == 1
+
+
+def test_a_picture_out_of_the_blue_is_no_draft():
+    tells_robot(type=8, url="http://e.com/x.png")
+    assert MassMessageDraft.objects.count() == 0
+
+
+@pytest.mark.parametrize("words", ["早上好", "2", "5"])
+def test_words_after_seven_are_told_what_can_be_sent(words):
+    tells_robot("7")
+    tells_robot(words)
+    assert "图片、链接或小程序" in last_said_to()
+    tells_robot(type=8, url="http://e.com/x.png")
+    assert MassMessageDraft.objects.count() == 1
+
+
+@pytest.mark.parametrize(("words", "answer"), [("退出", "已放弃"), ("菜单", "7 群发消息")])
+def test_seven_can_be_left(words, answer):
+    tells_robot("7")
+    tells_robot(words)
+    assert answer in last_said_to()
+    tells_robot(type=8, url="http://e.com/x.png")
+    assert MassMessageDraft.objects.count() == 0
