@@ -40,7 +40,7 @@ app.conf.beat_schedule = {
     "text messages": {"task": "integrations.tasks.send_texts", "schedule": 10.0, "options": {"expires": 20}},
     "payouts": {"task": "earnings.tasks.send_payouts", "schedule": crontab()},
     "payout queries": {"task": "earnings.tasks.query_payouts", "schedule": crontab(minute="*/5")},
-    "settlement": {"task": "earnings.tasks.settle", "schedule": crontab(hour="0", minute="30")},
+    "settlement": {"task": "earnings.tasks.settle", "schedule": crontab(hour="0-5", minute="30")},
     "ledger check": {"task": "earnings.tasks.check_ledger", "schedule": crontab(hour="6", minute="0")},
     "robot quotas": {"task": "robots.tasks.snapshot_quotas", "schedule": crontab(hour="0", minute="0")},
     "robot sync": {"task": "robots.tasks.sync_robots", "schedule": crontab(minute="15")},

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet, Sum
 from django.http import HttpRequest
+from django.urls import path
 from django.utils import timezone
 
 from config.backoffice.confirm import ReasonForm, ask
@@ -24,6 +25,7 @@ from earnings.models import (
     Withdrawal,
     WithdrawalStep,
 )
+from earnings.plan_page import try_plan
 
 NOT_TO_REVIEW = "不在待审核状态"
 
@@ -197,6 +199,11 @@ class PayoutPauseAdmin(FactsAdmin):
 class SettlementDayAdmin(FactsAdmin):
     list_display = ("day", "settled_at", "group_count", "owner_total", "referral_total", "bonus_total")
     list_filter = ("day",)
+
+    def get_urls(self) -> list[Any]:
+        """`plan/`: what a change of the plans would pay."""
+        page = path("plan/", self.admin_site.admin_view(try_plan), name="earnings_try_plan")
+        return [page, *super().get_urls()]
 
 
 @admin.register(ArticleReadDay)

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from config.clock import day_of, end_of, start_of
 from config.errors import BadRequest, Conflict
 from config.lookups import as_uuid
-from earnings.crediting import credit
+from earnings import crediting
 from earnings.models import ArticleReadDay, EarningsRules, SlipType, TransactionKind
 
 
@@ -98,7 +98,9 @@ def settle_reads(*, day: date, amounts: Mapping[str, Decimal], by: str, at: date
             cursor.execute(_LEFT_OUT)
             settled.unknown, settled.blocked = cursor.fetchone()
             cursor.execute(_INCOME)
-        totals = credit(kind=TransactionKind.ARTICLE_READS, cause=f"article_reads:{day}", day=day, at=at, by=by)
+        crediting.sum_up()
+        crediting.post(kind=TransactionKind.ARTICLE_READS, cause=f"article_reads:{day}", day=day, at=at, by=by)
+        totals = crediting.totals()
         settled.owner_total = totals.get(SlipType.ARTICLE_READS, Decimal(0))
         settled.referral_total = totals.get(SlipType.APPRENTICES, Decimal(0))
         ArticleReadDay.objects.filter(day=day).update(

@@ -44,22 +44,34 @@ JOIN accounts_user u ON u.id = c.user_id GROUP BY u.id ORDER BY 2 DESC, u.id LIM
 """
 
 
-def credit(*, kind: TransactionKind, cause: str, day: date, at: datetime, by: str = "") -> dict[int, Decimal]:
-    """Credit everybody in `income`, inside the caller's transaction; yuan per slip type.
+def sum_up() -> None:
+    """Sum what is in `income` per person and kind and floor it, inside the caller's transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS crediting")  # of what was summed up before in this transaction
+        cursor.execute(_SUM_AND_FLOOR)
+        cursor.execute("ANALYZE crediting")  # or the planner takes it for a small table
 
-    Nothing is posted when nobody earned a cent. IntegrityError when the cause has moved money before.
+
+def post(*, kind: TransactionKind, cause: str, day: date, at: datetime, by: str = "") -> None:
+    """Credit everybody with what was summed up; nothing is posted when nobody earned a cent.
+
+    IntegrityError when the cause has moved money before.
     """
     words: dict[str, Any] = {"kind": kind.value, "cause": cause, "day": day, "at": at, "by": by}
     with connection.cursor() as cursor:
-        cursor.execute("DROP TABLE IF EXISTS crediting")  # of what was credited before in this transaction
-        for statement in (_SUM_AND_FLOOR, _OPEN_ACCOUNTS, _POST):
+        for statement in (_OPEN_ACCOUNTS, _POST):
             cursor.execute(statement, words)
+
+
+def totals() -> dict[int, Decimal]:
+    """Slip type → yuan, of what was summed up."""
+    with connection.cursor() as cursor:
         cursor.execute(_TOTALS)
         return dict(cursor.fetchall())
 
 
 def largest() -> list[tuple[str, Decimal]]:
-    """The ten who were just credited most, by nickname, in yuan."""
+    """The ten who are credited most, by nickname, in yuan."""
     with connection.cursor() as cursor:
         cursor.execute(_LARGEST)
         return cursor.fetchall()

@@ -1,10 +1,8 @@
 """The nightly settlement: every group that earns is paid its day, and so are the two above its owner.
 
-One transaction a day, set-based: a day is settled whole or not at all, and once.
+One transaction a day, set-based: a day is settled whole or not at all, and once. Days are settled one after the other.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -13,26 +11,23 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Max, Min
 
-from config.clock import day_of, start_of
+from config.clock import day_of, end_of, start_of
 from config.errors import BadRequest
-from earnings.crediting import credit, largest
+from earnings import crediting
 from earnings.models import EarningsRules, SettlementDay, SlipType, TransactionKind
-from groups.models import Group
+from groups.models import Group, StarPlan
 
 LEGACY_MEMBERS = 50
+GAPS_WITHIN = timedelta(days=31)  # how far back a day left out is looked for; older ones are settled by hand
 
 
 class DayNotOver(BadRequest):
     message = "只能结算已经结束的日期"
 
 
-class _DryRun(Exception):  # noqa: N818 - control flow, not an error
-    """Takes back everything a dry run did."""
-
-
 @dataclass
 class Result:
-    """What a settlement paid, or would pay."""
+    """What a settlement paid, or would pay, in yuan."""
 
     day: date
     is_new: bool
@@ -40,40 +35,76 @@ class Result:
     owner_total: Decimal = Decimal(0)
     referral_total: Decimal = Decimal(0)
     bonus_total: Decimal = Decimal(0)
-    per_star: list[tuple[int | None, int, Decimal]] = field(
-        default_factory=list
-    )  # star, groups, yuan before flooring
+    to_come: Decimal = Decimal(0)  # what these groups get, this day included, until their days are used up
+    # star (none: an old group), groups, yuan before flooring
+    per_star: list[tuple[int | None, int, Decimal]] = field(default_factory=list)
     largest: list[tuple[str, Decimal]] = field(default_factory=list)  # nickname, yuan
 
+    @property
+    def total(self) -> Decimal:
+        return self.owner_total + self.referral_total + self.bonus_total
 
+
+# Days are settled one at a time (two at once would both count up from the same number of paid days), and what may
+# earn is locked in primary-key order, as whoever rates or cancels groups does.
+_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('earnings_settlement'))"
+_LOCK_GROUPS = """
+SELECT count(*) FROM (
+    SELECT 1 FROM groups_group g WHERE (g.star IS NOT NULL OR g.is_legacy)
+        AND (g.cancelled_at IS NULL OR g.cancelled_at >= %(too_late)s) ORDER BY g.id FOR NO KEY UPDATE
+) locked
+"""
 # Each earning group's day, before flooring. `inviter_profit` is what the shares above are taken from: the
 # plain profit, without the bonus, and for old groups the lower form.
-_PAY_GROUPS = """
+# A day settled late is paid as it would have been in time, as far as that is known: by the star that a group had
+# when the day ended (history says so; before its first rating, by the one that it has now), and also when the group
+# was cancelled after the day on which the settlement was due.
+_LAY_OUT = """
 CREATE TEMPORARY TABLE settling ON COMMIT DROP AS
-SELECT g.id AS group_id, g.star, g.user_id, m.id AS inviter_id, m.inviter_id AS grand_inviter_id,
-       p.daily_profit AS profit, p.activity_bonus AS bonus,
+WITH candidate AS (
+    SELECT g.id, g.code, g.star, g.user_id, g.settle_count, g.bound_at, g.cancelled_at, g.is_legacy, g.member_count,
+           g.repeat_rate, g.wechat_owner_code <> '' AND g.wechat_owner_code = u.code AS is_owned,
+           m.id AS inviter_id, m.inviter_id AS grand_inviter_id
+    FROM groups_group g
+    JOIN accounts_user u ON u.id = g.user_id
+    LEFT JOIN accounts_user m ON m.id = u.inviter_id
+    WHERE (g.star IS NOT NULL OR g.is_legacy) AND u.blocked_at IS NULL AND g.bound_at < %(day_start)s
+        AND ((g.cancelled_at IS NULL AND g.robot_is_in) OR g.cancelled_at >= %(too_late)s)
+), rated_since AS (
+    SELECT DISTINCT group_id FROM groups_starrating WHERE rated_at >= %(day_end)s
+), starred AS (
+    SELECT c.*, CASE WHEN r.group_id IS NULL THEN c.star ELSE coalesce((
+        SELECT s.star FROM groups_starrating s WHERE s.group_id = c.id AND s.rated_at < %(day_end)s
+        ORDER BY s.id DESC LIMIT 1
+    ), c.star) END AS star_then
+    FROM candidate c LEFT JOIN rated_since r ON r.group_id = c.id
+    WHERE c.star IS NOT NULL
+), plan AS (
+    SELECT DISTINCT ON (star) * FROM groups_starplan
+    WHERE valid_from <= %(day)s AND (valid_to IS NULL OR valid_to >= %(day)s) ORDER BY star, valid_from DESC
+)
+SELECT g.id AS group_id, g.code, g.bound_at, g.cancelled_at IS NOT NULL AS is_gone, g.star_then AS star, g.user_id,
+       g.inviter_id, g.grand_inviter_id, p.daily_profit AS profit, p.activity_bonus AS bonus,
        p.daily_profit * %(inviter_share)s AS inviter_profit,
-       p.daily_profit * %(grand_inviter_share)s AS grand_inviter_profit
-FROM groups_group g
-JOIN accounts_user u ON u.id = g.user_id
-LEFT JOIN accounts_user m ON m.id = u.inviter_id
-JOIN LATERAL (
-    SELECT * FROM groups_starplan p WHERE p.star = g.star AND p.valid_from <= %(day)s
-        AND (p.valid_to IS NULL OR p.valid_to >= %(day)s) ORDER BY p.valid_from DESC LIMIT 1
-) p ON g.settle_count < p.income_days
-WHERE g.cancelled_at IS NULL AND g.robot_is_in AND u.blocked_at IS NULL AND g.bound_at < %(day_start)s
+       p.daily_profit * %(grand_inviter_share)s AS grand_inviter_profit,
+       p.income_days - g.settle_count AS days_left
+FROM starred g JOIN plan p ON p.star = g.star_then AND g.settle_count < p.income_days
 UNION ALL
-SELECT g.id, NULL, g.user_id, m.id, m.inviter_id,
-       (CASE WHEN g.wechat_owner_code <> '' AND g.wechat_owner_code = u.code THEN %(legacy_owned)s ELSE %(legacy)s END)
-           * (1 - g.repeat_rate),
-       0,
+SELECT g.id, g.code, g.bound_at, g.cancelled_at IS NOT NULL, NULL, g.user_id, g.inviter_id, g.grand_inviter_id,
+       (CASE WHEN g.is_owned THEN %(legacy_owned)s ELSE %(legacy)s END) * (1 - g.repeat_rate), 0,
        %(legacy)s * (1 - g.repeat_rate),
-       %(legacy)s * (1 - g.repeat_rate) * %(legacy_grand_share)s
-FROM groups_group g
-JOIN accounts_user u ON u.id = g.user_id
-LEFT JOIN accounts_user m ON m.id = u.inviter_id
-WHERE g.cancelled_at IS NULL AND g.robot_is_in AND u.blocked_at IS NULL AND g.bound_at < %(day_start)s
-  AND g.is_legacy AND g.star IS NULL AND g.member_count >= %(legacy_members)s AND g.repeat_rate IS NOT NULL
+       %(legacy)s * (1 - g.repeat_rate) * %(legacy_grand_share)s,
+       NULL
+FROM candidate g
+WHERE g.is_legacy AND g.star IS NULL AND g.member_count >= %(legacy_members)s AND g.repeat_rate IS NOT NULL
+"""
+_INCOME = """
+CREATE OR REPLACE TEMPORARY VIEW income AS
+SELECT user_id, 0 AS slip_type, sum(profit) AS amount FROM settling GROUP BY user_id
+UNION ALL SELECT user_id, 4, sum(bonus) FROM settling WHERE bonus > 0 GROUP BY user_id
+UNION ALL SELECT inviter_id, 2, sum(inviter_profit) FROM settling WHERE inviter_id IS NOT NULL GROUP BY inviter_id
+UNION ALL SELECT grand_inviter_id, 2, sum(grand_inviter_profit) FROM settling
+    WHERE grand_inviter_id IS NOT NULL GROUP BY grand_inviter_id
 """
 _KEEP_DAYS = """
 INSERT INTO earnings_groupday (group_id, day, star, profit, bonus)
@@ -82,14 +113,13 @@ SELECT group_id, %(day)s, star, profit, bonus FROM settling
 _COUNT_DAYS = """
 UPDATE groups_group g SET settle_count = g.settle_count + 1 FROM settling s WHERE g.id = s.group_id
 """
-_INCOME = """
-CREATE OR REPLACE TEMPORARY VIEW income AS
-SELECT user_id, 0 AS slip_type, profit AS amount FROM settling
-UNION ALL SELECT user_id, 4, bonus FROM settling WHERE bonus > 0
-UNION ALL SELECT inviter_id, 2, inviter_profit FROM settling WHERE inviter_id IS NOT NULL
-UNION ALL SELECT grand_inviter_id, 2, grand_inviter_profit FROM settling WHERE grand_inviter_id IS NOT NULL
+# A group that was bound again before its earlier life was paid has its paid days counted on both.
+_COUNT_ON_LATER_LIVES = """
+UPDATE groups_group g SET settle_count = g.settle_count + 1
+FROM settling s WHERE s.is_gone AND g.code = s.code AND g.bound_at > s.bound_at AND g.id <> s.group_id
 """
 _PER_STAR = "SELECT star, count(*), sum(profit + bonus) FROM settling GROUP BY star ORDER BY star NULLS LAST"
+_TO_COME = "SELECT coalesce(sum(days_left * (profit + bonus)), 0) FROM settling"
 
 
 def settle_day(day: date, *, at: datetime) -> Result:
@@ -97,29 +127,36 @@ def settle_day(day: date, *, at: datetime) -> Result:
     if day >= day_of(at):
         raise DayNotOver
     with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(_ONE_AT_A_TIME)
         if not _take(day, at):
             return Result(day, is_new=False)
         return _pay(day, at)
 
 
 def preview(day: date, *, at: datetime) -> Result:
-    """What settling that day now would pay; nothing is kept. A day that is settled already pays nothing more."""
-    with _taken_back() as keep, transaction.atomic():
-        keep.append(settle_day(day, at=at))
-        raise _DryRun
-    return keep[0]
+    """What settling that day now would pay; nothing is written or locked. A settled day pays nothing more."""
+    if day >= day_of(at):
+        raise DayNotOver
+    if SettlementDay.objects.filter(day=day).exists():
+        return Result(day, is_new=False)
+    with transaction.atomic():
+        return _would_pay(day)
 
 
-@contextmanager
-def _taken_back() -> Iterator[list[Result]]:
-    try:
-        yield []
-    except _DryRun:
-        return
+def preview_plan(plan: StarPlan, *, at: datetime) -> tuple[Result, Result]:
+    """(as plans stand, with `plan` saved): what the first day under it would pay, were nothing else to change."""
+    day = max(plan.valid_from, day_of(at) + timedelta(days=1))
+    with transaction.atomic():
+        before = _would_pay(day)
+        plan.save()
+        after = _would_pay(day)
+        transaction.set_rollback(True)
+    return before, after
 
 
 def _take(day: date, at: datetime) -> bool:
-    """Whether this day is ours to settle: of two at once one inserts the row, the other waits and sees it."""
+    """Whether this day is ours to settle."""
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO earnings_settlementday (day, settled_at, group_count, owner_total, referral_total, bonus_total)"
@@ -129,12 +166,13 @@ def _take(day: date, at: datetime) -> bool:
         return bool(cursor.rowcount)
 
 
-def _words(day: date, at: datetime) -> dict[str, Any]:
+def _words(day: date) -> dict[str, Any]:
     rules = EarningsRules.current()
     return {
         "day": day,
-        "at": at,
         "day_start": start_of(day),
+        "day_end": end_of(day),
+        "too_late": end_of(day + timedelta(days=1)),
         "inviter_share": rules.inviter_share,
         "grand_inviter_share": rules.grand_inviter_share,
         "legacy": rules.legacy_profit,
@@ -144,46 +182,77 @@ def _words(day: date, at: datetime) -> dict[str, Any]:
     }
 
 
+def _lay_out(cursor: Any, words: dict[str, Any]) -> None:
+    """Who earns what on that day, exact; nothing is changed by it."""
+    cursor.execute(
+        "DROP TABLE IF EXISTS settling, reading CASCADE"
+    )  # of what was laid out before in this transaction
+    cursor.execute(_LAY_OUT, words)
+    cursor.execute("ANALYZE settling")  # or the planner takes it for a small table
+    cursor.execute(_INCOME)
+
+
 def _pay(day: date, at: datetime) -> Result:
-    words = _words(day, at)
+    words = _words(day)
     with connection.cursor() as cursor:
-        cursor.execute(
-            "DROP TABLE IF EXISTS settling, reading CASCADE"
-        )  # of a day settled before in this transaction
-        for statement in (_PAY_GROUPS, _KEEP_DAYS, _COUNT_DAYS, _INCOME):
+        cursor.execute(_LOCK_GROUPS, words)
+        _lay_out(cursor, words)
+        for statement in (_KEEP_DAYS, _COUNT_DAYS, _COUNT_ON_LATER_LIVES):
             cursor.execute(statement, words)
+    crediting.sum_up()
+    crediting.post(kind=TransactionKind.SETTLEMENT, cause=f"settlement:{day}", day=day, at=at)
+    result = _result(day)
+    SettlementDay.objects.filter(day=day).update(
+        group_count=result.group_count,
+        owner_total=result.owner_total,
+        referral_total=result.referral_total,
+        bonus_total=result.bonus_total,
+    )
+    return result
+
+
+def _would_pay(day: date) -> Result:
+    with connection.cursor() as cursor:
+        _lay_out(cursor, _words(day))
+    crediting.sum_up()
+    return _result(day)
+
+
+def _result(day: date) -> Result:
+    totals = crediting.totals()
+    with connection.cursor() as cursor:
         cursor.execute(_PER_STAR)
         per_star = cursor.fetchall()
-    totals = credit(kind=TransactionKind.SETTLEMENT, cause=f"settlement:{day}", day=day, at=at)
-    result = Result(
+        cursor.execute(_TO_COME)
+        [to_come] = cursor.fetchone()
+    return Result(
         day=day,
         is_new=True,
         group_count=sum(row[1] for row in per_star),
         owner_total=totals.get(SlipType.GROUPS, Decimal(0)),
         referral_total=totals.get(SlipType.APPRENTICES, Decimal(0)),
         bonus_total=totals.get(SlipType.OTHER, Decimal(0)),
+        to_come=to_come,
         per_star=per_star,
-        largest=largest(),
-    )
-    _keep_totals(result)
-    return result
-
-
-def _keep_totals(result: Result) -> None:
-    SettlementDay.objects.filter(day=result.day).update(
-        group_count=result.group_count,
-        owner_total=result.owner_total,
-        referral_total=result.referral_total,
-        bonus_total=result.bonus_total,
+        largest=crediting.largest(),
     )
 
 
 def settle_missed(*, at: datetime) -> list[Result]:
-    """Settle every day since the last settled one (or the first bound group) up to yesterday, in order."""
+    """Settle every day up to yesterday that was not, in order; those that were settled by somebody meanwhile stay."""
+    results = (settle_day(day, at=at) for day in missed_days(at=at))
+    return [result for result in results if result.is_new]
+
+
+def missed_days(*, at: datetime) -> list[date]:
+    """Every day since the last settled one (or the first bound group), and what was left out in the month before."""
     yesterday = day_of(at) - timedelta(days=1)
-    last = SettlementDay.objects.aggregate(last=Max("day"))["last"]
-    if last is None:
+    settled = SettlementDay.objects.aggregate(first=Min("day"), last=Max("day"))
+    if settled["last"] is None:
         first_bound = Group.objects.aggregate(first=Min("bound_at"))["first"]
-        last = day_of(first_bound) if first_bound else yesterday - timedelta(days=1)
-    missed = (yesterday - last).days
-    return [settle_day(last + timedelta(days=step), at=at) for step in range(1, missed + 1)]
+        first = day_of(first_bound) + timedelta(days=1) if first_bound else yesterday
+    else:
+        first = min(settled["last"] + timedelta(days=1), max(settled["first"], yesterday - GAPS_WITHIN))
+    days = [first + timedelta(days=step) for step in range((yesterday - first).days + 1)]
+    done = set(SettlementDay.objects.filter(day__range=(first, yesterday)).values_list("day", flat=True))
+    return [day for day in days if day not in done]

@@ -33,7 +33,10 @@ class StarRating(models.Model):
         verbose_name = verbose_name_plural = "星级记录"
         ordering = ["-id"]
         constraints = [models.CheckConstraint(condition=Q(star__range=(1, 5)), name="rating_is_1_to_5")]
-        indexes = [models.Index(fields=["group", "-id"], name="ratings_of_group")]
+        indexes = [
+            models.Index(fields=["group", "-id"], name="ratings_of_group"),
+            models.Index(fields=["rated_at"], name="ratings_by_moment"),  # settlement: what was rated since a day
+        ]
 
     def __str__(self) -> str:
         return f"{self.star}★"

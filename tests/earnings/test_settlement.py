@@ -1,24 +1,27 @@
 """What a day pays, to whom, and that it pays once."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
 
 import pytest
+import time_machine
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from earnings import ledger
+from earnings import ledger, settlement
 from earnings.models import Account, EarningsRules, GroupDay, LedgerEntry, LedgerTransaction, SettlementDay
 from earnings.settlement import settle_day
 from earnings.tasks import settle
-from groups.models import StarPlan
+from groups import stars
+from groups.models import Group, StarPlan
 from tests.api import ApiClient
 from tests.factories.money import rated
-from tests.factories.people import GroupFactory, UserFactory, days_ago
+from tests.factories.people import GroupFactory, OperatorFactory, UserFactory, days_ago
 
 pytestmark = pytest.mark.django_db
 
@@ -191,6 +194,68 @@ def test_the_nightly_job_catches_up_on_missed_days():
     assert settle() == 0
 
 
+def rate(group: Group, star: int, *, at: datetime) -> None:
+    with time_machine.travel(at, tick=False):
+        stars.rate([stars.Rating(group.code, star, 1)], at=timezone.now())
+
+
+def test_a_better_star_raises_later_days_only():
+    group = GroupFactory()
+    rate(group, 3, at=days_ago(5))
+    rate(group, 5, at=days_ago(0, hour=0))
+    settle_yesterday()
+    assert income(group.user) == {0: "0.10"}
+
+
+def test_days_settled_late_are_paid_by_the_star_of_that_day():
+    group = GroupFactory(bound_at=days_ago(5))
+    rate(group, 1, at=days_ago(5))
+    rate(group, 4, at=days_ago(3))
+    rate(group, 2, at=days_ago(1))
+    settle()
+    paid = GroupDay.objects.order_by("day").values_list("star", "profit")
+    assert [(star, str(profit)) for star, profit in paid] == [
+        (1, "0.020000"),
+        (4, "0.300000"),
+        (4, "0.300000"),
+        (2, "0.050000"),
+    ]
+
+
+def test_days_before_the_first_rating_are_paid_by_the_star_that_stands():
+    group = GroupFactory(bound_at=days_ago(4))
+    rate(group, 5, at=timezone.now())
+    assert settle() == 3
+    assert income(group.user) == {0: "1.00"}
+    assert GroupDay.objects.count() == 3
+
+
+def test_days_left_out_are_found_though_a_later_one_is_settled():
+    group = rated(5, bound_at=days_ago(6))
+    for back in (5, 2):
+        settle_day(timezone.localdate() - timedelta(days=back), at=timezone.now())
+    assert settle() == 3
+    group.refresh_from_db()
+    assert (group.settle_count, settle()) == (5, 0)
+
+
+def test_a_late_settlement_pays_a_group_that_was_cancelled_since():
+    group = rated(5, bound_at=days_ago(9), cancelled_at=days_ago(2), cancel_reason=3, robot_is_in=False)
+    settle()
+    assert (
+        GroupDay.objects.filter(group=group).count() == 5
+    )  # up to the fourth day back: the third was due on the second
+
+
+def test_paid_days_of_an_earlier_life_count_on_the_later_one():
+    earlier = rated(5, code="g", bound_at=days_ago(9), cancelled_at=days_ago(2), cancel_reason=3)
+    later = GroupFactory(code="g", bound_at=days_ago(1))
+    settle_day(timezone.localdate() - timedelta(days=4), at=timezone.now())
+    later.refresh_from_db()
+    earlier.refresh_from_db()
+    assert (earlier.settle_count, later.settle_count) == (1, 1)
+
+
 def test_today_cannot_be_settled():
     with pytest.raises(CommandError, match="已经结束"):
         call_command("settle", f"--date={timezone.localdate()}")
@@ -204,6 +269,49 @@ def test_a_dry_run_shows_what_it_would_pay_and_keeps_nothing():
     assert "would be paid" in said.getvalue()
     group.refresh_from_db()
     assert (group.settle_count, LedgerTransaction.objects.count(), SettlementDay.objects.count()) == (0, 0, 0)
+
+
+def test_a_preview_locks_nobody_out_and_says_what_settling_pays(family):
+    owner, *_ = family
+    rated(5, user=owner)
+    before = settlement.preview(yesterday(), at=timezone.now())
+    paid = settle_day(yesterday(), at=timezone.now())
+    assert (before.total, before.per_star, before.largest) == (paid.total, paid.per_star, paid.largest)
+    assert not settlement.preview(yesterday(), at=timezone.now()).is_new
+
+
+def test_a_preview_of_a_plan_says_what_it_would_pay_and_saves_nothing(family):
+    owner, *_ = family
+    rated(5, user=owner, settle_count=10)
+    plan = StarPlan(star=5, income_days=40, daily_profit="2.00", valid_from=timezone.localdate())
+    before, after = settlement.preview_plan(plan, at=timezone.now())
+    assert (before.owner_total, before.referral_total, before.to_come) == (1, Decimal("1.5"), 20)
+    assert (after.owner_total, after.referral_total, after.to_come) == (2, 3, 60)
+    assert (StarPlan.objects.filter(star=5).count(), GroupDay.objects.count()) == (1, 0)
+
+
+def test_an_operator_sees_what_a_plan_would_pay_before_saving_it(family):
+    rated(5, user=family[0])
+    client = Client()
+    client.force_login(OperatorFactory())
+    plan = {
+        "star": 5,
+        "income_days": 30,
+        "daily_profit": "2.00",
+        "activity_bonus": "0.50",
+        "valid_from": yesterday(),
+    }
+    page = client.post("/admin/earnings/settlementday/plan/", plan).text
+    assert "5.50" in page  # 2.00 + 0.50 for the owner, 2.00 and 1.00 above
+    assert StarPlan.objects.filter(star=5).count() == 1
+    client.post("/admin/earnings/settlementday/plan/", {**plan, "save": "yes"})
+    assert StarPlan.objects.filter(star=5, daily_profit="2.00").count() == 1
+
+
+def test_who_may_not_change_plans_sees_no_preview():
+    client = Client()
+    client.force_login(OperatorFactory(is_superuser=False))
+    assert client.get("/admin/earnings/settlementday/plan/").status_code == 403
 
 
 def test_a_day_on_which_nobody_earns_is_settled_too():
@@ -229,7 +337,7 @@ def test_a_thousand_groups_take_as_many_statements_as_one(django_assert_max_num_
     owner = UserFactory()
     for _ in range(60):
         rated(3, user=owner)
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(26):
         settle_yesterday()
     assert income(owner) == {0: "6.00"}
 
@@ -256,6 +364,23 @@ def test_profit_takes_as_many_queries_for_a_year_as_for_a_day(family, django_ass
         client.get("/profit")
     with django_assert_num_queries(3):
         client.get("/profit/slip")
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_two_days_at_once_do_not_pay_a_group_beyond_its_last_day():
+    group = rated(5, settle_count=29)
+    days = [timezone.localdate() - timedelta(days=back) for back in range(1, 5)]
+
+    def run(day: date) -> None:
+        try:
+            settle_day(day, at=timezone.now())
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(run, days))
+    group.refresh_from_db()
+    assert (group.settle_count, GroupDay.objects.count()) == (30, 1)
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)

@@ -30,6 +30,5 @@ class Command(BaseCommand):
             self.stdout.write(f"  {f'{star} star' if star else 'legacy'}: {count} groups, {total:.2f} yuan")
         for nickname, total in result.largest:
             self.stdout.write(f"  {nickname}: {total:.2f} yuan")
-        total = result.owner_total + result.referral_total + result.bonus_total
         done = "would be paid" if options["dry_run"] else "paid"
-        self.stdout.write(f"{result.day}: {result.group_count} groups, {total:.2f} yuan {done}.")
+        self.stdout.write(f"{result.day}: {result.group_count} groups, {result.total:.2f} yuan {done}.")
