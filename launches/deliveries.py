@@ -9,7 +9,6 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import Case, F, Q, Value, When
 
-from config.lookups import as_uuid
 from config.waking import wake
 from launches.models import Delivery, Launch
 from launches.receiving import REPORT_RESULTS
@@ -21,7 +20,9 @@ _COLUMNS = {Status.SENT: "sent_count", Status.FAILED: "failed_count", Status.SKI
 # Locked first, in a statement of its own: who comes second then sees all that the first has written.
 _LOCK = """
 SELECT d.id FROM launches_delivery d
-JOIN unnest(%(launches)s::uuid[], %(codes)s::text[]) AS t(launch_id, group_code) USING (launch_id, group_code)
+WHERE (d.launch_id, d.group_code) IN (
+    SELECT substr(o.cause, length('launch:') + 1)::uuid, o.group_code FROM robots_outboxmessage o
+    WHERE o.id = ANY(%(messages)s))
 ORDER BY d.id FOR UPDATE OF d
 """
 # One parked message fails a delivery; one closed skips it, unless a part was seen already: then it failed. An operator
@@ -53,27 +54,17 @@ RETURNING d.launch_id, before, after
 
 
 def settle(messages: Iterable[OutboxMessage], *, at: datetime) -> None:
-    """Take over what became of these messages; what they were not said for a launch is passed over."""
-    told = {(launch_id, message.group_code) for message in messages if (launch_id := _launch_of(message))}
-    if not told:
+    """Take over what became of these messages; what was not said for a launch is passed over."""
+    mine = [message.pk for message in messages if message.cause.startswith("launch:")]
+    if not mine:
         return
-    words: dict[str, Any] = {
-        "launches": [launch_id for launch_id, _ in told],
-        "codes": [group_code for _, group_code in told],
-        "at": at,
-    }
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_LOCK, words)
-        cursor.execute(_JUDGE, words | {"ids": [row[0] for row in cursor.fetchall()]})
+        cursor.execute(_LOCK, {"messages": mine})
+        cursor.execute(_JUDGE, {"ids": [row[0] for row in cursor.fetchall()], "at": at})
         moves = cursor.fetchall()
         if moves:
             _count(moves, at)
             wake(REPORT_RESULTS)
-
-
-def _launch_of(message: OutboxMessage) -> UUID | None:
-    kind, _, name = message.cause.partition(":")
-    return as_uuid(name) if kind == "launch" else None
 
 
 def _count(moves: Iterable[tuple[UUID, int, int]], at: datetime) -> None:

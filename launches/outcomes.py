@@ -62,12 +62,12 @@ def recall(*, user: User, message_id: str, at: datetime) -> None:
 
 
 def conclude(ids: Iterable[UUID]) -> None:
-    """With no group waiting a mass message was recalled, sent, or failed when it was sent nowhere."""
+    """With no group waiting or recalled a mass message was sent, or failed when it was sent nowhere."""
     for message_id in ids:
         groups = MassMessageGroup.objects.filter(mass_message=message_id)
         states = set(groups.values_list("status", flat=True))
-        if Status.WAITING not in states:
-            outcome = next(status for status in (Status.RECALLED, Status.SENT, Status.FAILED) if status in states)
+        if not states & {Status.WAITING, Status.RECALLED}:
+            outcome = Status.SENT if Status.SENT in states else Status.FAILED
             MassMessage.objects.filter(pk=message_id).update(status=outcome)
 
 
@@ -105,8 +105,9 @@ def _recall_what_came_late(said: Sequence[OutboxMessage], at: datetime) -> None:
 def _note_recall(asked: OutboxMessage) -> None:
     """The gateway did not recall it: it stands in the group."""
     if asked.status != OutboxMessage.Status.SENT:
+        group_codes = OutboxMessage.objects.filter(pk=asked.pk).values("group_code")
         MassMessageGroup.objects.filter(
-            mass_message=_subject_of(asked), message__group_code=asked.group_code, status=Status.RECALLED
+            mass_message=_subject_of(asked), message__group_code__in=group_codes, status=Status.RECALLED
         ).update(status=Status.SENT, reason=f"撤回失败:{asked.reason}"[:200])
 
 

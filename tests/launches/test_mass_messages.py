@@ -6,12 +6,15 @@ from uuid import uuid4
 
 import pytest
 import time_machine
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import User
+from groups import cancelling
+from groups.models import CancelReason
 from integrations.moderation import add_words
 from launches import drafts
-from launches.models import MassMessage
+from launches.models import MassMessage, MassMessageGroup
 from launches.tasks import fire_mass_messages
 from robots.models import OutboxMessage
 from tests.api import ApiClient
@@ -174,3 +177,142 @@ def test_one_that_waits_is_taken_back_and_its_place_is_free(alice: User):
     with time_machine.travel(at_its_time(message)):
         assert fire_mass_messages() == 1
     assert set(OutboxMessage.objects.values_list("cause", flat=True)) == {again.cause}
+
+
+def fired(user: User, *groups: Any) -> MassMessage:
+    """A mass message that went into the outbox a second ago."""
+    message = scheduled(user, *groups, send_at=timezone.now())
+    fire_mass_messages()
+    return message
+
+
+def states(message: MassMessage) -> list[int]:
+    return list(message.groups.order_by("pk").values_list("status", flat=True))
+
+
+def test_one_just_sent_is_recalled_message_by_message(alice: User, sandbox: Any):
+    message = fired(alice, reachable(user=alice), reachable(user=alice))
+    say_everything()
+    assert ApiClient(alice).delete(f"/tasks/{message.pk}")["code"] == 1200
+    say_everything()
+    numbers = OutboxMessage.objects.filter(cause=message.cause).values_list("message_no", flat=True)
+    assert sorted(sandbox.state.recalled) == sorted(map(str, numbers))
+    assert states(message) == [3, 3]
+    assert ApiClient(alice).get("/tasks/messages", direction="down")["data"][0]["status"] == 3
+
+
+def test_what_is_in_the_outbox_is_closed_and_never_sent(alice: User, sandbox: Any):
+    message = fired(alice, reachable(user=alice))
+    assert ApiClient(alice).delete(f"/tasks/{message.pk}")["code"] == 1200
+    assert say_everything() == 0
+    assert states(message) == [3]
+    assert sandbox.state.messages == {}
+
+
+def test_after_two_minutes_it_stays(alice: User, sandbox: Any):
+    message = fired(alice, reachable(user=alice))
+    say_everything()
+    message.groups.update(settled_at=timezone.now() - timedelta(minutes=2))
+    assert ApiClient(alice).delete(f"/tasks/{message.pk}")["code"] == 1409
+    assert states(message) == [1]
+
+
+def test_recalling_twice_is_a_conflict(alice: User, sandbox: Any):
+    message = scheduled(alice, reachable(user=alice))
+    ApiClient(alice).delete(f"/tasks/{message.pk}")
+    assert ApiClient(alice).delete(f"/tasks/{message.pk}")["code"] == 1409
+
+
+def test_nobody_else_recalls_it(alice: User):
+    message = scheduled(alice, reachable(user=alice))
+    assert ApiClient(UserFactory()).delete(f"/tasks/{message.pk}")["code"] == 1404
+    message.refresh_from_db()
+    assert message.status == MassMessage.Status.WAITING
+
+
+def refuse(sandbox: Any) -> None:
+    """The gateway refuses until what waits is given up."""
+    sandbox.state.note("fault", system="gateway", mode="error", rate=1.0)
+    for _ in range(5):
+        OutboxMessage.objects.waiting().update(retry_at=timezone.now())
+        say_everything()
+
+
+def test_one_that_the_gateway_refuses_to_recall_stands_as_sent(alice: User, sandbox: Any):
+    message = fired(alice, reachable(user=alice))
+    say_everything()
+    ApiClient(alice).delete(f"/tasks/{message.pk}")
+    refuse(sandbox)
+    message.refresh_from_db()
+    assert (states(message), message.status) == ([1], MassMessage.Status.SENT)
+    assert "撤回失败" in message.groups.get().reason
+
+
+def test_one_that_could_be_sent_nowhere_has_failed(alice: User, sandbox: Any):
+    message = fired(alice, reachable(user=alice))
+    refuse(sandbox)
+    message.refresh_from_db()
+    assert (states(message), message.status) == ([2], MassMessage.Status.FAILED)
+
+
+def test_a_group_cancelled_meanwhile_gets_nothing(alice: User, sandbox: Any):
+    kept, gone = reachable(user=alice), reachable(user=alice)
+    message = scheduled(alice, kept, gone, send_at=timezone.now())
+    cancelling.cancel(group_ids=[gone.pk], reason=CancelReason.OPERATOR, by="wang", at=timezone.now())
+    fire_mass_messages()
+    say_everything()
+    message.refresh_from_db()
+    assert sorted(states(message)) == [1, 2]
+    assert message.status == MassMessage.Status.SENT
+
+
+def test_a_user_blocked_meanwhile_says_nothing(alice: User, sandbox: Any):
+    message = scheduled(alice, reachable(user=alice), send_at=timezone.now())
+    User.objects.filter(pk=alice.pk).update(blocked_at=timezone.now())
+    fire_mass_messages()
+    assert say_everything() == 0
+    assert message.groups.get().reason == "账号已被封"
+
+
+def test_one_that_was_due_while_nobody_looked_goes_out_then(alice: User, sandbox: Any):
+    message = scheduled(alice, reachable(user=alice))
+    with time_machine.travel(at_its_time(message, seconds=3 * 3600)):
+        assert fire_mass_messages() == 1
+        assert say_everything() == 1
+
+
+def test_the_lists_take_the_same_queries_however_long(alice: User, django_assert_num_queries: Any):
+    groups = [GroupFactory(user=alice) for _ in range(3)]
+    for day in range(1, 6):
+        at = timezone.now() + timedelta(days=day)
+        scheduled(alice, *groups, send_at=at)
+    client = ApiClient(alice)
+    with django_assert_num_queries(3):
+        assert len(client.get("/tasks/messages", direction="up")["data"]) == 5
+
+
+def test_the_detail_takes_the_same_queries_however_many_groups(alice: User, django_assert_num_queries: Any):
+    message = scheduled(alice, *(GroupFactory(user=alice) for _ in range(5)))
+    client = ApiClient(alice)
+    with django_assert_num_queries(4):
+        assert len(client.get(f"/tasks/{message.pk}/message")["data"]["groups_info"]) == 5
+
+
+def test_the_database_refuses_a_third_of_the_day(alice: User):
+    for hour in (10, 11):
+        complete(alice, GroupFactory(user=alice).code, send_date=tomorrow(hour))
+    third = MassMessage.objects.first()
+    third.pk = uuid4()
+    with pytest.raises(IntegrityError, match="mass_message_slot_is_taken_once"), transaction.atomic():
+        third.save(force_insert=True)
+    third.slot = 3
+    with pytest.raises(IntegrityError, match="two_mass_messages_a_day"), transaction.atomic():
+        third.save(force_insert=True)
+
+
+def test_the_database_refuses_a_second_in_the_same_minute(alice: User):
+    group = GroupFactory(user=alice)
+    first, second = scheduled(alice, group), scheduled(alice, GroupFactory(user=alice))
+    part = MassMessageGroup(mass_message=second, group=group, minute=first.groups.get().minute)
+    with pytest.raises(IntegrityError, match="one_mass_message_per_group_and_minute"), transaction.atomic():
+        part.save()

@@ -1,11 +1,18 @@
 """How a launch goes, and what the launch system hears of it."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
+from django.utils import timezone
 
+from groups import cancelling
+from groups.models import CancelReason, Group
 from launches.models import Delivery, Launch
 from launches.tasks import report_results
+from robots import sender
+from robots.models import OutboxMessage
 from tests.doors import say_everything
 from tests.factories.launches import WORDS, launched, reachable
 from tests.factories.people import GroupFactory
@@ -14,21 +21,127 @@ pytestmark = pytest.mark.django_db
 PICTURE = {"type": 2, "filePath": "https://example.com/a.png"}
 
 
-def results(sandbox: Any) -> dict[str, int]:
-    return {told["groupId"]: told["state"] for told in sandbox.state.launch_results}
+def results(sandbox: Any) -> list[tuple[str, int]]:
+    return [(told["groupId"], told["state"]) for told in sandbox.state.launch_results]
+
+
+def break_down(sandbox: Any, system: str, mode: str = "error") -> None:
+    sandbox.state.note("fault", system=system, mode=mode, rate=1.0)
+
+
+def give_up(sandbox: Any) -> None:
+    """The gateway refuses five times; then it works again."""
+    break_down(sandbox, "gateway")
+    for _ in range(5):
+        OutboxMessage.objects.waiting().update(retry_at=timezone.now())
+        say_everything()
+    break_down(sandbox, "gateway", "ok")
+
+
+def counts(launch: Launch) -> dict[str, int]:
+    launch.refresh_from_db()
+    names = ("planned", "waiting", "sent", "failed", "skipped")
+    return {name: count for name in names if (count := getattr(launch, f"{name}_count"))}
 
 
 def test_a_delivery_is_sent_when_all_its_messages_are(sandbox: Any):
     launch = launched(reachable(), items=[WORDS, PICTURE])
     say_everything()
-    launch.refresh_from_db()
-    assert (launch.sent_count, launch.waiting_count, launch.status) == (1, 0, Launch.Status.FINISHED)
-    assert Delivery.objects.get().status == Delivery.Status.SENT
+    assert counts(launch) == {"planned": 1, "sent": 1}
+    assert launch.status == Launch.Status.FINISHED
+
+
+def test_a_launch_is_running_while_anything_waits(sandbox: Any):
+    launch = launched(reachable(), GroupFactory())  # the gateway does not know the second one's robot
+    say_everything()
+    assert counts(launch) == {"planned": 2, "waiting": 1, "sent": 1}
+    assert (launch.status, launch.finished_at) == (Launch.Status.RUNNING, None)
+
+
+def test_one_message_given_up_fails_the_delivery(sandbox: Any):
+    launch = launched(reachable(), items=[WORDS, PICTURE])
+    give_up(sandbox)
+    assert counts(launch) == {"planned": 1, "failed": 1}
+
+
+def test_an_operators_retry_that_works_makes_it_sent_and_is_reported_anew(sandbox: Any):
+    group = reachable()
+    launch = launched(group)
+    give_up(sandbox)
+    report_results()
+    sender.retry(OutboxMessage.objects.parked(), at=timezone.now())
+    say_everything()
+    report_results()
+    assert counts(launch) == {"planned": 1, "sent": 1}
+    assert results(sandbox) == [(group.code, 2), (group.code, 1)]
+
+
+def test_a_group_cancelled_meanwhile_is_skipped(sandbox: Any):
+    group = reachable()
+    launch = launched(group)
+    cancelling.cancel(group_ids=[group.pk], reason=CancelReason.ROBOT_KICKED, by="网关", at=timezone.now())
+    say_everything()
+    assert counts(launch) == {"planned": 1, "skipped": 1}
+    assert Delivery.objects.get().reason == "群已注销:机器人被踢"
+
+
+def test_a_group_cancelled_after_a_part_was_seen_has_failed(sandbox: Any):
+    group = reachable()
+    launch = launched(group, items=[WORDS, PICTURE])
+    OutboxMessage.objects.filter(content__type=8).update(is_held=True)
+    say_everything()
+    cancelling.cancel(group_ids=[group.pk], reason=CancelReason.ROBOT_KICKED, by="网关", at=timezone.now())
+    assert counts(launch) == {"planned": 1, "failed": 1}
 
 
 def test_the_launch_system_hears_of_every_group_it_named(sandbox: Any):
     sent, off = reachable(), GroupFactory(launch_switch=False)
-    launched(sent, off, GroupFactory.build(code="nobody"))
+    launched(sent, off, GroupFactory.build(code="nobody", user=None, robot=None))
     say_everything()
     assert report_results() == 3
-    assert results(sandbox) == {sent.code: 1, off.code: 2, "nobody": 2}
+    assert sorted(results(sandbox)) == sorted([(sent.code, 1), (off.code, 2), ("nobody", 2)])
+
+
+def test_it_hears_of_each_once(sandbox: Any):
+    launched(GroupFactory(launch_switch=False))
+    assert report_results() == 1
+    assert report_results() == 0
+    assert len(results(sandbox)) == 1
+
+
+def test_it_hears_the_name_that_it_used(sandbox: Any):
+    group = reachable()
+    Group.objects.filter(pk=group.pk).update(launch_switch=False)
+    group.code = str(group.pk)
+    launched(group)
+    report_results()
+    assert results(sandbox) == [(str(group.pk), 2)]
+
+
+@pytest.mark.parametrize("mode", ["error", "drop_reply"])
+def test_while_it_is_away_results_wait_and_come_again(sandbox: Any, mode: str):
+    launched(GroupFactory(launch_switch=False))
+    break_down(sandbox, "launch", mode)
+    assert report_results() == 0
+    break_down(sandbox, "launch", "ok")
+    assert report_results() == 0
+    with time_machine.travel(timezone.now() + timedelta(seconds=11)):
+        assert report_results() == 1
+
+
+def test_it_is_asked_less_often_the_longer_it_is_away(sandbox: Any):
+    launched(GroupFactory(launch_switch=False))
+    break_down(sandbox, "launch")
+    for _ in range(12):
+        Delivery.objects.update(result_due_at=timezone.now())
+        report_results()
+    wait = Delivery.objects.get().result_due_at - timezone.now()
+    assert timedelta(minutes=59) < wait <= timedelta(hours=1)
+
+
+def test_a_result_in_a_killed_workers_hands_comes_up_again(sandbox: Any):
+    launched(GroupFactory(launch_switch=False))
+    Delivery.objects.update(result_due_at=timezone.now() + timedelta(minutes=3))  # as taking it in hand does
+    assert report_results() == 0
+    with time_machine.travel(timezone.now() + timedelta(minutes=3, seconds=1)):
+        assert report_results() == 1

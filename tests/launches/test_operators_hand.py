@@ -1,0 +1,140 @@
+"""An operator pauses, resumes and cancels launches."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.utils import timezone
+
+from launches import running
+from launches.models import Delivery, Launch
+from launches.tasks import report_results
+from robots.models import OutboxMessage
+from tests.doors import say_everything
+from tests.factories.launches import WORDS, launched, reachable
+from tests.factories.people import OperatorFactory
+
+pytestmark = pytest.mark.django_db
+PAGE = "/admin/launches/launch/"
+
+
+def operator(*permissions: str) -> Client:
+    """Somebody who may look at launches, and these things more."""
+    person = OperatorFactory(is_superuser=False, username="wang")
+    person.user_permissions.set(Permission.objects.filter(codename__in=["view_launch", *permissions]))
+    client = Client()
+    client.force_login(person)
+    return client
+
+
+def press(client: Client, action: str, *launches: Launch, confirmed: bool = True, **said: str) -> str:
+    body = {"action": action, "_selected_action": [launch.pk for launch in launches], **said}
+    answer = client.post(PAGE, body | ({"confirmed": "1"} if confirmed else {}), follow=True)
+    return answer.content.decode()
+
+
+def pause(launch: Launch) -> None:
+    assert running.pause(launch=launch, by="wang", at=timezone.now())
+
+
+def status_of(launch: Launch) -> int:
+    launch.refresh_from_db()
+    return launch.status
+
+
+def test_it_asks_first():
+    launch = launched(reachable())
+    page = press(operator("pause_launch"), "pause", launch, confirmed=False)
+    assert "共 1 个群,待发送 1" in page
+    assert status_of(launch) == Launch.Status.RUNNING
+
+
+def test_a_paused_launch_sends_nothing_until_it_is_resumed(sandbox: Any):
+    launch = launched(reachable(), reachable())
+    client = operator("pause_launch", "resume_launch")
+    assert "已暂停 1 条" in press(client, "pause", launch)
+    assert say_everything() == 0
+    assert "已恢复 1 条" in press(client, "resume", launch)
+    assert say_everything() == 2
+    assert status_of(launch) == Launch.Status.FINISHED
+
+
+def test_a_resumed_launch_goes_on_where_it_stopped(sandbox: Any):
+    first, second = reachable(), reachable()
+    launch = launched(first, second)
+    OutboxMessage.objects.filter(group_code=second.code).update(is_held=True)
+    say_everything()
+    pause(launch)
+    running.resume(launch=launch)
+    say_everything()
+    assert sorted(m["group_id"] for m in sandbox.state.messages.values()) == sorted([first.code, second.code])
+
+
+def test_a_cancelled_launch_sends_nothing_more_and_says_so(sandbox: Any):
+    group = reachable()
+    launch = launched(group)
+    assert "已取消 1 条" in press(operator("cancel_launch"), "cancel", launch, reason="广告主要求")
+    assert say_everything() == 0
+    report_results()
+    assert [(told["groupId"], told["state"]) for told in sandbox.state.launch_results] == [(group.code, 2)]
+    assert status_of(launch) == Launch.Status.CANCELLED
+    assert (launch.cancelled_by, launch.skipped_count) == ("wang", 1)
+    assert Delivery.objects.get().reason == "投放已取消:广告主要求"
+
+
+def test_cancelling_asks_for_a_reason():
+    launch = launched(reachable())
+    press(operator("cancel_launch"), "cancel", launch)
+    assert status_of(launch) == Launch.Status.RUNNING
+
+
+def test_a_paused_launch_can_be_cancelled():
+    launch = launched(reachable())
+    pause(launch)
+    assert running.cancel(launch=launch, by="wang", reason="不要了", at=timezone.now())
+    assert OutboxMessage.objects.waiting().count() == 0
+
+
+def test_what_is_over_cannot_be_moved(sandbox: Any):
+    launch = launched(reachable())
+    say_everything()
+    now = timezone.now()
+    assert not running.pause(launch=launch, by="wang", at=now)
+    assert not running.resume(launch=launch)
+    assert not running.cancel(launch=launch, by="wang", reason="不要了", at=now)
+    assert status_of(launch) == Launch.Status.FINISHED
+
+
+def test_pausing_twice_is_harmless():
+    launch = launched(reachable())
+    pause(launch)
+    page = press(operator("pause_launch"), "pause", launch)
+    assert "1 条没有变化:不在投放中" in page
+
+
+@pytest.mark.parametrize("action", ["pause", "resume", "cancel"])
+def test_each_needs_a_permission_of_its_own(action: str):
+    others = {"pause_launch", "resume_launch", "cancel_launch"} - {f"{action}_launch"}
+    launch = launched(reachable())
+    press(operator(*others), action, launch, reason="x")
+    assert status_of(launch) == Launch.Status.RUNNING
+
+
+def test_the_list_shows_how_far_it_is():
+    launched(reachable(), reachable(), items=[WORDS])
+    page = operator().get(PAGE).content.decode()
+    assert '<td class="field-planned_count">2</td>' in page
+    assert '<td class="field-waiting_count">2</td>' in page
+
+
+def test_the_list_takes_the_same_queries_however_long(django_assert_num_queries):
+    client = operator()
+    launched(reachable())
+    client.get(PAGE)
+    with django_assert_num_queries(6):
+        client.get(PAGE)
+    for _ in range(5):
+        launched(reachable())
+    with django_assert_num_queries(6):
+        client.get(PAGE)

@@ -1,0 +1,152 @@
+"""Several at once: real connections, real transactions."""
+
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.db import connection
+from django.utils import timezone
+
+from config.models import Scope
+from groups import cancelling
+from groups.models import CancelReason
+from launches import running
+from launches.models import Delivery, Launch, MassMessage
+from launches.tasks import fire_mass_messages, report_results
+from robots.models import OutboxMessage
+from tests.api import ApiClient
+from tests.doors import key_with, say_everything
+from tests.factories.launches import TEXT, WORDS, drafted, launched, reachable, scheduled
+from tests.factories.people import GroupFactory, UserFactory
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+
+def at_once(work: Callable[[int], Any], times: int, hands: int = 8) -> list[Any]:
+    def one(number: int) -> Any:
+        try:
+            return work(number)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(hands) as threads:
+        return list(threads.map(one, range(times)))
+
+
+def test_the_same_task_ten_times_at_once_is_one_launch():
+    codes = [GroupFactory().code for _ in range(20)]
+    client = key_with(Scope.LAUNCHES_WRITE)
+    body = {"taskId": "t", "groupIds": codes, "content": {"items": [WORDS]}}
+    told = at_once(lambda _: client.post("/task/receive", body)["code"], 10, hands=10)
+    assert told == [1200] * 10
+    assert (Launch.objects.count(), Delivery.objects.count(), OutboxMessage.objects.count()) == (1, 20, 20)
+
+
+def test_of_two_contents_under_one_task_one_wins():
+    group, client = GroupFactory(), key_with(Scope.LAUNCHES_WRITE)
+
+    def hand_over(number: int) -> int:
+        item = WORDS | {"content": f"第 {number} 种"}
+        body = {"taskId": "t", "groupIds": [group.code], "content": {"items": [item]}}
+        return client.post("/task/receive", body)["code"]
+
+    assert Counter(at_once(hand_over, 8)) == {1200: 1, 1409: 7}
+    assert OutboxMessage.objects.count() == 1
+
+
+def test_groups_cancelled_while_a_launch_is_received_get_nothing():
+    groups = [GroupFactory() for _ in range(40)]
+    ids = [group.pk for group in groups]
+    now = timezone.now()
+
+    def work(number: int) -> Any:
+        if number == 0:
+            return launched(*groups)
+        chosen = ids[number::4]
+        return cancelling.cancel(group_ids=chosen, reason=CancelReason.OPERATOR, by="wang", at=now)
+
+    at_once(work, 4, hands=4)
+    left = set(OutboxMessage.objects.waiting().filter(operation="send").values_list("group_code", flat=True))
+    assert left == {group.code for group in groups[::4]}
+    launch = Launch.objects.get()
+    assert (launch.planned_count, launch.waiting_count, launch.skipped_count) == (40, 10, 30)
+
+
+def test_a_mass_message_is_fired_once_by_many_workers(sandbox: Any):
+    alice = UserFactory()
+    message = scheduled(alice, *(reachable(user=alice) for _ in range(5)))
+    with time_machine.travel(message.send_at + timedelta(seconds=1)):
+        assert sum(at_once(lambda _: fire_mass_messages(), 8)) == 1
+    assert OutboxMessage.objects.filter(cause=message.cause).count() == 5
+
+
+def complete(user: Any, draft: Any, references: list[str], send_at: datetime) -> int:
+    body = {
+        "message": TEXT,
+        "group_ids": references,
+        "send_date": f"{timezone.localtime(send_at):%Y-%m-%d %H:%M:%S}",
+    }
+    return ApiClient(user).put(f"/tasks/{draft.pk}", body)["code"]
+
+
+def test_no_more_than_two_a_day_however_many_at_once():
+    alice = UserFactory()
+    group = GroupFactory(user=alice)
+    tomorrow = (timezone.localtime() + timedelta(days=1)).replace(hour=10, minute=0, second=0, microsecond=0)
+    drafts = [drafted(alice) for _ in range(8)]
+
+    def work(number: int) -> int:
+        return complete(alice, drafts[number], [group.code], tomorrow + timedelta(minutes=number))
+
+    assert Counter(at_once(work, 8)) == {1200: 2, 2004: 6}
+    assert MassMessage.objects.count() == 2
+
+
+def test_no_more_than_one_a_minute_in_a_group_however_many_at_once():
+    group = GroupFactory(wechat_owner_code="wx-owner")
+    people = [group.user, UserFactory(code="wx-owner")]
+    tomorrow = timezone.now() + timedelta(days=1)
+    drafts = [drafted(user) for user in people]
+    told = at_once(lambda number: complete(people[number], drafts[number], [group.code], tomorrow), 2)
+    assert sorted(told) == [1200, 2005]
+
+
+def test_taking_back_races_firing_and_one_of_them_wins(sandbox: Any):
+    alice = UserFactory()
+    message = scheduled(alice, reachable(user=alice), send_at=timezone.now())
+    client = ApiClient(alice)
+    path = f"/tasks/{message.pk}"
+    told = at_once(lambda n: fire_mass_messages() if n % 2 else client.delete(path)["code"], 6)
+    say_everything()
+    assert Counter(told[::2]) == {1200: 1, 1409: 2}
+    assert list(message.groups.values_list("status", flat=True)) == [MassMessage.Status.RECALLED]
+    assert sandbox.state.messages == {}
+
+
+def test_operators_and_senders_at_once_lose_and_double_nothing(sandbox: Any, settings: Any):
+    settings.ROBOT_MESSAGES_PER_MINUTE = 1000
+    groups = [reachable() for _ in range(15)]
+    launch = launched(*groups, items=[WORDS, WORDS])
+    now = timezone.now()
+
+    def work(number: int) -> Any:
+        if number % 3 == 0:
+            return say_everything()
+        return running.pause(launch=launch, by="wang", at=now) if number % 3 == 1 else running.resume(launch=launch)
+
+    at_once(work, 12, hands=4)
+    running.resume(launch=launch)
+    say_everything()
+    launch.refresh_from_db()
+    assert (launch.status, launch.sent_count) == (Launch.Status.FINISHED, 15)
+    assert [message["requests"] for message in sandbox.state.messages.values()] == [1] * 30
+
+
+def test_each_result_is_reported_by_one_of_many_workers(sandbox: Any):
+    launched(*(GroupFactory(launch_switch=False) for _ in range(30)))
+    assert sum(at_once(lambda _: report_results(), 4)) == 30
+    assert len(sandbox.state.launch_results) == 30
