@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from accounts.posters import KINDS
 from accounts.verification import PHONE_PATTERN
 from config.api.fields import PatternText, Text
 
@@ -68,6 +69,10 @@ class SignedPage(serializers.Serializer[Any]):
     timestamp = serializers.CharField()
     noncestr = serializers.CharField()
     signature = serializers.CharField()
+
+
+class PosterKind(serializers.Serializer[Any]):
+    type = serializers.ChoiceField(choices=list(KINDS), required=False, default="default")
 
 
 class Refreshed(serializers.Serializer[Any]):

@@ -16,5 +16,6 @@ urlpatterns = [
     path("users/block_verify", views.OwnViews.as_view({"get": "is_blocked"})),
     path("users/<str:union_id>/registered", views.RegisteredViews.as_view({"get": "show"})),
     path("user/phone", views.PhoneViews.as_view({"put": "update"})),
+    path("user/<str:reference>/poster", views.PosterViews.as_view({"get": "show"})),
     path("users/<str:reference>/block", views.BlockViews.as_view({"put": "update"})),
 ]

@@ -1,12 +1,13 @@
 """WeChat sign-in, tokens, phones and blocking."""
 
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import blocking, identity, profiles, verification, wechat_proof
+from accounts import blocking, identity, posters, profiles, verification, wechat_proof
 from accounts.authentication import issue_token, signed_in
 from accounts.models import User
 from accounts.serializers import (
@@ -15,6 +16,7 @@ from accounts.serializers import (
     Me,
     Phone,
     PhoneProof,
+    PosterKind,
     Refreshed,
     SignedPage,
     TicketPage,
@@ -191,6 +193,26 @@ class RefreshViews(OperationViews[User]):
             avatar_url=given["head_url"],
         )
         return Response(None)
+
+
+class PosterViews(OperationViews[User]):
+    """The user's own invitation poster."""
+
+    permission_classes = (IsUser,)
+
+    @operation(
+        "邀请海报",
+        query=PosterKind,
+        codes=[Code.NOT_FOUND],
+        description="PNG 图片,带有本人邀请链接的二维码。type:default(默认)、fourstar、fivestar。",
+        media_type="image/png",
+    )
+    def show(self, request: Request, reference: str) -> HttpResponse:
+        kind, user = reading.query(request, PosterKind)["type"], signed_in(request)
+        if reference not in (str(user.pk), user.code):
+            raise NotFound
+        headers = {"Cache-Control": f"private, max-age={posters.KEEP_SECONDS}"}
+        return HttpResponse(posters.poster_of(user, kind), content_type="image/png", headers=headers)
 
 
 class RegisteredViews(OperationViews[User]):

@@ -11,7 +11,7 @@ from accounts.models import User
 from config.clock import day_of
 from earnings import ledger
 from earnings.ledger import CENT, Move
-from earnings.models import Account, EarningsRules, LedgerEntry, SlipType, TransactionKind
+from earnings.models import Account, EarningsRules, LedgerEntry, LedgerTransaction, SlipType, TransactionKind
 from robots.models import Friendship
 
 logger = logging.getLogger(__name__)
@@ -22,9 +22,19 @@ def _draw(rules: EarningsRules) -> Decimal:
     return (low + secrets.randbelow(high - low + 1)) * CENT
 
 
+def is_paid(user: User) -> bool:
+    """Whether this user's red packet was paid."""
+    return LedgerTransaction.objects.filter(cause=_cause(user)).exists()
+
+
+def _cause(user: User) -> str:
+    """What the books know it by: once in a lifetime."""
+    return f"red_packet:{user.pk}"
+
+
 def pay_red_packet(user: User, *, at: datetime) -> Decimal:
     """Pay the red packet if it was not paid; how much it was, in yuan."""
-    cause = f"red_packet:{user.pk}"
+    cause = _cause(user)
     amount = _draw(EarningsRules.current())
     moves = [
         Move(ledger.account_of(user), amount, slip_type=SlipType.OTHER),

@@ -25,6 +25,10 @@ class RedPacket(serializers.Serializer[Any]):
     red_packed = MoneyNumber()
 
 
+class ReceivedRedPacket(serializers.Serializer[Any]):
+    red_packet = MoneyString()
+
+
 class _Summary(serializers.Serializer[Any]):
     amount = MoneyString()
     balance = MoneyString()

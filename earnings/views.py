@@ -2,7 +2,7 @@
 
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from rest_framework import status
+from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
@@ -13,7 +13,7 @@ from accounts.wechat_proof import require_proof
 from config.api import reading
 from config.api.actors import actor
 from config.api.paging import paged
-from config.api.permissions import Anyone, IsUser, needs
+from config.api.permissions import Anyone, IsNotBlocked, IsUser, needs
 from config.api.renderer import Answer
 from config.api.schema import operation
 from config.api.throttles import Throttle
@@ -21,7 +21,7 @@ from config.api.views import OperationViews
 from config.clock import day_of
 from config.errors import Code
 from config.models import Scope
-from earnings import article_reads, payouts, statements, withdrawals
+from earnings import article_reads, payouts, red_packets, statements, withdrawals
 from earnings.models import ArticleReadDay, LedgerEntry, Payout, Withdrawal
 from earnings.onboarding import onboard
 from earnings.serializers import (
@@ -30,6 +30,7 @@ from earnings.serializers import (
     Profit,
     ReadsReport,
     ReadsSettled,
+    ReceivedRedPacket,
     RedPacket,
     SlipDay,
     Wallet,
@@ -65,6 +66,22 @@ class OnboardingViews(OperationViews[User]):
             at=timezone.now(),
         )
         return Response(RedPacket({"red_packed": amount}).data)
+
+
+class RedPacketViews(OperationViews[LedgerEntry]):
+    """The newcomer's red packet, for clients that ask for it apart from the completion."""
+
+    permission_classes = (IsUser, IsNotBlocked)
+    writing_reads = ("receive",)
+
+    @operation("红包是否已领", answer=serializers.BooleanField())
+    def is_received(self, request: Request) -> Response:
+        return Response(red_packets.is_paid(signed_in(request)))
+
+    @operation("领取红包", answer=ReceivedRedPacket, description="补全资料时没有发放的在此发放,终身一次。")
+    def receive(self, request: Request) -> Response:
+        amount = red_packets.pay_red_packet(signed_in(request), at=timezone.now())
+        return Response(ReceivedRedPacket({"red_packet": amount}).data)
 
 
 class ProfitViews(OperationViews[LedgerEntry]):

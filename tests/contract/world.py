@@ -108,6 +108,7 @@ class World:
     def _theirs(self) -> dict[str, Any]:
         group = self._group_of(self.mallory)
         return {
+            "alice": lambda: self.mallory,
             "group": lambda: group,
             "message": lambda: self._mention_in(group),
             "batch": self._batch_of_mallory,

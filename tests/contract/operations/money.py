@@ -20,6 +20,18 @@ ROWS: Rows = [
         rules="tests/accounts/test_people.py",
     ),
     Operation(
+        None, "GET", "/received/redpacket", "user", answer=BOOLEAN, rules="tests/earnings/test_red_packets.py"
+    ),
+    Operation(
+        None,
+        "GET",
+        "/receive/redpacket",
+        "user",
+        answer={"red_packet": MONEY},
+        writes=True,
+        rules="tests/earnings/test_red_packets.py",
+    ),
+    Operation(
         48,
         "GET",
         "/profit",

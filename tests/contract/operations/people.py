@@ -116,6 +116,20 @@ ROWS: Rows = [
     Operation(57, "GET", "/auth/me", "user", answer={"me": {"user_id": UUID}}, shape="token", rules=_SIGN_IN),
     Operation(
         None,
+        "GET",
+        "/user/{user_id}/poster",
+        "user",
+        params=(
+            path("user_id", refers_to="alice"),
+            query("type", required=False, enum=("default", "fourstar", "fivestar")),
+        ),
+        good=lambda world: {"user_id": world.alice.pk, "type": "fivestar"},
+        codes=(1404,),
+        shape="picture",
+        rules="tests/accounts/test_posters.py",
+    ),
+    Operation(
+        None,
         "PUT",
         "/user/refresh/{union_id}",
         "user_with_proof",

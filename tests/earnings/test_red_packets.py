@@ -1,0 +1,59 @@
+"""The red packet apart from the completion, as clients in use ask for it: paid if it was not, never twice."""
+
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from earnings.models import LedgerTransaction, TransactionKind
+from tests.api import ApiClient
+from tests.factories.money import balance
+from tests.factories.people import UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def test_it_is_received_once_it_is_paid():
+    alice = ApiClient(UserFactory())
+    assert alice.get("/received/redpacket")["data"] is False
+    alice.get("/receive/redpacket")
+    assert alice.get("/received/redpacket")["data"] is True
+
+
+def test_it_is_paid_when_the_completion_did_not():
+    alice = UserFactory()
+    paid = ApiClient(alice).get("/receive/redpacket")["data"]["red_packet"]
+    assert Decimal("0.60") <= Decimal(paid) <= Decimal("0.70")
+    assert balance(alice) == (paid, "0.00")
+
+
+def test_after_the_completion_it_says_what_was_paid_then():
+    alice = UserFactory(union_id=None, completed_at=None)
+    profile = {"union_id": "u", "open_id": "o", "nick_name": "alice", "head_url": "", "appid": "sandbox"}
+    paid = ApiClient().put(f"/user/{alice.pk}", profile)["data"]["red_packed"]
+    assert ApiClient(alice).get("/receive/redpacket")["data"] == {"red_packet": f"{paid:.2f}"}
+    assert balance(alice) == (f"{paid:.2f}", "0.00")
+
+
+def test_a_blocked_user_receives_nothing():
+    alice = UserFactory(blocked_at=timezone.now())
+    assert ApiClient(alice).get("/receive/redpacket")["code"] == 1401
+    assert not LedgerTransaction.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_racing_calls_pay_it_once():
+    alice = UserFactory()
+
+    def receive(_: int) -> str:
+        try:
+            return ApiClient(alice).get("/receive/redpacket")["data"]["red_packet"]
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as threads:
+        [paid] = set(threads.map(receive, range(16)))
+    assert LedgerTransaction.objects.filter(kind=TransactionKind.RED_PACKET).count() == 1
+    assert balance(alice) == (paid, "0.00")
