@@ -5,14 +5,22 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, JSONField
+from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
+from config.lookups import as_uuid
 from config.waking import wake
 from groups import cancelling
 from groups.models import CancelJob, CancelReason, Group
 
-BATCH = 200
+BATCH = 500
+# Only the batch leaves the database, however long the job is.
+_NEXT = RawSQL(  # noqa: S611 - no value from outside
+    """jsonb_path_query_array("references", '$[$from to $to]', jsonb_build_object('from', position, 'to', position + %s))""",
+    [BATCH - 1],
+    output_field=JSONField(),
+)
 RUN_CANCEL_JOBS = "groups.tasks.run_cancel_jobs"
 
 
@@ -25,21 +33,24 @@ def ask(*, references: Sequence[str], reason: CancelReason, by: str, at: datetim
 
 
 def run_next_batch(job_id: UUID, *, at: datetime) -> int:
-    """Do one batch of a job; how many references that was, 0 when it is done or in somebody else's hands."""
+    """Do one batch of a job; how many references that was, 0 when it is done or in somebody else's hands.
+
+    The batch and how far the job has come are one transaction: a kill leaves both or neither.
+    """
     with transaction.atomic():
-        job = CancelJob.objects.select_for_update(skip_locked=True).filter(pk=job_id, done_at=None).first()
+        jobs = CancelJob.objects.select_for_update(skip_locked=True).defer("references").annotate(batch=_NEXT)
+        job = jobs.filter(pk=job_id, done_at=None).first()
         if job is None:
             return 0
-        batch = job.references[job.position : job.position + BATCH]
-        ids = active_ids(batch)
+        ids = active_ids(job.batch)
         count = cancelling.cancel(group_ids=ids, reason=CancelReason(job.reason), by=job.asked_by, at=at)
-        is_last = job.position + len(batch) >= len(job.references)
+        is_last = len(job.batch) < BATCH
         CancelJob.objects.filter(pk=job.pk).update(
-            position=F("position") + len(batch),
+            position=F("position") + len(job.batch),
             cancelled_count=F("cancelled_count") + count,
             done_at=at if is_last else None,
         )
-        return len(batch)
+        return len(job.batch)
 
 
 def run_waiting() -> int:
@@ -55,13 +66,5 @@ def active_ids(references: Sequence[str]) -> list[UUID]:
     """The active groups behind these ids or codes."""
     active = Group.objects.active()
     by_code = active.filter(code__in=references).values_list("pk", flat=True)
-    uuids = [reference for reference in references if _is_uuid(reference)]
+    uuids = [found for found in map(as_uuid, references) if found]
     return [*by_code, *active.filter(pk__in=uuids).values_list("pk", flat=True)]
-
-
-def _is_uuid(reference: str) -> bool:
-    try:
-        UUID(reference)
-    except ValueError:
-        return False
-    return True

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterable
 from datetime import date, datetime
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, QuerySet
 
 from config.clock import day_of
@@ -13,6 +13,12 @@ from config.errors import Code, Refusal
 from robots.models import MAX_GROUPS, MAX_GROUPS_A_DAY, Robot, RobotDay
 
 SHOWN_PER_QUOTA = 3  # a robot is shown to at most this many people per group it may still take on
+
+
+_RELEASE = """
+UPDATE robots_robot SET group_count = group_count - gone.number
+FROM unnest(%s::uuid[], %s::int[]) AS gone (robot_id, number) WHERE id = gone.robot_id
+"""
 
 
 class NoRobotFree(Refusal):
@@ -56,8 +62,11 @@ def take_group(robot: Robot, *, day: date) -> None:
 
 def release_groups(counts: dict[uuid.UUID, int]) -> None:
     """Groups were cancelled: each robot (by primary key) serves so many fewer. The day's quota stays used."""
-    for robot_id in sorted(counts, key=str):
-        Robot.objects.filter(pk=robot_id).update(group_count=F("group_count") - counts[robot_id])
+    if not counts:
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        list(Robot.objects.select_for_update(no_key=True).filter(pk__in=counts).order_by("pk").values_list("pk"))
+        cursor.execute(_RELEASE, [list(counts), list(counts.values())])
 
 
 def has_room(robot: Robot, *, day: date) -> bool:

@@ -1,5 +1,6 @@
 """`manage.py cancel_groups`: cancel many groups, with progress; after a kill `--resume` goes on."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ from tqdm import tqdm
 
 from groups import cancel_jobs
 from groups.models import CancelJob, CancelReason, Group
+
+WATCH_EVERY_SECONDS = 0.05
 
 
 class Command(BaseCommand):
@@ -43,13 +46,16 @@ class Command(BaseCommand):
         return cancel_jobs.ask(references=references, reason=reason, by=options["by"], at=timezone.now())
 
     def _run(self, job: CancelJob) -> int:
+        """Do a job, or watch a worker do it; how many groups were cancelled meanwhile."""
         before = job.cancelled_count
         with tqdm(
             total=len(job.references), initial=job.position, desc="cancelling", unit="group", disable=None
         ) as bar:
-            while done := cancel_jobs.run_next_batch(job.pk, at=timezone.now()):
-                bar.update(done)
-        job.refresh_from_db()
+            while job.done_at is None:
+                if not cancel_jobs.run_next_batch(job.pk, at=timezone.now()):
+                    time.sleep(WATCH_EVERY_SECONDS)
+                job.refresh_from_db(fields=["position", "cancelled_count", "done_at"])
+                bar.update(job.position - bar.n)
         return job.cancelled_count - before
 
 

@@ -1,0 +1,109 @@
+"""Ten thousand groups are cancelled by a process that is killed on the way; a second one finishes, in little memory."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from groups.models import CancelJob, Group
+from robots.models import MAX_GROUPS, OutboxMessage, Robot
+from tests.factories.people import UserFactory
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True, serialized_rollback=True),
+    pytest.mark.processes,
+    pytest.mark.xdist_group("processes"),
+]
+PROJECT = Path(__file__).resolve().parents[2]
+GROUPS = 334 * MAX_GROUPS  # ten thousand
+MEMORY_MIB = 40  # what the work may need beyond an idle command
+
+
+@pytest.fixture
+def groups_file(tmp_path: Path) -> Path:
+    """Ten thousand groups of full robots, each with something still to be said, named in a file."""
+    user, now = UserFactory(), timezone.now()
+    robots = Robot.objects.bulk_create(
+        [Robot(code=f"r{n}", name="r", group_count=MAX_GROUPS) for n in range(GROUPS // MAX_GROUPS)]
+    )
+    groups = Group.objects.bulk_create(
+        Group(code=f"g{n}", name="g", user=user, robot=robots[n // MAX_GROUPS], bound_at=now) for n in range(GROUPS)
+    )
+    OutboxMessage.objects.bulk_create(
+        OutboxMessage(
+            robot_id=group.robot_id,
+            group_code=group.code,
+            chat=f"g:{group.code}",
+            content={"type": 3, "content": "hello"},
+            cause="launch:1",
+            created_at=now,
+            not_before=now,
+            retry_at=now,
+        )
+        for group in groups
+    )
+    file = tmp_path / f"{uuid4()}.txt"
+    file.write_text("\n".join(group.code for group in groups))
+    return file
+
+
+_COMMAND = """
+import os, resource, sys
+import django
+from django.core.management import call_command
+from django.db import connections
+django.setup()
+connections["default"].settings_dict["NAME"] = os.environ["TEST_DATABASE"]
+call_command(*sys.argv[1:])
+print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def start(settings: Any, *words: str) -> subprocess.Popen:
+    """The command as a process of its own, on the database of the tests."""
+    database = {"TEST_DATABASE": connection.settings_dict["NAME"], "RUN_DIR": str(settings.RUN_DIR)}
+    return subprocess.Popen(
+        [sys.executable, "-c", _COMMAND, *words],
+        cwd=PROJECT,
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", **database},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def peak_of(process: subprocess.Popen) -> int:
+    """Run to the end; the most memory it had, in MiB."""
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    return int(re.search(r"peak (\d+)", said).group(1))
+
+
+def test_a_killed_run_is_finished_by_the_next_in_bounded_memory(groups_file: Path, settings: Any):
+    first = start(settings, "cancel_groups", "--file", str(groups_file))
+    deadline = time.monotonic() + 60
+    while not CancelJob.objects.filter(position__gt=0).exists():
+        assert first.poll() is None, first.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    job = CancelJob.objects.get()
+    assert 0 < job.position < GROUPS
+    assert Group.objects.active().count() == GROUPS - job.cancelled_count == GROUPS - job.position
+
+    idle = peak_of(start(settings, "cancel_groups", "nobody"))
+    assert peak_of(start(settings, "cancel_groups", "--resume")) < idle + MEMORY_MIB
+    assert not Group.objects.active().exists()
+    assert set(Robot.objects.values_list("group_count", flat=True)) == {0}
+    assert OutboxMessage.objects.filter(operation="unbind_group").count() == GROUPS
+    assert not OutboxMessage.objects.waiting().filter(operation="send").exists()

@@ -1,0 +1,173 @@
+"""Cancelling many groups: one service behind the operation and the command, in batches, resumed after a kill."""
+
+import io
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from config.models import Scope
+from groups import cancel_jobs
+from groups.models import CancelJob, CancelReason, Group
+from groups.tasks import run_cancel_jobs
+from robots.models import OutboxMessage
+from tests.doors import asked_of_gateway, key_with
+from tests.factories.people import GroupFactory, RobotFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def delete(*references: Any, **facts: Any) -> dict:
+    body = {"group_ids": [str(one) for one in references], **facts}
+    return key_with(Scope.GROUPS_CANCEL).post("/groups/delete", body)
+
+
+def command(*words: Any, **options: Any) -> str:
+    out = io.StringIO()
+    call_command("cancel_groups", *[str(word) for word in words], stdout=out, **options)
+    return out.getvalue()
+
+
+def active() -> set[str]:
+    return set(Group.objects.active().values_list("code", flat=True))
+
+
+def test_it_is_accepted_at_once_and_done_behind():
+    group = GroupFactory()
+    assert delete(group.pk)["data"] == ""
+    assert active() == {group.code}
+    run_cancel_jobs()
+    assert active() == set()
+
+
+def test_ids_and_codes_name_groups_and_a_group_named_twice_goes_once():
+    one, other = GroupFactory(), GroupFactory()
+    delete(one.pk, one.code, other.code)
+    run_cancel_jobs()
+    assert CancelJob.objects.get().cancelled_count == 2
+    assert active() == set()
+
+
+def test_groups_may_come_in_one_text_with_commas():
+    one, other = GroupFactory(), GroupFactory()
+    key_with(Scope.GROUPS_CANCEL).post("/groups/delete", {"group_ids": f"{one.pk}, {other.code}"})
+    run_cancel_jobs()
+    assert active() == set()
+
+
+def test_unknown_and_cancelled_groups_are_passed_over():
+    gone, there = GroupFactory(), GroupFactory()
+    delete(gone.pk, cancel_reason=1)
+    run_cancel_jobs()
+    delete("nobody", gone.code, gone.pk, there.pk)
+    run_cancel_jobs()
+    gone.refresh_from_db()
+    assert gone.cancel_reason == CancelReason.ILLEGAL
+    assert active() == set()
+
+
+@pytest.mark.parametrize(("asked", "kept"), [({}, 4), ({"cancel_reason": 7}, 7), ({"cancel_reason": 2}, 2)])
+def test_the_reason_is_kept_and_is_4_when_none_is_named(asked: dict, kept: int):
+    group = GroupFactory()
+    delete(group.pk, **asked)
+    run_cancel_jobs()
+    group.refresh_from_db()
+    assert group.cancel_reason == kept
+    assert group.cancelled_by.startswith("接口:")
+
+
+def test_the_gateway_is_asked_to_leave_and_the_robot_is_free_for_others():
+    robot = RobotFactory()
+    groups = GroupFactory.create_batch(3, robot=robot)
+    delete(*[group.pk for group in groups[:2]])
+    run_cancel_jobs()
+    robot.refresh_from_db()
+    assert robot.group_count == 1
+    assert asked_of_gateway(groups[0].code) == ["unbind_group"]
+    assert asked_of_gateway(groups[2].code) == []
+
+
+def test_the_command_cancels_by_the_same_service():
+    group = GroupFactory()
+    assert command(group.code, by="小王", reason=5) == "1 groups cancelled.\n"
+    group.refresh_from_db()
+    assert (group.cancelled_by, group.cancel_reason) == ("小王", 5)
+    assert asked_of_gateway(group.code) == ["unbind_group"]
+
+
+def test_the_command_reads_a_file(tmp_path):
+    groups = GroupFactory.create_batch(3)
+    (tmp_path / "groups.txt").write_text("\n".join([str(groups[0].pk), "", f" {groups[1].code} "]))
+    command(file=tmp_path / "groups.txt")
+    assert active() == {groups[2].code}
+
+
+@pytest.mark.parametrize(
+    ("name", "facts"), [("robot", {"robot__code": "r"}), ("user", {"user__code": "u"}), ("star", {"star": 2})]
+)
+def test_the_command_chooses_by_filter(name: str, facts: dict):
+    GroupFactory(**facts)
+    other = GroupFactory(star=3)
+    command(**{name: next(iter(facts.values()))})
+    assert active() == {other.code}
+
+
+def test_a_dry_run_says_how_many_and_cancels_nothing():
+    group = GroupFactory()
+    assert command(group.pk, group.code, "nobody", dry_run=True) == "1 groups would be cancelled.\n"
+    assert active() == {group.code}
+    assert not CancelJob.objects.exists()
+
+
+def test_no_group_named_is_no_reason_to_cancel_all():
+    GroupFactory()
+    with pytest.raises(CommandError, match="No group named"):
+        command()
+    assert len(active()) == 1
+
+
+def test_a_file_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(CommandError, match="cannot be read"):
+        command(file=tmp_path / "nowhere")
+
+
+def test_what_a_killed_run_left_is_resumed(settings):
+    groups = [group.code for group in GroupFactory.create_batch(3)]
+    job = cancel_jobs.ask(references=groups, reason=CancelReason.OPERATOR, by="小王", at=timezone.now())
+    CancelJob.objects.filter(pk=job.pk).update(position=1)
+    assert command(resume=True) == "2 groups cancelled.\n"
+    assert active() == {groups[0]}
+
+
+@pytest.mark.parametrize("count", [cancel_jobs.BATCH - 1, cancel_jobs.BATCH, cancel_jobs.BATCH + 1])
+def test_a_job_ends_wherever_its_last_batch_ends(count: int):
+    cancel_jobs.ask(
+        references=[f"g{number}" for number in range(count)],
+        reason=CancelReason.OPERATOR,
+        by="x",
+        at=timezone.now(),
+    )
+    assert run_cancel_jobs() == count
+    job = CancelJob.objects.get()
+    assert (job.position, job.done_at is not None) == (count, True)
+
+
+def queries_of(count: int) -> int:
+    user = UserFactory()
+    groups = [GroupFactory(user=user) for _ in range(count)]
+    cancel_jobs.ask(
+        references=[str(group.pk) for group in groups], reason=CancelReason.OPERATOR, by="x", at=timezone.now()
+    )
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        run_cancel_jobs()
+    assert OutboxMessage.objects.filter(operation="unbind_group").count() >= count
+    return len(queries)
+
+
+def test_many_groups_of_many_robots_cost_no_more_statements_than_two():
+    assert queries_of(2) == queries_of(40)
