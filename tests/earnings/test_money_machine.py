@@ -1,0 +1,267 @@
+"""Whatever people, operators, nights and WeChat Pay do in whatever order, with a crash anywhere: the books hold.
+
+`MONEY_EXAMPLES` and `MONEY_STEPS` make it play more and longer games than the suite does.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.db.models import Sum
+from django.utils import timezone
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from accounts import blocking
+from accounts.models import User
+from config.clock import day_of
+from config.errors import Refusal
+from earnings import ledger, payouts, settlement, withdrawals
+from earnings.article_reads import settle_reads
+from earnings.models import Account, LedgerEntry, LedgerTransaction, Payout, Withdrawal
+from earnings.onboarding import onboard
+from groups.models import Group
+from robots.models import Robot, Scan
+from tests.factories.money import rated
+from tests.factories.people import FriendshipFactory, RobotFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+State = Payout.State
+ENDED = ("SUCCESS", "FAIL", "CANCELLED")
+_numbers = count(1)
+
+crash = st.one_of(st.just(0), st.integers(1, 40))  # at which statement; 0: never
+
+
+class Crash(Exception):
+    """The process is gone."""
+
+
+@contextmanager
+def crashing(at_statement: int) -> Iterator[None]:
+    """End the work at its n-th statement, once; what was not committed is undone. Refusals are answers."""
+    left = [at_statement]
+
+    def step(execute: Any, sql: str, *rest: Any) -> Any:
+        if not sql.startswith(("SAVEPOINT", "RELEASE", "ROLLBACK")):
+            left[0] -= 1
+            if left[0] == 0:
+                raise Crash
+        return execute(sql, *rest)
+
+    try:
+        with connection.execute_wrapper(step):
+            yield
+    except (Crash, Refusal):
+        return
+
+
+class Money(RuleBasedStateMachine):
+    """One small world, undone at the end."""
+
+    sandbox: Any
+    users = Bundle("users")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = transaction.atomic()
+        self.world.__enter__()
+        self.sandbox.state.forget()
+        self.pay = payouts.adapter()
+        self.now = timezone.now()
+
+    @initialize(target=users)
+    def first_user(self) -> User:
+        self.robot: Robot = RobotFactory()
+        return self._register(None, 0)
+
+    @rule(target=users, inviter=users, crash_at=crash)
+    def register(self, inviter: User, crash_at: int) -> User:
+        return self._register(inviter, crash_at)
+
+    def _register(self, inviter: User | None, crash_at: int) -> User:
+        number = next(_numbers)
+        met = UserFactory(union_id=None, open_id="", completed_at=None, phone=f"139{number:08}")
+        FriendshipFactory(user=met, robot=self.robot)
+        moment = {"scanned_at": self.now, "assigned_at": self.now}
+        Scan.objects.create(
+            union_id=f"u-{number}", open_id=f"o-{number}", robot=self.robot, inviter=inviter, **moment
+        )
+        words = {
+            "union_id": f"u-{number}",
+            "open_id": f"o-{number}",
+            "app_id": "sandbox",
+            "nickname": "",
+            "avatar_url": "",
+        }
+        for at_statement in (crash_at, 0):  # whoever crashed tries again
+            with crashing(at_statement):
+                onboard(user=met, at=self.now, **words)
+        return met
+
+    @rule(user=users, star=st.sampled_from([3, 5, 5]))
+    def bring_groups(self, user: User, star: int) -> None:
+        for _ in range(12):
+            rated(star, user=user, bound_at=self.now - timedelta(days=1, hours=1))
+
+    @rule(days=st.integers(1, 8), crash_at=crash)
+    def nights(self, days: int, crash_at: int) -> None:
+        self.now += timedelta(days=days)
+        with crashing(crash_at):
+            settlement.settle_missed(at=self.now)
+
+    @rule(amount=st.sampled_from(["0.019", "1.5", "33.333", "260"]), crash_at=crash)
+    def reads(self, amount: str, crash_at: int) -> None:
+        codes = Group.objects.order_by("code").values_list("code", flat=True)[:3]
+        with crashing(crash_at):
+            settle_reads(
+                day=day_of(self.now) - timedelta(days=1),
+                amounts=dict.fromkeys([*codes, "nobody"], Decimal(amount)),
+                by="bi",
+                at=self.now,
+            )
+
+    @rule(user=users, amount=st.sampled_from([1, 20, 50, 500]), crash_at=crash)
+    def withdraw(self, user: User, amount: int, crash_at: int) -> None:
+        with crashing(crash_at):
+            withdrawals.request_withdrawal(user=user, amount=Decimal(amount), at=self.now)
+
+    @rule(by=st.sampled_from(["anna", "bert"]), crash_at=crash)
+    def approve(self, by: str, crash_at: int) -> None:
+        with crashing(crash_at):
+            withdrawals.approve(self._to_review(), by=by, at=self.now)
+
+    @rule(crash_at=crash)
+    def reject_one(self, crash_at: int) -> None:
+        with crashing(crash_at):
+            withdrawals.reject(self._to_review()[:1], by="anna", reason="不符", at=self.now)
+
+    def _to_review(self) -> list[Any]:
+        waiting = Withdrawal.objects.filter(status=Withdrawal.Status.TO_REVIEW)
+        return list(waiting.order_by("asked_at", "pk").values_list("pk", flat=True))
+
+    @rule(
+        turns_out=st.sampled_from(["SUCCESS", "SUCCESS", "FAIL", "WAIT_USER_CONFIRM", "PROCESSING", "NOT_ENOUGH"]),
+        fault=st.sampled_from(["ok", "ok", "error", "drop_reply"]),
+        crash_at=crash,
+    )
+    def workers(self, turns_out: str, fault: str, crash_at: int) -> None:
+        self.now += timedelta(minutes=11)
+        self.sandbox.state.note("next_bill", next_state=turns_out)
+        self.sandbox.state.note("fault", system="pay", mode=fault, rate=1.0)
+        with crashing(crash_at):
+            self._work()
+        self.sandbox.state.faults.clear()
+
+    def _work(self) -> None:
+        while payouts.send_next(at=self.now, pay=self.pay):
+            pass
+        while payouts.query_next(at=self.now, pay=self.pay):
+            pass
+
+    @rule(end=st.sampled_from(["SUCCESS", "SUCCESS", "FAIL"]))
+    def wechat_pay_ends_what_waits(self, end: str) -> None:
+        for number, bill in self.sandbox.state.bills.items():
+            if bill["state"] not in ENDED:
+                self.sandbox.state.note("bill", out_bill_no=number, state=end)
+
+    @rule(crash_at=crash)
+    def wechat_pay_tells(self, crash_at: int) -> None:
+        player = next(player for system, player in self.sandbox.players if system == "pay")
+        for number in list(self.sandbox.state.bills):
+            raw, headers = player.notify_of(number)
+            with crashing(crash_at):
+                payouts.take_notify(headers, raw, at=self.now, pay=self.pay)
+
+    @rule(user=users, crash_at=crash)
+    def block(self, user: User, crash_at: int) -> None:
+        with crashing(crash_at):
+            blocking.block(user=user, by="anna", reason="作弊", at=self.now)
+
+    @rule(user=users)
+    def unblock(self, user: User) -> None:
+        blocking.unblock(user=user)
+
+    @rule(which=st.integers(0, 30), crash_at=crash)
+    def reverse(self, which: int, crash_at: int) -> None:
+        posted = LedgerTransaction.objects.order_by("posted_at", "cause")[which : which + 1]
+        for one in posted:
+            with crashing(crash_at):
+                ledger.reverse(one, by="anna", reason="记错了", at=self.now, day=day_of(self.now))
+
+    @invariant()
+    def the_books_are_in_order(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            cursor.execute("SET CONSTRAINTS ALL DEFERRED")
+        assert ledger.check() == []
+
+    @invariant()
+    def what_came_in_went_out_or_is_held(self) -> None:
+        held = Account.objects.filter(kind="user").aggregate(a=Sum("available"), w=Sum("withdrawing"))
+        came = -self._house(Account.Kind.REWARDS)
+        assert came == self._house(Account.Kind.PAID_OUT) + (held["a"] or 0) + (held["w"] or 0)
+
+    def _house(self, kind: Account.Kind) -> Decimal:
+        return LedgerEntry.objects.filter(account__kind=kind).aggregate(t=Sum("amount"))["t"] or Decimal(0)
+
+    @invariant()
+    def nothing_is_paid_that_was_given_back(self) -> None:
+        states = {
+            payout.withdrawal.out_bill_no: payout.state for payout in Payout.objects.select_related("withdrawal")
+        }
+        paid = {number for number, bill in self.sandbox.state.bills.items() if bill["state"] == "SUCCESS"}
+        assert {states[number] for number in paid} <= {State.SENT, State.WAITING_USER, State.SUCCEEDED}
+        assert {number for number, state in states.items() if state == State.SUCCEEDED} <= paid
+
+    def teardown(self) -> None:
+        """In the end everything that was approved is paid once or given back."""
+        try:
+            self.sandbox.state.faults.clear()
+            self.sandbox.state.note("next_bill", next_state="SUCCESS")
+            for _ in range(4):
+                self.wechat_pay_ends_what_waits("SUCCESS")
+                self.now += timedelta(hours=4)
+                self._work()
+                self._decide_what_is_too_old()
+            assert not Payout.objects.filter(ended_at=None).exists()
+            bills = self.sandbox.state.bills.values()
+            fen = sum(bill["amount"] for bill in bills if bill["state"] == "SUCCESS")
+            assert self._house(Account.Kind.PAID_OUT) * 100 == fen
+        finally:
+            transaction.set_rollback(True)
+            self.world.__exit__(None, None, None)
+
+    def _decide_what_is_too_old(self) -> None:
+        """An operator looks at the merchant platform."""
+        for payout in Payout.objects.needing_an_operator().select_related("withdrawal"):
+            bill = self.sandbox.state.bills.get(payout.withdrawal.out_bill_no, {})
+            paid = bill.get("state") == "SUCCESS"
+            payouts.decide(payout.pk, paid=paid, by="anna", reason="商户平台已核对", at=self.now)
+
+
+def test_whatever_happens_the_books_hold(sandbox: Any, settings: Any):
+    settings.WECHAT_PAY_NOTIFY_URL = ""
+    Money.sandbox = sandbox
+    how = hypothesis_settings(
+        max_examples=int(os.environ.get("MONEY_EXAMPLES", "8")),
+        stateful_step_count=int(os.environ.get("MONEY_STEPS", "30")),
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(Money, settings=how)
