@@ -74,6 +74,11 @@ def compare(
     return median
 
 
+def must_reach(what: str, ratio: float, *, at_least: float) -> None:
+    """A ratio that was measured otherwise."""
+    say(f"{what}: {_verdict(what, ratio, at_least)}")
+
+
 def _verdict(what: str, ratio: float, at_least: float | None) -> str:
     if at_least is None:
         return f"{ratio:.2f}"

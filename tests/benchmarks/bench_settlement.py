@@ -1,0 +1,204 @@
+"""A night of 100,000 groups with two referral levels.
+
+Against a floor that makes the same writes (paid days, paid-day counts, one transaction with its entries, and with them
+the accounts' totals) from tables in which every value stands already: it selects, joins, sums and locks nothing.
+Against a loop over groups with the ORM, measured on a sample. And its memory, against that of 10,000 groups.
+"""
+
+import os
+import statistics
+import threading
+import time
+from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import Decimal
+from itertools import count
+from pathlib import Path
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from accounts.models import User
+from earnings import ledger
+from earnings.ledger import Move
+from earnings.models import Account, EarningsRules, GroupDay, LedgerEntry, SlipType, TransactionKind
+from earnings.settlement import settle_day
+from groups.models import Group, StarPlan
+from robots.models import Robot
+from tests.benchmarks.harness import compare, must_reach, run, say
+from tests.factories.people import days_ago
+
+GROUPS, PEOPLE, SAMPLE = 100_000, 10_000, 300
+FEW = 10_000
+_days = count(1)
+
+
+def next_day() -> date:
+    """A day that was not settled yet."""
+    return timezone.localdate() - timedelta(days=200) + timedelta(days=next(_days))
+
+
+def make_world() -> None:
+    """Ten groups a person, three below each, robots of thirty groups; stars in turn, a bonus on one of them."""
+    people = [User(code=f"p-{n}", nickname=f"p{n}") for n in range(PEOPLE)]
+    for number, person in enumerate(people[1:], 1):
+        person.inviter = people[(number - 1) // 3]
+    User.objects.bulk_create(people, batch_size=2000)
+    Account.objects.bulk_create([Account(user=person) for person in people], batch_size=2000)
+    robots = [Robot(code=f"r-{n}", name="r", group_count=30) for n in range(GROUPS // 30 + 1)]
+    Robot.objects.bulk_create(robots, batch_size=2000)
+    bound_at = days_ago(300)
+    for start in range(0, GROUPS, 5000):
+        Group.objects.bulk_create(
+            Group(
+                code=f"g-{n:06}",
+                user=people[n % PEOPLE],
+                robot=robots[n // 30],
+                star=n % 5 + 1,
+                bound_at=bound_at,
+            )
+            for n in range(start, start + 5000)
+        )
+    StarPlan.objects.update(income_days=1000)
+    StarPlan.objects.filter(star=4).update(activity_bonus="0.05")
+
+
+def tidy() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE groups_group, earnings_account, earnings_ledgerentry, earnings_groupday")
+
+
+def settle() -> None:
+    settle_day(next_day(), at=timezone.now())
+
+
+def keep_what_is_known() -> None:
+    """From one real night: the floor's tables."""
+    day = next_day()
+    settle_day(day, at=timezone.now())
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TABLE known_days AS SELECT group_id, star, profit, bonus FROM earnings_groupday WHERE day = %s",
+            [day],
+        )
+        cursor.execute(
+            "CREATE TABLE known_entries AS SELECT account_id, amount, slip_type FROM earnings_ledgerentry WHERE day = %s",
+            [day],
+        )
+
+
+_FLOOR = (
+    "INSERT INTO earnings_settlementday VALUES (%(day)s, now(), 0, 0, 0, 0)",
+    "INSERT INTO earnings_groupday (group_id, day, star, profit, bonus)"
+    " SELECT group_id, %(day)s, star, profit, bonus FROM known_days",
+    "UPDATE groups_group g SET settle_count = g.settle_count + 1 FROM known_days k WHERE g.id = k.group_id",
+    "WITH posted AS (INSERT INTO earnings_ledgertransaction (id, kind, cause, day, posted_at, posted_by, reason)"
+    " VALUES (gen_random_uuid(), 'settlement', 'settlement:' || %(day)s, %(day)s, now(), '', '') RETURNING id)"
+    " INSERT INTO earnings_ledgerentry (transaction_id, account_id, bucket, amount, slip_type, day)"
+    " SELECT posted.id, account_id, 'available', amount, slip_type, %(day)s FROM known_entries CROSS JOIN posted",
+)
+
+
+def write_what_is_known() -> None:
+    day = next_day()
+    with transaction.atomic(), connection.cursor() as cursor:
+        for statement in _FLOOR:
+            cursor.execute(statement.replace("%(day)s", "%(day)s::date"), {"day": day})
+
+
+def loop_over_groups(groups: list[Group], day: date) -> None:
+    """As one would write it with the ORM, group by group, each in its own posting."""
+    rules, house, now = EarningsRules.current(), ledger.house(Account.Kind.REWARDS), timezone.now()
+    for group in groups:
+        plan = StarPlan.objects.filter(star=group.star, valid_from__lte=day).latest("valid_from")
+        with transaction.atomic():
+            GroupDay.objects.create(group=group, day=day, star=group.star, profit=plan.daily_profit)
+            group.settle_count += 1
+            group.save(update_fields=["settle_count"])
+            moves = [Move(ledger.account_of(group.user), plan.daily_profit, slip_type=SlipType.GROUPS)]
+            above, share = group.user.inviter, rules.inviter_share
+            for next_share in (rules.grand_inviter_share, Decimal(0)):
+                if above is not None and (amount := ledger.floored(plan.daily_profit * share)):
+                    moves.append(Move(ledger.account_of(above), amount, slip_type=SlipType.APPRENTICES))
+                above, share = above.inviter if above else None, next_share
+            moves.append(Move(house, -sum((move.amount for move in moves), Decimal(0))))
+            cause = f"loop:{day}:{group.pk}"
+            ledger.post(kind=TransactionKind.SETTLEMENT, cause=cause, day=day, at=now, moves=moves)
+
+
+def against_a_loop() -> None:
+    ratios = []
+    for number in range(5):
+        tidy()
+        began = time.perf_counter()
+        settle()
+        ours = (time.perf_counter() - began) / GROUPS
+        groups = list(Group.objects.order_by("code")[number * SAMPLE : (number + 1) * SAMPLE])
+        day = next_day()
+        began = time.perf_counter()
+        loop_over_groups(groups, day)
+        ratios.append((time.perf_counter() - began) / SAMPLE / ours)
+    must_reach("a group of the night against one of an ORM loop", statistics.median(ratios[1:]), at_least=100)
+
+
+def memory_of(work: Callable[[], None]) -> int:
+    """The most that a forked worker and its PostgreSQL process held of their own meanwhile, in KiB."""
+    connection.close()
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if not pid:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            os.write(writing, f"{cursor.fetchone()[0]}\n".encode())
+        work()
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as told:
+        backend = int(told.readline())
+    most, done = [0], threading.Event()
+    watcher = threading.Thread(target=_watch, args=((pid, backend), most, done))
+    watcher.start()
+    os.waitpid(pid, 0)
+    done.set()
+    watcher.join()
+    return most[0]
+
+
+def _watch(pids: tuple[int, ...], most: list[int], done: threading.Event) -> None:
+    while not done.wait(0.01):
+        most[0] = max(most[0], sum(_own_kib(pid) for pid in pids))
+
+
+def _own_kib(pid: int) -> int:
+    """Without what is shared (code, PostgreSQL's buffers)."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
+
+
+def memory() -> None:
+    held = {}
+    for many in (FEW, GROUPS):
+        Group.objects.update(robot_is_in=False)
+        Group.objects.filter(code__lt=f"g-{many:06}" if many < GROUPS else "h").update(robot_is_in=True)
+        tidy()
+        held[many] = memory_of(settle)
+        say(f"    {many:7,} groups: {held[many] / 1024:.1f} MiB (worker and its PostgreSQL process)")
+    must_reach("memory for 10,000 groups against 100,000", held[FEW] / held[GROUPS], at_least=1 / 1.2)
+
+
+def main() -> None:
+    make_world()
+    keep_what_is_known()
+    tidy()
+    say(f"    {GROUPS:,} groups, {LedgerEntry.objects.count():,} entries a night")
+    what = "a night of 100,000 groups against the same writes, known beforehand"
+    compare(what, ours=settle, floor=write_what_is_known, prepare=tidy, at_least=0.6)
+    against_a_loop()
+    memory()
+
+
+if __name__ == "__main__":
+    run(main)
