@@ -13,7 +13,6 @@ app.autodiscover_tasks()
 EVERY_SECOND = {"schedule": 1.0, "options": {"expires": 2}}
 app.conf.beat_schedule = {
     "inbox": {"task": "integrations.tasks.handle_events", **EVERY_SECOND},
-    "outbox": {"task": "robots.tasks.send_outbox", **EVERY_SECOND},
     "cancel jobs": {"task": "groups.tasks.run_cancel_jobs", "schedule": 60.0},
     "statistics": {"task": "groups.tasks.roll_up_statistics", "schedule": crontab(hour="0", minute="10")},
     "message retention": {"task": "groups.tasks.forget_old_messages", "schedule": crontab(hour="3", minute="40")},
@@ -42,6 +41,7 @@ app.conf.beat_schedule = {
     "payout queries": {"task": "earnings.tasks.query_payouts", "schedule": crontab(minute="*/5")},
     "settlement": {"task": "earnings.tasks.settle", "schedule": crontab(hour="0-5", minute="30")},
     "ledger check": {"task": "earnings.tasks.check_ledger", "schedule": crontab(hour="6", minute="0")},
+    "messages of gone robots": {"task": "robots.tasks.close_for_gone_robots", "schedule": 60.0},
     "robot quotas": {"task": "robots.tasks.snapshot_quotas", "schedule": crontab(hour="0", minute="0")},
     "robot sync": {"task": "robots.tasks.sync_robots", "schedule": crontab(minute="15")},
     "page visits": {"task": "config.tasks.flush_visits", "schedule": 60.0},

@@ -241,7 +241,8 @@ INBOX_THREADS: int = env.int("INBOX_THREADS", default=2)
 KEYWORD_NEEDS_MENTION: bool = env.bool("KEYWORD_NEEDS_MENTION", default=False)
 # A talk with customer service in which neither side speaks for so long is over.
 CONVERSATION_TIMEOUT = timedelta(minutes=env.int("CONVERSATION_TIMEOUT_MINUTES", default=30))
-SENDER_CONCURRENCY: int = env.int("SENDER_CONCURRENCY", default=16)
+SENDER_CONCURRENCY: int = env.int("SENDER_CONCURRENCY", default=64)
+SENDER_LEASE_SECONDS: float = env.float("SENDER_LEASE_SECONDS", default=30.0)
 
 # --- Outside systems ---------------------------------------------------------------------------
 
@@ -253,6 +254,10 @@ WECHAT_TIMEOUT: float = env.float("WECHAT_TIMEOUT", default=3.0)
 GATEWAY_BASE_URL: str = _needed("GATEWAY_BASE_URL", _SANDBOX_URL, "the robot gateway's address")
 GATEWAY_TOKEN: str = env.str("GATEWAY_TOKEN", default="")
 GATEWAY_TIMEOUT: float = env.float("GATEWAY_TIMEOUT", default=10.0)
+if SENDER_LEASE_SECONDS <= GATEWAY_TIMEOUT:
+    raise ImproperlyConfigured(
+        "SENDER_LEASE_SECONDS must be longer than GATEWAY_TIMEOUT: a call may take that long."
+    )
 
 SMS_BASE_URL: str = env.str("SMS_BASE_URL", default=_SANDBOX_URL if EMBEDDED else "https://dysmsapi.aliyuncs.com")
 SMS_ACCESS_KEY_ID: str = _needed("SMS_ACCESS_KEY_ID", "sandbox", "the access key of Aliyun SMS")

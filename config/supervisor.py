@@ -16,7 +16,7 @@ from config.processes import die_with_parent
 STOP_SECONDS = 7
 SHORT_LIFE_SECONDS = 10
 LONGEST_PAUSE_SECONDS = 30
-_COLOURS = {"web": 32, "worker": 36, "beat": 35, "sandbox": 33, "up": 34, "demo": 34}
+_COLOURS = {"web": 32, "worker": 36, "sender": 31, "beat": 35, "sandbox": 33, "up": 34, "demo": 34}
 Say = Callable[[str, str], None]
 
 

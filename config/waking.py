@@ -1,28 +1,111 @@
-"""Waking background work once a transaction has committed; losing the wake-up loses nothing."""
+"""Waking background work once a transaction has committed; losing the wake-up loses nothing.
+
+`wake` has a celery worker run a task. `ring` rings a bell for the processes that do one thing all the time and
+listen for it (`Listener`); they look by themselves each second too.
+"""
 
 import logging
+import threading
+import time
+from collections.abc import Callable
+from functools import cache
 
 from celery import current_app
+from django.conf import settings
 from django.db import transaction
 from kombu.exceptions import OperationalError
+from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 logger = logging.getLogger(__name__)
+
+DEAF_SECONDS = 1.0  # how long nobody rings after Redis did not answer
+LISTEN_SECONDS = 5.0
 
 
 def wake(task_name: str) -> None:
     """Have the task of that name run soon after this transaction commits, once however often it is asked for."""
-    hooks = transaction.get_connection().run_on_commit
-    if not any(getattr(hook[1], "task_name", None) == task_name for hook in hooks):
-        transaction.on_commit(_Wake(task_name))
+    _once_committed(_Wake(task_name))
 
 
-class _Wake:
-    def __init__(self, task_name: str) -> None:
-        self.task_name = task_name
+def ring(bell: str) -> None:
+    """Ring a bell when this transaction commits, once however often it is asked for."""
+    _once_committed(_Ring(bell))
+
+
+class _Hook:
+    """Something to do after the commit; two of a kind with one name are one."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
 
     def __call__(self) -> None:
+        raise NotImplementedError
+
+
+def _once_committed(hook: _Hook) -> None:
+    asked_for = (entry[1] for entry in transaction.get_connection().run_on_commit)
+    if not any(type(other) is type(hook) and getattr(other, "name", None) == hook.name for other in asked_for):
+        transaction.on_commit(hook)
+
+
+class _Wake(_Hook):
+    def __call__(self) -> None:
         try:
-            current_app.send_task(self.task_name, ignore_result=True, expires=10, retry=False)
+            current_app.send_task(self.name, ignore_result=True, expires=10, retry=False)
         except (OperationalError, RedisError, OSError):
-            logger.warning("Could not wake %s; beat will", self.task_name)
+            logger.warning("Could not wake %s; beat will", self.name)
+
+
+class _Ring(_Hook):
+    deaf_until = 0.0  # shared by all: whoever commits must not wait for a Redis that is away, each time anew
+
+    def __call__(self) -> None:
+        if time.monotonic() < _Ring.deaf_until:
+            return
+        try:
+            _redis(settings.REDIS_URL).publish(_channel(self.name), b"1")
+        except RedisError:
+            _Ring.deaf_until = time.monotonic() + DEAF_SECONDS
+            logger.warning("Could not ring for %s; it looks each second", self.name)
+
+
+def _channel(bell: str) -> str:
+    return f"wxrobot:bell:{bell}"
+
+
+@cache
+def _redis(url: str) -> Redis:
+    return Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0))
+
+
+class Listener(threading.Thread):
+    """Calls `heard` whenever the bell rings, and when it may have rung unheard because Redis was away."""
+
+    def __init__(self, bell: str, heard: Callable[[], None]) -> None:
+        super().__init__(name=f"bell {bell}", daemon=True)
+        self.bell, self.heard = bell, heard
+        self.stopping = threading.Event()
+
+    def run(self) -> None:
+        while not self.stopping.is_set():
+            try:
+                self._listen()
+            except RedisError:
+                self.stopping.wait(DEAF_SECONDS)
+
+    def _listen(self) -> None:
+        redis = Redis.from_url(
+            settings.REDIS_URL, socket_connect_timeout=1, health_check_interval=10, retry=Retry(NoBackoff(), 0)
+        )
+        with redis, redis.pubsub(ignore_subscribe_messages=True) as ears:
+            ears.subscribe(_channel(self.bell))
+            self.heard()
+            while not self.stopping.is_set():
+                if ears.get_message(timeout=LISTEN_SECONDS) is not None:
+                    self.heard()
+
+    def stop(self) -> None:
+        self.stopping.set()

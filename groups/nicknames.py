@@ -2,6 +2,7 @@
 
 from config.errors import OutsideFailed
 from groups.models import Group
+from integrations.gateway_calls import robot_nickname
 from integrations.http import OutsideError
 from integrations.moderation import require_clean
 from integrations.robot_gateway import RobotGateway
@@ -14,9 +15,9 @@ class NicknameNotChanged(OutsideFailed):
 def rename_robot(*, group: Group, nickname: str) -> None:
     """Give the robot this name in the group: 2003 sensitive word, 1101 when the gateway does not do it."""
     require_clean(nickname)
-    gateway = RobotGateway.from_settings()
+    call = robot_nickname(robot=group.robot.code, group=group.code, nickname=nickname)
     try:
-        gateway.modify_group_robot_nickname(robot=group.robot.code, group=group.code, nickname=nickname)
+        RobotGateway.from_settings().ask(call)
     except OutsideError as error:
         raise NicknameNotChanged from error
     Group.objects.filter(pk=group.pk).update(robot_nickname=nickname)

@@ -12,7 +12,7 @@ from django.db.models import Case, F, Q, Value, When
 from config.waking import wake
 from launches.models import Delivery, Launch
 from launches.receiving import REPORT_RESULTS
-from robots.models import OutboxMessage
+from robots.signals import SettledMessage
 
 Status = Delivery.Status
 _COLUMNS = {Status.SENT: "sent_count", Status.FAILED: "failed_count", Status.SKIPPED: "skipped_count"}
@@ -53,7 +53,7 @@ RETURNING d.launch_id, before, after
 """
 
 
-def settle(messages: Iterable[OutboxMessage], *, at: datetime) -> None:
+def settle(messages: Iterable[SettledMessage], *, at: datetime) -> None:
     """Take over what became of these messages; what was not said for a launch is passed over."""
     mine = [message.pk for message in messages if message.cause.startswith("launch:")]
     if not mine:

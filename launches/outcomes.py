@@ -17,6 +17,7 @@ from launches import mass_messages
 from launches.models import MassMessage, MassMessageGroup
 from robots import outbox
 from robots.models import OutboxMessage
+from robots.signals import SettledMessage
 
 Status = MassMessage.Status
 RECALLABLE_FOR = timedelta(minutes=2)  # WeChat's own limit
@@ -38,7 +39,7 @@ class TooLate(Conflict):
     message = "已经撤回过,或发送超过两分钟,不能撤回"
 
 
-def settle(messages: Iterable[OutboxMessage], *, at: datetime) -> None:
+def settle(messages: Iterable[SettledMessage], *, at: datetime) -> None:
     """Take over what became of these messages; what was not said for a mass message is passed over."""
     said = [message for message in messages if message.cause.startswith("mass_message:")]
     asked = [message for message in messages if message.cause.startswith("mass_recall:")]
@@ -75,11 +76,11 @@ def _lock(ids: Sequence[UUID]) -> None:
     list(MassMessage.objects.select_for_update().filter(pk__in=ids).order_by("pk").values_list("pk"))
 
 
-def _subject_of(message: OutboxMessage) -> UUID:
+def _subject_of(message: SettledMessage) -> UUID:
     return as_uuid(message.cause.partition(":")[2]) or UUID(int=0)
 
 
-def _note(said: Sequence[OutboxMessage], at: datetime) -> None:
+def _note(said: Sequence[SettledMessage], at: datetime) -> None:
     words: dict[str, Any] = {
         "at": at,
         "ids": [message.pk for message in said],
@@ -90,11 +91,11 @@ def _note(said: Sequence[OutboxMessage], at: datetime) -> None:
         cursor.execute(_SETTLE, words)
 
 
-def _end_of(message: OutboxMessage) -> MassMessage.Status:
+def _end_of(message: SettledMessage) -> MassMessage.Status:
     return Status.RECALLED if message.reason == TAKEN_BACK else _END_OF[OutboxMessage.Status(message.status)]
 
 
-def _recall_what_came_late(said: Sequence[OutboxMessage], at: datetime) -> None:
+def _recall_what_came_late(said: Sequence[SettledMessage], at: datetime) -> None:
     """A sender had it in hand when the user took it back, or an operator retried it since."""
     late = MassMessageGroup.objects.filter(
         message__in=[message.pk for message in said], status=Status.SENT, mass_message__recalled_at__isnull=False
@@ -102,7 +103,7 @@ def _recall_what_came_late(said: Sequence[OutboxMessage], at: datetime) -> None:
     _ask_to_recall(list(late.select_related("message__robot", "mass_message")), at)
 
 
-def _note_recall(asked: OutboxMessage) -> None:
+def _note_recall(asked: SettledMessage) -> None:
     """The gateway did not recall it: it stands in the group."""
     if asked.status != OutboxMessage.Status.SENT:
         group_codes = OutboxMessage.objects.filter(pk=asked.pk).values("group_code")

@@ -7,11 +7,10 @@ from typing import Any
 from django.dispatch import receiver
 
 from launches import deliveries, outcomes
-from robots.models import OutboxMessage
-from robots.signals import message_settled
+from robots.signals import SettledMessage, message_settled
 
 
 @receiver(message_settled)
-def take_outcomes(*, messages: Sequence[OutboxMessage], at: datetime, **_: Any) -> None:
+def take_outcomes(*, messages: Sequence[SettledMessage], at: datetime, **_: Any) -> None:
     deliveries.settle(messages, at=at)
     outcomes.settle(messages, at=at)

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from config.backoffice.confirm import ask
 from config.backoffice.facts import FactsAdmin, FactsInline
-from robots import sender
+from robots import dead_letters
 from robots.models import Friendship, MessageAttempt, OutboxMessage, Robot, RobotDay, Scan
 
 
@@ -113,7 +113,7 @@ class OutboxMessageAdmin(FactsAdmin):
         )
         if page is not None:
             return page
-        chosen = list(queryset)
-        done = sender.retry(chosen, at=timezone.now())
-        self.report(request, done=done, chosen=len(chosen), did="将重新发送", why_not="不是发送失败的消息")
+        chosen = queryset.count()
+        done = dead_letters.retry(queryset, at=timezone.now())
+        self.report(request, done=done, chosen=chosen, did="将重新发送", why_not="不是发送失败的消息")
         return None

@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
-from config.waking import wake
+from config.waking import ring
 from robots.models import MessageType, OutboxMessage, OutboxMessageQuerySet, Robot
-from robots.signals import message_settled
+from robots.signals import SettledMessage, message_settled
 
-SEND_OUTBOX = "robots.tasks.send_outbox"
+BELL = "outbox"  # senders listen for it
 CHUNK = 2_000  # rows changed in one statement
 Content = dict[str, Any]
 Operation = OutboxMessage.Operation
@@ -19,7 +19,7 @@ Operation = OutboxMessage.Operation
 
 def wake_senders() -> None:
     """Have senders look at once when this transaction commits; what writes rows calls it."""
-    wake(SEND_OUTBOX)
+    ring(BELL)
 
 
 def text(words: str) -> Content:
@@ -187,14 +187,14 @@ def hold(*, cause: str) -> int:
     What a sender has just asked of the gateway still ends as the gateway answers.
     """
     waiting = OutboxMessage.objects.waiting().filter(cause=cause, is_held=False)
-    return sum(_each_chunk(waiting, lambda chunk: chunk.update(is_held=True)))
+    return sum(each_chunk(waiting, lambda chunk: chunk.update(is_held=True)))
 
 
 def let_go(*, cause: str) -> int:
     """Let what was held back for this cause go on, from where it was."""
     held = OutboxMessage.objects.waiting().filter(cause=cause, is_held=True)
     with transaction.atomic():
-        count = sum(_each_chunk(held, lambda chunk: chunk.update(is_held=False)))
+        count = sum(each_chunk(held, lambda chunk: chunk.update(is_held=False)))
         wake_senders()
     return count
 
@@ -216,28 +216,60 @@ def close_waiting(
     if not named:
         return 0
 
-    def close(chunk: OutboxMessageQuerySet) -> int:
-        count = chunk.update(
-            status=OutboxMessage.Status.CLOSED,
+    waiting = OutboxMessage.objects.waiting().filter(named)
+    return sum(each_chunk(waiting, lambda chunk: end(chunk, reason=reason, at=at)))
+
+
+def close_for_gone_robots(*, at: datetime) -> int:
+    """Close what was written for robots after they were banned or removed; how many messages."""
+    gone = Robot.objects.filter(
+        Exists(OutboxMessage.objects.waiting().filter(robot=OuterRef("pk"))),
+        status__in=[Robot.Status.REMOVED, Robot.Status.BANNED],
+    )
+    return sum(
+        close_waiting(robot=robot, reason=f"机器人{robot.get_status_display()}", at=at)
+        for robot in gone.order_by("pk")
+    )
+
+
+def end(messages: OutboxMessageQuerySet, *, reason: str, at: datetime) -> int:
+    """Close these, whatever they are waiting for, and tell receivers. Call it with the rows locked (`each_chunk`)."""
+    count = messages.update(
+        status=OutboxMessage.Status.CLOSED,
+        reason=reason[:200],
+        settled_at=at,
+        is_held=False,
+        lease=None,
+        leased_until=None,
+    )
+    told = [
+        SettledMessage(
+            pk=pk,
+            message_no=str(number),
+            operation=operation,
+            group_code=group_code,
+            cause=cause,
+            status=OutboxMessage.Status.CLOSED.value,
             reason=reason[:200],
             settled_at=at,
-            is_held=False,
-            lease=None,
-            leased_until=None,
         )
-        message_settled.send(OutboxMessage, messages=list(chunk.defer("content", "mentions")), at=at)
-        return count
+        for pk, number, operation, group_code, cause in messages.values_list(
+            "pk", "message_no", "operation", "group_code", "cause"
+        )
+    ]
+    message_settled.send(OutboxMessage, messages=told, at=at)
+    return count
 
-    return sum(_each_chunk(OutboxMessage.objects.waiting().filter(named), close))
 
-
-def _each_chunk(messages: OutboxMessageQuerySet, change: Callable[[OutboxMessageQuerySet], int]) -> list[int]:
+def each_chunk(messages: OutboxMessageQuerySet, change: Callable[[OutboxMessageQuerySet], int]) -> list[int]:
     """Lock and change all of these in one transaction, some thousand at a time; `change` takes them out of `messages`.
 
     Always in the order of their ids, as senders lock them.
     """
     counts = []
     with transaction.atomic():
-        while keys := list(messages.select_for_update().order_by("pk").values_list("pk", flat=True)[:CHUNK]):
+        while keys := list(
+            messages.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True)[:CHUNK]
+        ):
             counts.append(change(OutboxMessage.objects.filter(pk__in=keys)))
     return counts

@@ -1,192 +1,196 @@
-"""Senders: claim what waits in the outbox, have the gateway do it, write down what it said.
+"""A sender: claims what may be said, has the gateway say it, and writes down what it answered, all the time.
 
-A claim is a lease: it commits before the gateway is called, so no lock is held meanwhile and a killed
-sender's messages are claimed again when the lease runs out, under the same `message_no`.
+Any number of them may run, on any number of machines. A call that hangs takes up one place of many; everything else
+goes on.
 """
 
-import random
-import uuid
-from collections import defaultdict
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Self
 
-from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
+from django.db.utils import InterfaceError, OperationalError
 from django.utils import timezone
 
-from integrations.http import OutcomeUnknown, OutsideError, Refused
-from integrations.robot_gateway import RobotGateway
-from robots.models import MessageAttempt, OutboxMessage, Robot
+from integrations import gateway_calls
+from integrations.gateway_calls import GatewayCall
+from integrations.gateway_line import GatewayLine, NotAsked
+from robots.claiming import BATCH, Claimed, claim, release
+from robots.models import OutboxMessage
 from robots.pace import Pace
-from robots.signals import message_settled
+from robots.receipts import Attempt, settle
 
-BATCH = 200
-LEASE = timedelta(seconds=90)  # longer than the gateway's timeout, batch by batch
-RETRY_AFTER = (30, 120, 450, 1200)  # seconds after the first, second … try: five tries in half an hour
-JITTER = 0.2
-Outcome = MessageAttempt.Outcome
-Status = OutboxMessage.Status
+logger = logging.getLogger(__name__)
 
-# The first waiting message of each chat that is due: what is due before it in the same chat goes first, what is
-# held back (not_before) does not hold up the others. A message in somebody else's hands still waits, so nobody
-# overtakes it. Removed and banned robots say nothing.
-_CLAIM = """
-UPDATE robots_outboxmessage SET lease = %(lease)s, leased_until = %(until)s
-WHERE id IN (
-    SELECT o.id FROM robots_outboxmessage o JOIN robots_robot r ON r.id = o.robot_id
-    WHERE o.status = 0 AND NOT o.is_held AND o.not_before <= %(at)s AND o.retry_at <= %(at)s
-      AND (o.leased_until IS NULL OR o.leased_until < %(at)s)
-      AND r.status IN (1, 2) AND NOT (r.code = ANY(%(resting)s::text[]) AND o.operation = 'send')
-      AND NOT EXISTS (
-          SELECT 1 FROM robots_outboxmessage b
-          WHERE b.status = 0 AND NOT b.is_held AND b.chat = o.chat AND b.id < o.id AND b.not_before <= %(at)s)
-    ORDER BY o.id LIMIT %(batch)s FOR UPDATE OF o SKIP LOCKED
-)
-"""
+LOOK_SECONDS = 1.0  # what nobody rang for is found this soon
+IN_HAND_PER_PLACE = 4  # one is asked, the next ones are at hand
+GATHER = 100  # so many answers are written down together …
+GATHER_SECONDS = 0.05  # … or what came within this
+STOP_SECONDS = 5.0  # for the answers of what was asked before the end
+SHARE_OF_TIME = 4  # a look in vain is followed by a pause of so many times as long
+Operation = OutboxMessage.Operation
 
 
-@dataclass(frozen=True)
-class Attempt:
-    """One try, and what came of it."""
-
-    message: OutboxMessage
-    outcome: MessageAttempt.Outcome
-    answer: str
-    at: datetime
-
-
-def claim(*, at: datetime, resting: Iterable[str] = (), batch: int = BATCH) -> list[OutboxMessage]:
-    """Take the next messages in hand, at most one of each chat."""
-    lease = uuid.uuid4()
-    words: dict[str, Any] = {
-        "lease": lease,
-        "until": at + LEASE,
-        "at": at,
-        "resting": list(resting),
-        "batch": batch,
-    }
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_CLAIM, words)
-    return list(OutboxMessage.objects.filter(lease=lease).select_related("robot").order_by("pk"))
-
-
-def perform(message: OutboxMessage, gateway: RobotGateway) -> Attempt:
-    """Have the gateway do one thing."""
-    try:
-        _ask(message, gateway)
-    except Refused as error:
-        return Attempt(message, Outcome.REFUSED, str(error), timezone.now())
-    except OutcomeUnknown as error:
-        return Attempt(message, Outcome.UNKNOWN, str(error), timezone.now())
-    except OutsideError as error:
-        return Attempt(message, Outcome.UNAVAILABLE, str(error), timezone.now())
-    return Attempt(message, Outcome.DONE, "", timezone.now())
-
-
-def _ask(message: OutboxMessage, gateway: RobotGateway) -> None:
-    robot, group = message.robot.code, message.group_code
-    words = {**message.content, "message_no": str(message.message_no)}
+def call_for(message: Claimed) -> GatewayCall:
+    """The gateway's words for a message."""
+    robot, group = message.robot_code, message.group_code
+    words = {**message.content, "message_no": message.message_no}
     match message.operation:
-        case OutboxMessage.Operation.SEND if group:
-            gateway.send_group_message(robot=robot, group=group, users=message.mentions, message=words)
-        case OutboxMessage.Operation.SEND:
-            gateway.send_private_message(robot=robot, user=message.user_code, message=words)
-        case OutboxMessage.Operation.RECALL:
-            gateway.recall_message(robot=robot, message_no=str(message.content["message_no"]))
-        case OutboxMessage.Operation.BIND_GROUP:
-            gateway.bind_group(robot=robot, group=group, user=message.user_code, name=message.content["name"])
-        case OutboxMessage.Operation.UNBIND_GROUP:
-            gateway.unbind_group(robot=robot, group=group, reason=message.content["reason"])
+        case Operation.SEND if group:
+            return gateway_calls.group_message(robot=robot, group=group, users=message.mentions, message=words)
+        case Operation.SEND:
+            return gateway_calls.private_message(robot=robot, user=message.user_code, message=words)
+        case Operation.RECALL:
+            return gateway_calls.recall_message(robot=robot, message_no=str(message.content["message_no"]))
+        case Operation.BIND_GROUP:
+            name = message.content["name"]
+            return gateway_calls.bind_group(robot=robot, group=group, user=message.user_code, name=name)
+        case Operation.UNBIND_GROUP:
+            return gateway_calls.unbind_group(robot=robot, group=group, reason=message.content["reason"])
         case _:
-            gateway.sync_group_members(robot=robot, group=group)
+            return gateway_calls.sync_group_members(robot=robot, group=group)
 
 
-def settle(attempts: list[Attempt]) -> None:
-    """Write down what came of each try: sent, to be tried again, or parked after the fifth."""
-    with transaction.atomic():
-        held = {attempt.message.pk: attempt for attempt in attempts}
-        rows = OutboxMessage.objects.select_for_update().filter(pk__in=held, status=Status.WAITING).order_by("pk")
-        settled = []
-        for row in rows:
-            attempt = held[row.pk]
-            if row.lease != attempt.message.lease and attempt.outcome != Outcome.DONE:
-                continue  # somebody else has it in hand by now
-            _apply(row, attempt)
-            if row.status != Status.WAITING:
-                settled.append(row)
-        MessageAttempt.objects.bulk_create(
-            MessageAttempt(message=one.message, outcome=one.outcome, answer=one.answer[:500], tried_at=one.at)
-            for one in attempts
+class Sender:
+    """Use it as a context manager; then `run` for ever, or `drain` once."""
+
+    def __init__(self, line: GatewayLine | None = None, pace: Pace | None = None) -> None:
+        self.line = line or GatewayLine.from_settings()
+        self.pace = pace or Pace.from_settings()
+        self.in_hand: dict[object, Claimed] = {}  # asked of the gateway
+        self.tried: list[Attempt] = []  # answered, not yet written down …
+        self.write_by = 0.0  # … but soon (monotonic seconds)
+        self.try_count = 0
+        self.after = 0  # the round through what waits goes on from here …
+        self.found = False  # … and found something so far
+        self.look_at = self.rest_until = 0.0  # monotonic seconds: when to look next, and not before when
+
+    def __enter__(self) -> Self:
+        self.line.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.line.__exit__(*error)
+
+    def look(self) -> None:
+        """Look soon whether something waits; from any thread."""
+        self.look_at = 0.0
+        self.line.attention()
+
+    def run(self, stopped: Callable[[], bool]) -> None:
+        """Send until stopped, then wait a little for what was asked. A database that is away is waited for."""
+        while not stopped():
+            try:
+                self._turn()
+            except (OperationalError, InterfaceError) as error:
+                logger.warning("The database does not answer (%s); trying again", type(error).__name__)
+                connection.close()
+                time.sleep(LOOK_SECONDS)
+        self._finish()
+
+    def _finish(self) -> None:
+        self.line.close()
+        deadline = time.monotonic() + STOP_SECONDS
+        while self.in_hand and time.monotonic() < deadline:
+            self._collect(seconds=0.1)
+        self._write_down()
+
+    def drain(self) -> int:
+        """Send until nothing can be sent now; how many tries that took."""
+        while self.in_hand or self.tried or self.look_at <= time.monotonic():
+            self._turn()
+        return self.try_count
+
+    def _turn(self) -> None:
+        """Write down what was answered, take what there is room for, wait for what comes next."""
+        now = time.monotonic()
+        if self.tried and (len(self.tried) >= GATHER or now >= self.write_by or not self.in_hand):
+            self._write_down()
+        wait = max(self.look_at, self.rest_until) - now
+        room = self.line.concurrency * IN_HAND_PER_PLACE - len(self.in_hand)
+        if room < min(BATCH, self.line.concurrency * IN_HAND_PER_PLACE // 2):
+            wait = LOOK_SECONDS  # for answers
+        elif wait <= 0:
+            self._take(min(BATCH, room))
+        if self.tried:
+            wait = min(wait, self.write_by - now)
+        self._collect(seconds=max(0.0, wait))
+
+    def _take(self, batch: int) -> None:
+        began = time.monotonic()
+        claimed = claim(
+            at=timezone.now(),
+            after=self.after,
+            resting=self.pace.resting_robots(),
+            may_say=self.pace.is_known(),
+            batch=batch,
         )
-        if settled:
-            message_settled.send(OutboxMessage, messages=settled, at=attempts[0].at)
+        going = self._paced(claimed.messages)
+        self.in_hand.update((message.id, message) for message in going)
+        self.line.ask([(message.id, call_for(message)) for message in going])
+        self.after, self.found = claimed.after, self.found or bool(going)
+        if not self.after:
+            self._end_round(time.monotonic() - began)
+
+    def _end_round(self, took: float) -> None:
+        """Everything that waits was looked at. In vain: look again when something calls for it, or a little later."""
+        if not self.found:
+            now = time.monotonic()
+            self.look_at, self.rest_until = now + LOOK_SECONDS, now + min(LOOK_SECONDS, took * SHARE_OF_TIME)
+        self.found = False
+
+    def _paced(self, messages: list[Claimed]) -> list[Claimed]:
+        """Those that may go now; the others are let go of. Only what is said counts towards the pace."""
+        said = Counter(message.robot_code for message in messages if message.operation == Operation.SEND)
+        places = self.pace.take(said)
+        going, too_many = [], []
+        for message in messages:
+            if message.operation != Operation.SEND:
+                going.append(message)
+            elif places[message.robot_code] > 0:
+                places[message.robot_code] -= 1
+                going.append(message)
+            else:
+                too_many.append(message)
+        release(too_many)
+        return going
+
+    def _collect(self, *, seconds: float) -> None:
+        not_asked = []
+        for key, error in self.line.answers(seconds=seconds):
+            message = self.in_hand.pop(key)
+            if isinstance(error, NotAsked):
+                not_asked.append(message)
+            else:
+                self.tried.append(Attempt(message, error))
+                self.write_by = self.write_by or time.monotonic() + GATHER_SECONDS
+        release(not_asked)
+
+    def _write_down(self) -> None:
+        if not self.tried:
+            return
+        try:
+            settle(self.tried, at=timezone.now())
+        except (OperationalError, InterfaceError):
+            raise  # they are written down when the database is back
+        except Exception:  # noqa: BLE001 - what one receiver makes of one message must not keep the others
+            self._write_down_each()
+        self.try_count += len(self.tried)
+        self.tried, self.write_by = [], 0.0
+        self.look_at = 0.0  # their chats may go on
+
+    def _write_down_each(self) -> None:
+        """What cannot be written down is asked again when its lease has run out."""
+        for attempt in self.tried:
+            try:
+                settle([attempt], at=timezone.now())
+            except Exception:  # as above
+                logger.exception("What became of message %s cannot be written down", attempt.message.message_no)
 
 
-def _apply(row: OutboxMessage, attempt: Attempt) -> None:
-    row.try_count += 1
-    row.lease = row.leased_until = None
-    if attempt.outcome == Outcome.DONE:
-        row.status, row.settled_at, row.is_held = Status.SENT, attempt.at, False
-    elif row.try_count > len(RETRY_AFTER):
-        row.status, row.settled_at, row.is_held = Status.PARKED, attempt.at, False
-        row.reason = attempt.answer[:200]
-    else:
-        pause = RETRY_AFTER[row.try_count - 1] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
-        row.retry_at = attempt.at + timedelta(seconds=pause)
-    row.save(
-        update_fields=[
-            "try_count",
-            "lease",
-            "leased_until",
-            "status",
-            "is_held",
-            "settled_at",
-            "reason",
-            "retry_at",
-        ]
-    )
-
-
-def release(messages: list[OutboxMessage]) -> None:
-    """Let go of messages whose robot has no place free in this minute."""
-    for message in messages:
-        OutboxMessage.objects.filter(pk=message.pk, lease=message.lease).update(lease=None, leased_until=None)
-
-
-def _paced(messages: list[OutboxMessage], pace: Pace) -> list[OutboxMessage]:
-    """Those that may go now; the others are let go of. Only what is said counts towards the pace."""
-    by_robot: dict[Robot, list[OutboxMessage]] = defaultdict(list)
-    for message in messages:
-        if message.operation == OutboxMessage.Operation.SEND:
-            by_robot[message.robot].append(message)
-    held_back: set[int] = set()
-    for robot, said in by_robot.items():
-        granted = pace.take(robot.code, len(said))
-        held_back.update(message.pk for message in said[granted:])
-    release([message for message in messages if message.pk in held_back])
-    return [message for message in messages if message.pk not in held_back]
-
-
-def drain(*, gateway: RobotGateway | None = None, pace: Pace | None = None) -> int:
-    """Send until nothing can be sent now; how many tries were made."""
-    gateway, pace = gateway or RobotGateway.from_settings(), pace or Pace.from_settings()
-    count = 0
-    with ThreadPoolExecutor(settings.SENDER_CONCURRENCY) as pool:
-        while messages := claim(at=timezone.now(), resting=pace.resting_robots()):
-            going = _paced(messages, pace)
-            attempts = list(pool.map(lambda message: perform(message, gateway), going))
-            if attempts:
-                settle(attempts)
-            count += len(attempts)
-    return count
-
-
-def retry(messages: Iterable[OutboxMessage], *, at: datetime) -> int:
-    """Have parked messages tried again, from the first try on; how many were parked."""
-    keys = [message.pk for message in messages]
-    return OutboxMessage.objects.filter(pk__in=keys, status=Status.PARKED).update(
-        status=Status.WAITING, settled_at=None, try_count=0, retry_at=at, reason=""
-    )
+def drain() -> int:
+    """Send what can be sent now; how many tries that took."""
+    with Sender() as sender:
+        return sender.drain()

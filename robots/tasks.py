@@ -4,12 +4,12 @@ from celery import shared_task
 from django.utils import timezone
 
 from config.clock import day_of
-from robots import pool, roster, sender
+from robots import outbox, pool, roster
 
 
 @shared_task
-def send_outbox() -> int:
-    return sender.drain()
+def close_for_gone_robots() -> int:
+    return outbox.close_for_gone_robots(at=timezone.now())
 
 
 @shared_task

@@ -119,7 +119,14 @@ def test_killing_only_its_own_process_leaves_nothing_running(product: Product):
 
 
 @pytest.mark.parametrize(
-    "words", ["gunicorn", "celery --quiet -A config worker", "celery --quiet -A config beat", "manage.py sandbox"]
+    "words",
+    [
+        "gunicorn",
+        "celery --quiet -A config worker",
+        "celery --quiet -A config beat",
+        "manage.py send",
+        "manage.py sandbox",
+    ],
 )
 def test_a_child_that_dies_is_started_again(product: Product, words: str):
     product.start().wait_until_ready()

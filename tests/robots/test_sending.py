@@ -1,14 +1,19 @@
 """What goes out: in order, at a robot's pace, at least once to the gateway and once in the chat."""
 
 from datetime import datetime, timedelta
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 from django.utils import timezone
 
+from integrations.http import OutcomeUnknown
 from integrations.robot_gateway import RobotGateway
-from robots import outbox, sender
+from robots import dead_letters, outbox, receipts
+from robots.claiming import claim
 from robots.models import MessageAttempt, OutboxMessage, Robot
-from robots.tasks import send_outbox
+from robots.tasks import close_for_gone_robots
+from tests.doors import say_everything
 from tests.factories.people import RobotFactory
 
 pytestmark = pytest.mark.django_db
@@ -50,7 +55,7 @@ def test_a_message_is_said_in_the_group(robot, sandbox):
     message = outbox.say_in_group(
         robot=robot, group_code="g1", content=outbox.text("你好"), mentions=["bob"], cause="test", at=timezone.now()
     )
-    assert send_outbox() == 1
+    assert say_everything() == 1
     [told] = sandbox.state.messages.values()
     assert (told["robot_id"], told["group_id"], told["users"], told["type"], told["content"]) == (
         "sandbox-robot-1",
@@ -70,7 +75,7 @@ def test_a_link_and_a_picture_keep_their_parts(robot, sandbox):
     outbox.tell_user(
         robot=robot, user_code="u2", content=outbox.image("http://e.com/p.png"), cause="test", at=timezone.now()
     )
-    send_outbox()
+    say_everything()
     link, picture = sorted(sandbox.state.messages.values(), key=lambda message: message["user_id"])
     assert (link["type"], link["title"], link["url"], link["desc"]) == (6, "标题", "http://e.com", "说明")
     assert (picture["type"], picture["url"], picture["user_id"]) == (8, "http://e.com/p.png", "u2")
@@ -79,7 +84,7 @@ def test_a_link_and_a_picture_keep_their_parts(robot, sandbox):
 def test_messages_of_one_chat_keep_their_order(robot, sandbox):
     for number in range(5):
         say(robot, str(number))
-    send_outbox()
+    say_everything()
     assert heard(sandbox) == ["0", "1", "2", "3", "4"]
 
 
@@ -88,7 +93,7 @@ def test_a_message_that_fails_holds_back_its_chat_only(robot, sandbox):
     OutboxMessage.objects.filter(pk=first.pk).update(retry_at=timezone.now() + timedelta(minutes=1))
     say(robot, "second")
     say(robot, "elsewhere", group="g2")
-    send_outbox()
+    say_everything()
     assert heard(sandbox) == ["elsewhere"]
 
 
@@ -98,15 +103,15 @@ def test_a_message_held_for_the_morning_holds_back_nothing(robot, sandbox):
         robot=robot, user_code="u1", content=outbox.text("later"), cause="t", at=timezone.now(), not_before=later
     )
     outbox.tell_user(robot=robot, user_code="u1", content=outbox.text("now"), cause="t", at=timezone.now())
-    send_outbox()
+    say_everything()
     assert heard(sandbox) == ["now"]
 
 
 def test_a_robot_says_at_most_20_messages_a_minute(robot, sandbox):
     for number in range(25):
         say(robot, str(number), group=f"g{number}")
-    assert send_outbox() == 20
-    assert send_outbox() == 0
+    assert say_everything() == 20
+    assert say_everything() == 0
     assert OutboxMessage.objects.filter(status=Status.WAITING).count() == 5
 
 
@@ -114,7 +119,7 @@ def test_the_pace_is_a_setting(robot, sandbox, settings):
     settings.ROBOT_MESSAGES_PER_MINUTE = 3
     for number in range(5):
         say(robot, str(number), group=f"g{number}")
-    assert send_outbox() == 3
+    assert say_everything() == 3
 
 
 def test_every_robot_has_its_own_pace(robot, sandbox, settings):
@@ -123,7 +128,7 @@ def test_every_robot_has_its_own_pace(robot, sandbox, settings):
     for number in range(3):
         say(robot, "a", group=f"a{number}")
         say(other, "b", group=f"b{number}")
-    assert send_outbox() == 4
+    assert say_everything() == 4
 
 
 def test_asking_the_gateway_to_bind_does_not_count_as_saying(robot, sandbox, settings):
@@ -137,7 +142,7 @@ def test_asking_the_gateway_to_bind_does_not_count_as_saying(robot, sandbox, set
             cause="t",
             at=timezone.now(),
         )
-    assert send_outbox() == 3
+    assert say_everything() == 3
 
 
 def test_five_tries_then_it_is_parked_for_an_operator(robot, sandbox):
@@ -145,7 +150,7 @@ def test_five_tries_then_it_is_parked_for_an_operator(robot, sandbox):
     message = say(robot, "x")
     for _ in range(5):
         make_due()
-        send_outbox()
+        say_everything()
     message.refresh_from_db()
     assert (message.status, message.try_count) == (Status.PARKED, 5)
     assert message.reason
@@ -158,7 +163,7 @@ def test_the_tries_are_spread_over_about_half_an_hour(robot, sandbox):
     waits = []
     for _ in range(4):
         make_due()
-        send_outbox()
+        say_everything()
         message.refresh_from_db()
         waits.append((message.retry_at - timezone.now()).total_seconds())
     assert waits == sorted(waits)
@@ -167,23 +172,23 @@ def test_the_tries_are_spread_over_about_half_an_hour(robot, sandbox):
 
 def test_a_parked_message_is_sent_when_an_operator_says_so(robot, sandbox):
     broken(sandbox, "error")
-    message = say(robot, "x")
+    say(robot, "x")
     for _ in range(5):
         make_due()
-        send_outbox()
+        say_everything()
     mended(sandbox)
-    assert sender.retry([message], at=timezone.now()) == 1
-    send_outbox()
+    assert dead_letters.retry(OutboxMessage.objects.all(), at=timezone.now()) == 1
+    say_everything()
     assert heard(sandbox) == ["x"]
 
 
 def test_a_lost_reply_is_asked_again_and_said_once(robot, sandbox):
     broken(sandbox, "drop_reply")
     message = say(robot, "x")
-    send_outbox()
+    say_everything()
     mended(sandbox)
     make_due()
-    send_outbox()
+    say_everything()
     message.refresh_from_db()
     [told] = sandbox.state.messages.values()
     assert (told["requests"], message.status) == (2, Status.SENT)
@@ -193,7 +198,7 @@ def test_a_lost_reply_is_asked_again_and_said_once(robot, sandbox):
 def test_a_gateway_that_is_away_is_tried_again(robot, settings):
     settings.GATEWAY_BASE_URL = "http://127.0.0.1:1"
     message = say(robot, "x")
-    send_outbox()
+    say_everything()
     message.refresh_from_db()
     assert (message.status, message.try_count) == (Status.WAITING, 1)
     assert message.attempts.get().outcome == "unavailable"
@@ -201,34 +206,93 @@ def test_a_gateway_that_is_away_is_tried_again(robot, settings):
 
 def test_what_a_killed_sender_had_in_hand_is_sent_when_its_lease_ends(robot, sandbox):
     say(robot, "x")
-    [taken] = sender.claim(at=timezone.now())
-    assert send_outbox() == 0
-    OutboxMessage.objects.filter(pk=taken.pk).update(leased_until=timezone.now() - timedelta(seconds=1))
-    assert send_outbox() == 1
+    [taken] = claim(at=timezone.now()).messages
+    assert say_everything() == 0
+    OutboxMessage.objects.filter(pk=taken.id).update(leased_until=timezone.now() - timedelta(seconds=1))
+    assert say_everything() == 1
     assert heard(sandbox) == ["x"]
 
 
 def test_a_slow_sender_that_lost_its_lease_does_not_undo_what_the_next_did(robot, sandbox):
-    say(robot, "x")
-    [slow] = sender.claim(at=timezone.now())
-    OutboxMessage.objects.filter(pk=slow.pk).update(leased_until=timezone.now() - timedelta(seconds=1))
-    send_outbox()
-    late = sender.Attempt(slow, MessageAttempt.Outcome.UNKNOWN, "timed out", timezone.now())
-    sender.settle([late])
-    slow.refresh_from_db()
-    assert slow.status == Status.SENT
+    message = say(robot, "x")
+    [slow] = claim(at=timezone.now()).messages
+    OutboxMessage.objects.filter(pk=slow.id).update(leased_until=timezone.now() - timedelta(seconds=1))
+    say_everything()
+    receipts.settle([receipts.Attempt(slow, OutcomeUnknown("gateway", "timed out"))], at=timezone.now())
+    message.refresh_from_db()
+    assert (message.status, message.try_count) == (Status.SENT, 1)
+    assert list(message.attempts.values_list("outcome", flat=True)) == ["done", "unknown"]
 
 
 def test_a_banned_robot_says_nothing(robot, sandbox):
     say(robot, "x")
     Robot.objects.update(status=Robot.Status.BANNED, banned_at=timezone.now())
-    assert send_outbox() == 0
+    assert say_everything() == 0
+
+
+def test_what_is_written_for_a_banned_robot_is_closed_with_that_reason(robot):
+    Robot.objects.update(status=Robot.Status.BANNED, banned_at=timezone.now())
+    message = say(robot, "x")
+    assert close_for_gone_robots() == 1
+    message.refresh_from_db()
+    assert (message.status, message.reason) == (Status.CLOSED, "机器人已封号")
+
+
+def test_what_the_gateway_did_is_sent_though_it_was_closed_meanwhile(robot, sandbox):
+    message = say(robot, "x")
+    [taken] = claim(at=timezone.now()).messages
+    outbox.close_waiting(group_codes=["g1"], reason="群已注销", at=timezone.now())
+    receipts.settle([receipts.Attempt(taken)], at=timezone.now())
+    message.refresh_from_db()
+    assert (message.status, message.reason) == (Status.SENT, "")
+
+
+def test_the_same_receipt_is_kept_once(robot, sandbox):
+    message = say(robot, "x")
+    [taken] = claim(at=timezone.now()).messages
+    for _ in range(2):
+        receipts.settle([receipts.Attempt(taken)], at=timezone.now())
+    message.refresh_from_db()
+    assert (message.try_count, message.attempts.count()) == (1, 1)
+
+
+def test_robots_are_silent_while_redis_is_away_and_groups_are_still_bound(robot, sandbox, settings):
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    said = say(robot, "x")
+    outbox.ask_gateway(
+        outbox.Operation.BIND_GROUP,
+        robot=robot,
+        group_code="g2",
+        content={"name": ""},
+        cause="t",
+        at=timezone.now(),
+    )
+    assert say_everything() == 1
+    said.refresh_from_db()
+    assert (said.status, said.try_count, said.lease) == (Status.WAITING, 0, None)
+    assert list(sandbox.state.bound) == ["g2"]
+
+
+def test_calls_that_hang_hold_up_no_others(robot, sandbox, settings):
+    settings.GATEWAY_TIMEOUT, settings.ROBOT_MESSAGES_PER_MINUTE = 2, 0
+    sandbox.state.note("fault", system="gateway", mode="timeout", rate=0.5)
+    for number in range(40):
+        say(robot, str(number), group=f"g{number}")
+    assert say_everything() == 40
+    tried = MessageAttempt.objects.order_by("tried_at")
+    assert tried.filter(outcome="done").last().tried_at < tried.filter(outcome="unknown").first().tried_at
+
+
+def test_the_gateway_is_asked_by_a_command_too(robot, sandbox):
+    say(robot, "x")
+    call_command("send", "--once", stdout=StringIO())
+    assert heard(sandbox) == ["x"]
 
 
 def test_a_closed_message_is_never_sent(robot, sandbox):
     message = say(robot, "x")
     assert outbox.close_waiting(group_codes=["g1"], reason="群已注销", at=timezone.now()) == 1
-    assert send_outbox() == 0
+    assert say_everything() == 0
     message.refresh_from_db()
     assert (message.status, message.reason) == (Status.CLOSED, "群已注销")
 
@@ -244,14 +308,14 @@ def test_the_same_thing_is_said_once_for_ever(robot):
 def test_claiming_takes_a_fixed_number_of_queries(robot, sandbox, django_assert_num_queries):
     for number in range(50):
         say(robot, "x", group=f"g{number}")
-    with django_assert_num_queries(4):  # savepoint, claim, release, read
-        assert len(sender.claim(at=timezone.now())) == 50
+    with django_assert_num_queries(1):
+        assert len(claim(at=timezone.now()).messages) == 50
 
 
 def test_a_refusal_of_the_gateway_is_written_down(robot, sandbox):
     unknown = RobotFactory(code="nobody")
     message = say(unknown, "x")
-    send_outbox()
+    say_everything()
     assert message.attempts.get().outcome == "refused"
     assert "301" in message.attempts.get().answer
 

@@ -28,7 +28,9 @@ _NO_ROOT_SERMON = {"PYTHONWARNINGS": "ignore:You're running the worker with supe
 
 
 class Command(BaseCommand):
-    help = "Start the database, Redis, web, worker, beat and the sandbox, and keep them running until Ctrl-C."
+    help = (
+        "Start the database, Redis, web, worker, sender, beat and the sandbox, and keep them running until Ctrl-C."
+    )
     requires_system_checks: list[str] = []  # the database is not there yet
     errand: subprocess.Popen[bytes] | None = None
 
@@ -178,6 +180,7 @@ def _children() -> list[Child]:
     children = [
         Child("web", web, base),
         Child("worker", worker, base, _NO_ROOT_SERMON),
+        Child("sender", [python, str(base / "manage.py"), "send"], base),
         Child("beat", beat, base),
     ]
     if settings.EMBEDDED:

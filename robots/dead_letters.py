@@ -1,0 +1,35 @@
+"""Dead letters: messages tried five times in vain. An operator has them tried again, or closes them."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from robots.models import OutboxMessage, OutboxMessageQuerySet
+from robots.outbox import each_chunk, end, wake_senders
+
+Status = OutboxMessage.Status
+
+
+def count() -> int:
+    """How many there are."""
+    return OutboxMessage.objects.parked().count()
+
+
+def retry(messages: OutboxMessageQuerySet, *, at: datetime) -> int:
+    """Have those of these that are parked tried again, from the first try on; how many were."""
+    with transaction.atomic():
+        done = sum(
+            each_chunk(
+                messages.parked(),
+                lambda chunk: chunk.update(
+                    status=Status.WAITING, settled_at=None, try_count=0, retry_at=at, reason=""
+                ),
+            )
+        )
+        wake_senders()
+    return done
+
+
+def close(messages: OutboxMessageQuerySet, *, by: str, at: datetime) -> int:
+    """Give up on those of these that are parked; how many were. What the gateway answered stays in their tries."""
+    return sum(each_chunk(messages.parked(), lambda chunk: end(chunk, reason=f"由 {by} 关闭", at=at)))

@@ -1,0 +1,45 @@
+"""`manage.py send`: a sender, until it is told to stop."""
+
+import signal
+import threading
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.db.backends.signals import connection_created
+
+from config.waking import Listener
+from robots.outbox import BELL
+from robots.sender import Sender
+
+
+class Command(BaseCommand):
+    help = "Send what waits in the outbox, all the time. Run as many as you like; SIGTERM ends one cleanly."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--once", action="store_true", help="send what can be sent now, then end")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        connection_created.connect(_write_later)
+        with Sender() as sender:
+            if options["once"]:
+                self.stdout.write(f"Tries: {sender.drain()}")
+            else:
+                self._run(sender)
+
+    def _run(self, sender: Sender) -> None:
+        stopping = threading.Event()
+
+        def stop(*_: object) -> None:
+            stopping.set()
+            sender.line.attention()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, stop)
+        Listener(BELL, sender.look).start()
+        sender.run(stopping.is_set)
+
+
+def _write_later(connection: Any, **_: object) -> None:
+    """Do not wait for the disk: claims and receipts that a crash of PostgreSQL forgets are made again."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit TO off")

@@ -1,0 +1,114 @@
+"""Receipts: what the gateway said to each try, and what becomes of the message."""
+
+import random
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db import connection, transaction
+
+from integrations.http import OutcomeUnknown, OutsideError, Refused
+from robots.claiming import Claimed
+from robots.models import MessageAttempt, OutboxMessage
+from robots.signals import SettledMessage, message_settled
+
+RETRY_AFTER = (30, 120, 450, 1200)  # seconds after the first, second … try: five tries in half an hour
+JITTER = 0.2
+Outcome = MessageAttempt.Outcome
+Status = OutboxMessage.Status
+
+# A try counts while the sender still has the message in hand. What the gateway has done is done, though: a message
+# that was closed, or went on to somebody else meanwhile, is sent all the same. The receipt of each claim is kept once,
+# so writing the same receipts again changes nothing.
+_SETTLE = """
+WITH told AS (
+    SELECT * FROM unnest(%(ids)s::bigint[], %(leases)s::uuid[], %(outcomes)s::text[], %(answers)s::text[],
+                         %(statuses)s::smallint[], %(retries)s::timestamptz[])
+        AS t(id, lease, outcome, answer, status, retry_at)
+), receipts AS (
+    INSERT INTO robots_messageattempt (message_id, lease, outcome, answer, tried_at)
+    SELECT id, lease, outcome, answer, %(at)s FROM told ON CONFLICT DO NOTHING
+), changed AS (
+    UPDATE robots_outboxmessage o
+    SET status = told.status, try_count = o.try_count + 1, lease = NULL, leased_until = NULL,
+        is_held = o.is_held AND told.status = 0, retry_at = COALESCE(told.retry_at, o.retry_at),
+        settled_at = CASE WHEN told.status <> 0 THEN %(at)s::timestamptz END,
+        reason = CASE WHEN told.status = 2 THEN left(told.answer, 200) ELSE '' END
+    FROM told
+    WHERE o.id = ANY(%(ids)s) AND o.id = told.id AND (o.status = 0 AND o.lease = told.lease OR told.status = 1 AND o.status <> 1)
+    RETURNING o.id, o.status
+)
+SELECT id FROM changed WHERE status <> 0
+"""
+
+
+class Attempt(NamedTuple):
+    """One try at one message, and what came of it; no error: it is done."""
+
+    message: Claimed
+    error: OutsideError | None = None
+
+    @property
+    def outcome(self) -> MessageAttempt.Outcome:
+        match self.error:
+            case None:
+                return Outcome.DONE
+            case Refused():
+                return Outcome.REFUSED
+            case OutcomeUnknown():
+                return Outcome.UNKNOWN
+            case _:
+                return Outcome.UNAVAILABLE
+
+    @property
+    def answer(self) -> str:
+        return "" if self.error is None else str(self.error)[:500]
+
+    @property
+    def status(self) -> OutboxMessage.Status:
+        """What the message is after it: sent, parked after the fifth, or waiting for the next."""
+        if self.error is None:
+            return Status.SENT
+        return Status.PARKED if self.message.try_count >= len(RETRY_AFTER) else Status.WAITING
+
+    def retry_at(self, at: datetime) -> datetime | None:
+        """When to try again: later each time, and never a whole crowd at once."""
+        if self.status != Status.WAITING:
+            return None
+        pause = RETRY_AFTER[self.message.try_count] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
+        return at + timedelta(seconds=pause)
+
+
+def settle(attempts: list[Attempt], *, at: datetime) -> None:
+    """Write down what came of each try, in one statement, and tell receivers what reached its end."""
+    attempts = sorted(attempts, key=lambda attempt: attempt.message.id)
+    words: dict[str, Any] = {
+        "at": at,
+        "ids": [attempt.message.id for attempt in attempts],
+        "leases": [attempt.message.lease for attempt in attempts],
+        "outcomes": [attempt.outcome for attempt in attempts],
+        "answers": [attempt.answer for attempt in attempts],
+        "statuses": [attempt.status for attempt in attempts],
+        "retries": [attempt.retry_at(at) for attempt in attempts],
+    }
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(_SETTLE, words)
+            ended = {key for (key,) in cursor.fetchall()}
+        told = [_settled(attempt, at) for attempt in attempts if attempt.message.id in ended]
+        if told:
+            message_settled.send(OutboxMessage, messages=told, at=at)
+
+
+def _settled(attempt: Attempt, at: datetime) -> SettledMessage:
+    message, status = attempt.message, attempt.status
+    reason = attempt.answer[:200] if status == Status.PARKED else ""
+    return SettledMessage(
+        pk=message.id,
+        message_no=message.message_no,
+        operation=message.operation,
+        group_code=message.group_code,
+        cause=message.cause,
+        status=int(status),
+        reason=reason,
+        settled_at=at,
+    )

@@ -1,0 +1,116 @@
+"""Claiming: what it costs with a million sent rows behind it, and with a hundred thousand waiting in awkward ways.
+
+The floor claims the same number of messages, with the same statement, from a table of the same shape in which a thousand
+rows were sent before.
+"""
+
+import time
+from collections.abc import Callable
+
+from django.db import connection
+from django.utils import timezone
+
+from robots.claiming import claim
+from robots.models import Robot
+from tests.benchmarks.harness import compare, run, say
+
+CLAIMS = 10  # of 200 messages
+WAITING = 100_000
+ROBOTS = 50
+ROW = """
+INSERT INTO robots_outboxmessage (message_no, operation, robot_id, group_code, user_code, chat, mentions, content, cause,
+    status, is_held, created_at, not_before, retry_at, try_count, reason, settled_at)
+SELECT gen_random_uuid(), 'send', r.id, 'group-' || n %% %(chats)s, '', 'g:group-' || n %% %(chats)s, '[]',
+    '{"type": 3, "content": "一条普通长度的群消息"}', 'benchmark', %(status)s, false, now(), now(),
+    now() + %(later)s * interval '1 hour', 0, '', CASE WHEN %(status)s = 1 THEN now() END
+FROM generate_series(1, %(count)s) n
+JOIN (SELECT id, row_number() OVER (ORDER BY code) - 1 AS place FROM robots_robot) r ON r.place = n %% %(robots)s
+ORDER BY n
+"""
+
+
+def write(count: int, *, status: int, chats: int, later: int = 0) -> None:
+    words = {"count": count, "status": status, "chats": chats, "later": later, "robots": ROBOTS}
+    with connection.cursor() as cursor:
+        cursor.execute(ROW, words)
+
+
+def do(*statements: str) -> None:
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+def in_table(schema: str, work: Callable[[], None]) -> Callable[[], None]:
+    """Have work done in the outbox of that schema."""
+
+    def there() -> None:
+        do(f"SET search_path TO {schema}, public")
+        work()
+
+    return there
+
+
+def claim_all() -> None:
+    after = 0
+    for _ in range(CLAIMS):
+        taken = claim(at=timezone.now(), after=after)
+        assert len(taken.messages) == 200
+        after = taken.after
+
+
+def prepare() -> None:
+    for schema in ("small", "public"):
+        do(f"SET search_path TO {schema}, public", "DELETE FROM robots_outboxmessage WHERE status = 0")
+        do("VACUUM robots_outboxmessage")
+        write(CLAIMS * 200, status=0, chats=CLAIMS * 200)
+
+
+def a_round(what: str, *, resting: list[str], **rows: int) -> None:
+    """How long one sender takes to look at everything that waits, and for how long the longest claim."""
+    do(
+        "SET search_path TO public",
+        "DELETE FROM robots_outboxmessage WHERE status = 0",
+        "VACUUM robots_outboxmessage",
+    )
+    write(WAITING, status=0, **rows)
+    times, after, taken = [], 0, 0
+    while not times or (after and len(times) < 60):
+        began = time.perf_counter()
+        found = claim(at=timezone.now(), after=after, resting=resting)
+        times.append(time.perf_counter() - began)
+        after, taken = found.after, taken + len(found.messages)
+    say(
+        f"    {what}: {len(times)} claims took {taken} messages, {1000 * sorted(times)[len(times) // 2]:.1f} ms each,"
+        f" the longest {1000 * max(times):.1f} ms"
+    )
+
+
+def main() -> None:
+    Robot.objects.bulk_create(Robot(code=f"robot-{n}", name=f"robot-{n}") for n in range(ROBOTS))
+    do(
+        "CREATE SCHEMA small",
+        "CREATE TABLE small.robots_outboxmessage (LIKE public.robots_outboxmessage INCLUDING ALL)",
+    )
+    for schema, count in (("small", 1_000), ("public", 1_000_000)):
+        do(f"SET search_path TO {schema}, public")
+        write(count, status=1, chats=10_000)
+        do("VACUUM ANALYZE robots_outboxmessage")
+    compare(
+        f"{CLAIMS} claims of 200, 1,000,000 sent rows against 1,000",
+        ours=in_table("public", claim_all),
+        floor=in_table("small", claim_all),
+        prepare=prepare,
+        at_least=1 / 1.2,
+        rounds=9,
+    )
+    say(f"{WAITING} messages wait:")
+    everybody = list(Robot.objects.values_list("code", flat=True))
+    a_round("in as many chats", resting=[], chats=WAITING)
+    a_round("in ten chats", resting=[], chats=10)
+    a_round("all for a later try", resting=[], chats=10_000, later=1)
+    a_round("all robots at rest", resting=everybody, chats=10_000)
+
+
+if __name__ == "__main__":
+    run(main)

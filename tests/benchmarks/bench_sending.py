@@ -1,0 +1,225 @@
+"""Sending: against a bare HTTP client that knows no database, and against a bare claim loop that knows no gateway.
+
+- The HTTP floor posts the same bodies, made beforehand, to the same gateway with as many calls at a time, and reads the
+  answers. Ours claims the rows, makes the bodies, posts, writes down receipts and states.
+- The claim floor takes 200 rows at a time with `FOR UPDATE SKIP LOCKED`, marks them as sent and writes their receipts, in
+  three bare statements: the same rows are written. Ours also finds the first of each chat, keeps to what robots may say,
+  makes the bodies and tells receivers; its gateway answers without a network.
+"""
+
+import asyncio
+import multiprocessing
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import aiohttp
+import orjson
+from django.conf import settings
+from django.db import connection
+from django.test.utils import override_settings
+
+from config.processes import free_port
+from integrations.gateway_calls import GatewayCall
+from integrations.gateway_line import Answered
+from robots.models import OutboxMessage, Robot
+from robots.pace import Pace
+from robots.sender import Sender
+from tests.benchmarks.harness import compare, run
+
+CHATS, PER_CHAT, ROBOTS = 4_000, 3, 50
+COUNT = CHATS * PER_CHAT
+CONCURRENCY = 64
+
+WRITE = """
+INSERT INTO robots_outboxmessage (message_no, operation, robot_id, group_code, user_code, chat, mentions, content, cause,
+    status, is_held, created_at, not_before, retry_at, try_count, reason)
+SELECT gen_random_uuid(), 'send', r.id, 'group-' || n %% %(chats)s, '', 'g:group-' || n %% %(chats)s, '[]',
+    '{"type": 3, "content": "一条普通长度的群消息,介绍今天的活动和参加的办法。"}', 'benchmark',
+    0, false, now(), now(), now(), 0, ''
+FROM generate_series(1, %(count)s) n
+JOIN (SELECT id, row_number() OVER (ORDER BY code) - 1 AS place FROM robots_robot) r ON r.place = n %% %(chats)s %% %(robots)s
+ORDER BY n
+"""
+BARE_CLAIM = """
+UPDATE robots_outboxmessage SET lease = %s, leased_until = now() + interval '30 seconds'
+WHERE id IN (SELECT id FROM robots_outboxmessage WHERE status = 0 AND NOT is_held AND lease IS NULL
+             ORDER BY id LIMIT 200 FOR UPDATE SKIP LOCKED)
+RETURNING id, message_no, robot_id, group_code, content
+"""
+BARE_DONE = """
+UPDATE robots_outboxmessage SET status = 1, try_count = 1, settled_at = now(), lease = NULL, leased_until = NULL
+WHERE id = ANY(%s)
+"""
+BARE_RECEIPTS = """
+INSERT INTO robots_messageattempt (message_id, lease, outcome, answer, tried_at)
+SELECT id, %s, 'done', '', now() FROM unnest(%s) AS id
+"""
+
+
+def write() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE robots_messageattempt, robots_outboxmessage")
+        cursor.execute(WRITE, {"chats": CHATS, "count": COUNT, "robots": ROBOTS})
+        cursor.execute("ANALYZE robots_outboxmessage")
+
+
+class AtOnce:
+    """A gateway without a network: what is asked is done."""
+
+    def __init__(self, concurrency: int) -> None:
+        self.concurrency, self.done = concurrency, []
+
+    def __enter__(self) -> "AtOnce":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def ask(self, calls: list[tuple[Hashable, GatewayCall]]) -> None:
+        self.done += [Answered(key, None) for key, call in calls if orjson.dumps(call.body)]
+
+    def answers(self, **_: object) -> list[Answered]:
+        done, self.done = self.done, []
+        return done
+
+    def close(self) -> None:
+        pass
+
+    def attention(self) -> None:
+        pass
+
+
+def no_limit() -> Pace:
+    return Pace(Pace.from_settings().redis, 0)
+
+
+def send_over_http() -> None:
+    with Sender(pace=no_limit()) as sender:
+        assert sender.drain() == COUNT
+
+
+def bare_http() -> None:
+    body = orjson.dumps(
+        {
+            "robot_id": "robot-1",
+            "group_id": "group-1000",
+            "users": [],
+            "all": False,
+            "messages": [
+                {
+                    "type": 3,
+                    "content": "一条普通长度的群消息,介绍今天的活动和参加的办法。",
+                    "message_no": str(uuid.uuid4()),
+                }
+            ],
+        }
+    )
+    asyncio.run(_post_all(body))
+
+
+async def _post_all(body: bytes) -> None:
+    numbers = iter(range(COUNT))
+    connector = aiohttp.TCPConnector(limit=CONCURRENCY)
+    async with aiohttp.ClientSession(connector=connector, headers={"Content-Type": "application/json"}) as session:
+
+        async def post() -> None:
+            for _ in numbers:
+                async with session.post(
+                    f"{settings.GATEWAY_BASE_URL}/gbot/send_group_message", data=body
+                ) as answer:
+                    orjson.loads(await answer.read())
+
+        await asyncio.gather(*(post() for _ in range(CONCURRENCY)))
+
+
+def send_at_once() -> None:
+    with Sender(line=AtOnce(200), pace=no_limit()) as sender:  # type: ignore[arg-type]
+        assert sender.drain() == COUNT
+
+
+def send_with_two() -> None:
+    """Two sender processes at the same rows."""
+    connection.close()
+    start = multiprocessing.get_context("fork").Process
+    senders = [start(target=_send_as_one_of_two) for _ in range(2)]
+    for process in senders:
+        process.start()
+    for process in senders:
+        process.join()
+    assert not OutboxMessage.objects.waiting().exists()
+
+
+def send_with_one() -> None:
+    connection.close()
+    process = multiprocessing.get_context("fork").Process(target=send_at_once)
+    process.start()
+    process.join()
+
+
+def _send_as_one_of_two() -> None:
+    with Sender(line=AtOnce(200), pace=no_limit()) as sender:  # type: ignore[arg-type]
+        while OutboxMessage.objects.waiting().exists():
+            sender.drain()
+
+
+def bare_claims() -> None:
+    with connection.cursor() as cursor:
+        while True:
+            lease = uuid.uuid4()
+            cursor.execute(BARE_CLAIM, [lease])
+            ids = [row[0] for row in cursor.fetchall()]
+            if not ids:
+                return
+            cursor.execute(BARE_DONE, [ids])
+            cursor.execute(BARE_RECEIPTS, [lease, ids])
+
+
+@contextmanager
+def gateway(seconds: float) -> Iterator[None]:
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("gateway.py")), str(port), str(seconds)]
+    )
+    time.sleep(1)
+    try:
+        with override_settings(GATEWAY_BASE_URL=f"http://127.0.0.1:{port}", SENDER_CONCURRENCY=CONCURRENCY):
+            yield
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+
+def main() -> None:
+    Robot.objects.bulk_create(Robot(code=f"robot-{n}", name=f"robot-{n}") for n in range(ROBOTS))
+    with gateway(0.01):
+        compare(
+            f"{COUNT} messages, gateway answering in 10 ms",
+            ours=send_over_http,
+            floor=bare_http,
+            prepare=write,
+            at_least=0.8,
+        )
+    compare(
+        f"{COUNT} messages, gateway answering at once",
+        ours=send_at_once,
+        floor=bare_claims,
+        prepare=write,
+        at_least=0.5,
+    )
+    compare(
+        f"{COUNT} messages at once, two sender processes against one",
+        ours=send_with_two,
+        floor=send_with_one,
+        prepare=write,
+        at_least=1.1,
+    )
+
+
+if __name__ == "__main__":
+    run(main)
