@@ -113,12 +113,15 @@ def claim(
 
 def _claimed(row: tuple[Any, ...], lease: uuid.UUID) -> Claimed:
     *plain, mentions, content = row
-    return Claimed(*plain, orjson.loads(mentions), orjson.loads(content), lease)
+    return Claimed._make((*plain, orjson.loads(mentions), orjson.loads(content), lease))
 
 
 def release(messages: list[Claimed]) -> None:
     """Let go of messages that were not asked of the gateway."""
     if messages:
-        words = {"ids": [message.id for message in messages], "leases": [message.lease for message in messages]}
+        words: dict[str, Any] = {
+            "ids": [message.id for message in messages],
+            "leases": [message.lease for message in messages],
+        }
         with connection.cursor() as cursor:
             cursor.execute(_RELEASE, words)

@@ -3,8 +3,9 @@
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import QuerySet
 
-from robots.models import OutboxMessage, OutboxMessageQuerySet
+from robots.models import OutboxMessage
 from robots.outbox import each_chunk, end, wake_senders
 
 Status = OutboxMessage.Status
@@ -15,12 +16,12 @@ def count() -> int:
     return OutboxMessage.objects.parked().count()
 
 
-def retry(messages: OutboxMessageQuerySet, *, at: datetime) -> int:
+def retry(messages: QuerySet[OutboxMessage], *, at: datetime) -> int:
     """Have those of these that are parked tried again, from the first try on; how many were."""
     with transaction.atomic():
         done = sum(
             each_chunk(
-                messages.parked(),
+                messages.filter(status=Status.PARKED),
                 lambda chunk: chunk.update(
                     status=Status.WAITING, settled_at=None, try_count=0, retry_at=at, reason=""
                 ),
@@ -30,6 +31,8 @@ def retry(messages: OutboxMessageQuerySet, *, at: datetime) -> int:
     return done
 
 
-def close(messages: OutboxMessageQuerySet, *, by: str, at: datetime) -> int:
+def close(messages: QuerySet[OutboxMessage], *, by: str, at: datetime) -> int:
     """Give up on those of these that are parked; how many were. What the gateway answered stays in their tries."""
-    return sum(each_chunk(messages.parked(), lambda chunk: end(chunk, reason=f"由 {by} 关闭", at=at)))
+    return sum(
+        each_chunk(messages.filter(status=Status.PARKED), lambda chunk: end(chunk, reason=f"由 {by} 关闭", at=at))
+    )

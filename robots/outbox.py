@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from config.waking import ring
 from robots.models import MessageType, OutboxMessage, OutboxMessageQuerySet, Robot
@@ -261,7 +261,7 @@ def end(messages: OutboxMessageQuerySet, *, reason: str, at: datetime) -> int:
     return count
 
 
-def each_chunk(messages: OutboxMessageQuerySet, change: Callable[[OutboxMessageQuerySet], int]) -> list[int]:
+def each_chunk(messages: QuerySet[OutboxMessage], change: Callable[[OutboxMessageQuerySet], int]) -> list[int]:
     """Lock and change all of these in one transaction, some thousand at a time; `change` takes them out of `messages`.
 
     Always in the order of their ids, as senders lock them.
