@@ -34,45 +34,45 @@ def told():
 
 
 def test_what_is_held_back_is_not_sent_and_holds_up_nothing_else(robot, sandbox):
-    say(robot, "advert", cause="launch:1")
+    say(robot, "advert", cause="campaign-1")
     say(robot, "welcome")
-    assert outbox.hold(cause="launch:1") == 1
+    assert outbox.hold(cause="campaign-1") == 1
     say_everything()
     assert heard(sandbox) == ["welcome"]
 
 
 def test_what_is_let_go_is_sent_in_its_old_order(robot, sandbox):
     for number in range(3):
-        say(robot, str(number), cause="launch:1")
-    outbox.hold(cause="launch:1")
-    assert outbox.let_go(cause="launch:1") == 3
+        say(robot, str(number), cause="campaign-1")
+    outbox.hold(cause="campaign-1")
+    assert outbox.let_go(cause="campaign-1") == 3
     say_everything()
     assert heard(sandbox) == ["0", "1", "2"]
 
 
 def test_holding_twice_and_letting_go_twice_change_nothing_more(robot):
-    say(robot, "advert", cause="launch:1")
-    assert [outbox.hold(cause="launch:1") for _ in range(2)] == [1, 0]
-    assert [outbox.let_go(cause="launch:1") for _ in range(2)] == [1, 0]
+    say(robot, "advert", cause="campaign-1")
+    assert [outbox.hold(cause="campaign-1") for _ in range(2)] == [1, 0]
+    assert [outbox.let_go(cause="campaign-1") for _ in range(2)] == [1, 0]
 
 
 def test_a_cause_that_ended_closes_what_waits_held_or_not_and_receivers_are_told(robot, sandbox, told):
-    say(robot, "held", cause="launch:1", group="g1")
-    outbox.hold(cause="launch:1")
-    say(robot, "waiting", cause="launch:1", group="g2")
-    say(robot, "other", cause="launch:2", group="g3")
-    assert outbox.close_waiting(cause="launch:1", reason="投放已取消", at=timezone.now()) == 2
-    assert told == [("launch:1", Status.CLOSED)] * 2
+    say(robot, "held", cause="campaign-1", group="g1")
+    outbox.hold(cause="campaign-1")
+    say(robot, "waiting", cause="campaign-1", group="g2")
+    say(robot, "other", cause="campaign-2", group="g3")
+    assert outbox.close_waiting(cause="campaign-1", reason="投放已取消", at=timezone.now()) == 2
+    assert told == [("campaign-1", Status.CLOSED)] * 2
     say_everything()
     assert heard(sandbox) == ["other"]
 
 
 def test_a_try_that_failed_stays_held_back(robot, sandbox):
     broken(sandbox, "error")
-    message = say(robot, "advert", cause="launch:1")
+    message = say(robot, "advert", cause="campaign-1")
     say_everything()
     mended(sandbox)
-    outbox.hold(cause="launch:1")
+    outbox.hold(cause="campaign-1")
     make_due()
     assert say_everything() == 0
     message.refresh_from_db()
@@ -80,9 +80,9 @@ def test_a_try_that_failed_stays_held_back(robot, sandbox):
 
 
 def test_only_what_waits_can_be_held_back(robot, sandbox):
-    message = say(robot, "said", cause="launch:1")
+    message = say(robot, "said", cause="campaign-1")
     say_everything()
-    assert outbox.hold(cause="launch:1") == 0
+    assert outbox.hold(cause="campaign-1") == 0
     with pytest.raises(IntegrityError, match="only_waiting_messages_are_held"):
         OutboxMessage.objects.filter(pk=message.pk).update(is_held=True)
 
