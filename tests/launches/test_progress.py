@@ -11,7 +11,7 @@ from groups import cancelling
 from groups.models import CancelReason, Group
 from launches.models import Delivery, Launch
 from launches.tasks import report_results
-from robots import sender
+from robots import dead_letters
 from robots.models import OutboxMessage
 from tests.doors import say_everything
 from tests.factories.launches import WORDS, launched, reachable
@@ -69,7 +69,7 @@ def test_an_operators_retry_that_works_makes_it_sent_and_is_reported_anew(sandbo
     launch = launched(group)
     give_up(sandbox)
     report_results()
-    sender.retry(OutboxMessage.objects.parked(), at=timezone.now())
+    dead_letters.retry(OutboxMessage.objects.parked(), at=timezone.now())
     say_everything()
     report_results()
     assert counts(launch) == {"planned": 1, "sent": 1}
