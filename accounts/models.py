@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Q
 
@@ -89,7 +90,14 @@ class User(AbstractBaseUser, PermissionsMixin):
                 name="phone_is_a_mainland_number",
             ),
         ]
-        indexes = [models.Index(fields=["-created_at", "id"], name="users_newest_first")]
+        indexes = [
+            models.Index(fields=["-created_at", "id"], name="users_newest_first"),
+            # the back office: any digits of a phone, how a nickname starts, who is blocked, one channel
+            GinIndex(fields=["phone"], opclasses=["gin_trgm_ops"], name="users_by_part_of_phone"),
+            models.Index(fields=["nickname"], opclasses=["varchar_pattern_ops"], name="users_by_nickname"),
+            models.Index(fields=["-created_at", "id"], condition=Q(blocked_at__isnull=False), name="users_blocked"),
+            models.Index(fields=["channel", "-created_at"], condition=~Q(channel=""), name="users_of_channel"),
+        ]
 
     def __str__(self) -> str:
         return self.nickname or self.username or str(self.pk)

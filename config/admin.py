@@ -1,18 +1,36 @@
-"""Service keys and short links for operators."""
+"""Service keys, what clients are shown, short links, jobs, and the audit log."""
 
+import json
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django_celery_beat.models import (
+    ClockedSchedule,
+    CrontabSchedule,
+    IntervalSchedule,
+    PeriodicTask,
+    SolarSchedule,
+)
 
 from config import site_status
 from config.api_keys import issue_key
+from config.backoffice import audit, home
 from config.backoffice.confirm import ask
-from config.backoffice.facts import FactsAdmin
-from config.models import ApiKey, Marquee, PageVisit, Scope, ShortLink, SiteStatus, revoke
+from config.backoffice.facts import EXPORTS, FactsAdmin, may
+from config.backoffice.filters import days, exactly, states
+from config.models import ApiKey, AuditEntry, Marquee, PageVisit, Scope, ShortLink, SiteStatus, revoke
+from config.waking import wake
+
+for schedule in (ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule):
+    admin.site.unregister(schedule)  # the schedule itself is code: config/celery.py
 
 
 class ApiKeyForm(forms.ModelForm):
@@ -31,22 +49,23 @@ class ApiKeyAdmin(FactsAdmin):
     list_display = ("name", "prefix", "scopes", "created_at", "last_used_at", "revoked_at", "revoked_by")
     list_select_related = ("revoked_by",)
     list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
-    search_fields = ("name", "=prefix")
-    actions = ("revoke", "export")
+    search_fields = ("name__startswith", "prefix__exact")
+    actions = ("revoke", *EXPORTS)
+    has_revoke_permission = may("config.revoke_apikey")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("config.add_apikey"))
 
-    def has_revoke_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("config.revoke_apikey"))
+    def offers(self, action: str, obj: Any) -> bool:
+        return super().offers(action, obj) and obj.revoked_at is None
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
         raw = issue_key(obj, form.cleaned_data["scopes"])
-        self.message_user(request, f"密钥(只显示这一次,请立即保存):{raw}", messages.WARNING)
+        self.message_user(request, _("密钥(只显示这一次,请立即保存):%s") % raw, messages.WARNING)
 
     @admin.action(description="吊销", permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> Any:
-        page, _ = ask(
+        page, _said = ask(
             self,
             request,
             queryset,
@@ -65,18 +84,38 @@ class ApiKeyAdmin(FactsAdmin):
 @admin.register(ShortLink)
 class ShortLinkAdmin(FactsAdmin):
     list_display = ("slug", "url", "click_count", "created_at")
-    search_fields = ("=slug", "url")
+    search_fields = ("slug__exact", "url__exact")
+    search_help_text = "完整的短码或目标地址"
+    ordering = ("-id",)
+
+
+class _Current(FactsAdmin):
+    """The newest is current. Set a new one by adding it; what was set before stays as history."""
+
+    ordering = ("-id",)
+    readonly_fields = ("preview",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm(f"config.add_{self.opts.model_name}"))
+
+    @admin.display(description="预览")
+    def preview(self, row: Any) -> SafeString:
+        """As a client shows it; follows what is typed."""
+        return format_html(
+            '<div class="preview" data-preview="{}">{}</div>', ",".join(self.previewed), row if row.pk else ""
+        )
+
+    previewed: tuple[str, ...] = ()
+
+    class Media:
+        js = ("backoffice/preview.js",)
 
 
 @admin.register(SiteStatus)
-class SiteStatusAdmin(FactsAdmin):
-    """The newest is current. Set a new one by adding it; what was set before stays as history."""
-
+class SiteStatusAdmin(_Current):
     list_display = ("set_at", "status", "upgrade_end", "set_by")
-    fields = ("status", "upgrade_end")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("config.add_sitestatus"))
+    fields = ("status", "upgrade_end", "preview")
+    previewed = ("status", "upgrade_end")
 
     def save_model(self, request: HttpRequest, obj: SiteStatus, form: Any, change: bool) -> None:
         by = request.user.get_username()
@@ -85,12 +124,10 @@ class SiteStatusAdmin(FactsAdmin):
 
 
 @admin.register(Marquee)
-class MarqueeAdmin(FactsAdmin):
+class MarqueeAdmin(_Current):
     list_display = ("set_at", "is_shown", "content", "set_by")
-    fields = ("is_shown", "content")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("config.add_marquee"))
+    fields = ("is_shown", "content", "preview")
+    previewed = ("content",)
 
     def save_model(self, request: HttpRequest, obj: Marquee, form: Any, change: bool) -> None:
         by = request.user.get_username()
@@ -101,3 +138,115 @@ class MarqueeAdmin(FactsAdmin):
 @admin.register(PageVisit)
 class PageVisitAdmin(FactsAdmin):
     list_display = ("day", "visit_count")
+
+
+@admin.register(PeriodicTask)
+class JobAdmin(FactsAdmin):
+    """What beat does and when it last did. Times come from the code; a job can be paused, or run now."""
+
+    list_display = ("name", "description", "schedule", "enabled", "last_run_at", "total_run_count")
+    list_filter = ("enabled",)
+    list_select_related = ("crontab", "interval")
+    search_fields = ("name__contains",)
+    ordering = ("name",)
+    fields = ("name", "description", "task", "schedule", "enabled", "last_run_at", "total_run_count")
+    readonly_fields = ("schedule",)
+    actions = ("run_now", "pause", "resume", *EXPORTS)
+    has_change_job_permission = may("django_celery_beat.change_periodictask")
+
+    @admin.display(description="时间")
+    def schedule(self, job: PeriodicTask) -> str:
+        return str(job.crontab or job.interval or "")
+
+    def offers(self, action: str, obj: Any) -> bool:
+        return super().offers(action, obj) and action != ("resume" if obj.enabled else "pause")
+
+    @admin.action(description="立即运行", permissions=["change_job"])
+    def run_now(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
+        names = list(queryset.values_list("task", flat=True))
+        for name in names:
+            wake(name)
+        self.report(request, done=len(names), chosen=len(names), did="已开始运行", why_not="")
+
+    @admin.action(description="暂停", permissions=["change_job"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> Any:
+        question = "这些任务将不再自动运行,直到恢复。消息、结算、打款可能因此停下。"
+        page, _said = ask(self, request, queryset, action="pause", title="暂停任务", question=question)
+        if page is not None:
+            return page
+        self._switch(request, queryset, on=False)
+        return None
+
+    @admin.action(description="恢复", permissions=["change_job"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
+        self._switch(request, queryset, on=True)
+
+    def _switch(self, request: HttpRequest, queryset: QuerySet[PeriodicTask], *, on: bool) -> None:
+        jobs = list(queryset)
+        changed = [job for job in jobs if job.enabled != on]
+        for job in changed:
+            job.enabled = on
+            job.save(update_fields=["enabled"])  # tells beat
+        self.report(request, done=len(changed), chosen=len(jobs), did="已设置", why_not="已经是该状态")
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(FactsAdmin):
+    """Who changed what, when, from what to what."""
+
+    list_display = ("noted_at", "actor", "action", "subject", "summary", "via")
+    list_filter = (
+        states(
+            "action", "动作", {str(value): (label, Q(action=value)) for value, label in AuditEntry.Action.choices}
+        ),
+        days("noted_at", "时间"),
+        exactly("actor", "操作人"),
+        exactly("table_name", "数据表"),
+        exactly("row_id", "对象编号"),
+    )
+    ordering = ("-id",)
+    fields = ("noted_at", "actor", "via", "action", "subject", "comparison")
+    readonly_fields = ("subject", "comparison")
+
+    @admin.display(description="对象")
+    def subject(self, entry: AuditEntry) -> Any:
+        model = audit.model_of(entry)
+        if model is None:
+            return f"{entry.table_name} {entry.row_id}"
+        title = f"{model._meta.verbose_name} {entry.row_id}"
+        try:
+            name = f"admin:{model._meta.app_label}_{model._meta.model_name}_change"
+            return format_html('<a href="{}">{}</a>', reverse(name, args=[entry.row_id]), title)
+        except NoReverseMatch:
+            return title
+
+    @admin.display(description="变更")
+    def summary(self, entry: AuditEntry) -> str:
+        shown = "、".join(f"{name}: {before} → {after}" for name, before, after in self._changes(entry))
+        return shown if len(shown) <= 160 else f"{shown[:160]}…"
+
+    @admin.display(description="变更")
+    def comparison(self, entry: AuditEntry) -> SafeString:
+        rows = format_html_join("", "<tr><th>{}</th><td>{}</td><td>→ {}</td></tr>", self._changes(entry))
+        return format_html("<table>{}</table>", rows)
+
+    def _changes(self, entry: AuditEntry) -> list[tuple[str, str, str]]:
+        model = audit.model_of(entry)
+        titles = {field.column: str(field.verbose_name) for field in model._meta.fields} if model else {}
+        return [
+            (titles.get(name, name), _told(before), _told(after)) for name, (before, after) in entry.changes.items()
+        ]
+
+
+def _told(value: Any) -> str:
+    return "-" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+home.to_do(
+    "暂停的任务",
+    page="django_celery_beat_periodictask",
+    query="enabled__exact=0",
+    permission="django_celery_beat.view_periodictask",
+    count=home.counted(lambda: PeriodicTask.objects.filter(enabled=False)),
+    is_urgent=True,
+)

@@ -1,7 +1,13 @@
 """The built-in admin, serving our site."""
 
+from importlib import import_module
+
 from django.contrib.admin.apps import AdminConfig
 
 
 class OperatorAdminConfig(AdminConfig):
     default_site = "config.admin_site.OperatorAdminSite"
+
+    def ready(self) -> None:
+        super().ready()
+        import_module("config.backoffice.labels").translate_labels()

@@ -1,6 +1,7 @@
 """Work in the background. The broker only wakes: what must happen is a row first, and beat sweeps."""
 
 import os
+from typing import Any
 
 from celery import Celery
 from celery.schedules import crontab
@@ -11,7 +12,7 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 EVERY_SECOND = {"schedule": 1.0, "options": {"expires": 2}}
-app.conf.beat_schedule = {
+SCHEDULE: dict[str, dict[str, Any]] = {
     "inbox": {"task": "integrations.tasks.handle_events", **EVERY_SECOND},
     "cancel jobs": {"task": "groups.tasks.run_cancel_jobs", "schedule": 60.0},
     "statistics": {"task": "groups.tasks.roll_up_statistics", "schedule": crontab(hour="0", minute="10")},
@@ -48,3 +49,8 @@ app.conf.beat_schedule = {
     "link clicks": {"task": "config.tasks.flush_clicks", "schedule": 60.0},
     "retention": {"task": "integrations.tasks.forget_old_events", "schedule": crontab(hour="4", minute="20")},
 }
+for entry in SCHEDULE.values():
+    options = entry.get("options", {})
+    if "expires" in options:
+        options["expire_seconds"] = options["expires"]  # as the scheduler that keeps the jobs as rows calls it
+app.conf.beat_schedule = SCHEDULE

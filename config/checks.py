@@ -30,6 +30,9 @@ def doors(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
         found.append(Error("DEBUG shows secrets to strangers.", hint="Unset DEBUG.", id="wxrobot.E003"))
     if not settings.ENFORCE_AUTH:
         found.append(Error("Service endpoints are open.", hint="Set ENFORCE_AUTH=1.", id="wxrobot.E004"))
+    if not settings.OPERATOR_TWO_FACTOR:
+        hint = "Unset OPERATOR_TWO_FACTOR."
+        found.append(Error("A password alone opens the admin.", hint=hint, id="wxrobot.E009"))
     if "*" in settings.ALLOWED_HOSTS or set(settings.ALLOWED_HOSTS) <= {*_LOOPBACK, "[::1]"}:
         hint = "Set ALLOWED_HOSTS to your host names, with commas between."
         found.append(Error("ALLOWED_HOSTS must name your hosts, and no others.", hint=hint, id="wxrobot.E005"))

@@ -155,3 +155,50 @@ class PageVisit(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day} {self.visit_count}"
+
+
+class AuditEntry(models.Model):
+    """One row that an operator changed, from what to what. Written by triggers (config.backoffice.audit), never changed."""
+
+    class Action(models.TextChoices):
+        ADDED = "I", "新增"
+        CHANGED = "U", "修改"
+        DELETED = "D", "删除"
+        EXPORTED = "E", "导出"
+
+    id = models.BigAutoField(primary_key=True)
+    noted_at = models.DateTimeField("时间")
+    actor = models.CharField("操作人", max_length=80)
+    via = models.CharField("入口", max_length=200, blank=True)
+    action = models.CharField("动作", max_length=1, choices=Action.choices)
+    table_name = models.CharField("数据表", max_length=63)
+    row_id = models.CharField("对象编号", max_length=128, blank=True)
+    changes = models.JSONField("变更", default=dict)  # {column: [before, after]}
+
+    class Meta:
+        verbose_name = verbose_name_plural = "操作日志"
+        ordering = ["-id"]
+        constraints = [models.CheckConstraint(condition=~Q(actor=""), name="audit_entry_names_somebody")]
+        indexes = [
+            models.Index(fields=["table_name", "row_id", "-id"], name="audit_of_a_row"),
+            models.Index(fields=["actor", "-id"], name="audit_of_an_actor"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.actor} {self.get_action_display()} {self.table_name}"
+
+
+class DayFigure(models.Model):
+    """A figure of one closed day for the home page's plots, counted once."""
+
+    name = models.CharField(max_length=64)
+    day = models.DateField()
+    value = models.DecimalField(max_digits=16, decimal_places=2)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "每日数字"
+        ordering = ["name", "day"]
+        constraints = [models.UniqueConstraint(fields=["name", "day"], name="one_figure_per_name_and_day")]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.day}"

@@ -4,24 +4,36 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
-from config.backoffice.confirm import ask
-from config.backoffice.facts import FactsAdmin, ListAdmin
+from config.backoffice import home
+from config.backoffice.confirm import ReasonForm, ask
+from config.backoffice.facts import EXPORTS, FactsAdmin, ListAdmin, may
+from config.backoffice.filters import days, exactly, states
 from feedback import problems
 from feedback.models import Conversation, ForwardedMessage, Problem, ProblemCategory
 
+_STATES = {
+    "open": ("待处理", Problem.OPEN),
+    "answered": ("已答复", Q(answered_at__isnull=False)),
+    "closed": ("已关闭", Q(closed_at__isnull=False)),
+}
+
 
 class AnswerForm(forms.Form):
-    answer = forms.CharField(label="答复", max_length=1000, widget=forms.Textarea(attrs={"rows": 4, "cols": 60}))
+    answer = forms.CharField(label=_("答复"), max_length=1000, widget=forms.Textarea(attrs={"rows": 4, "cols": 60}))
 
 
 @admin.register(ProblemCategory)
 class ProblemCategoryAdmin(ListAdmin):
-    list_display = ("seq_no", "title", "type", "is_shown")
-    list_display_links = ("title",)
+    list_display = ("title", "seq_no", "type", "is_shown")
+    list_editable = ("seq_no", "is_shown")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # reports keep their category; one that is not wanted any more is hidden
 
 
 @admin.register(Problem)
@@ -34,21 +46,36 @@ class ProblemAdmin(FactsAdmin):
         "robot",
         "group_name",
         "description",
-        "answered_at",
+        "state",
         "answer",
     )
     list_select_related = ("user", "category", "robot")
-    list_filter = (("answered_at", admin.EmptyFieldListFilter), "category", "reported_at")
-    search_fields = ("=user__phone", "user__nickname", "description", "group_name")
+    list_filter = (
+        states("state", "状态", _STATES),
+        ("category", admin.RelatedOnlyFieldListFilter),
+        days("reported_at", "反馈时间"),
+        exactly("robot__code", "机器人编号"),
+        exactly("group_name", "群名"),
+    )
+    search_fields = ("user__phone__contains", "user__nickname__startswith", "group_name__startswith")
+    search_help_text = "手机号的任意几位、昵称或群名的开头"
     ordering = ("-reported_at", "id")
-    actions = ("answer_them", "export")
+    reached_from = {"accounts.user": ("user", "反馈"), "robots.robot": ("robot", "反馈")}
+    actions = ("answer_them", "close", *EXPORTS)
+    has_answer_permission = may("feedback.answer_problem")
+
+    def offers(self, action: str, obj: Any) -> bool:
+        return super().offers(action, obj) and obj.answered_at is None and obj.closed_at is None
 
     @admin.display(description="手机号")
     def phone(self, problem: Problem) -> str:
         return problem.user.phone or ""
 
-    def has_answer_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("feedback.answer_problem"))
+    @admin.display(description="状态")
+    def state(self, problem: Problem) -> Any:
+        if problem.answered_at:
+            return _("已答复")
+        return _("已关闭") if problem.closed_at else _("待处理")
 
     @admin.action(description="答复", permissions=["answer"])
     def answer_them(self, request: HttpRequest, queryset: QuerySet[Problem]) -> Any:
@@ -66,7 +93,25 @@ class ProblemAdmin(FactsAdmin):
         chosen, now = list(queryset.select_related("user", "category")), timezone.now()
         by = request.user.get_username()
         done = [problems.answer(problem=problem, words=said["answer"], by=by, at=now) for problem in chosen]
-        self.report(request, done=sum(done), chosen=len(chosen), did="已答复", why_not="之前已经答复")
+        self.report(request, done=sum(done), chosen=len(chosen), did="已答复", why_not="之前已经答复或关闭")
+        return None
+
+    @admin.action(description="关闭(不答复)", permissions=["answer"])
+    def close(self, request: HttpRequest, queryset: QuerySet[Problem]) -> Any:
+        page, said = ask(
+            self,
+            request,
+            queryset,
+            action="close",
+            title="关闭反馈",
+            question="这些反馈不再处理,用户不会收到消息。请写明原因。",
+            form=ReasonForm,
+        )
+        if page is not None:
+            return page
+        keys, by = list(queryset.values_list("pk", flat=True)), request.user.get_username()
+        done = problems.close(keys, reason=said["reason"], by=by, at=timezone.now())
+        self.report(request, done=done, chosen=len(keys), did="已关闭", why_not="之前已经答复或关闭")
         return None
 
 
@@ -74,18 +119,30 @@ class ProblemAdmin(FactsAdmin):
 class ConversationAdmin(FactsAdmin):
     list_display = ("opened_at", "user", "closed_at")
     list_select_related = ("user",)
-    list_filter = (("closed_at", admin.EmptyFieldListFilter), "opened_at")
-    search_fields = ("user__nickname", "=user__code")
+    list_filter = (("closed_at", admin.EmptyFieldListFilter), days("opened_at", "开始时间"))
+    search_fields = ("user__phone__contains", "user__nickname__startswith", "user__code__exact")
+    search_help_text = "手机号的任意几位、昵称的开头,或完整的网关编号"
+    ordering = ("-opened_at", "-id")
+    reached_from = {"accounts.user": ("user", "客服会话")}
 
 
 @admin.register(ForwardedMessage)
 class ForwardedMessageAdmin(FactsAdmin):
     list_display = ("id", "said_at", "user", "kind", "status", "try_count", "settled_at", "reason")
     list_select_related = ("conversation__user",)
-    list_filter = ("status", "said_at")
-    search_fields = ("=conversation__user__code", "=message_no")
+    list_filter = ("status", days("said_at", "发送时间"))
     ordering = ("-id",)
+    reached_from = {"feedback.conversation": ("conversation", "转发给客服的消息")}
 
     @admin.display(description="用户")
     def user(self, message: ForwardedMessage) -> str:
         return str(message.conversation.user)
+
+
+home.to_do(
+    "待答复反馈",
+    page="feedback_problem",
+    query="state=open",
+    permission="feedback.view_problem",
+    count=home.counted(lambda: Problem.objects.filter(Problem.OPEN)),
+)

@@ -48,6 +48,11 @@ class Problem(models.Model):
     answer = models.CharField("答复", max_length=1000, blank=True)
     answered_at = models.DateTimeField("答复时间", null=True, blank=True)
     answered_by = models.CharField("答复人", max_length=80, blank=True)
+    closed_at = models.DateTimeField("关闭时间", null=True, blank=True)
+    closed_by = models.CharField("关闭人", max_length=80, blank=True)
+    closed_reason = models.CharField("关闭原因", max_length=200, blank=True)
+
+    OPEN = Q(answered_at__isnull=True, closed_at__isnull=True)  # waits for an operator
 
     class Meta:
         verbose_name = verbose_name_plural = "问题反馈"
@@ -58,9 +63,23 @@ class Problem(models.Model):
                 condition=Q(answered_at__isnull=True, answered_by="", answer="")
                 | (Q(answered_at__isnull=False) & ~Q(answered_by="") & ~Q(answer="")),
                 name="answered_problem_says_what_who_and_when",
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(closed_at__isnull=True, closed_by="", closed_reason="")
+                | (Q(closed_at__isnull=False, answered_at__isnull=True) & ~Q(closed_by="") & ~Q(closed_reason="")),
+                name="closed_problem_says_who_and_why_and_is_unanswered",
+            ),
         ]
-        indexes = [models.Index(fields=["-reported_at", "id"], name="problems_newest_first")]
+        indexes = [
+            models.Index(fields=["-reported_at", "id"], name="problems_newest_first"),
+            # what waits for an operator
+            models.Index(
+                fields=["-reported_at", "id"],
+                condition=Q(answered_at__isnull=True, closed_at__isnull=True),
+                name="problems_open",
+            ),
+            models.Index(fields=["group_name"], opclasses=["varchar_pattern_ops"], name="problems_by_group_name"),
+        ]
 
     def __str__(self) -> str:
         return self.description[:30] or str(self.pk)
@@ -91,7 +110,8 @@ class Conversation(models.Model):
         indexes = [
             models.Index(
                 fields=["said_at"], condition=Q(closed_at__isnull=True), name="open_conversations_by_said_at"
-            )
+            ),
+            models.Index(fields=["-opened_at", "-id"], name="conversations_newest_first"),
         ]
 
     def __str__(self) -> str:

@@ -1,6 +1,8 @@
 """Reporting problems and answering them."""
 
+from collections.abc import Iterable
 from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
 
@@ -50,9 +52,9 @@ def report(
 
 
 def answer(*, problem: Problem, words: str, by: str, at: datetime) -> bool:
-    """Answer a report, once; the user hears it from the robot added last. False when it was answered before."""
+    """Answer a report, once; the user hears it from the robot added last. False when it was answered or closed before."""
     with transaction.atomic():
-        fresh = Problem.objects.filter(pk=problem.pk, answered_at=None)
+        fresh = Problem.objects.filter(Problem.OPEN, pk=problem.pk)
         if not fresh.update(answer=words, answered_at=at, answered_by=by):
             return False
         robot = latest_robot_of(problem.user)
@@ -62,3 +64,9 @@ def answer(*, problem: Problem, words: str, by: str, at: datetime) -> bool:
                 robot=robot, user_code=problem.user.code, content=said, cause=f"problem:{problem.pk}", at=at
             )
     return True
+
+
+def close(keys: Iterable[UUID], *, reason: str, by: str, at: datetime) -> int:
+    """Close reports that need no answer; those answered or closed before are passed over. How many were closed."""
+    waiting = Problem.objects.filter(Problem.OPEN, pk__in=list(keys))
+    return waiting.update(closed_at=at, closed_by=by, closed_reason=reason[:200])

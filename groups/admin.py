@@ -4,12 +4,14 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from config.backoffice import home
 from config.backoffice.confirm import ask
-from config.backoffice.facts import FactsAdmin, FactsInline, ListAdmin
+from config.backoffice.facts import EXPORTS, FactsAdmin, FactsInline, ListAdmin, may
+from config.backoffice.filters import among, days, exactly, states
 from groups import cancelling
 from groups.models import (
     ArticlePrice,
@@ -18,6 +20,7 @@ from groups.models import (
     Group,
     GroupMessage,
     GroupStatistics,
+    Member,
     Mention,
     StarPlan,
     StarRating,
@@ -34,6 +37,10 @@ class CancelForm(forms.Form):
     reason = forms.TypedChoiceField(
         label="注销原因", choices=CancelReason.choices, initial=CancelReason.OPERATOR, coerce=int
     )
+
+
+_SERVED = {"1": ("服务中", Q(cancelled_at__isnull=True)), "0": ("已注销", Q(cancelled_at__isnull=False))}
+_STARS = [(star, f"{star}★") for star in range(1, 6)]
 
 
 @admin.register(Group)
@@ -54,22 +61,30 @@ class GroupAdmin(FactsAdmin):
     )
     list_select_related = ("user", "robot")
     list_filter = (
-        ("cancelled_at", admin.EmptyFieldListFilter),
-        "star",
+        states("served", "状态", _SERVED),
+        among("star", "星级", _STARS),
         "is_legacy",
         "cancel_reason",
         "launch_switch",
-        "robot",
-        "bound_at",
+        days("bound_at", "绑定时间"),
+        exactly("robot__code", "机器人编号"),
     )
-    search_fields = ("name", "=code", "user__nickname", "=user__code")
-    search_help_text = "群名、用户昵称,或完整的网关编号"
+    search_fields = (
+        "name__startswith",
+        "code__exact",
+        "user__phone__contains",
+        "user__nickname__startswith",
+        "user__code__exact",
+    )
+    search_help_text = "群名或用户昵称的开头、手机号的任意几位,或完整的网关编号"
     ordering = ("-bound_at", "id")
+    reached_from = {"accounts.user": ("user", "群"), "robots.robot": ("robot", "群")}
     inlines = (RatingInline,)
-    actions = ("cancel", "export")
+    actions = ("cancel", *EXPORTS)
+    has_cancel_permission = may("groups.cancel_group")
 
-    def has_cancel_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("groups.cancel_group"))
+    def offers(self, action: str, obj: Any) -> bool:
+        return super().offers(action, obj) and obj.cancelled_at is None
 
     @admin.action(description="注销群", permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Group]) -> Any:
@@ -102,7 +117,7 @@ class StarPlanAdmin(ListAdmin):
         "valid_to",
         "price",
     )
-    list_filter = ("star",)
+    list_filter = (among("star", "星级", _STARS),)
 
     @admin.display(description="总价(元)")
     def price(self, plan: StarPlan) -> Any:
@@ -117,7 +132,7 @@ class ArticlePriceAdmin(ListAdmin):
 @admin.register(CancelJob)
 class CancelJobAdmin(FactsAdmin):
     list_display = ("asked_at", "asked_by", "reason", "__str__", "cancelled_count", "done_at")
-    list_filter = (("done_at", admin.EmptyFieldListFilter), "reason", "asked_at")
+    list_filter = (("done_at", admin.EmptyFieldListFilter), "reason", days("asked_at", "提交时间"))
     fields = ("asked_at", "asked_by", "reason", "position", "cancelled_count", "done_at")
 
 
@@ -125,21 +140,56 @@ class CancelJobAdmin(FactsAdmin):
 class GroupMessageAdmin(FactsAdmin):
     list_display = ("sent_at", "group", "sender_code", "is_robot", "words")
     list_select_related = ("group",)
-    list_filter = ("is_robot", "sent_at")
-    search_fields = ("=group__code", "=sender_code")
+    list_filter = (days("sent_at", "发送时间"),)
+    search_fields = ("group__code__exact",)
+    search_help_text = "请输入完整的群编号"
+    ordering = ("-sent_at", "-id")
+    asks_first = True
+    reached_from = {"groups.group": ("group", "群消息")}
 
 
 @admin.register(GroupStatistics)
 class GroupStatisticsAdmin(FactsAdmin):
     list_display = ("day", "group", "member_count", "joined_count", "left_count", "speaker_count")
     list_select_related = ("group",)
-    list_filter = ("day",)
-    search_fields = ("=group__code", "group__name")
+    list_filter = (days("day", "日期", of_moments=False),)
+    search_fields = ("group__code__exact", "group__name__startswith")
+    search_help_text = "完整的群编号,或群名的开头"
+    ordering = ("-day", "id")
+    reached_from = {"groups.group": ("group", "群数据")}
 
 
 @admin.register(Mention)
 class MentionAdmin(FactsAdmin):
-    list_display = ("mentioned_at", "group", "message", "read_at")
+    list_display = ("mentioned_at", "group", "words", "read_at")
     list_select_related = ("group", "message")
-    list_filter = (("read_at", admin.EmptyFieldListFilter), "mentioned_at")
-    search_fields = ("=group__code",)
+    list_filter = (("read_at", admin.EmptyFieldListFilter), days("mentioned_at", "时间"))
+    search_fields = ("group__code__exact",)
+    search_help_text = "完整的群编号"
+    ordering = ("-mentioned_at", "-message_id")
+    reached_from = {"groups.group": ("group", "@消息")}
+
+    @admin.display(description="内容")
+    def words(self, mention: Mention) -> str:
+        return mention.message.words
+
+
+@admin.register(Member)
+class MemberAdmin(FactsAdmin):
+    list_display = ("group", "nickname", "code", "is_admin", "joined_at", "left_at")
+    list_select_related = ("group",)
+    list_filter = (("left_at", admin.EmptyFieldListFilter),)
+    search_fields = ("group__code__exact",)
+    search_help_text = "完整的群编号"
+    ordering = ("-id",)
+    reached_from = {"groups.group": ("group", "群成员")}
+
+
+home.plot(
+    "群",
+    permission="groups.view_group",
+    lines=[
+        ("groups.bound", "绑定", home.per_day(Group.objects.all, "bound_at")),
+        ("groups.cancelled", "注销", home.per_day(Group.objects.all, "cancelled_at")),
+    ],
+)

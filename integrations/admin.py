@@ -2,14 +2,19 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
+from config.backoffice import home
 from config.backoffice.confirm import ask
-from config.backoffice.facts import FactsAdmin, ListAdmin
+from config.backoffice.facts import EXPORTS, FactsAdmin, ListAdmin, button, may
+from config.backoffice.filters import days
 from integrations import inbox, moderation
 from integrations.models import GatewayEvent, SensitiveWord, TextMessage
 
@@ -19,18 +24,20 @@ class GatewayEventAdmin(FactsAdmin):
     """What the gateway told; what could not be handled can be handled again."""
 
     list_display = ("id", "received_at", "command", "event_id", "lane", "status", "try_count", "settled_at")
-    list_filter = ("status", "command", "received_at")
-    search_fields = ("=event_id", "=lane")
-    search_help_text = "完整的事件编号,或次序(g:群编号、u:用户编号)"
+    list_filter = ("status", days("received_at", "收到时间"))
+    search_fields = ("event_id__exact",)
+    search_help_text = "完整的事件编号"
     ordering = ("-id",)
-    actions = ("replay", "export")
+    actions = ("replay", *EXPORTS)
+    has_replay_permission = may("integrations.replay_gatewayevent")
 
-    def has_replay_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("integrations.replay_gatewayevent"))
+    def offers(self, action: str, obj: Any) -> bool:
+        done = (GatewayEvent.Status.WAITING, GatewayEvent.Status.HANDLED)
+        return super().offers(action, obj) and obj.status not in done
 
     @admin.action(description="重新处理", permissions=["replay"])
     def replay(self, request: HttpRequest, queryset: QuerySet[GatewayEvent]) -> Any:
-        page, _ = ask(
+        page, _said = ask(
             self,
             request,
             queryset,
@@ -41,7 +48,7 @@ class GatewayEventAdmin(FactsAdmin):
         if page is not None:
             return page
         now = timezone.now()
-        done = [inbox.replay(event, at=now) for event in queryset]
+        done = [inbox.replay(event, at=now) for event in queryset.order_by("pk")]
         self.report(request, done=sum(done), chosen=len(done), did="将重新处理", why_not="已处理或正在等待处理")
         return None
 
@@ -49,17 +56,47 @@ class GatewayEventAdmin(FactsAdmin):
 @admin.register(TextMessage)
 class TextMessageAdmin(FactsAdmin):
     list_display = ("id", "created_at", "__str__", "content", "status", "try_count", "settled_at", "reason")
-    list_filter = ("status", "created_at")
-    search_fields = ("=phone", "=batch")
+    list_filter = ("status", days("created_at", "创建时间"))
+    search_fields = ("phone__exact",)
+    search_help_text = "完整的手机号"
     ordering = ("-id",)
     fields = ("batch", "__str__", "content", "status", "created_at", "settled_at", "try_count", "reason")
     readonly_fields = ("__str__",)
 
 
+class WordsForm(forms.Form):
+    file = forms.FileField(label=_("文件"), help_text=_("UTF-8 的 CSV 或文本文件,第一列,每行一个词"))
+
+    def clean_file(self) -> list[str]:
+        try:
+            return moderation.words_of(self.cleaned_data["file"].read().decode("utf-8-sig"))
+        except UnicodeDecodeError as error:
+            raise forms.ValidationError(_("文件不是 UTF-8 编码,请另存为 UTF-8 后再导入。")) from error
+
+
 @admin.register(SensitiveWord)
 class SensitiveWordAdmin(ListAdmin):
     list_display = ("word", "created_at")
-    search_fields = ("word",)
+    search_fields = ("word__startswith",)
+    search_help_text = "敏感词的开头"
+    list_buttons = ("take_in",)
+
+    @button("导入 CSV", permission="integrations.add_sensitiveword")
+    def take_in(self, request: HttpRequest) -> HttpResponse | None:
+        """Ask for a file, then add its words, each once."""
+        form = WordsForm(request.POST, request.FILES) if "asked" in request.POST else WordsForm()
+        if form.is_valid():
+            words = form.cleaned_data["file"]
+            new = moderation.add_words(words)
+            self.report(request, done=new, chosen=len(words), did="已导入", why_not="已经在列表中")
+            return None
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("导入敏感词"),
+            "form": form,
+            "opts": self.opts,
+        }
+        return TemplateResponse(request, "admin/upload.html", context)
 
     def save_model(self, request: HttpRequest, obj: SensitiveWord, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
@@ -72,3 +109,20 @@ class SensitiveWordAdmin(ListAdmin):
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[SensitiveWord]) -> None:
         super().delete_queryset(request, queryset)
         transaction.on_commit(moderation.list_changed)
+
+
+home.to_do(
+    "处理失败的事件",
+    page="integrations_gatewayevent",
+    query="status__exact=4",
+    permission="integrations.view_gatewayevent",
+    count=home.counted(lambda: GatewayEvent.objects.filter(status=GatewayEvent.Status.PARKED)),
+    is_urgent=True,
+)
+home.to_do(
+    "未知命令的事件",
+    page="integrations_gatewayevent",
+    query="status__exact=3",
+    permission="integrations.view_gatewayevent",
+    count=home.counted(lambda: GatewayEvent.objects.filter(status=GatewayEvent.Status.UNKNOWN)),
+)

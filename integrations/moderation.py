@@ -4,6 +4,8 @@ Folding takes out what people put between letters: width, case, spaces, zero-wid
 is plain already, so the costly normalization runs only when a text needs it.
 """
 
+import csv
+import io
 import threading
 import unicodedata
 import uuid
@@ -70,6 +72,12 @@ def require_clean(*texts: str) -> None:
     matcher = _current()
     if any(matcher.finds(text) for text in texts if text):
         raise SensitiveWordFound
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a CSV or text file: its first column, each once."""
+    words = [row[0].strip() for row in csv.reader(io.StringIO(text, newline="")) if row and row[0].strip()]
+    return list(dict.fromkeys(word[:64] for word in words))
 
 
 def add_words(words: Iterable[str]) -> int:

@@ -3,6 +3,7 @@
 from django.contrib import admin
 
 from config.backoffice.facts import FactsAdmin
+from config.backoffice.filters import days
 from keywords.models import KeywordBatch
 
 
@@ -10,5 +11,8 @@ from keywords.models import KeywordBatch
 class KeywordBatchAdmin(FactsAdmin):
     list_display = ("created_at", "user", "__str__", "reply_content", "trigger_count")
     list_select_related = ("user",)
-    list_filter = ("created_at",)
-    search_fields = ("user__nickname", "=user__code", "reply_content")
+    list_filter = (days("created_at", "创建时间"),)
+    search_fields = ("user__phone__contains", "user__nickname__startswith", "user__code__exact")
+    search_help_text = "手机号的任意几位、昵称的开头,或完整的网关编号"
+    ordering = ("-created_at", "id")
+    reached_from = {"accounts.user": ("user", "关键字")}

@@ -27,7 +27,10 @@ class KeywordBatch(models.Model):
         constraints = [
             models.CheckConstraint(condition=~Q(reply_content=""), name="keyword_batch_replies_something")
         ]
-        indexes = [models.Index(fields=["user", "-created_at", "id"], name="keyword_batches_of_user")]
+        indexes = [
+            models.Index(fields=["user", "-created_at", "id"], name="keyword_batches_of_user"),
+            models.Index(fields=["-created_at", "id"], name="keyword_batches_newest_first"),
+        ]
 
     def __str__(self) -> str:
         return "、".join(self.words[:5])

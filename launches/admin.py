@@ -9,7 +9,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from config.backoffice.confirm import ReasonForm, ask
-from config.backoffice.facts import FactsAdmin, FactsInline
+from config.backoffice.facts import EXPORTS, FactsAdmin, FactsInline, may
+from config.backoffice.filters import days
 from launches import running
 from launches.models import Delivery, Launch, MassMessage, MassMessageDraft, MassMessageGroup
 
@@ -30,24 +31,25 @@ class LaunchAdmin(FactsAdmin):
         "received_by",
         "finished_at",
     )
-    list_filter = ("status", "received_at")
-    search_fields = ("=task_id", "=id")
+    list_filter = ("status", days("received_at", "接收时间"))
+    search_fields = ("task_id__exact",)
     search_help_text = "完整的任务编号"
     ordering = ("-received_at", "id")
-    actions = ("pause", "resume", "cancel", "export")
+    actions = ("pause", "resume", "cancel", *EXPORTS)
+    has_pause_permission = may("launches.pause_launch")
+    has_resume_permission = may("launches.resume_launch")
+    has_cancel_permission = may("launches.cancel_launch")
+
+    def offers(self, action: str, obj: Any) -> bool:
+        running_now = (Launch.Status.RUNNING,)
+        wanted = {"pause": running_now, "resume": (Launch.Status.PAUSED,)}
+        return super().offers(action, obj) and obj.status in wanted.get(
+            action, (*running_now, Launch.Status.PAUSED)
+        )
 
     @admin.display(description="待发送")
     def waiting_count(self, launch: Launch) -> int:
         return launch.waiting_count
-
-    def has_pause_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("launches.pause_launch"))
-
-    def has_resume_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("launches.resume_launch"))
-
-    def has_cancel_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("launches.cancel_launch"))
 
     @admin.action(description="暂停", permissions=["pause"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Launch]) -> Any:
@@ -92,7 +94,7 @@ class LaunchAdmin(FactsAdmin):
             f"{launch.task_id}:共 {launch.planned_count} 个群,待发送 {launch.waiting_count}"
             for launch in queryset[:20]
         ]
-        extra = {"form": form} if form else {}
+        extra: Any = {"form": form} if form else {}
         return ask(self, request, queryset, action=action, title=title, question=question, lines=lines, **extra)
 
 
@@ -100,9 +102,11 @@ class LaunchAdmin(FactsAdmin):
 class DeliveryAdmin(FactsAdmin):
     list_display = ("launch", "group_code", "group", "status", "settled_at", "reason", "reported_at")
     list_select_related = ("launch", "group")
-    list_filter = ("status", "settled_at", ("reported_at", admin.EmptyFieldListFilter))
-    search_fields = ("=group_code", "=launch__task_id")
+    list_filter = ("status",)
+    search_fields = ("group__code__exact", "launch__task_id__exact")
     search_help_text = "完整的群编号或任务编号"
+    ordering = ("-id",)
+    reached_from = {"launches.launch": ("launch", "投放明细"), "groups.group": ("group", "投放明细")}
 
 
 class MassMessageGroupInline(FactsInline):
@@ -115,8 +119,11 @@ class MassMessageGroupInline(FactsInline):
 class MassMessageAdmin(FactsAdmin):
     list_display = ("send_at", "user", "status", "fired_at", "recalled_at", "created_at")
     list_select_related = ("user",)
-    list_filter = ("status", "send_at")
-    search_fields = ("user__nickname", "=user__code")
+    list_filter = ("status", days("send_at", "发送时间"))
+    search_fields = ("user__phone__contains", "user__nickname__startswith", "user__code__exact")
+    search_help_text = "手机号的任意几位、昵称的开头,或完整的网关编号"
+    ordering = ("-send_at", "id")
+    reached_from = {"accounts.user": ("user", "群发")}
     inlines = (MassMessageGroupInline,)
 
 
@@ -124,4 +131,6 @@ class MassMessageAdmin(FactsAdmin):
 class MassMessageDraftAdmin(FactsAdmin):
     list_display = ("created_at", "user", "expires_at", "completed_at")
     list_select_related = ("user",)
-    search_fields = ("user__nickname", "=user__code")
+    search_fields = ("user__phone__contains", "user__nickname__startswith", "user__code__exact")
+    search_help_text = "手机号的任意几位、昵称的开头,或完整的网关编号"
+    ordering = ("-created_at", "id")

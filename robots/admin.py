@@ -2,15 +2,29 @@
 
 from typing import Any
 
-from django.contrib import admin
-from django.db.models import QuerySet
+from django.contrib import admin, messages
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
+from config.backoffice import home
 from config.backoffice.confirm import ask
-from config.backoffice.facts import FactsAdmin, FactsInline
+from config.backoffice.facts import EXPORTS, FactsAdmin, FactsInline, button, may
+from config.backoffice.filters import days, exactly, states
+from config.clock import day_of
+from config.waking import wake
 from robots import dead_letters
-from robots.models import Friendship, MessageAttempt, OutboxMessage, Robot, RobotDay, Scan
+from robots.models import MAX_GROUPS, Friendship, MessageAttempt, OutboxMessage, Robot, RobotDay, Scan
+
+NEARLY_FULL = MAX_GROUPS - 3
+SEARCHED = 200_000  # newest messages in which a group's or a robot's are looked for
+SYNC_ROBOTS = "robots.tasks.sync_robots"
+_ROOM = {
+    "full": ("将满(剩 3 个以内)", Q(group_count__gte=NEARLY_FULL)),
+    "free": ("未满", Q(group_count__lt=NEARLY_FULL)),
+}
 
 
 @admin.register(Robot)
@@ -22,16 +36,51 @@ class RobotAdmin(FactsAdmin):
         "channel",
         "status",
         "group_count",
+        "quota_today",
         "created_at",
         "banned_at",
     )
-    list_filter = ("status", "channel")
-    search_fields = ("name", "=code", "=wechat_no")
+    list_filter = ("status", states("room", "余量", _ROOM), exactly("channel", "渠道"))
+    search_fields = ("name__contains", "code__exact", "wechat_no__exact")
+    search_help_text = "名字的一部分,或完整的网关编号、微信号"
     ordering = ("-created_at", "id")
-    actions = ("make_assignable", "make_undistributable", "export")
+    fields = (
+        ("name", "code"),
+        ("wechat_no", "channel"),
+        ("status", "group_count", "friend_count", "quota_today"),
+        ("avatar_url", "qr_code_url"),
+        ("created_at", "banned_at"),
+    )
+    readonly_fields = ("quota_today", "friend_count")
+    actions = ("make_assignable", "make_undistributable", *EXPORTS)
+    list_buttons = ("sync",)
+    has_assign_permission = may("robots.assign_robot")
 
-    def has_assign_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("robots.assign_robot"))
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        today = RobotDay.objects.filter(robot=OuterRef("pk"), day=day_of(timezone.now()))
+        left = Subquery(today.values_list(F("quota") - F("bound_count"), flat=True)[:1])
+        return super().get_queryset(request).annotate(left_today=Coalesce(left, None))
+
+    @admin.display(description="今日余量")
+    def quota_today(self, robot: Any) -> str:
+        return "-" if robot.left_today is None else str(robot.left_today)
+
+    @admin.display(description="好友数")
+    def friend_count(self, robot: Robot) -> int:
+        return Friendship.objects.filter(robot=robot).count()
+
+    def offers(self, action: str, obj: Any) -> bool:
+        opposite = {
+            "make_assignable": Robot.Status.UNDISTRIBUTABLE,
+            "make_undistributable": Robot.Status.ASSIGNABLE,
+        }
+        return super().offers(action, obj) and obj.status == opposite.get(action, obj.status)
+
+    @button("从网关导入和同步", permission="robots.assign_robot")
+    def sync(self, request: HttpRequest) -> None:
+        """Take over what the gateway says of its robots, in the background."""
+        wake(SYNC_ROBOTS)
+        self.message_user(request, _("已开始同步,新机器人稍后出现在列表中。"), messages.SUCCESS)
 
     @admin.action(description="设为可分配", permissions=["assign"])
     def make_assignable(self, request: HttpRequest, queryset: QuerySet[Robot]) -> None:
@@ -43,7 +92,7 @@ class RobotAdmin(FactsAdmin):
 
     def _set(self, request: HttpRequest, queryset: QuerySet[Robot], before: int, after: int) -> None:
         chosen = queryset.count()
-        done = queryset.filter(status=before).update(status=after)
+        done = Robot.objects.filter(pk__in=queryset.values("pk"), status=before).update(status=after)
         self.report(request, done=done, chosen=chosen, did="已设置", why_not="已是该状态,或机器人已移除、封号")
 
 
@@ -51,23 +100,31 @@ class RobotAdmin(FactsAdmin):
 class RobotDayAdmin(FactsAdmin):
     list_display = ("day", "robot", "quota", "bound_count", "shown_count")
     list_select_related = ("robot",)
-    list_filter = ("day", "robot")
+    list_filter = (days("day", "日期", of_moments=False), exactly("robot__code", "机器人编号"))
+    ordering = ("-day", "id")
+    reached_from = {"robots.robot": ("robot", "每日配额")}
 
 
 @admin.register(Scan)
 class ScanAdmin(FactsAdmin):
     list_display = ("assigned_at", "union_id", "robot", "inviter", "channel", "scanned_at")
     list_select_related = ("robot", "inviter")
-    list_filter = ("channel", "robot", "assigned_at")
-    search_fields = ("=union_id", "inviter__nickname")
+    list_filter = (days("assigned_at", "分配时间"), exactly("robot__code", "机器人编号"))
+    search_fields = ("union_id__exact",)
+    search_help_text = "完整的 union_id"
+    ordering = ("-assigned_at", "id")
+    reached_from = {"robots.robot": ("robot", "扫码记录")}
 
 
 @admin.register(Friendship)
 class FriendshipAdmin(FactsAdmin):
     list_display = ("befriended_at", "user", "robot")
     list_select_related = ("user", "robot")
-    list_filter = ("robot", "befriended_at")
-    search_fields = ("user__nickname", "=user__code")
+    list_filter = (days("befriended_at", "成为好友时间"), exactly("robot__code", "机器人编号"))
+    search_fields = ("user__phone__contains", "user__nickname__startswith", "user__code__exact")
+    search_help_text = "手机号的任意几位、昵称的开头,或完整的网关编号"
+    ordering = ("-befriended_at", "id")
+    reached_from = {"robots.robot": ("robot", "好友"), "accounts.user": ("user", "机器人好友")}
 
 
 class AttemptInline(FactsInline):
@@ -78,7 +135,7 @@ class AttemptInline(FactsInline):
 
 @admin.register(OutboxMessage)
 class OutboxMessageAdmin(FactsAdmin):
-    """What robots were told to say; what failed for good can be sent again."""
+    """What robots were told to say; what failed for good can be sent again, or given up."""
 
     list_display = (
         "id",
@@ -92,18 +149,29 @@ class OutboxMessageAdmin(FactsAdmin):
         "reason",
     )
     list_select_related = ("robot",)
-    list_filter = ("status", "operation", "robot", "created_at")
-    search_fields = ("=group_code", "=user_code", "=message_no")
+    list_filter = ("status", "operation", days("created_at", "创建时间"), exactly("robot__code", "机器人编号"))
+    search_fields = ("group_code__exact", "user_code__exact")
+    search_help_text = "完整的群编号或用户编号,在最近 20 万条中查找"
     ordering = ("-id",)
+    reached_from = {"robots.robot": ("robot", "发件箱")}
     inlines = (AttemptInline,)
-    actions = ("retry", "export")
+    actions = ("retry", "close", *EXPORTS)
+    has_retry_permission = may("robots.retry_outboxmessage")
 
-    def has_retry_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("robots.retry_outboxmessage"))
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Whom a message went to has no index, for the senders' sake: looked for among the newest."""
+        rows = super().get_queryset(request)
+        if not request.GET.keys() & {"q", "robot", "robot_code"}:
+            return rows
+        newest = OutboxMessage.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+        return rows.filter(pk__gt=newest - SEARCHED)
+
+    def offers(self, action: str, obj: Any) -> bool:
+        return super().offers(action, obj) and obj.status == OutboxMessage.Status.PARKED
 
     @admin.action(description="重新发送失败的消息", permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> Any:
-        page, _ = ask(
+        page, _said = ask(
             self,
             request,
             queryset,
@@ -117,3 +185,49 @@ class OutboxMessageAdmin(FactsAdmin):
         done = dead_letters.retry(queryset, at=timezone.now())
         self.report(request, done=done, chosen=chosen, did="将重新发送", why_not="不是发送失败的消息")
         return None
+
+    @admin.action(description="放弃发送", permissions=["retry"])
+    def close(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> Any:
+        page, _said = ask(
+            self,
+            request,
+            queryset,
+            action="close",
+            title="放弃发送",
+            question="其中发送失败的消息不再发送。",
+        )
+        if page is not None:
+            return page
+        chosen, by = queryset.count(), request.user.get_username()
+        done = dead_letters.close(queryset, by=by, at=timezone.now())
+        self.report(request, done=done, chosen=chosen, did="已放弃", why_not="不是发送失败的消息")
+        return None
+
+
+def _settled(status: OutboxMessage.Status) -> home.Figure:
+    return home.per_day(lambda: OutboxMessage.objects.filter(status=status), "settled_at")
+
+
+home.to_do(
+    "发送失败的消息",
+    page="robots_outboxmessage",
+    query="status__exact=2",
+    permission="robots.view_outboxmessage",
+    count=home.counted(lambda: OutboxMessage.objects.parked()),
+    is_urgent=True,
+)
+home.to_do(
+    "将满的机器人",
+    page="robots_robot",
+    query="status__exact=1&room=full",
+    permission="robots.view_robot",
+    count=home.counted(lambda: Robot.objects.assignable().filter(group_count__gte=NEARLY_FULL)),
+)
+home.plot(
+    "消息",
+    permission="robots.view_outboxmessage",
+    lines=[
+        ("messages.sent", "已发送", _settled(OutboxMessage.Status.SENT)),
+        ("messages.failed", "失败", _settled(OutboxMessage.Status.PARKED)),
+    ],
+)

@@ -3,6 +3,7 @@
 import hashlib
 from datetime import timedelta
 
+from django.contrib.admin import site
 from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
@@ -49,4 +50,6 @@ class OperatorAuthentication(SessionAuthentication):
 
     def authenticate(self, request: Request):  # type: ignore[no-untyped-def]
         user = getattr(request._request, "user", None)
-        return super().authenticate(request) if user is not None and user.is_staff else None
+        if user is None or not user.is_staff or not site.has_permission(request._request):
+            return None
+        return super().authenticate(request)

@@ -1,22 +1,25 @@
-"""A page between an action and its effect: what it will do, to what, and (if asked for) why."""
+"""A page between an action and its effect: what it will do, to what and how many, and (if asked for) why."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 SHOWN = 20
+MOST_AT_ONCE = 5_000  # rows of one action: it is one transaction
 
 
 class ReasonForm(forms.Form):
     """Why; kept beside what was done."""
 
-    reason = forms.CharField(label="原因", max_length=200, widget=forms.TextInput(attrs={"size": 60}))
+    reason = forms.CharField(label=gettext_lazy("原因"), max_length=200, widget=forms.TextInput(attrs={"size": 60}))
 
 
 class NothingToSay(forms.Form):
@@ -31,25 +34,58 @@ def ask(
     action: str,
     title: str,
     question: str,
+    total: str = "",
     lines: Sequence[str] = (),
     form: type[forms.Form] = NothingToSay,
-) -> tuple[TemplateResponse | None, dict[str, Any]]:
-    """(the page, {}) until the operator has confirmed it; then (None, what the form says)."""
+) -> tuple[HttpResponse | None, dict[str, Any]]:
+    """(the page, {}) until the operator has confirmed it; then (None, what the form says).
+
+    What was shown (`total` and the number of rows) is compared again when it is confirmed: rows that came in
+    meanwhile are asked about anew.
+    """
+    count = queryset.count()
+    if count > MOST_AT_ONCE:
+        text = _("一次最多处理 %(most)s 条,现在选中了 %(count)s 条,请用筛选缩小范围。")
+        model_admin.message_user(request, text % {"most": MOST_AT_ONCE, "count": count}, messages.ERROR)
+        return HttpResponseRedirect(request.get_full_path()), {}
     answered = "confirmed" in request.POST
     filled = form(request.POST if answered else None)
-    if answered and filled.is_valid():
+    shown = f"{count} {total}"
+    has_changed = answered and request.POST.get("shown", shown) != shown
+    if answered and filled.is_valid() and not has_changed:
         return None, filled.cleaned_data
     context = {
         **model_admin.admin_site.each_context(request),
-        "title": title,
-        "question": question,
-        "lines": [*lines, *(str(row) for row in queryset[:SHOWN])],
-        "more": max(0, queryset.count() - SHOWN),
+        "title": _(title),
+        "question": _(question),
+        "count": count,
+        "total": total,
+        "shown": shown,
+        "has_changed": has_changed,
+        "lines": lines or [str(row) for row in queryset[:SHOWN]],
+        "more": max(0, count - SHOWN),
         "form": filled,
         "action": action,
         "chosen": request.POST.getlist(ACTION_CHECKBOX_NAME),
         "select_across": request.POST.get("select_across", "0"),
         "checkbox_name": ACTION_CHECKBOX_NAME,
-        "opts": model_admin.model._meta,
+        "opts": model_admin.opts,
+    }
+    return TemplateResponse(request, "admin/confirm_action.html", context), {}
+
+
+def ask_once(
+    model_admin: admin.ModelAdmin, request: HttpRequest, *, title: str, question: str, form: type[forms.Form]
+) -> tuple[HttpResponse | None, dict[str, Any]]:
+    """The same for a button above a list, which is about no rows."""
+    filled = form(request.POST if "confirmed" in request.POST else None)
+    if filled.is_valid():
+        return None, filled.cleaned_data
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": _(title),
+        "question": _(question),
+        "form": filled,
+        "opts": model_admin.opts,
     }
     return TemplateResponse(request, "admin/confirm_action.html", context), {}

@@ -46,6 +46,7 @@ class Account(models.Model):
             ),
             models.UniqueConstraint(fields=["kind"], condition=~Q(kind="user"), name="one_house_account_of_a_kind"),
         ]
+        indexes = [models.Index(fields=["-opened_at", "id"], name="accounts_newest_first")]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.user_id or ''}".strip()

@@ -76,6 +76,8 @@ class Payout(models.Model):
                 condition=Q(ended_at__isnull=True, needs_operator_at__isnull=True),
                 name="payouts_under_way",
             ),
+            models.Index(fields=["-created_at", "withdrawal"], name="payouts_newest_first"),
+            models.Index(fields=["ended_at"], condition=Q(state="failed"), name="payouts_failed"),
         ]
 
     def __str__(self) -> str:

@@ -126,6 +126,12 @@ class Group(models.Model):
             ),
             models.Index(fields=["robot"], condition=Q(cancelled_at__isnull=True), name="active_groups_of_robot"),
             models.Index(fields=["code", "-bound_at"], name="lives_of_group"),
+            # the back office: the list, its search, the home page's plots
+            models.Index(fields=["-bound_at", "id"], name="groups_newest_first"),
+            models.Index(fields=["name"], opclasses=["varchar_pattern_ops"], name="groups_by_name"),
+            models.Index(
+                fields=["cancelled_at"], condition=Q(cancelled_at__isnull=False), name="groups_by_cancelling"
+            ),
         ]
 
     def __str__(self) -> str:

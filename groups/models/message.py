@@ -57,7 +57,10 @@ class Mention(models.Model):
     class Meta:
         verbose_name = verbose_name_plural = "@消息"
         ordering = ["-mentioned_at", "-message_id"]
-        indexes = [models.Index(fields=["group", "-mentioned_at"], name="mentions_of_group")]
+        indexes = [
+            models.Index(fields=["group", "-mentioned_at"], name="mentions_of_group"),
+            models.Index(fields=["-mentioned_at", "-message"], name="mentions_newest_first"),
+        ]
 
     def __str__(self) -> str:
         return str(self.message_id)

@@ -36,6 +36,7 @@ class GroupStatistics(models.Model):
     class Meta:
         verbose_name = verbose_name_plural = "群数据"
         ordering = ["-day", "id"]
+        indexes = [models.Index(fields=["-day", "id"], name="statistics_newest_first")]
         constraints = [
             models.UniqueConstraint(fields=["group", "day"], name="one_row_of_statistics_per_group_and_day"),
             models.CheckConstraint(condition=Q(speaker_count__gte=0), name="statistics_not_negative"),

@@ -82,6 +82,7 @@ class MassMessage(models.Model):
         indexes = [
             # GET /tasks/messages
             models.Index(fields=["user", "-send_at", "id"], name="mass_messages_of_user"),
+            models.Index(fields=["-send_at", "id"], name="mass_messages_newest_first"),  # the back office
             # firing what is due
             models.Index(
                 fields=["send_at", "id"],

@@ -18,13 +18,11 @@ ROOMS = ("config", "integrations", "accounts", "robots", "groups", "keywords", "
 MODELS = [model for room in ROOMS for model in apps.get_app_config(room).get_models()]
 # Rows that operators see as part of another page, or need not see.
 WITHOUT_PAGE = {
+    "DayFigure",
     "VerificationCode",
-    "Member",
     "StarRating",
     "MessageAttempt",
-    "LedgerEntry",
     "WithdrawalStep",
-    "Payout",
     "GroupDay",
     "MemberMove",
     "Awakening",

@@ -168,15 +168,7 @@ def _children() -> list[Child]:
     celery = [python, "-m", "celery", "--quiet", "-A", "config"]
     worker = [*celery, "worker", "--loglevel", "WARNING", "--pool", "threads", "--concurrency", "8"]
     worker += ["--without-gossip", "--without-mingle"]
-    beat = [
-        *celery,
-        "beat",
-        "--loglevel",
-        "WARNING",
-        "--pidfile=",
-        "--schedule",
-        str(run_dir / "beat-schedule"),
-    ]
+    beat = [*celery, "beat", "--loglevel", "WARNING", "--pidfile="]
     children = [
         Child("web", web, base),
         Child("worker", worker, base, _NO_ROOT_SERMON),

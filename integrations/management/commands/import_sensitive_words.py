@@ -1,6 +1,5 @@
 """`manage.py import_sensitive_words`: take a list of words in."""
 
-import csv
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +33,6 @@ class Command(BaseCommand):
 
 def _words(path: Path) -> list[str]:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            words = [row[0].strip() for row in csv.reader(file) if row and row[0].strip()]
+        return moderation.words_of(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise CommandError(f"{path} cannot be read: {error}. Give a CSV or text file in UTF-8.") from error
-    return list(dict.fromkeys(word[:64] for word in words))

@@ -1,0 +1,6 @@
+"""Pages about people: users, and the operators themselves."""
+
+from accounts.admin.operators import OperatorAdmin
+from accounts.admin.users import UserAdmin
+
+__all__ = ["OperatorAdmin", "UserAdmin"]

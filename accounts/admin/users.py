@@ -1,0 +1,132 @@
+"""Users for those who look after them."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from accounts import blocking, identity
+from accounts.models import User
+from config.backoffice import home
+from config.backoffice.confirm import ReasonForm, ask
+from config.backoffice.facts import EXPORTS, FactsAdmin, may
+from config.backoffice.filters import days, exactly, states
+
+SHOWN_APPRENTICES = 20
+_BLOCKED = {"1": ("已封号", Q(blocked_at__isnull=False)), "0": ("正常", Q(blocked_at__isnull=True))}
+_COMPLETE = {"1": ("已补全", Q(completed_at__isnull=False)), "0": ("未补全", Q(completed_at__isnull=True))}
+
+
+@admin.register(User)
+class UserAdmin(FactsAdmin):
+    """Everybody whom a robot met."""
+
+    list_display = (
+        "nickname",
+        "code",
+        "phone",
+        "inviter",
+        "channel",
+        "completed_at",
+        "blocked_at",
+        "created_at",
+    )
+    list_select_related = ("inviter",)
+    list_filter = (
+        states("blocked", "封号", _BLOCKED),
+        states("completed", "资料", _COMPLETE),
+        days("created_at", "注册时间"),
+        exactly("channel", "渠道"),
+    )
+    search_fields = ("phone__contains", "nickname__startswith", "code__exact", "union_id__exact")
+    search_help_text = "手机号的任意几位、昵称的开头,或完整的网关编号、union_id"
+    ordering = ("-created_at", "id")
+    reached_from = {"accounts.user": ("inviter", "徒弟")}
+    fields = (
+        ("nickname", "avatar_url"),
+        ("code", "channel"),
+        ("union_id", "open_id", "app_id"),
+        ("phone", "identity"),
+        "referral",
+        ("created_at", "completed_at"),
+        ("blocked_at", "blocked_by", "blocked_reason"),
+    )
+    readonly_fields = ("identity", "referral")
+    actions = ("block", "unblock", *EXPORTS)
+    has_block_permission = may("accounts.block_user")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).filter(Q(is_staff=False) | Q(code__isnull=False))
+
+    def offers(self, action: str, obj: Any) -> bool:
+        return super().offers(action, obj) and (action == "unblock") == obj.is_blocked
+
+    @admin.display(description="身份证")
+    def identity(self, user: User) -> str:
+        return identity.masked(user)
+
+    @admin.display(description="师徒")
+    def referral(self, user: User) -> SafeString:
+        """Upwards to the top, and the first apprentices with how many they brought."""
+        above, seen = user.inviter, list[User]()
+        while above is not None and len(seen) < SHOWN_APPRENTICES:
+            seen.append(above)
+            above = above.inviter
+        below = list(User.objects.filter(inviter=user).order_by("created_at", "pk")[: SHOWN_APPRENTICES + 1])
+        brought = {one.pk: User.objects.filter(inviter=one).count() for one in below}
+        up = format_html_join(" → ", "{}", ((_link(one),) for one in [*reversed(seen), user]))
+        down = format_html_join(
+            "", "<li>{} ({})</li>", ((_link(one), brought[one.pk]) for one in below[:SHOWN_APPRENTICES])
+        )
+        more = "…" if len(below) > SHOWN_APPRENTICES else ""
+        return format_html("{}<ul>{}</ul>{}", up, down, more)
+
+    @admin.action(description="封号", permissions=["block"])
+    def block(self, request: HttpRequest, queryset: QuerySet[User]) -> Any:
+        page, said = ask(
+            self,
+            request,
+            queryset,
+            action="block",
+            title="封号",
+            question="将封禁这些用户:只能查看,不能操作;未打款的提现一并拒绝并退回余额。",
+            form=ReasonForm,
+        )
+        if page is not None:
+            return page
+        now, by = timezone.now(), request.user.get_username()
+        done = [blocking.block(user=user, by=by, reason=said["reason"], at=now) for user in queryset.order_by("pk")]
+        self.report(request, done=sum(done), chosen=len(done), did="已封禁", why_not="已经是封禁状态")
+        return None
+
+    @admin.action(description="解封", permissions=["block"])
+    def unblock(self, request: HttpRequest, queryset: QuerySet[User]) -> Any:
+        page, _ = ask(
+            self,
+            request,
+            queryset,
+            action="unblock",
+            title="解封",
+            question="这些用户将恢复使用。已拒绝的提现不会恢复。",
+        )
+        if page is not None:
+            return page
+        done = [blocking.unblock(user=user) for user in queryset]
+        self.report(request, done=sum(done), chosen=len(done), did="已解封", why_not="没有被封禁")
+        return None
+
+
+def _link(user: User) -> SafeString:
+    return format_html('<a href="{}">{}</a>', reverse("admin:accounts_user_change", args=[user.pk]), user)
+
+
+home.plot(
+    "新用户",
+    permission="accounts.view_user",
+    lines=[("users.new", "注册", home.per_day(User.objects.all, "created_at"))],
+)

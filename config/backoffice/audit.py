@@ -1,0 +1,116 @@
+"""Who changed what, from what to what: written by triggers, so that no way of writing escapes it.
+
+Libraries that listen to `save()` miss `queryset.update()` and plain SQL, which most verbs use. Here PostgreSQL itself
+notes each changed row, as soon as the transaction says who acts (docs/decisions/0003).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.apps import apps
+from django.db import connection, transaction
+from django.db.models import Model
+
+from config.models import AuditEntry
+
+_ACTOR, _VIA = "wxrobot.actor", "wxrobot.via"
+_APPS = (
+    "config",
+    "integrations",
+    "accounts",
+    "robots",
+    "groups",
+    "keywords",
+    "launches",
+    "earnings",
+    "feedback",
+    "auth",
+    "django_celery_beat",
+    "otp_totp",
+)
+# What is a history itself, or follows from what is noted.
+_NOT_NOTED = {
+    "config.auditentry",
+    "config.dayfigure",
+    "earnings.account",
+    "earnings.ledgerentry",
+    "earnings.withdrawalstep",
+    "earnings.groupday",
+    "earnings.groupreads",
+    "earnings.ledgercheck",
+    "robots.messageattempt",
+    "django_celery_beat.periodictasks",
+}
+# Written by the hundred as a consequence; operators only change them.
+_NOT_NOTED_WHEN_NEW = {"robots.outboxmessage", "launches.delivery"}
+# Noted as changed, never with their content.
+_SECRET = ("password", "identity_sealed", "key_hash", "key", "code_hash")
+_UNIMPORTANT = ("last_login", "last_used_at", "last_t", "throttling_failure_timestamp")
+
+
+@contextmanager
+def acting(*, by: str, via: str) -> Iterator[None]:
+    """One transaction in which everything that changes is noted as done by `by`."""
+    with transaction.atomic():
+        _say(by, via)
+        yield
+        _say("", "")
+
+
+def _say(by: str, via: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config(%s, %s, true), set_config(%s, %s, true)", [_ACTOR, by, _VIA, via[:200]])
+
+
+def note_export(model: type[Model], *, kind: str, query: str) -> None:
+    """Somebody takes a list away. Within `acting`."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO config_auditentry (noted_at, actor, via, action, table_name, row_id, changes)"
+            " VALUES (now(), coalesce(current_setting(%s, true), ''), coalesce(current_setting(%s, true), ''),"
+            " 'E', %s, '', jsonb_build_object('file', jsonb_build_array(null, %s::text),"
+            " 'filter', jsonb_build_array(null, %s::text)))",
+            [_ACTOR, _VIA, model._meta.db_table, kind, query[:500]],
+        )
+
+
+def noted_models() -> list[type[Model]]:
+    """Every model whose changes are noted."""
+    found = []
+    for label in _APPS:
+        for model in apps.get_app_config(label).get_models(include_auto_created=True):
+            options = model._meta
+            if options.managed and not options.proxy and options.label_lower not in _NOT_NOTED:
+                found.append(model)
+    return found
+
+
+def install(**_: Any) -> None:
+    """Give every such table its trigger; runs after each `migrate`, so that new tables have it from the start."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT to_regproc('audit_note'), array(SELECT tgrelid::regclass::text FROM pg_trigger"
+            " WHERE tgname = 'audit_note')"
+        )
+        function, there = cursor.fetchone()
+        tables = set(connection.introspection.table_names(cursor))
+        for model in noted_models() if function else ():
+            if model._meta.db_table in tables - set(there):
+                cursor.execute(_trigger(model))
+
+
+def _trigger(model: type[Model]) -> str:
+    quote = connection.ops.quote_name
+    moments = "UPDATE OR DELETE" if model._meta.label_lower in _NOT_NOTED_WHEN_NEW else "INSERT OR UPDATE OR DELETE"
+    words = [model._meta.pk.column, ",".join(_SECRET), ",".join(_UNIMPORTANT)]
+    arguments = ", ".join(f"'{word}'" for word in words)
+    return (
+        f"CREATE TRIGGER audit_note AFTER {moments} ON {quote(model._meta.db_table)} FOR EACH ROW"
+        f" WHEN (coalesce(current_setting('{_ACTOR}', true), '') <> '') EXECUTE FUNCTION audit_note({arguments})"
+    )
+
+
+def model_of(entry: AuditEntry) -> type[Model] | None:
+    """The model whose table it was."""
+    return next((model for model in noted_models() if model._meta.db_table == entry.table_name), None)

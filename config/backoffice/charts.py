@@ -1,0 +1,87 @@
+"""Charts as SVG made on the server: no script, no other host, readable on a phone and by a screen reader."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+WIDTH, HEIGHT = 600, 200
+LEFT, TOP, BOTTOM = 52, 12, 24
+_STEPS = (Decimal("1.2"), Decimal(2), Decimal(4), Decimal(8), Decimal(12))  # a quarter of each is round
+
+
+@dataclass(frozen=True)
+class Line:
+    """One figure over the days."""
+
+    label: str
+    values: Sequence[Decimal]
+
+    @property
+    def total(self) -> str:
+        return _words(sum(self.values, Decimal(0)))
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Lines over the same days; the template draws what is computed here."""
+
+    title: str
+    days: Sequence[date]
+    lines: Sequence[Line]
+
+    @property
+    def view_box(self) -> str:
+        return f"0 0 {WIDTH} {HEIGHT}"
+
+    @property
+    def top(self) -> Decimal:
+        """The value at the upper edge: the next round number."""
+        highest = max((value for line in self.lines for value in line.values), default=Decimal(0))
+        if highest <= 4:
+            return Decimal(4)
+        scale = Decimal(10) ** (len(str(int(highest))) - 1)
+        return next(step * scale for step in _STEPS if step * scale >= highest)
+
+    def _x(self, index: int) -> float:
+        return LEFT + index * (WIDTH - LEFT - 8) / (len(self.days) - 1)
+
+    def _y(self, value: Decimal) -> float:
+        return HEIGHT - BOTTOM - float(value / self.top) * (HEIGHT - TOP - BOTTOM)
+
+    @property
+    def grid(self) -> list[tuple[float, str]]:
+        """(height, words) of the horizontal lines."""
+        return [(self._y(self.top * part / 4), _words(self.top * part / 4)) for part in range(5)]
+
+    @property
+    def ticks(self) -> list[tuple[float, str]]:
+        """(place, day) below the chart, one a week, the last day first."""
+        return [(self._x(index), f"{self.days[index]:%m-%d}") for index in range(len(self.days) - 1, -1, -7)]
+
+    @property
+    def drawn(self) -> list[tuple[str, str, list[tuple[float, float, str]]]]:
+        """(label, polyline points, [(x, y, words)]) of each line."""
+        return [(line.label, self._points(line), self._dots(line)) for line in self.lines]
+
+    def _points(self, line: Line) -> str:
+        return " ".join(f"{self._x(i):.1f},{self._y(value):.1f}" for i, value in enumerate(line.values))
+
+    def _dots(self, line: Line) -> list[tuple[float, float, str]]:
+        return [
+            (round(self._x(i), 1), round(self._y(value), 1), f"{self.days[i]:%m-%d} {line.label} {_words(value)}")
+            for i, value in enumerate(line.values)
+        ]
+
+    @property
+    def rows(self) -> list[tuple[str, list[str]]]:
+        """The same as a table, newest first."""
+        return [
+            (f"{day:%Y-%m-%d}", [_words(line.values[index]) for line in self.lines])
+            for index, day in reversed(list(enumerate(self.days)))
+        ]
+
+
+def _words(value: Decimal) -> str:
+    """Whole numbers without decimals, thousands apart."""
+    return f"{value:,.0f}" if value == value.to_integral_value() else f"{value:,.2f}"

@@ -1,0 +1,147 @@
+"""Filters that a big list can afford: a range, an exact word, a few named values. None of them reads the table to draw itself."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django.contrib.admin import ListFilter, SimpleListFilter
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from config.backoffice.lists import matching
+from config.clock import end_of, start_of
+
+
+class _Typed(ListFilter):
+    """A filter that the operator types into; its template holds the inputs and keeps the other filters."""
+
+    template = "admin/typed_filter.html"
+    inputs: Sequence[tuple[str, Any, str]] = ()  # (query name, label, HTML type)
+
+    def __init__(self, request: HttpRequest, params: dict[str, Any], model: type[Model], model_admin: Any) -> None:
+        super().__init__(request, params, model, model_admin)
+        self.model = model
+        for name, _label, _kind in self.inputs:
+            if name in params:
+                value = params.pop(name)[-1].strip()
+                self.used_parameters[name] = value if len(value) <= 128 and "\x00" not in value else ""
+
+    def has_output(self) -> bool:
+        return True
+
+    def expected_parameters(self) -> list[Any]:
+        return [name for name, _label, _kind in self.inputs]
+
+    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
+        others = {
+            key: value for key, value in changelist.filter_params.items() if key not in self.expected_parameters()
+        }
+        kept = [
+            (key, one)
+            for key, values in others.items()
+            for one in (values if isinstance(values, list) else [values])
+        ]
+        for key in ("q", "o"):
+            if changelist.params.get(key):
+                kept.append((key, changelist.params[key]))
+        yield {
+            "inputs": [
+                {"name": name, "label": label, "kind": kind, "value": self.used_parameters.get(name, "")}
+                for name, label, kind in self.inputs
+            ],
+            "kept": kept,
+            "is_active": any(self.used_parameters.values()),
+            "cleared": changelist.get_query_string(remove=self.expected_parameters()),
+        }
+
+    def said(self, name: str) -> str:
+        return str(self.used_parameters.get(name, ""))
+
+
+def days(field: str, title: Any, *, of_moments: bool = True) -> type[ListFilter]:
+    """From a day to a day, both included; the field holds moments, or dates with `of_moments=False`."""
+
+    class Days(_Typed):
+        inputs = ((f"{field}_from", _("从"), "date"), (f"{field}_to", _("到"), "date"))
+
+        def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+            since, until = _day(self.said(f"{field}_from")), _day(self.said(f"{field}_to"))
+            if since:
+                queryset = queryset.filter(**{f"{field}__gte": start_of(since) if of_moments else since})
+            if until and of_moments:
+                return queryset.filter(**{f"{field}__lt": end_of(until)})
+            return queryset.filter(**{f"{field}__lte": until}) if until else queryset
+
+    Days.title = title
+    return Days
+
+
+def amounts(field: str, title: Any) -> type[ListFilter]:
+    """From an amount to an amount, both included."""
+
+    class Amounts(_Typed):
+        inputs = ((f"{field}_from", _("从"), "number"), (f"{field}_to", _("到"), "number"))
+
+        def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+            for name, lookup in ((f"{field}_from", "gte"), (f"{field}_to", "lte")):
+                amount = _number(self.said(name))
+                if amount is not None:
+                    queryset = queryset.filter(**{f"{field}__{lookup}": amount})
+            return queryset
+
+    Amounts.title = title
+    return Amounts
+
+
+def exactly(lookup: str, title: Any) -> type[ListFilter]:
+    """Exactly this word; `lookup` may reach across a foreign key (`robot__code`)."""
+
+    class Exactly(_Typed):
+        inputs = ((lookup.replace("__", "_"), "", "text"),)
+
+        def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+            word = self.said(self.inputs[0][0])
+            return queryset.filter(matching(self.model, [lookup], word)[0]) if word else queryset
+
+    Exactly.title = title
+    return Exactly
+
+
+def among(field: str, title: Any, values: Sequence[tuple[Any, Any]]) -> type[ListFilter]:
+    """One of a few values that are known without asking the table."""
+    return states(field, title, {str(value): (label, Q(**{field: value})) for value, label in values})
+
+
+def states(parameter: str, title: Any, known: dict[str, tuple[Any, Any]]) -> type[ListFilter]:
+    """Named states, each a filter: {value: (label, Q)}."""
+
+    class States(SimpleListFilter):
+        parameter_name = parameter
+
+        def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[Any, Any]]:
+            return [(value, label) for value, (label, _condition) in known.items()]
+
+        def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+            chosen = known.get(self.value() or "")
+            return queryset.filter(chosen[1]) if chosen else queryset
+
+    States.title = title
+    return States
+
+
+def _day(text: str) -> date | None:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if timedelta(days=366) < day - date.min < timedelta(days=366 * 9000) else None
+
+
+def _number(text: str) -> Decimal | None:
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() and abs(amount) < 10**12 else None

@@ -1,0 +1,75 @@
+"""What operators are: four roles, made and kept exact by `migrate`. What a role may do is changed here, not in the admin.
+
+Superusers may do everything, and only they make superusers.
+"""
+
+from typing import Any
+
+from django.contrib.auth.models import Group as Role
+from django.contrib.auth.models import Permission
+from django.utils.translation import gettext_lazy as _
+
+VIEWER, SUPPORT, FINANCE, ADMINISTRATOR = "viewer", "support", "finance", "administrator"
+TITLES = {
+    VIEWER: _("查看员:看所有业务页面,不能操作"),
+    SUPPORT: _("客服:用户、机器人、群、反馈"),
+    FINANCE: _("财务:提现、账务、收益规则"),
+    ADMINISTRATOR: _("管理员:全部页面和操作,包括运营人员"),
+}
+_ROOMS = {
+    "config",
+    "integrations",
+    "accounts",
+    "robots",
+    "groups",
+    "keywords",
+    "launches",
+    "earnings",
+    "feedback",
+    "django_celery_beat",
+}
+# Not for every eye: keys, operators and their failed sign-ins, who did what.
+_FOR_ADMINISTRATORS = {"apikey", "operator", "auditentry", "periodictask"}
+_NOBODYS = {"verificationcode", "dayfigure"}
+
+_SUPPORT = {
+    "accounts": "view_user block_user",
+    "robots": "view_robot view_robotday view_scan view_friendship view_outboxmessage retry_outboxmessage assign_robot",
+    "groups": "view_group cancel_group view_member view_groupmessage view_mention view_groupstatistics view_canceljob",
+    "keywords": "view_keywordbatch",
+    "feedback": "view_problem answer_problem view_conversation view_forwardedmessage"
+    " view_problemcategory add_problemcategory change_problemcategory",
+    "integrations": "view_textmessage view_sensitiveword add_sensitiveword change_sensitiveword delete_sensitiveword",
+}
+_FINANCE = {
+    "accounts": "view_user",
+    "groups": "view_group view_starplan add_starplan change_starplan"
+    " view_articleprice add_articleprice change_articleprice",
+    "earnings": "view_withdrawal review_withdrawal view_account view_ledgertransaction reverse_ledgertransaction"
+    " view_ledgerentry view_ledgercheck view_settlementday view_articlereadday view_earningsrules change_earningsrules"
+    " view_payout decide_payout view_payoutpause pause_payouts",
+}
+
+
+def _codes(table: dict[str, str]) -> set[tuple[str, str]]:
+    return {(app, code) for app, codes in table.items() for code in codes.split()}
+
+
+def _may(role: str, app: str, model: str, code: str) -> bool:
+    if app not in _ROOMS or model in _NOBODYS:
+        return False
+    if role == ADMINISTRATOR:
+        return True
+    if role == VIEWER:
+        return code == f"view_{model}" and model not in _FOR_ADMINISTRATORS
+    return (app, code) in _codes(_SUPPORT if role == SUPPORT else _FINANCE)
+
+
+def make(**_: Any) -> None:
+    """Make the four roles and give each exactly its permissions."""
+    known = list(Permission.objects.values_list("pk", "content_type__app_label", "content_type__model", "codename"))
+    for name in TITLES:
+        role, _created = Role.objects.get_or_create(name=name)
+        wanted = {pk for pk, app, model, code in known if _may(name, app, model, code)}
+        if wanted != set(role.permissions.values_list("pk", flat=True)):
+            role.permissions.set(wanted)

@@ -1,0 +1,103 @@
+"""The second factor of operators: a code from an authenticator app (TOTP)."""
+
+import io
+from typing import Any
+
+import segno
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.contrib.admin.forms import AdminAuthenticationForm
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.safestring import mark_safe
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+from django_otp import login as remember_second_factor
+from django_otp import match_token
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+CODE_NEEDED = gettext_lazy("请输入身份验证器上的 6 位验证码。")
+CODE_WRONG = gettext_lazy("验证码不正确或已过期,请用最新的验证码重试。")
+
+
+def is_verified(request: HttpRequest) -> bool:
+    return bool(getattr(request.user, "is_verified", bool)())
+
+
+def _code_field(*, required: bool) -> forms.CharField:
+    widget = forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "maxlength": 6})
+    return forms.CharField(label=gettext_lazy("验证码"), required=required, max_length=6, widget=widget)
+
+
+class SignInForm(AdminAuthenticationForm):
+    """Name and password, and the code of those who have a second factor."""
+
+    code = _code_field(required=False)
+
+    def clean(self) -> dict[str, Any]:
+        said: dict[str, Any] = super().clean()
+        operator = self.get_user()
+        if operator is not None and TOTPDevice.objects.filter(user=operator, confirmed=True).exists():
+            if not said.get("code"):
+                raise forms.ValidationError(CODE_NEEDED, code="code_needed")
+            device = match_token(operator, said["code"])
+            if device is None:
+                raise forms.ValidationError(CODE_WRONG, code="code_wrong")
+            operator.otp_device = device  # type: ignore[attr-defined]  # django_otp marks the session with it
+        return said
+
+
+class CodeForm(forms.Form):
+    code = _code_field(required=True)
+
+
+def may_enrol(request: HttpRequest) -> bool:
+    return bool(request.user.is_active and request.user.is_staff)
+
+
+@never_cache
+@login_required(login_url="admin:login")
+def enrol(request: HttpRequest) -> HttpResponse:
+    """Show a QR code to scan; the first right code from it makes it this operator's second factor."""
+    if not may_enrol(request):
+        return HttpResponseRedirect(reverse("admin:login"))
+    if TOTPDevice.objects.filter(user=request.user, confirmed=True).exists():
+        return _page(request, {"is_enrolled": True})
+    device, _created = TOTPDevice.objects.get_or_create(
+        user=request.user, confirmed=False, defaults={"name": request.user.get_username()}
+    )
+    form = CodeForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        if device.verify_token(form.cleaned_data["code"]):
+            device.confirmed = True
+            device.save(update_fields=["confirmed"])
+            remember_second_factor(request, device)
+            messages.success(request, _("两步验证已启用,以后登录需要验证码。"))
+            return HttpResponseRedirect(reverse("admin:index"))
+        form.add_error("code", str(CODE_WRONG))
+    return _page(request, {"form": form, "picture": _picture(device), "secret": _secret(device)})
+
+
+def _page(request: HttpRequest, shown: dict[str, Any]) -> HttpResponse:
+    context = {
+        **admin.site.each_context(request),
+        "title": _("两步验证"),
+        "is_needed": settings.OPERATOR_TWO_FACTOR,
+        **shown,
+    }
+    return TemplateResponse(request, "admin/two_factor.html", context)
+
+
+def _picture(device: TOTPDevice) -> str:
+    drawn = io.BytesIO()
+    segno.make(device.config_url).save(drawn, kind="svg", scale=5, xmldecl=False, svgns=True)
+    return mark_safe(drawn.getvalue().decode())  # noqa: S308 - drawn here
+
+
+def _secret(device: TOTPDevice) -> str:
+    """The same as text, for apps that cannot scan."""
+    return str(device.config_url).split("secret=")[1].split("&")[0]

@@ -1,0 +1,19 @@
+"""Pages about money: withdrawals to review, books to read, rules to set."""
+
+from earnings.admin.books import AccountAdmin, LedgerCheckAdmin, LedgerEntryAdmin, LedgerTransactionAdmin
+from earnings.admin.payouts import PayoutAdmin, PayoutPauseAdmin
+from earnings.admin.rules import ArticleReadDayAdmin, EarningsRulesAdmin, SettlementDayAdmin
+from earnings.admin.withdrawals import WithdrawalAdmin
+
+__all__ = [
+    "AccountAdmin",
+    "ArticleReadDayAdmin",
+    "EarningsRulesAdmin",
+    "LedgerCheckAdmin",
+    "LedgerEntryAdmin",
+    "LedgerTransactionAdmin",
+    "PayoutAdmin",
+    "PayoutPauseAdmin",
+    "SettlementDayAdmin",
+    "WithdrawalAdmin",
+]

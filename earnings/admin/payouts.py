@@ -1,0 +1,143 @@
+"""Payouts: what WeChat Pay was told, what became of it, and when we pause."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from config.backoffice import home
+from config.backoffice.confirm import ReasonForm, ask, ask_once
+from config.backoffice.facts import EXPORTS, FactsAdmin, button, may
+from config.backoffice.filters import days, states
+from config.clock import day_of, start_of
+from earnings import pauses, payouts
+from earnings.models import Payout, PayoutPause
+
+_ATTENTION = {
+    "operator": ("要人工确认", Q(ended_at__isnull=True, needs_operator_at__isnull=False)),
+    "failed": ("失败", Q(state=Payout.State.FAILED)),
+}
+
+
+class DecisionForm(ReasonForm):
+    paid = forms.TypedChoiceField(
+        label=_("商户平台显示"),
+        choices=[("", "---------"), ("1", _("已到账")), ("0", _("未付款"))],
+        coerce=lambda value: value == "1",
+    )
+
+
+@admin.register(Payout)
+class PayoutAdmin(FactsAdmin):
+    list_display = (
+        "created_at",
+        "withdrawal",
+        "state",
+        "provider_state",
+        "try_count",
+        "sent_at",
+        "needs_operator_at",
+        "ended_at",
+        "note",
+    )
+    list_select_related = ("withdrawal",)
+    list_filter = ("state", states("attention", "需要处理", _ATTENTION), days("created_at", "创建时间"))
+    search_fields = ("withdrawal__user__phone__contains",)
+    search_help_text = "手机号的任意几位"
+    ordering = ("-created_at", "withdrawal_id")
+    reached_from = {"earnings.withdrawal": ("withdrawal", "打款")}
+    exclude = ("package_info",)
+    actions = ("decide", *EXPORTS)
+    list_buttons = ("pause", "resume")
+    has_decide_permission = may("earnings.decide_payout")
+
+    def offers(self, action: str, obj: Any) -> bool:
+        return super().offers(action, obj) and obj.ended_at is None and obj.needs_operator_at is not None
+
+    @admin.action(description="人工确认结果", permissions=["decide"])
+    def decide(self, request: HttpRequest, queryset: QuerySet[Payout]) -> Any:
+        page, said = ask(
+            self,
+            request,
+            queryset.select_related("withdrawal"),
+            action="decide",
+            title="人工确认打款结果",
+            question="微信支付已查不到结果。请先在商户平台核对,再写明依据。确认后不能更改。",
+            form=DecisionForm,
+        )
+        if page is not None:
+            return page
+        done, chosen = 0, list(queryset.values_list("pk", flat=True))
+        for key in chosen:
+            try:
+                by = request.user.get_username()
+                payouts.decide(key, paid=said["paid"], by=by, reason=said["reason"], at=timezone.now())
+                done += 1
+            except payouts.NotForOperators:
+                continue
+        self.report(request, done=done, chosen=len(chosen), did="已确认", why_not="不需要人工确认")
+        return None
+
+    @button("暂停打款", permission="earnings.pause_payouts")
+    def pause(self, request: HttpRequest) -> HttpResponse | None:
+        """Nothing new is sent to WeChat Pay until somebody resumes it."""
+        question = "将停止发起新的打款,直到恢复。已经发起的照常查询结果。"
+        page, said = ask_once(self, request, title="暂停打款", question=question, form=ReasonForm)
+        if page is not None:
+            return page
+        try:
+            pauses.pause(by=request.user.get_username(), reason=said["reason"], at=timezone.now())
+            self.report(request, done=1, chosen=1, did="已暂停打款", why_not="")
+        except pauses.AlreadyPaused:
+            self.report(request, done=0, chosen=1, did="", why_not="打款已经暂停")
+        return None
+
+    @button("恢复打款", permission="earnings.pause_payouts")
+    def resume(self, request: HttpRequest) -> None:
+        try:
+            pauses.resume(by=request.user.get_username(), at=timezone.now())
+            self.report(request, done=1, chosen=1, did="已恢复打款", why_not="")
+        except pauses.NotPaused:
+            self.report(request, done=0, chosen=1, did="", why_not="打款没有暂停")
+
+
+@admin.register(PayoutPause)
+class PayoutPauseAdmin(FactsAdmin):
+    list_display = ("paused_at", "paused_by", "reason", "retry_at", "resumed_at", "resumed_by")
+    ordering = ("-id",)
+
+
+def _state() -> pauses.PayoutsState:
+    return pauses.state_of_payouts(day_start=start_of(day_of(timezone.now())))
+
+
+def _paused() -> tuple[int, str]:
+    state = _state()
+    return (1, state.pause.reason) if state.pause else (0, "")
+
+
+def _failed_today() -> tuple[int, str]:
+    return _state().failed_today, ""
+
+
+def _for_operator() -> tuple[int, str]:
+    return Payout.objects.needing_an_operator()[: home.COUNTED].count(), ""
+
+
+for title, query, count in (
+    ("打款已暂停", "", _paused),
+    ("打款要人工确认", "attention=operator", _for_operator),
+    ("今天打款失败", "attention=failed", _failed_today),
+):
+    home.to_do(
+        title,
+        page="earnings_payout",
+        query=query,
+        permission="earnings.view_payout",
+        count=count,
+        is_urgent=True,
+    )

@@ -1,0 +1,58 @@
+"""What an operator should know before money leaves: signs that an account is not what it seems."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Q
+
+from accounts.models import User
+from earnings.models import Withdrawal
+from groups.models import Group
+
+YOUNG = timedelta(days=3)
+LARGE = 100  # yuan: looked at more closely
+SIBLINGS = 3  # apprentices of one inviter who ask on the same day
+RECENT = timedelta(days=30)
+Hint = tuple[str, dict[str, Any]]
+
+
+def risks_of(withdrawal: Withdrawal, *, at: datetime) -> list[Hint]:
+    """(sentence, its words) for each sign found; none when all looks well."""
+    return [hint for check in (_person, _history, _groups, _siblings) for hint in check(withdrawal, at)]
+
+
+def _person(withdrawal: Withdrawal, at: datetime) -> Iterator[Hint]:
+    user = withdrawal.user
+    if user.is_blocked:
+        yield "用户已封号:%(reason)s", {"reason": user.blocked_reason}
+    if withdrawal.asked_at - user.created_at < YOUNG:
+        yield "注册不到 %(days)s 天就申请提现", {"days": YOUNG.days}
+    if withdrawal.amount >= LARGE and user.identity_given_at is None:
+        yield "金额较大,但没有实名", {}
+
+
+def _history(withdrawal: Withdrawal, at: datetime) -> Iterator[Hint]:
+    before = Withdrawal.objects.filter(user=withdrawal.user, asked_at__gte=at - RECENT).exclude(pk=withdrawal.pk)
+    bad = before.filter(Q(status=Withdrawal.Status.REJECTED) | Q(status=Withdrawal.Status.FAILED)).count()
+    if bad:
+        yield "最近 30 天有 %(count)s 次提现被拒绝或打款失败", {"count": bad}
+
+
+def _groups(withdrawal: Withdrawal, at: datetime) -> Iterator[Hint]:
+    mine = Group.objects.filter(user=withdrawal.user)
+    if not mine.active().exists():
+        yield "没有服务中的群", {}
+    cancelled = mine.filter(cancelled_at__gte=at - RECENT).count()
+    if cancelled >= SIBLINGS:
+        yield "最近 30 天注销了 %(count)s 个群", {"count": cancelled}
+
+
+def _siblings(withdrawal: Withdrawal, at: datetime) -> Iterator[Hint]:
+    inviter = withdrawal.user.inviter_id
+    if inviter is None:
+        return
+    others = User.objects.filter(inviter_id=inviter, withdrawals__asked_day=withdrawal.asked_day)
+    count = others.exclude(pk=withdrawal.user_id).count()
+    if count >= SIBLINGS:
+        yield "同一个师傅的另外 %(count)s 个徒弟同一天申请提现", {"count": count}

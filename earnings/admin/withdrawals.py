@@ -1,0 +1,205 @@
+"""Withdrawals: found, looked into, and decided, one by one or many at once; every decision is asked for twice and kept."""
+
+from decimal import Decimal
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet, Sum
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from config.backoffice import home
+from config.backoffice.confirm import ReasonForm, ask
+from config.backoffice.facts import EXPORTS, FactsAdmin, FactsInline, may
+from config.backoffice.filters import amounts, days
+from earnings import withdrawals
+from earnings.admin.risks import risks_of
+from earnings.models import Payout, Withdrawal, WithdrawalStep
+from groups.models import Group
+
+NOT_TO_REVIEW = "不在待审核状态"
+SHOWN_BEFORE = 10
+Status = Withdrawal.Status
+
+
+class StepInline(FactsInline):
+    model = WithdrawalStep
+    fields = ("taken_at", "taken_by", "from_status", "to_status", "reason")
+    readonly_fields = fields
+
+
+class PayoutInline(FactsInline):
+    model = Payout
+    fields = ("state", "provider_state", "try_count", "sent_at", "due_at", "ended_at", "note")
+    readonly_fields = fields
+
+
+@admin.register(Withdrawal)
+class WithdrawalAdmin(FactsAdmin):
+    list_display = (
+        "asked_at",
+        "user",
+        "phone",
+        "amount",
+        "state",
+        "reason",
+        "first_approved_by",
+        "reviewed_by",
+        "reviewed_at",
+        "paid_at",
+    )
+    list_select_related = ("user",)
+    list_filter = (
+        "status",
+        amounts("amount", "金额(元)"),
+        days("asked_at", "申请时间"),
+        days("paid_at", "打款时间"),
+    )
+    search_fields = ("user__phone__contains", "user__nickname__startswith", "user__code__exact")
+    search_help_text = "手机号的任意几位、昵称的开头,或完整的网关编号"
+    ordering = ("-asked_at", "id")
+    sortable_by = ("asked_at", "amount", "paid_at")
+    reached_from = {"accounts.user": ("user", "提现")}
+    fields = (
+        ("user", "phone"),
+        ("amount", "status"),
+        "person",
+        "risks",
+        "earlier",
+        ("asked_at", "paid_at", "failed_at"),
+        ("first_approved_by", "first_approved_at"),
+        ("reviewed_by", "reviewed_at", "reason"),
+    )
+    readonly_fields = ("phone", "person", "risks", "earlier")
+    inlines = (StepInline, PayoutInline)
+    actions = ("approve", "reject", *EXPORTS)
+    has_review_permission = may("earnings.review_withdrawal")
+
+    def offers(self, action: str, obj: Any) -> bool:
+        return super().offers(action, obj) and obj.status == Status.TO_REVIEW
+
+    @admin.display(description="手机号")
+    def phone(self, withdrawal: Withdrawal) -> str:
+        return withdrawal.user.phone or ""
+
+    @admin.display(description="状态")
+    def state(self, withdrawal: Withdrawal) -> str:
+        shown = str(withdrawal.get_status_display())
+        return _("%s(待第二人审核)") % shown if withdrawal.waits_for_second else shown
+
+    @admin.display(description="账户")
+    def person(self, withdrawal: Withdrawal) -> str:
+        account = getattr(withdrawal.user, "account", None)
+        words = {
+            "available": account.available if account else 0,
+            "withdrawing": account.withdrawing if account else 0,
+            "earned": account.earned if account else 0,
+            "groups": Group.objects.served_for(withdrawal.user).count(),
+            "cancelled": Group.objects.filter(user=withdrawal.user, cancelled_at__isnull=False).count(),
+        }
+        return (
+            _(
+                "余额 %(available)s 元,提现中 %(withdrawing)s 元,累计收益 %(earned)s 元;"
+                "服务中的群 %(groups)s 个,已注销 %(cancelled)s 个"
+            )
+            % words
+        )
+
+    @admin.display(description="风险提示")
+    def risks(self, withdrawal: Withdrawal) -> SafeString:
+        found = [(_(words) % values,) for words, values in risks_of(withdrawal, at=timezone.now())]
+        if not found:
+            return format_html("{}", _("没有发现异常"))
+        items = format_html_join("", '<li class="risk">{}</li>', found)
+        return format_html('<ul class="hints">{}</ul>', items)
+
+    @admin.display(description="历史提现")
+    def earlier(self, withdrawal: Withdrawal) -> SafeString:
+        rows = Withdrawal.objects.filter(user=withdrawal.user).exclude(pk=withdrawal.pk)[:SHOWN_BEFORE]
+        cells = (
+            (timezone.localtime(row.asked_at).date(), row.amount, row.get_status_display(), row.reason)
+            for row in rows
+        )
+        lines = format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", cells)
+        return format_html("<table>{}</table>", lines) if lines else format_html("{}", _("第一次提现"))
+
+    @admin.action(description="通过并打款", permissions=["review"])
+    def approve(self, request: HttpRequest, queryset: QuerySet[Withdrawal]) -> Any:
+        page, _said = ask(
+            self,
+            request,
+            queryset.select_related("user"),
+            action="approve",
+            title="通过提现",
+            question="将通过其中待审核的提现,随后由微信支付打款。",
+            total=_to_review(queryset),
+        )
+        if page is not None:
+            return page
+        chosen = list(queryset.values_list("pk", flat=True))
+        approved = withdrawals.approve(chosen, by=request.user.get_username(), at=timezone.now())
+        half, own = len(approved.half), len(approved.own)
+        self.report(request, done=half, chosen=0, did="已初审,待另一名运营人员通过", why_not="")
+        if own:
+            text = _("%(count)s 条由你初审过,要另一名运营人员通过。") % {"count": own}
+            self.message_user(request, text, messages.WARNING)
+        others = len(chosen) - half - own
+        self.report(request, done=len(approved.paying), chosen=others, did="已通过", why_not=NOT_TO_REVIEW)
+        return None
+
+    @admin.action(description="拒绝并退回余额", permissions=["review"])
+    def reject(self, request: HttpRequest, queryset: QuerySet[Withdrawal]) -> Any:
+        page, said = ask(
+            self,
+            request,
+            queryset.select_related("user"),
+            action="reject",
+            title="拒绝提现",
+            question="将拒绝其中待审核的提现,金额退回用户余额。请写明原因,用户会看到。",
+            total=_to_review(queryset),
+            form=ReasonForm,
+        )
+        if page is not None:
+            return page
+        chosen = list(queryset.values_list("pk", flat=True))
+        by = request.user.get_username()
+        done = withdrawals.reject(chosen, by=by, reason=said["reason"], at=timezone.now())
+        self.report(request, done=len(done), chosen=len(chosen), did="已拒绝", why_not=NOT_TO_REVIEW)
+        return None
+
+
+def _sum(rows: QuerySet[Withdrawal]) -> Decimal:
+    return rows.aggregate(total=Sum("amount"))["total"] or Decimal("0.00")
+
+
+def _to_review(chosen: QuerySet[Withdrawal]) -> str:
+    waiting = chosen.filter(status=Status.TO_REVIEW)
+    return _("其中待审核 %(count)s 条,共 %(total)s 元") % {"count": waiting.count(), "total": _sum(waiting)}
+
+
+def _waiting() -> tuple[int, str]:
+    waiting = Withdrawal.objects.filter(status=Status.TO_REVIEW)
+    number = home.counted(lambda: waiting)()[0]
+    return number, _("共 %s 元") % _sum(waiting[: home.COUNTED])
+
+
+home.to_do(
+    "待审核提现",
+    page="earnings_withdrawal",
+    query="status__exact=0",
+    permission="earnings.view_withdrawal",
+    count=_waiting,
+)
+
+
+home.plot(
+    "提现(元)",
+    permission="earnings.view_withdrawal",
+    lines=[
+        ("withdrawals.asked", "申请", home.per_day(Withdrawal.objects.all, "asked_at", Sum("amount"))),
+        ("withdrawals.paid", "打款", home.per_day(Withdrawal.objects.all, "paid_at", Sum("amount"))),
+    ],
+)

@@ -1,0 +1,37 @@
+"""Every list of the admin: it opens, and takes a fixed number of queries; every row has a page."""
+
+import pytest
+from django.contrib.admin.utils import quote
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from tests.backoffice.pages import PAGES, Operator
+from tests.backoffice.rows import make_rows
+
+pytestmark = pytest.mark.django_db
+MOST_QUERIES = 11  # session, operator, rows, count, and what the filters of a page need
+
+
+def queries_of(root: Operator, where: str) -> list[str]:
+    with CaptureQueriesContext(connection) as queries:
+        root.page(where)
+    return [query["sql"][:200] for query in queries]
+
+
+def test_lists_take_the_same_few_queries_however_many_rows_they_show():
+    root = Operator()
+    make_rows(1)
+    few = {where: queries_of(root, f"{where}/") for where in PAGES}
+    make_rows(3)
+    many = {where: queries_of(root, f"{where}/") for where in PAGES}
+    assert [(where, many[where]) for where in PAGES if len(many[where]) != len(few[where])] == []
+    assert [(where, many[where]) for where in PAGES if len(many[where]) > MOST_QUERIES] == []
+
+
+@pytest.mark.parametrize("where", sorted(PAGES))
+def test_every_row_has_a_page(where: str):
+    make_rows(1)
+    root = Operator()
+    row = PAGES[where].get_queryset(root.http.get("/admin/password_change/").wsgi_request).first()
+    assert row is not None, "tests/backoffice/rows.py makes no such row"
+    root.page(f"{where}/{quote(row.pk)}/change/")

@@ -1,0 +1,130 @@
+"""Each role sees and can do only its own: one table over every page and every action."""
+
+import re
+
+import pytest
+from django.contrib.auth.models import Group as Role
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from config.backoffice import roles
+from tests.backoffice.pages import PAGES, Operator
+
+pytestmark = pytest.mark.django_db
+FOR_ADMINISTRATORS = {
+    "accounts/operator",
+    "config/apikey",
+    "config/auditentry",
+    "django_celery_beat/periodictask",
+}
+EXPORTS = {"export", "export_xlsx"}
+# page → what this role can do there, beside looking and exporting
+SUPPORT = {
+    "accounts/user": {"block", "unblock"},
+    "robots/robot": {"make_assignable", "make_undistributable"},
+    "robots/robotday": set(),
+    "robots/scan": set(),
+    "robots/friendship": set(),
+    "robots/outboxmessage": {"retry", "close"},
+    "groups/group": {"cancel"},
+    "groups/member": set(),
+    "groups/groupmessage": set(),
+    "groups/mention": set(),
+    "groups/groupstatistics": set(),
+    "groups/canceljob": set(),
+    "keywords/keywordbatch": set(),
+    "feedback/problem": {"answer_them", "close"},
+    "feedback/problemcategory": {"add", "change"},
+    "feedback/conversation": set(),
+    "feedback/forwardedmessage": set(),
+    "integrations/textmessage": set(),
+    "integrations/sensitiveword": {"add", "change", "delete", "delete_selected"},
+}
+FINANCE = {
+    "accounts/user": set(),
+    "groups/group": set(),
+    "groups/starplan": {"add", "change"},
+    "groups/articleprice": {"add", "change"},
+    "earnings/withdrawal": {"approve", "reject"},
+    "earnings/payout": {"decide"},
+    "earnings/payoutpause": set(),
+    "earnings/account": set(),
+    "earnings/ledgertransaction": {"reverse"},
+    "earnings/ledgerentry": set(),
+    "earnings/ledgercheck": set(),
+    "earnings/settlementday": set(),
+    "earnings/articlereadday": set(),
+    "earnings/earningsrules": {"change"},
+}
+VIEWER = {where: set() for where in PAGES if where not in FOR_ADMINISTRATORS}
+TABLE = {"viewer": VIEWER, "support": SUPPORT, "finance": FINANCE}
+
+
+def can(operator: Operator, where: str) -> set[str]:
+    """What this operator can do on a page, as the page itself decides."""
+    request = operator.http.get("/admin/password_change/").wsgi_request
+    page = PAGES[where]
+    allowed = {verb for verb in ("add", "change", "delete") if getattr(page, f"has_{verb}_permission")(request)}
+    return allowed | set(page.get_actions(request)) - EXPORTS
+
+
+@pytest.mark.parametrize("role", sorted(TABLE))
+def test_a_role_sees_its_own_pages_and_does_its_own_work(role: str):
+    operator = Operator(role)
+    assert {where: operator.sees(f"{where}/") for where in PAGES} == {
+        where: 200 if where in TABLE[role] else 403 for where in PAGES
+    }
+    assert {where: can(operator, where) for where in TABLE[role]} == TABLE[role]
+
+
+def test_an_administrator_can_do_what_a_superuser_can():
+    administrator, root = Operator("administrator"), Operator()
+    assert [can(administrator, where) for where in PAGES] == [can(root, where) for where in PAGES]
+
+
+def test_the_menu_shows_a_role_its_own_pages_only():
+    shown = set(re.findall(r'href="/admin/(\w+/\w+)/"', Operator("finance").page("")))
+    assert shown == set(FINANCE)
+
+
+def test_only_superusers_make_superusers():
+    administrator, root = Operator("administrator"), Operator()
+    assert administrator.sees(f"accounts/operator/{root.user.pk}/change/") == 302
+    form = {"username": administrator.user.username, "is_active": "on", "is_superuser": "on", "groups": []}
+    administrator.http.post(f"/admin/accounts/operator/{administrator.user.pk}/change/", form)
+    administrator.user.refresh_from_db()
+    assert not administrator.user.is_superuser
+
+
+def test_an_administrator_makes_an_operator_with_a_role():
+    finance = Role.objects.get(name="finance")
+    form = {
+        "username": "fang",
+        "usable_password": "true",
+        "password1": "a-Long-Word-7",
+        "password2": "a-Long-Word-7",
+    }
+    Operator("administrator").http.post("/admin/accounts/operator/add/", {**form, "groups": [finance.pk]})
+    assert list(finance.user_set.values_list("username", "is_staff", "is_superuser")) == [("fang", True, False)]
+
+
+def test_migrating_again_takes_back_what_was_given_by_hand():
+    viewer = Role.objects.get(name="viewer")
+    before = set(viewer.permissions.values_list("pk", flat=True))
+    viewer.permissions.set(Role.objects.get(name="finance").permissions.all())
+    roles.make()
+    assert set(viewer.permissions.values_list("pk", flat=True)) == before
+    with CaptureQueriesContext(connection) as queries:
+        roles.make()
+    assert len(queries) == 9
+
+
+def test_nobody_comes_in_without_signing_in():
+    operator = Operator("viewer")
+    operator.http.logout()
+    assert {operator.sees(f"{where}/") for where in PAGES} == {302}
+
+
+def test_a_user_of_the_platform_is_no_operator():
+    operator = Operator("viewer", is_staff=False)
+    assert operator.sees("") == 302
