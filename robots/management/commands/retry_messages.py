@@ -1,0 +1,80 @@
+"""`manage.py retry_messages`: have parked messages tried again, or give up on them."""
+
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from tqdm import tqdm
+
+from robots import dead_letters
+from robots.models import OutboxMessage
+
+CHUNK = 1_000  # messages changed in one transaction
+FILTERS = {"robot": "robot__code", "group": "group_code", "user": "user_code", "operation": "operation"}
+
+
+class Command(BaseCommand):
+    help = "Have messages that failed five times tried again, oldest first. Without a filter: all of them."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--robot", help="of this robot (code)")
+        parser.add_argument("--group", help="to this group (code)")
+        parser.add_argument("--user", help="to this user (code)")
+        parser.add_argument("--cause", help="said because of this: 'launch:<id>', or 'launch:' for all launches")
+        parser.add_argument("--operation", choices=OutboxMessage.Operation.values)
+        parser.add_argument("--reason", help="whose last answer has these words")
+        parser.add_argument("--since", type=_moment, help="parked at or after YYYY-MM-DD HH:MM:SS (Shanghai)")
+        parser.add_argument("--until", type=_moment, help="parked before then")
+        parser.add_argument("--close", action="store_true", help="give up on them instead")
+        parser.add_argument("--by", default="命令行", help="who is kept as having closed them")
+        parser.add_argument("--dry-run", action="store_true", help="say how many, change nothing")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        chosen = _chosen(options)
+        count = chosen.count()
+        done_to = "closed" if options["close"] else "tried again"
+        if options["dry_run"]:
+            self.stdout.write(f"{count} messages would be {done_to}.")
+            return
+        done = sum(self._each(chosen, count, options))
+        left = dead_letters.count()
+        self.stdout.write(
+            f"{done} messages {'closed' if options['close'] else 'will be tried again'}; {left} left."
+        )
+
+    def _each(self, chosen: QuerySet[OutboxMessage], count: int, options: dict[str, Any]) -> list[int]:
+        """Chunk by chunk: a killed run leaves the rest parked, and the next one takes them up."""
+        done, last = [], 0
+        with tqdm(total=count, desc="messages", unit="message", disable=None) as bar:
+            while keys := list(chosen.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:CHUNK]):
+                chunk, last, now = OutboxMessage.objects.filter(pk__in=keys), keys[-1], timezone.now()
+                if options["close"]:
+                    done.append(dead_letters.close(chunk, by=options["by"], at=now))
+                else:
+                    done.append(dead_letters.retry(chunk, at=now))
+                bar.update(len(keys))
+        return done
+
+
+def _moment(words: str) -> datetime:
+    parsed = parse_datetime(words)
+    if parsed is None:
+        raise CommandError(f"'{words}' is no moment: write YYYY-MM-DD HH:MM:SS.")
+    return timezone.make_aware(parsed)
+
+
+def _chosen(options: dict[str, Any]) -> QuerySet[OutboxMessage]:
+    chosen: QuerySet[OutboxMessage] = OutboxMessage.objects.parked()
+    wanted = {column: options[name] for name, column in FILTERS.items() if options[name]}
+    if cause := options["cause"]:
+        wanted["cause__startswith" if cause.endswith(":") else "cause"] = cause
+    if options["reason"]:
+        wanted["reason__contains"] = options["reason"]
+    if options["since"]:
+        wanted["settled_at__gte"] = options["since"]
+    if options["until"]:
+        wanted["settled_at__lt"] = options["until"]
+    return chosen.filter(**wanted)

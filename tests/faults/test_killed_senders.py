@@ -1,0 +1,149 @@
+"""Senders are killed, race and meet whatever the gateway, Redis, PostgreSQL and the clock do; nothing is lost or said twice."""
+
+import signal
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.faults.senders import World, stop
+from tests.journey.product import wait_for
+
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
+WAITING, SENT = 0, 1
+
+
+@pytest.fixture(scope="module")
+def _world(tmp_path_factory: pytest.TempPathFactory, _sandbox_server: Any) -> Iterator[World]:
+    url = f"http://127.0.0.1:{_sandbox_server.server_address[1]}"
+    world = World(tmp_path_factory.mktemp("senders"), url)
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def world(_world: World, sandbox: Any) -> Iterator[World]:
+    yield _world
+    _world.forget()
+
+
+def all_sent(world: World, count: int, seconds: float = 20) -> None:
+    wait_for(lambda: world.states() == {SENT: count}, seconds, world.states)
+
+
+def assert_each_once_in_order(sandbox: Any, world: World) -> None:
+    """The sandbox's log has every message_no of ours once, and each group's messages in the order they were written in."""
+    heard = defaultdict(list)
+    for message in sandbox.state.messages.values():
+        heard[message["group_id"]].append(message["message_no"])
+    written = defaultdict(list)
+    for group, number in world.sql("SELECT group_code, message_no FROM robots_outboxmessage ORDER BY id"):
+        written[group].append(str(number))
+    assert heard == written
+
+
+def make_due(world: World) -> None:
+    world.sql("UPDATE robots_outboxmessage SET retry_at = now() WHERE status = 0")
+
+
+def fault(sandbox: Any, mode: str) -> None:
+    with sandbox.state.lock:
+        sandbox.state.note("fault", system="gateway", mode=mode, rate=1.0)
+
+
+def test_a_sender_killed_between_the_answer_and_the_commit(world, sandbox):
+    world.run("write", [1, 3])
+    with world.transaction() as cursor:
+        cursor.execute("LOCK TABLE robots_messageattempt IN EXCLUSIVE MODE")  # no receipt can be written
+        killed = world.start_sender()
+        wait_for(lambda: len(sandbox.state.messages) == 3)
+        world.kill(killed)
+    assert world.states() == {WAITING: 3}
+    world.start_sender()
+    all_sent(world, 3)
+    assert {message["requests"] for message in sandbox.state.messages.values()} == {2}
+    assert_each_once_in_order(sandbox, world)
+
+
+def test_two_senders_race_and_ask_for_each_message_once(world, sandbox):
+    for _ in range(2):
+        world.start_sender()
+    world.run("write", [5, 60])
+    all_sent(world, 300)
+    assert {message["requests"] for message in sandbox.state.messages.values()} == {1}
+    assert_each_once_in_order(sandbox, world)
+
+
+def test_a_sender_told_to_stop_writes_down_what_it_asked(world, sandbox):
+    world.run("write", [5, 60])
+    stopped = world.start_sender()
+    wait_for(lambda: len(sandbox.state.messages) > 20)
+    world.kill(stopped, signal.SIGTERM)
+    assert world.states()[SENT] == len(sandbox.state.messages)
+    assert world.sql("SELECT count(*) FROM robots_outboxmessage WHERE lease IS NOT NULL") == [(0,)]
+
+
+@pytest.mark.parametrize(("mode", "requests"), [("error", 1), ("timeout", 1), ("drop_reply", 2)])
+def test_a_gateway_that_fails_is_asked_again(world, sandbox, mode: str, requests: int):
+    """500 and hanging do nothing there; a reply dropped after having sent is the same message once more."""
+    fault(sandbox, mode)
+    world.start_sender()
+    world.run("write", [1, 10])
+    tried = "SELECT count(*) FROM robots_messageattempt WHERE outcome = 'unknown'"
+    wait_for(lambda: world.sql(tried) == [(10,)], 20, world.states)
+    sandbox.state.faults.clear()
+    make_due(world)
+    all_sent(world, 10)
+    assert {message["requests"] for message in sandbox.state.messages.values()} == {requests}
+    assert_each_once_in_order(sandbox, world)
+
+
+def test_redis_restarts_and_what_was_written_meanwhile_goes_out(world, sandbox):
+    world.start_sender()
+    world.run("write", [1, 5])
+    all_sent(world, 5)
+    start_again = stop(world.redis)
+    world.run("write", [1, 5])
+    time.sleep(1.5)
+    assert world.states() == {SENT: 5, WAITING: 5}  # nobody knows how much robots said in this minute
+    start_again()
+    all_sent(world, 10)
+    assert_each_once_in_order(sandbox, world)
+
+
+def test_postgresql_restarts_under_senders(world, sandbox):
+    for _ in range(2):
+        world.start_sender()
+    world.run("write", [5, 60])
+    wait_for(lambda: len(sandbox.state.messages) > 50)
+    start_again = stop(world.postgres)
+    time.sleep(1)
+    start_again()
+    all_sent(world, 300)
+    assert_each_once_in_order(sandbox, world)
+
+
+@pytest.mark.parametrize("seconds", [60, -60])
+def test_the_clock_of_one_sender_jumps_a_minute(world, sandbox, seconds: int):
+    world.start_sender()
+    world.start_sender(clock_jumps_by=seconds)
+    for _ in range(4):
+        world.run("write", [2, 40])
+        time.sleep(0.3)
+    all_sent(world, 320)
+    assert {message["requests"] for message in sandbox.state.messages.values()} == {1}
+    assert_each_once_in_order(sandbox, world)
+
+
+def test_2000_messages_through_20_kills(world, sandbox):
+    world.run("write", [5, 400])
+    senders = [world.start_sender() for _ in range(2)]
+    for number in range(1, 21):
+        wait_for(lambda until=number * 90: len(sandbox.state.messages) > until, 20, world.states)
+        world.kill(senders.pop(0))
+        senders.append(world.start_sender())
+    all_sent(world, 2000, 40)
+    assert len(sandbox.state.messages) == 2000
+    assert_each_once_in_order(sandbox, world)

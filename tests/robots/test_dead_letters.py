@@ -1,0 +1,107 @@
+"""What failed five times: counted, tried again or closed, by an operator's page or a command."""
+
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from integrations.http import Refused
+from robots import dead_letters, receipts
+from robots.claiming import claim
+from robots.models import OutboxMessage, Robot
+from tests.doors import say_everything
+from tests.factories.people import OperatorFactory, RobotFactory
+from tests.robots.test_sending import heard, say
+
+pytestmark = pytest.mark.django_db
+Status = OutboxMessage.Status
+
+
+@pytest.fixture
+def robot(sandbox) -> Robot:
+    return RobotFactory(code="sandbox-robot-1")
+
+
+def parked(robot: Robot, words: str, answer: str = "502 kicked", **how: str) -> OutboxMessage:
+    """A message whose fifth try failed a moment ago."""
+    message = say(robot, words, **how)
+    OutboxMessage.objects.filter(pk=message.pk).update(try_count=4)
+    taken = [one for one in claim(at=timezone.now()).messages if one.id == message.pk]
+    receipts.settle([receipts.Attempt(taken[0], Refused("gateway", answer))], at=timezone.now())
+    message.refresh_from_db()
+    assert message.status == Status.PARKED
+    return message
+
+
+def run(*words: str) -> str:
+    out = StringIO()
+    call_command("retry_messages", *words, stdout=out)
+    return out.getvalue()
+
+
+def test_all_parked_messages_are_tried_again(robot, sandbox):
+    parked(robot, "a", group="g1")
+    parked(robot, "b", group="g2")
+    assert run() == "2 messages will be tried again; 0 left.\n"
+    say_everything()
+    assert sorted(heard(sandbox)) == ["a", "b"]
+
+
+def test_a_dry_run_says_how_many_and_changes_nothing(robot):
+    parked(robot, "a")
+    assert run("--dry-run") == "1 messages would be tried again.\n"
+    assert dead_letters.count() == 1
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        ["--group", "g1"],
+        ["--cause", "star:7"],
+        ["--reason", "kicked"],
+        ["--cause", "star:", "--robot", "sandbox-robot-1"],
+        ["--until", "2999-01-01 00:00:00", "--group", "g1"],
+    ],
+    ids=" ".join,
+)
+def test_filters_choose_what_is_tried_again(robot, chosen: list[str]):
+    one = parked(robot, "a", group="g1", cause="star:7")
+    parked(robot, "b", answer="503 muted", group="g2", cause="welcome:9")
+    assert run(*chosen) == "1 messages will be tried again; 1 left.\n"
+    one.refresh_from_db()
+    assert (one.status, one.try_count, one.reason) == (Status.WAITING, 0, "")
+
+
+def test_nothing_parked_since_tomorrow(robot):
+    parked(robot, "a")
+    assert run("--since", "2999-01-01 00:00:00") == "0 messages will be tried again; 1 left.\n"
+
+
+def test_a_moment_that_is_none_is_refused():
+    with pytest.raises(CommandError, match="no moment"):
+        run("--since", "yesterday")
+
+
+def test_closing_says_who_and_keeps_what_the_gateway_answered(robot, sandbox):
+    message = parked(robot, "a")
+    assert run("--close", "--by", "小李") == "1 messages closed; 0 left.\n"
+    message.refresh_from_db()
+    assert (message.status, message.reason) == (Status.CLOSED, "由 小李 关闭")
+    assert "502 kicked" in message.attempts.get().answer
+
+
+@pytest.mark.parametrize(("action", "status"), [("retry", Status.WAITING), ("close", Status.CLOSED)])
+def test_an_operator_does_so_on_the_page_after_confirming(robot, action: str, status: int):
+    message = parked(robot, "a")
+    browser = Client()
+    browser.force_login(OperatorFactory())
+    words = {"action": action, "_selected_action": [message.pk]}
+    page = reverse("admin:robots_outboxmessage_changelist")
+    browser.post(page, words)
+    assert dead_letters.count() == 1
+    browser.post(page, words | {"confirmed": "1"})
+    message.refresh_from_db()
+    assert message.status == status
