@@ -21,15 +21,13 @@ class PlanForm(forms.ModelForm):
         model = StarPlan
         fields = ("star", "income_days", "daily_profit", "activity_bonus", "valid_from", "valid_to")
 
-    def validate_unique(self) -> None:
-        """Left out: the row that is in the way is the one that is changed."""
-
-    def plan(self) -> StarPlan:
-        """What would be saved."""
-        said = self.cleaned_data
-        known = StarPlan.objects.filter(star=said["star"], valid_from=said["valid_from"]).first()
-        self.instance.pk = known.pk if known else None
-        return self.instance
+    def clean(self) -> dict[str, Any] | None:
+        """The row that is in the way is the one that is changed."""
+        said = super().clean()
+        if {"star", "valid_from"} <= set(self.cleaned_data):
+            where = {name: self.cleaned_data[name] for name in ("star", "valid_from")}
+            self.instance = StarPlan.objects.filter(**where).first() or self.instance
+        return said
 
 
 def try_plan(request: HttpRequest) -> HttpResponse:
@@ -40,10 +38,10 @@ def try_plan(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {**admin.site.each_context(request), "title": "试算收益方案", "form": form}
     if request.method == "POST" and form.is_valid():
         if "save" in request.POST:
-            form.plan().save(force_update=form.instance.pk is not None, force_insert=form.instance.pk is None)
+            form.save()
             messages.success(request, "方案已保存,从生效日期起按它结算。")
             return redirect("admin:groups_starplan_changelist")
-        before, after = settlement.preview_plan(form.plan(), at=timezone.now())
+        before, after = settlement.preview_plan(form.instance, at=timezone.now())
         context |= {"before": before, "after": after, "rows": _rows(before, after)}
     return TemplateResponse(request, "admin/try_plan.html", context)
 

@@ -308,6 +308,31 @@ def test_an_operator_sees_what_a_plan_would_pay_before_saving_it(family):
     assert StarPlan.objects.filter(star=5, daily_profit="2.00").count() == 1
 
 
+def test_a_plan_tried_on_the_first_day_of_another_takes_its_place(family):
+    rated(5, user=family[0])
+    client = Client()
+    client.force_login(OperatorFactory())
+    known = StarPlan.objects.get(star=5)
+    plan = {
+        "star": 5,
+        "income_days": 30,
+        "daily_profit": "3.00",
+        "activity_bonus": "0",
+        "valid_from": known.valid_from,
+    }
+    assert "7.50" in client.post("/admin/earnings/settlementday/plan/", plan).text
+    client.post("/admin/earnings/settlementday/plan/", {**plan, "save": "yes"})
+    assert StarPlan.objects.get(star=5).daily_profit == Decimal("3.00")
+
+
+def test_a_plan_that_makes_no_sense_is_not_tried():
+    client = Client()
+    client.force_login(OperatorFactory())
+    plan = {"star": 6, "income_days": 30, "daily_profit": "x", "activity_bonus": "-1", "valid_from": "yesterday"}
+    page = client.post("/admin/earnings/settlementday/plan/", plan)
+    assert (page.status_code, "保存方案" in page.text) == (200, False)
+
+
 def test_who_may_not_change_plans_sees_no_preview():
     client = Client()
     client.force_login(OperatorFactory(is_superuser=False))
