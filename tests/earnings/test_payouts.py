@@ -103,6 +103,31 @@ def test_a_call_that_never_arrived_is_made_again_under_the_same_number(approved,
     assert list(sandbox.state.bills) == [approved.pk.hex]
 
 
+def test_a_call_that_arrives_late_is_not_made_twice(approved, sandbox):
+    """WeChat Pay does not know the number yet; the call is still on its way and arrives after we asked."""
+    fault(sandbox, "error")
+    send_payouts()
+    sandbox.state.faults.clear()
+    query_later(minutes=2)
+    assert (how_it_stands(approved), bills(sandbox)) == ((1, "sent"), [])
+    late = {"openid": "open-alice", "amount": 2000, "transfer_bill_no": "1", "state": "SUCCESS", "asked": 1}
+    sandbox.state.note("bill", out_bill_no=approved.pk.hex, **late)
+    query_later(minutes=10)
+    assert how_it_stands(approved) == (3, "succeeded")
+    assert bills(sandbox) == [("SUCCESS", 1)]
+
+
+def test_a_call_that_is_not_answered_in_time_is_asked_about(approved, sandbox, settings):
+    settings.WECHAT_PAY_TIMEOUT = 0.3
+    fault(sandbox, "timeout")
+    send_payouts()
+    assert how_it_stands(approved) == (1, "sent")
+    sandbox.state.faults.clear()
+    query_later()
+    assert how_it_stands(approved) == (3, "succeeded")
+    assert bills(sandbox) == [("SUCCESS", 1)]
+
+
 def test_wechat_pay_being_away_changes_nothing(approved, alice, settings):
     settings.WECHAT_PAY_BASE_URL = "http://127.0.0.1:1"
     send_payouts()
