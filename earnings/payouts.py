@@ -16,6 +16,7 @@ from django.db import transaction
 
 from accounts.models import User
 from config.errors import Conflict
+from config.waking import wake
 from earnings import pauses, withdrawals
 from earnings.models import Payout, Withdrawal
 from integrations.http import OutsideError, Refused
@@ -23,7 +24,7 @@ from integrations.wechat_pay import BadSignature, BillState, TransferBill, WeCha
 from robots import outbox
 from robots.friendships import latest_robot_of
 
-__all__ = ["BadSignature", "adapter", "decide", "query_next", "send_next", "take_notify"]
+__all__ = ["BadSignature", "adapter", "cancel_unpaid_of", "decide", "query_next", "send_next", "take_notify"]
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ OUR_OWN_TROUBLE = {
     "SIGN_ERROR": "微信支付不认我们的签名,请检查商户证书,改正后自动继续",
 }
 NOT_FOUND = "NOT_FOUND"
+QUERY_PAYOUTS = "earnings.tasks.query_payouts"
 State = Payout.State
 _PAID = {BillState.SUCCESS}
 _NOT_PAID = {BillState.FAIL, BillState.CANCELLED}
@@ -156,7 +158,7 @@ def _query(payout: Payout, pay: WeChatPay, at: datetime) -> None:
     number = payout.withdrawal.out_bill_no
     try:
         bill = pay.query(number)
-        if bill.state == BillState.WAIT_USER_CONFIRM and payout.sent_at and at - payout.sent_at > CANCEL_AFTER:
+        if bill.state == BillState.WAIT_USER_CONFIRM and _is_to_be_cancelled(payout, at):
             bill = pay.cancel(number)
     except Refused as error:
         if error.code == NOT_FOUND:
@@ -169,10 +171,29 @@ def _query(payout: Payout, pay: WeChatPay, at: datetime) -> None:
         take_bill(bill, at=at)
 
 
+def _is_to_be_cancelled(payout: Payout, at: datetime) -> bool:
+    is_too_late = payout.sent_at is not None and at - payout.sent_at > CANCEL_AFTER
+    return is_too_late or payout.cancel_asked_at is not None
+
+
+def cancel_unpaid_of(user: User, *, at: datetime) -> int:
+    """Take back what was sent for a blocked user, as far as WeChat Pay lets us; how many will be asked about at once.
+
+    What is paid by then is paid; what waits for the user is cancelled, and what never arrived is not sent again.
+    """
+    sent = Payout.objects.filter(withdrawal__user=user, state__in=[State.SENT, State.WAITING_USER], ended_at=None)
+    count = sent.filter(cancel_asked_at=None).update(cancel_asked_at=at, due_at=at)
+    if count:
+        wake(QUERY_PAYOUTS)
+    return count
+
+
 def _send_again(payout: Payout, pay: WeChatPay, at: datetime) -> None:
     """WeChat Pay knows nothing of the number, so the same one is sent, once the last call can arrive no more."""
     if payout.called_at is not None and at - payout.called_at < QUIET:
         _wait(payout, "微信支付还不知道这笔转账", at, until=payout.called_at + QUIET)
+    elif payout.cancel_asked_at is not None:
+        _end_failed(payout, "账号已被封,打款已撤销", at)
     elif not pauses.may_send(at=at):
         _wait(payout, "打款暂停中", at, until=at + pauses.RETRY_EVERY)
     elif Payout.objects.filter(pk=payout.pk, state=State.SENT, called_at=payout.called_at).update(called_at=at):

@@ -67,7 +67,10 @@ def wallet(user: User) -> dict[str, Any]:
     }
     waiting = (
         Payout.objects.filter(
-            withdrawal__user=user, state=Payout.State.WAITING_USER, provider_state=Payout.WAITS_FOR_USER
+            withdrawal__user=user,
+            state=Payout.State.WAITING_USER,
+            provider_state=Payout.WAITS_FOR_USER,
+            cancel_asked_at=None,
         )
         .order_by("created_at")
         .first()

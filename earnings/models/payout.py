@@ -36,6 +36,7 @@ class Payout(models.Model):
     # WeChat Pay would take the same number with another receiver for a mistake.
     open_id = models.CharField("收款 open_id", max_length=128, blank=True)
     app_id = models.CharField("收款 app_id", max_length=64, blank=True)
+    cancel_asked_at = models.DateTimeField("要求撤销时间", null=True, blank=True)  # its user was blocked meanwhile
     needs_operator_at = models.DateTimeField("转人工时间", null=True, blank=True)  # from then on left to people
     ended_at = models.DateTimeField("结束时间", null=True, blank=True)
     ended_by = models.CharField("结束人", max_length=80, blank=True)  # an operator who decided; else blank

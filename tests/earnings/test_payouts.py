@@ -375,3 +375,39 @@ def test_a_user_blocked_between_approval_and_sending_is_not_paid(approved, alice
     assert send_payouts() == 0
     assert how_it_stands(approved) == (2, "withdrawn")
     assert balance(alice) == ("100.00", "0.00")
+
+
+def block(user: User) -> None:
+    assert key_with(Scope.USERS_BLOCK).put(f"/users/{user.pk}/block", {})["code"] == 1200
+
+
+def test_what_waits_for_a_user_who_is_blocked_is_cancelled_and_refunded(approved, alice, sandbox):
+    turns_out(sandbox, "WAIT_USER_CONFIRM")
+    send_payouts()
+    block(alice)
+    assert "confirm" not in ApiClient(alice).get("/withdraw")["data"]
+    query_payouts()
+    assert how_it_stands(approved) == (4, "failed")
+    assert (balance(alice), bills(sandbox)) == (("100.00", "0.00"), [("CANCELLED", 1)])
+
+
+def test_what_never_arrived_is_not_sent_again_for_a_blocked_user(approved, alice, sandbox):
+    fault(sandbox, "error")
+    send_payouts()
+    sandbox.state.faults.clear()
+    block(alice)
+    query_payouts()
+    assert how_it_stands(approved) == (1, "sent")  # the call may still be on its way
+    query_later()
+    assert how_it_stands(approved) == (4, "failed")
+    assert (balance(alice), bills(sandbox)) == (("100.00", "0.00"), [])
+
+
+def test_what_was_paid_before_the_block_stays_paid(approved, alice, sandbox):
+    fault(sandbox, "drop_reply")
+    send_payouts()
+    sandbox.state.faults.clear()
+    block(alice)
+    query_payouts()
+    assert how_it_stands(approved) == (3, "succeeded")
+    assert balance(alice) == ("80.00", "0.00")
