@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('earnings', '0004_two_operators_and_pauses'),
+        ('earnings', '0005_backoffice'),
     ]
 
     operations = [
