@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test bench lint install install-dev clean
+.PHONY: help run test bench lint install install-dev clean words
 
 help: ## Say what there is to type.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -24,6 +24,9 @@ lint: install-dev ## Style, types, import contracts, migrations.
 	@$(BIN)/mypy .
 	@$(BIN)/lint-imports
 	@$(BIN)/python manage.py makemigrations --check --dry-run
+
+words: install-dev ## Compile the English words of the admin (config/locale).
+	@$(BIN)/python -c "import polib; polib.pofile('config/locale/en/LC_MESSAGES/django.po').save_as_mofile('config/locale/en/LC_MESSAGES/django.mo')"
 
 install: $(VENV)/.runtime ## Make the virtual environment.
 

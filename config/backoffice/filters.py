@@ -74,7 +74,7 @@ def days(field: str, title: Any, *, of_moments: bool = True) -> type[ListFilter]
                 return queryset.filter(**{f"{field}__lt": end_of(until)})
             return queryset.filter(**{f"{field}__lte": until}) if until else queryset
 
-    Days.title = title
+    Days.title = _(title)
     return Days
 
 
@@ -91,7 +91,7 @@ def amounts(field: str, title: Any) -> type[ListFilter]:
                     queryset = queryset.filter(**{f"{field}__{lookup}": amount})
             return queryset
 
-    Amounts.title = title
+    Amounts.title = _(title)
     return Amounts
 
 
@@ -105,7 +105,7 @@ def exactly(lookup: str, title: Any) -> type[ListFilter]:
             word = self.said(self.inputs[0][0])
             return queryset.filter(matching(self.model, [lookup], word)[0]) if word else queryset
 
-    Exactly.title = title
+    Exactly.title = _(title)
     return Exactly
 
 
@@ -121,13 +121,13 @@ def states(parameter: str, title: Any, known: dict[str, tuple[Any, Any]]) -> typ
         parameter_name = parameter
 
         def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[Any, Any]]:
-            return [(value, label) for value, (label, _condition) in known.items()]
+            return [(value, _(label)) for value, (label, _condition) in known.items()]
 
         def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
             chosen = known.get(self.value() or "")
             return queryset.filter(chosen[1]) if chosen else queryset
 
-    States.title = title
+    States.title = _(title)
     return States
 
 

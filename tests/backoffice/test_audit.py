@@ -1,0 +1,107 @@
+"""The audit log: who, when, from what to what, however it was written."""
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from accounts.models import User
+from config.backoffice import audit
+from config.models import AuditEntry
+from earnings.models import Withdrawal
+from tests.backoffice.pages import Operator
+from tests.doors import key_with
+from tests.factories.money import ask, give
+from tests.factories.people import GroupFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def root() -> Operator:
+    return Operator(username="root")
+
+
+def noted(table: str) -> dict:
+    """The changes that the newest entry about a table holds."""
+    return AuditEntry.objects.filter(table_name=table).values_list("changes", flat=True)[0]
+
+
+def test_blocking_a_user_is_noted_from_what_to_what(root):
+    alice = UserFactory()
+    root.act("accounts/user", "block", alice, reason="刷单")
+    entry = AuditEntry.objects.get(table_name="accounts_user", row_id=str(alice.pk))
+    assert (entry.actor, entry.action, entry.via) == ("root", "U", "/admin/accounts/user/ block")
+    assert entry.changes["blocked_reason"] == ["", "刷单"]
+    assert entry.changes["blocked_at"][0] is None
+
+
+def test_what_plain_sql_and_update_write_is_noted_too(root):
+    alice = UserFactory(phone="13800138000")
+    give(alice, "20")
+    root.act("earnings/withdrawal", "reject", ask(alice), reason="资料不符")
+    assert noted("earnings_withdrawal")["status"] == [0, 2]
+    group = GroupFactory()
+    root.act("groups/group", "cancel", group, reason=4)
+    assert noted("groups_group")["cancel_reason"] == [None, 4]
+
+
+def test_secrets_are_noted_without_their_content(root):
+    other = Operator().user
+    root.http.post(
+        f"/admin/accounts/operator/{other.pk}/password/",
+        {"password1": "a-Long-Word-7", "password2": "a-Long-Word-7", "usable_password": "true"},
+    )
+    assert noted("accounts_user") == {"password": ["•••", "•••"]}
+
+
+def test_an_export_is_noted(root):
+    alice = UserFactory()
+    root.http.post("/admin/accounts/user/?blocked=0", {"action": "export", "_selected_action": [str(alice.pk)]})
+    entry = AuditEntry.objects.get(action="E")
+    assert (entry.actor, entry.changes["filter"]) == ("root", [None, "blocked=0"])
+
+
+def test_what_machines_do_is_not_in_the_operators_log():
+    alice = UserFactory()
+    key_with().put(f"/users/{alice.pk}/block")
+    assert not AuditEntry.objects.exists()
+
+
+def test_looking_is_not_noted(root):
+    root.page("accounts/user/")
+    assert not AuditEntry.objects.exists()
+
+
+def blocked_by_mistake(user: User) -> None:
+    with audit.acting(by="root", via=""):
+        User.objects.filter(pk=user.pk).update(nickname="x")
+        raise ZeroDivisionError
+
+
+def test_an_action_that_fails_leaves_neither_change_nor_entry():
+    with pytest.raises(ZeroDivisionError):
+        blocked_by_mistake(UserFactory())
+    assert not AuditEntry.objects.exists()
+
+
+def test_the_database_lets_nobody_change_the_log(root):
+    root.act("accounts/user", "block", UserFactory(), reason="刷单")
+    with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
+        AuditEntry.objects.update(actor="somebody else")
+    with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
+        AuditEntry.objects.all().delete()
+
+
+def test_every_change_page_leads_to_its_history(root):
+    alice = UserFactory(nickname="alice")
+    root.act("accounts/user", "block", alice, reason="刷单")
+    shown = root.http.get(f"/admin/accounts/user/{alice.pk}/history/", follow=True).text
+    assert "封号原因: - → 刷单" in shown or "封号原因:  → 刷单" in shown
+
+
+def test_paid_money_cannot_be_touched(root):
+    alice = UserFactory(phone="13800138000")
+    give(alice, "20")
+    withdrawal = ask(alice)
+    root.act("earnings/withdrawal", "approve", withdrawal)
+    assert "1 条没有变化" in root.act("earnings/withdrawal", "reject", withdrawal, reason="x")
+    assert Withdrawal.objects.get().status == Withdrawal.Status.PAYING

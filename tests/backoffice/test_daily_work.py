@@ -1,0 +1,249 @@
+"""What operators do all day, and what the pages tell them."""
+
+import csv
+import io
+import tracemalloc
+import zipfile
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone
+
+from config.backoffice.spreadsheet import workbook
+from config.models import DayFigure
+from earnings import pauses
+from earnings.models import Withdrawal
+from feedback.models import Problem, ProblemCategory
+from groups.models import Group
+from integrations.models import SensitiveWord
+from tests.backoffice.pages import Operator
+from tests.factories.money import ask, give
+from tests.factories.people import FriendshipFactory, GroupFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def root() -> Operator:
+    return Operator(username="root")
+
+
+def withdrawal_of(phone: str, yuan: str = "20", days_ago: int = 0) -> Withdrawal:
+    user = UserFactory(phone=phone)
+    give(user, yuan)
+    return ask(user, yuan, days_ago=days_ago)
+
+
+def reported(**facts) -> Problem:
+    friendship = FriendshipFactory()
+    category = ProblemCategory.objects.first()
+    return Problem.objects.create(user=friendship.user, category=category, reported_at=timezone.now(), **facts)
+
+
+def shown_phones(page: str) -> list[str]:
+    return [phone for phone in ("13800000001", "13800000002", "13800000003") if phone in page]
+
+
+class TestHome:
+    def test_it_says_what_waits_with_its_total(self, root):
+        withdrawal_of("13800000001", "50")
+        withdrawal_of("13800000002", "20")
+        page = root.page("")
+        assert "<strong>2</strong><span>待审核提现</span><small>共 70.00 元</small>" in page
+        assert "/admin/earnings/withdrawal/?status__exact=0" in page
+
+    def test_a_role_sees_only_its_own_cares(self):
+        page = Operator("support").page("")
+        assert "待答复反馈" in page
+        assert "待审核提现" not in page
+
+    def test_a_pause_of_payouts_is_urgent(self, root):
+        pauses.pause(by="root", reason="对账", at=timezone.now())
+        assert '<li class="urgent"><a href="/admin/earnings/payout/?">' in root.page("")
+
+    def test_charts_show_each_day_and_keep_what_is_over(self, root):
+        yesterday = timezone.localtime() - timedelta(days=1)
+        GroupFactory(bound_at=yesterday)
+        assert f"<title>{yesterday:%m-%d} 绑定 1</title>" in root.page("")
+        assert DayFigure.objects.get(name="groups.bound", day=yesterday.date()).value == 1
+
+    def test_it_takes_few_queries_once_the_days_are_counted(self, root, django_assert_max_num_queries):
+        root.page("")
+        with django_assert_max_num_queries(15):
+            root.page("")
+
+    def test_nothing_on_it_comes_from_another_host(self, root):
+        assert "://" not in root.page("").replace("http://www.w3.org", "")
+
+
+class TestWithdrawals:
+    @pytest.mark.parametrize(
+        ("query", "phones"),
+        [
+            ({"q": "0002"}, ["13800000002"]),
+            ({"amount_from": "50"}, ["13800000002", "13800000003"]),
+            ({"amount_from": "50", "amount_to": "50"}, ["13800000002"]),
+            ({"amount_from": "x"}, ["13800000001", "13800000002", "13800000003"]),
+            ({"status__exact": "2"}, []),
+            ({"paid_at_from": "2020-01-01"}, []),
+            ({"asked_at_to": "not a day"}, ["13800000001", "13800000002", "13800000003"]),
+        ],
+    )
+    def test_filters(self, root, query, phones):
+        withdrawal_of("13800000001", "20")
+        withdrawal_of("13800000002", "50")
+        withdrawal_of("13800000003", "100")
+        assert shown_phones(root.page("earnings/withdrawal/", **query)) == phones
+
+    def test_days_are_both_included(self, root):
+        withdrawal_of("13800000001", days_ago=1)
+        withdrawal_of("13800000002", days_ago=2)
+        day = (timezone.localtime() - timedelta(days=1)).date()
+        page = root.page("earnings/withdrawal/", asked_at_from=day, asked_at_to=day)
+        assert shown_phones(page) == ["13800000001"]
+
+    @pytest.mark.parametrize(("order", "phones"), [("3", "123"), ("-3", "321")])
+    def test_sorted_by_amount(self, root, order, phones):
+        for number, yuan in (("1", "20"), ("2", "50"), ("3", "100")):
+            withdrawal_of(f"1380000000{number}", yuan)
+        page = root.page("earnings/withdrawal/", o=order.replace("3", "4"))
+        found = sorted(phones, key=lambda number: page.index(f"1380000000{number}"))
+        assert "".join(found) == phones
+
+    def test_the_review_page_warns_and_offers_both_decisions(self, root):
+        withdrawal = withdrawal_of("13800000001", "100")
+        page = root.page(f"earnings/withdrawal/{withdrawal.pk}/change/")
+        assert "金额较大,但没有实名" in page
+        assert "没有服务中的群" in page
+        assert 'value="approve"' in page
+        assert 'value="reject"' in page
+
+    def test_what_is_decided_offers_nothing_more(self, root):
+        withdrawal = withdrawal_of("13800000001")
+        root.act("earnings/withdrawal", "reject", withdrawal, reason="资料不符")
+        page = root.page(f"earnings/withdrawal/{withdrawal.pk}/change/")
+        assert 'value="approve"' not in page
+
+    def test_rows_that_came_in_meanwhile_are_asked_about_anew(self, root):
+        first = withdrawal_of("13800000001")
+        withdrawal_of("13800000002")
+        page = root.act(
+            "earnings/withdrawal", "approve", first, select_across="1", shown="1 其中待审核 1 条,共 20.00 元"
+        )
+        assert "所选内容在确认之前有了变化" in page
+        assert set(Withdrawal.objects.values_list("status", flat=True)) == {0}
+
+    def test_too_many_at_once_are_refused(self, root, monkeypatch):
+        first = withdrawal_of("13800000001")
+        withdrawal_of("13800000002")
+        monkeypatch.setattr("config.backoffice.confirm.MOST_AT_ONCE", 1)
+        assert "一次最多处理 1 条" in root.act("earnings/withdrawal", "approve", first, select_across="1")
+
+
+def exported(root: Operator, action: str, rows) -> bytes:
+    body = {"action": action, "_selected_action": [str(row.pk) for row in rows]}
+    answer = root.http.post("/admin/earnings/withdrawal/", body)
+    return b"".join(answer.streaming_content)
+
+
+def test_the_list_as_csv(root):
+    row = withdrawal_of("13800000001")
+    lines = list(csv.reader(io.StringIO(exported(root, "export", [row]).decode("utf-8-sig"))))
+    assert lines[0][:4] == ["申请时间", "用户", "手机号", "金额(元)"]
+    assert lines[1][2:5] == ["13800000001", "20.00", "待审核"]
+
+
+def test_the_list_as_a_workbook(root):
+    row = withdrawal_of("13800000001")
+    with zipfile.ZipFile(io.BytesIO(exported(root, "export_xlsx", [row]))) as archive:
+        sheet = archive.read("xl/worksheets/sheet1.xml").decode()
+        assert archive.testzip() is None
+    assert "<v>20.00</v>" in sheet
+    assert '<t xml:space="preserve">13800000001</t>' in sheet
+
+
+def test_a_workbook_of_100_000_rows_is_never_in_memory():
+    rows = ([f"行 {number}", Decimal("1.50"), "=1+1\x00"] for number in range(100_000))
+    tracemalloc.start()
+    size = sum(len(piece) for piece in workbook(rows))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert size > 500_000
+    assert peak < 8_000_000
+
+
+def test_a_nickname_is_no_formula_in_a_csv(root):
+    user = UserFactory(nickname="=HYPERLINK(1)")
+    body = {"action": "export", "_selected_action": [str(user.pk)]}
+    told = b"".join(root.http.post("/admin/accounts/user/", body).streaming_content).decode()
+    assert "'=HYPERLINK(1)" in told
+
+
+class TestFeedback:
+    def test_closing_needs_a_reason_and_says_nothing_to_the_user(self, root):
+        problem = reported()
+        root.act("feedback/problem", "close", problem, reason="重复")
+        problem.refresh_from_db()
+        assert (problem.closed_by, problem.closed_reason, problem.answer) == ("root", "重复", "")
+
+    def test_what_is_closed_is_not_answered(self, root):
+        problem = reported()
+        root.act("feedback/problem", "close", problem, reason="重复")
+        assert "之前已经答复或关闭" in root.act("feedback/problem", "answer_them", problem, answer="好的")
+
+    @pytest.mark.parametrize(("state", "names"), [("open", ["甲群"]), ("closed", ["乙群"]), ("answered", [])])
+    def test_by_state(self, root, state, names):
+        reported(group_name="甲群")
+        root.act("feedback/problem", "close", reported(group_name="乙群"), reason="重复")
+        page = root.page("feedback/problem/", state=state)
+        assert [name for name in ("甲群", "乙群") if f">{name}<" in page] == names
+
+
+def test_a_persons_page_leads_to_everything_of_theirs(root):
+    alice = UserFactory(inviter=UserFactory(nickname="bob"))
+    page = root.page(f"accounts/user/{alice.pk}/change/")
+    for where in ("earnings/withdrawal/?user", "groups/group/?user", "earnings/ledgerentry/?account__user"):
+        assert f"/admin/{where}={alice.pk}" in page
+    assert "bob" in page
+
+
+def test_a_list_reached_from_a_person_shows_only_theirs(root):
+    alice = GroupFactory(name="甲群").user
+    GroupFactory(name="乙群")
+    page = root.page("groups/group/", user=alice.pk)
+    assert ("甲群" in page, "乙群" in page) == (True, False)
+
+
+def test_words_are_taken_in_from_a_file(root):
+    file = io.BytesIO("词一\n词二,备注\n词一\n".encode())
+    file.name = "words.csv"
+    assert "已导入 2 条" in root.press("integrations/sensitiveword", "take_in", asked="yes", file=file)
+    assert set(SensitiveWord.objects.values_list("word", flat=True)) == {"词一", "词二"}
+
+
+def test_a_file_that_is_not_utf_8_is_refused_with_a_sentence(root):
+    file = io.BytesIO("词一".encode("gbk"))
+    file.name = "words.csv"
+    page = root.press("integrations/sensitiveword", "take_in", asked="yes", file=file)
+    assert "不是 UTF-8 编码" in page
+
+
+def test_payouts_are_paused_and_resumed_with_buttons(root):
+    assert "已暂停打款" in root.press("earnings/payout", "pause", confirmed="yes", reason="对账")
+    assert "打款已经暂停" in root.press("earnings/payout", "pause", confirmed="yes", reason="对账")
+    assert "已恢复打款" in root.press("earnings/payout", "resume")
+
+
+def test_a_button_is_for_those_who_may():
+    assert Operator("viewer").http.post("/admin/earnings/payout/do/pause/").status_code == 403
+
+
+def test_groups_are_cancelled_in_bulk(root):
+    groups = [GroupFactory() for _ in range(3)]
+    assert "已注销 3 条" in root.act("groups/group", "cancel", *groups, reason=4)
+    assert not Group.objects.active().exists()
+
+
+def test_everything_that_is_said_in_groups_is_not_listed_at_once(root):
+    assert "0 群消息" in root.page("groups/groupmessage/")
