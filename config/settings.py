@@ -299,19 +299,12 @@ WECHAT_PAY_MCH_ID: str = _needed("WECHAT_PAY_MCH_ID", "1900000001", "the merchan
 WECHAT_PAY_CERT_SERIAL: str = _needed(
     "WECHAT_PAY_CERT_SERIAL", "SANDBOXSERIAL", "the merchant certificate's serial"
 )
+_KEYS = RUN_DIR / "keys"
 WECHAT_PAY_PRIVATE_KEY_FILE = Path(
-    _needed(
-        "WECHAT_PAY_PRIVATE_KEY_FILE",
-        str(RUN_DIR / "keys/merchant_key.pem"),
-        "the merchant's private key (PEM)",
-    )
+    _needed("WECHAT_PAY_PRIVATE_KEY_FILE", str(_KEYS / "merchant_key.pem"), "the merchant's private key (PEM)")
 )
 WECHAT_PAY_PUBLIC_KEY_FILE = Path(
-    _needed(
-        "WECHAT_PAY_PUBLIC_KEY_FILE",
-        str(RUN_DIR / "keys/platform_public.pem"),
-        "WeChat Pay's public key (PEM)",
-    )
+    _needed("WECHAT_PAY_PUBLIC_KEY_FILE", str(_KEYS / "platform_public.pem"), "WeChat Pay's public key (PEM)")
 )
 WECHAT_PAY_PUBLIC_KEY_ID: str = _needed("WECHAT_PAY_PUBLIC_KEY_ID", "PUB_KEY_ID_SANDBOX", "that public key's id")
 WECHAT_PAY_API_V3_KEY: str = _needed(
@@ -335,6 +328,13 @@ LAUNCH_TIMEOUT: float = env.float("LAUNCH_TIMEOUT", default=5.0)
 ALIYUN_CS_BASE_URL: str = _needed("ALIYUN_CS_BASE_URL", _SANDBOX_URL, "the customer-service system's address")
 ALIYUN_CS_KEY: str = _needed("ALIYUN_CS_KEY", "sandbox-cs-key", "the key shared with the customer-service system")
 ALIYUN_CS_TIMEOUT: float = env.float("ALIYUN_CS_TIMEOUT", default=5.0)
+
+# A second opinion behind the list of sensitive words: nothing, wechat or aliyun (by the access key of Aliyun SMS).
+MODERATION_REMOTE: str = env.str("MODERATION_REMOTE", default="")
+MODERATION_TIMEOUT: float = env.float("MODERATION_TIMEOUT", default=1.0)
+MODERATION_WECHAT_APP_ID: str = env.str("MODERATION_WECHAT_APP_ID", default=next(iter(WECHAT_APPS), ""))
+_GREEN_URL = _SANDBOX_URL if EMBEDDED else "https://green-cip.cn-shanghai.aliyuncs.com"
+MODERATION_ALIYUN_BASE_URL: str = env.str("MODERATION_ALIYUN_BASE_URL", default=_GREEN_URL)
 
 # --- What it says ------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -65,13 +65,15 @@ class TextMessageAdmin(FactsAdmin):
 
 
 class WordsForm(forms.Form):
-    file = forms.FileField(label=_("文件"), help_text=_("UTF-8 的 CSV 或文本文件,第一列,每行一个词"))
+    file = forms.FileField(label=_("文件"), help_text=_("CSV 或文本文件(UTF-8 或 GBK),第一列,每行一个词"))
 
-    def clean_file(self) -> list[str]:
+    def clean_file(self) -> bytes:
+        raw: bytes = self.cleaned_data["file"].read()
         try:
-            return moderation.words_of(self.cleaned_data["file"].read().decode("utf-8-sig"))
-        except UnicodeDecodeError as error:
-            raise forms.ValidationError(_("文件不是 UTF-8 编码,请另存为 UTF-8 后再导入。")) from error
+            moderation.import_words(raw, dry_run=True)
+        except moderation.NotAList as error:
+            raise forms.ValidationError(str(error)) from error
+        return raw
 
 
 @admin.register(SensitiveWord)
@@ -86,9 +88,10 @@ class SensitiveWordAdmin(ListAdmin):
         """Ask for a file, then add its words, each once."""
         form = WordsForm(request.POST, request.FILES) if "asked" in request.POST else WordsForm()
         if form.is_valid():
-            words = form.cleaned_data["file"]
-            new = moderation.add_words(words)
-            self.report(request, done=new, chosen=len(words), did="已导入", why_not="已经在列表中")
+            told = moderation.import_words(form.cleaned_data["file"])
+            self.report(request, done=told.new, chosen=told.new + told.known, did="已导入", why_not="已经在列表中")
+            for line in told.refused[:20]:
+                self.message_user(request, line, messages.WARNING)
             return None
         context = {
             **self.admin_site.each_context(request),

@@ -1,27 +1,15 @@
 """Aliyun SMS (dysmsapi 2017-05-25): signed RPC calls."""
 
-import base64
-import hashlib
-import hmac
 import json
-import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from urllib.parse import quote
 
 from django.conf import settings
 
+from integrations import aliyun
 from integrations.http import OutcomeUnknown, Refused, json_of, send
 
 SYSTEM = "sms"
 PHONE_PATTERN = r"^1[3-9][0-9]{9}$"  # mainland numbers
-
-
-def signature(method: str, params: Mapping[str, str], secret: str) -> str:
-    """Aliyun's RPC signature: HMAC-SHA1 over the sorted, percent-encoded parameters."""
-    query = "&".join(f"{quote(key, safe='~')}={quote(params[key], safe='~')}" for key in sorted(params))
-    words = f"{method}&%2F&{quote(query, safe='~')}"
-    return base64.b64encode(hmac.new(f"{secret}&".encode(), words.encode(), hashlib.sha1).digest()).decode()
 
 
 class AliyunSms:
@@ -56,19 +44,7 @@ class AliyunSms:
         )
 
     def _call(self, action: str, **params: str) -> None:
-        signed = {
-            "Action": action,
-            "Version": "2017-05-25",
-            "Format": "JSON",
-            "RegionId": "cn-hangzhou",
-            "AccessKeyId": self.key_id,
-            "SignatureMethod": "HMAC-SHA1",
-            "SignatureVersion": "1.0",
-            "SignatureNonce": uuid.uuid4().hex,
-            "Timestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            **params,
-        }
-        signed["Signature"] = signature("POST", signed, self.key_secret)
+        signed = aliyun.signed(action, "2017-05-25", key_id=self.key_id, secret=self.key_secret, **params)
         answer = json_of(SYSTEM, send(SYSTEM, "POST", self.base_url + "/", timeout=self.timeout, data=signed))
         if not isinstance(answer, dict) or "Code" not in answer:
             raise OutcomeUnknown(SYSTEM, "answer without a code")

@@ -85,6 +85,13 @@ class WeChat:
         except (KeyError, ValueError) as error:
             raise OutcomeUnknown(SYSTEM, "no ticket") from error
 
+    def check_text(self, token: str, text: str) -> None:
+        """Refused 87014: WeChat finds this text risky."""
+        url = self.base_url + "/wxa/msg_sec_check"
+        self._told(
+            send(SYSTEM, "POST", url, timeout=self.timeout, params={"access_token": token}, json={"content": text})
+        )
+
     def _get(self, path: str, **params: str) -> dict[str, Any]:
         return self._told(send(SYSTEM, "GET", self.base_url + path, timeout=self.timeout, params=params))
 

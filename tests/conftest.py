@@ -37,7 +37,10 @@ def _fresh_cache(request: pytest.FixtureRequest) -> None:
     if request.node.get_closest_marker("django_db"):
         from django.core.cache import cache  # noqa: PLC0415
 
+        from integrations.moderation import current  # noqa: PLC0415
+
         cache.clear()
+        current.look_again()
 
 
 @pytest.fixture(scope="session")

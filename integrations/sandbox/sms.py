@@ -3,9 +3,9 @@
 import hmac
 import json
 
+from integrations.aliyun import signature
 from integrations.sandbox.server import Call, Reply
 from integrations.sandbox.state import State, now
-from integrations.sms import signature
 
 
 class SmsPlayer:
@@ -29,3 +29,23 @@ class SmsPlayer:
                 content = f"【{form['SignName']}】{words}"
                 self.state.note("sms", phone=phone, content=content, received_at=now())
         return Reply({"Code": "OK", "Message": "OK", "RequestId": "sandbox", "BizId": "sandbox"})
+
+
+class TextModerationPlayer:
+    """Plays Aliyun's text moderation: text with 违禁 in it is labeled."""
+
+    def __init__(self, secret: str) -> None:
+        self.secret = secret
+
+    def owns(self, call: Call) -> bool:
+        return call.method == "POST" and call.path == "/" and call.form.get("Action") == "TextModeration"
+
+    def __call__(self, call: Call) -> Reply | None:
+        if not self.owns(call):
+            return None
+        form = call.form
+        given = form.pop("Signature", "")
+        if not hmac.compare_digest(given, signature("POST", form, self.secret)):
+            return Reply({"Code": 401, "Message": "签名不匹配"})
+        is_risky = "违禁" in json.loads(form["ServiceParameters"])["content"]
+        return Reply({"Code": 200, "Data": {"labels": "contraband" if is_risky else "", "reason": ""}})

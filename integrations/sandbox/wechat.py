@@ -7,6 +7,7 @@ PATHS = {
     "/sns/userinfo",
     "/cgi-bin/stable_token",
     "/cgi-bin/ticket/getticket",
+    "/wxa/msg_sec_check",
 }
 
 
@@ -54,3 +55,9 @@ class WeChatPlayer:
 
     def _getticket(self, call: Call) -> dict[str, object]:
         return {"errcode": 0, "errmsg": "ok", "ticket": "sandbox-ticket", "expires_in": 7200}
+
+    def _msg_sec_check(self, call: Call) -> dict[str, object]:
+        """Text with 违禁 in it is risky."""
+        if call.query.get("access_token") != "sandbox-app-token":
+            return {"errcode": 40001, "errmsg": "invalid credential"}
+        return {"errcode": 87014, "errmsg": "risky"} if "违禁" in call.json["content"] else {"errcode": 0}

@@ -14,7 +14,7 @@ from integrations.sandbox.keys import ensure_keys
 from integrations.sandbox.launches import CustomerServicePlayer, LaunchPlayer
 from integrations.sandbox.pay import PayPlayer
 from integrations.sandbox.server import Player, Sandbox
-from integrations.sandbox.sms import SmsPlayer
+from integrations.sandbox.sms import SmsPlayer, TextModerationPlayer
 from integrations.sandbox.state import State
 from integrations.sandbox.wechat import WeChatPlayer
 
@@ -57,6 +57,7 @@ def make_sandbox(port: int, app_url: str) -> Sandbox:
         ("pay", pay),
         ("launch", LaunchPlayer(state)),
         ("aliyun", CustomerServicePlayer(state)),
+        ("aliyun", TextModerationPlayer(settings.SMS_ACCESS_KEY_SECRET)),
         ("sms", SmsPlayer(state, settings.SMS_ACCESS_KEY_SECRET)),
     ]
     try:

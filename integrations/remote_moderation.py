@@ -1,0 +1,77 @@
+"""The second opinion on what users write: WeChat's msg_sec_check or Aliyun's text moderation, if one is set."""
+
+import json
+import logging
+from collections.abc import Sequence
+
+from django.conf import settings
+from django.core.cache import cache
+
+from config.caching import cached
+from integrations import aliyun
+from integrations.http import OutcomeUnknown, OutsideError, Refused, json_of, send
+from integrations.wechat import SYSTEM as WECHAT
+from integrations.wechat import WeChat
+
+logger = logging.getLogger(__name__)
+
+ALIYUN = "aliyun"
+RISKY = "87014"  # WeChat's word for it
+TOKEN_ENDED = ("40001", "42001")
+TOKEN_SECONDS = 300
+ALIYUN_LONGEST = 600
+SERVICE = "comment_detection"  # Aliyun's rules for what people write to others
+
+
+def is_risky(texts: Sequence[str]) -> bool:
+    """What the remote check says of these; no, when none is set or it does not answer in time."""
+    check = _CHECKS.get(settings.MODERATION_REMOTE)
+    if check is None or not texts:
+        return False
+    try:
+        return check("\n".join(texts))
+    except OutsideError as error:
+        logger.warning("The remote check of a text failed, the list's verdict stands: %s", error)
+        return False
+
+
+def _wechat(text: str) -> bool:
+    app_id = settings.MODERATION_WECHAT_APP_ID
+    wechat = WeChat(settings.WECHAT_BASE_URL, settings.WECHAT_APPS, settings.MODERATION_TIMEOUT)
+    key = f"wechat-token:{app_id}"
+    token = cached(key, TOKEN_SECONDS, lambda: wechat.stable_token(app_id))
+    try:
+        wechat.check_text(token, text)
+    except Refused as refusal:
+        if refusal.code in TOKEN_ENDED:
+            cache.delete(key)
+        if refusal.code != RISKY:
+            raise
+        return True
+    return False
+
+
+def _aliyun(text: str) -> bool:
+    return any(_is_labeled(text[start : start + ALIYUN_LONGEST]) for start in range(0, len(text), ALIYUN_LONGEST))
+
+
+def _is_labeled(text: str) -> bool:
+    form = aliyun.signed(
+        "TextModeration",
+        "2022-03-02",
+        key_id=settings.SMS_ACCESS_KEY_ID,
+        secret=settings.SMS_ACCESS_KEY_SECRET,
+        Service=SERVICE,
+        ServiceParameters=json.dumps({"content": text}, ensure_ascii=False),
+    )
+    url = settings.MODERATION_ALIYUN_BASE_URL.rstrip("/") + "/"
+    answer = json_of(ALIYUN, send(ALIYUN, "POST", url, timeout=settings.MODERATION_TIMEOUT, data=form))
+    if not isinstance(answer, dict) or "Code" not in answer:
+        raise OutcomeUnknown(ALIYUN, "answer without a code")
+    if str(answer["Code"]) != "200":
+        raise Refused(ALIYUN, str(answer["Code"]), str(answer.get("Message", "")))
+    data = answer.get("Data")
+    return bool(data.get("labels")) if isinstance(data, dict) else False
+
+
+_CHECKS = {WECHAT: _wechat, ALIYUN: _aliyun}

@@ -1,0 +1,211 @@
+"""Sensitive words are found however they are decorated, wherever a user's words reach a group."""
+
+import time
+from io import StringIO
+
+import pytest
+from django.core.cache import cache
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from integrations import moderation
+from integrations.models import SensitiveWord
+from integrations.moderation import VERSION, SensitiveWordFound, add_words, require_clean
+from tests.factories.people import OperatorFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def is_refused(text: str) -> bool:
+    try:
+        require_clean(text)
+    except SensitiveWordFound:
+        return True
+    return False
+
+
+HIDDEN = [
+    "赌博",
+    "来赌博吧",
+    "赌 博",
+    "赌\u3000博",
+    "赌\n\t博",
+    "赌\u200b\u200d\ufeff博",
+    "赌\u00ad\u2060博",
+    "赌*博",
+    "赌。博",
+    "赌\uff0c博",
+    "赌😀博",
+    "赌_-~·•★博",
+    "赌\u0336\u0336博",
+    "赌\u3164博",
+    "赌【】博",
+]
+
+
+@pytest.mark.parametrize("text", HIDDEN)
+def test_what_stands_between_the_letters_hides_nothing(text):
+    add_words(["赌博"])
+    assert is_refused(text)
+
+
+@pytest.mark.parametrize("text", ["vx", "VX", "\uff36\uff38", "v x", "V-X", "加我Ⓥⓧ", "𝐯𝐱", "ᵛˣ", "我的vx号"])
+def test_width_case_and_style_hide_nothing(text):
+    add_words(["VX"])
+    assert is_refused(text)
+
+
+@pytest.mark.parametrize("word", ["赌 博", "\uff36\uff38", "Vx!", "ΣΊΣΥΦΟΣ"])
+def test_words_of_the_list_are_folded_too(word):
+    add_words([word])
+    assert is_refused(f"x{word}y")
+
+
+@pytest.mark.parametrize("text", ["", " ", "赌", "博赌", "你好", "赌了一把博", "c", "\x00", "😀", "\ud800"])
+def test_other_words_pass(text):
+    add_words(["赌博", "C++", "x\u0301\u0302"])
+    assert not is_refused(text)
+
+
+def test_a_word_of_which_folding_leaves_little_is_looked_for_as_it_is():
+    add_words(["C++"])
+    assert is_refused("学c++吧")
+    assert not is_refused("abc")
+
+
+def test_any_of_several_texts_is_enough():
+    add_words(["赌博"])
+    with pytest.raises(SensitiveWordFound):
+        require_clean("你好", "赌博")
+
+
+def test_an_empty_list_finds_nothing():
+    assert not is_refused("赌博")
+
+
+def test_an_operator_edits_the_list():
+    client = Client()
+    client.force_login(OperatorFactory())
+    client.post("/admin/integrations/sensitiveword/add/", {"word": "赌博"})
+    moderation.list_changed()  # at commit, which a test does not do
+    assert is_refused("赌博")
+    word = SensitiveWord.objects.get()
+    client.post(f"/admin/integrations/sensitiveword/{word.pk}/delete/", {"post": "yes"})
+    moderation.list_changed()
+    assert not is_refused("赌博")
+
+
+def test_a_change_of_another_process_is_seen_within_two_seconds():
+    assert not is_refused("赌博")  # this process has just looked
+    SensitiveWord.objects.create(word="赌博")
+    cache.set(VERSION, "changed elsewhere", None)
+    deadline = time.monotonic() + 2
+    while not is_refused("赌博") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert is_refused("赌博")
+
+
+def test_checking_does_not_ask_redis_each_time(django_assert_num_queries):
+    add_words(["赌博"])
+    is_refused("x")
+    cache.set(VERSION, "elsewhere", None)
+    with django_assert_num_queries(0):
+        is_refused("x")
+
+
+def test_without_redis_the_list_is_still_kept_to(settings):
+    SensitiveWord.objects.create(word="赌博")
+    settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"}}
+    assert is_refused("赌博")
+    add_words(["彩票"])
+    assert is_refused("彩票")
+
+
+def imported(path, *options: str) -> tuple[str, str]:
+    out, err = StringIO(), StringIO()
+    call_command("import_sensitive_words", str(path), *options, stdout=out, stderr=err)
+    return out.getvalue().strip(), err.getvalue().strip()
+
+
+def test_a_file_is_imported_with_a_report(tmp_path):
+    add_words(["赌博"])
+    lines = ["赌博,旧的", "彩票,新的", "彩票", "", '" 代 开 "', "x" * 65, "!!!"]
+    (tmp_path / "words.csv").write_text("\ufeff" + "\n".join(lines), encoding="utf-8")
+    said, refused = imported(tmp_path / "words.csv")
+    assert said == "2 new, 1 known already, 1 repeated, 2 refused."
+    assert refused.splitlines() == ["第 6 行:超过 64 个字符", "第 7 行:没有文字或数字"]
+    assert set(SensitiveWord.objects.values_list("word", flat=True)) == {"赌博", "彩票", "代 开"}
+    assert is_refused("代开发票")
+
+
+def test_a_dry_run_says_the_same_and_keeps_nothing(tmp_path):
+    (tmp_path / "words.txt").write_text("赌博\n彩票")
+    assert imported(tmp_path / "words.txt", "--dry-run")[0].startswith("2 would be new, 0 known")
+    assert SensitiveWord.objects.count() == 0
+
+
+def test_a_file_in_gbk_is_read_too(tmp_path):
+    (tmp_path / "words.csv").write_bytes("赌博\n彩票".encode("gbk"))
+    assert imported(tmp_path / "words.csv")[0].startswith("2 new")
+    assert is_refused("彩票")
+
+
+@pytest.mark.parametrize("raw", [b"\xff\xfe\x00", b"PK\x03\x04\x00\x00"])
+def test_a_file_that_is_no_text_is_refused(tmp_path, raw):
+    (tmp_path / "words.csv").write_bytes(raw)
+    with pytest.raises(CommandError, match="不是文本"):
+        imported(tmp_path / "words.csv")
+    with pytest.raises(CommandError):
+        imported(tmp_path / "nowhere.csv")
+
+
+@pytest.fixture(params=["wechat", "aliyun"])
+def remote(request, sandbox, settings) -> str:
+    settings.MODERATION_REMOTE = request.param
+    settings.MODERATION_ALIYUN_BASE_URL = sandbox.url
+    return request.param
+
+
+def test_the_second_opinion_is_asked(remote):
+    assert is_refused("卖违禁品")
+    assert not is_refused("你好" * 500)
+
+
+def test_the_list_comes_first(remote, sandbox):
+    add_words(["赌博"])
+    sandbox.state.note("fault", system=remote, mode="error", rate=1.0)
+    assert is_refused("赌博")
+
+
+@pytest.mark.parametrize("mode", ["error", "drop_reply", "timeout"])
+def test_when_it_does_not_answer_the_list_decides(remote, sandbox, settings, mode):
+    settings.MODERATION_TIMEOUT = 0.2
+    sandbox.state.note("fault", system=remote, mode=mode, rate=1.0)
+    assert not is_refused("卖违禁品")
+
+
+def test_an_app_token_that_ended_is_fetched_anew_for_the_next_text(sandbox, settings):
+    settings.MODERATION_REMOTE = "wechat"
+    cache.set("wechat-token:sandbox", "ended", 300)
+    assert [is_refused("违禁"), is_refused("违禁")] == [False, True]
+
+
+def test_a_wrong_secret_leaves_it_to_the_list(sandbox, settings):
+    settings.MODERATION_REMOTE = "aliyun"
+    settings.MODERATION_ALIYUN_BASE_URL = sandbox.url
+    settings.SMS_ACCESS_KEY_SECRET = "wrong"
+    assert not is_refused("违禁")
+
+
+def test_an_operator_imports_a_file(tmp_path):
+    client = Client()
+    client.force_login(OperatorFactory())
+    (tmp_path / "words.csv").write_bytes(("赌博\n彩票\n" + "x" * 65).encode("gbk"))
+    page = client.get("/admin/integrations/sensitiveword/")
+    assert "导入 CSV" in page.text
+    with (tmp_path / "words.csv").open("rb") as file:
+        answer = client.post(
+            "/admin/integrations/sensitiveword/do/take_in/", {"asked": "1", "file": file}, follow=True
+        )
+    assert "第 3 行" in answer.text
+    assert is_refused("彩票")
