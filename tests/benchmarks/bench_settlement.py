@@ -5,11 +5,10 @@ the accounts' totals) from tables in which every value stands already: it select
 Against a loop over groups with the ORM, measured on a sample. And its memory, against that of 10,000 groups.
 """
 
-import os
 import statistics
-import threading
+import subprocess
+import sys
 import time
-from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import count
@@ -141,32 +140,23 @@ def against_a_loop() -> None:
     must_reach("a group of the night against one of an ORM loop", statistics.median(ratios[1:]), at_least=100)
 
 
-def memory_of(work: Callable[[], None]) -> int:
-    """The most that a forked worker and its PostgreSQL process held of their own meanwhile, in KiB."""
-    connection.close()
-    reading, writing = os.pipe()
-    pid = os.fork()
-    if not pid:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_backend_pid()")
-            os.write(writing, f"{cursor.fetchone()[0]}\n".encode())
-        work()
-        os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading) as told:
-        backend = int(told.readline())
-    most, done = [0], threading.Event()
-    watcher = threading.Thread(target=_watch, args=((pid, backend), most, done))
-    watcher.start()
-    os.waitpid(pid, 0)
-    done.set()
-    watcher.join()
-    return most[0]
+def memory_of(day: date) -> int:
+    """The most that `manage.py settle` and its PostgreSQL process held of their own meanwhile, in KiB."""
+    process = subprocess.Popen([sys.executable, "manage.py", "settle", f"--date={day}"], stdout=subprocess.DEVNULL)
+    most = 0
+    while process.poll() is None:
+        most = max(most, sum(_own_kib(pid) for pid in (process.pid, *_other_backends())))
+        time.sleep(0.02)
+    assert process.returncode == 0
+    return most
 
 
-def _watch(pids: tuple[int, ...], most: list[int], done: threading.Event) -> None:
-    while not done.wait(0.01):
-        most[0] = max(most[0], sum(_own_kib(pid) for pid in pids))
+def _other_backends() -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
+        return [pid for (pid,) in cursor.fetchall()]
 
 
 def _own_kib(pid: int) -> int:
@@ -184,7 +174,7 @@ def memory() -> None:
         Group.objects.update(robot_is_in=False)
         Group.objects.filter(code__lt=f"g-{many:06}" if many < GROUPS else "h").update(robot_is_in=True)
         tidy()
-        held[many] = memory_of(settle)
+        held[many] = memory_of(next_day())
         say(f"    {many:7,} groups: {held[many] / 1024:.1f} MiB (worker and its PostgreSQL process)")
     must_reach("memory for 10,000 groups against 100,000", held[FEW] / held[GROUPS], at_least=1 / 1.2)
 
