@@ -72,11 +72,8 @@ class Payout(models.Model):
             models.CheckConstraint(condition=Q(due_at__gte=F("created_at")), name="payout_due_after_it_was_made"),
         ]
         indexes = [
-            models.Index(
-                fields=["due_at"],
-                condition=Q(ended_at__isnull=True, needs_operator_at__isnull=True),
-                name="payouts_under_way",
-            ),
+            # workers, and what operators see of payouts without an end
+            models.Index(fields=["due_at"], condition=Q(ended_at__isnull=True), name="payouts_under_way"),
             models.Index(fields=["-created_at", "withdrawal"], name="payouts_newest_first"),
             models.Index(fields=["ended_at"], condition=Q(state="failed"), name="payouts_failed"),
         ]
