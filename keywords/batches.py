@@ -11,8 +11,9 @@ from django.db.models import Q, QuerySet
 
 from accounts.models import User
 from config.errors import BadRequest
-from config.lookups import as_uuid, has_id
+from config.lookups import has_id
 from groups.models import Group
+from groups.naming import named
 from integrations.moderation import require_clean
 from keywords.matcher import matcher
 from keywords.models import GroupKeyword, KeywordBatch
@@ -91,15 +92,11 @@ def _locked(user: User, batch_id: str) -> KeywordBatch:
 
 
 def _own_groups(user: User, references: Sequence[str]) -> list[UUID]:
-    """Groups served for the user or owned by them in WeChat; every reference must be one."""
-    own = Group.objects.active().filter(Q(user=user) | Q(wechat_owner_code=user.code or "-"))
-    wanted = set(references)
-    uuids = [found for found in map(as_uuid, wanted) if found]
-    known = dict(own.filter(Q(code__in=wanted) | Q(pk__in=uuids)).values_list("code", "pk"))
-    ids = {str(pk) for pk in known.values()}
-    if any(reference not in known and reference not in ids for reference in wanted):
+    """The groups named; every reference must be one of the user's own."""
+    found = named(Group.objects.own_of(user), references)
+    if any(reference not in found for reference in references):
         raise NotOwnGroup
-    return list(known.values())
+    return list({group.pk for group in found.values()})
 
 
 def _spread(batch: KeywordBatch, group_ids: Sequence[UUID], words: Sequence[str]) -> None:

@@ -66,7 +66,8 @@ class LaunchAdmin(FactsAdmin):
         page, _ = self._ask(request, queryset, "resume", "恢复投放", "从停下的地方继续,已发出的不会重发。")
         if page is not None:
             return page
-        done = sum(running.resume(launch=launch) for launch in queryset)
+        at = timezone.now()
+        done = sum(running.resume(launch=launch, at=at) for launch in queryset)
         self.report(request, done=done, chosen=queryset.count(), did="已恢复", why_not="没有暂停")
         return None
 

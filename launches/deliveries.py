@@ -7,11 +7,12 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, F, Q, QuerySet, Value, When
 
 from config.waking import wake
 from launches.models import Delivery, Launch
-from launches.receiving import REPORT_RESULTS
+from launches.receiving import REPORT_RESULTS, SWITCHED_OFF
+from robots import outbox
 from robots.signals import SettledMessage
 
 Status = Delivery.Status
@@ -65,6 +66,18 @@ def settle(messages: Iterable[SettledMessage], *, at: datetime) -> None:
         if moves:
             _count(moves, at)
             wake(REPORT_RESULTS)
+
+
+def skip_switched_off(deliveries: QuerySet[Delivery], *, at: datetime) -> int:
+    """Close what waits for groups that take no launches any more; how many messages that was."""
+    off = deliveries.filter(status=Status.WAITING, group__launch_switch=False)
+    groups: dict[UUID, list[str]] = defaultdict(list)
+    for launch_id, group_code in off.values_list("launch_id", "group_code"):
+        groups[launch_id].append(group_code)
+    return sum(
+        outbox.close_waiting(cause=f"launch:{launch_id}", group_codes=codes, reason=SWITCHED_OFF, at=at)
+        for launch_id, codes in groups.items()
+    )
 
 
 def _count(moves: Iterable[tuple[UUID, int, int]], at: datetime) -> None:

@@ -18,6 +18,7 @@ from robots import outbox
 from robots.fanout import saying
 
 REPORT_RESULTS = "launches.tasks.report_results"
+SWITCHED_OFF = "投放开关已关闭"
 Status = Delivery.Status
 
 # What becomes of each group that is named, in the numbers of the statement below.
@@ -25,7 +26,7 @@ _VERDICTS: tuple[tuple[Status, str], ...] = (
     (Status.WAITING, ""),
     (Status.FAILED, "没有这个群"),
     (Status.SKIPPED, "群已注销"),
-    (Status.SKIPPED, "投放开关已关闭"),
+    (Status.SKIPPED, SWITCHED_OFF),
     (Status.SKIPPED, "机器人不可用"),
 )
 # The code stands in JSON, so it is put in as JSON writes it.

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from enum import Enum
 
 from django.db import transaction
 from django.utils import timezone
 
-from integrations.http import OutsideError
+from integrations.http import OutsideError, Refused
 from integrations.launch_system import LaunchSystem
 from launches.models import Delivery
 
@@ -17,15 +18,23 @@ IN_HAND = timedelta(minutes=3)  # longer than a batch of calls that all time out
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=10), timedelta(hours=1)
 
 
+class Answer(Enum):
+    """What came of telling one result."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    NONE = "none"  # it is away, or did not say
+
+
 def report_due(system: LaunchSystem | None = None) -> int:
-    """Report what is due; how many results were accepted. Comes back later when the launch system takes none."""
+    """Report what is due; how many results were accepted. Comes back later when the launch system is away."""
     system, count = system or LaunchSystem.from_settings(), 0
     with ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
         while batch := _claim(timezone.now()):
-            accepted = list(pool.map(lambda delivery: _accepts(system, delivery), batch))
-            _note(batch, accepted, timezone.now())
-            count += sum(accepted)
-            if not any(accepted):
+            answers = list(pool.map(lambda delivery: _tell(system, delivery), batch))
+            _note(batch, answers, timezone.now())
+            count += answers.count(Answer.ACCEPTED)
+            if set(answers) == {Answer.NONE}:
                 break
     return count
 
@@ -39,28 +48,27 @@ def _claim(at: datetime) -> list[Delivery]:
     return batch
 
 
-def _accepts(system: LaunchSystem, delivery: Delivery) -> bool:
+def _tell(system: LaunchSystem, delivery: Delivery) -> Answer:
     """It knows two results only: what was skipped was not sent."""
+    is_sent = delivery.status == Delivery.Status.SENT
     try:
-        system.report(
-            launch=delivery.launch.task_id,
-            group=delivery.reference,
-            sent=delivery.status == Delivery.Status.SENT,
-        )
+        system.report(launch=delivery.launch.task_id, group=delivery.reference, sent=is_sent)
+    except Refused:
+        return Answer.REFUSED
     except OutsideError:
-        return False
-    return True
+        return Answer.NONE
+    return Answer.ACCEPTED
 
 
-def _note(batch: Sequence[Delivery], accepted: Sequence[bool], at: datetime) -> None:
+def _note(batch: Sequence[Delivery], answers: Sequence[Answer], at: datetime) -> None:
     """Write down what was accepted and when to try the others. One that ended anew meanwhile is reported again."""
     with transaction.atomic():
-        said = dict(zip((one.pk for one in batch), zip(batch, accepted, strict=True), strict=True))
+        said = {delivery.pk: (delivery, answer) for delivery, answer in zip(batch, answers, strict=True)}
         for row in Delivery.objects.select_for_update().filter(pk__in=said).order_by("pk"):
-            told, is_accepted = said[row.pk]
+            told, answer = said[row.pk]
             if row.status != told.status:
                 continue
-            if is_accepted:
+            if answer == Answer.ACCEPTED:
                 row.result_due_at, row.reported_at = None, at
                 row.result_sent = told.status == Delivery.Status.SENT
             else:

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
+from launches import deliveries
 from launches.models import Launch
 from robots import outbox
 
@@ -25,12 +26,13 @@ def pause(*, launch: Launch, by: str, at: datetime) -> bool:
     return its_turn
 
 
-def resume(*, launch: Launch) -> bool:
-    """Go on where it stopped; false if it is not paused."""
+def resume(*, launch: Launch, at: datetime) -> bool:
+    """Go on where it stopped, past groups that switched launches off meanwhile; false if it is not paused."""
     with _in_turn(launch, Status.PAUSED) as its_turn:
         if its_turn:
+            deliveries.skip_switched_off(launch.deliveries.all(), at=at)
             outbox.let_go(cause=launch.cause)
-            its_turn = _move(launch, Status.PAUSED, status=Status.RUNNING, paused_at=None, paused_by="")
+            _move(launch, Status.PAUSED, status=Status.RUNNING, paused_at=None, paused_by="")
     return its_turn
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import connection, transaction
 
@@ -11,6 +12,8 @@ from groups.models import Group
 from groups.naming import named
 from integrations.http import OutsideError
 from integrations.launch_system import LaunchSystem
+from launches import deliveries
+from launches.models import Delivery
 
 
 class SwitchNotSet(OutsideFailed):
@@ -29,8 +32,11 @@ class Wanted:
     is_on: bool
 
 
-def set_switches(*, user: User, wanted: Sequence[Wanted]) -> bool:
-    """Set all of these or none; the last state. 1404 foreign or unknown group, 1101 when the launch system says no."""
+def set_switches(*, user: User, wanted: Sequence[Wanted], at: datetime) -> bool:
+    """Set all of these or none; the last state. 1404 foreign or unknown group, 1101 when the launch system says no.
+
+    A group that is switched off gets nothing more of the launches that are under way, either.
+    """
     groups = named(Group.objects.own_of(user), [one.reference for one in wanted])
     if any(one.reference not in groups for one in wanted):
         raise GroupUnknown
@@ -41,6 +47,8 @@ def set_switches(*, user: User, wanted: Sequence[Wanted]) -> bool:
         for is_on in (True, False):
             codes = [code for code, state in states.items() if state is is_on]
             Group.objects.active().filter(code__in=codes).update(launch_switch=is_on)
+        own = Delivery.objects.filter(group__in=[group.pk for group in groups.values()])
+        deliveries.skip_switched_off(own, at=at)
     return wanted[-1].is_on
 
 

@@ -261,7 +261,8 @@ class OutboxMessage(models.Model):
             models.Index(fields=["status", "-id"], condition=Q(status__in=[2, 3]), name="outbox_not_sent"),
             # the home page's plot: a summary of blocks, which costs the sender next to nothing
             BrinIndex(fields=["settled_at"], name="outbox_by_settling", pages_per_range=32, autosummarize=True),
-            models.Index(fields=["cause"], name="outbox_by_cause"),
+            # what was said for a launch; and in one of its groups
+            models.Index(fields=["cause", "group_code"], name="outbox_by_cause"),
         ]
 
     def __str__(self) -> str:

@@ -77,4 +77,5 @@ class SwitchViews(HistoryViews):
             raise BadRequest(f"code: 每次 1 到 {MOST_SWITCHES} 个")
         given = reading.body(request, WantedSwitch, many=many)
         wanted = [switches.Wanted(one["code"], one["rcv_task_flag"]) for one in (given if many else [given])]
-        return Response(int(switches.set_switches(user=signed_in(request), wanted=wanted)))
+        is_on = switches.set_switches(user=signed_in(request), wanted=wanted, at=timezone.now())
+        return Response(int(is_on))

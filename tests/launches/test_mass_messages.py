@@ -16,6 +16,7 @@ from integrations.moderation import add_words
 from launches import drafts
 from launches.models import MassMessage, MassMessageGroup
 from launches.tasks import fire_mass_messages
+from robots import claiming, receipts
 from robots.models import OutboxMessage
 from tests.api import ApiClient
 from tests.doors import say_everything
@@ -253,6 +254,17 @@ def test_one_that_could_be_sent_nowhere_has_failed(alice: User, sandbox: Any):
     refuse(sandbox)
     message.refresh_from_db()
     assert (states(message), message.status) == ([2], MassMessage.Status.FAILED)
+
+
+def test_a_message_that_was_in_a_senders_hands_when_it_was_taken_back_is_recalled(alice: User, sandbox: Any):
+    message = fired(alice, reachable(user=alice))
+    now = timezone.now()
+    [held] = claiming.claim(at=now, resting=[], may_say=True, after=0, batch=10).messages
+    assert ApiClient(alice).delete(f"/tasks/{message.pk}")["code"] == 1200
+    receipts.settle([receipts.Attempt(held)], at=now)  # the gateway has said it
+    say_everything()
+    assert sandbox.state.recalled == [held.message_no]
+    assert states(message) == [3]
 
 
 def test_a_group_cancelled_meanwhile_gets_nothing(alice: User, sandbox: Any):

@@ -4,9 +4,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from groups import stars
 from launches import running
 from launches.models import Delivery, Launch
 from launches.tasks import report_results
@@ -66,9 +69,20 @@ def test_a_resumed_launch_goes_on_where_it_stopped(sandbox: Any):
     OutboxMessage.objects.filter(group_code=second.code).update(is_held=True)
     say_everything()
     pause(launch)
-    running.resume(launch=launch)
+    running.resume(launch=launch, at=timezone.now())
     say_everything()
     assert sorted(m["group_id"] for m in sandbox.state.messages.values()) == sorted([first.code, second.code])
+
+
+def test_a_group_whose_stars_switched_it_off_meanwhile_is_passed_over(sandbox: Any):
+    group = reachable()
+    launch = launched(group)
+    pause(launch)
+    stars.rate([stars.Rating(group.code, 4, 1)], at=timezone.now())
+    running.resume(launch=launch, at=timezone.now())
+    say_everything()
+    assert status_of(launch) == Launch.Status.FINISHED
+    assert launch.skipped_count == 1
 
 
 def test_a_cancelled_launch_sends_nothing_more_and_says_so(sandbox: Any):
@@ -101,7 +115,7 @@ def test_what_is_over_cannot_be_moved(sandbox: Any):
     say_everything()
     now = timezone.now()
     assert not running.pause(launch=launch, by="wang", at=now)
-    assert not running.resume(launch=launch)
+    assert not running.resume(launch=launch, at=timezone.now())
     assert not running.cancel(launch=launch, by="wang", reason="不要了", at=now)
     assert status_of(launch) == Launch.Status.FINISHED
 
@@ -132,9 +146,9 @@ def test_the_list_takes_the_same_queries_however_long(django_assert_num_queries)
     client = operator()
     launched(reachable())
     client.get(PAGE)
-    with django_assert_num_queries(6):
+    with CaptureQueriesContext(connection) as few:
         client.get(PAGE)
     for _ in range(5):
         launched(reachable())
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(len(few)):
         client.get(PAGE)

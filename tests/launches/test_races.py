@@ -136,10 +136,14 @@ def test_operators_and_senders_at_once_lose_and_double_nothing(sandbox: Any, set
     def work(number: int) -> Any:
         if number % 3 == 0:
             return say_everything()
-        return running.pause(launch=launch, by="wang", at=now) if number % 3 == 1 else running.resume(launch=launch)
+        return (
+            running.pause(launch=launch, by="wang", at=now)
+            if number % 3 == 1
+            else running.resume(launch=launch, at=timezone.now())
+        )
 
     at_once(work, 12, hands=4)
-    running.resume(launch=launch)
+    running.resume(launch=launch, at=timezone.now())
     say_everything()
     launch.refresh_from_db()
     assert (launch.status, launch.sent_count) == (Launch.Status.FINISHED, 15)

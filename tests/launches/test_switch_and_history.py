@@ -57,6 +57,15 @@ def test_a_list_with_somebody_elses_group_sets_nothing(alice: User, sandbox: Any
     assert sandbox.state.switches == {}
 
 
+def test_a_group_switched_off_gets_nothing_more_of_what_is_under_way(alice: User, sandbox: Any):
+    group, other = reachable(user=alice), reachable(user=alice)
+    launch = launched(group, other)
+    switch(alice, {"code": group.code, "rcv_task_flag": 0})
+    assert say_everything() == 1
+    launch.refresh_from_db()
+    assert (launch.sent_count, launch.skipped_count) == (1, 1)
+
+
 @pytest.mark.parametrize("path", ["/launch/switch", "/launch/history"])
 def test_the_history_counts_the_users_own_groups(alice: User, sandbox: Any, path: str):
     mine = [GroupFactory(user=alice), GroupFactory(user=alice)]
