@@ -1,5 +1,6 @@
 """Groups at the border."""
 
+import re
 from typing import Any
 
 from rest_framework import serializers
@@ -46,11 +47,40 @@ class RatedGroup(serializers.Serializer[Any]):
     star = StrictInteger(min_value=1, max_value=5)
 
 
+class RatedGroups(serializers.ListField):
+    """Ten thousand at a time: what is plainly right is taken as it is, anything else is looked at field by field."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(child=RatedGroup(), min_length=1, max_length=10_000, **kwargs)
+
+    def to_internal_value(self, data: Any) -> Any:
+        if type(data) is list and 1 <= len(data) <= 10_000 and all(map(_is_plainly_a_rating, data)):
+            return data
+        return super().to_internal_value(data)
+
+
+_RATING_STATES = frozenset(RatingState.values)
+_PLAIN_REFERENCE = re.compile(r"[\w@.:-]{1,128}", re.ASCII)
+
+
+def _is_plainly_a_rating(told: Any) -> bool:
+    """Whether `RatedGroup` would take it and change nothing of the three."""
+    if type(told) is not dict:
+        return False
+    reference, state, star = told.get("groupId"), told.get("state"), told.get("star")
+    return (
+        type(reference) is str
+        and _PLAIN_REFERENCE.fullmatch(reference) is not None
+        and type(state) is int
+        and state in _RATING_STATES
+        and type(star) is int
+        and 1 <= star <= 5
+    )
+
+
 class RatingBatch(serializers.Serializer[Any]):
     command = serializers.ChoiceField(choices=["update_group_star"])
-    data = serializers.ListField(  # type: ignore[assignment]
-        child=RatedGroup(), min_length=1, max_length=10_000
-    )
+    data = RatedGroups()  # type: ignore[assignment]
 
 
 class GroupsToCancel(serializers.Serializer[Any]):

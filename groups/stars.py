@@ -5,17 +5,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
 from django.utils import timezone
 
 from config.errors import BadRequest
+from config.lookups import as_uuid
 from groups import cancelling
-from groups.locking import lock_groups
 from groups.models import ArticlePrice, CancelReason, Group, RatingState, StarPlan
 from robots import outbox
+from robots.fanout import writing
 
 LOW_STAR = 1
 MOST_LOW_STARS = 20
@@ -32,69 +33,89 @@ class Rating:
     state: int
 
 
-# History, the group's star and its switch in two statements, however many groups.
-_RATE = """
+# A group is named by its code, else by its id.
+_LOCK = """
+SELECT id, code, star, user_id FROM groups_group
+WHERE cancelled_at IS NULL AND (code = ANY(%(codes)s) OR id = ANY(%(ids)s::uuid[]))
+ORDER BY id FOR UPDATE
+"""
+_LETTERS = writing(
+    """
+    SELECT g.robot_id, u.code AS user_code, format(%(words)s, g.name, told.star) AS words,
+        'star:' || g.id AS cause, g.id AS place
+    FROM told JOIN groups_group g ON g.id = told.group_id JOIN accounts_user u ON u.id = g.user_id
+    WHERE g.star IS DISTINCT FROM told.star AND u.code <> ''
+    """
+)
+# History, letters to the owners, the group's star and its switch in one statement, however many groups.
+_RATE = f"""
 WITH told AS (
     SELECT * FROM unnest(%(ids)s::uuid[], %(stars)s::smallint[], %(states)s::smallint[]) AS t(group_id, star, state)
 ), history AS (
     INSERT INTO groups_starrating (group_id, star, state, rated_at)
     SELECT group_id, star, state, %(at)s FROM told
+), letters AS ({_LETTERS}), rated AS (
+    UPDATE groups_group g
+    SET star = told.star, launch_switch = g.launch_switch AND told.star < %(no_launches_from)s
+    FROM told WHERE g.id = told.group_id
 )
-UPDATE groups_group g SET star = told.star, launch_switch = g.launch_switch AND told.star < %(no_launches_from)s
-FROM told WHERE g.id = told.group_id
-"""
+SELECT count(*) FROM letters
+"""  # noqa: S608 - our own SQL
+_WORDS = "群「%s」评为 %s 星,以后每天的收益按新星级计算。"
+
+
+class _Rated(NamedTuple):
+    """A group as it was, and what is said about it."""
+
+    pk: UUID
+    code: str
+    star: int | None
+    user_id: UUID
+    told: Rating
 
 
 def rate(ratings: Sequence[Rating], *, at: datetime) -> int:
     """Apply a whole batch of ratings or, when one names no active group (1403), none."""
-    by_code = {rating.group_code: rating for rating in ratings}  # the last word on a group counts
     with transaction.atomic():
-        ids = _ids_of(by_code, ratings)
-        groups = lock_groups(ids.values())
-        told = [by_code[group.code] for group in groups]
-        words: dict[str, Any] = {
-            "ids": [group.pk for group in groups],
-            "stars": [rating.star for rating in told],
-            "states": [rating.state for rating in told],
-            "at": at,
-            "no_launches_from": NO_LAUNCHES_FROM,
-        }
-        with connection.cursor() as cursor:
-            cursor.execute(_RATE, words)
-        _tell_owners(groups, told, at)
-        _cancel_what_is_too_low(groups, told, at)
-    return len(groups)
+        rated = _lock(ratings)
+        _write(rated, at)
+        _cancel_what_is_too_low(rated, at)
+    return len(rated)
 
 
-def _ids_of(by_code: dict[str, Rating], ratings: Sequence[Rating]) -> dict[str, UUID]:
-    """The active group behind each code; an id is taken for a code too."""
-    active = Group.objects.active()
-    ids = dict(active.filter(code__in=by_code).values_list("code", "pk"))
+def _lock(ratings: Sequence[Rating]) -> list[_Rated]:
+    """The active groups that are named, locked in the order of their ids; the last word on each counts."""
+    references = [rating.group_code for rating in ratings]
+    words = {"codes": references, "ids": [found for one in references if (found := as_uuid(one))]}
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK, words)
+        groups = cursor.fetchall()
+    by_code = {code: pk for pk, code, _, _ in groups}
+    by_id = {pk for pk, _, _, _ in groups}
+    told: dict[UUID, Rating] = {}
     for index, rating in enumerate(ratings):
-        if rating.group_code not in ids:
-            group = active.by_reference(rating.group_code).values_list("code", "pk").first()
-            if group is None:
-                raise BadRequest(f"data.{index}.groupId: 没有这个群,整批未生效")
-            by_code[group[0]] = by_code.pop(rating.group_code)
-            ids[rating.group_code] = group[1]
-    return ids
+        pk = by_code.get(rating.group_code) or as_uuid(rating.group_code)
+        if pk not in by_id:
+            raise BadRequest(f"data.{index}.groupId: 没有这个群,整批未生效")
+        told[pk] = rating
+    return [_Rated(*group, told=told[group[0]]) for group in groups if group[0] in told]
 
 
-def _tell_owners(groups: list[Group], told: list[Rating], at: datetime) -> None:
-    not_before = _after_the_night(at)
-    letters = [
-        outbox.private_message(
-            robot=group.robot,
-            user_code=group.user.code or "",
-            content=outbox.text(f"群「{group.name}」评为 {rating.star} 星,以后每天的收益按新星级计算。"),
-            cause=f"star:{group.pk}",
-            at=at,
-            not_before=not_before,
-        )
-        for group, rating in zip(groups, told, strict=True)
-        if group.star != rating.star and group.user.code
-    ]
-    outbox.post_all(letters)
+def _write(rated: Sequence[_Rated], at: datetime) -> None:
+    words: dict[str, Any] = {
+        "ids": [group.pk for group in rated],
+        "stars": [group.told.star for group in rated],
+        "states": [group.told.state for group in rated],
+        "at": at,
+        "not_before": _after_the_night(at),
+        "no_launches_from": NO_LAUNCHES_FROM,
+        "words": _WORDS,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_RATE, words)
+        (letters,) = cursor.fetchone()
+    if letters:
+        outbox.wake_senders()
 
 
 def _after_the_night(at: datetime) -> datetime:
@@ -104,12 +125,15 @@ def _after_the_night(at: datetime) -> datetime:
     return local.replace(hour=QUIET_UNTIL.hour, minute=0, second=0, microsecond=0)
 
 
-def _cancel_what_is_too_low(groups: list[Group], told: list[Rating], at: datetime) -> None:
+def _cancel_what_is_too_low(rated: Sequence[_Rated], at: datetime) -> None:
     """One star by timeout ends a group (7); so does being a user's 21st group of one star (5)."""
-    low = [(group, rating) for group, rating in zip(groups, told, strict=True) if rating.star == LOW_STAR]
-    silent = [group.pk for group, rating in low if rating.state == RatingState.TIMEOUT]
+    low = [group for group in rated if group.told.star == LOW_STAR]
+    if not low:
+        return
+    silent = [group.pk for group in low if group.told.state == RatingState.TIMEOUT]
+    gone = set(silent)
     cancelling.cancel(group_ids=silent, reason=CancelReason.TOO_LITTLE_TALK, by="星级评定", at=at)
-    fallen = [group for group, _ in low if group.star != LOW_STAR and group.pk not in silent]
+    fallen = [group for group in low if group.star != LOW_STAR and group.pk not in gone]
     ones = Group.objects.active().filter(user_id__in={group.user_id for group in fallen}, star=LOW_STAR)
     seen = Counter(ones.exclude(pk__in=[group.pk for group in fallen]).values_list("user_id", flat=True))
     surplus = []

@@ -1,4 +1,4 @@
-"""Saying something in very many groups: one statement finds them and writes the messages."""
+"""Saying something to very many: one statement finds them and writes the messages."""
 
 # Whoever runs it calls `outbox.wake_senders()` in the same transaction.
 _SAY = """
@@ -11,6 +11,25 @@ SELECT
 FROM ({rows}) AS wanted ORDER BY group_code COLLATE "C", place
 RETURNING id, group_code
 """
+_WRITE = """
+INSERT INTO robots_outboxmessage (
+    message_no, operation, robot_id, group_code, user_code, chat, mentions, content, cause,
+    status, is_held, created_at, not_before, retry_at, try_count, reason)
+SELECT
+    gen_random_uuid(), 'send', w.robot_id, '', w.user_code, 'p:' || r.code || ':' || w.user_code, '[]',
+    jsonb_build_object('type', 3, 'content', w.words), w.cause,
+    0, false, %(at)s, %(not_before)s, %(not_before)s, 0, ''
+FROM ({rows}) AS w JOIN robots_robot r ON r.id = w.robot_id ORDER BY w.place
+RETURNING id
+"""
+
+
+def writing(rows: str) -> str:
+    """SQL that has robots write to users each of `rows`, a query of (robot_id, user_code, words, cause, place).
+
+    Takes the parameters `at` and `not_before` (no earlier than `at`); answers (id).
+    """
+    return _WRITE.format(rows=rows)
 
 
 def saying(rows: str) -> str:

@@ -1,0 +1,102 @@
+"""Rating 10,000 groups with `POST /groups/star`, against a bare `UPDATE … FROM unnest()`.
+
+The floor is handed everything: which groups (by id), their robots and owners, the finished words of each letter. It writes
+the same rows (history, letters, stars and switches), with the same constraints and indexes, in three bare statements, and
+commits. Ours is the whole call: the body is read and checked, groups are found by their codes among 50,000 and locked,
+letters are worded, low stars are looked for. The last line takes the `UPDATE` alone as the floor, so that it shows what
+history and letters cost.
+"""
+
+import json
+from typing import Any
+
+from django.db import connection, transaction
+from django.test import Client
+from django.test.utils import override_settings
+from django.utils import timezone
+
+from config.api_keys import issue_key
+from config.models import Scope
+from groups.models import Group
+from tests.benchmarks.bench_launches import NAMED, make_world
+from tests.benchmarks.harness import compare, run
+
+_UPDATE = """
+UPDATE groups_group g SET star = told.star, launch_switch = told.launch_switch
+FROM unnest(%(ids)s::uuid[], %(stars)s::smallint[], %(switches)s::bool[]) AS told(group_id, star, launch_switch)
+WHERE g.id = told.group_id
+"""
+_HISTORY = """
+INSERT INTO groups_starrating (group_id, star, state, rated_at)
+SELECT group_id, star, 1, %(at)s FROM unnest(%(ids)s::uuid[], %(stars)s::smallint[]) AS told(group_id, star)
+"""
+_LETTERS = """
+INSERT INTO robots_outboxmessage (
+    message_no, operation, robot_id, group_code, user_code, chat, mentions, content, cause,
+    status, is_held, created_at, not_before, retry_at, try_count, reason)
+SELECT gen_random_uuid(), 'send', robot_id, '', code, chat, '[]', content, cause, 0, false, %(at)s, %(at)s, %(at)s, 0, ''
+FROM unnest(%(robots)s::uuid[], %(codes)s::text[], %(chats)s::text[], %(contents)s::jsonb[], %(causes)s::text[])
+    AS told(robot_id, code, chat, content, cause)
+"""
+
+
+def empty() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE groups_starrating, robots_outboxmessage CASCADE")
+        cursor.execute("UPDATE groups_group SET star = NULL, launch_switch = true WHERE star IS NOT NULL")
+        cursor.execute("VACUUM groups_group")
+        cursor.execute("CHECKPOINT")
+
+
+def main() -> None:
+    make_world()
+    groups = list(Group.objects.select_related("robot", "user").order_by("code")[:NAMED])
+    stars = [2 + place % 4 for place in range(NAMED)]
+    body = json.dumps(
+        {
+            "command": "update_group_star",
+            "data": [
+                {"groupId": group.code, "state": 1, "star": star} for group, star in zip(groups, stars, strict=True)
+            ],
+        }
+    )
+    rated = sorted(zip(groups, stars, strict=True), key=lambda pair: pair[0].pk)
+    words: dict[str, Any] = {
+        "ids": [group.pk for group, _ in rated],
+        "stars": [star for _, star in rated],
+        "switches": [star < 4 for _, star in rated],
+        "robots": [group.robot_id for group, _ in rated],
+        "codes": [group.user.code for group, _ in rated],
+        "chats": [f"p:{group.robot.code}:{group.user.code}" for group, _ in rated],
+        "contents": [
+            json.dumps(
+                {"type": 3, "content": f"群「{group.name}」评为 {star} 星,以后每天的收益按新星级计算。"},
+                ensure_ascii=False,
+            )
+            for group, star in rated
+        ],
+        "causes": [f"star:{group.pk}" for group, _ in rated],
+        "at": timezone.now(),
+    }
+    client, headers = Client(), {"X-Api-Key": issue_key("stars", [Scope.STARS_WRITE])}
+
+    def ours() -> None:
+        answer = client.post("/groups/star", data=body, content_type="application/json", headers=headers)
+        assert answer.json()["code"] == 1200
+
+    def floor() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            for statement in (_HISTORY, _LETTERS, _UPDATE):
+                cursor.execute(statement, words)
+
+    def update_alone() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(_UPDATE, words)
+
+    with override_settings(ALLOWED_HOSTS=["testserver"]):
+        compare("POST /groups/star with 10,000 items", ours=ours, floor=floor, prepare=empty, at_least=0.7)
+        compare("the same against the UPDATE alone", ours=ours, floor=update_alone, prepare=empty)
+
+
+if __name__ == "__main__":
+    run(main)
