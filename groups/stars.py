@@ -86,19 +86,18 @@ def rate(ratings: Sequence[Rating], *, at: datetime) -> int:
 def _lock(ratings: Sequence[Rating]) -> list[_Rated]:
     """The active groups that are named, locked in the order of their ids; the last word on each counts."""
     references = [rating.group_code for rating in ratings]
-    words = {"codes": references, "ids": [found for one in references if (found := as_uuid(one))]}
+    words: dict[str, Any] = {"codes": references, "ids": [pk for one in references if (pk := as_uuid(one))]}
     with connection.cursor() as cursor:
         cursor.execute(_LOCK, words)
         groups = cursor.fetchall()
-    by_code = {code: pk for pk, code, _, _ in groups}
-    by_id = {pk for pk, _, _, _ in groups}
+    by_name = {str(pk): pk for pk, *_ in groups} | {code: pk for pk, code, *_ in groups}
     told: dict[UUID, Rating] = {}
     for index, rating in enumerate(ratings):
-        pk = by_code.get(rating.group_code) or as_uuid(rating.group_code)
-        if pk not in by_id:
+        pk = by_name.get(rating.group_code) or by_name.get(str(as_uuid(rating.group_code)))
+        if pk is None:
             raise BadRequest(f"data.{index}.groupId: 没有这个群,整批未生效")
         told[pk] = rating
-    return [_Rated(*group, told=told[group[0]]) for group in groups if group[0] in told]
+    return [_Rated(pk, code, star, user, told[pk]) for pk, code, star, user in groups if pk in told]
 
 
 def _write(rated: Sequence[_Rated], at: datetime) -> None:
