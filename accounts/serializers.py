@@ -53,7 +53,9 @@ class PhoneProof(Phone):
 
 class IdentityCard(serializers.Serializer[Any]):
     id_number = Text(max_length=18)
-    name = PatternText(r"^[\u4e00-\u9fff·]{2,30}$", error_messages={"invalid": "应为 2 到 30 个汉字"})
+    name = PatternText(
+        r"^[\u3400-\u9fff\U00020000-\U0003ffff·]{2,30}$", error_messages={"invalid": "应为 2 到 30 个汉字"}
+    )
 
 
 class TicketPage(serializers.Serializer[Any]):

@@ -28,6 +28,7 @@ from accounts.throttles import SmsThrottle
 from accounts.wechat_sign_in import page_signature, profile_of
 from config.api import reading
 from config.api.actors import actor
+from config.api.authentication import PROOF_AUTHENTICATION
 from config.api.fields import Blank
 from config.api.permissions import Anyone, IsNotBlocked, IsUser, needs
 from config.api.renderer import TokenRenderer
@@ -81,6 +82,7 @@ class TokenViews(OperationViews[User]):
     """An access token for whom WeChat vouched."""
 
     proof_needed = True
+    authentication_classes = PROOF_AUTHENTICATION
     permission_classes = (Anyone,)
     renderer_classes = (TokenRenderer,)
     throttle_classes = (Throttle,)
@@ -218,6 +220,7 @@ class PosterViews(OperationViews[User]):
 class RegisteredViews(OperationViews[User]):
     """Public: whether a WeChat account has completed its profile."""
 
+    authentication_classes = ()
     permission_classes = (Anyone,)
     throttle_classes = (Throttle,)
     throttle_scope = "wechat"

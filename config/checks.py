@@ -36,6 +36,9 @@ def doors(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
     if "*" in settings.ALLOWED_HOSTS or set(settings.ALLOWED_HOSTS) <= {*_LOOPBACK, "[::1]"}:
         hint = "Set ALLOWED_HOSTS to your host names, with commas between."
         found.append(Error("ALLOWED_HOSTS must name your hosts, and no others.", hint=hint, id="wxrobot.E005"))
+    if settings.SECURE_PROXY_SSL_HEADER and not settings.TRUSTED_PROXIES:
+        text = "Behind a proxy every visitor has the proxy's address: throttles would shut out all at once."
+        found.append(Error(text, hint="Set TRUSTED_PROXIES to the number of proxies in front.", id="wxrobot.E009"))
     if urlsplit(settings.REDIS_URL).port == 1:
         found.append(Error("REDIS_URL is missing.", hint="Set REDIS_URL.", id="wxrobot.E008"))
     return [*found, *_addresses()]
@@ -55,7 +58,7 @@ def _addresses() -> list[CheckMessage]:
 def providers(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
     """Secrets without which WeChat, payments or customer service cannot work."""
     missing = {
-        "WECHAT_APPS": not settings.WECHAT_APPS or "sandbox" in settings.WECHAT_APPS,
+        "WECHAT_APPS": "sandbox" in settings.WECHAT_APPS or not all(settings.WECHAT_APPS.values() or [""]),
         "GATEWAY_TOKEN": not settings.GATEWAY_TOKEN,
         "SMS_ACCESS_KEY_SECRET": settings.SMS_ACCESS_KEY_SECRET.startswith("sandbox"),
         "ALIYUN_CS_KEY": settings.ALIYUN_CS_KEY.startswith("sandbox"),

@@ -5,6 +5,11 @@ from contextlib import suppress
 
 from config.caching import REDIS_AWAY, redis
 
+# What is counted down to nothing is forgotten, or every name ever counted would be read each minute.
+_SUBTRACT = """
+if redis.call('HINCRBY', KEYS[1], ARGV[1], -ARGV[2]) == 0 then redis.call('HDEL', KEYS[1], ARGV[1]) end
+"""
+
 
 class Counter:
     """Counts by name. `take` hands over what was counted and subtracts it, so a count in between is kept."""
@@ -21,4 +26,4 @@ class Counter:
         for name, count in redis().hgetall(self.key).items():
             if int(count):
                 yield str(name), int(count)
-                redis().hincrby(self.key, str(name), -int(count))
+                redis().eval(_SUBTRACT, 1, self.key, name, int(count))

@@ -5,6 +5,7 @@ from typing import Any
 from django.core.validators import URLValidator
 from django.http import HttpResponse, HttpResponseRedirect
 from rest_framework import serializers
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,7 +17,7 @@ from config.api.fields import Text
 from config.api.permissions import Anyone, needs
 from config.api.schema import operation
 from config.api.views import OperationViews
-from config.errors import Code, NotAllowed
+from config.errors import Code
 from config.models import Scope, ShortLink
 
 _ServiceKey: type[BasePermission] = needs(Scope.LINKS_WRITE, "config.add_shortlink")
@@ -30,13 +31,17 @@ class UserOrLinksKey(_ServiceKey):  # type: ignore[valid-type, misc]
     def has_permission(self, request: Request, view: Any) -> bool:
         if isinstance(request.auth, Token):
             if getattr(request.user, "is_blocked", True):
-                raise NotAllowed("账号已被封,不能进行此操作,请联系客服")
+                raise PermissionDenied("账号已被封,不能进行此操作,请联系客服", code="stated")
             return True
         return bool(super().has_permission(request, view))
 
 
 class LongUrl(serializers.Serializer[Any]):
     url = Text(max_length=2048, validators=[URLValidator(schemes=["http", "https"])])
+
+    def validate_url(self, url: str) -> str:
+        scheme, rest = url.split(":", 1)
+        return f"{scheme.lower()}:{rest}"
 
 
 class LinkViews(OperationViews[ShortLink]):

@@ -4,7 +4,7 @@ import logging
 import re
 
 _IDENTITY_CARD = re.compile(r"(?<!\d)\d{17}[\dXx](?!\d)")
-_PHONE = re.compile(r"(?<!\d)(1[3-9]\d)\d{4}(\d{4})(?!\d)")
+_PHONE = re.compile(r"(?<!\d)((?:86)?1[3-9]\d)\d{4}(\d{4})(?!\d)")
 _ROW_CONTENTS = re.compile(r"^DETAIL:.*$", re.MULTILINE)
 
 

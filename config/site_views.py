@@ -4,6 +4,7 @@ from typing import Any
 
 from django.utils import timezone
 from rest_framework import serializers
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -11,22 +12,20 @@ from config import site_status, visits
 from config.api import reading
 from config.api.actors import actor
 from config.api.fields import StrictInteger, Text
-from config.api.permissions import Anyone, needs
+from config.api.permissions import Anyone, HasScope, needs
 from config.api.schema import operation
-from config.api.views import OperationViews
+from config.api.views import OperationViews, Row
 from config.models import Marquee, PageVisit, Scope, SiteStatus
-
-WriteStatus = needs(Scope.STATUS_WRITE, "config.add_sitestatus")
-WriteMarquee = needs(Scope.MARQUEE_WRITE, "config.add_marquee")
 
 
 class Status(serializers.Serializer[Any]):
     status = StrictInteger(min_value=1, max_value=2)
     upGradeEndTime = Text(  # noqa: N815 - the wire's word
-        source="upgrade_end", max_length=100, allow_blank=True, required=False, default=""
+        source="upgrade_end", max_length=100, allow_blank=True, allow_null=True, required=False, default=""
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        attrs["upgrade_end"] = attrs["upgrade_end"] or ""
         if attrs["status"] == SiteStatus.Status.MAINTENANCE and not attrs["upgrade_end"]:
             raise serializers.ValidationError({"upGradeEndTime": "维护时必须说明何时结束"})
         return attrs
@@ -42,11 +41,23 @@ class MarqueeLine(serializers.Serializer[Any]):
         return attrs
 
 
-class StatusViews(OperationViews[SiteStatus]):
-    """Read by anyone, set by whoever runs the service."""
+class _ReadByAnyone(OperationViews[Row]):
+    """Reading asks nobody who they are, so that a stale token does not close it."""
+
+    writers: type[HasScope]
+
+    def get_authenticators(self) -> list[Any]:
+        is_read = self.request is not None and self.request.method in SAFE_METHODS
+        return [] if is_read else list(super().get_authenticators())
 
     def get_permissions(self) -> list[Any]:
-        return [Anyone() if self.action == "show" else WriteStatus()]
+        return [Anyone() if self.action == "show" else self.writers()]
+
+
+class StatusViews(_ReadByAnyone[SiteStatus]):
+    """Read by anyone, set by whoever runs the service."""
+
+    writers = needs(Scope.STATUS_WRITE, "config.add_sitestatus")
 
     @operation("校验当前服务状态", answer=Status)
     def show(self, request: Request) -> Response:
@@ -59,11 +70,10 @@ class StatusViews(OperationViews[SiteStatus]):
         return Response(Status(given).data)
 
 
-class MarqueeViews(OperationViews[Marquee]):
+class MarqueeViews(_ReadByAnyone[Marquee]):
     """The same for the marquee."""
 
-    def get_permissions(self) -> list[Any]:
-        return [Anyone() if self.action == "show" else WriteMarquee()]
+    writers = needs(Scope.MARQUEE_WRITE, "config.add_marquee")
 
     @operation("首页跑马灯状态和内容", answer=MarqueeLine)
     def show(self, request: Request) -> Response:

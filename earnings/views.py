@@ -12,6 +12,7 @@ from accounts.models import User
 from accounts.wechat_proof import require_proof
 from config.api import reading
 from config.api.actors import actor
+from config.api.authentication import PROOF_AUTHENTICATION
 from config.api.paging import paged
 from config.api.permissions import Anyone, IsNotBlocked, IsUser, needs
 from config.api.renderer import Answer
@@ -42,6 +43,7 @@ from earnings.serializers import (
 class OnboardingViews(OperationViews[User]):
     """A user whom a robot met completes the profile; WeChat vouches for them."""
 
+    authentication_classes = PROOF_AUTHENTICATION
     permission_classes = (Anyone,)
     proof_needed = True
 

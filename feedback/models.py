@@ -1,6 +1,8 @@
 """What users complain about, and their talks with customer service."""
 
 import uuid
+from collections.abc import Mapping
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -33,6 +35,24 @@ class ProblemCategory(models.Model):
         return self.title
 
 
+_FILTERS = {
+    "phone": "user__phone",
+    "problem_id": "category",
+    "group_name": "group_name__icontains",
+    "commit_date_begin": "reported_at__gte",
+    "commit_date_end": "reported_at__lte",
+}
+
+
+class ProblemQuerySet(models.QuerySet["Problem"]):
+    def matching(self, wanted: Mapping[str, Any]) -> "ProblemQuerySet":
+        """Those that the back office's filters want; a robot is named by its id or code."""
+        chosen = self.filter(**{_FILTERS[name]: value for name, value in wanted.items() if name in _FILTERS})
+        if "robot_code" in wanted:
+            chosen = chosen.filter(robot__in=Robot.objects.by_reference(wanted["robot_code"]))
+        return chosen
+
+
 class Problem(models.Model):
     """One report of a user."""
 
@@ -53,6 +73,8 @@ class Problem(models.Model):
     closed_reason = models.CharField("关闭原因", max_length=200, blank=True)
 
     OPEN = Q(answered_at__isnull=True, closed_at__isnull=True)  # waits for an operator
+
+    objects = ProblemQuerySet.as_manager()
 
     class Meta:
         verbose_name = verbose_name_plural = "问题反馈"

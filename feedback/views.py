@@ -76,18 +76,10 @@ class ProblemListViews(OperationViews[Problem]):
 
     @operation("后台问题反馈列表", body=ProblemFilter, answer=ListedProblem(many=True), paged=True)
     def list(self, request: Request) -> Response:
-        columns = {
-            "phone": "user__phone",
-            "problem_id": "category",
-            "robot_code": "robot__code",
-            "group_name": "group_name__icontains",
-            "commit_date_begin": "reported_at__gte",
-            "commit_date_end": "reported_at__lte",
-        }
         wanted = reading.filters(request, ProblemFilter)
-        rows = Problem.objects.select_related("user", "category", "robot").order_by("-reported_at", "pk")
-        chosen = rows.filter(**{columns[name]: value for name, value in wanted.items()})
-        return paged(request, chosen, lambda page: ListedProblem(page, many=True).data)
+        rows = Problem.objects.matching(wanted).select_related("user", "category", "robot")
+        newest_first = rows.order_by("-reported_at", "pk")
+        return paged(request, newest_first, lambda page: ListedProblem(page, many=True).data)
 
 
 class CallbackViews(OperationViews[Conversation]):

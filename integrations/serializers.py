@@ -61,5 +61,5 @@ class SmsBatch(serializers.Serializer[Any]):
         """One bad number refuses the batch, and is named."""
         bad = [phone for phone in phones if not re.fullmatch(PHONE_PATTERN, phone)]
         if bad:
-            raise serializers.ValidationError(f"不是大陆手机号: {'、'.join(bad[:20])}")
+            raise serializers.ValidationError(f"{len(bad)} 个不是大陆手机号: {'、'.join(bad[:20])}")
         return phones

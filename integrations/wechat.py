@@ -10,6 +10,7 @@ from django.conf import settings
 from integrations.http import OutcomeUnknown, Refused, json_of, send
 
 SYSTEM = "wechat"
+BUSY = -1  # WeChat's word for "try again later"
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,8 @@ class WeChat:
         answer = json_of(SYSTEM, response)
         if not isinstance(answer, dict):
             raise OutcomeUnknown(SYSTEM, "not an object")
+        if answer.get("errcode") == BUSY:
+            raise OutcomeUnknown(SYSTEM, "busy")
         if answer.get("errcode"):
             raise Refused(SYSTEM, str(answer["errcode"]), str(answer.get("errmsg", "")))
         return answer

@@ -10,7 +10,7 @@ from integrations.http import Unavailable
 from integrations.wechat import SYSTEM, WeChat
 
 EARLY_SECONDS = 300  # refreshed before it ends
-LOCK_SECONDS = 10
+LOCK_SECONDS = 15  # longer than the two calls can take, so that nobody else's lock is let go of
 WAIT_SECONDS = 4
 
 

@@ -9,6 +9,7 @@ from accounts.authentication import signed_in
 from accounts.models import User
 from accounts.wechat_proof import require_proof
 from config.api import reading
+from config.api.authentication import PROOF_AUTHENTICATION
 from config.api.fields import Blank
 from config.api.permissions import Anyone, IsUser, needs
 from config.api.schema import operation
@@ -23,6 +24,7 @@ from robots.serializers import AssignedRobot, OwnRobot, RobotNamed, ScanPage, Sh
 class DistributionViews(OperationViews[Robot]):
     """The scan page: a visitor vouched for by WeChat gets a robot."""
 
+    authentication_classes = PROOF_AUTHENTICATION
     permission_classes = (Anyone,)
     proof_needed = True
 

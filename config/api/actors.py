@@ -6,9 +6,9 @@ from config.models import ApiKey
 
 
 def actor(request: Request) -> str:
-    """The operator's name, the key's name, or the user's id."""
+    """The operator's name, the key's name, or the user's id; at most 80 characters, as the books keep it."""
     if isinstance(request.auth, ApiKey):
-        return f"接口:{request.auth.name}"
+        return f"接口:{request.auth.name}"[:80]
     if request.user.is_authenticated:
         return str(getattr(request.user, "username", None) or request.user.pk)
     return "接口:未认证"

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -152,19 +152,22 @@ class MomentField(serializers.Field[datetime, Any, Any, Any]):
         super().__init__(**kwargs)
 
     def to_internal_value(self, data: Any) -> datetime:
-        """The first moment meant (or, as an end, the last)."""
+        """The first moment meant (or, as an end, the last: a day and a second are meant whole)."""
         if not isinstance(data, str):
             self.fail("invalid")
-        day, moment = self._parsed(data)
-        if day is not None:
-            return end_of(day) - datetime.resolution if self.end else start_of(day)
-        if moment is None:
-            self.fail("invalid")
-        return timezone.make_aware(moment) if timezone.is_naive(moment) else moment
-
-    def _parsed(self, data: str) -> tuple[date | None, datetime | None]:
         try:
-            return parse_date(data), parse_datetime(data)
+            return self._meant(data)
         except (ValueError, OverflowError):
             self.fail("invalid")
             raise
+
+    def _meant(self, data: str) -> datetime:
+        day = parse_date(data)
+        if day is not None:
+            return end_of(day) - datetime.resolution if self.end else start_of(day)
+        moment = parse_datetime(data)
+        if moment is None:
+            raise ValueError(data)
+        aware = timezone.make_aware(moment) if timezone.is_naive(moment) else moment
+        is_whole_second = self.end and not moment.microsecond
+        return aware + timedelta(seconds=1) - datetime.resolution if is_whole_second else aware

@@ -13,14 +13,14 @@ from config.errors import BadRequest
 
 DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 200
-MAX_PAGE = 1_000_000
+MAX_PAGE = 10**17  # past the end is an empty page, however far
 
 
 def _number(request: Request, name: str, default: int, low: int, high: int) -> int:
     raw = request.query_params.get(name, "").strip()
     if not raw:
         return default
-    if not raw.isascii() or not raw.removeprefix("-").isdigit() or len(raw) > 10 or not low <= int(raw) <= high:
+    if not raw.isascii() or not raw.removeprefix("-").isdigit() or len(raw) > 18 or not low <= int(raw) <= high:
         raise BadRequest(f"{name}: 应为 {low} 到 {high} 之间的整数")
     return int(raw)
 

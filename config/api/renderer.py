@@ -39,6 +39,11 @@ def _unknown(value: Any) -> Any:
     return str(value)
 
 
+def _printable(words: str) -> str:
+    """A refusal may quote what the caller sent, half characters included, which JSON does not have."""
+    return words.encode("utf-8", "replace").decode()
+
+
 def to_bytes(value: Any) -> bytes:
     """JSON, UTF-8. Decimals become strings; serializers decide the two digits of money."""
     return orjson.dumps(value, default=_unknown, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_SUBCLASS)
@@ -57,7 +62,7 @@ class EnvelopeRenderer(BaseRenderer):
         return to_bytes(
             {
                 "code": int(answer.code),
-                "description": answer.description,
+                "description": _printable(answer.description),
                 "data": answer.data,
                 "page_info": dict(answer.page_info),
             }
@@ -69,7 +74,7 @@ class TokenRenderer(EnvelopeRenderer):
 
     def render(self, data: Any, *args: Any, **kwargs: Any) -> bytes:
         answer = _as_answer(data)
-        return to_bytes({"code": int(answer.code), "msg": answer.description, **(answer.data or {})})
+        return to_bytes({"code": int(answer.code), "msg": _printable(answer.description), **(answer.data or {})})
 
 
 class AlwaysJSON(BaseContentNegotiation):

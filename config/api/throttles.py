@@ -1,12 +1,13 @@
 """How often: fixed windows in Redis, counted atomically, per user or else per address."""
 
+from math import ceil
 from typing import Any
 
 from django.conf import settings
-from django.core.cache import cache
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
+from config.caching import redis
 from config.errors import Code, Refusal
 
 
@@ -30,17 +31,22 @@ def client_address(request: Request) -> str:
     return str(request.META.get("REMOTE_ADDR", ""))
 
 
+# Counting and opening the window are one step, so that no count is ever left without an end.
+_COUNT = """
+local count, left = redis.call('INCR', KEYS[1]), redis.call('PTTL', KEYS[1])
+if left < 0 then
+    redis.call('PEXPIRE', KEYS[1], ARGV[1])
+    left = tonumber(ARGV[1])
+end
+return {count, left}
+"""
+
+
 def seconds_to_wait(scope: str, who: str) -> int:
-    """Count one call of `who`; 0 when it is allowed, else the window's length in seconds."""
+    """Count one call of `who`; 0 when it is allowed, else in how many seconds the window ends."""
     times, seconds = (int(part) for part in settings.THROTTLE_RATES[scope].split("/"))
-    key = f"throttle:{scope}:{who}"
-    if cache.add(key, 1, seconds):
-        return 0
-    try:
-        count = cache.incr(key)
-    except ValueError:  # the window closed in between
-        return 0 if cache.add(key, 1, seconds) else 1
-    return 0 if count <= times else seconds
+    count, left = redis().eval(_COUNT, 1, f"wxrobot:throttle:{scope}:{who}", seconds * 1000)
+    return 0 if count <= times else ceil(left / 1000)
 
 
 class Throttle(BaseThrottle):

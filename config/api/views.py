@@ -3,7 +3,7 @@
 from typing import Any, TypeVar
 
 from django.db.models import Model
-from rest_framework.exceptions import MethodNotAllowed
+from rest_framework.exceptions import MethodNotAllowed, NotFound
 from rest_framework.request import Request
 from rest_framework.viewsets import GenericViewSet
 
@@ -16,4 +16,6 @@ class OperationViews(GenericViewSet[Row]):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         if (request.method or "").lower() not in self.action_map:
             raise MethodNotAllowed(request.method or "")
+        if "\x00" in request.path:
+            raise NotFound  # no id of ours has one, and PostgreSQL does not take it
         super().initial(request, *args, **kwargs)

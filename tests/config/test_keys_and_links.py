@@ -8,7 +8,9 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
-from config.links import flush_clicks
+from config.api_keys import issue_key
+from config.caching import redis
+from config.links import CLICKS, flush_clicks
 from config.models import ApiKey, Scope, ShortLink, revoke
 from tests.api import ApiClient
 from tests.doors import key_with
@@ -86,3 +88,20 @@ def test_following_a_short_link_writes_nothing_to_the_database(django_assert_num
     Client().get(f"/s/{slug}")
     with django_assert_num_queries(0):
         Client().get(f"/s/{slug}")
+
+
+def test_an_address_in_capitals_is_the_same_scheme():
+    assert ApiClient(UserFactory()).post("/long_to_short", {"url": "HTTP://example.com/x"})["code"] == 1200
+
+
+def test_clicks_that_were_written_down_leave_nothing_behind():
+    link = ApiClient(UserFactory()).post("/long_to_short", {"url": "https://example.com/counted"})["data"]
+    Client().get(link.removeprefix("http://127.0.0.1:8000"))
+    flush_clicks()
+    assert redis().hlen(CLICKS.key) == 0
+
+
+def test_a_key_with_a_long_name_acts_under_it():
+    alice = UserFactory()
+    key = issue_key("x" * 80, [Scope.USERS_BLOCK])
+    assert ApiClient(key=key).put(f"/users/{alice.pk}/block")["code"] == 1200

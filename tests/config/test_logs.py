@@ -23,6 +23,11 @@ def test_phones_are_masked():
     assert logged("sent to 13800138000") == "sent to 138****8000"
 
 
+@pytest.mark.parametrize("number", ["+8613800138000", "8613800138000"])
+def test_phones_with_the_countrys_number_are_masked_too(number: str):
+    assert "138****8000" in logged(f"sent to {number}")
+
+
 def test_other_numbers_stay():
     assert logged("withdrawal 20261123 of 1900000001") == "withdrawal 20261123 of 1900000001"
 

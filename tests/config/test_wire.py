@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
+from config.caching import redis
 from config.models import Scope
 from tests.api import ApiClient
 from tests.doors import key_with
@@ -106,6 +108,62 @@ def test_the_throttle_counts_each_caller(settings: Any):
     assert bob.post("/withdraw", {"balance": "3"})["code"] == 1403
 
 
+def test_a_throttle_whose_window_was_lost_opens_a_new_one(settings: Any):
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"withdraw": "1/60"}
+    alice = UserFactory()
+    redis().set(f"wxrobot:throttle:withdraw:{alice.pk}", 9)  # a count without an end
+    answer = ApiClient(alice).send("post", "/withdraw", {"balance": "3"})
+    assert (answer.json()["code"], answer["Retry-After"]) == (1429, "60")
+    assert redis().ttl(f"wxrobot:throttle:withdraw:{alice.pk}") > 0
+
+
+@pytest.mark.parametrize("header", [{"Authorization": "Bearer a.b.c"}, {"X-Api-Key": "revoked"}])
+@pytest.mark.parametrize("path", ["/app/status", "/app/marquee", "/users/union-x/registered", "/admin/problems"])
+def test_a_stale_credential_does_not_close_what_is_public(path: str, header: dict[str, str]):
+    assert Client().get(path, headers=header).json()["code"] == 1200
+
+
+def test_a_client_with_a_stale_token_signs_in_again():
+    alice = UserFactory()
+    answer = Client().post(
+        "/auth",
+        data={"union_id": alice.union_id},
+        content_type="application/json",
+        headers={"Authorization": "Bearer a.b.c"},
+    )
+    assert answer.json()["code"] == 1200
+
+
+def test_a_nul_in_a_path_is_nothing_of_ours():
+    assert Client().get("/users/%00/registered").json()["code"] == 1404
+
+
+def test_half_a_character_that_a_refusal_quotes_is_answered():
+    raw = b'{"command": "\\ud800", "data": [{"groupId": "x", "state": 1, "star": 1}]}'
+    answer = Client().post("/groups/star", data=raw, content_type="application/json")
+    assert answer.json()["code"] == 1403
+
+
+def test_json_nested_beyond_reason_is_1403():
+    deep = b"[" * 912 + b"]" * 912
+    raw = b'{"event_id": "e 1", "command": "robot_added", "body": ' + deep + b"}"
+    answer = Client().post("/gateway/events", data=raw, content_type="application/json")
+    assert answer.json()["code"] in (1200, 1403)
+
+
+@pytest.mark.parametrize("day", ["9999-12-31", "9999-12-31 23:59:59", "0001-01-01"])
+def test_the_ends_of_the_calendar_are_days_or_1403(day: str):
+    answer = key_with(Scope.BACKOFFICE_READ).post("/admin/withdraw", {"withdraw_date_end": day})
+    assert answer["code"] in (1200, 1403)
+
+
+def test_a_blocked_user_makes_no_short_links(settings: Any):
+    settings.API_NATIVE_STATUS = True
+    blocked = ApiClient(UserFactory(blocked_at=timezone.now(), blocked_by="admin"))
+    answer = blocked.send("post", "/long_to_short", {"url": "https://example.com"})
+    assert (answer.status_code, answer.json()["code"]) == (403, 1401)
+
+
 def _native(method: str, path: str, body: Any = None, **headers: str) -> tuple[int, int]:
     send = getattr(Client(), method)
     answer = send(path, data=body or {}, content_type="application/json", headers=headers)
@@ -158,7 +216,7 @@ def test_a_blank_page_size_means_the_default():
 
 
 _SIZES = ["0", "201", "-1", "1.5", "٣"]
-_PAGES = ["-1", "x", "99999999999"]
+_PAGES = ["-1", "x", "9" * 30]
 
 
 @pytest.mark.parametrize(

@@ -96,8 +96,11 @@ class Command(BaseCommand):
 
     def _greet(self, supervisor: Supervisor, began: float, demo: bool) -> None:
         """Once the web answers: say where everything is, then bring in robots and the demo world."""
-        if not _answers(f"http://127.0.0.1:{settings.PORT}/app/status", supervisor):
-            return
+        url = f"http://127.0.0.1:{settings.PORT}/app/status"
+        while not _answers(url, supervisor):
+            if supervisor.stop_asked.is_set():
+                return
+            self._say("up", f"the web does not answer yet after {time.monotonic() - began:.0f} s; waiting on")
         self._say("up", f"ready after {time.monotonic() - began:.0f} s — stop with Ctrl-C")
         for what, path in (("API docs", "/docs"), ("Admin", "/admin/")):
             self._say("up", f"{what:<9} http://127.0.0.1:{settings.PORT}{path}")
