@@ -133,14 +133,9 @@ class Marquee(models.Model):
     class Meta:
         verbose_name = verbose_name_plural = "跑马灯"
         ordering = ["-id"]
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(is_shown=False) | ~Q(content=""), name="shown_marquee_says_something"
-            )
-        ]
 
     def __str__(self) -> str:
-        return self.content
+        return self.content or str(self.pk)
 
 
 class PageVisit(models.Model):

@@ -20,7 +20,12 @@ from config.models import Marquee, PageVisit, Scope, SiteStatus
 
 class Status(serializers.Serializer[Any]):
     status = StrictInteger(min_value=1, max_value=2)
-    upGradeEndTime = Text(  # noqa: N815 - the wire's word
+    upGradeEndTime = serializers.CharField(source="upgrade_end")  # noqa: N815 - the wire's word
+
+
+class NewStatus(serializers.Serializer[Any]):
+    status = StrictInteger(min_value=1, max_value=2)
+    upGradeEndTime = Text(  # noqa: N815
         source="upgrade_end", max_length=100, allow_blank=True, allow_null=True, required=False, default=""
     )
 
@@ -34,11 +39,6 @@ class Status(serializers.Serializer[Any]):
 class MarqueeLine(serializers.Serializer[Any]):
     status = StrictInteger(source="is_shown", min_value=0, max_value=1)
     content = Text(max_length=500, allow_blank=True)
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if attrs["is_shown"] and not attrs["content"]:
-            raise serializers.ValidationError({"content": "开启时内容不能为空"})
-        return attrs
 
 
 class _ReadByAnyone(OperationViews[Row]):
@@ -63,9 +63,9 @@ class StatusViews(_ReadByAnyone[SiteStatus]):
     def show(self, request: Request) -> Response:
         return Response(Status(site_status.status()).data)
 
-    @operation("设置当前服务状态", body=Status, answer=Status)
+    @operation("设置当前服务状态", body=NewStatus, answer=Status)
     def create(self, request: Request) -> Response:
-        given = reading.body(request, Status)
+        given = reading.body(request, NewStatus)
         site_status.set_status(**given, by=actor(request), at=timezone.now())
         return Response(Status(given).data)
 

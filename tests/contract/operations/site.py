@@ -18,7 +18,7 @@ ROWS: Rows = [
         "service:status:write",
         params=(
             body("status", "integer", enum=(1, 2)),
-            body("upGradeEndTime", required=False, longest=100, blank=True),
+            body("upGradeEndTime", required=False, longest=100, blank=True, null=True),
         ),
         good={"status": 2, "upGradeEndTime": "12月17日12点"},
         answer=_STATUS,
