@@ -1,12 +1,12 @@
 """Rows of what clients ask before anything else, and of short links. (config)"""
 
 from tests.contract.table import Operation, Rows, body, path
-from tests.contract.types import LINK, SUCCESS, SWITCH, TEXT, Type, optional
+from tests.contract.types import LINK, SUCCESS, SWITCH, TEXT, Type
 from tests.contract.world import LONG_URL
 
 _STATUS = {
     "status": Type("1 or 2", lambda value: value in (1, 2), ("integer",)),
-    "upGradeEndTime": optional(TEXT),
+    "upGradeEndTime": TEXT,
 }
 
 ROWS: Rows = [
