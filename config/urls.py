@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from config.schema_views import docs, schema
 
@@ -25,4 +26,5 @@ urlpatterns = [
     path("docs", docs, name="docs"),
     # The documented /admin/... operations stand above, without a trailing slash.
     path("admin/", admin.site.urls),
+    path("admin", RedirectView.as_view(url="/admin/")),
 ]

@@ -1,5 +1,7 @@
 """Completing a profile, profit, withdrawals, and what WeChat Pay tells."""
 
+from typing import ClassVar
+
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from rest_framework import serializers, status
@@ -175,6 +177,7 @@ class PayNotifyViews(OperationViews[Payout]):
 
     authentication_classes = ()
     permission_classes = (Anyone,)
+    own_statuses: ClassVar = {"401": Code.UNAUTHENTICATED}  # what WeChat must see to come again
 
     @operation(
         "微信支付转账结果通知",

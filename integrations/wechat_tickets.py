@@ -6,7 +6,7 @@ import time
 
 from django.core.cache import cache
 
-from integrations.http import Unavailable
+from integrations.http import Refused, Unavailable
 from integrations.wechat import SYSTEM, WeChat
 
 EARLY_SECONDS = 300  # refreshed before it ends
@@ -17,6 +17,8 @@ WAIT_SECONDS = 4
 def jsapi_ticket(app_id: str, wechat: WeChat | None = None) -> str:
     """The current JS ticket of an app. Refused: an app that is not ours."""
     wechat = wechat or WeChat.from_settings()
+    if app_id not in wechat.apps:  # before it makes a key of the cache
+        raise Refused(SYSTEM, "40013", "app_id is not configured")
     key = f"jsapi-ticket:{app_id}"
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:

@@ -27,6 +27,7 @@ from config.api.renderer import TokenRenderer
 from config.errors import Code
 
 JSON = "application/json"
+MOMENT_PATTERN = r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}$"
 SECURITY_SCHEMES = {
     "accessToken": {
         "type": "http",
@@ -56,6 +57,8 @@ _PAGE_PARAMETERS = [
         "page_size", OpenApiTypes.INT, default=DEFAULT_PAGE_SIZE, description=f"每页条数,1 到 {MAX_PAGE_SIZE}"
     ),
 ]
+_PAGE_INFO: dict[str, Any] = {"$ref": "#/components/schemas/PageInfo"}
+_NO_PAGE: dict[str, Any] = {"type": "object", "maxProperties": 0}  # refusals of lists have none either
 _PAGE_EXAMPLE = {"current_page": 0, "page_size": 20, "total_page": 1, "total_records": 1}
 Shape = BaseSerializer[Any] | serializers.Field[Any, Any, Any, Any] | None
 
@@ -174,6 +177,7 @@ class EnvelopeSchema(AutoSchema):
 
     def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
         own = _OWN_STATUS | (_OWN_STATUS_WITH_BODY if self.told.body else {})
+        own |= getattr(self.view, "own_statuses", {})
         if not self.view.get_throttles():
             own.pop("429")
         return {"200": self._answer()} | {
@@ -212,9 +216,7 @@ class EnvelopeSchema(AutoSchema):
             data = dict(self._fields(self.told.answer).items())
             return _object({"code": code, "msg": {"type": "string"}, **data}, required=["code", "msg"])
         data_shape = self._shape(self.told.answer, "response") if self.told.answer is not None else {"type": "null"}
-        page = (
-            {"$ref": "#/components/schemas/PageInfo"} if self.told.paged else {"type": "object", "maxProperties": 0}
-        )
+        page = {"anyOf": [_PAGE_INFO, _NO_PAGE]} if self.told.paged else _NO_PAGE
         nullable = {"anyOf": [data_shape, {"type": "null"}]} if self.told.answer is not None else data_shape
         return _object({"code": code, "description": {"type": "string"}, "data": nullable, "page_info": page})
 
@@ -255,6 +257,17 @@ class ListOrCommasSchema(OpenApiSerializerFieldExtension):
         return {"oneOf": [array, {"type": "string", "minLength": 1, "description": "多个用英文逗号隔开"}]}
 
 
+class MomentSchema(OpenApiSerializerFieldExtension):
+    """Times as they are on the wire, which is not what OpenAPI calls date-time."""
+
+    target_class = "rest_framework.serializers.DateTimeField"
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
+        if getattr(self.target, "format", None) == "%Y-%m-%d":
+            return {"type": "string", "format": "date"}
+        return {"type": "string", "pattern": MOMENT_PATTERN, "examples": ["2026-11-23 09:30:00"]}
+
+
 class MoneySchema(OpenApiSerializerFieldExtension):
     """Answered as a string of two digits; taken as a string or a number."""
 
@@ -280,9 +293,7 @@ _INTEGER = {"type": "integer"}
 COMPONENTS = {
     "securitySchemes": SECURITY_SCHEMES,
     "schemas": {
-        "PageInfo": _object(
-            dict.fromkeys(("current_page", "page_size", "total_page", "total_records"), _INTEGER), required=[]
-        ),
+        "PageInfo": _object(dict.fromkeys(("current_page", "page_size", "total_page", "total_records"), _INTEGER)),
         "Refusal": _object(
             {
                 "code": _INTEGER,

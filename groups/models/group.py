@@ -43,6 +43,11 @@ class GroupQuerySet(models.QuerySet["Group"]):
         """The active groups that are the user's in either way: served for them, or theirs in WeChat."""
         return self.active().filter(Q(user=user) | Q(wechat_owner_code=user.code or "-"))
 
+    def to_pull_back_for(self, user: User) -> "GroupQuerySet":
+        """The user's groups that a robot serves, or served until it was kicked; the latest life first."""
+        served = Q(cancelled_at__isnull=True) | Q(cancel_reason=CancelReason.ROBOT_KICKED)
+        return self.filter(served, user=user).select_related("robot", "user").order_by("-bound_at", "pk")
+
     def rated(self) -> "GroupQuerySet":
         """Groups that earn: with a star, or imported from before stars."""
         return self.filter(Q(star__isnull=False) | Q(is_legacy=True))

@@ -13,7 +13,7 @@ from config.api.paging import paged
 from config.api.permissions import IsNotBlocked, IsUser, needs
 from config.api.schema import operation
 from config.api.views import OperationViews
-from config.errors import Code
+from config.errors import Code, NotFound
 from config.models import Scope
 from groups import binding, cancel_jobs, listing, nicknames, stars
 from groups.models import CancelReason, Group
@@ -71,7 +71,9 @@ class ServedGroupViews(OperationViews[Group]):
         description="机器人私信请用户把它拉回群;返回机器人的二维码图片地址。",
     )
     def pull_back(self, request: Request, reference: str) -> Response:
-        group = own_group(request, reference)
+        group = Group.objects.to_pull_back_for(signed_in(request)).by_reference(reference).first()
+        if group is None:
+            raise NotFound
         return Response(binding.ask_to_be_pulled_back(group=group, at=timezone.now()))
 
 

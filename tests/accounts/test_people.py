@@ -183,3 +183,40 @@ def test_blocking_gives_unreviewed_withdrawals_back():
 def test_a_blocked_user_may_read():
     alice = UserFactory(blocked_at=timezone.now())
     assert ApiClient(alice).get("/profit")["code"] == 1200
+
+
+def test_a_user_is_told_whether_they_are_blocked():
+    answers = [ApiClient(UserFactory(blocked_at=at)).get("/users/block_verify") for at in (None, timezone.now())]
+    assert [answer["data"] for answer in answers] == [False, True]
+
+
+def test_only_who_completed_the_profile_is_registered():
+    UserFactory(union_id="u1")
+    UserFactory(union_id="u2", completed_at=None)
+    answers = [ApiClient().get(f"/users/{union_id}/registered")["data"] for union_id in ("u1", "u2", "u3")]
+    assert answers == [True, False, False]
+
+
+def refresh(user: User, union_id: str, **facts) -> dict:
+    fresh = {
+        "appid": "sandbox",
+        "head_url": "http://a.cn/new.png",
+        "nick_name": "新名",
+        "open_id": "open-new",
+        **facts,
+    }
+    return ApiClient(user).put(f"/user/refresh/{union_id}", fresh)
+
+
+def test_a_user_refreshes_what_wechat_shows():
+    alice = UserFactory()
+    assert refresh(alice, alice.union_id)["code"] == 1200
+    alice.refresh_from_db()
+    assert (alice.nickname, alice.avatar_url, alice.open_id) == ("新名", "http://a.cn/new.png", "open-new")
+
+
+def test_the_union_id_of_another_cannot_be_refreshed():
+    alice, mallory = UserFactory(nickname="alice"), UserFactory()
+    assert refresh(mallory, alice.union_id)["code"] == 1404
+    alice.refresh_from_db()
+    assert alice.nickname == "alice"

@@ -116,7 +116,7 @@ def _routes(patterns: Any) -> set[str]:
 
 
 def test_every_route_has_its_rows():
-    routes = {_bare(route) for route in _routes(get_resolver().url_patterns)} - {"/schema", "/docs"}
+    routes = {_bare(route) for route in _routes(get_resolver().url_patterns)} - {"/schema", "/docs", "/admin"}
     assert routes == {_bare(one.path) for one in OPERATIONS}
 
 
@@ -199,7 +199,7 @@ def test_it_answers_with_the_same_fields(operation: Operation, schema: Any):
     elif operation.shape == "envelope":
         assert list(properties) == ["code", "description", "data", "page_info"]
         assert _shape_drift(Reader(schema), shape, properties["data"], "data") == []
-        assert ("$ref" in properties["page_info"]) == operation.paged
+        assert ("anyOf" in properties["page_info"]) == operation.paged
 
 
 def _shape_drift(reader: Reader, shape: Shape | None, part: Any, where: str) -> list[str]:

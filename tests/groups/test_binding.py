@@ -10,6 +10,7 @@ from groups import cancelling
 from groups.models import CancelReason, Group, Member
 from integrations.models import GatewayEvent
 from robots.models import Robot, RobotDay
+from tests.api import ApiClient
 from tests.doors import asked_of_gateway, gateway_tells, said_to
 from tests.factories.people import GroupFactory, RobotFactory, UserFactory, days_ago
 
@@ -226,3 +227,23 @@ def test_info_names_the_group_its_owner_and_its_size():
 def test_nonsense_is_ignored_and_kept(body):
     gateway_tells(("group_members", body), ("bind_group_success", body), ("group_info", body))
     assert set(GatewayEvent.objects.values_list("status", flat=True)) == {GatewayEvent.Status.IGNORED}
+
+
+def test_the_robot_asks_to_be_pulled_back_and_shows_its_code():
+    group = GroupFactory(name="测试群")
+    told = ApiClient(group.user).get(f"/pullback/{group.code}")
+    assert (told["code"], told["data"]) == (1200, group.robot.qr_code_url)
+    [words] = said_to(group.user.code)
+    assert "测试群" in words
+
+
+def test_a_group_that_ended_because_the_robot_was_kicked_can_be_pulled_back():
+    group = GroupFactory(cancelled_at=timezone.now(), cancel_reason=CancelReason.ROBOT_KICKED)
+    assert ApiClient(group.user).get(f"/pullback/{group.pk}")["code"] == 1200
+    assert len(said_to(group.user.code)) == 1
+
+
+def test_a_group_that_ended_otherwise_cannot():
+    group = GroupFactory(cancelled_at=timezone.now(), cancel_reason=CancelReason.ILLEGAL)
+    assert ApiClient(group.user).get(f"/pullback/{group.pk}")["code"] == 1404
+    assert said_to(group.user.code) == []

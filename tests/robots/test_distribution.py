@@ -1,5 +1,6 @@
 """Assigning robots: who gets which, and limits that hold whatever races."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -226,3 +227,27 @@ def test_cancelled_groups_free_the_robot_but_not_its_day():
     robot.refresh_from_db()
     day.refresh_from_db()
     assert (robot.group_count, day.bound_count) == (0, 1)
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_two_hundred_calls_at_once_never_exceed_a_quota_and_each_person_has_one_robot():
+    """A hundred people, each twice at once, at forty places: every answer comes over a connection of its own."""
+    for left in (1, 2, 4):
+        RobotFactory(group_count=30 - left)
+    places = 3 * (1 + 2 + 4)
+    gate = threading.Barrier(200)
+
+    def visit(number: int) -> tuple[int, str]:
+        gate.wait(60)
+        try:
+            told = scan(f"racer-{number % 100}")
+            return number % 100, (told["data"] or {}).get("wechat_no", "none")
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(200) as threads:
+        answers = list(threads.map(visit, range(200)))
+    got = {person: {robot for who, robot in answers if who == person} for person in range(100)}
+    assert sum(robots != {"none"} for robots in got.values()) == places == Scan.objects.count()
+    assert all(len(robots) == 1 for robots in got.values())
+    assert all(day.shown_count == day.quota * 3 for day in RobotDay.objects.all())

@@ -90,6 +90,6 @@ ROWS: Rows = [
         good=lambda world: {"userId": world.alice.code, "msgType": "text", "content": "您好"},
         codes=(1401, 1404, 1409),
         finish=_signed,
-        rules="tests/feedback/test_conversations.py",
+        rules="tests/feedback/test_callback.py",
     ),
 ]

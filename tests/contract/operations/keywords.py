@@ -17,7 +17,7 @@ _BATCH = {
     "trigger_times": INTEGER,
     "group_codes": [TEXT],
 }
-_RULES = "tests/keywords/test_batches.py"
+_RULES = "tests/keywords/test_keywords.py"
 
 ROWS: Rows = [
     Operation(

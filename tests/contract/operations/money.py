@@ -37,7 +37,7 @@ ROWS: Rows = [
         "/profit",
         "user",
         answer={"summary": {"amount": MONEY, "balance": MONEY, "yesterday_balance": MONEY}},
-        rules="tests/earnings/test_ledger.py",
+        rules="tests/earnings/test_settlement.py",
     ),
     Operation(
         49,
@@ -45,7 +45,7 @@ ROWS: Rows = [
         "/profit/slip",
         "user",
         answer=[{"day": DAY, "balance_detail": MONEY, "detail": [{"balance": MONEY, "slip_type": INTEGER}]}],
-        rules="tests/earnings/test_ledger.py",
+        rules="tests/earnings/test_settlement.py",
     ),
     Operation(
         50,

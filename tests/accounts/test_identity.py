@@ -1,0 +1,77 @@
+"""Identity cards: real ones only, encrypted, masked, never logged."""
+
+import logging
+
+import pytest
+
+from accounts import identity
+from accounts.models import User
+from tests.api import ApiClient
+from tests.factories.people import UserFactory
+
+pytestmark = pytest.mark.django_db
+REAL = "11010519491231002X"
+
+
+@pytest.fixture
+def alice() -> User:
+    return UserFactory()
+
+
+def give(user: User, id_number: str = REAL, name: str = "王小明") -> dict:
+    return ApiClient(user).put("/user/idcard", {"id_number": id_number, "name": name})
+
+
+def test_a_card_is_kept_encrypted_and_shown_masked(alice):
+    assert give(alice)["code"] == 1200
+    alice.refresh_from_db()
+    sealed = bytes(alice.identity_sealed)
+    assert REAL.encode() not in sealed
+    assert "王小明".encode() not in sealed
+    assert identity.masked(alice) == "王** 110105**********2X"
+
+
+def test_a_small_x_is_an_x(alice):
+    assert give(alice, REAL.lower())["code"] == 1200
+
+
+@pytest.mark.parametrize(
+    "id_number",
+    [
+        "110105194912310021",  # check digit
+        "990105194912310029",  # no such region
+        "11010519490231002X",  # 31 February
+        "110105299912310021",  # born in the future
+        "11010519491231002",  # 17 digits
+        "110105491231002",  # of the old kind
+        "１１０１０５19491231002X",  # digits of another width
+        "x" * 18,
+    ],
+)
+def test_what_is_no_real_card_is_1403_and_kept_nowhere(alice, id_number: str):
+    told = give(alice, id_number)
+    assert told["code"] == 1403
+    assert "id_number" in told["description"]
+    alice.refresh_from_db()
+    assert alice.identity_sealed is None
+
+
+@pytest.mark.parametrize("name", ["王", "Wang", "王 明", "王" * 31, "王1"])
+def test_a_name_is_chinese(alice, name: str):
+    told = give(alice, name=name)
+    assert told["code"] == 1403
+    assert "name" in told["description"]
+
+
+def test_a_correction_replaces_the_card(alice):
+    give(alice)
+    give(alice, name="李大明")
+    alice.refresh_from_db()
+    assert identity.masked(alice).startswith("李**")
+
+
+def test_neither_card_nor_name_is_logged_or_answered(alice, caplog):
+    with caplog.at_level(logging.DEBUG):
+        told = str(give(alice)) + str(give(alice, "110105194912310021"))
+    assert "1949" not in caplog.text + told
+    assert "王小明" not in caplog.text + told

@@ -1,0 +1,161 @@
+"""schemathesis over /schema: whatever it makes up, nothing breaks, every answer is documented, bad input is refused."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import schemathesis
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
+from drf_spectacular.generators import SchemaGenerator
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.core import NOT_SET
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from config.wsgi import application
+from tests.contract.calling import credential_of, token_of
+from tests.contract.operations import OPERATIONS
+from tests.contract.table import Operation
+from tests.contract.test_schema import _bare
+from tests.contract.world import World
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+# The same cases in every run. No shrinking: a failing case is small enough to read.
+same_each_time = settings(
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@cache
+def _schema() -> Any:
+    """As the server tells it."""
+    with _connection_kept():
+        return schemathesis.openapi.from_wsgi("/schema", application)
+
+
+@cache
+def _operations() -> dict[tuple[str, str], Any]:
+    """schemathesis' operations by method and bare path."""
+    found = [one.ok() for one in _schema().get_all_operations()]
+    return {(one.method.upper(), _bare(one.path)): one for one in found}
+
+
+@contextmanager
+def _connection_kept() -> Iterator[None]:
+    """A server lets go of its connection between requests; here it holds the test's transaction."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+def _fits(operation: Operation, case: Any) -> bool:
+    """Whether what was made up is good after all: by the schema alone, whatever the maker meant."""
+    return _query_fits(_told(operation), case.query or {}) and _body_fits(_told(operation), case.body)
+
+
+def _told(operation: Operation) -> Any:
+    return _raw()["paths"][_operations()[operation.method, _bare(operation.path)].path][operation.method.lower()]
+
+
+@cache
+def _raw() -> Any:
+    return SchemaGenerator().get_schema(request=None, public=True)
+
+
+def _valid(schema: Any, value: Any) -> bool:
+    whole = {**schema, "components": _raw()["components"]}
+    return jsonschema_rs.validator_for(whole).is_valid(value)
+
+
+def _body_fits(told: Any, body: Any) -> bool:
+    if "requestBody" not in told:
+        return True
+    return _valid(told["requestBody"]["content"]["application/json"]["schema"], {} if body is NOT_SET else body)
+
+
+def _query_fits(told: Any, query: Any) -> bool:
+    """A query string has only text: digits are a number there, and nothing is nothing."""
+    params = [one for one in told.get("parameters", ()) if one["in"] == "query"]
+    given = {name: value for name, value in query.items() if value not in ("", None)}
+    return all(
+        _valid(one["schema"], _read(given[one["name"]], one["schema"]))
+        if one["name"] in given
+        else not one.get("required")
+        for one in params
+    )
+
+
+def _read(value: Any, schema: Any) -> Any:
+    text = str(value)
+    return int(text) if schema.get("type") == "integer" and text.isascii() and text.isdigit() else text
+
+
+def _try(operation: Operation, mode: GenerationMode, world: World, headers: Any, *, examples: int = 8) -> list[Any]:
+    """Send what is made up; the codes of the answers, each checked against the schema."""
+    codes = []
+    told = _operations()[operation.method, _bare(operation.path)]
+    names = [parameter.name for parameter in told.path_parameters]
+    known = dict(zip(names, map(str, operation.good_call(world).path.values()), strict=True))
+
+    @settings(same_each_time, max_examples=examples)
+    @given(case=told.as_strategy(generation_mode=mode, path_parameters=known or None))
+    def send(case: Any) -> None:
+        response = case.call(headers=headers)
+        case.validate_response(response, checks=CHECKS)
+        codes.append(
+            (
+                response.json()["code"] if response.headers.get("content-type") == ["application/json"] else 1200,
+                case,
+            )
+        )
+
+    with _connection_kept():
+        send()
+    return codes
+
+
+JSON = [one for one in OPERATIONS if one.shape in ("envelope", "token")]
+each = pytest.mark.parametrize("operation", JSON, ids=str)
+
+
+@each
+def test_what_fits_the_schema_is_answered_as_it_says(operation: Operation, world: World):
+    codes = _try(operation, GenerationMode.POSITIVE, world, credential_of(operation, world))
+    assert {code for code, _ in codes} <= operation.all_codes
+
+
+@pytest.mark.parametrize("operation", [one for one in JSON if one.of("query", "body")], ids=str)
+def test_what_does_not_fit_is_refused(operation: Operation, world: World):
+    codes = _try(operation, GenerationMode.NEGATIVE, world, credential_of(operation, world))
+    accepted = [case for code, case in codes if code == 1200]
+    assert [(case.query, case.body) for case in accepted if not _fits(operation, case)] == []
+
+
+CLOSED = [one for one in JSON if one.kind not in ("public", "signed")]
+
+
+@pytest.mark.parametrize("operation", CLOSED, ids=str)
+def test_without_the_credential_nothing_is_done(operation: Operation, world: World):
+    headers = token_of(world.mallory) if operation.kind == "service" else {}
+    codes = _try(operation, GenerationMode.POSITIVE, world, headers, examples=3)
+    assert {code for code, _ in codes} <= {1401}

@@ -1,0 +1,64 @@
+"""The robot's name in a group: the gateway first, then our row."""
+
+import pytest
+
+from accounts.models import User
+from groups.models import Group
+from integrations.moderation import add_words
+from tests.api import ApiClient
+from tests.factories.people import GroupFactory, RobotFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def alice() -> User:
+    return UserFactory()
+
+
+@pytest.fixture
+def group(alice, sandbox) -> Group:
+    return GroupFactory(user=alice, robot=RobotFactory(code="sandbox-robot-1"))
+
+
+def rename(user: User, group: Group, name: str = "小熊") -> int:
+    return ApiClient(user).post(f"/groups/{group.pk}/robot_name", {"remark_name": name})["code"]
+
+
+def known(group: Group) -> str:
+    group.refresh_from_db()
+    return group.robot_nickname
+
+
+@pytest.mark.parametrize("method", ["post", "put"])
+@pytest.mark.parametrize("by", ["pk", "code"])
+def test_the_gateway_hears_it_and_we_keep_it(alice, group, sandbox, method: str, by: str):
+    path = f"/groups/{getattr(group, by)}/robot_name"
+    assert getattr(ApiClient(alice), method)(path, {"remark_name": "小熊"})["data"] == "SUCCESS"
+    assert (sandbox.state.nicknames, known(group)) == ({group.code: "小熊"}, "小熊")
+
+
+def test_a_gateway_that_refuses_changes_nothing(alice, group, sandbox):
+    sandbox.state.note("fault", system="gateway", mode="error", rate=1.0)
+    assert rename(alice, group) == 1101
+    assert known(group) == ""
+
+
+def test_a_sensitive_word_never_reaches_the_gateway(alice, group, sandbox):
+    add_words(["坏词"])
+    assert rename(alice, group, "坏 词") == 2003
+    assert (sandbox.state.nicknames, known(group)) == ({}, "")
+
+
+def test_a_name_has_1_to_30_characters(alice, group):
+    assert [rename(alice, group, name) for name in ("熊", "熊" * 30, "熊" * 31, "", "  ")] == [
+        1200,
+        1200,
+        1403,
+        1403,
+        1403,
+    ]
+
+
+def test_a_group_of_another_is_not_found(group):
+    assert rename(UserFactory(), group) == 1404
