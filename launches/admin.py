@@ -6,7 +6,10 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 
 from config.backoffice.confirm import ReasonForm, ask
 from config.backoffice.facts import EXPORTS, FactsAdmin, FactsInline, may
@@ -108,12 +111,29 @@ class DeliveryAdmin(FactsAdmin):
     search_help_text = "完整的群编号或任务编号"
     ordering = ("-id",)
     reached_from = {"launches.launch": ("launch", "投放明细"), "groups.group": ("group", "投放明细")}
+    readonly_fields = ("messages_said",)
+
+    @admin.display(description="消息")
+    def messages_said(self, delivery: Delivery) -> str:
+        """Each of its messages, with the way to the page that shows every try."""
+        page = "admin:robots_outboxmessage_change"
+        return format_html_join(
+            mark_safe("<br>"),  # noqa: S308 - written here
+            '<a href="{}">{}</a> {}',
+            (
+                (reverse(page, args=[message.pk]), message, message.get_status_display())
+                for message in delivery.messages()
+            ),
+        )
 
 
 class MassMessageGroupInline(FactsInline):
     model = MassMessageGroup
-    fields = ("group", "status", "settled_at", "reason")
+    fields = ("group", "status", "message", "settled_at", "reason")
     readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[MassMessageGroup]:
+        return super().get_queryset(request).select_related("group", "message")
 
 
 @admin.register(MassMessage)

@@ -9,6 +9,7 @@ from django.db.models import F, Q
 
 from config.lookups import has_id
 from groups.models import Group
+from robots.models import OutboxMessage
 
 
 class LaunchItemType(models.IntegerChoices):
@@ -186,3 +187,7 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return self.group_code
+
+    def messages(self) -> models.QuerySet[OutboxMessage]:
+        """What robots say for it, in order."""
+        return OutboxMessage.objects.filter(cause=self.launch.cause, group_code=self.group_code).order_by("pk")

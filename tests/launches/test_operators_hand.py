@@ -1,5 +1,6 @@
 """An operator pauses, resumes and cancels launches."""
 
+import re
 from typing import Any
 
 import pytest
@@ -12,11 +13,11 @@ from django.utils import timezone
 from groups import stars
 from launches import running
 from launches.models import Delivery, Launch
-from launches.tasks import report_results
+from launches.tasks import fire_mass_messages, report_results
 from robots.models import OutboxMessage
 from tests.doors import say_everything
-from tests.factories.launches import WORDS, launched, reachable
-from tests.factories.people import OperatorFactory
+from tests.factories.launches import WORDS, launched, reachable, scheduled
+from tests.factories.people import OperatorFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 PAGE = "/admin/launches/launch/"
@@ -140,6 +141,26 @@ def test_the_list_shows_how_far_it_is():
     page = operator().get(PAGE).content.decode()
     assert '<td class="field-planned_count">2</td>' in page
     assert '<td class="field-waiting_count">2</td>' in page
+
+
+def test_a_delivery_leads_to_its_messages():
+    launched(reachable(), items=[WORDS, WORDS])
+    client = Client()
+    client.force_login(OperatorFactory())
+    page = client.get(f"/admin/launches/delivery/{Delivery.objects.get().pk}/change/").content.decode()
+    for message in OutboxMessage.objects.all():
+        assert f'<a href="/admin/robots/outboxmessage/{message.pk}/change/">{message.message_no}</a> 待发送' in page
+
+
+def test_a_mass_message_leads_to_its_messages(django_assert_max_num_queries):
+    alice = UserFactory()
+    message = scheduled(alice, *(reachable(user=alice) for _ in range(5)), send_at=timezone.now())
+    fire_mass_messages()
+    client = Client()
+    client.force_login(OperatorFactory())
+    with django_assert_max_num_queries(15):
+        page = client.get(f"/admin/launches/massmessage/{message.pk}/change/").content.decode()
+    assert len(re.findall(r"/admin/robots/outboxmessage/\d+/change/", page)) == 5
 
 
 def test_the_list_takes_the_same_queries_however_long(django_assert_num_queries):

@@ -1,0 +1,128 @@
+"""An operator pauses, resumes and cancels launches while senders run and are killed: nothing is lost, nothing said twice."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from launches import running
+from launches.models import Delivery, Launch
+from launches.tasks import report_results
+from robots.models import OutboxMessage
+from tests.factories.launches import launched
+from tests.factories.people import GroupFactory, RobotFactory
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True, serialized_rollback=True),
+    pytest.mark.processes,
+    pytest.mark.xdist_group("processes"),
+]
+PROJECT = Path(__file__).resolve().parents[2]
+GROUPS, ROBOTS = 30, 5
+ITEMS = [{"type": 1, "content": f"第 {place} 条"} for place in (1, 2, 3)]
+_COMMAND = """
+import os, sys
+import django
+from django.core.management import call_command
+from django.db import connections
+django.setup()
+connections["default"].settings_dict["NAME"] = os.environ["TEST_DATABASE"]
+call_command("send")
+"""
+
+
+def launch_of(items: list[dict[str, Any]]) -> Launch:
+    """A launch to groups of the five robots that the sandbox drives."""
+    robots = [RobotFactory(code=f"sandbox-robot-{number + 1}") for number in range(ROBOTS)]
+    return launched(*(GroupFactory(robot=robots[n % ROBOTS]) for n in range(GROUPS)), items=items)
+
+
+@contextmanager
+def sender(settings: Any, sandbox: Any, pace: int = 100_000) -> Iterator[subprocess.Popen]:
+    """A sender as a process of its own; killed at the end, whatever it is doing."""
+    own = {
+        "TEST_DATABASE": connection.settings_dict["NAME"],
+        "RUN_DIR": str(settings.RUN_DIR),
+        "REDIS_URL": settings.REDIS_URL,
+        "GATEWAY_BASE_URL": sandbox.url,
+        "ROBOT_MESSAGES_PER_MINUTE": str(pace),
+        "SENDER_CONCURRENCY": "4",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-c", _COMMAND],
+        cwd=PROJECT,
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", **own},
+    )
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        OutboxMessage.objects.filter(leased_until__isnull=False).update(leased_until=timezone.now())  # time passes
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def sent() -> int:
+    return OutboxMessage.objects.filter(status=OutboxMessage.Status.SENT).count()
+
+
+def said(sandbox: Any) -> dict[str, list[str]]:
+    """What each group heard, in the order in which it first came."""
+    heard = defaultdict(list)
+    for message in list(sandbox.state.messages.values()):
+        heard[message["group_id"]].append(message["content"])
+    return heard
+
+
+def test_a_launch_paused_resumed_and_killed_again_and_again_says_everything_once_in_order(
+    sandbox: Any, settings: Any
+):
+    launch = launch_of(ITEMS)
+    for pace in (4, 8):
+        with sender(settings, sandbox, pace):
+            wait_for(lambda pace=pace: sent() == pace * ROBOTS)
+            assert running.pause(launch=launch, by="wang", at=timezone.now())
+        with sender(settings, sandbox, pace=1000):
+            time.sleep(2)  # long enough to take what is not held
+            assert sent() == pace * ROBOTS
+        assert running.resume(launch=launch, at=timezone.now())
+    while Launch.objects.get().status != Launch.Status.FINISHED:
+        before = sent()
+        with sender(settings, sandbox):
+            wait_for(lambda before=before: sent() > before)
+    whole = [item["content"] for item in ITEMS]
+    assert list(said(sandbox).values()) == [whole] * GROUPS
+    assert Launch.objects.get().sent_count == GROUPS
+
+
+def test_a_launch_cancelled_while_it_is_sent_says_truly_who_heard_it(sandbox: Any, settings: Any):
+    launch = launch_of(ITEMS[:1])
+    with sender(settings, sandbox, pace=4):
+        wait_for(lambda: sent() == 4 * ROBOTS)
+        assert running.cancel(launch=launch, by="wang", reason="广告主要求", at=timezone.now())
+    with sender(settings, sandbox):
+        time.sleep(2)  # long enough to take what is not closed
+    report_results()
+    launch.refresh_from_db()
+    counts = (launch.waiting_count, launch.sent_count, launch.skipped_count)
+    assert counts == (0, 4 * ROBOTS, GROUPS - 4 * ROBOTS)
+    told = {one["groupId"]: one["state"] for one in sandbox.state.launch_results}
+    assert told == dict.fromkeys(Delivery.objects.values_list("group_code", flat=True), 2) | dict.fromkeys(
+        said(sandbox), 1
+    )
