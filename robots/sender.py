@@ -43,12 +43,13 @@ def call_for(message: Claimed) -> GatewayCall:
         case Operation.SEND:
             return gateway_calls.private_message(robot=robot, user=message.user_code, message=words)
         case Operation.RECALL:
-            return gateway_calls.recall_message(robot=robot, message_no=str(message.content["message_no"]))
+            return gateway_calls.recall_message(robot=robot, message_no=str(message.content.get("message_no", "")))
         case Operation.BIND_GROUP:
-            name = message.content["name"]
+            name = str(message.content.get("name", ""))
             return gateway_calls.bind_group(robot=robot, group=group, user=message.user_code, name=name)
         case Operation.UNBIND_GROUP:
-            return gateway_calls.unbind_group(robot=robot, group=group, reason=message.content["reason"])
+            reason = str(message.content.get("reason", ""))
+            return gateway_calls.unbind_group(robot=robot, group=group, reason=reason)
         case _:
             return gateway_calls.sync_group_members(robot=robot, group=group)
 

@@ -12,6 +12,7 @@ from integrations.robot_gateway import RobotGateway
 from robots import dead_letters, outbox, receipts
 from robots.claiming import claim
 from robots.models import MessageAttempt, OutboxMessage, Robot
+from robots.signals import SettledMessage, message_settled
 from robots.tasks import close_for_gone_robots
 from tests.doors import say_everything
 from tests.factories.people import RobotFactory
@@ -287,6 +288,29 @@ def test_the_gateway_is_asked_by_a_command_too(robot, sandbox):
     say(robot, "x")
     call_command("send", "--once", stdout=StringIO())
     assert heard(sandbox) == ["x"]
+
+
+@pytest.fixture
+def poison():
+    """A receiver that cannot bear to hear of one cause."""
+
+    def listen(messages: list[SettledMessage], **_: object) -> None:
+        if any(message.cause == "poison" for message in messages):
+            raise ValueError("poison")
+
+    message_settled.connect(listen)
+    yield
+    message_settled.disconnect(listen)
+
+
+@pytest.mark.usefixtures("poison")
+def test_a_receiver_that_fails_for_one_message_keeps_no_other_from_being_written_down(robot, sandbox):
+    bad = say(robot, "bad", group="g1", cause="poison")
+    good = say(robot, "good", group="g2")
+    say_everything()
+    for message in (bad, good):
+        message.refresh_from_db()
+    assert (good.status, bad.status, len(sandbox.state.messages)) == (Status.SENT, Status.WAITING, 2)
 
 
 def test_a_closed_message_is_never_sent(robot, sandbox):
