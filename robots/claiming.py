@@ -45,7 +45,7 @@ WITH found AS MATERIALIZED (
     FOR UPDATE OF o SKIP LOCKED
 ), claimed AS (
     UPDATE robots_outboxmessage o
-    SET lease = %(lease)s, leased_until = clock_timestamp() + %(seconds)s * interval '1 second'
+    SET lease = %(lease)s::uuid, leased_until = clock_timestamp() + %(seconds)s * interval '1 second'
     FROM taken WHERE o.id = taken.id
     RETURNING o.id, o.message_no::text, o.operation, taken.code, o.group_code, o.user_code, o.cause,
               o.try_count, o.mentions::text, o.content::text
@@ -77,7 +77,7 @@ class Claimed(NamedTuple):
     try_count: int
     mentions: list[str]
     content: dict[str, Any]
-    lease: uuid.UUID
+    lease: str
 
 
 class Claim(NamedTuple):
@@ -94,7 +94,7 @@ def claim(
 
     `resting` robots are not asked to say anything, none is unless `may_say`; other operations go on.
     """
-    lease = uuid.uuid4()
+    lease = str(uuid.uuid4())
     words: dict[str, Any] = {
         "lease": lease,
         "seconds": settings.SENDER_LEASE_SECONDS,
@@ -111,7 +111,7 @@ def claim(
     return Claim([_claimed(row[1:], lease) for row in rows if row[1] is not None], after=rows[0][0] or 0)
 
 
-def _claimed(row: tuple[Any, ...], lease: uuid.UUID) -> Claimed:
+def _claimed(row: tuple[Any, ...], lease: str) -> Claimed:
     *plain, mentions, content = row
     return Claimed._make((*plain, orjson.loads(mentions), orjson.loads(content), lease))
 

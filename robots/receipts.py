@@ -72,7 +72,7 @@ class Attempt(NamedTuple):
 
     def retry_at(self, at: datetime) -> datetime | None:
         """When to try again: later each time, and never a whole crowd at once."""
-        if self.status != Status.WAITING:
+        if self.error is None or self.status != Status.WAITING:
             return None
         pause = RETRY_AFTER[self.message.try_count] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
         return at + timedelta(seconds=pause)
@@ -80,14 +80,14 @@ class Attempt(NamedTuple):
 
 def settle(attempts: list[Attempt], *, at: datetime) -> None:
     """Write down what came of each try, in one statement, and tell receivers what reached its end."""
-    attempts = sorted(attempts, key=lambda attempt: attempt.message.id)
+    attempts = sorted(attempts, key=_by_id)
     words: dict[str, Any] = {
         "at": at,
         "ids": [attempt.message.id for attempt in attempts],
         "leases": [attempt.message.lease for attempt in attempts],
-        "outcomes": [attempt.outcome for attempt in attempts],
+        "outcomes": [attempt.outcome.value for attempt in attempts],
         "answers": [attempt.answer for attempt in attempts],
-        "statuses": [attempt.status for attempt in attempts],
+        "statuses": [attempt.status.value for attempt in attempts],
         "retries": [attempt.retry_at(at) for attempt in attempts],
     }
     with transaction.atomic():
@@ -97,6 +97,10 @@ def settle(attempts: list[Attempt], *, at: datetime) -> None:
         told = [_settled(attempt, at) for attempt in attempts if attempt.message.id in ended]
         if told:
             message_settled.send(OutboxMessage, messages=told, at=at)
+
+
+def _by_id(attempt: Attempt) -> int:
+    return attempt.message.id
 
 
 def _settled(attempt: Attempt, at: datetime) -> SettledMessage:
