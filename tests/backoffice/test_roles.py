@@ -116,7 +116,7 @@ def test_migrating_again_takes_back_what_was_given_by_hand():
     assert set(viewer.permissions.values_list("pk", flat=True)) == before
     with CaptureQueriesContext(connection) as queries:
         roles.make()
-    assert len(queries) == 9
+    assert len(queries) == 10
 
 
 def test_nobody_comes_in_without_signing_in():
