@@ -16,6 +16,7 @@ from django.db.models.functions import TruncDate
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from config.backoffice.charts import Chart, Line
@@ -95,7 +96,8 @@ def contents(request: HttpRequest) -> dict[str, Any]:
 
 
 def _shown(one: ToDo) -> dict[str, Any]:
-    number, remark = cache.get_or_set(f"to-do:{one.page}:{one.title}", one.count, FRESH_SECONDS) or (0, "")
+    name = f"to-do:{get_language()}:{one.page}:{one.title}"  # the remark is in the operator's language
+    number, remark = cache.get_or_set(name, one.count, FRESH_SECONDS) or (0, "")
     return {
         "title": _(one.title),
         "number": f"{COUNTED}+" if number > COUNTED else number,

@@ -1,0 +1,38 @@
+"""Debian's Chromium, driven by Playwright, in front of the real pages."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+PICTURES = Path(__file__).resolve().parents[2] / "test-artefacts"
+CHROMIUM = shutil.which("chromium")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def chromium() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("No Chromium here: 'apt-get install chromium' brings it.")
+    PICTURES.mkdir(exist_ok=True)
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright runs a loop in this thread
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture
+def page(chromium: Any, live_server: Any, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A window that may reach our own server and nothing else; its last sight is kept as a picture."""
+    context = chromium.new_context(base_url=live_server.url, viewport={"width": 1280, "height": 900})
+    context.route(lambda url: not url.startswith(live_server.url), lambda route: route.abort())
+    window = context.new_page()
+    window.set_default_timeout(20_000)
+    yield window
+    window.screenshot(path=PICTURES / f"{request.node.name}.png", full_page=True)
+    context.close()
