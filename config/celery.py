@@ -18,6 +18,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "statistics": {"task": "groups.tasks.roll_up_statistics", "schedule": crontab(hour="0", minute="10")},
     "message retention": {"task": "groups.tasks.forget_old_messages", "schedule": crontab(hour="3", minute="40")},
     "reminders": {"task": "groups.tasks.remind_newcomers", "schedule": crontab(minute="5")},
+    "low stars": {"task": "groups.tasks.clean_up_low_stars", "schedule": crontab(hour="5", minute="10")},
     "keyword clocks": {"task": "keywords.tasks.forget_old_replies", "schedule": crontab(hour="4", minute="30")},
     "words to customer service": {
         "task": "feedback.tasks.forward_messages",

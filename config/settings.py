@@ -263,6 +263,7 @@ ROBOT_MESSAGES_PER_MINUTE: int = env.int("ROBOT_MESSAGES_PER_MINUTE", default=20
 # Threads of one worker that handle gateway events at the same time.
 INBOX_THREADS: int = env.int("INBOX_THREADS", default=2)
 KEYWORD_NEEDS_MENTION: bool = env.bool("KEYWORD_NEEDS_MENTION", default=False)
+LOW_STAR_TOTALS: dict[str, str] = env.dict("LOW_STAR_TOTALS", default={})  # star=groups; nothing: no clean-up
 # A talk with customer service in which neither side speaks for so long is over.
 CONVERSATION_TIMEOUT = timedelta(minutes=env.int("CONVERSATION_TIMEOUT_MINUTES", default=30))
 SENDER_CONCURRENCY: int = env.int("SENDER_CONCURRENCY", default=64)

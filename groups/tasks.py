@@ -3,10 +3,11 @@
 from datetime import timedelta
 
 from celery import shared_task
+from django.conf import settings
 from django.utils import timezone
 
 from config.clock import day_of
-from groups import apprentices, cancel_jobs, statistics
+from groups import apprentices, cancel_jobs, low_stars, statistics
 
 
 @shared_task
@@ -27,3 +28,9 @@ def forget_old_messages() -> int:
 @shared_task
 def remind_newcomers() -> int:
     return apprentices.remind_newcomers(at=timezone.now())
+
+
+@shared_task
+def clean_up_low_stars() -> int:
+    totals = {int(star): int(total) for star, total in settings.LOW_STAR_TOTALS.items()}
+    return low_stars.clean_up(totals=totals, at=timezone.now())
