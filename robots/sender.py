@@ -67,6 +67,7 @@ class Sender:
         self.after = 0  # the round through what waits goes on from here …
         self.found = False  # … and found something so far
         self.look_at = self.rest_until = 0.0  # monotonic seconds: when to look next, and not before when
+        self.rang_at = 0.0
 
     def __enter__(self) -> Self:
         self.line.__enter__()
@@ -77,7 +78,7 @@ class Sender:
 
     def look(self) -> None:
         """Look soon whether something waits; from any thread."""
-        self.look_at = 0.0
+        self.rang_at, self.look_at = time.monotonic(), 0.0
         self.line.attention()
 
     def run(self, stopped: Callable[[], bool]) -> None:
@@ -133,13 +134,16 @@ class Sender:
         self.line.ask([(message.id, call_for(message)) for message in going])
         self.after, self.found = claimed.after, self.found or bool(going)
         if not self.after:
-            self._end_round(time.monotonic() - began)
+            self._end_round(began)
 
-    def _end_round(self, took: float) -> None:
+    def _end_round(self, began: float) -> None:
         """Everything that waits was looked at. In vain: look again when something calls for it, or a little later."""
         if not self.found:
             now = time.monotonic()
-            self.look_at, self.rest_until = now + LOOK_SECONDS, now + min(LOOK_SECONDS, took * SHARE_OF_TIME)
+            self.rest_until = now + min(LOOK_SECONDS, (now - began) * SHARE_OF_TIME)
+            self.look_at = now + LOOK_SECONDS
+            if self.rang_at >= began:  # while we looked elsewhere
+                self.look_at = 0.0
         self.found = False
 
     def _paced(self, messages: list[Claimed]) -> list[Claimed]:
