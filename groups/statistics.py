@@ -2,10 +2,9 @@
 
 from datetime import date, datetime, timedelta
 
-from django.db import connection
+from django.db import connection, transaction
 
 from config.clock import end_of, start_of
-from groups.models import GroupMessage, MemberMove
 
 KEEP = timedelta(days=7)
 
@@ -26,6 +25,12 @@ ON CONFLICT (group_id, day) DO UPDATE SET
     joined_count = EXCLUDED.joined_count, left_count = EXCLUDED.left_count, speaker_count = EXCLUDED.speaker_count
 """
 
+_FORGET = (
+    "DELETE FROM groups_mention n USING groups_groupmessage m WHERE m.id = n.message_id AND m.sent_at < %s",
+    "DELETE FROM groups_groupmessage WHERE sent_at < %s",
+    "DELETE FROM groups_membermove WHERE moved_at < %s",
+)
+
 
 def roll_up(day: date) -> int:
     """Count a day that is over; doing it again counts what came late. How many groups."""
@@ -35,7 +40,10 @@ def roll_up(day: date) -> int:
 
 
 def forget_old(*, at: datetime) -> int:
-    """Delete messages and moves older than a week; how many."""
-    messages, _ = GroupMessage.objects.filter(sent_at__lt=at - KEEP).delete()
-    moves, _ = MemberMove.objects.filter(moved_at__lt=at - KEEP).delete()
-    return messages + moves
+    """Delete messages, their mentions and moves older than a week, without reading them; how many."""
+    counts = []
+    with transaction.atomic(), connection.cursor() as cursor:
+        for statement in _FORGET:
+            cursor.execute(statement, [at - KEEP])
+            counts.append(cursor.rowcount)
+    return sum(counts[1:])

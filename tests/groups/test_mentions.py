@@ -252,5 +252,5 @@ def test_messages_are_forgotten_after_a_week_and_their_mentions_with_them(alice,
     says(at_users=["r1"])
     kept = GroupMessage.objects.first()
     GroupMessage.objects.exclude(pk=kept.pk).update(sent_at=timezone.now() - timedelta(days=7, minutes=1))
-    forget_old_messages()
+    assert forget_old_messages() == 1
     assert list(Mention.objects.values_list("pk", flat=True)) == [kept.pk]
