@@ -15,7 +15,7 @@ EVERY_SECOND = {"schedule": 1.0, "options": {"expires": 2}}
 SCHEDULE: dict[str, dict[str, Any]] = {
     "inbox": {"task": "integrations.tasks.handle_events", **EVERY_SECOND},
     "cancel jobs": {"task": "groups.tasks.run_cancel_jobs", "schedule": 60.0},
-    "statistics": {"task": "groups.tasks.roll_up_statistics", "schedule": crontab(hour="0", minute="10")},
+    "statistics": {"task": "groups.tasks.roll_up_statistics", "schedule": crontab(hour="0-5", minute="10")},
     "message retention": {"task": "groups.tasks.forget_old_messages", "schedule": crontab(hour="3", minute="40")},
     "reminders": {"task": "groups.tasks.remind_newcomers", "schedule": crontab(minute="5")},
     "low stars": {"task": "groups.tasks.clean_up_low_stars", "schedule": crontab(hour="5", minute="10")},
