@@ -63,9 +63,9 @@ def test_the_marquee_is_shown_and_taken_away(system, django_capture_on_commit_ca
     assert ApiClient().get("/app/marquee")["data"] == {"status": 0, "content": ""}
 
 
-def test_an_empty_line_is_not_shown(system):
-    assert system.post("/app/marquee", {"status": 1, "content": ""})["code"] == 1403
-    assert not Marquee.objects.exists()
+def test_the_documented_example_of_an_empty_line_is_taken(system):
+    assert system.post("/app/marquee", {"status": 1, "content": ""})["data"] == "SUCCESS"
+    assert Marquee.objects.get().content == ""
 
 
 @pytest.mark.parametrize("path", ["/app/status", "/app/marquee"])
