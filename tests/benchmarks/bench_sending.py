@@ -64,7 +64,7 @@ SELECT id, %s, 'done', '', now() FROM unnest(%s) AS id
 
 def write() -> None:
     with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE robots_messageattempt, robots_outboxmessage")
+        cursor.execute("TRUNCATE robots_messageattempt, robots_outboxmessage CASCADE")
         cursor.execute(WRITE, {"chats": CHATS, "count": COUNT, "robots": ROBOTS})
         cursor.execute("ANALYZE robots_outboxmessage")
 
