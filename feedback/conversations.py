@@ -8,13 +8,14 @@ from django.db.models import F, Value
 from django.db.models.functions import Greatest
 
 from accounts.models import User
-from config.errors import Conflict, NotAllowed, NotFound
+from config.errors import BadRequest, Conflict, NotAllowed, NotFound
 from feedback.models import CallbackDigest, Conversation
 from integrations import customer_service
 from robots import outbox
 from robots.friendships import latest_robot_of, robots_to_speak_through
 
 FRESH_FOR = timedelta(minutes=5)
+KINDS = ("text", "image")
 CREATED, CLOSED, OVERTIME = "CONVERSATION_CREATE", "CONVERSATION_CLOSE", "VISITOR_OVERTIME_NOTICE"
 _SAID = {
     CREATED: "客服已接入,请直接发消息说明问题。发送「退出」结束对话。",
@@ -48,12 +49,16 @@ def require_digest(*, raw: bytes, timestamp: str, digest: str, at: datetime) -> 
 
 
 def take_callback(*, user_code: str, kind: str, content: str, at: datetime) -> None:
-    """What customer service says: an event of the talk, a text or a picture for the user."""
+    """What customer service says: an event of the talk, a text or a picture for the user. 1403 for anything else."""
     user = User.objects.filter(code=user_code).first()
     robot = latest_robot_of(user) if user else None
     if user is None or robot is None:
         raise VisitorUnknown
     event = next((name for name in _SAID if name in (kind.upper(), content)), None)
+    if event is None and kind not in KINDS:
+        raise BadRequest("msgType: 不认识的消息类型")
+    if event is None and not content.strip():
+        raise BadRequest("content: 不能为空")
     if event == CREATED:
         open_for(user, at=at)
     elif event == CLOSED:

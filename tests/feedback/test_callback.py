@@ -139,3 +139,9 @@ def test_digests_that_could_not_pass_anyway_are_forgotten():
     assert forget_digests() == 0
     CallbackDigest.objects.update(taken_at=timezone.now() - timedelta(minutes=11))
     assert forget_digests() == 1
+
+
+@pytest.mark.parametrize(("content", "kind"), [("", "text"), ("  ", "text"), ("", "image"), ("hi", "video")])
+def test_what_says_nothing_or_nothing_known_is_refused(content: str, kind: str):
+    assert tells(content, kind=kind) == 1403
+    assert said_to("wx-alice") == []
