@@ -6,6 +6,11 @@ from django.db import transaction
 
 from accounts.models import User
 from accounts.signals import user_blocked
+from config.errors import NotAllowed
+
+
+class Blocked(NotAllowed):
+    message = "账号已被封,不能进行此操作,请联系客服"
 
 
 def block(*, user: User, by: str, reason: str, at: datetime) -> bool:

@@ -64,15 +64,15 @@ def _woken(kind: Awakening.Kind, today: date) -> Exists:
 
 
 def may_be_woken(person: Any) -> bool:
-    """Of a row of `below`: something is missing, a robot can say so, and it was not said today."""
+    """Of a row of `below`: something is missing, a robot can say so, it was not said today, nobody blocked them."""
     needs_group = not person.has_group and not person.woken_for_group
     needs_apprentice = person.has_group and not person.has_apprentice and not person.woken_for_apprentice
-    return bool(person.has_robot and (needs_group or needs_apprentice))
+    return bool(person.has_robot and not person.is_blocked and (needs_group or needs_apprentice))
 
 
 def wake_one(*, master: User, apprentice: User, at: datetime) -> bool:
     """Wake one apprentice for what is really missing; false when nothing is, or it was said today."""
-    person = _with_deeds(User.objects.filter(pk=apprentice.pk, inviter=master)).first()
+    person = _with_deeds(User.objects.filter(pk=apprentice.pk, inviter=master, blocked_at=None)).first()
     if person is None:
         raise NobodyToWake
     if person.has_group and person.has_apprentice:

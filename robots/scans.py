@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
+from accounts.blocking import Blocked
 from accounts.models import User
 from config.clock import day_of
 from robots import pool
@@ -11,7 +12,12 @@ from robots.models import Robot, Scan
 
 
 def distribute(*, union_id: str, open_id: str, inviter: User | None, channel: str, at: datetime) -> Robot:
-    """The robot for this visitor: the one of before while it lives, else one of the channel (1600: none)."""
+    """The robot for this visitor: the one of before while it lives, else one of the channel (1600: none).
+
+    1401 for the WeChat account of a blocked user.
+    """
+    if User.objects.filter(union_id=union_id, blocked_at__isnull=False).exists():
+        raise Blocked
     if inviter is not None and inviter.union_id == union_id:
         inviter = None
     with transaction.atomic():
@@ -55,10 +61,16 @@ def scan_of(union_id: str) -> Scan | None:
 
 
 def robot_for(user: User, *, at: datetime) -> Robot:
-    """The robot to show a user: the befriended one with most quota, else the last assigned, else a new one (1600)."""
+    """The robot to show a user: the befriended one with most quota, else the last assigned, else a new one.
+
+    1600 when none is free, 1401 when a blocked user would need a new one.
+    """
     befriended = pool.best_of(Robot.objects.filter(friendships__user=user), day=day_of(at))
     if befriended is not None:
         return befriended
     if not user.union_id:
         raise pool.NoRobotFree
+    known = scan_of(user.union_id)
+    if known is not None and known.robot.is_working:
+        return known.robot
     return distribute(union_id=user.union_id, open_id=user.open_id, inviter=None, channel=user.channel, at=at)
