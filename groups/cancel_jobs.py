@@ -1,10 +1,11 @@
 """Cancelling many groups: accepted at once, done in batches, resumed after a kill."""
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import F, JSONField
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
@@ -13,6 +14,8 @@ from config.lookups import as_uuid
 from config.waking import wake
 from groups import cancelling
 from groups.models import CancelJob, CancelReason, Group
+
+logger = logging.getLogger(__name__)
 
 BATCH = 500
 # Only the batch leaves the database, however long the job is.
@@ -54,11 +57,14 @@ def run_next_batch(job_id: UUID, *, at: datetime) -> int:
 
 
 def run_waiting() -> int:
-    """Do every job that is not done; how many references that was."""
+    """Do every job that is not done; how many references that was. One that fails is left for the next time."""
     count = 0
     for job_id in CancelJob.objects.filter(done_at=None).order_by("asked_at").values_list("pk", flat=True):
-        while done := run_next_batch(job_id, at=timezone.now()):
-            count += done
+        try:
+            while done := run_next_batch(job_id, at=timezone.now()):
+                count += done
+        except DatabaseError:
+            logger.exception("Cancel job %s failed and is tried again later", job_id)
     return count
 
 

@@ -13,7 +13,7 @@ from config.models import Scope
 from groups import cancel_jobs
 from groups.models import CancelJob, CancelReason, Group
 from groups.tasks import run_cancel_jobs
-from robots.models import OutboxMessage
+from robots.models import OutboxMessage, Robot
 from tests.doors import asked_of_gateway, key_with
 from tests.factories.people import GroupFactory, RobotFactory, UserFactory
 
@@ -171,3 +171,13 @@ def queries_of(count: int) -> int:
 
 def test_many_groups_of_many_robots_cost_no_more_statements_than_two():
     assert queries_of(2) == queries_of(40)
+
+
+def test_a_job_that_fails_does_not_keep_the_next_from_being_done(caplog):
+    broken, sound = GroupFactory(), GroupFactory()
+    Robot.objects.filter(pk=broken.robot_id).update(group_count=0)  # it cannot serve one group fewer
+    delete(broken.pk)
+    delete(sound.pk)
+    run_cancel_jobs()
+    assert active() == {broken.code}
+    assert "failed" in caplog.text
