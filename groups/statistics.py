@@ -2,11 +2,12 @@
 
 from datetime import date, datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import connection
 
 from config.clock import end_of, start_of
 
 KEEP = timedelta(days=7)
+CHUNK = 10_000  # rows deleted in one statement
 
 _ROLL_UP = """
 INSERT INTO groups_groupstatistics (group_id, day, member_count, joined_count, left_count, speaker_count)
@@ -21,15 +22,24 @@ LEFT JOIN (
     WHERE sent_at >= %(start)s AND sent_at < %(end)s AND NOT is_robot GROUP BY group_id
 ) s ON s.group_id = g.id
 WHERE g.cancelled_at IS NULL AND g.bound_at < %(end)s
+ORDER BY g.id
 ON CONFLICT (group_id, day) DO UPDATE SET
     joined_count = EXCLUDED.joined_count, left_count = EXCLUDED.left_count, speaker_count = EXCLUDED.speaker_count
 """
-
-_FORGET = (
-    "DELETE FROM groups_mention n USING groups_groupmessage m WHERE m.id = n.message_id AND m.sent_at < %s",
-    "DELETE FROM groups_groupmessage WHERE sent_at < %s",
-    "DELETE FROM groups_membermove WHERE moved_at < %s",
+# Mentions go with their messages; nothing is read into this process.
+_FORGET_MESSAGES = """
+WITH old AS MATERIALIZED (
+    SELECT id FROM groups_groupmessage WHERE sent_at < %(before)s LIMIT %(chunk)s
+), mentions AS (
+    DELETE FROM groups_mention m USING old WHERE m.message_id = old.id
 )
+DELETE FROM groups_groupmessage g USING old WHERE g.id = old.id
+"""
+_FORGET_MOVES = """
+DELETE FROM groups_membermove WHERE id IN (
+    SELECT id FROM groups_membermove WHERE moved_at < %(before)s ORDER BY moved_at LIMIT %(chunk)s
+)
+"""
 
 
 def roll_up(day: date) -> int:
@@ -40,10 +50,16 @@ def roll_up(day: date) -> int:
 
 
 def forget_old(*, at: datetime) -> int:
-    """Delete messages, their mentions and moves older than a week, without reading them; how many."""
-    counts = []
-    with transaction.atomic(), connection.cursor() as cursor:
-        for statement in _FORGET:
-            cursor.execute(statement, [at - KEEP])
-            counts.append(cursor.rowcount)
-    return sum(counts[1:])
+    """Delete messages and moves older than a week, some thousand at a time; how many."""
+    return sum(_forget(statement, at - KEEP) for statement in (_FORGET_MESSAGES, _FORGET_MOVES))
+
+
+def _forget(statement: str, before: datetime) -> int:
+    """Each chunk is a transaction: a killed run leaves less for the next, and no lock is held for long."""
+    total = 0
+    with connection.cursor() as cursor:
+        while True:
+            cursor.execute(statement, {"before": before, "chunk": CHUNK})
+            total += cursor.rowcount
+            if cursor.rowcount < CHUNK:
+                return total

@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
@@ -163,6 +164,16 @@ def test_moves_are_forgotten_after_a_week(group):
     joins("carol")
     forget_old_messages()
     assert MemberMove.objects.get().member_code == "carol"
+
+
+def test_nothing_that_is_forgotten_is_loaded_and_it_goes_some_thousand_at_a_time(group):
+    moves = "INSERT INTO groups_membermove (group_id, member_code, is_joining, moved_at) SELECT %s, n, true, %s"
+    with connection.cursor() as cursor:
+        cursor.execute(f"{moves} FROM generate_series(0, %s) n", [group.pk, days_ago(9), statistics.CHUNK])
+    with CaptureQueriesContext(connection) as queries:
+        assert forget_old_messages() == statistics.CHUNK + 1
+    assert not [one for one in queries if one["sql"].startswith("SELECT")]
+    assert len(queries) == 3  # messages, and moves in two chunks
 
 
 def test_who_comes_and_goes_changes_the_size_once_each(group):
