@@ -54,7 +54,7 @@ def complete_profile(
     An inviter whom the referral tree does not allow is left out.
     """
     with transaction.atomic():
-        user = User.objects.select_for_update().get(pk=user.pk)
+        user = User.objects.select_for_update().get(pk=user.pk)  # its union_id, a key, changes
         if user.completed_at is not None:
             raise ProfileAlreadyCompleted
         user.union_id, user.open_id, user.app_id = union_id, open_id, app_id

@@ -71,6 +71,7 @@ SELECT coalesce(array_agg(reference ORDER BY reference) FILTER (WHERE group_id I
 _KEEP = """
 INSERT INTO earnings_groupreads (group_id, day, amount)
 SELECT group_id, %(day)s, amount FROM reading WHERE group_id IS NOT NULL AND NOT is_blocked
+ORDER BY group_id
 """
 _INCOME = """
 CREATE OR REPLACE TEMPORARY VIEW income AS

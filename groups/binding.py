@@ -7,20 +7,28 @@ from django.db.models import Max
 
 from accounts.models import User
 from config.clock import day_of
-from groups.locking import one_at_a_time
+from config.errors import NotFound
+from groups.locking import hold, one_at_a_time
 from groups.models import CancelReason, Group
 from integrations.events import EventIgnored
 from robots import outbox, pool
+from robots.friendships import latest_robot_of
 from robots.models import Robot
 
 NEVER_AGAIN = (CancelReason.ILLEGAL, CancelReason.POOR_LAUNCHES)
+
+
+class NotPulledBack(NotFound):
+    message = "这个群的机器人已经不能用了,请添加其他机器人"
 
 
 def ask_to_bind(*, robot: Robot, user: User | None, group_code: str, name: str, cause: str, at: datetime) -> None:
     """A robot was pulled into a group: have the gateway bind it, or tell the user why not."""
     if user is None or user.is_blocked:
         raise EventIgnored("用户未知或已被封")
-    if not pool.has_room(robot, day=day_of(at)):
+    if not robot.is_working:
+        _send_elsewhere(user, name, cause, at)
+    elif not pool.has_room(robot, day=day_of(at)):
         _tell(robot, user, f"群「{name}」没有绑定:我今天的名额用完了。", cause, at)
         _recommend_another(robot, user, cause, at)
     elif Group.objects.filter(code=group_code, cancel_reason__in=NEVER_AGAIN).exists():
@@ -51,18 +59,24 @@ def bind(
 ) -> Group | None:
     """The gateway bound a group: it is ours from now on. Told twice, the second changes nothing.
 
-    A robot that filled up meanwhile lets the group go again and answers None.
+    None when a robot that filled up meanwhile, or came second, lets it go again, or the robot is gone itself.
     """
     if user is None:
         raise EventIgnored("用户未知")
     with transaction.atomic():
         one_at_a_time(group_code)
-        if Group.objects.active().filter(code=group_code).exists():
-            raise EventIgnored("群已在服务中")
+        served = Group.objects.active().filter(code=group_code).first()
+        if served is not None:
+            return _come_second(served, robot, user, cause, at)
         try:
             pool.take_group(robot, day=day_of(bound_at))
+        except pool.RobotGone:
+            _send_elsewhere(user, name, cause, at)
+            return None
         except pool.RobotUsedUp:
-            _let_go(robot, user, group_code, name, cause, at)
+            _let_go(robot, group_code, "名额已满", cause, at)
+            _tell(robot, user, f"群「{name}」没有绑定:我今天的名额用完了。", cause, at)
+            _recommend_another(robot, user, cause, at)
             return None
         group = _create(robot, user, group_code, name, bound_at)
         _greet(group, cause, at)
@@ -85,17 +99,35 @@ def _greet(group: Group, cause: str, at: datetime) -> None:
         _recommend_another(robot, group.user, cause, at)
 
 
-def _let_go(robot: Robot, user: User, group_code: str, name: str, cause: str, at: datetime) -> None:
+def _come_second(served: Group, robot: Robot, user: User, cause: str, at: datetime) -> None:
+    """Two robots were pulled into one group: the gateway bound both, and we serve it through one."""
+    if served.robot_id == robot.pk or not robot.is_working:
+        raise EventIgnored("群已在服务中")
+    _let_go(robot, served.code, "已由另一个机器人服务", cause, at)
+    _tell(robot, user, f"群「{served.name}」已经有助手在服务,不需要重复绑定。", cause, at)
+
+
+def _let_go(robot: Robot, group_code: str, reason: str, cause: str, at: datetime) -> None:
     outbox.ask_gateway(
         outbox.Operation.UNBIND_GROUP,
         robot=robot,
         group_code=group_code,
-        content={"reason": "名额已满"},
+        content={"reason": reason},
         cause=cause,
         at=at,
     )
-    _tell(robot, user, f"群「{name}」没有绑定:我今天的名额用完了。", cause, at)
-    _recommend_another(robot, user, cause, at)
+
+
+def _send_elsewhere(user: User, name: str, cause: str, at: datetime) -> None:
+    """The robot that was pulled in is banned or removed: another one that the user knows says so, if there is one."""
+    speaker = latest_robot_of(user)
+    if speaker is None:
+        return
+    _tell(speaker, user, f"群「{name}」没有绑定:你拉进群的助手已经不能用了。", cause, at)
+    if pool.has_room(speaker, day=day_of(at)):
+        _tell(speaker, user, "请改把我拉进群。", cause, at)
+    else:
+        _recommend_another(speaker, user, cause, at)
 
 
 def _tell(robot: Robot, user: User, words: str, cause: str, at: datetime) -> None:
@@ -113,7 +145,18 @@ def _recommend_another(robot: Robot, user: User, cause: str, at: datetime) -> No
 
 
 def ask_to_be_pulled_back(*, group: Group, at: datetime) -> str:
-    """Have the robot ask its user to pull it back in; answers the robot's QR image."""
+    """Have the robot ask its user to pull it back in, once a day; answers the robot's QR image. 1404: it is gone."""
     words = f"我不在群「{group.name}」里了,请把我再拉进去,收益才能继续。"
-    _tell(group.robot, group.user, words, f"pull_back:{group.pk}:{day_of(at)}", at)
+    once_a_day = f"pull_back:{group.pk}:{day_of(at)}"
+    with transaction.atomic():
+        if group.pk not in hold([group.code]) or not group.robot.is_working:
+            raise NotPulledBack
+        outbox.tell_user(
+            robot=group.robot,
+            user_code=str(group.user.code),
+            content=outbox.text(words),
+            cause=once_a_day,
+            at=at,
+            dedupe_key=once_a_day,
+        )
     return group.robot.qr_code_url

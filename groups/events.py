@@ -77,6 +77,8 @@ def on_join_failed(event: Event) -> None:
 def on_kicked(event: Event) -> None:
     group = _served_by_its_robot(event)
     at = moment(event, "kick_time")
+    if at < group.bound_at.replace(microsecond=0):  # the gateway tells whole seconds
+        raise EventIgnored("早于这次绑定")
     cancelling.cancel(group_ids=[group.pk], reason=CancelReason.ROBOT_KICKED, by="网关", at=max(at, group.bound_at))
 
 
@@ -160,8 +162,8 @@ def _message(event: Event) -> messages.Heard:
 
 @subscribe("abnormal_robot")
 def on_banned(event: Event) -> None:
-    """robots.events has marked the robot before us."""
-    replacing.end_groups_of(robot_named(event), at=event.received_at)
+    """WeChat banned a robot. Here and not in robots.events: groups are locked before their robot."""
+    replacing.ban(robot_named(event), at=event.received_at)
 
 
 @subscribe("abnormal_robot_replaced")

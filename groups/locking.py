@@ -1,4 +1,9 @@
-"""The one way to lock groups."""
+"""The one way to lock groups.
+
+One order everywhere, so that nobody waits in a circle: groups by primary key, their users, what waits in the outbox,
+robots by primary key. What writes rows for several groups holds or writes them in that order too: their foreign keys
+lock the groups when the transaction commits.
+"""
 
 from collections.abc import Iterable
 from uuid import UUID
@@ -7,9 +12,23 @@ from django.db import connection
 
 from groups.models import Group
 
+_HOLD = """
+SELECT id FROM groups_group WHERE code = ANY(%s) AND cancelled_at IS NULL ORDER BY id FOR KEY SHARE
+"""
+
+
+def hold(group_codes: Iterable[str]) -> set[UUID]:
+    """The active groups of these codes, which nobody cancels before the transaction ends.
+
+    For what says something in groups. It waits for a cancelling (`lock_groups`), not for other changes of the groups.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLD, [list(group_codes)])
+        return {pk for (pk,) in cursor.fetchall()}
+
 
 def lock_groups(ids: Iterable[UUID]) -> list[Group]:
-    """Lock these groups, in primary-key order, and read them afresh."""
+    """Lock these groups for rating or cancelling, in primary-key order, and read them afresh."""
     return list(
         Group.objects.select_for_update(of=("self",))
         .select_related("robot", "user")

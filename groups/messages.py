@@ -9,13 +9,14 @@ from uuid import UUID, uuid4
 
 import orjson
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
 from accounts.models import User
 from config import links
 from config.errors import NotFound
 from config.lookups import has_id
+from groups import locking
 from groups.models import Group, GroupMessage, Member, Mention
 from integrations.moderation import require_clean
 from robots import outbox
@@ -72,8 +73,8 @@ class Served:
 
 
 def served(group_codes: Iterable[str]) -> dict[str, Served]:
-    """The active groups among these, by code."""
-    facts = Group.objects.active().filter(code__in=set(group_codes))
+    """The active groups among these, by code; nobody cancels them before what follows from their messages is written."""
+    facts = Group.objects.filter(pk__in=locking.hold(set(group_codes)))
     rows = facts.values_list("code", "pk", "robot__code", "user__code", "wechat_owner_code")
     return {
         code: Served(pk, robot, frozenset(filter(None, (robot, user, owner))))
@@ -112,7 +113,7 @@ def _note_mentions(found: Mapping[UUID, Heard], groups: Mapping[str, Served], at
         Mention(message_id=pk, group_id=owned[pk], mentioned_at=message.sent_at) for pk, message in found.items()
     )
     rows = Group.objects.select_related("robot", "user").in_bulk(set(owned.values()))
-    for pk in found:
+    for pk in sorted(found, key=owned.__getitem__):  # it changes the groups: in the order of locks
         tell_owner(group=rows[owned[pk]], cause=f"mention:{pk}", at=at)
 
 
@@ -182,11 +183,14 @@ def reply(*, group: Group, member_code: str, words: str, at: datetime) -> None:
     is_known = Member.objects.filter(group=group, code=member_code, left_at=None).exists()
     if not is_known and not GroupMessage.objects.filter(group=group, sender_code=member_code).exists():
         raise MemberUnknown
-    outbox.say_in_group(
-        robot=group.robot,
-        group_code=group.code,
-        content=outbox.text(words),
-        mentions=[member_code],
-        cause=f"mention_reply:{group.pk}",
-        at=at,
-    )
+    with transaction.atomic():
+        if group.pk not in locking.hold([group.code]):
+            raise RobotGone
+        outbox.say_in_group(
+            robot=group.robot,
+            group_code=group.code,
+            content=outbox.text(words),
+            mentions=[member_code],
+            cause=f"mention_reply:{group.pk}",
+            at=at,
+        )

@@ -11,9 +11,8 @@ from groups.models.group import GroupQuerySet
 
 def named(groups: GroupQuerySet, references: Sequence[str]) -> dict[str, Group]:
     """Each reference that is the id or the code of one of `groups`, with that group."""
-    by_id = {str(known): reference for reference in references if (known := as_uuid(reference))}
-    wanted, found = set(references), dict[str, Group]()
-    for group in groups.filter(Q(code__in=wanted) | Q(pk__in=by_id)):
-        names = {group.code, by_id.get(str(group.pk), group.code)}
-        found |= dict.fromkeys(names & wanted, group)
-    return found
+    ids = {reference: as_uuid(reference) for reference in references}
+    found = list(groups.filter(Q(code__in=ids) | Q(pk__in=[pk for pk in ids.values() if pk])))
+    by_code, by_id = {group.code: group for group in found}, {group.pk: group for group in found}
+    named = {reference: by_code.get(reference) or by_id.get(pk) for reference, pk in ids.items()}
+    return {reference: group for reference, group in named.items() if group}

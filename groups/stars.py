@@ -1,7 +1,7 @@
 """Stars: what the rating system says of groups, and what follows from it."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -11,12 +11,14 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.utils import timezone
 
+from accounts.models import User
 from config.errors import BadRequest
 from config.lookups import as_uuid
 from groups import cancelling
 from groups.models import ArticlePrice, CancelReason, Group, RatingState, StarPlan
-from robots import outbox
+from robots import outbox, pool
 from robots.fanout import writing
+from robots.models import Robot
 
 LOW_STAR = 1
 MOST_LOW_STARS = 20
@@ -41,16 +43,17 @@ ORDER BY id FOR UPDATE
 """
 _LETTERS = writing(
     """
-    SELECT g.robot_id, u.code AS user_code, format(%(words)s, g.name, told.star) AS words,
+    SELECT g.robot_id, u.code AS user_code, format(coalesce(told.ending, %(words)s), g.name, told.star) AS words,
         'star:' || g.id AS cause, g.id AS place
     FROM told JOIN groups_group g ON g.id = told.group_id JOIN accounts_user u ON u.id = g.user_id
-    WHERE g.star IS DISTINCT FROM told.star AND u.code <> ''
+    WHERE (g.star IS DISTINCT FROM told.star OR told.ending IS NOT NULL) AND u.code <> ''
     """
 )
 # History, letters to the owners, the group's star and its switch in one statement, however many groups.
 _RATE = f"""
 WITH told AS (
-    SELECT * FROM unnest(%(ids)s::uuid[], %(stars)s::smallint[], %(states)s::smallint[]) AS t(group_id, star, state)
+    SELECT * FROM unnest(%(ids)s::uuid[], %(stars)s::smallint[], %(states)s::smallint[], %(endings)s::text[])
+        AS t(group_id, star, state, ending)
 ), history AS (
     INSERT INTO groups_starrating (group_id, star, state, rated_at)
     SELECT group_id, star, state, %(at)s FROM told
@@ -62,6 +65,10 @@ WITH told AS (
 SELECT count(*) FROM letters
 """  # noqa: S608 - our own SQL
 _WORDS = "群「%s」评为 %s 星,以后每天的收益按新星级计算。"
+_ENDED: Mapping[CancelReason | None, str] = {
+    CancelReason.TOO_LITTLE_TALK: "群「%s」评为 %s 星,因发言太少已经注销,不再有收益。",
+    CancelReason.TOO_MANY_LOW_STARS: "群「%s」评为 %s 星,因低星级的群超过限制已经注销,不再有收益。",
+}
 
 
 class _Rated(NamedTuple):
@@ -78,8 +85,9 @@ def rate(ratings: Sequence[Rating], *, at: datetime) -> int:
     """Apply a whole batch of ratings or, when one names no active group (1403), none."""
     with transaction.atomic():
         rated = _lock(ratings)
-        _write(rated, at)
-        _cancel_what_is_too_low(rated, at)
+        ended = _too_low(rated)
+        _write(rated, ended, at)
+        _end(ended, at)
     return len(rated)
 
 
@@ -100,11 +108,12 @@ def _lock(ratings: Sequence[Rating]) -> list[_Rated]:
     return [_Rated(pk, code, star, user, told[pk]) for pk, code, star, user in groups if pk in told]
 
 
-def _write(rated: Sequence[_Rated], at: datetime) -> None:
+def _write(rated: Sequence[_Rated], ended: Mapping[UUID, CancelReason], at: datetime) -> None:
     words: dict[str, Any] = {
         "ids": [group.pk for group in rated],
         "stars": [group.told.star for group in rated],
         "states": [group.told.state for group in rated],
+        "endings": [_ENDED.get(ended.get(group.pk)) for group in rated],
         "at": at,
         "not_before": _after_the_night(at),
         "no_launches_from": NO_LAUNCHES_FROM,
@@ -124,23 +133,37 @@ def _after_the_night(at: datetime) -> datetime:
     return local.replace(hour=QUIET_UNTIL.hour, minute=0, second=0, microsecond=0)
 
 
-def _cancel_what_is_too_low(rated: Sequence[_Rated], at: datetime) -> None:
+def _too_low(rated: Sequence[_Rated]) -> dict[UUID, CancelReason]:
     """One star by timeout ends a group (7); so does being a user's 21st group of one star (5)."""
     low = [group for group in rated if group.told.star == LOW_STAR]
-    if not low:
-        return
-    silent = [group.pk for group in low if group.told.state == RatingState.TIMEOUT]
-    gone = set(silent)
-    cancelling.cancel(group_ids=silent, reason=CancelReason.TOO_LITTLE_TALK, by="星级评定", at=at)
-    fallen = [group for group in low if group.star != LOW_STAR and group.pk not in gone]
-    ones = Group.objects.active().filter(user_id__in={group.user_id for group in fallen}, star=LOW_STAR)
-    seen = Counter(ones.exclude(pk__in=[group.pk for group in fallen]).values_list("user_id", flat=True))
-    surplus = []
+    ended = {group.pk: CancelReason.TOO_LITTLE_TALK for group in low if group.told.state == RatingState.TIMEOUT}
+    left = [group for group in low if group.pk not in ended]
+    fallen = [group for group in left if group.star != LOW_STAR]
+    if not fallen:
+        return ended
+    seen = _one_star_groups({group.user_id for group in fallen}, besides=rated)
+    seen.update(group.user_id for group in left if group.star == LOW_STAR)
     for group in fallen:
         seen[group.user_id] += 1
         if seen[group.user_id] > MOST_LOW_STARS:
-            surplus.append(group.pk)
-    cancelling.cancel(group_ids=surplus, reason=CancelReason.TOO_MANY_LOW_STARS, by="星级评定", at=at)
+            ended[group.pk] = CancelReason.TOO_MANY_LOW_STARS
+    return ended
+
+
+def _one_star_groups(user_ids: Iterable[UUID], *, besides: Sequence[_Rated]) -> Counter[UUID]:
+    """How many groups of one star each of these users has. They are locked: nobody else counts for them meanwhile."""
+    users = User.objects.select_for_update(no_key=True).filter(pk__in=list(user_ids)).order_by("pk")
+    ids = list(users.values_list("pk", flat=True))
+    ones = Group.objects.active().filter(user_id__in=ids, star=LOW_STAR)
+    return Counter(ones.exclude(pk__in=[group.pk for group in besides]).values_list("user_id", flat=True))
+
+
+def _end(ended: Mapping[UUID, CancelReason], at: datetime) -> None:
+    if ended:  # each cancelling locks robots: all of them first, in one order
+        pool.lock(Robot.objects.filter(pk__in=Group.objects.filter(pk__in=ended).values("robot")))
+    for reason in sorted(set(ended.values())):
+        ids = [pk for pk, why in ended.items() if why == reason]
+        cancelling.cancel(group_ids=ids, reason=reason, by="星级评定", at=at)
 
 
 def plans_on(day: date) -> dict[int, StarPlan]:

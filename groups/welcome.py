@@ -21,8 +21,8 @@ def greet(*, group: Group, member_code: str, cause: str, at: datetime) -> bool:
     """Welcome a newcomer; false when there is nothing to say or it was said a moment ago."""
     if not group.welcome_message:
         return False
-    due = Group.objects.filter(Q(welcomed_at=None) | Q(welcomed_at__lte=at - EVERY), pk=group.pk)
-    if not due.update(welcomed_at=at):  # of two newcomers at once one is greeted
+    due = Group.objects.active().filter(Q(welcomed_at=None) | Q(welcomed_at__lte=at - EVERY), pk=group.pk)
+    if not due.update(welcomed_at=at):  # of two newcomers at once one is greeted; in a cancelled group none
         return False
     outbox.say_in_group(
         robot=group.robot,

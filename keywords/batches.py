@@ -96,7 +96,7 @@ def _own_groups(user: User, references: Sequence[str]) -> list[UUID]:
     found = named(Group.objects.own_of(user), references)
     if any(reference not in found for reference in references):
         raise NotOwnGroup
-    return list({group.pk for group in found.values()})
+    return sorted({group.pk for group in found.values()})  # as groups are locked everywhere
 
 
 def _spread(batch: KeywordBatch, group_ids: Sequence[UUID], words: Sequence[str]) -> None:

@@ -1,4 +1,7 @@
-"""What keywords hear of gateway events. groups.events has kept the messages before us."""
+"""What keywords hear of gateway events.
+
+groups.events has kept the messages before us, and holds their groups: nobody cancels one before its replies are written.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 

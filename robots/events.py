@@ -70,16 +70,6 @@ def listen(event: Event) -> None:
         raise EventIgnored("没有人认领")
 
 
-@subscribe("abnormal_robot")
-def ban(event: Event) -> None:
-    """WeChat banned a robot: it says and takes on nothing any more. Its groups end in groups.events."""
-    robot = robot_named(event)
-    Robot.objects.filter(pk=robot.pk, banned_at=None).update(
-        status=Robot.Status.BANNED, banned_at=event.received_at
-    )
-    outbox.close_waiting(robot=robot, reason="机器人被封号", at=event.received_at)
-
-
 def _send_completion_link(robot: Robot, user: User, event: Event) -> None:
     url = links.shorten(f"{settings.CLIENT_BASE_URL}/home?{urlencode({'userId': user.pk})}")
     outbox.tell_user(

@@ -31,6 +31,11 @@ class RobotUsedUp(Refusal):
     message = "该机器人今日名额已满,请添加其他机器人"
 
 
+class RobotGone(Refusal):
+    code = Code.NO_ROBOT_FREE
+    message = "该机器人已不能使用,请添加其他机器人"
+
+
 def quota_of(robot: Robot) -> int:
     """How many groups a robot may take on in a day that starts now."""
     return max(0, min(MAX_GROUPS_A_DAY, MAX_GROUPS - robot.group_count))
@@ -45,19 +50,26 @@ def snapshot_quotas(day: date) -> int:
 
 def lock_day(robot: Robot, day: date) -> tuple[Robot, RobotDay]:
     """Lock a robot and its day (made when the midnight snapshot has not); in this order everywhere."""
-    robot = Robot.objects.select_for_update().get(pk=robot.pk)
+    robot = Robot.objects.select_for_update(no_key=True).get(pk=robot.pk)
     RobotDay.objects.bulk_create([RobotDay(robot=robot, day=day, quota=quota_of(robot))], ignore_conflicts=True)
-    return robot, RobotDay.objects.select_for_update().get(robot=robot, day=day)
+    return robot, RobotDay.objects.select_for_update(no_key=True).get(robot=robot, day=day)
 
 
 def take_group(robot: Robot, *, day: date) -> None:
-    """Count a newly bound group on the robot and its day: RobotUsedUp when either is full."""
+    """Count a newly bound group on the robot and its day: RobotUsedUp when either is full, RobotGone when banned."""
     with transaction.atomic():
         robot, today = lock_day(robot, day)
+        if not robot.is_working:
+            raise RobotGone
         if robot.group_count >= MAX_GROUPS or today.bound_count >= today.quota:
             raise RobotUsedUp
         Robot.objects.filter(pk=robot.pk).update(group_count=F("group_count") + 1)
         RobotDay.objects.filter(pk=today.pk).update(bound_count=F("bound_count") + 1)
+
+
+def lock(robots: QuerySet[Robot]) -> list[uuid.UUID]:
+    """Lock these robots, in primary-key order, until the transaction ends."""
+    return list(robots.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
 
 
 def release_groups(counts: dict[uuid.UUID, int]) -> None:
@@ -65,7 +77,7 @@ def release_groups(counts: dict[uuid.UUID, int]) -> None:
     if not counts:
         return
     with transaction.atomic(), connection.cursor() as cursor:
-        list(Robot.objects.select_for_update(no_key=True).filter(pk__in=counts).order_by("pk").values_list("pk"))
+        lock(Robot.objects.filter(pk__in=counts))
         cursor.execute(_RELEASE, [list(counts), list(counts.values())])
 
 
@@ -79,10 +91,10 @@ def has_room(robot: Robot, *, day: date) -> bool:
 
 def _with_room(robots: QuerySet[Robot], day: date) -> list[tuple[int, RobotDay]]:
     """(quota left, day) of the locked robots that may still be shown to somebody new."""
-    days = RobotDay.objects.select_for_update().filter(robot__in=robots, day=day).order_by("robot_id")
+    days = RobotDay.objects.select_for_update(of=("self",), no_key=True).filter(robot__in=robots, day=day)
     return [
         (left, today)
-        for today in days.select_related("robot")
+        for today in days.select_related("robot").order_by("robot_id")
         if (left := min(today.quota - today.bound_count, MAX_GROUPS - today.robot.group_count)) > 0
         and today.shown_count < today.quota * SHOWN_PER_QUOTA
     ]

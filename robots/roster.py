@@ -1,9 +1,13 @@
 """Which robots there are, as the gateway tells it."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from django.db import transaction
+
 from integrations.robot_gateway import RobotGateway
+from robots import pool
 from robots.models import Robot
 
 
@@ -21,16 +25,22 @@ class Synced:
 
 def sync_robots(gateway: RobotGateway | None = None) -> Synced:
     """Take over what the gateway says of its robots; status, quotas and robots it does not name stay as they are."""
-    told = [robot for robot in (gateway or RobotGateway.from_settings()).robots() if robot.get("robot_id")]
-    known = set(Robot.objects.values_list("code", flat=True))
-    Robot.objects.bulk_create(
-        [_robot(words) for words in told],
-        update_conflicts=True,
-        unique_fields=["code"],
-        update_fields=["name", "wechat_no", "avatar_url", "qr_code_url", "channel"],
-    )
-    created = sum(str(words["robot_id"]) not in known for words in told)
-    return Synced(created=created, updated=len(told) - created)
+    named = [_robot(words) for words in (gateway or RobotGateway.from_settings()).robots() if words.get("robot_id")]
+    told = {robot.code: robot for robot in named}  # the last word on a robot counts
+    with transaction.atomic():
+        known = pool.lock(Robot.objects.filter(code__in=told))
+        Robot.objects.bulk_create(
+            [told[code] for code in sorted(told)],
+            update_conflicts=True,
+            unique_fields=["code"],
+            update_fields=["name", "wechat_no", "avatar_url", "qr_code_url", "channel"],
+        )
+    return Synced(created=len(told) - len(known), updated=len(known))
+
+
+def ban(robot: Robot, *, at: datetime) -> None:
+    """WeChat banned a robot: it says and takes on nothing any more. The moment of the first time is kept."""
+    Robot.objects.filter(pk=robot.pk, banned_at=None).update(status=Robot.Status.BANNED, banned_at=at)
 
 
 def _robot(words: dict[str, Any]) -> Robot:

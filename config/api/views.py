@@ -18,4 +18,6 @@ class OperationViews(GenericViewSet[Row]):
             raise MethodNotAllowed(request.method or "")
         if "\x00" in request.path:
             raise NotFound  # no id of ours has one, and PostgreSQL does not take it
+        if request.method == "HEAD" and self.action in getattr(self, "writing_reads", ()):
+            raise MethodNotAllowed(request.method)  # whoever only looks does not make it act
         super().initial(request, *args, **kwargs)

@@ -9,10 +9,10 @@ from config.clock import day_of
 from groups import cancelling
 from groups.models import CancelReason, Group, Member
 from integrations.models import GatewayEvent
-from robots.models import Robot, RobotDay
+from robots.models import OutboxMessage, Robot, RobotDay
 from tests.api import ApiClient
 from tests.doors import asked_of_gateway, gateway_tells, said_to
-from tests.factories.people import GroupFactory, RobotFactory, UserFactory, days_ago
+from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory, days_ago
 
 pytestmark = pytest.mark.django_db
 
@@ -141,6 +141,47 @@ def test_a_robot_that_filled_up_meanwhile_lets_the_group_go(alice):
     assert "名额" in said_to("wx-alice")[0]
 
 
+@pytest.fixture
+def friend(alice) -> Robot:
+    """A robot that works and that alice has added."""
+    return FriendshipFactory(user=alice, robot__code="r2").robot
+
+
+def test_a_robot_banned_before_its_binding_is_told_gets_no_group(alice, robot, friend):
+    gateway_tells(("abnormal_robot", {"robot_id": "r1"}), bound())
+    assert Group.objects.count() == 0
+    assert asked_of_gateway("g1") == []
+    assert "不能用了" in said_to("wx-alice")[0]
+    assert set(OutboxMessage.objects.values_list("robot__code", flat=True)) == {"r2"}
+
+
+def test_a_banned_robot_that_is_pulled_in_sends_to_one_that_works(alice, robot, friend):
+    gateway_tells(("abnormal_robot", {"robot_id": "r1"}), pulled_in())
+    assert said_to("wx-alice")[1] == "请改把我拉进群。"
+    assert asked_of_gateway("g1") == []
+
+
+def test_where_the_robot_one_knows_is_full_another_is_recommended(alice, robot, friend):
+    Robot.objects.filter(pk=friend.pk).update(group_count=30)
+    RobotFactory(name="三号")
+    gateway_tells(("abnormal_robot", {"robot_id": "r1"}), bound())
+    assert "三号" in said_to("wx-alice")[1]
+
+
+def test_without_a_robot_that_works_a_banned_one_says_nothing(alice, robot):
+    gateway_tells(("abnormal_robot", {"robot_id": "r1"}), bound())
+    assert (Group.objects.count(), said_to("wx-alice")) == (0, [])
+
+
+def test_of_two_robots_in_a_group_the_second_is_let_go(alice, robot):
+    RobotFactory(code="r2")
+    gateway_tells(bound(), bound(robot="r2"))
+    assert Group.objects.get().robot == robot
+    unbinding = OutboxMessage.objects.get(operation="unbind_group")
+    assert (unbinding.robot.code, unbinding.group_code) == ("r2", "g1")
+    assert "已经有" in said_to("wx-alice")[-1]
+
+
 def test_the_database_serves_a_group_once_at_a_time(alice, robot):
     GroupFactory(code="g1")
     with pytest.raises(IntegrityError, match="group_is_served_once_at_a_time"), transaction.atomic():
@@ -162,13 +203,20 @@ def test_a_kicked_robot_ends_the_group(alice, robot):
     assert robot.group_count == 0
 
 
+def test_a_kick_from_before_the_binding_ends_nothing(alice, robot):
+    gateway_tells(bound(bind_time="2026-11-02 10:00:00"))
+    kick = {"robot_id": "r1", "group_id": "g1", "user_id": "wx-alice"}
+    gateway_tells(("robot_kicked", kick | {"kick_time": "2026-11-02 09:59:59"}))
+    assert Group.objects.active().count() == 1
+    gateway_tells(("robot_kicked", kick | {"kick_time": "2026-11-02 10:00:00"}))
+    assert Group.objects.active().count() == 0
+
+
 def test_a_cancelled_group_asks_the_gateway_to_leave_and_says_nothing_more(alice, robot):
     gateway_tells(bound())
     group = Group.objects.get()
     cancelling.cancel(group_ids=[group.pk], reason=CancelReason.OPERATOR, by="root", at=timezone.now())
     assert asked_of_gateway("g1") == ["sync_members", "unbind_group"]
-    from robots.models import OutboxMessage  # noqa: PLC0415
-
     waiting = OutboxMessage.objects.filter(group_code="g1", status=0)
     assert [message.operation for message in waiting] == ["unbind_group"]
 

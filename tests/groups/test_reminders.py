@@ -9,6 +9,7 @@ from accounts.models import User
 from groups.models import CancelReason, Group
 from groups.tasks import remind_newcomers
 from robots.models import Friendship, Robot
+from tests.api import ApiClient
 from tests.doors import asked_of_gateway, gateway_tells, said_to
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory
 
@@ -89,6 +90,17 @@ def test_owners_hear_of_the_new_robot_once(banned):
     assert picture == "http://e.com/qr.png"
 
 
+def test_groups_that_are_served_again_are_left_out(banned):
+    alice, later = _alice(), RobotFactory(code="r2")
+    FriendshipFactory(user=alice, robot=later)
+    again = GroupFactory(code="g1", name="g1", robot=later, user=alice)
+    gateway_tells(("abnormal_robot_replaced", {"replace_robot_id": "r2"}))
+    assert [("g1" in words, "g2" in words) for words in said_to("wx-alice")[:1]] == [(False, True)]
+    again.delete()
+    gateway_tells(("abnormal_robot_replaced", {"replace_robot_id": "r3"}))
+    assert not [words for words in said_to("wx-alice") if "g1" in words]
+
+
 def test_an_owner_whom_no_robot_reaches_yet_is_told_later(banned):
     Friendship.objects.all().delete()
     gateway_tells(("abnormal_robot_replaced", {"replace_robot_id": "r2"}))
@@ -96,3 +108,35 @@ def test_an_owner_whom_no_robot_reaches_yet_is_told_later(banned):
     FriendshipFactory(user=_alice())
     gateway_tells(("abnormal_robot_replaced", {"replace_robot_id": "r2"}))
     assert len(said_to("wx-alice")) == 1
+
+
+def test_a_blocked_apprentice_is_not_woken():
+    alice = UserFactory()
+    FriendshipFactory(user=UserFactory(code="wx-bob", inviter=alice, blocked_at=timezone.now(), blocked_by="x"))
+    client = ApiClient(alice)
+    assert client.get("/user/apprentice", leave=1)["data"][0]["is_remind"] == 0
+    assert client.post("/apprentice/awakening", {"user_id": "wx-bob"})["code"] == 1404
+    assert said_to("wx-bob") == []
+
+
+@pytest.fixture
+def served() -> Group:
+    return GroupFactory(code="g1", user=_alice(), robot=RobotFactory(code="r1"))
+
+
+def test_a_robot_asks_to_be_pulled_back_once_a_day(served):
+    client = ApiClient(served.user)
+    for _ in range(3):
+        assert client.get("/pullback/g1")["data"] == served.robot.qr_code_url
+    assert len(said_to("wx-alice")) == 1
+
+
+def test_whoever_only_looks_is_asked_nothing(served):
+    assert ApiClient(served.user).send("head", "/pullback/g1").status_code == 405
+    assert said_to("wx-alice") == []
+
+
+def test_a_banned_robot_does_not_ask_to_be_pulled_back(served):
+    Robot.objects.update(status=Robot.Status.BANNED, banned_at=timezone.now())
+    assert ApiClient(served.user).get("/pullback/g1")["code"] == 1404
+    assert said_to("wx-alice") == []

@@ -131,6 +131,19 @@ def test_a_silent_one_star_group_is_cancelled():
     assert group.cancel_reason == CancelReason.TOO_LITTLE_TALK
 
 
+def test_an_owner_is_not_promised_income_of_a_group_that_is_cancelled(alice):
+    group = GroupFactory(user=alice, name="好群", star=3)
+    rate((group.code, 1), state=6)
+    assert said_to("wx-alice") == ["群「好群」评为 1 星,因发言太少已经注销,不再有收益。"]
+
+
+def test_a_group_that_rises_makes_room_for_one_that_falls(alice):
+    low = [rated(1, user=alice) for _ in range(20)]
+    falling = GroupFactory(user=alice, star=3)
+    rate((low[0].code, 2), (low[1].code, 1), (falling.code, 1))
+    assert Group.objects.active().filter(user=alice, star=1).count() == 20
+
+
 def test_the_21st_one_star_group_of_a_user_is_cancelled(alice):
     for _ in range(20):
         rated(1, user=alice)
@@ -156,10 +169,11 @@ def test_the_20th_one_star_group_stays(alice):
     assert last.cancelled_at is None
 
 
-def test_ratings_take_a_fixed_number_of_queries(django_assert_num_queries, alice):
+@pytest.mark.parametrize("name", ["code", "pk"])
+def test_ratings_take_a_fixed_number_of_queries(django_assert_num_queries, alice, name: str):
     system = key_with(Scope.STARS_WRITE)
     groups = GroupFactory.create_batch(40, user=alice)
-    data = [{"groupId": group.code, "state": 1, "star": 3} for group in groups]
+    data = [{"groupId": str(getattr(group, name)), "state": 1, "star": 3} for group in groups]
     system.post("/groups/star", {"command": "update_group_star", "data": data[:1]})
     with django_assert_num_queries(5):  # key, savepoint, lock, write, release
         system.post("/groups/star", {"command": "update_group_star", "data": data})

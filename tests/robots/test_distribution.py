@@ -8,8 +8,9 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from accounts.models import User
 from config.clock import day_of
-from robots import pool
+from robots import pool, roster
 from robots.models import Robot, RobotDay, Scan
 from robots.tasks import snapshot_quotas
 from tests.api import ApiClient
@@ -251,3 +252,42 @@ def test_two_hundred_calls_at_once_never_exceed_a_quota_and_each_person_has_one_
     assert sum(robots != {"none"} for robots in got.values()) == places == Scan.objects.count()
     assert all(len(robots) == 1 for robots in got.values())
     assert all(day.shown_count == day.quota * 3 for day in RobotDay.objects.all())
+
+
+@pytest.fixture
+def blocked() -> User:
+    return UserFactory(union_id="union-alice", blocked_at=timezone.now(), blocked_by="x")
+
+
+def test_a_blocked_user_is_given_no_robot(blocked):
+    RobotFactory()
+    told = scan()
+    assert (told["code"], "被封" in told["description"]) == (1401, True)
+    assert ApiClient(blocked).get("/robot/show")["code"] == 1401
+    assert Scan.objects.count() == 0
+
+
+def test_a_blocked_user_still_sees_the_robot_of_before(blocked):
+    User.objects.update(blocked_at=None, blocked_by="")
+    robot = RobotFactory()
+    scan()
+    User.objects.update(blocked_at=timezone.now())
+    assert ApiClient(blocked).get("/robot/show")["data"]["wechat_no"] == robot.wechat_no
+
+
+class Gateway:
+    """What it says of its robots."""
+
+    def __init__(self, *robots: dict[str, str]) -> None:
+        self.said = list(robots)
+
+    def robots(self) -> list[dict[str, str]]:
+        return self.said
+
+
+def test_a_robot_that_the_gateway_names_twice_is_one_and_the_last_word_counts():
+    RobotFactory(code="r1")
+    told = Gateway({"robot_id": "r1", "name": "旧"}, {"robot_id": "r2"}, {"robot_id": "r1", "name": "新"})
+    synced = roster.sync_robots(told)
+    assert (synced.created, synced.updated) == (1, 1)
+    assert Robot.objects.get(code="r1").name == "新"

@@ -1,0 +1,153 @@
+"""Two at once on the same groups: nobody waits in a circle, and nothing is said where the robot is leaving."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from accounts.models import User
+from groups import cancelling
+from groups.models import CancelReason, Group, GroupMessage
+from robots import pool, roster
+from robots.models import Robot
+from tests.api import ApiClient
+from tests.doors import gateway_tells, key_with, said_to
+from tests.factories.money import rated
+from tests.factories.people import GroupFactory, RobotFactory, UserFactory
+from tests.talk import answered_in, said, says
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+_WAITS_FOR_US = (
+    "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
+)
+
+
+def cancel(*groups: Group) -> int:
+    ids = [group.pk for group in groups]
+    return cancelling.cancel(group_ids=ids, reason=CancelReason.OPERATOR, by="wang", at=timezone.now())
+
+
+def in_another_thread(threads: ThreadPoolExecutor, work: Callable[[], Any]) -> "Future[Any]":
+    """Started, and waiting for what this transaction has locked."""
+
+    def alone() -> Any:
+        try:
+            return work()
+        finally:
+            connection.close()
+
+    future = threads.submit(alone)
+    _until_somebody_waits()
+    return future
+
+
+def _until_somebody_waits() -> None:
+    until = time.monotonic() + 20
+    with connection.cursor() as cursor:
+        cursor.execute(_WAITS_FOR_US)
+        while not cursor.fetchone()[0]:
+            assert time.monotonic() < until, "nobody waits for this transaction"
+            time.sleep(0.02)
+            cursor.execute(_WAITS_FOR_US)
+
+
+def while_cancelling(group: Group, work: Callable[[], Any]) -> Any:
+    """What `work` answers that started before the cancelling of its group committed."""
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            cancel(group)
+            future = in_another_thread(threads, work)
+        return future.result()
+
+
+@pytest.fixture
+def group() -> Group:
+    return GroupFactory(code="g1", user=UserFactory(code="wx-alice"), robot=RobotFactory(code="r1"))
+
+
+def test_no_mention_is_answered_in_a_group_that_is_being_cancelled(group):
+    says(by="bob")
+    body = {"group_code": "g1", "mem_code": "bob", "content": "在的", "type": 3}
+    told = while_cancelling(group, lambda: ApiClient(group.user).post("/alt_msg/reply", body))
+    assert told["code"] == 1404
+    assert answered_in() == []
+
+
+def test_no_keyword_is_answered_in_a_group_that_is_being_cancelled(group):
+    ApiClient(group.user).post("/keywords", {"group_codes": ["g1"], "keywords": ["价格"], "reply_content": "十元"})
+    while_cancelling(group, lambda: says("价格"))
+    assert answered_in() == []
+
+
+def test_nobody_is_welcomed_in_a_group_that_is_being_cancelled(group):
+    Group.objects.update(welcome_message="欢迎")
+    while_cancelling(group, lambda: gateway_tells(("join_group", {"group_id": "g1", "user_id": "bob"})))
+    assert answered_in() == []
+
+
+def test_nobody_is_asked_back_into_a_group_that_is_being_cancelled(group):
+    told = while_cancelling(group, lambda: ApiClient(group.user).get("/pullback/g1"))
+    assert told["code"] == 1404
+    assert said_to("wx-alice") == []
+
+
+def test_messages_of_many_groups_and_a_cancelling_do_not_wait_in_a_circle():
+    first, second = sorted([GroupFactory(), GroupFactory()], key=lambda group: group.pk)
+    talk = (said("甲", group=second.code), said("乙", group=first.code))
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            cancel(first)
+            future = in_another_thread(threads, lambda: gateway_tells(*talk))
+            assert cancel(second) == 1
+        future.result()
+    assert GroupMessage.objects.count() == 0
+
+
+def test_a_ban_and_a_cancelling_do_not_wait_in_a_circle(group):
+    banned = ("abnormal_robot", {"robot_id": "r1"})
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            Group.objects.select_for_update().get(pk=group.pk)
+            future = in_another_thread(threads, lambda: gateway_tells(banned))
+            assert cancel(group) == 1
+        future.result()
+    assert Robot.objects.values_list("status", "group_count").get() == (Robot.Status.BANNED, 0)
+
+
+class Gateway:
+    """Names all robots, the last first."""
+
+    def robots(self) -> list[dict[str, str]]:
+        return [{"robot_id": code} for code in Robot.objects.order_by("-pk").values_list("code", flat=True)]
+
+
+def test_a_sync_and_an_assigning_do_not_wait_in_a_circle():
+    first, second = sorted([RobotFactory(), RobotFactory()], key=lambda robot: robot.pk)
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            pool.lock(Robot.objects.filter(pk=first.pk))
+            future = in_another_thread(threads, lambda: roster.sync_robots(Gateway()))
+            pool.lock(Robot.objects.filter(pk=second.pk))
+        assert future.result().updated == 2
+
+
+def test_two_batches_at_once_leave_a_user_no_21st_one_star_group():
+    alice: User = UserFactory()
+    for _ in range(19):
+        rated(1, user=alice)
+    one, other = GroupFactory(user=alice), GroupFactory(user=alice)
+
+    def rate(group: Group) -> int:
+        item = {"groupId": group.code, "state": 1, "star": 1}
+        return key_with().post("/groups/star", {"command": "update_group_star", "data": [item]})["code"]
+
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            rate(one)
+            future = in_another_thread(threads, lambda: rate(other))
+        assert future.result() == 1200
+    assert Group.objects.active().filter(user=alice, star=1).count() == 20
