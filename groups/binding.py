@@ -67,7 +67,8 @@ def bind(
         one_at_a_time(group_code)
         served = Group.objects.active().filter(code=group_code).first()
         if served is not None:
-            return _come_second(served, robot, user, cause, at)
+            _come_second(served, robot, user, cause, at)
+            return None
         try:
             pool.take_group(robot, day=day_of(bound_at))
         except pool.RobotGone:

@@ -14,5 +14,5 @@ def named(groups: GroupQuerySet, references: Sequence[str]) -> dict[str, Group]:
     ids = {reference: as_uuid(reference) for reference in references}
     found = list(groups.filter(Q(code__in=ids) | Q(pk__in=[pk for pk in ids.values() if pk])))
     by_code, by_id = {group.code: group for group in found}, {group.pk: group for group in found}
-    named = {reference: by_code.get(reference) or by_id.get(pk) for reference, pk in ids.items()}
+    named = {reference: by_code.get(reference) or (by_id.get(pk) if pk else None) for reference, pk in ids.items()}
     return {reference: group for reference, group in named.items() if group}
