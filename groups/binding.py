@@ -150,7 +150,8 @@ def ask_to_be_pulled_back(*, group: Group, at: datetime) -> str:
     words = f"我不在群「{group.name}」里了,请把我再拉进去,收益才能继续。"
     once_a_day = f"pull_back:{group.pk}:{day_of(at)}"
     with transaction.atomic():
-        if group.pk not in hold([group.code]) or not group.robot.is_working:
+        was_cancelled_meanwhile = group.cancelled_at is None and group.pk not in hold([group.code])
+        if was_cancelled_meanwhile or not group.robot.is_working:
             raise NotPulledBack
         outbox.tell_user(
             robot=group.robot,
