@@ -38,7 +38,7 @@ def doors(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
         found.append(Error("ALLOWED_HOSTS must name your hosts, and no others.", hint=hint, id="wxrobot.E005"))
     if settings.SECURE_PROXY_SSL_HEADER and not settings.TRUSTED_PROXIES:
         text = "Behind a proxy every visitor has the proxy's address: throttles would shut out all at once."
-        found.append(Error(text, hint="Set TRUSTED_PROXIES to the number of proxies in front.", id="wxrobot.E009"))
+        found.append(Error(text, hint="Set TRUSTED_PROXIES to the number of proxies in front.", id="wxrobot.E010"))
     if urlsplit(settings.REDIS_URL).port == 1:
         found.append(Error("REDIS_URL is missing.", hint="Set REDIS_URL.", id="wxrobot.E008"))
     return [*found, *_addresses()]

@@ -38,11 +38,15 @@ class FastChangeList(ChangeList):
         nothing_chosen = getattr(self.model_admin, "asks_first", False) and not (self.query or self.filter_params)
         return rows.none() if nothing_chosen else rows
 
+    def get_ordering_field(self, field_name: Any) -> Any:
+        """A column that no index orders is not sorted by, whatever an address says."""
+        return super().get_ordering_field(field_name) if field_name in self.sortable_by else None
+
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
-        if ORDER_VAR not in self.params:
-            return super().get_ordering(request, queryset)
         first = super().get_ordering(request, queryset.order_by())[0]
         name = str(first).lstrip("-")
+        if ORDER_VAR not in self.params or name == "pk":
+            return super().get_ordering(request, queryset)
         nulls = True if self.lookup_opts.get_field(name).null else None
         if str(first).startswith("-"):
             return [F(name).desc(nulls_last=nulls), F("pk").asc()]

@@ -35,3 +35,9 @@ def test_every_row_has_a_page(where: str):
     row = PAGES[where].get_queryset(root.http.get("/admin/password_change/").wsgi_request).first()
     assert row is not None, "tests/backoffice/rows.py makes no such row"
     root.page(f"{where}/{quote(row.pk)}/change/")
+
+
+def test_an_address_cannot_sort_by_a_column_without_an_index():
+    with CaptureQueriesContext(connection) as queries:
+        Operator().page("earnings/withdrawal/?o=-9")  # 审核时间
+    assert [query["sql"] for query in queries if '"reviewed_at" DESC' in query["sql"]] == []

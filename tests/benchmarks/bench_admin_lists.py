@@ -118,7 +118,7 @@ PAGES = {
     "withdrawals": "earnings/withdrawal/",
     "withdrawals to review": "earnings/withdrawal/?status__exact=0",
     "withdrawals by amount": "earnings/withdrawal/?o=-4",
-    "withdrawals by payment": "earnings/withdrawal/?o=-9",
+    "withdrawals by payment": "earnings/withdrawal/?o=-10",
     "withdrawals of a phone": "earnings/withdrawal/?q=3000000123",
     "withdrawals, page 150": "earnings/withdrawal/?p=150",
     "feedback": "feedback/problem/",

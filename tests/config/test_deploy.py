@@ -66,7 +66,7 @@ def test_an_environment_without_a_hole_passes(production):
         ("CLIENT_BASE_URL", "https://localhost", "E006"),
         ("WECHAT_APPS", "", "WECHAT_APPS"),
         ("WECHAT_APPS", "wx01=", "WECHAT_APPS"),
-        ("BEHIND_PROXY", "1", "E009"),
+        ("BEHIND_PROXY", "1", "E010"),
         ("GATEWAY_TOKEN", "", "GATEWAY_TOKEN"),
         ("WECHAT_PAY_API_V3_KEY", "short", "WECHAT_PAY_API_V3_KEY"),
         ("WECHAT_PAY_PRIVATE_KEY_FILE", "/nowhere.pem", "WECHAT_PAY_PRIVATE_KEY_FILE"),
