@@ -40,7 +40,7 @@ class FastChangeList(ChangeList):
 
     def get_ordering_field(self, field_name: Any) -> Any:
         """A column that no index orders is not sorted by, whatever an address says."""
-        return super().get_ordering_field(field_name) if field_name in self.sortable_by else None
+        return super().get_ordering_field(field_name) if field_name in (self.sortable_by or ()) else None
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         first = super().get_ordering(request, queryset.order_by())[0]
