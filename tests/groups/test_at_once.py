@@ -12,6 +12,7 @@ from django.utils import timezone
 from accounts.models import User
 from groups import cancelling
 from groups.models import CancelReason, Group, GroupMessage
+from integrations.models import GatewayEvent
 from robots import pool, roster
 from robots.models import Robot
 from tests.api import ApiClient
@@ -116,6 +117,7 @@ def test_a_ban_and_a_cancelling_do_not_wait_in_a_circle(group):
             assert cancel(group) == 1
         future.result()
     assert Robot.objects.values_list("status", "group_count").get() == (Robot.Status.BANNED, 0)
+    assert GatewayEvent.objects.get().try_count == 1
 
 
 class Gateway:
