@@ -222,11 +222,17 @@ def test_words_are_taken_in_from_a_file(root):
     assert set(SensitiveWord.objects.values_list("word", flat=True)) == {"词一", "词二"}
 
 
-def test_a_file_that_is_not_utf_8_is_refused_with_a_sentence(root):
+def test_a_list_saved_by_a_spreadsheet_in_gbk_is_taken_in(root):
     file = io.BytesIO("词一".encode("gbk"))
     file.name = "words.csv"
-    page = root.press("integrations/sensitiveword", "take_in", asked="yes", file=file)
-    assert "不是 UTF-8 编码" in page
+    root.press("integrations/sensitiveword", "take_in", asked="yes", file=file)
+    assert SensitiveWord.objects.filter(word="词一").exists()
+
+
+def test_a_file_that_is_no_text_is_refused_with_a_sentence(root):
+    file = io.BytesIO(b"\x89PNG\xff\xff\xff")
+    file.name = "words.csv"
+    assert "文件不是文本或 CSV" in root.press("integrations/sensitiveword", "take_in", asked="yes", file=file)
 
 
 def test_payouts_are_paused_and_resumed_with_buttons(root):
