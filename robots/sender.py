@@ -130,8 +130,9 @@ class Sender:
             batch=batch,
         )
         going = self._paced(claimed.messages)
-        self.in_hand.update((message.id, message) for message in going)
-        self.line.ask([(message.id, call_for(message)) for message in going])
+        # By claim, not by message: what was away with the database beyond its lease may be claimed here again.
+        self.in_hand.update(((message.id, message.lease), message) for message in going)
+        self.line.ask([((message.id, message.lease), call_for(message)) for message in going])
         self.after, self.found = claimed.after, self.found or bool(going)
         if not self.after:
             self._end_round(began)

@@ -82,6 +82,7 @@ class World:
 
     def kill(self, pid: int, number: signal.Signals = signal.SIGKILL) -> None:
         self.senders.remove(pid)
+        assert _runs(pid), "a sender ended by itself"
         os.kill(pid, number)
         while _runs(pid):
             time.sleep(0.01)
