@@ -16,6 +16,7 @@ from integrations.sandbox.state import State
 logger = logging.getLogger(__name__)
 
 HANG_SECONDS = 30  # longer than any adapter waits
+SLOW_SECONDS = 1.5  # done at once, answered this much later
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, reply: Reply, mode: str) -> None:
         if mode == "timeout":
             self.server.stopping.wait(HANG_SECONDS)
+        if mode == "slow":
+            self.server.stopping.wait(SLOW_SECONDS)
         if mode in ("timeout", "drop_reply"):
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)

@@ -214,6 +214,16 @@ def test_what_a_killed_sender_had_in_hand_is_sent_when_its_lease_ends(robot, san
     assert heard(sandbox) == ["x"]
 
 
+def test_a_sender_whose_lease_ends_before_the_answer_comes_asks_again_and_goes_on(robot, sandbox, settings):
+    settings.SENDER_LEASE_SECONDS = 0.5
+    broken(sandbox, "slow")
+    message = say(robot, "x")
+    assert say_everything() == 2
+    message.refresh_from_db()
+    [told] = sandbox.state.messages.values()
+    assert (told["requests"], message.status, message.attempts.count()) == (2, Status.SENT, 2)
+
+
 def test_a_slow_sender_that_lost_its_lease_does_not_undo_what_the_next_did(robot, sandbox):
     message = say(robot, "x")
     [slow] = claim(at=timezone.now()).messages
