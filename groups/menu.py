@@ -83,9 +83,12 @@ def _answer_question(said: Said) -> None:
 
 
 def _hint(said: Said) -> None:
-    """Small talk is answered once in a while, so that nobody is told the same thing all day."""
+    """Small talk is answered once in a while, so that nobody is told the same thing all day.
+
+    An answer that did not commit is given again: the hint is this event's.
+    """
     with suppress(*REDIS_AWAY):
-        if cache.add(f"menu-hint:{said.user.pk}", 1, HINT_EVERY):
+        if cache.get_or_set(f"menu-hint:{said.user.pk}", said.event_id, HINT_EVERY) == said.event_id:
             menu.answer(said, outbox.text("我没看懂。回复「菜单」看看我能做什么。"))
 
 

@@ -1,6 +1,6 @@
 """Drafts of mass messages: what a user sent the robot after choosing 群发 in the menu, kept for ten minutes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -16,7 +16,13 @@ from robots.models import MessageType
 
 LIFETIME = timedelta(minutes=10)
 PARTS = ("type", "content", "title", "desc", "url")
-USABLE = (MessageType.TEXT, MessageType.LINK, MessageType.IMAGE, MessageType.MINI_PROGRAM)
+NEEDED: Mapping[int, Sequence[str]] = {  # by kind of message; the other parts may be empty
+    MessageType.TEXT: ("content",),
+    MessageType.LINK: ("title", "url"),
+    MessageType.IMAGE: ("url",),
+    MessageType.MINI_PROGRAM: ("title",),
+}
+USABLE = tuple(NEEDED)
 
 
 class ContentUnusable(BadRequest):
@@ -35,6 +41,11 @@ def keep(*, user: User, content: Mapping[str, Any], at: datetime) -> MassMessage
     return MassMessageDraft.objects.create(
         user=user, content=kept | {"type": int(kept["type"])}, created_at=at, expires_at=at + LIFETIME
     )
+
+
+def missing_in(content: Mapping[str, Any]) -> str | None:
+    """The first part that a message of this usable type needs and does not have."""
+    return next((part for part in NEEDED[int(content["type"])] if not str(content.get(part) or "").strip()), None)
 
 
 def link_to(draft: MassMessageDraft) -> str:

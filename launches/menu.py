@@ -22,7 +22,7 @@ def take_draft(said: Said) -> bool:
     if said.words == LEAVE:
         menu.go_to(said.user.pk, "")
         menu.answer(said, outbox.text("已放弃群发。回复「菜单」看看我还能做什么。"))
-    elif said.parts["type"] in TAKEN:
+    elif said.parts["type"] in TAKEN and not drafts.missing_in(said.parts):
         _keep(said)
     else:
         menu.answer(said, outbox.text(f"这不能群发。{_ASK}"))

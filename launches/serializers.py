@@ -9,10 +9,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from config.api.fields import IntegerChoice, ListOrCommas, MomentField, Reference, SwitchField, Text
-from launches.drafts import USABLE
+from launches.drafts import USABLE, missing_in
 from launches.items import missing_part
 from launches.models import Launch, LaunchItemType, MassMessage, MassMessageDraft
-from robots.models import MessageType
 
 MOST_ITEMS = 20
 MOST_GROUPS = 50_000
@@ -113,13 +112,7 @@ class MassMessageContent(serializers.Serializer[Any]):
     url = Text(max_length=2048, allow_blank=True, required=False, default="")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        needed = {
-            MessageType.TEXT: ("content",),
-            MessageType.LINK: ("title", "url"),
-            MessageType.IMAGE: ("url",),
-            MessageType.MINI_PROGRAM: ("title",),
-        }
-        missing = next((part for part in needed[MessageType(attrs["type"])] if not attrs[part]), None)
+        missing = missing_in(attrs)
         if missing:
             raise serializers.ValidationError({missing: "该类型的消息需要填写"})
         return attrs

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from django.core.cache import cache
+from django.db import transaction
 
 from accounts.models import User
 from config.caching import REDIS_AWAY
@@ -91,7 +92,11 @@ def place_of(user_id: UUID) -> str:
 
 
 def go_to(user_id: UUID, place: str) -> None:
-    """Remember where the user is, for ten minutes; nowhere forgets it."""
+    """Remember where the user is, for ten minutes, once this transaction commits; nowhere forgets it."""
+    transaction.on_commit(lambda: _remember(user_id, place))
+
+
+def _remember(user_id: UUID, place: str) -> None:
     with suppress(*REDIS_AWAY):
         if place:
             cache.set(_key(user_id), place, REMEMBERED_SECONDS)

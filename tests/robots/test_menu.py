@@ -2,6 +2,8 @@
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
+from django.test import TestCase
 from django.utils import timezone
 
 from accounts.models import User
@@ -9,8 +11,8 @@ from config.clock import day_of
 from config.models import ShortLink
 from groups.models import Group
 from integrations.models import GatewayEvent
+from integrations.tasks import handle_events
 from launches.models import MassMessageDraft
-from robots import menu
 from robots.models import OutboxMessage, Robot, RobotDay
 from tests.api import ApiClient
 from tests.doors import said_to
@@ -114,7 +116,7 @@ def test_a_place_in_the_menu_is_forgotten_after_ten_minutes(alice):
     tells_robot("4")
     ttl = cache._cache.get_client().ttl(cache.make_key(f"menu:{alice.pk}"))
     assert 590 < ttl <= 600
-    menu.go_to(alice.pk, "")
+    cache.delete(f"menu:{alice.pk}")
     tells_robot("2")
     assert "三步" in last_said_to()
 
@@ -172,6 +174,42 @@ def test_words_after_seven_are_told_what_can_be_sent(words):
     assert "图片、链接或小程序" in last_said_to()
     tells_robot(type=8, url="http://e.com/x.png")
     assert MassMessageDraft.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "facts", [{"type": 8}, {"type": 8, "url": " "}, {"type": 6, "url": "http://e.com"}, {"type": 11}]
+)
+def test_what_lacks_a_part_that_a_mass_message_needs_is_no_draft(facts):
+    tells_robot("7")
+    tells_robot(**facts)
+    assert "不能群发" in last_said_to()
+    assert MassMessageDraft.objects.count() == 0
+
+
+def try_again() -> None:
+    GatewayEvent.objects.update(retry_at=timezone.now())
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        handle_events()
+
+
+def test_a_picture_whose_draft_is_not_kept_at_the_first_try_is_one_at_the_second(alice):
+    """The place in the menu changes with the rest of the event or not at all."""
+    tells_robot("7")
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE launches_massmessagedraft ADD CONSTRAINT broken CHECK (false) NOT VALID")
+        tells_robot(type=8, url="http://e.com/x.png")
+        cursor.execute("ALTER TABLE launches_massmessagedraft DROP CONSTRAINT broken")
+    try_again()
+    assert MassMessageDraft.objects.get().content["url"] == "http://e.com/x.png"
+
+
+def test_a_hint_that_is_not_written_at_the_first_try_is_given_at_the_second():
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE robots_outboxmessage ADD CONSTRAINT broken CHECK (false) NOT VALID")
+        tells_robot("谢谢")
+        cursor.execute("ALTER TABLE robots_outboxmessage DROP CONSTRAINT broken")
+    try_again()
+    assert "没看懂" in last_said_to()
 
 
 @pytest.mark.parametrize(("words", "answer"), [("退出", "已放弃"), ("菜单", "7 群发消息")])
