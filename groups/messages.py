@@ -141,8 +141,9 @@ def context_of(*, group: Group, message_id: str, at: datetime) -> list[dict[str,
     if message is None:
         raise NotFound("消息不存在,可能已超过 7 天")
     Mention.objects.filter(message=message, read_at=None).update(read_at=at)
-    earlier = same.filter(Q(sent_at__lt=message.sent_at) | Q(sent_at=message.sent_at, pk__lt=message.pk))
-    later = same.filter(Q(sent_at__gt=message.sent_at) | Q(sent_at=message.sent_at, pk__gt=message.pk))
+    # Said twice, because only the plain comparison is a bound that the index knows.
+    earlier = same.filter(Q(sent_at__lt=message.sent_at) | Q(pk__lt=message.pk), sent_at__lte=message.sent_at)
+    later = same.filter(Q(sent_at__gt=message.sent_at) | Q(pk__gt=message.pk), sent_at__gte=message.sent_at)
     before = list(earlier.order_by("-sent_at", "-pk")[:AROUND])
     after = list(later.order_by("sent_at", "pk")[:AROUND])
     return _shown(group, [*reversed(before), message, *after])
