@@ -8,6 +8,7 @@ from groups.models import CancelReason, Group
 from integrations.events import BadEvent, Event, EventIgnored, subscribe, subscribe_in_bulk, word
 from robots import outbox
 from robots.events import moment, robot_named
+from robots.heard import address_in, code_in, shown
 from robots.models import Robot
 
 
@@ -37,7 +38,7 @@ def on_wait_for_bind(event: Event) -> None:
         robot=robot_named(event),
         user=_user(event),
         group_code=word(event.body, "group_id"),
-        name=word(event.body, "name", needed=False, longest=200),
+        name=shown(event.body, "name", longest=200),
         cause=f"wait_for_bind:{event.event_id}",
         at=event.received_at,
     )
@@ -49,7 +50,7 @@ def on_bound(event: Event) -> None:
         robot=robot_named(event),
         user=_user(event),
         group_code=word(event.body, "group_id"),
-        name=word(event.body, "name", needed=False, longest=200),
+        name=shown(event.body, "name", longest=200),
         bound_at=moment(event, "bind_time"),
         cause=f"bind_group_success:{event.event_id}",
         at=event.received_at,
@@ -62,8 +63,8 @@ def on_join_failed(event: Event) -> None:
     robot, user = robot_named(event), _user(event)
     if user is None or user.code is None or user.is_blocked:
         raise EventIgnored("用户未知或已被封")
-    name = word(event.body, "name", needed=False, longest=200)
-    reason = word(event.body, "reason", needed=False, longest=200)
+    name = shown(event.body, "name", longest=200)
+    reason = shown(event.body, "reason", longest=200)
     outbox.tell_user(
         robot=robot,
         user_code=user.code,
@@ -97,12 +98,13 @@ def on_info(event: Event) -> None:
 @subscribe("group_members")
 def on_members(event: Event) -> None:
     told = event.body
-    if not isinstance(told, list) or not told or not all(isinstance(one, dict) for one in told):
+    if not isinstance(told, list):
         raise BadEvent("body: 应为成员数组")
-    codes = {word(one, "group_id") for one in told}
+    rows = [one for one in told if code_in(one, "group_id") and code_in(one, "user_id")]
+    codes = {code_in(one, "group_id") for one in rows}
     if len(codes) != 1:
-        raise BadEvent("group_id: 应为同一个群")
-    members.take_members(group=_group(codes.pop()), told=told, at=event.received_at)
+        raise BadEvent("group_id: 应为同一个群的成员")
+    members.take_members(group=_group(codes.pop()), told=rows, at=event.received_at)
 
 
 @subscribe("join_group")
@@ -113,8 +115,8 @@ def on_join(event: Event) -> None:
     members.join(
         group=group,
         code=code,
-        nickname=word(event.body, "nickname", needed=False),
-        avatar_url=word(event.body, "avatar", needed=False, longest=1024),
+        nickname=shown(event.body, "nickname"),
+        avatar_url=address_in(event.body, "avatar"),
         at=at,
     )
     if code != group.robot.code:
@@ -170,7 +172,9 @@ def on_banned(event: Event) -> None:
 def on_replaced(event: Event) -> None:
     code = word(event.body, "replace_robot_id")
     robot = Robot.objects.filter(code=code).first()
-    picture = word(event.body, "qrcode", needed=False, longest=1024)
+    picture = address_in(event.body, "qrcode")
+    if not replacing.remembered().exists():
+        raise EventIgnored("没有等待通知的群主")  # an operator can have it handled again
     replacing.tell_owners(
         name=robot.name if robot else code,
         qr_code_url=picture or (robot.qr_code_url if robot else ""),

@@ -10,12 +10,15 @@ from django.db.models.functions import Greatest
 
 from groups.models import Group, Member, MemberMove
 from integrations.events import BadEvent, word
-from robots.heard import is_true
+from robots.heard import address_in, code_in, is_true, shown
 
 
 def take_members(*, group: Group, told: Sequence[Mapping[str, Any]], at: datetime) -> int:
-    """The gateway's full list: newcomers join, the known are refreshed, whoever is not on it has left."""
-    members = {word(one, "user_id"): _member(group, one, at) for one in told}
+    """The gateway's full list: newcomers join, the known are refreshed, whoever is not on it has left.
+
+    Each row has a proper `user_id`.
+    """
+    members = {code_in(one, "user_id"): _member(group, one, at) for one in told}
     with transaction.atomic():
         Member.objects.bulk_create(
             members.values(),
@@ -32,9 +35,9 @@ def take_members(*, group: Group, told: Sequence[Mapping[str, Any]], at: datetim
 def _member(group: Group, told: Mapping[str, Any], at: datetime) -> Member:
     return Member(
         group=group,
-        code=word(told, "user_id"),
-        nickname=word(told, "nickname", needed=False),
-        avatar_url=word(told, "avatar", needed=False, longest=1024),
+        code=code_in(told, "user_id"),
+        nickname=shown(told, "nickname"),
+        avatar_url=address_in(told, "avatar"),
         is_admin=is_true(told.get("is_admin")),
         joined_at=at,
     )
@@ -42,7 +45,7 @@ def _member(group: Group, told: Mapping[str, Any], at: datetime) -> Member:
 
 def take_info(*, group: Group, told: Mapping[str, Any]) -> None:
     """The gateway's word on a group: its name, its owner in WeChat, its size, whether our robot is in."""
-    group.name = word(told, "name", needed=False, longest=200) or group.name
+    group.name = shown(told, "name", longest=200) or group.name
     group.wechat_owner_code = word(told, "admin_user_id", needed=False) or group.wechat_owner_code
     group.member_count = _count(told.get("mem_count"), group.member_count)
     group.robot_is_in = _robot_is_in(group, told.get("robots"))
@@ -63,7 +66,7 @@ def _robot_is_in(group: Group, told: Any) -> bool:
     if not isinstance(told, list):
         return group.robot_is_in
     for one in told:
-        if isinstance(one, dict) and one.get("robot_id") == group.robot.code:
+        if isinstance(one, dict) and code_in(one, "robot_id") == group.robot.code:
             return is_true(one.get("robot_in_group"))
     return group.robot_is_in
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
 from groups import cancelling
 from groups.locking import lock_groups
@@ -27,17 +27,21 @@ def ban(robot: Robot, *, at: datetime) -> int:
         return cancelling.cancel(group_ids=ids, reason=CancelReason.ROBOT_BANNED, by="网关", at=at)
 
 
+def remembered() -> QuerySet[Group]:
+    """Groups of banned robots whose owners have not heard who takes over."""
+    return Group.objects.filter(cancel_reason=CancelReason.ROBOT_BANNED, replacement_told_at=None)
+
+
 def tell_owners(*, name: str, qr_code_url: str, cause: str, at: datetime) -> int:
     """Tell the owners of remembered groups about the new robot, once, through a robot they know; how many owners."""
-    remembered = Group.objects.filter(cancel_reason=CancelReason.ROBOT_BANNED, replacement_told_at=None)
     served_again = Exists(Group.objects.active().filter(code=OuterRef("code")))
     with transaction.atomic():
-        remembered.filter(served_again).update(replacement_told_at=at)  # nothing is left to be done about these
+        remembered().filter(served_again).update(replacement_told_at=at)  # nothing is left to be done about these
         groups = list(
-            remembered.select_for_update(of=("self",), skip_locked=True).select_related("user").order_by("pk")
+            remembered().select_for_update(of=("self",), skip_locked=True).select_related("user").order_by("pk")
         )
         robots = robots_to_speak_through({group.user_id for group in groups})
-        owners = {group.user_id: group.user for group in groups if group.user_id in robots and group.user.code}
+        owners = {group.user_id: group.user for group in groups if group.user_id in robots}
         letters = []
         for user_id, user in owners.items():
             names = "、".join(group.name or group.code for group in groups if group.user_id == user_id)

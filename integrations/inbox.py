@@ -14,6 +14,8 @@ HANDLE_EVENTS = "integrations.tasks.handle_events"
 DEEPEST = 50  # levels of nesting that are kept
 _GROUP_COMMANDS_BY_ID = {"group_info": "id"}
 _FOLLOW_THEIR_USER = {"wait_for_bind", "bind_group_success"}
+# A ban and the news of who takes over name two robots, and the second makes sense only after the first.
+_BANS = {"abnormal_robot", "abnormal_robot_replaced"}
 
 _STORE = """
 INSERT INTO integrations_gatewayevent
@@ -29,7 +31,9 @@ ON CONFLICT (event_id) DO NOTHING
 
 def lanes_of(command: str, body: Any) -> tuple[str, str]:
     """(`lane`, `after_lane`): whose order this event keeps, and whose earlier events it waits for."""
-    first = body[0] if isinstance(body, list) and body else body
+    if command in _BANS:
+        return "bans", ""
+    first = next(filter(_names_group, body), None) if isinstance(body, list) else body
     if not isinstance(first, dict):
         return "", ""
     group = _code(first.get(_GROUP_COMMANDS_BY_ID.get(command, "group_id")))
@@ -40,6 +44,10 @@ def lanes_of(command: str, body: Any) -> tuple[str, str]:
         return f"u:{user}", ""
     robot = _code(first.get("robot_id"))
     return (f"r:{robot}", "") if robot else ("", "")
+
+
+def _names_group(one: Any) -> bool:
+    return isinstance(one, dict) and bool(_code(one.get("group_id")))
 
 
 def _code(value: Any) -> str:
@@ -70,12 +78,12 @@ def _as_json(rows: list[dict[str, Any]]) -> str:
     except TypeError:  # a lone surrogate, a huge number, a bottomless nesting
         raw = b""
     if not raw or b"\\u0000" in raw:
-        raw = orjson.dumps([_clean(row) for row in rows])
+        raw = orjson.dumps([clean(row) for row in rows])
     return raw.decode()
 
 
-def _clean(value: Any, depth: int = 0) -> Any:
-    """What PostgreSQL can keep: no NUL characters, no lone surrogates, no numbers beyond reason, not too deep."""
+def clean(value: Any, depth: int = 0) -> Any:
+    """The gateway's words as PostgreSQL keeps them: no NUL, no lone surrogates, no huge numbers, not too deep."""
     if isinstance(value, str):
         return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
     if isinstance(value, int) and abs(value) >= 2**63:
@@ -85,8 +93,8 @@ def _clean(value: Any, depth: int = 0) -> Any:
     if depth > DEEPEST:
         return "…"
     if isinstance(value, list):
-        return [_clean(item, depth + 1) for item in value]
-    return {_clean(key): _clean(item, depth + 1) for key, item in value.items()}
+        return [clean(item, depth + 1) for item in value]
+    return {clean(key): clean(item, depth + 1) for key, item in value.items()}
 
 
 def replay(event: GatewayEvent, *, at: datetime) -> bool:

@@ -18,7 +18,7 @@ class GatewayEvent(models.Model):
     event_id = models.CharField("事件编号", max_length=128, unique=True)
     command = models.CharField("命令", max_length=64)
     body = models.JSONField("内容")
-    # Whose order matters: "g:<group>", "u:<user>", "r:<robot>" or "" (no order).
+    # Whose order matters: "g:<group>", "u:<user>", "r:<robot>", "bans" or "" (no order).
     lane = models.CharField("次序", max_length=160)
     # A second lane whose earlier events come first too (the user who pulls a robot into a group).
     after_lane = models.CharField(max_length=160, blank=True)

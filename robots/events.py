@@ -13,7 +13,7 @@ from accounts.profiles import register_met
 from config import links
 from integrations.events import BadEvent, Event, EventIgnored, subscribe, word
 from robots import friendships, menu, outbox
-from robots.heard import parts_of, text_in
+from robots.heard import address_in, parts_of, shown, text_in
 from robots.models import Robot
 
 WECHAT_SINCE = 2011  # an earlier moment is no moment
@@ -48,8 +48,8 @@ def meet(event: Event) -> None:
     robot = robot_named(event)
     user = register_met(
         user_code=word(event.body, "user_id"),
-        nickname=word(event.body, "nickname", needed=False),
-        avatar_url=word(event.body, "avatar", needed=False, longest=1024),
+        nickname=shown(event.body, "nickname"),
+        avatar_url=address_in(event.body, "avatar"),
         channel=robot.channel,
     )
     is_new_friend = friendships.befriend(robot=robot, user=user, at=moment(event, "add_time"))

@@ -33,9 +33,9 @@ def working_robots_of(user: User) -> list[Robot]:
 
 
 def robots_to_speak_through(user_ids: Iterable[UUID]) -> dict[UUID, Robot]:
-    """For each of these users the working robot added last; users without one are left out."""
+    """For each of these users the working robot added last; who has none, or no code to be spoken to by, is left out."""
     latest = (
-        Friendship.objects.filter(user__in=list(user_ids), robot__status__in=[1, 2])
+        Friendship.objects.filter(user__in=list(user_ids), user__code__isnull=False, robot__status__in=[1, 2])
         .select_related("robot")
         .order_by("user_id", "-befriended_at", "-pk")
         .distinct("user_id")

@@ -8,6 +8,7 @@ from robots.models import MessageType
 PARTS = ("type", "content", "title", "desc", "url", "voice_time")
 _LONGEST = {"content": 10_000, "title": 500, "desc": 2_000, "url": 2_048}  # far above what WeChat lets through
 _LARGEST = 2**31 - 1
+LONGEST_CODE, LONGEST_ADDRESS = 128, 1024
 
 
 def parts_of(told: Mapping[str, Any]) -> dict[str, Any]:
@@ -23,6 +24,23 @@ def text_in(told: Mapping[str, Any]) -> str | None:
     return _text(told.get("content"), _LONGEST["content"])
 
 
+def shown(told: Mapping[str, Any], name: str, *, longest: int = 128) -> str:
+    """A field that is only shown to people: cut to what is kept, blank where the gateway's word is no text."""
+    return (_text(told.get(name), longest) or "").strip()
+
+
+def address_in(told: Mapping[str, Any], name: str) -> str:
+    """The address of a picture; one that is longer than what is kept leads nowhere when cut, and is left out."""
+    address = shown(told, name, longest=_LONGEST["url"])
+    return address if len(address) <= LONGEST_ADDRESS else ""
+
+
+def code_in(told: Any, name: str) -> str:
+    """A code of the gateway's; nothing where its word cannot be one."""
+    codes = codes_in([told.get(name)]) if isinstance(told, Mapping) else []
+    return codes[0] if codes and len(codes[0]) <= LONGEST_CODE else ""
+
+
 def is_true(value: Any) -> bool:
     """A claim of the gateway: true, 1 or "1"."""
     return value is True or (isinstance(value, int | str) and str(value) == "1")
@@ -32,7 +50,7 @@ def codes_in(value: Any) -> list[str]:
     """The codes in a list of the gateway's; whatever else stands there names nobody."""
     if not isinstance(value, list):
         return []
-    return [str(code) for code in value if isinstance(code, str | int) and not isinstance(code, bool)]
+    return [str(code).strip() for code in value if isinstance(code, str | int) and not isinstance(code, bool)]
 
 
 def _text(value: Any, longest: int) -> str | None:

@@ -1,14 +1,19 @@
 """Which robots there are, as the gateway tells it."""
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 
+from integrations.inbox import clean
 from integrations.robot_gateway import RobotGateway
 from robots import pool
+from robots.heard import address_in, code_in, shown
 from robots.models import Robot
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -24,8 +29,14 @@ class Synced:
 
 
 def sync_robots(gateway: RobotGateway | None = None) -> Synced:
-    """Take over what the gateway says of its robots; status, quotas and robots it does not name stay as they are."""
-    named = [_robot(words) for words in (gateway or RobotGateway.from_settings()).robots() if words.get("robot_id")]
+    """Take over what the gateway says of its robots; status, quotas and robots it does not name stay as they are.
+
+    What names no robot is passed over; the others count.
+    """
+    rows = clean((gateway or RobotGateway.from_settings()).robots())
+    named = [_robot(words) for words in rows if code_in(words, "robot_id")]
+    if len(named) < len(rows):
+        logger.warning("%s of the gateway's %s robots have no proper robot_id", len(rows) - len(named), len(rows))
     told = {robot.code: robot for robot in named}  # the last word on a robot counts
     with transaction.atomic():
         known = pool.lock(Robot.objects.filter(code__in=told))
@@ -45,10 +56,10 @@ def ban(robot: Robot, *, at: datetime) -> None:
 
 def _robot(words: dict[str, Any]) -> Robot:
     return Robot(
-        code=str(words["robot_id"])[:128],
-        name=str(words.get("name") or words["robot_id"])[:128],
-        wechat_no=str(words.get("wechat_no") or "")[:128],
-        avatar_url=str(words.get("head_url") or "")[:1024],
-        qr_code_url=str(words.get("qr_code") or "")[:1024],
-        channel=str(words.get("channel") or "")[:64],
+        code=code_in(words, "robot_id"),
+        name=shown(words, "name") or code_in(words, "robot_id"),
+        wechat_no=shown(words, "wechat_no"),
+        avatar_url=address_in(words, "head_url"),
+        qr_code_url=address_in(words, "qr_code"),
+        channel=shown(words, "channel", longest=64),
     )

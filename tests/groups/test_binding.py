@@ -251,6 +251,49 @@ def test_members_join_change_and_leave_as_the_gateway_tells():
     assert group.member_count == 2
 
 
+ABSURD = [
+    {"avatar": "x" * 1025},
+    {"nickname": ["x"]},
+    {"nickname": {"a": 1}, "avatar": 5.5},
+    {"nickname": "长" * 129},
+]
+
+
+@pytest.mark.parametrize("facts", ABSURD)
+def test_absurd_words_on_one_member_are_cut_or_left_out_and_the_list_counts(facts):
+    GroupFactory(code="g1", bound_at=days_ago(1))
+    gateway_tells(("group_members", [member("ann", **facts), member("bob", avatar="http://e.com/b")]))
+    shown = Member.objects.order_by("code").values_list("code", "nickname", "avatar_url")
+    assert shown[1] == ("bob", "Bob", "http://e.com/b")
+    assert shown[0] in [("ann", "Ann", ""), ("ann", "", ""), ("ann", "", "5.5"), ("ann", "长" * 128, "")]
+
+
+NOBODY = [None, "x", {}, member(""), member("x" * 129), {"user_id": "ann"}, member("ann", group_id=["g1"])]
+
+
+@pytest.mark.parametrize("row", NOBODY)
+def test_a_row_that_names_no_member_is_passed_over(row):
+    group = GroupFactory(code="g1", bound_at=days_ago(1))
+    gateway_tells(("group_members", [row, member("bob")]))
+    assert list(Member.objects.values_list("code", flat=True)) == ["bob"]
+    group.refresh_from_db()
+    assert group.member_count == 1
+    assert GatewayEvent.objects.get().lane == "g:g1"
+
+
+def test_who_adds_a_robot_with_an_absurd_picture_is_met_all_the_same(robot):
+    words = {"robot_id": "r1", "user_id": "wx-new", "nickname": ["x"], "avatar": "x" * 1025}
+    gateway_tells(("robot_added", words))
+    assert User.objects.values_list("nickname", "avatar_url").get(code="wx-new") == ("", "")
+
+
+def test_a_robot_whose_code_is_a_number_is_found_in_the_info():
+    group = GroupFactory(code="g1", robot=RobotFactory(code="77"))
+    gateway_tells(("group_info", {"id": "g1", "robots": [{"robot_id": 77, "robot_in_group": False}]}))
+    group.refresh_from_db()
+    assert not group.robot_is_in
+
+
 def test_members_are_written_in_a_fixed_number_of_statements(django_assert_max_num_queries):
     GroupFactory(code="g1", bound_at=days_ago(1))
     with django_assert_max_num_queries(40):

@@ -3,11 +3,14 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
 from groups.models import CancelReason, Group
 from groups.tasks import remind_newcomers
+from integrations.models import GatewayEvent
+from integrations.tasks import handle_events
 from robots.models import Friendship, Robot
 from tests.api import ApiClient
 from tests.doors import asked_of_gateway, gateway_tells, said_to
@@ -51,6 +54,12 @@ def test_who_is_blocked_or_unreachable_is_left_alone():
     newcomer(25, blocked_at=timezone.now())
     UserFactory(completed_at=timezone.now() - timedelta(hours=25))
     assert remind_newcomers() == 0
+
+
+def test_who_has_no_code_keeps_nobody_from_being_reminded():
+    newcomer(25, code=None)
+    GroupFactory(user=newcomer(25))
+    assert remind_newcomers() == 1
 
 
 def test_many_are_reminded_in_a_fixed_number_of_queries(django_assert_max_num_queries):
@@ -99,6 +108,28 @@ def test_groups_that_are_served_again_are_left_out(banned):
     again.delete()
     gateway_tells(("abnormal_robot_replaced", {"replace_robot_id": "r3"}))
     assert not [words for words in said_to("wx-alice") if "g1" in words]
+
+
+REPLACED = ("abnormal_robot_replaced", {"replace_robot_id": "r2"})
+
+
+def test_owners_hear_of_the_new_robot_after_a_ban_that_failed_at_first():
+    FriendshipFactory(user=_alice())
+    GroupFactory(code="g1", robot=RobotFactory(code="r1"), user=_alice())
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE robots_robot ADD CONSTRAINT broken CHECK (status <> 5) NOT VALID")
+        gateway_tells(("abnormal_robot", {"robot_id": "r1"}), REPLACED)
+        assert said_to("wx-alice") == []
+        cursor.execute("ALTER TABLE robots_robot DROP CONSTRAINT broken")
+    GatewayEvent.objects.update(retry_at=timezone.now())
+    handle_events()
+    assert len(said_to("wx-alice")) == 1
+
+
+def test_a_new_robot_that_nobody_waits_for_is_noted_and_can_be_handled_again():
+    gateway_tells(REPLACED)
+    told = GatewayEvent.objects.get()
+    assert (told.status, told.note) == (GatewayEvent.Status.IGNORED, "没有等待通知的群主")
 
 
 def test_an_owner_whom_no_robot_reaches_yet_is_told_later(banned):

@@ -3,6 +3,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -278,10 +279,10 @@ def test_a_blocked_user_still_sees_the_robot_of_before(blocked):
 class Gateway:
     """What it says of its robots."""
 
-    def __init__(self, *robots: dict[str, str]) -> None:
+    def __init__(self, *robots: Any) -> None:
         self.said = list(robots)
 
-    def robots(self) -> list[dict[str, str]]:
+    def robots(self) -> list[Any]:
         return self.said
 
 
@@ -291,3 +292,25 @@ def test_a_robot_that_the_gateway_names_twice_is_one_and_the_last_word_counts():
     synced = roster.sync_robots(told)
     assert (synced.created, synced.updated) == (1, 1)
     assert Robot.objects.get(code="r1").name == "新"
+
+
+NAMELESS = [{}, {"robot_id": ""}, {"robot_id": ["r9"]}, {"robot_id": "x" * 129}, "r9", None]
+
+
+@pytest.mark.parametrize("row", NAMELESS)
+def test_what_the_gateway_says_of_no_robot_does_not_stop_the_others(row):
+    assert roster.sync_robots(Gateway(row, {"robot_id": "r1", "name": "一"})).total == 1
+    assert Robot.objects.get().code == "r1"
+
+
+def test_absurd_words_on_one_robot_do_not_stop_the_others():
+    absurd = {
+        "robot_id": 1,
+        "name": "a\x00b\ud800",
+        "wechat_no": ["x"],
+        "head_url": "x" * 1025,
+        "channel": "c" * 65,
+    }
+    assert roster.sync_robots(Gateway(absurd, {"robot_id": "r2"})).created == 2
+    robot = Robot.objects.get(code="1")
+    assert (robot.name, robot.wechat_no, robot.avatar_url, robot.channel) == ("a\ufffdb?", "", "", "c" * 64)
