@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
@@ -254,3 +256,16 @@ def test_messages_are_forgotten_after_a_week_and_their_mentions_with_them(alice,
     GroupMessage.objects.exclude(pk=kept.pk).update(sent_at=timezone.now() - timedelta(days=7, minutes=1))
     assert forget_old_messages() == 1
     assert list(Mention.objects.values_list("pk", flat=True)) == [kept.pk]
+
+
+def test_the_context_reads_only_what_was_said_near_the_mention(alice, group):
+    says("在吗", at_users=["wx-alice"])
+    with CaptureQueriesContext(connection) as asked, connection.cursor() as cursor:
+        context(alice)
+        around = [one["sql"] for one in asked if one["sql"].endswith("LIMIT 20")]
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+        for sql in around:
+            cursor.execute(f"EXPLAIN {sql}")
+            bounds = [line for (line,) in cursor.fetchall() if "Index Cond" in line]
+            assert len(around) == 2
+            assert "sent_at" in bounds[0]
