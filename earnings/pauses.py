@@ -1,11 +1,9 @@
 """Pausing all payouts: because the merchant account is empty, or because an operator says so."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import QuerySet
 
 from config.errors import Conflict
 from earnings.models import Payout, PayoutPause
@@ -37,9 +35,14 @@ def may_send(*, at: datetime) -> bool:
 
 
 def pause(*, by: str, reason: str, at: datetime, retry_at: datetime | None = None) -> PayoutPause:
-    """Send nothing new to WeChat Pay from now on; what was sent is still asked about. AlreadyPaused when it is."""
+    """Send nothing new to WeChat Pay from now on; what was sent is still asked about. AlreadyPaused when it is.
+
+    An operator's pause (no `retry_at`) takes the place of one that WeChat Pay caused, which would end by itself.
+    """
     try:
         with transaction.atomic():
+            if retry_at is None:
+                _caused_by_provider().update(resumed_at=at, resumed_by=by, retry_at=None)
             return PayoutPause.objects.create(reason=reason[:200], paused_at=at, paused_by=by, retry_at=retry_at)
     except IntegrityError as error:  # one_pause_of_payouts_at_a_time
         raise AlreadyPaused from error
@@ -53,7 +56,11 @@ def resume(*, by: str, at: datetime) -> None:
 
 def end_what_provider_caused(*, at: datetime) -> bool:
     """WeChat Pay took a payout: a pause that it caused is over. Whether there was one."""
-    return _end_pauses(PayoutPause.objects.filter(resumed_at=None, retry_at__isnull=False), BY_PROVIDER, at)
+    return _end_pauses(_caused_by_provider(), BY_PROVIDER, at)
+
+
+def _caused_by_provider() -> QuerySet[PayoutPause]:
+    return PayoutPause.objects.filter(resumed_at=None, retry_at__isnull=False)
 
 
 def _end_pauses(pauses: QuerySet[PayoutPause], by: str, at: datetime) -> bool:
@@ -63,37 +70,3 @@ def _end_pauses(pauses: QuerySet[PayoutPause], by: str, at: datetime) -> bool:
         waiting = Payout.objects.filter(state=State.SENT, ended_at=None, provider_state="", due_at__gt=at)
         waiting.update(due_at=at)
         return True
-
-
-@dataclass(frozen=True)
-class PayoutsState:
-    """What operators should know of payouts at a glance, in yuan where it is money."""
-
-    pause: PayoutPause | None
-    waiting_count: int  # approved, nothing sent yet
-    waiting_total: Any
-    unknown_count: int  # sent, outcome not known yet
-    unknown_total: Any
-    waiting_user_count: int  # the user has to confirm
-    failed_today: int
-    for_operator: int  # too old to be asked about: somebody has to look at the merchant platform
-
-
-def state_of_payouts(*, day_start: datetime) -> PayoutsState:
-    """One query over what is under way and what failed since `day_start`, and one for the pause."""
-    under_way = Payout.objects.filter(Q(ended_at=None) | Q(state=State.FAILED, ended_at__gte=day_start))
-    counts: dict[str, Any] = dict.fromkeys(State, (0, 0))
-    for state, count, total in (
-        under_way.order_by().values_list("state").annotate(n=Count("pk"), total=Sum("withdrawal__amount"))
-    ):
-        counts[state] = (count, total)
-    return PayoutsState(
-        pause=open_pause(),
-        waiting_count=counts[State.PREPARED][0],
-        waiting_total=counts[State.PREPARED][1],
-        unknown_count=counts[State.SENT][0],
-        unknown_total=counts[State.SENT][1],
-        waiting_user_count=counts[State.WAITING_USER][0],
-        failed_today=counts[State.FAILED][0],
-        for_operator=Payout.objects.needing_an_operator().count(),
-    )

@@ -56,7 +56,7 @@ def _one_day(day: date, income: dict[tuple[date, int], Decimal]) -> dict[str, An
 
 
 def wallet(user: User) -> dict[str, Any]:
-    """What the withdrawal page shows; `confirm` only while a transfer waits for the user's confirmation."""
+    """What the withdrawal page shows; `confirm` only while the user can confirm a transfer, and with what is known."""
     account = account_of(user)
     shown = {
         "id": account.pk,
@@ -69,9 +69,10 @@ def wallet(user: User) -> dict[str, Any]:
         Payout.objects.filter(
             withdrawal__user=user,
             state=Payout.State.WAITING_USER,
-            provider_state=Payout.WAITS_FOR_USER,
+            provider_state__in=Payout.USER_CAN_CONFIRM,
             cancel_asked_at=None,
         )
+        .exclude(package_info="")
         .order_by("created_at")
         .first()
     )

@@ -17,6 +17,7 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -46,10 +47,13 @@ CERTAIN = frozenset(
         "NOT_ENOUGH",
         "ACCOUNT_ERROR",
         "NOT_FOUND",
-        "SIGN_ERROR",
         "NO_STATEMENT_EXIST",
     }
 )
+
+
+# Errors that the next call would meet as well.
+BUSY = frozenset({"FREQUENCY_LIMITED", "FREQUENCY_LIMIT_EXCEED", "SYSTEM_ERROR"})
 
 
 class BillState(StrEnum):
@@ -89,6 +93,18 @@ class BadSignature(OutsideError):
 
     def __init__(self) -> None:
         super().__init__(SYSTEM, "signature does not verify")
+
+
+class NotRecognized(OutcomeUnknown):
+    """WeChat Pay could not verify our signature. It signs answers only to those whose signature it could, so nothing
+    proves that it was WeChat Pay who said so, and nothing follows for the bill."""
+
+    def __init__(self) -> None:
+        super().__init__(SYSTEM, "HTTP 401, not signed by WeChat Pay")
+
+
+class Unclear(OutcomeUnknown):
+    """WeChat Pay is there and answered, about this one bill, with something that we do not know."""
 
 
 @dataclass(frozen=True)
@@ -141,8 +157,11 @@ class WeChatPay:
     ) -> TransferBill:
         """Ask for one transfer; the same number again is the same bill. `remark` has at most 32 characters.
 
-        `app_id` is the app that the open_id belongs to; the merchant's own when it is left out.
+        `app_id` is the app that the open_id belongs to; the merchant's own when it is left out. From 2,000 yuan on
+        `real_name` is needed (ValueError).
         """
+        if amount_fen >= REAL_NAME_FROM_FEN and not real_name:
+            raise ValueError("a transfer from 2,000 yuan on needs the real name of its receiver")
         body: dict[str, Any] = {
             "appid": app_id or self.merchant.app_id,
             "out_bill_no": out_bill_no,
@@ -153,7 +172,7 @@ class WeChatPay:
             "notify_url": self.merchant.notify_url,
             "transfer_scene_report_infos": self.merchant.scene_report,
         }
-        if real_name and amount_fen >= REAL_NAME_FROM_FEN:
+        if amount_fen >= REAL_NAME_FROM_FEN:
             body["user_name"] = self._seal(real_name)
         return self._bill(self._call("POST", BILLS, body), out_bill_no)
 
@@ -258,6 +277,8 @@ class WeChatPay:
         try:
             self._verify(response.headers, response.content)
         except BadSignature as error:
+            if response.status_code == HTTPStatus.UNAUTHORIZED:
+                raise NotRecognized from error
             raise OutcomeUnknown(SYSTEM, f"HTTP {response.status_code}, not signed by WeChat Pay") from error
 
     def _verify(self, headers: Mapping[str, str], body: bytes) -> None:
@@ -275,7 +296,7 @@ class WeChatPay:
     @staticmethod
     def _bill(told: dict[str, Any], out_bill_no: str) -> TransferBill:
         if told.get("out_bill_no", out_bill_no) != out_bill_no or not told.get("state"):
-            raise OutcomeUnknown(SYSTEM, "answer about no bill of ours")
+            raise Unclear(SYSTEM, "answer about no bill of ours")
         return TransferBill(
             out_bill_no=out_bill_no,
             state=str(told["state"]),
@@ -303,4 +324,5 @@ def read_fund_flow(raw: bytes) -> list[Flow]:
 def _refusal(code: str, message: str) -> OutsideError:
     if code in CERTAIN:
         return Refused(SYSTEM, code, message)
-    return OutcomeUnknown(SYSTEM, f"{code} {message}".strip())
+    unknown = OutcomeUnknown if code in BUSY else Unclear
+    return unknown(SYSTEM, f"{code} {message}".strip())

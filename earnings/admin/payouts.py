@@ -10,15 +10,20 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from config.backoffice import home
-from config.backoffice.confirm import ReasonForm, ask, ask_once
+from config.backoffice.confirm import SHOWN, ReasonForm, ask, ask_once
 from config.backoffice.facts import EXPORTS, FactsAdmin, button, may
 from config.backoffice.filters import days, states
 from config.clock import day_of, start_of
-from earnings import pauses, payouts
+from config.logs import masked
+from earnings import bills, pauses
 from earnings.models import Payout, PayoutPause
 
+LONG_UNKNOWN = 5  # asked about so often since it last moved: for a quarter of an hour and more
+_UNKNOWN = Q(state=Payout.State.SENT, needs_operator_at__isnull=True, try_count__gte=LONG_UNKNOWN)
 _ATTENTION = {
     "operator": ("要人工确认", Q(ended_at__isnull=True, needs_operator_at__isnull=False)),
+    "contradicted": ("与微信结果不符", Q(contradicted_at__isnull=False, reviewed_at__isnull=True)),
+    "unknown": ("结果久未查明", Q(ended_at__isnull=True) & _UNKNOWN),
     "failed": ("失败", Q(state=Payout.State.FAILED)),
 }
 
@@ -42,6 +47,7 @@ class PayoutAdmin(FactsAdmin):
         "sent_at",
         "needs_operator_at",
         "ended_at",
+        "contradicted_at",
         "note",
     )
     list_select_related = ("withdrawal",)
@@ -51,12 +57,16 @@ class PayoutAdmin(FactsAdmin):
     ordering = ("-created_at", "withdrawal_id")
     reached_from = {"earnings.withdrawal": ("withdrawal", "打款")}
     exclude = ("package_info",)
-    actions = ("decide", *EXPORTS)
+    actions = ("decide", "close_contradiction", *EXPORTS)
     list_buttons = ("pause", "resume")
     has_decide_permission = may("earnings.decide_payout")
 
     def offers(self, action: str, obj: Any) -> bool:
-        return super().offers(action, obj) and obj.ended_at is None and obj.needs_operator_at is not None
+        if not super().offers(action, obj):
+            return False
+        if action == "close_contradiction":
+            return obj.contradicted_at is not None and obj.reviewed_at is None
+        return obj.ended_at is None and obj.needs_operator_at is not None
 
     @admin.action(description="人工确认结果", permissions=["decide"])
     def decide(self, request: HttpRequest, queryset: QuerySet[Payout]) -> Any:
@@ -67,6 +77,7 @@ class PayoutAdmin(FactsAdmin):
             action="decide",
             title="人工确认打款结果",
             question="微信支付已查不到结果。请先在商户平台核对,再写明依据。确认后不能更改。",
+            lines=_lines(queryset),
             form=DecisionForm,
         )
         if page is not None:
@@ -75,11 +86,36 @@ class PayoutAdmin(FactsAdmin):
         for key in chosen:
             try:
                 by = request.user.get_username()
-                payouts.decide(key, paid=said["paid"], by=by, reason=said["reason"], at=timezone.now())
+                bills.decide(key, paid=said["paid"], by=by, reason=said["reason"], at=timezone.now())
                 done += 1
-            except payouts.NotForOperators:
+            except bills.NotForOperators:
                 continue
         self.report(request, done=done, chosen=len(chosen), did="已确认", why_not="不需要人工确认")
+        return None
+
+    @admin.action(description="核对完毕", permissions=["decide"])
+    def close_contradiction(self, request: HttpRequest, queryset: QuerySet[Payout]) -> Any:
+        page, said = ask(
+            self,
+            request,
+            queryset,
+            action="close_contradiction",
+            title="与微信结果不符的打款核对完毕",
+            question="不改变打款结果和余额,只记录已经处理。请写明核对结果和处理办法。",
+            lines=_lines(queryset),
+            form=ReasonForm,
+        )
+        if page is not None:
+            return page
+        done, chosen = 0, list(queryset.values_list("pk", flat=True))
+        for key in chosen:
+            try:
+                by = request.user.get_username()
+                bills.close_contradiction(key, by=by, reason=said["reason"], at=timezone.now())
+                done += 1
+            except bills.NotContradicted:
+                continue
+        self.report(request, done=done, chosen=len(chosen), did="已确认", why_not="与微信结果没有不符")
         return None
 
     @button("暂停打款", permission="earnings.pause_payouts")
@@ -111,27 +147,34 @@ class PayoutPauseAdmin(FactsAdmin):
     ordering = ("-id",)
 
 
-def _state() -> pauses.PayoutsState:
-    return pauses.state_of_payouts(day_start=start_of(day_of(timezone.now())))
+def _lines(chosen: QuerySet[Payout]) -> list[str]:
+    """Whom they are for and how much, beside the number that the merchant platform shows."""
+    rows = chosen.select_related("withdrawal__user")[:SHOWN]
+    return [
+        f"{row.withdrawal.amount} 元 · {row.withdrawal.user.nickname} {masked(row.withdrawal.user.phone or '')} · {row}"
+        for row in rows
+    ]
 
 
 def _paused() -> tuple[int, str]:
-    state = _state()
-    return (1, state.pause.reason) if state.pause else (0, "")
+    pause = pauses.open_pause()
+    return (1, pause.reason) if pause else (0, "")
 
 
-def _failed_today() -> tuple[int, str]:
-    return _state().failed_today, ""
-
-
-def _for_operator() -> tuple[int, str]:
-    return Payout.objects.needing_an_operator()[: home.COUNTED].count(), ""
+def _failed_today() -> QuerySet[Payout]:
+    return Payout.objects.filter(state=Payout.State.FAILED, ended_at__gte=start_of(day_of(timezone.now())))
 
 
 for title, query, count in (
     ("打款已暂停", "", _paused),
-    ("打款要人工确认", "attention=operator", _for_operator),
-    ("今天打款失败", "attention=failed", _failed_today),
+    ("打款要人工确认", "attention=operator", home.counted(Payout.objects.needing_an_operator)),
+    ("打款与微信结果不符", "attention=contradicted", home.counted(Payout.objects.contradicted)),
+    (
+        "打款结果久未查明",
+        "attention=unknown",
+        home.counted(lambda: Payout.objects.filter(_ATTENTION["unknown"][1])),
+    ),
+    ("今天打款失败", "attention=failed", home.counted(_failed_today)),
 ):
     home.to_do(
         title,

@@ -8,14 +8,19 @@ from earnings.models.withdrawal import Withdrawal
 
 class PayoutQuerySet(models.QuerySet["Payout"]):
     def needing_an_operator(self) -> "PayoutQuerySet":
-        """Sent so long ago that WeChat Pay no longer tells: neither asked about nor sent again."""
+        """WeChat Pay no longer tells how it stands, or tells of another amount: neither asked about nor sent again."""
         return self.filter(ended_at=None, needs_operator_at__isnull=False)
+
+    def contradicted(self) -> "PayoutQuerySet":
+        """Ended otherwise at WeChat Pay than here, and no operator has dealt with that yet."""
+        return self.filter(contradicted_at__isnull=False, reviewed_at=None)
 
 
 class Payout(models.Model):
     """Our one instruction to WeChat Pay for one approved withdrawal, for ever under one number."""
 
-    WAITS_FOR_USER = "WAIT_USER_CONFIRM"  # WeChat Pay's word, in `provider_state`: only then can the user confirm
+    # WeChat Pay's words, in `provider_state`, for when the user can confirm: the first time, or once more.
+    USER_CAN_CONFIRM = ("WAIT_USER_CONFIRM", "TRANSFERING")
 
     class State(models.TextChoices):
         PREPARED = "prepared", "待打款"  # may be sent
@@ -40,7 +45,10 @@ class Payout(models.Model):
     needs_operator_at = models.DateTimeField("转人工时间", null=True, blank=True)  # from then on left to people
     ended_at = models.DateTimeField("结束时间", null=True, blank=True)
     ended_by = models.CharField("结束人", max_length=80, blank=True)  # an operator who decided; else blank
-    package_info = models.CharField(max_length=500, blank=True)
+    contradicted_at = models.DateTimeField("与微信结果不符时间", null=True, blank=True)  # it ended otherwise there
+    reviewed_at = models.DateTimeField("核对时间", null=True, blank=True)
+    reviewed_by = models.CharField("核对人", max_length=80, blank=True)  # an operator who dealt with that
+    package_info = models.TextField(blank=True)  # what the user confirms with
     provider_state = models.CharField("微信状态", max_length=32, blank=True)
     note = models.CharField("说明", max_length=200, blank=True)
 
@@ -70,12 +78,28 @@ class Payout(models.Model):
                 name="payout_decided_by_somebody_has_a_note",
             ),
             models.CheckConstraint(condition=Q(due_at__gte=F("created_at")), name="payout_due_after_it_was_made"),
+            models.CheckConstraint(
+                condition=~Q(state="prepared") | Q(needs_operator_at__isnull=True),
+                name="payout_left_to_operators_was_sent",
+            ),
+            models.CheckConstraint(
+                condition=Q(reviewed_at__isnull=True, reviewed_by="")
+                | (Q(reviewed_at__isnull=False, contradicted_at__isnull=False) & ~Q(reviewed_by="") & ~Q(note="")),
+                name="reviewed_payout_was_contradicted",
+            ),
+            models.CheckConstraint(
+                condition=Q(contradicted_at__isnull=True) | Q(ended_at__isnull=False),
+                name="contradicted_payout_has_ended",
+            ),
         ]
         indexes = [
             # workers, and what operators see of payouts without an end
             models.Index(fields=["due_at"], condition=Q(ended_at__isnull=True), name="payouts_under_way"),
             models.Index(fields=["-created_at", "withdrawal"], name="payouts_newest_first"),
             models.Index(fields=["ended_at"], condition=Q(state="failed"), name="payouts_failed"),
+            models.Index(
+                fields=["contradicted_at"], condition=Q(contradicted_at__isnull=False), name="payouts_contradicted"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -23,6 +23,7 @@ from integrations.sandbox.state import Fact, State
 from integrations.wechat_pay import BILLS, CLOCK_TOLERANCE_SECONDS, FUND_FLOW, signing_words
 
 ENDED = ("SUCCESS", "FAIL", "CANCELLED")
+SIGN_ERROR = "SIGN_ERROR"
 DOWNLOAD = "/v3/billdownload/file"
 _FLOW_HEADER = [
     "记账时间",
@@ -60,7 +61,7 @@ class PayPlayer:
         if not self.owns(call):
             return None
         if not self._signed_by_merchant(call):
-            return self._answer({"code": "SIGN_ERROR", "message": "签名错误"}, 401)
+            return _not_recognized()
         with self.state.lock:
             if call.path == FUND_FLOW:
                 return self._bill_of_day(call)
@@ -95,6 +96,8 @@ class PayPlayer:
         bill = self.state.bills.get(match[1]) if match else None
         if match is None or bill is None:
             return self._answer({"code": "NOT_FOUND", "message": "记录不存在"}, 404)
+        if match[2] and self.state.refusal.get("of") == "cancel":
+            return self._refuse(self.state.refusal)
         if match[2]:
             if bill["state"] in ENDED:
                 return self._answer({"code": "INVALID_REQUEST", "message": "当前状态不能撤销"}, 400)
@@ -103,14 +106,14 @@ class PayPlayer:
 
     def _create(self, body: dict[str, Any]) -> Reply:
         number = str(body["out_bill_no"])
-        if self.state.refusal:
+        if self.state.refusal and "of" not in self.state.refusal:
             return self._refuse(self.state.refusal)
         known = self.state.bills.get(number)
         if known:
             if (known["openid"], known["amount"]) != (body["openid"], body["transfer_amount"]):
                 return self._answer({"code": "INVALID_REQUEST", "message": "商户单号已被使用,参数不一致"}, 400)
             self.state.note("bill", out_bill_no=number, asked=1)
-            return self._answer(_public(self.state.bills[number]))
+            return self._answer(_created(self.state.bills[number]))
         turns_out = self.state.next_bill.get("next_state", "SUCCESS")
         if turns_out == "NOT_ENOUGH":
             self.state.note("refused")
@@ -123,20 +126,22 @@ class PayPlayer:
             appid=body["appid"],
             state=turns_out,
             fail_reason=self.state.next_bill.get("fail_reason", "ACCOUNT_FROZEN") if turns_out == "FAIL" else "",
-            package_info=f"package-{uuid.uuid4().hex}" if turns_out == "WAIT_USER_CONFIRM" else "",
+            package_info=f"package-{uuid.uuid4().hex}",
             transfer_bill_no=f"133{secrets.randbelow(10**25):025d}",
             notify_url=body.get("notify_url", ""),
             asked=1,
         )
         if turns_out in ENDED:
             self._notify(number)
-        return self._answer(_public(self.state.bills[number]))
+        return self._answer(_created(self.state.bills[number]))
 
     def _refuse(self, refusal: Fact) -> Reply:
         """Once, as it was told to; `then` is a bill that another call made meanwhile."""
         self.state.note("refused")
         if refusal.get("then"):
             self.state.note("bill", **refusal["then"])
+        if refusal["code"] == SIGN_ERROR:
+            return _not_recognized()
         return self._answer({"code": refusal["code"], "message": "按要求拒绝"}, 400)
 
     def move(self, number: str, state: str) -> None:
@@ -217,7 +222,19 @@ class PayPlayer:
                 continue
 
 
+def _not_recognized() -> Reply:
+    """Whoever signs wrongly gets an answer that is not signed either."""
+    return Reply({"code": SIGN_ERROR, "message": "签名错误"}, 401)
+
+
+def _created(bill: dict[str, Any]) -> dict[str, Any]:
+    """What a transfer is answered with, the first time or again: with the package while the user has to confirm."""
+    waits = bill["state"] == "WAIT_USER_CONFIRM"
+    return {**_public(bill), **({"package_info": bill.get("package_info", "")} if waits else {})}
+
+
 def _public(bill: dict[str, Any]) -> dict[str, Any]:
+    """What queries and notifies tell."""
     return {
         "out_bill_no": bill["out_bill_no"],
         "transfer_bill_no": bill["transfer_bill_no"],
@@ -225,5 +242,4 @@ def _public(bill: dict[str, Any]) -> dict[str, Any]:
         "transfer_amount": bill["amount"],
         "openid": bill["openid"],
         "fail_reason": bill.get("fail_reason", ""),
-        "package_info": bill.get("package_info", ""),
     }

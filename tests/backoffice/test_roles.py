@@ -46,7 +46,7 @@ FINANCE = {
     "groups/starplan": {"add", "change"},
     "groups/articleprice": {"add", "change"},
     "earnings/withdrawal": {"approve", "reject"},
-    "earnings/payout": {"decide"},
+    "earnings/payout": {"decide", "close_contradiction"},
     "earnings/payoutpause": set(),
     "earnings/account": set(),
     "earnings/ledgertransaction": {"reverse"},

@@ -7,25 +7,11 @@ import time_machine
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from config.clock import day_of, start_of
-from earnings import pauses, withdrawals
-from earnings.models import Payout, PayoutPause, Withdrawal
+from earnings import pauses
+from earnings.models import Payout, PayoutPause
 from earnings.tasks import query_payouts, send_payouts
-from tests.factories.money import ask, give
-from tests.factories.people import UserFactory
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def approved(sandbox) -> list[Withdrawal]:
-    """Three, all waiting to be sent."""
-    users = [UserFactory(phone=f"1370013700{n}") for n in range(3)]
-    for user in users:
-        give(user, "20")
-    asked = [ask(user) for user in users]
-    withdrawals.approve([one.pk for one in asked], by="root", at=timezone.now())
-    return asked
 
 
 def refuse(sandbox, code: str) -> None:
@@ -43,7 +29,7 @@ def work_later(**later: float) -> None:
         query_payouts()
 
 
-def test_an_empty_merchant_account_pauses_all_payouts(approved, sandbox, caplog):
+def test_an_empty_merchant_account_pauses_all_payouts(three, sandbox, caplog):
     refuse(sandbox, "NOT_ENOUGH")
     send_payouts()
     assert states() == ["prepared", "prepared", "sent"]
@@ -53,7 +39,7 @@ def test_an_empty_merchant_account_pauses_all_payouts(approved, sandbox, caplog)
     ]
 
 
-def test_in_a_pause_one_payout_is_tried_now_and_then(approved, sandbox):
+def test_in_a_pause_one_payout_is_tried_now_and_then(three, sandbox):
     refuse(sandbox, "NOT_ENOUGH")
     send_payouts()
     work_later(minutes=5)
@@ -64,7 +50,7 @@ def test_in_a_pause_one_payout_is_tried_now_and_then(approved, sandbox):
     assert sandbox.state.refusals == 2
 
 
-def test_payouts_go_on_by_themselves_when_there_is_money_again(approved, sandbox):
+def test_payouts_go_on_by_themselves_when_there_is_money_again(three, sandbox):
     refuse(sandbox, "NOT_ENOUGH")
     send_payouts()
     refuse(sandbox, "SUCCESS")
@@ -75,15 +61,41 @@ def test_payouts_go_on_by_themselves_when_there_is_money_again(approved, sandbox
     assert [bill["requests"] for bill in sandbox.state.bills.values()] == [1, 1, 1]
 
 
-@pytest.mark.parametrize("code", ["NO_AUTH", "SIGN_ERROR"])
-def test_what_is_wrong_with_ourselves_fails_nobody(approved, sandbox, code: str):
-    sandbox.state.note("refusal", code=code)
+def test_what_is_wrong_with_ourselves_fails_nobody(three, sandbox):
+    sandbox.state.note("refusal", code="NO_AUTH")
     send_payouts()
     assert states() == ["prepared", "prepared", "sent"]
     assert pauses.open_pause() is not None
 
 
-def test_an_operator_pauses_and_resumes(approved, sandbox):
+def test_a_signature_that_wechat_pay_does_not_know_pauses_all_payouts(three, sandbox, settings):
+    """It does not sign the answer then, so that nothing follows for the payout itself."""
+    settings.WECHAT_PAY_CERT_SERIAL = "0" * 40
+    send_payouts()
+    assert states() == ["prepared", "prepared", "sent"]
+    assert "证书" in PayoutPause.objects.get(resumed_at=None).reason
+
+
+def test_payouts_go_on_by_themselves_when_our_signature_is_known_again(three, sandbox):
+    sandbox.state.note("refusal", code="SIGN_ERROR")
+    send_payouts()
+    work_later(minutes=11)
+    work_later(minutes=18)
+    assert states() == ["succeeded"] * 3
+    assert pauses.open_pause() is None
+
+
+def test_an_operators_pause_takes_the_place_of_wechat_pays(three, sandbox):
+    refuse(sandbox, "NOT_ENOUGH")
+    send_payouts()
+    pauses.pause(by="root", reason="对账中", at=timezone.now())
+    refuse(sandbox, "SUCCESS")
+    work_later(hours=5)
+    assert states() == ["prepared", "prepared", "sent"]
+    assert list(PayoutPause.objects.values_list("paused_by", "resumed_by")) == [("root", ""), ("微信支付", "root")]
+
+
+def test_an_operator_pauses_and_resumes(three, sandbox):
     pauses.pause(by="root", reason="对账中", at=timezone.now())
     work_later(hours=5)
     assert states() == ["prepared"] * 3
@@ -92,7 +104,7 @@ def test_an_operator_pauses_and_resumes(approved, sandbox):
     assert states() == ["succeeded"] * 3
 
 
-def test_what_was_sent_before_a_pause_is_still_asked_about(approved, sandbox):
+def test_what_was_sent_before_a_pause_is_still_asked_about(three, sandbox):
     refuse(sandbox, "PROCESSING")
     send_payouts()
     pauses.pause(by="root", reason="对账中", at=timezone.now())
@@ -114,13 +126,3 @@ def test_there_is_one_pause_at_a_time():
 def test_nothing_paused_cannot_be_resumed():
     with pytest.raises(pauses.NotPaused):
         pauses.resume(by="root", at=timezone.now())
-
-
-def test_operators_see_how_payouts_stand(approved, sandbox, django_assert_num_queries):
-    refuse(sandbox, "NOT_ENOUGH")
-    send_payouts()
-    with django_assert_num_queries(3):
-        now = pauses.state_of_payouts(day_start=start_of(day_of(timezone.now())))
-    assert (now.waiting_count, now.waiting_total, now.unknown_count) == (2, 40, 1)
-    assert now.pause is not None
-    assert (now.waiting_user_count, now.failed_today, now.for_operator) == (0, 0, 0)

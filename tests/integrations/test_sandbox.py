@@ -135,6 +135,21 @@ def test_a_bill_number_with_another_amount_is_refused(pay):
         transfer(pay, fen=200)
 
 
+def test_a_package_comes_with_the_transfer_and_not_with_a_query(pay, sandbox):
+    requests.post(f"{sandbox.url}/_/pay", json={"next_state": "WAIT_USER_CONFIRM"}, timeout=5)
+    told = [pay.transfer(out_bill_no="0" * 32, openid="o", amount_fen=1, remark="x").package_info for _ in range(2)]
+    assert told[0] == told[1] != ""
+    assert pay.query("0" * 32).package_info == ""
+
+
+def test_a_large_transfer_needs_the_name_of_its_receiver(pay):
+    with pytest.raises(ValueError, match="real name"):
+        transfer(pay, fen=200_000)
+    assert pay.transfer(
+        out_bill_no="0" * 32, openid="o", amount_fen=200_000, remark="x", real_name="王小明"
+    ).state == ("SUCCESS")
+
+
 def test_an_unknown_bill_is_not_found(pay):
     with pytest.raises(Refused, match="NOT_FOUND"):
         pay.query("1" * 32)
@@ -153,6 +168,7 @@ def test_a_bill_that_waits_can_be_cancelled_and_a_paid_one_cannot(pay, sandbox):
 def test_a_request_that_the_merchant_did_not_sign_is_refused(sandbox):
     answer = requests.post(f"{sandbox.url}/v3/fund-app/mch-transfer/transfer-bills", json={}, timeout=5)
     assert (answer.status_code, answer.json()["code"]) == (401, "SIGN_ERROR")
+    assert "Wechatpay-Signature" not in answer.headers
 
 
 def test_an_answer_that_wechat_pay_did_not_sign_is_not_believed(pay, settings):

@@ -131,6 +131,6 @@ ROWS: Rows = [
         "signed",
         codes=(1401,),
         code=1401,
-        rules="tests/earnings/test_payouts.py",
+        rules="tests/earnings/test_notifies.py",
     ),
 ]
