@@ -1,20 +1,21 @@
 """Comparing our payouts of a day with what WeChat Pay has: its fund-flow bill, and each bill as it stands.
 
-The fund flow shows every transfer that money left for, ours or not, with its amount. How a bill stands is asked bill
-by bill, which also tells of those for which no money left. Bills are told about for 30 days; for an older day only
-the fund flow is compared.
+The fund flow shows every transfer that money left for, ours or not, with its amount, on the day on which it left. How a
+bill stands is asked bill by bill, which also tells of those for which no money left. Bills are told about for 30 days;
+of an older one that we call paid, money must have left about the day on which it ended for us.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from django.db.models import Q
 
-from config.clock import end_of, start_of
+from config.clock import day_of, end_of, start_of
 from config.lookups import as_uuid
+from earnings.bills import fen
 from earnings.models import Payout
-from earnings.payouts import ASK_FOR, NOT_FOUND, adapter, fen
+from earnings.payouts import ASK_FOR, NOT_FOUND, adapter
 from integrations.http import Refused
 from integrations.wechat_pay import BillState, TransferBill, WeChatPay
 
@@ -55,7 +56,8 @@ def compare(
 ) -> Report:
     """Compare a day; OutsideError when WeChat Pay cannot be asked. `each` may show how far it is."""
     pay = pay or adapter()
-    left = _left_by_number(pay, day)
+    flows = _Flows(pay)
+    left = flows.left_on(day)
     payouts = _payouts_of(day, left)
     report = Report(day, payout_count=len(payouts), flow_count=len(left))
     ours = {payout.withdrawal.out_bill_no for payout in payouts}
@@ -64,20 +66,44 @@ def compare(
         for number, gone in left.items()
         if number not in ours
     ]
-    can_ask = at - start_of(day) < ASK_FOR
     for payout in each(payouts):
+        can_ask = at - (payout.called_at or start_of(day)) < ASK_FOR
         report.differences += _flow_differs(payout, left, can_ask=can_ask)
         if can_ask:
             report.differences += _bill_differs(payout, _bill(pay, payout))
+        elif payout.state == State.SUCCEEDED and payout.withdrawal.out_bill_no not in left:
+            report.differences += _never_left(payout, day, flows)
     return report
 
 
-def _left_by_number(pay: WeChatPay, day: date) -> dict[str, int]:
-    """What left for each number that day, in fen, less what came back."""
-    left: dict[str, int] = {}
-    for flow in pay.fund_flow(day):
-        left[flow.out_bill_no] = left.get(flow.out_bill_no, 0) + flow.left_fen
-    return left
+@dataclass
+class _Flows:
+    """The fund flows of days, each fetched once."""
+
+    pay: WeChatPay
+    days: dict[date, dict[str, int]] = field(default_factory=dict)
+
+    def left_on(self, day: date) -> dict[str, int]:
+        """What left for each number that day, in fen, less what came back."""
+        if day not in self.days:
+            left = self.days[day] = {}
+            for flow in self.pay.fund_flow(day):
+                left[flow.out_bill_no] = left.get(flow.out_bill_no, 0) + flow.left_fen
+        return self.days[day]
+
+
+def _never_left(payout: Payout, day: date, flows: _Flows) -> list[Difference]:
+    """Paid, we say, and ended that day: money left then, or on a day next to it, since we learn of it later.
+
+    What an operator decided weeks later left about the day of the call.
+    """
+    if payout.ended_at is None or payout.called_at is None or day_of(payout.ended_at) != day:
+        return []
+    about = day_of(payout.called_at if payout.ended_by else payout.ended_at)
+    number = payout.withdrawal.out_bill_no
+    if any(flows.left_on(about + timedelta(days=away)).get(number) for away in (0, -1, 1)):
+        return []
+    return [Difference(number, "我们记为成功,微信支付账单里没有")]
 
 
 def _payouts_of(day: date, left: dict[str, int]) -> list[Payout]:
@@ -103,10 +129,9 @@ def _flow_differs(payout: Payout, left: dict[str, int], *, can_ask: bool) -> lis
     told = left.get(number)
     if told and told != amount:
         return [Difference(number, f"金额不同:微信支付 {told} 分,我们 {amount} 分")]
-    if told and payout.state in (State.FAILED, State.WITHDRAWN, State.PREPARED):
+    is_unpaid = payout.state in (State.FAILED, State.WITHDRAWN, State.PREPARED)
+    if told and (is_unpaid or (not can_ask and payout.state != State.SUCCEEDED)):
         return [Difference(number, f"微信支付已付出 {told} 分,我们是“{payout.get_state_display()}”")]
-    if not told and not can_ask and payout.state == State.SUCCEEDED:
-        return [Difference(number, "我们记为成功,微信支付当天账单里没有")]
     return []
 
 

@@ -1,6 +1,6 @@
 """Our payouts of a day against WeChat Pay's book: whatever differs is found, and nothing is changed."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from io import StringIO
 
 import pytest
@@ -8,9 +8,10 @@ import time_machine
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from earnings import withdrawals
+from config.clock import start_of
+from earnings import bills, withdrawals
 from earnings.models import Payout, Withdrawal
-from earnings.tasks import send_payouts
+from earnings.tasks import query_payouts, send_payouts
 from integrations.wechat_pay import FUND_FLOW, BadSignature, WeChatPay, read_fund_flow
 from tests.factories.money import ask, give
 from tests.factories.people import UserFactory
@@ -33,11 +34,11 @@ def paid(sandbox) -> Withdrawal:
     return withdrawal
 
 
-def reconcile() -> str:
-    """What the command says about today; with its exit status when that is not 0."""
+def reconcile(day: date | None = None) -> str:
+    """What the command says about today, or that day; with its exit status when that is not 0."""
     said = StringIO()
     try:
-        call_command("reconcile_payouts", f"--date={timezone.localdate()}", stdout=said, stderr=StringIO())
+        call_command("reconcile_payouts", f"--date={day or timezone.localdate()}", stdout=said, stderr=StringIO())
     except CommandError as error:
         return f"{said.getvalue()}{error} [{error.returncode}]"
     return said.getvalue()
@@ -102,6 +103,67 @@ def test_an_old_day_is_compared_by_its_bill_alone(paid, sandbox):
         sandbox.state.bills.clear()
         with pytest.raises(CommandError, match="1 differences"):
             call_command("reconcile_payouts", f"--date={day}", stdout=StringIO(), stderr=StringIO())
+
+
+def weeks_later(day: date) -> str:
+    """What the command then says about that day."""
+    with time_machine.travel(start_of(day) + timedelta(days=40), tick=True):
+        return reconcile(day)
+
+
+def at_night(minutes: int) -> time_machine.travel:
+    """So many minutes after last midnight."""
+    return time_machine.travel(start_of(timezone.localdate()) + timedelta(minutes=minutes), tick=True)
+
+
+def test_what_was_confirmed_after_midnight_left_on_the_later_day(sandbox):
+    with at_night(-10):
+        sandbox.state.note("next_bill", next_state="WAIT_USER_CONFIRM")
+        withdrawal = approve()
+        send_payouts()
+    with at_night(10):
+        sandbox.state.note("bill", out_bill_no=withdrawal.pk.hex, state="SUCCESS")
+        query_payouts()
+    today = timezone.localdate()
+    assert "1 payouts, 0 lines of WeChat Pay's bill, no difference" in weeks_later(today - timedelta(days=1))
+    assert "1 payouts, 1 lines of WeChat Pay's bill, no difference" in weeks_later(today)
+
+
+def test_what_we_learned_of_after_midnight_left_on_the_earlier_day(sandbox):
+    with at_night(-10):
+        sandbox.state.note("next_bill", next_state="PROCESSING")
+        withdrawal = approve()
+        send_payouts()
+        sandbox.state.note("bill", out_bill_no=withdrawal.pk.hex, state="SUCCESS")
+    with at_night(10):
+        query_payouts()
+    assert "1 payouts, 0 lines of WeChat Pay's bill, no difference" in weeks_later(timezone.localdate())
+
+
+def decided_as_paid() -> date:
+    """An operator says so of the payout that is still open, 35 days later; that day."""
+    with time_machine.travel(timezone.now() + timedelta(days=35), tick=True):
+        query_payouts()
+        key = Payout.objects.get(ended_at=None).pk
+        bills.decide(key, paid=True, by="root", reason="平台已核对", at=timezone.now())
+        return timezone.localdate()
+
+
+def test_what_an_operator_calls_paid_left_about_the_day_of_the_call(sandbox):
+    sandbox.state.note("next_bill", next_state="PROCESSING")
+    withdrawal = approve()
+    send_payouts()
+    sandbox.state.note("bill", out_bill_no=withdrawal.pk.hex, state="SUCCESS")
+    day = decided_as_paid()
+    assert "no difference" in weeks_later(day)
+
+
+def test_what_an_operator_calls_paid_and_never_left_is_found(sandbox):
+    sandbox.state.note("next_bill", next_state="PROCESSING")
+    approve()
+    send_payouts()
+    day = decided_as_paid()
+    assert "我们记为成功,微信支付账单里没有" in weeks_later(day)
 
 
 def test_wechat_pay_being_away_is_no_difference(paid, settings):
