@@ -23,36 +23,35 @@ Operation = OutboxMessage.Operation
 # The first sendable message of each chat, if it is due: what comes later in a chat waits for it, also while it is in
 # somebody's hands. What is held back until a time (not_before) does not hold up the others. Removed and banned robots
 # say nothing. Robots and firsts are asked for row by row (scalar subqueries, which the planner cannot turn around), so
-# that the scan in the order of ids ends as soon as there are enough, whatever the statistics say.
+# that the scan in the order of ids ends as soon as there are enough, whatever the statistics say: of a queue they know
+# nothing, it was empty when they were taken. For the same reason firsts are looked for by `is_sendable`, which only the
+# index by chat knows of; the planner would take any other partial index for as good.
 _CLAIM = """
-WITH found AS MATERIALIZED (
-    SELECT w.id FROM (
-        SELECT id, chat, robot_id, operation, not_before, retry_at, leased_until FROM robots_outboxmessage
-        WHERE status = 0 AND NOT is_held AND id > %(after)s ORDER BY id LIMIT %(span)s
-    ) w
-    WHERE w.not_before <= %(at)s AND w.retry_at <= %(at)s
+WITH span AS MATERIALIZED (
+    SELECT (SELECT id FROM robots_outboxmessage WHERE status = 0 AND NOT is_held AND id > %(after)s
+            ORDER BY id OFFSET %(span)s - 1 LIMIT 1) AS last
+), found AS MATERIALIZED (
+    SELECT w.id, w.robot_id FROM robots_outboxmessage w
+    WHERE w.status = 0 AND NOT w.is_held AND w.id > %(after)s
+      AND w.id <= COALESCE((SELECT last FROM span), 9223372036854775807)
+      AND w.not_before <= %(at)s AND w.retry_at <= %(at)s
       AND (w.leased_until IS NULL OR w.leased_until < clock_timestamp())
       AND (SELECT r.status IN (1, 2) AND (w.operation <> 'send' OR %(may_say)s AND r.code <> ALL(%(resting)s::text[]))
            FROM robots_robot r WHERE r.id = w.robot_id)
       AND w.id = (
           SELECT b.id FROM robots_outboxmessage b
-          WHERE b.status = 0 AND NOT b.is_held AND b.chat = w.chat AND b.not_before <= %(at)s
-          ORDER BY b.id LIMIT 1)
+          WHERE b.is_sendable AND b.chat = w.chat AND b.not_before <= %(at)s ORDER BY b.id LIMIT 1)
     ORDER BY w.id LIMIT %(batch)s
-), taken AS MATERIALIZED (
-    SELECT o.id, r.code FROM found JOIN robots_outboxmessage o ON o.id = found.id JOIN robots_robot r ON r.id = o.robot_id
-    WHERE o.status = 0 AND NOT o.is_held AND (o.leased_until IS NULL OR o.leased_until < clock_timestamp())
-    FOR UPDATE OF o SKIP LOCKED
+    FOR UPDATE OF w SKIP LOCKED
 ), claimed AS (
     UPDATE robots_outboxmessage o
     SET lease = %(lease)s::uuid, leased_until = clock_timestamp() + %(seconds)s * interval '1 second'
-    FROM taken WHERE o.id = taken.id
-    RETURNING o.id, o.message_no::text, o.operation, taken.code, o.group_code, o.user_code, o.cause,
+    FROM found JOIN robots_robot r ON r.id = found.robot_id WHERE o.id = found.id
+    RETURNING o.id, o.message_no::text, o.operation, r.code, o.group_code, o.user_code, o.cause,
               o.try_count, o.mentions::text, o.content::text
 ), went AS (
-    SELECT CASE WHEN (SELECT count(*) FROM found) = %(batch)s THEN (SELECT max(id) FROM found) ELSE (
-        SELECT id FROM robots_outboxmessage WHERE status = 0 AND NOT is_held AND id > %(after)s
-        ORDER BY id OFFSET %(span)s - 1 LIMIT 1) END AS until
+    SELECT CASE WHEN (SELECT count(*) FROM found) = %(batch)s THEN (SELECT max(id) FROM found)
+                ELSE (SELECT last FROM span) END AS until
 )
 SELECT went.until, claimed.* FROM went LEFT JOIN claimed ON true ORDER BY claimed.id
 """

@@ -209,6 +209,11 @@ class OutboxMessage(models.Model):
 
     status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.WAITING)
     is_held = models.BooleanField("暂缓", default=False)  # a paused launch: not sent until it is let go
+    is_sendable = models.GeneratedField(
+        expression=models.ExpressionWrapper(Q(status=0, is_held=False), models.BooleanField()),
+        output_field=models.BooleanField(),
+        db_persist=True,
+    )
     created_at = models.DateTimeField("创建时间")
     not_before = models.DateTimeField("最早发送时间")
     retry_at = models.DateTimeField("下次尝试")
@@ -246,12 +251,12 @@ class OutboxMessage(models.Model):
             ),
         ]
         indexes = [
-            # the sender: what waits in its order; and the first of each chat
+            # the sender: what waits in its order; and the first of each chat, by a condition that no other index has
             models.Index(fields=["id"], condition=Q(status=0, is_held=False), name="outbox_sendable_by_id"),
             models.Index(
                 fields=["chat", "id"],
                 include=["not_before"],
-                condition=Q(status=0, is_held=False),
+                condition=Q(is_sendable=True),
                 name="outbox_sendable_by_chat",
             ),
             # closing what waits for a cancelled group or a banned robot

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0  # what nobody rang for is found this soon
 IN_HAND_PER_PLACE = 4  # one is asked, the next ones are at hand
-GATHER = 100  # so many answers are written down together …
+GATHER = 200  # so many answers are written down together …
 GATHER_SECONDS = 0.05  # … or what came within this
 STOP_SECONDS = 5.0  # for the answers of what was asked before the end
 SHARE_OF_TIME = 4  # a look in vain is followed by a pause of so many times as long

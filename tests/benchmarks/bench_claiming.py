@@ -90,7 +90,7 @@ def main() -> None:
     Robot.objects.bulk_create(Robot(code=f"robot-{n}", name=f"robot-{n}") for n in range(ROBOTS))
     do(
         "CREATE SCHEMA small",
-        "CREATE TABLE small.robots_outboxmessage (LIKE public.robots_outboxmessage INCLUDING ALL)",
+        "CREATE TABLE small.robots_outboxmessage (LIKE public.robots_outboxmessage INCLUDING ALL) WITH (fillfactor = 50)",
     )
     for schema, count in (("small", 1_000), ("public", 1_000_000)):
         do(f"SET search_path TO {schema}, public")
