@@ -103,7 +103,7 @@ def ask_gateway(
     cause: str,
     at: datetime,
 ) -> OutboxMessage:
-    """Have the gateway do something in a group: bind, unbind, tell its members. Keeps the group's order."""
+    """Have the gateway do something in a group, as `request` says."""
     asked = request(
         operation,
         robot=robot,
@@ -126,14 +126,20 @@ def request(
     cause: str,
     at: datetime,
 ) -> OutboxMessage:
-    """Something for the gateway to do in a group, not yet in the outbox; `post_all` puts many in at once."""
+    """Something for the gateway to do in a group, not yet in the outbox; `post_all` puts many in at once.
+
+    It keeps the group's order. Only recalling waits for nothing: what it takes back has been said, and WeChat allows
+    two minutes.
+    """
+    words = dict(content or {})
+    is_recall = operation == Operation.RECALL
     return OutboxMessage(
         operation=operation,
         robot=robot,
         group_code=group_code,
         user_code=user_code,
-        chat=f"g:{group_code}",
-        content=dict(content or {}),
+        chat=f"r:{words['message_no']}" if is_recall else f"g:{group_code}",
+        content=words,
         cause=cause,
         created_at=at,
         not_before=at,

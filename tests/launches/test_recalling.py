@@ -1,0 +1,108 @@
+"""Taking a mass message back, before and shortly after it was sent."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import User
+from groups.models import Group
+from launches.models import MassMessage
+from robots import claiming, outbox, receipts
+from robots.models import OutboxMessage
+from tests.api import ApiClient
+from tests.doors import say_everything
+from tests.factories.launches import reachable, scheduled
+from tests.factories.people import UserFactory
+from tests.launches.test_mass_messages import fired, refuse, states
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def alice() -> User:
+    return UserFactory(code="wx-alice")
+
+
+def waits(group: Group, words: str) -> None:
+    """Something else that the robot has to say there."""
+    outbox.say_in_group(
+        robot=group.robot, group_code=group.code, content=outbox.text(words), cause="test", at=timezone.now()
+    )
+
+
+def test_one_just_sent_is_recalled_message_by_message(alice: User, sandbox: Any):
+    message = fired(alice, reachable(user=alice), reachable(user=alice))
+    say_everything()
+    assert ApiClient(alice).delete(f"/tasks/{message.pk}")["code"] == 1200
+    say_everything()
+    numbers = OutboxMessage.objects.filter(cause=message.cause).values_list("message_no", flat=True)
+    assert sorted(sandbox.state.recalled) == sorted(map(str, numbers))
+    assert states(message) == [3, 3]
+    assert ApiClient(alice).get("/tasks/messages", direction="down")["data"][0]["status"] == 3
+
+
+def test_it_is_recalled_at_once_though_the_group_has_a_queue_and_the_robot_no_place(
+    alice: User, sandbox: Any, settings: Any
+):
+    settings.ROBOT_MESSAGES_PER_MINUTE = 1
+    group = reachable(user=alice)
+    message = fired(alice, group)
+    say_everything()
+    for words in ("fails", "waits for it"):
+        waits(group, words)
+    OutboxMessage.objects.waiting().update(retry_at=timezone.now() + timedelta(minutes=20))
+    ApiClient(alice).delete(f"/tasks/{message.pk}")
+    assert say_everything() == 1
+    assert sandbox.state.recalled == [str(message.groups.get().message.message_no)]
+
+
+def test_what_is_in_the_outbox_is_closed_and_never_sent(alice: User, sandbox: Any):
+    message = fired(alice, reachable(user=alice))
+    assert ApiClient(alice).delete(f"/tasks/{message.pk}")["code"] == 1200
+    assert say_everything() == 0
+    assert states(message) == [3]
+    assert sandbox.state.messages == {}
+
+
+def test_after_two_minutes_it_stays(alice: User, sandbox: Any):
+    message = fired(alice, reachable(user=alice))
+    say_everything()
+    message.groups.update(settled_at=timezone.now() - timedelta(minutes=2))
+    assert ApiClient(alice).delete(f"/tasks/{message.pk}")["code"] == 1409
+    assert states(message) == [1]
+
+
+def test_recalling_twice_is_a_conflict(alice: User, sandbox: Any):
+    message = scheduled(alice, reachable(user=alice))
+    ApiClient(alice).delete(f"/tasks/{message.pk}")
+    assert ApiClient(alice).delete(f"/tasks/{message.pk}")["code"] == 1409
+
+
+def test_nobody_else_recalls_it(alice: User):
+    message = scheduled(alice, reachable(user=alice))
+    assert ApiClient(UserFactory()).delete(f"/tasks/{message.pk}")["code"] == 1404
+    message.refresh_from_db()
+    assert message.status == MassMessage.Status.WAITING
+
+
+def test_one_that_the_gateway_refuses_to_recall_stands_as_sent(alice: User, sandbox: Any):
+    message = fired(alice, reachable(user=alice))
+    say_everything()
+    ApiClient(alice).delete(f"/tasks/{message.pk}")
+    refuse(sandbox)
+    message.refresh_from_db()
+    assert (states(message), message.status) == ([1], MassMessage.Status.SENT)
+    assert "撤回失败" in message.groups.get().reason
+
+
+def test_a_message_that_was_in_a_senders_hands_when_it_was_taken_back_is_recalled(alice: User, sandbox: Any):
+    message = fired(alice, reachable(user=alice))
+    now = timezone.now()
+    [held] = claiming.claim(at=now, resting=[], may_say=True, after=0, batch=10).messages
+    assert ApiClient(alice).delete(f"/tasks/{message.pk}")["code"] == 1200
+    receipts.settle([receipts.Attempt(held)], at=now)  # the gateway has said it
+    say_everything()
+    assert sandbox.state.recalled == [held.message_no]
+    assert states(message) == [3]
