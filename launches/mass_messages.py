@@ -21,6 +21,7 @@ from launches.models import MassMessage, MassMessageDraft, MassMessageGroup
 FIRE_DUE = "launches.tasks.fire_mass_messages"
 SLOTS = (1, 2)  # mass messages of a user that go out in one day
 SHOWN_FOR = timedelta(days=7)
+PLANNED_FOR = timedelta(days=365)  # later than that is a slip of the finger, and is in no list
 GRACE = timedelta(minutes=1)  # "now" is a moment ago by the time it arrives
 
 
@@ -30,6 +31,10 @@ class GroupUnknown(NotFound):
 
 class SendDateIsPast(BadRequest):
     message = "send_date: 发送时间已过,请选择以后的时间"
+
+
+class SendDateIsFar(BadRequest):
+    message = "send_date: 最多提前一年,请检查年份"
 
 
 class AlreadyCompleted(Conflict):
@@ -69,6 +74,8 @@ def complete(
         groups = _own_groups(user, references)
         if send_at < at - GRACE:
             raise SendDateIsPast
+        if send_at > at + PLANNED_FOR:
+            raise SendDateIsFar
         require_clean(*(str(content[part]) for part in ("content", "title", "desc")))
         message = MassMessage(
             pk=draft.pk, user=user, content=dict(content), send_at=send_at, day=day_of(send_at), created_at=at

@@ -1,5 +1,6 @@
 """Launches and mass messages at the border."""
 
+import re
 from datetime import datetime, time
 from typing import Any
 
@@ -17,7 +18,7 @@ MOST_ITEMS = 20
 MOST_GROUPS = 50_000
 MOST_OWN_GROUPS = 500
 MORNING = time(9)  # when a day is all that was said
-LONGEST_REFERENCE = 128
+_REFERENCE = re.compile("[^\x00\ud800-\udfff]{1,128}")  # PostgreSQL keeps no NUL and no half a character
 
 
 class References(ListOrCommas):
@@ -32,7 +33,7 @@ class References(ListOrCommas):
         seen: dict[str, None] = {}
         for place, raw in enumerate(data, start=1):
             reference = raw.strip() if isinstance(raw, str) else raw
-            if not isinstance(reference, str) or not 0 < len(reference) <= LONGEST_REFERENCE or "\x00" in reference:
+            if not isinstance(reference, str) or not _REFERENCE.fullmatch(reference):
                 self.fail("invalid_reference", place=place)
             seen[reference] = None
         return list(seen)

@@ -142,7 +142,7 @@ def test_an_item_needs_what_its_type_needs(item: dict[str, Any], named: str):
     assert Launch.objects.count() == 0
 
 
-@pytest.mark.parametrize("codes", [[], [""], ["x" * 129], [7], ["a\x00"]])
+@pytest.mark.parametrize("codes", [[], [""], ["x" * 129], [7], ["a\x00"], ["a\ud800"], ["\udfff"]])
 def test_groups_must_be_named(codes: list[Any]):
     told = hand_over(*codes)
     assert told["code"] == 1403
