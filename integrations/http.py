@@ -10,19 +10,24 @@ from requests.adapters import HTTPAdapter
 _local = threading.local()
 
 
+def keepable(text: str) -> str:
+    """What PostgreSQL can keep of a text: no NUL characters, no lone surrogates."""
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
 class OutsideError(Exception):
-    """A call to an outside system did not end well. Never carries secrets or what was sent."""
+    """A call to an outside system did not end well. Never carries secrets or what was sent; can be written down."""
 
     def __init__(self, system: str, message: str) -> None:
         self.system = system
-        super().__init__(f"{system}: {message}"[:300])
+        super().__init__(keepable(f"{system}: {message}"[:300]))
 
 
 class Refused(OutsideError):
     """The other side answered, and the answer is no. `code` is its own word for why."""
 
     def __init__(self, system: str, code: str, message: str = "") -> None:
-        self.code = code
+        self.code = keepable(code)
         super().__init__(system, f"{code} {message}".strip())
 
 

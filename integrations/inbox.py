@@ -8,6 +8,7 @@ import orjson
 from django.db import connection, transaction
 
 from config.waking import wake
+from integrations.http import keepable
 from integrations.models import GatewayEvent
 
 HANDLE_EVENTS = "integrations.tasks.handle_events"
@@ -85,7 +86,7 @@ def _as_json(rows: list[dict[str, Any]]) -> str:
 def clean(value: Any, depth: int = 0) -> Any:
     """The gateway's words as PostgreSQL keeps them: no NUL, no lone surrogates, no huge numbers, not too deep."""
     if isinstance(value, str):
-        return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+        return keepable(value)
     if isinstance(value, int) and abs(value) >= 2**63:
         return str(value)
     if not isinstance(value, list | dict):

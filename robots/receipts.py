@@ -13,6 +13,7 @@ from robots.signals import SettledMessage, message_settled
 
 RETRY_AFTER = (30, 120, 450, 1200)  # seconds after the first, second … try: five tries in half an hour
 JITTER = 0.2
+_NOT_TAKEN_IN = "系统未能处理网关的应答:"
 Outcome = MessageAttempt.Outcome
 Status = OutboxMessage.Status
 
@@ -42,10 +43,11 @@ SELECT id FROM changed WHERE status <> 0
 
 
 class Attempt(NamedTuple):
-    """One try at one message, and what came of it; no error: it is done."""
+    """One try at one message, and what came of it; no error: it is done. `fault`: why receivers cannot take it in."""
 
     message: Claimed
     error: OutsideError | None = None
+    fault: str = ""
 
     @property
     def outcome(self) -> MessageAttempt.Outcome:
@@ -61,18 +63,19 @@ class Attempt(NamedTuple):
 
     @property
     def answer(self) -> str:
-        return "" if self.error is None else str(self.error)[:500]
+        said = "" if self.error is None else str(self.error)
+        return f"{_NOT_TAKEN_IN}{self.fault} {said}".strip()[:500] if self.fault else said[:500]
 
     @property
     def status(self) -> OutboxMessage.Status:
         """What the message is after it: sent, parked after the fifth, or waiting for the next."""
-        if self.error is None:
+        if self.error is None and not self.fault:
             return Status.SENT
         return Status.PARKED if self.message.try_count >= len(RETRY_AFTER) else Status.WAITING
 
     def retry_at(self, at: datetime) -> datetime | None:
         """When to try again: later each time, and never a whole crowd at once."""
-        if self.error is None or self.status != Status.WAITING:
+        if self.status != Status.WAITING:
             return None
         pause = RETRY_AFTER[self.message.try_count] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
         return at + timedelta(seconds=pause)
@@ -80,6 +83,23 @@ class Attempt(NamedTuple):
 
 def settle(attempts: list[Attempt], *, at: datetime) -> None:
     """Write down what came of each try, in one statement, and tell receivers what reached its end."""
+    with transaction.atomic():
+        ended = _write(attempts, at)
+        told = [_settled(attempt, at) for attempt in attempts if attempt.message.id in ended]
+        if told:
+            message_settled.send(OutboxMessage, messages=told, at=at)
+
+
+def put_off(attempt: Attempt, *, fault: str, at: datetime) -> None:
+    """Write down a try whose end receivers cannot take in: it is tried again, and after the fifth time parked untold.
+
+    The gateway does it once however often it is asked, so an operator may have it tried again when the fault is mended.
+    """
+    _write([attempt._replace(fault=fault)], at)
+
+
+def _write(attempts: list[Attempt], at: datetime) -> set[int]:
+    """In one statement; the ids of the messages that reached an end."""
     attempts = sorted(attempts, key=_by_id)
     words: dict[str, Any] = {
         "at": at,
@@ -90,13 +110,9 @@ def settle(attempts: list[Attempt], *, at: datetime) -> None:
         "statuses": [attempt.status.value for attempt in attempts],
         "retries": [attempt.retry_at(at) for attempt in attempts],
     }
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(_SETTLE, words)
-            ended = {key for (key,) in cursor.fetchall()}
-        told = [_settled(attempt, at) for attempt in attempts if attempt.message.id in ended]
-        if told:
-            message_settled.send(OutboxMessage, messages=told, at=at)
+    with connection.cursor() as cursor:
+        cursor.execute(_SETTLE, words)
+        return {key for (key,) in cursor.fetchall()}
 
 
 def _by_id(attempt: Attempt) -> int:

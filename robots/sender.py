@@ -20,7 +20,7 @@ from integrations.gateway_line import GatewayLine, NotAsked
 from robots.claiming import BATCH, Claimed, claim, release
 from robots.models import OutboxMessage
 from robots.pace import Pace
-from robots.receipts import Attempt, settle
+from robots.receipts import Attempt, put_off, settle
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +87,8 @@ class Sender:
             try:
                 self._turn()
             except (OperationalError, InterfaceError) as error:
-                logger.warning("The database does not answer (%s); trying again", type(error).__name__)
+                kind, words = type(error.__cause__ or error).__name__, str(error).partition("\n")[0]
+                logger.warning("The database does not do it (%s: %s); trying again", kind, words)
                 connection.close()
                 time.sleep(LOOK_SECONDS)
         self._finish()
@@ -188,12 +189,15 @@ class Sender:
         self.look_at = 0.0  # their chats may go on
 
     def _write_down_each(self) -> None:
-        """What cannot be written down is asked again when its lease has run out."""
+        """What receivers cannot take in is tried again like what failed; the database keeps the others."""
         for attempt in self.tried:
             try:
                 settle([attempt], at=timezone.now())
-            except Exception:  # as above
-                logger.exception("What became of message %s cannot be written down", attempt.message.message_no)
+            except (OperationalError, InterfaceError):
+                raise  # as above
+            except Exception as error:
+                logger.exception("What became of message %s cannot be taken in", attempt.message.message_no)
+                put_off(attempt, fault=type(error).__name__, at=timezone.now())
 
 
 def drain() -> int:

@@ -12,7 +12,6 @@ from integrations.robot_gateway import RobotGateway
 from robots import dead_letters, outbox, receipts
 from robots.claiming import claim
 from robots.models import MessageAttempt, OutboxMessage, Robot
-from robots.signals import SettledMessage, message_settled
 from robots.tasks import close_for_gone_robots
 from tests.doors import say_everything
 from tests.factories.people import RobotFactory
@@ -300,29 +299,6 @@ def test_the_gateway_is_asked_by_a_command_too(robot, sandbox):
     assert heard(sandbox) == ["x"]
 
 
-@pytest.fixture
-def poison():
-    """A receiver that cannot bear to hear of one cause."""
-
-    def listen(messages: list[SettledMessage], **_: object) -> None:
-        if any(message.cause == "poison" for message in messages):
-            raise ValueError("poison")
-
-    message_settled.connect(listen)
-    yield
-    message_settled.disconnect(listen)
-
-
-@pytest.mark.usefixtures("poison")
-def test_a_receiver_that_fails_for_one_message_keeps_no_other_from_being_written_down(robot, sandbox):
-    bad = say(robot, "bad", group="g1", cause="poison")
-    good = say(robot, "good", group="g2")
-    say_everything()
-    for message in (bad, good):
-        message.refresh_from_db()
-    assert (good.status, bad.status, len(sandbox.state.messages)) == (Status.SENT, Status.WAITING, 2)
-
-
 def test_a_closed_message_is_never_sent(robot, sandbox):
     message = say(robot, "x")
     assert outbox.close_waiting(group_codes=["g1"], reason="群已注销", at=timezone.now()) == 1
@@ -344,14 +320,6 @@ def test_claiming_takes_a_fixed_number_of_queries(robot, sandbox, django_assert_
         say(robot, "x", group=f"g{number}")
     with django_assert_num_queries(1):
         assert len(claim(at=timezone.now()).messages) == 50
-
-
-def test_a_refusal_of_the_gateway_is_written_down(robot, sandbox):
-    unknown = RobotFactory(code="nobody")
-    message = say(unknown, "x")
-    say_everything()
-    assert message.attempts.get().outcome == "refused"
-    assert "301" in message.attempts.get().answer
 
 
 def test_the_roster_of_the_gateway_is_read(sandbox):
