@@ -18,6 +18,12 @@ from integrations.moderation import require_clean
 from keywords.matcher import matcher
 from keywords.models import GroupKeyword, KeywordBatch
 
+# What somebody set whose group it no longer is: neither served for them nor theirs in WeChat.
+_LET_GO = """
+DELETE FROM keywords_groupkeyword k USING groups_group g, keywords_keywordbatch b, accounts_user u
+WHERE k.group_id = ANY(%s) AND g.id = k.group_id AND b.id = k.batch_id AND u.id = b.user_id
+  AND g.user_id <> u.id AND (g.wechat_owner_code = '' OR g.wechat_owner_code IS DISTINCT FROM u.code)
+"""
 MOST_KEYWORDS = 50
 LONGEST_KEYWORD = 32
 LONGEST_REPLY = 1000
@@ -64,9 +70,16 @@ def delete(*, user: User, batch_id: str) -> None:
         _locked(user, batch_id).delete()
 
 
+def let_go(group_ids: Sequence[UUID]) -> int:
+    """Take the keywords of former owners out of these groups, so that the new one may set the same; how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LET_GO, [list(group_ids)])
+        return int(cursor.rowcount)
+
+
 def of_user(user: User) -> QuerySet[Any]:
     """The user's batches, newest first, each with the codes of its active groups."""
-    active = Q(group_keywords__group__cancelled_at__isnull=True)
+    active = Q(group_keywords__isnull=False, group_keywords__group__cancelled_at__isnull=True)
     codes = ArrayAgg("group_keywords__group__code", distinct=True, filter=active, default=[])
     return KeywordBatch.objects.filter(user=user).annotate(group_codes=codes).order_by("-created_at", "pk")
 
@@ -103,6 +116,7 @@ def _spread(batch: KeywordBatch, group_ids: Sequence[UUID], words: Sequence[str]
     folded = [word.casefold() for word in words]
     if len(set(folded)) != len(folded):
         raise KeywordTaken
+    let_go(group_ids)  # of one whose edit met the change of owner
     rows = [GroupKeyword(batch=batch, group_id=pk, folded=word) for pk in group_ids for word in folded]
     try:
         with transaction.atomic():

@@ -5,8 +5,9 @@ groups.events has kept the messages before us, and holds their groups: nobody ca
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from integrations.events import Event, subscribe_in_bulk, word
-from keywords import replies
+from groups.models import Group
+from integrations.events import Event, subscribe, subscribe_in_bulk, word
+from keywords import batches, replies
 from keywords.matcher import matcher
 from robots.heard import codes_in, is_true, text_in
 
@@ -17,6 +18,13 @@ def on_messages(events: Sequence[Event]) -> Mapping[str, str]:
     matcher.look()
     replies.answer(_texts(events))
     return {}
+
+
+@subscribe("group_info")
+def on_info(event: Event) -> None:
+    """It may name another owner in WeChat, as groups.events has noted: the former one's keywords end."""
+    found = Group.objects.active().filter(code=word(event.body, "id"))
+    batches.let_go(list(found.values_list("pk", flat=True)))
 
 
 def _texts(events: Sequence[Event]) -> Iterator[replies.Said]:

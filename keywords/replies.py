@@ -17,17 +17,21 @@ from robots.models import OutboxMessage, Robot
 
 SAME_SPEAKER_EVERY = timedelta(seconds=10)
 
+# Whose group it no longer is, and who is blocked, speaks there no more.
 _NAMED = """
-keywords_groupkeyword k JOIN groups_group g ON g.id = k.group_id AND g.cancelled_at IS NULL
-JOIN unnest(%(groups)s::text[], %(words)s::text[]) AS named(code, folded) ON named.code = g.code AND named.folded = k.folded
+unnest(%(groups)s::text[], %(words)s::text[]) AS named(code, folded)
+JOIN groups_group g ON g.code = named.code AND g.cancelled_at IS NULL
+JOIN keywords_groupkeyword k ON k.group_id = g.id AND k.folded = named.folded
+JOIN keywords_keywordbatch b ON b.id = k.batch_id
+JOIN accounts_user u ON u.id = b.user_id AND u.blocked_at IS NULL
+    AND (g.user_id = u.id OR (g.wechat_owner_code <> '' AND g.wechat_owner_code = u.code))
 """
 # In one order, so that no two wait for each other; an edit waits too, and after it nothing old is answered.
 _LOCK = f"""
-SELECT id FROM keywords_keywordbatch WHERE id IN (SELECT k.batch_id FROM {_NAMED}) ORDER BY id FOR NO KEY UPDATE
+SELECT id FROM keywords_keywordbatch WHERE id IN (SELECT b.id FROM {_NAMED}) ORDER BY id FOR NO KEY UPDATE
 """  # noqa: S608 - constants of this module
 _TRIGGERED = f"""
-SELECT g.code, g.robot_id, r.code, b.id, b.reply_content FROM {_NAMED}
-JOIN keywords_keywordbatch b ON b.id = k.batch_id JOIN robots_robot r ON r.id = g.robot_id
+SELECT g.code, g.robot_id, r.code, b.id, b.reply_content FROM {_NAMED} JOIN robots_robot r ON r.id = g.robot_id
 GROUP BY g.code, g.robot_id, r.code, b.id ORDER BY max(length(k.folded)) DESC, b.created_at, b.id
 """  # noqa: S608
 # Of several messages at once one gets the reply.

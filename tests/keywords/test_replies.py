@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from accounts import blocking
 from accounts.models import User
 from groups import cancelling
 from groups.models import CancelReason, Group, GroupMessage
@@ -175,6 +176,62 @@ def test_a_cancelled_group_is_silent_at_once(alice, group):
     cancelling.cancel(group_ids=[group.pk], reason=CancelReason.OPERATOR, by="root", at=timezone.now())
     says("价格")
     assert answered_in() == []
+
+
+def test_a_former_owner_in_wechat_is_silent_at_once(alice, group):
+    mallory = UserFactory(code="wx-mallory")
+    Group.objects.update(wechat_owner_code="wx-mallory")
+    answer_to("价格", user=mallory)
+    Group.objects.update(wechat_owner_code="wx-alice")
+    says("价格")
+    assert (answered_in(), counted()) == ([], 0)
+
+
+def test_a_new_owner_in_wechat_sets_the_same_keyword(alice, group):
+    mallory = UserFactory(code="wx-mallory")
+    Group.objects.update(wechat_owner_code="wx-mallory")
+    answer_to("价格", reply="mallory's", user=mallory)
+    gateway_tells(("group_info", {"id": "g1", "admin_user_id": "wx-heir"}))
+    assert ApiClient(mallory).get("/keywords")["data"][0]["group_codes"] == []
+    answer_to("价格", user=alice)
+    says("价格")
+    assert answered_in() == ["十元"]
+
+
+def test_an_edit_that_met_the_change_of_owner_blocks_nobody(alice, group):
+    mallory = UserFactory(code="wx-mallory")
+    Group.objects.update(wechat_owner_code="wx-mallory")
+    answer_to("价格", user=mallory)
+    Group.objects.update(wechat_owner_code="wx-alice")
+    answer_to("价格", user=alice)
+    says("价格")
+    assert answered_in() == ["十元"]
+
+
+def test_who_pulled_the_robot_in_keeps_the_keywords_whoever_owns_the_group(alice, group):
+    answer_to("价格", user=alice)
+    gateway_tells(("group_info", {"id": "g1", "admin_user_id": "wx-heir"}))
+    says("价格")
+    assert answered_in() == ["十元"]
+
+
+def test_an_owner_in_wechat_keeps_the_keywords_while_it_is_theirs(group):
+    heir = UserFactory(code="wx-heir")
+    Group.objects.update(wechat_owner_code="wx-heir")
+    answer_to("价格", user=heir)
+    gateway_tells(("group_info", {"id": "g1", "admin_user_id": "wx-heir", "name": "新名字"}))
+    says("价格")
+    assert answered_in() == ["十元"]
+
+
+def test_a_blocked_users_keywords_are_silent_until_they_are_let_in_again(alice, group):
+    answer_to("价格", user=alice)
+    blocking.block(user=alice, by="root", reason="x", at=timezone.now())
+    says("价格")
+    assert answered_in() == []
+    blocking.unblock(user=alice)
+    says("价格")
+    assert answered_in() == ["十元"]
 
 
 def test_a_new_life_of_the_group_has_no_keywords(alice, group):
