@@ -27,6 +27,10 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     },
     "silent conversations": {"task": "feedback.tasks.close_silent_conversations", "schedule": crontab()},
     "callback digests": {"task": "feedback.tasks.forget_digests", "schedule": crontab(minute="50")},
+    "talk retention": {
+        "task": "feedback.tasks.forget_old_conversations",
+        "schedule": crontab(hour="4", minute="50"),
+    },
     "mass messages": {
         "task": "launches.tasks.fire_mass_messages",
         "schedule": 2.0,

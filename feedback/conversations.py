@@ -3,18 +3,21 @@
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, Value
 from django.db.models.functions import Greatest
 
 from accounts.models import User
 from config.errors import BadRequest, Conflict, NotAllowed, NotFound
+from feedback import forwarding
 from feedback.models import CallbackDigest, Conversation
 from integrations import customer_service
 from robots import outbox
 from robots.friendships import latest_robot_of, robots_to_speak_through
 
 FRESH_FOR = timedelta(minutes=5)
+KEEP = timedelta(days=90)  # long enough to settle a complaint by what was said
+CHUNK = 1000  # talks deleted in one statement
 KINDS = ("text", "image")
 CREATED, CLOSED, OVERTIME = "CONVERSATION_CREATE", "CONVERSATION_CLOSE", "VISITOR_OVERTIME_NOTICE"
 _SAID = {
@@ -22,7 +25,19 @@ _SAID = {
     CLOSED: "客服对话已结束,谢谢。",
     OVERTIME: "你已经有一会儿没有说话了,如无其他问题,对话即将结束。",
 }
+_AGAIN = "客服又联系你了,直接回复即可。发送「退出」结束对话。"
+_ENDED = "(很久没有新消息,对话已自动结束)"
 _SILENCE = "很久没有新消息,客服对话已自动结束。还有问题?回复「菜单」再选 5。"
+
+
+_FORGET = """
+WITH old AS MATERIALIZED (
+    SELECT id FROM feedback_conversation WHERE closed_at < %(before)s LIMIT %(chunk)s
+), said AS (
+    DELETE FROM feedback_forwardedmessage f USING old WHERE f.conversation_id = old.id
+)
+DELETE FROM feedback_conversation c USING old WHERE c.id = old.id
+"""
 
 
 class BadDigest(NotAllowed):
@@ -48,25 +63,41 @@ def require_digest(*, raw: bytes, timestamp: str, digest: str, at: datetime) -> 
         raise DigestTaken
 
 
-def take_callback(*, user_code: str, kind: str, content: str, at: datetime) -> None:
+def take_callback(*, reference: str, kind: str, content: str, at: datetime) -> None:
     """What customer service says: an event of the talk, a text or a picture for the user. 1403 for anything else."""
-    user = User.objects.filter(code=user_code).first()
+    user = User.objects.by_reference(reference).first()
     robot = latest_robot_of(user) if user else None
     if user is None or robot is None:
         raise VisitorUnknown
-    event = next((name for name in _SAID if name in (kind.upper(), content)), None)
-    if event is None and kind not in KINDS:
+    event = _event_in(kind, content)
+    words = outbox.image(content) if kind == "image" and not event else outbox.text(_SAID.get(event, content))
+    said = [outbox.text(_AGAIN), words] if _opens_again(user, event, at) else [words]
+    for one in said:
+        outbox.tell_user(
+            robot=robot, user_code=str(user.code), content=one, cause=f"customer_service:{user.pk}", at=at
+        )
+
+
+def _event_in(kind: str, content: str) -> str:
+    """The event that this tells, or nothing when it is something to say."""
+    event = next((name for name in _SAID if name in (kind.upper(), content)), "")
+    if not event and kind not in KINDS:
         raise BadRequest("msgType: 不认识的消息类型")
-    if event is None and not content.strip():
+    if not event and not content.strip():
         raise BadRequest("content: 不能为空")
-    if event == CREATED:
-        open_for(user, at=at)
-    elif event == CLOSED:
+    return event
+
+
+def _opens_again(user: User, event: str, at: datetime) -> bool:
+    """Open, close or keep open the user's talk; whether staff's words opened it after an earlier one had ended.
+
+    A warning of silence is nobody's word: it keeps nothing open.
+    """
+    if event == CLOSED:
         close_for(user, at=at)
-    else:
-        Conversation.objects.filter(user=user, closed_at=None, said_at__lt=at).update(said_at=at)
-    words = outbox.image(content) if kind == "image" else outbox.text(_SAID[event] if event else content)
-    outbox.tell_user(robot=robot, user_code=user_code, content=words, cause=f"customer_service:{user.pk}", at=at)
+    if event in (CLOSED, OVERTIME) or not open_for(user, at=at):
+        return False
+    return not event and Conversation.objects.filter(user=user, closed_at__isnull=False).exists()
 
 
 def open_for(user: User, *, at: datetime) -> bool:
@@ -93,11 +124,12 @@ def open_one_of(user: User) -> Conversation | None:
 
 
 def close_silent(*, at: datetime) -> int:
-    """End the talks in which neither side has spoken for a while, and say so to the user; how many."""
+    """End the talks in which neither side has spoken for a while, and say so to both sides; how many."""
     silent = Conversation.objects.filter(closed_at=None, said_at__lte=at - settings.CONVERSATION_TIMEOUT)
     with transaction.atomic():
         rows = list(silent.select_for_update(skip_locked=True, of=("self",)).select_related("user").order_by("pk"))
         Conversation.objects.filter(pk__in=[row.pk for row in rows]).update(closed_at=at)
+        forwarding.forward_all(rows, kind="text", content=_ENDED, at=at)
         robots = robots_to_speak_through(row.user_id for row in rows)
         outbox.post_all(
             [
@@ -113,6 +145,17 @@ def close_silent(*, at: datetime) -> int:
             ]
         )
     return len(rows)
+
+
+def forget_old(*, at: datetime) -> int:
+    """Delete talks that ended 90 days ago, with what was said to staff, a chunk at a time; how many talks."""
+    total, count = 0, CHUNK
+    with connection.cursor() as cursor:
+        while count == CHUNK:
+            cursor.execute(_FORGET, {"before": at - KEEP, "chunk": CHUNK})
+            count = int(cursor.rowcount)
+            total += count
+    return total
 
 
 def forget_digests(*, at: datetime) -> int:

@@ -5,6 +5,7 @@ service is asked; two forwarders at once may hand over the same message, which i
 """
 
 import logging
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from threading import Lock
 
@@ -14,7 +15,7 @@ from django.utils import timezone
 from config.waking import wake
 from feedback.models import Conversation, ForwardedMessage
 from integrations.customer_service import CustomerService
-from integrations.http import OutsideError
+from integrations.http import OutsideError, Refused
 from robots import outbox
 from robots.friendships import latest_robot_of
 
@@ -23,10 +24,13 @@ logger = logging.getLogger(__name__)
 FORWARD = "feedback.tasks.forward_messages"
 RETRY_AFTER = (2, 5, 15, 60, 120)  # seconds after the first, second … failure; then the last again and again
 GIVE_UP_AFTER = timedelta(hours=24)  # nobody waits longer for an answer
+MOST_REFUSALS = 3  # tries of what customer service refuses: the next words of the talk wait meanwhile
 IN_HAND = timedelta(seconds=30)  # longer than a call takes
 Status = ForwardedMessage.Status
 _turn = Lock()
 _AWAY = "客服系统暂时连不上。你的消息已记下,恢复后会马上转给客服。"
+_REFUSED = "你 {moment} 发给客服的消息没有送达:客服系统不接受它。请换个说法再发一次。"
+_TOO_LATE = "你 {moment} 发给客服的消息没有送达:客服系统一整天都连不上。还需要帮助?回复「菜单」再选 5。"
 
 # The first waiting message of each conversation; taking it in hand puts it off, so that no other takes it too.
 _CLAIM = """
@@ -43,10 +47,17 @@ UPDATE feedback_forwardedmessage SET retry_at = %(until)s WHERE id IN (
 def forward(conversation: Conversation, *, kind: str, content: str, at: datetime) -> None:
     """Have this said to staff; `kind` is text or image."""
     with transaction.atomic():
-        ForwardedMessage.objects.create(
-            conversation=conversation, kind=kind, content=content[:4000], said_at=at, retry_at=at
-        )
+        forward_all([conversation], kind=kind, content=content, at=at)
         Conversation.objects.filter(pk=conversation.pk, said_at__lt=at).update(said_at=at)
+
+
+def forward_all(conversations: Iterable[Conversation], *, kind: str, content: str, at: datetime) -> None:
+    """Have this said to staff in each of these talks; it keeps none of them open."""
+    with transaction.atomic():
+        ForwardedMessage.objects.bulk_create(
+            ForwardedMessage(conversation=one, kind=kind, content=content[:4000], said_at=at, retry_at=at)
+            for one in conversations
+        )
         wake(FORWARD)
 
 
@@ -84,9 +95,12 @@ def _hand_over(message: ForwardedMessage, service: CustomerService) -> None:
             content=message.content,
             message_no=str(message.message_no),
         )
+    except Refused as refusal:
+        logger.warning("Customer service refused a message: %s", refusal)
+        _take_refusal(message, str(refusal), timezone.now())
     except OutsideError as error:
         logger.warning("A message did not reach customer service: %s", error)
-        _put_off(message, str(error), timezone.now())
+        _take_failure(message, str(error), timezone.now())
     else:
         _settle(message, Status.SENT, "", timezone.now())
 
@@ -96,27 +110,47 @@ def _settle(message: ForwardedMessage, status: ForwardedMessage.Status, reason: 
     return bool(waiting.update(status=status, settled_at=at, try_count=message.try_count + 1, reason=reason[:200]))
 
 
-def _put_off(message: ForwardedMessage, reason: str, at: datetime) -> None:
-    """Try again later; the user hears of the first failure of a conversation, once."""
+def _take_refusal(message: ForwardedMessage, reason: str, at: datetime) -> None:
+    """An answer that will hardly change: a few tries, so that the talk goes on."""
+    if message.try_count + 1 >= MOST_REFUSALS:
+        _give_up(message, _REFUSED, reason, at)
+    else:
+        _put_off(message, reason, at)
+
+
+def _take_failure(message: ForwardedMessage, reason: str, at: datetime) -> None:
+    """Try for a day; the user hears of the first failure of a conversation, once."""
     if at - message.said_at >= GIVE_UP_AFTER:
-        _settle(message, Status.GIVEN_UP, reason, at)
+        _give_up(message, _TOO_LATE, reason, at)
         return
-    pause = RETRY_AFTER[min(message.try_count, len(RETRY_AFTER) - 1)]
     with transaction.atomic():
-        ForwardedMessage.objects.filter(pk=message.pk, status=Status.WAITING).update(
-            retry_at=at + timedelta(seconds=pause), try_count=message.try_count + 1, reason=reason[:200]
-        )
-        _tell_once(message.conversation, at)
+        _put_off(message, reason, at)
+        _tell_once(message.conversation, _AWAY, at, dedupe_key=f"customer_service_away:{message.conversation_id}")
 
 
-def _tell_once(conversation: Conversation, at: datetime) -> None:
+def _put_off(message: ForwardedMessage, reason: str, at: datetime) -> None:
+    pause = RETRY_AFTER[min(message.try_count, len(RETRY_AFTER) - 1)]
+    ForwardedMessage.objects.filter(pk=message.pk, status=Status.WAITING).update(
+        retry_at=at + timedelta(seconds=pause), try_count=message.try_count + 1, reason=reason[:200]
+    )
+
+
+def _give_up(message: ForwardedMessage, words: str, reason: str, at: datetime) -> None:
+    with transaction.atomic():
+        if _settle(message, Status.GIVEN_UP, reason, at):
+            moment = f"{timezone.localtime(message.said_at):%H:%M}"
+            told = f"customer_service_given_up:{message.message_no}"
+            _tell_once(message.conversation, words.format(moment=moment), at, dedupe_key=told)
+
+
+def _tell_once(conversation: Conversation, words: str, at: datetime, *, dedupe_key: str) -> None:
     robot = latest_robot_of(conversation.user)
     if robot is not None:
         outbox.tell_user(
             robot=robot,
             user_code=str(conversation.user.code),
-            content=outbox.text(_AWAY),
+            content=outbox.text(words),
             cause=f"customer_service:{conversation.user_id}",
             at=at,
-            dedupe_key=f"customer_service_away:{conversation.pk}",
+            dedupe_key=dedupe_key,
         )

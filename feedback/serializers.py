@@ -54,7 +54,7 @@ class ListedProblem(serializers.Serializer[Problem]):
 
 
 class Callback(serializers.Serializer[Any]):
-    userId = Text(max_length=128)  # noqa: N815 - the wire's word
+    userId = Reference()  # noqa: N815 - the wire's word
     msgType = Text(max_length=64)  # noqa: N815
     content = Text(max_length=4000, allow_blank=True, required=False, default="")
 

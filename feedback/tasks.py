@@ -19,3 +19,8 @@ def forward_messages() -> int:
 @shared_task
 def close_silent_conversations() -> int:
     return conversations.close_silent(at=timezone.now())
+
+
+@shared_task
+def forget_old_conversations() -> int:
+    return conversations.forget_old(at=timezone.now())

@@ -104,6 +104,6 @@ class CallbackViews(OperationViews[Conversation]):
             )
             told = reading.body(request, Callback)
             conversations.take_callback(
-                user_code=told["userId"], kind=told["msgType"], content=told["content"], at=now
+                reference=told["userId"], kind=told["msgType"], content=told["content"], at=now
             )
         return Response(None)

@@ -26,6 +26,8 @@ class LaunchPlayer:
 
 
 class CustomerServicePlayer:
+    """Takes what visitors say, but for text with 违禁 in it."""
+
     def __init__(self, state: State) -> None:
         self.state = state
 
@@ -35,6 +37,9 @@ class CustomerServicePlayer:
     def __call__(self, call: Call) -> Reply | None:
         if not self.owns(call):
             return None
+        body = call.json
+        if "违禁" in body["content"]:
+            return Reply({"code": 400, "message": "内容不合规"})
         with self.state.lock:
-            self.state.note("forwarded", body=call.json)
+            self.state.note("forwarded", body=body)
         return Reply({"code": 200, "message": "ok"})

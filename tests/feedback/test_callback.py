@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from django.utils import timezone
 
+from accounts.models import User
 from feedback.models import CallbackDigest, Conversation
 from feedback.tasks import forget_digests
 from integrations.customer_service import digest_of
@@ -42,6 +43,11 @@ def tells(content: str = "你好", *, kind: str = "text", user: str = "wx-alice"
 
 def test_staffs_words_reach_the_user_through_the_robot():
     assert tells("请稍等") == 1200
+    assert said_to("wx-alice") == ["请稍等"]
+
+
+def test_the_user_is_named_by_code_or_id():
+    assert tells("请稍等", user=str(User.objects.get(code="wx-alice").pk)) == 1200
     assert said_to("wx-alice") == ["请稍等"]
 
 

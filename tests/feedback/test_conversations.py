@@ -8,11 +8,13 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import User
+from feedback import conversations
 from feedback.models import Conversation, ForwardedMessage
-from feedback.tasks import close_silent_conversations, forward_messages
+from feedback.tasks import close_silent_conversations, forget_old_conversations, forward_messages
 from robots.models import Robot
 from tests.doors import said_to
-from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory
+from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory, days_ago
+from tests.factories.talks import ConversationFactory, ForwardedMessageFactory
 from tests.feedback.test_callback import tells as staff_tells
 from tests.private_talk import last_said_to, tells_robot
 
@@ -40,6 +42,13 @@ def away(sandbox, mode: str = "error") -> None:
 def back(sandbox) -> None:
     sandbox.state.faults.clear()
     ForwardedMessage.objects.filter(status=Status.WAITING).update(retry_at=timezone.now())
+
+
+def silent(minutes: int = 31) -> None:
+    """Nobody has spoken for so long."""
+    Conversation.objects.update(
+        opened_at=timezone.now() - timedelta(hours=2), said_at=timezone.now() - timedelta(minutes=minutes)
+    )
 
 
 def test_five_opens_a_talk_and_tells_staff(alice, sandbox):
@@ -157,6 +166,29 @@ def test_a_message_that_fails_holds_back_its_own_talk_only(sandbox):
     assert sandbox.state.forwarded[0]["body"]["userId"] == "wx-bob"
 
 
+def test_what_customer_service_refuses_does_not_hold_up_the_talk(sandbox):
+    tells_robot("5")
+    tells_robot("违禁")
+    tells_robot("在吗")
+    for _ in range(3):
+        forward_messages()
+        ForwardedMessage.objects.filter(status=Status.WAITING).update(retry_at=timezone.now())
+    assert staff_heard(sandbox) == ["(用户请求接入客服)", "在吗"]
+    refused = ForwardedMessage.objects.get(content="违禁")
+    assert (refused.status, refused.try_count) == (Status.GIVEN_UP, 3)
+    assert "400" in refused.reason
+    assert ["没有送达" in words for words in said_to("wx-alice")] == [False, True]
+
+
+def test_a_refusal_is_tried_again_before_it_counts(sandbox):
+    tells_robot("5")
+    tells_robot("违禁")
+    forward_messages()
+    refused = ForwardedMessage.objects.get(content="违禁")
+    assert (refused.status, refused.try_count) == (Status.WAITING, 1)
+    assert len(said_to("wx-alice")) == 1
+
+
 def test_after_a_day_nobody_waits_for_an_answer_any_more(sandbox):
     tells_robot("5")
     away(sandbox)
@@ -165,26 +197,65 @@ def test_after_a_day_nobody_waits_for_an_answer_any_more(sandbox):
     message = ForwardedMessage.objects.get()
     assert message.status == Status.GIVEN_UP
     assert message.reason
+    assert "没有送达" in last_said_to()
 
 
 @pytest.mark.parametrize(("minutes", "closed"), [(29, 0), (31, 1)])
 def test_long_silence_ends_it_and_the_user_is_told(minutes, closed):
     tells_robot("5")
-    Conversation.objects.update(
-        opened_at=timezone.now() - timedelta(hours=2), said_at=timezone.now() - timedelta(minutes=minutes)
-    )
+    silent(minutes)
     assert close_silent_conversations() == closed
     assert sum("自动结束" in words for words in said_to("wx-alice")) == closed
+
+
+def test_staff_is_told_too_that_silence_ended_it(sandbox):
+    tells_robot("5")
+    silent()
+    close_silent_conversations()
+    assert staff_heard(sandbox)[-1] == "(很久没有新消息,对话已自动结束)"
+
+
+@pytest.mark.parametrize(("content", "kind"), [("查到了", "text"), ("http://e.com/p.png", "image")])
+def test_staffs_words_open_again_what_silence_ended(sandbox, content, kind):
+    tells_robot("5")
+    silent()
+    close_silent_conversations()
+    staff_tells(content, kind=kind)
+    tells_robot("谢谢")
+    assert staff_heard(sandbox)[-1] == "谢谢"
+    assert said_to("wx-alice")[-2:] == ["客服又联系你了,直接回复即可。发送「退出」结束对话。", content]
+
+
+def test_a_warning_of_silence_opens_nothing_again(sandbox):
+    tells_robot("5")
+    staff_tells("CONVERSATION_CLOSE")
+    staff_tells("VISITOR_OVERTIME_NOTICE")
+    assert not Conversation.objects.filter(closed_at=None).exists()
+
+
+def test_a_warning_of_silence_breaks_no_silence():
+    tells_robot("5")
+    silent()
+    staff_tells("VISITOR_OVERTIME_NOTICE")
+    assert close_silent_conversations() == 1
 
 
 @pytest.mark.parametrize("speak", [lambda: tells_robot("还在"), lambda: staff_tells("请稍等")])
 def test_either_side_keeps_it_open(speak):
     tells_robot("5")
-    Conversation.objects.update(
-        opened_at=timezone.now() - timedelta(hours=2), said_at=timezone.now() - timedelta(minutes=31)
-    )
+    silent()
     speak()
     assert close_silent_conversations() == 0
+
+
+def test_talks_that_ended_90_days_ago_are_forgotten_with_what_was_said(monkeypatch):
+    monkeypatch.setattr(conversations, "CHUNK", 1)
+    old = [ForwardedMessageFactory(conversation=ConversationFactory(opened_at=days_ago(91))) for _ in range(3)]
+    kept = ForwardedMessageFactory(conversation=ConversationFactory(opened_at=days_ago(89)))
+    still_open = ConversationFactory(opened_at=days_ago(91), closed_at=None)
+    assert forget_old_conversations() == len(old)
+    assert list(ForwardedMessage.objects.all()) == [kept]
+    assert set(Conversation.objects.all()) == {kept.conversation, still_open}
 
 
 def test_the_database_knows_when_a_forward_ended():

@@ -1,0 +1,35 @@
+"""Talks with customer service."""
+
+from datetime import timedelta
+from typing import Any
+
+import factory
+from django.utils import timezone
+
+from feedback.models import Conversation, ForwardedMessage
+from tests.factories.people import UserFactory, days_ago
+
+
+class ConversationFactory(factory.django.DjangoModelFactory[Conversation]):
+    """A talk that ended after half an hour, yesterday."""
+
+    class Meta:
+        model = Conversation
+
+    user: Any = factory.SubFactory(UserFactory)
+    opened_at = factory.LazyFunction(lambda: days_ago(1))
+    said_at = factory.SelfAttribute("opened_at")
+    closed_at = factory.LazyAttribute(lambda talk: talk.opened_at + timedelta(minutes=30))
+
+
+class ForwardedMessageFactory(factory.django.DjangoModelFactory[ForwardedMessage]):
+    """What a user said to staff in a talk; it still waits."""
+
+    class Meta:
+        model = ForwardedMessage
+
+    conversation: Any = factory.SubFactory(ConversationFactory)
+    kind = "text"
+    content = "在吗"
+    said_at = factory.LazyFunction(timezone.now)
+    retry_at = factory.SelfAttribute("said_at")
