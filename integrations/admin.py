@@ -18,6 +18,8 @@ from config.backoffice.filters import days
 from integrations import inbox, moderation
 from integrations.models import GatewayEvent, SensitiveWord, TextMessage
 
+SHOWN_LINES = 20  # of a file's refused ones
+
 
 @admin.register(GatewayEvent)
 class GatewayEventAdmin(FactsAdmin):
@@ -76,8 +78,17 @@ class WordsForm(forms.Form):
         return raw
 
 
+class WordForm(forms.ModelForm):
+    def clean_word(self) -> str:
+        word: str = self.cleaned_data["word"]
+        if problem := moderation.problem_of(word):
+            raise forms.ValidationError(_(problem))
+        return word
+
+
 @admin.register(SensitiveWord)
 class SensitiveWordAdmin(ListAdmin):
+    form = WordForm
     list_display = ("word", "created_at")
     search_fields = ("word__startswith",)
     search_help_text = "敏感词的开头"
@@ -90,8 +101,7 @@ class SensitiveWordAdmin(ListAdmin):
         if form.is_valid():
             told = moderation.import_words(form.cleaned_data["file"])
             self.report(request, done=told.new, chosen=told.new + told.known, did="已导入", why_not="已经在列表中")
-            for line in told.refused[:20]:
-                self.message_user(request, line, messages.WARNING)
+            self._say_what_was_left_out(request, told)
             return None
         context = {
             **self.admin_site.each_context(request),
@@ -100,6 +110,14 @@ class SensitiveWordAdmin(ListAdmin):
             "opts": self.opts,
         }
         return TemplateResponse(request, "admin/upload.html", context)
+
+    def _say_what_was_left_out(self, request: HttpRequest, told: moderation.Imported) -> None:
+        if told.repeated or told.refused:
+            counts = {"repeated": told.repeated, "refused": len(told.refused), "shown": SHOWN_LINES}
+            text = _("%(repeated)s 行重复,%(refused)s 行不能用(最多列出 %(shown)s 行)。") % counts
+            self.message_user(request, text, messages.WARNING)
+        for line in told.refused[:SHOWN_LINES]:
+            self.message_user(request, line, messages.WARNING)
 
     def save_model(self, request: HttpRequest, obj: SensitiveWord, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)

@@ -40,6 +40,7 @@ HIDDEN = [
     "赌\u0336\u0336博",
     "赌\u3164博",
     "赌【】博",
+    *(f"赌{mark}博" for mark in "ーｰˉˇˊˋـːǀǃㅡㅣ々〱ゞ"),
 ]
 
 
@@ -49,7 +50,9 @@ def test_what_stands_between_the_letters_hides_nothing(text):
     assert is_refused(text)
 
 
-@pytest.mark.parametrize("text", ["vx", "VX", "\uff36\uff38", "v x", "V-X", "加我Ⓥⓧ", "𝐯𝐱", "ᵛˣ", "我的vx号"])
+@pytest.mark.parametrize(
+    "text", ["vx", "VX", "\uff36\uff38", "v x", "V-X", "加我Ⓥⓧ", "𝐯𝐱", "ᵛˣ", "vẍ", "v\u0308x", "我的vx号"]
+)
 def test_width_case_and_style_hide_nothing(text):
     add_words(["VX"])
     assert is_refused(text)
@@ -73,6 +76,38 @@ def test_a_word_of_which_folding_leaves_little_is_looked_for_as_it_is():
     assert not is_refused("abc")
 
 
+@pytest.mark.parametrize("text", ["学c++吧", "C ++", "\uff23\uff0b\uff0b", "c\u200b+\ufeff+"])
+def test_width_case_and_blanks_do_not_hide_what_is_looked_for_as_it_is(text):
+    add_words(["C++"])
+    assert is_refused(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [("纪念6.4", 1), ("6 . 4", 1), ("\uff16.\uff14元", 1), ("64元", 0), ("16.4元", 0), ("6.45元", 0), ("6·4", 0)],
+)
+def test_a_number_with_marks_is_not_looked_for_without_them(text, refused):
+    add_words(["6.4"])
+    assert is_refused(text) == bool(refused)
+
+
+def test_a_number_without_marks_is_found_between_marks():
+    add_words(["8964"])
+    assert is_refused("8-9 6.4")
+
+
+def test_a_picture_is_a_word():
+    add_words(["🔞"])
+    assert is_refused("来看🔞")
+    assert not is_refused("来看😀")
+
+
+def test_hangul_syllables_stay_whole():
+    add_words(["가"])
+    assert is_refused("x가y")
+    assert not is_refused("각")
+
+
 def test_any_of_several_texts_is_enough():
     add_words(["赌博"])
     with pytest.raises(SensitiveWordFound):
@@ -93,6 +128,14 @@ def test_an_operator_edits_the_list():
     client.post(f"/admin/integrations/sensitiveword/{word.pk}/delete/", {"post": "yes"})
     moderation.list_changed()
     assert not is_refused("赌博")
+
+
+@pytest.mark.parametrize(("word", "kept"), [("🔞", 1), ("!!!", 0), ("\u2063", 0)])
+def test_an_operator_adds_what_a_file_may_hold(word, kept):
+    client = Client()
+    client.force_login(OperatorFactory())
+    client.post("/admin/integrations/sensitiveword/add/", {"word": word})
+    assert SensitiveWord.objects.count() == kept
 
 
 def test_a_change_of_another_process_is_seen_within_two_seconds():
@@ -129,12 +172,12 @@ def imported(path, *options: str) -> tuple[str, str]:
 
 def test_a_file_is_imported_with_a_report(tmp_path):
     add_words(["赌博"])
-    lines = ["赌博,旧的", "彩票,新的", "彩票", "", '" 代 开 "', "x" * 65, "!!!"]
+    lines = ["赌博,旧的", "彩票,新的", "彩票", "", '" 代 开 "', "x" * 65, "!!!", "🔞"]
     (tmp_path / "words.csv").write_text("\ufeff" + "\n".join(lines), encoding="utf-8")
     said, refused = imported(tmp_path / "words.csv")
-    assert said == "2 new, 1 known already, 1 repeated, 2 refused."
-    assert refused.splitlines() == ["第 6 行:超过 64 个字符", "第 7 行:没有文字或数字"]
-    assert set(SensitiveWord.objects.values_list("word", flat=True)) == {"赌博", "彩票", "代 开"}
+    assert said == "3 new, 1 known already, 1 repeated, 2 refused."
+    assert refused.splitlines() == ["第 6 行:超过 64 个字符", "第 7 行:没有文字、数字或图形"]
+    assert set(SensitiveWord.objects.values_list("word", flat=True)) == {"赌博", "彩票", "代 开", "🔞"}
     assert is_refused("代开发票")
 
 
@@ -200,12 +243,14 @@ def test_a_wrong_secret_leaves_it_to_the_list(sandbox, settings):
 def test_an_operator_imports_a_file(tmp_path):
     client = Client()
     client.force_login(OperatorFactory())
-    (tmp_path / "words.csv").write_bytes(("赌博\n彩票\n" + "x" * 65).encode("gbk"))
+    lines = ["赌博", "彩票", *["x" * 65] * 25, "彩票", "彩票"]
+    (tmp_path / "words.csv").write_bytes("\n".join(lines).encode("gbk"))
     page = client.get("/admin/integrations/sensitiveword/")
     assert "导入 CSV" in page.text
     with (tmp_path / "words.csv").open("rb") as file:
         answer = client.post(
             "/admin/integrations/sensitiveword/do/take_in/", {"asked": "1", "file": file}, follow=True
         )
-    assert "第 3 行" in answer.text
+    assert answer.text.count("超过 64 个字符") == 20
+    assert "2 行重复,25 行不能用" in answer.text
     assert is_refused("彩票")
