@@ -54,9 +54,10 @@ def resume(*, by: str, at: datetime) -> None:
         raise NotPaused
 
 
-def end_what_provider_caused(*, at: datetime) -> bool:
-    """WeChat Pay took a payout: a pause that it caused is over. Whether there was one."""
-    return _end_pauses(_caused_by_provider(), BY_PROVIDER, at)
+def end_what_provider_caused(*, at: datetime, reason: str | None = None) -> bool:
+    """WeChat Pay took a payout: a pause that it caused (for this reason, if one is named) is over. Whether it was."""
+    caused = _caused_by_provider()
+    return _end_pauses(caused if reason is None else caused.filter(reason=reason), BY_PROVIDER, at)
 
 
 def _caused_by_provider() -> QuerySet[PayoutPause]:

@@ -40,6 +40,7 @@ NOT_RECOGNIZED = "微信支付不认我们的签名,请检查商户证书,改正
 NOT_FOUND = "NOT_FOUND"
 QUERY_PAYOUTS = "earnings.tasks.query_payouts"
 State = Payout.State
+EARLY = {BillState.ACCEPTED, BillState.PROCESSING}
 
 
 def adapter() -> WeChatPay:
@@ -105,7 +106,8 @@ def _send(payout: Payout, pay: WeChatPay, at: datetime) -> None:
     except OutsideError as error:
         _take_trouble(payout, error, at)
     else:
-        pauses.end_what_provider_caused(at=at)
+        if bill.state not in EARLY:  # those say nothing of the money in the merchant account
+            pauses.end_what_provider_caused(at=at)
         take_bill(bill, at=at)
 
 
@@ -159,6 +161,7 @@ def _query(payout: Payout, pay: WeChatPay, at: datetime) -> None:
     except OutsideError as error:
         _take_trouble(payout, error, at)
     else:
+        pauses.end_what_provider_caused(at=at, reason=NOT_RECOGNIZED)
         under_way = take_bill(bill, at=at)
         if under_way is not None:
             _push_on(under_way, pay, at)
@@ -191,17 +194,19 @@ def _cancel(payout: Payout, pay: WeChatPay, at: datetime) -> None:
 
 def _is_to_be_repeated(payout: Payout, at: datetime) -> bool:
     """The package that the user confirms with comes in the answer to a transfer only; and a bill that found the
-    merchant account empty goes on when it is sent again. In a pause neither is done."""
-    if payout.cancel_asked_at is not None or not payout.open_id or pauses.open_pause() is not None:
+    merchant account empty goes on when it is sent again."""
+    if payout.cancel_asked_at is not None or not payout.open_id:
         return False
     if payout.provider_state == BillState.WAIT_USER_CONFIRM:
         return not payout.package_info
-    is_early = payout.provider_state in (BillState.ACCEPTED, BillState.PROCESSING)
-    return is_early and payout.called_at is not None and at - payout.called_at > STUCK_AFTER
+    is_stuck = payout.called_at is not None and at - payout.called_at > STUCK_AFTER
+    return is_stuck and payout.provider_state in EARLY
 
 
 def _repeat(payout: Payout, pay: WeChatPay, at: datetime) -> None:
-    """The same number, receiver and amount: WeChat Pay answers with the bill as it stands."""
+    """The same number, receiver and amount: WeChat Pay answers with the bill as it stands. Pauses hold for it too."""
+    if not pauses.may_send(at=at):
+        return
     if payout.provider_state == BillState.WAIT_USER_CONFIRM or _is_called_again(payout, at):
         _send(payout, pay, at)
 

@@ -85,6 +85,26 @@ def test_payouts_go_on_by_themselves_when_our_signature_is_known_again(three, sa
     assert pauses.open_pause() is None
 
 
+def test_a_known_signature_ends_that_pause_though_nothing_is_to_be_sent(three, sandbox, settings):
+    refuse(sandbox, "PROCESSING")
+    send_payouts()
+    known, settings.WECHAT_PAY_CERT_SERIAL = settings.WECHAT_PAY_CERT_SERIAL, "0" * 40
+    work_later(minutes=2)
+    assert pauses.open_pause() is not None
+    settings.WECHAT_PAY_CERT_SERIAL = known
+    work_later(minutes=13)
+    assert pauses.open_pause() is None
+
+
+def test_a_transfer_that_waits_for_money_ends_no_pause(three, sandbox):
+    refuse(sandbox, "NOT_ENOUGH")
+    send_payouts()
+    refuse(sandbox, "PROCESSING")
+    work_later(minutes=11)
+    assert (states(), len(sandbox.state.bills)) == (["prepared", "sent", "sent"], 1)
+    assert pauses.open_pause() is not None
+
+
 def test_an_operators_pause_takes_the_place_of_wechat_pays(three, sandbox):
     refuse(sandbox, "NOT_ENOUGH")
     send_payouts()

@@ -28,6 +28,15 @@ def test_a_number_that_wechat_pay_no_longer_tells_about_is_left_to_people(approv
     assert bills(sandbox) == []
 
 
+def test_the_days_to_ask_begin_with_the_last_call(approved, sandbox):
+    turns_out(sandbox, "NOT_ENOUGH")
+    send_payouts()
+    query_later(days=20)
+    turns_out(sandbox, "SUCCESS")
+    query_later(days=35)
+    assert how_it_stands(approved) == (3, "succeeded")
+
+
 @pytest.fixture
 def finance() -> Operator:
     return Operator("finance", username="fiona")
