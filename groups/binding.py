@@ -11,7 +11,7 @@ from config.errors import NotFound
 from groups.locking import hold, one_at_a_time
 from groups.models import CancelReason, Group
 from integrations.events import EventIgnored
-from robots import outbox, pool
+from robots import dead_letters, outbox, pool
 from robots.friendships import latest_robot_of
 from robots.models import Robot
 
@@ -69,6 +69,9 @@ def bind(
         if served is not None:
             _come_second(served, robot, user, cause, at)
             return None
+        dead_letters.bury(
+            group_code=group_code, reason="群已重新绑定", at=at
+        )  # an unbinding that failed must not end this
         try:
             pool.take_group(robot, day=day_of(bound_at))
         except pool.RobotGone:

@@ -1,7 +1,7 @@
 """How a group leaves: it is out of every list and every future send at once."""
 
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -14,21 +14,33 @@ from robots import outbox, pool
 
 def cancel(*, group_ids: Iterable[UUID], reason: CancelReason, by: str, at: datetime) -> int:
     """Cancel these groups; those already cancelled are passed over. How many were cancelled."""
+    return cancel_each(dict.fromkeys(group_ids, reason), by=by, at=at)
+
+
+def cancel_each(reasons: Mapping[UUID, CancelReason], *, by: str, at: datetime) -> int:
+    """The same, each group for its own reason."""
+    ended: dict[CancelReason, list[Group]] = defaultdict(list)
     with transaction.atomic():
-        groups = [group for group in lock_groups(group_ids) if group.cancelled_at is None]
-        Group.objects.filter(pk__in=[group.pk for group in groups]).update(
-            cancelled_at=at, cancelled_by=by, cancel_reason=reason, robot_is_in=False
-        )
-        _silence(groups, reason, at)
+        for group in lock_groups(reasons):
+            if group.cancelled_at is None:
+                ended[reasons[group.pk]].append(group)
+        for reason, groups in ended.items():
+            Group.objects.filter(pk__in=[group.pk for group in groups]).update(
+                cancelled_at=at, cancelled_by=by, cancel_reason=reason, robot_is_in=False
+            )
+        _silence(ended, at)
+        groups = [group for those in ended.values() for group in those]
         pool.release_groups(dict(Counter(group.robot_id for group in groups)))
     return len(groups)
 
 
-def _silence(groups: list[Group], reason: CancelReason, at: datetime) -> None:
+def _silence(ended: Mapping[CancelReason, Sequence[Group]], at: datetime) -> None:
     """Close what was still to be said there, then ask the gateway to leave (a banned robot cannot)."""
-    outbox.close_waiting(group_codes=[group.code for group in groups], reason=f"群已注销:{reason.label}", at=at)
-    if reason == CancelReason.ROBOT_BANNED:
-        return
+    endings = [
+        outbox.Ending(f"群已注销:{reason.label}", group_codes=[group.code for group in groups])
+        for reason, groups in ended.items()
+    ]
+    outbox.close(*endings, at=at)
     outbox.post_all(
         [
             outbox.request(
@@ -39,6 +51,8 @@ def _silence(groups: list[Group], reason: CancelReason, at: datetime) -> None:
                 cause=f"group_cancelled:{group.pk}",
                 at=at,
             )
+            for reason, groups in ended.items()
+            if reason != CancelReason.ROBOT_BANNED
             for group in groups
             if group.robot.is_working
         ]

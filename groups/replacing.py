@@ -18,8 +18,9 @@ def ban(robot: Robot, *, at: datetime) -> int:
     """A robot was banned: what it had to say is closed, every group of it ends; how many groups."""
     serving = Group.objects.active().filter(robot=robot)
     with transaction.atomic():
-        lock_groups(serving.values_list("pk", flat=True))
-        outbox.close_waiting(robot=robot, reason="机器人被封号", at=at)
+        codes = [group.code for group in lock_groups(serving.values_list("pk", flat=True))]
+        reason = "机器人被封号"
+        outbox.close(outbox.Ending(reason, robot=robot), outbox.Ending(reason, group_codes=codes), at=at)
         roster.ban(robot, at=at)
         # Read again, now that it binds none any more: one bound a moment ago is locked after its robot, out of order.
         # Should that ever meet a cancelling of this very group, the inbox tries again.

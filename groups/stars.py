@@ -16,9 +16,8 @@ from config.errors import BadRequest
 from config.lookups import as_uuid
 from groups import cancelling
 from groups.models import ArticlePrice, CancelReason, Group, RatingState, StarPlan
-from robots import outbox, pool
+from robots import outbox
 from robots.fanout import writing
-from robots.models import Robot
 
 LOW_STAR = 1
 MOST_LOW_STARS = 20
@@ -87,7 +86,8 @@ def rate(ratings: Sequence[Rating], *, at: datetime) -> int:
         rated = _lock(ratings)
         ended = _too_low(rated)
         _write(rated, ended, at)
-        _end(ended, at)
+        if ended:
+            cancelling.cancel_each(ended, by="星级评定", at=at)
     return len(rated)
 
 
@@ -156,14 +156,6 @@ def _one_star_groups(user_ids: Iterable[UUID], *, besides: Sequence[_Rated]) -> 
     ids = list(users.values_list("pk", flat=True))
     ones = Group.objects.active().filter(user_id__in=ids, star=LOW_STAR)
     return Counter(ones.exclude(pk__in=[group.pk for group in besides]).values_list("user_id", flat=True))
-
-
-def _end(ended: Mapping[UUID, CancelReason], at: datetime) -> None:
-    if ended:  # each cancelling locks robots: all of them first, in one order
-        pool.lock(Robot.objects.filter(pk__in=Group.objects.filter(pk__in=ended).values("robot")))
-    for reason in sorted(set(ended.values())):
-        ids = [pk for pk, why in ended.items() if why == reason]
-        cancelling.cancel(group_ids=ids, reason=reason, by="星级评定", at=at)
 
 
 def plans_on(day: date) -> dict[int, StarPlan]:

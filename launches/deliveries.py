@@ -1,18 +1,19 @@
 """How launches go: a delivery's state is read off its messages whenever one of them was settled."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Case, F, Q, QuerySet, Value, When
+from django.db.models import Case, F, Q, Value, When
 
 from config.waking import wake
 from launches.models import Delivery, Launch
 from launches.receiving import REPORT_RESULTS, SWITCHED_OFF
 from robots import outbox
+from robots.models import OutboxMessage
 from robots.signals import SettledMessage
 
 Status = Delivery.Status
@@ -27,13 +28,14 @@ WHERE (d.launch_id, d.group_code) IN (
 ORDER BY d.id FOR UPDATE OF d
 """
 # One parked message fails a delivery; one closed skips it, unless a part was seen already: then it failed. An operator
-# who closes a parked message changes nothing, one who has it sent after all does.
+# who closes a parked message changes nothing, one who has it sent after all does. A result that is in a reporter's hands
+# stays there until its call is over: two calls about one delivery might arrive in the wrong order.
 _JUDGE = """
 WITH told AS (
     SELECT d.id, d.launch_id, d.status AS before,
         count(*) FILTER (WHERE o.status = 0) AS waiting, count(*) FILTER (WHERE o.status = 1) AS sent,
         count(*) FILTER (WHERE o.status = 2) AS parked, count(*) FILTER (WHERE o.status = 3) AS closed,
-        max(o.reason) AS reason
+        max(o.reason) FILTER (WHERE o.status = 2) AS failure, max(o.reason) AS reason
     FROM launches_delivery d
     JOIN robots_outboxmessage o ON o.cause = 'launch:' || d.launch_id AND o.group_code = d.group_code
     WHERE d.id = ANY(%(ids)s)
@@ -47,9 +49,12 @@ WITH told AS (
     FROM told
 )
 UPDATE launches_delivery d
-SET status = after, settled_at = %(at)s, reason = CASE WHEN after = 1 THEN '' ELSE judged.reason END,
-    result_due_at = CASE WHEN d.result_sent IS DISTINCT FROM (after = 1) THEN %(at)s END, result_try_count = 0
-FROM judged WHERE judged.id = d.id AND after <> before
+SET status = after, settled_at = %(at)s, reason = CASE WHEN after = 1 THEN '' ELSE COALESCE(failure, judged.reason) END,
+    result_due_at = CASE
+        WHEN d.result_due_at > %(at)s THEN d.result_due_at
+        WHEN d.result_sent IS DISTINCT FROM (after = 1) THEN %(at)s END,
+    result_try_count = 0
+FROM judged WHERE judged.id = d.id AND (after <> before OR failure <> d.reason)
 RETURNING d.launch_id, before, after
 """
 
@@ -62,22 +67,24 @@ def settle(messages: Iterable[SettledMessage], *, at: datetime) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_LOCK, {"messages": mine})
         cursor.execute(_JUDGE, {"ids": [row[0] for row in cursor.fetchall()], "at": at})
-        moves = cursor.fetchall()
+        moves = [move for move in cursor.fetchall() if move[1] != move[2]]
         if moves:
             _count(moves, at)
             wake(REPORT_RESULTS)
 
 
-def skip_switched_off(deliveries: QuerySet[Delivery], *, at: datetime) -> int:
-    """Close what waits for groups that take no launches any more; how many messages that was."""
-    off = deliveries.filter(status=Status.WAITING, group__launch_switch=False)
-    groups: dict[UUID, list[str]] = defaultdict(list)
-    for launch_id, group_code in off.values_list("launch_id", "group_code"):
-        groups[launch_id].append(group_code)
-    return sum(
-        outbox.close_waiting(cause=f"launch:{launch_id}", group_codes=codes, reason=SWITCHED_OFF, at=at)
-        for launch_id, codes in groups.items()
-    )
+def skip_switched_off(group_codes: Collection[str], *, at: datetime) -> int:
+    """Close what is unsent for these groups, which take no launches any more; how many messages waited."""
+    unsent = OutboxMessage.objects.unsent().filter(group_code__in=group_codes, cause__startswith="launch:")
+    causes = set(unsent.values_list("cause", flat=True))
+    return outbox.close(outbox.Ending(SWITCHED_OFF, group_codes=group_codes, causes=causes), at=at)
+
+
+def pass_over_switched_off(launch: Launch, *, at: datetime) -> int:
+    """The same for those groups of a launch that were switched off while it was paused."""
+    off = launch.deliveries.filter(group__launch_switch=False, status__in=[Status.WAITING, Status.FAILED])
+    codes = list(off.values_list("group_code", flat=True))
+    return outbox.close(outbox.Ending(SWITCHED_OFF, group_codes=codes, causes=[launch.cause]), at=at)
 
 
 def _count(moves: Iterable[tuple[UUID, int, int]], at: datetime) -> None:
@@ -94,10 +101,10 @@ def _count(moves: Iterable[tuple[UUID, int, int]], at: datetime) -> None:
 
 
 def finish(launches: Any, *, at: datetime) -> int:
-    """Those of which every delivery has an end state are over; a cancelled one stays called so."""
+    """Those of which every delivery has an end state are over; a cancelled one stays called so, a paused one waits."""
     ended = F("sent_count") + F("failed_count") + F("skipped_count")
     is_cancelled = When(status=Launch.Status.CANCELLED, then=Value(Launch.Status.CANCELLED))
-    count: int = launches.filter(Q(planned_count=ended), finished_at=None).update(
+    count: int = launches.filter(Q(planned_count=ended), ~Q(status=Launch.Status.PAUSED), finished_at=None).update(
         finished_at=at, status=Case(is_cancelled, default=Value(Launch.Status.FINISHED))
     )
     return count

@@ -137,13 +137,11 @@ def _plan(launch: Launch, references: Sequence[str], items: Sequence[Item], at: 
 
 def _by_code(references: Sequence[str]) -> dict[str, str]:
     """Each group once, by its code: what the caller calls it. Most callers say codes; ids are looked up."""
-    ids = [found for reference in references if (found := as_uuid(reference))]
-    codes = (
-        {str(pk): code for pk, code in Group.objects.filter(pk__in=ids).values_list("pk", "code")} if ids else {}
-    )
+    ids = {reference: found for reference in references if (found := as_uuid(reference))}
+    codes = dict(Group.objects.filter(pk__in=ids.values()).values_list("pk", "code")) if ids else {}
     by_code: dict[str, str] = {}
     for reference in references:
-        by_code.setdefault(codes.get(reference.lower(), reference), reference)
+        by_code.setdefault(codes.get(ids[reference], reference) if reference in ids else reference, reference)
     return by_code
 
 

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from enum import Enum
+from threading import BoundedSemaphore
+from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from integrations.http import OutsideError, Refused
@@ -16,6 +18,20 @@ BATCH = 200
 CALLS_AT_ONCE = 8
 IN_HAND = timedelta(minutes=3)  # longer than a batch of calls that all time out
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=10), timedelta(hours=1)
+place = BoundedSemaphore()
+
+_LOCK = "SELECT id FROM launches_delivery WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE"
+# One that ended in another way while it was told of is told anew, and at once.
+_NOTE = """
+UPDATE launches_delivery d
+SET result_due_at = CASE WHEN (d.status = 1) <> told.is_sent THEN %(at)s WHEN NOT told.is_accepted THEN told.again_at END,
+    reported_at = CASE WHEN told.is_accepted THEN %(at)s ELSE d.reported_at END,
+    result_sent = CASE WHEN told.is_accepted THEN told.is_sent ELSE d.result_sent END,
+    result_try_count = least(d.result_try_count + 1, 1000)
+FROM unnest(%(ids)s::bigint[], %(sent)s::bool[], %(accepted)s::bool[], %(again)s::timestamptz[])
+    AS told(id, is_sent, is_accepted, again_at)
+WHERE d.id = told.id
+"""
 
 
 class Answer(Enum):
@@ -27,23 +43,37 @@ class Answer(Enum):
 
 
 def report_due(system: LaunchSystem | None = None) -> int:
-    """Report what is due; how many results were accepted. Comes back later when the launch system is away."""
-    system, count = system or LaunchSystem.from_settings(), 0
+    """Report what is due; how many results were accepted. Comes back later when the launch system is away.
+
+    A process does this in one thread: a launch system that hangs leaves the others free for other work.
+    """
+    if not place.acquire(blocking=False):
+        return 0
+    try:
+        return _report(system or LaunchSystem.from_settings())
+    finally:
+        place.release()
+
+
+def _report(system: LaunchSystem) -> int:
+    """A few at first: whether it answers shows after one call's time."""
+    count, most = 0, CALLS_AT_ONCE
     with ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
-        while batch := _claim(timezone.now()):
+        while batch := _claim(timezone.now(), most):
             answers = list(pool.map(lambda delivery: _tell(system, delivery), batch))
             _note(batch, answers, timezone.now())
             count += answers.count(Answer.ACCEPTED)
             if set(answers) == {Answer.NONE}:
                 break
+            most = BATCH
     return count
 
 
-def _claim(at: datetime) -> list[Delivery]:
+def _claim(at: datetime, most: int) -> list[Delivery]:
     """Take the next results in hand; a killed worker's come up again by themselves."""
     due = Delivery.objects.filter(result_due_at__lte=at).order_by("result_due_at", "pk")
     with transaction.atomic():
-        batch = list(due.select_for_update(skip_locked=True, of=("self",)).select_related("launch")[:BATCH])
+        batch = list(due.select_for_update(skip_locked=True, of=("self",)).select_related("launch")[:most])
         Delivery.objects.filter(pk__in=[one.pk for one in batch]).update(result_due_at=at + IN_HAND)
     return batch
 
@@ -61,20 +91,17 @@ def _tell(system: LaunchSystem, delivery: Delivery) -> Answer:
 
 
 def _note(batch: Sequence[Delivery], answers: Sequence[Answer], at: datetime) -> None:
-    """Write down what was accepted and when to try the others. One that ended anew meanwhile is reported again."""
-    with transaction.atomic():
-        said = {delivery.pk: (delivery, answer) for delivery, answer in zip(batch, answers, strict=True)}
-        for row in Delivery.objects.select_for_update().filter(pk__in=said).order_by("pk"):
-            told, answer = said[row.pk]
-            if row.status != told.status:
-                continue
-            if answer == Answer.ACCEPTED:
-                row.result_due_at, row.reported_at = None, at
-                row.result_sent = told.status == Delivery.Status.SENT
-            else:
-                row.result_due_at = at + _pause(row.result_try_count)
-            row.result_try_count = min(row.result_try_count + 1, 1000)
-            row.save(update_fields=["result_due_at", "reported_at", "result_sent", "result_try_count"])
+    """Write down what was accepted, and when to try the others."""
+    words: dict[str, Any] = {
+        "at": at,
+        "ids": [delivery.pk for delivery in batch],
+        "sent": [delivery.status == Delivery.Status.SENT for delivery in batch],
+        "accepted": [answer == Answer.ACCEPTED for answer in answers],
+        "again": [at + _pause(delivery.result_try_count) for delivery in batch],
+    }
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_LOCK, words)
+        cursor.execute(_NOTE, words)
 
 
 def _pause(try_count: int) -> timedelta:

@@ -21,7 +21,7 @@ def pause(*, launch: Launch, by: str, at: datetime) -> bool:
     """Send nothing more of it until it is resumed; what is in a sender's hands ends as it ends. False if not running."""
     with _in_turn(launch, Status.RUNNING) as its_turn:
         if its_turn:
-            outbox.hold(cause=launch.cause)
+            outbox.hold(launch.cause)
             its_turn = _move(launch, Status.RUNNING, status=Status.PAUSED, paused_at=at, paused_by=by)
     return its_turn
 
@@ -30,9 +30,10 @@ def resume(*, launch: Launch, at: datetime) -> bool:
     """Go on where it stopped, past groups that switched launches off meanwhile; false if it is not paused."""
     with _in_turn(launch, Status.PAUSED) as its_turn:
         if its_turn:
-            deliveries.skip_switched_off(launch.deliveries.all(), at=at)
-            outbox.let_go(cause=launch.cause)
+            outbox.let_go(launch.cause)  # first: it locks all that skipping closes
+            deliveries.pass_over_switched_off(launch, at=at)
             _move(launch, Status.PAUSED, status=Status.RUNNING, paused_at=None, paused_by="")
+            deliveries.finish(Launch.objects.filter(pk=launch.pk), at=at)
     return its_turn
 
 
@@ -46,6 +47,7 @@ def cancel(*, launch: Launch, by: str, reason: str, at: datetime) -> bool:
             its_turn = _move(
                 launch, *was, status=Status.CANCELLED, cancelled_at=at, cancelled_by=by, cancel_reason=reason
             )
+            deliveries.finish(Launch.objects.filter(pk=launch.pk), at=at)
     return its_turn
 
 

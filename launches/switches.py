@@ -8,12 +8,12 @@ from django.db import connection, transaction
 
 from accounts.models import User
 from config.errors import NotFound, OutsideFailed
+from groups.locking import lock_groups
 from groups.models import Group
 from groups.naming import named
 from integrations.http import OutsideError
 from integrations.launch_system import LaunchSystem
 from launches import deliveries
-from launches.models import Delivery
 
 
 class SwitchNotSet(OutsideFailed):
@@ -44,11 +44,12 @@ def set_switches(*, user: User, wanted: Sequence[Wanted], at: datetime) -> bool:
     with transaction.atomic():
         _take_turns(sorted(states))
         _tell(states)
-        for is_on in (True, False):
-            codes = [code for code, state in states.items() if state is is_on]
-            Group.objects.active().filter(code__in=codes).update(launch_switch=is_on)
-        own = Delivery.objects.filter(group__in=[group.pk for group in groups.values()])
-        deliveries.skip_switched_off(own, at=at)
+        lock_groups(group.pk for group in groups.values())  # a launch that is being received meanwhile comes first
+        off = [code for code, is_on in states.items() if not is_on]
+        own = Group.objects.active().filter(code__in=states)
+        own.filter(code__in=off).update(launch_switch=False)
+        own.exclude(code__in=off).update(launch_switch=True)
+        deliveries.skip_switched_off(off, at=at)
     return wanted[-1].is_on
 
 

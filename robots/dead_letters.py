@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from robots.models import OutboxMessage
-from robots.outbox import each_chunk, end, wake_senders
+from robots.outbox import change_all, give_up, wake_senders
 
 Status = OutboxMessage.Status
 
@@ -17,15 +17,18 @@ def count() -> int:
 
 
 def retry(messages: QuerySet[OutboxMessage], *, at: datetime) -> int:
-    """Have those of these that are parked tried again, from the first try on; how many were."""
+    """Have those of these that are parked tried again, from the first try on; how many were.
+
+    What is held back, of a paused launch, stays so.
+    """
     with transaction.atomic():
-        done = sum(
-            each_chunk(
-                messages.filter(status=Status.PARKED),
-                lambda chunk: chunk.update(
-                    status=Status.WAITING, settled_at=None, try_count=0, retry_at=at, reason=""
-                ),
-            )
+        done = change_all(
+            messages.filter(status=Status.PARKED),
+            status=Status.WAITING,
+            settled_at=None,
+            try_count=0,
+            retry_at=at,
+            reason="",
         )
         wake_senders()
     return done
@@ -33,6 +36,9 @@ def retry(messages: QuerySet[OutboxMessage], *, at: datetime) -> int:
 
 def close(messages: QuerySet[OutboxMessage], *, by: str, at: datetime) -> int:
     """Give up on those of these that are parked; how many were. What the gateway answered stays in their tries."""
-    return sum(
-        each_chunk(messages.filter(status=Status.PARKED), lambda chunk: end(chunk, reason=f"由 {by} 关闭", at=at))
-    )
+    return give_up(messages.filter(status=Status.PARKED), reason=f"由 {by} 关闭", at=at)
+
+
+def bury(*, group_code: str, reason: str, at: datetime) -> int:
+    """Close those of a group, which are about a life of it that is over; how many."""
+    return give_up(OutboxMessage.objects.parked().filter(group_code=group_code), reason=reason, at=at)

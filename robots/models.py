@@ -169,6 +169,10 @@ class OutboxMessageQuerySet(models.QuerySet["OutboxMessage"]):
         """What is still to be done, held back or not."""
         return self.filter(status=OutboxMessage.Status.WAITING)
 
+    def unsent(self) -> "OutboxMessageQuerySet":
+        """What may still be sent: it waits, or an operator may have it tried again."""
+        return self.filter(status__in=[OutboxMessage.Status.WAITING, OutboxMessage.Status.PARKED])
+
     def parked(self) -> "OutboxMessageQuerySet":
         """Dead letters: tried five times in vain, until an operator retries or closes them."""
         return self.filter(status=OutboxMessage.Status.PARKED)
@@ -245,7 +249,9 @@ class OutboxMessage(models.Model):
             models.CheckConstraint(
                 condition=~Q(status__in=[2, 3]) | ~Q(reason=""), name="unsent_message_has_a_reason"
             ),
-            models.CheckConstraint(condition=Q(is_held=False) | Q(status=0), name="only_waiting_messages_are_held"),
+            models.CheckConstraint(
+                condition=Q(is_held=False) | Q(status__in=[0, 2]), name="only_unsent_messages_are_held"
+            ),
             models.UniqueConstraint(
                 fields=["dedupe_key"], condition=Q(dedupe_key__isnull=False), name="said_once_for_ever"
             ),
@@ -259,9 +265,9 @@ class OutboxMessage(models.Model):
                 condition=Q(is_sendable=True),
                 name="outbox_sendable_by_chat",
             ),
-            # closing what waits for a cancelled group or a banned robot
-            models.Index(fields=["group_code"], condition=Q(status=0), name="outbox_waiting_by_group"),
-            models.Index(fields=["robot"], condition=Q(status=0), name="outbox_waiting_by_robot"),
+            # closing what is unsent for a cancelled group or a banned robot
+            models.Index(fields=["group_code"], condition=Q(status__in=[0, 2]), name="outbox_unsent_by_group"),
+            models.Index(fields=["robot"], condition=Q(status__in=[0, 2]), name="outbox_unsent_by_robot"),
             # the back office: what failed and what was closed; most are sent, and are found by their ids
             models.Index(fields=["status", "-id"], condition=Q(status__in=[2, 3]), name="outbox_not_sent"),
             # the home page's plot: a summary of blocks, which costs the sender next to nothing

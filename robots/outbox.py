@@ -1,7 +1,11 @@
 """The outbox: everything robots say or ask of the gateway, written in the transaction that causes it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.db import transaction
@@ -15,6 +19,8 @@ BELL = "outbox"  # senders listen for it
 CHUNK = 2_000  # rows changed in one statement
 Content = dict[str, Any]
 Operation = OutboxMessage.Operation
+Status = OutboxMessage.Status
+_NOTHING = Q(pk__in=[])
 
 
 def wake_senders() -> None:
@@ -187,49 +193,71 @@ def _write(message: OutboxMessage, at: datetime) -> OutboxMessage:
     return message
 
 
-def hold(*, cause: str) -> int:
-    """Hold back what waits for this cause: it is not sent, and it holds up nothing else in its chats.
+@dataclass(frozen=True)
+class Ending:
+    """Something that is over: what fits all that is named here (at least one) is not to be sent, and `reason` says why."""
+
+    reason: str
+    group_codes: Collection[str] | None = None
+    robot: Robot | None = None
+    causes: Collection[str] | None = None
+
+    @property
+    def messages(self) -> Q:
+        named = Q()
+        if self.group_codes is not None:
+            named &= Q(group_code__in=self.group_codes)
+        if self.robot is not None:
+            named &= Q(robot=self.robot)
+        if self.causes is not None:
+            named &= Q(cause__in=self.causes)
+        return named or _NOTHING
+
+
+def hold(*causes: str) -> int:
+    """Hold back what is unsent for these causes: it is not sent, and it holds up nothing else in its chats.
 
     What a sender has just asked of the gateway still ends as the gateway answers.
     """
-    waiting = OutboxMessage.objects.waiting().filter(cause=cause, is_held=False)
-    return sum(each_chunk(waiting, lambda chunk: chunk.update(is_held=True)))
+    return change_all(OutboxMessage.objects.unsent().filter(cause__in=causes, is_held=False), is_held=True)
 
 
-def let_go(*, cause: str) -> int:
-    """Let what was held back for this cause go on, from where it was."""
-    held = OutboxMessage.objects.waiting().filter(cause=cause, is_held=True)
+def let_go(*causes: str) -> int:
+    """Let what was held back for these causes go on, from where it was."""
     with transaction.atomic():
-        count = sum(each_chunk(held, lambda chunk: chunk.update(is_held=False)))
+        count = change_all(OutboxMessage.objects.unsent().filter(cause__in=causes, is_held=True), is_held=False)
         wake_senders()
     return count
 
 
 def close_waiting(
-    *, reason: str, at: datetime, group_codes: Sequence[str] = (), robot: Robot | None = None, cause: str = ""
+    *,
+    reason: str,
+    at: datetime,
+    group_codes: Collection[str] | None = None,
+    robot: Robot | None = None,
+    cause: str | None = None,
 ) -> int:
-    """Close what waits, held back or not, for cancelled groups, a banned robot or a cause that ended.
+    """Close what is unsent for cancelled groups, a banned robot or a cause that ended (`close`)."""
+    causes = None if cause is None else [cause]
+    return close(Ending(reason, group_codes=group_codes, robot=robot, causes=causes), at=at)
 
-    At least one of the three must be named; nothing of it is sent any more, and `reason` says why.
+
+def close(*endings: Ending, at: datetime) -> int:
+    """Close what is unsent of all these: what waits, held back or not, and dead letters. How many waited.
+
+    All of them in one call: receivers lock rows of their own, and who then comes back for more of the outbox may wait
+    in a circle with a sender.
     """
-    named = Q()
-    if group_codes:
-        named &= Q(group_code__in=group_codes)
-    if robot is not None:
-        named &= Q(robot=robot)
-    if cause:
-        named &= Q(cause=cause)
-    if not named:
-        return 0
-
-    waiting = OutboxMessage.objects.waiting().filter(named)
-    return sum(each_chunk(waiting, lambda chunk: end(chunk, reason=reason, at=at)))
+    named = reduce(or_, (ending.messages for ending in endings), _NOTHING)
+    unsent = OutboxMessage.objects.unsent().filter(named)
+    return _end(unsent, [(ending.messages, ending.reason) for ending in endings], at)[Status.WAITING]
 
 
 def close_for_gone_robots(*, at: datetime) -> int:
     """Close what was written for robots after they were banned or removed; how many messages."""
     gone = Robot.objects.filter(
-        Exists(OutboxMessage.objects.waiting().filter(robot=OuterRef("pk"))),
+        Exists(OutboxMessage.objects.unsent().filter(robot=OuterRef("pk"))),
         status__in=[Robot.Status.REMOVED, Robot.Status.BANNED],
     )
     return sum(
@@ -238,44 +266,66 @@ def close_for_gone_robots(*, at: datetime) -> int:
     )
 
 
-def end(messages: OutboxMessageQuerySet, *, reason: str, at: datetime) -> int:
-    """Close these, whatever they are waiting for, and tell receivers. Call it with the rows locked (`each_chunk`)."""
-    count = messages.update(
-        status=OutboxMessage.Status.CLOSED,
-        reason=reason[:200],
-        settled_at=at,
-        is_held=False,
-        lease=None,
-        leased_until=None,
-    )
-    told = [
+def give_up(messages: QuerySet[OutboxMessage], *, reason: str, at: datetime) -> int:
+    """Close these, whatever they are waiting for; how many."""
+    return _end(messages, [(Q(), reason)], at).total()
+
+
+def change_all(messages: QuerySet[OutboxMessage], **change: Any) -> int:
+    """Lock and change all of these in one transaction, some thousand in a statement; how many."""
+    with transaction.atomic():
+        keys = list(_lock(messages))
+        for chunk in _chunks(keys):
+            chunk.update(**change)
+    return len(keys)
+
+
+def _end(messages: QuerySet[OutboxMessage], reasons: Iterable[tuple[Q, str]], at: datetime) -> Counter[int]:
+    """Close these, each for the first reason that fits, and tell receivers; how many there were in each state.
+
+    Receivers are told when everything is locked: they lock deliveries and launches, as senders do after the outbox.
+    """
+    with transaction.atomic():
+        found = _lock(messages)
+        for chunk in _chunks(list(found)):
+            for which, reason in reasons:
+                chunk.filter(which).exclude(status=Status.CLOSED).update(
+                    status=Status.CLOSED,
+                    reason=reason[:200],
+                    settled_at=at,
+                    is_held=False,
+                    lease=None,
+                    leased_until=None,
+                )
+        if found:
+            message_settled.send(OutboxMessage, messages=_closed(list(found), at), at=at)
+    return Counter(found.values())
+
+
+def _closed(keys: Sequence[int], at: datetime) -> list[SettledMessage]:
+    columns = ("pk", "message_no", "operation", "group_code", "cause", "reason")
+    return [
         SettledMessage(
             pk=pk,
             message_no=str(number),
             operation=operation,
             group_code=group_code,
             cause=cause,
-            status=OutboxMessage.Status.CLOSED.value,
-            reason=reason[:200],
+            status=Status.CLOSED.value,
+            reason=reason,
             settled_at=at,
         )
-        for pk, number, operation, group_code, cause in messages.values_list(
-            "pk", "message_no", "operation", "group_code", "cause"
-        )
+        for chunk in _chunks(keys)
+        for pk, number, operation, group_code, cause, reason in chunk.values_list(*columns)
     ]
-    message_settled.send(OutboxMessage, messages=told, at=at)
-    return count
 
 
-def each_chunk(messages: QuerySet[OutboxMessage], change: Callable[[OutboxMessageQuerySet], int]) -> list[int]:
-    """Lock and change all of these in one transaction, some thousand at a time; `change` takes them out of `messages`.
+def _lock(messages: QuerySet[OutboxMessage]) -> dict[int, int]:
+    """Lock all of these, always in the order of their ids; the state of each."""
+    rows = messages.select_for_update(of=("self",)).order_by("pk")
+    return dict(rows.values_list("pk", "status"))
 
-    Always in the order of their ids, as senders lock them.
-    """
-    counts = []
-    with transaction.atomic():
-        while keys := list(
-            messages.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True)[:CHUNK]
-        ):
-            counts.append(change(OutboxMessage.objects.filter(pk__in=keys)))
-    return counts
+
+def _chunks(keys: Sequence[int]) -> Iterator[OutboxMessageQuerySet]:
+    for start in range(0, len(keys), CHUNK):
+        yield OutboxMessage.objects.filter(pk__in=keys[start : start + CHUNK])

@@ -31,7 +31,7 @@ WITH told AS (
 ), changed AS (
     UPDATE robots_outboxmessage o
     SET status = told.status, try_count = o.try_count + 1, lease = NULL, leased_until = NULL,
-        is_held = o.is_held AND told.status = 0, retry_at = COALESCE(told.retry_at, o.retry_at),
+        is_held = o.is_held AND told.status <> 1, retry_at = COALESCE(told.retry_at, o.retry_at),
         settled_at = CASE WHEN told.status <> 0 THEN %(at)s::timestamptz END,
         reason = CASE WHEN told.status = 2 THEN left(told.answer, 200) ELSE '' END
     FROM told

@@ -1,12 +1,11 @@
 """Two at once on the same groups: nobody waits in a circle, and nothing is said where the robot is leaving."""
 
-import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
@@ -20,40 +19,14 @@ from tests.doors import gateway_tells, key_with, said_to
 from tests.factories.money import rated
 from tests.factories.people import GroupFactory, RobotFactory, UserFactory
 from tests.talk import answered_in, said, says
+from tests.together import in_another_thread
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
-_WAITS_FOR_US = (
-    "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
-)
 
 
 def cancel(*groups: Group) -> int:
     ids = [group.pk for group in groups]
     return cancelling.cancel(group_ids=ids, reason=CancelReason.OPERATOR, by="wang", at=timezone.now())
-
-
-def in_another_thread(threads: ThreadPoolExecutor, work: Callable[[], Any]) -> "Future[Any]":
-    """Started, and waiting for what this transaction has locked."""
-
-    def alone() -> Any:
-        try:
-            return work()
-        finally:
-            connection.close()
-
-    future = threads.submit(alone)
-    _until_somebody_waits()
-    return future
-
-
-def _until_somebody_waits() -> None:
-    until = time.monotonic() + 20
-    with connection.cursor() as cursor:
-        cursor.execute(_WAITS_FOR_US)
-        while not cursor.fetchone()[0]:
-            assert time.monotonic() < until, "nobody waits for this transaction"
-            time.sleep(0.02)
-            cursor.execute(_WAITS_FOR_US)
 
 
 def while_cancelling(group: Group, work: Callable[[], Any]) -> Any:

@@ -9,6 +9,7 @@ from config.clock import day_of
 from groups import cancelling
 from groups.models import CancelReason, Group, Member
 from integrations.models import GatewayEvent
+from robots import dead_letters
 from robots.models import OutboxMessage, Robot, RobotDay
 from tests.api import ApiClient
 from tests.doors import asked_of_gateway, gateway_tells, said_to
@@ -338,3 +339,15 @@ def test_a_group_that_ended_otherwise_cannot():
     group = GroupFactory(cancelled_at=timezone.now(), cancel_reason=CancelReason.ILLEGAL)
     assert ApiClient(group.user).get(f"/pullback/{group.pk}")["code"] == 1404
     assert said_to(group.user.code) == []
+
+
+def test_an_unbinding_that_failed_does_not_end_the_group_when_it_was_bound_anew(alice, robot):
+    gateway_tells(bound())
+    cancelling.cancel(
+        group_ids=[Group.objects.get().pk], reason=CancelReason.OPERATOR, by="wang", at=timezone.now()
+    )
+    unbinding = OutboxMessage.objects.filter(operation="unbind_group")
+    unbinding.update(status=OutboxMessage.Status.PARKED, reason="502", settled_at=timezone.now())
+    gateway_tells(bound())
+    assert dead_letters.retry(unbinding, at=timezone.now()) == 0
+    assert unbinding.get().reason == "群已重新绑定"

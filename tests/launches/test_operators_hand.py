@@ -1,6 +1,7 @@
 """An operator pauses, resumes and cancels launches."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,10 +15,13 @@ from groups import stars
 from launches import running
 from launches.models import Delivery, Launch
 from launches.tasks import fire_mass_messages, report_results
+from robots import dead_letters, receipts
+from robots.claiming import claim
 from robots.models import OutboxMessage
 from tests.doors import say_everything
 from tests.factories.launches import WORDS, launched, reachable, scheduled
 from tests.factories.people import OperatorFactory, UserFactory
+from tests.launches.test_progress import give_up
 
 pytestmark = pytest.mark.django_db
 PAGE = "/admin/launches/launch/"
@@ -40,6 +44,15 @@ def press(client: Client, action: str, *launches: Launch, confirmed: bool = True
 
 def pause(launch: Launch) -> None:
     assert running.pause(launch=launch, by="wang", at=timezone.now())
+
+
+def half_failed(sandbox: Any) -> Launch:
+    """It failed in one group, and is not due in the other one before tomorrow."""
+    launch = launched(reachable(), reachable())
+    last = OutboxMessage.objects.latest("pk")
+    OutboxMessage.objects.filter(pk=last.pk).update(not_before=timezone.now() + timedelta(days=1))
+    give_up(sandbox)
+    return launch
 
 
 def status_of(launch: Launch) -> int:
@@ -109,6 +122,33 @@ def test_a_paused_launch_can_be_cancelled():
     pause(launch)
     assert running.cancel(launch=launch, by="wang", reason="不要了", at=timezone.now())
     assert OutboxMessage.objects.waiting().count() == 0
+
+
+def test_what_failed_is_not_sent_after_all_when_the_launch_was_cancelled(sandbox: Any):
+    launch = half_failed(sandbox)
+    assert running.cancel(launch=launch, by="wang", reason="不要了", at=timezone.now())
+    assert dead_letters.retry(OutboxMessage.objects.all(), at=timezone.now()) == 0
+    assert status_of(launch) == Launch.Status.CANCELLED
+    assert (launch.failed_count, launch.skipped_count) == (1, 1)
+
+
+def test_what_failed_waits_for_the_end_of_a_pause(sandbox: Any):
+    launch = half_failed(sandbox)
+    pause(launch)
+    dead_letters.retry(OutboxMessage.objects.all(), at=timezone.now())
+    assert say_everything() == 0
+    running.resume(launch=launch, at=timezone.now())
+    assert say_everything() == 1
+
+
+def test_a_paused_launch_with_nothing_left_to_send_is_over_when_it_goes_on(sandbox: Any):
+    launch = launched(reachable())
+    [taken] = claim(at=timezone.now()).messages
+    pause(launch)
+    receipts.settle([receipts.Attempt(taken)], at=timezone.now())
+    assert status_of(launch) == Launch.Status.PAUSED
+    running.resume(launch=launch, at=timezone.now())
+    assert status_of(launch) == Launch.Status.FINISHED
 
 
 def test_what_is_over_cannot_be_moved(sandbox: Any):

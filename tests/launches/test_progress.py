@@ -9,9 +9,12 @@ from django.utils import timezone
 
 from groups import cancelling
 from groups.models import CancelReason, Group
+from integrations.http import Refused
 from launches.models import Delivery, Launch
+from launches.results import IN_HAND
 from launches.tasks import report_results
-from robots import dead_letters
+from robots import dead_letters, receipts
+from robots.claiming import claim
 from robots.models import OutboxMessage
 from tests.doors import say_everything
 from tests.factories.launches import WORDS, launched, reachable
@@ -74,6 +77,31 @@ def test_an_operators_retry_that_works_makes_it_sent_and_is_reported_anew(sandbo
     report_results()
     assert counts(launch) == {"planned": 1, "sent": 1}
     assert results(sandbox) == [(group.code, 2), (group.code, 1)]
+
+
+def test_it_is_told_of_by_one_reporter_at_a_time(sandbox: Any):
+    group = reachable()
+    launched(group)
+    give_up(sandbox)
+    Delivery.objects.update(result_due_at=timezone.now() + IN_HAND)  # as taking it in hand does
+    dead_letters.retry(OutboxMessage.objects.parked(), at=timezone.now())
+    say_everything()
+    assert report_results() == 0
+    with time_machine.travel(timezone.now() + IN_HAND + timedelta(seconds=1)):
+        assert report_results() == 1
+    assert results(sandbox) == [(group.code, 1)]
+
+
+def test_a_failed_delivery_says_why_it_failed_last(sandbox: Any):
+    launched(reachable(), items=[WORDS, PICTURE])
+    first, second = OutboxMessage.objects.order_by("pk")
+    for message, answer in ((first, "502 踢出"), (second, "413 图片太大")):
+        OutboxMessage.objects.filter(pk=message.pk).update(try_count=4)
+        [taken] = claim(at=timezone.now()).messages
+        receipts.settle([receipts.Attempt(taken, Refused("gateway", answer))], at=timezone.now())
+    dead_letters.retry(OutboxMessage.objects.filter(pk=first.pk), at=timezone.now())
+    say_everything()
+    assert "413 图片太大" in Delivery.objects.get().reason
 
 
 def test_a_group_cancelled_meanwhile_is_skipped(sandbox: Any):

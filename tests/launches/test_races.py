@@ -1,5 +1,6 @@
 """Several at once: real connections, real transactions."""
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -8,20 +9,24 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from config.models import Scope
-from groups import cancelling
-from groups.models import CancelReason
-from launches import running
+from groups import cancelling, stars
+from groups.models import CancelReason, Group, RatingState
+from launches import results, running
 from launches.models import Delivery, Launch, MassMessage
 from launches.tasks import fire_mass_messages, report_results
+from robots import dead_letters, outbox, receipts
+from robots.claiming import claim
 from robots.models import OutboxMessage
 from tests.api import ApiClient
 from tests.doors import key_with, say_everything
 from tests.factories.launches import TEXT, WORDS, drafted, launched, reachable, scheduled
 from tests.factories.people import GroupFactory, UserFactory
+from tests.launches.test_progress import give_up
+from tests.together import in_another_thread
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
@@ -154,3 +159,95 @@ def test_each_result_is_reported_by_one_of_many_workers(sandbox: Any):
     launched(*(GroupFactory(launch_switch=False) for _ in range(30)))
     assert sum(at_once(lambda _: report_results(), 4)) == 30
     assert len(sandbox.state.launch_results) == 30
+
+
+def said_in(group: Group) -> receipts.Attempt:
+    """The gateway has just said the launch's message there."""
+    OutboxMessage.objects.exclude(group_code=group.code).update(is_held=True)
+    [taken] = claim(at=timezone.now()).messages
+    OutboxMessage.objects.update(is_held=False)
+    return receipts.Attempt(taken)
+
+
+def while_a_sender_notes(attempt: receipts.Attempt, work: Callable[[], Any]) -> Any:
+    """What `work` answers that began when the sender had locked its message, and not yet the launch."""
+    with ThreadPoolExecutor(2) as threads:
+        with transaction.atomic():
+            Delivery.objects.select_for_update().get(group_code=attempt.message.group_code)
+            sender = in_another_thread(threads, lambda: receipts.settle([attempt], at=timezone.now()))
+            worker = in_another_thread(threads, work, waiting=2)
+        sender.result()
+        return worker.result()
+
+
+def test_a_large_launch_is_cancelled_while_a_sender_notes_what_it_said():
+    alice, robot = UserFactory(), reachable().robot
+    many = [GroupFactory.build(user=alice, robot=robot) for _ in range(outbox.CHUNK + 1)]
+    groups = sorted(Group.objects.bulk_create(many), key=lambda group: group.code.encode())
+    launch = launched(*groups)
+    said = said_in(groups[-1])
+    now = timezone.now()
+    assert while_a_sender_notes(said, lambda: running.cancel(launch=launch, by="wang", reason="不要了", at=now))
+    launch.refresh_from_db()
+    assert (launch.status, launch.finished_at is not None) == (Launch.Status.CANCELLED, True)
+    assert (launch.sent_count, launch.skipped_count) == (1, outbox.CHUNK)
+
+
+def test_stars_end_groups_for_two_reasons_while_a_sender_notes_what_it_said():
+    alice = UserFactory()
+    for _ in range(stars.MOST_LOW_STARS):
+        GroupFactory(user=alice, star=1)
+    silent, one_too_many = reachable(), reachable(user=alice)
+    launch = launched(silent, one_too_many)
+    ratings = [stars.Rating(silent.code, 1, RatingState.TIMEOUT), stars.Rating(one_too_many.code, 1, 1)]
+    said = said_in(silent)
+    assert while_a_sender_notes(said, lambda: stars.rate(ratings, at=timezone.now())) == 2
+    launch.refresh_from_db()
+    assert (launch.sent_count, launch.skipped_count) == (1, 1)
+
+
+def test_a_switch_and_a_launch_that_is_being_received_leave_nothing_to_send(sandbox: Any):
+    alice = UserFactory(code="wx-alice")
+    group = reachable(user=alice)
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            body = {"code": group.code, "rcv_task_flag": 0}
+            assert ApiClient(alice).put("/launch/switch", body)["code"] == 1200
+            received = in_another_thread(threads, lambda: launched(group))
+        assert received.result().skipped_count == 1
+    assert OutboxMessage.objects.count() == 0
+
+
+def test_a_launch_system_that_hangs_keeps_one_thread_for_one_calls_time(sandbox: Any, settings: Any):
+    settings.LAUNCH_TIMEOUT = 1.0
+    launched(*(GroupFactory(launch_switch=False) for _ in range(30)))
+    sandbox.state.note("fault", system="launch", mode="timeout", rate=1.0)
+    began = time.monotonic()
+    assert at_once(lambda _: report_results(), 4, hands=4) == [0] * 4
+    assert time.monotonic() - began < 2.5
+    assert Delivery.objects.filter(result_try_count=1).count() == results.CALLS_AT_ONCE
+
+
+class SlowLaunchSystem:
+    """While it is told that a delivery failed, an operator has that sent after all."""
+
+    def __init__(self) -> None:
+        self.told: list[bool] = []
+
+    def report(self, *, sent: bool, **_: Any) -> None:
+        if not sent:
+            at_once(self._send_after_all, 1)
+        self.told.append(sent)
+
+    def _send_after_all(self, _: int) -> None:
+        dead_letters.retry(OutboxMessage.objects.all(), at=timezone.now())
+        say_everything()
+
+
+def test_a_delivery_that_ends_anew_while_it_is_told_of_is_told_anew_afterwards(sandbox: Any):
+    launched(reachable())
+    give_up(sandbox)
+    system = SlowLaunchSystem()
+    results.report_due(system)
+    assert system.told == [False, True]
+    assert Delivery.objects.values_list("result_sent", "result_due_at").get() == (True, None)

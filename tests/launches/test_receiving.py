@@ -63,6 +63,12 @@ def test_a_group_may_be_named_by_its_id_and_is_then_sent_to_once():
     assert Launch.objects.get().planned_count == 1
 
 
+def test_an_id_may_be_written_without_hyphens():
+    group = GroupFactory()
+    hand_over(group.pk.hex)
+    assert len(said_in(group.code)) == 1
+
+
 def test_a_group_nobody_knows_has_failed():
     hand_over("nobody")
     assert state_of("nobody") == (Delivery.Status.FAILED, "没有这个群")

@@ -3,13 +3,18 @@
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from accounts.models import User
 from groups.models import Group
+from launches.models import Delivery
+from robots import dead_letters
+from robots.models import OutboxMessage
 from tests.api import ApiClient
 from tests.doors import say_everything
 from tests.factories.launches import WORDS, launched, reachable
 from tests.factories.people import GroupFactory, UserFactory
+from tests.launches.test_progress import give_up
 
 pytestmark = pytest.mark.django_db
 
@@ -64,6 +69,18 @@ def test_a_group_switched_off_gets_nothing_more_of_what_is_under_way(alice: User
     assert say_everything() == 1
     launch.refresh_from_db()
     assert (launch.sent_count, launch.skipped_count) == (1, 1)
+
+
+def test_what_is_left_of_a_failed_delivery_does_not_go_to_a_group_that_is_switched_off(alice: User, sandbox: Any):
+    group = reachable(user=alice)
+    launched(group, items=[WORDS, WORDS])
+    OutboxMessage.objects.filter(pk=OutboxMessage.objects.latest("pk").pk).update(is_held=True)
+    give_up(sandbox)
+    OutboxMessage.objects.update(is_held=False)
+    switch(alice, {"code": group.code, "rcv_task_flag": 0})
+    assert dead_letters.retry(OutboxMessage.objects.all(), at=timezone.now()) == 0
+    assert say_everything() == 0
+    assert Delivery.objects.get().status == Delivery.Status.FAILED
 
 
 @pytest.mark.parametrize("path", ["/launch/switch", "/launch/history"])

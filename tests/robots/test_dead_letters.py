@@ -9,9 +9,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from integrations.http import Refused
-from robots import dead_letters, receipts
+from robots import dead_letters, outbox, receipts
 from robots.claiming import claim
 from robots.models import OutboxMessage, Robot
+from robots.tasks import close_for_gone_robots
+from tests.backoffice.pages import Operator
 from tests.doors import say_everything
 from tests.factories.people import OperatorFactory, RobotFactory
 from tests.robots.test_sending import heard, say
@@ -105,3 +107,44 @@ def test_an_operator_does_so_on_the_page_after_confirming(robot, action: str, st
     browser.post(page, words | {"confirmed": "1"})
     message.refresh_from_db()
     assert message.status == status
+
+
+def test_they_are_counted_on_the_operators_first_page(robot):
+    parked(robot, "a", group="g1")
+    parked(robot, "b", group="g2")
+    assert "<strong>2</strong><span>发送失败的消息</span>" in Operator("support").page("")
+
+
+def test_those_of_a_cancelled_group_are_over_with_it(robot):
+    message = parked(robot, "a", group="g1")
+    assert outbox.close_waiting(group_codes=["g1"], reason="群已注销", at=timezone.now()) == 0
+    assert run() == "0 messages will be tried again; 0 left.\n"
+    message.refresh_from_db()
+    assert (message.status, message.reason) == (Status.CLOSED, "群已注销")
+
+
+def test_those_of_a_removed_robot_are_swept_up(robot):
+    parked(robot, "a")
+    Robot.objects.update(status=Robot.Status.REMOVED)
+    close_for_gone_robots()
+    assert dead_letters.count() == 0
+
+
+def test_what_is_held_back_stays_so_when_it_is_tried_again(robot, sandbox):
+    parked(robot, "a", cause="campaign-1")
+    outbox.hold("campaign-1")
+    run()
+    assert say_everything() == 0
+    outbox.let_go("campaign-1")
+    say_everything()
+    assert heard(sandbox) == ["a"]
+
+
+def test_what_fails_for_good_while_it_is_held_back_stays_so(robot):
+    message = say(robot, "a", cause="campaign-1")
+    OutboxMessage.objects.update(try_count=4)
+    [taken] = claim(at=timezone.now()).messages
+    outbox.hold("campaign-1")
+    receipts.settle([receipts.Attempt(taken, Refused("gateway", "502 kicked"))], at=timezone.now())
+    message.refresh_from_db()
+    assert (message.status, message.is_held) == (Status.PARKED, True)
