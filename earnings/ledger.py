@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 from uuid import UUID
 
@@ -13,9 +13,10 @@ from config.errors import Code, Conflict, Refusal
 from earnings.models import Account, Bucket, LedgerCheck, LedgerEntry, LedgerTransaction, SlipType, TransactionKind
 
 CENT = Decimal("0.01")
+UNCHECKED = timedelta(hours=26)  # a day, and two hours for a check that came late
 _NOT_NEGATIVE = ("available_not_negative", "withdrawing_not_negative")
 # What follows from a withdrawal is undone by the withdrawal's own end, never by hand.
-_REVERSIBLE = (
+REVERSIBLE = (
     TransactionKind.RED_PACKET,
     TransactionKind.ADOPTION_FEE,
     TransactionKind.SETTLEMENT,
@@ -30,7 +31,7 @@ class AlreadyPosted(Conflict):
 
 
 class NotReversible(Conflict):
-    message = "这笔流水已经冲正,或不是可以冲正的种类"
+    message = "这笔流水(或此人的部分)已经冲正,或不是可以冲正的种类"
 
 
 class BalanceWouldBeNegative(Refusal):
@@ -85,11 +86,19 @@ def post(
     by: str = "",
     reason: str = "",
     reverses: LedgerTransaction | None = None,
+    reverses_account: Account | None = None,
 ) -> LedgerTransaction:
     """Post one movement: the moves add up to nothing, the cause is new (AlreadyPosted), no balance falls below 0."""
     with transaction.atomic():
         posted = LedgerTransaction(
-            kind=kind, cause=cause, day=day, posted_at=at, posted_by=by, reason=reason, reverses=reverses
+            kind=kind,
+            cause=cause,
+            day=day,
+            posted_at=at,
+            posted_by=by,
+            reason=reason,
+            reverses=reverses,
+            reverses_account=reverses_account,
         )
         # One statement decides whether the cause is new, even when two post it at once.
         LedgerTransaction.objects.bulk_create([posted], ignore_conflicts=True)
@@ -115,10 +124,15 @@ def _write(posted: LedgerTransaction, moves: Sequence[Move]) -> None:
         with transaction.atomic():
             LedgerEntry.objects.bulk_create(entries)
     except IntegrityError as error:
-        diagnosis = getattr(error.__cause__, "diag", None)
-        if diagnosis is not None and diagnosis.constraint_name in _NOT_NEGATIVE:
+        if _constraint(error) in _NOT_NEGATIVE:
             raise BalanceWouldBeNegative from error
         raise
+
+
+def _constraint(error: IntegrityError) -> str | None:
+    """The name of what PostgreSQL saw broken."""
+    diagnosis = getattr(error.__cause__, "diag", None)
+    return None if diagnosis is None else diagnosis.constraint_name
 
 
 def was_posted(cause: str) -> bool:
@@ -126,33 +140,52 @@ def was_posted(cause: str) -> bool:
     return LedgerTransaction.objects.filter(cause=cause).exists()
 
 
-def reverse(original: LedgerTransaction, *, by: str, reason: str, at: datetime, day: date) -> LedgerTransaction:
-    """Post the opposite of an income or a fee, by an operator, with a reason. Once (NotReversible)."""
-    if original.kind not in _REVERSIBLE:
+def reverse(
+    original: LedgerTransaction, *, by: str, reason: str, at: datetime, day: date, account: Account | None = None
+) -> LedgerTransaction:
+    """Post the opposite of an income or a fee, or of one account's part of it, by an operator, with a reason.
+
+    Once, and either the whole or parts of it (NotReversible).
+    """
+    if original.kind not in REVERSIBLE:
         raise NotReversible
-    entries = original.entries.select_related("account")
-    moves = [
-        Move(
-            entry.account,
-            -entry.amount,
-            Bucket(entry.bucket),
-            None if entry.slip_type is None else SlipType(entry.slip_type),
-        )
-        for entry in entries
-    ]
     try:
         return post(
             kind=TransactionKind.REVERSAL,
-            cause=f"reversal:{original.pk}",
+            cause=f"reversal:{original.pk}" if account is None else f"reversal:{original.pk}:{account.pk}",
             day=day,
             at=at,
-            moves=moves,
+            moves=_opposite(original) if account is None else _opposite_part(original, account),
             by=by,
             reason=reason,
             reverses=original,
+            reverses_account=account,
         )
     except AlreadyPosted as error:
         raise NotReversible from error
+    except IntegrityError as error:
+        if _constraint(error) == "reversal_is_whole_or_in_parts":
+            raise NotReversible from error
+        raise
+
+
+def _opposite(original: LedgerTransaction) -> list[Move]:
+    return [_undone(entry) for entry in original.entries.select_related("account")]
+
+
+def _opposite_part(original: LedgerTransaction, account: Account) -> list[Move]:
+    """What one user got (or paid) goes back to the house."""
+    entries = original.entries.select_related("account").filter(account=account, account__kind=Account.Kind.USER)
+    moves = [_undone(entry) for entry in entries]
+    total = sum((move.amount for move in moves), Decimal(0))
+    if not total:
+        raise NotReversible
+    return [*moves, Move(house(Account.Kind.REWARDS), -total)]
+
+
+def _undone(entry: LedgerEntry) -> Move:
+    slip_type = None if entry.slip_type is None else SlipType(entry.slip_type)
+    return Move(entry.account, -entry.amount, Bucket(entry.bucket), slip_type)
 
 
 _CHECKS = {
@@ -188,8 +221,16 @@ def check_and_keep(*, at: datetime) -> list[str]:
 
 
 def last_check() -> LedgerCheck | None:
-    """The newest check; an alarm when it has findings (or when it is older than a day or two)."""
+    """The newest check; an alarm when it has findings, or when none came after it (is_unchecked)."""
     return LedgerCheck.objects.order_by("-pk").first()
+
+
+def is_unchecked(last: LedgerCheck | None, *, at: datetime) -> bool:
+    """Whether the daily check is overdue: since the last one, or (never checked) since money first moved."""
+    if last is not None:
+        return at - last.checked_at > UNCHECKED
+    first = LedgerTransaction.objects.order_by("posted_at", "-pk").first()
+    return first is not None and at - first.posted_at > UNCHECKED
 
 
 def check() -> list[str]:

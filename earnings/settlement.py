@@ -9,13 +9,13 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Max, Min
+from django.db.models import Max
 
 from config.clock import day_of, end_of, start_of
 from config.errors import BadRequest
 from earnings import crediting
 from earnings.models import EarningsRules, SettlementDay, SlipType, TransactionKind
-from groups.models import Group, StarPlan
+from groups.models import StarPlan
 
 LEGACY_MEMBERS = 50
 GAPS_WITHIN = timedelta(days=31)  # how far back a day left out is looked for; older ones are settled by hand
@@ -110,13 +110,15 @@ _KEEP_DAYS = """
 INSERT INTO earnings_groupday (group_id, day, star, profit, bonus)
 SELECT group_id, %(day)s, star, profit, bonus FROM settling
 """
+# Only the days of a star are limited: an old group's nights take nothing from the star that it may get later.
 _COUNT_DAYS = """
-UPDATE groups_group g SET settle_count = g.settle_count + 1 FROM settling s WHERE g.id = s.group_id
+UPDATE groups_group g SET settle_count = g.settle_count + 1 FROM settling s
+WHERE s.star IS NOT NULL AND g.id = s.group_id
 """
 # A group that was bound again before its earlier life was paid has its paid days counted on both.
 _COUNT_ON_LATER_LIVES = """
 UPDATE groups_group g SET settle_count = g.settle_count + 1
-FROM settling s WHERE s.is_gone AND g.code = s.code AND g.bound_at > s.bound_at AND g.id <> s.group_id
+FROM settling s WHERE s.star IS NOT NULL AND s.is_gone AND g.code = s.code AND g.bound_at > s.bound_at AND g.id <> s.group_id
 """
 _PER_STAR = "SELECT star, count(*), sum(profit + bonus) FROM settling GROUP BY star ORDER BY star NULLS LAST"
 _TO_COME = "SELECT coalesce(sum(days_left * (profit + bonus)), 0) FROM settling"
@@ -245,14 +247,12 @@ def settle_missed(*, at: datetime) -> list[Result]:
 
 
 def missed_days(*, at: datetime) -> list[date]:
-    """Every day since the last settled one (or the first bound group), and what was left out in the month before."""
+    """What was left out since the last settled day or in the month before; nothing before the rules' `settle_from`."""
     yesterday = day_of(at) - timedelta(days=1)
-    settled = SettlementDay.objects.aggregate(first=Min("day"), last=Max("day"))
-    if settled["last"] is None:
-        first_bound = Group.objects.aggregate(first=Min("bound_at"))["first"]
-        first = day_of(first_bound) + timedelta(days=1) if first_bound else yesterday
-    else:
-        first = min(settled["last"] + timedelta(days=1), max(settled["first"], yesterday - GAPS_WITHIN))
+    first = yesterday - GAPS_WITHIN
+    if last := SettlementDay.objects.aggregate(last=Max("day"))["last"]:
+        first = min(first, last + timedelta(days=1))
+    first = max(first, EarningsRules.current().settle_from)
     days = [first + timedelta(days=step) for step in range((yesterday - first).days + 1)]
     done = set(SettlementDay.objects.filter(day__range=(first, yesterday)).values_list("day", flat=True))
     return [day for day in days if day not in done]

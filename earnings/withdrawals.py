@@ -135,15 +135,9 @@ def _approve(withdrawal: Withdrawal, limit: Decimal | None, approved: Approved, 
     if withdrawal.first_approved_by == by:
         approved.own.append(withdrawal)
     elif limit is not None and withdrawal.amount > limit and not withdrawal.first_approved_by:
-        _move(
-            withdrawal,
-            Status.TO_REVIEW,
-            by=by,
-            reason="初审通过",
-            at=at,
-            first_approved_at=at,
-            first_approved_by=by,
-        )
+        withdrawal.first_approved_at, withdrawal.first_approved_by = at, by
+        withdrawal.save(update_fields=["first_approved_at", "first_approved_by"])
+        _note(withdrawal, Status.TO_REVIEW, Status.TO_REVIEW, by=by, reason="初审通过", at=at)
         approved.half.append(withdrawal)
     else:
         _move(withdrawal, Status.PAYING, by=by, reason="", at=at, reviewed_at=at, reviewed_by=by)

@@ -1,23 +1,21 @@
 """Books that are read, not written: what is wrong in them is put right by a reversal."""
 
-from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from config.backoffice import home
-from config.backoffice.confirm import ReasonForm, ask
+from config.backoffice.confirm import SHOWN, ReasonForm, ask
 from config.backoffice.facts import EXPORTS, FactsAdmin, may
 from config.backoffice.filters import days, states
-from config.clock import day_of
 from earnings import ledger
+from earnings.admin.reversals import NOT_REVERSED, how, is_reversed, lines_of, parts_of, to_reverse
 from earnings.models import Account, LedgerCheck, LedgerEntry, LedgerTransaction, SlipType
-
-UNCHECKED = timedelta(days=2)
 
 
 @admin.register(Account)
@@ -55,12 +53,39 @@ class LedgerEntryAdmin(FactsAdmin):
         "earnings.account": ("account", "分录"),
         "earnings.ledgertransaction": ("transaction", "分录"),
     }
+    actions = ("reverse_part", *EXPORTS)
+    has_reverse_permission = may("earnings.reverse_ledgertransaction")
+
+    def offers(self, action: str, obj: Any) -> bool:
+        return super().offers(action, obj) and bool(parts_of(LedgerEntry.objects.filter(pk=obj.pk)))
+
+    @admin.action(description="冲正此人的部分", permissions=["reverse"])
+    def reverse_part(self, request: HttpRequest, queryset: QuerySet[LedgerEntry]) -> Any:
+        parts = parts_of(queryset)
+        page, said = ask(
+            self,
+            request,
+            queryset,
+            action="reverse_part",
+            title="冲正个人的收益",
+            question="将收回所选的人在该笔流水中得到的全部金额,同一流水里其他人的不变。请写明原因。",
+            total=_("可冲正 %(people)s 人次,共 %(total)s 元")
+            % {"people": len(parts), "total": sum((part.total for part in parts), Decimal("0.00"))},
+            lines=[str(part) for part in parts[:SHOWN]],
+            form=ReasonForm,
+        )
+        if page is not None:
+            return page
+        acting = how(request, said)
+        done = sum(is_reversed(part.transaction, account=part.account, **acting) for part in parts)
+        left_out = queryset.count() - sum(part.entry_count for part in parts)
+        self.report(request, done=done, chosen=len(parts) + left_out, did="已冲正", why_not=NOT_REVERSED)
+        return None
 
 
 @admin.register(LedgerTransaction)
 class LedgerTransactionAdmin(FactsAdmin):
-    list_display = ("posted_at", "kind", "cause", "day", "posted_by", "reason", "is_reversed")
-    list_select_related = ("reversed_by",)
+    list_display = ("posted_at", "kind", "cause", "day", "posted_by", "reason", "reversed_how")
     list_filter = ("kind", days("posted_at", "入账时间"))
     search_fields = ("cause__exact",)
     search_help_text = "完整的起因"
@@ -68,12 +93,27 @@ class LedgerTransactionAdmin(FactsAdmin):
     actions = ("reverse", *EXPORTS)
     has_reverse_permission = may("earnings.reverse_ledgertransaction")
 
-    @admin.display(description="已冲正", boolean=True)
-    def is_reversed(self, posted: LedgerTransaction) -> bool:
-        return hasattr(posted, "reversed_by")
+    def get_queryset(self, request: HttpRequest) -> QuerySet[LedgerTransaction]:
+        reversals = LedgerTransaction.objects.filter(reverses=OuterRef("pk"))
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                is_undone=Exists(reversals.filter(reverses_account=None)),
+                is_undone_in_part=Exists(reversals.exclude(reverses_account=None)),
+            )
+        )
+
+    @admin.display(description="已冲正")
+    def reversed_how(self, posted: LedgerTransaction) -> str:
+        """All of it, or some people's parts."""
+        if getattr(posted, "is_undone", False):
+            return _("全部")
+        return _("部分") if getattr(posted, "is_undone_in_part", False) else ""
 
     def offers(self, action: str, obj: Any) -> bool:
-        return super().offers(action, obj) and not self.is_reversed(obj)
+        is_open = obj is not None and obj.kind in ledger.REVERSIBLE and not self.reversed_how(obj)
+        return super().offers(action, obj) and is_open
 
     @admin.action(description="冲正", permissions=["reverse"])
     def reverse(self, request: HttpRequest, queryset: QuerySet[LedgerTransaction]) -> Any:
@@ -84,25 +124,15 @@ class LedgerTransactionAdmin(FactsAdmin):
             action="reverse",
             title="冲正流水",
             question="将为所选流水各记一笔相反的流水,原流水保留。请写明原因。",
+            total=to_reverse(queryset),
+            lines=lines_of(queryset),
             form=ReasonForm,
         )
         if page is not None:
             return page
-        now, by = timezone.now(), request.user.get_username()
-        refused = 0
-        for posted in queryset:
-            try:
-                ledger.reverse(posted, by=by, reason=said["reason"], at=now, day=day_of(now))
-            except (ledger.NotReversible, ledger.BalanceWouldBeNegative):
-                refused += 1
-        chosen = queryset.count()
-        self.report(
-            request,
-            done=chosen - refused,
-            chosen=chosen,
-            did="已冲正",
-            why_not="已经冲正过、不可冲正,或余额会变负",
-        )
+        acting, chosen = how(request, said), list(queryset)
+        done = sum(is_reversed(posted, **acting) for posted in chosen)
+        self.report(request, done=done, chosen=len(chosen), did="已冲正", why_not=NOT_REVERSED)
         return None
 
 
@@ -114,12 +144,12 @@ class LedgerCheckAdmin(FactsAdmin):
 
 
 def _alarm() -> tuple[int, str]:
-    """Findings of the last check; a check that did not run for two days is one too."""
+    """Findings of the last check; one that did not run when it was due is a finding too."""
     last = ledger.last_check()
+    if ledger.is_unchecked(last, at=timezone.now()):
+        return 1, _("账务检查超过 26 小时没有运行")
     if last is None:
         return 0, _("还没有检查过")
-    if timezone.now() - last.checked_at > UNCHECKED:
-        return 1, _("账务检查已超过两天没有运行")
     return len(last.findings), _("检查于 %s") % f"{timezone.localtime(last.checked_at):%m-%d %H:%M}"
 
 

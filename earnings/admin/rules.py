@@ -40,6 +40,7 @@ class EarningsRulesAdmin(ListAdmin):
 
     list_display = (
         "__str__",
+        "settle_from",
         "red_packet_min",
         "red_packet_max",
         "adoption_fee",

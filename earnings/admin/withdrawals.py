@@ -12,10 +12,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from config.backoffice import home
-from config.backoffice.confirm import ReasonForm, ask
+from config.backoffice.confirm import SHOWN, ReasonForm, ask
 from config.backoffice.facts import EXPORTS, FactsAdmin, FactsInline, may
 from config.backoffice.filters import amounts, days
 from earnings import withdrawals
+from earnings.admin.people import named
 from earnings.admin.risks import risks_of
 from earnings.models import Payout, Withdrawal, WithdrawalStep
 from groups.models import Group
@@ -136,6 +137,7 @@ class WithdrawalAdmin(FactsAdmin):
             title="通过提现",
             question="将通过其中待审核的提现,随后由微信支付打款。",
             total=_to_review(queryset),
+            lines=_lines(queryset),
         )
         if page is not None:
             return page
@@ -144,7 +146,9 @@ class WithdrawalAdmin(FactsAdmin):
         half, own = len(approved.half), len(approved.own)
         self.report(request, done=half, chosen=0, did="已初审,待另一名运营人员通过", why_not="")
         if own:
-            text = _("%(count)s 条由你初审过,要另一名运营人员通过。") % {"count": own}
+            text = _("%(count)s 条由你初审过,要另一名运营人员通过;超过多少元要两人审核,在“收益规则”里设置。") % {
+                "count": own
+            }
             self.message_user(request, text, messages.WARNING)
         others = len(chosen) - half - own
         self.report(request, done=len(approved.paying), chosen=others, did="已通过", why_not=NOT_TO_REVIEW)
@@ -160,6 +164,7 @@ class WithdrawalAdmin(FactsAdmin):
             title="拒绝提现",
             question="将拒绝其中待审核的提现,金额退回用户余额。请写明原因,用户会看到。",
             total=_to_review(queryset),
+            lines=_lines(queryset),
             form=ReasonForm,
         )
         if page is not None:
@@ -180,10 +185,20 @@ def _to_review(chosen: QuerySet[Withdrawal]) -> str:
     return _("其中待审核 %(count)s 条,共 %(total)s 元") % {"count": waiting.count(), "total": _sum(waiting)}
 
 
+def _lines(chosen: QuerySet[Withdrawal]) -> list[str]:
+    """Whose money each is, for the page that asks."""
+    rows = chosen.select_related("user")[:SHOWN]
+    return [f"{named(row.user)} {_('%s 元') % row.amount} {row.get_status_display()}" for row in rows]
+
+
 def _waiting() -> tuple[int, str]:
+    """How many, and their money; of more than are counted, the money of the newest, and that it is theirs."""
     waiting = Withdrawal.objects.filter(status=Status.TO_REVIEW)
     number = home.counted(lambda: waiting)()[0]
-    return number, _("共 %s 元") % _sum(waiting[: home.COUNTED])
+    words = {"count": home.COUNTED, "total": _sum(waiting[: home.COUNTED])}
+    return number, (
+        _("共 %(total)s 元") if number <= home.COUNTED else _("最新 %(count)s 条共 %(total)s 元")
+    ) % words
 
 
 home.to_do(

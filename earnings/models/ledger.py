@@ -78,8 +78,12 @@ class LedgerTransaction(models.Model):
     posted_at = models.DateTimeField("入账时间")
     posted_by = models.CharField("操作人", max_length=80, blank=True)
     reason = models.CharField("原因", max_length=200, blank=True)
-    reverses = models.OneToOneField(
-        "self", models.PROTECT, null=True, blank=True, related_name="reversed_by", verbose_name="冲正对象"
+    reverses = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="reversals", verbose_name="冲正对象"
+    )
+    # Whose part of it was reversed; null: all of it. A trigger keeps the two ways apart (docs/ledger.md).
+    reverses_account = models.ForeignKey(
+        Account, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="只冲正此账户"
     )
 
     class Meta:
@@ -89,8 +93,18 @@ class LedgerTransaction(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=(Q(kind="reversal", reverses__isnull=False) & ~Q(reason="") & ~Q(posted_by=""))
-                | (~Q(kind="reversal") & Q(reverses__isnull=True)),
+                | (~Q(kind="reversal") & Q(reverses__isnull=True, reverses_account__isnull=True)),
                 name="reversal_names_what_who_and_why",
+            ),
+            models.UniqueConstraint(
+                fields=["reverses"],
+                condition=Q(reverses__isnull=False, reverses_account__isnull=True),
+                name="transaction_is_reversed_once",
+            ),
+            models.UniqueConstraint(
+                fields=["reverses", "reverses_account"],
+                condition=Q(reverses_account__isnull=False),
+                name="part_of_account_is_reversed_once",
             ),
         ]
         indexes = [models.Index(fields=["-posted_at", "id"], name="transactions_newest_first")]

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 
 
 class EarningsRules(models.Model):
@@ -28,6 +29,11 @@ class EarningsRules(models.Model):
     )
     legacy_grand_inviter_share = models.DecimalField(
         "老群师爷分成", max_digits=5, decimal_places=4, default=Decimal("0.3")
+    )
+    settle_from = models.DateField(
+        "从哪天起结算",
+        default=timezone.localdate,
+        help_text="每晚的自动结算不会结算这一天之前的日期;更早的日期只能由运维用命令 settle --date 逐日结算",
     )
     second_approval_above = models.DecimalField(
         "超过此金额需两人审核(元)",

@@ -105,6 +105,7 @@ class Withdrawal(models.Model):
             models.Index(fields=["status", "-asked_at", "id"], name="withdrawals_by_status"),
             models.Index(fields=["-amount", "id"], name="withdrawals_by_amount"),
             models.Index(F("paid_at").desc(nulls_last=True), "id", name="withdrawals_by_paid_at"),
+            models.Index(F("paid_at").asc(nulls_last=True), F("id").desc(), name="withdrawals_first_paid_first"),
         ]
 
     def __str__(self) -> str:

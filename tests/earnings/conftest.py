@@ -1,4 +1,4 @@
-"""A user with money, and a withdrawal of hers that is approved."""
+"""People that tests of money share, and withdrawals that are approved."""
 
 import pytest
 from django.utils import timezone
@@ -8,6 +8,14 @@ from earnings import withdrawals
 from earnings.models import Withdrawal
 from tests.factories.money import ask, give
 from tests.factories.people import UserFactory
+
+
+@pytest.fixture
+def family() -> tuple[User, User, User]:
+    """(owner, master, grand-master)."""
+    grand = UserFactory()
+    master = UserFactory(inviter=grand)
+    return UserFactory(inviter=master), master, grand
 
 
 @pytest.fixture

@@ -205,6 +205,13 @@ class Money(RuleBasedStateMachine):
             with crashing(crash_at):
                 ledger.reverse(one, by="anna", reason="记错了", at=self.now, day=day_of(self.now))
 
+    @rule(user=users, which=st.integers(0, 30), crash_at=crash)
+    def reverse_part(self, user: User, which: int, crash_at: int) -> None:
+        for entry in LedgerEntry.objects.filter(account__user=user).order_by("pk")[which : which + 1]:
+            with crashing(crash_at):
+                how = {"by": "anna", "reason": "多算了", "at": self.now, "day": day_of(self.now)}
+                ledger.reverse(entry.transaction, account=entry.account, **how)
+
     @invariant()
     def the_books_are_in_order(self) -> None:
         with connection.cursor() as cursor:

@@ -1,50 +1,27 @@
 """What a day pays, to whom, and that it pays once."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from io import StringIO
 
 import pytest
-import time_machine
 from django.core.management import CommandError, call_command
 from django.db import connection
-from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from earnings import ledger, settlement
-from earnings.models import Account, EarningsRules, GroupDay, LedgerEntry, LedgerTransaction, SettlementDay
+from earnings import ledger
+from earnings.models import Account, EarningsRules, GroupDay, SettlementDay
 from earnings.settlement import settle_day
 from earnings.tasks import settle
-from groups import stars
-from groups.models import Group, StarPlan
+from groups.models import StarPlan
 from tests.api import ApiClient
+from tests.earnings.nights import begin, income, settle_yesterday, yesterday
 from tests.factories.money import rated
-from tests.factories.people import GroupFactory, OperatorFactory, UserFactory, days_ago
+from tests.factories.people import GroupFactory, UserFactory, days_ago
 
 pytestmark = pytest.mark.django_db
-
-
-def yesterday() -> date:
-    return timezone.localdate() - timedelta(days=1)
-
-
-def settle_yesterday() -> None:
-    settle_day(yesterday(), at=timezone.now())
-
-
-def income(user: User) -> dict[int, str]:
-    """Kind of income → yuan."""
-    return {entry.slip_type: str(entry.amount) for entry in LedgerEntry.objects.filter(account__user=user)}
-
-
-@pytest.fixture
-def family() -> tuple[User, User, User]:
-    """(owner, master, grand-master)."""
-    grand = UserFactory()
-    master = UserFactory(inviter=grand)
-    return UserFactory(inviter=master), master, grand
 
 
 @pytest.mark.parametrize(
@@ -152,31 +129,6 @@ def test_a_plan_is_paid_from_and_to_its_days():
     assert income(group.user) == {0: "2.00"}
 
 
-def legacy(**facts):
-    return GroupFactory(is_legacy=True, member_count=50, repeat_rate="0.1", **facts)
-
-
-def test_an_old_group_earns_by_its_repeat_rate(family):
-    owner, master, grand = family
-    legacy(user=owner)
-    settle_yesterday()
-    assert (income(owner), income(master), income(grand)) == ({0: "0.09"}, {2: "0.09"}, {2: "0.02"})
-
-
-def test_an_old_group_that_the_user_owns_earns_more_for_the_owner_only(family):
-    owner, master, _ = family
-    legacy(user=owner, wechat_owner_code=owner.code)
-    settle_yesterday()
-    assert (income(owner), income(master)) == ({0: "0.40"}, {2: "0.09"})  # 0.45 × 0.9 = 0.405
-
-
-@pytest.mark.parametrize("facts", [{"member_count": 49}, {"repeat_rate": None}])
-def test_such_an_old_group_earns_nothing(facts: dict):
-    group = GroupFactory(**{"is_legacy": True, "member_count": 50, "repeat_rate": "0.1", **facts})
-    settle_yesterday()
-    assert income(group.user) == {}
-
-
 def test_a_day_is_settled_once(family):
     owner, *_ = family
     group = rated(5, user=owner)
@@ -186,157 +138,9 @@ def test_a_day_is_settled_once(family):
     assert (income(owner), group.settle_count, SettlementDay.objects.count()) == ({0: "1.00"}, 1, 1)
 
 
-def test_the_nightly_job_catches_up_on_missed_days():
-    group = rated(5, bound_at=days_ago(4))
-    assert settle() == 3
-    group.refresh_from_db()
-    assert group.settle_count == 3
-    assert settle() == 0
-
-
-def rate(group: Group, star: int, *, at: datetime) -> None:
-    with time_machine.travel(at, tick=False):
-        stars.rate([stars.Rating(group.code, star, 1)], at=timezone.now())
-
-
-def test_a_better_star_raises_later_days_only():
-    group = GroupFactory()
-    rate(group, 3, at=days_ago(5))
-    rate(group, 5, at=days_ago(0, hour=0))
-    settle_yesterday()
-    assert income(group.user) == {0: "0.10"}
-
-
-def test_days_settled_late_are_paid_by_the_star_of_that_day():
-    group = GroupFactory(bound_at=days_ago(5))
-    rate(group, 1, at=days_ago(5))
-    rate(group, 4, at=days_ago(3))
-    rate(group, 2, at=days_ago(1))
-    settle()
-    paid = GroupDay.objects.order_by("day").values_list("star", "profit")
-    assert [(star, str(profit)) for star, profit in paid] == [
-        (1, "0.020000"),
-        (4, "0.300000"),
-        (4, "0.300000"),
-        (2, "0.050000"),
-    ]
-
-
-def test_days_before_the_first_rating_are_paid_by_the_star_that_stands():
-    group = GroupFactory(bound_at=days_ago(4))
-    rate(group, 5, at=timezone.now())
-    assert settle() == 3
-    assert income(group.user) == {0: "1.00"}
-    assert GroupDay.objects.count() == 3
-
-
-def test_days_left_out_are_found_though_a_later_one_is_settled():
-    group = rated(5, bound_at=days_ago(6))
-    for back in (5, 2):
-        settle_day(timezone.localdate() - timedelta(days=back), at=timezone.now())
-    assert settle() == 3
-    group.refresh_from_db()
-    assert (group.settle_count, settle()) == (5, 0)
-
-
-def test_a_late_settlement_pays_a_group_that_was_cancelled_since():
-    group = rated(5, bound_at=days_ago(9), cancelled_at=days_ago(2), cancel_reason=3, robot_is_in=False)
-    settle()
-    assert (
-        GroupDay.objects.filter(group=group).count() == 5
-    )  # up to the fourth day back: the third was due on the second
-
-
-def test_paid_days_of_an_earlier_life_count_on_the_later_one():
-    earlier = rated(5, code="g", bound_at=days_ago(9), cancelled_at=days_ago(2), cancel_reason=3)
-    later = GroupFactory(code="g", bound_at=days_ago(1))
-    settle_day(timezone.localdate() - timedelta(days=4), at=timezone.now())
-    later.refresh_from_db()
-    earlier.refresh_from_db()
-    assert (earlier.settle_count, later.settle_count) == (1, 1)
-
-
 def test_today_cannot_be_settled():
     with pytest.raises(CommandError, match="已经结束"):
         call_command("settle", f"--date={timezone.localdate()}")
-
-
-def test_a_dry_run_shows_what_it_would_pay_and_keeps_nothing():
-    group = rated(5)
-    said = StringIO()
-    call_command("settle", f"--date={yesterday()}", "--dry-run", stdout=said)
-    assert "5 star: 1 groups, 1.00 yuan" in said.getvalue()
-    assert "would be paid" in said.getvalue()
-    group.refresh_from_db()
-    assert (group.settle_count, LedgerTransaction.objects.count(), SettlementDay.objects.count()) == (0, 0, 0)
-
-
-def test_a_preview_locks_nobody_out_and_says_what_settling_pays(family):
-    owner, *_ = family
-    rated(5, user=owner)
-    before = settlement.preview(yesterday(), at=timezone.now())
-    paid = settle_day(yesterday(), at=timezone.now())
-    assert (before.total, before.per_star, before.largest) == (paid.total, paid.per_star, paid.largest)
-    assert not settlement.preview(yesterday(), at=timezone.now()).is_new
-
-
-def test_a_preview_of_a_plan_says_what_it_would_pay_and_saves_nothing(family):
-    owner, *_ = family
-    rated(5, user=owner, settle_count=10)
-    plan = StarPlan(star=5, income_days=40, daily_profit="2.00", valid_from=timezone.localdate())
-    before, after = settlement.preview_plan(plan, at=timezone.now())
-    assert (before.owner_total, before.referral_total, before.to_come) == (1, Decimal("1.5"), 20)
-    assert (after.owner_total, after.referral_total, after.to_come) == (2, 3, 60)
-    assert (StarPlan.objects.filter(star=5).count(), GroupDay.objects.count()) == (1, 0)
-
-
-def test_an_operator_sees_what_a_plan_would_pay_before_saving_it(family):
-    rated(5, user=family[0])
-    client = Client()
-    client.force_login(OperatorFactory())
-    plan = {
-        "star": 5,
-        "income_days": 30,
-        "daily_profit": "2.00",
-        "activity_bonus": "0.50",
-        "valid_from": yesterday(),
-    }
-    page = client.post("/admin/earnings/settlementday/plan/", plan).text
-    assert "5.50" in page  # 2.00 + 0.50 for the owner, 2.00 and 1.00 above
-    assert StarPlan.objects.filter(star=5).count() == 1
-    client.post("/admin/earnings/settlementday/plan/", {**plan, "save": "yes"})
-    assert StarPlan.objects.filter(star=5, daily_profit="2.00").count() == 1
-
-
-def test_a_plan_tried_on_the_first_day_of_another_takes_its_place(family):
-    rated(5, user=family[0])
-    client = Client()
-    client.force_login(OperatorFactory())
-    known = StarPlan.objects.get(star=5)
-    plan = {
-        "star": 5,
-        "income_days": 30,
-        "daily_profit": "3.00",
-        "activity_bonus": "0",
-        "valid_from": known.valid_from,
-    }
-    assert "7.50" in client.post("/admin/earnings/settlementday/plan/", plan).text
-    client.post("/admin/earnings/settlementday/plan/", {**plan, "save": "yes"})
-    assert StarPlan.objects.get(star=5).daily_profit == Decimal("3.00")
-
-
-def test_a_plan_that_makes_no_sense_is_not_tried():
-    client = Client()
-    client.force_login(OperatorFactory())
-    plan = {"star": 6, "income_days": 30, "daily_profit": "x", "activity_bonus": "-1", "valid_from": "yesterday"}
-    page = client.post("/admin/earnings/settlementday/plan/", plan)
-    assert (page.status_code, "保存方案" in page.text) == (200, False)
-
-
-def test_who_may_not_change_plans_sees_no_preview():
-    client = Client()
-    client.force_login(OperatorFactory(is_superuser=False))
-    assert client.get("/admin/earnings/settlementday/plan/").status_code == 403
 
 
 def test_a_day_on_which_nobody_earns_is_settled_too():
@@ -382,6 +186,7 @@ def test_profit_and_slip_are_the_sums_of_the_entries(family):
 
 def test_profit_takes_as_many_queries_for_a_year_as_for_a_day(family, django_assert_num_queries):
     owner, *_ = family
+    begin(25)
     rated(5, user=owner, bound_at=days_ago(25))
     settle()
     client = ApiClient(owner)

@@ -5,7 +5,9 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from django.utils import timezone
 
+from config.models import Scope
 from earnings.models import EarningsRules, Payout, Withdrawal, WithdrawalStep
+from tests.doors import key_with
 from tests.factories.money import ask, balance, give
 from tests.factories.people import OperatorFactory, UserFactory
 
@@ -40,7 +42,9 @@ def test_the_first_approval_pays_nothing_yet(large):
 def test_the_same_operator_is_not_a_second_one(large):
     root = operator("root")
     act(root, "approve", large)
-    assert "1 条由你初审过" in act(root, "approve", large)
+    told = act(root, "approve", large)
+    assert "1 条由你初审过,要另一名运营人员通过" in told
+    assert "在“收益规则”里设置" in told
     large.refresh_from_db()
     assert (large.status, Payout.objects.count()) == (0, 0)
 
@@ -52,6 +56,13 @@ def test_a_second_operator_approves(large):
     assert (large.status, large.first_approved_by, large.reviewed_by) == (1, "root", "other")
     steps = WithdrawalStep.objects.values_list("from_status", "to_status", "taken_by")
     assert list(steps)[1:] == [(0, 0, "root"), (0, 1, "other")]
+
+
+def test_the_first_approval_is_no_reason_for_anything_but_its_step(large):
+    act(operator("root"), "approve", large)
+    listed = key_with(Scope.BACKOFFICE_READ).post("/admin/withdraw", {"status": 0})["data"]
+    assert [row["reason"] for row in listed] == [None]
+    assert WithdrawalStep.objects.latest("pk").reason == "初审通过"
 
 
 def test_either_operator_may_still_reject(large):

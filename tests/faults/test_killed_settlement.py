@@ -3,6 +3,7 @@
 import os
 import random
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from earnings import ledger
-from earnings.models import GroupDay, LedgerEntry, SettlementDay
+from earnings.models import EarningsRules, GroupDay, LedgerEntry, SettlementDay
 from earnings.settlement import settle_missed
 from groups.models import Group, StarPlan
 from tests.factories.money import rated
@@ -37,6 +38,7 @@ def worker(settings: Any) -> Iterator[Killable]:
 
 def people_with_groups() -> None:
     """Three generations, all stars, bonuses, old groups, some near their last day."""
+    EarningsRules.objects.update(settle_from=timezone.localdate() - timedelta(days=DAYS))
     StarPlan.objects.filter(star=4).update(activity_bonus="0.07")
     robot, above = RobotFactory(), [UserFactory()]
     for number in range(14):

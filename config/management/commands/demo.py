@@ -1,7 +1,7 @@
 """`manage.py demo`: a small living world, played through the public doors of a running `up`."""
 
 import secrets
-from datetime import date
+from datetime import date, timedelta
 from io import StringIO
 from typing import Any
 
@@ -9,14 +9,16 @@ import requests
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.db.models.functions import Least
 from django.utils import timezone
 from tqdm import tqdm
 
 from accounts.models import Operator as OperatorRow
 from config.clock import day_of
 from config.demo.callers import Caller, Operator, Unexpected
-from config.demo.world import GROUPS, ROBOTS, USERS, World
+from config.demo.world import DAYS, GROUPS, ROBOTS, USERS, World
 from config.models import ApiKey, Scope
+from earnings.models import EarningsRules
 
 SCOPES = (Scope.GATEWAY_EVENTS, Scope.STARS_WRITE, Scope.BACKOFFICE_READ)
 OPERATOR = "demo"
@@ -53,6 +55,7 @@ class Command(BaseCommand):
         if world.is_there():
             self.stdout.write("The demo world is there already; nothing was changed.")
             return
+        EarningsRules.objects.update(settle_from=Least("settle_from", world.today - timedelta(days=DAYS)))
         steps = list(world.steps())
         with tqdm(steps, desc="demo", unit="step", mininterval=0.5) as bar:
             for what, play in bar:

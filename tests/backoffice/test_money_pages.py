@@ -1,0 +1,73 @@
+"""What the pages about money tell before and after: alarms, whose withdrawals, how much waits."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from config.backoffice import home
+from earnings.models import LedgerCheck, Withdrawal
+from earnings.tasks import check_ledger
+from tests.backoffice.pages import Operator
+from tests.factories.money import ask, give
+from tests.factories.people import UserFactory
+
+pytestmark = pytest.mark.django_db
+ALARM = '<li class="urgent"><a href="/admin/earnings/ledgercheck/?">'
+
+
+@pytest.fixture
+def root() -> Operator:
+    return Operator(username="root")
+
+
+def withdrawal_of(phone: str, yuan: str = "20") -> Withdrawal:
+    user = UserFactory(phone=phone, nickname=f"user {phone[-2:]}")
+    give(user, yuan)
+    return ask(user, yuan)
+
+
+def test_what_the_daily_check_finds_is_an_alarm_on_the_first_page(root):
+    LedgerCheck.objects.create(checked_at=timezone.now(), findings=["流水不平: x", "余额为负: y"])
+    page = root.page("")
+    assert ALARM in page
+    assert "<strong>2</strong><span>账务不符</span>" in page
+
+
+def test_books_in_order_are_no_alarm(root):
+    check_ledger()
+    assert ALARM not in root.page("")
+
+
+@pytest.mark.parametrize(("hours", "is_alarm"), [(25, False), (27, True)])
+def test_a_check_that_did_not_run_when_it_was_due_is_an_alarm(root, hours: int, is_alarm: bool):
+    LedgerCheck.objects.create(checked_at=timezone.now() - timedelta(hours=hours))
+    page = root.page("")
+    assert (ALARM in page, "账务检查超过 26 小时没有运行" in page) == (is_alarm, is_alarm)
+
+
+@pytest.mark.parametrize(("hours", "is_alarm"), [(25, False), (27, True)])
+def test_a_check_that_never_ran_is_an_alarm_a_day_after_the_first_money(root, hours: int, is_alarm: bool):
+    give(UserFactory(), "1", at=timezone.now() - timedelta(hours=hours))
+    assert (ALARM in root.page("")) == is_alarm
+
+
+def test_a_new_installation_has_nothing_to_check_yet(root):
+    page = root.page("")
+    assert (ALARM in page, "还没有检查过" in page) == (False, True)
+
+
+@pytest.mark.parametrize("action", ["approve", "reject"])
+def test_the_page_that_asks_says_whose_withdrawal_it_is(root, action: str):
+    page = root.act("earnings/withdrawal", action, withdrawal_of("13800000001"), confirmed=False)
+    assert "user 01 138****0001 20.00 元 待审核" in page
+    assert "13800000001" not in page
+
+
+def test_more_withdrawals_than_are_counted_have_a_total_that_says_what_it_sums(root, monkeypatch):
+    monkeypatch.setattr(home, "COUNTED", 1)
+    with time_machine.travel(timezone.now() - timedelta(minutes=1), tick=False):
+        withdrawal_of("13800000001", "50")
+    withdrawal_of("13800000002", "20")
+    assert "<strong>1+</strong><span>待审核提现</span><small>最新 1 条共 20.00 元</small>" in root.page("")

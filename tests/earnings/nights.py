@@ -1,0 +1,42 @@
+"""What tests of nights share: settling yesterday, and what somebody earned."""
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import time_machine
+from django.utils import timezone
+
+from accounts.models import User
+from earnings.models import EarningsRules, LedgerEntry
+from earnings.settlement import settle_day
+from groups import stars
+from groups.models import Group
+from tests.factories.people import GroupFactory
+
+
+def yesterday() -> date:
+    return timezone.localdate() - timedelta(days=1)
+
+
+def settle_yesterday() -> None:
+    settle_day(yesterday(), at=timezone.now())
+
+
+def income(user: User) -> dict[int, str]:
+    """Kind of income → yuan."""
+    return {entry.slip_type: str(entry.amount) for entry in LedgerEntry.objects.filter(account__user=user)}
+
+
+def begin(back: int) -> None:
+    """The nightly job looks after days from that many days ago on."""
+    EarningsRules.objects.update(settle_from=timezone.localdate() - timedelta(days=back))
+
+
+def legacy(**facts: Any) -> Group:
+    """An old group that earns."""
+    return GroupFactory(is_legacy=True, member_count=50, repeat_rate="0.1", **facts)
+
+
+def rate(group: Group, star: int, *, at: datetime) -> None:
+    with time_machine.travel(at, tick=False):
+        stars.rate([stars.Rating(group.code, star, 1)], at=timezone.now())
