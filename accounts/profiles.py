@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.db import IntegrityError, transaction
 
+from accounts.blocking import Blocked
 from accounts.models import User
 from accounts.referral import set_inviter
 from config.errors import Code, Conflict, Refusal
@@ -49,12 +50,14 @@ def complete_profile(
     channel: str,
     at: datetime,
 ) -> User:
-    """Bind a WeChat account to a user, once (2200); a WeChat account belongs to one user (1409).
+    """Bind a WeChat account to a user, once (2200); a WeChat account belongs to one user (1409); blocked: 1401.
 
     An inviter whom the referral tree does not allow is left out.
     """
     with transaction.atomic():
         user = User.objects.select_for_update().get(pk=user.pk)  # its union_id, a key, changes
+        if user.is_blocked:
+            raise Blocked
         if user.completed_at is not None:
             raise ProfileAlreadyCompleted
         user.union_id, user.open_id, user.app_id = union_id, open_id, app_id

@@ -19,8 +19,8 @@ from earnings import crediting
 from earnings.models import ArticleReadDay, EarningsRules, SlipType, TransactionKind
 
 
-class DayNotReached(BadRequest):
-    message = "settle_date: 不能是将来的日期"
+class DayNotOver(BadRequest):
+    message = "settle_date: 只能是已经结束的日期"
 
 
 class ReadsAlreadySettled(Conflict):
@@ -83,9 +83,9 @@ UNION ALL SELECT grand_inviter_id, 2, grand_inviter_amount FROM paid WHERE grand
 
 
 def settle_reads(*, day: date, amounts: Mapping[str, Decimal], by: str, at: datetime) -> Reads:
-    """Credit a day's article reads, yuan per group code (or id). 1403 for a day to come, 1409 the second time."""
-    if day > day_of(at):
-        raise DayNotReached
+    """Credit a day's article reads, yuan per group code (or id). 1403 for a day that is not over, 1409 the second time."""
+    if day >= day_of(at):
+        raise DayNotOver
     with transaction.atomic():
         if not _take(day, by, at):
             raise ReadsAlreadySettled

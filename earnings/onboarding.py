@@ -15,7 +15,10 @@ from robots.scans import scan_of
 def onboard(
     *, user: User, union_id: str, open_id: str, app_id: str, nickname: str, avatar_url: str, at: datetime
 ) -> Decimal:
-    """Complete a user's profile; answers the red packet in yuan. 2200 the second time, 1409 for a taken account."""
+    """Complete a user's profile; answers the red packet in yuan. 2200 the second time, 1409 a taken account.
+
+    1401 for somebody who is blocked.
+    """
     scan = scan_of(union_id)
     with transaction.atomic():
         # First, while no lock on the user is held: a settlement that opens the same account refers to the user.

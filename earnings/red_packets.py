@@ -1,6 +1,5 @@
 """The newcomer's red packet, once in a lifetime, and the fee for adopting robots."""
 
-import logging
 import secrets
 from datetime import datetime
 from decimal import Decimal
@@ -14,7 +13,7 @@ from earnings.ledger import CENT, Move
 from earnings.models import Account, EarningsRules, LedgerEntry, LedgerTransaction, SlipType, TransactionKind
 from robots.models import Friendship
 
-logger = logging.getLogger(__name__)
+WAIVED = "余额不足,免收领养费"
 
 
 def _draw(rules: EarningsRules) -> Decimal:
@@ -56,12 +55,16 @@ def charge_adoption_fee(user: User, *, at: datetime) -> Decimal:
         if fee <= 0:
             return Decimal(0)
         if account.available < fee:
-            logger.info("Adoption fee of user %s waived: the balance is smaller", user.pk)
+            _post_fee(user, Move(account, fee, slip_type=SlipType.ADOPTION_FEE), at=at, reason=WAIVED)
             return Decimal(0)
-        moves = [
-            Move(account, -fee, slip_type=SlipType.ADOPTION_FEE),
-            Move(ledger.house(Account.Kind.REWARDS), fee),
-        ]
-        cause = f"adoption_fee:{user.pk}"
-        ledger.post(kind=TransactionKind.ADOPTION_FEE, cause=cause, day=day_of(at), at=at, moves=moves)
+        _post_fee(user, Move(ledger.house(Account.Kind.REWARDS), fee), at=at)
     return fee
+
+
+def _post_fee(user: User, back: Move, *, at: datetime, reason: str = "") -> None:
+    """Take the fee from the user; a waived one goes back to them in the same movement, for the books to show it."""
+    fee = Move(ledger.account_of(user), -back.amount, slip_type=SlipType.ADOPTION_FEE)
+    cause = f"adoption_fee:{user.pk}"
+    ledger.post(
+        kind=TransactionKind.ADOPTION_FEE, cause=cause, day=day_of(at), at=at, moves=[fee, back], reason=reason
+    )

@@ -6,11 +6,13 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from accounts.blocking import block
 from accounts.models import User
 from accounts.referral import set_inviter
 from config.models import Scope
-from earnings.models import Account, EarningsRules, LedgerEntry, SlipType
+from earnings.models import Account, EarningsRules, LedgerEntry, LedgerTransaction, SlipType
 from tests.api import ApiClient
+from tests.backoffice.pages import Operator
 from tests.doors import gateway_tells, key_with, said_to
 from tests.factories.money import ask, balance, give
 from tests.factories.people import FriendshipFactory, RobotFactory, UserFactory
@@ -113,8 +115,28 @@ def test_an_adoption_fee_that_the_balance_does_not_allow_is_waived():
     EarningsRules.objects.update(adoption_fee="1.00")
     user = met()
     FriendshipFactory(user=user)
-    assert complete(user)["code"] == 1200
-    assert not LedgerEntry.objects.filter(slip_type=SlipType.ADOPTION_FEE).exists()
+    red_packet = Decimal(str(complete(user)["data"]["red_packed"]))
+    assert balance(user) == (f"{red_packet:.2f}", "0.00")
+    assert ApiClient(user).get("/profit/slip")["data"][0]["detail"][3] == {"balance": "0.00", "slip_type": 3}
+
+
+def test_operators_see_a_waived_adoption_fee_in_the_books():
+    EarningsRules.objects.update(adoption_fee="1.00")
+    user = met()
+    FriendshipFactory(user=user)
+    complete(user)
+    noted = LedgerTransaction.objects.get(cause=f"adoption_fee:{user.pk}")
+    assert sorted(noted.entries.values_list("amount", flat=True)) == [-1, 1]
+    assert "余额不足,免收领养费" in Operator().page("earnings/ledgertransaction/")
+
+
+def test_a_blocked_newcomer_completes_nothing_and_is_paid_nothing():
+    user = met()
+    block(user=user, by="root", reason="作弊", at=timezone.now())
+    told = complete(user)
+    assert (told["code"], "封" in told["description"]) == (1401, True)
+    user.refresh_from_db()
+    assert (user.completed_at, LedgerTransaction.objects.count()) == (None, 0)
 
 
 def test_the_sharer_of_the_scan_page_becomes_the_inviter():

@@ -101,6 +101,16 @@ def test_a_blocked_user_reads_and_writes_nothing(operation: Operation, world: Wo
     assert not operation.is_write or everything() == before
 
 
+@pytest.mark.parametrize("operation", [one for one in CLOSED if one.kind == "proof" and one.is_write], ids=str)
+def test_a_proof_of_somebody_blocked_writes_nothing(operation: Operation, world: World):
+    call = operation.good_call(world)
+    union_id = call.body["union_id"]
+    person = next((one for one in (world.alice, world.met) if call.path.get("user_id") == one.pk), world.alice)
+    person.union_id, person.blocked_at = union_id, timezone.now()
+    person.save()
+    assert _refused(operation, world, proof_of(union_id))
+
+
 @pytest.mark.parametrize("operation", USERS, ids=str)
 def test_a_user_who_was_switched_off_is_nobody(operation: Operation, world: World):
     headers = {"Authorization": f"Bearer {issue_token(world.alice)}"}

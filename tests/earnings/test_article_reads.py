@@ -1,7 +1,7 @@
 """Article reads: what the BI system reports of a day is credited once, to the owner and the two above."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -14,31 +14,15 @@ from earnings import ledger
 from earnings.models import ArticleReadDay, EarningsRules, GroupReads, LedgerEntry, LedgerTransaction
 from tests.api import ApiClient
 from tests.doors import key_with
+from tests.earnings.nights import income, yesterday
 from tests.factories.people import GroupFactory, UserFactory, days_ago
 
 pytestmark = pytest.mark.django_db
 
 
-def yesterday() -> date:
-    return timezone.localdate() - timedelta(days=1)
-
-
 def report(amounts: object, day: object = None) -> dict:
     body = {"settle_date": str(day or yesterday()), "data": amounts}
     return key_with(Scope.SETTLEMENT_WRITE).post("/settlement", body)
-
-
-def income(user: User) -> dict[int, str]:
-    """Kind of income → yuan."""
-    return {entry.slip_type: str(entry.amount) for entry in LedgerEntry.objects.filter(account__user=user)}
-
-
-@pytest.fixture
-def family() -> tuple[User, User, User]:
-    """(owner, master, grand-master)."""
-    grand = UserFactory()
-    master = UserFactory(inviter=grand)
-    return UserFactory(inviter=master), master, grand
 
 
 def test_the_owner_gets_the_amount_and_the_two_above_an_eighth(family):
@@ -144,8 +128,12 @@ def test_numbers_are_taken_as_texts_are(family, amount: object):
     assert income(owner)[1] in ("2.00", "2.50")
 
 
-def test_a_day_to_come_is_refused():
-    assert report({"g": "1"}, day=timezone.localdate() + timedelta(days=1))["code"] == 1403
+@pytest.mark.parametrize("ahead", [0, 1])
+def test_a_day_that_is_not_over_is_refused_and_can_be_reported_later(family, ahead: int):
+    day, group = timezone.localdate() + timedelta(days=ahead), GroupFactory(user=family[0])
+    told = report({group.code: "1"}, day=day)
+    assert (told["code"], "已经结束" in told["description"]) == (1403, True)
+    assert not ArticleReadDay.objects.exists()
 
 
 def test_a_blocked_users_groups_earn_nothing_for_anybody(family):

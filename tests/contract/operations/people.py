@@ -68,6 +68,7 @@ ROWS: Rows = [
         good=lambda world: {"union_id": world.alice.union_id},
         answer={"access_token": TEXT},
         shape="token",
+        writes=False,
         rules=_SIGN_IN,
     ),
     Operation(
