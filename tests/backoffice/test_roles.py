@@ -50,7 +50,7 @@ FINANCE = {
     "earnings/payoutpause": set(),
     "earnings/account": set(),
     "earnings/ledgertransaction": {"reverse"},
-    "earnings/ledgerentry": set(),
+    "earnings/ledgerentry": {"reverse_part"},
     "earnings/ledgercheck": set(),
     "earnings/settlementday": set(),
     "earnings/articlereadday": set(),
