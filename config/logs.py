@@ -3,7 +3,10 @@
 import logging
 import re
 
-_IDENTITY_CARD = re.compile(r"(?<!\d)\d{17}[\dXx](?!\d)")
+# 18 characters, or the 15 digits of cards made before 1999: region, a day with two digits of the year, a number.
+_IDENTITY_CARD = re.compile(
+    r"(?<!\d)(?:\d{17}[\dXx]|[1-8]\d{7}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3})(?!\d)"
+)
 _PHONE = re.compile(r"(?<!\d)((?:86)?1[3-9]\d)\d{4}(\d{4})(?!\d)")
 _ROW_CONTENTS = re.compile(r"^DETAIL:.*$", re.MULTILINE)
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from collections.abc import Sequence
 
 from django.conf import settings
@@ -9,7 +10,7 @@ from django.core.cache import cache
 
 from config.caching import cached
 from integrations import aliyun
-from integrations.http import OutcomeUnknown, OutsideError, Refused, json_of, send
+from integrations.http import OutcomeUnknown, OutsideError, Refused, Unavailable, json_of, send
 from integrations.wechat import SYSTEM as WECHAT
 from integrations.wechat import WeChat
 
@@ -20,28 +21,39 @@ RISKY = "87014"  # WeChat's word for it
 TOKEN_ENDED = ("40001", "42001")
 TOKEN_SECONDS = 300
 ALIYUN_LONGEST = 600
+OVERLAP = 64  # of two pieces, so that a word at the cut is whole in one of them
 SERVICE = "comment_detection"  # Aliyun's rules for what people write to others
 
 
 def is_risky(texts: Sequence[str]) -> bool:
-    """What the remote check says of these; no, when none is set or it does not answer in time."""
+    """What the remote check says of these; no, when none is set or it does not answer in MODERATION_TIMEOUT seconds.
+
+    All its calls share them: who waits for the answer waits once.
+    """
     check = _CHECKS.get(settings.MODERATION_REMOTE)
     if check is None or not texts:
         return False
     try:
-        return check("\n".join(texts))
+        return check("\n".join(texts), time.monotonic() + settings.MODERATION_TIMEOUT)
     except OutsideError as error:
         logger.warning("The remote check of a text failed, the list's verdict stands: %s", error)
         return False
 
 
-def _wechat(text: str) -> bool:
+def _left(system: str, deadline: float) -> float:
+    """Seconds until then. Unavailable when it has passed."""
+    seconds = deadline - time.monotonic()
+    if seconds <= 0:
+        raise Unavailable(system, "no time left")
+    return seconds
+
+
+def _wechat(text: str, deadline: float) -> bool:
     app_id = settings.MODERATION_WECHAT_APP_ID
-    wechat = WeChat(settings.WECHAT_BASE_URL, settings.WECHAT_APPS, settings.MODERATION_TIMEOUT)
     key = f"wechat-token:{app_id}"
-    token = cached(key, TOKEN_SECONDS, lambda: wechat.stable_token(app_id))
+    token = cached(key, TOKEN_SECONDS, lambda: _wechat_until(deadline).stable_token(app_id))
     try:
-        wechat.check_text(token, text)
+        _wechat_until(deadline).check_text(token, text)
     except Refused as refusal:
         if refusal.code in TOKEN_ENDED:
             cache.delete(key)
@@ -51,11 +63,16 @@ def _wechat(text: str) -> bool:
     return False
 
 
-def _aliyun(text: str) -> bool:
-    return any(_is_labeled(text[start : start + ALIYUN_LONGEST]) for start in range(0, len(text), ALIYUN_LONGEST))
+def _wechat_until(deadline: float) -> WeChat:
+    return WeChat(settings.WECHAT_BASE_URL, settings.WECHAT_APPS, _left(WECHAT, deadline))
 
 
-def _is_labeled(text: str) -> bool:
+def _aliyun(text: str, deadline: float) -> bool:
+    starts = range(0, max(1, len(text) - OVERLAP), ALIYUN_LONGEST - OVERLAP)
+    return any(_is_labeled(text[start : start + ALIYUN_LONGEST], deadline) for start in starts)
+
+
+def _is_labeled(text: str, deadline: float) -> bool:
     form = aliyun.signed(
         "TextModeration",
         "2022-03-02",
@@ -65,7 +82,7 @@ def _is_labeled(text: str) -> bool:
         ServiceParameters=json.dumps({"content": text}, ensure_ascii=False),
     )
     url = settings.MODERATION_ALIYUN_BASE_URL.rstrip("/") + "/"
-    answer = json_of(ALIYUN, send(ALIYUN, "POST", url, timeout=settings.MODERATION_TIMEOUT, data=form))
+    answer = json_of(ALIYUN, send(ALIYUN, "POST", url, timeout=_left(ALIYUN, deadline), data=form))
     if not isinstance(answer, dict) or "Code" not in answer:
         raise OutcomeUnknown(ALIYUN, "answer without a code")
     if str(answer["Code"]) != "200":

@@ -58,8 +58,8 @@ class SmsBatch(serializers.Serializer[Any]):
     content = Text(max_length=500)
 
     def validate_phones(self, phones: list[str]) -> list[str]:
-        """One bad number refuses the batch, and is named."""
+        """Bad numbers refuse the batch, and all of them are named."""
         bad = [phone for phone in phones if not re.fullmatch(PHONE_PATTERN, phone)]
         if bad:
-            raise serializers.ValidationError(f"{len(bad)} 个不是大陆手机号: {'、'.join(bad[:20])}")
+            raise serializers.ValidationError(f"{len(bad)} 个不是大陆手机号: {'、'.join(bad)}")
         return phones

@@ -69,6 +69,9 @@ def complete(
     1404 draft or group unknown, 1409 completed before, 1403 past, 2003 sensitive, 2004 third of that day, 2005 a group
     has one in that minute. Two a day and one a minute are kept by the database, whoever comes at once.
     """
+    require_clean(
+        *(str(content[part]) for part in ("content", "title", "desc"))
+    )  # may ask outside: no lock is held
     with transaction.atomic():
         draft = _taken(user, draft_id, at)
         groups = _own_groups(user, references)
@@ -76,7 +79,6 @@ def complete(
             raise SendDateIsPast
         if send_at > at + PLANNED_FOR:
             raise SendDateIsFar
-        require_clean(*(str(content[part]) for part in ("content", "title", "desc")))
         message = MassMessage(
             pk=draft.pk, user=user, content=dict(content), send_at=send_at, day=day_of(send_at), created_at=at
         )

@@ -19,6 +19,17 @@ def test_identity_cards_are_left_out():
     assert logged("card 44052418800101001X of alice") == "card (identity card) of alice"
 
 
+def test_identity_cards_of_old_are_left_out():
+    assert logged("card 440524880101001 of alice") == "card (identity card) of alice"
+
+
+@pytest.mark.parametrize(
+    "number", ["440524881301001", "440524880100001", "1764007284000", "1764007284000123", "0.01"]
+)
+def test_numbers_that_hold_no_day_of_birth_stay(number: str):
+    assert logged(f"took {number} of 20261124180124") == f"took {number} of 20261124180124"
+
+
 def test_phones_are_masked():
     assert logged("sent to 13800138000") == "sent to 138****8000"
 

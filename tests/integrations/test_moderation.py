@@ -227,6 +227,22 @@ def test_when_it_does_not_answer_the_list_decides(remote, sandbox, settings, mod
     assert not is_refused("卖违禁品")
 
 
+@pytest.mark.parametrize("length", [0, 599, 600, 601, 1135, 1199])
+def test_a_word_is_seen_wherever_a_long_text_is_cut(sandbox, settings, length):
+    settings.MODERATION_REMOTE = "aliyun"
+    settings.MODERATION_ALIYUN_BASE_URL = sandbox.url
+    assert is_refused("好" * length + "违禁")
+
+
+def test_the_parts_of_a_long_text_share_the_time(sandbox, settings):
+    settings.MODERATION_REMOTE, settings.MODERATION_TIMEOUT = "aliyun", 2.0
+    settings.MODERATION_ALIYUN_BASE_URL = sandbox.url
+    sandbox.state.note("fault", system="aliyun", mode="slow", rate=1.0)  # 1.5 seconds a part
+    began = time.monotonic()
+    assert not is_refused("好" * 1500 + "违禁")
+    assert time.monotonic() - began < 4
+
+
 def test_an_app_token_that_ended_is_fetched_anew_for_the_next_text(sandbox, settings):
     settings.MODERATION_REMOTE = "wechat"
     cache.set("wechat-token:sandbox", "ended", 300)

@@ -44,6 +44,12 @@ def test_bad_numbers_are_named_and_nobody_is_texted():
     assert not TextMessage.objects.exists()
 
 
+def test_however_many_bad_numbers_all_are_named():
+    told = text("13800138000", *(f"1{number:03}" for number in range(30)))
+    assert "30 个" in told["description"]
+    assert all(f"1{number:03}" in told["description"] for number in range(30))
+
+
 def test_a_thousand_at_a_time_and_no_more():
     assert text(*phones(1000))["code"] == 1200
     assert text(*phones(1001))["code"] == 1403
