@@ -1,6 +1,9 @@
 """Rows of launches and mass messages. (launches)"""
 
+from datetime import timedelta
 from typing import Any
+
+from django.utils import timezone
 
 from tests.contract.table import Operation, Rows, also_as, body, path, query
 from tests.contract.types import INTEGER, SWITCH, TEXT, TIME, UUID, Type, nullable
@@ -24,8 +27,9 @@ _HISTORY = Operation(
 
 
 def _completed(world: World) -> dict[str, Any]:
+    tomorrow = timezone.localtime() + timedelta(days=1)
     groups = [str(world.group.pk)]
-    return {"task_id": world.draft.pk, "message": WORDS, "group_ids": groups, "send_date": "2099-01-01 10:00:00"}
+    return {"task_id": world.draft.pk, "message": WORDS, "group_ids": groups, "send_date": f"{tomorrow:%F %T}"}
 
 
 ROWS: Rows = [
