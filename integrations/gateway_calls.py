@@ -4,8 +4,7 @@ A `message_no` seen twice is sent once, so whoever does not know what became of 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from integrations.http import OutcomeUnknown, Refused
 
@@ -13,8 +12,7 @@ SYSTEM = "gateway"
 DONE = "100"
 
 
-@dataclass(frozen=True, slots=True)
-class GatewayCall:
+class GatewayCall(NamedTuple):
     """One `POST /gbot/<name>`."""
 
     name: str
@@ -22,22 +20,22 @@ class GatewayCall:
 
 
 def group_message(
-    *, robot: str, group: str, message: Mapping[str, Any], users: Sequence[str] = (), everyone: bool = False
+    *, robot: str, group: str, message: dict[str, Any], users: Sequence[str] = (), everyone: bool = False
 ) -> GatewayCall:
     """Say one message (`type content title url desc voice_time message_no`) in a group."""
     body = {
         "robot_id": robot,
         "group_id": group,
-        "users": list(users),
+        "users": users,
         "all": everyone,
-        "messages": [dict(message)],
+        "messages": [message],
     }
     return GatewayCall("send_group_message", body)
 
 
-def private_message(*, robot: str, user: str, message: Mapping[str, Any]) -> GatewayCall:
+def private_message(*, robot: str, user: str, message: dict[str, Any]) -> GatewayCall:
     """Say one message to a friend of the robot."""
-    body = {"robot_id": robot, "user_id": user, "users": [], "all": False, "messages": [dict(message)]}
+    body = {"robot_id": robot, "user_id": user, "users": [], "all": False, "messages": [message]}
     return GatewayCall("send_private_message", body)
 
 

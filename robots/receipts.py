@@ -16,6 +16,7 @@ JITTER = 0.2
 _NOT_TAKEN_IN = "系统未能处理网关的应答:"
 Outcome = MessageAttempt.Outcome
 Status = OutboxMessage.Status
+_DONE = (Outcome.DONE.value, "", Status.SENT.value, None)
 
 # A try counts while the sender still has the message in hand. What the gateway has done is done, though: a message
 # that was closed, or went on to somebody else meanwhile, is sent all the same. The receipt of each claim is kept once,
@@ -80,6 +81,12 @@ class Attempt(NamedTuple):
         pause = RETRY_AFTER[self.message.try_count] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
         return at + timedelta(seconds=pause)
 
+    def told(self, at: datetime) -> tuple[str, str, int, datetime | None]:
+        """Outcome, answer, status and the next try, as they are written down."""
+        if self.error is None and not self.fault:
+            return _DONE  # nearly all
+        return self.outcome.value, self.answer, self.status.value, self.retry_at(at)
+
 
 def settle(attempts: list[Attempt], *, at: datetime) -> None:
     """Write down what came of each try, in one statement, and tell receivers what reached its end."""
@@ -101,14 +108,15 @@ def put_off(attempt: Attempt, *, fault: str, at: datetime) -> None:
 def _write(attempts: list[Attempt], at: datetime) -> set[int]:
     """In one statement; the ids of the messages that reached an end."""
     attempts = sorted(attempts, key=_by_id)
+    outcomes, answers, statuses, retries = map(list, zip(*(attempt.told(at) for attempt in attempts), strict=True))
     words: dict[str, Any] = {
         "at": at,
         "ids": [attempt.message.id for attempt in attempts],
         "leases": [attempt.message.lease for attempt in attempts],
-        "outcomes": [attempt.outcome.value for attempt in attempts],
-        "answers": [attempt.answer for attempt in attempts],
-        "statuses": [attempt.status.value for attempt in attempts],
-        "retries": [attempt.retry_at(at) for attempt in attempts],
+        "outcomes": outcomes,
+        "answers": answers,
+        "statuses": statuses,
+        "retries": retries,
     }
     with connection.cursor() as cursor:
         cursor.execute(_SETTLE, words)
