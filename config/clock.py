@@ -4,6 +4,8 @@ from datetime import date, datetime, time, timedelta
 
 from django.utils import timezone
 
+NIGHT_ENDS = time(8)
+
 
 def day_of(moment: datetime) -> date:
     """The Shanghai day in which `moment` lies."""
@@ -18,6 +20,12 @@ def start_of(day: date) -> datetime:
 def end_of(day: date) -> datetime:
     """The first moment after `day`."""
     return start_of(day + timedelta(days=1))
+
+
+def after_the_night(moment: datetime) -> datetime:
+    """That moment, or eight o'clock when it lies between midnight and then."""
+    local = timezone.localtime(moment)
+    return moment if local.time() >= NIGHT_ENDS else timezone.make_aware(datetime.combine(local.date(), NIGHT_ENDS))
 
 
 def day_named(word: str) -> date:

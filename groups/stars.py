@@ -3,15 +3,15 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.utils import timezone
 
 from accounts.models import User
+from config.clock import after_the_night
 from config.errors import BadRequest
 from config.lookups import as_uuid
 from groups import cancelling
@@ -22,7 +22,6 @@ from robots.fanout import writing
 LOW_STAR = 1
 MOST_LOW_STARS = 20
 NO_LAUNCHES_FROM = 4
-QUIET_UNTIL = time(8)  # nobody is told about stars between midnight and this
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,8 @@ def _write(rated: Sequence[_Rated], ended: Mapping[UUID, CancelReason], at: date
         "states": [group.told.state for group in rated],
         "endings": [_ENDED.get(ended.get(group.pk)) for group in rated],
         "at": at,
-        "not_before": _after_the_night(at),
+        "not_before": after_the_night(at),
+        "by_day_only": True,
         "no_launches_from": NO_LAUNCHES_FROM,
         "words": _WORDS,
     }
@@ -124,13 +124,6 @@ def _write(rated: Sequence[_Rated], ended: Mapping[UUID, CancelReason], at: date
         (letters,) = cursor.fetchone()
     if letters:
         outbox.wake_senders()
-
-
-def _after_the_night(at: datetime) -> datetime:
-    local = timezone.localtime(at)
-    if local.time() >= QUIET_UNTIL:
-        return at
-    return local.replace(hour=QUIET_UNTIL.hour, minute=0, second=0, microsecond=0)
 
 
 def _too_low(rated: Sequence[_Rated]) -> dict[UUID, CancelReason]:

@@ -48,7 +48,7 @@ WITH span AS MATERIALIZED (
     SET lease = %(lease)s::uuid, leased_until = clock_timestamp() + %(seconds)s * interval '1 second'
     FROM found JOIN robots_robot r ON r.id = found.robot_id WHERE o.id = found.id
     RETURNING o.id, o.message_no::text, o.operation, r.code, o.group_code, o.user_code, o.cause,
-              o.try_count, o.mentions::text, o.content::text
+              o.try_count, o.by_day_only, o.mentions::text, o.content::text
 ), went AS (
     SELECT CASE WHEN (SELECT count(*) FROM found) = %(batch)s THEN (SELECT max(id) FROM found)
                 ELSE (SELECT last FROM span) END AS until
@@ -57,7 +57,8 @@ SELECT went.until, claimed.* FROM went LEFT JOIN claimed ON true ORDER BY claime
 """
 
 _RELEASE = """
-UPDATE robots_outboxmessage o SET lease = NULL, leased_until = NULL
+UPDATE robots_outboxmessage o
+SET lease = NULL, leased_until = NULL, not_before = COALESCE(%(until)s::timestamptz, o.not_before)
 FROM unnest(%(ids)s::bigint[], %(leases)s::uuid[]) AS t(id, lease)
 WHERE o.id = t.id AND o.lease = t.lease AND o.status = 0
 """
@@ -74,6 +75,7 @@ class Claimed(NamedTuple):
     user_code: str
     cause: str
     try_count: int
+    by_day_only: bool
     mentions: list[str]
     content: dict[str, Any]
     lease: str
@@ -115,12 +117,13 @@ def _claimed(row: tuple[Any, ...], lease: str) -> Claimed:
     return Claimed._make((*plain, orjson.loads(mentions), orjson.loads(content), lease))
 
 
-def release(messages: list[Claimed]) -> None:
-    """Let go of messages that were not asked of the gateway."""
+def release(messages: list[Claimed], *, until: datetime | None = None) -> None:
+    """Let go of messages that were not asked of the gateway; hold them back until a time, if one is named."""
     if messages:
         words: dict[str, Any] = {
             "ids": [message.id for message in messages],
             "leases": [message.lease for message in messages],
+            "until": until,
         }
         with connection.cursor() as cursor:
             cursor.execute(_RELEASE, words)

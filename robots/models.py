@@ -220,6 +220,9 @@ class OutboxMessage(models.Model):
     )
     created_at = models.DateTimeField("创建时间")
     not_before = models.DateTimeField("最早发送时间")
+    by_day_only = models.BooleanField(
+        default=False, db_default=False, editable=False
+    )  # nor when tried again by night
     retry_at = models.DateTimeField("下次尝试")
     lease = models.UUIDField(null=True, editable=False)  # the sender that has it in hand …
     leased_until = models.DateTimeField(null=True, editable=False)  # … and until when

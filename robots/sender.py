@@ -8,12 +8,14 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Self
 
 from django.db import connection
 from django.db.utils import InterfaceError, OperationalError
 from django.utils import timezone
 
+from config.clock import after_the_night
 from integrations import gateway_calls
 from integrations.gateway_calls import GatewayCall
 from integrations.gateway_line import GatewayLine, NotAsked
@@ -29,6 +31,7 @@ IN_HAND_PER_PLACE = 4  # one is asked, the next ones are at hand
 GATHER = 200  # so many answers are written down together …
 GATHER_SECONDS = 0.05  # … or what came within this
 STOP_SECONDS = 5.0  # for the answers of what was asked before the end
+BEFORE_MIDNIGHT = timedelta(seconds=5)  # what is asked now may be said as much later
 SHARE_OF_TIME = 4  # a look in vain is followed by a pause of so many times as long
 Operation = OutboxMessage.Operation
 
@@ -130,7 +133,7 @@ class Sender:
             may_say=self.pace.is_known(),
             batch=batch,
         )
-        going = self._paced(claimed.messages)
+        going = self._paced(self._by_day(claimed.messages, timezone.now() + BEFORE_MIDNIGHT))
         # By claim, not by message: what was away with the database beyond its lease may be claimed here again.
         self.in_hand.update(((message.id, message.lease), message) for message in going)
         self.line.ask([((message.id, message.lease), call_for(message)) for message in going])
@@ -147,6 +150,16 @@ class Sender:
             if self.rang_at >= began:  # while we looked elsewhere
                 self.look_at = 0.0
         self.found = False
+
+    def _by_day(self, messages: list[Claimed], at: datetime) -> list[Claimed]:
+        """Those that may be said now; what was tried in vain until midnight, or waited so long, goes on in the morning."""
+        morning = after_the_night(at)
+        if morning == at:
+            return messages
+        waiting = [message for message in messages if message.by_day_only]
+        release(waiting, until=morning)
+        self.found = self.found or bool(waiting)  # their chats may go on
+        return [message for message in messages if not message.by_day_only]
 
     def _paced(self, messages: list[Claimed]) -> list[Claimed]:
         """Those that may go now; the others are let go of. Only what is said counts towards the pace."""

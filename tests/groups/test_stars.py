@@ -10,9 +10,11 @@ from django.utils import timezone
 from accounts.models import User
 from config.models import Scope
 from groups.models import CancelReason, Group, StarPlan, StarRating
+from robots import outbox
 from robots.models import OutboxMessage
 from tests.api import ApiClient
-from tests.doors import key_with, said_to
+from tests.doors import key_with, said_to, say_everything
+from tests.factories.launches import reachable
 from tests.factories.money import rated
 from tests.factories.people import GroupFactory, UserFactory
 
@@ -122,6 +124,33 @@ def test_nobody_is_told_between_midnight_and_eight(alice, hour: int, held: bool)
         message = OutboxMessage.objects.get()
         eight = datetime(2026, 11, 20, 8, tzinfo=SHANGHAI).astimezone(UTC)
         assert message.not_before == (eight if held else timezone.now())
+
+
+def say_at(hour: int, minute: int, day: int = 21) -> int:
+    with time_machine.travel(datetime(2026, 11, day, hour, minute, 30, tzinfo=SHANGHAI)):
+        return say_everything()
+
+
+def test_who_could_not_be_told_before_midnight_is_told_at_eight(alice, sandbox):
+    group = reachable(user=alice)
+    with time_machine.travel(datetime(2026, 11, 20, 23, 58, tzinfo=SHANGHAI)):
+        rate((group.code, 3))
+    sandbox.state.note("fault", system="gateway", mode="error", rate=1.0)
+    assert say_at(23, 58, day=20) == 1
+    sandbox.state.faults.clear()
+    assert [say_at(0, 20), say_at(7, 59), len(sandbox.state.messages)] == [0, 0, 0]
+    assert [say_at(8, 0), len(sandbox.state.messages)] == [1, 1]
+
+
+def test_what_waits_for_the_morning_holds_up_nothing(alice, sandbox):
+    group = reachable(user=alice)
+    with time_machine.travel(datetime(2026, 11, 20, 23, 58, tzinfo=SHANGHAI)):
+        rate((group.code, 3))
+        outbox.tell_user(
+            robot=group.robot, user_code="wx-alice", content=outbox.text("菜单"), cause="t", at=timezone.now()
+        )
+    assert say_at(0, 20) == 1
+    assert [message["content"] for message in sandbox.state.messages.values()] == ["菜单"]
 
 
 def test_a_silent_one_star_group_is_cancelled():
