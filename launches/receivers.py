@@ -1,4 +1,4 @@
-"""What launches do when messages of theirs are settled."""
+"""What launches do when messages of theirs are settled, and when senders look for what is due."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,11 +6,17 @@ from typing import Any
 
 from django.dispatch import receiver
 
-from launches import deliveries, outcomes
-from robots.signals import SettledMessage, message_settled
+from launches import deliveries, firing, outcomes
+from robots.signals import SettledMessage, message_settled, senders_look
 
 
 @receiver(message_settled)
 def take_outcomes(*, messages: Sequence[SettledMessage], at: datetime, **_: Any) -> None:
     deliveries.settle(messages, at=at)
     outcomes.settle(messages, at=at)
+
+
+@receiver(senders_look)
+def fire_what_is_due(**_: Any) -> None:
+    """Also while beat is down: mass messages go out when senders do."""
+    firing.fire_due()

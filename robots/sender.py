@@ -23,6 +23,7 @@ from robots.claiming import BATCH, Claimed, claim, release
 from robots.models import OutboxMessage
 from robots.pace import Pace
 from robots.receipts import Attempt, put_off, settle
+from robots.signals import senders_look
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ class Sender:
         self.found = False  # … and found something so far
         self.look_at = self.rest_until = 0.0  # monotonic seconds: when to look next, and not before when
         self.rang_at = 0.0
+        self.call_at = 0.0  # when to call for what is due
 
     def __enter__(self) -> Self:
         self.line.__enter__()
@@ -89,12 +91,20 @@ class Sender:
         while not stopped():
             try:
                 self._turn()
+                self._call_for_what_is_due()
             except (OperationalError, InterfaceError) as error:
                 kind, words = type(error.__cause__ or error).__name__, str(error).partition("\n")[0]
                 logger.warning("The database does not do it (%s: %s); trying again", kind, words)
                 connection.close()
                 time.sleep(LOOK_SECONDS)
         self._finish()
+
+    def _call_for_what_is_due(self) -> None:
+        """Each second; a receiver that fails is logged, and keeps nobody from anything."""
+        now = time.monotonic()
+        if now >= self.call_at:
+            self.call_at = now + LOOK_SECONDS
+            senders_look.send_robust(Sender, at=timezone.now())
 
     def _finish(self) -> None:
         self.line.close()

@@ -22,3 +22,7 @@ class SettledMessage(NamedTuple):
 # messages: list[SettledMessage], sent inside the transaction that settled them. The same message may be told of again:
 # what was parked or closed while the gateway did it after all is told as sent. After "sent" nothing follows.
 message_settled = Signal()
+
+# at: datetime, sent by every sender each second, also while it has much to say: whoever has words that are due puts
+# them into the outbox. It must be quick, and find nothing nearly always.
+senders_look = Signal()

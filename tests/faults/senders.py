@@ -174,6 +174,17 @@ def _write(counts: list[int]) -> None:
     )
 
 
+def _say(words: str) -> None:
+    """One message, as the product writes it: whoever listens hears the bell."""
+    from django.utils import timezone  # noqa: PLC0415
+
+    from robots import outbox  # noqa: PLC0415
+    from robots.models import Robot  # noqa: PLC0415
+
+    robot, _ = Robot.objects.get_or_create(code="sandbox-robot-1", defaults={"name": "小助手"})
+    outbox.say_in_group(robot=robot, group_code="g0", content=outbox.text(words), cause="fault", at=timezone.now())
+
+
 def _send(clock_jumps_by: int) -> None:
     import time_machine  # noqa: PLC0415
     from django.core.management import call_command  # noqa: PLC0415
@@ -194,7 +205,7 @@ def main() -> None:
 
     django.setup()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel takes the dead away
-    work = {"migrate": _migrate, "write": _write, "send": _send}
+    work = {"migrate": _migrate, "write": _write, "say": _say, "send": _send}
     for line in sys.stdin:
         what, argument = json.loads(line)
         pid = os.fork()

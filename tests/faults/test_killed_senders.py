@@ -67,6 +67,18 @@ def test_a_sender_killed_between_the_answer_and_the_commit(world, sandbox):
     assert_each_once_in_order(sandbox, world)
 
 
+def test_what_is_written_wakes_a_sender_at_once(world, sandbox):
+    """Without the bell it would be found at the next look, a second after the last."""
+    world.start_sender()
+    waits = []
+    for number in range(1, 6):
+        world.run("say", str(number))
+        began = time.monotonic()
+        wait_for(lambda until=number: len(sandbox.state.messages) == until)
+        waits.append(time.monotonic() - began)
+    assert sorted(waits)[2] < 0.5
+
+
 def test_two_senders_race_and_ask_for_each_message_once(world, sandbox):
     for _ in range(2):
         world.start_sender()

@@ -17,6 +17,7 @@ from launches import drafts
 from launches.models import MassMessage, MassMessageGroup
 from launches.tasks import fire_mass_messages
 from robots.models import OutboxMessage
+from robots.sender import Sender
 from tests.api import ApiClient
 from tests.doors import say_everything
 from tests.factories.launches import PICTURE, TEXT, drafted, reachable, scheduled
@@ -242,6 +243,15 @@ def test_one_that_was_due_while_nobody_looked_goes_out_then(alice: User, sandbox
     with time_machine.travel(at_its_time(message, seconds=3 * 3600)):
         assert fire_mass_messages() == 1
         assert say_everything() == 1
+
+
+def test_a_sender_alone_sends_what_is_due_within_five_seconds_of_its_moment(alice: User, sandbox: Any):
+    message = scheduled(alice, reachable(user=alice), send_at=timezone.now() + timedelta(seconds=1.5))
+    give_up_at = timezone.now() + timedelta(seconds=20)
+    with Sender() as sender:
+        sender.run(lambda: bool(sandbox.state.messages) or timezone.now() > give_up_at)
+    sent = OutboxMessage.objects.get(cause=message.cause)
+    assert timedelta(0) <= sent.settled_at - message.send_at < timedelta(seconds=5)
 
 
 def test_the_lists_take_the_same_queries_however_long(alice: User, django_assert_num_queries: Any):
