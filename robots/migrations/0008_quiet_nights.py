@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('robots', '0006_firsts_of_chats'),
+        ('robots', '0007_dead_letters_end_too'),
     ]
 
     operations = [
