@@ -47,7 +47,7 @@ def subscribe(command: str) -> Callable[[Handler], Handler]:
 
 
 def subscribe_in_bulk(command: str) -> Callable[[BulkHandler], BulkHandler]:
-    """Have the decorated function called for many events of `command` at once, each of another lane.
+    """Have the decorated function called for many events of `command` at once, those of a lane in their order.
 
     For what comes in masses. When a batch fails as a whole it is called again for one event at a time.
     """

@@ -1,7 +1,7 @@
 """Handling what the inbox holds: exactly once in effect, in order per lane, lanes beside each other.
 
-One event a transaction; of commands whose subscribers take many at once the heads of many lanes. The effects of
-events and their marks commit together, so a killed worker has done nothing.
+One event a transaction; of commands whose subscribers take many at once as many as can be had. The effects of events
+and their marks commit together, so a killed worker has done nothing.
 """
 
 import logging
@@ -12,36 +12,24 @@ from datetime import datetime, timedelta
 from threading import BoundedSemaphore
 from typing import Any
 
-import orjson
 from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
 from config.errors import Refusal
-from integrations.events import Event, EventIgnored, bulk_subscribers_of, subscribers_of
+from config.logs import masked
+from integrations.claiming import Claimed, claim
+from integrations.events import EventIgnored, bulk_subscribers_of, subscribers_of
 from integrations.models import GatewayEvent
 
 logger = logging.getLogger(__name__)
 
 TRIES = 5
 RETRY_AFTER = (1, 5, 30, 120)  # seconds after the first, second … failure
-BATCH = 100
+STAY = timedelta(seconds=1)  # at one place of the backlog, before the front is looked at again
 Status = GatewayEvent.Status
 places = BoundedSemaphore(settings.INBOX_THREADS)
 
-# The oldest waiting event whose lanes have nothing older waiting. A lane's head that somebody else has in
-# hand is still 'waiting' to every other snapshot, so nobody overtakes it.
-_HEADS = """
-SELECT e.id, e.event_id, e.command, e.body, e.received_at, e.try_count FROM integrations_gatewayevent e
-WHERE e.status = 0 AND e.retry_at <= %(at)s {only}
-  AND (e.lane = '' OR NOT EXISTS (
-      SELECT 1 FROM integrations_gatewayevent b WHERE b.status = 0 AND b.lane = e.lane AND b.id < e.id))
-  AND (e.after_lane = '' OR NOT EXISTS (
-      SELECT 1 FROM integrations_gatewayevent b WHERE b.status = 0 AND b.lane = e.after_lane AND b.id < e.id))
-ORDER BY e.id LIMIT %(most)s FOR UPDATE OF e SKIP LOCKED
-"""
-_FIRST = _HEADS.format(only="")
-_ALIKE = _HEADS.format(only="AND e.command = %(command)s AND e.id > %(first)s")
 _SETTLE = """
 UPDATE integrations_gatewayevent e
 SET status = t.status, settled_at = %s, note = t.note, try_count = e.try_count + 1
@@ -50,15 +38,6 @@ FROM unnest(%s::bigint[], %s::smallint[], %s::text[]) AS t(id, status, note) WHE
 _RETRY = """
 UPDATE integrations_gatewayevent SET try_count = try_count + 1, retry_at = %s, note = %s WHERE id = %s
 """
-
-
-@dataclass(frozen=True)
-class Claimed:
-    """An event in hand."""
-
-    pk: int
-    told: Event
-    try_count: int
 
 
 @dataclass(frozen=True)
@@ -78,42 +57,43 @@ def handle_waiting() -> int:
     if not places.acquire(blocking=False):
         return 0
     try:
-        count = 0
-        while handled := handle_some(at=timezone.now()):
-            count += handled
-        return count
+        return _handle_all()
     finally:
         places.release()
 
 
-def handle_some(*, at: datetime) -> int:
-    """Handle the next event, and many others of its command if that is done in bulk; how many."""
+def _handle_all() -> int:
+    """From the front of the backlog on, span by span; where there is something to do it stays a moment."""
+    count = after = 0
+    came = timezone.now()
+    while True:
+        at = timezone.now()
+        handled, further = handle_some(at=at, after=after)
+        count += handled
+        if handled and at - came < STAY:
+            continue
+        if not handled and not further:
+            return count
+        after, came = 0 if handled else further, at  # what failed in front may be due again
+
+
+def handle_some(*, at: datetime, after: int = 0) -> tuple[int, int]:
+    """Handle the next event after this id, and many others of its command if that is done in bulk.
+
+    Answers how many, and after which id to look further (0: everything that waits was looked at).
+    """
     with transaction.atomic():
-        events = _claim(at)
-        if events:
-            _settle(_outcomes(events), at)
-    return len(events)
-
-
-def _claim(at: datetime) -> list[Claimed]:
-    words: dict[str, Any] = {"at": at, "most": 1}
-    with connection.cursor() as cursor:
-        cursor.execute(_FIRST, words)
-        rows = cursor.fetchall()
-        if rows and bulk_subscribers_of(rows[0][2]):
-            cursor.execute(_ALIKE, words | {"most": BATCH - 1, "command": rows[0][2], "first": rows[0][0]})
-            rows += cursor.fetchall()
-    return [
-        Claimed(pk, Event(event_id, command, orjson.loads(body), received_at), try_count)
-        for pk, event_id, command, body, received_at, try_count in rows
-    ]
+        events, until = claim(at=at, after=after)
+        outcomes = _outcomes(events) if events else []
+        _settle(outcomes, at)
+    return len(outcomes), until
 
 
 def _outcomes(events: Sequence[Claimed]) -> list[Outcome]:
     """All at once where that goes well, else one by one."""
     ignored = _handle_in_bulk(events)
     if ignored is None:
-        return [_handle(event) for event in events]
+        return _one_by_one(events)
     return [
         Outcome(event, Status.IGNORED, ignored[event.told.event_id])
         if event.told.event_id in ignored
@@ -138,6 +118,18 @@ def _handle_in_bulk(events: Sequence[Claimed]) -> Mapping[str, str] | None:
         logger.warning("A batch of %s is handled one by one: %s", events[0].told.command, type(error).__name__)
         return None
     return ignored
+
+
+def _one_by_one(events: Sequence[Claimed]) -> list[Outcome]:
+    """What comes after one that is to be tried again waits for it, in its lane."""
+    outcomes: list[Outcome] = []
+    waiting: set[str] = set()
+    for event in events:
+        if event.lane not in waiting:
+            outcomes.append(_handle(event))
+            if outcomes[-1].status == Status.WAITING and event.lane:
+                waiting.add(event.lane)
+    return outcomes
 
 
 def _handle(event: Claimed) -> Outcome:
@@ -167,7 +159,7 @@ def _settle(outcomes: Sequence[Outcome], at: datetime) -> None:
     columns: list[Any] = [
         [one.event.pk for one in over],
         [int(one.status) for one in over],
-        [_note(one) for one in over],
+        [_note(one) if one.note else "" for one in over],
     ]
     with connection.cursor() as cursor:
         if over:
@@ -179,5 +171,5 @@ def _settle(outcomes: Sequence[Outcome], at: datetime) -> None:
 
 
 def _note(outcome: Outcome) -> str:
-    """The end of it: of a traceback that is where it happened."""
-    return outcome.note[-5000:].replace("\x00", "").encode("utf-8", "replace").decode()
+    """The end of it (of a traceback that is where it happened), without people's numbers and rows' contents."""
+    return masked(outcome.note)[-5000:].replace("\x00", "").encode("utf-8", "replace").decode()

@@ -52,17 +52,19 @@ def compare(
     ours: Work,
     floor: Work,
     prepare: Work = lambda: None,
+    prepare_floor: Work | None = None,
     at_least: float | None = None,
     rounds: int = ROUNDS,
 ) -> float:
     """Let both do the same work in turn; the median of floor ÷ ours (1.0: as fast as the floor; more: faster).
 
-    `prepare` runs before each turn and is not counted. One turn of each goes first and is forgotten.
+    `prepare` (of the floor `prepare_floor`, if given) runs before each turn and is not counted. One turn of each goes
+    first and is forgotten.
     """
     us, them = Turns(ours), Turns(floor)
     for number in range(rounds + 1):
         for turns in (us, them) if number % 2 else (them, us):
-            prepare()
+            (prepare_floor or prepare)() if turns is them else prepare()
             turns.take()
     ratios = [floor / own for own, floor in zip(us.seconds[1:], them.seconds[1:], strict=True)]
     median = statistics.median(ratios)

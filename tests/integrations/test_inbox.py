@@ -2,20 +2,22 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
 from groups.models import Group, GroupMessage
-from integrations import handling, inbox
+from integrations import claiming, handling, inbox
 from integrations.models import GatewayEvent
 from integrations.tasks import forget_old_events, handle_events
 from tests.doors import gateway_tells, key_with
 from tests.factories.people import GroupFactory, OperatorFactory, RobotFactory, UserFactory
 from tests.talk import said
+from tests.together import in_another_thread
 
 pytestmark = pytest.mark.django_db
 Status = GatewayEvent.Status
@@ -156,10 +158,62 @@ def test_an_operator_has_a_parked_event_handled_again():
 
 def test_handled_events_are_forgotten_after_30_days():
     RobotFactory(code="r1")
-    gateway_tells(("robot_added", met("u1")), ("dance", {}))
+    gateway_tells(("robot_added", met("u1")), ("dance", {}), ("robot_added", met("u2", robot="nobody")))
     GatewayEvent.objects.update(received_at=timezone.now() - timedelta(days=31))
-    assert forget_old_events() == 1
+    assert forget_old_events() == 2
     assert GatewayEvent.objects.get().command == "dance"
+
+
+def test_events_that_operators_may_need_are_forgotten_after_90_days_and_waiting_ones_never():
+    gateway_tells(("dance", {}))
+    post([event("e1"), event("e2")])
+    parked = {"status": Status.PARKED, "settled_at": timezone.now()}
+    GatewayEvent.objects.filter(event_id="e1").update(**parked)
+    GatewayEvent.objects.update(received_at=timezone.now() - timedelta(days=91))
+    assert forget_old_events() == 2
+    assert GatewayEvent.objects.get().event_id == "e2"
+
+
+def test_many_old_events_are_forgotten_chunk_by_chunk(django_assert_num_queries):
+    old = timezone.now() - timedelta(days=31)
+    done = {
+        "command": "dance",
+        "body": 1,
+        "status": Status.HANDLED,
+        "settled_at": old,
+        "received_at": old,
+        "retry_at": old,
+    }
+    GatewayEvent.objects.bulk_create(GatewayEvent(event_id=f"e{n}", **done) for n in range(inbox.CHUNK + 1))
+    with django_assert_num_queries(3):  # a full chunk, the rest, and nothing that nobody handled
+        assert forget_old_events() == inbox.CHUNK + 1
+
+
+def test_the_note_of_a_failure_has_no_row_contents_and_no_phone():
+    UserFactory(code="u1", phone="13812345678")
+    RobotFactory(code="r1")
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE groups_group ADD CONSTRAINT broken CHECK (name = '') NOT VALID")
+    gateway_tells(
+        ("bind_group_success", {"robot_id": "r1", "group_id": "g1", "user_id": "u1", "name": "13812345678"})
+    )
+    note = GatewayEvent.objects.get().note
+    assert "broken" in note
+    assert "13812345678" not in note
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_the_same_events_posted_at_once_in_opposite_order_are_stored_once():
+    events = [event(event_id) for event_id in ("a", "m", "z")]
+    with ThreadPoolExecutor(2) as threads:
+        with transaction.atomic():
+            inbox.store([event("m")], at=timezone.now())
+            posts = [
+                in_another_thread(threads, partial(inbox.store, told, at=timezone.now()), waiting=number)
+                for number, told in enumerate((events, events[::-1]), 1)
+            ]
+        assert sum(future.result() for future in posts) == 2
+    assert sorted(GatewayEvent.objects.values_list("event_id", flat=True)) == ["a", "m", "z"]
 
 
 def test_storing_a_batch_takes_a_fixed_number_of_queries(django_assert_num_queries):
@@ -187,14 +241,8 @@ def test_workers_at_once_handle_each_event_once_and_in_order():
             )
     inbox.store(events, at=timezone.now())
 
-    def work(_: int) -> int:
-        try:
-            return handle_events()
-        finally:
-            connection.close()
-
     with ThreadPoolExecutor(6) as threads:
-        assert sum(threads.map(work, range(6))) == 48
+        assert sum(future.result() for future in [threads.submit(worked) for _ in range(6)]) == 48
     assert set(GatewayEvent.objects.values_list("status", flat=True)) == {Status.HANDLED}
     assert sorted(Group.objects.values_list("code", "name")) == [(f"g{group}", "7") for group in range(6)]
 
@@ -257,6 +305,67 @@ def test_messages_of_one_group_keep_their_order_among_those_of_others():
     gateway_tells(*(said(str(number), group=f"g{number % 2 + 1}") for number in range(10)))
     handled = GatewayEvent.objects.filter(lane="g:g1").order_by("settled_at", "id").values_list("body__content")
     assert [words for (words,) in handled] == ["0", "2", "4", "6", "8"]
+
+
+def backlog(lanes: int, each: int) -> None:
+    """So many messages of so many groups, the groups in turn."""
+    told = [said(str(number), group=f"g{number % lanes}") for number in range(lanes * each)]
+    events = [event(f"e{number}", *one) for number, one in enumerate(told)]
+    inbox.store(events, at=timezone.now())
+
+
+def test_a_few_groups_with_many_messages_take_no_more_queries_than_many_with_few(django_assert_max_num_queries):
+    for number in range(2):
+        GroupFactory(code=f"g{number}")
+    backlog(lanes=2, each=100)
+    with django_assert_max_num_queries(32):
+        assert handle_events() == 200
+    kept = GroupMessage.objects.filter(group__code="g1").count()
+    assert (kept, set(GatewayEvent.objects.values_list("status", flat=True))) == (100, {Status.HANDLED})
+
+
+def test_a_group_behind_a_long_backlog_that_waits_for_another_try_is_reached():
+    broken_for("bad")
+    GroupFactory(code="good")
+    events = [event(f"e{number}", *said(group="bad")) for number in range(claiming.FRONT + claiming.SPAN + 1)]
+    inbox.store([*events, event("last", *said(group="good")), event("x", "dance")], at=timezone.now())
+    handle_events()
+    assert GroupMessage.objects.get().group.code == "good"
+    assert GatewayEvent.objects.get(event_id="x").status == Status.UNKNOWN
+    assert GatewayEvent.objects.filter(status=Status.WAITING, try_count=1).count() == 1
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_what_follows_in_a_lane_that_another_worker_has_in_hand_waits():
+    GroupFactory(code="g0")
+    GroupFactory(code="g1")
+    backlog(lanes=2, each=3)
+    with ThreadPoolExecutor(1) as threads, transaction.atomic():
+        GatewayEvent.objects.select_for_update().get(event_id="e2")  # the second of g0
+        assert threads.submit(worked).result() == 4
+    assert list(GatewayEvent.objects.filter(status=Status.WAITING).values_list("event_id", flat=True)) == [
+        "e4",
+        "e2",
+    ]
+    assert handle_events() == 2
+
+
+def worked() -> int:
+    try:
+        return handle_events()
+    finally:
+        connection.close()
+
+
+def test_a_user_is_met_before_their_group_is_bound_also_far_back_in_the_backlog():
+    RobotFactory(code="r1")
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE accounts_user ADD CONSTRAINT broken CHECK (code <> 'u1') NOT VALID")
+    bound = {"robot_id": "r1", "group_id": "g1", "user_id": "u1", "name": "群"}
+    told = [("robot_added", met("u1"))] * (claiming.FRONT + 1) + [("bind_group_success", bound)]
+    inbox.store([event(f"e{number}", *one) for number, one in enumerate(told)], at=timezone.now())
+    handle_events()
+    assert set(GatewayEvent.objects.values_list("status", flat=True)) == {Status.WAITING}
 
 
 NUMBERS = [10**400, -(10**30), 2**63, 1.5, 0]
