@@ -90,12 +90,15 @@ def _runs(seen: Iterable[Waiting], after: int) -> Iterator[Run]:
     for lane, run in lanes.items():
         head = run[0]
         if head.is_due and oldest[lane] == head.id and oldest.get(head.after_lane, head.id) >= head.id:
-            is_bulk = bool(bulk_subscribers_of(head.command))
-            yield list(takewhile(lambda one, head=head: _goes_with(head, one), run)) if is_bulk else [head]
+            yield _run(run)
 
 
-def _goes_with(head: Waiting, one: Waiting) -> bool:
-    return one is head or (one.command == head.command and one.is_due and not one.after_lane)
+def _run(lane: Run) -> Run:
+    head = lane[0]
+    if not bulk_subscribers_of(head.command):
+        return lane[:1]
+    following = takewhile(lambda one: one.command == head.command and one.is_due and not one.after_lane, lane[1:])
+    return [head, *following]
 
 
 def _oldest(lanes: Iterable[str]) -> dict[str | int, int]:

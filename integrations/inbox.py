@@ -1,7 +1,7 @@
 """The inbox: store what the gateway tells, at once and as it is. `integrations.handling` does the rest."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -12,21 +12,34 @@ from integrations.http import keepable
 from integrations.models import GatewayEvent
 
 HANDLE_EVENTS = "integrations.tasks.handle_events"
+KEEP_HANDLED, KEEP_LEFT = timedelta(days=30), timedelta(days=90)
 DEEPEST = 50  # levels of nesting that are kept
 _GROUP_COMMANDS_BY_ID = {"group_info": "id"}
 _FOLLOW_THEIR_USER = {"wait_for_bind", "bind_group_success"}
 # A ban and the news of who takes over name two robots, and the second makes sense only after the first.
 _BANS = {"abnormal_robot", "abnormal_robot_replaced"}
 
+# Numbered in the order in which they came, but written in that of their event_ids: two posts of the same events in
+# different order do not wait for each other in a circle.
 _STORE = """
 INSERT INTO integrations_gatewayevent
-    (event_id, command, body, lane, after_lane, status, received_at, try_count, retry_at, note)
-SELECT e.event_id, e.command, coalesce(e.body, 'null'), e.lane, e.after_lane, 0, %(at)s, 0, %(at)s, ''
-FROM ROWS FROM (jsonb_to_recordset(%(events)s::jsonb)
-    AS (event_id text, command text, body jsonb, lane text, after_lane text))
-    WITH ORDINALITY AS e(event_id, command, body, lane, after_lane, place)
-ORDER BY e.place
+    (id, event_id, command, body, lane, after_lane, status, received_at, try_count, retry_at, note)
+SELECT e.id, e.event_id, e.command, coalesce(e.body, 'null'), e.lane, e.after_lane, 0, %(at)s, 0, %(at)s, ''
+FROM (
+    SELECT nextval(pg_get_serial_sequence('integrations_gatewayevent', 'id')) AS id, t.*
+    FROM ROWS FROM (jsonb_to_recordset(%(events)s::jsonb)
+        AS (event_id text, command text, body jsonb, lane text, after_lane text))
+        WITH ORDINALITY AS t(event_id, command, body, lane, after_lane, place)
+    ORDER BY t.place
+) e
+ORDER BY e.event_id COLLATE "C", e.id
 ON CONFLICT (event_id) DO NOTHING
+"""
+CHUNK = 10_000  # rows deleted in one statement
+_FORGET = """
+DELETE FROM integrations_gatewayevent WHERE id IN (
+    SELECT id FROM integrations_gatewayevent WHERE status = ANY(%(over)s) AND received_at < %(before)s LIMIT %(chunk)s
+)
 """
 
 
@@ -109,8 +122,19 @@ def replay(event: GatewayEvent, *, at: datetime) -> bool:
     return bool(changed)
 
 
-def forget_handled(*, before: datetime) -> int:
-    """Delete handled and ignored events received before that moment; parked and unknown ones stay."""
-    done = [GatewayEvent.Status.HANDLED, GatewayEvent.Status.IGNORED]
-    count, _ = GatewayEvent.objects.filter(status__in=done, received_at__lt=before).delete()
-    return count
+def forget_old(*, at: datetime) -> int:
+    """Delete handled and ignored events after 30 days, parked and unknown ones, which operators may need, after 90."""
+    handled = [GatewayEvent.Status.HANDLED, GatewayEvent.Status.IGNORED]
+    left = [GatewayEvent.Status.PARKED, GatewayEvent.Status.UNKNOWN]
+    return _forget(handled, at - KEEP_HANDLED) + _forget(left, at - KEEP_LEFT)
+
+
+def _forget(over: list[GatewayEvent.Status], before: datetime) -> int:
+    """Each chunk is a transaction: a killed run leaves less for the next, and no lock is held for long."""
+    total = 0
+    with connection.cursor() as cursor:
+        while True:
+            cursor.execute(_FORGET, {"over": [int(status) for status in over], "before": before, "chunk": CHUNK})
+            total += cursor.rowcount
+            if cursor.rowcount < CHUNK:
+                return total

@@ -1,5 +1,6 @@
 """The inbox: every event of the robot gateway, stored before anything is done about it."""
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 
@@ -46,6 +47,8 @@ class GatewayEvent(models.Model):
             models.Index(fields=["id"], condition=Q(status=0), name="event_waiting_by_id"),
             # operators: what needs a hand
             models.Index(fields=["status", "-id"], name="event_by_status"),
+            # retention goes by days; events come in their order, so a summary of blocks is enough
+            BrinIndex(fields=["received_at"], name="events_by_moment", pages_per_range=32),
         ]
 
     def __str__(self) -> str:

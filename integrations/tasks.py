@@ -1,7 +1,5 @@
 """Background work of the inbox."""
 
-from datetime import timedelta
-
 from celery import shared_task
 from django.utils import timezone
 
@@ -15,7 +13,7 @@ def handle_events() -> int:
 
 @shared_task
 def forget_old_events() -> int:
-    return inbox.forget_handled(before=timezone.now() - timedelta(days=30))
+    return inbox.forget_old(at=timezone.now())
 
 
 @shared_task

@@ -1,6 +1,6 @@
 """A worker that is killed at whatever step it is told: before the n-th SQL statement, commit or call, or after it.
 
-Run as a process (`python -m tests.faults.killable <database>`), it sets Django up once and forks a child for each
+Run as a process (`python -m tests.faults.killable <database> <module of tasks>`), it sets Django up once and forks a child for each
 order. An order is a line of JSON: a list of [task, n], run side by side, each killed with SIGKILL at its n-th step
 (0: never). The answer is a line of JSON: for each, whether it was killed and after how many steps it ended.
 """
@@ -21,9 +21,9 @@ PROJECT = Path(__file__).resolve().parents[2]
 class Killable:
     """The parent's end: give orders, read what became of them."""
 
-    def __init__(self, database: str, **env: str) -> None:
+    def __init__(self, database: str, *, tasks: str = "earnings.tasks", **env: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.killable", database],
+            [sys.executable, "-m", "tests.faults.killable", database, tasks],
             cwd=PROJECT,
             env={**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", **env},
             stdin=subprocess.PIPE,
@@ -83,7 +83,7 @@ def _child(what: str, last: int) -> int:
     """Do the work; how many steps it took."""
     steps = Steps(last)
     steps.watch()
-    getattr(import_module("earnings.tasks"), what)()
+    getattr(import_module(sys.argv[2]), what)()
     return steps.count
 
 
@@ -117,7 +117,7 @@ def main() -> None:
     from django.db import connections  # noqa: PLC0415
 
     django.setup()
-    import_module("earnings.tasks")  # once, and not in each child
+    import_module(sys.argv[2])  # once, and not in each child
     connections["default"].settings_dict["NAME"] = sys.argv[1]
     for line in sys.stdin:
         children = [_fork(what, last) for what, last in json.loads(line)]

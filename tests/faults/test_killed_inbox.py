@@ -1,0 +1,96 @@
+"""A worker is killed at random while it handles what the gateway told: the effects are there exactly once."""
+
+import random
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.models import Sum
+from django.utils import timezone
+
+from accounts.models import User
+from groups.models import Group, GroupMessage, Member, MemberMove, Mention
+from integrations import inbox
+from integrations.models import GatewayEvent
+from keywords.models import KeywordBatch
+from robots.models import OutboxMessage
+from tests.api import ApiClient
+from tests.factories.people import GroupFactory, RobotFactory, UserFactory, days_ago
+from tests.faults.killable import Killable
+from tests.talk import said
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True, serialized_rollback=True),
+    pytest.mark.processes,
+    pytest.mark.xdist_group("processes"),
+]
+KILLS, FURTHEST = 30, 60  # sixty steps are a few events
+GROUPS, TALK, PEOPLE = 3, 100, 12
+Status = GatewayEvent.Status
+
+
+@pytest.fixture
+def worker(settings: Any) -> Iterator[Killable]:
+    killable = Killable(connection.settings_dict["NAME"], tasks="integrations.tasks", RUN_DIR=str(settings.RUN_DIR))
+    yield killable
+    killable.close()
+
+
+def a_morning() -> list[tuple[str, Any]]:
+    """People join and talk in three groups, ask for the price, mention the owner, and add the robot."""
+    alice, robot = UserFactory(code="wx-alice"), RobotFactory(code="r1")
+    for number in range(GROUPS):
+        GroupFactory(code=f"g{number}", user=alice, robot=robot, bound_at=days_ago(1))
+    keywords = {"group_codes": "g0,g1,g2", "keywords": ["价格"], "reply_content": "十元"}
+    assert ApiClient(alice).post("/keywords", keywords)["code"] == 1200
+    told: list[tuple[str, Any]] = []
+    for number in range(PEOPLE):
+        told.append(("robot_added", {"robot_id": "r1", "user_id": f"new{number}", "nickname": "新"}))
+        told.append(("join_group", {"group_id": f"g{number % GROUPS}", "user_id": f"p{number}"}))
+    for number in range(TALK):
+        told.append(said("价格", group=f"g{number % GROUPS}", by=f"p{number}", at_users=["wx-alice"]))
+    random.Random(20261124).shuffle(told)
+    return told
+
+
+def effects() -> dict[str, int]:
+    """How often each command had its effect, as the rows tell."""
+    return {
+        "group_message": GroupMessage.objects.count(),
+        "join_group": MemberMove.objects.count(),
+        "robot_added": User.objects.filter(code__startswith="new").count(),
+    }
+
+
+def marks() -> dict[str, int]:
+    handled = GatewayEvent.objects.filter(status=Status.HANDLED)
+    return {command: handled.filter(command=command).count() for command in effects()}
+
+
+def test_a_worker_killed_at_random_does_everything_once(worker: Killable):
+    told = a_morning()
+    events = [{"event_id": f"e{n}", "command": command, "body": body} for n, (command, body) in enumerate(told)]
+    inbox.store(events, at=timezone.now())
+    chance = random.Random(1)
+    kills = sum(worker.run(("handle_events", chance.randint(1, FURTHEST)))[0][0] for _ in range(KILLS))
+    assert marks() == effects()
+    assert 0 < GatewayEvent.objects.filter(status=Status.WAITING).count() < len(told)
+    finish(worker)
+    assert kills == KILLS
+    assert effects() == marks() == {"group_message": TALK, "join_group": PEOPLE, "robot_added": PEOPLE}
+    assert Member.objects.count() == Group.objects.aggregate(sum=Sum("member_count"))["sum"] == PEOPLE
+    assert KeywordBatch.objects.get().trigger_count == Mention.objects.count() == TALK
+    said_once = OutboxMessage.objects.filter(operation="send").values_list("cause", flat=True)
+    assert sum(cause.startswith("keyword:") for cause in said_once) == TALK
+    assert sum(cause.startswith("robot_added:") for cause in said_once) == PEOPLE
+    assert len(said_once) == len(set(said_once))
+
+
+def finish(worker: Killable) -> None:
+    """PostgreSQL may need a moment to see that a worker is gone, and lets go of its rows then."""
+    until = time.monotonic() + 30
+    while GatewayEvent.objects.filter(status=Status.WAITING).exists():
+        assert time.monotonic() < until, "events stay behind"
+        worker.run(("handle_events", 0))
