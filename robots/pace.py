@@ -17,8 +17,10 @@ logger = logging.getLogger(__name__)
 WINDOW_SECONDS = 60
 AWAY_SECONDS = 1.0  # how often a Redis that is away is asked again
 _JITTER_SECONDS = 1.5  # robots that answer like a clock are noticed
+_LATER = range(int(_JITTER_SECONDS * 1000))
 
-# One sorted set a robot: the moments of its last messages. Grants up to `wanted` places in the sliding
+# One sorted set a robot: the moments of its last messages, each a little later than it was (ARGV[5] on), so that places
+# taken together are not free together again, whichever sender asks. Grants up to `wanted` places in the sliding
 # window and answers (granted, milliseconds until the next place is free). Redis' own clock decides.
 _TAKE = """
 local t = redis.call('TIME')
@@ -27,8 +29,8 @@ local window, limit, wanted = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARG
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - window)
 local free = limit - redis.call('ZCARD', KEYS[1])
 local granted = math.max(0, math.min(free, wanted))
-for i = 1, granted do redis.call('ZADD', KEYS[1], now, ARGV[4] .. ':' .. i) end
-redis.call('PEXPIRE', KEYS[1], window)
+for i = 1, granted do redis.call('ZADD', KEYS[1], now + ARGV[4 + i], ARGV[4] .. ':' .. i) end
+redis.call('PEXPIRE', KEYS[1], window * 2)
 local wait = 0
 if granted < wanted then
     local oldest = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
@@ -68,7 +70,8 @@ class Pace:
         pipe = self.redis.pipeline(transaction=False)
         for code, count in wanted.items():
             words = (WINDOW_SECONDS * 1000, self.per_minute, count, uuid.uuid4().hex)
-            pipe.eval(_TAKE, 1, f"wxrobot:pace:{code}", *words)
+            later = random.choices(_LATER, k=min(count, self.per_minute))  # noqa: S311 - no secret here
+            pipe.eval(_TAKE, 1, f"wxrobot:pace:{code}", *words, *later)
         try:
             answers = pipe.execute()
         except RedisError as error:
