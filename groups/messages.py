@@ -31,7 +31,14 @@ _KEEP = """
 INSERT INTO groups_groupmessage (id, group_id, message_no, sender_code, is_robot, content, sent_at)
 SELECT * FROM jsonb_to_recordset(%s::jsonb) AS told(
     id uuid, group_id uuid, message_no text, sender_code text, is_robot boolean, content jsonb, sent_at timestamptz)
-ON CONFLICT DO NOTHING RETURNING id
+ON CONFLICT DO NOTHING RETURNING id::text
+"""
+
+# Held as `locking.hold` does, and their facts in the same statement: it is made for every few messages.
+_SERVED = """
+SELECT g.code, g.id, r.code, u.code, g.wechat_owner_code
+FROM groups_group g JOIN robots_robot r ON r.id = g.robot_id JOIN accounts_user u ON u.id = g.user_id
+WHERE g.code = ANY(%s) AND g.cancelled_at IS NULL ORDER BY g.id FOR KEY SHARE OF g
 """
 
 
@@ -74,8 +81,9 @@ class Served:
 
 def served(group_codes: Iterable[str]) -> dict[str, Served]:
     """The active groups among these, by code; nobody cancels them before what follows from their messages is written."""
-    facts = Group.objects.filter(pk__in=locking.hold(set(group_codes)))
-    rows = facts.values_list("code", "pk", "robot__code", "user__code", "wechat_owner_code")
+    with connection.cursor() as cursor:
+        cursor.execute(_SERVED, [list(set(group_codes))])
+        rows = cursor.fetchall()
     return {
         code: Served(pk, robot, frozenset(filter(None, (robot, user, owner))))
         for code, pk, robot, user, owner in rows
@@ -84,16 +92,18 @@ def served(group_codes: Iterable[str]) -> dict[str, Served]:
 
 def keep(heard: Sequence[Heard], groups: Mapping[str, Served], *, at: datetime) -> set[str]:
     """Keep these messages of active groups, and pass their mentions on; event_ids of those not told before."""
-    ids = {uuid4(): message for message in heard}
+    ids = {str(uuid4()): message for message in heard}
     rows = [_row(pk, message, groups[message.group_code]) for pk, message in ids.items()]
     with connection.cursor() as cursor:
         cursor.execute(_KEEP, [orjson.dumps(rows).decode()])
         new = {pk: ids[pk] for (pk,) in cursor.fetchall()}
-    _note_mentions({pk: one for pk, one in new.items() if groups[one.group_code].is_mentioned_in(one)}, groups, at)
+    _note_mentions(
+        {UUID(pk): one for pk, one in new.items() if groups[one.group_code].is_mentioned_in(one)}, groups, at
+    )
     return {message.event_id for message in new.values()}
 
 
-def _row(pk: UUID, message: Heard, group: Served) -> dict[str, Any]:
+def _row(pk: str, message: Heard, group: Served) -> dict[str, Any]:
     return {
         "id": pk,
         "group_id": group.pk,

@@ -78,13 +78,11 @@ def bulk_subscribers_of(command: str) -> list[BulkHandler]:
 def word(body: Any, name: str, *, needed: bool = True, longest: int = 128) -> str:
     """A string field of an event's body; numbers are taken as their digits."""
     value = body.get(name) if isinstance(body, dict) else None
-    if value is None or value == "":
-        if needed:
-            raise BadEvent(f"{name}: 缺少")
-        return ""
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise BadEvent(f"{name}: 应为字符串")
-    text = str(value).strip()
+    if not isinstance(value, str):
+        if isinstance(value, bool) or not isinstance(value, int | None):
+            raise BadEvent(f"{name}: 应为字符串")
+        value = "" if value is None else str(value)
+    text = value.strip()
     if len(text) > longest:
         raise BadEvent(f"{name}: 超过 {longest} 个字符")
     if needed and not text:

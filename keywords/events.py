@@ -30,8 +30,10 @@ def on_info(event: Event) -> None:
 def _texts(events: Sequence[Event]) -> Iterator[replies.Said]:
     """What people said as text in groups that have keywords."""
     for event in events:
-        group_code, words = word(event.body, "group_id"), text_in(event.body)
-        if words and matcher.knows(group_code) and not is_true(event.body.get("is_robot")):
+        group_code = word(event.body, "group_id")
+        if not matcher.knows(group_code) or is_true(event.body.get("is_robot")):
+            continue
+        if words := text_in(event.body):
             yield replies.Said(
                 group_code=group_code,
                 speaker_code=word(event.body, "user_id"),

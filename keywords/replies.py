@@ -109,13 +109,14 @@ def _is_for(said: Said, robot_code: str) -> bool:
 def _in_turn(replies: list[Reply]) -> list[Reply]:
     """Those that come ten seconds after the last to the same speaker; of several to one speaker each in its turn."""
     granted: list[Reply] = []
+    places = {id(reply): place for place, reply in enumerate(replies)}
     while replies:
         first = {(reply.batch_id, reply.said.speaker_code): reply for reply in reversed(replies)}
         taken = _take_turns(first.values())
-        granted += [reply for key, reply in reversed(first.items()) if key in taken]
+        granted += [reply for key, reply in first.items() if key in taken]
         chosen = {id(reply) for reply in first.values()}
         replies = [reply for reply in replies if id(reply) not in chosen]
-    return granted
+    return sorted(granted, key=lambda reply: places[id(reply)])
 
 
 def _take_turns(replies: Iterable[Reply]) -> set[tuple[UUID, str]]:

@@ -54,7 +54,9 @@ def codes_in(value: Any) -> list[str]:
 
 
 def _text(value: Any, longest: int) -> str | None:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    if isinstance(value, str):
+        return value[:longest]
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return str(value)[:longest]
 

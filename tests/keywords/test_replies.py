@@ -97,6 +97,18 @@ def test_one_reply_in_ten_seconds_to_a_speaker(alice, group):
     assert (len(answered_in()), counted()) == (3, 3)
 
 
+def test_replies_of_a_backlog_come_in_the_order_in_which_people_spoke(alice, group):
+    answer_to("价格", user=alice)
+    start = timezone.now() - timedelta(minutes=1)
+    for second, speaker in ((0, "bob"), (5, "carol"), (12, "bob"), (14, "dave")):
+        command, body = said("价格", by=speaker)
+        told = {"event_id": f"e{second}", "command": command, "body": body}
+        inbox.store([told], at=start + timedelta(seconds=second))
+    handle_events()
+    spoken = OutboxMessage.objects.order_by("id").values_list("mentions", flat=True)
+    assert list(spoken) == [["bob"], ["carol"], ["bob"], ["dave"]]
+
+
 def test_every_batch_has_its_own_ten_seconds(alice, group):
     answer_to("价格", reply="a", user=alice)
     answer_to("地址", reply="b", user=alice)
