@@ -55,7 +55,7 @@ class OperatorCreationForm(AdminUserCreationForm):
 
 @admin.register(Operator)
 class OperatorAdmin(ListAdmin, DjangoUserAdmin):
-    """Only superusers make superusers, and touch them."""
+    """Only superusers make superusers, and touch them. A name stays: the books know operators by it."""
 
     form = OperatorChangeForm
     add_form = OperatorCreationForm
@@ -64,7 +64,6 @@ class OperatorAdmin(ListAdmin, DjangoUserAdmin):
     search_fields = ("username__startswith",)
     ordering = ("username",)
     filter_horizontal = ()
-    readonly_fields = ("last_login",)
     add_fieldsets = ((None, {"fields": ("username", "usable_password", "password1", "password2", "groups")}),)
     actions = ("reset_second_factor", "unlock")
 
@@ -77,6 +76,9 @@ class OperatorAdmin(ListAdmin, DjangoUserAdmin):
             (_("权限"), {"fields": rights}),
             (_("时间"), {"fields": ("last_login",)}),
         )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("last_login",) if obj is None else ("username", "last_login")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         everybody = super().get_queryset(request).prefetch_related("groups", "totpdevice_set")

@@ -36,7 +36,7 @@ class ArticleReadDayAdmin(FactsAdmin):
 
 @admin.register(EarningsRules)
 class EarningsRulesAdmin(ListAdmin):
-    """One row, changed in place."""
+    """One row, changed in place. From which amount on two must approve is not for those who approve."""
 
     list_display = (
         "__str__",
@@ -49,6 +49,9 @@ class EarningsRulesAdmin(ListAdmin):
     )
     ordering = ("pk",)
     actions = ()
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return () if request.user.is_superuser else ("second_approval_above",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

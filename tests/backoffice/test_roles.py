@@ -5,10 +5,15 @@ import re
 import pytest
 from django.contrib.auth.models import Group as Role
 from django.db import connection
+from django.forms.models import model_to_dict
 from django.test.utils import CaptureQueriesContext
 
 from config.backoffice import roles
+from earnings.models import EarningsRules
 from tests.backoffice.pages import PAGES, Operator
+from tests.factories.launches import launched
+from tests.factories.money import ask, give
+from tests.factories.people import GroupFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 FOR_ADMINISTRATORS = {
@@ -106,6 +111,43 @@ def test_an_administrator_makes_an_operator_with_a_role():
     }
     Operator("administrator").http.post("/admin/accounts/operator/add/", {**form, "groups": [finance.pk]})
     assert list(finance.user_set.values_list("username", "is_staff", "is_superuser")) == [("fang", True, False)]
+
+
+@pytest.mark.parametrize("role", ["finance", "administrator"])
+def test_who_approves_does_not_say_from_which_amount_two_must(role: str):
+    before = EarningsRules.current()
+    form = model_to_dict(before) | {"adoption_fee": "0.02", "second_approval_above": ""}
+    Operator(role).http.post("/admin/earnings/earningsrules/1/change/", form)
+    after = EarningsRules.current()
+    assert (str(after.adoption_fee), after.second_approval_above) == ("0.02", before.second_approval_above)
+
+
+def test_a_superuser_sets_from_which_amount_two_must_approve():
+    form = model_to_dict(EarningsRules.current()) | {"second_approval_above": "300"}
+    Operator().http.post("/admin/earnings/earningsrules/1/change/", form)
+    assert EarningsRules.current().second_approval_above == 300
+
+
+def test_an_operators_name_stays():
+    administrator = Operator("administrator", username="wang")
+    form = {"username": "other", "is_active": "on", "groups": []}
+    administrator.http.post(f"/admin/accounts/operator/{administrator.user.pk}/change/", form)
+    administrator.user.refresh_from_db()
+    assert administrator.user.username == "wang"
+
+
+def test_finance_sees_the_steps_of_a_withdrawal():
+    alice = UserFactory(phone="13800138000")
+    give(alice, "20")
+    withdrawal = ask(alice)
+    assert "提现记录" in Operator("finance").page(f"earnings/withdrawal/{withdrawal.pk}/change/")
+
+
+def test_support_sees_the_tries_of_a_message_and_the_ratings_of_a_group():
+    message = launched(GroupFactory()).deliveries.get().messages().get()
+    support = Operator("support")
+    assert "发送记录" in support.page(f"robots/outboxmessage/{message.pk}/change/")
+    assert "星级记录" in support.page(f"groups/group/{GroupFactory().pk}/change/")
 
 
 def test_migrating_again_takes_back_what_was_given_by_hand():
