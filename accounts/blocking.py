@@ -1,11 +1,13 @@
 """Blocking users and letting them in again."""
 
+from collections.abc import Iterable
 from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
 
 from accounts.models import User
-from accounts.signals import user_blocked
+from accounts.signals import users_blocked
 from config.errors import NotAllowed
 
 
@@ -14,19 +16,32 @@ class Blocked(NotAllowed):
 
 
 def block(*, user: User, by: str, reason: str, at: datetime) -> bool:
-    """Block a user; what hangs on it (open withdrawals) follows in the same transaction. Idempotent."""
+    """Block a user. Idempotent."""
+    return bool(block_all([user.pk], by=by, reason=reason, at=at))
+
+
+def block_all(ids: Iterable[UUID], *, by: str, reason: str, at: datetime) -> int:
+    """Block these users; what hangs on it (open withdrawals) follows in the same transaction.
+
+    Those blocked before are passed over. How many were blocked now.
+    """
     with transaction.atomic():
-        changed = User.objects.filter(pk=user.pk, blocked_at=None).update(
+        waiting = User.objects.filter(pk__in=list(ids), blocked_at=None).order_by("pk")
+        users = list(waiting.select_for_update(no_key=True))
+        User.objects.filter(pk__in=[user.pk for user in users]).update(
             blocked_at=at, blocked_by=by, blocked_reason=reason
         )
-        if changed:
-            user_blocked.send(User, user=user, by=by, at=at, reason=reason)
-        return bool(changed)
+        if users:
+            users_blocked.send(User, users=users, by=by, at=at, reason=reason)
+    return len(users)
 
 
 def unblock(*, user: User) -> bool:
-    """Let a blocked user in again; what was rejected stays rejected."""
-    changed = User.objects.filter(pk=user.pk, blocked_at__isnull=False).update(
-        blocked_at=None, blocked_by="", blocked_reason=""
-    )
-    return bool(changed)
+    """Let a blocked user in again."""
+    return bool(unblock_all([user.pk]))
+
+
+def unblock_all(ids: Iterable[UUID]) -> int:
+    """Let blocked users in again; what was rejected stays rejected. How many were blocked."""
+    blocked = User.objects.filter(pk__in=list(ids), blocked_at__isnull=False)
+    return blocked.update(blocked_at=None, blocked_by="", blocked_reason="")

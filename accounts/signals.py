@@ -2,5 +2,5 @@
 
 from django.dispatch import Signal
 
-# user, by: str, at: datetime, reason: str
-user_blocked = Signal()
+# users: locked, in primary-key order; by: str, at: datetime, reason: str
+users_blocked = Signal()

@@ -65,7 +65,7 @@ class ApiKeyAdmin(FactsAdmin):
 
     @admin.action(description="吊销", permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> Any:
-        page, _said = ask(
+        page, _said, keys = ask(
             self,
             request,
             queryset,
@@ -76,8 +76,8 @@ class ApiKeyAdmin(FactsAdmin):
         if page is not None:
             return page
         now = timezone.now()
-        done = [revoke(key, by=request.user, at=now) for key in queryset]
-        self.report(request, done=sum(done), chosen=len(done), did="已吊销", why_not="之前已经吊销")
+        done = [revoke(key, by=request.user, at=now) for key in queryset.filter(pk__in=keys)]
+        self.report(request, done=sum(done), chosen=len(keys), did="已吊销", why_not="之前已经吊销")
         return None
 
 
@@ -171,10 +171,10 @@ class JobAdmin(FactsAdmin):
     @admin.action(description="暂停", permissions=["change_job"])
     def pause(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> Any:
         question = "这些任务将不再自动运行,直到恢复。消息、结算、打款可能因此停下。"
-        page, _said = ask(self, request, queryset, action="pause", title="暂停任务", question=question)
+        page, _said, keys = ask(self, request, queryset, action="pause", title="暂停任务", question=question)
         if page is not None:
             return page
-        self._switch(request, queryset, on=False)
+        self._switch(request, queryset.filter(pk__in=keys), on=False)
         return None
 
     @admin.action(description="恢复", permissions=["change_job"])

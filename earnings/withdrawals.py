@@ -1,6 +1,6 @@
 """Withdrawals: what a user asks for, what operators decide, and how it ends."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -23,6 +23,7 @@ MONTHLY_WITHOUT_IDENTITY = Decimal(800)
 BY_PROVIDER = "微信支付"
 SEND_PAYOUTS = "earnings.tasks.send_payouts"
 Status = Withdrawal.Status
+UNPAID = (Status.TO_REVIEW, Status.PAYING)
 OPEN_OR_PAID = (Status.TO_REVIEW, Status.PAYING, Status.PAID)
 
 
@@ -154,6 +155,13 @@ def reject(ids: Iterable[UUID], *, by: str, reason: str, at: datetime) -> list[W
     return rejected
 
 
+def lock_unpaid_of(users: Sequence[User]) -> None:
+    """Before several (locked) people's withdrawals are rejected one by one: lock all of them, then the accounts."""
+    ids = [user.pk for user in users]
+    _lock(Withdrawal.objects.filter(user__in=ids, status__in=UNPAID).values_list("pk", flat=True))
+    ledger.lock_accounts_of(ids)
+
+
 def reject_unpaid_of(user: User, *, by: str, reason: str, at: datetime) -> list[Withdrawal]:
     """Reject what a blocked user asked for: unreviewed, or approved with nothing sent to WeChat Pay yet.
 
@@ -161,7 +169,7 @@ def reject_unpaid_of(user: User, *, by: str, reason: str, at: datetime) -> list[
     """
     with transaction.atomic():
         _locked_user(user)
-        open_ids = Withdrawal.objects.filter(user=user, status__in=[Status.TO_REVIEW, Status.PAYING])
+        open_ids = Withdrawal.objects.filter(user=user, status__in=UNPAID)
         rejected = [w for w in _lock(open_ids.values_list("pk", flat=True)) if _nothing_sent(w, at)]
         for withdrawal in rejected:
             _reject(withdrawal, by=by, reason=reason, at=at)

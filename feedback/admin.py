@@ -79,7 +79,7 @@ class ProblemAdmin(FactsAdmin):
 
     @admin.action(description="答复", permissions=["answer"])
     def answer_them(self, request: HttpRequest, queryset: QuerySet[Problem]) -> Any:
-        page, said = ask(
+        page, said, keys = ask(
             self,
             request,
             queryset,
@@ -98,7 +98,7 @@ class ProblemAdmin(FactsAdmin):
 
     @admin.action(description="关闭(不答复)", permissions=["answer"])
     def close(self, request: HttpRequest, queryset: QuerySet[Problem]) -> Any:
-        page, said = ask(
+        page, said, keys = ask(
             self,
             request,
             queryset,
@@ -109,7 +109,7 @@ class ProblemAdmin(FactsAdmin):
         )
         if page is not None:
             return page
-        keys, by = list(queryset.values_list("pk", flat=True)), request.user.get_username()
+        by = request.user.get_username()
         done = problems.close(keys, reason=said["reason"], by=by, at=timezone.now())
         self.report(request, done=done, chosen=len(keys), did="已关闭", why_not="之前已经答复或关闭")
         return None

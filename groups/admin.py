@@ -88,7 +88,7 @@ class GroupAdmin(FactsAdmin):
 
     @admin.action(description="注销群", permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Group]) -> Any:
-        page, said = ask(
+        page, said, keys = ask(
             self,
             request,
             queryset,
@@ -99,10 +99,9 @@ class GroupAdmin(FactsAdmin):
         )
         if page is not None:
             return page
-        ids = list(queryset.values_list("pk", flat=True))
         reason, by = CancelReason(said["reason"]), request.user.get_username()
-        done = cancelling.cancel(group_ids=ids, reason=reason, by=by, at=timezone.now())
-        self.report(request, done=done, chosen=len(ids), did="已注销", why_not="之前已经注销")
+        done = cancelling.cancel(group_ids=keys, reason=reason, by=by, at=timezone.now())
+        self.report(request, done=done, chosen=len(keys), did="已注销", why_not="之前已经注销")
         return None
 
 

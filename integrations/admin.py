@@ -39,7 +39,7 @@ class GatewayEventAdmin(FactsAdmin):
 
     @admin.action(description="重新处理", permissions=["replay"])
     def replay(self, request: HttpRequest, queryset: QuerySet[GatewayEvent]) -> Any:
-        page, _said = ask(
+        page, _said, keys = ask(
             self,
             request,
             queryset,
@@ -50,8 +50,8 @@ class GatewayEventAdmin(FactsAdmin):
         if page is not None:
             return page
         now = timezone.now()
-        done = [inbox.replay(event, at=now) for event in queryset.order_by("pk")]
-        self.report(request, done=sum(done), chosen=len(done), did="将重新处理", why_not="已处理或正在等待处理")
+        done = [inbox.replay(event, at=now) for event in queryset.filter(pk__in=keys).order_by("pk")]
+        self.report(request, done=sum(done), chosen=len(keys), did="将重新处理", why_not="已处理或正在等待处理")
         return None
 
 

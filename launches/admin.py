@@ -56,33 +56,38 @@ class LaunchAdmin(FactsAdmin):
 
     @admin.action(description="暂停", permissions=["pause"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Launch]) -> Any:
-        page, _ = self._ask(request, queryset, "pause", "暂停投放", "未发出的消息将停止发送,直到恢复。")
+        page, _said, keys = self._ask(request, queryset, "pause", "暂停投放", "未发出的消息将停止发送,直到恢复。")
         if page is not None:
             return page
         by, at = request.user.get_username(), timezone.now()
-        done = sum(running.pause(launch=launch, by=by, at=at) for launch in queryset)
-        self.report(request, done=done, chosen=queryset.count(), did="已暂停", why_not="不在投放中")
+        with running.several(keys) as launches:
+            done = sum(running.pause(launch=launch, by=by, at=at) for launch in launches)
+        self.report(request, done=done, chosen=len(keys), did="已暂停", why_not="不在投放中")
         return None
 
     @admin.action(description="恢复", permissions=["resume"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Launch]) -> Any:
-        page, _ = self._ask(request, queryset, "resume", "恢复投放", "从停下的地方继续,已发出的不会重发。")
+        page, _said, keys = self._ask(
+            request, queryset, "resume", "恢复投放", "从停下的地方继续,已发出的不会重发。"
+        )
         if page is not None:
             return page
         at = timezone.now()
-        done = sum(running.resume(launch=launch, at=at) for launch in queryset)
-        self.report(request, done=done, chosen=queryset.count(), did="已恢复", why_not="没有暂停")
+        with running.several(keys) as launches:
+            done = sum(running.resume(launch=launch, at=at) for launch in launches)
+        self.report(request, done=done, chosen=len(keys), did="已恢复", why_not="没有暂停")
         return None
 
     @admin.action(description="取消", permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Launch]) -> Any:
         question = "未发出的不再发送,并作为未发送回报给投放系统。此操作不可撤销。"
-        page, said = self._ask(request, queryset, "cancel", "取消投放", question, ReasonForm)
+        page, said, keys = self._ask(request, queryset, "cancel", "取消投放", question, ReasonForm)
         if page is not None:
             return page
         by, at = request.user.get_username(), timezone.now()
-        done = sum(running.cancel(launch=launch, by=by, reason=said["reason"], at=at) for launch in queryset)
-        self.report(request, done=done, chosen=queryset.count(), did="已取消", why_not="已经完成或取消")
+        with running.several(keys) as launches:
+            done = sum(running.cancel(launch=launch, by=by, reason=said["reason"], at=at) for launch in launches)
+        self.report(request, done=done, chosen=len(keys), did="已取消", why_not="已经完成或取消")
         return None
 
     def _ask(
@@ -93,7 +98,7 @@ class LaunchAdmin(FactsAdmin):
         title: str,
         question: str,
         form: type[forms.Form] | None = None,
-    ) -> tuple[Any, dict[str, Any]]:
+    ) -> tuple[Any, dict[str, Any], list[Any]]:
         lines = [
             f"{launch.task_id}:共 {launch.planned_count} 个群,待发送 {launch.waiting_count}"
             for launch in queryset[:20]

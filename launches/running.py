@@ -3,9 +3,10 @@
 Operators take turns on a launch; rows are locked from the outbox to deliveries to the launch, as senders do it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from uuid import UUID
 
 from django.db import connection, transaction
 
@@ -52,11 +53,31 @@ def cancel(*, launch: Launch, by: str, reason: str, at: datetime) -> bool:
 
 
 @contextmanager
+def several(ids: Iterable[UUID]) -> Iterator[list[Launch]]:
+    """A transaction in which these launches are moved one by one.
+
+    Their turns and then all their unsent messages are taken first, in one order: senders settle messages of several
+    launches at once, in the order of their ids, and would wait in a circle with whoever goes launch by launch.
+    """
+    chosen = list(Launch.objects.filter(pk__in=list(ids)).order_by("pk"))
+    with transaction.atomic():
+        for launch in chosen:
+            _take_turn(launch)
+        outbox.lock_unsent(causes=[launch.cause for launch in chosen])
+        yield chosen
+
+
+@contextmanager
 def _in_turn(launch: Launch, *expected: Status) -> Iterator[bool]:
     """A transaction in which no other operator moves this launch; whether it is in one of the states expected."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('launches_launch'), hashtext(%s))", [str(launch.pk)])
+    with transaction.atomic():
+        _take_turn(launch)
         yield Launch.objects.filter(pk=launch.pk, status__in=expected).exists()
+
+
+def _take_turn(launch: Launch) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('launches_launch'), hashtext(%s))", [str(launch.pk)])
 
 
 def _move(launch: Launch, *expected: Status, **change: object) -> bool:

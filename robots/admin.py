@@ -171,7 +171,7 @@ class OutboxMessageAdmin(FactsAdmin):
 
     @admin.action(description="重新发送失败的消息", permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> Any:
-        page, _said = ask(
+        page, _said, keys = ask(
             self,
             request,
             queryset,
@@ -181,14 +181,13 @@ class OutboxMessageAdmin(FactsAdmin):
         )
         if page is not None:
             return page
-        chosen = queryset.count()
-        done = dead_letters.retry(queryset, at=timezone.now())
-        self.report(request, done=done, chosen=chosen, did="将重新发送", why_not="不是发送失败的消息")
+        done = dead_letters.retry(queryset.filter(pk__in=keys), at=timezone.now())
+        self.report(request, done=done, chosen=len(keys), did="将重新发送", why_not="不是发送失败的消息")
         return None
 
     @admin.action(description="放弃发送", permissions=["retry"])
     def close(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> Any:
-        page, _said = ask(
+        page, _said, keys = ask(
             self,
             request,
             queryset,
@@ -198,9 +197,9 @@ class OutboxMessageAdmin(FactsAdmin):
         )
         if page is not None:
             return page
-        chosen, by = queryset.count(), request.user.get_username()
-        done = dead_letters.close(queryset, by=by, at=timezone.now())
-        self.report(request, done=done, chosen=chosen, did="已放弃", why_not="不是发送失败的消息")
+        by = request.user.get_username()
+        done = dead_letters.close(queryset.filter(pk__in=keys), by=by, at=timezone.now())
+        self.report(request, done=done, chosen=len(keys), did="已放弃", why_not="不是发送失败的消息")
         return None
 
 

@@ -97,7 +97,7 @@ class OperatorAdmin(ListAdmin, DjangoUserAdmin):
 
     @admin.action(description="重置两步验证", permissions=["change"])
     def reset_second_factor(self, request: HttpRequest, queryset: QuerySet[Operator]) -> Any:
-        page, _said = ask(
+        page, _said, keys = ask(
             self,
             request,
             queryset,
@@ -107,11 +107,10 @@ class OperatorAdmin(ListAdmin, DjangoUserAdmin):
         )
         if page is not None:
             return page
-        chosen = queryset.count()
-        owners = TOTPDevice.objects.filter(user__in=queryset.values("pk")).values_list("user", flat=True)
-        done = len(set(owners))
-        TOTPDevice.objects.filter(user__in=queryset.values("pk")).delete()
-        self.report(request, done=done, chosen=chosen, did="已重置", why_not="没有设置两步验证")
+        devices = TOTPDevice.objects.filter(user__in=keys)
+        done = len(set(devices.values_list("user", flat=True)))
+        devices.delete()
+        self.report(request, done=done, chosen=len(keys), did="已重置", why_not="没有设置两步验证")
         return None
 
     @admin.action(description="解除登录锁定", permissions=["change"])

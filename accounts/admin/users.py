@@ -88,7 +88,7 @@ class UserAdmin(FactsAdmin):
 
     @admin.action(description="封号", permissions=["block"])
     def block(self, request: HttpRequest, queryset: QuerySet[User]) -> Any:
-        page, said = ask(
+        page, said, keys = ask(
             self,
             request,
             queryset,
@@ -99,14 +99,14 @@ class UserAdmin(FactsAdmin):
         )
         if page is not None:
             return page
-        now, by = timezone.now(), request.user.get_username()
-        done = [blocking.block(user=user, by=by, reason=said["reason"], at=now) for user in queryset.order_by("pk")]
-        self.report(request, done=sum(done), chosen=len(done), did="已封禁", why_not="已经是封禁状态")
+        by = request.user.get_username()
+        done = blocking.block_all(keys, by=by, reason=said["reason"], at=timezone.now())
+        self.report(request, done=done, chosen=len(keys), did="已封禁", why_not="已经是封禁状态")
         return None
 
     @admin.action(description="解封", permissions=["block"])
     def unblock(self, request: HttpRequest, queryset: QuerySet[User]) -> Any:
-        page, _ = ask(
+        page, _, keys = ask(
             self,
             request,
             queryset,
@@ -116,8 +116,8 @@ class UserAdmin(FactsAdmin):
         )
         if page is not None:
             return page
-        done = [blocking.unblock(user=user) for user in queryset]
-        self.report(request, done=sum(done), chosen=len(done), did="已解封", why_not="没有被封禁")
+        done = blocking.unblock_all(keys)
+        self.report(request, done=done, chosen=len(keys), did="已解封", why_not="没有被封禁")
         return None
 
 

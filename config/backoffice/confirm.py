@@ -1,5 +1,6 @@
 """A page between an action and its effect: what it will do, to what and how many, and (if asked for) why."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,23 +38,24 @@ def ask(
     total: str = "",
     lines: Sequence[str] = (),
     form: type[forms.Form] = NothingToSay,
-) -> tuple[HttpResponse | None, dict[str, Any]]:
-    """(the page, {}) until the operator has confirmed it; then (None, what the form says).
+) -> tuple[HttpResponse | None, dict[str, Any], list[Any]]:
+    """(the page, …) until the operator has confirmed it; then (None, what the form says, the keys of the rows).
 
-    What was shown (`total` and the number of rows) is compared again when it is confirmed: rows that came in
-    meanwhile are asked about anew.
+    The action does what it does to the rows with these keys, and no others. Which rows they were, and `total`, is
+    compared with what was shown: if others came in or left meanwhile, it is asked anew.
     """
-    count = queryset.count()
-    if count > MOST_AT_ONCE:
+    keys = sorted(queryset.order_by().values_list("pk", flat=True)[: MOST_AT_ONCE + 1])
+    if len(keys) > MOST_AT_ONCE:
         text = _("一次最多处理 %(most)s 条,现在选中了 %(count)s 条,请用筛选缩小范围。")
-        model_admin.message_user(request, text % {"most": MOST_AT_ONCE, "count": count}, messages.ERROR)
-        return HttpResponseRedirect(request.get_full_path()), {}
+        model_admin.message_user(request, text % {"most": MOST_AT_ONCE, "count": queryset.count()}, messages.ERROR)
+        return HttpResponseRedirect(request.get_full_path()), {}, []
     answered = "confirmed" in request.POST
     filled = form(request.POST if answered else None)
-    shown = f"{count} {total}"
+    shown = f"{_fingerprint(keys)} {total}"
     has_changed = answered and request.POST.get("shown", shown) != shown
     if answered and filled.is_valid() and not has_changed:
-        return None, filled.cleaned_data
+        return None, filled.cleaned_data, keys
+    count = len(keys)
     context = {
         **model_admin.admin_site.each_context(request),
         "title": _(title),
@@ -62,7 +64,7 @@ def ask(
         "total": total,
         "shown": shown,
         "has_changed": has_changed,
-        "lines": lines or [str(row) for row in queryset[:SHOWN]],
+        "lines": lines or [str(row) for row in queryset.filter(pk__in=keys)[:SHOWN]],
         "more": max(0, count - SHOWN),
         "form": filled,
         "action": action,
@@ -71,7 +73,11 @@ def ask(
         "checkbox_name": ACTION_CHECKBOX_NAME,
         "opts": model_admin.opts,
     }
-    return TemplateResponse(request, "admin/confirm_action.html", context), {}
+    return TemplateResponse(request, "admin/confirm_action.html", context), {}, []
+
+
+def _fingerprint(keys: Sequence[Any]) -> str:
+    return hashlib.sha256(",".join(map(str, keys)).encode()).hexdigest()
 
 
 def ask_once(

@@ -62,7 +62,7 @@ class LedgerEntryAdmin(FactsAdmin):
     @admin.action(description="冲正此人的部分", permissions=["reverse"])
     def reverse_part(self, request: HttpRequest, queryset: QuerySet[LedgerEntry]) -> Any:
         parts = parts_of(queryset)
-        page, said = ask(
+        page, said, keys = ask(
             self,
             request,
             queryset,
@@ -76,9 +76,11 @@ class LedgerEntryAdmin(FactsAdmin):
         )
         if page is not None:
             return page
+        parts = parts_of(queryset.filter(pk__in=keys))
+        ledger.lock_accounts_of(part.account.user_id for part in parts if part.account.user_id)
         acting = how(request, said)
         done = sum(is_reversed(part.transaction, account=part.account, **acting) for part in parts)
-        left_out = queryset.count() - sum(part.entry_count for part in parts)
+        left_out = len(keys) - sum(part.entry_count for part in parts)
         self.report(request, done=done, chosen=len(parts) + left_out, did="已冲正", why_not=NOT_REVERSED)
         return None
 
@@ -117,7 +119,7 @@ class LedgerTransactionAdmin(FactsAdmin):
 
     @admin.action(description="冲正", permissions=["reverse"])
     def reverse(self, request: HttpRequest, queryset: QuerySet[LedgerTransaction]) -> Any:
-        page, said = ask(
+        page, said, keys = ask(
             self,
             request,
             queryset,
@@ -130,9 +132,12 @@ class LedgerTransactionAdmin(FactsAdmin):
         )
         if page is not None:
             return page
-        acting, chosen = how(request, said), list(queryset)
-        done = sum(is_reversed(posted, **acting) for posted in chosen)
-        self.report(request, done=done, chosen=len(chosen), did="已冲正", why_not=NOT_REVERSED)
+        ledger.lock_accounts_of(
+            LedgerEntry.objects.filter(transaction__in=keys).values_list("account__user", flat=True)
+        )
+        acting = how(request, said)
+        done = sum(is_reversed(posted, **acting) for posted in queryset.filter(pk__in=keys))
+        self.report(request, done=done, chosen=len(keys), did="已冲正", why_not=NOT_REVERSED)
         return None
 
 

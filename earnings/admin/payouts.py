@@ -70,7 +70,7 @@ class PayoutAdmin(FactsAdmin):
 
     @admin.action(description="人工确认结果", permissions=["decide"])
     def decide(self, request: HttpRequest, queryset: QuerySet[Payout]) -> Any:
-        page, said = ask(
+        page, said, keys = ask(
             self,
             request,
             queryset.select_related("withdrawal"),
@@ -82,15 +82,15 @@ class PayoutAdmin(FactsAdmin):
         )
         if page is not None:
             return page
-        done, chosen = 0, list(queryset.values_list("pk", flat=True))
-        for key in chosen:
+        done = 0
+        for key in keys:
             try:
                 by = request.user.get_username()
                 bills.decide(key, paid=said["paid"], by=by, reason=said["reason"], at=timezone.now())
                 done += 1
             except bills.NotForOperators:
                 continue
-        self.report(request, done=done, chosen=len(chosen), did="已确认", why_not="不需要人工确认")
+        self.report(request, done=done, chosen=len(keys), did="已确认", why_not="不需要人工确认")
         return None
 
     @admin.action(description="核对完毕", permissions=["decide"])

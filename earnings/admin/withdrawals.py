@@ -129,7 +129,7 @@ class WithdrawalAdmin(FactsAdmin):
 
     @admin.action(description="通过并打款", permissions=["review"])
     def approve(self, request: HttpRequest, queryset: QuerySet[Withdrawal]) -> Any:
-        page, _said = ask(
+        page, _said, chosen = ask(
             self,
             request,
             queryset.select_related("user"),
@@ -141,7 +141,6 @@ class WithdrawalAdmin(FactsAdmin):
         )
         if page is not None:
             return page
-        chosen = list(queryset.values_list("pk", flat=True))
         approved = withdrawals.approve(chosen, by=request.user.get_username(), at=timezone.now())
         half, own = len(approved.half), len(approved.own)
         self.report(request, done=half, chosen=0, did="已初审,待另一名运营人员通过", why_not="")
@@ -156,7 +155,7 @@ class WithdrawalAdmin(FactsAdmin):
 
     @admin.action(description="拒绝并退回余额", permissions=["review"])
     def reject(self, request: HttpRequest, queryset: QuerySet[Withdrawal]) -> Any:
-        page, said = ask(
+        page, said, chosen = ask(
             self,
             request,
             queryset.select_related("user"),
@@ -169,7 +168,6 @@ class WithdrawalAdmin(FactsAdmin):
         )
         if page is not None:
             return page
-        chosen = list(queryset.values_list("pk", flat=True))
         by = request.user.get_username()
         done = withdrawals.reject(chosen, by=by, reason=said["reason"], at=timezone.now())
         self.report(request, done=len(done), chosen=len(chosen), did="已拒绝", why_not=NOT_TO_REVIEW)

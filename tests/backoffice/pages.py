@@ -34,7 +34,8 @@ class Operator:
         body = {"action": action, "_selected_action": [str(row.pk) for row in rows], **form}
         if confirmed:
             body["confirmed"] = "yes"
-        return str(self.http.post(f"/admin/{where}/", body, follow=True).text)
+        path, _, query = where.partition("?")
+        return str(self.http.post(f"/admin/{path.rstrip('/')}/?{query}", body, follow=True).text)
 
     def press(self, where: str, name: str, **form: Any) -> str:
         """A button above a list."""

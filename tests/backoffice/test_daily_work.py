@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import tracemalloc
 import zipfile
 from datetime import timedelta
@@ -13,7 +14,7 @@ from django.utils import timezone
 from config.backoffice.spreadsheet import workbook
 from config.models import DayFigure
 from earnings import pauses
-from earnings.models import Withdrawal
+from earnings.models import Payout, Withdrawal
 from feedback.models import Problem, ProblemCategory
 from groups.models import Group
 from integrations.models import SensitiveWord
@@ -39,6 +40,11 @@ def reported(**facts) -> Problem:
     friendship = FriendshipFactory()
     category = ProblemCategory.objects.first()
     return Problem.objects.create(user=friendship.user, category=category, reported_at=timezone.now(), **facts)
+
+
+def shown_on(page: str) -> str:
+    """What a confirmation page remembers of what it showed."""
+    return re.findall('name="shown" value="([^"]+)"', page)[0]
 
 
 def shown_phones(page: str) -> list[str]:
@@ -133,6 +139,23 @@ class TestWithdrawals:
         )
         assert "所选内容在确认之前有了变化" in page
         assert set(Withdrawal.objects.values_list("status", flat=True)) == {0}
+
+    def test_others_of_the_same_number_and_total_are_asked_about_anew(self, root):
+        first, decided = withdrawal_of("13800000001"), withdrawal_of("13800000002")
+        waiting = "earnings/withdrawal/?status__exact=0"
+        page = root.act(waiting, "approve", first, select_across="1", confirmed=False)
+        root.act("earnings/withdrawal", "reject", decided, reason="资料不符")
+        withdrawal_of("13800000003")
+        page = root.act(waiting, "approve", first, select_across="1", shown=shown_on(page))
+        assert "所选内容在确认之前有了变化" in page
+        assert not Payout.objects.exists()
+
+    def test_what_was_shown_is_done(self, root):
+        first = withdrawal_of("13800000001")
+        withdrawal_of("13800000002")
+        page = root.act("earnings/withdrawal", "approve", first, select_across="1", confirmed=False)
+        root.act("earnings/withdrawal", "approve", first, select_across="1", shown=shown_on(page))
+        assert Payout.objects.count() == 2
 
     def test_too_many_at_once_are_refused(self, root, monkeypatch):
         first = withdrawal_of("13800000001")

@@ -112,7 +112,7 @@ def test_every_gateway_command_and_signal_is_in_the_architecture():
     page = (PROJECT / "docs/architecture.md").read_text()
     for command in _subscribers:
         assert f"`{command}`" in page
-    for signal in ("user_blocked", "message_settled", "senders_look"):
+    for signal in ("users_blocked", "message_settled", "senders_look"):
         assert f"`{signal}`" in page
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import time_machine
@@ -22,6 +23,7 @@ from robots import dead_letters, outbox, receipts
 from robots.claiming import claim
 from robots.models import OutboxMessage
 from tests.api import ApiClient
+from tests.backoffice.pages import Operator
 from tests.doors import key_with, say_everything
 from tests.factories.launches import TEXT, WORDS, drafted, launched, reachable, scheduled
 from tests.factories.people import GroupFactory, UserFactory
@@ -61,6 +63,14 @@ def test_of_two_contents_under_one_task_one_wins():
 
     assert Counter(at_once(hand_over, 8)) == {1200: 1, 1409: 7}
     assert OutboxMessage.objects.count() == 1
+
+
+def said_once_more(message: OutboxMessage) -> OutboxMessage:
+    """The same again, after everything else that waits."""
+    message = OutboxMessage.objects.get(pk=message.pk)
+    message.pk, message.message_no = None, uuid4()
+    message.save(force_insert=True)
+    return message
 
 
 def test_groups_cancelled_while_a_launch_is_received_get_nothing():
@@ -153,6 +163,24 @@ def test_operators_and_senders_at_once_lose_and_double_nothing(sandbox: Any, set
     launch.refresh_from_db()
     assert (launch.status, launch.sent_count) == (Launch.Status.FINISHED, 15)
     assert [message["requests"] for message in sandbox.state.messages.values()] == [1] * 30
+
+
+@pytest.mark.parametrize("held", [0, 1])
+@pytest.mark.parametrize("action", ["pause", "resume", "cancel"])
+def test_whoever_moves_two_launches_waits_for_a_sender_without_standing_in_its_way(action: str, held: int):
+    launches = [launched(reachable()), launched(reachable())]
+    messages = [launch.deliveries.get().messages().get() for launch in launches]
+    messages.append(said_once_more(messages[0]))
+    if action == "resume":
+        OutboxMessage.objects.update(is_held=True)
+        Launch.objects.update(status=Launch.Status.PAUSED, paused_at=timezone.now(), paused_by="wang")
+    rows, root = OutboxMessage.objects.select_for_update(nowait=True), Operator()
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():  # a sender that writes down what came of several, in the order of their ids
+            rows.get(pk=messages[held].pk)
+            told = in_another_thread(threads, lambda: root.act("launches/launch", action, *launches, reason="x"))
+            rows.get(pk=messages[held + 1].pk)
+        assert " 2 条。" in told.result()
 
 
 def test_each_result_is_reported_by_one_of_many_workers(sandbox: Any):

@@ -1,0 +1,51 @@
+"""An operator's bulk action beside others who hold accounts: it takes them in the order in which everybody does."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import transaction
+
+from accounts.models import User
+from earnings.models import Account, LedgerTransaction, Withdrawal
+from tests.backoffice.pages import Operator
+from tests.factories.money import ask, give
+from tests.factories.people import UserFactory
+from tests.together import in_another_thread
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+
+def two_people(*accounts: int) -> list[User]:
+    """Somebody and the next, whose accounts have these keys; 20 yuan each."""
+    people = [UserFactory(pk=UUID(int=number), phone=f"1380000000{number}") for number in (1, 2)]
+    for user, key in zip(people, accounts, strict=True):
+        Account.objects.create(pk=UUID(int=key), user=user)
+        give(user, "20")
+    return people
+
+
+def while_the_first_account_is_held(where: str, action: str, *rows: Any) -> str:
+    """The page that follows, by somebody who did not take the second account before the first."""
+    accounts, root = Account.objects.select_for_update(nowait=True), Operator()
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            accounts.get(pk=UUID(int=1))
+            told = in_another_thread(threads, lambda: root.act(where, action, *rows, reason="刷单"))
+            accounts.get(pk=UUID(int=2))
+        return told.result()
+
+
+def test_blocking_two_people():
+    people = two_people(2, 1)
+    for user in people:
+        ask(user)
+    assert "已封禁 2 条" in while_the_first_account_is_held("accounts/user", "block", *people)
+    assert set(Withdrawal.objects.values_list("status", flat=True)) == {Withdrawal.Status.REJECTED}
+
+
+def test_reversing_two_movements():
+    two_people(1, 2)
+    posted = LedgerTransaction.objects.filter(kind="settlement")
+    assert "已冲正 2 条" in while_the_first_account_is_held("earnings/ledgertransaction", "reverse", *posted)
