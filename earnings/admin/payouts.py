@@ -95,7 +95,7 @@ class PayoutAdmin(FactsAdmin):
 
     @admin.action(description="核对完毕", permissions=["decide"])
     def close_contradiction(self, request: HttpRequest, queryset: QuerySet[Payout]) -> Any:
-        page, said = ask(
+        page, said, keys = ask(
             self,
             request,
             queryset,
@@ -107,15 +107,15 @@ class PayoutAdmin(FactsAdmin):
         )
         if page is not None:
             return page
-        done, chosen = 0, list(queryset.values_list("pk", flat=True))
-        for key in chosen:
+        done = 0
+        for key in keys:
             try:
                 by = request.user.get_username()
                 bills.close_contradiction(key, by=by, reason=said["reason"], at=timezone.now())
                 done += 1
             except bills.NotContradicted:
                 continue
-        self.report(request, done=done, chosen=len(chosen), did="已确认", why_not="与微信结果没有不符")
+        self.report(request, done=done, chosen=len(keys), did="已确认", why_not="与微信结果没有不符")
         return None
 
     @button("暂停打款", permission="earnings.pause_payouts")
