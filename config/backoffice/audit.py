@@ -1,7 +1,7 @@
 """Who changed what, from what to what: written by triggers, so that no way of writing escapes it.
 
 Libraries that listen to `save()` miss `queryset.update()` and plain SQL, which most verbs use. Here PostgreSQL itself
-notes each changed row, as soon as the transaction says who acts (docs/decisions/0003).
+notes each changed row, as soon as the transaction says who acts (docs/decisions/0005).
 """
 
 from collections.abc import Iterator

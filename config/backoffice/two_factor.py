@@ -20,6 +20,8 @@ from django_otp import login as remember_second_factor
 from django_otp import match_token
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from config.backoffice import audit
+
 CODE_NEEDED = gettext_lazy("请输入身份验证器上的 6 位验证码。")
 CODE_WRONG = gettext_lazy("验证码不正确或已过期,请用最新的验证码重试。")
 
@@ -73,8 +75,9 @@ def enrol(request: HttpRequest) -> HttpResponse:
     form = CodeForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         if device.verify_token(form.cleaned_data["code"]):
-            device.confirmed = True
-            device.save(update_fields=["confirmed"])
+            with audit.acting(by=request.user.get_username(), via=request.path):
+                device.confirmed = True
+                device.save(update_fields=["confirmed"])
             remember_second_factor(request, device)
             messages.success(request, _("两步验证已启用,以后登录需要验证码。"))
             return HttpResponseRedirect(reverse("admin:index"))

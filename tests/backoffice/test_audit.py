@@ -66,6 +66,28 @@ def test_what_machines_do_is_not_in_the_operators_log():
     assert not AuditEntry.objects.exists()
 
 
+@pytest.mark.parametrize("enforced", [True, False])
+def test_what_a_signed_in_operator_does_through_the_api_is_noted(root, settings, enforced):
+    settings.ENFORCE_AUTH = enforced
+    alice = UserFactory()
+    told = root.http.put(f"/users/{alice.pk}/block", content_type="application/json").json()
+    entry = AuditEntry.objects.get(table_name="accounts_user")
+    assert (told["code"], entry.actor, entry.via) == (1200, "root", f"PUT /users/{alice.pk}/block")
+
+
+def test_an_operators_call_that_is_refused_leaves_nothing(root):
+    body = [{"groupId": GroupFactory().code, "starLevel": 9}]
+    assert root.http.post("/groups/star", body, content_type="application/json").json()["code"] == 1403
+    assert not AuditEntry.objects.exists()
+
+
+def test_the_status_that_an_operator_sets_through_the_api_is_shown_and_noted(root):
+    told = root.http.post("/app/status", {"status": 2, "upGradeEndTime": "23:00"}, content_type="application/json")
+    assert told.json()["code"] == 1200
+    assert root.http.get("/app/status").json()["data"]["status"] == 2
+    assert noted("config_sitestatus")["upgrade_end"] == [None, "23:00"]
+
+
 def test_looking_is_not_noted(root):
     root.page("accounts/user/")
     assert not AuditEntry.objects.exists()

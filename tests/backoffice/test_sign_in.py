@@ -7,6 +7,7 @@ from django_otp.oath import totp
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import User
+from config.models import AuditEntry
 from tests.backoffice.pages import Operator
 
 pytestmark = pytest.mark.django_db
@@ -74,6 +75,8 @@ def test_enrolling_asks_for_the_first_code(root):
     assert "验证码不正确" in client.post("/admin/two-factor/", {"code": "000000"}).text
     device.throttle_reset()
     assert "两步验证已启用" in client.post("/admin/two-factor/", {"code": code_of(device)}, follow=True).text
+    entry = AuditEntry.objects.get(table_name="otp_totp_totpdevice")
+    assert (entry.actor, entry.changes) == ("root", {"confirmed": [False, True]})
 
 
 def test_who_has_a_second_factor_needs_it(root):
