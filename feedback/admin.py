@@ -7,15 +7,17 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from config.backoffice import home
-from config.backoffice.confirm import ReasonForm, ask
+from config.backoffice.confirm import MOST_AT_ONCE, ReasonForm, ask
 from config.backoffice.facts import EXPORTS, FactsAdmin, ListAdmin, may
 from config.backoffice.filters import days, exactly, states
 from feedback import problems
 from feedback.models import Conversation, ForwardedMessage, Problem, ProblemCategory
 
+NOT_ANSWERED = "之前已经答复或关闭,或用户没有可用的机器人"
 _STATES = {
     "open": ("待处理", Problem.OPEN),
     "answered": ("已答复", Q(answered_at__isnull=False)),
@@ -52,7 +54,7 @@ class ProblemAdmin(FactsAdmin):
     list_select_related = ("user", "category", "robot")
     list_filter = (
         states("state", "状态", _STATES),
-        ("category", admin.RelatedOnlyFieldListFilter),
+        ("category", admin.RelatedFieldListFilter),
         days("reported_at", "反馈时间"),
         exactly("robot__code", "机器人编号"),
         exactly("group_name", "群名"),
@@ -86,14 +88,15 @@ class ProblemAdmin(FactsAdmin):
             action="answer_them",
             title="答复反馈",
             question="用户会从机器人收到这段话。",
+            total=_unreachable(queryset),
             form=AnswerForm,
         )
         if page is not None:
             return page
-        chosen, now = list(queryset.select_related("user", "category")), timezone.now()
+        chosen, now = list(queryset.filter(pk__in=keys).select_related("user", "category")), timezone.now()
         by = request.user.get_username()
         done = [problems.answer(problem=problem, words=said["answer"], by=by, at=now) for problem in chosen]
-        self.report(request, done=sum(done), chosen=len(chosen), did="已答复", why_not="之前已经答复或关闭")
+        self.report(request, done=sum(done), chosen=len(keys), did="已答复", why_not=NOT_ANSWERED)
         return None
 
     @admin.action(description="关闭(不答复)", permissions=["answer"])
@@ -113,6 +116,11 @@ class ProblemAdmin(FactsAdmin):
         done = problems.close(keys, reason=said["reason"], by=by, at=timezone.now())
         self.report(request, done=done, chosen=len(keys), did="已关闭", why_not="之前已经答复或关闭")
         return None
+
+
+def _unreachable(chosen: QuerySet[Problem]) -> str:
+    count = problems.unreachable(chosen)[:MOST_AT_ONCE].count()
+    return gettext("其中 %s 条的用户没有可用的机器人,收不到答复,将保持待处理") % count if count else ""
 
 
 @admin.register(Conversation)

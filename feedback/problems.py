@@ -5,14 +5,15 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.models import User
 from config.errors import BadRequest, NotFound
 from config.lookups import has_id
 from feedback.models import Problem, ProblemCategory
 from robots import outbox
-from robots.friendships import latest_robot_of
-from robots.models import Robot
+from robots.friendships import WORKING, latest_robot_of
+from robots.models import Friendship, Robot
 
 Type = ProblemCategory.Type
 _NEEDED = {
@@ -52,18 +53,26 @@ def report(
 
 
 def answer(*, problem: Problem, words: str, by: str, at: datetime) -> bool:
-    """Answer a report, once; the user hears it from the robot added last. False when it was answered or closed before."""
+    """Answer a report, once; the user hears it from the robot added last.
+
+    False when it was answered or closed before, or the user has no robot to hear it from: then it stays as it is.
+    """
+    user, robot = problem.user, latest_robot_of(problem.user)
+    if robot is None or not user.code:
+        return False
     with transaction.atomic():
         fresh = Problem.objects.filter(Problem.OPEN, pk=problem.pk)
         if not fresh.update(answer=words, answered_at=at, answered_by=by):
             return False
-        robot = latest_robot_of(problem.user)
-        if robot is not None and problem.user.code:
-            said = outbox.text(f"关于你反馈的「{problem.category.title}」:{words}")
-            outbox.tell_user(
-                robot=robot, user_code=problem.user.code, content=said, cause=f"problem:{problem.pk}", at=at
-            )
+        said = outbox.text(f"关于你反馈的「{problem.category.title}」:{words}")
+        outbox.tell_user(robot=robot, user_code=user.code, content=said, cause=f"problem:{problem.pk}", at=at)
     return True
+
+
+def unreachable(reports: QuerySet[Problem]) -> QuerySet[Problem]:
+    """Those open ones of these whose user has no robot to hear an answer from."""
+    speaking = Friendship.objects.filter(user=OuterRef("user"), robot__status__in=WORKING)
+    return reports.filter(Problem.OPEN).filter(~Exists(speaking) | Q(user__code=None))
 
 
 def close(keys: Iterable[UUID], *, reason: str, by: str, at: datetime) -> int:

@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from config.backoffice import home
 from config.backoffice.confirm import ask
@@ -33,9 +34,17 @@ class RatingInline(FactsInline):
     readonly_fields = fields
 
 
+# An operator's reasons; that a robot was kicked or banned is noticed, not said.
+_REASONS = [
+    (reason.value, _(reason.label))
+    for reason in CancelReason
+    if reason not in (CancelReason.ROBOT_KICKED, CancelReason.ROBOT_BANNED)
+]
+
+
 class CancelForm(forms.Form):
     reason = forms.TypedChoiceField(
-        label="注销原因", choices=CancelReason.choices, initial=CancelReason.OPERATOR, coerce=int
+        label=_("注销原因"), choices=_REASONS, initial=CancelReason.OPERATOR, coerce=int
     )
 
 

@@ -35,7 +35,7 @@ def cancel_each(reasons: Mapping[UUID, CancelReason], *, by: str, at: datetime) 
 
 
 def _silence(ended: Mapping[CancelReason, Sequence[Group]], at: datetime) -> None:
-    """Close what was still to be said there, then ask the gateway to leave (a banned robot cannot)."""
+    """Close what was still to be said there, then ask the gateway to leave (a robot that is gone cannot)."""
     endings = [
         outbox.Ending(f"群已注销:{reason.label}", group_codes=[group.code for group in groups])
         for reason, groups in ended.items()
@@ -52,7 +52,6 @@ def _silence(ended: Mapping[CancelReason, Sequence[Group]], at: datetime) -> Non
                 at=at,
             )
             for reason, groups in ended.items()
-            if reason != CancelReason.ROBOT_BANNED
             for group in groups
             if group.robot.is_working
         ]

@@ -13,14 +13,16 @@ from django.utils import timezone
 
 from config.backoffice.spreadsheet import workbook
 from config.models import DayFigure
-from earnings import pauses
+from earnings import pauses, withdrawals
 from earnings.models import Payout, Withdrawal
 from feedback.models import Problem, ProblemCategory
 from groups.models import Group
 from integrations.models import SensitiveWord
+from robots.models import Robot
 from tests.backoffice.pages import Operator
+from tests.doors import said_to
 from tests.factories.money import ask, give
-from tests.factories.people import FriendshipFactory, GroupFactory, UserFactory
+from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -109,13 +111,23 @@ class TestWithdrawals:
         page = root.page("earnings/withdrawal/", asked_at_from=day, asked_at_to=day)
         assert shown_phones(page) == ["13800000001"]
 
-    @pytest.mark.parametrize(("order", "phones"), [("3", "123"), ("-3", "321")])
-    def test_sorted_by_amount(self, root, order, phones):
-        for number, yuan in (("1", "20"), ("2", "50"), ("3", "100")):
-            withdrawal_of(f"1380000000{number}", yuan)
-        page = root.page("earnings/withdrawal/", o=order.replace("3", "4"))
+    @pytest.mark.parametrize(("order", "phones"), [("4", "123"), ("-4", "321"), ("1", "321"), ("-1", "123")])
+    def test_sorted_by_amount_and_by_when_it_was_asked(self, root, order, phones):
+        for number, yuan in ((1, "20"), (2, "50"), (3, "100")):
+            withdrawal_of(f"1380000000{number}", yuan, days_ago=number)
+        page = root.page("earnings/withdrawal/", o=order)
         found = sorted(phones, key=lambda number: page.index(f"1380000000{number}"))
         assert "".join(found) == phones
+
+    @pytest.mark.parametrize(("order", "phones"), [("10", "123"), ("-10", "321")])
+    def test_sorted_by_when_it_was_paid(self, root, order, phones):
+        for number in "123":
+            withdrawal = withdrawal_of(f"1380000000{number}")
+            withdrawals.approve([withdrawal.pk], by="root", at=timezone.now())
+            withdrawal.refresh_from_db()
+            withdrawals.mark_paid(withdrawal, at=timezone.now() + timedelta(minutes=int(number)))
+        page = root.page("earnings/withdrawal/", o=order)
+        assert "".join(sorted(phones, key=lambda number: page.index(f"1380000000{number}"))) == phones
 
     def test_the_review_page_warns_and_offers_both_decisions(self, root):
         withdrawal = withdrawal_of("13800000001", "100")
@@ -177,6 +189,15 @@ def test_the_list_as_csv(root):
     assert lines[1][2:5] == ["13800000001", "20.00", "待审核"]
 
 
+def test_all_that_the_filters_let_through_as_csv(root):
+    chosen = withdrawal_of("13800000001", "50")
+    withdrawal_of("13800000002", "50")
+    withdrawal_of("13800000003", "20")
+    body = {"action": "export", "_selected_action": [str(chosen.pk)], "select_across": "1"}
+    answer = root.http.post("/admin/earnings/withdrawal/?amount_from=50", body)
+    assert shown_phones(b"".join(answer.streaming_content).decode()) == ["13800000001", "13800000002"]
+
+
 def test_the_list_as_a_workbook(root):
     row = withdrawal_of("13800000001")
     with zipfile.ZipFile(io.BytesIO(exported(root, "export_xlsx", [row]))) as archive:
@@ -214,6 +235,42 @@ class TestFeedback:
         problem = reported()
         root.act("feedback/problem", "close", problem, reason="重复")
         assert "之前已经答复或关闭" in root.act("feedback/problem", "answer_them", problem, answer="好的")
+
+    def test_an_answer_is_heard_from_the_robot(self, root):
+        problem = reported()
+        assert "已答复 1 条" in root.act("feedback/problem", "answer_them", problem, answer="已经修好了")
+        assert "已经修好了" in said_to(problem.user.code)[-1]
+
+    def test_what_nobody_would_hear_stays_open_and_the_page_says_so(self, root):
+        problem = reported()
+        Robot.objects.update(status=Robot.Status.REMOVED)
+        asked = root.act("feedback/problem", "answer_them", problem, reported(), confirmed=False)
+        assert "其中 1 条的用户没有可用的机器人" in asked
+        assert "用户没有可用的机器人" in root.act("feedback/problem", "answer_them", problem, answer="好的")
+        assert Problem.objects.filter(Problem.OPEN).count() == 2
+
+    @pytest.mark.parametrize(
+        ("query", "names"),
+        [
+            ({"robot_code": "r-a"}, ["甲群"]),
+            ({"group_name": "乙群"}, ["乙群"]),
+            ({"reported_at_from": "2100-01-01"}, []),
+            ({"reported_at_to": "2100-01-01"}, ["甲群", "乙群"]),
+        ],
+    )
+    def test_filters(self, root, query, names):
+        reported(group_name="甲群", robot=RobotFactory(code="r-a"))
+        reported(group_name="乙群")
+        page = root.page("feedback/problem/", **query)
+        assert [name for name in ("甲群", "乙群") if f">{name}<" in page] == names
+
+    def test_by_category(self, root):
+        first, second = ProblemCategory.objects.all()[:2]
+        reported(group_name="甲群")
+        Problem.objects.filter(pk=reported(group_name="乙群").pk).update(category=second)
+        page = root.page("feedback/problem/", category__id__exact=second.pk)
+        assert (">甲群<" in page, ">乙群<" in page) == (False, True)
+        assert f"category__id__exact={first.pk}" in page
 
     @pytest.mark.parametrize(("state", "names"), [("open", ["甲群"]), ("closed", ["乙群"]), ("answered", [])])
     def test_by_state(self, root, state, names):
@@ -272,6 +329,13 @@ def test_groups_are_cancelled_in_bulk(root):
     groups = [GroupFactory() for _ in range(3)]
     assert "已注销 3 条" in root.act("groups/group", "cancel", *groups, reason=4)
     assert not Group.objects.active().exists()
+
+
+def test_an_operator_says_no_reason_that_robots_notice_themselves(root):
+    page = root.act("groups/group", "cancel", group := GroupFactory(), confirmed=False)
+    assert re.findall(r'<option value="(\d)"', page) == ["1", "2", "4", "5", "7"]
+    root.act("groups/group", "cancel", group, reason=6)
+    assert Group.objects.active().exists()
 
 
 def test_everything_that_is_said_in_groups_is_not_listed_at_once(root):

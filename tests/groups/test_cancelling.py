@@ -51,6 +51,13 @@ def test_ids_and_codes_name_groups_and_a_group_named_twice_goes_once():
     assert active() == set()
 
 
+def test_a_robot_that_still_works_leaves_whatever_the_reason():
+    group = GroupFactory()
+    delete(group.pk, cancel_reason=CancelReason.ROBOT_BANNED)
+    run_cancel_jobs()
+    assert asked_of_gateway(group.code) == ["unbind_group"]
+
+
 def test_groups_may_come_in_one_text_with_commas():
     one, other = GroupFactory(), GroupFactory()
     key_with(Scope.GROUPS_CANCEL).post("/groups/delete", {"group_ids": f"{one.pk}, {other.code}"})
