@@ -171,7 +171,7 @@ class JobAdmin(FactsAdmin):
         names = list(queryset.values_list("task", flat=True))
         for name in names:
             wake(name)
-        self.report(request, done=len(names), chosen=len(names), did="已开始运行", why_not="")
+        self.report(request, done=len(names), chosen=len(names), did="已要求运行(看最近运行时间)", why_not="")
 
     @admin.action(description="暂停", permissions=["change_job"])
     def pause(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> Any:

@@ -6,8 +6,10 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 
 class Scope(models.TextChoices):
@@ -115,7 +117,11 @@ class SiteStatus(models.Model):
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(condition=Q(status__in=[1, 2]), name="site_status_is_1_or_2"),
-            models.CheckConstraint(condition=Q(status=1) | ~Q(upgrade_end=""), name="maintenance_says_until_when"),
+            models.CheckConstraint(
+                condition=Q(status=1) | ~Q(upgrade_end=""),
+                name="maintenance_says_until_when",
+                violation_error_message=_("状态为维护时,请填写维护结束时间。"),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -177,6 +183,9 @@ class AuditEntry(models.Model):
         indexes = [
             models.Index(fields=["table_name", "row_id", "-id"], name="audit_of_a_row"),
             models.Index(fields=["actor", "-id"], name="audit_of_an_actor"),
+            models.Index(fields=["row_id", "-id"], name="audit_of_an_id"),
+            models.Index(fields=["action", "-id"], name="audit_by_action"),
+            BrinIndex(fields=["noted_at"], name="audit_by_moment", pages_per_range=32, autosummarize=True),
         ]
 
     def __str__(self) -> str:

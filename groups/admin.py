@@ -114,8 +114,16 @@ class GroupAdmin(FactsAdmin):
         return None
 
 
+class FromADayOn(ListAdmin):
+    """What is or was in force stays; what does not count yet may be taken back, on its own page."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        may_delete = super().has_delete_permission(request, obj)
+        return may_delete and obj is not None and obj.valid_from > timezone.localdate()
+
+
 @admin.register(StarPlan)
-class StarPlanAdmin(ListAdmin):
+class StarPlanAdmin(FromADayOn):
     list_display = (
         "star",
         "income_days",
@@ -133,7 +141,7 @@ class StarPlanAdmin(ListAdmin):
 
 
 @admin.register(ArticlePrice)
-class ArticlePriceAdmin(ListAdmin):
+class ArticlePriceAdmin(FromADayOn):
     list_display = ("valid_from", "amount")
 
 

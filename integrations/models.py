@@ -102,7 +102,13 @@ class TextMessage(models.Model):
                 name="settled_text_has_settled_at",
             ),
         ]
-        indexes = [models.Index(fields=["id"], condition=Q(status__in=[0, 1]), name="texts_under_way")]
+        indexes = [
+            models.Index(fields=["id"], condition=Q(status__in=[0, 1]), name="texts_under_way"),
+            # the back office: what one number was sent, what went wrong, and days
+            models.Index(fields=["phone", "-id"], name="texts_of_phone"),
+            models.Index(fields=["status", "-id"], condition=Q(status__in=[3, 4]), name="texts_not_sent"),
+            BrinIndex(fields=["created_at"], name="texts_by_moment", pages_per_range=32, autosummarize=True),
+        ]
 
     def __str__(self) -> str:
         return f"{self.phone[:3]}****{self.phone[-4:]}"

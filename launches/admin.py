@@ -4,18 +4,21 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
+from django.utils.translation import gettext as _
 
 from config.backoffice.confirm import ReasonForm, ask
 from config.backoffice.facts import EXPORTS, FactsAdmin, FactsInline, may
-from config.backoffice.filters import days
+from config.backoffice.filters import days, states
 from launches import running
 from launches.models import Delivery, Launch, MassMessage, MassMessageDraft, MassMessageGroup
+
+_ENDED = {str(end.value): (end.label, Q(status=end)) for end in Delivery.Status if end != Delivery.Status.WAITING}
 
 
 @admin.register(Launch)
@@ -100,7 +103,8 @@ class LaunchAdmin(FactsAdmin):
         form: type[forms.Form] | None = None,
     ) -> tuple[Any, dict[str, Any], list[Any]]:
         lines = [
-            f"{launch.task_id}:共 {launch.planned_count} 个群,待发送 {launch.waiting_count}"
+            _("%(task)s:共 %(planned)s 个群,待发送 %(waiting)s")
+            % {"task": launch.task_id, "planned": launch.planned_count, "waiting": launch.waiting_count}
             for launch in queryset[:20]
         ]
         extra: Any = {"form": form} if form else {}
@@ -111,7 +115,7 @@ class LaunchAdmin(FactsAdmin):
 class DeliveryAdmin(FactsAdmin):
     list_display = ("launch", "group_code", "group", "status", "settled_at", "reason", "reported_at")
     list_select_related = ("launch", "group")
-    list_filter = ("status",)
+    list_filter = (states("status", "状态", _ENDED),)
     search_fields = ("group__code__exact", "launch__task_id__exact")
     search_help_text = "完整的群编号或任务编号"
     ordering = ("-id",)

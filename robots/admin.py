@@ -20,6 +20,7 @@ from robots.models import MAX_GROUPS, Friendship, MessageAttempt, OutboxMessage,
 
 NEARLY_FULL = MAX_GROUPS - 3
 SEARCHED = 200_000  # newest messages in which a group's or a robot's are looked for
+SEND = OutboxMessage.Operation.SEND
 SYNC_ROBOTS = "robots.tasks.sync_robots"
 _ROOM = {
     "full": ("将满(剩 3 个以内)", Q(group_count__gte=NEARLY_FULL)),
@@ -204,7 +205,7 @@ class OutboxMessageAdmin(FactsAdmin):
 
 
 def _settled(status: OutboxMessage.Status) -> home.Figure:
-    return home.per_day(lambda: OutboxMessage.objects.filter(status=status), "settled_at")
+    return home.per_day(lambda: OutboxMessage.objects.filter(status=status, operation=SEND), "settled_at")
 
 
 home.to_do(

@@ -273,6 +273,9 @@ class OutboxMessage(models.Model):
             models.Index(fields=["robot"], condition=Q(status__in=[0, 2]), name="outbox_unsent_by_robot"),
             # the back office: what failed and what was closed; most are sent, and are found by their ids
             models.Index(fields=["status", "-id"], condition=Q(status__in=[2, 3]), name="outbox_not_sent"),
+            # … by what it asked for (most say something), or when it was written
+            models.Index(fields=["operation", "-id"], condition=~Q(operation="send"), name="outbox_not_said"),
+            BrinIndex(fields=["created_at"], name="outbox_by_moment", pages_per_range=32, autosummarize=True),
             # the home page's plot: a summary of blocks, which costs the sender next to nothing
             BrinIndex(fields=["settled_at"], name="outbox_by_settling", pages_per_range=32, autosummarize=True),
             # what was said for a launch; and in one of its groups

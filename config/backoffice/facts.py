@@ -65,6 +65,7 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
         shown = {
             "related_lists": related_lists(self, request, object_id),
             "object_actions": self._offered(request, self.get_object(request, object_id)),
+            "may_see_history": request.user.has_perm("config.view_auditentry"),
         }
         return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
 

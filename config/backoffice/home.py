@@ -1,7 +1,7 @@
 """The operators' first page: what needs a hand now, and how the last 30 days went.
 
 Each app's admin says what it contributes (`to_do`, `plot`); here it is counted, cached and drawn. Counts stop at
-`COUNTED`, and a day that is over is counted once and kept, so the page costs the same however old the tables are.
+`COUNTED`, and a day that is well over is counted once and kept, so the page costs the same however old the tables are.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,6 +26,8 @@ from config.models import DayFigure
 
 DAYS = 30
 FRESH_SECONDS = 30  # how old today's numbers may be
+LATE_DAYS = 3  # days that are over and may still change: events come late, parked messages are sent after all
+LATE_SECONDS = 600
 Figure = Callable[[date, date], dict[date, Any]]  # first day, last day → value of each day that has one
 
 
@@ -117,8 +119,9 @@ def _drawn(one: Plot) -> Chart:
 
 
 def _values(name: str, figure: Figure, days: Sequence[date]) -> list[Decimal]:
-    *closed, today = days
-    known = dict(DayFigure.objects.filter(name=name, day__gte=closed[0]).values_list("day", "value"))
+    *over, today = days
+    closed, late = over[:-LATE_DAYS], over[-LATE_DAYS:]
+    known = dict(DayFigure.objects.filter(name=name, day__in=closed).values_list("day", "value"))
     missing = [day for day in closed if day not in known]
     if missing:
         found = figure(missing[0], missing[-1])
@@ -126,4 +129,5 @@ def _values(name: str, figure: Figure, days: Sequence[date]) -> list[Decimal]:
         rows = [DayFigure(name=name, day=day, value=known[day]) for day in missing]
         DayFigure.objects.bulk_create(rows, ignore_conflicts=True)
     now = cache.get_or_set(f"figure:{name}:{today}", lambda: figure(today, today).get(today) or 0, FRESH_SECONDS)
-    return [*(known[day] for day in closed), Decimal(now or 0)]
+    lately = cache.get_or_set(f"figures:{name}:{today}", lambda: figure(late[0], late[-1]), LATE_SECONDS) or {}
+    return [*(known[day] for day in closed), *(Decimal(lately.get(day) or 0) for day in late), Decimal(now or 0)]

@@ -12,6 +12,8 @@ from decimal import Decimal
 from typing import Any
 from xml.sax.saxutils import escape
 
+from django.utils.translation import gettext as _
+
 MOST_ROWS = 1_048_576  # what a sheet can hold
 FLUSH_BYTES = 64 * 1024
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -52,7 +54,7 @@ class _Pipe(io.RawIOBase):
 
 
 def workbook(rows: Iterable[list[Any]]) -> Iterator[bytes]:
-    """The file's bytes, piece by piece; rows beyond what a sheet can hold are left out."""
+    """The file's bytes, piece by piece; when there are more rows than a sheet can hold, the last says so."""
     pipe = _Pipe()
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, xml in _PARTS.items():
@@ -68,7 +70,10 @@ def _sheet(rows: Iterable[list[Any]]) -> Iterator[str]:
     held = [f'{_HEAD}<worksheet xmlns="{_OOXML}/spreadsheetml/2006/main"><sheetData>']
     size = 0
     for number, row in enumerate(rows, start=1):
-        if number > MOST_ROWS:
+        if number == MOST_ROWS:  # the last one: whatever comes is more than a sheet holds
+            held.append(
+                f'<row r="{number}">{_cell(_("其余的行超出了工作表的容量,请筛选后分批导出,或导出 CSV"))}</row>'
+            )
             break
         held.append(f'<row r="{number}">{"".join(map(_cell, row))}</row>')
         size += len(held[-1])

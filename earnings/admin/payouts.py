@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from config.backoffice import home
-from config.backoffice.confirm import SHOWN, ReasonForm, ask, ask_once
+from config.backoffice.confirm import SHOWN, NothingToSay, ReasonForm, ask, ask_once
 from config.backoffice.facts import EXPORTS, FactsAdmin, button, may
 from config.backoffice.filters import days, states
 from config.clock import day_of, start_of
@@ -133,12 +133,18 @@ class PayoutAdmin(FactsAdmin):
         return None
 
     @button("恢复打款", permission="earnings.pause_payouts")
-    def resume(self, request: HttpRequest) -> None:
+    def resume(self, request: HttpRequest) -> HttpResponse | None:
+        """Asked first: what waited is sent at once."""
+        question = "将恢复发起打款,等待中的打款会立即发出。请先确认暂停的原因已经解决。"
+        page, _said = ask_once(self, request, title="恢复打款", question=question, form=NothingToSay)
+        if page is not None:
+            return page
         try:
             pauses.resume(by=request.user.get_username(), at=timezone.now())
             self.report(request, done=1, chosen=1, did="已恢复打款", why_not="")
         except pauses.NotPaused:
             self.report(request, done=0, chosen=1, did="", why_not="打款没有暂停")
+        return None
 
 
 @admin.register(PayoutPause)

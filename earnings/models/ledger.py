@@ -5,6 +5,7 @@ import uuid
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 
 class Account(models.Model):
@@ -107,7 +108,12 @@ class LedgerTransaction(models.Model):
                 name="part_of_account_is_reversed_once",
             ),
         ]
-        indexes = [models.Index(fields=["-posted_at", "id"], name="transactions_newest_first")]
+        indexes = [
+            models.Index(fields=["-posted_at", "id"], name="transactions_newest_first"),
+            models.Index(  # the back office: every kind but the one that most are of
+                fields=["kind", "-posted_at", "id"], condition=~Q(kind="settlement"), name="transactions_by_kind"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.cause
@@ -180,4 +186,4 @@ class LedgerCheck(models.Model):
         ordering = ["-id"]
 
     def __str__(self) -> str:
-        return f"{len(self.findings)} 项不符" if self.findings else "账务正常"
+        return _("%s 项不符") % len(self.findings) if self.findings else _("账务正常")

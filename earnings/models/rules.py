@@ -5,6 +5,7 @@ from decimal import Decimal
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 
 class EarningsRules(models.Model):
@@ -52,6 +53,7 @@ class EarningsRules(models.Model):
             models.CheckConstraint(
                 condition=Q(red_packet_min__gt=0, red_packet_max__gte=F("red_packet_min"), adoption_fee__gte=0),
                 name="red_packet_range_is_a_range",
+                violation_error_message=_("红包下限要大于 0,上限不能小于下限,领养费不能是负数。"),
             ),
             models.CheckConstraint(
                 condition=Q(
@@ -62,11 +64,12 @@ class EarningsRules(models.Model):
                     legacy_grand_inviter_share__gte=0,
                 ),
                 name="shares_not_negative",
+                violation_error_message=_("分成不能是负数。"),
             ),
         ]
 
     def __str__(self) -> str:
-        return "收益规则"
+        return str(self._meta.verbose_name)
 
     @classmethod
     def current(cls) -> "EarningsRules":

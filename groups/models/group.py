@@ -137,6 +137,15 @@ class Group(models.Model):
             models.Index(
                 fields=["cancelled_at"], condition=Q(cancelled_at__isnull=False), name="groups_by_cancelling"
             ),
+            models.Index(
+                fields=["cancel_reason", "-bound_at", "id"],
+                condition=Q(cancel_reason__isnull=False),
+                name="groups_by_cancel_reason",
+            ),
+            models.Index(fields=["-bound_at", "id"], condition=Q(is_legacy=True), name="groups_legacy"),
+            models.Index(
+                fields=["-bound_at", "id"], condition=Q(launch_switch=False), name="groups_without_launches"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from groups.models.group import Group
 
@@ -60,13 +61,20 @@ class StarPlan(models.Model):
         ordering = ["star", "-valid_from"]
         constraints = [
             models.UniqueConstraint(fields=["star", "valid_from"], name="one_plan_per_star_and_start"),
-            models.CheckConstraint(condition=Q(star__range=(1, 5)), name="plan_star_is_1_to_5"),
             models.CheckConstraint(
-                condition=Q(daily_profit__gte=0, activity_bonus__gte=0), name="plan_pays_nothing_negative"
+                condition=Q(star__range=(1, 5)),
+                name="plan_star_is_1_to_5",
+                violation_error_message=_("星级是 1 到 5。"),
+            ),
+            models.CheckConstraint(
+                condition=Q(daily_profit__gte=0, activity_bonus__gte=0),
+                name="plan_pays_nothing_negative",
+                violation_error_message=_("收益和奖励不能是负数。"),
             ),
             models.CheckConstraint(
                 condition=Q(valid_to__isnull=True) | Q(valid_to__gte=F("valid_from")),
                 name="plan_ends_after_it_starts",
+                violation_error_message=_("失效日期不能早于生效日期。"),
             ),
         ]
 
@@ -88,7 +96,13 @@ class ArticlePrice(models.Model):
     class Meta:
         verbose_name = verbose_name_plural = "文章阅读单价"
         ordering = ["-valid_from"]
-        constraints = [models.CheckConstraint(condition=Q(amount__gte=0), name="article_price_not_negative")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(amount__gte=0),
+                name="article_price_not_negative",
+                violation_error_message=_("单价不能是负数。"),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.amount}"

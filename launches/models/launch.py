@@ -177,6 +177,8 @@ class Delivery(models.Model):
         indexes = [
             # GET /launch/history
             models.Index(fields=["user", "launch"], condition=~Q(status=3), name="deliveries_of_user"),
+            # the back office: what went wrong; most are sent
+            models.Index(fields=["status", "-id"], condition=Q(status__in=[2, 3]), name="deliveries_not_sent"),
             # telling the launch system
             models.Index(
                 fields=["result_due_at", "id"],

@@ -9,6 +9,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.core.cache import cache
 from django.utils import timezone
 
 from config.backoffice.spreadsheet import workbook
@@ -71,10 +72,18 @@ class TestHome:
         assert '<li class="urgent"><a href="/admin/earnings/payout/?">' in root.page("")
 
     def test_charts_show_each_day_and_keep_what_is_over(self, root):
+        last_week = timezone.localtime() - timedelta(days=7)
+        GroupFactory(bound_at=last_week)
+        assert f"<title>{last_week:%m-%d} 绑定 1</title>" in root.page("")
+        assert DayFigure.objects.get(name="groups.bound", day=last_week.date()).value == 1
+
+    def test_what_comes_in_late_is_still_counted(self, root):
         yesterday = timezone.localtime() - timedelta(days=1)
         GroupFactory(bound_at=yesterday)
-        assert f"<title>{yesterday:%m-%d} 绑定 1</title>" in root.page("")
-        assert DayFigure.objects.get(name="groups.bound", day=yesterday.date()).value == 1
+        root.page("")
+        GroupFactory(bound_at=yesterday)
+        cache.clear()  # ten minutes later
+        assert f"<title>{yesterday:%m-%d} 绑定 2</title>" in root.page("")
 
     def test_it_takes_few_queries_once_the_days_are_counted(self, root, django_assert_max_num_queries):
         root.page("")
@@ -217,6 +226,13 @@ def test_a_workbook_of_100_000_rows_is_never_in_memory():
     assert peak < 8_000_000
 
 
+def test_a_workbook_says_that_more_was_to_come(monkeypatch):
+    monkeypatch.setattr("config.backoffice.spreadsheet.MOST_ROWS", 3)
+    with zipfile.ZipFile(io.BytesIO(b"".join(workbook([[f"行{number}"] for number in range(9)])))) as archive:
+        sheet = archive.read("xl/worksheets/sheet1.xml").decode()
+    assert ("行1" in sheet, "行2" in sheet, "超出了工作表的容量" in sheet) == (True, False, True)
+
+
 def test_a_nickname_is_no_formula_in_a_csv(root):
     user = UserFactory(nickname="=HYPERLINK(1)")
     body = {"action": "export", "_selected_action": [str(user.pk)]}
@@ -318,7 +334,9 @@ def test_a_file_that_is_no_text_is_refused_with_a_sentence(root):
 def test_payouts_are_paused_and_resumed_with_buttons(root):
     assert "已暂停打款" in root.press("earnings/payout", "pause", confirmed="yes", reason="对账")
     assert "打款已经暂停" in root.press("earnings/payout", "pause", confirmed="yes", reason="对账")
-    assert "已恢复打款" in root.press("earnings/payout", "resume")
+    assert "等待中的打款会立即发出" in root.press("earnings/payout", "resume")
+    assert pauses.open_pause() is not None
+    assert "已恢复打款" in root.press("earnings/payout", "resume", confirmed="yes")
 
 
 def test_a_button_is_for_those_who_may():

@@ -150,6 +150,12 @@ def test_support_sees_the_tries_of_a_message_and_the_ratings_of_a_group():
     assert "星级记录" in support.page(f"groups/group/{GroupFactory().pk}/change/")
 
 
+def test_only_who_may_see_the_log_is_led_to_it():
+    where = f"accounts/user/{UserFactory().pk}/change/"
+    assert "/history/" not in Operator("viewer").page(where)
+    assert "/history/" in Operator("administrator").page(where)
+
+
 def test_migrating_again_takes_back_what_was_given_by_hand():
     viewer = Role.objects.get(name="viewer")
     before = set(viewer.permissions.values_list("pk", flat=True))
