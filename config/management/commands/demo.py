@@ -45,7 +45,8 @@ class Command(BaseCommand):
         try:
             self._play(world)
         except requests.RequestException as error:
-            raise CommandError(f"Nothing answers at {url}: start it with 'make run' first.") from error
+            said = f"No answer from {url} ({type(error).__name__}): is 'make run' running?"
+            raise CommandError(said) from error
         except Unexpected as error:
             raise CommandError(f"The demo stopped: {error}. Run 'manage.py demo' again to go on.") from error
         finally:
