@@ -20,6 +20,8 @@ class Caller:
     def __init__(self, url: str, key: str = "") -> None:
         self.url, self.http = url, requests.Session()
         self.http.trust_env = False
+        # A call may come just when the server ends a connection that was idle: no connection serves twice.
+        self.http.headers["Connection"] = "close"
         if key:
             self.http.headers["X-Api-Key"] = key
 
@@ -41,6 +43,7 @@ class Operator:
     def __init__(self, url: str, username: str, password: str) -> None:
         self.url, self.http = f"{url}/admin", requests.Session()
         self.http.trust_env = False
+        self.http.headers["Connection"] = "close"  # as above
         form = {"username": username, "password": password, "next": "/admin/"}
         page = self.http.get(f"{self.url}/login/", timeout=SECONDS).text
         form["csrfmiddlewaretoken"] = _found(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)

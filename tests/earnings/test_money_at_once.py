@@ -40,7 +40,7 @@ def at_once(*works: Callable[[], object]) -> list[object]:
         try:
             with connection.cursor() as cursor:  # here it may take its time to get through all of them
                 cursor.execute("SET lock_timeout = '60s'")
-            together.wait(60)
+            together.wait(180)
             return work()
         finally:
             connection.close()
