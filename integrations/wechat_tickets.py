@@ -27,7 +27,7 @@ def jsapi_ticket(app_id: str, wechat: WeChat | None = None) -> str:
             return known
         if cache.add(f"{key}:lock", 1, LOCK_SECONDS):
             try:
-                return _refresh(key, app_id, wechat)
+                return cache.get(key) or _refresh(key, app_id, wechat)  # known since we looked
             finally:
                 cache.delete(f"{key}:lock")
         time.sleep(0.05)
