@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
 
 SECONDS = 30
 
@@ -14,14 +16,21 @@ class Unexpected(Exception):  # noqa: N818 - somebody answered something else
     """A door answered what it should not have; the message says which and what."""
 
 
+def _session() -> requests.Session:
+    """On a busy machine connections break off: what the demo asks for may be asked again, as all of it may."""
+    session = requests.Session()
+    session.trust_env = False
+    again = Retry(total=4, allowed_methods=None, backoff_factor=0.5)
+    session.mount("http://", HTTPAdapter(max_retries=again))
+    session.headers["Connection"] = "close"  # none is reused just when the server ends it
+    return session
+
+
 class Caller:
     """One client: keeps cookies (the WeChat proof), an access token, a service key."""
 
     def __init__(self, url: str, key: str = "") -> None:
-        self.url, self.http = url, requests.Session()
-        self.http.trust_env = False
-        # A call may come just when the server ends a connection that was idle: no connection serves twice.
-        self.http.headers["Connection"] = "close"
+        self.url, self.http = url, _session()
         if key:
             self.http.headers["X-Api-Key"] = key
 
@@ -41,9 +50,7 @@ class Operator:
     """A person in the admin: signs in through its form, uses its actions, confirms them."""
 
     def __init__(self, url: str, username: str, password: str) -> None:
-        self.url, self.http = f"{url}/admin", requests.Session()
-        self.http.trust_env = False
-        self.http.headers["Connection"] = "close"  # as above
+        self.url, self.http = f"{url}/admin", _session()
         form = {"username": username, "password": password, "next": "/admin/"}
         page = self.http.get(f"{self.url}/login/", timeout=SECONDS).text
         form["csrfmiddlewaretoken"] = _found(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)

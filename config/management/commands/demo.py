@@ -45,7 +45,7 @@ class Command(BaseCommand):
         try:
             self._play(world)
         except requests.RequestException as error:
-            said = f"No answer from {url} ({type(error).__name__}): is 'make run' running?"
+            said = f"No answer from {url}: is 'make run' running? ({type(error).__name__}: {error})"
             raise CommandError(said) from error
         except Unexpected as error:
             raise CommandError(f"The demo stopped: {error}. Run 'manage.py demo' again to go on.") from error
