@@ -3,12 +3,13 @@
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F, Value
 from django.db.models.functions import Greatest
 
 from accounts.models import User
 from config.errors import BadRequest, Conflict, NotAllowed, NotFound
+from config.retention import delete_in_chunks
 from feedback import forwarding
 from feedback.models import CallbackDigest, Conversation
 from integrations import customer_service
@@ -149,13 +150,7 @@ def close_silent(*, at: datetime) -> int:
 
 def forget_old(*, at: datetime) -> int:
     """Delete talks that ended 90 days ago, with what was said to staff, a chunk at a time; how many talks."""
-    total, count = 0, CHUNK
-    with connection.cursor() as cursor:
-        while count == CHUNK:
-            cursor.execute(_FORGET, {"before": at - KEEP, "chunk": CHUNK})
-            count = int(cursor.rowcount)
-            total += count
-    return total
+    return delete_in_chunks(_FORGET, before=at - KEEP, chunk=CHUNK)
 
 
 def forget_digests(*, at: datetime) -> int:

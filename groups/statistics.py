@@ -5,9 +5,9 @@ from datetime import date, datetime, timedelta
 from django.db import connection
 
 from config.clock import end_of, start_of
+from config.retention import delete_in_chunks
 
 KEEP = timedelta(days=7)
-CHUNK = 10_000  # rows deleted in one statement
 
 _ROLL_UP = """
 INSERT INTO groups_groupstatistics (group_id, day, member_count, joined_count, left_count, speaker_count)
@@ -51,15 +51,4 @@ def roll_up(day: date) -> int:
 
 def forget_old(*, at: datetime) -> int:
     """Delete messages and moves older than a week, some thousand at a time; how many."""
-    return sum(_forget(statement, at - KEEP) for statement in (_FORGET_MESSAGES, _FORGET_MOVES))
-
-
-def _forget(statement: str, before: datetime) -> int:
-    """Each chunk is a transaction: a killed run leaves less for the next, and no lock is held for long."""
-    total = 0
-    with connection.cursor() as cursor:
-        while True:
-            cursor.execute(statement, {"before": before, "chunk": CHUNK})
-            total += cursor.rowcount
-            if cursor.rowcount < CHUNK:
-                return total
+    return sum(delete_in_chunks(statement, before=at - KEEP) for statement in (_FORGET_MESSAGES, _FORGET_MOVES))

@@ -20,6 +20,7 @@ from config.errors import Refusal
 from config.logs import masked
 from integrations.claiming import Claimed, claim
 from integrations.events import EventIgnored, bulk_subscribers_of, subscribers_of
+from integrations.http import keepable
 from integrations.models import GatewayEvent
 
 logger = logging.getLogger(__name__)
@@ -172,4 +173,4 @@ def _settle(outcomes: Sequence[Outcome], at: datetime) -> None:
 
 def _note(outcome: Outcome) -> str:
     """The end of it (of a traceback that is where it happened), without people's numbers and rows' contents."""
-    return masked(outcome.note)[-5000:].replace("\x00", "").encode("utf-8", "replace").decode()
+    return keepable(masked(outcome.note)[-5000:])

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from django.db import connection, transaction
 
+from config.retention import delete_in_chunks
 from config.waking import wake
 from integrations.http import keepable
 from integrations.models import GatewayEvent
@@ -35,7 +36,6 @@ FROM (
 ORDER BY e.event_id COLLATE "C", e.id
 ON CONFLICT (event_id) DO NOTHING
 """
-CHUNK = 10_000  # rows deleted in one statement
 _FORGET = """
 DELETE FROM integrations_gatewayevent WHERE id IN (
     SELECT id FROM integrations_gatewayevent WHERE status = ANY(%(over)s) AND received_at < %(before)s LIMIT %(chunk)s
@@ -130,11 +130,4 @@ def forget_old(*, at: datetime) -> int:
 
 
 def _forget(over: list[GatewayEvent.Status], before: datetime) -> int:
-    """Each chunk is a transaction: a killed run leaves less for the next, and no lock is held for long."""
-    total = 0
-    with connection.cursor() as cursor:
-        while True:
-            cursor.execute(_FORGET, {"over": [int(status) for status in over], "before": before, "chunk": CHUNK})
-            total += cursor.rowcount
-            if cursor.rowcount < CHUNK:
-                return total
+    return delete_in_chunks(_FORGET, before=before, over=[int(status) for status in over])

@@ -8,7 +8,7 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from config.waking import ring
@@ -17,10 +17,6 @@ from robots.signals import SettledMessage, message_settled
 
 BELL = "outbox"  # senders listen for it
 CHUNK = 2_000  # rows changed in one statement
-_LOCK_UNSENT = """
-SELECT count(*) FROM (
-    SELECT id FROM robots_outboxmessage WHERE status IN (0, 2) AND cause = ANY(%s) ORDER BY id FOR UPDATE) AS locked
-"""
 Content = dict[str, Any]
 Operation = OutboxMessage.Operation
 Status = OutboxMessage.Status
@@ -220,8 +216,7 @@ class Ending:
 
 def lock_unsent(*, causes: Sequence[str]) -> None:
     """Lock what is unsent for these causes, in the order of ids, as senders do: before each is ended or held."""
-    with connection.cursor() as cursor:
-        cursor.execute(_LOCK_UNSENT, [list(causes)])
+    _lock(OutboxMessage.objects.unsent().filter(cause__in=causes))
 
 
 def hold(*causes: str) -> int:

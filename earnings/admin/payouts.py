@@ -1,5 +1,7 @@
 """Payouts: what WeChat Pay was told, what became of it, and when we pause."""
 
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from django import forms
@@ -14,15 +16,15 @@ from config.backoffice.confirm import SHOWN, NothingToSay, ReasonForm, ask, ask_
 from config.backoffice.facts import EXPORTS, FactsAdmin, button, may
 from config.backoffice.filters import days, states
 from config.clock import day_of, start_of
-from config.logs import masked
 from earnings import bills, pauses
+from earnings.admin.people import named
 from earnings.models import Payout, PayoutPause
 
 LONG_UNKNOWN = 5  # asked about so often since it last moved: for a quarter of an hour and more
 _UNKNOWN = Q(state=Payout.State.SENT, needs_operator_at__isnull=True, try_count__gte=LONG_UNKNOWN)
 _ATTENTION = {
-    "operator": ("要人工确认", Q(ended_at__isnull=True, needs_operator_at__isnull=False)),
-    "contradicted": ("与微信结果不符", Q(contradicted_at__isnull=False, reviewed_at__isnull=True)),
+    "operator": ("要人工确认", Payout.LEFT_TO_PEOPLE),
+    "contradicted": ("与微信结果不符", Payout.CONTRADICTED),
     "unknown": ("结果久未查明", Q(ended_at__isnull=True) & _UNKNOWN),
     "failed": ("失败", Q(state=Payout.State.FAILED)),
 }
@@ -82,14 +84,7 @@ class PayoutAdmin(FactsAdmin):
         )
         if page is not None:
             return page
-        done = 0
-        for key in keys:
-            try:
-                by = request.user.get_username()
-                bills.decide(key, paid=said["paid"], by=by, reason=said["reason"], at=timezone.now())
-                done += 1
-            except bills.NotForOperators:
-                continue
+        done = _do_each(keys, bills.decide, request, paid=said["paid"], reason=said["reason"])
         self.report(request, done=done, chosen=len(keys), did="已确认", why_not="不需要人工确认")
         return None
 
@@ -107,14 +102,7 @@ class PayoutAdmin(FactsAdmin):
         )
         if page is not None:
             return page
-        done = 0
-        for key in keys:
-            try:
-                by = request.user.get_username()
-                bills.close_contradiction(key, by=by, reason=said["reason"], at=timezone.now())
-                done += 1
-            except bills.NotContradicted:
-                continue
+        done = _do_each(keys, bills.close_contradiction, request, reason=said["reason"])
         self.report(request, done=done, chosen=len(keys), did="已确认", why_not="与微信结果没有不符")
         return None
 
@@ -153,13 +141,20 @@ class PayoutPauseAdmin(FactsAdmin):
     ordering = ("-id",)
 
 
+def _do_each(keys: Iterable[Any], do: Callable[..., None], request: HttpRequest, **said: Any) -> int:
+    """Do it to these, passing over those that it is not for; how many it was done to."""
+    done = 0
+    for key in keys:
+        with suppress(bills.NotForOperators, bills.NotContradicted):
+            do(key, by=request.user.get_username(), at=timezone.now(), **said)
+            done += 1
+    return done
+
+
 def _lines(chosen: QuerySet[Payout]) -> list[str]:
     """Whom they are for and how much, beside the number that the merchant platform shows."""
     rows = chosen.select_related("withdrawal__user")[:SHOWN]
-    return [
-        f"{row.withdrawal.amount} 元 · {row.withdrawal.user.nickname} {masked(row.withdrawal.user.phone or '')} · {row}"
-        for row in rows
-    ]
+    return [f"{row.withdrawal.amount} 元 · {named(row.withdrawal.user)} · {row}" for row in rows]
 
 
 def _paused() -> tuple[int, str]:

@@ -9,11 +9,11 @@ from earnings.models.withdrawal import Withdrawal
 class PayoutQuerySet(models.QuerySet["Payout"]):
     def needing_an_operator(self) -> "PayoutQuerySet":
         """WeChat Pay no longer tells how it stands, or tells of another amount: neither asked about nor sent again."""
-        return self.filter(ended_at=None, needs_operator_at__isnull=False)
+        return self.filter(Payout.LEFT_TO_PEOPLE)
 
     def contradicted(self) -> "PayoutQuerySet":
         """Ended otherwise at WeChat Pay than here, and no operator has dealt with that yet."""
-        return self.filter(contradicted_at__isnull=False, reviewed_at=None)
+        return self.filter(Payout.CONTRADICTED)
 
 
 class Payout(models.Model):
@@ -21,6 +21,8 @@ class Payout(models.Model):
 
     # WeChat Pay's words, in `provider_state`, for when the user can confirm: the first time, or once more.
     USER_CAN_CONFIRM = ("WAIT_USER_CONFIRM", "TRANSFERING")
+    LEFT_TO_PEOPLE = Q(ended_at__isnull=True, needs_operator_at__isnull=False)
+    CONTRADICTED = Q(contradicted_at__isnull=False, reviewed_at__isnull=True)
 
     class State(models.TextChoices):
         PREPARED = "prepared", "待打款"  # may be sent

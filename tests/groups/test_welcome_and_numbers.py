@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from config.clock import day_of
+from config.retention import CHUNK
 from groups import statistics
 from groups.models import Group, GroupStatistics, Member, MemberMove
 from groups.tasks import forget_old_messages, roll_up_statistics
@@ -169,9 +170,9 @@ def test_moves_are_forgotten_after_a_week(group):
 def test_nothing_that_is_forgotten_is_loaded_and_it_goes_some_thousand_at_a_time(group):
     moves = "INSERT INTO groups_membermove (group_id, member_code, is_joining, moved_at) SELECT %s, n, true, %s"
     with connection.cursor() as cursor:
-        cursor.execute(f"{moves} FROM generate_series(0, %s) n", [group.pk, days_ago(9), statistics.CHUNK])
+        cursor.execute(f"{moves} FROM generate_series(0, %s) n", [group.pk, days_ago(9), CHUNK])
     with CaptureQueriesContext(connection) as queries:
-        assert forget_old_messages() == statistics.CHUNK + 1
+        assert forget_old_messages() == CHUNK + 1
     assert not [one for one in queries if one["sql"].startswith("SELECT")]
     assert len(queries) == 3  # messages, and moves in two chunks
 
