@@ -139,7 +139,7 @@ class ForwardedMessageAdmin(FactsAdmin):
     list_display = ("id", "said_at", "user", "kind", "status", "try_count", "settled_at", "reason")
     list_select_related = ("conversation__user",)
     list_filter = ("status", days("said_at", "发送时间"))
-    ordering = ("-id",)
+    ordering = ("-said_at", "-id")
     reached_from = {"feedback.conversation": ("conversation", "转发给客服的消息")}
 
     @admin.display(description="用户")

@@ -58,7 +58,9 @@ class Problem(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="problems", verbose_name="用户")
-    category = models.ForeignKey(ProblemCategory, models.PROTECT, related_name="problems", verbose_name="分类")
+    category = models.ForeignKey(
+        ProblemCategory, models.PROTECT, related_name="problems", db_index=False, verbose_name="分类"
+    )
     robot = models.ForeignKey(
         Robot, models.PROTECT, null=True, blank=True, related_name="problems", verbose_name="机器人"
     )
@@ -100,6 +102,10 @@ class Problem(models.Model):
                 condition=Q(answered_at__isnull=True, closed_at__isnull=True),
                 name="problems_open",
             ),
+            models.Index(
+                fields=["-reported_at", "id"], condition=Q(closed_at__isnull=False), name="problems_closed"
+            ),
+            models.Index(fields=["category", "-reported_at", "id"], name="problems_of_category"),
             models.Index(fields=["group_name"], opclasses=["varchar_pattern_ops"], name="problems_by_group_name"),
         ]
 
@@ -164,7 +170,7 @@ class ForwardedMessage(models.Model):
 
     class Meta:
         verbose_name = verbose_name_plural = "转发给客服的消息"
-        ordering = ["-id"]
+        ordering = ["-said_at", "-id"]
         constraints = [
             models.CheckConstraint(
                 condition=Q(status=0, settled_at__isnull=True) | (~Q(status=0) & Q(settled_at__isnull=False)),
@@ -174,7 +180,10 @@ class ForwardedMessage(models.Model):
         ]
         indexes = [
             # the forwarder: heads of conversations
-            models.Index(fields=["conversation", "id"], condition=Q(status=0), name="forwards_waiting")
+            models.Index(fields=["conversation", "id"], condition=Q(status=0), name="forwards_waiting"),
+            # the back office: all, and those of a state; most are passed on
+            models.Index(fields=["-said_at", "-id"], name="forwards_newest_first"),
+            models.Index(fields=["status", "-said_at", "-id"], condition=~Q(status=1), name="forwards_not_sent"),
         ]
 
     def __str__(self) -> str:

@@ -1,20 +1,22 @@
 """The robot gateway, many calls at once: they are handed over, and the answers are fetched when they have come.
 
-One thread with an event loop does the talking, so whoever hands calls over may use the database meanwhile, and one
-call that hangs holds up no other.
+One thread does the talking, through libcurl (a call costs a third of the processor that asyncio's clients take), so
+whoever hands calls over may use the database meanwhile, and one call that hangs holds up no other.
 """
 
-import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Hashable
 from contextlib import suppress
+from io import BytesIO
 from queue import Empty, SimpleQueue
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
-import aiohttp
 import orjson
+import pycurl
 from django.conf import settings
+from requests.certs import where as certificates
 
 from integrations.gateway_calls import SYSTEM, GatewayCall, data_of
 from integrations.http import OutcomeUnknown, OutsideError, Unavailable
@@ -22,6 +24,8 @@ from integrations.http import OutcomeUnknown, OutsideError, Unavailable
 CONNECT_SECONDS = 3.0
 STALE_SECONDS = 1.0  # what could not be asked for so long may no longer be wanted
 GATHER_SECONDS = 0.01  # answers that come close together are told together
+TURN_SECONDS = 0.01  # what is handed over while others are under way is taken on this soon
+T = TypeVar("T")
 
 
 class NotAsked(OutsideError):
@@ -35,21 +39,92 @@ class Answered(NamedTuple):
     error: OutsideError | None
 
 
+class Handed(NamedTuple):
+    """A call that waits for a place, but not beyond `stale_at` (monotonic seconds)."""
+
+    stale_at: float
+    key: Hashable
+    call: GatewayCall
+
+
+class Place:
+    """One call at a time."""
+
+    def __init__(self, base_url: str, headers: list[str], timeout: float) -> None:
+        self.base_url = base_url
+        self.key: Hashable = None
+        self.heard = BytesIO()
+        self.curl = pycurl.Curl()
+        for option, value in {
+            pycurl.NOSIGNAL: 1,
+            pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
+            pycurl.PROXY: "",  # whatever the environment says
+            pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
+            pycurl.CAINFO: certificates(),
+            pycurl.CONNECTTIMEOUT_MS: round(CONNECT_SECONDS * 1000),
+            pycurl.TIMEOUT_MS: round(timeout * 1000),
+            pycurl.HTTPHEADER: [*headers, "Expect:"],
+            pycurl.POST: 1,
+        }.items():
+            self.curl.setopt(option, value)
+
+    def take(self, handed: Handed) -> None:
+        """The call is ready to be made."""
+        body = orjson.dumps(handed.call.body)
+        self.key, self.heard = handed.key, BytesIO()
+        self.curl.setopt(pycurl.URL, f"{self.base_url}/gbot/{handed.call.name}")
+        self.curl.setopt(pycurl.POSTFIELDSIZE, len(body))
+        # What can be read once only is sent once only: libcurl does not repeat a call whose connection broke off.
+        self.curl.setopt(pycurl.READDATA, BytesIO(body))
+        self.curl.setopt(pycurl.WRITEDATA, self.heard)
+
+    def answered(self, fault: int) -> Answered:
+        """What came of it; `fault` is libcurl's number, 0 when there was an answer."""
+        error = None
+        try:
+            data_of(self._answer(fault))
+        except OutsideError as told:
+            error = told
+        return Answered(self.key, error)
+
+    def _answer(self, fault: int) -> Any:
+        if fault and not self.curl.getinfo(pycurl.REQUEST_SIZE):
+            raise Unavailable(SYSTEM, "no connection")  # not a byte went out
+        if fault:
+            raise OutcomeUnknown(SYSTEM, _name_of(fault))
+        status = self.curl.getinfo(pycurl.RESPONSE_CODE)
+        if status >= 500:
+            raise OutcomeUnknown(SYSTEM, f"HTTP {status}")
+        try:
+            return orjson.loads(self.heard.getvalue())
+        except orjson.JSONDecodeError as error:
+            raise OutcomeUnknown(SYSTEM, f"HTTP {status}, not JSON") from error
+
+
+def _name_of(fault: int) -> str:
+    if fault == pycurl.E_OPERATION_TIMEDOUT:
+        return "timed out"
+    return f"broke off (curl {fault})"
+
+
 class GatewayLine:
     """Use it as a context manager. Calls beyond `concurrency` wait for a place, but not for long."""
 
     def __init__(self, base_url: str, token: str, timeout: float, concurrency: int) -> None:
-        self.base_url, self.timeout, self.concurrency = base_url.rstrip("/"), timeout, concurrency
-        self.headers = {"Content-Type": "application/json"} | ({"X-Gateway-Token": token} if token else {})
-        self._loop = asyncio.new_event_loop()
-        self._talker = threading.Thread(target=self._talk, name="gateway", daemon=True)
+        self.concurrency = concurrency
+        headers = ["Content-Type: application/json", *([f"X-Gateway-Token: {token}"] if token else [])]
+        self._handed: SimpleQueue[list[Handed]] = SimpleQueue()  # an empty list: something else is new
         self._told: SimpleQueue[list[Answered]] = SimpleQueue()  # an empty list: somebody wants attention
+        self._closed = self._hung_up = False
+        self._talker = threading.Thread(target=self._talk, name="gateway", daemon=True)
         # only the talker touches what follows
-        self._session: aiohttp.ClientSession | None = None
-        self._waiting: deque[tuple[float, Hashable, GatewayCall]] = deque()
-        self._places: set[asyncio.Task[None]] = set()
+        self._free = [Place(base_url.rstrip("/"), headers, timeout) for _ in range(concurrency)]
+        self._asked: dict[pycurl.Curl, Place] = {}
+        self._waiting: deque[Handed] = deque()
         self._ready: list[Answered] = []
-        self._closed = False
+        self._tell_at = 0.0
+        self._multi = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_MAXCONNECTS, concurrency)
 
     @classmethod
     def from_settings(cls) -> "GatewayLine":
@@ -66,23 +141,21 @@ class GatewayLine:
 
     def __exit__(self, *_: object) -> None:
         """Calls that have no answer yet are broken off; nobody knows what became of them."""
-        asyncio.run_coroutine_threadsafe(self._hang_up(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._hung_up = True
+        self._handed.put([])
         self._talker.join()
-        self._loop.close()
 
     def ask(self, calls: list[tuple[Hashable, GatewayCall]]) -> None:
         """Hand calls over, each under a key of the caller's."""
         if calls:
-            self._loop.call_soon_threadsafe(self._take_on, calls)
+            stale_at = time.monotonic() + STALE_SECONDS
+            self._handed.put([Handed(stale_at, key, call) for key, call in calls])
 
     def answers(self, *, seconds: float) -> list[Answered]:
         """The answers that have come; waits at most so long for some, or for `attention`."""
-        answered: list[Answered] = []
-        with suppress(Empty):
-            answered += self._told.get(timeout=seconds) if seconds > 0 else self._told.get_nowait()
-            while True:
-                answered += self._told.get_nowait()
+        answered = _all_of(self._told, seconds)
+        if not self._talker.is_alive():
+            raise RuntimeError("The thread that calls the gateway has ended; its traceback is above.")
         return answered
 
     def attention(self) -> None:
@@ -91,82 +164,60 @@ class GatewayLine:
 
     def close(self) -> None:
         """Ask nothing more: what waits for a place comes back as NotAsked; what was asked is waited for."""
-        self._loop.call_soon_threadsafe(self._close)
-
-    def _close(self) -> None:
         self._closed = True
+        self._handed.put([])
 
     def _talk(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
+        """Take on what was handed over, make the calls, tell what came of them; until the line is hung up."""
+        while not self._hung_up:
+            self._waiting.extend(_all_of(self._handed, 0.0 if self._asked or self._waiting else None))
+            self._use_places()
+            self._multi.perform()
+            self._listen()
+            self._tell()
+            if self._asked and not (self._free and self._waiting):
+                self._multi.select(TURN_SECONDS)
+        for curl in self._asked:
+            self._multi.remove_handle(curl)
+        self._multi.close()
 
-    def _take_on(self, calls: list[tuple[Hashable, GatewayCall]]) -> None:
-        if self._session is None:
-            self._session = self._open()
-        stale_at = self._loop.time() + STALE_SECONDS
-        self._waiting.extend((stale_at, key, call) for key, call in calls)
-        for _ in range(min(len(calls), self.concurrency - len(self._places))):
-            task = self._loop.create_task(self._serve(self._session))
-            self._places.add(task)
-            task.add_done_callback(self._places.discard)
-
-    def _open(self) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self.concurrency),
-            timeout=aiohttp.ClientTimeout(total=self.timeout, sock_connect=CONNECT_SECONDS),
-            headers=self.headers,
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
-
-    async def _serve(self, session: aiohttp.ClientSession) -> None:
-        """One place: call after call, while any waits."""
-        while self._waiting:
-            stale_at, key, call = self._waiting.popleft()
-            if self._closed or self._loop.time() > stale_at:
-                self._tell(Answered(key, NotAsked(SYSTEM, "not asked")))
+    def _use_places(self) -> None:
+        now = time.monotonic()
+        while self._waiting and (self._free or self._closed or self._waiting[0].stale_at < now):
+            handed = self._waiting.popleft()
+            if self._closed or handed.stale_at < now:
+                self._ready.append(Answered(handed.key, NotAsked(SYSTEM, "not asked")))
             else:
-                self._tell(Answered(key, await self._error_of(session, call)))
+                place = self._free.pop()
+                place.take(handed)
+                self._asked[place.curl] = place
+                self._multi.add_handle(place.curl)
 
-    async def _error_of(self, session: aiohttp.ClientSession, call: GatewayCall) -> OutsideError | None:
-        try:
-            data_of(await self._post(session, call))
-        except OutsideError as error:
-            return error
-        return None
+    def _listen(self) -> None:
+        left = 1
+        while left:
+            left, done, broken = self._multi.info_read()
+            for curl, fault in [(curl, 0) for curl in done] + [(curl, fault) for curl, fault, _words in broken]:
+                self._multi.remove_handle(curl)
+                place = self._asked.pop(curl)
+                self._ready.append(place.answered(fault))
+                self._free.append(place)
 
-    async def _post(self, session: aiohttp.ClientSession, call: GatewayCall) -> Any:
-        url, body = f"{self.base_url}/gbot/{call.name}", orjson.dumps(call.body)
-        try:
-            async with session.post(url, data=body, allow_redirects=False) as response:
-                raw, status = await response.read(), response.status
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise Unavailable(SYSTEM, "no connection") from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise OutcomeUnknown(SYSTEM, type(error).__name__) from error
-        if status >= 500:
-            raise OutcomeUnknown(SYSTEM, f"HTTP {status}")
-        try:
-            return orjson.loads(raw)
-        except orjson.JSONDecodeError as error:
-            raise OutcomeUnknown(SYSTEM, f"HTTP {status}, not JSON") from error
-
-    def _tell(self, answered: Answered) -> None:
+    def _tell(self) -> None:
         """Soon, with others; at once when half of the places have something to tell, or nothing else is under way."""
-        self._ready.append(answered)
-        if len(self._ready) * 2 >= self.concurrency or (len(self._places) == 1 and not self._waiting):
-            self._tell_all()
-        elif len(self._ready) == 1:
-            self._loop.call_later(GATHER_SECONDS, self._tell_all)
-
-    def _tell_all(self) -> None:
-        if self._ready:
+        now = time.monotonic()
+        if not self._ready:
+            self._tell_at = now + GATHER_SECONDS
+        elif len(self._ready) * 2 >= self.concurrency or now >= self._tell_at or not (self._asked or self._waiting):
             self._told.put(self._ready)
             self._ready = []
 
-    async def _hang_up(self) -> None:
-        self._waiting.clear()
-        for task in list(self._places):
-            task.cancel()
-        await asyncio.gather(*self._places, return_exceptions=True)
-        if self._session is not None:
-            await self._session.close()
+
+def _all_of(queue: SimpleQueue[list[T]], seconds: float | None) -> list[T]:
+    """All that is in a queue of lists; waits at most so long for the first (None: for ever)."""
+    found: list[T] = []
+    with suppress(Empty):
+        found += queue.get(timeout=seconds) if seconds != 0.0 else queue.get_nowait()
+        while True:
+            found += queue.get_nowait()
+    return found

@@ -23,7 +23,7 @@ class CappedPaginator(Paginator):
     @cached_property
     def count(self) -> int:
         rows: Any = self.object_list
-        return int(rows[: COUNTED + 1].count())
+        return int(rows.order_by()[: COUNTED + 1].count())
 
 
 class FastChangeList(ChangeList):

@@ -168,6 +168,11 @@ class LedgerEntry(models.Model):
                 condition=Q(slip_type__isnull=False),
                 name="income_of_account_by_day",
             ),
+            # the back office: kinds that are few among the nightly ones
+            models.Index(
+                fields=["slip_type", "-id"], condition=Q(slip_type__in=[3, 4]), name="entries_of_rare_type"
+            ),
+            models.Index(fields=["-id"], condition=Q(bucket="withdrawing"), name="entries_of_withdrawals"),
         ]
 
     def __str__(self) -> str:

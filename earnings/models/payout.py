@@ -99,6 +99,11 @@ class Payout(models.Model):
             models.Index(fields=["due_at"], condition=Q(ended_at__isnull=True), name="payouts_under_way"),
             models.Index(fields=["-created_at", "withdrawal"], name="payouts_newest_first"),
             models.Index(fields=["ended_at"], condition=Q(state="failed"), name="payouts_failed"),
+            models.Index(  # the back office: most succeed
+                fields=["state", "-created_at", "withdrawal"],
+                condition=~Q(state="succeeded"),
+                name="payouts_not_succeeded",
+            ),
             models.Index(
                 fields=["contradicted_at"], condition=Q(contradicted_at__isnull=False), name="payouts_contradicted"
             ),

@@ -90,7 +90,13 @@ class Launch(models.Model):
                 name="cancelled_launch_says_when_why_and_by_whom",
             ),
         ]
-        indexes = [models.Index(fields=["-received_at", "id"], name="launches_newest_first")]
+        indexes = [
+            models.Index(fields=["-received_at", "id"], name="launches_newest_first"),
+            # the back office: most are finished
+            models.Index(
+                fields=["status", "-received_at", "id"], condition=~Q(status=4), name="launches_not_finished"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.task_id

@@ -82,7 +82,11 @@ class MassMessage(models.Model):
         indexes = [
             # GET /tasks/messages
             models.Index(fields=["user", "-send_at", "id"], name="mass_messages_of_user"),
-            models.Index(fields=["-send_at", "id"], name="mass_messages_newest_first"),  # the back office
+            # the back office: all, and those of a state; most are sent
+            models.Index(fields=["-send_at", "id"], name="mass_messages_newest_first"),
+            models.Index(
+                fields=["status", "-send_at", "id"], condition=~Q(status=1), name="mass_messages_not_sent"
+            ),
             # firing what is due
             models.Index(
                 fields=["send_at", "id"],

@@ -7,7 +7,6 @@
   makes the bodies and tells receivers; its gateway answers without a network.
 """
 
-import asyncio
 import gc
 import multiprocessing
 import signal
@@ -17,10 +16,11 @@ import time
 import uuid
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
-import aiohttp
 import orjson
+import pycurl
 from django.conf import settings
 from django.db import connection
 from django.test.utils import override_settings
@@ -121,22 +121,32 @@ def bare_http() -> None:
             ],
         }
     )
-    asyncio.run(_post_all(body))
-
-
-async def _post_all(body: bytes) -> None:
-    numbers = iter(range(COUNT))
-    connector = aiohttp.TCPConnector(limit=CONCURRENCY)
-    async with aiohttp.ClientSession(connector=connector, headers={"Content-Type": "application/json"}) as session:
-
-        async def post() -> None:
-            for _ in numbers:
-                async with session.post(
-                    f"{settings.GATEWAY_BASE_URL}/gbot/send_group_message", data=body
-                ) as answer:
-                    orjson.loads(await answer.read())
-
-        await asyncio.gather(*(post() for _ in range(CONCURRENCY)))
+    multi, places, left = pycurl.CurlMulti(), [], COUNT
+    for _ in range(CONCURRENCY):
+        curl = pycurl.Curl()
+        curl.setopt(pycurl.URL, f"{settings.GATEWAY_BASE_URL}/gbot/send_group_message")
+        curl.setopt(pycurl.HTTPHEADER, ["Content-Type: application/json", "Expect:"])
+        curl.setopt(pycurl.POSTFIELDS, body)
+        places.append(curl)
+    heard: dict[pycurl.Curl, BytesIO] = {}
+    while left or heard:
+        while left and places:
+            curl = places.pop()
+            heard[curl] = BytesIO()
+            curl.setopt(pycurl.WRITEDATA, heard[curl])
+            multi.add_handle(curl)
+            left -= 1
+        multi.perform()
+        more = 1
+        while more:
+            more, done, broken = multi.info_read()
+            assert not broken
+            for curl in done:
+                multi.remove_handle(curl)
+                orjson.loads(heard.pop(curl).getvalue())
+                places.append(curl)
+        if not (left and places):
+            multi.select(0.01)
 
 
 def send_at_once() -> None:

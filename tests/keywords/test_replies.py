@@ -12,7 +12,7 @@ from accounts import blocking
 from accounts.models import User
 from groups import cancelling
 from groups.models import CancelReason, Group, GroupMessage
-from integrations import inbox
+from integrations import claiming, inbox
 from integrations.models import GatewayEvent
 from integrations.tasks import handle_events
 from keywords.models import GroupKeyword, KeywordBatch, KeywordReply
@@ -285,19 +285,15 @@ def test_a_message_takes_a_fixed_number_of_queries_however_many_keywords(
         handle_events()
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_replies_are_counted_exactly_by_workers_at_once():
-    alice = UserFactory(code="wx-alice")
-    codes = [GroupFactory(user=alice).code for _ in range(8)]
-    answer_to("价格", user=alice, groups=",".join(codes))
-    answer_to("地址", user=alice, groups=",".join(codes))
+def told_at_once(codes: list[str], *, turns: int, speaker: str) -> None:
+    """Every group hears both keywords in each turn, and four workers handle a few messages at a time."""
     events = [
         {
             "event_id": f"{turn}-{code}",
             "command": "group_message",
-            "body": said("地址价格", group=code, by=f"{turn}{code}")[1],
+            "body": said("地址价格", group=code, by=speaker.format(turn=turn, code=code))[1],
         }
-        for turn in range(6)
+        for turn in range(turns)
         for code in codes
     ]
     inbox.store(events, at=timezone.now())
@@ -309,7 +305,30 @@ def test_replies_are_counted_exactly_by_workers_at_once():
             connection.close()
 
     with ThreadPoolExecutor(4) as threads:
-        assert sum(threads.map(work, range(4))) == 48
+        assert sum(threads.map(work, range(4))) == len(events)
+    assert set(GatewayEvent.objects.values_list("status", "try_count")) == {(GatewayEvent.Status.HANDLED, 1)}
+
+
+@pytest.fixture
+def eight_groups(monkeypatch) -> list[str]:
+    """With two batches of keywords each; a worker takes five messages at a time."""
+    monkeypatch.setattr(claiming, "BATCH", 5)
+    alice = UserFactory(code="wx-alice")
+    codes = [GroupFactory(user=alice).code for _ in range(8)]
+    for word in ("价格", "地址"):
+        answer_to(word, user=alice, groups=",".join(codes))
+    return codes
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_replies_are_counted_exactly_by_workers_at_once(eight_groups):
+    told_at_once(eight_groups, turns=6, speaker="{turn}{code}")
     assert list(KeywordBatch.objects.values_list("trigger_count", flat=True)) == [48, 48]
     assert (OutboxMessage.objects.count(), GroupMessage.objects.count()) == (96, 48)
-    assert set(GatewayEvent.objects.values_list("status", "try_count")) == {(GatewayEvent.Status.HANDLED, 1)}
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_one_speaker_heard_by_workers_at_once_gets_one_reply_of_each_batch(eight_groups):
+    told_at_once(eight_groups, turns=6, speaker="chatterbox")
+    assert list(KeywordBatch.objects.values_list("trigger_count", flat=True)) == [1, 1]
+    assert (OutboxMessage.objects.count(), GroupMessage.objects.count()) == (2, 48)
