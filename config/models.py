@@ -178,6 +178,7 @@ class AuditEntry(models.Model):
 
     class Meta:
         verbose_name = verbose_name_plural = "操作日志"
+        permissions = [("export_lists", "导出列表")]  # noted here
         ordering = ["-id"]
         constraints = [models.CheckConstraint(condition=~Q(actor=""), name="audit_entry_names_somebody")]
         indexes = [

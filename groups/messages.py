@@ -36,7 +36,7 @@ ON CONFLICT DO NOTHING RETURNING id::text
 
 # Held as `locking.hold` does, and their facts in the same statement: it is made for every few messages.
 _SERVED = """
-SELECT g.code, g.id, r.code, u.code, g.wechat_owner_code
+SELECT g.code, g.id::text, r.code, u.code, g.wechat_owner_code
 FROM groups_group g JOIN robots_robot r ON r.id = g.robot_id JOIN accounts_user u ON u.id = g.user_id
 WHERE g.code = ANY(%s) AND g.cancelled_at IS NULL ORDER BY g.id FOR KEY SHARE OF g
 """
@@ -66,7 +66,7 @@ class Heard:
 class Served:
     """What a message needs to know of the group it was said in."""
 
-    pk: UUID
+    pk: str
     robot_code: str
     owner_codes: frozenset[str]  # of whom a mention is one of the owner's
 
@@ -97,9 +97,7 @@ def keep(heard: Sequence[Heard], groups: Mapping[str, Served], *, at: datetime) 
     with connection.cursor() as cursor:
         cursor.execute(_KEEP, [orjson.dumps(rows).decode()])
         new = {pk: ids[pk] for (pk,) in cursor.fetchall()}
-    _note_mentions(
-        {UUID(pk): one for pk, one in new.items() if groups[one.group_code].is_mentioned_in(one)}, groups, at
-    )
+    _note_mentions({pk: one for pk, one in new.items() if groups[one.group_code].is_mentioned_in(one)}, groups, at)
     return {message.event_id for message in new.values()}
 
 
@@ -115,10 +113,10 @@ def _row(pk: str, message: Heard, group: Served) -> dict[str, Any]:
     }
 
 
-def _note_mentions(found: Mapping[UUID, Heard], groups: Mapping[str, Served], at: datetime) -> None:
+def _note_mentions(found: Mapping[str, Heard], groups: Mapping[str, Served], at: datetime) -> None:
     if not found:
         return
-    owned = {pk: groups[message.group_code].pk for pk, message in found.items()}
+    owned = {pk: UUID(groups[message.group_code].pk) for pk, message in found.items()}
     Mention.objects.bulk_create(
         Mention(message_id=pk, group_id=owned[pk], mentioned_at=message.sent_at) for pk, message in found.items()
     )

@@ -38,7 +38,7 @@ def moment(event: Event, name: str) -> datetime:
         parsed = None
     if parsed is None or parsed.year < WECHAT_SINCE:
         raise BadEvent(f"{name}: 应为 YYYY-MM-DD HH:MM:SS")
-    aware = parsed if timezone.is_aware(parsed) else timezone.make_aware(parsed)
+    aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.get_default_timezone())
     return min(aware, event.received_at)  # nothing has happened in the future
 
 

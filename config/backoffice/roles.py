@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 VIEWER, SUPPORT, FINANCE, ADMINISTRATOR = "viewer", "support", "finance", "administrator"
 TITLES = {
-    VIEWER: _("查看员:看所有业务页面,不能操作"),
+    VIEWER: _("查看员:看所有业务页面,不能操作和导出"),
     SUPPORT: _("客服:用户、机器人、群、反馈"),
     FINANCE: _("财务:提现、账务、收益规则"),
     ADMINISTRATOR: _("管理员:全部页面和操作,包括运营人员"),
@@ -34,6 +34,7 @@ _FOR_ADMINISTRATORS = {"apikey", "operator", "auditentry", "periodictask"}
 _NOBODYS = {"verificationcode", "dayfigure"}
 
 _SUPPORT = {
+    "config": "export_lists",
     "accounts": "view_user block_user",
     "robots": "view_robot view_robotday view_scan view_friendship view_outboxmessage retry_outboxmessage assign_robot",
     "groups": "view_group cancel_group view_member view_groupmessage view_mention view_groupstatistics view_canceljob",
@@ -43,6 +44,7 @@ _SUPPORT = {
     "integrations": "view_textmessage view_sensitiveword add_sensitiveword change_sensitiveword delete_sensitiveword",
 }
 _FINANCE = {
+    "config": "export_lists",
     "accounts": "view_user",
     "groups": "view_group view_starplan add_starplan change_starplan"
     " view_articleprice add_articleprice change_articleprice",

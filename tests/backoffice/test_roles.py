@@ -87,6 +87,17 @@ def test_an_administrator_can_do_what_a_superuser_can():
     assert [can(administrator, where) for where in PAGES] == [can(root, where) for where in PAGES]
 
 
+@pytest.mark.parametrize(
+    ("role", "exports"), [("viewer", False), ("support", True), ("finance", True), ("administrator", True)]
+)
+def test_who_only_looks_takes_no_list_away(role: str, exports: bool):
+    operator, user = Operator(role), UserFactory()
+    assert ("导出所选为 CSV" in operator.page("accounts/user/")) == exports
+    body = {"action": "export", "_selected_action": [str(user.pk)]}
+    answer = operator.http.post("/admin/accounts/user/", body)
+    assert answer.headers["Content-Type"].startswith("text/csv") == exports
+
+
 def test_the_menu_shows_a_role_its_own_pages_only():
     shown = set(re.findall(r'href="/admin/(\w+/\w+)/"', Operator("finance").page("")))
     assert shown == set(FINANCE)

@@ -76,8 +76,9 @@ class World:
         while _runs(pid):
             time.sleep(0.02)
 
-    def start_sender(self, clock_jumps_by: int = 0) -> int:
-        self.senders.append(self.order("send", clock_jumps_by))
+    def start_sender(self, *, clock_jumps_by: int = 0, is_patient: bool = False) -> int:
+        """One that is patient waits so long for answers that even a busy machine makes it ask nothing twice."""
+        self.senders.append(self.order("send", [clock_jumps_by, is_patient]))
         return self.senders[-1]
 
     def kill(self, pid: int, number: signal.Signals = signal.SIGKILL) -> None:
@@ -185,10 +186,15 @@ def _say(words: str) -> None:
     outbox.say_in_group(robot=robot, group_code="g0", content=outbox.text(words), cause="fault", at=timezone.now())
 
 
-def _send(clock_jumps_by: int) -> None:
+def _send(how: tuple[int, bool]) -> None:
     import time_machine  # noqa: PLC0415
+    from django.conf import settings  # noqa: PLC0415
     from django.core.management import call_command  # noqa: PLC0415
     from django.utils import timezone  # noqa: PLC0415
+
+    clock_jumps_by, is_patient = how
+    if is_patient:
+        settings.GATEWAY_TIMEOUT, settings.SENDER_LEASE_SECONDS = 20.0, 30
 
     def jump() -> None:
         time_machine.travel(timezone.now() + timedelta(seconds=clock_jumps_by), tick=True).start()

@@ -81,7 +81,7 @@ def test_what_is_written_wakes_a_sender_at_once(world, sandbox):
 
 def test_two_senders_race_and_ask_for_each_message_once(world, sandbox):
     for _ in range(2):
-        world.start_sender()
+        world.start_sender(is_patient=True)
     world.run("write", [5, 60])
     all_sent(world, 300)
     assert {message["requests"] for message in sandbox.state.messages.values()} == {1}
@@ -139,8 +139,8 @@ def test_postgresql_restarts_under_senders(world, sandbox):
 
 @pytest.mark.parametrize("seconds", [60, -60])
 def test_the_clock_of_one_sender_jumps_a_minute(world, sandbox, seconds: int):
-    world.start_sender()
-    world.start_sender(clock_jumps_by=seconds)
+    world.start_sender(is_patient=True)
+    world.start_sender(clock_jumps_by=seconds, is_patient=True)
     for _ in range(4):
         world.run("write", [2, 40])
         time.sleep(0.3)
