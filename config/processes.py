@@ -36,7 +36,7 @@ def write_secret(path: Path, content: str) -> None:
 
 
 def die_with_parent(number: int) -> None:
-    """In a forked child: have the kernel send us this signal when our parent dies (Linux)."""
+    """In a forked child: have the kernel send us this signal when our parent dies (Linux), once or a few times."""
     if sys.platform == "linux":
         _LIBC.prctl(_PR_SET_PDEATHSIG, number)
 

@@ -51,6 +51,7 @@ class Child:
     argv: list[str]
     cwd: Path
     env: Mapping[str, str] = field(default_factory=dict)
+    death_signal: signal.Signals = signal.SIGTERM  # that our own death sends it; it may come more than once
     process: subprocess.Popen[str] | None = None
     started_at: float = 0.0
     start_at: float = 0.0  # not before this moment (monotonic seconds)
@@ -68,7 +69,7 @@ class Child:
             text=True,
             errors="replace",
             start_new_session=True,
-            preexec_fn=lambda: die_with_parent(signal.SIGTERM),
+            preexec_fn=lambda: die_with_parent(self.death_signal),
         )
         threading.Thread(target=self._relay, args=(self.process, say), daemon=True).start()
 

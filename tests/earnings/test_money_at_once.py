@@ -42,11 +42,18 @@ def at_once(*works: Callable[[], object]) -> list[object]:
                 cursor.execute("SET lock_timeout = '60s'")
             together.wait(180)
             return work()
+        except Exception:
+            together.abort()  # or the others would wait for one who does not come
+            raise
         finally:
             connection.close()
 
     with ThreadPoolExecutor(len(works)) as threads:
-        return list(threads.map(run, works))
+        futures = [threads.submit(run, work) for work in works]
+    faults = [fault for future in futures if (fault := future.exception())]
+    for fault in sorted(faults, key=lambda fault: isinstance(fault, threading.BrokenBarrierError)):
+        raise fault  # the first that is more than a consequence
+    return [future.result() for future in futures]
 
 
 @pytest.fixture(autouse=True)

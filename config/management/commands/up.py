@@ -176,7 +176,8 @@ def _children() -> list[Child]:
         Child("web", web, base),
         Child("worker", worker, base, _NO_ROOT_SERMON),
         Child("sender", [python, str(base / "manage.py"), "send"], base),
-        Child("beat", beat, base),
+        # A second signal while it writes down its schedule, within the first one's handler, makes it wait for itself.
+        Child("beat", beat, base, death_signal=signal.SIGKILL),
     ]
     if settings.EMBEDDED:
         key = {"SANDBOX_API_KEY": (run_dir / "sandbox-key").read_text()}
