@@ -22,6 +22,7 @@ from robots.fanout import writing
 LOW_STAR = 1
 MOST_LOW_STARS = 20
 NO_LAUNCHES_FROM = 4
+LINES = 20  # of a letter, one a group
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,18 @@ SELECT id, code, star, user_id FROM groups_group
 WHERE cancelled_at IS NULL AND (code = ANY(%(codes)s) OR id = ANY(%(ids)s::uuid[]))
 ORDER BY id FOR UPDATE
 """
+# An owner of many groups gets one letter about twenty, not twenty letters; each robot writes about its own.
 _LETTERS = writing(
     """
-    SELECT g.robot_id, u.code AS user_code, format(coalesce(told.ending, %(words)s), g.name, told.star) AS words,
-        'star:' || g.id AS cause, g.id AS place
-    FROM told JOIN groups_group g ON g.id = told.group_id JOIN accounts_user u ON u.id = g.user_id
-    WHERE (g.star IS DISTINCT FROM told.star OR told.ending IS NOT NULL) AND u.code <> ''
+    SELECT robot_id, user_code, string_agg(line, E'\\n' ORDER BY place) AS words, 'star:' || user_id AS cause,
+        (user_id, min(place)) AS place
+    FROM (
+        SELECT g.robot_id, u.id AS user_id, u.code AS user_code,
+            format(coalesce(told.ending, %(words)s), g.name, told.star) AS line,
+            row_number() OVER (PARTITION BY g.robot_id, u.id ORDER BY g.name, g.id) - 1 AS place
+        FROM told JOIN groups_group g ON g.id = told.group_id JOIN accounts_user u ON u.id = g.user_id
+        WHERE (g.star IS DISTINCT FROM told.star OR told.ending IS NOT NULL) AND u.code <> ''
+    ) AS lines GROUP BY robot_id, user_id, user_code, place / %(lines)s
     """
 )
 # History, letters to the owners, the group's star and its switch in one statement, however many groups.
@@ -118,6 +125,7 @@ def _write(rated: Sequence[_Rated], ended: Mapping[UUID, CancelReason], at: date
         "by_day_only": True,
         "no_launches_from": NO_LAUNCHES_FROM,
         "words": _WORDS,
+        "lines": LINES,
     }
     with connection.cursor() as cursor:
         cursor.execute(_RATE, words)

@@ -40,6 +40,7 @@ TABLES: dict[str, dict[str, str]] = {
         "nickname": "'用户' || i",
         "phone": PHONE,
         "created_at": AGO,
+        "union_id": "'union-' || i",
         "completed_at": "CASE WHEN i % 2 = 0 THEN now() END",
         "is_active": "true",
         "blocked_at": "CASE WHEN i % 100 = 0 THEN now() END",

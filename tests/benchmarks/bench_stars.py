@@ -15,9 +15,11 @@ from django.test import Client
 from django.test.utils import override_settings
 from django.utils import timezone
 
+from accounts.models import User
 from config.api_keys import issue_key
 from config.models import Scope
 from groups.models import Group
+from robots.models import Robot
 from tests.benchmarks.bench_launches import NAMED, make_world
 from tests.benchmarks.harness import compare, run
 
@@ -61,21 +63,21 @@ def main() -> None:
         }
     )
     rated = sorted(zip(groups, stars, strict=True), key=lambda pair: pair[0].pk)
+    letters: dict[tuple[Robot, User], list[str]] = {}
+    for group, star in rated:
+        line = f"群「{group.name}」评为 {star} 星,以后每天的收益按新星级计算。"
+        letters.setdefault((group.robot, group.user), []).append(line)
     words: dict[str, Any] = {
         "ids": [group.pk for group, _ in rated],
         "stars": [star for _, star in rated],
         "switches": [star < 4 for _, star in rated],
-        "robots": [group.robot_id for group, _ in rated],
-        "codes": [group.user.code for group, _ in rated],
-        "chats": [f"p:{group.robot.code}:{group.user.code}" for group, _ in rated],
+        "robots": [robot.pk for robot, _ in letters],
+        "codes": [user.code for _, user in letters],
+        "chats": [f"p:{robot.code}:{user.code}" for robot, user in letters],
         "contents": [
-            json.dumps(
-                {"type": 3, "content": f"群「{group.name}」评为 {star} 星,以后每天的收益按新星级计算。"},
-                ensure_ascii=False,
-            )
-            for group, star in rated
+            json.dumps({"type": 3, "content": "\n".join(lines)}, ensure_ascii=False) for lines in letters.values()
         ],
-        "causes": [f"star:{group.pk}" for group, _ in rated],
+        "causes": [f"star:{user.pk}" for _, user in letters],
         "at": timezone.now(),
     }
     client, headers = Client(), {"X-Api-Key": issue_key("stars", [Scope.STARS_WRITE])}

@@ -16,7 +16,7 @@ from tests.api import ApiClient
 from tests.doors import key_with, said_to, say_everything
 from tests.factories.launches import reachable
 from tests.factories.money import rated
-from tests.factories.people import GroupFactory, UserFactory
+from tests.factories.people import GroupFactory, RobotFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -114,6 +114,20 @@ def test_the_owner_is_told(alice):
     group = GroupFactory(user=alice, name="好群")
     rate((group.code, 3))
     assert said_to("wx-alice") == ["群「好群」评为 3 星,以后每天的收益按新星级计算。"]
+
+
+def test_an_owner_of_many_groups_gets_few_letters_each_of_one_robot(alice):
+    one, other = RobotFactory(), RobotFactory()
+    groups = [GroupFactory(user=alice, name=f"群{n:02}", robot=one) for n in range(22)]
+    groups.append(GroupFactory(user=alice, name="另一个群", robot=other))
+    rate(*[(group.code, 3) for group in reversed(groups)])
+    lines = [f"群「群{n:02}」评为 3 星,以后每天的收益按新星级计算。" for n in range(22)]
+    letters = OutboxMessage.objects.order_by("id")
+    assert [letter.content["content"] for letter in letters.filter(robot=one)] == [
+        "\n".join(lines[:20]),
+        "\n".join(lines[20:]),
+    ]
+    assert letters.get(robot=other).content["content"] == "群「另一个群」评为 3 星,以后每天的收益按新星级计算。"
 
 
 @pytest.mark.parametrize(("hour", "held"), [(0, True), (7, True), (8, False), (23, False)])
