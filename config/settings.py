@@ -255,6 +255,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 5, "socket_connect_timeout"
 CELERY_TIMEZONE = TIME_ZONE
 # The schedule of config/celery.py, kept as rows: operators see each job, and pause it or run it now.
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SYNC_EVERY = 1  # a beat that is killed knows what it started
 DJANGO_CELERY_BEAT_TZ_AWARE = True
 
 # --- Rules with a number in them ---------------------------------------------------------------
@@ -264,9 +265,10 @@ ROBOT_MESSAGES_PER_MINUTE: int = env.int("ROBOT_MESSAGES_PER_MINUTE", default=20
 INBOX_THREADS: int = env.int("INBOX_THREADS", default=2)
 KEYWORD_NEEDS_MENTION: bool = env.bool("KEYWORD_NEEDS_MENTION", default=False)
 LOW_STAR_TOTALS: dict[str, str] = env.dict("LOW_STAR_TOTALS", default={})  # star=groups; nothing: no clean-up
-# A talk with customer service in which neither side speaks for so long is over.
-CONVERSATION_TIMEOUT = timedelta(minutes=env.int("CONVERSATION_TIMEOUT_MINUTES", default=30))
+CONVERSATION_TIMEOUT = timedelta(minutes=env.int("CONVERSATION_TIMEOUT_MINUTES", default=30))  # both sides silent
 SENDER_CONCURRENCY: int = env.int("SENDER_CONCURRENCY", default=64)
+if not 1 <= SENDER_CONCURRENCY <= 500:
+    raise ImproperlyConfigured("SENDER_CONCURRENCY must be 1 to 500; run more senders instead.")
 SENDER_LEASE_SECONDS: float = env.float("SENDER_LEASE_SECONDS", default=30.0)
 
 # --- Outside systems ---------------------------------------------------------------------------
@@ -279,10 +281,8 @@ WECHAT_TIMEOUT: float = env.float("WECHAT_TIMEOUT", default=3.0)
 GATEWAY_BASE_URL: str = _needed("GATEWAY_BASE_URL", _SANDBOX_URL, "the robot gateway's address")
 GATEWAY_TOKEN: str = env.str("GATEWAY_TOKEN", default="")
 GATEWAY_TIMEOUT: float = env.float("GATEWAY_TIMEOUT", default=10.0)
-if SENDER_LEASE_SECONDS <= GATEWAY_TIMEOUT:
-    raise ImproperlyConfigured(
-        "SENDER_LEASE_SECONDS must be longer than GATEWAY_TIMEOUT: a call may take that long."
-    )
+if SENDER_LEASE_SECONDS < GATEWAY_TIMEOUT + 5:  # to be asked for its pace, to wait for a place, to be written down
+    raise ImproperlyConfigured("SENDER_LEASE_SECONDS must be GATEWAY_TIMEOUT and five seconds more.")
 
 SMS_BASE_URL: str = env.str("SMS_BASE_URL", default=_SANDBOX_URL if EMBEDDED else "https://dysmsapi.aliyuncs.com")
 SMS_ACCESS_KEY_ID: str = _needed("SMS_ACCESS_KEY_ID", "sandbox", "the access key of Aliyun SMS")

@@ -4,6 +4,7 @@ One thread does the talking, through libcurl (a call costs a third of the proces
 whoever hands calls over may use the database meanwhile, and one call that hangs holds up no other.
 """
 
+import logging
 import threading
 import time
 from collections import deque
@@ -21,9 +22,13 @@ from requests.certs import where as certificates
 from integrations.gateway_calls import SYSTEM, GatewayCall, data_of
 from integrations.http import OutcomeUnknown, OutsideError, Unavailable
 
+logger = logging.getLogger(__name__)
+
 CONNECT_SECONDS = 3.0
 STALE_SECONDS = 1.0  # what could not be asked for so long may no longer be wanted
 GATHER_SECONDS = 0.01  # answers that come close together are told together
+IDLE_SECONDS = 1  # a connection kept longer may have been closed meanwhile: libcurl looks once a second
+LARGEST = 1_000_000  # bytes of an answer
 TURN_SECONDS = 0.01  # what is handed over while others are under way is taken on this soon
 T = TypeVar("T")
 
@@ -64,6 +69,8 @@ class Place:
             pycurl.CONNECTTIMEOUT_MS: round(CONNECT_SECONDS * 1000),
             pycurl.TIMEOUT_MS: round(timeout * 1000),
             pycurl.HTTPHEADER: [*headers, "Expect:"],
+            pycurl.MAXAGE_CONN: IDLE_SECONDS,
+            pycurl.MAXFILESIZE: LARGEST,
             pycurl.POST: 1,
         }.items():
             self.curl.setopt(option, value)
@@ -80,11 +87,14 @@ class Place:
 
     def answered(self, fault: int) -> Answered:
         """What came of it; `fault` is libcurl's number, 0 when there was an answer."""
-        error = None
+        error: OutsideError | None = None
         try:
             data_of(self._answer(fault))
         except OutsideError as told:
             error = told
+        except Exception as told:
+            logger.exception("An answer of the gateway cannot be understood")
+            error = OutcomeUnknown(SYSTEM, type(told).__name__)
         return Answered(self.key, error)
 
     def _answer(self, fault: int) -> Any:
@@ -143,7 +153,7 @@ class GatewayLine:
         """Calls that have no answer yet are broken off; nobody knows what became of them."""
         self._hung_up = True
         self._handed.put([])
-        self._talker.join()
+        self._talker.join(CONNECT_SECONDS)  # it may hang in the search for the gateway's name
 
     def ask(self, calls: list[tuple[Hashable, GatewayCall]]) -> None:
         """Hand calls over, each under a key of the caller's."""
@@ -154,7 +164,7 @@ class GatewayLine:
     def answers(self, *, seconds: float) -> list[Answered]:
         """The answers that have come; waits at most so long for some, or for `attention`."""
         answered = _all_of(self._told, seconds)
-        if not self._talker.is_alive():
+        if not answered and not self._talker.is_alive():
             raise RuntimeError("The thread that calls the gateway has ended; its traceback is above.")
         return answered
 
@@ -188,10 +198,20 @@ class GatewayLine:
             if self._closed or handed.stale_at < now:
                 self._ready.append(Answered(handed.key, NotAsked(SYSTEM, "not asked")))
             else:
-                place = self._free.pop()
-                place.take(handed)
-                self._asked[place.curl] = place
-                self._multi.add_handle(place.curl)
+                self._ask(handed)
+
+    def _ask(self, handed: Handed) -> None:
+        """One that cannot be put into words is told like one that could not be asked: it must not end the talk."""
+        place = self._free.pop()
+        try:
+            place.take(handed)
+        except Exception as error:
+            logger.exception("A call of the gateway cannot be made")
+            self._free.append(place)
+            self._ready.append(Answered(handed.key, Unavailable(SYSTEM, type(error).__name__)))
+        else:
+            self._asked[place.curl] = place
+            self._multi.add_handle(place.curl)
 
     def _listen(self) -> None:
         left = 1

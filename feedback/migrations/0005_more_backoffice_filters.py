@@ -18,11 +18,6 @@ class Migration(migrations.Migration):
             name='forwardedmessage',
             options={'ordering': ['-said_at', '-id'], 'verbose_name': '转发给客服的消息', 'verbose_name_plural': '转发给客服的消息'},
         ),
-        migrations.AlterField(
-            model_name='problem',
-            name='category',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='problems', to='feedback.problemcategory', verbose_name='分类'),
-        ),
         migrations.AddIndex(
             model_name='forwardedmessage',
             index=models.Index(fields=['-said_at', '-id'], name='forwards_newest_first'),
@@ -38,5 +33,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='problem',
             index=models.Index(fields=['category', '-reported_at', 'id'], name='problems_of_category'),
+        ),
+        migrations.AlterField(
+            model_name='problem',
+            name='category',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='problems', to='feedback.problemcategory', verbose_name='分类'),
         ),
     ]

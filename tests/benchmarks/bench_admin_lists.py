@@ -33,6 +33,7 @@ SOMEBODY, SOME_GROUP, SOME_ROBOT = key(USER, SOME), key(GROUP, SOME), key(ROBOT,
 PHONE = "'1' || 3000000000 + i::bigint * 2654435761 % 4294967296"  # no two alike, and no digits that all share
 SOME_DAY = f"date '1900-01-01' + CASE WHEN i <= {SMALL} THEN i / 100 ELSE 100 + i / {SMALL} END"
 AGO = "now() - i * interval '30 seconds'"
+LATER = "now() - ({last} - i) * interval '30 seconds'"  # where keys are numbers: the higher, the later
 # table → what is not simply empty
 TABLES: dict[str, dict[str, str]] = {
     USER: {
@@ -65,10 +66,12 @@ TABLES: dict[str, dict[str, str]] = {
         "operation": "'send'",
         "status": "CASE WHEN i % 100 = 0 THEN 2 ELSE 1 END",
         "reason": "CASE WHEN i % 100 = 0 THEN '拒绝' ELSE '' END",
-        "settled_at": f"now() - ({BIG} - i) * interval '2 seconds'",
+        "created_at": LATER,
+        "settled_at": LATER,
     },
     "integrations_gatewayevent": {
         "event_id": "'e' || i",
+        "received_at": LATER,
         "status": "CASE WHEN i % 100 = 0 THEN 4 ELSE 1 END",
         "settled_at": "now()",
     },
@@ -155,22 +158,28 @@ TABLES: dict[str, dict[str, str]] = {
         "called_at": AGO,
         "ended_at": "now()",
     },
-    "feedback_conversation": {"user_id": SOMEBODY, "opened_at": AGO, "said_at": AGO, "closed_at": "now()"},
+    "feedback_conversation": {"user_id": SOMEBODY, "opened_at": LATER, "said_at": LATER, "closed_at": "now()"},
     "feedback_forwardedmessage": {
         "conversation_id": f"1 + ({SOME})",
         "kind": "'text'",
         "status": "CASE WHEN i % 100 = 0 THEN 2 ELSE 1 END",
-        "said_at": AGO,
+        "said_at": LATER,
         "settled_at": "now()",
     },
     "integrations_textmessage": {
         "phone": PHONE,
         "status": "CASE WHEN i % 100 = 0 THEN 3 ELSE 2 END",
-        "created_at": AGO,
+        "created_at": LATER,
         "settled_at": "now()",
     },
     "groups_groupstatistics": {"group_id": SOME_GROUP, "day": SOME_DAY},
-    "config_auditentry": {"actor": "'root'", "action": "'U'", "table_name": f"'{USER}'", "row_id": "i::text"},
+    "config_auditentry": {
+        "actor": "'root'",
+        "action": "'U'",
+        "table_name": f"'{USER}'",
+        "row_id": "i::text",
+        "noted_at": LATER,
+    },
 }
 # Each is opened as it is and under every choice that its filters offer.
 LISTS = (
@@ -241,6 +250,7 @@ def fill(table: str, first: int, last: int) -> None:
         )
         given = TABLES.get(table, {})
         values = {"id": key(table)} | given
+        values |= {name: value.replace("{last}", str(last)) for name, value in values.items()}
         chosen = {
             name: values.get(name, _EMPTY.get(kind, "0")) if kind != "bigint" or name in given else "0"
             for name, kind, nullable, identity in cursor.fetchall()

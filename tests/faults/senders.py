@@ -41,8 +41,6 @@ class World:
                 "DJANGO_SETTINGS_MODULE": "config.settings",
                 "RUN_DIR": str(run_dir),
                 "GATEWAY_BASE_URL": gateway_url,
-                "GATEWAY_TIMEOUT": "1",
-                "SENDER_LEASE_SECONDS": str(LEASE_SECONDS),
                 "SENDER_CONCURRENCY": "16",
                 "ROBOT_MESSAGES_PER_MINUTE": "100000",  # counted, and never too many
             },
@@ -193,8 +191,7 @@ def _send(how: tuple[int, bool]) -> None:
     from django.utils import timezone  # noqa: PLC0415
 
     clock_jumps_by, is_patient = how
-    if is_patient:
-        settings.GATEWAY_TIMEOUT, settings.SENDER_LEASE_SECONDS = 20.0, 30
+    settings.GATEWAY_TIMEOUT, settings.SENDER_LEASE_SECONDS = (20.0, 30.0) if is_patient else (1.0, LEASE_SECONDS)
 
     def jump() -> None:
         time_machine.travel(timezone.now() + timedelta(seconds=clock_jumps_by), tick=True).start()
