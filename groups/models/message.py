@@ -59,7 +59,11 @@ class Mention(models.Model):
         ordering = ["-mentioned_at", "-message_id"]
         indexes = [
             models.Index(fields=["group", "-mentioned_at"], name="mentions_of_group"),
+            # the back office: all, and those that nobody read
             models.Index(fields=["-mentioned_at", "-message"], name="mentions_newest_first"),
+            models.Index(
+                fields=["-mentioned_at", "-message"], condition=Q(read_at__isnull=True), name="mentions_unread"
+            ),
         ]
 
     def __str__(self) -> str:
