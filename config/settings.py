@@ -265,7 +265,7 @@ ROBOT_MESSAGES_PER_MINUTE: int = env.int("ROBOT_MESSAGES_PER_MINUTE", default=20
 INBOX_THREADS: int = env.int("INBOX_THREADS", default=2)
 KEYWORD_NEEDS_MENTION: bool = env.bool("KEYWORD_NEEDS_MENTION", default=False)
 LOW_STAR_TOTALS: dict[str, str] = env.dict("LOW_STAR_TOTALS", default={})  # star=groups; nothing: no clean-up
-CONVERSATION_TIMEOUT = timedelta(minutes=env.int("CONVERSATION_TIMEOUT_MINUTES", default=30))  # both sides silent
+CONVERSATION_TIMEOUT = timedelta(minutes=env.int("CONVERSATION_TIMEOUT_MINUTES", default=30))  # of silence
 SENDER_CONCURRENCY: int = env.int("SENDER_CONCURRENCY", default=64)
 if not 1 <= SENDER_CONCURRENCY <= 500:
     raise ImproperlyConfigured("SENDER_CONCURRENCY must be 1 to 500; run more senders instead.")

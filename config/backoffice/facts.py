@@ -17,6 +17,11 @@ from config.backoffice.lists import CappedPaginator, FastChangeList, FastSearch
 EXPORTS = ("export", "export_xlsx")
 
 
+def may(permission: str) -> Callable[[Any, HttpRequest], bool]:
+    """The `has_…_permission` of an action: the operator has this permission."""
+    return lambda _admin, request: bool(request.user.has_perm(permission))
+
+
 class ListAdmin(FastSearch, admin.ModelAdmin):
     """A list that stays fast as it grows and can be taken away as CSV or XLSX.
 
@@ -33,6 +38,7 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
     actions: tuple[str, ...] = EXPORTS
     reached_from: ClassVar[dict[str, tuple[str, str]]] = {}
     list_buttons: tuple[str, ...] = ()
+    has_export_permission = may("config.export_lists")  # who sees a list does not take it away by that
     asks_first = False  # shows nothing before a search or a filter: no index gives the whole table an order
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[FastChangeList]:
@@ -41,10 +47,6 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         reached_by = {own for own, _title in self.reached_from.values()}
         return lookup in reached_by or super().lookup_allowed(lookup, value, request)
-
-    def has_export_permission(self, request: HttpRequest) -> bool:
-        """Who sees a list does not take it away by that."""
-        return bool(request.user.has_perm("config.export_lists"))
 
     @admin.action(description="导出所选为 CSV", permissions=["export"])
     def export(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
@@ -160,8 +162,3 @@ def button(description: str, *, permission: str) -> Callable[[Any], Any]:
         return method
 
     return mark
-
-
-def may(permission: str) -> Callable[[Any, HttpRequest], bool]:
-    """The `has_…_permission` of an action: the operator has this permission."""
-    return lambda _admin, request: bool(request.user.has_perm(permission))

@@ -1,18 +1,13 @@
 """What operators do all day, and what the pages tell them."""
 
-import csv
 import io
 import re
-import tracemalloc
-import zipfile
 from datetime import timedelta
-from decimal import Decimal
 
 import pytest
 from django.core.cache import cache
 from django.utils import timezone
 
-from config.backoffice.spreadsheet import workbook
 from config.models import DayFigure
 from earnings import pauses, withdrawals
 from earnings.models import Payout, Withdrawal
@@ -183,61 +178,6 @@ class TestWithdrawals:
         withdrawal_of("13800000002")
         monkeypatch.setattr("config.backoffice.confirm.MOST_AT_ONCE", 1)
         assert "一次最多处理 1 条" in root.act("earnings/withdrawal", "approve", first, select_across="1")
-
-
-def exported(root: Operator, action: str, rows) -> bytes:
-    body = {"action": action, "_selected_action": [str(row.pk) for row in rows]}
-    answer = root.http.post("/admin/earnings/withdrawal/", body)
-    return b"".join(answer.streaming_content)
-
-
-def test_the_list_as_csv(root):
-    row = withdrawal_of("13800000001")
-    lines = list(csv.reader(io.StringIO(exported(root, "export", [row]).decode("utf-8-sig"))))
-    assert lines[0][:4] == ["申请时间", "用户", "手机号", "金额(元)"]
-    assert lines[1][2:5] == ["13800000001", "20.00", "待审核"]
-
-
-def test_all_that_the_filters_let_through_as_csv(root):
-    chosen = withdrawal_of("13800000001", "50")
-    withdrawal_of("13800000002", "50")
-    withdrawal_of("13800000003", "20")
-    body = {"action": "export", "_selected_action": [str(chosen.pk)], "select_across": "1"}
-    answer = root.http.post("/admin/earnings/withdrawal/?amount_from=50", body)
-    assert shown_phones(b"".join(answer.streaming_content).decode()) == ["13800000001", "13800000002"]
-
-
-def test_the_list_as_a_workbook(root):
-    row = withdrawal_of("13800000001")
-    with zipfile.ZipFile(io.BytesIO(exported(root, "export_xlsx", [row]))) as archive:
-        sheet = archive.read("xl/worksheets/sheet1.xml").decode()
-        assert archive.testzip() is None
-    assert "<v>20.00</v>" in sheet
-    assert '<t xml:space="preserve">13800000001</t>' in sheet
-
-
-def test_a_workbook_of_100_000_rows_is_never_in_memory():
-    rows = ([f"行 {number}", Decimal("1.50"), "=1+1\x00"] for number in range(100_000))
-    tracemalloc.start()
-    size = sum(len(piece) for piece in workbook(rows))
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert size > 500_000
-    assert peak < 8_000_000
-
-
-def test_a_workbook_says_that_more_was_to_come(monkeypatch):
-    monkeypatch.setattr("config.backoffice.spreadsheet.MOST_ROWS", 3)
-    with zipfile.ZipFile(io.BytesIO(b"".join(workbook([[f"行{number}"] for number in range(9)])))) as archive:
-        sheet = archive.read("xl/worksheets/sheet1.xml").decode()
-    assert ("行1" in sheet, "行2" in sheet, "超出了工作表的容量" in sheet) == (True, False, True)
-
-
-def test_a_nickname_is_no_formula_in_a_csv(root):
-    user = UserFactory(nickname="=HYPERLINK(1)")
-    body = {"action": "export", "_selected_action": [str(user.pk)]}
-    told = b"".join(root.http.post("/admin/accounts/user/", body).streaming_content).decode()
-    assert "'=HYPERLINK(1)" in told
 
 
 class TestFeedback:

@@ -14,173 +14,11 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from tests.benchmarks.harness import compare, run, say
+from tests.benchmarks.harness import compare, run
+from tests.benchmarks.rows import BIG, SMALL, grow, robots
 from tests.factories.people import OperatorFactory
 
-SMALL, BIG = 10_000, 1_000_000
 AT_LEAST = 1 / 1.5
-USER, GROUP, ROBOT = "accounts_user", "groups_group", "robots_robot"
-
-
-def key(table: str, number: str = "i") -> str:
-    """The primary key of that row of a table."""
-    return f"md5('{table}' || ({number}))::uuid"
-
-
-# In both databases the first hundred people, groups and launches have more than a page of everything.
-SOME = f"1 + CASE WHEN i <= {SMALL} THEN i % 100 ELSE i % {SMALL} END"
-SOMEBODY, SOME_GROUP, SOME_ROBOT = key(USER, SOME), key(GROUP, SOME), key(ROBOT, "i % 100")
-PHONE = "'1' || 3000000000 + i::bigint * 2654435761 % 4294967296"  # no two alike, and no digits that all share
-SOME_DAY = f"date '1900-01-01' + CASE WHEN i <= {SMALL} THEN i / 100 ELSE 100 + i / {SMALL} END"
-AGO = "now() - i * interval '30 seconds'"
-LATER = "now() - ({last} - i) * interval '30 seconds'"  # where keys are numbers: the higher, the later
-# table → what is not simply empty
-TABLES: dict[str, dict[str, str]] = {
-    USER: {
-        "code": "'u' || i",
-        "nickname": "'用户' || i",
-        "phone": PHONE,
-        "created_at": AGO,
-        "union_id": "'union-' || i",
-        "completed_at": "CASE WHEN i % 2 = 0 THEN now() END",
-        "is_active": "true",
-        "blocked_at": "CASE WHEN i % 100 = 0 THEN now() END",
-    },
-    GROUP: {
-        "code": "'g' || i",
-        "name": "'群' || i",
-        "user_id": SOMEBODY,
-        "robot_id": SOME_ROBOT,
-        "star": "1 + i % 5",
-        "launch_switch": "i % 2 = 0",
-        "cancelled_at": "CASE WHEN i % 10 = 0 THEN now() END",
-        "cancel_reason": "CASE WHEN i % 10 = 0 THEN 1 + i / 10 % 7 END",
-        "bound_at": AGO,
-    },
-    "robots_friendship": {"robot_id": SOME_ROBOT, "user_id": key(USER), "befriended_at": AGO},
-    "robots_scan": {"robot_id": SOME_ROBOT, "union_id": "'u' || i", "scanned_at": AGO, "assigned_at": AGO},
-    "robots_outboxmessage": {
-        "robot_id": SOME_ROBOT,
-        "user_code": "'u' || i",
-        "chat": "'p:' || i",
-        "operation": "'send'",
-        "status": "CASE WHEN i % 100 = 0 THEN 3 WHEN i % 200 = 1 THEN 2 ELSE 1 END",
-        "reason": "CASE WHEN i % 100 = 0 OR i % 200 = 1 THEN '拒绝' ELSE '' END",
-        "created_at": LATER,
-        "settled_at": LATER,
-    },
-    "integrations_gatewayevent": {
-        "event_id": "'e' || i",
-        "received_at": LATER,
-        "status": "CASE WHEN i % 100 = 0 THEN 4 ELSE 1 END",
-        "settled_at": "now()",
-    },
-    "earnings_account": {"kind": "'user'", "user_id": key(USER), "opened_at": AGO},
-    "earnings_ledgertransaction": {
-        "kind": "CASE WHEN i % 100 = 0 THEN 'red_packet' ELSE 'settlement' END",
-        "cause": "'c' || i",
-        "posted_at": AGO,
-    },
-    "earnings_ledgerentry": {
-        "transaction_id": key("earnings_ledgertransaction"),
-        "account_id": key("earnings_account"),
-        "amount": "1",
-        "bucket": "CASE WHEN i % 100 = 0 THEN 'withdrawing' ELSE 'available' END",
-        "slip_type": "CASE WHEN i % 100 = 1 THEN 4 WHEN i % 100 > 1 THEN i % 3 END",
-    },
-    "earnings_withdrawal": {
-        "user_id": SOMEBODY,
-        "amount": "(ARRAY[1,20,50,100,200,500])[1 + i % 6]",
-        "status": "CASE WHEN i % 100 = 0 THEN 0 ELSE 3 END",
-        "reviewed_at": "CASE WHEN i % 100 > 0 THEN now() END",
-        "reviewed_by": "CASE WHEN i % 100 > 0 THEN 'root' ELSE '' END",
-        "paid_at": f"CASE WHEN i % 100 > 0 THEN {AGO} END",
-        "asked_at": AGO,
-        "asked_day": SOME_DAY,
-    },
-    "feedback_problem": {
-        "user_id": SOMEBODY,
-        "category_id": "(SELECT id FROM feedback_problemcategory LIMIT 1)",
-        "reported_at": AGO,
-        "group_name": "'群' || i",
-        "answered_at": "CASE WHEN i % 50 > 0 THEN now() END",
-        "answered_by": "CASE WHEN i % 50 > 0 THEN 'root' ELSE '' END",
-        "answer": "CASE WHEN i % 50 > 0 THEN '好' ELSE '' END",
-    },
-    "keywords_keywordbatch": {
-        "user_id": SOMEBODY,
-        "reply_content": "'好'",
-        "words": "'[\"词\"]'",
-        "created_at": AGO,
-    },
-    "groups_member": {"group_id": SOME_GROUP, "code": "'m' || i", "joined_at": AGO},
-    "groups_groupmessage": {
-        "group_id": SOME_GROUP,
-        "message_no": "'n' || i",
-        "sender_code": "'m' || i",
-        "sent_at": AGO,
-    },
-    "groups_mention": {
-        "message_id": key("groups_groupmessage"),
-        "group_id": SOME_GROUP,
-        "mentioned_at": AGO,
-        "read_at": "CASE WHEN i % 100 > 0 THEN now() END",
-    },
-    "launches_launch": {
-        "task_id": "'t' || i",
-        "status": "CASE WHEN i % 100 = 0 THEN 1 ELSE 4 END",
-        "received_at": AGO,
-        "finished_at": "CASE WHEN i % 100 > 0 THEN now() END",
-    },
-    "launches_delivery": {
-        "launch_id": key("launches_launch", SOME),
-        "group_code": "'g' || i",
-        "group_id": SOME_GROUP,
-        "user_id": SOMEBODY,
-        "status": "CASE WHEN i % 100 = 0 THEN 2 ELSE 1 END",
-        "reason": "CASE WHEN i % 100 = 0 THEN '拒绝' ELSE '' END",
-        "settled_at": "now()",
-    },
-    "launches_massmessage": {
-        "user_id": SOMEBODY,
-        "send_at": AGO,
-        "day": SOME_DAY,
-        "slot": "1",
-        "status": "1",
-        "fired_at": AGO,
-    },
-    "earnings_payout": {
-        "withdrawal_id": key("earnings_withdrawal"),
-        "state": "CASE WHEN i % 100 = 0 THEN 'failed' ELSE 'succeeded' END",
-        "created_at": AGO,
-        "due_at": "now()",
-        "sent_at": AGO,
-        "called_at": AGO,
-        "ended_at": "now()",
-    },
-    "feedback_conversation": {"user_id": SOMEBODY, "opened_at": LATER, "said_at": LATER, "closed_at": "now()"},
-    "feedback_forwardedmessage": {
-        "conversation_id": f"1 + ({SOME})",
-        "kind": "'text'",
-        "status": "CASE WHEN i % 100 = 0 THEN 2 ELSE 1 END",
-        "said_at": LATER,
-        "settled_at": "now()",
-    },
-    "integrations_textmessage": {
-        "phone": PHONE,
-        "status": "CASE WHEN i % 100 = 0 THEN 3 ELSE 2 END",
-        "created_at": LATER,
-        "settled_at": "now()",
-    },
-    "groups_groupstatistics": {"group_id": SOME_GROUP, "day": SOME_DAY},
-    "config_auditentry": {
-        "actor": "'root'",
-        "action": "'U'",
-        "table_name": f"'{USER}'",
-        "row_id": "i::text",
-        "noted_at": LATER,
-    },
-}
 # Each is opened as it is and under every choice that its filters offer.
 LISTS = (
     "accounts/user/",
@@ -229,47 +67,6 @@ PAGES = (
     "keywords/keywordbatch/?q=22480359",
     "launches/massmessage/?q=22480359",
 )
-_EMPTY = {
-    "uuid": "gen_random_uuid()",
-    "boolean": "false",
-    "jsonb": "'{}'",
-    "timestamp with time zone": "now()",
-    "date": "current_date",
-    "character varying": "''",
-    "text": "''",
-}
-
-
-def fill(table: str, first: int, last: int) -> None:
-    """Rows `first` to `last` of a table: what must be there and what is said of them."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT column_name, data_type, is_nullable, is_identity FROM information_schema.columns"
-            " WHERE table_name = %s ORDER BY ordinal_position",
-            [table],
-        )
-        given = TABLES.get(table, {})
-        values = {"id": key(table)} | given
-        values |= {name: value.replace("{last}", str(last)) for name, value in values.items()}
-        chosen = {
-            name: values.get(name, _EMPTY.get(kind, "0")) if kind != "bigint" or name in given else "0"
-            for name, kind, nullable, identity in cursor.fetchall()
-            if identity == "NO" and (nullable == "NO" or name in given)
-        }
-        cursor.execute(
-            f"INSERT INTO {table} ({', '.join(chosen)}) SELECT {', '.join(chosen.values())}"  # noqa: S608
-            f" FROM generate_series({first}, {last}) AS i"
-        )
-
-
-def grow(first: int, last: int) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SET session_replication_role = replica")  # no triggers, no look at foreign keys
-        for table in TABLES:
-            fill(table, first, last)
-            cursor.execute(f"ANALYZE {table}")
-            say(f"    {table}: {last:,} rows")
-        cursor.execute("SET session_replication_role = DEFAULT")
 
 
 def use(name: str) -> None:
@@ -310,15 +107,6 @@ def signed_in() -> Client:
     return client
 
 
-def robots() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO robots_robot (id, code, name, wechat_no, avatar_url, qr_code_url, channel, status, group_count,"
-            f" created_at) SELECT {key(ROBOT)}, 'r' || i, '小助手' || i, '', '', '', '', 1, 3, now()"  # noqa: S608
-            " FROM generate_series(0, 99) AS i"
-        )
-
-
 def main() -> None:
     settings.CACHES["default"] = {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}
     big: Any = connection.settings_dict["NAME"]
@@ -343,7 +131,7 @@ def compare_pages(client: Client, big: str, small: str) -> None:
 
 def variants(client: Client, where: str) -> list[str]:
     """A list, and the list under every choice that its filters offer; of days, the day before yesterday."""
-    changelist = client.get(f"/admin/{where}").context_data["cl"]  # type: ignore[attr-defined]
+    changelist = client.get(f"/admin/{where}").context_data["cl"]
     path, day = where.partition("?")[0], timezone.localdate() - timedelta(days=2)
     found = [where]
     for filter_spec in changelist.filter_specs:

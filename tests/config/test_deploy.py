@@ -68,6 +68,8 @@ def test_an_environment_without_a_hole_passes(production):
         ("WECHAT_APPS", "wx01=", "WECHAT_APPS"),
         ("BEHIND_PROXY", "1", "E010"),
         ("GATEWAY_TOKEN", "", "GATEWAY_TOKEN"),
+        ("GATEWAY_TIMEOUT", "26", "SENDER_LEASE_SECONDS"),
+        ("SENDER_CONCURRENCY", "501", "SENDER_CONCURRENCY"),
         ("WECHAT_PAY_API_V3_KEY", "short", "WECHAT_PAY_API_V3_KEY"),
         ("WECHAT_PAY_PRIVATE_KEY_FILE", "/nowhere.pem", "WECHAT_PAY_PRIVATE_KEY_FILE"),
         ("IDENTITY_KEYS", "not a key", "IDENTITY_KEYS"),
