@@ -1,15 +1,32 @@
 """Who calls: a user with an access token."""
 
-from rest_framework.exceptions import NotAuthenticated
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
 from rest_framework.request import Request
 from rest_framework_simplejwt.authentication import JWTAuthentication
-from rest_framework_simplejwt.tokens import AccessToken
+from rest_framework_simplejwt.tokens import AccessToken, Token
 
 from accounts.models import User
 
 
 class UserAuthentication(JWTAuthentication):
     """The header `Authorization: Bearer <access_token>`."""
+
+    def get_user(self, validated_token: Token) -> Any:
+        """Return the user whom a token names; AuthenticationFailed when they have signed out since, or it names nobody."""
+        try:
+            user = super().get_user(validated_token)
+        except (ValidationError, ValueError, TypeError) as error:  # an id that is no id
+            raise AuthenticationFailed from error
+        if (
+            isinstance(user, User)
+            and user.signed_out_at
+            and validated_token["iat"] <= user.signed_out_at.timestamp()
+        ):
+            raise AuthenticationFailed
+        return user
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
@@ -23,5 +40,5 @@ def signed_in(request: Request) -> User:
 
 
 def issue_token(user: User) -> str:
-    """An access token of one hour for this user."""
+    """Return a new access token (settings.SIMPLE_JWT says for how long)."""
     return str(AccessToken.for_user(user))

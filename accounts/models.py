@@ -58,6 +58,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     blocked_at = models.DateTimeField("封号时间", null=True, blank=True)
     blocked_by = models.CharField("封号操作人", max_length=80, blank=True)
     blocked_reason = models.CharField("封号原因", max_length=200, blank=True)
+    # Proofs and tokens issued until then are no longer accepted.
+    signed_out_at = models.DateTimeField("登录失效时间", null=True, blank=True)
     created_at = models.DateTimeField("注册时间", auto_now_add=True)
 
     objects: ClassVar[UserManager] = UserManager()
@@ -120,6 +122,30 @@ class Operator(User):
     class Meta:
         proxy = True
         verbose_name = verbose_name_plural = "运营人员"
+
+
+class CompletionKey(models.Model):
+    """The secret in a link with which somebody whom a robot met completes the profile; only its hash is kept.
+
+    The links of one user are all valid until the first of them is used.
+    """
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="completion_keys", verbose_name="用户")
+    key_hash = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField("创建时间")
+    expires_at = models.DateTimeField("失效时间")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "补全链接"
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(expires_at__gt=F("created_at")), name="completion_key_expires_after_it_was_made"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.created_at:%F %T}"
 
 
 class VerificationCode(models.Model):

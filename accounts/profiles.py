@@ -32,9 +32,12 @@ def register_met(*, user_code: str, nickname: str, avatar_url: str, channel: str
 
 
 def refresh_profile(*, user: User, open_id: str, app_id: str, nickname: str, avatar_url: str) -> None:
-    """Take over what WeChat shows of a user by now."""
+    """Take over what WeChat shows of a user by now; what is blank stays as it was."""
     User.objects.filter(pk=user.pk).update(
-        open_id=open_id, app_id=app_id, nickname=nickname, avatar_url=avatar_url or user.avatar_url
+        open_id=open_id or user.open_id,
+        app_id=app_id if open_id else user.app_id,
+        nickname=nickname or user.nickname,
+        avatar_url=avatar_url or user.avatar_url,
     )
 
 

@@ -1,12 +1,9 @@
 """The referral tree: one inviter per user, set once, never oneself, never a circle."""
 
-from urllib.parse import urlencode
-
-from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
-from config import links
+from config import client_pages, links
 
 
 def set_inviter(user: User, inviter: User | None) -> bool:
@@ -22,7 +19,11 @@ def set_inviter(user: User, inviter: User | None) -> bool:
     return True
 
 
+def find_inviter(reference: str) -> User | None:
+    """Return the user whom an invitation names by id or code; None when it names no living user."""
+    return User.objects.by_reference(reference).filter(is_staff=False, is_active=True).first()
+
+
 def invite_link_of(user: User) -> str:
-    """The short address of the scan page that makes whoever comes through it this user's apprentice."""
-    query = urlencode({"sharing_user_id": user.pk})
-    return links.shorten(f"{settings.CLIENT_BASE_URL}/scan?{query}")
+    """Return the short address of the page on which a friend adopts a robot and becomes this user's apprentice."""
+    return links.shorten(client_pages.adopt(inviter_id=user.pk, channel=user.channel))

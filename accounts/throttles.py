@@ -1,4 +1,4 @@
-"""SMS codes cost money and annoy: one in 20 seconds and ten a day, per user and per phone."""
+"""Throttles of people: SMS codes cost money and annoy, and operations under WeChat's proof must not be tried out."""
 
 import re
 from typing import Any
@@ -7,7 +7,8 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from accounts.verification import PHONE_PATTERN
-from config.api.throttles import TooManyRequests, seconds_to_wait
+from config.api import proofs
+from config.api.throttles import TooManyRequests, client_address, seconds_to_wait
 from config.errors import Code
 
 
@@ -16,8 +17,23 @@ class SmsTooOften(TooManyRequests):
     message = "验证码发送太频繁,请稍后再试"
 
 
+class ProofThrottle(BaseThrottle):
+    """Counts each person for whom WeChat vouched, and everybody else per address.
+
+    Thousands of phones share one carrier's address, and a refused sign-in freezes the client.
+    """
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        proof = proofs.read(request)
+        caller = f"union:{proof.union_id}" if proof else client_address(request)
+        wait = seconds_to_wait("auth", caller)
+        if wait:
+            raise TooManyRequests(retry_after=wait)
+        return True
+
+
 class SmsThrottle(BaseThrottle):
-    """Counts only requests that would send something."""
+    """Counts only requests that would send something: one in 20 seconds and ten a day, per user and per phone."""
 
     def allow_request(self, request: Request, view: Any) -> bool:
         phone = request.query_params.get("phone", "").strip()

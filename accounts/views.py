@@ -1,5 +1,7 @@
 """WeChat sign-in, tokens, phones and blocking."""
 
+from typing import Any
+
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -24,14 +26,14 @@ from accounts.serializers import (
     WeChatCallback,
     WeChatUserInfo,
 )
-from accounts.throttles import SmsThrottle
+from accounts.throttles import ProofThrottle, SmsThrottle
 from accounts.wechat_sign_in import page_signature, profile_of
-from config.api import reading
+from config.api import proofs, reading
 from config.api.actors import actor
 from config.api.authentication import PROOF_AUTHENTICATION
 from config.api.fields import Blank
 from config.api.permissions import Anyone, IsNotBlocked, IsUser, needs
-from config.api.renderer import TokenRenderer
+from config.api.renderer import Answer, TokenRenderer
 from config.api.schema import operation
 from config.api.throttles import Throttle
 from config.api.views import OperationViews
@@ -57,13 +59,13 @@ class WeChatViews(OperationViews[User]):
         query=WeChatCallback,
         answer=WeChatUserInfo,
         codes=[Code.WECHAT_REFUSED, Code.OUTSIDE_FAILED],
-        description="以微信回调的 code 换取用户信息,并在 cookie 里留下两小时有效的授权证明。",
+        description="以微信回调的 code 换取用户信息，并在 cookie 里留下九十天有效的授权证明。",
     )
     def user_info(self, request: Request) -> Response:
         given = reading.query(request, WeChatCallback)
         profile = profile_of(given["app_id"], given["code"])
         response = Response(WeChatUserInfo(profile).data)
-        wechat_proof.give_proof(response, union_id=profile.unionid, open_id=profile.openid)
+        proofs.issue(response, union_id=profile.unionid, open_id=profile.openid, app_id=given["app_id"])
         return response
 
     @operation(
@@ -85,17 +87,32 @@ class TokenViews(OperationViews[User]):
     authentication_classes = PROOF_AUTHENTICATION
     permission_classes = (Anyone,)
     renderer_classes = (TokenRenderer,)
-    throttle_classes = (Throttle,)
-    throttle_scope = "auth"
+    throttle_classes = (ProofThrottle,)
 
-    @operation("获取 token", body=UnionId, answer=AccessToken, codes=[Code.UNAUTHENTICATED])
+    @operation(
+        "获取 token",
+        body=UnionId,
+        answer=AccessToken,
+        codes=[Code.UNAUTHENTICATED],
+        description="授权证明随每次登录续期九十天；证明失效时清除客户端的 union_id cookie，客户端随即重新微信授权。",
+    )
     def create(self, request: Request) -> Response:
         union_id = reading.body(request, UnionId)["union_id"]
-        wechat_proof.require_proof(request, union_id)
+        proof = wechat_proof.require_proof(request, union_id)
         user = User.objects.filter(union_id=union_id, is_active=True).first()
         if user is None:
             raise UnknownWeChatAccount
-        return Response({"access_token": issue_token(user)})
+        response = Response({"access_token": issue_token(user)})
+        if proof is not None:
+            proofs.issue(response, union_id=union_id, open_id=proof.open_id, app_id=proof.app_id)
+        return response
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        """A refused client still has its own identity cookie, and would go on asking with it for ever."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        if isinstance(response.data, Answer) and response.data.code == Code.UNAUTHENTICATED:
+            proofs.send_back_to_wechat(request, response)
+        return response
 
 
 class MeViews(OperationViews[User]):
@@ -173,24 +190,25 @@ class RefreshViews(OperationViews[User]):
     """What WeChat shows of the user by now."""
 
     permission_classes = (IsUser, IsNotBlocked)
+    throttle_classes = (ProofThrottle,)
     proof_needed = True
 
     @operation(
         "刷新微信资料",
         body=Refreshed,
         codes=[Code.NOT_FOUND],
-        description="只能刷新自己的 union_id,且需要微信授权证明。",
+        description="只能刷新自己的 union_id，且需要微信授权证明；open_id 与 appid 以证明为准，空白的昵称和头像不覆盖原有的。",
     )
     def update(self, request: Request, union_id: str) -> Response:
         user = signed_in(request)
         if user.union_id != union_id:
             raise NotFound
         given = reading.body(request, Refreshed)
-        wechat_proof.require_proof(request, union_id)
+        proof = wechat_proof.require_proof(request, union_id)
         profiles.refresh_profile(
             user=user,
-            open_id=given["open_id"],
-            app_id=given["appid"],
+            open_id=proof.open_id if proof else given["open_id"],
+            app_id=proof.app_id if proof else given["appid"],
             nickname=given["nick_name"],
             avatar_url=given["head_url"],
         )

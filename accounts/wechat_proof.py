@@ -1,57 +1,67 @@
-"""The proof that WeChat has just vouched for a caller: a union_id alone is no password."""
+"""Who may act for a union_id: a union_id alone is no password, so WeChat must have vouched for the caller.
+
+A proof ends when its person is blocked, unblocked or signed out: the browser then asks WeChat again. A proof given to
+somebody who is blocked lets them read, as their token does.
+"""
 
 import logging
+from typing import Any
 
 from django.conf import settings
-from django.core import signing
 from rest_framework.request import Request
-from rest_framework.response import Response
 
+from accounts.models import User
+from config.api import proofs
+from config.api.proofs import Proof
 from config.errors import NotAllowed
 from config.models import ApiKey, Scope
 
 logger = logging.getLogger(__name__)
 
-COOKIE = "wechat_proof"
-_SALT = "accounts.wechat_proof"
 _warned: set[str] = set()
 
 
 class ProofMissing(NotAllowed):
-    message = "请先通过微信授权,再进行此操作"
+    message = "请先通过微信授权，再进行此操作"
 
 
-def give_proof(response: Response, *, union_id: str, open_id: str) -> None:
-    """Let the browser carry what WeChat vouched for, signed, for two hours."""
-    response.set_cookie(
-        COOKIE,
-        signing.dumps({"union_id": union_id, "open_id": open_id}, salt=_SALT),
-        max_age=settings.WECHAT_PROOF_MAX_AGE,
-        httponly=True,
-        samesite="Lax",
-        secure=not settings.EMBEDDED,
-    )
+def require_proof(request: Request, union_id: str) -> Proof | None:
+    """Return the caller's proof of this union_id.
 
-
-def require_proof(request: Request, union_id: str) -> None:
-    """1401 unless WeChat vouched for this union_id, or a key may act for users (scope auth:issue)."""
+    Returns None where something else vouches: a key with the scope auth:issue, or the open embedded mode. Raises
+    ProofMissing (1401) for everybody else.
+    """
     if isinstance(request.auth, ApiKey):
         if request.auth.allows(Scope.AUTH_ISSUE):
-            return
+            return None
         raise ProofMissing
-    if _proven_union_id(request) == union_id:
-        return
+    proof = live_proof(request)
+    if proof is not None and proof.union_id == union_id:
+        return proof
     if settings.ENFORCE_AUTH:
         raise ProofMissing
     _warn_once(request)
+    return None
 
 
-def _proven_union_id(request: Request) -> str | None:
-    try:
-        proof = signing.loads(request.COOKIES.get(COOKIE, ""), salt=_SALT, max_age=settings.WECHAT_PROOF_MAX_AGE)
-    except signing.BadSignature:
+def live_proof(request: Any) -> Proof | None:
+    """Return the proof that a request carries, unless its person may no longer use it."""
+    proof = proofs.read(request)
+    if proof is None:
         return None
-    return str(proof["union_id"])
+    user = User.objects.filter(union_id=proof.union_id).only("is_active", "blocked_at", "signed_out_at").first()
+    return proof if user is None or _accepts(user, proof) else None
+
+
+def proven_user(request: Any) -> User | None:
+    """Return the user for whom WeChat vouched in this browser; None without a live proof of a known user."""
+    proof = live_proof(request)
+    return User.objects.filter(union_id=proof.union_id, is_active=True).first() if proof else None
+
+
+def _accepts(user: User, proof: Proof) -> bool:
+    ends = [moment.timestamp() for moment in (user.blocked_at, user.signed_out_at) if moment is not None]
+    return user.is_active and all(proof.issued_at > end for end in ends)
 
 
 def _warn_once(request: Request) -> None:

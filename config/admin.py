@@ -93,6 +93,9 @@ class ShortLinkAdmin(FactsAdmin):
     search_help_text = "完整的短码或目标地址"
     ordering = ("-id",)
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).filter(is_secret=False)
+
 
 class _Current(FactsAdmin):
     """The newest is current. Set a new one by adding it; what was set before stays as history."""

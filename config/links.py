@@ -21,11 +21,14 @@ class LinkUnknown(NotFound):
     message = "短链不存在"
 
 
-def shorten(url: str) -> str:
-    """The short address of this http(s) address, at most 2,048 characters long."""
+def shorten(url: str, *, is_secret: bool = False) -> str:
+    """Return the short address of an http(s) address of at most 2,048 characters.
+
+    `is_secret`: whoever has the address may act with it, so operators do not see the link.
+    """
     link, _ = ShortLink.objects.get_or_create(
         url_hash=hashlib.sha256(url.encode()).hexdigest(),
-        defaults={"url": url, "slug": secrets.token_urlsafe(6)},
+        defaults={"url": url, "slug": secrets.token_urlsafe(12 if is_secret else 6), "is_secret": is_secret},
     )
     return f"{settings.PUBLIC_BASE_URL}/s/{link.slug}"
 

@@ -77,6 +77,7 @@ class ShortLink(models.Model):
     slug = models.CharField("短码", max_length=16, unique=True)
     url = models.CharField("目标地址", max_length=2048)
     url_hash = models.CharField(max_length=64, unique=True, editable=False)
+    is_secret = models.BooleanField(default=False, editable=False)  # the address is a credential: nobody lists it
     click_count = models.BigIntegerField("点击数", default=0)
     created_at = models.DateTimeField("创建时间", auto_now_add=True)
 

@@ -49,9 +49,9 @@ ENFORCE_AUTH: bool = env.bool("ENFORCE_AUTH", default=not EMBEDDED)
 if not EMBEDDED and not ENFORCE_AUTH:
     raise ImproperlyConfigured("ENFORCE_AUTH=0 opens every service endpoint: it is for the embedded mode only.")
 API_NATIVE_STATUS: bool = env.bool("API_NATIVE_STATUS", default=False)
-WECHAT_PROOF_MAX_AGE = timedelta(hours=2)
+WECHAT_PROOF_MAX_AGE = timedelta(days=90)  # as long as the client keeps the identity
 SIMPLE_JWT = {
-    "ACCESS_TOKEN_LIFETIME": timedelta(hours=1),
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=70),  # clients keep it for an hour, and must not meet an expired one
     "ALGORITHM": "HS256",
     "USER_ID_CLAIM": "user_id",
     "UPDATE_LAST_LOGIN": False,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.permissions import SAFE_METHODS
@@ -9,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config import site_status, visits
-from config.api import reading
+from config.api import proofs, reading
 from config.api.actors import actor
 from config.api.fields import StrictInteger, Text
 from config.api.permissions import Anyone, HasScope, needs
@@ -59,9 +60,16 @@ class StatusViews(_ReadByAnyone[SiteStatus]):
 
     writers = needs(Scope.STATUS_WRITE, "config.add_sitestatus")
 
-    @operation("校验当前服务状态", answer=Status)
+    @operation(
+        "校验当前服务状态",
+        answer=Status,
+        description="客户端打开每一页时最先调用；有 union_id cookie 而没有有效授权证明时清除该 cookie，客户端随即重新微信授权。",
+    )
     def show(self, request: Request) -> Response:
-        return Response(Status(site_status.status()).data)
+        response = Response(Status(site_status.status()).data)
+        if settings.ENFORCE_AUTH and proofs.read(request) is None:
+            proofs.send_back_to_wechat(request, response)
+        return response
 
     @operation("设置当前服务状态", body=NewStatus, answer=Status)
     def create(self, request: Request) -> Response:

@@ -5,20 +5,50 @@ from decimal import Decimal
 
 from django.db import transaction
 
+from accounts import completion
 from accounts.models import User
-from accounts.profiles import complete_profile
+from accounts.profiles import ProfileAlreadyCompleted, complete_profile
 from earnings import ledger
 from earnings.red_packets import charge_adoption_fee, pay_red_packet
 from robots.scans import scan_of
 
 
 def onboard(
-    *, user: User, union_id: str, open_id: str, app_id: str, nickname: str, avatar_url: str, at: datetime
+    reference: str,
+    *,
+    union_id: str,
+    open_id: str,
+    app_id: str,
+    nickname: str,
+    avatar_url: str,
+    by_key_only: bool,
+    at: datetime,
 ) -> Decimal:
-    """Complete a user's profile; answers the red packet in yuan. 2200 the second time, 1409 a taken account.
+    """Complete a profile and return the red packet in yuan.
 
-    1401 for somebody who is blocked.
+    `reference` is the completion key of the robot's link or, unless `by_key_only`, the id or code of the user.
+    Raises NotFound (1404), Blocked (1401), ProfileAlreadyCompleted (2200) or WeChatAccountTaken (1409).
     """
+    user = _user_to_complete(reference, union_id, by_key_only=by_key_only, at=at)
+    try:
+        return _complete(user, union_id, open_id, app_id, nickname, avatar_url, at)
+    except ProfileAlreadyCompleted:
+        if by_key_only:  # whoever was faster may have been somebody else
+            completion.owner_of(reference, union_id=union_id, at=at)
+        raise
+
+
+def _user_to_complete(reference: str, union_id: str, *, by_key_only: bool, at: datetime) -> User:
+    if not by_key_only:
+        named = User.objects.by_reference(reference).filter(is_staff=False, is_active=True).first()
+        if named is not None:
+            return named
+    return completion.owner_of(reference, union_id=union_id, at=at)
+
+
+def _complete(
+    user: User, union_id: str, open_id: str, app_id: str, nickname: str, avatar_url: str, at: datetime
+) -> Decimal:
     scan = scan_of(union_id)
     with transaction.atomic():
         # First, while no lock on the user is held: a settlement that opens the same account refers to the user.

@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from config.api.fields import MomentField, MoneyNumber, MoneyString, StrictInteger, Text
+from config.api.fields import BlankOrNull, MomentField, MoneyNumber, MoneyString, StrictInteger, Text
 from earnings.models import Withdrawal
 
 
@@ -15,10 +15,10 @@ class Profile(serializers.Serializer[Any]):
     """What WeChat told the client about the user who completes the profile."""
 
     union_id = Text(max_length=128)
-    head_url = Text(max_length=1024, allow_blank=True)
-    nick_name = Text(max_length=128)
+    head_url = BlankOrNull(max_length=1024)
+    nick_name = BlankOrNull(max_length=128)
     appid = Text(max_length=64)
-    open_id = Text(max_length=128)
+    open_id = BlankOrNull(max_length=128)
 
 
 class RedPacket(serializers.Serializer[Any]):

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from django.shortcuts import get_object_or_404
+from django.conf import settings
 from django.utils import timezone
 from rest_framework import serializers, status
 from rest_framework.request import Request
@@ -11,6 +11,7 @@ from rest_framework.throttling import BaseThrottle
 
 from accounts.authentication import signed_in
 from accounts.models import User
+from accounts.throttles import ProofThrottle
 from accounts.wechat_proof import require_proof
 from config.api import reading
 from config.api.actors import actor
@@ -43,10 +44,11 @@ from earnings.serializers import (
 
 
 class OnboardingViews(OperationViews[User]):
-    """A user whom a robot met completes the profile; WeChat vouches for them."""
+    """A user whom a robot met completes the profile; WeChat vouches for them, and the robot's link for the user."""
 
     authentication_classes = PROOF_AUTHENTICATION
     permission_classes = (Anyone,)
+    throttle_classes = (ProofThrottle,)
     proof_needed = True
 
     @operation(
@@ -54,19 +56,21 @@ class OnboardingViews(OperationViews[User]):
         body=Profile,
         answer=RedPacket,
         codes=[Code.UNAUTHENTICATED, Code.NOT_FOUND, Code.CONFLICT, Code.PROFILE_ALREADY_COMPLETED],
-        description="绑定微信账号,发放新人红包,余额足够时收取领养费。需要微信授权证明。",
+        description="绑定微信账号，发放新人红包，余额足够时收取领养费。需要微信授权证明，open_id 与 appid 以证明为准；"
+        "此时 user_id 只能是机器人私信链接里的 userId（补全密钥，三十天有效）。"
+        "带 auth:issue 密钥或在开放模式下，user_id 也可以是用户编号。",
     )
     def update(self, request: Request, reference: str) -> Response:
         given = reading.body(request, Profile)
-        require_proof(request, given["union_id"])
-        user = get_object_or_404(User.objects.by_reference(reference).filter(is_staff=False))
+        proof = require_proof(request, given["union_id"])
         amount = onboard(
-            user=user,
+            reference,
             union_id=given["union_id"],
-            open_id=given["open_id"],
-            app_id=given["appid"],
+            open_id=proof.open_id if proof else given["open_id"],
+            app_id=proof.app_id if proof else given["appid"],
             nickname=given["nick_name"],
             avatar_url=given["head_url"],
+            by_key_only=proof is not None and settings.ENFORCE_AUTH,
             at=timezone.now(),
         )
         return Response(RedPacket({"red_packed": amount}).data)

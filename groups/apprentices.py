@@ -5,11 +5,11 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from accounts.models import User
+from config import client_pages
 from config.clock import day_of
 from config.errors import NotFound
 from groups.models import Awakening, Group
@@ -112,7 +112,7 @@ def _wake(people: list[Any], kind: Awakening.Kind, at: datetime) -> bool:
     reachable = [user for user in people if user.pk in robots]
     if not reachable:
         raise NobodyToWake
-    today, url = day_of(at), f"{settings.CLIENT_BASE_URL}/home"
+    today, url = day_of(at), client_pages.home()
     with transaction.atomic():
         already = _told_today(reachable, kind, today)
         fresh = [user for user in reachable if user.pk not in already]

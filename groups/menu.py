@@ -3,11 +3,10 @@
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from django.conf import settings
 from django.core.cache import cache
 
 from accounts.referral import invite_link_of
-from config import links
+from config import client_pages, links
 from config.caching import REDIS_AWAY
 from config.clock import day_of
 from groups.models import Group
@@ -93,7 +92,7 @@ def _hint(said: Said) -> None:
 
 
 def _home(said: Said) -> str:
-    return f"这是你的主页:{links.shorten(f'{settings.CLIENT_BASE_URL}/home')}"
+    return f"这是你的主页:{links.shorten(client_pages.home())}"
 
 
 def _how_to_bring(said: Said) -> str:

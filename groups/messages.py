@@ -4,16 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
 import orjson
-from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
 from accounts.models import User
-from config import links
+from config import client_pages, links
 from config.errors import NotFound
 from config.lookups import has_id
 from groups import locking
@@ -136,7 +134,7 @@ def tell_owner(*, group: Group, cause: str, at: datetime) -> bool:
     due = Group.objects.filter(Q(mention_told_at=None) | Q(mention_told_at__lte=at - TOLD_EVERY), pk=group.pk)
     if not due.update(mention_told_at=at):
         return False
-    url = links.shorten(f"{settings.CLIENT_BASE_URL}/mentions?{urlencode({'groupId': group.pk})}")
+    url = links.shorten(client_pages.mentions())
     words = f"群「{group.name}」里有人@你,点击查看:{url}"
     outbox.tell_user(robot=group.robot, user_code=group.user.code, content=outbox.text(words), cause=cause, at=at)
     return True

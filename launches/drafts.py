@@ -3,12 +3,9 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
-
-from django.conf import settings
 
 from accounts.models import User
-from config import links
+from config import client_pages, links
 from config.errors import BadRequest, NotFound
 from config.lookups import has_id
 from launches.models import MassMessageDraft
@@ -50,7 +47,7 @@ def missing_in(content: Mapping[str, Any]) -> str | None:
 
 def link_to(draft: MassMessageDraft) -> str:
     """The short address at which the client completes it."""
-    return links.shorten(f"{settings.CLIENT_BASE_URL}/tasks?{urlencode({'taskId': draft.pk})}")
+    return links.shorten(client_pages.new_mass_message(draft.pk))
 
 
 def open_one(user: User, draft_id: str, *, at: datetime) -> MassMessageDraft:

@@ -2,15 +2,13 @@
 
 import unicodedata
 from datetime import datetime
-from urllib.parse import urlencode
 
-from django.conf import settings
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from accounts import completion
 from accounts.models import User
 from accounts.profiles import register_met
-from config import links
 from integrations.events import BadEvent, Event, EventIgnored, subscribe, word
 from robots import friendships, menu, outbox
 from robots.heard import address_in, parts_of, shown, text_in
@@ -71,11 +69,11 @@ def listen(event: Event) -> None:
 
 
 def _send_completion_link(robot: Robot, user: User, event: Event) -> None:
-    url = links.shorten(f"{settings.CLIENT_BASE_URL}/home?{urlencode({'userId': user.pk})}")
+    url = completion.new_link(user, at=event.received_at)
     outbox.tell_user(
         robot=robot,
         user_code=str(user.code),
-        content=outbox.text(f"你好,我是{robot.name}!点击链接完善资料,领取新人红包:{url}"),
+        content=outbox.text(f"你好，我是{robot.name}！点击链接完善资料，领取新人红包：{url}"),
         cause=f"robot_added:{event.event_id}",
         at=event.received_at,
     )

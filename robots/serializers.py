@@ -4,15 +4,15 @@ from typing import Any
 
 from rest_framework import serializers
 
-from config.api.fields import Reference, Text
+from config.api.fields import AddressParameter, BlankOrNull, Reference, Text
 from robots.models import Robot
 
 
 class ScanPage(serializers.Serializer[Any]):
-    open_id = Text(max_length=128)
+    open_id = BlankOrNull(max_length=128)
     union_id = Text(max_length=128)
-    sharing_user_id = Reference(allow_blank=True, allow_null=True)
-    channel = Text(max_length=64, allow_blank=True, allow_null=True)
+    sharing_user_id = AddressParameter(max_length=128)
+    channel = AddressParameter(max_length=64)
 
 
 class AssignedRobot(serializers.Serializer[Robot]):

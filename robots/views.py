@@ -6,7 +6,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import signed_in
-from accounts.models import User
+from accounts.referral import find_inviter
+from accounts.throttles import ProofThrottle
 from accounts.wechat_proof import require_proof
 from config.api import reading
 from config.api.authentication import PROOF_AUTHENTICATION
@@ -14,7 +15,7 @@ from config.api.fields import Blank
 from config.api.permissions import Anyone, IsUser, needs
 from config.api.schema import operation
 from config.api.views import OperationViews
-from config.errors import Code, NotFound
+from config.errors import Code
 from config.models import Scope
 from robots import pool, scans
 from robots.models import Robot
@@ -26,23 +27,25 @@ class DistributionViews(OperationViews[Robot]):
 
     authentication_classes = PROOF_AUTHENTICATION
     permission_classes = (Anyone,)
+    throttle_classes = (ProofThrottle,)
     proof_needed = True
 
     @operation(
         "分配机器人",
         body=ScanPage,
         answer=AssignedRobot,
-        codes=[Code.UNAUTHENTICATED, Code.NOT_FOUND, Code.NO_ROBOT_FREE],
-        description="同一 union_id 总是得到同一个机器人,直到它被移除或封号。需要微信授权证明。",
+        codes=[Code.UNAUTHENTICATED, Code.NO_ROBOT_FREE],
+        description="同一 union_id 总是得到同一个机器人，直到它被移除或封号。需要微信授权证明，open_id 以证明为准。"
+        "sharing_user_id 不是现有用户时视为没有邀请人。",
     )
     def create(self, request: Request) -> Response:
         given = reading.body(request, ScanPage)
-        require_proof(request, given["union_id"])
+        proof = require_proof(request, given["union_id"])
         robot = scans.distribute(
             union_id=given["union_id"],
-            open_id=given["open_id"],
-            inviter=_inviter(given["sharing_user_id"]),
-            channel=given["channel"] or "",
+            open_id=proof.open_id if proof else given["open_id"],
+            inviter=find_inviter(given["sharing_user_id"]),
+            channel=given["channel"],
             at=timezone.now(),
         )
         return Response(AssignedRobot(robot).data)
@@ -77,13 +80,3 @@ class UndistributableViews(OperationViews[Robot]):
         robot = get_object_or_404(Robot.objects.by_reference(reading.body(request, RobotNamed)["robot_id"]))
         pool.stop_assigning(robot)
         return Response("")
-
-
-def _inviter(reference: str | None) -> User | None:
-    """Who shared the page; a name that nobody has is 1404."""
-    if not reference:
-        return None
-    inviter = User.objects.by_reference(reference).first()
-    if inviter is None:
-        raise NotFound("sharing_user_id: 分享人不存在")
-    return inviter

@@ -58,6 +58,39 @@ class Text(_OnlyText, serializers.CharField):
     """Text that a request carries."""
 
 
+class BlankOrNull(Text):
+    """Text that clients send blank or as null when they have none; both become blank."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_blank=True, allow_null=True, **kwargs)
+
+    def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
+        is_empty, value = super().validate_empty_values(data)
+        return is_empty, "" if is_empty and value is None else value
+
+
+@extend_schema_field({"type": ["string", "null"]})
+class AddressParameter(serializers.Field[str, Any, Any, Any]):
+    """What a client found in the address of its page, handed on unseen: anything may stand there, or nothing.
+
+    Everything that is no text of 1 to `max_length` characters becomes blank, and so do JavaScript's names for nothing.
+    """
+
+    NOTHING = ("null", "undefined")
+
+    def __init__(self, *, max_length: int, **kwargs: Any) -> None:
+        self.max_length = max_length
+        super().__init__(required=False, default="", allow_null=True, **kwargs)
+
+    def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
+        is_empty, value = super().validate_empty_values(data)
+        return is_empty, "" if is_empty and value is None else value
+
+    def to_internal_value(self, data: Any) -> str:
+        text = data.strip() if isinstance(data, str) else ""
+        return text if len(text) <= self.max_length and text.isprintable() and text not in self.NOTHING else ""
+
+
 class PatternText(_OnlyText, serializers.RegexField):
     """Text of a certain form."""
 

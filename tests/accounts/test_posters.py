@@ -40,10 +40,10 @@ def test_the_code_leads_to_the_users_invite_link(kind: str):
 
 
 def test_the_invite_link_names_the_sharer(settings):
-    alice = UserFactory()
+    alice = UserFactory(channel="north")
     slug = invite_link_of(alice).rsplit("/s/", 1)[1]
     location = ApiClient().http.get(f"/s/{slug}")["Location"]
-    assert location == f"{settings.CLIENT_BASE_URL}/scan?sharing_user_id={alice.pk}"
+    assert location == f"{settings.CLIENT_BASE_URL}/adopt?sharing_user_id={alice.pk}&channel=north"
 
 
 def test_each_kind_looks_different():

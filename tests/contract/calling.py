@@ -7,7 +7,7 @@ from django.db import connection
 from django.test import Client
 
 from accounts.authentication import issue_token
-from accounts.wechat_proof import COOKIE
+from config.api.proofs import COOKIE
 from config.api_keys import issue_key
 from config.models import Scope
 from tests.contract.table import Call, Operation, Param, as_json
