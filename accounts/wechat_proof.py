@@ -1,7 +1,7 @@
 """Who may act for a union_id: a union_id alone is no password, so WeChat must have vouched for the caller.
 
-A proof ends when its person is blocked, unblocked or signed out: the browser then asks WeChat again. A proof given to
-somebody who is blocked lets them read, as their token does.
+A proof that was issued before its person was blocked or signed out is dead: the browser asks WeChat again. A proof
+issued to somebody who is blocked lets them read, as their access token does.
 """
 
 import logging

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from django.conf import settings
 from django.core.cache import cache
-from redis import Redis
+from redis import BlockingConnectionPool, Redis
 from redis.exceptions import ConnectionError as RedisUnreachable
 from redis.exceptions import TimeoutError as RedisTimeout
 
@@ -17,14 +17,17 @@ Found = TypeVar("Found")
 
 @once
 def redis() -> Redis:
-    """This process's client, with a pool of connections behind it."""
-    return Redis.from_url(
+    """This process's client. A thread that finds all connections in use waits for one instead of failing."""
+    pool = BlockingConnectionPool.from_url(
         settings.REDIS_URL,
+        max_connections=50,
+        timeout=2,
         socket_timeout=2,
         socket_connect_timeout=2,
         health_check_interval=30,
         decode_responses=True,
     )
+    return Redis(connection_pool=pool)
 
 
 def cached(key: str, seconds: int, find: Callable[[], Found]) -> Found:

@@ -14,6 +14,7 @@ from config.models import ShortLink
 
 _CACHE_SECONDS = 3600
 _SLUG = re.compile(r"[\w-]{1,16}", re.ASCII)
+_SHORT_ADDRESS = re.compile(r"/s/([\w-]{1,16})", re.ASCII)
 CLICKS = Counter("link-clicks")
 
 
@@ -40,6 +41,14 @@ def follow(slug: str) -> str:
     url = cached(f"link:{slug}", _CACHE_SECONDS, lambda: _address_of(slug))
     CLICKS.add(slug)
     return url
+
+
+def without_secret_links(text: str) -> str:
+    """Return the text with the secret short links in it made unusable, for people who must not open them."""
+    secret = ShortLink.objects.filter(slug__in=_SHORT_ADDRESS.findall(text), is_secret=True)
+    for slug in secret.values_list("slug", flat=True):
+        text = text.replace(f"/s/{slug}", "/s/…")
+    return text
 
 
 def _address_of(slug: str) -> str:

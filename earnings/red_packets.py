@@ -10,7 +10,14 @@ from accounts.models import User
 from config.clock import day_of
 from earnings import ledger
 from earnings.ledger import CENT, Move
-from earnings.models import Account, EarningsRules, LedgerEntry, LedgerTransaction, SlipType, TransactionKind
+from earnings.models import (
+    Account,
+    EarningsRules,
+    LedgerEntry,
+    RedPacketOpening,
+    SlipType,
+    TransactionKind,
+)
 from robots.models import Friendship
 
 WAIVED = "余额不足,免收领养费"
@@ -21,9 +28,17 @@ def _draw(rules: EarningsRules) -> Decimal:
     return (low + secrets.randbelow(high - low + 1)) * CENT
 
 
-def is_paid(user: User) -> bool:
-    """Whether this user's red packet was paid."""
-    return LedgerTransaction.objects.filter(cause=_cause(user)).exists()
+def is_opened(user: User) -> bool:
+    """Return whether the user has opened the red packet; the completion pays it, and the user opens it."""
+    return RedPacketOpening.objects.filter(user=user).exists()
+
+
+def open_red_packet(user: User, *, at: datetime) -> Decimal:
+    """Note that the user has opened the red packet, pay it if the completion did not, and return its amount in yuan."""
+    with transaction.atomic():
+        amount = pay_red_packet(user, at=at)
+        RedPacketOpening.objects.bulk_create([RedPacketOpening(user=user, opened_at=at)], ignore_conflicts=True)
+    return amount
 
 
 def _cause(user: User) -> str:

@@ -8,7 +8,7 @@ urlpatterns = [
     path("profit", views.ProfitViews.as_view({"get": "summary"})),
     path("profit/slip", views.ProfitViews.as_view({"get": "slip"})),
     path("withdraw", views.WithdrawalViews.as_view({"get": "show", "post": "create"})),
-    path("received/redpacket", views.RedPacketViews.as_view({"get": "is_received"})),
+    path("received/redpacket", views.RedPacketViews.as_view({"get": "is_opened"})),
     path("receive/redpacket", views.RedPacketViews.as_view({"get": "receive"})),
     path("settlement", views.ReadsViews.as_view({"post": "create"})),
     path("admin/withdraw", views.WithdrawalListViews.as_view({"post": "list"})),

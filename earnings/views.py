@@ -82,13 +82,17 @@ class RedPacketViews(OperationViews[LedgerEntry]):
     permission_classes = (IsUser, IsNotBlocked)
     writing_reads = ("receive",)
 
-    @operation("红包是否已领", answer=serializers.BooleanField())
-    def is_received(self, request: Request) -> Response:
-        return Response(red_packets.is_paid(signed_in(request)))
+    @operation("红包是否已领", answer=serializers.BooleanField(), description="用户拆开红包之后为 true。")
+    def is_opened(self, request: Request) -> Response:
+        return Response(red_packets.is_opened(signed_in(request)))
 
-    @operation("领取红包", answer=ReceivedRedPacket, description="补全资料时没有发放的在此发放,终身一次。")
+    @operation(
+        "领取红包",
+        answer=ReceivedRedPacket,
+        description="拆开红包，返回已发放的金额；补全资料时没有发放的在此发放，终身一次。",
+    )
     def receive(self, request: Request) -> Response:
-        amount = red_packets.pay_red_packet(signed_in(request), at=timezone.now())
+        amount = red_packets.open_red_packet(signed_in(request), at=timezone.now())
         return Response(ReceivedRedPacket({"red_packet": amount}).data)
 
 

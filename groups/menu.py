@@ -5,6 +5,7 @@ from contextlib import suppress
 
 from django.core.cache import cache
 
+from accounts import completion
 from accounts.referral import invite_link_of
 from config import client_pages, links
 from config.caching import REDIS_AWAY
@@ -17,6 +18,7 @@ from robots.menu import LEAVE, MENU, Said
 QUESTIONS = "questions"
 HINT_EVERY = menu.REMEMBERED_SECONDS
 BACK = ("0", MENU, LEAVE)
+HOME = ("主页", "我的主页", "首页")
 
 _MENU = """回复数字选择:
 1 我的主页
@@ -42,6 +44,16 @@ _FAQ = (
 _QUESTIONS = "\n".join(
     ["想了解哪一个?回复数字:", *(f"{number} {title}" for number, (title, _) in enumerate(_FAQ, 1)), "0 返回菜单"]
 )
+
+
+@menu.claims("newcomers")
+def send_completion_link(said: Said) -> bool:
+    """Answer a newcomer who asks for the home page with a new link to complete the profile."""
+    if said.user.completed_at is not None or not (said.words in HOME or menu.choice(said) == "1"):
+        return False
+    url = completion.new_link(said.user, at=said.at)
+    menu.answer(said, outbox.text(f"点击链接完善资料，领取新人红包：{url}"))
+    return True
 
 
 @menu.claims("strangers")
@@ -118,6 +130,7 @@ def _quota(said: Said) -> str:
 
 _CHOICES: Mapping[str, Callable[[Said], str]] = {
     "1": _home,
+    **dict.fromkeys(HOME, _home),
     "2": _how_to_bring,
     "3": _invite,
     "4": _questions,

@@ -1,5 +1,6 @@
 """Robots, their quotas, and everything they say."""
 
+import json
 from typing import Any
 
 from django.contrib import admin, messages
@@ -9,6 +10,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from config import links
 from config.backoffice import home
 from config.backoffice.confirm import ask
 from config.backoffice.facts import EXPORTS, FactsAdmin, FactsInline, button, may
@@ -155,6 +157,8 @@ class OutboxMessageAdmin(FactsAdmin):
     search_help_text = "完整的群编号或用户编号,在最近 20 万条中查找"
     ordering = ("-id",)
     reached_from = {"robots.robot": ("robot", "发件箱")}
+    exclude = ("content",)
+    readonly_fields = ("shown_content",)
     inlines = (AttemptInline,)
     actions = ("retry", "close", *EXPORTS)
     has_retry_permission = may("robots.retry_outboxmessage")
@@ -169,6 +173,10 @@ class OutboxMessageAdmin(FactsAdmin):
 
     def offers(self, action: str, obj: Any) -> bool:
         return super().offers(action, obj) and obj.status == OutboxMessage.Status.PARKED
+
+    @admin.display(description="内容")
+    def shown_content(self, message: OutboxMessage) -> str:
+        return links.without_secret_links(json.dumps(message.content, ensure_ascii=False))
 
     @admin.action(description="重新发送失败的消息", permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> Any:

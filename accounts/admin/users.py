@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from accounts import blocking, identity
+from accounts import blocking, identity, sign_out
 from accounts.models import User
 from config.backoffice import home
 from config.backoffice.confirm import ReasonForm, ask
@@ -55,16 +55,18 @@ class UserAdmin(FactsAdmin):
         "referral",
         ("created_at", "completed_at"),
         ("blocked_at", "blocked_by", "blocked_reason"),
+        "signed_out_at",
     )
     readonly_fields = ("identity", "referral")
-    actions = ("block", "unblock", *EXPORTS)
+    actions = ("block", "unblock", "sign_out", *EXPORTS)
     has_block_permission = may("accounts.block_user")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).filter(Q(is_staff=False) | Q(code__isnull=False))
 
     def offers(self, action: str, obj: Any) -> bool:
-        return super().offers(action, obj) and (action == "unblock") == obj.is_blocked
+        suits = {"block": not obj.is_blocked, "unblock": obj.is_blocked}
+        return super().offers(action, obj) and suits.get(action, True)
 
     @admin.display(description="身份证")
     def identity(self, user: User) -> str:
@@ -118,6 +120,22 @@ class UserAdmin(FactsAdmin):
             return page
         done = blocking.unblock_all(keys)
         self.report(request, done=done, chosen=len(keys), did="已解封", why_not="没有被封禁")
+        return None
+
+    @admin.action(description="退出登录", permissions=["block"])
+    def sign_out(self, request: HttpRequest, queryset: QuerySet[User]) -> Any:
+        page, _, keys = ask(
+            self,
+            request,
+            queryset,
+            action="sign_out",
+            title="退出登录",
+            question="这些用户在所有设备上的登录立即失效，需要重新微信授权。",
+        )
+        if page is not None:
+            return page
+        done = sign_out.sign_out_all(keys, at=timezone.now())
+        self.report(request, done=done, chosen=len(keys), did="已退出登录", why_not="运营人员在自己的页面退出")
         return None
 
 

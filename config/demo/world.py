@@ -147,7 +147,7 @@ class World:
             "appid": "sandbox",
         }
         path = f"/user/{person.code}"
-        wait_for(lambda: person.caller.call("PUT", path, profile, may=(1200, 1404, 2200))["code"] != 1404, path)
+        wait_for(lambda: self.service.call("PUT", path, profile, may=(1200, 1404, 2200))["code"] != 1404, path)
         person.caller.sign_in(person.union_id)
         person.user_id = person.caller.call("GET", "/auth/me", may=(1200,))["me"]["user_id"]
 

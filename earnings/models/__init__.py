@@ -10,6 +10,7 @@ from earnings.models.ledger import (
     TransactionKind,
 )
 from earnings.models.payout import Payout, PayoutPause
+from earnings.models.red_packet import RedPacketOpening
 from earnings.models.rules import EarningsRules
 from earnings.models.settlement import ArticleReadDay, GroupDay, GroupReads, SettlementDay
 from earnings.models.withdrawal import Withdrawal, WithdrawalStep
@@ -26,6 +27,7 @@ __all__ = [
     "LedgerTransaction",
     "Payout",
     "PayoutPause",
+    "RedPacketOpening",
     "SettlementDay",
     "SlipType",
     "TransactionKind",

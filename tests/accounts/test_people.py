@@ -54,8 +54,10 @@ def test_the_completion_link_leads_to_the_client(settings):
     robot = RobotFactory()
     gateway_tells(("robot_added", {"robot_id": robot.code, "user_id": "wx-1", "nickname": "小明"}))
     slug = said_to("wx-1")[0].rsplit("/s/", 1)[1]
-    location = ApiClient().http.get(f"/s/{slug}")["Location"]
-    assert location == f"{settings.CLIENT_BASE_URL}/home?userId={User.objects.get(code='wx-1').pk}"
+    page, _, key = ApiClient().http.get(f"/s/{slug}")["Location"].partition("?userId=")
+    assert page == f"{settings.CLIENT_BASE_URL}/home"
+    assert ApiClient().put(f"/user/{key}", profile())["code"] == 1200
+    assert User.objects.get(code="wx-1").union_id == "union-alice"
 
 
 def test_adding_the_same_robot_twice_says_nothing_twice():

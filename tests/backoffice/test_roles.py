@@ -25,7 +25,7 @@ FOR_ADMINISTRATORS = {
 EXPORTS = {"export", "export_xlsx"}
 # page → what this role can do there, beside looking and exporting
 SUPPORT = {
-    "accounts/user": {"block", "unblock"},
+    "accounts/user": {"block", "unblock", "sign_out"},
     "robots/robot": {"make_assignable", "make_undistributable"},
     "robots/robotday": set(),
     "robots/scan": set(),

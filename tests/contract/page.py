@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import os
 import django
 
 from tests.contract.table import DOCUMENTED, Operation
@@ -65,6 +66,7 @@ def _line(one: Operation) -> str:
 
 
 def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()
     from tests.contract.operations import OPERATIONS  # noqa: PLC0415 - the rows need Django
 

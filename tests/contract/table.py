@@ -123,6 +123,7 @@ class Operation:
     credential: Credential
     params: tuple[Param, ...] = ()
     good: Values | Make | None = None  # parameter → value, for a call that answers `code`
+    proven: Make | None = None  # what differs in a good call that WeChat's proof lets in
     given: tuple[str, ...] = ()  # what of World must be there, though the call does not name it
     answer: Shape = NOTHING
     codes: tuple[int, ...] = ()  # refusals of its own, beside what a credential (1401) and parameters (1403) bring
@@ -165,6 +166,11 @@ class Operation:
             getattr(world, name)
         values = self.good(world) if callable(self.good) else self.good or {}
         return self.call(deepcopy(values))
+
+    def proven_call(self, world: "World") -> Call:
+        """A good call of somebody for whom WeChat vouched, and for whom no key of a system does."""
+        values = self.good(world) if callable(self.good) else self.good or {}
+        return self.call(deepcopy(values) | (self.proven(world) if self.proven else {}))
 
     def call(self, values: Values) -> Call:
         """Each value where its parameter belongs."""

@@ -1,5 +1,6 @@
 """Who may call what, as one table."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,10 +8,12 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.authentication import issue_token
+from accounts.models import User
 from config.models import Scope
+from robots.models import Scan
 from tests.contract.calling import answer_to, credential_of, everything, key_for, proof_of, send, token_of, told_by
 from tests.contract.operations import OPERATIONS
-from tests.contract.table import Operation
+from tests.contract.table import Call, Operation
 from tests.contract.world import World
 from tests.factories.people import OperatorFactory
 
@@ -21,9 +24,9 @@ closed = pytest.mark.parametrize("operation", CLOSED, ids=str)
 service = pytest.mark.parametrize("operation", SERVICE, ids=str)
 
 
-def _refused(operation: Operation, world: World, headers: dict[str, str]) -> bool:
-    """Whether the answer to the good call is 1401 in a 200, and nothing happened."""
-    call = operation.good_call(world)
+def _refused(operation: Operation, world: World, headers: dict[str, str], call: Call | None = None) -> bool:
+    """Whether the answer to the call (the good one) is 1401 in a 200, and nothing happened."""
+    call = call or operation.good_call(world)
     before = everything()
     response = send(operation, call, headers)
     told = response.json()
@@ -51,7 +54,7 @@ def test_a_key_without_the_scope_is_refused(operation: Operation, world: World):
 
 @pytest.mark.parametrize("operation", [one for one in CLOSED if one.kind == "proof"], ids=str)
 def test_a_proof_opens_for_the_union_id_that_wechat_vouched_for(operation: Operation, world: World):
-    call = operation.good_call(world)
+    call = operation.proven_call(world)
     assert answer_to(operation, call, proof_of(call.body["union_id"]))["code"] == operation.code
 
 
@@ -103,12 +106,25 @@ def test_a_blocked_user_reads_and_writes_nothing(operation: Operation, world: Wo
 
 @pytest.mark.parametrize("operation", [one for one in CLOSED if one.kind == "proof" and one.is_write], ids=str)
 def test_a_proof_of_somebody_blocked_writes_nothing(operation: Operation, world: World):
-    call = operation.good_call(world)
-    union_id = call.body["union_id"]
-    person = next((one for one in (world.alice, world.met) if call.path.get("user_id") == one.pk), world.alice)
+    call = operation.proven_call(world)
+    person, union_id = world.met if operation.proven else world.alice, call.body["union_id"]
     person.union_id, person.blocked_at = union_id, timezone.now()
     person.save()
-    assert _refused(operation, world, proof_of(union_id))
+    assert _refused(operation, world, proof_of(union_id), call)
+
+
+@pytest.mark.parametrize("operation", [one for one in CLOSED if one.kind == "proof"], ids=str)
+def test_a_proof_takes_over_nobody(operation: Operation, world: World):
+    """Mallory has a WeChat account of her own, and knows what others know of the one whom a robot met."""
+    call, victim = operation.proven_call(world), world.met
+    known = [str(victim.pk), victim.code, str(world.alice.pk), world.alice.code]
+    sent = {**call.body, "union_id": "union-mallory", "open_id": "open-alice"}
+    for name in known:
+        attack = replace(call, path=dict.fromkeys(call.path, name), body={**sent, "sharing_user_id": name})
+        send(operation, attack, proof_of("union-mallory"))
+    assert User.objects.get(pk=victim.pk).union_id is None
+    assert not User.objects.filter(union_id="union-mallory").exists()
+    assert not Scan.objects.filter(open_id="open-alice").exists()
 
 
 @pytest.mark.parametrize("operation", USERS, ids=str)

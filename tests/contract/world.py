@@ -5,8 +5,10 @@ from typing import Any
 
 from django.utils import timezone
 
+from accounts import completion
 from accounts.models import User
 from config import links
+from config.models import ShortLink
 from feedback.models import ProblemCategory
 from groups.models import Group, GroupMessage, Member, Mention
 from keywords import batches
@@ -45,6 +47,12 @@ class World:
     def met(self) -> User:
         """Somebody whom a robot met, and no more."""
         return UserFactory(union_id=None, open_id="", completed_at=None)
+
+    @cached_property
+    def completion_key(self) -> str:
+        """What the robot's link gives whom it met the right with."""
+        link = completion.new_link(self.met, at=timezone.now())
+        return ShortLink.objects.get(slug=link.rsplit("/", 1)[1]).url.partition("userId=")[2]
 
     @cached_property
     def apprentice(self) -> User:

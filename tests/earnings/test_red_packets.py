@@ -15,8 +15,11 @@ from tests.factories.people import UserFactory
 pytestmark = pytest.mark.django_db
 
 
-def test_it_is_received_once_it_is_paid():
-    alice = ApiClient(UserFactory())
+def test_the_completion_pays_it_and_the_user_opens_it():
+    user = UserFactory(union_id=None, completed_at=None)
+    profile = {"union_id": "u", "open_id": "o", "nick_name": "alice", "head_url": "", "appid": "sandbox"}
+    ApiClient().put(f"/user/{user.pk}", profile)
+    alice = ApiClient(user)
     assert alice.get("/received/redpacket")["data"] is False
     alice.get("/receive/redpacket")
     assert alice.get("/received/redpacket")["data"] is True

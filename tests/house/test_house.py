@@ -20,6 +20,8 @@ MODELS = [model for room in ROOMS for model in apps.get_app_config(room).get_mod
 WITHOUT_PAGE = {
     "DayFigure",
     "VerificationCode",
+    "CompletionKey",
+    "RedPacketOpening",
     "StarRating",
     "MessageAttempt",
     "WithdrawalStep",

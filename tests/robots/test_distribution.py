@@ -15,9 +15,10 @@ from robots import pool, roster
 from robots.models import Robot, RobotDay, Scan
 from robots.tasks import snapshot_quotas
 from tests.api import ApiClient
-from tests.factories.people import GroupFactory, RobotFactory, UserFactory
+from tests.factories.people import GroupFactory, OperatorFactory, RobotFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
+NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
 def scan(name: str = "alice", **facts) -> dict:
@@ -122,9 +123,23 @@ def test_the_snapshot_keeps_a_quota_that_is_there():
     assert RobotDay.objects.get(robot=robot).quota == 7
 
 
-def test_an_unknown_sharer_is_1404():
+@pytest.mark.parametrize("sharer", ["", None, "null", "undefined", "nobody", NOBODY, 5, {"a": 1}, "x" * 200])
+def test_an_invitation_of_nobody_alive_costs_no_robot(sharer):
     RobotFactory()
-    assert scan(sharing_user_id="nobody")["code"] == 1404
+    assert scan(sharing_user_id=sharer)["code"] == 1200
+    assert Scan.objects.get().inviter is None
+
+
+def test_an_operator_invites_nobody():
+    RobotFactory()
+    scan(sharing_user_id=str(OperatorFactory().pk))
+    assert Scan.objects.get().inviter is None
+
+
+@pytest.mark.parametrize("channel", [None, "null", "undefined", 5, "x" * 65])
+def test_a_channel_that_is_none_means_no_channel(channel):
+    robot = RobotFactory(channel="")
+    assert scan(channel=channel)["data"]["name"] == robot.name
 
 
 def test_a_sharer_may_be_named_by_code():

@@ -151,7 +151,7 @@ def test_seven_makes_a_draft_of_what_comes_next(alice, kind):
     tells_robot(type=kind, title="标题", url="http://e.com/x")
     draft = MassMessageDraft.objects.get()
     assert (draft.user, draft.content["type"], draft.content["url"]) == (alice, kind, "http://e.com/x")
-    assert long_address(last_said_to()).endswith(f"taskId={draft.pk}")
+    assert long_address(last_said_to()).endswith(f"/createmess?task_id={draft.pk}")
     assert ApiClient(alice).get(f"/tasks/{draft.pk}")["code"] == 1200
 
 

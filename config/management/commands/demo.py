@@ -20,7 +20,7 @@ from config.demo.world import DAYS, GROUPS, ROBOTS, USERS, World
 from config.models import ApiKey, Scope
 from earnings.models import EarningsRules
 
-SCOPES = (Scope.GATEWAY_EVENTS, Scope.STARS_WRITE, Scope.BACKOFFICE_READ)
+SCOPES = (Scope.GATEWAY_EVENTS, Scope.STARS_WRITE, Scope.BACKOFFICE_READ, Scope.AUTH_ISSUE)
 OPERATOR = "demo"
 
 

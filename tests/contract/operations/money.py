@@ -15,6 +15,7 @@ ROWS: Rows = [
         "proof",
         params=(path("user_id", refers_to="met", theirs=False), body("union_id", longest=128), *_PROFILE),
         good=lambda world: {"user_id": world.met.pk, "union_id": "union-new", **_NEWCOMER},
+        proven=lambda world: {"user_id": world.completion_key},
         answer={"red_packed": NUMBER},
         codes=(1404, 1409, 2200),
         rules="tests/accounts/test_people.py",

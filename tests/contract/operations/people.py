@@ -7,10 +7,10 @@ _PEOPLE = "tests/accounts/test_people.py"
 _SIGN_IN = "tests/accounts/test_sign_in.py"
 _PHONE = "tests/accounts/test_phone.py"
 _PROFILE = (
-    body("head_url", longest=1024, blank=True),
-    body("nick_name", longest=128),
+    body("head_url", longest=1024, blank=True, null=True),
+    body("nick_name", longest=128, blank=True, null=True),
     body("appid", longest=64),
-    body("open_id", longest=128),
+    body("open_id", longest=128, blank=True, null=True),
 )
 _NEWCOMER = {"head_url": "", "nick_name": "新人", "appid": "sandbox", "open_id": "open-new"}
 

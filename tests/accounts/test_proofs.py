@@ -1,0 +1,183 @@
+"""The WeChat proof lives as long as the client's identity, ends with its person, and sends a browser without one back."""
+
+from base64 import b64encode
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.core import signing
+from django.test import Client
+from django.utils import timezone
+
+from accounts.authentication import issue_token
+from accounts.blocking import block, unblock
+from accounts.models import User
+from tests.backoffice.pages import Operator
+from tests.factories.people import UserFactory
+
+pytestmark = pytest.mark.django_db
+PROOF, IDENTITY = "wechat_proof", "union_id"
+
+
+@pytest.fixture(autouse=True)
+def _enforced(settings: Any) -> None:
+    settings.ENFORCE_AUTH = True
+
+
+@pytest.fixture
+def alice() -> User:
+    return UserFactory(union_id="union-alice", open_id="open-alice")
+
+
+def phone(name: str = "alice") -> Client:
+    """A browser in which WeChat has vouched for somebody, with the client's own identity cookie."""
+    client = Client()
+    assert client.get("/wechat/user_info", {"app_id": "sandbox", "code": name}).json()["code"] == 1200
+    client.cookies[IDENTITY] = b64encode(f"union-{name}".encode()).decode()
+    return client
+
+
+def sign_in(client: Client, name: str = "alice") -> Any:
+    return client.post("/auth", {"union_id": f"union-{name}"}, content_type="application/json")
+
+
+def is_sent_back(response: Any) -> bool:
+    """Whether the answer deletes the client's identity cookie, on every path."""
+    cookie = response.cookies.get(IDENTITY)
+    return cookie is not None and (cookie.value, cookie["max-age"], cookie["path"]) == ("", 0, "/")
+
+
+@pytest.mark.parametrize(
+    ("later", "code"), [(timedelta(hours=3), 1200), (timedelta(days=89), 1200), (timedelta(days=91), 1401)]
+)
+def test_a_proof_lives_for_ninety_days(alice, sandbox, later, code):
+    browser = phone()
+    with time_machine.travel(timezone.now() + later):
+        assert sign_in(browser).json()["code"] == code
+
+
+def test_each_sign_in_renews_the_proof_for_ninety_days(alice, sandbox):
+    browser = phone()
+    for days in (80, 160, 240):
+        with time_machine.travel(timezone.now() + timedelta(days=days)):
+            assert sign_in(browser).json()["code"] == 1200
+    with time_machine.travel(timezone.now() + timedelta(days=331)):
+        assert sign_in(browser).json()["code"] == 1401
+
+
+def test_a_browser_with_the_clients_identity_and_no_proof_is_sent_back_to_wechat(alice):
+    browser = Client()
+    browser.cookies[IDENTITY] = b64encode(b"union-alice").decode()
+    status = browser.get("/app/status")
+    assert (status.json()["code"], is_sent_back(status)) == (1200, True)
+
+
+def test_a_refused_sign_in_sends_the_browser_back_to_wechat(alice, sandbox):
+    refused = sign_in(phone("mallory"))
+    assert (refused.json()["code"], is_sent_back(refused)) == (1401, True)
+
+
+def test_a_browser_with_a_live_proof_keeps_its_identity(alice, sandbox):
+    browser = phone()
+    assert not is_sent_back(browser.get("/app/status"))
+    assert not is_sent_back(sign_in(browser))
+
+
+def test_a_caller_without_the_clients_cookie_is_told_nothing_about_it(alice):
+    assert Client().get("/app/status").cookies == {}
+    assert IDENTITY not in sign_in(Client()).cookies
+
+
+def test_the_open_mode_sends_nobody_back(alice, settings):
+    settings.ENFORCE_AUTH = False
+    browser = Client()
+    browser.cookies[IDENTITY] = b64encode(b"union-alice").decode()
+    assert not is_sent_back(browser.get("/app/status"))
+
+
+def test_two_phones_of_one_person_are_signed_in_side_by_side(alice, sandbox):
+    first, second = phone(), phone()
+    assert [sign_in(browser).json()["code"] for browser in (first, second, first)] == [1200] * 3
+
+
+def test_blocking_ends_the_proof_and_a_new_one_lets_the_user_read(alice, sandbox):
+    browser = phone()
+    block(user=alice, by="root", reason="作弊", at=timezone.now())
+    assert sign_in(browser).json()["code"] == 1401
+    token = sign_in(phone()).json()["access_token"]
+    assert Client().get("/users/block_verify", headers={"Authorization": f"Bearer {token}"}).json()["data"] is True
+
+
+def test_an_unblocked_user_signs_in_again(alice, sandbox):
+    block(user=alice, by="root", reason="作弊", at=timezone.now())
+    unblock(user=alice)
+    assert sign_in(phone()).json()["code"] == 1200
+
+
+def test_an_operator_signs_a_user_out_on_every_device(alice, sandbox):
+    browser, headers = phone(), {"Authorization": f"Bearer {issue_token(alice)}"}
+    Operator().act("accounts/user/", "sign_out", alice)
+    assert sign_in(browser).json()["code"] == 1401
+    assert Client().get("/auth/me", headers=headers).json()["code"] == 1401
+    with time_machine.travel(timezone.now() + timedelta(seconds=2)):
+        assert sign_in(phone()).json()["code"] == 1200
+
+
+def test_an_account_that_was_switched_off_is_not_let_in(alice, sandbox):
+    browser = phone()
+    User.objects.filter(pk=alice.pk).update(is_active=False)
+    assert sign_in(browser).json()["code"] == 1401
+
+
+SOUND = {"union_id": "union-alice", "open_id": "o", "app_id": "sandbox", "issued_at": 1e12}
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        [1],
+        "text",
+        5,
+        None,
+        {},
+        {"union_id": "union-alice"},
+        {**SOUND, "extra": 1},
+        {**SOUND, "issued_at": "x"},
+        {**SOUND, "union_id": ["a"]},
+    ],
+    ids=str,
+)
+def test_a_signed_cookie_that_is_no_proof_is_refused(alice, payload):
+    browser = Client()
+    browser.cookies[PROOF] = signing.dumps(payload, salt="accounts.wechat_proof")
+    assert sign_in(browser).json()["code"] == 1401
+
+
+def refresh(browser: Client, user: User, **sent: Any) -> int:
+    body = {"appid": "other-app", "open_id": "open-of-somebody", "nick_name": "新名", "head_url": None, **sent}
+    headers = {"Authorization": f"Bearer {issue_token(user)}"}
+    path = f"/user/refresh/{user.union_id}"
+    return browser.put(path, body, content_type="application/json", headers=headers).json()["code"]
+
+
+def test_refreshing_takes_the_open_id_that_wechat_vouched_for(alice, sandbox):
+    assert refresh(phone(), alice) == 1200
+    alice.refresh_from_db()
+    assert (alice.open_id, alice.app_id, alice.nickname) == ("open-alice", "sandbox", "新名")
+
+
+@pytest.mark.parametrize("blank", ["", None])
+def test_a_blank_nickname_and_picture_keep_what_the_robot_saw(sandbox, blank):
+    alice = UserFactory(union_id="union-alice", nickname="小爱", avatar_url="http://a.cn/1.png")
+    assert refresh(phone(), alice, nick_name=blank, head_url=blank, open_id=blank) == 1200
+    alice.refresh_from_db()
+    assert (alice.nickname, alice.avatar_url) == ("小爱", "http://a.cn/1.png")
+
+
+def test_in_the_open_mode_a_blank_open_id_keeps_the_one_that_is_known(settings):
+    settings.ENFORCE_AUTH = False
+    alice = UserFactory(open_id="open-alice", app_id="sandbox")
+    assert refresh(Client(), alice, open_id="") == 1200
+    alice.refresh_from_db()
+    assert (alice.open_id, alice.app_id) == ("open-alice", "sandbox")
