@@ -1,8 +1,8 @@
 """docs/api.md, written from the contract table: `python -m tests.contract.page` writes it, a test holds it to the table."""
 
+import os
 from pathlib import Path
 
-import os
 import django
 
 from tests.contract.table import DOCUMENTED, Operation
