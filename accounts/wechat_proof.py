@@ -1,8 +1,4 @@
-"""Who may act for a union_id: a union_id alone is no password, so WeChat must have vouched for the caller.
-
-A proof that was issued before its person was blocked or signed out is dead: the browser asks WeChat again. A proof
-issued to somebody who is blocked lets them read, as their access token does.
-"""
+"""Who may act for a union_id: a union_id alone is no password, so WeChat must have vouched for the caller."""
 
 import logging
 from typing import Any
@@ -35,7 +31,7 @@ def require_proof(request: Request, union_id: str) -> Proof | None:
         if request.auth.allows(Scope.AUTH_ISSUE):
             return None
         raise ProofMissing
-    proof = live_proof(request)
+    proof = proofs.read(request)
     if proof is not None and proof.union_id == union_id:
         return proof
     if settings.ENFORCE_AUTH:
@@ -44,24 +40,10 @@ def require_proof(request: Request, union_id: str) -> Proof | None:
     return None
 
 
-def live_proof(request: Any) -> Proof | None:
-    """Return the proof that a request carries, unless its person may no longer use it."""
-    proof = proofs.read(request)
-    if proof is None:
-        return None
-    user = User.objects.filter(union_id=proof.union_id).only("is_active", "blocked_at", "signed_out_at").first()
-    return proof if user is None or _accepts(user, proof) else None
-
-
 def proven_user(request: Any) -> User | None:
     """Return the user for whom WeChat vouched in this browser; None without a live proof of a known user."""
-    proof = live_proof(request)
+    proof = proofs.read(request)
     return User.objects.filter(union_id=proof.union_id, is_active=True).first() if proof else None
-
-
-def _accepts(user: User, proof: Proof) -> bool:
-    ends = [moment.timestamp() for moment in (user.blocked_at, user.signed_out_at) if moment is not None]
-    return user.is_active and all(proof.issued_at > end for end in ends)
 
 
 def _warn_once(request: Request) -> None:

@@ -67,7 +67,7 @@ class StatusViews(_ReadByAnyone[SiteStatus]):
     )
     def show(self, request: Request) -> Response:
         response = Response(Status(site_status.status()).data)
-        if settings.ENFORCE_AUTH and proofs.read(request) is None:
+        if settings.ENFORCE_AUTH and proofs.has_client_identity(request) and proofs.read(request) is None:
             proofs.send_back_to_wechat(request, response)
         return response
 

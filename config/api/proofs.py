@@ -1,13 +1,15 @@
 """The WeChat proof: a signed cookie with the identity that WeChat has vouched for.
 
-It lives as long as the client keeps the identity in cookies of its own, and is renewed at each sign-in. Whether the
-person behind it may still sign in is not decided here (`accounts.wechat_proof` does).
+It lives as long as the client keeps the identity in cookies of its own, and is renewed at each sign-in. A proof that was
+issued before its person was blocked or signed out is dead: the browser asks WeChat again. A proof issued to somebody who
+is blocked lets them read, as their access token does.
 """
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core import signing
 from django.http import HttpResponseBase
 from django.utils import timezone
@@ -42,7 +44,21 @@ def issue(response: HttpResponseBase, *, union_id: str, open_id: str, app_id: st
 
 
 def read(request: Any) -> Proof | None:
-    """Return the proof that a request carries; None when it has none, or one that is forged, too old or malformed."""
+    """Return the proof that a request carries; None when it has none, or one that is dead, forged, too old or malformed."""
+    proof = read_signed(request)
+    if proof is None:
+        return None
+    user = get_user_model().objects.filter(union_id=proof.union_id).first()
+    return proof if user is None or _accepts(user, proof) else None
+
+
+def _accepts(user: Any, proof: Proof) -> bool:
+    ends = [moment.timestamp() for moment in (user.blocked_at, user.signed_out_at) if moment is not None]
+    return user.is_active and all(proof.issued_at > end for end in ends)
+
+
+def read_signed(request: Any) -> Proof | None:
+    """Return the proof as it was signed, dead or not: enough to tell callers apart, without a query."""
     cookie = request.COOKIES.get(COOKIE, "")
     if not cookie:
         return None
@@ -56,7 +72,12 @@ def read(request: Any) -> Proof | None:
     return proof if is_sound and proof.union_id else None
 
 
+def has_client_identity(request: Request) -> bool:
+    """Return whether the client believes to know who is there."""
+    return CLIENT_IDENTITY_COOKIE in request.COOKIES
+
+
 def send_back_to_wechat(request: Request, response: HttpResponseBase) -> None:
     """Delete the client's own identity cookie, if the request has it: the client then asks WeChat again who is there."""
-    if CLIENT_IDENTITY_COOKIE in request.COOKIES:
+    if has_client_identity(request):
         response.delete_cookie(CLIENT_IDENTITY_COOKIE)
