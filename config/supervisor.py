@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from config.processes import die_with_parent
+from config.stopping import StopRequest
 
 STOP_SECONDS = 7
+AT_ONCE = 2  # so many requests to stop mean that nobody wants to wait
 SHORT_LIFE_SECONDS = 10
 LONGEST_PAUSE_SECONDS = 30
 _COLOURS = {"web": 32, "worker": 36, "sender": 31, "beat": 35, "sandbox": 33, "up": 34, "demo": 34}
@@ -84,11 +86,11 @@ class Child:
 
 
 class Supervisor:
-    """Call `run()` in the main thread; `stop_asked` ends it."""
+    """Call `run()` in the main thread; the stop request ends it, and a second one kills the children at once."""
 
     def __init__(self, children: list[Child], say: Say) -> None:
         self.children, self.say = children, say
-        self.stop_asked = threading.Event()
+        self.stop_request = StopRequest()
 
     def start(self) -> None:
         for child in self.children:
@@ -96,7 +98,7 @@ class Supervisor:
 
     def run(self, also: Callable[[], None] | None = None) -> None:
         """Watch the children until asked to stop; `also` is called at every turn."""
-        while not self.stop_asked.wait(0.2):
+        while not self.stop_request.wait(0.2):
             for child in self.children:
                 self._look_after(child)
             if also is not None:
@@ -129,11 +131,12 @@ class Supervisor:
                 with suppress(ProcessLookupError):
                     child.process.terminate()
         deadline = time.monotonic() + STOP_SECONDS
-        for child in self.children:
-            if child.process is not None:
-                with suppress(subprocess.TimeoutExpired):
-                    child.process.wait(max(0.0, deadline - time.monotonic()))
+        while self._alive() and time.monotonic() < deadline and self.stop_request.count < AT_ONCE:
+            time.sleep(0.05)
         for child in self.children:
             child.kill_group(signal.SIGKILL)
             if child.process is not None:
                 child.process.wait()
+
+    def _alive(self) -> bool:
+        return any(child.process is not None and child.process.poll() is None for child in self.children)

@@ -47,7 +47,7 @@ class Command(BaseCommand):
                 settings.RUN_DIR, database=settings.EMBEDDED, redis=not os.environ.get("REDIS_URL")
             )
             supervisor = Supervisor([], self._say)
-            _stop_on_signals(supervisor)
+            supervisor.stop_request.install(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
             try:
                 self._start(services, supervisor, demo=not options["no_demo"])
             except EmbeddedError as error:
@@ -86,7 +86,7 @@ class Command(BaseCommand):
         ensure_keys(settings.RUN_DIR / "keys")
         if self._manage("prepare") != 0:
             raise CommandError("The database could not be prepared; the lines above say why.")
-        if supervisor.stop_asked.is_set():
+        if supervisor.stop_request.requested():
             return
         supervisor.children = _children()
         supervisor.start()
@@ -98,7 +98,7 @@ class Command(BaseCommand):
         """Once the web answers: say where everything is, then bring in robots and the demo world."""
         url = f"http://127.0.0.1:{settings.PORT}/app/status"
         while not _answers(url, supervisor):
-            if supervisor.stop_asked.is_set():
+            if supervisor.stop_request.requested():
                 return
             self._say("up", f"the web does not answer yet after {time.monotonic() - began:.0f} s; waiting on")
         self._say("up", f"ready after {time.monotonic() - began:.0f} s — stop with Ctrl-C")
@@ -110,9 +110,9 @@ class Command(BaseCommand):
         steps = [["sync_robots"], ["demo"]] if demo else [["sync_robots"]]
         for step in steps:
             if (
-                not supervisor.stop_asked.is_set()
+                not supervisor.stop_request.requested()
                 and self._manage(*step) != 0
-                and not supervisor.stop_asked.is_set()
+                and not supervisor.stop_request.requested()
             ):
                 self._say("up", f"'manage.py {step[0]}' did not finish; the lines above say why. The rest runs on.")
 
@@ -142,17 +142,6 @@ def _check_ports() -> None:
                 raise CommandError(
                     f"Port {port} is taken by another program. Choose another one, for example: {name}={port + 100} make run"
                 ) from error
-
-
-def _stop_on_signals(supervisor: Supervisor) -> None:
-    def stop(*_: object) -> None:
-        if supervisor.stop_asked.is_set():  # the second time: no patience
-            for child in supervisor.children:
-                child.kill_group(signal.SIGKILL)
-        supervisor.stop_asked.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop)
 
 
 def _children() -> list[Child]:
@@ -187,7 +176,7 @@ def _children() -> list[Child]:
 
 def _restart_services(services: EmbeddedServices, supervisor: Supervisor, say: Any) -> None:
     """A database or Redis that died comes back on a new port, so everybody who knew the old one starts anew."""
-    if services.alive() or supervisor.stop_asked.is_set():
+    if services.alive() or supervisor.stop_request.requested():
         return
     say("up", "PostgreSQL or Redis ended; starting them again")
     services.stop()
@@ -199,7 +188,7 @@ def _restart_services(services: EmbeddedServices, supervisor: Supervisor, say: A
 
 def _answers(url: str, supervisor: Supervisor) -> bool:
     deadline = time.monotonic() + HEALTHY_SECONDS
-    while time.monotonic() < deadline and not supervisor.stop_asked.is_set():
+    while time.monotonic() < deadline and not supervisor.stop_request.requested():
         with suppress(OSError, urllib.error.URLError):
             urllib.request.urlopen(url, timeout=5).close()  # noqa: S310 - our own address
             return True

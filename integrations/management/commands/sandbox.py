@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from config.stopping import StopRequest
 from integrations.sandbox.control import ControlPlayer
 from integrations.sandbox.gateway import EventPoster, GatewayPlayer
 from integrations.sandbox.keys import ensure_keys
@@ -31,10 +32,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         server = make_sandbox(options["port"], options["app_url"])
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: threading.Thread(target=server.stop).start())
+        stop = StopRequest().install(signal.SIGTERM, signal.SIGINT)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
         self.stdout.write(f"The sandbox answers at http://127.0.0.1:{options['port']}/_/")
-        server.serve_forever(poll_interval=0.1)
+        while not stop.wait(60):
+            pass
+        server.stop()
 
 
 def make_sandbox(port: int, app_url: str) -> Sandbox:

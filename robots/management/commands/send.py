@@ -2,12 +2,12 @@
 
 import gc
 import signal
-import threading
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 from django.db.backends.signals import connection_created
 
+from config.stopping import StopRequest
 from config.waking import Listener
 from robots.outbox import BELL
 from robots.sender import Sender
@@ -28,17 +28,10 @@ class Command(BaseCommand):
                 self._run(sender)
 
     def _run(self, sender: Sender) -> None:
-        stopping = threading.Event()
-
-        def stop(*_: object) -> None:
-            stopping.set()
-            sender.line.attention()
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, stop)
+        stop = StopRequest().install(signal.SIGTERM, signal.SIGINT)
         Listener(BELL, sender.look).start()
         gc.freeze()  # what the project is made of stays; looking through it again and again is a tenth of the work
-        sender.run(stopping.is_set)
+        sender.run(stop.requested)
 
 
 def _write_later(connection: Any, **_: object) -> None:

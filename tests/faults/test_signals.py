@@ -1,0 +1,92 @@
+"""A process that is told to stop, and told again while it hears the first time, stops all the same."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.processes import free_port
+from tests.faults.senders import World
+from tests.journey.product import PROJECT, Product, wait_for
+
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
+SECONDS = 10  # within which everything of ours ends
+WAITS_TO_BE_STOPPED = """
+import signal
+from config.stopping import StopRequest
+stop = StopRequest().install(signal.SIGTERM, signal.SIGINT)
+print("ready", flush=True)
+while not stop.wait(60):
+    pass
+"""
+
+
+def burst(pid: int, number: signal.Signals = signal.SIGTERM) -> None:
+    """Twenty signals, up to 200 microseconds apart."""
+    for count in range(20):
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+        time.sleep(count % 5 * 5e-5)
+
+
+def ends(is_running: Callable[[], bool]) -> None:
+    wait_for(lambda: not is_running(), SECONDS, lambda: "it still runs")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_request_survives_bursts_of_signals(number: signal.Signals):
+    for _ in range(10):
+        argv = [sys.executable, "-c", WAITS_TO_BE_STOPPED]
+        with subprocess.Popen(argv, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            burst(process.pid, number)
+            assert process.wait(SECONDS) in (0, -number)  # late ones meet an interpreter that is ending
+
+
+def test_senders_end_after_bursts_of_signals(tmp_path: Path, sandbox: Any):
+    world = World(tmp_path, sandbox.url)
+    try:
+        for _ in range(10):
+            sender = world.start_sender()
+            world.run("write", [1, 1])
+            wait_for(
+                lambda: set(world.states()) == {1}, 20, world.states
+            )  # it has sent: it is in the midst of its work
+            burst(sender)
+            world.senders.remove(sender)
+            ends(lambda pid=sender: Path(f"/proc/{pid}").exists())
+    finally:
+        world.close()
+
+
+def test_the_sandbox_ends_after_a_burst_of_signals(tmp_path: Path):
+    port = str(free_port())
+    env = os.environ | {"RUN_DIR": str(tmp_path)}
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "sandbox", "--port", port],
+        cwd=PROJECT,
+        env=env,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout is not None
+        assert port in process.stdout.readline()
+        burst(process.pid)
+        assert process.wait(SECONDS) == 0
+
+
+def test_the_whole_product_ends_after_a_burst_of_signals(tmp_path: Path):
+    product = Product(tmp_path / "run", "--no-demo").start().wait_until_ready()
+    assert product.process is not None
+    burst(product.process.pid, signal.SIGINT)
+    ends(lambda: not product.ended)
+    assert "stopped" in product.said
