@@ -8,10 +8,10 @@ from typing import TypeVar
 from django.conf import settings
 from django.core.cache import cache
 from redis import BlockingConnectionPool, Redis
-from redis.exceptions import ConnectionError as RedisUnreachable
-from redis.exceptions import TimeoutError as RedisTimeout
+from redis.exceptions import RedisError
 
-REDIS_AWAY = (RedisUnreachable, RedisTimeout)
+# Unreachable, slow, loading, full, or a replica that takes no writes: to us it is all the same.
+REDIS_AWAY = (RedisError,)
 Found = TypeVar("Found")
 
 

@@ -21,7 +21,8 @@ from redis.retry import Retry
 
 logger = logging.getLogger(__name__)
 
-DEAF_SECONDS = 1.0  # how long nobody rings after Redis did not answer
+DEAF_SECONDS = 1.0  # how long nobody asks Redis after it did not answer
+LONGEST_TRY_SECONDS = 8.0  # longer than any try takes
 LISTEN_SECONDS = 5.0
 
 
@@ -51,25 +52,54 @@ def _once_committed(hook: _Hook) -> None:
         transaction.on_commit(hook)
 
 
+class _CircuitBreaker:
+    """Whether Redis is worth asking. After a failure one thread a second tries; nobody else waits for it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.has_failed, self.try_at = False, 0.0
+
+    def may_try(self) -> bool:
+        with self.lock:
+            now = time.monotonic()
+            if self.has_failed and now < self.try_at:
+                return False
+            self.try_at = now + LONGEST_TRY_SECONDS  # for this thread's try; the others do not wait for its end
+            return True
+
+    def note(self, *, has_failed: bool) -> None:
+        with self.lock:
+            self.has_failed, self.try_at = has_failed, time.monotonic() + DEAF_SECONDS
+
+
 class _Wake(_Hook):
+    broker = _CircuitBreaker()
+
     def __call__(self) -> None:
+        if not self.broker.may_try():
+            return
         try:
             current_app.send_task(self.name, ignore_result=True, expires=10, retry=False)
         except (OperationalError, RedisError, OSError):
+            self.broker.note(has_failed=True)
             logger.warning("Could not wake %s; beat will", self.name)
+        else:
+            self.broker.note(has_failed=False)
 
 
 class _Ring(_Hook):
-    deaf_until = 0.0  # shared by all: whoever commits must not wait for a Redis that is away, each time anew
+    redis = _CircuitBreaker()
 
     def __call__(self) -> None:
-        if time.monotonic() < _Ring.deaf_until:
+        if not self.redis.may_try():
             return
         try:
             _redis(settings.REDIS_URL).publish(_channel(self.name), b"1")
         except RedisError:
-            _Ring.deaf_until = time.monotonic() + DEAF_SECONDS
+            self.redis.note(has_failed=True)
             logger.warning("Could not ring for %s; it looks each second", self.name)
+        else:
+            self.redis.note(has_failed=False)
 
 
 def _channel(bell: str) -> str:

@@ -8,8 +8,7 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views import defaults
-from redis.exceptions import ConnectionError as RedisUnreachable
-from redis.exceptions import TimeoutError as RedisTimeout
+from redis.exceptions import RedisError
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -20,7 +19,7 @@ from config.errors import Code, Refusal
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 5
-_DEPENDENCY_DOWN = (OperationalError, InterfaceError, RedisUnreachable, RedisTimeout)
+_DEPENDENCY_DOWN = (OperationalError, InterfaceError, RedisError)
 _BY_TYPE: tuple[tuple[type[Exception], Code, str], ...] = (
     (exceptions.NotAuthenticated, Code.UNAUTHENTICATED, "未登录或登录已失效,请重新登录"),
     (exceptions.AuthenticationFailed, Code.UNAUTHENTICATED, "未登录或登录已失效,请重新登录"),

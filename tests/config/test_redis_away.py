@@ -1,11 +1,14 @@
-"""While Redis is away: what it only helps with goes on, what cannot do without it says so."""
+"""While Redis is away, takes no writes or is full: what it only helps with goes on, what needs it says so."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.test import Client
+from redis import Redis
 
 from config import caching, links
+from config.embedded import Valkey
 from config.models import Scope
 from integrations.models import GatewayEvent
 from tests.api import ApiClient
@@ -15,9 +18,20 @@ from tests.factories.people import UserFactory
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def redis_away(settings: Any):
-    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+@pytest.fixture(scope="module")
+def another_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    server = Valkey(tmp_path_factory.mktemp("redis"), durable=False)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["unreachable", "read-only", "full"])
+def redis_away(request: pytest.FixtureRequest, another_redis: Valkey, settings: Any):
+    settings.REDIS_URL = "redis://127.0.0.1:1/0" if request.param == "unreachable" else another_redis.url
+    with Redis.from_url(another_redis.url) as server:
+        server.config_set("maxmemory", 1 if request.param == "full" else 0)
+        server.replicaof(*(("127.0.0.1", 1) if request.param == "read-only" else ("NO", "ONE")))
     settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": settings.REDIS_URL}}
     caching.redis.cache_clear()
     yield
@@ -47,10 +61,24 @@ def test_the_gateway_can_still_tell_events(redis_away: None):
     assert GatewayEvent.objects.filter(event_id="away-1").exists()
 
 
-def test_what_is_throttled_says_when_to_come_back(redis_away: None):
-    answer = ApiClient(UserFactory()).send("post", "/withdraw", {"balance": "20"})
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("post", "/withdraw", {"balance": "20"}),
+        ("post", "/auth", {"union_id": "union-alice"}),
+        ("get", "/sms/code/delivery?phone=13800138000", None),
+        ("get", "/wechat/user_info?app_id=sandbox&code=alice", None),
+        ("get", "/wechat/js/ticket?app_id=sandbox&url=http://example.com", None),
+    ],
+)
+def test_what_is_throttled_says_when_to_come_back(redis_away: None, method: str, path: str, body: Any):
+    answer = ApiClient(UserFactory()).send(method, path, body)
     assert (answer.status_code, answer.json()["code"]) == (503, 1503)
     assert answer["Retry-After"]
+
+
+def test_opening_the_client_is_no_error(redis_away: None):
+    assert ApiClient().get("/page/access")["code"] == 1200
 
 
 def test_a_change_of_status_is_seen_at_once(django_capture_on_commit_callbacks: Any):
