@@ -7,6 +7,7 @@ from celery import shared_task
 from django.db import connection
 from django.utils import timezone
 
+from config.sweeps import sweep
 from earnings import ledger, payouts, settlement
 from integrations.http import OutsideError
 
@@ -16,12 +17,14 @@ _LET_OTHERS = "SELECT pg_advisory_unlock(hashtext(%s))"
 
 
 @shared_task
+@sweep
 def send_payouts() -> int:
     """Send what is prepared; how many."""
     return _sweep("send_payouts", payouts.send_next)
 
 
 @shared_task
+@sweep
 def query_payouts() -> int:
     """Ask about what has no known end; how many."""
     return _sweep("query_payouts", payouts.query_next)
@@ -54,6 +57,7 @@ def _do_all(do_next: Callable[..., bool]) -> int:
 
 
 @shared_task
+@sweep
 def settle() -> int:
     return len(settlement.settle_missed(at=timezone.now()))
 

@@ -7,11 +7,11 @@ service is asked; two forwarders at once may hand over the same message, which i
 import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from threading import Lock
 
 from django.db import connection, transaction
 from django.utils import timezone
 
+from config.sweeps import sweep
 from config.waking import wake
 from feedback.models import Conversation, ForwardedMessage
 from integrations.customer_service import CustomerService
@@ -27,7 +27,6 @@ GIVE_UP_AFTER = timedelta(hours=24)  # nobody waits longer for an answer
 MOST_REFUSALS = 3  # tries of what customer service refuses: the next words of the talk wait meanwhile
 IN_HAND = timedelta(seconds=30)  # longer than a call takes
 Status = ForwardedMessage.Status
-_turn = Lock()
 _AWAY = "客服系统暂时连不上。你的消息已记下,恢复后会马上转给客服。"
 _REFUSED = "你 {moment} 发给客服的消息没有送达:客服系统不接受它。请换个说法再发一次。"
 _TOO_LATE = "你 {moment} 发给客服的消息没有送达:客服系统一整天都连不上。还需要帮助?回复「菜单」再选 5。"
@@ -61,21 +60,14 @@ def forward_all(conversations: Iterable[Conversation], *, kind: str, content: st
         wake(FORWARD)
 
 
-def forward_waiting(service: CustomerService | None = None) -> int:
-    """Hand over what waits; how many tries were made.
-
-    One thread of a process does: while customer service is slow, the others have better things to do.
-    """
-    if not _turn.acquire(blocking=False):
-        return 0
-    try:
-        service, count = service or CustomerService.from_settings(), 0
-        while message := _claim(timezone.now()):
-            _hand_over(message, service)
-            count += 1
-        return count
-    finally:
-        _turn.release()
+@sweep
+def forward_waiting() -> int:
+    """Hand over what waits, and return how many tries were made."""
+    service, count = CustomerService.from_settings(), 0
+    while message := _claim(timezone.now()):
+        _hand_over(message, service)
+        count += 1
+    return count
 
 
 def _claim(at: datetime) -> ForwardedMessage | None:

@@ -7,15 +7,18 @@ from django.conf import settings
 from django.utils import timezone
 
 from config.clock import day_of
+from config.sweeps import sweep
 from groups import apprentices, cancel_jobs, low_stars, statistics
 
 
 @shared_task
+@sweep
 def run_cancel_jobs() -> int:
     return cancel_jobs.run_waiting()
 
 
 @shared_task
+@sweep
 def roll_up_statistics() -> int:
     return statistics.roll_up(day_of(timezone.now()) - timedelta(days=1))
 
@@ -26,6 +29,7 @@ def forget_old_messages() -> int:
 
 
 @shared_task
+@sweep
 def remind_newcomers() -> int:
     return apprentices.remind_newcomers(at=timezone.now())
 

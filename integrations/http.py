@@ -1,13 +1,20 @@
-"""Calling outside systems: one pooled session a thread, timeouts, and three ways to fail."""
+"""Calling outside systems: one pooled session a thread, timeouts, three ways to fail, and a bulkhead.
+
+At most so many threads of a process are in calls to one system at a time. A system that hangs thus never holds all threads,
+and what needs nobody outside goes on.
+"""
 
 import threading
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
 
 _local = threading.local()
+CALLS_AT_ONCE = 3  # of a process to one system: fewer than half of the web threads
 
 
 def keepable(text: str) -> str:
@@ -52,6 +59,30 @@ def session() -> requests.Session:
     return kept
 
 
+class _Bulkhead:
+    """Counts the calls that are under way to each system."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.under_way: Counter[str] = Counter()
+
+    @contextmanager
+    def call(self, system: str, at_once: int) -> Iterator[None]:
+        """Take a place for a call; Unavailable at once when all places are taken."""
+        with self.lock:
+            if self.under_way[system] >= at_once:
+                raise Unavailable(system, "too many calls under way")
+            self.under_way[system] += 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.under_way[system] -= 1
+
+
+_bulkhead = _Bulkhead()
+
+
 def send(
     system: str,
     method: str,
@@ -62,10 +93,32 @@ def send(
     json: Any = None,
     data: bytes | Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
+    at_once: int = CALLS_AT_ONCE,
 ) -> requests.Response:
-    """One request, answered with any status below 500. Seconds: `timeout` to read, at most 3 to connect."""
+    """Make one request and return an answer of any status below 500. Seconds: `timeout` to read, at most 3 to connect.
+
+    `at_once`: for how many threads of this process there is a place; Unavailable when it is full.
+    """
+    with _bulkhead.call(system, at_once):
+        response = _request(system, method, url, timeout, params=params, json=json, data=data, headers=headers)
+    if response.status_code >= 500:
+        raise OutcomeUnknown(system, f"HTTP {response.status_code}")
+    return response
+
+
+def _request(
+    system: str,
+    method: str,
+    url: str,
+    timeout: float,
+    *,
+    params: Mapping[str, Any] | None,
+    json: Any,
+    data: bytes | Mapping[str, str] | None,
+    headers: Mapping[str, str] | None,
+) -> requests.Response:
     try:
-        response = session().request(
+        return session().request(
             method,
             url,
             params=params,
@@ -81,9 +134,6 @@ def send(
         raise _broken(system, error) from error
     except requests.RequestException as error:
         raise OutcomeUnknown(system, type(error).__name__) from error
-    if response.status_code >= 500:
-        raise OutcomeUnknown(system, f"HTTP {response.status_code}")
-    return response
 
 
 def _broken(system: str, error: requests.ConnectionError) -> OutsideError:

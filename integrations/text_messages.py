@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from config.sweeps import sweep
 from config.waking import wake
 from integrations.http import OutsideError, Refused, Unavailable
 from integrations.models import TextMessage
@@ -33,15 +34,20 @@ def queue(*, phones: Sequence[str], content: str, at: datetime) -> int:
     return len(rows)
 
 
-def send_waiting(sms: AliyunSms | None = None) -> int:
-    """Send what waits; how many tries were made. What a killed sender had in hand is settled as unknown."""
+@sweep
+def send_waiting() -> int:
+    """Send what waits, and return how many tries were made; the rest waits when SMS is away.
+
+    What a killed worker was sending ends as unknown.
+    """
     now = timezone.now()
     stuck = TextMessage.objects.filter(status=Status.SENDING, retry_at__lt=now - STUCK_AFTER)
     stuck.update(status=Status.UNKNOWN, settled_at=now, reason="发送时被中断")
-    sms, count = sms or AliyunSms.from_settings(), 0
+    sms, count = AliyunSms.from_settings(), 0
     while message := _claim(timezone.now()):
-        _send(message, sms)
         count += 1
+        if not _send(message, sms):
+            break
     return count
 
 
@@ -55,7 +61,8 @@ def _claim(at: datetime) -> TextMessage | None:
         return message
 
 
-def _send(message: TextMessage, sms: AliyunSms) -> None:
+def _send(message: TextMessage, sms: AliyunSms) -> bool:
+    """Send one; return whether SMS answered, so that the next one is worth a try."""
     try:
         sms.send(message.phone, settings.SMS_TEXT_TEMPLATE, {"content": message.content})
     except Unavailable as error:  # certainly not sent
@@ -66,12 +73,15 @@ def _send(message: TextMessage, sms: AliyunSms) -> None:
             )
         else:
             _settle(message, Status.FAILED, str(error))
+        return False
     except Refused as error:
         _settle(message, Status.FAILED, str(error))
     except OutsideError as error:
         _settle(message, Status.UNKNOWN, str(error))
+        return False
     else:
         _settle(message, Status.SENT, "")
+    return True
 
 
 def _settle(message: TextMessage, status: TextMessage.Status, reason: str) -> None:

@@ -9,6 +9,8 @@ from django.dispatch import receiver
 from launches import deliveries, firing, outcomes
 from robots.signals import SettledMessage, message_settled, senders_look
 
+SENDERS_SECONDS = 0.05  # of each second, so that what waits in the outbox goes on
+
 
 @receiver(message_settled)
 def take_outcomes(*, messages: Sequence[SettledMessage], at: datetime, **_: Any) -> None:
@@ -18,5 +20,5 @@ def take_outcomes(*, messages: Sequence[SettledMessage], at: datetime, **_: Any)
 
 @receiver(senders_look)
 def fire_what_is_due(**_: Any) -> None:
-    """Also while beat is down: mass messages go out when senders do."""
-    firing.fire_due()
+    """Also while beat is down, mass messages go out when senders do; a sender has other things to do, too."""
+    firing.fire_due(seconds=SENDERS_SECONDS)

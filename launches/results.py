@@ -4,21 +4,19 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from enum import Enum
-from threading import BoundedSemaphore
 from typing import Any
 
 from django.db import connection, transaction
 from django.utils import timezone
 
+from config.sweeps import sweep
 from integrations.http import OutsideError, Refused
-from integrations.launch_system import LaunchSystem
+from integrations.launch_system import RESULTS_AT_ONCE, LaunchSystem
 from launches.models import Delivery
 
 BATCH = 200
-CALLS_AT_ONCE = 8
 IN_HAND = timedelta(minutes=3)  # longer than a batch of calls that all time out
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=10), timedelta(hours=1)
-place = BoundedSemaphore()
 
 _LOCK = "SELECT id FROM launches_delivery WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE"
 # One that ended in another way while it was told of is told anew, and at once.
@@ -42,23 +40,14 @@ class Answer(Enum):
     NONE = "none"  # it is away, or did not say
 
 
+@sweep
 def report_due(system: LaunchSystem | None = None) -> int:
-    """Report what is due; how many results were accepted. Comes back later when the launch system is away.
+    """Report what is due, and return how many results were accepted; the rest waits when the launch system is away.
 
-    A process does this in one thread: a launch system that hangs leaves the others free for other work.
+    It begins with a few: whether the launch system answers shows after one call's time.
     """
-    if not place.acquire(blocking=False):
-        return 0
-    try:
-        return _report(system or LaunchSystem.from_settings())
-    finally:
-        place.release()
-
-
-def _report(system: LaunchSystem) -> int:
-    """A few at first: whether it answers shows after one call's time."""
-    count, most = 0, CALLS_AT_ONCE
-    with ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
+    system, count, most = system or LaunchSystem.from_settings(), 0, RESULTS_AT_ONCE
+    with ThreadPoolExecutor(RESULTS_AT_ONCE) as pool:
         while batch := _claim(timezone.now(), most):
             answers = list(pool.map(lambda delivery: _tell(system, delivery), batch))
             _note(batch, answers, timezone.now())

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from accounts.models import User
 from config.errors import NotFound, OutsideFailed
@@ -14,6 +14,8 @@ from groups.naming import named
 from integrations.http import OutsideError
 from integrations.launch_system import LaunchSystem
 from launches import deliveries
+
+LONGEST_WAIT = "300ms"
 
 
 class SwitchNotSet(OutsideFailed):
@@ -54,10 +56,20 @@ def set_switches(*, user: User, wanted: Sequence[Wanted], at: datetime) -> bool:
 
 
 def _take_turns(group_codes: Sequence[str]) -> None:
-    """So that both sides end up with the same word when two calls about a group come at once."""
+    """Lock these groups' switches: both sides end up with the same state when two calls about a group come at once.
+
+    Whoever waits holds a thread of the web server while the launch system answers somebody else, so nobody waits long.
+    """
     with connection.cursor() as cursor:
-        for group_code in group_codes:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('launch_switch'), hashtext(%s))", [group_code])
+        cursor.execute(f"SET LOCAL lock_timeout = '{LONGEST_WAIT}'")
+        try:
+            for group_code in group_codes:
+                cursor.execute(
+                    "SELECT pg_advisory_xact_lock(hashtext('launch_switch'), hashtext(%s))", [group_code]
+                )
+        except OperationalError as error:
+            raise SwitchNotSet from error
+        cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
 
 
 def _tell(states: dict[str, bool]) -> None:

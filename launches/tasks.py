@@ -3,6 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
+from config.sweeps import sweep
 from launches import drafts, firing, results
 
 
@@ -12,6 +13,7 @@ def report_results() -> int:
 
 
 @shared_task
+@sweep
 def fire_mass_messages() -> int:
     return firing.fire_due()
 

@@ -4,10 +4,12 @@ from celery import shared_task
 from django.utils import timezone
 
 from config.clock import day_of
+from config.sweeps import sweep
 from robots import outbox, pool, roster
 
 
 @shared_task
+@sweep
 def close_for_gone_robots() -> int:
     return outbox.close_for_gone_robots(at=timezone.now())
 
@@ -18,5 +20,6 @@ def snapshot_quotas() -> int:
 
 
 @shared_task
+@sweep
 def sync_robots() -> int:
     return roster.sync_robots().total

@@ -253,7 +253,7 @@ def test_a_launch_system_that_hangs_keeps_one_thread_for_one_calls_time(sandbox:
     began = time.monotonic()
     assert at_once(lambda _: report_results(), 4, hands=4) == [0] * 4
     assert time.monotonic() - began < 2.5
-    assert Delivery.objects.filter(result_try_count=1).count() == results.CALLS_AT_ONCE
+    assert Delivery.objects.filter(result_try_count=1).count() == results.RESULTS_AT_ONCE
 
 
 class SlowLaunchSystem:
