@@ -108,7 +108,15 @@ DATABASES = {
         **environ.Env.db_url_config(DATABASE_URL),
         "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"connect_timeout": 3, "options": "-c lock_timeout=15s"},
+        "OPTIONS": {
+            "connect_timeout": 3,
+            # A host that vanished is noticed within 15 s; the kernel's own timers would wait for two hours.
+            "keepalives_idle": 5,
+            "keepalives_interval": 3,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 15_000,
+            "options": "-c lock_timeout=12s",
+        },
     }
 }
 CACHES = {

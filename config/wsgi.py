@@ -1,8 +1,11 @@
-"""The web server's door."""
+"""The web server's entry point."""
 
 import os
 
 from django.core.wsgi import get_wsgi_application
 
+from config.web_database import limit_waiting
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+limit_waiting()
 application = get_wsgi_application()

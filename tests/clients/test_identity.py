@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.clients.conftest import Town
 from tests.clients.phone import Phone
+from tests.clients.town import Town
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("clients")]
 HOUR, DAY = 3600, 86400

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 import requests
 
-from tests.clients.conftest import GROUP, NEW_GROUP, SPEAKER, Town
 from tests.clients.phone import APP_ID, Phone
+from tests.clients.town import GROUP, NEW_GROUP, SPEAKER, Town
 from tests.contract.types import (
     BOOLEAN,
     INTEGER,

@@ -1,0 +1,107 @@
+"""A small world in a running product, made through its public entry points: people, robots, groups."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import requests
+
+from config.models import Scope
+from tests.clients.phone import Phone
+from tests.journey.product import Product, wait_for
+
+SECRET_KEY = "clients-" + "s" * 50
+LONG_AGO = f"{datetime.now(ZoneInfo('Asia/Shanghai')) - timedelta(days=3):%Y-%m-%d 12:00:00}"
+GROUP, NEW_GROUP, SPEAKER = "clients-group", "clients-new-group", "wx-speaker"
+
+
+@dataclass
+class Town:
+    """The product, a service key, and the people by name."""
+
+    product: Product
+    key: str
+    people: dict[str, Phone] = field(default_factory=dict)
+
+    def system(self, method: str, path: str, body: Any = None) -> Any:
+        """A call of an outside system."""
+        headers = {"X-Api-Key": self.key}
+        response = requests.request(method, self.product.url + path, json=body, headers=headers, timeout=20)
+        return response.json()
+
+    def gateway(self, *events: tuple[str, Any]) -> None:
+        self.count = getattr(self, "count", 0) + 1
+        batch = [
+            {"event_id": f"clients-{self.count}-{number}", "command": command, "body": body}
+            for number, (command, body) in enumerate(events)
+        ]
+        assert self.system("POST", "/gateway/events", batch)["code"] == 1200
+
+    def joins(self, name: str, inviter: Phone | None = None) -> Phone:
+        """Somebody opens the page of an invitation, adds the robot, and completes the profile by the robot's link."""
+        phone = self.people[name] = Phone(self.product, name)
+        shared = inviter.call("GET", "/user")["data"] if inviter else None
+        assert phone.open("/adopt") == "/adopt"
+        scan = {
+            "open_id": phone.cookie("open_id"),
+            "union_id": phone.cookie("union_id"),
+            "sharing_user_id": shared,
+            "channel": "",
+        }
+        robot = phone.call("POST", "/robot/distribution", scan)["data"]
+        self.robot_of[name] = robot["wechat_no"].replace("sandbox_wx_", "sandbox-robot-")
+        added = {"robot_id": self.robot_of[name], "user_id": f"wx-{name}", "nickname": name, "avatar": ""}
+        self.gateway(("robot_added", {**added, "add_time": LONG_AGO}))
+        page, parameters = phone.follow(wait_for(phone.messages)[0]["content"])
+        assert phone.open(page, **parameters) == "/home"
+        return phone
+
+    robot_of: dict[str, str] = field(default_factory=dict)
+
+    def brings(self, name: str, group: str) -> None:
+        """Their group is bound, they own it in WeChat, and somebody is in it."""
+        robot = self.robot_of[name]
+        bound = {"robot_id": robot, "group_id": group, "user_id": f"wx-{name}", "name": f"{name}的群{group[-5:]}"}
+        info = {"id": group, "name": bound["name"], "admin_user_id": f"wx-{name}", "mem_count": 3}
+        robots = [{"robot_id": robot, "robot_in_group": True}]
+        members = [
+            {"group_id": group, "user_id": code, "nickname": code[3:], "avatar": "", "is_admin": code != SPEAKER}
+            for code in (f"wx-{name}", SPEAKER)
+        ]
+        self.gateway(
+            ("wait_for_bind", bound),
+            ("bind_group_success", {**bound, "bind_time": LONG_AGO}),
+            ("group_info", {**info, "robots": robots}),
+            ("group_members", members),
+        )
+
+    def speaks_in(self, group: str, content: str, **facts: Any) -> None:
+        message = {
+            "group_id": group,
+            "user_id": SPEAKER,
+            "type": 3,
+            "content": content,
+            "is_robot": False,
+            "all": False,
+        }
+        number = {"message_no": f"m-{content}", "send_time": f"{datetime.now(ZoneInfo('Asia/Shanghai')):%F %T}"}
+        self.gateway(("group_message", {**message, **number, "at_users": [], **facts}))
+
+
+def populated(product: Product) -> Town:
+    """Make the world of a product that has just been started.
+
+    Qiang invited Alice, and Alice invited Bao; Alice has a rated group and one that waits for its star.
+    """
+    scopes = [f"--scope={scope.value}" for scope in Scope]
+    town = Town(product, product.run("create_api_key", "clients", *scopes).split()[-1])
+    qiang = town.joins("qiang")
+    alice = town.joins("alice", inviter=qiang)
+    town.joins("bao", inviter=alice)
+    for group in (GROUP, NEW_GROUP):
+        town.brings("alice", group)
+    wait_for(lambda: alice.call("GET", "/groups?status=0")["page_info"]["total_records"] == 2)
+    stars = {"command": "update_group_star", "data": [{"groupId": GROUP, "state": 1, "star": 3}]}
+    assert town.system("POST", "/groups/star", stars)["code"] == 1200
+    return town
