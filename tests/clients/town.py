@@ -1,5 +1,7 @@
 """A small world in a running product, made through its public entry points: people, robots, groups."""
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,6 +25,7 @@ class Town:
     product: Product
     key: str
     people: dict[str, Phone] = field(default_factory=dict)
+    numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def system(self, method: str, path: str, body: Any = None) -> Any:
         """A call of an outside system."""
@@ -31,10 +34,9 @@ class Town:
         return response.json()
 
     def gateway(self, *events: tuple[str, Any]) -> None:
-        self.count = getattr(self, "count", 0) + 1
         batch = [
-            {"event_id": f"clients-{self.count}-{number}", "command": command, "body": body}
-            for number, (command, body) in enumerate(events)
+            {"event_id": f"clients-{next(self.numbers)}", "command": command, "body": body}
+            for command, body in events
         ]
         assert self.system("POST", "/gateway/events", batch)["code"] == 1200
 

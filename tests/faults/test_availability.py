@@ -1,0 +1,190 @@
+"""An outside system that hangs, a crowd of due work, a database in trouble: what does not need them goes on."""
+
+import itertools
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg2
+import pytest
+import requests
+
+from config.embedded import read_services
+from tests.clients.town import GROUP, SECRET_KEY, Town, populated
+from tests.config.test_up import pids_of
+from tests.journey.product import Product, wait_for
+
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("availability")]
+SOON, REPLY = 1.0, "看公告"
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """Alice has a keyword in her group, and money that she asks for."""
+    product = Product(
+        tmp_path_factory.mktemp("availability"),
+        "--no-demo",
+        SECRET_KEY=SECRET_KEY,
+        ROBOT_MESSAGES_PER_MINUTE="0",
+        THROTTLE_SMS="1000/20",
+        THROTTLE_SMS_DAY="1000/86400",
+        THROTTLE_WITHDRAW="1000/60",
+    )
+    product.env["CLIENT_BASE_URL"] = f"{product.url}/grouppet"
+    product.start().wait_until_ready()
+    try:
+        town = populated(product)
+        keyword = {"keywords": ["价格"], "group_codes": [GROUP], "reply_content": REPLY}
+        assert town.people["alice"].call("POST", "/keywords", keyword)["code"] == 1200
+        yield town
+    finally:
+        product.stop()
+
+
+@contextmanager
+def fault(town: Town, system: str, mode: str = "timeout") -> Iterator[None]:
+    address = f"{town.product.sandbox_url}/_/faults"
+    requests.post(address, json={"system": system, "mode": mode, "rate": 1.0}, timeout=10)
+    try:
+        yield
+    finally:
+        requests.post(address, json={"system": system, "mode": "ok", "rate": 1.0}, timeout=10)
+
+
+def seconds_of(work: Callable[[], Any]) -> float:
+    began = time.monotonic()
+    work()
+    return time.monotonic() - began
+
+
+def status(town: Town) -> None:
+    assert requests.get(f"{town.product.url}/app/status", timeout=30).status_code == 200
+
+
+def withdrawal(town: Town) -> None:
+    """Alice has proven no phone: her asking is looked at and refused by that rule."""
+    assert town.people["alice"].send("POST", "/withdraw", {"balance": 1})["code"] == 2001
+
+
+def keyword_reply(town: Town) -> None:
+    """Somebody says the keyword, and the robot has answered in the group."""
+    speaker = f"wx-speaker-{next(_numbers)}"
+    town.speaks_in(GROUP, f"价格是多少 {speaker}", user_id=speaker)
+    wait_for(lambda: [one for one in sent_in_group(town) if one["users"] == [speaker]], 60)
+
+
+def sent_in_group(town: Town) -> list[dict[str, Any]]:
+    return list(town.product.sandbox("messages", group_id=GROUP)["messages"])
+
+
+def median_of_probes(work: Callable[[Town], None], town: Town, count: int = 5) -> float:
+    """Half of the probes may be slow because other tests have the processor, not because a thread was lacking."""
+    return sorted(seconds_of(lambda: work(town)) for _ in range(count))[count // 2]
+
+
+CROWD = 24
+
+
+def texts(town: Town, _: int) -> None:
+    phones = [f"138{next(_numbers):08}" for _ in range(30)]
+    town.system("POST", "/sms/delivery/batch", {"phones": phones, "content": "通知"})
+    town.people["alice"].send("GET", f"/sms/code/delivery?phone=139{next(_numbers):08}")
+
+
+def oauth(town: Town, _: int) -> None:
+    requests.get(f"{town.product.url}/wechat/user_info?app_id=sandbox&code=x", timeout=60)
+
+
+def nickname(town: Town, number: int) -> None:
+    town.people["alice"].send("PUT", f"/groups/{GROUP}/robot_name", {"remark_name": f"小管家{number}"})
+
+
+def switch(town: Town, number: int) -> None:
+    town.people["alice"].send("PUT", "/launch/switch", [{"code": GROUP, "rcv_task_flag": number % 2}])
+
+
+@pytest.mark.parametrize(
+    ("system", "call"),
+    [("sms", texts), ("wechat", oauth), ("gateway", nickname), ("launch", switch)],
+    ids=["sms", "wechat", "gateway", "launch"],
+)
+def test_a_crowd_at_a_system_that_hangs_delays_nobody_else(
+    town: Town, system: str, call: Callable[[Town, int], None]
+):
+    probes = [status, withdrawal] if system == "gateway" else [status, withdrawal, keyword_reply]
+    with fault(town, system), ThreadPoolExecutor(CROWD) as crowd:
+        calls = [crowd.submit(call, town, number) for number in range(CROWD)]
+        time.sleep(0.5)
+        took = {probe.__name__: median_of_probes(probe, town) for probe in probes}
+        wait(calls)
+    assert {name: seconds for name, seconds in took.items() if seconds > SOON} == {}
+
+
+def sql(town: Town, statement: str) -> list[tuple[Any, ...]]:
+    services = read_services(town.product.run_dir)
+    assert services is not None
+    with psycopg2.connect(services["database_url"]) as connection, connection.cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.fetchall() if cursor.description else []
+
+
+# As many as wanted of one group each, all due at one moment: what stands in the way of sending one by one.
+_CROWD_OF_MASS_MESSAGES = """
+WITH owner AS (SELECT id FROM accounts_user WHERE code = 'wx-alice'), numbers AS (SELECT generate_series(1, {count}) AS n),
+made AS (
+    INSERT INTO launches_massmessage (id, user_id, content, send_at, day, slot, status, created_at)
+    SELECT gen_random_uuid(), owner.id, '{content}'::jsonb, now(), DATE '2000-01-01' + n, 1, 0, now() FROM owner, numbers
+    RETURNING id, day
+)
+INSERT INTO launches_massmessagegroup (mass_message_id, group_id, minute, status, reason)
+SELECT made.id, g.id, made.day, 0, '' FROM made, groups_group g WHERE g.code = '{group}'
+"""
+TEXT = '{"type": 3, "content": "群发", "title": "", "desc": "", "url": ""}'
+
+
+def test_five_thousand_mass_messages_due_at_once_keep_no_reply_waiting(town: Town):
+    sql(town, _CROWD_OF_MASS_MESSAGES.format(count=5000, content=TEXT, group="clients-new-group"))
+    took = [seconds_of(lambda: keyword_reply(town)) for _ in range(5)]
+    waiting = sql(town, "SELECT count(*) FROM launches_massmessage WHERE fired_at IS NULL AND status = 0")[0][0]
+    sql(town, "UPDATE launches_massmessage SET fired_at = now() WHERE fired_at IS NULL AND day < DATE '2020-01-01'")
+    assert waiting > 0  # it was asked while they were many
+    assert sorted(took)[2] < 2.0
+
+
+def signal_all(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        os.kill(pid, number)
+
+
+def test_a_database_that_stops_answering_is_503_and_all_is_well_afterwards(town: Town):
+    alice = town.people["alice"]
+    servers = pids_of(town.product, "postgres")
+    began, codes = time.monotonic(), []
+    signal_all(servers, signal.SIGSTOP)
+    try:
+        while time.monotonic() - began < 25:
+            headers = {"Authorization": f"Bearer {alice.token}"}
+            answer = requests.get(f"{town.product.url}/groups?status=1", headers=headers, timeout=20)
+            codes.append((answer.status_code, answer.json()["code"], bool(answer.headers.get("Retry-After"))))
+    finally:
+        signal_all(servers, signal.SIGCONT)
+    assert set(codes) == {(503, 1503, True)}
+    wait_for(lambda: alice.call("GET", "/groups?status=1")["code"] == 1200, 10)
+    keyword_reply(town)
+
+
+def test_a_redis_that_hangs_makes_no_commit_wait_for_its_wake_up(town: Town):
+    servers = pids_of(town.product, "valkey-server")
+    signal_all(servers, signal.SIGSTOP)
+    try:
+        with ThreadPoolExecutor(16) as crowd:
+            took = list(crowd.map(lambda n: seconds_of(lambda: town.speaks_in(GROUP, f"在吗 {n}")), range(48)))
+    finally:
+        signal_all(servers, signal.SIGCONT)
+    assert sorted(took)[len(took) // 2] < SOON
+    keyword_reply(town)
