@@ -62,6 +62,14 @@ def test_three_is_an_invitation_of_ones_own(alice):
     assert long_address(last_said_to()).endswith(f"sharing_user_id={alice.pk}")
 
 
+def test_three_before_the_profile_is_completed_asks_for_that_first(alice, settings):
+    User.objects.filter(pk=alice.pk).update(completed_at=None, union_id=None)
+    tells_robot("3")
+    assert "完善资料" in last_said_to()
+    assert long_address(last_said_to()).startswith(f"{settings.CLIENT_BASE_URL}/home?userId=")
+    assert not ShortLink.objects.filter(url__contains="sharing_user_id").exists()
+
+
 def test_four_lists_questions_which_numbers_answer():
     tells_robot("4")
     assert "怎样提现" in last_said_to()
