@@ -1,4 +1,7 @@
-"""Invitation posters: a picture with the QR code of a user's invite link, to be shown to friends."""
+"""Invitation posters: a picture with the QR code of a user's invite link, to be shown to friends.
+
+Clients show them in an <img>, which sends no token: whoever knows the id of a user sees the poster.
+"""
 
 from functools import cache
 from io import BytesIO
@@ -11,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from accounts.models import User
 from accounts.referral import invite_link_of
 from config.caching import cached
+from config.lookups import has_id
 
 WIDTH, HEIGHT = 750, 1200
 KEEP_SECONDS = 24 * 3600
@@ -27,8 +31,13 @@ KINDS: dict[str, tuple[Color, Color, int, str, str]] = {
 _BELOW_QR = "长按识别二维码,添加小助手"
 
 
+def owner_of(user_id: str) -> User | None:
+    """Return the user with posters under this id: one with a completed profile. Takes no code, which can be guessed."""
+    return User.objects.filter(has_id(user_id), is_staff=False, is_active=True, completed_at__isnull=False).first()
+
+
 def poster_of(user: User, kind: str) -> bytes:
-    """The PNG that this user shows to friends; drawing takes 0.2 s, so it is kept for a day."""
+    """Return the PNG that this user shows to friends; drawing takes 0.2 s, so it is kept for a day."""
     return cached(f"poster:{kind}:{user.pk}", KEEP_SECONDS, lambda: poster(kind, invite_link_of(user)))
 
 
@@ -38,6 +47,14 @@ def poster(kind: str, link: str) -> bytes:
     picture.paste(_qr(link), ((WIDTH - _QR_SIDE) // 2, _QR_TOP))
     written = BytesIO()
     picture.quantize(128).save(written, "PNG", optimize=True)
+    return written.getvalue()
+
+
+@cache
+def placeholder() -> bytes:
+    """Return a plain gray PNG of a poster's proportions, to stand where there is no poster."""
+    written = BytesIO()
+    Image.new("L", (WIDTH // 10, HEIGHT // 10), 238).save(written, "PNG", optimize=True)
     return written.getvalue()
 
 

@@ -74,7 +74,14 @@ class SignedPage(serializers.Serializer[Any]):
 
 
 class PosterKind(serializers.Serializer[Any]):
-    type = serializers.ChoiceField(choices=list(KINDS), required=False, default="default")
+    """An <img> cannot say what is wrong with a kind that does not exist: it shows the default one."""
+
+    type = Text(
+        max_length=32, required=False, default="default", help_text="default、fourstar、fivestar，其他值同 default"
+    )
+
+    def validate_type(self, kind: str) -> str:
+        return kind if kind in KINDS else "default"
 
 
 class Refreshed(serializers.Serializer[Any]):

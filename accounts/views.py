@@ -1,10 +1,14 @@
 """WeChat sign-in, tokens, phones and blocking."""
 
-from typing import Any
+import hashlib
+from typing import Any, ClassVar
 
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
+from django.utils.cache import get_conditional_response
+from django.utils.http import quote_etag
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -47,7 +51,7 @@ class UnknownWeChatAccount(NotAllowed):
 
 
 class WeChatViews(OperationViews[User]):
-    """Public: what WeChat says about a visitor."""
+    """Public: the identity that WeChat vouches for."""
 
     authentication_classes = ()
     permission_classes = (Anyone,)
@@ -68,13 +72,22 @@ class WeChatViews(OperationViews[User]):
         proofs.issue(response, union_id=profile.unionid, open_id=profile.openid, app_id=given["app_id"])
         return response
 
+
+class JsTicketViews(OperationViews[User]):
+    """Public: what a page needs for WeChat's JS-SDK, several times on each page."""
+
+    authentication_classes = ()
+    permission_classes = (Anyone,)
+    throttle_classes = (Throttle,)
+    throttle_scope = "js_ticket"
+
     @operation(
         "微信获取分享ticket",
         query=TicketPage,
         answer=SignedPage,
         codes=[Code.WECHAT_REFUSED, Code.OUTSIDE_FAILED],
     )
-    def js_ticket(self, request: Request) -> Response:
+    def show(self, request: Request) -> Response:
         given = reading.query(request, TicketPage)
         signed = page_signature(given["app_id"], given["url"], at=int(timezone.now().timestamp()))
         return Response({"appid": given["app_id"], "app_id": given["app_id"], **signed})
@@ -216,23 +229,35 @@ class RefreshViews(OperationViews[User]):
 
 
 class PosterViews(OperationViews[User]):
-    """The user's own invitation poster."""
+    """Public: clients show a poster in an <img>, which sends no token and reads no JSON."""
 
-    permission_classes = (IsUser,)
+    authentication_classes = ()
+    permission_classes = (Anyone,)
+    throttle_classes = (Throttle,)
+    throttle_scope = "poster"
+    own_statuses: ClassVar = {"404": Code.NOT_FOUND}
 
     @operation(
         "邀请海报",
         query=PosterKind,
-        codes=[Code.NOT_FOUND],
-        description="PNG 图片,带有本人邀请链接的二维码。type:default(默认)、fourstar、fivestar。",
+        description="PNG 图片，带有该用户邀请链接的二维码，无需 token，可缓存一天。user_id 只接受 id；"
+        "没有该用户或其资料尚未补全时为 HTTP 404，内容是一张灰色占位图。",
         media_type="image/png",
     )
-    def show(self, request: Request, reference: str) -> HttpResponse:
-        kind, user = reading.query(request, PosterKind)["type"], signed_in(request)
-        if reference not in (str(user.pk), user.code):
-            raise NotFound
-        headers = {"Cache-Control": f"private, max-age={posters.KEEP_SECONDS}"}
-        return HttpResponse(posters.poster_of(user, kind), content_type="image/png", headers=headers)
+    def show(self, request: Request, user_id: str) -> HttpResponseBase:
+        kind, owner = reading.query(request, PosterKind)["type"], posters.owner_of(user_id)
+        if owner is None:
+            headers = {"Cache-Control": "no-cache"}
+            return HttpResponse(posters.placeholder(), status=404, content_type="image/png", headers=headers)
+        return _cacheable(request, posters.poster_of(owner, kind))
+
+
+def _cacheable(request: Request, png: bytes) -> HttpResponseBase:
+    """Return a picture that everybody on the way may keep; 304 when the caller has it already."""
+    etag = quote_etag(hashlib.sha256(png).hexdigest()[:32])
+    headers = {"Cache-Control": f"public, max-age={posters.KEEP_SECONDS}", "ETag": etag}
+    response = HttpResponse(png, content_type="image/png", headers=headers)
+    return get_conditional_response(request, etag, None, response) or response
 
 
 class RegisteredViews(OperationViews[User]):
@@ -241,7 +266,7 @@ class RegisteredViews(OperationViews[User]):
     authentication_classes = ()
     permission_classes = (Anyone,)
     throttle_classes = (Throttle,)
-    throttle_scope = "wechat"
+    throttle_scope = "registered"
 
     @operation("用户是否注册", answer=serializers.BooleanField())
     def show(self, request: Request, union_id: str) -> Response:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 API_V3_KEY_LENGTH = 32
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -52,6 +52,29 @@ def _addresses() -> list[CheckMessage]:
             text = f"{name} goes out in messages and must be a public https address."
             found.append(Error(text, hint=f"Set {name}.", id="wxrobot.E006"))
     return found
+
+
+@register(Tags.security, deploy=True)
+def origins(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
+    """Warn of a client on another origin than the API, unless CORS lets it in."""
+    client, api = _origin(settings.CLIENT_BASE_URL), _origin(settings.PUBLIC_BASE_URL)
+    if client == api or client in map(_origin, settings.CORS_ALLOWED_ORIGINS):
+        return []
+    text = (
+        "The mobile client is on another origin: its browser sends the API no cookie, so that nobody can sign in."
+    )
+    hint = (
+        "Serve both on one origin (deploy/nginx.conf), or name the client's in CORS_ALLOWED_ORIGINS if it calls"
+        " with a token only."
+    )
+    return [Warning(text, hint=hint, id="wxrobot.W001")]
+
+
+def _origin(address: str) -> tuple[str, str]:
+    """Return the scheme and the host of an address, with the port unless it is the scheme's own."""
+    parts = urlsplit(address.lower())
+    own_port = {"https": ":443", "http": ":80"}.get(parts.scheme, "")
+    return parts.scheme, parts.netloc.removesuffix(own_port) if own_port else parts.netloc
 
 
 @register(Tags.security, deploy=True)

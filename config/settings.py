@@ -78,17 +78,23 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIN
 # Hops of our own in front of the web server; the client's address is that many from the right.
 TRUSTED_PROXIES: int = env.int("TRUSTED_PROXIES", default=0)
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+# Origins of clients elsewhere that call with a token. Cookies stay out, and with them sign-in by WeChat's proof.
+CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ALLOWED_ORIGINS", default=[])
+CORS_ALLOW_HEADERS = ["authorization", "content-type"]  # keys belong to servers, not to browsers
+CORS_EXPOSE_HEADERS = ["Retry-After"]
 # Fernet keys (newest first) under which identity cards are stored.
 IDENTITY_KEYS: list[str] = env.list("IDENTITY_KEYS", default=[])
 if not EMBEDDED and not IDENTITY_KEYS:
-    raise ImproperlyConfigured(
-        "Set IDENTITY_KEYS: a Fernet key under which identity cards are stored. See .env.example."
-    )
+    raise ImproperlyConfigured("Set IDENTITY_KEYS: a Fernet key for identity cards. See .env.example.")
 
-# What a caller may do how often: "times/seconds", per user, else per address (many phones share one).
+# What a caller may do how often: "times/seconds", per user, else per address. Thousands of users share one carrier's
+# address; a page costs one `registered` and up to three JS tickets, and a 429 of these freezes existing clients.
 THROTTLE_RATES = {
     "auth": env.str("THROTTLE_AUTH", default="300/60"),
-    "wechat": env.str("THROTTLE_WECHAT", default="300/60"),
+    "wechat": env.str("THROTTLE_WECHAT", default="3000/60"),
+    "registered": env.str("THROTTLE_REGISTERED", default="3000/60"),
+    "js_ticket": env.str("THROTTLE_JS_TICKET", default="9000/60"),
+    "poster": env.str("THROTTLE_POSTER", default="3000/60"),
     "sms": env.str("THROTTLE_SMS", default="1/20"),
     "sms_day": env.str("THROTTLE_SMS_DAY", default="10/86400"),
     "withdraw": env.str("THROTTLE_WITHDRAW", default="10/60"),
@@ -144,6 +150,7 @@ INSTALLED_APPS = [
     "django_filters",
     "django_celery_beat",
     "axes",
+    "corsheaders",
     "django_otp",
     "django_otp.plugins.otp_totp",
     "drf_spectacular",
@@ -160,6 +167,7 @@ INSTALLED_APPS = [
     "feedback",
 ]
 MIDDLEWARE = [
+    *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),  # it answers any OPTIONS
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -232,10 +240,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": True,
     "AUTHENTICATION_WHITELIST": [],
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "config.api.schema.add_components",
-    ],
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "config.api.schema.add_components"],
 }
 
 # --- Time, language, files ---------------------------------------------------------------------
@@ -247,7 +252,7 @@ LANGUAGE_CODE = "zh-hans"
 LANGUAGES = [("zh-hans", "简体中文"), ("en", "English")]
 LOCALE_PATHS = [BASE_DIR / "config/locale"]
 LANGUAGE_COOKIE_SECURE = SESSION_COOKIE_SECURE
-STATIC_URL = "/static/"
+STATIC_URL = "/assets/"  # the client's own files are under /static, on the same origin
 STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(RUN_DIR / "static")))
 WHITENOISE_USE_FINDERS = True  # nothing to collect before the first start
 
@@ -300,14 +305,11 @@ SMS_CODE_TEMPLATE: str = env.str("SMS_CODE_TEMPLATE", default="SMS_CODE")
 SMS_TEXT_TEMPLATE: str = env.str("SMS_TEXT_TEMPLATE", default="SMS_TEXT")
 SMS_TIMEOUT: float = env.float("SMS_TIMEOUT", default=5.0)
 
-WECHAT_PAY_BASE_URL: str = env.str(
-    "WECHAT_PAY_BASE_URL", default=_SANDBOX_URL if EMBEDDED else "https://api.mch.weixin.qq.com"
-)
+_PAY_URL = _SANDBOX_URL if EMBEDDED else "https://api.mch.weixin.qq.com"
+WECHAT_PAY_BASE_URL: str = env.str("WECHAT_PAY_BASE_URL", default=_PAY_URL)
 WECHAT_PAY_APP_ID: str = _needed("WECHAT_PAY_APP_ID", "sandbox", "the app that the payee's open_id belongs to")
 WECHAT_PAY_MCH_ID: str = _needed("WECHAT_PAY_MCH_ID", "1900000001", "the merchant number")
-WECHAT_PAY_CERT_SERIAL: str = _needed(
-    "WECHAT_PAY_CERT_SERIAL", "SANDBOXSERIAL", "the merchant certificate's serial"
-)
+WECHAT_PAY_CERT_SERIAL: str = _needed("WECHAT_PAY_CERT_SERIAL", "SANDBOXSERIAL", "the merchant certificate")
 _KEYS = RUN_DIR / "keys"
 WECHAT_PAY_PRIVATE_KEY_FILE = Path(
     _needed("WECHAT_PAY_PRIVATE_KEY_FILE", str(_KEYS / "merchant_key.pem"), "the merchant's private key (PEM)")
@@ -316,9 +318,7 @@ WECHAT_PAY_PUBLIC_KEY_FILE = Path(
     _needed("WECHAT_PAY_PUBLIC_KEY_FILE", str(_KEYS / "platform_public.pem"), "WeChat Pay's public key (PEM)")
 )
 WECHAT_PAY_PUBLIC_KEY_ID: str = _needed("WECHAT_PAY_PUBLIC_KEY_ID", "PUB_KEY_ID_SANDBOX", "that public key's id")
-WECHAT_PAY_API_V3_KEY: str = _needed(
-    "WECHAT_PAY_API_V3_KEY", "sandbox" * 4 + "key!", "32 characters that open notifies"
-)
+WECHAT_PAY_API_V3_KEY: str = _needed("WECHAT_PAY_API_V3_KEY", "sandbox" * 4 + "key!", "its 32 characters")
 WECHAT_PAY_SCENE_ID: str = env.str("WECHAT_PAY_SCENE_ID", default="1000")
 WECHAT_PAY_SCENE_REPORT: list[dict[str, str]] = env.json(
     "WECHAT_PAY_SCENE_REPORT",

@@ -49,6 +49,7 @@ def _forward(talk: Conversation, said: Said) -> None:
     content = parts["content"] or ""
     if parts["type"] != MessageType.TEXT:
         name = _NAMES.get(parts["type"] or 0, "消息")
-        content = " ".join(filter(None, (f"[{name}]", parts["title"], parts["content"], parts["url"])))
+        words = None if parts["type"] == MessageType.MINI_PROGRAM else content  # its card is XML
+        content = " ".join(filter(None, (f"[{name}]", parts["title"], words, parts["url"])))
     if content.strip():
         forwarding.forward(talk, kind="text", content=content, at=said.at)

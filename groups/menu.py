@@ -112,7 +112,11 @@ def _how_to_bring(said: Said) -> str:
 
 
 def _invite(said: Said) -> str:
-    return f"把这个链接发给好友,TA 加了机器人就是你的徒弟,TA 的收益你也有份:{invite_link_of(said.user)}"
+    """Answer with the invite link; there is none before the profile is completed, which comes first then."""
+    if said.user.completed_at is None:
+        url = completion.new_link(said.user, at=said.at)
+        return f"请先点击链接完善资料，然后再回复「菜单」选择 3，就能拿到你的邀请链接：{url}"
+    return f"把这个链接发给好友，TA 加了机器人就是你的徒弟，TA 的收益你也有份：{invite_link_of(said.user)}"
 
 
 def _questions(said: Said) -> str:

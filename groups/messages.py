@@ -165,6 +165,7 @@ def _one(group: Group, message: GroupMessage, member: Member | None) -> dict[str
     name = member.nickname if member else message.sender_code
     avatar = member.avatar_url if member else ""
     return {
+        "id": message.pk,
         "head_url": group.robot.avatar_url if message.is_robot else avatar,
         "nickname": group.robot.name if message.is_robot else name,
         "content": message.content,

@@ -18,7 +18,8 @@ from config.api.fields import (
 )
 from groups.apprentices import may_be_woken
 from groups.models import CancelReason, Group, Mention, RatingState
-from robots.heard import PARTS
+from robots.heard import parts_of
+from robots.models import MessageType
 
 
 class GroupsFilter(serializers.Serializer[Any]):
@@ -198,11 +199,16 @@ class MessageContent(serializers.Serializer[Any]):
     voice_time = serializers.IntegerField(allow_null=True)
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
-        """Each part as it was kept, or null."""
-        return {name: instance.get(name) for name in PARTS}
+        """Return each part or null; a text is never null, because existing clients show no page then.
+
+        What was kept before a picture's address stood in `content` and `url` is read anew.
+        """
+        parts = parts_of(instance)
+        return parts | {"content": ""} if parts["type"] == MessageType.TEXT and parts["content"] is None else parts
 
 
 class ContextMessage(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
     head_url = serializers.CharField()
     nickname = serializers.CharField()
     content = MessageContent()

@@ -1,10 +1,13 @@
 """Launches and mass messages for operators."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef, Q, QuerySet, TextField, Value
+from django.db.models.functions import Concat, JSONObject
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -17,8 +20,19 @@ from config.backoffice.facts import EXPORTS, FactsAdmin, FactsInline, may
 from config.backoffice.filters import days, states
 from launches import running
 from launches.models import Delivery, Launch, MassMessage, MassMessageDraft, MassMessageGroup
+from robots.models import OutboxMessage
 
 _ENDED = {str(end.value): (end.label, Q(status=end)) for end in Delivery.Status if end != Delivery.Status.WAITING}
+
+
+def _links_to(messages: Iterable[OutboxMessage]) -> str:
+    """Return a line per message, with a link to the page that shows every try."""
+    page = "admin:robots_outboxmessage_change"
+    return format_html_join(
+        mark_safe("<br>"),  # noqa: S308 - written here
+        '<a href="{}">{}</a> {}',
+        ((reverse(page, args=[message.pk]), message, message.get_status_display()) for message in messages),
+    )
 
 
 @admin.register(Launch)
@@ -124,25 +138,29 @@ class DeliveryAdmin(FactsAdmin):
 
     @admin.display(description="消息")
     def messages_said(self, delivery: Delivery) -> str:
-        """Each of its messages, with the way to the page that shows every try."""
-        page = "admin:robots_outboxmessage_change"
-        return format_html_join(
-            mark_safe("<br>"),  # noqa: S308 - written here
-            '<a href="{}">{}</a> {}',
-            (
-                (reverse(page, args=[message.pk]), message, message.get_status_display())
-                for message in delivery.messages()
-            ),
-        )
+        return _links_to(delivery.messages())
 
 
 class MassMessageGroupInline(FactsInline):
     model = MassMessageGroup
-    fields = ("group", "status", "message", "settled_at", "reason")
+    fields = ("group", "status", "messages_said", "settled_at", "reason")
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[MassMessageGroup]:
-        return super().get_queryset(request).select_related("group", "message")
+        """Return the parts with their messages, all in one query."""
+        said = OutboxMessage.objects.filter(
+            cause=Concat(Value("mass_message:"), OuterRef("mass_message_id"), output_field=TextField()),
+            group_code=OuterRef("group__code"),
+        )
+        columns = JSONObject(pk="pk", message_no="message_no", status="status")
+        parts = super().get_queryset(request).select_related("group")
+        return parts.annotate(said=ArraySubquery(said.order_by("pk").values(row=columns)))
+
+    @admin.display(description="消息")
+    def messages_said(self, part: Any) -> str:
+        return _links_to(
+            OutboxMessage(pk=one["pk"], message_no=one["message_no"], status=one["status"]) for one in part.said
+        )
 
 
 @admin.register(MassMessage)

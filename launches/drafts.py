@@ -13,11 +13,13 @@ from robots.models import MessageType
 
 LIFETIME = timedelta(minutes=10)
 PARTS = ("type", "content", "title", "desc", "url")
-NEEDED: Mapping[int, Sequence[str]] = {  # by kind of message; the other parts may be empty
-    MessageType.TEXT: ("content",),
-    MessageType.LINK: ("title", "url"),
-    MessageType.IMAGE: ("url",),
-    MessageType.MINI_PROGRAM: ("title",),
+# By kind of message, parts of which one must be there: a mini program may have its title in the card, which is its
+# content. All others may be empty.
+NEEDED: Mapping[int, Sequence[tuple[str, ...]]] = {
+    MessageType.TEXT: [("content",)],
+    MessageType.LINK: [("title",), ("url",)],
+    MessageType.IMAGE: [("content", "url")],
+    MessageType.MINI_PROGRAM: [("title", "content")],
 }
 USABLE = tuple(NEEDED)
 
@@ -41,8 +43,10 @@ def keep(*, user: User, content: Mapping[str, Any], at: datetime) -> MassMessage
 
 
 def missing_in(content: Mapping[str, Any]) -> str | None:
-    """The first part that a message of this usable type needs and does not have."""
-    return next((part for part in NEEDED[int(content["type"])] if not str(content.get(part) or "").strip()), None)
+    """Return the name of the first part that a message of this usable type needs and does not have."""
+    needed = NEEDED[int(content["type"])]
+    missing = (one for one in needed if not any(str(content.get(part) or "").strip() for part in one))
+    return next(("/".join(one) for one in missing), None)
 
 
 def link_to(draft: MassMessageDraft) -> str:

@@ -18,6 +18,12 @@ Status = MassMessage.Status
 _BLOCKED = "账号已被封"
 _GONE = "群已注销或机器人不可用"
 
+_MESSAGES = saying(
+    """
+    SELECT o.robot_id, o.group_code, i.content::jsonb AS content, i.place
+    FROM open o CROSS JOIN unnest(%(contents)s::text[]) WITH ORDINALITY AS i(content, place)
+    """
+)
 # Groups are locked against being cancelled meanwhile, in the order in which everybody locks them.
 _FIRE = f"""
 WITH open AS MATERIALIZED (
@@ -27,9 +33,11 @@ WITH open AS MATERIALIZED (
     JOIN robots_robot r ON r.id = g.robot_id AND r.status IN (1, 2)
     WHERE m.mass_message_id = %(message)s AND m.status = 0
     ORDER BY g.id FOR KEY SHARE OF g
-), said AS ({saying("SELECT robot_id, group_code, %(content)s::jsonb AS content, 1 AS place FROM open")})
-UPDATE launches_massmessagegroup m SET message_id = said.id
-FROM said JOIN open USING (group_code) WHERE m.id = open.part_id
+), said AS ({_MESSAGES}), counted AS (
+    SELECT group_code, count(*) AS messages FROM said GROUP BY group_code
+)
+UPDATE launches_massmessagegroup m SET message_count = counted.messages
+FROM counted JOIN open USING (group_code) WHERE m.id = open.part_id
 """  # noqa: S608 - all of it is written here
 
 
@@ -56,7 +64,7 @@ def _fire_next(at: datetime) -> bool:
         if not message.user.is_blocked:
             _say(message, at)
         reason = _BLOCKED if message.user.is_blocked else _GONE
-        message.groups.filter(message=None).update(status=Status.FAILED, settled_at=at, reason=reason)
+        message.groups.filter(message_count=0).update(status=Status.FAILED, settled_at=at, reason=reason)
         conclude([message.pk])
     return True
 
@@ -68,12 +76,12 @@ def _wait_for_the_disk() -> None:
 
 
 def _say(message: MassMessage, at: datetime) -> None:
-    words: dict[str, Any] = {
+    params: dict[str, Any] = {
         "message": message.pk,
-        "content": json.dumps(message.content, ensure_ascii=False),
+        "contents": [json.dumps(content, ensure_ascii=False) for content in message.contents],
         "cause": message.cause,
         "at": at,
     }
     with connection.cursor() as cursor:
-        cursor.execute(_FIRE, words)
+        cursor.execute(_FIRE, params)
     outbox.wake_senders()

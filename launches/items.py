@@ -27,10 +27,16 @@ _MESSAGE_OF: dict[int, Callable[[Item], outbox.Content]] = {
     LaunchItemType.MINI_PROGRAM: lambda item: {
         "type": MessageType.MINI_PROGRAM,
         "title": item["title"],
-        "content": item["content"],
+        "content": _card_of(item),
         "url": item["url"],
     },
 }
+
+
+def _card_of(item: Item) -> str:
+    """Return a mini program's card (XML), which is in `filePath` where the launch system has one; else the picture."""
+    card = item.get("filePath") or ""
+    return str(card if card.lstrip().startswith("<") else item["content"])
 
 
 def missing_part(item: Item) -> str | None:

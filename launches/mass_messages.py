@@ -17,6 +17,7 @@ from groups.naming import named
 from integrations.moderation import require_clean
 from launches.drafts import DraftUnknown
 from launches.models import MassMessage, MassMessageDraft, MassMessageGroup
+from robots.models import MessageType
 
 FIRE_DUE = "launches.tasks.fire_mass_messages"
 SLOTS = (1, 2)  # mass messages of a user that go out in one day
@@ -59,44 +60,65 @@ def complete(
     *,
     user: User,
     draft_id: str,
-    content: Mapping[str, Any],
+    message: Mapping[str, Any],
     references: Sequence[str],
     send_at: datetime,
     at: datetime,
 ) -> MassMessage:
-    """Make a draft a mass message to these groups at that moment.
+    """Make a draft a mass message to these groups at that moment. `message`: what the user adds to the draft, or says
+    instead of it (`_contents_of`).
 
     1404 draft or group unknown, 1409 completed before, 1403 past, 2003 sensitive, 2004 third of that day, 2005 a group
     has one in that minute. Two a day and one a minute are kept by the database, whoever comes at once.
     """
-    require_clean(
-        *(str(content[part]) for part in ("content", "title", "desc"))
-    )  # may ask outside: no lock is held
+    contents = _contents_of(_completable(MassMessageDraft.objects.all(), user, draft_id, at), message)
+    require_clean(*_texts_of(contents))  # may ask outside: no lock is held
     with transaction.atomic():
-        draft = _taken(user, draft_id, at)
+        draft = _completable(MassMessageDraft.objects.select_for_update(), user, draft_id, at)
+        draft.completed_at = at
+        draft.save(update_fields=["completed_at"])
         groups = _own_groups(user, references)
         if send_at < at - GRACE:
             raise SendDateIsPast
         if send_at > at + PLANNED_FOR:
             raise SendDateIsFar
-        message = MassMessage(
-            pk=draft.pk, user=user, content=dict(content), send_at=send_at, day=day_of(send_at), created_at=at
+        mass_message = MassMessage(
+            pk=draft.pk, user=user, contents=contents, send_at=send_at, day=day_of(send_at), created_at=at
         )
-        _take_slot(message)
-        _take_minutes(message, groups)
+        _take_slot(mass_message)
+        _take_minutes(mass_message, groups)
         wake(FIRE_DUE)
-    return message
+    return mass_message
 
 
-def _taken(user: User, draft_id: str, at: datetime) -> MassMessageDraft:
-    draft = MassMessageDraft.objects.select_for_update().filter(has_id(draft_id), user=user).first()
+def _completable(drafts: QuerySet[MassMessageDraft], user: User, draft_id: str, at: datetime) -> MassMessageDraft:
+    """Return the user's draft. Raises DraftUnknown (1404) when it is missing or expired, AlreadyCompleted (1409)."""
+    draft = drafts.filter(has_id(draft_id), user=user).first()
     if draft is None or (draft.completed_at is None and draft.expires_at <= at):
         raise DraftUnknown
     if draft.completed_at is not None:
         raise AlreadyCompleted
-    draft.completed_at = at
-    draft.save(update_fields=["completed_at"])
     return draft
+
+
+def _contents_of(draft: MassMessageDraft, message: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what each group gets: a text accompanies the draft, behind it; anything else is said instead of it.
+
+    The page at which users complete drafts asks for a text that they may leave out.
+    """
+    if message["type"] != MessageType.TEXT:
+        return [dict(message)]
+    return [draft.content, *([dict(message)] if message["content"].strip() else [])]
+
+
+def _texts_of(contents: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the parts that people read; a picture has an address in the place of words."""
+    return [
+        str(content[part])
+        for content in contents
+        for part in ("content", "title", "desc")
+        if content["type"] != MessageType.IMAGE or part != "content"
+    ]
 
 
 def _own_groups(user: User, references: Sequence[str]) -> list[Group]:
@@ -139,7 +161,9 @@ def past(user: User, *, at: datetime) -> QuerySet[MassMessage]:
 
 
 def _of_user(user: User) -> QuerySet[Any, Any]:
-    return MassMessage.objects.filter(user=user).annotate(group_count=Count("groups")).order_by("-send_at", "pk")
+    """Return the user's mass messages without those taken back, for which existing clients have no state to show."""
+    messages = MassMessage.objects.filter(user=user).exclude(status=MassMessage.Status.RECALLED)
+    return messages.annotate(group_count=Count("groups")).order_by("-send_at", "pk")
 
 
 def one(user: User, message_id: str) -> MassMessage:

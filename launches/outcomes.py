@@ -1,9 +1,11 @@
-"""What became of mass messages, group by group, and taking them back.
+"""What becomes of mass messages, group by group, and taking them back.
 
-Rows are locked from the outbox to mass messages to their groups, as senders do it.
+A group's part has no state of its own making: it is read off the part's messages in the outbox, and off the recalls
+that the gateway was asked for, whenever one of these is settled. Rows are locked from the outbox to mass messages to
+their groups, as senders do it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -20,50 +22,87 @@ from robots.models import OutboxMessage
 from robots.signals import SettledMessage
 
 Status = MassMessage.Status
+Part = tuple[UUID, str]  # the mass message and the group's code
 RECALLABLE_FOR = timedelta(minutes=2)  # WeChat's own limit
 TAKEN_BACK = "用户撤回"
-_END_OF = {
-    OutboxMessage.Status.SENT: Status.SENT,
-    OutboxMessage.Status.PARKED: Status.FAILED,
-    OutboxMessage.Status.CLOSED: Status.FAILED,
-}
-_SETTLE = """
-UPDATE launches_massmessagegroup g
-SET status = told.status, settled_at = %(at)s, reason = CASE WHEN told.status = 1 THEN '' ELSE told.reason END
-FROM unnest(%(ids)s::bigint[], %(statuses)s::smallint[], %(reasons)s::text[]) AS told(message_id, status, reason)
-WHERE g.message_id = told.message_id
+
+# A message stands once it was sent, until the gateway is asked to recall it; a recall that was refused leaves it
+# standing. It is taken back when it was recalled, or closed by the user before it was sent; it is lost when it was
+# parked, or closed for another reason. One lost message fails the part while the others still go, as with launches.
+# A part of which one message stands and another one was never sent is no sent part: it has failed.
+_JUDGE = """
+WITH parts AS MATERIALIZED (
+    SELECT p.id, p.status AS before, g.code AS group_code,
+        'mass_message:' || p.mass_message_id AS cause, 'mass_recall:' || p.mass_message_id AS recall_cause
+    FROM unnest(%(ids)s::uuid[], %(codes)s::text[]) AS t(mass_message_id, group_code)
+    JOIN groups_group g ON g.code = t.group_code
+    JOIN launches_massmessagegroup p ON p.mass_message_id = t.mass_message_id AND p.group_id = g.id
+), counted AS (
+    SELECT parts.id, parts.before,
+        count(*) FILTER (WHERE o.status = 0) AS waiting,
+        count(*) FILTER (WHERE o.status = 1 AND NOT recall.is_asked) AS standing,
+        count(*) FILTER (WHERE o.status = 1 AND recall.is_asked) AS recalled,
+        count(*) FILTER (WHERE o.status = 3 AND o.reason = %(taken_back)s) AS unsent,
+        count(*) FILTER (WHERE o.status = 2 OR o.status = 3 AND o.reason <> %(taken_back)s) AS lost,
+        max(o.reason) FILTER (WHERE o.status = 2 OR o.status = 3 AND o.reason <> %(taken_back)s) AS loss,
+        '撤回失败：' || max(recall.refusal) AS refusal
+    FROM parts
+    JOIN robots_outboxmessage o ON o.cause = parts.cause AND o.group_code = parts.group_code
+    CROSS JOIN LATERAL (
+        SELECT COALESCE(bool_or(r.status IN (0, 1)), false) AS is_asked,
+            max(r.reason) FILTER (WHERE r.status IN (2, 3)) AS refusal
+        FROM robots_outboxmessage r
+        WHERE r.cause = parts.recall_cause AND r.group_code = parts.group_code
+          AND r.content ->> 'message_no' = o.message_no::text
+    ) recall
+    GROUP BY parts.id, parts.before
+), judged AS (
+    SELECT id, CASE
+        WHEN lost > 0 AND (waiting + standing > 0 OR recalled + unsent = 0) THEN 2
+        WHEN waiting > 0 THEN before
+        WHEN standing = 0 THEN 3
+        WHEN unsent > 0 THEN 2
+        ELSE 1 END AS status, loss, refusal
+    FROM counted
+)
+UPDATE launches_massmessagegroup p
+SET status = judged.status, settled_at = %(at)s,
+    reason = left(CASE judged.status
+        WHEN 1 THEN COALESCE(judged.refusal, '')
+        WHEN 2 THEN COALESCE(judged.loss, judged.refusal, %(taken_back)s)
+        ELSE %(taken_back)s END, 200)
+FROM judged
+WHERE p.id = judged.id AND p.status <> judged.status
 """
 
 
 class TooLate(Conflict):
-    message = "已经撤回过,或发送超过两分钟,不能撤回"
+    message = "已经撤回过，或发送超过两分钟，不能撤回"
 
 
 def settle(messages: Iterable[SettledMessage], *, at: datetime) -> None:
-    """Take over what became of these messages; what was not said for a mass message is passed over."""
-    said = [message for message in messages if message.cause.startswith("mass_message:")]
-    asked = [message for message in messages if message.cause.startswith("mass_recall:")]
-    ids = sorted({_subject_of(message) for message in (*said, *asked)})
-    if not ids:
+    """Take over what became of messages and recalls of mass messages; pass over all others."""
+    mine = [message for message in messages if message.cause.startswith(("mass_message:", "mass_recall:"))]
+    if not mine:
         return
+    parts = {(_subject_of(message), message.group_code) for message in mine}
+    ids = sorted({message_id for message_id, _ in parts})
     with transaction.atomic():
-        _lock(ids)
-        _note(said, at)
-        _recall_what_came_late(said, at)
-        for message in asked:
-            _note_recall(message)
+        taken_back = _lock(ids)
+        _recall_what_came_late([message for message in mine if _subject_of(message) in taken_back], at)
+        _judge(parts, at)
         conclude(ids)
 
 
 def recall(*, user: User, message_id: str, at: datetime) -> None:
-    """Take a mass message back: what waits is not sent, what was sent just now is recalled. 1409 when it is too late."""
+    """Take a mass message back: close what waits, recall what was sent within two minutes. Raises TooLate (1409)."""
     message = mass_messages.one(user, message_id)
     if not _cancel(message, at):
         _recall_sent(message, at)
 
 
 def conclude(ids: Iterable[UUID]) -> None:
-    """With no group waiting or recalled a mass message was sent, or failed when it was sent nowhere."""
+    """Give the mass messages of which no group is waiting or recalled their state: sent, or failed in every group."""
     for message_id in ids:
         groups = MassMessageGroup.objects.filter(mass_message=message_id)
         states = set(groups.values_list("status", flat=True))
@@ -72,48 +111,40 @@ def conclude(ids: Iterable[UUID]) -> None:
             MassMessage.objects.filter(pk=message_id).update(status=outcome)
 
 
-def _lock(ids: Sequence[UUID]) -> None:
-    list(MassMessage.objects.select_for_update().filter(pk__in=ids).order_by("pk").values_list("pk"))
+def _lock(ids: Sequence[UUID]) -> set[UUID]:
+    """Lock these mass messages, in a statement of its own, so that the next one sees what others wrote before.
+
+    Returns those that their users took back.
+    """
+    rows = MassMessage.objects.select_for_update().filter(pk__in=ids).order_by("pk")
+    return {pk for pk, recalled_at in rows.values_list("pk", "recalled_at") if recalled_at is not None}
 
 
 def _subject_of(message: SettledMessage) -> UUID:
     return as_uuid(message.cause.partition(":")[2]) or UUID(int=0)
 
 
-def _note(said: Sequence[SettledMessage], at: datetime) -> None:
-    words: dict[str, Any] = {
+def _judge(parts: Collection[Part], at: datetime) -> None:
+    """Write down the state of each of these parts, with the mass messages locked."""
+    params: dict[str, Any] = {
+        "ids": [message_id for message_id, _ in parts],
+        "codes": [group_code for _, group_code in parts],
+        "taken_back": TAKEN_BACK,
         "at": at,
-        "ids": [message.pk for message in said],
-        "statuses": [int(_end_of(message)) for message in said],
-        "reasons": [message.reason for message in said],
     }
     with connection.cursor() as cursor:
-        cursor.execute(_SETTLE, words)
+        cursor.execute(_JUDGE, params)
 
 
-def _end_of(message: SettledMessage) -> MassMessage.Status:
-    return Status.RECALLED if message.reason == TAKEN_BACK else _END_OF[OutboxMessage.Status(message.status)]
-
-
-def _recall_what_came_late(said: Sequence[SettledMessage], at: datetime) -> None:
-    """A sender had it in hand when the user took it back, or an operator retried it since."""
-    late = MassMessageGroup.objects.filter(
-        message__in=[message.pk for message in said], status=Status.SENT, mass_message__recalled_at__isnull=False
-    )
-    _ask_to_recall(list(late.select_related("message__robot", "mass_message")), at)
-
-
-def _note_recall(asked: SettledMessage) -> None:
-    """The gateway did not recall it: it stands in the group."""
-    if asked.status != OutboxMessage.Status.SENT:
-        group_codes = OutboxMessage.objects.filter(pk=asked.pk).values("group_code")
-        MassMessageGroup.objects.filter(
-            mass_message=_subject_of(asked), message__group_code__in=group_codes, status=Status.RECALLED
-        ).update(status=Status.SENT, reason=f"撤回失败:{asked.reason}"[:200])
+def _recall_what_came_late(messages: Sequence[SettledMessage], at: datetime) -> None:
+    """Recall what a sender was sending while the user took it back, or an operator had sent again."""
+    sent = [message.pk for message in messages if message.status == OutboxMessage.Status.SENT]
+    said = OutboxMessage.objects.filter(pk__in=sent, operation=outbox.Operation.SEND)
+    _ask_to_recall(list(said.select_related("robot")), at)
 
 
 def _cancel(message: MassMessage, at: datetime) -> bool:
-    """Before it goes out it is as if it had never been: its place of the day and its minutes are free again."""
+    """Take back one that is not due yet: its place of the day and its minutes are free again. False once it was due."""
     with transaction.atomic():
         waiting = MassMessage.objects.filter(pk=message.pk, status=Status.WAITING, fired_at=None)
         cancelled = bool(waiting.update(status=Status.RECALLED, recalled_at=at, slot=None))
@@ -126,27 +157,36 @@ def _recall_sent(message: MassMessage, at: datetime) -> None:
     with transaction.atomic():
         closed = outbox.close_waiting(cause=message.cause, reason=TAKEN_BACK, at=at)
         _lock([message.pk])
-        sent = message.groups.filter(status=Status.SENT, settled_at__gt=at - RECALLABLE_FOR)
-        fresh = list(sent.select_related("message__robot", "mass_message"))
+        fresh = _recallable(message, at)
         if not closed and not fresh:
             raise TooLate
         _ask_to_recall(fresh, at)
+        _judge({(message.pk, one.group_code) for one in fresh}, at)
         MassMessage.objects.filter(pk=message.pk).update(status=Status.RECALLED, recalled_at=at)
 
 
-def _ask_to_recall(parts: Sequence[MassMessageGroup], at: datetime) -> None:
-    """The gateway is asked group by group; a group counts as recalled unless the gateway refuses."""
-    requests = [
-        outbox.request(
-            outbox.Operation.RECALL,
-            robot=part.message.robot,
-            group_code=part.message.group_code,
-            content={"message_no": str(part.message.message_no)},
-            cause=f"mass_recall:{part.mass_message_id}",
-            at=at,
-        )
-        for part in parts
-        if part.message
-    ]
-    outbox.post_all(requests)
-    MassMessageGroup.objects.filter(pk__in=[part.pk for part in parts]).update(status=Status.RECALLED)
+def _recallable(message: MassMessage, at: datetime) -> list[OutboxMessage]:
+    """Return what was sent within two minutes, without what the gateway is asked to recall already."""
+    asked = OutboxMessage.objects.filter(cause=message.recall_cause, status__in=[0, 1])
+    numbers = set(asked.values_list("content__message_no", flat=True))
+    sent = OutboxMessage.objects.filter(
+        cause=message.cause, status=OutboxMessage.Status.SENT, settled_at__gt=at - RECALLABLE_FOR
+    )
+    return [one for one in sent.select_related("robot").order_by("pk") if str(one.message_no) not in numbers]
+
+
+def _ask_to_recall(messages: Sequence[OutboxMessage], at: datetime) -> None:
+    """Ask the gateway to recall each of these; they count as recalled unless it refuses."""
+    outbox.post_all(
+        [
+            outbox.request(
+                outbox.Operation.RECALL,
+                robot=message.robot,
+                group_code=message.group_code,
+                content={"message_no": str(message.message_no)},
+                cause=message.cause.replace("mass_message:", "mass_recall:", 1),
+                at=at,
+            )
+            for message in messages
+        ]
+    )

@@ -13,6 +13,9 @@ from config.api.fields import IntegerChoice, ListOrCommas, MomentField, Referenc
 from launches.drafts import USABLE, missing_in
 from launches.items import missing_part
 from launches.models import Launch, LaunchItemType, MassMessage, MassMessageDraft
+from robots import outbox
+from robots.heard import picture_address
+from robots.models import MessageType
 
 MOST_ITEMS = 20
 MOST_GROUPS = 50_000
@@ -104,7 +107,7 @@ class LaunchDetail(serializers.Serializer[Any]):
 
 
 class MassMessageContent(serializers.Serializer[Any]):
-    """What is said: the gateway's kinds of message, except cards."""
+    """What is said: the gateway's kinds of message, except cards. A text accompanies the draft, and may be empty."""
 
     type = IntegerChoice(choices=USABLE)
     content = Text(max_length=4000, allow_blank=True, required=False, default="")
@@ -113,9 +116,11 @@ class MassMessageContent(serializers.Serializer[Any]):
     url = Text(max_length=2048, allow_blank=True, required=False, default="")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        missing = missing_in(attrs)
+        missing = missing_in(attrs) if attrs["type"] != MessageType.TEXT else None
         if missing:
             raise serializers.ValidationError({missing: "该类型的消息需要填写"})
+        if attrs["type"] == MessageType.IMAGE:
+            attrs |= outbox.image(picture_address(attrs["content"], attrs["url"]) or "")
         return attrs
 
 
@@ -176,4 +181,5 @@ class MassMessageDetail(serializers.Serializer[Any]):
 
     @extend_schema_field(SaidContent(many=True))
     def get_content(self, message: MassMessage) -> list[dict[str, Any]]:
-        return [message.content]
+        contents: list[dict[str, Any]] = message.contents
+        return contents

@@ -1,20 +1,34 @@
-"""What is heard in chats: the gateway's words on a message, brought to the types that the wire promises."""
+"""What is heard in chats: the gateway's words on a message, brought to the types that the wire promises.
+
+A picture's address stands in `content` or in `url`, depending on the gateway's version. It is read here, and nowhere
+else: from here on it stands in both. (What robots send has it in both by `robots.outbox.image`.)
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
 from robots.models import MessageType
 
-PARTS = ("type", "content", "title", "desc", "url", "voice_time")
 _LONGEST = {"content": 10_000, "title": 500, "desc": 2_000, "url": 2_048}  # far above what WeChat lets through
 _LARGEST = 2**31 - 1
 LONGEST_CODE, LONGEST_ADDRESS = 128, 1024
 
 
 def parts_of(told: Mapping[str, Any]) -> dict[str, Any]:
-    """`type` and `voice_time` as whole numbers, the rest as text; null where the gateway's word is neither."""
+    """Return `type` and `voice_time` as whole numbers, the rest as text; null where the gateway's word is neither."""
+    kind = _number(told.get("type"))
     texts = {name: _text(told.get(name), longest) for name, longest in _LONGEST.items()}
-    return {"type": _number(told.get("type")), **texts, "voice_time": _number(told.get("voice_time"))}
+    if kind == MessageType.IMAGE:
+        texts["content"] = texts["url"] = picture_address(texts["content"], texts["url"])
+    return {"type": kind, **texts, "voice_time": _number(told.get("voice_time"))}
+
+
+def picture_address(content: str | None, url: str | None) -> str | None:
+    """Return the address of a picture that has it in `content` or in `url`; an http(s) one where only one is."""
+    given = [one for one in (content, url) if one and one.strip()]
+    return next(
+        (one for one in given if one.lower().startswith(("http://", "https://"))), given[0] if given else content
+    )
 
 
 def text_in(told: Mapping[str, Any]) -> str | None:

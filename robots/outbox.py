@@ -33,7 +33,8 @@ def text(words: str) -> Content:
 
 
 def image(url: str) -> Content:
-    return {"type": MessageType.IMAGE, "url": url}
+    """Return a picture. The original gateway reads its address from `content`, others from `url`: it stands in both."""
+    return {"type": MessageType.IMAGE, "content": url, "url": url}
 
 
 def link(*, title: str, url: str, desc: str = "") -> Content:

@@ -176,14 +176,19 @@ class EnvelopeSchema(AutoSchema):
         return {"required": True, "content": {JSON: {"schema": shape, "example": example_of(self.told.body)}}}
 
     def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
-        own = _OWN_STATUS | (_OWN_STATUS_WITH_BODY if self.told.body else {})
-        own |= getattr(self.view, "own_statuses", {})
+        shared = _OWN_STATUS | (_OWN_STATUS_WITH_BODY if self.told.body else {})
         if not self.view.get_throttles():
-            own.pop("429")
+            shared.pop("429")
+        own = getattr(self.view, "own_statuses", {})  # in the media type of the operation
         return {"200": self._answer()} | {
-            status: {"description": MEANINGS[code], "content": {JSON: self._refusal(code)}}
-            for status, code in sorted(own.items())
+            status: {"description": MEANINGS[code], "content": self._refused_in(code, status in own)}
+            for status, code in sorted((shared | own).items())
         }
+
+    def _refused_in(self, code: Code, is_own: bool) -> dict[str, Any]:
+        if is_own and self.told.media_type != JSON:
+            return {self.told.media_type: {"schema": {"type": "string", "format": "binary"}}}
+        return {JSON: self._refusal(code)}
 
     @property
     def _is_token(self) -> bool:

@@ -1,7 +1,7 @@
 """Chinese, or English for whoever switched to it; what the browser prefers is not asked."""
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase
 from django.middleware.locale import LocaleMiddleware
 from django.utils import translation
 
@@ -13,3 +13,8 @@ class LanguageByChoice(LocaleMiddleware):
         chosen = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME)
         translation.activate(chosen if chosen in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE)
         request.LANGUAGE_CODE = translation.get_language()
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        """Name the language, without the `Vary: Accept-Language` of Django's own: caches would keep copies for nothing."""
+        response.headers.setdefault("Content-Language", translation.get_language())
+        return response

@@ -1,13 +1,13 @@
 """What is said in groups, kept for a week, and what of it mentions the owner."""
 
 import uuid
-from typing import Any
 
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 
 from groups.models.group import Group
+from robots.models import MessageType
 
 
 class GroupMessage(models.Model):
@@ -41,9 +41,11 @@ class GroupMessage(models.Model):
 
     @property
     def words(self) -> str:
-        """What was said, if it was text."""
-        said: Any = self.content.get("content")
-        return str(said or "")
+        """Return the text of the message; of a picture, link, mini program or card its kind and title."""
+        kind = self.content.get("type")
+        if kind in MessageType and kind != MessageType.TEXT:
+            return f"[{MessageType(kind).label}] {self.content.get('title') or ''}".strip()
+        return str(self.content.get("content") or "")
 
 
 class Mention(models.Model):

@@ -7,7 +7,6 @@ from django.db import models
 from django.db.models import F, Q
 
 from groups.models import Group
-from robots.models import OutboxMessage
 
 
 class MassMessageDraft(models.Model):
@@ -51,7 +50,7 @@ class MassMessage(models.Model):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="mass_messages", verbose_name="用户"
     )
-    content = models.JSONField("内容")
+    contents = models.JSONField("内容")  # what each group gets, in this order: type content title desc url
     send_at = models.DateTimeField("发送时间")
     day = models.DateField("日期")
     slot = models.PositiveSmallIntegerField(
@@ -100,12 +99,21 @@ class MassMessage(models.Model):
 
     @property
     def cause(self) -> str:
-        """What its messages in the outbox say they were caused by."""
+        """Return the cause under which its messages are in the outbox."""
         return f"mass_message:{self.pk}"
+
+    @property
+    def recall_cause(self) -> str:
+        """Return the cause under which the outbox asks the gateway to recall its messages."""
+        return f"mass_recall:{self.pk}"
 
 
 class MassMessageGroup(models.Model):
-    """A mass message in one group. `minute` keeps the group's minute for it; it is free again when it never went out."""
+    """A mass message in one group: one or two messages of the outbox, found there by its cause and the group's code.
+
+    Sent when all of them were, failed when one was not. `minute` keeps the group's minute for it; the minute is free
+    again when the mass message never went out.
+    """
 
     Status = MassMessage.Status
 
@@ -119,9 +127,7 @@ class MassMessageGroup(models.Model):
     status = models.SmallIntegerField(
         "状态", choices=MassMessage.Status.choices, default=MassMessage.Status.WAITING
     )
-    message = models.OneToOneField(
-        OutboxMessage, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="消息"
-    )
+    message_count = models.PositiveSmallIntegerField("消息数", default=0)  # in the outbox; none before it is due
     settled_at = models.DateTimeField("完成时间", null=True, blank=True)
     reason = models.CharField("原因", max_length=200, blank=True)
 
@@ -136,7 +142,7 @@ class MassMessageGroup(models.Model):
                 name="settled_mass_message_group_has_settled_at",
             ),
             models.CheckConstraint(
-                condition=~Q(status=1) | Q(message__isnull=False), name="mass_message_is_sent_by_a_message"
+                condition=~Q(status=1) | Q(message_count__gt=0), name="mass_message_is_sent_by_messages"
             ),
             models.CheckConstraint(
                 condition=~Q(status=2) | ~Q(reason=""), name="failed_mass_message_group_has_a_reason"

@@ -26,7 +26,7 @@ class MassMessageViews(OperationViews[MassMessage]):
         query=Direction,
         answer=ListedMassMessage(many=True),
         paged=True,
-        description="up 未来七天,down 过去七天。status:0 待发送,1 已发送,2 失败,3 已撤回。",
+        description="up 未来七天，down 过去七天；已撤回的不再列出。status：0 待发送，1 已发送，2 失败。",
     )
     def list(self, request: Request) -> Response:
         lists = {"up": mass_messages.coming, "down": mass_messages.past}
@@ -42,14 +42,15 @@ class MassMessageViews(OperationViews[MassMessage]):
         "更新群发消息",
         body=CompletedDraft,
         codes=[Code.NOT_FOUND, Code.CONFLICT, Code.SENSITIVE_WORD, Code.LIMIT_REACHED, Code.MINUTE_TAKEN],
-        description="send_date 为日期时在当天 9 点发送(当天已过 9 点则立即发送)。",
+        description="message 为文本（type 3）时是草稿的配套文案：先发草稿，再发文案，文案可为空；"
+        "为其他类型时代替草稿。send_date 为日期时在当天 9 点发送（当天已过 9 点则立即发送）。",
     )
     def complete(self, request: Request, task_id: str) -> Response:
         given = reading.body(request, CompletedDraft)
         mass_messages.complete(
             user=signed_in(request),
             draft_id=task_id,
-            content=given["message"],
+            message=given["message"],
             references=given["group_ids"],
             send_at=given["send_date"],
             at=timezone.now(),

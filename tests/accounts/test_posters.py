@@ -1,24 +1,33 @@
 """Invitation posters: a picture whose code leads to the scan page in the user's name."""
 
 from io import BytesIO
+from typing import Any
+from uuid import uuid4
 
 import pytest
 import segno
+from django.test import Client
+from django.utils import timezone
 from PIL import Image
 
+from accounts.models import User
 from accounts.posters import _BELOW_QR, KINDS, _font
 from accounts.referral import invite_link_of
 from tests.api import ApiClient
-from tests.factories.people import UserFactory
+from tests.factories.people import OperatorFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 QR_LEFT, QR_TOP, QR_SIDE = 175, 520, 400
 
 
-def poster(user, **query) -> Image.Image:
-    client = ApiClient(user)
-    response = client.http.get(f"/user/{user.pk}/poster", query, headers=client.headers)
-    assert response["Content-Type"] == "image/png"
+def fetch(user_id: Any, *, method: str = "get", headers: dict[str, str] | None = None, **query: str) -> Any:
+    """What an <img> gets: it sends no token."""
+    return getattr(Client(), method)(f"/user/{user_id}/poster", query, headers=headers)
+
+
+def poster(user: User, **query: str) -> Image.Image:
+    response = fetch(user.pk, **query)
+    assert (response.status_code, response["Content-Type"]) == (200, "image/png")
     return Image.open(BytesIO(response.content)).convert("L")
 
 
@@ -56,11 +65,64 @@ def test_without_a_kind_it_is_the_default():
     assert poster(alice).tobytes() == poster(alice, type="default").tobytes() == poster(alice, type="").tobytes()
 
 
-def test_the_browser_keeps_it_for_a_day():
+def test_a_kind_that_does_not_exist_is_the_default():
     alice = UserFactory()
-    client = ApiClient(alice)
-    response = client.http.get(f"/user/{alice.code}/poster", headers=client.headers)
-    assert response["Cache-Control"] == "private, max-age=86400"
+    assert poster(alice, type="sixstar").tobytes() == poster(alice).tobytes()
+
+
+@pytest.mark.parametrize("header", ["Bearer null", "Bearer a.b.c", "Basic eDp5"])
+def test_a_token_makes_no_difference(header: str):
+    alice = UserFactory()
+    with_token = fetch(alice.pk, headers={"Authorization": header})
+    assert (with_token.status_code, with_token.content) == (200, fetch(alice.pk).content)
+
+
+def test_everybody_on_the_way_may_keep_it_for_a_day():
+    response = fetch(UserFactory().pk)
+    assert response["Cache-Control"] == "public, max-age=86400"
+    assert not {"Set-Cookie", "Vary"} & set(response.headers)
+
+
+@pytest.mark.parametrize("method", ["get", "head"])
+def test_who_has_it_already_does_not_get_it_again(method: str):
+    alice = UserFactory()
+    etag = fetch(alice.pk)["ETag"]
+    again = fetch(alice.pk, method=method, headers={"If-None-Match": etag})
+    assert (again.status_code, again.content, again["ETag"]) == (304, b"", etag)
+    assert again["Cache-Control"] == "public, max-age=86400"
+    assert fetch(alice.pk, type="fivestar", headers={"If-None-Match": etag}).status_code == 200
+
+
+def test_asking_by_head_tells_what_is_there():
+    alice = UserFactory()
+    response = fetch(alice.pk, method="head")
+    assert (response.status_code, response["Content-Type"], response.content) == (200, "image/png", b"")
+
+
+def nobody() -> dict[str, Any]:
+    """Who has no poster, by what makes it so."""
+    return {
+        "unknown": uuid4(),
+        "no id": "null",
+        "not completed": UserFactory(completed_at=None, union_id=None).pk,
+        "an operator": OperatorFactory(completed_at=timezone.now(), union_id="union-operator").pk,
+        "erased": UserFactory(is_active=False).pk,
+        "by code": UserFactory(code="wx-alice").code,
+    }
+
+
+@pytest.mark.parametrize("who", ["unknown", "no id", "not completed", "an operator", "erased", "by code"])
+def test_who_has_no_poster_is_a_404_that_an_img_understands(who: str):
+    response = fetch(nobody()[who])
+    assert (response.status_code, response["Content-Type"]) == (404, "image/png")
+    assert Image.open(BytesIO(response.content)).size == (75, 120)
+    assert response["Cache-Control"] == "no-cache"
+
+
+def test_posters_are_counted_per_address(settings: Any):
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"poster": "1/60"}
+    alice, bob = UserFactory(), UserFactory()
+    assert [fetch(user.pk).status_code for user in (alice, bob)] == [200, 429]
 
 
 def test_the_font_has_every_character_of_the_words():

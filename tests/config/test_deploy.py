@@ -25,7 +25,7 @@ def production(tmp_path: Path) -> dict[str, str]:
         "SECRET_KEY": "8fXq2LrT0vZk6NwYb4HsJd9MgPc3RaUe7TiXoQzVnKy5WlSm-ci",
         "ALLOWED_HOSTS": "api.example.com",
         "PUBLIC_BASE_URL": "https://api.example.com",
-        "CLIENT_BASE_URL": "https://m.example.com",
+        "CLIENT_BASE_URL": "https://api.example.com/grouppet",
         "IDENTITY_KEYS": Fernet.generate_key().decode(),
         "WECHAT_APPS": "wx01=secret",
         "GATEWAY_BASE_URL": "https://gateway.example.com",
@@ -64,6 +64,9 @@ def test_an_environment_without_a_hole_passes(production):
         ("ALLOWED_HOSTS", "", "E005"),
         ("PUBLIC_BASE_URL", "http://api.example.com", "E006"),
         ("CLIENT_BASE_URL", "https://localhost", "E006"),
+        ("CLIENT_BASE_URL", "https://m.example.com/grouppet", "W001"),
+        ("CLIENT_BASE_URL", "https://api.example.com:8443/grouppet", "W001"),
+        ("CORS_ALLOWED_ORIGINS", "m.example.com", "corsheaders.E013"),
         ("WECHAT_APPS", "", "WECHAT_APPS"),
         ("WECHAT_APPS", "wx01=", "WECHAT_APPS"),
         ("BEHIND_PROXY", "1", "E010"),
@@ -80,6 +83,23 @@ def test_each_hole_is_found(production, name: str, value: str, found: str):
     done = check(production | {name: value})
     assert done.returncode != 0
     assert found in done.stderr
+
+
+@pytest.mark.parametrize(
+    "client",
+    [
+        {"CLIENT_BASE_URL": "https://API.example.com:443/grouppet"},
+        {"CLIENT_BASE_URL": "https://m.example.com", "CORS_ALLOWED_ORIGINS": "https://m.example.com"},
+    ],
+)
+def test_a_client_on_the_same_origin_or_let_in_by_cors_is_no_hole(production, client: dict[str, str]):
+    done = check(production | client)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_client_elsewhere_is_a_hole_though_cors_lets_others_in(production):
+    other = {"CLIENT_BASE_URL": "https://m.example.com", "CORS_ALLOWED_ORIGINS": "https://x.example.com"}
+    assert "W001" in check(production | other).stderr
 
 
 def test_the_embedded_mode_is_no_deployment(tmp_path: Path):

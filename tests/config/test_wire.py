@@ -108,6 +108,22 @@ def test_the_throttle_counts_each_caller(settings: Any):
     assert bob.post("/withdraw", {"balance": "3"})["code"] == 1403
 
 
+_PUBLIC = {
+    "wechat": "/wechat/user_info?app_id=sandbox&code=bad",
+    "registered": "/users/union-x/registered",
+    "js_ticket": "/wechat/js/ticket?app_id=unknown&url=https://e.com",
+    "poster": "/user/nobody/poster",
+}
+
+
+@pytest.mark.parametrize("scope", _PUBLIC)
+def test_what_is_public_is_counted_by_itself(settings: Any, sandbox: Any, scope: str):
+    """Thousands share a carrier's address: their tickets must not close the sign-in of others."""
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {scope: "0/60"}
+    statuses = {one: Client().get(path).status_code for one, path in _PUBLIC.items()}
+    assert {one for one, status in statuses.items() if status == 429} == {scope}
+
+
 def test_a_throttle_whose_window_was_lost_opens_a_new_one(settings: Any):
     settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"withdraw": "1/60"}
     alice = UserFactory()

@@ -15,7 +15,8 @@ from tests.factories.people import GroupFactory, RobotFactory
 
 WORDS: dict[str, Any] = {"type": 1, "content": "大家好"}
 TEXT: dict[str, Any] = {"type": 3, "content": "周末有活动", "title": "", "desc": "", "url": ""}
-PICTURE: dict[str, Any] = {"type": 8, "content": "", "title": "", "desc": "", "url": "https://example.com/a.png"}
+_ADDRESS = "https://example.com/a.png"
+PICTURE: dict[str, Any] = {"type": 8, "content": _ADDRESS, "title": "", "desc": "", "url": _ADDRESS}
 
 
 def reachable(**facts: Any) -> Group:
@@ -41,13 +42,13 @@ def drafted(user: User, *, at: datetime | None = None) -> MassMessageDraft:
     return drafts.keep(user=user, content=PICTURE, at=at or timezone.now())
 
 
-def scheduled(user: User, *groups: Group, send_at: datetime | None = None) -> MassMessage:
-    """A mass message of this user to these groups; in an hour when no moment is named."""
+def scheduled(user: User, *groups: Group, send_at: datetime | None = None, words: str = "") -> MassMessage:
+    """A picture of this user for these groups, with words behind it if any; in an hour when no moment is named."""
     now = timezone.now()
     return mass_messages.complete(
         user=user,
         draft_id=str(drafted(user).pk),
-        content=TEXT,
+        message=TEXT | {"content": words},
         references=[group.code for group in groups],
         send_at=send_at or now + timedelta(hours=1),
         at=now,

@@ -1,4 +1,4 @@
-"""An operator pauses, resumes and cancels launches while senders run and are killed: nothing is lost, nothing said twice."""
+"""Launches and mass messages while senders are killed, and operators pause, resume and cancel: nothing is lost or said twice."""
 
 import os
 import signal
@@ -16,11 +16,11 @@ from django.db import connection
 from django.utils import timezone
 
 from launches import running
-from launches.models import Delivery, Launch
+from launches.models import Delivery, Launch, MassMessage
 from launches.tasks import report_results
 from robots.models import OutboxMessage
-from tests.factories.launches import launched
-from tests.factories.people import GroupFactory, RobotFactory
+from tests.factories.launches import PICTURE, launched, scheduled
+from tests.factories.people import GroupFactory, RobotFactory, UserFactory
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, serialized_rollback=True),
@@ -109,6 +109,19 @@ def test_a_launch_paused_resumed_and_killed_again_and_again_says_everything_once
     whole = [item["content"] for item in ITEMS]
     assert list(said(sandbox).values()) == [whole] * GROUPS
     assert Launch.objects.get().sent_count == GROUPS
+
+
+def test_a_picture_and_its_text_reach_every_group_once_and_in_order_through_kills(sandbox: Any, settings: Any):
+    alice, robot = UserFactory(), RobotFactory(code="sandbox-robot-1")
+    groups = [GroupFactory(user=alice, robot=robot) for _ in range(GROUPS)]
+    message = scheduled(alice, *groups, send_at=timezone.now(), words="周末有活动")
+    while MassMessage.objects.get().status == MassMessage.Status.WAITING:
+        before = sent()
+        with sender(settings, sandbox):
+            wait_for(lambda before=before: sent() > before)
+    assert list(said(sandbox).values()) == [[PICTURE["content"], "周末有活动"]] * GROUPS
+    assert OutboxMessage.objects.filter(cause=message.cause).count() == 2 * GROUPS
+    assert set(message.groups.values_list("status", "message_count")) == {(MassMessage.Status.SENT, 2)}
 
 
 def test_a_launch_cancelled_while_it_is_sent_says_truly_who_heard_it(sandbox: Any, settings: Any):

@@ -53,7 +53,11 @@ def test_the_user_is_named_by_code_or_id():
 
 def test_staffs_picture_reaches_the_user():
     assert tells("http://e.com/p.png", kind="image") == 1200
-    assert OutboxMessage.objects.get().content == {"type": 8, "url": "http://e.com/p.png"}
+    assert OutboxMessage.objects.get().content == {
+        "type": 8,
+        "content": "http://e.com/p.png",
+        "url": "http://e.com/p.png",
+    }
 
 
 @pytest.mark.parametrize("age", [299, -299])

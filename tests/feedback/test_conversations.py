@@ -70,6 +70,8 @@ def test_while_it_is_open_every_word_goes_to_staff_in_order(sandbox):
 
 OTHER_KINDS: list[tuple[dict[str, Any], str, str]] = [
     ({"type": 8, "url": "http://e.com/p.png"}, "image", "http://e.com/p.png"),
+    ({"type": 8, "content": "http://e.com/p.png"}, "image", "http://e.com/p.png"),
+    ({"type": 11, "title": "小店", "content": "<msg/>", "url": "pages/a"}, "text", "[小程序] 小店 pages/a"),
     ({"type": 6, "title": "标题", "url": "http://e.com"}, "text", "[链接] 标题 http://e.com"),
     ({"type": 34, "url": "http://e.com/v.mp3"}, "text", "[消息] http://e.com/v.mp3"),
     ({"type": [], "content": 5}, "text", "[消息] 5"),

@@ -145,6 +145,39 @@ def test_the_robot_and_the_owner_are_masters(alice, group):
     ]
 
 
+def test_the_client_finds_the_mention_and_its_speaker_by_the_id_it_asked_with(alice, group):
+    says("早", by="carol")
+    says("在吗", by="bob", at_users=["r1"])
+    asked = mentions(alice)[0]["msg_id"]
+    around = ApiClient(alice).get(f"/groups/g1/msg/{asked}/context")["data"]
+    assert [(one["mem_code"], one["id"] == asked) for one in around] == [("carol", False), ("bob", True)]
+    assert {one["id"] for one in around} == {str(pk) for pk in GroupMessage.objects.values_list("pk", flat=True)}
+
+
+@pytest.mark.parametrize("place", ["content", "url"])
+def test_a_picture_is_shown_from_wherever_its_address_stood(alice, group, place):
+    says(None, at_users=["r1"], **{"type": 8, place: "http://e.com/p.png"})
+    content = context(alice)[0]["content"]
+    assert (content["content"], content["url"]) == ("http://e.com/p.png", "http://e.com/p.png")
+    assert mentions(alice)[0]["msg_content"] == "[图片]"
+
+
+def test_a_picture_kept_by_an_earlier_version_is_shown_too(alice, group):
+    says("x", at_users=["r1"])
+    GroupMessage.objects.update(content={"type": 8, "content": None, "url": "http://e.com/p.png"})
+    assert context(alice)[0]["content"]["content"] == "http://e.com/p.png"
+
+
+def test_what_is_no_text_is_listed_by_its_kind_and_title(alice, group):
+    says("<msg/>", at_users=["r1"], type=11, title="小店")
+    assert mentions(alice)[0]["msg_content"] == "[小程序] 小店"
+
+
+def test_a_text_without_words_is_empty_and_not_null(alice, group):
+    says(None, at_users=["r1"])
+    assert context(alice)[0]["content"]["content"] == ""
+
+
 def test_a_member_is_shown_by_name_and_picture(alice, group):
     told = {"group_id": "g1", "user_id": "bob", "nickname": "鲍勃", "avatar": "http://e.com/b.png"}
     gateway_tells(("join_group", told))

@@ -116,10 +116,10 @@ def test_a_day_means_its_morning(alice: User):
 @pytest.mark.parametrize(
     ("message", "named"),
     [
-        (TEXT | {"content": ""}, "content"),
         (TEXT | {"type": 12}, "type"),
-        (PICTURE | {"url": ""}, "url"),
+        (PICTURE | {"content": "", "url": " "}, "url"),
         (TEXT | {"type": 6, "title": "x"}, "url"),
+        (TEXT | {"type": 11, "content": " "}, "title"),
         ({}, "type"),
         ("x", "message"),
     ],
@@ -158,7 +158,7 @@ def test_the_detail_shows_groups_and_content(alice: User):
     message = scheduled(alice, group)
     data = ApiClient(alice).get(f"/tasks/{message.pk}/message")["data"]
     assert data["groups_info"] == [{"id": str(group.pk), "name": "好群"}]
-    assert data["content"] == [TEXT]
+    assert data["content"] == [PICTURE]
 
 
 def test_nobody_elses_detail(alice: User):

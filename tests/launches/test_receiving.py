@@ -44,10 +44,17 @@ def test_items_are_said_as_the_gateway_knows_them():
     hand_over(group.code, items=[WORDS, PICTURE, LINK, CARD])
     assert said_in("g-7") == [
         {"type": 3, "content": "大家好"},
-        {"type": 8, "url": "https://example.com/a.png"},
+        {"type": 8, "content": "https://example.com/a.png", "url": "https://example.com/a.png"},
         {"type": 6, "title": "好文", "desc": "值得一读", "url": "https://example.com/a?g=g-7"},
         {"type": 11, "title": "小店", "content": "https://example.com/c.png", "url": "pages/index?g=g-7"},
     ]
+
+
+def test_a_mini_program_carries_its_card_where_the_launch_system_has_one():
+    group = GroupFactory()
+    card = "<msg><appmsg><title>小店</title></appmsg></msg>"
+    hand_over(group.code, items=[CARD | {"filePath": card}])
+    assert said_in(group.code)[0]["content"] == card
 
 
 def test_a_code_with_quotes_and_slashes_does_not_break_the_link():

@@ -62,6 +62,14 @@ def test_three_is_an_invitation_of_ones_own(alice):
     assert long_address(last_said_to()).endswith(f"sharing_user_id={alice.pk}")
 
 
+def test_three_before_the_profile_is_completed_asks_for_that_first(alice, settings):
+    User.objects.filter(pk=alice.pk).update(completed_at=None, union_id=None)
+    tells_robot("3")
+    assert "完善资料" in last_said_to()
+    assert long_address(last_said_to()).startswith(f"{settings.CLIENT_BASE_URL}/home?userId=")
+    assert not ShortLink.objects.filter(url__contains="sharing_user_id").exists()
+
+
 def test_four_lists_questions_which_numbers_answer():
     tells_robot("4")
     assert "怎样提现" in last_said_to()
@@ -153,6 +161,26 @@ def test_seven_makes_a_draft_of_what_comes_next(alice, kind):
     assert (draft.user, draft.content["type"], draft.content["url"]) == (alice, kind, "http://e.com/x")
     assert long_address(last_said_to()).endswith(f"/createmess?task_id={draft.pk}")
     assert ApiClient(alice).get(f"/tasks/{draft.pk}")["code"] == 1200
+
+
+@pytest.mark.parametrize("place", ["content", "url"])
+def test_a_pictures_address_is_taken_from_where_the_gateway_puts_it(alice, place):
+    tells_robot("7")
+    tells_robot(type=8, **{"content": "", "url": "", place: "http://e.com/x.png"})
+    content = MassMessageDraft.objects.get().content
+    assert (content["content"], content["url"]) == ("http://e.com/x.png", "http://e.com/x.png")
+
+
+def test_an_address_is_taken_before_a_description():
+    tells_robot("7")
+    tells_robot(type=8, content="[图片]", url="http://e.com/x.png")
+    assert MassMessageDraft.objects.get().content["content"] == "http://e.com/x.png"
+
+
+def test_a_mini_program_may_have_its_title_in_its_card():
+    tells_robot("7")
+    tells_robot(type=11, content="<msg><appmsg><title>小店</title></appmsg></msg>")
+    assert MassMessageDraft.objects.get().content["content"].startswith("<msg>")
 
 
 def test_only_the_first_picture_after_seven_becomes_a_draft():

@@ -78,7 +78,8 @@ def test_a_link_and_a_picture_keep_their_parts(robot, sandbox):
     say_everything()
     link, picture = sorted(sandbox.state.messages.values(), key=lambda message: message["user_id"])
     assert (link["type"], link["title"], link["url"], link["desc"]) == (6, "标题", "http://e.com", "说明")
-    assert (picture["type"], picture["url"], picture["user_id"]) == (8, "http://e.com/p.png", "u2")
+    assert (picture["type"], picture["user_id"]) == (8, "u2")
+    assert picture["content"] == picture["url"] == "http://e.com/p.png"
 
 
 def test_messages_of_one_chat_keep_their_order(robot, sandbox):

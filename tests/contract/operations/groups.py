@@ -223,6 +223,7 @@ ROWS: Rows = [
         good=lambda world: {"group_id": world.group.pk, "msg_id": world.message.pk},
         answer=[
             {
+                "id": extra(UUID),
                 "head_url": TEXT,
                 "nickname": TEXT,
                 "content": _CONTENT,

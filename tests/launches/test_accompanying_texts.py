@@ -1,0 +1,221 @@
+"""A mass message is the draft and, behind it, the text that the user adds to it: two messages in each group."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.models import User
+from groups import cancelling
+from groups.models import CancelReason
+from integrations.moderation import add_words
+from launches import drafts
+from launches.models import MassMessage
+from launches.tasks import fire_mass_messages
+from robots import claiming, dead_letters, receipts
+from robots.models import OutboxMessage
+from tests.api import ApiClient
+from tests.doors import say_everything
+from tests.factories.launches import PICTURE, TEXT, drafted, reachable, scheduled
+from tests.factories.people import GroupFactory, UserFactory
+from tests.launches.test_mass_messages import complete, refuse, states
+
+pytestmark = pytest.mark.django_db
+WORDS = TEXT["content"]
+
+
+@pytest.fixture
+def alice() -> User:
+    return UserFactory(code="wx-alice")
+
+
+def fired(user: User, *groups: Any) -> MassMessage:
+    """A picture with words, which went into the outbox a second ago."""
+    message = scheduled(user, *groups, send_at=timezone.now(), words=WORDS)
+    fire_mass_messages()
+    return message
+
+
+def shown(user: User, message: MassMessage) -> list[dict[str, Any]]:
+    return list(ApiClient(user).get(f"/tasks/{message.pk}/message")["data"]["content"])
+
+
+def say_one() -> str:
+    """A sender has the gateway say what comes next; its number."""
+    [taken] = claiming.claim(at=timezone.now()).messages
+    receipts.settle([receipts.Attempt(taken)], at=timezone.now())
+    return taken.message_no
+
+
+def state_of(message: MassMessage) -> tuple[list[int], int]:
+    message.refresh_from_db()
+    return states(message), message.status
+
+
+def test_the_text_follows_the_draft_in_every_group(alice: User, sandbox: Any):
+    groups = [reachable(user=alice), reachable(user=alice)]
+    message = fired(alice, *groups)
+    say_everything()
+    for group in groups:
+        heard = [one for one in sandbox.state.messages.values() if one["group_id"] == group.code]
+        assert [(one["type"], one["content"], one["requests"]) for one in heard] == [
+            (8, PICTURE["content"], 1),
+            (3, WORDS, 1),
+        ]
+    assert state_of(message) == ([1, 1], MassMessage.Status.SENT)
+
+
+def test_the_detail_lists_the_draft_and_the_text(alice: User):
+    group, draft = GroupFactory(user=alice), drafted(alice)
+    assert complete(alice, group.code, draft_id=draft.pk, message=TEXT)["code"] == 1200
+    assert shown(alice, MassMessage.objects.get()) == [PICTURE, TEXT]
+
+
+@pytest.mark.parametrize("words", ["", "  ", "\n"])
+def test_without_a_text_the_draft_goes_alone(alice: User, words: str):
+    assert complete(alice, GroupFactory(user=alice).code, message=TEXT | {"content": words})["code"] == 1200
+    assert shown(alice, MassMessage.objects.get()) == [PICTURE]
+
+
+def test_a_text_follows_a_draft_that_is_a_text_too(alice: User):
+    draft = drafts.keep(user=alice, content=TEXT | {"content": "第一句"}, at=timezone.now())
+    complete(alice, GroupFactory(user=alice).code, draft_id=draft.pk, message=TEXT)
+    assert [one["content"] for one in shown(alice, MassMessage.objects.get())] == ["第一句", WORDS]
+
+
+def test_a_message_of_another_type_replaces_the_draft(alice: User):
+    link = {"type": 6, "content": "", "title": "好文", "desc": "", "url": "https://example.com/a"}
+    assert complete(alice, GroupFactory(user=alice).code, message=link)["code"] == 1200
+    assert shown(alice, MassMessage.objects.get()) == [link]
+
+
+@pytest.mark.parametrize("place", ["content", "url"])
+def test_a_picture_that_replaces_the_draft_has_its_address_in_both_places(alice: User, place: str):
+    picture = PICTURE | {"content": "", "url": ""} | {place: "https://example.com/b.png"}
+    assert complete(alice, GroupFactory(user=alice).code, message=picture)["code"] == 1200
+    [content] = shown(alice, MassMessage.objects.get())
+    assert content["content"] == content["url"] == "https://example.com/b.png"
+
+
+def test_a_sensitive_word_in_the_draft_is_refused_too(alice: User):
+    add_words(["违规"])
+    link = {"type": 6, "title": "违规好文", "url": "https://example.com/a"}
+    draft = drafts.keep(user=alice, content=link, at=timezone.now())
+    assert complete(alice, GroupFactory(user=alice).code, draft_id=draft.pk)["code"] == 2003
+    assert ApiClient(alice).get(f"/tasks/{draft.pk}")["code"] == 1200
+
+
+def test_the_address_of_a_picture_is_no_text_to_check(alice: User):
+    add_words(["example"])
+    assert complete(alice, GroupFactory(user=alice).code)["code"] == 1200
+
+
+def test_a_group_waits_until_both_are_sent(alice: User, sandbox: Any):
+    message = fired(alice, reachable(user=alice))
+    say_one()
+    assert state_of(message) == ([0], MassMessage.Status.WAITING)
+    say_one()
+    assert state_of(message) == ([1], MassMessage.Status.SENT)
+
+
+@pytest.mark.parametrize("first_is_sent", [False, True])
+def test_a_group_has_failed_when_one_of_them_has(alice: User, sandbox: Any, first_is_sent: bool):
+    message = fired(alice, reachable(user=alice))
+    if first_is_sent:
+        say_one()
+        refuse(sandbox)
+    else:
+        OutboxMessage.objects.filter(content__type=3).update(not_before=timezone.now() + timedelta(hours=1))
+        refuse(sandbox)
+    assert state_of(message) == ([2], MassMessage.Status.FAILED)
+    assert message.groups.get().reason
+
+
+def test_one_that_an_operator_has_sent_after_all_makes_the_group_sent(alice: User, sandbox: Any):
+    message = fired(alice, reachable(user=alice))
+    say_one()
+    refuse(sandbox)
+    sandbox.state.faults.clear()
+    dead_letters.retry(OutboxMessage.objects.parked(), at=timezone.now())
+    say_everything()
+    assert state_of(message) == ([1], MassMessage.Status.SENT)
+    assert message.groups.get().reason == ""
+
+
+def test_a_group_cancelled_between_the_two_has_failed(alice: User, sandbox: Any):
+    group = reachable(user=alice)
+    message = fired(alice, group)
+    say_one()
+    cancelling.cancel(group_ids=[group.pk], reason=CancelReason.OPERATOR, by="wang", at=timezone.now())
+    assert state_of(message) == ([2], MassMessage.Status.FAILED)
+
+
+def take_back(user: User, message: MassMessage) -> int:
+    return int(ApiClient(user).delete(f"/tasks/{message.pk}")["code"])
+
+
+def test_taking_back_takes_back_both(alice: User, sandbox: Any):
+    message = fired(alice, reachable(user=alice))
+    say_everything()
+    assert take_back(alice, message) == 1200
+    say_everything()
+    numbers = OutboxMessage.objects.filter(cause=message.cause).values_list("message_no", flat=True)
+    assert sorted(sandbox.state.recalled) == sorted(map(str, numbers))
+    assert state_of(message) == ([3], MassMessage.Status.RECALLED)
+
+
+def test_taking_back_between_the_two_recalls_the_first_and_never_sends_the_second(alice: User, sandbox: Any):
+    message = fired(alice, reachable(user=alice))
+    first = say_one()
+    assert take_back(alice, message) == 1200
+    say_everything()
+    assert (sandbox.state.recalled, sandbox.state.messages) == ([first], {})
+    assert state_of(message) == ([3], MassMessage.Status.RECALLED)
+
+
+def test_a_group_that_failed_half_way_can_be_taken_back(alice: User, sandbox: Any):
+    message = fired(alice, reachable(user=alice))
+    first = say_one()
+    refuse(sandbox)
+    sandbox.state.faults.clear()
+    assert take_back(alice, message) == 1200
+    say_everything()
+    assert sandbox.state.recalled == [first]
+    assert state_of(message) == ([3], MassMessage.Status.RECALLED)
+
+
+def test_where_one_recall_is_refused_the_message_stands_as_sent(alice: User, sandbox: Any):
+    message = fired(alice, reachable(user=alice))
+    say_everything()
+    take_back(alice, message)
+    OutboxMessage.objects.filter(pk=OutboxMessage.objects.latest("pk").pk).update(
+        not_before=timezone.now() + timedelta(hours=1)
+    )
+    refuse(sandbox)
+    assert state_of(message) == ([1], MassMessage.Status.SENT)
+    assert message.groups.get().reason.startswith("撤回失败：")
+
+
+def test_where_the_second_was_never_sent_a_refused_recall_leaves_a_failed_group(alice: User, sandbox: Any):
+    message = fired(alice, reachable(user=alice))
+    say_one()
+    take_back(alice, message)
+    refuse(sandbox)
+    assert state_of(message) == ([2], MassMessage.Status.FAILED)
+    assert message.groups.get().reason.startswith("撤回失败：")
+
+
+def test_what_the_gateway_is_recalling_is_not_taken_back_again(alice: User, sandbox: Any):
+    message = fired(alice, reachable(user=alice))
+    say_everything()
+    assert (take_back(alice, message), take_back(alice, message)) == (1200, 1409)
+    assert OutboxMessage.objects.filter(operation="recall").count() == 2
+
+
+def test_the_database_refuses_a_sent_group_without_a_message(alice: User):
+    part = scheduled(alice, GroupFactory(user=alice)).groups.get()
+    part.status, part.settled_at = MassMessage.Status.SENT, timezone.now()
+    with pytest.raises(IntegrityError, match="mass_message_is_sent_by_messages"), transaction.atomic():
+        part.save()
