@@ -9,10 +9,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 
-from accounts.models import User
 from config.errors import Conflict
 from earnings import withdrawals
 from earnings.models import Payout, Withdrawal
@@ -69,7 +67,7 @@ def _follow(bill: TransferBill, payout: Payout, at: datetime) -> Payout | None:
 def _catch_up(payout: Payout, at: datetime) -> None:
     """WeChat Pay knows the number of what we have not sent yet: our database is older than that (a backup)."""
     logger.error("Payout %s is known to WeChat Pay, though it is not sent yet by our books", payout.pk)
-    mark_sent(payout, payout.withdrawal.user, at)
+    mark_sent(payout, at)
     payout.save(update_fields=["state", "sent_at", "called_at", "open_id", "app_id"])
 
 
@@ -125,11 +123,10 @@ def _remind(payout: Payout, at: datetime) -> None:
         )
 
 
-def mark_sent(payout: Payout, user: User, at: datetime) -> None:
-    """From here on WeChat Pay may know the number. An open_id means something in its own app only. Not saved."""
+def mark_sent(payout: Payout, at: datetime) -> None:
+    """Mark, without saving, that WeChat Pay may know the number from here on, with the receiver asked for."""
     payout.state, payout.sent_at, payout.called_at = State.SENT, at, at
-    payout.open_id = user.open_id
-    payout.app_id = user.app_id if user.app_id in settings.WECHAT_APPS else settings.WECHAT_PAY_APP_ID
+    payout.open_id, payout.app_id = payout.withdrawal.open_id, payout.withdrawal.app_id
 
 
 def end_without_bill(payout: Payout, why: str, at: datetime) -> None:

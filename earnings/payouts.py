@@ -53,13 +53,13 @@ def _claim(states: list[Payout.State], at: datetime) -> Payout | None:
     with transaction.atomic():
         due = Payout.objects.filter(state__in=states, due_at__lte=at, ended_at=None, needs_operator_at=None)
         locked = due.order_by("due_at").select_for_update(skip_locked=True, of=("self",))
-        payout = locked.select_related("withdrawal__user").first()
+        payout = locked.select_related("withdrawal").first()
         if payout is None:
             return None
         payout.due_at = at + LEASE
         payout.try_count += 1
         if payout.state == State.PREPARED:
-            bills.mark_sent(payout, payout.withdrawal.user, at)
+            bills.mark_sent(payout, at)
         payout.save()
         return payout
 

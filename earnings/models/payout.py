@@ -39,8 +39,8 @@ class Payout(models.Model):
     try_count = models.PositiveSmallIntegerField("尝试次数", default=0)
     sent_at = models.DateTimeField("首次提交时间", null=True, blank=True)
     called_at = models.DateTimeField("最近提交时间", null=True, blank=True)  # since then a call may be under way
-    # Whose WeChat account, in which of our apps: taken when it is first sent and the same ever after, because
-    # WeChat Pay would take the same number with another receiver for a mistake.
+    # Its withdrawal's, from when it is first sent and the same ever after, because WeChat Pay would take the same
+    # number with another receiver for a mistake.
     open_id = models.CharField("收款 open_id", max_length=128, blank=True)
     app_id = models.CharField("收款 app_id", max_length=64, blank=True)
     cancel_asked_at = models.DateTimeField("要求撤销时间", null=True, blank=True)  # its user was blocked meanwhile
