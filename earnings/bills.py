@@ -11,8 +11,9 @@ from uuid import UUID
 
 from django.db import transaction
 
+from config import links
 from config.errors import Conflict
-from earnings import withdrawals
+from earnings import confirmation, withdrawals
 from earnings.models import Payout, Withdrawal
 from integrations.wechat_pay import BillState, TransferBill
 from robots import outbox
@@ -108,15 +109,16 @@ def pause_before_query(payout: Payout) -> timedelta:
 
 
 def _remind(payout: Payout, at: datetime) -> None:
-    """Once, through the robot added last: the money waits for the user to confirm."""
+    """Tell the user once, through the robot added last, where to confirm the money that waits."""
     user = payout.withdrawal.user
     robot = latest_robot_of(user)
     if robot is not None and user.code:
-        words = f"你提现的 {payout.withdrawal.amount} 元已通过审核,请在 24 小时内打开提现页确认收款。"
+        link = links.shorten(confirmation.address_of(payout.pk))
+        text = f"你提现的 {payout.withdrawal.amount} 元已通过审核，请在 24 小时内打开链接确认收款：{link}"
         outbox.tell_user(
             robot=robot,
             user_code=user.code,
-            content=outbox.text(words),
+            content=outbox.text(text),
             cause=f"payout:{payout.pk}",
             at=at,
             dedupe_key=f"payout_confirm:{payout.pk}",

@@ -7,6 +7,11 @@ from earnings.models.withdrawal import Withdrawal
 
 
 class PayoutQuerySet(models.QuerySet["Payout"]):
+    def confirmable(self) -> "PayoutQuerySet":
+        """Return those that their users can confirm now, with what is known."""
+        waiting = self.filter(state=Payout.State.WAITING_USER, provider_state__in=Payout.USER_CAN_CONFIRM)
+        return waiting.filter(cancel_asked_at=None).exclude(package_info="")
+
     def needing_an_operator(self) -> "PayoutQuerySet":
         """WeChat Pay no longer tells how it stands, or tells of another amount: neither asked about nor sent again."""
         return self.filter(Payout.LEFT_TO_PEOPLE)
@@ -111,6 +116,12 @@ class Payout(models.Model):
 
     def __str__(self) -> str:
         return self.withdrawal_id.hex
+
+    @property
+    def can_be_confirmed(self) -> bool:
+        """Whether `confirmable` has it."""
+        is_waiting = self.state == self.State.WAITING_USER and self.provider_state in self.USER_CAN_CONFIRM
+        return is_waiting and self.cancel_asked_at is None and self.package_info != ""
 
 
 class PayoutPause(models.Model):

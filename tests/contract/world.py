@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from config import links
+from earnings.models import Withdrawal
 from feedback.models import ProblemCategory
 from groups.models import Group, GroupMessage, Member, Mention
 from keywords import batches
@@ -14,7 +15,7 @@ from keywords.models import KeywordBatch
 from launches.models import Launch, MassMessage, MassMessageDraft
 from robots.models import Robot
 from tests.factories.launches import drafted, launched, scheduled
-from tests.factories.money import give
+from tests.factories.money import ask, give
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory
 
 LONG_URL = "https://example.com/contract?a=b"
@@ -101,6 +102,16 @@ class World:
         return scheduled(self.alice, self.group)
 
     @cached_property
+    def withdrawal(self) -> Withdrawal:
+        return ask(self.alice)
+
+    def _withdrawal_of_mallory(self) -> Withdrawal:
+        self.mallory.phone = "13900139001"
+        self.mallory.save()
+        give(self.mallory, "20")
+        return ask(self.mallory)
+
+    @cached_property
     def slug(self) -> str:
         return links.shorten(LONG_URL).rsplit("/", 1)[1]
 
@@ -114,6 +125,7 @@ class World:
             "batch": self._batch_of_mallory,
             "launch": lambda: launched(group),
             "draft": lambda: drafted(self.mallory),
+            "withdrawal": self._withdrawal_of_mallory,
             "mass_message": lambda: scheduled(self.mallory, group),
         }
 
