@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 from django.conf import settings
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from accounts.models import User
@@ -44,6 +45,17 @@ def proven_user(request: Any) -> User | None:
     """Return the user for whom WeChat vouched in this browser; None without a live proof of a known user."""
     proof = proofs.read(request)
     return User.objects.filter(union_id=proof.union_id, is_active=True).first() if proof else None
+
+
+class ProofAuthentication(BaseAuthentication):
+    """The cookie that WeChat's word left, for the user whom it is about."""
+
+    def authenticate(self, request: Request) -> tuple[User, Proof] | None:
+        proof, user = proofs.read(request), proven_user(request)
+        return (user, proof) if user is not None and proof is not None else None
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Cookie"
 
 
 def _warn_once(request: Request) -> None:

@@ -51,6 +51,10 @@ def _addresses() -> list[CheckMessage]:
         if parts.scheme != "https" or parts.hostname in _LOOPBACK:
             text = f"{name} goes out in messages and must be a public https address."
             found.append(Error(text, hint=f"Set {name}.", id="wxrobot.E006"))
+    for name in ("WECHAT_OAUTH_BASE_URL", "WECHAT_JS_SDK_URL"):
+        if urlsplit(getattr(settings, name)).scheme != "https":
+            text = f"{name} is where users' browsers go and must be an https address."
+            found.append(Error(text, hint=f"Unset {name}.", id="wxrobot.E006"))
     return found
 
 
@@ -82,6 +86,7 @@ def providers(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]
     """Secrets without which WeChat, payments or customer service cannot work."""
     missing = {
         "WECHAT_APPS": "sandbox" in settings.WECHAT_APPS or not all(settings.WECHAT_APPS.values() or [""]),
+        "WECHAT_PAY_APP_ID": settings.WECHAT_PAY_APP_ID not in settings.WECHAT_APPS,
         "GATEWAY_TOKEN": not settings.GATEWAY_TOKEN,
         "SMS_ACCESS_KEY_SECRET": settings.SMS_ACCESS_KEY_SECRET.startswith("sandbox"),
         "ALIYUN_CS_KEY": settings.ALIYUN_CS_KEY.startswith("sandbox"),

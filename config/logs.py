@@ -2,6 +2,7 @@
 
 import logging
 import re
+from typing import Any
 
 # 18 characters, or the 15 digits of cards made before 1999: region, a day with two digits of the year, a number.
 _IDENTITY_CARD = re.compile(
@@ -22,3 +23,28 @@ class MaskingFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return masked(super().format(record))
+
+
+def logging_at(level: str) -> dict[str, Any]:
+    """Return Django's LOGGING: one line each to the console, from this level on."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "line": {
+                "()": "config.logs.MaskingFormatter",
+                "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+            }
+        },
+        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "root": {"handlers": ["console"], "level": level},
+        "loggers": {
+            # Refusals answer themselves; only our own faults belong in the log.
+            "django.request": {"level": "ERROR"},
+            "django.security.DisallowedHost": {"level": "ERROR"},
+            "urllib3": {"level": "ERROR"},
+            "axes": {"level": "WARNING"},
+            "celery": {"level": "WARNING"},
+            "kombu": {"level": "WARNING"},
+        },
+    }

@@ -13,6 +13,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from config.embedded import read_services
+from config.logs import logging_at
 
 # --- Where am I, and in which mode -------------------------------------------------------------
 
@@ -100,6 +101,8 @@ THROTTLE_RATES = {
     "withdraw": env.str("THROTTLE_WITHDRAW", default="10/60"),
     "feedback": env.str("THROTTLE_FEEDBACK", default="10/60"),
     "phone": env.str("THROTTLE_PHONE", default="20/60"),
+    "payout": env.str("THROTTLE_PAYOUT", default="60/60"),
+    "page_sign_in": env.str("THROTTLE_PAGE_SIGN_IN", default="300/60"),
 }
 
 # --- Data --------------------------------------------------------------------------------------
@@ -290,6 +293,14 @@ WECHAT_BASE_URL: str = env.str("WECHAT_BASE_URL", default=_SANDBOX_URL if EMBEDD
 # Pairs of app_id and secret: app_id=secret,app_id=secret
 WECHAT_APPS: dict[str, str] = env.dict("WECHAT_APPS", default={"sandbox": "sandbox-secret"} if EMBEDDED else {})
 WECHAT_TIMEOUT: float = env.float("WECHAT_TIMEOUT", default=3.0)
+# Where users' browsers go: WeChat's sign-in page, and the JS-SDK of our own pages.
+WECHAT_OAUTH_BASE_URL: str = env.str(
+    "WECHAT_OAUTH_BASE_URL", default=_SANDBOX_URL if EMBEDDED else "https://open.weixin.qq.com"
+).rstrip("/")
+_JS_SDK = "/open/js/jweixin-1.6.0.js"
+WECHAT_JS_SDK_URL: str = env.str(
+    "WECHAT_JS_SDK_URL", default=(_SANDBOX_URL if EMBEDDED else "https://res.wx.qq.com") + _JS_SDK
+)
 
 GATEWAY_BASE_URL: str = _needed("GATEWAY_BASE_URL", _SANDBOX_URL, "the robot gateway's address")
 GATEWAY_TOKEN: str = env.str("GATEWAY_TOKEN", default="")
@@ -348,21 +359,4 @@ MODERATION_ALIYUN_BASE_URL: str = env.str("MODERATION_ALIYUN_BASE_URL", default=
 # --- What it says ------------------------------------------------------------------------------
 
 LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO")
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {"()": "config.logs.MaskingFormatter", "format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
-    },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": LOG_LEVEL},
-    "loggers": {
-        # Refusals answer themselves; only our own faults belong in the log.
-        "django.request": {"level": "ERROR"},
-        "django.security.DisallowedHost": {"level": "ERROR"},
-        "urllib3": {"level": "ERROR"},
-        "axes": {"level": "WARNING"},
-        "celery": {"level": "WARNING"},
-        "kombu": {"level": "WARNING"},
-    },
-}
+LOGGING = logging_at(LOG_LEVEL)

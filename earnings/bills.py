@@ -9,12 +9,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 
-from accounts.models import User
+from config import links
 from config.errors import Conflict
-from earnings import withdrawals
+from earnings import confirmation, withdrawals
 from earnings.models import Payout, Withdrawal
 from integrations.wechat_pay import BillState, TransferBill
 from robots import outbox
@@ -69,7 +68,7 @@ def _follow(bill: TransferBill, payout: Payout, at: datetime) -> Payout | None:
 def _catch_up(payout: Payout, at: datetime) -> None:
     """WeChat Pay knows the number of what we have not sent yet: our database is older than that (a backup)."""
     logger.error("Payout %s is known to WeChat Pay, though it is not sent yet by our books", payout.pk)
-    mark_sent(payout, payout.withdrawal.user, at)
+    mark_sent(payout, at)
     payout.save(update_fields=["state", "sent_at", "called_at", "open_id", "app_id"])
 
 
@@ -110,26 +109,26 @@ def pause_before_query(payout: Payout) -> timedelta:
 
 
 def _remind(payout: Payout, at: datetime) -> None:
-    """Once, through the robot added last: the money waits for the user to confirm."""
+    """Tell the user once, through the robot added last, where to confirm the money that waits."""
     user = payout.withdrawal.user
     robot = latest_robot_of(user)
     if robot is not None and user.code:
-        words = f"你提现的 {payout.withdrawal.amount} 元已通过审核,请在 24 小时内打开提现页确认收款。"
+        link = links.shorten(confirmation.address_of(payout.pk))
+        text = f"你提现的 {payout.withdrawal.amount} 元已通过审核，请在 24 小时内打开链接确认收款：{link}"
         outbox.tell_user(
             robot=robot,
             user_code=user.code,
-            content=outbox.text(words),
+            content=outbox.text(text),
             cause=f"payout:{payout.pk}",
             at=at,
             dedupe_key=f"payout_confirm:{payout.pk}",
         )
 
 
-def mark_sent(payout: Payout, user: User, at: datetime) -> None:
-    """From here on WeChat Pay may know the number. An open_id means something in its own app only. Not saved."""
+def mark_sent(payout: Payout, at: datetime) -> None:
+    """Mark, without saving, that WeChat Pay may know the number from here on, with the receiver asked for."""
     payout.state, payout.sent_at, payout.called_at = State.SENT, at, at
-    payout.open_id = user.open_id
-    payout.app_id = user.app_id if user.app_id in settings.WECHAT_APPS else settings.WECHAT_PAY_APP_ID
+    payout.open_id, payout.app_id = payout.withdrawal.open_id, payout.withdrawal.app_id
 
 
 def end_without_bill(payout: Payout, why: str, at: datetime) -> None:

@@ -8,6 +8,7 @@ receiver. A refusal ends a payout only once WeChat Pay has also said that it kno
 import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db import transaction
 
@@ -19,7 +20,7 @@ from earnings.models import Payout
 from integrations.http import OutsideError, Refused
 from integrations.wechat_pay import BadSignature, BillState, NotRecognized, Unclear, WeChatPay
 
-__all__ = ["BadSignature", "adapter", "cancel_unpaid_of", "query_next", "send_next", "take_notify"]
+__all__ = ["BadSignature", "adapter", "cancel_unpaid_of", "look_soon", "query_next", "send_next", "take_notify"]
 
 logger = logging.getLogger(__name__)
 
@@ -53,13 +54,13 @@ def _claim(states: list[Payout.State], at: datetime) -> Payout | None:
     with transaction.atomic():
         due = Payout.objects.filter(state__in=states, due_at__lte=at, ended_at=None, needs_operator_at=None)
         locked = due.order_by("due_at").select_for_update(skip_locked=True, of=("self",))
-        payout = locked.select_related("withdrawal__user").first()
+        payout = locked.select_related("withdrawal").first()
         if payout is None:
             return None
         payout.due_at = at + LEASE
         payout.try_count += 1
         if payout.state == State.PREPARED:
-            bills.mark_sent(payout, payout.withdrawal.user, at)
+            bills.mark_sent(payout, at)
         payout.save()
         return payout
 
@@ -227,6 +228,16 @@ def cancel_unpaid_of(user: User, *, at: datetime) -> int:
     if count:
         wake(QUERY_PAYOUTS)
     return count
+
+
+def look_soon(withdrawal_id: UUID, *, at: datetime) -> None:
+    """Have the workers ask about a payout at once that waits for its user, who says that it is confirmed.
+
+    WeChat Pay alone says whether it is. It is asked again soon, as of a payout that moves.
+    """
+    waiting = Payout.objects.filter(pk=withdrawal_id, state=State.WAITING_USER, needs_operator_at=None)
+    if waiting.update(due_at=at, try_count=1):
+        wake(QUERY_PAYOUTS)
 
 
 def _send_again(payout: Payout, pay: WeChatPay, at: datetime) -> None:

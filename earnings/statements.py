@@ -65,21 +65,12 @@ def wallet(user: User) -> dict[str, Any]:
         "withdrawing": account.withdrawing,
         "has_withdrawn": has_withdrawn(user),
     }
-    waiting = (
-        Payout.objects.filter(
-            withdrawal__user=user,
-            state=Payout.State.WAITING_USER,
-            provider_state__in=Payout.USER_CAN_CONFIRM,
-            cancel_asked_at=None,
-        )
-        .exclude(package_info="")
-        .order_by("created_at")
-        .first()
-    )
-    return {**shown, "confirm": _confirmation(waiting)} if waiting else shown
+    waiting = Payout.objects.confirmable().filter(withdrawal__user=user).order_by("created_at").first()
+    return {**shown, "confirm": confirmation_of(waiting)} if waiting else shown
 
 
-def _confirmation(payout: Payout) -> dict[str, Any]:
+def confirmation_of(payout: Payout) -> dict[str, Any]:
+    """Return what WeChat's own page needs, on which the user confirms a transfer."""
     return {
         "withdraw_id": payout.pk,
         "app_id": payout.app_id,

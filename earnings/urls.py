@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from earnings import views
+from earnings import confirmation_views, views
 
 urlpatterns = [
     path("profit", views.ProfitViews.as_view({"get": "summary"})),
@@ -12,6 +12,11 @@ urlpatterns = [
     path("receive/redpacket", views.RedPacketViews.as_view({"get": "receive"})),
     path("settlement", views.ReadsViews.as_view({"post": "create"})),
     path("admin/withdraw", views.WithdrawalListViews.as_view({"post": "list"})),
+    path("payouts/<str:reference>/confirm", confirmation_views.payout_page),
+    path(
+        "payouts/<str:reference>/state",
+        confirmation_views.PayoutStateViews.as_view({"get": "show", "post": "create"}),
+    ),
     path("wechat/pay/notify", views.PayNotifyViews.as_view({"post": "create"})),
     path("user/<str:reference>", views.OnboardingViews.as_view({"put": "update"})),
 ]

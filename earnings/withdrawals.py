@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Sum
 
@@ -104,9 +105,23 @@ def _asked_this_month(user: User, at: datetime) -> Decimal:
 def _create(user: User, amount: Decimal, at: datetime) -> Withdrawal:
     try:
         with transaction.atomic():
-            return Withdrawal.objects.create(user=user, amount=amount, asked_at=at, asked_day=day_of(at))
+            return Withdrawal.objects.create(
+                user=user, amount=amount, asked_at=at, asked_day=day_of(at), **_receiver(user)
+            )
     except IntegrityError as error:  # one_withdrawal_per_user_and_day
         raise AlreadyAskedToday from error
+
+
+def _receiver(user: User) -> dict[str, str]:
+    """Return the WeChat account that is paid, fixed from now on.
+
+    A sign-in with another account between the request and the payout must not redirect the money. An open_id means
+    something in its own app only; one of an app that is not ours is tried in the app of the merchant.
+    """
+    if not user.open_id:
+        return {"open_id": "", "app_id": ""}
+    app_id = user.app_id if user.app_id in settings.WECHAT_APPS else settings.WECHAT_PAY_APP_ID
+    return {"open_id": user.open_id, "app_id": app_id}
 
 
 @dataclass

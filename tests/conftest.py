@@ -60,7 +60,8 @@ def sandbox(_sandbox_server: Any, settings: Any) -> Any:
     """The outside world, forgetful: what it was told is in `.state`."""
     _sandbox_server.state.forget()
     url = f"http://127.0.0.1:{_sandbox_server.server_address[1]}"
-    for name in ("WECHAT", "GATEWAY", "SMS", "WECHAT_PAY", "LAUNCH", "ALIYUN_CS"):
+    for name in ("WECHAT", "WECHAT_OAUTH", "GATEWAY", "SMS", "WECHAT_PAY", "LAUNCH", "ALIYUN_CS"):
         setattr(settings, f"{name}_BASE_URL", url)
+    settings.WECHAT_JS_SDK_URL = f"{url}/open/js/jweixin-1.6.0.js"
     _sandbox_server.url = url
     return _sandbox_server

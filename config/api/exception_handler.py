@@ -19,7 +19,7 @@ from config.errors import Code, Refusal
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 5
-_DEPENDENCY_DOWN = (OperationalError, InterfaceError, RedisError)
+DEPENDENCY_DOWN = (OperationalError, InterfaceError, RedisError)
 _BY_TYPE: tuple[tuple[type[Exception], Code, str], ...] = (
     (exceptions.NotAuthenticated, Code.UNAUTHENTICATED, "未登录或登录已失效,请重新登录"),
     (exceptions.AuthenticationFailed, Code.UNAUTHENTICATED, "未登录或登录已失效,请重新登录"),
@@ -60,7 +60,7 @@ def _describe(error: Exception) -> tuple[Answer, dict[str, str]]:
     for kind, code, description in _BY_TYPE:
         if isinstance(error, kind):
             return Answer(None, {}, description, code), {}
-    if isinstance(error, _DEPENDENCY_DOWN):
+    if isinstance(error, DEPENDENCY_DOWN):
         logger.error("A service that we need is down: %s", type(error).__name__)
         return Answer(None, {}, "服务暂时不可用,请稍后再试", Code.UNAVAILABLE), {
             "Retry-After": str(RETRY_AFTER_SECONDS)

@@ -9,6 +9,7 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework_simplejwt.tokens import Token
 
+from config.api.proofs import Proof
 from config.models import ApiKey, Scope
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,15 @@ class IsUser(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         if not isinstance(request.auth, Token):
+            raise NotAuthenticated
+        return True
+
+
+class IsProven(BasePermission):
+    """A user for whom WeChat vouched in this browser."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if not isinstance(request.auth, Proof):
             raise NotAuthenticated
         return True
 

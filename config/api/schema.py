@@ -22,7 +22,7 @@ from config.api.codes import MEANINGS
 from config.api.examples import example_of
 from config.api.fields import MONEY_PATTERN
 from config.api.paging import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
-from config.api.permissions import HasScope, IsNotBlocked, IsUser
+from config.api.permissions import HasScope, IsNotBlocked, IsProven, IsUser
 from config.api.renderer import TokenRenderer
 from config.errors import Code
 
@@ -157,6 +157,8 @@ class EnvelopeSchema(AutoSchema):
         permissions = [one for one in self.view.get_permissions() if one is not None]
         flat = [part for one in permissions for part in _parts(one)]
         scopes = [part.scope.value for part in flat if isinstance(part, HasScope)]
+        if any(isinstance(part, IsProven) for part in flat):
+            return [{"wechatProof": []}]
         ways: list[dict[str, list[str]]] = []
         proof: dict[str, list[str]] = {"wechatProof": []} if getattr(self.view, "proof_needed", False) else {}
         if any(isinstance(part, IsUser) or getattr(part, "takes_users", False) for part in flat):

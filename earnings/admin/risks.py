@@ -19,7 +19,7 @@ Hint = tuple[str, dict[str, Any]]
 
 def risks_of(withdrawal: Withdrawal, *, at: datetime) -> list[Hint]:
     """(sentence, its words) for each sign found; none when all looks well."""
-    return [hint for check in (_person, _history, _groups, _siblings) for hint in check(withdrawal, at)]
+    return [hint for check in (_person, _receiver, _history, _groups, _siblings) for hint in check(withdrawal, at)]
 
 
 def _person(withdrawal: Withdrawal, at: datetime) -> Iterator[Hint]:
@@ -30,6 +30,13 @@ def _person(withdrawal: Withdrawal, at: datetime) -> Iterator[Hint]:
         yield "注册不到 %(days)s 天就申请提现", {"days": YOUNG.days}
     if withdrawal.amount >= LARGE and user.identity_given_at is None:
         yield "金额较大,但没有实名", {}
+
+
+def _receiver(withdrawal: Withdrawal, at: datetime) -> Iterator[Hint]:
+    others = Withdrawal.objects.of_others_to_receiver_of(withdrawal)
+    count = others.order_by().values("user").distinct().count()
+    if count:
+        yield "另有 %(count)s 个用户使用同一个微信账号收款", {"count": count}
 
 
 def _history(withdrawal: Withdrawal, at: datetime) -> Iterator[Hint]:

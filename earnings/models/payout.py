@@ -7,6 +7,11 @@ from earnings.models.withdrawal import Withdrawal
 
 
 class PayoutQuerySet(models.QuerySet["Payout"]):
+    def confirmable(self) -> "PayoutQuerySet":
+        """Return those that their users can confirm now, with what is known."""
+        waiting = self.filter(state=Payout.State.WAITING_USER, provider_state__in=Payout.USER_CAN_CONFIRM)
+        return waiting.filter(cancel_asked_at=None).exclude(package_info="")
+
     def needing_an_operator(self) -> "PayoutQuerySet":
         """WeChat Pay no longer tells how it stands, or tells of another amount: neither asked about nor sent again."""
         return self.filter(Payout.LEFT_TO_PEOPLE)
@@ -39,8 +44,8 @@ class Payout(models.Model):
     try_count = models.PositiveSmallIntegerField("尝试次数", default=0)
     sent_at = models.DateTimeField("首次提交时间", null=True, blank=True)
     called_at = models.DateTimeField("最近提交时间", null=True, blank=True)  # since then a call may be under way
-    # Whose WeChat account, in which of our apps: taken when it is first sent and the same ever after, because
-    # WeChat Pay would take the same number with another receiver for a mistake.
+    # Its withdrawal's, from when it is first sent and the same ever after, because WeChat Pay would take the same
+    # number with another receiver for a mistake.
     open_id = models.CharField("收款 open_id", max_length=128, blank=True)
     app_id = models.CharField("收款 app_id", max_length=64, blank=True)
     cancel_asked_at = models.DateTimeField("要求撤销时间", null=True, blank=True)  # its user was blocked meanwhile
@@ -111,6 +116,12 @@ class Payout(models.Model):
 
     def __str__(self) -> str:
         return self.withdrawal_id.hex
+
+    @property
+    def can_be_confirmed(self) -> bool:
+        """Whether `confirmable` has it."""
+        is_waiting = self.state == self.State.WAITING_USER and self.provider_state in self.USER_CAN_CONFIRM
+        return is_waiting and self.cancel_asked_at is None and self.package_info != ""
 
 
 class PayoutPause(models.Model):

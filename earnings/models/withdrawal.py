@@ -10,6 +10,13 @@ from django.db.models import F, Q
 
 
 class WithdrawalQuerySet(models.QuerySet["Withdrawal"]):
+    def of_others_to_receiver_of(self, withdrawal: "Withdrawal") -> "WithdrawalQuerySet":
+        """Return what other users asked to be paid to the same WeChat account."""
+        if not withdrawal.open_id:
+            return self.none()
+        same = self.filter(open_id=withdrawal.open_id, app_id=withdrawal.app_id)
+        return same.exclude(open_id="").exclude(user=withdrawal.user_id)
+
     def matching(self, wanted: Mapping[str, Any]) -> "WithdrawalQuerySet":
         """Those that the back office's filters want; unknown names are not looked at."""
         chosen = {_FILTERS[name]: value for name, value in wanted.items() if name in _FILTERS}
@@ -54,6 +61,9 @@ class Withdrawal(models.Model):
     status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.TO_REVIEW)
     asked_at = models.DateTimeField("申请时间")
     asked_day = models.DateField("申请日期", editable=False)
+    # The WeChat account that is paid, as the user's was when the money was asked for; blank: no account was known.
+    open_id = models.CharField("收款 open_id", max_length=128, blank=True)
+    app_id = models.CharField("收款 app_id", max_length=64, blank=True)
     # A large one is approved twice, by different people; this is the first of them (it still waits for review).
     first_approved_at = models.DateTimeField("初审时间", null=True, blank=True)
     first_approved_by = models.CharField("初审人", max_length=80, blank=True)
@@ -85,6 +95,10 @@ class Withdrawal(models.Model):
                 name="first_approval_has_somebody_and_moment",
             ),
             models.CheckConstraint(
+                condition=Q(open_id="", app_id="") | (~Q(open_id="") & ~Q(app_id="")),
+                name="receiver_has_open_id_and_app_id",
+            ),
+            models.CheckConstraint(
                 condition=Q(status__in=[0, 2]) | Q(first_approved_by="") | ~Q(first_approved_by=F("reviewed_by")),
                 name="two_approvals_are_of_two_people",
             ),
@@ -106,6 +120,9 @@ class Withdrawal(models.Model):
             models.Index(fields=["-amount", "id"], name="withdrawals_by_amount"),
             models.Index(F("paid_at").desc(nulls_last=True), "id", name="withdrawals_by_paid_at"),
             models.Index(F("paid_at").asc(nulls_last=True), F("id").desc(), name="withdrawals_first_paid_first"),
+            models.Index(  # the risk hint: who else is paid to this WeChat account
+                fields=["open_id", "app_id", "user"], condition=~Q(open_id=""), name="withdrawals_by_receiver"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -25,6 +25,7 @@ _MESSAGE = [
 ]
 _INDEX = {
     "plays": list(SYSTEMS),
+    "pages": ["GET /connect/oauth2/authorize?appid=sandbox&redirect_uri=&state=&login="],
     "control": [
         "GET /_/messages?robot_id=&group_id=&user_id=",
         "GET /_/sms?phone=",

@@ -18,13 +18,16 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from integrations.sandbox.server import Call, Reply
+from integrations.sandbox.server import ANY_ORIGIN, Call, Reply
 from integrations.sandbox.state import Fact, State
 from integrations.wechat_pay import BILLS, CLOCK_TOLERANCE_SECONDS, FUND_FLOW, signing_words
 
 ENDED = ("SUCCESS", "FAIL", "CANCELLED")
 SIGN_ERROR = "SIGN_ERROR"
 DOWNLOAD = "/v3/billdownload/file"
+# What WeChat on the receiver's phone calls to show a transfer and to confirm it; no merchant calls this.
+ON_THE_PHONE = "/phone/transfer"
+CONFIRMABLE = ("WAIT_USER_CONFIRM", "TRANSFERING")
 _FLOW_HEADER = [
     "记账时间",
     "微信支付业务单号",
@@ -55,11 +58,14 @@ class PayPlayer:
         self.own_key, self.merchant_key = own, theirs
 
     def owns(self, call: Call) -> bool:
-        return call.path.startswith((BILLS, FUND_FLOW, DOWNLOAD))
+        return call.path.startswith((BILLS, FUND_FLOW, DOWNLOAD, ON_THE_PHONE))
 
     def __call__(self, call: Call) -> Reply | None:
         if not self.owns(call):
             return None
+        if call.path == ON_THE_PHONE:
+            with self.state.lock:
+                return self._on_the_phone(call)
         if not self._signed_by_merchant(call):
             return _not_recognized()
         with self.state.lock:
@@ -70,6 +76,19 @@ class PayPlayer:
             if call.path == BILLS:
                 return self._create(call.json)
             return self._by_number(call)
+
+    def _on_the_phone(self, call: Call) -> Reply:
+        """Show (GET) or confirm (POST) the transfer of a package, for a page of any origin."""
+        wanted = {"package_info": call.query.get("package") or None, "appid": call.query.get("appId")}
+        bills = [bill for bill in self.state.bills.values() if wanted.items() <= bill.items()]
+        if not bills or call.query.get("mchId") != self.mch_id:
+            return Reply({"error": "no such transfer"}, 404, ANY_ORIGIN)
+        [bill] = bills
+        if bill["state"] not in CONFIRMABLE:
+            return Reply({"error": f"the transfer is {bill['state']}"}, 409, ANY_ORIGIN)
+        if call.method == "POST":
+            self.move(bill["out_bill_no"], "SUCCESS")
+        return Reply({"amount": bill["amount"]}, headers=ANY_ORIGIN)
 
     def _bill_of_day(self, call: Call) -> Reply:
         """Where the day's fund flow is, and its hash; the token is the day."""

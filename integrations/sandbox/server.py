@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 
 HANG_SECONDS = 30  # longer than any adapter waits
 SLOW_SECONDS = 1.5  # done at once, answered this much later
+ANY_ORIGIN = {"Access-Control-Allow-Origin": "*"}  # for what pages of the product call from the browser
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from integrations.sandbox.server import Call, Reply
 
+APP_ID = "sandbox"
+TICKET = "sandbox-ticket"
 PATHS = {
     "/sns/oauth2/access_token",
     "/sns/userinfo",
@@ -23,7 +25,7 @@ class WeChatPlayer:
 
     def _access_token(self, call: Call) -> dict[str, object]:
         code = call.query.get("code", "")
-        if call.query.get("appid") != "sandbox":
+        if call.query.get("appid") != APP_ID:
             return {"errcode": 40013, "errmsg": "invalid appid"}
         if code in ("", "bad"):
             return {"errcode": 40029, "errmsg": "invalid code"}
@@ -54,7 +56,7 @@ class WeChatPlayer:
         return {"access_token": "sandbox-app-token", "expires_in": 7200}
 
     def _getticket(self, call: Call) -> dict[str, object]:
-        return {"errcode": 0, "errmsg": "ok", "ticket": "sandbox-ticket", "expires_in": 7200}
+        return {"errcode": 0, "errmsg": "ok", "ticket": TICKET, "expires_in": 7200}
 
     def _msg_sec_check(self, call: Call) -> dict[str, object]:
         """Text with 违禁 in it is risky."""

@@ -40,6 +40,7 @@ def credential_of(operation: Operation, world: World) -> Headers:
         "user_or_service": lambda: token_of(world.alice),
         "user_with_proof": lambda: token_of(world.alice) | proof_of(world.alice.union_id),
         "proof": lambda: key_for(Scope.AUTH_ISSUE),
+        "own_proof": lambda: proof_of(world.alice.union_id),
         "service": lambda: key_for(operation.scope),
     }[operation.kind]()
 

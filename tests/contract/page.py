@@ -15,6 +15,7 @@ _WHO = {
     "signed": "whoever signs it",
     "user": "a user",
     "user_with_proof": "a user with WeChat's proof",
+    "own_proof": "a user for whom WeChat vouched in this browser",
     "proof": "whom WeChat vouches for, or a key with `auth:issue`",
     "service": "a key with `{scope}`, or an operator with the permission",
     "user_or_service": "a user, a key with `{scope}`, or an operator with the permission",

@@ -110,7 +110,9 @@ def _place(whole: Any, name: str) -> tuple[Any, Any]:
     return whole, last
 
 
-Credential = str  # public, user, user_with_proof, proof, signed, service:<scope>, user_or_service:<scope>
+Credential = (
+    str  # public, user, user_with_proof, proof, own_proof, signed, service:<scope>, user_or_service:<scope>
+)
 
 
 @dataclass(frozen=True)

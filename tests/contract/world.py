@@ -9,6 +9,7 @@ from accounts import completion
 from accounts.models import User
 from config import links
 from config.models import ShortLink
+from earnings.models import Withdrawal
 from feedback.models import ProblemCategory
 from groups.models import Group, GroupMessage, Member, Mention
 from keywords import batches
@@ -16,7 +17,7 @@ from keywords.models import KeywordBatch
 from launches.models import Launch, MassMessage, MassMessageDraft
 from robots.models import Robot
 from tests.factories.launches import drafted, launched, scheduled
-from tests.factories.money import give
+from tests.factories.money import ask, give
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory
 
 LONG_URL = "https://example.com/contract?a=b"
@@ -109,6 +110,16 @@ class World:
         return scheduled(self.alice, self.group)
 
     @cached_property
+    def withdrawal(self) -> Withdrawal:
+        return ask(self.alice)
+
+    def _withdrawal_of_mallory(self) -> Withdrawal:
+        self.mallory.phone = "13900139001"
+        self.mallory.save()
+        give(self.mallory, "20")
+        return ask(self.mallory)
+
+    @cached_property
     def slug(self) -> str:
         return links.shorten(LONG_URL).rsplit("/", 1)[1]
 
@@ -122,6 +133,7 @@ class World:
             "batch": self._batch_of_mallory,
             "launch": lambda: launched(group),
             "draft": lambda: drafted(self.mallory),
+            "withdrawal": self._withdrawal_of_mallory,
             "mass_message": lambda: scheduled(self.mallory, group),
         }
 

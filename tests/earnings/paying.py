@@ -18,8 +18,8 @@ def turns_out(sandbox, state: str) -> None:
     sandbox.state.note("next_bill", next_state=state)
 
 
-def fault(sandbox, mode: str) -> None:
-    sandbox.state.note("fault", system="pay", mode=mode, rate=1.0)
+def fault(sandbox, mode: str, *, system: str = "pay") -> None:
+    sandbox.state.note("fault", system=system, mode=mode, rate=1.0)
 
 
 def query_later(**later: float) -> None:

@@ -6,10 +6,8 @@ import pytest
 import time_machine
 from django.db import IntegrityError, transaction
 
-from accounts.models import User
 from earnings.models import Payout
 from earnings.tasks import query_payouts, send_payouts
-from tests.api import ApiClient
 from tests.earnings.paying import bills, fault, how_it_stands, query_later, turns_out
 from tests.factories.money import balance
 
@@ -124,39 +122,6 @@ def test_a_payout_is_asked_about_seldom_and_seldomer(approved, sandbox):
         waits.append(Payout.objects.get().due_at - payout.due_at)
     assert waits == sorted(waits)
     assert (waits[0], waits[-1]) == (timedelta(minutes=2), timedelta(hours=3))
-
-
-def test_the_receiver_of_a_number_never_changes(approved, alice, sandbox):
-    """Sent, reply lost, the user has another open_id by now: the same number goes to the same receiver."""
-    fault(sandbox, "error")
-    send_payouts()
-    sandbox.state.faults.clear()
-    User.objects.filter(pk=alice.pk).update(open_id="open-other")
-    query_later()
-    assert how_it_stands(approved) == (3, "succeeded")
-    assert next(iter(sandbox.state.bills.values()))["openid"] == "open-alice"
-
-
-def test_the_database_keeps_the_receiver(approved, sandbox):
-    send_payouts()
-    with pytest.raises(IntegrityError, match="keeps its receiver"), transaction.atomic():
-        Payout.objects.update(open_id="open-mallory")
-
-
-def test_a_user_without_an_open_id_is_not_paid_and_gets_the_money_back(approved, alice, sandbox):
-    User.objects.filter(pk=alice.pk).update(open_id="")
-    send_payouts()
-    assert how_it_stands(approved) == (4, "failed")
-    assert (balance(alice), bills(sandbox)) == (("100.00", "0.00"), [])
-
-
-def test_an_open_id_is_paid_in_the_app_that_it_belongs_to(approved, alice, sandbox, settings):
-    settings.WECHAT_APPS = {"sandbox": "s", "second-app": "s"}
-    User.objects.filter(pk=alice.pk).update(app_id="second-app")
-    turns_out(sandbox, "WAIT_USER_CONFIRM")
-    send_payouts()
-    assert next(iter(sandbox.state.bills.values()))["appid"] == "second-app"
-    assert ApiClient(alice).get("/withdraw")["data"]["confirm"]["app_id"] == "second-app"
 
 
 def test_a_refusal_is_not_believed_while_there_is_a_bill(approved, sandbox):

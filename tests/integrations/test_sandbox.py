@@ -230,3 +230,52 @@ def test_a_restart_remembers(gateway, sandbox):
     assert json.loads(lines[-1])["message_no"] == "m1"
     again = type(sandbox.state)(sandbox.state.journal)
     assert list(again.messages) == ["m1"]
+
+
+def sign_in_page(sandbox, **query) -> requests.Response:
+    asked = {"appid": "sandbox", "redirect_uri": "http://127.0.0.1:1/back?a=b", "state": "s"} | query
+    return requests.get(f"{sandbox.url}/connect/oauth2/authorize", params=asked, allow_redirects=False, timeout=5)
+
+
+def test_wechats_sign_in_sends_whoever_one_is_back_with_a_code_and_the_state(sandbox):
+    answer = sign_in_page(sandbox, login="alice")
+    assert (answer.status_code, answer.headers["Location"]) == (
+        302,
+        "http://127.0.0.1:1/back?a=b&code=alice&state=s",
+    )
+
+
+def test_wechats_sign_in_asks_who_one_is_and_offers_whom_transfers_went_to(pay, sandbox):
+    transfer(pay)
+    page = sign_in_page(sandbox, state='"><script>').text
+    assert '<button name="login" value="alice">' in page
+    assert "/back?a=b&amp;state=" in page
+    assert "<script>" not in page
+
+
+def test_wechats_sign_in_knows_its_app_only_and_goes_back_to_web_pages_only(sandbox):
+    assert sign_in_page(sandbox, appid="other", login="alice").status_code == 400
+    assert sign_in_page(sandbox, redirect_uri="javascript:alert(1)", login="alice").status_code == 400
+
+
+def on_the_phone(sandbox, method: str, **params) -> requests.Response:
+    asked = {"mchId": "1900000001", "appId": "sandbox"} | params
+    return requests.request(method, f"{sandbox.url}/phone/transfer", params=asked, timeout=5)
+
+
+def test_a_transfer_is_confirmed_with_its_package(pay, sandbox):
+    requests.post(f"{sandbox.url}/_/pay", json={"next_state": "WAIT_USER_CONFIRM"}, timeout=5)
+    package = pay.transfer(out_bill_no="0" * 32, openid="o", amount_fen=2000, remark="x").package_info
+    shown = on_the_phone(sandbox, "GET", package=package)
+    assert (shown.json(), shown.headers["Access-Control-Allow-Origin"]) == ({"amount": 2000}, "*")
+    assert pay.query("0" * 32).state == "WAIT_USER_CONFIRM"
+    assert on_the_phone(sandbox, "POST", package=package).status_code == 200
+    assert pay.query("0" * 32).state == "SUCCESS"
+
+
+def test_a_transfer_is_not_confirmed_by_another_package_merchant_or_app(pay, sandbox):
+    requests.post(f"{sandbox.url}/_/pay", json={"next_state": "WAIT_USER_CONFIRM"}, timeout=5)
+    package = pay.transfer(out_bill_no="0" * 32, openid="o", amount_fen=2000, remark="x").package_info
+    for wrong in ({"package": ""}, {"package": "x"}, {"mchId": "1"}, {"appId": "other"}):
+        assert on_the_phone(sandbox, "POST", **({"package": package} | wrong)).status_code == 404
+    assert pay.query("0" * 32).state == "WAIT_USER_CONFIRM"

@@ -14,6 +14,7 @@ from integrations.sandbox.gateway import EventPoster, GatewayPlayer
 from integrations.sandbox.keys import ensure_keys
 from integrations.sandbox.launches import CustomerServicePlayer, LaunchPlayer
 from integrations.sandbox.pay import PayPlayer
+from integrations.sandbox.phone import PhonePlayer
 from integrations.sandbox.server import Player, Sandbox
 from integrations.sandbox.sms import SmsPlayer, TextModerationPlayer
 from integrations.sandbox.state import State
@@ -57,6 +58,7 @@ def make_sandbox(port: int, app_url: str) -> Sandbox:
         ("control", ControlPlayer(state, pay)),
         ("gateway", GatewayPlayer(state, poster, f"http://127.0.0.1:{port}")),
         ("wechat", WeChatPlayer()),
+        ("wechat", PhonePlayer(state)),
         ("pay", pay),
         ("launch", LaunchPlayer(state)),
         ("aliyun", CustomerServicePlayer(state)),

@@ -2,9 +2,27 @@
 
 from tests.contract.operations.people import _NEWCOMER, _PROFILE
 from tests.contract.table import Operation, Rows, body, path
-from tests.contract.types import BOOLEAN, DAY, INTEGER, MONEY, NUMBER, TEXT, TIME, UUID, nullable, optional
+from tests.contract.types import BOOLEAN, DAY, INTEGER, MONEY, NUMBER, TEXT, TIME, UUID, Type, nullable, optional
 
 _WITHDRAWALS = "tests/earnings/test_withdrawals.py"
+_STATE = Type(
+    "state of a withdrawal",
+    lambda value: (
+        value
+        in {
+            "reviewing",
+            "rejected",
+            "paying",
+            "to_confirm",
+            "transferring",
+            "cancelling",
+            "checking",
+            "paid",
+            "failed",
+        }
+    ),
+    ("string",),
+)
 _CONFIRMATION = {"withdraw_id": UUID, "app_id": TEXT, "mch_id": TEXT, "package_info": TEXT}
 
 ROWS: Rows = [
@@ -73,6 +91,20 @@ ROWS: Rows = [
         codes=(2001, 2002, 3002, 3003, 3004),
         blocked_code=3004,
         rules=_WITHDRAWALS,
+    ),
+    *(
+        Operation(
+            None,
+            method,
+            "/payouts/{withdraw_id}/state",
+            "own_proof",
+            params=(path("withdraw_id", refers_to="withdrawal"),),
+            good=lambda world: {"withdraw_id": world.withdrawal.pk},
+            answer={"state": _STATE},
+            codes=(1404,),
+            rules="tests/earnings/test_confirmation_page.py",
+        )
+        for method in ("GET", "POST")
     ),
     Operation(
         58,

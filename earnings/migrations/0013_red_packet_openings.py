@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0006_completion_keys_and_sign_out'),
-        ('earnings', '0011_more_backoffice_filters'),
+        ('earnings', '0012_receiver_of_withdrawals'),
     ]
 
     operations = [

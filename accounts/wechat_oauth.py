@@ -1,0 +1,93 @@
+"""Signing a browser in on pages that this service shows itself: to WeChat's sign-in page and back with a code.
+
+The `state` that WeChat hands back is bound to a cookie of the browser that was sent there, so that nobody can sign
+another browser in with a code of their own.
+"""
+
+import secrets
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.core import signing
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.crypto import constant_time_compare, salted_hmac
+
+from accounts.wechat_sign_in import profile_of
+from config.api import proofs
+from config.errors import NotAllowed
+
+COOKIE = "wechat_sign_in"
+COOKIE_SECONDS = 600
+_SALT = "accounts.wechat_oauth"
+
+
+class SignInUnfinished(NotAllowed):
+    message = "微信登录没有完成，请重新登录"
+
+
+def begin_sign_in(request: HttpRequest, *, app_id: str, path: str) -> HttpResponse:
+    """Return the redirect to WeChat's sign-in page, from which the browser comes back to `path`.
+
+    A browser that is on its way already keeps its cookie: another tab of it may come back first.
+    """
+    nonce = _nonce_of(request) or secrets.token_hex(16)
+    query = urlencode(  # WeChat wants them in this order
+        {
+            "appid": app_id,
+            "redirect_uri": f"{settings.PUBLIC_BASE_URL}{path}",
+            "response_type": "code",
+            "scope": "snsapi_userinfo",
+            "state": _state_of(nonce, app_id, path),
+        }
+    )
+    address = f"{settings.WECHAT_OAUTH_BASE_URL}/connect/oauth2/authorize?{query}#wechat_redirect"
+    response = HttpResponseRedirect(address)
+    response.set_cookie(
+        COOKIE,
+        signing.dumps(nonce, salt=_SALT),
+        max_age=COOKIE_SECONDS,
+        httponly=True,
+        samesite="Lax",
+        secure=not settings.EMBEDDED,
+    )
+    return response
+
+
+def is_return(request: HttpRequest) -> bool:
+    """Whether the browser comes back from WeChat: with a code, or without one when the user refused."""
+    return "state" in request.GET
+
+
+def is_expected(request: HttpRequest, *, app_id: str, path: str) -> bool:
+    """Whether this browser was sent to WeChat for this page within the last ten minutes."""
+    nonce = _nonce_of(request)
+    return nonce is not None and constant_time_compare(request.GET["state"], _state_of(nonce, app_id, path))
+
+
+def finish_sign_in(request: HttpRequest, *, app_id: str, path: str) -> HttpResponse:
+    """Return the redirect to `path`, with WeChat's proof of who came back.
+
+    Raises SignInUnfinished when the browser was not sent to WeChat, or came back without a code; WeChatRefused and
+    WeChatDown when WeChat does not say whose the code is.
+    """
+    code = request.GET.get("code", "")
+    if not code or not is_expected(request, app_id=app_id, path=path):
+        raise SignInUnfinished
+    profile = profile_of(app_id, code)
+    response = HttpResponseRedirect(path)
+    proofs.issue(response, union_id=profile.unionid, open_id=profile.openid, app_id=app_id)
+    response.delete_cookie(COOKIE, samesite="Lax")
+    return response
+
+
+def _nonce_of(request: HttpRequest) -> str | None:
+    try:
+        nonce: str = signing.loads(request.COOKIES.get(COOKIE, ""), salt=_SALT, max_age=COOKIE_SECONDS)
+    except signing.BadSignature:
+        return None
+    return nonce
+
+
+def _state_of(nonce: str, app_id: str, path: str) -> str:
+    """Return what goes to WeChat: letters and digits only, at most 128, as WeChat demands."""
+    return salted_hmac(_SALT, f"{nonce} {app_id} {path}", algorithm="sha256").hexdigest()

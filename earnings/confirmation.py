@@ -1,0 +1,132 @@
+"""The page on which a user confirms a transfer: where it is, and what it says of how a withdrawal stands."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from django.conf import settings
+
+from accounts.models import User
+from earnings.models import Payout, Withdrawal
+
+Status = Withdrawal.Status
+
+
+class Stage(StrEnum):
+    """How a withdrawal stands, as far as its user can do something about it."""
+
+    REVIEWING = "reviewing"
+    REJECTED = "rejected"
+    PAYING = "paying"
+    TO_CONFIRM = "to_confirm"
+    TRANSFERRING = "transferring"  # confirmed; may be confirmed once more, should it get stuck
+    CANCELLING = "cancelling"
+    CHECKING = "checking"
+    PAID = "paid"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What a page says: a heading, what it means for the reader and what to do, and how it looks."""
+
+    title: str
+    text: str
+    tone: str  # waiting, done, warning: an icon
+
+
+NOTICES = {
+    Stage.REVIEWING: Notice("正在审核", "审核通过后，机器人会发私信给你，打开里面的链接就能收款。", "waiting"),
+    Stage.REJECTED: Notice("提现没有通过", "金额已退回余额。", "warning"),
+    Stage.PAYING: Notice("正在打款", "微信支付正在处理，一般几分钟就好，请稍后再来查看。", "waiting"),
+    Stage.TO_CONFIRM: Notice("等待你确认收款", "确认后，钱会存入你的微信零钱。", "waiting"),
+    Stage.TRANSFERRING: Notice(
+        "正在到账", "微信支付正在转账，一般几秒钟就好。很久没有到账的话，可以再确认一次，不会重复付款。", "waiting"
+    ),
+    Stage.CANCELLING: Notice("这笔收款已停止", "账号已被封，不能再确认收款。如有疑问，请联系客服。", "warning"),
+    Stage.CHECKING: Notice("正在核实", "这笔打款的结果需要人工核实，核实完成前请耐心等待，钱不会丢失。", "waiting"),
+    Stage.PAID: Notice("已到账", "钱已存入你的微信零钱，可以在微信“我-服务-钱包”里查看。", "done"),
+    Stage.FAILED: Notice("打款没有成功", "金额已退回余额，可以重新申请提现。", "warning"),
+}
+# WeChat Pay's words for why a transfer failed, as far as its receiver can do something about it.
+_EXPIRED = "超过 24 小时没有确认收款，这笔转账已取消。"
+_REASONS = {
+    "CANCELLED": _EXPIRED,
+    "OVERDUE_CLOSE": _EXPIRED,
+    "MERCHANT_NOT_CONFIRM": _EXPIRED,
+    "ACCOUNT_FROZEN": "你的微信支付账户被冻结，请在微信里解除冻结后再提现。",
+    "ACCOUNT_NOT_EXIST": "你的微信还没有开通微信支付，请开通后再提现。",
+    "REAL_NAME_CHECK_FAIL": "你的微信支付还没有实名，请在微信里完成实名后再提现。",
+    "NAME_NOT_CORRECT": "实名信息与微信支付的不一致，请核对后再提现。",
+    "ID_CARD_NOT_CORRECT": "实名信息与微信支付的不一致，请核对后再提现。",
+    "DAY_RECEIVED_QUOTA_EXCEED": "你今天的微信收款已达上限，请明天再提现。",
+    "DAY_RECEIVED_COUNT_EXCEED": "你今天的微信收款次数已达上限，请明天再提现。",
+    "REALNAME_ACCOUNT_RECEIVED_QUOTA_EXCEED": "你的微信支付账户收款已达上限，请在微信里完善身份信息后再提现。",
+    "RECEIVE_ACCOUNT_NOT_PERMMIT": "你的微信支付账户暂时不能收款，请在微信里查看原因后再提现。",
+    "TRANSFER_RISK": "微信支付认为这笔转账有风险，请稍后再提现，或联系客服。",
+}
+_BLOCKED = "账号已被封，这笔收款已取消。如有疑问，请联系客服。"
+_NO_ACCOUNT = "申请提现时，你的账号还没有绑定微信，无法打款。"
+_UNKNOWN_REASON = "微信支付没有完成这笔转账；多次失败的话，请联系客服。"
+
+
+def address_of(withdrawal_id: UUID) -> str:
+    """Return the address of the page for this withdrawal."""
+    return f"{settings.PUBLIC_BASE_URL}{path_of(withdrawal_id)}"
+
+
+def path_of(withdrawal_id: UUID) -> str:
+    """Return that address below our own."""
+    return f"/payouts/{withdrawal_id}/confirm"
+
+
+def withdrawal_of(user: User | None, withdrawal_id: UUID | None) -> Withdrawal | None:
+    """Return the user's withdrawal with its payout; None for one of somebody else as for one that is not there."""
+    if user is None or withdrawal_id is None:
+        return None
+    return Withdrawal.objects.select_related("payout").filter(pk=withdrawal_id, user=user).first()
+
+
+def payout_of(withdrawal: Withdrawal) -> Payout | None:
+    """Return the payout of a withdrawal; None before it is approved."""
+    payout: Payout | None = getattr(withdrawal, "payout", None)
+    return payout
+
+
+def stage_of(withdrawal: Withdrawal) -> Stage:
+    """Return how a withdrawal stands for its user."""
+    by_status = {
+        Status.TO_REVIEW: Stage.REVIEWING,
+        Status.REJECTED: Stage.REJECTED,
+        Status.PAID: Stage.PAID,
+        Status.FAILED: Stage.FAILED,
+    }
+    payout = payout_of(withdrawal)
+    if withdrawal.status in by_status:
+        return by_status[Status(withdrawal.status)]
+    return _under_way(payout) if payout else Stage.PAYING
+
+
+def _under_way(payout: Payout) -> Stage:
+    if payout.needs_operator_at is not None:
+        return Stage.CHECKING
+    if payout.cancel_asked_at is not None:
+        return Stage.CANCELLING
+    if not payout.can_be_confirmed:
+        return Stage.PAYING
+    return Stage.TO_CONFIRM if payout.provider_state == Payout.USER_CAN_CONFIRM[0] else Stage.TRANSFERRING
+
+
+def reason_of(withdrawal: Withdrawal) -> str:
+    """Return why a withdrawal was rejected or failed, in words for its user; "" for others.
+
+    An operator's reason stands as it was written, WeChat Pay's is translated.
+    """
+    payout = payout_of(withdrawal)
+    if withdrawal.status != Status.FAILED or payout is None or payout.ended_by:
+        return withdrawal.reason
+    if payout.cancel_asked_at is not None:
+        return _BLOCKED
+    if not payout.open_id:
+        return _NO_ACCOUNT
+    return _REASONS.get(payout.note or payout.provider_state, _UNKNOWN_REASON)

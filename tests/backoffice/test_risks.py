@@ -1,0 +1,81 @@
+"""What the page of a withdrawal warns of before somebody approves it: who else is paid to the same WeChat account."""
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from accounts.models import User
+from earnings import withdrawals
+from earnings.models import Withdrawal
+from tests.backoffice.pages import Operator
+from tests.factories.money import ask, give
+from tests.factories.people import UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def root() -> Operator:
+    return Operator(username="root")
+
+
+def asked(open_id: str, *, app_id: str = "sandbox", days_ago: int = 0, user: User | None = None) -> Withdrawal:
+    user = user or UserFactory(phone=f"1380013{User.objects.count():04}", open_id=open_id, app_id=app_id)
+    give(user, "20")
+    return ask(user, days_ago=days_ago)
+
+
+def warning_of(root: Operator, withdrawal: Withdrawal) -> str:
+    """The sentence about the account on the page of this withdrawal, if there is one."""
+    page = root.page(f"earnings/withdrawal/{withdrawal.pk}/change/")
+    found = [part.split("<")[0] for part in page.split('<li class="risk">')[1:] if "同一个微信账号" in part]
+    return found[0] if found else ""
+
+
+def test_others_who_are_paid_to_the_same_account_are_counted(root):
+    mine = asked("open-shared")
+    twice = asked("open-shared", days_ago=2)
+    asked("open-shared", user=twice.user)
+    asked("open-shared")
+    assert warning_of(root, mine) == "另有 2 个用户使用同一个微信账号收款"
+
+
+def test_an_account_is_the_same_in_the_same_app_only(root, settings):
+    settings.WECHAT_APPS = {"sandbox": "s", "second-app": "s"}
+    mine = asked("open-shared")
+    asked("open-shared", app_id="second-app")
+    asked("open-other")
+    assert warning_of(root, mine) == ""
+
+
+def test_ones_own_earlier_withdrawals_are_no_warning(root):
+    earlier = asked("open-alice", days_ago=3)
+    assert warning_of(root, asked("open-alice", user=earlier.user)) == ""
+
+
+def test_accounts_that_are_not_known_are_not_the_same(root):
+    mine = asked("")
+    asked("")
+    assert warning_of(root, mine) == ""
+
+
+def test_what_was_asked_for_counts_and_not_what_the_account_became(root):
+    mine, other = asked("open-shared"), asked("open-shared")
+    withdrawals.reject([other.pk], by="root", reason="重复", at=timezone.now())
+    User.objects.filter(pk=other.user_id).update(open_id="open-new")
+    assert warning_of(root, mine) == "另有 1 个用户使用同一个微信账号收款"
+
+
+def test_it_warns_in_english(root):
+    mine = asked("open-shared")
+    asked("open-shared")
+    root.http.post("/admin/language/", {"language": "en", "next": "/admin/"})
+    page = root.page(f"earnings/withdrawal/{mine.pk}/change/")
+    assert "Other users who are paid to the same WeChat account: 1" in page
+
+
+def test_the_others_are_found_by_an_index():
+    others = Withdrawal.objects.of_others_to_receiver_of(asked("open-shared"))
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    assert "withdrawals_by_receiver" in others.order_by().values("user").distinct().explain()

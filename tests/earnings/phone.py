@@ -1,0 +1,65 @@
+"""A user's phone: WeChat's browser, its sign-in, and its own page that confirms a transfer."""
+
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import requests
+from django.test import Client
+
+from earnings.models import Payout, Withdrawal
+
+WECHAT = (
+    "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 Chrome/116.0 Mobile Safari/537.36 MicroMessenger/8.0.50"
+)
+CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/130.0 Safari/537.36"
+
+
+class Phone:
+    """Who holds it signs in with the code of that name."""
+
+    def __init__(self, name: str, *, agent: str = WECHAT) -> None:
+        self.name, self.http = name, Client(headers={"User-Agent": agent})
+
+    def get(self, path: str, **query: str) -> Any:
+        """The answer, with no redirect followed."""
+        return self.http.get(path, query)
+
+    def open(self, path: str) -> Any:
+        """The page behind a path, once WeChat has said who holds the phone."""
+        answer = self.get(path)
+        while answer.status_code == 302:
+            there = answer["Location"]
+            if "/connect/oauth2/authorize" in there:
+                there = self.sign_in_at(there)
+            answer = self.http.get(path_of(there))
+        return answer
+
+    def sign_in_at(self, address: str) -> str:
+        """Where WeChat's sign-in page sends the browser back to."""
+        there, _, _ = address.partition("#")
+        return requests.get(f"{there}&login={self.name}", allow_redirects=False, timeout=5).headers["Location"]
+
+    def state(self, withdrawal: Withdrawal, method: str = "get") -> dict[str, Any]:
+        """What the page's script is told."""
+        answer: dict[str, Any] = getattr(self.http, method)(f"/payouts/{withdrawal.pk}/state").json()
+        return answer
+
+
+def path_of(address: str) -> str:
+    parts = urlsplit(address)
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path
+
+
+def query_of(address: str) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
+
+
+def page_of(withdrawal: Withdrawal) -> str:
+    return f"/payouts/{withdrawal.pk}/confirm"
+
+
+def confirm_in_wechat(sandbox: Any, withdrawal: Withdrawal) -> int:
+    """The user taps on WeChat's own page; its status."""
+    package = Payout.objects.get(withdrawal=withdrawal).package_info
+    params = {"mchId": "1900000001", "appId": "sandbox", "package": package}
+    return requests.post(f"{sandbox.url}/phone/transfer", params=params, timeout=5).status_code

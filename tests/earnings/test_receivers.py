@@ -1,0 +1,109 @@
+"""Whose WeChat account is paid: the one that was the user's when the money was asked for."""
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
+
+from accounts.models import User
+from earnings import withdrawals
+from earnings.models import Payout, Withdrawal
+from earnings.tasks import send_payouts
+from tests.api import ApiClient
+from tests.earnings.paying import bills, fault, how_it_stands, query_later, turns_out
+from tests.factories.money import ask, balance, give
+from tests.factories.people import UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_receiver_of_a_number_never_changes(approved, alice, sandbox):
+    """Sent, reply lost, the user has another open_id by now: the same number goes to the same receiver."""
+    fault(sandbox, "error")
+    send_payouts()
+    sandbox.state.faults.clear()
+    User.objects.filter(pk=alice.pk).update(open_id="open-other")
+    query_later()
+    assert how_it_stands(approved) == (3, "succeeded")
+    assert next(iter(sandbox.state.bills.values()))["openid"] == "open-alice"
+
+
+def test_the_database_keeps_the_receiver(approved, sandbox):
+    send_payouts()
+    with pytest.raises(IntegrityError, match="keeps its receiver"), transaction.atomic():
+        Payout.objects.update(open_id="open-mallory")
+
+
+@pytest.mark.parametrize("later", ["", "open-alice"])
+def test_who_had_no_open_id_when_asking_is_not_paid_and_gets_the_money_back(alice, sandbox, later: str):
+    User.objects.filter(pk=alice.pk).update(open_id="")
+    asked = ask(alice)
+    User.objects.filter(pk=alice.pk).update(open_id=later)
+    withdrawals.approve([asked.pk], by="root", at=timezone.now())
+    send_payouts()
+    assert how_it_stands(asked) == (4, "failed")
+    assert "没有绑定微信" in asked.reason
+    assert (balance(alice), bills(sandbox)) == (("100.00", "0.00"), [])
+
+
+def test_an_open_id_is_paid_in_the_app_that_it_belongs_to(alice, sandbox, settings):
+    settings.WECHAT_APPS = {"sandbox": "s", "second-app": "s"}
+    User.objects.filter(pk=alice.pk).update(app_id="second-app")
+    withdrawals.approve([ask(alice).pk], by="root", at=timezone.now())
+    turns_out(sandbox, "WAIT_USER_CONFIRM")
+    send_payouts()
+    assert next(iter(sandbox.state.bills.values()))["appid"] == "second-app"
+    assert ApiClient(alice).get("/withdraw")["data"]["confirm"]["app_id"] == "second-app"
+
+
+def test_a_sign_in_with_another_account_does_not_redirect_the_money(approved, alice, sandbox, settings):
+    """Between the request and the payout the user refreshes the profile, in another app of ours."""
+    settings.ENFORCE_AUTH = False
+    settings.WECHAT_APPS = {"sandbox": "s", "second-app": "s"}
+    other = {"open_id": "open-other", "appid": "second-app", "nick_name": "", "head_url": ""}
+    assert ApiClient(alice).put(f"/user/refresh/{alice.union_id}", other)["code"] == 1200
+    send_payouts()
+    [bill] = sandbox.state.bills.values()
+    assert (bill["openid"], bill["appid"]) == ("open-alice", "sandbox")
+
+
+def test_the_database_keeps_the_receiver_that_was_asked_for(approved):
+    for change in ({"open_id": "open-mallory"}, {"app_id": "second-app"}):
+        with pytest.raises(IntegrityError, match="not changed afterwards"), transaction.atomic():
+            Withdrawal.objects.update(**change)
+
+
+def test_the_database_sends_nothing_to_another_receiver_than_was_asked_for(approved):
+    now = timezone.now()
+    sent = {"state": "sent", "sent_at": now, "called_at": now, "app_id": "sandbox"}
+    with pytest.raises(IntegrityError, match="receiver that was asked for"), transaction.atomic():
+        Payout.objects.update(open_id="open-mallory", **sent)
+    assert Payout.objects.update(open_id="open-alice", **sent) == 1
+
+
+def test_the_database_takes_no_receiver_without_its_app(alice):
+    with pytest.raises(IntegrityError, match="receiver_has_open_id_and_app_id"), transaction.atomic():
+        Withdrawal.objects.create(
+            user=alice, amount=20, asked_at=timezone.now(), asked_day="2026-11-01", open_id="open-alice"
+        )
+
+
+def migrate(name: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    MigrationExecutor(connection).migrate([("earnings", name)])
+
+
+def test_what_was_asked_before_receivers_were_kept_gets_the_payouts_or_the_users(approved, sandbox):
+    send_payouts()
+    User.objects.update(open_id="open-new", app_id="gone-app")
+    unknown, waiting = [UserFactory(phone=f"1370013700{n}", open_id=("", "open-2")[n]) for n in range(2)]
+    for user in (unknown, waiting):
+        give(user, "20")
+        ask(user)
+    migrate("0011_more_backoffice_filters")
+    User.objects.filter(pk=waiting.pk).update(app_id="gone-app")
+    migrate("0012_receiver_of_withdrawals")
+    kept = dict(Withdrawal.objects.values_list("user", "open_id"))
+    assert kept == {approved.user_id: "open-alice", unknown.pk: "", waiting.pk: "open-2"}
+    assert set(Withdrawal.objects.values_list("app_id", flat=True)) == {"sandbox", ""}
