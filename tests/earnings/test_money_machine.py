@@ -112,7 +112,7 @@ class Money(RuleBasedStateMachine):
         }
         for at_statement in (crash_at, 0):  # whoever crashed tries again
             with crashing(at_statement):
-                onboard(user=met, at=self.now, **words)
+                onboard(str(met.pk), by_key_only=False, at=self.now, **words)
         return met
 
     @rule(user=users, star=st.sampled_from([3, 5, 5]))
