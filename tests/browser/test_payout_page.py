@@ -101,6 +101,20 @@ def test_a_user_confirms_from_the_robots_link_to_the_money(phone: Page, waiting:
     assert (bill["state"], bill["openid"], bill["requests"]) == ("SUCCESS", "open-alice", 1)
 
 
+def test_money_on_its_way_is_shown_when_it_arrives(phone: Page, waiting: Withdrawal, sandbox: Any):
+    """WeChat Pay takes a while between the user's confirmation and the money."""
+    enter(phone, sandbox)
+    sandbox.state.note("bill", out_bill_no=waiting.pk.hex, state="TRANSFERING")
+    Payout.objects.update(due_at=timezone.now())
+    query_payouts()
+    with phone.expect_response(lambda answer: answer.request.method == "POST" and "/state" in answer.url):
+        phone.reload()
+        expect(phone.locator("h1")).to_have_text("正在到账")
+        sandbox.state.note("bill", out_bill_no=waiting.pk.hex, state="SUCCESS")
+    query_payouts()
+    expect(phone.locator("h1")).to_have_text("已到账", timeout=15_000)
+
+
 def test_who_leaves_it_for_later_can_try_again(phone: Page, waiting: Withdrawal, sandbox: Any):
     take(enter(phone, sandbox), "以后再说")
     expect(phone.locator("[data-note=cancelled]")).to_be_visible()

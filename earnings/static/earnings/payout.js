@@ -4,7 +4,7 @@
 
   var LOOK_EVERY = 2000;
   var ASK_EACH = 3; // each third look has the server ask WeChat Pay
-  var LOOKS = 20;
+  var LOOKS = 20; // the first one asks
   var IDLE_LOOK_EVERY = 5000;
   var IDLE_LOOKS = 60;
   var SDK_WAITS = 10000;
@@ -40,11 +40,17 @@
     });
   }
 
+  function askNowAndThen(left) {
+    return left % ASK_EACH === 2 ? "POST" : "GET";
+  }
+
+  function onlyLook() {
+    return "GET";
+  }
+
   function waitForOutcome() {
     show("asking");
-    lookOn(LOOKS, LOOK_EVERY, function (left) {
-      return (LOOKS - left) % ASK_EACH === 0 ? "POST" : "GET";
-    }, function () {
+    lookOn(LOOKS, LOOK_EVERY, askNowAndThen, function () {
       show("later");
       button.disabled = false;
     });
@@ -119,7 +125,7 @@
   if (!page) return;
   if (button) prepare();
   if ("isMoving" in page.dataset) {
-    lookOn(IDLE_LOOKS, IDLE_LOOK_EVERY, function () { return "GET"; }, function () {});
+    lookOn(IDLE_LOOKS, IDLE_LOOK_EVERY, page.dataset.state === "transferring" ? askNowAndThen : onlyLook, function () {});
   }
   document.addEventListener("visibilitychange", function () {
     if (document.visibilityState === "visible") look("GET");
