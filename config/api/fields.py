@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
@@ -166,10 +166,13 @@ class IntegerChoice(StrictInteger):
 
 
 class QueryInteger(serializers.IntegerField):
-    """A whole number in a query string, in plain digits."""
+    """A whole number in a query string: ASCII digits, with a sign or without."""
+
+    default_error_messages: ClassVar = {"invalid": "应为整数"}
+    MAX_STRING_LENGTH = 4000  # Python converts at most 4,300 digits
 
     def to_internal_value(self, data: Any) -> int:
-        if not str(data).isascii() or not str(data).isdigit():
+        if not re.fullmatch(r"[+-]?[0-9]+", str(data).strip()):
             self.fail("invalid")
         return int(super().to_internal_value(data))
 
