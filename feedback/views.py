@@ -92,8 +92,10 @@ class CallbackViews(OperationViews[Conversation]):
         "阿里云客服回调",
         query=Signed,
         body=Callback,
-        codes=[Code.UNAUTHENTICATED, Code.NOT_FOUND, Code.CONFLICT],
-        description="digest 为 HMAC-SHA1(原始请求体 + timestamp),五分钟内有效,只接受一次。",
+        codes=[Code.UNAUTHENTICATED, Code.CONFLICT],
+        description="digest 为 HMAC-SHA1(原始请求体 + timestamp)，五分钟内有效，只接受一次。"
+        "没有进行中的客服会话、没有这个用户或没有机器人能联系到 TA 时，返回 1200 并忽略；"
+        "CONVERSATION_CREATE 会开启会话。",
     )
     def create(self, request: Request) -> Response:
         raw, now = request.body, timezone.now()

@@ -88,7 +88,7 @@ ROWS: Rows = [
             body("content", required=False, longest=4000, blank=True),
         ),
         good=lambda world: {"userId": world.alice.code, "msgType": "text", "content": "您好"},
-        codes=(1401, 1404, 1409),
+        codes=(1401, 1409),
         finish=_signed,
         rules="tests/feedback/test_callback.py",
     ),
