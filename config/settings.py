@@ -157,6 +157,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "config.backoffice.language.LanguageByChoice",
     "django.middleware.common.CommonMiddleware",
+    "config.backoffice.csrf.AxiosCsrfCookie",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
@@ -297,9 +298,7 @@ WECHAT_PAY_BASE_URL: str = env.str(
 )
 WECHAT_PAY_APP_ID: str = _needed("WECHAT_PAY_APP_ID", "sandbox", "the app that the payee's open_id belongs to")
 WECHAT_PAY_MCH_ID: str = _needed("WECHAT_PAY_MCH_ID", "1900000001", "the merchant number")
-WECHAT_PAY_CERT_SERIAL: str = _needed(
-    "WECHAT_PAY_CERT_SERIAL", "SANDBOXSERIAL", "the merchant certificate's serial"
-)
+WECHAT_PAY_CERT_SERIAL: str = _needed("WECHAT_PAY_CERT_SERIAL", "SANDBOXSERIAL", "the certificate's serial")
 _KEYS = RUN_DIR / "keys"
 WECHAT_PAY_PRIVATE_KEY_FILE = Path(
     _needed("WECHAT_PAY_PRIVATE_KEY_FILE", str(_KEYS / "merchant_key.pem"), "the merchant's private key (PEM)")

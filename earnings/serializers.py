@@ -7,7 +7,18 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from config.api.fields import BlankOrNull, MomentField, MoneyNumber, MoneyString, StrictInteger, Text
+from config.api.fields import (
+    BlankOrNull,
+    IdText,
+    IntegerChoice,
+    ListOrCommas,
+    MomentField,
+    MoneyNumber,
+    MoneyString,
+    StrictInteger,
+    Text,
+)
+from config.api.paging import BACKOFFICE_PAGE_SIZE
 from earnings.models import Withdrawal
 
 
@@ -92,9 +103,9 @@ class WithdrawalFilter(serializers.Serializer[Any]):
 
 
 class ListedWithdrawal(serializers.Serializer[Withdrawal]):
-    """A withdrawal in the back office's list; `id` is the user's, as documented."""
+    """A withdrawal in the back office's list. `id` is the one that a review takes."""
 
-    id = serializers.UUIDField(source="user_id")
+    id = serializers.UUIDField(help_text="提现编号，审核时用它")
     phone = serializers.CharField(source="user.phone", allow_null=True)
     amount = MoneyString()
     reason = serializers.SerializerMethodField()
@@ -104,6 +115,30 @@ class ListedWithdrawal(serializers.Serializer[Withdrawal]):
 
     def get_reason(self, withdrawal: Withdrawal) -> str | None:
         return withdrawal.reason or None
+
+
+class Review(serializers.Serializer[Any]):
+    """An operator's decision about withdrawals, as the old back-office client sends it."""
+
+    APPROVE, REJECT = 1, 2
+
+    withdraw_id = ListOrCommas(
+        child=IdText(), min_length=1, max_length=BACKOFFICE_PAGE_SIZE, help_text="提现编号，可多个"
+    )
+    status = IntegerChoice(choices=(APPROVE, REJECT), help_text="1 通过，2 拒绝")
+    reason = BlankOrNull(max_length=200, default="", help_text="拒绝原因，用户会看到；不填为“后台审核未通过”")
+
+
+class SkippedWithdrawal(serializers.Serializer[Any]):
+    withdraw_id = serializers.UUIDField()
+    reason = serializers.CharField()
+
+
+class ReviewResult(serializers.Serializer[Any]):
+    approved_count = serializers.IntegerField(help_text="已通过，将打款")
+    first_approval_count = serializers.IntegerField(help_text="大额，已初审，需另一名运营人员通过")
+    rejected_count = serializers.IntegerField(help_text="已拒绝，金额已退回")
+    skipped = SkippedWithdrawal(many=True, help_text="没有变化的提现和原因")
 
 
 MOST_READS_OF_A_GROUP = Decimal(1_000_000)

@@ -11,7 +11,9 @@ urlpatterns = [
     path("received/redpacket", views.RedPacketViews.as_view({"get": "is_received"})),
     path("receive/redpacket", views.RedPacketViews.as_view({"get": "receive"})),
     path("settlement", views.ReadsViews.as_view({"post": "create"})),
+    path("withdraw/review", views.WithdrawalReviewViews.as_view({"post": "create"})),
     path("admin/withdraw", views.WithdrawalListViews.as_view({"post": "list"})),
+    path("admin/withdraw/export", views.WithdrawalExportViews.as_view({"post": "create"})),
     path("wechat/pay/notify", views.PayNotifyViews.as_view({"post": "create"})),
     path("user/<str:reference>", views.OnboardingViews.as_view({"put": "update"})),
 ]

@@ -14,13 +14,17 @@ def body(request: Request, shape: type[serializers.BaseSerializer[Any]], **kwarg
 
 
 def filters(request: Request, shape: type[serializers.BaseSerializer[Any]]) -> Any:
-    """A validated body of filters; forms send the ones left blank too, so blank counts as absent."""
-    told = request.data
-    if isinstance(told, dict):
-        told = {name: value for name, value in told.items() if value not in ("", None)}
-    serializer = shape(data=told)
+    """Return a validated body of filters. Forms send what is left blank too, so blank text and null count as absent."""
+    given = request.data
+    if isinstance(given, dict):
+        given = {name: value for name, value in given.items() if not _is_blank(value)}
+    serializer = shape(data=given)
     serializer.is_valid(raise_exception=True)
     return serializer.validated_data
+
+
+def _is_blank(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def query(request: Request, shape: type[serializers.BaseSerializer[Any]]) -> Any:

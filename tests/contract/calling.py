@@ -58,7 +58,9 @@ def send(operation: Operation, call: Call, headers: Headers, *, client: Client |
 
 
 def told_by(operation: Operation, response: Any) -> dict[str, Any]:
-    """The envelope of an answer; the older shape of tokens put into one."""
+    """The envelope of an answer; the older shape of tokens, and a file, put into one."""
+    if operation.shape in ("picture", "workbook") and response["Content-Type"] != "application/json":
+        return {"code": 1200, "description": "", "data": None, "page_info": {}}
     told = response.json()
     if operation.shape != "token":
         assert list(told) == ENVELOPE

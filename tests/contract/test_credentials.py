@@ -94,8 +94,7 @@ def test_a_blocked_user_reads_and_writes_nothing(operation: Operation, world: Wo
     world.alice.save()
     before = everything()
     response = send(operation, call, headers)
-    is_picture = operation.shape == "picture"
-    told = {"code": 1200, "description": ""} if is_picture else told_by(operation, response)
+    told = told_by(operation, response)
     assert told["code"] == (operation.blocked_code if operation.is_write else operation.code)
     assert ("封" in told["description"]) == operation.is_write
     assert not operation.is_write or everything() == before

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from config import links
+from earnings.models import Withdrawal
 from feedback.models import ProblemCategory
 from groups.models import Group, GroupMessage, Member, Mention
 from keywords import batches
@@ -14,7 +15,7 @@ from keywords.models import KeywordBatch
 from launches.models import Launch, MassMessage, MassMessageDraft
 from robots.models import Robot
 from tests.factories.launches import drafted, launched, scheduled
-from tests.factories.money import give
+from tests.factories.money import ask, give
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory
 
 LONG_URL = "https://example.com/contract?a=b"
@@ -99,6 +100,10 @@ class World:
     @cached_property
     def mass_message(self) -> MassMessage:
         return scheduled(self.alice, self.group)
+
+    @cached_property
+    def withdrawal(self) -> Withdrawal:
+        return ask(self.alice)
 
     @cached_property
     def slug(self) -> str:
