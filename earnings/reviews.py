@@ -42,7 +42,12 @@ class Reviewed:
         return "；".join(sentence.format(count) for sentence, count in counts.items() if count)
 
 
-def approve(ids: Iterable[UUID], *, by: str, at: datetime) -> Reviewed:
+def review(ids: Iterable[UUID], *, approves: bool, reason: str, by: str, at: datetime) -> Reviewed:
+    """Approve these withdrawals, or reject them for a reason."""
+    return approve_many(ids, by=by, at=at) if approves else reject_many(ids, by=by, reason=reason, at=at)
+
+
+def approve_many(ids: Iterable[UUID], *, by: str, at: datetime) -> Reviewed:
     """Approve withdrawals that wait for review. Large ones are paid once a second actor approves."""
     chosen = set(ids)
     with transaction.atomic():
@@ -51,7 +56,7 @@ def approve(ids: Iterable[UUID], *, by: str, at: datetime) -> Reviewed:
         return Reviewed(len(result.paying), len(result.half), 0, _skipped(chosen - done))
 
 
-def reject(ids: Iterable[UUID], *, by: str, reason: str, at: datetime) -> Reviewed:
+def reject_many(ids: Iterable[UUID], *, by: str, reason: str, at: datetime) -> Reviewed:
     """Reject withdrawals that wait for review and give the money back. A blank reason becomes the default one."""
     chosen = set(ids)
     with transaction.atomic():

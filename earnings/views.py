@@ -223,11 +223,13 @@ class WithdrawalReviewViews(OperationViews[Withdrawal]):
         "超过收益规则中金额的，需由两名不同的操作人先后通过，同一个接口密钥算一名。写入操作日志。",
     )
     def create(self, request: Request) -> Response:
-        given, by, now = reading.body(request, Review), actor(request), timezone.now()
-        ids, reason = given["withdraw_id"], given["reason"]
-        approves = given["status"] == Review.APPROVE
-        done = (
-            reviews.approve(ids, by=by, at=now) if approves else reviews.reject(ids, by=by, reason=reason, at=now)
+        given = reading.body(request, Review)
+        done = reviews.review(
+            given["withdraw_id"],
+            approves=given["status"] == Review.APPROVE,
+            reason=given["reason"],
+            by=actor(request),
+            at=timezone.now(),
         )
         return Response(Answer(ReviewResult(done).data, description=str(done)))
 
