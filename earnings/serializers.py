@@ -155,14 +155,14 @@ class ReadAmounts(serializers.Field[dict[str, Decimal], Any, Any, Any]):
 
     def to_internal_value(self, data: Any) -> dict[str, Decimal]:
         if not isinstance(data, Mapping) or not data:
-            raise serializers.ValidationError("应为 {群编号: 金额},不能为空")
+            raise serializers.ValidationError("应为群编号和金额的对照，不能为空")
         if not all(reference.isprintable() and 0 < len(reference) <= LONGEST_CODE for reference in data):
-            raise serializers.ValidationError(f"群编号应为 1 到 {LONGEST_CODE} 个可见字符,整批未生效")
+            raise serializers.ValidationError(f"群编号应为 1 到 {LONGEST_CODE} 个可见字符，整批未生效")
         amounts = {str(reference): _yuan(said) for reference, said in data.items()}
         bad = [reference for reference, amount in amounts.items() if amount is None]
         if bad:
             named = "、".join(reference[:64] for reference in bad[:NAMED_IN_AN_ERROR])
-            raise serializers.ValidationError(f"{named} 等 {len(bad)} 项不是合法的金额,整批未生效")
+            raise serializers.ValidationError(f"有 {len(bad)} 项不是合法的金额：{named}，整批未生效")
         return {reference: amount for reference, amount in amounts.items() if amount is not None}
 
 

@@ -84,9 +84,9 @@ def _event_in(kind: str, content: str) -> str:
     """The event that this tells, or nothing when it is something to say."""
     event = next((name for name in _SAID if name in (kind.upper(), content)), "")
     if not event and kind not in KINDS:
-        raise BadRequest("msgType: 不认识的消息类型")
+        raise BadRequest("不认识的消息类型", field="msgType")
     if not event and not content.strip():
-        raise BadRequest("content: 不能为空")
+        raise BadRequest("消息内容不能为空", field="content")
     return event
 
 

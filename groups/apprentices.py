@@ -26,7 +26,7 @@ _WORDS = {
 
 
 class NobodyToWake(NotFound):
-    message = "没有可以唤醒的徒弟,或机器人联系不上 TA"
+    message = "没有可以唤醒的徒弟，或机器人联系不上 TA"
 
 
 def counts(user: User) -> dict[str, int]:

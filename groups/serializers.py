@@ -167,9 +167,9 @@ class WhomToWake(serializers.Serializer[Any]):
             return attrs
         missing = [name for name in ("is_import", "is_apprentice") if name not in attrs]
         if missing:
-            raise serializers.ValidationError(dict.fromkeys(missing, "该字段是必填项"))
+            raise serializers.ValidationError(dict.fromkeys(missing, "缺少必填项"))
         if not attrs["is_import"] and not attrs["is_apprentice"]:
-            raise serializers.ValidationError({"is_import": "is_import 与 is_apprentice 至少一个为 true"})
+            raise serializers.ValidationError({"is_import": "请至少选择一类要唤醒的徒弟"})
         return attrs
 
 

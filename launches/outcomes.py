@@ -36,7 +36,7 @@ WHERE g.message_id = told.message_id
 
 
 class TooLate(Conflict):
-    message = "已经撤回过,或发送超过两分钟,不能撤回"
+    message = "已经撤回过，或发送超过两分钟，不能撤回"
 
 
 def settle(messages: Iterable[SettledMessage], *, at: datetime) -> None:

@@ -20,6 +20,8 @@ MONEY_PATTERN = r"^-?[0-9]{1,12}(\.[0-9]{1,2})?$"
 class MoneyString(serializers.DecimalField):
     """Yuan as a two-digit string; a request may also say it as a number."""
 
+    default_error_messages: ClassVar = {"invalid": "应为金额，最多两位小数"}
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_digits=14, decimal_places=2, coerce_to_string=True, **kwargs)
 
@@ -181,7 +183,7 @@ class QueryInteger(serializers.IntegerField):
 class MomentField(serializers.Field[datetime, Any, Any, Any]):
     """A day or a time of Shanghai as one end of a range. A day as the `end` includes that day."""
 
-    default_error_messages = {"invalid": "应为 YYYY-MM-DD 或 YYYY-MM-DD HH:MM:SS"}
+    default_error_messages = {"invalid": "时间格式应为 YYYY-MM-DD 或 YYYY-MM-DD HH:MM:SS"}
 
     def __init__(self, *, end: bool = False, **kwargs: Any) -> None:
         self.end = end

@@ -22,7 +22,7 @@ def _number(request: Request, name: str, default: int, low: int, high: int) -> i
     if not raw:
         return default
     if not raw.isascii() or not raw.removeprefix("-").isdigit() or len(raw) > 18 or not low <= int(raw) <= high:
-        raise BadRequest(f"{name}: 应为 {low} 到 {high} 之间的整数")
+        raise BadRequest(f"应为 {low} 到 {high} 之间的整数", field=name)
     return int(raw)
 
 

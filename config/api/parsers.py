@@ -13,7 +13,7 @@ from config.errors import Code, Refusal
 
 class BodyTooLarge(Refusal):
     code = Code.BODY_TOO_LARGE
-    message = "请求内容超过 2 MiB,请分批提交"
+    message = "请求内容超过 2 MiB，请分批提交"
 
 
 def _refuse_constant(name: str) -> NoReturn:

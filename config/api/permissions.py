@@ -43,7 +43,7 @@ class IsNotBlocked(BasePermission):
     def has_permission(self, request: Request, view: Any) -> bool:
         is_write = request.method not in SAFE_METHODS or view.action in getattr(view, "writing_reads", ())
         if is_write and getattr(request.user, "is_blocked", False):
-            raise PermissionDenied("账号已被封,不能进行此操作,请联系客服", code="stated")
+            raise PermissionDenied("账号已被封，不能进行此操作，请联系客服", code="stated")
         return True
 
 
