@@ -25,8 +25,8 @@ lint: install-dev ## Style, types, import contracts, migrations.
 	@$(BIN)/lint-imports
 	@$(BIN)/python manage.py makemigrations --check --dry-run
 
-words: install-dev ## Compile the English words of the admin (config/locale).
-	@$(BIN)/python -c "import polib; polib.pofile('config/locale/en/LC_MESSAGES/django.po').save_as_mofile('config/locale/en/LC_MESSAGES/django.mo')"
+words: install-dev ## Compile the English words of the admin and the sentences of refusals (config/locale).
+	@$(BIN)/python -c "import glob, polib; [polib.pofile(po).save_as_mofile(po[:-2] + 'mo') for po in glob.glob('config/locale/*/LC_MESSAGES/django.po')]"
 
 install: $(VENV)/.runtime ## Make the virtual environment.
 

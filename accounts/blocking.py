@@ -12,7 +12,7 @@ from config.errors import NotAllowed
 
 
 class Blocked(NotAllowed):
-    message = "账号已被封,不能进行此操作,请联系客服"
+    message = "账号已被封，不能进行此操作，请联系客服"
 
 
 def block(*, user: User, by: str, reason: str, at: datetime) -> bool:

@@ -20,7 +20,8 @@ _EARLIEST = date(1900, 1, 1)
 
 
 class BadIdentityCard(BadRequest):
-    message = "id_number: 身份证号码不正确,请核对后重新输入"
+    field = "id_number"
+    message = "身份证号码不正确，请核对后重新输入"
 
 
 def checked(id_number: str, *, today: date) -> str:

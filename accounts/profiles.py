@@ -12,7 +12,7 @@ from config.errors import Code, Conflict, Refusal
 
 class ProfileAlreadyCompleted(Refusal):
     code = Code.PROFILE_ALREADY_COMPLETED
-    message = "资料已经补全过了,直接登录即可"
+    message = "资料已经补全过了，直接登录即可"
 
 
 class WeChatAccountTaken(Conflict):

@@ -14,7 +14,7 @@ from config.errors import Code
 
 class SmsTooOften(TooManyRequests):
     code = Code.SMS_TOO_OFTEN
-    message = "验证码发送太频繁,请稍后再试"
+    message = "验证码发送太频繁，请稍后再试"
 
 
 class ProofThrottle(BaseThrottle):

@@ -18,21 +18,21 @@ WRONG_TRIES = 5
 
 class SmsCodeWrong(Refusal):
     code = Code.SMS_CODE_WRONG
-    message = "验证码错误,请核对短信后重新输入"
+    message = "验证码错误，请核对短信后重新输入"
 
 
 class SmsCodeExpired(Refusal):
     code = Code.SMS_CODE_EXPIRED
-    message = "验证码已失效,请重新获取"
+    message = "验证码已失效，请重新获取"
 
 
 class PhoneTaken(Refusal):
     code = Code.PHONE_TAKEN
-    message = "该手机号已被其他用户绑定,请换一个手机号"
+    message = "该手机号已被其他用户绑定，请换一个手机号"
 
 
 class SmsNotSent(OutsideFailed):
-    message = "短信发送失败,请稍后再试"
+    message = "短信发送失败，请稍后再试"
 
 
 def _hash(user: User, phone: str, code: str) -> str:
@@ -57,7 +57,11 @@ def send_code(*, user: User, phone: str, at: datetime) -> None:
 
 
 def prove_phone(*, user: User, phone: str, code: str, at: datetime) -> None:
-    """Give the user this phone: 2301 wrong code, 2302 expired or burnt, 2303 somebody else's phone."""
+    """Give the user this phone.
+
+    Raises 2301 when the code is not the one that was sent, 2302 when no code for this phone can be used any more
+    (none was sent, or it was used, is older than an hour, or met five wrong tries), 2303 when the phone is taken.
+    """
     refusal = _take_code(user, phone, code, at)
     if refusal is not None:
         raise refusal
@@ -67,9 +71,7 @@ def prove_phone(*, user: User, phone: str, code: str, at: datetime) -> None:
 def _take_code(user: User, phone: str, code: str, at: datetime) -> Refusal | None:
     """A wrong try is counted even though it is refused, so the refusal is returned, not raised."""
     given = VerificationCode.objects.select_for_update().filter(user=user, phone=phone, used_at=None).first()
-    if given is None:
-        return SmsCodeWrong()
-    if given.expires_at <= at or given.wrong_tries >= WRONG_TRIES:
+    if given is None or given.expires_at <= at or given.wrong_tries >= WRONG_TRIES:
         return SmsCodeExpired()
     if not constant_time_compare(given.code_hash, _hash(user, phone, code)):
         given.wrong_tries += 1

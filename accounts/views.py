@@ -47,7 +47,7 @@ from config.models import Scope
 
 
 class UnknownWeChatAccount(NotAllowed):
-    message = "该微信账号还没有注册,请先添加机器人并补全资料"
+    message = "该微信账号还没有注册，请先添加机器人并补全资料"
 
 
 class WeChatViews(OperationViews[User]):

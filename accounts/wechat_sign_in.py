@@ -8,11 +8,11 @@ from integrations.wechat_tickets import signed
 
 class WeChatRefused(Refusal):
     code = Code.WECHAT_REFUSED
-    message = "微信授权失败,请重新打开页面授权"
+    message = "微信授权失败，请重新打开页面授权"
 
 
 class WeChatDown(OutsideFailed):
-    message = "微信暂时没有响应,请稍后再试"
+    message = "微信暂时没有响应，请稍后再试"
 
 
 def page_signature(app_id: str, url: str, *, at: int) -> dict[str, str]:

@@ -39,14 +39,23 @@ class Code(IntEnum):
     WITHDRAWAL_REFUSED = 3004
 
 
+def named(sentence: str, field: str) -> str:
+    """Return the sentence with the name of the field that it is about: clients show the whole to people as it is."""
+    return f"{sentence.rstrip('。')}（{field}）" if field else sentence
+
+
 class Refusal(Exception):  # noqa: N818 - what callers meet is a refusal, not a fault
-    """A rule says no. `code` goes on the wire, `message` says in Chinese what the reader can do."""
+    """A rule says no. `code` goes on the wire, `message` says in Chinese what the reader can do.
+
+    `field` is the parameter that it is about; its name follows the sentence.
+    """
 
     code: ClassVar[Code] = Code.BAD_REQUEST
     message: ClassVar[str] = "请求无法完成"
+    field: ClassVar[str] = ""
 
-    def __init__(self, message: str | None = None, *, data: Any = None) -> None:
-        self.description = message or self.message
+    def __init__(self, message: str | None = None, *, field: str = "", data: Any = None) -> None:
+        self.description = named(message or self.message, field or self.field)
         self.data = data
         super().__init__(self.description)
 
@@ -62,14 +71,14 @@ class NotFound(Refusal):
     """No such thing, or somebody else's: the two look the same."""
 
     code = Code.NOT_FOUND
-    message = "没有找到,请检查编号是否正确"
+    message = "没有找到，请检查编号是否正确"
 
 
 class NotAllowed(Refusal):
     """The caller is not known, or is known and may not."""
 
     code = Code.UNAUTHENTICATED
-    message = "没有权限,请重新登录后再试"
+    message = "没有权限，请重新登录后再试"
 
 
 class Conflict(Refusal):
@@ -83,4 +92,4 @@ class OutsideFailed(Refusal):
     """WeChat, the gateway, SMS or the launch system did not do it; nothing was changed here."""
 
     code = Code.OUTSIDE_FAILED
-    message = "外部服务暂时不可用,请稍后再试"
+    message = "外部服务暂时不可用，请稍后再试"

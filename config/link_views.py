@@ -31,7 +31,7 @@ class UserOrLinksKey(_ServiceKey):  # type: ignore[valid-type, misc]
     def has_permission(self, request: Request, view: Any) -> bool:
         if isinstance(request.auth, Token):
             if getattr(request.user, "is_blocked", True):
-                raise PermissionDenied("账号已被封,不能进行此操作,请联系客服", code="stated")
+                raise PermissionDenied("账号已被封，不能进行此操作，请联系客服", code="stated")
             return True
         return bool(super().has_permission(request, view))
 

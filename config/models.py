@@ -26,6 +26,7 @@ class Scope(models.TextChoices):
     SETTLEMENT_WRITE = "settlement:write", "文章收益结算"
     GATEWAY_EVENTS = "gateway:events", "机器人网关事件"
     BACKOFFICE_READ = "backoffice:read", "后台列表"
+    WITHDRAWALS_REVIEW = "withdrawals:review", "审核提现"
     LINKS_WRITE = "links:write", "短链"
     AUTH_ISSUE = "auth:issue", "代用户登录"
 

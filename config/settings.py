@@ -176,6 +176,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "config.backoffice.language.LanguageByChoice",
     "django.middleware.common.CommonMiddleware",
+    "config.backoffice.csrf.AxiosCsrfCookie",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",

@@ -20,7 +20,8 @@ from earnings.models import ArticleReadDay, EarningsRules, SlipType, Transaction
 
 
 class DayNotOver(BadRequest):
-    message = "settle_date: 只能是已经结束的日期"
+    field = "settle_date"
+    message = "只能是已经结束的日期"
 
 
 class ReadsAlreadySettled(Conflict):
@@ -136,4 +137,4 @@ def _refuse_doubles(cursor: Any) -> None:
     """A group named by its code and by its id is one group; which amount is meant cannot be known."""
     cursor.execute(_NAMED_TWICE)
     if found := cursor.fetchone():
-        raise BadRequest(f"data: {found[0]} 是同一个群,整批未生效")
+        raise BadRequest(f"同一个群写了两次：{found[0]}，整批未生效", field="data")

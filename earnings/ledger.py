@@ -31,14 +31,14 @@ class AlreadyPosted(Conflict):
 
 
 class NotReversible(Conflict):
-    message = "这笔流水(或此人的部分)已经冲正,或不是可以冲正的种类"
+    message = "这笔流水（或此人的部分）已经冲正，或不是可以冲正的种类"
 
 
 class BalanceWouldBeNegative(Refusal):
     """The database refuses a balance below zero."""
 
     code = Code.BALANCE_TOO_SMALL
-    message = "余额不足,记账后余额会变成负数"
+    message = "余额不足，记账后余额会变成负数"
 
 
 @dataclass(frozen=True)

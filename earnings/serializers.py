@@ -7,7 +7,18 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from config.api.fields import BlankOrNull, MomentField, MoneyNumber, MoneyString, StrictInteger, Text
+from config.api.fields import (
+    BlankOrNull,
+    IdText,
+    IntegerChoice,
+    ListOrCommas,
+    MomentField,
+    MoneyNumber,
+    MoneyString,
+    StrictInteger,
+    Text,
+)
+from config.api.paging import BACKOFFICE_PAGE_SIZE
 from earnings.models import Withdrawal
 
 
@@ -92,9 +103,9 @@ class WithdrawalFilter(serializers.Serializer[Any]):
 
 
 class ListedWithdrawal(serializers.Serializer[Withdrawal]):
-    """A withdrawal in the back office's list; `id` is the user's, as documented."""
+    """A withdrawal in the back office's list. `id` is the one that a review takes."""
 
-    id = serializers.UUIDField(source="user_id")
+    id = serializers.UUIDField(help_text="提现编号，审核时用它")
     phone = serializers.CharField(source="user.phone", allow_null=True)
     amount = MoneyString()
     reason = serializers.SerializerMethodField()
@@ -104,6 +115,30 @@ class ListedWithdrawal(serializers.Serializer[Withdrawal]):
 
     def get_reason(self, withdrawal: Withdrawal) -> str | None:
         return withdrawal.reason or None
+
+
+class Review(serializers.Serializer[Any]):
+    """An operator's decision about withdrawals, as the old back-office client sends it."""
+
+    APPROVE, REJECT = 1, 2
+
+    withdraw_id = ListOrCommas(
+        child=IdText(), min_length=1, max_length=BACKOFFICE_PAGE_SIZE, help_text="提现编号，可多个"
+    )
+    status = IntegerChoice(choices=(APPROVE, REJECT), help_text="1 通过，2 拒绝")
+    reason = BlankOrNull(max_length=200, default="", help_text="拒绝原因，用户会看到；不填为“后台审核未通过”")
+
+
+class SkippedWithdrawal(serializers.Serializer[Any]):
+    withdraw_id = serializers.UUIDField()
+    reason = serializers.CharField()
+
+
+class ReviewResult(serializers.Serializer[Any]):
+    approved_count = serializers.IntegerField(help_text="已通过，将打款")
+    first_approval_count = serializers.IntegerField(help_text="大额，已初审，需另一名运营人员通过")
+    rejected_count = serializers.IntegerField(help_text="已拒绝，金额已退回")
+    skipped = SkippedWithdrawal(many=True, help_text="没有变化的提现和原因")
 
 
 MOST_READS_OF_A_GROUP = Decimal(1_000_000)
@@ -120,14 +155,14 @@ class ReadAmounts(serializers.Field[dict[str, Decimal], Any, Any, Any]):
 
     def to_internal_value(self, data: Any) -> dict[str, Decimal]:
         if not isinstance(data, Mapping) or not data:
-            raise serializers.ValidationError("应为 {群编号: 金额},不能为空")
+            raise serializers.ValidationError("应为群编号和金额的对照，不能为空")
         if not all(reference.isprintable() and 0 < len(reference) <= LONGEST_CODE for reference in data):
-            raise serializers.ValidationError(f"群编号应为 1 到 {LONGEST_CODE} 个可见字符,整批未生效")
+            raise serializers.ValidationError(f"群编号应为 1 到 {LONGEST_CODE} 个可见字符，整批未生效")
         amounts = {str(reference): _yuan(said) for reference, said in data.items()}
         bad = [reference for reference, amount in amounts.items() if amount is None]
         if bad:
             named = "、".join(reference[:64] for reference in bad[:NAMED_IN_AN_ERROR])
-            raise serializers.ValidationError(f"{named} 等 {len(bad)} 项不是合法的金额,整批未生效")
+            raise serializers.ValidationError(f"有 {len(bad)} 项不是合法的金额：{named}，整批未生效")
         return {reference: amount for reference, amount in amounts.items() if amount is not None}
 
 

@@ -11,7 +11,9 @@ urlpatterns = [
     path("received/redpacket", views.RedPacketViews.as_view({"get": "is_opened"})),
     path("receive/redpacket", views.RedPacketViews.as_view({"get": "receive"})),
     path("settlement", views.ReadsViews.as_view({"post": "create"})),
+    path("withdraw/review", views.WithdrawalReviewViews.as_view({"post": "create"})),
     path("admin/withdraw", views.WithdrawalListViews.as_view({"post": "list"})),
+    path("admin/withdraw/export", views.WithdrawalExportViews.as_view({"post": "create"})),
     path("payouts/<str:reference>/confirm", confirmation_views.payout_page),
     path(
         "payouts/<str:reference>/state",

@@ -29,32 +29,33 @@ OPEN_OR_PAID = (Status.TO_REVIEW, Status.PAYING, Status.PAID)
 
 
 class AmountNotOffered(BadRequest):
-    message = "balance: 只能提现 1、20、50、100、200、500 元,1 元仅限首次提现"
+    field = "balance"
+    message = "只能提现 1、20、50、100、200、500 元，1 元仅限首次提现"
 
 
 class WithdrawalBlocked(Refusal):
     code = Code.WITHDRAWAL_REFUSED
-    message = "账号已被封,不能提现,请联系客服"
+    message = "账号已被封，不能提现，请联系客服"
 
 
 class PhoneMissing(Refusal):
     code = Code.PHONE_MISSING
-    message = "请先绑定手机号,再提现"
+    message = "请先绑定手机号，再提现"
 
 
 class IdentityCardMissing(Refusal):
     code = Code.IDENTITY_CARD_MISSING
-    message = "本月提现超过 800 元,请先补全身份证信息"
+    message = "本月提现超过 800 元，请先补全身份证信息"
 
 
 class BalanceTooSmall(Refusal):
     code = Code.BALANCE_TOO_SMALL
-    message = "余额不足,请选择更小的金额"
+    message = "余额不足，请选择更小的金额"
 
 
 class AlreadyAskedToday(Refusal):
     code = Code.ALREADY_WITHDREW_TODAY
-    message = "今天已经申请过提现,请明天再来"
+    message = "今天已经申请过提现，请明天再来"
 
 
 def has_withdrawn(user: User) -> bool:

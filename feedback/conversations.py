@@ -1,5 +1,6 @@
 """Talks with customer service: staff's words go to the user through a robot, the user's to staff."""
 
+import logging
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -8,7 +9,7 @@ from django.db.models import F, Value
 from django.db.models.functions import Greatest
 
 from accounts.models import User
-from config.errors import BadRequest, Conflict, NotAllowed, NotFound
+from config.errors import BadRequest, Conflict, NotAllowed
 from config.retention import delete_in_chunks
 from feedback import forwarding
 from feedback.models import CallbackDigest, Conversation
@@ -16,17 +17,18 @@ from integrations import customer_service
 from robots import outbox
 from robots.friendships import latest_robot_of, robots_to_speak_through
 
+logger = logging.getLogger(__name__)
+
 FRESH_FOR = timedelta(minutes=5)
 KEEP = timedelta(days=90)  # long enough to settle a complaint by what was said
 CHUNK = 1000  # talks deleted in one statement
 KINDS = ("text", "image")
 CREATED, CLOSED, OVERTIME = "CONVERSATION_CREATE", "CONVERSATION_CLOSE", "VISITOR_OVERTIME_NOTICE"
 _SAID = {
-    CREATED: "客服已接入,请直接发消息说明问题。发送「退出」结束对话。",
-    CLOSED: "客服对话已结束,谢谢。",
-    OVERTIME: "你已经有一会儿没有说话了,如无其他问题,对话即将结束。",
+    CREATED: "客服已接入，请直接发消息说明问题。发送「退出」结束对话。",
+    CLOSED: "客服对话已结束，谢谢。",
+    OVERTIME: "你已经有一会儿没有说话了，如无其他问题，对话即将结束。",
 }
-_AGAIN = "客服又联系你了,直接回复即可。发送「退出」结束对话。"
 _ENDED = "(很久没有新消息,对话已自动结束)"
 _SILENCE = "很久没有新消息,客服对话已自动结束。还有问题?回复「菜单」再选 5。"
 
@@ -49,10 +51,6 @@ class DigestTaken(Conflict):
     message = "这次回调已经处理过"
 
 
-class VisitorUnknown(NotFound):
-    message = "userId: 没有这个用户,或没有可以联系 TA 的机器人"
-
-
 def require_digest(*, raw: bytes, timestamp: str, digest: str, at: datetime) -> None:
     """1401 unless customer service signed exactly this, within five minutes; 1409 the second time."""
     if not customer_service.is_signed(raw, timestamp, digest):
@@ -65,40 +63,47 @@ def require_digest(*, raw: bytes, timestamp: str, digest: str, at: datetime) -> 
 
 
 def take_callback(*, reference: str, kind: str, content: str, at: datetime) -> None:
-    """What customer service says: an event of the talk, a text or a picture for the user. 1403 for anything else."""
+    """Act on what customer service sends: an event of the conversation, or a text or picture for the user.
+
+    A user who is unknown, whom no robot reaches or who has no open conversation is ignored: the sender would repeat a
+    refusal for ever. Only `CONVERSATION_CREATE` opens a conversation. Raises 1403 for a message of no known type.
+    """
+    event = _event_in(kind, content)
     user = User.objects.by_reference(reference).first()
     robot = latest_robot_of(user) if user else None
-    if user is None or robot is None:
-        raise VisitorUnknown
-    event = _event_in(kind, content)
-    words = outbox.image(content) if kind == "image" and not event else outbox.text(_SAID.get(event, content))
-    said = [outbox.text(_AGAIN), words] if _opens_again(user, event, at) else [words]
-    for one in said:
-        outbox.tell_user(
-            robot=robot, user_code=str(user.code), content=one, cause=f"customer_service:{user.pk}", at=at
-        )
+    if user is None or robot is None or not _joins(user, event, at):
+        logger.info("Ignored a callback of customer service: the user has no robot or no open conversation")
+        return
+    message = outbox.image(content) if kind == "image" and not event else outbox.text(_SAID.get(event, content))
+    outbox.tell_user(
+        robot=robot, user_code=str(user.code), content=message, cause=f"customer_service:{user.pk}", at=at
+    )
 
 
 def _event_in(kind: str, content: str) -> str:
     """The event that this tells, or nothing when it is something to say."""
     event = next((name for name in _SAID if name in (kind.upper(), content)), "")
     if not event and kind not in KINDS:
-        raise BadRequest("msgType: 不认识的消息类型")
+        raise BadRequest("不认识的消息类型", field="msgType")
     if not event and not content.strip():
-        raise BadRequest("content: 不能为空")
+        raise BadRequest("消息内容不能为空", field="content")
     return event
 
 
-def _opens_again(user: User, event: str, at: datetime) -> bool:
-    """Open, close or keep open the user's talk; whether staff's words opened it after an earlier one had ended.
+def _joins(user: User, event: str, at: datetime) -> bool:
+    """Open, close or keep open the user's conversation. Returns False when no conversation is or was open.
 
-    A warning of silence is nobody's word: it keeps nothing open.
+    A warning of silence comes from no person, so it keeps nothing open.
     """
+    if event == CREATED:
+        open_for(user, at=at)
+        return True
     if event == CLOSED:
-        close_for(user, at=at)
-    if event in (CLOSED, OVERTIME) or not open_for(user, at=at):
-        return False
-    return not event and Conversation.objects.filter(user=user, closed_at__isnull=False).exists()
+        return close_for(user, at=at)
+    current = Conversation.objects.filter(user=user, closed_at=None)
+    return (
+        current.exists() if event == OVERTIME else bool(current.update(said_at=Greatest(F("said_at"), Value(at))))
+    )
 
 
 def open_for(user: User, *, at: datetime) -> bool:

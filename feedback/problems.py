@@ -23,13 +23,17 @@ _NEEDED = {
     Type.DESCRIPTION: ("description",),
 }
 
+_TITLES = {"robot_id": "机器人", "group_name": "群名", "description": "问题描述"}
+
 
 class CategoryUnknown(NotFound):
-    message = "problem_catgory: 没有这个问题分类"
+    field = "problem_catgory"
+    message = "没有这个问题分类"
 
 
 class RobotUnknown(NotFound):
-    message = "robot_id: 没有这个机器人"
+    field = "robot_id"
+    message = "没有这个机器人"
 
 
 def report(
@@ -42,7 +46,7 @@ def report(
     given = {"robot_id": robot_reference, "group_name": group_name, "description": description}
     for name in _NEEDED[Type(category.type)]:
         if not given[name]:
-            raise BadRequest(f"{name}: 该问题分类需要填写")
+            raise BadRequest(f"请填写{_TITLES[name]}", field=name)
     robot = Robot.objects.by_reference(robot_reference).first() if robot_reference else None
     if robot_reference and robot is None:
         raise RobotUnknown

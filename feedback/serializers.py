@@ -42,6 +42,13 @@ class ListedProblem(serializers.Serializer[Problem]):
     code = serializers.CharField(source="robot.code", default=None, allow_null=True, read_only=True)
     name = serializers.CharField(source="robot.name", default=None, allow_null=True, read_only=True)
     wechat_no = serializers.CharField(source="robot.wechat_no", default=None, allow_null=True, read_only=True)
+    robot_info = serializers.CharField(
+        source="robot.name_and_wechat_no",
+        default=None,
+        allow_null=True,
+        read_only=True,
+        help_text="机器人昵称(微信号)，没有机器人时为 null",
+    )
     group_name = serializers.SerializerMethodField()
     description = serializers.SerializerMethodField()
     create_date = serializers.DateTimeField(source="reported_at")

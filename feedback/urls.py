@@ -1,4 +1,4 @@
-"""Paths of feedback. The two under `admin/` stand beside the admin, without a trailing slash."""
+"""Paths of feedback. Those under `admin/` stand beside the admin, without a trailing slash."""
 
 from django.urls import path
 
@@ -7,6 +7,7 @@ from feedback import views
 urlpatterns = [
     path("admin/problems", views.CategoryViews.as_view({"get": "list"})),
     path("admin/problem/feedback", views.ProblemListViews.as_view({"post": "list"})),
+    path("admin/problem/feedback/export", views.ProblemExportViews.as_view({"post": "create"})),
     path("problems", views.OwnCategoryViews.as_view({"get": "list"})),
     path("user/problem", views.ProblemViews.as_view({"post": "create"})),
     path("aliyun/callback", views.CallbackViews.as_view({"post": "create"})),

@@ -3,20 +3,25 @@
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
+from django.http import StreamingHttpResponse
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import signed_in
 from config.api import reading
-from config.api.paging import paged
+from config.api.paging import BACKOFFICE_PAGE_SIZE, paged
+from config.api.parsers import BoundedJSONParser, SpreadsheetLabelParser
 from config.api.permissions import Anyone, IsNotBlocked, IsUser, needs
 from config.api.schema import operation
 from config.api.throttles import Throttle
 from config.api.views import OperationViews
+from config.backoffice.export import XLSX, table_as_xlsx
 from config.errors import Code
 from config.models import Scope
 from feedback import conversations, problems
+from feedback.exports import PROBLEM_COLUMNS
 from feedback.models import Conversation, Problem, ProblemCategory
 from feedback.serializers import Callback, Category, ListedProblem, NewProblem, ProblemFilter, Signed
 
@@ -69,17 +74,41 @@ class OwnCategoryViews(OperationViews[ProblemCategory]):
         return Response(Category(ProblemCategory.objects.filter(is_shown=True), many=True).data)
 
 
+def _wanted_problems(request: Request) -> tuple[QuerySet[Problem], dict[str, Any]]:
+    """Return the reports that the body's filters want, newest first; and these filters."""
+    wanted = reading.filters(request, ProblemFilter)
+    rows = Problem.objects.matching(wanted).select_related("user", "category", "robot")
+    return rows.order_by("-reported_at", "pk"), wanted
+
+
 class ProblemListViews(OperationViews[Problem]):
     """The back office's list."""
 
     permission_classes = (needs(Scope.BACKOFFICE_READ, "feedback.view_problem"),)
+    max_page_size = BACKOFFICE_PAGE_SIZE
 
     @operation("后台问题反馈列表", body=ProblemFilter, answer=ListedProblem(many=True), paged=True)
     def list(self, request: Request) -> Response:
-        wanted = reading.filters(request, ProblemFilter)
-        rows = Problem.objects.matching(wanted).select_related("user", "category", "robot")
-        newest_first = rows.order_by("-reported_at", "pk")
-        return paged(request, newest_first, lambda page: ListedProblem(page, many=True).data)
+        rows, _filters = _wanted_problems(request)
+        return paged(request, rows, lambda page: ListedProblem(page, many=True).data, max_size=self.max_page_size)
+
+
+class ProblemExportViews(OperationViews[Problem]):
+    """The back office's list as a file. Taking a list away needs more than seeing it, as in the admin."""
+
+    permission_classes = (needs(Scope.BACKOFFICE_READ, "feedback.view_problem", "config.export_lists"),)
+    parser_classes = (BoundedJSONParser, SpreadsheetLabelParser)
+    audits_every_caller = True
+
+    @operation(
+        "导出问题反馈",
+        body=ProblemFilter,
+        media_type=XLSX,
+        description="筛选条件与后台问题反馈列表相同，返回全部符合的行（Excel 文件）。写入操作日志。",
+    )
+    def create(self, request: Request) -> StreamingHttpResponse:
+        rows, filters = _wanted_problems(request)
+        return table_as_xlsx(rows, PROBLEM_COLUMNS, filters=filters)
 
 
 class CallbackViews(OperationViews[Conversation]):
@@ -92,8 +121,10 @@ class CallbackViews(OperationViews[Conversation]):
         "阿里云客服回调",
         query=Signed,
         body=Callback,
-        codes=[Code.UNAUTHENTICATED, Code.NOT_FOUND, Code.CONFLICT],
-        description="digest 为 HMAC-SHA1(原始请求体 + timestamp),五分钟内有效,只接受一次。",
+        codes=[Code.UNAUTHENTICATED, Code.CONFLICT],
+        description="digest 为 HMAC-SHA1(原始请求体 + timestamp)，五分钟内有效，只接受一次。"
+        "没有进行中的客服会话、没有这个用户或没有机器人能联系到 TA 时，返回 1200 并忽略；"
+        "CONVERSATION_CREATE 会开启会话。",
     )
     def create(self, request: Request) -> Response:
         raw, now = request.body, timezone.now()

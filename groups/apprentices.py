@@ -26,7 +26,7 @@ _WORDS = {
 
 
 class NobodyToWake(NotFound):
-    message = "没有可以唤醒的徒弟,或机器人联系不上 TA"
+    message = "没有可以唤醒的徒弟，或机器人联系不上 TA"
 
 
 def counts(user: User) -> dict[str, int]:
@@ -42,9 +42,12 @@ def counts(user: User) -> dict[str, int]:
 
 
 def below(user: User, *, level: int, today: date) -> QuerySet[Any]:
-    """Apprentices (1) or grand-apprentices (2), newest first, with what they did and whether they may be woken."""
-    chosen = User.objects.filter(inviter=user) if level == 1 else User.objects.filter(inviter__inviter=user)
-    told = _with_deeds(chosen).annotate(
+    """Return apprentices (1) or grand-apprentices (2), newest first, with what they did and whether they may be woken.
+
+    Nobody has any other level.
+    """
+    of_level = {1: User.objects.filter(inviter=user), 2: User.objects.filter(inviter__inviter=user)}
+    told = _with_deeds(of_level.get(level, User.objects.none())).annotate(
         has_robot=Exists(Friendship.objects.filter(user=OuterRef("pk"), robot__status__in=[1, 2])),
         woken_for_group=_woken(Kind.GROUP, today),
         woken_for_apprentice=_woken(Kind.APPRENTICE, today),

@@ -19,7 +19,7 @@ NEVER_AGAIN = (CancelReason.ILLEGAL, CancelReason.POOR_LAUNCHES)
 
 
 class NotPulledBack(NotFound):
-    message = "这个群的机器人已经不能用了,请添加其他机器人"
+    message = "这个群的机器人已经不能用了，请添加其他机器人"
 
 
 def ask_to_bind(*, robot: Robot, user: User | None, group_code: str, name: str, cause: str, at: datetime) -> None:

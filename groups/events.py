@@ -99,11 +99,11 @@ def on_info(event: Event) -> None:
 def on_members(event: Event) -> None:
     told = event.body
     if not isinstance(told, list):
-        raise BadEvent("body: 应为成员数组")
+        raise BadEvent("应为成员数组", field="body")
     rows = [one for one in told if code_in(one, "group_id") and code_in(one, "user_id")]
     codes = {code_in(one, "group_id") for one in rows}
     if len(codes) != 1:
-        raise BadEvent("group_id: 应为同一个群的成员")
+        raise BadEvent("应为同一个群的成员", field="group_id")
     members.take_members(group=_group(codes.pop()), told=rows, at=event.received_at)
 
 

@@ -58,7 +58,7 @@ def _count(value: Any, otherwise: int) -> int:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 100_000:
-        raise BadEvent("mem_count: 应为人数")
+        raise BadEvent("应为人数", field="mem_count")
     return value
 
 

@@ -41,11 +41,12 @@ WHERE g.code = ANY(%s) AND g.cancelled_at IS NULL ORDER BY g.id FOR KEY SHARE OF
 
 
 class RobotGone(NotFound):
-    message = "这个群里没有可用的机器人,不能回复"
+    message = "这个群里没有可用的机器人，不能回复"
 
 
 class MemberUnknown(NotFound):
-    message = "mem_code: 群里没有这个成员"
+    field = "mem_code"
+    message = "群里没有这个成员"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from integrations.robot_gateway import RobotGateway
 
 
 class NicknameNotChanged(OutsideFailed):
-    message = "机器人昵称没有修改成功,请稍后再试"
+    message = "机器人昵称没有修改成功，请稍后再试"
 
 
 def rename_robot(*, group: Group, nickname: str) -> None:

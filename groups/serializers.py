@@ -23,7 +23,7 @@ from robots.models import MessageType
 
 
 class GroupsFilter(serializers.Serializer[Any]):
-    status = QueryInteger(min_value=0, max_value=1, help_text="1 已评星或老群,0 待评星")
+    status = QueryInteger(help_text="1 已评星或老群，0 待评星，其他整数得到空列表")
 
 
 class ListedGroup(serializers.Serializer[Any]):
@@ -134,13 +134,13 @@ class Disciples(serializers.Serializer[Any]):
 class LevelFilter(serializers.Serializer[Any]):
     """`leave`, or `lelave` as the document spells it in the path."""
 
-    leave = QueryInteger(min_value=1, max_value=2, required=False, help_text="1 徒弟,2 徒孙")
-    lelave = QueryInteger(min_value=1, max_value=2, required=False, help_text="同 leave")
+    leave = QueryInteger(required=False, help_text="1 徒弟，2 徒孙，其他整数得到空列表")
+    lelave = QueryInteger(required=False, help_text="同 leave")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        level = attrs.get("leave") or attrs.get("lelave")
+        level = attrs.get("leave", attrs.get("lelave"))
         if level is None:
-            raise serializers.ValidationError({"leave": "缺少,应为 1(徒弟)或 2(徒孙)"})
+            raise serializers.ValidationError({"leave": "请选择徒弟（1）或徒孙（2）"})
         return {"level": level}
 
 
@@ -168,9 +168,9 @@ class WhomToWake(serializers.Serializer[Any]):
             return attrs
         missing = [name for name in ("is_import", "is_apprentice") if name not in attrs]
         if missing:
-            raise serializers.ValidationError(dict.fromkeys(missing, "该字段是必填项"))
+            raise serializers.ValidationError(dict.fromkeys(missing, "缺少必填项"))
         if not attrs["is_import"] and not attrs["is_apprentice"]:
-            raise serializers.ValidationError({"is_import": "is_import 与 is_apprentice 至少一个为 true"})
+            raise serializers.ValidationError({"is_import": "请至少选择一类要唤醒的徒弟"})
         return attrs
 
 

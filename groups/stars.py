@@ -109,7 +109,7 @@ def _lock(ratings: Sequence[Rating]) -> list[_Rated]:
     for index, rating in enumerate(ratings):
         pk = by_name.get(rating.group_code) or by_name.get(str(as_uuid(rating.group_code)))
         if pk is None:
-            raise BadRequest(f"data.{index}.groupId: 没有这个群,整批未生效")
+            raise BadRequest("没有这个群，整批未生效", field=f"data.{index}.groupId")
         told[pk] = rating
     return [_Rated(pk, code, star, user, told[pk]) for pk, code, star, user in groups if pk in told]
 

@@ -80,11 +80,11 @@ def word(body: Any, name: str, *, needed: bool = True, longest: int = 128) -> st
     value = body.get(name) if isinstance(body, dict) else None
     if not isinstance(value, str):
         if isinstance(value, bool) or not isinstance(value, int | None):
-            raise BadEvent(f"{name}: 应为字符串")
+            raise BadEvent("应为文字", field=name)
         value = "" if value is None else str(value)
     text = value.strip()
     if len(text) > longest:
-        raise BadEvent(f"{name}: 超过 {longest} 个字符")
+        raise BadEvent(f"不能超过 {longest} 个字符", field=name)
     if needed and not text:
-        raise BadEvent(f"{name}: 缺少")
+        raise BadEvent("缺少必填项", field=name)
     return text

@@ -33,11 +33,11 @@ NEVER = float("-inf")
 
 class SensitiveWordFound(Refusal):
     code = Code.SENSITIVE_WORD
-    message = "内容含有敏感词,请修改后再提交"
+    message = "内容含有敏感词，请修改后再提交"
 
 
 class NotAList(BadRequest):
-    message = "文件不是文本或 CSV(UTF-8 或 GBK 编码,每行第一列一个词)"
+    message = "文件不是文本或 CSV（UTF-8 或 GBK 编码，每行第一列一个词）"
 
 
 class WordFinder:

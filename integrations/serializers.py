@@ -5,6 +5,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from config.api import reading
 from config.api.fields import ListOrCommas, Text
 from integrations.sms import PHONE_PATTERN
 
@@ -28,9 +29,8 @@ def events_of(data: Any) -> list[Any]:
     events = data if many else [data]
     if all(_is_plain(event) for event in events):
         return [{"event_id": one["event_id"], "command": one["command"], "body": one["body"]} for one in events]
-    serializer = IncomingEvent(data=data, many=many)
-    serializer.is_valid(raise_exception=True)
-    return list(serializer.validated_data) if many else [serializer.validated_data]
+    checked = reading.validated(IncomingEvent, data, many=many)
+    return list(checked) if many else [checked]
 
 
 def _is_plain(event: Any) -> bool:
@@ -61,5 +61,5 @@ class SmsBatch(serializers.Serializer[Any]):
         """Bad numbers refuse the batch, and all of them are named."""
         bad = [phone for phone in phones if not re.fullmatch(PHONE_PATTERN, phone)]
         if bad:
-            raise serializers.ValidationError(f"{len(bad)} 个不是大陆手机号: {'、'.join(bad)}")
+            raise serializers.ValidationError(f"其中 {len(bad)} 个不是大陆手机号：{'、'.join(bad)}")
         return phones

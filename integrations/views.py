@@ -31,7 +31,7 @@ class GatewayEventViews(OperationViews[GatewayEvent]):
     def create(self, request: Request) -> Response:
         many = isinstance(request.data, list)
         if many and not 1 <= len(request.data) <= MAX_EVENTS:
-            raise BadRequest(f"events: 每次 1 到 {MAX_EVENTS} 个")
+            raise BadRequest(f"每次 1 到 {MAX_EVENTS} 个事件", field="events")
         inbox.store(events_of(request.data), at=timezone.now())
         return Response(None)
 

@@ -30,15 +30,18 @@ LONGEST_REPLY = 1000
 
 
 class NotOwnGroup(BadRequest):
-    message = "group_codes: 只能选择自己的、正在服务的群"
+    field = "group_codes"
+    message = "只能选择自己的、正在服务的群"
 
 
 class KeywordTaken(BadRequest):
-    message = "keywords: 同一个群里不能有重复的关键字"
+    field = "keywords"
+    message = "同一个群里不能有重复的关键字"
 
 
 class BatchUnknown(BadRequest):
-    message = "id: 关键字不存在"
+    field = "id"
+    message = "关键字不存在"
 
 
 def create(

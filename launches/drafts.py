@@ -25,11 +25,12 @@ USABLE = tuple(NEEDED)
 
 
 class ContentUnusable(BadRequest):
-    message = "type: 只能群发文本、图片、链接或小程序"
+    field = "type"
+    message = "只能群发文本、图片、链接或小程序"
 
 
 class DraftUnknown(NotFound):
-    message = "没有这条群发草稿,或已过期,请在机器人私聊中重新发送"
+    message = "没有这条群发草稿，或已过期，请在机器人私聊中重新发送"
 
 
 def keep(*, user: User, content: Mapping[str, Any], at: datetime) -> MassMessageDraft:

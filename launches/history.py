@@ -10,7 +10,8 @@ from launches.models import Delivery, Launch
 
 
 class LaunchUnknown(NotFound):
-    message = "task_id: 没有找到这次投放"
+    field = "task_id"
+    message = "没有找到这次投放"
 
 
 def of_user(user: User) -> QuerySet[Any, Any]:

@@ -27,15 +27,18 @@ GRACE = timedelta(minutes=1)  # "now" is a moment ago by the time it arrives
 
 
 class GroupUnknown(NotFound):
-    message = "group_ids: 只能选择自己的、正在服务的群"
+    field = "group_ids"
+    message = "只能选择自己的、正在服务的群"
 
 
 class SendDateIsPast(BadRequest):
-    message = "send_date: 发送时间已过,请选择以后的时间"
+    field = "send_date"
+    message = "发送时间已过，请选择以后的时间"
 
 
 class SendDateIsFar(BadRequest):
-    message = "send_date: 最多提前一年,请检查年份"
+    field = "send_date"
+    message = "最多提前一年，请检查年份"
 
 
 class AlreadyCompleted(Conflict):
@@ -44,12 +47,12 @@ class AlreadyCompleted(Conflict):
 
 class TwoADay(Refusal):
     code = Code.LIMIT_REACHED
-    message = "一天最多群发两次,请换一天"
+    message = "一天最多群发两次，请换一天"
 
 
 class MinuteTaken(Refusal):
     code = Code.MINUTE_TAKEN
-    message = "同一个群在这一分钟已有群发消息,请换个时间"
+    message = "同一个群在这一分钟已有群发消息，请换个时间"
 
 
 class MassMessageUnknown(NotFound):

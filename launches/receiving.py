@@ -74,7 +74,8 @@ SELECT status, count(*) FROM planned GROUP BY status
 
 
 class TaskTaken(Conflict):
-    message = "taskId: 该任务已接收过,内容或群不同"
+    field = "taskId"
+    message = "该任务已接收过，内容或群不同"
 
 
 def receive(

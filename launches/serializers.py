@@ -56,7 +56,7 @@ class LaunchItem(serializers.Serializer[Any]):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         missing = missing_part(attrs)
         if missing:
-            raise serializers.ValidationError({missing: "该类型的内容需要填写"})
+            raise serializers.ValidationError({missing: "该类型的内容缺少必填项"})
         url = attrs.get("url") or ""
         if attrs["type"] == LaunchItemType.LINK and not url.lower().startswith(("http://", "https://")):
             raise serializers.ValidationError({"url": "应为 http 或 https 链接"})
@@ -118,7 +118,7 @@ class MassMessageContent(serializers.Serializer[Any]):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         missing = missing_in(attrs) if attrs["type"] != MessageType.TEXT else None
         if missing:
-            raise serializers.ValidationError({missing: "该类型的消息需要填写"})
+            raise serializers.ValidationError({missing: "该类型的消息缺少必填项"})
         if attrs["type"] == MessageType.IMAGE:
             attrs |= outbox.image(picture_address(attrs["content"], attrs["url"]) or "")
         return attrs

@@ -19,11 +19,12 @@ LONGEST_WAIT = "300ms"
 
 
 class SwitchNotSet(OutsideFailed):
-    message = "投放开关没有设置成功,请稍后再试"
+    message = "投放开关没有设置成功，请稍后再试"
 
 
 class GroupUnknown(NotFound):
-    message = "code: 没有找到这个群"
+    field = "code"
+    message = "没有找到这个群"
 
 
 @dataclass(frozen=True)

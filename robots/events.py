@@ -35,7 +35,7 @@ def moment(event: Event, name: str) -> datetime:
     except ValueError:
         parsed = None
     if parsed is None or parsed.year < WECHAT_SINCE:
-        raise BadEvent(f"{name}: 应为 YYYY-MM-DD HH:MM:SS")
+        raise BadEvent("时间格式应为 YYYY-MM-DD HH:MM:SS", field=name)
     aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.get_default_timezone())
     return min(aware, event.received_at)  # nothing has happened in the future
 

@@ -69,6 +69,11 @@ class Robot(models.Model):
         return self.name
 
     @property
+    def name_and_wechat_no(self) -> str:
+        """How the back office names a robot; the name alone while its WeChat number is unknown."""
+        return f"{self.name}({self.wechat_no})" if self.wechat_no else self.name
+
+    @property
     def is_working(self) -> bool:
         """Whether it still speaks and serves groups (1 and 2 do)."""
         return self.status in (self.Status.ASSIGNABLE, self.Status.UNDISTRIBUTABLE)

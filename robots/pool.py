@@ -23,17 +23,17 @@ FROM unnest(%s::uuid[], %s::int[]) AS gone (robot_id, number) WHERE id = gone.ro
 
 class NoRobotFree(Refusal):
     code = Code.NO_ROBOT_FREE
-    message = "暂时没有可分配的机器人,请稍后再试"
+    message = "暂时没有可分配的机器人，请稍后再试"
 
 
 class RobotUsedUp(Refusal):
     code = Code.NO_ROBOT_FREE
-    message = "该机器人今日名额已满,请添加其他机器人"
+    message = "该机器人今日名额已满，请添加其他机器人"
 
 
 class RobotGone(Refusal):
     code = Code.NO_ROBOT_FREE
-    message = "该机器人已不能使用,请添加其他机器人"
+    message = "该机器人已不能使用，请添加其他机器人"
 
 
 def quota_of(robot: Robot) -> int:

@@ -60,7 +60,7 @@ MEANINGS: dict[Code, str] = {
     Code.PHONE_MISSING: "缺少手机号",
     Code.IDENTITY_CARD_MISSING: "缺少身份证",
     Code.SENSITIVE_WORD: "含有敏感词",
-    Code.LIMIT_REACHED: "达到上限,不能创建",
+    Code.LIMIT_REACHED: "达到上限，不能创建",
     Code.MINUTE_TAKEN: "同一群同一分钟已有消息",
     Code.PROFILE_ALREADY_COMPLETED: "资料已经补全",
     Code.SMS_CODE_WRONG: "短信验证码错误",

@@ -14,26 +14,27 @@ from rest_framework.response import Response
 
 from config.api.codes import http_status
 from config.api.renderer import Answer, is_for_people, plain_answer
-from config.errors import Code, Refusal
+from config.errors import Code, Refusal, named
 
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 5
 DEPENDENCY_DOWN = (OperationalError, InterfaceError, RedisError)
 _BY_TYPE: tuple[tuple[type[Exception], Code, str], ...] = (
-    (exceptions.NotAuthenticated, Code.UNAUTHENTICATED, "未登录或登录已失效,请重新登录"),
-    (exceptions.AuthenticationFailed, Code.UNAUTHENTICATED, "未登录或登录已失效,请重新登录"),
-    (Http404, Code.NOT_FOUND, "没有找到,请检查编号是否正确"),
-    (exceptions.NotFound, Code.NOT_FOUND, "没有找到,请检查编号是否正确"),
+    (exceptions.NotAuthenticated, Code.UNAUTHENTICATED, "未登录或登录已失效，请重新登录"),
+    (exceptions.AuthenticationFailed, Code.UNAUTHENTICATED, "未登录或登录已失效，请重新登录"),
+    (Http404, Code.NOT_FOUND, "没有找到，请检查编号是否正确"),
+    (exceptions.NotFound, Code.NOT_FOUND, "没有找到，请检查编号是否正确"),
     (exceptions.MethodNotAllowed, Code.METHOD_NOT_ALLOWED, "该地址不支持这种请求方法"),
     (exceptions.UnsupportedMediaType, Code.UNSUPPORTED_MEDIA_TYPE, "请以 application/json 提交"),
     (exceptions.ParseError, Code.BAD_REQUEST, "请求内容不是合法的 JSON"),
     (RecursionError, Code.BAD_REQUEST, "请求内容嵌套过深"),
-    (RequestDataTooBig, Code.BODY_TOO_LARGE, "请求内容超过 2 MiB,请分批提交"),
+    (RequestDataTooBig, Code.BODY_TOO_LARGE, "请求内容超过 2 MiB，请分批提交"),
 )
 
 
 def _flatten(detail: Any, path: str = "") -> Iterator[str]:
+    """Yield each error of a serializer as a sentence with the name of its field behind it."""
     if isinstance(detail, Mapping):
         for key, value in detail.items():
             name = "" if key == "non_field_errors" else str(key)
@@ -43,7 +44,7 @@ def _flatten(detail: Any, path: str = "") -> Iterator[str]:
             nested = isinstance(value, Mapping) and value
             yield from _flatten(value, f"{path}.{index}".lstrip(".") if nested else path)
     else:
-        yield f"{path}: {detail}" if path else str(detail)
+        yield named(str(detail), path)
 
 
 def _describe(error: Exception) -> tuple[Answer, dict[str, str]]:
@@ -52,7 +53,7 @@ def _describe(error: Exception) -> tuple[Answer, dict[str, str]]:
         wait = getattr(error, "retry_after", None)
         return Answer(error.data, {}, error.description, error.code), {"Retry-After": str(wait)} if wait else {}
     if isinstance(error, exceptions.ValidationError):
-        return Answer(None, {}, "; ".join(_flatten(error.detail))[:500], Code.BAD_REQUEST), {}
+        return Answer(None, {}, "；".join(_flatten(error.detail))[:500], Code.BAD_REQUEST), {}
     if isinstance(error, exceptions.PermissionDenied | PermissionDenied):
         said = getattr(error, "detail", "") if getattr(error, "status_code", 0) == 403 else ""
         custom = said if getattr(said, "code", "") == "stated" else "没有权限进行此操作"
@@ -62,10 +63,10 @@ def _describe(error: Exception) -> tuple[Answer, dict[str, str]]:
             return Answer(None, {}, description, code), {}
     if isinstance(error, DEPENDENCY_DOWN):
         logger.error("A service that we need is down: %s", type(error).__name__)
-        return Answer(None, {}, "服务暂时不可用,请稍后再试", Code.UNAVAILABLE), {
+        return Answer(None, {}, "服务暂时不可用，请稍后再试", Code.UNAVAILABLE), {
             "Retry-After": str(RETRY_AFTER_SECONDS)
         }
-    return Answer(None, {}, "系统出错了,我们已经记录,请稍后再试", Code.OUR_FAULT), {}
+    return Answer(None, {}, "系统出错了，我们已经记录，请稍后再试", Code.OUR_FAULT), {}
 
 
 def handle(error: Exception, context: Mapping[str, Any]) -> Response:
@@ -86,13 +87,13 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """handler404: no operation has this path."""
     if is_for_people(request):
         return defaults.page_not_found(request, exception)
-    return plain_answer(Answer(None, {}, "没有这个地址,接口文档见 /docs", Code.NOT_FOUND), 404)
+    return plain_answer(Answer(None, {}, "没有这个地址，接口文档见 /docs", Code.NOT_FOUND), 404)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """handler400: a host or a request that Django itself refuses."""
     if isinstance(exception, RequestDataTooBig):
-        return plain_answer(Answer(None, {}, "请求内容超过 2 MiB,请分批提交", Code.BODY_TOO_LARGE), 413)
+        return plain_answer(Answer(None, {}, "请求内容超过 2 MiB，请分批提交", Code.BODY_TOO_LARGE), 413)
     return plain_answer(Answer(None, {}, "请求参数错误", Code.BAD_REQUEST), 400)
 
 
@@ -113,4 +114,4 @@ def our_fault(request: HttpRequest) -> HttpResponse:
     """handler500: a fault outside any operation (Django has logged it)."""
     if is_for_people(request):
         return defaults.server_error(request)
-    return plain_answer(Answer(None, {}, "系统出错了,我们已经记录,请稍后再试", Code.OUR_FAULT), 500)
+    return plain_answer(Answer(None, {}, "系统出错了，我们已经记录，请稍后再试", Code.OUR_FAULT), 500)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
@@ -19,6 +19,8 @@ MONEY_PATTERN = r"^-?[0-9]{1,12}(\.[0-9]{1,2})?$"
 
 class MoneyString(serializers.DecimalField):
     """Yuan as a two-digit string; a request may also say it as a number."""
+
+    default_error_messages: ClassVar = {"invalid": "应为金额，最多两位小数"}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_digits=14, decimal_places=2, coerce_to_string=True, **kwargs)
@@ -166,10 +168,13 @@ class IntegerChoice(StrictInteger):
 
 
 class QueryInteger(serializers.IntegerField):
-    """A whole number in a query string, in plain digits."""
+    """A whole number in a query string: ASCII digits, with a sign or without."""
+
+    default_error_messages: ClassVar = {"invalid": "应为整数"}
+    MAX_STRING_LENGTH = 4000  # Python converts at most 4,300 digits
 
     def to_internal_value(self, data: Any) -> int:
-        if not str(data).isascii() or not str(data).isdigit():
+        if not re.fullmatch(r"[+-]?[0-9]+", str(data).strip()):
             self.fail("invalid")
         return int(super().to_internal_value(data))
 
@@ -178,7 +183,7 @@ class QueryInteger(serializers.IntegerField):
 class MomentField(serializers.Field[datetime, Any, Any, Any]):
     """A day or a time of Shanghai as one end of a range. A day as the `end` includes that day."""
 
-    default_error_messages = {"invalid": "应为 YYYY-MM-DD 或 YYYY-MM-DD HH:MM:SS"}
+    default_error_messages = {"invalid": "时间格式应为 YYYY-MM-DD 或 YYYY-MM-DD HH:MM:SS"}
 
     def __init__(self, *, end: bool = False, **kwargs: Any) -> None:
         self.end = end

@@ -1,4 +1,4 @@
-"""Pages: `current_page` from 0, `page_size` 1–200, exact totals."""
+"""Pages: `current_page` from 0, `page_size` 1–200 (1–500 in the back office), exact totals."""
 
 from collections.abc import Callable
 from math import ceil
@@ -13,6 +13,7 @@ from config.errors import BadRequest
 
 DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 200
+BACKOFFICE_PAGE_SIZE = 500  # the largest page that the old back-office client offers
 MAX_PAGE = 10**17  # past the end is an empty page, however far
 
 
@@ -21,16 +22,18 @@ def _number(request: Request, name: str, default: int, low: int, high: int) -> i
     if not raw:
         return default
     if not raw.isascii() or not raw.removeprefix("-").isdigit() or len(raw) > 18 or not low <= int(raw) <= high:
-        raise BadRequest(f"{name}: 应为 {low} 到 {high} 之间的整数")
+        raise BadRequest(f"应为 {low} 到 {high} 之间的整数", field=name)
     return int(raw)
 
 
-def page_bounds(request: Request, *, may_ask_all: bool = False) -> tuple[int, int | None]:
+def page_bounds(
+    request: Request, *, may_ask_all: bool = False, max_size: int = MAX_PAGE_SIZE
+) -> tuple[int, int | None]:
     """(`current_page`, `page_size`), the size None when everything is asked for with -1."""
     page = _number(request, "current_page", 0, 0, MAX_PAGE)
     if may_ask_all and request.query_params.get("page_size", "").strip() == "-1":
         return page, None
-    return page, _number(request, "page_size", DEFAULT_PAGE_SIZE, 1, MAX_PAGE_SIZE)
+    return page, _number(request, "page_size", DEFAULT_PAGE_SIZE, 1, max_size)
 
 
 def page_info(page: int, size: int, total: int) -> dict[str, int]:
@@ -43,10 +46,15 @@ def page_info(page: int, size: int, total: int) -> dict[str, int]:
 
 
 def paged(
-    request: Request, rows: QuerySet[Any, Any], shape: Callable[[Any], Any], *, may_ask_all: bool = False
+    request: Request,
+    rows: QuerySet[Any, Any],
+    shape: Callable[[Any], Any],
+    *,
+    may_ask_all: bool = False,
+    max_size: int = MAX_PAGE_SIZE,
 ) -> Response:
     """One page of `rows` (which must have a unique order), each row put into wire form by `shape(rows)`."""
-    page, size = page_bounds(request, may_ask_all=may_ask_all)
+    page, size = page_bounds(request, may_ask_all=may_ask_all, max_size=max_size)
     total = rows.count()
     if size is None:
         return Response(Answer(shape(rows) if total else [], page_info(0, total, total)))

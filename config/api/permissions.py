@@ -53,25 +53,25 @@ class IsNotBlocked(BasePermission):
     def has_permission(self, request: Request, view: Any) -> bool:
         is_write = request.method not in SAFE_METHODS or view.action in getattr(view, "writing_reads", ())
         if is_write and getattr(request.user, "is_blocked", False):
-            raise PermissionDenied("账号已被封,不能进行此操作,请联系客服", code="stated")
+            raise PermissionDenied("账号已被封，不能进行此操作，请联系客服", code="stated")
         return True
 
 
 class HasScope(BasePermission):
-    """An outside system whose key carries `scope`, or an operator with `operator_permission`.
+    """An outside system whose key carries `scope`, or an operator with all `operator_permissions`.
 
     Runs open in the embedded mode (settings.ENFORCE_AUTH), with one warning an operation.
     """
 
     scope: ClassVar[Scope]
-    operator_permission: ClassVar[str]
+    operator_permissions: ClassVar[tuple[str, ...]]
     _warned: ClassVar[set[str]] = set()
 
     def has_permission(self, request: Request, view: Any) -> bool:
         if isinstance(request.auth, ApiKey):
             return request.auth.allows(self.scope)
         if getattr(request.user, "is_staff", False) and not isinstance(request.auth, Token):
-            return request.user.has_perm(self.operator_permission)
+            return request.user.has_perms(self.operator_permissions)
         if not settings.ENFORCE_AUTH:
             self._warn(request)
             return True
@@ -84,7 +84,7 @@ class HasScope(BasePermission):
             logger.warning("%s is open: the embedded mode asks for no key (ENFORCE_AUTH=1 does)", operation)
 
 
-def needs(scope: Scope, operator_permission: str) -> type[HasScope]:
-    """The permission class of a service operation."""
+def needs(scope: Scope, *operator_permissions: str) -> type[HasScope]:
+    """Return the permission class of a service operation."""
     name = "Needs" + scope.name.title().replace("_", "")
-    return type(name, (HasScope,), {"scope": scope, "operator_permission": operator_permission})
+    return type(name, (HasScope,), {"scope": scope, "operator_permissions": operator_permissions})

@@ -21,7 +21,7 @@ from rest_framework.serializers import BaseSerializer, ListSerializer, Serialize
 from config.api.codes import MEANINGS
 from config.api.examples import example_of
 from config.api.fields import MONEY_PATTERN
-from config.api.paging import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
+from config.api.paging import DEFAULT_PAGE_SIZE
 from config.api.permissions import HasScope, IsNotBlocked, IsProven, IsUser
 from config.api.renderer import TokenRenderer
 from config.errors import Code
@@ -51,12 +51,6 @@ SECURITY_SCHEMES = {
 }
 _OWN_STATUS = {"429": Code.TOO_MANY_REQUESTS, "500": Code.OUR_FAULT, "503": Code.UNAVAILABLE}
 _OWN_STATUS_WITH_BODY = {"413": Code.BODY_TOO_LARGE, "415": Code.UNSUPPORTED_MEDIA_TYPE}
-_PAGE_PARAMETERS = [
-    OpenApiParameter("current_page", OpenApiTypes.INT, default=0, description="页数,从 0 开始"),
-    OpenApiParameter(
-        "page_size", OpenApiTypes.INT, default=DEFAULT_PAGE_SIZE, description=f"每页条数,1 到 {MAX_PAGE_SIZE}"
-    ),
-]
 _PAGE_INFO: dict[str, Any] = {"$ref": "#/components/schemas/PageInfo"}
 _NO_PAGE: dict[str, Any] = {"type": "object", "maxProperties": 0}  # refusals of lists have none either
 _PAGE_EXAMPLE = {"current_page": 0, "page_size": 20, "total_page": 1, "total_records": 1}
@@ -105,6 +99,14 @@ def operation(
     return keep
 
 
+def _page_parameters(max_size: int) -> list[OpenApiParameter]:
+    size = f"每页条数，1 到 {max_size}"
+    return [
+        OpenApiParameter("current_page", OpenApiTypes.INT, default=0, description="页数，从 0 开始"),
+        OpenApiParameter("page_size", OpenApiTypes.INT, default=DEFAULT_PAGE_SIZE, description=size),
+    ]
+
+
 def _instance(shape: Any) -> Shape:
     return shape() if isinstance(shape, type) else shape
 
@@ -143,7 +145,8 @@ class EnvelopeSchema(AutoSchema):
 
     def get_override_parameters(self) -> list[Any]:
         query = [self.told.query] if self.told.query else []
-        return query + (_PAGE_PARAMETERS if self.told.paged else [])
+        view: Any = self.view
+        return query + (_page_parameters(view.max_page_size) if self.told.paged else [])
 
     def _resolve_path_parameters(self, variables: Any) -> list[dict[str, Any]]:
         text = build_basic_type(OpenApiTypes.STR)

@@ -16,7 +16,7 @@ class TooManyRequests(Refusal):
     """Called too often; `retry_after` says in how many seconds to come back."""
 
     code = Code.TOO_MANY_REQUESTS
-    message = "操作太频繁,请稍后再试"
+    message = "操作太频繁，请稍后再试"
 
     def __init__(self, message: str | None = None, *, retry_after: int = 1) -> None:
         super().__init__(message)

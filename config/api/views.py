@@ -1,7 +1,7 @@
 """What every viewset of the API has in common."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from django.db.models import Model
 from rest_framework.exceptions import MethodNotAllowed, NotFound
@@ -12,13 +12,20 @@ from rest_framework.viewsets import GenericViewSet
 
 from config.api.actors import actor
 from config.api.authentication import OperatorAuthentication
+from config.api.paging import MAX_PAGE_SIZE
 from config.backoffice import audit
 
 Row = TypeVar("Row", bound=Model, covariant=True)
 
 
 class OperationViews(GenericViewSet[Row]):
-    """Explicit verb maps in urls.py. A method that the path does not have is 405 whoever asks."""
+    """Explicit verb maps in urls.py. A method that the path does not have is 405 whoever asks.
+
+    The audit log always has what signed-in operators write; with `audits_every_caller` it has the calls of keys too.
+    """
+
+    max_page_size: ClassVar[int] = MAX_PAGE_SIZE
+    audits_every_caller: ClassVar[bool] = False
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         if (request.method or "").lower() not in self.action_map:
@@ -29,13 +36,13 @@ class OperationViews(GenericViewSet[Row]):
             raise MethodNotAllowed(request.method)  # whoever only looks does not make it act
         super().initial(request, *args, **kwargs)
         is_operators = isinstance(request.successful_authenticator, OperatorAuthentication)
-        if is_operators and request.method not in SAFE_METHODS:
+        if (is_operators or self.audits_every_caller) and request.method not in SAFE_METHODS:
             method = str(request.method).lower()
             setattr(self, method, _noted(getattr(self, method)))
 
 
 def _noted(act: Callable[..., Response]) -> Callable[..., Response]:
-    """What a signed-in operator writes here is in the audit log as what they write in the admin is."""
+    """Return `act` in a transaction whose changes the audit log notes, as it does those made in the admin."""
 
     def within(request: Request, *args: Any, **kwargs: Any) -> Response:
         with audit.acting(by=actor(request), via=f"{request.method} {request.path}"):

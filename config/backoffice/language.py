@@ -1,4 +1,4 @@
-"""Chinese, or English for whoever switched to it; what the browser prefers is not asked."""
+"""Chinese, or English in the admin for whoever switched to it; what the browser prefers is not asked."""
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
@@ -7,10 +7,10 @@ from django.utils import translation
 
 
 class LanguageByChoice(LocaleMiddleware):
-    """Follows the cookie that the switch in the header sets."""
+    """Follows, in the admin, the cookie that the switch in its header sets. Operations answer in Chinese."""
 
     def process_request(self, request: HttpRequest) -> None:
-        chosen = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME)
+        chosen = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME) if request.path.startswith("/admin/") else None
         translation.activate(chosen if chosen in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE)
         request.LANGUAGE_CODE = translation.get_language()
 

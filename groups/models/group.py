@@ -55,6 +55,10 @@ class GroupQuerySet(models.QuerySet["Group"]):
     def unrated(self) -> "GroupQuerySet":
         return self.filter(star__isnull=True, is_legacy=False)
 
+    def with_list_status(self, status: int) -> "GroupQuerySet":
+        """Return the groups of one of the user's two lists: 1 rated, 0 not yet rated; no group for any other number."""
+        return {0: self.unrated(), 1: self.rated()}.get(status, self.none())
+
 
 class Group(models.Model):
     """One life of a group: from the robot's binding to the cancelling.

@@ -28,10 +28,12 @@ class GroupViews(OperationViews[Group]):
 
     @operation("用户群列表", query=GroupsFilter, answer=ListedGroup(many=True), paged=True)
     def list(self, request: Request) -> Response:
-        rated = reading.query(request, GroupsFilter)["status"] == 1
-        groups = Group.objects.served_for(signed_in(request)).select_related("robot").order_by("-bound_at", "pk")
-        chosen = groups.rated() if rated else groups.unrated()
-        return paged(request, chosen, lambda page: ListedGroup(listing.shown(page, rated=rated), many=True).data)
+        status = reading.query(request, GroupsFilter)["status"]
+        groups = Group.objects.served_for(signed_in(request)).with_list_status(status).select_related("robot")
+        newest_first, rated = groups.order_by("-bound_at", "pk"), status == 1
+        return paged(
+            request, newest_first, lambda page: ListedGroup(listing.shown(page, rated=rated), many=True).data
+        )
 
 
 class StarViews(OperationViews[Group]):

@@ -74,7 +74,7 @@ class SwitchViews(HistoryViews):
     def update(self, request: Request) -> Response:
         many = isinstance(request.data, list)
         if many and not 1 <= len(request.data) <= MOST_SWITCHES:
-            raise BadRequest(f"code: 每次 1 到 {MOST_SWITCHES} 个")
+            raise BadRequest(f"每次 1 到 {MOST_SWITCHES} 个群", field="code")
         given = reading.body(request, WantedSwitch, many=many)
         wanted = [switches.Wanted(one["code"], one["rcv_task_flag"]) for one in (given if many else [given])]
         is_on = switches.set_switches(user=signed_in(request), wanted=wanted, at=timezone.now())

@@ -96,7 +96,7 @@ def test_too_many_calls_are_1429_with_retry_after(settings: Any):
     client = Client()
     answers = [client.post("/auth", data={}, content_type="application/json") for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
-    assert answers[2].json() == {"code": 1429, "msg": "操作太频繁,请稍后再试"}
+    assert answers[2].json() == {"code": 1429, "msg": "操作太频繁，请稍后再试"}
     assert answers[2]["Retry-After"] == "60"
 
 

@@ -1,5 +1,6 @@
 """Sending the calls of the table, and reading what comes back."""
 
+import re
 from typing import Any
 
 from django.apps import apps
@@ -59,7 +60,9 @@ def send(operation: Operation, call: Call, headers: Headers, *, client: Client |
 
 
 def told_by(operation: Operation, response: Any) -> dict[str, Any]:
-    """The envelope of an answer; the older shape of tokens put into one."""
+    """The envelope of an answer; the older shape of tokens, and a file, put into one."""
+    if operation.shape in ("picture", "workbook") and response["Content-Type"] != "application/json":
+        return {"code": 1200, "description": "", "data": None, "page_info": {}}
     told = response.json()
     if operation.shape != "token":
         assert list(told) == ENVELOPE
@@ -77,8 +80,14 @@ def refused_naming(operation: Operation, param: Param, call: Call, headers: Head
     """What is wrong with the answer to a call whose `param` is bad; nothing when it is 1403 and names it."""
     response = send(operation, call, headers)
     told = told_by(operation, response)
-    is_refused = (response.status_code, told["code"]) == (200, 1403) and param.last in told["description"]
+    is_refused = (response.status_code, told["code"]) == (200, 1403) and is_for_people(told, param.last)
     return "" if is_refused else f"{param.name} in {call}: {told}"
+
+
+def is_for_people(told: dict[str, Any], field: str = "") -> bool:
+    """Whether a refusal's description is Chinese sentences, the name of a field behind each and in front of none."""
+    sentences = told["description"].split("；")
+    return all(re.match("[\u4e00-\u9fff]", one) for one in sentences) and field in told["description"]
 
 
 _UNSEEN = {"config_apikey", "django_session"}

@@ -131,8 +131,9 @@ class Operation:
     codes: tuple[int, ...] = ()  # refusals of its own, beside what a credential (1401) and parameters (1403) bring
     paged: bool = False
     may_ask_all: bool = False
+    largest_page: int = 200
     code: int = 1200  # what the good call answers
-    shape: Literal["envelope", "token", "redirect", "picture"] = "envelope"
+    shape: Literal["envelope", "token", "redirect", "picture", "workbook"] = "envelope"
     writes: bool | None = None  # whether a blocked user is refused; every method but GET, unless said otherwise
     blocked_code: int = 1401
     or_list: bool = False  # the body may be a list of such objects

@@ -5,7 +5,15 @@ from typing import Any
 
 import pytest
 
-from tests.contract.calling import answer_to, credential_of, everything, refused_naming, send, told_by
+from tests.contract.calling import (
+    answer_to,
+    credential_of,
+    everything,
+    is_for_people,
+    refused_naming,
+    send,
+    told_by,
+)
 from tests.contract.operations import OPERATIONS
 from tests.contract.table import MISTYPED, NOBODY, Call, Operation, Param
 from tests.contract.world import World
@@ -137,6 +145,7 @@ def test_junk_is_refused_and_breaks_nothing(operation: Operation, world: World):
     good, headers = operation.good_call(world), credential_of(operation, world)
     told = [answer_to(operation, Call(good.path, good.query, junk), headers) for junk in JUNK]
     assert {answer["code"] for answer in told} <= {1200, 1401, 1403}
+    assert [answer for answer in told if answer["code"] == 1403 and not is_for_people(answer)] == []
 
 
 @takes_a_body

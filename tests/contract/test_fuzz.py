@@ -1,5 +1,6 @@
 """schemathesis over /schema: whatever it makes up, nothing breaks, every answer is documented, bad input is refused."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -107,7 +108,7 @@ def _query_fits(told: Any, query: Any) -> bool:
 
 def _read(value: Any, schema: Any) -> Any:
     text = str(value)
-    return int(text) if schema.get("type") == "integer" and text.isascii() and text.isdigit() else text
+    return int(text) if schema.get("type") == "integer" and re.fullmatch("[+-]?[0-9]+", text) else text
 
 
 def _try(operation: Operation, mode: GenerationMode, world: World, headers: Any, *, examples: int = 8) -> list[Any]:

@@ -1,9 +1,13 @@
 """A good call answers exactly what is documented, whichever way its references are written."""
 
+import io
+import re
+import zipfile
 from dataclasses import replace
 
 import pytest
 
+from config.backoffice.export import XLSX
 from tests.contract.calling import answer_to, credential_of, send, told_by
 from tests.contract.operations import OPERATIONS
 from tests.contract.table import Operation, Param
@@ -42,6 +46,15 @@ def test_a_picture_is_a_png(operation: Operation, world: World):
     response = send(operation, operation.good_call(world), credential_of(operation, world))
     assert (response.status_code, response["Content-Type"]) == (200, "image/png")
     assert response.content.startswith(b"\x89PNG\r\n")
+
+
+@pytest.mark.parametrize("operation", [one for one in OPERATIONS if one.shape == "workbook"], ids=str)
+def test_an_export_is_a_workbook(operation: Operation, world: World):
+    response = send(operation, operation.good_call(world), credential_of(operation, world))
+    assert (response.status_code, response["Content-Type"]) == (200, XLSX)
+    assert re.fullmatch(r'attachment; filename="\w+-\d{8}-\d{6}\.xlsx"', response["Content-Disposition"])
+    with zipfile.ZipFile(io.BytesIO(b"".join(response.streaming_content))) as workbook:
+        assert workbook.testzip() is None
 
 
 @pytest.mark.parametrize(("operation", "param"), REFERRING, ids=lambda one: getattr(one, "name", str(one)))

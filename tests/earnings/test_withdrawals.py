@@ -287,7 +287,7 @@ class TestBackOfficeList:
         told = self.listed(status=2)
         assert told == [
             {
-                "id": str(self.users[2].pk),
+                "id": str(self.rows[2].pk),
                 "phone": "13500135002",
                 "amount": "100.00",
                 "reason": "资料不符",
@@ -316,6 +316,20 @@ class TestBackOfficeList:
 
     def test_blank_filters_are_no_filters(self):
         assert len(self.listed(phone="", status="", amount_begin=None)) == 3
+        assert len(self.listed(phone="  ", status=None, amount_begin="", amount_end=" ")) == 3
+
+    def test_filters_as_the_old_client_sends_them(self):
+        day = timezone.localtime().strftime("%Y-%m-%d")
+        asked = {"phone": "13500135000", "amount_begin": "20", "amount_end": "20.00", "status": 0}
+        dates = {"withdraw_date_begin": f"{day} 00:00:00", "withdraw_date_end": f"{day} 23:59:59"}
+        sort = {"sort": {"sort_key": "create_date", "value": "desc"}}
+        assert [row["amount"] for row in self.listed(**asked, **dates, **sort)] == ["20.00"]
+
+    def test_a_page_holds_500(self):
+        path = "/admin/withdraw?current_page=0&page_size=500"
+        told = key_with("backoffice:read").post(path, {"status": None})
+        assert (len(told["data"]), told["page_info"]["page_size"]) == (3, 500)
+        assert key_with("backoffice:read").post(path.replace("500", "501"), {})["code"] == 1403
 
     @pytest.mark.parametrize(
         ("value", "amounts"), [("asc", ["20.00", "100.00", "500.00"]), ("desc", ["500.00", "100.00", "20.00"])]

@@ -16,13 +16,26 @@ from integrations.customer_service import digest_of
 from robots.models import OutboxMessage, Robot
 from tests.doors import said_to
 from tests.factories.people import FriendshipFactory, UserFactory
+from tests.factories.talks import ConversationFactory
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def _alice() -> None:
-    FriendshipFactory(user=UserFactory(code="wx-alice"))
+def alice() -> User:
+    """Somebody whom a robot reaches and who talks with customer service."""
+    user = UserFactory(code="wx-alice")
+    FriendshipFactory(user=user)
+    ConversationFactory(user=user, opened_at=timezone.now() - timedelta(minutes=5), closed_at=None)
+    return user
+
+
+def without_conversation(code: str = "wx-bob") -> User:
+    """Somebody whom a robot reaches, and whose conversation has ended."""
+    user = UserFactory(code=code)
+    FriendshipFactory(user=user)
+    ConversationFactory(user=user)
+    return user
 
 
 def signed(
@@ -95,17 +108,44 @@ def test_a_digest_is_taken_once():
 
 
 def test_a_refused_callback_may_be_sent_again():
-    raw, path = signed({"userId": "wx-bob", "msgType": "text", "content": "a"})
-    assert call(raw, path) == 1404
-    FriendshipFactory(user=UserFactory(code="wx-bob"))
-    assert call(raw, path) == 1200
+    raw, path = signed({"userId": "wx-alice", "msgType": "video", "content": "a"})
+    assert [call(raw, path), call(raw, path)] == [1403, 1403]
+    assert not CallbackDigest.objects.exists()
 
 
-def test_a_user_whom_no_robot_reaches_is_not_found():
+CALLBACKS = [
+    ("你好", "text"),
+    ("http://e.com/p.png", "image"),
+    ("CONVERSATION_CLOSE", "event"),
+    ("", "VISITOR_OVERTIME_NOTICE"),
+]
+
+
+@pytest.mark.parametrize(("content", "kind"), CALLBACKS)
+def test_a_user_without_an_open_conversation_is_ignored(content: str, kind: str):
+    before = without_conversation().conversations.values_list("said_at", "closed_at").get()
+    assert tells(content, kind=kind, user="wx-bob") == 1200
+    assert said_to("wx-bob") == []
+    assert Conversation.objects.filter(user__code="wx-bob").values_list("said_at", "closed_at").get() == before
+
+
+@pytest.mark.parametrize(("content", "kind"), [*CALLBACKS, ("CONVERSATION_CREATE", "event")])
+def test_a_user_who_is_unknown_or_whom_no_robot_reaches_is_ignored(content: str, kind: str):
     UserFactory(code="wx-lonely")
-    assert tells(user="wx-lonely") == 1404
     Robot.objects.update(status=Robot.Status.REMOVED)
-    assert tells() == 1404
+    assert {tells(content, kind=kind, user=user) for user in ("wx-lonely", "wx-alice", "nobody")} == {1200}
+    assert not OutboxMessage.objects.exists()
+    assert Conversation.objects.get().closed_at is None
+
+
+def test_an_ignored_callback_is_taken_once_too():
+    without_conversation()
+    raw, path = signed({"userId": "wx-bob", "msgType": "text", "content": "a"})
+    assert [call(raw, path), call(raw, path)] == [1200, 1409]
+
+
+def test_an_unknown_user_excuses_no_malformed_message():
+    assert tells("a", kind="video", user="nobody") == 1403
 
 
 @pytest.mark.parametrize("body", [{}, [], {"userId": "wx-alice"}, {"userId": ["x"], "msgType": "text"}, "x"])
@@ -118,17 +158,18 @@ def test_a_signed_body_that_is_no_json_is_a_bad_request():
 
 
 def test_a_conversation_is_opened_and_closed():
-    assert tells("CONVERSATION_CREATE", kind="event") == 1200
-    assert Conversation.objects.get().closed_at is None
-    assert tells("", kind="conversation_close") == 1200
-    assert Conversation.objects.get().closed_at is not None
-    assert ["客服已接入" in words for words in said_to("wx-alice")] == [True, False]
+    bob = without_conversation()
+    assert tells("CONVERSATION_CREATE", kind="event", user="wx-bob") == 1200
+    assert bob.conversations.filter(closed_at=None).count() == 1
+    assert tells("", kind="conversation_close", user="wx-bob") == 1200
+    assert not bob.conversations.filter(closed_at=None).exists()
+    assert ["客服已接入" in words for words in said_to("wx-bob")] == [True, False]
 
 
-def test_a_conversation_created_twice_is_one():
+def test_a_conversation_created_twice_is_one(alice):
     tells("CONVERSATION_CREATE")
     tells("", kind="CONVERSATION_CREATE")
-    assert Conversation.objects.count() == 1
+    assert alice.conversations.count() == 1
 
 
 def test_the_database_keeps_one_open_conversation_a_user():

@@ -218,14 +218,15 @@ def test_staff_is_told_too_that_silence_ended_it(sandbox):
 
 
 @pytest.mark.parametrize(("content", "kind"), [("查到了", "text"), ("http://e.com/p.png", "image")])
-def test_staffs_words_open_again_what_silence_ended(sandbox, content, kind):
+def test_staff_reach_nobody_whose_conversation_silence_ended_until_they_open_another(content, kind):
     tells_robot("5")
     silent()
     close_silent_conversations()
     staff_tells(content, kind=kind)
-    tells_robot("谢谢")
-    assert staff_heard(sandbox)[-1] == "谢谢"
-    assert said_to("wx-alice")[-2:] == ["客服又联系你了,直接回复即可。发送「退出」结束对话。", content]
+    assert (last_said_to() == content, Conversation.objects.filter(closed_at=None).exists()) == (False, False)
+    staff_tells("CONVERSATION_CREATE")
+    staff_tells(content, kind=kind)
+    assert last_said_to() == content
 
 
 def test_a_warning_of_silence_opens_nothing_again(sandbox):

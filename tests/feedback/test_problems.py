@@ -97,6 +97,7 @@ def test_the_office_sees_who_what_and_about_which_robot(alice):
         "code": robot.code,
         "name": robot.name,
         "wechat_no": robot.wechat_no,
+        "robot_info": f"{robot.name}({robot.wechat_no})",
         "group_name": "测试群",
         "description": None,
         "create_date": row["create_date"],

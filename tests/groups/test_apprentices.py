@@ -62,6 +62,20 @@ def test_the_two_lists_are_the_two_generations(alice, apprentice):
     assert [one["user_id"] for one in listed(alice, 2)] == [str(grand.pk)]
 
 
+@pytest.mark.parametrize("name", ["leave", "lelave"])
+@pytest.mark.parametrize("level", ["0", "3", "-2", "+3", str(10**30)])
+def test_a_level_that_nobody_has_lists_nobody(alice, apprentice, name: str, level: str):
+    UserFactory(inviter=apprentice)
+    told = ApiClient(alice).get("/user/apprentice", **{name: level})
+    assert (told["code"], told["data"], told["page_info"]["total_records"]) == (1200, [], 0)
+
+
+@pytest.mark.parametrize("query", [{}, {"leave": ""}, {"leave": "x"}, {"lelave": "1.5"}, {"leave": "1e0"}])
+def test_a_level_that_is_no_integer_is_refused(alice, query: dict[str, str]):
+    told = ApiClient(alice).get("/user/apprentice", **query)
+    assert (told["code"], "leave" in told["description"] or "lelave" in told["description"]) == (1403, True)
+
+
 def test_the_list_says_what_they_did(alice, apprentice):
     assert (listed(alice)[0]["is_import"], listed(alice)[0]["is_apprentice"]) == (False, False)
     GroupFactory(user=apprentice)

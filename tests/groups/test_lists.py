@@ -69,6 +69,23 @@ def test_pages_do_not_overlap(alice):
     assert pages[1]["page_info"] == {"current_page": 1, "page_size": 10, "total_page": 3, "total_records": 25}
 
 
+OTHER_STATUSES = ("2", "3", "-1", "99", "+3", str(10**30), str(-(10**30)), "9" * 1500)
+
+
+@pytest.mark.parametrize("status", OTHER_STATUSES)
+def test_a_status_that_no_group_has_lists_no_group(alice, status: str):
+    rated(1, user=alice)
+    GroupFactory(user=alice)
+    told = ApiClient(alice).get("/groups", status=status)
+    assert (told["code"], told["data"], told["page_info"]["total_records"]) == (1200, [], 0)
+
+
+@pytest.mark.parametrize("status", ["", "x", "1.0", "1e0", "--1", "+", "0x1", "null", "１"])
+def test_a_status_that_is_no_integer_is_refused(alice, status: str):
+    told = ApiClient(alice).get("/groups", status=status)
+    assert (told["code"], told["data"]) == (1403, None)
+
+
 @pytest.mark.parametrize("status", [0, 1])
 def test_the_list_takes_a_fixed_number_of_queries(alice, status: int, django_assert_max_num_queries):
     for _ in range(30):

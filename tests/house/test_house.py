@@ -65,14 +65,17 @@ def test_every_code_has_a_meaning():
     assert set(MEANINGS) == set(Code)
 
 
-def test_every_error_says_something_in_chinese():
-    def all_below(kind):
-        for below in kind.__subclasses__():
-            yield below
-            yield from all_below(below)
+def _all_below(kind):
+    for below in kind.__subclasses__():
+        yield below
+        yield from _all_below(below)
 
-    for error in all_below(Refusal):
-        assert re.search("[\u4e00-\u9fff]", error.message), error
+
+@pytest.mark.parametrize("error", set(_all_below(Refusal)), ids=lambda error: error.__name__)
+def test_every_error_is_a_chinese_sentence_with_its_field_behind_it(error):
+    assert re.match("[\u4e00-\u9fff]", error.message)
+    assert re.findall("[,;:()!?]", error.message) == []
+    assert error().description.endswith(f"（{error.field}）" if error.field else error.message)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)

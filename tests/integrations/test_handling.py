@@ -155,7 +155,7 @@ def test_a_message_that_keeps_failing_is_parked_and_the_next_of_its_group_goes_o
     parked, after = GatewayEvent.objects.order_by("id")
     assert (parked.status, parked.try_count) == (Status.PARKED, 5)
     assert "broken" in parked.note
-    assert (after.status, after.note) == (Status.IGNORED, "user_id: 缺少")
+    assert (after.status, after.note) == (Status.IGNORED, "缺少必填项（user_id）")
 
 
 def test_of_messages_handled_together_each_that_needs_nothing_says_why():
@@ -165,7 +165,7 @@ def test_of_messages_handled_together_each_that_needs_nothing_says_why():
     assert list(notes) == [
         (Status.HANDLED, ""),
         (Status.IGNORED, "群未绑定"),
-        (Status.IGNORED, "user_id: 应为字符串"),
+        (Status.IGNORED, "应为文字（user_id）"),
     ]
 
 

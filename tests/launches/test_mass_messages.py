@@ -97,7 +97,7 @@ def test_the_past_is_refused(alice: User):
 @pytest.mark.parametrize("far", ["2206-01-01", "9999-12-31 23:59:59-12:00"])
 def test_more_than_a_year_ahead_is_refused(alice: User, far: str):
     told = complete(alice, GroupFactory(user=alice).code, send_date=far)
-    assert (told["code"], told["description"]) == (1403, "send_date: 最多提前一年,请检查年份")
+    assert (told["code"], told["description"]) == (1403, "最多提前一年，请检查年份（send_date）")
 
 
 @pytest.mark.parametrize("reference", ["a\x00", "a\ud800", "", "x" * 129])

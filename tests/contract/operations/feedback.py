@@ -19,6 +19,15 @@ def _signed(call: Call) -> Call:
     return replace(call, query={"timestamp": timestamp, "digest": digest} | call.query)
 
 
+_FILTERS = (
+    body("phone", required=False, longest=11),
+    body("problem_id", required=False, longest=64),
+    body("robot_code", required=False, longest=128),
+    body("group_name", required=False, longest=200),
+    body("commit_date_begin", "moment", required=False),
+    body("commit_date_end", "moment", required=False),
+)
+_FILTERED = {"commit_date_begin": "2026-01-01", "commit_date_end": "2099-01-01 00:00:00"}
 _CATEGORIES = Operation(36, "GET", "/admin/problems", "public", answer=[_CATEGORY], rules=_RULES)
 
 ROWS: Rows = [
@@ -50,15 +59,8 @@ ROWS: Rows = [
         "POST",
         "/admin/problem/feedback",
         "service:backoffice:read",
-        params=(
-            body("phone", required=False, longest=11),
-            body("problem_id", required=False, longest=64),
-            body("robot_code", required=False, longest=128),
-            body("group_name", required=False, longest=200),
-            body("commit_date_begin", "moment", required=False),
-            body("commit_date_end", "moment", required=False),
-        ),
-        good={"commit_date_begin": "2026-01-01", "commit_date_end": "2099-01-01 00:00:00"},
+        params=_FILTERS,
+        good=_FILTERED,
         answer=[
             {
                 "phone": nullable(TEXT),
@@ -67,13 +69,25 @@ ROWS: Rows = [
                 "code": nullable(TEXT),
                 "name": nullable(TEXT),
                 "wechat_no": nullable(TEXT),
+                "robot_info": nullable(TEXT),
                 "group_name": nullable(TEXT),
                 "description": nullable(TEXT),
                 "create_date": TIME,
             }
         ],
         paged=True,
-        rules=_RULES,
+        largest_page=500,
+        rules="tests/feedback/test_problem_list.py",
+    ),
+    Operation(
+        None,
+        "POST",
+        "/admin/problem/feedback/export",
+        "service:backoffice:read",
+        params=_FILTERS,
+        good=_FILTERED,
+        shape="workbook",
+        rules="tests/feedback/test_problem_list.py",
     ),
     Operation(
         60,
@@ -88,7 +102,7 @@ ROWS: Rows = [
             body("content", required=False, longest=4000, blank=True),
         ),
         good=lambda world: {"userId": world.alice.code, "msgType": "text", "content": "您好"},
-        codes=(1401, 1404, 1409),
+        codes=(1401, 1409),
         finish=_signed,
         rules="tests/feedback/test_callback.py",
     ),

@@ -25,6 +25,21 @@ _STATE = Type(
 )
 _CONFIRMATION = {"withdraw_id": UUID, "app_id": TEXT, "mch_id": TEXT, "package_info": TEXT}
 
+_FILTERS = (
+    body("phone", required=False, longest=11),
+    body("amount_begin", "money", required=False),
+    body("amount_end", "money", required=False),
+    body("withdraw_date_begin", "moment", required=False),
+    body("withdraw_date_end", "moment", required=False),
+    body("paid_date_begin", "moment", required=False),
+    body("paid_date_end", "moment", required=False),
+    body("status", "integer", required=False, enum=(0, 1, 2, 3, 4)),
+    body("sort", "object", required=False),
+    body("sort.sort_key", enum=("amount", "create_date", "paid_date")),
+    body("sort.value", enum=("asc", "desc")),
+)
+_FILTERED = {"status": 0, "sort": {"sort_key": "amount", "value": "asc"}, "withdraw_date_begin": "2026-01-01"}
+
 ROWS: Rows = [
     Operation(
         41,
@@ -111,20 +126,8 @@ ROWS: Rows = [
         "POST",
         "/admin/withdraw",
         "service:backoffice:read",
-        params=(
-            body("phone", required=False, longest=11),
-            body("amount_begin", "money", required=False),
-            body("amount_end", "money", required=False),
-            body("withdraw_date_begin", "moment", required=False),
-            body("withdraw_date_end", "moment", required=False),
-            body("paid_date_begin", "moment", required=False),
-            body("paid_date_end", "moment", required=False),
-            body("status", "integer", required=False, enum=(0, 1, 2, 3, 4)),
-            body("sort", "object", required=False),
-            body("sort.sort_key", enum=("amount", "create_date", "paid_date")),
-            body("sort.value", enum=("asc", "desc")),
-        ),
-        good={"status": 0, "sort": {"sort_key": "amount", "value": "asc"}, "withdraw_date_begin": "2026-01-01"},
+        params=_FILTERS,
+        good=_FILTERED,
         answer=[
             {
                 "id": UUID,
@@ -137,7 +140,37 @@ ROWS: Rows = [
             }
         ],
         paged=True,
+        largest_page=500,
         rules=_WITHDRAWALS,
+    ),
+    Operation(
+        None,
+        "POST",
+        "/admin/withdraw/export",
+        "service:backoffice:read",
+        params=_FILTERS,
+        good=_FILTERED,
+        shape="workbook",
+        rules="tests/earnings/test_exports.py",
+    ),
+    Operation(
+        None,
+        "POST",
+        "/withdraw/review",
+        "service:withdrawals:review",
+        params=(
+            body("withdraw_id", "commas", longest=500),
+            body("status", "integer", enum=(1, 2)),
+            body("reason", required=False, longest=200, blank=True, null=True),
+        ),
+        good=lambda world: {"withdraw_id": [str(world.withdrawal.pk)], "status": 2, "reason": "资料不符"},
+        answer={
+            "approved_count": INTEGER,
+            "first_approval_count": INTEGER,
+            "rejected_count": INTEGER,
+            "skipped": [{"withdraw_id": UUID, "reason": TEXT}],
+        },
+        rules="tests/earnings/test_reviews.py",
     ),
     Operation(
         None,

@@ -102,7 +102,7 @@ ROWS: Rows = [
         params=(body("phone", longest=11), body("code", longest=6)),
         good={"phone": "13800138000", "code": "123456"},
         codes=(2301, 2302, 2303),
-        code=2301,
+        code=2302,
         rules=_PHONE,
     ),
     Operation(
