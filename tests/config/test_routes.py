@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
         ("/user/robots", "user/robots"),
         ("/user/apprentice", "user/apprentice"),
         ("/user/15e1c365-5c8d-488f-8238-f7ab4be89391", "user/<str:reference>"),
-        ("/user/wx-alice/poster", "user/<str:reference>/poster"),
+        ("/user/wx-alice/poster", "user/<str:user_id>/poster"),
         ("/users/block_verify", "users/block_verify"),
         ("/tasks/messages", "tasks/messages"),
         ("/tasks/messages/message", "tasks/<str:task_id>/message"),
