@@ -25,8 +25,7 @@ class ProofThrottle(BaseThrottle):
 
     def allow_request(self, request: Request, view: Any) -> bool:
         proof = proofs.read_signed(request)
-        caller = f"union:{proof.union_id}" if proof else client_address(request)
-        wait = seconds_to_wait("auth", caller)
+        wait = seconds_to_wait("auth", f"union:{proof.union_id}" if proof else client_address(request))
         if wait:
             raise TooManyRequests(retry_after=wait)
         return True

@@ -91,7 +91,7 @@ if not EMBEDDED and not IDENTITY_KEYS:
 # What a caller may do how often: "times/seconds", per user, else per address. Thousands of users share one carrier's
 # address; a page costs one `registered` and up to three JS tickets, and a 429 of these freezes existing clients.
 THROTTLE_RATES = {
-    "auth": env.str("THROTTLE_AUTH", default="300/60"),
+    "auth": env.str("THROTTLE_AUTH", default="3000/60"),
     "wechat": env.str("THROTTLE_WECHAT", default="3000/60"),
     "registered": env.str("THROTTLE_REGISTERED", default="3000/60"),
     "js_ticket": env.str("THROTTLE_JS_TICKET", default="9000/60"),

@@ -71,7 +71,7 @@ class BlankOrNull(Text):
         return is_empty, "" if is_empty and value is None else value
 
 
-@extend_schema_field({"type": ["string", "null"]})
+@extend_schema_field({"description": "文本；其他值视为没有"})
 class AddressParameter(serializers.Field[str, Any, Any, Any]):
     """What a client found in the address of its page, handed on unseen: anything may stand there, or nothing.
 
@@ -82,11 +82,10 @@ class AddressParameter(serializers.Field[str, Any, Any, Any]):
 
     def __init__(self, *, max_length: int, **kwargs: Any) -> None:
         self.max_length = max_length
-        super().__init__(required=False, default="", allow_null=True, **kwargs)
+        super().__init__(required=False, default="", **kwargs)
 
     def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
-        is_empty, value = super().validate_empty_values(data)
-        return is_empty, "" if is_empty and value is None else value
+        return (True, "") if data is None else super().validate_empty_values(data)
 
     def to_internal_value(self, data: Any) -> str:
         text = data.strip() if isinstance(data, str) else ""
