@@ -137,8 +137,8 @@ def sql(town: Town, statement: str) -> list[tuple[Any, ...]]:
 _CROWD_OF_MASS_MESSAGES = """
 WITH owner AS (SELECT id FROM accounts_user WHERE code = 'wx-alice'), numbers AS (SELECT generate_series(1, {count}) AS n),
 made AS (
-    INSERT INTO launches_massmessage (id, user_id, content, send_at, day, slot, status, created_at)
-    SELECT gen_random_uuid(), owner.id, '{content}'::jsonb, now(), DATE '2000-01-01' + n, 1, 0, now() FROM owner, numbers
+    INSERT INTO launches_massmessage (id, user_id, contents, send_at, day, slot, status, created_at)
+    SELECT gen_random_uuid(), owner.id, '[{content}]'::jsonb, now(), DATE '2000-01-01' + n, 1, 0, now() FROM owner, numbers
     RETURNING id, day
 )
 INSERT INTO launches_massmessagegroup (mass_message_id, group_id, minute, status, reason)
