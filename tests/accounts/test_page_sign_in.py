@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.models import User
 from config import caching
 from earnings.models import Withdrawal
-from tests.earnings.phone import Phone, page_of, path_of, query_of
+from tests.earnings.wechat_browser import WeChatBrowser, page_of, path_of, query_of
 from tests.factories.money import ask, give
 from tests.factories.people import UserFactory
 
@@ -26,7 +26,7 @@ def withdrawal(sandbox: Any) -> Withdrawal:
     return ask(alice)
 
 
-def sent_to_wechat(phone: Phone, path: str) -> str:
+def sent_to_wechat(phone: WeChatBrowser, path: str) -> str:
     """The address at WeChat to which an unknown browser is sent."""
     answer = phone.get(path)
     assert answer.status_code == 302
@@ -36,7 +36,7 @@ def sent_to_wechat(phone: Phone, path: str) -> str:
 def test_an_unknown_browser_is_sent_to_wechat(withdrawal, settings):
     settings.PUBLIC_BASE_URL = "https://api.example.com"
     settings.WECHAT_OAUTH_BASE_URL = "https://open.weixin.qq.com"
-    address = sent_to_wechat(Phone("alice"), page_of(withdrawal))
+    address = sent_to_wechat(WeChatBrowser("alice"), page_of(withdrawal))
     asked = query_of(address)
     assert address.startswith("https://open.weixin.qq.com/connect/oauth2/authorize?appid=sandbox&redirect_uri=")
     assert address.endswith("#wechat_redirect")
@@ -48,7 +48,7 @@ def test_an_unknown_browser_is_sent_to_wechat(withdrawal, settings):
 
 def test_nothing_tells_an_unknown_browser_whether_there_is_a_withdrawal(withdrawal):
     there, not_there = (
-        query_of(sent_to_wechat(Phone("alice"), path))
+        query_of(sent_to_wechat(WeChatBrowser("alice"), path))
         for path in (page_of(withdrawal), f"/payouts/{uuid4()}/confirm")
     )
     assert {name for name in there if there[name] != not_there[name]} == {"redirect_uri", "state"}
@@ -58,11 +58,11 @@ def test_it_signs_in_in_the_app_that_the_withdrawal_is_paid_in(sandbox, settings
     settings.WECHAT_APPS = {"sandbox": "s", "second-app": "s"}
     user = UserFactory(phone="13800138000", app_id="second-app")
     give(user, "20")
-    assert query_of(sent_to_wechat(Phone("alice"), page_of(ask(user))))["appid"] == "second-app"
+    assert query_of(sent_to_wechat(WeChatBrowser("alice"), page_of(ask(user))))["appid"] == "second-app"
 
 
 def test_back_with_a_code_the_browser_has_the_proof_and_a_clean_address(withdrawal):
-    phone = Phone("alice")
+    phone = WeChatBrowser("alice")
     back = phone.sign_in_at(sent_to_wechat(phone, page_of(withdrawal)))
     answer = phone.get(path_of(back))
     assert (answer.status_code, answer["Location"]) == (302, page_of(withdrawal))
@@ -79,7 +79,7 @@ def refused(answer: Any) -> bool:
 
 def test_a_code_brought_from_another_browser_signs_nobody_in(withdrawal):
     """Mallory lets alice open the address at which mallory's own sign-in would end."""
-    mallory, alice = Phone("mallory"), Phone("alice")
+    mallory, alice = WeChatBrowser("mallory"), WeChatBrowser("alice")
     back = path_of(mallory.sign_in_at(sent_to_wechat(mallory, page_of(withdrawal))))
     assert refused(alice.get(back))
     sent_to_wechat(alice, page_of(withdrawal))
@@ -88,38 +88,38 @@ def test_a_code_brought_from_another_browser_signs_nobody_in(withdrawal):
 
 @pytest.mark.parametrize("state", ["", "forged", "0" * 64, "é"])
 def test_a_forged_state_signs_nobody_in(withdrawal, state: str):
-    phone = Phone("alice")
+    phone = WeChatBrowser("alice")
     sent_to_wechat(phone, page_of(withdrawal))
     assert refused(phone.get(page_of(withdrawal), code="alice", state=state))
 
 
 def test_a_state_is_for_one_page(withdrawal):
-    phone = Phone("alice")
+    phone = WeChatBrowser("alice")
     state = query_of(sent_to_wechat(phone, page_of(withdrawal)))["state"]
     assert refused(phone.get(f"/payouts/{uuid4()}/confirm", code="alice", state=state))
 
 
 def test_who_takes_longer_than_ten_minutes_begins_again(withdrawal):
-    phone = Phone("alice")
+    phone = WeChatBrowser("alice")
     back = phone.sign_in_at(sent_to_wechat(phone, page_of(withdrawal)))
     with time_machine.travel(timezone.now() + timedelta(minutes=11)):
         assert refused(phone.get(path_of(back)))
 
 
 def test_who_refuses_is_not_sent_to_wechat_again_and_again(withdrawal):
-    phone = Phone("alice")
+    phone = WeChatBrowser("alice")
     state = query_of(sent_to_wechat(phone, page_of(withdrawal)))["state"]
     assert refused(phone.get(page_of(withdrawal), state=state))
 
 
 def test_a_code_that_wechat_refuses_is_said(withdrawal):
-    phone = Phone("bad")
+    phone = WeChatBrowser("bad")
     answer = phone.get(path_of(phone.sign_in_at(sent_to_wechat(phone, page_of(withdrawal)))))
     assert (answer.status_code, "微信授权失败" in answer.text) == (403, True)
 
 
 def test_wechat_away_is_said(withdrawal, sandbox):
-    phone = Phone("alice")
+    phone = WeChatBrowser("alice")
     back = phone.sign_in_at(sent_to_wechat(phone, page_of(withdrawal)))
     sandbox.state.note("fault", system="wechat", mode="error", rate=1.0)
     answer = phone.get(path_of(back))
@@ -127,26 +127,26 @@ def test_wechat_away_is_said(withdrawal, sandbox):
 
 
 def test_an_address_that_wechat_opens_twice_leads_to_the_page_twice(withdrawal):
-    phone = Phone("alice")
+    phone = WeChatBrowser("alice")
     back = path_of(phone.sign_in_at(sent_to_wechat(phone, page_of(withdrawal))))
     assert [phone.get(back)["Location"] for _ in range(2)] == [page_of(withdrawal)] * 2
 
 
 def test_two_tabs_sign_in_at_the_same_time(withdrawal):
-    phone = Phone("alice")
+    phone = WeChatBrowser("alice")
     backs = [phone.sign_in_at(sent_to_wechat(phone, page_of(withdrawal))) for _ in range(2)]
     assert phone.get(path_of(backs[0]))["Location"] == page_of(withdrawal)
 
 
 def test_somebody_with_two_accounts_signs_in_with_the_other(withdrawal):
-    phone = Phone("mallory")
+    phone = WeChatBrowser("mallory")
     assert phone.open(page_of(withdrawal)).status_code == 404
     phone.name = "alice"
     assert phone.open(f"{page_of(withdrawal)}?again=1").status_code == 200
 
 
 def test_a_proof_that_ended_is_asked_for_anew(withdrawal):
-    phone = Phone("alice")
+    phone = WeChatBrowser("alice")
     assert phone.open(page_of(withdrawal)).status_code == 200
     User.objects.filter(union_id="union-alice").update(signed_out_at=timezone.now())
     assert "/connect/oauth2/authorize" in sent_to_wechat(phone, page_of(withdrawal))
@@ -154,7 +154,7 @@ def test_a_proof_that_ended_is_asked_for_anew(withdrawal):
 
 def test_who_comes_too_often_is_told_when_to_come_back(withdrawal, settings):
     settings.THROTTLE_RATES = {**settings.THROTTLE_RATES, "page_sign_in": "1/60"}
-    answers = [Phone("alice").get(page_of(withdrawal)) for _ in range(2)]
+    answers = [WeChatBrowser("alice").get(page_of(withdrawal)) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [302, 429]
     assert answers[1]["Retry-After"]
     assert "操作太频繁" in answers[1].text
@@ -163,7 +163,7 @@ def test_who_comes_too_often_is_told_when_to_come_back(withdrawal, settings):
 def test_while_redis_is_away_the_page_says_so(withdrawal, settings):
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     caching.redis.cache_clear()
-    answer = Phone("alice").get(page_of(withdrawal))
+    answer = WeChatBrowser("alice").get(page_of(withdrawal))
     caching.redis.cache_clear()
     assert (answer.status_code, answer["Content-Type"]) == (503, "text/html; charset=utf-8")
     assert "暂时打不开" in answer.text

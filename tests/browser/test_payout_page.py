@@ -13,7 +13,7 @@ from earnings.models import Payout, Withdrawal
 from earnings.tasks import query_payouts, send_payouts
 from robots import sender
 from tests.browser.conftest import PICTURES
-from tests.earnings.phone import CHROME, WECHAT
+from tests.earnings.wechat_browser import CHROME, WECHAT
 from tests.factories.money import ask, balance, give
 from tests.factories.people import FriendshipFactory, RobotFactory, UserFactory
 

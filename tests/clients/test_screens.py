@@ -161,7 +161,7 @@ def test_keywords_are_made_edited_and_taken_away(alice: Phone):
     detail = alice.call("GET", f"/keywords/{batch['batch_id']}")["data"]
     assert alice.call("PUT", "/keywords", {**detail, "reply_content": "看群公告"})["code"] == 1200
     assert alice.call("GET", f"/keywords/{batch['batch_id']}")["data"]["reply_content"] == "看群公告"
-    assert alice.call("DELETE", "/keywords", {"batch_id": batch["batch_id"]})["code"] == 1200
+    assert alice.call("DELETE", "/keywords", {"id": batch["batch_id"]})["code"] == 1200
 
 
 MENTION = {

@@ -14,7 +14,14 @@ from tests.clients.phone import Phone
 from tests.journey.product import Product, wait_for
 
 SECRET_KEY = "clients-" + "s" * 50
-LONG_AGO = f"{datetime.now(ZoneInfo('Asia/Shanghai')) - timedelta(days=3):%Y-%m-%d 12:00:00}"
+
+
+def day(back: int = 0) -> str:
+    """Return the day in Shanghai that was so many days ago."""
+    return f"{datetime.now(ZoneInfo('Asia/Shanghai')) - timedelta(days=back):%Y-%m-%d}"
+
+
+LONG_AGO = f"{day(3)} 12:00:00"
 GROUP, NEW_GROUP, SPEAKER = "clients-group", "clients-new-group", "wx-speaker"
 
 

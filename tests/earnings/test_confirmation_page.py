@@ -16,7 +16,7 @@ from earnings.models import Payout, Withdrawal
 from earnings.tasks import query_payouts, send_payouts
 from robots.models import OutboxMessage
 from tests.earnings.paying import bills, block, fault, how_it_stands, query_later, turns_out
-from tests.earnings.phone import CHROME, Phone, confirm_in_wechat, page_of, path_of
+from tests.earnings.wechat_browser import CHROME, WeChatBrowser, confirm_in_wechat, page_of, path_of
 from tests.factories.money import ask
 from tests.factories.people import FriendshipFactory, UserFactory
 
@@ -24,10 +24,10 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def holder(alice: User) -> Phone:
+def holder(alice: User) -> WeChatBrowser:
     """Alice's phone."""
     User.objects.filter(pk=alice.pk).update(union_id="union-alice")
-    return Phone("alice")
+    return WeChatBrowser("alice")
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_the_page_is_signed_for_its_own_address(waiting, holder, settings):
 
 def test_somebody_elses_page_looks_as_one_that_is_not_there(waiting, sandbox):
     UserFactory(union_id="union-mallory")
-    mallory, stranger = Phone("mallory"), Phone("nobody-we-know")
+    mallory, stranger = WeChatBrowser("mallory"), WeChatBrowser("nobody-we-know")
     answers = [mallory.open(page_of(waiting)), mallory.open(f"/payouts/{uuid4()}/confirm")]
     answers.append(stranger.open(page_of(waiting)))
     assert {answer.status_code for answer in answers} == {404}
@@ -79,13 +79,13 @@ def test_somebody_elses_page_looks_as_one_that_is_not_there(waiting, sandbox):
 
 @pytest.mark.parametrize("reference", ["x", "%00", "1' OR 1", "9" * 200])
 def test_what_is_no_id_is_not_found(reference: str):
-    answer = Phone("alice").get(f"/payouts/{reference}/confirm")
+    answer = WeChatBrowser("alice").get(f"/payouts/{reference}/confirm")
     assert (answer.status_code, answer["Content-Type"]) == (404, "text/html; charset=utf-8")
 
 
 def test_the_script_is_told_of_ones_own_withdrawals_only(waiting, holder, sandbox):
     UserFactory(union_id="union-mallory")
-    mallory = Phone("mallory")
+    mallory = WeChatBrowser("mallory")
     assert holder.state(waiting)["code"] == 1401
     for phone in (holder, mallory):
         phone.open(page_of(waiting))
@@ -207,7 +207,7 @@ def test_who_asks_too_often_waits_and_others_do_not(waiting, holder, alice, sett
     bob = UserFactory(union_id="union-bob")
     holder.open(page_of(waiting))
     assert [holder.state(waiting, "post")["code"] for _ in range(3)] == [1200, 1200, 1429]
-    other = Phone("bob")
+    other = WeChatBrowser("bob")
     other.open(page_of(waiting))
     assert other.state(waiting)["code"] == 1404
     assert bob.pk != alice.pk
@@ -215,7 +215,7 @@ def test_who_asks_too_often_waits_and_others_do_not(waiting, holder, alice, sett
 
 def test_outside_wechat_it_says_where_to_open_it(waiting, holder, settings):
     settings.EMBEDDED = False
-    answer = Phone("alice", agent=CHROME).get(page_of(waiting))
+    answer = WeChatBrowser("alice", agent=CHROME).get(page_of(waiting))
     assert (answer.status_code, "请在微信里打开" in answer.text) == (200, True)
     assert f'value="{settings.PUBLIC_BASE_URL}{page_of(waiting)}"' in answer.text
     assert "20.00" not in answer.text
@@ -230,7 +230,7 @@ def test_outside_wechat_who_is_signed_in_sees_the_amount_and_cannot_confirm(wait
 
 
 def test_the_sandbox_takes_the_place_of_wechat_in_any_browser(waiting, holder, settings):
-    page = Phone("alice", agent=CHROME).open(page_of(waiting)).text
+    page = WeChatBrowser("alice", agent=CHROME).open(page_of(waiting)).text
     assert ("这里不是微信" in page, "沙箱可以代替微信" in page, 'id="confirm"' in page) == (True, True, True)
     assert settings.WECHAT_JS_SDK_URL in page
 

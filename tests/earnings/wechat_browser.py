@@ -14,7 +14,7 @@ WECHAT = (
 CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/130.0 Safari/537.36"
 
 
-class Phone:
+class WeChatBrowser:
     """Who holds it signs in with the code of that name."""
 
     def __init__(self, name: str, *, agent: str = WECHAT) -> None:
