@@ -178,7 +178,7 @@ def test_rejecting_gives_the_money_back_with_a_reason(alice, operator):
 
 def test_rejecting_asks_for_a_reason(alice, operator):
     withdrawal = ask(alice)
-    assert "该字段是必填项" in act(operator, "reject", withdrawal, reason="")
+    assert "缺少必填项" in act(operator, "reject", withdrawal, reason="")
     withdrawal.refresh_from_db()
     assert withdrawal.status == Status.TO_REVIEW
 
