@@ -18,7 +18,7 @@ from earnings import bills, pauses
 from earnings.bills import fen, take_bill
 from earnings.models import Payout
 from integrations.http import OutsideError, Refused
-from integrations.wechat_pay import BadSignature, BillState, NotRecognized, Unclear, WeChatPay
+from integrations.wechat_pay import NOT_FOUND, BadSignature, BillState, NotRecognized, Unclear, WeChatPay
 
 __all__ = ["BadSignature", "adapter", "cancel_unpaid_of", "look_soon", "query_next", "send_next", "take_notify"]
 
@@ -38,7 +38,6 @@ OUR_OWN_TROUBLE = {
     "NO_AUTH": "微信支付说商户没有转账权限,开通后自动继续",
 }
 NOT_RECOGNIZED = "微信支付不认我们的签名,请检查商户证书,改正后自动继续"
-NOT_FOUND = "NOT_FOUND"
 QUERY_PAYOUTS = "earnings.tasks.query_payouts"
 State = Payout.State
 EARLY = {BillState.ACCEPTED, BillState.PROCESSING}

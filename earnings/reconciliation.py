@@ -15,9 +15,9 @@ from config.clock import day_of, end_of, start_of
 from config.lookups import as_uuid
 from earnings.bills import fen
 from earnings.models import Payout
-from earnings.payouts import ASK_FOR, NOT_FOUND, adapter
+from earnings.payouts import ASK_FOR, adapter
 from integrations.http import Refused
-from integrations.wechat_pay import BillState, TransferBill, WeChatPay
+from integrations.wechat_pay import NOT_FOUND, BillState, TransferBill, WeChatPay
 
 State = Payout.State
 _AGREES: dict[State, set[str | None]] = {

@@ -7,9 +7,10 @@ import time
 
 from django.conf import settings
 
-from integrations.http import OutcomeUnknown, Refused, json_of, send
+from integrations.http import Wording, send
 
 SYSTEM = "aliyun"
+_WORDING = Wording(SYSTEM, code="code", done="200", message="message")
 
 
 def digest_of(raw: bytes, timestamp: str, key: str) -> str:
@@ -49,10 +50,5 @@ class CustomerService:
         params = {"timestamp": timestamp, "digest": digest_of(raw, timestamp, self.key)}
         url = f"{self.base_url}/forwardMessage"
         headers = {"Content-Type": "application/json"}
-        answer = json_of(
-            SYSTEM, send(SYSTEM, "POST", url, timeout=self.timeout, params=params, data=raw, headers=headers)
-        )
-        if not isinstance(answer, dict) or "code" not in answer:
-            raise OutcomeUnknown(SYSTEM, "answer without a code")
-        if answer["code"] not in (200, "200"):
-            raise Refused(SYSTEM, str(answer["code"]), str(answer.get("message", "")))
+        response = send(SYSTEM, "POST", url, timeout=self.timeout, params=params, data=raw, headers=headers)
+        _WORDING.read_response(response)

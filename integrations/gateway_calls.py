@@ -6,10 +6,10 @@ A `message_no` seen twice is sent once, so whoever does not know what became of 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from integrations.http import OutcomeUnknown, Refused
+from integrations.http import Wording
 
 SYSTEM = "gateway"
-DONE = "100"
+_WORDING = Wording(SYSTEM, code="code", done="100", message="description")
 
 
 class GatewayCall(NamedTuple):
@@ -63,10 +63,6 @@ def robot_nickname(*, robot: str, group: str, nickname: str) -> GatewayCall:
     return GatewayCall("modify_group_robot_nickname", body)
 
 
-def data_of(answer: Any) -> Any:
-    """What a parsed answer brings; Refused when it says no, OutcomeUnknown when it says neither."""
-    if not isinstance(answer, dict) or "code" not in answer:
-        raise OutcomeUnknown(SYSTEM, "answer without a code")
-    if str(answer["code"]) != DONE:
-        raise Refused(SYSTEM, str(answer["code"]), str(answer.get("description", "")))
-    return answer.get("data")
+def data_of(status: int, answer: Any) -> Any:
+    """Return what a parsed answer brings; raises as `Wording.read` does."""
+    return _WORDING.read(status, answer).get("data")

@@ -20,7 +20,7 @@ from django.conf import settings
 from requests.certs import where as certificates
 
 from integrations.gateway_calls import SYSTEM, GatewayCall, data_of
-from integrations.http import OutcomeUnknown, OutsideError, Unavailable
+from integrations.http import OutcomeUnknown, OutsideError, Unavailable, check_status
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ class Place:
         """What came of it; `fault` is libcurl's number, 0 when there was an answer."""
         error: OutsideError | None = None
         try:
-            data_of(self._answer(fault))
+            data_of(*self._answer(fault))
         except OutsideError as told:
             error = told
         except Exception as told:
@@ -97,16 +97,16 @@ class Place:
             error = OutcomeUnknown(SYSTEM, type(told).__name__)
         return Answered(self.key, error)
 
-    def _answer(self, fault: int) -> Any:
+    def _answer(self, fault: int) -> tuple[int, Any]:
+        """Return the HTTP status and the parsed body."""
         if fault and not self.curl.getinfo(pycurl.REQUEST_SIZE):
             raise Unavailable(SYSTEM, "no connection")  # not a byte went out
         if fault:
             raise OutcomeUnknown(SYSTEM, _name_of(fault))
         status = self.curl.getinfo(pycurl.RESPONSE_CODE)
-        if status >= 500:
-            raise OutcomeUnknown(SYSTEM, f"HTTP {status}")
+        check_status(SYSTEM, status)
         try:
-            return orjson.loads(self.heard.getvalue())
+            return status, orjson.loads(self.heard.getvalue())
         except orjson.JSONDecodeError as error:
             raise OutcomeUnknown(SYSTEM, f"HTTP {status}, not JSON") from error
 

@@ -1,4 +1,4 @@
-"""Calling outside systems: one pooled session a thread, timeouts, three ways to fail, and a bulkhead.
+"""Calling outside systems: one pooled session a thread, timeouts, one reading of answers, and a bulkhead.
 
 At most so many threads of a process are in calls to one system at a time. A system that hangs thus never holds all threads,
 and what needs nobody outside goes on.
@@ -6,8 +6,10 @@ and what needs nobody outside goes on.
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import requests
@@ -40,6 +42,17 @@ class Refused(OutsideError):
 
 class Unavailable(OutsideError):
     """The call was certainly not done: there was no connection."""
+
+
+class Later(Unavailable):
+    """The other side answered that it takes no call now (flow control); the same call may be made again.
+
+    `retry_after` is in how many seconds, as far as the other side says so.
+    """
+
+    def __init__(self, system: str, message: str, *, retry_after: int | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(system, message)
 
 
 class OutcomeUnknown(OutsideError):
@@ -95,15 +108,30 @@ def send(
     headers: Mapping[str, str] | None = None,
     at_once: int = CALLS_AT_ONCE,
 ) -> requests.Response:
-    """Make one request and return an answer of any status below 500. Seconds: `timeout` to read, at most 3 to connect.
+    """Make one request and return the answer (status 2xx or 4xx). Seconds: `timeout` to read, at most 3 to connect.
 
     `at_once`: for how many threads of this process there is a place; Unavailable when it is full.
     """
     with _bulkhead.call(system, at_once):
         response = _request(system, method, url, timeout, params=params, json=json, data=data, headers=headers)
-    if response.status_code >= 500:
-        raise OutcomeUnknown(system, f"HTTP {response.status_code}")
+    check_status(system, response.status_code, retry_after=response.headers.get("Retry-After", ""))
     return response
+
+
+def check_status(system: str, status: int, *, retry_after: str = "") -> None:
+    """Raise for a status with which the system itself does not answer: Later for 429, OutcomeUnknown for 5xx and 3xx.
+
+    A refusal may come with 4xx, so that its words are read; with such a status nothing is done (`Wording`).
+    """
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        seconds = int(retry_after) if retry_after.isascii() and retry_after.isdigit() else None
+        raise Later(system, f"HTTP {status}", retry_after=seconds)
+    if not is_success(status) and not 400 <= status < 500:
+        raise OutcomeUnknown(system, f"HTTP {status}")
+
+
+def is_success(status: int) -> bool:
+    return 200 <= status < 300
 
 
 def _request(
@@ -149,3 +177,34 @@ def json_of(system: str, response: requests.Response) -> Any:
         return response.json()
     except ValueError as error:
         raise OutcomeUnknown(system, f"HTTP {response.status_code}, not JSON") from error
+
+
+@dataclass(frozen=True)
+class Wording:
+    """How a system says in its answers what came of a call. Nothing but a 2xx answer that says so counts as done."""
+
+    system: str
+    code: str  # the field with the system's own code …
+    done: str  # … and its value in the answer to a call that was done
+    message: str
+    later: Collection[str] = ()  # codes of flow control
+    code_may_be_missing: bool = False  # when the call was done
+
+    def read(self, status: int, answer: Any) -> dict[str, Any]:
+        """Return the answer to a call that was done. Raises Refused, Later or OutcomeUnknown for the others."""
+        if not isinstance(answer, dict):
+            raise OutcomeUnknown(self.system, "not an object")
+        if self.code not in answer and not self.code_may_be_missing:
+            raise OutcomeUnknown(self.system, f"answer without {self.code}")
+        code = str(answer.get(self.code, self.done))
+        if code in self.later:
+            raise Later(self.system, f"{code} {answer.get(self.message, '')}".strip())
+        if code != self.done:
+            raise Refused(self.system, code, str(answer.get(self.message, "")))
+        if not is_success(status):
+            raise OutcomeUnknown(self.system, f"HTTP {status}, though the answer says done")
+        return answer
+
+    def read_response(self, response: requests.Response) -> dict[str, Any]:
+        """Read the answer of a response, as `read` does."""
+        return self.read(response.status_code, json_of(self.system, response))

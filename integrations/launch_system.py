@@ -4,9 +4,10 @@ from typing import Any
 
 from django.conf import settings
 
-from integrations.http import CALLS_AT_ONCE, OutcomeUnknown, Refused, json_of, send
+from integrations.http import CALLS_AT_ONCE, Wording, send
 
 SYSTEM = "launch"
+_WORDING = Wording(SYSTEM, code="resultCode", done="100", message="resultMsg")
 RESULTS_AT_ONCE = 8  # by threads of their own, which nobody else waits for
 
 
@@ -32,8 +33,4 @@ class LaunchSystem:
 
     def _post(self, name: str, body: dict[str, Any], *, at_once: int = CALLS_AT_ONCE) -> None:
         url = f"{self.base_url}/launch-api/launch/{name}"
-        answer = json_of(SYSTEM, send(SYSTEM, "POST", url, timeout=self.timeout, json=body, at_once=at_once))
-        if not isinstance(answer, dict) or "resultCode" not in answer:
-            raise OutcomeUnknown(SYSTEM, "answer without a resultCode")
-        if str(answer["resultCode"]) != "100":
-            raise Refused(SYSTEM, str(answer["resultCode"]), str(answer.get("resultMsg", "")))
+        _WORDING.read_response(send(SYSTEM, "POST", url, timeout=self.timeout, json=body, at_once=at_once))

@@ -10,13 +10,14 @@ from django.core.cache import cache
 
 from config.caching import cached
 from integrations import aliyun
-from integrations.http import OutcomeUnknown, OutsideError, Refused, Unavailable, json_of, send
+from integrations.http import OutcomeUnknown, OutsideError, Refused, Unavailable, Wording, send
 from integrations.wechat import SYSTEM as WECHAT
 from integrations.wechat import WeChat
 
 logger = logging.getLogger(__name__)
 
 ALIYUN = "aliyun"
+_WORDING = Wording(ALIYUN, code="Code", done="200", message="Message")
 RISKY = "87014"  # WeChat's word for it
 TOKEN_ENDED = ("40001", "42001")
 TOKEN_SECONDS = 300
@@ -82,13 +83,11 @@ def _is_labeled(text: str, deadline: float) -> bool:
         ServiceParameters=json.dumps({"content": text}, ensure_ascii=False),
     )
     url = settings.MODERATION_ALIYUN_BASE_URL.rstrip("/") + "/"
-    answer = json_of(ALIYUN, send(ALIYUN, "POST", url, timeout=_left(ALIYUN, deadline), data=form))
-    if not isinstance(answer, dict) or "Code" not in answer:
-        raise OutcomeUnknown(ALIYUN, "answer without a code")
-    if str(answer["Code"]) != "200":
-        raise Refused(ALIYUN, str(answer["Code"]), str(answer.get("Message", "")))
+    answer = _WORDING.read_response(send(ALIYUN, "POST", url, timeout=_left(ALIYUN, deadline), data=form))
     data = answer.get("Data")
-    return bool(data.get("labels")) if isinstance(data, dict) else False
+    if not isinstance(data, dict):
+        raise OutcomeUnknown(ALIYUN, "answer without a verdict")
+    return bool(data.get("labels"))
 
 
 _CHECKS = {WECHAT: _wechat, ALIYUN: _aliyun}

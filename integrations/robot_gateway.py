@@ -7,7 +7,7 @@ from urllib.parse import quote
 from django.conf import settings
 
 from integrations.gateway_calls import SYSTEM, GatewayCall, data_of
-from integrations.http import json_of, send
+from integrations.http import OutcomeUnknown, json_of, send
 
 
 class RobotGateway:
@@ -26,24 +26,38 @@ class RobotGateway:
         return self._answer("POST", f"{self.base_url}/gbot/{call.name}", json=call.body)
 
     def users(self, codes: Sequence[str]) -> list[dict[str, Any]]:
-        return list(self._get("users", user_ids="|".join(codes)) or [])
+        return _rows(self._get("users", user_ids="|".join(codes)))
 
     def group(self, code: str) -> dict[str, Any]:
-        return dict(self._get(f"group/{quote(code, safe='')}") or {})
+        return _row(self._get(f"group/{quote(code, safe='')}"))
 
     def robots(self) -> list[dict[str, Any]]:
         """All robots of ours: `robot_id name wechat_no head_url qr_code channel`."""
-        return list(self._get("robots") or [])
+        return _rows(self._get("robots"))
 
     def robot(self, code: str) -> dict[str, Any]:
-        return dict(self._get(f"robot/{quote(code, safe='')}") or {})
+        return _row(self._get(f"robot/{quote(code, safe='')}"))
 
     def robot_groups(self, code: str) -> list[dict[str, Any]]:
-        return list(self._get(f"robot/{quote(code, safe='')}/groups") or [])
+        return _rows(self._get(f"robot/{quote(code, safe='')}/groups"))
 
     def _get(self, name: str, **params: str) -> Any:
         return self._answer("GET", f"{self.base_url}/gbot/{name}", params=params)
 
     def _answer(self, method: str, url: str, **words: Any) -> Any:
         response = send(SYSTEM, method, url, timeout=self.timeout, headers=self.headers, **words)
-        return data_of(json_of(SYSTEM, response))
+        return data_of(response.status_code, json_of(SYSTEM, response))
+
+
+def _row(data: Any) -> dict[str, Any]:
+    """Return the object that an answer brings, an empty one for null; OutcomeUnknown for anything else."""
+    if not isinstance(data, dict | None):
+        raise OutcomeUnknown(SYSTEM, "answer without an object")
+    return data or {}
+
+
+def _rows(data: Any) -> list[dict[str, Any]]:
+    """Return the list that an answer brings, an empty one for null; OutcomeUnknown for anything else."""
+    if not isinstance(data, list | None):
+        raise OutcomeUnknown(SYSTEM, "answer without a list")
+    return data or []

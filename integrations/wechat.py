@@ -4,13 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-import requests
 from django.conf import settings
 
-from integrations.http import OutcomeUnknown, Refused, json_of, send
+from integrations.http import OutcomeUnknown, Refused, Wording, send
 
 SYSTEM = "wechat"
-BUSY = -1  # WeChat's word for "try again later"
+# -1: the system is busy. 45009, 45011: this API was called too often, today or this minute.
+LATER = frozenset({"-1", "45009", "45011"})
+# Some answers bring what was asked for without any errcode.
+_WORDING = Wording(SYSTEM, code="errcode", done="0", message="errmsg", later=LATER, code_may_be_missing=True)
+_VERDICT = Wording(SYSTEM, code="errcode", done="0", message="errmsg", later=LATER)
 
 
 @dataclass(frozen=True)
@@ -60,15 +63,13 @@ class WeChat:
         )
         told = self._get(
             "/sns/userinfo",
-            access_token=token.get("access_token", ""),
-            openid=token.get("openid", ""),
+            access_token=_text(token, "access_token"),
+            openid=_text(token, "openid"),
             lang="zh_CN",
         )
         known = {item.name for item in fields(WeChatProfile)}
-        try:
-            return WeChatProfile(**{name: value for name, value in told.items() if name in known})
-        except TypeError as error:
-            raise OutcomeUnknown(SYSTEM, "userinfo without openid or unionid") from error
+        ids = {"openid": _text(told, "openid"), "unionid": _text(told, "unionid")}
+        return WeChatProfile(**{name: value for name, value in told.items() if name in known} | ids)
 
     def stable_token(self, app_id: str) -> str:
         """The app's own access token; asking again gives the same one until it ends."""
@@ -76,33 +77,31 @@ class WeChat:
             raise Refused(SYSTEM, "40013", "app_id is not configured")
         asked = {"grant_type": "client_credential", "appid": app_id, "secret": self.apps[app_id]}
         url = self.base_url + "/cgi-bin/stable_token"
-        return str(self._told(send(SYSTEM, "POST", url, timeout=self.timeout, json=asked)).get("access_token", ""))
+        response = send(SYSTEM, "POST", url, timeout=self.timeout, json=asked)
+        return _text(_WORDING.read_response(response), "access_token")
 
     def jsapi_ticket(self, token: str) -> Ticket:
         """The ticket that signs pages for the JS-SDK."""
         told = self._get("/cgi-bin/ticket/getticket", access_token=token, type="jsapi")
         try:
-            return Ticket(str(told["ticket"]), int(told["expires_in"]))
-        except (KeyError, ValueError) as error:
+            return Ticket(_text(told, "ticket"), int(told["expires_in"]))
+        except (KeyError, ValueError, TypeError) as error:
             raise OutcomeUnknown(SYSTEM, "no ticket") from error
 
     def check_text(self, token: str, text: str) -> None:
         """Refused 87014: WeChat finds this text risky."""
         url = self.base_url + "/wxa/msg_sec_check"
-        self._told(
-            send(SYSTEM, "POST", url, timeout=self.timeout, params={"access_token": token}, json={"content": text})
-        )
+        params, body = {"access_token": token}, {"content": text}
+        _VERDICT.read_response(send(SYSTEM, "POST", url, timeout=self.timeout, params=params, json=body))
 
     def _get(self, path: str, **params: str) -> dict[str, Any]:
-        return self._told(send(SYSTEM, "GET", self.base_url + path, timeout=self.timeout, params=params))
+        response = send(SYSTEM, "GET", self.base_url + path, timeout=self.timeout, params=params)
+        return _WORDING.read_response(response)
 
-    @staticmethod
-    def _told(response: requests.Response) -> dict[str, Any]:
-        answer = json_of(SYSTEM, response)
-        if not isinstance(answer, dict):
-            raise OutcomeUnknown(SYSTEM, "not an object")
-        if answer.get("errcode") == BUSY:
-            raise OutcomeUnknown(SYSTEM, "busy")
-        if answer.get("errcode"):
-            raise Refused(SYSTEM, str(answer["errcode"]), str(answer.get("errmsg", "")))
-        return answer
+
+def _text(answer: Mapping[str, Any], name: str) -> str:
+    """Return this text of an answer, without which the call was not answered."""
+    value = answer.get(name)
+    if not value or not isinstance(value, str):
+        raise OutcomeUnknown(SYSTEM, f"answer without {name}")
+    return value

@@ -30,26 +30,19 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 
-from integrations.http import OutcomeUnknown, OutsideError, Refused, json_of, send
+from integrations.http import OutcomeUnknown, OutsideError, Refused, is_success, json_of, send
 
 SYSTEM = "pay"
 BILLS = "/v3/fund-app/mch-transfer/transfer-bills"
 FUND_FLOW = "/v3/bill/fundflowbill"
 REAL_NAME_FROM_FEN = 200_000
 CLOCK_TOLERANCE_SECONDS = 300
-# Errors after which the bill certainly does not exist under this number. Whatever is not listed,
-# new codes included, says nothing about it: the same number is asked about, never replaced.
-CERTAIN = frozenset(
-    {
-        "PARAM_ERROR",
-        "INVALID_REQUEST",
-        "NO_AUTH",
-        "NOT_ENOUGH",
-        "ACCOUNT_ERROR",
-        "NOT_FOUND",
-        "NO_STATEMENT_EXIST",
-    }
-)
+NOT_FOUND = "NOT_FOUND"
+NO_STATEMENT = "NO_STATEMENT_EXIST"
+# Errors after which a transfer was certainly not made by this call. Whatever is not listed, new codes included, says
+# nothing about it: the same number is asked about, never replaced. That a bill or a statement is not found is an
+# answer to the question about it, and to no other call.
+CERTAIN = frozenset({"PARAM_ERROR", "INVALID_REQUEST", "NO_AUTH", "NOT_ENOUGH", "ACCOUNT_ERROR"})
 
 
 # Errors that the next call would meet as well.
@@ -178,7 +171,8 @@ class WeChatPay:
 
     def query(self, out_bill_no: str) -> TransferBill:
         """How that bill stands; Refused NOT_FOUND when there is none (bills are kept 30 days)."""
-        return self._bill(self._call("GET", f"{BILLS}/out-bill-no/{out_bill_no}"), out_bill_no)
+        answer = self._call("GET", f"{BILLS}/out-bill-no/{out_bill_no}", certain=CERTAIN | {NOT_FOUND})
+        return self._bill(answer, out_bill_no)
 
     def cancel(self, out_bill_no: str) -> TransferBill:
         """Take back a bill that its receiver has not confirmed."""
@@ -205,9 +199,9 @@ class WeChatPay:
         """
         query = f"{FUND_FLOW}?bill_date={day:%Y-%m-%d}&account_type={self.merchant.fund_account}"
         try:
-            told = self._call("GET", query)
+            told = self._call("GET", query, certain=CERTAIN | {NO_STATEMENT})
         except Refused as error:
-            if error.code == "NO_STATEMENT_EXIST":
+            if error.code == NO_STATEMENT:
                 return []
             raise
         return read_fund_flow(self._file(str(told.get("download_url")), str(told.get("hash_value"))))
@@ -241,7 +235,15 @@ class WeChatPay:
         oaep = padding.OAEP(mgf=padding.MGF1(hashes.SHA1()), algorithm=hashes.SHA1(), label=None)  # noqa: S303
         return base64.b64encode(self._platform_key.encrypt(words.encode(), oaep)).decode()
 
-    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        *,
+        certain: frozenset[str] = CERTAIN,
+    ) -> dict[str, Any]:
+        """Return the signed answer to a call that was done; Refused for the `certain` errors only."""
         raw = json.dumps(body, ensure_ascii=False).encode() if body is not None else b""
         headers = {
             "Authorization": self._authorization(method, path, raw),
@@ -255,8 +257,8 @@ class WeChatPay:
         answer = json_of(SYSTEM, response)
         if not isinstance(answer, dict):
             raise OutcomeUnknown(SYSTEM, "not an object")
-        if response.status_code >= 300:
-            raise _refusal(str(answer.get("code", "")), str(answer.get("message", "")))
+        if not is_success(response.status_code):
+            raise _refusal(str(answer.get("code", "")), str(answer.get("message", "")), certain)
         return answer
 
     def _authorization(self, method: str, path: str, raw: bytes) -> str:
@@ -321,8 +323,8 @@ def read_fund_flow(raw: bytes) -> list[Flow]:
     return flows
 
 
-def _refusal(code: str, message: str) -> OutsideError:
-    if code in CERTAIN:
+def _refusal(code: str, message: str, certain: frozenset[str]) -> OutsideError:
+    if code in certain:
         return Refused(SYSTEM, code, message)
     unknown = OutcomeUnknown if code in BUSY else Unclear
     return unknown(SYSTEM, f"{code} {message}".strip())

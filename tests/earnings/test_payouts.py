@@ -141,3 +141,31 @@ def test_a_refusal_without_a_bill_ends_it(approved, alice, sandbox):
     send_payouts()
     assert how_it_stands(approved) == (4, "failed")
     assert (balance(alice), approved.reason) == (("100.00", "0.00"), "微信支付拒绝:PARAM_ERROR")
+
+
+@pytest.mark.parametrize("code", ["NOT_FOUND", "NO_STATEMENT_EXIST"])
+def test_not_found_as_an_answer_to_the_transfer_itself_says_nothing(approved, alice, sandbox, code: str):
+    """The bill was made all the same, and a query shows it only later."""
+    sandbox.state.note("refusal", code=code)
+    send_payouts()
+    assert (how_it_stands(approved), balance(alice)) == ((1, "sent"), ("80.00", "20.00"))
+    query_later(minutes=2)
+    assert how_it_stands(approved) == (1, "sent")
+    late = {"openid": "open-alice", "amount": 2000, "transfer_bill_no": "1", "state": "SUCCESS", "asked": 1}
+    sandbox.state.note("bill", out_bill_no=approved.pk.hex, **late)
+    query_later(minutes=6)
+    assert (how_it_stands(approved), bills(sandbox)) == ((3, "succeeded"), [("SUCCESS", 1)])
+
+
+def test_a_transfer_that_was_not_found_is_made_again_under_its_number_after_the_quiet_time(approved, sandbox):
+    sandbox.state.note("refusal", code="NOT_FOUND")
+    send_payouts()
+    query_later(minutes=6)
+    assert (how_it_stands(approved), list(sandbox.state.bills)) == ((3, "succeeded"), [approved.pk.hex])
+
+
+@pytest.mark.parametrize("code", ["NOT_FOUND", "NO_STATEMENT_EXIST"])
+def test_a_transfer_that_was_not_found_keeps_no_other_from_being_made(three, sandbox, code: str):
+    sandbox.state.note("refusal", code=code)
+    assert send_payouts() == 3
+    assert [state for state, _ in bills(sandbox)] == ["SUCCESS", "SUCCESS"]

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from integrations import gateway_line
 from integrations.gateway_calls import GatewayCall, recall_message
 from integrations.gateway_line import GatewayLine, NotAsked
-from integrations.http import OutcomeUnknown, Refused, Unavailable
+from integrations.http import Later, OutcomeUnknown, Refused, Unavailable
 from tests.journey.product import wait_for
 
 DONE = b'{"code": "100"}'
@@ -137,7 +137,10 @@ def test_calls_share_connections(gateway):
         (says(b'{"code": "301", "description": "no"}'), Refused, "gateway: 301 no"),
         (says(DONE, "500 Oops"), OutcomeUnknown, "gateway: HTTP 500"),
         (says(b"<html>"), OutcomeUnknown, "gateway: HTTP 200, not JSON"),
-        (says(DONE, "302 Found\r\nLocation: http://127.0.0.1:1/"), None, ""),
+        (says(DONE, "302 Found\r\nLocation: http://127.0.0.1:1/"), OutcomeUnknown, "gateway: HTTP 302"),
+        (says(DONE, "404 Not Found"), OutcomeUnknown, "gateway: HTTP 404"),
+        (says(DONE, "429 Too Many Requests"), Later, "gateway: HTTP 429"),
+        (says(b'{"code": "301"}', "400 Bad Request"), Refused, "gateway: 301"),
         (None, OutcomeUnknown, "gateway: broke off"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", OutcomeUnknown, "gateway: timed out"),
     ],
@@ -146,7 +149,7 @@ def test_what_is_told_of_an_answer(gateway, answer, kind, words):
     gateway.answers = [answer]
     with line_to(gateway.url, timeout=0.5) as line:
         (error,) = asked(line, CALL)
-    assert error is None if kind is None else (type(error), str(error)[: len(words)]) == (kind, words)
+    assert (type(error), str(error)[: len(words)]) == (kind, words)
 
 
 def test_a_call_whose_kept_connection_breaks_off_is_not_made_again(gateway):
