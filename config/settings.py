@@ -177,6 +177,7 @@ MIDDLEWARE = [
     "config.backoffice.language.LanguageByChoice",
     "django.middleware.common.CommonMiddleware",
     "config.backoffice.csrf.AxiosCsrfCookie",
+    "config.api.bodies.BoundedBodies",  # before the CSRF check, which reads bodies
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
@@ -211,6 +212,7 @@ AUTH_PASSWORD_VALIDATORS = [
 # --- The wire ----------------------------------------------------------------------------------
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
+MAX_UPLOAD_BYTES = 10 * 1024 * 1024  # on the pages where operators upload a file
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [

@@ -94,7 +94,7 @@ class SensitiveWordAdmin(ListAdmin):
     search_help_text = "敏感词的开头"
     list_buttons = ("take_in",)
 
-    @button("导入 CSV", permission="integrations.add_sensitiveword")
+    @button("导入 CSV", permission="integrations.add_sensitiveword", takes_file=True)
     def take_in(self, request: HttpRequest) -> HttpResponse | None:
         """Ask for a file, then add its words, each once."""
         form = WordsForm(request.POST, request.FILES) if "asked" in request.POST else WordsForm()

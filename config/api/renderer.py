@@ -88,9 +88,14 @@ class AlwaysJSON(BaseContentNegotiation):
         return renderers[0], renderers[0].media_type
 
 
-def plain_answer(answer: Answer, status: int, headers: Mapping[str, str] | None = None) -> HttpResponse:
-    """An envelope outside DRF: unknown paths and faults before a view was found."""
-    body = EnvelopeRenderer().render(answer)
+def plain_answer(
+    answer: Answer,
+    status: int,
+    headers: Mapping[str, str] | None = None,
+    renderer: type[EnvelopeRenderer] = EnvelopeRenderer,
+) -> HttpResponse:
+    """Return an answer of ours outside DRF: an unknown path, a body that is not read, a fault before a view was found."""
+    body = renderer().render(answer)
     return HttpResponse(body, status=status, content_type="application/json", headers=dict(headers or {}))
 
 

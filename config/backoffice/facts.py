@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
@@ -94,8 +95,15 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
 
     def get_urls(self) -> list[Any]:
         prefix = f"{self.opts.app_label}_{self.opts.model_name}"
-        view = self.admin_site.admin_view(self.press)
+        view: Any = self.admin_site.admin_view(self.press)
+        view.body_limit = self._body_limit
         return [path("do/<slug:name>/", view, name=f"{prefix}_do"), *super().get_urls()]
+
+    def _body_limit(self, request: HttpRequest, name: str) -> int:
+        """Return how many bytes `press` takes: the size of a file only from those who may upload one."""
+        may_upload = self.admin_site.has_permission(request) and name in self._buttons_of(request)
+        takes_file = may_upload and getattr(self, name).takes_file
+        return int(settings.MAX_UPLOAD_BYTES if takes_file else settings.MAX_BODY_BYTES)
 
     def press(self, request: HttpRequest, name: str) -> HttpResponse:
         """Do what a button above the list says; back to the list unless it answers with a page of its own."""
@@ -154,11 +162,11 @@ class FactsInline(admin.TabularInline):
         return False
 
 
-def button(description: str, *, permission: str) -> Callable[[Any], Any]:
-    """Mark a method as a button above the list."""
+def button(description: str, *, permission: str, takes_file: bool = False) -> Callable[[Any], Any]:
+    """Mark a method as a button above the list; `takes_file`: its page takes a file of MAX_UPLOAD_BYTES."""
 
     def mark(method: Any) -> Any:
-        method.short_description, method.permission = description, permission
+        method.short_description, method.permission, method.takes_file = description, permission, takes_file
         return method
 
     return mark
