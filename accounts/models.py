@@ -9,6 +9,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Q
 
+from config.clock import shanghai_time
 from config.lookups import id_or_code
 
 
@@ -145,7 +146,7 @@ class CompletionKey(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.created_at:%F %T}"
+        return shanghai_time(self.created_at)
 
 
 class VerificationCode(models.Model):

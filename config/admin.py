@@ -1,6 +1,8 @@
 """Service keys, what clients are shown, short links, jobs, and the audit log."""
 
 import json
+import re
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -27,6 +29,7 @@ from config.backoffice import audit, home
 from config.backoffice.confirm import ask
 from config.backoffice.facts import EXPORTS, FactsAdmin, may
 from config.backoffice.filters import days, exactly, states
+from config.clock import shanghai_time
 from config.models import ApiKey, AuditEntry, Marquee, PageVisit, Scope, ShortLink, SiteStatus, revoke
 from config.waking import wake
 
@@ -246,8 +249,17 @@ class AuditEntryAdmin(FactsAdmin):
         ]
 
 
+_MOMENT = re.compile(
+    r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)"
+)  # as the trigger writes them
+
+
 def _told(value: Any) -> str:
-    return "-" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    """Return a value of the audit log as people read it: moments in Shanghai time, also those inside JSON."""
+    if value is None:
+        return "-"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return _MOMENT.sub(lambda found: shanghai_time(datetime.fromisoformat(found[0])), text)
 
 
 home.to_do(

@@ -28,6 +28,11 @@ def after_the_night(moment: datetime) -> datetime:
     return moment if local.time() >= NIGHT_ENDS else timezone.make_aware(datetime.combine(local.date(), NIGHT_ENDS))
 
 
+def shanghai_time(moment: datetime) -> str:
+    """Return the moment as people in Shanghai read it, to the second."""
+    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}"
+
+
 def day_named(word: str) -> date:
     """The day that a person means on a command line: YYYY-MM-DD, or "yesterday"."""
     return day_of(timezone.now()) - timedelta(days=1) if word == "yesterday" else date.fromisoformat(word)

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from config.clock import shanghai_time
 from robots.models import Robot
 
 
@@ -143,7 +144,7 @@ class Conversation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.opened_at:%F %T}"
+        return shanghai_time(self.opened_at)
 
 
 class ForwardedMessage(models.Model):

@@ -9,6 +9,7 @@ from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 
+from config.clock import shanghai_time
 from config.lookups import id_or_code
 
 MAX_GROUPS = 30  # groups a robot serves at most
@@ -316,4 +317,4 @@ class MessageAttempt(models.Model):
         constraints = [models.UniqueConstraint(fields=["message", "lease"], name="one_try_per_claim")]
 
     def __str__(self) -> str:
-        return f"{self.outcome} {self.tried_at:%F %T}"
+        return f"{self.get_outcome_display()} {shanghai_time(self.tried_at)}"

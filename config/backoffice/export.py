@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from config.backoffice import audit
 from config.backoffice.spreadsheet import workbook
+from config.clock import shanghai_time
 
 CHUNK = 2000
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -55,7 +56,7 @@ def _cell(value: Any) -> Any:
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
         return value
     if hasattr(value, "strftime") and hasattr(value, "hour"):
-        return timezone.localtime(value).strftime("%Y-%m-%d %H:%M:%S")
+        return shanghai_time(value)
     return str(value)
 
 

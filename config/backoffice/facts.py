@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from config.backoffice.export import as_csv, as_xlsx
 from config.backoffice.lists import CappedPaginator, FastChangeList, FastSearch
+from config.backoffice.versions import VersionedFormSet, versioned
 
 EXPORTS = ("export", "export_xlsx")
 
@@ -48,6 +49,21 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         reached_by = {own for own, _title in self.reached_from.values()}
         return lookup in reached_by or super().lookup_allowed(lookup, value, request)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        return versioned(form) if change else form
+
+    def get_changelist_formset(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return super().get_changelist_formset(request, **{"formset": VersionedFormSet, **kwargs})
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Return the row. One that is about to be saved is locked first, so that of two saves one is the second."""
+        found = super().get_object(request, object_id, from_field)
+        if found is None or request.method != "POST" or not self.has_change_permission(request, found):
+            return found
+        list(self.model._base_manager.filter(pk=found.pk).select_for_update().values_list("pk"))
+        return super().get_object(request, object_id, from_field)
 
     @admin.action(description="导出所选为 CSV", permissions=["export"])
     def export(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:

@@ -3,6 +3,8 @@
 from django.conf import settings
 from django.db import models
 
+from config.clock import shanghai_time
+
 
 class RedPacketOpening(models.Model):
     """That a user has opened the red packet. The ledger says when it was paid, and how much it was."""
@@ -17,4 +19,4 @@ class RedPacketOpening(models.Model):
         ordering = ["user"]
 
     def __str__(self) -> str:
-        return f"{self.opened_at:%F %T}"
+        return shanghai_time(self.opened_at)

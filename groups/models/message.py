@@ -6,6 +6,7 @@ from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 
+from config.clock import shanghai_time
 from groups.models.group import Group
 from robots.models import MessageType
 
@@ -37,7 +38,7 @@ class GroupMessage(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.sender_code} {self.sent_at:%F %T}"
+        return f"{self.sender_code} {shanghai_time(self.sent_at)}"
 
     @property
     def words(self) -> str:

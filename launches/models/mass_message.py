@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from config.clock import shanghai_time
 from groups.models import Group
 
 
@@ -95,7 +96,7 @@ class MassMessage(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.send_at:%F %T}"
+        return shanghai_time(self.send_at)
 
     @property
     def cause(self) -> str:

@@ -7,6 +7,7 @@ from django.contrib.auth.models import Group as Role
 from django.test import Client
 
 from accounts.models import User
+from tests.backoffice.forms import filled_in
 from tests.factories.people import OperatorFactory
 
 
@@ -36,6 +37,14 @@ class Operator:
             body["confirmed"] = "yes"
         path, _, query = where.partition("?")
         return str(self.http.post(f"/admin/{path.rstrip('/')}/?{query}", body, follow=True).text)
+
+    def opens(self, where: str) -> dict[str, Any]:
+        """Return the form of a row's page, or of the page that adds one, as it is filled in."""
+        return filled_in(self.page(where), f"{where.split('/')[1]}_form")
+
+    def saves(self, where: str, form: dict[str, Any], **typed: Any) -> str:
+        """Type into an opened form and save it; the page that follows."""
+        return str(self.http.post(f"/admin/{where}", {**form, **typed}, follow=True).text)
 
     def press(self, where: str, name: str, **form: Any) -> str:
         """A button above a list."""

@@ -10,12 +10,12 @@ from config.api_keys import issue_key
 from config.backoffice import audit
 from config.models import PageVisit, Scope, ShortLink
 from earnings import withdrawals
-from earnings.models import ArticleReadDay, LedgerCheck, PayoutPause, SettlementDay
+from earnings.models import ArticleReadDay, LedgerCheck, PayoutPause, RedPacketOpening, SettlementDay
 from feedback.models import Conversation, ForwardedMessage, Problem, ProblemCategory
 from groups.models import CancelJob, GroupMessage, GroupStatistics, Member, Mention
 from integrations.models import GatewayEvent, SensitiveWord, TextMessage
 from keywords.models import KeywordBatch
-from robots.models import OutboxMessage, RobotDay, Scan
+from robots.models import MessageAttempt, OutboxMessage, RobotDay, Scan
 from tests.factories.launches import launched, scheduled
 from tests.factories.money import ask, give
 from tests.factories.people import FriendshipFactory, GroupFactory, OperatorFactory, UserFactory
@@ -46,9 +46,11 @@ def _one_of_each(n: int) -> None:
     Mention.objects.create(message=message, group=group, mentioned_at=now)
     GroupStatistics.objects.create(group=group, day=now.date(), member_count=3)
     CancelJob.objects.create(references=[], reason=4, asked_at=now, asked_by="root")
-    OutboxMessage.objects.create(
+    said = OutboxMessage.objects.create(
         robot=robot, user_code="u", chat=f"c{n}", cause="test", created_at=now, not_before=now, retry_at=now
     )
+    MessageAttempt.objects.create(message=said, outcome=MessageAttempt.Outcome.UNKNOWN, tried_at=now)
+    RedPacketOpening.objects.create(user=user, opened_at=now)
     KeywordBatch.objects.create(user=user, words=["a"], reply_content="b", created_at=now)
     Problem.objects.create(user=user, category=ProblemCategory.objects.first(), robot=robot, reported_at=now)
     talk = Conversation.objects.create(user=user, opened_at=now, said_at=now)
