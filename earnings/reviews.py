@@ -32,6 +32,10 @@ class Reviewed:
     rejected_count: int
     skipped: list[Skipped]
 
+    @property
+    def decided_count(self) -> int:
+        return self.approved_count + self.first_approval_count + self.rejected_count
+
     def __str__(self) -> str:
         counts = {
             "已通过 {} 笔": self.approved_count,

@@ -223,7 +223,8 @@ class WithdrawalReviewViews(OperationViews[Withdrawal]):
         "审核提现",
         body=Review,
         answer=ReviewResult,
-        description="一次最多 500 笔。已审核过的和不存在的会跳过，重复调用不会重复打款或退款。"
+        codes=[Code.CONFLICT],
+        description="一次最多 500 笔。已审核过的和不存在的会跳过，全部跳过时返回 1409，重复调用不会重复打款或退款。"
         "超过收益规则中金额的，需由两名不同的操作人先后通过，同一个接口密钥算一名。写入操作日志。",
     )
     def create(self, request: Request) -> Response:
@@ -235,7 +236,8 @@ class WithdrawalReviewViews(OperationViews[Withdrawal]):
             by=actor(request),
             at=timezone.now(),
         )
-        return Response(Answer(ReviewResult(done).data, description=str(done)))
+        code = Code.OK if done.decided_count else Code.CONFLICT  # the old client takes 1200 for a decision
+        return Response(Answer(ReviewResult(done).data, description=str(done), code=code))
 
 
 class PayNotifyViews(OperationViews[Payout]):

@@ -103,7 +103,7 @@ def test_a_second_call_changes_nothing_and_says_so(console):
     row = asked()
     approve(console, row)
     told = approve(console, row)
-    assert (told["code"], told["description"]) == (1200, "跳过 1 笔")
+    assert (told["code"], told["description"]) == (1409, "跳过 1 笔")
     assert told["data"]["skipped"] == [{"withdraw_id": str(row.pk), "reason": "不在待审核状态（打款中）"}]
     assert (Payout.objects.count(), WithdrawalStep.objects.filter(withdrawal=row).count()) == (1, 2)
 

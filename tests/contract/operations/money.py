@@ -170,6 +170,7 @@ ROWS: Rows = [
             "rejected_count": INTEGER,
             "skipped": [{"withdraw_id": UUID, "reason": TEXT}],
         },
+        codes=(1409,),
         rules="tests/earnings/test_reviews.py",
     ),
     Operation(
