@@ -1,5 +1,6 @@
 """Who calls: a user with an access token."""
 
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -23,7 +24,7 @@ class UserAuthentication(JWTAuthentication):
         if (
             isinstance(user, User)
             and user.signed_out_at
-            and validated_token["iat"] <= user.signed_out_at.timestamp()
+            and validated_token.get("iat", 0) <= user.signed_out_at.timestamp()
         ):
             raise AuthenticationFailed
         return user
@@ -39,6 +40,9 @@ def signed_in(request: Request) -> User:
     return request.user
 
 
-def issue_token(user: User) -> str:
-    """Return a new access token (settings.SIMPLE_JWT says for how long)."""
-    return str(AccessToken.for_user(user))
+def issue_token(user: User, *, at: datetime | None = None) -> str:
+    """Return a new access token, for what was known at that moment (settings.SIMPLE_JWT says for how long)."""
+    token = AccessToken.for_user(user)
+    if at is not None:
+        token.set_iat(at_time=at)
+    return str(token)

@@ -29,7 +29,7 @@ def block_all(ids: Iterable[UUID], *, by: str, reason: str, at: datetime) -> int
         waiting = User.objects.filter(pk__in=list(ids), blocked_at=None).order_by("pk")
         users = list(waiting.select_for_update(no_key=True))
         User.objects.filter(pk__in=[user.pk for user in users]).update(
-            blocked_at=at, blocked_by=by, blocked_reason=reason
+            blocked_at=at, blocked_by=by, blocked_reason=reason, proofs_end_at=at
         )
         if users:
             users_blocked.send(User, users=users, by=by, at=at, reason=reason)

@@ -4,15 +4,16 @@ The robot sends the link in private, so whoever opens it is that person. A user'
 others (members of their groups, operators, friends whom they invite) and give no such right.
 """
 
-import hashlib
-import secrets
 from datetime import datetime, timedelta
+
+from django.db import transaction
 
 from accounts.models import CompletionKey, User
 from config import client_pages, links
 from config.errors import NotFound
 
 LIFETIME = timedelta(days=30)
+VALID_AT_ONCE = 3
 
 
 class CompletionUnknown(NotFound):
@@ -20,10 +21,16 @@ class CompletionUnknown(NotFound):
 
 
 def new_link(user: User, *, at: datetime) -> str:
-    """Return a new short link with which this user completes the profile within 30 days."""
-    key = secrets.token_urlsafe(24)
-    CompletionKey.objects.create(user=user, key_hash=_hash(key), created_at=at, expires_at=at + LIFETIME)
-    return links.shorten(client_pages.home(completion_key=key), is_secret=True)
+    """Return a new short link with which this user completes the profile within 30 days; the last three are valid."""
+    with transaction.atomic():
+        link, key = links.shorten_secret(lambda key: client_pages.home(completion_key=key))
+        CompletionKey.objects.create(
+            user=user, key_hash=links.hash_of(key), created_at=at, expires_at=at + LIFETIME
+        )
+        outdated = list(CompletionKey.objects.filter(user=user).order_by("-pk")[VALID_AT_ONCE:])
+        CompletionKey.objects.filter(pk__in=[key.pk for key in outdated]).delete()
+        links.delete_secret(key.key_hash for key in outdated)
+    return link
 
 
 def owner_of(key: str, *, union_id: str, at: datetime) -> User:
@@ -32,7 +39,11 @@ def owner_of(key: str, *, union_id: str, at: datetime) -> User:
     A key that was used belongs to the WeChat account that used it: for that one it still names its user. Raises
     CompletionUnknown (1404) for every other key, whether it never existed, has expired, or was used by somebody else.
     """
-    found = CompletionKey.objects.select_related("user").filter(key_hash=_hash(key), user__is_active=True).first()
+    found = (
+        CompletionKey.objects.select_related("user")
+        .filter(key_hash=links.hash_of(key), user__is_active=True)
+        .first()
+    )
     if found is None:
         raise CompletionUnknown
     user = found.user
@@ -40,8 +51,3 @@ def owner_of(key: str, *, union_id: str, at: datetime) -> User:
     if not is_usable:
         raise CompletionUnknown
     return user
-
-
-def _hash(key: str) -> str:
-    """Return what is stored of a key. Keys are 192 random bits, so a plain hash cannot be searched."""
-    return hashlib.sha256(key.encode()).hexdigest()

@@ -61,6 +61,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     blocked_reason = models.CharField("封号原因", max_length=200, blank=True)
     # Proofs and tokens issued until then are no longer accepted.
     signed_out_at = models.DateTimeField("登录失效时间", null=True, blank=True)
+    proofs_end_at = models.DateTimeField(null=True, editable=False)  # the same for proofs alone: set by blocking
     created_at = models.DateTimeField("注册时间", auto_now_add=True)
 
     objects: ClassVar[UserManager] = UserManager()
@@ -100,6 +101,8 @@ class User(AbstractBaseUser, PermissionsMixin):
             models.Index(fields=["nickname"], opclasses=["varchar_pattern_ops"], name="users_by_nickname"),
             models.Index(fields=["-created_at", "id"], condition=Q(blocked_at__isnull=False), name="users_blocked"),
             models.Index(fields=["channel", "-created_at"], condition=~Q(channel=""), name="users_of_channel"),
+            # risk hints: who else is paid to a WeChat account
+            models.Index(fields=["open_id", "app_id"], condition=~Q(open_id=""), name="users_by_wechat_account"),
         ]
 
     def __str__(self) -> str:

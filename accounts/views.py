@@ -69,7 +69,14 @@ class WeChatViews(OperationViews[User]):
         given = reading.query(request, WeChatCallback)
         profile = profile_of(given["app_id"], given["code"])
         response = Response(WeChatUserInfo(profile).data)
-        proofs.issue(response, union_id=profile.unionid, open_id=profile.openid, app_id=given["app_id"])
+        if request.headers.get("Sec-Fetch-Mode") != "navigate":  # a page asked, not a link that somebody else made
+            proofs.issue(
+                response,
+                union_id=profile.unionid,
+                open_id=profile.openid,
+                app_id=given["app_id"],
+                at=timezone.now(),
+            )
         return response
 
 
@@ -110,14 +117,14 @@ class TokenViews(OperationViews[User]):
         description="授权证明随每次登录续期九十天；证明失效时清除客户端的 union_id cookie，客户端随即重新微信授权。",
     )
     def create(self, request: Request) -> Response:
-        union_id = reading.body(request, UnionId)["union_id"]
+        union_id, now = reading.body(request, UnionId)["union_id"], timezone.now()
         proof = wechat_proof.require_proof(request, union_id)
         user = User.objects.filter(union_id=union_id, is_active=True).first()
         if user is None:
             raise UnknownWeChatAccount
-        response = Response({"access_token": issue_token(user)})
+        response = Response({"access_token": issue_token(user, at=now)})
         if proof is not None:
-            proofs.issue(response, union_id=union_id, open_id=proof.open_id, app_id=proof.app_id)
+            proofs.issue(response, union_id=union_id, open_id=proof.open_id, app_id=proof.app_id, at=now)
         return response
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.core import signing
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from accounts.wechat_sign_in import profile_of
@@ -75,7 +76,7 @@ def finish_sign_in(request: HttpRequest, *, app_id: str, path: str) -> HttpRespo
         raise SignInUnfinished
     profile = profile_of(app_id, code)
     response = HttpResponseRedirect(path)
-    proofs.issue(response, union_id=profile.unionid, open_id=profile.openid, app_id=app_id)
+    proofs.issue(response, union_id=profile.unionid, open_id=profile.openid, app_id=app_id, at=timezone.now())
     response.delete_cookie(COOKIE, samesite="Lax")
     return response
 

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework_simplejwt.tokens import Token
 
 from config import links
-from config.api import reading
+from config.api import proofs, reading
 from config.api.fields import Text
 from config.api.permissions import Anyone, needs
 from config.api.schema import operation
@@ -63,8 +63,12 @@ class FollowViews(OperationViews[ShortLink]):
     @operation(
         "短链跳转",
         codes=[Code.NOT_FOUND],
-        description="302 跳转到原地址,点击数在后台累计。",
+        description="302 跳转到原地址，点击数在后台累计。带密钥的链接会清除浏览器里的微信身份，客户端随即重新微信授权。",
         media_type="text/html",
     )
     def show(self, request: Request, slug: str) -> HttpResponse:
-        return HttpResponseRedirect(links.follow(slug))
+        url, is_secret = links.follow(slug)
+        response = HttpResponseRedirect(url)
+        if is_secret:  # whoever used this browser before must not be the one who acts with the key
+            proofs.forget(response)
+        return response

@@ -75,10 +75,10 @@ class ShortLink(models.Model):
     """A short address for a long one; the same long address always has the same short one."""
 
     id = models.BigAutoField(primary_key=True)
-    slug = models.CharField("短码", max_length=16, unique=True)
+    slug = models.CharField("短码", max_length=64, unique=True)  # of a secret link the hash
     url = models.CharField("目标地址", max_length=2048)
     url_hash = models.CharField(max_length=64, unique=True, editable=False)
-    is_secret = models.BooleanField(default=False, editable=False)  # the address is a credential: nobody lists it
+    is_secret = models.BooleanField(default=False, editable=False)  # carries a key: no operator sees it
     click_count = models.BigIntegerField("点击数", default=0)
     created_at = models.DateTimeField("创建时间", auto_now_add=True)
 

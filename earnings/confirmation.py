@@ -65,6 +65,7 @@ _REASONS = {
     "RECEIVE_ACCOUNT_NOT_PERMMIT": "你的微信支付账户暂时不能收款，请在微信里查看原因后再提现。",
     "TRANSFER_RISK": "微信支付认为这笔转账有风险，请稍后再提现，或联系客服。",
 }
+_DECIDED = "经核实这笔收款没有到账，金额已退回余额。如有疑问，请联系客服。"
 _BLOCKED = "账号已被封，这笔收款已取消。如有疑问，请联系客服。"
 _NO_ACCOUNT = "申请提现时，你的账号还没有绑定微信，无法打款。"
 _UNKNOWN_REASON = "微信支付没有完成这笔转账；多次失败的话，请联系客服。"
@@ -120,11 +121,14 @@ def _under_way(payout: Payout) -> Stage:
 def reason_of(withdrawal: Withdrawal) -> str:
     """Return why a withdrawal was rejected or failed, in words for its user; "" for others.
 
-    An operator's reason stands as it was written, WeChat Pay's is translated.
+    A rejection's reason stands as the operator wrote it for the user, WeChat Pay's is translated. What an operator notes
+    about a payout is for operators.
     """
     payout = payout_of(withdrawal)
-    if withdrawal.status != Status.FAILED or payout is None or payout.ended_by:
+    if withdrawal.status != Status.FAILED or payout is None:
         return withdrawal.reason
+    if payout.ended_by:
+        return _DECIDED
     if payout.cancel_asked_at is not None:
         return _BLOCKED
     if not payout.open_id:

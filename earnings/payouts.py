@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 REMARK = "群收益提现"
 LEASE = timedelta(minutes=2)  # longer than a call takes
+SOON = timedelta(seconds=10)  # before a payout is asked about by itself
 QUIET = timedelta(minutes=5)  # a call that left longer ago than this arrives no more
 STUCK_AFTER = timedelta(minutes=30)  # WeChat Pay wants a bill that stays so long where it is sent again
 CONFIRM_WITHIN = timedelta(hours=24)
@@ -232,10 +233,11 @@ def cancel_unpaid_of(user: User, *, at: datetime) -> int:
 def look_soon(withdrawal_id: UUID, *, at: datetime) -> None:
     """Have the workers ask about a payout at once that waits for its user, who says that it is confirmed.
 
-    WeChat Pay alone says whether it is. It is asked again soon, as of a payout that moves.
+    WeChat Pay alone says whether it is. It is asked again soon, as of a payout that moves; what is due soon anyhow
+    stays as it is.
     """
     waiting = Payout.objects.filter(pk=withdrawal_id, state=State.WAITING_USER, needs_operator_at=None)
-    if waiting.update(due_at=at, try_count=1):
+    if waiting.filter(due_at__gt=at + SOON).update(due_at=at, try_count=1):
         wake(QUERY_PAYOUTS)
 
 

@@ -15,5 +15,5 @@ from earnings import payouts, withdrawals
 def reject_withdrawals(*, users: Sequence[User], by: str, at: datetime, reason: str, **_: Any) -> None:
     withdrawals.lock_unpaid_of(users)
     for user in users:
-        withdrawals.reject_unpaid_of(user, by=by, reason=f"账号已被封:{reason}", at=at)
+        withdrawals.reject_unpaid_of(user, by=by, reason="账号已被封", at=at)
         payouts.cancel_unpaid_of(user, at=at)

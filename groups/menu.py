@@ -46,10 +46,21 @@ _QUESTIONS = "\n".join(
 )
 
 
+@menu.claims("home")
+def answer_newcomer_who_asks_for_home(said: Said) -> bool:
+    """Answer by its name, also while a conversation with customer service is open."""
+    return said.words in HOME and _send_completion_link(said)
+
+
 @menu.claims("newcomers")
-def send_completion_link(said: Said) -> bool:
-    """Answer a newcomer who asks for the home page with a new link to complete the profile."""
-    if said.user.completed_at is not None or not (said.words in HOME or menu.choice(said) == "1"):
+def answer_newcomer_who_chooses_home(said: Said) -> bool:
+    """Answer by its number in the menu, which newcomers without a group never see."""
+    return menu.choice(said) == "1" and _send_completion_link(said)
+
+
+def _send_completion_link(said: Said) -> bool:
+    """Answer with a new link to complete the profile; return False to those who have completed it."""
+    if said.user.completed_at is not None:
         return False
     url = completion.new_link(said.user, at=said.at)
     menu.answer(said, outbox.text(f"点击链接完善资料，领取新人红包：{url}"))

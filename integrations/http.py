@@ -5,7 +5,8 @@ and what needs nobody outside goes on.
 """
 
 import threading
-from collections import Counter
+import time
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from requests.adapters import HTTPAdapter
 
 _local = threading.local()
 CALLS_AT_ONCE = 3  # of a process to one system: fewer than half of the web threads
+SLOW_SECONDS = 0.5  # a call that lasts so long makes others give up instead of waiting for its place
 
 
 def keepable(text: str) -> str:
@@ -73,27 +75,48 @@ def session() -> requests.Session:
 
 
 class _Bulkhead:
-    """Counts the calls that are under way to each system."""
+    """The calls that are under way to each system, by the moments at which they began (monotonic seconds)."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.under_way: Counter[str] = Counter()
+        self.changed = threading.Condition()
+        self.began: dict[str, list[float]] = defaultdict(list)
 
-    @contextmanager
-    def call(self, system: str, at_once: int) -> Iterator[None]:
-        """Take a place for a call; Unavailable at once when all places are taken."""
-        with self.lock:
-            if self.under_way[system] >= at_once:
-                raise Unavailable(system, "too many calls under way")
-            self.under_way[system] += 1
-        try:
-            yield
-        finally:
-            with self.lock:
-                self.under_way[system] -= 1
+    def enter(self, system: str, at_once: int) -> float:
+        """Take a place. Waits a moment while the system answers; Unavailable at once while it is slow."""
+        with self.changed:
+            give_up_at = time.monotonic() + SLOW_SECONDS
+            while len(self.began[system]) >= at_once:
+                now, slow_at = time.monotonic(), min(self.began[system]) + SLOW_SECONDS
+                if now >= min(slow_at, give_up_at):
+                    raise Unavailable(system, "too many calls under way")
+                self.changed.wait(min(slow_at, give_up_at) - now)
+            began = time.monotonic()
+            self.began[system].append(began)
+            return began
+
+    def leave(self, system: str, began: float) -> None:
+        with self.changed:
+            self.began[system].remove(began)
+            self.changed.notify_all()
 
 
 _bulkhead = _Bulkhead()
+
+
+@contextmanager
+def place(system: str, at_once: int = CALLS_AT_ONCE) -> Iterator[None]:
+    """Hold one of the system's places for all calls of this thread within; Unavailable when it has none."""
+    held: set[str] = _local.__dict__.setdefault("held", set())
+    if system in held:
+        yield
+        return
+    began = _bulkhead.enter(system, at_once)
+    held.add(system)
+    try:
+        yield
+    finally:
+        held.discard(system)
+        _bulkhead.leave(system, began)
 
 
 def send(
@@ -112,7 +135,7 @@ def send(
 
     `at_once`: for how many threads of this process there is a place; Unavailable when it is full.
     """
-    with _bulkhead.call(system, at_once):
+    with place(system, at_once):
         response = _request(system, method, url, timeout, params=params, json=json, data=data, headers=headers)
     check_status(system, response.status_code, retry_after=response.headers.get("Retry-After", ""))
     return response

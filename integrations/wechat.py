@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 
-from integrations.http import OutcomeUnknown, Refused, Wording, send
+from integrations.http import OutcomeUnknown, Refused, Wording, place, send
 
 SYSTEM = "wechat"
 # -1: the system is busy. 45009, 45011: this API was called too often, today or this minute.
@@ -54,6 +54,12 @@ class WeChat:
         """Who came back from WeChat's page with this code. Refused: unknown app, used or wrong code."""
         if app_id not in self.apps:
             raise Refused(SYSTEM, "40013", "app_id is not configured")
+        with place(
+            SYSTEM
+        ):  # a code is used up by the first call, so the second one must not be refused for want of one
+            return self._profile(app_id, oauth_code)
+
+    def _profile(self, app_id: str, oauth_code: str) -> WeChatProfile:
         token = self._get(
             "/sns/oauth2/access_token",
             appid=app_id,

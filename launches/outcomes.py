@@ -162,7 +162,11 @@ def _recall_sent(message: MassMessage, at: datetime) -> None:
             raise TooLate
         _ask_to_recall(fresh, at)
         _judge({(message.pk, one.group_code) for one in fresh}, at)
-        MassMessage.objects.filter(pk=message.pk).update(status=Status.RECALLED, recalled_at=at)
+        taken_back = message.groups.filter(status=Status.RECALLED).exists()
+        # Where only what waited could be stopped, what was sent stands, and the list goes on showing it.
+        change = {"status": Status.RECALLED} if taken_back else {}
+        MassMessage.objects.filter(pk=message.pk).update(recalled_at=at, **change)
+        conclude([message.pk])
 
 
 def _recallable(message: MassMessage, at: datetime) -> list[OutboxMessage]:

@@ -19,8 +19,9 @@ from robots import outbox
 from robots.models import Robot
 
 ORDER = (
+    "home",  # groups: who has not completed the profile and asks for the home page gets the link to do so
     "open_conversation",  # feedback: a talk with customer service has every word
-    "newcomers",  # groups: who has not completed the profile and asks for the home page gets the link to do so
+    "newcomers",  # groups: the same for those who choose it by its number
     "strangers",  # groups: the menu is for who owns a group in WeChat, others get no answer
     "customer_service",  # feedback: choice 5
     "mass_message",  # launches: choice 7, and what comes after it

@@ -74,13 +74,17 @@ def handle(error: Exception, context: Mapping[str, Any]) -> Response:
     answer, headers = _describe(error)
     request = context.get("request")
     if answer.code == Code.OUR_FAULT:
-        logger.exception(
-            "Fault in %s %s", getattr(request, "method", ""), getattr(request, "path", ""), exc_info=error
-        )
+        logger.exception("Fault in %s", _operation_of(request), exc_info=error)
     known = isinstance(error, exceptions.PermissionDenied) and bool(request and request.user)
     if answer.code == Code.UNAUTHENTICATED and http_status(answer.code, known=known) == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return Response(answer, status=http_status(answer.code, known=known), headers=headers)
+
+
+def _operation_of(request: Any) -> str:
+    """Return method and route, not the path: what a caller puts there may be a key, or forge a line of the log."""
+    match = getattr(request, "resolver_match", None)
+    return f"{getattr(request, 'method', '')} {match.route if match else ''}".strip()
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

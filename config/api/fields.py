@@ -60,8 +60,11 @@ class Text(_OnlyText, serializers.CharField):
     """Text that a request carries."""
 
 
+NOTHING = ("null", "undefined")  # how JavaScript spells nothing when it is made a text
+
+
 class BlankOrNull(Text):
-    """Text that clients send blank or as null when they have none; both become blank."""
+    """Text that clients send blank, as null or as the text "null" when they have none; all become blank."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(allow_blank=True, allow_null=True, **kwargs)
@@ -70,6 +73,10 @@ class BlankOrNull(Text):
         is_empty, value = super().validate_empty_values(data)
         return is_empty, "" if is_empty and value is None else value
 
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        return "" if text in NOTHING else text
+
 
 @extend_schema_field({"description": "文本；其他值视为没有"})
 class AddressParameter(serializers.Field[str, Any, Any, Any]):
@@ -77,8 +84,6 @@ class AddressParameter(serializers.Field[str, Any, Any, Any]):
 
     Everything that is no text of 1 to `max_length` characters becomes blank, and so do JavaScript's names for nothing.
     """
-
-    NOTHING = ("null", "undefined")
 
     def __init__(self, *, max_length: int, **kwargs: Any) -> None:
         self.max_length = max_length
@@ -89,7 +94,7 @@ class AddressParameter(serializers.Field[str, Any, Any, Any]):
 
     def to_internal_value(self, data: Any) -> str:
         text = data.strip() if isinstance(data, str) else ""
-        return text if len(text) <= self.max_length and text.isprintable() and text not in self.NOTHING else ""
+        return text if len(text) <= self.max_length and text.isprintable() and text not in NOTHING else ""
 
 
 class PatternText(_OnlyText, serializers.RegexField):

@@ -6,13 +6,13 @@ is blocked lets them read, as their access token does.
 """
 
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core import signing
 from django.http import HttpResponseBase
-from django.utils import timezone
 from rest_framework.request import Request
 
 COOKIE = "wechat_proof"
@@ -30,9 +30,9 @@ class Proof:
     issued_at: float
 
 
-def issue(response: HttpResponseBase, *, union_id: str, open_id: str, app_id: str) -> None:
-    """Set the cookie, valid from now on; scripts cannot read it."""
-    proof = Proof(union_id, open_id, app_id, timezone.now().timestamp())
+def issue(response: HttpResponseBase, *, union_id: str, open_id: str, app_id: str, at: datetime) -> None:
+    """Set the cookie, for what was known at that moment; scripts cannot read it."""
+    proof = Proof(union_id, open_id, app_id, at.timestamp())
     response.set_cookie(
         COOKIE,
         signing.dumps(asdict(proof), salt=_SALT),
@@ -53,8 +53,8 @@ def read(request: Any) -> Proof | None:
 
 
 def _accepts(user: Any, proof: Proof) -> bool:
-    ends = [moment.timestamp() for moment in (user.blocked_at, user.signed_out_at) if moment is not None]
-    return user.is_active and all(proof.issued_at > end for end in ends)
+    ends = (user.blocked_at, user.signed_out_at, user.proofs_end_at)
+    return user.is_active and all(proof.issued_at > end.timestamp() for end in ends if end is not None)
 
 
 def read_signed(request: Any) -> Proof | None:
@@ -70,6 +70,12 @@ def read_signed(request: Any) -> Proof | None:
     texts = (proof.union_id, proof.open_id, proof.app_id)
     is_sound = all(isinstance(text, str) for text in texts) and isinstance(proof.issued_at, float)
     return proof if is_sound and proof.union_id else None
+
+
+def forget(response: HttpResponseBase) -> None:
+    """Have the browser forget who is there: the proof and the client's own identity."""
+    response.delete_cookie(COOKIE, samesite="Lax")
+    response.delete_cookie(CLIENT_IDENTITY_COOKIE)
 
 
 def has_client_identity(request: Request) -> bool:

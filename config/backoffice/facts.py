@@ -47,8 +47,13 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
         return FastChangeList
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Allow what filters and links of pages ask for, and nothing else: a free lookup spells out what pages hide."""
         reached_by = {own for own, _title in self.reached_from.values()}
-        return lookup in reached_by or super().lookup_allowed(lookup, value, request)
+        filters = [
+            one if isinstance(one, str) else one[0] for one in self.list_filter if isinstance(one, str | tuple)
+        ]
+        asked = {f"{field}__{kind}" for field in filters for kind in ("exact", "isempty", "isnull", "id__exact")}
+        return lookup in reached_by | asked | {*filters}
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)

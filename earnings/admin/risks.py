@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from accounts.models import User
 from earnings.models import Withdrawal
@@ -33,10 +33,17 @@ def _person(withdrawal: Withdrawal, at: datetime) -> Iterator[Hint]:
 
 
 def _receiver(withdrawal: Withdrawal, at: datetime) -> Iterator[Hint]:
-    others = Withdrawal.objects.of_others_to_receiver_of(withdrawal)
-    count = others.order_by().values("user").distinct().count()
+    count = len({*paid_to_account_of(withdrawal)} - {withdrawal.user_id}) if withdrawal.open_id else 0
     if count:
         yield "另有 %(count)s 个用户使用同一个微信账号收款", {"count": count}
+
+
+def paid_to_account_of(withdrawal: Withdrawal) -> QuerySet[Any, Any]:
+    """Return the ids of all who have the WeChat account that receives this money, or have asked to be paid to it."""
+    account = {"open_id": withdrawal.open_id, "app_id": withdrawal.app_id}
+    asked = Withdrawal.objects.filter(**account).exclude(open_id="").order_by().values_list("user", flat=True)
+    have = User.objects.filter(**account).exclude(open_id="").order_by().values_list("pk", flat=True)
+    return asked.union(have)
 
 
 def _history(withdrawal: Withdrawal, at: datetime) -> Iterator[Hint]:

@@ -10,13 +10,6 @@ from django.db.models import F, Q
 
 
 class WithdrawalQuerySet(models.QuerySet["Withdrawal"]):
-    def of_others_to_receiver_of(self, withdrawal: "Withdrawal") -> "WithdrawalQuerySet":
-        """Return what other users asked to be paid to the same WeChat account."""
-        if not withdrawal.open_id:
-            return self.none()
-        same = self.filter(open_id=withdrawal.open_id, app_id=withdrawal.app_id)
-        return same.exclude(open_id="").exclude(user=withdrawal.user_id)
-
     def matching(self, wanted: Mapping[str, Any]) -> "WithdrawalQuerySet":
         """Those that the back office's filters want; unknown names are not looked at."""
         chosen = {_FILTERS[name]: value for name, value in wanted.items() if name in _FILTERS}

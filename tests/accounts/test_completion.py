@@ -9,8 +9,11 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import CompletionKey, User
+from config.caching import redis
+from config.links import hash_of
 from config.models import Scope, ShortLink
 from earnings.models import LedgerTransaction
+from feedback.models import Conversation
 from robots.models import OutboxMessage, Scan
 from tests.backoffice.pages import Operator
 from tests.doors import gateway_tells, key_with, said_to
@@ -123,7 +126,7 @@ def test_only_the_hash_of_a_key_is_kept_with_the_user(victim):
     key = key_in(said_to("wx-victim")[0])
     kept = CompletionKey.objects.get(user=victim)
     assert key not in (kept.key_hash, str(victim.pk), victim.code)
-    assert len(key) >= 32
+    assert len(key) == 24  # 144 bits
 
 
 def test_operators_see_no_link_that_carries_a_key(victim):
@@ -132,7 +135,7 @@ def test_operators_see_no_link_that_carries_a_key(victim):
     pages = [
         Operator().page(f"{where}/") for where in ("config/shortlink", f"robots/outboxmessage/{message.pk}/change")
     ]
-    assert ShortLink.objects.get(slug=slug).is_secret
+    assert ShortLink.objects.get(slug=hash_of(slug)).is_secret
     assert [slug in page for page in pages] == [False, False]
     assert "/s/…" in pages[1]
 
@@ -175,3 +178,43 @@ def test_a_scan_keeps_the_open_id_that_wechat_vouched_for(victim):
     scan = {"union_id": "union-friend", "open_id": "open-of-somebody", "sharing_user_id": "", "channel": ""}
     phone("friend").post("/robot/distribution", scan, content_type="application/json")
     assert Scan.objects.get(union_id="union-friend").open_id == "open-friend"
+
+
+def test_no_table_and_no_cache_holds_a_key_in_clear(victim):
+    key = key_in(said_to("wx-victim")[0])
+    complete(phone("victim"), key, "victim")
+    kept = [*ShortLink.objects.values_list("slug", "url"), *CompletionKey.objects.values_list("key_hash")]
+    assert [row for row in kept if key in " ".join(row)] == []
+    assert [name for name in redis().scan_iter("*") if key in name or key in str(redis().type(name))] == []
+
+
+def test_three_links_are_valid_at_once(victim):
+    for _ in range(4):
+        tells_robot("主页", user="wx-victim")
+    links = said_to("wx-victim")
+    assert ShortLink.objects.count() == CompletionKey.objects.count() == 3
+    assert Client().get(f"/s/{links[1].rsplit('/s/', 1)[1]}").json()["code"] == 1404
+    assert complete(phone("victim"), key_in(links[2]), "victim")["code"] == 1200
+
+
+def test_the_link_makes_the_browser_forget_who_used_it_before(victim):
+    browser = phone("mallory")
+    answer = browser.get(f"/s/{said_to('wx-victim')[0].rsplit('/s/', 1)[1]}")
+    assert {name: cookie["max-age"] for name, cookie in answer.cookies.items()} == {
+        "wechat_proof": 0,
+        "union_id": 0,
+    }
+
+
+def test_the_home_page_is_asked_for_in_the_midst_of_a_conversation(victim):
+    Conversation.objects.create(user=victim, opened_at=timezone.now(), said_at=timezone.now())
+    tells_robot("主页", user="wx-victim")
+    assert "/s/" in said_to("wx-victim")[-1]
+    assert len(said_to("wx-victim")) == 2
+
+
+@pytest.mark.parametrize(
+    "lookup", ["content__content__regex", "content__content__contains", "user_code__startswith"]
+)
+def test_no_lookup_of_a_list_spells_out_a_link(victim, lookup):
+    assert Operator("viewer").sees("robots/outboxmessage/", **{lookup: "/s/"}) == 400

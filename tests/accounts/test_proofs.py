@@ -9,6 +9,7 @@ import time_machine
 from django.core import signing
 from django.test import Client
 from django.utils import timezone
+from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts.authentication import issue_token
 from accounts.blocking import block, unblock
@@ -181,3 +182,43 @@ def test_in_the_open_mode_a_blank_open_id_keeps_the_one_that_is_known(settings):
     assert refresh(Client(), alice, open_id="") == 1200
     alice.refresh_from_db()
     assert (alice.open_id, alice.app_id) == ("open-alice", "sandbox")
+
+
+def test_unblocking_brings_no_earlier_proof_back_to_life(alice, sandbox):
+    browser = phone()
+    block(user=alice, by="root", reason="手机被盗", at=timezone.now())
+    unblock(user=alice)
+    assert sign_in(browser).json()["code"] == 1401
+
+
+def test_a_token_without_its_moment_ends_with_the_sign_out(alice):
+    token = AccessToken.for_user(alice)
+    del token["iat"]
+    User.objects.filter(pk=alice.pk).update(signed_out_at=timezone.now())
+    assert Client().get("/auth/me", headers={"Authorization": f"Bearer {token}"}).json()["code"] == 1401
+
+
+def test_a_link_that_somebody_else_made_sets_no_proof(sandbox):
+    answer = Client().get(
+        "/wechat/user_info", {"app_id": "sandbox", "code": "mallory"}, headers={"Sec-Fetch-Mode": "navigate"}
+    )
+    assert PROOF not in answer.cookies
+
+
+@pytest.mark.parametrize("nothing", ["null", "undefined"])
+def test_a_text_that_means_nothing_keeps_what_the_robot_saw(sandbox, nothing):
+    alice = UserFactory(union_id="union-alice", nickname="小爱", avatar_url="http://a.cn/1.png")
+    assert refresh(phone(), alice, nick_name=nothing, head_url=nothing) == 1200
+    alice.refresh_from_db()
+    assert (alice.nickname, alice.avatar_url) == ("小爱", "http://a.cn/1.png")
+
+
+def test_nobody_refreshes_somebody_else(alice, sandbox):
+    mallory = UserFactory(union_id="union-mallory", open_id="open-mallory")
+    body = {"appid": "sandbox", "open_id": "open-mallory", "nick_name": "m", "head_url": ""}
+    headers = {"Authorization": f"Bearer {issue_token(mallory)}"}
+    answer = phone("mallory").put(
+        "/user/refresh/union-alice", body, content_type="application/json", headers=headers
+    )
+    alice.refresh_from_db()
+    assert (answer.json()["code"], alice.open_id) == (1404, "open-alice")

@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from earnings import withdrawals
+from earnings.admin import risks
 from earnings.models import Withdrawal
 from tests.backoffice.pages import Operator
 from tests.factories.money import ask, give
@@ -75,7 +76,14 @@ def test_it_warns_in_english(root):
 
 
 def test_the_others_are_found_by_an_index():
-    others = Withdrawal.objects.of_others_to_receiver_of(asked("open-shared"))
+    plan_of = risks.paid_to_account_of(asked("open-shared"))
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
-    assert "withdrawals_by_receiver" in others.order_by().values("user").distinct().explain()
+    plan = plan_of.explain()
+    assert ("withdrawals_by_receiver" in plan, "users_by_wechat_account" in plan) == (True, True)
+
+
+def test_who_has_not_asked_yet_is_counted_too(root):
+    mine = asked("open-shared")
+    UserFactory(open_id="open-shared", app_id="sandbox")
+    assert warning_of(root, mine) == "另有 1 个用户使用同一个微信账号收款"

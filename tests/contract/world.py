@@ -8,7 +8,6 @@ from django.utils import timezone
 from accounts import completion
 from accounts.models import User
 from config import links
-from config.models import ShortLink
 from earnings.models import Withdrawal
 from feedback.models import ProblemCategory
 from groups.models import Group, GroupMessage, Member, Mention
@@ -52,8 +51,7 @@ class World:
     @cached_property
     def completion_key(self) -> str:
         """What the robot's link gives whom it met the right with."""
-        link = completion.new_link(self.met, at=timezone.now())
-        return ShortLink.objects.get(slug=link.rsplit("/", 1)[1]).url.partition("userId=")[2]
+        return completion.new_link(self.met, at=timezone.now()).rsplit("/", 1)[1]
 
     @cached_property
     def apprentice(self) -> User:
