@@ -33,6 +33,7 @@ from integrations.http import OutcomeUnknown, OutsideError, Refused, is_success,
 SYSTEM = "pay"
 BILLS = "/v3/fund-app/mch-transfer/transfer-bills"
 FUND_FLOW = "/v3/bill/fundflowbill"
+TRANSFER_EVENTS = "MCHTRANSFER.BILL."  # how the kinds of notifies begin that tell of a transfer
 REAL_NAME_FROM_FEN = 200_000
 CLOCK_TOLERANCE_SECONDS = 300
 NOT_FOUND = "NOT_FOUND"
@@ -76,6 +77,14 @@ class BadSignature(OutsideError):
 
     def __init__(self) -> None:
         super().__init__(SYSTEM, "signature does not verify")
+
+
+class UnusableNotify(OutsideError):
+    """A notify that WeChat Pay signed, and with which nothing can be done here. `why` goes into the answer to it."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(SYSTEM, why)
 
 
 class NotRecognized(OutcomeUnknown):
@@ -169,18 +178,31 @@ class WeChatPay:
         return self._bill(self._call("POST", f"{BILLS}/out-bill-no/{out_bill_no}/cancel", {}), out_bill_no)
 
     def read_notify(self, headers: Mapping[str, str], body: bytes) -> TransferBill:
-        """The bill that a notify is about; BadSignature when it is not WeChat Pay who tells."""
+        """Return the bill that a notify is about.
+
+        Raises BadSignature when it is not WeChat Pay who tells, UnusableNotify when it tells of something else.
+        """
         self._verify(headers, body)
         try:
-            resource = json.loads(body)["resource"]
-            sealed = base64.b64decode(resource["ciphertext"])
-            opened = AESGCM(self.merchant.api_v3_key.encode()).decrypt(
-                resource["nonce"].encode(), sealed, resource.get("associated_data", "").encode()
-            )
-            told = json.loads(opened)
-            return self._bill(told, str(told["out_bill_no"]))
-        except (ValueError, KeyError, TypeError, InvalidTag) as error:
-            raise BadSignature from error
+            notify = json.loads(body)
+            kind = str(notify.get("event_type") or TRANSFER_EVENTS)
+            if not kind.startswith(TRANSFER_EVENTS):
+                raise UnusableNotify(f"这里只接收商家转账的通知，收到的是 {kind[:64]}")
+            told = json.loads(self._opened(notify["resource"]))
+            number = told["out_bill_no"]
+            if not isinstance(number, str):
+                raise UnusableNotify("通知里没有商家单号")
+            return self._bill(told, number)
+        except (ValueError, KeyError, TypeError, AttributeError, Unclear) as error:
+            raise UnusableNotify("通知的内容无法识别") from error
+
+    def _opened(self, resource: Mapping[str, str]) -> bytes:
+        nonce, associated = resource["nonce"].encode(), (resource.get("associated_data") or "").encode()
+        sealed = base64.b64decode(resource["ciphertext"])
+        try:
+            return AESGCM(self.merchant.api_v3_key.encode()).decrypt(nonce, sealed, associated)
+        except InvalidTag as error:
+            raise UnusableNotify("通知的内容无法解密，请检查 APIv3 密钥") from error
 
     def fund_flow(self, day: date) -> list[Flow] | None:
         """Return the transfers on that day's bill of the account that they are paid from; None when there is no bill.
