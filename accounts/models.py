@@ -153,7 +153,10 @@ class CompletionKey(models.Model):
 
 
 class VerificationCode(models.Model):
-    """The SMS code that proves a phone; one live code per user and phone, a new one replaces it."""
+    """An SMS code that proves a phone. A new one replaces those before it once the provider has accepted it.
+
+    Until then, and for good when nobody knows whether it was sent, all of them are valid.
+    """
 
     user = models.ForeignKey(User, models.CASCADE, related_name="verification_codes")
     phone = models.CharField(max_length=11)
@@ -166,10 +169,10 @@ class VerificationCode(models.Model):
     class Meta:
         verbose_name = verbose_name_plural = "短信验证码"
         constraints = [
-            models.UniqueConstraint(fields=["user", "phone"], name="one_code_per_user_and_phone"),
             models.CheckConstraint(condition=Q(wrong_tries__lte=5), name="five_wrong_tries_burn_a_code"),
             models.CheckConstraint(condition=Q(expires_at__gt=F("sent_at")), name="code_expires_after_it_was_sent"),
         ]
+        indexes = [models.Index(fields=["user", "phone"], name="codes_of_user_and_phone")]
 
     def __str__(self) -> str:
         return f"{self.phone[:3]}****{self.phone[-4:]}"

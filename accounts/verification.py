@@ -1,19 +1,24 @@
-"""Proving a phone by an SMS code: six digits, 60 minutes, bound to user and phone, five tries."""
+"""Proving a phone by an SMS code: six digits, 60 minutes, bound to user and phone, five tries.
+
+What is on the phone already stays valid until the provider has accepted the next code.
+"""
 
 import secrets
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
+from django.db.models import F
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from accounts.models import User, VerificationCode
 from config.errors import Code, OutsideFailed, Refusal
-from integrations.http import OutsideError
+from integrations.http import Later, OutcomeUnknown, OutsideError
 from integrations.sms import PHONE_PATTERN, AliyunSms
 
 __all__ = ["PHONE_PATTERN", "prove_phone", "send_code"]
 VALID_FOR = timedelta(minutes=60)
 WRONG_TRIES = 5
+WAIT_SECONDS = 60  # when the provider says "later" and not for how long
 
 
 class SmsCodeWrong(Refusal):
@@ -35,25 +40,53 @@ class SmsNotSent(OutsideFailed):
     message = "短信发送失败，请稍后再试"
 
 
+class SmsMaybeSent(OutsideFailed):
+    message = "短信可能已经发出，收到后可以直接填写；没有收到请稍后再试"
+
+
+class SmsLimited(Refusal):
+    """The provider's flow control; `retry_after` says in how many seconds to come back."""
+
+    code = Code.SMS_TOO_OFTEN
+    message = "短信发送太频繁，请稍后再试"
+
+    def __init__(self, retry_after: int | None = None) -> None:
+        self.retry_after = retry_after or WAIT_SECONDS
+        super().__init__(f"短信发送太频繁，请在 {_how_long(retry_after)}后再试" if retry_after else None)
+
+
+def _how_long(seconds: int) -> str:
+    if seconds >= 3600:
+        return f"{seconds // 3600} 小时"
+    return f"{seconds // 60} 分钟" if seconds >= 60 else f"{seconds} 秒"
+
+
 def _hash(user: User, phone: str, code: str) -> str:
     return salted_hmac("accounts.verification", f"{user.pk}:{phone}:{code}", algorithm="sha256").hexdigest()
 
 
 def send_code(*, user: User, phone: str, at: datetime) -> None:
-    """Send a new code; it replaces the one before. 1101 when SMS does not take it."""
+    """Send a new code, which replaces those before it when the provider accepts it.
+
+    Raises 2304 when the provider's flow control stops it, 1101 when the provider does not take it or does not answer.
+    Without an answer the new code may be on the phone, so that it and the one before are valid.
+    """
     code = f"{secrets.randbelow(1_000_000):06d}"
-    fresh = {
-        "code_hash": _hash(user, phone, code),
-        "sent_at": at,
-        "expires_at": at + VALID_FOR,
-        "wrong_tries": 0,
-        "used_at": None,
-    }
-    VerificationCode.objects.update_or_create(user=user, phone=phone, defaults=fresh)
+    new = VerificationCode.objects.create(
+        user=user, phone=phone, code_hash=_hash(user, phone, code), sent_at=at, expires_at=at + VALID_FOR
+    )
     try:
         AliyunSms.from_settings().send_code(phone, code)
+    except OutcomeUnknown as error:
+        raise SmsMaybeSent from error
     except OutsideError as error:
-        raise SmsNotSent from error
+        new.delete()
+        raise _not_sent(error) from error
+    VerificationCode.objects.filter(user=user, phone=phone, pk__lt=new.pk).delete()
+
+
+def _not_sent(error: OutsideError) -> Refusal:
+    return SmsLimited(error.retry_after) if isinstance(error, Later) else SmsNotSent()
 
 
 def prove_phone(*, user: User, phone: str, code: str, at: datetime) -> None:
@@ -70,18 +103,23 @@ def prove_phone(*, user: User, phone: str, code: str, at: datetime) -> None:
 @transaction.atomic
 def _take_code(user: User, phone: str, code: str, at: datetime) -> Refusal | None:
     """A wrong try is counted even though it is refused, so the refusal is returned, not raised."""
-    given = VerificationCode.objects.select_for_update().filter(user=user, phone=phone, used_at=None).first()
-    if given is None or given.expires_at <= at or given.wrong_tries >= WRONG_TRIES:
+    given = _usable(user, phone, at)
+    if not given:
         return SmsCodeExpired()
-    if not constant_time_compare(given.code_hash, _hash(user, phone, code)):
-        given.wrong_tries += 1
-        given.save(update_fields=["wrong_tries"])
+    hashed = _hash(user, phone, code)
+    if not any(constant_time_compare(one.code_hash, hashed) for one in given):
+        VerificationCode.objects.filter(pk__in=[one.pk for one in given]).update(wrong_tries=F("wrong_tries") + 1)
         return SmsCodeWrong()
     try:
         with transaction.atomic():
             User.objects.filter(pk=user.pk).update(phone=phone)
     except IntegrityError:
         return PhoneTaken()
-    given.used_at = at
-    given.save(update_fields=["used_at"])
+    VerificationCode.objects.filter(user=user, phone=phone, used_at=None).update(used_at=at)
     return None
+
+
+def _usable(user: User, phone: str, at: datetime) -> list[VerificationCode]:
+    """Lock and return the codes that may be on the phone: more than one when nobody knows which was sent last."""
+    codes = VerificationCode.objects.select_for_update().filter(user=user, phone=phone, used_at=None)
+    return list(codes.filter(expires_at__gt=at, wrong_tries__lt=WRONG_TRIES).order_by("pk"))

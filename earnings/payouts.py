@@ -18,9 +18,26 @@ from earnings import bills, pauses
 from earnings.bills import fen, take_bill
 from earnings.models import Payout
 from integrations.http import OutsideError, Refused
-from integrations.wechat_pay import NOT_FOUND, BadSignature, BillState, NotRecognized, Unclear, WeChatPay
+from integrations.wechat_pay import (
+    NOT_FOUND,
+    BadSignature,
+    BillState,
+    NotRecognized,
+    Unclear,
+    UnusableNotify,
+    WeChatPay,
+)
 
-__all__ = ["BadSignature", "adapter", "cancel_unpaid_of", "look_soon", "query_next", "send_next", "take_notify"]
+__all__ = [
+    "BadSignature",
+    "UnusableNotify",
+    "adapter",
+    "cancel_unpaid_of",
+    "look_soon",
+    "query_next",
+    "send_next",
+    "take_notify",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -261,5 +278,5 @@ def _wait(payout: Payout, note: str, at: datetime, *, until: datetime | None = N
 
 
 def take_notify(headers: Mapping[str, str], body: bytes, *, at: datetime, pay: WeChatPay | None = None) -> None:
-    """WeChat Pay tells how a bill ended; BadSignature when it is not WeChat Pay who tells."""
+    """Take what WeChat Pay tells of how a bill ended; raises as `WeChatPay.read_notify` does."""
     take_bill((pay or WeChatPay.from_settings()).read_notify(headers, body), at=at)

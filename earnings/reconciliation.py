@@ -16,6 +16,7 @@ from config.lookups import as_uuid
 from earnings.bills import fen
 from earnings.models import Payout
 from earnings.payouts import ASK_FOR, adapter
+from integrations.fund_flow import Flow
 from integrations.http import Refused
 from integrations.wechat_pay import NOT_FOUND, BillState, TransferBill, WeChatPay
 
@@ -54,12 +55,21 @@ def compare(
     pay: WeChatPay | None = None,
     each: Callable[[list[Payout]], Iterable[Payout]] = iter,
 ) -> Report:
-    """Compare a day; OutsideError when WeChat Pay cannot be asked. `each` may show how far it is."""
+    """Compare a day. `each` may show how far it is.
+
+    Raises OutsideError when WeChat Pay cannot be asked, Unreadable when its bill cannot be read.
+    """
     pay = pay or adapter()
     flows = _Flows(pay)
     left = flows.left_on(day)
     payouts = _payouts_of(day, left)
-    report = Report(day, payout_count=len(payouts), flow_count=len(left))
+    report = Report(day, payout_count=len(payouts), flow_count=len(left) + len(flows.unknown[day]))
+    report.differences += [
+        Difference(
+            flow.out_bill_no or "-", f"微信支付账单里有一行不认识的业务：{flow.unknown}（{flow.left_fen} 分）"
+        )
+        for flow in flows.unknown[day]
+    ]
     ours = {payout.withdrawal.out_bill_no for payout in payouts}
     report.differences += [
         Difference(number, f"微信支付有这笔转账({gone} 分),我们没有")
@@ -69,6 +79,8 @@ def compare(
     for payout in each(payouts):
         can_ask = at - (payout.called_at or start_of(day)) < ASK_FOR
         report.differences += _flow_differs(payout, left, can_ask=can_ask)
+        if day in flows.missing:
+            report.differences += _has_no_statement(payout, day)
         if can_ask:
             report.differences += _bill_differs(payout, _bill(pay, payout))
         elif payout.state == State.SUCCEEDED and payout.withdrawal.out_bill_no not in left:
@@ -82,14 +94,30 @@ class _Flows:
 
     pay: WeChatPay
     days: dict[date, dict[str, int]] = field(default_factory=dict)
+    unknown: dict[date, list[Flow]] = field(default_factory=dict)
+    missing: set[date] = field(default_factory=set)  # WeChat Pay has no bill of the day
 
     def left_on(self, day: date) -> dict[str, int]:
         """What left for each number that day, in fen, less what came back."""
         if day not in self.days:
-            left = self.days[day] = {}
-            for flow in self.pay.fund_flow(day):
-                left[flow.out_bill_no] = left.get(flow.out_bill_no, 0) + flow.left_fen
+            flows = self.pay.fund_flow(day)
+            if flows is None:
+                self.missing.add(day)
+            left: dict[str, int] = {}
+            for flow in flows or []:
+                if not flow.unknown:
+                    left[flow.out_bill_no] = left.get(flow.out_bill_no, 0) + flow.left_fen
+            self.days[day], self.unknown[day] = left, [flow for flow in flows or [] if flow.unknown]
         return self.days[day]
+
+
+def _has_no_statement(payout: Payout, day: date) -> list[Difference]:
+    """A day on which money left has a bill: one that was called and had ended that day, paid, left that day."""
+    if payout.state != State.SUCCEEDED or payout.called_at is None or payout.ended_at is None or payout.ended_by:
+        return []
+    if day_of(payout.called_at) != day or day_of(payout.ended_at) != day:
+        return []
+    return [Difference(payout.withdrawal.out_bill_no, "我们这一天记为成功，微信支付没有这一天的账单")]
 
 
 def _never_left(payout: Payout, day: date, flows: _Flows) -> list[Difference]:

@@ -1,5 +1,6 @@
 """Completing a profile, profit, withdrawals, and what WeChat Pay tells."""
 
+import logging
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -48,6 +49,8 @@ from earnings.serializers import (
     WithdrawalFilter,
     WithdrawalRequest,
 )
+
+logger = logging.getLogger(__name__)
 
 
 class OnboardingViews(OperationViews[User]):
@@ -245,12 +248,14 @@ class PayNotifyViews(OperationViews[Payout]):
 
     authentication_classes = ()
     permission_classes = (Anyone,)
-    own_statuses: ClassVar = {"401": Code.UNAUTHENTICATED}  # what WeChat must see to come again
+    # WeChat Pay comes again, for a day, after any status but 2xx.
+    own_statuses: ClassVar = {"401": Code.UNAUTHENTICATED, "400": Code.BAD_REQUEST}
 
     @operation(
         "微信支付转账结果通知",
-        codes=[Code.UNAUTHENTICATED],
-        description="由微信支付调用:签名有效即处理,重复通知无影响;签名无效时 HTTP 401,微信会再次通知。",
+        codes=[Code.UNAUTHENTICATED, Code.BAD_REQUEST],
+        description="由微信支付调用：签名有效即处理，重复通知无影响；签名无效时 HTTP 401，签名有效但不是转账通知或内容无法识别时"
+        " HTTP 400，微信会再次通知。",
     )
     def create(self, request: Request) -> Response:
         try:
@@ -258,4 +263,8 @@ class PayNotifyViews(OperationViews[Payout]):
         except payouts.BadSignature:
             refusal = Answer(None, {}, "签名无效", Code.UNAUTHENTICATED)
             return Response(refusal, status=status.HTTP_401_UNAUTHORIZED)
+        except payouts.UnusableNotify as error:
+            logger.error("WeChat Pay signed a notify that cannot be used: %s", error.why)
+            refusal = Answer(None, {}, error.why, Code.BAD_REQUEST)
+            return Response(refusal, status=status.HTTP_400_BAD_REQUEST)
         return Response(None)

@@ -15,7 +15,7 @@ from config.backoffice import home
 from config.backoffice.confirm import ask
 from config.backoffice.facts import EXPORTS, FactsAdmin, ListAdmin, button, may
 from config.backoffice.filters import days
-from integrations import inbox, moderation
+from integrations import inbox, moderation, text_messages
 from integrations.models import GatewayEvent, SensitiveWord, TextMessage
 
 SHOWN_LINES = 20  # of a file's refused ones
@@ -57,6 +57,8 @@ class GatewayEventAdmin(FactsAdmin):
 
 @admin.register(TextMessage)
 class TextMessageAdmin(FactsAdmin):
+    """Texts to many phones; those that failed can be sent again, those that may have arrived cannot."""
+
     list_display = ("id", "created_at", "__str__", "content", "status", "try_count", "settled_at", "reason")
     list_filter = ("status", days("created_at", "创建时间"))
     search_fields = ("phone__exact",)
@@ -64,6 +66,27 @@ class TextMessageAdmin(FactsAdmin):
     ordering = ("-id",)
     fields = ("batch", "__str__", "content", "status", "created_at", "settled_at", "try_count", "reason")
     readonly_fields = ("__str__",)
+    actions = ("retry", *EXPORTS)
+    has_retry_permission = may("integrations.retry_textmessage")
+
+    def offers(self, action: str, obj: Any) -> bool:
+        return super().offers(action, obj) and obj.status == TextMessage.Status.FAILED
+
+    @admin.action(description="重新发送失败的短信", permissions=["retry"])
+    def retry(self, request: HttpRequest, queryset: QuerySet[TextMessage]) -> Any:
+        page, _said, keys = ask(
+            self,
+            request,
+            queryset,
+            action="retry",
+            title="重新发送",
+            question="将重新发送其中失败的短信；结果未知的可能已经送达，不会重发。",
+        )
+        if page is not None:
+            return page
+        done = text_messages.retry(queryset.filter(pk__in=keys), at=timezone.now())
+        self.report(request, done=done, chosen=len(keys), did="将重新发送", why_not="不是失败的短信")
+        return None
 
 
 class WordsForm(forms.Form):

@@ -93,6 +93,7 @@ class TextMessage(models.Model):
 
     class Meta:
         verbose_name = verbose_name_plural = "群发短信"
+        permissions = [("retry_textmessage", "重发短信")]
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(fields=["batch", "phone"], name="each_number_once_per_batch"),

@@ -161,7 +161,7 @@ def _rows(raw: bytes) -> list[list[str]]:
         with suppress(UnicodeDecodeError, csv.Error):
             text = raw.decode(encoding)
             if "\x00" not in text:
-                return list(csv.reader(io.StringIO(text, newline="")))
+                return list(csv.reader(io.StringIO(text, newline=""), strict=True))
     raise NotAList
 
 

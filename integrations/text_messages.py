@@ -6,17 +6,19 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from config.sweeps import sweep
 from config.waking import wake
-from integrations.http import OutsideError, Refused, Unavailable
+from integrations.http import Later, OutsideError, Refused, Unavailable
 from integrations.models import TextMessage
-from integrations.sms import AliyunSms
+from integrations.sms import AliyunSms, PhoneBusy
 
 SEND_TEXTS = "integrations.tasks.send_texts"
 RETRY_AFTER = timedelta(minutes=1)
-MOST_TRIES = 30  # half an hour of Aliyun being away
+MOST_TRIES = 30  # half an hour of Aliyun being away, more than a day of its flow control
+LATER = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 30, 60))  # after the first, second … "later"
 STUCK_AFTER = timedelta(minutes=2)  # longer than a call takes
 Status = TextMessage.Status
 
@@ -62,18 +64,12 @@ def _claim(at: datetime) -> TextMessage | None:
 
 
 def _send(message: TextMessage, sms: AliyunSms) -> bool:
-    """Send one; return whether SMS answered, so that the next one is worth a try."""
+    """Send one; return whether the next one is worth a try."""
     try:
         sms.send(message.phone, settings.SMS_TEXT_TEMPLATE, {"content": message.content})
     except Unavailable as error:  # certainly not sent
-        if message.try_count < MOST_TRIES:
-            later = timezone.now() + RETRY_AFTER
-            TextMessage.objects.filter(pk=message.pk).update(
-                status=Status.WAITING, retry_at=later, reason=str(error)[:200]
-            )
-        else:
-            _settle(message, Status.FAILED, str(error))
-        return False
+        _wait(message, error)
+        return isinstance(error, PhoneBusy)
     except Refused as error:
         _settle(message, Status.FAILED, str(error))
     except OutsideError as error:
@@ -82,6 +78,27 @@ def _send(message: TextMessage, sms: AliyunSms) -> bool:
     else:
         _settle(message, Status.SENT, "")
     return True
+
+
+def _wait(message: TextMessage, error: Unavailable) -> None:
+    """Put it off; after so many tries it is failed, for an operator to retry."""
+    if message.try_count >= MOST_TRIES:
+        _settle(message, Status.FAILED, str(error))
+        return
+    pause = LATER[min(message.try_count, len(LATER)) - 1] if isinstance(error, Later) else RETRY_AFTER
+    TextMessage.objects.filter(pk=message.pk).update(
+        status=Status.WAITING, retry_at=timezone.now() + pause, reason=str(error)[:200]
+    )
+
+
+def retry(messages: QuerySet[TextMessage], *, at: datetime) -> int:
+    """Have those of these that failed sent again, and return how many were. One that may have arrived is not."""
+    with transaction.atomic():
+        failed = messages.filter(status=Status.FAILED)
+        done = failed.update(status=Status.WAITING, retry_at=at, settled_at=None, try_count=0, reason="")
+        if done:
+            wake(SEND_TEXTS)
+    return done
 
 
 def _settle(message: TextMessage, status: TextMessage.Status, reason: str) -> None:

@@ -5,16 +5,13 @@ signed them. https://pay.weixin.qq.com/doc/v3/merchant/4012711988
 """
 
 import base64
-import csv
 import hashlib
-import io
 import json
 import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
 from http import HTTPStatus
@@ -30,11 +27,13 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 
+from integrations.fund_flow import Flow, read_fund_flow, unpacked
 from integrations.http import OutcomeUnknown, OutsideError, Refused, is_success, json_of, send
 
 SYSTEM = "pay"
 BILLS = "/v3/fund-app/mch-transfer/transfer-bills"
 FUND_FLOW = "/v3/bill/fundflowbill"
+TRANSFER_EVENTS = "MCHTRANSFER.BILL."  # how the kinds of notifies begin that tell of a transfer
 REAL_NAME_FROM_FEN = 200_000
 CLOCK_TOLERANCE_SECONDS = 300
 NOT_FOUND = "NOT_FOUND"
@@ -73,19 +72,19 @@ class TransferBill:
     amount_fen: int | None = None
 
 
-@dataclass(frozen=True)
-class Flow:
-    """One line of a day's fund flow: what left the merchant account (or, negative, came back) for a transfer."""
-
-    out_bill_no: str
-    left_fen: int
-
-
 class BadSignature(OutsideError):
     """Not from WeChat Pay, or changed on the way."""
 
     def __init__(self) -> None:
         super().__init__(SYSTEM, "signature does not verify")
+
+
+class UnusableNotify(OutsideError):
+    """A notify that WeChat Pay signed, and with which nothing can be done here. `why` goes into the answer to it."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(SYSTEM, why)
 
 
 class NotRecognized(OutcomeUnknown):
@@ -179,40 +178,60 @@ class WeChatPay:
         return self._bill(self._call("POST", f"{BILLS}/out-bill-no/{out_bill_no}/cancel", {}), out_bill_no)
 
     def read_notify(self, headers: Mapping[str, str], body: bytes) -> TransferBill:
-        """The bill that a notify is about; BadSignature when it is not WeChat Pay who tells."""
+        """Return the bill that a notify is about.
+
+        Raises BadSignature when it is not WeChat Pay who tells, UnusableNotify when it tells of something else.
+        """
         self._verify(headers, body)
         try:
-            resource = json.loads(body)["resource"]
-            sealed = base64.b64decode(resource["ciphertext"])
-            opened = AESGCM(self.merchant.api_v3_key.encode()).decrypt(
-                resource["nonce"].encode(), sealed, resource.get("associated_data", "").encode()
-            )
-            told = json.loads(opened)
-            return self._bill(told, str(told["out_bill_no"]))
-        except (ValueError, KeyError, TypeError, InvalidTag) as error:
-            raise BadSignature from error
+            notify = json.loads(body)
+            kind = str(notify.get("event_type") or TRANSFER_EVENTS)
+            if not kind.startswith(TRANSFER_EVENTS):
+                raise UnusableNotify(f"这里只接收商家转账的通知，收到的是 {kind[:64]}")
+            told = json.loads(self._opened(notify["resource"]))
+            number = told["out_bill_no"]
+            if not isinstance(number, str):
+                raise UnusableNotify("通知里没有商家单号")
+            return self._bill(told, number)
+        except (ValueError, KeyError, TypeError, AttributeError, Unclear) as error:
+            raise UnusableNotify("通知的内容无法识别") from error
 
-    def fund_flow(self, day: date) -> list[Flow]:
-        """The transfers on that day's bill of the account that they are paid from; none when there is no bill.
+    def _opened(self, resource: Mapping[str, str]) -> bytes:
+        nonce, associated = resource["nonce"].encode(), (resource.get("associated_data") or "").encode()
+        sealed = base64.b64decode(resource["ciphertext"])
+        try:
+            return AESGCM(self.merchant.api_v3_key.encode()).decrypt(nonce, sealed, associated)
+        except InvalidTag as error:
+            raise UnusableNotify("通知的内容无法解密，请检查 APIv3 密钥") from error
 
-        WeChat Pay makes the bill of a day on the next morning. Its answer signs the file's hash.
+    def fund_flow(self, day: date) -> list[Flow] | None:
+        """Return the transfers on that day's bill of the account that they are paid from; None when there is no bill.
+
+        WeChat Pay makes the bill of a day on the next morning. Its answer signs the file's hash. Raises Unreadable.
         """
         query = f"{FUND_FLOW}?bill_date={day:%Y-%m-%d}&account_type={self.merchant.fund_account}"
         try:
             told = self._call("GET", query, certain=CERTAIN | {NO_STATEMENT})
         except Refused as error:
             if error.code == NO_STATEMENT:
-                return []
+                return None
             raise
-        return read_fund_flow(self._file(str(told.get("download_url")), str(told.get("hash_value"))))
+        url, sha1 = told.get("download_url"), told.get("hash_value")
+        if not isinstance(url, str) or not isinstance(sha1, str):
+            raise OutcomeUnknown(SYSTEM, "no address of the bill")
+        return read_fund_flow(self._file(url, sha1))
 
     def _file(self, url: str, sha1: str) -> bytes:
         """From our own base URL, whatever host is named: the signed request goes nowhere else."""
         parts = urlsplit(url)
         path = f"{parts.path}?{parts.query}"
         headers = {"Authorization": self._authorization("GET", path, b""), "Accept": "*/*"}
-        raw = send(SYSTEM, "GET", self.base_url + path, timeout=self.timeout * 6, headers=headers).content
-        if hashlib.sha1(raw).hexdigest() != sha1.lower():  # noqa: S324 - WeChat Pay's choice
+        response = send(SYSTEM, "GET", self.base_url + path, timeout=self.timeout * 6, headers=headers)
+        if not is_success(response.status_code):
+            raise OutcomeUnknown(SYSTEM, f"HTTP {response.status_code} for the file")
+        raw = response.content
+        # The hash is of the file before it is packed.
+        if sha1.lower() not in (_sha1(raw), _sha1(unpacked(raw))):
             raise BadSignature
         return raw
 
@@ -297,30 +316,22 @@ class WeChatPay:
 
     @staticmethod
     def _bill(told: dict[str, Any], out_bill_no: str) -> TransferBill:
-        if told.get("out_bill_no", out_bill_no) != out_bill_no or not told.get("state"):
+        state, amount = told.get("state"), told.get("transfer_amount")
+        if told.get("out_bill_no", out_bill_no) != out_bill_no or not state or not isinstance(state, str):
             raise Unclear(SYSTEM, "answer about no bill of ours")
+        if amount is not None and (not isinstance(amount, int) or isinstance(amount, bool)):
+            raise Unclear(SYSTEM, "answer with an amount that is no number of fen")
         return TransferBill(
             out_bill_no=out_bill_no,
-            state=str(told["state"]),
+            state=state,
             package_info=str(told.get("package_info") or ""),
             fail_reason=str(told.get("fail_reason") or ""),
-            amount_fen=told["transfer_amount"] if isinstance(told.get("transfer_amount"), int) else None,
+            amount_fen=amount,
         )
 
 
-def read_fund_flow(raw: bytes) -> list[Flow]:
-    """The transfers in a fund-flow file: CSV with a backtick before each value, and a summary at the end."""
-    lines = csv.reader(io.StringIO(raw.decode("utf-8-sig")))
-    header = [name.strip() for name in next(lines, [])]
-    flows = []
-    for cells in lines:
-        line = dict(zip(header, (cell.strip().lstrip("`") for cell in cells), strict=False))
-        if not {"收支类型", "业务凭证号", "收支金额(元)"} <= set(line):
-            break  # the summary
-        if "转账" in line.get("业务名称", "") + line.get("业务类型", ""):
-            fen = int(Decimal(line["收支金额(元)"]) * 100)
-            flows.append(Flow(line["业务凭证号"], fen if line["收支类型"] == "支出" else -fen))
-    return flows
+def _sha1(raw: bytes) -> str:
+    return hashlib.sha1(raw).hexdigest()  # noqa: S324 - WeChat Pay's choice
 
 
 def _refusal(code: str, message: str, certain: frozenset[str]) -> OutsideError:

@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
-from integrations.http import OutcomeUnknown, OutsideError, Refused
+from integrations.http import Later, OutcomeUnknown, OutsideError, Refused
 from robots.claiming import Claimed
 from robots.models import MessageAttempt, OutboxMessage
 from robots.signals import SettledMessage, message_settled
 
 RETRY_AFTER = (30, 120, 450, 1200)  # seconds after the first, second … try: five tries in half an hour
+LATER_TRIES = 24  # of what the gateway has no time for (flow control): it waits about eight hours
 JITTER = 0.2
 _NOT_TAKEN_IN = "系统未能处理网关的应答:"
 Outcome = MessageAttempt.Outcome
@@ -69,16 +70,19 @@ class Attempt(NamedTuple):
 
     @property
     def status(self) -> OutboxMessage.Status:
-        """What the message is after it: sent, parked after the fifth, or waiting for the next."""
+        """What the message is after it: sent, parked after the last, or waiting for the next."""
         if self.error is None and not self.fault:
             return Status.SENT
-        return Status.PARKED if self.message.try_count >= len(RETRY_AFTER) else Status.WAITING
+        most = LATER_TRIES if isinstance(self.error, Later) else len(RETRY_AFTER) + 1
+        return Status.PARKED if self.message.try_count + 1 >= most else Status.WAITING
 
     def retry_at(self, at: datetime) -> datetime | None:
         """When to try again: later each time, and never a whole crowd at once."""
         if self.status != Status.WAITING:
             return None
-        pause = RETRY_AFTER[self.message.try_count] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
+        pause = RETRY_AFTER[min(self.message.try_count, len(RETRY_AFTER) - 1)] * random.uniform(
+            1 - JITTER, 1 + JITTER
+        )  # noqa: S311
         return at + timedelta(seconds=pause)
 
     def told(self, at: datetime) -> tuple[str, str, int, datetime | None]:

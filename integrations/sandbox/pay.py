@@ -92,6 +92,8 @@ class PayPlayer:
 
     def _bill_of_day(self, call: Call) -> Reply:
         """Where the day's fund flow is, and its hash; the token is the day."""
+        if self.state.refusal.get("of") == "fund_flow":
+            return self._refuse(self.state.refusal)
         day = call.query["bill_date"]
         raw = self._fund_flow(day)
         url = f"http://{call.headers['Host']}{DOWNLOAD}?token={day}"

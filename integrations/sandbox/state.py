@@ -35,7 +35,9 @@ class State:
     forwarded: list[Fact] = field(default_factory=list)
     faults: dict[str, Fact] = field(default_factory=dict)
     next_bill: Fact = field(default_factory=dict)
-    refusal: Fact = field(default_factory=dict)  # the next transfer (or `of` "cancel") is refused so, once
+    refusal: Fact = field(
+        default_factory=dict
+    )  # the next transfer (or `of` "cancel", "fund_flow") is refused so, once
     refusals: int = 0
 
     def __post_init__(self) -> None:

@@ -7,8 +7,10 @@ import time_machine
 from django.utils import timezone
 
 from accounts.models import User, VerificationCode
+from integrations.sandbox.server import Reply
 from tests.api import ApiClient
 from tests.factories.people import UserFactory
+from tests.outside import Outside, played_by
 
 pytestmark = pytest.mark.django_db
 PHONE = "13800138000"
@@ -134,3 +136,76 @@ def test_a_blocked_user_gets_no_sms(sandbox, alice, client):
     User.objects.filter(pk=alice.pk).update(blocked_at=timezone.now())
     assert client.get("/sms/code/delivery", phone=PHONE)["code"] == 1401
     assert sandbox.state.sms == []
+
+
+@pytest.mark.parametrize(
+    ("message", "seconds"),
+    [
+        ("触发分钟级流控Permits:1", 60),
+        ("触发小时级流控Permits:5", 3600),
+        ("触发天级流控Permits:10", 86400),
+        ("", 60),
+    ],
+)
+def test_the_providers_flow_control_is_2304_and_says_how_long(
+    tmp_path, settings, client, message: str, seconds: int
+):
+    limited = Reply({"Code": "isv.BUSINESS_LIMIT_CONTROL", "Message": message})
+    with played_by(Outside(limited), tmp_path, settings):
+        answer = client.http.get("/sms/code/delivery", {"phone": PHONE}, headers=client.headers)
+    assert (answer.json()["code"], answer["Retry-After"]) == (2304, str(seconds))
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply({"Code": "isv.BUSINESS_LIMIT_CONTROL", "Message": "触发分钟级流控Permits:1"}),
+        Reply({"Code": "Throttling.User", "Message": "Request was denied"}, 400),
+        Reply({"Code": "isv.AMOUNT_NOT_ENOUGH", "Message": "账户余额不足"}),
+        Reply({}, 429),
+    ],
+    ids=["number", "account", "refused", "429"],
+)
+def test_the_code_on_the_phone_outlives_a_new_one_that_was_not_sent(sandbox, client, tmp_path, settings, reply):
+    old = code_sent(sandbox, client)
+    assert prove(client, wrong(old)) == 2301
+    with played_by(Outside(reply), tmp_path, settings):
+        assert client.get("/sms/code/delivery", phone=PHONE)["code"] in (1101, 2304)
+    assert [prove(client, wrong(old)) for _ in range(3)] == [2301] * 3
+    assert prove(client, old) == 1200
+
+
+@pytest.mark.parametrize(
+    "code", ["isv.BUSINESS_LIMIT_CONTROL", "Throttling.User", "Throttling", "isv.DAY_LIMIT_CONTROL"]
+)
+def test_each_kind_of_flow_control_is_2304(tmp_path, settings, client, code: str):
+    with played_by(Outside(Reply({"Code": code, "Message": "x"}, 400)), tmp_path, settings):
+        assert client.get("/sms/code/delivery", phone=PHONE)["code"] == 2304
+
+
+def test_when_nobody_knows_whether_the_new_code_was_sent_both_are_valid(sandbox, client):
+    old = code_sent(sandbox, client)
+    sandbox.state.note("fault", system="sms", mode="drop_reply", rate=1.0)
+    assert client.get("/sms/code/delivery", phone=PHONE)["code"] == 1101
+    new = "".join(digit for digit in sandbox.state.sms[-1]["content"].split(",")[0] if digit.isdigit())
+    assert VerificationCode.objects.count() == 2
+    assert prove(client, old) == 1200
+    assert prove(client, new) == 2302
+
+
+def test_a_code_whose_answer_was_lost_proves_the_phone(sandbox, client):
+    code_sent(sandbox, client)
+    sandbox.state.note("fault", system="sms", mode="drop_reply", rate=1.0)
+    client.get("/sms/code/delivery", phone=PHONE)
+    new = "".join(digit for digit in sandbox.state.sms[-1]["content"].split(",")[0] if digit.isdigit())
+    assert prove(client, new) == 1200
+
+
+def test_five_wrong_tries_burn_every_code_that_may_be_on_the_phone(sandbox, client):
+    old = code_sent(sandbox, client)
+    sandbox.state.note("fault", system="sms", mode="drop_reply", rate=1.0)
+    client.get("/sms/code/delivery", phone=PHONE)
+    new = "".join(digit for digit in sandbox.state.sms[-1]["content"].split(",")[0] if digit.isdigit())
+    guess = next(number for number in ("000000", "111111", "222222") if number not in (old, new))
+    assert [prove(client, guess) for _ in range(5)] == [2301] * 5
+    assert [prove(client, old), prove(client, new)] == [2302, 2302]

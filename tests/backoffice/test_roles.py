@@ -41,7 +41,7 @@ SUPPORT = {
     "feedback/problemcategory": {"add", "change"},
     "feedback/conversation": set(),
     "feedback/forwardedmessage": set(),
-    "integrations/textmessage": set(),
+    "integrations/textmessage": {"retry"},
     "integrations/sensitiveword": {"add", "change", "delete", "delete_selected"},
 }
 FINANCE = {

@@ -1,8 +1,13 @@
 """What tests of paying share: how WeChat Pay behaves, the workers later on, and how a withdrawal then stands."""
 
+import base64
+import json
 from datetime import timedelta
+from typing import Any
 
 import time_machine
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
@@ -48,6 +53,24 @@ def notify(sandbox, withdrawal: Withdrawal, **changed: str) -> int:
         .post("/wechat/pay/notify", data=raw, content_type="application/json", headers={**headers, **changed})
         .status_code
     )
+
+
+def signed_notify(
+    sandbox, told: Any, *, event: Any = "MCHTRANSFER.BILL.FINISHED", **changed: Any
+) -> tuple[int, Any]:
+    """A notify that says this, rightly signed; `changed` are parts of its resource. The status and the answer."""
+    pay = next(player for system, player in sandbox.players if system == "pay")
+    sealed = AESGCM(settings.WECHAT_PAY_API_V3_KEY.encode()).encrypt(b"0" * 12, json.dumps(told).encode(), b"x")
+    resource = {
+        "ciphertext": base64.b64encode(sealed).decode(),
+        "nonce": "0" * 12,
+        "associated_data": "x",
+    } | changed
+    raw = json.dumps({"id": "1", "event_type": event, "resource": resource}).encode()
+    answer = Client().post(
+        "/wechat/pay/notify", data=raw, content_type="application/json", headers=pay._signed(raw)
+    )
+    return answer.status_code, answer.json()
 
 
 def block(user: User) -> None:

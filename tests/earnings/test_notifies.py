@@ -3,7 +3,7 @@
 import pytest
 
 from earnings.tasks import send_payouts
-from tests.earnings.paying import fault, how_it_stands, notify, turns_out
+from tests.earnings.paying import fault, how_it_stands, notify, signed_notify, turns_out
 from tests.factories.money import balance
 
 pytestmark = pytest.mark.django_db
@@ -52,3 +52,65 @@ def test_a_notify_before_our_own_answer_is_enough(approved, sandbox):
 def test_a_notify_signed_under_another_key_is_refused(approved, sandbox):
     send_payouts()
     assert notify(sandbox, approved, **{"Wechatpay-Serial": "PUB_KEY_ID_OTHER"}) == 401
+
+
+BILL = {"out_bill_no": "0" * 32, "state": "SUCCESS", "transfer_amount": 2000}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"out_bill_no": "0" * 32},
+        BILL | {"state": None},
+        BILL | {"state": 1},
+        BILL | {"state": ""},
+        BILL | {"out_bill_no": None},
+        BILL | {"out_bill_no": 7},
+        BILL | {"transfer_amount": "2000"},
+        {},
+        [],
+        None,
+        "SUCCESS",
+    ],
+    ids=str,
+)
+def test_a_signed_notify_that_says_nothing_of_a_bill_is_400_so_that_it_comes_again(sandbox, told):
+    status, answer = signed_notify(sandbox, told)
+    assert (status, answer["code"]) == (400, 1403)
+    assert "签名" not in answer["description"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"nonce": 7},
+        {"nonce": None},
+        {"nonce": "1"},
+        {"ciphertext": None},
+        {"ciphertext": "!"},
+        {"associated_data": 7},
+    ],
+    ids=str,
+)
+def test_a_signed_notify_that_cannot_be_opened_is_400_so_that_it_comes_again(sandbox, changed: dict):
+    status, answer = signed_notify(sandbox, BILL, **changed)
+    assert (status, answer["code"]) == (400, 1403)
+
+
+def test_contents_sealed_with_another_key_are_named(sandbox):
+    status, answer = signed_notify(sandbox, BILL, nonce="1" * 12)
+    assert (status, answer["description"]) == (400, "通知的内容无法解密，请检查 APIv3 密钥")
+
+
+@pytest.mark.parametrize("event", ["TRANSACTION.SUCCESS", "REFUND.SUCCESS", "PAYSCORE.USER_PAID"])
+def test_a_signed_notify_of_another_kind_is_no_wrong_signature(approved, sandbox, event: str):
+    turns_out(sandbox, "PROCESSING")
+    send_payouts()
+    status, answer = signed_notify(sandbox, BILL | {"out_bill_no": approved.pk.hex}, event=event)
+    assert (status, answer["code"], event in answer["description"]) == (400, 1403, True)
+    assert how_it_stands(approved) == (1, "sent")
+
+
+def test_a_signed_notify_about_no_bill_of_ours_is_taken_and_changes_nothing(sandbox):
+    assert signed_notify(sandbox, BILL)[0] == 200
+    assert signed_notify(sandbox, BILL | {"out_bill_no": "somebody's"})[0] == 200

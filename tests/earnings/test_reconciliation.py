@@ -12,7 +12,8 @@ from config.clock import start_of
 from earnings import bills, withdrawals
 from earnings.models import Payout, Withdrawal
 from earnings.tasks import query_payouts, send_payouts
-from integrations.wechat_pay import FUND_FLOW, BadSignature, WeChatPay, read_fund_flow
+from integrations.fund_flow import read_fund_flow
+from integrations.wechat_pay import FUND_FLOW, BadSignature, WeChatPay
 from tests.factories.money import ask, give
 from tests.factories.people import UserFactory
 
@@ -207,3 +208,24 @@ def test_the_adapter_asks_for_the_day(paid, sandbox):
     [flow] = WeChatPay.from_settings().fund_flow(timezone.localdate())
     assert (flow.out_bill_no, flow.left_fen) == (paid.pk.hex, 2000)
     assert WeChatPay.from_settings().fund_flow(timezone.localdate() - timedelta(days=1)) == []
+
+
+def test_a_day_on_which_we_paid_and_that_has_no_bill_is_a_difference(paid, sandbox):
+    sandbox.state.note("refusal", code="NO_STATEMENT_EXIST", of="fund_flow")
+    assert f"{paid.pk.hex}: 我们这一天记为成功，微信支付没有这一天的账单" in reconcile()
+
+
+def test_a_day_without_payouts_needs_no_bill(sandbox):
+    sandbox.state.note("refusal", code="NO_STATEMENT_EXIST", of="fund_flow")
+    assert "0 payouts, 0 lines of WeChat Pay's bill, no difference." in reconcile()
+
+
+@pytest.mark.parametrize("code", ["NOT_FOUND", "STATEMENT_CREATING", "SYSTEM_ERROR", "PARAM_ERROR"])
+def test_a_bill_that_is_not_told_of_is_no_empty_one(sandbox, code: str):
+    sandbox.state.note("refusal", code=code, of="fund_flow")
+    assert reconcile().endswith("[2]")
+
+
+def test_an_amount_that_is_no_whole_number_is_not_taken_for_ours(paid, sandbox):
+    sandbox.state.note("bill", out_bill_no=paid.pk.hex, amount=2000.0)
+    assert "could not be asked: pay: answer with an amount that is no number of fen [2]" in reconcile()

@@ -188,3 +188,15 @@ def test_a_job_that_fails_does_not_keep_the_next_from_being_done(caplog):
     run_cancel_jobs()
     assert active() == {broken.code}
     assert "failed" in caplog.text
+
+
+def test_a_file_with_a_bom_loses_no_code(tmp_path):
+    first, second = GroupFactory(), GroupFactory()
+    (tmp_path / "groups.txt").write_bytes(f"\ufeff{first.code}\r\n{second.code}\r\n".encode())
+    assert "2 groups cancelled" in command(file=tmp_path / "groups.txt")
+
+
+def test_a_file_in_another_encoding_is_no_empty_one(tmp_path):
+    (tmp_path / "groups.txt").write_bytes("测试群\n".encode("gbk"))
+    with pytest.raises(CommandError, match="cannot be read"):
+        command(file=tmp_path / "groups.txt")

@@ -193,7 +193,11 @@ def test_a_file_in_gbk_is_read_too(tmp_path):
     assert is_refused("彩票")
 
 
-@pytest.mark.parametrize("raw", [b"\xff\xfe\x00", b"PK\x03\x04\x00\x00"])
+@pytest.mark.parametrize(
+    "raw",
+    [b"\xff\xfe\x00", b"PK\x03\x04\x00\x00", '"赌博\n彩票\n代开'.encode()],
+    ids=["UTF-16", "zip", "open quote"],
+)
 def test_a_file_that_is_no_text_is_refused(tmp_path, raw):
     (tmp_path / "words.csv").write_bytes(raw)
     with pytest.raises(CommandError, match="不是文本"):

@@ -3,12 +3,17 @@
 from datetime import timedelta
 
 import pytest
+import time_machine
+from django.test import Client
 from django.utils import timezone
 
 from config.models import Scope
 from integrations.models import TextMessage
+from integrations.sandbox.server import Reply
 from integrations.tasks import send_texts
 from tests.doors import key_with
+from tests.factories.people import OperatorFactory
+from tests.outside import Outside, played_by
 
 pytestmark = pytest.mark.django_db
 Status = TextMessage.Status
@@ -92,3 +97,77 @@ def test_what_a_killed_sender_had_in_hand_is_settled_as_unknown():
     )
     assert send_texts() == 0
     assert TextMessage.objects.get().status == Status.UNKNOWN
+
+
+OK = Reply({"Code": "OK", "Message": "OK"})
+THROTTLED = Reply({"Code": "Throttling.User", "Message": "Request was denied due to user flow control."}, 400)
+LIMITED = Reply({"Code": "isv.BUSINESS_LIMIT_CONTROL", "Message": "触发分钟级流控Permits:1"})
+
+
+def send_later(**later: float) -> int:
+    with time_machine.travel(timezone.now() + timedelta(**later), tick=True):
+        return send_texts()
+
+
+def statuses() -> list[int]:
+    return list(TextMessage.objects.order_by("id").values_list("status", flat=True))
+
+
+@pytest.mark.parametrize("reply", [THROTTLED, LIMITED, Reply({}, 429), Reply({"Code": "Throttling.Api"})])
+def test_what_flow_control_stopped_waits_and_is_sent_later(tmp_path, settings, reply: Reply):
+    with played_by(Outside(reply, OK), tmp_path, settings) as aliyun:
+        text("13800138000", "13800138001", "13800138002")
+        send_texts()
+        assert Status.FAILED not in statuses()
+        send_later(seconds=70)
+        assert statuses() == [Status.SENT] * 3
+        assert len(aliyun.calls) == 4
+
+
+def test_a_number_that_is_limited_keeps_no_other_waiting(tmp_path, settings):
+    with played_by(Outside(LIMITED, OK), tmp_path, settings):
+        text(*phones(3))
+        assert send_texts() == 3
+    assert statuses() == [Status.WAITING, Status.SENT, Status.SENT]
+
+
+def test_an_account_that_is_throttled_ends_the_sweep(tmp_path, settings):
+    with played_by(Outside(THROTTLED, OK), tmp_path, settings):
+        text(*phones(3))
+        assert (send_texts(), send_texts()) == (1, 2)
+
+
+def test_a_limit_of_a_day_is_outlasted(tmp_path, settings):
+    with played_by(Outside(LIMITED), tmp_path, settings) as aliyun:
+        text("13800138000")
+        for hours in range(24):
+            send_later(hours=hours)
+        assert (statuses(), len(aliyun.calls) <= 30) == ([Status.WAITING], True)
+        aliyun.replies = [OK]
+        send_later(hours=26)
+    assert statuses() == [Status.SENT]
+
+
+@pytest.mark.parametrize("code", ["isp.SYSTEM_ERROR", "isp.GATEWAY_ERROR", "InternalError"])
+def test_an_error_that_does_not_say_whether_it_was_sent_is_unknown(tmp_path, settings, code: str):
+    with played_by(Outside(Reply({"Code": code, "Message": "x"})), tmp_path, settings):
+        text("13800138000")
+        send_texts()
+    assert statuses() == [Status.UNKNOWN]
+
+
+def test_an_operator_has_failed_texts_sent_again_and_no_others(tmp_path, settings):
+    refused, unknown = Reply({"Code": "isv.AMOUNT_NOT_ENOUGH"}), Reply({"Code": "isp.SYSTEM_ERROR"})
+    client = Client()
+    client.force_login(OperatorFactory())
+    with played_by(Outside(refused, OK, unknown, OK), tmp_path, settings) as aliyun:
+        text(*phones(3))
+        send_texts()
+        assert statuses() == [Status.FAILED, Status.SENT, Status.UNKNOWN]
+        chosen = list(TextMessage.objects.values_list("pk", flat=True))
+        form = {"action": "retry", "_selected_action": chosen}
+        assert "结果未知的可能已经送达" in client.post("/admin/integrations/textmessage/", form).text
+        page = client.post("/admin/integrations/textmessage/", form | {"confirmed": "1"}, follow=True).text
+        send_texts()
+    assert "将重新发送 1 条" in page
+    assert (statuses(), len(aliyun.calls)) == ([Status.SENT, Status.SENT, Status.UNKNOWN], 4)

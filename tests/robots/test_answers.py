@@ -14,6 +14,7 @@ from robots.sender import Sender
 from robots.signals import SettledMessage, message_settled
 from tests.doors import say_everything
 from tests.factories.people import RobotFactory
+from tests.outside import Outside, played_by
 from tests.robots.test_sending import make_due, say
 
 pytestmark = pytest.mark.django_db
@@ -113,3 +114,18 @@ def test_a_database_that_gives_up_once_is_asked_again_and_the_log_says_why(robot
         sender.run(OutboxMessage.objects.filter(status=Status.SENT).exists)
     assert "OperationalError: deadlock detected" in caplog.text
     assert "row 7" not in caplog.text
+
+
+def test_a_gateway_that_says_later_loses_no_message(robot, tmp_path, settings):
+    with played_by(Outside(Reply({}, 429)), tmp_path, settings) as gateway:
+        message = say(robot, "x")
+        for _ in range(8):
+            make_due()
+            say_everything()
+        message.refresh_from_db()
+        assert (message.status, message.try_count) == (Status.WAITING, 8)
+        gateway.replies = [Reply({"code": "100"})]
+        make_due()
+        say_everything()
+    message.refresh_from_db()
+    assert message.status == Status.SENT

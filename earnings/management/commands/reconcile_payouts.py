@@ -8,15 +8,17 @@ from tqdm import tqdm
 
 from config.clock import day_named
 from earnings import reconciliation
+from integrations.fund_flow import Unreadable
 from integrations.http import OutsideError
 
-COULD_NOT_ASK = 2
+COULD_NOT_COMPARE = 2
 
 
 class Command(BaseCommand):
     help = (
         "Compare the payouts of one day (Shanghai time) with WeChat Pay's bills and list every difference. "
-        "Exits with 1 when there are some, with 2 when WeChat Pay could not be asked. Changes nothing."
+        "Exits with 1 when there are some, with 2 when WeChat Pay could not be asked or its bill cannot be read. "
+        "Changes nothing."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -29,8 +31,11 @@ class Command(BaseCommand):
                 at=timezone.now(),
                 each=lambda payouts: tqdm(payouts, disable=None, unit="payout", file=self.stderr),
             )
+        except Unreadable as error:
+            message = f"WeChat Pay's bill of {options['date']} cannot be read: {error.why}"
+            raise CommandError(message, returncode=COULD_NOT_COMPARE) from error
         except OutsideError as error:
-            raise CommandError(f"WeChat Pay could not be asked: {error}", returncode=COULD_NOT_ASK) from error
+            raise CommandError(f"WeChat Pay could not be asked: {error}", returncode=COULD_NOT_COMPARE) from error
         for difference in report.differences:
             self.stdout.write(f"  {difference.out_bill_no}: {difference.what}")
         told = f"{report.day}: {report.payout_count} payouts, {report.flow_count} lines of WeChat Pay's bill"

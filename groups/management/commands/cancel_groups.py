@@ -63,7 +63,12 @@ def _lines(path: Path | None) -> list[str]:
     if path is None:
         return []
     try:
-        return [line.strip() for line in path.read_text().splitlines() if line.strip()]
+        text = path.read_text(
+            encoding="utf-8-sig"
+        )  # with a BOM the first code would be an unknown one, passed over
+        return [line.strip() for line in text.splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise CommandError(f"{path} cannot be read: it is not UTF-8.") from error
     except OSError as error:
         raise CommandError(f"{path} cannot be read: {error.strerror}.") from error
 

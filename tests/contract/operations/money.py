@@ -196,7 +196,7 @@ ROWS: Rows = [
         "POST",
         "/wechat/pay/notify",
         "signed",
-        codes=(1401,),
+        codes=(1401, 1403),
         code=1401,
         rules="tests/earnings/test_notifies.py",
     ),
