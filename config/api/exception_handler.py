@@ -104,10 +104,13 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     return plain_answer(Answer(None, {}, "没有权限进行此操作", Code.UNAUTHENTICATED), 403)
 
 
-def not_this_method(request: HttpRequest) -> HttpResponse:
-    """For pages outside DRF that are only read."""
+def answer_other_method(request: HttpRequest) -> HttpResponse:
+    """Answer another method than GET and HEAD at a page that is only read: OPTIONS says so, the rest is 405."""
+    allowed = {"Allow": "GET, HEAD, OPTIONS"}
+    if request.method == "OPTIONS":
+        return HttpResponse(status=204, headers=allowed)
     answer = Answer(None, {}, "该地址不支持这种请求方法", Code.METHOD_NOT_ALLOWED)
-    return plain_answer(answer, 405, {"Allow": "GET, HEAD"})
+    return plain_answer(answer, 405, allowed)
 
 
 def our_fault(request: HttpRequest) -> HttpResponse:
