@@ -53,6 +53,42 @@ class StrictJSONParser(JSONParser):
 
 
 @dataclass(frozen=True)
+class Ambiguous:
+    """Stands for an item of a list in which an object has a name twice."""
+
+    field: str
+
+
+class ItemsJSONParser(StrictJSONParser):
+    """For lists that are taken item by item: an item in which a name is repeated becomes Ambiguous, the others stay."""
+
+    def read(self, text: str) -> Any:
+        repeated: list[Ambiguous] = []
+
+        def item_of(pairs: list[tuple[str, Any]]) -> Any:
+            try:
+                return object_of(pairs)
+            except RepeatedName:
+                repeated.append(Ambiguous(_first_repeated(pairs)[:_LONGEST_NAME]))
+                return repeated[-1]
+
+        value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=item_of)
+        if repeated and not isinstance(value, list):
+            raise RepeatedName(field=repeated[0].field)
+        return [_ambiguous_in(item) or item for item in value] if repeated else value
+
+
+def _ambiguous_in(value: Any) -> Ambiguous | None:
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, Ambiguous):
+            return one
+        left.extend(one.values() if isinstance(one, dict) else one if isinstance(one, list) else ())
+    return None
+
+
+@dataclass(frozen=True)
 class WrittenNumber:
     """A number of JSON with a fraction or an exponent, as it is written: a float does not know 1e2 from 100."""
 
