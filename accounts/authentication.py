@@ -15,6 +15,11 @@ from accounts.models import User
 class UserAuthentication(JWTAuthentication):
     """The header `Authorization: Bearer <access_token>`."""
 
+    def get_raw_token(self, header: bytes) -> bytes | None:
+        """Return the token of a header. The scheme is a word of HTTP, which has no case (RFC 9110, 11.1)."""
+        scheme, *rest = header.split() or [b""]
+        return super().get_raw_token(b" ".join([b"Bearer", *rest]) if scheme.lower() == b"bearer" else header)
+
     def get_user(self, validated_token: Token) -> Any:
         """Return the user whom a token names; AuthenticationFailed when they have signed out since, or it names nobody."""
         try:

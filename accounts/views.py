@@ -130,7 +130,8 @@ class TokenViews(OperationViews[User]):
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         """A refused client still has its own identity cookie, and would go on asking with it for ever."""
         response = super().finalize_response(request, response, *args, **kwargs)
-        if isinstance(response.data, Answer) and response.data.code == Code.UNAUTHENTICATED:
+        answer = getattr(response, "data", None)
+        if isinstance(answer, Answer) and answer.code == Code.UNAUTHENTICATED:
             proofs.send_back_to_wechat(request, response)
         return response
 

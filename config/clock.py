@@ -1,10 +1,13 @@
 """Days as the customer's books know them: from midnight to midnight in Shanghai."""
 
+import re
 from datetime import date, datetime, time, timedelta
 
 from django.utils import timezone
 
 NIGHT_ENDS = time(8)
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_TIME = re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}", re.ASCII)
 
 
 def day_of(moment: datetime) -> date:
@@ -33,6 +36,20 @@ def shanghai_time(moment: datetime) -> str:
     return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}"
 
 
+def day_from(text: str) -> date:
+    """Return the day written as YYYY-MM-DD. Raises ValueError for anything else, which Python reads more kinds of."""
+    if not _DAY.fullmatch(text):
+        raise ValueError(text)
+    return date.fromisoformat(text)
+
+
+def time_from(text: str) -> datetime:
+    """Return the moment written as YYYY-MM-DD HH:MM:SS in Shanghai. Raises ValueError for anything else."""
+    if not _TIME.fullmatch(text):
+        raise ValueError(text)
+    return timezone.make_aware(datetime.fromisoformat(text))
+
+
 def day_named(word: str) -> date:
     """The day that a person means on a command line: YYYY-MM-DD, or "yesterday"."""
-    return day_of(timezone.now()) - timedelta(days=1) if word == "yesterday" else date.fromisoformat(word)
+    return day_of(timezone.now()) - timedelta(days=1) if word == "yesterday" else day_from(word)

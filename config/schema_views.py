@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.views import SpectacularSwaggerView
 
-from config.api.exception_handler import not_this_method
+from config.api.exception_handler import answer_other_method
 from config.api.renderer import to_bytes
 
 _building = threading.Lock()
@@ -23,7 +23,7 @@ def _document() -> bytes:
 def schema(request: HttpRequest) -> HttpResponse:
     """OpenAPI 3.1 as JSON: built once per process, by one thread (the generator is not made for two)."""
     if request.method not in ("GET", "HEAD"):
-        return not_this_method(request)
+        return answer_other_method(request)
     with _building:
         document = _document()
     return HttpResponse(document, content_type="application/json")
@@ -31,4 +31,4 @@ def schema(request: HttpRequest) -> HttpResponse:
 
 def docs(request: HttpRequest) -> HttpResponse:
     """The page that shows it, where every operation can be tried."""
-    return _page(request) if request.method in ("GET", "HEAD") else not_this_method(request)
+    return _page(request) if request.method in ("GET", "HEAD") else answer_other_method(request)

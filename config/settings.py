@@ -222,7 +222,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["config.api.permissions.Nobody"],
     "DEFAULT_RENDERER_CLASSES": ["config.api.renderer.EnvelopeRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["config.api.parsers.BoundedJSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["config.api.parsers.StrictJSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.api.renderer.AlwaysJSON",
     "DEFAULT_SCHEMA_CLASS": "config.api.schema.EnvelopeSchema",
     "EXCEPTION_HANDLER": "config.api.exception_handler.handle",

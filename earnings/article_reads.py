@@ -16,12 +16,17 @@ from config.clock import day_of, end_of, start_of
 from config.errors import BadRequest, Conflict
 from config.lookups import as_uuid
 from earnings import crediting
-from earnings.models import ArticleReadDay, EarningsRules, SlipType, TransactionKind
+from earnings.models import ArticleReadDay, EarningsRules, SettlementDay, SlipType, TransactionKind
 
 
 class DayNotOver(BadRequest):
     field = "settle_date"
     message = "只能是已经结束的日期"
+
+
+class DayBeforeFirst(BadRequest):
+    field = "settle_date"
+    message = "早于平台开始结算的日期"
 
 
 class ReadsAlreadySettled(Conflict):
@@ -84,16 +89,22 @@ UNION ALL SELECT grand_inviter_id, 2, grand_inviter_amount FROM paid WHERE grand
 
 
 def settle_reads(*, day: date, amounts: Mapping[str, Decimal], by: str, at: datetime) -> Reads:
-    """Credit a day's article reads, yuan per group code (or id). 1403 for a day that is not over, 1409 the second time."""
+    """Credit a day's article reads, yuan per group code (or id).
+
+    Raises DayNotOver, DayBeforeFirst, and ReadsAlreadySettled the second time.
+    """
     if day >= day_of(at):
         raise DayNotOver
+    rules = EarningsRules.current()
+    if _is_before_first(day, rules):
+        raise DayBeforeFirst
     with transaction.atomic():
         if not _take(day, by, at):
             raise ReadsAlreadySettled
         settled = Reads(day)
         with connection.cursor() as cursor:
             cursor.execute("DROP TABLE IF EXISTS reading, settling CASCADE")
-            cursor.execute(_FIND_GROUPS, _words(day, amounts))
+            cursor.execute(_FIND_GROUPS, _words(day, amounts, rules))
             _refuse_doubles(cursor)
             cursor.execute(_KEEP, {"day": day})
             settled.group_count = cursor.rowcount
@@ -113,6 +124,11 @@ def settle_reads(*, day: date, amounts: Mapping[str, Decimal], by: str, at: date
     return settled
 
 
+def _is_before_first(day: date, rules: EarningsRules) -> bool:
+    """Return whether the platform settled nothing yet: neither by the rules nor, earlier, by hand."""
+    return day < rules.settle_from and not SettlementDay.objects.filter(day__lte=day).exists()
+
+
 def _take(day: date, by: str, at: datetime) -> bool:
     """Whether this day is ours: of two reports at once one inserts the row, the other waits and sees it."""
     with connection.cursor() as cursor:
@@ -120,8 +136,7 @@ def _take(day: date, by: str, at: datetime) -> bool:
         return bool(cursor.rowcount)
 
 
-def _words(day: date, amounts: Mapping[str, Decimal]) -> dict[str, Any]:
-    rules = EarningsRules.current()
+def _words(day: date, amounts: Mapping[str, Decimal], rules: EarningsRules) -> dict[str, Any]:
     return {
         "references": list(amounts),
         "ids": [as_uuid(reference) for reference in amounts],

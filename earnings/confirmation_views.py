@@ -20,7 +20,7 @@ from accounts.authentication import signed_in
 from accounts.wechat_proof import ProofAuthentication, proven_user
 from accounts.wechat_sign_in import WeChatDown, WeChatRefused, page_signature
 from config.api import proofs
-from config.api.exception_handler import DEPENDENCY_DOWN, not_this_method
+from config.api.exception_handler import DEPENDENCY_DOWN, answer_other_method
 from config.api.permissions import IsNotBlocked, IsProven
 from config.api.schema import operation
 from config.api.throttles import Throttle, TooManyRequests, client_address, seconds_to_wait
@@ -46,7 +46,7 @@ _BUSY = Notice("暂时打不开", "系统正忙，请过一会儿再试。", "wa
 def payout_page(request: HttpRequest, reference: str) -> HttpResponse:
     """Show a withdrawal to its user, who confirms its transfer there."""
     if request.method not in ("GET", "HEAD"):
-        return not_this_method(request)
+        return answer_other_method(request)
     try:
         response = _page(request, as_uuid(reference))
     except TooManyRequests as refusal:

@@ -1,7 +1,7 @@
 """Money at the border."""
 
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from config.api.fields import (
     BlankOrNull,
+    DayField,
     IdText,
     IntegerChoice,
     ListOrCommas,
@@ -17,6 +18,7 @@ from config.api.fields import (
     MoneyString,
     StrictInteger,
     Text,
+    yuan_from,
 )
 from config.api.paging import BACKOFFICE_PAGE_SIZE
 from earnings.models import Withdrawal
@@ -142,16 +144,15 @@ class ReviewResult(serializers.Serializer[Any]):
 
 
 MOST_READS_OF_A_GROUP = Decimal(1_000_000)
-READS_DECIMALS = 6
 LONGEST_CODE = 128
 NAMED_IN_AN_ERROR = 10
 
 
 @extend_schema_field(
-    {"type": "object", "additionalProperties": {"type": "string"}, "examples": [{"group-1": "20.145"}]}
+    {"type": "object", "additionalProperties": {"type": "string"}, "examples": [{"group-1": "20.14"}]}
 )
 class ReadAmounts(serializers.Field[dict[str, Decimal], Any, Any, Any]):
-    """Yuan per group code: exact, not negative, up to six decimals. Thousands at a time, so no field a value."""
+    """Yuan per group code: not negative. Thousands at a time, so no field a value."""
 
     def to_internal_value(self, data: Any) -> dict[str, Decimal]:
         if not isinstance(data, Mapping) or not data:
@@ -166,23 +167,16 @@ class ReadAmounts(serializers.Field[dict[str, Decimal], Any, Any, Any]):
         return {reference: amount for reference, amount in amounts.items() if amount is not None}
 
 
-def _yuan(said: Any) -> Decimal | None:
-    """The amount that is meant; None when none can be."""
-    if isinstance(said, bool) or not isinstance(said, str | int | float) or len(str(said)) > 32:
-        return None
-    try:
-        amount = Decimal(str(said).strip())
-    except InvalidOperation:
-        return None
-    exponent = amount.as_tuple().exponent
-    fits = isinstance(exponent, int) and -exponent <= READS_DECIMALS and 0 <= amount < MOST_READS_OF_A_GROUP
-    return amount if fits else None
+def _yuan(data: Any) -> Decimal | None:
+    """Return the amount that is meant; None when none can be."""
+    amount = yuan_from(data)
+    return amount if amount is not None and 0 <= amount < MOST_READS_OF_A_GROUP else None
 
 
 class ReadsReport(serializers.Serializer[Any]):
     """What the BI system reports of one day."""
 
-    settle_date = serializers.DateField()
+    settle_date = DayField()
     data = ReadAmounts()  # type: ignore[assignment]
 
 

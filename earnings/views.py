@@ -20,7 +20,7 @@ from config.api import reading
 from config.api.actors import actor
 from config.api.authentication import PROOF_AUTHENTICATION
 from config.api.paging import BACKOFFICE_PAGE_SIZE, paged
-from config.api.parsers import BoundedJSONParser, SpreadsheetLabelParser
+from config.api.parsers import MoneyJSONParser, SpreadsheetLabelParser
 from config.api.permissions import Anyone, IsNotBlocked, IsUser, needs
 from config.api.renderer import Answer
 from config.api.schema import operation
@@ -128,6 +128,7 @@ class WithdrawalViews(OperationViews[Withdrawal]):
     """The user's money, and asking for it. A blocked user is told so by the rule itself (3004)."""
 
     permission_classes = (IsUser,)
+    parser_classes = (MoneyJSONParser,)
     throttle_classes = (Throttle,)
     throttle_scope = "withdraw"
 
@@ -160,6 +161,7 @@ class ReadsViews(OperationViews[ArticleReadDay]):
     """The BI system reports what article reads earned."""
 
     permission_classes = (needs(Scope.SETTLEMENT_WRITE, "earnings.add_articlereadday"),)
+    parser_classes = (MoneyJSONParser,)
 
     @operation(
         "文章阅读收益结算",
@@ -188,6 +190,7 @@ class WithdrawalListViews(OperationViews[Withdrawal]):
     """The back office's list."""
 
     permission_classes = (needs(Scope.BACKOFFICE_READ, "earnings.view_withdrawal"),)
+    parser_classes = (MoneyJSONParser,)
     max_page_size = BACKOFFICE_PAGE_SIZE
 
     @operation("提现列表", body=WithdrawalFilter, answer=ListedWithdrawal(many=True), paged=True)
@@ -202,7 +205,7 @@ class WithdrawalExportViews(OperationViews[Withdrawal]):
     """The back office's list as a file. Taking a list away needs more than seeing it, as in the admin."""
 
     permission_classes = (needs(Scope.BACKOFFICE_READ, "earnings.view_withdrawal", "config.export_lists"),)
-    parser_classes = (BoundedJSONParser, SpreadsheetLabelParser)
+    parser_classes = (MoneyJSONParser, SpreadsheetLabelParser)
     audits_every_caller = True
 
     @operation(

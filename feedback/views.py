@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from accounts.authentication import signed_in
 from config.api import reading
 from config.api.paging import BACKOFFICE_PAGE_SIZE, paged
-from config.api.parsers import BoundedJSONParser, SpreadsheetLabelParser
+from config.api.parsers import SpreadsheetLabelParser, StrictJSONParser
 from config.api.permissions import Anyone, IsNotBlocked, IsUser, needs
 from config.api.schema import operation
 from config.api.throttles import Throttle
@@ -97,7 +97,7 @@ class ProblemExportViews(OperationViews[Problem]):
     """The back office's list as a file. Taking a list away needs more than seeing it, as in the admin."""
 
     permission_classes = (needs(Scope.BACKOFFICE_READ, "feedback.view_problem", "config.export_lists"),)
-    parser_classes = (BoundedJSONParser, SpreadsheetLabelParser)
+    parser_classes = (StrictJSONParser, SpreadsheetLabelParser)
     audits_every_caller = True
 
     @operation(

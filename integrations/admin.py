@@ -34,7 +34,7 @@ class GatewayEventAdmin(FactsAdmin):
     has_replay_permission = may("integrations.replay_gatewayevent")
 
     def offers(self, action: str, obj: Any) -> bool:
-        done = (GatewayEvent.Status.WAITING, GatewayEvent.Status.HANDLED)
+        done = (GatewayEvent.Status.WAITING, GatewayEvent.Status.HANDLED, GatewayEvent.Status.REFUSED)
         return super().offers(action, obj) and obj.status not in done
 
     @admin.action(description="重新处理", permissions=["replay"])
@@ -169,4 +169,11 @@ home.to_do(
     query="status__exact=3",
     permission="integrations.view_gatewayevent",
     count=home.counted(lambda: GatewayEvent.objects.filter(status=GatewayEvent.Status.UNKNOWN)),
+)
+home.to_do(
+    "拒收的事件",
+    page="integrations_gatewayevent",
+    query="status__exact=5",
+    permission="integrations.view_gatewayevent",
+    count=home.counted(lambda: GatewayEvent.objects.filter(status=GatewayEvent.Status.REFUSED)),
 )

@@ -1,5 +1,6 @@
 """The inbox: store what the gateway tells, at once and as it is. `integrations.handling` does the rest."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import orjson
 from django.db import connection, transaction
 
+from config.api.parsers import Ambiguous
+from config.logs import masked
 from config.retention import delete_in_chunks
 from config.waking import wake
 from integrations.http import keepable
@@ -80,6 +83,29 @@ def store(events: Sequence[Mapping[str, Any]], *, at: datetime) -> int:
     return stored
 
 
+def keep_refused(items: Sequence[tuple[Any, str]], *, at: datetime) -> None:
+    """Keep what was sent as an event and is none, with the reason, for operators. The same is kept once."""
+    rows = []
+    for item, reason in items:
+        cleaned = clean({"repeated": item.field} if isinstance(item, Ambiguous) else item)
+        body = cleaned if isinstance(cleaned, dict) else {"item": cleaned}
+        command = body.get("command")
+        digest = hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+        rows.append(
+            GatewayEvent(
+                event_id=f"refused:{digest}",
+                command=command[:64] if isinstance(command, str) else "",
+                body=body,
+                status=GatewayEvent.Status.REFUSED,
+                received_at=at,
+                retry_at=at,
+                settled_at=at,
+                note=keepable(masked(reason)),
+            )
+        )
+    GatewayEvent.objects.bulk_create(sorted(rows, key=lambda row: row.event_id), ignore_conflicts=True)
+
+
 def _row(event: Mapping[str, Any]) -> dict[str, Any]:
     lane, after_lane = lanes_of(event["command"], event["body"])
     return {**event, "lane": lane, "after_lane": after_lane}
@@ -123,9 +149,9 @@ def replay(event: GatewayEvent, *, at: datetime) -> bool:
 
 
 def forget_old(*, at: datetime) -> int:
-    """Delete handled and ignored events after 30 days, parked and unknown ones, which operators may need, after 90."""
+    """Delete handled and ignored events after 30 days, those that operators may need after 90."""
     handled = [GatewayEvent.Status.HANDLED, GatewayEvent.Status.IGNORED]
-    left = [GatewayEvent.Status.PARKED, GatewayEvent.Status.UNKNOWN]
+    left = [GatewayEvent.Status.PARKED, GatewayEvent.Status.UNKNOWN, GatewayEvent.Status.REFUSED]
     return _forget(handled, at - KEEP_HANDLED) + _forget(left, at - KEEP_LEFT)
 
 

@@ -14,6 +14,7 @@ class GatewayEvent(models.Model):
         IGNORED = 2, "已忽略"
         UNKNOWN = 3, "未知命令"
         PARKED = 4, "处理失败"
+        REFUSED = 5, "已拒收"  # no event; kept so that operators see what the gateway sends
 
     id = models.BigAutoField(primary_key=True)
     event_id = models.CharField("事件编号", max_length=128, unique=True)

@@ -1,18 +1,22 @@
 """What outside systems tell us."""
 
+from typing import Any
+
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.api import reading
+from config.api.parsers import ItemsJSONParser
 from config.api.permissions import needs
 from config.api.schema import operation
 from config.api.views import OperationViews
 from config.errors import BadRequest
 from config.models import Scope
 from integrations import inbox, text_messages
+from integrations.event_fields import ENVELOPE, misspelled_in
 from integrations.models import GatewayEvent, TextMessage
-from integrations.serializers import IncomingEvent, SmsBatch, events_of
+from integrations.serializers import EventsStored, IncomingEvent, SmsBatch, events_of
 
 MAX_EVENTS = 1000
 
@@ -21,19 +25,37 @@ class GatewayEventViews(OperationViews[GatewayEvent]):
     """The robot gateway's door. Answers once the events are stored; handling follows in the background."""
 
     permission_classes = (needs(Scope.GATEWAY_EVENTS, "integrations.add_gatewayevent"),)
+    parser_classes = (ItemsJSONParser,)
 
     @operation(
         "机器人网关事件",
         body=IncomingEvent,
+        answer=EventsStored(),
         or_list=True,
-        description="一个事件,或最多 1000 个事件的数组。收到即存储并应答,同一 event_id 只处理一次,同群事件按次序处理。",
+        description="一个事件，或最多 1000 个事件的数组。收到即存储并应答，同一 event_id 只处理一次，同群事件按次序处理。"
+        "数组逐项接收：不合格的事件不影响其他事件，在 data.refused 里列出原因；字段名像是写错的在 data.warnings 里列出。"
+        "单个事件不合格时返回 1403。",
     )
     def create(self, request: Request) -> Response:
-        many = isinstance(request.data, list)
-        if many and not 1 <= len(request.data) <= MAX_EVENTS:
+        data = request.data
+        if not isinstance(data, list):
+            data = [reading.body(request, IncomingEvent) | _surplus_of(data)]
+        if not 1 <= len(data) <= MAX_EVENTS:
             raise BadRequest(f"每次 1 到 {MAX_EVENTS} 个事件", field="events")
-        inbox.store(events_of(request.data), at=timezone.now())
-        return Response(None)
+        taken, now = events_of(data), timezone.now()
+        if (
+            taken.refused
+        ):  # in a transaction of its own: a call that fails is repeated, and either keeps each item once
+            inbox.keep_refused([(data[index], reason) for index, reason in taken.refused.items()], at=now)
+        stored = inbox.store(list(taken.good.values()), at=now)
+        refused = [{"index": index, "reason": reason} for index, reason in taken.refused.items()]
+        warnings = misspelled_in({index: data[index] for index in taken.good})
+        return Response({"stored": stored, "refused": refused, "warnings": warnings})
+
+
+def _surplus_of(event: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of an event that it should not have."""
+    return {name: value for name, value in event.items() if name not in ENVELOPE}
 
 
 class SmsBatchViews(OperationViews[TextMessage]):

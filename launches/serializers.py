@@ -5,11 +5,11 @@ from datetime import datetime, time
 from typing import Any
 
 from django.utils import timezone
-from django.utils.dateparse import parse_date
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from config.api.fields import IntegerChoice, ListOrCommas, MomentField, Reference, SwitchField, Text
+from config.clock import day_of
 from launches.drafts import USABLE, missing_in
 from launches.items import missing_part
 from launches.models import Launch, LaunchItemType, MassMessage, MassMessageDraft
@@ -129,10 +129,9 @@ class SendDateField(MomentField):
 
     def to_internal_value(self, data: Any) -> datetime:
         moment = super().to_internal_value(data)
-        day = parse_date(str(data))
-        if day is None:
+        if " " in data:
             return moment
-        now = timezone.localtime()
+        day, now = day_of(moment), timezone.localtime()
         morning = timezone.make_aware(datetime.combine(day, MORNING))
         return max(morning, now) if day == now.date() else morning
 

@@ -1,5 +1,6 @@
 """What robots hear of gateway events."""
 
+import re
 import unicodedata
 from datetime import datetime
 
@@ -15,6 +16,8 @@ from robots.heard import address_in, parts_of, shown, text_in
 from robots.models import Robot
 
 WECHAT_SINCE = 2011  # an earlier moment is no moment
+# Python's own reading also takes weeks and days of a year, and a day without a time.
+_A_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}", re.ASCII)
 
 
 def robot_named(event: Event, name: str = "robot_id") -> Robot:
@@ -31,7 +34,7 @@ def moment(event: Event, name: str) -> datetime:
     if not told:
         return event.received_at
     try:
-        parsed = parse_datetime(told)
+        parsed = parse_datetime(told) if _A_MOMENT.match(told) else None
     except ValueError:
         parsed = None
     if parsed is None or parsed.year < WECHAT_SINCE:

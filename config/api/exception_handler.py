@@ -33,16 +33,16 @@ _BY_TYPE: tuple[tuple[type[Exception], Code, str], ...] = (
 )
 
 
-def _flatten(detail: Any, path: str = "") -> Iterator[str]:
+def sentences_of(detail: Any, path: str = "") -> Iterator[str]:
     """Yield each error of a serializer as a sentence with the name of its field behind it."""
     if isinstance(detail, Mapping):
         for key, value in detail.items():
             name = "" if key == "non_field_errors" else str(key)
-            yield from _flatten(value, ".".join(part for part in (path, name) if part))
+            yield from sentences_of(value, ".".join(part for part in (path, name) if part))
     elif isinstance(detail, Sequence) and not isinstance(detail, str):
         for index, value in enumerate(detail):
             nested = isinstance(value, Mapping) and value
-            yield from _flatten(value, f"{path}.{index}".lstrip(".") if nested else path)
+            yield from sentences_of(value, f"{path}.{index}".lstrip(".") if nested else path)
     else:
         yield named(str(detail), path)
 
@@ -53,7 +53,7 @@ def _describe(error: Exception) -> tuple[Answer, dict[str, str]]:
         wait = getattr(error, "retry_after", None)
         return Answer(error.data, {}, error.description, error.code), {"Retry-After": str(wait)} if wait else {}
     if isinstance(error, exceptions.ValidationError):
-        return Answer(None, {}, "；".join(_flatten(error.detail))[:500], Code.BAD_REQUEST), {}
+        return Answer(None, {}, "；".join(sentences_of(error.detail))[:500], Code.BAD_REQUEST), {}
     if isinstance(error, exceptions.PermissionDenied | PermissionDenied):
         said = getattr(error, "detail", "") if getattr(error, "status_code", 0) == 403 else ""
         custom = said if getattr(said, "code", "") == "stated" else "没有权限进行此操作"
@@ -108,10 +108,13 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     return plain_answer(Answer(None, {}, "没有权限进行此操作", Code.UNAUTHENTICATED), 403)
 
 
-def not_this_method(request: HttpRequest) -> HttpResponse:
-    """For pages outside DRF that are only read."""
+def answer_other_method(request: HttpRequest) -> HttpResponse:
+    """Answer another method than GET and HEAD at a page that is only read: OPTIONS says so, the rest is 405."""
+    allowed = {"Allow": "GET, HEAD, OPTIONS"}
+    if request.method == "OPTIONS":
+        return HttpResponse(status=204, headers=allowed)
     answer = Answer(None, {}, "该地址不支持这种请求方法", Code.METHOD_NOT_ALLOWED)
-    return plain_answer(answer, 405, {"Allow": "GET, HEAD"})
+    return plain_answer(answer, 405, allowed)
 
 
 def our_fault(request: HttpRequest) -> HttpResponse:

@@ -2,19 +2,32 @@
 
 import re
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from django.utils import timezone
-from django.utils.dateparse import parse_date, parse_datetime
 from drf_spectacular.drainage import set_override
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from config.clock import end_of, start_of
+from config.api.parsers import WrittenNumber
+from config.clock import day_from, end_of, start_of, time_from
 
-MONEY_PATTERN = r"^-?[0-9]{1,12}(\.[0-9]{1,2})?$"
+MONEY_PATTERN = r"^-?[0-9]{1,12}(\.[0-9]{1,2}0*)?$"
+_LONGEST_AMOUNT = 32
+_CENT = Decimal("0.01")
+
+
+def yuan_from(data: Any) -> Decimal | None:
+    """Return an amount that is written in ASCII digits with at most two places (more zeros are none); None for any other.
+
+    A number of JSON counts as it is written, so views that take amounts read bodies by MoneyJSONParser.
+    """
+    if isinstance(data, bool) or not isinstance(data, str | int | WrittenNumber):
+        return None
+    text = data.text if isinstance(data, WrittenNumber) else str(data).strip(" ")
+    is_amount = len(text) <= _LONGEST_AMOUNT and re.fullmatch(MONEY_PATTERN[1:-1], text)
+    return Decimal(text).quantize(_CENT) if is_amount else None
 
 
 class MoneyString(serializers.DecimalField):
@@ -26,9 +39,10 @@ class MoneyString(serializers.DecimalField):
         super().__init__(max_digits=14, decimal_places=2, coerce_to_string=True, **kwargs)
 
     def to_internal_value(self, data: Any) -> Decimal:
-        if isinstance(data, str) and not re.fullmatch(MONEY_PATTERN, data.strip()):
+        amount = yuan_from(data)
+        if amount is None:
             self.fail("invalid")
-        return Decimal(super().to_internal_value(data))
+        return Decimal(super().to_internal_value(amount))
 
 
 @extend_schema_field({"type": "number"})
@@ -183,6 +197,19 @@ class QueryInteger(serializers.IntegerField):
         return int(super().to_internal_value(data))
 
 
+class DayField(serializers.DateField):
+    """A day that a request carries, as YYYY-MM-DD. The framework's own field takes every form of ISO 8601."""
+
+    default_error_messages: ClassVar = {"invalid": "日期格式应为 YYYY-MM-DD"}
+
+    def to_internal_value(self, data: Any) -> date:
+        try:
+            return day_from(data)
+        except (ValueError, TypeError):
+            self.fail("invalid")
+            raise
+
+
 @extend_schema_field({"type": "string", "examples": ["2026-11-23", "2026-11-23 09:30:00"]})
 class MomentField(serializers.Field[datetime, Any, Any, Any]):
     """A day or a time of Shanghai as one end of a range. A day as the `end` includes that day."""
@@ -204,12 +231,8 @@ class MomentField(serializers.Field[datetime, Any, Any, Any]):
             raise
 
     def _meant(self, data: str) -> datetime:
-        day = parse_date(data)
-        if day is not None:
+        if " " not in data:
+            day = day_from(data)
             return end_of(day) - datetime.resolution if self.end else start_of(day)
-        moment = parse_datetime(data)
-        if moment is None:
-            raise ValueError(data)
-        aware = timezone.make_aware(moment) if timezone.is_naive(moment) else moment
-        is_whole_second = self.end and not moment.microsecond
-        return aware + timedelta(seconds=1) - datetime.resolution if is_whole_second else aware
+        moment = time_from(data)
+        return moment + timedelta(seconds=1) - datetime.resolution if self.end else moment

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
 from django.db.models import Model
+from django.http import HttpResponse
 from rest_framework.exceptions import MethodNotAllowed, NotFound
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
@@ -28,6 +29,8 @@ class OperationViews(GenericViewSet[Row]):
     audits_every_caller: ClassVar[bool] = False
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if request.method == "OPTIONS":
+            return  # it tells which methods the path has, which the documentation tells anyone
         if (request.method or "").lower() not in self.action_map:
             raise MethodNotAllowed(request.method or "")
         if "\x00" in request.path:
@@ -35,6 +38,13 @@ class OperationViews(GenericViewSet[Row]):
         if request.method == "HEAD" and self.action in getattr(self, "writing_reads", ()):
             raise MethodNotAllowed(request.method)  # whoever only looks does not make it act
         super().initial(request, *args, **kwargs)
+        self._note_if_written(request)
+
+    def options(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
+        """Answer 204 with `Allow`, and with no word on other origins: where they may call, django-cors-headers answers."""
+        return HttpResponse(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
+
+    def _note_if_written(self, request: Request) -> None:
         is_operators = isinstance(request.successful_authenticator, OperatorAuthentication)
         if (is_operators or self.audits_every_caller) and request.method not in SAFE_METHODS:
             method = str(request.method).lower()

@@ -1,11 +1,13 @@
 """The wire: what callers see when something is not as it should be, and how lists are cut into pages."""
 
+import time
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
+from accounts.authentication import issue_token
 from config.caching import redis
 from config.models import Scope
 from tests.api import ApiClient
@@ -13,6 +15,7 @@ from tests.doors import key_with
 from tests.factories.people import GroupFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
+NOBODY = "00000000-0000-0000-0000-000000000000"
 ENVELOPE = ["code", "description", "data", "page_info"]
 
 
@@ -59,6 +62,56 @@ def test_a_body_of_two_mebibytes_is_read():
 def test_another_media_type_is_1415(kind: str):
     answer = Client().post("/auth", data=b"union_id=x", content_type=kind)
     assert (answer.status_code, answer.json()["code"]) == (415, 1415)
+
+
+def test_a_byte_order_mark_before_the_json_is_skipped():
+    alice = UserFactory()
+    body = b"\xef\xbb\xbf" + b'{"union_id": "%s"}' % alice.union_id.encode()
+    assert Client().post("/auth", data=body, content_type="application/json").json()["code"] == 1200
+
+
+_REPEATED = ['{"union_id": "a", "union_id": "b"}', '{"union_id": "a", "surplus": [{"x": 1, "x": 1}]}']
+
+
+@pytest.mark.parametrize("body", [*_REPEATED, '{"union_id": "a", "union\\u005fid": "b"}'])
+def test_a_field_that_is_there_twice_is_1403_and_named(body: str):
+    told = Client().post("/auth", data=body, content_type="application/json").json()
+    assert (told["code"], told["msg"].startswith("请求内容里有重复的字段（")) == (1403, True)
+
+
+def test_many_repeated_fields_are_found_at_once():
+    body = "{" + ",".join(f'"{number}":1' for number in range(150_000)) + ',"149999":1}'
+    began = time.monotonic()
+    assert Client().post("/auth", data=body, content_type="application/json").json()["code"] == 1403
+    assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize("scheme", ["bearer", "BEARER", "bEaReR", "Bearer "])
+def test_the_word_bearer_has_no_case(scheme: str):
+    headers = {"Authorization": f"{scheme} {issue_token(UserFactory())}"}
+    assert Client().get("/profit", headers=headers).json()["code"] == 1200
+
+
+@pytest.mark.parametrize("scheme", ["bear", "token", "bearer:", ""])
+def test_another_word_is_no_credential(scheme: str):
+    headers = {"Authorization": f"{scheme} {issue_token(UserFactory())}"}
+    assert Client().get("/profit", headers=headers).json()["code"] == 1401
+
+
+def test_options_tells_what_a_path_takes_and_asks_nobody_who_they_are():
+    answer = Client().options("/groups", headers={"Authorization": "Bearer a.b.c", "X-Api-Key": "x"})
+    assert (answer.status_code, answer.content, answer["Allow"]) == (204, b"", "GET, HEAD, OPTIONS")
+    assert [name for name in answer.headers if name.lower().startswith("access-control")] == []
+
+
+@pytest.mark.parametrize("path", ["/schema", "/docs", f"/payouts/{NOBODY}/confirm"])
+def test_options_of_a_page_that_is_only_read(path: str):
+    answer = Client().options(path)
+    assert (answer.status_code, answer["Allow"]) == (204, "GET, HEAD, OPTIONS")
+
+
+def test_options_of_an_unknown_path_is_1404():
+    assert Client().options("/no/such/path").json()["code"] == 1404
 
 
 _MALFORMED = ["{", "{'a': 1}", '{"union_id": NaN}', "[" * 100_000, b"\xff\xfe", b'"\xed\xa0\x80"']
@@ -165,6 +218,26 @@ def test_json_nested_beyond_reason_is_1403():
     raw = b'{"event_id": "e 1", "command": "robot_added", "body": ' + deep + b"}"
     answer = Client().post("/gateway/events", data=raw, content_type="application/json")
     assert answer.json()["code"] in (1200, 1403)
+
+
+_NO_TIMES = [
+    "20261128",
+    "2026-W48-6",
+    "2026-332",
+    "2026-11-28T09:30:00",
+    "2026-11-28 09:30",
+    "2026-11-28 09:30:00+08:00",
+]
+
+
+@pytest.mark.parametrize(
+    "text", [*_NO_TIMES, "2026-11-28 09:30:00.5", "２０２６-11-28", "2026-1-5", "2026-11-28 ", "2026/11/28"]
+)
+def test_times_are_written_as_documented(text: str):
+    office = key_with(Scope.BACKOFFICE_READ)
+    told = [office.post("/admin/withdraw", {name: text}) for name in ("withdraw_date_begin", "paid_date_end")]
+    told.append(office.post("/admin/problem/feedback", {"commit_date_begin": text}))
+    assert [answer["code"] for answer in told] == [1403] * 3
 
 
 @pytest.mark.parametrize("day", ["9999-12-31", "9999-12-31 23:59:59", "0001-01-01"])

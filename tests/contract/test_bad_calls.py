@@ -15,7 +15,7 @@ from tests.contract.calling import (
     told_by,
 )
 from tests.contract.operations import OPERATIONS
-from tests.contract.table import MISTYPED, NOBODY, Call, Operation, Param
+from tests.contract.table import MISTYPED, NOBODY, Call, Operation, Param, as_json
 from tests.contract.world import World
 
 Wrong = Callable[[Param, Any], list[Any]]  # what to put in place of the good value
@@ -173,6 +173,22 @@ def test_more_than_two_mebibytes_are_1413(operation: Operation, world: World):
 def test_a_wrong_method_is_405(operation: Operation, world: World):
     response = send(operation, operation.good_call(world), {}, method="PATCH")
     assert (response.status_code, response.json()["code"]) == (405, 1405)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+def test_options_names_its_method(operation: Operation, world: World):
+    response = send(operation, operation.good_call(world), {}, method="OPTIONS")
+    assert (response.status_code, response.content) == (204, b"")
+    assert operation.method in response["Allow"].split(", ")
+
+
+@takes_a_body
+def test_a_name_that_is_there_twice_is_1403(operation: Operation, world: World):
+    good, headers, before = operation.good_call(world), credential_of(operation, world), everything()
+    raw = as_json(good.body | {"surplus": 1})[:-1] + b', "surplus": 2}'
+    told = told_by(operation, send(operation, good, headers, raw=raw))
+    assert (told["code"], "surplus" in told["description"]) == (1403, True)
+    assert everything() == before
 
 
 @pytest.mark.parametrize("operation", [one for one in OPERATIONS if one.shape == "envelope"], ids=str)

@@ -8,7 +8,7 @@ from django.utils import timezone
 from accounts import completion
 from accounts.models import User
 from config import links
-from earnings.models import Withdrawal
+from earnings.models import EarningsRules, Withdrawal
 from feedback.models import ProblemCategory
 from groups.models import Group, GroupMessage, Member, Mention
 from keywords import batches
@@ -70,6 +70,12 @@ class World:
 
     def _group_of(self, user: User) -> Group:
         return GroupFactory(user=user, robot=self.robot, wechat_owner_code=user.code, star=3)
+
+    @cached_property
+    def first_day(self) -> str:
+        """The platform's first settlement day, of the document's example."""
+        EarningsRules.objects.update(settle_from="2018-11-01")
+        return "2018-11-01"
 
     @cached_property
     def message(self) -> GroupMessage:

@@ -14,7 +14,7 @@ from earnings import ledger
 from earnings.models import ArticleReadDay, EarningsRules, GroupReads, LedgerEntry, LedgerTransaction
 from tests.api import ApiClient
 from tests.doors import key_with
-from tests.earnings.nights import income, yesterday
+from tests.earnings.nights import begin, income, settle_yesterday, yesterday
 from tests.factories.people import GroupFactory, UserFactory, days_ago
 
 pytestmark = pytest.mark.django_db
@@ -23,6 +23,11 @@ pytestmark = pytest.mark.django_db
 def report(amounts: object, day: object = None) -> dict:
     body = {"settle_date": str(day or yesterday()), "data": amounts}
     return key_with(Scope.SETTLEMENT_WRITE).post("/settlement", body)
+
+
+@pytest.fixture(autouse=True)
+def _a_month_of_nights() -> None:
+    begin(30)
 
 
 def test_the_owner_gets_the_amount_and_the_two_above_an_eighth(family):
@@ -45,8 +50,8 @@ def test_the_owner_gets_the_amount_and_the_two_above_an_eighth(family):
 def test_a_persons_amounts_are_summed_and_then_floored(family):
     owner, master, _ = family
     groups = [GroupFactory(user=owner) for _ in range(3)]
-    report({group.code: "0.166" for group in groups})
-    assert (income(owner), income(master)) == ({1: "0.49"}, {2: "0.06"})  # 0.498, 0.06225
+    report({group.code: "0.15" for group in groups})
+    assert (income(owner), income(master)) == ({1: "0.45"}, {2: "0.05"})  # an eighth of 0.45 is 0.05625
 
 
 def test_shares_are_operators_rules(family):
@@ -101,7 +106,26 @@ def test_a_group_named_twice_is_refused(family):
 
 @pytest.mark.parametrize(
     "amount",
-    ["-0.01", "x", "", "NaN", "Infinity", "1e999", "0.0000001", "1000000", True, None, [], {}, "1,5", "9" * 40],
+    [
+        *(
+            "-0.01",
+            "x",
+            "",
+            "NaN",
+            "Infinity",
+            "1e999",
+            "0.0000001",
+            "1000000",
+            True,
+            None,
+            [],
+            {},
+            "1,5",
+            "9" * 40,
+        ),
+        *("1e2", "1E2", "１", "１.００", "+1", "1.", ".5", "1_000", "0.123", "0.001", "٢", "1\u3000", "0x1", "1 0"),
+        *(0.125, 0.1 + 0.2, 1e-7, 1e21, -1, 1.005),
+    ],
     ids=repr,
 )
 def test_a_bad_amount_is_named_and_nothing_is_changed(family, amount: object):
@@ -121,6 +145,31 @@ def test_what_is_no_table_of_amounts_is_refused(amounts: object):
     assert report(amounts)["code"] == 1403
 
 
+@pytest.mark.parametrize("amount", ["1e2", "2E0", "2.00000000000000000001", "1e999999999999999999999"])
+def test_a_number_of_json_is_read_as_it_is_written(family, amount: str):
+    code = GroupFactory(user=family[0]).code
+    raw = f'{{"settle_date": "{yesterday()}", "data": {{"{code}": {amount}}}}}'
+    told = key_with(Scope.SETTLEMENT_WRITE).send("post", "/settlement", raw).json()
+    assert (told["code"], ArticleReadDay.objects.count()) == (1403, 0)
+
+
+@pytest.mark.parametrize(
+    ("amount", "paid"), [(0.07, "0.07"), ("0.070", "0.07"), ("12.3400000", "12.34"), (1.10, "1.10")]
+)
+def test_zeros_at_the_end_are_no_places(family, amount: object, paid: str):
+    owner, *_ = family
+    assert report({GroupFactory(user=owner).code: amount})["code"] == 1200
+    assert income(owner) == {1: paid}
+
+
+def test_a_group_that_is_named_twice_refuses_the_report(family):
+    code = GroupFactory(user=family[0]).code
+    raw = f'{{"settle_date": "{yesterday()}", "data": {{"{code}": "1.00", "{code}": "2.00"}}}}'
+    told = key_with(Scope.SETTLEMENT_WRITE).send("post", "/settlement", raw).json()
+    assert (told["code"], code in told["description"]) == (1403, True)
+    assert not ArticleReadDay.objects.exists()
+
+
 @pytest.mark.parametrize("amount", [2, 2.5, "2.50", " 2.5 "])
 def test_numbers_are_taken_as_texts_are(family, amount: object):
     owner, *_ = family
@@ -133,6 +182,28 @@ def test_a_day_that_is_not_over_is_refused_and_can_be_reported_later(family, ahe
     day, group = timezone.localdate() + timedelta(days=ahead), GroupFactory(user=family[0])
     told = report({group.code: "1"}, day=day)
     assert (told["code"], "已经结束" in told["description"]) == (1403, True)
+    assert not ArticleReadDay.objects.exists()
+
+
+def test_a_day_before_the_platforms_first_is_refused(family):
+    begin(3)
+    code = GroupFactory(user=family[0]).code
+    told = report({code: "1.00"}, day=timezone.localdate() - timedelta(days=4))
+    assert (told["code"], told["description"]) == (1403, "早于平台开始结算的日期（settle_date）")
+    assert report({code: "1.00"}, day="1999-01-01")["code"] == 1403
+    assert report({code: "1.00"}, day=timezone.localdate() - timedelta(days=3))["code"] == 1200
+
+
+def test_an_earlier_day_that_was_settled_by_hand_is_one_of_the_platform(family):
+    begin(0)
+    settle_yesterday()
+    assert report({GroupFactory(user=family[0]).code: "1.00"})["code"] == 1200
+
+
+@pytest.mark.parametrize("written", ["%Y%m%d", "%G-W%V-%u", "%Y-%j", "%Y/%m/%d", "%Y-%m-%d 00:00:00", " %Y-%m-%d"])
+def test_a_day_is_written_in_one_way(family, written: str):
+    told = report({GroupFactory(user=family[0]).code: "1.00"}, day=yesterday().strftime(written))
+    assert (told["code"], told["description"]) == (1403, "日期格式应为 YYYY-MM-DD（settle_date）")
     assert not ArticleReadDay.objects.exists()
 
 
@@ -169,9 +240,9 @@ def test_thousands_of_groups_take_as_many_statements_as_one(family, django_asser
 
 def test_what_was_reported_is_kept_by_group(family):
     group = GroupFactory(user=family[0])
-    report({group.code: "0.123456"})
+    report({group.code: "0.12"})
     [kept] = GroupReads.objects.all()
-    assert (kept.group_id, kept.day, kept.amount) == (group.pk, yesterday(), Decimal("0.123456"))
+    assert (kept.group_id, kept.day, kept.amount) == (group.pk, yesterday(), Decimal("0.12"))
     with pytest.raises(IntegrityError, match="reads_of_group_are_paid_once_a_day"), transaction.atomic():
         GroupReads.objects.create(group=group, day=yesterday(), amount=1)
 

@@ -1,5 +1,7 @@
 """What the gateway tells is stored before it is answered, once, and forgotten when it is old."""
 
+import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
@@ -13,6 +15,7 @@ from config.retention import CHUNK
 from integrations import inbox
 from integrations.models import GatewayEvent
 from integrations.tasks import forget_old_events, handle_events
+from tests.backoffice.pages import Operator
 from tests.doors import gateway_tells, key_with
 from tests.factories.people import RobotFactory
 from tests.integrations.posting import event, met, post
@@ -52,11 +55,99 @@ def test_a_thousand_and_one_are_too_many():
     assert GatewayEvent.objects.count() == 0
 
 
-def test_one_bad_event_refuses_the_batch():
-    told = post([event("e1"), {"event_id": "e2", "body": {}}])
-    assert told["code"] == 1403
-    assert "1.command" in told["description"]
+def test_a_bad_event_of_a_list_keeps_the_good_ones_not_out():
+    told = post([event("e1"), {"command": "dance", "body": {}}, event("e3")])
+    assert (told["code"], told["data"]["stored"]) == (1200, 2)
+    assert told["data"]["refused"] == [{"index": 1, "reason": "缺少必填项（event_id）"}]
+    assert set(GatewayEvent.objects.filter(status=Status.WAITING).values_list("event_id", flat=True)) == {
+        "e1",
+        "e3",
+    }
+
+
+@pytest.mark.parametrize(
+    "item", [None, 5, "e", [], True, {}, {"event_id": "x"}, {"event_id": "x", "command": "y"}], ids=repr
+)
+def test_what_is_no_event_is_kept_with_the_reason_and_never_handled(item: object):
+    told = post([item, event("e1")])["data"]
+    assert (told["stored"], [one["index"] for one in told["refused"]]) == (1, [0])
+    handle_events()
+    kept = GatewayEvent.objects.get(status=Status.REFUSED)
+    assert (kept.note, kept.event_id.startswith("refused:")) == (told["refused"][0]["reason"], True)
+
+
+def test_operators_see_what_was_refused_and_cannot_handle_it():
+    post([{"command": "dance", "body": {"group_id": "g-refused"}}])
+    operator, [kept] = Operator(), GatewayEvent.objects.all()
+    assert "已拒收" in operator.page("integrations/gatewayevent/", status__exact=5)
+    page = operator.page(f"integrations/gatewayevent/{kept.pk}/change/")
+    assert "g-refused" in page
+    assert "缺少必填项" in page
+    operator.act("integrations/gatewayevent", "replay", kept)
+    assert GatewayEvent.objects.get().status == Status.REFUSED
+
+
+def test_the_same_refused_item_is_kept_once():
+    for _ in range(3):
+        post([{"command": "dance", "body": {}}, {"command": "dance", "body": {}}])
+    assert GatewayEvent.objects.count() == 1
+
+
+def test_an_event_that_repeats_a_field_is_refused_alone():
+    bad = '{"event_id": "e2", "command": "x", "body": [{"group_id": "a", "group_id": "b"}]}'
+    raw = f"[{json.dumps(event('e1'))}, {bad}]"
+    told = post(raw)
+    assert told["data"]["refused"] == [{"index": 1, "reason": "请求内容里有重复的字段（group_id）"}]
+    assert GatewayEvent.objects.get(status=Status.WAITING).event_id == "e1"
+    assert post(bad)["code"] == 1403
+
+
+def test_an_event_that_came_before_is_not_counted_again():
+    assert post([event("e1"), event("e2")])["data"] == {"stored": 2, "refused": [], "warnings": []}
+    assert post([event("e2"), event("e3")])["data"] == {"stored": 1, "refused": [], "warnings": []}
+    assert post(event("e3"))["data"]["stored"] == 0
+
+
+def test_one_bad_event_alone_is_1403():
+    told = post({"event_id": "e2", "body": {}})
+    assert (told["code"], told["data"], told["description"]) == (1403, None, "缺少必填项（command）")
     assert GatewayEvent.objects.count() == 0
+
+
+_WRONG = [
+    ("robotId", "robot_id"),
+    ("usre_id", "user_id"),
+    ("nick_name", "nickname"),
+    ("add-time", "add_time"),
+    ("avatr", "avatar"),
+]
+
+
+@pytest.mark.parametrize(("field", "meant"), _WRONG)
+def test_a_field_that_looks_misspelled_is_named_and_the_event_is_stored(field: str, meant: str):
+    told = post([event("e1"), event("e2", body={"robot_id": "r1", "user_id": "u1", field: "x"})])["data"]
+    assert told["warnings"] == [{"index": 1, "field": field, "reason": f"未知字段，是否应为 {meant}"}]
+    assert (told["stored"], told["refused"]) == (2, [])
+
+
+def test_a_misspelled_field_is_seen_beside_the_command_and_in_lists():
+    members = [{"group_id": "g", "user_id": "u", "nicknaem": "n"}]
+    told = post([event("e1") | {"evnet_id": "x"}, event("e2", "group_members", members)])["data"]
+    assert [(one["index"], one["field"]) for one in told["warnings"]] == [(0, "evnet_id"), (1, "nicknaem")]
+    assert post(event("e3") | {"comand": "x"})["data"]["warnings"][0]["field"] == "comand"
+
+
+@pytest.mark.parametrize("field", ["region", "gender", "msg_source", "union_id", "x" * 500, ""])
+def test_any_other_field_is_ignored_in_silence(field: str):
+    told = post(event("e1", body=met("u1") | {field: "x"}))["data"]
+    assert told == {"stored": 1, "refused": [], "warnings": []}
+
+
+def test_a_thousand_unknown_fields_cost_little():
+    body = {f"field_number_{number}": 1 for number in range(40_000)}
+    began = time.monotonic()
+    assert post(event("e1", body=body))["code"] == 1200
+    assert time.monotonic() - began < 4
 
 
 def test_an_unknown_command_is_kept_and_marked():
@@ -150,10 +241,10 @@ def test_a_bottomless_body_is_kept_down_to_a_depth():
 
 
 @pytest.mark.parametrize("event_id", ["", " ", "a\x00", "a\ud800", "x" * 129, None, ["x"], {}, True, 7])
-def test_a_bad_event_id_refuses_the_batch_and_is_named(event_id):
-    told = post([event("e1"), {"event_id": event_id, "command": "dance", "body": {}}])
-    assert (told["code"], GatewayEvent.objects.count()) == (1403, 0)
-    assert "1.event_id" in told["description"]
+def test_a_bad_event_id_refuses_the_event_and_is_named(event_id):
+    told = post([event("e1"), {"event_id": event_id, "command": "dance", "body": {}}])["data"]
+    assert (told["stored"], "event_id" in told["refused"][0]["reason"]) == (1, True)
+    assert post({"event_id": event_id, "command": "dance", "body": {}})["code"] == 1403
 
 
 def test_an_event_id_is_trimmed():

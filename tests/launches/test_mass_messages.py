@@ -94,7 +94,17 @@ def test_the_past_is_refused(alice: User):
     assert "send_date" in told["description"]
 
 
-@pytest.mark.parametrize("far", ["2206-01-01", "9999-12-31 23:59:59-12:00"])
+@pytest.mark.parametrize(
+    "when", ["%Y%m%d", "%G-W%V-%u", "%Y-%m-%dT09:30:00", "%Y-%m-%d 09:30", "%Y-%m-%d 09:30:00Z"]
+)
+def test_a_time_that_is_not_written_as_documented_is_refused(alice: User, when: str):
+    written = (timezone.localtime() + timedelta(days=2)).strftime(when)
+    told = complete(alice, GroupFactory(user=alice).code, send_date=written)
+    assert (told["code"], "send_date" in told["description"]) == (1403, True)
+    assert not MassMessage.objects.exists()
+
+
+@pytest.mark.parametrize("far", ["2206-01-01", "9999-12-31 23:59:59"])
 def test_more_than_a_year_ahead_is_refused(alice: User, far: str):
     told = complete(alice, GroupFactory(user=alice).code, send_date=far)
     assert (told["code"], told["description"]) == (1403, "最多提前一年，请检查年份（send_date）")

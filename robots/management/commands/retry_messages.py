@@ -6,9 +6,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import QuerySet
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from tqdm import tqdm
 
+from config.clock import time_from
 from robots import dead_letters
 from robots.models import OutboxMessage
 
@@ -59,11 +59,11 @@ class Command(BaseCommand):
         return done
 
 
-def _moment(words: str) -> datetime:
-    parsed = parse_datetime(words)
-    if parsed is None:
-        raise CommandError(f"'{words}' is no moment: write YYYY-MM-DD HH:MM:SS.")
-    return timezone.make_aware(parsed)
+def _moment(text: str) -> datetime:
+    try:
+        return time_from(text)
+    except ValueError as error:
+        raise CommandError(f"'{text}' is no moment: write YYYY-MM-DD HH:MM:SS.") from error
 
 
 def _chosen(options: dict[str, Any]) -> QuerySet[OutboxMessage]:

@@ -179,7 +179,7 @@ ROWS: Rows = [
         "/settlement",
         "service:settlement:write",
         params=(body("settle_date", "moment"), body("data", "object")),
-        good=lambda world: {"settle_date": "2018-11-01", "data": {world.group.code: "20.14"}},
+        good=lambda world: {"settle_date": world.first_day, "data": {world.group.code: "20.14"}},
         answer={
             "settle_date": DAY,
             "group_count": INTEGER,

@@ -1,7 +1,7 @@
 """Rows of assigning robots, of the gateway's door and of texts. (robots, integrations)"""
 
 from tests.contract.table import Operation, Rows, body
-from tests.contract.types import BLANK, TEXT, UUID
+from tests.contract.types import BLANK, INTEGER, TEXT, UUID
 
 _ROBOTS = "tests/robots/test_distribution.py"
 
@@ -72,6 +72,11 @@ ROWS: Rows = [
         "service:gateway:events",
         params=(body("event_id", longest=128), body("command", longest=64), body("body", "any")),
         good={"event_id": "contract-1", "command": "robot_added", "body": {"robot_id": "x", "user_id": "y"}},
+        answer={
+            "stored": INTEGER,
+            "refused": [{"index": INTEGER, "reason": TEXT}],
+            "warnings": [{"index": INTEGER, "field": TEXT, "reason": TEXT}],
+        },
         or_list=True,
         rules="tests/integrations/test_inbox.py",
     ),
