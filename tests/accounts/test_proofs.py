@@ -111,7 +111,7 @@ def test_blocking_ends_the_proof_and_a_new_one_lets_the_user_read(alice, sandbox
 
 def test_an_unblocked_user_signs_in_again(alice, sandbox):
     block(user=alice, by="root", reason="作弊", at=timezone.now())
-    unblock(user=alice)
+    unblock(user=alice, at=timezone.now())
     assert sign_in(phone()).json()["code"] == 1200
 
 
