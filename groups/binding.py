@@ -1,12 +1,12 @@
 """How a group comes under a robot's care: somebody pulls it in, the gateway binds it, and it is ours."""
 
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Max
 
 from accounts.models import User
-from config.clock import day_of
+from config.clock import day_of, start_of
 from config.errors import NotFound
 from groups.locking import hold, one_at_a_time
 from groups.models import CancelReason, Group
@@ -15,6 +15,7 @@ from robots import dead_letters, outbox, pool
 from robots.friendships import latest_robot_of
 from robots.models import Robot
 
+NEAR_MIDNIGHT = timedelta(minutes=5)
 NEVER_AGAIN = (CancelReason.ILLEGAL, CancelReason.POOR_LAUNCHES)
 
 
@@ -73,7 +74,7 @@ def bind(
             group_code=group_code, reason="群已重新绑定", at=at
         )  # an unbinding that failed must not end this
         try:
-            pool.take_group(robot, day=day_of(bound_at))
+            pool.take_group(robot, day=_quota_day(bound_at, at))
         except pool.RobotGone:
             _send_elsewhere(user, name, cause, at)
             return None
@@ -85,6 +86,17 @@ def bind(
         group = _create(robot, user, group_code, name, bound_at)
         _greet(group, cause, at)
         return group
+
+
+def _quota_day(bound_at: datetime, at: datetime) -> date:
+    """Return the day whose quota a binding uses: the one on which its event arrived.
+
+    A binding of the last minutes before midnight that arrives in the first minutes after it uses the quota of its own day.
+    The gateway's word alone opens no other day: its clock may be wrong, and each day would have a quota of its own.
+    """
+    midnight = start_of(day_of(at))
+    is_near = midnight - NEAR_MIDNIGHT <= bound_at < midnight and at < midnight + NEAR_MIDNIGHT
+    return day_of(bound_at) if is_near else day_of(at)
 
 
 def _create(robot: Robot, user: User, group_code: str, name: str, bound_at: datetime) -> Group:

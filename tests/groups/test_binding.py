@@ -1,6 +1,9 @@
 """How groups come and go."""
 
+from datetime import datetime, timedelta
+
 import pytest
+import time_machine
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -187,6 +190,41 @@ def test_the_database_serves_a_group_once_at_a_time(alice, robot):
     GroupFactory(code="g1")
     with pytest.raises(IntegrityError, match="group_is_served_once_at_a_time"), transaction.atomic():
         GroupFactory(code="g1")
+
+
+def bound_at_once(*bind_times: str, arriving: datetime, quota: int = 1) -> list[str]:
+    """The codes of the groups that a robot with that quota a day takes on when these bindings arrive."""
+    robot = Robot.objects.get(code="r1")
+    with time_machine.travel(arriving, tick=False):
+        for day in {day_of(arriving), day_of(arriving) - timedelta(days=1)}:
+            RobotDay.objects.create(robot=robot, day=day, quota=quota)
+        gateway_tells(*(bound(f"g{n}", bind_time=told) for n, told in enumerate(bind_times, 1)))
+    return sorted(Group.objects.values_list("code", flat=True))
+
+
+def test_bindings_told_for_another_day_use_the_quota_of_today(alice, robot):
+    times = ["2026-11-02 12:00:00", "2026-11-01 12:00:00", "2026-10-01 08:00:00"]
+    noon = datetime.fromisoformat("2026-11-02T12:30:00+08:00")
+    assert bound_at_once(*times, arriving=noon, quota=2) == ["g1", "g2"]
+    assert RobotDay.objects.get(day="2026-11-02").bound_count == 2
+    assert asked_of_gateway("g3") == ["unbind_group"]
+
+
+@pytest.mark.parametrize(
+    ("bind_time", "arrival", "day"),
+    [
+        ("2026-11-01 23:58:00", "00:01:00", "2026-11-01"),
+        ("2026-11-01 23:55:00", "00:04:59", "2026-11-01"),
+        ("2026-11-01 23:54:59", "00:01:00", "2026-11-02"),
+        ("2026-11-01 23:58:00", "00:05:00", "2026-11-02"),
+        ("2026-11-02 00:00:00", "00:01:00", "2026-11-02"),
+        ("2026-11-01 16:01:00", "00:01:00", "2026-11-02"),  # a gateway whose clock is in UTC
+    ],
+)
+def test_only_around_midnight_the_day_of_the_binding_counts(alice, robot, bind_time: str, arrival: str, day: str):
+    arriving = datetime.fromisoformat(f"2026-11-02T{arrival}+08:00")
+    assert bound_at_once(bind_time, arriving=arriving) == ["g1"]
+    assert str(RobotDay.objects.get(bound_count=1).day) == day
 
 
 def test_a_failed_join_is_told_to_the_user(alice, robot):
