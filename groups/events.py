@@ -169,6 +169,7 @@ def _message(event: Event) -> messages.Heard:
         message_no=word(event.body, "message_no", needed=False),
         told=event.body,
         sent_at=moment(event, "send_time"),
+        arrival=event.number,
     )
 
 
