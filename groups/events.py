@@ -179,16 +179,30 @@ def on_banned(event: Event) -> None:
     replacing.ban(robot_named(event), at=event.received_at)
 
 
+@subscribe("robot_added")
+def on_added(event: Event) -> str | None:
+    """An owner of a banned robot's groups, whom no robot could speak to, hears what became of them.
+
+    After `robots.events`: the completion link comes first.
+    """
+    user = _user(event)
+    cause = f"robot_added:{event.event_id}"
+    if user and replacing.tell_newcomer(user=user, robot=robot_named(event), cause=cause, at=event.received_at):
+        return "已告知换机器人"
+    return None
+
+
 @subscribe("abnormal_robot_replaced")
-def on_replaced(event: Event) -> None:
+def on_replaced(event: Event) -> str:
     code = word(event.body, "replace_robot_id")
     robot = Robot.objects.filter(code=code).first()
     picture = address_in(event.body, "qrcode")
     if not replacing.remembered().exists():
         raise EventIgnored("没有等待通知的群主")  # an operator can have it handled again
-    replacing.tell_owners(
+    told = replacing.tell_owners(
         name=robot.name if robot else code,
         qr_code_url=picture or (robot.qr_code_url if robot else ""),
         cause=f"abnormal_robot_replaced:{event.event_id}",
         at=event.received_at,
     )
+    return str(told)
