@@ -10,6 +10,7 @@ from config.clock import day_of, start_of
 from config.errors import NotFound
 from groups.locking import hold, one_at_a_time
 from groups.models import CancelReason, Group
+from groups.signals import launch_switches_changed
 from integrations.events import EventIgnored
 from robots import dead_letters, outbox, pool
 from robots.friendships import latest_robot_of
@@ -90,7 +91,10 @@ def bind(
             _tell(robot, user, f"群「{name}」没有绑定:我今天的名额用完了。", cause, at)
             _recommend_another(robot, user, cause, at)
             return None
+        is_again = Group.objects.filter(code=group_code).exists()
         group = _create(robot, user, group_code, name, bound_at)
+        if is_again:  # its earlier life may have been switched off
+            launch_switches_changed.send(Group, group_codes=[group_code], at=at)
         _greet(group, cause, at)
         return group
 
