@@ -6,9 +6,15 @@ from uuid import UUID
 
 from django.db import transaction
 
-from accounts.models import User
+from accounts.models import EndedBlock, User
 from accounts.signals import users_blocked
 from config.errors import NotAllowed
+
+# The users who earn nothing for a day that was due at the moment `due`: blocked then, or blocked now.
+BLOCKED_USERS = """
+SELECT id AS user_id FROM accounts_user WHERE blocked_at IS NOT NULL
+UNION SELECT user_id FROM accounts_endedblock WHERE ended_at > %(due)s AND blocked_at <= %(due)s
+"""
 
 
 class Blocked(NotAllowed):
@@ -36,12 +42,32 @@ def block_all(ids: Iterable[UUID], *, by: str, reason: str, at: datetime) -> int
     return len(users)
 
 
-def unblock(*, user: User) -> bool:
+def unblock(*, user: User, at: datetime) -> bool:
     """Let a blocked user in again."""
-    return bool(unblock_all([user.pk]))
+    return bool(unblock_all([user.pk], at=at))
 
 
-def unblock_all(ids: Iterable[UUID]) -> int:
-    """Let blocked users in again; what was rejected stays rejected. How many were blocked."""
-    blocked = User.objects.filter(pk__in=list(ids), blocked_at__isnull=False)
-    return blocked.update(blocked_at=None, blocked_by="", blocked_reason="")
+def unblock_all(ids: Iterable[UUID], *, at: datetime) -> int:
+    """Let blocked users in again and keep how long each was blocked. Returns how many were.
+
+    What was rejected meanwhile stays rejected, and nothing is earned later for the time of the block.
+    """
+    with transaction.atomic():
+        blocked = User.objects.filter(pk__in=list(ids), blocked_at__isnull=False).order_by("pk")
+        users = list(blocked.select_for_update(no_key=True))
+        EndedBlock.objects.bulk_create(_ended(user, at) for user in users)
+        User.objects.filter(pk__in=[user.pk for user in users]).update(
+            blocked_at=None, blocked_by="", blocked_reason=""
+        )
+    return len(users)
+
+
+def _ended(user: User, at: datetime) -> EndedBlock:
+    began = user.blocked_at or at
+    return EndedBlock(
+        user=user,
+        blocked_at=began,
+        blocked_by=user.blocked_by,
+        blocked_reason=user.blocked_reason,
+        ended_at=max(at, began),
+    )

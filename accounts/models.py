@@ -152,6 +152,32 @@ class CompletionKey(models.Model):
         return shanghai_time(self.created_at)
 
 
+class EndedBlock(models.Model):
+    """A time during which a user was blocked, kept when the block ends: a day settled late pays nothing for it.
+
+    The block that lasts is on the user (`blocked_at`).
+    """
+
+    user = models.ForeignKey(User, models.PROTECT, related_name="ended_blocks", verbose_name="用户")
+    blocked_at = models.DateTimeField("封号时间")
+    blocked_by = models.CharField("封号操作人", max_length=80, blank=True)
+    blocked_reason = models.CharField("封号原因", max_length=200, blank=True)
+    ended_at = models.DateTimeField("解封时间")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "封号记录"
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(ended_at__gte=F("blocked_at")), name="block_ends_after_it_began"),
+        ]
+        indexes = [
+            models.Index(fields=["ended_at"], name="blocks_by_end")
+        ]  # settlement: who was blocked at a moment
+
+    def __str__(self) -> str:
+        return f"{self.blocked_at:%F} – {self.ended_at:%F}"
+
+
 class VerificationCode(models.Model):
     """An SMS code that proves a phone. A new one replaces those before it once the provider has accepted it.
 

@@ -41,6 +41,11 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 10.0,
         "options": {"expires": 20},
     },
+    "launch switches": {
+        "task": "launches.tasks.report_switches",
+        "schedule": 10.0,
+        "options": {"expires": 20},
+    },
     "mass-message drafts": {"task": "launches.tasks.forget_old_drafts", "schedule": crontab(hour="4", minute="40")},
     "text messages": {"task": "integrations.tasks.send_texts", "schedule": 10.0, "options": {"expires": 20}},
     "payouts": {"task": "earnings.tasks.send_payouts", "schedule": crontab()},

@@ -1,7 +1,8 @@
 """What articles read in groups earned on a day, as the BI system reports it: once a day, all or nothing.
 
 The owner of a group gets its amount, the two above a share of it. A group is the life that was served on that
-day; one that was cancelled before it counts as unknown. A blocked user's groups earn nothing, as at night.
+day; one that nobody served on it counts as unknown. A blocked user's groups earn nothing, and neither does a blocked
+user above them, as at night.
 """
 
 from collections.abc import Mapping
@@ -12,10 +13,12 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from accounts.blocking import BLOCKED_USERS
 from config.clock import day_of, end_of, start_of
 from config.errors import BadRequest, Conflict
 from config.lookups import as_uuid
 from earnings import crediting
+from earnings.due import due_at, is_invited
 from earnings.models import ArticleReadDay, EarningsRules, SettlementDay, SlipType, TransactionKind
 
 
@@ -49,23 +52,25 @@ _TAKE_DAY = """
 INSERT INTO earnings_articlereadday (day, settled_at, settled_by, group_count, owner_total, referral_total)
 VALUES (%s, %s, %s, 0, 0, 0) ON CONFLICT (day) DO NOTHING
 """
-# A group bound again has several lives under one code: the one served on that day, else the one served by now.
-_FIND_GROUPS = """
+# A group bound again has several lives under one code: the one served on that day, the latest when there were two.
+_FIND_GROUPS = f"""
 CREATE TEMPORARY TABLE reading ON COMMIT DROP AS
-SELECT told.reference, told.amount, life.id AS group_id, life.user_id, u.blocked_at IS NOT NULL AS is_blocked,
-       m.id AS inviter_id, m.inviter_id AS grand_inviter_id,
+WITH blocked AS MATERIALIZED ({BLOCKED_USERS})
+SELECT told.reference, told.amount, life.id AS group_id, life.user_id, life.user_id IN (TABLE blocked) AS is_blocked,
+       CASE WHEN m.id NOT IN (TABLE blocked) THEN m.id END AS inviter_id,
+       CASE WHEN m.inviter_id NOT IN (TABLE blocked) AND {is_invited("m")} THEN m.inviter_id END AS grand_inviter_id,
        told.amount * %(inviter_share)s AS inviter_amount,
        told.amount * %(grand_inviter_share)s AS grand_inviter_amount
 FROM unnest(%(references)s::text[], %(ids)s::uuid[], %(amounts)s::numeric[]) AS told(reference, id, amount)
 LEFT JOIN LATERAL (
     SELECT g.id, g.user_id FROM groups_group g
     WHERE (g.code = told.reference OR g.id = told.id)
-        AND (g.cancelled_at IS NULL OR g.cancelled_at >= %(day_start)s)
-    ORDER BY g.bound_at < %(day_end)s DESC, g.bound_at DESC LIMIT 1
+        AND g.bound_at < %(day_end)s AND (g.cancelled_at IS NULL OR g.cancelled_at >= %(day_start)s)
+    ORDER BY g.bound_at DESC LIMIT 1
 ) life ON TRUE
 LEFT JOIN accounts_user u ON u.id = life.user_id
-LEFT JOIN accounts_user m ON m.id = u.inviter_id
-"""
+LEFT JOIN accounts_user m ON m.id = u.inviter_id AND {is_invited("u")}
+"""  # noqa: S608 - our own SQL
 _NAMED_TWICE = """
 SELECT string_agg(reference, ', ' ORDER BY reference) FROM reading WHERE group_id IS NOT NULL
 GROUP BY group_id HAVING count(*) > 1 LIMIT 1
@@ -104,7 +109,7 @@ def settle_reads(*, day: date, amounts: Mapping[str, Decimal], by: str, at: date
         settled = Reads(day)
         with connection.cursor() as cursor:
             cursor.execute("DROP TABLE IF EXISTS reading, settling CASCADE")
-            cursor.execute(_FIND_GROUPS, _words(day, amounts, rules))
+            cursor.execute(_FIND_GROUPS, _words(day, amounts, rules, at))
             _refuse_doubles(cursor)
             cursor.execute(_KEEP, {"day": day})
             settled.group_count = cursor.rowcount
@@ -136,7 +141,7 @@ def _take(day: date, by: str, at: datetime) -> bool:
         return bool(cursor.rowcount)
 
 
-def _words(day: date, amounts: Mapping[str, Decimal], rules: EarningsRules) -> dict[str, Any]:
+def _words(day: date, amounts: Mapping[str, Decimal], rules: EarningsRules, at: datetime) -> dict[str, Any]:
     return {
         "references": list(amounts),
         "ids": [as_uuid(reference) for reference in amounts],
@@ -145,6 +150,7 @@ def _words(day: date, amounts: Mapping[str, Decimal], rules: EarningsRules) -> d
         "grand_inviter_share": rules.reads_grand_inviter_share,
         "day_start": start_of(day),
         "day_end": end_of(day),
+        "due": due_at(day, at=at),
     }
 
 

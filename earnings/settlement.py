@@ -11,9 +11,11 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Max
 
+from accounts.blocking import BLOCKED_USERS
 from config.clock import day_of, end_of, start_of
 from config.errors import BadRequest
 from earnings import crediting
+from earnings.due import due_at, is_invited
 from earnings.models import EarningsRules, SettlementDay, SlipType, TransactionKind
 from groups.models import StarPlan
 
@@ -51,34 +53,35 @@ _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('earnings_settlement'))"
 _LOCK_GROUPS = """
 SELECT count(*) FROM (
     SELECT 1 FROM groups_group g WHERE (g.star IS NOT NULL OR g.is_legacy)
-        AND (g.cancelled_at IS NULL OR g.cancelled_at >= %(too_late)s) ORDER BY g.id FOR NO KEY UPDATE
+        AND (g.cancelled_at IS NULL OR g.cancelled_at > %(due)s) ORDER BY g.id FOR NO KEY UPDATE
 ) locked
 """
 # Each earning group's day, before flooring. `inviter_profit` is what the shares above are taken from: the
 # plain profit, without the bonus, and for old groups the lower form.
-# A day settled late is paid as it would have been in time, as far as that is known: by the star that a group had
-# when the day ended (history says so; before its first rating, by the one that it has now), and also when the group
-# was cancelled after the day on which the settlement was due.
-_LAY_OUT = """
+# A day settled late is paid as in its own night (docs/decisions/0004): what has a history is taken as it was at `due`,
+# the star as it was when the day ended. A group whose star has no rating at all was imported with it.
+_LAY_OUT = f"""
 CREATE TEMPORARY TABLE settling ON COMMIT DROP AS
-WITH candidate AS (
+WITH blocked AS MATERIALIZED ({BLOCKED_USERS}), candidate AS (
     SELECT g.id, g.code, g.star, g.user_id, g.settle_count, g.bound_at, g.cancelled_at, g.is_legacy, g.member_count,
            g.repeat_rate, g.wechat_owner_code <> '' AND g.wechat_owner_code = u.code AS is_owned,
-           m.id AS inviter_id, m.inviter_id AS grand_inviter_id
+           CASE WHEN m.id NOT IN (TABLE blocked) THEN m.id END AS inviter_id,
+           CASE WHEN m.inviter_id NOT IN (TABLE blocked) AND {is_invited("m")} THEN m.inviter_id END AS grand_inviter_id
     FROM groups_group g
     JOIN accounts_user u ON u.id = g.user_id
-    LEFT JOIN accounts_user m ON m.id = u.inviter_id
-    WHERE (g.star IS NOT NULL OR g.is_legacy) AND u.blocked_at IS NULL AND g.bound_at < %(day_start)s
-        AND ((g.cancelled_at IS NULL AND g.robot_is_in) OR g.cancelled_at >= %(too_late)s)
+    LEFT JOIN accounts_user m ON m.id = u.inviter_id AND {is_invited("u")}
+    WHERE (g.star IS NOT NULL OR g.is_legacy) AND u.id NOT IN (TABLE blocked) AND g.bound_at < %(day_start)s
+        AND ((g.cancelled_at IS NULL AND g.robot_is_in) OR g.cancelled_at > %(due)s)
 ), rated_since AS (
     SELECT DISTINCT group_id FROM groups_starrating WHERE rated_at >= %(day_end)s
 ), starred AS (
     SELECT c.*, CASE WHEN r.group_id IS NULL THEN c.star ELSE coalesce((
         SELECT s.star FROM groups_starrating s WHERE s.group_id = c.id AND s.rated_at < %(day_end)s
         ORDER BY s.id DESC LIMIT 1
-    ), c.star) END AS star_then
+    ), (
+        SELECT s.star FROM groups_starrating s WHERE s.group_id = c.id AND s.rated_at <= %(due)s ORDER BY s.id LIMIT 1
+    )) END AS star_then
     FROM candidate c LEFT JOIN rated_since r ON r.group_id = c.id
-    WHERE c.star IS NOT NULL
 ), plan AS (
     SELECT DISTINCT ON (star) * FROM groups_starplan
     WHERE valid_from <= %(day)s AND (valid_to IS NULL OR valid_to >= %(day)s) ORDER BY star, valid_from DESC
@@ -95,9 +98,9 @@ SELECT g.id, g.code, g.bound_at, g.cancelled_at IS NOT NULL, NULL, g.user_id, g.
        %(legacy)s * (1 - g.repeat_rate),
        %(legacy)s * (1 - g.repeat_rate) * %(legacy_grand_share)s,
        NULL
-FROM candidate g
-WHERE g.is_legacy AND g.star IS NULL AND g.member_count >= %(legacy_members)s AND g.repeat_rate IS NOT NULL
-"""
+FROM starred g
+WHERE g.is_legacy AND g.star_then IS NULL AND g.member_count >= %(legacy_members)s AND g.repeat_rate IS NOT NULL
+"""  # noqa: S608 - our own SQL
 _INCOME = """
 CREATE OR REPLACE TEMPORARY VIEW income AS
 SELECT user_id, 0 AS slip_type, sum(profit) AS amount FROM settling GROUP BY user_id
@@ -143,16 +146,16 @@ def preview(day: date, *, at: datetime) -> Result:
     if SettlementDay.objects.filter(day=day).exists():
         return Result(day, is_new=False)
     with transaction.atomic():
-        return _would_pay(day)
+        return _would_pay(day, at)
 
 
 def preview_plan(plan: StarPlan, *, at: datetime) -> tuple[Result, Result]:
     """(as plans stand, with `plan` saved): what the first day under it would pay, were nothing else to change."""
     day = max(plan.valid_from, day_of(at) + timedelta(days=1))
     with transaction.atomic():
-        before = _would_pay(day)
+        before = _would_pay(day, at)
         plan.save()
-        after = _would_pay(day)
+        after = _would_pay(day, at)
         transaction.set_rollback(True)
     return before, after
 
@@ -168,13 +171,13 @@ def _take(day: date, at: datetime) -> bool:
         return bool(cursor.rowcount)
 
 
-def _words(day: date) -> dict[str, Any]:
+def _words(day: date, at: datetime) -> dict[str, Any]:
     rules = EarningsRules.current()
     return {
         "day": day,
         "day_start": start_of(day),
         "day_end": end_of(day),
-        "too_late": end_of(day + timedelta(days=1)),
+        "due": due_at(day, at=at),
         "inviter_share": rules.inviter_share,
         "grand_inviter_share": rules.grand_inviter_share,
         "legacy": rules.legacy_profit,
@@ -195,7 +198,7 @@ def _lay_out(cursor: Any, words: dict[str, Any]) -> None:
 
 
 def _pay(day: date, at: datetime) -> Result:
-    words = _words(day)
+    words = _words(day, at)
     with connection.cursor() as cursor:
         cursor.execute(_LOCK_GROUPS, words)
         _lay_out(cursor, words)
@@ -213,9 +216,9 @@ def _pay(day: date, at: datetime) -> Result:
     return result
 
 
-def _would_pay(day: date) -> Result:
+def _would_pay(day: date, at: datetime) -> Result:
     with connection.cursor() as cursor:
-        _lay_out(cursor, _words(day))
+        _lay_out(cursor, _words(day, at))
     crediting.sum_up()
     return _result(day)
 

@@ -1,20 +1,26 @@
 """How a group comes under a robot's care: somebody pulls it in, the gateway binds it, and it is ours."""
 
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Exists, Max, OuterRef, Q
 
 from accounts.models import User
-from config.clock import day_of
+from config.clock import day_of, start_of
 from config.errors import NotFound
 from groups.locking import hold, one_at_a_time
 from groups.models import CancelReason, Group
+from groups.signals import launch_switches_changed
 from integrations.events import EventIgnored
 from robots import dead_letters, outbox, pool
 from robots.friendships import latest_robot_of
-from robots.models import Robot
+from robots.models import MessageAttempt, OutboxMessage, Robot
 
+Outcome = MessageAttempt.Outcome
+OLDEST_UNBINDING = timedelta(
+    days=1
+)  # tries end within half an hour, and a binding closes what an operator could retry
+NEAR_MIDNIGHT = timedelta(minutes=5)
 NEVER_AGAIN = (CancelReason.ILLEGAL, CancelReason.POOR_LAUNCHES)
 
 
@@ -59,7 +65,8 @@ def bind(
 ) -> Group | None:
     """The gateway bound a group: it is ours from now on. Told twice, the second changes nothing.
 
-    None when a robot that filled up meanwhile, or came second, lets it go again, or the robot is gone itself.
+    None when a robot that filled up meanwhile, or came second, lets it go again, or the robot is gone itself; or when
+    the robot serves the group already and was bound once more. EventIgnored when the binding is over.
     """
     if user is None:
         raise EventIgnored("用户未知")
@@ -67,13 +74,15 @@ def bind(
         one_at_a_time(group_code)
         served = Group.objects.active().filter(code=group_code).first()
         if served is not None:
-            _come_second(served, robot, user, cause, at)
+            _come_second(served, robot, user, bound_at, cause, at)
             return None
+        if _is_over(robot, group_code, bound_at, at):
+            raise EventIgnored("这次绑定已经结束")
         dead_letters.bury(
             group_code=group_code, reason="群已重新绑定", at=at
         )  # an unbinding that failed must not end this
         try:
-            pool.take_group(robot, day=day_of(bound_at))
+            pool.take_group(robot, day=_quota_day(bound_at, at))
         except pool.RobotGone:
             _send_elsewhere(user, name, cause, at)
             return None
@@ -82,9 +91,23 @@ def bind(
             _tell(robot, user, f"群「{name}」没有绑定:我今天的名额用完了。", cause, at)
             _recommend_another(robot, user, cause, at)
             return None
+        is_again = Group.objects.filter(code=group_code).exists()
         group = _create(robot, user, group_code, name, bound_at)
+        if is_again:  # its earlier life may have been switched off
+            launch_switches_changed.send(Group, group_codes=[group_code], at=at)
         _greet(group, cause, at)
         return group
+
+
+def _quota_day(bound_at: datetime, at: datetime) -> date:
+    """Return the day whose quota a binding uses: the one on which its event arrived.
+
+    A binding of the last minutes before midnight that arrives in the first minutes after it uses the quota of its own day.
+    The gateway's word alone opens no other day: its clock may be wrong, and each day would have a quota of its own.
+    """
+    midnight = start_of(day_of(at))
+    is_near = midnight - NEAR_MIDNIGHT <= bound_at < midnight and at < midnight + NEAR_MIDNIGHT
+    return day_of(bound_at) if is_near else day_of(at)
 
 
 def _create(robot: Robot, user: User, group_code: str, name: str, bound_at: datetime) -> Group:
@@ -103,8 +126,28 @@ def _greet(group: Group, cause: str, at: datetime) -> None:
         _recommend_another(robot, group.user, cause, at)
 
 
-def _come_second(served: Group, robot: Robot, user: User, cause: str, at: datetime) -> None:
-    """Two robots were pulled into one group: the gateway bound both, and we serve it through one."""
+def _is_over(robot: Robot, group_code: str, bound_at: datetime, at: datetime) -> bool:
+    """Return whether a binding is told late, again, or after the kick that ended it.
+
+    Both moments are the gateway's, in whole seconds. A binding without a moment of its own happened just now.
+    """
+    if bound_at >= at:
+        return False
+    lives = Group.objects.filter(code=group_code, robot=robot, cancelled_at__isnull=False)
+    next_second = bound_at.replace(microsecond=0) + timedelta(seconds=1)
+    was_kicked = Q(cancel_reason=CancelReason.ROBOT_KICKED, cancelled_at__gte=next_second)
+    return lives.filter(was_kicked | Q(bound_at=bound_at) | Q(rebound_at=bound_at)).exists()
+
+
+def _come_second(served: Group, robot: Robot, user: User, bound_at: datetime, cause: str, at: datetime) -> None:
+    """Two robots were pulled into one group: the gateway bound both, and we serve it through one.
+
+    The robot that serves it was kicked and pulled in again where its binding is newer: an earlier kick that is told
+    later is over.
+    """
+    if served.robot_id == robot.pk and served.last_bound_at < bound_at < at:
+        Group.objects.filter(pk=served.pk).update(rebound_at=bound_at, robot_is_in=True)
+        return
     if served.robot_id == robot.pk or not robot.is_working:
         raise EventIgnored("群已在服务中")
     _let_go(robot, served.code, "已由另一个机器人服务", cause, at)
@@ -146,6 +189,24 @@ def _recommend_another(robot: Robot, user: User, cause: str, at: datetime) -> No
     if other.qr_code_url:
         picture = outbox.image(other.qr_code_url)
         outbox.tell_user(robot=robot, user_code=str(user.code), content=picture, cause=cause, at=at)
+
+
+def we_unbound(group: Group) -> bool:
+    """Return whether an unbinding of ours left for the gateway after this group was bound.
+
+    One of an earlier life may have been in a sender's hands meanwhile; its answer may not be written down yet.
+    """
+    since = group.last_bound_at
+    asked = OutboxMessage.objects.filter(
+        operation=outbox.Operation.UNBIND_GROUP,
+        robot=group.robot_id,
+        group_code=group.code,
+        created_at__gte=since - OLDEST_UNBINDING,
+    )
+    left = MessageAttempt.objects.filter(
+        message=OuterRef("pk"), tried_at__gte=since, outcome__in=[Outcome.DONE, Outcome.UNKNOWN]
+    )
+    return asked.filter(Exists(left) | Q(status=OutboxMessage.Status.WAITING, lease__isnull=False)).exists()
 
 
 def ask_to_be_pulled_back(*, group: Group, at: datetime) -> str:

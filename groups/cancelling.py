@@ -9,6 +9,7 @@ from django.db import transaction
 
 from groups.locking import lock_groups
 from groups.models import CancelReason, Group
+from groups.signals import launch_switches_changed
 from robots import outbox, pool
 
 
@@ -31,6 +32,8 @@ def cancel_each(reasons: Mapping[UUID, CancelReason], *, by: str, at: datetime) 
         _silence(ended, at)
         groups = [group for those in ended.values() for group in those]
         pool.release_groups(dict(Counter(group.robot_id for group in groups)))
+        if off := [group.code for group in groups if group.launch_switch]:
+            launch_switches_changed.send(Group, group_codes=off, at=at)
     return len(groups)
 
 

@@ -63,6 +63,8 @@ def on_join_failed(event: Event) -> None:
     robot, user = robot_named(event), _user(event)
     if user is None or user.code is None or user.is_blocked:
         raise EventIgnored("用户未知或已被封")
+    if Group.objects.active().filter(code=word(event.body, "group_id"), robot=robot).exists():
+        raise EventIgnored("群已绑定")  # the failure is an older one, or the gateway tried again by itself
     name = shown(event.body, "name", longest=200)
     reason = shown(event.body, "reason", longest=200)
     outbox.tell_user(
@@ -78,15 +80,20 @@ def on_join_failed(event: Event) -> None:
 def on_kicked(event: Event) -> None:
     group = _served_by_its_robot(event)
     at = moment(event, "kick_time")
-    if at < group.bound_at.replace(microsecond=0):  # the gateway tells whole seconds
+    if at < group.last_bound_at:
         raise EventIgnored("早于这次绑定")
     cancelling.cancel(group_ids=[group.pk], reason=CancelReason.ROBOT_KICKED, by="网关", at=max(at, group.bound_at))
 
 
 @subscribe("unbind_group_success")
 def on_unbound(event: Event) -> None:
-    """Only our own asking leads here, so the group is gone already; one that is not was let go by hand."""
+    """Only our own asking leads here, so the group is gone already, unless it was bound anew just before.
+
+    One that is told late, of an earlier life, ends nothing.
+    """
     group = _served_by_its_robot(event)
+    if not binding.we_unbound(group):
+        raise EventIgnored("这次绑定以后没有要求过解绑")
     cancelling.cancel(group_ids=[group.pk], reason=CancelReason.OPERATOR, by="网关", at=event.received_at)
 
 
@@ -112,13 +119,15 @@ def on_join(event: Event) -> None:
     """Somebody joined: a member, a number in the statistics, and perhaps a welcome."""
     group = _group(word(event.body, "group_id"))
     at, code = moment(event, "join_time"), word(event.body, "user_id")
-    members.join(
+    is_new = members.join(
         group=group,
         code=code,
         nickname=shown(event.body, "nickname"),
         avatar_url=address_in(event.body, "avatar"),
         at=at,
     )
+    if not is_new:
+        raise EventIgnored("这次进群已记录")
     if code != group.robot.code:
         welcome.greet(group=group, member_code=code, cause=f"join_group:{event.event_id}", at=event.received_at)
 
@@ -126,7 +135,8 @@ def on_join(event: Event) -> None:
 @subscribe("drop_out_group")
 def on_leave(event: Event) -> None:
     group = _group(word(event.body, "group_id"))
-    members.leave(group=group, code=word(event.body, "user_id"), at=moment(event, "join_time"))
+    if not members.leave(group=group, code=word(event.body, "user_id"), at=moment(event, "join_time")):
+        raise EventIgnored("这次退群已记录")
 
 
 @subscribe_in_bulk("group_message")
@@ -159,6 +169,7 @@ def _message(event: Event) -> messages.Heard:
         message_no=word(event.body, "message_no", needed=False),
         told=event.body,
         sent_at=moment(event, "send_time"),
+        arrival=event.number,
     )
 
 
@@ -168,16 +179,30 @@ def on_banned(event: Event) -> None:
     replacing.ban(robot_named(event), at=event.received_at)
 
 
+@subscribe("robot_added")
+def on_added(event: Event) -> str | None:
+    """An owner of a banned robot's groups, whom no robot could speak to, hears what became of them.
+
+    After `robots.events`: the completion link comes first.
+    """
+    user = _user(event)
+    cause = f"robot_added:{event.event_id}"
+    if user and replacing.tell_newcomer(user=user, robot=robot_named(event), cause=cause, at=event.received_at):
+        return "已告知换机器人"
+    return None
+
+
 @subscribe("abnormal_robot_replaced")
-def on_replaced(event: Event) -> None:
+def on_replaced(event: Event) -> str:
     code = word(event.body, "replace_robot_id")
     robot = Robot.objects.filter(code=code).first()
     picture = address_in(event.body, "qrcode")
     if not replacing.remembered().exists():
         raise EventIgnored("没有等待通知的群主")  # an operator can have it handled again
-    replacing.tell_owners(
+    told = replacing.tell_owners(
         name=robot.name if robot else code,
         qr_code_url=picture or (robot.qr_code_url if robot else ""),
         cause=f"abnormal_robot_replaced:{event.event_id}",
         at=event.received_at,
     )
+    return str(told)

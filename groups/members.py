@@ -71,28 +71,57 @@ def _robot_is_in(group: Group, told: Any) -> bool:
     return group.robot_is_in
 
 
-def join(*, group: Group, code: str, nickname: str, avatar_url: str, at: datetime) -> None:
-    """Somebody came (again); counted in the statistics, and in the size unless known to be in it already."""
+def join(*, group: Group, code: str, nickname: str, avatar_url: str, at: datetime) -> bool:
+    """Note that somebody joined; False when this joining was noted before.
+
+    It counts in the statistics, and in the size unless the person is known to be in. A joining that is told after the
+    leaving that followed it brings nobody back.
+    """
     with transaction.atomic():
+        if not _note_move(group, code, at, is_joining=True):
+            return False
         member, is_new = Member.objects.get_or_create(
             group=group, code=code, defaults={"nickname": nickname, "avatar_url": avatar_url, "joined_at": at}
         )
         was_away = is_new or member.left_at is not None
         if not is_new:
+            was_only_seen_leaving = member.left_at == member.joined_at
+            is_over = member.left_at is not None and at < _second(member.left_at)
+            was_away = was_only_seen_leaving if is_over else was_away
             member.nickname, member.avatar_url = nickname or member.nickname, avatar_url or member.avatar_url
-            member.joined_at, member.left_at = at, None
+            member.joined_at = at if not is_over or was_only_seen_leaving else member.joined_at
+            member.left_at = member.left_at if is_over else None
             member.save()
-        MemberMove.objects.create(group=group, member_code=code, is_joining=True, moved_at=at)
         if was_away:
             Group.objects.filter(pk=group.pk).update(member_count=F("member_count") + 1)
+    return True
 
 
-def leave(*, group: Group, code: str, at: datetime) -> None:
-    """Somebody went; counted in the statistics, and in the size unless known to be gone already."""
+def leave(*, group: Group, code: str, at: datetime) -> bool:
+    """Note that somebody left; False when this leaving was noted before.
+
+    It counts in the statistics, and in the size unless the person is known to be gone, or to have joined since.
+    """
     with transaction.atomic():
-        known = Member.objects.filter(group=group, code=code)
-        was_gone = known.exclude(left_at=None).exists()
-        known.filter(left_at=None).update(left_at=Greatest(F("joined_at"), Value(at)))
-        MemberMove.objects.create(group=group, member_code=code, is_joining=False, moved_at=at)
-        if not was_gone:
-            Group.objects.filter(pk=group.pk, member_count__gt=0).update(member_count=F("member_count") - 1)
+        if not _note_move(group, code, at, is_joining=False):
+            return False
+        member, is_new = Member.objects.get_or_create(
+            group=group, code=code, defaults={"joined_at": at, "left_at": at}
+        )
+        is_over = not is_new and (member.left_at is not None or at < _second(member.joined_at))
+        if is_over:
+            return True
+        Member.objects.filter(pk=member.pk, left_at=None).update(left_at=Greatest(F("joined_at"), Value(at)))
+        Group.objects.filter(pk=group.pk, member_count__gt=0).update(member_count=F("member_count") - 1)
+    return True
+
+
+def _second(moment: datetime) -> datetime:
+    """Return the whole second of a moment, which is all that the gateway tells."""
+    return moment.replace(microsecond=0)
+
+
+def _note_move(group: Group, code: str, at: datetime, *, is_joining: bool) -> bool:
+    """Keep one joining or leaving for the statistics; False when it is kept already, under another event's number."""
+    _, is_new = MemberMove.objects.get_or_create(group=group, member_code=code, is_joining=is_joining, moved_at=at)
+    return is_new

@@ -1,17 +1,22 @@
 """A banned robot: its groups end, are remembered, and their owners are told who takes over."""
 
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
+from accounts.models import User
+from config.clock import day_of
 from groups import cancelling
 from groups.locking import lock_groups
 from groups.models import CancelReason, Group
-from robots import outbox, roster
+from robots import outbox, pool, roster
 from robots.friendships import robots_to_speak_through
-from robots.models import Robot
+from robots.models import OutboxMessage, Robot
 
 
 def ban(robot: Robot, *, at: datetime) -> int:
@@ -33,28 +38,82 @@ def remembered() -> QuerySet[Group]:
     return Group.objects.filter(cancel_reason=CancelReason.ROBOT_BANNED, replacement_told_at=None)
 
 
-def tell_owners(*, name: str, qr_code_url: str, cause: str, at: datetime) -> int:
-    """Tell the owners of remembered groups about the new robot, once, through a robot they know; how many owners."""
-    served_again = Exists(Group.objects.active().filter(code=OuterRef("code")))
-    with transaction.atomic():
-        remembered().filter(served_again).update(replacement_told_at=at)  # nothing is left to be done about these
-        groups = list(
-            remembered().select_for_update(of=("self",), skip_locked=True).select_related("user").order_by("pk")
+@dataclass(frozen=True)
+class Told:
+    """How many owners were told about the new robot, and how many no robot could speak to."""
+
+    reached: int
+    not_reached: int
+
+    def __str__(self) -> str:
+        words = f"已通知 {self.reached} 位群主"
+        return (
+            f"{words}，{self.not_reached} 位没有可用的机器人，等他们添加机器人时再通知"
+            if self.not_reached
+            else words
         )
+
+
+def tell_owners(*, name: str, qr_code_url: str, cause: str, at: datetime) -> Told:
+    """Tell the owners of remembered groups about the new robot, once, through a robot they know."""
+    with transaction.atomic():
+        groups = _take(remembered(), at)
         robots = robots_to_speak_through({group.user_id for group in groups})
-        owners = {group.user_id: group.user for group in groups if group.user_id in robots}
-        letters = []
-        for user_id, user in owners.items():
-            names = "、".join(group.name or group.code for group in groups if group.user_id == user_id)
-            words = f"原来的机器人不能用了,请添加「{name}」并把它拉进这些群:{names}"
-            contents: list[Any] = [outbox.text(words), *([outbox.image(qr_code_url)] if qr_code_url else [])]
-            letters += [
-                outbox.private_message(
-                    robot=robots[user_id], user_code=str(user.code), content=content, cause=cause, at=at
-                )
-                for content in contents
-            ]
+        letters: list[OutboxMessage] = []
+        for user, names in _by_owner(groups):
+            if user.pk in robots:
+                words = f"原来的机器人不能用了,请添加「{name}」并把它拉进这些群:{names}"
+                letters += _letters(robots[user.pk], user, words, qr_code_url, cause, at)
         outbox.post_all(letters)
-        told = [group.pk for group in groups if group.user_id in owners]
-        Group.objects.filter(pk__in=told).update(replacement_told_at=at)
-    return len(owners)
+        _note_told([group for group in groups if group.user_id in robots], at)
+    owners = {group.user_id for group in groups}
+    return Told(len(robots), len(owners) - len(robots))
+
+
+def tell_newcomer(*, user: User, robot: Robot, cause: str, at: datetime) -> bool:
+    """Tell an owner of remembered groups, who now added a robot, what to do with it; False when nothing is to be told.
+
+    Whoever knew the banned robot only could not be spoken to until now.
+    """
+    if not robot.is_working or user.is_blocked or not user.code or not remembered().filter(user=user).exists():
+        return False
+    with transaction.atomic():
+        groups = _take(remembered().filter(user=user), at)
+        other = None
+        if not pool.has_room(robot, day=day_of(at)):
+            other = pool.recommend(channel=robot.channel, other_than=robot, day=day_of(at))
+        for owner, names in _by_owner(groups):
+            asked = f"请添加「{other.name}」并把它拉进这些群" if other else "请把我拉进这些群"
+            words = f"原来的机器人不能用了，{asked}：{names}"
+            picture = other.qr_code_url if other else ""
+            outbox.post_all(_letters(robot, owner, words, picture, cause, at))
+        _note_told(groups, at)
+    return bool(groups)
+
+
+def _take(waiting: QuerySet[Group], at: datetime) -> list[Group]:
+    """Lock those of these groups whose owners are still to be told; nothing is left to be done about those served again."""
+    served_again = Exists(Group.objects.active().filter(code=OuterRef("code")))
+    waiting.filter(served_again).update(replacement_told_at=at)
+    locked = waiting.select_for_update(of=("self",), skip_locked=True)
+    return list(locked.select_related("user").order_by("pk"))
+
+
+def _by_owner(groups: Iterable[Group]) -> list[tuple[User, str]]:
+    """Return each owner with the names of their groups."""
+    names: dict[User, list[str]] = defaultdict(list)
+    for group in groups:
+        names[group.user].append(group.name or group.code)
+    return [(user, "、".join(those)) for user, those in names.items()]
+
+
+def _letters(robot: Robot, user: User, words: str, picture: str, cause: str, at: datetime) -> list[OutboxMessage]:
+    contents: list[Any] = [outbox.text(words), *([outbox.image(picture)] if picture else [])]
+    return [
+        outbox.private_message(robot=robot, user_code=str(user.code), content=content, cause=cause, at=at)
+        for content in contents
+    ]
+
+
+def _note_told(groups: Iterable[Group], at: datetime) -> None:
+    Group.objects.filter(pk__in=[group.pk for group in groups]).update(replacement_told_at=at)

@@ -16,6 +16,7 @@ from config.errors import BadRequest
 from config.lookups import as_uuid
 from groups import cancelling
 from groups.models import ArticlePrice, CancelReason, Group, RatingState, StarPlan
+from groups.signals import launch_switches_changed
 from robots import outbox
 from robots.fanout import writing
 
@@ -36,7 +37,7 @@ class Rating:
 
 # A group is named by its code, else by its id.
 _LOCK = """
-SELECT id, code, star, user_id FROM groups_group
+SELECT id, code, star, user_id, launch_switch FROM groups_group
 WHERE cancelled_at IS NULL AND (code = ANY(%(codes)s) OR id = ANY(%(ids)s::uuid[]))
 ORDER BY id FOR UPDATE
 """
@@ -83,6 +84,7 @@ class _Rated(NamedTuple):
     code: str
     star: int | None
     user_id: UUID
+    takes_launches: bool
     told: Rating
 
 
@@ -111,7 +113,7 @@ def _lock(ratings: Sequence[Rating]) -> list[_Rated]:
         if pk is None:
             raise BadRequest("没有这个群，整批未生效", field=f"data.{index}.groupId")
         told[pk] = rating
-    return [_Rated(pk, code, star, user, told[pk]) for pk, code, star, user in groups if pk in told]
+    return [_Rated(pk, code, star, user, is_on, told[pk]) for pk, code, star, user, is_on in groups if pk in told]
 
 
 def _write(rated: Sequence[_Rated], ended: Mapping[UUID, CancelReason], at: datetime) -> None:
@@ -132,6 +134,9 @@ def _write(rated: Sequence[_Rated], ended: Mapping[UUID, CancelReason], at: date
         (letters,) = cursor.fetchone()
     if letters:
         outbox.wake_senders()
+    off = [one.code for one in rated if one.takes_launches and one.told.star >= NO_LAUNCHES_FROM]
+    if off:
+        launch_switches_changed.send(Group, group_codes=off, at=at)
 
 
 def _too_low(rated: Sequence[_Rated]) -> dict[UUID, CancelReason]:

@@ -126,4 +126,4 @@ def _take(runs: Sequence[Run], at: datetime) -> list[Claimed]:
 def _claimed(
     pk: int, lane: str, event_id: str, command: str, body: str, received_at: datetime, try_count: int
 ) -> Claimed:
-    return Claimed(pk, lane, Event(event_id, command, orjson.loads(body), received_at), try_count)
+    return Claimed(pk, lane, Event(event_id, command, orjson.loads(body), received_at, pk), try_count)

@@ -11,7 +11,8 @@ from typing import Any
 
 from config.errors import BadRequest
 
-Handler = Callable[["Event"], None]
+# A handler returns what operators are to read beside the event, if anything.
+Handler = Callable[["Event"], str | None]
 # Of many events at once; answers, by event_id, which of them need nothing more, and why.
 BulkHandler = Callable[[Sequence["Event"]], Mapping[str, str]]
 _subscribers: dict[str, list[Handler]] = {}
@@ -26,6 +27,7 @@ class Event:
     command: str
     body: Any
     received_at: datetime
+    number: int = 0  # its place in the order of arrival
 
 
 class EventIgnored(Exception):  # noqa: N818 - not an error: nothing needed doing

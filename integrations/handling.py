@@ -139,13 +139,12 @@ def _handle(event: Claimed) -> Outcome:
         return Outcome(event, Status.UNKNOWN, "没有处理该命令的程序")
     try:
         with transaction.atomic():
-            for handler in handlers:
-                handler(event.told)
+            notes = [note for handler in handlers if (note := handler(event.told))]
     except (EventIgnored, Refusal) as reason:
         return Outcome(event, Status.IGNORED, str(reason))
     except Exception:  # noqa: BLE001 - one of the two loops that must not die
         return _failed(event)
-    return Outcome(event, Status.HANDLED)
+    return Outcome(event, Status.HANDLED, "；".join(notes))
 
 
 def _failed(event: Claimed) -> Outcome:

@@ -1,4 +1,4 @@
-"""What launches do when messages of theirs are settled, and when senders look for what is due."""
+"""What launches do when messages of theirs are settled, when switches change, and when senders look for what is due."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,7 +6,8 @@ from typing import Any
 
 from django.dispatch import receiver
 
-from launches import deliveries, firing, outcomes
+from groups.signals import launch_switches_changed
+from launches import deliveries, firing, outcomes, switch_changes
 from robots.signals import SettledMessage, message_settled, senders_look
 
 SENDERS_SECONDS = 0.05  # of each second, so that what waits in the outbox goes on
@@ -16,6 +17,11 @@ SENDERS_SECONDS = 0.05  # of each second, so that what waits in the outbox goes 
 def take_outcomes(*, messages: Sequence[SettledMessage], at: datetime, **_: Any) -> None:
     deliveries.settle(messages, at=at)
     outcomes.settle(messages, at=at)
+
+
+@receiver(launch_switches_changed)
+def tell_the_launch_system(*, group_codes: Sequence[str], at: datetime, **_: Any) -> None:
+    switch_changes.note(group_codes, at=at)
 
 
 @receiver(senders_look)

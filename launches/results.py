@@ -86,12 +86,13 @@ def _note(batch: Sequence[Delivery], answers: Sequence[Answer], at: datetime) ->
         "ids": [delivery.pk for delivery in batch],
         "sent": [delivery.status == Delivery.Status.SENT for delivery in batch],
         "accepted": [answer == Answer.ACCEPTED for answer in answers],
-        "again": [at + _pause(delivery.result_try_count) for delivery in batch],
+        "again": [at + pause_after(delivery.result_try_count) for delivery in batch],
     }
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_LOCK, words)
         cursor.execute(_NOTE, words)
 
 
-def _pause(try_count: int) -> timedelta:
+def pause_after(try_count: int) -> timedelta:
+    """Return how long to wait after so many vain tries."""
     return min(FIRST_PAUSE * 2 ** min(try_count, 12), LONGEST_PAUSE)

@@ -13,7 +13,7 @@ from groups.models import Group
 from groups.naming import named
 from integrations.http import OutsideError
 from integrations.launch_system import LaunchSystem
-from launches import deliveries
+from launches import deliveries, switch_changes
 
 LONGEST_WAIT = "300ms"
 
@@ -53,6 +53,7 @@ def set_switches(*, user: User, wanted: Sequence[Wanted], at: datetime) -> bool:
         own.filter(code__in=off).update(launch_switch=False)
         own.exclude(code__in=off).update(launch_switch=True)
         deliveries.skip_switched_off(off, at=at)
+        switch_changes.forget(states)
     return wanted[-1].is_on
 
 

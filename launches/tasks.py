@@ -4,12 +4,17 @@ from celery import shared_task
 from django.utils import timezone
 
 from config.sweeps import sweep
-from launches import drafts, firing, results
+from launches import drafts, firing, results, switch_changes
 
 
 @shared_task
 def report_results() -> int:
     return results.report_due()
+
+
+@shared_task
+def report_switches() -> int:
+    return switch_changes.report_due()
 
 
 @shared_task

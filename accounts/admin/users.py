@@ -11,15 +11,21 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from accounts import blocking, identity, sign_out
-from accounts.models import User
+from accounts.models import EndedBlock, User
 from config.backoffice import home
 from config.backoffice.confirm import ReasonForm, ask
-from config.backoffice.facts import EXPORTS, FactsAdmin, may
+from config.backoffice.facts import EXPORTS, FactsAdmin, FactsInline, may
 from config.backoffice.filters import days, exactly, states
 
 SHOWN_APPRENTICES = 20
 _BLOCKED = {"1": ("已封号", Q(blocked_at__isnull=False)), "0": ("正常", Q(blocked_at__isnull=True))}
 _COMPLETE = {"1": ("已补全", Q(completed_at__isnull=False)), "0": ("未补全", Q(completed_at__isnull=True))}
+
+
+class EndedBlockInline(FactsInline):
+    model = EndedBlock
+    fields = ("blocked_at", "blocked_by", "blocked_reason", "ended_at")
+    readonly_fields = fields
 
 
 @admin.register(User)
@@ -58,6 +64,7 @@ class UserAdmin(FactsAdmin):
         "signed_out_at",
     )
     readonly_fields = ("identity", "referral")
+    inlines = (EndedBlockInline,)
     actions = ("block", "unblock", "sign_out", *EXPORTS)
     has_block_permission = may("accounts.block_user")
 
@@ -118,7 +125,7 @@ class UserAdmin(FactsAdmin):
         )
         if page is not None:
             return page
-        done = blocking.unblock_all(keys)
+        done = blocking.unblock_all(keys, at=timezone.now())
         self.report(request, done=done, chosen=len(keys), did="已解封", why_not="没有被封禁")
         return None
 

@@ -1,6 +1,7 @@
 """A WeChat group that a robot serves for a user."""
 
 import uuid
+from datetime import datetime
 
 from django.conf import settings
 from django.db import models
@@ -90,6 +91,7 @@ class Group(models.Model):
     settle_count = models.PositiveIntegerField("已结算天数", default=0)
 
     bound_at = models.DateTimeField("绑定时间")
+    rebound_at = models.DateTimeField("再次绑定时间", null=True, blank=True, editable=False)  # by the same robot
     cancelled_at = models.DateTimeField("注销时间", null=True, blank=True)
     cancelled_by = models.CharField("注销操作人", max_length=80, blank=True)
     cancel_reason = models.SmallIntegerField("注销原因", choices=CancelReason.choices, null=True, blank=True)
@@ -154,3 +156,8 @@ class Group(models.Model):
 
     def __str__(self) -> str:
         return self.name or self.code
+
+    @property
+    def last_bound_at(self) -> datetime:
+        """When its robot was last bound; an earlier kick is over. Gateways tell whole seconds."""
+        return max(self.bound_at, self.rebound_at or self.bound_at).replace(microsecond=0)

@@ -18,6 +18,11 @@ class MemberMove(models.Model):
         verbose_name = verbose_name_plural = "进退群记录"
         ordering = ["-id"]
         indexes = [models.Index(fields=["moved_at"], name="moves_by_moment")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["group", "member_code", "moved_at", "is_joining"], name="move_is_counted_once"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.member_code} {'+' if self.is_joining else '-'}"

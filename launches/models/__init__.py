@@ -2,5 +2,14 @@
 
 from launches.models.launch import Delivery, Launch, LaunchItemType
 from launches.models.mass_message import MassMessage, MassMessageDraft, MassMessageGroup
+from launches.models.switch import SwitchChange
 
-__all__ = ["Delivery", "Launch", "LaunchItemType", "MassMessage", "MassMessageDraft", "MassMessageGroup"]
+__all__ = [
+    "Delivery",
+    "Launch",
+    "LaunchItemType",
+    "MassMessage",
+    "MassMessageDraft",
+    "MassMessageGroup",
+    "SwitchChange",
+]

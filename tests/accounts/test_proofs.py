@@ -112,7 +112,7 @@ def test_blocking_ends_the_proof_and_a_new_one_lets_the_user_read(alice, sandbox
 
 def test_an_unblocked_user_signs_in_again(alice, sandbox):
     block(user=alice, by="root", reason="作弊", at=timezone.now())
-    unblock(user=alice)
+    unblock(user=alice, at=timezone.now())
     assert sign_in(phone()).json()["code"] == 1200
 
 
@@ -187,7 +187,7 @@ def test_in_the_open_mode_a_blank_open_id_keeps_the_one_that_is_known(settings):
 def test_unblocking_brings_no_earlier_proof_back_to_life(alice, sandbox):
     browser = phone()
     block(user=alice, by="root", reason="手机被盗", at=timezone.now())
-    unblock(user=alice)
+    unblock(user=alice, at=timezone.now())
     assert sign_in(browser).json()["code"] == 1401
 
 

@@ -8,6 +8,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from accounts import blocking
 from accounts.models import User
 from config.models import Scope
 from earnings import ledger
@@ -213,6 +214,44 @@ def test_a_blocked_users_groups_earn_nothing_for_anybody(family):
     group = GroupFactory(user=owner)
     assert report({group.code: "8"})["data"]["blocked_groups"] == [group.code]
     assert (income(owner), income(master)) == ({}, {})
+
+
+def test_a_blocked_master_gets_nothing_of_reads_and_the_grand_master_the_own_share(family):
+    owner, master, grand = family
+    blocking.block(user=master, by="root", reason="作弊", at=timezone.now())
+    told = report({GroupFactory(user=owner).code: "8"})
+    assert (income(owner), income(master), income(grand)) == ({1: "8.00"}, {}, {2: "1.00"})
+    assert told["data"]["referral_amount"] == "1.00"
+
+
+def test_reads_of_a_day_that_fell_due_during_a_block_are_paid_to_nobody_afterwards(family):
+    owner, _, grand = family
+    blocking.block(user=grand, by="root", reason="作弊", at=days_ago(2))
+    blocking.unblock(user=grand, at=days_ago(0, hour=1))
+    code = GroupFactory(user=owner).code
+    report({code: "8"})
+    report({code: "8"}, day=timezone.localdate() - timedelta(days=3))
+    assert income(grand) == {2: "1.00"}  # of the earlier day only
+
+
+def test_a_group_bound_after_the_day_is_unknown():
+    bound = GroupFactory(bound_at=days_ago(0, hour=0))
+    told = report({bound.code: "1.00", str(bound.pk): "1.00"})["data"]
+    assert (told["group_count"], sorted(told["unknown_groups"])) == (0, sorted([bound.code, str(bound.pk)]))
+    assert income(bound.user) == {}
+
+
+def test_a_group_bound_in_the_last_minute_of_the_day_was_served_on_it():
+    bound = GroupFactory(bound_at=days_ago(1, hour=23))
+    assert report({bound.code: "1.00"})["data"]["unknown_groups"] == []
+
+
+def test_a_day_between_two_lives_belongs_to_neither():
+    before = GroupFactory(code="g", cancelled_at=days_ago(3), cancel_reason=3)
+    after = GroupFactory(code="g", bound_at=days_ago(1))
+    told = report({"g": "1.00"}, day=timezone.localdate() - timedelta(days=2))
+    assert told["data"]["unknown_groups"] == ["g"]
+    assert (income(before.user), income(after.user)) == ({}, {})
 
 
 def test_of_several_lives_the_one_served_that_day_is_paid():

@@ -1,21 +1,37 @@
 """Nights that were missed: which are found, and what a day settled late pays."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from io import StringIO
 
 import pytest
 import time_machine
 from django.core.management import call_command
+from django.db.models import Sum
 from django.utils import timezone
 
-from earnings.models import EarningsRules, GroupDay, SettlementDay
+from accounts import blocking
+from accounts.models import User
+from earnings.models import EarningsRules, GroupDay, LedgerEntry, SettlementDay
 from earnings.settlement import settle_day
 from earnings.tasks import settle
+from groups.models import Group
 from tests.earnings.nights import begin, income, legacy, rate, settle_yesterday
 from tests.factories.money import rated
-from tests.factories.people import GroupFactory, days_ago
+from tests.factories.people import GroupFactory, UserFactory, days_ago
 
 pytestmark = pytest.mark.django_db
+
+
+def paid_days(group: Group) -> list[int]:
+    """How many days ago each paid day of this group was, the oldest first."""
+    days = GroupDay.objects.filter(group=group).order_by("day").values_list("day", flat=True)
+    return [(timezone.localdate() - day).days for day in days]
+
+
+def totals(user: User) -> dict[int, str]:
+    """Kind of income → yuan, all days together."""
+    rows = LedgerEntry.objects.filter(account__user=user).values_list("slip_type").annotate(Sum("amount"))
+    return {slip_type: str(amount) for slip_type, amount in rows}
 
 
 @pytest.fixture(autouse=True)
@@ -55,12 +71,32 @@ def test_days_settled_late_are_paid_by_the_star_of_that_day():
     ]
 
 
-def test_days_before_the_first_rating_are_paid_by_the_star_that_stands():
-    group = GroupFactory(bound_at=days_ago(4))
-    rate(group, 5, at=timezone.now())
+def test_days_before_the_first_rating_pay_nothing():
+    group = GroupFactory(bound_at=days_ago(5))
+    rate(group, 4, at=days_ago(2, hour=23))
     settle()
-    assert income(group.user) == {0: "1.00"}
-    assert GroupDay.objects.count() == 3
+    assert paid_days(group) == [2, 1]
+
+
+def test_a_first_rating_after_the_night_counts_from_that_day():
+    group = GroupFactory(bound_at=days_ago(5))
+    rate(group, 4, at=days_ago(1, hour=1))
+    settle()
+    assert paid_days(group) == [1]
+
+
+def test_an_old_group_is_paid_as_one_on_the_days_before_its_first_rating():
+    group = legacy(bound_at=days_ago(4))
+    rate(group, 5, at=days_ago(2))
+    settle()
+    stars = GroupDay.objects.filter(group=group).order_by("day").values_list("star", flat=True)
+    assert list(stars) == [None, 5, 5]
+
+
+def test_a_star_without_any_rating_was_imported_and_counts_for_every_day():
+    group = rated(5, bound_at=days_ago(4))
+    settle()
+    assert paid_days(group) == [3, 2, 1]
 
 
 def test_days_left_out_are_found_though_a_later_one_is_settled():
@@ -76,9 +112,63 @@ def test_days_left_out_are_found_though_a_later_one_is_settled():
 def test_a_late_settlement_pays_a_group_that_was_cancelled_since():
     group = rated(5, bound_at=days_ago(9), cancelled_at=days_ago(2), cancel_reason=3, robot_is_in=False)
     settle()
-    assert (
-        GroupDay.objects.filter(group=group).count() == 5
-    )  # up to the fourth day back: the third was due on the second
+    assert paid_days(group) == [8, 7, 6, 5, 4, 3]  # the third was due on the second, in its first half hour
+
+
+def test_a_group_cancelled_before_its_night_is_not_paid_by_a_late_settlement():
+    night = days_ago(2, hour=0)
+    group, later = (
+        rated(5, bound_at=days_ago(4), cancelled_at=night + timedelta(minutes=minutes), cancel_reason=4)
+        for minutes in (29, 31)
+    )
+    settle()
+    assert (paid_days(group), paid_days(later)) == ([], [3])
+
+
+def blocked_between(user: User, first: datetime, last: datetime) -> None:
+    blocking.block(user=user, by="root", reason="作弊", at=first)
+    blocking.unblock(user=user, at=last)
+
+
+def test_the_days_of_a_block_are_not_paid_after_it_ended():
+    group = rated(5, bound_at=days_ago(8))
+    blocked_between(group.user, days_ago(6), days_ago(3))
+    settle()
+    assert paid_days(group) == [7, 3, 2, 1]
+
+
+def test_who_is_blocked_when_a_day_is_settled_late_gets_nothing():
+    group = rated(5, bound_at=days_ago(3))
+    blocking.block(user=group.user, by="root", reason="作弊", at=timezone.now())
+    settle()
+    assert paid_days(group) == []
+
+
+def test_the_two_above_miss_the_days_on_which_they_were_blocked(family):
+    owner, master, grand = family
+    rated(5, user=owner, bound_at=days_ago(4))
+    blocked_between(master, days_ago(3), days_ago(2))
+    blocked_between(grand, days_ago(2), days_ago(1))
+    settle()
+    assert (totals(master), totals(grand)) == ({2: "2.00"}, {2: "1.00"})
+
+
+def test_an_inviter_shares_in_days_from_the_completion_on():
+    master = UserFactory()
+    owner = UserFactory(inviter=master, completed_at=days_ago(2))
+    User.objects.filter(pk=owner.pk).update(created_at=days_ago(9))  # registered before, as who has a group is
+    rated(5, user=owner, bound_at=days_ago(5))
+    settle()
+    assert totals(master) == {2: "2.00"}
+
+
+def test_a_grand_inviter_shares_in_days_from_the_completion_on():
+    grand = UserFactory()
+    master = UserFactory(inviter=grand, completed_at=days_ago(1))
+    User.objects.filter(pk=master.pk).update(created_at=days_ago(9))
+    rated(5, user=UserFactory(inviter=master), bound_at=days_ago(4))
+    settle()
+    assert (totals(master), totals(grand)) == ({2: "3.00"}, {2: "0.50"})
 
 
 def test_paid_days_of_an_earlier_life_count_on_the_later_one():

@@ -196,7 +196,7 @@ class Money(RuleBasedStateMachine):
 
     @rule(user=users)
     def unblock(self, user: User) -> None:
-        blocking.unblock(user=user)
+        blocking.unblock(user=user, at=timezone.now())
 
     @rule(which=st.integers(0, 30), crash_at=crash)
     def reverse(self, which: int, crash_at: int) -> None:

@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
+from accounts import blocking
 from accounts.models import User
 from earnings import ledger
 from earnings.models import Account, EarningsRules, GroupDay, SettlementDay
@@ -17,7 +18,7 @@ from earnings.settlement import settle_day
 from earnings.tasks import settle
 from groups.models import StarPlan
 from tests.api import ApiClient
-from tests.earnings.nights import begin, income, settle_yesterday, yesterday
+from tests.earnings.nights import begin, income, legacy, settle_yesterday, yesterday
 from tests.factories.money import rated
 from tests.factories.people import GroupFactory, UserFactory, days_ago
 
@@ -104,6 +105,41 @@ def test_a_blocked_owner_earns_nothing_and_nor_do_those_above(family):
     rated(5, user=owner)
     settle_yesterday()
     assert (income(owner), income(master)) == ({}, {})
+
+
+def test_a_blocked_master_earns_no_share_and_the_grand_master_keeps_the_own_one(family):
+    owner, master, grand = family
+    blocking.block(user=master, by="root", reason="作弊", at=timezone.now())
+    rated(5, user=owner)
+    settle_yesterday()
+    assert (income(owner), income(master), income(grand)) == ({0: "1.00"}, {}, {2: "0.50"})
+    assert SettlementDay.objects.get().referral_total == Decimal("0.50")
+
+
+def test_a_blocked_grand_master_earns_no_share(family):
+    owner, master, grand = family
+    blocking.block(user=grand, by="root", reason="作弊", at=timezone.now())
+    rated(3, user=owner)
+    settle_yesterday()
+    assert (income(master), income(grand)) == ({2: "0.10"}, {})
+
+
+def test_a_blocked_master_of_an_old_group_earns_no_share(family):
+    owner, master, grand = family
+    blocking.block(user=master, by="root", reason="作弊", at=timezone.now())
+    legacy(user=owner)
+    settle_yesterday()
+    assert (income(owner), income(master), income(grand)) == ({0: "0.09"}, {}, {2: "0.02"})
+
+
+def test_unblocking_brings_back_nothing_of_a_settled_day(family):
+    owner, master, _ = family
+    blocking.block(user=master, by="root", reason="作弊", at=timezone.now())
+    rated(5, user=owner)
+    settle_yesterday()
+    blocking.unblock(user=master, at=timezone.now())
+    settle_yesterday()
+    assert (income(master), ledger.check()) == ({}, [])
 
 
 def test_a_group_bound_the_day_before_earns():

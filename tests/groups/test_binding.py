@@ -1,6 +1,10 @@
 """How groups come and go."""
 
+from datetime import datetime, timedelta
+from uuid import uuid4
+
 import pytest
+import time_machine
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -189,6 +193,41 @@ def test_the_database_serves_a_group_once_at_a_time(alice, robot):
         GroupFactory(code="g1")
 
 
+def bound_at_once(*bind_times: str, arriving: datetime, quota: int = 1) -> list[str]:
+    """The codes of the groups that a robot with that quota a day takes on when these bindings arrive."""
+    robot = Robot.objects.get(code="r1")
+    with time_machine.travel(arriving, tick=False):
+        for day in {day_of(arriving), day_of(arriving) - timedelta(days=1)}:
+            RobotDay.objects.create(robot=robot, day=day, quota=quota)
+        gateway_tells(*(bound(f"g{n}", bind_time=told) for n, told in enumerate(bind_times, 1)))
+    return sorted(Group.objects.values_list("code", flat=True))
+
+
+def test_bindings_told_for_another_day_use_the_quota_of_today(alice, robot):
+    times = ["2026-11-02 12:00:00", "2026-11-01 12:00:00", "2026-10-01 08:00:00"]
+    noon = datetime.fromisoformat("2026-11-02T12:30:00+08:00")
+    assert bound_at_once(*times, arriving=noon, quota=2) == ["g1", "g2"]
+    assert RobotDay.objects.get(day="2026-11-02").bound_count == 2
+    assert asked_of_gateway("g3") == ["unbind_group"]
+
+
+@pytest.mark.parametrize(
+    ("bind_time", "arrival", "day"),
+    [
+        ("2026-11-01 23:58:00", "00:01:00", "2026-11-01"),
+        ("2026-11-01 23:55:00", "00:04:59", "2026-11-01"),
+        ("2026-11-01 23:54:59", "00:01:00", "2026-11-02"),
+        ("2026-11-01 23:58:00", "00:05:00", "2026-11-02"),
+        ("2026-11-02 00:00:00", "00:01:00", "2026-11-02"),
+        ("2026-11-01 16:01:00", "00:01:00", "2026-11-02"),  # a gateway whose clock is in UTC
+    ],
+)
+def test_only_around_midnight_the_day_of_the_binding_counts(alice, robot, bind_time: str, arrival: str, day: str):
+    arriving = datetime.fromisoformat(f"2026-11-02T{arrival}+08:00")
+    assert bound_at_once(bind_time, arriving=arriving) == ["g1"]
+    assert str(RobotDay.objects.get(bound_count=1).day) == day
+
+
 def test_a_failed_join_is_told_to_the_user(alice, robot):
     words = {"robot_id": "r1", "group_id": "g1", "user_id": "wx-alice", "name": "好群", "reason": "群满了"}
     gateway_tells(("robot_join_failed", words))
@@ -232,10 +271,121 @@ def test_cancelling_twice_counts_once(alice, robot):
     assert robot.group_count == 0
 
 
-def test_a_group_that_was_unbound_by_hand_ends(alice, robot):
-    gateway_tells(bound())
-    gateway_tells(("unbind_group_success", {"robot_id": "r1", "group_id": "g1"}))
+UNBOUND = ("unbind_group_success", {"robot_id": "r1", "group_id": "g1"})
+
+
+def at(clock: str) -> datetime:
+    return datetime.fromisoformat(f"2026-11-02T{clock}+08:00")
+
+
+def tells_at(clock: str, *events) -> None:
+    """The gateway tells these at that time of one day."""
+    with time_machine.travel(at(clock), tick=False):
+        gateway_tells(*events)
+
+
+def kicked(clock: str):
+    words = {"robot_id": "r1", "group_id": "g1", "user_id": "wx-alice", "kick_time": f"2026-11-02 {clock}"}
+    return ("robot_kicked", words)
+
+
+def bound_then(clock: str, robot: str = "r1"):
+    return bound(robot=robot, bind_time=f"2026-11-02 {clock}")
+
+
+def notes() -> list[str]:
+    """What stands beside the events that were ignored, oldest first."""
+    ignored = GatewayEvent.objects.filter(status=GatewayEvent.Status.IGNORED)
+    return list(ignored.order_by("id").values_list("note", flat=True))
+
+
+def test_a_kick_told_after_a_newer_binding_of_the_robot_ends_nothing(alice, robot):
+    tells_at("21:30:01", bound_then("21:30:00"))
+    tells_at("21:40:05", bound_then("21:40:00"))
+    tells_at("21:41:00", kicked("21:39:00"))
+    assert (Group.objects.active().count(), asked_of_gateway("g1")) == (1, ["sync_members"])
+    assert Group.objects.get().bound_at == at("21:30:00")  # its income does not begin anew
+    tells_at("21:42:00", kicked("21:40:00"))
     assert Group.objects.active().count() == 0
+
+
+def test_a_binding_told_again_is_no_newer_one(alice, robot):
+    tells_at("21:30:01", bound_then("21:30:00"))
+    tells_at("21:50:00", bound_then("21:30:00"), bound())  # the second without a moment
+    tells_at("21:51:00", kicked("21:45:00"))
+    assert Group.objects.active().count() == 0
+    assert notes() == ["群已在服务中", "群已在服务中"]
+
+
+def test_the_robot_is_in_again_after_a_newer_binding(alice, robot):
+    tells_at("21:30:01", bound_then("21:30:00"))
+    Group.objects.update(robot_is_in=False)
+    tells_at("21:40:05", bound_then("21:40:00"))
+    assert Group.objects.get().robot_is_in
+
+
+def test_a_binding_told_after_the_kick_that_ended_it_makes_no_group(alice, robot):
+    tells_at("21:30:01", bound_then("21:30:00"))
+    tells_at("21:39:01", kicked("21:39:00"))
+    tells_at("21:41:00", bound_then("21:30:00"), bound_then("21:38:59"))
+    assert (Group.objects.active().count(), notes()) == (0, ["这次绑定已经结束"] * 2)
+    tells_at("21:45:00", bound_then("21:39:00"))
+    assert Group.objects.active().count() == 1
+
+
+def test_a_binding_told_again_after_operators_ended_it_makes_no_group(alice, robot):
+    tells_at("21:30:01", bound_then("21:30:00"))
+    ends = {"reason": CancelReason.OPERATOR, "by": "root", "at": at("21:35:00")}
+    cancelling.cancel(group_ids=[Group.objects.get().pk], **ends)
+    tells_at("21:36:00", bound_then("21:30:00"))
+    assert Group.objects.active().count() == 0
+
+
+def test_an_unbinding_that_we_did_not_ask_for_ends_nothing(alice, robot):
+    gateway_tells(bound())
+    gateway_tells(UNBOUND)
+    assert (Group.objects.active().count(), asked_of_gateway("g1")) == (1, ["sync_members"])
+    assert notes() == ["这次绑定以后没有要求过解绑"]
+
+
+def unbinding_of_the_earlier_life(**facts) -> OutboxMessage:
+    """A group that was cancelled and bound anew at 21:50; what asked the gateway to leave the first time."""
+    tells_at("21:30:01", bound_then("21:30:00"))
+    ends = {"reason": CancelReason.OPERATOR, "by": "root", "at": at("21:40:00")}
+    cancelling.cancel(group_ids=[Group.objects.get().pk], **ends)
+    OutboxMessage.objects.filter(operation="unbind_group").update(**facts)
+    tells_at("21:50:01", bound_then("21:50:00"))
+    return OutboxMessage.objects.get(operation="unbind_group")
+
+
+@pytest.mark.parametrize(
+    ("tried", "outcome", "ended"),
+    [
+        ("21:41:00", "done", False),
+        ("21:50:00", "done", True),
+        ("21:50:30", "unknown", True),
+        ("21:50:30", "refused", False),
+    ],
+)
+def test_only_an_unbinding_that_left_after_the_binding_ends_it(alice, robot, tried: str, outcome: str, ended: bool):
+    unbinding = unbinding_of_the_earlier_life(status=OutboxMessage.Status.SENT, settled_at=at("21:51:00"))
+    unbinding.attempts.create(outcome=outcome, tried_at=at(tried))
+    tells_at("21:52:00", UNBOUND)
+    assert (Group.objects.active().count() == 0) is ended
+
+
+def test_an_unbinding_whose_answer_is_not_written_down_yet_ends_the_binding(alice, robot):
+    unbinding_of_the_earlier_life(lease=uuid4(), leased_until=at("21:52:00"))
+    tells_at("21:51:00", UNBOUND)
+    assert Group.objects.active().count() == 0
+
+
+def test_a_failed_join_told_after_the_binding_is_told_to_nobody(alice, robot):
+    gateway_tells(bound())
+    thanked = said_to("wx-alice")
+    words = {"robot_id": "r1", "group_id": "g1", "user_id": "wx-alice", "name": "好群", "reason": "群满了"}
+    gateway_tells(("robot_join_failed", words))
+    assert (said_to("wx-alice"), notes()) == (thanked, ["群已绑定"])
 
 
 def member(code: str, **facts):

@@ -1,5 +1,6 @@
 """Who is mentioned in a group is told, sees what was said around it, and answers."""
 
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
+from groups import messages
 from groups.models import Group, GroupMessage, Mention
 from groups.tasks import forget_old_messages
 from integrations.models import GatewayEvent
@@ -126,6 +128,35 @@ def test_twenty_before_and_twenty_after_are_shown_oldest_first(alice, group):
         at = timezone.localtime(start + timedelta(seconds=number)).strftime("%F %T")
         says(str(number), send_time=at, at_users=["r1"] if number == 25 else [])
     assert [one["content"]["content"] for one in context(alice)] == [str(number) for number in range(5, 46)]
+
+
+SECOND = "2026-11-02 12:00:00"
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_messages_of_one_second_stand_in_the_order_of_their_arrival(alice, group, at_once):
+    talk = [said(str(n), send_time=SECOND, at_users=["r1"] if n == 15 else []) for n in range(30)]
+    for events in [talk] if at_once else [[one] for one in talk]:
+        gateway_tells(*events)
+    assert [one["content"]["content"] for one in context(alice)] == [str(n) for n in range(30)]
+
+
+def test_twenty_before_and_after_are_the_nearest_by_arrival_in_a_crowded_second(alice, group):
+    gateway_tells(*(said(str(n), send_time=SECOND, at_users=["r1"] if n == 40 else []) for n in range(80)))
+    assert [one["content"]["content"] for one in context(alice)] == [str(n) for n in range(20, 61)]
+
+
+def test_mentions_of_one_second_are_listed_newest_first_by_arrival(alice, group):
+    now = timezone.localtime().strftime("%F %T")
+    gateway_tells(*(said(str(n), send_time=now, at_users=["r1"]) for n in range(20)))
+    assert [one["msg_content"] for one in mentions(alice)] == [str(n) for n in range(19, -1, -1)]
+
+
+@pytest.mark.parametrize("numbers", [(0, 1), (4095, 4096), (2**31, 2**31 + 1), (2**59 - 1, 2**59)])
+def test_ids_sort_by_arrival_however_many_came(numbers):
+    first, second = (messages.id_by_arrival(number) for number in numbers)
+    assert str(first) < str(second)
+    assert (first.version, first.variant) == (8, uuid.RFC_4122)
 
 
 def test_reading_the_context_marks_the_mention_read(alice, group):
@@ -296,7 +327,9 @@ def test_the_context_reads_only_what_was_said_near_the_mention(alice, group):
     with CaptureQueriesContext(connection) as asked, connection.cursor() as cursor:
         context(alice)
         around = [one["sql"] for one in asked if one["sql"].endswith("LIMIT 20")]
-        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+        cursor.execute(
+            "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off"
+        )
         for sql in around:
             cursor.execute(f"EXPLAIN {sql}")
             bounds = [line for (line,) in cursor.fetchall() if "Index Cond" in line]

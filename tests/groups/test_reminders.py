@@ -11,7 +11,7 @@ from groups.models import CancelReason, Group
 from groups.tasks import remind_newcomers
 from integrations.models import GatewayEvent
 from integrations.tasks import handle_events
-from robots.models import Friendship, Robot
+from robots.models import Friendship, OutboxMessage, Robot
 from tests.api import ApiClient
 from tests.doors import asked_of_gateway, gateway_tells, said_to
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory
@@ -139,6 +139,78 @@ def test_an_owner_whom_no_robot_reaches_yet_is_told_later(banned):
     FriendshipFactory(user=_alice())
     gateway_tells(("abnormal_robot_replaced", {"replace_robot_id": "r2"}))
     assert len(said_to("wx-alice")) == 1
+
+
+def adds(robot: str = "r2", user: str = "wx-alice") -> None:
+    gateway_tells(("robot_added", {"robot_id": robot, "user_id": user}))
+
+
+@pytest.mark.parametrize("replaced_before", [True, False])
+def test_an_owner_who_knew_no_other_robot_is_told_when_adding_one(banned, replaced_before: bool):
+    RobotFactory(code="r2", name="新助手")
+    if replaced_before:
+        gateway_tells(REPLACED)
+    adds()
+    [words] = said_to("wx-alice")
+    assert all(part in words for part in ("请把我拉进", "g1", "g2"))
+    assert OutboxMessage.objects.get(user_code="wx-alice").robot.code == "r2"
+
+
+def test_an_owner_is_told_once_however_many_robots_are_added(banned):
+    for code in ("r2", "r3"):
+        RobotFactory(code=code)
+        adds(code)
+        adds(code)
+    gateway_tells(REPLACED)
+    assert len(said_to("wx-alice")) == 1
+
+
+def test_where_the_added_robot_is_full_another_is_named(banned):
+    RobotFactory(code="r2", group_count=30)
+    RobotFactory(code="r3", name="三号", qr_code_url="http://e.com/3.png")
+    adds()
+    words, picture = said_to("wx-alice")
+    assert ("三号" in words, picture) == (True, "http://e.com/3.png")
+
+
+def test_who_adds_a_robot_and_misses_no_group_hears_nothing_of_it(banned):
+    RobotFactory(code="r2")
+    UserFactory(code="wx-bob")
+    adds(user="wx-bob")
+    assert said_to("wx-bob") == []
+    GroupFactory(code="g1", user=_alice())
+    GroupFactory(code="g2", user=_alice())
+    adds()
+    assert said_to("wx-alice") == []
+
+
+def test_a_banned_robot_that_is_added_and_a_blocked_owner_are_passed_over(banned):
+    adds("r1")
+    RobotFactory(code="r2")
+    User.objects.filter(code="wx-alice").update(blocked_at=timezone.now())
+    adds()
+    assert said_to("wx-alice") == []
+    User.objects.filter(code="wx-alice").update(blocked_at=None)
+    adds()
+    assert len(said_to("wx-alice")) == 1
+
+
+def test_the_event_says_how_many_owners_were_not_reached(banned):
+    FriendshipFactory(user=_alice())
+    for number in range(2):
+        GroupFactory(
+            user=UserFactory(code=f"u{number}"), robot=banned, cancelled_at=timezone.now(), cancel_reason=6
+        )
+    gateway_tells(REPLACED)
+    told = GatewayEvent.objects.latest("id")
+    assert told.status == GatewayEvent.Status.HANDLED
+    assert told.note == "已通知 1 位群主，2 位没有可用的机器人，等他们添加机器人时再通知"
+
+
+def test_the_event_says_when_all_owners_were_reached(banned):
+    FriendshipFactory(user=_alice())
+    gateway_tells(REPLACED)
+    assert GatewayEvent.objects.latest("id").note == "已通知 1 位群主"
 
 
 def test_a_blocked_apprentice_is_not_woken():

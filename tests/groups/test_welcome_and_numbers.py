@@ -191,6 +191,68 @@ def test_who_was_never_seen_and_leaves_makes_the_group_smaller(group):
     assert group.member_count == 4
 
 
+def test_a_leaving_told_after_a_newer_joining_ends_no_membership(group):
+    joins("bob", join_time=yesterday(12))
+    joins("bob", join_time=yesterday(14))
+    leaves("bob", join_time=yesterday(13))
+    roll_up_statistics()
+    group.refresh_from_db()
+    assert (group.member_count, Member.objects.get().left_at) == (6, None)
+    counted = GroupStatistics.objects.get()
+    assert (counted.joined_count, counted.left_count) == (2, 1)
+
+
+def test_a_joining_told_after_the_leaving_that_followed_it_brings_nobody_back(group):
+    for hour, act in ((11, joins), (15, leaves), (14, joins), (13, leaves)):
+        act("bob", join_time=yesterday(hour))
+    group.refresh_from_db()
+    assert (group.member_count, Member.objects.filter(left_at=None).count()) == (5, 0)
+
+
+def test_of_a_stranger_who_came_and_went_only_the_order_is_wrong(group):
+    leaves("bob", join_time=yesterday(15))
+    joins("bob", join_time=yesterday(14))
+    group.refresh_from_db()
+    assert (group.member_count, Member.objects.filter(left_at=None).count()) == (5, 0)
+    joins("bob", join_time=yesterday(16))
+    group.refresh_from_db()
+    assert (group.member_count, Member.objects.filter(left_at=None).count()) == (6, 1)
+
+
+def test_a_joining_told_three_times_counts_once_and_is_welcomed_once(group):
+    for _ in range(3):
+        joins("bob", join_time=yesterday())
+        Group.objects.update(welcomed_at=None)
+    roll_up_statistics()
+    group.refresh_from_db()
+    assert (GroupStatistics.objects.get().joined_count, group.member_count, len(answered_in())) == (1, 6, 1)
+
+
+def test_a_leaving_told_three_times_counts_once(group):
+    for _ in range(3):
+        leaves("stranger", join_time=yesterday())
+    roll_up_statistics()
+    group.refresh_from_db()
+    assert (GroupStatistics.objects.get().left_count, group.member_count) == (1, 4)
+
+
+def test_who_comes_back_a_second_later_is_counted_again(group):
+    joins("bob", join_time=f"{days_ago(1):%F} 12:00:00")
+    leaves("bob", join_time=f"{days_ago(1):%F} 12:00:00")
+    joins("bob", join_time=f"{days_ago(1):%F} 12:00:01")
+    roll_up_statistics()
+    counted = GroupStatistics.objects.get()
+    assert (counted.joined_count, counted.left_count) == (2, 1)
+
+
+def test_the_database_counts_a_move_once(group):
+    joins("bob")
+    move = MemberMove.objects.get()
+    move.pk = None
+    with pytest.raises(IntegrityError, match="move_is_counted_once"), transaction.atomic():
+        move.save(force_insert=True)
+
+
 def test_a_new_owner_in_wechat_takes_the_group_over(owner, group):
     heir = UserFactory(code="wx-heir")
     gateway_tells(("group_info", {"id": "g1", "admin_user_id": "wx-heir"}))

@@ -241,7 +241,7 @@ def test_a_blocked_users_keywords_are_silent_until_they_are_let_in_again(alice, 
     blocking.block(user=alice, by="root", reason="x", at=timezone.now())
     says("价格")
     assert answered_in() == []
-    blocking.unblock(user=alice)
+    blocking.unblock(user=alice, at=timezone.now())
     says("价格")
     assert answered_in() == ["十元"]
 

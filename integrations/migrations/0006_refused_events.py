@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('integrations', '0004_backoffice_filters'),
+        ('integrations', '0005_retry_texts'),
     ]
 
     operations = [

@@ -1,0 +1,22 @@
+"""When a day's income is due, and who shares in it at that moment: the same for settlement and article reads."""
+
+from datetime import date, datetime, timedelta
+
+from config.clock import end_of
+
+NIGHT = timedelta(minutes=30)  # after midnight: when the nightly settlement starts (config/celery.py)
+
+
+def due_at(day: date, *, at: datetime) -> datetime:
+    """Return the moment at which the day's own night settled it: the present on the day after, else 00:30 of that day."""
+    is_in_time = at < end_of(day + timedelta(days=1))
+    return at if is_in_time else end_of(day) + NIGHT
+
+
+def is_invited(alias: str) -> str:
+    """Return the SQL condition that the user of this table alias had the inviter at the moment `due`.
+
+    An inviter is set when the profile is completed. A row that was made after the moment was imported: when it got its
+    inviter is not known, and the one that it has counts.
+    """
+    return f"({alias}.completed_at IS NULL OR {alias}.completed_at <= %(due)s OR {alias}.created_at > %(due)s)"

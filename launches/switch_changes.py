@@ -1,0 +1,110 @@
+"""Telling the launch system of switches that changed without their users, until it has accepted that.
+
+A change is a row first, in the transaction that made it. What is sent is the state that the switch has when it is sent,
+under the lock of `launches.switches`: both sides end up with the same state whatever else changes it meanwhile.
+"""
+
+import logging
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from config.sweeps import sweep
+from config.waking import wake
+from groups.models import Group
+from integrations.http import OutsideError, Refused
+from integrations.launch_system import LaunchSystem
+from launches.models import SwitchChange
+from launches.results import pause_after
+
+logger = logging.getLogger(__name__)
+
+REPORT_SWITCHES = "launches.tasks.report_switches"
+BATCH = 100
+LEASE = timedelta(minutes=1)  # longer than a call that times out
+
+# In one order, so that two that note the same groups wait for each other and never in a circle.
+_NOTE = """
+INSERT INTO launches_switchchange (group_code, changed_at, due_at, try_count)
+SELECT code, %(at)s, %(at)s, 0 FROM unnest(%(codes)s::text[]) AS t(code) ORDER BY code
+ON CONFLICT (group_code) DO UPDATE SET changed_at = EXCLUDED.changed_at, due_at = EXCLUDED.due_at, try_count = 0
+"""
+_LOCK_FREE = """
+SELECT code FROM unnest(%s::text[]) AS t(code)
+WHERE pg_try_advisory_xact_lock(hashtext('launch_switch'), hashtext(code))
+"""
+_FINISH = """
+DELETE FROM launches_switchchange c USING unnest(%s::bigint[], %s::timestamptz[]) AS done(id, changed_at)
+WHERE c.id = done.id AND c.changed_at = done.changed_at
+"""
+
+
+def note(group_codes: Collection[str], *, at: datetime) -> None:
+    """Have the launch system told of these switches, in the caller's transaction."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(_NOTE, {"codes": sorted(set(group_codes)), "at": at})
+        wake(REPORT_SWITCHES)
+
+
+def forget(group_codes: Collection[str]) -> None:
+    """Drop what was noted of these switches: the launch system was just told, under the lock."""
+    SwitchChange.objects.filter(group_code__in=group_codes).delete()
+
+
+@sweep
+def report_due(system: LaunchSystem | None = None) -> int:
+    """Tell what is due, and return how many switches were accepted; the rest waits when the launch system is away."""
+    system, count = system or LaunchSystem.from_settings(), 0
+    while batch := _claim(timezone.now()):
+        try:
+            count += _tell(system, batch)
+        except Refused as error:
+            logger.warning("The launch system refused %s switches: %s", len(batch), error)
+            count += _tell_each(system, batch)
+        except OutsideError:
+            break
+    return count
+
+
+def _claim(at: datetime) -> list[SwitchChange]:
+    """Take the next changes in hand; they are due again, later each time, unless they are accepted."""
+    due = SwitchChange.objects.filter(due_at__lte=at).order_by("due_at", "pk")
+    with transaction.atomic():
+        batch = list(due.select_for_update(skip_locked=True)[:BATCH])
+        for change in batch:
+            change.due_at = at + max(LEASE, pause_after(change.try_count))
+            change.try_count = min(change.try_count + 1, 1000)
+        SwitchChange.objects.bulk_update(batch, ["due_at", "try_count"])
+    return batch
+
+
+def _tell_each(system: LaunchSystem, batch: Sequence[SwitchChange]) -> int:
+    """Tell one at a time, so that one that is refused keeps back no other; nothing more once it does not answer."""
+    count = 0
+    if len(batch) > 1:
+        for change in batch:
+            try:
+                count += _tell(system, [change])
+            except Refused:
+                continue
+            except OutsideError:
+                break
+    return count
+
+
+def _tell(system: LaunchSystem, batch: Sequence[SwitchChange]) -> int:
+    """Tell the present states; those whose users are setting them at this moment wait. Returns how many were accepted."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_LOCK_FREE, [sorted(change.group_code for change in batch)])
+        free = [code for (code,) in cursor.fetchall()]
+        if not free:
+            return 0
+        on = Group.objects.active().filter(code__in=free, launch_switch=True).values_list("code", flat=True)
+        states = dict.fromkeys(free, False) | dict.fromkeys(on, True)
+        system.set_switches(states)
+        done = [change for change in batch if change.group_code in states]
+        cursor.execute(_FINISH, [[change.pk for change in done], [change.changed_at for change in done]])
+        return len(done)
