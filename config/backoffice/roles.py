@@ -31,7 +31,7 @@ _ROOMS = {
 }
 # Not for every eye: keys, operators and their failed sign-ins, who did what.
 _FOR_ADMINISTRATORS = {"apikey", "operator", "auditentry", "periodictask"}
-_NOBODYS = {"verificationcode", "completionkey", "redpacketopening", "dayfigure"}
+_NOBODYS = {"verificationcode", "completionkey", "redpacketopening", "endedblock", "switchchange", "dayfigure"}
 
 _SUPPORT = {
     "config": "export_lists",

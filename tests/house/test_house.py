@@ -21,6 +21,8 @@ WITHOUT_PAGE = {
     "DayFigure",
     "VerificationCode",
     "CompletionKey",
+    "EndedBlock",
+    "SwitchChange",
     "RedPacketOpening",
     "StarRating",
     "MessageAttempt",
