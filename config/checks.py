@@ -1,10 +1,16 @@
 """What `manage.py check --deploy` refuses: every setting that would leave a door open or a provider unreachable."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
@@ -93,7 +99,12 @@ def providers(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]
         "WECHAT_PAY_API_V3_KEY": len(settings.WECHAT_PAY_API_V3_KEY) != API_V3_KEY_LENGTH
         or settings.WECHAT_PAY_API_V3_KEY.startswith("sandbox"),
         "WECHAT_PAY_PRIVATE_KEY_FILE": not settings.WECHAT_PAY_PRIVATE_KEY_FILE.is_file(),
-        "WECHAT_PAY_PUBLIC_KEY_FILE": not settings.WECHAT_PAY_PUBLIC_KEY_FILE.is_file(),
+        "WECHAT_PAY_PUBLIC_KEY_FILE": not _verifies(
+            settings.WECHAT_PAY_PUBLIC_KEY_ID, settings.WECHAT_PAY_PUBLIC_KEY_FILE
+        ),
+        "WECHAT_PAY_MORE_KEYS": not all(
+            _verifies(serial, Path(file)) for serial, file in settings.WECHAT_PAY_MORE_KEYS.items()
+        ),
         "IDENTITY_KEYS": not _are_fernet_keys(settings.IDENTITY_KEYS),
     }
     return [
@@ -101,6 +112,19 @@ def providers(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]
         for name, is_missing in missing.items()
         if is_missing
     ]
+
+
+def _verifies(serial: str, file: Path) -> bool:
+    """Return whether this is a public key, or the certificate of this serial that has not ended."""
+    try:
+        raw = file.read_bytes()
+        if b"BEGIN CERTIFICATE" not in raw:
+            return isinstance(serialization.load_pem_public_key(raw), RSAPublicKey)
+        certificate = x509.load_pem_x509_certificate(raw)
+        is_named = int(serial, 16) == certificate.serial_number
+    except (OSError, ValueError, UnsupportedAlgorithm):
+        return False
+    return is_named and certificate.not_valid_after_utc > datetime.now(UTC)
 
 
 def _are_fernet_keys(keys: Sequence[str]) -> bool:

@@ -332,6 +332,8 @@ WECHAT_PAY_PUBLIC_KEY_FILE = Path(
     _needed("WECHAT_PAY_PUBLIC_KEY_FILE", str(_KEYS / "platform_public.pem"), "WeChat Pay's public key (PEM)")
 )
 WECHAT_PAY_PUBLIC_KEY_ID: str = _needed("WECHAT_PAY_PUBLIC_KEY_ID", "PUB_KEY_ID_SANDBOX", "that public key's id")
+# Further keys that WeChat Pay may sign with, for the time of a change: serial=file (a public key or a certificate).
+WECHAT_PAY_MORE_KEYS: dict[str, str] = env.dict("WECHAT_PAY_MORE_KEYS", default={})
 WECHAT_PAY_API_V3_KEY: str = _needed("WECHAT_PAY_API_V3_KEY", "sandbox" * 4 + "key!", "its 32 characters")
 WECHAT_PAY_SCENE_ID: str = env.str("WECHAT_PAY_SCENE_ID", default="1000")
 WECHAT_PAY_SCENE_REPORT: list[dict[str, str]] = env.json(

@@ -1,7 +1,7 @@
 """WeChat Pay v3, merchant transfer in the user-confirmation mode: make a bill, ask about it, read its notify.
 
-Requests are signed with the merchant's key; answers and notifies are believed only when WeChat Pay's key
-signed them. https://pay.weixin.qq.com/doc/v3/merchant/4012711988
+Requests are signed with the merchant's key; answers and notifies are believed only when a key of WeChat Pay's signed
+them. Several may be in use side by side, as while a merchant moves from platform certificates to the public key. https://pay.weixin.qq.com/doc/v3/merchant/4012711988
 """
 
 import base64
@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from cryptography import x509
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
@@ -107,8 +108,7 @@ class Merchant:
     mch_id: str
     cert_serial: str
     private_key_file: Path
-    platform_key_file: Path
-    platform_key_id: str
+    verification_keys: Mapping[str, Path]  # serial → public key or certificate (PEM); the first one is in use
     api_v3_key: str
     notify_url: str
     scene_id: str
@@ -126,6 +126,8 @@ class WeChatPay:
 
     def __init__(self, base_url: str, merchant: Merchant, timeout: float) -> None:
         self.base_url, self.merchant, self.timeout = base_url.rstrip("/"), merchant, timeout
+        self.serial = next(iter(merchant.verification_keys))  # the key that we name, and seal names with
+        self._read_keys: dict[str, RSAPublicKey] = {}
 
     @classmethod
     def from_settings(cls) -> "WeChatPay":
@@ -134,8 +136,8 @@ class WeChatPay:
             mch_id=settings.WECHAT_PAY_MCH_ID,
             cert_serial=settings.WECHAT_PAY_CERT_SERIAL,
             private_key_file=settings.WECHAT_PAY_PRIVATE_KEY_FILE,
-            platform_key_file=settings.WECHAT_PAY_PUBLIC_KEY_FILE,
-            platform_key_id=settings.WECHAT_PAY_PUBLIC_KEY_ID,
+            verification_keys={settings.WECHAT_PAY_PUBLIC_KEY_ID: settings.WECHAT_PAY_PUBLIC_KEY_FILE}
+            | {serial: Path(file) for serial, file in settings.WECHAT_PAY_MORE_KEYS.items()},
             api_v3_key=settings.WECHAT_PAY_API_V3_KEY,
             notify_url=settings.WECHAT_PAY_NOTIFY_URL,
             scene_id=settings.WECHAT_PAY_SCENE_ID,
@@ -242,17 +244,16 @@ class WeChatPay:
             raise TypeError("WECHAT_PAY_PRIVATE_KEY_FILE must hold an RSA private key")
         return key
 
-    @cached_property
-    def _platform_key(self) -> RSAPublicKey:
-        key = serialization.load_pem_public_key(self.merchant.platform_key_file.read_bytes())
-        if not isinstance(key, RSAPublicKey):
-            raise TypeError("WECHAT_PAY_PUBLIC_KEY_FILE must hold an RSA public key")
-        return key
+    def _verification_key(self, serial: str) -> RSAPublicKey:
+        """Return the key of this serial; KeyError when it is none that we trust."""
+        if serial not in self._read_keys:
+            self._read_keys[serial] = read_verification_key(self.merchant.verification_keys[serial])
+        return self._read_keys[serial]
 
     def _seal(self, words: str) -> str:
         """WeChat Pay prescribes OAEP with SHA-1 for personal data."""
         oaep = padding.OAEP(mgf=padding.MGF1(hashes.SHA1()), algorithm=hashes.SHA1(), label=None)  # noqa: S303
-        return base64.b64encode(self._platform_key.encrypt(words.encode(), oaep)).decode()
+        return base64.b64encode(self._verification_key(self.serial).encrypt(words.encode(), oaep)).decode()
 
     def _call(
         self,
@@ -268,7 +269,7 @@ class WeChatPay:
             "Authorization": self._authorization(method, path, raw),
             "Content-Type": "application/json",
             "Accept": "application/json",
-            "Wechatpay-Serial": self.merchant.platform_key_id,
+            "Wechatpay-Serial": self.serial,
         }
         url = self.base_url + path
         response = send(SYSTEM, method, url, timeout=self.timeout, data=raw or None, headers=headers)
@@ -306,11 +307,14 @@ class WeChatPay:
         stamp, nonce = headers.get("Wechatpay-Timestamp", ""), headers.get("Wechatpay-Nonce", "")
         serial = headers.get("Wechatpay-Serial", "")
         try:
-            if serial != self.merchant.platform_key_id or abs(time.time() - int(stamp)) > CLOCK_TOLERANCE_SECONDS:
+            if (
+                serial not in self.merchant.verification_keys
+                or abs(time.time() - int(stamp)) > CLOCK_TOLERANCE_SECONDS
+            ):
                 raise BadSignature
             signed = base64.b64decode(headers.get("Wechatpay-Signature", ""))
             words = signing_words(stamp, nonce, body.decode())
-            self._platform_key.verify(signed, words, padding.PKCS1v15(), hashes.SHA256())
+            self._verification_key(serial).verify(signed, words, padding.PKCS1v15(), hashes.SHA256())
         except (InvalidSignature, ValueError) as error:
             raise BadSignature from error
 
@@ -328,6 +332,18 @@ class WeChatPay:
             fail_reason=str(told.get("fail_reason") or ""),
             amount_fen=amount,
         )
+
+
+def read_verification_key(file: Path) -> RSAPublicKey:
+    """Return WeChat Pay's public key from a PEM file that holds it, or a platform certificate of WeChat Pay's."""
+    raw = file.read_bytes()
+    if b"BEGIN CERTIFICATE" in raw:
+        key: Any = x509.load_pem_x509_certificate(raw).public_key()
+    else:
+        key = serialization.load_pem_public_key(raw)
+    if not isinstance(key, RSAPublicKey):
+        raise TypeError(f"{file} must hold an RSA public key")
+    return key
 
 
 def _sha1(raw: bytes) -> str:

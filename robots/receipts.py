@@ -80,10 +80,9 @@ class Attempt(NamedTuple):
         """When to try again: later each time, and never a whole crowd at once."""
         if self.status != Status.WAITING:
             return None
-        pause = RETRY_AFTER[min(self.message.try_count, len(RETRY_AFTER) - 1)] * random.uniform(  # noqa: S311 - no secret
-            1 - JITTER, 1 + JITTER
-        )
-        return at + timedelta(seconds=pause)
+        pause = RETRY_AFTER[min(self.message.try_count, len(RETRY_AFTER) - 1)]
+        spread = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
+        return at + timedelta(seconds=pause * spread)
 
     def told(self, at: datetime) -> tuple[str, str, int, datetime | None]:
         """Outcome, answer, status and the next try, as they are written down."""

@@ -24,6 +24,7 @@ from integrations.wechat_pay import BILLS, CLOCK_TOLERANCE_SECONDS, FUND_FLOW, s
 
 ENDED = ("SUCCESS", "FAIL", "CANCELLED")
 SIGN_ERROR = "SIGN_ERROR"
+SERIAL = "PUB_KEY_ID_SANDBOX"  # of the key that signs; a test may have another sign
 DOWNLOAD = "/v3/billdownload/file"
 # What WeChat on the receiver's phone calls to show a transfer and to confirm it; no merchant calls this.
 ON_THE_PHONE = "/phone/transfer"
@@ -56,6 +57,7 @@ class PayPlayer:
         if not isinstance(own, RSAPrivateKey) or not isinstance(theirs, RSAPublicKey):
             raise TypeError("RSA keys are needed")
         self.own_key, self.merchant_key = own, theirs
+        self.own_serial = SERIAL
 
     def owns(self, call: Call) -> bool:
         return call.path.startswith((BILLS, FUND_FLOW, DOWNLOAD, ON_THE_PHONE))
@@ -198,7 +200,7 @@ class PayPlayer:
             "Wechatpay-Timestamp": stamp,
             "Wechatpay-Nonce": nonce,
             "Wechatpay-Signature": base64.b64encode(signed).decode(),
-            "Wechatpay-Serial": "PUB_KEY_ID_SANDBOX",
+            "Wechatpay-Serial": self.own_serial,
         }
 
     def _answer(self, data: dict[str, Any], status: int = 200) -> Reply:

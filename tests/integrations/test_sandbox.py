@@ -172,7 +172,7 @@ def test_a_request_that_the_merchant_did_not_sign_is_refused(sandbox):
 
 
 def test_an_answer_that_wechat_pay_did_not_sign_is_not_believed(pay, settings):
-    pay._platform_key = pay._private_key.public_key()  # somebody else's key
+    pay._read_keys[pay.serial] = pay._private_key.public_key()  # somebody else's key
     with pytest.raises(OutcomeUnknown, match="not signed"):
         transfer(pay)
 
