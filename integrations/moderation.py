@@ -14,14 +14,14 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from ahocorasick_rs import AhoCorasick
 from django.core.cache import cache
 
 from config.caching import REDIS_AWAY
 from config.errors import BadRequest, Code, Refusal
 from integrations import remote_moderation
-from integrations.folding import as_written, folded, is_chinese
+from integrations.folding import letters_of
 from integrations.models import SensitiveWord
+from integrations.word_finder import WordFinder
 
 VERSION = "sensitive-words-version"
 LOOK_EVERY = 1.0  # seconds between two looks at the list's version: a look is a call to Redis
@@ -38,48 +38,6 @@ class SensitiveWordFound(Refusal):
 
 class NotAList(BadRequest):
     message = "文件不是文本或 CSV（UTF-8 或 GBK 编码，每行第一列一个词）"
-
-
-class WordFinder:
-    """The automata of one version of the list: over folded text, and over text as it is written."""
-
-    def __init__(self, words: Iterable[str]) -> None:
-        kept, bare = set(), set()
-        for word in words:
-            if is_chinese(word):  # nearly all are, and folding 50,000 words takes a while
-                kept.add(word)
-            elif letters := _enough_of(word):
-                kept.add(letters)
-            else:
-                bare.add(as_written(word))
-        self.folded, self.as_written = _automaton(kept), _automaton(bare)
-        self.has_bare = bool(bare)
-
-    def finds(self, text: str) -> bool:
-        """Whether any of the words is in this text, however it is decorated."""
-        found = bool(self.folded.find_matches_as_indexes(folded(text)))
-        return found or (self.has_bare and self._finds_bare(as_written(text)))
-
-    def _finds_bare(self, text: str) -> bool:
-        """6.4 is not meant by 16.4 or 6.45."""
-        return any(
-            not (_are_digits(text[start - 1 : start + 1]) or _are_digits(text[end - 1 : end + 1]))
-            for _, start, end in self.as_written.find_matches_as_indexes(text, overlapping=True)
-        )
-
-
-def _automaton(words: set[str]) -> AhoCorasick:
-    return AhoCorasick(sorted(words - {""}), store_patterns=False)  # sorted: built in half the time
-
-
-def _enough_of(word: str) -> str:
-    """The word folded; nothing when that would be another word: little is left of "C++", and 64 is not 6.4."""
-    letters, plain = folded(word), as_written(word)
-    return letters if letters == plain or (len(letters) > 1 and not letters.isdigit()) else ""
-
-
-def _are_digits(two: str) -> bool:
-    return len(two) == 2 and two.isdigit()
 
 
 class _Current:
@@ -129,7 +87,10 @@ def list_changed() -> None:
 def require_clean(*texts: str) -> None:
     """2003 when one of these contains a sensitive word, or the remote check says so of them."""
     given, finder = [text for text in texts if text], current.get()
-    if any(finder.finds(text) for text in given) or remote_moderation.is_risky(given):
+    for text in given:
+        if word := finder.first(text):
+            raise SensitiveWordFound(f"内容含有敏感词“{word}”，请修改后再提交")
+    if remote_moderation.is_risky(given):
         raise SensitiveWordFound
 
 
@@ -169,7 +130,7 @@ def problem_of(word: str) -> str:
     """Why this cannot be on the list, or nothing. Punctuation alone would be found in every text; a picture may be."""
     if len(word) > LONGEST:
         return f"超过 {LONGEST} 个字符"
-    says_something = folded(word) or any(unicodedata.category(letter) == "So" for letter in word)
+    says_something = letters_of(word) or any(unicodedata.category(letter) == "So" for letter in word)
     return "" if says_something else "没有文字、数字或图形"
 
 

@@ -29,12 +29,12 @@ HIDDEN = [
     "来赌博吧",
     "赌 博",
     "赌\u3000博",
-    "赌\n\t博",
+    "赌 \t博",
     "赌\u200b\u200d\ufeff博",
     "赌\u00ad\u2060博",
     "赌*博",
-    "赌。博",
-    "赌\uff0c博",
+    "赌.博",
+    "赌/博",
     "赌😀博",
     "赌_-~·•★博",
     "赌\u0336\u0336博",
@@ -61,7 +61,73 @@ def test_width_case_and_style_hide_nothing(text):
 @pytest.mark.parametrize("word", ["赌 博", "\uff36\uff38", "Vx!", "ΣΊΣΥΦΟΣ"])
 def test_words_of_the_list_are_folded_too(word):
     add_words([word])
-    assert is_refused(f"x{word}y")
+    assert is_refused(f"有{word}吗")
+
+
+@pytest.mark.parametrize(
+    "stop", [*"。！？；：，、,!?;:\n\r\x0b\x0c\x85\u2028\u2029", "……", "——", ". ", "\r\n", " 。 "]
+)
+def test_no_word_is_found_across_the_marks_that_divide_sentences(stop):
+    add_words(["赌博"])
+    assert not is_refused(f"千万别赌{stop}博物馆见")
+
+
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [
+        ("LY", "We are a family"),
+        ("SM", "small 码"),
+        ("AV", "navy"),
+        ("SM", "S M L"),
+        ("HM", "H&M"),
+        ("QQ", "https://mp.weixin.qq.com/s/abc"),
+        ("QQ", "123456@qq.com"),
+        ("ill", "I'll"),
+        ("ML", "1000ml"),
+        ("MD", "md5"),
+        ("lt", "re\u200bsult"),
+        ("penis", "The pen is red"),
+        ("k粉", "ok粉色"),
+        ("8964", "18964"),
+        ("8964", "8,964"),
+        ("8964", "89-64"),
+        ("3p", "13p"),
+    ],
+)
+def test_a_word_of_latin_letters_or_digits_needs_borders(word, text):
+    add_words([word])
+    assert not is_refused(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["ab.com", "b.com.cn", "a-b.com", "b。com", "b, com", "tab. Common", "B\ncom", "bcom", "b.comb"]
+)
+def test_a_word_with_a_dot_is_found_only_as_it_is_written(text):
+    add_words(["b.com"])
+    assert not is_refused(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["b.com", "看B.COM。", "www.b.com/x", "\uff42\uff0e\uff43\uff4f\uff4d", "b\u200b.com", "b . c o m"]
+)
+def test_a_word_with_a_dot_is_found_in_any_width_and_case(text):
+    add_words(["b.com"])
+    assert is_refused(text)
+
+
+@pytest.mark.parametrize(
+    ("word", "text"), [("赌博", "来 赌*博"), ("VX", "加vx12345"), ("b.com", "看 B.com"), ("法 轮", "法轮")]
+)
+def test_the_refusal_names_the_word_as_the_list_has_it(word, text):
+    add_words([word])
+    with pytest.raises(SensitiveWordFound) as refusal:
+        require_clean("你好", text)
+    assert refusal.value.description == f"内容含有敏感词“{word}”，请修改后再提交"
+
+
+def test_a_word_with_control_characters_of_an_older_list_finds_nothing():
+    SensitiveWord.objects.create(word="l\x03t")
+    assert not is_refused("l t, lt, l\x03t")
 
 
 @pytest.mark.parametrize("text", ["", " ", "赌", "博赌", "你好", "赌了一把博", "c", "\x00", "😀", "\ud800"])
