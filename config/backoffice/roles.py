@@ -41,7 +41,8 @@ _SUPPORT = {
     "keywords": "view_keywordbatch",
     "feedback": "view_problem answer_problem view_conversation view_forwardedmessage"
     " view_problemcategory add_problemcategory change_problemcategory",
-    "integrations": "view_textmessage view_sensitiveword add_sensitiveword change_sensitiveword delete_sensitiveword",
+    "integrations": "view_textmessage view_sensitiveword add_sensitiveword change_sensitiveword delete_sensitiveword"
+    " view_sensitivewordimport undo_sensitivewordimport",
 }
 _FINANCE = {
     "config": "export_lists",

@@ -1,6 +1,5 @@
 """What operators do all day, and what the pages tell them."""
 
-import io
 import re
 from datetime import timedelta
 
@@ -13,7 +12,6 @@ from earnings import pauses, withdrawals
 from earnings.models import Payout, Withdrawal
 from feedback.models import Problem, ProblemCategory
 from groups.models import Group
-from integrations.models import SensitiveWord
 from robots.models import Robot
 from tests.backoffice.pages import Operator
 from tests.doors import said_to
@@ -249,26 +247,6 @@ def test_a_list_reached_from_a_person_shows_only_theirs(root):
     GroupFactory(name="乙群")
     page = root.page("groups/group/", user=alice.pk)
     assert ("甲群" in page, "乙群" in page) == (True, False)
-
-
-def test_words_are_taken_in_from_a_file(root):
-    file = io.BytesIO("词一\n词二,备注\n词一\n".encode())
-    file.name = "words.csv"
-    assert "已导入 2 条" in root.press("integrations/sensitiveword", "take_in", asked="yes", file=file)
-    assert set(SensitiveWord.objects.values_list("word", flat=True)) == {"词一", "词二"}
-
-
-def test_a_list_saved_by_a_spreadsheet_in_gbk_is_taken_in(root):
-    file = io.BytesIO("词一".encode("gbk"))
-    file.name = "words.csv"
-    root.press("integrations/sensitiveword", "take_in", asked="yes", file=file)
-    assert SensitiveWord.objects.filter(word="词一").exists()
-
-
-def test_a_file_that_is_no_text_is_refused_with_a_sentence(root):
-    file = io.BytesIO(b"\x89PNG\xff\xff\xff")
-    file.name = "words.csv"
-    assert "文件不是文本或 CSV" in root.press("integrations/sensitiveword", "take_in", asked="yes", file=file)
 
 
 def test_payouts_are_paused_and_resumed_with_buttons(root):

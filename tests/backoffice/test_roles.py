@@ -44,6 +44,7 @@ SUPPORT = {
     "feedback/forwardedmessage": set(),
     "integrations/textmessage": set(),
     "integrations/sensitiveword": {"add", "change", "delete", "delete_selected"},
+    "integrations/sensitivewordimport": {"undo"},
 }
 FINANCE = {
     "accounts/user": set(),
