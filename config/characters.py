@@ -21,7 +21,7 @@ _UNSEEN = re.compile(
 _OVERRIDES = re.compile(
     "[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+"
 )  # they turn the direction of what follows
-_INVISIBLE_CATEGORIES = frozenset(("Cc", "Cf", "Cs", "Cn", "Mn", "Me", "Zs", "Zl", "Zp"))
+_INVISIBLE_CATEGORIES = frozenset(("Cc", "Cf", "Cs", "Mn", "Me", "Zs", "Zl", "Zp"))
 
 
 def is_visible(text: str) -> bool:
@@ -49,6 +49,11 @@ def stripped(text: str) -> str:
 def has_control(text: str) -> bool:
     """Return whether the text holds a control character; line ends and tabs are some."""
     return _CONTROL.search(text) is not None
+
+
+def breaks_line(text: str) -> bool:
+    """Return whether the text holds what a line does not: a control character, or one that turns its direction."""
+    return has_control(text) or _OVERRIDES.search(text) is not None
 
 
 def in_one_line(text: str) -> str:

@@ -11,7 +11,9 @@ from django.utils.dateparse import parse_date, parse_datetime
 from drf_spectacular.drainage import set_override
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.fields import empty
 
+from config.characters import breaks_line, in_one_line, is_visible, stripped
 from config.clock import end_of, start_of
 
 MONEY_PATTERN = r"^-?[0-9]{1,12}(\.[0-9]{1,2})?$"
@@ -48,7 +50,19 @@ class Blank(serializers.CharField):
 
 
 class _OnlyText:
-    """JSON has numbers and booleans of its own: neither passes for text."""
+    """Text of JSON: neither a number nor a boolean passes for it. Invisible characters at its ends are dropped, and a
+    text that shows nothing is blank.
+    """
+
+    def run_validation(self, data: Any = empty) -> Any:
+        if isinstance(data, str):
+            data = self._seen(data)
+        return super().run_validation(data)  # type: ignore[misc]
+
+    def _seen(self, text: str) -> str:
+        if not is_visible(text):
+            return ""
+        return stripped(text) if getattr(self, "trim_whitespace", True) else text
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
@@ -60,6 +74,18 @@ class Text(_OnlyText, serializers.CharField):
     """Text that a request carries."""
 
 
+class Line(Text):
+    """Text in one line: a name, a title, a keyword."""
+
+    default_error_messages: ClassVar = {"not_a_line": "应为一行文字，不能有换行或控制字符"}
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if breaks_line(text):
+            self.fail("not_a_line")
+        return text
+
+
 class BlankOrNull(Text):
     """Text that clients send blank or as null when they have none; both become blank."""
 
@@ -69,6 +95,13 @@ class BlankOrNull(Text):
     def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
         is_empty, value = super().validate_empty_values(data)
         return is_empty, "" if is_empty and value is None else value
+
+
+class ShownName(BlankOrNull):
+    """A name that WeChat gave somebody: whatever stands in it, it is shown in one line."""
+
+    def to_internal_value(self, data: Any) -> str:
+        return in_one_line(super().to_internal_value(data))
 
 
 @extend_schema_field({"description": "文本；其他值视为没有"})
@@ -134,11 +167,11 @@ class SwitchField(serializers.BooleanField):
 
 
 class ListOrCommas(serializers.ListField):
-    """A JSON array, or one string with commas."""
+    """A JSON array, or one string with commas: those of any keyboard, and the enumeration comma."""
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, str):
-            data = [part.strip() for part in data.split(",") if part.strip()]
+            data = [part for piece in re.split("[,\uff0c\u3001]", data) if (part := stripped(piece))]
         return super().to_internal_value(data)
 
 

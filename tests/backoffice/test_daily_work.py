@@ -190,6 +190,13 @@ class TestFeedback:
         root.act("feedback/problem", "close", problem, reason="重复")
         assert "之前已经答复或关闭" in root.act("feedback/problem", "answer_them", problem, answer="好的")
 
+    @pytest.mark.parametrize("answer", ["\u200b", " \ufeff", "\u3164"])
+    def test_an_answer_that_shows_nothing_is_none(self, root, answer):
+        problem = reported()
+        root.act("feedback/problem", "answer_them", problem, answer=answer)
+        problem.refresh_from_db()
+        assert (problem.answered_at, said_to(problem.user.code)) == (None, [])
+
     def test_an_answer_is_heard_from_the_robot(self, root):
         problem = reported()
         assert "已答复 1 条" in root.act("feedback/problem", "answer_them", problem, answer="已经修好了")
@@ -240,6 +247,12 @@ def test_a_persons_page_leads_to_everything_of_theirs(root):
     for where in ("earnings/withdrawal/?user", "groups/group/?user", "earnings/ledgerentry/?account__user"):
         assert f"/admin/{where}={alice.pk}" in page
     assert "bob" in page
+
+
+def test_a_title_that_shows_nothing_is_none(root):
+    root.http.post("/admin/feedback/problemcategory/add/", {"title": "\u200b\u202e", "seq_no": 9, "type": 4})
+    root.http.post("/admin/feedback/problemcategory/add/", {"title": "\ufeff提现\u200b", "seq_no": 9, "type": 4})
+    assert list(ProblemCategory.objects.filter(seq_no=9).values_list("title", flat=True)) == ["提现"]
 
 
 def test_a_list_reached_from_a_person_shows_only_theirs(root):
