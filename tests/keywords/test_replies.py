@@ -108,6 +108,42 @@ def test_keywords_of_before_are_compared_in_the_same_form(alice, group):
     ]
 
 
+DASHES = "- - - - - - - - - - - - - - -"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        f"「张三：价格多少」\n{DASHES}\n不知道",
+        f"「机器人：价格是十元」\n{DASHES}\n谢谢",
+        f"「张三：\n价格\n多少」\r\n{DASHES}\r\n我也想问",
+        f"「李四：「张三：价格」\n{DASHES}\n价格呢」\n{DASHES}\n嗯",
+        "「张三：价格」\n———————\n好",
+        f"「张三：价格」\n{DASHES}",
+    ],
+)
+def test_a_keyword_in_what_is_quoted_is_not_answered(alice, group, words):
+    answer_to("价格", user=alice)
+    says(words)
+    assert (answered_in(), counted()) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        f"「张三：你好」\n{DASHES}\n价格多少",
+        "「价格」",
+        "我想问「价格」\n还有地址",
+        f"价格\n{DASHES}\n多少",
+        "「张三：你好」\n--\n价格",
+    ],
+)
+def test_a_keyword_beside_what_is_quoted_is_answered(alice, group, words):
+    answer_to("价格", user=alice)
+    says(words)
+    assert answered_in() == ["十元"]
+
+
 def test_two_keywords_of_a_batch_are_one_reply(alice, group):
     answer_to("价格", "多少钱", user=alice)
     says("价格多少钱")
