@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from accounts.posters import KINDS
 from accounts.verification import PHONE_PATTERN
-from config.api.fields import BlankOrNull, PatternText, Text
+from config.api.fields import BlankOrNull, PatternText, ShownName, Text
 
 
 class WeChatCallback(serializers.Serializer[Any]):
@@ -87,5 +87,5 @@ class PosterKind(serializers.Serializer[Any]):
 class Refreshed(serializers.Serializer[Any]):
     appid = Text(max_length=64)
     head_url = BlankOrNull(max_length=1024)
-    nick_name = BlankOrNull(max_length=128)
+    nick_name = ShownName(max_length=128)
     open_id = BlankOrNull(max_length=128)

@@ -14,6 +14,7 @@ from config.backoffice import home
 from config.backoffice.confirm import MOST_AT_ONCE, ReasonForm, ask
 from config.backoffice.facts import EXPORTS, FactsAdmin, ListAdmin, may
 from config.backoffice.filters import days, exactly, states
+from config.backoffice.texts import SeenCharField
 from feedback import problems
 from feedback.models import Conversation, ForwardedMessage, Problem, ProblemCategory
 
@@ -26,7 +27,7 @@ _STATES = {
 
 
 class AnswerForm(forms.Form):
-    answer = forms.CharField(label=_("答复"), max_length=1000, widget=forms.Textarea(attrs={"rows": 4, "cols": 60}))
+    answer = SeenCharField(label=_("答复"), max_length=1000, widget=forms.Textarea(attrs={"rows": 4, "cols": 60}))
 
 
 @admin.register(ProblemCategory)

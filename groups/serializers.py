@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from config.api.fields import (
     IntegerChoice,
+    Line,
     ListOrCommas,
     MoneyNumber,
     QueryInteger,
@@ -90,7 +91,7 @@ class GroupsToCancel(serializers.Serializer[Any]):
 
 
 class RobotNickname(serializers.Serializer[Any]):
-    remark_name = Text(max_length=30)
+    remark_name = Line(max_length=30)
 
 
 class OwnedGroup(serializers.Serializer[Group]):

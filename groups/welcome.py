@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q
 
+from config.characters import is_visible
 from groups.models import Group
 from integrations.moderation import require_clean
 from robots import outbox
@@ -19,7 +20,7 @@ def set_welcome(*, group: Group, words: str) -> None:
 
 def greet(*, group: Group, member_code: str, cause: str, at: datetime) -> bool:
     """Welcome a newcomer; false when there is nothing to say or it was said a moment ago."""
-    if not group.welcome_message:
+    if not is_visible(group.welcome_message):
         return False
     due = Group.objects.active().filter(Q(welcomed_at=None) | Q(welcomed_at__lte=at - EVERY), pk=group.pk)
     if not due.update(welcomed_at=at):  # of two newcomers at once one is greeted; in a cancelled group none

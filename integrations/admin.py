@@ -1,4 +1,4 @@
-"""The inbox of gateway events."""
+"""The inbox of gateway events, text messages and sensitive words for operators."""
 
 from typing import Any
 
@@ -7,7 +7,6 @@ from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -15,10 +14,11 @@ from config.backoffice import home
 from config.backoffice.confirm import ask
 from config.backoffice.facts import EXPORTS, FactsAdmin, ListAdmin, button, may
 from config.backoffice.filters import days
-from integrations import inbox, moderation, text_messages
-from integrations.models import GatewayEvent, SensitiveWord, TextMessage
+from config.characters import stripped
+from integrations import inbox, moderation, text_messages, word_imports, word_pages
+from integrations.models import GatewayEvent, SensitiveWord, SensitiveWordImport, TextMessage
 
-SHOWN_LINES = 20  # of a file's refused ones
+SHOWN_LINES = 20
 
 
 @admin.register(GatewayEvent)
@@ -89,58 +89,48 @@ class TextMessageAdmin(FactsAdmin):
         return None
 
 
-class WordsForm(forms.Form):
-    file = forms.FileField(label=_("文件"), help_text=_("CSV 或文本文件(UTF-8 或 GBK),第一列,每行一个词"))
-
-    def clean_file(self) -> bytes:
-        raw: bytes = self.cleaned_data["file"].read()
-        try:
-            moderation.import_words(raw, dry_run=True)
-        except moderation.NotAList as error:
-            raise forms.ValidationError(str(error)) from error
-        return raw
-
-
 class WordForm(forms.ModelForm):
+    """A word of one character, or of two Latin letters or digits, is kept when that is confirmed."""
+
+    take_short = forms.BooleanField(
+        label=_("仍要保存很短的词"),
+        help_text=_("一个字的词，或两个字母、数字的词，会使很多正常内容被拒绝。"),
+        required=False,
+    )
+
     def clean_word(self) -> str:
-        word: str = self.cleaned_data["word"]
-        if problem := moderation.problem_of(word):
+        word = stripped(self.cleaned_data["word"])
+        if problem := word_imports.problem_of(word):
             raise forms.ValidationError(_(problem))
         return word
+
+    def clean(self) -> dict[str, Any] | None:
+        given = super().clean()
+        word, is_confirmed = self.cleaned_data.get("word", ""), self.cleaned_data.get("take_short")
+        if "word" in self.changed_data and word and word_imports.is_risky(word) and not is_confirmed:
+            self.add_error("take_short", _("这个词很短，请勾选确认，或换一个更长的词。"))
+        return given
 
 
 @admin.register(SensitiveWord)
 class SensitiveWordAdmin(ListAdmin):
     form = WordForm
-    list_display = ("word", "created_at")
+    list_display = ("word", "created_at", "word_import")
+    list_select_related = ("word_import",)
     search_fields = ("word__startswith",)
     search_help_text = "敏感词的开头"
-    list_buttons = ("take_in",)
+    list_buttons = ("take_in", "try_text")
+    reached_from = {"integrations.sensitivewordimport": ("word_import", "敏感词")}
 
     @button("导入 CSV", permission="integrations.add_sensitiveword", takes_file=True)
     def take_in(self, request: HttpRequest) -> HttpResponse | None:
-        """Ask for a file, then add its words, each once."""
-        form = WordsForm(request.POST, request.FILES) if "asked" in request.POST else WordsForm()
-        if form.is_valid():
-            told = moderation.import_words(form.cleaned_data["file"])
-            self.report(request, done=told.new, chosen=told.new + told.known, did="已导入", why_not="已经在列表中")
-            self._say_what_was_left_out(request, told)
-            return None
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _("导入敏感词"),
-            "form": form,
-            "opts": self.opts,
-        }
-        return TemplateResponse(request, "admin/upload.html", context)
+        """Ask for a file, show what it would add, then add it."""
+        return word_pages.take_in(self, request)
 
-    def _say_what_was_left_out(self, request: HttpRequest, told: moderation.Imported) -> None:
-        if told.repeated or told.refused:
-            counts = {"repeated": told.repeated, "refused": len(told.refused), "shown": SHOWN_LINES}
-            text = _("%(repeated)s 行重复,%(refused)s 行不能用(最多列出 %(shown)s 行)。") % counts
-            self.message_user(request, text, messages.WARNING)
-        for line in told.refused[:SHOWN_LINES]:
-            self.message_user(request, line, messages.WARNING)
+    @button("试一段文字", permission="integrations.view_sensitiveword")
+    def try_text(self, request: HttpRequest) -> HttpResponse:
+        """Show which words a text contains, and where."""
+        return word_pages.try_text(self, request)
 
     def save_model(self, request: HttpRequest, obj: SensitiveWord, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
@@ -153,6 +143,46 @@ class SensitiveWordAdmin(ListAdmin):
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[SensitiveWord]) -> None:
         super().delete_queryset(request, queryset)
         transaction.on_commit(moderation.list_changed)
+
+
+@admin.register(SensitiveWordImport)
+class SensitiveWordImportAdmin(FactsAdmin):
+    """Files that were taken in, each of which can be taken out again."""
+
+    list_display = ("imported_at", "imported_by", "file_name", "word_count", "undone_at", "undone_by")
+    list_filter = (days("imported_at", "导入时间"),)
+    search_fields = ("file_name__startswith",)
+    search_help_text = "文件名的开头"
+    ordering = ("-id",)
+    actions = ("undo", *EXPORTS)
+    has_undo_permission = may("integrations.undo_sensitivewordimport")
+
+    def offers(self, action: str, obj: Any) -> bool:
+        return super().offers(action, obj) and obj.undone_at is None
+
+    @admin.action(description="撤销导入", permissions=["undo"])
+    def undo(self, request: HttpRequest, queryset: QuerySet[SensitiveWordImport]) -> Any:
+        page, _said, keys = ask(
+            self,
+            request,
+            queryset,
+            action="undo",
+            title="撤销导入",
+            question="将从敏感词列表中删除这些导入新增的词；导入之前已有的词保留。",
+            lines=[
+                _("%(name)s：新增 %(count)s 个词") % {"name": row.file_name, "count": row.word_count}
+                for row in queryset[:SHOWN_LINES]
+            ],
+        )
+        if page is not None:
+            return page
+        now, by = timezone.now(), request.user.get_username()
+        rows = list(queryset.filter(pk__in=keys, undone_at=None).order_by("pk"))
+        count = sum(word_imports.undo_import(row, by=by, at=now) for row in rows)
+        self.report(request, done=len(rows), chosen=len(keys), did="已撤销导入", why_not="已经撤销过")
+        if rows:
+            self.message_user(request, _("共删除 %(count)s 个词。") % {"count": count}, messages.SUCCESS)
+        return None
 
 
 home.to_do(

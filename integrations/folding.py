@@ -1,40 +1,112 @@
-"""Text as sensitive words are compared with it: without what people put between letters, or write instead of them.
+"""The form of a text in which sensitive words are searched, and the way back to the places in the text.
 
-Folding costs more than matching. Nearly all text is Chinese characters and a few marks: the commonest of these are
-taken out one by one, and only what then holds anything else is normalized.
+Folding costs more than searching. Nearly all text is Chinese characters and sentence marks: it is left as it is but
+for blanks, and only text that holds anything else is normalized.
 """
 
 import re
 import unicodedata
+from collections.abc import Callable
+from functools import lru_cache
 
-_MARKS = "\uff0c\u3002\uff01\uff1f\u3001\uff1a, \n"  # , 。 ! ? 、 : in full width; comma, blank, new line
+# The marks that end or divide a sentence, and line ends, stay: no word is found across them. (Full width: comma, full
+# stop, exclamation mark, question mark, enumeration comma, colon, semicolon; normalized, most become ASCII.)
+_WIDE_STOPS = "\uff0c\u3002\uff01\uff1f\u3001\uff1a\uff1b"
+_STOPS = ",!?:;\u3002\u3001\n\r\x0b\x0c\x85\u2028\u2029"
+# An ellipsis or dash of Chinese text (each two characters wide) and an English full stop divide sentences too; one dot
+# or stroke alone does not. The replacements keep every character in its place.
+_AS_STOPS = (("\u2026\u2026", "\u3002\u3002"), ("\u2014\u2014", "\u3002\u3002"), (". ", "\u3002 "))
+_NOT_PLAIN = re.compile(f"[^\u4e00-\u9fff{_WIDE_STOPS}\n]")
 _NOT_CHINESE = re.compile("[^\u4e00-\u9fff]")
-# Neither a letter nor a digit: marks, blanks, pictures, what is invisible or hangs on other letters.
-# Then what counts as a letter and looks like a mark: accents and strokes that stand alone, clicks, the Arabic line
-# that stretches words, Hangul fillers and bars, the Japanese long and repeating marks, tone letters.
-_DECORATION = re.compile(
-    "[\\W_\u01c0-\u01c3\u02b0-\u02ff\u0640\u115f\u1160\u1173\u1175\u3005\u3031-\u3035\u303b\u309d\u309e\u30fc-\u30fe"
+# Neither a letter nor a digit: marks, blanks, pictures, what is invisible or combines with other letters.
+_DECORATION = re.compile(f"[^\\w{_STOPS}]+")
+# Letters by their category that look like marks: accents and strokes that stand alone, clicks, the Arabic line that
+# stretches words, Hangul fillers and bars, the Japanese long and repeating marks, tone letters.
+_LETTERS_LIKE_MARKS = re.compile(
+    "[_\u01c0-\u01c3\u02b0-\u02ff\u0640\u115f\u1160\u1173\u1175\u3005\u3031-\u3035\u303b\u309d\u309e\u30fc-\u30fe"
     "\u3164\ua717-\ua71f\ua788]+"
 )
-_UNSEEN = re.compile("[\\s\u00ad\u115f\u1160\u200b-\u200f\u2060-\u2064\ud800-\udfff\ufeff]+")
+_BLANK_OR_UNSEEN = re.compile(
+    "[^\\S\n\r\x0b\x0c\x85\u2028\u2029]|"
+    "[\u00ad\u0300-\u036f\u115f\u1160\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ud800-\udfff\ufeff]"
+)
+# Hangul syllables may be written as several letters, with decoration between them: a run of them is folded as a whole.
+_HANGUL_PARTS = "\u1100-\u11ff\u3131-\u318e\ua960-\ua97f\ud7b0-\ud7ff\uffa0-\uffdc"
+_HAS_HANGUL_PARTS = re.compile(f"[{_HANGUL_PARTS}]")
+_CLUSTER = re.compile(
+    f"[\uac00-\ud7a3{_HANGUL_PARTS}](?:(?:{_DECORATION.pattern[:-1]}|{_LETTERS_LIKE_MARKS.pattern[:-1]})*"
+    f"[\uac00-\ud7a3{_HANGUL_PARTS}])*|.",
+    re.DOTALL,
+)
 
 
 def folded(text: str) -> str:
-    """Letters and digits and nothing else, small, without accents, in their compatibility forms."""
-    for mark in _MARKS:
-        text = text.replace(mark, "")
-    if is_chinese(text):
-        return text
-    # Taken apart, an accent is a mark that is dropped; Hangul is put together again.
-    letters = _DECORATION.sub("", unicodedata.normalize("NFKD", text).casefold())
-    return unicodedata.normalize("NFC", letters)
+    """Return the letters and digits, small, without accents, in compatibility form, and the marks between sentences."""
+    close = text.replace(" ", "")
+    return close if is_plain(close) else _normalized(_with_stops(text))
+
+
+def letters_of(text: str) -> str:
+    """Return the letters and digits of the folded text alone."""
+    return "".join(filter(str.isalnum, folded(text)))
 
 
 def as_written(text: str) -> str:
-    """Marks and all, but for width, case, blanks and what cannot be seen."""
-    return _UNSEEN.sub("", unicodedata.normalize("NFKC", text).casefold())
+    """Return the text with its marks, without accents, blanks and invisible characters, small, in compatibility form."""
+    return _BLANK_OR_UNSEEN.sub("", unicodedata.normalize("NFKD", text).casefold())
 
 
 def is_chinese(text: str) -> bool:
-    """Whether it is nothing but the characters of everyday Chinese, which folding leaves as they are."""
+    """Return whether the text holds only everyday Chinese characters, which folding leaves as they are."""
     return _NOT_CHINESE.search(text) is None
+
+
+def is_plain(text: str) -> bool:
+    """Return whether the text holds nothing but everyday Chinese characters and sentence marks."""
+    return _NOT_PLAIN.search(text) is None
+
+
+def places_of_folded(text: str) -> list[tuple[int, int]]:
+    """Return for each character of `folded(text)` where that which it was made of begins and ends in the text."""
+    return _places(_with_stops(text), _normalized, _letters_of)
+
+
+def places_of_written(text: str) -> list[tuple[int, int]]:
+    """Return for each character of `as_written(text)` where that which it was made of begins and ends in the text."""
+    return _places(text, as_written, _written_of)
+
+
+def shown_letters(text: str) -> str:
+    """Return one character of a text as it is compared: nothing for marks, blanks and what cannot be seen."""
+    return _letters_of(text)
+
+
+def is_unseen(letter: str) -> bool:
+    """Return whether a character takes no room of its own: invisible, or combined with the one before it."""
+    return unicodedata.category(letter) in ("Cf", "Mn", "Me", "Cs") or letter in "\u115f\u1160\u3164\uffa0"
+
+
+def _normalized(text: str) -> str:
+    # Taken apart, an accent is a mark that is dropped; Hangul is put together again.
+    letters = _DECORATION.sub("", unicodedata.normalize("NFKD", text).casefold())
+    return unicodedata.normalize("NFC", _LETTERS_LIKE_MARKS.sub("", letters))
+
+
+def _with_stops(text: str) -> str:
+    for marks, stops in _AS_STOPS:
+        text = text.replace(marks, stops)
+    return text
+
+
+_letters_of = lru_cache(maxsize=20_000)(_normalized)  # of single characters
+_written_of = lru_cache(maxsize=20_000)(as_written)
+
+
+def _places(
+    text: str, form_of: Callable[[str], str], form_of_letter: Callable[[str], str]
+) -> list[tuple[int, int]]:
+    if _HAS_HANGUL_PARTS.search(text) is None:
+        return [(at, at + 1) for at, letter in enumerate(text) for _ in form_of_letter(letter)]
+    places = [part.span() for part in _CLUSTER.finditer(text) for _ in form_of(part.group())]
+    length = len(form_of(text))
+    return places if len(places) == length else [(0, len(text))] * length

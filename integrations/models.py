@@ -1,4 +1,4 @@
-"""The inbox: every event of the robot gateway, stored before anything is done about it."""
+"""The inbox of gateway events, the list of sensitive words, and text messages in bulk."""
 
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
@@ -56,11 +56,45 @@ class GatewayEvent(models.Model):
         return f"{self.command} {self.event_id}"
 
 
+class SensitiveWordImport(models.Model):
+    """A file of sensitive words that was taken in. The words that it brought can be taken out of the list again."""
+
+    file_name = models.CharField("文件名", max_length=200, blank=True)
+    imported_at = models.DateTimeField("导入时间")
+    imported_by = models.CharField("导入人", max_length=80)
+    word_count = models.PositiveIntegerField("新增词数", default=0)
+    undone_at = models.DateTimeField("撤销时间", null=True, blank=True)
+    undone_by = models.CharField("撤销人", max_length=80, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "敏感词导入"
+        ordering = ["-id"]
+        permissions = [("undo_sensitivewordimport", "撤销敏感词导入")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(undone_at=None, undone_by="") | (Q(undone_at__isnull=False) & ~Q(undone_by="")),
+                name="undone_import_has_undone_by",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.file_name
+
+
 class SensitiveWord(models.Model):
     """A word that nicknames, welcomes, keywords and mass messages may not contain; operators edit the list."""
 
     word = models.CharField("敏感词", max_length=64, unique=True)
     created_at = models.DateTimeField("添加时间", auto_now_add=True)
+    word_import = models.ForeignKey(
+        SensitiveWordImport,
+        models.SET_NULL,
+        related_name="words",
+        null=True,
+        blank=True,
+        editable=False,
+        verbose_name="来自导入",
+    )
 
     class Meta:
         verbose_name = verbose_name_plural = "敏感词"

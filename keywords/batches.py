@@ -10,6 +10,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Q, QuerySet
 
 from accounts.models import User
+from config.characters import comparable
 from config.errors import BadRequest
 from config.lookups import has_id
 from groups.models import Group
@@ -26,6 +27,7 @@ WHERE k.group_id = ANY(%s) AND g.id = k.group_id AND b.id = k.batch_id AND u.id 
 """
 MOST_KEYWORDS = 50
 LONGEST_KEYWORD = 32
+LONGEST_COMPARED = 96  # characters of its comparable form: one may stand for several
 LONGEST_REPLY = 1000
 
 
@@ -116,7 +118,7 @@ def _own_groups(user: User, references: Sequence[str]) -> list[UUID]:
 
 
 def _spread(batch: KeywordBatch, group_ids: Sequence[UUID], words: Sequence[str]) -> None:
-    folded = [word.casefold() for word in words]
+    folded = [comparable(word) for word in words]
     if len(set(folded)) != len(folded):
         raise KeywordTaken
     let_go(group_ids)  # of one whose edit met the change of owner

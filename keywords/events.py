@@ -9,6 +9,7 @@ from groups.models import Group
 from integrations.events import Event, subscribe, subscribe_in_bulk, word
 from keywords import batches, replies
 from keywords.matcher import matcher
+from keywords.quotes import without_quotation
 from robots.heard import codes_in, is_true, text_in
 
 
@@ -28,12 +29,12 @@ def on_info(event: Event) -> None:
 
 
 def _texts(events: Sequence[Event]) -> Iterator[replies.Said]:
-    """What people said as text in groups that have keywords."""
+    """Yield what people said as text in groups that have keywords; what they quote was said before."""
     for event in events:
         group_code = word(event.body, "group_id")
         if not matcher.knows(group_code) or is_true(event.body.get("is_robot")):
             continue
-        if words := text_in(event.body):
+        if words := without_quotation(text_in(event.body) or ""):
             yield replies.Said(
                 group_code=group_code,
                 speaker_code=word(event.body, "user_id"),

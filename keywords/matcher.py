@@ -10,6 +10,8 @@ import time
 from ahocorasick_rs import AhoCorasick
 from django.db import connection
 
+from config.characters import comparable
+
 LOOK_EVERY = 1.0  # seconds between two looks for new keywords
 OVERDUE = 1.5
 NEVER = float("-inf")
@@ -50,7 +52,7 @@ class _Keywords:
         own = self.of_group.get(group_code)
         if not own or self.automaton is None:
             return []
-        hits = self.automaton.find_matches_as_indexes(words.casefold(), overlapping=True)
+        hits = self.automaton.find_matches_as_indexes(comparable(words), overlapping=True)
         return [self.words[number] for number in {number for number, _, _ in hits if number in own}]
 
 

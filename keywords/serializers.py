@@ -4,15 +4,29 @@ from typing import Any
 
 from rest_framework import serializers
 
-from config.api.fields import ListOrCommas, Reference, Text
-from keywords.batches import LONGEST_KEYWORD, LONGEST_REPLY, MOST_KEYWORDS
+from config.api.fields import Line, ListOrCommas, Reference, Text
+from config.characters import comparable
+from keywords.batches import LONGEST_COMPARED, LONGEST_KEYWORD, LONGEST_REPLY, MOST_KEYWORDS
 
 MOST_GROUPS = 500
 
 
+class Keyword(Line):
+    """A keyword; the form in which it is compared may be longer, and is bounded too."""
+
+    def __init__(self) -> None:
+        super().__init__(max_length=LONGEST_KEYWORD)
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if not 0 < len(comparable(text)) <= LONGEST_COMPARED:
+            raise serializers.ValidationError("这个关键字含有太多特殊字符，请换一个")
+        return text
+
+
 class NewBatch(serializers.Serializer[Any]):
     group_codes = ListOrCommas(child=Reference(), min_length=1, max_length=MOST_GROUPS)
-    keywords = ListOrCommas(child=Text(max_length=LONGEST_KEYWORD), min_length=1, max_length=MOST_KEYWORDS)
+    keywords = ListOrCommas(child=Keyword(), min_length=1, max_length=MOST_KEYWORDS)
     reply_content = Text(max_length=LONGEST_REPLY)
 
 

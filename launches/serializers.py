@@ -8,7 +8,7 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from config.api.fields import IntegerChoice, ListOrCommas, MomentField, Reference, SwitchField, Text
+from config.api.fields import IntegerChoice, Line, ListOrCommas, MomentField, Reference, SwitchField, Text
 from config.clock import day_of
 from launches.drafts import USABLE, missing_in
 from launches.items import missing_part
@@ -46,7 +46,7 @@ class LaunchItem(serializers.Serializer[Any]):
     """Which parts must be there follows from the type: 1 content, 2 filePath, 3 title and url, 4 those and content."""
 
     type = IntegerChoice(choices=LaunchItemType)
-    title = Text(max_length=200, required=False, allow_blank=True, allow_null=True)
+    title = Line(max_length=200, required=False, allow_blank=True, allow_null=True)
     content = Text(max_length=4000, required=False, allow_blank=True, allow_null=True)
     filePath = Text(  # noqa: N815 - the wire's word
         max_length=2048, required=False, allow_blank=True, allow_null=True
@@ -111,7 +111,7 @@ class MassMessageContent(serializers.Serializer[Any]):
 
     type = IntegerChoice(choices=USABLE)
     content = Text(max_length=4000, allow_blank=True, required=False, default="")
-    title = Text(max_length=200, allow_blank=True, required=False, default="")
+    title = Line(max_length=200, allow_blank=True, required=False, default="")
     desc = Text(max_length=500, allow_blank=True, required=False, default="")
     url = Text(max_length=2048, allow_blank=True, required=False, default="")
 

@@ -7,6 +7,7 @@ else: from here on it stands in both. (What robots send has it in both by `robot
 from collections.abc import Mapping
 from typing import Any
 
+from config.characters import in_one_line
 from robots.models import MessageType
 
 _LONGEST = {"content": 10_000, "title": 500, "desc": 2_000, "url": 2_048}  # far above what WeChat lets through
@@ -40,7 +41,7 @@ def text_in(told: Mapping[str, Any]) -> str | None:
 
 def shown(told: Mapping[str, Any], name: str, *, longest: int = 128) -> str:
     """A field that is only shown to people: cut to what is kept, blank where the gateway's word is no text."""
-    return (_text(told.get(name), longest) or "").strip()
+    return in_one_line(_text(told.get(name), longest) or "")
 
 
 def address_in(told: Mapping[str, Any], name: str) -> str:

@@ -9,8 +9,10 @@ from typing import Any, ClassVar
 from drf_spectacular.drainage import set_override
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.fields import empty
 
 from config.api.parsers import WrittenNumber
+from config.characters import breaks_line, in_one_line, is_visible, stripped
 from config.clock import day_from, end_of, start_of, time_from
 
 MONEY_PATTERN = r"^-?[0-9]{1,12}(\.[0-9]{1,2}0*)?$"
@@ -62,7 +64,19 @@ class Blank(serializers.CharField):
 
 
 class _OnlyText:
-    """JSON has numbers and booleans of its own: neither passes for text."""
+    """Text of JSON: neither a number nor a boolean passes for it. Invisible characters at its ends are dropped, and a
+    text that shows nothing is blank.
+    """
+
+    def run_validation(self, data: Any = empty) -> Any:
+        if isinstance(data, str):
+            data = self._seen(data)
+        return super().run_validation(data)  # type: ignore[misc]
+
+    def _seen(self, text: str) -> str:
+        if not is_visible(text):
+            return ""
+        return stripped(text) if getattr(self, "trim_whitespace", True) else text
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
@@ -72,6 +86,18 @@ class _OnlyText:
 
 class Text(_OnlyText, serializers.CharField):
     """Text that a request carries."""
+
+
+class Line(Text):
+    """Text in one line: a name, a title, a keyword."""
+
+    default_error_messages: ClassVar = {"not_a_line": "应为一行文字，不能有换行或控制字符"}
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if breaks_line(text):
+            self.fail("not_a_line")
+        return text
 
 
 NOTHING = ("null", "undefined")  # how JavaScript spells nothing when it is made a text
@@ -90,6 +116,13 @@ class BlankOrNull(Text):
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
         return "" if text in NOTHING else text
+
+
+class ShownName(BlankOrNull):
+    """A name that WeChat gave somebody: whatever stands in it, it is shown in one line."""
+
+    def to_internal_value(self, data: Any) -> str:
+        return in_one_line(super().to_internal_value(data))
 
 
 @extend_schema_field({"description": "文本；其他值视为没有"})
@@ -153,11 +186,11 @@ class SwitchField(serializers.BooleanField):
 
 
 class ListOrCommas(serializers.ListField):
-    """A JSON array, or one string with commas."""
+    """A JSON array, or one string with commas: those of any keyboard, and the enumeration comma."""
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, str):
-            data = [part.strip() for part in data.split(",") if part.strip()]
+            data = [part for piece in re.split("[,\uff0c\u3001]", data) if (part := stripped(piece))]
         return super().to_internal_value(data)
 
 

@@ -13,6 +13,8 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from config.backoffice.texts import SeenCharField
+
 SHOWN = 20
 MOST_AT_ONCE = 5_000  # rows of one action: it is one transaction
 
@@ -20,7 +22,7 @@ MOST_AT_ONCE = 5_000  # rows of one action: it is one transaction
 class ReasonForm(forms.Form):
     """Why; kept beside what was done."""
 
-    reason = forms.CharField(label=gettext_lazy("原因"), max_length=200, widget=forms.TextInput(attrs={"size": 60}))
+    reason = SeenCharField(label=gettext_lazy("原因"), max_length=200, widget=forms.TextInput(attrs={"size": 60}))
 
 
 class NothingToSay(forms.Form):

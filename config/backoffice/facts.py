@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import models
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
@@ -14,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from config.backoffice.export import as_csv, as_xlsx
 from config.backoffice.lists import CappedPaginator, FastChangeList, FastSearch
+from config.backoffice.texts import SeenCharField
 from config.backoffice.versions import VersionedFormSet, versioned
 
 EXPORTS = ("export", "export_xlsx")
@@ -41,6 +43,10 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
     reached_from: ClassVar[dict[str, tuple[str, str]]] = {}
     list_buttons: tuple[str, ...] = ()
     has_export_permission = may("config.export_lists")  # who sees a list does not take it away by that
+    formfield_overrides: ClassVar[Any] = {
+        models.CharField: {"form_class": SeenCharField},
+        models.TextField: {"form_class": SeenCharField},
+    }
     asks_first = False  # shows nothing before a search or a filter: no index gives the whole table an order
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[FastChangeList]:

@@ -42,7 +42,8 @@ _SUPPORT = {
     "feedback": "view_problem answer_problem view_conversation view_forwardedmessage"
     " view_problemcategory add_problemcategory change_problemcategory",
     "integrations": "view_textmessage retry_textmessage"
-    " view_sensitiveword add_sensitiveword change_sensitiveword delete_sensitiveword",
+    " view_sensitiveword add_sensitiveword change_sensitiveword delete_sensitiveword"
+    " view_sensitivewordimport undo_sensitivewordimport",
 }
 _FINANCE = {
     "config": "export_lists",

@@ -168,7 +168,17 @@ def test_refreshing_takes_the_open_id_that_wechat_vouched_for(alice, sandbox):
     assert (alice.open_id, alice.app_id, alice.nickname) == ("open-alice", "sandbox", "新名")
 
 
-@pytest.mark.parametrize("blank", ["", None])
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [("小\n爱", "小 爱"), ("\u202e小爱\u202c", "小爱"), ("小\u202d爱", "小爱"), ("\u3000小爱❤️", "小爱❤️")],
+)
+def test_a_nickname_is_kept_in_one_line(alice, sandbox, sent, kept):
+    assert refresh(phone(), alice, nick_name=sent) == 1200
+    alice.refresh_from_db()
+    assert alice.nickname == kept
+
+
+@pytest.mark.parametrize("blank", ["", None, "\u200b", "\u3164", "\u202e"])
 def test_a_blank_nickname_and_picture_keep_what_the_robot_saw(sandbox, blank):
     alice = UserFactory(union_id="union-alice", nickname="小爱", avatar_url="http://a.cn/1.png")
     assert refresh(phone(), alice, nick_name=blank, head_url=blank, open_id=blank) == 1200

@@ -13,7 +13,7 @@ from earnings import withdrawals
 from earnings.models import ArticleReadDay, LedgerCheck, PayoutPause, RedPacketOpening, SettlementDay
 from feedback.models import Conversation, ForwardedMessage, Problem, ProblemCategory
 from groups.models import CancelJob, GroupMessage, GroupStatistics, Member, Mention
-from integrations.models import GatewayEvent, SensitiveWord, TextMessage
+from integrations.models import GatewayEvent, SensitiveWord, SensitiveWordImport, TextMessage
 from keywords.models import KeywordBatch
 from robots.models import MessageAttempt, OutboxMessage, RobotDay, Scan
 from tests.factories.launches import launched, scheduled
@@ -56,7 +56,8 @@ def _one_of_each(n: int) -> None:
     talk = Conversation.objects.create(user=user, opened_at=now, said_at=now)
     ForwardedMessage.objects.create(conversation=talk, kind="text", content="x", said_at=now, retry_at=now)
     GatewayEvent.objects.create(event_id=f"rows-{n}", command="x", body={}, lane="", received_at=now, retry_at=now)
-    SensitiveWord.objects.create(word=f"词{n}")
+    word_import = SensitiveWordImport.objects.create(file_name=f"{n}.csv", imported_at=now, imported_by="root")
+    SensitiveWord.objects.create(word=f"词{n}", word_import=word_import)
     TextMessage.objects.create(batch=user.pk, phone=user.phone, content="x", created_at=now, retry_at=now)
     give(user, "100")
     withdrawals.approve([ask(user).pk], by="root", at=now)

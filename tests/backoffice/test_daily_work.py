@@ -1,6 +1,5 @@
 """What operators do all day, and what the pages tell them."""
 
-import io
 import re
 from datetime import timedelta
 
@@ -13,7 +12,6 @@ from earnings import pauses, withdrawals
 from earnings.models import Payout, Withdrawal
 from feedback.models import Problem, ProblemCategory
 from groups.models import Group
-from integrations.models import SensitiveWord
 from robots.models import Robot
 from tests.backoffice.pages import Operator
 from tests.doors import said_to
@@ -192,6 +190,13 @@ class TestFeedback:
         root.act("feedback/problem", "close", problem, reason="重复")
         assert "之前已经答复或关闭" in root.act("feedback/problem", "answer_them", problem, answer="好的")
 
+    @pytest.mark.parametrize("answer", ["\u200b", " \ufeff", "\u3164"])
+    def test_an_answer_that_shows_nothing_is_none(self, root, answer):
+        problem = reported()
+        root.act("feedback/problem", "answer_them", problem, answer=answer)
+        problem.refresh_from_db()
+        assert (problem.answered_at, said_to(problem.user.code)) == (None, [])
+
     def test_an_answer_is_heard_from_the_robot(self, root):
         problem = reported()
         assert "已答复 1 条" in root.act("feedback/problem", "answer_them", problem, answer="已经修好了")
@@ -244,31 +249,17 @@ def test_a_persons_page_leads_to_everything_of_theirs(root):
     assert "bob" in page
 
 
+def test_a_title_that_shows_nothing_is_none(root):
+    root.http.post("/admin/feedback/problemcategory/add/", {"title": "\u200b\u202e", "seq_no": 9, "type": 4})
+    root.http.post("/admin/feedback/problemcategory/add/", {"title": "\ufeff提现\u200b", "seq_no": 9, "type": 4})
+    assert list(ProblemCategory.objects.filter(seq_no=9).values_list("title", flat=True)) == ["提现"]
+
+
 def test_a_list_reached_from_a_person_shows_only_theirs(root):
     alice = GroupFactory(name="甲群").user
     GroupFactory(name="乙群")
     page = root.page("groups/group/", user=alice.pk)
     assert ("甲群" in page, "乙群" in page) == (True, False)
-
-
-def test_words_are_taken_in_from_a_file(root):
-    file = io.BytesIO("词一\n词二,备注\n词一\n".encode())
-    file.name = "words.csv"
-    assert "已导入 2 条" in root.press("integrations/sensitiveword", "take_in", asked="yes", file=file)
-    assert set(SensitiveWord.objects.values_list("word", flat=True)) == {"词一", "词二"}
-
-
-def test_a_list_saved_by_a_spreadsheet_in_gbk_is_taken_in(root):
-    file = io.BytesIO("词一".encode("gbk"))
-    file.name = "words.csv"
-    root.press("integrations/sensitiveword", "take_in", asked="yes", file=file)
-    assert SensitiveWord.objects.filter(word="词一").exists()
-
-
-def test_a_file_that_is_no_text_is_refused_with_a_sentence(root):
-    file = io.BytesIO(b"\x89PNG\xff\xff\xff")
-    file.name = "words.csv"
-    assert "文件不是文本或 CSV" in root.press("integrations/sensitiveword", "take_in", asked="yes", file=file)
 
 
 def test_payouts_are_paused_and_resumed_with_buttons(root):

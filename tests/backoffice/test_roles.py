@@ -43,6 +43,7 @@ SUPPORT = {
     "feedback/forwardedmessage": set(),
     "integrations/textmessage": {"retry"},
     "integrations/sensitiveword": {"add", "change", "delete", "delete_selected"},
+    "integrations/sensitivewordimport": {"undo"},
 }
 FINANCE = {
     "accounts/user": set(),

@@ -16,7 +16,7 @@ from itertools import accumulate
 
 from ahocorasick_rs import AhoCorasick
 
-from integrations.moderation import WordFinder
+from integrations.word_finder import WordFinder
 from tests.benchmarks.harness import Work, compare, run, say
 
 LOOPED = 20
@@ -72,7 +72,7 @@ def main() -> None:
         for number, text in enumerate(texts)
     ]
     finder, bare = WordFinder(words), AhoCorasick(words, store_patterns=False)
-    clean = [text for text in texts if not finder.finds(text)]
+    clean = [text for text in texts if not finder.first(text)]
     say(f"{len(texts) - len(clean)} of {len(texts)} texts contain a word")
     given: list[str] = []
 
@@ -84,7 +84,7 @@ def main() -> None:
 
     def ours() -> None:
         for text in given:
-            finder.finds(text)
+            finder.first(text)
 
     def search() -> None:
         for text in given:

@@ -54,6 +54,12 @@ def test_a_preflight_of_any_operation_lets_the_client_call_with_a_token(tmp_path
         assert "access-control-allow-credentials" not in allowed
 
 
+@pytest.mark.parametrize("comma", [",", "\uff0c", "\u3001"])
+def test_commas_of_any_keyboard_separate_the_origins(tmp_path: Path, comma: str):
+    [(_, ours)] = ask(tmp_path, preflight("/groups"), allowed=f"https://a.example.com{comma}{CLIENT}")
+    assert cors_of(ours)["access-control-allow-origin"] == CLIENT
+
+
 def test_its_answers_may_be_read_by_the_client_and_by_no_other_origin(tmp_path: Path):
     calls = [("get", "/nowhere", {"Origin": origin}) for origin in (CLIENT, STRANGER)]
     (_, ours), (_, theirs) = ask(tmp_path, *calls, allowed=f"https://a.example.com,{CLIENT}")

@@ -25,6 +25,26 @@ def rename(user: User, group: Group, name: str = "小熊") -> int:
     return ApiClient(user).post(f"/groups/{group.pk}/robot_name", {"remark_name": name})["code"]
 
 
+@pytest.mark.parametrize(
+    "name", ["\u200b", "\u202e", "a\nb", "小\t熊", "\u2066", "小\u202e熊", "\x07熊", "\u3164", "\u2028"]
+)
+def test_a_name_shows_something_and_is_one_line(alice, group, sandbox, name):
+    assert rename(alice, group, name) == 1403
+    assert known(group) == ""
+
+
+@pytest.mark.parametrize("name", ["\ufeff小熊", "小熊\u200b", "\u202d小熊\u202c", " 小熊\ufe0f"])
+def test_invisible_characters_at_the_ends_are_no_part_of_a_name(alice, group, sandbox, name):
+    assert rename(alice, group, name) == 1200
+    assert known(group) == "小熊"
+
+
+@pytest.mark.parametrize("name", ["熊❤️", "👨‍👩‍👧", "1️⃣", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "می‌خواهم"])
+def test_pictures_and_joined_letters_of_a_name_stay_whole(alice, group, sandbox, name):
+    assert rename(alice, group, name) == 1200
+    assert known(group) == name
+
+
 def known(group: Group) -> str:
     group.refresh_from_db()
     return group.robot_nickname

@@ -88,6 +88,27 @@ def test_the_owner_changes_the_welcome_and_switches_it_off(owner, group):
     assert answered_in() == ["新欢迎"]
 
 
+@pytest.mark.parametrize("words", ["  ", "\u200b", "\n\t", "\ufeff \u3000", "\ufe0f", "\u2800", "\u202e\u202c"])
+def test_a_welcome_that_shows_nothing_switches_it_off(owner, group, words):
+    assert set_welcome(owner, words) == 1200
+    joins()
+    assert answered_in() == []
+    group.refresh_from_db()
+    assert group.welcome_message == ""
+
+
+def test_an_older_welcome_that_shows_nothing_is_not_sent(group):
+    Group.objects.update(welcome_message=" \u200b")
+    joins()
+    assert answered_in() == []
+
+
+def test_a_welcome_keeps_its_lines_blanks_and_pictures(owner, group):
+    set_welcome(owner, " 欢迎❤️\n  请看公告 👨‍👩‍👧")
+    joins()
+    assert answered_in() == [" 欢迎❤️\n  请看公告 👨‍👩‍👧"]
+
+
 def test_a_welcome_with_a_sensitive_word_changes_nothing(owner, group):
     add_words(["赌博"])
     assert set_welcome(owner, "一起赌 博") == 2003

@@ -1,17 +1,12 @@
 """Sensitive words are found however they are decorated, wherever a user's words reach a group."""
 
 import time
-from io import StringIO
 
 import pytest
 from django.core.cache import cache
-from django.core.management import CommandError, call_command
-from django.test import Client
 
-from integrations import moderation
 from integrations.models import SensitiveWord
 from integrations.moderation import VERSION, SensitiveWordFound, add_words, require_clean
-from tests.factories.people import OperatorFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -29,12 +24,12 @@ HIDDEN = [
     "来赌博吧",
     "赌 博",
     "赌\u3000博",
-    "赌\n\t博",
+    "赌 \t博",
     "赌\u200b\u200d\ufeff博",
     "赌\u00ad\u2060博",
     "赌*博",
-    "赌。博",
-    "赌\uff0c博",
+    "赌.博",
+    "赌/博",
     "赌😀博",
     "赌_-~·•★博",
     "赌\u0336\u0336博",
@@ -61,7 +56,73 @@ def test_width_case_and_style_hide_nothing(text):
 @pytest.mark.parametrize("word", ["赌 博", "\uff36\uff38", "Vx!", "ΣΊΣΥΦΟΣ"])
 def test_words_of_the_list_are_folded_too(word):
     add_words([word])
-    assert is_refused(f"x{word}y")
+    assert is_refused(f"有{word}吗")
+
+
+@pytest.mark.parametrize(
+    "stop", [*"。！？；：，、,!?;:\n\r\x0b\x0c\x85\u2028\u2029", "……", "——", ". ", "\r\n", " 。 "]
+)
+def test_no_word_is_found_across_the_marks_that_divide_sentences(stop):
+    add_words(["赌博"])
+    assert not is_refused(f"千万别赌{stop}博物馆见")
+
+
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [
+        ("LY", "We are a family"),
+        ("SM", "small 码"),
+        ("AV", "navy"),
+        ("SM", "S M L"),
+        ("HM", "H&M"),
+        ("QQ", "https://mp.weixin.qq.com/s/abc"),
+        ("QQ", "123456@qq.com"),
+        ("ill", "I'll"),
+        ("ML", "1000ml"),
+        ("MD", "md5"),
+        ("lt", "re\u200bsult"),
+        ("penis", "The pen is red"),
+        ("k粉", "ok粉色"),
+        ("8964", "18964"),
+        ("8964", "8,964"),
+        ("8964", "89-64"),
+        ("3p", "13p"),
+    ],
+)
+def test_a_word_of_latin_letters_or_digits_needs_borders(word, text):
+    add_words([word])
+    assert not is_refused(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["ab.com", "b.com.cn", "a-b.com", "b。com", "b, com", "tab. Common", "B\ncom", "bcom", "b.comb"]
+)
+def test_a_word_with_a_dot_is_found_only_as_it_is_written(text):
+    add_words(["b.com"])
+    assert not is_refused(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["b.com", "看B.COM。", "www.b.com/x", "\uff42\uff0e\uff43\uff4f\uff4d", "b\u200b.com", "b . c o m"]
+)
+def test_a_word_with_a_dot_is_found_in_any_width_and_case(text):
+    add_words(["b.com"])
+    assert is_refused(text)
+
+
+@pytest.mark.parametrize(
+    ("word", "text"), [("赌博", "来 赌*博"), ("VX", "加vx12345"), ("b.com", "看 B.com"), ("法 轮", "法轮")]
+)
+def test_the_refusal_names_the_word_as_the_list_has_it(word, text):
+    add_words([word])
+    with pytest.raises(SensitiveWordFound) as refusal:
+        require_clean("你好", text)
+    assert refusal.value.description == f"内容含有敏感词“{word}”，请修改后再提交"
+
+
+def test_a_word_with_control_characters_of_an_older_list_finds_nothing():
+    SensitiveWord.objects.create(word="l\x03t")
+    assert not is_refused("l t, lt, l\x03t")
 
 
 @pytest.mark.parametrize("text", ["", " ", "赌", "博赌", "你好", "赌了一把博", "c", "\x00", "😀", "\ud800"])
@@ -118,26 +179,6 @@ def test_an_empty_list_finds_nothing():
     assert not is_refused("赌博")
 
 
-def test_an_operator_edits_the_list():
-    client = Client()
-    client.force_login(OperatorFactory())
-    client.post("/admin/integrations/sensitiveword/add/", {"word": "赌博"})
-    moderation.list_changed()  # at commit, which a test does not do
-    assert is_refused("赌博")
-    word = SensitiveWord.objects.get()
-    client.post(f"/admin/integrations/sensitiveword/{word.pk}/delete/", {"post": "yes"})
-    moderation.list_changed()
-    assert not is_refused("赌博")
-
-
-@pytest.mark.parametrize(("word", "kept"), [("🔞", 1), ("!!!", 0), ("\u2063", 0)])
-def test_an_operator_adds_what_a_file_may_hold(word, kept):
-    client = Client()
-    client.force_login(OperatorFactory())
-    client.post("/admin/integrations/sensitiveword/add/", {"word": word})
-    assert SensitiveWord.objects.count() == kept
-
-
 def test_a_change_of_another_process_is_seen_within_two_seconds():
     assert not is_refused("赌博")  # this process has just looked
     SensitiveWord.objects.create(word="赌博")
@@ -162,48 +203,6 @@ def test_without_redis_the_list_is_still_kept_to(settings):
     assert is_refused("赌博")
     add_words(["彩票"])
     assert is_refused("彩票")
-
-
-def imported(path, *options: str) -> tuple[str, str]:
-    out, err = StringIO(), StringIO()
-    call_command("import_sensitive_words", str(path), *options, stdout=out, stderr=err)
-    return out.getvalue().strip(), err.getvalue().strip()
-
-
-def test_a_file_is_imported_with_a_report(tmp_path):
-    add_words(["赌博"])
-    lines = ["赌博,旧的", "彩票,新的", "彩票", "", '" 代 开 "', "x" * 65, "!!!", "🔞"]
-    (tmp_path / "words.csv").write_text("\ufeff" + "\n".join(lines), encoding="utf-8")
-    said, refused = imported(tmp_path / "words.csv")
-    assert said == "3 new, 1 known already, 1 repeated, 2 refused."
-    assert refused.splitlines() == ["第 6 行:超过 64 个字符", "第 7 行:没有文字、数字或图形"]
-    assert set(SensitiveWord.objects.values_list("word", flat=True)) == {"赌博", "彩票", "代 开", "🔞"}
-    assert is_refused("代开发票")
-
-
-def test_a_dry_run_says_the_same_and_keeps_nothing(tmp_path):
-    (tmp_path / "words.txt").write_text("赌博\n彩票")
-    assert imported(tmp_path / "words.txt", "--dry-run")[0].startswith("2 would be new, 0 known")
-    assert SensitiveWord.objects.count() == 0
-
-
-def test_a_file_in_gbk_is_read_too(tmp_path):
-    (tmp_path / "words.csv").write_bytes("赌博\n彩票".encode("gbk"))
-    assert imported(tmp_path / "words.csv")[0].startswith("2 new")
-    assert is_refused("彩票")
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [b"\xff\xfe\x00", b"PK\x03\x04\x00\x00", '"赌博\n彩票\n代开'.encode()],
-    ids=["UTF-16", "zip", "open quote"],
-)
-def test_a_file_that_is_no_text_is_refused(tmp_path, raw):
-    (tmp_path / "words.csv").write_bytes(raw)
-    with pytest.raises(CommandError, match="不是文本"):
-        imported(tmp_path / "words.csv")
-    with pytest.raises(CommandError):
-        imported(tmp_path / "nowhere.csv")
 
 
 @pytest.fixture(params=["wechat", "aliyun"])
@@ -258,19 +257,3 @@ def test_a_wrong_secret_leaves_it_to_the_list(sandbox, settings):
     settings.MODERATION_ALIYUN_BASE_URL = sandbox.url
     settings.SMS_ACCESS_KEY_SECRET = "wrong"
     assert not is_refused("违禁")
-
-
-def test_an_operator_imports_a_file(tmp_path):
-    client = Client()
-    client.force_login(OperatorFactory())
-    lines = ["赌博", "彩票", *["x" * 65] * 25, "彩票", "彩票"]
-    (tmp_path / "words.csv").write_bytes("\n".join(lines).encode("gbk"))
-    page = client.get("/admin/integrations/sensitiveword/")
-    assert "导入 CSV" in page.text
-    with (tmp_path / "words.csv").open("rb") as file:
-        answer = client.post(
-            "/admin/integrations/sensitiveword/do/take_in/", {"asked": "1", "file": file}, follow=True
-        )
-    assert answer.text.count("超过 64 个字符") == 20
-    assert "2 行重复,25 行不能用" in answer.text
-    assert is_refused("彩票")

@@ -88,6 +88,8 @@ LIMITS = [
     ({"keywords": ["x" * 32]}, 1200),
     ({"keywords": ["x" * 33]}, 1403),
     ({"keywords": ["ΐ" * 32]}, 1200),  # folds to three letters each
+    ({"keywords": ["\ufdfa" * 5]}, 1200),  # normalized it is 18 letters
+    ({"keywords": ["\ufdfa" * 6]}, 1403),
     ({"keywords": [f"w{n}" for n in range(50)]}, 1200),
     ({"keywords": [f"w{n}" for n in range(51)]}, 1403),
     ({"keywords": []}, 1403),
@@ -104,6 +106,36 @@ LIMITS = [
 def test_limits(alice, group, facts, code):
     assert create(alice, **facts) == code
     assert KeywordBatch.objects.count() == int(code == 1200)
+
+
+@pytest.mark.parametrize("word", ["拼车\ufeff", "团购\u200b", "秒杀\u200e", "\u202a砍价\ufe0f", "\u00ad报名\u2060"])
+def test_invisible_characters_at_the_ends_are_no_part_of_a_keyword(alice, group, word):
+    assert create(alice, [word]) == 1200
+    [batch] = listed(alice)
+    assert batch["keywords"] == [word.strip("\ufeff\u200b\u200e\u202a\ufe0f\u00ad\u2060")]
+
+
+@pytest.mark.parametrize("word", ["\ufe0f", "\u200b", "\u3164", "\u0301", "a\nb", "价\t格", "\u2067", "\x7f"])
+def test_a_keyword_shows_something_and_is_one_line(alice, group, word):
+    assert create(alice, [word]) == 1403
+    assert listed(alice) == []
+
+
+@pytest.mark.parametrize("text", ["红包，现金", "红包、现金", "红包 ， 现金，", "，红包,现金、"])
+def test_commas_of_any_keyboard_separate_keywords(alice, group, text):
+    assert create(alice, text) == 1200
+    assert listed(alice)[0]["keywords"] == ["红包", "现金"]
+
+
+def test_commas_of_any_keyboard_separate_groups(alice, group):
+    GroupFactory(code="g2", user=alice)
+    assert create(alice, groups="g1，g2") == 1200
+    assert sorted(listed(alice)[0]["group_codes"]) == ["g1", "g2"]
+
+
+@pytest.mark.parametrize(("one", "other"), [("OK价", "ＯＫ价"), ("❤", "❤️"), ("价格", "价\u200b格"), ("①", "1")])
+def test_keywords_that_are_compared_the_same_are_the_same(alice, group, one, other):
+    assert [create(alice, [one]), create(alice, [other])] == [1200, 1403]
 
 
 @pytest.mark.parametrize("facts", [{"keywords": ["赌 博"]}, {"reply": "来赌博吧"}])

@@ -3,9 +3,11 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from accounts import blocking
@@ -69,6 +71,76 @@ def test_other_words_get_none(alice, group, words):
 def test_case_makes_no_difference(alice, group):
     answer_to("Price", user=alice)
     says("the PRICE please")
+    assert answered_in() == ["十元"]
+
+
+@pytest.mark.parametrize(
+    ("keyword", "words"),
+    [
+        ("❤️", "爱你❤"),
+        ("❤", "爱你❤️"),
+        ("ＯＫ价", "OK价多少"),
+        ("OK价", "ｏｋ价多少"),
+        ("拼车\ufeff", "拼车吗"),
+        ("砍价\ufe0f", "来砍价"),
+        ("价格", "价\u200b格"),
+        ("1️⃣", "选1️⃣"),
+        ("\u00c5", "A\u030a"),
+    ],
+)
+def test_width_and_invisible_characters_make_no_difference(alice, group, keyword, words):
+    answer_to(keyword, user=alice)
+    says(words)
+    assert answered_in() == ["十元"]
+
+
+def test_keywords_of_before_are_compared_in_the_same_form(alice, group):
+    batch_id = answer_to("ok价", "❤", user=alice)
+    answer_to("别的", reply="later", user=alice)
+    for old, new in (("ok价", "ＯＫ价"), ("❤", "❤\ufe0f"), ("别的", "❤")):
+        GroupKeyword.objects.filter(folded=old).update(folded=new)
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    for name in ("0003_backoffice", "0004_compare_keywords_in_compatibility_form"):
+        MigrationExecutor(connection).migrate([("keywords", name)])
+    assert list(GroupKeyword.objects.values_list("batch", "folded")) == [(UUID(batch_id), "ok价")] + [
+        (KeywordBatch.objects.latest("created_at").pk, "❤")
+    ]
+
+
+DASHES = "- - - - - - - - - - - - - - -"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        f"「张三：价格多少」\n{DASHES}\n不知道",
+        f"「机器人：价格是十元」\n{DASHES}\n谢谢",
+        f"「张三：\n价格\n多少」\r\n{DASHES}\r\n我也想问",
+        f"「李四：「张三：价格」\n{DASHES}\n价格呢」\n{DASHES}\n嗯",
+        "「张三：价格」\n———————\n好",
+        f"「张三：价格」\n{DASHES}",
+    ],
+)
+def test_a_keyword_in_what_is_quoted_is_not_answered(alice, group, words):
+    answer_to("价格", user=alice)
+    says(words)
+    assert (answered_in(), counted()) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        f"「张三：你好」\n{DASHES}\n价格多少",
+        "「价格」",
+        "我想问「价格」\n还有地址",
+        f"价格\n{DASHES}\n多少",
+        "「张三：你好」\n--\n价格",
+    ],
+)
+def test_a_keyword_beside_what_is_quoted_is_answered(alice, group, words):
+    answer_to("价格", user=alice)
+    says(words)
     assert answered_in() == ["十元"]
 
 

@@ -130,6 +130,8 @@ def test_a_day_means_its_morning(alice: User):
         (PICTURE | {"content": "", "url": " "}, "url"),
         (TEXT | {"type": 6, "title": "x"}, "url"),
         (TEXT | {"type": 11, "content": " "}, "title"),
+        (TEXT | {"type": 6, "title": "\u200b", "url": "https://a.cn"}, "title"),
+        (TEXT | {"type": 6, "title": "好\n文", "url": "https://a.cn"}, "title"),
         ({}, "type"),
         ("x", "message"),
     ],
