@@ -24,9 +24,17 @@ class BadIdentityCard(BadRequest):
     message = "身份证号码不正确，请核对后重新输入"
 
 
+class OldIdentityCard(BadIdentityCard):
+    """Cards of the first generation have 15 digits; they ended in 2013."""
+
+    message = "一代身份证（15 位）已停用，请填写 18 位身份证号码"
+
+
 def checked(id_number: str, *, today: date) -> str:
     """The card's number in capitals; BadIdentityCard when region, birth date or check digit is not real."""
     number = id_number.strip().upper()
+    if len(number) == 15 and number.isascii() and number.isdigit():
+        raise OldIdentityCard
     if len(number) != 18 or not number.isascii() or not number[:17].isdigit():
         raise BadIdentityCard
     total = sum(int(digit) * weight for digit, weight in zip(number[:17], _WEIGHTS, strict=True))
@@ -51,8 +59,16 @@ def masked(user: User) -> str:
     """What operators see: the family name, the first six and the last two digits."""
     if user.identity_sealed is None:
         return ""
-    card = json.loads(_box().decrypt(bytes(user.identity_sealed)))
+    card = card_of(user)
     return f"{card['name'][0]}{'*' * (len(card['name']) - 1)} {card['id_number'][:6]}**********{card['id_number'][-2:]}"
+
+
+def card_of(user: User) -> dict[str, str]:
+    """Return the `id_number` and the `name` of a user who gave them."""
+    if user.identity_sealed is None:
+        raise ValueError("no card was given")
+    card: dict[str, str] = json.loads(_box().decrypt(bytes(user.identity_sealed)))
+    return card
 
 
 def _box() -> MultiFernet:

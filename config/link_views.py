@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework_simplejwt.tokens import Token
 
 from config import links
+from config.addresses import NotAWebAddress, is_own_short_link, web_address
 from config.api import proofs, reading
 from config.api.fields import Text
 from config.api.permissions import Anyone, needs
@@ -40,8 +41,13 @@ class LongUrl(serializers.Serializer[Any]):
     url = Text(max_length=2048, validators=[URLValidator(schemes=["http", "https"])])
 
     def validate_url(self, url: str) -> str:
-        scheme, rest = url.split(":", 1)
-        return f"{scheme.lower()}:{rest}"
+        try:
+            address = web_address(url)
+        except NotAWebAddress as error:
+            raise serializers.ValidationError(str(error)) from error
+        if is_own_short_link(address):
+            raise serializers.ValidationError("已经是本站的短链，不能再缩短")
+        return address
 
 
 class LinkViews(OperationViews[ShortLink]):

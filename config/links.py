@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from django.conf import settings
 from django.db.models import F
 
+from config.addresses import NotAWebAddress, is_own_short_link, web_address
 from config.caching import cached
 from config.counters import Counter
 from config.errors import NotFound
@@ -26,7 +27,8 @@ class LinkUnknown(NotFound):
 
 
 def shorten(url: str) -> str:
-    """Return the short address of an http(s) address of at most 2,048 characters."""
+    """Return the short address of an http(s) address, which is kept as `web_address` writes it."""
+    url = web_address(url)
     link, _ = ShortLink.objects.get_or_create(
         url_hash=hashlib.sha256(url.encode()).hexdigest(),
         defaults={"url": url, "slug": secrets.token_urlsafe(6)},
@@ -84,7 +86,13 @@ def _address_of(slug: str) -> str:
     url = ShortLink.objects.filter(slug=slug).values_list("url", flat=True).first()
     if url is None:
         raise LinkUnknown
-    return url
+    try:
+        address = web_address(url)  # links made before were kept as they came
+    except NotAWebAddress as error:
+        raise LinkUnknown from error
+    if is_own_short_link(address):
+        raise LinkUnknown
+    return address
 
 
 def flush_clicks() -> int:

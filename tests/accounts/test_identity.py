@@ -63,6 +63,34 @@ def test_a_name_is_chinese(alice, name: str):
     assert "name" in told["description"]
 
 
+_DOTS = "·•．・･‧․⋅∙"
+
+
+@pytest.mark.parametrize("name", [*(f"阿凡提{dot}艾山" for dot in _DOTS), "买买提·艾力・江", "李〇", "𠮷·野"])
+def test_a_name_has_any_of_the_dots_in_use(alice, name: str):
+    assert give(alice, name=name)["code"] == 1200
+    alice.refresh_from_db()
+    assert identity.card_of(alice)["name"] == name.translate(str.maketrans(dict.fromkeys(_DOTS, "·")))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["买买提·", "·买", "买··提", "·", "••", "买·1", "买-提", "王\n明", "王明\n", "买" * 15 + "·" + "买" * 15],
+)
+def test_a_dot_stands_between_characters_and_the_refusal_says_so(alice, name: str):
+    told = give(alice, name=f"{name}x" if name.endswith("\n") else name)
+    assert told["code"] == 1403
+    assert "间隔点“·”只能在汉字之间" in told["description"]
+
+
+def test_a_card_of_the_first_generation_is_named():
+    told = give(UserFactory(), "110105491231002")
+    assert (told["code"], told["description"]) == (
+        1403,
+        "一代身份证（15 位）已停用，请填写 18 位身份证号码（id_number）",
+    )
+
+
 def test_a_correction_replaces_the_card(alice):
     give(alice)
     give(alice, name="李大明")

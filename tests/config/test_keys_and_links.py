@@ -94,6 +94,70 @@ def test_an_address_in_capitals_is_the_same_scheme():
     assert ApiClient(UserFactory()).post("/long_to_short", {"url": "HTTP://example.com/x"})["code"] == 1200
 
 
+_ENCODED = [
+    ("https://例子.com/产品?名=值#段", "https://xn--fsqu00a.com/%E4%BA%A7%E5%93%81?%E5%90%8D=%E5%80%BC#%E6%AE%B5"),
+    ("https://München.de:8443/ä", "https://xn--mnchen-3ya.de:8443/%C3%A4"),
+    ("HTTPS://Example.COM/A%20b?x=1&y=%E7%BE%A4", "https://example.com/A%20b?x=1&y=%E7%BE%A4"),
+]
+
+
+@pytest.mark.parametrize(("url", "location"), _ENCODED)
+def test_a_short_link_leads_to_an_address_that_every_caller_can_resolve(url: str, location: str):
+    short = ApiClient(UserFactory()).post("/long_to_short", {"url": url})["data"]
+    assert ShortLink.objects.get().url == location
+    assert Client().get(f"/s/{short.rsplit('/', 1)[1]}")["Location"] == location
+
+
+def test_a_link_that_was_kept_as_it_came_is_encoded_when_it_is_followed():
+    ShortLink.objects.create(slug="old", url="https://例子.com/产品", url_hash="a")
+    assert Client().get("/s/old")["Location"] == "https://xn--fsqu00a.com/%E4%BA%A7%E5%93%81"
+    ShortLink.objects.create(slug="evil", url="https://example.com\\@evil.com/", url_hash="b")
+    assert Client().get("/s/evil").json()["code"] == 1404
+
+
+_NOT_TAKEN = [
+    *(
+        "https://example.com\\@evil.com/",
+        "https://example.com/a\\b",
+        "https://user@example.com/",
+        "https://u:p@example.com/",
+    ),
+    *(
+        "https://example.com/a\tb",
+        "https://example.com/a\nb",
+        "https://example.com/a b",
+        "https://example.com/\u202e",
+    ),
+    *(
+        "javascript:alert(1)",
+        "ftp://example.com/",
+        "data:text/html,x",
+        "//example.com/",
+        "https:///x",
+        "https://a:99999/",
+    ),
+    *(
+        "http://127.0.0.1:8000/s/abc",
+        "https://127.0.0.1/s/abc",
+        "http://127.0.0.1:8000/%73/abc",
+        "http://127.0.0.1//s/abc",
+    ),
+    "https://example.com/" + "群" * 1000,
+]
+
+
+@pytest.mark.parametrize("url", _NOT_TAKEN)
+def test_an_address_that_leads_elsewhere_than_it_looks_is_refused(url: str):
+    told = ApiClient(UserFactory()).post("/long_to_short", {"url": url})
+    assert (told["code"], "url" in told["description"]) == (1403, True)
+    assert not ShortLink.objects.exists()
+
+
+def test_other_pages_of_our_own_host_may_be_shortened():
+    url = "http://127.0.0.1:8000/grouppet/share?s=/s/x"
+    assert ApiClient(UserFactory()).post("/long_to_short", {"url": url})["code"] == 1200
+
+
 def test_clicks_that_were_written_down_leave_nothing_behind():
     link = ApiClient(UserFactory()).post("/long_to_short", {"url": "https://example.com/counted"})["data"]
     Client().get(link.removeprefix("http://127.0.0.1:8000"))
