@@ -1,9 +1,9 @@
 """Stars: what the rating system says of groups, and what follows from it."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -20,6 +20,7 @@ from groups.signals import launch_switches_changed
 from robots import outbox
 from robots.fanout import writing
 
+STARS = range(1, 6)
 LOW_STAR = 1
 MOST_LOW_STARS = 20
 NO_LAUNCHES_FROM = 4
@@ -168,6 +169,41 @@ def plans_on(day: date) -> dict[int, StarPlan]:
     """The plan of each star that is valid on that day, the latest start first in line."""
     plans = StarPlan.objects.filter(valid_from__lte=day).exclude(valid_to__lt=day).order_by("star", "valid_from")
     return {plan.star: plan for plan in plans}
+
+
+@dataclass(frozen=True)
+class PlanGap:
+    """Days on which groups of a star earn nothing because no plan is valid; without an end when `last` is None."""
+
+    star: int
+    first: date
+    last: date | None
+
+
+def gaps_in_plans(plans: Iterable[StarPlan], *, since: date) -> list[PlanGap]:
+    """Return the gaps that these plans leave from that day on, star by star, the earliest first.
+
+    A star without any plan has a gap that begins on that day. The plans need not be saved: who edits one passes the
+    others with it.
+    """
+    by_star: dict[int, list[StarPlan]] = defaultdict(list)
+    for plan in sorted(plans, key=lambda one: one.valid_from):
+        by_star[plan.star].append(plan)
+    return [gap for star in STARS for gap in _gaps_of(star, by_star[star], since)]
+
+
+def _gaps_of(star: int, plans: Sequence[StarPlan], since: date) -> Iterator[PlanGap]:
+    """Walk through plans in the order of their starts; `uncovered` is the first day that none so far is valid on."""
+    uncovered = since
+    for plan in plans:
+        if plan.valid_to is not None and plan.valid_to < uncovered:
+            continue
+        if plan.valid_from > uncovered:
+            yield PlanGap(star, uncovered, plan.valid_from - timedelta(days=1))
+        if plan.valid_to is None:
+            return
+        uncovered = plan.valid_to + timedelta(days=1)
+    yield PlanGap(star, uncovered, None)
 
 
 def article_price_on(day: date) -> Decimal:
