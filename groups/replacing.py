@@ -33,6 +33,13 @@ def remembered() -> QuerySet[Group]:
     return Group.objects.filter(cancel_reason=CancelReason.ROBOT_BANNED, replacement_told_at=None)
 
 
+def note_replacement(new: Robot, *, at: datetime) -> int:
+    """Note which banned robots a new one replaces: those whose groups' owners have not heard of one. How many."""
+    waiting = remembered().values("robot")
+    replaced = Robot.objects.filter(pk__in=waiting, banned_at__isnull=False, replaced_by=None).exclude(pk=new.pk)
+    return replaced.update(replaced_by=new, replaced_at=at)
+
+
 def tell_owners(*, name: str, qr_code_url: str, cause: str, at: datetime) -> int:
     """Tell the owners of remembered groups about the new robot, once, through a robot they know; how many owners."""
     served_again = Exists(Group.objects.active().filter(code=OuterRef("code")))
