@@ -57,6 +57,10 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "robot sync": {"task": "robots.tasks.sync_robots", "schedule": crontab(minute="15")},
     "page visits": {"task": "config.tasks.flush_visits", "schedule": 60.0},
     "link clicks": {"task": "config.tasks.flush_clicks", "schedule": 60.0},
+    "figures of the first page": {
+        "task": "config.tasks.recount_figures",
+        "schedule": crontab(hour="3", minute="20"),
+    },
     "retention": {"task": "integrations.tasks.forget_old_events", "schedule": crontab(hour="4", minute="20")},
 }
 for entry in SCHEDULE.values():

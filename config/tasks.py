@@ -1,8 +1,10 @@
 """Background work of the whole service."""
 
 from celery import shared_task
+from django.utils import timezone
 
 from config import links, visits
+from config.backoffice import home
 from config.sweeps import sweep
 
 
@@ -16,3 +18,10 @@ def flush_clicks() -> int:
 @sweep
 def flush_visits() -> int:
     return visits.flush()
+
+
+@shared_task
+@sweep
+def recount_figures() -> int:
+    """Count the past days of the operators' charts anew."""
+    return home.recount(at=timezone.now())

@@ -199,6 +199,8 @@ def on_replaced(event: Event) -> str:
     picture = address_in(event.body, "qrcode")
     if not replacing.remembered().exists():
         raise EventIgnored("没有等待通知的群主")  # an operator can have it handled again
+    if robot:
+        replacing.note_replacement(robot, at=event.received_at)
     told = replacing.tell_owners(
         name=robot.name if robot else code,
         qr_code_url=picture or (robot.qr_code_url if robot else ""),

@@ -38,6 +38,13 @@ def remembered() -> QuerySet[Group]:
     return Group.objects.filter(cancel_reason=CancelReason.ROBOT_BANNED, replacement_told_at=None)
 
 
+def note_replacement(new: Robot, *, at: datetime) -> int:
+    """Note which banned robots a new one replaces: those whose groups' owners have not heard of one. How many."""
+    waiting = remembered().values("robot")
+    replaced = Robot.objects.filter(pk__in=waiting, banned_at__isnull=False, replaced_by=None).exclude(pk=new.pk)
+    return replaced.update(replaced_by=new, replaced_at=at)
+
+
 @dataclass(frozen=True)
 class Told:
     """How many owners were told about the new robot, and how many no robot could speak to."""

@@ -1,13 +1,17 @@
 """Robots, their quotas, and everything they say."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Now
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from config import links
@@ -15,7 +19,7 @@ from config.backoffice import home
 from config.backoffice.confirm import ask
 from config.backoffice.facts import EXPORTS, FactsAdmin, FactsInline, button, may
 from config.backoffice.filters import days, exactly, states
-from config.clock import day_of
+from config.clock import day_of, shanghai_time
 from config.waking import wake
 from robots import dead_letters
 from robots.models import MAX_GROUPS, Friendship, MessageAttempt, OutboxMessage, Robot, RobotDay, Scan
@@ -24,6 +28,14 @@ NEARLY_FULL = MAX_GROUPS - 3
 SEARCHED = 200_000  # newest messages in which a group's or a robot's are looked for
 SEND = OutboxMessage.Operation.SEND
 SYNC_ROBOTS = "robots.tasks.sync_robots"
+BAN_SHOWN_DAYS = 30  # how long a ban without a replacement is on the first page
+_BANS = {
+    "open": (
+        "30 天内封号、未接替",
+        Q(status=Robot.Status.BANNED, replaced_by=None, banned_at__gte=Now() - timedelta(days=BAN_SHOWN_DAYS)),
+    ),
+    "replaced": ("已接替", Q(replaced_by__isnull=False)),
+}
 _ROOM = {
     "full": ("将满(剩 3 个以内)", Q(group_count__gte=NEARLY_FULL)),
     "free": ("未满", Q(group_count__lt=NEARLY_FULL)),
@@ -42,8 +54,15 @@ class RobotAdmin(FactsAdmin):
         "quota_today",
         "created_at",
         "banned_at",
+        "replaced_by",
     )
-    list_filter = ("status", states("room", "余量", _ROOM), exactly("channel", "渠道"))
+    list_select_related = ("replaced_by",)
+    list_filter = (
+        "status",
+        states("ban", "封号", _BANS),
+        states("room", "余量", _ROOM),
+        exactly("channel", "渠道"),
+    )
     search_fields = ("name__contains", "code__exact", "wechat_no__exact")
     search_help_text = "名字的一部分,或完整的网关编号、微信号"
     ordering = ("-created_at", "id")
@@ -53,8 +72,9 @@ class RobotAdmin(FactsAdmin):
         ("status", "group_count", "friend_count", "quota_today"),
         ("avatar_url", "qr_code_url"),
         ("created_at", "banned_at"),
+        ("replacement", "replaced"),
     )
-    readonly_fields = ("quota_today", "friend_count")
+    readonly_fields = ("quota_today", "friend_count", "replacement", "replaced")
     actions = ("make_assignable", "make_undistributable", *EXPORTS)
     list_buttons = ("sync",)
     has_assign_permission = may("robots.assign_robot")
@@ -66,7 +86,18 @@ class RobotAdmin(FactsAdmin):
 
     @admin.display(description="今日余量")
     def quota_today(self, robot: Any) -> str:
-        return "-" if robot.left_today is None else str(robot.left_today)
+        return "-" if robot.left_today is None or not robot.is_working else str(robot.left_today)
+
+    @admin.display(description="由谁接替")
+    def replacement(self, robot: Robot) -> str:
+        if robot.replaced_by is None or robot.replaced_at is None:
+            return "-"
+        return format_html("{} ({})", _link(robot.replaced_by), shanghai_time(robot.replaced_at))
+
+    @admin.display(description="接替了谁")
+    def replaced(self, robot: Robot) -> str:
+        rows = robot.replaced_robots.order_by("-replaced_at", "pk")
+        return format_html_join("、", "{}", ((_link(one),) for one in rows)) or "-"
 
     @admin.display(description="好友数")
     def friend_count(self, robot: Robot) -> int:
@@ -97,6 +128,10 @@ class RobotAdmin(FactsAdmin):
         chosen = queryset.count()
         done = Robot.objects.filter(pk__in=queryset.values("pk"), status=before).update(status=after)
         self.report(request, done=done, chosen=chosen, did="已设置", why_not="已是该状态,或机器人已移除、封号")
+
+
+def _link(robot: Robot) -> SafeString:
+    return format_html('<a href="{}">{}</a>', reverse("admin:robots_robot_change", args=[robot.pk]), robot)
 
 
 @admin.register(RobotDay)
@@ -222,6 +257,14 @@ home.to_do(
     query="status__exact=2",
     permission="robots.view_outboxmessage",
     count=home.counted(lambda: OutboxMessage.objects.parked()),
+    is_urgent=True,
+)
+home.to_do(
+    "被封号、未接替的机器人",
+    page="robots_robot",
+    query="ban=open",
+    permission="robots.view_robot",
+    count=home.counted(lambda: Robot.objects.filter(_BANS["open"][1])),
     is_urgent=True,
 )
 home.to_do(

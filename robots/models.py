@@ -52,6 +52,11 @@ class Robot(models.Model):
     group_count = models.PositiveSmallIntegerField("服务群数", default=0)
     created_at = models.DateTimeField("创建时间", auto_now_add=True)
     banned_at = models.DateTimeField("封号时间", null=True, blank=True)
+    # The gateway names only the new robot; whom it replaces follows from the groups whose owners are told about it.
+    replaced_by = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="replaced_robots", verbose_name="接替的机器人"
+    )
+    replaced_at = models.DateTimeField("接替时间", null=True, blank=True)
 
     objects = RobotQuerySet.as_manager()
 
@@ -63,6 +68,11 @@ class Robot(models.Model):
             models.CheckConstraint(condition=Q(group_count__lte=MAX_GROUPS), name="robot_serves_at_most_30_groups"),
             models.CheckConstraint(
                 condition=~Q(status=5) | Q(banned_at__isnull=False), name="banned_robot_has_banned_at"
+            ),
+            models.CheckConstraint(
+                condition=Q(replaced_by__isnull=True, replaced_at__isnull=True)
+                | Q(replaced_by__isnull=False, replaced_at__isnull=False, banned_at__isnull=False),
+                name="replaced_robot_was_banned",
             ),
         ]
 

@@ -18,6 +18,7 @@ from config.backoffice.facts import EXPORTS, FactsAdmin, FactsInline, may
 from config.backoffice.filters import days, exactly, states
 
 SHOWN_APPRENTICES = 20
+_PEOPLE = Q(is_staff=False) | Q(code__isnull=False)  # operators are none, unless robots met them as well
 _BLOCKED = {"1": ("已封号", Q(blocked_at__isnull=False)), "0": ("正常", Q(blocked_at__isnull=True))}
 _COMPLETE = {"1": ("已补全", Q(completed_at__isnull=False)), "0": ("未补全", Q(completed_at__isnull=True))}
 
@@ -69,7 +70,7 @@ class UserAdmin(FactsAdmin):
     has_block_permission = may("accounts.block_user")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).filter(Q(is_staff=False) | Q(code__isnull=False))
+        return super().get_queryset(request).filter(_PEOPLE)
 
     def offers(self, action: str, obj: Any) -> bool:
         suits = {"block": not obj.is_blocked, "unblock": obj.is_blocked}
@@ -153,5 +154,5 @@ def _link(user: User) -> SafeString:
 home.plot(
     "新用户",
     permission="accounts.view_user",
-    lines=[("users.new", "注册", home.per_day(User.objects.all, "created_at"))],
+    lines=[("users.new", "注册", home.per_day(lambda: User.objects.filter(_PEOPLE), "created_at"))],
 )

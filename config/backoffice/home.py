@@ -1,12 +1,13 @@
 """The operators' first page: what needs a hand now, and how the last 30 days went.
 
 Each app's admin says what it contributes (`to_do`, `plot`); here it is counted, cached and drawn. Counts stop at
-`COUNTED`, and a day that is well over is counted once and kept, so the page costs the same however old the tables are.
+`COUNTED`, and a day that is well over is kept as it was counted, so the page costs the same however old the tables are.
+The kept days are counted anew each night: rows of the past come in late when old groups are imported.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -131,3 +132,21 @@ def _values(name: str, figure: Figure, days: Sequence[date]) -> list[Decimal]:
     now = cache.get_or_set(f"figure:{name}:{today}", lambda: figure(today, today).get(today) or 0, FRESH_SECONDS)
     lately = cache.get_or_set(f"figures:{name}:{today}", lambda: figure(late[0], late[-1]), LATE_SECONDS) or {}
     return [*(known[day] for day in closed), *(Decimal(lately.get(day) or 0) for day in late), Decimal(now or 0)]
+
+
+def recount(*, at: datetime) -> int:
+    """Count the kept days of all charts anew. Returns how many figures were wrong or missing."""
+    today = day_of(at)
+    days = [today - timedelta(days=back) for back in range(DAYS - 1, LATE_DAYS, -1)]
+    return sum(_recount(name, figure, days) for one in _plots for name, _label, figure in one.lines)
+
+
+def _recount(name: str, figure: Figure, days: Sequence[date]) -> int:
+    found = figure(days[0], days[-1])
+    kept = dict(DayFigure.objects.filter(name=name, day__in=days).values_list("day", "value"))
+    rows = [DayFigure(name=name, day=day, value=Decimal(found.get(day) or 0)) for day in days]
+    wrong = [row for row in rows if kept.get(row.day) != row.value]
+    DayFigure.objects.bulk_create(
+        wrong, update_conflicts=True, unique_fields=["name", "day"], update_fields=["value"]
+    )
+    return len(wrong)

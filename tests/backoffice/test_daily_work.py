@@ -7,7 +7,9 @@ import pytest
 from django.core.cache import cache
 from django.utils import timezone
 
+from config.backoffice import home
 from config.models import DayFigure
+from config.tasks import recount_figures
 from earnings import pauses, withdrawals
 from earnings.models import Payout, Withdrawal
 from feedback.models import Problem, ProblemCategory
@@ -77,6 +79,28 @@ class TestHome:
         GroupFactory(bound_at=yesterday)
         cache.clear()  # ten minutes later
         assert f"<title>{yesterday:%m-%d} 绑定 2</title>" in root.page("")
+
+    def test_days_that_were_imported_later_are_counted_the_next_night(self, root):
+        last_week = timezone.localtime() - timedelta(days=7)
+        GroupFactory(bound_at=last_week)
+        root.page("")
+        GroupFactory(bound_at=last_week)
+        assert f"<title>{last_week:%m-%d} 绑定 1</title>" in root.page("")
+        assert recount_figures() == 1
+        assert f"<title>{last_week:%m-%d} 绑定 2</title>" in root.page("")
+        assert recount_figures() == 0
+
+    def test_days_nobody_looked_at_are_counted_at_night(self):
+        GroupFactory(bound_at=timezone.localtime() - timedelta(days=20))
+        recount_figures()
+        assert DayFigure.objects.filter(name="groups.bound").count() == home.DAYS - home.LATE_DAYS - 1
+        assert DayFigure.objects.get(name="groups.bound", value=1).day == timezone.localdate() - timedelta(days=20)
+
+    def test_operators_are_no_new_users(self, root):
+        UserFactory(code=None)
+        Operator("viewer", code="wx-of-an-operator")  # robots met this one too
+        today = f"{timezone.localdate():%m-%d}"
+        assert f"<title>{today} 注册 2</title>" in root.page("")
 
     def test_it_takes_few_queries_once_the_days_are_counted(self, root, django_assert_max_num_queries):
         root.page("")

@@ -14,6 +14,7 @@ from django.utils import timezone
 from tqdm import tqdm
 
 from accounts.models import Operator as OperatorRow
+from config.backoffice import home
 from config.clock import day_of
 from config.demo.callers import Caller, Operator, Unexpected
 from config.demo.world import DAYS, GROUPS, ROBOTS, USERS, World
@@ -62,6 +63,7 @@ class Command(BaseCommand):
             for what, play in bar:
                 bar.set_postfix_str(what)
                 play()
+        home.recount(at=timezone.now())  # somebody may have looked at the charts while the past came in
         self.stdout.write(
             f"The demo world is there: {USERS} users, {ROBOTS} robots, {GROUPS} groups, a week of income."
         )
