@@ -62,11 +62,12 @@ def forward_all(conversations: Iterable[Conversation], *, kind: str, content: st
 
 @sweep
 def forward_waiting() -> int:
-    """Hand over what waits, and return how many tries were made."""
+    """Hand over what waits, and return how many tries were made; the rest waits when customer service is away."""
     service, count = CustomerService.from_settings(), 0
     while message := _claim(timezone.now()):
-        _hand_over(message, service)
         count += 1
+        if not _hand_over(message, service):
+            break
     return count
 
 
@@ -77,7 +78,8 @@ def _claim(at: datetime) -> ForwardedMessage | None:
     return ForwardedMessage.objects.select_related("conversation__user").get(pk=row[0]) if row else None
 
 
-def _hand_over(message: ForwardedMessage, service: CustomerService) -> None:
+def _hand_over(message: ForwardedMessage, service: CustomerService) -> bool:
+    """Hand over one message; return whether customer service answered, so that the next one is worth a try."""
     user = message.conversation.user
     try:
         service.forward(
@@ -93,8 +95,10 @@ def _hand_over(message: ForwardedMessage, service: CustomerService) -> None:
     except OutsideError as error:
         logger.warning("A message did not reach customer service: %s", error)
         _take_failure(message, str(error), timezone.now())
+        return False
     else:
         _settle(message, Status.SENT, "", timezone.now())
+    return True
 
 
 def _settle(message: ForwardedMessage, status: ForwardedMessage.Status, reason: str, at: datetime) -> bool:

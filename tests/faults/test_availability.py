@@ -2,12 +2,15 @@
 
 import itertools
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import psycopg2
 import pytest
@@ -108,11 +111,59 @@ def switch(town: Town, number: int) -> None:
     town.people["alice"].send("PUT", "/launch/switch", [{"code": GROUP, "rcv_task_flag": number % 2}])
 
 
+def payout(town: Town, number: int) -> None:
+    """A withdrawal of Qiang's is approved, and he looks how it stands."""
+    qiang = town.people["qiang"]
+    if number == 0:
+        assert qiang.call("POST", "/withdraw", {"balance": 20})["code"] == 1200
+        [withdrawal_id] = sql(town, "SELECT id::text FROM earnings_withdrawal WHERE status = 0")[0]
+        review = {"withdraw_id": withdrawal_id, "status": 1}
+        assert town.system("POST", "/withdraw/review", review)["code"] == 1200
+    qiang.send("GET", "/withdraw")
+
+
+def words_to_staff(town: Town, number: int) -> None:
+    """Alice goes on talking with customer service."""
+    tells_robot(town, f"在吗 {number}")
+
+
+def tells_robot(town: Town, content: str) -> None:
+    message = {"robot_id": town.robot_of["alice"], "user_id": "wx-alice", "type": 3, "content": content}
+    town.gateway(("private_message", message))
+
+
+@pytest.fixture(scope="module")
+def money(town: Town) -> None:
+    """Qiang has an eighth of what Alice's group earned by articles, and a phone."""
+    yesterday = datetime.now(ZoneInfo("Asia/Shanghai")) - timedelta(days=1)
+    reads = {"settle_date": f"{yesterday:%Y-%m-%d}", "data": {GROUP: "800"}}
+    assert town.system("POST", "/settlement", reads)["code"] == 1200
+    qiang, phone = town.people["qiang"], "13700000001"
+    assert qiang.call("GET", f"/sms/code/delivery?phone={phone}")["code"] == 1200
+    code = re.findall(r"\d{6}", town.product.sandbox("sms", phone=phone)["sms"][-1]["content"])[0]
+    assert qiang.call("PUT", "/user/phone", {"phone": phone, "code": code})["code"] == 1200
+
+
+@pytest.fixture(scope="module")
+def talk(town: Town) -> None:
+    """Alice talks with customer service."""
+    tells_robot(town, "5")
+    wait_for(lambda: [one for one in town.people["alice"].messages() if "接入客服" in str(one["content"])], 60)
+
+
 @pytest.mark.parametrize(
     ("system", "call"),
-    [("sms", texts), ("wechat", oauth), ("gateway", nickname), ("launch", switch)],
-    ids=["sms", "wechat", "gateway", "launch"],
+    [
+        ("sms", texts),
+        ("wechat", oauth),
+        ("gateway", nickname),
+        ("launch", switch),
+        ("pay", payout),
+        ("aliyun", words_to_staff),
+    ],
+    ids=["sms", "wechat", "gateway", "launch", "pay", "aliyun"],
 )
+@pytest.mark.usefixtures("money", "talk")
 def test_a_crowd_at_a_system_that_hangs_delays_nobody_else(
     town: Town, system: str, call: Callable[[Town, int], None]
 ):

@@ -11,11 +11,13 @@ from accounts.models import User
 from feedback import conversations
 from feedback.models import Conversation, ForwardedMessage
 from feedback.tasks import close_silent_conversations, forget_old_conversations, forward_messages
+from integrations.sandbox.server import Reply
 from robots.models import Robot
 from tests.doors import said_to
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory, days_ago
 from tests.factories.talks import ConversationFactory, ForwardedMessageFactory
 from tests.feedback.test_callback import tells as staff_tells
+from tests.outside import Outside, played_by
 from tests.private_talk import last_said_to, tells_robot
 
 pytestmark = pytest.mark.django_db
@@ -265,3 +267,21 @@ def test_the_database_knows_when_a_forward_ended():
     tells_robot("5")
     with pytest.raises(IntegrityError, match="settled_forward_has_settled_at"), transaction.atomic():
         ForwardedMessage.objects.update(status=Status.SENT)
+
+
+@pytest.mark.parametrize("mode", ["error", "drop_reply"])
+def test_a_sweep_ends_at_the_first_sign_that_customer_service_is_away(sandbox, mode: str):
+    for _ in range(3):
+        ForwardedMessageFactory(status=Status.WAITING)
+    away(sandbox, mode)
+    assert forward_messages() == 1
+    back(sandbox)
+    assert forward_messages() == 3
+
+
+def test_what_customer_service_refuses_keeps_no_other_talk_waiting(tmp_path, settings):
+    for _ in range(3):
+        ForwardedMessageFactory(status=Status.WAITING)
+    with played_by(Outside(Reply({"code": 500}), Reply({"code": 200})), tmp_path, settings):
+        assert forward_messages() == 3
+    assert ForwardedMessage.objects.filter(status=Status.SENT).count() == 2
