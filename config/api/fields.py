@@ -122,7 +122,8 @@ class ShownName(BlankOrNull):
     """A name that WeChat gave somebody: whatever stands in it, it is shown in one line."""
 
     def to_internal_value(self, data: Any) -> str:
-        return in_one_line(super().to_internal_value(data))
+        text = super().to_internal_value(data)
+        return text if "\x00" in text else in_one_line(text)  # which is refused, as everywhere
 
 
 @extend_schema_field({"description": "文本；其他值视为没有"})

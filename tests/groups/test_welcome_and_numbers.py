@@ -97,6 +97,11 @@ def test_a_welcome_that_shows_nothing_switches_it_off(owner, group, words):
     assert group.welcome_message == ""
 
 
+def test_a_newcomers_name_is_kept_in_one_line(group):
+    joins("bob", nickname="\u202e小\n明\u200b")
+    assert Member.objects.get(code="bob").nickname == "小 明"
+
+
 def test_an_older_welcome_that_shows_nothing_is_not_sent(group):
     Group.objects.update(welcome_message=" \u200b")
     joins()
@@ -111,7 +116,8 @@ def test_a_welcome_keeps_its_lines_blanks_and_pictures(owner, group):
 
 def test_a_welcome_with_a_sensitive_word_changes_nothing(owner, group):
     add_words(["赌博"])
-    assert set_welcome(owner, "一起赌 博") == 2003
+    told = ApiClient(owner).post("/groups/g1/welcome", {"welcome_msg": "一起赌 博"})
+    assert (told["code"], told["description"]) == (2003, "内容含有敏感词“赌博”，请修改后再提交")
     group.refresh_from_db()
     assert group.welcome_message == "欢迎"
 
