@@ -40,6 +40,15 @@ def web_address(text: str) -> str:
     return address
 
 
+def problem_of(text: str) -> str:
+    """Return in Chinese what is wrong with an address that a robot is to send; nothing when it is one of the web."""
+    try:
+        web_address(text)
+    except NotAWebAddress as error:
+        return str(error)
+    return ""
+
+
 def is_own_short_link(address: str) -> bool:
     """Return whether this address, of `web_address`, is a short link of ours."""
     own, asked = urlsplit(settings.PUBLIC_BASE_URL), urlsplit(address)

@@ -6,6 +6,7 @@ from typing import Any
 
 from accounts.models import User
 from config import client_pages, links
+from config.addresses import problem_of
 from config.errors import BadRequest, NotFound
 from config.lookups import has_id
 from launches.models import MassMessageDraft
@@ -38,6 +39,8 @@ def keep(*, user: User, content: Mapping[str, Any], at: datetime) -> MassMessage
     kept = {part: str(content.get(part) or "") for part in PARTS}
     if not kept["type"].isdigit() or int(kept["type"]) not in USABLE:
         raise ContentUnusable
+    if int(kept["type"]) == MessageType.LINK and (problem := problem_of(kept["url"])):
+        raise ContentUnusable(problem, field="url")
     return MassMessageDraft.objects.create(
         user=user, content=kept | {"type": int(kept["type"])}, created_at=at, expires_at=at + LIFETIME
     )

@@ -18,6 +18,7 @@ NEEDED: dict[int, tuple[str, ...]] = {
     LaunchItemType.LINK: ("title", "url"),
     LaunchItemType.MINI_PROGRAM: ("title", "content", "url"),  # content: the picture on the card
 }
+ADDRESS_IN: dict[int, str] = {LaunchItemType.IMAGE: "filePath", LaunchItemType.LINK: "url"}  # opened by who gets it
 _MESSAGE_OF: dict[int, Callable[[Item], outbox.Content]] = {
     LaunchItemType.TEXT: lambda item: outbox.text(item["content"]),
     LaunchItemType.IMAGE: lambda item: outbox.image(item["filePath"]),

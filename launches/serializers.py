@@ -8,10 +8,11 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from config.addresses import problem_of
 from config.api.fields import IntegerChoice, Line, ListOrCommas, MomentField, Reference, SwitchField, Text
 from config.clock import day_of
 from launches.drafts import USABLE, missing_in
-from launches.items import missing_part
+from launches.items import ADDRESS_IN, missing_part
 from launches.models import Launch, LaunchItemType, MassMessage, MassMessageDraft
 from robots import outbox
 from robots.heard import picture_address
@@ -57,9 +58,8 @@ class LaunchItem(serializers.Serializer[Any]):
         missing = missing_part(attrs)
         if missing:
             raise serializers.ValidationError({missing: "该类型的内容缺少必填项"})
-        url = attrs.get("url") or ""
-        if attrs["type"] == LaunchItemType.LINK and not url.lower().startswith(("http://", "https://")):
-            raise serializers.ValidationError({"url": "应为 http 或 https 链接"})
+        if attrs["type"] in ADDRESS_IN and (problem := problem_of(attrs[ADDRESS_IN[attrs["type"]]])):
+            raise serializers.ValidationError({ADDRESS_IN[attrs["type"]]: problem})
         return attrs
 
 
@@ -121,6 +121,8 @@ class MassMessageContent(serializers.Serializer[Any]):
             raise serializers.ValidationError({missing: "该类型的消息缺少必填项"})
         if attrs["type"] == MessageType.IMAGE:
             attrs |= outbox.image(picture_address(attrs["content"], attrs["url"]) or "")
+        if attrs["type"] in (MessageType.IMAGE, MessageType.LINK) and (problem := problem_of(attrs["url"])):
+            raise serializers.ValidationError({"url": problem})
         return attrs
 
 

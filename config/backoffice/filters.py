@@ -2,16 +2,22 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.admin import ListFilter, SimpleListFilter
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext as _said
 from django.utils.translation import gettext_lazy as _
 
-from config.backoffice.lists import matching
-from config.clock import end_of, start_of
+from config.api.fields import yuan_from
+from config.backoffice import lists
+from config.clock import day_from, end_of, start_of
+
+_LONGEST_WORD = 128
+_SHOWN = 40  # characters of what was typed, in a message
 
 
 class _Typed(ListFilter):
@@ -25,8 +31,7 @@ class _Typed(ListFilter):
         self.model = model
         for name, _label, _kind in self.inputs:
             if name in params:
-                value = params.pop(name)[-1].strip()
-                self.used_parameters[name] = value if len(value) <= 128 and "\x00" not in value else ""
+                self.used_parameters[name] = params.pop(name)[-1].strip()
 
     def has_output(self) -> bool:
         return True
@@ -59,6 +64,33 @@ class _Typed(ListFilter):
     def said(self, name: str) -> str:
         return str(self.used_parameters.get(name, ""))
 
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the rows that are meant; none, and say why, where an input means nothing."""
+        try:
+            return self.matching(queryset)
+        except _MeansNothing as error:
+            return _nothing(request, queryset, self.title, str(error))
+
+    def matching(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        raise NotImplementedError
+
+
+class _MeansNothing(ValueError):
+    """What was typed is no day, no amount or no word; the message is what was typed."""
+
+
+def _nothing(request: HttpRequest, queryset: QuerySet[Any], title: Any, typed: str) -> QuerySet[Any]:
+    """Return no rows and say why, once: a filter that is passed over would let every row into an export or an action."""
+    text = _said("筛选“%(title)s”的值“%(typed)s”无效，没有显示任何记录。") % {
+        "title": title,
+        "typed": typed[:_SHOWN],
+    }
+    said: set[str] = request.__dict__.setdefault("_said_by_filters", set())  # a list asks its filters several times
+    if text not in said:
+        said.add(text)
+        messages.warning(request, text)
+    return queryset.none()
+
 
 def days(field: str, title: Any, *, of_moments: bool = True) -> type[ListFilter]:
     """From a day to a day, both included; the field holds moments, or dates with `of_moments=False`."""
@@ -66,7 +98,7 @@ def days(field: str, title: Any, *, of_moments: bool = True) -> type[ListFilter]
     class Days(_Typed):
         inputs = ((f"{field}_from", _("从"), "date"), (f"{field}_to", _("到"), "date"))
 
-        def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        def matching(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
             since, until = _day(self.said(f"{field}_from")), _day(self.said(f"{field}_to"))
             if since:
                 queryset = queryset.filter(**{f"{field}__gte": start_of(since) if of_moments else since})
@@ -84,7 +116,7 @@ def amounts(field: str, title: Any) -> type[ListFilter]:
     class Amounts(_Typed):
         inputs = ((f"{field}_from", _("从"), "number"), (f"{field}_to", _("到"), "number"))
 
-        def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        def matching(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
             for name, lookup in ((f"{field}_from", "gte"), (f"{field}_to", "lte")):
                 amount = _number(self.said(name))
                 if amount is not None:
@@ -101,9 +133,11 @@ def exactly(lookup: str, title: Any) -> type[ListFilter]:
     class Exactly(_Typed):
         inputs = ((lookup.replace("__", "_"), "", "text"),)
 
-        def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        def matching(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
             word = self.said(self.inputs[0][0])
-            return queryset.filter(matching(self.model, [lookup], word)[0]) if word else queryset
+            if len(word) > _LONGEST_WORD or "\x00" in word:
+                raise _MeansNothing(word.replace("\x00", ""))
+            return queryset.filter(lists.matching(self.model, [lookup], word)[0]) if word else queryset
 
     Exactly.title = _(title)
     return Exactly
@@ -124,24 +158,31 @@ def states(parameter: str, title: Any, known: dict[str, tuple[Any, Any]]) -> typ
             return [(value, _(label)) for value, (label, _condition) in known.items()]
 
         def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-            chosen = known.get(self.value() or "")
-            return queryset.filter(chosen[1]) if chosen else queryset
+            value = self.value()
+            if value and value not in known:
+                return _nothing(request, queryset, self.title, value)
+            return queryset.filter(known[value][1]) if value else queryset
 
     States.title = _(title)
     return States
 
 
 def _day(text: str) -> date | None:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
+    """Return the day that was typed, None when nothing was. Raises _MeansNothing."""
+    if not text:
         return None
-    return day if timedelta(days=366) < day - date.min < timedelta(days=366 * 9000) else None
+    try:
+        day = day_from(text)
+    except ValueError as error:
+        raise _MeansNothing(text) from error
+    if not timedelta(days=366) < day - date.min < timedelta(days=366 * 9000):
+        raise _MeansNothing(text)
+    return day
 
 
 def _number(text: str) -> Decimal | None:
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        return None
-    return amount if amount.is_finite() and abs(amount) < 10**12 else None
+    """Return the amount that was typed, None when nothing was. Raises _MeansNothing."""
+    amount = yuan_from(text)
+    if text and amount is None:
+        raise _MeansNothing(text)
+    return amount

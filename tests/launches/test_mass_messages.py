@@ -104,6 +104,24 @@ def test_a_time_that_is_not_written_as_documented_is_refused(alice: User, when: 
     assert not MassMessage.objects.exists()
 
 
+_NO_LINKS = [
+    "javascript:alert(1)",
+    "ftp://example.com/",
+    "example.com",
+    "https://a@evil.com/",
+    "https://a.com\\@evil.com",
+]
+
+
+@pytest.mark.parametrize("url", _NO_LINKS)
+@pytest.mark.parametrize("kind", [6, 8])
+def test_robots_send_addresses_of_the_web_only(alice: User, url: str, kind: int):
+    message = {"type": kind, "title": "标题", "content": "", "desc": "", "url": url}
+    told = complete(alice, GroupFactory(user=alice).code, message=message)
+    assert (told["code"], "url" in told["description"]) == (1403, True)
+    assert not MassMessage.objects.exists()
+
+
 @pytest.mark.parametrize("far", ["2206-01-01", "9999-12-31 23:59:59"])
 def test_more_than_a_year_ahead_is_refused(alice: User, far: str):
     told = complete(alice, GroupFactory(user=alice).code, send_date=far)

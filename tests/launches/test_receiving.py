@@ -143,6 +143,8 @@ def test_the_same_task_for_other_groups_is_a_conflict():
         ({"type": 3, "title": "x"}, "url"),
         ({"type": 3, "url": "https://example.com"}, "title"),
         ({"type": 3, "title": "x", "url": "javascript:alert(1)"}, "url"),
+        ({"type": 2, "filePath": "javascript:alert(1)"}, "filePath"),
+        ({"type": 3, "title": "x", "url": "https://a@evil.com/"}, "url"),
         ({"type": 4, "title": "x", "url": "pages/index"}, "content"),
         ({"type": 5, "content": "x"}, "type"),
         ({"content": "x"}, "type"),
