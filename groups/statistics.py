@@ -1,10 +1,13 @@
-"""Yesterday's numbers: real joins, leaves and speakers, rolled up at night in one statement."""
+"""A day's numbers: real joins, leaves and speakers, rolled up at night in one statement.
+
+A day that was missed is rolled up later, as long as its messages and moves are kept.
+"""
 
 from datetime import date, datetime, timedelta
 
 from django.db import connection
 
-from config.clock import end_of, start_of
+from config.clock import day_of, end_of, start_of
 from config.retention import delete_in_chunks
 
 KEEP = timedelta(days=7)
@@ -21,10 +24,17 @@ LEFT JOIN (
     SELECT group_id, count(DISTINCT sender_code) AS speakers FROM groups_groupmessage
     WHERE sent_at >= %(start)s AND sent_at < %(end)s AND NOT is_robot GROUP BY group_id
 ) s ON s.group_id = g.id
-WHERE g.cancelled_at IS NULL AND g.bound_at < %(end)s
+WHERE g.bound_at < %(end)s AND (g.cancelled_at IS NULL OR g.cancelled_at >= %(end)s)
 ORDER BY g.id
 ON CONFLICT (group_id, day) DO UPDATE SET
     joined_count = EXCLUDED.joined_count, left_count = EXCLUDED.left_count, speaker_count = EXCLUDED.speaker_count
+"""
+_MISSED = """
+SELECT d.day FROM unnest(%s::date[], %s::timestamptz[]) AS d(day, ended_at)
+WHERE NOT EXISTS (SELECT 1 FROM groups_groupstatistics s WHERE s.day = d.day)
+    AND EXISTS (SELECT 1 FROM groups_group g
+        WHERE g.bound_at < d.ended_at AND (g.cancelled_at IS NULL OR g.cancelled_at >= d.ended_at))
+ORDER BY d.day
 """
 # Mentions go with their messages; nothing is read into this process.
 _FORGET_MESSAGES = """
@@ -43,10 +53,30 @@ DELETE FROM groups_membermove WHERE id IN (
 
 
 def roll_up(day: date) -> int:
-    """Count a day that is over; doing it again counts what came late. How many groups."""
+    """Count a day that is over, for the groups that were served when it ended. Returns how many groups.
+
+    Doing it again counts what came late; how many members a group had stays as it was counted first.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_ROLL_UP, {"day": day, "start": start_of(day), "end": end_of(day)})
         return int(cursor.rowcount)
+
+
+def roll_up_missed(*, at: datetime) -> int:
+    """Count every day that was missed. Returns how many rows that made."""
+    return sum(roll_up(day) for day in missed_days(at=at))
+
+
+def missed_days(*, at: datetime) -> list[date]:
+    """Return the days without numbers of which everything is still kept, the earliest first.
+
+    A day on which no group was served has none.
+    """
+    first, last = day_of(at - KEEP) + timedelta(days=1), day_of(at) - timedelta(days=1)
+    days = [first + timedelta(days=step) for step in range((last - first).days + 1)]
+    with connection.cursor() as cursor:
+        cursor.execute(_MISSED, [days, [end_of(day) for day in days]])
+        return [day for (day,) in cursor.fetchall()]
 
 
 def forget_old(*, at: datetime) -> int:

@@ -20,7 +20,15 @@ def run_cancel_jobs() -> int:
 @shared_task
 @sweep
 def roll_up_statistics() -> int:
-    return statistics.roll_up(day_of(timezone.now()) - timedelta(days=1))
+    """Roll up yesterday, again each hour of the night for what came late, and what was missed before it."""
+    at = timezone.now()
+    return statistics.roll_up(day_of(at) - timedelta(days=1)) + statistics.roll_up_missed(at=at)
+
+
+@shared_task
+@sweep
+def roll_up_missed_statistics() -> int:
+    return statistics.roll_up_missed(at=timezone.now())
 
 
 @shared_task

@@ -8,11 +8,12 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
+from config.celery import SCHEDULE
 from config.clock import day_of
 from config.retention import CHUNK
 from groups import statistics
 from groups.models import Group, GroupStatistics, Member, MemberMove
-from groups.tasks import forget_old_messages, roll_up_statistics
+from groups.tasks import forget_old_messages, roll_up_missed_statistics, roll_up_statistics
 from integrations.moderation import add_words
 from robots.models import OutboxMessage
 from tests.api import ApiClient
@@ -156,19 +157,56 @@ def test_today_and_the_day_before_are_not_yesterday(owner, group):
 def test_a_day_is_shanghais(owner, group, moment, counted):
     joins("bob", join_time=f"{days_ago(1):%F} {moment}")
     roll_up_statistics()
-    assert GroupStatistics.objects.get().joined_count == counted
+    assert GroupStatistics.objects.latest("day").joined_count == counted
 
 
 def test_counting_again_counts_what_came_late(group):
     roll_up_statistics()
     joins(join_time=yesterday())
     roll_up_statistics()
-    assert GroupStatistics.objects.get().joined_count == 1
+    assert GroupStatistics.objects.latest("day").joined_count == 1
 
 
-def test_a_cancelled_group_is_not_counted(group):
-    Group.objects.update(cancelled_at=timezone.now(), cancel_reason=3)
-    assert statistics.roll_up(day_of(timezone.now()) - timedelta(days=1)) == 0
+@pytest.mark.parametrize(("hours_ago", "rows"), [(1, 0), (-1, 1)])
+def test_a_group_counts_on_a_day_at_whose_end_it_was_served(group, hours_ago, rows):
+    cancelled_at = days_ago(0, hour=0) - timedelta(hours=hours_ago)
+    Group.objects.update(cancelled_at=cancelled_at, cancel_reason=3)
+    assert statistics.roll_up(day_of(timezone.now()) - timedelta(days=1)) == rows
+
+
+def counted_days() -> dict[int, int]:
+    """How many joined on each day that has numbers, by how many days ago it was."""
+    rows = GroupStatistics.objects.values_list("day", "joined_count")
+    return {(timezone.localdate() - day).days: joined for day, joined in rows}
+
+
+@pytest.mark.parametrize("task", [roll_up_statistics, roll_up_missed_statistics])
+def test_every_missed_day_that_is_still_kept_is_counted_late(group, task):
+    for back in (6, 4, 1):
+        joins(f"m{back}", join_time=days_ago(back).strftime("%F %T"))
+    task()
+    assert counted_days() == {6: 1, 5: 0, 4: 1, 3: 0, 2: 0, 1: 1}
+
+
+def test_a_missed_day_between_others_is_found_and_then_nothing_is_missing(group, django_assert_num_queries):
+    roll_up_missed_statistics()
+    GroupStatistics.objects.filter(day=timezone.localdate() - timedelta(days=3)).delete()
+    assert roll_up_missed_statistics() == 1
+    with django_assert_num_queries(1):
+        assert roll_up_missed_statistics() == 0
+
+
+def test_days_before_the_first_group_are_not_missing(group):
+    Group.objects.update(bound_at=days_ago(2))
+    assert roll_up_missed_statistics() == 2
+    Group.objects.all().delete()
+    assert statistics.missed_days(at=timezone.now()) == []
+
+
+@pytest.mark.parametrize("task", ["earnings.tasks.settle", "groups.tasks.roll_up"])
+def test_what_was_missed_is_looked_for_at_every_hour(task):
+    times = [entry["schedule"] for entry in SCHEDULE.values() if entry["task"].startswith(task)]
+    assert set().union(*(one.hour for one in times)) == set(range(24))
 
 
 def test_statistics_of_all_groups_are_one_statement(group, django_assert_num_queries):
@@ -180,7 +218,7 @@ def test_statistics_of_all_groups_are_one_statement(group, django_assert_num_que
 
 def test_the_database_keeps_one_row_a_group_and_day(group):
     statistics.roll_up(day_of(timezone.now()))
-    row = GroupStatistics.objects.get()
+    row = GroupStatistics.objects.latest("day")
     row.pk = None
     with pytest.raises(IntegrityError, match="one_row_of_statistics"), transaction.atomic():
         row.save(force_insert=True)
@@ -225,7 +263,7 @@ def test_a_leaving_told_after_a_newer_joining_ends_no_membership(group):
     roll_up_statistics()
     group.refresh_from_db()
     assert (group.member_count, Member.objects.get().left_at) == (6, None)
-    counted = GroupStatistics.objects.get()
+    counted = GroupStatistics.objects.latest("day")
     assert (counted.joined_count, counted.left_count) == (2, 1)
 
 
@@ -252,7 +290,7 @@ def test_a_joining_told_three_times_counts_once_and_is_welcomed_once(group):
         Group.objects.update(welcomed_at=None)
     roll_up_statistics()
     group.refresh_from_db()
-    assert (GroupStatistics.objects.get().joined_count, group.member_count, len(answered_in())) == (1, 6, 1)
+    assert (GroupStatistics.objects.latest("day").joined_count, group.member_count, len(answered_in())) == (1, 6, 1)
 
 
 def test_a_leaving_told_three_times_counts_once(group):
@@ -260,7 +298,7 @@ def test_a_leaving_told_three_times_counts_once(group):
         leaves("stranger", join_time=yesterday())
     roll_up_statistics()
     group.refresh_from_db()
-    assert (GroupStatistics.objects.get().left_count, group.member_count) == (1, 4)
+    assert (GroupStatistics.objects.latest("day").left_count, group.member_count) == (1, 4)
 
 
 def test_who_comes_back_a_second_later_is_counted_again(group):
@@ -268,7 +306,7 @@ def test_who_comes_back_a_second_later_is_counted_again(group):
     leaves("bob", join_time=f"{days_ago(1):%F} 12:00:00")
     joins("bob", join_time=f"{days_ago(1):%F} 12:00:01")
     roll_up_statistics()
-    counted = GroupStatistics.objects.get()
+    counted = GroupStatistics.objects.latest("day")
     assert (counted.joined_count, counted.left_count) == (2, 1)
 
 
