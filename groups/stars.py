@@ -1,9 +1,9 @@
 """Stars: what the rating system says of groups, and what follows from it."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -19,6 +19,7 @@ from groups.models import ArticlePrice, CancelReason, Group, RatingState, StarPl
 from robots import outbox
 from robots.fanout import writing
 
+STARS = range(1, 6)
 LOW_STAR = 1
 MOST_LOW_STARS = 20
 NO_LAUNCHES_FROM = 4
@@ -163,6 +164,38 @@ def plans_on(day: date) -> dict[int, StarPlan]:
     """The plan of each star that is valid on that day, the latest start first in line."""
     plans = StarPlan.objects.filter(valid_from__lte=day).exclude(valid_to__lt=day).order_by("star", "valid_from")
     return {plan.star: plan for plan in plans}
+
+
+class PlanGap(NamedTuple):
+    """Days on which no plan of a star is valid. `last` is None when no plan follows."""
+
+    star: int
+    first: date
+    last: date | None
+
+    def __str__(self) -> str:
+        return f"{self.star}★ {self.first} – {self.last or ''}".rstrip()
+
+
+def gaps_in_plans(*, since: date) -> list[PlanGap]:
+    """Return the days from `since` on for which a star has no plan: its groups would earn nothing."""
+    plans: dict[int, list[tuple[date, date | None]]] = {star: [] for star in STARS}
+    valid = StarPlan.objects.exclude(valid_to__lt=since).order_by("valid_from")
+    for star, first, last in valid.values_list("star", "valid_from", "valid_to"):
+        plans[star].append((first, last))
+    return [PlanGap(star, *gap) for star in STARS for gap in _days_between(plans[star], since)]
+
+
+def _days_between(plans: list[tuple[date, date | None]], since: date) -> Iterator[tuple[date, date | None]]:
+    """Yield the (first, last) days from `since` on that none of the plans, the earliest first, covers."""
+    open_from = since  # the first day that no plan seen so far covers
+    for first, last in plans:
+        if first > open_from:
+            yield open_from, first - timedelta(days=1)
+        if last is None:
+            return
+        open_from = max(open_from, last + timedelta(days=1))
+    yield open_from, None
 
 
 def article_price_on(day: date) -> Decimal:
