@@ -3,6 +3,7 @@
 One transaction a day, set-based: a day is settled whole or not at all, and once. Days are settled one after the other.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -17,7 +18,6 @@ from config.errors import BadRequest
 from earnings import crediting
 from earnings.due import due_at, is_invited
 from earnings.models import EarningsRules, SettlementDay, SlipType, TransactionKind
-from groups.models import StarPlan
 
 LEGACY_MEMBERS = 50
 GAPS_WITHIN = timedelta(days=31)  # how far back a day left out is looked for; older ones are settled by hand
@@ -149,12 +149,14 @@ def preview(day: date, *, at: datetime) -> Result:
         return _would_pay(day, at)
 
 
-def preview_plan(plan: StarPlan, *, at: datetime) -> tuple[Result, Result]:
-    """(as plans stand, with `plan` saved): what the first day under it would pay, were nothing else to change."""
-    day = max(plan.valid_from, day_of(at) + timedelta(days=1))
+def preview_change(day: date, change: Callable[[], object], *, at: datetime) -> tuple[Result, Result]:
+    """Return what that day would pay as things stand, and after `change`, were nothing else to change.
+
+    What `change` writes is undone.
+    """
     with transaction.atomic():
         before = _would_pay(day, at)
-        plan.save()
+        change()
         after = _would_pay(day, at)
         transaction.set_rollback(True)
     return before, after

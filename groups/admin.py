@@ -1,4 +1,4 @@
-"""Groups, their ratings, and what stars are worth."""
+"""Groups and their ratings."""
 
 from typing import Any
 
@@ -11,11 +11,10 @@ from django.utils.translation import gettext_lazy as _
 
 from config.backoffice import home
 from config.backoffice.confirm import ask
-from config.backoffice.facts import EXPORTS, FactsAdmin, FactsInline, ListAdmin, may
+from config.backoffice.facts import EXPORTS, FactsAdmin, FactsInline, may
 from config.backoffice.filters import among, days, exactly, states
 from groups import cancelling
 from groups.models import (
-    ArticlePrice,
     CancelJob,
     CancelReason,
     Group,
@@ -23,7 +22,6 @@ from groups.models import (
     GroupStatistics,
     Member,
     Mention,
-    StarPlan,
     StarRating,
 )
 
@@ -112,37 +110,6 @@ class GroupAdmin(FactsAdmin):
         done = cancelling.cancel(group_ids=keys, reason=reason, by=by, at=timezone.now())
         self.report(request, done=done, chosen=len(keys), did="已注销", why_not="之前已经注销")
         return None
-
-
-class FromADayOn(ListAdmin):
-    """What is or was in force stays; what does not count yet may be taken back, on its own page."""
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        may_delete = super().has_delete_permission(request, obj)
-        return may_delete and obj is not None and obj.valid_from > timezone.localdate()
-
-
-@admin.register(StarPlan)
-class StarPlanAdmin(FromADayOn):
-    list_display = (
-        "star",
-        "income_days",
-        "daily_profit",
-        "activity_bonus",
-        "valid_from",
-        "valid_to",
-        "price",
-    )
-    list_filter = (among("star", "星级", _STARS),)
-
-    @admin.display(description="总价(元)")
-    def price(self, plan: StarPlan) -> Any:
-        return plan.price
-
-
-@admin.register(ArticlePrice)
-class ArticlePriceAdmin(FromADayOn):
-    list_display = ("valid_from", "amount")
 
 
 @admin.register(CancelJob)

@@ -1,6 +1,6 @@
 """Stars: what the rating system says of groups, and what follows from it."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -171,39 +171,36 @@ def plans_on(day: date) -> dict[int, StarPlan]:
     return {plan.star: plan for plan in plans}
 
 
-@dataclass(frozen=True)
-class PlanGap:
-    """Days on which groups of a star earn nothing because no plan is valid; without an end when `last` is None."""
+class PlanGap(NamedTuple):
+    """Days on which no plan of a star is valid. `last` is None when no plan follows."""
 
     star: int
     first: date
     last: date | None
 
-
-def gaps_in_plans(plans: Iterable[StarPlan], *, since: date) -> list[PlanGap]:
-    """Return the gaps that these plans leave from that day on, star by star, the earliest first.
-
-    A star without any plan has a gap that begins on that day. The plans need not be saved: who edits one passes the
-    others with it.
-    """
-    by_star: dict[int, list[StarPlan]] = defaultdict(list)
-    for plan in sorted(plans, key=lambda one: one.valid_from):
-        by_star[plan.star].append(plan)
-    return [gap for star in STARS for gap in _gaps_of(star, by_star[star], since)]
+    def __str__(self) -> str:
+        return f"{self.star}★ {self.first} – {self.last or ''}".rstrip()
 
 
-def _gaps_of(star: int, plans: Sequence[StarPlan], since: date) -> Iterator[PlanGap]:
-    """Walk through plans in the order of their starts; `uncovered` is the first day that none so far is valid on."""
-    uncovered = since
-    for plan in plans:
-        if plan.valid_to is not None and plan.valid_to < uncovered:
-            continue
-        if plan.valid_from > uncovered:
-            yield PlanGap(star, uncovered, plan.valid_from - timedelta(days=1))
-        if plan.valid_to is None:
+def gaps_in_plans(*, since: date) -> list[PlanGap]:
+    """Return the days from `since` on for which a star has no plan: its groups would earn nothing."""
+    plans: dict[int, list[tuple[date, date | None]]] = {star: [] for star in STARS}
+    valid = StarPlan.objects.exclude(valid_to__lt=since).order_by("valid_from")
+    for star, first, last in valid.values_list("star", "valid_from", "valid_to"):
+        plans[star].append((first, last))
+    return [PlanGap(star, *gap) for star in STARS for gap in _days_between(plans[star], since)]
+
+
+def _days_between(plans: list[tuple[date, date | None]], since: date) -> Iterator[tuple[date, date | None]]:
+    """Yield the (first, last) days from `since` on that none of the plans, the earliest first, covers."""
+    open_from = since  # the first day that no plan seen so far covers
+    for first, last in plans:
+        if first > open_from:
+            yield open_from, first - timedelta(days=1)
+        if last is None:
             return
-        uncovered = plan.valid_to + timedelta(days=1)
-    yield PlanGap(star, uncovered, None)
+        open_from = max(open_from, last + timedelta(days=1))
+    yield open_from, None
 
 
 def article_price_on(day: date) -> Decimal:

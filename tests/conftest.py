@@ -1,6 +1,7 @@
 """What tests share: a clean database and cache, and the outside world."""
 
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,6 +42,36 @@ def _fresh_cache(request: pytest.FixtureRequest) -> None:
 
         cache.clear()
         current.look_again()
+
+
+_OTHERS = """
+SELECT application_name || state || query FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
+
+
+def _connections_of_others() -> list[str]:
+    """Return what the connections to the test database do that are not this thread's."""
+    from django.db import connection  # noqa: PLC0415
+
+    with connection.cursor() as cursor:
+        cursor.execute(_OTHERS)
+        return [str(row[0]) for row in cursor.fetchall()]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_connection_left(django_db_blocker: Any) -> Iterator[None]:
+    """No thread of a module leaves its connection open: PostgreSQL has few, and the next module needs them."""
+    yield
+    from django.db import connection  # noqa: PLC0415
+
+    if connection.connection is None:
+        return
+    until = time.monotonic() + 10
+    with django_db_blocker.unblock():
+        while left := _connections_of_others():  # PostgreSQL takes a moment to end what was closed
+            assert time.monotonic() < until, left
+            time.sleep(0.05)
 
 
 @pytest.fixture(scope="session")

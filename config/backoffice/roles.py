@@ -52,7 +52,7 @@ _FINANCE = {
     " view_articleprice add_articleprice change_articleprice",
     "earnings": "view_withdrawal review_withdrawal view_account view_ledgertransaction reverse_ledgertransaction"
     " view_ledgerentry view_ledgercheck view_settlementday view_articlereadday view_earningsrules change_earningsrules"
-    " view_payout decide_payout view_payoutpause pause_payouts",
+    " view_rulechange decide_rulechange view_payout decide_payout view_payoutpause pause_payouts",
 }
 
 

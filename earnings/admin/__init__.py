@@ -2,11 +2,13 @@
 
 from earnings.admin.books import AccountAdmin, LedgerCheckAdmin, LedgerEntryAdmin, LedgerTransactionAdmin
 from earnings.admin.payouts import PayoutAdmin, PayoutPauseAdmin
+from earnings.admin.plans import ArticlePriceAdmin, RuleChangeAdmin, StarPlanAdmin
 from earnings.admin.rules import ArticleReadDayAdmin, EarningsRulesAdmin, SettlementDayAdmin
 from earnings.admin.withdrawals import WithdrawalAdmin
 
 __all__ = [
     "AccountAdmin",
+    "ArticlePriceAdmin",
     "ArticleReadDayAdmin",
     "EarningsRulesAdmin",
     "LedgerCheckAdmin",
@@ -14,6 +16,8 @@ __all__ = [
     "LedgerTransactionAdmin",
     "PayoutAdmin",
     "PayoutPauseAdmin",
+    "RuleChangeAdmin",
     "SettlementDayAdmin",
+    "StarPlanAdmin",
     "WithdrawalAdmin",
 ]

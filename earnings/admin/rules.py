@@ -4,12 +4,12 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import path, reverse
+from django.urls import reverse
 
-from config.backoffice.facts import FactsAdmin, ListAdmin, button
+from config.backoffice.facts import FactsAdmin, button
 from config.backoffice.filters import days
-from earnings.models import ArticleReadDay, EarningsRules, SettlementDay
-from earnings.plan_page import try_plan
+from earnings.admin.proposals import ProposalAdmin
+from earnings.models import ArticleReadDay, EarningsRules, RuleChange, SettlementDay
 
 
 @admin.register(SettlementDay)
@@ -18,14 +18,9 @@ class SettlementDayAdmin(FactsAdmin):
     list_filter = (days("day", "日期", of_moments=False),)
     list_buttons = ("try_a_plan",)
 
-    @button("试算收益方案", permission="groups.change_starplan")
+    @button("试算收益方案", permission="groups.add_starplan")
     def try_a_plan(self, request: HttpRequest) -> HttpResponse:
-        return HttpResponseRedirect(reverse("admin:earnings_try_plan"))
-
-    def get_urls(self) -> list[Any]:
-        """`plan/`: what a change of the plans would pay."""
-        page = path("plan/", self.admin_site.admin_view(try_plan), name="earnings_try_plan")
-        return [page, *super().get_urls()]
+        return HttpResponseRedirect(reverse("admin:groups_starplan_add"))
 
 
 @admin.register(ArticleReadDay)
@@ -35,8 +30,10 @@ class ArticleReadDayAdmin(FactsAdmin):
 
 
 @admin.register(EarningsRules)
-class EarningsRulesAdmin(ListAdmin):
-    """One row, changed in place. From which amount on two must approve is not for those who approve."""
+class EarningsRulesAdmin(ProposalAdmin):
+    """One row, changed in place. When two operators are needed, and from when on is settled, a superuser sets."""
+
+    target = RuleChange.Target.RULES
 
     list_display = (
         "__str__",
@@ -51,7 +48,9 @@ class EarningsRulesAdmin(ListAdmin):
     actions = ()
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return () if request.user.is_superuser else ("second_approval_above",)
+        return (
+            () if request.user.is_superuser else ("settle_from", "second_approval_above", "second_operator_above")
+        )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -11,7 +11,7 @@ from earnings.models.ledger import (
 )
 from earnings.models.payout import Payout, PayoutPause
 from earnings.models.red_packet import RedPacketOpening
-from earnings.models.rules import EarningsRules
+from earnings.models.rules import EarningsRules, RuleChange
 from earnings.models.settlement import ArticleReadDay, GroupDay, GroupReads, SettlementDay
 from earnings.models.withdrawal import Withdrawal, WithdrawalStep
 
@@ -28,6 +28,7 @@ __all__ = [
     "Payout",
     "PayoutPause",
     "RedPacketOpening",
+    "RuleChange",
     "SettlementDay",
     "SlipType",
     "TransactionKind",

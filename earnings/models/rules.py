@@ -45,6 +45,15 @@ class EarningsRules(models.Model):
         default=Decimal(200),
         help_text="更大的提现要两名不同的运营人员通过才打款;留空表示一人即可",
     )
+    second_operator_above = models.DecimalField(
+        "每晚影响超过此金额的收益变更需两人确认(元)",
+        max_digits=8,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        default=Decimal(100),
+        help_text="一人在 24 小时内确认的变更合计计算;留空表示一人即可",
+    )
 
     class Meta:
         verbose_name = verbose_name_plural = "收益规则"
@@ -66,6 +75,11 @@ class EarningsRules(models.Model):
                 name="shares_not_negative",
                 violation_error_message=_("分成不能是负数。"),
             ),
+            models.CheckConstraint(
+                condition=Q(second_operator_above__isnull=True) | Q(second_operator_above__gte=0),
+                name="second_operator_above_not_negative",
+                violation_error_message=_("金额不能是负数。"),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -74,3 +88,62 @@ class EarningsRules(models.Model):
     @classmethod
     def current(cls) -> "EarningsRules":
         return cls.objects.get(pk=1)
+
+
+class RuleChange(models.Model):
+    """A change of what is paid: one row of the plans, prices or rules, as it was and as it becomes.
+
+    Above `EarningsRules.second_operator_above` it waits for a second operator; the others are applied when asked for.
+    """
+
+    class Target(models.TextChoices):
+        PLAN = "plan", "星级收益方案"
+        PRICE = "price", "文章阅读单价"
+        RULES = "rules", "收益规则"
+
+    class Status(models.IntegerChoices):
+        WAITING = 0, "待第二人确认"
+        APPLIED = 1, "已生效"
+        REJECTED = 2, "已拒绝"
+
+    target = models.CharField("变更对象", max_length=8, choices=Target.choices)
+    row_id = models.BigIntegerField(null=True, blank=True, editable=False)  # none: a row is added
+    before = models.JSONField(null=True, blank=True, editable=False)  # {field: text}; none: a row is added
+    values = models.JSONField(null=True, blank=True, editable=False)  # {field: text}; none: the row is removed
+    effect = models.DecimalField("每晚影响(元)", max_digits=16, decimal_places=2)
+    needs_second = models.BooleanField("需两人确认")
+    status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.WAITING)
+    asked_at = models.DateTimeField("提交时间")
+    asked_by = models.CharField("提交人", max_length=150)
+    decided_at = models.DateTimeField("确认时间", null=True, blank=True)
+    decided_by = models.CharField("确认人", max_length=150, blank=True)
+    reason = models.CharField("拒绝原因", max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "收益变更"
+        permissions = [("decide_rulechange", "确认收益变更")]
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=~Q(asked_by=""), name="rule_change_names_who_asked"),
+            models.CheckConstraint(
+                condition=Q(before__isnull=False, row_id__isnull=False)
+                | Q(before__isnull=True, row_id__isnull=True, values__isnull=False),
+                name="rule_change_changes_something",
+            ),
+            models.CheckConstraint(
+                condition=Q(status=0, decided_at__isnull=True, decided_by="", needs_second=True)
+                | (Q(status__in=[1, 2], decided_at__isnull=False) & ~Q(decided_by="")),
+                name="rule_change_decided_by_somebody",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=1, needs_second=True, decided_by=F("asked_by")),
+                name="large_rule_change_is_of_two_people",
+            ),
+            models.UniqueConstraint(
+                fields=["target", "row_id"], condition=Q(status=0), name="one_waiting_change_per_row"
+            ),
+        ]
+        indexes = [models.Index(fields=["status", "-id"], name="rule_changes_by_status")]
+
+    def __str__(self) -> str:
+        return f"{self.get_target_display()} {self.effect:+} 元/晚"

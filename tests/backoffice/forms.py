@@ -15,7 +15,7 @@ class _Inputs(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         told = dict(attrs)
         if tag == "form":
-            self._is_inside = told.get("id") == self.form_id
+            self._is_inside = (told.get("id") or "") == self.form_id
         if not self._is_inside:
             return
         name, kind = told.get("name") or "", told.get("type", "text")
@@ -43,7 +43,7 @@ class _Inputs(HTMLParser):
 
 
 def filled_in(page: str, form_id: str) -> dict[str, Any]:
-    """Return {name: values} of the form as the page shows it."""
+    """Return {name: values} of the form with this id as the page shows it; "" is the page's confirmation."""
     parser = _Inputs(form_id)
     parser.feed(page)
     assert parser.values, f"no form {form_id}"

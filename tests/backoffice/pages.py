@@ -46,6 +46,14 @@ class Operator:
         """Type into an opened form and save it; the page that follows."""
         return str(self.http.post(f"/admin/{where}", {**form, **typed}, follow=True).text)
 
+    def confirms(self, where: str, page: str, **typed: Any) -> str:
+        """Confirm what a page shows that asks before a rule changes; the page that follows."""
+        return self.saves(where, filled_in(page, ""), **typed)
+
+    def proposes(self, where: str, **typed: Any) -> str:
+        """Change rules in their form and confirm what the page shows; the page that follows."""
+        return self.confirms(where, self.saves(where, self.opens(where), **typed))
+
     def press(self, where: str, name: str, **form: Any) -> str:
         """A button above a list."""
         return str(self.http.post(f"/admin/{where}/do/{name}/", form, follow=True).text)

@@ -1,5 +1,6 @@
 """A few rows in every table that a page lists."""
 
+from datetime import timedelta
 from itertools import count
 
 from django.utils import timezone
@@ -10,9 +11,9 @@ from config.api_keys import issue_key
 from config.backoffice import audit
 from config.models import PageVisit, Scope, ShortLink
 from earnings import withdrawals
-from earnings.models import ArticleReadDay, LedgerCheck, PayoutPause, RedPacketOpening, SettlementDay
+from earnings.models import ArticleReadDay, LedgerCheck, PayoutPause, RedPacketOpening, RuleChange, SettlementDay
 from feedback.models import Conversation, ForwardedMessage, Problem, ProblemCategory
-from groups.models import CancelJob, GroupMessage, GroupStatistics, Member, Mention
+from groups.models import ArticlePrice, CancelJob, GroupMessage, GroupStatistics, Member, Mention, StarPlan
 from integrations.models import GatewayEvent, SensitiveWord, SensitiveWordImport, TextMessage
 from keywords.models import KeywordBatch
 from robots.models import MessageAttempt, OutboxMessage, RobotDay, Scan
@@ -65,6 +66,16 @@ def _one_of_each(n: int) -> None:
     ShortLink.objects.create(slug=f"s{n}", url="http://a", url_hash=f"h{n}")
     site_status.set_status(status=1, upgrade_end="", by="root", at=now)
     site_status.set_marquee(is_shown=False, content="", by="root", at=now)
+    StarPlan.objects.create(star=1, daily_profit="0.02", valid_from=now.date() + timedelta(days=n + 1))
+    ArticlePrice.objects.create(amount="0.16", valid_from=now.date() + timedelta(days=n + 1))
+    RuleChange.objects.create(
+        target=RuleChange.Target.PRICE,
+        values={"amount": "0.17"},
+        effect=0,
+        needs_second=True,
+        asked_at=now,
+        asked_by=f"operator {n}",
+    )
     day = now.date().replace(year=2000 + n % 20)
     PageVisit.objects.get_or_create(day=day)
     SettlementDay.objects.get_or_create(day=day, defaults={"settled_at": now})

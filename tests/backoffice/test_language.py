@@ -28,7 +28,7 @@ def test_the_browsers_language_is_not_asked():
 
 
 HOLDING_CHINESE = {"feedback/problem", "feedback/problemcategory"}  # categories, made by a migration
-FORMS = ("config/apikey/add/", "config/sitestatus/add/", "groups/starplan/add/", "earnings/settlementday/plan/")
+FORMS = ("config/apikey/add/", "config/sitestatus/add/", "groups/starplan/add/")
 
 
 def chinese(page: str) -> set[str]:
@@ -52,7 +52,7 @@ def test_a_confirmation_asks_in_english():
 
 def test_a_plan_is_tried_in_english():
     plan = {"star": 1, "income_days": 30, "daily_profit": "1", "activity_bonus": "0", "valid_from": "2100-01-01"}
-    tried = switched().http.post("/admin/earnings/settlementday/plan/", plan).text
+    tried = switched().http.post("/admin/groups/starplan/add/", plan).text
     assert "Total" in tried
     assert chinese(tried) == set()
 

@@ -60,6 +60,7 @@ FINANCE = {
     "earnings/settlementday": set(),
     "earnings/articlereadday": set(),
     "earnings/earningsrules": {"change"},
+    "earnings/rulechange": {"confirm", "refuse"},
 }
 VIEWER = {where: set() for where in PAGES if where not in FOR_ADMINISTRATORS}
 TABLE = {"viewer": VIEWER, "support": SUPPORT, "finance": FINANCE}
@@ -128,14 +129,15 @@ def test_an_administrator_makes_an_operator_with_a_role():
 def test_who_approves_does_not_say_from_which_amount_two_must(role: str):
     before = EarningsRules.current()
     operator, where = Operator(role), "earnings/earningsrules/1/change/"
-    operator.saves(where, operator.opens(where), adoption_fee="0.02", second_approval_above="")
+    operator.proposes(where, adoption_fee="0.02", second_approval_above="", second_operator_above="")
     after = EarningsRules.current()
     assert (str(after.adoption_fee), after.second_approval_above) == ("0.02", before.second_approval_above)
+    assert after.second_operator_above == before.second_operator_above
 
 
 def test_a_superuser_sets_from_which_amount_two_must_approve():
     root, where = Operator(), "earnings/earningsrules/1/change/"
-    root.saves(where, root.opens(where), second_approval_above="300")
+    root.proposes(where, second_approval_above="300")
     assert EarningsRules.current().second_approval_above == 300
 
 

@@ -25,6 +25,7 @@ from earnings.settlement import settle_day
 from groups.models import Group, StarPlan
 from robots.models import Robot
 from tests.benchmarks.harness import compare, must_reach, run, say
+from tests.factories.money import plan_in_force
 from tests.factories.people import days_ago
 
 GROUPS, PEOPLE, SAMPLE = 100_000, 10_000, 300
@@ -58,8 +59,8 @@ def make_world() -> None:
             )
             for n in range(start, start + 5000)
         )
-    StarPlan.objects.update(income_days=1000)
-    StarPlan.objects.filter(star=4).update(activity_bonus="0.05")
+    plan_in_force(income_days=1000)
+    plan_in_force(4, activity_bonus="0.05")
 
 
 def tidy() -> None:

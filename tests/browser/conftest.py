@@ -27,6 +27,7 @@ def chromium(django_db_setup: None) -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
         browser.close()
+        connections.close_all()  # the one of this loop; nobody could reach it afterwards
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 

@@ -24,7 +24,7 @@ from tests.factories.people import UserFactory, days_ago
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, serialized_rollback=True),
-    pytest.mark.xdist_group("connections"),  # two hundred of the 600 that PostgreSQL has here
+    pytest.mark.xdist_group("connections"),  # two hundred of the 300 that PostgreSQL has here
 ]
 
 

@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from earnings.models import GroupDay
 from earnings.settlement import settle_day
-from groups.models import StarPlan
 from tests.earnings.nights import income, legacy, rate, settle_yesterday
+from tests.factories.money import plan_in_force
 from tests.factories.people import GroupFactory, days_ago
 
 pytestmark = pytest.mark.django_db
@@ -49,7 +49,7 @@ def test_an_old_groups_nights_use_up_nothing_of_a_later_stars_days():
 
 
 def test_an_old_group_that_earned_for_long_gets_all_days_of_its_star():
-    StarPlan.objects.update(income_days=2)
+    plan_in_force(income_days=2)
     group = legacy(bound_at=days_ago(20))
     settle_days(5, 4)
     rate(group, 5, at=days_ago(3))

@@ -19,7 +19,7 @@ from earnings.tasks import settle
 from groups.models import StarPlan
 from tests.api import ApiClient
 from tests.earnings.nights import begin, income, legacy, settle_yesterday, yesterday
-from tests.factories.money import rated
+from tests.factories.money import plan_in_force, rated
 from tests.factories.people import GroupFactory, UserFactory, days_ago
 
 pytestmark = pytest.mark.django_db
@@ -49,7 +49,7 @@ def test_nobody_above_the_grand_master_gets_anything(family):
 
 def test_the_activity_bonus_is_the_owners_only(family):
     owner, master, _ = family
-    StarPlan.objects.filter(star=5).update(activity_bonus="0.25")
+    plan_in_force(5, activity_bonus="0.25")
     rated(5, user=owner)
     settle_yesterday()
     assert income(owner) == {0: "1.00", 4: "0.25"}
@@ -156,7 +156,7 @@ def test_the_last_paid_day_is_the_30th():
 
 
 def test_a_plan_is_paid_from_and_to_its_days():
-    StarPlan.objects.filter(star=5).update(valid_to=yesterday() - timedelta(days=1))
+    plan_in_force(5, valid_to=yesterday() - timedelta(days=1))
     StarPlan.objects.create(
         star=5, daily_profit="2.00", income_days=30, valid_from=yesterday(), valid_to=yesterday()
     )
@@ -186,7 +186,7 @@ def test_a_day_on_which_nobody_earns_is_settled_too():
 
 def test_the_days_totals_are_what_was_paid(family):
     owner, *_ = family
-    StarPlan.objects.filter(star=5).update(activity_bonus="0.25")
+    plan_in_force(5, activity_bonus="0.25")
     rated(5, user=owner)
     settle_yesterday()
     day = SettlementDay.objects.get()

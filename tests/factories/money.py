@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
+from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
@@ -12,7 +13,7 @@ from config.clock import day_of
 from earnings import ledger, withdrawals
 from earnings.ledger import Move
 from earnings.models import Account, SlipType, TransactionKind, Withdrawal
-from groups.models import Group
+from groups.models import Group, StarPlan
 from tests.factories.people import GroupFactory
 
 
@@ -41,3 +42,13 @@ def balance(user: User) -> tuple[str, str]:
     """(available, withdrawing) of this user."""
     account = Account.objects.get(user=user)
     return str(account.available), str(account.withdrawing)
+
+
+def plan_in_force(star: int | None = None, **facts: Any) -> None:
+    """Change the plans in force, of one star or of all, which the database refuses outside tests."""
+    in_force = StarPlan.objects.filter(valid_from__lte=timezone.localdate())
+    plans = in_force.filter(star=star) if star else in_force
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE groups_starplan DISABLE TRIGGER in_force_stays")
+        plans.update(**facts)
+        cursor.execute("ALTER TABLE groups_starplan ENABLE TRIGGER in_force_stays")

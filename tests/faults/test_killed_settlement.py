@@ -15,8 +15,8 @@ from django.utils import timezone
 from earnings import ledger
 from earnings.models import EarningsRules, GroupDay, LedgerEntry, SettlementDay
 from earnings.settlement import settle_missed
-from groups.models import Group, StarPlan
-from tests.factories.money import rated
+from groups.models import Group
+from tests.factories.money import plan_in_force, rated
 from tests.factories.people import GroupFactory, RobotFactory, UserFactory, days_ago
 from tests.faults.killable import Killable
 
@@ -39,7 +39,7 @@ def worker(settings: Any) -> Iterator[Killable]:
 def people_with_groups() -> None:
     """Three generations, all stars, bonuses, old groups, some near their last day."""
     EarningsRules.objects.update(settle_from=timezone.localdate() - timedelta(days=DAYS))
-    StarPlan.objects.filter(star=4).update(activity_bonus="0.07")
+    plan_in_force(4, activity_bonus="0.07")
     robot, above = RobotFactory(), [UserFactory()]
     for number in range(14):
         user = UserFactory(inviter=above[number // 3])

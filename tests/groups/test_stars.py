@@ -266,7 +266,7 @@ def test_a_new_plan_changes_the_price_from_its_first_day(alice):
     tomorrow = timezone.localdate() + timedelta(days=1)
     StarPlan.objects.create(star=3, daily_profit="0.20", income_days=30, valid_from=tomorrow)
     assert listed(alice)[0]["group_income"] == 3.0
-    StarPlan.objects.filter(valid_from=tomorrow).update(valid_from=timezone.localdate())
+    StarPlan.objects.create(star=3, daily_profit="0.20", income_days=30, valid_from=timezone.localdate())
     assert listed(alice)[0]["group_income"] == 6.0
 
 

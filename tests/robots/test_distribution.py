@@ -246,6 +246,7 @@ def test_cancelled_groups_free_the_robot_but_not_its_day():
     assert (robot.group_count, day.bound_count) == (0, 1)
 
 
+@pytest.mark.xdist_group("connections")  # not beside the other races on two hundred connections
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_two_hundred_calls_at_once_never_exceed_a_quota_and_each_person_has_one_robot():
     """A hundred people, each twice at once, at forty places: every answer comes over a connection of its own."""

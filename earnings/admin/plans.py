@@ -1,0 +1,216 @@
+"""Star plans, article prices and the changes of what is paid."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from config.backoffice import home
+from config.backoffice.confirm import SHOWN, ReasonForm, ask
+from config.backoffice.facts import EXPORTS, FactsAdmin, may
+from config.backoffice.filters import among, days
+from config.clock import day_of
+from config.errors import Conflict
+from earnings import rule_changes
+from earnings.admin.proposals import DatedForm, ProposalAdmin, differences
+from earnings.models import RuleChange
+from groups.models import ArticlePrice, StarPlan
+from groups.stars import STARS, PlanGap, gaps_in_plans
+
+_STARS = [(star, f"{star}★") for star in STARS]
+
+
+def gaps() -> list[PlanGap]:
+    """Return the days from today on for which a star has no plan."""
+    return gaps_in_plans(since=day_of(timezone.now()))
+
+
+class DatedAdmin(ProposalAdmin):
+    """What is or was in force stays; what does not count yet can be changed or taken back."""
+
+    form = DatedForm
+
+    def _is_open(self, obj: Any) -> bool:
+        return bool(obj.valid_from > day_of(timezone.now()))
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or self._is_open(obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and obj is not None and self._is_open(obj)
+
+
+@admin.register(StarPlan)
+class StarPlanAdmin(DatedAdmin):
+    target = RuleChange.Target.PLAN
+    list_display = (
+        "star",
+        "income_days",
+        "daily_profit",
+        "activity_bonus",
+        "valid_from",
+        "valid_to",
+        "price",
+    )
+    list_filter = (among("star", "星级", _STARS),)
+
+    @admin.display(description="总价(元)")
+    def price(self, plan: StarPlan) -> Any:
+        return plan.price
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "star":
+            return forms.TypedChoiceField(label=db_field.verbose_name, choices=_STARS, coerce=int)
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        if request.method == "GET":
+            for gap in gaps():
+                self.message_user(request, _("没有收益方案：%s") % str(gap), messages.WARNING)
+        return super().changelist_view(request, extra_context)
+
+
+@admin.register(ArticlePrice)
+class ArticlePriceAdmin(DatedAdmin):
+    target = RuleChange.Target.PRICE
+    list_display = ("valid_from", "amount")
+
+
+@admin.register(RuleChange)
+class RuleChangeAdmin(FactsAdmin):
+    """Every change of plans, prices and rules with what it moves a night; large ones wait for a second operator."""
+
+    list_display = (
+        "asked_at",
+        "asked_by",
+        "target",
+        "summary",
+        "effect",
+        "needs_second",
+        "status",
+        "decided_at",
+        "decided_by",
+        "reason",
+    )
+    list_filter = ("status", "target", days("asked_at", "提交时间"))
+    ordering = ("-id",)
+    fields = (
+        ("asked_at", "asked_by"),
+        "target",
+        "comparison",
+        ("effect", "needs_second"),
+        "status",
+        ("decided_at", "decided_by"),
+        "reason",
+    )
+    readonly_fields = ("comparison",)
+    actions = ("confirm", "refuse", *EXPORTS)
+    has_decide_permission = may("earnings.decide_rulechange")
+
+    def offers(self, action: str, obj: Any) -> bool:
+        return super().offers(action, obj) and obj.status == RuleChange.Status.WAITING
+
+    @admin.display(description="变更")
+    def summary(self, change: RuleChange) -> str:
+        return _line(change)
+
+    @admin.display(description="变更")
+    def comparison(self, change: RuleChange) -> SafeString:
+        rows = format_html_join("", "<tr><th>{}</th><td>{}</td><td>→ {}</td></tr>", differences(change))
+        return format_html("<table>{}</table>", rows)
+
+    @admin.action(description="确认变更", permissions=["decide"])
+    def confirm(self, request: HttpRequest, queryset: QuerySet[RuleChange]) -> Any:
+        page, _said, keys = ask(
+            self,
+            request,
+            queryset,
+            action="confirm",
+            title="确认变更",
+            question="这些变更将按所示内容生效。自己提交的要由另一名运营人员确认。",
+            lines=_lines(queryset),
+        )
+        if page is not None:
+            return page
+        done, by = 0, request.user.get_username()
+        for key in keys:
+            try:
+                done += rule_changes.confirm(key, by=by, at=timezone.now())
+            except Conflict as refusal:
+                self.message_user(request, refusal.description, messages.ERROR)
+            except ValidationError as error:
+                self.message_user(request, "；".join(error.messages), messages.ERROR)
+        why_not = "由你自己提交、已经处理,或不能再生效"
+        self.report(request, done=done, chosen=len(keys), did="已确认", why_not=why_not)
+        return None
+
+    @admin.action(description="拒绝变更", permissions=["decide"])
+    def refuse(self, request: HttpRequest, queryset: QuerySet[RuleChange]) -> Any:
+        page, said, keys = ask(
+            self,
+            request,
+            queryset,
+            action="refuse",
+            title="拒绝变更",
+            question="这些变更不会生效。自己提交的可以撤回。",
+            lines=_lines(queryset),
+            form=ReasonForm,
+        )
+        if page is not None:
+            return page
+        by, now = request.user.get_username(), timezone.now()
+        done = sum(rule_changes.refuse(key, by=by, reason=said["reason"], at=now) for key in keys)
+        self.report(request, done=done, chosen=len(keys), did="已拒绝", why_not="已经处理")
+        return None
+
+
+def _line(change: RuleChange) -> str:
+    rows = differences(change)
+    if change.before is None:
+        return "，".join(f"{label} {after}" for label, _before, after in rows)
+    return "，".join(f"{label} {before} → {after}" for label, before, after in rows)
+
+
+def _lines(chosen: QuerySet[RuleChange]) -> list[str]:
+    """Return who asked for what, and what it moves a night."""
+    text = _("%(who)s：%(target)s，每晚影响 %(effect)s 元（%(what)s）")
+    return [
+        text
+        % {
+            "who": change.asked_by,
+            "target": change.get_target_display(),
+            "effect": f"{change.effect:+}",
+            "what": _line(change),
+        }
+        for change in chosen[:SHOWN]
+    ]
+
+
+def _count_gaps() -> tuple[int, str]:
+    found = gaps()
+    return len(found), "；".join(map(str, found[:3]))
+
+
+home.to_do(
+    "没有收益方案的星级",
+    page="groups_starplan",
+    query="",
+    permission="groups.view_starplan",
+    count=_count_gaps,
+    is_urgent=True,
+)
+home.to_do(
+    "待第二人确认的收益变更",
+    page="earnings_rulechange",
+    query="status__exact=0",
+    permission="earnings.view_rulechange",
+    count=home.counted(lambda: RuleChange.objects.filter(status=RuleChange.Status.WAITING)),
+    is_urgent=True,
+)

@@ -1,0 +1,234 @@
+"""Changes of what is paid: measured before they count, and above an amount confirmed by a second operator.
+
+Plans and prices begin on a future day, so what counted already stays. The rules are one row that is changed at once, and
+only while no night waits to be settled: a day that is over is paid under the rules of then.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import models, transaction
+from django.db.models import Sum
+from django.db.models.functions import Abs, Coalesce
+from django.utils.translation import gettext as _
+
+from config.clock import day_of
+from config.errors import Conflict
+from earnings import settlement
+from earnings.ledger import CENT
+from earnings.models import ArticleReadDay, EarningsRules, LedgerTransaction, RuleChange, TransactionKind
+from groups.models import ArticlePrice, StarPlan
+from groups.stars import PlanGap, gaps_in_plans, plans_on
+
+MODELS: dict[str, type[models.Model]] = {
+    RuleChange.Target.PLAN: StarPlan,
+    RuleChange.Target.PRICE: ArticlePrice,
+    RuleChange.Target.RULES: EarningsRules,
+}
+ONE_OPERATOR_WITHIN = timedelta(hours=24)  # changes of one person that count together: a big step in small ones
+AVERAGED = 7  # days
+NOT_OF_MONEY = {"settle_from", "second_approval_above", "second_operator_above"}
+
+
+class ChangedMeanwhile(Conflict):
+    message = "这一条已被修改，请重新提交"
+
+
+class InForce(Conflict):
+    message = "已经生效的不能修改或删除，请新增一条从以后的日期开始"
+
+
+class NightsToSettle(Conflict):
+    message = "还有未结算的日期，结算完再修改收益规则"
+
+
+class AlreadyWaiting(Conflict):
+    message = "这一条已有待确认的变更"
+
+
+@dataclass
+class Effect:
+    """What one day pays as things stand and with the change, in yuan."""
+
+    day: date
+    stars: list[tuple[str, int, Decimal, Decimal]] = field(default_factory=list)  # (star, groups, before, after)
+    parts: list[tuple[str, Decimal, Decimal]] = field(default_factory=list)  # (what, before, after); these add up
+    to_come: tuple[Decimal, Decimal] = (Decimal(0), Decimal(0))
+    gaps: list[PlanGap] = field(default_factory=list)  # that the change would leave
+
+    @property
+    def before(self) -> Decimal:
+        return sum((before for _what, before, _after in self.parts), Decimal(0))
+
+    @property
+    def after(self) -> Decimal:
+        return sum((after for _what, _before, after in self.parts), Decimal(0))
+
+    @property
+    def per_night(self) -> Decimal:
+        return (self.after - self.before).quantize(CENT)
+
+
+def values_of(row: models.Model) -> dict[str, str | None]:
+    """Return a row as texts, {field: text}."""
+    found = {}
+    for one in row._meta.concrete_fields:
+        if not one.primary_key:
+            value = one.to_python(getattr(row, one.attname))
+            if isinstance(one, models.DecimalField) and value is not None:
+                value = value.quantize(Decimal(1).scaleb(-one.decimal_places))
+            found[one.name] = None if value is None else str(value)
+    return found
+
+
+def values_in_place(change: RuleChange, day: date) -> dict[str, str | None] | None:
+    """Return the values of the plan or price that is valid on that day without a new row."""
+    if change.before is not None or change.values is None:
+        return None
+    if change.target == RuleChange.Target.PLAN:
+        row: models.Model | None = plans_on(day).get(int(change.values["star"]))
+    else:
+        row = ArticlePrice.objects.filter(valid_from__lte=day).first()
+    return values_of(row) if row else None
+
+
+def measure(change: RuleChange, *, at: datetime) -> Effect:
+    """Return what the first day under the change pays, without and with it. Nothing is kept."""
+    today = day_of(at)
+    effect = Effect(_first_day(change, today))
+    seen: list[Any] = [gaps_in_plans(since=today), _by_the_rules(effect.day)]
+
+    def make() -> None:
+        _apply(change, at=at)
+        seen.extend([gaps_in_plans(since=today), _by_the_rules(effect.day)])
+
+    before, after = settlement.preview_change(effect.day, make, at=at)
+    effect.stars = list(_stars(before, after))
+    effect.parts = [
+        (_("群主"), before.owner_total, after.owner_total),
+        (_("活动奖励"), before.bonus_total, after.bonus_total),
+        (_("徒弟徒孙"), before.referral_total, after.referral_total),
+        *((what, was, seen[3][what]) for what, was in seen[1].items() if was or seen[3][what]),
+    ]
+    effect.to_come = before.to_come, after.to_come
+    effect.gaps = [gap for gap in seen[2] if gap not in seen[0]]
+    return effect
+
+
+def submit(change: RuleChange, *, by: str, at: datetime) -> RuleChange:
+    """Keep a measured change: applied at once, or waiting for a second operator when it moves too much money."""
+    with transaction.atomic():
+        limit = _turn().second_operator_above
+        effect = measure(change, at=at)
+        change.effect, change.asked_at, change.asked_by = effect.per_night, at, by
+        change.needs_second = limit is not None and _moved_alone(by, at) + abs(change.effect) > limit
+        if (
+            change.row_id
+            and RuleChange.objects.filter(
+                target=change.target, row_id=change.row_id, status=RuleChange.Status.WAITING
+            ).exists()
+        ):
+            raise AlreadyWaiting
+        if not change.needs_second:
+            _apply(change, at=at)
+            change.status, change.decided_at, change.decided_by = RuleChange.Status.APPLIED, at, by
+        change.save()
+    return change
+
+
+def confirm(pk: int, *, by: str, at: datetime) -> bool:
+    """Apply a waiting change as its second operator; false when it waits no more, or when `by` asked for it."""
+    with transaction.atomic():
+        _turn()
+        change = RuleChange.objects.select_for_update().get(pk=pk)
+        if change.status != RuleChange.Status.WAITING or change.asked_by == by:
+            return False
+        _apply(change, at=at)
+        change.status, change.decided_at, change.decided_by = RuleChange.Status.APPLIED, at, by
+        change.save(update_fields=["status", "decided_at", "decided_by"])
+    return True
+
+
+def refuse(pk: int, *, by: str, reason: str, at: datetime) -> bool:
+    """Reject a waiting change; whoever asked may take it back. False when it waits no more."""
+    waiting = RuleChange.objects.filter(pk=pk, status=RuleChange.Status.WAITING)
+    rejected = RuleChange.Status.REJECTED
+    return bool(waiting.update(status=rejected, decided_at=at, decided_by=by, reason=reason))
+
+
+def _turn() -> EarningsRules:
+    """Lock the rules: changes are made one after the other."""
+    return EarningsRules.objects.select_for_update().get(pk=1)
+
+
+def _moved_alone(by: str, at: datetime) -> Decimal:
+    """Return how much this operator has changed without a second one lately, in yuan a night."""
+    lately = RuleChange.objects.filter(
+        asked_by=by, asked_at__gt=at - ONE_OPERATOR_WITHIN, needs_second=False, status=RuleChange.Status.APPLIED
+    )
+    total: Decimal = lately.aggregate(total=Coalesce(Sum(Abs("effect")), Decimal(0)))["total"]
+    return total
+
+
+def _first_day(change: RuleChange, today: date) -> date:
+    """Return the first day that the change touches."""
+    starts = [
+        values["valid_from"] for values in (change.before, change.values) if values and "valid_from" in values
+    ]
+    return max([today + timedelta(days=1), min(map(date.fromisoformat, starts), default=today)])
+
+
+def _apply(change: RuleChange, *, at: datetime) -> None:
+    model, today = MODELS[change.target], day_of(at)
+    row = model._default_manager.select_for_update().filter(pk=change.row_id).first() if change.row_id else model()
+    if row is None or (change.before is not None and values_of(row) != change.before):
+        raise ChangedMeanwhile
+    if model is EarningsRules:
+        if _moves_money(change) and settlement.missed_days(at=at):
+            raise NightsToSettle
+    elif any(
+        date.fromisoformat(values["valid_from"]) <= today for values in (change.before, change.values) if values
+    ):
+        raise InForce
+    if change.values is None:
+        row.delete()
+        return
+    fields = {one.name: one for one in model._meta.concrete_fields}
+    for name, text in change.values.items():
+        setattr(row, name, None if text is None else fields[name].to_python(text))
+    row.full_clean()
+    row.save()
+
+
+def _moves_money(change: RuleChange) -> bool:
+    before, after = change.before or {}, change.values or {}
+    return any(before.get(name) != after[name] for name in after.keys() - NOT_OF_MONEY)
+
+
+def _by_the_rules(day: date) -> dict[str, Decimal]:
+    """Return what is paid besides the settlement, a day on average of the last week: {what: yuan}."""
+    rules, since = EarningsRules.current(), day - timedelta(days=AVERAGED + 1)
+    posted = LedgerTransaction.objects.filter(day__gte=since)
+    packets = posted.filter(kind=TransactionKind.RED_PACKET).count()
+    fees = posted.filter(kind=TransactionKind.ADOPTION_FEE).count()
+    reads: Decimal = ArticleReadDay.objects.filter(day__gte=since).aggregate(
+        total=Coalesce(Sum("owner_total"), Decimal(0))
+    )["total"]
+    shares = rules.reads_inviter_share + rules.reads_grand_inviter_share
+    return {
+        _("红包(近 7 天日均)"): packets * (rules.red_packet_min + rules.red_packet_max) / 2 / AVERAGED,
+        _("领养费(近 7 天日均,每人一个机器人)"): -fees * rules.adoption_fee / AVERAGED,
+        _("阅读分成(近 7 天日均,最多)"): reads * shares / AVERAGED,
+    }
+
+
+def _stars(before: settlement.Result, after: settlement.Result) -> Iterator[tuple[str, int, Decimal, Decimal]]:
+    was = {star: (count, total) for star, count, total in before.per_star}
+    will = {star: (count, total) for star, count, total in after.per_star}
+    for star in sorted({*was, *will}, key=lambda star: star or 0):
+        count = will.get(star, was.get(star, (0, Decimal(0))))[0]
+        name = _("%s 星") % star if star else _("老群")
+        yield name, count, was.get(star, (0, Decimal(0)))[1], will.get(star, (0, Decimal(0)))[1]
