@@ -118,10 +118,10 @@ class TestWithdrawals:
             ({"q": "0002"}, ["13800000002"]),
             ({"amount_from": "50"}, ["13800000002", "13800000003"]),
             ({"amount_from": "50", "amount_to": "50"}, ["13800000002"]),
-            ({"amount_from": "x"}, ["13800000001", "13800000002", "13800000003"]),
+            ({"amount_from": "x"}, []),
             ({"status__exact": "2"}, []),
             ({"paid_at_from": "2020-01-01"}, []),
-            ({"asked_at_to": "not a day"}, ["13800000001", "13800000002", "13800000003"]),
+            ({"asked_at_to": "not a day"}, []),
         ],
     )
     def test_filters(self, root, query, phones):
