@@ -7,7 +7,7 @@ user above them, as at night.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -101,7 +101,7 @@ def settle_reads(*, day: date, amounts: Mapping[str, Decimal], by: str, at: date
     if day >= day_of(at):
         raise DayNotOver
     rules = EarningsRules.current()
-    if _is_before_first(day, rules):
+    if _is_before_first(day, rules, at):
         raise DayBeforeFirst
     with transaction.atomic():
         if not _take(day, by, at):
@@ -129,9 +129,13 @@ def settle_reads(*, day: date, amounts: Mapping[str, Decimal], by: str, at: date
     return settled
 
 
-def _is_before_first(day: date, rules: EarningsRules) -> bool:
-    """Return whether the platform settled nothing yet: neither by the rules nor, earlier, by hand."""
-    return day < rules.settle_from and not SettlementDay.objects.filter(day__lte=day).exists()
+def _is_before_first(day: date, rules: EarningsRules, at: datetime) -> bool:
+    """Return whether the platform settled nothing yet, neither by the rules nor, earlier, by hand.
+
+    Yesterday is no slip of a date: on the first day the BI system reports it as on every other.
+    """
+    is_early = day < min(rules.settle_from, day_of(at) - timedelta(days=1))
+    return is_early and not SettlementDay.objects.filter(day__lte=day).exists()
 
 
 def _take(day: date, by: str, at: datetime) -> bool:

@@ -13,9 +13,10 @@ from accounts.models import User
 from config.models import Scope
 from earnings import ledger
 from earnings.models import ArticleReadDay, EarningsRules, GroupReads, LedgerEntry, LedgerTransaction
+from earnings.settlement import settle_day
 from tests.api import ApiClient
 from tests.doors import key_with
-from tests.earnings.nights import begin, income, settle_yesterday, yesterday
+from tests.earnings.nights import begin, income, yesterday
 from tests.factories.people import GroupFactory, UserFactory, days_ago
 
 pytestmark = pytest.mark.django_db
@@ -195,10 +196,16 @@ def test_a_day_before_the_platforms_first_is_refused(family):
     assert report({code: "1.00"}, day=timezone.localdate() - timedelta(days=3))["code"] == 1200
 
 
+def test_on_the_platforms_first_day_yesterday_is_reported_as_on_every_other(family):
+    begin(0)
+    assert report({GroupFactory(user=family[0]).code: "1.00"})["code"] == 1200
+
+
 def test_an_earlier_day_that_was_settled_by_hand_is_one_of_the_platform(family):
     begin(0)
-    settle_yesterday()
-    assert report({GroupFactory(user=family[0]).code: "1.00"})["code"] == 1200
+    day = timezone.localdate() - timedelta(days=5)
+    settle_day(day, at=timezone.now())
+    assert report({GroupFactory(user=family[0]).code: "1.00"}, day=day)["code"] == 1200
 
 
 @pytest.mark.parametrize("written", ["%Y%m%d", "%G-W%V-%u", "%Y-%j", "%Y/%m/%d", "%Y-%m-%d 00:00:00", " %Y-%m-%d"])
