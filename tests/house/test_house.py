@@ -73,7 +73,11 @@ def _all_below(kind):
         yield from _all_below(below)
 
 
-@pytest.mark.parametrize("error", set(_all_below(Refusal)), ids=lambda error: error.__name__)
+@pytest.mark.parametrize(
+    "error",
+    sorted(set(_all_below(Refusal)), key=lambda error: (error.__module__, error.__name__)),
+    ids=lambda error: error.__name__,
+)
 def test_every_error_is_a_chinese_sentence_with_its_field_behind_it(error):
     assert re.match("[\u4e00-\u9fff]", error.message)
     assert re.findall("[,;:()!?]", error.message) == []
