@@ -14,6 +14,7 @@ from django.urls import path, reverse
 from django.utils.translation import gettext as _
 
 from config.backoffice.export import as_csv, as_xlsx
+from config.backoffice.filters import parameters_of
 from config.backoffice.lists import CappedPaginator, FastChangeList, FastSearch
 from config.backoffice.texts import SeenCharField
 from config.backoffice.versions import VersionedFormSet, versioned
@@ -54,12 +55,11 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Allow what filters and links of pages ask for, and nothing else: a free lookup spells out what pages hide."""
+        fields = {field.name for field in self.opts.get_fields()} | {"pk"}
+        if lookup.partition("__")[0] not in fields:
+            return True  # no lookup: a parameter of a filter's own, or of nothing
         reached_by = {own for own, _title in self.reached_from.values()}
-        filters = [
-            one if isinstance(one, str) else one[0] for one in self.list_filter if isinstance(one, str | tuple)
-        ]
-        asked = {f"{field}__{kind}" for field in filters for kind in ("exact", "isempty", "isnull", "id__exact")}
-        return lookup in reached_by | asked | {*filters}
+        return lookup in reached_by or any(lookup in parameters_of(one) for one in self.list_filter)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)

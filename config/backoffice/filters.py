@@ -92,6 +92,15 @@ def _nothing(request: HttpRequest, queryset: QuerySet[Any], title: Any, typed: s
     return queryset.none()
 
 
+def parameters_of(list_filter: Any) -> set[str]:
+    """Return the query parameters of one entry of a list_filter: a field, a pair of field and class, or a class."""
+    if isinstance(list_filter, str | tuple):
+        field = list_filter if isinstance(list_filter, str) else list_filter[0]
+        return {field, *(f"{field}__{kind}" for kind in ("exact", "isempty", "isnull", "id__exact"))}
+    names = {name for name, _label, _kind in getattr(list_filter, "inputs", ())}
+    return names | {getattr(list_filter, "parameter_name", "")}
+
+
 def days(field: str, title: Any, *, of_moments: bool = True) -> type[ListFilter]:
     """From a day to a day, both included; the field holds moments, or dates with `of_moments=False`."""
 
