@@ -25,7 +25,7 @@ import psycopg2
 from config.processes import become_ordinary, die_with_parent, free_port, holders, namespaces_work, write_secret
 
 DATABASE = ROLE = "wxrobot"
-START_SECONDS = 30
+START_SECONDS = 90
 STOP_SECONDS = 5
 
 

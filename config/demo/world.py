@@ -8,8 +8,9 @@ from typing import Any
 from config.demo.callers import Caller, Operator, wait_for
 
 USERS = 30
-GROUPS = 80
+GROUPS = 42  # a robot takes 15 groups a day, and this world is played in one
 ROBOTS = 3
+OWNERS = 14
 DAYS = 7
 INVITED_EACH = 3
 NAMES = [
@@ -45,7 +46,7 @@ NAMES = [
     "邓超",
 ]
 TOPICS = ("宝妈", "美食", "读书", "跑步", "二手", "团购", "摄影", "育儿")
-STARS = (3, 4, 5, 2, 5, 3, 1, 4)
+STARS = (5, 4, 3, 5, 2, 5, 4, 1)
 REASON = "演示:资料不符"
 # How the withdrawals of the first few users end: "" is left to be reviewed.
 ENDS = ("SUCCESS", "SUCCESS", "SUCCESS", "FAIL", "reject", "reject", "WAIT_USER_CONFIRM", "", "")
@@ -163,7 +164,7 @@ class World:
             words = {
                 "robot_id": f"sandbox-robot-{number % ROBOTS + 1}",
                 "group_id": f"demo-group-{number:02}",
-                "user_id": f"wx-demo-{number * 7 % USERS:02}",
+                "user_id": f"wx-demo-{number % OWNERS:02}",
                 "name": f"{TOPICS[number % len(TOPICS)]}交流{number // len(TOPICS) + 1}群",
             }
             bound = {**words, "bind_time": self._moment(DAYS - number % (DAYS - 1), 9 + number % 10)}

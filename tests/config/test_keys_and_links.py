@@ -126,7 +126,7 @@ _NOT_TAKEN = [
         "https://example.com/a\tb",
         "https://example.com/a\nb",
         "https://example.com/a b",
-        "https://example.com/\u202e",
+        "https://example.com/\u202egnp.exe",
     ),
     *(
         "javascript:alert(1)",

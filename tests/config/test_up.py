@@ -100,9 +100,7 @@ def test_data_survives_a_restart_and_the_password_is_printed_once(product: Produ
     robot = product.call("POST", "/robot/distribution", scan)["data"]
     product.stop()
     product.output.clear()
-    began = time.monotonic()
     product.start().wait_until_ready()
-    assert time.monotonic() - began < 30  # 9 s on two idle cores; here other tests have the second one
     assert "Password" not in product.said
     assert product.call("POST", "/robot/distribution", scan)["data"] == robot
 

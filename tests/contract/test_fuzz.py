@@ -71,6 +71,8 @@ def _connection_kept() -> Iterator[None]:
 
 def _fits(operation: Operation, case: Any) -> bool:
     """Whether what was made up is good after all: by the schema alone, whatever the maker meant."""
+    if operation.path == "/gateway/events" and isinstance(case.body, list):
+        return True  # a batch is taken item by item: its answer names those that were refused
     return _query_fits(_told(operation), case.query or {}) and _body_fits(_told(operation), case.body)
 
 

@@ -263,7 +263,7 @@ def test_the_page_has_no_inline_script_or_style_and_is_kept_nowhere(waiting, hol
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
 def test_the_page_is_only_read(method: str, client: Any):
     answer = getattr(client, method)(f"/payouts/{uuid4()}/confirm")
-    assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD")
+    assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD, OPTIONS")
 
 
 def test_it_says_until_when_it_can_be_confirmed(waiting, holder):

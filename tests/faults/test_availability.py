@@ -192,8 +192,8 @@ made AS (
     SELECT gen_random_uuid(), owner.id, '[{content}]'::jsonb, now(), DATE '2000-01-01' + n, 1, 0, now() FROM owner, numbers
     RETURNING id, day
 )
-INSERT INTO launches_massmessagegroup (mass_message_id, group_id, minute, status, reason)
-SELECT made.id, g.id, made.day, 0, '' FROM made, groups_group g WHERE g.code = '{group}'
+INSERT INTO launches_massmessagegroup (mass_message_id, group_id, minute, status, reason, message_count)
+SELECT made.id, g.id, made.day, 0, '', 0 FROM made, groups_group g WHERE g.code = '{group}'
 """
 TEXT = '{"type": 3, "content": "群发", "title": "", "desc": "", "url": ""}'
 

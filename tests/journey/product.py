@@ -17,7 +17,7 @@ from config.demo.callers import Operator
 from config.processes import free_port
 
 PROJECT = Path(__file__).resolve().parents[2]
-READY_SECONDS = 90
+READY_SECONDS = 180
 
 
 class Product:

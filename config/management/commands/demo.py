@@ -26,7 +26,7 @@ OPERATOR = "demo"
 
 
 class Command(BaseCommand):
-    help = "Load a demo world (30 users, 3 robots, 80 groups, a week) through HTTP, events and the admin. Safe to repeat."
+    help = "Load a demo world (30 users, 3 robots, 42 groups, a week) through HTTP, events and the admin. Safe to repeat."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.EMBEDDED:

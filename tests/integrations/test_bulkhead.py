@@ -1,0 +1,49 @@
+"""Calls to one outside system from many threads: a healthy crowd gets through, a system that hangs holds few of them."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from integrations.http import CALLS_AT_ONCE, OutsideError, Unavailable
+from integrations.wechat import WeChat
+
+CROWD = 24
+
+
+def attempt(number: int) -> tuple[type[BaseException] | None, float]:
+    """One sign-in at WeChat: how it failed, if it did, and the seconds that it took."""
+    began = time.monotonic()
+    try:
+        WeChat.from_settings().profile("sandbox", f"user-{number}")
+    except OutsideError as error:
+        return type(error), time.monotonic() - began
+    return None, time.monotonic() - began
+
+
+def test_a_healthy_crowd_is_let_through(sandbox: Any):
+    with ThreadPoolExecutor(CROWD) as crowd:
+        outcomes = list(crowd.map(attempt, range(CROWD)))
+    assert {error for error, _ in outcomes} == {None}
+
+
+@pytest.fixture
+def hanging(sandbox: Any, settings: Any) -> None:
+    settings.WECHAT_TIMEOUT = 3.0
+    sandbox.state.note("fault", system="wechat", mode="timeout", rate=1.0)
+
+
+def test_a_system_that_hangs_holds_few_threads_and_refuses_the_others_soon(hanging: None):
+    with ThreadPoolExecutor(CROWD) as crowd:
+        outcomes = list(crowd.map(attempt, range(CROWD)))
+    refused = [seconds for error, seconds in outcomes if error is Unavailable]
+    assert len(refused) == CROWD - CALLS_AT_ONCE
+    assert max(refused) < 2.0  # of the 3 s that a call may take
+
+
+def test_the_places_are_free_again_afterwards(hanging: None, sandbox: Any):
+    with ThreadPoolExecutor(CROWD) as crowd:
+        list(crowd.map(attempt, range(CROWD)))
+    sandbox.state.note("fault", system="wechat", mode="ok", rate=1.0)
+    assert attempt(0)[0] is None
