@@ -16,7 +16,7 @@ from accounts.models import User
 from config.caching import redis
 from earnings import ledger, withdrawals
 from earnings.article_reads import settle_reads
-from earnings.models import LedgerEntry, Payout, Withdrawal
+from earnings.models import EarningsRules, LedgerEntry, Payout, Withdrawal
 from earnings.settlement import settle_day
 from tests.api import ApiClient
 from tests.factories.money import ask, balance, give, rated
@@ -24,7 +24,7 @@ from tests.factories.people import UserFactory, days_ago
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, serialized_rollback=True),
-    pytest.mark.xdist_group("connections"),  # two hundred of the 300 that PostgreSQL has here
+    pytest.mark.xdist_group("connections"),  # two hundred of the 500 that PostgreSQL has here
 ]
 
 
@@ -106,6 +106,7 @@ def test_approving_rejecting_and_blocking_at_once_end_in_one_way():
 
 def test_settling_withdrawing_rejecting_and_blocking_do_not_wait_in_a_circle():
     """Whoever locks several accounts does so in one order; new accounts are opened meanwhile."""
+    EarningsRules.objects.update(settle_from=day(9))
     now, users = timezone.now(), [UserFactory(phone=f"138{number:08}") for number in range(12)]
     for user in users[:8]:
         give(user, "40")
