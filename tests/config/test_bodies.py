@@ -140,7 +140,10 @@ THREE_MIB = 3 * MIB // 16
 
 def test_operators_upload_more_than_others_may_send():
     answer = Operator().http.post("/admin/integrations/sensitiveword/do/take_in/", upload(THREE_MIB))
-    assert (answer.status_code, "文件超过 1 MB" in answer.text) == (200, True)  # read, and refused by the page's own rule
+    assert (answer.status_code, "文件超过 1 MB" in answer.text) == (
+        200,
+        True,
+    )  # read, and refused by the page's own rule
 
 
 def test_no_upload_is_endless():

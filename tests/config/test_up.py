@@ -5,7 +5,6 @@ import re
 import shutil
 import signal
 import socket
-import time
 from contextlib import suppress
 from pathlib import Path
 

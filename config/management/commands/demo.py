@@ -9,6 +9,7 @@ import requests
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.db.models import OuterRef, Subquery
 from django.db.models.functions import Least
 from django.utils import timezone
 from tqdm import tqdm
@@ -20,6 +21,7 @@ from config.demo.callers import Caller, Operator, Unexpected
 from config.demo.world import DAYS, GROUPS, ROBOTS, USERS, World
 from config.models import ApiKey, Scope
 from earnings.models import EarningsRules
+from groups.models import Group, StarRating
 
 SCOPES = (Scope.GATEWAY_EVENTS, Scope.STARS_WRITE, Scope.BACKOFFICE_READ, Scope.AUTH_ISSUE)
 OPERATOR = "demo"
@@ -69,6 +71,10 @@ class Command(BaseCommand):
         )
 
     def _settle(self, day: date) -> None:
+        """Settle a past day. The groups were rated when they were bound: a rating made now would not count for it."""
+        bound_at = Group.objects.filter(pk=OuterRef("group_id")).values("bound_at")
+        played = StarRating.objects.filter(group__code__startswith="demo-group-")
+        played.update(rated_at=Least("rated_at", Subquery(bound_at)))
         call_command("settle", f"--date={day}", stdout=StringIO())
 
     def _key(self) -> str:
