@@ -196,7 +196,7 @@ def test_it_runs_in_odd_folders(tmp_path: Path, name: str):
 def test_the_demo_world_is_played_on_the_first_start_and_kept(product: Product):
     product.words = ()
     product.start()
-    wait_for(lambda: "The demo world is there" in product.said or product.ended, 90, lambda: product.said[-3000:])
+    wait_for(lambda: "The demo world is there" in product.said or product.ended, 180, lambda: product.said[-3000:])
     listed = product.call("POST", "/admin/withdraw", {})
     assert sorted(row["status"] for row in listed["data"]) == [0, 0, 1, 2, 2, 3, 3, 3, 4]
     assert "there already" in product.run("demo")

@@ -43,7 +43,7 @@ def shapes(output: str) -> list[Any]:
 def product(tmp_path: Path):
     running = Product(tmp_path / "run")
     running.start()
-    wait_for(lambda: "The demo world is there" in running.said or running.ended, running.said, 90)
+    wait_for(lambda: "The demo world is there" in running.said or running.ended, running.said, 180)
     yield running
     running.stop()
 
