@@ -22,7 +22,8 @@ def attempt(number: int) -> tuple[type[BaseException] | None, float]:
     return None, time.monotonic() - began
 
 
-def test_a_healthy_crowd_is_let_through(sandbox: Any):
+def test_a_crowd_waits_while_the_system_answers(sandbox: Any, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("integrations.http.SLOW_SECONDS", 30.0)  # a busy machine is no slow system
     with ThreadPoolExecutor(CROWD) as crowd:
         outcomes = list(crowd.map(attempt, range(CROWD)))
     assert {error for error, _ in outcomes} == {None}
@@ -30,7 +31,7 @@ def test_a_healthy_crowd_is_let_through(sandbox: Any):
 
 @pytest.fixture
 def hanging(sandbox: Any, settings: Any) -> None:
-    settings.WECHAT_TIMEOUT = 3.0
+    settings.WECHAT_TIMEOUT = 6.0
     sandbox.state.note("fault", system="wechat", mode="timeout", rate=1.0)
 
 
@@ -39,7 +40,7 @@ def test_a_system_that_hangs_holds_few_threads_and_refuses_the_others_soon(hangi
         outcomes = list(crowd.map(attempt, range(CROWD)))
     refused = [seconds for error, seconds in outcomes if error is Unavailable]
     assert len(refused) == CROWD - CALLS_AT_ONCE
-    assert max(refused) < 2.0  # of the 3 s that a call may take
+    assert max(refused) < 4.0  # of the 6 s that a call may take
 
 
 def test_the_places_are_free_again_afterwards(hanging: None, sandbox: Any):
