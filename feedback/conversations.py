@@ -35,11 +35,11 @@ _SILENCE = "很久没有新消息,客服对话已自动结束。还有问题?回
 
 _FORGET = """
 WITH old AS MATERIALIZED (
-    SELECT id FROM feedback_conversation WHERE closed_at < %(before)s LIMIT %(chunk)s
+    SELECT ctid AS place, id FROM feedback_conversation WHERE closed_at < %(before)s LIMIT %(chunk)s
 ), said AS (
-    DELETE FROM feedback_forwardedmessage f USING old WHERE f.conversation_id = old.id
+    DELETE FROM feedback_forwardedmessage WHERE conversation_id = ANY(ARRAY(SELECT id FROM old))
 )
-DELETE FROM feedback_conversation c USING old WHERE c.id = old.id
+DELETE FROM feedback_conversation WHERE ctid = ANY(ARRAY(SELECT place FROM old))
 """
 
 
@@ -100,22 +100,21 @@ def _joins(user: User, event: str, at: datetime) -> bool:
         return True
     if event == CLOSED:
         return close_for(user, at=at)
-    current = Conversation.objects.filter(user=user, closed_at=None)
-    return (
-        current.exists() if event == OVERTIME else bool(current.update(said_at=Greatest(F("said_at"), Value(at))))
-    )
+    return open_one_of(user) is not None if event == OVERTIME else _keep_open(user, at)
 
 
-def open_for(user: User, *, at: datetime) -> bool:
-    """Open a talk; false when one is open already, which then goes on."""
+def open_for(user: User, *, at: datetime) -> None:
+    """Open a conversation; one that is open already goes on."""
     with transaction.atomic():
         fresh = Conversation(user=user, opened_at=at, said_at=at)
         Conversation.objects.bulk_create([fresh], ignore_conflicts=True)
-        opened = Conversation.objects.select_for_update().filter(user=user, closed_at=None).first()
-        if opened is None:  # closed by somebody else meanwhile
-            return False
-        Conversation.objects.filter(pk=opened.pk).update(said_at=max(at, opened.said_at))
-    return opened.opened_at == at
+        _keep_open(user, at)
+
+
+def _keep_open(user: User, at: datetime) -> bool:
+    """Note that somebody has spoken in the user's open conversation. Returns False when none is open."""
+    current = Conversation.objects.filter(user=user, closed_at=None)
+    return bool(current.update(said_at=Greatest(F("said_at"), Value(at))))
 
 
 def close_for(user: User, *, at: datetime) -> bool:

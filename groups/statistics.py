@@ -39,16 +39,16 @@ ORDER BY d.day
 # Mentions go with their messages; nothing is read into this process.
 _FORGET_MESSAGES = """
 WITH old AS MATERIALIZED (
-    SELECT id FROM groups_groupmessage WHERE sent_at < %(before)s LIMIT %(chunk)s
+    SELECT ctid AS place, id FROM groups_groupmessage WHERE sent_at < %(before)s LIMIT %(chunk)s
 ), mentions AS (
-    DELETE FROM groups_mention m USING old WHERE m.message_id = old.id
+    DELETE FROM groups_mention WHERE message_id = ANY(ARRAY(SELECT id FROM old))
 )
-DELETE FROM groups_groupmessage g USING old WHERE g.id = old.id
+DELETE FROM groups_groupmessage WHERE ctid = ANY(ARRAY(SELECT place FROM old))
 """
 _FORGET_MOVES = """
-DELETE FROM groups_membermove WHERE id IN (
-    SELECT id FROM groups_membermove WHERE moved_at < %(before)s ORDER BY moved_at LIMIT %(chunk)s
-)
+DELETE FROM groups_membermove WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM groups_membermove WHERE moved_at < %(before)s ORDER BY moved_at LIMIT %(chunk)s
+))
 """
 
 

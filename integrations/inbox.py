@@ -40,9 +40,9 @@ ORDER BY e.event_id COLLATE "C", e.id
 ON CONFLICT (event_id) DO NOTHING
 """
 _FORGET = """
-DELETE FROM integrations_gatewayevent WHERE id IN (
-    SELECT id FROM integrations_gatewayevent WHERE status = ANY(%(over)s) AND received_at < %(before)s LIMIT %(chunk)s
-)
+DELETE FROM integrations_gatewayevent WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM integrations_gatewayevent WHERE status = ANY(%(over)s) AND received_at < %(before)s LIMIT %(chunk)s
+))
 """
 
 

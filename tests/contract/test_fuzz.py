@@ -10,6 +10,7 @@ import jsonschema_rs
 import pytest
 import schemathesis
 from django.core.signals import request_finished, request_started
+from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections
 from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck, Phase, given, settings
@@ -22,7 +23,6 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from config.wsgi import application
 from tests.contract.calling import credential_of, token_of
 from tests.contract.operations import OPERATIONS
 from tests.contract.table import Operation
@@ -49,7 +49,7 @@ same_each_time = settings(
 def _schema() -> Any:
     """As the server tells it."""
     with _connection_kept():
-        return schemathesis.openapi.from_wsgi("/schema", application)
+        return schemathesis.openapi.from_wsgi("/schema", get_wsgi_application())
 
 
 @cache
