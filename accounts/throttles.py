@@ -8,7 +8,7 @@ from rest_framework.throttling import BaseThrottle
 
 from accounts.verification import PHONE_PATTERN
 from config.api import proofs
-from config.api.throttles import TooManyRequests, client_address, seconds_to_wait
+from config.api.throttles import TooManyRequests, client_address, count_call
 from config.errors import Code
 
 
@@ -25,9 +25,7 @@ class ProofThrottle(BaseThrottle):
 
     def allow_request(self, request: Request, view: Any) -> bool:
         proof = proofs.read_signed(request)
-        wait = seconds_to_wait("auth", f"union:{proof.union_id}" if proof else client_address(request))
-        if wait:
-            raise TooManyRequests(retry_after=wait)
+        count_call("auth", f"union:{proof.union_id}" if proof else client_address(request))
         return True
 
 
@@ -40,7 +38,5 @@ class SmsThrottle(BaseThrottle):
             return True
         for scope in ("sms", "sms_day"):
             for who in (f"user:{request.user.pk}", f"phone:{phone}"):
-                wait = seconds_to_wait(scope, who)
-                if wait:
-                    raise SmsTooOften(retry_after=wait)
+                count_call(scope, who, refusal=SmsTooOften)
         return True

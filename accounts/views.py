@@ -128,7 +128,7 @@ class TokenViews(OperationViews[User]):
         return response
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
-        """A refused client still has its own identity cookie, and would go on asking with it for ever."""
+        """Remove the identity cookie of a refused client, which would go on asking with it for ever."""
         response = super().finalize_response(request, response, *args, **kwargs)
         answer = getattr(response, "data", None)
         if isinstance(answer, Answer) and answer.code == Code.UNAUTHENTICATED:

@@ -55,12 +55,12 @@ def begin_sign_in(request: HttpRequest, *, app_id: str, path: str) -> HttpRespon
 
 
 def is_return(request: HttpRequest) -> bool:
-    """Whether the browser comes back from WeChat: with a code, or without one when the user refused."""
+    """Return whether the browser comes back from WeChat: with a code, or without one when the user refused."""
     return "state" in request.GET
 
 
 def is_expected(request: HttpRequest, *, app_id: str, path: str) -> bool:
-    """Whether this browser was sent to WeChat for this page within the last ten minutes."""
+    """Return whether this browser was sent to WeChat for this page within the last ten minutes."""
     nonce = _nonce_of(request)
     return nonce is not None and constant_time_compare(request.GET["state"], _state_of(nonce, app_id, path))
 

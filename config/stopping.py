@@ -13,7 +13,7 @@ from types import FrameType
 
 
 class StopRequest:
-    """Whether the process was asked to stop, by one of the signals that it was installed for."""
+    """Notes whether the process was asked to stop, by one of the signals that it was installed for."""
 
     def __init__(self) -> None:
         self.count = 0  # a second signal means: at once

@@ -53,7 +53,7 @@ def _once_committed(hook: _Hook) -> None:
 
 
 class _CircuitBreaker:
-    """Whether Redis is worth asking. After a failure one thread a second tries; nobody else waits for it."""
+    """Knows whether Redis is worth asking. After a failure one thread a second tries; nobody else waits for it."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()

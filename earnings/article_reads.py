@@ -18,7 +18,7 @@ from config.clock import day_of, end_of, start_of
 from config.errors import BadRequest, Conflict
 from config.lookups import as_uuid
 from earnings import crediting
-from earnings.due import due_at, is_invited
+from earnings.due import INVITERS, JOIN_INVITER, due_at
 from earnings.models import ArticleReadDay, EarningsRules, SettlementDay, SlipType, TransactionKind
 
 
@@ -57,8 +57,7 @@ _FIND_GROUPS = f"""
 CREATE TEMPORARY TABLE reading ON COMMIT DROP AS
 WITH blocked AS MATERIALIZED ({BLOCKED_USERS})
 SELECT told.reference, told.amount, life.id AS group_id, life.user_id, life.user_id IN (TABLE blocked) AS is_blocked,
-       CASE WHEN m.id NOT IN (TABLE blocked) THEN m.id END AS inviter_id,
-       CASE WHEN m.inviter_id NOT IN (TABLE blocked) AND {is_invited("m")} THEN m.inviter_id END AS grand_inviter_id,
+       {INVITERS},
        told.amount * %(inviter_share)s AS inviter_amount,
        told.amount * %(grand_inviter_share)s AS grand_inviter_amount
 FROM unnest(%(references)s::text[], %(ids)s::uuid[], %(amounts)s::numeric[]) AS told(reference, id, amount)
@@ -69,7 +68,7 @@ LEFT JOIN LATERAL (
     ORDER BY g.bound_at DESC LIMIT 1
 ) life ON TRUE
 LEFT JOIN accounts_user u ON u.id = life.user_id
-LEFT JOIN accounts_user m ON m.id = u.inviter_id AND {is_invited("u")}
+{JOIN_INVITER}
 """  # noqa: S608 - our own SQL
 _NAMED_TWICE = """
 SELECT string_agg(reference, ', ' ORDER BY reference) FROM reading WHERE group_id IS NOT NULL

@@ -23,12 +23,12 @@ from config.api import proofs
 from config.api.exception_handler import DEPENDENCY_DOWN, answer_other_method
 from config.api.permissions import IsNotBlocked, IsProven
 from config.api.schema import operation
-from config.api.throttles import Throttle, TooManyRequests, client_address, seconds_to_wait
+from config.api.throttles import Throttle, TooManyRequests, client_address, count_call
 from config.api.views import OperationViews
 from config.caching import REDIS_AWAY
 from config.errors import Code, NotFound, OutsideFailed, Refusal
 from config.lookups import as_uuid
-from earnings import confirmation, payouts, statements
+from earnings import confirmation, payouts, statements, withdrawals
 from earnings.confirmation import NOTICES, Notice, Stage
 from earnings.models import Withdrawal
 
@@ -95,17 +95,15 @@ def _sign_in(request: HttpRequest, withdrawal_id: UUID) -> HttpResponse | None:
 def _app_of(withdrawal_id: UUID) -> str:
     """Return the app in which the withdrawal is paid; the merchant's own for one that is not there."""
     found = Withdrawal.objects.filter(pk=withdrawal_id).values_list("app_id", flat=True).first()
-    return found if found in settings.WECHAT_APPS else settings.WECHAT_PAY_APP_ID
+    return withdrawals.app_to_pay_in(found)
 
 
 def _throttle(request: HttpRequest) -> None:
-    wait = seconds_to_wait("page_sign_in", client_address(request))
-    if wait:
-        raise TooManyRequests("操作太频繁，请稍后再试", retry_after=wait)
+    count_call("page_sign_in", client_address(request))
 
 
 def _is_in_wechat(request: HttpRequest) -> bool:
-    """Whether WeChat's own browser asks: nothing else can show WeChat's page for a transfer."""
+    """Return whether WeChat's own browser asks: nothing else can show WeChat's page for a transfer."""
     return "MicroMessenger" in request.headers.get("User-Agent", "")
 
 

@@ -112,7 +112,7 @@ class _Flows:
 
 
 def _has_no_statement(payout: Payout, day: date) -> list[Difference]:
-    """A day on which money left has a bill: one that was called and had ended that day, paid, left that day."""
+    """Return a difference for a payout that, by our books, was called and paid that day: such a day has a bill."""
     if payout.state != State.SUCCEEDED or payout.called_at is None or payout.ended_at is None or payout.ended_by:
         return []
     if day_of(payout.called_at) != day or day_of(payout.ended_at) != day:

@@ -10,7 +10,6 @@ from django.db import transaction
 from earnings import withdrawals
 from earnings.models import Withdrawal
 
-DEFAULT_REASON = "后台审核未通过"  # the old back-office client has no field for a reason
 NOT_FOUND = "没有这笔提现"
 OWN_APPROVAL = "已由你初审，需另一名运营人员通过"
 
@@ -47,24 +46,14 @@ class Reviewed:
 
 
 def review(ids: Iterable[UUID], *, approves: bool, reason: str, by: str, at: datetime) -> Reviewed:
-    """Approve these withdrawals, or reject them for a reason."""
-    return approve_many(ids, by=by, at=at) if approves else reject_many(ids, by=by, reason=reason, at=at)
-
-
-def approve_many(ids: Iterable[UUID], *, by: str, at: datetime) -> Reviewed:
-    """Approve withdrawals that wait for review. Large ones are paid once a second actor approves."""
+    """Approve these withdrawals, large ones once a second actor approves; or reject them and give the money back."""
     chosen = set(ids)
     with transaction.atomic():
-        result = withdrawals.approve(chosen, by=by, at=at)
-        done = {withdrawal.pk for withdrawal in (*result.paying, *result.half)}
-        return Reviewed(len(result.paying), len(result.half), 0, _skipped(chosen - done))
-
-
-def reject_many(ids: Iterable[UUID], *, by: str, reason: str, at: datetime) -> Reviewed:
-    """Reject withdrawals that wait for review and give the money back. A blank reason becomes the default one."""
-    chosen = set(ids)
-    with transaction.atomic():
-        rejected = withdrawals.reject(chosen, by=by, reason=reason or DEFAULT_REASON, at=at)
+        if approves:
+            result = withdrawals.approve(chosen, by=by, at=at)
+            done = {withdrawal.pk for withdrawal in (*result.paying, *result.half)}
+            return Reviewed(len(result.paying), len(result.half), 0, _skipped(chosen - done))
+        rejected = withdrawals.reject(chosen, by=by, reason=reason, at=at)
         return Reviewed(0, 0, len(rejected), _skipped(chosen - {withdrawal.pk for withdrawal in rejected}))
 
 

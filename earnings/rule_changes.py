@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 from django.db import models, transaction
 from django.db.models import Sum
@@ -99,22 +98,28 @@ def measure(change: RuleChange, *, at: datetime) -> Effect:
     """Return what the first day under the change pays, without and with it. Nothing is kept."""
     today = day_of(at)
     effect = Effect(_first_day(change, today))
-    seen: list[Any] = [gaps_in_plans(since=today), _by_the_rules(effect.day)]
+    volumes = _volumes(effect.day)
+    seen: list[tuple[list[PlanGap], dict[str, Decimal]]] = []
+
+    def look() -> None:
+        seen.append((gaps_in_plans(since=today), _by_the_rules(*volumes)))
 
     def make() -> None:
         _apply(change, at=at)
-        seen.extend([gaps_in_plans(since=today), _by_the_rules(effect.day)])
+        look()
 
+    look()
     before, after = settlement.preview_change(effect.day, make, at=at)
+    (gaps, paid), (gaps_after, paid_after) = seen
     effect.stars = list(_stars(before, after))
     effect.parts = [
         (_("群主"), before.owner_total, after.owner_total),
         (_("活动奖励"), before.bonus_total, after.bonus_total),
         (_("徒弟徒孙"), before.referral_total, after.referral_total),
-        *((what, was, seen[3][what]) for what, was in seen[1].items() if was or seen[3][what]),
+        *((what, was, paid_after[what]) for what, was in paid.items() if was or paid_after[what]),
     ]
     effect.to_come = before.to_come, after.to_come
-    effect.gaps = [gap for gap in seen[2] if gap not in seen[0]]
+    effect.gaps = [gap for gap in gaps_after if gap not in gaps]
     return effect
 
 
@@ -173,12 +178,15 @@ def _moved_alone(by: str, at: datetime) -> Decimal:
     return total
 
 
+def _starts(change: RuleChange) -> list[date]:
+    """Return the first day of the row, as it is and as it becomes; none for the rules, which have no days."""
+    both = (change.before, change.values)
+    return [date.fromisoformat(values["valid_from"]) for values in both if values and "valid_from" in values]
+
+
 def _first_day(change: RuleChange, today: date) -> date:
     """Return the first day that the change touches."""
-    starts = [
-        values["valid_from"] for values in (change.before, change.values) if values and "valid_from" in values
-    ]
-    return max([today + timedelta(days=1), min(map(date.fromisoformat, starts), default=today)])
+    return max(today + timedelta(days=1), min(_starts(change), default=today))
 
 
 def _apply(change: RuleChange, *, at: datetime) -> None:
@@ -189,9 +197,7 @@ def _apply(change: RuleChange, *, at: datetime) -> None:
     if model is EarningsRules:
         if _moves_money(change) and settlement.missed_days(at=at):
             raise NightsToSettle
-    elif any(
-        date.fromisoformat(values["valid_from"]) <= today for values in (change.before, change.values) if values
-    ):
+    elif any(day <= today for day in _starts(change)):
         raise InForce
     if change.values is None:
         row.delete()
@@ -208,15 +214,21 @@ def _moves_money(change: RuleChange) -> bool:
     return any(before.get(name) != after[name] for name in after.keys() - NOT_OF_MONEY)
 
 
-def _by_the_rules(day: date) -> dict[str, Decimal]:
-    """Return what is paid besides the settlement, a day on average of the last week: {what: yuan}."""
-    rules, since = EarningsRules.current(), day - timedelta(days=AVERAGED + 1)
+def _volumes(day: date) -> tuple[int, int, Decimal]:
+    """Return how many red packets and adoption fees the week before that day had, and its article reads in yuan."""
+    since = day - timedelta(days=AVERAGED + 1)
     posted = LedgerTransaction.objects.filter(day__gte=since)
     packets = posted.filter(kind=TransactionKind.RED_PACKET).count()
     fees = posted.filter(kind=TransactionKind.ADOPTION_FEE).count()
     reads: Decimal = ArticleReadDay.objects.filter(day__gte=since).aggregate(
         total=Coalesce(Sum("owner_total"), Decimal(0))
     )["total"]
+    return packets, fees, reads
+
+
+def _by_the_rules(packets: int, fees: int, reads: Decimal) -> dict[str, Decimal]:
+    """Return what is paid besides the settlement, a day on average of the last week: {what: yuan}."""
+    rules = EarningsRules.current()
     shares = rules.reads_inviter_share + rules.reads_grand_inviter_share
     return {
         _("红包(近 7 天日均)"): packets * (rules.red_packet_min + rules.red_packet_max) / 2 / AVERAGED,

@@ -16,7 +16,7 @@ from accounts.blocking import BLOCKED_USERS
 from config.clock import day_of, end_of, start_of
 from config.errors import BadRequest
 from earnings import crediting
-from earnings.due import due_at, is_invited
+from earnings.due import INVITERS, JOIN_INVITER, due_at
 from earnings.models import EarningsRules, SettlementDay, SlipType, TransactionKind
 
 LEGACY_MEMBERS = 50
@@ -65,11 +65,10 @@ CREATE TEMPORARY TABLE settling ON COMMIT DROP AS
 WITH blocked AS MATERIALIZED ({BLOCKED_USERS}), candidate AS (
     SELECT g.id, g.code, g.star, g.user_id, g.settle_count, g.bound_at, g.cancelled_at, g.is_legacy, g.member_count,
            g.repeat_rate, g.wechat_owner_code <> '' AND g.wechat_owner_code = u.code AS is_owned,
-           CASE WHEN m.id NOT IN (TABLE blocked) THEN m.id END AS inviter_id,
-           CASE WHEN m.inviter_id NOT IN (TABLE blocked) AND {is_invited("m")} THEN m.inviter_id END AS grand_inviter_id
+           {INVITERS}
     FROM groups_group g
     JOIN accounts_user u ON u.id = g.user_id
-    LEFT JOIN accounts_user m ON m.id = u.inviter_id AND {is_invited("u")}
+    {JOIN_INVITER}
     WHERE (g.star IS NOT NULL OR g.is_legacy) AND u.id NOT IN (TABLE blocked) AND g.bound_at < %(day_start)s
         AND ((g.cancelled_at IS NULL AND g.robot_is_in) OR g.cancelled_at > %(due)s)
 ), rated_since AS (

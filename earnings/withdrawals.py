@@ -22,6 +22,7 @@ AMOUNTS = tuple(Decimal(yuan) for yuan in (1, 20, 50, 100, 200, 500))
 FIRST_ONLY = Decimal(1)
 MONTHLY_WITHOUT_IDENTITY = Decimal(800)
 BY_PROVIDER = "微信支付"
+DEFAULT_REASON = "后台审核未通过"  # the old back-office client has no field for a reason
 SEND_PAYOUTS = "earnings.tasks.send_payouts"
 Status = Withdrawal.Status
 UNPAID = (Status.TO_REVIEW, Status.PAYING)
@@ -116,13 +117,19 @@ def _create(user: User, amount: Decimal, at: datetime) -> Withdrawal:
 def _receiver(user: User) -> dict[str, str]:
     """Return the WeChat account that is paid, fixed from now on.
 
-    A sign-in with another account between the request and the payout must not redirect the money. An open_id means
-    something in its own app only; one of an app that is not ours is tried in the app of the merchant.
+    A sign-in with another account between the request and the payout must not redirect the money.
     """
     if not user.open_id:
         return {"open_id": "", "app_id": ""}
-    app_id = user.app_id if user.app_id in settings.WECHAT_APPS else settings.WECHAT_PAY_APP_ID
-    return {"open_id": user.open_id, "app_id": app_id}
+    return {"open_id": user.open_id, "app_id": app_to_pay_in(user.app_id)}
+
+
+def app_to_pay_in(app_id: str | None) -> str:
+    """Return the app in which an open_id is paid: its own, or the merchant's where that is none of ours.
+
+    An open_id means something in its own app only.
+    """
+    return app_id if app_id is not None and app_id in settings.WECHAT_APPS else settings.WECHAT_PAY_APP_ID
 
 
 @dataclass
@@ -202,7 +209,7 @@ def _nothing_sent(withdrawal: Withdrawal, at: datetime) -> bool:
 
 def _reject(withdrawal: Withdrawal, *, by: str, reason: str, at: datetime) -> None:
     moment = {"reviewed_at": at, "reviewed_by": by} if withdrawal.reviewed_at is None else {}
-    _move(withdrawal, Status.REJECTED, by=by, reason=reason or "审核未通过", at=at, **moment)
+    _move(withdrawal, Status.REJECTED, by=by, reason=reason or DEFAULT_REASON, at=at, **moment)
     _give_back(withdrawal, at)
 
 

@@ -50,15 +50,17 @@ def seconds_to_wait(scope: str, who: str) -> int:
     return 0 if count <= times else ceil(left / 1000)
 
 
+def count_call(scope: str, who: str, *, refusal: type[TooManyRequests] = TooManyRequests) -> None:
+    """Count one call of `who`. Raises `refusal` when the window has had too many."""
+    if wait := seconds_to_wait(scope, who):
+        raise refusal(retry_after=wait)
+
+
 class Throttle(BaseThrottle):
     """Reads `throttle_scope` of the view."""
 
     def allow_request(self, request: Request, view: Any) -> bool:
         scope = getattr(view, "throttle_scope", None)
-        if scope is None:
-            return True
-        who = str(request.user.pk) if request.user and request.user.pk else client_address(request)
-        wait = seconds_to_wait(scope, who)
-        if wait:
-            raise TooManyRequests(retry_after=wait)
+        if scope is not None:
+            count_call(scope, str(request.user.pk) if request.user and request.user.pk else client_address(request))
         return True

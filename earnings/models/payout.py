@@ -119,7 +119,7 @@ class Payout(models.Model):
 
     @property
     def can_be_confirmed(self) -> bool:
-        """Whether `confirmable` has it."""
+        """Return whether `confirmable` has it."""
         is_waiting = self.state == self.State.WAITING_USER and self.provider_state in self.USER_CAN_CONFIRM
         return is_waiting and self.cancel_asked_at is None and self.package_info != ""
 
