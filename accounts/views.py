@@ -30,7 +30,7 @@ from accounts.serializers import (
     WeChatCallback,
     WeChatUserInfo,
 )
-from accounts.throttles import ProofThrottle, SmsThrottle
+from accounts.throttles import ProofThrottle, count_sms
 from accounts.wechat_sign_in import page_signature, profile_of
 from config.api import proofs, reading
 from config.api.actors import actor
@@ -152,12 +152,12 @@ class SmsCodeViews(OperationViews[User]):
 
     permission_classes = (IsUser, IsNotBlocked)
     writing_reads = ("send",)
-    throttle_classes = (SmsThrottle,)
 
     @operation("发送短信验证码", query=Phone, codes=[Code.OUTSIDE_FAILED, Code.SMS_TOO_OFTEN])
     def send(self, request: Request) -> Response:
-        phone = reading.query(request, Phone)["phone"]
-        verification.send_code(user=signed_in(request), phone=phone, at=timezone.now())
+        user, phone = signed_in(request), reading.query(request, Phone)["phone"]
+        count_sms(user, phone)
+        verification.send_code(user=user, phone=phone, at=timezone.now())
         return Response(None)
 
 

@@ -8,7 +8,6 @@ import secrets
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.core import signing
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
@@ -43,9 +42,10 @@ def begin_sign_in(request: HttpRequest, *, app_id: str, path: str) -> HttpRespon
     )
     address = f"{settings.WECHAT_OAUTH_BASE_URL}/connect/oauth2/authorize?{query}#wechat_redirect"
     response = HttpResponseRedirect(address)
-    response.set_cookie(
+    response.set_signed_cookie(
         COOKIE,
-        signing.dumps(nonce, salt=_SALT),
+        nonce,
+        salt=_SALT,
         max_age=COOKIE_SECONDS,
         httponly=True,
         samesite="Lax",
@@ -82,11 +82,7 @@ def finish_sign_in(request: HttpRequest, *, app_id: str, path: str) -> HttpRespo
 
 
 def _nonce_of(request: HttpRequest) -> str | None:
-    try:
-        nonce: str = signing.loads(request.COOKIES.get(COOKIE, ""), salt=_SALT, max_age=COOKIE_SECONDS)
-    except signing.BadSignature:
-        return None
-    return nonce
+    return request.get_signed_cookie(COOKIE, None, salt=_SALT, max_age=COOKIE_SECONDS)
 
 
 def _state_of(nonce: str, app_id: str, path: str) -> str:

@@ -43,19 +43,23 @@ def require_proof(request: Request, union_id: str) -> Proof | None:
 
 def proven_user(request: Any) -> User | None:
     """Return the user for whom WeChat vouched in this browser; None without a live proof of a known user."""
-    proof = proofs.read(request)
-    return User.objects.filter(union_id=proof.union_id, is_active=True).first() if proof else None
+    return _user_of(proofs.read(request))
 
 
 class ProofAuthentication(BaseAuthentication):
     """The cookie that WeChat's word left, for the user whom it is about."""
 
     def authenticate(self, request: Request) -> tuple[User, Proof] | None:
-        proof, user = proofs.read(request), proven_user(request)
+        proof = proofs.read(request)
+        user = _user_of(proof)
         return (user, proof) if user is not None and proof is not None else None
 
     def authenticate_header(self, request: Request) -> str:
         return "Cookie"
+
+
+def _user_of(proof: Proof | None) -> User | None:
+    return User.objects.filter(union_id=proof.union_id, is_active=True).first() if proof else None
 
 
 def _warn_once(request: Request) -> None:

@@ -3,24 +3,20 @@
 import re
 import unicodedata
 
-# What is dropped at the ends of a text: blanks, zero-width and bidirectional characters, fillers.
-_UNSEEN_AT_ENDS = (
-    "\\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164"
-    "\ufeff\uffa0\ufff9-\ufffb"
-)
 _VARIATIONS = "\ufe00-\ufe0f\U000e0100-\U000e01ef"
-_AT_START = re.compile(f"^[{_UNSEEN_AT_ENDS}{_VARIATIONS}]+")
-_AT_END = re.compile(f"[{_UNSEEN_AT_ENDS}{_VARIATIONS}]+$")
+# Zero-width and bidirectional characters, joiners, fillers, variation selectors: what two spellings may differ in.
+_INVISIBLE = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0"
+    f"\ufff9-\ufffb{_VARIATIONS}"
+)
+_DROPPED_AT_ENDS = f"\\s\u2800{_INVISIBLE}"
+_AT_START = re.compile(f"^[{_DROPPED_AT_ENDS}]+")
+# It begins where such characters begin: tried at each of a long run of blanks, it would take the square of their number.
+_AT_END = re.compile(f"(?<![{_DROPPED_AT_ENDS}])[{_DROPPED_AT_ENDS}]+$")
 _VARIATION = re.compile(f"[{_VARIATIONS}]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-# Zero-width and bidirectional characters, joiners, fillers, variation selectors: what two spellings may differ in.
-_UNSEEN = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0"
-    f"\ufff9-\ufffb{_VARIATIONS}]+"
-)
-_OVERRIDES = re.compile(
-    "[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+"
-)  # they turn the direction of what follows
+_UNSEEN = re.compile(f"[{_INVISIBLE}]+")
+_OVERRIDES = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+")  # turn the direction of what follows
 _INVISIBLE_CATEGORIES = frozenset(("Cc", "Cf", "Cs", "Mn", "Me", "Zs", "Zl", "Zp"))
 
 

@@ -333,7 +333,9 @@ _PAY_URL = _SANDBOX_URL if EMBEDDED else "https://api.mch.weixin.qq.com"
 WECHAT_PAY_BASE_URL: str = env.str("WECHAT_PAY_BASE_URL", default=_PAY_URL)
 WECHAT_PAY_APP_ID: str = _needed("WECHAT_PAY_APP_ID", "sandbox", "the app that the payee's open_id belongs to")
 WECHAT_PAY_MCH_ID: str = _needed("WECHAT_PAY_MCH_ID", "1900000001", "the merchant number")
-WECHAT_PAY_CERT_SERIAL: str = _needed("WECHAT_PAY_CERT_SERIAL", "SANDBOXSERIAL", "the merchant certificate")
+WECHAT_PAY_CERT_SERIAL: str = _needed(
+    "WECHAT_PAY_CERT_SERIAL", "SANDBOXSERIAL", "the merchant certificate's serial number"
+)
 _KEYS = RUN_DIR / "keys"
 WECHAT_PAY_PRIVATE_KEY_FILE = Path(
     _needed("WECHAT_PAY_PRIVATE_KEY_FILE", str(_KEYS / "merchant_key.pem"), "the merchant's private key (PEM)")
@@ -344,7 +346,9 @@ WECHAT_PAY_PUBLIC_KEY_FILE = Path(
 WECHAT_PAY_PUBLIC_KEY_ID: str = _needed("WECHAT_PAY_PUBLIC_KEY_ID", "PUB_KEY_ID_SANDBOX", "that public key's id")
 # Further keys that WeChat Pay may sign with, for the time of a change: serial=file (a public key or a certificate).
 WECHAT_PAY_MORE_KEYS: dict[str, str] = env.dict("WECHAT_PAY_MORE_KEYS", default={})
-WECHAT_PAY_API_V3_KEY: str = _needed("WECHAT_PAY_API_V3_KEY", "sandbox" * 4 + "key!", "its 32 characters")
+WECHAT_PAY_API_V3_KEY: str = _needed(
+    "WECHAT_PAY_API_V3_KEY", "sandbox" * 4 + "key!", "the 32 characters of the APIv3 key"
+)
 WECHAT_PAY_SCENE_ID: str = env.str("WECHAT_PAY_SCENE_ID", default="1000")
 WECHAT_PAY_SCENE_REPORT: list[dict[str, str]] = env.json(
     "WECHAT_PAY_SCENE_REPORT",

@@ -33,9 +33,10 @@ _BLANK_OR_UNSEEN = re.compile(
 # Hangul syllables may be written as several letters, with decoration between them: a run of them is folded as a whole.
 _HANGUL_PARTS = "\u1100-\u11ff\u3131-\u318e\ua960-\ua97f\ud7b0-\ud7ff\uffa0-\uffdc"
 _HAS_HANGUL_PARTS = re.compile(f"[{_HANGUL_PARTS}]")
+_HANGUL = f"[\uac00-\ud7a3{_HANGUL_PARTS}]"
+# The groups of characters overlap. (?>…) tries one of them a character: trying all would double the time with each one.
 _CLUSTER = re.compile(
-    f"[\uac00-\ud7a3{_HANGUL_PARTS}](?:(?:{_DECORATION.pattern[:-1]}|{_LETTERS_LIKE_MARKS.pattern[:-1]})*"
-    f"[\uac00-\ud7a3{_HANGUL_PARTS}])*|.",
+    f"{_HANGUL}(?:(?>{_DECORATION.pattern[:-1]}|{_LETTERS_LIKE_MARKS.pattern[:-1]}|{_HANGUL})*{_HANGUL})?|.",
     re.DOTALL,
 )
 

@@ -29,7 +29,6 @@ _BY_TYPE: tuple[tuple[type[Exception], Code, str], ...] = (
     (exceptions.UnsupportedMediaType, Code.UNSUPPORTED_MEDIA_TYPE, "请以 application/json 提交"),
     (exceptions.ParseError, Code.BAD_REQUEST, "请求内容不是合法的 JSON"),
     (RecursionError, Code.BAD_REQUEST, "请求内容嵌套过深"),
-    (RequestDataTooBig, Code.BODY_TOO_LARGE, "请求内容超过 2 MiB，请分批提交"),
 )
 
 

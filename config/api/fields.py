@@ -28,7 +28,7 @@ def yuan_from(data: Any) -> Decimal | None:
     if isinstance(data, bool) or not isinstance(data, str | int | WrittenNumber):
         return None
     text = data.text if isinstance(data, WrittenNumber) else str(data).strip(" ")
-    is_amount = len(text) <= _LONGEST_AMOUNT and re.fullmatch(MONEY_PATTERN[1:-1], text)
+    is_amount = len(text) <= _LONGEST_AMOUNT and re.fullmatch(MONEY_PATTERN, text)
     return Decimal(text).quantize(_CENT) if is_amount else None
 
 
@@ -44,7 +44,7 @@ class MoneyString(serializers.DecimalField):
         amount = yuan_from(data)
         if amount is None:
             self.fail("invalid")
-        return Decimal(super().to_internal_value(amount))
+        return amount
 
 
 @extend_schema_field({"type": "number"})

@@ -36,6 +36,14 @@ def _first_repeated(pairs: list[tuple[str, Any]]) -> str:
     return next(name for name, _value in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
 
 
+def strict_json(text: str, **hooks: Any) -> Any:
+    """Parse JSON without NaN and with each name once in an object; `hooks` are those of `json.loads`.
+
+    Raises ValueError and RepeatedName.
+    """
+    return json.loads(text, parse_constant=_refuse_constant, **{"object_pairs_hook": object_of} | hooks)
+
+
 class StrictJSONParser(JSONParser):
     """JSON as the standard says it (no NaN), each name once, not nested beyond reason. A byte order mark is skipped."""
 
@@ -49,7 +57,7 @@ class StrictJSONParser(JSONParser):
             raise ParseError("请求内容不是合法的 JSON") from error
 
     def read(self, text: str) -> Any:
-        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=object_of)
+        return strict_json(text)
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,7 @@ class ItemsJSONParser(StrictJSONParser):
                 repeated.append(Ambiguous(_first_repeated(pairs)[:_LONGEST_NAME]))
                 return repeated[-1]
 
-        value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=item_of)
+        value = strict_json(text, object_pairs_hook=item_of)
         if repeated and not isinstance(value, list):
             raise RepeatedName(field=repeated[0].field)
         return [_ambiguous_in(item) or item for item in value] if repeated else value
@@ -99,9 +107,7 @@ class MoneyJSONParser(StrictJSONParser):
     """For bodies with amounts: the number 0.07 is what the text "0.07" is."""
 
     def read(self, text: str) -> Any:
-        return json.loads(
-            text, parse_constant=_refuse_constant, object_pairs_hook=object_of, parse_float=WrittenNumber
-        )
+        return strict_json(text, parse_float=WrittenNumber)
 
 
 class SpreadsheetLabelParser(MoneyJSONParser):

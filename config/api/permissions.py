@@ -84,7 +84,7 @@ class HasScope(BasePermission):
             logger.warning("%s is open: the embedded mode asks for no key (ENFORCE_AUTH=1 does)", operation)
 
 
-def needs(scope: Scope, *operator_permissions: str) -> type[HasScope]:
-    """Return the permission class of a service operation."""
+def needs(scope: Scope, operator_permission: str, *more: str) -> type[HasScope]:
+    """Return the permission class of a service operation. One that named no permission would let every operator in."""
     name = "Needs" + scope.name.title().replace("_", "")
-    return type(name, (HasScope,), {"scope": scope, "operator_permissions": operator_permissions})
+    return type(name, (HasScope,), {"scope": scope, "operator_permissions": (operator_permission, *more)})

@@ -122,6 +122,14 @@ def test_a_second_sms_within_20_seconds_is_2304(sandbox, alice):
     assert len(sandbox.state.sms) == 1
 
 
+@pytest.mark.parametrize("spelling", ["\u200b{}", "{}\ufeff", " {}\u3000", "\u202e{}\n"])
+def test_another_spelling_of_the_phone_counts_as_the_same(sandbox, alice, spelling):
+    assert ApiClient(alice).get("/sms/code/delivery", phone=PHONE)["code"] == 1200
+    for user in (alice, UserFactory()):
+        assert ApiClient(user).get("/sms/code/delivery", phone=spelling.format(PHONE))["code"] == 2304
+    assert len(sandbox.state.sms) == 1
+
+
 def test_another_user_cannot_flood_the_same_phone(sandbox, alice):
     assert ApiClient(alice).get("/sms/code/delivery", phone=PHONE)["code"] == 1200
     assert ApiClient(UserFactory()).get("/sms/code/delivery", phone=PHONE)["code"] == 2304

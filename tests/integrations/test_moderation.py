@@ -179,6 +179,17 @@ def test_an_empty_list_finds_nothing():
     assert not is_refused("赌博")
 
 
+OVERLAPPING = ["\u02c2", "\u02df", "\u1160", "\u1173", "\u3164", "\u30fc\u02d2", "\u1175\u02c2"]  # marks and letters at once
+
+
+@pytest.mark.parametrize("mark", OVERLAPPING)
+def test_a_long_run_of_marks_behind_hangul_takes_no_time(mark):
+    add_words(["VX"])
+    text, began = f"vx \u1100{mark * 4000}", time.process_time()
+    assert is_refused(text)
+    assert time.process_time() - began < 2
+
+
 def test_a_change_of_another_process_is_seen_within_two_seconds():
     assert not is_refused("赌博")  # this process has just looked
     SensitiveWord.objects.create(word="赌博")
