@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from config.backoffice.export import as_csv, as_xlsx
 from config.backoffice.filters import parameters_of
 from config.backoffice.lists import CappedPaginator, FastChangeList, FastSearch
-from config.backoffice.texts import SeenCharField
+from config.backoffice.texts import PlainDecimalField, PlainIntegerField, SeenCharField
 from config.backoffice.versions import VersionedFormSet, versioned
 
 EXPORTS = ("export", "export_xlsx")
@@ -47,6 +47,8 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
     formfield_overrides: ClassVar[Any] = {
         models.CharField: {"form_class": SeenCharField},
         models.TextField: {"form_class": SeenCharField},
+        models.IntegerField: {"form_class": PlainIntegerField},
+        models.DecimalField: {"form_class": PlainDecimalField},
     }
     asks_first = False  # shows nothing before a search or a filter: no index gives the whole table an order
 

@@ -1,10 +1,14 @@
-"""Texts that operators write."""
+"""Texts and numbers that operators write."""
 
-from typing import Any
+import re
+from typing import Any, ClassVar
 
 from django import forms
 
 from config.characters import is_visible, stripped
+
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+_DECIMAL = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 
 
 class SeenCharField(forms.CharField):
@@ -15,3 +19,26 @@ class SeenCharField(forms.CharField):
         if not isinstance(text, str) or not self.strip:
             return text
         return stripped(text) if is_visible(text) else self.empty_value
+
+
+class _PlainNumber:
+    """A number in ASCII digits. Python also reads 1e2, 1_000 and the digits of every script, which nobody means."""
+
+    pattern: ClassVar[re.Pattern[str]]
+
+    def to_python(self, value: Any) -> Any:
+        if isinstance(value, str) and value.strip() and not self.pattern.fullmatch(value.strip()):
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")  # type: ignore[attr-defined]
+        return super().to_python(value)  # type: ignore[misc]
+
+
+class PlainIntegerField(_PlainNumber, forms.IntegerField):
+    """A whole number."""
+
+    pattern = _INTEGER
+
+
+class PlainDecimalField(_PlainNumber, forms.DecimalField):
+    """An amount or a share."""
+
+    pattern = _DECIMAL

@@ -71,6 +71,16 @@ class TestInForce:
         assert "生效日期要在今天之后" in ann.saves(ADD, plan("2.00", ahead=ahead))
         assert StarPlan.objects.filter(star=5).count() == 1
 
+    @pytest.mark.parametrize("amount", ["1e0", "１.５０", "1_0", "٣", "NaN", "0x1", "1.5E+0", ".5"])
+    def test_an_amount_is_written_in_plain_digits(self, ann, amount):
+        assert "输入一个数字" in ann.saves(ADD, plan(amount))
+        assert StarPlan.objects.filter(star=5).count() == 1
+
+    @pytest.mark.parametrize("days", ["３０", "3_0", "30.0", "1e1"])
+    def test_a_number_of_days_is_written_in_plain_digits(self, ann, days):
+        assert "输入整数" in ann.saves(ADD, plan("1.50", income_days=days))
+        assert StarPlan.objects.filter(star=5).count() == 1
+
     def test_a_future_plan_is_not_moved_to_today(self, ann, future):
         where = f"groups/starplan/{future.pk}/change/"
         assert "生效日期要在今天之后" in ann.saves(where, ann.opens(where), valid_from=day(0))
