@@ -9,6 +9,7 @@ from django.db.models import F, Value
 from django.db.models.functions import Greatest
 
 from accounts.models import User
+from config.addresses import problem_of
 from config.errors import BadRequest, Conflict, NotAllowed
 from config.retention import delete_in_chunks
 from feedback import forwarding
@@ -66,7 +67,8 @@ def take_callback(*, reference: str, kind: str, content: str, at: datetime) -> N
     """Act on what customer service sends: an event of the conversation, or a text or picture for the user.
 
     A user who is unknown, whom no robot reaches or who has no open conversation is ignored: the sender would repeat a
-    refusal for ever. Only `CONVERSATION_CREATE` opens a conversation. Raises 1403 for a message of no known type.
+    refusal for ever. Only `CONVERSATION_CREATE` opens a conversation. Raises 1403 for a message of no known type, and
+    for a picture without a web address.
     """
     event = _event_in(kind, content)
     user = User.objects.by_reference(reference).first()
@@ -87,6 +89,8 @@ def _event_in(kind: str, content: str) -> str:
         raise BadRequest("不认识的消息类型", field="msgType")
     if not event and not content.strip():
         raise BadRequest("消息内容不能为空", field="content")
+    if not event and kind == "image" and (problem := problem_of(content)):
+        raise BadRequest(problem, field="content")
     return event
 
 

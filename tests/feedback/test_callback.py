@@ -192,7 +192,19 @@ def test_digests_that_could_not_pass_anyway_are_forgotten():
     assert forget_digests() == 1
 
 
-@pytest.mark.parametrize(("content", "kind"), [("", "text"), ("  ", "text"), ("", "image"), ("hi", "video")])
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        ("", "text"),
+        ("  ", "text"),
+        ("", "image"),
+        ("hi", "video"),
+        ("javascript:alert(1)", "image"),
+        ("data:image/png;base64,AAAA", "image"),
+        ("file:///etc/passwd", "image"),
+        ("http://a:b@e.com/p.png", "image"),
+    ],
+)
 def test_what_says_nothing_or_nothing_known_is_refused(content: str, kind: str):
     assert tells(content, kind=kind) == 1403
     assert said_to("wx-alice") == []
