@@ -2,7 +2,7 @@
 
 Pure Python: settings and tests import it before Django is set up. Both servers listen on loopback TCP
 ports chosen at start (never on a socket file, so the length of a path does not matter) with passwords
-made here; where they are is written to `services.json`, which settings read.
+made here; where they are is written to `services.json`, which settings read, with the key that signs tokens and cookies.
 """
 
 import json
@@ -25,6 +25,7 @@ import psycopg2
 from config.processes import become_ordinary, die_with_parent, free_port, holders, namespaces_work, write_secret
 
 DATABASE = ROLE = "wxrobot"
+EMBEDDED_KEY = "embedded-only-"  # how a SECRET_KEY begins that is not for a deployment
 START_SECONDS = 90
 STOP_SECONDS = 5
 
@@ -289,7 +290,7 @@ class EmbeddedServices:
     def start(self) -> None:
         """Start them and say in `services.json` where they are. EmbeddedError says what to do."""
         self.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        told: dict[str, Any] = {}
+        told: dict[str, Any] = {"secret_key": self._secret_key()}
         try:
             if self.postgres:
                 self.postgres.start()
@@ -301,6 +302,13 @@ class EmbeddedServices:
             self.stop()
             raise
         write_secret(self.run_dir / "services.json", json.dumps(told))
+
+    def _secret_key(self) -> str:
+        """Return the SECRET_KEY of this directory, made at the first start: one that everybody knows signs for anybody."""
+        file = self.run_dir / "secret.key"
+        if not file.exists():
+            write_secret(file, f"{EMBEDDED_KEY}{secrets.token_urlsafe(48)}")
+        return file.read_text()
 
     def alive(self) -> bool:
         servers = [server for server in (self.postgres, self.valkey) if server]

@@ -6,6 +6,7 @@ brings its own PostgreSQL, Redis and sandbox. With it, what has no safe default 
 """
 
 import re
+import secrets
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from config.embedded import read_services
+from config.embedded import EMBEDDED_KEY, read_services
 from config.logs import logging_at
 
 # --- Where am I, and in which mode -------------------------------------------------------------
@@ -49,7 +50,9 @@ def _needed(name: str, embedded: Any, why: str) -> Any:
 
 
 DEBUG: bool = env.bool("DEBUG", default=False)
-SECRET_KEY: str = _needed("SECRET_KEY", "embedded-only-" + "k" * 50, "50 random characters that sign tokens")
+# Where nothing runs, a key for this process alone.
+_OWN_KEY = _services.get("secret_key") or EMBEDDED_KEY + secrets.token_urlsafe(48)
+SECRET_KEY: str = _needed("SECRET_KEY", _OWN_KEY, "50 random characters that sign tokens")
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 PUBLIC_BASE_URL: str = env.str("PUBLIC_BASE_URL", default=f"http://127.0.0.1:{PORT}").rstrip("/")
 CLIENT_BASE_URL: str = env.str("CLIENT_BASE_URL", default=f"http://127.0.0.1:{PORT}/client").rstrip("/")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from config.embedded import read_services
 from tests.journey.product import Product, wait_for
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
@@ -102,6 +103,16 @@ def test_data_survives_a_restart_and_the_password_is_printed_once(product: Produ
     product.start().wait_until_ready()
     assert "Password" not in product.said
     assert product.call("POST", "/robot/distribution", scan)["data"] == robot
+
+
+def test_each_installation_signs_with_a_key_of_its_own(running: Product, started_before: Path):
+    key = (running.run_dir / "secret.key").read_text()
+    assert key == (started_before / "secret.key").read_text()  # kept from start to start
+    assert (running.run_dir / "secret.key").stat().st_mode & 0o777 == 0o600
+    assert len(set(key)) > 20
+    told = read_services(running.run_dir)
+    assert told is not None
+    assert told["secret_key"] == key
 
 
 def test_a_second_one_says_that_one_is_running(running: Product):
