@@ -197,14 +197,14 @@ def on_replaced(event: Event) -> str:
     code = word(event.body, "replace_robot_id")
     robot = Robot.objects.filter(code=code).first()
     picture = address_in(event.body, "qrcode")
-    if not replacing.remembered().exists():
+    banned_code, at = code_in(event.body, "robot_id"), event.received_at
+    is_noted = robot is not None and bool(replacing.note_replacement(robot, banned_code=banned_code, at=at))
+    if not is_noted and not replacing.remembered().exists():
         raise EventIgnored("没有等待通知的群主")  # an operator can have it handled again
-    if robot:
-        replacing.note_replacement(robot, at=event.received_at)
     told = replacing.tell_owners(
         name=robot.name if robot else code,
         qr_code_url=picture or (robot.qr_code_url if robot else ""),
         cause=f"abnormal_robot_replaced:{event.event_id}",
-        at=event.received_at,
+        at=at,
     )
     return str(told)

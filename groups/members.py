@@ -89,7 +89,8 @@ def join(*, group: Group, code: str, nickname: str, avatar_url: str, at: datetim
             is_over = member.left_at is not None and at < _second(member.left_at)
             was_away = was_only_seen_leaving if is_over else was_away
             member.nickname, member.avatar_url = nickname or member.nickname, avatar_url or member.avatar_url
-            member.joined_at = at if not is_over or was_only_seen_leaving else member.joined_at
+            if was_only_seen_leaving or not is_over:
+                member.joined_at = at if was_away else max(member.joined_at, at)
             member.left_at = member.left_at if is_over else None
             member.save()
         if was_away:

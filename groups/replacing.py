@@ -38,11 +38,15 @@ def remembered() -> QuerySet[Group]:
     return Group.objects.filter(cancel_reason=CancelReason.ROBOT_BANNED, replacement_told_at=None)
 
 
-def note_replacement(new: Robot, *, at: datetime) -> int:
-    """Note which banned robots a new one replaces: those whose groups' owners have not heard of one. How many."""
-    waiting = remembered().values("robot")
-    replaced = Robot.objects.filter(pk__in=waiting, banned_at__isnull=False, replaced_by=None).exclude(pk=new.pk)
-    return replaced.update(replaced_by=new, replaced_at=at)
+def note_replacement(new: Robot, *, banned_code: str, at: datetime) -> int:
+    """Note which banned robots a new one replaces. Returns how many.
+
+    The one of this code; where it names none, those whose groups' owners have not heard of a replacement.
+    """
+    banned = Robot.objects.filter(banned_at__isnull=False).exclude(pk=new.pk)
+    named = banned.filter(code=banned_code)
+    replaced = named if named.exists() else banned.filter(pk__in=remembered().values("robot"))
+    return replaced.filter(replaced_by=None).update(replaced_by=new, replaced_at=at)
 
 
 @dataclass(frozen=True)

@@ -33,8 +33,8 @@ _TRANSFER = "转账"
 _OTHER = ("交易", "退款", "充值", "提现", "分账", "补差")
 _FEE = "手续费"  # of a transfer too
 _OURS = re.compile(r"[0-9a-f]{32}")  # how our numbers look
-_YUAN = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?", re.ASCII)
-_INTEGER = re.compile(r"\d{1,3}(?:,\d{3})+|\d+", re.ASCII)
+_YUAN = re.compile(r"-?(?:\d{1,3}(?:,\d{3}){1,6}|\d{1,18})(?:\.\d{1,18})?", re.ASCII)
+_INTEGER = re.compile(r"\d{1,3}(?:,\d{3}){1,6}|\d{1,18}", re.ASCII)
 
 
 class Unreadable(OutsideError):

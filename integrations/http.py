@@ -4,6 +4,7 @@ At most so many threads of a process are in calls to one system at a time. A sys
 and what needs nobody outside goes on.
 """
 
+import re
 import threading
 import time
 from collections import defaultdict
@@ -11,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -119,6 +120,13 @@ def place(system: str, at_once: int = CALLS_AT_ONCE) -> Iterator[None]:
         _bulkhead.leave(system, began)
 
 
+class Places(NamedTuple):
+    """For how many threads of this process there is a place at once in calls of one kind."""
+
+    name: str
+    at_once: int
+
+
 def send(
     system: str,
     method: str,
@@ -129,13 +137,13 @@ def send(
     json: Any = None,
     data: bytes | Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
-    at_once: int = CALLS_AT_ONCE,
+    places: Places | None = None,
 ) -> requests.Response:
     """Make one request and return the answer (status 2xx or 4xx). Seconds: `timeout` to read, at most 3 to connect.
 
-    `at_once`: for how many threads of this process there is a place; Unavailable when it is full.
+    `places`: those that the calls of this kind share instead of the system's; Unavailable when all are taken.
     """
-    with place(system, at_once):
+    with place(places.name, places.at_once) if places else place(system):
         response = _request(system, method, url, timeout, params=params, json=json, data=data, headers=headers)
     check_status(system, response.status_code, retry_after=response.headers.get("Retry-After", ""))
     return response
@@ -147,7 +155,7 @@ def check_status(system: str, status: int, *, retry_after: str = "") -> None:
     A refusal may come with 4xx, so that its words are read; with such a status nothing is done (`Wording`).
     """
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        seconds = int(retry_after) if retry_after.isascii() and retry_after.isdigit() else None
+        seconds = int(retry_after) if re.fullmatch("[0-9]{1,6}", retry_after) else None
         raise Later(system, f"HTTP {status}", retry_after=seconds)
     if not is_success(status) and not 400 <= status < 500:
         raise OutcomeUnknown(system, f"HTTP {status}")
@@ -219,7 +227,10 @@ class Wording:
             raise OutcomeUnknown(self.system, "not an object")
         if self.code not in answer and not self.code_may_be_missing:
             raise OutcomeUnknown(self.system, f"answer without {self.code}")
-        code = str(answer.get(self.code, self.done))
+        found = answer.get(self.code, self.done)
+        if isinstance(found, bool) or not isinstance(found, str | int):
+            raise OutcomeUnknown(self.system, f"no code in {self.code}")
+        code = str(found)
         if code in self.later:
             raise Later(self.system, f"{code} {answer.get(self.message, '')}".strip())
         if code != self.done:

@@ -1,6 +1,7 @@
 """The inbox: store what the gateway tells, at once and as it is. `integrations.handling` does the rest."""
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -123,11 +124,13 @@ def _as_json(rows: list[dict[str, Any]]) -> str:
 
 
 def clean(value: Any, depth: int = 0) -> Any:
-    """The gateway's words as PostgreSQL keeps them: no NUL, no lone surrogates, no huge numbers, not too deep."""
+    """The gateway's words as PostgreSQL keeps them: no NUL, no lone surrogates, no huge or infinite numbers, not too deep."""
     if isinstance(value, str):
         return keepable(value)
     if isinstance(value, int) and abs(value) >= 2**63:
         return str(value)
+    if isinstance(value, float) and not math.isfinite(value):  # JSON writes 1e999
+        return None
     if not isinstance(value, list | dict):
         return value
     if depth > DEEPEST:

@@ -43,11 +43,9 @@ class GatewayEventViews(OperationViews[GatewayEvent]):
         if not 1 <= len(data) <= MAX_EVENTS:
             raise BadRequest(f"每次 1 到 {MAX_EVENTS} 个事件", field="events")
         taken, now = events_of(data), timezone.now()
-        if (
-            taken.refused
-        ):  # in a transaction of its own: a call that fails is repeated, and either keeps each item once
-            inbox.keep_refused([(data[index], reason) for index, reason in taken.refused.items()], at=now)
         stored = inbox.store(list(taken.good.values()), at=now)
+        # In a transaction of its own: a call that fails is repeated, and either keeps each item once.
+        inbox.keep_refused([(data[index], reason) for index, reason in taken.refused.items()], at=now)
         refused = [{"index": index, "reason": reason} for index, reason in taken.refused.items()]
         warnings = misspelled_in({index: data[index] for index in taken.good})
         return Response({"stored": stored, "refused": refused, "warnings": warnings})

@@ -91,7 +91,7 @@ class WeChat:
         told = self._get("/cgi-bin/ticket/getticket", access_token=token, type="jsapi")
         try:
             return Ticket(_text(told, "ticket"), int(told["expires_in"]))
-        except (KeyError, ValueError, TypeError) as error:
+        except (KeyError, ValueError, TypeError, OverflowError) as error:
             raise OutcomeUnknown(SYSTEM, "no ticket") from error
 
     def check_text(self, token: str, text: str) -> None:

@@ -13,12 +13,14 @@ from django.db import transaction
 from config.characters import has_control, stripped
 from config.errors import BadRequest
 from integrations.folding import letters_of
+from integrations.http import keepable
 from integrations.models import SensitiveWord, SensitiveWordImport
 from integrations.moderation import add_words, list_changed
 from integrations.word_finder import form_of, is_alphabetic
 
 LONGEST = 64
 LONGEST_FILE_NAME = 200
+LONGEST_NAME = 80  # of whoever imports
 CHUNK = 5000
 HEADERS = frozenset(
     (
@@ -68,8 +70,9 @@ def read_words(raw: bytes, *, with_short: bool = False) -> WordFile:
     lines = [(number, word) for number, row in enumerate(_rows(raw), 1) if row and (word := stripped(row[0]))]
     has_header = bool(lines) and lines[0][1].casefold() in HEADERS
     lines = lines[has_header:]
-    refused = [f"第 {number} 行：{problem}" for number, word in lines if (problem := problem_of(word))]
-    good = [word for _, word in lines if not problem_of(word)]
+    judged = [(number, word, problem_of(word)) for number, word in lines]
+    refused = [f"第 {number} 行：{problem}" for number, _, problem in judged if problem]
+    good = [word for _, word, problem in judged if not problem]
     words = list(dict.fromkeys(good))
     risky = {word: len(letters) for word in words if _is_short(letters := _searched_letters(word))}
     single = [word for word, length in risky.items() if length == 1]
@@ -123,7 +126,7 @@ def _known_count(words: Sequence[str]) -> int:
 @transaction.atomic
 def import_words(words: Sequence[str], *, file_name: str, by: str, at: datetime) -> SensitiveWordImport:
     """Add words to the list, each once, and note which of them this import brought."""
-    name = stripped(file_name)[-LONGEST_FILE_NAME:]
+    name = keepable(stripped(file_name))[-LONGEST_FILE_NAME:]
     found = SensitiveWordImport.objects.create(file_name=name, imported_at=at, imported_by=by)
     add_words(words, word_import=found)
     transaction.on_commit(list_changed)

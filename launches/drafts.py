@@ -10,6 +10,7 @@ from config.addresses import problem_of
 from config.errors import BadRequest, NotFound
 from config.lookups import has_id
 from launches.models import MassMessageDraft
+from robots.heard import picture_address
 from robots.models import MessageType
 
 LIFETIME = timedelta(minutes=10)
@@ -39,7 +40,7 @@ def keep(*, user: User, content: Mapping[str, Any], at: datetime) -> MassMessage
     kept = {part: str(content.get(part) or "") for part in PARTS}
     if not kept["type"].isdigit() or int(kept["type"]) not in USABLE:
         raise ContentUnusable
-    if int(kept["type"]) == MessageType.LINK and (problem := problem_of(kept["url"])):
+    if problem := problem_in(kept | {"type": int(kept["type"])}):
         raise ContentUnusable(problem, field="url")
     return MassMessageDraft.objects.create(
         user=user, content=kept | {"type": int(kept["type"])}, created_at=at, expires_at=at + LIFETIME
@@ -51,6 +52,16 @@ def missing_in(content: Mapping[str, Any]) -> str | None:
     needed = NEEDED[int(content["type"])]
     missing = (one for one in needed if not any(str(content.get(part) or "").strip() for part in one))
     return next(("/".join(one) for one in missing), None)
+
+
+def problem_in(content: Mapping[str, Any]) -> str:
+    """Return in Chinese why the address in this message cannot be sent, or nothing. `type` is a usable one."""
+    match content["type"]:
+        case MessageType.LINK:
+            return problem_of(str(content["url"]))
+        case MessageType.IMAGE:
+            return problem_of(picture_address(content.get("content"), content.get("url")) or "")
+    return ""
 
 
 def link_to(draft: MassMessageDraft) -> str:

@@ -23,7 +23,10 @@ def take_draft(said: Said) -> bool:
         menu.go_to(said.user.pk, "")
         menu.answer(said, outbox.text("已放弃群发。回复「菜单」看看我还能做什么。"))
     elif said.parts["type"] in TAKEN and not drafts.missing_in(said.parts):
-        _keep(said)
+        if problem := drafts.problem_in(said.parts):
+            menu.answer(said, outbox.text(f"这不能群发：{problem}。{_ASK}"))
+        else:
+            _keep(said)
     else:
         menu.answer(said, outbox.text(f"这不能群发。{_ASK}"))
     return True

@@ -28,7 +28,7 @@ LEASE = timedelta(minutes=1)  # longer than a call that times out
 # In one order, so that two that note the same groups wait for each other and never in a circle.
 _NOTE = """
 INSERT INTO launches_switchchange (group_code, changed_at, due_at, try_count)
-SELECT code, %(at)s, %(at)s, 0 FROM unnest(%(codes)s::text[]) AS t(code) ORDER BY code
+SELECT code, clock_timestamp(), %(due)s, 0 FROM unnest(%(codes)s::text[]) AS t(code) ORDER BY code
 ON CONFLICT (group_code) DO UPDATE SET changed_at = EXCLUDED.changed_at, due_at = EXCLUDED.due_at, try_count = 0
 """
 _LOCK_FREE = """
@@ -41,12 +41,13 @@ WHERE c.id = done.id AND c.changed_at = done.changed_at
 """
 
 
-def note(group_codes: Collection[str], *, at: datetime) -> None:
-    """Have the launch system told of these switches, in the caller's transaction."""
+def note(group_codes: Collection[str], *, at: datetime, due_at: datetime | None = None) -> None:
+    """Have the launch system told of these switches, at once or from `due_at` on, in the caller's transaction."""
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(_NOTE, {"codes": sorted(set(group_codes)), "at": at})
-        wake(REPORT_SWITCHES)
+            cursor.execute(_NOTE, {"codes": sorted(set(group_codes)), "due": due_at or at})
+        if due_at is None:
+            wake(REPORT_SWITCHES)
 
 
 def forget(group_codes: Collection[str]) -> None:

@@ -44,16 +44,21 @@ def set_switches(*, user: User, wanted: Sequence[Wanted], at: datetime) -> bool:
     if any(one.reference not in groups for one in wanted):
         raise GroupUnknown
     states = {groups[one.reference].code: one.is_on for one in wanted}  # the last word on a group counts
+    switch_changes.note(
+        states, at=at, due_at=at + switch_changes.LEASE
+    )  # if the answer, or this process, gets lost
     with transaction.atomic():
         _take_turns(sorted(states))
         _tell(states)
-        lock_groups(group.pk for group in groups.values())  # a launch that is being received meanwhile comes first
-        off = [code for code, is_on in states.items() if not is_on]
-        own = Group.objects.active().filter(code__in=states)
+        # A launch that is being received meanwhile comes first. A group that ended meanwhile keeps its own note.
+        locked = lock_groups(group.pk for group in groups.values())
+        served = [group for group in locked if group.cancelled_at is None]
+        off = [group.code for group in served if not states[group.code]]
+        own = Group.objects.filter(pk__in=[group.pk for group in served])
         own.filter(code__in=off).update(launch_switch=False)
         own.exclude(code__in=off).update(launch_switch=True)
         deliveries.skip_switched_off(off, at=at)
-        switch_changes.forget(states)
+        switch_changes.forget([group.code for group in served])
     return wanted[-1].is_on
 
 

@@ -73,7 +73,8 @@ class Attempt(NamedTuple):
         """What the message is after it: sent, parked after the last, or waiting for the next."""
         if self.error is None and not self.fault:
             return Status.SENT
-        most = LATER_TRIES if isinstance(self.error, Later) else len(RETRY_AFTER) + 1
+        was_put_off = self.message.try_count > len(RETRY_AFTER)  # more tries than others have: it waited before
+        most = LATER_TRIES if was_put_off or isinstance(self.error, Later) else len(RETRY_AFTER) + 1
         return Status.PARKED if self.message.try_count + 1 >= most else Status.WAITING
 
     def retry_at(self, at: datetime) -> datetime | None:

@@ -40,7 +40,7 @@ def distribute(*, union_id: str, open_id: str, inviter: User | None, channel: st
 
 def _again(known: Scan, open_id: str, inviter: User | None, at: datetime) -> Robot:
     """The first sharer stays the inviter; a robot that is gone is replaced."""
-    known.open_id = open_id
+    known.open_id = open_id or known.open_id
     known.inviter = known.inviter or inviter
     if not known.robot.is_working:
         known.robot = pool.assign(channel=known.channel, at=at)

@@ -133,6 +133,16 @@ def test_a_new_robot_that_nobody_waits_for_is_noted_and_can_be_handled_again():
     assert (told.status, told.note) == (GatewayEvent.Status.IGNORED, "没有等待通知的群主")
 
 
+@pytest.mark.parametrize("robot_id", ["r1", "robot-without-groups"])
+def test_a_replacement_is_noted_though_no_owner_waits_for_it(banned, robot_id):
+    quiet = RobotFactory(code="robot-without-groups")
+    gateway_tells(("abnormal_robot", {"robot_id": quiet.code}))
+    Group.objects.update(replacement_told_at=timezone.now())
+    new = RobotFactory(code="r2")
+    gateway_tells(("abnormal_robot_replaced", {"robot_id": robot_id, "replace_robot_id": "r2"}))
+    assert [one.code for one in new.replaced_robots.all()] == [robot_id]
+
+
 def test_an_owner_whom_no_robot_reaches_yet_is_told_later(banned):
     Friendship.objects.all().delete()
     gateway_tells(("abnormal_robot_replaced", {"replace_robot_id": "r2"}))

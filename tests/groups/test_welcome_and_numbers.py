@@ -59,6 +59,14 @@ def test_a_newcomer_is_welcomed_by_name(group):
     assert (message.group_code, message.content["content"], message.mentions) == ("g1", "欢迎", ["bob"])
 
 
+def test_an_older_joining_that_is_told_late_brings_no_older_leaving_back(group):
+    joins(join_time=yesterday(12))
+    joins(join_time=yesterday(11))
+    leaves(join_time=yesterday(11))
+    assert Member.objects.get(code="bob").left_at is None
+    assert Group.objects.get().member_count == group.member_count + 1
+
+
 def test_one_welcome_in_five_minutes(group):
     joins("bob")
     joins("carol")

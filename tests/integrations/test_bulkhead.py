@@ -1,12 +1,14 @@
 """Calls to one outside system from many threads: a healthy crowd gets through, a system that hangs holds few of them."""
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from integrations.http import CALLS_AT_ONCE, OutsideError, Unavailable
+from integrations.http import CALLS_AT_ONCE, OutsideError, Unavailable, place
+from integrations.launch_system import _OF_RESULTS, LaunchSystem
 from integrations.wechat import WeChat
 
 CROWD = 24
@@ -41,6 +43,25 @@ def test_a_system_that_hangs_holds_few_threads_and_refuses_the_others_soon(hangi
     refused = [seconds for error, seconds in outcomes if error is Unavailable]
     assert len(refused) == CROWD - CALLS_AT_ONCE
     assert max(refused) < 4.0  # of the 6 s that a call may take
+
+
+def test_results_that_hang_keep_no_switch_out(sandbox: Any):
+    hanging, is_over = threading.Barrier(CALLS_AT_ONCE + 2), threading.Event()
+
+    def hang() -> None:
+        with place(_OF_RESULTS.name, _OF_RESULTS.at_once):
+            hanging.wait(30)
+            is_over.wait(30)
+
+    with ThreadPoolExecutor(CALLS_AT_ONCE + 1) as pool:
+        calls = [pool.submit(hang) for _ in range(CALLS_AT_ONCE + 1)]
+        try:
+            hanging.wait(30)
+            LaunchSystem.from_settings().set_switches({"g1": True})
+        finally:
+            is_over.set()
+    assert [call.exception() for call in calls] == [None] * len(calls)
+    assert sandbox.state.switches == {"g1": 1}
 
 
 def test_the_places_are_free_again_afterwards(hanging: None, sandbox: Any):

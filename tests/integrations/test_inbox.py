@@ -87,6 +87,22 @@ def test_operators_see_what_was_refused_and_cannot_handle_it():
     assert GatewayEvent.objects.get().status == Status.REFUSED
 
 
+@pytest.mark.parametrize(
+    "bad",
+    [
+        '{"command": "x", "body": {"a": 1e999}}',
+        '{"event_id": "e2", "command": "x\\u0000 y", "body": [1, -1e999]}',
+        "1e999",
+        "[[1e400]]",
+        '{"event_id": 1e999, "command": "x", "body": {}}',
+    ],
+)
+def test_a_refused_item_with_a_number_beyond_all_numbers_is_kept_and_keeps_no_other_out(bad: str):
+    told = post(f"[{json.dumps(event('e1'))}, {bad}]")
+    assert (told["code"], told["data"]["stored"]) == (1200, 1)
+    assert GatewayEvent.objects.filter(event_id="e1", status=Status.WAITING).exists()
+
+
 def test_the_same_refused_item_is_kept_once():
     for _ in range(3):
         post([{"command": "dance", "body": {}}, {"command": "dance", "body": {}}])

@@ -179,7 +179,15 @@ def test_an_empty_list_finds_nothing():
     assert not is_refused("赌博")
 
 
-OVERLAPPING = ["\u02c2", "\u02df", "\u1160", "\u1173", "\u3164", "\u30fc\u02d2", "\u1175\u02c2"]  # marks and letters at once
+OVERLAPPING = [
+    "\u02c2",
+    "\u02df",
+    "\u1160",
+    "\u1173",
+    "\u3164",
+    "\u30fc\u02d2",
+    "\u1175\u02c2",
+]  # marks and letters at once
 
 
 @pytest.mark.parametrize("mark", OVERLAPPING)

@@ -105,6 +105,24 @@ def test_an_answer_without_a_verdict_is_none(outside, adapter: str, answer: Any)
     assert outcome(ask) is OutcomeUnknown
 
 
+@pytest.mark.parametrize("adapter", ["gateway", "launch", "sms"])
+@pytest.mark.parametrize("code", [None, {}, [], True, 100.0])
+def test_a_code_that_is_none_is_no_refusal(outside, adapter: str, code: Any):
+    ask, done, _refused = ADAPTERS[adapter]
+    names = {"code", "resultCode", "Code"} & done.keys()
+    outside.replies = [Reply(done | dict.fromkeys(names, code))]
+    assert outcome(ask) is OutcomeUnknown
+
+
+@pytest.mark.parametrize("seconds", ["9" * 5000, "-1", "１７", "soon", "1.5"])
+def test_a_time_to_wait_that_is_none_is_left_out(outside, seconds: str):
+    ask, done, _refused = ADAPTERS["launch"]
+    outside.replies = [Reply(done, 429, {"Retry-After": seconds.encode().decode("latin-1")})]
+    with pytest.raises(Later) as later:
+        ask()
+    assert later.value.retry_after is None
+
+
 @pytest.mark.parametrize("code", [-1, 45009, 45011])
 def test_wechats_flow_control_is_no_refusal(outside, code: int):
     outside.replies = [Reply({"errcode": code, "errmsg": "busy"})]

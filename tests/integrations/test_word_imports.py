@@ -1,6 +1,7 @@
 """The list of sensitive words as operators keep it: files are shown before they are taken in, and taken out again."""
 
 import io
+import os
 import re
 from io import StringIO
 
@@ -253,6 +254,18 @@ def test_a_file_in_gbk_is_read_too(tmp_path):
     (tmp_path / "words.csv").write_bytes("赌博\n彩票".encode("gbk"))
     assert imported(tmp_path / "words.csv")[0].startswith("2 new")
     assert is_refused("彩票")
+
+
+def test_a_file_whose_name_is_no_utf_8_is_read_too(tmp_path):
+    name = os.fsdecode("词.csv".encode("gbk"))
+    (tmp_path / name).write_text("彩票")
+    assert imported(tmp_path / name)[0].startswith("1 new")
+
+
+def test_a_name_of_who_imports_that_is_too_long_is_refused_with_a_sentence(tmp_path):
+    (tmp_path / "words.csv").write_text("彩票")
+    with pytest.raises(CommandError, match="at most 80"):
+        imported(tmp_path / "words.csv", "--by", "x" * 81)
 
 
 @pytest.mark.parametrize("raw", [b"\xff\xfe\x00", b"PK\x03\x04\x00\x00"])

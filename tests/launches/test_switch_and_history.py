@@ -1,12 +1,17 @@
 """What users see of launches: the switch of a group, and what went out."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.utils import timezone
 
 from accounts.models import User
-from groups.models import Group
+from groups import cancelling
+from groups.models import CancelReason, Group
+from integrations.launch_system import LaunchSystem
+from launches import switch_changes
 from launches.models import Delivery
 from robots import dead_letters
 from robots.models import OutboxMessage
@@ -45,6 +50,34 @@ def test_when_it_says_no_nothing_changes(alice: User, sandbox: Any):
     sandbox.state.note("fault", system="launch", mode="error", rate=1.0)
     assert switch(alice, {"code": group.code, "rcv_task_flag": 0})["code"] == 1101
     assert is_on(group)
+
+
+def test_an_answer_that_got_lost_leaves_both_sides_as_they_were(alice: User, sandbox: Any):
+    group = GroupFactory(user=alice)
+    sandbox.state.note("fault", system="launch", mode="drop_reply", rate=1.0)
+    assert switch(alice, {"code": group.code, "rcv_task_flag": 0})["code"] == 1101
+    assert (is_on(group), sandbox.state.switches) == (True, {group.code: 0})
+    sandbox.state.note("fault", system="launch", mode="ok", rate=1.0)
+    with time_machine.travel(timezone.now() + timedelta(minutes=2)):
+        assert switch_changes.report_due() == 1
+    assert sandbox.state.switches == {group.code: 1}
+
+
+def test_a_group_that_is_cancelled_during_the_call_stays_off(alice: User, sandbox: Any, monkeypatch: Any):
+    group, other = GroupFactory(user=alice, launch_switch=False), GroupFactory(user=alice, launch_switch=False)
+    tell = LaunchSystem.set_switches
+
+    def slow(system: LaunchSystem, states: dict[str, bool]) -> None:
+        tell(system, states)
+        monkeypatch.setattr(LaunchSystem, "set_switches", tell)
+        cancelling.cancel(group_ids=[group.pk], reason=CancelReason.OPERATOR, by="ann", at=timezone.now())
+        switch_changes.note([group.code], at=timezone.now())
+
+    monkeypatch.setattr(LaunchSystem, "set_switches", slow)
+    switch(alice, [{"code": one.code, "rcv_task_flag": 1} for one in (group, other)])
+    assert (is_on(group), is_on(other)) == (False, True)
+    assert switch_changes.report_due() == 1
+    assert sandbox.state.switches == {group.code: 0, other.code: 1}
 
 
 def test_a_list_is_set_whole_and_the_last_state_is_answered(alice: User, sandbox: Any):

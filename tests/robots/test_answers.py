@@ -124,7 +124,11 @@ def test_a_gateway_that_says_later_loses_no_message(robot, tmp_path, settings):
             say_everything()
         message.refresh_from_db()
         assert (message.status, message.try_count) == (Status.WAITING, 8)
-        gateway.replies = [Reply({"code": "100"})]
+        gateway.replies = [Reply({}, 500), Reply({"code": "100"})]
+        make_due()
+        say_everything()
+        message.refresh_from_db()
+        assert (message.status, message.try_count) == (Status.WAITING, 9)  # one hiccup is no end after that
         make_due()
         say_everything()
     message.refresh_from_db()

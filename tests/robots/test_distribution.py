@@ -45,6 +45,13 @@ def test_the_same_visitor_gets_the_same_robot():
     assert len({scan()["data"]["wechat_no"] for _ in range(5)}) == 1
 
 
+def test_a_blank_open_id_does_not_erase_the_known_one():
+    RobotFactory()
+    scan()
+    scan(open_id="")
+    assert Scan.objects.get().open_id == "open-alice"
+
+
 def test_another_day_and_a_used_up_robot_change_nothing_for_whom_it_was_shown_to():
     robot = RobotFactory()
     scan()

@@ -214,6 +214,26 @@ def test_what_lacks_a_part_that_a_mass_message_needs_is_no_draft(facts):
     assert MassMessageDraft.objects.count() == 0
 
 
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"type": 6, "title": "t", "url": "https://a.com/x y"},
+        {"type": 6, "title": "t", "url": "https://me@a.com/"},
+        {"type": 6, "title": "t", "url": "weixin://a.com"},
+        {"type": 8, "url": "file:///etc/passwd"},
+        {"type": 8, "content": "javascript:alert(1)"},
+    ],
+)
+def test_an_address_that_cannot_be_sent_is_answered_with_the_reason(facts):
+    tells_robot("7")
+    tells_robot(**facts)
+    assert "这不能群发：" in last_said_to()
+    assert "链接" in last_said_to()
+    assert MassMessageDraft.objects.count() == 0
+    tells_robot(type=8, url="http://e.com/x.png")
+    assert MassMessageDraft.objects.count() == 1
+
+
 def try_again() -> None:
     GatewayEvent.objects.update(retry_at=timezone.now())
     with TestCase.captureOnCommitCallbacks(execute=True):

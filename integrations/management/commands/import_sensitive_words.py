@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from integrations import word_imports
-from integrations.word_imports import NotAList, WordFile
+from integrations.word_imports import LONGEST_NAME, NotAList, WordFile
 
 
 class Command(BaseCommand):
@@ -26,6 +26,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         path: Path = options["file"]
+        if len(options["by"]) > LONGEST_NAME:
+            raise CommandError(f"--by takes at most {LONGEST_NAME} characters.")
         try:
             found = word_imports.read_words(path.read_bytes(), with_short=options["short"])
         except (OSError, NotAList) as error:
