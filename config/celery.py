@@ -5,6 +5,9 @@ from typing import Any
 
 from celery import Celery
 from celery.schedules import crontab
+from celery.signals import import_modules
+
+from config.checks import require_sound_settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 app = Celery("wxrobot")
@@ -72,3 +75,9 @@ for entry in SCHEDULE.values():
     if "expires" in options:
         options["expire_seconds"] = options["expires"]  # as the scheduler that keeps the jobs as rows calls it
 app.conf.beat_schedule = SCHEDULE
+
+
+@import_modules.connect
+def _refuse_open_doors(**_: Any) -> None:
+    """Have no worker and no beat start with settings that leave a door open: both import the tasks first."""
+    require_sound_settings()

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
+from config.checks.addresses import OUTSIDE
 from integrations.sandbox.keys import ensure_keys
 
+SECRET = "b7Kx2mQ9vT4wZ8nR"
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -21,27 +23,27 @@ def production(tmp_path: Path) -> dict[str, str]:
         "PATH": os.environ["PATH"],
         "RUN_DIR": str(tmp_path),
         "DATABASE_URL": "postgres://wxrobot:secret@db.example.com/wxrobot",
-        "REDIS_URL": "redis://redis.example.com/0",
+        "REDIS_URL": "redis://:secret@redis.example.com/0",
         "SECRET_KEY": "8fXq2LrT0vZk6NwYb4HsJd9MgPc3RaUe7TiXoQzVnKy5WlSm-ci",
         "ALLOWED_HOSTS": "api.example.com",
         "PUBLIC_BASE_URL": "https://api.example.com",
         "CLIENT_BASE_URL": "https://api.example.com/grouppet",
         "IDENTITY_KEYS": Fernet.generate_key().decode(),
-        "WECHAT_APPS": "wx01=secret",
+        "WECHAT_APPS": f"wx01={SECRET}",
         "GATEWAY_BASE_URL": "https://gateway.example.com",
-        "GATEWAY_TOKEN": "secret",
+        "GATEWAY_TOKEN": SECRET,
         "SMS_ACCESS_KEY_ID": "id",
-        "SMS_ACCESS_KEY_SECRET": "secret",
+        "SMS_ACCESS_KEY_SECRET": SECRET,
         "WECHAT_PAY_APP_ID": "wx01",
         "WECHAT_PAY_MCH_ID": "1900000109",
-        "WECHAT_PAY_CERT_SERIAL": "5157",
+        "WECHAT_PAY_CERT_SERIAL": "5157F09EFDC096DE",
         "WECHAT_PAY_PRIVATE_KEY_FILE": str(tmp_path / "merchant_key.pem"),
         "WECHAT_PAY_PUBLIC_KEY_FILE": str(tmp_path / "platform_public.pem"),
         "WECHAT_PAY_PUBLIC_KEY_ID": "PUB_KEY_ID_01",
         "WECHAT_PAY_API_V3_KEY": "0123456789abcdef" * 2,
         "LAUNCH_BASE_URL": "https://launch.example.com",
         "ALIYUN_CS_BASE_URL": "https://cs.example.com",
-        "ALIYUN_CS_KEY": "secret",
+        "ALIYUN_CS_KEY": SECRET,
     }
 
 
@@ -79,7 +81,45 @@ def test_an_environment_without_a_hole_passes(production):
         ("WECHAT_PAY_API_V3_KEY", "short", "WECHAT_PAY_API_V3_KEY"),
         ("WECHAT_PAY_PRIVATE_KEY_FILE", "/nowhere.pem", "WECHAT_PAY_PRIVATE_KEY_FILE"),
         ("IDENTITY_KEYS", "not a key", "IDENTITY_KEYS"),
-        ("SECRET_KEY", "short", "security.W009"),
+        ("SECRET_KEY", "short", "E011"),
+        ("SECRET_KEY", "ab" * 40, "E011"),
+        ("ALLOWED_HOSTS", ".com", "E005"),
+        ("ALLOWED_HOSTS", "api.example.com,127.0.0.1", "E005"),
+        ("ALLOWED_HOSTS", "api.example.com,localhost", "E005"),
+        ("PUBLIC_BASE_URL", "https://10.0.0.1", "E006"),
+        ("PUBLIC_BASE_URL", "https://0.0.0.0", "E006"),
+        ("PUBLIC_BASE_URL", "https://[::1]", "E006"),
+        ("WECHAT_PAY_NOTIFY_URL", "http://api.example.com/wechat/pay/notify", "WECHAT_PAY_NOTIFY_URL"),
+        ("WECHAT_PAY_NOTIFY_URL", "https://evil.example.org/", "WECHAT_PAY_NOTIFY_URL"),
+        ("CSRF_TRUSTED_ORIGINS", "https://*", "E016"),
+        ("CSRF_TRUSTED_ORIGINS", "https://*.com", "E016"),
+        ("CSRF_TRUSTED_ORIGINS", "http://api.example.com", "E016"),
+        *((name, "http://other.example.com", name) for name in OUTSIDE),
+        *((name, "https://127.0.0.1:8001", name) for name in OUTSIDE),
+        *((name, "https://localhost", name) for name in OUTSIDE),
+        ("DATABASE_URL", "postgres://wxrobot@db.example.com/wxrobot", "E013"),
+        ("DATABASE_URL", "postgres://wxrobot:postgres@db.example.com/wxrobot", "E013"),
+        ("DATABASE_URL", "postgres://wxrobot:wxrobot@db.example.com/wxrobot", "E013"),
+        ("DATABASE_URL", "sqlite:///x.db", "E013"),
+        ("REDIS_URL", "redis://redis.example.com/0", "E013"),
+        ("TRUSTED_PROXIES", "99", "E014"),
+        ("TRUSTED_PROXIES", "-1", "E014"),
+        ("OPERATOR_SIGN_IN_TRIES", "0", "E014"),
+        ("OPERATOR_SIGN_IN_TRIES", "100000", "E014"),
+        ("OPERATOR_LOCKOUT_MINUTES", "0", "E014"),
+        ("OPERATOR_SESSION_MINUTES", "9999999", "E014"),
+        ("THROTTLE_SMS", "1000000/1", "THROTTLE_SMS"),
+        ("THROTTLE_AUTH", "abc", "THROTTLE_AUTH"),
+        ("THROTTLE_WITHDRAW", "0/60", "THROTTLE_WITHDRAW"),
+        ("THROTTLE_PHONE", "1/0", "THROTTLE_PHONE"),
+        ("LOG_LEVEL", "DEBUG", "E017"),
+        ("ALIYUN_CS_KEY", "1", "ALIYUN_CS_KEY"),
+        ("ALIYUN_CS_KEY", "sandbox-cs-key-of-everybody", "ALIYUN_CS_KEY"),
+        ("GATEWAY_TOKEN", "1" * 40, "GATEWAY_TOKEN"),
+        ("WECHAT_APPS", f"wx01={SECRET},wx02=x", "WECHAT_APPS"),
+        ("WECHAT_PAY_PRIVATE_KEY_FILE", "/etc/passwd", "WECHAT_PAY_PRIVATE_KEY_FILE"),
+        ("WECHAT_PAY_PUBLIC_KEY_ID", "PUB_KEY_ID_SANDBOX", "WECHAT_PAY_PUBLIC_KEY_ID"),
+        ("WECHAT_PAY_CERT_SERIAL", "SANDBOXSERIAL", "WECHAT_PAY_CERT_SERIAL"),
     ],
 )
 def test_each_hole_is_found(production, name: str, value: str, found: str):
@@ -132,3 +172,37 @@ def test_a_missing_value_fails_with_the_sentence_that_fixes_it(production, name:
 def test_open_endpoints_are_refused_on_a_real_database(production):
     done = check(production | {"ENFORCE_AUTH": "0"})
     assert "ENFORCE_AUTH=0 opens every service endpoint" in done.stderr
+
+
+WEAK = {
+    "SECRET_KEY": "x",
+    "DEBUG": "1",
+    "ALLOWED_HOSTS": "*",
+    "ALIYUN_CS_KEY": "sandbox-cs-key",
+    "IDENTITY_KEYS": "abc",
+}
+STARTS = {
+    "web": ["-c", "import config.wsgi"],
+    "worker": ["-m", "celery", "-A", "config", "worker", "--pool", "solo"],
+    "beat": ["-m", "celery", "-A", "config", "beat", "--pidfile=", "--schedule=/dev/null"],
+    "sender": ["manage.py", "send", "--once"],
+}
+
+
+@pytest.mark.parametrize("process", STARTS)
+def test_no_process_starts_with_a_door_open(production, process: str):
+    """Nothing answers at these addresses: whoever tries to reach them did not refuse before."""
+    argv = [sys.executable, *STARTS[process]]
+    done = subprocess.run(
+        argv, cwd=PROJECT, env=production | WEAK, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode != 0
+    assert all(name in done.stderr for name in WEAK), done.stderr
+
+
+def test_the_web_server_starts_with_sound_settings(production):
+    argv = [sys.executable, *STARTS["web"]]
+    done = subprocess.run(
+        argv, cwd=PROJECT, env=production, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr

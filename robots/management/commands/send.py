@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.db.backends.signals import connection_created
 
+from config.checks import require_sound_settings
 from config.stopping import StopRequest
 from config.waking import Listener
 from robots.outbox import BELL
@@ -20,6 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("--once", action="store_true", help="send what can be sent now, then end")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        require_sound_settings()
         connection_created.connect(_write_later)
         with Sender() as sender:
             if options["once"]:

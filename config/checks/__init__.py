@@ -1,5 +1,10 @@
-"""What `manage.py check --deploy` refuses: every setting that would leave a door open or a provider unreachable."""
+"""What `manage.py check --deploy` refuses: every setting that would leave a door open or a provider unreachable.
 
+Outside the embedded mode the web server, the workers and the senders do not start with such a setting either
+(`require_sound_settings`).
+"""
+
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,20 +15,21 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.checks import ERROR, CheckMessage, Error, Tags, Warning, register
+from django.core.exceptions import ImproperlyConfigured
 
+from config.checks import addresses, limits
 from config.embedded import EMBEDDED_KEY
 
 API_V3_KEY_LENGTH = 32
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @register(Tags.security, deploy=True)
 def doors(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
     """Default secrets, open endpoints, any host."""
-    found = []
+    found: list[CheckMessage] = []
     if settings.EMBEDDED:
         found.append(
             Error(
@@ -39,29 +45,41 @@ def doors(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
     if not settings.OPERATOR_TWO_FACTOR:
         hint = "Unset OPERATOR_TWO_FACTOR."
         found.append(Error("A password alone opens the admin.", hint=hint, id="wxrobot.E009"))
-    if "*" in settings.ALLOWED_HOSTS or set(settings.ALLOWED_HOSTS) <= {*_LOOPBACK, "[::1]"}:
+    if not settings.ALLOWED_HOSTS or not all(map(addresses.is_host_of_ours, settings.ALLOWED_HOSTS)):
         hint = "Set ALLOWED_HOSTS to your host names, with commas between."
         found.append(Error("ALLOWED_HOSTS must name your hosts, and no others.", hint=hint, id="wxrobot.E005"))
+    if not _is_strong_key(settings.SECRET_KEY):
+        text = "SECRET_KEY must be 50 random characters or more."
+        found.append(Error(text, hint="Set SECRET_KEY.", id="wxrobot.E011"))
     if settings.SECURE_PROXY_SSL_HEADER and not settings.TRUSTED_PROXIES:
         text = "Behind a proxy every visitor has the proxy's address: throttles would shut out all at once."
         found.append(Error(text, hint="Set TRUSTED_PROXIES to the number of proxies in front.", id="wxrobot.E010"))
     if urlsplit(settings.REDIS_URL).port == 1:
         found.append(Error("REDIS_URL is missing.", hint="Set REDIS_URL.", id="wxrobot.E008"))
-    return [*found, *_addresses()]
+    found += _stores()
+    return [*found, *addresses.own(), *addresses.outside(), *limits.found()]
 
 
-def _addresses() -> list[CheckMessage]:
-    found: list[CheckMessage] = []
-    for name in ("PUBLIC_BASE_URL", "CLIENT_BASE_URL"):
-        parts = urlsplit(getattr(settings, name))
-        if parts.scheme != "https" or parts.hostname in _LOOPBACK:
-            text = f"{name} goes out in messages and must be a public https address."
-            found.append(Error(text, hint=f"Set {name}.", id="wxrobot.E006"))
-    for name in ("WECHAT_OAUTH_BASE_URL", "WECHAT_JS_SDK_URL"):
-        if urlsplit(getattr(settings, name)).scheme != "https":
-            text = f"{name} is where users' browsers go and must be an https address."
-            found.append(Error(text, hint=f"Unset {name}.", id="wxrobot.E006"))
-    return found
+def _is_strong_key(key: str) -> bool:
+    return len(key) >= 50 and len(set(key)) >= 16 and not key.startswith("django-insecure-")
+
+
+def _stores() -> list[CheckMessage]:
+    """PostgreSQL, and a password for whatever is reached over a network."""
+    database, redis = settings.DATABASES["default"], urlsplit(settings.REDIS_URL)
+    if database["ENGINE"] != "django.db.backends.postgresql":
+        text = "DATABASE_URL must name a PostgreSQL database: the rules of money are kept there."
+        return [Error(text, hint="Set DATABASE_URL=postgres://…", id="wxrobot.E013")]
+    is_socket = not database.get("HOST") or str(database["HOST"]).startswith("/")
+    weak = {
+        "DATABASE_URL": not is_socket and database.get("PASSWORD", "") in ("", "postgres", database.get("USER")),
+        "REDIS_URL": redis.scheme != "unix" and not redis.password,
+    }
+    return [
+        Error(f"{name} has no password, or one that everybody tries first.", hint=f"Set {name}.", id="wxrobot.E013")
+        for name, is_weak in weak.items()
+        if is_weak
+    ]
 
 
 @register(Tags.security, deploy=True)
@@ -91,14 +109,17 @@ def _origin(address: str) -> tuple[str, str]:
 def providers(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
     """Secrets without which WeChat, payments or customer service cannot work."""
     missing = {
-        "WECHAT_APPS": "sandbox" in settings.WECHAT_APPS or not all(settings.WECHAT_APPS.values() or [""]),
+        "WECHAT_APPS": "sandbox" in settings.WECHAT_APPS
+        or not all(map(_is_secret, settings.WECHAT_APPS.values() or [""])),
         "WECHAT_PAY_APP_ID": settings.WECHAT_PAY_APP_ID not in settings.WECHAT_APPS,
-        "GATEWAY_TOKEN": not settings.GATEWAY_TOKEN,
-        "SMS_ACCESS_KEY_SECRET": settings.SMS_ACCESS_KEY_SECRET.startswith("sandbox"),
-        "ALIYUN_CS_KEY": settings.ALIYUN_CS_KEY.startswith("sandbox"),
+        "WECHAT_PAY_CERT_SERIAL": not re.fullmatch("[0-9A-Fa-f]{8,40}", settings.WECHAT_PAY_CERT_SERIAL),
+        "WECHAT_PAY_PUBLIC_KEY_ID": settings.WECHAT_PAY_PUBLIC_KEY_ID == "PUB_KEY_ID_SANDBOX",
+        "GATEWAY_TOKEN": not _is_secret(settings.GATEWAY_TOKEN),
+        "SMS_ACCESS_KEY_SECRET": not _is_secret(settings.SMS_ACCESS_KEY_SECRET),
+        "ALIYUN_CS_KEY": not _is_secret(settings.ALIYUN_CS_KEY),
         "WECHAT_PAY_API_V3_KEY": len(settings.WECHAT_PAY_API_V3_KEY) != API_V3_KEY_LENGTH
-        or settings.WECHAT_PAY_API_V3_KEY.startswith("sandbox"),
-        "WECHAT_PAY_PRIVATE_KEY_FILE": not settings.WECHAT_PAY_PRIVATE_KEY_FILE.is_file(),
+        or not _is_secret(settings.WECHAT_PAY_API_V3_KEY),
+        "WECHAT_PAY_PRIVATE_KEY_FILE": not _signs(settings.WECHAT_PAY_PRIVATE_KEY_FILE),
         "WECHAT_PAY_PUBLIC_KEY_FILE": not _verifies(
             settings.WECHAT_PAY_PUBLIC_KEY_ID, settings.WECHAT_PAY_PUBLIC_KEY_FILE
         ),
@@ -112,6 +133,19 @@ def providers(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]
         for name, is_missing in missing.items()
         if is_missing
     ]
+
+
+def _is_secret(text: str) -> bool:
+    """Return whether nobody guesses it: 16 characters or more, six different ones, none of the sandbox's."""
+    return len(text) >= 16 and len(set(text)) >= 6 and not text.startswith("sandbox")
+
+
+def _signs(file: Path) -> bool:
+    """Return whether this is an RSA private key without a passphrase."""
+    try:
+        return isinstance(serialization.load_pem_private_key(file.read_bytes(), None), RSAPrivateKey)
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm):
+        return False
 
 
 def _verifies(serial: str, file: Path) -> bool:
@@ -132,3 +166,16 @@ def _are_fernet_keys(keys: Sequence[str]) -> bool:
         return bool([Fernet(key) for key in keys])
     except ValueError:
         return False
+
+
+def require_sound_settings() -> None:
+    """Refuse to start with a setting that `check --deploy` calls an error, except in the embedded mode.
+
+    Raises ImproperlyConfigured, which says all of them at once.
+    """
+    if settings.EMBEDDED:
+        return
+    found = [one for check in (doors, providers) for one in check(None) if one.level >= ERROR]
+    if found:
+        lines = [f"{one.msg} {one.hint or ''}".strip() for one in found]
+        raise ImproperlyConfigured("\n".join(["These settings would leave a door open:", *lines]))

@@ -1,0 +1,85 @@
+"""Which addresses a deployment may have: its own, and those of outside systems."""
+
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error
+from django.http.request import validate_host
+
+OWN = ("PUBLIC_BASE_URL", "CLIENT_BASE_URL")
+OF_BROWSERS = ("WECHAT_OAUTH_BASE_URL", "WECHAT_JS_SDK_URL")
+OUTSIDE = (
+    "WECHAT_BASE_URL",
+    "GATEWAY_BASE_URL",
+    "SMS_BASE_URL",
+    "WECHAT_PAY_BASE_URL",
+    "LAUNCH_BASE_URL",
+    "ALIYUN_CS_BASE_URL",
+    "MODERATION_ALIYUN_BASE_URL",
+)
+
+
+def own() -> list[CheckMessage]:
+    """Addresses that users and outside systems are given."""
+    found: list[CheckMessage] = []
+    for name in OWN:
+        if not _is_public(getattr(settings, name)):
+            text = f"{name} goes out in messages and must be a public https address."
+            found.append(Error(text, hint=f"Set {name}.", id="wxrobot.E006"))
+    for name in OF_BROWSERS:
+        if not _is_public(getattr(settings, name)):
+            text = f"{name} is where users' browsers go and must be a public https address."
+            found.append(Error(text, hint=f"Unset {name}.", id="wxrobot.E006"))
+    host = urlsplit(settings.WECHAT_PAY_NOTIFY_URL).hostname or ""
+    if not _is_public(settings.WECHAT_PAY_NOTIFY_URL) or not validate_host(host, settings.ALLOWED_HOSTS):
+        text = "WECHAT_PAY_NOTIFY_URL must be a public https address of this service (ALLOWED_HOSTS)."
+        found.append(Error(text, hint="Unset WECHAT_PAY_NOTIFY_URL.", id="wxrobot.E006"))
+    for origin in settings.CSRF_TRUSTED_ORIGINS:
+        parts = urlsplit(origin)
+        if parts.scheme != "https" or not is_host_of_ours((parts.hostname or "").removeprefix("*")):
+            text = f"CSRF_TRUSTED_ORIGINS may name https origins of yours only, not {origin}."
+            found.append(Error(text, hint="Set CSRF_TRUSTED_ORIGINS.", id="wxrobot.E016"))
+    return found
+
+
+def outside() -> list[CheckMessage]:
+    """Addresses to which secrets and people's words go. A private network is allowed, one's own machine is not."""
+    found: list[CheckMessage] = []
+    for name in OUTSIDE:
+        parts = urlsplit(getattr(settings, name))
+        if parts.scheme != "https" or _is_this_machine(parts.hostname or ""):
+            text = f"{name} gets secrets or people's words and must be an https address of another machine."
+            found.append(Error(text, hint=f"Set {name}.", id="wxrobot.E012"))
+    return found
+
+
+def is_host_of_ours(host: str) -> bool:
+    """Return whether ALLOWED_HOSTS may hold it: a name of two parts or more, or a public address.
+
+    A dot at its beginning stands for all hosts below.
+    """
+    name = host.removeprefix(".")
+    return "." in name and "*" not in name and _is_public(f"https://{name}")
+
+
+def _is_public(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    if parts.scheme != "https" or not host or _is_this_machine(host):
+        return False
+    try:
+        return ip_address(host).is_global
+    except ValueError:
+        return True
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return not host or host == "localhost" or host.endswith(".localhost")
+    return address.is_loopback or address.is_unspecified
