@@ -15,8 +15,12 @@ from config.lookups import id_or_code
 
 class UserQuerySet(models.QuerySet["User"]):
     def by_reference(self, reference: object) -> "UserQuerySet":
-        """Whoever has this id or gateway code."""
-        return self.filter(id_or_code(reference))
+        """Return the user with this id or gateway code. An operator is no user to anybody who asks."""
+        return self.filter(id_or_code(reference), is_staff=False)
+
+    def of_wechat_account(self, union_id: str) -> "UserQuerySet":
+        """Return the active user whose WeChat account this is; no operator."""
+        return self.filter(union_id=union_id, is_active=True, is_staff=False)
 
 
 class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]
