@@ -47,7 +47,7 @@ _NOT_NOTED = {
 _NOT_NOTED_WHEN_NEW = {"robots.outboxmessage", "launches.delivery"}
 # Noted as changed, never with their content.
 _SECRET = ("password", "identity_sealed", "identity_hash", "sealed_key", "key_hash", "key", "code_hash")
-_UNIMPORTANT = ("last_login", "last_used_at", "last_t", "throttling_failure_timestamp")
+_UNIMPORTANT = ("last_login", "last_used_at", "last_used_from", "last_t", "throttling_failure_timestamp")
 
 
 @contextmanager
