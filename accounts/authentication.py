@@ -21,21 +21,26 @@ class UserAuthentication(JWTAuthentication):
         return super().get_raw_token(b" ".join([b"Bearer", *rest]) if scheme.lower() == b"bearer" else header)
 
     def get_user(self, validated_token: Token) -> Any:
-        """Return the user whom a token names; AuthenticationFailed when they have signed out since, or it names nobody."""
+        """Return the user whom a token names.
+
+        Raises AuthenticationFailed when it names nobody, somebody who has signed out since, or an operator: operators
+        have sessions.
+        """
         try:
             user = super().get_user(validated_token)
         except (ValidationError, ValueError, TypeError) as error:  # an id that is no id
             raise AuthenticationFailed from error
-        if (
-            isinstance(user, User)
-            and user.signed_out_at
-            and validated_token.get("iat", 0) <= user.signed_out_at.timestamp()
-        ):
+        if isinstance(user, User) and (user.is_staff or _is_outdated(validated_token, user.signed_out_at)):
             raise AuthenticationFailed
         return user
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
+
+
+def _is_outdated(token: Token, signed_out_at: datetime | None) -> bool:
+    issued_at: float = token.get("iat", 0)
+    return signed_out_at is not None and issued_at <= signed_out_at.timestamp()
 
 
 def signed_in(request: Request) -> User:

@@ -29,10 +29,10 @@ def block(*, user: User, by: str, reason: str, at: datetime) -> bool:
 def block_all(ids: Iterable[UUID], *, by: str, reason: str, at: datetime) -> int:
     """Block these users; what hangs on it (open withdrawals) follows in the same transaction.
 
-    Those blocked before are passed over. How many were blocked now.
+    Those blocked before are passed over, and operators, who are made inactive instead. How many were blocked now.
     """
     with transaction.atomic():
-        waiting = User.objects.filter(pk__in=list(ids), blocked_at=None).order_by("pk")
+        waiting = User.objects.filter(pk__in=list(ids), blocked_at=None, is_staff=False).order_by("pk")
         users = list(waiting.select_for_update(no_key=True))
         User.objects.filter(pk__in=[user.pk for user in users]).update(
             blocked_at=at, blocked_by=by, blocked_reason=reason, proofs_end_at=at

@@ -41,7 +41,7 @@ def owner_of(key: str, *, union_id: str, at: datetime) -> User:
     """
     found = (
         CompletionKey.objects.select_related("user")
-        .filter(key_hash=links.hash_of(key), user__is_active=True)
+        .filter(key_hash=links.hash_of(key), user__is_active=True, user__is_staff=False)
         .first()
     )
     if found is None:

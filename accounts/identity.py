@@ -1,13 +1,14 @@
-"""Identity cards: checked as GB 11643 says, kept encrypted, shown masked, never logged."""
+"""Identity cards: checked as GB 11643 says, one account each, kept encrypted, shown masked, never logged."""
 
-import base64
-import hashlib
 import json
 from datetime import date, datetime
+from typing import Any
 
-from cryptography.fernet import Fernet, MultiFernet
-from django.conf import settings
+from cryptography.fernet import InvalidToken
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
+from accounts.identity_keys import card_box, hash_of_number
 from accounts.models import User
 from config.errors import BadRequest
 
@@ -30,6 +31,12 @@ class OldIdentityCard(BadIdentityCard):
     message = "一代身份证（15 位）已停用，请填写 18 位身份证号码"
 
 
+class IdentityCardTaken(BadIdentityCard):
+    """One card, one account: a card lifts the limit of what may be withdrawn."""
+
+    message = "该身份证已被其他账号使用，请给机器人发送“菜单”并选择 5 联系客服"
+
+
 def checked(id_number: str, *, today: date) -> str:
     """The card's number in capitals; BadIdentityCard when region, birth date or check digit is not real."""
     number = id_number.strip().upper()
@@ -50,9 +57,38 @@ def checked(id_number: str, *, today: date) -> str:
 
 
 def give(*, user: User, id_number: str, name: str, at: datetime, today: date) -> None:
-    """Keep a user's card and name, encrypted; a correction replaces what was given before."""
-    sealed = _box().encrypt(json.dumps({"id_number": checked(id_number, today=today), "name": name}).encode())
-    User.objects.filter(pk=user.pk).update(identity_sealed=sealed, identity_given_at=at)
+    """Keep a user's card and name, encrypted; a correction replaces what was given before.
+
+    Raises BadIdentityCard, and IdentityCardTaken when another active user has the card. Who has shared a card since
+    before that rule may still correct the name.
+    """
+    number = checked(id_number, today=today)
+    hashed = hash_of_number(number)
+    sealed = card_box().encrypt(json.dumps({"id_number": number, "name": name}).encode())
+    with transaction.atomic():
+        user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        fresh: dict[str, Any] = {"identity_sealed": sealed, "identity_given_at": at}
+        if not _has(user, number):
+            if holders_of(hashed).exclude(pk=user.pk).exists():
+                raise IdentityCardTaken
+            fresh |= {"identity_hash": hashed, "identity_is_shared": False}
+        try:
+            with transaction.atomic():
+                User.objects.filter(pk=user.pk).update(**fresh)
+        except IntegrityError as error:  # one_active_user_per_identity_card: somebody gave it just now
+            raise IdentityCardTaken from error
+
+
+def _has(user: User, number: str) -> bool:
+    try:
+        return user.identity_sealed is not None and card_of(user)["id_number"] == number
+    except InvalidToken:  # sealed under a key that is gone
+        return False
+
+
+def holders_of(identity_hash: str) -> QuerySet[User]:
+    """Return the active users who have the card with this hash."""
+    return User.objects.filter(identity_hash=identity_hash, is_active=True)
 
 
 def masked(user: User) -> str:
@@ -67,13 +103,5 @@ def card_of(user: User) -> dict[str, str]:
     """Return the `id_number` and the `name` of a user who gave them."""
     if user.identity_sealed is None:
         raise ValueError("no card was given")
-    card: dict[str, str] = json.loads(_box().decrypt(bytes(user.identity_sealed)))
+    card: dict[str, str] = json.loads(card_box().decrypt(bytes(user.identity_sealed)))
     return card
-
-
-def _box() -> MultiFernet:
-    """Newest key first. The embedded mode, which has no keys, derives one from SECRET_KEY."""
-    keys = settings.IDENTITY_KEYS or [
-        base64.urlsafe_b64encode(hashlib.sha256(settings.SECRET_KEY.encode()).digest()).decode()
-    ]
-    return MultiFernet([Fernet(key) for key in keys])

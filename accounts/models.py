@@ -15,8 +15,12 @@ from config.lookups import id_or_code
 
 class UserQuerySet(models.QuerySet["User"]):
     def by_reference(self, reference: object) -> "UserQuerySet":
-        """Whoever has this id or gateway code."""
-        return self.filter(id_or_code(reference))
+        """Return the user with this id or gateway code. An operator is no user to anybody who asks."""
+        return self.filter(id_or_code(reference), is_staff=False)
+
+    def of_wechat_account(self, union_id: str) -> "UserQuerySet":
+        """Return the active user whose WeChat account this is; no operator."""
+        return self.filter(union_id=union_id, is_active=True, is_staff=False)
 
 
 class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]
@@ -54,6 +58,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     phone = models.CharField("手机号", max_length=11, unique=True, null=True, blank=True)
     identity_sealed = models.BinaryField(null=True, editable=False)  # accounts.identity seals and opens it
     identity_given_at = models.DateTimeField("实名时间", null=True, blank=True)
+    identity_hash = models.CharField(max_length=64, null=True, editable=False)  # noqa: DJ001 - no card, no hash
+    # Somebody else had this card already when cards got their hashes: an account of before the rule goes on.
+    identity_is_shared = models.BooleanField(default=False, editable=False)
 
     mentions_enabled = models.BooleanField("@消息通知", default=True)
     blocked_at = models.DateTimeField("封号时间", null=True, blank=True)
@@ -90,6 +97,19 @@ class User(AbstractBaseUser, PermissionsMixin):
                 name="sealed_identity_has_its_moment",
             ),
             models.CheckConstraint(
+                condition=Q(identity_hash__isnull=True) | Q(identity_sealed__isnull=False),
+                name="hashed_identity_is_sealed",
+            ),
+            models.CheckConstraint(
+                condition=Q(identity_is_shared=False) | Q(identity_hash__isnull=False),
+                name="shared_identity_is_hashed",
+            ),
+            models.UniqueConstraint(
+                fields=["identity_hash"],
+                condition=Q(is_active=True, identity_is_shared=False),
+                name="one_active_user_per_identity_card",
+            ),
+            models.CheckConstraint(
                 condition=Q(phone__isnull=True) | Q(phone__regex=r"^1[3-9]\d{9}$"),
                 name="phone_is_a_mainland_number",
             ),
@@ -103,6 +123,15 @@ class User(AbstractBaseUser, PermissionsMixin):
             models.Index(fields=["channel", "-created_at"], condition=~Q(channel=""), name="users_of_channel"),
             # risk hints: who else is paid to a WeChat account
             models.Index(fields=["open_id", "app_id"], condition=~Q(open_id=""), name="users_by_wechat_account"),
+            # risk hints: who else has the card; hash_identity_cards: which cards have no hash
+            models.Index(
+                fields=["identity_hash"], condition=Q(identity_hash__isnull=False), name="users_by_identity_card"
+            ),
+            models.Index(
+                fields=["identity_given_at", "id"],
+                condition=Q(identity_sealed__isnull=False, identity_hash__isnull=True),
+                name="users_with_unhashed_card",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -111,6 +140,21 @@ class User(AbstractBaseUser, PermissionsMixin):
     @property
     def is_blocked(self) -> bool:
         return self.blocked_at is not None
+
+
+class IdentityHashKey(models.Model):
+    """The key of the hashes of identity cards, sealed under IDENTITY_KEYS (accounts.identity_keys). One row."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    sealed_key = models.BinaryField(editable=False)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "身份证哈希密钥"
+        ordering = ["id"]
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="one_identity_hash_key")]
+
+    def __str__(self) -> str:
+        return "身份证哈希密钥"
 
 
 class OperatorManager(UserManager):

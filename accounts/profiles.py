@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from accounts.blocking import Blocked
 from accounts.models import User
 from accounts.referral import set_inviter
-from config.errors import Code, Conflict, Refusal
+from config.errors import Code, Conflict, NotFound, Refusal
 
 
 class ProfileAlreadyCompleted(Refusal):
@@ -55,10 +55,14 @@ def complete_profile(
 ) -> User:
     """Bind a WeChat account to a user, once (2200); a WeChat account belongs to one user (1409); blocked: 1401.
 
+    Who is an operator or was deactivated is not found (1404).
+
     An inviter whom the referral tree does not allow is left out.
     """
     with transaction.atomic():
         user = User.objects.select_for_update().get(pk=user.pk)  # its union_id, a key, changes
+        if user.is_staff or not user.is_active:
+            raise NotFound
         if user.is_blocked:
             raise Blocked
         if user.completed_at is not None:

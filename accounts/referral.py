@@ -7,8 +7,11 @@ from config import client_pages, links
 
 
 def set_inviter(user: User, inviter: User | None) -> bool:
-    """Put `user` below `inviter`; false when the tree does not allow it (the database decides)."""
-    if inviter is None or user.inviter_id is not None:
+    """Put `user` below `inviter`, an active user.
+
+    Returns False when the tree does not allow it (the database decides).
+    """
+    if inviter is None or inviter.is_staff or not inviter.is_active or user.inviter_id is not None:
         return False
     try:
         with transaction.atomic():
@@ -21,7 +24,7 @@ def set_inviter(user: User, inviter: User | None) -> bool:
 
 def find_inviter(reference: str) -> User | None:
     """Return the user whom an invitation names by id or code; None when it names no living user."""
-    return User.objects.by_reference(reference).filter(is_staff=False, is_active=True).first()
+    return User.objects.by_reference(reference).filter(is_active=True).first()
 
 
 def invite_link_of(user: User) -> str:

@@ -119,7 +119,7 @@ class TokenViews(OperationViews[User]):
     def create(self, request: Request) -> Response:
         union_id, now = reading.body(request, UnionId)["union_id"], timezone.now()
         proof = wechat_proof.require_proof(request, union_id)
-        user = User.objects.filter(union_id=union_id, is_active=True).first()
+        user = User.objects.of_wechat_account(union_id).first()
         if user is None:
             raise UnknownWeChatAccount
         response = Response({"access_token": issue_token(user, at=now)})
@@ -278,7 +278,7 @@ class RegisteredViews(OperationViews[User]):
 
     @operation("用户是否注册", answer=serializers.BooleanField())
     def show(self, request: Request, union_id: str) -> Response:
-        return Response(User.objects.filter(union_id=union_id, completed_at__isnull=False).exists())
+        return Response(User.objects.filter(union_id=union_id, completed_at__isnull=False, is_staff=False).exists())
 
 
 class BlockViews(OperationViews[User]):

@@ -59,7 +59,7 @@ class ProofAuthentication(BaseAuthentication):
 
 
 def _user_of(proof: Proof | None) -> User | None:
-    return User.objects.filter(union_id=proof.union_id, is_active=True).first() if proof else None
+    return User.objects.of_wechat_account(proof.union_id).first() if proof else None
 
 
 def _warn_once(request: Request) -> None:

@@ -31,10 +31,27 @@ from config.backoffice.facts import EXPORTS, FactsAdmin, may
 from config.backoffice.filters import days, exactly, states
 from config.clock import shanghai_time
 from config.models import ApiKey, AuditEntry, Marquee, PageVisit, Scope, ShortLink, SiteStatus, revoke
+from config.networks import network_from
 from config.waking import wake
 
 for schedule in (ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule):
     admin.site.unregister(schedule)  # the schedule itself is code: config/celery.py
+
+
+def _network(line: str) -> str:
+    try:
+        return network_from(line)
+    except ValueError as error:
+        raise forms.ValidationError(_("既不是地址也不是网段：%s") % line[:80]) from error
+
+
+class NetworksField(forms.CharField):
+    """Addresses and networks, one a line."""
+
+    widget = forms.Textarea(attrs={"rows": 4})
+
+    def to_python(self, value: Any) -> Any:
+        return [_network(line) for line in str(value or "").split()]
 
 
 class ApiKeyForm(forms.ModelForm):
@@ -43,10 +60,23 @@ class ApiKeyForm(forms.ModelForm):
         choices=[(scope.value, gettext_lazy(scope.label)) for scope in Scope],
         widget=forms.CheckboxSelectMultiple,
     )
+    networks = NetworksField(
+        label=gettext_lazy("允许的地址"),
+        required=False,
+        help_text=gettext_lazy(
+            "只接受来自这些地址或网段的调用，每行一个，如 203.0.113.7 或 10.1.0.0/16；不填则不限制"
+        ),
+    )
 
     class Meta:
         model = ApiKey
-        fields = ("name", "scopes")
+        fields = ("name", "scopes", "expires_at", "networks")
+
+    def clean_expires_at(self) -> datetime | None:
+        moment: datetime | None = self.cleaned_data["expires_at"]
+        if moment is not None and moment <= timezone.now():
+            raise forms.ValidationError(_("失效时间要在现在之后。"))
+        return moment
 
 
 @admin.register(ApiKey)
@@ -54,7 +84,18 @@ class ApiKeyAdmin(FactsAdmin):
     """A key is shown once, when it is made; it is taken out of use by revoking it."""
 
     form = ApiKeyForm
-    list_display = ("name", "prefix", "scopes", "created_at", "last_used_at", "revoked_at", "revoked_by")
+    list_display = (
+        "name",
+        "prefix",
+        "scopes",
+        "created_at",
+        "expires_at",
+        "networks",
+        "last_used_at",
+        "last_used_from",
+        "revoked_at",
+        "revoked_by",
+    )
     list_select_related = ("revoked_by",)
     list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
     search_fields = ("name__startswith", "prefix__exact")

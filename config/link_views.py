@@ -1,6 +1,6 @@
 """Short links."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.validators import URLValidator
 from django.http import HttpResponse, HttpResponseRedirect
@@ -54,6 +54,7 @@ class LinkViews(OperationViews[ShortLink]):
     """From a long address to a short one."""
 
     permission_classes = (UserOrLinksKey,)
+    limits: ClassVar = {"create": ("links_day",)}
 
     @operation("长链转短链", body=LongUrl, answer=serializers.CharField())
     def create(self, request: Request) -> Response:

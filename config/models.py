@@ -8,8 +8,10 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+
+from config.networks import is_within
 
 
 class Scope(models.TextChoices):
@@ -32,7 +34,10 @@ class Scope(models.TextChoices):
 
 
 class ApiKey(models.Model):
-    """A key of an outside system. Only its hash is kept; the key itself is shown once."""
+    """A key of an outside system. Only its hash is kept; the key itself is shown once.
+
+    A system may have several keys, of one name: the next one is made before the last one ends or is revoked.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField("名称", max_length=80)
@@ -40,7 +45,18 @@ class ApiKey(models.Model):
     key_hash = models.CharField(max_length=64, unique=True, editable=False)
     scopes = ArrayField(models.CharField(max_length=32, choices=Scope.choices), verbose_name="权限范围")
     created_at = models.DateTimeField("创建时间", auto_now_add=True)
+    expires_at = models.DateTimeField(
+        "失效时间", null=True, blank=True, help_text="到这一刻为止有效；不填则一直有效"
+    )
+    networks = ArrayField(
+        models.CharField(max_length=43),
+        default=list,
+        blank=True,
+        verbose_name="允许的地址",
+        help_text="只接受来自这些地址或网段的调用，每行一个，如 203.0.113.7 或 10.1.0.0/16；不填则不限制",
+    )
     last_used_at = models.DateTimeField("最近使用", null=True, blank=True)
+    last_used_from = models.GenericIPAddressField("最近使用的地址", null=True, blank=True)
     revoked_at = models.DateTimeField("吊销时间", null=True, blank=True)
     revoked_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -58,6 +74,14 @@ class ApiKey(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(scopes__len__gt=0), name="api_key_has_a_scope"),
             models.CheckConstraint(
+                condition=Q(expires_at__isnull=True) | Q(expires_at__gt=F("created_at")),
+                name="api_key_expires_after_it_was_made",
+            ),
+            models.CheckConstraint(
+                condition=Q(last_used_from__isnull=True) | Q(last_used_at__isnull=False),
+                name="api_key_used_from_somewhere_was_used",
+            ),
+            models.CheckConstraint(
                 condition=Q(revoked_at__isnull=False) | Q(revoked_by__isnull=True),
                 name="key_revoked_by_someone_has_revoked_at",
             ),
@@ -65,6 +89,11 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+    def is_valid(self, *, address: str, at: datetime) -> bool:
+        """Return whether this key is accepted from that address at that moment."""
+        is_live = self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
+        return is_live and (not self.networks or is_within(address, self.networks))
 
     def allows(self, scope: str) -> bool:
         """Whether this key is live and carries `scope`."""

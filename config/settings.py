@@ -116,6 +116,18 @@ THROTTLE_RATES = {
     "phone": env.str("THROTTLE_PHONE", default="20/60"),
     "payout": env.str("THROTTLE_PAYOUT", default="60/60"),
     "page_sign_in": env.str("THROTTLE_PAGE_SIGN_IN", default="300/60"),
+    # What calls an outside system while the user waits.
+    "robot_name": env.str("THROTTLE_ROBOT_NAME", default="30/60"),
+    "launch_switch": env.str("THROTTLE_LAUNCH_SWITCH", default="60/60"),
+    "moderated": env.str("THROTTLE_MODERATED", default="60/60"),
+    # What a user makes in a day, far above what anybody makes.
+    "mention_replies_day": env.str("THROTTLE_MENTION_REPLIES_DAY", default="2000/86400"),
+    "links_day": env.str("THROTTLE_LINKS_DAY", default="500/86400"),
+    "keyword_batches_day": env.str("THROTTLE_KEYWORD_BATCHES_DAY", default="300/86400"),
+    "keyword_words_day": env.str("THROTTLE_KEYWORD_WORDS_DAY", default="15000/86400"),
+    "mass_messages_day": env.str("THROTTLE_MASS_MESSAGES_DAY", default="300/86400"),
+    "mass_message_drafts_day": env.str("THROTTLE_MASS_MESSAGE_DRAFTS_DAY", default="300/86400"),
+    "problems_day": env.str("THROTTLE_PROBLEMS_DAY", default="100/86400"),
 }
 
 # --- Data --------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ def onboard(
 
 def _user_to_complete(reference: str, union_id: str, *, by_key_only: bool, at: datetime) -> User:
     if not by_key_only:
-        named = User.objects.by_reference(reference).filter(is_staff=False, is_active=True).first()
+        named = User.objects.by_reference(reference).filter(is_active=True).first()
         if named is not None:
             return named
     return completion.owner_of(reference, union_id=union_id, at=at)

@@ -1,6 +1,6 @@
 """Reporting problems, the back office's list, and customer service's callback."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -43,6 +43,7 @@ class ProblemViews(OperationViews[Problem]):
     permission_classes = (IsUser, IsNotBlocked)
     throttle_classes = (Throttle,)
     throttle_scope = "feedback"
+    limits: ClassVar = {"create": ("problems_day",)}
 
     @operation(
         "反馈问题",

@@ -1,5 +1,8 @@
 """The user's keywords."""
 
+from collections.abc import Sequence
+from typing import ClassVar
+
 from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -9,6 +12,7 @@ from accounts.authentication import signed_in
 from config.api import reading
 from config.api.permissions import IsNotBlocked, IsUser
 from config.api.schema import operation
+from config.api.throttles import count_made
 from config.api.views import OperationViews
 from config.errors import Code
 from keywords import batches
@@ -16,10 +20,16 @@ from keywords.models import KeywordBatch
 from keywords.serializers import BatchDetail, BatchNamed, ChangedBatch, ListedBatch, NewBatch
 
 
+def _count_words(request: Request, words: Sequence[str]) -> None:
+    """Count the keywords that a user writes in a day. Raises TooManyRequests."""
+    count_made("keyword_words_day", str(signed_in(request).pk), amount=len(words))
+
+
 class KeywordViews(OperationViews[KeywordBatch]):
     """A batch: keywords × groups → one reply. An unknown id is a bad parameter (1403)."""
 
     permission_classes = (IsUser, IsNotBlocked)
+    limits: ClassVar = {"create": ("moderated", "keyword_batches_day"), "update": ("moderated",)}
 
     @operation("查询关键字列表", answer=ListedBatch(many=True))
     def list(self, request: Request) -> Response:
@@ -28,6 +38,7 @@ class KeywordViews(OperationViews[KeywordBatch]):
     @operation("新增关键字", body=NewBatch, answer=serializers.CharField(), codes=[Code.SENSITIVE_WORD])
     def create(self, request: Request) -> Response:
         given = reading.body(request, NewBatch)
+        _count_words(request, given["keywords"])
         batches.create(
             user=signed_in(request),
             group_codes=given["group_codes"],
@@ -46,6 +57,7 @@ class KeywordViews(OperationViews[KeywordBatch]):
     )
     def update(self, request: Request) -> Response:
         given = reading.body(request, ChangedBatch)
+        _count_words(request, given["keywords"])
         batches.change(
             user=signed_in(request),
             batch_id=given["id"],

@@ -1,12 +1,15 @@
 """Choice 7 of the private menu: the first picture, link or mini program after it becomes a mass message's draft."""
 
+from config.api.throttles import seconds_over_limit
 from launches import drafts
 from robots import menu, outbox
 from robots.menu import LEAVE, MENU, Said
 from robots.models import MessageType
 
 WAITING = "mass_message"
+DRAFTS = "mass_message_drafts_day"
 TAKEN = (MessageType.IMAGE, MessageType.LINK, MessageType.MINI_PROGRAM)
+_TOO_MANY = "今天发来的群发内容太多，请明天再试。"
 _ASK = "请在 10 分钟内发来要群发的图片、链接或小程序。回复「退出」放弃。"
 
 
@@ -34,5 +37,8 @@ def take_draft(said: Said) -> bool:
 
 def _keep(said: Said) -> None:
     menu.go_to(said.user.pk, "")
+    if seconds_over_limit(DRAFTS, str(said.user.pk)):
+        menu.answer(said, outbox.text(_TOO_MANY))
+        return
     draft = drafts.keep(user=said.user, content=said.parts, at=said.at)
     menu.answer(said, outbox.text(f"收到!请在 10 分钟内打开链接,选择群和时间:{drafts.link_to(draft)}"))

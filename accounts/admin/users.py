@@ -111,7 +111,7 @@ class UserAdmin(FactsAdmin):
             return page
         by = request.user.get_username()
         done = blocking.block_all(keys, by=by, reason=said["reason"], at=timezone.now())
-        self.report(request, done=done, chosen=len(keys), did="已封禁", why_not="已经是封禁状态")
+        self.report(request, done=done, chosen=len(keys), did="已封禁", why_not="已经是封禁状态，或是运营人员")
         return None
 
     @admin.action(description="解封", permissions=["block"])

@@ -1,7 +1,7 @@
 """Who calls: an outside system with a key, or a signed-in operator. (Users: accounts.authentication.)"""
 
 import hashlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.contrib.admin import site
@@ -11,8 +11,10 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from config.api.throttles import client_address
 from config.backoffice.csrf import AXIOS_HEADER
 from config.models import ApiKey
+from config.networks import address_from
 
 KEY_HEADER = "HTTP_X_API_KEY"
 _NOTE_USE_EVERY = timedelta(minutes=1)
@@ -23,24 +25,25 @@ def hash_key(raw: str) -> str:
     return hashlib.sha256(raw.encode()).hexdigest()
 
 
-def _note_use(key: ApiKey) -> None:
-    """Remember the use, at most once a minute per key, so that no request waits for another."""
-    now = timezone.now()
-    if key.last_used_at is None or now - key.last_used_at > _NOTE_USE_EVERY:
-        ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
+def _note_use(key: ApiKey, address: str, at: datetime) -> None:
+    """Remember the use and from where, at most once a minute per key, so that no request waits for another."""
+    if key.last_used_at is None or at - key.last_used_at > _NOTE_USE_EVERY:
+        known = address_from(address)
+        ApiKey.objects.filter(pk=key.pk).update(last_used_at=at, last_used_from=known and str(known))
 
 
 class ApiKeyAuthentication(BaseAuthentication):
-    """The header X-Api-Key."""
+    """The header X-Api-Key. An expired key, or one that is used from elsewhere, is as good as unknown."""
 
     def authenticate(self, request: Request) -> tuple[AnonymousUser, ApiKey] | None:
         raw = request.META.get(KEY_HEADER, "")
         if not raw:
             return None
         key = ApiKey.objects.filter(key_hash=hash_key(raw), revoked_at=None).first()
-        if key is None:
+        address, now = client_address(request), timezone.now()
+        if key is None or not key.is_valid(address=address, at=now):
             raise AuthenticationFailed
-        _note_use(key)
+        _note_use(key, address, now)
         return AnonymousUser(), key
 
     def authenticate_header(self, request: Request) -> str:

@@ -1,6 +1,6 @@
 """What every viewset of the API has in common."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from django.db.models import Model
@@ -9,11 +9,13 @@ from rest_framework.exceptions import MethodNotAllowed, NotFound
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
 from rest_framework.viewsets import GenericViewSet
 
 from config.api.actors import actor
 from config.api.authentication import OperatorAuthentication
 from config.api.paging import MAX_PAGE_SIZE
+from config.api.throttles import Throttle
 from config.backoffice import audit
 
 Row = TypeVar("Row", bound=Model, covariant=True)
@@ -23,10 +25,12 @@ class OperationViews(GenericViewSet[Row]):
     """Explicit verb maps in urls.py. A method that the path does not have is 405 whoever asks.
 
     The audit log always has what signed-in operators write; with `audits_every_caller` it has the calls of keys too.
+    `limits` names, by method, the throttle scopes that keep abuse of it within bounds (config.api.throttles.Throttle).
     """
 
     max_page_size: ClassVar[int] = MAX_PAGE_SIZE
     audits_every_caller: ClassVar[bool] = False
+    limits: ClassVar[Mapping[str, Sequence[str]]] = {}
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         if request.method == "OPTIONS":
@@ -39,6 +43,11 @@ class OperationViews(GenericViewSet[Row]):
             raise MethodNotAllowed(request.method)  # whoever only looks does not make it act
         super().initial(request, *args, **kwargs)
         self._note_if_written(request)
+
+    def get_throttles(self) -> list[BaseThrottle]:
+        throttles = super().get_throttles()
+        is_counted = any(isinstance(one, Throttle) for one in throttles)
+        return throttles if is_counted or self.action not in self.limits else [*throttles, Throttle()]
 
     def options(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
         """Answer 204 with `Allow`, and with no word on other origins: where they may call, django-cors-headers answers."""

@@ -46,8 +46,8 @@ _NOT_NOTED = {
 # Written by the hundred as a consequence; operators only change them.
 _NOT_NOTED_WHEN_NEW = {"robots.outboxmessage", "launches.delivery"}
 # Noted as changed, never with their content.
-_SECRET = ("password", "identity_sealed", "key_hash", "key", "code_hash")
-_UNIMPORTANT = ("last_login", "last_used_at", "last_t", "throttling_failure_timestamp")
+_SECRET = ("password", "identity_sealed", "identity_hash", "sealed_key", "key_hash", "key", "code_hash")
+_UNIMPORTANT = ("last_login", "last_used_at", "last_used_from", "last_t", "throttling_failure_timestamp")
 
 
 @contextmanager
@@ -88,26 +88,32 @@ def noted_models() -> list[type[Model]]:
 
 
 def install(**_: Any) -> None:
-    """Give every such table its trigger; runs after each `migrate`, so that new tables have it from the start."""
+    """Give every such table its trigger; runs after each `migrate`, so that new tables have it from the start.
+
+    A trigger made with other words, as before a column became secret, is replaced.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT to_regproc('audit_note'), array(SELECT tgrelid::regclass::text FROM pg_trigger"
-            " WHERE tgname = 'audit_note')"
-        )
-        function, there = cursor.fetchone()
+        cursor.execute("SELECT to_regproc('audit_note')")
+        (function,) = cursor.fetchone()
+        cursor.execute("SELECT tgrelid::regclass::text, tgargs FROM pg_trigger WHERE tgname = 'audit_note'")
+        there = {table: bytes(words) for table, words in cursor.fetchall()}
         tables = set(connection.introspection.table_names(cursor))
         for model in noted_models() if function else ():
-            if model._meta.db_table in tables - set(there):
+            as_kept = b"".join(word.encode() + b"\x00" for word in _words(model))
+            if model._meta.db_table in tables and there.get(model._meta.db_table) != as_kept:
                 cursor.execute(_trigger(model))
+
+
+def _words(model: type[Model]) -> list[str]:
+    return [str(model._meta.pk.column), ",".join(_SECRET), ",".join(_UNIMPORTANT)]
 
 
 def _trigger(model: type[Model]) -> str:
     quote = connection.ops.quote_name
     moments = "UPDATE OR DELETE" if model._meta.label_lower in _NOT_NOTED_WHEN_NEW else "INSERT OR UPDATE OR DELETE"
-    words = [model._meta.pk.column, ",".join(_SECRET), ",".join(_UNIMPORTANT)]
-    arguments = ", ".join(f"'{word}'" for word in words)
+    arguments = ", ".join(f"'{word}'" for word in _words(model))
     return (
-        f"CREATE TRIGGER audit_note AFTER {moments} ON {quote(model._meta.db_table)} FOR EACH ROW"
+        f"CREATE OR REPLACE TRIGGER audit_note AFTER {moments} ON {quote(model._meta.db_table)} FOR EACH ROW"
         f" WHEN (coalesce(current_setting('{_ACTOR}', true), '') <> '') EXECUTE FUNCTION audit_note({arguments})"
     )
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
+from accounts.identity import holders_of
 from accounts.models import User
 from earnings.models import Withdrawal
 from groups.models import Group
@@ -19,7 +20,11 @@ Hint = tuple[str, dict[str, Any]]
 
 def risks_of(withdrawal: Withdrawal, *, at: datetime) -> list[Hint]:
     """(sentence, its words) for each sign found; none when all looks well."""
-    return [hint for check in (_person, _receiver, _history, _groups, _siblings) for hint in check(withdrawal, at)]
+    return [
+        hint
+        for check in (_person, _card, _receiver, _history, _groups, _siblings)
+        for hint in check(withdrawal, at)
+    ]
 
 
 def _person(withdrawal: Withdrawal, at: datetime) -> Iterator[Hint]:
@@ -30,6 +35,13 @@ def _person(withdrawal: Withdrawal, at: datetime) -> Iterator[Hint]:
         yield "注册不到 %(days)s 天就申请提现", {"days": YOUNG.days}
     if withdrawal.amount >= LARGE and user.identity_given_at is None:
         yield "金额较大,但没有实名", {}
+
+
+def _card(withdrawal: Withdrawal, at: datetime) -> Iterator[Hint]:
+    card = withdrawal.user.identity_hash
+    count = holders_of(card).exclude(pk=withdrawal.user_id).count() if card else 0
+    if count:
+        yield "另有 %(count)s 个用户使用同一张身份证", {"count": count}
 
 
 def _receiver(withdrawal: Withdrawal, at: datetime) -> Iterator[Hint]:

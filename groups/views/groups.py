@@ -1,5 +1,7 @@
 """The user's groups, and the rating system's door."""
 
+from typing import ClassVar
+
 from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -54,6 +56,7 @@ class ServedGroupViews(OperationViews[Group]):
 
     permission_classes = (IsUser, IsNotBlocked)
     writing_reads = ("pull_back",)
+    limits: ClassVar = {"rename_robot": ("robot_name",)}
 
     @operation(
         "修改机器人在群内昵称",

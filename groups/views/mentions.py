@@ -1,6 +1,6 @@
 """What of the talk in groups concerns the user."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -48,6 +48,7 @@ class MentionViews(OperationViews[Mention]):
     """The mentions of the last three days, what was said around them, and answering."""
 
     permission_classes = (IsUser, IsNotBlocked)
+    limits: ClassVar = {"reply": ("moderated", "mention_replies_day")}
 
     @operation("@消息列表", answer=ListedMention(many=True), paged=True, description="最近三天。")
     def list(self, request: Request) -> Response:

@@ -1,7 +1,7 @@
 """The groups that the user owns in WeChat: list, yesterday's numbers, welcome."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -30,6 +30,7 @@ class OwnedGroupViews(OperationViews[Group]):
     """Lists take `page_size=-1` for everything."""
 
     permission_classes = (IsUser, IsNotBlocked)
+    limits: ClassVar = {"set_welcome": ("moderated",)}
 
     @operation("用户是否有群主群", answer=serializers.BooleanField())
     def verify(self, request: Request) -> Response:

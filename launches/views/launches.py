@@ -1,5 +1,7 @@
 """Launches: the launch system hands them over, users switch them and look back at them."""
 
+from typing import ClassVar
+
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -62,6 +64,8 @@ class HistoryViews(OperationViews[Launch]):
 
 class SwitchViews(HistoryViews):
     """One path, two things: PUT sets switches, GET is the history (as the document has it)."""
+
+    limits: ClassVar = {"update": ("launch_switch",)}
 
     @operation(
         "设置投放开关",

@@ -1,5 +1,7 @@
 """The user's mass messages."""
 
+from typing import ClassVar
+
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,6 +22,7 @@ class MassMessageViews(OperationViews[MassMessage]):
     """A draft is completed under its id, and is a mass message under that id from then on."""
 
     permission_classes = (IsUser, IsNotBlocked)
+    limits: ClassVar = {"complete": ("moderated", "mass_messages_day")}
 
     @operation(
         "群发消息列表页",

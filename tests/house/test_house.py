@@ -21,6 +21,7 @@ WITHOUT_PAGE = {
     "DayFigure",
     "VerificationCode",
     "CompletionKey",
+    "IdentityHashKey",
     "EndedBlock",
     "SwitchChange",
     "RedPacketOpening",

@@ -1,0 +1,27 @@
+"""`manage.py hash_identity_cards`: tell equal cards among those given before each had to be of one account."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from accounts import identity_hashing
+
+
+class Command(BaseCommand):
+    help = (
+        "Give each identity card its hash, and say which users share a card. They go on, with a risk hint on their"
+        " withdrawals. May be repeated; a killed run goes on where it was."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        hashed = identity_hashing.Hashed()
+        with tqdm(total=identity_hashing.without_hash().count(), desc="cards", unit="card", disable=None) as bar:
+            for count in identity_hashing.hash_cards(hashed):
+                bar.update(count)
+        for user, others in hashed.shared:
+            self.stdout.write(f"{user} has the card of {', '.join(map(str, others))}.")
+        self.stdout.write(f"{hashed.count} cards hashed, {len(hashed.shared)} of them shared.")
+        if hashed.unreadable:
+            users = ", ".join(map(str, hashed.unreadable))
+            raise CommandError(f"No key in IDENTITY_KEYS opens the cards of: {users}.")

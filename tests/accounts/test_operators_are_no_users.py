@@ -1,0 +1,109 @@
+"""Operators are no users to anybody who asks, even with a gateway code; who was deactivated is nobody's new user."""
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import User
+from config.models import Scope
+from earnings.models import LedgerTransaction
+from feedback.models import Conversation
+from robots.models import Scan
+from tests.api import ApiClient
+from tests.backoffice.pages import Operator
+from tests.doors import key_with
+from tests.factories.people import FriendshipFactory, RobotFactory, UserFactory
+from tests.feedback.test_callback import tells
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def clerk() -> User:
+    """An operator whom a robot met as well."""
+    return UserFactory(username="clerk", is_staff=True, code="wx-clerk", union_id="union-clerk")
+
+
+def scan(union_id: str, inviter: object) -> dict:
+    page = {"open_id": "open-new", "union_id": union_id, "sharing_user_id": str(inviter), "channel": ""}
+    return ApiClient().post("/robot/distribution", page)
+
+
+def complete(reference: object, union_id: str = "union-new") -> dict:
+    body = {"union_id": union_id, "open_id": "open-new", "appid": "sandbox", "nick_name": "新", "head_url": ""}
+    return ApiClient().put(f"/user/{reference}", body)
+
+
+@pytest.mark.parametrize("name", ["pk", "code"])
+def test_an_operator_is_not_found_by_those_who_block(clerk, name):
+    told = key_with(Scope.USERS_BLOCK).put(f"/users/{getattr(clerk, name)}/block")
+    nobody = key_with(Scope.USERS_BLOCK).put("/users/wx-nobody/block")
+    clerk.refresh_from_db()
+    assert (told["code"], told, clerk.blocked_at) == (1404, nobody, None)
+
+
+def test_an_operator_is_not_blocked_in_the_admin_either(clerk):
+    page = Operator().act("accounts/user", "block", clerk, reason="作弊")
+    clerk.refresh_from_db()
+    assert "1 条没有变化:已经是封禁状态，或是运营人员。" in page
+    assert clerk.blocked_at is None
+
+
+@pytest.mark.parametrize("name", ["pk", "code"])
+def test_an_operator_invites_nobody(clerk, name):
+    RobotFactory()
+    assert scan("union-new", getattr(clerk, name))["code"] == 1200
+    assert Scan.objects.get(union_id="union-new").inviter is None
+
+
+@pytest.mark.parametrize("change", [{"is_staff": True}, {"is_active": False}], ids=str)
+def test_an_inviter_who_is_no_user_any_more_gets_no_apprentice(change):
+    RobotFactory()
+    master, newcomer = UserFactory(), UserFactory(union_id=None, completed_at=None)
+    scan("union-new", master.pk)
+    User.objects.filter(pk=master.pk).update(**change)
+    assert complete(newcomer.pk)["code"] == 1200
+    newcomer.refresh_from_db()
+    assert newcomer.inviter is None
+
+
+def test_an_operator_cannot_sign_in_as_a_user(clerk):
+    assert ApiClient().post("/auth", {"union_id": "union-clerk"})["code"] == 1401
+    assert ApiClient().get("/users/union-clerk/registered")["data"] is False
+
+
+def test_a_token_of_before_somebody_became_an_operator_is_dead():
+    alice = UserFactory()
+    client = ApiClient(alice)
+    assert client.get("/auth/me")["me"]["user_id"] == str(alice.pk)
+    User.objects.filter(pk=alice.pk).update(is_staff=True)
+    assert client.get("/auth/me")["code"] == 1401
+
+
+def test_customer_service_reaches_no_operator(clerk):
+    FriendshipFactory(user=clerk)
+    assert tells("CONVERSATION_CREATE", user=str(clerk.pk)) == 1200
+    assert not Conversation.objects.exists()
+
+
+@pytest.mark.parametrize("change", [{"is_staff": True}, {"is_active": False}], ids=str)
+@pytest.mark.parametrize("name", ["pk", "code"])
+def test_who_was_deactivated_or_is_an_operator_completes_nothing(change, name):
+    newcomer = UserFactory(union_id=None, completed_at=None, **change)
+    assert complete(getattr(newcomer, name))["code"] == 1404
+    newcomer.refresh_from_db()
+    assert (newcomer.completed_at, LedgerTransaction.objects.count()) == (None, 0)
+
+
+def test_a_red_packet_is_not_paid_to_somebody_deactivated():
+    alice = UserFactory()
+    client = ApiClient(alice)
+    User.objects.filter(pk=alice.pk).update(is_active=False)
+    assert client.get("/receive/redpacket")["code"] == 1401
+    assert not LedgerTransaction.objects.exists()
+
+
+def test_who_was_deactivated_can_still_be_blocked():
+    alice = UserFactory(is_active=False)
+    assert key_with(Scope.USERS_BLOCK).put(f"/users/{alice.pk}/block")["code"] == 1200
+    alice.refresh_from_db()
+    assert alice.blocked_at <= timezone.now()
