@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Sum
 
+from accounts import independence
 from accounts.models import User
 from config.clock import day_of, start_of
 from config.errors import BadRequest, Code, Refusal
@@ -139,6 +140,9 @@ class Approved:
     paying: list[Withdrawal] = field(default_factory=list)  # approved; each has its payout
     half: list[Withdrawal] = field(default_factory=list)  # large: approved by one, waiting for another
     own: list[Withdrawal] = field(default_factory=list)  # large: approved by the same operator before
+    bound: list[Withdrawal] = field(
+        default_factory=list
+    )  # large: approved by somebody who is no other person for us
 
 
 def approve(ids: Iterable[UUID], *, by: str, at: datetime) -> Approved:
@@ -146,8 +150,13 @@ def approve(ids: Iterable[UUID], *, by: str, at: datetime) -> Approved:
     approved = Approved()
     with transaction.atomic():
         limit = EarningsRules.current().second_approval_above
-        for withdrawal in _lock(ids):
-            if withdrawal.status == Status.TO_REVIEW:
+        waiting = [withdrawal for withdrawal in _lock(ids) if withdrawal.status == Status.TO_REVIEW]
+        firsts = {withdrawal.first_approved_by for withdrawal in waiting} - {"", by}
+        bound = independence.bound_to(by, firsts, at=at)
+        for withdrawal in waiting:
+            if withdrawal.first_approved_by in bound:
+                approved.bound.append(withdrawal)
+            else:
                 _approve(withdrawal, limit, approved, by=by, at=at)
         Payout.objects.bulk_create(Payout(withdrawal=w, created_at=at, due_at=at) for w in approved.paying)
         if approved.paying:

@@ -11,6 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from accounts import independence
 from config.backoffice import home
 from config.backoffice.confirm import SHOWN, ReasonForm, ask
 from config.backoffice.facts import EXPORTS, FactsAdmin, FactsInline, may
@@ -149,7 +150,12 @@ class WithdrawalAdmin(FactsAdmin):
                 "count": own
             }
             self.message_user(request, text, messages.WARNING)
-        others = len(chosen) - half - own
+        bound = approved.bound
+        if bound:
+            firsts = "、".join(sorted({withdrawal.first_approved_by for withdrawal in bound}))
+            words = {"count": len(bound), "who": firsts, "why": _(independence.BOUND)}
+            self.message_user(request, _("%(count)s 条由 %(who)s 初审：%(why)s。") % words, messages.WARNING)
+        others = len(chosen) - half - own - len(bound)
         self.report(request, done=len(approved.paying), chosen=others, did="已通过", why_not=NOT_TO_REVIEW)
         return None
 
