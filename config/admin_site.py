@@ -11,7 +11,7 @@ from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.i18n import set_language
 
-from config.backoffice import audit, home, two_factor
+from config.backoffice import audit, home, sign_in, two_factor
 
 _READS = ("GET", "HEAD", "OPTIONS")
 
@@ -21,7 +21,7 @@ class OperatorAdminSite(AdminSite):
     site_title = _("运营后台")
     index_title = _("今日工作")
     site_url = None
-    login_form = two_factor.SignInForm
+    login_form = sign_in.SignInForm
     login_template = "admin/sign_in.html"
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
@@ -41,7 +41,8 @@ class OperatorAdminSite(AdminSite):
         """Whoever has given the password but has no second factor yet is taken to get one."""
         if super().has_permission(request) and not self.has_permission(request):
             return HttpResponseRedirect(reverse("admin:two_factor"))
-        return super().login(request, extra_context)
+        refused = sign_in.refuse_too_many(request) if request.method == "POST" else None
+        return refused or super().login(request, extra_context)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         return super().index(request, {**home.contents(request), **(extra_context or {})})

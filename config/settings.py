@@ -115,6 +115,8 @@ THROTTLE_RATES = {
     "feedback": env.str("THROTTLE_FEEDBACK", default="10/60"),
     "phone": env.str("THROTTLE_PHONE", default="20/60"),
     "payout": env.str("THROTTLE_PAYOUT", default="60/60"),
+    # Attempts of one address at the operators' sign-in page; each costs a password hash.
+    "operator_sign_in": env.str("THROTTLE_OPERATOR_SIGN_IN", default="20/60"),
     "page_sign_in": env.str("THROTTLE_PAGE_SIGN_IN", default="300/60"),
     # What calls an outside system while the user waits.
     "robot_name": env.str("THROTTLE_ROBOT_NAME", default="30/60"),

@@ -7,10 +7,12 @@ from uuid import UUID
 
 from django.db import transaction
 
+from accounts import independence
 from earnings import withdrawals
 from earnings.models import Withdrawal
 
 NOT_FOUND = "没有这笔提现"
+BOUND_APPROVAL = "由 {} 初审：{}"
 OWN_APPROVAL = "已由你初审，需另一名运营人员通过"
 
 
@@ -52,14 +54,15 @@ def review(ids: Iterable[UUID], *, approves: bool, reason: str, by: str, at: dat
         if approves:
             result = withdrawals.approve(chosen, by=by, at=at)
             done = {withdrawal.pk for withdrawal in (*result.paying, *result.half)}
-            return Reviewed(len(result.paying), len(result.half), 0, _skipped(chosen - done))
+            return Reviewed(len(result.paying), len(result.half), 0, _skipped(chosen - done, bound=result.bound))
         rejected = withdrawals.reject(chosen, by=by, reason=reason, at=at)
         return Reviewed(0, 0, len(rejected), _skipped(chosen - {withdrawal.pk for withdrawal in rejected}))
 
 
-def _skipped(ids: set[UUID]) -> list[Skipped]:
+def _skipped(ids: set[UUID], *, bound: Iterable[Withdrawal] = ()) -> list[Skipped]:
     known = Withdrawal.objects.in_bulk(ids)
-    return [Skipped(pk, _why_skipped(known.get(pk))) for pk in sorted(ids)]
+    why = {one.pk: BOUND_APPROVAL.format(one.first_approved_by, independence.BOUND) for one in bound}
+    return [Skipped(pk, why.get(pk) or _why_skipped(known.get(pk))) for pk in sorted(ids)]
 
 
 def _why_skipped(withdrawal: Withdrawal | None) -> str:

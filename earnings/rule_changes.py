@@ -14,6 +14,7 @@ from django.db.models import Sum
 from django.db.models.functions import Abs, Coalesce
 from django.utils.translation import gettext as _
 
+from accounts import independence
 from config.clock import day_of
 from config.errors import Conflict
 from earnings import settlement
@@ -46,6 +47,10 @@ class NightsToSettle(Conflict):
 
 class AlreadyWaiting(Conflict):
     message = "这一条已有待确认的变更"
+
+
+class NotIndependent(Conflict):
+    message = independence.BOUND
 
 
 @dataclass
@@ -145,12 +150,17 @@ def submit(change: RuleChange, *, by: str, at: datetime) -> RuleChange:
 
 
 def confirm(pk: int, *, by: str, at: datetime) -> bool:
-    """Apply a waiting change as its second operator; false when it waits no more, or when `by` asked for it."""
+    """Apply a waiting change as its second operator; false when it waits no more, or when `by` asked for it.
+
+    Raises NotIndependent.
+    """
     with transaction.atomic():
         _turn()
         change = RuleChange.objects.select_for_update().get(pk=pk)
         if change.status != RuleChange.Status.WAITING or change.asked_by == by:
             return False
+        if independence.bound_to(by, {change.asked_by}, at=at):
+            raise NotIndependent
         _apply(change, at=at)
         change.status, change.decided_at, change.decided_by = RuleChange.Status.APPLIED, at, by
         change.save(update_fields=["status", "decided_at", "decided_by"])

@@ -8,8 +8,9 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Sum
+from django.db.models import Q, Sum
 
+from accounts import independence
 from accounts.models import User
 from config.clock import day_of, start_of
 from config.errors import BadRequest, Code, Refusal
@@ -139,26 +140,46 @@ class Approved:
     paying: list[Withdrawal] = field(default_factory=list)  # approved; each has its payout
     half: list[Withdrawal] = field(default_factory=list)  # large: approved by one, waiting for another
     own: list[Withdrawal] = field(default_factory=list)  # large: approved by the same operator before
+    bound: list[Withdrawal] = field(
+        default_factory=list
+    )  # large: approved by somebody who is no other person for us
 
 
 def approve(ids: Iterable[UUID], *, by: str, at: datetime) -> Approved:
-    """Approve those that wait for review; each gets its one payout, large ones once a second operator approves."""
-    approved = Approved()
+    """Approve those that wait for review; each gets its one payout, large ones once a second operator approves.
+
+    A withdrawal is large when it and the others that its user may be paid within 24 hours exceed the limit together.
+    """
+    ids, approved = list(ids), Approved()
     with transaction.atomic():
-        limit = EarningsRules.current().second_approval_above
-        for withdrawal in _lock(ids):
-            if withdrawal.status == Status.TO_REVIEW:
-                _approve(withdrawal, limit, approved, by=by, at=at)
+        large = _large_among(ids, at=at)
+        waiting = [withdrawal for withdrawal in _lock(ids) if withdrawal.status == Status.TO_REVIEW]
+        firsts = {withdrawal.first_approved_by for withdrawal in waiting} - {"", by}
+        bound = independence.bound_to(by, firsts, at=at)
+        for withdrawal in waiting:
+            if withdrawal.first_approved_by in bound:
+                approved.bound.append(withdrawal)
+            else:
+                _approve(withdrawal, approved, is_large=withdrawal.pk in large, by=by, at=at)
         Payout.objects.bulk_create(Payout(withdrawal=w, created_at=at, due_at=at) for w in approved.paying)
         if approved.paying:
             wake(SEND_PAYOUTS)
     return approved
 
 
-def _approve(withdrawal: Withdrawal, limit: Decimal | None, approved: Approved, *, by: str, at: datetime) -> None:
+def _large_among(ids: Iterable[UUID], *, at: datetime) -> set[UUID]:
+    """Return those that need two operators. What is approved at the same moment elsewhere counts, as it waited before."""
+    limit = EarningsRules.current().second_approval_above
+    if limit is None:
+        return set()
+    rows = Withdrawal.objects.filter(pk__in=ids).with_total(at=at).filter(Q(total__gt=limit))
+    return set(rows.order_by().values_list("pk", flat=True))
+
+
+def _approve(withdrawal: Withdrawal, approved: Approved, *, is_large: bool, by: str, at: datetime) -> None:
     if withdrawal.first_approved_by == by:
         approved.own.append(withdrawal)
-    elif limit is not None and withdrawal.amount > limit and not withdrawal.first_approved_by:
+    elif is_large and not withdrawal.first_approved_by:
         withdrawal.first_approved_at, withdrawal.first_approved_by = at, by
         withdrawal.save(update_fields=["first_approved_at", "first_approved_by"])
         _note(withdrawal, Status.TO_REVIEW, Status.TO_REVIEW, by=by, reason="初审通过", at=at)

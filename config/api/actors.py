@@ -2,13 +2,14 @@
 
 from rest_framework.request import Request
 
+from config.backoffice.audit import KEY_PREFIX, LONGEST_ACTOR
 from config.models import ApiKey
 
 
 def actor(request: Request) -> str:
     """The operator's name, the key's name, or the user's id; at most 80 characters, as the books keep it."""
     if isinstance(request.auth, ApiKey):
-        return f"接口:{request.auth.name}"[:80]
+        return f"{KEY_PREFIX}{request.auth.name}"[:LONGEST_ACTOR]
     if request.user.is_authenticated:
         return str(getattr(request.user, "username", None) or request.user.pk)
-    return "接口:未认证"
+    return f"{KEY_PREFIX}未认证"

@@ -14,6 +14,8 @@ from django.db.models import Model
 
 from config.models import AuditEntry
 
+KEY_PREFIX, LONGEST_ACTOR = "接口:", 80  # keys among those who act; as long as the log keeps a name
+DEVICE_TABLES = ("otp_totp_totpdevice",)  # second factors
 _ACTOR, _VIA = "wxrobot.actor", "wxrobot.via"
 _APPS = (
     "config",

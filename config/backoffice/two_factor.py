@@ -7,7 +7,6 @@ import segno
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -17,7 +16,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django_otp import login as remember_second_factor
-from django_otp import match_token
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from config.backoffice import audit
@@ -30,31 +28,13 @@ def is_verified(request: HttpRequest) -> bool:
     return bool(getattr(request.user, "is_verified", bool)())
 
 
-def _code_field(*, required: bool) -> forms.CharField:
+def code_field(*, required: bool) -> forms.CharField:
     widget = forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "maxlength": 6})
     return forms.CharField(label=gettext_lazy("验证码"), required=required, max_length=6, widget=widget)
 
 
-class SignInForm(AdminAuthenticationForm):
-    """Name and password, and the code of those who have a second factor."""
-
-    code = _code_field(required=False)
-
-    def clean(self) -> dict[str, Any]:
-        said: dict[str, Any] = super().clean()
-        operator = self.get_user()
-        if operator is not None and TOTPDevice.objects.filter(user=operator, confirmed=True).exists():
-            if not said.get("code"):
-                raise forms.ValidationError(CODE_NEEDED, code="code_needed")
-            device = match_token(operator, said["code"])
-            if device is None:
-                raise forms.ValidationError(CODE_WRONG, code="code_wrong")
-            operator.otp_device = device  # type: ignore[attr-defined]  # django_otp marks the session with it
-        return said
-
-
 class CodeForm(forms.Form):
-    code = _code_field(required=True)
+    code = code_field(required=True)
 
 
 def may_enrol(request: HttpRequest) -> bool:

@@ -11,6 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from accounts import independence
 from config.backoffice import home
 from config.backoffice.confirm import SHOWN, ReasonForm, ask
 from config.backoffice.facts import EXPORTS, FactsAdmin, FactsInline, may
@@ -18,7 +19,7 @@ from config.backoffice.filters import amounts, days
 from earnings import withdrawals
 from earnings.admin.people import named
 from earnings.admin.risks import risks_of
-from earnings.models import Payout, Withdrawal, WithdrawalStep
+from earnings.models import EarningsRules, Payout, Withdrawal, WithdrawalStep
 from groups.models import Group
 
 NOT_TO_REVIEW = "不在待审核状态"
@@ -86,10 +87,15 @@ class WithdrawalAdmin(FactsAdmin):
     def phone(self, withdrawal: Withdrawal) -> str:
         return withdrawal.user.phone or ""
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).with_total(at=timezone.now())  # type: ignore[attr-defined]
+
     @admin.display(description="状态")
     def state(self, withdrawal: Withdrawal) -> str:
         shown = str(withdrawal.get_status_display())
-        return _("%s(待第二人审核)") % shown if withdrawal.waits_for_second else shown
+        if withdrawal.waits_for_second:
+            return _("%s(待第二人审核)") % shown
+        return f"{shown}（{together}）" if (together := _together(withdrawal)) else shown
 
     @admin.display(description="账户")
     def person(self, withdrawal: Withdrawal) -> str:
@@ -135,7 +141,8 @@ class WithdrawalAdmin(FactsAdmin):
             queryset.select_related("user"),
             action="approve",
             title="通过提现",
-            question="将通过其中待审核的提现,随后由微信支付打款。",
+            question="将通过其中待审核的提现，随后由微信支付打款。一名用户待审核的和 24 小时内通过的提现合计计算，"
+            "超过“收益规则”里的金额时要另一名运营人员再通过一次。",
             total=_to_review(queryset),
             lines=_lines(queryset),
         )
@@ -149,7 +156,12 @@ class WithdrawalAdmin(FactsAdmin):
                 "count": own
             }
             self.message_user(request, text, messages.WARNING)
-        others = len(chosen) - half - own
+        bound = approved.bound
+        if bound:
+            firsts = "、".join(sorted({withdrawal.first_approved_by for withdrawal in bound}))
+            words = {"count": len(bound), "who": firsts, "why": _(independence.BOUND)}
+            self.message_user(request, _("%(count)s 条由 %(who)s 初审：%(why)s。") % words, messages.WARNING)
+        others = len(chosen) - half - own - len(bound)
         self.report(request, done=len(approved.paying), chosen=others, did="已通过", why_not=NOT_TO_REVIEW)
         return None
 
@@ -174,6 +186,13 @@ class WithdrawalAdmin(FactsAdmin):
         return None
 
 
+def _together(withdrawal: Any) -> str:
+    """Return what counts together with a withdrawal that waits, when it is more than itself; else nothing."""
+    if withdrawal.status != Status.TO_REVIEW or withdrawal.total == withdrawal.amount:
+        return ""
+    return _("24 小时内合计 %s 元") % withdrawal.total
+
+
 def _sum(rows: QuerySet[Withdrawal]) -> Decimal:
     return rows.aggregate(total=Sum("amount"))["total"] or Decimal("0.00")
 
@@ -186,7 +205,23 @@ def _to_review(chosen: QuerySet[Withdrawal]) -> str:
 def _lines(chosen: QuerySet[Withdrawal]) -> list[str]:
     """Whose money each is, for the page that asks."""
     rows = chosen.select_related("user")[:SHOWN]
-    return [f"{named(row.user)} {_('%s 元') % row.amount} {row.get_status_display()}" for row in rows]
+    limit = EarningsRules.current().second_approval_above
+    return [
+        " ".join(
+            [
+                named(row.user),
+                _("%s 元") % row.amount,
+                row.get_status_display(),
+                _together(row),
+                _("要两人审核") if limit is not None and _waits_above(row, limit) else "",
+            ]
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _waits_above(withdrawal: Any, limit: Decimal) -> bool:
+    return bool(withdrawal.status == Status.TO_REVIEW and withdrawal.total > limit)
 
 
 def _waiting() -> tuple[int, str]:

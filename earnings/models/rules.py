@@ -43,7 +43,7 @@ class EarningsRules(models.Model):
         null=True,
         blank=True,
         default=Decimal(200),
-        help_text="更大的提现要两名不同的运营人员通过才打款;留空表示一人即可",
+        help_text="一名用户待审核的和 24 小时内通过的提现合计计算，超过时要两名不同的运营人员通过才打款；留空表示一人即可",
     )
     second_operator_above = models.DecimalField(
         "每晚影响超过此金额的收益变更需两人确认(元)",

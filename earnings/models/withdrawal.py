@@ -2,11 +2,15 @@
 
 import uuid
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import DecimalField, F, OuterRef, Q, Subquery, Sum
+from django.db.models.functions import Coalesce
+
+COUNTED_TOGETHER = timedelta(hours=24)
 
 
 class WithdrawalQuerySet(models.QuerySet["Withdrawal"]):
@@ -14,6 +18,23 @@ class WithdrawalQuerySet(models.QuerySet["Withdrawal"]):
         """Those that the back office's filters want; unknown names are not looked at."""
         chosen = {_FILTERS[name]: value for name, value in wanted.items() if name in _FILTERS}
         return self.filter(**chosen)
+
+    def with_total(self, *, at: datetime) -> "WithdrawalQuerySet":
+        """Annotate `total`: the yuan that count together with each for the limit of two operators.
+
+        It is what its user may be paid within 24 hours: all that waits for review, and what was approved in the last
+        24 hours or asked for within 24 hours of this one. The database has the same rule.
+        """
+        near = Q(asked_at__gt=OuterRef("asked_at") - COUNTED_TOGETHER) & Q(
+            asked_at__lt=OuterRef("asked_at") + COUNTED_TOGETHER
+        )
+        lately = Q(reviewed_at__gt=at - COUNTED_TOGETHER) | near
+        approved = Q(status__in=[Withdrawal.Status.PAYING, Withdrawal.Status.PAID])
+        others = Withdrawal.objects.filter(Q(status=Withdrawal.Status.TO_REVIEW) | approved & lately)
+        sums = others.filter(user=OuterRef("user")).exclude(pk=OuterRef("pk")).order_by().values("user")
+        others_sum = Subquery(sums.annotate(sum=Sum("amount")).values("sum"))
+        money = DecimalField(max_digits=12, decimal_places=2)
+        return self.annotate(total=F("amount") + Coalesce(others_sum, 0, output_field=money))
 
     def sorted_by(self, key: str, *, descending: bool) -> "WithdrawalQuerySet":
         """By `amount`, `create_date` or `paid_date` (the unpaid come last), never leaving an order open."""

@@ -1,5 +1,7 @@
 """Signing in to the admin: lockout, the second factor, sessions."""
 
+from urllib.parse import urlencode
+
 import pytest
 import time_machine
 from django.test import Client
@@ -47,6 +49,66 @@ def test_five_wrong_passwords_lock_the_name_for_a_while(root):
     with time_machine.travel(root.created_at.timestamp() + 16 * 60, tick=True):
         sign_in(client)
         assert is_in(client)
+
+
+@pytest.mark.parametrize("code", ["9" * 7, "9" * 9_000])
+@pytest.mark.parametrize("name", ["root", "r" * 65, "r" * 256, "r" * 9_000, "\ufdfa" * 64, "r\x00", "\ud800"])
+def test_a_name_or_code_of_any_length_is_an_ordinary_refusal(root, name, code):
+    body = urlencode({"username": name, "password": "wrong", "code": code}, errors="surrogatepass")
+    client = Client(raise_request_exception=False)
+    answer = client.post("/admin/login/", body, content_type="application/x-www-form-urlencoded")
+    assert (answer.status_code, "errorlist" in answer.text) == (200, True)
+
+
+def test_a_password_of_any_length_is_an_ordinary_refusal_and_not_hashed(root, monkeypatch):
+    hashed = []
+    monkeypatch.setattr(
+        "django.contrib.auth.hashers.PBKDF2PasswordHasher.encode", lambda *args: hashed.append(args)
+    )
+    assert 'name="password"' in sign_in(Client(raise_request_exception=False), "p" * 257)
+    assert hashed == []
+
+
+@pytest.mark.parametrize("query", ["?a=%00", f"?next={'/' * 5000}", "?next=%00", f"?{'a' * 3000}=%ff"])
+def test_a_strange_address_of_the_sign_in_page_is_an_ordinary_refusal(root, query):
+    client = Client(raise_request_exception=False)
+    form = {"username": "root", "password": "wrong", "next": "\x00" * 9}
+    headers = {"User-Agent": "u" * 5000, "Accept": "a" * 5000}
+    answer = client.post(f"/admin/login/{query}", form, headers=headers)
+    assert (answer.status_code, "errornote" in answer.text) == (200, True)
+
+
+@pytest.mark.parametrize("language", ["x" * 100_000, "\x00", "en\r\nSet-Cookie: a=b", "\ufdfa"])
+def test_a_strange_choice_of_language_changes_nothing(language):
+    client = Client(raise_request_exception=False)
+    answer = client.post("/admin/language/", {"language": language, "next": "\x00" * 5000})
+    assert (answer.status_code, "django_language" in answer.cookies) == (302, False)
+
+
+def test_too_many_attempts_of_an_address_are_refused_before_a_password_is_looked_at(root, settings):
+    settings.THROTTLE_RATES = {**settings.THROTTLE_RATES, "operator_sign_in": "2/60"}
+    client = Client()
+    for name in ("nobody", "somebody"):
+        client.post("/admin/login/", {"username": name, "password": "wrong"})
+    answer = client.post("/admin/login/", {"username": "root", "password": WORD})
+    assert (answer.status_code, f"请 {answer['Retry-After']} 秒后再试" in answer.text) == (429, True)
+    assert 50 <= int(answer["Retry-After"]) <= 60
+    assert not is_in(client)
+
+
+def test_the_limit_is_of_the_address_and_not_of_everybody(root, settings):
+    settings.TRUSTED_PROXIES = 1
+    settings.THROTTLE_RATES = {**settings.THROTTLE_RATES, "operator_sign_in": "1/60"}
+    for _ in range(2):
+        sign_in(Client(), "wrong", **{"X-Forwarded-For": "203.0.113.5"})
+    client = Client()
+    sign_in(client, **{"X-Forwarded-For": "203.0.113.6"})
+    assert is_in(client)
+
+
+def test_looking_at_the_sign_in_page_is_no_attempt(settings):
+    settings.THROTTLE_RATES = {**settings.THROTTLE_RATES, "operator_sign_in": "0/60"}
+    assert Client().get("/admin/login/").status_code == 200
 
 
 def test_somebody_else_is_not_locked_out_with_it(root, settings):

@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 from redis import Redis
 
+from accounts.models import User
 from config import caching, links
 from config.embedded import Valkey
 from config.models import Scope
@@ -75,6 +76,13 @@ def test_what_is_throttled_says_when_to_come_back(redis_away: None, method: str,
     answer = ApiClient(UserFactory()).send(method, path, body)
     assert (answer.status_code, answer.json()["code"]) == (503, 1503)
     assert answer["Retry-After"]
+
+
+def test_operators_sign_in_without_a_count(redis_away: None):
+    User.objects.create_superuser("root", "a-Long-Word-7")
+    client = Client()
+    client.post("/admin/login/", {"username": "root", "password": "a-Long-Word-7"})
+    assert client.session["_auth_user_id"]
 
 
 def test_opening_the_client_is_no_error(redis_away: None):

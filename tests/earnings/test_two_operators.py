@@ -1,10 +1,14 @@
 """A large withdrawal is approved by two different operators; the database holds it."""
 
+from datetime import timedelta
+
 import pytest
+import time_machine
 from django.db import IntegrityError, transaction
 from django.test import Client
 from django.utils import timezone
 
+from accounts.models import User
 from config.models import Scope
 from earnings.models import EarningsRules, Payout, Withdrawal, WithdrawalStep
 from tests.doors import key_with
@@ -76,6 +80,63 @@ def test_a_smaller_one_needs_one_operator(large):
     user = UserFactory(phone="13800138001")
     give(user, "200")
     assert "已通过 1 条" in act(operator("root"), "approve", ask(user, "200"))
+
+
+def person(phone: str = "13800138001") -> User:
+    user = UserFactory(phone=phone, identity_sealed=b"x", identity_given_at=timezone.now())
+    give(user, "1000")
+    return user
+
+
+class TestTogether:
+    """What one user may be paid within 24 hours counts together."""
+
+    def test_five_of_the_limit_need_a_second_operator(self):
+        user = person()
+        rows = [ask(user, "200", days_ago=days) for days in range(5)]
+        told = act(operator("root"), "approve", *rows)
+        assert "已初审,待另一名运营人员通过 5 条" in told
+        assert not Payout.objects.exists()
+        assert "已通过 5 条" in act(operator("other"), "approve", *rows)
+
+    def test_one_after_the_other_they_count_together_too(self):
+        user, root = person(), operator("root")
+        assert "已通过 1 条" in act(root, "approve", ask(user, "200", days_ago=1))
+        assert "已初审" in act(root, "approve", ask(user, "20"))
+        assert Payout.objects.count() == 1
+
+    @pytest.mark.parametrize(("hours", "said"), [(47, "已初审"), (49, "已通过 1 条")])
+    def test_what_was_approved_and_asked_for_longer_ago_does_not_count(self, hours, said):
+        user, root = person(), operator("root")
+        act(root, "approve", ask(user, "200", days_ago=1))
+        with time_machine.travel(timezone.now() + timedelta(hours=hours - 24), tick=True):
+            root.force_login(User.objects.get(username="root"))
+            assert said in act(root, "approve", ask(user, "20"))
+
+    def test_what_was_rejected_does_not_count(self):
+        user, root = person(), operator("root")
+        act(root, "reject", ask(user, "200", days_ago=1), reason="资料不符")
+        assert "已通过 1 条" in act(root, "approve", ask(user, "200"))
+
+    def test_another_users_does_not_count(self):
+        root = operator("root")
+        rows = [ask(person(phone), "200") for phone in ("13800138001", "13800138002")]
+        assert "已通过 2 条" in act(root, "approve", *rows)
+
+    def test_the_list_and_the_confirmation_say_what_counts_together(self):
+        user = person()
+        rows = [ask(user, "200", days_ago=days) for days in range(2)]
+        root = operator("root")
+        assert "待审核（24 小时内合计 400.00 元）" in root.get("/admin/earnings/withdrawal/").text
+        body = {"action": "approve", "_selected_action": [str(one.pk) for one in rows]}
+        asked = root.post("/admin/earnings/withdrawal/", body).text
+        assert "200.00 元 待审核 24 小时内合计 400.00 元 要两人审核" in asked
+
+    def test_the_database_refuses_one_approval_of_what_is_large_together(self):
+        user = person()
+        first = [ask(user, "200", days_ago=days) for days in range(2)][0]
+        with pytest.raises(IntegrityError, match="approved by two operators"), transaction.atomic():
+            Withdrawal.objects.filter(pk=first.pk).update(status=1, reviewed_at=timezone.now(), reviewed_by="root")
 
 
 def test_the_limit_is_the_operators_and_may_be_off(large):

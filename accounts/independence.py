@@ -1,0 +1,76 @@
+"""Which two approvals count as those of two people: not those of one person with the access of another.
+
+Whoever makes an operator, sets their password or resets their second factor can sign in as them. All of it is in the
+audit log, whichever page it was done on, under the name that approvals are kept by. A key is known to its maker for as
+long as it exists.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+
+from accounts.models import User
+from config.backoffice.audit import DEVICE_TABLES, KEY_PREFIX, LONGEST_ACTOR
+from config.models import ApiKey, AuditEntry
+
+BOUND_FOR = timedelta(days=30)
+BOUND = (
+    "你们中的一方在 30 天内为另一方创建过账号、设置过密码或重置过两步验证，或创建了所用的密钥，"
+    "不能共同审批，请由其他运营人员通过"
+)
+_MADE_OR_GIVEN_A_PASSWORD = Q(action=AuditEntry.Action.ADDED) | Q(
+    action=AuditEntry.Action.CHANGED, changes__has_any_keys=["password", "is_staff"]
+)
+
+
+def bound_to(by: str, others: Iterable[str], *, at: datetime) -> set[str]:
+    """Return those of `others` (operators and keys, as the books name them) with whom `by` cannot share an approval."""
+    names = {by, *others}
+    if len(names) == 1:
+        return set()
+    access = _access_to(names, at=at)
+    return {other for other in names - {by} if _are_bound(by, other, access)}
+
+
+def _are_bound(one: str, other: str, access: Mapping[str, set[str]]) -> bool:
+    """Return whether one of them has the access of the other, or a third person the key of one and access to both."""
+    if one in access[other] or other in access[one]:
+        return True
+    has_key = one.startswith(KEY_PREFIX) or other.startswith(KEY_PREFIX)
+    return has_key and bool(access[one] & access[other])
+
+
+def _access_to(names: set[str], *, at: datetime) -> Mapping[str, set[str]]:
+    """Return who made each of these or has had access to them lately: {name: names}."""
+    found: dict[str, set[str]] = defaultdict(set)
+    operators = User.objects.filter(is_staff=True, username__in=names)
+    name_of = {str(pk): str(name) for pk, name in operators.values_list("pk", "username")}
+    lately = AuditEntry.objects.filter(noted_at__gt=at - BOUND_FOR).order_by()
+    written = lately.filter(_MADE_OR_GIVEN_A_PASSWORD, table_name=User._meta.db_table, row_id__in=name_of)
+    for pk, actor in written.values_list("row_id", "actor"):
+        found[name_of[pk]].add(actor)
+    removed = lately.filter(
+        action=AuditEntry.Action.DELETED, table_name__in=DEVICE_TABLES, changes__user_id__0__in=list(name_of)
+    )
+    for changes, actor in removed.values_list("changes", "actor"):
+        found[name_of[changes["user_id"][0]]].add(actor)
+    for name, actor in _makers_of_keys(names):
+        found[name].add(actor)
+    return found
+
+
+def _makers_of_keys(names: set[str]) -> Iterable[tuple[str, str]]:
+    """Return (name, maker) of the keys among these; of all keys that the books do not tell apart."""
+    key_names = {name: name.removeprefix(KEY_PREFIX) for name in names if name.startswith(KEY_PREFIX)}
+    for name, key_name in key_names.items():
+        is_cut = len(name) == LONGEST_ACTOR
+        keys = ApiKey.objects.filter(name__startswith=key_name) if is_cut else ApiKey.objects.filter(name=key_name)
+        made = AuditEntry.objects.filter(
+            action=AuditEntry.Action.ADDED,
+            table_name=ApiKey._meta.db_table,
+            row_id__in=[str(pk) for pk in keys.values_list("pk", flat=True)],
+        )
+        for actor in made.order_by().values_list("actor", flat=True):
+            yield name, actor

@@ -1,0 +1,66 @@
+"""The operators' sign-in page: bounded input, and a limit per address that is checked before a password is hashed."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.forms import AdminAuthenticationForm
+from django.contrib.auth.forms import UsernameField
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext_lazy
+from django_otp import match_token
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from config.api.throttles import client_address, seconds_to_wait
+from config.backoffice.two_factor import CODE_NEEDED, CODE_WRONG, code_field
+from config.caching import REDIS_AWAY
+
+LONGEST_USERNAME = 64  # as accounts.User keeps it
+LONGEST_PASSWORD = 256
+
+
+class SignInForm(AdminAuthenticationForm):
+    """Name and password, and the code of those who have a second factor."""
+
+    username = UsernameField(
+        label=gettext_lazy("登录名"),
+        max_length=LONGEST_USERNAME,
+        widget=forms.TextInput(attrs={"autofocus": True, "autocomplete": "username"}),
+    )
+    password = forms.CharField(
+        label=gettext_lazy("密码"),
+        max_length=LONGEST_PASSWORD,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    code = code_field(required=False)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = self.cleaned_data if self.errors else super().clean()
+        operator = self.get_user()
+        if operator is not None and TOTPDevice.objects.filter(user=operator, confirmed=True).exists():
+            if not cleaned.get("code"):
+                raise forms.ValidationError(CODE_NEEDED, code="code_needed")
+            device = match_token(operator, cleaned["code"])
+            if device is None:
+                raise forms.ValidationError(CODE_WRONG, code="code_wrong")
+            operator.otp_device = device  # type: ignore[attr-defined]  # django_otp marks the session with it
+        return cleaned
+
+
+def refuse_too_many(request: HttpRequest) -> HttpResponse | None:
+    """Count one attempt of this address; return a page with status 429 when there were too many, else None.
+
+    Each attempt costs a password hash, and the lock after wrong passwords does not see names that change. While Redis
+    is away nothing is counted: operators must be able to sign in to see what is wrong.
+    """
+    try:
+        wait = seconds_to_wait("operator_sign_in", client_address(request))
+    except REDIS_AWAY:
+        return None
+    if not wait:
+        return None
+    context = {**admin.site.each_context(request), "seconds": wait}
+    headers = {"Retry-After": str(wait)}
+    return TemplateResponse(request, "admin/sign_in_too_often.html", context, status=429, headers=headers)

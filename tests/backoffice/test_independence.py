@@ -1,0 +1,189 @@
+"""Two approvals are those of two people: an operator and whoever can sign in as them are one."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.contrib.auth.models import Group as Role
+from django.utils import timezone
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from accounts.models import User
+from config.models import ApiKey
+from earnings.models import Payout, RuleChange, Withdrawal
+from groups.models import StarPlan
+from tests.api import ApiClient
+from tests.backoffice.pages import Operator
+from tests.factories.money import ask, give
+from tests.factories.people import UserFactory
+
+pytestmark = pytest.mark.django_db
+WORD = "a-Long-Word-7"
+WHY = "不能共同审批，请由其他运营人员通过"
+PASSWORD = {"usable_password": "true", "password1": WORD, "password2": WORD}
+
+
+@pytest.fixture
+def chief() -> Operator:
+    return Operator(username="chief")
+
+
+@pytest.fixture
+def large() -> Withdrawal:
+    user = UserFactory(phone="13800138000")
+    give(user, "500")
+    return ask(user, "500")
+
+
+def approves(operator: Operator, withdrawal: Withdrawal) -> str:
+    return operator.act("earnings/withdrawal", "approve", withdrawal)
+
+
+def sets_password(chief: Operator, other: Operator) -> None:
+    chief.http.post(f"/admin/accounts/operator/{other.user.pk}/password/", PASSWORD)
+    other.http.force_login(User.objects.get(pk=other.user.pk))
+
+
+def resets_second_factor(chief: Operator, other: Operator) -> None:
+    TOTPDevice.objects.create(user=other.user, confirmed=True)
+    chief.act("accounts/operator", "reset_second_factor", other.user)
+
+
+def has_paid(withdrawal: Withdrawal) -> bool:
+    return Payout.objects.filter(withdrawal=withdrawal).exists()
+
+
+@pytest.mark.parametrize("gets_access", [sets_password, resets_second_factor])
+@pytest.mark.parametrize("chief_is_first", [True, False])
+def test_who_can_sign_in_as_the_other_approver_is_no_second_person(chief, large, gets_access, chief_is_first):
+    ann = Operator(username="ann")
+    gets_access(chief, ann)
+    first, second = (chief, ann) if chief_is_first else (ann, chief)
+    approves(first, large)
+    page = approves(second, large)
+    assert f"1 条由 {first.user.username} 初审：你们中的一方在 30 天内" in page
+    assert WHY in page
+    assert not has_paid(large)
+    assert "已通过 1 条" in approves(Operator(), large)
+
+
+def test_who_made_an_operator_is_no_second_person_beside_them(chief, large):
+    form = {"username": "puppet", **PASSWORD, "groups": [Role.objects.get(name="finance").pk]}
+    chief.http.post("/admin/accounts/operator/add/", form)
+    puppet = Operator("finance", username="other")
+    puppet.http.force_login(User.objects.get(username="puppet"))
+    approves(chief, large)
+    assert WHY in approves(puppet, large)
+    assert not has_paid(large)
+
+
+@pytest.mark.parametrize(("days", "pays"), [(29, False), (31, True)])
+def test_it_lasts_for_thirty_days(chief, large, days, pays):
+    ann = Operator(username="ann")
+    sets_password(chief, ann)
+    approves(chief, large)
+    with time_machine.travel(timezone.now() + timedelta(days=days), tick=True):
+        ann.http.force_login(User.objects.get(pk=ann.user.pk))
+        approves(ann, large)
+    assert has_paid(large) == pays
+
+
+def test_ones_own_new_password_binds_nobody(chief, large):
+    ann = Operator(username="ann")
+    ann.user.set_password(WORD)
+    ann.user.save()
+    ann.http.force_login(ann.user)
+    form = {"old_password": WORD, "new_password1": "b-Long-Word-8", "new_password2": "b-Long-Word-8"}
+    assert ann.http.post("/admin/password_change/", form).status_code == 302
+    approves(ann, large)
+    assert "已通过 1 条" in approves(chief, large)
+
+
+def test_the_others_of_the_same_choice_are_approved(chief, large):
+    ann = Operator(username="ann")
+    sets_password(chief, ann)
+    approves(chief, large)
+    user = UserFactory(phone="13800138001")
+    give(user, "20")
+    assert "已通过 1 条" in ann.act("earnings/withdrawal", "approve", large, ask(user))
+
+
+def test_the_old_clients_review_skips_it_with_the_reason(chief, large):
+    ann = Operator("finance", username="ann")
+    sets_password(chief, ann)
+    approves(chief, large)
+    body = {"withdraw_id": [str(large.pk)], "status": 1}
+    answer = ann.http.post("/withdraw/review", body, content_type="application/json").json()
+    assert answer["code"] == 1409
+    assert answer["data"]["skipped"][0]["reason"].startswith("由 chief 初审：你们中的一方在 30 天内")
+    assert not has_paid(large)
+
+
+def test_either_may_still_reject(chief, large):
+    ann = Operator(username="ann")
+    sets_password(chief, ann)
+    approves(chief, large)
+    assert "已拒绝 1 条" in ann.act("earnings/withdrawal", "reject", large, reason="资料不符")
+
+
+def makes_key(chief: Operator, name: str) -> ApiClient:
+    page = chief.saves("config/apikey/add/", {"name": name, "scopes": ["withdrawals:review"]})
+    assert ApiKey.objects.filter(name=name).exists()
+    return ApiClient(key=page.split("请立即保存):")[1].split("<")[0].strip())
+
+
+def key_approves(key: ApiClient, withdrawal: Withdrawal) -> str:
+    return str(key.post("/withdraw/review", {"withdraw_id": [str(withdrawal.pk)], "status": 1}))
+
+
+@pytest.mark.parametrize("name", ["console", "k" * 80])
+@pytest.mark.parametrize("days", [0, 400])
+def test_who_made_a_key_is_no_second_person_beside_it(chief, large, name, days):
+    key = makes_key(chief, name)
+    with time_machine.travel(timezone.now() + timedelta(days=days), tick=True):
+        key_approves(key, large)
+        chief.http.force_login(chief.user)
+        assert WHY in approves(chief, large)
+    assert not has_paid(large)
+
+
+def test_two_keys_of_one_maker_are_one_person(chief, large):
+    key_approves(makes_key(chief, "one"), large)
+    assert WHY in key_approves(makes_key(chief, "two"), large)
+    assert not has_paid(large)
+
+
+def test_a_key_is_no_second_person_beside_an_operator_whom_its_maker_can_be(chief, large):
+    ann = Operator(username="ann")
+    sets_password(chief, ann)
+    key_approves(makes_key(chief, "one"), large)
+    assert WHY in approves(ann, large)
+    assert not has_paid(large)
+
+
+def test_somebody_elses_key_is_a_second_person(chief, large):
+    key_approves(makes_key(Operator(), "one"), large)
+    assert "已通过 1 条" in approves(chief, large)
+
+
+def test_a_change_of_what_is_paid_is_confirmed_by_somebody_independent(chief):
+    ann = Operator(username="ann")
+    sets_password(chief, ann)
+    change = RuleChange.objects.create(
+        target=RuleChange.Target.PLAN,
+        values={
+            "star": "5",
+            "income_days": "30",
+            "daily_profit": "9.00",
+            "activity_bonus": "0.00",
+            "valid_from": str(timezone.localdate() + timedelta(days=3)),
+            "valid_to": None,
+        },
+        effect=500,
+        needs_second=True,
+        asked_at=timezone.now(),
+        asked_by="chief",
+    )
+    assert WHY in ann.act("earnings/rulechange", "confirm", change)
+    assert not StarPlan.objects.filter(daily_profit=9).exists()
+    assert "已确认 1 条" in Operator("finance").act("earnings/rulechange", "confirm", change)
