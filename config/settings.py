@@ -241,6 +241,9 @@ AUTH_PASSWORD_VALIDATORS = [
 MAX_BODY_BYTES = 2 * 1024 * 1024
 MAX_UPLOAD_BYTES = 10 * 1024 * 1024  # on the pages where operators upload a file
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
+# Seconds in which a caller must have sent the head of a request, and all of it; then the connection is closed.
+WEB_HEAD_SECONDS: float = env.float("WEB_HEAD_SECONDS", default=10.0)
+WEB_REQUEST_SECONDS: float = env.float("WEB_REQUEST_SECONDS", default=30.0)
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "accounts.authentication.UserAuthentication",

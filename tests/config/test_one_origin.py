@@ -4,8 +4,11 @@ import http.server
 import os
 import re
 import shutil
+import socket
+import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -161,3 +164,13 @@ def test_every_operation_reaches_the_api(site: Site):
 
 def test_the_api_hears_who_called_and_how(site: Site):
     assert site.get("/groups").text == f"api {site.url.removeprefix('https://').split(':')[0]} 127.0.0.1 https"
+
+
+def test_a_head_that_is_never_finished_is_cut_off(site: Site):
+    host, port = site.url.removeprefix("https://").split(":")
+    context = ssl.create_default_context(cafile=site.certificate)
+    began = time.monotonic()
+    with context.wrap_socket(socket.create_connection((host, int(port)), timeout=20), server_hostname=host) as line:
+        line.sendall(b"GET /groups HTTP/1.1\r\nHost: ")
+        assert line.recv(1) == b""
+    assert 9 < time.monotonic() - began < 15

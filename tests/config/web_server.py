@@ -23,7 +23,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 class WebServer:
     """One worker of the web server, as `up` runs it, in the embedded mode."""
 
-    def __init__(self, run_dir: Path) -> None:
+    def __init__(self, run_dir: Path, **variables: str) -> None:
         self.port = free_port()
         (run_dir / "static").mkdir()
         (run_dir / "tmp").mkdir()
@@ -31,8 +31,9 @@ class WebServer:
         (run_dir / "services.json").write_bytes(orjson.dumps(_services()))
         kept = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
         env = kept | {"RUN_DIR": str(run_dir), "TMPDIR": str(self.tmp_dir), "HTTPS": "0"}
-        argv = [sys.executable, "-m", "gunicorn", "config.wsgi", "--bind", f"127.0.0.1:{self.port}"]
-        argv += ["--worker-class", "gthread", "--threads", "4", "--log-level", "warning", "--no-control-socket"]
+        env |= {"WEB_WORKERS": "1", "WEB_THREADS": "4", **variables}
+        argv = [sys.executable, "-m", "gunicorn", "config.wsgi", "--config", "gunicorn.conf.py"]
+        argv += ["--bind", f"127.0.0.1:{self.port}"]
         self.process = subprocess.Popen(argv, cwd=PROJECT, env=env)
         self._wait()
 

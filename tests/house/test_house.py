@@ -135,7 +135,7 @@ def test_every_gateway_command_and_signal_is_in_the_architecture():
 
 
 def test_every_environment_variable_is_in_the_example():
-    source = (PROJECT / "config/settings.py").read_text()
+    source = (PROJECT / "config/settings.py").read_text() + (PROJECT / "gunicorn.conf.py").read_text()
     names = set(re.findall(r'(?:env\.\w+|_needed)\(\s*"([A-Z_0-9]+)"', source))
     example = (PROJECT / ".env.example").read_text()
     assert {name for name in names if f"\n#{name}=" not in example} == set()

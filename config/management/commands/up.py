@@ -146,17 +146,8 @@ def _check_ports() -> None:
 
 def _children() -> list[Child]:
     python, base, run_dir = sys.executable, settings.BASE_DIR, settings.RUN_DIR
-    web = [
-        python,
-        "-m",
-        "gunicorn",
-        "config.wsgi",
-        "--bind",
-        f"127.0.0.1:{settings.PORT}",
-        "--no-control-socket",
-    ]
-    web += ["--workers", "2", "--worker-class", "gthread", "--threads", "8", "--log-level", "warning"]
-    web += ["--worker-tmp-dir", "/dev/shm"] if Path("/dev/shm").is_dir() else []  # noqa: S108
+    web = [python, "-m", "gunicorn", "config.wsgi", "--config", str(base / "gunicorn.conf.py")]
+    web += ["--bind", f"127.0.0.1:{settings.PORT}"]
     celery = [python, "-m", "celery", "--quiet", "-A", "config"]
     worker = [*celery, "worker", "--loglevel", "WARNING", "--pool", "threads", "--concurrency", "8"]
     worker += ["--without-gossip", "--without-mingle"]
