@@ -106,7 +106,9 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
         return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
 
     def _offered(self, request: HttpRequest, obj: Any) -> list[tuple[str, Any]]:
-        """(name, label) of the actions that make sense for this object."""
+        """(name, label) of the actions that make sense for this object; none for an address without one."""
+        if obj is None:
+            return []
         named = [action for action in self.get_actions(request).values() if action is not None]
         hidden = (*EXPORTS, "delete_selected")
         return [(name, label) for _do, name, label in named if name not in hidden and self.offers(name, obj)]

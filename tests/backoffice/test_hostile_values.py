@@ -1,0 +1,51 @@
+"""Every list of the admin with hostile values in its search, filters and addresses: no fault, and no wait."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from config.backoffice.filters import parameters_of
+from tests.backoffice.pages import PAGES, Operator
+from tests.contract.hostile import LONGEST_SECONDS, TEXTS
+
+pytestmark = pytest.mark.django_db
+_OF_DJANGO = ("o", "p", "all", "e", "_to_field", "_popup", "id__regex", "pk__in", "id__exact")
+
+
+def _queries(model_admin: Any) -> Iterator[dict[str, str]]:
+    """Yield queries in which each parameter that the list reads has each value once; what only Django reads stands alone."""
+    own = {name for one in model_admin.list_filter for name in parameters_of(one)}
+    reached = {name for name, _title in getattr(model_admin, "reached_from", {}).values()}
+    names = sorted(own | reached | {"q"})
+    for turn in range(len(TEXTS)):
+        yield {name: TEXTS[(turn + place) % len(TEXTS)] for place, name in enumerate(names)}
+    for name in (*names, *_OF_DJANGO):
+        yield {name: "a\x00b"}
+        yield {name: "\\"}
+
+
+@pytest.mark.parametrize("where", PAGES)
+def test_no_value_breaks_or_delays_a_list(where: str):
+    operator, wrong = Operator(), []
+    operator.http.raise_request_exception = False
+    for query in _queries(PAGES[where]):
+        began = time.process_time()
+        answer = operator.http.get(f"/admin/{where}/", query)
+        seconds = time.process_time() - began
+        if answer.status_code >= 500 or seconds > LONGEST_SECONDS:
+            wrong.append((query, answer.status_code, round(seconds, 2)))
+    assert wrong == []
+
+
+@pytest.mark.parametrize("where", PAGES)
+def test_no_address_of_a_row_breaks_a_page(where: str):
+    operator = Operator()
+    operator.http.raise_request_exception = False
+    paths = [
+        f"/admin/{where}/{value}/change/"
+        for value in ("%00", "_5C", "a%0ab", "9" * 30, "-1", "%ED%A0%80", "__", "..%2f")
+    ]
+    answers = {path: operator.http.get(path).status_code for path in paths}
+    assert {path: status for path, status in answers.items() if status >= 500} == {}

@@ -1,0 +1,51 @@
+"""Every parameter of every operation with each hostile value: an answer as documented, and soon."""
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from tests.contract.calling import credential_of, send
+from tests.contract.hostile import LONGEST_SECONDS, RAW, TEXTS, VALUES
+from tests.contract.operations import OPERATIONS
+from tests.contract.table import Call, Operation, as_json
+from tests.contract.world import World
+
+_TAKING = [one for one in OPERATIONS if one.params or one.paged]
+_MARK = "a place for a value as it is written"
+
+
+def _calls(operation: Operation, good: Call) -> list[tuple[str, Call, bytes | None]]:
+    """(what stands where, the call, the body as it is written)."""
+    calls: list[tuple[str, Call, bytes | None]] = []
+    for param in operation.params:
+        for value in VALUES if param.is_json else TEXTS:
+            calls.append((f"{param.name}={value!r:.40}", good.having(param, value), None))
+        if param.is_json:
+            written = as_json(good.having(param, _MARK).body)
+            calls += [
+                (f"{param.name} raw {raw:.20}", good, written.replace(as_json(_MARK), raw.encode())) for raw in RAW
+            ]
+    for name in ("page", "page_size") if operation.paged else ():
+        calls += [
+            (f"{name}={value!r:.40}", replace(good, query=good.query | {name: value}), None) for value in TEXTS
+        ]
+    return calls
+
+
+@pytest.mark.parametrize("operation", _TAKING, ids=str)
+def test_no_value_breaks_or_delays_an_operation(operation: Operation, world: World, sandbox: Any, settings: Any):
+    settings.THROTTLE_RATES = dict.fromkeys(settings.THROTTLE_RATES, "1000000/1")
+    good, headers = operation.good_call(world), credential_of(operation, world)
+    wrong = []
+    for name, call, raw in _calls(operation, good):
+        began = time.process_time()
+        with transaction.atomic():  # each finds what the first found
+            response = send(operation, call, headers, **({} if raw is None else {"raw": raw}))
+            transaction.set_rollback(True)
+        seconds = time.process_time() - began
+        if response.status_code >= 500 or seconds > LONGEST_SECONDS:
+            wrong.append((name, response.status_code, round(seconds, 2)))
+    assert wrong == []
