@@ -8,7 +8,7 @@ import pytest
 from django.db import transaction
 
 from tests.contract.calling import credential_of, send
-from tests.contract.hostile import LONGEST_SECONDS, RAW, TEXTS, VALUES
+from tests.contract.hostile import LARGE, LONGEST_SECONDS, RAW, TEXTS, VALUES
 from tests.contract.operations import OPERATIONS
 from tests.contract.table import Call, Operation, as_json
 from tests.contract.world import World
@@ -20,10 +20,11 @@ _MARK = "a place for a value as it is written"
 def _calls(operation: Operation, good: Call) -> list[tuple[str, Call, bytes | None]]:
     """(what stands where, the call, the body as it is written)."""
     calls: list[tuple[str, Call, bytes | None]] = []
+    in_body = operation.of("body")
     for param in operation.params:
-        for value in VALUES if param.is_json else TEXTS:
+        for value in (*TEXTS, *(LARGE if param in in_body[:1] else ()), *(VALUES if param.is_json else ())):
             calls.append((f"{param.name}={value!r:.40}", good.having(param, value), None))
-        if param.is_json:
+        if param in in_body[:1]:
             written = as_json(good.having(param, _MARK).body)
             calls += [
                 (f"{param.name} raw {raw:.20}", good, written.replace(as_json(_MARK), raw.encode())) for raw in RAW
