@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
+from config.signatures import secret_keys
+
 API_V3_KEY_LENGTH = 32
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -28,10 +30,9 @@ def doors(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
                 "The embedded mode is for one machine.", hint="Set DATABASE_URL and REDIS_URL.", id="wxrobot.E001"
             )
         )
-    if settings.SECRET_KEY.startswith("embedded-only-"):
-        found.append(
-            Error("SECRET_KEY is the default that everybody knows.", hint="Set SECRET_KEY.", id="wxrobot.E002")
-        )
+    if any(key.startswith("embedded-only-") for key in secret_keys()):
+        text = "SECRET_KEY, or one of SECRET_KEY_FALLBACKS, is the default that everybody knows."
+        found.append(Error(text, hint="Set SECRET_KEY, and remove the default.", id="wxrobot.E002"))
     if settings.DEBUG:
         found.append(Error("DEBUG shows secrets to strangers.", hint="Unset DEBUG.", id="wxrobot.E003"))
     if not settings.ENFORCE_AUTH:

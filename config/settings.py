@@ -50,6 +50,8 @@ def _needed(name: str, embedded: Any, why: str) -> Any:
 
 DEBUG: bool = env.bool("DEBUG", default=False)
 SECRET_KEY: str = _needed("SECRET_KEY", "embedded-only-" + "k" * 50, "50 random characters that sign tokens")
+# Keys of before, whose signatures are still accepted; SECRET_KEY alone signs.
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 PUBLIC_BASE_URL: str = env.str("PUBLIC_BASE_URL", default=f"http://127.0.0.1:{PORT}").rstrip("/")
 CLIENT_BASE_URL: str = env.str("CLIENT_BASE_URL", default=f"http://127.0.0.1:{PORT}/client").rstrip("/")
@@ -66,6 +68,7 @@ SIMPLE_JWT = {
     "ALGORITHM": "HS256",
     "USER_ID_CLAIM": "user_id",
     "UPDATE_LAST_LOGIN": False,
+    "AUTH_TOKEN_CLASSES": ("accounts.tokens.UserToken",),
 }
 # Operators: how long a session lasts without a click, when a name is locked after wrong passwords, and whether a code
 # from an authenticator app is asked for too (the embedded mode lets the first operator in with the password alone).

@@ -80,6 +80,8 @@ def test_an_environment_without_a_hole_passes(production):
         ("WECHAT_PAY_PRIVATE_KEY_FILE", "/nowhere.pem", "WECHAT_PAY_PRIVATE_KEY_FILE"),
         ("IDENTITY_KEYS", "not a key", "IDENTITY_KEYS"),
         ("SECRET_KEY", "short", "security.W009"),
+        ("SECRET_KEY_FALLBACKS", "short", "security.W025"),
+        ("SECRET_KEY_FALLBACKS", "embedded-only-" + "k" * 50, "E002"),
     ],
 )
 def test_each_hole_is_found(production, name: str, value: str, found: str):
