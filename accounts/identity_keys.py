@@ -27,10 +27,19 @@ def card_box() -> MultiFernet:
 
     The embedded mode, which has no keys, derives them from SECRET_KEY and its fallbacks.
     """
+    return MultiFernet(_keys())
+
+
+def newest_key() -> Fernet:
+    """Return the key that seals."""
+    return _keys()[0]
+
+
+def _keys() -> list[Fernet]:
     keys = settings.IDENTITY_KEYS or [
         base64.urlsafe_b64encode(hashlib.sha256(key.encode()).digest()).decode() for key in secret_keys()
     ]
-    return MultiFernet([Fernet(key) for key in keys])
+    return [Fernet(key) for key in keys]
 
 
 def hash_of_number(id_number: str) -> str:
