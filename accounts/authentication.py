@@ -7,9 +7,10 @@ from django.core.exceptions import ValidationError
 from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
 from rest_framework.request import Request
 from rest_framework_simplejwt.authentication import JWTAuthentication
-from rest_framework_simplejwt.tokens import AccessToken, Token
+from rest_framework_simplejwt.tokens import Token
 
 from accounts.models import User
+from accounts.tokens import UserToken
 
 
 class UserAuthentication(JWTAuthentication):
@@ -52,7 +53,7 @@ def signed_in(request: Request) -> User:
 
 def issue_token(user: User, *, at: datetime | None = None) -> str:
     """Return a new access token, for what was known at that moment (settings.SIMPLE_JWT says for how long)."""
-    token = AccessToken.for_user(user)
+    token = UserToken.for_user(user)
     if at is not None:
         token.set_iat(at_time=at)
     return str(token)

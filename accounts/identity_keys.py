@@ -15,6 +15,7 @@ from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
 
 from accounts.models import IdentityHashKey, User
+from config.signatures import secret_keys
 
 
 class HashKeyLost(Exception):
@@ -22,11 +23,23 @@ class HashKeyLost(Exception):
 
 
 def card_box() -> MultiFernet:
-    """Return what seals and opens, newest key first. The embedded mode, which has no keys, derives one from SECRET_KEY."""
+    """Return what seals and opens, newest key first.
+
+    The embedded mode, which has no keys, derives them from SECRET_KEY and its fallbacks.
+    """
+    return MultiFernet(_keys())
+
+
+def newest_key() -> Fernet:
+    """Return the key that seals."""
+    return _keys()[0]
+
+
+def _keys() -> list[Fernet]:
     keys = settings.IDENTITY_KEYS or [
-        base64.urlsafe_b64encode(hashlib.sha256(settings.SECRET_KEY.encode()).digest()).decode()
+        base64.urlsafe_b64encode(hashlib.sha256(key.encode()).digest()).decode() for key in secret_keys()
     ]
-    return MultiFernet([Fernet(key) for key in keys])
+    return [Fernet(key) for key in keys]
 
 
 def hash_of_number(id_number: str) -> str:

@@ -8,16 +8,17 @@ from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
-from django.utils.crypto import constant_time_compare, salted_hmac
 
 from accounts.models import User, VerificationCode
 from config.errors import Code, OutsideFailed, Refusal
+from config.signatures import is_keyed_hash, keyed_hash
 from integrations.http import Later, OutcomeUnknown, OutsideError
 from integrations.sms import PHONE_PATTERN, AliyunSms
 
 __all__ = ["PHONE_PATTERN", "prove_phone", "send_code"]
 VALID_FOR = timedelta(minutes=60)
 WRONG_TRIES = 5
+_SALT = "accounts.verification"
 WAIT_SECONDS = 60  # when the provider says "later" and not for how long
 
 
@@ -61,8 +62,8 @@ def _how_long(seconds: int) -> str:
     return f"{seconds // 60} 分钟" if seconds >= 60 else f"{seconds} 秒"
 
 
-def _hash(user: User, phone: str, code: str) -> str:
-    return salted_hmac("accounts.verification", f"{user.pk}:{phone}:{code}", algorithm="sha256").hexdigest()
+def _bound(user: User, phone: str, code: str) -> str:
+    return f"{user.pk}:{phone}:{code}"
 
 
 def send_code(*, user: User, phone: str, at: datetime) -> None:
@@ -73,7 +74,11 @@ def send_code(*, user: User, phone: str, at: datetime) -> None:
     """
     code = f"{secrets.randbelow(1_000_000):06d}"
     new = VerificationCode.objects.create(
-        user=user, phone=phone, code_hash=_hash(user, phone, code), sent_at=at, expires_at=at + VALID_FOR
+        user=user,
+        phone=phone,
+        code_hash=keyed_hash(_SALT, _bound(user, phone, code)),
+        sent_at=at,
+        expires_at=at + VALID_FOR,
     )
     try:
         AliyunSms.from_settings().send_code(phone, code)
@@ -106,8 +111,7 @@ def _take_code(user: User, phone: str, code: str, at: datetime) -> Refusal | Non
     given = _usable(user, phone, at)
     if not given:
         return SmsCodeExpired()
-    hashed = _hash(user, phone, code)
-    if not any(constant_time_compare(one.code_hash, hashed) for one in given):
+    if not any(is_keyed_hash(one.code_hash, _SALT, _bound(user, phone, code)) for one in given):
         VerificationCode.objects.filter(pk__in=[one.pk for one in given]).update(wrong_tries=F("wrong_tries") + 1)
         return SmsCodeWrong()
     try:

@@ -10,11 +10,11 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
-from django.utils.crypto import constant_time_compare, salted_hmac
 
 from accounts.wechat_sign_in import profile_of
 from config.api import proofs
 from config.errors import NotAllowed
+from config.signatures import is_keyed_hash, keyed_hash
 
 COOKIE = "wechat_sign_in"
 COOKIE_SECONDS = 600
@@ -62,7 +62,7 @@ def is_return(request: HttpRequest) -> bool:
 def is_expected(request: HttpRequest, *, app_id: str, path: str) -> bool:
     """Return whether this browser was sent to WeChat for this page within the last ten minutes."""
     nonce = _nonce_of(request)
-    return nonce is not None and constant_time_compare(request.GET["state"], _state_of(nonce, app_id, path))
+    return nonce is not None and is_keyed_hash(request.GET["state"], _SALT, _bound(nonce, app_id, path))
 
 
 def finish_sign_in(request: HttpRequest, *, app_id: str, path: str) -> HttpResponse:
@@ -87,4 +87,8 @@ def _nonce_of(request: HttpRequest) -> str | None:
 
 def _state_of(nonce: str, app_id: str, path: str) -> str:
     """Return what goes to WeChat: letters and digits only, at most 128, as WeChat demands."""
-    return salted_hmac(_SALT, f"{nonce} {app_id} {path}", algorithm="sha256").hexdigest()
+    return keyed_hash(_SALT, _bound(nonce, app_id, path))
+
+
+def _bound(nonce: str, app_id: str, path: str) -> str:
+    return f"{nonce} {app_id} {path}"

@@ -53,6 +53,8 @@ DEBUG: bool = env.bool("DEBUG", default=False)
 # Where nothing runs, a key for this process alone.
 _OWN_KEY = _services.get("secret_key") or EMBEDDED_KEY + secrets.token_urlsafe(48)
 SECRET_KEY: str = _needed("SECRET_KEY", _OWN_KEY, "50 random characters that sign tokens")
+# Keys of before, whose signatures are still accepted; SECRET_KEY alone signs.
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 PUBLIC_BASE_URL: str = env.str("PUBLIC_BASE_URL", default=f"http://127.0.0.1:{PORT}").rstrip("/")
 CLIENT_BASE_URL: str = env.str("CLIENT_BASE_URL", default=f"http://127.0.0.1:{PORT}/client").rstrip("/")
@@ -69,6 +71,7 @@ SIMPLE_JWT = {
     "ALGORITHM": "HS256",
     "USER_ID_CLAIM": "user_id",
     "UPDATE_LAST_LOGIN": False,
+    "AUTH_TOKEN_CLASSES": ("accounts.tokens.UserToken",),
 }
 # Operators: how long a session lasts without a click, when a name is locked after wrong passwords, and whether a code
 # from an authenticator app is asked for too (the embedded mode lets the first operator in with the password alone).

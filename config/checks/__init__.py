@@ -22,6 +22,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config.checks import addresses, limits
 from config.embedded import EMBEDDED_KEY
+from config.signatures import secret_keys
 
 API_V3_KEY_LENGTH = 32
 
@@ -36,8 +37,9 @@ def doors(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
                 "The embedded mode is for one machine.", hint="Set DATABASE_URL and REDIS_URL.", id="wxrobot.E001"
             )
         )
-    if settings.SECRET_KEY.startswith(EMBEDDED_KEY):
-        found.append(Error("SECRET_KEY is one of the embedded mode.", hint="Set SECRET_KEY.", id="wxrobot.E002"))
+    if any(key.startswith(EMBEDDED_KEY) for key in secret_keys()):
+        text = "SECRET_KEY, or one of SECRET_KEY_FALLBACKS, is one of the embedded mode."
+        found.append(Error(text, hint="Set SECRET_KEY, and remove that one.", id="wxrobot.E002"))
     if settings.DEBUG:
         found.append(Error("DEBUG shows secrets to strangers.", hint="Unset DEBUG.", id="wxrobot.E003"))
     if not settings.ENFORCE_AUTH:
@@ -48,8 +50,8 @@ def doors(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
     if not settings.ALLOWED_HOSTS or not all(map(addresses.is_host_of_ours, settings.ALLOWED_HOSTS)):
         hint = "Set ALLOWED_HOSTS to your host names, with commas between."
         found.append(Error("ALLOWED_HOSTS must name your hosts, and no others.", hint=hint, id="wxrobot.E005"))
-    if not _is_strong_key(settings.SECRET_KEY):
-        text = "SECRET_KEY must be 50 random characters or more."
+    if not all(map(_is_strong_key, secret_keys())):
+        text = "SECRET_KEY must be 50 random characters or more, and so must each of SECRET_KEY_FALLBACKS."
         found.append(Error(text, hint="Set SECRET_KEY.", id="wxrobot.E011"))
     if settings.SECURE_PROXY_SSL_HEADER and not settings.TRUSTED_PROXIES:
         text = "Behind a proxy every visitor has the proxy's address: throttles would shut out all at once."

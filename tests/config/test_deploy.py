@@ -120,6 +120,8 @@ def test_an_environment_without_a_hole_passes(production):
         ("WECHAT_PAY_PRIVATE_KEY_FILE", "/etc/passwd", "WECHAT_PAY_PRIVATE_KEY_FILE"),
         ("WECHAT_PAY_PUBLIC_KEY_ID", "PUB_KEY_ID_SANDBOX", "WECHAT_PAY_PUBLIC_KEY_ID"),
         ("WECHAT_PAY_CERT_SERIAL", "SANDBOXSERIAL", "WECHAT_PAY_CERT_SERIAL"),
+        ("SECRET_KEY_FALLBACKS", "short", "E011"),
+        ("SECRET_KEY_FALLBACKS", "embedded-only-" + "k" * 50, "E002"),
     ],
 )
 def test_each_hole_is_found(production, name: str, value: str, found: str):

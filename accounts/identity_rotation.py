@@ -1,0 +1,77 @@
+"""Re-sealing identity cards under the first of IDENTITY_KEYS, after a new one was put in front."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from cryptography.fernet import Fernet, InvalidToken
+from django.db.models import QuerySet
+
+from accounts.identity_keys import card_box, newest_key
+from accounts.models import IdentityHashKey, User
+
+CHUNK = 500  # users read at once
+
+
+@dataclass
+class Resealed:
+    """What became of the cards so far."""
+
+    count: int = 0
+    unreadable: list[UUID] = field(default_factory=list)  # users whose card no configured key opens
+
+
+def with_card() -> QuerySet[User]:
+    """Return the users who have a card."""
+    return User.objects.filter(identity_sealed__isnull=False)
+
+
+def reseal_hash_key() -> bool:
+    """Seal the key of the hashes under the first key. Returns False when it is, or none was made yet.
+
+    Raises InvalidToken when no configured key opens it.
+    """
+    kept = IdentityHashKey.objects.filter(pk=1).first()
+    if kept is None or _is_sealed_by(newest_key(), bytes(kept.sealed_key)):
+        return False
+    fresh = card_box().rotate(bytes(kept.sealed_key))
+    return bool(IdentityHashKey.objects.filter(sealed_key=kept.sealed_key).update(sealed_key=fresh))
+
+
+def reseal_cards(resealed: Resealed) -> Iterator[int]:
+    """Seal each card under the first key and yield how many have been looked at in this chunk.
+
+    Those that are sealed under it are passed over, so a run may be killed and repeated. Each card is a statement of its
+    own, which changes nothing when the user has given another card meanwhile: that one is sealed under the first key.
+    """
+    last: UUID | None = None
+    while cards := _cards_after(last):
+        for user, sealed in cards:
+            _reseal(user, sealed, resealed)
+        last = cards[-1][0]
+        yield len(cards)
+
+
+def _cards_after(last: UUID | None) -> list[tuple[UUID, bytes]]:
+    rest = with_card() if last is None else with_card().filter(pk__gt=last)
+    cards = rest.order_by("pk").values_list("pk", "identity_sealed")[:CHUNK]
+    return [(user, bytes(sealed)) for user, sealed in cards if sealed is not None]
+
+
+def _reseal(user: UUID, sealed: bytes, resealed: Resealed) -> None:
+    if _is_sealed_by(newest_key(), sealed):
+        return
+    try:
+        fresh = card_box().rotate(sealed)
+    except InvalidToken:
+        resealed.unreadable.append(user)
+        return
+    resealed.count += User.objects.filter(pk=user, identity_sealed=sealed).update(identity_sealed=fresh)
+
+
+def _is_sealed_by(key: Fernet, sealed: bytes) -> bool:
+    try:
+        key.decrypt(sealed)
+    except InvalidToken:
+        return False
+    return True

@@ -1,0 +1,31 @@
+"""`manage.py rotate_identity_keys`: seal identity cards under the first of IDENTITY_KEYS, before an old one is removed."""
+
+from typing import Any
+
+from cryptography.fernet import InvalidToken
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from accounts import identity_rotation
+
+
+class Command(BaseCommand):
+    help = (
+        "Seal all identity cards under the first of IDENTITY_KEYS. May be repeated, killed and run beside everything"
+        " else; only after it has said that nothing is left may the other keys be removed."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        resealed = identity_rotation.Resealed()
+        with tqdm(total=identity_rotation.with_card().count(), desc="cards", unit="card", disable=None) as bar:
+            for count in identity_rotation.reseal_cards(resealed):
+                bar.update(count)
+        self.stdout.write(f"{resealed.count} cards sealed under the first key.")
+        try:
+            identity_rotation.reseal_hash_key()
+        except InvalidToken as error:
+            raise CommandError("No key in IDENTITY_KEYS opens the key of the cards' hashes.") from error
+        if resealed.unreadable:
+            users = ", ".join(map(str, resealed.unreadable))
+            raise CommandError(f"No key in IDENTITY_KEYS opens the cards of: {users}.")
+        self.stdout.write("Nothing is left under the other keys.")

@@ -1,0 +1,23 @@
+"""Keyed hashes under SECRET_KEY that outlive a change of it: those under a key in SECRET_KEY_FALLBACKS are accepted."""
+
+from django.conf import settings
+from django.utils.crypto import constant_time_compare, salted_hmac
+
+
+def secret_keys() -> list[str]:
+    """Return the key that signs, and behind it those whose signatures are accepted."""
+    return [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+
+
+def keyed_hash(salt: str, value: str) -> str:
+    """Return the keyed hash of a value, 64 hexadecimal digits."""
+    return _hash(salt, value, settings.SECRET_KEY)
+
+
+def is_keyed_hash(given: str, salt: str, value: str) -> bool:
+    """Return whether this is the value's keyed hash under one of the keys."""
+    return any(constant_time_compare(given, _hash(salt, value, key)) for key in secret_keys())
+
+
+def _hash(salt: str, value: str, key: str) -> str:
+    return salted_hmac(salt, value, secret=key, algorithm="sha256").hexdigest()

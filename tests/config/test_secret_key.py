@@ -1,0 +1,125 @@
+"""What the key of before signed is accepted until it is removed: each kind of signature; what signs is the new key."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.models import User
+from accounts.tokens import UserToken
+from config.api.proofs import COOKIE
+from earnings.models import Withdrawal
+from tests.accounts.test_identity import REAL, give
+from tests.accounts.test_phone import code_sent, prove
+from tests.accounts.test_proofs import phone, sign_in
+from tests.api import ApiClient
+from tests.backoffice.pages import Operator
+from tests.earnings.wechat_browser import WeChatBrowser, page_of, path_of
+from tests.factories.money import ask
+from tests.factories.money import give as give_money
+from tests.factories.people import UserFactory
+from tests.integrations.test_word_imports import WORDS, shown
+
+pytestmark = pytest.mark.django_db
+OLD, NEW = "old-" + "o" * 50, "new-" + "n" * 50
+Change = Callable[..., None]
+
+
+@pytest.fixture
+def change(settings: Any) -> Change:
+    """Everything before is signed under the old key; from then on the new one signs."""
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS, settings.ENFORCE_AUTH = OLD, [], True
+
+    def to_the_new_key(*, is_old_accepted: bool) -> None:
+        settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = NEW, [OLD] if is_old_accepted else []
+
+    return to_the_new_key
+
+
+accepted_and_not = pytest.mark.parametrize("is_old_accepted", [True, False])
+
+
+@pytest.fixture
+def alice() -> User:
+    return UserFactory(union_id="union-alice", open_id="open-alice", phone="13800138001")
+
+
+@accepted_and_not
+def test_an_access_token(change, alice, is_old_accepted):
+    client = ApiClient(alice)
+    change(is_old_accepted=is_old_accepted)
+    assert client.get("/auth/me")["code"] == (1200 if is_old_accepted else 1401)
+
+
+def test_a_new_token_is_signed_by_the_new_key(change, settings, alice):
+    change(is_old_accepted=True)
+    client = ApiClient(alice)
+    settings.SECRET_KEY_FALLBACKS = []
+    assert client.get("/auth/me")["code"] == 1200
+
+
+def test_a_token_that_has_ended_is_not_revived_by_the_old_key(change, alice):
+    token = UserToken.for_user(alice)
+    token.set_exp(from_time=token.current_time, lifetime=-token.lifetime)
+    change(is_old_accepted=True)
+    assert Client().get("/auth/me", headers={"Authorization": f"Bearer {token}"}).json()["code"] == 1401
+
+
+@accepted_and_not
+def test_a_wechat_proof(change, alice, sandbox, settings, is_old_accepted):
+    browser = phone()
+    change(is_old_accepted=is_old_accepted)
+    assert sign_in(browser).json()["code"] == (1200 if is_old_accepted else 1401)
+    settings.SECRET_KEY_FALLBACKS = []
+    assert not is_old_accepted or sign_in(browser).json()["code"] == 1200  # it was renewed under the new key
+    assert COOKIE in browser.cookies
+
+
+@accepted_and_not
+def test_an_operators_session(change, is_old_accepted):
+    root = Operator()
+    change(is_old_accepted=is_old_accepted)
+    assert root.sees("") == (200 if is_old_accepted else 302)
+
+
+@accepted_and_not
+def test_the_way_to_wechats_sign_in_and_back(change, alice, sandbox, is_old_accepted):
+    withdrawal = _withdrawal(alice)
+    browser = WeChatBrowser("alice")
+    back = browser.sign_in_at(browser.get(page_of(withdrawal))["Location"])
+    change(is_old_accepted=is_old_accepted)
+    answer = browser.get(path_of(back))
+    assert (answer.status_code == 302 and COOKIE in answer.cookies) == is_old_accepted
+
+
+def _withdrawal(user: User) -> Withdrawal:
+    give_money(user, "20")
+    return ask(user)
+
+
+@accepted_and_not
+def test_a_code_by_sms(change, alice, sandbox, is_old_accepted):
+    client = ApiClient(alice)
+    code = code_sent(sandbox, client)
+    change(is_old_accepted=is_old_accepted)
+    assert prove(ApiClient(alice), code) == (1200 if is_old_accepted else 2301)
+
+
+@accepted_and_not
+def test_a_list_of_words_that_was_shown(change, is_old_accepted):
+    support = Operator("support")
+    page = shown(support, "赌博")
+    secret = page.split('name="shown" value="')[1].split('"')[0]
+    change(is_old_accepted=is_old_accepted)
+    support.http.force_login(support.user)
+    said = support.press(WORDS, "take_in", confirmed="yes", shown=secret)
+    assert ("页面已过期" in said) != is_old_accepted
+
+
+def test_an_identity_card_of_the_embedded_mode(change, alice, settings):
+    settings.IDENTITY_KEYS = []
+    give(alice)
+    change(is_old_accepted=True)
+    assert "110105**********2X" in Operator().page(f"accounts/user/{alice.pk}/change/")
+    assert give(UserFactory(), REAL)["code"] == 1403
