@@ -10,6 +10,7 @@ from typing import Any
 
 from django.contrib.auth.models import Group as Role
 from django.db import IntegrityError, transaction
+from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts import independence
@@ -133,11 +134,13 @@ def set_rights(operator: User, rights: Rights) -> None:
 
 
 def forget_second_factors(keys: Iterable[Any]) -> int:
-    """Delete the second factors of these operators. Returns how many operators had one."""
-    devices = TOTPDevice.objects.filter(user__in=list(keys))
-    count = len(set(devices.values_list("user", flat=True)))
-    devices.delete()
-    return count
+    """Delete the second factors of these operators, recovery codes too. Returns how many operators had one."""
+    keys, owners = list(keys), set[Any]()
+    for model in (TOTPDevice, StaticDevice):
+        devices = model.objects.filter(user__in=keys)
+        owners.update(devices.values_list("user", flat=True))
+        devices.delete()
+    return len(owners)
 
 
 def deciders(change: OperatorChange, *, by: str) -> int:

@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts import operator_changes
@@ -26,7 +27,8 @@ from config.backoffice.facts import ListAdmin
 from config.errors import Conflict
 
 admin.site.unregister(Role)  # roles are made by `migrate`, and given on an operator's page
-admin.site.unregister(TOTPDevice)  # its page shows the secret
+for device in (TOTPDevice, StaticDevice):
+    admin.site.unregister(device)  # its page shows the secret
 
 
 NOBODY_ELSE = "目前没有别的管理员可以确认。只有一名管理员时，请由运维在服务器上用命令 manage.py operator 办理，再把这条变更拒绝。"

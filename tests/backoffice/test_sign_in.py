@@ -51,7 +51,7 @@ def test_five_wrong_passwords_lock_the_name_for_a_while(root):
         assert is_in(client)
 
 
-@pytest.mark.parametrize("code", ["9" * 7, "9" * 9_000])
+@pytest.mark.parametrize("code", ["9" * 33, "9" * 9_000])
 @pytest.mark.parametrize("name", ["root", "r" * 65, "r" * 256, "r" * 9_000, "\ufdfa" * 64, "r\x00", "\ud800"])
 def test_a_name_or_code_of_any_length_is_an_ordinary_refusal(root, name, code):
     body = urlencode({"username": name, "password": "wrong", "code": code}, errors="surrogatepass")
