@@ -1,8 +1,9 @@
 """Which two approvals count as those of two people: not those of one person with the access of another.
 
 Whoever makes an operator, sets their password or resets their second factor can sign in as them. All of it is in the
-audit log, whichever page it was done on, under the name that approvals are kept by. A key is known to its maker for as
-long as it exists.
+audit log, whichever page it was done on, under the name that approvals are kept by; of a change that a second
+administrator confirmed, the log names that one and the change itself the first. A key is known to its maker for as long
+as it exists.
 """
 
 from collections import defaultdict
@@ -11,8 +12,9 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q
 
-from accounts.models import User
+from accounts.models import OperatorChange, User
 from config.backoffice.audit import DEVICE_TABLES, KEY_PREFIX, LONGEST_ACTOR
+from config.errors import Conflict
 from config.models import ApiKey, AuditEntry
 
 BOUND_FOR = timedelta(days=30)
@@ -23,6 +25,16 @@ BOUND = (
 _MADE_OR_GIVEN_A_PASSWORD = Q(action=AuditEntry.Action.ADDED) | Q(
     action=AuditEntry.Action.CHANGED, changes__has_any_keys=["password", "is_staff"]
 )
+
+
+class NotIndependent(Conflict):
+    message = BOUND
+
+
+def require(by: str, other: str, *, at: datetime) -> None:
+    """Raise NotIndependent unless the approvals of these two are those of two people."""
+    if bound_to(by, {other}, at=at):
+        raise NotIndependent
 
 
 def bound_to(by: str, others: Iterable[str], *, at: datetime) -> set[str]:
@@ -56,6 +68,11 @@ def _access_to(names: set[str], *, at: datetime) -> Mapping[str, set[str]]:
     )
     for changes, actor in removed.values_list("changes", "actor"):
         found[name_of[changes["user_id"][0]]].add(actor)
+    confirmed = OperatorChange.objects.filter(
+        username__in=names, status=OperatorChange.Status.APPLIED, decided_at__gt=at - BOUND_FOR
+    ).exclude(kind=OperatorChange.Kind.RIGHTS)
+    for name, asked_by in confirmed.order_by().values_list("username", "asked_by"):
+        found[name].add(asked_by)
     for name, actor in _makers_of_keys(names):
         found[name].add(actor)
     return found

@@ -49,10 +49,6 @@ class AlreadyWaiting(Conflict):
     message = "这一条已有待确认的变更"
 
 
-class NotIndependent(Conflict):
-    message = independence.BOUND
-
-
 @dataclass
 class Effect:
     """What one day pays as things stand and with the change, in yuan."""
@@ -152,15 +148,14 @@ def submit(change: RuleChange, *, by: str, at: datetime) -> RuleChange:
 def confirm(pk: int, *, by: str, at: datetime) -> bool:
     """Apply a waiting change as its second operator; false when it waits no more, or when `by` asked for it.
 
-    Raises NotIndependent.
+    Raises accounts.independence.NotIndependent.
     """
     with transaction.atomic():
         _turn()
         change = RuleChange.objects.select_for_update().get(pk=pk)
         if change.status != RuleChange.Status.WAITING or change.asked_by == by:
             return False
-        if independence.bound_to(by, {change.asked_by}, at=at):
-            raise NotIndependent
+        independence.require(by, change.asked_by, at=at)
         _apply(change, at=at)
         change.status, change.decided_at, change.decided_by = RuleChange.Status.APPLIED, at, by
         change.save(update_fields=["status", "decided_at", "decided_by"])

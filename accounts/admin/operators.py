@@ -1,25 +1,37 @@
 """The operators themselves: who may enter the admin, in which role."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from axes.utils import reset
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group as Role
 from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.utils.translation import gettext_lazy as _
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from accounts.models import Operator
+from accounts import operator_changes
+from accounts.models import Operator, OperatorChange
 from config.backoffice import roles
 from config.backoffice.confirm import ask
 from config.backoffice.facts import ListAdmin
+from config.errors import Conflict
 
 admin.site.unregister(Role)  # roles are made by `migrate`, and given on an operator's page
-admin.site.unregister(TOTPDevice)  # its page shows the secret
+for device in (TOTPDevice, StaticDevice):
+    admin.site.unregister(device)  # its page shows the secret
+
+
+NOBODY_ELSE = "目前没有别的管理员可以确认。只有一名管理员时，请由运维在服务器上用命令 manage.py operator 办理，再把这条变更拒绝。"
 
 
 class RolesField(forms.ModelMultipleChoiceField):
@@ -30,7 +42,15 @@ class RolesField(forms.ModelMultipleChoiceField):
 
 
 def _roles_field() -> RolesField:
-    return RolesField(Role.objects.all(), label=_("角色"), required=False, widget=forms.CheckboxSelectMultiple)
+    return RolesField(
+        Role.objects.all(),
+        label=gettext_lazy("角色"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=gettext_lazy(
+            "可动用资金的角色（财务、管理员）要另一名管理员确认后生效；只有一名管理员时，由运维用命令 manage.py operator 办理。"
+        ),
+    )
 
 
 class OperatorChangeForm(UserChangeForm):
@@ -53,6 +73,12 @@ class OperatorCreationForm(AdminUserCreationForm):
         return super().save(commit)
 
 
+def _change(kind: OperatorChange.Kind, operator: Operator) -> OperatorChange:
+    """Return a proposal for an operator; of a new password the hash that the form has set on them."""
+    password = operator.password if kind == OperatorChange.Kind.PASSWORD else ""
+    return OperatorChange(kind=kind, username=operator.get_username(), operator=operator, password=password)
+
+
 @admin.register(Operator)
 class OperatorAdmin(ListAdmin, DjangoUserAdmin):
     """Only superusers make superusers, and touch them. A name stays: the books know operators by it."""
@@ -66,6 +92,77 @@ class OperatorAdmin(ListAdmin, DjangoUserAdmin):
     filter_horizontal = ()
     add_fieldsets = ((None, {"fields": ("username", "usable_password", "password1", "password2", "groups")}),)
     actions = ("reset_second_factor", "unlock")
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """Save at once, unless the operator gets to move money: then keep a proposal."""
+        change = self._change_of_rights(request, object_id) if request.method == "POST" else None
+        return (
+            self._propose(request, [change])
+            if change
+            else super().changeform_view(request, object_id, form_url, extra_context)
+        )
+
+    def _change_of_rights(self, request: HttpRequest, object_id: str | None) -> OperatorChange | None:
+        """Return what a second administrator must confirm of a form that is sent; None when nothing."""
+        row = self.get_object(request, unquote(object_id)) if object_id else None
+        may = self.has_change_permission(request, row) if object_id else self.has_add_permission(request)
+        if not may or (object_id and row is None):
+            return None
+        before = operator_changes.rights_of(row) if row else operator_changes.NO_RIGHTS
+        form = self.get_form(request, row, change=row is not None)(request.POST, instance=row)
+        if not form.is_valid():
+            return None
+        chosen = form.cleaned_data
+        after = {
+            "roles": sorted(role.name for role in chosen["groups"]),
+            "is_active": chosen.get("is_active", True),
+            "is_superuser": chosen.get("is_superuser", before["is_superuser"]),
+        }
+        if not operator_changes.needs_second(before, after):
+            return None
+        if row is not None:
+            kind = OperatorChange.Kind.RIGHTS
+            return OperatorChange(kind=kind, username=row.username, operator=row, before=before, values=after)
+        made = form.save(commit=False)
+        kind = OperatorChange.Kind.ADD
+        return OperatorChange(kind=kind, username=made.username, values=after, password=made.password)
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
+        """Set a password at once, unless it is that of another operator who moves money: then keep a proposal."""
+        if request.method == "POST":
+            operator = self.get_object(request, unquote(id))
+            may = operator is not None and self.has_change_permission(request, operator)
+            if may and operator.pk != request.user.pk and operator_changes.moves_money(operator):
+                form = self.change_password_form(operator, request.POST)
+                if form.is_valid() and form.cleaned_data["set_usable_password"]:
+                    form.save(commit=False)
+                    return self._propose(request, [_change(OperatorChange.Kind.PASSWORD, operator)])
+        return super().user_change_password(request, id, form_url)
+
+    def _propose(self, request: HttpRequest, changes: Iterable[OperatorChange]) -> HttpResponse:
+        """Keep these changes for another administrator, and say so."""
+        by, done = request.user.get_username(), 0
+        for change in changes:
+            try:
+                operator_changes.propose(change, by=by, at=timezone.now())
+            except Conflict as refusal:
+                self.message_user(request, f"{_(refusal.description)}：{change.username}", messages.ERROR)
+                continue
+            done += 1
+            if not operator_changes.deciders(change, by=by):
+                self.message_user(request, _(NOBODY_ELSE), messages.WARNING)
+        if done:
+            text = _(
+                "可动用资金的运营人员由两名管理员变更：%s 条已提交，待另一名管理员在“运营人员变更”里确认后生效。"
+            )
+            self.message_user(request, text % done, messages.WARNING)
+        return HttpResponseRedirect(reverse("admin:accounts_operator_changelist"))
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
@@ -103,14 +200,17 @@ class OperatorAdmin(ListAdmin, DjangoUserAdmin):
             queryset,
             action="reset_second_factor",
             title="重置两步验证",
-            question="这些运营人员下次登录时要重新设置身份验证器。请先确认是本人要求。",
+            question="这些运营人员下次登录时要重新设置身份验证器。请先确认是本人要求。"
+            "可动用资金的运营人员要另一名管理员确认后才重置。",
         )
         if page is not None:
             return page
-        devices = TOTPDevice.objects.filter(user__in=keys)
-        done = len(set(devices.values_list("user", flat=True)))
-        devices.delete()
-        self.report(request, done=done, chosen=len(keys), did="已重置", why_not="没有设置两步验证")
+        with_device = queryset.filter(pk__in=keys, totpdevice__isnull=False).distinct()
+        of_money = [operator for operator in with_device if operator_changes.moves_money(operator)]
+        self._propose(request, [_change(OperatorChange.Kind.SECOND_FACTOR, operator) for operator in of_money])
+        others = set(keys) - {operator.pk for operator in of_money}
+        done = operator_changes.forget_second_factors(others)
+        self.report(request, done=done, chosen=len(others), did="已重置", why_not="没有设置两步验证")
         return None
 
     @admin.action(description="解除登录锁定", permissions=["change"])

@@ -15,7 +15,7 @@ from django.db.models import Model
 from config.models import AuditEntry
 
 KEY_PREFIX, LONGEST_ACTOR = "接口:", 80  # keys among those who act; as long as the log keeps a name
-DEVICE_TABLES = ("otp_totp_totpdevice",)  # second factors
+DEVICE_TABLES = ("otp_totp_totpdevice", "otp_static_staticdevice")  # second factors
 _ACTOR, _VIA = "wxrobot.actor", "wxrobot.via"
 _APPS = (
     "config",
@@ -30,6 +30,7 @@ _APPS = (
     "auth",
     "django_celery_beat",
     "otp_totp",
+    "otp_static",
 )
 # What is a history itself, or follows from what is noted.
 _NOT_NOTED = {
@@ -48,7 +49,7 @@ _NOT_NOTED = {
 # Written by the hundred as a consequence; operators only change them.
 _NOT_NOTED_WHEN_NEW = {"robots.outboxmessage", "launches.delivery"}
 # Noted as changed, never with their content.
-_SECRET = ("password", "identity_sealed", "identity_hash", "sealed_key", "key_hash", "key", "code_hash")
+_SECRET = ("password", "identity_sealed", "identity_hash", "sealed_key", "key_hash", "key", "code_hash", "token")
 _UNIMPORTANT = ("last_login", "last_used_at", "last_used_from", "last_t", "throttling_failure_timestamp")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.auth.models import Group as Role
 from django.contrib.auth.models import Permission
 from django.db import connection
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 VIEWER, SUPPORT, FINANCE, ADMINISTRATOR = "viewer", "support", "finance", "administrator"
@@ -30,7 +31,7 @@ _ROOMS = {
     "django_celery_beat",
 }
 # Not for every eye: keys, operators and their failed sign-ins, who did what.
-_FOR_ADMINISTRATORS = {"apikey", "operator", "auditentry", "periodictask"}
+_FOR_ADMINISTRATORS = {"apikey", "operator", "operatorchange", "auditentry", "periodictask"}
 _NOBODYS = {"verificationcode", "completionkey", "redpacketopening", "endedblock", "switchchange", "dayfigure"}
 
 _SUPPORT = {
@@ -55,6 +56,14 @@ _FINANCE = {
     " view_rulechange decide_rulechange view_payout decide_payout view_payoutpause pause_payouts",
 }
 
+# Who gets one of these can pay, change what is paid, or make somebody who can.
+_MOVES_MONEY = {
+    "accounts": "add_operator change_operator decide_operatorchange",
+    "groups": "add_starplan change_starplan delete_starplan add_articleprice change_articleprice delete_articleprice",
+    "earnings": "review_withdrawal reverse_ledgertransaction change_earningsrules decide_rulechange decide_payout"
+    " pause_payouts",
+}
+
 
 def _codes(table: dict[str, str]) -> set[tuple[str, str]]:
     return {(app, code) for app, codes in table.items() for code in codes.split()}
@@ -68,6 +77,14 @@ def _may(role: str, app: str, model: str, code: str) -> bool:
     if role == VIEWER:
         return code == f"view_{model}" and model not in _FOR_ADMINISTRATORS
     return (app, code) in _codes(_SUPPORT if role == SUPPORT else _FINANCE)
+
+
+def that_move_money() -> set[str]:
+    """Return the names of the roles with a permission that pays money or changes what is paid."""
+    found = Q()
+    for app, codes in _MOVES_MONEY.items():
+        found |= Q(permissions__content_type__app_label=app, permissions__codename__in=codes.split())
+    return set(Role.objects.filter(found).order_by().values_list("name", flat=True))
 
 
 def make(**_: Any) -> None:

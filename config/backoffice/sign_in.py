@@ -8,16 +8,18 @@ from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.forms import UsernameField
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.translation import gettext_lazy
-from django_otp import match_token
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from config.api.throttles import client_address, seconds_to_wait
-from config.backoffice.two_factor import CODE_NEEDED, CODE_WRONG, code_field
+from config.backoffice import recovery
+from config.backoffice.two_factor import CODE_NEEDED, CODE_WRONG, code_field, matched
 from config.caching import REDIS_AWAY
 
 LONGEST_USERNAME = 64  # as accounts.User keeps it
 LONGEST_PASSWORD = 256
+LONGEST_CODE = 2 * recovery.LONGEST  # typed in groups
 
 
 class SignInForm(AdminAuthenticationForm):
@@ -34,7 +36,7 @@ class SignInForm(AdminAuthenticationForm):
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
-    code = code_field(required=False)
+    code = code_field(required=False, longest=LONGEST_CODE)
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = self.cleaned_data if self.errors else super().clean()
@@ -42,7 +44,7 @@ class SignInForm(AdminAuthenticationForm):
         if operator is not None and TOTPDevice.objects.filter(user=operator, confirmed=True).exists():
             if not cleaned.get("code"):
                 raise forms.ValidationError(CODE_NEEDED, code="code_needed")
-            device = match_token(operator, cleaned["code"])
+            device = matched(operator, cleaned["code"], via=reverse("admin:login"))
             if device is None:
                 raise forms.ValidationError(CODE_WRONG, code="code_wrong")
             operator.otp_device = device  # type: ignore[attr-defined]  # django_otp marks the session with it

@@ -1,4 +1,4 @@
-"""The second factor of operators: a code from an authenticator app (TOTP)."""
+"""The second factor of operators: a code from an authenticator app (TOTP), or a recovery code."""
 
 import io
 from typing import Any
@@ -16,10 +16,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django_otp import login as remember_second_factor
+from django_otp import match_token
+from django_otp.models import Device
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from config.backoffice import audit
+from config.backoffice import audit, recovery
 
+DIGITS = 6  # of a code from the app
+REPLACING = "replaces_second_factor"  # in the session: a code was given, the new app not scanned yet
 CODE_NEEDED = gettext_lazy("请输入身份验证器上的 6 位验证码。")
 CODE_WRONG = gettext_lazy("验证码不正确或已过期,请用最新的验证码重试。")
 
@@ -28,13 +32,28 @@ def is_verified(request: HttpRequest) -> bool:
     return bool(getattr(request.user, "is_verified", bool)())
 
 
-def code_field(*, required: bool) -> forms.CharField:
-    widget = forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "maxlength": 6})
-    return forms.CharField(label=gettext_lazy("验证码"), required=required, max_length=6, widget=widget)
+def code_field(*, required: bool, longest: int = DIGITS) -> forms.CharField:
+    """Return a field for a code of the app; with a greater length for a recovery code too."""
+    attrs = {"autocomplete": "one-time-code", **({"inputmode": "numeric"} if longest == DIGITS else {})}
+    widget = forms.TextInput(attrs=attrs)
+    return forms.CharField(label=gettext_lazy("验证码"), required=required, max_length=longest, widget=widget)
+
+
+def matched(operator: Any, code: str, *, via: str) -> Device | None:
+    """Return the device of the operator that a code is of; the use of a recovery code is in the audit log."""
+    typed = recovery.as_typed(code)
+    if len(typed) == DIGITS:
+        return match_token(operator, typed)
+    with audit.acting(by=operator.get_username(), via=via):
+        return match_token(operator, typed)
 
 
 class CodeForm(forms.Form):
     code = code_field(required=True)
+
+
+class AnyCodeForm(forms.Form):
+    code = code_field(required=True, longest=2 * recovery.LONGEST)
 
 
 def may_enrol(request: HttpRequest) -> bool:
@@ -44,11 +63,14 @@ def may_enrol(request: HttpRequest) -> bool:
 @never_cache
 @login_required(login_url="admin:login")
 def enrol(request: HttpRequest) -> HttpResponse:
-    """Show a QR code to scan; the first right code from it makes it this operator's second factor."""
+    """Show a QR code to scan; the first right code from it makes it this operator's second factor.
+
+    The app that it replaces works until then. The recovery codes are shown with the answer, and never again.
+    """
     if not may_enrol(request):
         return HttpResponseRedirect(reverse("admin:login"))
-    if TOTPDevice.objects.filter(user=request.user, confirmed=True).exists():
-        return _page(request, {"is_enrolled": True})
+    if TOTPDevice.objects.filter(user=request.user, confirmed=True).exists() and REPLACING not in request.session:
+        return _manage(request)
     device, _created = TOTPDevice.objects.get_or_create(
         user=request.user, confirmed=False, defaults={"name": request.user.get_username()}
     )
@@ -56,13 +78,32 @@ def enrol(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         if device.verify_token(form.cleaned_data["code"]):
             with audit.acting(by=request.user.get_username(), via=request.path):
+                TOTPDevice.objects.filter(user=request.user, confirmed=True).delete()
                 device.confirmed = True
                 device.save(update_fields=["confirmed"])
+                codes = recovery.renew(request.user)
+            request.session.pop(REPLACING, None)
             remember_second_factor(request, device)
             messages.success(request, _("两步验证已启用,以后登录需要验证码。"))
-            return HttpResponseRedirect(reverse("admin:index"))
+            return _page(request, {"is_enrolled": True, "codes": codes})
         form.add_error("code", str(CODE_WRONG))
     return _page(request, {"form": form, "picture": _picture(device), "secret": _secret(device)})
+
+
+def _manage(request: HttpRequest) -> HttpResponse:
+    """Give an enrolled operator new recovery codes, or lead to a new app; each for a code of the present ones."""
+    form = AnyCodeForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        if matched(request.user, form.cleaned_data["code"], via=request.path) is None:
+            form.add_error("code", str(CODE_WRONG))
+        elif request.POST.get("do") == "replace":
+            request.session[REPLACING] = True
+            return HttpResponseRedirect(request.path)
+        else:
+            with audit.acting(by=request.user.get_username(), via=request.path):
+                codes = recovery.renew(request.user)
+            return _page(request, {"is_enrolled": True, "codes": codes})
+    return _page(request, {"is_enrolled": True, "form": form, "left": recovery.count_left(request.user)})
 
 
 def _page(request: HttpRequest, shown: dict[str, Any]) -> HttpResponse:

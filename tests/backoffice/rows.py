@@ -6,6 +6,8 @@ from itertools import count
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
+from accounts.models import OperatorChange
+from accounts.operator_changes import NO_RIGHTS
 from config import site_status
 from config.api_keys import issue_key
 from config.backoffice import audit
@@ -68,6 +70,7 @@ def _one_of_each(n: int) -> None:
     site_status.set_marquee(is_shown=False, content="", by="root", at=now)
     StarPlan.objects.create(star=1, daily_profit="0.02", valid_from=now.date() + timedelta(days=n + 1))
     ArticlePrice.objects.create(amount="0.16", valid_from=now.date() + timedelta(days=n + 1))
+    OperatorChange.objects.create(kind="add", username=f"new-{n}", values=NO_RIGHTS, asked_at=now, asked_by="root")
     RuleChange.objects.create(
         target=RuleChange.Target.PRICE,
         values={"amount": "0.17"},

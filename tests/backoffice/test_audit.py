@@ -45,7 +45,7 @@ def test_what_plain_sql_and_update_write_is_noted_too(root):
 
 
 def test_secrets_are_noted_without_their_content(root):
-    other = Operator().user
+    other = Operator("support").user
     root.http.post(
         f"/admin/accounts/operator/{other.pk}/password/",
         {"password1": "a-Long-Word-7", "password2": "a-Long-Word-7", "usable_password": "true"},

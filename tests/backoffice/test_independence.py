@@ -8,7 +8,7 @@ from django.contrib.auth.models import Group as Role
 from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from accounts.models import User
+from accounts.models import OperatorChange, User
 from config.models import ApiKey
 from earnings.models import Payout, RuleChange, Withdrawal
 from groups.models import StarPlan
@@ -39,14 +39,21 @@ def approves(operator: Operator, withdrawal: Withdrawal) -> str:
     return operator.act("earnings/withdrawal", "approve", withdrawal)
 
 
-def sets_password(chief: Operator, other: Operator) -> None:
+def confirmed(by: Operator | None = None) -> None:
+    """What was proposed is confirmed, by anybody unless it is said by whom."""
+    (by or Operator()).act("accounts/operatorchange", "confirm", OperatorChange.objects.get(status=0))
+
+
+def sets_password(chief: Operator, other: Operator, by: Operator | None = None) -> None:
     chief.http.post(f"/admin/accounts/operator/{other.user.pk}/password/", PASSWORD)
+    confirmed(by)
     other.http.force_login(User.objects.get(pk=other.user.pk))
 
 
-def resets_second_factor(chief: Operator, other: Operator) -> None:
+def resets_second_factor(chief: Operator, other: Operator, by: Operator | None = None) -> None:
     TOTPDevice.objects.create(user=other.user, confirmed=True)
     chief.act("accounts/operator", "reset_second_factor", other.user)
+    confirmed(by)
 
 
 def has_paid(withdrawal: Withdrawal) -> bool:
@@ -70,11 +77,29 @@ def test_who_can_sign_in_as_the_other_approver_is_no_second_person(chief, large,
 def test_who_made_an_operator_is_no_second_person_beside_them(chief, large):
     form = {"username": "puppet", **PASSWORD, "groups": [Role.objects.get(name="finance").pk]}
     chief.http.post("/admin/accounts/operator/add/", form)
+    confirmed()
     puppet = Operator("finance", username="other")
     puppet.http.force_login(User.objects.get(username="puppet"))
     approves(chief, large)
     assert WHY in approves(puppet, large)
     assert not has_paid(large)
+
+
+@pytest.mark.parametrize("gets_access", [sets_password, resets_second_factor])
+def test_who_confirmed_it_is_no_second_person_either(chief, large, gets_access):
+    ann = Operator(username="ann")
+    gets_access(Operator(), ann, by=chief)
+    approves(chief, large)
+    assert WHY in approves(ann, large)
+
+
+def test_an_operator_who_moved_no_money_then_is_bound_as_well(chief, large):
+    ann = Operator("support", username="ann")
+    chief.http.post(f"/admin/accounts/operator/{ann.user.pk}/password/", PASSWORD)
+    ann.user.groups.add(Role.objects.get(name="finance"))
+    ann.http.force_login(User.objects.get(pk=ann.user.pk))
+    approves(chief, large)
+    assert WHY in approves(ann, large)
 
 
 @pytest.mark.parametrize(("days", "pays"), [(29, False), (31, True)])

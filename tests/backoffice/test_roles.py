@@ -17,6 +17,7 @@ from tests.factories.people import GroupFactory, UserFactory
 pytestmark = pytest.mark.django_db
 FOR_ADMINISTRATORS = {
     "accounts/operator",
+    "accounts/operatorchange",
     "config/apikey",
     "config/auditentry",
     "django_celery_beat/periodictask",
@@ -114,15 +115,15 @@ def test_only_superusers_make_superusers():
 
 
 def test_an_administrator_makes_an_operator_with_a_role():
-    finance = Role.objects.get(name="finance")
+    support = Role.objects.get(name="support")
     form = {
         "username": "fang",
         "usable_password": "true",
         "password1": "a-Long-Word-7",
         "password2": "a-Long-Word-7",
     }
-    Operator("administrator").http.post("/admin/accounts/operator/add/", {**form, "groups": [finance.pk]})
-    assert list(finance.user_set.values_list("username", "is_staff", "is_superuser")) == [("fang", True, False)]
+    Operator("administrator").http.post("/admin/accounts/operator/add/", {**form, "groups": [support.pk]})
+    assert list(support.user_set.values_list("username", "is_staff", "is_superuser")) == [("fang", True, False)]
 
 
 @pytest.mark.parametrize("role", ["finance", "administrator"])

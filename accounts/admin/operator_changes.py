@@ -1,0 +1,146 @@
+"""What administrators propose for operators who move money, and how another one decides it."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from accounts import operator_changes
+from accounts.models import OperatorChange
+from config.backoffice import home
+from config.backoffice.confirm import SHOWN, ReasonForm, ask
+from config.backoffice.facts import FactsAdmin, may
+from config.backoffice.filters import days
+from config.errors import Conflict
+
+_RIGHTS = (("roles", "角色"), ("is_active", "启用"), ("is_superuser", "超级用户"))
+
+
+@admin.register(OperatorChange)
+class OperatorChangeAdmin(FactsAdmin):
+    """Only superusers see and decide what is about superusers."""
+
+    list_display = (
+        "asked_at",
+        "asked_by",
+        "kind",
+        "username",
+        "summary",
+        "status",
+        "decided_at",
+        "decided_by",
+        "reason",
+    )
+    list_filter = ("status", "kind", days("asked_at", "提交时间"))
+    ordering = ("-id",)
+    fields = (
+        ("asked_at", "asked_by"),
+        ("kind", "username"),
+        "comparison",
+        "status",
+        ("decided_at", "decided_by"),
+        "reason",
+    )
+    readonly_fields = ("comparison",)
+    actions = ("confirm", "refuse")
+    has_decide_permission = may("accounts.decide_operatorchange")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        everything = super().get_queryset(request)
+        return everything if request.user.is_superuser else everything.filter(of_superuser=False)
+
+    def offers(self, action: str, obj: Any) -> bool:
+        return super().offers(action, obj) and obj.status == OperatorChange.Status.WAITING
+
+    @admin.display(description="变更")
+    def summary(self, change: OperatorChange) -> str:
+        return _words(change)
+
+    @admin.display(description="变更")
+    def comparison(self, change: OperatorChange) -> SafeString:
+        rows = format_html_join("", "<tr><th>{}</th><td>{}</td><td>→ {}</td></tr>", _differences(change))
+        return format_html("<table>{}</table>", rows)
+
+    @admin.action(description="确认变更", permissions=["decide"])
+    def confirm(self, request: HttpRequest, queryset: QuerySet[OperatorChange]) -> Any:
+        page, _said, keys = ask(
+            self,
+            request,
+            queryset,
+            action="confirm",
+            title="确认运营人员变更",
+            question="这些变更将立即生效。请先向提交人以外的人核实；自己提交的要由另一名管理员确认。",
+            lines=_lines(queryset),
+        )
+        if page is not None:
+            return page
+        done, by = 0, request.user.get_username()
+        for key in keys:
+            try:
+                done += operator_changes.confirm(key, by=by, at=timezone.now())
+            except Conflict as refusal:
+                self.message_user(request, _(refusal.description), messages.ERROR)
+        self.report(request, done=done, chosen=len(keys), did="已确认", why_not="已经处理或不能由你确认")
+        return None
+
+    @admin.action(description="拒绝变更", permissions=["decide"])
+    def refuse(self, request: HttpRequest, queryset: QuerySet[OperatorChange]) -> Any:
+        page, said, keys = ask(
+            self,
+            request,
+            queryset,
+            action="refuse",
+            title="拒绝运营人员变更",
+            question="这些变更不会生效。自己提交的可以撤回。",
+            lines=_lines(queryset),
+            form=ReasonForm,
+        )
+        if page is not None:
+            return page
+        by, now = request.user.get_username(), timezone.now()
+        done = sum(operator_changes.refuse(key, by=by, reason=said["reason"], at=now) for key in keys)
+        self.report(request, done=done, chosen=len(keys), did="已拒绝", why_not="已经处理")
+        return None
+
+
+def _differences(change: OperatorChange) -> list[tuple[str, str, str]]:
+    """Return (label, before, after) of each right that changes."""
+    before, after = change.before or operator_changes.NO_RIGHTS, change.values
+    if after is None:
+        return []
+    return [
+        (_(label), _shown(before[name]), _shown(after[name]))
+        for name, label in _RIGHTS
+        if before[name] != after[name]
+    ]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return _("是") if value else _("否")
+    return "、".join(value) or "-"
+
+
+def _lines(chosen: QuerySet[OperatorChange]) -> list[str]:
+    """Return who asked for what."""
+    rows = chosen[:SHOWN]
+    return [f"{row.asked_by}：{_(row.get_kind_display())} {row.username} {_words(row)}".rstrip() for row in rows]
+
+
+def _words(change: OperatorChange) -> str:
+    return "，".join(f"{label} {before} → {after}" for label, before, after in _differences(change))
+
+
+home.to_do(
+    "待确认的运营人员变更",
+    page="accounts_operatorchange",
+    query="status__exact=0",
+    permission="accounts.view_operatorchange",
+    count=home.counted(lambda: OperatorChange.objects.filter(status=OperatorChange.Status.WAITING)),
+    is_urgent=True,
+)

@@ -1,0 +1,165 @@
+"""Recovery codes: shown once, each usable once, so that a lost phone needs no administrator."""
+
+import re
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.test import Client
+from django.utils import timezone
+from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from accounts.models import OperatorChange, User
+from config.models import AuditEntry
+from tests.backoffice.pages import Operator
+from tests.backoffice.test_sign_in import WORD, code_of, is_in, sign_in
+
+pytestmark = pytest.mark.django_db
+PAGE = "/admin/two-factor/"
+
+
+@pytest.fixture(autouse=True)
+def _two_factors(settings) -> None:
+    settings.OPERATOR_TWO_FACTOR = True
+
+
+@pytest.fixture
+def root() -> User:
+    return User.objects.create_superuser("root", WORD)
+
+
+@pytest.fixture
+def enrolled(root) -> tuple[Client, list[str]]:
+    """Somebody signed in who has just set up the app, and the codes that were shown."""
+    client = Client()
+    sign_in(client)
+    page = client.post(PAGE, {"code": code_of(TOTPDevice.objects.get(user=root))})
+    return client, shown(page.text)
+
+
+def shown(page: str) -> list[str]:
+    return re.findall(r"<li><code>(\w+)</code>", page)
+
+
+def later(client: Client, what: str, code: str) -> str:
+    """Ask for new codes or a new app when the app shows another code."""
+    return client.post(PAGE, {"code": code, "do": what}, follow=True).text
+
+
+def enters_with(code: str) -> bool:
+    client = Client()
+    sign_in(client, code=code)
+    return is_in(client)
+
+
+def test_ten_are_shown_once_after_enrolling(enrolled):
+    client, codes = enrolled
+    assert (len(set(codes)), StaticToken.objects.count()) == (10, 10)
+    page = client.get(PAGE)
+    assert "还有 10 个恢复码" in page.text
+    assert not any(code in page.text for code in codes)
+    assert "no-store" in page["Cache-Control"]
+
+
+def test_each_opens_once(enrolled):
+    _client, codes = enrolled
+    assert [enters_with(codes[0]), enters_with(codes[0])] == [True, False]
+    assert StaticToken.objects.count() == 9
+
+
+def test_it_may_be_typed_in_capitals_and_groups(enrolled):
+    _client, codes = enrolled
+    assert enters_with(f" {codes[0][:4]}-{codes[0][4:]} ".upper())
+
+
+def test_it_is_no_password(enrolled):
+    _client, codes = enrolled
+    client = Client()
+    sign_in(client, "wrong", code=codes[0])
+    assert (is_in(client), StaticToken.objects.count()) == (False, 10)
+
+
+def test_it_is_of_its_own_operator(enrolled):
+    _client, codes = enrolled
+    other = User.objects.create_superuser("other", WORD)
+    TOTPDevice.objects.create(user=other, confirmed=True)
+    client = Client()
+    client.post("/admin/login/", {"username": "other", "password": WORD, "code": codes[0]})
+    assert (is_in(client), StaticToken.objects.count()) == (False, 10)
+
+
+def test_wrong_ones_slow_the_next_down(enrolled):
+    _client, codes = enrolled
+    now = timezone.now()
+    with time_machine.travel(now, tick=False):
+        assert [enters_with("aaaaaaaa"), enters_with(codes[0])] == [False, False]
+    with time_machine.travel(now + timedelta(seconds=10), tick=False):
+        assert enters_with(codes[0])
+
+
+@pytest.mark.parametrize("code", ["0" * 33, "abc\x00defg", "０１２３４５６７"])
+def test_a_strange_code_is_an_ordinary_refusal(enrolled, code):
+    client, _codes = enrolled
+    assert "errorlist" in later(client, "codes", code)
+    assert not enters_with(code)
+
+
+def test_new_ones_void_the_old(enrolled):
+    client, codes = enrolled
+    new = shown(later(client, "codes", codes[0]))
+    assert (len(new), StaticToken.objects.count()) == (10, 10)
+    assert [enters_with(codes[1]), enters_with(new[0])] == [False, True]
+
+
+def test_new_ones_need_a_code(enrolled):
+    client, codes = enrolled
+    assert "验证码不正确" in later(client, "codes", "aaaaaaaa")
+    StaticDevice.objects.get().throttle_reset()
+    assert enters_with(codes[0])
+
+
+def test_a_lost_app_is_replaced_without_an_administrator(enrolled, root):
+    _lost, codes = enrolled
+    client = Client()
+    sign_in(client, code=codes[0])
+    old = TOTPDevice.objects.get(user=root)
+    assert "手动输入密钥" in later(client, "replace", codes[1])
+    assert TOTPDevice.objects.filter(pk=old.pk, confirmed=True).exists()
+    new = TOTPDevice.objects.get(user=root, confirmed=False)
+    assert len(shown(client.post(PAGE, {"code": code_of(new)}).text)) == 10
+    assert [device.pk for device in TOTPDevice.objects.filter(user=root)] == [new.pk]
+    assert is_in(client)
+    assert not enters_with(codes[2])
+
+
+def test_another_app_needs_a_code_of_the_present_one(enrolled, root):
+    client, _codes = enrolled
+    assert "手动输入密钥" not in later(client, "replace", "aaaaaaaa")
+    assert "手动输入密钥" not in client.get(PAGE).text
+    assert TOTPDevice.objects.filter(user=root).count() == 1
+
+
+def test_the_audit_log_knows_of_them_and_masks_them(enrolled):
+    client, codes = enrolled
+    enters_with(codes[0])
+    entries = AuditEntry.objects.filter(table_name="otp_static_statictoken").order_by("id")
+    assert [(entry.actor, entry.action) for entry in entries] == [("root", "I")] * 10 + [("root", "D")]
+    assert not any(code in str(entry.changes) for entry in entries for code in codes)
+
+
+def test_a_reset_voids_them_too(enrolled, root):
+    boss, chief = Operator(), Operator()
+    for operator in (boss, chief):
+        device = TOTPDevice.objects.create(user=operator.user, confirmed=True)
+        session = operator.http.session
+        session["otp_device_id"] = device.persistent_id
+        session.save()
+    boss.act("accounts/operator", "reset_second_factor", root)
+    chief.act("accounts/operatorchange", "confirm", OperatorChange.objects.get())
+    assert not StaticDevice.objects.filter(user=root).exists()
+
+
+def test_no_page_of_the_admin_lists_them(enrolled):
+    client, _codes = enrolled
+    assert client.get("/admin/otp_static/staticdevice/").status_code == 404
