@@ -48,8 +48,8 @@ class OperatorAdminSite(AdminSite):
         return super().index(request, {**home.contents(request), **(extra_context or {})})
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Any:
-        """A page that writes does so in one transaction, in the operator's name."""
-        inner = super().admin_view(view, cacheable)
+        """A page that writes does so in one transaction, in the operator's name. No page is kept by a browser."""
+        inner = super().admin_view(view, cacheable=False)
 
         def noted(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             if request.method in _READS or not self.has_permission(request):

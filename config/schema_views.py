@@ -5,13 +5,13 @@ from functools import cache
 
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.generators import SchemaGenerator
-from drf_spectacular.views import SpectacularSwaggerView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from config.api.exception_handler import answer_other_method
 from config.api.renderer import to_bytes
 
 _building = threading.Lock()
-_page = SpectacularSwaggerView.as_view(url_name="schema")
+_page = SpectacularSwaggerSplitView.as_view(url_name="schema")
 
 
 @cache

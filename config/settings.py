@@ -88,6 +88,7 @@ AXES_CLIENT_IP_CALLABLE = "config.api.throttles.client_address"
 AXES_RESET_ON_SUCCESS = True
 AXES_ENABLE_ADMIN = False
 AXES_DISABLE_ACCESS_LOG = True
+LOGIN_REDIRECT_URL = "admin:index"  # after a sign-in whose `next` was refused
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = env.bool("HTTPS", default=not EMBEDDED)
 SECURE_HSTS_SECONDS = 31536000 if SECURE_SSL_REDIRECT else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE_SSL_REDIRECT
@@ -95,6 +96,21 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIN
 # Hops of our own in front of the web server; the client's address is that many from the right.
 TRUSTED_PROXIES: int = env.int("TRUSTED_PROXIES", default=0)
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+# What pages may load and run: our own files, and nothing that stands in a page itself. The page on which payouts are
+# confirmed adds WeChat's JS-SDK (earnings/confirmation_views.py).
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
 # Origins of clients elsewhere that call with a token. Cookies stay out, and with them sign-in by WeChat's proof.
 CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ALLOWED_ORIGINS", default=[])
 CORS_ALLOW_HEADERS = ["authorization", "content-type"]  # keys belong to servers, not to browsers
@@ -184,6 +200,7 @@ INSTALLED_APPS = [
     "django_celery_beat",
     "axes",
     "corsheaders",
+    "csp",
     "django_otp",
     "django_otp.plugins.otp_totp",
     "django_otp.plugins.otp_static",
@@ -203,6 +220,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),  # it answers any OPTIONS
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "config.backoffice.language.LanguageByChoice",

@@ -5,10 +5,12 @@ WeChat's proof says who reads it. Nobody but the withdrawal's own user learns th
 
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
+from csp.decorators import csp_update
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import timezone
 from rest_framework import serializers
@@ -40,11 +42,25 @@ _NOT_FOUND = Notice(
 _ELSEWHERE = Notice(
     "请在微信里打开", "收款要在微信里确认。复制下面的链接，发给“文件传输助手”，再点开它。", "waiting"
 )
+_WECHAT_SCHEMES = ["weixin:", "weixinping:"]  # old versions of WeChat are called through frames of these addresses
 _BUSY = Notice("暂时打不开", "系统正忙，请过一会儿再试。", "warning")
 
 
-def payout_page(request: HttpRequest, reference: str) -> HttpResponse:
+def payout_page(request: HttpRequest, reference: str) -> HttpResponseBase:
     """Show a withdrawal to its user, who confirms its transfer there."""
+    return csp_update(_allowed_by_policy())(lambda asked: _answer(asked, reference))(request)
+
+
+def _allowed_by_policy() -> dict[str, Any]:
+    """Return what the page may load beside our own files: WeChat's JS-SDK, and what that needs."""
+    address = urlsplit(settings.WECHAT_JS_SDK_URL)
+    origin = f"{address.scheme}://{address.netloc}"
+    allowed = {"script-src": [origin], "frame-src": _WECHAT_SCHEMES}
+    # The sandbox's SDK asks the sandbox; WeChat's own asks the browser around it.
+    return allowed | ({"connect-src": [origin]} if settings.EMBEDDED else {})
+
+
+def _answer(request: HttpRequest, reference: str) -> HttpResponse:
     if request.method not in ("GET", "HEAD"):
         return answer_other_method(request)
     try:

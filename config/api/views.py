@@ -49,6 +49,12 @@ class OperationViews(GenericViewSet[Row]):
         is_counted = any(isinstance(one, Throttle) for one in throttles)
         return throttles if is_counted or self.action not in self.limits else [*throttles, Throttle()]
 
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Add `no-store` to every answer that says nothing of caches: most hold what one user or one key may see."""
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        answer.headers.setdefault("Cache-Control", "no-store")
+        return answer
+
     def options(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
         """Answer 204 with `Allow`, and with no word on other origins: where they may call, django-cors-headers answers."""
         return HttpResponse(status=204, headers={"Allow": ", ".join(self.allowed_methods)})

@@ -40,6 +40,13 @@ def test_the_right_password_lets_in(root):
     assert is_in(client)
 
 
+@pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example", "javascript:alert(1)", ""])
+def test_a_sign_in_that_may_not_go_on_elsewhere_leads_to_the_first_page(root, target):
+    form = {"username": "root", "password": WORD, "next": target}
+    answer = Client().post("/admin/login/", form, follow=True)
+    assert (answer.redirect_chain, answer.status_code) == ([("/admin/", 302)], 200)
+
+
 def test_five_wrong_passwords_lock_the_name_for_a_while(root):
     client = Client()
     for _ in range(5):

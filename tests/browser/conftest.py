@@ -38,6 +38,15 @@ def page(chromium: Any, live_server: Any, request: pytest.FixtureRequest) -> Ite
     context.route(lambda url: not url.startswith(live_server.url), lambda route: route.abort())
     window = context.new_page()
     window.set_default_timeout(20_000)
+    refused = note_what_the_policy_refuses(window)
     yield window
+    assert refused == []
     window.screenshot(path=PICTURES / f"{request.node.name}.png", full_page=True)
     context.close()
+
+
+def note_what_the_policy_refuses(window: Page) -> list[str]:
+    """Return a list that fills with what Content-Security-Policy keeps the window from loading or running."""
+    refused: list[str] = []
+    window.on("console", lambda line: refused.append(line.text) if "Content Security Policy" in line.text else None)
+    return refused

@@ -12,7 +12,7 @@ from earnings import ledger, withdrawals
 from earnings.models import Payout, Withdrawal
 from earnings.tasks import query_payouts, send_payouts
 from robots import sender
-from tests.browser.conftest import PICTURES
+from tests.browser.conftest import PICTURES, note_what_the_policy_refuses
 from tests.earnings.wechat_browser import CHROME, WECHAT
 from tests.factories.money import ask, balance, give
 from tests.factories.people import FriendshipFactory, RobotFactory, UserFactory
@@ -40,7 +40,9 @@ def servers(live_server: Any, sandbox: Any, settings: Any) -> tuple[str, ...]:
 def phone(chromium: Any, servers: tuple[str, ...], request: pytest.FixtureRequest) -> Iterator[Page]:
     """WeChat's browser on a phone; its last sight is kept as a picture."""
     window = window_of(chromium, servers)
+    refused = note_what_the_policy_refuses(window)
     yield window
+    assert refused == []
     window.screenshot(path=PICTURES / f"{request.node.name}.png", full_page=True)
     window.context.close()
 

@@ -29,6 +29,7 @@ def test_finance_changes_a_plan_and_another_confirms_it(page: Page, width: int):
     page.screenshot(path=PICTURES / f"plan-form-{width}.png", full_page=True)
     page.click("input[name=_save]")
     expect(page.locator(".confirm-total")).to_contain_text("+199.00")
+    page.wait_for_load_state()  # the style sheet for narrow windows is the last to come
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.screenshot(path=PICTURES / f"plan-confirmation-{width}.png", full_page=True)
     page.click("input[value=确认变更]")
