@@ -14,11 +14,11 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from config.api.throttles import client_address, seconds_to_wait
 from config.backoffice import recovery
+from config.backoffice.passwords import LONGEST_PASSWORD
 from config.backoffice.two_factor import CODE_NEEDED, CODE_WRONG, code_field, matched
 from config.caching import REDIS_AWAY
 
 LONGEST_USERNAME = 64  # as accounts.User keeps it
-LONGEST_PASSWORD = 256
 LONGEST_CODE = 2 * recovery.LONGEST  # typed in groups
 
 
