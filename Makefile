@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test bench lint install install-dev clean words
+.PHONY: help run test bench lint lock install install-dev clean words
 
 help: ## Say what there is to type.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -24,6 +24,13 @@ lint: install-dev ## Style, types, import contracts, migrations.
 	@$(BIN)/mypy .
 	@$(BIN)/lint-imports
 	@$(BIN)/python manage.py makemigrations --check --dry-run
+
+LOCK := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+
+lock: install-dev ## Write requirements*.txt anew from requirements*.in: every package with its hashes.
+	@$(LOCK) --output-file requirements.txt requirements.in
+	@$(LOCK) --output-file requirements-dev.txt requirements-dev.in
 
 words: install-dev ## Compile the English words of the admin and the sentences of refusals (config/locale).
 	@$(BIN)/python -c "import glob, polib; [polib.pofile(po).save_as_mofile(po[:-2] + 'mo') for po in glob.glob('config/locale/*/LC_MESSAGES/django.po')]"

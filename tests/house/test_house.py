@@ -153,3 +153,19 @@ def test_both_readmes_show_the_same_commands():
         return re.findall(r"```sh\n(.*?)```", (PROJECT / name).read_text(), re.DOTALL)
 
     assert blocks("README.md") == blocks("README.zh.md")
+
+
+@pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
+def test_every_package_is_locked_with_its_hashes(name: str):
+    """What others depend on too: `make run` on another day installs the same."""
+    wanted = re.findall(r"^([\w.-]+)(?:\[\w+\])?==(\S+)", (PROJECT / f"{name}.in").read_text(), re.MULTILINE)
+    entries = re.split(r"^(?=[\w])", (PROJECT / f"{name}.txt").read_text(), flags=re.MULTILINE)[1:]
+    locked = {entry.partition("==")[0].replace("_", "-").lower(): entry for entry in entries}
+    assert [
+        entry for entry in entries if not re.match(r"\S+==\S+ \\\n( +--hash=sha256:[0-9a-f]{64}( \\)?\n)+", entry)
+    ] == []
+    assert [
+        one
+        for one, version in wanted
+        if not locked[one.replace("_", "-").lower()].partition("==")[2].startswith(f"{version} ")
+    ] == []
