@@ -1,6 +1,7 @@
 """Pages about people: users, and the operators themselves."""
 
+from accounts.admin.erasure import ErasureRequestAdmin
 from accounts.admin.operators import OperatorAdmin
 from accounts.admin.users import UserAdmin
 
-__all__ = ["OperatorAdmin", "UserAdmin"]
+__all__ = ["ErasureRequestAdmin", "OperatorAdmin", "UserAdmin"]

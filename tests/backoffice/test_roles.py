@@ -18,6 +18,7 @@ pytestmark = pytest.mark.django_db
 FOR_ADMINISTRATORS = {
     "accounts/operator",
     "config/apikey",
+    "accounts/erasurerequest",
     "config/auditentry",
     "django_celery_beat/periodictask",
 }
