@@ -48,12 +48,12 @@ def unblock(*, user: User, at: datetime) -> bool:
 
 
 def unblock_all(ids: Iterable[UUID], *, at: datetime) -> int:
-    """Let blocked users in again and keep how long each was blocked. Returns how many were.
+    """Let blocked users in again and keep how long each was blocked; erased ones stay out. Returns how many were.
 
     What was rejected meanwhile stays rejected, and nothing is earned later for the time of the block.
     """
     with transaction.atomic():
-        blocked = User.objects.filter(pk__in=list(ids), blocked_at__isnull=False).order_by("pk")
+        blocked = User.objects.filter(pk__in=list(ids), blocked_at__isnull=False, erased_at=None).order_by("pk")
         users = list(blocked.select_for_update(no_key=True))
         EndedBlock.objects.bulk_create(_ended(user, at) for user in users)
         User.objects.filter(pk__in=[user.pk for user in users]).update(

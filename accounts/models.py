@@ -69,6 +69,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     # Proofs and tokens issued until then are no longer accepted.
     signed_out_at = models.DateTimeField("登录失效时间", null=True, blank=True)
     proofs_end_at = models.DateTimeField(null=True, editable=False)  # the same for proofs alone: set by blocking
+    erased_at = models.DateTimeField("账号注销时间", null=True, blank=True, editable=False)  # accounts.erasure
     created_at = models.DateTimeField("注册时间", auto_now_add=True)
 
     objects: ClassVar[UserManager] = UserManager()
@@ -77,7 +78,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     class Meta:
         verbose_name = verbose_name_plural = "用户"
-        permissions = [("block_user", "封号与解封")]
+        permissions = [("block_user", "封号与解封"), ("erase_user", "注销账号")]
         ordering = ["-created_at", "id"]
         constraints = [
             models.CheckConstraint(
@@ -108,6 +109,22 @@ class User(AbstractBaseUser, PermissionsMixin):
                 fields=["identity_hash"],
                 condition=Q(is_active=True, identity_is_shared=False),
                 name="one_active_user_per_identity_card",
+            ),
+            models.CheckConstraint(
+                condition=Q(erased_at__isnull=True)
+                | Q(
+                    is_active=False,
+                    is_staff=False,
+                    username__isnull=True,
+                    code__isnull=True,
+                    phone__isnull=True,
+                    identity_sealed__isnull=True,
+                    avatar_url="",
+                    open_id="",
+                    blocked_at__isnull=False,
+                    signed_out_at__isnull=False,
+                ),
+                name="erased_user_is_nobody",
             ),
             models.CheckConstraint(
                 condition=Q(phone__isnull=True) | Q(phone__regex=r"^1[3-9]\d{9}$"),
@@ -281,6 +298,52 @@ class EndedBlock(models.Model):
 
     def __str__(self) -> str:
         return f"{self.blocked_at:%F} – {self.ended_at:%F}"
+
+
+class ErasureRequestQuerySet(models.QuerySet["ErasureRequest"]):
+    def waiting(self) -> "ErasureRequestQuerySet":
+        """Return the requests that a second operator has to decide."""
+        return self.filter(status=ErasureRequest.Status.WAITING)
+
+
+class ErasureRequest(models.Model):
+    """An operator asks for the erasure of a user; another one confirms it, or somebody refuses it."""
+
+    class Status(models.IntegerChoices):
+        WAITING = 0, "待第二人确认"
+        DONE = 1, "已注销账号"
+        REFUSED = 2, "已拒绝"
+
+    user = models.ForeignKey(User, models.PROTECT, related_name="erasure_requests", verbose_name="用户")
+    status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.WAITING)
+    reason = models.CharField("原因", max_length=200)
+    gives_up_balance = models.BooleanField("放弃余额", default=False)
+    asked_at = models.DateTimeField("提交时间")
+    asked_by = models.CharField("提交人", max_length=80)
+    decided_at = models.DateTimeField("处理时间", null=True, blank=True)
+    decided_by = models.CharField("处理人", max_length=80, blank=True)
+
+    objects = ErasureRequestQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = "注销申请"
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=~Q(asked_by=""), name="erasure_request_names_who_asked"),
+            models.CheckConstraint(
+                condition=Q(status=0, decided_at__isnull=True, decided_by="")
+                | (Q(status__in=[1, 2], decided_at__isnull=False) & ~Q(decided_by="")),
+                name="erasure_request_decided_by_somebody",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=1) | ~Q(decided_by=F("asked_by")), name="erasure_is_of_two_people"
+            ),
+            models.UniqueConstraint(fields=["user"], condition=Q(status=0), name="one_waiting_erasure_per_user"),
+        ]
+        indexes = [models.Index(fields=["status", "-id"], name="erasure_requests_by_status")]
+
+    def __str__(self) -> str:
+        return f"{self.get_status_display()} {shanghai_time(self.asked_at)}"
 
 
 class VerificationCode(models.Model):

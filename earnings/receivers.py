@@ -7,8 +7,14 @@ from typing import Any
 from django.dispatch import receiver
 
 from accounts.models import User
-from accounts.signals import users_blocked
-from earnings import payouts, withdrawals
+from accounts.signals import user_erased, users_blocked
+from earnings import erasing, payouts, withdrawals
+
+
+@receiver(user_erased)
+def forget_receivers(*, user: User, gives_up_balance: bool, **_: Any) -> None:
+    erasing.require_nothing_under_way(user, gives_up_balance=gives_up_balance)
+    erasing.forget_receivers_of(user)
 
 
 @receiver(users_blocked)

@@ -68,7 +68,7 @@ def has_withdrawn(user: User) -> bool:
 def request_withdrawal(*, user: User, amount: Decimal, at: datetime) -> Withdrawal:
     """Ask for money. Refused in this order: 1403 amount, 3004 blocked, 2001 phone, 2002 card, 3002 balance, 3003 today."""
     with transaction.atomic():
-        user = _locked_user(user)
+        user = lock_user(user)
         account = ledger.locked_account_of(user)
         _check(user, account, amount, at)
         withdrawal = _create(user, amount, at)
@@ -212,7 +212,7 @@ def reject_unpaid_of(user: User, *, by: str, reason: str, at: datetime) -> list[
     What may have reached WeChat Pay is left to its outcome: money that may be out is never given back by guess.
     """
     with transaction.atomic():
-        _locked_user(user)
+        lock_user(user)
         open_ids = Withdrawal.objects.filter(user=user, status__in=UNPAID)
         rejected = [w for w in _lock(open_ids.values_list("pk", flat=True)) if _nothing_sent(w, at)]
         for withdrawal in rejected:
@@ -259,7 +259,7 @@ def _give_back(withdrawal: Withdrawal, at: datetime) -> None:
     ledger.post(kind=TransactionKind.WITHDRAWAL_RETURNED, cause=cause, day=day_of(at), at=at, moves=moves)
 
 
-def _locked_user(user: User) -> User:
+def lock_user(user: User) -> User:
     """Two requests, or a request and a block: one at a time.
 
     `no_key`: whoever only refers to the user (a settlement that opens accounts) does not wait, or it might wait

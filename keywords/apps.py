@@ -1,4 +1,6 @@
-"""The app's name for operators; its subscribers are connected when Django is ready."""
+"""The app's name for operators; its receivers are connected when Django is ready."""
+
+from importlib import import_module
 
 from django.apps import AppConfig
 
@@ -6,3 +8,6 @@ from django.apps import AppConfig
 class KeywordsConfig(AppConfig):
     name = "keywords"
     verbose_name = "关键字"
+
+    def ready(self) -> None:
+        import_module("keywords.receivers")

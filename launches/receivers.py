@@ -6,11 +6,18 @@ from typing import Any
 
 from django.dispatch import receiver
 
+from accounts.models import User
+from accounts.signals import user_erased
 from groups.signals import launch_switches_changed
-from launches import deliveries, firing, outcomes, switch_changes
+from launches import deliveries, erasing, firing, outcomes, switch_changes
 from robots.signals import SettledMessage, message_settled, senders_look
 
 SENDERS_SECONDS = 0.05  # of each second, so that what waits in the outbox goes on
+
+
+@receiver(user_erased)
+def forget_mass_messages(*, user: User, at: datetime, **_: Any) -> None:
+    erasing.forget_mass_messages_of(user, at=at)
 
 
 @receiver(message_settled)

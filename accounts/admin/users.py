@@ -11,6 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from accounts import blocking, identity, sign_out
+from accounts.admin.erasure import ask_for_erasure
 from accounts.models import EndedBlock, User
 from config.backoffice import home
 from config.backoffice.confirm import ReasonForm, ask
@@ -60,20 +61,27 @@ class UserAdmin(FactsAdmin):
         ("union_id", "open_id", "app_id"),
         ("phone", "identity"),
         "referral",
-        ("created_at", "completed_at"),
+        ("created_at", "completed_at", "erased_at"),
         ("blocked_at", "blocked_by", "blocked_reason"),
         "signed_out_at",
     )
-    readonly_fields = ("identity", "referral")
+    readonly_fields = ("identity", "referral", "erased_at")
     inlines = (EndedBlockInline,)
-    actions = ("block", "unblock", "sign_out", *EXPORTS)
+    actions = ("block", "unblock", "sign_out", "erase", *EXPORTS)
     has_block_permission = may("accounts.block_user")
+    has_erase_permission = may("accounts.erase_user")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).filter(_PEOPLE)
 
     def offers(self, action: str, obj: Any) -> bool:
-        suits = {"block": not obj.is_blocked, "unblock": obj.is_blocked}
+        is_erased = obj.erased_at is not None
+        suits = {
+            "block": not obj.is_blocked,
+            "unblock": obj.is_blocked and not is_erased,
+            "sign_out": not is_erased,
+            "erase": not is_erased,
+        }
         return super().offers(action, obj) and suits.get(action, True)
 
     @admin.display(description="身份证")
@@ -127,7 +135,7 @@ class UserAdmin(FactsAdmin):
         if page is not None:
             return page
         done = blocking.unblock_all(keys, at=timezone.now())
-        self.report(request, done=done, chosen=len(keys), did="已解封", why_not="没有被封禁")
+        self.report(request, done=done, chosen=len(keys), did="已解封", why_not="没有被封禁，或已经注销")
         return None
 
     @admin.action(description="退出登录", permissions=["block"])
@@ -145,6 +153,10 @@ class UserAdmin(FactsAdmin):
         done = sign_out.sign_out_all(keys, at=timezone.now())
         self.report(request, done=done, chosen=len(keys), did="已退出登录", why_not="运营人员在自己的页面退出")
         return None
+
+    @admin.action(description="注销账号", permissions=["erase"])
+    def erase(self, request: HttpRequest, queryset: QuerySet[User]) -> Any:
+        return ask_for_erasure(self, request, queryset)
 
 
 def _link(user: User) -> SafeString:

@@ -4,7 +4,7 @@ Libraries that listen to `save()` miss `queryset.update()` and plain SQL, which 
 notes each changed row, as soon as the transaction says who acts (docs/decisions/0005).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -55,16 +55,50 @@ _UNIMPORTANT = ("last_login", "last_used_at", "last_used_from", "last_t", "throt
 
 @contextmanager
 def acting(*, by: str, via: str) -> Iterator[None]:
-    """One transaction in which everything that changes is noted as done by `by`."""
+    """One transaction in which everything that changes is noted as done by `by`; what comes after it as before."""
     with transaction.atomic():
+        before = _said()
         _say(by, via)
         yield
-        _say("", "")
+        _say(*before)
+
+
+@contextmanager
+def unnoted() -> Iterator[None]:
+    """One transaction of which nothing is noted: for values that must not be kept, whose loss is noted by itself."""
+    with acting(by="", via=""):
+        yield
+
+
+def _said() -> tuple[str, str]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce(current_setting(%s, true), ''), coalesce(current_setting(%s, true), '')",
+            [_ACTOR, _VIA],
+        )
+        by, via = cursor.fetchone()
+    return by, via
 
 
 def _say(by: str, via: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config(%s, %s, true), set_config(%s, %s, true)", [_ACTOR, by, _VIA, via[:200]])
+
+
+# The database lets nothing else be changed in the log: a value becomes one that is noted without its content.
+_MASK = """
+UPDATE config_auditentry SET changes = (
+    SELECT jsonb_object_agg(name, CASE WHEN name = ANY(%(columns)s) THEN '["•••", "•••"]'::jsonb ELSE value END)
+    FROM jsonb_each(changes) AS noted(name, value)
+) WHERE table_name = %(table)s AND row_id = ANY(%(rows)s) AND changes ?| %(columns)s
+"""
+
+
+def mask(model: type[Model], rows: Iterable[Any], columns: Sequence[str]) -> None:
+    """Take the values of these columns out of everything that is noted of these rows; that they changed stays."""
+    noted: dict[str, Any] = {"table": model._meta.db_table, "rows": list(map(str, rows)), "columns": list(columns)}
+    with connection.cursor() as cursor:
+        cursor.execute(_MASK, noted)
 
 
 def note_export(model: type[Model], *, kind: str, query: str) -> None:

@@ -31,8 +31,23 @@ _ROOMS = {
     "django_celery_beat",
 }
 # Not for every eye: keys, operators and their failed sign-ins, who did what.
-_FOR_ADMINISTRATORS = {"apikey", "operator", "operatorchange", "auditentry", "periodictask"}
-_NOBODYS = {"verificationcode", "completionkey", "redpacketopening", "endedblock", "switchchange", "dayfigure"}
+_FOR_ADMINISTRATORS = {
+    "apikey",
+    "operator",
+    "operatorchange",
+    "auditentry",
+    "periodictask",
+    "erasurerequest",
+}
+_NOBODYS = {
+    "verificationcode",
+    "completionkey",
+    "identityhashkey",
+    "redpacketopening",
+    "endedblock",
+    "switchchange",
+    "dayfigure",
+}
 
 _SUPPORT = {
     "config": "export_lists",

@@ -6,7 +6,7 @@ from itertools import count
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from accounts.models import OperatorChange
+from accounts.models import ErasureRequest, OperatorChange
 from accounts.operator_changes import NO_RIGHTS
 from config import site_status
 from config.api_keys import issue_key
@@ -35,6 +35,7 @@ def _one_of_each(n: int) -> None:
     now = timezone.now()
     user = UserFactory(phone=f"137{n:08}", inviter=UserFactory())
     OperatorFactory()
+    ErasureRequest.objects.create(user=user, reason="x", asked_at=now, asked_by="root")
     friendship = FriendshipFactory(user=user)
     robot = friendship.robot
     RobotDay.objects.create(robot=robot, day=now.date(), quota=3)

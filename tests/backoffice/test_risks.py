@@ -77,7 +77,9 @@ def test_it_warns_in_english(root):
 
 def test_the_others_are_found_by_an_index():
     plan_of = risks.paid_to_account_of(asked("open-shared"))
+    User.objects.bulk_create(UserFactory.build_batch(500))  # of one or two users, any index is as good
     with connection.cursor() as cursor:
+        cursor.execute("ANALYZE accounts_user")
         cursor.execute("SET LOCAL enable_seqscan = off")
     plan = plan_of.explain()
     assert ("withdrawals_by_receiver" in plan, "users_by_wechat_account" in plan) == (True, True)

@@ -19,6 +19,7 @@ FOR_ADMINISTRATORS = {
     "accounts/operator",
     "accounts/operatorchange",
     "config/apikey",
+    "accounts/erasurerequest",
     "config/auditentry",
     "django_celery_beat/periodictask",
 }

@@ -1,0 +1,125 @@
+"""Requests to erase users: one operator asks, another one confirms."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy
+
+from accounts import erasure
+from accounts.models import ErasureRequest, User
+from config.backoffice import home
+from config.backoffice.confirm import ReasonForm, ask
+from config.backoffice.facts import EXPORTS, FactsAdmin, may
+from config.backoffice.filters import days
+
+_QUESTION = "手机号、身份证、昵称、头像、微信标识和说过的话将被清除，群被注销，登录立即失效，不可恢复；账目保留但不含个人信息。"
+
+
+class ErasureForm(ReasonForm):
+    """Why, without the person's data; and whether the user agreed to lose the balance."""
+
+    gives_up_balance = forms.BooleanField(label=gettext_lazy("用户已确认放弃余额"), required=False)
+
+
+def ask_for_erasure(model_admin: FactsAdmin, request: HttpRequest, queryset: QuerySet[User]) -> Any:
+    """The action of the list of users; what it asks for waits for a second operator."""
+    page, said, keys = ask(
+        model_admin,
+        request,
+        queryset,
+        action="erase",
+        title="注销账号",
+        question=f"{_QUESTION}提交后由另一名运营人员在“注销申请”里确认。原因里请不要写个人信息。",
+        form=ErasureForm,
+    )
+    if page is not None:
+        return page
+    done = erasure.ask_all(
+        list(User.objects.filter(pk__in=keys)), by=request.user.get_username(), at=timezone.now(), **said
+    )
+    why_not = "已经注销、已有待确认的申请，或是运营人员"
+    model_admin.report(request, done=done, chosen=len(keys), did="已提交，待另一名运营人员确认", why_not=why_not)
+    return None
+
+
+@admin.register(ErasureRequest)
+class ErasureRequestAdmin(FactsAdmin):
+    list_display = (
+        "asked_at",
+        "asked_by",
+        "user",
+        "reason",
+        "gives_up_balance",
+        "status",
+        "decided_at",
+        "decided_by",
+    )
+    list_select_related = ("user",)
+    list_filter = ("status", days("asked_at", "提交时间"))
+    ordering = ("-id",)
+    reached_from = {"accounts.user": ("user", "注销申请")}
+    fields = (
+        "user",
+        ("asked_at", "asked_by"),
+        ("reason", "gives_up_balance"),
+        "status",
+        ("decided_at", "decided_by"),
+    )
+    actions = ("confirm", "refuse", *EXPORTS)
+    has_erase_permission = may("accounts.erase_user")
+
+    def offers(self, action: str, obj: Any) -> bool:
+        return super().offers(action, obj) and obj.status == ErasureRequest.Status.WAITING
+
+    @admin.action(description="确认注销", permissions=["erase"])
+    def confirm(self, request: HttpRequest, queryset: QuerySet[ErasureRequest]) -> Any:
+        page, _said, keys = ask(
+            self,
+            request,
+            queryset,
+            action="confirm",
+            title="确认注销",
+            question=f"{_QUESTION}自己提交的要由另一名运营人员确认。",
+            lines=[str(one.user) for one in queryset.select_related("user")[:20]],
+        )
+        if page is not None:
+            return page
+        done, by = 0, request.user.get_username()
+        for key in keys:
+            try:
+                done += erasure.confirm(key, by=by, at=timezone.now())
+            except erasure.CannotErase as refusal:
+                self.message_user(request, refusal.description, messages.ERROR)
+        why_not = "由你自己提交、已经处理，或现在不能注销"
+        self.report(request, done=done, chosen=len(keys), did="已注销账号", why_not=why_not)
+        return None
+
+    @admin.action(description="拒绝注销", permissions=["erase"])
+    def refuse(self, request: HttpRequest, queryset: QuerySet[ErasureRequest]) -> Any:
+        page, _said, keys = ask(
+            self,
+            request,
+            queryset,
+            action="refuse",
+            title="拒绝注销",
+            question="这些账号不会注销。自己提交的可以撤回。",
+        )
+        if page is not None:
+            return page
+        by, now = request.user.get_username(), timezone.now()
+        done = sum(erasure.refuse(key, by=by, at=now) for key in keys)
+        self.report(request, done=done, chosen=len(keys), did="已拒绝", why_not="已经处理")
+        return None
+
+
+home.to_do(
+    "待确认的注销申请",
+    page="accounts_erasurerequest",
+    query="status__exact=0",
+    permission="accounts.erase_user",
+    count=home.counted(ErasureRequest.objects.waiting),
+)

@@ -1,0 +1,30 @@
+"""What groups do when a person is erased."""
+
+from datetime import datetime
+from typing import Any
+
+from django.dispatch import receiver
+
+from accounts.models import User
+from accounts.signals import user_erased
+from groups import cancelling
+from groups.models import Awakening, CancelReason, Group, GroupMessage, Member, MemberMove
+from robots.forgetting import forget_person
+
+_NAME = "已注销用户"
+_WORDS = {"type": 3, "content": "（已删除）"}
+
+
+@receiver(user_erased)
+def forget_in_groups(*, user: User, pseudonym: str, by: str, at: datetime, **_: Any) -> None:
+    """Cancel the groups that are served for the user, and let the pseudonym stand where the person was or spoke."""
+    served = Group.objects.served_for(user).values_list("pk", flat=True)
+    cancelling.cancel(group_ids=list(served), reason=CancelReason.OPERATOR, by=by, at=at)
+    Group.objects.filter(user=user).update(welcome_message="")
+    Awakening.objects.filter(user=user).delete()
+    forget_person(user, pseudonym=pseudonym, at=at)
+    if user.code:
+        Group.objects.filter(wechat_owner_code=user.code).update(wechat_owner_code=pseudonym)
+        Member.objects.filter(code=user.code).update(code=pseudonym, nickname=_NAME, avatar_url="")
+        MemberMove.objects.filter(member_code=user.code).update(member_code=pseudonym)
+        GroupMessage.objects.filter(sender_code=user.code).update(sender_code=pseudonym, content=_WORDS)

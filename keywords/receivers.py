@@ -1,0 +1,17 @@
+"""What keywords do when a person is erased."""
+
+from typing import Any
+
+from django.dispatch import receiver
+
+from accounts.models import User
+from accounts.signals import user_erased
+from keywords.models import KeywordBatch, KeywordReply
+
+
+@receiver(user_erased)
+def forget_keywords(*, user: User, **_: Any) -> None:
+    """Delete the user's keywords, and the clocks of replies to the person."""
+    KeywordBatch.objects.filter(user=user).delete()
+    if user.code:
+        KeywordReply.objects.filter(speaker_code=user.code).delete()

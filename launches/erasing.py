@@ -1,0 +1,23 @@
+"""A user's mass messages when the person is erased."""
+
+from contextlib import suppress
+from datetime import datetime
+
+from accounts.models import User
+from launches import outcomes
+from launches.models import MassMessage, MassMessageDraft
+from robots.models import OutboxMessage
+
+_WORDS = {"type": 3, "content": "（已删除）", "title": "", "desc": "", "url": ""}
+
+
+def forget_mass_messages_of(user: User, *, at: datetime) -> None:
+    """Take back what can be taken back, and remove the content of all; when they went out and to whom stays."""
+    messages = MassMessage.objects.filter(user=user)
+    for message in messages.exclude(status=MassMessage.Status.RECALLED):
+        with suppress(outcomes.TooLate):
+            outcomes.recall(user=user, message_id=str(message.pk), at=at)
+    MassMessageDraft.objects.filter(user=user).delete()
+    said = OutboxMessage.objects.filter(cause__in=[message.cause for message in messages])
+    said.update(content={})
+    messages.update(contents=[_WORDS])

@@ -1,0 +1,34 @@
+"""What robots know of a person and have said to them, when the person is erased."""
+
+from datetime import datetime
+
+from django.db import connection
+from django.db.models import F, Q, Value
+from django.db.models.functions import Replace
+
+from accounts.models import User
+from robots import outbox
+from robots.models import Friendship, OutboxMessage, Scan
+
+_ENDED = "用户已注销账号"
+_MENTIONS = """
+UPDATE robots_outboxmessage SET mentions = (mentions - %(code)s) || to_jsonb(%(pseudonym)s::text)
+WHERE mentions @> to_jsonb(%(code)s::text)
+"""
+
+
+def forget_person(user: User, *, pseudonym: str, at: datetime) -> None:
+    """Forget who befriended and scanned, and what was said to them; what was still to be said is closed."""
+    Friendship.objects.filter(user=user).delete()
+    if user.union_id:
+        Scan.objects.filter(union_id=user.union_id).delete()
+    if not user.code:
+        return
+    told = Q(user_code=user.code, group_code="")
+    outbox.give_up(OutboxMessage.objects.unsent().filter(told), reason=_ENDED, at=at)
+    OutboxMessage.objects.filter(told).update(content={})
+    OutboxMessage.objects.filter(user_code=user.code).update(
+        user_code=pseudonym, chat=Replace(F("chat"), Value(user.code), Value(pseudonym))
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(_MENTIONS, {"code": user.code, "pseudonym": pseudonym})

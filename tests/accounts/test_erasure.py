@@ -1,0 +1,323 @@
+"""Erasing a person: nothing that names them is left anywhere, the books are as they were, and two operators agree."""
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError, connection, transaction
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import ErasureRequest, User, VerificationCode
+from accounts.sign_out import sign_out_all
+from config.models import AuditEntry, Scope
+from earnings import withdrawals
+from earnings.models import LedgerEntry, Payout, Withdrawal
+from earnings.tasks import send_payouts
+from feedback.models import Problem
+from groups.models import CancelReason, Group, GroupMessage, Member
+from integrations.models import TextMessage
+from keywords.models import KeywordBatch
+from launches.models import MassMessage
+from robots.models import OutboxMessage, Scan
+from tests.accounts.test_identity import REAL
+from tests.accounts.test_identity import give as give_card
+from tests.api import ApiClient
+from tests.backoffice.pages import Operator
+from tests.doors import gateway_tells, key_with
+from tests.earnings.paying import query_later, turns_out
+from tests.factories.money import ask, balance
+from tests.factories.money import give as give_money
+from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory
+from tests.factories.talks import ConversationFactory
+from tests.launches.test_mass_messages import complete
+
+pytestmark = pytest.mark.django_db
+# What names the person, as it stands somewhere.
+PHONE, CODE, UNION, OPEN, NAME, PICTURE = (
+    "13800138765",
+    "wx-code-of-alice",
+    "union-of-alice",
+    "open-of-alice",
+    "爱丽丝的昵称",
+    "https://example.com/alice.png",
+)
+SAID = "爱丽丝说过的话"
+PERSONAL = (PHONE, CODE, UNION, OPEN, NAME, PICTURE, SAID)
+
+
+@pytest.fixture
+def alice() -> User:
+    return UserFactory(
+        code=CODE,
+        nickname=NAME,
+        avatar_url=PICTURE,
+        union_id=UNION,
+        open_id=OPEN,
+        phone=PHONE,
+        blocked_reason="",
+    )
+
+
+@pytest.fixture
+def full_life(alice: User, sandbox: Any) -> User:
+    """Somebody of whom every room knows something."""
+    robot = RobotFactory(code="r1")
+    FriendshipFactory(user=alice, robot=robot)
+    page = {"open_id": OPEN, "union_id": UNION, "sharing_user_id": "", "channel": ""}
+    assert ApiClient().post("/robot/distribution", page)["code"] == 1200
+    assert give_card(alice)["code"] == 1200
+    assert ApiClient(alice).get("/sms/code/delivery", phone=PHONE)["code"] == 1200
+    texts = {"phones": [PHONE], "content": "您好"}
+    assert key_with(Scope.SMS_SEND).post("/sms/delivery/batch", texts)["code"] == 1200
+    group = GroupFactory(user=alice, robot=robot, code="g1", wechat_owner_code=CODE, welcome_message=SAID)
+    Member.objects.create(group=group, code=CODE, nickname=NAME, avatar_url=PICTURE, joined_at=timezone.now())
+    elsewhere = GroupFactory(code="g2", robot=robot)
+    Member.objects.create(group=elsewhere, code=CODE, nickname=NAME, joined_at=timezone.now())
+    GroupMessage.objects.create(
+        group=elsewhere, sender_code=CODE, content={"type": 3, "content": SAID}, sent_at=timezone.now()
+    )
+    keyword = {"group_codes": ["g1"], "keywords": ["价格"], "reply_content": SAID}
+    assert ApiClient(alice).post("/keywords", keyword)["code"] == 1200
+    assert (
+        complete(alice, "g1", message={"type": 3, "content": SAID, "title": "", "desc": "", "url": ""})["code"]
+        == 1200
+    )
+    ConversationFactory(user=alice)
+    category = apps.get_model("feedback", "ProblemCategory").objects.first()
+    Problem.objects.create(user=alice, category=category, description=SAID, reported_at=timezone.now())
+    gateway_tells(("private_message", {"robot_id": "r1", "user_id": CODE, "type": 3, "content": "菜单"}))
+    give_money(alice, "20")
+    turns_out(sandbox, "SUCCESS")
+    paid(alice)
+    root = Operator("support")
+    root.act("accounts/user", "block", alice, reason=SAID)
+    root.act("accounts/user", "unblock", alice)
+    alice.refresh_from_db()
+    return alice
+
+
+def paid(user: User) -> Withdrawal:
+    """A withdrawal of this user that WeChat Pay has paid."""
+    withdrawal = ask(user)
+    withdrawals.approve([withdrawal.pk], by="root", at=timezone.now())
+    send_payouts()
+    query_later()
+    return Withdrawal.objects.get(pk=withdrawal.pk)
+
+
+def erase(user: User, *words: str) -> str:
+    out = StringIO()
+    call_command("erase_user", str(user.pk), "--yes", "--by", "root", *words, stdout=out)
+    return out.getvalue()
+
+
+def where_it_stands(*values: str) -> set[tuple[str, str]]:
+    """Every (table, value) where one of these values stands in a row of ours."""
+    found = set()
+    with connection.cursor() as cursor:
+        for model in apps.get_models():
+            table = model._meta.db_table
+            if not model._meta.managed or model._meta.proxy:
+                continue
+            for value in values:
+                cursor.execute(f'SELECT EXISTS (SELECT 1 FROM "{table}" t WHERE t::text LIKE %s)', [f"%{value}%"])
+                if cursor.fetchone()[0]:
+                    found.add((table, value))
+    return found
+
+
+def test_nothing_that_names_the_person_is_left(full_life):
+    before = {table for table, _value in where_it_stands(*PERSONAL)}
+    assert {"accounts_user", "groups_member", "config_auditentry", "earnings_withdrawal"} <= before
+    assert erase(full_life) == "Erased.\n"
+    left = {table for table, _value in where_it_stands(*PERSONAL)}
+    assert left <= {"integrations_gatewayevent"}  # the inbox forgets by itself (docs/erasure.md)
+    full_life.refresh_from_db()
+    assert (full_life.nickname, full_life.is_active, full_life.identity_sealed) == ("已注销用户", False, None)
+
+
+def test_the_books_stay_as_they_were(full_life):
+    kept = list(LedgerEntry.objects.order_by("pk").values_list("pk", "amount", "transaction__cause"))
+    withdrawal = Withdrawal.objects.get()
+    status, money = withdrawal.status, balance(full_life)
+    erase(full_life)
+    withdrawal.refresh_from_db()
+    assert list(LedgerEntry.objects.order_by("pk").values_list("pk", "amount", "transaction__cause")) == kept
+    assert (withdrawal.user_id, withdrawal.status, balance(full_life)) == (full_life.pk, status, money)
+    assert (withdrawal.open_id, Payout.objects.get().open_id) == ("", "")
+    call_command("check_ledger", stdout=StringIO())
+
+
+def test_groups_are_cancelled_in_the_usual_way(full_life):
+    erase(full_life)
+    group = Group.objects.get(code="g1")
+    assert (group.cancel_reason, group.cancelled_by) == (CancelReason.OPERATOR, "root")
+    assert OutboxMessage.objects.filter(group_code="g1", operation="unbind_group").exists()
+    assert Group.objects.get(code="g2").cancelled_at is None
+
+
+def test_messages_and_members_stand_under_a_pseudonym(full_life):
+    erase(full_life)
+    pseudonym = f"erased-{full_life.pk.hex}"
+    assert set(Member.objects.values_list("code", "nickname")) == {(pseudonym, "已注销用户")}
+    message = GroupMessage.objects.get()
+    assert (message.sender_code, message.words) == (pseudonym, "（已删除）")
+    assert MassMessage.objects.get().status == MassMessage.Status.RECALLED
+    assert not KeywordBatch.objects.exists()
+    assert not Scan.objects.exists()
+    assert not VerificationCode.objects.exists()
+    assert not TextMessage.objects.filter(phone=PHONE).exists()
+
+
+def test_proof_and_token_are_dead_at_once(full_life, settings):
+    settings.ENFORCE_AUTH = True
+    browser, client = Client(), ApiClient(full_life)
+    full_life.union_id = "union-alice"
+    full_life.save()
+    browser.get("/wechat/user_info", {"app_id": "sandbox", "code": "alice"})
+    sign_in = {"path": "/auth", "data": {"union_id": "union-alice"}, "content_type": "application/json"}
+    assert browser.post(**sign_in).json()["code"] == 1200
+    erase(full_life)
+    assert client.get("/auth/me")["code"] == 1401
+    assert browser.post(**sign_in).json()["code"] == 1401
+
+
+def test_the_audit_log_says_that_and_by_whom_and_not_what(full_life):
+    erase(full_life)
+    [noted] = AuditEntry.objects.filter(actor="root", row_id=str(full_life.pk))
+    assert (noted.via, list(noted.changes)) == ("注销账号", ["erased_at"])
+    blocked = AuditEntry.objects.filter(row_id=str(full_life.pk), changes__has_key="blocked_reason").first()
+    assert blocked.changes["blocked_reason"] == ["•••", "•••"]
+    assert blocked.changes["blocked_at"] != ["•••", "•••"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "actor = 'nobody'",
+        "changes = '{}'",
+        """changes = '{"blocked_at": ["a", "b"]}'""",
+        """changes = changes || '{"more": ["•••", "•••"]}'""",
+    ],
+)
+def test_the_log_loses_values_and_nothing_else(change):
+    user = UserFactory()
+    Operator("support").act("accounts/user", "block", user, reason="作弊")
+    with pytest.raises(IntegrityError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"UPDATE config_auditentry SET {change}")
+    with pytest.raises(IntegrityError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM config_auditentry")
+
+
+def test_it_is_refused_while_money_is_under_way(alice):
+    give_money(alice, "20")
+    ask(alice)
+    with pytest.raises(CommandError, match="请先审核提现"):
+        erase(alice)
+    alice.refresh_from_db()
+    assert (alice.erased_at, alice.phone) == (None, PHONE)
+
+
+def test_a_balance_is_withdrawn_first_or_given_up(alice):
+    give_money(alice, "20")
+    with pytest.raises(CommandError, match="账户还有余额"):
+        erase(alice)
+    assert erase(alice, "--gives-up-balance") == "Erased.\n"
+    assert balance(alice) == ("20.00", "0.00")
+
+
+def test_an_erased_user_earns_nothing_and_is_not_let_in_again(alice):
+    apprentice = UserFactory(inviter=alice)
+    erase(alice)
+    root = Operator()
+    root.act("accounts/user", "unblock", alice)
+    alice.refresh_from_db()
+    assert (alice.is_blocked, apprentice.inviter_id) == (True, alice.pk)
+    assert sign_out_all([alice.pk], at=timezone.now()) == 1
+
+
+def test_the_same_person_may_come_again_as_somebody_new(alice):
+    give_card(alice)
+    erase(alice)
+    RobotFactory(code="r1")
+    gateway_tells(("robot_added", {"robot_id": "r1", "user_id": CODE, "nickname": NAME}))
+    again = User.objects.get(code=CODE)
+    assert again.pk != alice.pk
+    assert give_card(again, REAL)["code"] == 1200
+
+
+def test_a_second_run_erases_what_came_since(alice):
+    erase(alice)
+    assert erase(alice) == "Erased before; what came since is erased too.\n"
+
+
+@pytest.mark.parametrize("who", ["operator", "nobody"])
+def test_operators_and_strangers_are_no_users(who):
+    pk = Operator().user.pk if who == "operator" else "00000000-0000-0000-0000-000000000000"
+    with pytest.raises(CommandError, match="No user has this id"):
+        call_command("erase_user", str(pk), "--yes")
+
+
+def test_the_command_asks_before_it_acts(alice, monkeypatch):
+    monkeypatch.setattr("builtins.input", lambda _question: "no")
+    with pytest.raises(CommandError, match="Nothing was erased"):
+        call_command("erase_user", str(alice.pk))
+
+
+def test_two_operators_erase_and_one_does_not(alice):
+    ann, bob = Operator("administrator", username="ann"), Operator("administrator", username="bob")
+    assert "已提交，待另一名运营人员确认 1 条" in ann.act("accounts/user", "erase", alice, reason="本人要求")
+    request = ErasureRequest.objects.get()
+    assert "由你自己提交" in ann.act("accounts/erasurerequest", "confirm", request)
+    alice.refresh_from_db()
+    assert alice.erased_at is None
+    assert "已注销账号 1 条" in bob.act("accounts/erasurerequest", "confirm", request)
+    alice.refresh_from_db()
+    request.refresh_from_db()
+    assert (alice.erased_at is not None, request.decided_by) == (True, "bob")
+    assert where_it_stands(PHONE, NAME) == set()
+
+
+def test_a_request_that_cannot_be_done_yet_says_what_to_do_and_waits(alice):
+    give_money(alice, "20")
+    ask(alice)
+    ann, bob = Operator("administrator", username="ann"), Operator("administrator", username="bob")
+    ann.act("accounts/user", "erase", alice, reason="本人要求", gives_up_balance="on")
+    page = bob.act("accounts/erasurerequest", "confirm", ErasureRequest.objects.get())
+    assert "请先审核提现" in page
+    assert ErasureRequest.objects.waiting().count() == 1
+
+
+def test_a_request_is_made_once_and_may_be_refused(alice):
+    ann = Operator("administrator", username="ann")
+    ann.act("accounts/user", "erase", alice, reason="本人要求")
+    assert "已有待确认的申请" in ann.act("accounts/user", "erase", alice, reason="本人要求")
+    assert "已拒绝 1 条" in ann.act("accounts/erasurerequest", "refuse", ErasureRequest.objects.get())
+    assert "已提交" in ann.act("accounts/user", "erase", alice, reason="本人要求")
+
+
+@pytest.mark.parametrize("role", ["support", "finance", "viewer"])
+def test_others_than_administrators_neither_ask_nor_confirm(alice, role):
+    Operator(role).act("accounts/user", "erase", alice, reason="本人要求")
+    assert not ErasureRequest.objects.exists()
+    assert Operator(role).sees("accounts/erasurerequest/") == 403
+
+
+def test_the_database_keeps_two_people_and_an_empty_shell(alice):
+    now = timezone.now()
+    facts = {"user": alice, "reason": "x", "asked_at": now, "asked_by": "ann", "status": 1}
+    with pytest.raises(IntegrityError, match="erasure_is_of_two_people"), transaction.atomic():
+        ErasureRequest.objects.create(decided_at=now, decided_by="ann", **facts)
+    erase(alice)
+    with pytest.raises(IntegrityError, match="erased_user_is_nobody"), transaction.atomic():
+        User.objects.filter(pk=alice.pk).update(phone=PHONE)
+
+
+def test_a_receiver_goes_only_when_its_money_has_come_to_an_end(alice):
+    give_money(alice, "20")
+    withdrawal = ask(alice)
+    with pytest.raises(IntegrityError, match="not changed afterwards"), transaction.atomic():
+        Withdrawal.objects.filter(pk=withdrawal.pk).update(open_id="", app_id="")
