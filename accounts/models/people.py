@@ -1,4 +1,4 @@
-"""People: users of the robot platform and the operators who serve them."""
+"""Users of the robot platform, and what belongs to one of them."""
 
 import uuid
 from typing import Any, ClassVar
@@ -174,82 +174,6 @@ class IdentityHashKey(models.Model):
         return "身份证哈希密钥"
 
 
-class OperatorManager(UserManager):
-    def get_queryset(self) -> UserQuerySet:
-        return UserQuerySet(self.model, using=self._db).filter(is_staff=True)
-
-
-class Operator(User):
-    """The same people, seen as those who work in the admin."""
-
-    objects: ClassVar[OperatorManager] = OperatorManager()
-
-    class Meta:
-        proxy = True
-        verbose_name = verbose_name_plural = "运营人员"
-
-
-class OperatorChange(models.Model):
-    """What an administrator proposes for an operator who moves money; another administrator confirms or refuses it."""
-
-    class Kind(models.TextChoices):
-        ADD = "add", "新建运营人员"
-        RIGHTS = "rights", "修改权限"
-        PASSWORD = "password", "设置密码"
-        SECOND_FACTOR = "second_factor", "重置两步验证"
-
-    class Status(models.IntegerChoices):
-        WAITING = 0, "待另一名管理员确认"
-        APPLIED = 1, "已生效"
-        REFUSED = 2, "已拒绝"
-
-    kind = models.CharField("变更内容", max_length=16, choices=Kind.choices)
-    username = models.CharField("登录名", max_length=64)
-    operator = models.ForeignKey(
-        Operator, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="运营人员"
-    )  # none: one is added
-    before = models.JSONField(
-        "原权限", null=True, blank=True, editable=False
-    )  # rights, as operator_changes has them
-    values = models.JSONField("新权限", null=True, blank=True, editable=False)
-    password = models.CharField(max_length=128, blank=True, editable=False)  # hashed; empty once it is decided
-    of_superuser = models.BooleanField("超级用户", default=False)  # only superusers decide
-    status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.WAITING)
-    asked_at = models.DateTimeField("提交时间")
-    asked_by = models.CharField("提交人", max_length=80)
-    decided_at = models.DateTimeField("确认时间", null=True, blank=True)
-    decided_by = models.CharField("确认人", max_length=80, blank=True)
-    reason = models.CharField("拒绝原因", max_length=200, blank=True)
-
-    class Meta:
-        verbose_name = verbose_name_plural = "运营人员变更"
-        permissions = [("decide_operatorchange", "确认运营人员变更")]
-        ordering = ["-id"]
-        constraints = [
-            models.CheckConstraint(condition=~Q(asked_by=""), name="operator_change_names_who_asked"),
-            models.CheckConstraint(
-                condition=Q(kind="add", operator__isnull=True) | (~Q(kind="add") & Q(operator__isnull=False)),
-                name="operator_change_has_its_operator",
-            ),
-            models.CheckConstraint(
-                condition=Q(status=0, decided_at__isnull=True, decided_by="")
-                | (Q(status__in=[1, 2], decided_at__isnull=False, password="") & ~Q(decided_by="")),  # noqa: S106
-                name="operator_change_decided_by_somebody",
-            ),
-            models.CheckConstraint(
-                condition=~Q(status=1, decided_by=F("asked_by")) & ~Q(status=1, decided_by=F("username")),
-                name="operator_change_is_of_two_people",
-            ),
-            models.UniqueConstraint(
-                fields=["username", "kind"], condition=Q(status=0), name="one_waiting_change_per_operator_and_kind"
-            ),
-        ]
-        indexes = [models.Index(fields=["status", "-id"], name="operator_changes_by_status")]
-
-    def __str__(self) -> str:
-        return f"{self.get_kind_display()} {self.username}"
-
-
 class CompletionKey(models.Model):
     """The secret in a link with which somebody whom a robot met completes the profile; only its hash is kept.
 
@@ -298,52 +222,6 @@ class EndedBlock(models.Model):
 
     def __str__(self) -> str:
         return f"{self.blocked_at:%F} – {self.ended_at:%F}"
-
-
-class ErasureRequestQuerySet(models.QuerySet["ErasureRequest"]):
-    def waiting(self) -> "ErasureRequestQuerySet":
-        """Return the requests that a second operator has to decide."""
-        return self.filter(status=ErasureRequest.Status.WAITING)
-
-
-class ErasureRequest(models.Model):
-    """An operator asks for the erasure of a user; another one confirms it, or somebody refuses it."""
-
-    class Status(models.IntegerChoices):
-        WAITING = 0, "待第二人确认"
-        DONE = 1, "已注销账号"
-        REFUSED = 2, "已拒绝"
-
-    user = models.ForeignKey(User, models.PROTECT, related_name="erasure_requests", verbose_name="用户")
-    status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.WAITING)
-    reason = models.CharField("原因", max_length=200)
-    gives_up_balance = models.BooleanField("放弃余额", default=False)
-    asked_at = models.DateTimeField("提交时间")
-    asked_by = models.CharField("提交人", max_length=80)
-    decided_at = models.DateTimeField("处理时间", null=True, blank=True)
-    decided_by = models.CharField("处理人", max_length=80, blank=True)
-
-    objects = ErasureRequestQuerySet.as_manager()
-
-    class Meta:
-        verbose_name = verbose_name_plural = "注销申请"
-        ordering = ["-id"]
-        constraints = [
-            models.CheckConstraint(condition=~Q(asked_by=""), name="erasure_request_names_who_asked"),
-            models.CheckConstraint(
-                condition=Q(status=0, decided_at__isnull=True, decided_by="")
-                | (Q(status__in=[1, 2], decided_at__isnull=False) & ~Q(decided_by="")),
-                name="erasure_request_decided_by_somebody",
-            ),
-            models.CheckConstraint(
-                condition=~Q(status=1) | ~Q(decided_by=F("asked_by")), name="erasure_is_of_two_people"
-            ),
-            models.UniqueConstraint(fields=["user"], condition=Q(status=0), name="one_waiting_erasure_per_user"),
-        ]
-        indexes = [models.Index(fields=["status", "-id"], name="erasure_requests_by_status")]
-
-    def __str__(self) -> str:
-        return f"{self.get_status_display()} {shanghai_time(self.asked_at)}"
 
 
 class VerificationCode(models.Model):

@@ -1,0 +1,26 @@
+"""People: users of the robot platform and the operators who serve them."""
+
+from accounts.models.erasure import ErasureRequest
+from accounts.models.operators import Operator, OperatorChange
+from accounts.models.people import (
+    CompletionKey,
+    EndedBlock,
+    IdentityHashKey,
+    User,
+    UserManager,
+    UserQuerySet,
+    VerificationCode,
+)
+
+__all__ = [
+    "CompletionKey",
+    "EndedBlock",
+    "ErasureRequest",
+    "IdentityHashKey",
+    "Operator",
+    "OperatorChange",
+    "User",
+    "UserManager",
+    "UserQuerySet",
+    "VerificationCode",
+]

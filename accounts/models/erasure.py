@@ -1,0 +1,53 @@
+"""Requests to erase a person."""
+
+from django.db import models
+from django.db.models import F, Q
+
+from accounts.models.people import User
+from config.clock import shanghai_time
+
+
+class ErasureRequestQuerySet(models.QuerySet["ErasureRequest"]):
+    def waiting(self) -> "ErasureRequestQuerySet":
+        """Return the requests that a second operator has to decide."""
+        return self.filter(status=ErasureRequest.Status.WAITING)
+
+
+class ErasureRequest(models.Model):
+    """An operator asks for the erasure of a user; another one confirms it, or somebody refuses it."""
+
+    class Status(models.IntegerChoices):
+        WAITING = 0, "待第二人确认"
+        DONE = 1, "已注销账号"
+        REFUSED = 2, "已拒绝"
+
+    user = models.ForeignKey(User, models.PROTECT, related_name="erasure_requests", verbose_name="用户")
+    status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.WAITING)
+    reason = models.CharField("原因", max_length=200)
+    gives_up_balance = models.BooleanField("放弃余额", default=False)
+    asked_at = models.DateTimeField("提交时间")
+    asked_by = models.CharField("提交人", max_length=80)
+    decided_at = models.DateTimeField("处理时间", null=True, blank=True)
+    decided_by = models.CharField("处理人", max_length=80, blank=True)
+
+    objects = ErasureRequestQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = "注销申请"
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=~Q(asked_by=""), name="erasure_request_names_who_asked"),
+            models.CheckConstraint(
+                condition=Q(status=0, decided_at__isnull=True, decided_by="")
+                | (Q(status__in=[1, 2], decided_at__isnull=False) & ~Q(decided_by="")),
+                name="erasure_request_decided_by_somebody",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=1) | ~Q(decided_by=F("asked_by")), name="erasure_is_of_two_people"
+            ),
+            models.UniqueConstraint(fields=["user"], condition=Q(status=0), name="one_waiting_erasure_per_user"),
+        ]
+        indexes = [models.Index(fields=["status", "-id"], name="erasure_requests_by_status")]
+
+    def __str__(self) -> str:
+        return f"{self.get_status_display()} {shanghai_time(self.asked_at)}"
