@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Exists, OuterRef
 from django.dispatch import receiver
 
 from accounts.models import User
@@ -10,6 +11,7 @@ from accounts.signals import user_erased
 from groups import cancelling
 from groups.models import Awakening, CancelReason, Group, GroupMessage, Member, MemberMove
 from robots.forgetting import forget_person
+from robots.models import OutboxMessage
 
 _NAME = "已注销用户"
 _WORDS = {"type": 3, "content": "（已删除）"}
@@ -23,8 +25,25 @@ def forget_in_groups(*, user: User, pseudonym: str, by: str, at: datetime, **_: 
     Group.objects.filter(user=user).update(welcome_message="")
     Awakening.objects.filter(user=user).delete()
     forget_person(user, pseudonym=pseudonym, at=at)
+    _forget_what_robots_said_for(user)
     if user.code:
         Group.objects.filter(wechat_owner_code=user.code).update(wechat_owner_code=pseudonym)
         Member.objects.filter(code=user.code).update(code=pseudonym, nickname=_NAME, avatar_url="")
         MemberMove.objects.filter(member_code=user.code).update(member_code=pseudonym)
         GroupMessage.objects.filter(sender_code=user.code).update(sender_code=pseudonym, content=_WORDS)
+
+
+def _forget_what_robots_said_for(user: User) -> None:
+    """Remove replies, welcomes and answers to keywords, which are the user's words; content of launches is not."""
+    then_served = Group.objects.filter(
+        user=user,
+        code=OuterRef("group_code"),
+        bound_at__lte=OuterRef("created_at"),
+        cancelled_at__gte=OuterRef("created_at"),
+    )
+    said = OutboxMessage.objects.filter(
+        Exists(then_served),
+        operation=OutboxMessage.Operation.SEND,
+        status__in=[OutboxMessage.Status.SENT, OutboxMessage.Status.CLOSED],
+    )
+    said.exclude(cause__startswith="launch:").update(content={})

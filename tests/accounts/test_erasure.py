@@ -28,6 +28,7 @@ from tests.api import ApiClient
 from tests.backoffice.pages import Operator
 from tests.doors import gateway_tells, key_with
 from tests.earnings.paying import query_later, turns_out
+from tests.factories.launches import launched
 from tests.factories.money import ask, balance
 from tests.factories.money import give as give_money
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory
@@ -79,6 +80,10 @@ def full_life(alice: User, sandbox: Any) -> User:
     GroupMessage.objects.create(
         group=elsewhere, sender_code=CODE, content={"type": 3, "content": SAID}, sent_at=timezone.now()
     )
+    Member.objects.create(group=group, code="somebody", joined_at=timezone.now())
+    answer = {"group_code": "g1", "mem_code": "somebody", "content": SAID, "type": 3}
+    assert ApiClient(alice).post("/alt_msg/reply", answer)["code"] == 1200
+    launched(group)
     keyword = {"group_codes": ["g1"], "keywords": ["价格"], "reply_content": SAID}
     assert ApiClient(alice).post("/keywords", keyword)["code"] == 1200
     assert (
@@ -162,10 +167,11 @@ def test_groups_are_cancelled_in_the_usual_way(full_life):
 def test_messages_and_members_stand_under_a_pseudonym(full_life):
     erase(full_life)
     pseudonym = f"erased-{full_life.pk.hex}"
-    assert set(Member.objects.values_list("code", "nickname")) == {(pseudonym, "已注销用户")}
+    assert set(Member.objects.values_list("code", "nickname")) == {(pseudonym, "已注销用户"), ("somebody", "")}
     message = GroupMessage.objects.get()
     assert (message.sender_code, message.words) == (pseudonym, "（已删除）")
     assert MassMessage.objects.get().status == MassMessage.Status.RECALLED
+    assert OutboxMessage.objects.get(cause__startswith="launch:").content["content"] == "大家好"
     assert not KeywordBatch.objects.exists()
     assert not Scan.objects.exists()
     assert not VerificationCode.objects.exists()
