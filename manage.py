@@ -7,9 +7,12 @@ import sys
 from django.core.management import execute_from_command_line
 from django.db import OperationalError
 
+from config.logs import print_masked
+
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    sys.excepthook = print_masked
     try:
         execute_from_command_line(sys.argv)
     except OperationalError as error:

@@ -64,7 +64,7 @@ class _Server:
 
     def _spawn(self, argv: list[str], **how: Any) -> None:
         log_dir = self.run_dir / "log"
-        log_dir.mkdir(parents=True, exist_ok=True)
+        log_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         with (log_dir / f"{self.name}.log").open("ab") as log:
             self.process = subprocess.Popen(
                 argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, **how

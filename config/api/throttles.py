@@ -12,6 +12,7 @@ from rest_framework.throttling import BaseThrottle
 from config.caching import REDIS_AWAY, redis
 from config.errors import Code, Refusal
 from config.models import ApiKey
+from config.signatures import keyed_hash
 
 
 class TooManyRequests(Refusal):
@@ -45,10 +46,15 @@ return {count, left}
 """
 
 
+def key_of(scope: str, who: str) -> str:
+    """Return the name of a count in Redis. It holds no phone, address or union_id that could be read there."""
+    return f"wxrobot:throttle:{scope}:{keyed_hash('throttle', who)[:32]}"
+
+
 def seconds_to_wait(scope: str, who: str, *, amount: int = 1) -> int:
     """Count a call of `who`, or `amount` of what it makes; 0 when it is allowed, else in how many seconds the window ends."""
     times, seconds = (int(part) for part in settings.THROTTLE_RATES[scope].split("/"))
-    count, left = redis().eval(_COUNT, 1, f"wxrobot:throttle:{scope}:{who}", seconds * 1000, amount)
+    count, left = redis().eval(_COUNT, 1, key_of(scope, who), seconds * 1000, amount)
     return 0 if count <= times else ceil(left / 1000)
 
 

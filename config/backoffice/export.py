@@ -15,7 +15,18 @@ from config.backoffice.spreadsheet import workbook
 from config.clock import shanghai_time
 
 CHUNK = 2000
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t",
+    "\r",
+    "\uff1d",
+    "\uff0b",
+    "\uff0d",
+    "\uff20",
+)  # spreadsheets in Chinese fold the wide ones
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 Row = list[Any]
 Columns = Mapping[str, Callable[[Any], Any]]  # the title of each, and its value of a row

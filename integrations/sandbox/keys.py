@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 def ensure_keys(directory: Path) -> None:
     """Make the merchant's and the platform's RSA key pairs where they are missing (readable by us only)."""
-    directory.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     for owner in ("merchant", "platform"):
         if not (directory / f"{owner}_key.pem").exists() or not (directory / f"{owner}_public.pem").exists():
             _make_pair(directory, owner)

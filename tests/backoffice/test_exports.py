@@ -69,8 +69,9 @@ def test_a_workbook_says_that_more_was_to_come(monkeypatch):
     assert ("行1" in sheet, "行2" in sheet, "超出了工作表的容量" in sheet) == (True, False, True)
 
 
-def test_a_nickname_is_no_formula_in_a_csv(root):
-    user = UserFactory(nickname="=HYPERLINK(1)")
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
+def test_a_nickname_is_no_formula_in_a_csv(root, sign):
+    user = UserFactory(nickname=f"{sign}HYPERLINK(1)")
     body = {"action": "export", "_selected_action": [str(user.pk)]}
     told = b"".join(root.http.post("/admin/accounts/user/", body).streaming_content).decode()
-    assert "'=HYPERLINK(1)" in told
+    assert f"'{sign}HYPERLINK(1)" in told

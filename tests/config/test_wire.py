@@ -8,6 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.authentication import issue_token
+from config.api.throttles import key_of, seconds_to_wait
 from config.caching import redis
 from config.models import Scope
 from tests.api import ApiClient
@@ -180,10 +181,10 @@ def test_what_is_public_is_counted_by_itself(settings: Any, sandbox: Any, scope:
 def test_a_throttle_whose_window_was_lost_opens_a_new_one(settings: Any):
     settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"withdraw": "1/60"}
     alice = UserFactory()
-    redis().set(f"wxrobot:throttle:withdraw:{alice.pk}", 9)  # a count without an end
+    redis().set(key_of("withdraw", str(alice.pk)), 9)  # a count without an end
     answer = ApiClient(alice).send("post", "/withdraw", {"balance": "3"})
     assert (answer.json()["code"], answer["Retry-After"]) == (1429, "60")
-    assert redis().ttl(f"wxrobot:throttle:withdraw:{alice.pk}") > 0
+    assert redis().ttl(key_of("withdraw", str(alice.pk))) > 0
 
 
 @pytest.mark.parametrize("header", [{"Authorization": "Bearer a.b.c"}, {"X-Api-Key": "revoked"}])
@@ -322,3 +323,12 @@ def test_a_deleted_users_token_is_refused():
     client = ApiClient(alice)
     alice.delete()
     assert client.get("/groups", status=0)["code"] == 1401
+
+
+def test_a_count_in_redis_names_nobody(settings: Any):
+    """What Redis keeps for a day is read by whoever backs it up."""
+    for who in ("13800138000", "union:union-alice", "203.0.113.7"):
+        seconds_to_wait("sms_day", who)
+    names = b" ".join(redis().keys("wxrobot:throttle:*")).decode()
+    assert names.count("sms_day") == 3
+    assert not any(secret in names for secret in ("13800138000", "union-alice", "203.0.113"))
