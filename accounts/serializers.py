@@ -60,8 +60,9 @@ class PersonName(PatternText):
     """A name as it stands on an identity card: Chinese characters, with · between the parts of some."""
 
     def __init__(self, **kwargs: Any) -> None:
-        said: dict[str, Any] = {"invalid": "应为 2 到 30 个汉字，少数民族姓名的间隔点“·”只能在汉字之间"}
-        super().__init__(rf"^(?=.{{2,30}}\Z){_HANZI}+(·{_HANZI}+)*\Z", error_messages=said, **kwargs)
+        wrong = "应为 2 到 30 个汉字，少数民族姓名的间隔点“·”只能在汉字之间"
+        said: dict[str, Any] = dict.fromkeys(("invalid", "min_length", "max_length"), wrong)
+        super().__init__(rf"^{_HANZI}+(·{_HANZI}+)*\Z", min_length=2, max_length=30, error_messages=said, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
         return super().to_internal_value(data.translate(_DOTS) if isinstance(data, str) else data)

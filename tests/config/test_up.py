@@ -86,7 +86,7 @@ def test_it_starts_says_where_everything_is_and_stops_cleanly(newcomer: Product)
     product = newcomer.start().wait_until_ready()
     assert f"{product.url}/docs" in product.said
     assert re.search(r"Password: +\S{12,}", product.said)
-    assert product.stop() < 10
+    assert product.stop() < 20
     assert "stopped" in product.said
     assert product.process is not None
     assert product.process.returncode == 0
@@ -147,7 +147,7 @@ def test_it_starts_again_after_everything_was_killed(product: Product):
     product.output.clear()
     product.start().wait_until_ready()
     assert product.call("GET", "/s/x")["code"] == 1404
-    assert product.stop() < 10
+    assert product.stop() < 20
     assert processes_of(product) == []
 
 
@@ -201,7 +201,7 @@ def test_it_runs_in_odd_folders(tmp_path: Path, name: str):
     product = Product(tmp_path / name / "run dir", "--no-demo")
     product.start().wait_until_ready()
     assert product.call("GET", "/s/x")["code"] == 1404
-    assert product.stop() < 10
+    assert product.stop() < 20
 
 
 def test_the_demo_world_is_played_on_the_first_start_and_kept(product: Product):
