@@ -275,8 +275,10 @@ def test_a_sweep_ends_at_the_first_sign_that_customer_service_is_away(sandbox, m
         ForwardedMessageFactory(status=Status.WAITING)
     away(sandbox, mode)
     assert forward_messages() == 1
-    back(sandbox)
-    assert forward_messages() == 3
+    for _ in range(2):  # a connection that broke may be noticed by the next call only
+        back(sandbox)
+        forward_messages()
+    assert not ForwardedMessage.objects.exclude(status=Status.SENT).exists()
 
 
 def test_what_customer_service_refuses_keeps_no_other_talk_waiting(tmp_path, settings):
