@@ -1,7 +1,6 @@
 """How groups come and go."""
 
 from datetime import datetime, timedelta
-from uuid import uuid4
 
 import pytest
 import time_machine
@@ -11,33 +10,16 @@ from django.utils import timezone
 from accounts.models import User
 from config.clock import day_of
 from groups import cancelling
-from groups.models import CancelReason, Group, Member
+from groups.models import CancelReason, Group
 from integrations.models import GatewayEvent
 from robots import dead_letters
 from robots.models import OutboxMessage, Robot, RobotDay
 from tests.api import ApiClient
 from tests.doors import asked_of_gateway, gateway_tells, said_to
-from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory, days_ago
+from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory
+from tests.groups.reports import bound, pulled_in
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def alice() -> User:
-    return UserFactory(code="wx-alice")
-
-
-@pytest.fixture
-def robot() -> Robot:
-    return RobotFactory(code="r1")
-
-
-def pulled_in(code: str = "g1", robot: str = "r1", user: str = "wx-alice"):
-    return ("wait_for_bind", {"robot_id": robot, "group_id": code, "user_id": user, "name": "好群"})
-
-
-def bound(code: str = "g1", robot: str = "r1", user: str = "wx-alice", **facts):
-    return ("bind_group_success", {"robot_id": robot, "group_id": code, "user_id": user, "name": "好群", **facts})
 
 
 def test_a_robot_that_is_pulled_in_asks_the_gateway_to_bind(alice, robot):
@@ -269,200 +251,6 @@ def test_cancelling_twice_counts_once(alice, robot):
     assert cancelling.cancel(group_ids=[group.pk], **how) == 0
     robot.refresh_from_db()
     assert robot.group_count == 0
-
-
-UNBOUND = ("unbind_group_success", {"robot_id": "r1", "group_id": "g1"})
-
-
-def at(clock: str) -> datetime:
-    return datetime.fromisoformat(f"2026-11-02T{clock}+08:00")
-
-
-def tells_at(clock: str, *events) -> None:
-    """The gateway tells these at that time of one day."""
-    with time_machine.travel(at(clock), tick=False):
-        gateway_tells(*events)
-
-
-def kicked(clock: str):
-    words = {"robot_id": "r1", "group_id": "g1", "user_id": "wx-alice", "kick_time": f"2026-11-02 {clock}"}
-    return ("robot_kicked", words)
-
-
-def bound_then(clock: str, robot: str = "r1"):
-    return bound(robot=robot, bind_time=f"2026-11-02 {clock}")
-
-
-def notes() -> list[str]:
-    """What stands beside the events that were ignored, oldest first."""
-    ignored = GatewayEvent.objects.filter(status=GatewayEvent.Status.IGNORED)
-    return list(ignored.order_by("id").values_list("note", flat=True))
-
-
-def test_a_kick_told_after_a_newer_binding_of_the_robot_ends_nothing(alice, robot):
-    tells_at("21:30:01", bound_then("21:30:00"))
-    tells_at("21:40:05", bound_then("21:40:00"))
-    tells_at("21:41:00", kicked("21:39:00"))
-    assert (Group.objects.active().count(), asked_of_gateway("g1")) == (1, ["sync_members"])
-    assert Group.objects.get().bound_at == at("21:30:00")  # its income does not begin anew
-    tells_at("21:42:00", kicked("21:40:00"))
-    assert Group.objects.active().count() == 0
-
-
-def test_a_binding_told_again_is_no_newer_one(alice, robot):
-    tells_at("21:30:01", bound_then("21:30:00"))
-    tells_at("21:50:00", bound_then("21:30:00"), bound())  # the second without a moment
-    tells_at("21:51:00", kicked("21:45:00"))
-    assert Group.objects.active().count() == 0
-    assert notes() == ["群已在服务中", "群已在服务中"]
-
-
-def test_the_robot_is_in_again_after_a_newer_binding(alice, robot):
-    tells_at("21:30:01", bound_then("21:30:00"))
-    Group.objects.update(robot_is_in=False)
-    tells_at("21:40:05", bound_then("21:40:00"))
-    assert Group.objects.get().robot_is_in
-
-
-def test_a_binding_told_after_the_kick_that_ended_it_makes_no_group(alice, robot):
-    tells_at("21:30:01", bound_then("21:30:00"))
-    tells_at("21:39:01", kicked("21:39:00"))
-    tells_at("21:41:00", bound_then("21:30:00"), bound_then("21:38:59"))
-    assert (Group.objects.active().count(), notes()) == (0, ["这次绑定已经结束"] * 2)
-    tells_at("21:45:00", bound_then("21:39:00"))
-    assert Group.objects.active().count() == 1
-
-
-def test_a_binding_told_again_after_operators_ended_it_makes_no_group(alice, robot):
-    tells_at("21:30:01", bound_then("21:30:00"))
-    ends = {"reason": CancelReason.OPERATOR, "by": "root", "at": at("21:35:00")}
-    cancelling.cancel(group_ids=[Group.objects.get().pk], **ends)
-    tells_at("21:36:00", bound_then("21:30:00"))
-    assert Group.objects.active().count() == 0
-
-
-def test_an_unbinding_that_we_did_not_ask_for_ends_nothing(alice, robot):
-    gateway_tells(bound())
-    gateway_tells(UNBOUND)
-    assert (Group.objects.active().count(), asked_of_gateway("g1")) == (1, ["sync_members"])
-    assert notes() == ["这次绑定以后没有要求过解绑"]
-
-
-def unbinding_of_the_earlier_life(**facts) -> OutboxMessage:
-    """A group that was cancelled and bound anew at 21:50; what asked the gateway to leave the first time."""
-    tells_at("21:30:01", bound_then("21:30:00"))
-    ends = {"reason": CancelReason.OPERATOR, "by": "root", "at": at("21:40:00")}
-    cancelling.cancel(group_ids=[Group.objects.get().pk], **ends)
-    OutboxMessage.objects.filter(operation="unbind_group").update(**facts)
-    tells_at("21:50:01", bound_then("21:50:00"))
-    return OutboxMessage.objects.get(operation="unbind_group")
-
-
-@pytest.mark.parametrize(
-    ("tried", "outcome", "ended"),
-    [
-        ("21:41:00", "done", False),
-        ("21:50:00", "done", True),
-        ("21:50:30", "unknown", True),
-        ("21:50:30", "refused", False),
-    ],
-)
-def test_only_an_unbinding_that_left_after_the_binding_ends_it(alice, robot, tried: str, outcome: str, ended: bool):
-    unbinding = unbinding_of_the_earlier_life(status=OutboxMessage.Status.SENT, settled_at=at("21:51:00"))
-    unbinding.attempts.create(outcome=outcome, tried_at=at(tried))
-    tells_at("21:52:00", UNBOUND)
-    assert (Group.objects.active().count() == 0) is ended
-
-
-def test_an_unbinding_whose_answer_is_not_written_down_yet_ends_the_binding(alice, robot):
-    unbinding_of_the_earlier_life(lease=uuid4(), leased_until=at("21:52:00"))
-    tells_at("21:51:00", UNBOUND)
-    assert Group.objects.active().count() == 0
-
-
-def test_a_failed_join_told_after_the_binding_is_told_to_nobody(alice, robot):
-    gateway_tells(bound())
-    thanked = said_to("wx-alice")
-    words = {"robot_id": "r1", "group_id": "g1", "user_id": "wx-alice", "name": "好群", "reason": "群满了"}
-    gateway_tells(("robot_join_failed", words))
-    assert (said_to("wx-alice"), notes()) == (thanked, ["群已绑定"])
-
-
-def member(code: str, **facts):
-    return {"group_id": "g1", "user_id": code, "nickname": code.title(), "avatar": "", "is_admin": False, **facts}
-
-
-def test_members_join_change_and_leave_as_the_gateway_tells():
-    group = GroupFactory(code="g1", bound_at=days_ago(1))
-    gateway_tells(("group_members", [member("ann"), member("bob"), member("cid", is_admin=True)]))
-    gateway_tells(("group_members", [member("ann", nickname="安"), member("dan")]))
-    present = Member.objects.filter(left_at=None).order_by("code")
-    assert [(one.code, one.nickname) for one in present] == [("ann", "安"), ("dan", "Dan")]
-    group.refresh_from_db()
-    assert group.member_count == 2
-
-
-ABSURD = [
-    ({"avatar": "x" * 1025}, ("Ann", "")),
-    ({"nickname": ["x"]}, ("", "")),
-    ({"nickname": {"a": 1}, "avatar": 5.5}, ("", "5.5")),
-    ({"nickname": "长" * 129}, ("长" * 128, "")),
-]
-
-
-@pytest.mark.parametrize(("facts", "kept"), ABSURD)
-def test_absurd_words_on_one_member_are_cut_or_left_out_and_the_list_counts(facts, kept):
-    GroupFactory(code="g1", bound_at=days_ago(1))
-    gateway_tells(("group_members", [member("ann", **facts), member("bob", avatar="http://e.com/b")]))
-    shown = Member.objects.order_by("code").values_list("code", "nickname", "avatar_url")
-    assert shown[1] == ("bob", "Bob", "http://e.com/b")
-    assert shown[0] == ("ann", *kept)
-
-
-NOBODY = [None, "x", {}, member(""), member("x" * 129), {"user_id": "ann"}, member("ann", group_id=["g1"])]
-
-
-@pytest.mark.parametrize("row", NOBODY)
-def test_a_row_that_names_no_member_is_passed_over(row):
-    group = GroupFactory(code="g1", bound_at=days_ago(1))
-    gateway_tells(("group_members", [row, member("bob")]))
-    assert list(Member.objects.values_list("code", flat=True)) == ["bob"]
-    group.refresh_from_db()
-    assert group.member_count == 1
-    assert GatewayEvent.objects.get().lane == "g:g1"
-
-
-def test_who_adds_a_robot_with_an_absurd_picture_is_met_all_the_same(robot):
-    words = {"robot_id": "r1", "user_id": "wx-new", "nickname": ["x"], "avatar": "x" * 1025}
-    gateway_tells(("robot_added", words))
-    assert User.objects.values_list("nickname", "avatar_url").get(code="wx-new") == ("", "")
-
-
-def test_a_robot_whose_code_is_a_number_is_found_in_the_info():
-    group = GroupFactory(code="g1", robot=RobotFactory(code="77"))
-    gateway_tells(("group_info", {"id": "g1", "robots": [{"robot_id": 77, "robot_in_group": False}]}))
-    group.refresh_from_db()
-    assert not group.robot_is_in
-
-
-def test_members_are_written_in_a_fixed_number_of_statements(django_assert_max_num_queries):
-    GroupFactory(code="g1", bound_at=days_ago(1))
-    with django_assert_max_num_queries(40):
-        gateway_tells(("group_members", [member(f"m{n}") for n in range(300)]))
-
-
-def test_info_names_the_group_its_owner_and_its_size():
-    group = GroupFactory(code="g1", robot=RobotFactory(code="r1"))
-    robots = [{"robot_id": "r1", "robot_in_group": False}]
-    info = {"id": "g1", "name": "新名字", "admin_user_id": "wx-alice", "mem_count": 321, "robots": robots}
-    gateway_tells(("group_info", info))
-    group.refresh_from_db()
-    assert (group.name, group.wechat_owner_code, group.member_count, group.robot_is_in) == (
-        "新名字",
-        "wx-alice",
-        321,
-        False,
-    )
 
 
 @pytest.mark.parametrize("body", [{}, [], "x", 1, {"group_id": ["x"]}, [{"group_id": "g1"}]])
