@@ -3,7 +3,7 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from accounts import erasure
 from accounts.models import ErasureRequest, User
 from config.backoffice import home
-from config.backoffice.confirm import ReasonForm, ask
+from config.backoffice.confirm import SHOWN, ReasonForm, ask, ask_and_do_each
 from config.backoffice.facts import EXPORTS, FactsAdmin, may
 from config.backoffice.filters import days
 
@@ -77,43 +77,32 @@ class ErasureRequestAdmin(FactsAdmin):
 
     @admin.action(description="确认注销", permissions=["erase"])
     def confirm(self, request: HttpRequest, queryset: QuerySet[ErasureRequest]) -> Any:
-        page, _said, keys = ask(
+        return ask_and_do_each(
             self,
             request,
             queryset,
             action="confirm",
             title="确认注销",
             question=f"{_QUESTION}自己提交的要由另一名运营人员确认。",
-            lines=[str(one.user) for one in queryset.select_related("user")[:20]],
+            lines=[str(one.user) for one in queryset.select_related("user")[:SHOWN]],
+            do=erasure.confirm,
+            did="已注销账号",
+            why_not="由你自己提交、已经处理，或现在不能注销",
         )
-        if page is not None:
-            return page
-        done, by = 0, request.user.get_username()
-        for key in keys:
-            try:
-                done += erasure.confirm(key, by=by, at=timezone.now())
-            except erasure.CannotErase as refusal:
-                self.message_user(request, refusal.description, messages.ERROR)
-        why_not = "由你自己提交、已经处理，或现在不能注销"
-        self.report(request, done=done, chosen=len(keys), did="已注销账号", why_not=why_not)
-        return None
 
     @admin.action(description="拒绝注销", permissions=["erase"])
     def refuse(self, request: HttpRequest, queryset: QuerySet[ErasureRequest]) -> Any:
-        page, _said, keys = ask(
+        return ask_and_do_each(
             self,
             request,
             queryset,
             action="refuse",
             title="拒绝注销",
             question="这些账号不会注销。自己提交的可以撤回。",
+            do=erasure.refuse,
+            did="已拒绝",
+            why_not="已经处理",
         )
-        if page is not None:
-            return page
-        by, now = request.user.get_username(), timezone.now()
-        done = sum(erasure.refuse(key, by=by, at=now) for key in keys)
-        self.report(request, done=done, chosen=len(keys), did="已拒绝", why_not="已经处理")
-        return None
 
 
 home.to_do(

@@ -1,11 +1,10 @@
-"""What administrators propose for operators who move money, and how another one decides it."""
+"""Admin pages of the changes of operators who move money: one administrator proposes them, another one decides."""
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -13,10 +12,9 @@ from django.utils.translation import gettext as _
 from accounts import operator_changes
 from accounts.models import OperatorChange
 from config.backoffice import home
-from config.backoffice.confirm import SHOWN, ReasonForm, ask
+from config.backoffice.confirm import SHOWN, ReasonForm, ask_and_do_each
 from config.backoffice.facts import FactsAdmin, may
 from config.backoffice.filters import days
-from config.errors import Conflict
 
 _RIGHTS = (("roles", "角色"), ("is_active", "启用"), ("is_superuser", "超级用户"))
 
@@ -68,7 +66,7 @@ class OperatorChangeAdmin(FactsAdmin):
 
     @admin.action(description="确认变更", permissions=["decide"])
     def confirm(self, request: HttpRequest, queryset: QuerySet[OperatorChange]) -> Any:
-        page, _said, keys = ask(
+        return ask_and_do_each(
             self,
             request,
             queryset,
@@ -76,21 +74,14 @@ class OperatorChangeAdmin(FactsAdmin):
             title="确认运营人员变更",
             question="这些变更将立即生效。请先向提交人以外的人核实；自己提交的要由另一名管理员确认。",
             lines=_lines(queryset),
+            do=operator_changes.confirm,
+            did="已确认",
+            why_not="已经处理或不能由你确认",
         )
-        if page is not None:
-            return page
-        done, by = 0, request.user.get_username()
-        for key in keys:
-            try:
-                done += operator_changes.confirm(key, by=by, at=timezone.now())
-            except Conflict as refusal:
-                self.message_user(request, _(refusal.description), messages.ERROR)
-        self.report(request, done=done, chosen=len(keys), did="已确认", why_not="已经处理或不能由你确认")
-        return None
 
     @admin.action(description="拒绝变更", permissions=["decide"])
     def refuse(self, request: HttpRequest, queryset: QuerySet[OperatorChange]) -> Any:
-        page, said, keys = ask(
+        return ask_and_do_each(
             self,
             request,
             queryset,
@@ -99,13 +90,10 @@ class OperatorChangeAdmin(FactsAdmin):
             question="这些变更不会生效。自己提交的可以撤回。",
             lines=_lines(queryset),
             form=ReasonForm,
+            do=operator_changes.refuse,
+            did="已拒绝",
+            why_not="已经处理",
         )
-        if page is not None:
-            return page
-        by, now = request.user.get_username(), timezone.now()
-        done = sum(operator_changes.refuse(key, by=by, reason=said["reason"], at=now) for key in keys)
-        self.report(request, done=done, chosen=len(keys), did="已拒绝", why_not="已经处理")
-        return None
 
 
 def _differences(change: OperatorChange) -> list[tuple[str, str, str]]:

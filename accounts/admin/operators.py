@@ -133,7 +133,7 @@ class OperatorAdmin(ListAdmin, DjangoUserAdmin):
         kind = OperatorChange.Kind.ADD
         return OperatorChange(kind=kind, username=made.username, values=after, password=made.password)
 
-    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         """Set a password at once, unless it is that of another operator who moves money: then keep a proposal."""
         if request.method == "POST":
             operator = self.get_object(request, unquote(id))

@@ -1,19 +1,22 @@
 """A page between an action and its effect: what it will do, to what and how many, and (if asked for) why."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config.backoffice.texts import SeenCharField
+from config.errors import Conflict
 
 SHOWN = 20
 MOST_AT_ONCE = 5_000  # rows of one action: it is one transaction
@@ -76,6 +79,35 @@ def ask(
         "opts": model_admin.opts,
     }
     return TemplateResponse(request, "admin/confirm_action.html", context), {}, []
+
+
+def ask_and_do_each(
+    model_admin: Any,
+    request: HttpRequest,
+    queryset: QuerySet[Any],
+    *,
+    do: Callable[..., bool],
+    did: str,
+    why_not: str,
+    **asked: Any,
+) -> HttpResponse | None:
+    """Ask (`asked` is what `ask` takes), then call `do(key, by=…, at=…, **said)` for each row and report how many it did.
+
+    `do` returns whether it did something. What it refuses with, a Conflict or a ValidationError, is shown.
+    """
+    page, said, keys = ask(model_admin, request, queryset, **asked)
+    if page is not None:
+        return page
+    done = 0
+    for key in keys:
+        try:
+            done += do(key, by=request.user.get_username(), at=timezone.now(), **said)
+        except Conflict as refusal:
+            model_admin.message_user(request, _(refusal.description), messages.ERROR)
+        except ValidationError as error:
+            model_admin.message_user(request, "；".join(error.messages), messages.ERROR)
+    model_admin.report(request, done=done, chosen=len(keys), did=did, why_not=why_not)
+    return None
 
 
 def _fingerprint(keys: Sequence[Any]) -> str:

@@ -4,7 +4,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -13,11 +12,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from config.backoffice import home
-from config.backoffice.confirm import SHOWN, ReasonForm, ask
+from config.backoffice.confirm import SHOWN, ReasonForm, ask_and_do_each
 from config.backoffice.facts import EXPORTS, FactsAdmin, may
 from config.backoffice.filters import among, days
 from config.clock import day_of
-from config.errors import Conflict
 from earnings import rule_changes
 from earnings.admin.proposals import DatedForm, ProposalAdmin, differences
 from earnings.models import RuleChange
@@ -128,7 +126,7 @@ class RuleChangeAdmin(FactsAdmin):
 
     @admin.action(description="确认变更", permissions=["decide"])
     def confirm(self, request: HttpRequest, queryset: QuerySet[RuleChange]) -> Any:
-        page, _said, keys = ask(
+        return ask_and_do_each(
             self,
             request,
             queryset,
@@ -136,24 +134,14 @@ class RuleChangeAdmin(FactsAdmin):
             title="确认变更",
             question="这些变更将按所示内容生效。自己提交的要由另一名运营人员确认。",
             lines=_lines(queryset),
+            do=rule_changes.confirm,
+            did="已确认",
+            why_not="由你自己提交、已经处理,或不能再生效",
         )
-        if page is not None:
-            return page
-        done, by = 0, request.user.get_username()
-        for key in keys:
-            try:
-                done += rule_changes.confirm(key, by=by, at=timezone.now())
-            except Conflict as refusal:
-                self.message_user(request, refusal.description, messages.ERROR)
-            except ValidationError as error:
-                self.message_user(request, "；".join(error.messages), messages.ERROR)
-        why_not = "由你自己提交、已经处理,或不能再生效"
-        self.report(request, done=done, chosen=len(keys), did="已确认", why_not=why_not)
-        return None
 
     @admin.action(description="拒绝变更", permissions=["decide"])
     def refuse(self, request: HttpRequest, queryset: QuerySet[RuleChange]) -> Any:
-        page, said, keys = ask(
+        return ask_and_do_each(
             self,
             request,
             queryset,
@@ -162,13 +150,10 @@ class RuleChangeAdmin(FactsAdmin):
             question="这些变更不会生效。自己提交的可以撤回。",
             lines=_lines(queryset),
             form=ReasonForm,
+            do=rule_changes.refuse,
+            did="已拒绝",
+            why_not="已经处理",
         )
-        if page is not None:
-            return page
-        by, now = request.user.get_username(), timezone.now()
-        done = sum(rule_changes.refuse(key, by=by, reason=said["reason"], at=now) for key in keys)
-        self.report(request, done=done, chosen=len(keys), did="已拒绝", why_not="已经处理")
-        return None
 
 
 def _line(change: RuleChange) -> str:
