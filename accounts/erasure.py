@@ -16,7 +16,8 @@ from config.backoffice import audit
 from config.errors import Conflict, NotFound
 from integrations.models import TextMessage
 
-NAME = "已注销用户"
+NAME = "已注销用户"  # stands where the person's name stood
+DELETED = "（已删除）"  # stands where the person's words stood
 REASON = "账号已注销"
 VIA = "注销账号"
 # Columns of a user in the audit log whose values name the person.
@@ -33,7 +34,7 @@ _PERSONAL = (
 
 
 class CannotErase(Conflict):
-    """Something is under way that has to end first."""
+    """A refusal: something has to end before the account can be erased."""
 
     message = "这个账号现在不能注销"
 

@@ -17,7 +17,7 @@ CHUNK = 500  # users read at once
 
 @dataclass
 class Hashed:
-    """What became of the cards so far, by the ids of their users."""
+    """The result so far: how many cards were hashed, and the ids of users whose card is shared or cannot be opened."""
 
     count: int = 0
     shared: list[tuple[UUID, list[UUID]]] = field(default_factory=list)  # (user, who had the card before)

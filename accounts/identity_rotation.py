@@ -15,7 +15,7 @@ CHUNK = 500  # users read at once
 
 @dataclass
 class Resealed:
-    """What became of the cards so far."""
+    """The result so far: how many cards were sealed anew, and the ids of users whose card cannot be opened."""
 
     count: int = 0
     unreadable: list[UUID] = field(default_factory=list)  # users whose card no configured key opens

@@ -290,18 +290,18 @@ class EmbeddedServices:
     def start(self) -> None:
         """Start them and say in `services.json` where they are. EmbeddedError says what to do."""
         self.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        told: dict[str, Any] = {"secret_key": self._secret_key()}
+        services: dict[str, Any] = {"secret_key": self._secret_key()}
         try:
             if self.postgres:
                 self.postgres.start()
-                told["database_url"] = self.postgres.url
+                services["database_url"] = self.postgres.url
             if self.valkey:
                 self.valkey.start()
-                told["redis_url"] = self.valkey.url
+                services["redis_url"] = self.valkey.url
         except BaseException:
             self.stop()
             raise
-        write_secret(self.run_dir / "services.json", json.dumps(told))
+        write_secret(self.run_dir / "services.json", json.dumps(services))
 
     def _secret_key(self) -> str:
         """Return the SECRET_KEY of this directory, made at the first start: one that everybody knows signs for anybody."""

@@ -43,8 +43,10 @@ class Incoming:
     def is_ready(self) -> bool:
         """Tell whether a thread can answer it without waiting for the caller."""
         if not self._head_end:
+            looked_at = self._searched
             if not self._find_head():
-                return len(self.received) > MAX_HEAD_BYTES or bool(_BARE_LINE_FEED.search(self.received))
+                is_odd = _BARE_LINE_FEED.search(self.received, max(0, looked_at - 1)) is not None
+                return is_odd or len(self.received) > MAX_HEAD_BYTES
             if self._plan_body():
                 return True
         if self._length is None:

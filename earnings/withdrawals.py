@@ -140,9 +140,7 @@ class Approved:
     paying: list[Withdrawal] = field(default_factory=list)  # approved; each has its payout
     half: list[Withdrawal] = field(default_factory=list)  # large: approved by one, waiting for another
     own: list[Withdrawal] = field(default_factory=list)  # large: approved by the same operator before
-    bound: list[Withdrawal] = field(
-        default_factory=list
-    )  # large: approved by somebody who is no other person for us
+    bound: list[Withdrawal] = field(default_factory=list)  # large: approved by one who may be the same person
 
 
 def approve(ids: Iterable[UUID], *, by: str, at: datetime) -> Approved:

@@ -1,16 +1,15 @@
-"""What feedback does when a person is erased."""
+"""Receivers of signals: an erased person's words are removed here."""
 
 from typing import Any
 
 from django.db.models import Case, Value, When
 from django.dispatch import receiver
 
+from accounts.erasure import DELETED
 from accounts.models import User
 from accounts.signals import user_erased
 from config.backoffice import audit
 from feedback.models import Conversation, Problem
-
-_WORDS = "（已删除）"
 
 
 @receiver(user_erased)
@@ -20,9 +19,9 @@ def forget_words(*, user: User, **_: Any) -> None:
     problems = Problem.objects.filter(user=user)
     problems.update(
         group_name="",
-        description=_WORDS,
-        answer=Case(When(answer="", then=Value("")), default=Value(_WORDS)),
-        closed_reason=Case(When(closed_reason="", then=Value("")), default=Value(_WORDS)),
+        description=DELETED,
+        answer=Case(When(answer="", then=Value("")), default=Value(DELETED)),
+        closed_reason=Case(When(closed_reason="", then=Value("")), default=Value(DELETED)),
     )
     audit.mask(
         Problem, problems.values_list("pk", flat=True), ("group_name", "description", "answer", "closed_reason")

@@ -1,4 +1,4 @@
-"""What groups do when a person is erased."""
+"""Receivers of signals: an erased person's groups are cancelled, and their names and words removed."""
 
 from datetime import datetime
 from typing import Any
@@ -6,15 +6,14 @@ from typing import Any
 from django.db.models import Exists, OuterRef
 from django.dispatch import receiver
 
+from accounts.erasure import DELETED, NAME
 from accounts.models import User
 from accounts.signals import user_erased
 from groups import cancelling
 from groups.models import Awakening, CancelReason, Group, GroupMessage, Member, MemberMove
+from robots import outbox
 from robots.forgetting import forget_person
 from robots.models import OutboxMessage
-
-_NAME = "已注销用户"
-_WORDS = {"type": 3, "content": "（已删除）"}
 
 
 @receiver(user_erased)
@@ -28,9 +27,11 @@ def forget_in_groups(*, user: User, pseudonym: str, by: str, at: datetime, **_: 
     _forget_what_robots_said_for(user)
     if user.code:
         Group.objects.filter(wechat_owner_code=user.code).update(wechat_owner_code=pseudonym)
-        Member.objects.filter(code=user.code).update(code=pseudonym, nickname=_NAME, avatar_url="")
+        Member.objects.filter(code=user.code).update(code=pseudonym, nickname=NAME, avatar_url="")
         MemberMove.objects.filter(member_code=user.code).update(member_code=pseudonym)
-        GroupMessage.objects.filter(sender_code=user.code).update(sender_code=pseudonym, content=_WORDS)
+        GroupMessage.objects.filter(sender_code=user.code).update(
+            sender_code=pseudonym, content=outbox.text(DELETED)
+        )
 
 
 def _forget_what_robots_said_for(user: User) -> None:

@@ -1,4 +1,4 @@
-"""What keywords do when a person is erased."""
+"""Receivers of signals: an erased person's keywords are deleted here."""
 
 from typing import Any
 

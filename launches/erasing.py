@@ -3,12 +3,13 @@
 from contextlib import suppress
 from datetime import datetime
 
+from accounts.erasure import DELETED
 from accounts.models import User
 from launches import outcomes
 from launches.models import MassMessage, MassMessageDraft
-from robots.models import OutboxMessage
+from robots.models import MessageType, OutboxMessage
 
-_WORDS = {"type": 3, "content": "（已删除）", "title": "", "desc": "", "url": ""}
+_CONTENT = {"type": MessageType.TEXT, "content": DELETED, "title": "", "desc": "", "url": ""}
 
 
 def forget_mass_messages_of(user: User, *, at: datetime) -> None:
@@ -20,4 +21,4 @@ def forget_mass_messages_of(user: User, *, at: datetime) -> None:
     MassMessageDraft.objects.filter(user=user).delete()
     said = OutboxMessage.objects.filter(cause__in=[message.cause for message in messages])
     said.update(content={})
-    messages.update(contents=[_WORDS])
+    messages.update(contents=[_CONTENT])

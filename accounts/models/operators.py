@@ -24,7 +24,7 @@ class Operator(User):
 
 
 class OperatorChange(models.Model):
-    """What an administrator proposes for an operator who moves money; another administrator confirms or refuses it."""
+    """A change of an operator who moves money: an administrator proposes it, another one confirms or refuses it."""
 
     class Kind(models.TextChoices):
         ADD = "add", "新建运营人员"
@@ -39,12 +39,11 @@ class OperatorChange(models.Model):
 
     kind = models.CharField("变更内容", max_length=16, choices=Kind.choices)
     username = models.CharField("登录名", max_length=64)
+    # None when one is added. `before` and `values` are rights as accounts.operator_changes writes them.
     operator = models.ForeignKey(
         Operator, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="运营人员"
-    )  # none: one is added
-    before = models.JSONField(
-        "原权限", null=True, blank=True, editable=False
-    )  # rights, as operator_changes has them
+    )
+    before = models.JSONField("原权限", null=True, blank=True, editable=False)
     values = models.JSONField("新权限", null=True, blank=True, editable=False)
     password = models.CharField(max_length=128, blank=True, editable=False)  # hashed; empty once it is decided
     of_superuser = models.BooleanField("超级用户", default=False)  # only superusers decide

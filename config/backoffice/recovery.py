@@ -5,7 +5,7 @@ from typing import Any
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 
 COUNT = 10
-LONGEST = 16  # as django-otp keeps a code
+LONGEST_TYPED = 32  # in groups; django-otp keeps at most 16 characters
 
 
 def renew(operator: Any) -> list[str]:

@@ -12,14 +12,12 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from config.api.throttles import client_address, seconds_to_wait
+from config.api.throttles import client_address, seconds_over_limit
 from config.backoffice import recovery
 from config.backoffice.passwords import LONGEST_PASSWORD
 from config.backoffice.two_factor import CODE_NEEDED, CODE_WRONG, code_field, matched
-from config.caching import REDIS_AWAY
 
 LONGEST_USERNAME = 64  # as accounts.User keeps it
-LONGEST_CODE = 2 * recovery.LONGEST  # typed in groups
 
 
 class SignInForm(AdminAuthenticationForm):
@@ -36,7 +34,7 @@ class SignInForm(AdminAuthenticationForm):
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
-    code = code_field(required=False, longest=LONGEST_CODE)
+    code = code_field(required=False, longest=recovery.LONGEST_TYPED)
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = self.cleaned_data if self.errors else super().clean()
@@ -57,10 +55,7 @@ def refuse_too_many(request: HttpRequest) -> HttpResponse | None:
     Each attempt costs a password hash, and the lock after wrong passwords does not see names that change. While Redis
     is away nothing is counted: operators must be able to sign in to see what is wrong.
     """
-    try:
-        wait = seconds_to_wait("operator_sign_in", client_address(request))
-    except REDIS_AWAY:
-        return None
+    wait = seconds_over_limit("operator_sign_in", client_address(request))
     if not wait:
         return None
     context = {**admin.site.each_context(request), "seconds": wait}

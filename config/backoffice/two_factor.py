@@ -53,11 +53,7 @@ class CodeForm(forms.Form):
 
 
 class AnyCodeForm(forms.Form):
-    code = code_field(required=True, longest=2 * recovery.LONGEST)
-
-
-def may_enrol(request: HttpRequest) -> bool:
-    return bool(request.user.is_active and request.user.is_staff)
+    code = code_field(required=True, longest=recovery.LONGEST_TYPED)
 
 
 @never_cache
@@ -67,7 +63,7 @@ def enrol(request: HttpRequest) -> HttpResponse:
 
     The app that it replaces works until then. The recovery codes are shown with the answer, and never again.
     """
-    if not may_enrol(request):
+    if not (request.user.is_active and request.user.is_staff):
         return HttpResponseRedirect(reverse("admin:login"))
     if TOTPDevice.objects.filter(user=request.user, confirmed=True).exists() and REPLACING not in request.session:
         return _manage(request)

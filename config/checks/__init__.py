@@ -1,4 +1,4 @@
-"""What `manage.py check --deploy` refuses: every setting that would leave a door open or a provider unreachable.
+"""Checks of `manage.py check --deploy`: settings that would leave a door open or a provider unreachable.
 
 Outside the embedded mode the web server, the workers and the senders do not start with such a setting either
 (`require_sound_settings`).
