@@ -24,7 +24,9 @@ class CappedPaginator(Paginator):
     @cached_property
     def count(self) -> int:
         rows: Any = self.object_list
-        return int(rows.order_by()[: COUNTED + 1].count())
+        return int(
+            rows.order_by().values("pk")[: COUNTED + 1].count()
+        )  # without what is computed for each row shown
 
 
 class FastChangeList(ChangeList):

@@ -29,6 +29,12 @@ def test_lists_take_the_same_few_queries_however_many_rows_they_show():
 
 
 @pytest.mark.parametrize("where", sorted(PAGES))
+def test_counting_a_list_computes_nothing_for_its_rows(where: str):
+    counts = [sql for sql in queries_of(Operator(), f"{where}/") if sql.startswith("SELECT COUNT(*)")]
+    assert [sql for sql in counts if "SUM(" in sql] == []
+
+
+@pytest.mark.parametrize("where", sorted(PAGES))
 def test_every_row_has_a_page(where: str):
     make_rows(1)
     root = Operator()
