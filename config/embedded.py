@@ -233,7 +233,7 @@ class Valkey(_Server):
 
     def start(self) -> None:
         self.clear_leftovers()
-        self.directory.mkdir(parents=True, exist_ok=True)
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._password = secrets.token_urlsafe(24)
         self.port = free_port()
         kind = f"{platform.system().lower()}-{platform.machine().replace('arm64', 'aarch64')}"

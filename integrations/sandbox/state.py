@@ -1,6 +1,7 @@
 """What the sandbox remembers: kept in memory, and in a journal that a restart reads again."""
 
 import json
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,6 +12,11 @@ from zoneinfo import ZoneInfo
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 Fact = dict[str, Any]
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file that only we can read: it holds what people said."""
+    return os.open(path, flags, 0o600)
 
 
 def now() -> str:
@@ -55,7 +61,7 @@ class State:
         if kind == "bill":
             fact["noted_at"] = now()
         _APPLY[kind](self, fact)
-        with self.journal.open("a") as file:
+        with open(self.journal, "a", opener=_private) as file:
             file.write(json.dumps(fact, ensure_ascii=False) + "\n")
 
     def forget(self) -> None:

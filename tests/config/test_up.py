@@ -115,6 +115,18 @@ def test_each_installation_signs_with_a_key_of_its_own(running: Product, started
     assert told["secret_key"] == key
 
 
+def test_what_it_keeps_is_for_nobody_else(newcomer: Product):
+    run_dir = newcomer.start().wait_until_ready().run_dir
+    fault = {"system": "sms", "mode": "ok", "rate": 1.0}
+    assert requests.post(f"{newcomer.sandbox_url}/_/faults", json=fault, timeout=20).status_code == 200
+    private = {"keys", "log", "postgres", "redis", "sandbox.jsonl", "secret.key", "services.json", "redis.conf"}
+    assert {path.name for path in run_dir.iterdir()} >= private
+    open_to_others = [
+        path.name for path in run_dir.iterdir() if path.name in private and path.stat().st_mode & 0o077
+    ]
+    assert open_to_others == []
+
+
 def test_a_second_one_says_that_one_is_running(running: Product):
     second = Product(running.run_dir, "--no-demo").start()
     wait_for(lambda: second.ended, 20)
