@@ -16,11 +16,12 @@ from django.core import signing
 from django.test import Client
 from django.utils import timezone
 
+from accounts import erasure
 from accounts.authentication import issue_token
 from config.api.proofs import COOKIE
 from config.api_keys import issue_key
 from config.models import ApiKey, Scope
-from tests.contract.calling import Headers, everything, send
+from tests.contract.calling import Headers, everything, proof_of, send
 from tests.contract.coverage import CELLS
 from tests.contract.operations import OPERATIONS
 from tests.contract.table import Operation
@@ -97,12 +98,23 @@ def _tokens_that_are_none(world: World) -> Iterator[Named]:
     gone.delete()
     yield "somebody switched off", _bearer(issue_token(switched_off))
     yield "somebody deleted", _bearer(token_of_gone)
+    erased = UserFactory(union_id="union-erased")
+    token_of_erased, proof_of_erased = _bearer(issue_token(erased)), proof_of("union-erased")
+    erasure.erase(user=erased, by="root", at=timezone.now())
+    yield "somebody erased", token_of_erased
+    yield "the proof of somebody erased", proof_of_erased
+    yield "the token and the proof of somebody erased", token_of_erased | proof_of_erased
 
 
 def _keys_that_are_none() -> Iterator[Named]:
     raw, revoked = issue_key("good", list(Scope.values)), issue_key("revoked", list(Scope.values))
     ApiKey.objects.filter(name="revoked").update(revoked_at=timezone.now())
     yield "revoked", {"X-Api-Key": revoked}
+    yield "expired key", {"X-Api-Key": issue_key("expired", list(Scope.values))}
+    ended = timezone.now() - timedelta(seconds=1)
+    ApiKey.objects.filter(name="expired").update(created_at=ended - timedelta(days=1), expires_at=ended)
+    elsewhere = ApiKey(name="elsewhere", networks=["203.0.113.0/24", "2001:db8::/32"])
+    yield "a key of another address", {"X-Api-Key": issue_key(elsewhere, list(Scope.values))}
     yield "its hash", {"X-Api-Key": ApiKey.objects.get(name="good").key_hash}
     yield "its beginning", {"X-Api-Key": raw[:-1]}
     yield "more than it", {"X-Api-Key": raw + "x"}
