@@ -20,6 +20,9 @@ threads = env.int("WEB_THREADS", default=8)
 worker_class = "config.web_worker.CollectingWorker"
 if Path("/dev/shm").is_dir():  # noqa: S108 - a slow disk must not look like a worker that hangs
     worker_tmp_dir = "/dev/shm"  # noqa: S108
+# Longer than a proxy keeps an idle connection (deploy/nginx.conf: 2 seconds). A connection that this side closes first may
+# have a request on its way, which the proxy then answers with 502.
+keepalive = 5  # seconds
 loglevel = "warning"
 control_socket_disable = True
 

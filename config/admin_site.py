@@ -41,8 +41,12 @@ class OperatorAdminSite(AdminSite):
         """Whoever has given the password but has no second factor yet is taken to get one."""
         if super().has_permission(request) and not self.has_permission(request):
             return HttpResponseRedirect(reverse("admin:two_factor"))
-        refused = sign_in.refuse_too_many(request) if request.method == "POST" else None
-        return refused or super().login(request, extra_context)
+        if request.method != "POST":
+            return super().login(request, extra_context)
+        if (refused := sign_in.refuse_too_many(request)) is not None:
+            return refused
+        with sign_in.place(request) as busy:
+            return busy or super().login(request, extra_context)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         return super().index(request, {**home.contents(request), **(extra_context or {})})

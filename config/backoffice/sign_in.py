@@ -1,5 +1,8 @@
 """The operators' sign-in page: bounded input, and a limit per address that is checked before a password is hashed."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django import forms
@@ -18,6 +21,10 @@ from config.backoffice.passwords import LONGEST_PASSWORD
 from config.backoffice.two_factor import CODE_NEEDED, CODE_WRONG, code_field, matched
 
 LONGEST_USERNAME = 64  # as accounts.User keeps it
+# Hashing a password takes a third of a second of a processor. More of them at once, from however many addresses, would
+# leave no thread and no processor to the requests of users.
+AT_ONCE = 1  # of a process
+_places = threading.BoundedSemaphore(AT_ONCE)
 
 
 class SignInForm(AdminAuthenticationForm):
@@ -56,8 +63,22 @@ def refuse_too_many(request: HttpRequest) -> HttpResponse | None:
     is away nothing is counted: operators must be able to sign in to see what is wrong.
     """
     wait = seconds_over_limit("operator_sign_in", client_address(request))
-    if not wait:
-        return None
-    context = {**admin.site.each_context(request), "seconds": wait}
-    headers = {"Retry-After": str(wait)}
+    return _refused(request, seconds=wait) if wait else None
+
+
+@contextmanager
+def place(request: HttpRequest) -> Iterator[HttpResponse | None]:
+    """Hold one of the AT_ONCE places in which a password is checked; yields a page with status 429 when all are taken."""
+    if not _places.acquire(blocking=False):
+        yield _refused(request, seconds=1, is_busy=True)
+        return
+    try:
+        yield None
+    finally:
+        _places.release()
+
+
+def _refused(request: HttpRequest, *, seconds: int, is_busy: bool = False) -> HttpResponse:
+    context = {**admin.site.each_context(request), "seconds": seconds, "is_busy": is_busy}
+    headers = {"Retry-After": str(seconds)}
     return TemplateResponse(request, "admin/sign_in_too_often.html", context, status=429, headers=headers)

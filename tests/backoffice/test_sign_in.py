@@ -4,11 +4,12 @@ from urllib.parse import urlencode
 
 import pytest
 import time_machine
-from django.test import Client
+from django.test import Client, RequestFactory
 from django_otp.oath import totp
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import OperatorChange, User
+from config.backoffice import sign_in as sign_in_page
 from config.models import AuditEntry
 from tests.backoffice.pages import Operator
 
@@ -101,6 +102,18 @@ def test_too_many_attempts_of_an_address_are_refused_before_a_password_is_looked
     assert (answer.status_code, f"请 {answer['Retry-After']} 秒后再试" in answer.text) == (429, True)
     assert 50 <= int(answer["Retry-After"]) <= 60
     assert not is_in(client)
+
+
+def test_while_another_password_is_checked_none_is(root):
+    """Each takes a third of a second of a processor: from many addresses at once they would stop the service."""
+    client = Client()
+    with sign_in_page.place(RequestFactory().get("/admin/login/")):
+        answer = client.post("/admin/login/", {"username": "root", "password": WORD})
+    assert (answer.status_code, answer["Retry-After"]) == (429, "1")
+    assert "正在登录的人太多，请过一会儿再试。" in answer.text
+    assert not is_in(client)
+    sign_in(client)
+    assert is_in(client)
 
 
 def test_the_limit_is_of_the_address_and_not_of_everybody(root, settings):
