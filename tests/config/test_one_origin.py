@@ -6,7 +6,6 @@ import re
 import shutil
 import socket
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from django.templatetags.static import static
 from config.processes import free_port
 from tests.contract.operations import OPERATIONS
 from tests.journey.product import wait_for
+from tests.processes import run_process, start_process
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "deploy/nginx.conf"
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
@@ -122,7 +122,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(folder: Path) -> Iterator[Site]:
-    process = subprocess.Popen(nginx(folder))
+    process = start_process(nginx(folder), "nginx", env=os.environ)
     site = Site(folder)
 
     def answers() -> bool:
@@ -138,7 +138,7 @@ def site(folder: Path) -> Iterator[Site]:
 
 
 def test_nginx_takes_the_example(folder: Path):
-    done = subprocess.run(nginx(folder, "-t"), capture_output=True, text=True, check=False)
+    done = run_process(nginx(folder, "-t"), "nginx")
     assert done.returncode == 0, done.stderr
     assert "warn" not in done.stderr
 
