@@ -21,6 +21,7 @@ worker_class = "config.web_worker.CollectingWorker"
 if Path("/dev/shm").is_dir():  # noqa: S108 - a slow disk must not look like a worker that hangs
     worker_tmp_dir = "/dev/shm"  # noqa: S108
 loglevel = "warning"
+logger_class = "config.web_log.MaskingLogger"
 control_socket_disable = True
 
 # gunicorn obeys SCRIPT_NAME and PATH_INFO from any peer on this machine, and through a proxy from anybody: callers would
