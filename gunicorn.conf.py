@@ -24,6 +24,7 @@ if Path("/dev/shm").is_dir():  # noqa: S108 - a slow disk must not look like a w
 # have a request on its way, which the proxy then answers with 502.
 keepalive = 5  # seconds
 loglevel = "warning"
+logger_class = "config.web_log.MaskingLogger"
 control_socket_disable = True
 
 # gunicorn obeys SCRIPT_NAME and PATH_INFO from any peer on this machine, and through a proxy from anybody: callers would

@@ -7,12 +7,12 @@ import sys
 from django.core.management import execute_from_command_line
 from django.db import OperationalError
 
-from config.logs import print_masked
+from config.logs import mask_output
 
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    sys.excepthook = print_masked
+    mask_output(stdout=False)
     try:
         execute_from_command_line(sys.argv)
     except OperationalError as error:

@@ -1,13 +1,17 @@
 """Work in the background. The broker only wakes: what must happen is a row first, and beat sweeps."""
 
+import logging
 import os
+from logging.config import dictConfig
 from typing import Any
 
 from celery import Celery
 from celery.schedules import crontab
-from celery.signals import import_modules
+from celery.signals import import_modules, setup_logging
+from django.conf import settings
 
 from config.checks import require_sound_settings
+from config.logs import mask_output
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 app = Celery("wxrobot")
@@ -81,3 +85,12 @@ app.conf.beat_schedule = SCHEDULE
 def _refuse_open_doors(**_: Any) -> None:
     """Have no worker and no beat start with settings that leave a door open: both import the tasks first."""
     require_sound_settings()
+
+
+@setup_logging.connect
+def _log_as_the_web_does(loglevel: int | None = None, **_: Any) -> None:
+    """Configure logging in Celery's place: its own handlers write tasks' messages as they are, unmasked."""
+    mask_output(stdout=True)
+    dictConfig(settings.LOGGING)
+    if loglevel:
+        logging.getLogger().setLevel(loglevel)

@@ -134,7 +134,13 @@ class Postgres(_Server):
             "unix_socket_directories": "",
             "max_connections": 500,  # tests race on 200 at once while others run
             "log_min_messages": "warning",
-            "log_min_error_statement": "panic",  # statements carry people's data
+            # Statements, their parameters and the contents of rows are people's data.
+            "log_min_error_statement": "panic",
+            "log_error_verbosity": "terse",
+            "log_statement": "none",
+            "log_min_duration_statement": -1,
+            "log_parameter_max_length": 0,
+            "log_parameter_max_length_on_error": 0,
         }
         if not self.durable:
             chosen |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}

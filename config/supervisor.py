@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from config.logs import masked, one_line
 from config.processes import die_with_parent
 from config.stopping import StopRequest
 
@@ -30,7 +31,7 @@ def colourful() -> bool:
 
 
 class Console:
-    """One line at a time from many children, each behind its padded name."""
+    """One line at a time from many children, each behind its padded name; masked, for what no logger of theirs wrote."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -41,7 +42,7 @@ class Console:
         if self.colour:
             prefix = f"\033[{_COLOURS.get(name, 37)}m{prefix}\033[0m"
         with self.lock, suppress(BrokenPipeError):
-            sys.stdout.write(f"{prefix} {line}\n")
+            sys.stdout.write(f"{prefix} {one_line(masked(line))}\n")
             sys.stdout.flush()
 
 

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from config.processes import free_port
 from tests.journey.product import wait_for
+from tests.processes import start_process
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "deploy/nginx.conf"
 FOLDERS = ("static/js", "static/css", "static/media", "js", "images", "gpetmg/static")
@@ -40,7 +41,7 @@ class Proxy:
             pytest.skip("No nginx here: 'apt-get install nginx' brings it.")
         self.folder, self.port = folder, free_port()
         self.url, self.certificate = f"https://127.0.0.1:{self.port}", str(folder / "fullchain.pem")
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[str] | None = None
         _certify(folder)
         _build_client(folder / "build")
         site = EXAMPLE.read_text().replace("127.0.0.1:8000", f"127.0.0.1:{api_port}")
@@ -57,7 +58,7 @@ class Proxy:
         return [str(_NGINX), "-p", str(self.folder), "-e", "stderr", "-c", f"{self.folder}/nginx.conf", *arguments]
 
     def start(self) -> "Proxy":
-        self.process = subprocess.Popen(self.argv())
+        self.process = start_process(self.argv(), "nginx", env=os.environ)
         wait_for(self._answers)
         return self
 

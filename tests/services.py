@@ -14,6 +14,8 @@ from config.embedded import EmbeddedServices, read_services
 if "PYTEST_XDIST_WORKER" not in os.environ:
     _run_dir = Path(tempfile.mkdtemp(prefix="wxrobot-tests-"))
     os.environ["RUN_DIR"] = str(_run_dir)
+    os.environ["TEST_LOGS"] = str(_run_dir / "logs-of-tests")
+    (_run_dir / "logs-of-tests").mkdir()
     (_run_dir / "static").mkdir()
     _given = {name: bool(os.environ.get(name)) for name in ("DATABASE_URL", "REDIS_URL")}
     _services = EmbeddedServices(

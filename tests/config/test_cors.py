@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.contract.operations import OPERATIONS
+from tests.processes import run_process
 
-PROJECT = Path(__file__).resolve().parents[2]
 CLIENT, STRANGER = "https://m.example.com", "https://x.example.com"
 # What needs no database answers as everything does. The settings are those of a process of its own.
 _ASK = """
@@ -29,7 +28,7 @@ def ask(tmp_path: Path, *calls: tuple[str, str, dict[str, str]], allowed: str) -
     (tmp_path / "static").mkdir(exist_ok=True)
     argv = [sys.executable, "-c", _ASK, json.dumps(calls)]
     env |= {"CORS_ALLOWED_ORIGINS": allowed, "ALLOWED_HOSTS": "testserver"}
-    done = subprocess.run(argv, cwd=PROJECT, env=env, capture_output=True, text=True, check=True)
+    done = run_process(argv, "cors", env=env, answers=True, check=True)
     return list(json.loads(done.stdout))
 
 

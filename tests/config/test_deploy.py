@@ -1,18 +1,18 @@
 """`check --deploy` fails on every hole, and settings fail with a sentence that helps."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 from cryptography.fernet import Fernet
 
 from config.checks.addresses import OUTSIDE
 from integrations.sandbox.keys import ensure_keys
+from tests.processes import run_process
 
 SECRET = "b7Kx2mQ9vT4wZ8nR"
-PROJECT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -47,9 +47,9 @@ def production(tmp_path: Path) -> dict[str, str]:
     }
 
 
-def check(environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+def check(environment: dict[str, str]) -> "CompletedProcess[str]":
     argv = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
-    return subprocess.run(argv, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+    return run_process(argv, "check", env=environment)
 
 
 def test_an_environment_without_a_hole_passes(production):
@@ -195,16 +195,12 @@ STARTS = {
 def test_no_process_starts_with_a_door_open(production, process: str):
     """Nothing answers at these addresses: whoever tries to reach them did not refuse before."""
     argv = [sys.executable, *STARTS[process]]
-    done = subprocess.run(
-        argv, cwd=PROJECT, env=production | WEAK, capture_output=True, text=True, timeout=60, check=False
-    )
+    done = run_process(argv, process, env=production | WEAK, timeout=60)
     assert done.returncode != 0
     assert all(name in done.stderr for name in WEAK), done.stderr
 
 
 def test_the_web_server_starts_with_sound_settings(production):
     argv = [sys.executable, *STARTS["web"]]
-    done = subprocess.run(
-        argv, cwd=PROJECT, env=production, capture_output=True, text=True, timeout=60, check=False
-    )
+    done = run_process(argv, "web", env=production, timeout=60)
     assert done.returncode == 0, done.stderr

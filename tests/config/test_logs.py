@@ -1,7 +1,6 @@
 """People's numbers never reach a log."""
 
 import logging
-import subprocess
 import sys
 from pathlib import Path
 
@@ -10,9 +9,9 @@ from django.db import IntegrityError
 
 from accounts.models import User
 from config.logs import MaskingFormatter
+from config.supervisor import Console
 from tests.factories.people import UserFactory
-
-PROJECT = Path(__file__).resolve().parents[2]
+from tests.processes import run_process
 
 
 def logged(message: str, exc_info: object = None) -> str:
@@ -95,7 +94,95 @@ def test_a_foreign_host_is_no_fault_of_ours(client, caplog):
 def test_a_command_that_fails_prints_no_contents_of_rows():
     fault = "IntegrityError('duplicate key\\nDETAIL:  Failing row contains (13800138000, s3cret\\nmore).')"
     argv = [sys.executable, "manage.py", "shell", "-c", f"from django.db import IntegrityError; raise {fault}"]
-    done = subprocess.run(argv, cwd=PROJECT, capture_output=True, text=True, check=False)
+    done = run_process(argv, "shell")
     assert "IntegrityError" in done.stderr
     assert "s3cret" not in done.stderr
     assert "more)" not in done.stderr
+
+
+SECRETS = {
+    "token": ("got eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiMSJ9.c2lnbmF0dXJl", "c2lnbmF0dXJl"),
+    "bearer": ("Authorization: Bearer abcdefgh-01234567", "abcdefgh"),
+    "database": ("no answer of postgres://app:pa-ss@db/wxrobot", "pa-ss"),
+    "redis": ("no answer of redis://:pa-ss@redis:6379/0", "pa-ss"),
+    "address": ("url: /sns/oauth2/access_token?appid=wx1&secret=s3cret&code=0a1b", "s3cret"),
+    "oauth code": ("url: /sns/oauth2/access_token?appid=wx1&code=0a1b2c", "0a1b2c"),
+    "json": ("{'password': 'two words'}", "words"),
+    "header": ("headers {'X-Gateway-Token': 's3cret'}", "s3cret"),
+    "cookie": ("Cookie: sessionid=abc; csrftoken=def", "def"),
+    "completion": ("GET /user/abcdefghijklmnop_QRSTUVW", "QRSTUVW"),
+}
+
+
+@pytest.mark.parametrize(("line", "secret"), SECRETS.values(), ids=SECRETS)
+def test_secrets_are_left_out(line: str, secret: str):
+    assert secret not in logged(line)
+    assert "***" in logged(line)
+
+
+@pytest.mark.parametrize(
+    "line", ["GET /user/apprentice", "Set GATEWAY_TOKEN: see .env.example", "code=1403", "a cookie"]
+)
+def test_what_only_speaks_of_secrets_stays(line: str):
+    assert logged(line) == line
+
+
+def test_a_message_whose_arguments_do_not_fit_shows_none_of_them():
+    record = logging.LogRecord("earnings", logging.ERROR, "x.py", 1, "%d yuan", ("13800138000",), None)
+    assert MaskingFormatter("%(message)s").format(record) == (
+        "A message of earnings cannot be written (x.py:1: TypeError)"
+    )
+
+
+def test_a_traceback_that_another_formatter_kept_is_written_anew():
+    try:
+        raise ValueError("x\n2026-11-26 CRITICAL FAKE")
+    except ValueError as error:
+        what = (ValueError, error, error.__traceback__)
+    record = logging.LogRecord("x", logging.ERROR, "x.py", 1, "fault", (), what)
+    plain = logging.Formatter().format(record)
+    assert "\n2026-11-26 CRITICAL FAKE" in plain
+    assert "\n2026-11-26 CRITICAL FAKE" not in MaskingFormatter("%(message)s").format(record)
+    assert logging.Formatter().format(record) == plain
+
+
+ENDS = {
+    "thread": "import threading; thread = threading.Thread(target=fail); thread.start(); thread.join()",
+    "destructor": "type('A', (), {'__del__': lambda self: fail()})()",
+    "warning": "import warnings; warnings.warn('of 13800138000')",
+    "command": "from django.core.management import CommandError; raise CommandError('of 13800138000')",
+    "print": "import sys; print('of 13800138000', file=sys.stderr)",
+    "log": "import logging; logging.getLogger('x').error('%d yuan of %s', 'x', '13800138000')",
+    "exception": "fail()",
+}
+FAIL = """
+def fail():
+    raise ValueError("of 138" "00138000\\n2026-11-26 23:59:59,000 CRITICAL earnings: FAKE")
+"""
+
+
+@pytest.mark.parametrize("code", ENDS.values(), ids=ENDS)
+def test_what_a_command_writes_past_its_log_is_masked(code: str):
+    argv = [sys.executable, "manage.py", "shell", "--verbosity=0", "-c", f"{FAIL}globals()['fail'] = fail\n{code}"]
+    done = run_process(argv, "shell")
+    assert done.stderr
+    assert "13800138000" not in done.stderr
+    assert "\n2026-11-26 23:59:59,000 CRITICAL" not in done.stderr
+
+
+def test_what_a_task_of_celery_logs_is_masked(tmp_path: Path):
+    code = (
+        "from config.celery import app; app.log.setup('WARNING', redirect_stdouts=True); "
+        "from celery.utils.log import get_task_logger; "
+        "get_task_logger('x').error('phone %s\\n2026 CRITICAL', '138' + '00138000'); print('phone', '138' + '00138000')"
+    )
+    done = run_process([sys.executable, "-c", code], "worker")
+    written = done.stderr + done.stdout
+    assert written.count("138****8000") == 2, written
+    assert "13800138000" not in written
+    assert "\n2026 CRITICAL" not in written
+
+
+def test_the_supervisor_masks_what_its_children_print(capsys):
+    Console().say("web", "libpq: phone 13800138000\x1b[31m")
+    assert capsys.readouterr().out == "web     | libpq: phone 138****8000\\x1b[31m\n"

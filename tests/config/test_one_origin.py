@@ -4,7 +4,6 @@ import http.server
 import re
 import socket
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from django.templatetags.static import static
 
 from tests.contract.operations import OPERATIONS
 from tests.nginx import FOLDERS, Proxy
+from tests.processes import run_process
 
 OURS = ["/admin/", "/docs", "/schema", "/s/abc", static("admin/css/base.css"), static("backoffice/backoffice.css")]
 
@@ -52,7 +52,7 @@ def site(api: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
 
 
 def test_nginx_takes_the_example(site: Proxy):
-    done = subprocess.run(site.argv("-t"), capture_output=True, text=True, check=False)
+    done = run_process(site.argv("-t"), "nginx")
     assert done.returncode == 0, done.stderr
     assert "warn" not in done.stderr
 

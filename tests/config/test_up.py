@@ -99,7 +99,6 @@ def test_data_survives_a_restart_and_the_password_is_printed_once(product: Produ
     scan = {"open_id": "o", "union_id": "u", "sharing_user_id": "", "channel": ""}
     robot = product.call("POST", "/robot/distribution", scan)["data"]
     product.stop()
-    product.output.clear()
     product.start().wait_until_ready()
     assert "Password" not in product.said
     assert product.call("POST", "/robot/distribution", scan)["data"] == robot
@@ -156,7 +155,6 @@ def test_it_starts_again_after_everything_was_killed(product: Product):
             os.kill(pid, signal.SIGKILL)
     assert product.process is not None
     product.process.wait()
-    product.output.clear()
     product.start().wait_until_ready()
     assert product.call("GET", "/s/x")["code"] == 1404
     assert product.stop() < 20
@@ -183,7 +181,7 @@ def test_killing_only_its_own_process_leaves_nothing_running(product: Product):
 )
 def test_a_child_that_dies_is_started_again(running: Product, words: str):
     before = pids_of(running, words)
-    running.output.clear()
+    running.forget_output()
     os.kill(min(before), signal.SIGKILL)
     wait_for(lambda: "starting it again" in running.said, 10)
     wait_for(lambda: set(pids_of(running, words)) - set(before), 10)

@@ -2,7 +2,6 @@
 
 import os
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterable
@@ -16,8 +15,7 @@ from django.db import connection
 
 from config.embedded import read_services
 from config.processes import free_port
-
-PROJECT = Path(__file__).resolve().parents[2]
+from tests.processes import log_of, start_process
 
 
 class WebServer:
@@ -34,7 +32,7 @@ class WebServer:
         env |= {"WEB_WORKERS": "1", "WEB_THREADS": "4", **variables}
         argv = [sys.executable, "-m", "gunicorn", "config.wsgi", "--config", "gunicorn.conf.py"]
         argv += ["--bind", f"127.0.0.1:{self.port}"]
-        self.process = subprocess.Popen(argv, cwd=PROJECT, env=env)
+        self.process = start_process(argv, "web", env=env)
         self._wait()
 
     def _wait(self) -> None:
@@ -47,6 +45,10 @@ class WebServer:
 
     def _connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+
+    @property
+    def log(self) -> str:
+        return log_of(self.process)
 
     def stop(self) -> None:
         self.process.terminate()

@@ -12,23 +12,21 @@ import subprocess
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
-PROJECT = Path(__file__).resolve().parents[2]
+from tests.processes import start_process
 
 
 class Killable:
     """The parent's end: give orders, read what became of them."""
 
     def __init__(self, database: str, *, tasks: str = "earnings.tasks", **env: str) -> None:
-        self.process = subprocess.Popen(
+        self.process = start_process(
             [sys.executable, "-m", "tests.faults.killable", database, tasks],
-            cwd=PROJECT,
+            "killable",
             env={**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", **env},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
         )
 
     def run(self, *orders: tuple[str, int]) -> list[tuple[bool, int]]:

@@ -20,8 +20,8 @@ from typing import Any
 import psycopg2
 
 from config.embedded import EmbeddedServices, Postgres, Valkey
+from tests.processes import start_process, watch_servers
 
-PROJECT = Path(__file__).resolve().parents[2]
 LEASE_SECONDS = 1.5
 
 
@@ -33,9 +33,10 @@ class World:
         self.services.start()
         (run_dir / "static").mkdir()
         kept = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
-        self.parent = subprocess.Popen(
+        watch_servers(run_dir)
+        self.parent = start_process(
             [sys.executable, "-m", "tests.faults.senders"],
-            cwd=PROJECT,
+            "senders",
             env=kept
             | {
                 "DJANGO_SETTINGS_MODULE": "config.settings",
@@ -46,7 +47,6 @@ class World:
             },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
         )
         self.senders: list[int] = []
         self.run("migrate")

@@ -17,13 +17,13 @@ from django.utils import timezone
 from groups.models import CancelJob, Group
 from robots.models import MAX_GROUPS, OutboxMessage, Robot
 from tests.factories.people import UserFactory
+from tests.processes import log_of, start_process
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, serialized_rollback=True),
     pytest.mark.processes,
     pytest.mark.xdist_group("processes"),
 ]
-PROJECT = Path(__file__).resolve().parents[2]
 GROUPS = 334 * MAX_GROUPS  # ten thousand
 MEMORY_MIB = 40  # what the work may need beyond an idle command
 
@@ -71,19 +71,17 @@ print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 def start(settings: Any, *words: str) -> subprocess.Popen:
     """The command as a process of its own, on the database of the tests."""
     database = {"TEST_DATABASE": connection.settings_dict["NAME"], "RUN_DIR": str(settings.RUN_DIR)}
-    return subprocess.Popen(
+    return start_process(
         [sys.executable, "-c", _COMMAND, *words],
-        cwd=PROJECT,
+        words[0],
         env={**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", **database},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
     )
 
 
 def peak_of(process: subprocess.Popen) -> int:
     """Run to the end; the most memory it had, in MiB."""
-    said, _ = process.communicate(timeout=120)
+    process.wait(120)
+    said = log_of(process)
     assert process.returncode == 0, said
     return int(re.search(r"peak (\d+)", said).group(1))
 
@@ -92,11 +90,11 @@ def test_a_killed_run_is_finished_by_the_next_in_bounded_memory(groups_file: Pat
     first = start(settings, "cancel_groups", "--file", str(groups_file))
     deadline = time.monotonic() + 60
     while not CancelJob.objects.filter(position__gt=0).exists():
-        assert first.poll() is None, first.communicate()
+        assert first.poll() is None, log_of(first)
         assert time.monotonic() < deadline
         time.sleep(0.02)
     first.send_signal(signal.SIGKILL)
-    first.communicate()
+    first.wait()
     job = CancelJob.objects.get()
     assert 0 < job.position < GROUPS
     assert Group.objects.active().count() == GROUPS - job.cancelled_count == GROUPS - job.position

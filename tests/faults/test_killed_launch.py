@@ -2,13 +2,12 @@
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from subprocess import Popen
 from typing import Any
 
 import pytest
@@ -21,13 +20,13 @@ from launches.tasks import report_results
 from robots.models import OutboxMessage
 from tests.factories.launches import PICTURE, launched, scheduled
 from tests.factories.people import GroupFactory, RobotFactory, UserFactory
+from tests.processes import start_process
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, serialized_rollback=True),
     pytest.mark.processes,
     pytest.mark.xdist_group("processes"),
 ]
-PROJECT = Path(__file__).resolve().parents[2]
 GROUPS, ROBOTS = 30, 5
 ITEMS = [{"type": 1, "content": f"第 {place} 条"} for place in (1, 2, 3)]
 _COMMAND = """
@@ -48,7 +47,7 @@ def launch_of(items: list[dict[str, Any]]) -> Launch:
 
 
 @contextmanager
-def sender(settings: Any, sandbox: Any, pace: int = 100_000) -> Iterator[subprocess.Popen]:
+def sender(settings: Any, sandbox: Any, pace: int = 100_000) -> "Iterator[Popen[str]]":
     """A sender as a process of its own; killed at the end, whatever it is doing."""
     own = {
         "TEST_DATABASE": connection.settings_dict["NAME"],
@@ -58,9 +57,9 @@ def sender(settings: Any, sandbox: Any, pace: int = 100_000) -> Iterator[subproc
         "ROBOT_MESSAGES_PER_MINUTE": str(pace),
         "SENDER_CONCURRENCY": "4",
     }
-    process = subprocess.Popen(
+    process = start_process(
         [sys.executable, "-c", _COMMAND],
-        cwd=PROJECT,
+        "sender",
         env={**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", **own},
     )
     try:

@@ -14,7 +14,8 @@ import pytest
 
 from config.processes import free_port
 from tests.faults.senders import World
-from tests.journey.product import PROJECT, Product, wait_for
+from tests.journey.product import Product, wait_for
+from tests.processes import start_process
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
 SECONDS = 10  # within which everything of ours ends
@@ -44,7 +45,7 @@ def ends(is_running: Callable[[], bool]) -> None:
 def test_a_stop_request_survives_bursts_of_signals(number: signal.Signals):
     for _ in range(10):
         argv = [sys.executable, "-c", WAITS_TO_BE_STOPPED]
-        with subprocess.Popen(argv, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
+        with start_process(argv, "waiting", env=os.environ, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
             burst(process.pid, number)
@@ -70,12 +71,11 @@ def test_senders_end_after_bursts_of_signals(tmp_path: Path, sandbox: Any):
 def test_the_sandbox_ends_after_a_burst_of_signals(tmp_path: Path):
     port = str(free_port())
     env = os.environ | {"RUN_DIR": str(tmp_path)}
-    process = subprocess.Popen(
+    process = start_process(
         [sys.executable, "manage.py", "sandbox", "--port", port],
-        cwd=PROJECT,
+        "sandbox",
         env=env,
         stdout=subprocess.PIPE,
-        text=True,
     )
     with process:
         assert process.stdout is not None

@@ -3,20 +3,19 @@
 import os
 import re
 import signal
-import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import Popen
 from typing import Any
 
 import requests
 
 from config.demo.callers import Operator
 from config.processes import free_port
+from tests.processes import log_of, run_process, start_process, watch_servers
 
-PROJECT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 180
 
 
@@ -37,8 +36,8 @@ class Product:
             "PYTHONUNBUFFERED": "1",
             **env,
         }
-        self.output: list[str] = []
-        self.process: subprocess.Popen[str] | None = None
+        self.process: Popen[str] | None = None
+        self.forgotten = 0
 
     @property
     def url(self) -> str:
@@ -49,28 +48,20 @@ class Product:
         return f"http://127.0.0.1:{self.sandbox_port}"
 
     def start(self) -> "Product":
-        self.process = subprocess.Popen(
-            [sys.executable, "manage.py", "up", *self.words],
-            cwd=PROJECT,
-            env=self.env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
+        self.process = start_process(
+            [sys.executable, "manage.py", "up", *self.words], "up", env=self.env, start_new_session=True
         )
-        self.reader = threading.Thread(target=self._read, args=(self.process,), daemon=True)
-        self.reader.start()
+        self.forgotten = 0
+        watch_servers(self.run_dir)
         return self
-
-    def _read(self, process: "subprocess.Popen[str]") -> None:
-        assert process.stdout is not None
-        with process.stdout as lines:
-            for line in lines:
-                self.output.append(line)
 
     @property
     def said(self) -> str:
-        return "".join(self.output)
+        """Return what the running `up` and its children wrote, apart from what is forgotten."""
+        return log_of(self.process)[self.forgotten :] if self.process is not None else ""
+
+    def forget_output(self) -> None:
+        self.forgotten += len(self.said)
 
     def wait_until_ready(self) -> "Product":
         wait_for(lambda: "Robots: " in self.said or self.ended, READY_SECONDS, lambda: self.said)
@@ -87,15 +78,12 @@ class Product:
         began = time.monotonic()
         self.process.send_signal(number)
         self.process.wait(30)
-        self.reader.join(5)
         return time.monotonic() - began
 
     def run(self, *words: str) -> str:
         """Run a management command beside it; what it printed."""
         argv = [sys.executable, "manage.py", *words]
-        done = subprocess.run(
-            argv, cwd=PROJECT, env=self.env, capture_output=True, text=True, timeout=120, check=False
-        )
+        done = run_process(argv, words[0], env=self.env, answers=True, timeout=120)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

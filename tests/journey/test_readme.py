@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 
 from config.demo.callers import wait_for
 from tests.journey.product import Product
+from tests.processes import run_process
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
 PROJECT = Path(__file__).resolve().parents[2]
@@ -55,9 +55,7 @@ def test_the_tour_works_as_it_is_written(product: Product):
     typed = typed.replace("127.0.0.1:8000", f"127.0.0.1:{product.port}").replace(
         "127.0.0.1:8001", f"127.0.0.1:{product.sandbox_port}"
     )
-    script = subprocess.run(
-        ["bash", "-c", typed], cwd=PROJECT, env=product.env, capture_output=True, text=True, timeout=120, check=True
-    )
+    script = run_process(["bash", "-c", typed], "tour", env=product.env, answers=True, timeout=120, check=True)
     for (code, shown), got in zip(steps[:-1], script.stdout.split("<<>>"), strict=False):
         assert shapes(got) == shapes(shown), f"{code}\n{got}"
 
