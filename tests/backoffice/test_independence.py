@@ -8,7 +8,7 @@ from django.contrib.auth.models import Group as Role
 from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from accounts.models import OperatorChange, User
+from accounts.models import ErasureRequest, OperatorChange, User
 from config.models import ApiKey
 from earnings.models import Payout, RuleChange, Withdrawal
 from groups.models import StarPlan
@@ -212,3 +212,17 @@ def test_a_change_of_what_is_paid_is_confirmed_by_somebody_independent(chief):
     assert WHY in ann.act("earnings/rulechange", "confirm", change)
     assert not StarPlan.objects.filter(daily_profit=9).exists()
     assert "已确认 1 条" in Operator("finance").act("earnings/rulechange", "confirm", change)
+
+
+@pytest.mark.parametrize("gets_access", [sets_password, resets_second_factor])
+@pytest.mark.parametrize("chief_is_first", [True, False])
+def test_an_erasure_is_confirmed_by_somebody_independent(chief, gets_access, chief_is_first):
+    ann, user = Operator(username="ann"), UserFactory()
+    gets_access(chief, ann)
+    first, second = (chief, ann) if chief_is_first else (ann, chief)
+    first.act("accounts/user", "erase", user, reason="本人要求")
+    request = ErasureRequest.objects.get()
+    assert WHY in second.act("accounts/erasurerequest", "confirm", request)
+    user.refresh_from_db()
+    assert (user.erased_at, ErasureRequest.objects.waiting().count()) == (None, 1)
+    assert "已注销账号 1 条" in Operator().act("accounts/erasurerequest", "confirm", request)
