@@ -14,6 +14,7 @@ from django.db.models import Model
 
 from config.models import AuditEntry
 
+COMMAND_LINE = "命令行"  # who acts where no operator does, through `manage.py …`
 KEY_PREFIX, LONGEST_ACTOR = "接口:", 80  # keys among those who act; as long as the log keeps a name
 DEVICE_TABLES = ("otp_totp_totpdevice", "otp_static_staticdevice")  # second factors
 _ACTOR, _VIA = "wxrobot.actor", "wxrobot.via"

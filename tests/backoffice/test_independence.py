@@ -1,10 +1,12 @@
 """Two approvals are those of two people: an operator and whoever can sign in as them are one."""
 
 from datetime import timedelta
+from io import StringIO
 
 import pytest
 import time_machine
 from django.contrib.auth.models import Group as Role
+from django.core.management import call_command
 from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
@@ -153,7 +155,7 @@ def test_either_may_still_reject(chief, large):
 
 def makes_key(chief: Operator, name: str) -> ApiClient:
     page = chief.saves("config/apikey/add/", {"name": name, "scopes": ["withdrawals:review"]})
-    assert ApiKey.objects.filter(name=name).exists()
+    Operator().act("config/apikey", "confirm", ApiKey.objects.get(name=name))
     return ApiClient(key=page.split("请立即保存):")[1].split("<")[0].strip())
 
 
@@ -183,6 +185,24 @@ def test_a_key_is_no_second_person_beside_an_operator_whom_its_maker_can_be(chie
     sets_password(chief, ann)
     key_approves(makes_key(chief, "one"), large)
     assert WHY in approves(ann, large)
+    assert not has_paid(large)
+
+
+def test_two_keys_of_the_command_line_are_two_people(large):
+    keys = []
+    for name in ("one", "two"):
+        printed = StringIO()
+        call_command("create_api_key", name, "--scope=withdrawals:review", stdout=printed)
+        keys.append(ApiClient(key=printed.getvalue().strip()))
+    key_approves(keys[0], large)
+    key_approves(keys[1], large)
+    assert has_paid(large)
+
+
+def test_an_operator_called_as_the_command_line_is_no_second_person_beside_their_key(large):
+    chief = Operator(username="命令行")
+    key_approves(makes_key(chief, "one"), large)
+    assert WHY in approves(chief, large)
     assert not has_paid(large)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from django.apps import apps
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 
 from accounts.authentication import issue_token
 from config.api.proofs import COOKIE
@@ -23,7 +24,7 @@ def token_of(user: Any) -> Headers:
 
 
 def key_for(*scopes: str) -> Headers:
-    return {"X-Api-Key": issue_key("contract", list(scopes))}
+    return {"X-Api-Key": issue_key("contract", list(scopes), confirmed_at=timezone.now())}
 
 
 def proof_of(union_id: str) -> Headers:
