@@ -2,15 +2,18 @@
 
 import uuid
 from datetime import datetime
+from importlib import import_module
 from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import BrinIndex
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from config.clock import shanghai_time
 from config.networks import is_within
 
 
@@ -277,3 +280,29 @@ class DayFigure(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.day}"
+
+
+class OperatorSession(AbstractBaseSession):
+    """A session of a browser in the admin, as Django keeps it, with whose it is. (config.backoffice.sessions)"""
+
+    # No constraint: SessionStore.create() takes any violation for a key in use, and would try for ever.
+    operator = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        null=True,
+        db_constraint=False,
+        related_name="+",
+        verbose_name="运营人员",
+    )
+    last_used_at = models.DateTimeField("最近使用")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "登录会话"
+        ordering = ["-last_used_at", "session_key"]
+
+    def __str__(self) -> str:
+        return shanghai_time(self.last_used_at)
+
+    @classmethod
+    def get_session_store_class(cls) -> Any:
+        return import_module(settings.SESSION_ENGINE).SessionStore

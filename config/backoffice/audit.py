@@ -33,10 +33,11 @@ _APPS = (
     "otp_totp",
     "otp_static",
 )
-# What is a history itself, or follows from what is noted.
+# What is a history itself, follows from what is noted, or would show keys of sessions.
 _NOT_NOTED = {
     "config.auditentry",
     "config.dayfigure",
+    "config.operatorsession",
     "earnings.account",
     "earnings.ledgerentry",
     "earnings.withdrawalstep",

@@ -47,6 +47,7 @@ _NOBODYS = {
     "endedblock",
     "switchchange",
     "dayfigure",
+    "operatorsession",
 }
 
 _SUPPORT = {

@@ -91,7 +91,7 @@ def is_for_people(told: dict[str, Any], field: str = "") -> bool:
     return all(re.match("[\u4e00-\u9fff]", one) for one in sentences) and field in told["description"]
 
 
-_UNSEEN = {"config_apikey", "django_session"}
+_UNSEEN = {"config_apikey", "config_operatorsession"}
 
 
 def everything() -> str:
