@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from accounts import blocking
+from accounts import blocking, independence
 from accounts.models import CompletionKey, EndedBlock, ErasureRequest, User, VerificationCode
 from accounts.signals import user_erased
 from config import links
@@ -122,12 +122,13 @@ def ask_all(users: Sequence[User], *, by: str, reason: str, gives_up_balance: bo
 def confirm(pk: int, *, by: str, at: datetime) -> bool:
     """Erase the user of a waiting request as its second operator; false when it waits no more, or `by` asked for it.
 
-    Raises CannotErase; the request then goes on waiting.
+    Raises accounts.independence.NotIndependent or CannotErase; the request then goes on waiting.
     """
     with transaction.atomic():
         request = ErasureRequest.objects.select_for_update(of=("self",)).select_related("user").get(pk=pk)
         if request.status != ErasureRequest.Status.WAITING or request.asked_by == by:
             return False
+        independence.require(by, request.asked_by, at=at)
         erase(user=request.user, by=by, at=at, gives_up_balance=request.gives_up_balance)
         request.status, request.decided_at, request.decided_by = ErasureRequest.Status.DONE, at, by
         request.save(update_fields=["status", "decided_at", "decided_by"])

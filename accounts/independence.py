@@ -3,7 +3,7 @@
 Whoever makes an operator, sets their password or resets their second factor can sign in as them. All of it is in the
 audit log, whichever page it was done on, under the name that approvals are kept by; of a change that a second
 administrator confirmed, the log names that one and the change itself the first. A key is known to its maker for as long
-as it exists.
+as it exists. A key of the command line is known to no operator.
 """
 
 from collections import defaultdict
@@ -88,6 +88,6 @@ def _makers_of_keys(names: set[str]) -> Iterable[tuple[str, str]]:
             action=AuditEntry.Action.ADDED,
             table_name=ApiKey._meta.db_table,
             row_id__in=[str(pk) for pk in keys.values_list("pk", flat=True)],
-        )
+        ).exclude(via__startswith="manage.py")  # no path of a page begins so, whatever an operator is called
         for actor in made.order_by().values_list("actor", flat=True):
             yield name, actor

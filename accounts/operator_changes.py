@@ -15,7 +15,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts import independence
 from accounts.models import Operator, OperatorChange, User
-from config.backoffice import roles
+from config.backoffice import roles, sessions
 from config.errors import Conflict
 
 Kind, Status = OperatorChange.Kind, OperatorChange.Status
@@ -134,12 +134,16 @@ def set_rights(operator: User, rights: Rights) -> None:
 
 
 def forget_second_factors(keys: Iterable[Any]) -> int:
-    """Delete the second factors of these operators, recovery codes too. Returns how many operators had one."""
+    """Delete the second factors of these operators, recovery codes too, and end their sessions.
+
+    Returns how many operators had a second factor.
+    """
     keys, owners = list(keys), set[Any]()
     for model in (TOTPDevice, StaticDevice):
         devices = model.objects.filter(user__in=keys)
         owners.update(devices.values_list("user", flat=True))
         devices.delete()
+    sessions.end_all(keys)
     return len(owners)
 
 

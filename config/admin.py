@@ -1,20 +1,17 @@
-"""Service keys, what clients are shown, short links, jobs, and the audit log."""
+"""What clients are shown, short links, jobs, and the audit log. (Service keys: accounts.admin.api_keys.)"""
 
 import json
 import re
 from datetime import datetime
 from typing import Any
 
-from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django_celery_beat.models import (
     ClockedSchedule,
     CrontabSchedule,
@@ -24,110 +21,16 @@ from django_celery_beat.models import (
 )
 
 from config import site_status
-from config.api_keys import issue_key
 from config.backoffice import audit, home
 from config.backoffice.confirm import ask
 from config.backoffice.facts import EXPORTS, FactsAdmin, may
 from config.backoffice.filters import days, exactly, states
 from config.clock import shanghai_time
-from config.models import ApiKey, AuditEntry, Marquee, PageVisit, Scope, ShortLink, SiteStatus, revoke
-from config.networks import network_from
+from config.models import AuditEntry, Marquee, PageVisit, ShortLink, SiteStatus
 from config.waking import wake
 
 for schedule in (ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule):
     admin.site.unregister(schedule)  # the schedule itself is code: config/celery.py
-
-
-def _network(line: str) -> str:
-    try:
-        return network_from(line)
-    except ValueError as error:
-        raise forms.ValidationError(_("既不是地址也不是网段：%s") % line[:80]) from error
-
-
-class NetworksField(forms.CharField):
-    """Addresses and networks, one a line."""
-
-    widget = forms.Textarea(attrs={"rows": 4})
-
-    def to_python(self, value: Any) -> Any:
-        return [_network(line) for line in str(value or "").split()]
-
-
-class ApiKeyForm(forms.ModelForm):
-    scopes = forms.MultipleChoiceField(
-        label=gettext_lazy("权限范围"),
-        choices=[(scope.value, gettext_lazy(scope.label)) for scope in Scope],
-        widget=forms.CheckboxSelectMultiple,
-    )
-    networks = NetworksField(
-        label=gettext_lazy("允许的地址"),
-        required=False,
-        help_text=gettext_lazy(
-            "只接受来自这些地址或网段的调用，每行一个，如 203.0.113.7 或 10.1.0.0/16；不填则不限制"
-        ),
-    )
-
-    class Meta:
-        model = ApiKey
-        fields = ("name", "scopes", "expires_at", "networks")
-
-    def clean_expires_at(self) -> datetime | None:
-        moment: datetime | None = self.cleaned_data["expires_at"]
-        if moment is not None and moment <= timezone.now():
-            raise forms.ValidationError(_("失效时间要在现在之后。"))
-        return moment
-
-
-@admin.register(ApiKey)
-class ApiKeyAdmin(FactsAdmin):
-    """A key is shown once, when it is made; it is taken out of use by revoking it."""
-
-    form = ApiKeyForm
-    list_display = (
-        "name",
-        "prefix",
-        "scopes",
-        "created_at",
-        "expires_at",
-        "networks",
-        "last_used_at",
-        "last_used_from",
-        "revoked_at",
-        "revoked_by",
-    )
-    list_select_related = ("revoked_by",)
-    list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
-    search_fields = ("name__startswith", "prefix__exact")
-    actions = ("revoke", *EXPORTS)
-    has_revoke_permission = may("config.revoke_apikey")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("config.add_apikey"))
-
-    def offers(self, action: str, obj: Any) -> bool:
-        return super().offers(action, obj) and obj.revoked_at is None
-
-    def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
-        raw = issue_key(obj, form.cleaned_data["scopes"])
-        self.message_user(request, _("密钥(只显示这一次,请立即保存):%s") % raw, messages.WARNING)
-
-    @admin.action(description="吊销", permissions=["revoke"])
-    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> Any:
-        page, _said, keys = ask(
-            self,
-            request,
-            queryset,
-            action="revoke",
-            title="吊销密钥",
-            question="使用这些密钥的系统将立即无法调用,不可恢复。",
-        )
-        if page is not None:
-            return page
-        now = timezone.now()
-        done = [revoke(key, by=request.user, at=now) for key in queryset.filter(pk__in=keys)]
-        self.report(request, done=sum(done), chosen=len(keys), did="已吊销", why_not="之前已经吊销")
-        return None
 
 
 @admin.register(ShortLink)

@@ -11,7 +11,7 @@ from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.i18n import set_language
 
-from config.backoffice import audit, home, sign_in, two_factor
+from config.backoffice import audit, home, own_sessions, sign_in, two_factor
 
 _READS = ("GET", "HEAD", "OPTIONS")
 
@@ -28,6 +28,7 @@ class OperatorAdminSite(AdminSite):
         own = [
             path("language/", set_language, name="language"),
             path("two-factor/", two_factor.enrol, name="two_factor"),
+            path("sessions/", self.admin_view(own_sessions.show), name="own_sessions"),
         ]
         return [*own, *super().get_urls()]
 

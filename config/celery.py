@@ -72,6 +72,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "config.tasks.recount_figures",
         "schedule": crontab(hour="3", minute="20"),
     },
+    "ended sessions": {"task": "config.tasks.forget_ended_sessions", "schedule": crontab(hour="4", minute="10")},
     "retention": {"task": "integrations.tasks.forget_old_events", "schedule": crontab(hour="4", minute="20")},
 }
 for entry in SCHEDULE.values():

@@ -2,15 +2,18 @@
 
 import uuid
 from datetime import datetime
+from importlib import import_module
 from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import BrinIndex
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from config.clock import shanghai_time
 from config.networks import is_within
 
 
@@ -33,10 +36,21 @@ class Scope(models.TextChoices):
     AUTH_ISSUE = "auth:issue", "代用户登录"
 
 
+CONFIRMED_SCOPES = (Scope.WITHDRAWALS_REVIEW,)  # of which a key made by an administrator needs a second one
+
+
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    def waiting(self) -> "ApiKeyQuerySet":
+        """Return the keys that a second administrator has to confirm."""
+        return self.filter(WAITING_FOR_CONFIRMATION)
+
+
 class ApiKey(models.Model):
     """A key of an outside system. Only its hash is kept; the key itself is shown once.
 
-    A system may have several keys, of one name: the next one is made before the last one ends or is revoked.
+    A system may have several keys, of one name: the next one is made before the last one ends or is revoked. A key has
+    none of CONFIRMED_SCOPES before it is confirmed. The database ends the confirmation when the name, scopes, networks,
+    end or hash of a key change (trigger confirmed_as_it_was).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -45,6 +59,9 @@ class ApiKey(models.Model):
     key_hash = models.CharField(max_length=64, unique=True, editable=False)
     scopes = ArrayField(models.CharField(max_length=32, choices=Scope.choices), verbose_name="权限范围")
     created_at = models.DateTimeField("创建时间", auto_now_add=True)
+    created_by = models.CharField("创建人", max_length=80, blank=True, editable=False)  # empty: made by no operator
+    confirmed_at = models.DateTimeField("确认时间", null=True, blank=True, editable=False)
+    confirmed_by = models.CharField("确认人", max_length=80, blank=True, editable=False)
     expires_at = models.DateTimeField(
         "失效时间", null=True, blank=True, help_text="到这一刻为止有效；不填则一直有效"
     )
@@ -67,9 +84,11 @@ class ApiKey(models.Model):
         verbose_name="吊销人",
     )
 
+    objects = ApiKeyQuerySet.as_manager()
+
     class Meta:
         verbose_name = verbose_name_plural = "接口密钥"
-        permissions = [("revoke_apikey", "吊销密钥")]
+        permissions = [("revoke_apikey", "吊销密钥"), ("confirm_apikey", "确认密钥")]
         ordering = ["-created_at", "id"]
         constraints = [
             models.CheckConstraint(condition=Q(scopes__len__gt=0), name="api_key_has_a_scope"),
@@ -85,6 +104,16 @@ class ApiKey(models.Model):
                 condition=Q(revoked_at__isnull=False) | Q(revoked_by__isnull=True),
                 name="key_revoked_by_someone_has_revoked_at",
             ),
+            models.CheckConstraint(
+                condition=Q(confirmed_at__isnull=False) | Q(confirmed_by=""),
+                name="key_confirmed_by_someone_has_confirmed_at",
+            ),
+            models.CheckConstraint(
+                condition=Q(confirmed_at__isnull=True)
+                | Q(created_by="")
+                | (~Q(confirmed_by="") & ~Q(confirmed_by=F("created_by"))),
+                name="operators_key_is_confirmed_by_another",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -96,8 +125,21 @@ class ApiKey(models.Model):
         return is_live and (not self.networks or is_within(address, self.networks))
 
     def allows(self, scope: str) -> bool:
-        """Whether this key is live and carries `scope`."""
-        return self.revoked_at is None and scope in self.scopes
+        """Return whether this key is live and carries `scope`, confirmed where that is needed."""
+        has_scope = self.revoked_at is None and scope in self.scopes
+        return has_scope and (scope not in CONFIRMED_SCOPES or self.confirmed_at is not None)
+
+    @property
+    def needs_confirmation(self) -> bool:
+        """Return whether a second administrator has to confirm this key."""
+        return self.revoked_at is None and any(
+            scope in self.scopes and not self.allows(scope) for scope in CONFIRMED_SCOPES
+        )
+
+
+WAITING_FOR_CONFIRMATION = Q(
+    scopes__overlap=[scope.value for scope in CONFIRMED_SCOPES], confirmed_at__isnull=True, revoked_at__isnull=True
+)
 
 
 class ShortLink(models.Model):
@@ -238,3 +280,29 @@ class DayFigure(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.day}"
+
+
+class OperatorSession(AbstractBaseSession):
+    """A session of a browser in the admin, as Django keeps it, with whose it is. (config.backoffice.sessions)"""
+
+    # No constraint: SessionStore.create() takes any violation for a key in use, and would try for ever.
+    operator = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        null=True,
+        db_constraint=False,
+        related_name="+",
+        verbose_name="运营人员",
+    )
+    last_used_at = models.DateTimeField("最近使用")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "登录会话"
+        ordering = ["-last_used_at", "session_key"]
+
+    def __str__(self) -> str:
+        return shanghai_time(self.last_used_at)
+
+    @classmethod
+    def get_session_store_class(cls) -> Any:
+        return import_module(settings.SESSION_ENGINE).SessionStore

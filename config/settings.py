@@ -75,6 +75,7 @@ SIMPLE_JWT = {
 }
 # Operators: how long a session lasts without a click, when a name is locked after wrong passwords, and whether a code
 # from an authenticator app is asked for too (the embedded mode lets the first operator in with the password alone).
+SESSION_ENGINE = "config.backoffice.sessions"  # Django's in the database, with whose session each is
 SESSION_COOKIE_AGE = 60 * env.int("OPERATOR_SESSION_MINUTES", default=120)
 SESSION_SAVE_EVERY_REQUEST = True
 OPERATOR_TWO_FACTOR: bool = env.bool("OPERATOR_TWO_FACTOR", default=not EMBEDDED)
@@ -191,7 +192,7 @@ INSTALLED_APPS = [
     "config.admin_app.OperatorAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
+    "django.contrib.sessions",  # its middleware and `clearsessions`; its own table is not used
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",

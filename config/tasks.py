@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from config import links, visits
-from config.backoffice import home
+from config.backoffice import home, sessions
 from config.sweeps import sweep
 
 
@@ -25,3 +25,9 @@ def flush_visits() -> int:
 def recount_figures() -> int:
     """Count the past days of the operators' charts anew."""
     return home.recount(at=timezone.now())
+
+
+@shared_task
+@sweep
+def forget_ended_sessions() -> int:
+    return sessions.forget_ended(at=timezone.now())

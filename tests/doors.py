@@ -3,6 +3,8 @@
 from itertools import count
 from typing import Any
 
+from django.utils import timezone
+
 from config.api_keys import issue_key
 from config.models import Scope
 from integrations.tasks import handle_events
@@ -15,7 +17,9 @@ _numbers = count(1)
 
 def key_with(*scopes: str) -> ApiClient:
     """An outside system whose key has these scopes; all of them when none is named."""
-    return ApiClient(key=issue_key(f"test-{next(_numbers)}", list(scopes) or list(Scope.values)))
+    return ApiClient(
+        key=issue_key(f"test-{next(_numbers)}", list(scopes) or list(Scope.values), confirmed_at=timezone.now())
+    )
 
 
 def gateway_tells(*events: tuple[str, Any]) -> None:

@@ -1,8 +1,9 @@
-"""Pages about people: users, and the operators themselves."""
+"""Pages about people: users, the operators themselves, and the keys that operators make."""
 
+from accounts.admin.api_keys import ApiKeyAdmin
 from accounts.admin.erasure import ErasureRequestAdmin
 from accounts.admin.operator_changes import OperatorChangeAdmin
 from accounts.admin.operators import OperatorAdmin
 from accounts.admin.users import UserAdmin
 
-__all__ = ["ErasureRequestAdmin", "OperatorAdmin", "OperatorChangeAdmin", "UserAdmin"]
+__all__ = ["ApiKeyAdmin", "ErasureRequestAdmin", "OperatorAdmin", "OperatorChangeAdmin", "UserAdmin"]

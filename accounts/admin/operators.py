@@ -21,7 +21,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts import operator_changes
 from accounts.models import Operator, OperatorChange
-from config.backoffice import roles
+from config.backoffice import roles, sessions
 from config.backoffice.confirm import ask
 from config.backoffice.facts import ListAdmin
 from config.errors import Conflict
@@ -132,6 +132,14 @@ class OperatorAdmin(ListAdmin, DjangoUserAdmin):
         made = form.save(commit=False)
         kind = OperatorChange.Kind.ADD
         return OperatorChange(kind=kind, username=made.username, values=after, password=made.password)
+
+    def save_model(self, request: HttpRequest, obj: Operator, form: Any, change: bool) -> None:
+        """Save, and end the sessions of an operator who is made inactive: the next activation would open them again."""
+        super().save_model(request, obj, form, change)
+        if not obj.is_active:
+            if obj.pk == request.user.pk:
+                request.session.flush()
+            sessions.end_all([obj.pk])
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         """Set a password at once, unless it is that of another operator who moves money: then keep a proposal."""

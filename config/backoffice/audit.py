@@ -14,6 +14,7 @@ from django.db.models import Model
 
 from config.models import AuditEntry
 
+COMMAND_LINE = "命令行"  # who acts where no operator does, through `manage.py …`
 KEY_PREFIX, LONGEST_ACTOR = "接口:", 80  # keys among those who act; as long as the log keeps a name
 DEVICE_TABLES = ("otp_totp_totpdevice", "otp_static_staticdevice")  # second factors
 _ACTOR, _VIA = "wxrobot.actor", "wxrobot.via"
@@ -32,10 +33,11 @@ _APPS = (
     "otp_totp",
     "otp_static",
 )
-# What is a history itself, or follows from what is noted.
+# What is a history itself, follows from what is noted, or would show keys of sessions.
 _NOT_NOTED = {
     "config.auditentry",
     "config.dayfigure",
+    "config.operatorsession",
     "earnings.account",
     "earnings.ledgerentry",
     "earnings.withdrawalstep",

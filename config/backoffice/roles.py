@@ -47,6 +47,7 @@ _NOBODYS = {
     "endedblock",
     "switchchange",
     "dayfigure",
+    "operatorsession",
 }
 
 _SUPPORT = {
@@ -73,6 +74,7 @@ _FINANCE = {
 
 # Who gets one of these can pay, change what is paid, or make somebody who can.
 _MOVES_MONEY = {
+    "config": "add_apikey confirm_apikey",
     "accounts": "add_operator change_operator decide_operatorchange",
     "groups": "add_starplan change_starplan delete_starplan add_articleprice change_articleprice delete_articleprice",
     "earnings": "review_withdrawal reverse_ledgertransaction change_earningsrules decide_rulechange decide_payout"

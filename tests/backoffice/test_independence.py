@@ -1,14 +1,16 @@
 """Two approvals are those of two people: an operator and whoever can sign in as them are one."""
 
 from datetime import timedelta
+from io import StringIO
 
 import pytest
 import time_machine
 from django.contrib.auth.models import Group as Role
+from django.core.management import call_command
 from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from accounts.models import OperatorChange, User
+from accounts.models import ErasureRequest, OperatorChange, User
 from config.models import ApiKey
 from earnings.models import Payout, RuleChange, Withdrawal
 from groups.models import StarPlan
@@ -153,7 +155,7 @@ def test_either_may_still_reject(chief, large):
 
 def makes_key(chief: Operator, name: str) -> ApiClient:
     page = chief.saves("config/apikey/add/", {"name": name, "scopes": ["withdrawals:review"]})
-    assert ApiKey.objects.filter(name=name).exists()
+    Operator().act("config/apikey", "confirm", ApiKey.objects.get(name=name))
     return ApiClient(key=page.split("请立即保存):")[1].split("<")[0].strip())
 
 
@@ -186,6 +188,24 @@ def test_a_key_is_no_second_person_beside_an_operator_whom_its_maker_can_be(chie
     assert not has_paid(large)
 
 
+def test_two_keys_of_the_command_line_are_two_people(large):
+    keys = []
+    for name in ("one", "two"):
+        printed = StringIO()
+        call_command("create_api_key", name, "--scope=withdrawals:review", stdout=printed)
+        keys.append(ApiClient(key=printed.getvalue().strip()))
+    key_approves(keys[0], large)
+    key_approves(keys[1], large)
+    assert has_paid(large)
+
+
+def test_an_operator_called_as_the_command_line_is_no_second_person_beside_their_key(large):
+    chief = Operator(username="命令行")
+    key_approves(makes_key(chief, "one"), large)
+    assert WHY in approves(chief, large)
+    assert not has_paid(large)
+
+
 def test_somebody_elses_key_is_a_second_person(chief, large):
     key_approves(makes_key(Operator(), "one"), large)
     assert "已通过 1 条" in approves(chief, large)
@@ -212,3 +232,17 @@ def test_a_change_of_what_is_paid_is_confirmed_by_somebody_independent(chief):
     assert WHY in ann.act("earnings/rulechange", "confirm", change)
     assert not StarPlan.objects.filter(daily_profit=9).exists()
     assert "已确认 1 条" in Operator("finance").act("earnings/rulechange", "confirm", change)
+
+
+@pytest.mark.parametrize("gets_access", [sets_password, resets_second_factor])
+@pytest.mark.parametrize("chief_is_first", [True, False])
+def test_an_erasure_is_confirmed_by_somebody_independent(chief, gets_access, chief_is_first):
+    ann, user = Operator(username="ann"), UserFactory()
+    gets_access(chief, ann)
+    first, second = (chief, ann) if chief_is_first else (ann, chief)
+    first.act("accounts/user", "erase", user, reason="本人要求")
+    request = ErasureRequest.objects.get()
+    assert WHY in second.act("accounts/erasurerequest", "confirm", request)
+    user.refresh_from_db()
+    assert (user.erased_at, ErasureRequest.objects.waiting().count()) == (None, 1)
+    assert "已注销账号 1 条" in Operator().act("accounts/erasurerequest", "confirm", request)

@@ -11,7 +11,6 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from django.conf import settings
-from django.contrib.sessions.models import Session
 from django.core import signing
 from django.test import Client
 from django.utils import timezone
@@ -20,7 +19,7 @@ from accounts import erasure
 from accounts.authentication import issue_token
 from config.api.proofs import COOKIE
 from config.api_keys import issue_key
-from config.models import ApiKey, Scope
+from config.models import ApiKey, OperatorSession, Scope
 from tests.contract.calling import Headers, everything, proof_of, send
 from tests.contract.coverage import CELLS
 from tests.contract.operations import OPERATIONS
@@ -158,7 +157,7 @@ def _sessions_that_are_none() -> Iterator[tuple[str, Client]]:
     leaver.is_active = False
     leaver.save()
     yield "an operator who left", clients[0]
-    Session.objects.filter(session_key=clients[1].session.session_key).delete()
+    OperatorSession.objects.filter(session_key=clients[1].session.session_key).delete()
     yield "a session that ended", clients[1]
 
 

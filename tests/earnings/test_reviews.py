@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from accounts.models import User
 from config.api_keys import issue_key
@@ -34,7 +35,7 @@ def console() -> ApiClient:
 
 
 def key_named(name: str) -> ApiClient:
-    return ApiClient(key=issue_key(name, [Scope.WITHDRAWALS_REVIEW]))
+    return ApiClient(key=issue_key(name, [Scope.WITHDRAWALS_REVIEW], confirmed_at=timezone.now()))
 
 
 def asked(yuan: str = "20") -> Withdrawal:

@@ -19,6 +19,7 @@ MODELS = [model for room in ROOMS for model in apps.get_app_config(room).get_mod
 # Rows that operators see as part of another page, or need not see.
 WITHOUT_PAGE = {
     "DayFigure",
+    "OperatorSession",
     "VerificationCode",
     "CompletionKey",
     "IdentityHashKey",

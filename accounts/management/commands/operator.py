@@ -12,8 +12,6 @@ from accounts.models import Operator
 from config.backoffice import audit, roles
 from config.errors import Conflict
 
-BY = "命令行"
-
 
 class Command(BaseCommand):
     help = (
@@ -35,7 +33,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not (options["create"] or options["role"] or options["new_password"] or options["reset_second_factor"]):
             raise CommandError("Say what to do: --create, --role, --new-password or --reset-second-factor.")
-        with audit.acting(by=BY, via="manage.py operator"):
+        with audit.acting(by=audit.COMMAND_LINE, via="manage.py operator"):
             operator = self._create(options) if options["create"] else self._change(options)
         names = ", ".join(operator_changes.rights_of(operator)["roles"]) or "none"
         self.stdout.write(f"Operator {operator.username}: roles {names}.")

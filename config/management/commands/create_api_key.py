@@ -8,13 +8,17 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from config.api_keys import issue_key
+from config.backoffice import audit
 from config.clock import day_from, end_of
 from config.models import ApiKey, Scope
 from config.networks import network_from
 
 
 class Command(BaseCommand):
-    help = "Make a service key. It is printed once; only its hash is stored."
+    help = (
+        "Make a service key. It is printed once; only its hash is stored. It needs no second administrator; the audit log"
+        " names the command line."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -41,7 +45,9 @@ class Command(BaseCommand):
         if expires_at is not None and expires_at <= now:
             raise CommandError("The key would have expired already.")
         key = ApiKey(name=options["name"], networks=options["networks"], expires_at=expires_at)
-        self.stdout.write(issue_key(key, options["scope"]))
+        with audit.acting(by=audit.COMMAND_LINE, via="manage.py create_api_key"):
+            raw = issue_key(key, options["scope"], confirmed_at=now)
+        self.stdout.write(raw)
 
 
 def _day(text: str) -> date:

@@ -1,0 +1,169 @@
+"""Keys of outside systems: made by an administrator; one that reviews withdrawals is confirmed by a second one."""
+
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts import key_confirmation
+from config.api_keys import issue_key
+from config.backoffice import home
+from config.backoffice.confirm import SHOWN, ask, ask_and_do_each
+from config.backoffice.facts import EXPORTS, FactsAdmin, may
+from config.backoffice.filters import states
+from config.clock import shanghai_time
+from config.models import WAITING_FOR_CONFIRMATION, ApiKey, Scope, revoke
+from config.networks import network_from
+
+
+def _network(line: str) -> str:
+    try:
+        return network_from(line)
+    except ValueError as error:
+        raise forms.ValidationError(_("既不是地址也不是网段：%s") % line[:80]) from error
+
+
+class NetworksField(forms.CharField):
+    """Addresses and networks, one a line."""
+
+    widget = forms.Textarea(attrs={"rows": 4})
+
+    def to_python(self, value: Any) -> Any:
+        return [_network(line) for line in str(value or "").split()]
+
+
+class ApiKeyForm(forms.ModelForm):
+    scopes = forms.MultipleChoiceField(
+        label=gettext_lazy("权限范围"),
+        choices=[(scope.value, gettext_lazy(scope.label)) for scope in Scope],
+        widget=forms.CheckboxSelectMultiple,
+    )
+    networks = NetworksField(
+        label=gettext_lazy("允许的地址"),
+        required=False,
+        help_text=gettext_lazy(
+            "只接受来自这些地址或网段的调用，每行一个，如 203.0.113.7 或 10.1.0.0/16；不填则不限制"
+        ),
+    )
+
+    class Meta:
+        model = ApiKey
+        fields = ("name", "scopes", "expires_at", "networks")
+
+    def clean_expires_at(self) -> datetime | None:
+        moment: datetime | None = self.cleaned_data["expires_at"]
+        if moment is not None and moment <= timezone.now():
+            raise forms.ValidationError(_("失效时间要在现在之后。"))
+        return moment
+
+
+NEEDS_CONFIRMATION = (
+    "带“审核提现”权限的密钥要另一名管理员在“接口密钥”里确认后才能审核提现。只有一名管理员时，请由运维在服务器上用命令 "
+    "manage.py create_api_key 创建，再把这个密钥吊销。"
+)
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(FactsAdmin):
+    """A key is shown once, when it is made, and never changed; it is taken out of use by revoking it."""
+
+    form = ApiKeyForm
+    list_display = (
+        "name",
+        "prefix",
+        "scopes",
+        "created_at",
+        "created_by",
+        "confirmation",
+        "expires_at",
+        "networks",
+        "last_used_at",
+        "last_used_from",
+        "revoked_at",
+        "revoked_by",
+    )
+    list_select_related = ("revoked_by",)
+    list_filter = (
+        ("revoked_at", admin.EmptyFieldListFilter),
+        states("state", "状态", {"waiting": ("待另一名管理员确认", WAITING_FOR_CONFIRMATION)}),
+    )
+    search_fields = ("name__startswith", "prefix__exact")
+    actions = ("confirm", "revoke", *EXPORTS)
+    has_confirm_permission = may("config.confirm_apikey")
+    has_revoke_permission = may("config.revoke_apikey")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("config.add_apikey"))
+
+    def offers(self, action: str, obj: Any) -> bool:
+        is_due = obj is not None and (obj.needs_confirmation if action == "confirm" else obj.revoked_at is None)
+        return super().offers(action, obj) and is_due
+
+    @admin.display(description="确认")
+    def confirmation(self, key: ApiKey) -> str:
+        if key.confirmed_at is None:
+            return _("待另一名管理员确认") if key.needs_confirmation else "-"
+        return f"{key.confirmed_by} {shanghai_time(key.confirmed_at)}".strip()
+
+    def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
+        raw = issue_key(obj, form.cleaned_data["scopes"], by=request.user.get_username())
+        self.message_user(request, _("密钥(只显示这一次,请立即保存):%s") % raw, messages.WARNING)
+        if obj.needs_confirmation:
+            self.message_user(request, _(NEEDS_CONFIRMATION), messages.WARNING)
+
+    @admin.action(description="确认密钥", permissions=["confirm"])
+    def confirm(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> Any:
+        return ask_and_do_each(
+            self,
+            request,
+            queryset,
+            action="confirm",
+            title="确认密钥",
+            question="这些密钥将立即可以审核提现。请先向创建人以外的人核实；自己创建的要由另一名管理员确认。不同意的请吊销。",
+            lines=[_line(key) for key in queryset[:SHOWN]],
+            do=key_confirmation.confirm,
+            did="已确认",
+            why_not="不需要确认、已经处理或不能由你确认",
+        )
+
+    @admin.action(description="吊销", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> Any:
+        page, _said, keys = ask(
+            self,
+            request,
+            queryset,
+            action="revoke",
+            title="吊销密钥",
+            question="使用这些密钥的系统将立即无法调用,不可恢复。",
+        )
+        if page is not None:
+            return page
+        now = timezone.now()
+        done = [revoke(key, by=request.user, at=now) for key in queryset.filter(pk__in=keys)]
+        self.report(request, done=sum(done), chosen=len(keys), did="已吊销", why_not="之前已经吊销")
+        return None
+
+
+def _line(key: ApiKey) -> str:
+    """Return what a key may do, from where and until when, and who made it."""
+    scopes = "、".join(_(Scope(scope).label) for scope in key.scopes)
+    parts = [f"{key.created_by or '-'}：{key}", scopes, "、".join(key.networks)]
+    if key.expires_at:
+        parts.append(f"→ {shanghai_time(key.expires_at)}")
+    return "，".join(part for part in parts if part)
+
+
+home.to_do(
+    "待确认的接口密钥",
+    page="config_apikey",
+    query="state=waiting",
+    permission="config.confirm_apikey",
+    count=home.counted(ApiKey.objects.waiting),
+    is_urgent=True,
+)

@@ -1,0 +1,200 @@
+"""A key that reviews withdrawals works once a second, independent administrator has confirmed it."""
+
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import Group as Role
+from django.core.management import call_command
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from config.api_keys import issue_key
+from config.models import ApiKey, AuditEntry, Scope
+from tests.api import ApiClient
+from tests.backoffice.pages import Operator
+
+pytestmark = pytest.mark.django_db
+KEYS = "config/apikey"
+REVIEW, READ = Scope.WITHDRAWALS_REVIEW.value, Scope.BACKOFFICE_READ.value
+SAID = "要另一名管理员在“接口密钥”里确认后才能审核提现"
+
+
+@pytest.fixture(autouse=True)
+def _enforced(settings: Any) -> None:
+    settings.ENFORCE_AUTH = True
+
+
+@pytest.fixture
+def ann() -> Operator:
+    return Operator("administrator", username="ann")
+
+
+@pytest.fixture
+def bob() -> Operator:
+    return Operator("administrator", username="bob")
+
+
+def made(by: Operator, *scopes: str, **typed: Any) -> tuple[str, ApiClient]:
+    """The page that follows when this operator makes a key, and the system that has the key."""
+    page = by.saves(f"{KEYS}/add/", {"name": "console", "scopes": scopes or [REVIEW], **typed})
+    return page, ApiClient(key=page.split("请立即保存):")[1][:43])
+
+
+def reviews(system: ApiClient) -> bool:
+    """Return whether the key may review withdrawals; there is none of this id."""
+    code = system.post("/withdraw/review", {"withdraw_id": [str(uuid4())], "status": 1})["code"]
+    assert code in (1409, 1401), code
+    return code == 1409
+
+
+def confirms(by: Operator) -> str:
+    return by.act(KEYS, "confirm", ApiKey.objects.latest("created_at"))
+
+
+def test_it_waits_for_another_administrator(ann, bob):
+    page, system = made(ann)
+    assert SAID in page
+    assert not reviews(system)
+    assert "已确认 1 条" in confirms(bob)
+    key = ApiKey.objects.get()
+    assert (reviews(system), key.created_by, key.confirmed_by) == (True, "ann", "bob")
+
+
+def test_its_other_scopes_work_at_once(ann):
+    _page, system = made(ann, READ, REVIEW)
+    assert system.post("/admin/withdraw")["code"] == 1200
+    assert not reviews(system)
+
+
+def test_a_key_without_that_scope_waits_for_nobody(ann, bob):
+    page, system = made(ann, READ)
+    assert SAID not in page
+    assert system.post("/admin/withdraw")["code"] == 1200
+    assert "不需要确认" in confirms(bob)
+    assert ApiKey.objects.get().confirmed_at is None
+
+
+def test_who_made_it_cannot_confirm_it(ann):
+    _page, system = made(ann)
+    assert "自己创建的密钥要由另一名管理员确认" in confirms(ann)
+    assert not reviews(system)
+
+
+@pytest.mark.parametrize("maker_has_access", [True, False])
+def test_who_can_sign_in_as_the_maker_or_is_made_by_them_cannot_confirm_it(maker_has_access):
+    ann, puppet = Operator(username="ann"), Operator("viewer", username="puppet")
+    word = {"usable_password": "true", "password1": "a-Long-Word-7", "password2": "a-Long-Word-7"}
+    ann.saves(f"accounts/operator/{puppet.user.pk}/password/", word)
+    puppet.user.groups.add(Role.objects.get(name="administrator"))
+    puppet.user.refresh_from_db()
+    puppet.http.force_login(puppet.user)
+    maker, second = (ann, puppet) if maker_has_access else (puppet, ann)
+    _page, system = made(maker)
+    assert "你们中的一方在 30 天内" in confirms(second)
+    assert not reviews(system)
+
+
+@pytest.mark.parametrize("role", ["finance", "support", "viewer"])
+def test_only_administrators_confirm(ann, role):
+    _page, system = made(ann)
+    confirms(Operator(role))
+    assert not reviews(system)
+
+
+def test_the_page_that_asks_says_what_the_key_may_do(ann, bob):
+    made(ann, READ, REVIEW, networks="10.1.0.0/16")
+    key = ApiKey.objects.get()
+    page = bob.act(KEYS, "confirm", key, confirmed=False)
+    assert f"ann：{key}，后台列表、审核提现，10.1.0.0/16" in page
+
+
+def test_it_waits_on_the_first_page_until_it_is_confirmed_or_revoked(ann, bob):
+    made(ann)
+    assert "<strong>1</strong><span>待确认的接口密钥</span>" in bob.page("")
+    key = ApiKey.objects.get()
+    assert str(key.pk) in bob.page(f"{KEYS}/", state="waiting")
+    assert "确认密钥" in bob.page(f"{KEYS}/{key.pk}/change/")
+    bob.act(KEYS, "revoke", key)
+    assert str(key.pk) not in bob.page(f"{KEYS}/", state="waiting")
+    assert "不需要确认、已经处理" in confirms(bob)
+
+
+def test_both_steps_are_in_the_audit_log(ann, bob):
+    made(ann)
+    confirms(bob)
+    entries = AuditEntry.objects.filter(table_name="config_apikey").order_by("id")
+    assert [(entry.actor, entry.action) for entry in entries] == [("ann", "I"), ("bob", "U")]
+    assert entries[1].changes["confirmed_by"] == ["", "bob"]
+
+
+def test_a_key_of_the_command_line_works_at_once_and_its_maker_is_noted():
+    printed = StringIO()
+    call_command("create_api_key", "console", f"--scope={REVIEW}", stdout=printed)
+    assert reviews(ApiClient(key=printed.getvalue().strip()))
+    entry = AuditEntry.objects.get(table_name="config_apikey")
+    assert (entry.actor, entry.via, ApiKey.objects.get().created_by) == ("命令行", "manage.py create_api_key", "")
+
+
+def test_nobody_changes_a_key_on_its_page(ann):
+    made(ann, READ)
+    key = ApiKey.objects.get()
+    ann.saves(f"{KEYS}/{key.pk}/change/", {"name": "console", "scopes": [READ, REVIEW]})
+    assert ApiKey.objects.get().scopes == [READ]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"scopes": [REVIEW, READ]},
+        {"networks": []},
+        {"expires_at": None},
+        {"expires_at": timezone.now() + timedelta(days=900)},
+        {"name": "another"},
+        {"key_hash": "0" * 64},
+    ],
+    ids=str,
+)
+def test_a_key_that_is_changed_past_the_pages_has_to_be_confirmed_again(change):
+    key = ApiKey(name="console", networks=["127.0.0.1/32"], expires_at=timezone.now() + timedelta(days=9))
+    raw = issue_key(key, [REVIEW], confirmed_at=timezone.now())
+    assert reviews(ApiClient(key=raw))
+    ApiKey.objects.update(**change)
+    key.refresh_from_db()
+    assert (key.needs_confirmation, key.confirmed_at, key.confirmed_by) == (True, None, "")
+    assert not key.allows(REVIEW)
+
+
+def test_what_is_noted_of_its_use_leaves_it_confirmed(ann, bob):
+    _page, system = made(ann)
+    confirms(bob)
+    assert reviews(system)
+    assert ApiKey.objects.get().last_used_at is not None
+    assert reviews(system)
+
+
+def test_a_revoked_key_that_is_brought_back_has_to_be_confirmed_again(ann, bob):
+    _page, system = made(ann)
+    confirms(bob)
+    bob.act(KEYS, "revoke", ApiKey.objects.get())
+    ApiKey.objects.update(revoked_at=None, revoked_by=None)
+    assert not reviews(system)
+
+
+@pytest.mark.parametrize("confirmed_by", ["", "ann"])
+def test_the_database_keeps_two_people(ann, confirmed_by):
+    made(ann)
+    with pytest.raises(IntegrityError, match="operators_key_is_confirmed_by_another"), transaction.atomic():
+        ApiKey.objects.update(confirmed_at=timezone.now(), confirmed_by=confirmed_by)
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_key_from_before_the_rule_goes_on_working():
+    raw, other = (issue_key("old", scopes, confirmed_at=None) for scopes in ([READ, REVIEW], [READ]))
+    call_command("migrate", "config", "0011", verbosity=0)
+    call_command("migrate", verbosity=0)
+    assert reviews(ApiClient(key=raw))
+    key = ApiKey.objects.get(prefix=raw[:8])
+    assert (key.confirmed_by, ApiKey.objects.get(prefix=other[:8]).confirmed_at) == ("", None)
