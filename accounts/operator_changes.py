@@ -134,16 +134,16 @@ def set_rights(operator: User, rights: Rights) -> None:
 
 
 def forget_second_factors(keys: Iterable[Any]) -> int:
-    """Delete the second factors of these operators, recovery codes too, and end their sessions.
+    """Delete the second factors of these operators, recovery codes too, and end the sessions of those who had one.
 
-    Returns how many operators had a second factor.
+    Returns how many had one.
     """
     keys, owners = list(keys), set[Any]()
     for model in (TOTPDevice, StaticDevice):
         devices = model.objects.filter(user__in=keys)
         owners.update(devices.values_list("user", flat=True))
         devices.delete()
-    sessions.end_all(keys)
+    sessions.end_all(owners)
     return len(owners)
 
 

@@ -56,6 +56,7 @@ def resets_second_factor(chief: Operator, other: Operator, by: Operator | None =
     TOTPDevice.objects.create(user=other.user, confirmed=True)
     chief.act("accounts/operator", "reset_second_factor", other.user)
     confirmed(by)
+    other.http.force_login(other.user)
 
 
 def has_paid(withdrawal: Withdrawal) -> bool:

@@ -219,6 +219,7 @@ def resets_second_factor(ann: Operator) -> None:
 
 
 def resets_second_factor_by_command(ann: Operator) -> None:
+    TOTPDevice.objects.create(user=ann.user, confirmed=True)
     call_command("operator", "ann", "--reset-second-factor")
 
 
