@@ -77,6 +77,7 @@ SIMPLE_JWT = {
 # from an authenticator app is asked for too (the embedded mode lets the first operator in with the password alone).
 SESSION_COOKIE_AGE = 60 * env.int("OPERATOR_SESSION_MINUTES", default=120)
 SESSION_SAVE_EVERY_REQUEST = True
+SESSION_ENGINE = "config.backoffice.sessions"
 OPERATOR_TWO_FACTOR: bool = env.bool("OPERATOR_TWO_FACTOR", default=not EMBEDDED)
 OTP_TOTP_ISSUER = "wxrobot"
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
