@@ -1,0 +1,23 @@
+"""`python -m tests.soak`: settings are read once the servers run, so that they know where these are."""
+
+import os
+import sys
+import tempfile
+from importlib import import_module
+from pathlib import Path
+
+from tests.soak.stage import Stage
+
+
+def main() -> int:
+    stage = Stage(Path(tempfile.mkdtemp(prefix="wxrobot-soak-")) / "run")
+    for name in ("DATABASE_URL", "REDIS_URL"):
+        os.environ.pop(name, None)
+    os.environ.update(stage.env, DJANGO_SETTINGS_MODULE="config.settings")
+    import_module("django").setup()
+    status: int = import_module("tests.soak.soak").main(stage)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
