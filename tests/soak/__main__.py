@@ -1,6 +1,7 @@
 """`python -m tests.soak`: settings are read once the servers run, so that they know where these are."""
 
 import os
+import signal
 import sys
 import tempfile
 from importlib import import_module
@@ -10,6 +11,7 @@ from tests.soak.stage import Stage
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped by SIGTERM"))  # with what it started
     stage = Stage(Path(tempfile.mkdtemp(prefix="wxrobot-soak-")) / "run")
     for name in ("DATABASE_URL", "REDIS_URL"):
         os.environ.pop(name, None)

@@ -66,19 +66,20 @@ class Fault:
 def plan(seconds: float, seed: int) -> list[str]:
     """Return the faults of a soak of this length: each kill first of all, then servers, outside systems, and kills again.
 
-    Outside systems fail in the first two thirds, because what met them is tried again after up to two minutes, and payouts
-    after five.
+    Outside systems fail in the first two thirds, WeChat Pay before all others, because what met them is tried again after up
+    to two minutes, and payouts after five.
     """
     count = max(1, int(seconds / max(SLOT_SECONDS, min(11.0, seconds / 27))))
     chosen = [*KILLS, *SERVERS, *OUTSIDE, *KILLS, *SERVERS][:count]
     order = random.Random(seed)
     late = [name for name in chosen if name not in OUTSIDE]
     order.shuffle(late)
-    outside = [name for name in chosen if name in OUTSIDE]
-    early = late[: max(0, count * 2 // 3 - len(outside))]
-    first = [*early, *outside[1:]]
-    order.shuffle(first)
-    return [*outside[:1], *first, *late[len(early) :]]
+    pay = [name for name in chosen if name.startswith("pay")]
+    outside = [name for name in chosen if name in OUTSIDE and name not in pay]
+    count_early = max(0, count * 2 // 3 - len(outside) - len(pay))
+    early = [*late[:count_early], *outside]
+    order.shuffle(early)
+    return [*pay, *early, *late[count_early:]]
 
 
 class Chaos:

@@ -57,8 +57,8 @@ class Soak:
     def run(self) -> int:
         """Return the exit status."""
         self.progress.say(f"starting everything in {self.stage.run_dir}")
-        self.stage.start()
         try:
+            self.stage.start()
             self._traffic_and_faults()
             self._drain()
             found = self._judge()
@@ -67,7 +67,7 @@ class Soak:
         if found:
             self.progress.say(f"the logs and the sandbox's journal are kept in {self.stage.run_dir}")
         else:
-            shutil.rmtree(self.stage.run_dir, ignore_errors=True)
+            shutil.rmtree(self.stage.run_dir.parent, ignore_errors=True)
         return 1 if found else 0
 
     def _traffic_and_faults(self) -> None:

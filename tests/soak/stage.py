@@ -45,13 +45,15 @@ class Stage(Product):
         self.services.start()
         self.log = (run_dir / "log" / "processes.log").open("w")
         self.lock = threading.Lock()
+        self.sandbox_child: Child | None = None
+        self.supervising: threading.Thread | None = None
 
     def start(self) -> "Stage":
         import_module("django.core.management").call_command("check", verbosity=0)
         import_module("integrations.sandbox.keys").ensure_keys(self.run_dir / "keys")
         self.output.append(self.run("prepare"))
         children = import_module("config.management.commands.up").children()
-        self.sandbox_child: Child = next(child for child in children if child.name == "sandbox")
+        self.sandbox_child = next(child for child in children if child.name == "sandbox")
         self.sandbox_child.start(self.say)
         self.supervisor = Supervisor([child for child in children if child is not self.sandbox_child], self.say)
         self.supervising = threading.Thread(target=self._supervise)
@@ -120,19 +122,24 @@ class Stage(Product):
         assert requests.post(f"{self.sandbox_url}/_/faults", json=fault, timeout=10).status_code == 200
 
     def stop_sandbox(self) -> None:
+        assert self.sandbox_child is not None
         self.sandbox_child.kill_group(signal.SIGTERM)
         assert self.sandbox_child.process is not None
         self.sandbox_child.process.wait(10)
 
     def start_sandbox(self) -> None:
+        assert self.sandbox_child is not None
         self.sandbox_child.start(self.say)
         wait_for(self.sandbox_answers, 30)
 
     def close(self) -> None:
-        self.supervisor.stop_request.count += 1
-        self.supervisor.stop_request.wake()
-        self.supervising.join()
-        self.stop_sandbox()
+        """Stop everything, however far `start` got."""
+        if self.supervising is not None:
+            self.supervisor.stop_request.count += 1
+            self.supervisor.stop_request.wake()
+            self.supervising.join()
+        if self.sandbox_child is not None:
+            self.stop_sandbox()
         self.services.stop()
         self.log.close()
 
