@@ -11,6 +11,8 @@ from datetime import timedelta
 from django.db import connection
 from django.utils import timezone
 
+from config.waking import wake
+from earnings.payouts import QUERY_PAYOUTS
 from integrations.sandbox.state import State
 from tests.soak.chaos import OUTSIDE, Chaos, plan
 from tests.soak.city import City, key_of
@@ -113,14 +115,18 @@ class Soak:
             time.sleep(0.2)
 
     def _drain(self) -> None:
-        """Wait until nothing is to be done; payouts that WeChat Pay is asked about later do not hold it up."""
+        """Wait until nothing is to be done; payouts that WeChat Pay is asked about later do not hold it up.
+
+        Beat has the others asked about every five minutes; here that job is run more often, as an operator may run it.
+        """
         for system in {name.partition(":")[0] for name in OUTSIDE if ":" in name}:
             self.stage.set_fault(system, "ok")
         deadline, until = time.monotonic() + DRAIN_SECONDS, timezone.now() + timedelta(seconds=DRAIN_SECONDS)
         connection.close()
         while (left := under_way(until=until)) and time.monotonic() < deadline:
             self.progress.tick("waiting for " + ", ".join(f"{count} {name}" for name, count in left.items()))
-            time.sleep(0.5)
+            wake(QUERY_PAYOUTS)
+            time.sleep(2)
 
     def _judge(self) -> list[str]:
         sandbox = State(self.stage.run_dir / "sandbox.jsonl")
