@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test bench lint lock install install-dev clean words
+.PHONY: help run test bench soak lint lock install install-dev clean words
 
 help: ## Say what there is to type.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -18,6 +18,9 @@ bench: install-dev ## Print the speed of what must be fast, as ratios to bare wo
 		echo "== $$(basename $$script .py)"; \
 		$(BIN)/python -m tests.benchmarks.$$(basename $$script .py) || failed=1; \
 	done; exit $$failed
+
+soak: install-dev ## Five minutes of mixed traffic under kills, restarts and broken outside systems (SECONDS=40: shorter, SEED=2).
+	@SECONDS=$(or $(SECONDS),300) SEED=$(or $(SEED),1) $(BIN)/python -m tests.soak
 
 lint: install-dev ## Style, types, import contracts, migrations.
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

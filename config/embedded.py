@@ -61,14 +61,27 @@ class _Server:
         self.directory = run_dir / self.name
         self.port = 0
         self.process: subprocess.Popen[bytes] | None = None
+        self._spawned: tuple[list[str], dict[str, Any]] | None = None
 
     def _spawn(self, argv: list[str], **how: Any) -> None:
+        self._spawned = argv, how
         log_dir = self.run_dir / "log"
         log_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         with (log_dir / f"{self.name}.log").open("ab") as log:
             self.process = subprocess.Popen(
                 argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, **how
             )
+
+    def start_again(self) -> None:
+        """Start a stopped server where it was: with the same port, password and data. EmbeddedError as for `start`."""
+        if self._spawned is None:
+            raise EmbeddedError(f"{self.name} was never started.")
+        argv, how = self._spawned
+        self._spawn(argv, **how)
+        self._wait_for(self._answers)
+
+    def _answers(self) -> bool:
+        raise NotImplementedError
 
     def _wait_for(self, answers: Callable[[], bool]) -> None:
         deadline = time.monotonic() + START_SECONDS

@@ -1,12 +1,15 @@
 """The one place where an exception becomes an answer."""
 
 import logging
+import sys
 from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from django.views import defaults
 from redis.exceptions import RedisError
 from rest_framework import exceptions
@@ -18,7 +21,7 @@ from config.errors import Code, Refusal, named
 
 logger = logging.getLogger(__name__)
 
-RETRY_AFTER_SECONDS = 5
+RETRY_LATER = {"Retry-After": "5"}  # seconds
 DEPENDENCY_DOWN = (OperationalError, InterfaceError, RedisError)
 _BY_TYPE: tuple[tuple[type[Exception], Code, str], ...] = (
     (exceptions.NotAuthenticated, Code.UNAUTHENTICATED, "未登录或登录已失效，请重新登录"),
@@ -62,9 +65,7 @@ def _describe(error: Exception) -> tuple[Answer, dict[str, str]]:
             return Answer(None, {}, description, code), {}
     if isinstance(error, DEPENDENCY_DOWN):
         logger.error("A service that we need is down: %s", type(error).__name__)
-        return Answer(None, {}, "服务暂时不可用，请稍后再试", Code.UNAVAILABLE), {
-            "Retry-After": str(RETRY_AFTER_SECONDS)
-        }
+        return Answer(None, {}, "服务暂时不可用，请稍后再试", Code.UNAVAILABLE), dict(RETRY_LATER)
     return Answer(None, {}, "系统出错了，我们已经记录，请稍后再试", Code.OUR_FAULT), {}
 
 
@@ -117,7 +118,18 @@ def answer_other_method(request: HttpRequest) -> HttpResponse:
 
 
 def our_fault(request: HttpRequest) -> HttpResponse:
-    """handler500: a fault outside any operation (Django has logged it)."""
+    """handler500: a fault outside any operation (Django logs it), or 503 while the database or Redis is away."""
+    error = sys.exc_info()[1]  # Django calls this while it handles the exception
+    if isinstance(error, DEPENDENCY_DOWN):
+        return _unavailable(request, error)
     if is_for_people(request):
         return defaults.server_error(request)
     return plain_answer(Answer(None, {}, "系统出错了，我们已经记录，请稍后再试", Code.OUR_FAULT), 500)
+
+
+def _unavailable(request: HttpRequest, error: Exception) -> HttpResponse:
+    if is_for_people(request):
+        page = render_to_string("admin/unavailable.html")
+        return HttpResponse(page, status=HTTPStatus.SERVICE_UNAVAILABLE, headers=dict(RETRY_LATER))
+    answer, headers = _describe(error)
+    return plain_answer(answer, HTTPStatus.SERVICE_UNAVAILABLE, headers)

@@ -13,7 +13,9 @@ from uuid import uuid4
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.signals import user_logged_in
+from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSessionStore
+from django.db import InterfaceError, OperationalError
 from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils import timezone
@@ -35,6 +37,18 @@ DELETE FROM config_operatorsession WHERE ctid = ANY(ARRAY(
 
 class SessionStore(DatabaseSessionStore):
     """What settings.SESSION_ENGINE names. A session is saved at each request, which notes its last use."""
+
+    def save(self, must_create: bool = False) -> None:
+        """Save the session. Raises OperationalError or InterfaceError while the database is away.
+
+        Django takes every failure for a session that somebody ended meanwhile, and answers 400.
+        """
+        try:
+            super().save(must_create)
+        except UpdateError as error:
+            if isinstance(error.__context__, OperationalError | InterfaceError):
+                raise error.__context__ from None
+            raise
 
     @classmethod
     def get_model_class(cls) -> type[OperatorSession]:

@@ -49,8 +49,8 @@ class Caller:
 class Operator:
     """A person in the admin: signs in through its form, uses its actions, confirms them."""
 
-    def __init__(self, url: str, username: str, password: str) -> None:
-        self.url, self.http = f"{url}/admin", _session()
+    def __init__(self, url: str, username: str, password: str, http: requests.Session | None = None) -> None:
+        self.url, self.http = f"{url}/admin", http or _session()
         form = {"username": username, "password": password, "next": "/admin/"}
         page = self.http.get(f"{self.url}/login/", timeout=SECONDS).text
         form["csrfmiddlewaretoken"] = _found(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)

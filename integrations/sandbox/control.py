@@ -7,7 +7,7 @@ from integrations.sandbox.server import Call, Reply
 from integrations.sandbox.state import Fact, State
 
 SYSTEMS = ("gateway", "wechat", "sms", "pay", "launch", "aliyun")
-MODES = ("ok", "error", "timeout", "drop_reply", "slow")
+MODES = ("ok", "error", "timeout", "garbage", "drop_reply", "slow")
 BILL_STATES = ("SUCCESS", "FAIL", "WAIT_USER_CONFIRM", "PROCESSING", "NOT_ENOUGH")
 _MESSAGE = [
     "robot_id",
@@ -31,7 +31,7 @@ _INDEX = {
         "GET /_/sms?phone=",
         "GET /_/transfers",
         "GET /_/launch-results",
-        'POST /_/faults {"system", "mode": "ok|error|timeout|drop_reply|slow", "rate": 1.0}',
+        'POST /_/faults {"system", "mode": "ok|error|timeout|garbage|drop_reply|slow", "rate": 1.0}',
         'POST /_/pay {"next_state": "SUCCESS|FAIL|WAIT_USER_CONFIRM|PROCESSING|NOT_ENOUGH"}',
         'POST /_/pay/{out_bill_no} {"state": "SUCCESS|FAIL"}',
         "DELETE /_/",

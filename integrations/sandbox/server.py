@@ -55,6 +55,9 @@ class Reply:
 
 
 Player = Callable[[Call], Reply | None]  # None: not my path
+_FAULT = Reply({"error": "fault"}, 500)
+_PAGE = Reply(b"<html><body>Welcome to nginx!</body></html>", content_type="text/html")  # of a proxy in between
+_NOTHING_DONE = {"error": _FAULT, "timeout": _FAULT, "garbage": _PAGE}
 
 
 class Sandbox(ThreadingHTTPServer):
@@ -108,9 +111,9 @@ class _Handler(BaseHTTPRequestHandler):
         return Call(self.command, parts.path, query, dict(self.headers), raw, self.path)
 
     def _play(self, player: Player, call: Call, mode: str) -> Reply | None:
-        """With `error` and `timeout` nothing is done, so the player is only asked whether the path is its own."""
-        if mode in ("error", "timeout"):
-            return Reply({"error": "fault"}, 500) if getattr(player, "owns", lambda _: True)(call) else None
+        """With the modes of _NOTHING_DONE the player is only asked whether the path is its own."""
+        if mode in _NOTHING_DONE:
+            return _NOTHING_DONE[mode] if getattr(player, "owns", lambda _: True)(call) else None
         try:
             return player(call)
         except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -68,9 +68,9 @@ class Town:
 
     robot_of: dict[str, str] = field(default_factory=dict)
 
-    def brings(self, name: str, group: str) -> None:
-        """Their group is bound, they own it in WeChat, and somebody is in it."""
-        robot = self.robot_of[name]
+    def brings(self, name: str, group: str, robot: str = "") -> None:
+        """Their group is bound to this robot or else theirs, they own it in WeChat, and somebody is in it."""
+        robot = robot or self.robot_of[name]
         bound = {"robot_id": robot, "group_id": group, "user_id": f"wx-{name}", "name": f"{name}的群{group[-5:]}"}
         info = {"id": group, "name": bound["name"], "admin_user_id": f"wx-{name}", "mem_count": 3}
         robots = [{"robot_id": robot, "robot_in_group": True}]

@@ -32,9 +32,15 @@ def plain(request: Any) -> None:
     raise RuntimeError("secret")
 
 
+def database(request: Any) -> None:
+    raise OperationalError("no connection to postgres://user:secret@db")
+
+
 urlpatterns = [
     path("fault", BrokenViews.as_view({"get": "fault"})),
     path("database", BrokenViews.as_view({"get": "database"})),
     path("redis", BrokenViews.as_view({"get": "redis"})),
     path("plain", plain),
+    path("page/database", database),
+    path("admin/database", database),
 ]

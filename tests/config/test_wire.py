@@ -138,6 +138,21 @@ def test_a_fault_outside_any_operation_is_json_too():
 
 
 @pytest.mark.urls("tests.config.broken_urls")
+def test_a_database_that_is_away_outside_any_operation_is_503():
+    answer = Client(raise_request_exception=False).get("/page/database")
+    assert (answer.status_code, answer.json()["code"], answer["Retry-After"]) == (503, 1503, "5")
+    assert "secret" not in answer.text
+
+
+@pytest.mark.urls("tests.config.broken_urls")
+def test_an_operators_page_without_database_says_what_to_do():
+    answer = Client(raise_request_exception=False).get("/admin/database")
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert "请几秒后刷新页面" in answer.text
+    assert "secret" not in answer.text
+
+
+@pytest.mark.urls("tests.config.broken_urls")
 @pytest.mark.parametrize("path", ["/database", "/redis"])
 def test_a_dependency_that_is_down_is_1503_with_retry_after(path: str):
     answer = Client().get(path)

@@ -119,16 +119,8 @@ class World:
 
 def stop(server: Postgres | Valkey) -> Any:
     """Stop a server; call what comes back to start it again, where it was."""
-    assert server.process is not None
-    argv = list(server.process.args)
-    how = server._identity() if isinstance(server, Postgres) else {}
     server.stop()
-
-    def start_again() -> None:
-        server._spawn(argv, **how)
-        server._wait_for(server._answers)
-
-    return start_again
+    return server.start_again
 
 
 def _runs(pid: int) -> bool:

@@ -177,7 +177,7 @@ def test_an_answer_that_wechat_pay_did_not_sign_is_not_believed(pay, settings):
         transfer(pay)
 
 
-@pytest.mark.parametrize("mode", ["error", "drop_reply"])
+@pytest.mark.parametrize("mode", ["error", "garbage", "drop_reply"])
 def test_a_fault_leaves_the_outcome_unknown(gateway, sandbox, mode: str):
     assert fault(sandbox, "gateway", mode) == 200
     with pytest.raises(OutcomeUnknown):

@@ -88,7 +88,7 @@ class Command(BaseCommand):
             raise CommandError("The database could not be prepared; the lines above say why.")
         if supervisor.stop_request.requested():
             return
-        supervisor.children = _children()
+        supervisor.children = children()
         supervisor.start()
         greeter = threading.Thread(target=self._greet, args=(supervisor, began, demo), daemon=True)
         greeter.start()
@@ -144,7 +144,8 @@ def _check_ports() -> None:
                 ) from error
 
 
-def _children() -> list[Child]:
+def children() -> list[Child]:
+    """Return the programs that are the product on one machine, as settings have them."""
     python, base, run_dir = sys.executable, settings.BASE_DIR, settings.RUN_DIR
     web = [python, "-m", "gunicorn", "config.wsgi", "--config", str(base / "gunicorn.conf.py")]
     web += ["--bind", f"127.0.0.1:{settings.PORT}"]

@@ -1,0 +1,26 @@
+"""`python -m tests.soak`: settings are read once the servers run, so that they know where these are."""
+
+import os
+import signal
+import sys
+import tempfile
+from importlib import import_module
+from pathlib import Path
+
+
+def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped by SIGTERM"))  # with what it started
+    run_dir = Path(tempfile.mkdtemp(prefix="wxrobot-soak-")) / "run"
+    (run_dir / "log").mkdir(parents=True)
+    os.environ["TEST_LOGS"] = str(run_dir / "log")
+    stage = import_module("tests.soak.stage").Stage(run_dir)
+    for name in ("DATABASE_URL", "REDIS_URL"):
+        os.environ.pop(name, None)
+    os.environ.update(stage.env, DJANGO_SETTINGS_MODULE="config.settings")
+    import_module("django").setup()
+    status: int = import_module("tests.soak.soak").main(stage)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

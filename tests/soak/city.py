@@ -1,0 +1,144 @@
+"""The people, groups and money that a soak begins with, and how outside systems call."""
+
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import requests
+
+from config.models import Scope
+from tests.clients.phone import Phone
+from tests.clients.town import Town, day
+from tests.journey.product import wait_for
+from tests.soak.calls import CallLog, recorded_session
+from tests.soak.promises import Promises
+from tests.soak.stage import Stage
+
+KEYWORD, REPLY = "价格", "看公告"
+GROUPS_EACH = 2
+ROBOTS = 5
+READS = "800"  # yuan that a group's articles earned yesterday
+REPEAT_SECONDS = 0.5  # before an outside system repeats a call that was not taken
+GIVE_UP_SECONDS = 60.0
+PROBE = "probe"  # the person whom traffic leaves alone
+OK = 1200
+
+
+def group_of(name: str, number: int) -> str:
+    return f"soak-{name}-{number}"
+
+
+class City(Town):
+    """A town whose calls are recorded, and whose outside systems repeat what was not taken, as real ones do."""
+
+    def __init__(self, stage: Stage, log: CallLog, promises: Promises, key: str) -> None:
+        super().__init__(stage, key)
+        self.stage, self.log, self.promises = stage, log, promises
+
+    # How outside systems call
+
+    def http(self, role: str) -> requests.Session:
+        return recorded_session(self.log, role)
+
+    def call(self, role: str, method: str, path: str, body: Any = None) -> Any:
+        """One call of an outside system, the parsed answer; raises when there is none."""
+        headers = {"X-Api-Key": self.key}
+        return self.http(role).request(method, self.stage.url + path, json=body, headers=headers, timeout=30).json()
+
+    def system(self, method: str, path: str, body: Any = None) -> Any:
+        return self.call("setup", method, path, body)
+
+    def until_taken(self, role: str, method: str, path: str, body: Any) -> Any:
+        """Repeat a call until it is answered with success."""
+        give_up_at = time.monotonic() + GIVE_UP_SECONDS
+        while True:
+            try:
+                answer = self.call(role, method, path, body)
+            except (requests.RequestException, ValueError):
+                answer = {}
+            if answer.get("code") == OK:
+                return answer
+            if answer.get("code", 1503) not in (1503, 1429) or time.monotonic() > give_up_at:
+                raise AssertionError(f"{method} {path}: {answer}")
+            time.sleep(REPEAT_SECONDS)
+
+    def gateway(self, *events: tuple[str, Any], role: str = "gateway") -> None:
+        batch = [
+            {"event_id": f"soak-{next(self.numbers)}", "command": command, "body": body} for command, body in events
+        ]
+        answer = self.until_taken(role, "POST", "/gateway/events", batch if len(batch) > 1 else batch[0])
+        assert answer["data"]["refused"] == [], answer
+        self.promises.note(lambda promises: promises.events.update(event["event_id"] for event in batch))
+
+    def speaks(self, group: str, content: str, **facts: Any) -> tuple[str, Any]:
+        """Return the event of somebody's words in a group."""
+        words = {"group_id": group, "type": 3, "content": content, "is_robot": False, "all": False, "at_users": []}
+        number = {
+            "message_no": f"m-{next(self.numbers)}",
+            "send_time": f"{datetime.now(ZoneInfo('Asia/Shanghai')):%F %T}",
+        }
+        return "group_message", {**words, **number, **facts}
+
+    def asks_the_price(self, group: str) -> tuple[str, str, Any]:
+        """Return a newcomer to the group, and the event of their saying its keyword."""
+        speaker = f"wx-asks-{next(self.numbers)}"
+        return speaker, *self.speaks(group, f"{KEYWORD}是多少", user_id=speaker)
+
+    # What there is at the beginning
+
+    def settle_in(self, names: list[str]) -> None:
+        """Everybody joins, proves a phone, has groups with stars and a keyword, and money from yesterday."""
+        self.joins(PROBE)
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(lambda name: self.joins(name, inviter=self.people[PROBE]), names))
+            for name in [PROBE, *names]:
+                self._record(name)
+            for number, name in enumerate([PROBE, *names]):
+                for group in range(GROUPS_EACH):
+                    robot = f"sandbox-robot-{(number * GROUPS_EACH + group) % ROBOTS + 1}"
+                    self.brings(name, group_of(name, group), robot)
+            codes = [group_of(name, number) for name in [PROBE, *names] for number in range(GROUPS_EACH)]
+            wait_for(lambda: all(self._has_groups(phone) for phone in self.people.values()), 60)
+            stars = {"command": "update_group_star", "data": [{"groupId": c, "state": 1, "star": 3} for c in codes]}
+            self.until_taken("setup", "POST", "/groups/star", stars)
+            reads = {"settle_date": day(1), "data": dict.fromkeys(codes, READS)}
+            self.until_taken("setup", "POST", "/settlement", reads)
+            list(threads.map(self._equip, enumerate(self.people.values())))
+
+    def _record(self, name: str) -> None:
+        """From now on the phone's calls are counted as those of users."""
+        phone = self.people[name]
+        session = self.http("probe" if name == PROBE else "user")
+        session.cookies, session.headers["User-Agent"] = phone.http.cookies, phone.http.headers["User-Agent"]
+        phone.http = session
+
+    def _has_groups(self, phone: Phone) -> bool:
+        return bool(phone.call("GET", "/groups?status=0")["page_info"]["total_records"] == GROUPS_EACH)
+
+    def _equip(self, numbered: tuple[int, Phone]) -> None:
+        number, phone = numbered
+        mobile = f"137{number:08}"
+        groups = [group_of(phone.name, one) for one in range(GROUPS_EACH)]
+        keyword = {"keywords": [KEYWORD], "group_codes": groups, "reply_content": REPLY}
+        expect(phone.call("POST", "/keywords", keyword))
+        switches = [{"code": group, "rcv_task_flag": 1} for group in groups]
+        expect(phone.call("PUT", "/launch/switch", switches))
+        expect(phone.call("GET", f"/sms/code/delivery?phone={mobile}"))
+        sent = wait_for(lambda: self.stage.sandbox("sms", phone=mobile)["sms"])[-1]["content"]
+        expect(phone.call("PUT", "/user/phone", {"phone": mobile, "code": re.findall(r"\d{6}", sent)[0]}))
+
+
+def expect(answer: Any, *codes: int) -> Any:
+    """Return the answer when its code is one of these, or success when none is named; raise otherwise."""
+    if answer["code"] not in (codes or (OK,)):
+        raise AssertionError(f"answered {answer}")
+    return answer
+
+
+def key_of(stage: Stage) -> str:
+    """Return a new key with every scope."""
+    scopes = [f"--scope={scope.value}" for scope in Scope]
+    return stage.run("create_api_key", "soak", *scopes).split()[-1]

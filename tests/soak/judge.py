@@ -1,0 +1,198 @@
+"""The judgement: what the product answered, what it keeps, and what outside systems were asked for have to agree."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import chain
+
+from django.db.models import Count, F, Q
+from django.utils import timezone
+
+from earnings import ledger
+from earnings.models import Payout, Withdrawal
+from integrations.models import GatewayEvent, TextMessage
+from integrations.sandbox.state import State
+from launches.models import Delivery, Launch, MassMessage, MassMessageGroup
+from robots.models import MessageAttempt, OutboxMessage
+from tests.soak.calls import CallLog
+from tests.soak.chaos import RECOVERY_SECONDS, Fault
+from tests.soak.promises import Promises
+
+GRACE_SECONDS = 2.0  # a fault still shows so long after it was seen to be over
+SHOWN = 5
+Outbox, Event, Text = OutboxMessage.Status, GatewayEvent.Status, TextMessage.Status
+ANSWERED_BADLY = "hostile"  # half a request gets no answer, and needs none
+
+
+@dataclass
+class Evidence:
+    """What the judgement is about, besides the database."""
+
+    log: CallLog = field(default_factory=CallLog)
+    promises: Promises = field(default_factory=Promises)
+    faults: Sequence[Fault] = ()
+    planned: int = 0  # faults
+
+
+def under_way(*, until: datetime | None = None) -> dict[str, int]:
+    """Return how much is still to be done, by kind, without what waits for the morning.
+
+    Payouts of unknown outcome count when WeChat Pay is asked about them before `until`: it may be minutes till then.
+    """
+    now = timezone.now()
+    waiting = OutboxMessage.objects.filter(status=Outbox.WAITING, by_day_only=False, is_held=False)
+    kinds = {
+        "events": GatewayEvent.objects.filter(status=Event.WAITING),
+        "messages": waiting,
+        "texts": TextMessage.objects.filter(status__in=[Text.WAITING, Text.SENDING]),
+        "deliveries": Delivery.objects.filter(status=Delivery.Status.WAITING),
+        "launch results": Delivery.objects.filter(result_due_at__isnull=False),
+        "mass messages": MassMessage.objects.filter(status=MassMessage.Status.WAITING, send_at__lte=now),
+        "payouts": Payout.objects.filter(ended_at=None, due_at__lte=until or now),
+    }
+    return {name: count for name, rows in kinds.items() if (count := rows.count())}
+
+
+def breaches(evidence: Evidence, sandbox: State) -> list[str]:
+    """Return a sentence for each thing that must not be; nothing when all is well."""
+    return [
+        *_of_calls(evidence),
+        *_of_faults(evidence),
+        *_of_books(evidence.promises, sandbox),
+        *_of_events(evidence.promises, sandbox),
+        *_of_messages(sandbox),
+        *_of_launches(evidence.promises, sandbox),
+        *_of_texts(evidence.promises, sandbox),
+        *(f"still to be done: {count} {name}" for name, count in under_way(until=_asked_by_now()).items()),
+    ]
+
+
+def _asked_by_now() -> datetime:
+    """Return the moment up to which payouts that were due have been asked about."""
+    return timezone.now() - timedelta(minutes=1)
+
+
+def _some(sentence: str, found: Iterable[object]) -> Iterator[str]:
+    """Yield the sentence with how many there are and a few of them, if there are any."""
+    kept = list(found)
+    if kept:
+        yield f"{sentence}: {len(kept)}, such as {', '.join(str(one) for one in kept[:SHOWN])}"
+
+
+def _of_calls(evidence: Evidence) -> Iterator[str]:
+    calls = [call for call in evidence.log.calls if call.role != "setup"]
+    yield from _some(
+        "5xx other than 503 with Retry-After", (f"{c.status} {c.role} {c.what}" for c in calls if c.is_fault)
+    )
+    calm = [call for call in calls if not _is_in_a_fault(evidence.faults, call.began, call.ended)]
+    unanswered = (c for c in calm if c.is_unanswered and c.role != ANSWERED_BADLY)
+    yield from _some(
+        "calls without an answer while nothing was broken", (f"{c.status} {c.role} {c.what}" for c in unanswered)
+    )
+    yield from _some("503 while nothing was broken", (f"{c.role} {c.what}" for c in calm if c.status == 503))
+    surprises = (s for s in evidence.log.surprises if not _is_in_a_fault(evidence.faults, s.at, s.at))
+    yield from _some("unexpected while nothing was broken", (f"{s.role}: {s.text}" for s in surprises))
+
+
+def _is_in_a_fault(faults: Sequence[Fault], began: float, ended: float) -> bool:
+    return any(fault.began <= ended and began <= fault.recovered + GRACE_SECONDS for fault in faults)
+
+
+def _of_faults(evidence: Evidence) -> Iterator[str]:
+    slow = (f for f in evidence.faults if f.own_seconds > RECOVERY_SECONDS)
+    yield from _some("recoveries that took too long", (f"{f.name} {f.own_seconds:.1f} s" for f in slow))
+    if len(evidence.faults) < evidence.planned:
+        yield f"only {len(evidence.faults)} of {evidence.planned} faults were made in time"
+
+
+def _of_books(promises: Promises, sandbox: State) -> Iterator[str]:
+    """The ledger proves itself; each bill of WeChat Pay is one withdrawal of its amount, and each paid one has its bill."""
+    yield from _some("the ledger", ledger.check())
+    withdrawals = {row.out_bill_no: row for row in Withdrawal.objects.select_related("user", "payout")}
+    bills = sandbox.bills
+    yield from _some("transfers without a withdrawal", (number for number in bills if number not in withdrawals))
+    known = [(bill, withdrawals[number]) for number, bill in bills.items() if number in withdrawals]
+    unequal = (row.pk for bill, row in known if bill["amount"] != row.amount * 100)
+    yield from _some("transfers of another amount than their withdrawal", unequal)
+    paid = {row.pk for bill, row in known if bill["state"] == "SUCCESS"}
+    has_paid = {row.pk for row in withdrawals.values() if row.status == Withdrawal.Status.PAID}
+    yield from _some("withdrawals that are paid here and not by WeChat Pay", has_paid - paid)
+    being_asked = {row.pk for row in withdrawals.values() if row.status == Withdrawal.Status.PAYING}
+    yield from _some("transfers that are paid though their withdrawal is not", paid - has_paid - being_asked)
+    asked = {(row.user.union_id, int(row.amount)) for row in withdrawals.values()}
+    yield from _some("withdrawals that were accepted and are missing", set(promises.withdrawals.items()) - asked)
+
+
+def _of_events(promises: Promises, sandbox: State) -> Iterator[str]:
+    """What was taken was handled, and what it calls for was done once."""
+    handled = GatewayEvent.objects.filter(status=Event.HANDLED, event_id__in=promises.events)
+    missing = promises.events - set(handled.values_list("event_id", flat=True))
+    yield from _some("events that were taken and are not handled", missing)
+    written = Counter(
+        chain.from_iterable(OutboxMessage.objects.exclude(mentions=[]).values_list("mentions", flat=True))
+    )
+    said = Counter(chain.from_iterable(message["users"] for message in sandbox.messages.values()))
+    for where, counts in (("written", written), ("said", said)):
+        wrong = (f"{who} × {counts[who]}" for who in sorted(promises.speakers) if counts[who] != 1)
+        yield from _some(f"replies that are not {where} exactly once", wrong)
+
+
+def _of_messages(sandbox: State) -> Iterator[str]:
+    """Each message that is sent here was said by the gateway, and nothing was said that is not here."""
+    rows = OutboxMessage.objects.filter(operation=OutboxMessage.Operation.SEND)
+    sent = {str(number) for number in rows.filter(status=Outbox.SENT).values_list("message_no", flat=True)}
+    yield from _some("messages that are sent here and unknown to the gateway", sent - sandbox.messages.keys())
+    yield from _some("messages that were said and are not sent here", sandbox.messages.keys() - sent)
+    switched_off = Q(status=Outbox.CLOSED, cause__startswith="launch:")  # by its user, before it was said
+    given_up = OutboxMessage.objects.filter(status__in=[Outbox.PARKED, Outbox.CLOSED]).exclude(switched_off)
+    yield from _some("messages that were given up", (f"{row.cause}: {row.reason}" for row in given_up))
+
+
+def said_again(sandbox: State) -> tuple[int, int]:
+    """Return how often the gateway was asked for a message that it had said, and how many tries ended unknown.
+
+    The first may exceed the second by what killed senders had asked.
+    """
+    unknown = MessageAttempt.objects.filter(outcome=MessageAttempt.Outcome.UNKNOWN).count()
+    return sum(message["requests"] - 1 for message in sandbox.messages.values()), unknown
+
+
+def _of_launches(promises: Promises, sandbox: State) -> Iterator[str]:
+    """Every launch and mass message that was taken has all its deliveries, and the launch system knows of each."""
+    planned = dict(Launch.objects.annotate(rows=Count("deliveries")).values_list("task_id", "rows"))
+    yield from _some("launches without all their deliveries", promises.launches.items() - planned.items())
+    ended = F("sent_count") + F("failed_count") + F("skipped_count")
+    yield from _some("launches whose counts do not add up", Launch.objects.exclude(planned_count=ended))
+    failed = Delivery.objects.filter(status=Delivery.Status.FAILED)
+    yield from _some("deliveries that failed", (f"{row.group_code}: {row.reason}" for row in failed))
+    reported = Counter((result["launchId"], result["groupId"]) for result in sandbox.launch_results)
+    sent = Delivery.objects.filter(status=Delivery.Status.SENT).values_list("launch__task_id", "reference")
+    yield from _some("deliveries that the launch system does not know of", set(sent) - reported.keys())
+    is_sent = Q(groups__status=MassMessage.Status.SENT)
+    rows = MassMessage.objects.filter(pk__in=promises.mass_messages).annotate(sent=Count("groups", filter=is_sent))
+    groups = {str(key): count for key, count in rows.values_list("pk", "sent")}
+    yield from _some(
+        "mass messages that did not reach all their groups", promises.mass_messages.items() - groups.items()
+    )
+    counts = {(row.mass_message.cause, row.group.code): row.message_count for row in _groups_of_mass_messages()}
+    said = Counter(
+        OutboxMessage.objects.filter(cause__startswith="mass_message:").values_list("cause", "group_code")
+    )
+    yield from _some("mass messages with more or fewer messages than counted", counts.items() ^ said.items())
+
+
+def _groups_of_mass_messages() -> Iterable[MassMessageGroup]:
+    rows = MassMessageGroup.objects.select_related("mass_message", "group")
+    return rows.filter(status=MassMessageGroup.Status.SENT)
+
+
+def _of_texts(promises: Promises, sandbox: State) -> Iterator[str]:
+    """Each number of a batch is texted once; what was not answered may have arrived, and is not sent again."""
+    arrived = Counter(text["phone"] for text in sandbox.sms if text["phone"].startswith("136"))
+    yield from _some("phones that were texted twice", (phone for phone, count in arrived.items() if count > 1))
+    rows = TextMessage.objects.filter(phone__in=promises.texts)
+    sent = set(rows.filter(status=Text.SENT).values_list("phone", flat=True))
+    yield from _some("texts that are sent here and did not arrive", sent - arrived.keys())
+    unknown = set(rows.filter(status=Text.UNKNOWN).values_list("phone", flat=True))
+    yield from _some("texts that were taken and not sent", promises.texts - sent - unknown)

@@ -1,0 +1,145 @@
+"""The course of a soak: set up, traffic and faults, waiting for the queues, judgement."""
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+
+from django.db import connection
+from django.utils import timezone
+
+from config.waking import wake
+from earnings.payouts import QUERY_PAYOUTS
+from integrations.sandbox.state import State
+from tests.log_search import search
+from tests.secrets_in_use import note_watched, noted
+from tests.soak.chaos import OUTSIDE, Chaos, plan
+from tests.soak.city import City, key_of
+from tests.soak.judge import Evidence, breaches, under_way
+from tests.soak.report import lines
+from tests.soak.stage import Stage
+from tests.soak.traffic import Traffic
+
+DRAIN_SECONDS = 200.0  # two tries that failed are two and a half minutes, and the third goes well
+PROGRESS_SECONDS = 10.0
+MOST_TIMES = 1.5  # the time that it was given
+
+
+class Progress:
+    """Says how far it is: in one line that changes on a terminal, else in a line every so many seconds."""
+
+    def __init__(self) -> None:
+        self.is_terminal = sys.stdout.isatty()
+        self.began = time.monotonic()
+        self.next_at = 0.0
+
+    def say(self, text: str) -> None:
+        prefix = "\r\033[K" if self.is_terminal else ""
+        sys.stdout.write(f"{prefix}{time.monotonic() - self.began:5.0f} s  {text}\n")
+        sys.stdout.flush()
+
+    def tick(self, text: str) -> None:
+        now = time.monotonic()
+        if self.is_terminal:
+            sys.stdout.write(f"\r\033[K{now - self.began:5.0f} s  {text}")
+            sys.stdout.flush()
+        elif now >= self.next_at:
+            self.next_at = now + PROGRESS_SECONDS
+            self.say(text)
+
+
+class Soak:
+    """One soak on a stage whose environment this process has."""
+
+    def __init__(self, stage: Stage, seconds: float, seed: int) -> None:
+        self.stage, self.seconds, self.seed = stage, seconds, seed
+        self.evidence, self.progress = Evidence(), Progress()
+
+    def run(self) -> int:
+        """Return the exit status."""
+        self.progress.say(f"starting everything in {self.stage.run_dir}")
+        try:
+            self.stage.start()
+            self._traffic_and_faults()
+            self._drain()
+            found = self._judge()
+        finally:
+            self.stage.close()
+        if found:
+            self.progress.say(f"the logs and the sandbox's journal are kept in {self.stage.run_dir}")
+        else:
+            shutil.rmtree(self.stage.run_dir.parent, ignore_errors=True)
+        return 1 if found else 0
+
+    def _traffic_and_faults(self) -> None:
+        log, promises = self.evidence.log, self.evidence.promises
+        city = City(self.stage, log, promises, key_of(self.stage))
+        names = [f"u{number}" for number in range(min(24, max(6, int(self.seconds / 10))))]
+        self.progress.say(f"settling {len(names)} people and their groups in")
+        city.settle_in(names)
+        faults = plan(self.seconds, self.seed)
+        self.evidence.planned = len(faults)
+        self.progress.say(
+            f"{self.seconds:.0f} s of traffic, seed {self.seed}, {len(faults)} faults: {', '.join(faults)}"
+        )
+        traffic, chaos = Traffic(city, names, self.seconds, self.stage.password, self.seed), Chaos(city)
+        self.evidence.faults = chaos.faults
+        traffic.start()
+        try:
+            self._make(faults, chaos)
+        finally:
+            traffic.end()
+
+    def _make(self, faults: Sequence[str], chaos: Chaos) -> None:
+        """One fault after the other, at even distances.
+
+        A machine that others use gets more time; what does not fit into that is not made, and the judgement says so.
+        """
+        began = time.monotonic()
+        for number, name in enumerate(faults):
+            self._wait_until(began + self.seconds * (number + 0.3) / len(faults))
+            if time.monotonic() > began + self.seconds * MOST_TIMES:
+                break
+            fault = chaos.make(name)
+            self.progress.say(
+                f"{name}: away {fault.over - fault.began:.1f} s, well again after {fault.recovery_seconds:.1f} s"
+            )
+        self._wait_until(began + self.seconds)
+
+    def _wait_until(self, moment: float) -> None:
+        while time.monotonic() < moment:
+            self.progress.tick(f"{len(self.evidence.log.calls)} calls, {len(self.evidence.faults)} faults")
+            time.sleep(0.2)
+
+    def _drain(self) -> None:
+        """Wait until nothing is to be done; payouts that WeChat Pay is asked about later do not hold it up.
+
+        Beat has the others asked about every five minutes; here that job is run more often, as an operator may run it.
+        """
+        for system in {name.partition(":")[0] for name in OUTSIDE if ":" in name}:
+            self.stage.set_fault(system, "ok")
+        deadline, until = time.monotonic() + DRAIN_SECONDS, timezone.now() + timedelta(seconds=DRAIN_SECONDS)
+        connection.close()
+        while (left := under_way(until=until)) and time.monotonic() < deadline:
+            self.progress.tick("waiting for " + ", ".join(f"{count} {name}" for name, count in left.items()))
+            wake(QUERY_PAYOUTS)
+            time.sleep(2)
+
+    def _judge(self) -> list[str]:
+        sandbox = State(self.stage.run_dir / "sandbox.jsonl")
+        output = self.stage.run("check_ledger").strip()
+        note_watched()
+        logs = search(self.stage.run_dir / "log", noted())
+        found = breaches(self.evidence, sandbox)
+        found += [f"a secret in a log: {kind} in {file}" for file, kind in logs.found]
+        report = [*lines(self.evidence, sandbox), "", output, str(logs), ""]
+        report += [f"BREACH  {sentence}" for sentence in found] or ["PASSED  no breach"]
+        sys.stdout.write("\n".join(report) + "\n")
+        return found
+
+
+def main(stage: Stage) -> int:
+    """Run a soak of SECONDS (300) with SEED (1)."""
+    return Soak(stage, float(os.environ.get("SECONDS") or 300), int(os.environ.get("SEED") or 1)).run()

@@ -1,0 +1,189 @@
+"""The judgement of a soak finds what is planted, and nothing where all is well."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from accounts.models import User
+from integrations.sandbox.state import State
+from robots import outbox
+from tests.doors import say_everything
+from tests.factories.launches import launched, reachable
+from tests.factories.money import ask, give
+from tests.factories.people import UserFactory
+from tests.soak.calls import BROKEN, Call, Surprise
+from tests.soak.chaos import Fault, plan
+from tests.soak.judge import Evidence, breaches
+
+pytestmark = pytest.mark.django_db
+FAULT = Fault("restart PostgreSQL", 10.0, 13.0, 14.0)
+
+
+@pytest.fixture
+def nothing(tmp_path: Path) -> State:
+    """A sandbox that nobody has asked for anything."""
+    return State(tmp_path / "sandbox.jsonl")
+
+
+@pytest.fixture
+def alice() -> User:
+    user = UserFactory(phone="13800138000")
+    give(user, "100")
+    return user
+
+
+def call(status: int | str, began: float, *, can_retry: bool = False) -> Call:
+    return Call("user", "GET /groups", began, 0.1, status, can_retry)
+
+
+def found(*calls: Call, sandbox: State, **facts: Any) -> str:
+    evidence = Evidence(faults=[FAULT], **facts)
+    evidence.log.calls.extend(calls)
+    return "\n".join(breaches(evidence, sandbox))
+
+
+def say(text: str) -> None:
+    group = reachable()
+    outbox.say_in_group(
+        robot=group.robot, group_code=group.code, content=outbox.text(text), cause="soak", at=timezone.now()
+    )
+    say_everything()
+
+
+def test_calls_that_go_well_and_those_that_a_fault_excuses_are_no_breach(nothing: State):
+    excused = [call(503, 12.0, can_retry=True), call(BROKEN, 11.0), call("refused", 15.0)]
+    assert found(call(200, 1.0), *excused, sandbox=nothing) == ""
+
+
+@pytest.mark.parametrize("planted", [call(500, 12.0), call(503, 12.0), call(502, 1.0, can_retry=True)])
+def test_a_5xx_is_a_breach_even_in_a_fault(nothing: State, planted: Call):
+    assert f"5xx other than 503 with Retry-After: 1, such as {planted.status} user GET /groups" in found(
+        planted, sandbox=nothing
+    )
+
+
+@pytest.mark.parametrize("planted", [call(503, 30.0, can_retry=True), call(BROKEN, 30.0)])
+def test_what_a_fault_would_excuse_is_a_breach_without_one(nothing: State, planted: Call):
+    assert "while nothing was broken: 1" in found(planted, sandbox=nothing)
+
+
+def test_an_unexpected_answer_is_a_breach(nothing: State):
+    evidence = Evidence(faults=[FAULT])
+    evidence.log.surprises += [Surprise("user", "in the fault", 12.0), Surprise("user", "code 1401", 30.0)]
+    assert breaches(evidence, nothing) == ["unexpected while nothing was broken: 1, such as user: code 1401"]
+
+
+def test_a_slow_recovery_and_a_fault_that_was_not_made_are_breaches(nothing: State):
+    slow = Evidence(faults=[FAULT, Fault("kill beat", 20.0, 20.0, 31.0)], planned=3)
+    assert breaches(slow, nothing) == [
+        "recoveries that took too long: 1, such as kill beat 11.0 s",
+        "only 2 of 3 faults were made in time",
+    ]
+
+
+def test_what_others_took_of_the_machine_is_not_held_against_the_product():
+    assert Fault("kill beat", 20.0, 20.0, 36.0, others=0.5).own_seconds == 8.0
+
+
+def test_a_message_that_arrived_is_no_breach_and_a_missing_one_is(sandbox: Any):
+    say("在吗")
+    assert found(sandbox=sandbox.state) == ""
+    sandbox.state.messages.clear()
+    assert "messages that are sent here and unknown to the gateway: 1" in found(sandbox=sandbox.state)
+
+
+def test_a_message_that_nobody_wrote_is_a_breach(sandbox: Any):
+    say("在吗")
+    [said] = sandbox.state.messages.values()
+    sandbox.state.messages["invented"] = said
+    assert "messages that were said and are not sent here: 1, such as invented" in found(sandbox=sandbox.state)
+
+
+def test_a_reply_that_is_said_twice_or_never_is_a_breach(sandbox: Any):
+    evidence = Evidence()
+    evidence.promises.speakers.update({"wx-never", "wx-twice"})
+    for number in range(2):
+        sandbox.state.messages[str(number)] = {"users": ["wx-twice"], "requests": 1}
+    assert "replies that are not said exactly once: 2, such as wx-never × 0, wx-twice × 2" in breaches(
+        evidence, sandbox.state
+    )
+
+
+def _without_a_total(user: User, _: State) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("ALTER TABLE earnings_account DISABLE TRIGGER guard_totals")
+        cursor.execute("UPDATE earnings_account SET available = available + 1 WHERE user_id = %s", [user.pk])
+
+
+def _another_amount(user: User, sandbox: State) -> None:
+    sandbox.bills[ask(user, "20").out_bill_no] = {"amount": 2001, "state": "SUCCESS", "requests": 1}
+
+
+def _paid_twice(user: User, sandbox: State) -> None:
+    for number in (ask(user, "20").out_bill_no, uuid4().hex):
+        sandbox.bills[number] = {"amount": 2000, "state": "PROCESSING", "requests": 1}
+
+
+def _paid_though_not_approved(user: User, sandbox: State) -> None:
+    sandbox.bills[ask(user, "20").out_bill_no] = {"amount": 2000, "state": "SUCCESS", "requests": 1}
+
+
+@pytest.mark.parametrize(
+    ("plant", "sentence"),
+    [
+        (_without_a_total, "the ledger: 1"),
+        (_another_amount, "transfers of another amount than their withdrawal: 1"),
+        (_paid_twice, "transfers without a withdrawal: 1"),
+        (_paid_though_not_approved, "transfers that are paid though their withdrawal is not: 1"),
+    ],
+)
+def test_unequal_books_are_a_breach(
+    nothing: State, alice: User, plant: Callable[[User, State], None], sentence: str
+):
+    assert found(sandbox=nothing) == ""
+    plant(alice, nothing)
+    assert sentence in found(sandbox=nothing)
+
+
+@pytest.mark.parametrize(
+    ("promised", "sentence"),
+    [
+        ({"events": {"soak-1"}}, "events that were taken and are not handled: 1, such as soak-1"),
+        ({"launches": {"soak-launch-1": 4}}, "launches without all their deliveries: 1"),
+        ({"withdrawals": {"union-u1": 20}}, "withdrawals that were accepted and are missing: 1"),
+        ({"texts": {"13600000001"}}, "texts that were taken and not sent: 1, such as 13600000001"),
+    ],
+)
+def test_what_was_taken_and_not_done_is_a_breach(nothing: State, promised: dict[str, Any], sentence: str):
+    evidence = Evidence()
+    for name, kept in promised.items():
+        getattr(evidence.promises, name).update(kept)
+    assert sentence in "\n".join(breaches(evidence, nothing))
+
+
+def test_a_mass_message_that_reached_no_group_is_a_breach(nothing: State):
+    evidence = Evidence()
+    evidence.promises.mass_messages[str(uuid4())] = 1
+    assert "mass messages that did not reach all their groups: 1" in breaches(evidence, nothing)[0]
+
+
+def test_a_launch_that_is_under_way_or_unknown_to_the_launch_system_is_a_breach(sandbox: Any):
+    launched(reachable(launch_switch=True))
+    assert "still to be done: 1 deliveries" in found(sandbox=sandbox.state)
+    say_everything()
+    assert "deliveries that the launch system does not know of: 1" in found(sandbox=sandbox.state)
+
+
+def test_a_short_plan_kills_each_process_once_and_a_long_one_makes_every_fault():
+    assert sorted(plan(36, 1)) == sorted(plan(36, 2))
+    assert {name.partition(" ")[0] for name in plan(36, 1)} == {"kill"}
+    assert len(set(plan(36, 1))) == 5
+    long = plan(300, 1)
+    assert {"restart PostgreSQL", "stop PostgreSQL at once", "restart Redis", "pay: timeout"} <= set(long)
+    assert long == plan(300, 1) != plan(300, 2)

@@ -1,0 +1,21 @@
+"""A short soak on real processes, so that `make soak` works on the day it is needed."""
+
+import os
+import sys
+
+import pytest
+
+from tests.processes import run_process
+
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
+
+
+def test_half_a_minute_of_traffic_survives_the_kill_of_each_process():
+    env = {**os.environ, "SECONDS": "36", "SEED": "3"}
+    env.pop("RUN_DIR", None)
+    argv = [sys.executable, "-m", "tests.soak"]
+    done = run_process(argv, "soak", env=env, timeout=600)
+    assert "PASSED  no breach" in done.stdout, done.stdout[-5000:] + done.stderr[-3000:]
+    assert done.returncode == 0
+    for fault in ("kill a web worker", "kill gunicorn's master", "kill the worker", "kill the sender", "kill beat"):
+        assert f"{fault}: away" in done.stdout
