@@ -17,14 +17,14 @@ env = _Env()
 
 workers = env.int("WEB_WORKERS", default=2)
 threads = env.int("WEB_THREADS", default=8)
-worker_class = "config.web_worker.CollectingWorker"
+worker_class = "config.platform.web_worker.CollectingWorker"
 if Path("/dev/shm").is_dir():  # noqa: S108 - a slow disk must not look like a worker that hangs
     worker_tmp_dir = "/dev/shm"  # noqa: S108
 # Longer than a proxy keeps an idle connection (deploy/nginx.conf: 2 seconds). A connection that this side closes first may
 # have a request on its way, which the proxy then answers with 502.
 keepalive = 5  # seconds
 loglevel = "warning"
-logger_class = "config.web_log.MaskingLogger"
+logger_class = "config.platform.web_log.MaskingLogger"
 control_socket_disable = True
 
 # gunicorn obeys SCRIPT_NAME and PATH_INFO from any peer on this machine, and through a proxy from anybody: callers would

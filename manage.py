@@ -7,7 +7,7 @@ import sys
 from django.core.management import execute_from_command_line
 from django.db import OperationalError
 
-from config.logs import mask_output
+from config.platform.logging import mask_output
 
 
 def main() -> None:

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from accounts.models import CompletionKey, User
-from config import client_pages, links
 from config.errors import NotFound
+from config.site import client_pages, short_links
 
 LIFETIME = timedelta(days=30)
 VALID_AT_ONCE = 3
@@ -23,13 +23,13 @@ class CompletionUnknown(NotFound):
 def new_link(user: User, *, at: datetime) -> str:
     """Return a new short link with which this user completes the profile within 30 days; the last three are valid."""
     with transaction.atomic():
-        link, key = links.shorten_secret(lambda key: client_pages.home(completion_key=key))
+        link, key = short_links.shorten_secret(lambda key: client_pages.home(completion_key=key))
         CompletionKey.objects.create(
-            user=user, key_hash=links.hash_of(key), created_at=at, expires_at=at + LIFETIME
+            user=user, key_hash=short_links.hash_of(key), created_at=at, expires_at=at + LIFETIME
         )
         outdated = list(CompletionKey.objects.filter(user=user).order_by("-pk")[VALID_AT_ONCE:])
         CompletionKey.objects.filter(pk__in=[key.pk for key in outdated]).delete()
-        links.delete_secret(key.key_hash for key in outdated)
+        short_links.delete_secret(key.key_hash for key in outdated)
     return link
 
 
@@ -41,7 +41,7 @@ def owner_of(key: str, *, union_id: str, at: datetime) -> User:
     """
     found = (
         CompletionKey.objects.select_related("user")
-        .filter(key_hash=links.hash_of(key), user__is_active=True, user__is_staff=False)
+        .filter(key_hash=short_links.hash_of(key), user__is_active=True, user__is_staff=False)
         .first()
     )
     if found is None:

@@ -11,9 +11,9 @@ from django.db import transaction
 from accounts import blocking, independence
 from accounts.models import CompletionKey, EndedBlock, ErasureRequest, User, VerificationCode
 from accounts.signals import user_erased
-from config import links
 from config.backoffice import audit
 from config.errors import Conflict, NotFound
+from config.site import short_links
 from integrations.models import TextMessage
 
 NAME = "已注销用户"  # stands where the person's name stood
@@ -72,7 +72,7 @@ def erase(*, user: User, by: str, at: datetime, gives_up_balance: bool = False) 
 
 def _erase_rows_of(user: User) -> None:
     keys = CompletionKey.objects.filter(user=user)
-    links.delete_secret(keys.values_list("key_hash", flat=True))
+    short_links.delete_secret(keys.values_list("key_hash", flat=True))
     keys.delete()
     VerificationCode.objects.filter(user=user).delete()
     blocks = EndedBlock.objects.filter(user=user)

@@ -15,7 +15,7 @@ from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
 
 from accounts.models import IdentityHashKey, User
-from config.signatures import secret_keys
+from config.platform.signatures import secret_keys
 
 
 class HashKeyLost(Exception):

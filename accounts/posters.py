@@ -13,8 +13,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from accounts.models import User
 from accounts.referral import invite_link_of
-from config.caching import cached
-from config.lookups import has_id
+from config.platform.cache import cached
+from config.platform.lookups import has_id
 
 WIDTH, HEIGHT = 750, 1200
 KEEP_SECONDS = 24 * 3600

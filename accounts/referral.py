@@ -3,7 +3,7 @@
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
-from config import client_pages, links
+from config.site import client_pages, short_links
 
 
 def set_inviter(user: User, inviter: User | None) -> bool:
@@ -29,4 +29,4 @@ def find_inviter(reference: str) -> User | None:
 
 def invite_link_of(user: User) -> str:
     """Return the short address of the page on which a friend adopts a robot and becomes this user's apprentice."""
-    return links.shorten(client_pages.adopt(inviter_id=user.pk, channel=user.channel))
+    return short_links.shorten(client_pages.adopt(inviter_id=user.pk, channel=user.channel))

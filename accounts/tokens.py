@@ -7,7 +7,7 @@ from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import TokenBackendError, TokenBackendExpiredToken
 from rest_framework_simplejwt.tokens import AccessToken
 
-from config.signatures import secret_keys
+from config.platform.signatures import secret_keys
 
 ALGORITHM = str(settings.SIMPLE_JWT["ALGORITHM"])
 

@@ -11,9 +11,9 @@ from django.db.models import F
 
 from accounts.models import User, VerificationCode
 from config.errors import Code, OutsideFailed, Refusal
-from config.signatures import is_keyed_hash, keyed_hash
+from config.platform.signatures import is_keyed_hash, keyed_hash
+from integrations.aliyun.sms import PHONE_PATTERN, AliyunSms
 from integrations.http import Later, OutcomeUnknown, OutsideError
-from integrations.sms import PHONE_PATTERN, AliyunSms
 
 __all__ = ["PHONE_PATTERN", "prove_phone", "send_code"]
 VALID_FOR = timedelta(minutes=60)

@@ -41,9 +41,9 @@ from config.api.renderer import Answer, TokenRenderer
 from config.api.schema import operation
 from config.api.throttles import Throttle
 from config.api.views import OperationViews
-from config.clock import day_of
 from config.errors import Code, NotAllowed, NotFound
 from config.models import Scope
+from config.platform.dates import day_of
 
 
 class UnknownWeChatAccount(NotAllowed):

@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts.wechat_sign_in import profile_of
 from config.api import proofs
 from config.errors import NotAllowed
-from config.signatures import is_keyed_hash, keyed_hash
+from config.platform.signatures import is_keyed_hash, keyed_hash
 
 COOKIE = "wechat_sign_in"
 COOKIE_SECONDS = 600

@@ -2,8 +2,8 @@
 
 from config.errors import Code, OutsideFailed, Refusal
 from integrations.http import OutsideError, Refused
-from integrations.wechat import WeChat, WeChatProfile
-from integrations.wechat_tickets import signed
+from integrations.wechat.login import WeChat, WeChatProfile
+from integrations.wechat.tickets import signed
 
 
 class WeChatRefused(Refusal):

@@ -20,14 +20,14 @@ from django_celery_beat.models import (
     SolarSchedule,
 )
 
-from config import site_status
-from config.backoffice import audit, home
-from config.backoffice.confirm import ask
-from config.backoffice.facts import EXPORTS, FactsAdmin, may
+from config.backoffice import audit, dashboard
+from config.backoffice.actions import ask
+from config.backoffice.base import EXPORTS, FactsAdmin, may
 from config.backoffice.filters import days, exactly, states
-from config.clock import shanghai_time
 from config.models import AuditEntry, Marquee, PageVisit, ShortLink, SiteStatus
-from config.waking import wake
+from config.platform.dates import shanghai_time
+from config.platform.wakeups import wake
+from config.site import status
 
 for schedule in (ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule):
     admin.site.unregister(schedule)  # the schedule itself is code: config/celery.py
@@ -74,7 +74,7 @@ class SiteStatusAdmin(_Current):
 
     def save_model(self, request: HttpRequest, obj: SiteStatus, form: Any, change: bool) -> None:
         by = request.user.get_username()
-        row = site_status.set_status(status=obj.status, upgrade_end=obj.upgrade_end, by=by, at=timezone.now())
+        row = status.set_status(status=obj.status, upgrade_end=obj.upgrade_end, by=by, at=timezone.now())
         obj.pk = row.pk
 
 
@@ -86,7 +86,7 @@ class MarqueeAdmin(_Current):
 
     def save_model(self, request: HttpRequest, obj: Marquee, form: Any, change: bool) -> None:
         by = request.user.get_username()
-        row = site_status.set_marquee(is_shown=obj.is_shown, content=obj.content, by=by, at=timezone.now())
+        row = status.set_marquee(is_shown=obj.is_shown, content=obj.content, by=by, at=timezone.now())
         obj.pk = row.pk
 
 
@@ -206,11 +206,11 @@ def _told(value: Any) -> str:
     return _MOMENT.sub(lambda found: shanghai_time(datetime.fromisoformat(found[0])), text)
 
 
-home.to_do(
+dashboard.to_do(
     "暂停的任务",
     page="django_celery_beat_periodictask",
     query="enabled__exact=0",
     permission="django_celery_beat.view_periodictask",
-    count=home.counted(lambda: PeriodicTask.objects.filter(enabled=False)),
+    count=dashboard.counted(lambda: PeriodicTask.objects.filter(enabled=False)),
     is_urgent=True,
 )

@@ -11,5 +11,5 @@ class ConfigAppConfig(AppConfig):
 
     def ready(self) -> None:
         import_module("config.checks")
-        import_module("config.backoffice.after_migrate")
+        import_module("config.backoffice.receivers")
         import_module("config.backoffice.sessions")

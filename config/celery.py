@@ -11,7 +11,7 @@ from celery.signals import import_modules, setup_logging
 from django.conf import settings
 
 from config.checks import require_sound_settings
-from config.logs import mask_output
+from config.platform.logging import mask_output
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 app = Celery("wxrobot")

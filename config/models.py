@@ -13,8 +13,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from config.clock import shanghai_time
-from config.networks import is_within
+from config.platform.dates import shanghai_time
+from config.platform.networks import is_within
 
 
 class Scope(models.TextChoices):

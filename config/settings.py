@@ -14,8 +14,8 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from config.embedded import EMBEDDED_KEY, read_services
-from config.logs import logging_at
+from config.platform.embedded_mode import EMBEDDED_KEY, read_services
+from config.platform.logging import logging_at
 
 # --- Where am I, and in which mode -------------------------------------------------------------
 
@@ -189,7 +189,7 @@ AUTH_USER_MODEL = "accounts.User"
 # --- What it is made of ------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "config.admin_app.OperatorAdminConfig",
+    "config.backoffice.apps.OperatorAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",  # its middleware and `clearsessions`; its own table is not used
@@ -224,7 +224,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "config.backoffice.language.LanguageByChoice",
+    "config.backoffice.middleware.LanguageByChoice",
     "django.middleware.common.CommonMiddleware",
     "config.backoffice.csrf.AxiosCsrfCookie",
     "config.api.bodies.BoundedBodies",  # before the CSRF check, which reads bodies

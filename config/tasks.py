@@ -3,15 +3,15 @@
 from celery import shared_task
 from django.utils import timezone
 
-from config import links, visits
-from config.backoffice import home, sessions
-from config.sweeps import sweep
+from config.backoffice import dashboard, sessions
+from config.platform.sweeps import sweep
+from config.site import short_links, visits
 
 
 @shared_task
 @sweep
 def flush_clicks() -> int:
-    return links.flush_clicks()
+    return short_links.flush_clicks()
 
 
 @shared_task
@@ -24,7 +24,7 @@ def flush_visits() -> int:
 @sweep
 def recount_figures() -> int:
     """Count the past days of the operators' charts anew."""
-    return home.recount(at=timezone.now())
+    return dashboard.recount(at=timezone.now())
 
 
 @shared_task

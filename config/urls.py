@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from config.schema_views import docs, schema
+from config.api.docs import docs, schema
 
 handler400 = "config.api.exception_handler.bad_request"
 handler403 = "config.api.exception_handler.forbidden"
@@ -19,8 +19,8 @@ urlpatterns = [
     path("", include("keywords.urls")),
     path("", include("launches.urls")),
     path("", include("feedback.urls")),
-    path("", include("config.link_urls")),
-    path("", include("config.site_urls")),
+    path("", include("config.site.short_link_urls")),
+    path("", include("config.site.urls")),
     path("", include("earnings.urls")),  # last: `user/<reference>` would take `user/problem` and its like
     path("schema", schema, name="schema"),
     path("docs", docs, name="docs"),

@@ -14,9 +14,9 @@ from typing import Any
 from django.db import connection, transaction
 
 from accounts.blocking import BLOCKED_USERS
-from config.clock import day_of, end_of, start_of
 from config.errors import BadRequest, Conflict
-from config.lookups import as_uuid
+from config.platform.dates import day_of, end_of, start_of
+from config.platform.lookups import as_uuid
 from earnings import crediting
 from earnings.due import INVITERS, JOIN_INVITER, due_at
 from earnings.models import ArticleReadDay, EarningsRules, SettlementDay, SlipType, TransactionKind

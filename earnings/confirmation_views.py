@@ -27,12 +27,13 @@ from config.api.permissions import IsNotBlocked, IsProven
 from config.api.schema import operation
 from config.api.throttles import Throttle, TooManyRequests, client_address, count_call
 from config.api.views import OperationViews
-from config.caching import REDIS_AWAY
 from config.errors import Code, NotFound, OutsideFailed, Refusal
-from config.lookups import as_uuid
-from earnings import confirmation, payouts, statements, withdrawals
+from config.platform.cache import REDIS_AWAY
+from config.platform.lookups import as_uuid
+from earnings import confirmation, statements, withdrawals
 from earnings.confirmation import NOTICES, Notice, Stage
 from earnings.models import Withdrawal
+from earnings.payouts import worker
 
 _NOT_FOUND = Notice(
     "没有找到这笔提现",
@@ -139,7 +140,7 @@ def _shown(request: HttpRequest, withdrawal: Withdrawal) -> dict[str, Any]:
     }
     if payout is None or stage not in (Stage.TO_CONFIRM, Stage.TRANSFERRING):
         return shown
-    confirm_by = payout.called_at + payouts.CONFIRM_WITHIN if payout.called_at else None
+    confirm_by = payout.called_at + worker.CONFIRM_WITHIN if payout.called_at else None
     shown |= {"confirm": statements.confirmation_of(payout), "confirm_by": confirm_by}
     if not _is_in_wechat(request):
         shown["link"] = confirmation.address_of(withdrawal.pk)
@@ -192,7 +193,7 @@ class PayoutStateViews(OperationViews[Withdrawal]):
     )
     def create(self, request: Request, reference: str) -> Response:
         withdrawal = _own(request, reference)
-        payouts.look_soon(withdrawal.pk, at=timezone.now())
+        worker.look_soon(withdrawal.pk, at=timezone.now())
         return Response(_state_of(withdrawal))
 
 

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime, timedelta
 
-from config.clock import end_of
+from config.platform.dates import end_of
 
 NIGHT = timedelta(minutes=30)  # after midnight: when the nightly settlement starts (config/celery.py)
 

@@ -8,7 +8,8 @@ from django.dispatch import receiver
 
 from accounts.models import User
 from accounts.signals import user_erased, users_blocked
-from earnings import erasing, payouts, withdrawals
+from earnings import erasing, withdrawals
+from earnings.payouts import worker
 
 
 @receiver(user_erased)
@@ -22,4 +23,4 @@ def reject_withdrawals(*, users: Sequence[User], by: str, at: datetime, reason: 
     withdrawals.lock_unpaid_of(users)
     for user in users:
         withdrawals.reject_unpaid_of(user, by=by, reason="账号已被封", at=at)
-        payouts.cancel_unpaid_of(user, at=at)
+        worker.cancel_unpaid_of(user, at=at)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from django.db import transaction
 
 from accounts.models import User
-from config.clock import day_of
+from config.platform.dates import day_of
 from earnings import ledger
 from earnings.ledger import CENT, Move
 from earnings.models import (

@@ -15,8 +15,8 @@ from django.db.models.functions import Abs, Coalesce
 from django.utils.translation import gettext as _
 
 from accounts import independence
-from config.clock import day_of
 from config.errors import Conflict
+from config.platform.dates import day_of
 from earnings import settlement
 from earnings.ledger import CENT
 from earnings.models import ArticleReadDay, EarningsRules, LedgerTransaction, RuleChange, TransactionKind

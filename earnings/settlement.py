@@ -13,8 +13,8 @@ from django.db import connection, transaction
 from django.db.models import Max
 
 from accounts.blocking import BLOCKED_USERS
-from config.clock import day_of, end_of, start_of
 from config.errors import BadRequest
+from config.platform.dates import day_of, end_of, start_of
 from earnings import crediting
 from earnings.due import INVITERS, JOIN_INVITER, due_at
 from earnings.models import EarningsRules, SettlementDay, SlipType, TransactionKind

@@ -7,8 +7,9 @@ from celery import shared_task
 from django.db import connection
 from django.utils import timezone
 
-from config.sweeps import sweep
-from earnings import ledger, payouts, settlement
+from config.platform.sweeps import sweep
+from earnings import ledger, settlement
+from earnings.payouts import worker
 from integrations.http import OutsideError
 
 logger = logging.getLogger(__name__)
@@ -20,14 +21,14 @@ _LET_OTHERS = "SELECT pg_advisory_unlock(hashtext(%s))"
 @sweep
 def send_payouts() -> int:
     """Send what is prepared; how many."""
-    return _sweep("send_payouts", payouts.send_next)
+    return _sweep("send_payouts", worker.send_next)
 
 
 @shared_task
 @sweep
 def query_payouts() -> int:
     """Ask about what has no known end; how many."""
-    return _sweep("query_payouts", payouts.query_next)
+    return _sweep("query_payouts", worker.query_next)
 
 
 def _sweep(name: str, do_next: Callable[..., bool]) -> int:
@@ -47,7 +48,7 @@ def _sweep(name: str, do_next: Callable[..., bool]) -> int:
 
 
 def _do_all(do_next: Callable[..., bool]) -> int:
-    pay, count = payouts.adapter(), 0
+    pay, count = worker.adapter(), 0
     try:
         while do_next(at=timezone.now(), pay=pay):
             count += 1

@@ -27,13 +27,14 @@ from config.api.schema import operation
 from config.api.throttles import Throttle
 from config.api.views import OperationViews
 from config.backoffice.export import XLSX, table_as_xlsx
-from config.clock import day_of
 from config.errors import Code
 from config.models import Scope
-from earnings import article_reads, payouts, red_packets, reviews, statements, withdrawals
+from config.platform.dates import day_of
+from earnings import article_reads, red_packets, reviews, statements, withdrawals
 from earnings.exports import WITHDRAWAL_COLUMNS
 from earnings.models import ArticleReadDay, LedgerEntry, Payout, Withdrawal
 from earnings.onboarding import onboard
+from earnings.payouts import worker
 from earnings.serializers import (
     ListedWithdrawal,
     Profile,
@@ -262,11 +263,11 @@ class PayNotifyViews(OperationViews[Payout]):
     )
     def create(self, request: Request) -> Response:
         try:
-            payouts.take_notify(request.headers, request.body, at=timezone.now())
-        except payouts.BadSignature:
+            worker.take_notify(request.headers, request.body, at=timezone.now())
+        except worker.BadSignature:
             refusal = Answer(None, {}, "签名无效", Code.UNAUTHENTICATED)
             return Response(refusal, status=status.HTTP_401_UNAUTHORIZED)
-        except payouts.UnusableNotify as error:
+        except worker.UnusableNotify as error:
             logger.error("WeChat Pay signed a notify that cannot be used: %s", error.why)
             refusal = Answer(None, {}, error.why, Code.BAD_REQUEST)
             return Response(refusal, status=status.HTTP_400_BAD_REQUEST)

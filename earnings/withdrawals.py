@@ -12,9 +12,9 @@ from django.db.models import Q, Sum
 
 from accounts import independence
 from accounts.models import User
-from config.clock import day_of, start_of
 from config.errors import BadRequest, Code, Refusal
-from config.waking import wake
+from config.platform.dates import day_of, start_of
+from config.platform.wakeups import wake
 from earnings import ledger
 from earnings.ledger import Move
 from earnings.models import Account, Bucket, EarningsRules, Payout, TransactionKind, Withdrawal, WithdrawalStep

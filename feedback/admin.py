@@ -10,9 +10,9 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from config.backoffice import home
-from config.backoffice.confirm import MOST_AT_ONCE, ReasonForm, ask
-from config.backoffice.facts import EXPORTS, FactsAdmin, ListAdmin, may
+from config.backoffice import dashboard
+from config.backoffice.actions import MOST_AT_ONCE, ReasonForm, ask
+from config.backoffice.base import EXPORTS, FactsAdmin, ListAdmin, may
 from config.backoffice.filters import days, exactly, states
 from config.backoffice.texts import SeenCharField
 from feedback import problems
@@ -148,10 +148,10 @@ class ForwardedMessageAdmin(FactsAdmin):
         return str(message.conversation.user)
 
 
-home.to_do(
+dashboard.to_do(
     "待答复反馈",
     page="feedback_problem",
     query="state=open",
     permission="feedback.view_problem",
-    count=home.counted(lambda: Problem.objects.filter(Problem.OPEN)),
+    count=dashboard.counted(lambda: Problem.objects.filter(Problem.OPEN)),
 )

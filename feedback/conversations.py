@@ -9,14 +9,14 @@ from django.db.models import F, Value
 from django.db.models.functions import Greatest
 
 from accounts.models import User
-from config.addresses import problem_of
 from config.errors import BadRequest, Conflict, NotAllowed
-from config.retention import delete_in_chunks
+from config.platform.retention import delete_in_chunks
+from config.platform.web_addresses import problem_of
 from feedback import forwarding
 from feedback.models import CallbackDigest, Conversation
-from integrations import customer_service
-from robots import outbox
+from integrations.aliyun import customer_service
 from robots.friendships import latest_robot_of, robots_to_speak_through
+from robots.outbox import writing
 
 logger = logging.getLogger(__name__)
 
@@ -76,8 +76,8 @@ def take_callback(*, reference: str, kind: str, content: str, at: datetime) -> N
     if user is None or robot is None or not _joins(user, event, at):
         logger.info("Ignored a callback of customer service: the user has no robot or no open conversation")
         return
-    message = outbox.image(content) if kind == "image" and not event else outbox.text(_SAID.get(event, content))
-    outbox.tell_user(
+    message = writing.image(content) if kind == "image" and not event else writing.text(_SAID.get(event, content))
+    writing.tell_user(
         robot=robot, user_code=str(user.code), content=message, cause=f"customer_service:{user.pk}", at=at
     )
 
@@ -140,12 +140,12 @@ def close_silent(*, at: datetime) -> int:
         Conversation.objects.filter(pk__in=[row.pk for row in rows]).update(closed_at=at)
         forwarding.forward_all(rows, kind="text", content=_ENDED, at=at)
         robots = robots_to_speak_through(row.user_id for row in rows)
-        outbox.post_all(
+        writing.post_all(
             [
-                outbox.private_message(
+                writing.private_message(
                     robot=robots[row.user_id],
                     user_code=str(row.user.code),
-                    content=outbox.text(_SILENCE),
+                    content=writing.text(_SILENCE),
                     cause=f"customer_service:{row.user_id}",
                     at=at,
                 )

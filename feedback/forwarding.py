@@ -11,13 +11,13 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 from django.utils import timezone
 
-from config.sweeps import sweep
-from config.waking import wake
+from config.platform.sweeps import sweep
+from config.platform.wakeups import wake
 from feedback.models import Conversation, ForwardedMessage
-from integrations.customer_service import CustomerService
+from integrations.aliyun.customer_service import CustomerService
 from integrations.http import OutsideError, Refused
-from robots import outbox
 from robots.friendships import latest_robot_of
+from robots.outbox import writing
 
 logger = logging.getLogger(__name__)
 
@@ -142,10 +142,10 @@ def _give_up(message: ForwardedMessage, words: str, reason: str, at: datetime) -
 def _tell_once(conversation: Conversation, words: str, at: datetime, *, dedupe_key: str) -> None:
     robot = latest_robot_of(conversation.user)
     if robot is not None:
-        outbox.tell_user(
+        writing.tell_user(
             robot=robot,
             user_code=str(conversation.user.code),
-            content=outbox.text(words),
+            content=writing.text(words),
             cause=f"customer_service:{conversation.user_id}",
             at=at,
             dedupe_key=dedupe_key,

@@ -2,9 +2,10 @@
 
 from feedback import conversations, forwarding
 from feedback.models import Conversation
-from robots import menu, outbox
+from integrations.gateway.payloads import MessageType
+from robots import menu
 from robots.menu import LEAVE, Said
-from robots.models import MessageType
+from robots.outbox import writing
 
 _OPENED = "正在为你接入客服,请直接发消息说明问题。发送「退出」结束对话。"
 _LEFT = "客服对话已结束。回复「菜单」看看我还能做什么。"
@@ -21,7 +22,7 @@ def pass_on(said: Said) -> bool:
     if said.words == LEAVE:
         conversations.close_for(said.user, at=said.at)
         forwarding.forward(talk, kind="text", content=_WENT, at=said.at)
-        menu.answer(said, outbox.text(_LEFT))
+        menu.answer(said, writing.text(_LEFT))
     else:
         _forward(talk, said)
     return True
@@ -36,7 +37,7 @@ def open_talk(said: Said) -> bool:
     talk = conversations.open_one_of(said.user)
     if talk is not None:
         forwarding.forward(talk, kind="text", content=_CAME, at=said.at)
-    menu.answer(said, outbox.text(_OPENED))
+    menu.answer(said, writing.text(_OPENED))
     return True
 
 

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
-from config.clock import shanghai_time
+from config.platform.dates import shanghai_time
 from robots.models import Robot
 
 

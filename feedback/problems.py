@@ -9,11 +9,11 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.models import User
 from config.errors import BadRequest, NotFound
-from config.lookups import has_id
+from config.platform.lookups import has_id
 from feedback.models import Problem, ProblemCategory
-from robots import outbox
 from robots.friendships import WORKING, latest_robot_of
 from robots.models import Friendship, Robot
+from robots.outbox import writing
 
 Type = ProblemCategory.Type
 _NEEDED = {
@@ -68,8 +68,8 @@ def answer(*, problem: Problem, words: str, by: str, at: datetime) -> bool:
         fresh = Problem.objects.filter(Problem.OPEN, pk=problem.pk)
         if not fresh.update(answer=words, answered_at=at, answered_by=by):
             return False
-        said = outbox.text(f"关于你反馈的「{problem.category.title}」:{words}")
-        outbox.tell_user(robot=robot, user_code=user.code, content=said, cause=f"problem:{problem.pk}", at=at)
+        said = writing.text(f"关于你反馈的「{problem.category.title}」:{words}")
+        writing.tell_user(robot=robot, user_code=user.code, content=said, cause=f"problem:{problem.pk}", at=at)
     return True
 
 

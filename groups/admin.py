@@ -9,9 +9,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from config.backoffice import home
-from config.backoffice.confirm import ask
-from config.backoffice.facts import EXPORTS, FactsAdmin, FactsInline, may
+from config.backoffice import dashboard
+from config.backoffice.actions import ask
+from config.backoffice.base import EXPORTS, FactsAdmin, FactsInline, may
 from config.backoffice.filters import among, days, exactly, states
 from groups import cancelling
 from groups.models import (
@@ -168,11 +168,11 @@ class MemberAdmin(FactsAdmin):
     reached_from = {"groups.group": ("group", "群成员")}
 
 
-home.plot(
+dashboard.plot(
     "群",
     permission="groups.view_group",
     lines=[
-        ("groups.bound", "绑定", home.per_day(Group.objects.all, "bound_at")),
-        ("groups.cancelled", "注销", home.per_day(Group.objects.all, "cancelled_at")),
+        ("groups.bound", "绑定", dashboard.per_day(Group.objects.all, "bound_at")),
+        ("groups.cancelled", "注销", dashboard.per_day(Group.objects.all, "cancelled_at")),
     ],
 )

@@ -9,13 +9,13 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from accounts.models import User
-from config import client_pages
-from config.clock import day_of
 from config.errors import NotFound
+from config.platform.dates import day_of
+from config.site import client_pages
 from groups.models import Awakening, Group
-from robots import outbox
 from robots.friendships import robots_to_speak_through
 from robots.models import Friendship
+from robots.outbox import writing
 
 Kind = Awakening.Kind
 REMIND_AFTER, REMIND_UNTIL = timedelta(hours=24), timedelta(hours=36)
@@ -121,16 +121,16 @@ def _wake(people: list[Any], kind: Awakening.Kind, at: datetime) -> bool:
         fresh = [user for user in reachable if user.pk not in already]
         Awakening.objects.bulk_create([Awakening(user=user, kind=kind, day=today) for user in fresh])
         letters = [
-            outbox.private_message(
+            writing.private_message(
                 robot=robots[user.pk],
                 user_code=str(user.code),
-                content=outbox.text(_WORDS[kind].format(url=url)),
+                content=writing.text(_WORDS[kind].format(url=url)),
                 cause=f"awakening:{user.pk}:{today}",
                 at=at,
             )
             for user in fresh
         ]
-        outbox.post_all(letters)
+        writing.post_all(letters)
     return bool(fresh)
 
 

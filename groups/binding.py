@@ -6,15 +6,16 @@ from django.db import transaction
 from django.db.models import Exists, Max, OuterRef, Q
 
 from accounts.models import User
-from config.clock import day_of, start_of
 from config.errors import NotFound
+from config.platform.dates import day_of, start_of
 from groups.locking import hold, one_at_a_time
 from groups.models import CancelReason, Group
 from groups.signals import launch_switches_changed
-from integrations.events import EventIgnored
-from robots import dead_letters, outbox, pool
+from integrations.gateway.subscriptions import EventIgnored
+from robots import pool
 from robots.friendships import latest_robot_of
 from robots.models import MessageAttempt, OutboxMessage, Robot
+from robots.outbox import failed, writing
 
 Outcome = MessageAttempt.Outcome
 OLDEST_UNBINDING = timedelta(
@@ -42,8 +43,8 @@ def ask_to_bind(*, robot: Robot, user: User | None, group_code: str, name: str, 
     elif Group.objects.active().filter(code=group_code).exists():
         _tell(robot, user, f"群「{name}」已经有助手在服务,不需要重复绑定。", cause, at)
     else:
-        outbox.ask_gateway(
-            outbox.Operation.BIND_GROUP,
+        writing.ask_gateway(
+            writing.Operation.BIND_GROUP,
             robot=robot,
             group_code=group_code,
             user_code=str(user.code),
@@ -78,7 +79,7 @@ def bind(
             return None
         if _is_over(robot, group_code, bound_at, at):
             raise EventIgnored("这次绑定已经结束")
-        dead_letters.bury(
+        failed.bury(
             group_code=group_code, reason="群已重新绑定", at=at
         )  # an unbinding that failed must not end this
         try:
@@ -119,7 +120,9 @@ def _create(robot: Robot, user: User, group_code: str, name: str, bound_at: date
 
 def _greet(group: Group, cause: str, at: datetime) -> None:
     """Ask who is in it, thank the user, and recommend another robot when this one is used up."""
-    outbox.ask_gateway(outbox.Operation.SYNC_MEMBERS, robot=group.robot, group_code=group.code, cause=cause, at=at)
+    writing.ask_gateway(
+        writing.Operation.SYNC_MEMBERS, robot=group.robot, group_code=group.code, cause=cause, at=at
+    )
     _tell(group.robot, group.user, f"群「{group.name}」绑定成功,谢谢你!评定星级后就开始有收益。", cause, at)
     robot = Robot.objects.get(pk=group.robot_id)
     if not pool.has_room(robot, day=day_of(at)):
@@ -155,8 +158,8 @@ def _come_second(served: Group, robot: Robot, user: User, bound_at: datetime, ca
 
 
 def _let_go(robot: Robot, group_code: str, reason: str, cause: str, at: datetime) -> None:
-    outbox.ask_gateway(
-        outbox.Operation.UNBIND_GROUP,
+    writing.ask_gateway(
+        writing.Operation.UNBIND_GROUP,
         robot=robot,
         group_code=group_code,
         content={"reason": reason},
@@ -178,7 +181,7 @@ def _send_elsewhere(user: User, name: str, cause: str, at: datetime) -> None:
 
 
 def _tell(robot: Robot, user: User, words: str, cause: str, at: datetime) -> None:
-    outbox.tell_user(robot=robot, user_code=str(user.code), content=outbox.text(words), cause=cause, at=at)
+    writing.tell_user(robot=robot, user_code=str(user.code), content=writing.text(words), cause=cause, at=at)
 
 
 def _recommend_another(robot: Robot, user: User, cause: str, at: datetime) -> None:
@@ -187,8 +190,8 @@ def _recommend_another(robot: Robot, user: User, cause: str, at: datetime) -> No
         return
     _tell(robot, user, f"请添加另一位助手「{other.name}」(微信号 {other.wechat_no}),再把它拉进群:", cause, at)
     if other.qr_code_url:
-        picture = outbox.image(other.qr_code_url)
-        outbox.tell_user(robot=robot, user_code=str(user.code), content=picture, cause=cause, at=at)
+        picture = writing.image(other.qr_code_url)
+        writing.tell_user(robot=robot, user_code=str(user.code), content=picture, cause=cause, at=at)
 
 
 def we_unbound(group: Group) -> bool:
@@ -198,7 +201,7 @@ def we_unbound(group: Group) -> bool:
     """
     since = group.last_bound_at
     asked = OutboxMessage.objects.filter(
-        operation=outbox.Operation.UNBIND_GROUP,
+        operation=writing.Operation.UNBIND_GROUP,
         robot=group.robot_id,
         group_code=group.code,
         created_at__gte=since - OLDEST_UNBINDING,
@@ -217,10 +220,10 @@ def ask_to_be_pulled_back(*, group: Group, at: datetime) -> str:
         was_cancelled_meanwhile = group.cancelled_at is None and group.pk not in hold([group.code])
         if was_cancelled_meanwhile or not group.robot.is_working:
             raise NotPulledBack
-        outbox.tell_user(
+        writing.tell_user(
             robot=group.robot,
             user_code=str(group.user.code),
-            content=outbox.text(words),
+            content=writing.text(words),
             cause=once_a_day,
             at=at,
             dedupe_key=once_a_day,

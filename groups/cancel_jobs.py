@@ -10,8 +10,8 @@ from django.db.models import F, JSONField
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
-from config.lookups import as_uuid
-from config.waking import wake
+from config.platform.lookups import as_uuid
+from config.platform.wakeups import wake
 from groups import cancelling
 from groups.models import CancelJob, CancelReason, Group
 

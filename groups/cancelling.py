@@ -10,7 +10,8 @@ from django.db import transaction
 from groups.locking import lock_groups
 from groups.models import CancelReason, Group
 from groups.signals import launch_switches_changed
-from robots import outbox, pool
+from robots import pool
+from robots.outbox import writing
 
 
 def cancel(*, group_ids: Iterable[UUID], reason: CancelReason, by: str, at: datetime) -> int:
@@ -40,14 +41,14 @@ def cancel_each(reasons: Mapping[UUID, CancelReason], *, by: str, at: datetime) 
 def _silence(ended: Mapping[CancelReason, Sequence[Group]], at: datetime) -> None:
     """Close what was still to be said there, then ask the gateway to leave (a robot that is gone cannot)."""
     endings = [
-        outbox.Ending(f"群已注销:{reason.label}", group_codes=[group.code for group in groups])
+        writing.Ending(f"群已注销:{reason.label}", group_codes=[group.code for group in groups])
         for reason, groups in ended.items()
     ]
-    outbox.close(*endings, at=at)
-    outbox.post_all(
+    writing.close(*endings, at=at)
+    writing.post_all(
         [
-            outbox.request(
-                outbox.Operation.UNBIND_GROUP,
+            writing.request(
+                writing.Operation.UNBIND_GROUP,
                 robot=group.robot,
                 group_code=group.code,
                 content={"reason": str(reason.label)},

@@ -9,7 +9,7 @@ from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from config.clock import day_of
+from config.platform.dates import day_of
 from groups.models import Group, GroupStatistics, StarPlan
 from groups.stars import article_price_on, plans_on
 

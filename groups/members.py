@@ -9,8 +9,8 @@ from django.db.models import F, Value
 from django.db.models.functions import Greatest
 
 from groups.models import Group, Member, MemberMove
-from integrations.events import BadEvent, word
-from robots.heard import address_in, code_in, is_true, shown
+from integrations.gateway.payloads import address_in, code_in, is_true, shown
+from integrations.gateway.subscriptions import BadEvent, word
 
 
 def take_members(*, group: Group, told: Sequence[Mapping[str, Any]], at: datetime) -> int:

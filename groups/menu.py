@@ -7,13 +7,14 @@ from django.core.cache import cache
 
 from accounts import completion
 from accounts.referral import invite_link_of
-from config import client_pages, links
-from config.caching import REDIS_AWAY
-from config.clock import day_of
+from config.platform.cache import REDIS_AWAY
+from config.platform.dates import day_of
+from config.site import client_pages, short_links
 from groups.models import Group
-from robots import menu, outbox, pool
+from robots import menu, pool
 from robots.friendships import working_robots_of
 from robots.menu import LEAVE, MENU, Said
+from robots.outbox import writing
 
 QUESTIONS = "questions"
 HINT_EVERY = menu.REMEMBERED_SECONDS
@@ -63,7 +64,7 @@ def _send_completion_link(said: Said) -> bool:
     if said.user.completed_at is not None:
         return False
     url = completion.new_link(said.user, at=said.at)
-    menu.answer(said, outbox.text(f"点击链接完善资料，领取新人红包：{url}"))
+    menu.answer(said, writing.text(f"点击链接完善资料，领取新人红包：{url}"))
     return True
 
 
@@ -82,9 +83,9 @@ def take_all(said: Said) -> bool:
     elif place == QUESTIONS:
         _answer_question(said)
     elif words in _CHOICES:
-        menu.answer(said, outbox.text(_CHOICES[words](said)))
+        menu.answer(said, writing.text(_CHOICES[words](said)))
     elif place == MENU:
-        menu.answer(said, outbox.text("没有这一项,请回复 1 到 7 的数字,或回复「菜单」再看一遍。"))
+        menu.answer(said, writing.text("没有这一项,请回复 1 到 7 的数字,或回复「菜单」再看一遍。"))
     else:
         _hint(said)
     return True
@@ -92,16 +93,16 @@ def take_all(said: Said) -> bool:
 
 def _show_menu(said: Said) -> None:
     menu.go_to(said.user.pk, MENU)
-    menu.answer(said, outbox.text(_MENU))
+    menu.answer(said, writing.text(_MENU))
 
 
 def _answer_question(said: Said) -> None:
     menu.go_to(said.user.pk, QUESTIONS)
     number = int(said.words) if said.words.isascii() and said.words.isdigit() and len(said.words) < 3 else 0
     if 1 <= number <= len(_FAQ):
-        menu.answer(said, outbox.text(f"{_FAQ[number - 1][1]}\n还想了解?回复 1 到 {len(_FAQ)},或 0 返回菜单。"))
+        menu.answer(said, writing.text(f"{_FAQ[number - 1][1]}\n还想了解?回复 1 到 {len(_FAQ)},或 0 返回菜单。"))
     else:
-        menu.answer(said, outbox.text(f"没有这个问题,请回复 1 到 {len(_FAQ)} 的数字,或 0 返回菜单。"))
+        menu.answer(said, writing.text(f"没有这个问题,请回复 1 到 {len(_FAQ)} 的数字,或 0 返回菜单。"))
 
 
 def _hint(said: Said) -> None:
@@ -111,11 +112,11 @@ def _hint(said: Said) -> None:
     """
     with suppress(*REDIS_AWAY):
         if cache.get_or_set(f"menu-hint:{said.user.pk}", said.event_id, HINT_EVERY) == said.event_id:
-            menu.answer(said, outbox.text("我没看懂。回复「菜单」看看我能做什么。"))
+            menu.answer(said, writing.text("我没看懂。回复「菜单」看看我能做什么。"))
 
 
 def _home(said: Said) -> str:
-    return f"这是你的主页:{links.shorten(client_pages.home())}"
+    return f"这是你的主页:{short_links.shorten(client_pages.home())}"
 
 
 def _how_to_bring(said: Said) -> str:

@@ -12,14 +12,14 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
 from accounts.models import User
-from config import client_pages, links
 from config.errors import NotFound
-from config.lookups import has_id
+from config.platform.lookups import has_id
+from config.site import client_pages, short_links
 from groups import locking
 from groups.models import Group, GroupMessage, Member, Mention
-from integrations.moderation import require_clean
-from robots import outbox
-from robots.heard import codes_in, is_true, parts_of
+from integrations.gateway.payloads import codes_in, is_true, parts_of
+from integrations.moderation.words import require_clean
+from robots.outbox import writing
 
 EVERYBODY = "all"
 TOLD_EVERY = timedelta(minutes=5)
@@ -146,9 +146,9 @@ def tell_owner(*, group: Group, cause: str, at: datetime) -> bool:
     due = Group.objects.filter(Q(mention_told_at=None) | Q(mention_told_at__lte=at - TOLD_EVERY), pk=group.pk)
     if not due.update(mention_told_at=at):
         return False
-    url = links.shorten(client_pages.mentions())
+    url = short_links.shorten(client_pages.mentions())
     words = f"群「{group.name}」里有人@你,点击查看:{url}"
-    outbox.tell_user(robot=group.robot, user_code=group.user.code, content=outbox.text(words), cause=cause, at=at)
+    writing.tell_user(robot=group.robot, user_code=group.user.code, content=writing.text(words), cause=cause, at=at)
     return True
 
 
@@ -206,10 +206,10 @@ def reply(*, group: Group, member_code: str, words: str, at: datetime) -> None:
     with transaction.atomic():
         if group.pk not in locking.hold([group.code]):
             raise RobotGone
-        outbox.say_in_group(
+        writing.say_in_group(
             robot=group.robot,
             group_code=group.code,
-            content=outbox.text(words),
+            content=writing.text(words),
             mentions=[member_code],
             cause=f"mention_reply:{group.pk}",
             at=at,

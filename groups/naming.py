@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from django.db.models import Q
 
-from config.lookups import as_uuid
+from config.platform.lookups import as_uuid
 from groups.models import Group
 from groups.models.group import GroupQuerySet
 

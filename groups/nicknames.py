@@ -2,10 +2,10 @@
 
 from config.errors import OutsideFailed
 from groups.models import Group
-from integrations.gateway_calls import robot_nickname
+from integrations.gateway.calls import robot_nickname
+from integrations.gateway.client import RobotGateway
 from integrations.http import OutsideError
-from integrations.moderation import require_clean
-from integrations.robot_gateway import RobotGateway
+from integrations.moderation.words import require_clean
 
 
 class NicknameNotChanged(OutsideFailed):

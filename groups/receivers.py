@@ -11,9 +11,9 @@ from accounts.models import User
 from accounts.signals import user_erased
 from groups import cancelling
 from groups.models import Awakening, CancelReason, Group, GroupMessage, Member, MemberMove
-from robots import outbox
 from robots.forgetting import forget_person
 from robots.models import OutboxMessage
+from robots.outbox import writing
 
 
 @receiver(user_erased)
@@ -30,7 +30,7 @@ def forget_in_groups(*, user: User, pseudonym: str, by: str, at: datetime, **_: 
         Member.objects.filter(code=user.code).update(code=pseudonym, nickname=NAME, avatar_url="")
         MemberMove.objects.filter(member_code=user.code).update(member_code=pseudonym)
         GroupMessage.objects.filter(sender_code=user.code).update(
-            sender_code=pseudonym, content=outbox.text(DELETED)
+            sender_code=pseudonym, content=writing.text(DELETED)
         )
 
 

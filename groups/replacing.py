@@ -10,13 +10,14 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from accounts.models import User
-from config.clock import day_of
+from config.platform.dates import day_of
 from groups import cancelling
 from groups.locking import lock_groups
 from groups.models import CancelReason, Group
-from robots import outbox, pool, roster
+from robots import pool, roster
 from robots.friendships import robots_to_speak_through
 from robots.models import OutboxMessage, Robot
+from robots.outbox import writing
 
 
 def ban(robot: Robot, *, at: datetime) -> int:
@@ -25,7 +26,7 @@ def ban(robot: Robot, *, at: datetime) -> int:
     with transaction.atomic():
         codes = [group.code for group in lock_groups(serving.values_list("pk", flat=True))]
         reason = "机器人被封号"
-        outbox.close(outbox.Ending(reason, robot=robot), outbox.Ending(reason, group_codes=codes), at=at)
+        writing.close(writing.Ending(reason, robot=robot), writing.Ending(reason, group_codes=codes), at=at)
         roster.ban(robot, at=at)
         # Read again, now that it binds none any more: one bound a moment ago is locked after its robot, out of order.
         # Should that ever meet a cancelling of this very group, the inbox tries again.
@@ -75,7 +76,7 @@ def tell_owners(*, name: str, qr_code_url: str, cause: str, at: datetime) -> Tol
             if user.pk in robots:
                 words = f"原来的机器人不能用了,请添加「{name}」并把它拉进这些群:{names}"
                 letters += _letters(robots[user.pk], user, words, qr_code_url, cause, at)
-        outbox.post_all(letters)
+        writing.post_all(letters)
         _note_told([group for group in groups if group.user_id in robots], at)
     owners = {group.user_id for group in groups}
     return Told(len(robots), len(owners) - len(robots))
@@ -97,7 +98,7 @@ def tell_newcomer(*, user: User, robot: Robot, cause: str, at: datetime) -> bool
             asked = f"请添加「{other.name}」并把它拉进这些群" if other else "请把我拉进这些群"
             words = f"原来的机器人不能用了，{asked}：{names}"
             picture = other.qr_code_url if other else ""
-            outbox.post_all(_letters(robot, owner, words, picture, cause, at))
+            writing.post_all(_letters(robot, owner, words, picture, cause, at))
         _note_told(groups, at)
     return bool(groups)
 
@@ -119,9 +120,9 @@ def _by_owner(groups: Iterable[Group]) -> list[tuple[User, str]]:
 
 
 def _letters(robot: Robot, user: User, words: str, picture: str, cause: str, at: datetime) -> list[OutboxMessage]:
-    contents: list[Any] = [outbox.text(words), *([outbox.image(picture)] if picture else [])]
+    contents: list[Any] = [writing.text(words), *([writing.image(picture)] if picture else [])]
     return [
-        outbox.private_message(robot=robot, user_code=str(user.code), content=content, cause=cause, at=at)
+        writing.private_message(robot=robot, user_code=str(user.code), content=content, cause=cause, at=at)
         for content in contents
     ]
 

@@ -19,8 +19,7 @@ from config.api.fields import (
 )
 from groups.apprentices import may_be_woken
 from groups.models import CancelReason, Group, Mention, RatingState
-from robots.heard import parts_of
-from robots.models import MessageType
+from integrations.gateway.payloads import MessageType, parts_of
 
 
 class GroupsFilter(serializers.Serializer[Any]):

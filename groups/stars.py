@@ -11,14 +11,14 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from accounts.models import User
-from config.clock import after_the_night
 from config.errors import BadRequest
-from config.lookups import as_uuid
+from config.platform.dates import after_the_night
+from config.platform.lookups import as_uuid
 from groups import cancelling
 from groups.models import ArticlePrice, CancelReason, Group, RatingState, StarPlan
 from groups.signals import launch_switches_changed
-from robots import outbox
-from robots.fanout import writing
+from robots.outbox import writing as outbox
+from robots.outbox.bulk import writing
 
 STARS = range(1, 6)
 LOW_STAR = 1

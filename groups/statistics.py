@@ -7,8 +7,8 @@ from datetime import date, datetime, timedelta
 
 from django.db import connection
 
-from config.clock import day_of, end_of, start_of
-from config.retention import delete_in_chunks
+from config.platform.dates import day_of, end_of, start_of
+from config.platform.retention import delete_in_chunks
 
 KEEP = timedelta(days=7)
 

@@ -6,8 +6,8 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from config.clock import day_of
-from config.sweeps import sweep
+from config.platform.dates import day_of
+from config.platform.sweeps import sweep
 from groups import apprentices, cancel_jobs, low_stars, statistics
 
 

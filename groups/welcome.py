@@ -4,10 +4,10 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q
 
-from config.characters import is_visible
+from config.platform.characters import is_visible
 from groups.models import Group
-from integrations.moderation import require_clean
-from robots import outbox
+from integrations.moderation.words import require_clean
+from robots.outbox import writing
 
 EVERY = timedelta(minutes=5)
 
@@ -25,10 +25,10 @@ def greet(*, group: Group, member_code: str, cause: str, at: datetime) -> bool:
     due = Group.objects.active().filter(Q(welcomed_at=None) | Q(welcomed_at__lte=at - EVERY), pk=group.pk)
     if not due.update(welcomed_at=at):  # of two newcomers at once one is greeted; in a cancelled group none
         return False
-    outbox.say_in_group(
+    writing.say_in_group(
         robot=group.robot,
         group_code=group.code,
-        content=outbox.text(group.welcome_message),
+        content=writing.text(group.welcome_message),
         mentions=[member_code],
         cause=cause,
         at=at,

@@ -10,13 +10,15 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from config.backoffice import home
-from config.backoffice.confirm import ask
-from config.backoffice.facts import EXPORTS, FactsAdmin, ListAdmin, button, may
+from config.backoffice import dashboard
+from config.backoffice.actions import ask
+from config.backoffice.base import EXPORTS, FactsAdmin, ListAdmin, button, may
 from config.backoffice.filters import days
-from config.characters import stripped
-from integrations import inbox, moderation, text_messages, word_imports, word_pages
+from config.platform.characters import stripped
+from integrations.aliyun import sms_batches
+from integrations.gateway import inbox
 from integrations.models import GatewayEvent, SensitiveWord, SensitiveWordImport, TextMessage
+from integrations.moderation import imports, pages, words
 
 SHOWN_LINES = 20
 
@@ -84,7 +86,7 @@ class TextMessageAdmin(FactsAdmin):
         )
         if page is not None:
             return page
-        done = text_messages.retry(queryset.filter(pk__in=keys), at=timezone.now())
+        done = sms_batches.retry(queryset.filter(pk__in=keys), at=timezone.now())
         self.report(request, done=done, chosen=len(keys), did="将重新发送", why_not="不是失败的短信")
         return None
 
@@ -100,14 +102,14 @@ class WordForm(forms.ModelForm):
 
     def clean_word(self) -> str:
         word = stripped(self.cleaned_data["word"])
-        if problem := word_imports.problem_of(word):
+        if problem := imports.problem_of(word):
             raise forms.ValidationError(_(problem))
         return word
 
     def clean(self) -> dict[str, Any] | None:
         given = super().clean()
         word, is_confirmed = self.cleaned_data.get("word", ""), self.cleaned_data.get("take_short")
-        if "word" in self.changed_data and word and word_imports.is_risky(word) and not is_confirmed:
+        if "word" in self.changed_data and word and imports.is_risky(word) and not is_confirmed:
             self.add_error("take_short", _("这个词很短，请勾选确认，或换一个更长的词。"))
         return given
 
@@ -125,24 +127,24 @@ class SensitiveWordAdmin(ListAdmin):
     @button("导入 CSV", permission="integrations.add_sensitiveword", takes_file=True)
     def take_in(self, request: HttpRequest) -> HttpResponse | None:
         """Ask for a file, show what it would add, then add it."""
-        return word_pages.take_in(self, request)
+        return pages.take_in(self, request)
 
     @button("试一段文字", permission="integrations.view_sensitiveword")
     def try_text(self, request: HttpRequest) -> HttpResponse:
         """Show which words a text contains, and where."""
-        return word_pages.try_text(self, request)
+        return pages.try_text(self, request)
 
     def save_model(self, request: HttpRequest, obj: SensitiveWord, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
-        transaction.on_commit(moderation.list_changed)
+        transaction.on_commit(words.list_changed)
 
     def delete_model(self, request: HttpRequest, obj: SensitiveWord) -> None:
         super().delete_model(request, obj)
-        transaction.on_commit(moderation.list_changed)
+        transaction.on_commit(words.list_changed)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[SensitiveWord]) -> None:
         super().delete_queryset(request, queryset)
-        transaction.on_commit(moderation.list_changed)
+        transaction.on_commit(words.list_changed)
 
 
 @admin.register(SensitiveWordImport)
@@ -178,32 +180,32 @@ class SensitiveWordImportAdmin(FactsAdmin):
             return page
         now, by = timezone.now(), request.user.get_username()
         rows = list(queryset.filter(pk__in=keys, undone_at=None).order_by("pk"))
-        count = sum(word_imports.undo_import(row, by=by, at=now) for row in rows)
+        count = sum(imports.undo_import(row, by=by, at=now) for row in rows)
         self.report(request, done=len(rows), chosen=len(keys), did="已撤销导入", why_not="已经撤销过")
         if rows:
             self.message_user(request, _("共删除 %(count)s 个词。") % {"count": count}, messages.SUCCESS)
         return None
 
 
-home.to_do(
+dashboard.to_do(
     "处理失败的事件",
     page="integrations_gatewayevent",
     query="status__exact=4",
     permission="integrations.view_gatewayevent",
-    count=home.counted(lambda: GatewayEvent.objects.filter(status=GatewayEvent.Status.PARKED)),
+    count=dashboard.counted(lambda: GatewayEvent.objects.filter(status=GatewayEvent.Status.PARKED)),
     is_urgent=True,
 )
-home.to_do(
+dashboard.to_do(
     "未知命令的事件",
     page="integrations_gatewayevent",
     query="status__exact=3",
     permission="integrations.view_gatewayevent",
-    count=home.counted(lambda: GatewayEvent.objects.filter(status=GatewayEvent.Status.UNKNOWN)),
+    count=dashboard.counted(lambda: GatewayEvent.objects.filter(status=GatewayEvent.Status.UNKNOWN)),
 )
-home.to_do(
+dashboard.to_do(
     "拒收的事件",
     page="integrations_gatewayevent",
     query="status__exact=5",
     permission="integrations.view_gatewayevent",
-    count=home.counted(lambda: GatewayEvent.objects.filter(status=GatewayEvent.Status.REFUSED)),
+    count=dashboard.counted(lambda: GatewayEvent.objects.filter(status=GatewayEvent.Status.REFUSED)),
 )

@@ -13,5 +13,9 @@ class IntegrationsConfig(AppConfig):
     def ready(self) -> None:
         # In the order of INSTALLED_APPS: robots hear of an event before groups do.
         for config in apps.get_app_configs():
-            if config.name != "integrations" and config.module and module_has_submodule(config.module, "events"):
-                import_module(f"{config.name}.events")
+            if (
+                config.name != "integrations"
+                and config.module
+                and module_has_submodule(config.module, "subscribers")
+            ):
+                import_module(f"{config.name}.subscribers")

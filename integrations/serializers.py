@@ -9,7 +9,7 @@ from rest_framework import serializers
 from config.api.exception_handler import sentences_of
 from config.api.fields import ListOrCommas, Text
 from config.api.parsers import Ambiguous, RepeatedName
-from integrations.sms import PHONE_PATTERN
+from integrations.aliyun.sms import PHONE_PATTERN
 
 LONGEST_EVENT_ID = 128
 LONGEST_COMMAND = 64

@@ -3,7 +3,8 @@
 from celery import shared_task
 from django.utils import timezone
 
-from integrations import handling, inbox, text_messages
+from integrations.aliyun import sms_batches
+from integrations.gateway import handling, inbox
 
 
 @shared_task
@@ -18,4 +19,4 @@ def forget_old_events() -> int:
 
 @shared_task
 def send_texts() -> int:
-    return text_messages.send_waiting()
+    return sms_batches.send_waiting()

@@ -13,8 +13,9 @@ from config.api.schema import operation
 from config.api.views import OperationViews
 from config.errors import BadRequest
 from config.models import Scope
-from integrations import inbox, text_messages
-from integrations.event_fields import ENVELOPE, misspelled_in
+from integrations.aliyun import sms_batches
+from integrations.gateway import inbox
+from integrations.gateway.fields import ENVELOPE, misspelled_in
 from integrations.models import GatewayEvent, TextMessage
 from integrations.serializers import EventsStored, IncomingEvent, SmsBatch, events_of
 
@@ -66,5 +67,5 @@ class SmsBatchViews(OperationViews[TextMessage]):
     )
     def create(self, request: Request) -> Response:
         given = reading.body(request, SmsBatch)
-        text_messages.queue(phones=given["phones"], content=given["content"], at=timezone.now())
+        sms_batches.queue(phones=given["phones"], content=given["content"], at=timezone.now())
         return Response(None)

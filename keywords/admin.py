@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from config.backoffice.facts import FactsAdmin
+from config.backoffice.base import FactsAdmin
 from config.backoffice.filters import days
 from keywords.models import KeywordBatch
 

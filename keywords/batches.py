@@ -10,12 +10,12 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Q, QuerySet
 
 from accounts.models import User
-from config.characters import comparable
 from config.errors import BadRequest
-from config.lookups import has_id
+from config.platform.characters import comparable
+from config.platform.lookups import has_id
 from groups.models import Group
 from groups.naming import named
-from integrations.moderation import require_clean
+from integrations.moderation.words import require_clean
 from keywords.matcher import matcher
 from keywords.models import GroupKeyword, KeywordBatch
 

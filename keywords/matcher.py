@@ -10,7 +10,7 @@ import time
 from ahocorasick_rs import AhoCorasick
 from django.db import connection
 
-from config.characters import comparable
+from config.platform.characters import comparable
 
 LOOK_EVERY = 1.0  # seconds between two looks for new keywords
 OVERDUE = 1.5

@@ -41,7 +41,7 @@ class GroupKeyword(models.Model):
 
     batch = models.ForeignKey(KeywordBatch, models.CASCADE, related_name="group_keywords")
     group = models.ForeignKey(Group, models.CASCADE, related_name="keywords")
-    folded = models.CharField(max_length=96)  # as `config.characters.comparable` writes it
+    folded = models.CharField(max_length=96)  # as `config.platform.characters.comparable` writes it
 
     class Meta:
         verbose_name = verbose_name_plural = "群关键字"

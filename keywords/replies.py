@@ -12,8 +12,8 @@ from django.db import connection
 
 from keywords.matcher import matcher
 from keywords.models import KeywordReply
-from robots import outbox
 from robots.models import OutboxMessage, Robot
+from robots.outbox import writing
 
 SAME_SPEAKER_EVERY = timedelta(seconds=10)
 
@@ -79,7 +79,7 @@ def answer(heard: Iterable[Said]) -> int:
     replies = _in_turn(_triggered(hits))
     _count(replies)
     robots = Robot.objects.in_bulk({reply.robot_id for reply in replies})
-    outbox.post_all([_message(reply, robots[reply.robot_id]) for reply in replies])
+    writing.post_all([_message(reply, robots[reply.robot_id]) for reply in replies])
     return len(replies)
 
 
@@ -139,10 +139,10 @@ def _count(replies: Sequence[Reply]) -> None:
 
 
 def _message(reply: Reply, robot: Robot) -> OutboxMessage:
-    return outbox.group_message(
+    return writing.group_message(
         robot=robot,
         group_code=reply.said.group_code,
-        content=outbox.text(reply.content),
+        content=writing.text(reply.content),
         mentions=[reply.said.speaker_code],
         cause=reply.said.cause,
         at=reply.said.at,

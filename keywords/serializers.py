@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from config.api.fields import Line, ListOrCommas, Reference, Text
-from config.characters import comparable
+from config.platform.characters import comparable
 from keywords.batches import LONGEST_COMPARED, LONGEST_KEYWORD, LONGEST_REPLY, MOST_KEYWORDS
 
 MOST_GROUPS = 500

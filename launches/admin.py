@@ -15,8 +15,8 @@ from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 
-from config.backoffice.confirm import ReasonForm, ask
-from config.backoffice.facts import EXPORTS, FactsAdmin, FactsInline, may
+from config.backoffice.actions import ReasonForm, ask
+from config.backoffice.base import EXPORTS, FactsAdmin, FactsInline, may
 from config.backoffice.filters import days, states
 from launches import running
 from launches.models import Delivery, Launch, MassMessage, MassMessageDraft, MassMessageGroup

@@ -5,13 +5,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from accounts.models import User
-from config import client_pages, links
-from config.addresses import problem_of
 from config.errors import BadRequest, NotFound
-from config.lookups import has_id
+from config.platform.lookups import has_id
+from config.platform.web_addresses import problem_of
+from config.site import client_pages, short_links
+from integrations.gateway.payloads import MessageType, picture_address
 from launches.models import MassMessageDraft
-from robots.heard import picture_address
-from robots.models import MessageType
 
 LIFETIME = timedelta(minutes=10)
 PARTS = ("type", "content", "title", "desc", "url")
@@ -66,7 +65,7 @@ def problem_in(content: Mapping[str, Any]) -> str:
 
 def link_to(draft: MassMessageDraft) -> str:
     """The short address at which the client completes it."""
-    return links.shorten(client_pages.new_mass_message(draft.pk))
+    return short_links.shorten(client_pages.new_mass_message(draft.pk))
 
 
 def open_one(user: User, draft_id: str, *, at: datetime) -> MassMessageDraft:

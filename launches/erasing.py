@@ -5,9 +5,10 @@ from datetime import datetime
 
 from accounts.erasure import DELETED
 from accounts.models import User
+from integrations.gateway.payloads import MessageType
 from launches import outcomes
 from launches.models import MassMessage, MassMessageDraft
-from robots.models import MessageType, OutboxMessage
+from robots.models import OutboxMessage
 
 _CONTENT = {"type": MessageType.TEXT, "content": DELETED, "title": "", "desc": "", "url": ""}
 

@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from launches.models import MassMessage
 from launches.outcomes import conclude
-from robots import outbox
-from robots.fanout import saying
+from robots.outbox import writing
+from robots.outbox.bulk import saying
 
 Status = MassMessage.Status
 _BLOCKED = "账号已被封"
@@ -84,4 +84,4 @@ def _say(message: MassMessage, at: datetime) -> None:
     }
     with connection.cursor() as cursor:
         cursor.execute(_FIRE, params)
-    outbox.wake_senders()
+    writing.wake_senders()

@@ -5,9 +5,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from integrations.gateway.payloads import MessageType
 from launches.models import LaunchItemType
-from robots import outbox
-from robots.models import MessageType
+from robots.outbox import writing
 
 Item = Mapping[str, Any]
 PARTS = ("type", "title", "content", "filePath", "url")
@@ -19,10 +19,10 @@ NEEDED: dict[int, tuple[str, ...]] = {
     LaunchItemType.MINI_PROGRAM: ("title", "content", "url"),  # content: the picture on the card
 }
 ADDRESS_IN: dict[int, str] = {LaunchItemType.IMAGE: "filePath", LaunchItemType.LINK: "url"}  # opened by who gets it
-_MESSAGE_OF: dict[int, Callable[[Item], outbox.Content]] = {
-    LaunchItemType.TEXT: lambda item: outbox.text(item["content"]),
-    LaunchItemType.IMAGE: lambda item: outbox.image(item["filePath"]),
-    LaunchItemType.LINK: lambda item: outbox.link(
+_MESSAGE_OF: dict[int, Callable[[Item], writing.Content]] = {
+    LaunchItemType.TEXT: lambda item: writing.text(item["content"]),
+    LaunchItemType.IMAGE: lambda item: writing.image(item["filePath"]),
+    LaunchItemType.LINK: lambda item: writing.link(
         title=item["title"], url=item["url"], desc=item.get("content") or ""
     ),
     LaunchItemType.MINI_PROGRAM: lambda item: {
@@ -45,7 +45,7 @@ def missing_part(item: Item) -> str | None:
     return next((part for part in NEEDED[item["type"]] if not item.get(part)), None)
 
 
-def message_of(item: Item) -> outbox.Content:
+def message_of(item: Item) -> writing.Content:
     """What a robot says for this item."""
     return _MESSAGE_OF[item["type"]](item)
 

@@ -8,16 +8,16 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, QuerySet
 
 from accounts.models import User
-from config.clock import day_of
 from config.errors import BadRequest, Code, Conflict, NotFound, Refusal
-from config.lookups import has_id
-from config.waking import wake
+from config.platform.dates import day_of
+from config.platform.lookups import has_id
+from config.platform.wakeups import wake
 from groups.models import Group
 from groups.naming import named
-from integrations.moderation import require_clean
+from integrations.gateway.payloads import MessageType
+from integrations.moderation.words import require_clean
 from launches.drafts import DraftUnknown
 from launches.models import MassMessage, MassMessageDraft, MassMessageGroup
-from robots.models import MessageType
 
 FIRE_DUE = "launches.tasks.fire_mass_messages"
 SLOTS = (1, 2)  # mass messages of a user that go out in one day

@@ -1,10 +1,11 @@
 """Choice 7 of the private menu: the first picture, link or mini program after it becomes a mass message's draft."""
 
 from config.api.throttles import seconds_over_limit
+from integrations.gateway.payloads import MessageType
 from launches import drafts
-from robots import menu, outbox
+from robots import menu
 from robots.menu import LEAVE, MENU, Said
-from robots.models import MessageType
+from robots.outbox import writing
 
 WAITING = "mass_message"
 DRAFTS = "mass_message_drafts_day"
@@ -18,27 +19,27 @@ def take_draft(said: Said) -> bool:
     """The choice, what is sent after it, and words in between that are neither a way out nor another choice."""
     if menu.choice(said) == "7":
         menu.go_to(said.user.pk, WAITING)
-        menu.answer(said, outbox.text(_ASK))
+        menu.answer(said, writing.text(_ASK))
         return True
     if menu.place_of(said.user.pk) != WAITING or said.words == MENU:
         return False
     if said.words == LEAVE:
         menu.go_to(said.user.pk, "")
-        menu.answer(said, outbox.text("已放弃群发。回复「菜单」看看我还能做什么。"))
+        menu.answer(said, writing.text("已放弃群发。回复「菜单」看看我还能做什么。"))
     elif said.parts["type"] in TAKEN and not drafts.missing_in(said.parts):
         if problem := drafts.problem_in(said.parts):
-            menu.answer(said, outbox.text(f"这不能群发：{problem}。{_ASK}"))
+            menu.answer(said, writing.text(f"这不能群发：{problem}。{_ASK}"))
         else:
             _keep(said)
     else:
-        menu.answer(said, outbox.text(f"这不能群发。{_ASK}"))
+        menu.answer(said, writing.text(f"这不能群发。{_ASK}"))
     return True
 
 
 def _keep(said: Said) -> None:
     menu.go_to(said.user.pk, "")
     if seconds_over_limit(DRAFTS, str(said.user.pk)):
-        menu.answer(said, outbox.text(_TOO_MANY))
+        menu.answer(said, writing.text(_TOO_MANY))
         return
     draft = drafts.keep(user=said.user, content=said.parts, at=said.at)
-    menu.answer(said, outbox.text(f"收到!请在 10 分钟内打开链接,选择群和时间:{drafts.link_to(draft)}"))
+    menu.answer(said, writing.text(f"收到!请在 10 分钟内打开链接,选择群和时间:{drafts.link_to(draft)}"))

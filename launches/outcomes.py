@@ -14,11 +14,11 @@ from django.db import connection, transaction
 
 from accounts.models import User
 from config.errors import Conflict
-from config.lookups import as_uuid
+from config.platform.lookups import as_uuid
 from launches import mass_messages
 from launches.models import MassMessage, MassMessageGroup
-from robots import outbox
 from robots.models import OutboxMessage
+from robots.outbox import writing
 from robots.signals import SettledMessage
 
 Status = MassMessage.Status
@@ -139,7 +139,7 @@ def _judge(parts: Collection[Part], at: datetime) -> None:
 def _recall_what_came_late(messages: Sequence[SettledMessage], at: datetime) -> None:
     """Recall what a sender was sending while the user took it back, or an operator had sent again."""
     sent = [message.pk for message in messages if message.status == OutboxMessage.Status.SENT]
-    said = OutboxMessage.objects.filter(pk__in=sent, operation=outbox.Operation.SEND)
+    said = OutboxMessage.objects.filter(pk__in=sent, operation=writing.Operation.SEND)
     _ask_to_recall(list(said.select_related("robot")), at)
 
 
@@ -155,7 +155,7 @@ def _cancel(message: MassMessage, at: datetime) -> bool:
 
 def _recall_sent(message: MassMessage, at: datetime) -> None:
     with transaction.atomic():
-        closed = outbox.close_waiting(cause=message.cause, reason=TAKEN_BACK, at=at)
+        closed = writing.close_waiting(cause=message.cause, reason=TAKEN_BACK, at=at)
         _lock([message.pk])
         fresh = _recallable(message, at)
         if not closed and not fresh:
@@ -181,10 +181,10 @@ def _recallable(message: MassMessage, at: datetime) -> list[OutboxMessage]:
 
 def _ask_to_recall(messages: Sequence[OutboxMessage], at: datetime) -> None:
     """Ask the gateway to recall each of these; they count as recalled unless it refuses."""
-    outbox.post_all(
+    writing.post_all(
         [
-            outbox.request(
-                outbox.Operation.RECALL,
+            writing.request(
+                writing.Operation.RECALL,
                 robot=message.robot,
                 group_code=message.group_code,
                 content={"message_no": str(message.message_no)},

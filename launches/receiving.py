@@ -9,13 +9,13 @@ from uuid import uuid4
 from django.db import IntegrityError, connection, transaction
 
 from config.errors import Conflict
-from config.lookups import as_uuid
-from config.waking import wake
+from config.platform.lookups import as_uuid
+from config.platform.wakeups import wake
 from groups.models import Group
 from launches.items import GROUP_PLACEHOLDER, Item, as_received, fingerprint, message_of
 from launches.models import Delivery, Launch
-from robots import outbox
-from robots.fanout import saying
+from robots.outbox import writing
+from robots.outbox.bulk import saying
 
 REPORT_RESULTS = "launches.tasks.report_results"
 SWITCHED_OFF = "投放开关已关闭"
@@ -132,7 +132,7 @@ def _plan(launch: Launch, references: Sequence[str], items: Sequence[Item], at: 
     with connection.cursor() as cursor:
         cursor.execute(_PLAN, words)
         _count(launch, dict(cursor.fetchall()), at)
-    outbox.wake_senders()
+    writing.wake_senders()
     wake(REPORT_RESULTS)
 
 

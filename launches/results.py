@@ -9,7 +9,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
-from config.sweeps import sweep
+from config.platform.sweeps import sweep
 from integrations.http import OutsideError, Refused
 from integrations.launch_system import RESULTS_AT_ONCE, LaunchSystem
 from launches.models import Delivery

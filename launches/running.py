@@ -12,7 +12,7 @@ from django.db import connection, transaction
 
 from launches import deliveries
 from launches.models import Launch
-from robots import outbox
+from robots.outbox import writing
 
 Status = Launch.Status
 UNDER_WAY = (Status.RUNNING, Status.PAUSED)
@@ -22,7 +22,7 @@ def pause(*, launch: Launch, by: str, at: datetime) -> bool:
     """Send nothing more of it until it is resumed; what is in a sender's hands ends as it ends. False if not running."""
     with _in_turn(launch, Status.RUNNING) as its_turn:
         if its_turn:
-            outbox.hold(launch.cause)
+            writing.hold(launch.cause)
             its_turn = _move(launch, Status.RUNNING, status=Status.PAUSED, paused_at=at, paused_by=by)
     return its_turn
 
@@ -31,7 +31,7 @@ def resume(*, launch: Launch, at: datetime) -> bool:
     """Go on where it stopped, past groups that switched launches off meanwhile; false if it is not paused."""
     with _in_turn(launch, Status.PAUSED) as its_turn:
         if its_turn:
-            outbox.let_go(launch.cause)  # first: it locks all that skipping closes
+            writing.let_go(launch.cause)  # first: it locks all that skipping closes
             deliveries.pass_over_switched_off(launch, at=at)
             _move(launch, Status.PAUSED, status=Status.RUNNING, paused_at=None, paused_by="")
             deliveries.finish(Launch.objects.filter(pk=launch.pk), at=at)
@@ -42,7 +42,7 @@ def cancel(*, launch: Launch, by: str, reason: str, at: datetime) -> bool:
     """End it: what waits is skipped and reported as not sent, what was sent stays. False if it is over already."""
     with _in_turn(launch, *UNDER_WAY) as its_turn:
         if its_turn:
-            closed = outbox.close_waiting(cause=launch.cause, reason=f"投放已取消:{reason}", at=at)
+            closed = writing.close_waiting(cause=launch.cause, reason=f"投放已取消:{reason}", at=at)
             # closing the last message that waited has finished it just now
             was = (*UNDER_WAY, Status.FINISHED) if closed else UNDER_WAY
             its_turn = _move(
@@ -63,7 +63,7 @@ def several(ids: Iterable[UUID]) -> Iterator[list[Launch]]:
     with transaction.atomic():
         for launch in chosen:
             _take_turn(launch)
-        outbox.lock_unsent(causes=[launch.cause for launch in chosen])
+        writing.lock_unsent(causes=[launch.cause for launch in chosen])
         yield chosen
 
 

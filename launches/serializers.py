@@ -8,15 +8,14 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from config.addresses import problem_of
 from config.api.fields import IntegerChoice, Line, ListOrCommas, MomentField, Reference, SwitchField, Text
-from config.clock import day_of
+from config.platform.dates import day_of
+from config.platform.web_addresses import problem_of
+from integrations.gateway.payloads import MessageType, picture_address
 from launches.drafts import USABLE, missing_in
 from launches.items import ADDRESS_IN, missing_part
 from launches.models import Launch, LaunchItemType, MassMessage, MassMessageDraft
-from robots import outbox
-from robots.heard import picture_address
-from robots.models import MessageType
+from robots.outbox import writing
 
 MOST_ITEMS = 20
 MOST_GROUPS = 50_000
@@ -120,7 +119,7 @@ class MassMessageContent(serializers.Serializer[Any]):
         if missing:
             raise serializers.ValidationError({missing: "该类型的消息缺少必填项"})
         if attrs["type"] == MessageType.IMAGE:
-            attrs |= outbox.image(picture_address(attrs["content"], attrs["url"]) or "")
+            attrs |= writing.image(picture_address(attrs["content"], attrs["url"]) or "")
         if attrs["type"] in (MessageType.IMAGE, MessageType.LINK) and (problem := problem_of(attrs["url"])):
             raise serializers.ValidationError({"url": problem})
         return attrs

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 from django.utils import timezone
 
-from config.sweeps import sweep
-from config.waking import wake
+from config.platform.sweeps import sweep
+from config.platform.wakeups import wake
 from groups.models import Group
 from integrations.http import OutsideError, Refused
 from integrations.launch_system import LaunchSystem

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from config.sweeps import sweep
+from config.platform.sweeps import sweep
 from launches import drafts, firing, results, switch_changes
 
 

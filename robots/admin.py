@@ -14,15 +14,15 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from config import links
-from config.backoffice import home
-from config.backoffice.confirm import ask
-from config.backoffice.facts import EXPORTS, FactsAdmin, FactsInline, button, may
+from config.backoffice import dashboard
+from config.backoffice.actions import ask
+from config.backoffice.base import EXPORTS, FactsAdmin, FactsInline, button, may
 from config.backoffice.filters import days, exactly, states
-from config.clock import day_of, shanghai_time
-from config.waking import wake
-from robots import dead_letters
+from config.platform.dates import day_of, shanghai_time
+from config.platform.wakeups import wake
+from config.site import short_links
 from robots.models import MAX_GROUPS, Friendship, MessageAttempt, OutboxMessage, Robot, RobotDay, Scan
+from robots.outbox import failed
 
 NEARLY_FULL = MAX_GROUPS - 3
 SEARCHED = 200_000  # newest messages in which a group's or a robot's are looked for
@@ -211,7 +211,7 @@ class OutboxMessageAdmin(FactsAdmin):
 
     @admin.display(description="内容")
     def shown_content(self, message: OutboxMessage) -> str:
-        return links.without_secret_links(json.dumps(message.content, ensure_ascii=False))
+        return short_links.without_secret_links(json.dumps(message.content, ensure_ascii=False))
 
     @admin.action(description="重新发送失败的消息", permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> Any:
@@ -225,7 +225,7 @@ class OutboxMessageAdmin(FactsAdmin):
         )
         if page is not None:
             return page
-        done = dead_letters.retry(queryset.filter(pk__in=keys), at=timezone.now())
+        done = failed.retry(queryset.filter(pk__in=keys), at=timezone.now())
         self.report(request, done=done, chosen=len(keys), did="将重新发送", why_not="不是发送失败的消息")
         return None
 
@@ -242,39 +242,39 @@ class OutboxMessageAdmin(FactsAdmin):
         if page is not None:
             return page
         by = request.user.get_username()
-        done = dead_letters.close(queryset.filter(pk__in=keys), by=by, at=timezone.now())
+        done = failed.close(queryset.filter(pk__in=keys), by=by, at=timezone.now())
         self.report(request, done=done, chosen=len(keys), did="已放弃", why_not="不是发送失败的消息")
         return None
 
 
-def _settled(status: OutboxMessage.Status) -> home.Figure:
-    return home.per_day(lambda: OutboxMessage.objects.filter(status=status, operation=SEND), "settled_at")
+def _settled(status: OutboxMessage.Status) -> dashboard.Figure:
+    return dashboard.per_day(lambda: OutboxMessage.objects.filter(status=status, operation=SEND), "settled_at")
 
 
-home.to_do(
+dashboard.to_do(
     "发送失败的消息",
     page="robots_outboxmessage",
     query="status__exact=2",
     permission="robots.view_outboxmessage",
-    count=home.counted(lambda: OutboxMessage.objects.parked()),
+    count=dashboard.counted(lambda: OutboxMessage.objects.parked()),
     is_urgent=True,
 )
-home.to_do(
+dashboard.to_do(
     "被封号、未接替的机器人",
     page="robots_robot",
     query="ban=open",
     permission="robots.view_robot",
-    count=home.counted(lambda: Robot.objects.filter(_BANS["open"][1])),
+    count=dashboard.counted(lambda: Robot.objects.filter(_BANS["open"][1])),
     is_urgent=True,
 )
-home.to_do(
+dashboard.to_do(
     "将满的机器人",
     page="robots_robot",
     query="status__exact=1&room=full",
     permission="robots.view_robot",
-    count=home.counted(lambda: Robot.objects.assignable().filter(group_count__gte=NEARLY_FULL)),
+    count=dashboard.counted(lambda: Robot.objects.assignable().filter(group_count__gte=NEARLY_FULL)),
 )
-home.plot(
+dashboard.plot(
     "消息",
     permission="robots.view_outboxmessage",
     lines=[

@@ -7,8 +7,8 @@ from django.db.models import F, Q, Value
 from django.db.models.functions import Replace
 
 from accounts.models import User
-from robots import outbox
 from robots.models import Friendship, OutboxMessage, Scan
+from robots.outbox import writing
 
 _ENDED = "用户已注销账号"
 _MENTIONS = """
@@ -25,7 +25,7 @@ def forget_person(user: User, *, pseudonym: str, at: datetime) -> None:
     if not user.code:
         return
     told = Q(user_code=user.code, group_code="")
-    outbox.give_up(OutboxMessage.objects.unsent().filter(told), reason=_ENDED, at=at)
+    writing.give_up(OutboxMessage.objects.unsent().filter(told), reason=_ENDED, at=at)
     OutboxMessage.objects.filter(told).update(content={})
     OutboxMessage.objects.filter(user_code=user.code).update(
         user_code=pseudonym, chat=Replace(F("chat"), Value(user.code), Value(pseudonym))

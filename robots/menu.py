@@ -14,9 +14,9 @@ from django.core.cache import cache
 from django.db import transaction
 
 from accounts.models import User
-from config.caching import REDIS_AWAY
-from robots import outbox
+from config.platform.cache import REDIS_AWAY
 from robots.models import Robot
+from robots.outbox import writing
 
 ORDER = (
     "home",  # groups: who has not completed the profile and asks for the home page gets the link to do so
@@ -38,7 +38,7 @@ class Said:
 
     user: User
     robot: Robot
-    parts: dict[str, Any]  # of robots.heard
+    parts: dict[str, Any]  # of integrations.gateway.payloads
     words: str  # what was said as text, blanks around it taken off; else nothing
     event_id: str
     at: datetime
@@ -65,11 +65,11 @@ def hear(said: Said) -> str:
     return next((place for place in ORDER if place in _claimants and _claimants[place](said)), "")
 
 
-def answer(said: Said, *contents: outbox.Content) -> None:
+def answer(said: Said, *contents: writing.Content) -> None:
     """Say this to the user, through the robot that was spoken to."""
-    outbox.post_all(
+    writing.post_all(
         [
-            outbox.private_message(
+            writing.private_message(
                 robot=said.robot,
                 user_code=str(said.user.code),
                 content=content,

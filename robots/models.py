@@ -9,8 +9,8 @@ from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 
-from config.clock import shanghai_time
-from config.lookups import id_or_code
+from config.platform.dates import shanghai_time
+from config.platform.lookups import id_or_code
 
 MAX_GROUPS = 30  # groups a robot serves at most
 MAX_GROUPS_A_DAY = 15
@@ -168,16 +168,6 @@ class Friendship(models.Model):
 
     def __str__(self) -> str:
         return f"{self.robot_id} – {self.user_id}"
-
-
-class MessageType(models.IntegerChoices):
-    """Kinds of chat message, in the gateway's numbers."""
-
-    TEXT = 3, "文本"
-    LINK = 6, "链接"
-    IMAGE = 8, "图片"
-    MINI_PROGRAM = 11, "小程序"
-    CARD = 12, "名片"
 
 
 class OutboxMessageQuerySet(models.QuerySet["OutboxMessage"]):

@@ -8,8 +8,8 @@ from datetime import date, datetime
 from django.db import connection, transaction
 from django.db.models import F, QuerySet
 
-from config.clock import day_of
 from config.errors import Code, Refusal
+from config.platform.dates import day_of
 from robots.models import MAX_GROUPS, MAX_GROUPS_A_DAY, Robot, RobotDay
 
 SHOWN_PER_QUOTA = 3  # a robot is shown to at most this many people per group it may still take on

@@ -7,10 +7,10 @@ from typing import Any
 
 from django.db import transaction
 
-from integrations.inbox import clean
-from integrations.robot_gateway import RobotGateway
+from integrations.gateway.client import RobotGateway
+from integrations.gateway.inbox import clean
+from integrations.gateway.payloads import address_in, code_in, shown
 from robots import pool
-from robots.heard import address_in, code_in, shown
 from robots.models import Robot
 
 logger = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from django.db import connection, transaction
 
 from accounts.blocking import Blocked
 from accounts.models import User
-from config.clock import day_of
+from config.platform.dates import day_of
 from robots import pool
 from robots.models import Robot, Scan
 

@@ -3,15 +3,16 @@
 from celery import shared_task
 from django.utils import timezone
 
-from config.clock import day_of
-from config.sweeps import sweep
-from robots import outbox, pool, roster
+from config.platform.dates import day_of
+from config.platform.sweeps import sweep
+from robots import pool, roster
+from robots.outbox import writing
 
 
 @shared_task
 @sweep
 def close_for_gone_robots() -> int:
-    return outbox.close_for_gone_robots(at=timezone.now())
+    return writing.close_for_gone_robots(at=timezone.now())
 
 
 @shared_task

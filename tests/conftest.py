@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from config.processes import free_port
+from config.local.processes import free_port
 
 
 def pytest_configure() -> None:
@@ -38,7 +38,7 @@ def _fresh_cache(request: pytest.FixtureRequest) -> None:
     if request.node.get_closest_marker("django_db"):
         from django.core.cache import cache  # noqa: PLC0415
 
-        from integrations.moderation import current  # noqa: PLC0415
+        from integrations.moderation.words import current  # noqa: PLC0415
 
         cache.clear()
         current.look_again()

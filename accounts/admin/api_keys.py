@@ -12,14 +12,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts import key_confirmation
-from config.api_keys import issue_key
-from config.backoffice import home
-from config.backoffice.confirm import SHOWN, ask, ask_and_do_each
-from config.backoffice.facts import EXPORTS, FactsAdmin, may
+from config.api.keys import issue_key
+from config.backoffice import dashboard
+from config.backoffice.actions import SHOWN, ask, ask_and_do_each
+from config.backoffice.base import EXPORTS, FactsAdmin, may
 from config.backoffice.filters import states
-from config.clock import shanghai_time
 from config.models import WAITING_FOR_CONFIRMATION, ApiKey, Scope, revoke
-from config.networks import network_from
+from config.platform.dates import shanghai_time
+from config.platform.networks import network_from
 
 
 def _network(line: str) -> str:
@@ -159,11 +159,11 @@ def _line(key: ApiKey) -> str:
     return "，".join(part for part in parts if part)
 
 
-home.to_do(
+dashboard.to_do(
     "待确认的接口密钥",
     page="config_apikey",
     query="state=waiting",
     permission="config.confirm_apikey",
-    count=home.counted(ApiKey.objects.waiting),
+    count=dashboard.counted(ApiKey.objects.waiting),
     is_urgent=True,
 )

@@ -11,9 +11,9 @@ from django.utils.translation import gettext_lazy
 
 from accounts import erasure
 from accounts.models import ErasureRequest, User
-from config.backoffice import home
-from config.backoffice.confirm import SHOWN, ReasonForm, ask, ask_and_do_each
-from config.backoffice.facts import EXPORTS, FactsAdmin, may
+from config.backoffice import dashboard
+from config.backoffice.actions import SHOWN, ReasonForm, ask, ask_and_do_each
+from config.backoffice.base import EXPORTS, FactsAdmin, may
 from config.backoffice.filters import days
 
 _QUESTION = "手机号、身份证、昵称、头像、微信标识和说过的话将被清除，群被注销，登录立即失效，不可恢复；账目保留但不含个人信息。"
@@ -105,10 +105,10 @@ class ErasureRequestAdmin(FactsAdmin):
         )
 
 
-home.to_do(
+dashboard.to_do(
     "待确认的注销申请",
     page="accounts_erasurerequest",
     query="status__exact=0",
     permission="accounts.erase_user",
-    count=home.counted(ErasureRequest.objects.waiting),
+    count=dashboard.counted(ErasureRequest.objects.waiting),
 )

@@ -11,9 +11,9 @@ from django.utils.translation import gettext as _
 
 from accounts import operator_changes
 from accounts.models import OperatorChange
-from config.backoffice import home
-from config.backoffice.confirm import SHOWN, ReasonForm, ask_and_do_each
-from config.backoffice.facts import FactsAdmin, may
+from config.backoffice import dashboard
+from config.backoffice.actions import SHOWN, ReasonForm, ask_and_do_each
+from config.backoffice.base import FactsAdmin, may
 from config.backoffice.filters import days
 
 _RIGHTS = (("roles", "角色"), ("is_active", "启用"), ("is_superuser", "超级用户"))
@@ -124,11 +124,11 @@ def _words(change: OperatorChange) -> str:
     return "，".join(f"{label} {before} → {after}" for label, before, after in _differences(change))
 
 
-home.to_do(
+dashboard.to_do(
     "待确认的运营人员变更",
     page="accounts_operatorchange",
     query="status__exact=0",
     permission="accounts.view_operatorchange",
-    count=home.counted(lambda: OperatorChange.objects.filter(status=OperatorChange.Status.WAITING)),
+    count=dashboard.counted(lambda: OperatorChange.objects.filter(status=OperatorChange.Status.WAITING)),
     is_urgent=True,
 )

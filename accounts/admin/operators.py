@@ -22,8 +22,8 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from accounts import operator_changes
 from accounts.models import Operator, OperatorChange
 from config.backoffice import roles, sessions
-from config.backoffice.confirm import ask
-from config.backoffice.facts import ListAdmin
+from config.backoffice.actions import ask
+from config.backoffice.base import ListAdmin
 from config.errors import Conflict
 
 admin.site.unregister(Role)  # roles are made by `migrate`, and given on an operator's page

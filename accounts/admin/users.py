@@ -13,9 +13,9 @@ from django.utils.safestring import SafeString
 from accounts import blocking, identity, sign_out
 from accounts.admin.erasure import ask_for_erasure
 from accounts.models import EndedBlock, User
-from config.backoffice import home
-from config.backoffice.confirm import ReasonForm, ask
-from config.backoffice.facts import EXPORTS, FactsAdmin, FactsInline, may
+from config.backoffice import dashboard
+from config.backoffice.actions import ReasonForm, ask
+from config.backoffice.base import EXPORTS, FactsAdmin, FactsInline, may
 from config.backoffice.filters import days, exactly, states
 
 SHOWN_APPRENTICES = 20
@@ -163,8 +163,8 @@ def _link(user: User) -> SafeString:
     return format_html('<a href="{}">{}</a>', reverse("admin:accounts_user_change", args=[user.pk]), user)
 
 
-home.plot(
+dashboard.plot(
     "新用户",
     permission="accounts.view_user",
-    lines=[("users.new", "注册", home.per_day(lambda: User.objects.filter(_PEOPLE), "created_at"))],
+    lines=[("users.new", "注册", dashboard.per_day(lambda: User.objects.filter(_PEOPLE), "created_at"))],
 )

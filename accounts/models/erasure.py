@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from accounts.models.people import User
-from config.clock import shanghai_time
+from config.platform.dates import shanghai_time
 
 
 class ErasureRequestQuerySet(models.QuerySet["ErasureRequest"]):

@@ -9,8 +9,8 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Q
 
-from config.clock import shanghai_time
-from config.lookups import id_or_code
+from config.platform.dates import shanghai_time
+from config.platform.lookups import id_or_code
 
 
 class UserQuerySet(models.QuerySet["User"]):

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from config.api.throttles import client_address
 from config.backoffice.csrf import AXIOS_HEADER
 from config.models import ApiKey
-from config.networks import address_from
+from config.platform.networks import address_from
 
 KEY_HEADER = "HTTP_X_API_KEY"
 _NOTE_USE_EVERY = timedelta(minutes=1)

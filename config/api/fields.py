@@ -12,8 +12,8 @@ from rest_framework import serializers
 from rest_framework.fields import empty
 
 from config.api.parsers import WrittenNumber
-from config.characters import breaks_line, in_one_line, is_visible, stripped
-from config.clock import day_from, end_of, start_of, time_from
+from config.platform.characters import breaks_line, in_one_line, is_visible, stripped
+from config.platform.dates import day_from, end_of, start_of, time_from
 
 MONEY_PATTERN = r"^-?[0-9]{1,12}(\.[0-9]{1,2}0*)?$"
 _LONGEST_AMOUNT = 32

@@ -9,10 +9,10 @@ from django.http import HttpRequest
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from config.caching import REDIS_AWAY, redis
 from config.errors import Code, Refusal
 from config.models import ApiKey
-from config.signatures import keyed_hash
+from config.platform.cache import REDIS_AWAY, redis
+from config.platform.signatures import keyed_hash
 
 
 class TooManyRequests(Refusal):

@@ -11,8 +11,8 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 
 from config.backoffice import audit
-from config.backoffice.spreadsheet import workbook
-from config.clock import shanghai_time
+from config.backoffice.xlsx import workbook
+from config.platform.dates import shanghai_time
 
 CHUNK = 2000
 _FORMULA = (

@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _said
 from django.utils.translation import gettext_lazy as _
 
 from config.api.fields import yuan_from
-from config.backoffice import lists
-from config.clock import day_from, end_of, start_of
+from config.backoffice import changelist as lists
+from config.platform.dates import day_from, end_of, start_of
 
 _LONGEST_WORD = 128
 _SHOWN = 40  # characters of what was typed, in a message

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from config.backoffice import sessions
 from config.backoffice.browsers import browser_name
-from config.clock import shanghai_time
+from config.platform.dates import shanghai_time
 
 SHOWN = 100
 

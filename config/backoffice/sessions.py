@@ -23,8 +23,8 @@ from django_otp import DEVICE_ID_SESSION_KEY, devices_for_user
 
 from config.api.throttles import client_address
 from config.models import OperatorSession
-from config.networks import address_from
-from config.retention import delete_in_chunks
+from config.platform.networks import address_from
+from config.platform.retention import delete_in_chunks
 
 SIGN_IN = "sign_in"  # in the session: what was seen when it began
 LONGEST_USER_AGENT = 200

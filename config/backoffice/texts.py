@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from django import forms
 
-from config.characters import is_visible, stripped
+from config.platform.characters import is_visible, stripped
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _DECIMAL = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")

@@ -15,8 +15,8 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
-from config.clock import day_of, shanghai_time
 from config.models import AuditEntry
+from config.platform.dates import day_of, shanghai_time
 
 OPENED = "opened_version"
 

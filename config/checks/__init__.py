@@ -21,8 +21,8 @@ from django.core.checks import ERROR, CheckMessage, Error, Tags, Warning, regist
 from django.core.exceptions import ImproperlyConfigured
 
 from config.checks import addresses, limits
-from config.embedded import EMBEDDED_KEY
-from config.signatures import secret_keys
+from config.platform.embedded_mode import EMBEDDED_KEY
+from config.platform.signatures import secret_keys
 
 API_V3_KEY_LENGTH = 32
 

@@ -9,9 +9,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from config.backoffice import home
-from config.backoffice.confirm import SHOWN, ReasonForm, ask
-from config.backoffice.facts import EXPORTS, FactsAdmin, may
+from config.backoffice import dashboard
+from config.backoffice.actions import SHOWN, ReasonForm, ask
+from config.backoffice.base import EXPORTS, FactsAdmin, may
 from config.backoffice.filters import days, states
 from earnings import ledger
 from earnings.admin.reversals import NOT_REVERSED, how, is_reversed, lines_of, parts_of, to_reverse
@@ -158,7 +158,7 @@ def _alarm() -> tuple[int, str]:
     return len(last.findings), _("检查于 %s") % f"{timezone.localtime(last.checked_at):%m-%d %H:%M}"
 
 
-home.to_do(
+dashboard.to_do(
     "账务不符",
     page="earnings_ledgercheck",
     query="",
@@ -168,14 +168,14 @@ home.to_do(
 )
 
 
-home.plot(
+dashboard.plot(
     "收益入账(元)",
     permission="earnings.view_ledgertransaction",
     lines=[
         (
             "income.credited",
             "入账",  # what left the rewards account
-            home.per_day(
+            dashboard.per_day(
                 lambda: LedgerTransaction.objects.filter(entries__account__kind=Account.Kind.REWARDS),
                 "posted_at",
                 -Sum("entries__amount"),

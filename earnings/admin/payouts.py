@@ -11,14 +11,14 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from config.backoffice import home
-from config.backoffice.confirm import SHOWN, NothingToSay, ReasonForm, ask, ask_once
-from config.backoffice.facts import EXPORTS, FactsAdmin, button, may
+from config.backoffice import dashboard
+from config.backoffice.actions import SHOWN, NothingToSay, ReasonForm, ask, ask_once
+from config.backoffice.base import EXPORTS, FactsAdmin, button, may
 from config.backoffice.filters import days, states
-from config.clock import day_of, start_of
-from earnings import bills, pauses
+from config.platform.dates import day_of, start_of
 from earnings.admin.people import named
 from earnings.models import Payout, PayoutPause
+from earnings.payouts import pauses, state
 
 LONG_UNKNOWN = 5  # asked about so often since it last moved: for a quarter of an hour and more
 _UNKNOWN = Q(state=Payout.State.SENT, needs_operator_at__isnull=True, try_count__gte=LONG_UNKNOWN)
@@ -84,7 +84,7 @@ class PayoutAdmin(FactsAdmin):
         )
         if page is not None:
             return page
-        done = _do_each(keys, bills.decide, request, paid=said["paid"], reason=said["reason"])
+        done = _do_each(keys, state.decide, request, paid=said["paid"], reason=said["reason"])
         self.report(request, done=done, chosen=len(keys), did="已确认", why_not="不需要人工确认")
         return None
 
@@ -102,7 +102,7 @@ class PayoutAdmin(FactsAdmin):
         )
         if page is not None:
             return page
-        done = _do_each(keys, bills.close_contradiction, request, reason=said["reason"])
+        done = _do_each(keys, state.close_contradiction, request, reason=said["reason"])
         self.report(request, done=done, chosen=len(keys), did="已确认", why_not="与微信结果没有不符")
         return None
 
@@ -145,7 +145,7 @@ def _do_each(keys: Iterable[Any], do: Callable[..., None], request: HttpRequest,
     """Do it to these, passing over those that it is not for; how many it was done to."""
     done = 0
     for key in keys:
-        with suppress(bills.NotForOperators, bills.NotContradicted):
+        with suppress(state.NotForOperators, state.NotContradicted):
             do(key, by=request.user.get_username(), at=timezone.now(), **said)
             done += 1
     return done
@@ -168,16 +168,16 @@ def _failed_today() -> QuerySet[Payout]:
 
 for title, query, count in (
     ("打款已暂停", "", _paused),
-    ("打款要人工确认", "attention=operator", home.counted(Payout.objects.needing_an_operator)),
-    ("打款与微信结果不符", "attention=contradicted", home.counted(Payout.objects.contradicted)),
+    ("打款要人工确认", "attention=operator", dashboard.counted(Payout.objects.needing_an_operator)),
+    ("打款与微信结果不符", "attention=contradicted", dashboard.counted(Payout.objects.contradicted)),
     (
         "打款结果久未查明",
         "attention=unknown",
-        home.counted(lambda: Payout.objects.filter(_ATTENTION["unknown"][1])),
+        dashboard.counted(lambda: Payout.objects.filter(_ATTENTION["unknown"][1])),
     ),
-    ("今天打款失败", "attention=failed", home.counted(_failed_today)),
+    ("今天打款失败", "attention=failed", dashboard.counted(_failed_today)),
 ):
-    home.to_do(
+    dashboard.to_do(
         title,
         page="earnings_payout",
         query=query,

@@ -1,7 +1,7 @@
 """How a page about money names somebody: enough to know who is meant, not the whole phone."""
 
 from accounts.models import User
-from config.logs import masked
+from config.platform.logging import masked
 
 
 def named(user: User | None) -> str:

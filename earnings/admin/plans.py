@@ -11,11 +11,11 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from config.backoffice import home
-from config.backoffice.confirm import SHOWN, ReasonForm, ask_and_do_each
-from config.backoffice.facts import EXPORTS, FactsAdmin, may
+from config.backoffice import dashboard
+from config.backoffice.actions import SHOWN, ReasonForm, ask_and_do_each
+from config.backoffice.base import EXPORTS, FactsAdmin, may
 from config.backoffice.filters import among, days
-from config.clock import day_of
+from config.platform.dates import day_of
 from earnings import rule_changes
 from earnings.admin.proposals import DatedForm, ProposalAdmin, differences
 from earnings.models import RuleChange
@@ -183,7 +183,7 @@ def _count_gaps() -> tuple[int, str]:
     return len(found), "；".join(map(str, found[:3]))
 
 
-home.to_do(
+dashboard.to_do(
     "没有收益方案的星级",
     page="groups_starplan",
     query="",
@@ -191,11 +191,11 @@ home.to_do(
     count=_count_gaps,
     is_urgent=True,
 )
-home.to_do(
+dashboard.to_do(
     "待第二人确认的收益变更",
     page="earnings_rulechange",
     query="status__exact=0",
     permission="earnings.view_rulechange",
-    count=home.counted(lambda: RuleChange.objects.filter(status=RuleChange.Status.WAITING)),
+    count=dashboard.counted(lambda: RuleChange.objects.filter(status=RuleChange.Status.WAITING)),
     is_urgent=True,
 )

@@ -15,9 +15,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from config.backoffice.facts import ListAdmin
-from config.clock import day_of
+from config.backoffice.base import ListAdmin
 from config.errors import Conflict
+from config.platform.dates import day_of
 from earnings import rule_changes
 from earnings.models import RuleChange
 from earnings.rule_changes import Effect

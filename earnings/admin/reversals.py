@@ -11,8 +11,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from config.backoffice.confirm import MOST_AT_ONCE, SHOWN
-from config.clock import day_of
+from config.backoffice.actions import MOST_AT_ONCE, SHOWN
+from config.platform.dates import day_of
 from earnings import ledger
 from earnings.admin.people import named
 from earnings.models import Account, LedgerEntry, LedgerTransaction

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from config.backoffice.facts import FactsAdmin, button
+from config.backoffice.base import FactsAdmin, button
 from config.backoffice.filters import days
 from earnings.admin.proposals import ProposalAdmin
 from earnings.models import ArticleReadDay, EarningsRules, RuleChange, SettlementDay

@@ -12,9 +12,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from accounts import independence
-from config.backoffice import home
-from config.backoffice.confirm import SHOWN, ReasonForm, ask
-from config.backoffice.facts import EXPORTS, FactsAdmin, FactsInline, may
+from config.backoffice import dashboard
+from config.backoffice.actions import SHOWN, ReasonForm, ask
+from config.backoffice.base import EXPORTS, FactsAdmin, FactsInline, may
 from config.backoffice.filters import amounts, days
 from earnings import withdrawals
 from earnings.admin.people import named
@@ -227,14 +227,14 @@ def _waits_above(withdrawal: Any, limit: Decimal) -> bool:
 def _waiting() -> tuple[int, str]:
     """How many, and their money; of more than are counted, the money of the newest, and that it is theirs."""
     waiting = Withdrawal.objects.filter(status=Status.TO_REVIEW)
-    number = home.counted(lambda: waiting)()[0]
-    words = {"count": home.COUNTED, "total": _sum(waiting[: home.COUNTED])}
+    number = dashboard.counted(lambda: waiting)()[0]
+    words = {"count": dashboard.COUNTED, "total": _sum(waiting[: dashboard.COUNTED])}
     return number, (
-        _("共 %(total)s 元") if number <= home.COUNTED else _("最新 %(count)s 条共 %(total)s 元")
+        _("共 %(total)s 元") if number <= dashboard.COUNTED else _("最新 %(count)s 条共 %(total)s 元")
     ) % words
 
 
-home.to_do(
+dashboard.to_do(
     "待审核提现",
     page="earnings_withdrawal",
     query="status__exact=0",
@@ -243,11 +243,11 @@ home.to_do(
 )
 
 
-home.plot(
+dashboard.plot(
     "提现(元)",
     permission="earnings.view_withdrawal",
     lines=[
-        ("withdrawals.asked", "申请", home.per_day(Withdrawal.objects.all, "asked_at", Sum("amount"))),
-        ("withdrawals.paid", "打款", home.per_day(Withdrawal.objects.all, "paid_at", Sum("amount"))),
+        ("withdrawals.asked", "申请", dashboard.per_day(Withdrawal.objects.all, "asked_at", Sum("amount"))),
+        ("withdrawals.paid", "打款", dashboard.per_day(Withdrawal.objects.all, "paid_at", Sum("amount"))),
     ],
 )

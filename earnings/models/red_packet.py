@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.db import models
 
-from config.clock import shanghai_time
+from config.platform.dates import shanghai_time
 
 
 class RedPacketOpening(models.Model):

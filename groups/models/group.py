@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from accounts.models import User
-from config.lookups import id_or_code
+from config.platform.lookups import id_or_code
 from robots.models import Robot
 
 

@@ -6,9 +6,9 @@ from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 
-from config.clock import shanghai_time
+from config.platform.dates import shanghai_time
 from groups.models.group import Group
-from robots.models import MessageType
+from integrations.gateway.payloads import MessageType
 
 
 class GroupMessage(models.Model):

@@ -13,8 +13,8 @@ from config.api.permissions import IsNotBlocked, IsUser
 from config.api.renderer import Answer
 from config.api.schema import operation
 from config.api.views import OperationViews
-from config.clock import day_of
 from config.errors import Code
+from config.platform.dates import day_of
 from groups import apprentices
 from groups.models import Awakening
 from groups.serializers import Apprentice, Disciples, LevelFilter, WhomToWake

@@ -15,8 +15,8 @@ from config.api.paging import paged
 from config.api.permissions import IsNotBlocked, IsUser
 from config.api.schema import operation
 from config.api.views import OperationViews
-from config.clock import day_of
 from config.errors import Code
+from config.platform.dates import day_of
 from groups import listing, welcome
 from groups.models import Group
 from groups.serializers import GroupNumbers, NewWelcome, OwnedGroup, Welcome

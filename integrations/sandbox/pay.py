@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from integrations.sandbox.server import ANY_ORIGIN, Call, Reply
 from integrations.sandbox.state import Fact, State
-from integrations.wechat_pay import BILLS, CLOCK_TOLERANCE_SECONDS, FUND_FLOW, signing_words
+from integrations.wechat.pay import BILLS, CLOCK_TOLERANCE_SECONDS, FUND_FLOW, signing_words
 
 ENDED = ("SUCCESS", "FAIL", "CANCELLED")
 SIGN_ERROR = "SIGN_ERROR"

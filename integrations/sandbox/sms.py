@@ -3,7 +3,7 @@
 import hmac
 import json
 
-from integrations.aliyun import signature
+from integrations.aliyun.rpc import signature
 from integrations.sandbox.server import Call, Reply
 from integrations.sandbox.state import State, now
 

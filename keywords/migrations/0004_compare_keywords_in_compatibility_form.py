@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from config.characters import comparable
+from config.platform.characters import comparable
 
 CHUNK = 2000
 

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
-from config.lookups import has_id
+from config.platform.lookups import has_id
 from groups.models import Group
 from robots.models import OutboxMessage
 

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
-from config.clock import shanghai_time
+from config.platform.dates import shanghai_time
 from groups.models import Group
 
 

@@ -9,16 +9,16 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import CompletionKey, User
-from config.caching import redis
-from config.links import hash_of
 from config.models import Scope, ShortLink
+from config.platform.cache import redis
+from config.site.short_links import hash_of
 from earnings.models import LedgerTransaction
 from feedback.models import Conversation
 from robots.models import OutboxMessage, Scan
-from tests.backoffice.pages import Operator
-from tests.doors import gateway_tells, key_with, said_to
 from tests.factories.people import GroupFactory, RobotFactory, UserFactory
-from tests.private_talk import tells_robot
+from tests.support.admin_pages import Operator
+from tests.support.entry_points import gateway_tells, key_with, said_to
+from tests.support.private_messages import tells_robot
 
 pytestmark = pytest.mark.django_db
 

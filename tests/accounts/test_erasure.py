@@ -24,16 +24,16 @@ from launches.models import MassMessage
 from robots.models import OutboxMessage, Scan
 from tests.accounts.test_identity import REAL
 from tests.accounts.test_identity import give as give_card
-from tests.api import ApiClient
-from tests.backoffice.pages import Operator
-from tests.doors import gateway_tells, key_with
-from tests.earnings.paying import query_later, turns_out
 from tests.factories.launches import launched
 from tests.factories.money import ask, balance
 from tests.factories.money import give as give_money
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory
 from tests.factories.talks import ConversationFactory
 from tests.launches.test_mass_messages import complete
+from tests.support.admin_pages import Operator
+from tests.support.client import ApiClient
+from tests.support.entry_points import gateway_tells, key_with
+from tests.support.payouts import query_later, turns_out
 
 pytestmark = pytest.mark.django_db
 # What names the person, as it stands somewhere.

@@ -6,8 +6,8 @@ import pytest
 
 from accounts import identity
 from accounts.models import User
-from tests.api import ApiClient
 from tests.factories.people import UserFactory
+from tests.support.client import ApiClient
 
 pytestmark = pytest.mark.django_db
 REAL = "11010519491231002X"

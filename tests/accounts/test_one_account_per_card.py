@@ -17,10 +17,10 @@ from accounts.models import IdentityHashKey, User
 from config.backoffice import audit
 from config.models import AuditEntry
 from tests.accounts.test_identity import REAL, give
-from tests.backoffice.pages import Operator
 from tests.factories.money import ask
 from tests.factories.money import give as give_money
 from tests.factories.people import UserFactory
+from tests.support.admin_pages import Operator
 
 pytestmark = pytest.mark.django_db
 OTHER = "440308199901101512"

@@ -8,11 +8,11 @@ from config.models import Scope
 from earnings.models import LedgerTransaction
 from feedback.models import Conversation
 from robots.models import Scan
-from tests.api import ApiClient
-from tests.backoffice.pages import Operator
-from tests.doors import key_with
 from tests.factories.people import FriendshipFactory, RobotFactory, UserFactory
 from tests.feedback.test_callback import tells
+from tests.support.admin_pages import Operator
+from tests.support.client import ApiClient
+from tests.support.entry_points import key_with
 
 pytestmark = pytest.mark.django_db
 

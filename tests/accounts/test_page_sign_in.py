@@ -10,11 +10,11 @@ import time_machine
 from django.utils import timezone
 
 from accounts.models import User
-from config import caching
+from config.platform import cache
 from earnings.models import Withdrawal
-from tests.earnings.wechat_browser import WeChatBrowser, page_of, path_of, query_of
 from tests.factories.money import ask, give
 from tests.factories.people import UserFactory
+from tests.support.wechat_browser import WeChatBrowser, page_of, path_of, query_of
 
 pytestmark = pytest.mark.django_db
 
@@ -162,8 +162,8 @@ def test_who_comes_too_often_is_told_when_to_come_back(withdrawal, settings):
 
 def test_while_redis_is_away_the_page_says_so(withdrawal, settings):
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    caching.redis.cache_clear()
+    cache.redis.cache_clear()
     answer = WeChatBrowser("alice").get(page_of(withdrawal))
-    caching.redis.cache_clear()
+    cache.redis.cache_clear()
     assert (answer.status_code, answer["Content-Type"]) == (503, "text/html; charset=utf-8")
     assert "暂时打不开" in answer.text

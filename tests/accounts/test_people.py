@@ -11,11 +11,11 @@ from accounts.models import User
 from accounts.referral import set_inviter
 from config.models import Scope
 from earnings.models import Account, EarningsRules, LedgerEntry, LedgerTransaction, SlipType
-from tests.api import ApiClient
-from tests.backoffice.pages import Operator
-from tests.doors import gateway_tells, key_with, said_to
 from tests.factories.money import ask, balance, give
 from tests.factories.people import FriendshipFactory, RobotFactory, UserFactory
+from tests.support.admin_pages import Operator
+from tests.support.client import ApiClient
+from tests.support.entry_points import gateway_tells, key_with, said_to
 
 pytestmark = pytest.mark.django_db
 

@@ -8,9 +8,9 @@ from django.utils import timezone
 
 from accounts.models import User, VerificationCode
 from integrations.sandbox.server import Reply
-from tests.api import ApiClient
 from tests.factories.people import UserFactory
-from tests.outside import Outside, played_by
+from tests.support.client import ApiClient
+from tests.support.outside_system import Outside, played_by
 
 pytestmark = pytest.mark.django_db
 PHONE = "13800138000"

@@ -13,8 +13,8 @@ from PIL import Image
 from accounts.models import User
 from accounts.posters import _BELOW_QR, KINDS, _font
 from accounts.referral import invite_link_of
-from tests.api import ApiClient
 from tests.factories.people import OperatorFactory, UserFactory
+from tests.support.client import ApiClient
 
 pytestmark = pytest.mark.django_db
 QR_LEFT, QR_TOP, QR_SIDE = 175, 520, 400

@@ -14,8 +14,8 @@ from rest_framework_simplejwt.tokens import AccessToken
 from accounts.authentication import issue_token
 from accounts.blocking import block, unblock
 from accounts.models import User
-from tests.backoffice.pages import Operator
 from tests.factories.people import UserFactory
+from tests.support.admin_pages import Operator
 
 pytestmark = pytest.mark.django_db
 PROOF, IDENTITY = "wechat_proof", "union_id"

@@ -6,8 +6,8 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from tests.api import ApiClient
 from tests.factories.people import UserFactory
+from tests.support.client import ApiClient
 
 pytestmark = pytest.mark.django_db
 

@@ -7,10 +7,10 @@ from accounts.models import User
 from config.backoffice import audit
 from config.models import AuditEntry
 from earnings.models import Withdrawal
-from tests.backoffice.pages import Operator
-from tests.doors import key_with
 from tests.factories.money import ask, give
 from tests.factories.people import GroupFactory, UserFactory
+from tests.support.admin_pages import Operator
+from tests.support.entry_points import key_with
 
 pytestmark = pytest.mark.django_db
 

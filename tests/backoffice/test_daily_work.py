@@ -7,18 +7,19 @@ import pytest
 from django.core.cache import cache
 from django.utils import timezone
 
-from config.backoffice import home
+from config.backoffice import dashboard
 from config.models import DayFigure
 from config.tasks import recount_figures
-from earnings import pauses, withdrawals
+from earnings import withdrawals
 from earnings.models import Payout, Withdrawal
+from earnings.payouts import pauses
 from feedback.models import Problem, ProblemCategory
 from groups.models import Group
 from robots.models import Robot
-from tests.backoffice.pages import Operator
-from tests.doors import said_to
 from tests.factories.money import ask, give
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory
+from tests.support.admin_pages import Operator
+from tests.support.entry_points import said_to
 
 pytestmark = pytest.mark.django_db
 
@@ -93,7 +94,7 @@ class TestHome:
     def test_days_nobody_looked_at_are_counted_at_night(self):
         GroupFactory(bound_at=timezone.localtime() - timedelta(days=20))
         recount_figures()
-        assert DayFigure.objects.filter(name="groups.bound").count() == home.DAYS - home.LATE_DAYS - 1
+        assert DayFigure.objects.filter(name="groups.bound").count() == dashboard.DAYS - dashboard.LATE_DAYS - 1
         assert DayFigure.objects.get(name="groups.bound", value=1).day == timezone.localdate() - timedelta(days=20)
 
     def test_operators_are_no_new_users(self, root):
@@ -198,7 +199,7 @@ class TestWithdrawals:
     def test_too_many_at_once_are_refused(self, root, monkeypatch):
         first = withdrawal_of("13800000001")
         withdrawal_of("13800000002")
-        monkeypatch.setattr("config.backoffice.confirm.MOST_AT_ONCE", 1)
+        monkeypatch.setattr("config.backoffice.actions.MOST_AT_ONCE", 1)
         assert "一次最多处理 1 条" in root.act("earnings/withdrawal", "approve", first, select_across="1")
 
 

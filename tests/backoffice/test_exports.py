@@ -8,10 +8,10 @@ from decimal import Decimal
 
 import pytest
 
-from config.backoffice.spreadsheet import workbook
-from tests.backoffice.pages import Operator
+from config.backoffice.xlsx import workbook
 from tests.backoffice.test_daily_work import shown_phones, withdrawal_of
 from tests.factories.people import UserFactory
+from tests.support.admin_pages import Operator
 
 pytestmark = pytest.mark.django_db
 
@@ -63,7 +63,7 @@ def test_a_workbook_of_100_000_rows_is_never_in_memory():
 
 
 def test_a_workbook_says_that_more_was_to_come(monkeypatch):
-    monkeypatch.setattr("config.backoffice.spreadsheet.MOST_ROWS", 3)
+    monkeypatch.setattr("config.backoffice.xlsx.MOST_ROWS", 3)
     with zipfile.ZipFile(io.BytesIO(b"".join(workbook([[f"行{number}"] for number in range(9)])))) as archive:
         sheet = archive.read("xl/worksheets/sheet1.xml").decode()
     assert ("行1" in sheet, "行2" in sheet, "超出了工作表的容量" in sheet) == (True, False, True)

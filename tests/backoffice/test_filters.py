@@ -5,9 +5,9 @@ from urllib.parse import urlencode
 import pytest
 
 from earnings.models import Withdrawal
-from tests.backoffice.pages import Operator
 from tests.factories.money import ask, give
 from tests.factories.people import UserFactory
+from tests.support.admin_pages import Operator
 
 pytestmark = pytest.mark.django_db
 WHERE = "earnings/withdrawal"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from config.backoffice.filters import parameters_of
-from tests.backoffice.pages import PAGES, Operator
 from tests.contract.hostile import LONGEST_SECONDS, TEXTS
+from tests.support.admin_pages import PAGES, Operator
 
 pytestmark = pytest.mark.django_db
 _OF_DJANGO = ("o", "p", "all", "e", "_to_field", "_popup", "id__regex", "pk__in", "id__exact")

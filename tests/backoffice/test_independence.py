@@ -14,10 +14,10 @@ from accounts.models import ErasureRequest, OperatorChange, User
 from config.models import ApiKey
 from earnings.models import Payout, RuleChange, Withdrawal
 from groups.models import StarPlan
-from tests.api import ApiClient
-from tests.backoffice.pages import Operator
 from tests.factories.money import ask, give
 from tests.factories.people import UserFactory
+from tests.support.admin_pages import Operator
+from tests.support.client import ApiClient
 
 pytestmark = pytest.mark.django_db
 WORD = "a-Long-Word-7"

@@ -7,10 +7,10 @@ import polib
 import pytest
 
 from groups.models import Group
-from tests.backoffice.pages import PAGES, Operator
-from tests.backoffice.rows import make_rows
 from tests.factories.launches import launched
 from tests.factories.people import GroupFactory
+from tests.support.admin_pages import PAGES, Operator
+from tests.support.admin_rows import make_rows
 
 pytestmark = pytest.mark.django_db
 LOCALE = Path(__file__).resolve().parents[2] / "config/locale"

@@ -5,8 +5,8 @@ from django.contrib.admin.utils import quote
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from tests.backoffice.pages import PAGES, Operator
-from tests.backoffice.rows import make_rows
+from tests.support.admin_pages import PAGES, Operator
+from tests.support.admin_rows import make_rows
 
 pytestmark = pytest.mark.django_db
 MOST_QUERIES = 11  # session, operator, rows, count, and what the filters of a page need
@@ -39,7 +39,7 @@ def test_every_row_has_a_page(where: str):
     make_rows(1)
     root = Operator()
     row = PAGES[where].get_queryset(root.http.get("/admin/password_change/").wsgi_request).first()
-    assert row is not None, "tests/backoffice/rows.py makes no such row"
+    assert row is not None, "tests/support/admin_rows.py makes no such row"
     root.page(f"{where}/{quote(row.pk)}/change/")
 
 

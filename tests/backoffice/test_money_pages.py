@@ -6,12 +6,12 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from config.backoffice import home
+from config.backoffice import dashboard
 from earnings.models import LedgerCheck, Withdrawal
 from earnings.tasks import check_ledger
-from tests.backoffice.pages import Operator
 from tests.factories.money import ask, give
 from tests.factories.people import UserFactory
+from tests.support.admin_pages import Operator
 
 pytestmark = pytest.mark.django_db
 ALARM = '<li class="urgent"><a href="/admin/earnings/ledgercheck/?">'
@@ -66,7 +66,7 @@ def test_the_page_that_asks_says_whose_withdrawal_it_is(root, action: str):
 
 
 def test_more_withdrawals_than_are_counted_have_a_total_that_says_what_it_sums(root, monkeypatch):
-    monkeypatch.setattr(home, "COUNTED", 1)
+    monkeypatch.setattr(dashboard, "COUNTED", 1)
     with time_machine.travel(timezone.now() - timedelta(minutes=1), tick=False):
         withdrawal_of("13800000001", "50")
     withdrawal_of("13800000002", "20")

@@ -12,7 +12,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from accounts.models import Operator as OperatorRow
 from accounts.models import OperatorChange
 from config.models import AuditEntry
-from tests.backoffice.pages import Operator
+from tests.support.admin_pages import Operator
 
 pytestmark = pytest.mark.django_db
 WORD = "a-Long-Word-7"

@@ -17,8 +17,8 @@ from accounts.models import OperatorChange
 from config.backoffice.browsers import browser_name
 from config.models import OperatorSession
 from config.tasks import forget_ended_sessions
-from tests.backoffice.pages import Operator
 from tests.backoffice.test_sign_in import code_of
+from tests.support.admin_pages import Operator
 
 pytestmark = pytest.mark.django_db
 WORD, OTHER_WORD = "a-Long-Word-7", "b-Long-Word-8"

@@ -4,7 +4,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from accounts.models import User
-from tests.backoffice.pages import Operator
+from tests.support.admin_pages import Operator
 
 pytestmark = pytest.mark.django_db
 GOOD = "a-Long-Word-7"

@@ -12,8 +12,8 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import OperatorChange, User
 from config.models import AuditEntry
-from tests.backoffice.pages import Operator
 from tests.backoffice.test_sign_in import WORD, code_of, is_in, sign_in
+from tests.support.admin_pages import Operator
 
 pytestmark = pytest.mark.django_db
 PAGE = "/admin/two-factor/"

@@ -8,9 +8,9 @@ from accounts.models import User
 from earnings import withdrawals
 from earnings.admin import risks
 from earnings.models import Withdrawal
-from tests.backoffice.pages import Operator
 from tests.factories.money import ask, give
 from tests.factories.people import UserFactory
+from tests.support.admin_pages import Operator
 
 pytestmark = pytest.mark.django_db
 

@@ -6,9 +6,9 @@ import pytest
 from django.utils import timezone
 
 from robots.models import Robot, RobotDay
-from tests.backoffice.pages import Operator
-from tests.doors import gateway_tells
 from tests.factories.people import GroupFactory, RobotFactory
+from tests.support.admin_pages import Operator
+from tests.support.entry_points import gateway_tells
 
 pytestmark = pytest.mark.django_db
 CARD = "<strong>{}</strong><span>被封号、未接替的机器人</span>"

@@ -9,10 +9,10 @@ from django.test.utils import CaptureQueriesContext
 
 from config.backoffice import roles
 from earnings.models import EarningsRules
-from tests.backoffice.pages import PAGES, Operator
 from tests.factories.launches import launched
 from tests.factories.money import ask, give
 from tests.factories.people import GroupFactory, UserFactory
+from tests.support.admin_pages import PAGES, Operator
 
 pytestmark = pytest.mark.django_db
 FOR_ADMINISTRATORS = {

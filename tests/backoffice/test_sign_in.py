@@ -11,7 +11,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from accounts.models import OperatorChange, User
 from config.backoffice import sign_in as sign_in_page
 from config.models import AuditEntry
-from tests.backoffice.pages import Operator
+from tests.support.admin_pages import Operator
 
 pytestmark = pytest.mark.django_db
 WORD = "a-Long-Word-7"

@@ -12,9 +12,9 @@ from config.backoffice import audit
 from config.models import AuditEntry
 from groups.models import Mention
 from launches.models import MassMessage
-from tests.backoffice.pages import PAGES, Operator
-from tests.backoffice.rows import make_rows
 from tests.house.test_house import MODELS
+from tests.support.admin_pages import PAGES, Operator
+from tests.support.admin_rows import make_rows
 
 pytestmark = pytest.mark.django_db
 SPELLINGS = ("%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y年%m月%d日 %H:%M", "%m-%d %H:%M")
@@ -46,7 +46,7 @@ def pages_of(root: Operator, where: str) -> dict[str, str]:
     """The list, the page of its first row, and the confirmation of each of its actions."""
     request = root.http.get("/admin/password_change/").wsgi_request
     row, actions = PAGES[where].get_queryset(request).first(), PAGES[where].get_actions(request)
-    assert row is not None, "tests/backoffice/rows.py makes no such row"
+    assert row is not None, "tests/support/admin_rows.py makes no such row"
     found = {"list": root.page(f"{where}/"), "row": root.page(f"{where}/{quote(row.pk)}/change/")}
     asking = set(actions) - {"export", "export_xlsx"}
     return found | {action: root.act(where, action, row, confirmed=False) for action in asking}

@@ -10,9 +10,9 @@ from accounts.models import User
 from earnings.models import EarningsRules
 from feedback.models import ProblemCategory
 from integrations.models import SensitiveWord
-from tests.backoffice.forms import filled_in
-from tests.backoffice.pages import PAGES, Operator
-from tests.backoffice.rows import make_rows
+from tests.support.admin_forms import filled_in
+from tests.support.admin_pages import PAGES, Operator
+from tests.support.admin_rows import make_rows
 
 pytestmark = pytest.mark.django_db
 RULES = "earnings/earningsrules/1/change/"

@@ -10,7 +10,7 @@ import os
 import django
 from django.core.management import call_command
 
-from tests import services  # noqa: F401 - starts the servers
+from tests.support import services  # noqa: F401 - starts the servers
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup()

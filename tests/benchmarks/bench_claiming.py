@@ -10,8 +10,8 @@ from collections.abc import Callable
 from django.db import connection
 from django.utils import timezone
 
-from robots.claiming import claim
 from robots.models import Robot
+from robots.outbox.leases import claim
 from tests.benchmarks.harness import compare, run, say
 
 CLAIMS = 10  # of 200 messages

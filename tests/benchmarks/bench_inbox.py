@@ -13,13 +13,14 @@ from django.utils import timezone
 from psycopg2.extras import execute_values
 
 from groups.models import Group
-from integrations import events, handling, inbox
-from integrations.events import Event
-from keywords.events import on_messages
+from integrations.gateway import handling, inbox
+from integrations.gateway import subscriptions as events
+from integrations.gateway.subscriptions import Event
 from keywords.models import GroupKeyword, KeywordBatch
+from keywords.subscribers import on_messages
 from tests.benchmarks.harness import compare, run, say
-from tests.doors import key_with
 from tests.factories.people import GroupFactory
+from tests.support.entry_points import key_with
 
 GROUPS, HANDLED = 200, 3000
 _numbers = count(1)

@@ -20,7 +20,7 @@ from groups.models import Group
 from launches import receiving
 from robots.models import Robot
 from tests.benchmarks.harness import compare, run
-from tests.doors import key_with
+from tests.support.entry_points import key_with
 
 GROUPS, NAMED, ROBOTS, USERS = 50_000, 10_000, 2_000, 500
 LINK = {

@@ -16,7 +16,7 @@ from itertools import accumulate
 
 from ahocorasick_rs import AhoCorasick
 
-from integrations.word_finder import WordFinder
+from integrations.moderation.finder import WordFinder
 from tests.benchmarks.harness import Work, compare, run, say
 
 LOOPED = 20

@@ -9,9 +9,9 @@ from django.utils import timezone
 from accounts.models import User
 from earnings import ledger
 from earnings.models import Account
-from tests.api import ApiClient
 from tests.benchmarks.harness import compare, run
 from tests.factories.people import UserFactory
+from tests.support.client import ApiClient
 
 CALLS = 60
 _EARN = """

@@ -25,12 +25,12 @@ from django.conf import settings
 from django.db import connection
 from django.test.utils import override_settings
 
-from config.processes import free_port
-from integrations.gateway_calls import GatewayCall
-from integrations.gateway_line import Answered
+from config.local.processes import free_port
+from integrations.gateway.calls import GatewayCall
+from integrations.gateway.pool import Answered
 from robots.models import OutboxMessage, Robot
-from robots.pace import Pace
-from robots.sender import Sender
+from robots.outbox.rate_limit import Pace
+from robots.outbox.sender import Sender
 from tests.benchmarks.harness import compare, run
 
 CHATS, PER_CHAT, ROBOTS = 4_000, 3, 50

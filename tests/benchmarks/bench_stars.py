@@ -16,7 +16,7 @@ from django.test.utils import override_settings
 from django.utils import timezone
 
 from accounts.models import User
-from config.api_keys import issue_key
+from config.api.keys import issue_key
 from config.models import Scope
 from groups.models import Group
 from robots.models import Robot

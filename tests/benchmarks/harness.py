@@ -18,7 +18,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from config.processes import holders
+from config.local.processes import holders
 
 ROUNDS = 5
 Work = Callable[[], None]

@@ -11,11 +11,11 @@ from playwright.sync_api import Page, expect
 from earnings import ledger, withdrawals
 from earnings.models import Payout, Withdrawal
 from earnings.tasks import query_payouts, send_payouts
-from robots import sender
+from robots.outbox import sender
 from tests.browser.conftest import PICTURES, note_what_the_policy_refuses
-from tests.earnings.wechat_browser import CHROME, WECHAT
 from tests.factories.money import ask, balance, give
 from tests.factories.people import FriendshipFactory, RobotFactory, UserFactory
+from tests.support.wechat_browser import CHROME, WECHAT
 
 pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.xdist_group("browser")]
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.clients.phone import Phone
 from tests.clients.town import SECRET_KEY, Town, populated
-from tests.journey.product import Product
+from tests.support.product import Product
 
 
 @pytest.fixture(scope="package", params=["open", "enforced"])

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 import requests
 from django.core import signing
 
-from tests.journey.product import Product
+from tests.support.product import Product
 
 APP_ID = "sandbox"
 PROOF = "wechat_proof"

@@ -8,7 +8,7 @@ import requests
 from tests.clients.phone import Phone
 from tests.clients.town import Town, day
 from tests.contract.types import INTEGER, MONEY, TEXT, TIME, UUID, misfits, nullable
-from tests.journey.product import wait_for
+from tests.support.product import wait_for
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("clients")]
 EXCEL = {"Content-type": "application/vnd.ms-excel;chartset=utf-8"}  # as that client spells it

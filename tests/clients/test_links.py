@@ -13,17 +13,17 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.referral import invite_link_of
-from config.links import SECRET_LENGTH, hash_of
 from config.models import ShortLink
+from config.site.short_links import SECRET_LENGTH, hash_of
 from earnings.tasks import query_payouts, send_payouts
 from earnings.withdrawals import approve
 from groups.tasks import remind_newcomers
 from robots.models import OutboxMessage
-from tests.doors import gateway_tells, said_to
-from tests.earnings.paying import turns_out
 from tests.factories.money import ask, give
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory
-from tests.private_talk import tells_robot
+from tests.support.entry_points import gateway_tells, said_to
+from tests.support.payouts import turns_out
+from tests.support.private_messages import tells_robot
 
 pytestmark = pytest.mark.django_db
 PROJECT = Path(__file__).resolve().parents[2]
@@ -164,7 +164,7 @@ def test_one_module_knows_the_addresses_of_the_client():
     ]
     knowing = {path.relative_to(PROJECT).as_posix() for path in sources if "CLIENT_BASE_URL" in path.read_text()}
     assert knowing == {
-        "config/client_pages.py",
+        "config/site/client_pages.py",
         "config/settings.py",
         "config/checks/__init__.py",
         "config/checks/addresses.py",
@@ -179,8 +179,8 @@ def test_who_shortens_a_link_has_a_case_here():
     assert shortening == {
         "accounts/completion.py",
         "accounts/referral.py",
-        "config/link_views.py",  # whatever a caller asks for
-        "earnings/bills.py",
+        "config/site/short_link_views.py",  # whatever a caller asks for
+        "earnings/payouts/state.py",
         "groups/menu.py",
         "groups/messages.py",
         "launches/drafts.py",

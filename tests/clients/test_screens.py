@@ -23,7 +23,7 @@ from tests.contract.types import (
     misfits,
     nullable,
 )
-from tests.journey.product import wait_for
+from tests.support.product import wait_for
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("clients")]
 PAGE = {"current_page": INTEGER, "page_size": INTEGER, "total_page": INTEGER, "total_records": INTEGER}

@@ -11,7 +11,7 @@ import requests
 
 from config.models import Scope
 from tests.clients.phone import Phone
-from tests.journey.product import Product, wait_for
+from tests.support.product import Product, wait_for
 
 SECRET_KEY = "clients-" + "s" * 50
 

@@ -12,9 +12,9 @@ from django.test import Client
 from accounts.authentication import issue_token
 from config.models import ShortLink
 from integrations.models import GatewayEvent
-from tests.backoffice.pages import Operator
-from tests.config.web_server import WebServer
 from tests.factories.people import UserFactory
+from tests.support.admin_pages import Operator
+from tests.support.web_server import WebServer
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
 MIB = 1024**2

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from tests.api import ApiClient
 from tests.factories.people import UserFactory
+from tests.support.client import ApiClient
 
 pytestmark = pytest.mark.django_db
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.contract.operations import OPERATIONS
-from tests.processes import run_process
+from tests.support.processes import run_process
 
 CLIENT, STRANGER = "https://m.example.com", "https://x.example.com"
 # What needs no database answers as everything does. The settings are those of a process of its own.

@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet
 
 from config.checks.addresses import OUTSIDE
 from integrations.sandbox.keys import ensure_keys
-from tests.processes import run_process
+from tests.support.processes import run_process
 
 SECRET = "b7Kx2mQ9vT4wZ8nR"
 

@@ -10,10 +10,10 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError
 from django.utils import timezone
 
-from config.api_keys import issue_key
+from config.api.keys import issue_key
 from config.models import ApiKey, Scope, revoke
-from tests.api import ApiClient
-from tests.backoffice.pages import Operator
+from tests.support.admin_pages import Operator
+from tests.support.client import ApiClient
 
 pytestmark = pytest.mark.django_db
 

@@ -8,13 +8,13 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
-from config.api_keys import issue_key
-from config.caching import redis
-from config.links import CLICKS, flush_clicks
+from config.api.keys import issue_key
 from config.models import ApiKey, Scope, ShortLink, revoke
-from tests.api import ApiClient
-from tests.doors import key_with
+from config.platform.cache import redis
+from config.site.short_links import CLICKS, flush_clicks
 from tests.factories.people import OperatorFactory, UserFactory
+from tests.support.client import ApiClient
+from tests.support.entry_points import key_with
 
 pytestmark = pytest.mark.django_db
 URL = "https://example.com/a?b=c&d=群"

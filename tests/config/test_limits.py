@@ -6,13 +6,13 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
-from config.caching import redis
 from config.models import Scope
+from config.platform.cache import redis
 from launches.models import MassMessageDraft
-from tests.api import ApiClient
-from tests.doors import key_with
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory
-from tests.private_talk import last_said_to, tells_robot
+from tests.support.client import ApiClient
+from tests.support.entry_points import key_with
+from tests.support.private_messages import last_said_to, tells_robot
 
 pytestmark = pytest.mark.django_db
 NOBODY = "00000000-0000-0000-0000-000000000000"

@@ -8,10 +8,10 @@ import pytest
 from django.db import IntegrityError
 
 from accounts.models import User
-from config.logs import MaskingFormatter
-from config.supervisor import Console
+from config.local.supervisor import Console
+from config.platform.logging import MaskingFormatter
 from tests.factories.people import UserFactory
-from tests.processes import run_process
+from tests.support.processes import run_process
 
 
 def logged(message: str, exc_info: object = None) -> str:

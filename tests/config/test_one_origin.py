@@ -13,8 +13,8 @@ import pytest
 from django.templatetags.static import static
 
 from tests.contract.operations import OPERATIONS
-from tests.nginx import FOLDERS, Proxy
-from tests.processes import run_process
+from tests.support.nginx import FOLDERS, Proxy
+from tests.support.processes import run_process
 
 OURS = ["/admin/", "/docs", "/schema", "/s/abc", static("admin/css/base.css"), static("backoffice/backoffice.css")]
 

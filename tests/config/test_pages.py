@@ -9,10 +9,10 @@ from django.contrib.admin.utils import quote
 from django.test import Client
 
 from config.models import ShortLink
-from tests.backoffice.pages import PAGES, Operator
-from tests.backoffice.rows import make_rows
-from tests.earnings.wechat_browser import WECHAT
 from tests.factories.people import UserFactory
+from tests.support.admin_pages import PAGES, Operator
+from tests.support.admin_rows import make_rows
+from tests.support.wechat_browser import WECHAT
 
 pytestmark = pytest.mark.django_db
 NOBODY = "00000000-0000-4000-8000-000000000000"

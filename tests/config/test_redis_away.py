@@ -8,13 +8,14 @@ from django.test import Client
 from redis import Redis
 
 from accounts.models import User
-from config import caching, links
-from config.embedded import Valkey
+from config.local.embedded import Valkey
 from config.models import Scope
+from config.platform import cache
+from config.site import short_links
 from integrations.models import GatewayEvent
-from tests.api import ApiClient
-from tests.doors import key_with
 from tests.factories.people import UserFactory
+from tests.support.client import ApiClient
+from tests.support.entry_points import key_with
 
 pytestmark = pytest.mark.django_db
 
@@ -34,9 +35,9 @@ def redis_away(request: pytest.FixtureRequest, another_redis: Valkey, settings: 
         server.config_set("maxmemory", 1 if request.param == "full" else 0)
         server.replicaof(*(("127.0.0.1", 1) if request.param == "read-only" else ("NO", "ONE")))
     settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": settings.REDIS_URL}}
-    caching.redis.cache_clear()
+    cache.redis.cache_clear()
     yield
-    caching.redis.cache_clear()
+    cache.redis.cache_clear()
 
 
 def test_the_service_status_is_still_told(redis_away: None):
@@ -51,7 +52,7 @@ def test_a_new_status_is_kept_and_told(redis_away: None):
 
 
 def test_short_links_still_lead_somewhere(redis_away: None):
-    path = links.shorten("https://example.com/away").rsplit("/", 1)[1]
+    path = short_links.shorten("https://example.com/away").rsplit("/", 1)[1]
     answer = Client().get(f"/s/{path}")
     assert (answer.status_code, answer["Location"]) == (302, "https://example.com/away")
 

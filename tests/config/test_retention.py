@@ -4,11 +4,11 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from config.retention import CHUNK
+from config.platform.retention import CHUNK
 from feedback import conversations
 from groups import statistics
 from groups.models import Group
-from integrations import inbox
+from integrations.gateway import inbox
 from integrations.models import GatewayEvent
 from tests.factories.people import GroupFactory, days_ago
 

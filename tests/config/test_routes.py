@@ -4,8 +4,8 @@ import pytest
 from django.test import Client
 from django.urls import resolve
 
-from tests.api import ApiClient
 from tests.factories.people import OperatorFactory
+from tests.support.client import ApiClient
 
 pytestmark = pytest.mark.django_db
 

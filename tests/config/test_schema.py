@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management import call_command
 from django.test import Client
 
-from config.schema_views import _document
+from config.api.docs import _document
 
 
 def test_it_is_valid_openapi_3_1_without_a_warning(tmp_path: Any):

@@ -13,13 +13,13 @@ from earnings.models import Withdrawal
 from tests.accounts.test_identity import REAL, give
 from tests.accounts.test_phone import code_sent, prove
 from tests.accounts.test_proofs import phone, sign_in
-from tests.api import ApiClient
-from tests.backoffice.pages import Operator
-from tests.earnings.wechat_browser import WeChatBrowser, page_of, path_of
 from tests.factories.money import ask
 from tests.factories.money import give as give_money
 from tests.factories.people import UserFactory
 from tests.integrations.test_word_imports import WORDS, shown
+from tests.support.admin_pages import Operator
+from tests.support.client import ApiClient
+from tests.support.wechat_browser import WeChatBrowser, page_of, path_of
 
 pytestmark = pytest.mark.django_db
 OLD, NEW = "old-" + "o" * 50, "new-" + "n" * 50

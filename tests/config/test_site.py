@@ -3,11 +3,11 @@
 import pytest
 from django.utils import timezone
 
-from config.clock import day_of
 from config.models import Marquee, PageVisit, Scope, SiteStatus
+from config.platform.dates import day_of
 from config.tasks import flush_visits
-from tests.api import ApiClient
-from tests.doors import key_with
+from tests.support.client import ApiClient
+from tests.support.entry_points import key_with
 
 pytestmark = pytest.mark.django_db
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.config.web_server import WebServer
+from tests.support.web_server import WebServer
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
 CALLERS, HEAD_SECONDS, REQUEST_SECONDS = 100, 3, 5

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from config.embedded import read_services
-from tests.journey.product import Product, wait_for
+from config.platform.embedded_mode import read_services
+from tests.support.product import Product, wait_for
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
 

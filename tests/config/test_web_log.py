@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.config.web_server import WebServer
-from tests.journey.product import wait_for
+from tests.support.product import wait_for
+from tests.support.web_server import WebServer
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, serialized_rollback=True),

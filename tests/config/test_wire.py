@@ -9,11 +9,11 @@ from django.utils import timezone
 
 from accounts.authentication import issue_token
 from config.api.throttles import key_of, seconds_to_wait
-from config.caching import redis
 from config.models import Scope
-from tests.api import ApiClient
-from tests.doors import key_with
+from config.platform.cache import redis
 from tests.factories.people import GroupFactory, UserFactory
+from tests.support.client import ApiClient
+from tests.support.entry_points import key_with
 
 pytestmark = pytest.mark.django_db
 NOBODY = "00000000-0000-0000-0000-000000000000"

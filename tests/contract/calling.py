@@ -9,8 +9,8 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.authentication import issue_token
+from config.api.keys import issue_key
 from config.api.proofs import COOKIE
-from config.api_keys import issue_key
 from config.models import Scope
 from tests.contract.table import Call, Operation, Param, as_json
 from tests.contract.world import World

@@ -17,8 +17,8 @@ from django.utils import timezone
 
 from accounts import erasure
 from accounts.authentication import issue_token
+from config.api.keys import issue_key
 from config.api.proofs import COOKIE
-from config.api_keys import issue_key
 from config.models import ApiKey, OperatorSession, Scope
 from tests.contract.calling import Headers, everything, proof_of, send
 from tests.contract.coverage import CELLS

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from accounts import completion
 from accounts.models import User
-from config import links
+from config.site import short_links
 from earnings.models import EarningsRules, Withdrawal
 from feedback.models import ProblemCategory
 from groups.models import Group, GroupMessage, Member, Mention
@@ -125,7 +125,7 @@ class World:
 
     @cached_property
     def slug(self) -> str:
-        return links.shorten(LONG_URL).rsplit("/", 1)[1]
+        return short_links.shorten(LONG_URL).rsplit("/", 1)[1]
 
     @cached_property
     def _theirs(self) -> dict[str, Any]:

@@ -14,10 +14,10 @@ from config.models import Scope
 from earnings import ledger
 from earnings.models import ArticleReadDay, EarningsRules, GroupReads, LedgerEntry, LedgerTransaction
 from earnings.settlement import settle_day
-from tests.api import ApiClient
-from tests.doors import key_with
-from tests.earnings.nights import begin, income, yesterday
 from tests.factories.people import GroupFactory, UserFactory, days_ago
+from tests.support.client import ApiClient
+from tests.support.entry_points import key_with
+from tests.support.settlement import begin, income, yesterday
 
 pytestmark = pytest.mark.django_db
 

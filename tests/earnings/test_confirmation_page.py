@@ -10,15 +10,16 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
-from config import caching
-from earnings import pauses, withdrawals
+from config.platform import cache
+from earnings import withdrawals
 from earnings.models import Payout, Withdrawal
+from earnings.payouts import pauses
 from earnings.tasks import query_payouts, send_payouts
 from robots.models import OutboxMessage
-from tests.earnings.paying import bills, block, fault, how_it_stands, query_later, turns_out
-from tests.earnings.wechat_browser import CHROME, WeChatBrowser, confirm_in_wechat, page_of, path_of
 from tests.factories.money import ask
 from tests.factories.people import FriendshipFactory, UserFactory
+from tests.support.payouts import bills, block, fault, how_it_stands, query_later, turns_out
+from tests.support.wechat_browser import CHROME, WeChatBrowser, confirm_in_wechat, page_of, path_of
 
 pytestmark = pytest.mark.django_db
 
@@ -237,7 +238,7 @@ def test_the_sandbox_takes_the_place_of_wechat_in_any_browser(waiting, holder, s
 
 def test_while_wechat_does_not_answer_the_page_says_so(waiting, holder, sandbox):
     holder.open(page_of(waiting))
-    caching.redis().flushdb()  # the ticket is kept for two hours
+    cache.redis().flushdb()  # the ticket is kept for two hours
     fault(sandbox, "error", system="wechat")
     page = holder.open(page_of(waiting)).text
     assert ("微信暂时没有响应" in page, 'id="confirm"' in page, "20.00" in page) == (True, False, True)

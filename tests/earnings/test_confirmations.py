@@ -4,13 +4,13 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
-from earnings import pauses
+from earnings.payouts import pauses
 from earnings.tasks import send_payouts
 from robots.models import OutboxMessage
-from tests.api import ApiClient
-from tests.earnings.paying import bills, fault, how_it_stands, query_later, turns_out
 from tests.factories.money import balance
 from tests.factories.people import FriendshipFactory
+from tests.support.client import ApiClient
+from tests.support.payouts import bills, fault, how_it_stands, query_later, turns_out
 
 pytestmark = pytest.mark.django_db
 

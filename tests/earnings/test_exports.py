@@ -8,12 +8,12 @@ from django.test.utils import CaptureQueriesContext
 
 from config.models import AuditEntry, Scope
 from earnings.models import Withdrawal
-from tests.api import ApiClient
-from tests.backoffice.pages import Operator
-from tests.doors import key_with
 from tests.factories.money import ask, give
 from tests.factories.people import UserFactory
-from tests.workbooks import rows_of, sheet_of
+from tests.support.admin_pages import Operator
+from tests.support.client import ApiClient
+from tests.support.entry_points import key_with
+from tests.support.workbooks import rows_of, sheet_of
 
 pytestmark = pytest.mark.django_db
 PATH = "/admin/withdraw/export"

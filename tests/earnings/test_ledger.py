@@ -12,7 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from accounts.models import User
-from config.clock import day_of
+from config.platform.dates import day_of
 from earnings import ledger
 from earnings.ledger import Move
 from earnings.models import Account, Bucket, LedgerEntry, LedgerTransaction, SlipType, TransactionKind

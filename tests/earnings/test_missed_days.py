@@ -15,9 +15,9 @@ from earnings.models import EarningsRules, GroupDay, LedgerEntry, SettlementDay
 from earnings.settlement import settle_day
 from earnings.tasks import settle
 from groups.models import Group
-from tests.earnings.nights import begin, income, legacy, rate, settle_yesterday
 from tests.factories.money import rated
 from tests.factories.people import GroupFactory, UserFactory, days_ago
+from tests.support.settlement import begin, income, legacy, rate, settle_yesterday
 
 pytestmark = pytest.mark.django_db
 

@@ -13,14 +13,14 @@ from django.utils import timezone
 
 from accounts.blocking import block
 from accounts.models import User
-from config.caching import redis
+from config.platform.cache import redis
 from earnings import ledger, withdrawals
 from earnings.article_reads import settle_reads
 from earnings.models import EarningsRules, LedgerEntry, Payout, Withdrawal
 from earnings.settlement import settle_day
-from tests.api import ApiClient
 from tests.factories.money import ask, balance, give, rated
 from tests.factories.people import UserFactory, days_ago
+from tests.support.client import ApiClient
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, serialized_rollback=True),

@@ -29,12 +29,14 @@ from hypothesis.stateful import (
 
 from accounts import blocking
 from accounts.models import User
-from config.clock import day_of
 from config.errors import Refusal
-from earnings import bills, ledger, payouts, settlement, withdrawals
+from config.platform.dates import day_of
+from earnings import ledger, settlement, withdrawals
 from earnings.article_reads import settle_reads
 from earnings.models import Account, LedgerEntry, LedgerTransaction, Payout, Withdrawal
 from earnings.onboarding import onboard
+from earnings.payouts import state as bills
+from earnings.payouts import worker
 from groups.models import Group
 from integrations.http import OutsideError
 from robots.models import Robot, Scan
@@ -83,7 +85,7 @@ class Money(RuleBasedStateMachine):
         self.world = transaction.atomic()
         self.world.__enter__()
         self.sandbox.state.forget()
-        self.pay = payouts.adapter()
+        self.pay = worker.adapter()
         self.now = timezone.now()
 
     @initialize(target=users)
@@ -170,7 +172,7 @@ class Money(RuleBasedStateMachine):
         self.sandbox.state.faults.clear()
 
     def _work(self) -> None:
-        for do_next in (payouts.send_next, payouts.query_next):
+        for do_next in (worker.send_next, worker.query_next):
             with suppress(OutsideError):
                 while do_next(at=self.now, pay=self.pay):
                     pass
@@ -187,7 +189,7 @@ class Money(RuleBasedStateMachine):
         for number in list(self.sandbox.state.bills):
             raw, headers = player.notify_of(number)
             with crashing(crash_at):
-                payouts.take_notify(headers, raw, at=self.now, pay=self.pay)
+                worker.take_notify(headers, raw, at=self.now, pay=self.pay)
 
     @rule(user=users, crash_at=crash)
     def block(self, user: User, crash_at: int) -> None:

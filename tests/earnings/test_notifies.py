@@ -3,8 +3,8 @@
 import pytest
 
 from earnings.tasks import send_payouts
-from tests.earnings.paying import fault, how_it_stands, notify, signed_notify, turns_out
 from tests.factories.money import balance
+from tests.support.payouts import fault, how_it_stands, notify, signed_notify, turns_out
 
 pytestmark = pytest.mark.django_db
 

@@ -7,9 +7,9 @@ from django.utils import timezone
 
 from earnings.models import GroupDay
 from earnings.settlement import settle_day
-from tests.earnings.nights import income, legacy, rate, settle_yesterday
 from tests.factories.money import plan_in_force
 from tests.factories.people import GroupFactory, days_ago
+from tests.support.settlement import income, legacy, rate, settle_yesterday
 
 pytestmark = pytest.mark.django_db
 

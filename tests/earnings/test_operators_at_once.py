@@ -9,10 +9,10 @@ from django.db import transaction
 
 from accounts.models import User
 from earnings.models import Account, LedgerTransaction, Withdrawal
-from tests.backoffice.pages import Operator
 from tests.factories.money import ask, give
 from tests.factories.people import UserFactory
-from tests.together import in_another_thread
+from tests.support.admin_pages import Operator
+from tests.support.concurrency import in_another_thread
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 

@@ -7,8 +7,8 @@ import time_machine
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from earnings import pauses
 from earnings.models import Payout, PayoutPause
+from earnings.payouts import pauses
 from earnings.tasks import query_payouts, send_payouts
 
 pytestmark = pytest.mark.django_db

@@ -8,8 +8,8 @@ from django.db import IntegrityError, transaction
 
 from earnings.models import Payout
 from earnings.tasks import query_payouts, send_payouts
-from tests.earnings.paying import bills, fault, how_it_stands, query_later, turns_out
 from tests.factories.money import balance
+from tests.support.payouts import bills, fault, how_it_stands, query_later, turns_out
 
 pytestmark = pytest.mark.django_db
 

@@ -6,13 +6,13 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from earnings import bills as told
-from earnings import pauses
 from earnings.models import Payout, Withdrawal, WithdrawalStep
+from earnings.payouts import pauses
+from earnings.payouts import state as told
 from earnings.tasks import send_payouts
-from tests.backoffice.pages import Operator
-from tests.earnings.paying import bills, fault, how_it_stands, notify, query_later, turns_out
 from tests.factories.money import balance
+from tests.support.admin_pages import Operator
+from tests.support.payouts import bills, fault, how_it_stands, notify, query_later, turns_out
 
 pytestmark = pytest.mark.django_db
 

@@ -5,9 +5,9 @@ from django.utils import timezone
 
 from earnings import withdrawals
 from earnings.tasks import query_payouts, send_payouts
-from tests.api import ApiClient
-from tests.earnings.paying import bills, block, fault, how_it_stands, query_later, turns_out
 from tests.factories.money import balance
+from tests.support.client import ApiClient
+from tests.support.payouts import bills, block, fault, how_it_stands, query_later, turns_out
 
 pytestmark = pytest.mark.django_db
 

@@ -12,9 +12,9 @@ from earnings import settlement
 from earnings.models import GroupDay, LedgerTransaction, SettlementDay
 from earnings.settlement import settle_day
 from groups.models import StarPlan
-from tests.earnings.nights import yesterday
 from tests.factories.money import plan_in_force, rated
 from tests.factories.people import UserFactory
+from tests.support.settlement import yesterday
 
 pytestmark = pytest.mark.django_db
 

@@ -9,10 +9,10 @@ from accounts.models import User
 from earnings import withdrawals
 from earnings.models import Payout, Withdrawal
 from earnings.tasks import send_payouts
-from tests.api import ApiClient
-from tests.earnings.paying import bills, fault, how_it_stands, query_later, turns_out
 from tests.factories.money import ask, balance, give
 from tests.factories.people import UserFactory
+from tests.support.client import ApiClient
+from tests.support.payouts import bills, fault, how_it_stands, query_later, turns_out
 
 pytestmark = pytest.mark.django_db
 

@@ -8,12 +8,13 @@ import time_machine
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from config.clock import start_of
-from earnings import bills, withdrawals
+from config.platform.dates import start_of
+from earnings import withdrawals
 from earnings.models import Payout, Withdrawal
+from earnings.payouts import state as bills
 from earnings.tasks import query_payouts, send_payouts
-from integrations.fund_flow import read_fund_flow
-from integrations.wechat_pay import FUND_FLOW, BadSignature, WeChatPay
+from integrations.wechat.fund_flow import read_fund_flow
+from integrations.wechat.pay import FUND_FLOW, BadSignature, WeChatPay
 from tests.factories.money import ask, give
 from tests.factories.people import UserFactory
 

@@ -8,9 +8,9 @@ from django.db import connection
 from django.utils import timezone
 
 from earnings.models import LedgerTransaction, TransactionKind
-from tests.api import ApiClient
 from tests.factories.money import balance
 from tests.factories.people import UserFactory
+from tests.support.client import ApiClient
 
 pytestmark = pytest.mark.django_db
 

@@ -9,13 +9,13 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from config.clock import day_of
+from config.platform.dates import day_of
 from earnings import ledger
 from earnings.models import Account, LedgerEntry, LedgerTransaction, SlipType, TransactionKind
-from tests.backoffice.pages import Operator
-from tests.earnings.nights import settle_yesterday
 from tests.factories.money import ask, balance, give, rated
 from tests.factories.people import UserFactory
+from tests.support.admin_pages import Operator
+from tests.support.settlement import settle_yesterday
 
 pytestmark = pytest.mark.django_db
 ENTRIES, TRANSACTIONS = "earnings/ledgerentry", "earnings/ledgertransaction"

@@ -10,14 +10,14 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
-from config.api_keys import issue_key
+from config.api.keys import issue_key
 from config.models import AuditEntry, Scope
 from earnings.models import EarningsRules, LedgerTransaction, Payout, Withdrawal, WithdrawalStep
-from tests.api import ApiClient
-from tests.backoffice.pages import Operator
-from tests.doors import key_with
 from tests.factories.money import ask, balance, give
 from tests.factories.people import UserFactory
+from tests.support.admin_pages import Operator
+from tests.support.client import ApiClient
+from tests.support.entry_points import key_with
 
 pytestmark = pytest.mark.django_db
 Status = Withdrawal.Status

@@ -13,10 +13,10 @@ from earnings.red_packets import pay_red_packet
 from earnings.settlement import settle_day
 from groups.models import ArticlePrice, StarPlan
 from groups.stars import PlanGap, gaps_in_plans
-from tests.backoffice.pages import Operator
-from tests.earnings.nights import yesterday
 from tests.factories.money import plan_in_force, rated
 from tests.factories.people import UserFactory
+from tests.support.admin_pages import Operator
+from tests.support.settlement import yesterday
 
 pytestmark = pytest.mark.django_db
 ADD = "groups/starplan/add/"

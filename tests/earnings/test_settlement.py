@@ -17,10 +17,10 @@ from earnings.models import Account, EarningsRules, GroupDay, SettlementDay
 from earnings.settlement import settle_day
 from earnings.tasks import settle
 from groups.models import StarPlan
-from tests.api import ApiClient
-from tests.earnings.nights import begin, income, legacy, settle_yesterday, yesterday
 from tests.factories.money import plan_in_force, rated
 from tests.factories.people import GroupFactory, UserFactory, days_ago
+from tests.support.client import ApiClient
+from tests.support.settlement import begin, income, legacy, settle_yesterday, yesterday
 
 pytestmark = pytest.mark.django_db
 

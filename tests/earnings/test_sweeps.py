@@ -5,7 +5,7 @@ from django.db import connection
 
 from earnings.models import Payout
 from earnings.tasks import send_payouts
-from tests.earnings.paying import fault, query_later, turns_out
+from tests.support.payouts import fault, query_later, turns_out
 
 pytestmark = pytest.mark.django_db
 

@@ -11,9 +11,9 @@ from django.utils import timezone
 from accounts.models import User
 from config.models import Scope
 from earnings.models import EarningsRules, Payout, Withdrawal, WithdrawalStep
-from tests.doors import key_with
 from tests.factories.money import ask, balance, give
 from tests.factories.people import OperatorFactory, UserFactory
+from tests.support.entry_points import key_with
 
 pytestmark = pytest.mark.django_db
 

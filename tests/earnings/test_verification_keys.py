@@ -12,7 +12,7 @@ from django.utils import timezone
 from config.checks import providers
 from earnings.tasks import query_payouts, send_payouts
 from integrations.sandbox.pay import SERIAL, PayPlayer
-from tests.earnings.paying import how_it_stands, notify, query_later, turns_out
+from tests.support.payouts import how_it_stands, notify, query_later, turns_out
 
 pytestmark = pytest.mark.django_db
 CERTIFIED = "5157F09EFDC096DE"

@@ -7,9 +7,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from config.models import Scope
-from tests.doors import key_with
 from tests.factories.money import ask, give
 from tests.factories.people import UserFactory
+from tests.support.entry_points import key_with
 
 pytestmark = pytest.mark.django_db
 ORDERS = list(product(["amount", "create_date", "paid_date"], ["asc", "desc"]))

@@ -12,10 +12,10 @@ from django.utils import timezone
 from accounts.models import User
 from earnings import ledger
 from earnings.models import LedgerTransaction, Withdrawal, WithdrawalStep
-from tests.api import ApiClient
-from tests.doors import key_with
 from tests.factories.money import ask, balance, give
 from tests.factories.people import OperatorFactory, UserFactory
+from tests.support.client import ApiClient
+from tests.support.entry_points import key_with
 
 pytestmark = pytest.mark.django_db
 Status = Withdrawal.Status

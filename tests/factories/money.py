@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
-from config.clock import day_of
+from config.platform.dates import day_of
 from earnings import ledger, withdrawals
 from earnings.ledger import Move
 from earnings.models import Account, SlipType, TransactionKind, Withdrawal

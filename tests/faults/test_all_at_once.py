@@ -14,8 +14,8 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 import requests
 
-from tests.journey.product import Product
-from tests.nginx import Proxy
+from tests.support.nginx import Proxy
+from tests.support.product import Product
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("availability")]
 HALF_SENT, SIGN_INS, UPLOADS, OUTSIDE_CALLS = 100, 64, 4, 24

@@ -16,10 +16,10 @@ import psycopg2
 import pytest
 import requests
 
-from config.embedded import read_services
+from config.platform.embedded_mode import read_services
 from tests.clients.town import GROUP, SECRET_KEY, Town, populated
 from tests.config.test_up import pids_of
-from tests.journey.product import Product, wait_for
+from tests.support.product import Product, wait_for
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("availability")]
 SOON, REPLY = 1.0, "看公告"

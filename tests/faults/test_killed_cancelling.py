@@ -17,7 +17,7 @@ from django.utils import timezone
 from groups.models import CancelJob, Group
 from robots.models import MAX_GROUPS, OutboxMessage, Robot
 from tests.factories.people import UserFactory
-from tests.processes import log_of, start_process
+from tests.support.processes import log_of, start_process
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, serialized_rollback=True),

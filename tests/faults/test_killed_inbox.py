@@ -12,14 +12,14 @@ from django.utils import timezone
 
 from accounts.models import User
 from groups.models import Group, GroupMessage, Member, MemberMove, Mention
-from integrations import inbox
+from integrations.gateway import inbox
 from integrations.models import GatewayEvent
 from keywords.models import KeywordBatch
 from robots.models import OutboxMessage
-from tests.api import ApiClient
 from tests.factories.people import GroupFactory, RobotFactory, UserFactory, days_ago
-from tests.faults.killable import Killable
-from tests.talk import said
+from tests.support.client import ApiClient
+from tests.support.group_messages import said
+from tests.support.killable import Killable
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, serialized_rollback=True),

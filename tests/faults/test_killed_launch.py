@@ -20,7 +20,7 @@ from launches.tasks import report_results
 from robots.models import OutboxMessage
 from tests.factories.launches import PICTURE, launched, scheduled
 from tests.factories.people import GroupFactory, RobotFactory, UserFactory
-from tests.processes import start_process
+from tests.support.processes import start_process
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, serialized_rollback=True),

@@ -16,7 +16,7 @@ from earnings.models import Payout, Withdrawal
 from earnings.tasks import query_payouts, send_payouts
 from tests.factories.money import ask, balance, give
 from tests.factories.people import UserFactory
-from tests.faults.killable import Killable
+from tests.support.killable import Killable
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, serialized_rollback=True),

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.faults.senders import World, stop
-from tests.journey.product import wait_for
+from tests.support.product import wait_for
+from tests.support.senders import World, stop
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
 WAITING, SENT = 0, 1

@@ -18,7 +18,7 @@ from earnings.settlement import settle_missed
 from groups.models import Group
 from tests.factories.money import plan_in_force, rated
 from tests.factories.people import GroupFactory, RobotFactory, UserFactory, days_ago
-from tests.faults.killable import Killable
+from tests.support.killable import Killable
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, serialized_rollback=True),

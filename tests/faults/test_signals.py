@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from config.processes import free_port
-from tests.faults.senders import World
-from tests.journey.product import Product, wait_for
-from tests.processes import start_process
+from config.local.processes import free_port
+from tests.support.processes import start_process
+from tests.support.product import Product, wait_for
+from tests.support.senders import World
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
 SECONDS = 10  # within which everything of ours ends

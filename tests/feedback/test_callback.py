@@ -12,11 +12,11 @@ from django.utils import timezone
 from accounts.models import User
 from feedback.models import CallbackDigest, Conversation
 from feedback.tasks import forget_digests
-from integrations.customer_service import digest_of
+from integrations.aliyun.customer_service import digest_of
 from robots.models import OutboxMessage, Robot
-from tests.doors import said_to
 from tests.factories.people import FriendshipFactory, UserFactory
 from tests.factories.talks import ConversationFactory
+from tests.support.entry_points import said_to
 
 pytestmark = pytest.mark.django_db
 

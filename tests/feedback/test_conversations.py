@@ -13,12 +13,12 @@ from feedback.models import Conversation, ForwardedMessage
 from feedback.tasks import close_silent_conversations, forget_old_conversations, forward_messages
 from integrations.sandbox.server import Reply
 from robots.models import Robot
-from tests.doors import said_to
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory, days_ago
 from tests.factories.talks import ConversationFactory, ForwardedMessageFactory
 from tests.feedback.test_callback import tells as staff_tells
-from tests.outside import Outside, played_by
-from tests.private_talk import last_said_to, tells_robot
+from tests.support.entry_points import said_to
+from tests.support.outside_system import Outside, played_by
+from tests.support.private_messages import last_said_to, tells_robot
 
 pytestmark = pytest.mark.django_db
 Status = ForwardedMessage.Status

@@ -9,11 +9,11 @@ from django.utils import timezone
 
 from config.models import AuditEntry, Scope
 from feedback.models import Problem, ProblemCategory
-from tests.api import ApiClient
-from tests.backoffice.pages import Operator
-from tests.doors import key_with
 from tests.factories.people import RobotFactory, UserFactory
-from tests.workbooks import rows_of, sheet_of
+from tests.support.admin_pages import Operator
+from tests.support.client import ApiClient
+from tests.support.entry_points import key_with
+from tests.support.workbooks import rows_of, sheet_of
 
 pytestmark = pytest.mark.django_db
 

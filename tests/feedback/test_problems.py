@@ -8,9 +8,9 @@ from django.utils import timezone
 from accounts.models import User
 from config.models import Scope
 from feedback.models import Problem, ProblemCategory
-from tests.api import ApiClient
-from tests.doors import key_with
 from tests.factories.people import RobotFactory, UserFactory
+from tests.support.client import ApiClient
+from tests.support.entry_points import key_with
 
 pytestmark = pytest.mark.django_db
 Type = ProblemCategory.Type

@@ -8,9 +8,9 @@ from django.utils import timezone
 from accounts.models import User
 from groups.models import Awakening, CancelReason
 from robots.models import OutboxMessage, Robot
-from tests.api import ApiClient
-from tests.doors import said_to
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory
+from tests.support.client import ApiClient
+from tests.support.entry_points import said_to
 
 pytestmark = pytest.mark.django_db
 

@@ -14,12 +14,12 @@ from groups.models import CancelReason, Group, GroupMessage
 from integrations.models import GatewayEvent
 from robots import pool, roster
 from robots.models import Robot
-from tests.api import ApiClient
-from tests.doors import gateway_tells, key_with, said_to
 from tests.factories.money import rated
 from tests.factories.people import GroupFactory, RobotFactory, UserFactory
-from tests.talk import answered_in, said, says
-from tests.together import in_another_thread
+from tests.support.client import ApiClient
+from tests.support.concurrency import in_another_thread
+from tests.support.entry_points import gateway_tells, key_with, said_to
+from tests.support.group_messages import answered_in, said, says
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 

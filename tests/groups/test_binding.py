@@ -8,16 +8,16 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from config.clock import day_of
+from config.platform.dates import day_of
 from groups import cancelling
 from groups.models import CancelReason, Group
 from integrations.models import GatewayEvent
-from robots import dead_letters
 from robots.models import OutboxMessage, Robot, RobotDay
-from tests.api import ApiClient
-from tests.doors import asked_of_gateway, gateway_tells, said_to
+from robots.outbox import failed
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory
-from tests.groups.reports import bound, pulled_in
+from tests.support.client import ApiClient
+from tests.support.entry_points import asked_of_gateway, gateway_tells, said_to
+from tests.support.group_events import bound, pulled_in
 
 pytestmark = pytest.mark.django_db
 
@@ -287,5 +287,5 @@ def test_an_unbinding_that_failed_does_not_end_the_group_when_it_was_bound_anew(
     unbinding = OutboxMessage.objects.filter(operation="unbind_group")
     unbinding.update(status=OutboxMessage.Status.PARKED, reason="502", settled_at=timezone.now())
     gateway_tells(bound())
-    assert dead_letters.retry(unbinding, at=timezone.now()) == 0
+    assert failed.retry(unbinding, at=timezone.now()) == 0
     assert unbinding.get().reason == "群已重新绑定"

@@ -14,8 +14,8 @@ from groups import cancel_jobs
 from groups.models import CancelJob, CancelReason, Group
 from groups.tasks import run_cancel_jobs
 from robots.models import OutboxMessage, Robot
-from tests.doors import asked_of_gateway, key_with
 from tests.factories.people import GroupFactory, RobotFactory, UserFactory
+from tests.support.entry_points import asked_of_gateway, key_with
 
 pytestmark = pytest.mark.django_db
 

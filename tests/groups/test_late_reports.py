@@ -10,8 +10,8 @@ from groups import cancelling
 from groups.models import CancelReason, Group
 from integrations.models import GatewayEvent
 from robots.models import OutboxMessage
-from tests.doors import asked_of_gateway, gateway_tells, said_to
-from tests.groups.reports import bound
+from tests.support.entry_points import asked_of_gateway, gateway_tells, said_to
+from tests.support.group_events import bound
 
 pytestmark = pytest.mark.django_db
 

@@ -5,9 +5,9 @@ from django.utils import timezone
 
 from accounts.models import User
 from groups.models import CancelReason, Group
-from tests.api import ApiClient
 from tests.factories.money import rated
 from tests.factories.people import GroupFactory, RobotFactory, UserFactory, days_ago
+from tests.support.client import ApiClient
 
 pytestmark = pytest.mark.django_db
 OWNER_LISTS = ("/owner/groups", "/groups/statistics", "/groups/welcome")

@@ -5,8 +5,8 @@ import pytest
 from accounts.models import User
 from groups.models import Member
 from integrations.models import GatewayEvent
-from tests.doors import gateway_tells
 from tests.factories.people import GroupFactory, RobotFactory, days_ago
+from tests.support.entry_points import gateway_tells
 
 pytestmark = pytest.mark.django_db
 

@@ -13,12 +13,12 @@ from groups import messages
 from groups.models import Group, GroupMessage, Mention
 from groups.tasks import forget_old_messages
 from integrations.models import GatewayEvent
-from integrations.moderation import add_words
+from integrations.moderation.words import add_words
 from robots.models import OutboxMessage
-from tests.api import ApiClient
-from tests.doors import gateway_tells, said_to
 from tests.factories.people import GroupFactory, RobotFactory, UserFactory
-from tests.talk import answered_in, said, says
+from tests.support.client import ApiClient
+from tests.support.entry_points import gateway_tells, said_to
+from tests.support.group_messages import answered_in, said, says
 
 pytestmark = pytest.mark.django_db
 

@@ -4,9 +4,9 @@ import pytest
 
 from accounts.models import User
 from groups.models import Group
-from integrations.moderation import add_words
-from tests.api import ApiClient
+from integrations.moderation.words import add_words
 from tests.factories.people import GroupFactory, RobotFactory, UserFactory
+from tests.support.client import ApiClient
 
 pytestmark = pytest.mark.django_db
 

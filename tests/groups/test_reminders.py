@@ -12,9 +12,9 @@ from groups.tasks import remind_newcomers
 from integrations.models import GatewayEvent
 from integrations.tasks import handle_events
 from robots.models import Friendship, OutboxMessage, Robot
-from tests.api import ApiClient
-from tests.doors import asked_of_gateway, gateway_tells, said_to
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory
+from tests.support.client import ApiClient
+from tests.support.entry_points import asked_of_gateway, gateway_tells, said_to
 
 pytestmark = pytest.mark.django_db
 

@@ -10,13 +10,13 @@ from django.utils import timezone
 from accounts.models import User
 from config.models import Scope
 from groups.models import CancelReason, Group, StarPlan, StarRating
-from robots import outbox
 from robots.models import OutboxMessage
-from tests.api import ApiClient
-from tests.doors import key_with, said_to, say_everything
+from robots.outbox import writing
 from tests.factories.launches import reachable
 from tests.factories.money import rated
 from tests.factories.people import GroupFactory, RobotFactory, UserFactory
+from tests.support.client import ApiClient
+from tests.support.entry_points import key_with, said_to, say_everything
 
 pytestmark = pytest.mark.django_db
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -160,8 +160,8 @@ def test_what_waits_for_the_morning_holds_up_nothing(alice, sandbox):
     group = reachable(user=alice)
     with time_machine.travel(datetime(2026, 11, 20, 23, 58, tzinfo=SHANGHAI)):
         rate((group.code, 3))
-        outbox.tell_user(
-            robot=group.robot, user_code="wx-alice", content=outbox.text("菜单"), cause="t", at=timezone.now()
+        writing.tell_user(
+            robot=group.robot, user_code="wx-alice", content=writing.text("菜单"), cause="t", at=timezone.now()
         )
     assert say_at(0, 20) == 1
     assert [message["content"] for message in sandbox.state.messages.values()] == ["菜单"]

@@ -9,17 +9,17 @@ from django.utils import timezone
 
 from accounts.models import User
 from config.celery import SCHEDULE
-from config.clock import day_of
-from config.retention import CHUNK
+from config.platform.dates import day_of
+from config.platform.retention import CHUNK
 from groups import statistics
 from groups.models import Group, GroupStatistics, Member, MemberMove
 from groups.tasks import forget_old_messages, roll_up_missed_statistics, roll_up_statistics
-from integrations.moderation import add_words
+from integrations.moderation.words import add_words
 from robots.models import OutboxMessage
-from tests.api import ApiClient
-from tests.doors import gateway_tells
 from tests.factories.people import GroupFactory, RobotFactory, UserFactory, days_ago
-from tests.talk import answered_in, says
+from tests.support.client import ApiClient
+from tests.support.entry_points import gateway_tells
+from tests.support.group_messages import answered_in, says
 
 pytestmark = pytest.mark.django_db
 

@@ -11,7 +11,7 @@ from django.urls import URLPattern, get_resolver
 from config.api.codes import MEANINGS
 from config.api.permissions import Nobody
 from config.errors import Code, Refusal
-from integrations.events import _subscribers
+from integrations.gateway.subscriptions import _subscribers
 
 PROJECT = Path(__file__).resolve().parents[2]
 ROOMS = ("config", "integrations", "accounts", "robots", "groups", "keywords", "launches", "earnings", "feedback")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.log_search import search
-from tests.processes import PROJECT, run_process
-from tests.secrets_in_use import SETTINGS, note_call, note_setting, noted
+from tests.support.log_search import search
+from tests.support.processes import PROJECT, run_process
+from tests.support.secrets_in_use import SETTINGS, note_call, note_setting, noted
 
 JWT = ".".join(("eyJhbGciOiJIUzI1NiJ9", "eyJ1c2VyX2lkIjoiMSJ9", "c2ln"))
 PLANTED = {
@@ -113,7 +113,7 @@ def test_every_setting_that_holds_a_secret_is_noted():
 
 def test_a_session_whose_process_writes_a_secret_fails(tmp_path: Path):
     (tmp_path / "test_it.py").write_text(
-        "import sys\nfrom tests.processes import run_process\n"
+        "import sys\nfrom tests.support.processes import run_process\n"
         "def test_it():\n"
         "    assert run_process([sys.executable, '-c', 'print(13800000000 + 138000)'], 'leaky').returncode == 0\n"
     )

@@ -9,7 +9,7 @@ import pytest
 
 from integrations.http import CALLS_AT_ONCE, OutsideError, Unavailable, place
 from integrations.launch_system import _OF_RESULTS, LaunchSystem
-from integrations.wechat import WeChat
+from integrations.wechat.login import WeChat
 
 CROWD = 24
 

@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from groups.models import GroupMessage, Member, MemberMove
-from integrations.events import _subscribers
+from integrations.gateway.subscriptions import _subscribers
 from integrations.models import GatewayEvent
 from integrations.tasks import handle_events
 from keywords.models import GroupKeyword, KeywordBatch
-from tests.api import ApiClient
-from tests.doors import key_with
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory
+from tests.support.client import ApiClient
+from tests.support.entry_points import key_with
 
 pytestmark = pytest.mark.django_db
 Status = GatewayEvent.Status

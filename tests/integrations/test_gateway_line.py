@@ -15,11 +15,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from integrations import gateway_line
-from integrations.gateway_calls import GatewayCall, recall_message
-from integrations.gateway_line import GatewayLine, NotAsked
+from integrations.gateway import pool
+from integrations.gateway.calls import GatewayCall, recall_message
+from integrations.gateway.pool import GatewayLine, NotAsked
 from integrations.http import Later, OutcomeUnknown, Refused, Unavailable
-from tests.journey.product import wait_for
+from tests.support.product import wait_for
 
 DONE = b'{"code": "100"}'
 CALL = recall_message(robot="robot", message_no="1")
@@ -191,7 +191,7 @@ def test_a_gateway_whose_certificate_nobody_vouches_for_hears_nothing(gateway, t
 
 
 def test_a_gateway_with_a_trusted_certificate_is_asked(gateway, tmp_path, monkeypatch):
-    monkeypatch.setattr(gateway_line, "certificates", lambda: str(tmp_path / "certificate.pem"))
+    monkeypatch.setattr(pool, "certificates", lambda: str(tmp_path / "certificate.pem"))
     gateway.speak_tls(tmp_path)
     gateway.answers = [says(DONE)]
     with line_to(gateway.url) as line:

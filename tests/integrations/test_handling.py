@@ -8,13 +8,13 @@ from django.test import Client
 from django.utils import timezone
 
 from groups.models import Group, GroupMessage
-from integrations import claiming, handling, inbox
+from integrations.gateway import claiming, handling, inbox
 from integrations.models import GatewayEvent
 from integrations.tasks import handle_events
-from tests.doors import gateway_tells
 from tests.factories.people import GroupFactory, OperatorFactory, RobotFactory, UserFactory
-from tests.integrations.posting import event, met, post
-from tests.talk import said
+from tests.support.entry_points import gateway_tells
+from tests.support.gateway_events import event, met, post
+from tests.support.group_messages import said
 
 pytestmark = pytest.mark.django_db
 Status = GatewayEvent.Status

@@ -11,15 +11,15 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
-from config.retention import CHUNK
-from integrations import inbox
+from config.platform.retention import CHUNK
+from integrations.gateway import inbox
 from integrations.models import GatewayEvent
 from integrations.tasks import forget_old_events, handle_events
-from tests.backoffice.pages import Operator
-from tests.doors import gateway_tells, key_with
 from tests.factories.people import RobotFactory
-from tests.integrations.posting import event, met, post
-from tests.together import in_another_thread
+from tests.support.admin_pages import Operator
+from tests.support.concurrency import in_another_thread
+from tests.support.entry_points import gateway_tells, key_with
+from tests.support.gateway_events import event, met, post
 
 pytestmark = pytest.mark.django_db
 Status = GatewayEvent.Status

@@ -6,7 +6,7 @@ import pytest
 from django.core.cache import cache
 
 from integrations.models import SensitiveWord
-from integrations.moderation import VERSION, SensitiveWordFound, add_words, require_clean
+from integrations.moderation.words import VERSION, SensitiveWordFound, add_words, require_clean
 
 pytestmark = pytest.mark.django_db
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from integrations.word_finder import WordFinder
+from integrations.moderation.finder import WordFinder
 
 HERE = Path(__file__).parent / "words"  # every line is the inside of a JSON string
 LIST = (HERE / "list.txt").read_text().splitlines()

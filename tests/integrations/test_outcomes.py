@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from integrations.customer_service import CustomerService
-from integrations.gateway_calls import recall_message
+from integrations.aliyun.customer_service import CustomerService
+from integrations.aliyun.sms import AliyunSms
+from integrations.gateway.calls import recall_message
+from integrations.gateway.client import RobotGateway
 from integrations.http import Later, OutcomeUnknown, OutsideError, Refused
 from integrations.launch_system import LaunchSystem
-from integrations.remote_moderation import _is_labeled
-from integrations.robot_gateway import RobotGateway
+from integrations.moderation.remote import _is_labeled
 from integrations.sandbox.server import Reply
-from integrations.sms import AliyunSms
-from integrations.wechat import WeChat
-from integrations.wechat_pay import WeChatPay
-from tests.outside import Outside, played_by
+from integrations.wechat.login import WeChat
+from integrations.wechat.pay import WeChatPay
+from tests.support.outside_system import Outside, played_by
 
 Ask = Callable[[], Any]
 

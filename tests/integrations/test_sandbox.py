@@ -5,12 +5,12 @@ import json
 import pytest
 import requests
 
-from integrations.gateway_calls import bind_group, group_message, private_message
+from integrations.aliyun.sms import AliyunSms
+from integrations.gateway.calls import bind_group, group_message, private_message
+from integrations.gateway.client import RobotGateway
 from integrations.http import OutcomeUnknown, Refused, Unavailable
-from integrations.robot_gateway import RobotGateway
-from integrations.sms import AliyunSms
-from integrations.wechat import WeChat
-from integrations.wechat_pay import WeChatPay
+from integrations.wechat.login import WeChat
+from integrations.wechat.pay import WeChatPay
 
 MESSAGE = {"type": 3, "content": "你好", "message_no": "m1"}
 

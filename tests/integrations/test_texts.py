@@ -11,9 +11,9 @@ from config.models import Scope
 from integrations.models import TextMessage
 from integrations.sandbox.server import Reply
 from integrations.tasks import send_texts
-from tests.doors import key_with
 from tests.factories.people import OperatorFactory
-from tests.outside import Outside, played_by
+from tests.support.entry_points import key_with
+from tests.support.outside_system import Outside, played_by
 
 pytestmark = pytest.mark.django_db
 Status = TextMessage.Status

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from integrations.wechat import Ticket, WeChat
-from integrations.wechat_tickets import jsapi_ticket
-from tests.api import ApiClient
+from integrations.wechat.login import Ticket, WeChat
+from integrations.wechat.tickets import jsapi_ticket
+from tests.support.client import ApiClient
 
 pytestmark = pytest.mark.django_db
 

@@ -9,10 +9,10 @@ import pytest
 from django.core import signing
 from django.core.management import CommandError, call_command
 
-from integrations import moderation
 from integrations.models import SensitiveWord, SensitiveWordImport
-from integrations.moderation import SensitiveWordFound, add_words, require_clean
-from tests.backoffice.pages import Operator
+from integrations.moderation import words as moderation
+from integrations.moderation.words import SensitiveWordFound, add_words, require_clean
+from tests.support.admin_pages import Operator
 
 pytestmark = pytest.mark.django_db
 WORDS, IMPORTS = "integrations/sensitiveword", "integrations/sensitivewordimport"

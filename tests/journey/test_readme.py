@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from config.demo.callers import wait_for
-from tests.journey.product import Product
-from tests.processes import run_process
+from config.local.demo.clients import wait_for
+from tests.support.processes import run_process
+from tests.support.product import Product
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
 PROJECT = Path(__file__).resolve().parents[2]

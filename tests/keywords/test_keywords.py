@@ -6,10 +6,10 @@ from django.utils import timezone
 
 from accounts.models import User
 from groups.models import Group
-from integrations.moderation import add_words
+from integrations.moderation.words import add_words
 from keywords.models import GroupKeyword, KeywordBatch
-from tests.api import ApiClient
 from tests.factories.people import GroupFactory, UserFactory
+from tests.support.client import ApiClient
 
 pytestmark = pytest.mark.django_db
 

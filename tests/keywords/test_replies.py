@@ -14,16 +14,16 @@ from accounts import blocking
 from accounts.models import User
 from groups import cancelling
 from groups.models import CancelReason, Group, GroupMessage
-from integrations import claiming, inbox
+from integrations.gateway import claiming, inbox
 from integrations.models import GatewayEvent
 from integrations.tasks import handle_events
 from keywords.models import GroupKeyword, KeywordBatch, KeywordReply
 from keywords.tasks import forget_old_replies
 from robots.models import OutboxMessage
-from tests.api import ApiClient
-from tests.doors import gateway_tells
 from tests.factories.people import GroupFactory, RobotFactory, UserFactory
-from tests.talk import answered_in, said, says
+from tests.support.client import ApiClient
+from tests.support.entry_points import gateway_tells
+from tests.support.group_messages import answered_in, said, says
 
 pytestmark = pytest.mark.django_db
 

@@ -10,17 +10,17 @@ from django.utils import timezone
 from accounts.models import User
 from groups import cancelling
 from groups.models import CancelReason
-from integrations.moderation import add_words
+from integrations.moderation.words import add_words
 from launches import drafts
 from launches.models import MassMessage
 from launches.tasks import fire_mass_messages
-from robots import claiming, dead_letters, receipts
 from robots.models import OutboxMessage
-from tests.api import ApiClient
-from tests.doors import say_everything
+from robots.outbox import failed, leases, results
 from tests.factories.launches import PICTURE, TEXT, drafted, reachable, scheduled
 from tests.factories.people import GroupFactory, UserFactory
 from tests.launches.test_mass_messages import complete, refuse, states
+from tests.support.client import ApiClient
+from tests.support.entry_points import say_everything
 
 pytestmark = pytest.mark.django_db
 WORDS = TEXT["content"]
@@ -44,8 +44,8 @@ def shown(user: User, message: MassMessage) -> list[dict[str, Any]]:
 
 def say_one() -> str:
     """A sender has the gateway say what comes next; its number."""
-    [taken] = claiming.claim(at=timezone.now()).messages
-    receipts.settle([receipts.Attempt(taken)], at=timezone.now())
+    [taken] = leases.claim(at=timezone.now()).messages
+    results.settle([results.Attempt(taken)], at=timezone.now())
     return taken.message_no
 
 
@@ -138,7 +138,7 @@ def test_one_that_an_operator_has_sent_after_all_makes_the_group_sent(alice: Use
     say_one()
     refuse(sandbox)
     sandbox.state.faults.clear()
-    dead_letters.retry(OutboxMessage.objects.parked(), at=timezone.now())
+    failed.retry(OutboxMessage.objects.parked(), at=timezone.now())
     say_everything()
     assert state_of(message) == ([1], MassMessage.Status.SENT)
     assert message.groups.get().reason == ""

@@ -12,16 +12,16 @@ from django.utils import timezone
 from accounts.models import User
 from groups import cancelling
 from groups.models import CancelReason
-from integrations.moderation import add_words
+from integrations.moderation.words import add_words
 from launches import drafts
 from launches.models import MassMessage, MassMessageGroup
 from launches.tasks import fire_mass_messages
 from robots.models import OutboxMessage
-from robots.sender import Sender
-from tests.api import ApiClient
-from tests.doors import say_everything
+from robots.outbox.sender import Sender
 from tests.factories.launches import PICTURE, TEXT, drafted, reachable, scheduled
 from tests.factories.people import GroupFactory, UserFactory
+from tests.support.client import ApiClient
+from tests.support.entry_points import say_everything
 
 pytestmark = pytest.mark.django_db
 

@@ -10,11 +10,11 @@ from django.utils import timezone
 
 from launches.models import MassMessage
 from launches.tasks import fire_mass_messages
-from robots import outbox
 from robots.models import OutboxMessage
-from tests.doors import say_everything
+from robots.outbox import writing
 from tests.factories.launches import PICTURE, reachable, scheduled
 from tests.factories.people import UserFactory
+from tests.support.entry_points import say_everything
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
@@ -34,7 +34,7 @@ def sent(sandbox: Any) -> Iterator[MassMessage]:
 def test_a_picture_that_is_not_sent_yet_gets_its_second_address(sent: MassMessage):
     OutboxMessage.objects.update(status=0, settled_at=None, content={"type": 8, "url": "http://e.com/p.png"})
     call_command("migrate", "launches", verbosity=0)
-    assert OutboxMessage.objects.get().content == outbox.image("http://e.com/p.png")
+    assert OutboxMessage.objects.get().content == writing.image("http://e.com/p.png")
 
 
 def test_a_sent_mass_message_stays_sent_and_its_picture_gets_its_second_address(sent: MassMessage):

@@ -15,13 +15,13 @@ from groups import stars
 from launches import running
 from launches.models import Delivery, Launch
 from launches.tasks import fire_mass_messages, report_results
-from robots import dead_letters, receipts
-from robots.claiming import claim
 from robots.models import OutboxMessage
-from tests.doors import say_everything
+from robots.outbox import failed, results
+from robots.outbox.leases import claim
 from tests.factories.launches import WORDS, launched, reachable, scheduled
 from tests.factories.people import OperatorFactory, UserFactory
 from tests.launches.test_progress import give_up
+from tests.support.entry_points import say_everything
 
 pytestmark = pytest.mark.django_db
 PAGE = "/admin/launches/launch/"
@@ -127,7 +127,7 @@ def test_a_paused_launch_can_be_cancelled():
 def test_what_failed_is_not_sent_after_all_when_the_launch_was_cancelled(sandbox: Any):
     launch = half_failed(sandbox)
     assert running.cancel(launch=launch, by="wang", reason="不要了", at=timezone.now())
-    assert dead_letters.retry(OutboxMessage.objects.all(), at=timezone.now()) == 0
+    assert failed.retry(OutboxMessage.objects.all(), at=timezone.now()) == 0
     assert status_of(launch) == Launch.Status.CANCELLED
     assert (launch.failed_count, launch.skipped_count) == (1, 1)
 
@@ -135,7 +135,7 @@ def test_what_failed_is_not_sent_after_all_when_the_launch_was_cancelled(sandbox
 def test_what_failed_waits_for_the_end_of_a_pause(sandbox: Any):
     launch = half_failed(sandbox)
     pause(launch)
-    dead_letters.retry(OutboxMessage.objects.all(), at=timezone.now())
+    failed.retry(OutboxMessage.objects.all(), at=timezone.now())
     assert say_everything() == 0
     running.resume(launch=launch, at=timezone.now())
     assert say_everything() == 1
@@ -145,7 +145,7 @@ def test_a_paused_launch_with_nothing_left_to_send_is_over_when_it_goes_on(sandb
     launch = launched(reachable())
     [taken] = claim(at=timezone.now()).messages
     pause(launch)
-    receipts.settle([receipts.Attempt(taken)], at=timezone.now())
+    results.settle([results.Attempt(taken)], at=timezone.now())
     assert status_of(launch) == Launch.Status.PAUSED
     running.resume(launch=launch, at=timezone.now())
     assert status_of(launch) == Launch.Status.FINISHED

@@ -13,12 +13,13 @@ from integrations.http import Refused
 from launches.models import Delivery, Launch
 from launches.results import IN_HAND
 from launches.tasks import report_results
-from robots import dead_letters, receipts
-from robots.claiming import claim
 from robots.models import OutboxMessage
-from tests.doors import say_everything
+from robots.outbox import failed
+from robots.outbox import results as receipts
+from robots.outbox.leases import claim
 from tests.factories.launches import WORDS, launched, reachable
 from tests.factories.people import GroupFactory
+from tests.support.entry_points import say_everything
 
 pytestmark = pytest.mark.django_db
 PICTURE = {"type": 2, "filePath": "https://example.com/a.png"}
@@ -72,7 +73,7 @@ def test_an_operators_retry_that_works_makes_it_sent_and_is_reported_anew(sandbo
     launch = launched(group)
     give_up(sandbox)
     report_results()
-    dead_letters.retry(OutboxMessage.objects.parked(), at=timezone.now())
+    failed.retry(OutboxMessage.objects.parked(), at=timezone.now())
     say_everything()
     report_results()
     assert counts(launch) == {"planned": 1, "sent": 1}
@@ -84,7 +85,7 @@ def test_it_is_told_of_by_one_reporter_at_a_time(sandbox: Any):
     launched(group)
     give_up(sandbox)
     Delivery.objects.update(result_due_at=timezone.now() + IN_HAND)  # as taking it in hand does
-    dead_letters.retry(OutboxMessage.objects.parked(), at=timezone.now())
+    failed.retry(OutboxMessage.objects.parked(), at=timezone.now())
     say_everything()
     assert report_results() == 0
     with time_machine.travel(timezone.now() + IN_HAND + timedelta(seconds=1)):
@@ -99,7 +100,7 @@ def test_a_failed_delivery_says_why_it_failed_last(sandbox: Any):
         OutboxMessage.objects.filter(pk=message.pk).update(try_count=4)
         [taken] = claim(at=timezone.now()).messages
         receipts.settle([receipts.Attempt(taken, Refused("gateway", answer))], at=timezone.now())
-    dead_letters.retry(OutboxMessage.objects.filter(pk=first.pk), at=timezone.now())
+    failed.retry(OutboxMessage.objects.filter(pk=first.pk), at=timezone.now())
     say_everything()
     assert "413 图片太大" in Delivery.objects.get().reason
 

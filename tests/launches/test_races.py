@@ -19,16 +19,17 @@ from groups.models import CancelReason, Group, RatingState
 from launches import results, running
 from launches.models import Delivery, Launch, MassMessage
 from launches.tasks import fire_mass_messages, report_results
-from robots import dead_letters, outbox, receipts
-from robots.claiming import claim
 from robots.models import OutboxMessage
-from tests.api import ApiClient
-from tests.backoffice.pages import Operator
-from tests.doors import key_with, say_everything
+from robots.outbox import failed, writing
+from robots.outbox import results as receipts
+from robots.outbox.leases import claim
 from tests.factories.launches import TEXT, WORDS, drafted, launched, reachable, scheduled
 from tests.factories.people import GroupFactory, UserFactory
 from tests.launches.test_progress import give_up
-from tests.together import in_another_thread
+from tests.support.admin_pages import Operator
+from tests.support.client import ApiClient
+from tests.support.concurrency import in_another_thread
+from tests.support.entry_points import key_with, say_everything
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
@@ -210,7 +211,7 @@ def while_a_sender_notes(attempt: receipts.Attempt, work: Callable[[], Any]) -> 
 
 def test_a_large_launch_is_cancelled_while_a_sender_notes_what_it_said():
     alice, robot = UserFactory(), reachable().robot
-    many = [GroupFactory.build(user=alice, robot=robot) for _ in range(outbox.CHUNK + 1)]
+    many = [GroupFactory.build(user=alice, robot=robot) for _ in range(writing.CHUNK + 1)]
     groups = sorted(Group.objects.bulk_create(many), key=lambda group: group.code.encode())
     launch = launched(*groups)
     said = said_in(groups[-1])
@@ -218,7 +219,7 @@ def test_a_large_launch_is_cancelled_while_a_sender_notes_what_it_said():
     assert while_a_sender_notes(said, lambda: running.cancel(launch=launch, by="wang", reason="不要了", at=now))
     launch.refresh_from_db()
     assert (launch.status, launch.finished_at is not None) == (Launch.Status.CANCELLED, True)
-    assert (launch.sent_count, launch.skipped_count) == (1, outbox.CHUNK)
+    assert (launch.sent_count, launch.skipped_count) == (1, writing.CHUNK)
 
 
 def test_stars_end_groups_for_two_reasons_while_a_sender_notes_what_it_said():
@@ -268,7 +269,7 @@ class SlowLaunchSystem:
         self.told.append(sent)
 
     def _send_after_all(self, _: int) -> None:
-        dead_letters.retry(OutboxMessage.objects.all(), at=timezone.now())
+        failed.retry(OutboxMessage.objects.all(), at=timezone.now())
         say_everything()
 
 

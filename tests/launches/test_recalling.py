@@ -9,13 +9,13 @@ from django.utils import timezone
 from accounts.models import User
 from groups.models import Group
 from launches.models import MassMessage
-from robots import claiming, outbox, receipts
 from robots.models import OutboxMessage
-from tests.api import ApiClient
-from tests.doors import say_everything
+from robots.outbox import leases, results, writing
 from tests.factories.launches import reachable, scheduled
 from tests.factories.people import UserFactory
 from tests.launches.test_mass_messages import fired, refuse, states
+from tests.support.client import ApiClient
+from tests.support.entry_points import say_everything
 
 pytestmark = pytest.mark.django_db
 
@@ -27,8 +27,8 @@ def alice() -> User:
 
 def waits(group: Group, words: str) -> None:
     """Something else that the robot has to say there."""
-    outbox.say_in_group(
-        robot=group.robot, group_code=group.code, content=outbox.text(words), cause="test", at=timezone.now()
+    writing.say_in_group(
+        robot=group.robot, group_code=group.code, content=writing.text(words), cause="test", at=timezone.now()
     )
 
 
@@ -108,9 +108,9 @@ def test_one_that_the_gateway_refuses_to_recall_stands_as_sent(alice: User, sand
 def test_a_message_that_was_in_a_senders_hands_when_it_was_taken_back_is_recalled(alice: User, sandbox: Any):
     message = fired(alice, reachable(user=alice))
     now = timezone.now()
-    [held] = claiming.claim(at=now, resting=[], may_say=True, after=0, batch=10).messages
+    [held] = leases.claim(at=now, resting=[], may_say=True, after=0, batch=10).messages
     assert ApiClient(alice).delete(f"/tasks/{message.pk}")["code"] == 1200
-    receipts.settle([receipts.Attempt(held)], at=now)  # the gateway has said it
+    results.settle([results.Attempt(held)], at=now)  # the gateway has said it
     say_everything()
     assert sandbox.state.recalled == [held.message_no]
     assert states(message) == [3]

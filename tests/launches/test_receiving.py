@@ -8,9 +8,9 @@ from django.db import IntegrityError, transaction
 from config.models import Scope
 from launches.models import Delivery, Launch
 from robots.models import OutboxMessage, Robot
-from tests.doors import key_with
 from tests.factories.launches import WORDS
 from tests.factories.people import GroupFactory, days_ago
+from tests.support.entry_points import key_with
 
 pytestmark = pytest.mark.django_db
 LINK = {"type": 3, "title": "好文", "content": "值得一读", "url": "https://example.com/a?g={groupId}"}

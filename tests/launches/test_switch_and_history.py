@@ -13,13 +13,13 @@ from groups.models import CancelReason, Group
 from integrations.launch_system import LaunchSystem
 from launches import switch_changes
 from launches.models import Delivery
-from robots import dead_letters
 from robots.models import OutboxMessage
-from tests.api import ApiClient
-from tests.doors import say_everything
+from robots.outbox import failed
 from tests.factories.launches import WORDS, launched, reachable
 from tests.factories.people import GroupFactory, UserFactory
 from tests.launches.test_progress import give_up
+from tests.support.client import ApiClient
+from tests.support.entry_points import say_everything
 
 pytestmark = pytest.mark.django_db
 
@@ -111,7 +111,7 @@ def test_what_is_left_of_a_failed_delivery_does_not_go_to_a_group_that_is_switch
     give_up(sandbox)
     OutboxMessage.objects.update(is_held=False)
     switch(alice, {"code": group.code, "rcv_task_flag": 0})
-    assert dead_letters.retry(OutboxMessage.objects.all(), at=timezone.now()) == 0
+    assert failed.retry(OutboxMessage.objects.all(), at=timezone.now()) == 0
     assert say_everything() == 0
     assert Delivery.objects.get().status == Delivery.Status.FAILED
 

@@ -12,9 +12,9 @@ from integrations.launch_system import LaunchSystem
 from launches import switch_changes
 from launches.models import SwitchChange
 from launches.tasks import report_switches
-from tests.api import ApiClient
-from tests.doors import gateway_tells, key_with
 from tests.factories.people import GroupFactory, RobotFactory, UserFactory
+from tests.support.client import ApiClient
+from tests.support.entry_points import gateway_tells, key_with
 
 pytestmark = pytest.mark.django_db
 

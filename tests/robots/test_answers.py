@@ -8,14 +8,14 @@ from django.db import OperationalError
 
 from integrations.sandbox.server import Reply, Sandbox
 from integrations.sandbox.state import State
-from robots import dead_letters
 from robots.models import OutboxMessage, Robot
-from robots.sender import Sender
+from robots.outbox import failed
+from robots.outbox.sender import Sender
 from robots.signals import SettledMessage, message_settled
-from tests.doors import say_everything
 from tests.factories.people import RobotFactory
-from tests.outside import Outside, played_by
 from tests.robots.test_sending import make_due, say
+from tests.support.entry_points import say_everything
+from tests.support.outside_system import Outside, played_by
 
 pytestmark = pytest.mark.django_db
 Status = OutboxMessage.Status
@@ -99,7 +99,7 @@ def test_when_the_receiver_is_mended_an_operator_has_it_tried_again_and_it_is_se
         make_due()
         say_everything()
     poison.clear()
-    dead_letters.retry(OutboxMessage.objects.all(), at=bad.created_at)
+    failed.retry(OutboxMessage.objects.all(), at=bad.created_at)
     say_everything()
     bad.refresh_from_db()
     [told] = sandbox.state.messages.values()

@@ -9,14 +9,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from integrations.http import Refused
-from robots import dead_letters, outbox, receipts
-from robots.claiming import claim
 from robots.models import OutboxMessage, Robot
+from robots.outbox import failed, results, writing
+from robots.outbox.leases import claim
 from robots.tasks import close_for_gone_robots
-from tests.backoffice.pages import Operator
-from tests.doors import say_everything
 from tests.factories.people import OperatorFactory, RobotFactory
 from tests.robots.test_sending import heard, say
+from tests.support.admin_pages import Operator
+from tests.support.entry_points import say_everything
 
 pytestmark = pytest.mark.django_db
 Status = OutboxMessage.Status
@@ -32,7 +32,7 @@ def parked(robot: Robot, words: str, answer: str = "502 kicked", **how: str) -> 
     message = say(robot, words, **how)
     OutboxMessage.objects.filter(pk=message.pk).update(try_count=4)
     taken = [one for one in claim(at=timezone.now()).messages if one.id == message.pk]
-    receipts.settle([receipts.Attempt(taken[0], Refused("gateway", answer))], at=timezone.now())
+    results.settle([results.Attempt(taken[0], Refused("gateway", answer))], at=timezone.now())
     message.refresh_from_db()
     assert message.status == Status.PARKED
     return message
@@ -55,7 +55,7 @@ def test_all_parked_messages_are_tried_again(robot, sandbox):
 def test_a_dry_run_says_how_many_and_changes_nothing(robot):
     parked(robot, "a")
     assert run("--dry-run") == "1 messages would be tried again.\n"
-    assert dead_letters.count() == 1
+    assert failed.count() == 1
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_an_operator_does_so_on_the_page_after_confirming(robot, action: str, st
     words = {"action": action, "_selected_action": [message.pk]}
     page = reverse("admin:robots_outboxmessage_changelist")
     browser.post(page, words)
-    assert dead_letters.count() == 1
+    assert failed.count() == 1
     browser.post(page, words | {"confirmed": "1"})
     message.refresh_from_db()
     assert message.status == status
@@ -117,7 +117,7 @@ def test_they_are_counted_on_the_operators_first_page(robot):
 
 def test_those_of_a_cancelled_group_are_over_with_it(robot):
     message = parked(robot, "a", group="g1")
-    assert outbox.close_waiting(group_codes=["g1"], reason="群已注销", at=timezone.now()) == 0
+    assert writing.close_waiting(group_codes=["g1"], reason="群已注销", at=timezone.now()) == 0
     assert run() == "0 messages will be tried again; 0 left.\n"
     message.refresh_from_db()
     assert (message.status, message.reason) == (Status.CLOSED, "群已注销")
@@ -127,15 +127,15 @@ def test_those_of_a_removed_robot_are_swept_up(robot):
     parked(robot, "a")
     Robot.objects.update(status=Robot.Status.REMOVED)
     close_for_gone_robots()
-    assert dead_letters.count() == 0
+    assert failed.count() == 0
 
 
 def test_what_is_held_back_stays_so_when_it_is_tried_again(robot, sandbox):
     parked(robot, "a", cause="campaign-1")
-    outbox.hold("campaign-1")
+    writing.hold("campaign-1")
     run()
     assert say_everything() == 0
-    outbox.let_go("campaign-1")
+    writing.let_go("campaign-1")
     say_everything()
     assert heard(sandbox) == ["a"]
 
@@ -144,7 +144,7 @@ def test_what_fails_for_good_while_it_is_held_back_stays_so(robot):
     message = say(robot, "a", cause="campaign-1")
     OutboxMessage.objects.update(try_count=4)
     [taken] = claim(at=timezone.now()).messages
-    outbox.hold("campaign-1")
-    receipts.settle([receipts.Attempt(taken, Refused("gateway", "502 kicked"))], at=timezone.now())
+    writing.hold("campaign-1")
+    results.settle([results.Attempt(taken, Refused("gateway", "502 kicked"))], at=timezone.now())
     message.refresh_from_db()
     assert (message.status, message.is_held) == (Status.PARKED, True)

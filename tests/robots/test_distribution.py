@@ -10,12 +10,12 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from config.clock import day_of
+from config.platform.dates import day_of
 from robots import pool, roster
 from robots.models import Robot, RobotDay, Scan
 from robots.tasks import snapshot_quotas
-from tests.api import ApiClient
 from tests.factories.people import GroupFactory, OperatorFactory, RobotFactory, UserFactory
+from tests.support.client import ApiClient
 
 pytestmark = pytest.mark.django_db
 NOBODY = "00000000-0000-0000-0000-000000000000"

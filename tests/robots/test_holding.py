@@ -4,12 +4,12 @@ import pytest
 from django.db import IntegrityError
 from django.utils import timezone
 
-from robots import outbox
 from robots.models import OutboxMessage, Robot
+from robots.outbox import writing
 from robots.signals import message_settled
-from tests.doors import say_everything
 from tests.factories.people import RobotFactory
 from tests.robots.test_sending import broken, heard, make_due, mended, say
+from tests.support.entry_points import say_everything
 
 pytestmark = pytest.mark.django_db
 Status = OutboxMessage.Status
@@ -36,7 +36,7 @@ def told():
 def test_what_is_held_back_is_not_sent_and_holds_up_nothing_else(robot, sandbox):
     say(robot, "advert", cause="campaign-1")
     say(robot, "welcome")
-    assert outbox.hold("campaign-1") == 1
+    assert writing.hold("campaign-1") == 1
     say_everything()
     assert heard(sandbox) == ["welcome"]
 
@@ -44,24 +44,24 @@ def test_what_is_held_back_is_not_sent_and_holds_up_nothing_else(robot, sandbox)
 def test_what_is_let_go_is_sent_in_its_old_order(robot, sandbox):
     for number in range(3):
         say(robot, str(number), cause="campaign-1")
-    outbox.hold("campaign-1")
-    assert outbox.let_go("campaign-1") == 3
+    writing.hold("campaign-1")
+    assert writing.let_go("campaign-1") == 3
     say_everything()
     assert heard(sandbox) == ["0", "1", "2"]
 
 
 def test_holding_twice_and_letting_go_twice_change_nothing_more(robot):
     say(robot, "advert", cause="campaign-1")
-    assert [outbox.hold("campaign-1") for _ in range(2)] == [1, 0]
-    assert [outbox.let_go("campaign-1") for _ in range(2)] == [1, 0]
+    assert [writing.hold("campaign-1") for _ in range(2)] == [1, 0]
+    assert [writing.let_go("campaign-1") for _ in range(2)] == [1, 0]
 
 
 def test_a_cause_that_ended_closes_what_waits_held_or_not_and_receivers_are_told(robot, sandbox, told):
     say(robot, "held", cause="campaign-1", group="g1")
-    outbox.hold("campaign-1")
+    writing.hold("campaign-1")
     say(robot, "waiting", cause="campaign-1", group="g2")
     say(robot, "other", cause="campaign-2", group="g3")
-    assert outbox.close_waiting(cause="campaign-1", reason="投放已取消", at=timezone.now()) == 2
+    assert writing.close_waiting(cause="campaign-1", reason="投放已取消", at=timezone.now()) == 2
     assert told == [("campaign-1", Status.CLOSED)] * 2
     say_everything()
     assert heard(sandbox) == ["other"]
@@ -72,7 +72,7 @@ def test_a_try_that_failed_stays_held_back(robot, sandbox):
     message = say(robot, "advert", cause="campaign-1")
     say_everything()
     mended(sandbox)
-    outbox.hold("campaign-1")
+    writing.hold("campaign-1")
     make_due()
     assert say_everything() == 0
     message.refresh_from_db()
@@ -82,21 +82,21 @@ def test_a_try_that_failed_stays_held_back(robot, sandbox):
 def test_what_was_said_cannot_be_held_back(robot, sandbox):
     message = say(robot, "said", cause="campaign-1")
     say_everything()
-    assert outbox.hold("campaign-1") == 0
+    assert writing.hold("campaign-1") == 0
     with pytest.raises(IntegrityError, match="only_unsent_messages_are_held"):
         OutboxMessage.objects.filter(pk=message.pk).update(is_held=True)
 
 
 def test_closing_for_nobody_in_particular_closes_nothing(robot):
     say(robot, "x")
-    assert outbox.close_waiting(reason="x", at=timezone.now(), group_codes=[]) == 0
+    assert writing.close_waiting(reason="x", at=timezone.now(), group_codes=[]) == 0
 
 
 def letters(robot: Robot, count: int) -> None:
     now = timezone.now()
-    outbox.post_all(
+    writing.post_all(
         [
-            outbox.private_message(robot=robot, user_code=f"u{n}", content=outbox.text("x"), cause="c", at=now)
+            writing.private_message(robot=robot, user_code=f"u{n}", content=writing.text("x"), cause="c", at=now)
             for n in range(count)
         ]
     )
@@ -106,22 +106,22 @@ def letters(robot: Robot, count: int) -> None:
 def test_closing_takes_as_many_queries_for_300_messages_as_for_one(robot, count: int, django_assert_num_queries):
     letters(robot, count)
     with django_assert_num_queries(5):  # savepoint, lock, change, read for receivers, release
-        assert outbox.close_waiting(cause="c", reason="x", at=timezone.now()) == count
+        assert writing.close_waiting(cause="c", reason="x", at=timezone.now()) == count
 
 
 def test_more_than_fits_one_statement_is_changed_whole(robot):
-    count = outbox.CHUNK + 1
+    count = writing.CHUNK + 1
     letters(robot, count)
-    assert (outbox.hold("c"), outbox.let_go("c")) == (count, count)
-    assert outbox.close_waiting(cause="c", reason="x", at=timezone.now()) == count
+    assert (writing.hold("c"), writing.let_go("c")) == (count, count)
+    assert writing.close_waiting(cause="c", reason="x", at=timezone.now()) == count
 
 
 def test_several_endings_close_each_for_its_own_reason(robot):
     messages = [
         say(robot, "x", group=group, cause=cause) for group, cause in (("g1", "a"), ("g2", "b"), ("g1", "b"))
     ]
-    ended = outbox.close(
-        outbox.Ending("甲", group_codes=["g1"]), outbox.Ending("乙", causes=["b"]), at=timezone.now()
+    ended = writing.close(
+        writing.Ending("甲", group_codes=["g1"]), writing.Ending("乙", causes=["b"]), at=timezone.now()
     )
     for message in messages:
         message.refresh_from_db()

@@ -7,17 +7,17 @@ from django.test import Client, TestCase
 from django.utils import timezone
 
 from accounts.models import User
-from config.clock import day_of
 from config.models import ShortLink
+from config.platform.dates import day_of
 from groups.models import Group
 from integrations.models import GatewayEvent
 from integrations.tasks import handle_events
 from launches.models import MassMessageDraft
 from robots.models import OutboxMessage, Robot, RobotDay
-from tests.api import ApiClient
-from tests.doors import said_to
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory
-from tests.private_talk import last_said_to, tells_robot
+from tests.support.client import ApiClient
+from tests.support.entry_points import said_to
+from tests.support.private_messages import last_said_to, tells_robot
 
 pytestmark = pytest.mark.django_db
 

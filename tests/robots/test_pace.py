@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from robots.pace import WINDOW_SECONDS, Pace
+from robots.outbox.rate_limit import WINDOW_SECONDS, Pace
 
 KEY = "wxrobot:pace:robot-1"
 

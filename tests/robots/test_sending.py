@@ -7,14 +7,14 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
+from integrations.gateway.client import RobotGateway
 from integrations.http import OutcomeUnknown
-from integrations.robot_gateway import RobotGateway
-from robots import dead_letters, outbox, receipts
-from robots.claiming import claim
 from robots.models import MessageAttempt, OutboxMessage, Robot
+from robots.outbox import failed, results, writing
+from robots.outbox.leases import claim
 from robots.tasks import close_for_gone_robots
-from tests.doors import say_everything
 from tests.factories.people import RobotFactory
+from tests.support.entry_points import say_everything
 
 pytestmark = pytest.mark.django_db
 Status = OutboxMessage.Status
@@ -28,8 +28,8 @@ def robot(sandbox) -> Robot:
 def say(
     robot: Robot, words: str, group: str = "g1", at: datetime | None = None, cause: str = "test"
 ) -> OutboxMessage:
-    return outbox.say_in_group(
-        robot=robot, group_code=group, content=outbox.text(words), cause=cause, at=at or timezone.now()
+    return writing.say_in_group(
+        robot=robot, group_code=group, content=writing.text(words), cause=cause, at=at or timezone.now()
     )
 
 
@@ -52,8 +52,13 @@ def make_due() -> None:
 
 
 def test_a_message_is_said_in_the_group(robot, sandbox):
-    message = outbox.say_in_group(
-        robot=robot, group_code="g1", content=outbox.text("你好"), mentions=["bob"], cause="test", at=timezone.now()
+    message = writing.say_in_group(
+        robot=robot,
+        group_code="g1",
+        content=writing.text("你好"),
+        mentions=["bob"],
+        cause="test",
+        at=timezone.now(),
     )
     assert say_everything() == 1
     [told] = sandbox.state.messages.values()
@@ -70,10 +75,10 @@ def test_a_message_is_said_in_the_group(robot, sandbox):
 
 
 def test_a_link_and_a_picture_keep_their_parts(robot, sandbox):
-    content = outbox.link(title="标题", url="http://e.com", desc="说明")
-    outbox.tell_user(robot=robot, user_code="u1", content=content, cause="test", at=timezone.now())
-    outbox.tell_user(
-        robot=robot, user_code="u2", content=outbox.image("http://e.com/p.png"), cause="test", at=timezone.now()
+    content = writing.link(title="标题", url="http://e.com", desc="说明")
+    writing.tell_user(robot=robot, user_code="u1", content=content, cause="test", at=timezone.now())
+    writing.tell_user(
+        robot=robot, user_code="u2", content=writing.image("http://e.com/p.png"), cause="test", at=timezone.now()
     )
     say_everything()
     link, picture = sorted(sandbox.state.messages.values(), key=lambda message: message["user_id"])
@@ -100,10 +105,10 @@ def test_a_message_that_fails_holds_back_its_chat_only(robot, sandbox):
 
 def test_a_message_held_for_the_morning_holds_back_nothing(robot, sandbox):
     later = timezone.now() + timedelta(hours=3)
-    outbox.tell_user(
-        robot=robot, user_code="u1", content=outbox.text("later"), cause="t", at=timezone.now(), not_before=later
+    writing.tell_user(
+        robot=robot, user_code="u1", content=writing.text("later"), cause="t", at=timezone.now(), not_before=later
     )
-    outbox.tell_user(robot=robot, user_code="u1", content=outbox.text("now"), cause="t", at=timezone.now())
+    writing.tell_user(robot=robot, user_code="u1", content=writing.text("now"), cause="t", at=timezone.now())
     say_everything()
     assert heard(sandbox) == ["now"]
 
@@ -135,8 +140,8 @@ def test_every_robot_has_its_own_pace(robot, sandbox, settings):
 def test_asking_the_gateway_to_bind_does_not_count_as_saying(robot, sandbox, settings):
     settings.ROBOT_MESSAGES_PER_MINUTE = 1
     for number in range(3):
-        outbox.ask_gateway(
-            outbox.Operation.BIND_GROUP,
+        writing.ask_gateway(
+            writing.Operation.BIND_GROUP,
             robot=robot,
             group_code=f"g{number}",
             content={"name": ""},
@@ -178,7 +183,7 @@ def test_a_parked_message_is_sent_when_an_operator_says_so(robot, sandbox):
         make_due()
         say_everything()
     mended(sandbox)
-    assert dead_letters.retry(OutboxMessage.objects.all(), at=timezone.now()) == 1
+    assert failed.retry(OutboxMessage.objects.all(), at=timezone.now()) == 1
     say_everything()
     assert heard(sandbox) == ["x"]
 
@@ -229,7 +234,7 @@ def test_a_slow_sender_that_lost_its_lease_does_not_undo_what_the_next_did(robot
     [slow] = claim(at=timezone.now()).messages
     OutboxMessage.objects.filter(pk=slow.id).update(leased_until=timezone.now() - timedelta(seconds=1))
     say_everything()
-    receipts.settle([receipts.Attempt(slow, OutcomeUnknown("gateway", "timed out"))], at=timezone.now())
+    results.settle([results.Attempt(slow, OutcomeUnknown("gateway", "timed out"))], at=timezone.now())
     message.refresh_from_db()
     assert (message.status, message.try_count) == (Status.SENT, 1)
     assert list(message.attempts.values_list("outcome", flat=True)) == ["done", "unknown"]
@@ -252,8 +257,8 @@ def test_what_is_written_for_a_banned_robot_is_closed_with_that_reason(robot):
 def test_what_the_gateway_did_is_sent_though_it_was_closed_meanwhile(robot, sandbox):
     message = say(robot, "x")
     [taken] = claim(at=timezone.now()).messages
-    outbox.close_waiting(group_codes=["g1"], reason="群已注销", at=timezone.now())
-    receipts.settle([receipts.Attempt(taken)], at=timezone.now())
+    writing.close_waiting(group_codes=["g1"], reason="群已注销", at=timezone.now())
+    results.settle([results.Attempt(taken)], at=timezone.now())
     message.refresh_from_db()
     assert (message.status, message.reason) == (Status.SENT, "")
 
@@ -262,7 +267,7 @@ def test_the_same_receipt_is_kept_once(robot, sandbox):
     message = say(robot, "x")
     [taken] = claim(at=timezone.now()).messages
     for _ in range(2):
-        receipts.settle([receipts.Attempt(taken)], at=timezone.now())
+        results.settle([results.Attempt(taken)], at=timezone.now())
     message.refresh_from_db()
     assert (message.try_count, message.attempts.count()) == (1, 1)
 
@@ -270,8 +275,8 @@ def test_the_same_receipt_is_kept_once(robot, sandbox):
 def test_robots_are_silent_while_redis_is_away_and_groups_are_still_bound(robot, sandbox, settings):
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     said = say(robot, "x")
-    outbox.ask_gateway(
-        outbox.Operation.BIND_GROUP,
+    writing.ask_gateway(
+        writing.Operation.BIND_GROUP,
         robot=robot,
         group_code="g2",
         content={"name": ""},
@@ -302,7 +307,7 @@ def test_the_gateway_is_asked_by_a_command_too(robot, sandbox):
 
 def test_a_closed_message_is_never_sent(robot, sandbox):
     message = say(robot, "x")
-    assert outbox.close_waiting(group_codes=["g1"], reason="群已注销", at=timezone.now()) == 1
+    assert writing.close_waiting(group_codes=["g1"], reason="群已注销", at=timezone.now()) == 1
     assert say_everything() == 0
     message.refresh_from_db()
     assert (message.status, message.reason) == (Status.CLOSED, "群已注销")
@@ -310,8 +315,8 @@ def test_a_closed_message_is_never_sent(robot, sandbox):
 
 def test_the_same_thing_is_said_once_for_ever(robot):
     for _ in range(2):
-        outbox.tell_user(
-            robot=robot, user_code="u", content=outbox.text("x"), cause="t", at=timezone.now(), dedupe_key="once"
+        writing.tell_user(
+            robot=robot, user_code="u", content=writing.text("x"), cause="t", at=timezone.now(), dedupe_key="once"
         )
     assert OutboxMessage.objects.count() == 1
 

@@ -4,12 +4,12 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
-from config.clock import day_of
 from config.models import Scope
+from config.platform.dates import day_of
 from robots.models import Robot, RobotDay, Scan
-from tests.api import ApiClient
-from tests.doors import key_with
 from tests.factories.people import FriendshipFactory, RobotFactory, UserFactory
+from tests.support.client import ApiClient
+from tests.support.entry_points import key_with
 
 pytestmark = pytest.mark.django_db
 Status = Robot.Status

@@ -12,10 +12,10 @@ import requests
 from config.models import Scope
 from tests.clients.phone import Phone
 from tests.clients.town import Town, day
-from tests.journey.product import wait_for
 from tests.soak.calls import CallLog, recorded_session
 from tests.soak.promises import Promises
 from tests.soak.stage import Stage
+from tests.support.product import wait_for
 
 KEYWORD, REPLY = "价格", "看公告"
 GROUPS_EACH = 2

@@ -10,17 +10,17 @@ from datetime import timedelta
 from django.db import connection
 from django.utils import timezone
 
-from config.waking import wake
-from earnings.payouts import QUERY_PAYOUTS
+from config.platform.wakeups import wake
+from earnings.payouts.worker import QUERY_PAYOUTS
 from integrations.sandbox.state import State
-from tests.log_search import search
-from tests.secrets_in_use import note_watched, noted
 from tests.soak.chaos import OUTSIDE, Chaos, plan
 from tests.soak.city import City, key_of
 from tests.soak.judge import Evidence, breaches, under_way
 from tests.soak.report import lines
 from tests.soak.stage import Stage
 from tests.soak.traffic import Traffic
+from tests.support.log_search import search
+from tests.support.secrets_in_use import note_watched, noted
 
 DRAIN_SECONDS = 200.0  # two tries that failed are two and a half minutes, and the third goes well
 PROGRESS_SECONDS = 10.0

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import requests
 
-from config.embedded import EmbeddedServices, Postgres, Valkey
-from config.supervisor import Child, Supervisor
-from tests.journey.product import Product, wait_for
-from tests.secrets_in_use import watch
+from config.local.embedded import EmbeddedServices, Postgres, Valkey
+from config.local.supervisor import Child, Supervisor
+from tests.support.product import Product, wait_for
+from tests.support.secrets_in_use import watch
 
 WEB_WORKERS = 2
 ENVIRONMENT = {

@@ -11,14 +11,14 @@ from django.utils import timezone
 
 from accounts.models import User
 from integrations.sandbox.state import State
-from robots import outbox
-from tests.doors import say_everything
+from robots.outbox import writing
 from tests.factories.launches import launched, reachable
 from tests.factories.money import ask, give
 from tests.factories.people import UserFactory
 from tests.soak.calls import BROKEN, Call, Surprise
 from tests.soak.chaos import Fault, plan
 from tests.soak.judge import Evidence, breaches
+from tests.support.entry_points import say_everything
 
 pytestmark = pytest.mark.django_db
 FAULT = Fault("restart PostgreSQL", 10.0, 13.0, 14.0)
@@ -49,8 +49,8 @@ def found(*calls: Call, sandbox: State, **facts: Any) -> str:
 
 def say(text: str) -> None:
     group = reachable()
-    outbox.say_in_group(
-        robot=group.robot, group_code=group.code, content=outbox.text(text), cause="soak", at=timezone.now()
+    writing.say_in_group(
+        robot=group.robot, group_code=group.code, content=writing.text(text), cause="soak", at=timezone.now()
     )
     say_everything()
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.processes import run_process
+from tests.support.processes import run_process
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
 

@@ -13,11 +13,11 @@ from zoneinfo import ZoneInfo
 
 import requests
 
-from config.demo.callers import Operator, Unexpected
+from config.local.demo.clients import Operator, Unexpected
 from tests.clients.phone import Phone
-from tests.processes import run_process
 from tests.soak.calls import BROKEN, REFUSED, TIMED_OUT, Call, CallLog
 from tests.soak.city import GROUPS_EACH, City, expect, group_of
+from tests.support.processes import run_process
 
 NO_ANSWER = (requests.RequestException, OSError)
 MISREAD = (AssertionError, Unexpected, KeyError, IndexError, TypeError, ValueError)

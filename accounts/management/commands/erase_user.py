@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from accounts import erasure
 from accounts.models import User
-from config.lookups import has_id
+from config.platform.lookups import has_id
 
 
 class Command(BaseCommand):

@@ -7,11 +7,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from config.api_keys import issue_key
+from config.api.keys import issue_key
 from config.backoffice import audit
-from config.clock import day_from, end_of
 from config.models import ApiKey, Scope
-from config.networks import network_from
+from config.platform.dates import day_from, end_of
+from config.platform.networks import network_from
 
 
 class Command(BaseCommand):

@@ -15,11 +15,11 @@ from django.utils import timezone
 from tqdm import tqdm
 
 from accounts.models import Operator as OperatorRow
-from config.backoffice import home
-from config.clock import day_of
-from config.demo.callers import Caller, Operator, Unexpected
-from config.demo.world import DAYS, GROUPS, ROBOTS, USERS, World
+from config.backoffice import dashboard
+from config.local.demo.clients import Caller, Operator, Unexpected
+from config.local.demo.world import DAYS, GROUPS, ROBOTS, USERS, World
 from config.models import ApiKey, Scope
+from config.platform.dates import day_of
 from earnings.models import EarningsRules
 from groups.models import Group, StarRating
 
@@ -65,7 +65,7 @@ class Command(BaseCommand):
             for what, play in bar:
                 bar.set_postfix_str(what)
                 play()
-        home.recount(at=timezone.now())  # somebody may have looked at the charts while the past came in
+        dashboard.recount(at=timezone.now())  # somebody may have looked at the charts while the past came in
         self.stdout.write(
             f"The demo world is there: {USERS} users, {ROBOTS} robots, {GROUPS} groups, a week of income."
         )

@@ -9,9 +9,9 @@ from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from accounts.models import User
-from config.api_keys import issue_key
+from config.api.keys import issue_key
+from config.local.processes import write_secret
 from config.models import ApiKey, Scope, revoke
-from config.processes import write_secret
 
 
 class Command(BaseCommand):

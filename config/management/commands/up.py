@@ -17,9 +17,9 @@ from typing import IO, Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from config.embedded import EmbeddedError, EmbeddedServices
-from config.processes import die_with_parent
-from config.supervisor import Child, Console, Supervisor
+from config.local.embedded import EmbeddedError, EmbeddedServices
+from config.local.processes import die_with_parent
+from config.local.supervisor import Child, Console, Supervisor
 from integrations.sandbox.keys import ensure_keys
 
 HEALTHY_SECONDS = 30

@@ -6,10 +6,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from tqdm import tqdm
 
-from config.clock import day_named
-from earnings import reconciliation
-from integrations.fund_flow import Unreadable
+from config.platform.dates import day_named
+from earnings.payouts import reconciliation
 from integrations.http import OutsideError
+from integrations.wechat.fund_flow import Unreadable
 
 COULD_NOT_COMPARE = 2
 

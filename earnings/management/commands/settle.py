@@ -5,8 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from config.clock import day_named
 from config.errors import Refusal
+from config.platform.dates import day_named
 from earnings import settlement
 
 

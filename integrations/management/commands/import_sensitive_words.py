@@ -6,8 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from integrations import word_imports
-from integrations.word_imports import LONGEST_NAME, NotAList, WordFile
+from integrations.moderation import imports
+from integrations.moderation.imports import LONGEST_NAME, NotAList, WordFile
 
 
 class Command(BaseCommand):
@@ -29,13 +29,13 @@ class Command(BaseCommand):
         if len(options["by"]) > LONGEST_NAME:
             raise CommandError(f"--by takes at most {LONGEST_NAME} characters.")
         try:
-            found = word_imports.read_words(path.read_bytes(), with_short=options["short"])
+            found = imports.read_words(path.read_bytes(), with_short=options["short"])
         except (OSError, NotAList) as error:
             raise CommandError(f"{path} cannot be read: {error}") from error
         for line in found.refused:
             self.stderr.write(line)
         if not options["dry_run"] and found.words:
-            word_imports.import_words(found.words, file_name=path.name, by=options["by"], at=timezone.now())
+            imports.import_words(found.words, file_name=path.name, by=options["by"], at=timezone.now())
         self._report(found, with_short=options["short"], would="would be " if options["dry_run"] else "")
 
     def _report(self, found: WordFile, *, with_short: bool, would: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from config.stopping import StopRequest
+from config.platform.stopping import StopRequest
 from integrations.sandbox.control import ControlPlayer
 from integrations.sandbox.gateway import EventPoster, GatewayPlayer
 from integrations.sandbox.keys import ensure_keys

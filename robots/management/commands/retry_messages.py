@@ -8,9 +8,9 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from tqdm import tqdm
 
-from config.clock import time_from
-from robots import dead_letters
+from config.platform.dates import time_from
 from robots.models import OutboxMessage
+from robots.outbox import failed
 
 CHUNK = 1_000  # messages changed in one transaction
 FILTERS = {"robot": "robot__code", "group": "group_code", "user": "user_code", "operation": "operation"}
@@ -40,7 +40,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{count} messages would be {done_to}.")
             return
         done = sum(self._each(chosen, count, options))
-        left = dead_letters.count()
+        left = failed.count()
         self.stdout.write(
             f"{done} messages {'closed' if options['close'] else 'will be tried again'}; {left} left."
         )
@@ -52,9 +52,9 @@ class Command(BaseCommand):
             while keys := list(chosen.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:CHUNK]):
                 chunk, last, now = OutboxMessage.objects.filter(pk__in=keys), keys[-1], timezone.now()
                 if options["close"]:
-                    done.append(dead_letters.close(chunk, by=options["by"], at=now))
+                    done.append(failed.close(chunk, by=options["by"], at=now))
                 else:
-                    done.append(dead_letters.retry(chunk, at=now))
+                    done.append(failed.retry(chunk, at=now))
                 bar.update(len(keys))
         return done
 

@@ -8,10 +8,10 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db.backends.signals import connection_created
 
 from config.checks import require_sound_settings
-from config.stopping import StopRequest
-from config.waking import Listener
-from robots.outbox import BELL
-from robots.sender import Sender
+from config.platform.stopping import StopRequest
+from config.platform.wakeups import Listener
+from robots.outbox.sender import Sender
+from robots.outbox.writing import BELL
 
 
 class Command(BaseCommand):

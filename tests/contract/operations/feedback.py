@@ -5,7 +5,7 @@ from dataclasses import replace
 from django.conf import settings
 from django.utils import timezone
 
-from integrations.customer_service import digest_of
+from integrations.aliyun.customer_service import digest_of
 from tests.contract.table import Call, Operation, Rows, also_as, as_json, body, query
 from tests.contract.types import INTEGER, TEXT, TIME, UUID, nullable
 

@@ -1,0 +1,66 @@
+"""The operators' site: the built-in admin under our name, with a first page, two factors and an audit log."""
+
+from collections.abc import Callable
+from functools import update_wrapper
+from typing import Any
+
+from django.conf import settings
+from django.contrib.admin import AdminSite
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, URLResolver, path, reverse
+from django.utils.translation import gettext_lazy as _
+from django.views.i18n import set_language
+
+from config.backoffice import audit, dashboard, own_sessions, sign_in, two_factor
+
+_READS = ("GET", "HEAD", "OPTIONS")
+
+
+class OperatorAdminSite(AdminSite):
+    site_header = _("微信群机器人 · 运营后台")
+    site_title = _("运营后台")
+    index_title = _("今日工作")
+    site_url = None
+    login_form = sign_in.SignInForm
+    login_template = "admin/sign_in.html"
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        own = [
+            path("language/", set_language, name="language"),
+            path("two-factor/", two_factor.enrol, name="two_factor"),
+            path("sessions/", self.admin_view(own_sessions.show), name="own_sessions"),
+        ]
+        return [*own, *super().get_urls()]
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Staff; and, where two factors are asked for, with the second one given."""
+        return super().has_permission(request) and (
+            not settings.OPERATOR_TWO_FACTOR or two_factor.is_verified(request)
+        )
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Whoever has given the password but has no second factor yet is taken to get one."""
+        if super().has_permission(request) and not self.has_permission(request):
+            return HttpResponseRedirect(reverse("admin:two_factor"))
+        if request.method != "POST":
+            return super().login(request, extra_context)
+        if (refused := sign_in.refuse_too_many(request)) is not None:
+            return refused
+        with sign_in.place(request) as busy:
+            return busy or super().login(request, extra_context)
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        return super().index(request, {**dashboard.contents(request), **(extra_context or {})})
+
+    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Any:
+        """A page that writes does so in one transaction, in the operator's name. No page is kept by a browser."""
+        inner = super().admin_view(view, cacheable=False)
+
+        def noted(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            if request.method in _READS or not self.has_permission(request):
+                return inner(request, *args, **kwargs)
+            via = f"{request.path} {request.POST.get('action', '')}".strip()
+            with audit.acting(by=request.user.get_username(), via=via):
+                return inner(request, *args, **kwargs)
+
+        return update_wrapper(noted, inner)

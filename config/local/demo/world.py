@@ -1,0 +1,231 @@
+"""Who lives in the demo world, and what happens there in a week. Playing it twice changes nothing."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+from config.local.demo.clients import Caller, Operator, wait_for
+
+USERS = 30
+GROUPS = 42  # a robot takes 15 groups a day, and this world is played in one
+ROBOTS = 3
+OWNERS = 14
+DAYS = 7
+INVITED_EACH = 3
+NAMES = [
+    "李雷",
+    "韩梅",
+    "王芳",
+    "张伟",
+    "刘洋",
+    "陈静",
+    "杨帆",
+    "赵敏",
+    "黄蓉",
+    "周杰",
+    "吴倩",
+    "徐峰",
+    "孙丽",
+    "马超",
+    "朱莉",
+    "胡兵",
+    "郭靖",
+    "何洁",
+    "高翔",
+    "林涛",
+    "罗兰",
+    "郑爽",
+    "梁博",
+    "谢楠",
+    "宋佳",
+    "唐嫣",
+    "许晴",
+    "韩寒",
+    "冯雪",
+    "邓超",
+]
+TOPICS = ("宝妈", "美食", "读书", "跑步", "二手", "团购", "摄影", "育儿")
+STARS = (5, 4, 3, 5, 2, 5, 4, 1)
+REASON = "演示:资料不符"
+# How the withdrawals of the first few users end: "" is left to be reviewed.
+ENDS = ("SUCCESS", "SUCCESS", "SUCCESS", "FAIL", "reject", "reject", "WAIT_USER_CONFIRM", "", "")
+_STATUS = {"SUCCESS": 3, "FAIL": 4, "WAIT_USER_CONFIRM": 1}
+
+
+@dataclass
+class Person:
+    """One user of the demo world."""
+
+    number: int
+    caller: Caller
+    user_id: str = ""
+
+    @property
+    def code(self) -> str:
+        return f"wx-demo-{self.number:02}"
+
+    @property
+    def union_id(self) -> str:
+        return f"union-demo-{self.number:02}"
+
+    @property
+    def phone(self) -> str:
+        return f"1390000{self.number:04}"
+
+    @property
+    def inviter(self) -> int | None:
+        """Number of the person above in the referral tree; the first has none."""
+        return (self.number - 1) // INVITED_EACH if self.number else None
+
+
+@dataclass
+class World:
+    """The doors it is played through."""
+
+    url: str
+    sandbox: Caller
+    service: Caller
+    operator: Callable[[], Operator]
+    settle: Callable[[date], None]
+    today: date
+    people: list[Person] = field(default_factory=list)
+
+    def is_there(self) -> bool:
+        """Whether this world was played to its end before: the last decision is taken."""
+        last = max(number for number, end in enumerate(ENDS) if end)
+        return self._withdrawals(last) > self._withdrawals(last, status=0)
+
+    def _withdrawals(self, number: int, **wanted: Any) -> int:
+        filters = {"phone": Person(number, self.service).phone, **wanted}
+        return int(self.service.call("POST", "/admin/withdraw", filters)["page_info"]["total_records"])
+
+    def steps(self) -> Iterator[tuple[str, Callable[[], None]]]:
+        """Everything that happens, in order: (what, do it)."""
+        for number in range(USERS):
+            yield "用户加入", lambda n=number: self._join(n)  # type: ignore[misc]
+        for start in range(0, GROUPS, 10):
+            yield "拉群", lambda s=start: self._bring_groups(s, s + 10)  # type: ignore[misc]
+        yield "等待绑定", self._wait_for_groups
+        yield "评星", self._rate
+        for back in range(DAYS - 1, 1, -1):  # yesterday is left to whoever tries the settlement by hand
+            yield "结算", lambda b=back: self.settle(self.today - timedelta(days=b))  # type: ignore[misc]
+        for number in range(len(ENDS)):
+            yield "申请提现", lambda n=number: self._ask_for_money(n)  # type: ignore[misc]
+        yield "审核打款", self._review
+
+    def _moment(self, days_back: int, hour: int) -> str:
+        return f"{self.today - timedelta(days=days_back)} {hour:02}:30:00"
+
+    def _join(self, number: int) -> None:
+        person = Person(number, Caller(self.url))
+        self.people.append(person)
+        person.caller.call(
+            "GET", "/wechat/user_info", app_id="sandbox", code=person.union_id.removeprefix("union-")
+        )
+        sharer = "" if person.inviter is None else self.people[person.inviter].user_id
+        scan = {
+            "open_id": f"open-demo-{number:02}",
+            "union_id": person.union_id,
+            "sharing_user_id": sharer,
+            "channel": "",
+        }
+        robot = person.caller.call("POST", "/robot/distribution", scan)["data"]
+        self._tell(
+            "robot_added",
+            f"meet-{number}",
+            robot_id=robot["wechat_no"].replace("sandbox_wx_", "sandbox-robot-"),
+            user_id=person.code,
+            nickname=NAMES[number],
+            avatar="",
+            add_time=self._moment(DAYS, 8 + number % 12),
+        )
+        profile = {
+            "union_id": person.union_id,
+            "open_id": scan["open_id"],
+            "nick_name": NAMES[number],
+            "head_url": "",
+            "appid": "sandbox",
+        }
+        path = f"/user/{person.code}"
+        wait_for(lambda: self.service.call("PUT", path, profile, may=(1200, 1404, 2200))["code"] != 1404, path)
+        person.caller.sign_in(person.union_id)
+        person.user_id = person.caller.call("GET", "/auth/me", may=(1200,))["me"]["user_id"]
+
+    def _tell(self, command: str, event: str, **body: Any) -> None:
+        self.service.call("POST", "/gateway/events", self._event(command, event, body))
+
+    def _event(self, command: str, event: str, body: Any) -> dict[str, Any]:
+        return {"event_id": f"demo-{event}", "command": command, "body": body}
+
+    def _bring_groups(self, start: int, end: int) -> None:
+        events = []
+        for number in range(start, min(end, GROUPS)):
+            words = {
+                "robot_id": f"sandbox-robot-{number % ROBOTS + 1}",
+                "group_id": f"demo-group-{number:02}",
+                "user_id": f"wx-demo-{number % OWNERS:02}",
+                "name": f"{TOPICS[number % len(TOPICS)]}交流{number // len(TOPICS) + 1}群",
+            }
+            bound = {**words, "bind_time": self._moment(DAYS - number % (DAYS - 1), 9 + number % 10)}
+            events += [
+                self._event("wait_for_bind", f"wait-{number}", words),
+                self._event("bind_group_success", f"bound-{number}", bound),
+            ]
+        self.service.call("POST", "/gateway/events", events)
+
+    def _wait_for_groups(self) -> None:
+        def bound() -> bool:
+            pages = [
+                person.caller.call("GET", "/groups", status=status, page_size=1)["page_info"]["total_records"]
+                for person in self.people
+                for status in (0, 1)
+            ]
+            return sum(pages) >= GROUPS
+
+        wait_for(bound, "the groups", 60)
+
+    def _rate(self) -> None:
+        rated = [
+            {"groupId": f"demo-group-{number:02}", "state": 1, "star": STARS[number % len(STARS)]}
+            for number in range(GROUPS - 8)  # the last ones wait for their first star
+        ]
+        self.service.call("POST", "/groups/star", {"command": "update_group_star", "data": rated})
+
+    def _ask_for_money(self, number: int) -> None:
+        person = self.people[number]
+        if self._withdrawals(number):
+            return
+        person.caller.call("GET", "/sms/code/delivery", phone=person.phone)
+        said = wait_for(lambda: self.sandbox.call("GET", "/_/sms", phone=person.phone)["sms"], "the SMS")[-1][
+            "content"
+        ]
+        code = "".join(digit for digit in said.split(",")[0] if digit.isdigit())
+        person.caller.call("PUT", "/user/phone", {"phone": person.phone, "code": code})
+        wallet = person.caller.call("GET", "/withdraw")["data"]
+        amount = "20" if float(wallet["balance_amount"]) >= 20 else "1"
+        person.caller.call("POST", "/withdraw", {"balance": amount})
+
+    def _review(self) -> None:
+        operator = self.operator()
+        for number, end in enumerate(ENDS):
+            if end and self._withdrawals(number, status=0):
+                self._decide(operator, number, end)
+        self.sandbox.call("POST", "/_/pay", {"next_state": "SUCCESS"})
+
+    def _decide(self, operator: Operator, number: int, end: str) -> None:
+        ids = operator.rows("earnings/withdrawal", q=Person(number, self.service).phone)
+        if end == "reject":
+            operator.act("earnings/withdrawal", "reject", ids, reason=REASON)
+            return
+        before = self._bills()
+        self.sandbox.call("POST", "/_/pay", {"next_state": end})
+        operator.act("earnings/withdrawal", "approve", ids)
+        wait_for(
+            lambda: self._withdrawals(number, status=_STATUS[end]) and self._bills() > before,
+            f"{end} of {number}",
+            60,
+        )
+
+    def _bills(self) -> int:
+        return len(self.sandbox.call("GET", "/_/transfers")["transfers"])

@@ -1,0 +1,1 @@
+"""The service's own pages and operations: status, marquee, short links, visits."""

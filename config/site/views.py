@@ -1,0 +1,110 @@
+"""The state of the service, the marquee, and visits."""
+
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+from rest_framework import serializers
+from rest_framework.permissions import SAFE_METHODS
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from config.api import proofs, reading
+from config.api.actors import actor
+from config.api.fields import StrictInteger, Text
+from config.api.permissions import Anyone, HasScope, needs
+from config.api.schema import operation
+from config.api.views import OperationViews, Row
+from config.models import Marquee, PageVisit, Scope, SiteStatus
+from config.site import status as site_status
+from config.site import visits
+
+
+class Status(serializers.Serializer[Any]):
+    status = StrictInteger(min_value=1, max_value=2)
+    upGradeEndTime = serializers.CharField(source="upgrade_end")  # noqa: N815 - the wire's word
+
+
+class NewStatus(serializers.Serializer[Any]):
+    status = StrictInteger(min_value=1, max_value=2)
+    upGradeEndTime = Text(  # noqa: N815
+        source="upgrade_end", max_length=100, allow_blank=True, allow_null=True, required=False, default=""
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        attrs["upgrade_end"] = attrs["upgrade_end"] or ""
+        if attrs["status"] == SiteStatus.Status.MAINTENANCE and not attrs["upgrade_end"]:
+            raise serializers.ValidationError({"upGradeEndTime": "维护时必须说明何时结束"})
+        return attrs
+
+
+class MarqueeLine(serializers.Serializer[Any]):
+    status = StrictInteger(source="is_shown", min_value=0, max_value=1)
+    content = Text(max_length=500, allow_blank=True)
+
+
+class _ReadByAnyone(OperationViews[Row]):
+    """Reading asks nobody who they are, so that a stale token does not close it."""
+
+    writers: type[HasScope]
+
+    def get_authenticators(self) -> list[Any]:
+        is_read = self.request is not None and self.request.method in SAFE_METHODS
+        return [] if is_read else list(super().get_authenticators())
+
+    def get_permissions(self) -> list[Any]:
+        return [Anyone() if self.action == "show" else self.writers()]
+
+
+class StatusViews(_ReadByAnyone[SiteStatus]):
+    """Read by anyone, set by whoever runs the service."""
+
+    writers = needs(Scope.STATUS_WRITE, "config.add_sitestatus")
+
+    @operation(
+        "校验当前服务状态",
+        answer=Status,
+        description="客户端打开每一页时最先调用；有 union_id cookie 而没有有效授权证明时清除该 cookie，客户端随即重新微信授权。",
+    )
+    def show(self, request: Request) -> Response:
+        response = Response(Status(site_status.status()).data)
+        if settings.ENFORCE_AUTH and proofs.has_client_identity(request) and proofs.read(request) is None:
+            proofs.send_back_to_wechat(request, response)
+        return response
+
+    @operation("设置当前服务状态", body=NewStatus, answer=Status)
+    def create(self, request: Request) -> Response:
+        given = reading.body(request, NewStatus)
+        site_status.set_status(**given, by=actor(request), at=timezone.now())
+        return Response(Status(given).data)
+
+
+class MarqueeViews(_ReadByAnyone[Marquee]):
+    """The same for the marquee."""
+
+    writers = needs(Scope.MARQUEE_WRITE, "config.add_marquee")
+
+    @operation("首页跑马灯状态和内容", answer=MarqueeLine)
+    def show(self, request: Request) -> Response:
+        line = site_status.marquee()
+        return Response({"status": int(line["is_shown"]), "content": line["content"]})
+
+    @operation("设置首页跑马灯内容和状态", body=MarqueeLine, answer=serializers.CharField())
+    def create(self, request: Request) -> Response:
+        given = reading.body(request, MarqueeLine)
+        site_status.set_marquee(
+            is_shown=bool(given["is_shown"]), content=given["content"], by=actor(request), at=timezone.now()
+        )
+        return Response("SUCCESS")
+
+
+class VisitViews(OperationViews[PageVisit]):
+    """Counts that somebody opened the client."""
+
+    authentication_classes = ()
+    permission_classes = (Anyone,)
+
+    @operation("页面访问统计")
+    def create(self, request: Request) -> Response:
+        visits.count(at=timezone.now())
+        return Response(None)

@@ -1,0 +1,25 @@
+"""How often the client is opened."""
+
+from datetime import date, datetime
+
+from django.db.models import F
+
+from config.models import PageVisit
+from config.platform.counters import Counter
+from config.platform.dates import day_of
+
+VISITS = Counter("page-visits")
+
+
+def count(*, at: datetime) -> None:
+    VISITS.add(day_of(at).isoformat())
+
+
+def flush() -> int:
+    """Write the counted visits down; how many."""
+    total = 0
+    for day, number in VISITS.take():
+        row, _ = PageVisit.objects.get_or_create(day=date.fromisoformat(day))
+        PageVisit.objects.filter(pk=row.pk).update(visit_count=F("visit_count") + number)
+        total += number
+    return total

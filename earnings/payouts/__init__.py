@@ -1,0 +1,1 @@
+"""Payouts: sending approved withdrawals to WeChat Pay and recording how they end."""

@@ -1,0 +1,196 @@
+"""Believing what WeChat Pay says about a bill, and what people say about one that it no longer tells of.
+
+A bill that it has told us about exists: when it is not found afterwards, people look, and nobody gets money back by
+guess. What it says of a payout that has ended changes nothing; when the two ends differ, people are told.
+"""
+
+import logging
+from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from django.db import transaction
+
+from config.errors import Conflict
+from config.site import short_links
+from earnings import confirmation, withdrawals
+from earnings.models import Payout, Withdrawal
+from integrations.wechat.pay import BillState, TransferBill
+from robots.friendships import latest_robot_of
+from robots.outbox import writing
+
+logger = logging.getLogger(__name__)
+
+# Seldom and seldomer: WeChat Pay's notify comes first as a rule.
+QUERY_AFTER = [timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 30, 60, 180)]
+State = Payout.State
+_PAID = {BillState.SUCCESS}
+_NOT_PAID = {BillState.FAIL, BillState.CANCELLED}
+
+
+class NotForOperators(Conflict):
+    message = "只有需要人工确认的打款可以人工定结果"
+
+
+class NotContradicted(Conflict):
+    message = "只有与微信支付结果不符的打款需要核对"
+
+
+def take_bill(bill: TransferBill, *, at: datetime) -> Payout | None:
+    """Believe an answer, a query or a notify, in any order and number; the payout while it is still under way."""
+    with transaction.atomic():
+        payout = _lock_by_number(bill.out_bill_no)
+        if payout is None:
+            return None
+        if payout.ended_at is not None:
+            _note_contradiction(payout, bill, at)
+            return None
+        if payout.state == State.PREPARED:
+            _catch_up(payout, at)
+        if _is_not_ours(bill, payout, at):
+            return None
+        return _follow(bill, payout, at)
+
+
+def _follow(bill: TransferBill, payout: Payout, at: datetime) -> Payout | None:
+    if bill.state in _PAID:
+        _end(payout, State.SUCCEEDED, note="", provider_state=bill.state, at=at)
+        withdrawals.mark_paid(payout.withdrawal, at=at)
+        return None
+    if bill.state in _NOT_PAID:
+        _end(payout, State.FAILED, note=bill.fail_reason, provider_state=bill.state, at=at)
+        withdrawals.mark_failed(payout.withdrawal, reason=f"微信支付:{bill.fail_reason or bill.state}", at=at)
+        return None
+    _keep_waiting(payout, bill, at)
+    return payout
+
+
+def _catch_up(payout: Payout, at: datetime) -> None:
+    """WeChat Pay knows the number of what we have not sent yet: our database is older than that (a backup)."""
+    logger.error("Payout %s is known to WeChat Pay, though it is not sent yet by our books", payout.pk)
+    mark_sent(payout, at)
+    payout.save(update_fields=["state", "sent_at", "called_at", "open_id", "app_id"])
+
+
+def _is_not_ours(bill: TransferBill, payout: Payout, at: datetime) -> bool:
+    """Our number with another amount: no call of ours made that. People have to look."""
+    if bill.amount_fen in (None, fen(payout.withdrawal.amount)):
+        return False
+    logger.critical("Bill %s at WeChat Pay is not as we sent it (%s fen)", bill.out_bill_no, bill.amount_fen)
+    note = f"微信支付有一笔我们没有这样提交过的转账({bill.amount_fen} 分),请核对"
+    Payout.objects.filter(pk=payout.pk).update(needs_operator_at=at, note=note)
+    return True
+
+
+def _note_contradiction(payout: Payout, bill: TransferBill, at: datetime) -> None:
+    """It ended there otherwise than here: paid although the money was given back, or the reverse. Told once."""
+    is_end, is_paid = bill.state in _PAID | _NOT_PAID, payout.state == State.SUCCEEDED
+    if not is_end or is_paid == (bill.state in _PAID) or payout.contradicted_at is not None:
+        return
+    logger.critical("Payout %s is %s for us and %s for WeChat Pay", payout.pk, payout.state, bill.state)
+    note = f"我们记为“{payout.get_state_display()}”,微信支付说 {bill.state},请在商户平台核对"
+    Payout.objects.filter(pk=payout.pk).update(contradicted_at=at, note=note)
+
+
+def _keep_waiting(payout: Payout, bill: TransferBill, at: datetime) -> None:
+    if bill.state != payout.provider_state:
+        payout.try_count = 1  # it moves: look again soon
+    payout.provider_state, payout.due_at = bill.state[:32], at + pause_before_query(payout)
+    payout.package_info = bill.package_info or payout.package_info
+    if bill.state == BillState.WAIT_USER_CONFIRM:
+        payout.state = State.WAITING_USER
+        if payout.package_info and payout.cancel_asked_at is None:
+            _remind(payout, at)
+    payout.save(update_fields=["provider_state", "due_at", "try_count", "state", "package_info"])
+
+
+def pause_before_query(payout: Payout) -> timedelta:
+    return QUERY_AFTER[min(payout.try_count, len(QUERY_AFTER)) - 1]
+
+
+def _remind(payout: Payout, at: datetime) -> None:
+    """Tell the user once, through the robot added last, where to confirm the money that waits."""
+    user = payout.withdrawal.user
+    robot = latest_robot_of(user)
+    if robot is not None and user.code:
+        link = short_links.shorten(confirmation.address_of(payout.pk))
+        text = f"你提现的 {payout.withdrawal.amount} 元已通过审核，请在 24 小时内打开链接确认收款：{link}"
+        writing.tell_user(
+            robot=robot,
+            user_code=user.code,
+            content=writing.text(text),
+            cause=f"payout:{payout.pk}",
+            at=at,
+            dedupe_key=f"payout_confirm:{payout.pk}",
+        )
+
+
+def mark_sent(payout: Payout, at: datetime) -> None:
+    """Mark, without saving, that WeChat Pay may know the number from here on, with the receiver asked for."""
+    payout.state, payout.sent_at, payout.called_at = State.SENT, at, at
+    payout.open_id, payout.app_id = payout.withdrawal.open_id, payout.withdrawal.app_id
+
+
+def end_without_bill(payout: Payout, why: str, at: datetime) -> None:
+    """There is no bill, and there will be none. If WeChat Pay ever told us of one, that is for people to say."""
+    with transaction.atomic():
+        locked = _lock(payout.pk)
+        if locked is None or locked.ended_at is not None:
+            return
+        if locked.provider_state:
+            leave_to_operators(locked, "微信支付有过这笔转账,现在查不到,请在商户平台核对后人工确认", at)
+        else:
+            _end(locked, State.FAILED, note=why, provider_state="", at=at)
+            withdrawals.mark_failed(locked.withdrawal, reason=why, at=at)
+
+
+def leave_to_operators(payout: Payout, note: str, at: datetime) -> None:
+    """From now on it is neither asked about nor sent; a notify still ends it."""
+    logger.error("Payout %s is left to operators: WeChat Pay no longer tells how it stands", payout.pk)
+    Payout.objects.filter(pk=payout.pk, ended_at=None).update(needs_operator_at=at, note=note)
+
+
+def decide(withdrawal_id: UUID, *, paid: bool, by: str, reason: str, at: datetime) -> None:
+    """An operator looked at the merchant platform and says how a payout ended. NotForOperators for others."""
+    with transaction.atomic():
+        payout = _lock(withdrawal_id)
+        if payout is None or payout.needs_operator_at is None or payout.ended_at is not None:
+            raise NotForOperators
+        payout.ended_by = by
+        _end(payout, State.SUCCEEDED if paid else State.FAILED, note=reason, provider_state="", at=at)
+        if paid:
+            withdrawals.mark_paid(payout.withdrawal, at=at, by=by)
+        else:
+            withdrawals.mark_failed(payout.withdrawal, reason=reason, at=at, by=by)
+
+
+def close_contradiction(withdrawal_id: UUID, *, by: str, reason: str, at: datetime) -> None:
+    """An operator has dealt with two ends that differ, and says how. No money moves. NotContradicted for others."""
+    open_ones = Payout.objects.contradicted().filter(pk=withdrawal_id)
+    if not open_ones.update(reviewed_at=at, reviewed_by=by, note=reason[:200]):
+        raise NotContradicted
+
+
+def _end(payout: Payout, state: Payout.State, *, note: str, provider_state: str, at: datetime) -> None:
+    payout.state, payout.ended_at = state, at
+    payout.note, payout.provider_state = note[:200], provider_state[:32]
+    payout.save(update_fields=["state", "ended_at", "ended_by", "note", "provider_state"])
+
+
+def _lock(withdrawal_id: UUID | str) -> Payout | None:
+    """Withdrawal first, then its payout: the order in which everybody locks them."""
+    withdrawal = Withdrawal.objects.select_for_update().select_related(None).filter(pk=withdrawal_id).first()
+    if withdrawal is None:
+        return None
+    payouts = Payout.objects.select_for_update(of=("self",)).select_related("withdrawal__user")
+    return payouts.filter(pk=withdrawal.pk).first()
+
+
+def _lock_by_number(out_bill_no: str) -> Payout | None:
+    is_ours = len(out_bill_no) == 32 and all(digit in "0123456789abcdef" for digit in out_bill_no)
+    return _lock(out_bill_no) if is_ours else None
+
+
+def fen(amount: Decimal) -> int:
+    """Yuan in fen."""
+    return int(amount * 100)

@@ -1,0 +1,210 @@
+"""What groups hear of gateway events."""
+
+from collections.abc import Mapping, Sequence
+
+from accounts.models import User
+from groups import binding, cancelling, members, messages, replacing, welcome
+from groups.models import CancelReason, Group
+from integrations.gateway.payloads import address_in, code_in, shown
+from integrations.gateway.subscriptions import BadEvent, Event, EventIgnored, subscribe, subscribe_in_bulk, word
+from robots.models import Robot
+from robots.outbox import writing
+from robots.subscribers import moment, robot_named
+
+
+def _user(event: Event) -> User | None:
+    return User.objects.filter(code=word(event.body, "user_id")).first()
+
+
+def _group(code: str) -> Group:
+    """The active group of that code; without one there is nothing to do."""
+    group = Group.objects.active().select_related("robot", "user").filter(code=code).first()
+    if group is None:
+        raise EventIgnored("群未绑定")
+    return group
+
+
+def _served_by_its_robot(event: Event) -> Group:
+    """The active group, if the robot that the event names is the one that serves it."""
+    group = _group(word(event.body, "group_id"))
+    if group.robot.code != word(event.body, "robot_id"):
+        raise EventIgnored("群由另一个机器人服务")
+    return group
+
+
+@subscribe("wait_for_bind")
+def on_wait_for_bind(event: Event) -> None:
+    binding.ask_to_bind(
+        robot=robot_named(event),
+        user=_user(event),
+        group_code=word(event.body, "group_id"),
+        name=shown(event.body, "name", longest=200),
+        cause=f"wait_for_bind:{event.event_id}",
+        at=event.received_at,
+    )
+
+
+@subscribe("bind_group_success")
+def on_bound(event: Event) -> None:
+    binding.bind(
+        robot=robot_named(event),
+        user=_user(event),
+        group_code=word(event.body, "group_id"),
+        name=shown(event.body, "name", longest=200),
+        bound_at=moment(event, "bind_time"),
+        cause=f"bind_group_success:{event.event_id}",
+        at=event.received_at,
+    )
+
+
+@subscribe("robot_join_failed")
+def on_join_failed(event: Event) -> None:
+    """The user is told that it did not work, and what the gateway says of it."""
+    robot, user = robot_named(event), _user(event)
+    if user is None or user.code is None or user.is_blocked:
+        raise EventIgnored("用户未知或已被封")
+    if Group.objects.active().filter(code=word(event.body, "group_id"), robot=robot).exists():
+        raise EventIgnored("群已绑定")  # the failure is an older one, or the gateway tried again by itself
+    name = shown(event.body, "name", longest=200)
+    reason = shown(event.body, "reason", longest=200)
+    writing.tell_user(
+        robot=robot,
+        user_code=user.code,
+        content=writing.text(f"群「{name}」没有绑定成功:{reason or '机器人没能进群'},请稍后再拉一次。"),
+        cause=f"robot_join_failed:{event.event_id}",
+        at=event.received_at,
+    )
+
+
+@subscribe("robot_kicked")
+def on_kicked(event: Event) -> None:
+    group = _served_by_its_robot(event)
+    at = moment(event, "kick_time")
+    if at < group.last_bound_at:
+        raise EventIgnored("早于这次绑定")
+    cancelling.cancel(group_ids=[group.pk], reason=CancelReason.ROBOT_KICKED, by="网关", at=max(at, group.bound_at))
+
+
+@subscribe("unbind_group_success")
+def on_unbound(event: Event) -> None:
+    """Only our own asking leads here, so the group is gone already, unless it was bound anew just before.
+
+    One that is told late, of an earlier life, ends nothing.
+    """
+    group = _served_by_its_robot(event)
+    if not binding.we_unbound(group):
+        raise EventIgnored("这次绑定以后没有要求过解绑")
+    cancelling.cancel(group_ids=[group.pk], reason=CancelReason.OPERATOR, by="网关", at=event.received_at)
+
+
+@subscribe("group_info")
+def on_info(event: Event) -> None:
+    members.take_info(group=_group(word(event.body, "id")), told=event.body)
+
+
+@subscribe("group_members")
+def on_members(event: Event) -> None:
+    told = event.body
+    if not isinstance(told, list):
+        raise BadEvent("应为成员数组", field="body")
+    rows = [one for one in told if code_in(one, "group_id") and code_in(one, "user_id")]
+    codes = {code_in(one, "group_id") for one in rows}
+    if len(codes) != 1:
+        raise BadEvent("应为同一个群的成员", field="group_id")
+    members.take_members(group=_group(codes.pop()), told=rows, at=event.received_at)
+
+
+@subscribe("join_group")
+def on_join(event: Event) -> None:
+    """Somebody joined: a member, a number in the statistics, and perhaps a welcome."""
+    group = _group(word(event.body, "group_id"))
+    at, code = moment(event, "join_time"), word(event.body, "user_id")
+    is_new = members.join(
+        group=group,
+        code=code,
+        nickname=shown(event.body, "nickname"),
+        avatar_url=address_in(event.body, "avatar"),
+        at=at,
+    )
+    if not is_new:
+        raise EventIgnored("这次进群已记录")
+    if code != group.robot.code:
+        welcome.greet(group=group, member_code=code, cause=f"join_group:{event.event_id}", at=event.received_at)
+
+
+@subscribe("drop_out_group")
+def on_leave(event: Event) -> None:
+    group = _group(word(event.body, "group_id"))
+    if not members.leave(group=group, code=word(event.body, "user_id"), at=moment(event, "join_time")):
+        raise EventIgnored("这次退群已记录")
+
+
+@subscribe_in_bulk("group_message")
+def on_messages(events: Sequence[Event]) -> Mapping[str, str]:
+    """Kept for a week; mentions are passed on."""
+    heard, ignored = _heard(events)
+    groups = messages.served(message.group_code for message in heard)
+    ours = [message for message in heard if message.group_code in groups]
+    new = messages.keep(ours, groups, at=max(event.received_at for event in events)) if ours else set()
+    ignored |= {message.event_id: "群未绑定" for message in heard if message.group_code not in groups}
+    return ignored | {message.event_id: "消息已收到过" for message in ours if message.event_id not in new}
+
+
+def _heard(events: Sequence[Event]) -> tuple[list[messages.Heard], dict[str, str]]:
+    """The messages, and why those that are none are ignored."""
+    heard, ignored = [], {}
+    for event in events:
+        try:
+            heard.append(_message(event))
+        except BadEvent as reason:
+            ignored[event.event_id] = str(reason)
+    return heard, ignored
+
+
+def _message(event: Event) -> messages.Heard:
+    return messages.Heard(
+        event_id=event.event_id,
+        group_code=word(event.body, "group_id"),
+        sender_code=word(event.body, "user_id"),
+        message_no=word(event.body, "message_no", needed=False),
+        told=event.body,
+        sent_at=moment(event, "send_time"),
+        arrival=event.number,
+    )
+
+
+@subscribe("abnormal_robot")
+def on_banned(event: Event) -> None:
+    """WeChat banned a robot. Here and not in robots.subscribers: groups are locked before their robot."""
+    replacing.ban(robot_named(event), at=event.received_at)
+
+
+@subscribe("robot_added")
+def on_added(event: Event) -> str | None:
+    """An owner of a banned robot's groups, whom no robot could speak to, hears what became of them.
+
+    After `robots.subscribers`: the completion link comes first.
+    """
+    user = _user(event)
+    cause = f"robot_added:{event.event_id}"
+    if user and replacing.tell_newcomer(user=user, robot=robot_named(event), cause=cause, at=event.received_at):
+        return "已告知换机器人"
+    return None
+
+
+@subscribe("abnormal_robot_replaced")
+def on_replaced(event: Event) -> str:
+    code = word(event.body, "replace_robot_id")
+    robot = Robot.objects.filter(code=code).first()
+    picture = address_in(event.body, "qrcode")
+    banned_code, at = code_in(event.body, "robot_id"), event.received_at
+    is_noted = robot is not None and bool(replacing.note_replacement(robot, banned_code=banned_code, at=at))
+    if not is_noted and not replacing.remembered().exists():
+        raise EventIgnored("没有等待通知的群主")  # an operator can have it handled again
+    told = replacing.tell_owners(
+        name=robot.name if robot else code,
+        qr_code_url=picture or (robot.qr_code_url if robot else ""),
+        cause=f"abnormal_robot_replaced:{event.event_id}",
+        at=at,
+    )
+    return str(told)

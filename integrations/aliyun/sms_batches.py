@@ -1,0 +1,105 @@
+"""Texting many phones: a row each, sent in the background, nobody twice."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from config.platform.sweeps import sweep
+from config.platform.wakeups import wake
+from integrations.aliyun.sms import AliyunSms, PhoneBusy
+from integrations.http import Later, OutsideError, Refused, Unavailable
+from integrations.models import TextMessage
+
+SEND_TEXTS = "integrations.tasks.send_texts"
+RETRY_AFTER = timedelta(minutes=1)
+MOST_TRIES = 30  # half an hour of Aliyun being away, more than a day of its flow control
+LATER = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 30, 60))  # after the first, second … "later"
+STUCK_AFTER = timedelta(minutes=2)  # longer than a call takes
+Status = TextMessage.Status
+
+
+def queue(*, phones: Sequence[str], content: str, at: datetime) -> int:
+    """Text each of these numbers once; how many that are."""
+    batch = uuid.uuid4()
+    rows = [
+        TextMessage(batch=batch, phone=phone, content=content, created_at=at, retry_at=at)
+        for phone in dict.fromkeys(phones)
+    ]
+    with transaction.atomic():
+        TextMessage.objects.bulk_create(rows)
+        wake(SEND_TEXTS)
+    return len(rows)
+
+
+@sweep
+def send_waiting() -> int:
+    """Send what waits, and return how many tries were made; the rest waits when SMS is away.
+
+    What a killed worker was sending ends as unknown.
+    """
+    now = timezone.now()
+    stuck = TextMessage.objects.filter(status=Status.SENDING, retry_at__lt=now - STUCK_AFTER)
+    stuck.update(status=Status.UNKNOWN, settled_at=now, reason="发送时被中断")
+    sms, count = AliyunSms.from_settings(), 0
+    while message := _claim(timezone.now()):
+        count += 1
+        if not _send(message, sms):
+            break
+    return count
+
+
+def _claim(at: datetime) -> TextMessage | None:
+    with transaction.atomic():
+        due = TextMessage.objects.filter(status=Status.WAITING, retry_at__lte=at).order_by("id")
+        message = due.select_for_update(skip_locked=True).first()
+        if message is not None:
+            message.status, message.retry_at, message.try_count = Status.SENDING, at, message.try_count + 1
+            message.save(update_fields=["status", "retry_at", "try_count"])
+        return message
+
+
+def _send(message: TextMessage, sms: AliyunSms) -> bool:
+    """Send one; return whether the next one is worth a try."""
+    try:
+        sms.send(message.phone, settings.SMS_TEXT_TEMPLATE, {"content": message.content})
+    except Unavailable as error:  # certainly not sent
+        _wait(message, error)
+        return isinstance(error, PhoneBusy)
+    except Refused as error:
+        _settle(message, Status.FAILED, str(error))
+    except OutsideError as error:
+        _settle(message, Status.UNKNOWN, str(error))
+        return False
+    else:
+        _settle(message, Status.SENT, "")
+    return True
+
+
+def _wait(message: TextMessage, error: Unavailable) -> None:
+    """Put it off; after so many tries it is failed, for an operator to retry."""
+    if message.try_count >= MOST_TRIES:
+        _settle(message, Status.FAILED, str(error))
+        return
+    pause = LATER[min(message.try_count, len(LATER)) - 1] if isinstance(error, Later) else RETRY_AFTER
+    TextMessage.objects.filter(pk=message.pk).update(
+        status=Status.WAITING, retry_at=timezone.now() + pause, reason=str(error)[:200]
+    )
+
+
+def retry(messages: QuerySet[TextMessage], *, at: datetime) -> int:
+    """Have those of these that failed sent again, and return how many were. One that may have arrived is not."""
+    with transaction.atomic():
+        failed = messages.filter(status=Status.FAILED)
+        done = failed.update(status=Status.WAITING, retry_at=at, settled_at=None, try_count=0, reason="")
+        if done:
+            wake(SEND_TEXTS)
+    return done
+
+
+def _settle(message: TextMessage, status: TextMessage.Status, reason: str) -> None:
+    TextMessage.objects.filter(pk=message.pk).update(status=status, settled_at=timezone.now(), reason=reason[:200])

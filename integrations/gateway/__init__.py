@@ -1,0 +1,1 @@
+"""The robot gateway: its events coming in, our calls going out."""

@@ -1,0 +1,1 @@
+"""Sensitive words: finding them, importing lists, asking the remote service."""

@@ -1,0 +1,96 @@
+"""Sensitive words: one automaton over all of them, matched in one pass over folded text.
+
+Operators edit the list; every process has it within two seconds. A remote check may stand behind it
+(`integrations.moderation.remote`); while that does not answer, the list's verdict stands.
+"""
+
+import threading
+import time
+import uuid
+from collections.abc import Iterable
+from contextlib import suppress
+
+from django.core.cache import cache
+
+from config.errors import Code, Refusal
+from config.platform.cache import REDIS_AWAY
+from integrations.models import SensitiveWord, SensitiveWordImport
+from integrations.moderation import remote
+from integrations.moderation.finder import FoundWord, WordFinder
+
+VERSION = "sensitive-words-version"
+LOOK_EVERY = 1.0  # seconds between two looks at the list's version: a look is a call to Redis
+READ_EVERY = 600.0  # seconds after which the list is read anyway, should a change have gone unnoticed
+CHUNK = 5000
+NEVER = float("-inf")
+
+
+class SensitiveWordFound(Refusal):
+    code = Code.SENSITIVE_WORD
+    message = "内容含有敏感词，请修改后再提交"
+
+
+class _Current:
+    """The finder of this process, made anew when another process changed the list."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.finder: WordFinder | None = None
+        self.version: object = None
+        self.looked_at = self.read_at = NEVER
+
+    def get(self) -> WordFinder:
+        finder = self.finder
+        if finder is not None and time.monotonic() - self.looked_at < LOOK_EVERY:
+            return finder
+        if self.lock.acquire(blocking=finder is None):
+            try:
+                self._look()
+            finally:
+                self.lock.release()
+        return self.finder or WordFinder([])
+
+    def _look(self) -> None:
+        now, version = time.monotonic(), self.version
+        with suppress(*REDIS_AWAY):
+            version = cache.get(VERSION)
+        if self.finder is None or version != self.version or now - self.read_at >= READ_EVERY:
+            self.finder = WordFinder(SensitiveWord.objects.values_list("word", flat=True).iterator(CHUNK))
+            self.version, self.read_at = version, now
+        self.looked_at = now
+
+    def look_again(self) -> None:
+        """At the next text, without waiting for the second to pass."""
+        self.looked_at = self.read_at = NEVER
+
+
+current = _Current()
+
+
+def list_changed() -> None:
+    """Have every process read the list again."""
+    current.look_again()
+    with suppress(*REDIS_AWAY):
+        cache.set(VERSION, uuid.uuid4().hex, None)
+
+
+def require_clean(*texts: str) -> None:
+    """2003 when one of these contains a sensitive word, or the remote check says so of them."""
+    given, finder = [text for text in texts if text], current.get()
+    for text in given:
+        if word := finder.first(text):
+            raise SensitiveWordFound(f"内容含有敏感词“{word}”，请修改后再提交")
+    if remote.is_risky(given):
+        raise SensitiveWordFound
+
+
+def add_words(words: Iterable[str], *, word_import: SensitiveWordImport | None = None) -> None:
+    """Add words to the list, each once."""
+    rows = [SensitiveWord(word=word.strip(), word_import=word_import) for word in words if word.strip()]
+    SensitiveWord.objects.bulk_create(rows, ignore_conflicts=True, batch_size=CHUNK)
+    list_changed()
+
+
+def words_in(text: str) -> list[FoundWord]:
+    """Return every word of the list that the text contains, and where."""
+    return current.get().all(text)

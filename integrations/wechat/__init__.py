@@ -1,0 +1,1 @@
+"""WeChat: sign-in, tickets of its pages, and payouts by WeChat Pay."""

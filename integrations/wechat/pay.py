@@ -1,0 +1,357 @@
+"""WeChat Pay v3, merchant transfer in the user-confirmation mode: make a bill, ask about it, read its notify.
+
+Requests are signed with the merchant's key; answers and notifies are believed only when a key of WeChat Pay's signed
+them. Several may be in use side by side, as while a merchant moves from platform certificates to the public key. https://pay.weixin.qq.com/doc/v3/merchant/4012711988
+"""
+
+import base64
+import hashlib
+import json
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from functools import cached_property
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.conf import settings
+
+from integrations.http import OutcomeUnknown, OutsideError, Refused, is_success, json_of, send
+from integrations.wechat.fund_flow import Flow, read_fund_flow, unpacked
+
+SYSTEM = "pay"
+BILLS = "/v3/fund-app/mch-transfer/transfer-bills"
+FUND_FLOW = "/v3/bill/fundflowbill"
+TRANSFER_EVENTS = "MCHTRANSFER.BILL."  # how the kinds of notifies begin that tell of a transfer
+REAL_NAME_FROM_FEN = 200_000
+CLOCK_TOLERANCE_SECONDS = 300
+NOT_FOUND = "NOT_FOUND"
+NO_STATEMENT = "NO_STATEMENT_EXIST"
+# Errors after which a transfer was certainly not made by this call. Whatever is not listed, new codes included, says
+# nothing about it: the same number is asked about, never replaced. That a bill or a statement is not found is an
+# answer to the question about it, and to no other call.
+CERTAIN = frozenset({"PARAM_ERROR", "INVALID_REQUEST", "NO_AUTH", "NOT_ENOUGH", "ACCOUNT_ERROR"})
+
+
+# Errors that the next call would meet as well.
+BUSY = frozenset({"FREQUENCY_LIMITED", "FREQUENCY_LIMIT_EXCEED", "SYSTEM_ERROR"})
+
+
+class BillState(StrEnum):
+    """States of a transfer bill, in WeChat Pay's words."""
+
+    ACCEPTED = "ACCEPTED"
+    PROCESSING = "PROCESSING"
+    WAIT_USER_CONFIRM = "WAIT_USER_CONFIRM"
+    TRANSFERING = "TRANSFERING"
+    SUCCESS = "SUCCESS"
+    FAIL = "FAIL"
+    CANCELING = "CANCELING"
+    CANCELLED = "CANCELLED"
+
+
+@dataclass(frozen=True)
+class TransferBill:
+    """What WeChat Pay says about one bill. `state` may be a word newer than BillState; the amount is not always told."""
+
+    out_bill_no: str
+    state: str
+    package_info: str = ""
+    fail_reason: str = ""
+    amount_fen: int | None = None
+
+
+class BadSignature(OutsideError):
+    """Not from WeChat Pay, or changed on the way."""
+
+    def __init__(self) -> None:
+        super().__init__(SYSTEM, "signature does not verify")
+
+
+class UnusableNotify(OutsideError):
+    """A notify that WeChat Pay signed, and with which nothing can be done here. `why` goes into the answer to it."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(SYSTEM, why)
+
+
+class NotRecognized(OutcomeUnknown):
+    """WeChat Pay could not verify our signature. It signs answers only to those whose signature it could, so nothing
+    proves that it was WeChat Pay who said so, and nothing follows for the bill."""
+
+    def __init__(self) -> None:
+        super().__init__(SYSTEM, "HTTP 401, not signed by WeChat Pay")
+
+
+class Unclear(OutcomeUnknown):
+    """WeChat Pay is there and answered, about this one bill, with something that we do not know."""
+
+
+@dataclass(frozen=True)
+class Merchant:
+    """Who we are to WeChat Pay."""
+
+    app_id: str
+    mch_id: str
+    cert_serial: str
+    private_key_file: Path
+    verification_keys: Mapping[str, Path]  # serial → public key or certificate (PEM); the first one is in use
+    api_v3_key: str
+    notify_url: str
+    scene_id: str
+    scene_report: list[dict[str, str]]
+    fund_account: str
+
+
+def signing_words(*parts: str) -> bytes:
+    """The lines that v3 signs, each ended by a line feed."""
+    return "".join(f"{part}\n" for part in parts).encode()
+
+
+class WeChatPay:
+    """Money in fen. The outcomes: a TransferBill; Refused (certainly no bill); OutcomeUnknown (ask later)."""
+
+    def __init__(self, base_url: str, merchant: Merchant, timeout: float) -> None:
+        self.base_url, self.merchant, self.timeout = base_url.rstrip("/"), merchant, timeout
+        self.serial = next(iter(merchant.verification_keys))  # the key that we name, and seal names with
+        self._read_keys: dict[str, RSAPublicKey] = {}
+
+    @classmethod
+    def from_settings(cls) -> "WeChatPay":
+        merchant = Merchant(
+            app_id=settings.WECHAT_PAY_APP_ID,
+            mch_id=settings.WECHAT_PAY_MCH_ID,
+            cert_serial=settings.WECHAT_PAY_CERT_SERIAL,
+            private_key_file=settings.WECHAT_PAY_PRIVATE_KEY_FILE,
+            verification_keys={settings.WECHAT_PAY_PUBLIC_KEY_ID: settings.WECHAT_PAY_PUBLIC_KEY_FILE}
+            | {serial: Path(file) for serial, file in settings.WECHAT_PAY_MORE_KEYS.items()},
+            api_v3_key=settings.WECHAT_PAY_API_V3_KEY,
+            notify_url=settings.WECHAT_PAY_NOTIFY_URL,
+            scene_id=settings.WECHAT_PAY_SCENE_ID,
+            scene_report=settings.WECHAT_PAY_SCENE_REPORT,
+            fund_account=settings.WECHAT_PAY_FUND_ACCOUNT,
+        )
+        return cls(settings.WECHAT_PAY_BASE_URL, merchant, settings.WECHAT_PAY_TIMEOUT)
+
+    def transfer(
+        self, *, out_bill_no: str, openid: str, amount_fen: int, remark: str, app_id: str = "", real_name: str = ""
+    ) -> TransferBill:
+        """Ask for one transfer; the same number again is the same bill. `remark` has at most 32 characters.
+
+        `app_id` is the app that the open_id belongs to; the merchant's own when it is left out. From 2,000 yuan on
+        `real_name` is needed (ValueError).
+        """
+        if amount_fen >= REAL_NAME_FROM_FEN and not real_name:
+            raise ValueError("a transfer from 2,000 yuan on needs the real name of its receiver")
+        body: dict[str, Any] = {
+            "appid": app_id or self.merchant.app_id,
+            "out_bill_no": out_bill_no,
+            "transfer_scene_id": self.merchant.scene_id,
+            "openid": openid,
+            "transfer_amount": amount_fen,
+            "transfer_remark": remark[:32],
+            "notify_url": self.merchant.notify_url,
+            "transfer_scene_report_infos": self.merchant.scene_report,
+        }
+        if amount_fen >= REAL_NAME_FROM_FEN:
+            body["user_name"] = self._seal(real_name)
+        return self._bill(self._call("POST", BILLS, body), out_bill_no)
+
+    def query(self, out_bill_no: str) -> TransferBill:
+        """How that bill stands; Refused NOT_FOUND when there is none (bills are kept 30 days)."""
+        answer = self._call("GET", f"{BILLS}/out-bill-no/{out_bill_no}", certain=CERTAIN | {NOT_FOUND})
+        return self._bill(answer, out_bill_no)
+
+    def cancel(self, out_bill_no: str) -> TransferBill:
+        """Take back a bill that its receiver has not confirmed."""
+        return self._bill(self._call("POST", f"{BILLS}/out-bill-no/{out_bill_no}/cancel", {}), out_bill_no)
+
+    def read_notify(self, headers: Mapping[str, str], body: bytes) -> TransferBill:
+        """Return the bill that a notify is about.
+
+        Raises BadSignature when it is not WeChat Pay who tells, UnusableNotify when it tells of something else.
+        """
+        self._verify(headers, body)
+        try:
+            notify = json.loads(body)
+            kind = str(notify.get("event_type") or TRANSFER_EVENTS)
+            if not kind.startswith(TRANSFER_EVENTS):
+                raise UnusableNotify(f"这里只接收商家转账的通知，收到的是 {kind[:64]}")
+            told = json.loads(self._opened(notify["resource"]))
+            number = told["out_bill_no"]
+            if not isinstance(number, str):
+                raise UnusableNotify("通知里没有商家单号")
+            return self._bill(told, number)
+        except (ValueError, KeyError, TypeError, AttributeError, Unclear) as error:
+            raise UnusableNotify("通知的内容无法识别") from error
+
+    def _opened(self, resource: Mapping[str, str]) -> bytes:
+        nonce, associated = resource["nonce"].encode(), (resource.get("associated_data") or "").encode()
+        sealed = base64.b64decode(resource["ciphertext"])
+        try:
+            return AESGCM(self.merchant.api_v3_key.encode()).decrypt(nonce, sealed, associated)
+        except InvalidTag as error:
+            raise UnusableNotify("通知的内容无法解密，请检查 APIv3 密钥") from error
+
+    def fund_flow(self, day: date) -> list[Flow] | None:
+        """Return the transfers on that day's bill of the account that they are paid from; None when there is no bill.
+
+        WeChat Pay makes the bill of a day on the next morning. Its answer signs the file's hash. Raises Unreadable.
+        """
+        query = f"{FUND_FLOW}?bill_date={day:%Y-%m-%d}&account_type={self.merchant.fund_account}"
+        try:
+            told = self._call("GET", query, certain=CERTAIN | {NO_STATEMENT})
+        except Refused as error:
+            if error.code == NO_STATEMENT:
+                return None
+            raise
+        url, sha1 = told.get("download_url"), told.get("hash_value")
+        if not isinstance(url, str) or not isinstance(sha1, str):
+            raise OutcomeUnknown(SYSTEM, "no address of the bill")
+        return read_fund_flow(self._file(url, sha1))
+
+    def _file(self, url: str, sha1: str) -> bytes:
+        """From our own base URL, whatever host is named: the signed request goes nowhere else."""
+        parts = urlsplit(url)
+        path = f"{parts.path}?{parts.query}"
+        headers = {"Authorization": self._authorization("GET", path, b""), "Accept": "*/*"}
+        response = send(SYSTEM, "GET", self.base_url + path, timeout=self.timeout * 6, headers=headers)
+        if not is_success(response.status_code):
+            raise OutcomeUnknown(SYSTEM, f"HTTP {response.status_code} for the file")
+        raw = response.content
+        # The hash is of the file before it is packed.
+        if sha1.lower() not in (_sha1(raw), _sha1(unpacked(raw))):
+            raise BadSignature
+        return raw
+
+    @cached_property
+    def _private_key(self) -> RSAPrivateKey:
+        key = serialization.load_pem_private_key(self.merchant.private_key_file.read_bytes(), password=None)
+        if not isinstance(key, RSAPrivateKey):
+            raise TypeError("WECHAT_PAY_PRIVATE_KEY_FILE must hold an RSA private key")
+        return key
+
+    def _verification_key(self, serial: str) -> RSAPublicKey:
+        """Return the key of this serial; KeyError when it is none that we trust."""
+        if serial not in self._read_keys:
+            self._read_keys[serial] = read_verification_key(self.merchant.verification_keys[serial])
+        return self._read_keys[serial]
+
+    def _seal(self, words: str) -> str:
+        """WeChat Pay prescribes OAEP with SHA-1 for personal data."""
+        oaep = padding.OAEP(mgf=padding.MGF1(hashes.SHA1()), algorithm=hashes.SHA1(), label=None)  # noqa: S303
+        return base64.b64encode(self._verification_key(self.serial).encrypt(words.encode(), oaep)).decode()
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        *,
+        certain: frozenset[str] = CERTAIN,
+    ) -> dict[str, Any]:
+        """Return the signed answer to a call that was done; Refused for the `certain` errors only."""
+        raw = json.dumps(body, ensure_ascii=False).encode() if body is not None else b""
+        headers = {
+            "Authorization": self._authorization(method, path, raw),
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "Wechatpay-Serial": self.serial,
+        }
+        url = self.base_url + path
+        response = send(SYSTEM, method, url, timeout=self.timeout, data=raw or None, headers=headers)
+        self._believe(response)
+        answer = json_of(SYSTEM, response)
+        if not isinstance(answer, dict):
+            raise OutcomeUnknown(SYSTEM, "not an object")
+        if not is_success(response.status_code):
+            raise _refusal(str(answer.get("code", "")), str(answer.get("message", "")), certain)
+        return answer
+
+    def _authorization(self, method: str, path: str, raw: bytes) -> str:
+        stamp, nonce = str(int(time.time())), secrets.token_hex(16)
+        words = signing_words(method, path, stamp, nonce, raw.decode())
+        signed = self._private_key.sign(words, padding.PKCS1v15(), hashes.SHA256())
+        parts = {
+            "mchid": self.merchant.mch_id,
+            "nonce_str": nonce,
+            "signature": base64.b64encode(signed).decode(),
+            "timestamp": stamp,
+            "serial_no": self.merchant.cert_serial,
+        }
+        return "WECHATPAY2-SHA256-RSA2048 " + ",".join(f'{name}="{value}"' for name, value in parts.items())
+
+    def _believe(self, response: requests.Response) -> None:
+        """An answer that WeChat Pay did not sign tells nothing, whatever it says."""
+        try:
+            self._verify(response.headers, response.content)
+        except BadSignature as error:
+            if response.status_code == HTTPStatus.UNAUTHORIZED:
+                raise NotRecognized from error
+            raise OutcomeUnknown(SYSTEM, f"HTTP {response.status_code}, not signed by WeChat Pay") from error
+
+    def _verify(self, headers: Mapping[str, str], body: bytes) -> None:
+        stamp, nonce = headers.get("Wechatpay-Timestamp", ""), headers.get("Wechatpay-Nonce", "")
+        serial = headers.get("Wechatpay-Serial", "")
+        try:
+            if (
+                serial not in self.merchant.verification_keys
+                or abs(time.time() - int(stamp)) > CLOCK_TOLERANCE_SECONDS
+            ):
+                raise BadSignature
+            signed = base64.b64decode(headers.get("Wechatpay-Signature", ""))
+            words = signing_words(stamp, nonce, body.decode())
+            self._verification_key(serial).verify(signed, words, padding.PKCS1v15(), hashes.SHA256())
+        except (InvalidSignature, ValueError) as error:
+            raise BadSignature from error
+
+    @staticmethod
+    def _bill(told: dict[str, Any], out_bill_no: str) -> TransferBill:
+        state, amount = told.get("state"), told.get("transfer_amount")
+        if told.get("out_bill_no", out_bill_no) != out_bill_no or not state or not isinstance(state, str):
+            raise Unclear(SYSTEM, "answer about no bill of ours")
+        if amount is not None and (not isinstance(amount, int) or isinstance(amount, bool)):
+            raise Unclear(SYSTEM, "answer with an amount that is no number of fen")
+        return TransferBill(
+            out_bill_no=out_bill_no,
+            state=state,
+            package_info=str(told.get("package_info") or ""),
+            fail_reason=str(told.get("fail_reason") or ""),
+            amount_fen=amount,
+        )
+
+
+def read_verification_key(file: Path) -> RSAPublicKey:
+    """Return WeChat Pay's public key from a PEM file that holds it, or a platform certificate of WeChat Pay's."""
+    raw = file.read_bytes()
+    if b"BEGIN CERTIFICATE" in raw:
+        key: Any = x509.load_pem_x509_certificate(raw).public_key()
+    else:
+        key = serialization.load_pem_public_key(raw)
+    if not isinstance(key, RSAPublicKey):
+        raise TypeError(f"{file} must hold an RSA public key")
+    return key
+
+
+def _sha1(raw: bytes) -> str:
+    return hashlib.sha1(raw).hexdigest()  # noqa: S324 - WeChat Pay's choice
+
+
+def _refusal(code: str, message: str, certain: frozenset[str]) -> OutsideError:
+    if code in certain:
+        return Refused(SYSTEM, code, message)
+    unknown = OutcomeUnknown if code in BUSY else Unclear
+    return unknown(SYSTEM, f"{code} {message}".strip())

@@ -1,0 +1,77 @@
+"""What tests of paying share: how WeChat Pay behaves, the workers later on, and how a withdrawal then stands."""
+
+import base64
+import json
+from datetime import timedelta
+from typing import Any
+
+import time_machine
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.conf import settings
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import User
+from config.models import Scope
+from earnings import ledger
+from earnings.models import Payout, Withdrawal
+from earnings.tasks import query_payouts
+from tests.support.entry_points import key_with
+
+
+def turns_out(sandbox, state: str) -> None:
+    sandbox.state.note("next_bill", next_state=state)
+
+
+def fault(sandbox, mode: str, *, system: str = "pay") -> None:
+    sandbox.state.note("fault", system=system, mode=mode, rate=1.0)
+
+
+def query_later(**later: float) -> None:
+    """The worker asks, six minutes (or so much) later: what was sent by then arrives no more."""
+    with time_machine.travel(timezone.now() + timedelta(**(later or {"minutes": 6})), tick=True):
+        query_payouts()
+
+
+def how_it_stands(withdrawal: Withdrawal) -> tuple[int, str]:
+    withdrawal.refresh_from_db()
+    payout = Payout.objects.get(withdrawal=withdrawal)
+    assert ledger.check() == []
+    return withdrawal.status, payout.state
+
+
+def bills(sandbox) -> list[tuple[str, int]]:
+    return [(bill["state"], bill["requests"]) for bill in sandbox.state.bills.values()]
+
+
+def notify(sandbox, withdrawal: Withdrawal, **changed: str) -> int:
+    """The sandbox's signed notify, posted by hand; `changed` are headers somebody tampered with."""
+    pay = next(player for system, player in sandbox.players if system == "pay")
+    raw, headers = pay.notify_of(withdrawal.pk.hex)
+    return (
+        Client()
+        .post("/wechat/pay/notify", data=raw, content_type="application/json", headers={**headers, **changed})
+        .status_code
+    )
+
+
+def signed_notify(
+    sandbox, told: Any, *, event: Any = "MCHTRANSFER.BILL.FINISHED", **changed: Any
+) -> tuple[int, Any]:
+    """A notify that says this, rightly signed; `changed` are parts of its resource. The status and the answer."""
+    pay = next(player for system, player in sandbox.players if system == "pay")
+    sealed = AESGCM(settings.WECHAT_PAY_API_V3_KEY.encode()).encrypt(b"0" * 12, json.dumps(told).encode(), b"x")
+    resource = {
+        "ciphertext": base64.b64encode(sealed).decode(),
+        "nonce": "0" * 12,
+        "associated_data": "x",
+    } | changed
+    raw = json.dumps({"id": "1", "event_type": event, "resource": resource}).encode()
+    answer = Client().post(
+        "/wechat/pay/notify", data=raw, content_type="application/json", headers=pay._signed(raw)
+    )
+    return answer.status_code, answer.json()
+
+
+def block(user: User) -> None:
+    assert key_with(Scope.USERS_BLOCK).put(f"/users/{user.pk}/block", {})["code"] == 1200

@@ -1,0 +1,123 @@
+"""The whole product as a user starts it: `manage.py up` in its own directory, on free ports, with real processes."""
+
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+import requests
+
+from config.local.demo.clients import Operator
+from config.local.processes import free_port
+from tests.support.processes import log_of, run_process, start_process, watch_servers
+
+READY_SECONDS = 180
+
+
+class Product:
+    """Start it, talk to it over HTTP as each kind of caller, stop it."""
+
+    def __init__(self, run_dir: Path, *words: str, **env: str) -> None:
+        self.run_dir, self.words = run_dir, words
+        self.port, self.sandbox_port = free_port(), free_port()
+        kept = {
+            k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
+        }
+        self.env = {
+            **kept,
+            "RUN_DIR": str(run_dir),
+            "PORT": str(self.port),
+            "SANDBOX_PORT": str(self.sandbox_port),
+            "PYTHONUNBUFFERED": "1",
+            **env,
+        }
+        self.process: Popen[str] | None = None
+        self.forgotten = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def sandbox_url(self) -> str:
+        return f"http://127.0.0.1:{self.sandbox_port}"
+
+    def start(self) -> "Product":
+        self.process = start_process(
+            [sys.executable, "manage.py", "up", *self.words], "up", env=self.env, start_new_session=True
+        )
+        self.forgotten = 0
+        watch_servers(self.run_dir)
+        return self
+
+    @property
+    def said(self) -> str:
+        """Return what the running `up` and its children wrote, apart from what is forgotten."""
+        return log_of(self.process)[self.forgotten :] if self.process is not None else ""
+
+    def forget_output(self) -> None:
+        self.forgotten += len(self.said)
+
+    def wait_until_ready(self) -> "Product":
+        wait_for(lambda: "Robots: " in self.said or self.ended, READY_SECONDS, lambda: self.said)
+        assert not self.ended, self.said
+        return self
+
+    @property
+    def ended(self) -> bool:
+        return self.process is not None and self.process.poll() is not None
+
+    def stop(self, number: int = signal.SIGINT) -> float:
+        """Ask it to end; how many seconds that took."""
+        assert self.process is not None
+        began = time.monotonic()
+        self.process.send_signal(number)
+        self.process.wait(30)
+        return time.monotonic() - began
+
+    def run(self, *words: str) -> str:
+        """Run a management command beside it; what it printed."""
+        argv = [sys.executable, "manage.py", *words]
+        done = run_process(argv, words[0], env=self.env, answers=True, timeout=120)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def call(self, method: str, path: str, body: Any = None, token: str = "", **query: Any) -> dict[str, Any]:
+        """One call of the API; the parsed answer."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        answer = requests.request(method, self.url + path, json=body, params=query, headers=headers, timeout=20)
+        told: dict[str, Any] = answer.json()
+        return told
+
+    def gateway_tells(self, *events: tuple[str, Any]) -> None:
+        """Post gateway events, as one batch."""
+        batch = [
+            {"event_id": f"test-{time.monotonic_ns()}-{n}", "command": command, "body": body}
+            for n, (command, body) in enumerate(events)
+        ]
+        assert self.call("POST", "/gateway/events", batch)["code"] == 1200
+
+    def sandbox(self, path: str, **query: Any) -> dict[str, Any]:
+        """The sandbox's control side."""
+        told: dict[str, Any] = requests.get(f"{self.sandbox_url}/_/{path}", params=query, timeout=10).json()
+        return told
+
+    def operator(self) -> Operator:
+        found = re.search(r"Password:\s+(\S+)", self.said)
+        assert found, self.said
+        return Operator(self.url, "admin", found[1])
+
+
+def wait_for(true: Callable[[], Any], seconds: float = 20, otherwise: Callable[[], Any] = lambda: "") -> Any:
+    """Wait until it is true, and answer with it; fail with what `otherwise` says."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := true():
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"not true within {seconds} s: {otherwise()}")

@@ -1,0 +1,219 @@
+"""Real sender processes against servers of their own, which can be killed and restarted.
+
+Run as a process (`python -m tests.support.senders`) it sets Django up once and forks a child for each order: a line of
+JSON, [what, argument]. It answers with the child's process id.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+
+from config.local.embedded import EmbeddedServices, Postgres, Valkey
+from tests.support.processes import start_process, watch_servers
+
+LEASE_SECONDS = 1.5
+
+
+class World:
+    """PostgreSQL and Redis that nobody else uses, and the sender processes that are started here."""
+
+    def __init__(self, run_dir: Path, gateway_url: str) -> None:
+        self.services = EmbeddedServices(run_dir, durable=False)
+        self.services.start()
+        (run_dir / "static").mkdir()
+        kept = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
+        watch_servers(run_dir)
+        self.parent = start_process(
+            [sys.executable, "-m", "tests.support.senders"],
+            "senders",
+            env=kept
+            | {
+                "DJANGO_SETTINGS_MODULE": "config.settings",
+                "RUN_DIR": str(run_dir),
+                "GATEWAY_BASE_URL": gateway_url,
+                "SENDER_CONCURRENCY": "16",
+                "ROBOT_MESSAGES_PER_MINUTE": "100000",  # counted, and never too many
+            },
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self.senders: list[int] = []
+        self.run("migrate")
+
+    @property
+    def postgres(self) -> Postgres:
+        assert self.services.postgres is not None
+        return self.services.postgres
+
+    @property
+    def redis(self) -> Valkey:
+        assert self.services.valkey is not None
+        return self.services.valkey
+
+    def order(self, what: str, argument: Any = None) -> int:
+        assert self.parent.stdin is not None
+        assert self.parent.stdout is not None
+        self.parent.stdin.write(json.dumps([what, argument]) + "\n")
+        self.parent.stdin.flush()
+        return int(self.parent.stdout.readline())
+
+    def run(self, what: str, argument: Any = None) -> None:
+        """Have something done to its end."""
+        pid = self.order(what, argument)
+        while _runs(pid):
+            time.sleep(0.02)
+
+    def start_sender(self, *, clock_jumps_by: int = 0, is_patient: bool = False) -> int:
+        """One that is patient waits so long for answers that even a busy machine makes it ask nothing twice."""
+        self.senders.append(self.order("send", [clock_jumps_by, is_patient]))
+        return self.senders[-1]
+
+    def kill(self, pid: int, number: signal.Signals = signal.SIGKILL) -> None:
+        self.senders.remove(pid)
+        assert _runs(pid), "a sender ended by itself"
+        os.kill(pid, number)
+        while _runs(pid):
+            time.sleep(0.01)
+
+    def forget(self) -> None:
+        """No sender, nothing in the outbox."""
+        for pid in list(self.senders):
+            self.kill(pid)
+        self.sql("TRUNCATE robots_messageattempt, robots_outboxmessage, robots_robot CASCADE")
+
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
+        with self.transaction() as cursor:
+            cursor.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+    @contextmanager
+    def transaction(self) -> Iterator[Any]:
+        with closing(psycopg2.connect(self.postgres.url)) as connection, connection, connection.cursor() as cursor:
+            yield cursor
+
+    def states(self) -> dict[int, int]:
+        """How many messages there are in each status."""
+        return dict(self.sql("SELECT status, count(*) FROM robots_outboxmessage GROUP BY status"))
+
+    def close(self) -> None:
+        assert self.parent.stdin is not None
+        assert self.parent.stdout is not None
+        for pid in list(self.senders):
+            self.kill(pid)
+        self.parent.stdin.close()
+        self.parent.wait(10)
+        self.parent.stdout.close()
+        self.services.stop()
+
+
+def stop(server: Postgres | Valkey) -> Any:
+    """Stop a server; call what comes back to start it again, where it was."""
+    server.stop()
+    return server.start_again
+
+
+def _runs(pid: int) -> bool:
+    with suppress(ProcessLookupError):
+        os.kill(pid, 0)
+        return True
+    return False
+
+
+# What follows runs in the parent of the senders and in its children.
+
+
+def _migrate(_: None) -> None:
+    from django.core.management import call_command  # noqa: PLC0415
+
+    call_command("migrate", verbosity=0)
+
+
+def _write(counts: list[int]) -> None:
+    """So many messages in each of so many groups, one group after the other in turn."""
+    from django.utils import timezone  # noqa: PLC0415
+
+    from robots.models import OutboxMessage, Robot  # noqa: PLC0415
+    from robots.outbox import writing  # noqa: PLC0415
+
+    count, groups = counts
+    robot, _ = Robot.objects.get_or_create(code="sandbox-robot-1", defaults={"name": "小助手"})
+    now = timezone.now()
+    OutboxMessage.objects.bulk_create(
+        OutboxMessage(
+            robot=robot,
+            group_code=f"g{group}",
+            chat=f"g:g{group}",
+            content=writing.text(str(number)),
+            cause="fault",
+            created_at=now,
+            not_before=now,
+            retry_at=now,
+        )
+        for number in range(count)
+        for group in range(groups)
+    )
+
+
+def _say(words: str) -> None:
+    """One message, as the product writes it: whoever listens hears the bell."""
+    from django.utils import timezone  # noqa: PLC0415
+
+    from robots.models import Robot  # noqa: PLC0415
+    from robots.outbox import writing  # noqa: PLC0415
+
+    robot, _ = Robot.objects.get_or_create(code="sandbox-robot-1", defaults={"name": "小助手"})
+    writing.say_in_group(
+        robot=robot, group_code="g0", content=writing.text(words), cause="fault", at=timezone.now()
+    )
+
+
+def _send(how: tuple[int, bool]) -> None:
+    import time_machine  # noqa: PLC0415
+    from django.conf import settings  # noqa: PLC0415
+    from django.core.management import call_command  # noqa: PLC0415
+    from django.utils import timezone  # noqa: PLC0415
+
+    clock_jumps_by, is_patient = how
+    settings.GATEWAY_TIMEOUT, settings.SENDER_LEASE_SECONDS = (20.0, 30.0) if is_patient else (1.0, LEASE_SECONDS)
+
+    def jump() -> None:
+        time_machine.travel(timezone.now() + timedelta(seconds=clock_jumps_by), tick=True).start()
+
+    if clock_jumps_by:
+        threading.Timer(0.5, jump).start()
+    call_command("send")
+
+
+def main() -> None:
+    import django  # noqa: PLC0415
+
+    from config.local.processes import die_with_parent  # noqa: PLC0415
+
+    django.setup()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel takes the dead away
+    work = {"migrate": _migrate, "write": _write, "say": _say, "send": _send}
+    for line in sys.stdin:
+        what, argument = json.loads(line)
+        pid = os.fork()
+        if pid == 0:
+            die_with_parent(signal.SIGKILL)
+            work[what](argument)
+            sys.stderr.flush()
+            os._exit(0)
+        sys.stdout.write(f"{pid}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
