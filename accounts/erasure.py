@@ -11,8 +11,8 @@ from django.db import transaction
 from accounts import blocking, independence
 from accounts.models import CompletionKey, EndedBlock, ErasureRequest, User, VerificationCode
 from accounts.signals import user_erased
-from config.backoffice import audit
 from config.errors import Conflict, NotFound
+from config.platform import audit
 from config.site import short_links
 from integrations.models import TextMessage
 

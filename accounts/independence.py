@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 
 from accounts.models import OperatorChange, User
-from config.backoffice.audit import DEVICE_TABLES, KEY_PREFIX, LONGEST_ACTOR
 from config.errors import Conflict
 from config.models import ApiKey, AuditEntry
+from config.platform.audit import DEVICE_TABLES, KEY_PREFIX, LONGEST_ACTOR
 
 BOUND_FOR = timedelta(days=30)
 BOUND = (

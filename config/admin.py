@@ -20,11 +20,12 @@ from django_celery_beat.models import (
     SolarSchedule,
 )
 
-from config.backoffice import audit, dashboard
+from config.backoffice import dashboard
 from config.backoffice.actions import ask
 from config.backoffice.base import EXPORTS, FactsAdmin, may
 from config.backoffice.filters import days, exactly, states
 from config.models import AuditEntry, Marquee, PageVisit, ShortLink, SiteStatus
+from config.platform import audit
 from config.platform.dates import shanghai_time
 from config.platform.wakeups import wake
 from config.site import status

@@ -232,7 +232,7 @@ class PageVisit(models.Model):
 
 
 class AuditEntry(models.Model):
-    """One row that an operator changed, from what to what. Written by triggers (config.backoffice.audit), never changed."""
+    """One row that an operator changed, from what to what. Written by triggers (config.platform.audit), never changed."""
 
     class Action(models.TextChoices):
         ADDED = "I", "新增"

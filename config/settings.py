@@ -226,7 +226,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "config.backoffice.middleware.LanguageByChoice",
     "django.middleware.common.CommonMiddleware",
-    "config.backoffice.csrf.AxiosCsrfCookie",
+    "config.api.csrf.AxiosCsrfCookie",
     "config.api.bodies.BoundedBodies",  # before the CSRF check, which reads bodies
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

@@ -8,7 +8,7 @@ from django.dispatch import receiver
 from accounts.erasure import DELETED
 from accounts.models import User
 from accounts.signals import user_erased
-from config.backoffice import audit
+from config.platform import audit
 from feedback.models import Conversation, Problem
 
 

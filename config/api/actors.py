@@ -2,8 +2,8 @@
 
 from rest_framework.request import Request
 
-from config.backoffice.audit import KEY_PREFIX, LONGEST_ACTOR
 from config.models import ApiKey
+from config.platform.audit import KEY_PREFIX, LONGEST_ACTOR
 
 
 def actor(request: Request) -> str:

@@ -11,8 +11,8 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from config.api.csrf import AXIOS_HEADER
 from config.api.throttles import client_address
-from config.backoffice.csrf import AXIOS_HEADER
 from config.models import ApiKey
 from config.platform.networks import address_from
 
@@ -60,7 +60,7 @@ class OperatorAuthentication(SessionAuthentication):
         return super().authenticate(request)
 
     def enforce_csrf(self, request: Request) -> None:
-        """Take the CSRF token under the name that axios sends it by, too (config.backoffice.csrf)."""
+        """Take the CSRF token under the name that axios sends it by, too (config.api.csrf)."""
         if AXIOS_HEADER in request.META:
             request.META.setdefault(settings.CSRF_HEADER_NAME, request.META[AXIOS_HEADER])
         super().enforce_csrf(request)

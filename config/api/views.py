@@ -16,7 +16,7 @@ from config.api.actors import actor
 from config.api.authentication import OperatorAuthentication
 from config.api.paging import MAX_PAGE_SIZE
 from config.api.throttles import Throttle
-from config.backoffice import audit
+from config.platform import audit
 
 Row = TypeVar("Row", bound=Model, covariant=True)
 

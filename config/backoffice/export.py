@@ -10,8 +10,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 
-from config.backoffice import audit
 from config.backoffice.xlsx import workbook
+from config.platform import audit
 from config.platform.dates import shanghai_time
 
 CHUNK = 2000

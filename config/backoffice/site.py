@@ -11,7 +11,8 @@ from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.i18n import set_language
 
-from config.backoffice import audit, dashboard, own_sessions, sign_in, two_factor
+from config.backoffice import dashboard, own_sessions, sign_in, two_factor
+from config.platform import audit
 
 _READS = ("GET", "HEAD", "OPTIONS")
 

@@ -20,7 +20,8 @@ from django_otp import match_token
 from django_otp.models import Device
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from config.backoffice import audit, recovery
+from config.backoffice import recovery
+from config.platform import audit
 
 DIGITS = 6  # of a code from the app
 REPLACING = "replaces_second_factor"  # in the session: a code was given, the new app not scanned yet

@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from accounts.identity_keys import card_box
 from accounts.models import IdentityHashKey, User
-from config.backoffice import audit
 from config.models import AuditEntry
+from config.platform import audit
 from tests.accounts.test_identity import REAL, give
 from tests.factories.money import ask
 from tests.factories.money import give as give_money

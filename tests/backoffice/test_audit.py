@@ -4,8 +4,8 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
-from config.backoffice import audit
 from config.models import AuditEntry
+from config.platform import audit
 from earnings.models import Withdrawal
 from tests.factories.money import ask, give
 from tests.factories.people import GroupFactory, UserFactory

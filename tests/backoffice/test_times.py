@@ -8,8 +8,8 @@ import pytest
 from django.contrib.admin.utils import quote
 from django.utils import timezone
 
-from config.backoffice import audit
 from config.models import AuditEntry
+from config.platform import audit
 from groups.models import Mention
 from launches.models import MassMessage
 from tests.house.test_house import MODELS

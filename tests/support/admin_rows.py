@@ -9,8 +9,8 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from accounts.models import ErasureRequest, OperatorChange
 from accounts.operator_changes import NO_RIGHTS
 from config.api.keys import issue_key
-from config.backoffice import audit
 from config.models import PageVisit, Scope, ShortLink
+from config.platform import audit
 from config.site import status
 from earnings import withdrawals
 from earnings.models import ArticleReadDay, LedgerCheck, PayoutPause, RedPacketOpening, RuleChange, SettlementDay

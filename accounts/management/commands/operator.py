@@ -9,8 +9,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts import operator_changes
 from accounts.models import Operator
-from config.backoffice import audit, roles
+from config.backoffice import roles
 from config.errors import Conflict
+from config.platform import audit
 
 
 class Command(BaseCommand):

@@ -8,8 +8,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from config.api.keys import issue_key
-from config.backoffice import audit
 from config.models import ApiKey, Scope
+from config.platform import audit
 from config.platform.dates import day_from, end_of
 from config.platform.networks import network_from
 
