@@ -98,7 +98,7 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIN
 TRUSTED_PROXIES: int = env.int("TRUSTED_PROXIES", default=0)
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # What pages may load and run: our own files, and nothing that stands in a page itself. The page on which payouts are
-# confirmed adds WeChat's JS-SDK (earnings/confirmation_views.py).
+# confirmed adds WeChat's JS-SDK (earnings/views/confirmation.py).
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'none'"],

@@ -1,0 +1,1 @@
+"""The operations of money, by subject."""
