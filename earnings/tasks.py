@@ -8,7 +8,7 @@ from django.db import connection
 from django.utils import timezone
 
 from config.platform.sweeps import sweep
-from earnings import ledger, settlement
+from earnings import ledger_check, settlement
 from earnings.payouts import worker
 from integrations.http import OutsideError
 
@@ -65,7 +65,7 @@ def settle() -> int:
 
 @shared_task
 def check_ledger() -> int:
-    findings = ledger.check_and_keep(at=timezone.now())
+    findings = ledger_check.check_and_keep(at=timezone.now())
     for finding in findings:
         logger.critical("Ledger: %s", finding)
     return len(findings)

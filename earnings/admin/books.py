@@ -13,7 +13,7 @@ from config.backoffice import dashboard
 from config.backoffice.actions import SHOWN, ReasonForm, ask
 from config.backoffice.base import EXPORTS, FactsAdmin, may
 from config.backoffice.filters import days, states
-from earnings import ledger
+from earnings import ledger, ledger_check
 from earnings.admin.reversals import NOT_REVERSED, how, is_reversed, lines_of, parts_of, to_reverse
 from earnings.models import Account, LedgerCheck, LedgerEntry, LedgerTransaction, SlipType
 
@@ -150,8 +150,8 @@ class LedgerCheckAdmin(FactsAdmin):
 
 def _alarm() -> tuple[int, str]:
     """Findings of the last check; one that did not run when it was due is a finding too."""
-    last = ledger.last_check()
-    if ledger.is_unchecked(last, at=timezone.now()):
+    last = ledger_check.last_check()
+    if ledger_check.is_unchecked(last, at=timezone.now()):
         return 1, _("账务检查超过 26 小时没有运行")
     if last is None:
         return 0, _("还没有检查过")

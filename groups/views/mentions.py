@@ -16,7 +16,7 @@ from config.api.permissions import IsNotBlocked, IsUser
 from config.api.schema import operation
 from config.api.views import OperationViews
 from config.errors import Code
-from groups import messages
+from groups import mentions
 from groups.models import Group, Mention
 from groups.serializers import ContextMessage, ListedMention, MentionReply, MentionSwitch
 
@@ -52,7 +52,7 @@ class MentionViews(OperationViews[Mention]):
 
     @operation("@消息列表", answer=ListedMention(many=True), paged=True, description="最近三天。")
     def list(self, request: Request) -> Response:
-        rows = messages.mentions_of(signed_in(request), at=timezone.now())
+        rows = mentions.mentions_of(signed_in(request), at=timezone.now())
         return paged(request, rows, lambda page: ListedMention(page, many=True).data)
 
     @operation(
@@ -63,13 +63,13 @@ class MentionViews(OperationViews[Mention]):
     )
     def context(self, request: Request, reference: str, message_id: str) -> Response:
         group = own_group(request, reference)
-        around = messages.context_of(group=group, message_id=message_id, at=timezone.now())
+        around = mentions.context_of(group=group, message_id=message_id, at=timezone.now())
         return Response(ContextMessage(around, many=True).data)
 
     @operation("回复@消息", body=MentionReply, codes=[Code.NOT_FOUND, Code.SENSITIVE_WORD])
     def reply(self, request: Request) -> Response:
         given: dict[str, Any] = reading.body(request, MentionReply)
-        messages.reply(
+        mentions.reply(
             group=own_group(request, given["group_code"]),
             member_code=given["mem_code"],
             words=given["content"],

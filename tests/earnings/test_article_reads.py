@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts import blocking
 from accounts.models import User
 from config.models import Scope
-from earnings import ledger
+from earnings import ledger_check
 from earnings.models import ArticleReadDay, EarningsRules, GroupReads, LedgerEntry, LedgerTransaction
 from earnings.settlement import settle_day
 from tests.factories.people import GroupFactory, UserFactory, days_ago
@@ -46,7 +46,7 @@ def test_the_owner_gets_the_amount_and_the_two_above_an_eighth(family):
         "unknown_groups": [],
         "blocked_groups": [],
     }
-    assert ledger.check() == []
+    assert ledger_check.check() == []
 
 
 def test_a_persons_amounts_are_summed_and_then_floored(family):

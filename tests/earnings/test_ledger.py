@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from accounts.models import User
 from config.platform.dates import day_of
-from earnings import ledger
+from earnings import ledger, ledger_check
 from earnings.ledger import Move
 from earnings.models import Account, Bucket, LedgerEntry, LedgerTransaction, SlipType, TransactionKind
 from earnings.tasks import check_ledger
@@ -188,11 +188,11 @@ def test_the_check_finds_nothing_in_good_books(alice, capsys):
 def test_the_daily_check_is_kept_for_the_home_page(alice, caplog):
     give(alice, "5")
     assert check_ledger() == 0
-    assert ledger.last_check().findings == []
+    assert ledger_check.last_check().findings == []
     sql("ALTER TABLE earnings_account DISABLE TRIGGER guard_totals")
     sql("UPDATE earnings_account SET available = 6 WHERE kind = 'user'")
     assert check_ledger() == 1
-    assert ledger.last_check().findings == [f"账户余额与分录不符: {ledger.account_of(alice).pk}"]
+    assert ledger_check.last_check().findings == [f"账户余额与分录不符: {ledger.account_of(alice).pk}"]
     assert [record.levelname for record in caplog.records] == ["CRITICAL"]
 
 
@@ -208,7 +208,7 @@ def test_the_check_finds_entries_that_somebody_forced(alice):
     give(alice, "5")
     sql("ALTER TABLE earnings_ledgerentry DISABLE TRIGGER append_only")
     sql("UPDATE earnings_ledgerentry SET amount = 6 WHERE amount = 5")
-    assert len(ledger.check()) == 2
+    assert len(ledger_check.check()) == 2
 
 
 yuan = st.integers(min_value=-500, max_value=1000).filter(bool).map(lambda cents: Decimal(cents) / 100)
@@ -227,4 +227,4 @@ def test_whatever_is_posted_the_totals_are_the_sums_of_the_entries(alice, amount
     entries = LedgerEntry.objects.filter(account=account).values_list("amount", flat=True)
     account.refresh_from_db()
     assert account.available == account.earned == sum(entries, Decimal(0)) >= 0
-    assert ledger.check() == []
+    assert ledger_check.check() == []

@@ -31,7 +31,7 @@ from accounts import blocking
 from accounts.models import User
 from config.errors import Refusal
 from config.platform.dates import day_of
-from earnings import ledger, settlement, withdrawals
+from earnings import ledger, ledger_check, settlement, withdrawals
 from earnings.article_reads import settle_reads
 from earnings.models import Account, LedgerEntry, LedgerTransaction, Payout, Withdrawal
 from earnings.onboarding import onboard
@@ -219,7 +219,7 @@ class Money(RuleBasedStateMachine):
         with connection.cursor() as cursor:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
             cursor.execute("SET CONSTRAINTS ALL DEFERRED")
-        assert ledger.check() == []
+        assert ledger_check.check() == []
 
     @invariant()
     def what_came_in_went_out_or_is_held(self) -> None:

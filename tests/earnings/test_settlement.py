@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts import blocking
 from accounts.models import User
-from earnings import ledger
+from earnings import ledger_check
 from earnings.models import Account, EarningsRules, GroupDay, SettlementDay
 from earnings.settlement import settle_day
 from earnings.tasks import settle
@@ -139,7 +139,7 @@ def test_unblocking_brings_back_nothing_of_a_settled_day(family):
     settle_yesterday()
     blocking.unblock(user=master, at=timezone.now())
     settle_yesterday()
-    assert (income(master), ledger.check()) == ({}, [])
+    assert (income(master), ledger_check.check()) == ({}, [])
 
 
 def test_a_group_bound_the_day_before_earns():
@@ -262,4 +262,4 @@ def test_two_settlements_at_once_pay_once():
     with ThreadPoolExecutor(6) as threads:
         assert sum(threads.map(run, range(6))) == 1
     assert Account.objects.get(user=group.user).available == Decimal("1.00")
-    assert ledger.check() == []
+    assert ledger_check.check() == []

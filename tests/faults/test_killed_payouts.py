@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
-from earnings import ledger, withdrawals
+from earnings import ledger_check, withdrawals
 from earnings.models import Payout, Withdrawal
 from earnings.tasks import query_payouts, send_payouts
 from tests.factories.money import ask, balance, give
@@ -60,7 +60,7 @@ def assert_paid_once(sandbox: Any, asked: list[Withdrawal]) -> None:
     assert paid == {withdrawal.pk.hex: 2000 for withdrawal in asked}
     assert set(Withdrawal.objects.values_list("status", flat=True)) == {Withdrawal.Status.PAID}
     assert {balance(withdrawal.user) for withdrawal in asked} == {("80.00", "0.00")}
-    assert ledger.check() == []
+    assert ledger_check.check() == []
     said = StringIO()
     call_command("reconcile_payouts", f"--date={timezone.localdate()}", stdout=said, stderr=StringIO())
     assert "no difference" in said.getvalue()

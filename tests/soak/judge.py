@@ -9,7 +9,7 @@ from itertools import chain
 from django.db.models import Count, F, Q
 from django.utils import timezone
 
-from earnings import ledger
+from earnings import ledger_check
 from earnings.models import Payout, Withdrawal
 from integrations.models import GatewayEvent, TextMessage
 from integrations.sandbox.state import State
@@ -108,7 +108,7 @@ def _of_faults(evidence: Evidence) -> Iterator[str]:
 
 def _of_books(promises: Promises, sandbox: State) -> Iterator[str]:
     """The ledger proves itself; each bill of WeChat Pay is one withdrawal of its amount, and each paid one has its bill."""
-    yield from _some("the ledger", ledger.check())
+    yield from _some("the ledger", ledger_check.check())
     withdrawals = {row.out_bill_no: row for row in Withdrawal.objects.select_related("user", "payout")}
     bills = sandbox.bills
     yield from _some("transfers without a withdrawal", (number for number in bills if number not in withdrawals))

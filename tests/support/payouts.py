@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from config.models import Scope
-from earnings import ledger
+from earnings import ledger_check
 from earnings.models import Payout, Withdrawal
 from earnings.tasks import query_payouts
 from tests.support.entry_points import key_with
@@ -36,7 +36,7 @@ def query_later(**later: float) -> None:
 def how_it_stands(withdrawal: Withdrawal) -> tuple[int, str]:
     withdrawal.refresh_from_db()
     payout = Payout.objects.get(withdrawal=withdrawal)
-    assert ledger.check() == []
+    assert ledger_check.check() == []
     return withdrawal.status, payout.state
 
 

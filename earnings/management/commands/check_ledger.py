@@ -5,14 +5,14 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from earnings import ledger
+from earnings import ledger_check
 
 
 class Command(BaseCommand):
     help = "Check every invariant of the ledger; exits with 1 when one fails."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        findings = ledger.check_and_keep(at=timezone.now())
+        findings = ledger_check.check_and_keep(at=timezone.now())
         for finding in findings:
             self.stderr.write(finding)
         if findings:

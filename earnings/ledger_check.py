@@ -1,0 +1,62 @@
+"""The nightly check of the ledger: its books are added up anew and compared."""
+
+from datetime import datetime, timedelta
+
+from django.db import connection
+
+from earnings.models import LedgerCheck, LedgerTransaction
+
+UNCHECKED = timedelta(hours=26)  # a day, and two hours for a check that came late
+_CHECKS = {
+    "流水不平": """
+        SELECT t.cause FROM earnings_ledgertransaction t
+        LEFT JOIN earnings_ledgerentry e ON e.transaction_id = t.id
+        GROUP BY t.id HAVING count(e.id) < 2 OR sum(e.amount) <> 0 LIMIT 20""",
+    "账户余额与分录不符": """
+        SELECT a.id::text FROM earnings_account a LEFT JOIN earnings_ledgerentry e ON e.account_id = a.id
+        WHERE a.kind = 'user' GROUP BY a.id
+        HAVING a.available <> coalesce(sum(e.amount) FILTER (WHERE e.bucket = 'available'), 0)
+            OR a.withdrawing <> coalesce(sum(e.amount) FILTER (WHERE e.bucket = 'withdrawing'), 0)
+            OR a.earned <> coalesce(sum(e.amount) FILTER (WHERE e.slip_type IS NOT NULL), 0) LIMIT 20""",
+    "余额为负": "SELECT id::text FROM earnings_account WHERE available < 0 OR withdrawing < 0 LIMIT 20",
+    "提现中金额与提现单不符": """
+        SELECT a.id::text FROM earnings_account a
+        LEFT JOIN earnings_withdrawal w ON w.user_id = a.user_id AND w.status IN (0, 1)
+        WHERE a.kind = 'user' GROUP BY a.id HAVING a.withdrawing <> coalesce(sum(w.amount), 0) LIMIT 20""",
+    "已打款金额与提现单不符": """
+        SELECT (p.paid || ' / ' || w.paid)::text FROM
+            (SELECT coalesce(sum(e.amount), 0) AS paid FROM earnings_ledgerentry e
+             JOIN earnings_account a ON a.id = e.account_id WHERE a.kind = 'paid_out') p,
+            (SELECT coalesce(sum(amount), 0) AS paid FROM earnings_withdrawal WHERE status = 3) w
+        WHERE p.paid <> w.paid""",
+}
+
+
+def check_and_keep(*, at: datetime) -> list[str]:
+    """Check all invariants and keep what was found, for the operators' home page."""
+    findings = check()
+    LedgerCheck.objects.create(checked_at=at, findings=findings)
+    return findings
+
+
+def last_check() -> LedgerCheck | None:
+    """The newest check; an alarm when it has findings, or when none came after it (is_unchecked)."""
+    return LedgerCheck.objects.order_by("-pk").first()
+
+
+def is_unchecked(last: LedgerCheck | None, *, at: datetime) -> bool:
+    """Whether the daily check is overdue: since the last one, or (never checked) since money first moved."""
+    if last is not None:
+        return at - last.checked_at > UNCHECKED
+    first = LedgerTransaction.objects.order_by("posted_at", "-pk").first()
+    return first is not None and at - first.posted_at > UNCHECKED
+
+
+def check() -> list[str]:
+    """What is wrong with the books, a line each; nothing when all invariants hold."""
+    findings = []
+    with connection.cursor() as cursor:
+        for what, sql in _CHECKS.items():
+            cursor.execute(sql)
+            findings += [f"{what}: {row[0]}" for row in cursor.fetchall()]
+    return findings

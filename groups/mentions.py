@@ -1,0 +1,110 @@
+"""Mentions of an owner: telling the owner, showing what was said around it, and replying."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from accounts.models import User
+from config.errors import NotFound
+from config.platform.lookups import has_id
+from config.site import client_pages, short_links
+from groups import locking
+from groups.models import Group, GroupMessage, Member, Mention
+from integrations.moderation.words import require_clean
+from robots.outbox import writing
+
+TOLD_EVERY = timedelta(minutes=5)
+SHOWN_FOR = timedelta(days=3)
+AROUND = 20
+
+
+class RobotGone(NotFound):
+    message = "这个群里没有可用的机器人，不能回复"
+
+
+class MemberUnknown(NotFound):
+    field = "mem_code"
+    message = "群里没有这个成员"
+
+
+def _owners_of(group: Group) -> set[str]:
+    return {code for code in (group.user.code, group.wechat_owner_code, group.robot.code) if code}
+
+
+def tell_owner(*, group: Group, cause: str, at: datetime) -> bool:
+    """Send the owner a link to the mention, unless switched off or told a moment ago."""
+    if not group.user.mentions_enabled or not group.user.code or group.user.is_blocked:
+        return False
+    due = Group.objects.filter(Q(mention_told_at=None) | Q(mention_told_at__lte=at - TOLD_EVERY), pk=group.pk)
+    if not due.update(mention_told_at=at):
+        return False
+    url = short_links.shorten(client_pages.mentions())
+    words = f"群「{group.name}」里有人@你,点击查看:{url}"
+    writing.tell_user(robot=group.robot, user_code=group.user.code, content=writing.text(words), cause=cause, at=at)
+    return True
+
+
+def context_of(*, group: Group, message_id: str, at: datetime) -> list[dict[str, Any]]:
+    """Up to 20 messages before and after, oldest first; the mention is read by that. 1404 for an unknown message."""
+    same = GroupMessage.objects.filter(group=group)
+    message = same.filter(has_id(message_id)).first()
+    if message is None:
+        raise NotFound("消息不存在,可能已超过 7 天")
+    Mention.objects.filter(message=message, read_at=None).update(read_at=at)
+    # Said twice, because only the plain comparison is a bound that the index knows.
+    earlier = same.filter(Q(sent_at__lt=message.sent_at) | Q(pk__lt=message.pk), sent_at__lte=message.sent_at)
+    later = same.filter(Q(sent_at__gt=message.sent_at) | Q(pk__gt=message.pk), sent_at__gte=message.sent_at)
+    before = list(earlier.order_by("-sent_at", "-pk")[:AROUND])
+    after = list(later.order_by("sent_at", "pk")[:AROUND])
+    return _shown(group, [*reversed(before), message, *after])
+
+
+def _shown(group: Group, messages: list[GroupMessage]) -> list[dict[str, Any]]:
+    codes = {message.sender_code for message in messages}
+    members = {member.code: member for member in Member.objects.filter(group=group, code__in=codes)}
+    return [_one(group, message, members.get(message.sender_code)) for message in messages]
+
+
+def _one(group: Group, message: GroupMessage, member: Member | None) -> dict[str, Any]:
+    name = member.nickname if member else message.sender_code
+    avatar = member.avatar_url if member else ""
+    return {
+        "id": message.pk,
+        "head_url": group.robot.avatar_url if message.is_robot else avatar,
+        "nickname": group.robot.name if message.is_robot else name,
+        "content": message.content,
+        "send_date": message.sent_at,
+        "mem_code": message.sender_code,
+        "group_code": group.code,
+        "is_master": message.is_robot or message.sender_code in _owners_of(group),
+    }
+
+
+def mentions_of(user: User, *, at: datetime) -> QuerySet[Mention]:
+    """The last three days' mentions in the user's groups, newest first."""
+    groups = Group.objects.served_for(user)
+    recent = Mention.objects.filter(group__in=groups, mentioned_at__gte=at - SHOWN_FOR)
+    return recent.select_related("message", "group").order_by("-mentioned_at", "-message_id")
+
+
+def reply(*, group: Group, member_code: str, words: str, at: datetime) -> None:
+    """Say it in the group to that member. 1404: no robot there, or nobody of that code; 2003 sensitive word."""
+    require_clean(words)
+    if not group.robot_is_in or not group.robot.is_working:
+        raise RobotGone
+    is_known = Member.objects.filter(group=group, code=member_code, left_at=None).exists()
+    if not is_known and not GroupMessage.objects.filter(group=group, sender_code=member_code).exists():
+        raise MemberUnknown
+    with transaction.atomic():
+        if group.pk not in locking.hold([group.code]):
+            raise RobotGone
+        writing.say_in_group(
+            robot=group.robot,
+            group_code=group.code,
+            content=writing.text(words),
+            mentions=[member_code],
+            cause=f"mention_reply:{group.pk}",
+            at=at,
+        )
