@@ -6,12 +6,12 @@ from rest_framework import serializers
 
 from accounts.posters import KINDS
 from accounts.verification import PHONE_PATTERN
-from config.api.fields import BlankOrNull, PatternText, ShownName, Text
+from config.api.fields import DisplayNameField, NullableStringField, PatternField, StrictStringField
 
 
 class WeChatCallback(serializers.Serializer[Any]):
-    app_id = Text(max_length=64)
-    code = Text(max_length=256)
+    app_id = StrictStringField(max_length=64)
+    code = StrictStringField(max_length=256)
 
 
 class WeChatUserInfo(serializers.Serializer[Any]):
@@ -28,7 +28,7 @@ class WeChatUserInfo(serializers.Serializer[Any]):
 
 
 class UnionId(serializers.Serializer[Any]):
-    union_id = Text(max_length=128)
+    union_id = StrictStringField(max_length=128)
 
 
 class AccessToken(serializers.Serializer[Any]):
@@ -44,11 +44,11 @@ class Me(serializers.Serializer[Any]):
 
 
 class Phone(serializers.Serializer[Any]):
-    phone = PatternText(PHONE_PATTERN, error_messages={"invalid": "应为 11 位大陆手机号"})
+    phone = PatternField(PHONE_PATTERN, error_messages={"invalid": "应为 11 位大陆手机号"})
 
 
 class PhoneProof(Phone):
-    code = PatternText(r"^[0-9]{6}$", error_messages={"invalid": "应为 6 位数字"})
+    code = PatternField(r"^[0-9]{6}$", error_messages={"invalid": "应为 6 位数字"})
 
 
 _HANZI = "[\u3007\u3400-\u9fff\U00020000-\U0003ffff]"  # 〇 is a character of names, and no ideograph to Unicode
@@ -56,7 +56,7 @@ _HANZI = "[\u3007\u3400-\u9fff\U00020000-\U0003ffff]"  # 〇 is a character of n
 _DOTS = str.maketrans(dict.fromkeys("•．・･‧․⋅∙·⸱⦁ㆍ●.", "·"))
 
 
-class PersonName(PatternText):
+class PersonName(PatternField):
     """A name as it stands on an identity card: Chinese characters, with · between the parts of some."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -69,13 +69,13 @@ class PersonName(PatternText):
 
 
 class IdentityCard(serializers.Serializer[Any]):
-    id_number = Text(max_length=18)
+    id_number = StrictStringField(max_length=18)
     name = PersonName(help_text="证件姓名；间隔点的各种写法都会保存为“·”")
 
 
 class TicketPage(serializers.Serializer[Any]):
-    app_id = Text(max_length=64)
-    url = Text(max_length=2048)
+    app_id = StrictStringField(max_length=64)
+    url = StrictStringField(max_length=2048)
 
 
 class SignedPage(serializers.Serializer[Any]):
@@ -91,7 +91,7 @@ class SignedPage(serializers.Serializer[Any]):
 class PosterKind(serializers.Serializer[Any]):
     """An <img> cannot say what is wrong with a kind that does not exist: it shows the default one."""
 
-    type = Text(
+    type = StrictStringField(
         max_length=32, required=False, default="default", help_text="default、fourstar、fivestar，其他值同 default"
     )
 
@@ -100,7 +100,7 @@ class PosterKind(serializers.Serializer[Any]):
 
 
 class Refreshed(serializers.Serializer[Any]):
-    appid = Text(max_length=64)
-    head_url = BlankOrNull(max_length=1024)
-    nick_name = ShownName(max_length=128)
-    open_id = BlankOrNull(max_length=128)
+    appid = StrictStringField(max_length=64)
+    head_url = NullableStringField(max_length=1024)
+    nick_name = DisplayNameField(max_length=128)
+    open_id = NullableStringField(max_length=128)

@@ -21,13 +21,13 @@ from django_celery_beat.models import (
 )
 
 from config.backoffice import dashboard
-from config.backoffice.actions import ask
-from config.backoffice.base import EXPORTS, FactsAdmin, may
+from config.backoffice.actions import confirmation
+from config.backoffice.base import EXPORTS, ReadOnlyAdmin, permission_check
 from config.backoffice.filters import days, exactly, states
 from config.models import AuditEntry, Marquee, PageVisit, ShortLink, SiteStatus
 from config.platform import audit
 from config.platform.dates import shanghai_time
-from config.platform.wakeups import wake
+from config.platform.wakeups import start_soon
 from config.site import status
 
 for schedule in (ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule):
@@ -35,7 +35,7 @@ for schedule in (ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTas
 
 
 @admin.register(ShortLink)
-class ShortLinkAdmin(FactsAdmin):
+class ShortLinkAdmin(ReadOnlyAdmin):
     list_display = ("slug", "url", "click_count", "created_at")
     search_fields = ("slug__exact", "url__exact")
     search_help_text = "完整的短码或目标地址"
@@ -45,7 +45,7 @@ class ShortLinkAdmin(FactsAdmin):
         return super().get_queryset(request).filter(is_secret=False)
 
 
-class _Current(FactsAdmin):
+class _Current(ReadOnlyAdmin):
     """The newest is current. Set a new one by adding it; what was set before stays as history."""
 
     ordering = ("-id",)
@@ -92,12 +92,12 @@ class MarqueeAdmin(_Current):
 
 
 @admin.register(PageVisit)
-class PageVisitAdmin(FactsAdmin):
+class PageVisitAdmin(ReadOnlyAdmin):
     list_display = ("day", "visit_count")
 
 
 @admin.register(PeriodicTask)
-class JobAdmin(FactsAdmin):
+class JobAdmin(ReadOnlyAdmin):
     """What beat does and when it last did. Times come from the code; a job can be paused, or run now."""
 
     list_display = ("name", "description", "schedule", "enabled", "last_run_at", "total_run_count")
@@ -108,7 +108,7 @@ class JobAdmin(FactsAdmin):
     fields = ("name", "description", "task", "schedule", "enabled", "last_run_at", "total_run_count")
     readonly_fields = ("schedule",)
     actions = ("run_now", "pause", "resume", *EXPORTS)
-    has_change_job_permission = may("django_celery_beat.change_periodictask")
+    has_change_job_permission = permission_check("django_celery_beat.change_periodictask")
 
     @admin.display(description="时间")
     def schedule(self, job: PeriodicTask) -> str:
@@ -121,13 +121,15 @@ class JobAdmin(FactsAdmin):
     def run_now(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
         names = list(queryset.values_list("task", flat=True))
         for name in names:
-            wake(name)
+            start_soon(name)
         self.report(request, done=len(names), chosen=len(names), did="已要求运行(看最近运行时间)", why_not="")
 
     @admin.action(description="暂停", permissions=["change_job"])
     def pause(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> Any:
         question = "这些任务将不再自动运行,直到恢复。消息、结算、打款可能因此停下。"
-        page, _said, keys = ask(self, request, queryset, action="pause", title="暂停任务", question=question)
+        page, _said, keys = confirmation(
+            self, request, queryset, action="pause", title="暂停任务", question=question
+        )
         if page is not None:
             return page
         self._switch(request, queryset.filter(pk__in=keys), on=False)
@@ -147,7 +149,7 @@ class JobAdmin(FactsAdmin):
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(FactsAdmin):
+class AuditEntryAdmin(ReadOnlyAdmin):
     """Who changed what, when, from what to what."""
 
     list_display = ("noted_at", "actor", "action", "subject", "summary", "via")
@@ -207,7 +209,7 @@ def _told(value: Any) -> str:
     return _MOMENT.sub(lambda found: shanghai_time(datetime.fromisoformat(found[0])), text)
 
 
-dashboard.to_do(
+dashboard.register_task(
     "暂停的任务",
     page="django_celery_beat_periodictask",
     query="enabled__exact=0",

@@ -24,7 +24,7 @@ def flush_visits() -> int:
 @sweep
 def recount_figures() -> int:
     """Count the past days of the operators' charts anew."""
-    return dashboard.recount(at=timezone.now())
+    return dashboard.recompute(at=timezone.now())
 
 
 @shared_task

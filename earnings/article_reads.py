@@ -19,7 +19,7 @@ from config.platform.dates import day_of, end_of, start_of
 from config.platform.lookups import as_uuid
 from earnings import crediting
 from earnings.due import INVITERS, JOIN_INVITER, due_at
-from earnings.models import ArticleReadDay, EarningsRules, SettlementDay, SlipType, TransactionKind
+from earnings.models import ArticleReadDay, EarningsRules, IncomeType, SettlementDay, TransactionKind
 
 
 class DayNotOver(BadRequest):
@@ -118,8 +118,8 @@ def settle_reads(*, day: date, amounts: Mapping[str, Decimal], by: str, at: date
         crediting.sum_up()
         crediting.post(kind=TransactionKind.ARTICLE_READS, cause=f"article_reads:{day}", day=day, at=at, by=by)
         totals = crediting.totals()
-        settled.owner_total = totals.get(SlipType.ARTICLE_READS, Decimal(0))
-        settled.referral_total = totals.get(SlipType.APPRENTICES, Decimal(0))
+        settled.owner_total = totals.get(IncomeType.ARTICLE_READS, Decimal(0))
+        settled.referral_total = totals.get(IncomeType.APPRENTICES, Decimal(0))
         ArticleReadDay.objects.filter(day=day).update(
             group_count=settled.group_count,
             owner_total=settled.owner_total,

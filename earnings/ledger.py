@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import User
 from config.errors import Code, Conflict, Refusal
-from earnings.models import Account, Bucket, LedgerEntry, LedgerTransaction, SlipType, TransactionKind
+from earnings.models import Account, Bucket, IncomeType, LedgerEntry, LedgerTransaction, TransactionKind
 
 CENT = Decimal("0.01")
 _NOT_NEGATIVE = ("available_not_negative", "withdrawing_not_negative")
@@ -41,16 +41,16 @@ class BalanceWouldBeNegative(Refusal):
 
 
 @dataclass(frozen=True)
-class Move:
+class Posting:
     """One side of a movement: what an account's balance changes by, in yuan."""
 
     account: Account
     amount: Decimal
     bucket: Bucket = Bucket.AVAILABLE
-    slip_type: SlipType | None = None
+    slip_type: IncomeType | None = None
 
 
-def floored(amount: Decimal) -> Decimal:
+def rounded_down(amount: Decimal) -> Decimal:
     """Yuan, rounded down to a cent."""
     return amount.quantize(CENT, rounding=ROUND_FLOOR)
 
@@ -71,7 +71,7 @@ def lock_accounts_of(user_ids: Iterable[UUID]) -> None:
     list(accounts.values_list("pk"))
 
 
-def house(kind: Account.Kind) -> Account:
+def platform_account(kind: Account.Kind) -> Account:
     return Account.objects.get(kind=kind)
 
 
@@ -81,7 +81,7 @@ def post(
     cause: str,
     day: date,
     at: datetime,
-    moves: Sequence[Move],
+    moves: Sequence[Posting],
     by: str = "",
     reason: str = "",
     reverses: LedgerTransaction | None = None,
@@ -107,7 +107,7 @@ def post(
     return posted
 
 
-def _write(posted: LedgerTransaction, moves: Sequence[Move]) -> None:
+def _write(posted: LedgerTransaction, moves: Sequence[Posting]) -> None:
     entries = [
         LedgerEntry(
             transaction=posted,
@@ -168,20 +168,20 @@ def reverse(
         raise
 
 
-def _opposite(original: LedgerTransaction) -> list[Move]:
+def _opposite(original: LedgerTransaction) -> list[Posting]:
     return [_undone(entry) for entry in original.entries.select_related("account")]
 
 
-def _opposite_part(original: LedgerTransaction, account: Account) -> list[Move]:
+def _opposite_part(original: LedgerTransaction, account: Account) -> list[Posting]:
     """What one user got (or paid) goes back to the house."""
     entries = original.entries.select_related("account").filter(account=account, account__kind=Account.Kind.USER)
     moves = [_undone(entry) for entry in entries]
     total = sum((move.amount for move in moves), Decimal(0))
     if not total:
         raise NotReversible
-    return [*moves, Move(house(Account.Kind.REWARDS), -total)]
+    return [*moves, Posting(platform_account(Account.Kind.REWARDS), -total)]
 
 
-def _undone(entry: LedgerEntry) -> Move:
-    slip_type = None if entry.slip_type is None else SlipType(entry.slip_type)
-    return Move(entry.account, -entry.amount, Bucket(entry.bucket), slip_type)
+def _undone(entry: LedgerEntry) -> Posting:
+    slip_type = None if entry.slip_type is None else IncomeType(entry.slip_type)
+    return Posting(entry.account, -entry.amount, Bucket(entry.bucket), slip_type)

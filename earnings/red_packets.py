@@ -9,13 +9,13 @@ from django.db import transaction
 from accounts.models import User
 from config.platform.dates import day_of
 from earnings import ledger
-from earnings.ledger import CENT, Move
+from earnings.ledger import CENT, Posting
 from earnings.models import (
     Account,
     EarningsRules,
+    IncomeType,
     LedgerEntry,
     RedPacketOpening,
-    SlipType,
     TransactionKind,
 )
 from robots.models import Friendship
@@ -51,8 +51,8 @@ def pay_red_packet(user: User, *, at: datetime) -> Decimal:
     cause = _cause(user)
     amount = _draw(EarningsRules.current())
     moves = [
-        Move(ledger.account_of(user), amount, slip_type=SlipType.OTHER),
-        Move(ledger.house(Account.Kind.REWARDS), -amount),
+        Posting(ledger.account_of(user), amount, slip_type=IncomeType.OTHER),
+        Posting(ledger.platform_account(Account.Kind.REWARDS), -amount),
     ]
     try:
         ledger.post(kind=TransactionKind.RED_PACKET, cause=cause, day=day_of(at), at=at, moves=moves)
@@ -70,15 +70,15 @@ def charge_adoption_fee(user: User, *, at: datetime) -> Decimal:
         if fee <= 0:
             return Decimal(0)
         if account.available < fee:
-            _post_fee(user, Move(account, fee, slip_type=SlipType.ADOPTION_FEE), at=at, reason=WAIVED)
+            _post_fee(user, Posting(account, fee, slip_type=IncomeType.ADOPTION_FEE), at=at, reason=WAIVED)
             return Decimal(0)
-        _post_fee(user, Move(ledger.house(Account.Kind.REWARDS), fee), at=at)
+        _post_fee(user, Posting(ledger.platform_account(Account.Kind.REWARDS), fee), at=at)
     return fee
 
 
-def _post_fee(user: User, back: Move, *, at: datetime, reason: str = "") -> None:
+def _post_fee(user: User, back: Posting, *, at: datetime, reason: str = "") -> None:
     """Take the fee from the user; a waived one goes back to them in the same movement, for the books to show it."""
-    fee = Move(ledger.account_of(user), -back.amount, slip_type=SlipType.ADOPTION_FEE)
+    fee = Posting(ledger.account_of(user), -back.amount, slip_type=IncomeType.ADOPTION_FEE)
     cause = f"adoption_fee:{user.pk}"
     ledger.post(
         kind=TransactionKind.ADOPTION_FEE, cause=cause, day=day_of(at), at=at, moves=[fee, back], reason=reason

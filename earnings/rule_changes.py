@@ -41,7 +41,7 @@ class InForce(Conflict):
     message = "已经生效的不能修改或删除，请新增一条从以后的日期开始"
 
 
-class NightsToSettle(Conflict):
+class DaysToSettle(Conflict):
     message = "还有未结算的日期，结算完再修改收益规则"
 
 
@@ -201,7 +201,7 @@ def _apply(change: RuleChange, *, at: datetime) -> None:
         raise ChangedMeanwhile
     if model is EarningsRules:
         if _moves_money(change) and settlement.missed_days(at=at):
-            raise NightsToSettle
+            raise DaysToSettle
     elif any(day <= today for day in _starts(change)):
         raise InForce
     if change.values is None:

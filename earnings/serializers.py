@@ -8,16 +8,16 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from config.api.fields import (
-    BlankOrNull,
     DayField,
-    IdText,
-    IntegerChoice,
-    ListOrCommas,
+    IntegerChoiceField,
+    ListOrCommasField,
     MomentField,
-    MoneyNumber,
-    MoneyString,
-    StrictInteger,
-    Text,
+    MoneyNumberField,
+    MoneyStringField,
+    NullableStringField,
+    StrictIntegerField,
+    StrictStringField,
+    UUIDStringField,
     yuan_from,
 )
 from config.api.paging import BACKOFFICE_PAGE_SIZE
@@ -27,40 +27,40 @@ from earnings.models import Withdrawal
 class Profile(serializers.Serializer[Any]):
     """What WeChat told the client about the user who completes the profile."""
 
-    union_id = Text(max_length=128)
-    head_url = BlankOrNull(max_length=1024)
-    nick_name = BlankOrNull(max_length=128)
-    appid = Text(max_length=64)
-    open_id = BlankOrNull(max_length=128)
+    union_id = StrictStringField(max_length=128)
+    head_url = NullableStringField(max_length=1024)
+    nick_name = NullableStringField(max_length=128)
+    appid = StrictStringField(max_length=64)
+    open_id = NullableStringField(max_length=128)
 
 
 class RedPacket(serializers.Serializer[Any]):
-    red_packed = MoneyNumber()
+    red_packed = MoneyNumberField()
 
 
 class ReceivedRedPacket(serializers.Serializer[Any]):
-    red_packet = MoneyString()
+    red_packet = MoneyStringField()
 
 
 class _Summary(serializers.Serializer[Any]):
-    amount = MoneyString()
-    balance = MoneyString()
-    yesterday_balance = MoneyString()
+    amount = MoneyStringField()
+    balance = MoneyStringField()
+    yesterday_balance = MoneyStringField()
 
 
 class Profit(serializers.Serializer[Any]):
     summary = _Summary()
 
 
-class _SlipDetail(serializers.Serializer[Any]):
-    balance = MoneyString()
+class _IncomeDetail(serializers.Serializer[Any]):
+    balance = MoneyStringField()
     slip_type = serializers.IntegerField()
 
 
-class SlipDay(serializers.Serializer[Any]):
+class IncomeDay(serializers.Serializer[Any]):
     day = serializers.DateField()
-    balance_detail = MoneyString()
-    detail = _SlipDetail(many=True)
+    balance_detail = MoneyStringField()
+    detail = _IncomeDetail(many=True)
 
 
 class Confirmation(serializers.Serializer[Any]):
@@ -76,13 +76,13 @@ class Wallet(serializers.Serializer[Any]):
     is_withdrawed = serializers.BooleanField(source="has_withdrawn")
     id = serializers.UUIDField()
     user_id = serializers.UUIDField()
-    balance_amount = MoneyString(source="available")
-    withdrawing_amount = MoneyString(source="withdrawing")
+    balance_amount = MoneyStringField(source="available")
+    withdrawing_amount = MoneyStringField(source="withdrawing")
     confirm = Confirmation(required=False)
 
 
 class WithdrawalRequest(serializers.Serializer[Any]):
-    balance = MoneyString()
+    balance = MoneyStringField()
 
 
 class _Sort(serializers.Serializer[Any]):
@@ -93,14 +93,14 @@ class _Sort(serializers.Serializer[Any]):
 class WithdrawalFilter(serializers.Serializer[Any]):
     """All optional; ends are inclusive, and a day as an end includes that day."""
 
-    phone = Text(max_length=11, required=False)
-    amount_begin = MoneyString(required=False)
-    amount_end = MoneyString(required=False)
+    phone = StrictStringField(max_length=11, required=False)
+    amount_begin = MoneyStringField(required=False)
+    amount_end = MoneyStringField(required=False)
     withdraw_date_begin = MomentField(required=False)
     withdraw_date_end = MomentField(end=True, required=False)
     paid_date_begin = MomentField(required=False)
     paid_date_end = MomentField(end=True, required=False)
-    status = StrictInteger(min_value=0, max_value=4, required=False)
+    status = StrictIntegerField(min_value=0, max_value=4, required=False)
     sort = _Sort(required=False)
 
 
@@ -109,7 +109,7 @@ class ListedWithdrawal(serializers.Serializer[Withdrawal]):
 
     id = serializers.UUIDField(help_text="提现编号，审核时用它")
     phone = serializers.CharField(source="user.phone", allow_null=True)
-    amount = MoneyString()
+    amount = MoneyStringField()
     reason = serializers.SerializerMethodField()
     create_date = serializers.DateTimeField(source="asked_at")
     paid_date = serializers.DateTimeField(source="paid_at", allow_null=True)
@@ -124,11 +124,13 @@ class Review(serializers.Serializer[Any]):
 
     APPROVE, REJECT = 1, 2
 
-    withdraw_id = ListOrCommas(
-        child=IdText(), min_length=1, max_length=BACKOFFICE_PAGE_SIZE, help_text="提现编号，可多个"
+    withdraw_id = ListOrCommasField(
+        child=UUIDStringField(), min_length=1, max_length=BACKOFFICE_PAGE_SIZE, help_text="提现编号，可多个"
     )
-    status = IntegerChoice(choices=(APPROVE, REJECT), help_text="1 通过，2 拒绝")
-    reason = BlankOrNull(max_length=200, default="", help_text="拒绝原因，用户会看到；不填为“后台审核未通过”")
+    status = IntegerChoiceField(choices=(APPROVE, REJECT), help_text="1 通过，2 拒绝")
+    reason = NullableStringField(
+        max_length=200, default="", help_text="拒绝原因，用户会看到；不填为“后台审核未通过”"
+    )
 
 
 class SkippedWithdrawal(serializers.Serializer[Any]):
@@ -185,7 +187,7 @@ class ReadsSettled(serializers.Serializer[Any]):
 
     settle_date = serializers.DateField(source="day")
     group_count = serializers.IntegerField()
-    amount = MoneyString(source="owner_total")
-    referral_amount = MoneyString(source="referral_total")
+    amount = MoneyStringField(source="owner_total")
+    referral_amount = MoneyStringField(source="referral_total")
     unknown_groups = serializers.ListField(child=serializers.CharField(), source="unknown")
     blocked_groups = serializers.ListField(child=serializers.CharField(), source="blocked")

@@ -17,7 +17,7 @@ from config.errors import BadRequest
 from config.platform.dates import day_of, end_of, start_of
 from earnings import crediting
 from earnings.due import INVITERS, JOIN_INVITER, due_at
-from earnings.models import EarningsRules, SettlementDay, SlipType, TransactionKind
+from earnings.models import EarningsRules, IncomeType, SettlementDay, TransactionKind
 
 LEGACY_MEMBERS = 50
 GAPS_WITHIN = timedelta(days=31)  # how far back a day left out is looked for; older ones are settled by hand
@@ -235,9 +235,9 @@ def _result(day: date) -> Result:
         day=day,
         is_new=True,
         group_count=sum(row[1] for row in per_star),
-        owner_total=totals.get(SlipType.GROUPS, Decimal(0)),
-        referral_total=totals.get(SlipType.APPRENTICES, Decimal(0)),
-        bonus_total=totals.get(SlipType.OTHER, Decimal(0)),
+        owner_total=totals.get(IncomeType.GROUPS, Decimal(0)),
+        referral_total=totals.get(IncomeType.APPRENTICES, Decimal(0)),
+        bonus_total=totals.get(IncomeType.OTHER, Decimal(0)),
         to_come=to_come,
         per_star=per_star,
         largest=crediting.largest(),

@@ -9,10 +9,10 @@ from django.db.models import Sum
 
 from accounts.models import User
 from earnings.ledger import account_of
-from earnings.models import Account, LedgerEntry, Payout, SlipType
+from earnings.models import Account, IncomeType, LedgerEntry, Payout
 from earnings.withdrawals import has_withdrawn
 
-SLIP_DAYS = 15
+STATEMENT_DAYS = 15
 
 
 def _income(account: Account, first: date, last: date) -> dict[tuple[date, int], Decimal]:
@@ -37,16 +37,16 @@ def summary(user: User, *, today: date) -> dict[str, Decimal]:
     }
 
 
-def slip(user: User, *, today: date) -> list[dict[str, Any]]:
+def income_by_day(user: User, *, today: date) -> list[dict[str, Any]]:
     """The last 15 days, today included, newest first; each with all five kinds of income."""
-    days = [today - timedelta(days=back) for back in range(SLIP_DAYS)]
+    days = [today - timedelta(days=back) for back in range(STATEMENT_DAYS)]
     income = _income(account_of(user), days[-1], days[0])
     return [_one_day(day, income) for day in days]
 
 
 def _one_day(day: date, income: dict[tuple[date, int], Decimal]) -> dict[str, Any]:
     detail: list[dict[str, Any]] = [
-        {"balance": income.get((day, kind), Decimal(0)), "slip_type": int(kind)} for kind in SlipType
+        {"balance": income.get((day, kind), Decimal(0)), "slip_type": int(kind)} for kind in IncomeType
     ]
     return {
         "day": day,

@@ -14,9 +14,9 @@ from accounts import independence
 from accounts.models import User
 from config.errors import BadRequest, Code, Refusal
 from config.platform.dates import day_of, start_of
-from config.platform.wakeups import wake
+from config.platform.wakeups import start_soon
 from earnings import ledger
-from earnings.ledger import Move
+from earnings.ledger import Posting
 from earnings.models import Account, Bucket, EarningsRules, Payout, TransactionKind, Withdrawal, WithdrawalStep
 
 AMOUNTS = tuple(Decimal(yuan) for yuan in (1, 20, 50, 100, 200, 500))
@@ -72,7 +72,7 @@ def request_withdrawal(*, user: User, amount: Decimal, at: datetime) -> Withdraw
         account = ledger.locked_account_of(user)
         _check(user, account, amount, at)
         withdrawal = _create(user, amount, at)
-        moves = [Move(account, -amount), Move(account, amount, Bucket.WITHDRAWING)]
+        moves = [Posting(account, -amount), Posting(account, amount, Bucket.WITHDRAWING)]
         ledger.post(
             kind=TransactionKind.WITHDRAWAL_ASKED,
             cause=f"withdrawal_asked:{withdrawal.pk}",
@@ -161,7 +161,7 @@ def approve(ids: Iterable[UUID], *, by: str, at: datetime) -> Approved:
                 _approve(withdrawal, approved, is_large=withdrawal.pk in large, by=by, at=at)
         Payout.objects.bulk_create(Payout(withdrawal=w, created_at=at, due_at=at) for w in approved.paying)
         if approved.paying:
-            wake(SEND_PAYOUTS)
+            start_soon(SEND_PAYOUTS)
     return approved
 
 
@@ -237,8 +237,8 @@ def mark_paid(withdrawal: Withdrawal, *, at: datetime, by: str = BY_PROVIDER) ->
     _move(withdrawal, Status.PAID, by=by, reason="", at=at, paid_at=at)
     account = ledger.account_of(withdrawal.user)
     moves = [
-        Move(account, -withdrawal.amount, Bucket.WITHDRAWING),
-        Move(ledger.house(Account.Kind.PAID_OUT), withdrawal.amount),
+        Posting(account, -withdrawal.amount, Bucket.WITHDRAWING),
+        Posting(ledger.platform_account(Account.Kind.PAID_OUT), withdrawal.amount),
     ]
     cause = f"withdrawal_paid:{withdrawal.pk}"
     ledger.post(kind=TransactionKind.WITHDRAWAL_PAID, cause=cause, day=day_of(at), at=at, moves=moves)
@@ -252,7 +252,7 @@ def mark_failed(withdrawal: Withdrawal, *, reason: str, at: datetime, by: str = 
 
 def _give_back(withdrawal: Withdrawal, at: datetime) -> None:
     account = ledger.account_of(withdrawal.user)
-    moves = [Move(account, -withdrawal.amount, Bucket.WITHDRAWING), Move(account, withdrawal.amount)]
+    moves = [Posting(account, -withdrawal.amount, Bucket.WITHDRAWING), Posting(account, withdrawal.amount)]
     cause = f"withdrawal_returned:{withdrawal.pk}"
     ledger.post(kind=TransactionKind.WITHDRAWAL_RETURNED, cause=cause, day=day_of(at), at=at, moves=moves)
 

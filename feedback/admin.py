@@ -11,8 +11,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from config.backoffice import dashboard
-from config.backoffice.actions import MOST_AT_ONCE, ReasonForm, ask
-from config.backoffice.base import EXPORTS, FactsAdmin, ListAdmin, may
+from config.backoffice.actions import MOST_AT_ONCE, ReasonForm, confirmation
+from config.backoffice.base import EXPORTS, ListAdmin, ReadOnlyAdmin, permission_check
 from config.backoffice.filters import days, exactly, states
 from config.backoffice.texts import SeenCharField
 from feedback import problems
@@ -40,7 +40,7 @@ class ProblemCategoryAdmin(ListAdmin):
 
 
 @admin.register(Problem)
-class ProblemAdmin(FactsAdmin):
+class ProblemAdmin(ReadOnlyAdmin):
     list_display = (
         "reported_at",
         "user",
@@ -65,7 +65,7 @@ class ProblemAdmin(FactsAdmin):
     ordering = ("-reported_at", "id")
     reached_from = {"accounts.user": ("user", "反馈"), "robots.robot": ("robot", "反馈")}
     actions = ("answer_them", "close", *EXPORTS)
-    has_answer_permission = may("feedback.answer_problem")
+    has_answer_permission = permission_check("feedback.answer_problem")
 
     def offers(self, action: str, obj: Any) -> bool:
         return super().offers(action, obj) and obj.answered_at is None and obj.closed_at is None
@@ -82,7 +82,7 @@ class ProblemAdmin(FactsAdmin):
 
     @admin.action(description="答复", permissions=["answer"])
     def answer_them(self, request: HttpRequest, queryset: QuerySet[Problem]) -> Any:
-        page, said, keys = ask(
+        page, said, keys = confirmation(
             self,
             request,
             queryset,
@@ -102,7 +102,7 @@ class ProblemAdmin(FactsAdmin):
 
     @admin.action(description="关闭(不答复)", permissions=["answer"])
     def close(self, request: HttpRequest, queryset: QuerySet[Problem]) -> Any:
-        page, said, keys = ask(
+        page, said, keys = confirmation(
             self,
             request,
             queryset,
@@ -125,7 +125,7 @@ def _unreachable(chosen: QuerySet[Problem]) -> str:
 
 
 @admin.register(Conversation)
-class ConversationAdmin(FactsAdmin):
+class ConversationAdmin(ReadOnlyAdmin):
     list_display = ("opened_at", "user", "closed_at")
     list_select_related = ("user",)
     list_filter = (("closed_at", admin.EmptyFieldListFilter), days("opened_at", "开始时间"))
@@ -136,7 +136,7 @@ class ConversationAdmin(FactsAdmin):
 
 
 @admin.register(ForwardedMessage)
-class ForwardedMessageAdmin(FactsAdmin):
+class ForwardedMessageAdmin(ReadOnlyAdmin):
     list_display = ("id", "said_at", "user", "kind", "status", "try_count", "settled_at", "reason")
     list_select_related = ("conversation__user",)
     list_filter = ("status", days("said_at", "发送时间"))
@@ -148,7 +148,7 @@ class ForwardedMessageAdmin(FactsAdmin):
         return str(message.conversation.user)
 
 
-dashboard.to_do(
+dashboard.register_task(
     "待答复反馈",
     page="feedback_problem",
     query="state=open",

@@ -77,7 +77,7 @@ def take_callback(*, reference: str, kind: str, content: str, at: datetime) -> N
         logger.info("Ignored a callback of customer service: the user has no robot or no open conversation")
         return
     message = writing.image(content) if kind == "image" and not event else writing.text(_SAID.get(event, content))
-    writing.tell_user(
+    writing.message_user(
         robot=robot, user_code=str(user.code), content=message, cause=f"customer_service:{user.pk}", at=at
     )
 

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from config.platform.sweeps import sweep
-from config.platform.wakeups import wake
+from config.platform.wakeups import start_soon
 from feedback.models import Conversation, ForwardedMessage
 from integrations.aliyun.customer_service import CustomerService
 from integrations.http import OutsideError, Refused
@@ -57,7 +57,7 @@ def forward_all(conversations: Iterable[Conversation], *, kind: str, content: st
             ForwardedMessage(conversation=one, kind=kind, content=content[:4000], said_at=at, retry_at=at)
             for one in conversations
         )
-        wake(FORWARD)
+        start_soon(FORWARD)
 
 
 @sweep
@@ -142,7 +142,7 @@ def _give_up(message: ForwardedMessage, words: str, reason: str, at: datetime) -
 def _tell_once(conversation: Conversation, words: str, at: datetime, *, dedupe_key: str) -> None:
     robot = latest_robot_of(conversation.user)
     if robot is not None:
-        writing.tell_user(
+        writing.message_user(
             robot=robot,
             user_code=str(conversation.user.code),
             content=writing.text(words),

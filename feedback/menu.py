@@ -4,7 +4,7 @@ from feedback import conversations, forwarding
 from feedback.models import Conversation
 from integrations.gateway.payloads import MessageType
 from robots import menu
-from robots.menu import LEAVE, Said
+from robots.menu import LEAVE, IncomingMessage
 from robots.outbox import writing
 
 _OPENED = "正在为你接入客服,请直接发消息说明问题。发送「退出」结束对话。"
@@ -13,8 +13,8 @@ _CAME, _WENT = "(用户请求接入客服)", "(用户已结束对话)"
 _NAMES: dict[int, str] = {MessageType.LINK: "链接", MessageType.MINI_PROGRAM: "小程序", MessageType.CARD: "名片"}
 
 
-@menu.claims("open_conversation")
-def pass_on(said: Said) -> bool:
+@menu.handles("open_conversation")
+def pass_on(said: IncomingMessage) -> bool:
     """While a talk is open, what the user says goes to staff; 退出 ends it."""
     talk = conversations.open_one_of(said.user)
     if talk is None:
@@ -28,8 +28,8 @@ def pass_on(said: Said) -> bool:
     return True
 
 
-@menu.claims("customer_service")
-def open_talk(said: Said) -> bool:
+@menu.handles("customer_service")
+def open_conversation(said: IncomingMessage) -> bool:
     if menu.choice(said) != "5":
         return False
     menu.go_to(said.user.pk, "")
@@ -41,7 +41,7 @@ def open_talk(said: Said) -> bool:
     return True
 
 
-def _forward(talk: Conversation, said: Said) -> None:
+def _forward(talk: Conversation, said: IncomingMessage) -> None:
     """Text as it is, a picture as a picture, anything else in words."""
     parts = said.parts
     if parts["type"] == MessageType.IMAGE and parts["url"]:

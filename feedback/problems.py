@@ -69,7 +69,7 @@ def answer(*, problem: Problem, words: str, by: str, at: datetime) -> bool:
         if not fresh.update(answer=words, answered_at=at, answered_by=by):
             return False
         said = writing.text(f"关于你反馈的「{problem.category.title}」:{words}")
-        writing.tell_user(robot=robot, user_code=user.code, content=said, cause=f"problem:{problem.pk}", at=at)
+        writing.message_user(robot=robot, user_code=user.code, content=said, cause=f"problem:{problem.pk}", at=at)
     return True
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from config.api.fields import IdText, MomentField, Reference, Text
+from config.api.fields import MomentField, ReferenceField, StrictStringField, UUIDStringField
 from feedback.models import Problem
 
 
@@ -18,19 +18,19 @@ class Category(serializers.Serializer[Any]):
 class NewProblem(serializers.Serializer[Any]):
     """`problem_catgory` is spelt as clients send it; what the category does not need may be left out."""
 
-    problem_catgory = Reference()
-    robot_id = Reference(required=False, allow_blank=True, allow_null=True)
-    group_name = Text(max_length=200, required=False, allow_blank=True, allow_null=True)
-    description = Text(max_length=1000, required=False, allow_blank=True, allow_null=True)
+    problem_catgory = ReferenceField()
+    robot_id = ReferenceField(required=False, allow_blank=True, allow_null=True)
+    group_name = StrictStringField(max_length=200, required=False, allow_blank=True, allow_null=True)
+    description = StrictStringField(max_length=1000, required=False, allow_blank=True, allow_null=True)
 
 
 class ProblemFilter(serializers.Serializer[Any]):
     """All optional; ends are inclusive, and a day as an end includes that day."""
 
-    phone = Text(max_length=11, required=False)
-    problem_id = IdText(required=False)
-    robot_code = Reference(required=False)
-    group_name = Text(max_length=200, required=False)
+    phone = StrictStringField(max_length=11, required=False)
+    problem_id = UUIDStringField(required=False)
+    robot_code = ReferenceField(required=False)
+    group_name = StrictStringField(max_length=200, required=False)
     commit_date_begin = MomentField(required=False)
     commit_date_end = MomentField(end=True, required=False)
 
@@ -61,11 +61,11 @@ class ListedProblem(serializers.Serializer[Problem]):
 
 
 class Callback(serializers.Serializer[Any]):
-    userId = Reference()  # noqa: N815 - the wire's word
-    msgType = Text(max_length=64)  # noqa: N815
-    content = Text(max_length=4000, allow_blank=True, required=False, default="")
+    userId = ReferenceField()  # noqa: N815 - the wire's word
+    msgType = StrictStringField(max_length=64)  # noqa: N815
+    content = StrictStringField(max_length=4000, allow_blank=True, required=False, default="")
 
 
 class Signed(serializers.Serializer[Any]):
-    timestamp = Text(max_length=20)
-    digest = Text(max_length=64)
+    timestamp = StrictStringField(max_length=20)
+    digest = StrictStringField(max_length=64)

@@ -10,8 +10,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from config.backoffice import dashboard
-from config.backoffice.actions import ask
-from config.backoffice.base import EXPORTS, FactsAdmin, FactsInline, may
+from config.backoffice.actions import confirmation
+from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline, permission_check
 from config.backoffice.filters import among, days, exactly, states
 from groups import cancelling
 from groups.models import (
@@ -26,7 +26,7 @@ from groups.models import (
 )
 
 
-class RatingInline(FactsInline):
+class RatingInline(ReadOnlyInline):
     model = StarRating
     fields = ("rated_at", "star", "state")
     readonly_fields = fields
@@ -51,7 +51,7 @@ _STARS = [(star, f"{star}★") for star in range(1, 6)]
 
 
 @admin.register(Group)
-class GroupAdmin(FactsAdmin):
+class GroupAdmin(ReadOnlyAdmin):
     list_display = (
         "name",
         "code",
@@ -88,14 +88,14 @@ class GroupAdmin(FactsAdmin):
     reached_from = {"accounts.user": ("user", "群"), "robots.robot": ("robot", "群")}
     inlines = (RatingInline,)
     actions = ("cancel", *EXPORTS)
-    has_cancel_permission = may("groups.cancel_group")
+    has_cancel_permission = permission_check("groups.cancel_group")
 
     def offers(self, action: str, obj: Any) -> bool:
         return super().offers(action, obj) and obj.cancelled_at is None
 
     @admin.action(description="注销群", permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Group]) -> Any:
-        page, said, keys = ask(
+        page, said, keys = confirmation(
             self,
             request,
             queryset,
@@ -113,14 +113,14 @@ class GroupAdmin(FactsAdmin):
 
 
 @admin.register(CancelJob)
-class CancelJobAdmin(FactsAdmin):
+class CancelJobAdmin(ReadOnlyAdmin):
     list_display = ("asked_at", "asked_by", "reason", "__str__", "cancelled_count", "done_at")
     list_filter = (("done_at", admin.EmptyFieldListFilter), "reason", days("asked_at", "提交时间"))
     fields = ("asked_at", "asked_by", "reason", "position", "cancelled_count", "done_at")
 
 
 @admin.register(GroupMessage)
-class GroupMessageAdmin(FactsAdmin):
+class GroupMessageAdmin(ReadOnlyAdmin):
     list_display = ("sent_at", "group", "sender_code", "is_robot", "words")
     list_select_related = ("group",)
     list_filter = (days("sent_at", "发送时间"),)
@@ -132,7 +132,7 @@ class GroupMessageAdmin(FactsAdmin):
 
 
 @admin.register(GroupStatistics)
-class GroupStatisticsAdmin(FactsAdmin):
+class GroupStatisticsAdmin(ReadOnlyAdmin):
     list_display = ("day", "group", "member_count", "joined_count", "left_count", "speaker_count")
     list_select_related = ("group",)
     list_filter = (days("day", "日期", of_moments=False),)
@@ -143,7 +143,7 @@ class GroupStatisticsAdmin(FactsAdmin):
 
 
 @admin.register(Mention)
-class MentionAdmin(FactsAdmin):
+class MentionAdmin(ReadOnlyAdmin):
     list_display = ("mentioned_at", "group", "words", "read_at")
     list_select_related = ("group", "message")
     list_filter = (("read_at", admin.EmptyFieldListFilter), days("mentioned_at", "时间"))
@@ -158,7 +158,7 @@ class MentionAdmin(FactsAdmin):
 
 
 @admin.register(Member)
-class MemberAdmin(FactsAdmin):
+class MemberAdmin(ReadOnlyAdmin):
     list_display = ("group", "nickname", "code", "is_admin", "joined_at", "left_at")
     list_select_related = ("group",)
     list_filter = (("left_at", admin.EmptyFieldListFilter),)
@@ -168,7 +168,7 @@ class MemberAdmin(FactsAdmin):
     reached_from = {"groups.group": ("group", "群成员")}
 
 
-dashboard.plot(
+dashboard.register_chart(
     "群",
     permission="groups.view_group",
     lines=[

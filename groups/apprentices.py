@@ -25,7 +25,7 @@ _WORDS = {
 }
 
 
-class NobodyToWake(NotFound):
+class NobodyToRemind(NotFound):
     message = "没有可以唤醒的徒弟，或机器人联系不上 TA"
 
 
@@ -66,31 +66,31 @@ def _woken(kind: Awakening.Kind, today: date) -> Exists:
     return Exists(Awakening.objects.filter(user=OuterRef("pk"), kind=kind, day=today))
 
 
-def may_be_woken(person: Any) -> bool:
+def can_be_reminded(person: Any) -> bool:
     """Of a row of `below`: something is missing, a robot can say so, it was not said today, nobody blocked them."""
     needs_group = not person.has_group and not person.woken_for_group
     needs_apprentice = person.has_group and not person.has_apprentice and not person.woken_for_apprentice
     return bool(person.has_robot and not person.is_blocked and (needs_group or needs_apprentice))
 
 
-def wake_one(*, master: User, apprentice: User, at: datetime) -> bool:
+def remind_one(*, master: User, apprentice: User, at: datetime) -> bool:
     """Wake one apprentice for what is really missing; false when nothing is, or it was said today."""
     person = _with_deeds(User.objects.filter(pk=apprentice.pk, inviter=master, blocked_at=None)).first()
     if person is None:
-        raise NobodyToWake
+        raise NobodyToRemind
     if person.has_group and person.has_apprentice:
         return False
     return _wake([person], Kind.APPRENTICE if person.has_group else Kind.GROUP, at)
 
 
-def wake_all(*, master: User, kinds: Iterable[Awakening.Kind], at: datetime) -> bool:
+def remind_all(*, master: User, kinds: Iterable[Awakening.Kind], at: datetime) -> bool:
     """Wake all direct apprentices who lack it; false when all of them were woken today."""
     people = _with_deeds(User.objects.filter(inviter=master, blocked_at=None))
     lacking = {Kind.GROUP: people.filter(has_group=False), Kind.APPRENTICE: people.filter(has_apprentice=False)}
     asked = [(kind, list(lacking[kind])) for kind in kinds]
     reachable = [(kind, found) for kind, found in asked if robots_to_speak_through(user.pk for user in found)]
     if not reachable:
-        raise NobodyToWake
+        raise NobodyToRemind
     woken = [_wake(found, kind, at) for kind, found in reachable]
     return any(woken)
 
@@ -114,7 +114,7 @@ def _wake(people: list[Any], kind: Awakening.Kind, at: datetime) -> bool:
     robots = robots_to_speak_through(user.pk for user in people)
     reachable = [user for user in people if user.pk in robots]
     if not reachable:
-        raise NobodyToWake
+        raise NobodyToRemind
     today, url = day_of(at), client_pages.home()
     with transaction.atomic():
         already = _told_today(reachable, kind, today)

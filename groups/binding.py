@@ -8,7 +8,7 @@ from django.db.models import Exists, Max, OuterRef, Q
 from accounts.models import User
 from config.errors import NotFound
 from config.platform.dates import day_of, start_of
-from groups.locking import hold, one_at_a_time
+from groups.locking import lock_rows, one_at_a_time
 from groups.models import CancelReason, Group
 from groups.signals import launch_switches_changed
 from integrations.gateway.subscriptions import EventIgnored
@@ -43,7 +43,7 @@ def ask_to_bind(*, robot: Robot, user: User | None, group_code: str, name: str, 
     elif Group.objects.active().filter(code=group_code).exists():
         _tell(robot, user, f"群「{name}」已经有助手在服务,不需要重复绑定。", cause, at)
     else:
-        writing.ask_gateway(
+        writing.request_gateway(
             writing.Operation.BIND_GROUP,
             robot=robot,
             group_code=group_code,
@@ -79,7 +79,7 @@ def bind(
             return None
         if _is_over(robot, group_code, bound_at, at):
             raise EventIgnored("这次绑定已经结束")
-        failed.bury(
+        failed.close_of_group(
             group_code=group_code, reason="群已重新绑定", at=at
         )  # an unbinding that failed must not end this
         try:
@@ -120,7 +120,7 @@ def _create(robot: Robot, user: User, group_code: str, name: str, bound_at: date
 
 def _greet(group: Group, cause: str, at: datetime) -> None:
     """Ask who is in it, thank the user, and recommend another robot when this one is used up."""
-    writing.ask_gateway(
+    writing.request_gateway(
         writing.Operation.SYNC_MEMBERS, robot=group.robot, group_code=group.code, cause=cause, at=at
     )
     _tell(group.robot, group.user, f"群「{group.name}」绑定成功,谢谢你!评定星级后就开始有收益。", cause, at)
@@ -158,7 +158,7 @@ def _come_second(served: Group, robot: Robot, user: User, bound_at: datetime, ca
 
 
 def _let_go(robot: Robot, group_code: str, reason: str, cause: str, at: datetime) -> None:
-    writing.ask_gateway(
+    writing.request_gateway(
         writing.Operation.UNBIND_GROUP,
         robot=robot,
         group_code=group_code,
@@ -181,7 +181,7 @@ def _send_elsewhere(user: User, name: str, cause: str, at: datetime) -> None:
 
 
 def _tell(robot: Robot, user: User, words: str, cause: str, at: datetime) -> None:
-    writing.tell_user(robot=robot, user_code=str(user.code), content=writing.text(words), cause=cause, at=at)
+    writing.message_user(robot=robot, user_code=str(user.code), content=writing.text(words), cause=cause, at=at)
 
 
 def _recommend_another(robot: Robot, user: User, cause: str, at: datetime) -> None:
@@ -191,7 +191,7 @@ def _recommend_another(robot: Robot, user: User, cause: str, at: datetime) -> No
     _tell(robot, user, f"请添加另一位助手「{other.name}」(微信号 {other.wechat_no}),再把它拉进群:", cause, at)
     if other.qr_code_url:
         picture = writing.image(other.qr_code_url)
-        writing.tell_user(robot=robot, user_code=str(user.code), content=picture, cause=cause, at=at)
+        writing.message_user(robot=robot, user_code=str(user.code), content=picture, cause=cause, at=at)
 
 
 def we_unbound(group: Group) -> bool:
@@ -217,10 +217,10 @@ def ask_to_be_pulled_back(*, group: Group, at: datetime) -> str:
     words = f"我不在群「{group.name}」里了,请把我再拉进去,收益才能继续。"
     once_a_day = f"pull_back:{group.pk}:{day_of(at)}"
     with transaction.atomic():
-        was_cancelled_meanwhile = group.cancelled_at is None and group.pk not in hold([group.code])
+        was_cancelled_meanwhile = group.cancelled_at is None and group.pk not in lock_rows([group.code])
         if was_cancelled_meanwhile or not group.robot.is_working:
             raise NotPulledBack
-        writing.tell_user(
+        writing.message_user(
             robot=group.robot,
             user_code=str(group.user.code),
             content=writing.text(words),

@@ -11,7 +11,7 @@ from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from config.platform.lookups import as_uuid
-from config.platform.wakeups import wake
+from config.platform.wakeups import start_soon
 from groups import cancelling
 from groups.models import CancelJob, CancelReason, Group
 
@@ -30,7 +30,7 @@ RUN_CANCEL_JOBS = "groups.tasks.run_cancel_jobs"
 def ask(*, references: Sequence[str], reason: CancelReason, by: str, at: datetime) -> CancelJob:
     """Have these groups (ids or codes) cancelled; unknown and cancelled ones will be passed over."""
     with transaction.atomic():
-        wake(RUN_CANCEL_JOBS)
+        start_soon(RUN_CANCEL_JOBS)
         distinct = list(dict.fromkeys(references))
         return CancelJob.objects.create(references=distinct, reason=reason, asked_by=by, asked_at=at)
 

@@ -17,7 +17,7 @@ SELECT id FROM groups_group WHERE code = ANY(%s) AND cancelled_at IS NULL ORDER 
 """
 
 
-def hold(group_codes: Iterable[str]) -> set[UUID]:
+def lock_rows(group_codes: Iterable[str]) -> set[UUID]:
     """The active groups of these codes, which nobody cancels before the transaction ends.
 
     For what says something in groups. It waits for a cancelling (`lock_groups`), not for other changes of the groups.

@@ -15,7 +15,7 @@ from groups.models import Group, GroupMessage, Member, Mention
 from integrations.moderation.words import require_clean
 from robots.outbox import writing
 
-TOLD_EVERY = timedelta(minutes=5)
+NOTIFIED_EVERY = timedelta(minutes=5)
 SHOWN_FOR = timedelta(days=3)
 AROUND = 20
 
@@ -33,16 +33,18 @@ def _owners_of(group: Group) -> set[str]:
     return {code for code in (group.user.code, group.wechat_owner_code, group.robot.code) if code}
 
 
-def tell_owner(*, group: Group, cause: str, at: datetime) -> bool:
+def notify_owner(*, group: Group, cause: str, at: datetime) -> bool:
     """Send the owner a link to the mention, unless switched off or told a moment ago."""
     if not group.user.mentions_enabled or not group.user.code or group.user.is_blocked:
         return False
-    due = Group.objects.filter(Q(mention_told_at=None) | Q(mention_told_at__lte=at - TOLD_EVERY), pk=group.pk)
+    due = Group.objects.filter(Q(mention_told_at=None) | Q(mention_told_at__lte=at - NOTIFIED_EVERY), pk=group.pk)
     if not due.update(mention_told_at=at):
         return False
     url = short_links.shorten(client_pages.mentions())
     words = f"群「{group.name}」里有人@你,点击查看:{url}"
-    writing.tell_user(robot=group.robot, user_code=group.user.code, content=writing.text(words), cause=cause, at=at)
+    writing.message_user(
+        robot=group.robot, user_code=group.user.code, content=writing.text(words), cause=cause, at=at
+    )
     return True
 
 
@@ -98,9 +100,9 @@ def reply(*, group: Group, member_code: str, words: str, at: datetime) -> None:
     if not is_known and not GroupMessage.objects.filter(group=group, sender_code=member_code).exists():
         raise MemberUnknown
     with transaction.atomic():
-        if group.pk not in locking.hold([group.code]):
+        if group.pk not in locking.lock_rows([group.code]):
             raise RobotGone
-        writing.say_in_group(
+        writing.message_group(
             robot=group.robot,
             group_code=group.code,
             content=writing.text(words),

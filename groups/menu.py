@@ -13,7 +13,7 @@ from config.site import client_pages, short_links
 from groups.models import Group
 from robots import menu, pool
 from robots.friendships import working_robots_of
-from robots.menu import LEAVE, MENU, Said
+from robots.menu import LEAVE, MENU, IncomingMessage
 from robots.outbox import writing
 
 QUESTIONS = "questions"
@@ -47,19 +47,19 @@ _QUESTIONS = "\n".join(
 )
 
 
-@menu.claims("home")
-def answer_newcomer_who_asks_for_home(said: Said) -> bool:
+@menu.handles("home")
+def answer_newcomer_who_asks_for_home(said: IncomingMessage) -> bool:
     """Answer by its name, also while a conversation with customer service is open."""
     return said.words in HOME and _send_completion_link(said)
 
 
-@menu.claims("newcomers")
-def answer_newcomer_who_chooses_home(said: Said) -> bool:
+@menu.handles("newcomers")
+def answer_newcomer_who_chooses_home(said: IncomingMessage) -> bool:
     """Answer by its number in the menu, which newcomers without a group never see."""
     return menu.choice(said) == "1" and _send_completion_link(said)
 
 
-def _send_completion_link(said: Said) -> bool:
+def _send_completion_link(said: IncomingMessage) -> bool:
     """Answer with a new link to complete the profile; return False to those who have completed it."""
     if said.user.completed_at is not None:
         return False
@@ -68,14 +68,14 @@ def _send_completion_link(said: Said) -> bool:
     return True
 
 
-@menu.claims("strangers")
-def pass_over(said: Said) -> bool:
+@menu.handles("strangers")
+def pass_over(said: IncomingMessage) -> bool:
     """Who owns no group in WeChat gets no answer."""
     return not Group.objects.owned_in_wechat_by(said.user).exists()
 
 
-@menu.claims("menu")
-def take_all(said: Said) -> bool:
+@menu.handles("menu")
+def take_all(said: IncomingMessage) -> bool:
     """The menu, its choices, and what nobody understood: the end of the line."""
     place, words = menu.place_of(said.user.pk), said.words
     if words in BACK and (place or words == MENU):
@@ -91,12 +91,12 @@ def take_all(said: Said) -> bool:
     return True
 
 
-def _show_menu(said: Said) -> None:
+def _show_menu(said: IncomingMessage) -> None:
     menu.go_to(said.user.pk, MENU)
     menu.answer(said, writing.text(_MENU))
 
 
-def _answer_question(said: Said) -> None:
+def _answer_question(said: IncomingMessage) -> None:
     menu.go_to(said.user.pk, QUESTIONS)
     number = int(said.words) if said.words.isascii() and said.words.isdigit() and len(said.words) < 3 else 0
     if 1 <= number <= len(_FAQ):
@@ -105,7 +105,7 @@ def _answer_question(said: Said) -> None:
         menu.answer(said, writing.text(f"没有这个问题,请回复 1 到 {len(_FAQ)} 的数字,或 0 返回菜单。"))
 
 
-def _hint(said: Said) -> None:
+def _hint(said: IncomingMessage) -> None:
     """Small talk is answered once in a while, so that nobody is told the same thing all day.
 
     An answer that did not commit is given again: the hint is this event's.
@@ -115,15 +115,15 @@ def _hint(said: Said) -> None:
             menu.answer(said, writing.text("我没看懂。回复「菜单」看看我能做什么。"))
 
 
-def _home(said: Said) -> str:
+def _home(said: IncomingMessage) -> str:
     return f"这是你的主页:{short_links.shorten(client_pages.home())}"
 
 
-def _how_to_bring(said: Said) -> str:
+def _how_to_bring(said: IncomingMessage) -> str:
     return _HOW_TO_BRING
 
 
-def _invite(said: Said) -> str:
+def _invite(said: IncomingMessage) -> str:
     """Answer with the invite link; there is none before the profile is completed, which comes first then."""
     if said.user.completed_at is None:
         url = completion.new_link(said.user, at=said.at)
@@ -131,12 +131,12 @@ def _invite(said: Said) -> str:
     return f"把这个链接发给好友，TA 加了机器人就是你的徒弟，TA 的收益你也有份：{invite_link_of(said.user)}"
 
 
-def _questions(said: Said) -> str:
+def _questions(said: IncomingMessage) -> str:
     menu.go_to(said.user.pk, QUESTIONS)
     return _QUESTIONS
 
 
-def _quota(said: Said) -> str:
+def _quota(said: IncomingMessage) -> str:
     """How many more groups each robot that the user added takes on today."""
     robots = working_robots_of(said.user)
     left = pool.places_left(robots, day=day_of(said.at))
@@ -144,7 +144,7 @@ def _quota(said: Said) -> str:
     return "\n".join(lines) or "你还没有可用的机器人,请先添加一个。"
 
 
-_CHOICES: Mapping[str, Callable[[Said], str]] = {
+_CHOICES: Mapping[str, Callable[[IncomingMessage], str]] = {
     "1": _home,
     **dict.fromkeys(HOME, _home),
     "2": _how_to_bring,

@@ -10,7 +10,7 @@ from uuid import UUID
 import orjson
 from django.db import connection
 
-from groups.mentions import tell_owner
+from groups.mentions import notify_owner
 from groups.models import Group, Mention
 from integrations.gateway.payloads import codes_in, is_true, parts_of
 
@@ -30,7 +30,7 @@ WHERE g.code = ANY(%s) AND g.cancelled_at IS NULL ORDER BY g.id FOR KEY SHARE OF
 
 
 @dataclass(frozen=True)
-class Heard:
+class ReceivedMessage:
     """One message in a group, as the gateway told it in the event `event_id`."""
 
     event_id: str
@@ -50,10 +50,10 @@ class Served:
     robot_code: str
     owner_codes: frozenset[str]  # of whom a mention is one of the owner's
 
-    def is_robot(self, message: Heard) -> bool:
+    def is_robot(self, message: ReceivedMessage) -> bool:
         return is_true(message.told.get("is_robot")) or message.sender_code == self.robot_code
 
-    def is_mentioned_in(self, message: Heard) -> bool:
+    def is_mentioned_in(self, message: ReceivedMessage) -> bool:
         named = codes_in(message.told.get("at_users"))
         is_everybody = is_true(message.told.get("all")) or EVERYBODY in named
         return not self.is_robot(message) and (is_everybody or not self.owner_codes.isdisjoint(named))
@@ -70,7 +70,7 @@ def served(group_codes: Iterable[str]) -> dict[str, Served]:
     }
 
 
-def keep(heard: Sequence[Heard], groups: Mapping[str, Served], *, at: datetime) -> set[str]:
+def keep(heard: Sequence[ReceivedMessage], groups: Mapping[str, Served], *, at: datetime) -> set[str]:
     """Keep these messages of active groups, and pass their mentions on; event_ids of those not told before."""
     ids = {str(id_by_arrival(message.arrival)): message for message in heard}
     rows = [_row(pk, message, groups[message.group_code]) for pk, message in ids.items()]
@@ -90,7 +90,7 @@ def id_by_arrival(number: int) -> UUID:
     return UUID(int=high << 80 | 0x8 << 76 | low << 64 | 0b10 << 62 | secrets.randbits(62))
 
 
-def _row(pk: str, message: Heard, group: Served) -> dict[str, Any]:
+def _row(pk: str, message: ReceivedMessage, group: Served) -> dict[str, Any]:
     return {
         "id": pk,
         "group_id": group.pk,
@@ -102,7 +102,7 @@ def _row(pk: str, message: Heard, group: Served) -> dict[str, Any]:
     }
 
 
-def _note_mentions(found: Mapping[str, Heard], groups: Mapping[str, Served], at: datetime) -> None:
+def _note_mentions(found: Mapping[str, ReceivedMessage], groups: Mapping[str, Served], at: datetime) -> None:
     if not found:
         return
     owned = {pk: UUID(groups[message.group_code].pk) for pk, message in found.items()}
@@ -111,4 +111,4 @@ def _note_mentions(found: Mapping[str, Heard], groups: Mapping[str, Served], at:
     )
     rows = Group.objects.select_related("robot", "user").in_bulk(set(owned.values()))
     for pk in sorted(found, key=owned.__getitem__):  # it changes the groups: in the order of locks
-        tell_owner(group=rows[owned[pk]], cause=f"mention:{pk}", at=at)
+        notify_owner(group=rows[owned[pk]], cause=f"mention:{pk}", at=at)

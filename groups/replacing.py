@@ -66,7 +66,7 @@ class Told:
         )
 
 
-def tell_owners(*, name: str, qr_code_url: str, cause: str, at: datetime) -> Told:
+def notify_owners(*, name: str, qr_code_url: str, cause: str, at: datetime) -> Told:
     """Tell the owners of remembered groups about the new robot, once, through a robot they know."""
     with transaction.atomic():
         groups = _take(remembered(), at)
@@ -82,7 +82,7 @@ def tell_owners(*, name: str, qr_code_url: str, cause: str, at: datetime) -> Tol
     return Told(len(robots), len(owners) - len(robots))
 
 
-def tell_newcomer(*, user: User, robot: Robot, cause: str, at: datetime) -> bool:
+def notify_newcomer(*, user: User, robot: Robot, cause: str, at: datetime) -> bool:
     """Tell an owner of remembered groups, who now added a robot, what to do with it; False when nothing is to be told.
 
     Whoever knew the banned robot only could not be spoken to until now.

@@ -6,24 +6,24 @@ from typing import Any
 from rest_framework import serializers
 
 from config.api.fields import (
-    IntegerChoice,
-    Line,
-    ListOrCommas,
-    MoneyNumber,
-    QueryInteger,
-    Reference,
-    StrictInteger,
+    IntegerChoiceField,
+    ListOrCommasField,
+    MoneyNumberField,
+    QueryIntegerField,
+    ReferenceField,
+    SingleLineField,
+    StrictBooleanField,
+    StrictIntegerField,
+    StrictStringField,
     SwitchField,
-    Text,
-    Truth,
 )
-from groups.apprentices import may_be_woken
+from groups.apprentices import can_be_reminded
 from groups.models import CancelReason, Group, Mention, RatingState
 from integrations.gateway.payloads import MessageType, parts_of
 
 
 class GroupsFilter(serializers.Serializer[Any]):
-    status = QueryInteger(help_text="1 已评星或老群，0 待评星，其他整数得到空列表")
+    status = QueryIntegerField(help_text="1 已评星或老群，0 待评星，其他整数得到空列表")
 
 
 class ListedGroup(serializers.Serializer[Any]):
@@ -37,15 +37,15 @@ class ListedGroup(serializers.Serializer[Any]):
     launch_switch = SwitchField(allow_null=True)
     create_date = serializers.DateTimeField(source="bound_at", format="%Y-%m-%d")
     income_status = serializers.CharField(allow_null=True)
-    group_income = MoneyNumber(allow_null=True)
-    text_income = MoneyNumber(allow_null=True)
+    group_income = MoneyNumberField(allow_null=True)
+    text_income = MoneyNumberField(allow_null=True)
     old_group = serializers.IntegerField(allow_null=True)
 
 
 class RatedGroup(serializers.Serializer[Any]):
-    groupId = Reference()  # noqa: N815 - the wire's word
-    state = IntegerChoice(choices=RatingState)
-    star = StrictInteger(min_value=1, max_value=5)
+    groupId = ReferenceField()  # noqa: N815 - the wire's word
+    state = IntegerChoiceField(choices=RatingState)
+    star = StrictIntegerField(min_value=1, max_value=5)
 
 
 class RatedGroups(serializers.ListField):
@@ -85,12 +85,12 @@ class RatingBatch(serializers.Serializer[Any]):
 
 
 class GroupsToCancel(serializers.Serializer[Any]):
-    group_ids = ListOrCommas(child=Reference(), min_length=1, max_length=50_000)
-    cancel_reason = StrictInteger(min_value=1, max_value=7, required=False, default=CancelReason.OPERATOR)
+    group_ids = ListOrCommasField(child=ReferenceField(), min_length=1, max_length=50_000)
+    cancel_reason = StrictIntegerField(min_value=1, max_value=7, required=False, default=CancelReason.OPERATOR)
 
 
 class RobotNickname(serializers.Serializer[Any]):
-    remark_name = Line(max_length=30)
+    remark_name = SingleLineField(max_length=30)
 
 
 class OwnedGroup(serializers.Serializer[Group]):
@@ -119,7 +119,7 @@ class Welcome(serializers.Serializer[Group]):
 
 
 class NewWelcome(serializers.Serializer[Any]):
-    welcome_msg = Text(max_length=500, allow_blank=True, trim_whitespace=False)
+    welcome_msg = StrictStringField(max_length=500, allow_blank=True, trim_whitespace=False)
 
 
 class Disciples(serializers.Serializer[Any]):
@@ -134,8 +134,8 @@ class Disciples(serializers.Serializer[Any]):
 class LevelFilter(serializers.Serializer[Any]):
     """`leave`, or `lelave` as the document spells it in the path."""
 
-    leave = QueryInteger(required=False, help_text="1 徒弟，2 徒孙，其他整数得到空列表")
-    lelave = QueryInteger(required=False, help_text="同 leave")
+    leave = QueryIntegerField(required=False, help_text="1 徒弟，2 徒孙，其他整数得到空列表")
+    lelave = QueryIntegerField(required=False, help_text="同 leave")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         level = attrs.get("leave", attrs.get("lelave"))
@@ -153,15 +153,15 @@ class Apprentice(serializers.Serializer[Any]):
     is_remind = serializers.SerializerMethodField()
 
     def get_is_remind(self, person: Any) -> int:
-        return int(self.context.get("level") == 1 and may_be_woken(person))
+        return int(self.context.get("level") == 1 and can_be_reminded(person))
 
 
-class WhomToWake(serializers.Serializer[Any]):
+class ReminderRequest(serializers.Serializer[Any]):
     """Existing clients name one apprentice; without `user_id` it is everybody who lacks a group or an apprentice."""
 
-    is_import = Truth(required=False)
-    is_apprentice = Truth(required=False)
-    user_id = Reference(required=False)
+    is_import = StrictBooleanField(required=False)
+    is_apprentice = StrictBooleanField(required=False)
+    user_id = ReferenceField(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "user_id" in attrs:
@@ -219,7 +219,7 @@ class ContextMessage(serializers.Serializer[Any]):
 
 
 class MentionReply(serializers.Serializer[Any]):
-    group_code = Reference()
-    mem_code = Text(max_length=128)
-    content = Text(max_length=1000)
-    type = StrictInteger(min_value=3, max_value=3)
+    group_code = ReferenceField()
+    mem_code = StrictStringField(max_length=128)
+    content = StrictStringField(max_length=1000)
+    type = StrictIntegerField(min_value=3, max_value=3)

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 
 from accounts.models import User
 from config.errors import BadRequest
-from config.platform.dates import after_the_night
+from config.platform.dates import after_quiet_hours
 from config.platform.lookups import as_uuid
 from groups import cancelling
 from groups.models import ArticlePrice, CancelReason, Group, RatingState, StarPlan
@@ -124,7 +124,7 @@ def _write(rated: Sequence[_Rated], ended: Mapping[UUID, CancelReason], at: date
         "states": [group.told.state for group in rated],
         "endings": [_ENDED.get(ended.get(group.pk)) for group in rated],
         "at": at,
-        "not_before": after_the_night(at),
+        "not_before": after_quiet_hours(at),
         "by_day_only": True,
         "no_launches_from": NO_LAUNCHES_FROM,
         "words": _WORDS,
@@ -134,7 +134,7 @@ def _write(rated: Sequence[_Rated], ended: Mapping[UUID, CancelReason], at: date
         cursor.execute(_RATE, words)
         (letters,) = cursor.fetchone()
     if letters:
-        outbox.wake_senders()
+        outbox.notify_senders()
     off = [one.code for one in rated if one.takes_launches and one.told.star >= NO_LAUNCHES_FROM]
     if off:
         launch_switches_changed.send(Group, group_codes=off, at=at)

@@ -67,7 +67,7 @@ def on_join_failed(event: Event) -> None:
         raise EventIgnored("群已绑定")  # the failure is an older one, or the gateway tried again by itself
     name = shown(event.body, "name", longest=200)
     reason = shown(event.body, "reason", longest=200)
-    writing.tell_user(
+    writing.message_user(
         robot=robot,
         user_code=user.code,
         content=writing.text(f"群「{name}」没有绑定成功:{reason or '机器人没能进群'},请稍后再拉一次。"),
@@ -150,7 +150,7 @@ def on_messages(events: Sequence[Event]) -> Mapping[str, str]:
     return ignored | {message.event_id: "消息已收到过" for message in ours if message.event_id not in new}
 
 
-def _heard(events: Sequence[Event]) -> tuple[list[messages.Heard], dict[str, str]]:
+def _heard(events: Sequence[Event]) -> tuple[list[messages.ReceivedMessage], dict[str, str]]:
     """The messages, and why those that are none are ignored."""
     heard, ignored = [], {}
     for event in events:
@@ -161,8 +161,8 @@ def _heard(events: Sequence[Event]) -> tuple[list[messages.Heard], dict[str, str
     return heard, ignored
 
 
-def _message(event: Event) -> messages.Heard:
-    return messages.Heard(
+def _message(event: Event) -> messages.ReceivedMessage:
+    return messages.ReceivedMessage(
         event_id=event.event_id,
         group_code=word(event.body, "group_id"),
         sender_code=word(event.body, "user_id"),
@@ -187,7 +187,7 @@ def on_added(event: Event) -> str | None:
     """
     user = _user(event)
     cause = f"robot_added:{event.event_id}"
-    if user and replacing.tell_newcomer(user=user, robot=robot_named(event), cause=cause, at=event.received_at):
+    if user and replacing.notify_newcomer(user=user, robot=robot_named(event), cause=cause, at=event.received_at):
         return "已告知换机器人"
     return None
 
@@ -201,7 +201,7 @@ def on_replaced(event: Event) -> str:
     is_noted = robot is not None and bool(replacing.note_replacement(robot, banned_code=banned_code, at=at))
     if not is_noted and not replacing.remembered().exists():
         raise EventIgnored("没有等待通知的群主")  # an operator can have it handled again
-    told = replacing.tell_owners(
+    told = replacing.notify_owners(
         name=robot.name if robot else code,
         qr_code_url=picture or (robot.qr_code_url if robot else ""),
         cause=f"abnormal_robot_replaced:{event.event_id}",

@@ -25,7 +25,7 @@ def greet(*, group: Group, member_code: str, cause: str, at: datetime) -> bool:
     due = Group.objects.active().filter(Q(welcomed_at=None) | Q(welcomed_at__lte=at - EVERY), pk=group.pk)
     if not due.update(welcomed_at=at):  # of two newcomers at once one is greeted; in a cancelled group none
         return False
-    writing.say_in_group(
+    writing.message_group(
         robot=group.robot,
         group_code=group.code,
         content=writing.text(group.welcome_message),

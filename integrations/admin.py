@@ -11,8 +11,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from config.backoffice import dashboard
-from config.backoffice.actions import ask
-from config.backoffice.base import EXPORTS, FactsAdmin, ListAdmin, button, may
+from config.backoffice.actions import confirmation
+from config.backoffice.base import EXPORTS, ListAdmin, ReadOnlyAdmin, button, permission_check
 from config.backoffice.filters import days
 from config.platform.characters import stripped
 from integrations.aliyun import sms_batches
@@ -24,7 +24,7 @@ SHOWN_LINES = 20
 
 
 @admin.register(GatewayEvent)
-class GatewayEventAdmin(FactsAdmin):
+class GatewayEventAdmin(ReadOnlyAdmin):
     """What the gateway told; what could not be handled can be handled again."""
 
     list_display = ("id", "received_at", "command", "event_id", "lane", "status", "try_count", "settled_at")
@@ -33,7 +33,7 @@ class GatewayEventAdmin(FactsAdmin):
     search_help_text = "完整的事件编号"
     ordering = ("-id",)
     actions = ("replay", *EXPORTS)
-    has_replay_permission = may("integrations.replay_gatewayevent")
+    has_replay_permission = permission_check("integrations.replay_gatewayevent")
 
     def offers(self, action: str, obj: Any) -> bool:
         done = (GatewayEvent.Status.WAITING, GatewayEvent.Status.HANDLED, GatewayEvent.Status.REFUSED)
@@ -41,7 +41,7 @@ class GatewayEventAdmin(FactsAdmin):
 
     @admin.action(description="重新处理", permissions=["replay"])
     def replay(self, request: HttpRequest, queryset: QuerySet[GatewayEvent]) -> Any:
-        page, _said, keys = ask(
+        page, _said, keys = confirmation(
             self,
             request,
             queryset,
@@ -58,7 +58,7 @@ class GatewayEventAdmin(FactsAdmin):
 
 
 @admin.register(TextMessage)
-class TextMessageAdmin(FactsAdmin):
+class TextMessageAdmin(ReadOnlyAdmin):
     """Texts to many phones; those that failed can be sent again, those that may have arrived cannot."""
 
     list_display = ("id", "created_at", "__str__", "content", "status", "try_count", "settled_at", "reason")
@@ -69,14 +69,14 @@ class TextMessageAdmin(FactsAdmin):
     fields = ("batch", "__str__", "content", "status", "created_at", "settled_at", "try_count", "reason")
     readonly_fields = ("__str__",)
     actions = ("retry", *EXPORTS)
-    has_retry_permission = may("integrations.retry_textmessage")
+    has_retry_permission = permission_check("integrations.retry_textmessage")
 
     def offers(self, action: str, obj: Any) -> bool:
         return super().offers(action, obj) and obj.status == TextMessage.Status.FAILED
 
     @admin.action(description="重新发送失败的短信", permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: QuerySet[TextMessage]) -> Any:
-        page, _said, keys = ask(
+        page, _said, keys = confirmation(
             self,
             request,
             queryset,
@@ -148,7 +148,7 @@ class SensitiveWordAdmin(ListAdmin):
 
 
 @admin.register(SensitiveWordImport)
-class SensitiveWordImportAdmin(FactsAdmin):
+class SensitiveWordImportAdmin(ReadOnlyAdmin):
     """Files that were taken in, each of which can be taken out again."""
 
     list_display = ("imported_at", "imported_by", "file_name", "word_count", "undone_at", "undone_by")
@@ -157,14 +157,14 @@ class SensitiveWordImportAdmin(FactsAdmin):
     search_help_text = "文件名的开头"
     ordering = ("-id",)
     actions = ("undo", *EXPORTS)
-    has_undo_permission = may("integrations.undo_sensitivewordimport")
+    has_undo_permission = permission_check("integrations.undo_sensitivewordimport")
 
     def offers(self, action: str, obj: Any) -> bool:
         return super().offers(action, obj) and obj.undone_at is None
 
     @admin.action(description="撤销导入", permissions=["undo"])
     def undo(self, request: HttpRequest, queryset: QuerySet[SensitiveWordImport]) -> Any:
-        page, _said, keys = ask(
+        page, _said, keys = confirmation(
             self,
             request,
             queryset,
@@ -187,7 +187,7 @@ class SensitiveWordImportAdmin(FactsAdmin):
         return None
 
 
-dashboard.to_do(
+dashboard.register_task(
     "处理失败的事件",
     page="integrations_gatewayevent",
     query="status__exact=4",
@@ -195,14 +195,14 @@ dashboard.to_do(
     count=dashboard.counted(lambda: GatewayEvent.objects.filter(status=GatewayEvent.Status.PARKED)),
     is_urgent=True,
 )
-dashboard.to_do(
+dashboard.register_task(
     "未知命令的事件",
     page="integrations_gatewayevent",
     query="status__exact=3",
     permission="integrations.view_gatewayevent",
     count=dashboard.counted(lambda: GatewayEvent.objects.filter(status=GatewayEvent.Status.UNKNOWN)),
 )
-dashboard.to_do(
+dashboard.register_task(
     "拒收的事件",
     page="integrations_gatewayevent",
     query="status__exact=5",

@@ -211,7 +211,7 @@ def json_of(system: str, response: requests.Response) -> Any:
 
 
 @dataclass(frozen=True)
-class Wording:
+class Messages:
     """How a system says in its answers what came of a call. Nothing but a 2xx answer that says so counts as done."""
 
     system: str

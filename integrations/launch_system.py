@@ -4,10 +4,10 @@ from typing import Any
 
 from django.conf import settings
 
-from integrations.http import Places, Wording, send
+from integrations.http import Messages, Places, send
 
 SYSTEM = "launch"
-_WORDING = Wording(SYSTEM, code="resultCode", done="100", message="resultMsg")
+_WORDING = Messages(SYSTEM, code="resultCode", done="100", message="resultMsg")
 # Results are told by threads of their own. In the places of the switches they would keep those out.
 RESULTS_AT_ONCE = 8
 _OF_RESULTS = Places("launch results", RESULTS_AT_ONCE)

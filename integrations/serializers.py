@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from config.api.exception_handler import sentences_of
-from config.api.fields import ListOrCommas, Text
+from config.api.fields import ListOrCommasField, StrictStringField
 from config.api.parsers import Ambiguous, RepeatedName
 from integrations.aliyun.sms import PHONE_PATTERN
 
@@ -17,8 +17,8 @@ _NO_EVENT = "应为 JSON 对象"
 
 
 class IncomingEvent(serializers.Serializer[Any]):
-    event_id = Text(max_length=LONGEST_EVENT_ID)
-    command = Text(max_length=LONGEST_COMMAND)
+    event_id = StrictStringField(max_length=LONGEST_EVENT_ID)
+    command = StrictStringField(max_length=LONGEST_COMMAND)
     body = serializers.JSONField()
 
 
@@ -91,8 +91,8 @@ def _is_name(value: Any, longest: int) -> bool:
 
 
 class SmsBatch(serializers.Serializer[Any]):
-    phones = ListOrCommas(child=Text(max_length=32), min_length=1, max_length=1000)
-    content = Text(max_length=500)
+    phones = ListOrCommasField(child=StrictStringField(max_length=32), min_length=1, max_length=1000)
+    content = StrictStringField(max_length=500)
 
     def validate_phones(self, phones: list[str]) -> list[str]:
         """Bad numbers refuse the batch, and all of them are named."""

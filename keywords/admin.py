@@ -2,13 +2,13 @@
 
 from django.contrib import admin
 
-from config.backoffice.base import FactsAdmin
+from config.backoffice.base import ReadOnlyAdmin
 from config.backoffice.filters import days
 from keywords.models import KeywordBatch
 
 
 @admin.register(KeywordBatch)
-class KeywordBatchAdmin(FactsAdmin):
+class KeywordBatchAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "user", "__str__", "reply_content", "trigger_count")
     list_select_related = ("user",)
     list_filter = (days("created_at", "创建时间"),)

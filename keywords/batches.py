@@ -75,7 +75,7 @@ def delete(*, user: User, batch_id: str) -> None:
         _locked(user, batch_id).delete()
 
 
-def let_go(group_ids: Sequence[UUID]) -> int:
+def delete_of_former_owners(group_ids: Sequence[UUID]) -> int:
     """Take the keywords of former owners out of these groups, so that the new one may set the same; how many."""
     with connection.cursor() as cursor:
         cursor.execute(_LET_GO, [list(group_ids)])
@@ -121,7 +121,7 @@ def _spread(batch: KeywordBatch, group_ids: Sequence[UUID], words: Sequence[str]
     folded = [comparable(word) for word in words]
     if len(set(folded)) != len(folded):
         raise KeywordTaken
-    let_go(group_ids)  # of one whose edit met the change of owner
+    delete_of_former_owners(group_ids)  # of one whose edit met the change of owner
     rows = [GroupKeyword(batch=batch, group_id=pk, folded=word) for pk in group_ids for word in folded]
     try:
         with transaction.atomic():

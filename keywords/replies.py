@@ -50,7 +50,7 @@ FROM unnest(%s::uuid[], %s::int[]) AS t(id, times) WHERE b.id = t.id
 
 
 @dataclass(frozen=True)
-class Said:
+class HeardText:
     """A person's text in a group."""
 
     group_code: str
@@ -65,13 +65,13 @@ class Said:
 class Reply:
     """What a batch has to say to somebody."""
 
-    said: Said
+    said: HeardText
     robot_id: UUID
     batch_id: UUID
     content: str
 
 
-def answer(heard: Iterable[Said]) -> int:
+def answer(heard: Iterable[HeardText]) -> int:
     """Reply to each speaker once for each batch that the words trigger, the longest keyword first; how many."""
     hits = [(said, words) for said in heard if (words := matcher.found(said.group_code, said.words))]
     if not hits:
@@ -83,7 +83,7 @@ def answer(heard: Iterable[Said]) -> int:
     return len(replies)
 
 
-def _triggered(hits: Sequence[tuple[Said, Sequence[str]]]) -> list[Reply]:
+def _triggered(hits: Sequence[tuple[HeardText, Sequence[str]]]) -> list[Reply]:
     """What the database says of these keywords now, its batches locked."""
     pairs = [(said.group_code, word) for said, words in hits for word in words]
     named = {"groups": [code for code, _ in pairs], "words": [word for _, word in pairs]}
@@ -99,7 +99,7 @@ def _triggered(hits: Sequence[tuple[Said, Sequence[str]]]) -> list[Reply]:
     ]
 
 
-def _is_for(said: Said, robot_code: str) -> bool:
+def _is_for(said: HeardText, robot_code: str) -> bool:
     """Not the robot's own words; and with KEYWORD_NEEDS_MENTION only what mentions it."""
     if said.speaker_code == robot_code:
         return False

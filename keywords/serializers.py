@@ -4,14 +4,14 @@ from typing import Any
 
 from rest_framework import serializers
 
-from config.api.fields import Line, ListOrCommas, Reference, Text
+from config.api.fields import ListOrCommasField, ReferenceField, SingleLineField, StrictStringField
 from config.platform.characters import comparable
 from keywords.batches import LONGEST_COMPARED, LONGEST_KEYWORD, LONGEST_REPLY, MOST_KEYWORDS
 
 MOST_GROUPS = 500
 
 
-class Keyword(Line):
+class Keyword(SingleLineField):
     """A keyword; the form in which it is compared may be longer, and is bounded too."""
 
     def __init__(self) -> None:
@@ -25,17 +25,17 @@ class Keyword(Line):
 
 
 class NewBatch(serializers.Serializer[Any]):
-    group_codes = ListOrCommas(child=Reference(), min_length=1, max_length=MOST_GROUPS)
-    keywords = ListOrCommas(child=Keyword(), min_length=1, max_length=MOST_KEYWORDS)
-    reply_content = Text(max_length=LONGEST_REPLY)
+    group_codes = ListOrCommasField(child=ReferenceField(), min_length=1, max_length=MOST_GROUPS)
+    keywords = ListOrCommasField(child=Keyword(), min_length=1, max_length=MOST_KEYWORDS)
+    reply_content = StrictStringField(max_length=LONGEST_REPLY)
 
 
 class BatchNamed(serializers.Serializer[Any]):
-    id = Text(max_length=64)
+    id = StrictStringField(max_length=64)
 
 
 class ChangedBatch(NewBatch):
-    id = Text(max_length=64)
+    id = StrictStringField(max_length=64)
 
 
 class ListedBatch(serializers.Serializer[Any]):

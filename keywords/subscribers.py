@@ -25,17 +25,17 @@ def on_messages(events: Sequence[Event]) -> Mapping[str, str]:
 def on_info(event: Event) -> None:
     """It may name another owner in WeChat, as groups.subscribers has noted: the former one's keywords end."""
     found = Group.objects.active().filter(code=word(event.body, "id"))
-    batches.let_go(list(found.values_list("pk", flat=True)))
+    batches.delete_of_former_owners(list(found.values_list("pk", flat=True)))
 
 
-def _texts(events: Sequence[Event]) -> Iterator[replies.Said]:
+def _texts(events: Sequence[Event]) -> Iterator[replies.HeardText]:
     """Yield what people said as text in groups that have keywords; what they quote was said before."""
     for event in events:
         group_code = word(event.body, "group_id")
         if not matcher.knows(group_code) or is_true(event.body.get("is_robot")):
             continue
         if words := without_quotation(text_in(event.body) or ""):
-            yield replies.Said(
+            yield replies.HeardText(
                 group_code=group_code,
                 speaker_code=word(event.body, "user_id"),
                 words=words,

@@ -15,8 +15,8 @@ from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 
-from config.backoffice.actions import ReasonForm, ask
-from config.backoffice.base import EXPORTS, FactsAdmin, FactsInline, may
+from config.backoffice.actions import ReasonForm, confirmation
+from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline, permission_check
 from config.backoffice.filters import days, states
 from launches import running
 from launches.models import Delivery, Launch, MassMessage, MassMessageDraft, MassMessageGroup
@@ -36,7 +36,7 @@ def _links_to(messages: Iterable[OutboxMessage]) -> str:
 
 
 @admin.register(Launch)
-class LaunchAdmin(FactsAdmin):
+class LaunchAdmin(ReadOnlyAdmin):
     """Progress at a glance; the counts are columns, so a page of launches costs what a page of anything costs."""
 
     list_display = (
@@ -56,9 +56,9 @@ class LaunchAdmin(FactsAdmin):
     search_help_text = "完整的任务编号"
     ordering = ("-received_at", "id")
     actions = ("pause", "resume", "cancel", *EXPORTS)
-    has_pause_permission = may("launches.pause_launch")
-    has_resume_permission = may("launches.resume_launch")
-    has_cancel_permission = may("launches.cancel_launch")
+    has_pause_permission = permission_check("launches.pause_launch")
+    has_resume_permission = permission_check("launches.resume_launch")
+    has_cancel_permission = permission_check("launches.cancel_launch")
 
     def offers(self, action: str, obj: Any) -> bool:
         running_now = (Launch.Status.RUNNING,)
@@ -122,11 +122,13 @@ class LaunchAdmin(FactsAdmin):
             for launch in queryset[:20]
         ]
         extra: Any = {"form": form} if form else {}
-        return ask(self, request, queryset, action=action, title=title, question=question, lines=lines, **extra)
+        return confirmation(
+            self, request, queryset, action=action, title=title, question=question, lines=lines, **extra
+        )
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(FactsAdmin):
+class DeliveryAdmin(ReadOnlyAdmin):
     list_display = ("launch", "group_code", "group", "status", "settled_at", "reason", "reported_at")
     list_select_related = ("launch", "group")
     list_filter = (states("status", "状态", _ENDED),)
@@ -141,7 +143,7 @@ class DeliveryAdmin(FactsAdmin):
         return _links_to(delivery.messages())
 
 
-class MassMessageGroupInline(FactsInline):
+class MassMessageGroupInline(ReadOnlyInline):
     model = MassMessageGroup
     fields = ("group", "status", "messages_said", "settled_at", "reason")
     readonly_fields = fields
@@ -164,7 +166,7 @@ class MassMessageGroupInline(FactsInline):
 
 
 @admin.register(MassMessage)
-class MassMessageAdmin(FactsAdmin):
+class MassMessageAdmin(ReadOnlyAdmin):
     list_display = ("send_at", "user", "status", "fired_at", "recalled_at", "created_at")
     list_select_related = ("user",)
     list_filter = ("status", days("send_at", "发送时间"))
@@ -176,7 +178,7 @@ class MassMessageAdmin(FactsAdmin):
 
 
 @admin.register(MassMessageDraft)
-class MassMessageDraftAdmin(FactsAdmin):
+class MassMessageDraftAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "user", "expires_at", "completed_at")
     list_select_related = ("user",)
     search_fields = ("user__phone__contains", "user__nickname__startswith", "user__code__exact")

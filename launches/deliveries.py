@@ -9,12 +9,12 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import Case, F, Q, Value, When
 
-from config.platform.wakeups import wake
+from config.platform.wakeups import start_soon
 from launches.models import Delivery, Launch
 from launches.receiving import REPORT_RESULTS, SWITCHED_OFF
 from robots.models import OutboxMessage
 from robots.outbox import writing
-from robots.signals import SettledMessage
+from robots.signals import FinishedMessage
 
 Status = Delivery.Status
 _COLUMNS = {Status.SENT: "sent_count", Status.FAILED: "failed_count", Status.SKIPPED: "skipped_count"}
@@ -59,7 +59,7 @@ RETURNING d.launch_id, before, after
 """
 
 
-def settle(messages: Iterable[SettledMessage], *, at: datetime) -> None:
+def settle(messages: Iterable[FinishedMessage], *, at: datetime) -> None:
     """Take over what became of these messages; what was not said for a launch is passed over."""
     mine = [message.pk for message in messages if message.cause.startswith("launch:")]
     if not mine:
@@ -70,7 +70,7 @@ def settle(messages: Iterable[SettledMessage], *, at: datetime) -> None:
         moves = [move for move in cursor.fetchall() if move[1] != move[2]]
         if moves:
             _count(moves, at)
-            wake(REPORT_RESULTS)
+            start_soon(REPORT_RESULTS)
 
 
 def skip_switched_off(group_codes: Collection[str], *, at: datetime) -> int:

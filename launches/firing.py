@@ -84,4 +84,4 @@ def _say(message: MassMessage, at: datetime) -> None:
     }
     with connection.cursor() as cursor:
         cursor.execute(_FIRE, params)
-    writing.wake_senders()
+    writing.notify_senders()

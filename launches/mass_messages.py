@@ -11,7 +11,7 @@ from accounts.models import User
 from config.errors import BadRequest, Code, Conflict, NotFound, Refusal
 from config.platform.dates import day_of
 from config.platform.lookups import has_id
-from config.platform.wakeups import wake
+from config.platform.wakeups import start_soon
 from groups.models import Group
 from groups.naming import named
 from integrations.gateway.payloads import MessageType
@@ -90,7 +90,7 @@ def complete(
         )
         _take_slot(mass_message)
         _take_minutes(mass_message, groups)
-        wake(FIRE_DUE)
+        start_soon(FIRE_DUE)
     return mass_message
 
 

@@ -4,7 +4,7 @@ from config.api.throttles import seconds_over_limit
 from integrations.gateway.payloads import MessageType
 from launches import drafts
 from robots import menu
-from robots.menu import LEAVE, MENU, Said
+from robots.menu import LEAVE, MENU, IncomingMessage
 from robots.outbox import writing
 
 WAITING = "mass_message"
@@ -14,8 +14,8 @@ _TOO_MANY = "今天发来的群发内容太多，请明天再试。"
 _ASK = "请在 10 分钟内发来要群发的图片、链接或小程序。回复「退出」放弃。"
 
 
-@menu.claims("mass_message")
-def take_draft(said: Said) -> bool:
+@menu.handles("mass_message")
+def take_draft(said: IncomingMessage) -> bool:
     """The choice, what is sent after it, and words in between that are neither a way out nor another choice."""
     if menu.choice(said) == "7":
         menu.go_to(said.user.pk, WAITING)
@@ -36,7 +36,7 @@ def take_draft(said: Said) -> bool:
     return True
 
 
-def _keep(said: Said) -> None:
+def _keep(said: IncomingMessage) -> None:
     menu.go_to(said.user.pk, "")
     if seconds_over_limit(DRAFTS, str(said.user.pk)):
         menu.answer(said, writing.text(_TOO_MANY))

@@ -19,7 +19,7 @@ from launches import mass_messages
 from launches.models import MassMessage, MassMessageGroup
 from robots.models import OutboxMessage
 from robots.outbox import writing
-from robots.signals import SettledMessage
+from robots.signals import FinishedMessage
 
 Status = MassMessage.Status
 Part = tuple[UUID, str]  # the mass message and the group's code
@@ -80,7 +80,7 @@ class TooLate(Conflict):
     message = "已经撤回过，或发送超过两分钟，不能撤回"
 
 
-def settle(messages: Iterable[SettledMessage], *, at: datetime) -> None:
+def settle(messages: Iterable[FinishedMessage], *, at: datetime) -> None:
     """Take over what became of messages and recalls of mass messages; pass over all others."""
     mine = [message for message in messages if message.cause.startswith(("mass_message:", "mass_recall:"))]
     if not mine:
@@ -120,7 +120,7 @@ def _lock(ids: Sequence[UUID]) -> set[UUID]:
     return {pk for pk, recalled_at in rows.values_list("pk", "recalled_at") if recalled_at is not None}
 
 
-def _subject_of(message: SettledMessage) -> UUID:
+def _subject_of(message: FinishedMessage) -> UUID:
     return as_uuid(message.cause.partition(":")[2]) or UUID(int=0)
 
 
@@ -136,7 +136,7 @@ def _judge(parts: Collection[Part], at: datetime) -> None:
         cursor.execute(_JUDGE, params)
 
 
-def _recall_what_came_late(messages: Sequence[SettledMessage], at: datetime) -> None:
+def _recall_what_came_late(messages: Sequence[FinishedMessage], at: datetime) -> None:
     """Recall what a sender was sending while the user took it back, or an operator had sent again."""
     sent = [message.pk for message in messages if message.status == OutboxMessage.Status.SENT]
     said = OutboxMessage.objects.filter(pk__in=sent, operation=writing.Operation.SEND)

@@ -10,7 +10,7 @@ from accounts.models import User
 from accounts.signals import user_erased
 from groups.signals import launch_switches_changed
 from launches import deliveries, erasing, firing, outcomes, switch_changes
-from robots.signals import SettledMessage, message_settled, senders_look
+from robots.signals import FinishedMessage, message_finished, senders_look
 
 SENDERS_SECONDS = 0.05  # of each second, so that what waits in the outbox goes on
 
@@ -20,14 +20,14 @@ def forget_mass_messages(*, user: User, at: datetime, **_: Any) -> None:
     erasing.forget_mass_messages_of(user, at=at)
 
 
-@receiver(message_settled)
-def take_outcomes(*, messages: Sequence[SettledMessage], at: datetime, **_: Any) -> None:
+@receiver(message_finished)
+def take_outcomes(*, messages: Sequence[FinishedMessage], at: datetime, **_: Any) -> None:
     deliveries.settle(messages, at=at)
     outcomes.settle(messages, at=at)
 
 
 @receiver(launch_switches_changed)
-def tell_the_launch_system(*, group_codes: Sequence[str], at: datetime, **_: Any) -> None:
+def report_to_launch_system(*, group_codes: Sequence[str], at: datetime, **_: Any) -> None:
     switch_changes.note(group_codes, at=at)
 
 

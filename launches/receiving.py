@@ -10,7 +10,7 @@ from django.db import IntegrityError, connection, transaction
 
 from config.errors import Conflict
 from config.platform.lookups import as_uuid
-from config.platform.wakeups import wake
+from config.platform.wakeups import start_soon
 from groups.models import Group
 from launches.items import GROUP_PLACEHOLDER, Item, as_received, fingerprint, message_of
 from launches.models import Delivery, Launch
@@ -73,7 +73,7 @@ SELECT status, count(*) FROM planned GROUP BY status
 """  # noqa: S608 - all of it is written here
 
 
-class TaskTaken(Conflict):
+class TaskAlreadyReceived(Conflict):
     field = "taskId"
     message = "该任务已接收过，内容或群不同"
 
@@ -112,7 +112,7 @@ def _create(task_id: str, mark: str, items: Sequence[Item], by: str, at: datetim
 def _as_before(task_id: str, mark: str) -> Launch:
     launch = Launch.objects.filter(task_id=task_id).first()
     if launch is None or launch.fingerprint != mark:
-        raise TaskTaken
+        raise TaskAlreadyReceived
     return launch
 
 
@@ -132,8 +132,8 @@ def _plan(launch: Launch, references: Sequence[str], items: Sequence[Item], at: 
     with connection.cursor() as cursor:
         cursor.execute(_PLAN, words)
         _count(launch, dict(cursor.fetchall()), at)
-    writing.wake_senders()
-    wake(REPORT_RESULTS)
+    writing.notify_senders()
+    start_soon(REPORT_RESULTS)
 
 
 def _by_code(references: Sequence[str]) -> dict[str, str]:

@@ -22,7 +22,7 @@ def pause(*, launch: Launch, by: str, at: datetime) -> bool:
     """Send nothing more of it until it is resumed; what is in a sender's hands ends as it ends. False if not running."""
     with _in_turn(launch, Status.RUNNING) as its_turn:
         if its_turn:
-            writing.hold(launch.cause)
+            writing.pause(launch.cause)
             its_turn = _move(launch, Status.RUNNING, status=Status.PAUSED, paused_at=at, paused_by=by)
     return its_turn
 
@@ -31,7 +31,7 @@ def resume(*, launch: Launch, at: datetime) -> bool:
     """Go on where it stopped, past groups that switched launches off meanwhile; false if it is not paused."""
     with _in_turn(launch, Status.PAUSED) as its_turn:
         if its_turn:
-            writing.let_go(launch.cause)  # first: it locks all that skipping closes
+            writing.resume(launch.cause)  # first: it locks all that skipping closes
             deliveries.pass_over_switched_off(launch, at=at)
             _move(launch, Status.PAUSED, status=Status.RUNNING, paused_at=None, paused_by="")
             deliveries.finish(Launch.objects.filter(pk=launch.pk), at=at)

@@ -8,7 +8,15 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from config.api.fields import IntegerChoice, Line, ListOrCommas, MomentField, Reference, SwitchField, Text
+from config.api.fields import (
+    IntegerChoiceField,
+    ListOrCommasField,
+    MomentField,
+    ReferenceField,
+    SingleLineField,
+    StrictStringField,
+    SwitchField,
+)
 from config.platform.dates import day_of
 from config.platform.web_addresses import problem_of
 from integrations.gateway.payloads import MessageType, picture_address
@@ -24,13 +32,13 @@ MORNING = time(9)  # when a day is all that was said
 _REFERENCE = re.compile("[^\x00\ud800-\udfff]{1,128}")  # PostgreSQL keeps no NUL and no half a character
 
 
-class References(ListOrCommas):
+class References(ListOrCommasField):
     """Ids or codes, each once; ten thousand are looked at one by one in no time, which a field a piece is not."""
 
     default_error_messages = {"invalid_reference": "第 {place} 项应为 1 到 128 个字符的群编号"}
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(child=Reference(), min_length=1, **kwargs)
+        super().__init__(child=ReferenceField(), min_length=1, **kwargs)
 
     def run_child_validation(self, data: Any) -> Any:
         seen: dict[str, None] = {}
@@ -45,13 +53,13 @@ class References(ListOrCommas):
 class LaunchItem(serializers.Serializer[Any]):
     """Which parts must be there follows from the type: 1 content, 2 filePath, 3 title and url, 4 those and content."""
 
-    type = IntegerChoice(choices=LaunchItemType)
-    title = Line(max_length=200, required=False, allow_blank=True, allow_null=True)
-    content = Text(max_length=4000, required=False, allow_blank=True, allow_null=True)
-    filePath = Text(  # noqa: N815 - the wire's word
+    type = IntegerChoiceField(choices=LaunchItemType)
+    title = SingleLineField(max_length=200, required=False, allow_blank=True, allow_null=True)
+    content = StrictStringField(max_length=4000, required=False, allow_blank=True, allow_null=True)
+    filePath = StrictStringField(  # noqa: N815 - the wire's word
         max_length=2048, required=False, allow_blank=True, allow_null=True
     )
-    url = Text(max_length=2048, required=False, allow_blank=True, allow_null=True)
+    url = StrictStringField(max_length=2048, required=False, allow_blank=True, allow_null=True)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         missing = missing_part(attrs)
@@ -67,13 +75,13 @@ class LaunchContent(serializers.Serializer[Any]):
 
 
 class NewLaunch(serializers.Serializer[Any]):
-    taskId = Text(max_length=128)  # noqa: N815
+    taskId = StrictStringField(max_length=128)  # noqa: N815
     groupIds = References(max_length=MOST_GROUPS)  # noqa: N815
     content = LaunchContent()
 
 
 class WantedSwitch(serializers.Serializer[Any]):
-    code = Reference()
+    code = ReferenceField()
     rcv_task_flag = SwitchField()
 
 
@@ -88,7 +96,7 @@ class ListedLaunch(serializers.Serializer[Any]):
 
 
 class LaunchNamed(serializers.Serializer[Launch]):
-    task_id = Text(max_length=128)
+    task_id = StrictStringField(max_length=128)
 
 
 class Material(serializers.Serializer[Any]):
@@ -108,11 +116,11 @@ class LaunchDetail(serializers.Serializer[Any]):
 class MassMessageContent(serializers.Serializer[Any]):
     """What is said: the gateway's kinds of message, except cards. A text accompanies the draft, and may be empty."""
 
-    type = IntegerChoice(choices=USABLE)
-    content = Text(max_length=4000, allow_blank=True, required=False, default="")
-    title = Line(max_length=200, allow_blank=True, required=False, default="")
-    desc = Text(max_length=500, allow_blank=True, required=False, default="")
-    url = Text(max_length=2048, allow_blank=True, required=False, default="")
+    type = IntegerChoiceField(choices=USABLE)
+    content = StrictStringField(max_length=4000, allow_blank=True, required=False, default="")
+    title = SingleLineField(max_length=200, allow_blank=True, required=False, default="")
+    desc = StrictStringField(max_length=500, allow_blank=True, required=False, default="")
+    url = StrictStringField(max_length=2048, allow_blank=True, required=False, default="")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         missing = missing_in(attrs) if attrs["type"] != MessageType.TEXT else None
@@ -143,7 +151,7 @@ class CompletedDraft(serializers.Serializer[Any]):
     send_date = SendDateField()
 
 
-class SaidContent(serializers.Serializer[Any]):
+class MessageContent(serializers.Serializer[Any]):
     """What a draft or a mass message says; parts that its type does not have are empty."""
 
     type = serializers.IntegerField()
@@ -155,7 +163,7 @@ class SaidContent(serializers.Serializer[Any]):
 
 class Draft(serializers.Serializer[MassMessageDraft]):
     id = serializers.UUIDField()
-    content = SaidContent()
+    content = MessageContent()
 
 
 class Direction(serializers.Serializer[Any]):
@@ -179,7 +187,7 @@ class MassMessageDetail(serializers.Serializer[Any]):
     content = serializers.SerializerMethodField()
     send_date = serializers.DateTimeField(source="send_at")
 
-    @extend_schema_field(SaidContent(many=True))
+    @extend_schema_field(MessageContent(many=True))
     def get_content(self, message: MassMessage) -> list[dict[str, Any]]:
         contents: list[dict[str, Any]] = message.contents
         return contents

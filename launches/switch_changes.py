@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from config.platform.sweeps import sweep
-from config.platform.wakeups import wake
+from config.platform.wakeups import start_soon
 from groups.models import Group
 from integrations.http import OutsideError, Refused
 from integrations.launch_system import LaunchSystem
@@ -47,7 +47,7 @@ def note(group_codes: Collection[str], *, at: datetime, due_at: datetime | None 
         with connection.cursor() as cursor:
             cursor.execute(_NOTE, {"codes": sorted(set(group_codes)), "due": due_at or at})
         if due_at is None:
-            wake(REPORT_SWITCHES)
+            start_soon(REPORT_SWITCHES)
 
 
 def forget(group_codes: Collection[str]) -> None:

@@ -15,11 +15,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from config.backoffice import dashboard
-from config.backoffice.actions import ask
-from config.backoffice.base import EXPORTS, FactsAdmin, FactsInline, button, may
+from config.backoffice.actions import confirmation
+from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline, button, permission_check
 from config.backoffice.filters import days, exactly, states
 from config.platform.dates import day_of, shanghai_time
-from config.platform.wakeups import wake
+from config.platform.wakeups import start_soon
 from config.site import short_links
 from robots.models import MAX_GROUPS, Friendship, MessageAttempt, OutboxMessage, Robot, RobotDay, Scan
 from robots.outbox import failed
@@ -43,7 +43,7 @@ _ROOM = {
 
 
 @admin.register(Robot)
-class RobotAdmin(FactsAdmin):
+class RobotAdmin(ReadOnlyAdmin):
     list_display = (
         "name",
         "code",
@@ -77,7 +77,7 @@ class RobotAdmin(FactsAdmin):
     readonly_fields = ("quota_today", "friend_count", "replacement", "replaced")
     actions = ("make_assignable", "make_undistributable", *EXPORTS)
     list_buttons = ("sync",)
-    has_assign_permission = may("robots.assign_robot")
+    has_assign_permission = permission_check("robots.assign_robot")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         today = RobotDay.objects.filter(robot=OuterRef("pk"), day=day_of(timezone.now()))
@@ -113,7 +113,7 @@ class RobotAdmin(FactsAdmin):
     @button("从网关导入和同步", permission="robots.assign_robot")
     def sync(self, request: HttpRequest) -> None:
         """Take over what the gateway says of its robots, in the background."""
-        wake(SYNC_ROBOTS)
+        start_soon(SYNC_ROBOTS)
         self.message_user(request, _("已开始同步,新机器人稍后出现在列表中。"), messages.SUCCESS)
 
     @admin.action(description="设为可分配", permissions=["assign"])
@@ -135,7 +135,7 @@ def _link(robot: Robot) -> SafeString:
 
 
 @admin.register(RobotDay)
-class RobotDayAdmin(FactsAdmin):
+class RobotDayAdmin(ReadOnlyAdmin):
     list_display = ("day", "robot", "quota", "bound_count", "shown_count")
     list_select_related = ("robot",)
     list_filter = (days("day", "日期", of_moments=False), exactly("robot__code", "机器人编号"))
@@ -144,7 +144,7 @@ class RobotDayAdmin(FactsAdmin):
 
 
 @admin.register(Scan)
-class ScanAdmin(FactsAdmin):
+class ScanAdmin(ReadOnlyAdmin):
     list_display = ("assigned_at", "union_id", "robot", "inviter", "channel", "scanned_at")
     list_select_related = ("robot", "inviter")
     list_filter = (days("assigned_at", "分配时间"), exactly("robot__code", "机器人编号"))
@@ -155,7 +155,7 @@ class ScanAdmin(FactsAdmin):
 
 
 @admin.register(Friendship)
-class FriendshipAdmin(FactsAdmin):
+class FriendshipAdmin(ReadOnlyAdmin):
     list_display = ("befriended_at", "user", "robot")
     list_select_related = ("user", "robot")
     list_filter = (days("befriended_at", "成为好友时间"), exactly("robot__code", "机器人编号"))
@@ -165,14 +165,14 @@ class FriendshipAdmin(FactsAdmin):
     reached_from = {"robots.robot": ("robot", "好友"), "accounts.user": ("user", "机器人好友")}
 
 
-class AttemptInline(FactsInline):
+class AttemptInline(ReadOnlyInline):
     model = MessageAttempt
     fields = ("tried_at", "outcome", "answer")
     readonly_fields = fields
 
 
 @admin.register(OutboxMessage)
-class OutboxMessageAdmin(FactsAdmin):
+class OutboxMessageAdmin(ReadOnlyAdmin):
     """What robots were told to say; what failed for good can be sent again, or given up."""
 
     list_display = (
@@ -196,7 +196,7 @@ class OutboxMessageAdmin(FactsAdmin):
     readonly_fields = ("shown_content",)
     inlines = (AttemptInline,)
     actions = ("retry", "close", *EXPORTS)
-    has_retry_permission = may("robots.retry_outboxmessage")
+    has_retry_permission = permission_check("robots.retry_outboxmessage")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Whom a message went to has no index, for the senders' sake: looked for among the newest."""
@@ -215,7 +215,7 @@ class OutboxMessageAdmin(FactsAdmin):
 
     @admin.action(description="重新发送失败的消息", permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> Any:
-        page, _said, keys = ask(
+        page, _said, keys = confirmation(
             self,
             request,
             queryset,
@@ -231,7 +231,7 @@ class OutboxMessageAdmin(FactsAdmin):
 
     @admin.action(description="放弃发送", permissions=["retry"])
     def close(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> Any:
-        page, _said, keys = ask(
+        page, _said, keys = confirmation(
             self,
             request,
             queryset,
@@ -251,7 +251,7 @@ def _settled(status: OutboxMessage.Status) -> dashboard.Figure:
     return dashboard.per_day(lambda: OutboxMessage.objects.filter(status=status, operation=SEND), "settled_at")
 
 
-dashboard.to_do(
+dashboard.register_task(
     "发送失败的消息",
     page="robots_outboxmessage",
     query="status__exact=2",
@@ -259,7 +259,7 @@ dashboard.to_do(
     count=dashboard.counted(lambda: OutboxMessage.objects.parked()),
     is_urgent=True,
 )
-dashboard.to_do(
+dashboard.register_task(
     "被封号、未接替的机器人",
     page="robots_robot",
     query="ban=open",
@@ -267,14 +267,14 @@ dashboard.to_do(
     count=dashboard.counted(lambda: Robot.objects.filter(_BANS["open"][1])),
     is_urgent=True,
 )
-dashboard.to_do(
+dashboard.register_task(
     "将满的机器人",
     page="robots_robot",
     query="status__exact=1&room=full",
     permission="robots.view_robot",
     count=dashboard.counted(lambda: Robot.objects.assignable().filter(group_count__gte=NEARLY_FULL)),
 )
-dashboard.plot(
+dashboard.register_chart(
     "消息",
     permission="robots.view_outboxmessage",
     lines=[

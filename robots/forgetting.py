@@ -25,7 +25,7 @@ def forget_person(user: User, *, pseudonym: str, at: datetime) -> None:
     if not user.code:
         return
     told = Q(user_code=user.code, group_code="")
-    writing.give_up(OutboxMessage.objects.unsent().filter(told), reason=_ENDED, at=at)
+    writing.close_all(OutboxMessage.objects.unsent().filter(told), reason=_ENDED, at=at)
     OutboxMessage.objects.filter(told).update(content={})
     OutboxMessage.objects.filter(user_code=user.code).update(
         user_code=pseudonym, chat=Replace(F("chat"), Value(user.code), Value(pseudonym))

@@ -33,7 +33,7 @@ MENU = "菜单"
 
 
 @dataclass(frozen=True)
-class Said:
+class IncomingMessage:
     """What a user told a robot in private."""
 
     user: User
@@ -44,28 +44,28 @@ class Said:
     at: datetime
 
 
-Claimant = Callable[[Said], bool]
-_claimants: dict[str, Claimant] = {}
+Handler = Callable[[IncomingMessage], bool]
+_handlers: dict[str, Handler] = {}
 
 
-def claims(place: str) -> Callable[[Claimant], Claimant]:
+def handles(place: str) -> Callable[[Handler], Handler]:
     """Put the decorated function at this place of the order; it answers whether the message was its own."""
 
-    def register(claimant: Claimant) -> Claimant:
-        if place not in ORDER or place in _claimants:
+    def register(claimant: Handler) -> Handler:
+        if place not in ORDER or place in _handlers:
             raise ValueError(f"{place} is not a free place of {ORDER}")
-        _claimants[place] = claimant
+        _handlers[place] = claimant
         return claimant
 
     return register
 
 
-def hear(said: Said) -> str:
+def dispatch(said: IncomingMessage) -> str:
     """Have the first that claims it answer; whose it was, or nothing."""
-    return next((place for place in ORDER if place in _claimants and _claimants[place](said)), "")
+    return next((place for place in ORDER if place in _handlers and _handlers[place](said)), "")
 
 
-def answer(said: Said, *contents: writing.Content) -> None:
+def answer(said: IncomingMessage, *contents: writing.Content) -> None:
     """Say this to the user, through the robot that was spoken to."""
     writing.post_all(
         [
@@ -81,7 +81,7 @@ def answer(said: Said, *contents: writing.Content) -> None:
     )
 
 
-def choice(said: Said) -> str:
+def choice(said: IncomingMessage) -> str:
     """The number chosen in the main menu; nothing when it is other words, or said in a list below."""
     return said.words if said.words.isdigit() and place_of(said.user.pk) in ("", MENU) else ""
 

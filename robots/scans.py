@@ -11,7 +11,7 @@ from robots import pool
 from robots.models import Robot, Scan
 
 
-def distribute(*, union_id: str, open_id: str, inviter: User | None, channel: str, at: datetime) -> Robot:
+def assign(*, union_id: str, open_id: str, inviter: User | None, channel: str, at: datetime) -> Robot:
     """The robot for this visitor: the one of before while it lives, else one of the channel (1600: none).
 
     1401 for the WeChat account of a blocked user.
@@ -73,4 +73,4 @@ def robot_for(user: User, *, at: datetime) -> Robot:
     known = scan_of(user.union_id)
     if known is not None and known.robot.is_working:
         return known.robot
-    return distribute(union_id=user.union_id, open_id=user.open_id, inviter=None, channel=user.channel, at=at)
+    return assign(union_id=user.union_id, open_id=user.open_id, inviter=None, channel=user.channel, at=at)

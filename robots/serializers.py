@@ -4,15 +4,15 @@ from typing import Any
 
 from rest_framework import serializers
 
-from config.api.fields import AddressParameter, BlankOrNull, Reference, Text
+from config.api.fields import AddressParameterField, NullableStringField, ReferenceField, StrictStringField
 from robots.models import Robot
 
 
 class ScanPage(serializers.Serializer[Any]):
-    open_id = BlankOrNull(max_length=128)
-    union_id = Text(max_length=128)
-    sharing_user_id = AddressParameter(max_length=128)
-    channel = AddressParameter(max_length=64)
+    open_id = NullableStringField(max_length=128)
+    union_id = StrictStringField(max_length=128)
+    sharing_user_id = AddressParameterField(max_length=128)
+    channel = AddressParameterField(max_length=64)
 
 
 class AssignedRobot(serializers.Serializer[Robot]):
@@ -37,4 +37,4 @@ class OwnRobot(serializers.Serializer[Any]):
 
 
 class RobotNamed(serializers.Serializer[Any]):
-    robot_id = Reference()
+    robot_id = ReferenceField()

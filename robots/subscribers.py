@@ -67,14 +67,14 @@ def listen(event: Event) -> None:
     if user is None:
         raise EventIgnored("用户未知或已被封")
     parts, words = parts_of(event.body), unicodedata.normalize("NFKC", text_in(event.body) or "").strip()
-    said = menu.Said(user, robot, parts, words, event_id=event.event_id, at=event.received_at)
-    if not menu.hear(said):
+    said = menu.IncomingMessage(user, robot, parts, words, event_id=event.event_id, at=event.received_at)
+    if not menu.dispatch(said):
         raise EventIgnored("没有人认领")
 
 
 def _send_completion_link(robot: Robot, user: User, event: Event) -> None:
     url = completion.new_link(user, at=event.received_at)
-    writing.tell_user(
+    writing.message_user(
         robot=robot,
         user_code=str(user.code),
         content=writing.text(f"你好，我是{robot.name}！点击链接完善资料，领取新人红包：{url}"),

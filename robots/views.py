@@ -11,7 +11,7 @@ from accounts.throttles import ProofThrottle
 from accounts.wechat_proof import require_proof
 from config.api import reading
 from config.api.authentication import PROOF_AUTHENTICATION
-from config.api.fields import Blank
+from config.api.fields import EmptyStringField
 from config.api.permissions import Anyone, IsUser, needs
 from config.api.schema import operation
 from config.api.views import OperationViews
@@ -22,7 +22,7 @@ from robots.models import Robot
 from robots.serializers import AssignedRobot, OwnRobot, RobotNamed, ScanPage, ShownRobot
 
 
-class DistributionViews(OperationViews[Robot]):
+class AssignmentViews(OperationViews[Robot]):
     """The scan page: a visitor vouched for by WeChat gets a robot."""
 
     authentication_classes = PROOF_AUTHENTICATION
@@ -41,7 +41,7 @@ class DistributionViews(OperationViews[Robot]):
     def create(self, request: Request) -> Response:
         given = reading.body(request, ScanPage)
         proof = require_proof(request, given["union_id"])
-        robot = scans.distribute(
+        robot = scans.assign(
             union_id=given["union_id"],
             open_id=proof.open_id if proof else given["open_id"],
             inviter=find_inviter(given["sharing_user_id"]),
@@ -70,12 +70,12 @@ class RobotViews(OperationViews[Robot]):
         return Response(OwnRobot(Robot.objects.met_by(signed_in(request)), many=True).data)
 
 
-class UndistributableViews(OperationViews[Robot]):
+class UnassignableViews(OperationViews[Robot]):
     """Outside systems take a robot off assignment."""
 
     permission_classes = (needs(Scope.ROBOTS_WRITE, "robots.assign_robot"),)
 
-    @operation("将机器人置为不可分配", body=RobotNamed, answer=Blank(), codes=[Code.NOT_FOUND])
+    @operation("将机器人置为不可分配", body=RobotNamed, answer=EmptyStringField(), codes=[Code.NOT_FOUND])
     def create(self, request: Request) -> Response:
         robot = get_object_or_404(Robot.objects.by_reference(reading.body(request, RobotNamed)["robot_id"]))
         pool.stop_assigning(robot)

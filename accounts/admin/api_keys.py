@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy
 from accounts import key_confirmation
 from config.api.keys import issue_key
 from config.backoffice import dashboard
-from config.backoffice.actions import SHOWN, ask, ask_and_do_each
-from config.backoffice.base import EXPORTS, FactsAdmin, may
+from config.backoffice.actions import SHOWN, confirm_each, confirmation
+from config.backoffice.base import EXPORTS, ReadOnlyAdmin, permission_check
 from config.backoffice.filters import states
 from config.models import WAITING_FOR_CONFIRMATION, ApiKey, Scope, revoke
 from config.platform.dates import shanghai_time
@@ -70,7 +70,7 @@ NEEDS_CONFIRMATION = (
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(FactsAdmin):
+class ApiKeyAdmin(ReadOnlyAdmin):
     """A key is shown once, when it is made, and never changed; it is taken out of use by revoking it."""
 
     form = ApiKeyForm
@@ -80,7 +80,7 @@ class ApiKeyAdmin(FactsAdmin):
         "scopes",
         "created_at",
         "created_by",
-        "confirmation",
+        "confirmed",
         "expires_at",
         "networks",
         "last_used_at",
@@ -95,8 +95,8 @@ class ApiKeyAdmin(FactsAdmin):
     )
     search_fields = ("name__startswith", "prefix__exact")
     actions = ("confirm", "revoke", *EXPORTS)
-    has_confirm_permission = may("config.confirm_apikey")
-    has_revoke_permission = may("config.revoke_apikey")
+    has_confirm_permission = permission_check("config.confirm_apikey")
+    has_revoke_permission = permission_check("config.revoke_apikey")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("config.add_apikey"))
@@ -106,7 +106,7 @@ class ApiKeyAdmin(FactsAdmin):
         return super().offers(action, obj) and is_due
 
     @admin.display(description="确认")
-    def confirmation(self, key: ApiKey) -> str:
+    def confirmed(self, key: ApiKey) -> str:
         if key.confirmed_at is None:
             return _("待另一名管理员确认") if key.needs_confirmation else "-"
         return f"{key.confirmed_by} {shanghai_time(key.confirmed_at)}".strip()
@@ -119,7 +119,7 @@ class ApiKeyAdmin(FactsAdmin):
 
     @admin.action(description="确认密钥", permissions=["confirm"])
     def confirm(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> Any:
-        return ask_and_do_each(
+        return confirm_each(
             self,
             request,
             queryset,
@@ -134,7 +134,7 @@ class ApiKeyAdmin(FactsAdmin):
 
     @admin.action(description="吊销", permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> Any:
-        page, _said, keys = ask(
+        page, _said, keys = confirmation(
             self,
             request,
             queryset,
@@ -159,7 +159,7 @@ def _line(key: ApiKey) -> str:
     return "，".join(part for part in parts if part)
 
 
-dashboard.to_do(
+dashboard.register_task(
     "待确认的接口密钥",
     page="config_apikey",
     query="state=waiting",

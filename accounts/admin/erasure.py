@@ -12,8 +12,8 @@ from django.utils.translation import gettext_lazy
 from accounts import erasure
 from accounts.models import ErasureRequest, User
 from config.backoffice import dashboard
-from config.backoffice.actions import SHOWN, ReasonForm, ask, ask_and_do_each
-from config.backoffice.base import EXPORTS, FactsAdmin, may
+from config.backoffice.actions import SHOWN, ReasonForm, confirm_each, confirmation
+from config.backoffice.base import EXPORTS, ReadOnlyAdmin, permission_check
 from config.backoffice.filters import days
 
 _QUESTION = "手机号、身份证、昵称、头像、微信标识和说过的话将被清除，群被注销，登录立即失效，不可恢复；账目保留但不含个人信息。"
@@ -25,9 +25,9 @@ class ErasureForm(ReasonForm):
     gives_up_balance = forms.BooleanField(label=gettext_lazy("用户已确认放弃余额"), required=False)
 
 
-def ask_for_erasure(model_admin: FactsAdmin, request: HttpRequest, queryset: QuerySet[User]) -> Any:
+def ask_for_erasure(model_admin: ReadOnlyAdmin, request: HttpRequest, queryset: QuerySet[User]) -> Any:
     """The action of the list of users; what it asks for waits for a second operator."""
-    page, said, keys = ask(
+    page, said, keys = confirmation(
         model_admin,
         request,
         queryset,
@@ -47,7 +47,7 @@ def ask_for_erasure(model_admin: FactsAdmin, request: HttpRequest, queryset: Que
 
 
 @admin.register(ErasureRequest)
-class ErasureRequestAdmin(FactsAdmin):
+class ErasureRequestAdmin(ReadOnlyAdmin):
     list_display = (
         "asked_at",
         "asked_by",
@@ -70,14 +70,14 @@ class ErasureRequestAdmin(FactsAdmin):
         ("decided_at", "decided_by"),
     )
     actions = ("confirm", "refuse", *EXPORTS)
-    has_erase_permission = may("accounts.erase_user")
+    has_erase_permission = permission_check("accounts.erase_user")
 
     def offers(self, action: str, obj: Any) -> bool:
         return super().offers(action, obj) and obj.status == ErasureRequest.Status.WAITING
 
     @admin.action(description="确认注销", permissions=["erase"])
     def confirm(self, request: HttpRequest, queryset: QuerySet[ErasureRequest]) -> Any:
-        return ask_and_do_each(
+        return confirm_each(
             self,
             request,
             queryset,
@@ -92,7 +92,7 @@ class ErasureRequestAdmin(FactsAdmin):
 
     @admin.action(description="拒绝注销", permissions=["erase"])
     def refuse(self, request: HttpRequest, queryset: QuerySet[ErasureRequest]) -> Any:
-        return ask_and_do_each(
+        return confirm_each(
             self,
             request,
             queryset,
@@ -105,7 +105,7 @@ class ErasureRequestAdmin(FactsAdmin):
         )
 
 
-dashboard.to_do(
+dashboard.register_task(
     "待确认的注销申请",
     page="accounts_erasurerequest",
     query="status__exact=0",

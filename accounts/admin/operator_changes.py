@@ -12,15 +12,15 @@ from django.utils.translation import gettext as _
 from accounts import operator_changes
 from accounts.models import OperatorChange
 from config.backoffice import dashboard
-from config.backoffice.actions import SHOWN, ReasonForm, ask_and_do_each
-from config.backoffice.base import FactsAdmin, may
+from config.backoffice.actions import SHOWN, ReasonForm, confirm_each
+from config.backoffice.base import ReadOnlyAdmin, permission_check
 from config.backoffice.filters import days
 
 _RIGHTS = (("roles", "角色"), ("is_active", "启用"), ("is_superuser", "超级用户"))
 
 
 @admin.register(OperatorChange)
-class OperatorChangeAdmin(FactsAdmin):
+class OperatorChangeAdmin(ReadOnlyAdmin):
     """Only superusers see and decide what is about superusers."""
 
     list_display = (
@@ -46,7 +46,7 @@ class OperatorChangeAdmin(FactsAdmin):
     )
     readonly_fields = ("comparison",)
     actions = ("confirm", "refuse")
-    has_decide_permission = may("accounts.decide_operatorchange")
+    has_decide_permission = permission_check("accounts.decide_operatorchange")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         everything = super().get_queryset(request)
@@ -66,7 +66,7 @@ class OperatorChangeAdmin(FactsAdmin):
 
     @admin.action(description="确认变更", permissions=["decide"])
     def confirm(self, request: HttpRequest, queryset: QuerySet[OperatorChange]) -> Any:
-        return ask_and_do_each(
+        return confirm_each(
             self,
             request,
             queryset,
@@ -81,7 +81,7 @@ class OperatorChangeAdmin(FactsAdmin):
 
     @admin.action(description="拒绝变更", permissions=["decide"])
     def refuse(self, request: HttpRequest, queryset: QuerySet[OperatorChange]) -> Any:
-        return ask_and_do_each(
+        return confirm_each(
             self,
             request,
             queryset,
@@ -124,7 +124,7 @@ def _words(change: OperatorChange) -> str:
     return "，".join(f"{label} {before} → {after}" for label, before, after in _differences(change))
 
 
-dashboard.to_do(
+dashboard.register_task(
     "待确认的运营人员变更",
     page="accounts_operatorchange",
     query="status__exact=0",

@@ -22,7 +22,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from accounts import operator_changes
 from accounts.models import Operator, OperatorChange
 from config.backoffice import roles, sessions
-from config.backoffice.actions import ask
+from config.backoffice.actions import confirmation
 from config.backoffice.base import ListAdmin
 from config.errors import Conflict
 
@@ -202,7 +202,7 @@ class OperatorAdmin(ListAdmin, DjangoUserAdmin):
 
     @admin.action(description="重置两步验证", permissions=["change"])
     def reset_second_factor(self, request: HttpRequest, queryset: QuerySet[Operator]) -> Any:
-        page, _said, keys = ask(
+        page, _said, keys = confirmation(
             self,
             request,
             queryset,

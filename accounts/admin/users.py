@@ -14,8 +14,8 @@ from accounts import blocking, identity, sign_out
 from accounts.admin.erasure import ask_for_erasure
 from accounts.models import EndedBlock, User
 from config.backoffice import dashboard
-from config.backoffice.actions import ReasonForm, ask
-from config.backoffice.base import EXPORTS, FactsAdmin, FactsInline, may
+from config.backoffice.actions import ReasonForm, confirmation
+from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline, permission_check
 from config.backoffice.filters import days, exactly, states
 
 SHOWN_APPRENTICES = 20
@@ -24,14 +24,14 @@ _BLOCKED = {"1": ("已封号", Q(blocked_at__isnull=False)), "0": ("正常", Q(b
 _COMPLETE = {"1": ("已补全", Q(completed_at__isnull=False)), "0": ("未补全", Q(completed_at__isnull=True))}
 
 
-class EndedBlockInline(FactsInline):
+class EndedBlockInline(ReadOnlyInline):
     model = EndedBlock
     fields = ("blocked_at", "blocked_by", "blocked_reason", "ended_at")
     readonly_fields = fields
 
 
 @admin.register(User)
-class UserAdmin(FactsAdmin):
+class UserAdmin(ReadOnlyAdmin):
     """Everybody whom a robot met."""
 
     list_display = (
@@ -68,8 +68,8 @@ class UserAdmin(FactsAdmin):
     readonly_fields = ("identity", "referral", "erased_at")
     inlines = (EndedBlockInline,)
     actions = ("block", "unblock", "sign_out", "erase", *EXPORTS)
-    has_block_permission = may("accounts.block_user")
-    has_erase_permission = may("accounts.erase_user")
+    has_block_permission = permission_check("accounts.block_user")
+    has_erase_permission = permission_check("accounts.erase_user")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).filter(_PEOPLE)
@@ -106,7 +106,7 @@ class UserAdmin(FactsAdmin):
 
     @admin.action(description="封号", permissions=["block"])
     def block(self, request: HttpRequest, queryset: QuerySet[User]) -> Any:
-        page, said, keys = ask(
+        page, said, keys = confirmation(
             self,
             request,
             queryset,
@@ -124,7 +124,7 @@ class UserAdmin(FactsAdmin):
 
     @admin.action(description="解封", permissions=["block"])
     def unblock(self, request: HttpRequest, queryset: QuerySet[User]) -> Any:
-        page, _, keys = ask(
+        page, _, keys = confirmation(
             self,
             request,
             queryset,
@@ -140,7 +140,7 @@ class UserAdmin(FactsAdmin):
 
     @admin.action(description="退出登录", permissions=["block"])
     def sign_out(self, request: HttpRequest, queryset: QuerySet[User]) -> Any:
-        page, _, keys = ask(
+        page, _, keys = confirmation(
             self,
             request,
             queryset,
@@ -163,7 +163,7 @@ def _link(user: User) -> SafeString:
     return format_html('<a href="{}">{}</a>', reverse("admin:accounts_user_change", args=[user.pk]), user)
 
 
-dashboard.plot(
+dashboard.register_chart(
     "新用户",
     permission="accounts.view_user",
     lines=[("users.new", "注册", dashboard.per_day(lambda: User.objects.filter(_PEOPLE), "created_at"))],

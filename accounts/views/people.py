@@ -23,7 +23,7 @@ from accounts.serializers import (
 from accounts.throttles import ProofThrottle
 from config.api import reading
 from config.api.actors import actor
-from config.api.fields import Blank
+from config.api.fields import EmptyStringField
 from config.api.permissions import Anyone, IsNotBlocked, IsUser, needs
 from config.api.schema import operation
 from config.api.throttles import Throttle
@@ -127,7 +127,7 @@ class BlockViews(OperationViews[User]):
 
     @operation(
         "用户封号",
-        answer=Blank(),
+        answer=EmptyStringField(),
         codes=[Code.NOT_FOUND],
         description="可重复调用;未打款的提现一并拒绝并退回余额。",
     )

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.serializers import BaseSerializer, ListSerializer
 
-from config.api.fields import MoneyNumber, MoneyString, SwitchField
+from config.api.fields import MoneyNumberField, MoneyStringField, SwitchField
 
 _UUID = "15e1c365-5c8d-488f-8238-f7ab4be89391"
 _BY_NAME: dict[str, Any] = {
@@ -34,8 +34,8 @@ _BY_NAME: dict[str, Any] = {
     "paid_date": "2026-11-23 10:00:00",
 }
 _BY_TYPE: tuple[tuple[type[Any], Any], ...] = (
-    (MoneyString, "20.00"),
-    (MoneyNumber, 0.65),
+    (MoneyStringField, "20.00"),
+    (MoneyNumberField, 0.65),
     (SwitchField, 1),
     (serializers.BooleanField, True),
     (serializers.UUIDField, _UUID),

@@ -32,7 +32,7 @@ def yuan_from(data: Any) -> Decimal | None:
     return Decimal(text).quantize(_CENT) if is_amount else None
 
 
-class MoneyString(serializers.DecimalField):
+class MoneyStringField(serializers.DecimalField):
     """Yuan as a two-digit string; a request may also say it as a number."""
 
     default_error_messages: ClassVar = {"invalid": "应为金额，最多两位小数"}
@@ -48,7 +48,7 @@ class MoneyString(serializers.DecimalField):
 
 
 @extend_schema_field({"type": "number"})
-class MoneyNumber(serializers.Field[Decimal, Any, Any, Any]):
+class MoneyNumberField(serializers.Field[Decimal, Any, Any, Any]):
     """Yuan as a JSON number, for the three fields that the document shows so. Output only."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -59,7 +59,7 @@ class MoneyNumber(serializers.Field[Decimal, Any, Any, Any]):
 
 
 @extend_schema_field({"type": "string", "maxLength": 0})
-class Blank(serializers.CharField):
+class EmptyStringField(serializers.CharField):
     """The empty text that some operations answer."""
 
 
@@ -84,11 +84,11 @@ class _OnlyText:
         return str(super().to_internal_value(data))  # type: ignore[misc]
 
 
-class Text(_OnlyText, serializers.CharField):
+class StrictStringField(_OnlyText, serializers.CharField):
     """Text that a request carries."""
 
 
-class Line(Text):
+class SingleLineField(StrictStringField):
     """Text in one line: a name, a title, a keyword."""
 
     default_error_messages: ClassVar = {"not_a_line": "应为一行文字，不能有换行或控制字符"}
@@ -103,7 +103,7 @@ class Line(Text):
 NOTHING = ("null", "undefined")  # how JavaScript spells nothing when it is made a text
 
 
-class BlankOrNull(Text):
+class NullableStringField(StrictStringField):
     """Text that clients send blank, as null or as the text "null" when they have none; all become blank."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -118,7 +118,7 @@ class BlankOrNull(Text):
         return "" if text in NOTHING else text
 
 
-class ShownName(BlankOrNull):
+class DisplayNameField(NullableStringField):
     """A name that WeChat gave somebody: whatever stands in it, it is shown in one line."""
 
     def to_internal_value(self, data: Any) -> str:
@@ -127,7 +127,7 @@ class ShownName(BlankOrNull):
 
 
 @extend_schema_field({"description": "文本；其他值视为没有"})
-class AddressParameter(serializers.Field[str, Any, Any, Any]):
+class AddressParameterField(serializers.Field[str, Any, Any, Any]):
     """What a client found in the address of its page, handed on unseen: anything may stand there, or nothing.
 
     Everything that is no text of 1 to `max_length` characters becomes blank, and so do JavaScript's names for nothing.
@@ -145,18 +145,18 @@ class AddressParameter(serializers.Field[str, Any, Any, Any]):
         return text if len(text) <= self.max_length and text.isprintable() and text not in NOTHING else ""
 
 
-class PatternText(_OnlyText, serializers.RegexField):
+class PatternField(_OnlyText, serializers.RegexField):
     """Text of a certain form."""
 
 
-class IdText(_OnlyText, serializers.UUIDField):
+class UUIDStringField(_OnlyText, serializers.UUIDField):
     """An id that a request names; there is no code beside it."""
 
     def to_internal_value(self, data: Any) -> Any:
         return serializers.UUIDField.to_internal_value(self, super().to_internal_value(data))
 
 
-class Truth(serializers.BooleanField):
+class StrictBooleanField(serializers.BooleanField):
     """true or false; nothing that only looks like it."""
 
     def to_internal_value(self, data: Any) -> bool:
@@ -165,7 +165,7 @@ class Truth(serializers.BooleanField):
         return data
 
 
-class Reference(Text):
+class ReferenceField(StrictStringField):
     """An id or a gateway code."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -186,7 +186,7 @@ class SwitchField(serializers.BooleanField):
         return int(bool(value))
 
 
-class ListOrCommas(serializers.ListField):
+class ListOrCommasField(serializers.ListField):
     """A JSON array, or one string with commas: those of any keyboard, and the enumeration comma."""
 
     def to_internal_value(self, data: Any) -> Any:
@@ -195,7 +195,7 @@ class ListOrCommas(serializers.ListField):
         return super().to_internal_value(data)
 
 
-class StrictInteger(serializers.IntegerField):
+class StrictIntegerField(serializers.IntegerField):
     """A whole number of JSON; neither text nor a boolean nor 1.0 passes for one."""
 
     def to_internal_value(self, data: Any) -> int:
@@ -204,7 +204,7 @@ class StrictInteger(serializers.IntegerField):
         return int(super().to_internal_value(data))
 
 
-class IntegerChoice(StrictInteger):
+class IntegerChoiceField(StrictIntegerField):
     """One of a few whole numbers."""
 
     def __init__(self, *, choices: Iterable[int], **kwargs: Any) -> None:
@@ -219,7 +219,7 @@ class IntegerChoice(StrictInteger):
         return number
 
 
-class QueryInteger(serializers.IntegerField):
+class QueryIntegerField(serializers.IntegerField):
     """A whole number in a query string: ASCII digits, with a sign or without."""
 
     default_error_messages: ClassVar = {"invalid": "应为整数"}

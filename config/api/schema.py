@@ -259,7 +259,7 @@ class EnvelopeSchema(AutoSchema):
 class ListOrCommasSchema(OpenApiSerializerFieldExtension):
     """An array, or its items in one string."""
 
-    target_class = "config.api.fields.ListOrCommas"
+    target_class = "config.api.fields.ListOrCommasField"
     match_subclasses = True
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
@@ -281,7 +281,7 @@ class MomentSchema(OpenApiSerializerFieldExtension):
 class MoneySchema(OpenApiSerializerFieldExtension):
     """Answered as a string of two digits; taken as a string or a number."""
 
-    target_class = "config.api.fields.MoneyString"
+    target_class = "config.api.fields.MoneyStringField"
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
         text = {"type": "string", "format": "decimal", "pattern": MONEY_PATTERN}

@@ -28,11 +28,11 @@ class ReasonForm(forms.Form):
     reason = SeenCharField(label=gettext_lazy("原因"), max_length=200, widget=forms.TextInput(attrs={"size": 60}))
 
 
-class NothingToSay(forms.Form):
+class EmptyForm(forms.Form):
     """A plain yes or no."""
 
 
-def ask(
+def confirmation(
     model_admin: admin.ModelAdmin,
     request: HttpRequest,
     queryset: QuerySet[Any],
@@ -42,7 +42,7 @@ def ask(
     question: str,
     total: str = "",
     lines: Sequence[str] = (),
-    form: type[forms.Form] = NothingToSay,
+    form: type[forms.Form] = EmptyForm,
 ) -> tuple[HttpResponse | None, dict[str, Any], list[Any]]:
     """(the page, …) until the operator has confirmed it; then (None, what the form says, the keys of the rows).
 
@@ -81,7 +81,7 @@ def ask(
     return TemplateResponse(request, "admin/confirm_action.html", context), {}, []
 
 
-def ask_and_do_each(
+def confirm_each(
     model_admin: Any,
     request: HttpRequest,
     queryset: QuerySet[Any],
@@ -95,7 +95,7 @@ def ask_and_do_each(
 
     `do` returns whether it did something. What it refuses with, a Conflict or a ValidationError, is shown.
     """
-    page, said, keys = ask(model_admin, request, queryset, **asked)
+    page, said, keys = confirmation(model_admin, request, queryset, **asked)
     if page is not None:
         return page
     done = 0
@@ -114,7 +114,7 @@ def _fingerprint(keys: Sequence[Any]) -> str:
     return hashlib.sha256(",".join(map(str, keys)).encode()).hexdigest()
 
 
-def ask_once(
+def confirmation_of_import(
     model_admin: admin.ModelAdmin, request: HttpRequest, *, title: str, question: str, form: type[forms.Form]
 ) -> tuple[HttpResponse | None, dict[str, Any]]:
     """The same for a button above a list, which is about no rows."""

@@ -22,7 +22,7 @@ from config.backoffice.versions import VersionedFormSet, versioned
 EXPORTS = ("export", "export_xlsx")
 
 
-def may(permission: str) -> Callable[[Any, HttpRequest], bool]:
+def permission_check(permission: str) -> Callable[[Any, HttpRequest], bool]:
     """The `has_…_permission` of an action: the operator has this permission."""
     return lambda _admin, request: bool(request.user.has_perm(permission))
 
@@ -43,7 +43,7 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
     actions: tuple[str, ...] = EXPORTS
     reached_from: ClassVar[dict[str, tuple[str, str]]] = {}
     list_buttons: tuple[str, ...] = ()
-    has_export_permission = may("config.export_lists")  # who sees a list does not take it away by that
+    has_export_permission = permission_check("config.export_lists")  # who sees a list does not take it away by that
     formfield_overrides: ClassVar[Any] = {
         models.CharField: {"form_class": SeenCharField},
         models.TextField: {"form_class": SeenCharField},
@@ -163,7 +163,7 @@ def related_lists(model_admin: admin.ModelAdmin, request: HttpRequest, object_id
     return found
 
 
-class FactsAdmin(ListAdmin):
+class ReadOnlyAdmin(ListAdmin):
     """Read-only."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -176,7 +176,7 @@ class FactsAdmin(ListAdmin):
         return False
 
 
-class FactsInline(admin.TabularInline):
+class ReadOnlyInline(admin.TabularInline):
     """Read-only rows below a fact."""
 
     extra = 0

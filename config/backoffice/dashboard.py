@@ -33,7 +33,7 @@ Figure = Callable[[date, date], dict[date, Any]]  # first day, last day → valu
 
 
 @dataclass(frozen=True)
-class ToDo:
+class Task:
     """Something that waits for an operator. `count` answers (how many, a remark)."""
 
     title: str
@@ -45,7 +45,7 @@ class ToDo:
 
 
 @dataclass(frozen=True)
-class Plot:
+class _RegisteredChart:
     """One chart: lines of a figure per day, each with a name that stays (`users.new`)."""
 
     title: str
@@ -53,11 +53,11 @@ class Plot:
     lines: Sequence[tuple[str, str, Figure]]  # (name, label, figure of a day)
 
 
-_to_dos: list[ToDo] = []
-_plots: list[Plot] = []
+_to_dos: list[Task] = []
+_plots: list[_RegisteredChart] = []
 
 
-def to_do(
+def register_task(
     title: str,
     *,
     page: str,
@@ -66,11 +66,11 @@ def to_do(
     count: Callable[[], tuple[int, str]],
     is_urgent: bool = False,
 ) -> None:
-    _to_dos.append(ToDo(title, page, query, permission, count, is_urgent))
+    _to_dos.append(Task(title, page, query, permission, count, is_urgent))
 
 
-def plot(title: str, *, permission: str, lines: Sequence[tuple[str, str, Figure]]) -> None:
-    _plots.append(Plot(title, permission, lines))
+def register_chart(title: str, *, permission: str, lines: Sequence[tuple[str, str, Figure]]) -> None:
+    _plots.append(_RegisteredChart(title, permission, lines))
 
 
 def counted(queryset: Callable[[], QuerySet[Any]]) -> Callable[[], tuple[int, str]]:
@@ -98,7 +98,7 @@ def contents(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _shown(one: ToDo) -> dict[str, Any]:
+def _shown(one: Task) -> dict[str, Any]:
     name = f"to-do:{get_language()}:{one.page}:{one.title}"  # the remark is in the operator's language
     number, remark = cache.get_or_set(name, one.count, FRESH_SECONDS) or (0, "")
     return {
@@ -111,7 +111,7 @@ def _shown(one: ToDo) -> dict[str, Any]:
     }
 
 
-def _drawn(one: Plot) -> Chart:
+def _drawn(one: _RegisteredChart) -> Chart:
     today = day_of(timezone.now())
     days = [today - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
     return Chart(
@@ -134,7 +134,7 @@ def _values(name: str, figure: Figure, days: Sequence[date]) -> list[Decimal]:
     return [*(known[day] for day in closed), *(Decimal(lately.get(day) or 0) for day in late), Decimal(now or 0)]
 
 
-def recount(*, at: datetime) -> int:
+def recompute(*, at: datetime) -> int:
     """Count the kept days of all charts anew. Returns how many figures were wrong or missing."""
     today = day_of(at)
     days = [today - timedelta(days=back) for back in range(DAYS - 1, LATE_DAYS, -1)]

@@ -5,7 +5,7 @@ from datetime import date, datetime, time, timedelta
 
 from django.utils import timezone
 
-NIGHT_ENDS = time(8)
+QUIET_HOURS_END = time(8)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}", re.ASCII)
 
@@ -25,10 +25,14 @@ def end_of(day: date) -> datetime:
     return start_of(day + timedelta(days=1))
 
 
-def after_the_night(moment: datetime) -> datetime:
+def after_quiet_hours(moment: datetime) -> datetime:
     """That moment, or eight o'clock when it lies between midnight and then."""
     local = timezone.localtime(moment)
-    return moment if local.time() >= NIGHT_ENDS else timezone.make_aware(datetime.combine(local.date(), NIGHT_ENDS))
+    return (
+        moment
+        if local.time() >= QUIET_HOURS_END
+        else timezone.make_aware(datetime.combine(local.date(), QUIET_HOURS_END))
+    )
 
 
 def shanghai_time(moment: datetime) -> str:

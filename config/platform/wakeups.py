@@ -21,19 +21,19 @@ from redis.retry import Retry
 
 logger = logging.getLogger(__name__)
 
-DEAF_SECONDS = 1.0  # how long nobody asks Redis after it did not answer
+COOL_DOWN_SECONDS = 1.0  # how long nobody asks Redis after it did not answer
 LONGEST_TRY_SECONDS = 8.0  # longer than any try takes
 LISTEN_SECONDS = 5.0
 
 
-def wake(task_name: str) -> None:
+def start_soon(task_name: str) -> None:
     """Have the task of that name run soon after this transaction commits, once however often it is asked for."""
-    _once_committed(_Wake(task_name))
+    _once_committed(_TaskStart(task_name))
 
 
-def ring(bell: str) -> None:
+def notify(bell: str) -> None:
     """Ring a bell when this transaction commits, once however often it is asked for."""
-    _once_committed(_Ring(bell))
+    _once_committed(_Notification(bell))
 
 
 class _Hook:
@@ -69,10 +69,10 @@ class _CircuitBreaker:
 
     def note(self, *, has_failed: bool) -> None:
         with self.lock:
-            self.has_failed, self.try_at = has_failed, time.monotonic() + DEAF_SECONDS
+            self.has_failed, self.try_at = has_failed, time.monotonic() + COOL_DOWN_SECONDS
 
 
-class _Wake(_Hook):
+class _TaskStart(_Hook):
     broker = _CircuitBreaker()
 
     def __call__(self) -> None:
@@ -87,7 +87,7 @@ class _Wake(_Hook):
             self.broker.note(has_failed=False)
 
 
-class _Ring(_Hook):
+class _Notification(_Hook):
     redis = _CircuitBreaker()
 
     def __call__(self) -> None:
@@ -124,7 +124,7 @@ class Listener(threading.Thread):
             try:
                 self._listen()
             except RedisError:
-                self.stopping.wait(DEAF_SECONDS)
+                self.stopping.wait(COOL_DOWN_SECONDS)
 
     def _listen(self) -> None:
         redis = Redis.from_url(

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework_simplejwt.tokens import Token
 
 from config.api import proofs, reading
-from config.api.fields import Text
+from config.api.fields import StrictStringField
 from config.api.permissions import Anyone, needs
 from config.api.schema import operation
 from config.api.views import OperationViews
@@ -38,7 +38,7 @@ class UserOrLinksKey(_ServiceKey):  # type: ignore[valid-type, misc]
 
 
 class LongUrl(serializers.Serializer[Any]):
-    url = Text(max_length=2048, validators=[URLValidator(schemes=["http", "https"])])
+    url = StrictStringField(max_length=2048, validators=[URLValidator(schemes=["http", "https"])])
 
     def validate_url(self, url: str) -> str:
         try:

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from config.api import proofs, reading
 from config.api.actors import actor
-from config.api.fields import StrictInteger, Text
+from config.api.fields import StrictIntegerField, StrictStringField
 from config.api.permissions import Anyone, HasScope, needs
 from config.api.schema import operation
 from config.api.views import OperationViews, Row
@@ -21,13 +21,13 @@ from config.site import visits
 
 
 class Status(serializers.Serializer[Any]):
-    status = StrictInteger(min_value=1, max_value=2)
+    status = StrictIntegerField(min_value=1, max_value=2)
     upGradeEndTime = serializers.CharField(source="upgrade_end")  # noqa: N815 - the wire's word
 
 
 class NewStatus(serializers.Serializer[Any]):
-    status = StrictInteger(min_value=1, max_value=2)
-    upGradeEndTime = Text(  # noqa: N815
+    status = StrictIntegerField(min_value=1, max_value=2)
+    upGradeEndTime = StrictStringField(  # noqa: N815
         source="upgrade_end", max_length=100, allow_blank=True, allow_null=True, required=False, default=""
     )
 
@@ -39,8 +39,8 @@ class NewStatus(serializers.Serializer[Any]):
 
 
 class MarqueeLine(serializers.Serializer[Any]):
-    status = StrictInteger(source="is_shown", min_value=0, max_value=1)
-    content = Text(max_length=500, allow_blank=True)
+    status = StrictIntegerField(source="is_shown", min_value=0, max_value=1)
+    content = StrictStringField(max_length=500, allow_blank=True)
 
 
 class _ReadByAnyone(OperationViews[Row]):

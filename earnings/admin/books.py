@@ -10,16 +10,16 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from config.backoffice import dashboard
-from config.backoffice.actions import SHOWN, ReasonForm, ask
-from config.backoffice.base import EXPORTS, FactsAdmin, may
+from config.backoffice.actions import SHOWN, ReasonForm, confirmation
+from config.backoffice.base import EXPORTS, ReadOnlyAdmin, permission_check
 from config.backoffice.filters import days, states
 from earnings import ledger, ledger_check
 from earnings.admin.reversals import NOT_REVERSED, how, is_reversed, lines_of, parts_of, to_reverse
-from earnings.models import Account, LedgerCheck, LedgerEntry, LedgerTransaction, SlipType
+from earnings.models import Account, IncomeType, LedgerCheck, LedgerEntry, LedgerTransaction
 
 
 @admin.register(Account)
-class AccountAdmin(FactsAdmin):
+class AccountAdmin(ReadOnlyAdmin):
     list_display = ("user", "phone", "kind", "available", "withdrawing", "earned", "opened_at")
     list_select_related = ("user",)
     list_filter = ("kind", days("opened_at", "开户时间"))
@@ -34,14 +34,16 @@ class AccountAdmin(FactsAdmin):
 
 
 @admin.register(LedgerEntry)
-class LedgerEntryAdmin(FactsAdmin):
+class LedgerEntryAdmin(ReadOnlyAdmin):
     """Sides of movements: of one account, or of one transaction."""
 
     list_display = ("day", "account", "bucket", "amount", "slip_type", "transaction")
     list_select_related = ("account__user", "transaction")
     list_filter = (
         states(
-            "slip_type", "收益类型", {str(value): (label, Q(slip_type=value)) for value, label in SlipType.choices}
+            "slip_type",
+            "收益类型",
+            {str(value): (label, Q(slip_type=value)) for value, label in IncomeType.choices},
         ),
         "bucket",
     )
@@ -54,7 +56,7 @@ class LedgerEntryAdmin(FactsAdmin):
         "earnings.ledgertransaction": ("transaction", "分录"),
     }
     actions = ("reverse_part", *EXPORTS)
-    has_reverse_permission = may("earnings.reverse_ledgertransaction")
+    has_reverse_permission = permission_check("earnings.reverse_ledgertransaction")
 
     def offers(self, action: str, obj: Any) -> bool:
         return super().offers(action, obj) and bool(parts_of(LedgerEntry.objects.filter(pk=obj.pk)))
@@ -62,7 +64,7 @@ class LedgerEntryAdmin(FactsAdmin):
     @admin.action(description="冲正此人的部分", permissions=["reverse"])
     def reverse_part(self, request: HttpRequest, queryset: QuerySet[LedgerEntry]) -> Any:
         parts = parts_of(queryset)
-        page, said, keys = ask(
+        page, said, keys = confirmation(
             self,
             request,
             queryset,
@@ -86,14 +88,14 @@ class LedgerEntryAdmin(FactsAdmin):
 
 
 @admin.register(LedgerTransaction)
-class LedgerTransactionAdmin(FactsAdmin):
+class LedgerTransactionAdmin(ReadOnlyAdmin):
     list_display = ("posted_at", "kind", "cause", "day", "posted_by", "reason", "reversed_how")
     list_filter = ("kind", days("posted_at", "入账时间"))
     search_fields = ("cause__exact",)
     search_help_text = "完整的起因"
     ordering = ("-posted_at", "id")
     actions = ("reverse", *EXPORTS)
-    has_reverse_permission = may("earnings.reverse_ledgertransaction")
+    has_reverse_permission = permission_check("earnings.reverse_ledgertransaction")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LedgerTransaction]:
         reversals = LedgerTransaction.objects.filter(reverses=OuterRef("pk"))
@@ -119,7 +121,7 @@ class LedgerTransactionAdmin(FactsAdmin):
 
     @admin.action(description="冲正", permissions=["reverse"])
     def reverse(self, request: HttpRequest, queryset: QuerySet[LedgerTransaction]) -> Any:
-        page, said, keys = ask(
+        page, said, keys = confirmation(
             self,
             request,
             queryset,
@@ -142,7 +144,7 @@ class LedgerTransactionAdmin(FactsAdmin):
 
 
 @admin.register(LedgerCheck)
-class LedgerCheckAdmin(FactsAdmin):
+class LedgerCheckAdmin(ReadOnlyAdmin):
     list_display = ("checked_at", "__str__")
     fields = ("checked_at", "findings")
     ordering = ("-id",)
@@ -158,7 +160,7 @@ def _alarm() -> tuple[int, str]:
     return len(last.findings), _("检查于 %s") % f"{timezone.localtime(last.checked_at):%m-%d %H:%M}"
 
 
-dashboard.to_do(
+dashboard.register_task(
     "账务不符",
     page="earnings_ledgercheck",
     query="",
@@ -168,7 +170,7 @@ dashboard.to_do(
 )
 
 
-dashboard.plot(
+dashboard.register_chart(
     "收益入账(元)",
     permission="earnings.view_ledgertransaction",
     lines=[

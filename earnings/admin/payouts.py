@@ -12,8 +12,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from config.backoffice import dashboard
-from config.backoffice.actions import SHOWN, NothingToSay, ReasonForm, ask, ask_once
-from config.backoffice.base import EXPORTS, FactsAdmin, button, may
+from config.backoffice.actions import SHOWN, EmptyForm, ReasonForm, confirmation, confirmation_of_import
+from config.backoffice.base import EXPORTS, ReadOnlyAdmin, button, permission_check
 from config.backoffice.filters import days, states
 from config.platform.dates import day_of, start_of
 from earnings.admin.people import named
@@ -39,7 +39,7 @@ class DecisionForm(ReasonForm):
 
 
 @admin.register(Payout)
-class PayoutAdmin(FactsAdmin):
+class PayoutAdmin(ReadOnlyAdmin):
     list_display = (
         "created_at",
         "withdrawal",
@@ -61,7 +61,7 @@ class PayoutAdmin(FactsAdmin):
     exclude = ("package_info",)
     actions = ("decide", "close_contradiction", *EXPORTS)
     list_buttons = ("pause", "resume")
-    has_decide_permission = may("earnings.decide_payout")
+    has_decide_permission = permission_check("earnings.decide_payout")
 
     def offers(self, action: str, obj: Any) -> bool:
         if not super().offers(action, obj):
@@ -72,7 +72,7 @@ class PayoutAdmin(FactsAdmin):
 
     @admin.action(description="人工确认结果", permissions=["decide"])
     def decide(self, request: HttpRequest, queryset: QuerySet[Payout]) -> Any:
-        page, said, keys = ask(
+        page, said, keys = confirmation(
             self,
             request,
             queryset.select_related("withdrawal"),
@@ -90,7 +90,7 @@ class PayoutAdmin(FactsAdmin):
 
     @admin.action(description="核对完毕", permissions=["decide"])
     def close_contradiction(self, request: HttpRequest, queryset: QuerySet[Payout]) -> Any:
-        page, said, keys = ask(
+        page, said, keys = confirmation(
             self,
             request,
             queryset,
@@ -110,7 +110,7 @@ class PayoutAdmin(FactsAdmin):
     def pause(self, request: HttpRequest) -> HttpResponse | None:
         """Nothing new is sent to WeChat Pay until somebody resumes it."""
         question = "将停止发起新的打款,直到恢复。已经发起的照常查询结果。"
-        page, said = ask_once(self, request, title="暂停打款", question=question, form=ReasonForm)
+        page, said = confirmation_of_import(self, request, title="暂停打款", question=question, form=ReasonForm)
         if page is not None:
             return page
         try:
@@ -124,7 +124,7 @@ class PayoutAdmin(FactsAdmin):
     def resume(self, request: HttpRequest) -> HttpResponse | None:
         """Asked first: what waited is sent at once."""
         question = "将恢复发起打款,等待中的打款会立即发出。请先确认暂停的原因已经解决。"
-        page, _said = ask_once(self, request, title="恢复打款", question=question, form=NothingToSay)
+        page, _said = confirmation_of_import(self, request, title="恢复打款", question=question, form=EmptyForm)
         if page is not None:
             return page
         try:
@@ -136,7 +136,7 @@ class PayoutAdmin(FactsAdmin):
 
 
 @admin.register(PayoutPause)
-class PayoutPauseAdmin(FactsAdmin):
+class PayoutPauseAdmin(ReadOnlyAdmin):
     list_display = ("paused_at", "paused_by", "reason", "retry_at", "resumed_at", "resumed_by")
     ordering = ("-id",)
 
@@ -177,7 +177,7 @@ for title, query, count in (
     ),
     ("今天打款失败", "attention=failed", dashboard.counted(_failed_today)),
 ):
-    dashboard.to_do(
+    dashboard.register_task(
         title,
         page="earnings_payout",
         query=query,

@@ -12,8 +12,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from config.backoffice import dashboard
-from config.backoffice.actions import SHOWN, ReasonForm, ask_and_do_each
-from config.backoffice.base import EXPORTS, FactsAdmin, may
+from config.backoffice.actions import SHOWN, ReasonForm, confirm_each
+from config.backoffice.base import EXPORTS, ReadOnlyAdmin, permission_check
 from config.backoffice.filters import among, days
 from config.platform.dates import day_of
 from earnings import rule_changes
@@ -82,7 +82,7 @@ class ArticlePriceAdmin(DatedAdmin):
 
 
 @admin.register(RuleChange)
-class RuleChangeAdmin(FactsAdmin):
+class RuleChangeAdmin(ReadOnlyAdmin):
     """Every change of plans, prices and rules with what it moves a night; large ones wait for a second operator."""
 
     list_display = (
@@ -110,7 +110,7 @@ class RuleChangeAdmin(FactsAdmin):
     )
     readonly_fields = ("comparison",)
     actions = ("confirm", "refuse", *EXPORTS)
-    has_decide_permission = may("earnings.decide_rulechange")
+    has_decide_permission = permission_check("earnings.decide_rulechange")
 
     def offers(self, action: str, obj: Any) -> bool:
         return super().offers(action, obj) and obj.status == RuleChange.Status.WAITING
@@ -126,7 +126,7 @@ class RuleChangeAdmin(FactsAdmin):
 
     @admin.action(description="确认变更", permissions=["decide"])
     def confirm(self, request: HttpRequest, queryset: QuerySet[RuleChange]) -> Any:
-        return ask_and_do_each(
+        return confirm_each(
             self,
             request,
             queryset,
@@ -141,7 +141,7 @@ class RuleChangeAdmin(FactsAdmin):
 
     @admin.action(description="拒绝变更", permissions=["decide"])
     def refuse(self, request: HttpRequest, queryset: QuerySet[RuleChange]) -> Any:
-        return ask_and_do_each(
+        return confirm_each(
             self,
             request,
             queryset,
@@ -183,7 +183,7 @@ def _count_gaps() -> tuple[int, str]:
     return len(found), "；".join(map(str, found[:3]))
 
 
-dashboard.to_do(
+dashboard.register_task(
     "没有收益方案的星级",
     page="groups_starplan",
     query="",
@@ -191,7 +191,7 @@ dashboard.to_do(
     count=_count_gaps,
     is_urgent=True,
 )
-dashboard.to_do(
+dashboard.register_task(
     "待第二人确认的收益变更",
     page="earnings_rulechange",
     query="status__exact=0",

@@ -6,14 +6,14 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from config.backoffice.base import FactsAdmin, button
+from config.backoffice.base import ReadOnlyAdmin, button
 from config.backoffice.filters import days
 from earnings.admin.proposals import ProposalAdmin
 from earnings.models import ArticleReadDay, EarningsRules, RuleChange, SettlementDay
 
 
 @admin.register(SettlementDay)
-class SettlementDayAdmin(FactsAdmin):
+class SettlementDayAdmin(ReadOnlyAdmin):
     list_display = ("day", "settled_at", "group_count", "owner_total", "referral_total", "bonus_total")
     list_filter = (days("day", "日期", of_moments=False),)
     list_buttons = ("try_a_plan",)
@@ -24,7 +24,7 @@ class SettlementDayAdmin(FactsAdmin):
 
 
 @admin.register(ArticleReadDay)
-class ArticleReadDayAdmin(FactsAdmin):
+class ArticleReadDayAdmin(ReadOnlyAdmin):
     list_display = ("day", "settled_at", "settled_by", "group_count", "owner_total", "referral_total")
     list_filter = (days("day", "日期", of_moments=False),)
 

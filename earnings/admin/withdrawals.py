@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 
 from accounts import independence
 from config.backoffice import dashboard
-from config.backoffice.actions import SHOWN, ReasonForm, ask
-from config.backoffice.base import EXPORTS, FactsAdmin, FactsInline, may
+from config.backoffice.actions import SHOWN, ReasonForm, confirmation
+from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline, permission_check
 from config.backoffice.filters import amounts, days
 from earnings import withdrawals
 from earnings.admin.people import named
@@ -27,20 +27,20 @@ SHOWN_BEFORE = 10
 Status = Withdrawal.Status
 
 
-class StepInline(FactsInline):
+class StepInline(ReadOnlyInline):
     model = WithdrawalStep
     fields = ("taken_at", "taken_by", "from_status", "to_status", "reason")
     readonly_fields = fields
 
 
-class PayoutInline(FactsInline):
+class PayoutInline(ReadOnlyInline):
     model = Payout
     fields = ("state", "provider_state", "try_count", "sent_at", "due_at", "ended_at", "note")
     readonly_fields = fields
 
 
 @admin.register(Withdrawal)
-class WithdrawalAdmin(FactsAdmin):
+class WithdrawalAdmin(ReadOnlyAdmin):
     list_display = (
         "asked_at",
         "user",
@@ -78,7 +78,7 @@ class WithdrawalAdmin(FactsAdmin):
     readonly_fields = ("phone", "person", "risks", "earlier")
     inlines = (StepInline, PayoutInline)
     actions = ("approve", "reject", *EXPORTS)
-    has_review_permission = may("earnings.review_withdrawal")
+    has_review_permission = permission_check("earnings.review_withdrawal")
 
     def offers(self, action: str, obj: Any) -> bool:
         return super().offers(action, obj) and obj.status == Status.TO_REVIEW
@@ -135,7 +135,7 @@ class WithdrawalAdmin(FactsAdmin):
 
     @admin.action(description="通过并打款", permissions=["review"])
     def approve(self, request: HttpRequest, queryset: QuerySet[Withdrawal]) -> Any:
-        page, _said, chosen = ask(
+        page, _said, chosen = confirmation(
             self,
             request,
             queryset.select_related("user"),
@@ -167,7 +167,7 @@ class WithdrawalAdmin(FactsAdmin):
 
     @admin.action(description="拒绝并退回余额", permissions=["review"])
     def reject(self, request: HttpRequest, queryset: QuerySet[Withdrawal]) -> Any:
-        page, said, chosen = ask(
+        page, said, chosen = confirmation(
             self,
             request,
             queryset.select_related("user"),
@@ -234,7 +234,7 @@ def _waiting() -> tuple[int, str]:
     ) % words
 
 
-dashboard.to_do(
+dashboard.register_task(
     "待审核提现",
     page="earnings_withdrawal",
     query="status__exact=0",
@@ -243,7 +243,7 @@ dashboard.to_do(
 )
 
 
-dashboard.plot(
+dashboard.register_chart(
     "提现(元)",
     permission="earnings.view_withdrawal",
     lines=[

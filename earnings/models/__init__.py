@@ -3,10 +3,10 @@
 from earnings.models.ledger import (
     Account,
     Bucket,
+    IncomeType,
     LedgerCheck,
     LedgerEntry,
     LedgerTransaction,
-    SlipType,
     TransactionKind,
 )
 from earnings.models.payout import Payout, PayoutPause
@@ -30,7 +30,7 @@ __all__ = [
     "RedPacketOpening",
     "RuleChange",
     "SettlementDay",
-    "SlipType",
+    "IncomeType",
     "TransactionKind",
     "Withdrawal",
     "WithdrawalStep",

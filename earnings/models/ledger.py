@@ -126,7 +126,7 @@ class Bucket(models.TextChoices):
     WITHDRAWING = "withdrawing", "提现中"
 
 
-class SlipType(models.IntegerChoices):
+class IncomeType(models.IntegerChoices):
     """Kinds of income as users see them."""
 
     GROUPS = 0, "拉群"
@@ -145,7 +145,7 @@ class LedgerEntry(models.Model):
     bucket = models.CharField("余额", max_length=12, choices=Bucket.choices, default=Bucket.AVAILABLE)
     amount = models.DecimalField("金额(元)", max_digits=14, decimal_places=2)
     # Set on what counts as the user's income (or fee), null on mere movements.
-    slip_type = models.SmallIntegerField("收益类型", choices=SlipType.choices, null=True, blank=True)
+    slip_type = models.SmallIntegerField("收益类型", choices=IncomeType.choices, null=True, blank=True)
     day = models.DateField("记账日")  # the transaction's, beside the entry for the index
 
     class Meta:

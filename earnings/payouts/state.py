@@ -115,7 +115,7 @@ def _remind(payout: Payout, at: datetime) -> None:
     if robot is not None and user.code:
         link = short_links.shorten(confirmation.address_of(payout.pk))
         text = f"你提现的 {payout.withdrawal.amount} 元已通过审核，请在 24 小时内打开链接确认收款：{link}"
-        writing.tell_user(
+        writing.message_user(
             robot=robot,
             user_code=user.code,
             content=writing.text(text),

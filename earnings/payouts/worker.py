@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import transaction
 
 from accounts.models import User
-from config.platform.wakeups import wake
+from config.platform.wakeups import start_soon
 from earnings.models import Payout
 from earnings.payouts import pauses, state
 from earnings.payouts.state import fen, take_bill
@@ -243,7 +243,7 @@ def cancel_unpaid_of(user: User, *, at: datetime) -> int:
     sent = Payout.objects.filter(withdrawal__user=user, state__in=[State.SENT, State.WAITING_USER], ended_at=None)
     count = sent.filter(cancel_asked_at=None).update(cancel_asked_at=at, due_at=at)
     if count:
-        wake(QUERY_PAYOUTS)
+        start_soon(QUERY_PAYOUTS)
     return count
 
 
@@ -255,7 +255,7 @@ def look_soon(withdrawal_id: UUID, *, at: datetime) -> None:
     """
     waiting = Payout.objects.filter(pk=withdrawal_id, state=State.WAITING_USER, needs_operator_at=None)
     if waiting.filter(due_at__gt=at + SOON).update(due_at=at, try_count=1):
-        wake(QUERY_PAYOUTS)
+        start_soon(QUERY_PAYOUTS)
 
 
 def _send_again(payout: Payout, pay: WeChatPay, at: datetime) -> None:

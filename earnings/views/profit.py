@@ -17,8 +17,8 @@ from config.platform.dates import day_of
 from earnings import statements, withdrawals
 from earnings.models import LedgerEntry, Withdrawal
 from earnings.serializers import (
+    IncomeDay,
     Profit,
-    SlipDay,
     Wallet,
     WithdrawalRequest,
 )
@@ -35,11 +35,11 @@ class ProfitViews(OperationViews[LedgerEntry]):
         return Response(Profit({"summary": statements.summary(signed_in(request), today=today)}).data)
 
     @operation(
-        "每日收益明细", answer=SlipDay(many=True), description="最近 15 天,新的在前,每天五类收益,没有的为 0。"
+        "每日收益明细", answer=IncomeDay(many=True), description="最近 15 天,新的在前,每天五类收益,没有的为 0。"
     )
     def slip(self, request: Request) -> Response:
-        days = statements.slip(signed_in(request), today=day_of(timezone.now()))
-        return Response(SlipDay(days, many=True).data)
+        days = statements.income_by_day(signed_in(request), today=day_of(timezone.now()))
+        return Response(IncomeDay(days, many=True).data)
 
 
 class WithdrawalViews(OperationViews[Withdrawal]):

@@ -17,7 +17,7 @@ from config.errors import Code
 from config.platform.dates import day_of
 from groups import apprentices
 from groups.models import Awakening
-from groups.serializers import Apprentice, Disciples, LevelFilter, WhomToWake
+from groups.serializers import Apprentice, Disciples, LevelFilter, ReminderRequest
 
 NOTHING_TO_SAY = "今天已经提醒过了,或没有需要提醒的事"
 
@@ -45,16 +45,16 @@ class ApprenticeViews(OperationViews[User]):
 
     @operation(
         "唤醒徒弟",
-        body=WhomToWake,
+        body=ReminderRequest,
         codes=[Code.NOT_FOUND],
         description="带 user_id 时只唤醒该徒弟,按其实际情况决定说什么。每人每类每天至多一次。",
     )
     def awaken(self, request: Request) -> Response:
-        given, master, now = reading.body(request, WhomToWake), signed_in(request), timezone.now()
+        given, master, now = reading.body(request, ReminderRequest), signed_in(request), timezone.now()
         if "user_id" in given:
             mine = User.objects.filter(inviter=master).by_reference(given["user_id"])
-            done = apprentices.wake_one(master=master, apprentice=get_object_or_404(mine), at=now)
+            done = apprentices.remind_one(master=master, apprentice=get_object_or_404(mine), at=now)
         else:
             asked = {Awakening.Kind.GROUP: given["is_import"], Awakening.Kind.APPRENTICE: given["is_apprentice"]}
-            done = apprentices.wake_all(master=master, kinds=[kind for kind in asked if asked[kind]], at=now)
+            done = apprentices.remind_all(master=master, kinds=[kind for kind in asked if asked[kind]], at=now)
         return Response(Answer(None, description="" if done else NOTHING_TO_SAY))

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from accounts.authentication import signed_in
 from config.api import reading
 from config.api.actors import actor
-from config.api.fields import Blank
+from config.api.fields import EmptyStringField
 from config.api.paging import paged
 from config.api.permissions import IsNotBlocked, IsUser, needs
 from config.api.schema import operation
@@ -90,7 +90,7 @@ class CancelViews(OperationViews[Group]):
     @operation(
         "批量注销群",
         body=GroupsToCancel,
-        answer=Blank(),
+        answer=EmptyStringField(),
         description="立即受理,后台分批注销;未知或已注销的群跳过。",
     )
     def create(self, request: Request) -> Response:

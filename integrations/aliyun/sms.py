@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from django.conf import settings
 
 from integrations.aliyun import rpc
-from integrations.http import Later, OutcomeUnknown, OutsideError, Refused, Wording, send
+from integrations.http import Later, Messages, OutcomeUnknown, OutsideError, Refused, send
 
 SYSTEM = "sms"
-_WORDING = Wording(SYSTEM, code="Code", done="OK", message="Message")
+_WORDING = Messages(SYSTEM, code="Code", done="OK", message="Message")
 # What Aliyun documents of its codes. Throttling, Throttling.User, Throttling.Api …: the account called too often.
 _THROTTLED, _THROTTLED_SECONDS = "Throttling", 10
 _ACCOUNT_LIMITS = frozenset({"isv.DAY_LIMIT_CONTROL", "isv.MONTH_LIMIT_CONTROL"})  # set by the account's owner

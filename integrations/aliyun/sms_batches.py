@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from config.platform.sweeps import sweep
-from config.platform.wakeups import wake
+from config.platform.wakeups import start_soon
 from integrations.aliyun.sms import AliyunSms, PhoneBusy
 from integrations.http import Later, OutsideError, Refused, Unavailable
 from integrations.models import TextMessage
@@ -32,7 +32,7 @@ def queue(*, phones: Sequence[str], content: str, at: datetime) -> int:
     ]
     with transaction.atomic():
         TextMessage.objects.bulk_create(rows)
-        wake(SEND_TEXTS)
+        start_soon(SEND_TEXTS)
     return len(rows)
 
 
@@ -97,7 +97,7 @@ def retry(messages: QuerySet[TextMessage], *, at: datetime) -> int:
         failed = messages.filter(status=Status.FAILED)
         done = failed.update(status=Status.WAITING, retry_at=at, settled_at=None, try_count=0, reason="")
         if done:
-            wake(SEND_TEXTS)
+            start_soon(SEND_TEXTS)
     return done
 
 

@@ -6,10 +6,10 @@ A `message_no` seen twice is sent once, so whoever does not know what became of 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from integrations.http import Wording
+from integrations.http import Messages
 
 SYSTEM = "gateway"
-_WORDING = Wording(SYSTEM, code="code", done="100", message="description")
+_WORDING = Messages(SYSTEM, code="code", done="100", message="description")
 
 
 class GatewayCall(NamedTuple):

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from config.api.parsers import Ambiguous
 from config.platform.logging import masked
 from config.platform.retention import delete_in_chunks
-from config.platform.wakeups import wake
+from config.platform.wakeups import start_soon
 from integrations.http import keepable
 from integrations.models import GatewayEvent
 
@@ -80,7 +80,7 @@ def store(events: Sequence[Mapping[str, Any]], *, at: datetime) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_STORE, words)
         stored = int(cursor.rowcount)
-        wake(HANDLE_EVENTS)
+        start_soon(HANDLE_EVENTS)
     return stored
 
 
@@ -147,7 +147,7 @@ def replay(event: GatewayEvent, *, at: datetime) -> bool:
         changed = GatewayEvent.objects.filter(pk=event.pk, status__in=resting).update(
             status=GatewayEvent.Status.WAITING, settled_at=None, try_count=0, retry_at=at, note=""
         )
-        wake(HANDLE_EVENTS)
+        start_soon(HANDLE_EVENTS)
     return bool(changed)
 
 

@@ -33,7 +33,7 @@ TURN_SECONDS = 0.01  # what is handed over while others are under way is taken o
 T = TypeVar("T")
 
 
-class NotAsked(OutsideError):
+class NotCalled(OutsideError):
     """The call waited too long for a place, or the line was closed: the gateway never heard of it."""
 
 
@@ -44,7 +44,7 @@ class Answered(NamedTuple):
     error: OutsideError | None
 
 
-class Handed(NamedTuple):
+class Submitted(NamedTuple):
     """A call that waits for a place, but not beyond `stale_at` (monotonic seconds)."""
 
     stale_at: float
@@ -75,7 +75,7 @@ class Place:
         }.items():
             self.curl.setopt(option, value)
 
-    def take(self, handed: Handed) -> None:
+    def take(self, handed: Submitted) -> None:
         """The call is ready to be made."""
         body = orjson.dumps(handed.call.body)
         self.key, self.heard = handed.key, BytesIO()
@@ -123,14 +123,14 @@ class GatewayLine:
     def __init__(self, base_url: str, token: str, timeout: float, concurrency: int) -> None:
         self.concurrency = concurrency
         headers = ["Content-Type: application/json", *([f"X-Gateway-Token: {token}"] if token else [])]
-        self._handed: SimpleQueue[list[Handed]] = SimpleQueue()  # an empty list: something else is new
+        self._handed: SimpleQueue[list[Submitted]] = SimpleQueue()  # an empty list: something else is new
         self._told: SimpleQueue[list[Answered]] = SimpleQueue()  # an empty list: somebody wants attention
         self._closed = self._hung_up = False
         self._talker = threading.Thread(target=self._talk, name="gateway", daemon=True)
         # only the talker touches what follows
         self._free = [Place(base_url.rstrip("/"), headers, timeout) for _ in range(concurrency)]
         self._asked: dict[pycurl.Curl, Place] = {}
-        self._waiting: deque[Handed] = deque()
+        self._waiting: deque[Submitted] = deque()
         self._ready: list[Answered] = []
         self._tell_at = 0.0
         self._multi = pycurl.CurlMulti()
@@ -159,7 +159,7 @@ class GatewayLine:
         """Hand calls over, each under a key of the caller's."""
         if calls:
             stale_at = time.monotonic() + STALE_SECONDS
-            self._handed.put([Handed(stale_at, key, call) for key, call in calls])
+            self._handed.put([Submitted(stale_at, key, call) for key, call in calls])
 
     def answers(self, *, seconds: float) -> list[Answered]:
         """The answers that have come; waits at most so long for some, or for `attention`."""
@@ -196,11 +196,11 @@ class GatewayLine:
         while self._waiting and (self._free or self._closed or self._waiting[0].stale_at < now):
             handed = self._waiting.popleft()
             if self._closed or handed.stale_at < now:
-                self._ready.append(Answered(handed.key, NotAsked(SYSTEM, "not asked")))
+                self._ready.append(Answered(handed.key, NotCalled(SYSTEM, "not asked")))
             else:
                 self._ask(handed)
 
-    def _ask(self, handed: Handed) -> None:
+    def _ask(self, handed: Submitted) -> None:
         """One that cannot be put into words is told like one that could not be asked: it must not end the talk."""
         place = self._free.pop()
         try:

@@ -70,9 +70,9 @@ def read_words(raw: bytes, *, with_short: bool = False) -> WordFile:
     lines = [(number, word) for number, row in enumerate(_rows(raw), 1) if row and (word := stripped(row[0]))]
     has_header = bool(lines) and lines[0][1].casefold() in HEADERS
     lines = lines[has_header:]
-    judged = [(number, word, problem_of(word)) for number, word in lines]
-    refused = [f"第 {number} 行：{problem}" for number, _, problem in judged if problem]
-    good = [word for _, word, problem in judged if not problem]
+    checked = [(number, word, problem_of(word)) for number, word in lines]
+    refused = [f"第 {number} 行：{problem}" for number, _, problem in checked if problem]
+    good = [word for _, word, problem in checked if not problem]
     words = list(dict.fromkeys(good))
     risky = {word: len(letters) for word in words if _is_short(letters := _searched_letters(word))}
     single = [word for word, length in risky.items() if length == 1]

@@ -4,7 +4,7 @@ from typing import Any
 
 from integrations.sandbox.pay import PayPlayer
 from integrations.sandbox.server import Call, Reply
-from integrations.sandbox.state import Fact, State
+from integrations.sandbox.state import Record, State
 
 SYSTEMS = ("gateway", "wechat", "sms", "pay", "launch", "aliyun")
 MODES = ("ok", "error", "timeout", "garbage", "drop_reply", "slow")
@@ -67,7 +67,7 @@ class ControlPlayer:
         }
         return Reply(shown[name]) if name in shown else Reply({"error": "see /_/"}, 404)
 
-    def _messages(self, call: Call) -> list[Fact]:
+    def _messages(self, call: Call) -> list[Record]:
         wanted = {k: v for k, v in call.query.items() if k in ("robot_id", "group_id", "user_id")}
         return [
             {name: message.get(name) for name in _MESSAGE}
@@ -94,10 +94,10 @@ class ControlPlayer:
         return Reply({"ok": True})
 
 
-def _picked(facts: list[Fact], call: Call, key: str, names: tuple[str, ...]) -> list[Fact]:
+def _picked(facts: list[Record], call: Call, key: str, names: tuple[str, ...]) -> list[Record]:
     wanted = call.query.get(key) if key else None
     return [{name: fact[name] for name in names} for fact in facts if not wanted or fact[key] == wanted]
 
 
-def _transfer(bill: Fact) -> Fact:
+def _transfer(bill: Record) -> Record:
     return {name: bill[name] for name in ("out_bill_no", "openid", "amount", "state", "requests")}

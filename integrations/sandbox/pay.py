@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from integrations.sandbox.server import ANY_ORIGIN, Call, Reply
-from integrations.sandbox.state import Fact, State
+from integrations.sandbox.state import Record, State
 from integrations.wechat.pay import BILLS, CLOCK_TOLERANCE_SECONDS, FUND_FLOW, signing_words
 
 ENDED = ("SUCCESS", "FAIL", "CANCELLED")
@@ -158,7 +158,7 @@ class PayPlayer:
             self._notify(number)
         return self._answer(_created(self.state.bills[number]))
 
-    def _refuse(self, refusal: Fact) -> Reply:
+    def _refuse(self, refusal: Record) -> Reply:
         """Once, as it was told to; `then` is a bill that another call made meanwhile."""
         self.state.note("refused")
         if refusal.get("then"):

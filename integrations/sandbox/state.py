@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
-Fact = dict[str, Any]
+Record = dict[str, Any]
 
 
 def _private(path: str, flags: int) -> int:
@@ -30,18 +30,18 @@ class State:
 
     journal: Path
     lock: threading.RLock = field(default_factory=threading.RLock)
-    messages: dict[str, Fact] = field(default_factory=dict)
+    messages: dict[str, Record] = field(default_factory=dict)
     recalled: list[str] = field(default_factory=list)
-    sms: list[Fact] = field(default_factory=list)
-    bills: dict[str, Fact] = field(default_factory=dict)
-    launch_results: list[Fact] = field(default_factory=list)
+    sms: list[Record] = field(default_factory=list)
+    bills: dict[str, Record] = field(default_factory=dict)
+    launch_results: list[Record] = field(default_factory=list)
     switches: dict[str, int] = field(default_factory=dict)
-    bound: dict[str, Fact] = field(default_factory=dict)
+    bound: dict[str, Record] = field(default_factory=dict)
     nicknames: dict[str, str] = field(default_factory=dict)
-    forwarded: list[Fact] = field(default_factory=list)
-    faults: dict[str, Fact] = field(default_factory=dict)
-    next_bill: Fact = field(default_factory=dict)
-    refusal: Fact = field(
+    forwarded: list[Record] = field(default_factory=list)
+    faults: dict[str, Record] = field(default_factory=dict)
+    next_bill: Record = field(default_factory=dict)
+    refusal: Record = field(
         default_factory=dict
     )  # the next transfer (or `of` "cancel", "fund_flow") is refused so, once
     refusals: int = 0
@@ -75,7 +75,7 @@ class State:
             self.next_bill, self.refusal, self.refusals = {}, {}, 0
 
 
-def _message(state: State, fact: Fact) -> None:
+def _message(state: State, fact: Record) -> None:
     known = state.messages.get(fact["message_no"])
     if known:
         known["requests"] += 1
@@ -83,7 +83,7 @@ def _message(state: State, fact: Fact) -> None:
         state.messages[fact["message_no"]] = {**{k: v for k, v in fact.items() if k != "kind"}, "requests": 1}
 
 
-def _bill(state: State, fact: Fact) -> None:
+def _bill(state: State, fact: Record) -> None:
     known = state.bills.setdefault(fact["out_bill_no"], {"requests": 0})
     known.update({k: v for k, v in fact.items() if k not in ("kind", "asked")})
     known["requests"] += fact.get("asked", 0)
@@ -91,56 +91,56 @@ def _bill(state: State, fact: Fact) -> None:
         known.setdefault("paid_at", fact.get("noted_at", now()))
 
 
-def _bound(state: State, fact: Fact) -> None:
+def _bound(state: State, fact: Record) -> None:
     state.bound[fact["group_id"]] = fact
 
 
-def _unbound(state: State, fact: Fact) -> None:
+def _unbound(state: State, fact: Record) -> None:
     state.bound.pop(fact["group_id"], None)
 
 
-def _sms(state: State, fact: Fact) -> None:
+def _sms(state: State, fact: Record) -> None:
     state.sms.append(fact)
 
 
-def _launch_result(state: State, fact: Fact) -> None:
+def _launch_result(state: State, fact: Record) -> None:
     state.launch_results.append(fact)
 
 
-def _switch(state: State, fact: Fact) -> None:
+def _switch(state: State, fact: Record) -> None:
     state.switches[fact["groupId"]] = fact["on"]
 
 
-def _nickname(state: State, fact: Fact) -> None:
+def _nickname(state: State, fact: Record) -> None:
     state.nicknames[fact["group_id"]] = fact["nickname"]
 
 
-def _recalled(state: State, fact: Fact) -> None:
+def _recalled(state: State, fact: Record) -> None:
     state.recalled.append(fact["message_no"])
 
 
-def _forwarded(state: State, fact: Fact) -> None:
+def _forwarded(state: State, fact: Record) -> None:
     state.forwarded.append(fact)
 
 
-def _fault(state: State, fact: Fact) -> None:
+def _fault(state: State, fact: Record) -> None:
     state.faults[fact["system"]] = fact
 
 
-def _next_bill(state: State, fact: Fact) -> None:
+def _next_bill(state: State, fact: Record) -> None:
     state.next_bill = fact
 
 
-def _refusal(state: State, fact: Fact) -> None:
+def _refusal(state: State, fact: Record) -> None:
     state.refusal = fact
 
 
-def _refused(state: State, fact: Fact) -> None:
+def _refused(state: State, fact: Record) -> None:
     state.refusal = {}
     state.refusals += 1
 
 
-_APPLY: dict[str, Callable[[State, Fact], None]] = {
+_APPLY: dict[str, Callable[[State, Record], None]] = {
     "message": _message,
     "bill": _bill,
     "bound": _bound,

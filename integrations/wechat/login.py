@@ -6,14 +6,14 @@ from typing import Any
 
 from django.conf import settings
 
-from integrations.http import OutcomeUnknown, Refused, Wording, place, send
+from integrations.http import Messages, OutcomeUnknown, Refused, place, send
 
 SYSTEM = "wechat"
 # -1: the system is busy. 45009, 45011: this API was called too often, today or this minute.
 LATER = frozenset({"-1", "45009", "45011"})
 # Some answers bring what was asked for without any errcode.
-_WORDING = Wording(SYSTEM, code="errcode", done="0", message="errmsg", later=LATER, code_may_be_missing=True)
-_VERDICT = Wording(SYSTEM, code="errcode", done="0", message="errmsg", later=LATER)
+_WORDING = Messages(SYSTEM, code="errcode", done="0", message="errmsg", later=LATER, code_may_be_missing=True)
+_VERDICT = Messages(SYSTEM, code="errcode", done="0", message="errmsg", later=LATER)
 
 
 @dataclass(frozen=True)

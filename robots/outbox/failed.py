@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from robots.models import OutboxMessage
-from robots.outbox.writing import change_all, give_up, wake_senders
+from robots.outbox.writing import change_all, close_all, notify_senders
 
 Status = OutboxMessage.Status
 
@@ -30,15 +30,15 @@ def retry(messages: QuerySet[OutboxMessage], *, at: datetime) -> int:
             retry_at=at,
             reason="",
         )
-        wake_senders()
+        notify_senders()
     return done
 
 
 def close(messages: QuerySet[OutboxMessage], *, by: str, at: datetime) -> int:
     """Give up on those of these that are parked; how many were. What the gateway answered stays in their tries."""
-    return give_up(messages.filter(status=Status.PARKED), reason=f"由 {by} 关闭", at=at)
+    return close_all(messages.filter(status=Status.PARKED), reason=f"由 {by} 关闭", at=at)
 
 
-def bury(*, group_code: str, reason: str, at: datetime) -> int:
+def close_of_group(*, group_code: str, reason: str, at: datetime) -> int:
     """Close those of a group, which are about a life of it that is over; how many."""
-    return give_up(OutboxMessage.objects.parked().filter(group_code=group_code), reason=reason, at=at)
+    return close_all(OutboxMessage.objects.parked().filter(group_code=group_code), reason=reason, at=at)

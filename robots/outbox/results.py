@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from integrations.http import Later, OutcomeUnknown, OutsideError, Refused
 from robots.models import MessageAttempt, OutboxMessage
 from robots.outbox.leases import Claimed
-from robots.signals import SettledMessage, message_settled
+from robots.signals import FinishedMessage, message_finished
 
 RETRY_AFTER = (30, 120, 450, 1200)  # seconds after the first, second … try: five tries in half an hour
 LATER_TRIES = 24  # of what the gateway has no time for (flow control): it waits about eight hours
@@ -98,7 +98,7 @@ def settle(attempts: list[Attempt], *, at: datetime) -> None:
         ended = _write(attempts, at)
         told = [_settled(attempt, at) for attempt in attempts if attempt.message.id in ended]
         if told:
-            message_settled.send(OutboxMessage, messages=told, at=at)
+            message_finished.send(OutboxMessage, messages=told, at=at)
 
 
 def put_off(attempt: Attempt, *, fault: str, at: datetime) -> None:
@@ -131,10 +131,10 @@ def _by_id(attempt: Attempt) -> int:
     return attempt.message.id
 
 
-def _settled(attempt: Attempt, at: datetime) -> SettledMessage:
+def _settled(attempt: Attempt, at: datetime) -> FinishedMessage:
     message, status = attempt.message, attempt.status
     reason = attempt.answer[:200] if status == Status.PARKED else ""
-    return SettledMessage(
+    return FinishedMessage(
         pk=message.id,
         message_no=message.message_no,
         operation=message.operation,

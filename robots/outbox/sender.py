@@ -15,10 +15,10 @@ from django.db import connection
 from django.db.utils import InterfaceError, OperationalError
 from django.utils import timezone
 
-from config.platform.dates import after_the_night
+from config.platform.dates import after_quiet_hours
 from integrations.gateway import calls
 from integrations.gateway.calls import GatewayCall
-from integrations.gateway.pool import GatewayLine, NotAsked
+from integrations.gateway.pool import GatewayLine, NotCalled
 from robots.models import OutboxMessage
 from robots.outbox.leases import BATCH, Claimed, claim, release
 from robots.outbox.rate_limit import Pace
@@ -163,7 +163,7 @@ class Sender:
 
     def _by_day(self, messages: list[Claimed], at: datetime) -> list[Claimed]:
         """Those that may be said now; what was tried in vain until midnight, or waited so long, goes on in the morning."""
-        morning = after_the_night(at)
+        morning = after_quiet_hours(at)
         if morning == at:
             return messages
         waiting = [message for message in messages if message.by_day_only]
@@ -191,7 +191,7 @@ class Sender:
         not_asked = []
         for key, error in self.line.answers(seconds=seconds):
             message = self.in_hand.pop(key)
-            if isinstance(error, NotAsked):
+            if isinstance(error, NotCalled):
                 not_asked.append(message)
             else:
                 self.tried.append(Attempt(message, error))

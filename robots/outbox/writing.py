@@ -11,12 +11,12 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from config.platform.wakeups import ring
+from config.platform.wakeups import notify
 from integrations.gateway.payloads import MessageType
 from robots.models import OutboxMessage, OutboxMessageQuerySet, Robot
-from robots.signals import SettledMessage, message_settled
+from robots.signals import FinishedMessage, message_finished
 
-BELL = "outbox"  # senders listen for it
+CHANNEL = "outbox"  # senders listen for it
 CHUNK = 2_000  # rows changed in one statement
 Content = dict[str, Any]
 Operation = OutboxMessage.Operation
@@ -24,9 +24,9 @@ Status = OutboxMessage.Status
 _NOTHING = Q(pk__in=[])
 
 
-def wake_senders() -> None:
+def notify_senders() -> None:
     """Have senders look at once when this transaction commits; what writes rows calls it."""
-    ring(BELL)
+    notify(CHANNEL)
 
 
 def text(words: str) -> Content:
@@ -42,7 +42,7 @@ def link(*, title: str, url: str, desc: str = "") -> Content:
     return {"type": MessageType.LINK, "title": title, "url": url, "desc": desc}
 
 
-def tell_user(
+def message_user(
     *,
     robot: Robot,
     user_code: str,
@@ -59,10 +59,10 @@ def tell_user(
     message.dedupe_key = dedupe_key
     with transaction.atomic():
         OutboxMessage.objects.bulk_create([message], ignore_conflicts=dedupe_key is not None)
-        wake_senders()
+        notify_senders()
 
 
-def say_in_group(
+def message_group(
     *,
     robot: Robot,
     group_code: str,
@@ -101,7 +101,7 @@ def group_message(
     )
 
 
-def ask_gateway(
+def request_gateway(
     operation: Operation,
     *,
     robot: Robot,
@@ -184,14 +184,14 @@ def post_all(messages: Sequence[OutboxMessage]) -> None:
         return
     with transaction.atomic():
         OutboxMessage.objects.bulk_create(messages)
-        wake_senders()
+        notify_senders()
 
 
 def _write(message: OutboxMessage, at: datetime) -> OutboxMessage:
     message.created_at = message.not_before = message.retry_at = at
     with transaction.atomic():
         message.save(force_insert=True)
-        wake_senders()
+        notify_senders()
     return message
 
 
@@ -221,7 +221,7 @@ def lock_unsent(*, causes: Sequence[str]) -> None:
     _lock(OutboxMessage.objects.unsent().filter(cause__in=causes))
 
 
-def hold(*causes: str) -> int:
+def pause(*causes: str) -> int:
     """Hold back what is unsent for these causes: it is not sent, and it holds up nothing else in its chats.
 
     What a sender has just asked of the gateway still ends as the gateway answers.
@@ -229,11 +229,11 @@ def hold(*causes: str) -> int:
     return change_all(OutboxMessage.objects.unsent().filter(cause__in=causes, is_held=False), is_held=True)
 
 
-def let_go(*causes: str) -> int:
+def resume(*causes: str) -> int:
     """Let what was held back for these causes go on, from where it was."""
     with transaction.atomic():
         count = change_all(OutboxMessage.objects.unsent().filter(cause__in=causes, is_held=True), is_held=False)
-        wake_senders()
+        notify_senders()
     return count
 
 
@@ -273,7 +273,7 @@ def close_for_gone_robots(*, at: datetime) -> int:
     )
 
 
-def give_up(messages: QuerySet[OutboxMessage], *, reason: str, at: datetime) -> int:
+def close_all(messages: QuerySet[OutboxMessage], *, reason: str, at: datetime) -> int:
     """Close these, whatever they are waiting for; how many."""
     return _end(messages, [(Q(), reason)], at).total()
 
@@ -305,14 +305,14 @@ def _end(messages: QuerySet[OutboxMessage], reasons: Iterable[tuple[Q, str]], at
                     leased_until=None,
                 )
         if found:
-            message_settled.send(OutboxMessage, messages=_closed(list(found), at), at=at)
+            message_finished.send(OutboxMessage, messages=_closed(list(found), at), at=at)
     return Counter(found.values())
 
 
-def _closed(keys: Sequence[int], at: datetime) -> list[SettledMessage]:
+def _closed(keys: Sequence[int], at: datetime) -> list[FinishedMessage]:
     columns = ("pk", "message_no", "operation", "group_code", "cause", "reason")
     return [
-        SettledMessage(
+        FinishedMessage(
             pk=pk,
             message_no=str(number),
             operation=operation,

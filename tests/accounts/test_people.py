@@ -10,7 +10,7 @@ from accounts.blocking import block
 from accounts.models import User
 from accounts.referral import set_inviter
 from config.models import Scope
-from earnings.models import Account, EarningsRules, LedgerEntry, LedgerTransaction, SlipType
+from earnings.models import Account, EarningsRules, IncomeType, LedgerEntry, LedgerTransaction
 from tests.factories.money import ask, balance, give
 from tests.factories.people import FriendshipFactory, RobotFactory, UserFactory
 from tests.support.admin_pages import Operator
@@ -109,7 +109,7 @@ def test_the_adoption_fee_is_one_cent_a_robot():
     user = met()
     FriendshipFactory.create_batch(3, user=user)
     complete(user)
-    fee = LedgerEntry.objects.get(account__user=user, slip_type=SlipType.ADOPTION_FEE)
+    fee = LedgerEntry.objects.get(account__user=user, slip_type=IncomeType.ADOPTION_FEE)
     assert fee.amount == Decimal("-0.03")
 
 

@@ -34,7 +34,7 @@ def earner(days: int) -> User:
         "days": days,
         "cause": f"bench:{user.pk}:",
         "account": str(ledger.account_of(user).pk),
-        "house": str(ledger.house(Account.Kind.REWARDS).pk),
+        "house": str(ledger.platform_account(Account.Kind.REWARDS).pk),
     }
     with connection.cursor() as cursor:
         cursor.execute(_EARN, words)

@@ -19,8 +19,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from earnings import ledger
-from earnings.ledger import Move
-from earnings.models import Account, EarningsRules, GroupDay, LedgerEntry, SlipType, TransactionKind
+from earnings.ledger import Posting
+from earnings.models import Account, EarningsRules, GroupDay, IncomeType, LedgerEntry, TransactionKind
 from earnings.settlement import settle_day
 from groups.models import Group, StarPlan
 from robots.models import Robot
@@ -108,20 +108,20 @@ def write_what_is_known() -> None:
 
 def loop_over_groups(groups: list[Group], day: date) -> None:
     """As one would write it with the ORM, group by group, each in its own posting."""
-    rules, house, now = EarningsRules.current(), ledger.house(Account.Kind.REWARDS), timezone.now()
+    rules, house, now = EarningsRules.current(), ledger.platform_account(Account.Kind.REWARDS), timezone.now()
     for group in groups:
         plan = StarPlan.objects.filter(star=group.star, valid_from__lte=day).latest("valid_from")
         with transaction.atomic():
             GroupDay.objects.create(group=group, day=day, star=group.star, profit=plan.daily_profit)
             group.settle_count += 1
             group.save(update_fields=["settle_count"])
-            moves = [Move(ledger.account_of(group.user), plan.daily_profit, slip_type=SlipType.GROUPS)]
+            moves = [Posting(ledger.account_of(group.user), plan.daily_profit, slip_type=IncomeType.GROUPS)]
             above, share = group.user.inviter, rules.inviter_share
             for next_share in (rules.grand_inviter_share, Decimal(0)):
-                if above is not None and (amount := ledger.floored(plan.daily_profit * share)):
-                    moves.append(Move(ledger.account_of(above), amount, slip_type=SlipType.APPRENTICES))
+                if above is not None and (amount := ledger.rounded_down(plan.daily_profit * share)):
+                    moves.append(Posting(ledger.account_of(above), amount, slip_type=IncomeType.APPRENTICES))
                 above, share = above.inviter if above else None, next_share
-            moves.append(Move(house, -sum((move.amount for move in moves), Decimal(0))))
+            moves.append(Posting(house, -sum((move.amount for move in moves), Decimal(0))))
             cause = f"loop:{day}:{group.pk}"
             ledger.post(kind=TransactionKind.SETTLEMENT, cause=cause, day=day, at=now, moves=moves)
 

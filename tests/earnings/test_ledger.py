@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from accounts.models import User
 from config.platform.dates import day_of
 from earnings import ledger, ledger_check
-from earnings.ledger import Move
-from earnings.models import Account, Bucket, LedgerEntry, LedgerTransaction, SlipType, TransactionKind
+from earnings.ledger import Posting
+from earnings.models import Account, Bucket, IncomeType, LedgerEntry, LedgerTransaction, TransactionKind
 from earnings.tasks import check_ledger
 from tests.factories.money import balance, give
 from tests.factories.people import UserFactory
@@ -35,7 +35,7 @@ def sql(statement: str, *values: object) -> None:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
 
-def post(*moves: Move, cause: str = "") -> LedgerTransaction:
+def post(*moves: Posting, cause: str = "") -> LedgerTransaction:
     now = timezone.now()
     return ledger.post(
         kind=TransactionKind.SETTLEMENT, cause=cause or f"test:{uuid4()}", day=day_of(now), at=now, moves=moves
@@ -51,8 +51,8 @@ def test_an_unbalanced_movement_is_refused(alice):
     account = ledger.account_of(alice)
     with pytest.raises(IntegrityError, match="add up to nothing"), transaction.atomic():
         post(
-            Move(account, Decimal("1.00"), slip_type=SlipType.OTHER),
-            Move(ledger.house(Account.Kind.REWARDS), Decimal("-0.99")),
+            Posting(account, Decimal("1.00"), slip_type=IncomeType.OTHER),
+            Posting(ledger.platform_account(Account.Kind.REWARDS), Decimal("-0.99")),
         )
     assert balance(alice) == ("0.00", "0.00")
 
@@ -119,8 +119,8 @@ def test_the_available_balance_is_never_negative(alice):
     account = ledger.account_of(alice)
     with pytest.raises(ledger.BalanceWouldBeNegative), transaction.atomic():
         post(
-            Move(account, Decimal("-5.01"), slip_type=SlipType.OTHER),
-            Move(ledger.house(Account.Kind.REWARDS), Decimal("5.01")),
+            Posting(account, Decimal("-5.01"), slip_type=IncomeType.OTHER),
+            Posting(ledger.platform_account(Account.Kind.REWARDS), Decimal("5.01")),
         )
     assert balance(alice) == ("5.00", "0.00")
 
@@ -129,18 +129,18 @@ def test_the_withdrawing_balance_is_never_negative(alice):
     give(alice, "5")
     account = ledger.account_of(alice)
     with pytest.raises(ledger.BalanceWouldBeNegative), transaction.atomic():
-        post(Move(account, Decimal(-1), Bucket.WITHDRAWING), Move(account, Decimal(1)))
+        post(Posting(account, Decimal(-1), Bucket.WITHDRAWING), Posting(account, Decimal(1)))
 
 
 def test_a_zero_entry_is_refused(alice):
     account = ledger.account_of(alice)
     with pytest.raises(IntegrityError, match="entry_moves_something"), transaction.atomic():
-        post(Move(account, Decimal(0)), Move(ledger.house(Account.Kind.REWARDS), Decimal(0)))
+        post(Posting(account, Decimal(0)), Posting(ledger.platform_account(Account.Kind.REWARDS), Decimal(0)))
 
 
 def test_the_same_cause_moves_money_once(alice):
-    account, house = ledger.account_of(alice), ledger.house(Account.Kind.REWARDS)
-    moves = (Move(account, Decimal(1), slip_type=SlipType.OTHER), Move(house, Decimal(-1)))
+    account, house = ledger.account_of(alice), ledger.platform_account(Account.Kind.REWARDS)
+    moves = (Posting(account, Decimal(1), slip_type=IncomeType.OTHER), Posting(house, Decimal(-1)))
     post(*moves, cause="once")
     with pytest.raises(ledger.AlreadyPosted):
         post(*moves, cause="once")
@@ -217,11 +217,11 @@ yuan = st.integers(min_value=-500, max_value=1000).filter(bool).map(lambda cents
 @hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(amounts=st.lists(yuan, max_size=12))
 def test_whatever_is_posted_the_totals_are_the_sums_of_the_entries(alice, amounts):
-    account, house = ledger.account_of(alice), ledger.house(Account.Kind.REWARDS)
+    account, house = ledger.account_of(alice), ledger.platform_account(Account.Kind.REWARDS)
     for amount in amounts:
         try:
             with transaction.atomic():
-                post(Move(account, amount, slip_type=SlipType.OTHER), Move(house, -amount))
+                post(Posting(account, amount, slip_type=IncomeType.OTHER), Posting(house, -amount))
         except ledger.BalanceWouldBeNegative:
             continue
     entries = LedgerEntry.objects.filter(account=account).values_list("amount", flat=True)

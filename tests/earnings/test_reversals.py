@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.models import User
 from config.platform.dates import day_of
 from earnings import ledger, ledger_check
-from earnings.models import Account, LedgerEntry, LedgerTransaction, SlipType, TransactionKind
+from earnings.models import Account, IncomeType, LedgerEntry, LedgerTransaction, TransactionKind
 from tests.factories.money import ask, balance, give, rated
 from tests.factories.people import UserFactory
 from tests.support.admin_pages import Operator
@@ -160,7 +160,7 @@ def test_it_takes_the_permission_to_reverse(night, alice, bob, role: str, may: b
     assert LedgerTransaction.objects.filter(kind=TransactionKind.REVERSAL).exists() == may
 
 
-def force(original: LedgerTransaction, account: Account | None, *moves: ledger.Move) -> None:
+def force(original: LedgerTransaction, account: Account | None, *moves: ledger.Posting) -> None:
     """Post a reversal past the verb, and let the database look at once."""
     with transaction.atomic(), connection.cursor() as cursor:
         ledger.post(
@@ -189,16 +189,19 @@ def test_the_database_refuses_a_part_twice_under_whatever_cause(night, bob):
 
 @pytest.mark.parametrize("yuan", ["19.99", "20.01"])
 def test_the_database_refuses_a_part_that_is_not_the_opposite(night, alice, bob, yuan: str):
-    account, house = Account.objects.get(user=alice), ledger.house(Account.Kind.REWARDS)
+    account, house = Account.objects.get(user=alice), ledger.platform_account(Account.Kind.REWARDS)
     give(alice, "1")
-    moves = (ledger.Move(account, -Decimal(yuan), slip_type=SlipType.GROUPS), ledger.Move(house, Decimal(yuan)))
+    moves = (
+        ledger.Posting(account, -Decimal(yuan), slip_type=IncomeType.GROUPS),
+        ledger.Posting(house, Decimal(yuan)),
+    )
     with pytest.raises(IntegrityError, match="opposite of what it reverses"):
         force(night, account, *moves)
 
 
 def test_the_database_refuses_a_part_that_takes_from_somebody_else(night, alice, bob):
-    account, house = Account.objects.get(user=alice), ledger.house(Account.Kind.REWARDS)
-    moves = (ledger.Move(account, -Decimal(1)), ledger.Move(house, Decimal(1)))
+    account, house = Account.objects.get(user=alice), ledger.platform_account(Account.Kind.REWARDS)
+    moves = (ledger.Posting(account, -Decimal(1)), ledger.Posting(house, Decimal(1)))
     with pytest.raises(IntegrityError, match="opposite of what it reverses"):
         force(night, Account.objects.get(user=bob), *moves)
 

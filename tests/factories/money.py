@@ -11,18 +11,18 @@ from django.utils import timezone
 from accounts.models import User
 from config.platform.dates import day_of
 from earnings import ledger, withdrawals
-from earnings.ledger import Move
-from earnings.models import Account, SlipType, TransactionKind, Withdrawal
+from earnings.ledger import Posting
+from earnings.models import Account, IncomeType, TransactionKind, Withdrawal
 from groups.models import Group, StarPlan
 from tests.factories.people import GroupFactory
 
 
-def give(user: User, yuan: str, *, at: datetime | None = None, slip_type: SlipType = SlipType.GROUPS) -> None:
+def give(user: User, yuan: str, *, at: datetime | None = None, slip_type: IncomeType = IncomeType.GROUPS) -> None:
     """Income of this user."""
     at = at or timezone.now()
     moves = [
-        Move(ledger.account_of(user), Decimal(yuan), slip_type=slip_type),
-        Move(ledger.house(Account.Kind.REWARDS), -Decimal(yuan)),
+        Posting(ledger.account_of(user), Decimal(yuan), slip_type=slip_type),
+        Posting(ledger.platform_account(Account.Kind.REWARDS), -Decimal(yuan)),
     ]
     ledger.post(kind=TransactionKind.SETTLEMENT, cause=f"test:{uuid4()}", day=day_of(at), at=at, moves=moves)
 

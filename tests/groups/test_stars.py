@@ -160,7 +160,7 @@ def test_what_waits_for_the_morning_holds_up_nothing(alice, sandbox):
     group = reachable(user=alice)
     with time_machine.travel(datetime(2026, 11, 20, 23, 58, tzinfo=SHANGHAI)):
         rate((group.code, 3))
-        writing.tell_user(
+        writing.message_user(
             robot=group.robot, user_code="wx-alice", content=writing.text("菜单"), cause="t", at=timezone.now()
         )
     assert say_at(0, 20) == 1

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from integrations.gateway import pool
 from integrations.gateway.calls import GatewayCall, recall_message
-from integrations.gateway.pool import GatewayLine, NotAsked
+from integrations.gateway.pool import GatewayLine, NotCalled
 from integrations.http import Later, OutcomeUnknown, Refused, Unavailable
 from tests.support.product import wait_for
 
@@ -236,7 +236,7 @@ def test_what_waits_too_long_for_a_place_is_given_back(gateway):
         wait_for(lambda: gateway.heard)
         line.ask([("waits", CALL)])
         answered = line.answers(seconds=3.5)
-        assert [(one.key, type(one.error)) for one in answered] == [("waits", NotAsked)]
+        assert [(one.key, type(one.error)) for one in answered] == [("waits", NotCalled)]
         assert [(one.key, type(one.error)) for one in line.answers(seconds=5)] == [("hangs", OutcomeUnknown)]
 
 
@@ -250,7 +250,7 @@ def test_a_closed_line_asks_nothing_more_and_waits_for_what_was_asked(gateway):
         told = line.answers(seconds=2)
         while len(told) < 2:
             told += line.answers(seconds=5)
-    assert {one.key: type(one.error) for one in told} == {"late": NotAsked, "asked": OutcomeUnknown}
+    assert {one.key: type(one.error) for one in told} == {"late": NotCalled, "asked": OutcomeUnknown}
     assert len(gateway.heard) == 1
 
 

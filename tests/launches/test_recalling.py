@@ -27,7 +27,7 @@ def alice() -> User:
 
 def waits(group: Group, words: str) -> None:
     """Something else that the robot has to say there."""
-    writing.say_in_group(
+    writing.message_group(
         robot=group.robot, group_code=group.code, content=writing.text(words), cause="test", at=timezone.now()
     )
 

@@ -11,7 +11,7 @@ from integrations.sandbox.state import State
 from robots.models import OutboxMessage, Robot
 from robots.outbox import failed
 from robots.outbox.sender import Sender
-from robots.signals import SettledMessage, message_settled
+from robots.signals import FinishedMessage, message_finished
 from tests.factories.people import RobotFactory
 from tests.robots.test_sending import make_due, say
 from tests.support.entry_points import say_everything
@@ -62,13 +62,13 @@ def poison() -> Iterator[list[Exception]]:
     """A receiver that cannot bear to hear of one cause; what it says each time, until the list is empty."""
     words: list[Exception] = [ValueError("poison")] * 20
 
-    def listen(messages: list[SettledMessage], **_: object) -> None:
+    def listen(messages: list[FinishedMessage], **_: object) -> None:
         if words and any(message.cause == "poison" for message in messages):
             raise words.pop()
 
-    message_settled.connect(listen)
+    message_finished.connect(listen)
     yield words
-    message_settled.disconnect(listen)
+    message_finished.disconnect(listen)
 
 
 @pytest.mark.usefixtures("poison")

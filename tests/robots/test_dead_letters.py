@@ -132,10 +132,10 @@ def test_those_of_a_removed_robot_are_swept_up(robot):
 
 def test_what_is_held_back_stays_so_when_it_is_tried_again(robot, sandbox):
     parked(robot, "a", cause="campaign-1")
-    writing.hold("campaign-1")
+    writing.pause("campaign-1")
     run()
     assert say_everything() == 0
-    writing.let_go("campaign-1")
+    writing.resume("campaign-1")
     say_everything()
     assert heard(sandbox) == ["a"]
 
@@ -144,7 +144,7 @@ def test_what_fails_for_good_while_it_is_held_back_stays_so(robot):
     message = say(robot, "a", cause="campaign-1")
     OutboxMessage.objects.update(try_count=4)
     [taken] = claim(at=timezone.now()).messages
-    writing.hold("campaign-1")
+    writing.pause("campaign-1")
     results.settle([results.Attempt(taken, Refused("gateway", "502 kicked"))], at=timezone.now())
     message.refresh_from_db()
     assert (message.status, message.is_held) == (Status.PARKED, True)

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from robots.models import OutboxMessage, Robot
 from robots.outbox import writing
-from robots.signals import message_settled
+from robots.signals import message_finished
 from tests.factories.people import RobotFactory
 from tests.robots.test_sending import broken, heard, make_due, mended, say
 from tests.support.entry_points import say_everything
@@ -28,15 +28,15 @@ def told():
     def listen(messages: list[OutboxMessage], **_: object) -> None:
         heard_of.extend((message.cause, message.status) for message in messages)
 
-    message_settled.connect(listen)
+    message_finished.connect(listen)
     yield heard_of
-    message_settled.disconnect(listen)
+    message_finished.disconnect(listen)
 
 
 def test_what_is_held_back_is_not_sent_and_holds_up_nothing_else(robot, sandbox):
     say(robot, "advert", cause="campaign-1")
     say(robot, "welcome")
-    assert writing.hold("campaign-1") == 1
+    assert writing.pause("campaign-1") == 1
     say_everything()
     assert heard(sandbox) == ["welcome"]
 
@@ -44,21 +44,21 @@ def test_what_is_held_back_is_not_sent_and_holds_up_nothing_else(robot, sandbox)
 def test_what_is_let_go_is_sent_in_its_old_order(robot, sandbox):
     for number in range(3):
         say(robot, str(number), cause="campaign-1")
-    writing.hold("campaign-1")
-    assert writing.let_go("campaign-1") == 3
+    writing.pause("campaign-1")
+    assert writing.resume("campaign-1") == 3
     say_everything()
     assert heard(sandbox) == ["0", "1", "2"]
 
 
 def test_holding_twice_and_letting_go_twice_change_nothing_more(robot):
     say(robot, "advert", cause="campaign-1")
-    assert [writing.hold("campaign-1") for _ in range(2)] == [1, 0]
-    assert [writing.let_go("campaign-1") for _ in range(2)] == [1, 0]
+    assert [writing.pause("campaign-1") for _ in range(2)] == [1, 0]
+    assert [writing.resume("campaign-1") for _ in range(2)] == [1, 0]
 
 
 def test_a_cause_that_ended_closes_what_waits_held_or_not_and_receivers_are_told(robot, sandbox, told):
     say(robot, "held", cause="campaign-1", group="g1")
-    writing.hold("campaign-1")
+    writing.pause("campaign-1")
     say(robot, "waiting", cause="campaign-1", group="g2")
     say(robot, "other", cause="campaign-2", group="g3")
     assert writing.close_waiting(cause="campaign-1", reason="投放已取消", at=timezone.now()) == 2
@@ -72,7 +72,7 @@ def test_a_try_that_failed_stays_held_back(robot, sandbox):
     message = say(robot, "advert", cause="campaign-1")
     say_everything()
     mended(sandbox)
-    writing.hold("campaign-1")
+    writing.pause("campaign-1")
     make_due()
     assert say_everything() == 0
     message.refresh_from_db()
@@ -82,7 +82,7 @@ def test_a_try_that_failed_stays_held_back(robot, sandbox):
 def test_what_was_said_cannot_be_held_back(robot, sandbox):
     message = say(robot, "said", cause="campaign-1")
     say_everything()
-    assert writing.hold("campaign-1") == 0
+    assert writing.pause("campaign-1") == 0
     with pytest.raises(IntegrityError, match="only_unsent_messages_are_held"):
         OutboxMessage.objects.filter(pk=message.pk).update(is_held=True)
 
@@ -112,7 +112,7 @@ def test_closing_takes_as_many_queries_for_300_messages_as_for_one(robot, count:
 def test_more_than_fits_one_statement_is_changed_whole(robot):
     count = writing.CHUNK + 1
     letters(robot, count)
-    assert (writing.hold("c"), writing.let_go("c")) == (count, count)
+    assert (writing.pause("c"), writing.resume("c")) == (count, count)
     assert writing.close_waiting(cause="c", reason="x", at=timezone.now()) == count
 
 

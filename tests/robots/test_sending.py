@@ -28,7 +28,7 @@ def robot(sandbox) -> Robot:
 def say(
     robot: Robot, words: str, group: str = "g1", at: datetime | None = None, cause: str = "test"
 ) -> OutboxMessage:
-    return writing.say_in_group(
+    return writing.message_group(
         robot=robot, group_code=group, content=writing.text(words), cause=cause, at=at or timezone.now()
     )
 
@@ -52,7 +52,7 @@ def make_due() -> None:
 
 
 def test_a_message_is_said_in_the_group(robot, sandbox):
-    message = writing.say_in_group(
+    message = writing.message_group(
         robot=robot,
         group_code="g1",
         content=writing.text("你好"),
@@ -76,8 +76,8 @@ def test_a_message_is_said_in_the_group(robot, sandbox):
 
 def test_a_link_and_a_picture_keep_their_parts(robot, sandbox):
     content = writing.link(title="标题", url="http://e.com", desc="说明")
-    writing.tell_user(robot=robot, user_code="u1", content=content, cause="test", at=timezone.now())
-    writing.tell_user(
+    writing.message_user(robot=robot, user_code="u1", content=content, cause="test", at=timezone.now())
+    writing.message_user(
         robot=robot, user_code="u2", content=writing.image("http://e.com/p.png"), cause="test", at=timezone.now()
     )
     say_everything()
@@ -105,10 +105,10 @@ def test_a_message_that_fails_holds_back_its_chat_only(robot, sandbox):
 
 def test_a_message_held_for_the_morning_holds_back_nothing(robot, sandbox):
     later = timezone.now() + timedelta(hours=3)
-    writing.tell_user(
+    writing.message_user(
         robot=robot, user_code="u1", content=writing.text("later"), cause="t", at=timezone.now(), not_before=later
     )
-    writing.tell_user(robot=robot, user_code="u1", content=writing.text("now"), cause="t", at=timezone.now())
+    writing.message_user(robot=robot, user_code="u1", content=writing.text("now"), cause="t", at=timezone.now())
     say_everything()
     assert heard(sandbox) == ["now"]
 
@@ -140,7 +140,7 @@ def test_every_robot_has_its_own_pace(robot, sandbox, settings):
 def test_asking_the_gateway_to_bind_does_not_count_as_saying(robot, sandbox, settings):
     settings.ROBOT_MESSAGES_PER_MINUTE = 1
     for number in range(3):
-        writing.ask_gateway(
+        writing.request_gateway(
             writing.Operation.BIND_GROUP,
             robot=robot,
             group_code=f"g{number}",
@@ -275,7 +275,7 @@ def test_the_same_receipt_is_kept_once(robot, sandbox):
 def test_robots_are_silent_while_redis_is_away_and_groups_are_still_bound(robot, sandbox, settings):
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     said = say(robot, "x")
-    writing.ask_gateway(
+    writing.request_gateway(
         writing.Operation.BIND_GROUP,
         robot=robot,
         group_code="g2",
@@ -315,7 +315,7 @@ def test_a_closed_message_is_never_sent(robot, sandbox):
 
 def test_the_same_thing_is_said_once_for_ever(robot):
     for _ in range(2):
-        writing.tell_user(
+        writing.message_user(
             robot=robot, user_code="u", content=writing.text("x"), cause="t", at=timezone.now(), dedupe_key="once"
         )
     assert OutboxMessage.objects.count() == 1

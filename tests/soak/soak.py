@@ -10,7 +10,7 @@ from datetime import timedelta
 from django.db import connection
 from django.utils import timezone
 
-from config.platform.wakeups import wake
+from config.platform.wakeups import start_soon
 from earnings.payouts.worker import QUERY_PAYOUTS
 from integrations.sandbox.state import State
 from tests.soak.chaos import OUTSIDE, Chaos, plan
@@ -124,7 +124,7 @@ class Soak:
         connection.close()
         while (left := under_way(until=until)) and time.monotonic() < deadline:
             self.progress.tick("waiting for " + ", ".join(f"{count} {name}" for name, count in left.items()))
-            wake(QUERY_PAYOUTS)
+            start_soon(QUERY_PAYOUTS)
             time.sleep(2)
 
     def _judge(self) -> list[str]:

@@ -49,7 +49,7 @@ def found(*calls: Call, sandbox: State, **facts: Any) -> str:
 
 def say(text: str) -> None:
     group = reachable()
-    writing.say_in_group(
+    writing.message_group(
         robot=group.robot, group_code=group.code, content=writing.text(text), cause="soak", at=timezone.now()
     )
     say_everything()

@@ -173,7 +173,7 @@ def _say(words: str) -> None:
     from robots.outbox import writing  # noqa: PLC0415
 
     robot, _ = Robot.objects.get_or_create(code="sandbox-robot-1", defaults={"name": "小助手"})
-    writing.say_in_group(
+    writing.message_group(
         robot=robot, group_code="g0", content=writing.text(words), cause="fault", at=timezone.now()
     )
 

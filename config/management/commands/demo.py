@@ -65,7 +65,7 @@ class Command(BaseCommand):
             for what, play in bar:
                 bar.set_postfix_str(what)
                 play()
-        dashboard.recount(at=timezone.now())  # somebody may have looked at the charts while the past came in
+        dashboard.recompute(at=timezone.now())  # somebody may have looked at the charts while the past came in
         self.stdout.write(
             f"The demo world is there: {USERS} users, {ROBOTS} robots, {GROUPS} groups, a week of income."
         )

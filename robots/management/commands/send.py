@@ -11,7 +11,7 @@ from config.checks import require_sound_settings
 from config.platform.stopping import StopRequest
 from config.platform.wakeups import Listener
 from robots.outbox.sender import Sender
-from robots.outbox.writing import BELL
+from robots.outbox.writing import CHANNEL
 
 
 class Command(BaseCommand):
@@ -31,7 +31,7 @@ class Command(BaseCommand):
 
     def _run(self, sender: Sender) -> None:
         stop = StopRequest().install(signal.SIGTERM, signal.SIGINT)
-        Listener(BELL, sender.look).start()
+        Listener(CHANNEL, sender.look).start()
         gc.freeze()  # what the project is made of stays; looking through it again and again is a tenth of the work
         sender.run(stop.requested)
 
