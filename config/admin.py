@@ -114,8 +114,8 @@ class JobAdmin(ReadOnlyAdmin):
     def schedule(self, job: PeriodicTask) -> str:
         return str(job.crontab or job.interval or "")
 
-    def offers(self, action: str, obj: Any) -> bool:
-        return super().offers(action, obj) and action != ("resume" if obj.enabled else "pause")
+    def is_action_available(self, action: str, obj: Any) -> bool:
+        return super().is_action_available(action, obj) and action != ("resume" if obj.enabled else "pause")
 
     @admin.action(description="立即运行", permissions=["change_job"])
     def run_now(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:

@@ -83,7 +83,7 @@ app.conf.beat_schedule = SCHEDULE
 
 
 @import_modules.connect
-def _refuse_open_doors(**_: Any) -> None:
+def _refuse_unsafe_settings(**_: Any) -> None:
     """Have no worker and no beat start with settings that leave a door open: both import the tasks first."""
     require_sound_settings()
 

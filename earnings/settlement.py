@@ -118,7 +118,7 @@ UPDATE groups_group g SET settle_count = g.settle_count + 1 FROM settling s
 WHERE s.star IS NOT NULL AND g.id = s.group_id
 """
 # A group that was bound again before its earlier life was paid has its paid days counted on both.
-_COUNT_ON_LATER_LIVES = """
+_COUNT_IN_LATER_BINDINGS = """
 UPDATE groups_group g SET settle_count = g.settle_count + 1
 FROM settling s WHERE s.star IS NOT NULL AND s.is_gone AND g.code = s.code AND g.bound_at > s.bound_at AND g.id <> s.group_id
 """
@@ -203,7 +203,7 @@ def _pay(day: date, at: datetime) -> Result:
     with connection.cursor() as cursor:
         cursor.execute(_LOCK_GROUPS, words)
         _lay_out(cursor, words)
-        for statement in (_KEEP_DAYS, _COUNT_DAYS, _COUNT_ON_LATER_LIVES):
+        for statement in (_KEEP_DAYS, _COUNT_DAYS, _COUNT_IN_LATER_BINDINGS):
             cursor.execute(statement, words)
     crediting.sum_up()
     crediting.post(kind=TransactionKind.SETTLEMENT, cause=f"settlement:{day}", day=day, at=at)

@@ -67,8 +67,8 @@ class ProblemAdmin(ReadOnlyAdmin):
     actions = ("answer_them", "close", *EXPORTS)
     has_answer_permission = permission_check("feedback.answer_problem")
 
-    def offers(self, action: str, obj: Any) -> bool:
-        return super().offers(action, obj) and obj.answered_at is None and obj.closed_at is None
+    def is_action_available(self, action: str, obj: Any) -> bool:
+        return super().is_action_available(action, obj) and obj.answered_at is None and obj.closed_at is None
 
     @admin.display(description="手机号")
     def phone(self, problem: Problem) -> str:

@@ -25,7 +25,7 @@ FORWARD = "feedback.tasks.forward_messages"
 RETRY_AFTER = (2, 5, 15, 60, 120)  # seconds after the first, second … failure; then the last again and again
 GIVE_UP_AFTER = timedelta(hours=24)  # nobody waits longer for an answer
 MOST_REFUSALS = 3  # tries of what customer service refuses: the next words of the talk wait meanwhile
-IN_HAND = timedelta(seconds=30)  # longer than a call takes
+LEASED_AT_ONCE = timedelta(seconds=30)  # longer than a call takes
 Status = ForwardedMessage.Status
 _AWAY = "客服系统暂时连不上。你的消息已记下,恢复后会马上转给客服。"
 _REFUSED = "你 {moment} 发给客服的消息没有送达:客服系统不接受它。请换个说法再发一次。"
@@ -73,7 +73,7 @@ def forward_waiting() -> int:
 
 def _claim(at: datetime) -> ForwardedMessage | None:
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_CLAIM, {"at": at, "until": at + IN_HAND})
+        cursor.execute(_CLAIM, {"at": at, "until": at + LEASED_AT_ONCE})
         row = cursor.fetchone()
     return ForwardedMessage.objects.select_related("conversation__user").get(pk=row[0]) if row else None
 

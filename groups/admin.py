@@ -90,8 +90,8 @@ class GroupAdmin(ReadOnlyAdmin):
     actions = ("cancel", *EXPORTS)
     has_cancel_permission = permission_check("groups.cancel_group")
 
-    def offers(self, action: str, obj: Any) -> bool:
-        return super().offers(action, obj) and obj.cancelled_at is None
+    def is_action_available(self, action: str, obj: Any) -> bool:
+        return super().is_action_available(action, obj) and obj.cancelled_at is None
 
     @admin.action(description="注销群", permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Group]) -> Any:
@@ -127,7 +127,7 @@ class GroupMessageAdmin(ReadOnlyAdmin):
     search_fields = ("group__code__exact",)
     search_help_text = "请输入完整的群编号"
     ordering = ("-sent_at", "-id")
-    asks_first = True
+    needs_confirmation_page = True
     reached_from = {"groups.group": ("group", "群消息")}
 
 

@@ -48,7 +48,7 @@ _QUESTIONS = "\n".join(
 
 
 @menu.handles("home")
-def answer_newcomer_who_asks_for_home(said: IncomingMessage) -> bool:
+def answer_newcomer(said: IncomingMessage) -> bool:
     """Answer by its name, also while a conversation with customer service is open."""
     return said.words in HOME and _send_completion_link(said)
 

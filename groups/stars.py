@@ -73,7 +73,7 @@ SELECT count(*) FROM letters
 """  # noqa: S608 - our own SQL
 _WORDS = "群「%s」评为 %s 星,以后每天的收益按新星级计算。"
 _ENDED: Mapping[CancelReason | None, str] = {
-    CancelReason.TOO_LITTLE_TALK: "群「%s」评为 %s 星,因发言太少已经注销,不再有收益。",
+    CancelReason.TOO_FEW_MESSAGES: "群「%s」评为 %s 星,因发言太少已经注销,不再有收益。",
     CancelReason.TOO_MANY_LOW_STARS: "群「%s」评为 %s 星,因低星级的群超过限制已经注销,不再有收益。",
 }
 
@@ -143,7 +143,7 @@ def _write(rated: Sequence[_Rated], ended: Mapping[UUID, CancelReason], at: date
 def _too_low(rated: Sequence[_Rated]) -> dict[UUID, CancelReason]:
     """One star by timeout ends a group (7); so does being a user's 21st group of one star (5)."""
     low = [group for group in rated if group.told.star == LOW_STAR]
-    ended = {group.pk: CancelReason.TOO_LITTLE_TALK for group in low if group.told.state == RatingState.TIMEOUT}
+    ended = {group.pk: CancelReason.TOO_FEW_MESSAGES for group in low if group.told.state == RatingState.TIMEOUT}
     left = [group for group in low if group.pk not in ended]
     fallen = [group for group in left if group.star != LOW_STAR]
     if not fallen:

@@ -35,9 +35,9 @@ class GatewayEventAdmin(ReadOnlyAdmin):
     actions = ("replay", *EXPORTS)
     has_replay_permission = permission_check("integrations.replay_gatewayevent")
 
-    def offers(self, action: str, obj: Any) -> bool:
+    def is_action_available(self, action: str, obj: Any) -> bool:
         done = (GatewayEvent.Status.WAITING, GatewayEvent.Status.HANDLED, GatewayEvent.Status.REFUSED)
-        return super().offers(action, obj) and obj.status not in done
+        return super().is_action_available(action, obj) and obj.status not in done
 
     @admin.action(description="重新处理", permissions=["replay"])
     def replay(self, request: HttpRequest, queryset: QuerySet[GatewayEvent]) -> Any:
@@ -71,8 +71,8 @@ class TextMessageAdmin(ReadOnlyAdmin):
     actions = ("retry", *EXPORTS)
     has_retry_permission = permission_check("integrations.retry_textmessage")
 
-    def offers(self, action: str, obj: Any) -> bool:
-        return super().offers(action, obj) and obj.status == TextMessage.Status.FAILED
+    def is_action_available(self, action: str, obj: Any) -> bool:
+        return super().is_action_available(action, obj) and obj.status == TextMessage.Status.FAILED
 
     @admin.action(description="重新发送失败的短信", permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: QuerySet[TextMessage]) -> Any:
@@ -159,8 +159,8 @@ class SensitiveWordImportAdmin(ReadOnlyAdmin):
     actions = ("undo", *EXPORTS)
     has_undo_permission = permission_check("integrations.undo_sensitivewordimport")
 
-    def offers(self, action: str, obj: Any) -> bool:
-        return super().offers(action, obj) and obj.undone_at is None
+    def is_action_available(self, action: str, obj: Any) -> bool:
+        return super().is_action_available(action, obj) and obj.undone_at is None
 
     @admin.action(description="撤销导入", permissions=["undo"])
     def undo(self, request: HttpRequest, queryset: QuerySet[SensitiveWordImport]) -> Any:
@@ -192,7 +192,7 @@ dashboard.register_task(
     page="integrations_gatewayevent",
     query="status__exact=4",
     permission="integrations.view_gatewayevent",
-    count=dashboard.counted(lambda: GatewayEvent.objects.filter(status=GatewayEvent.Status.PARKED)),
+    count=dashboard.counted(lambda: GatewayEvent.objects.filter(status=GatewayEvent.Status.FAILED)),
     is_urgent=True,
 )
 dashboard.register_task(

@@ -13,7 +13,7 @@ class GatewayEvent(models.Model):
         HANDLED = 1, "已处理"
         IGNORED = 2, "已忽略"
         UNKNOWN = 3, "未知命令"
-        PARKED = 4, "处理失败"
+        FAILED = 4, "处理失败"
         REFUSED = 5, "已拒收"  # no event; kept so that operators see what the gateway sends
 
     id = models.BigAutoField(primary_key=True)

@@ -60,10 +60,10 @@ class LaunchAdmin(ReadOnlyAdmin):
     has_resume_permission = permission_check("launches.resume_launch")
     has_cancel_permission = permission_check("launches.cancel_launch")
 
-    def offers(self, action: str, obj: Any) -> bool:
+    def is_action_available(self, action: str, obj: Any) -> bool:
         running_now = (Launch.Status.RUNNING,)
         wanted = {"pause": running_now, "resume": (Launch.Status.PAUSED,)}
-        return super().offers(action, obj) and obj.status in wanted.get(
+        return super().is_action_available(action, obj) and obj.status in wanted.get(
             action, (*running_now, Launch.Status.PAUSED)
         )
 

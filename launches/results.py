@@ -15,7 +15,7 @@ from integrations.launch_system import RESULTS_AT_ONCE, LaunchSystem
 from launches.models import Delivery
 
 BATCH = 200
-IN_HAND = timedelta(minutes=3)  # longer than a batch of calls that all time out
+LEASED_AT_ONCE = timedelta(minutes=3)  # longer than a batch of calls that all time out
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=10), timedelta(hours=1)
 
 _LOCK = "SELECT id FROM launches_delivery WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE"
@@ -63,7 +63,7 @@ def _claim(at: datetime, most: int) -> list[Delivery]:
     due = Delivery.objects.filter(result_due_at__lte=at).order_by("result_due_at", "pk")
     with transaction.atomic():
         batch = list(due.select_for_update(skip_locked=True, of=("self",)).select_related("launch")[:most])
-        Delivery.objects.filter(pk__in=[one.pk for one in batch]).update(result_due_at=at + IN_HAND)
+        Delivery.objects.filter(pk__in=[one.pk for one in batch]).update(result_due_at=at + LEASED_AT_ONCE)
     return batch
 
 

@@ -64,7 +64,7 @@ def report_due(system: LaunchSystem | None = None) -> int:
             count += _tell(system, batch)
         except Refused as error:
             logger.warning("The launch system refused %s switches: %s", len(batch), error)
-            count += _tell_each(system, batch)
+            count += _report_each(system, batch)
         except OutsideError:
             break
     return count
@@ -82,7 +82,7 @@ def _claim(at: datetime) -> list[SwitchChange]:
     return batch
 
 
-def _tell_each(system: LaunchSystem, batch: Sequence[SwitchChange]) -> int:
+def _report_each(system: LaunchSystem, batch: Sequence[SwitchChange]) -> int:
     """Tell one at a time, so that one that is refused keeps back no other; nothing more once it does not answer."""
     count = 0
     if len(batch) > 1:

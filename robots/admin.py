@@ -75,7 +75,7 @@ class RobotAdmin(ReadOnlyAdmin):
         ("replacement", "replaced"),
     )
     readonly_fields = ("quota_today", "friend_count", "replacement", "replaced")
-    actions = ("make_assignable", "make_undistributable", *EXPORTS)
+    actions = ("make_assignable", "make_unassignable", *EXPORTS)
     list_buttons = ("sync",)
     has_assign_permission = permission_check("robots.assign_robot")
 
@@ -103,12 +103,12 @@ class RobotAdmin(ReadOnlyAdmin):
     def friend_count(self, robot: Robot) -> int:
         return Friendship.objects.filter(robot=robot).count()
 
-    def offers(self, action: str, obj: Any) -> bool:
+    def is_action_available(self, action: str, obj: Any) -> bool:
         opposite = {
-            "make_assignable": Robot.Status.UNDISTRIBUTABLE,
-            "make_undistributable": Robot.Status.ASSIGNABLE,
+            "make_assignable": Robot.Status.UNASSIGNABLE,
+            "make_unassignable": Robot.Status.ASSIGNABLE,
         }
-        return super().offers(action, obj) and obj.status == opposite.get(action, obj.status)
+        return super().is_action_available(action, obj) and obj.status == opposite.get(action, obj.status)
 
     @button("从网关导入和同步", permission="robots.assign_robot")
     def sync(self, request: HttpRequest) -> None:
@@ -118,11 +118,11 @@ class RobotAdmin(ReadOnlyAdmin):
 
     @admin.action(description="设为可分配", permissions=["assign"])
     def make_assignable(self, request: HttpRequest, queryset: QuerySet[Robot]) -> None:
-        self._set(request, queryset, Robot.Status.UNDISTRIBUTABLE, Robot.Status.ASSIGNABLE)
+        self._set(request, queryset, Robot.Status.UNASSIGNABLE, Robot.Status.ASSIGNABLE)
 
     @admin.action(description="设为不可分配", permissions=["assign"])
-    def make_undistributable(self, request: HttpRequest, queryset: QuerySet[Robot]) -> None:
-        self._set(request, queryset, Robot.Status.ASSIGNABLE, Robot.Status.UNDISTRIBUTABLE)
+    def make_unassignable(self, request: HttpRequest, queryset: QuerySet[Robot]) -> None:
+        self._set(request, queryset, Robot.Status.ASSIGNABLE, Robot.Status.UNASSIGNABLE)
 
     def _set(self, request: HttpRequest, queryset: QuerySet[Robot], before: int, after: int) -> None:
         chosen = queryset.count()
@@ -206,8 +206,8 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
         newest = OutboxMessage.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
         return rows.filter(pk__gt=newest - SEARCHED)
 
-    def offers(self, action: str, obj: Any) -> bool:
-        return super().offers(action, obj) and obj.status == OutboxMessage.Status.PARKED
+    def is_action_available(self, action: str, obj: Any) -> bool:
+        return super().is_action_available(action, obj) and obj.status == OutboxMessage.Status.FAILED
 
     @admin.display(description="内容")
     def shown_content(self, message: OutboxMessage) -> str:
@@ -256,7 +256,7 @@ dashboard.register_task(
     page="robots_outboxmessage",
     query="status__exact=2",
     permission="robots.view_outboxmessage",
-    count=dashboard.counted(lambda: OutboxMessage.objects.parked()),
+    count=dashboard.counted(lambda: OutboxMessage.objects.failed()),
     is_urgent=True,
 )
 dashboard.register_task(
@@ -279,6 +279,6 @@ dashboard.register_chart(
     permission="robots.view_outboxmessage",
     lines=[
         ("messages.sent", "已发送", _settled(OutboxMessage.Status.SENT)),
-        ("messages.failed", "失败", _settled(OutboxMessage.Status.PARKED)),
+        ("messages.failed", "失败", _settled(OutboxMessage.Status.FAILED)),
     ],
 )

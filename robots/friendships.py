@@ -7,7 +7,7 @@ from uuid import UUID
 from accounts.models import User
 from robots.models import Friendship, Robot
 
-WORKING = (Robot.Status.ASSIGNABLE, Robot.Status.UNDISTRIBUTABLE)
+WORKING = (Robot.Status.ASSIGNABLE, Robot.Status.UNASSIGNABLE)
 
 
 def befriend(*, robot: Robot, user: User, at: datetime) -> bool:

@@ -51,11 +51,11 @@ _handlers: dict[str, Handler] = {}
 def handles(place: str) -> Callable[[Handler], Handler]:
     """Put the decorated function at this place of the order; it answers whether the message was its own."""
 
-    def register(claimant: Handler) -> Handler:
+    def register(handler: Handler) -> Handler:
         if place not in ORDER or place in _handlers:
             raise ValueError(f"{place} is not a free place of {ORDER}")
-        _handlers[place] = claimant
-        return claimant
+        _handlers[place] = handler
+        return handler
 
     return register
 

@@ -37,7 +37,7 @@ class Robot(models.Model):
 
     class Status(models.IntegerChoices):
         ASSIGNABLE = 1, "可分配"
-        UNDISTRIBUTABLE = 2, "不可分配"
+        UNASSIGNABLE = 2, "不可分配"
         REMOVED = 3, "已移除"
         BANNED = 5, "已封号"
 
@@ -87,7 +87,7 @@ class Robot(models.Model):
     @property
     def is_working(self) -> bool:
         """Whether it still speaks and serves groups (1 and 2 do)."""
-        return self.status in (self.Status.ASSIGNABLE, self.Status.UNDISTRIBUTABLE)
+        return self.status in (self.Status.ASSIGNABLE, self.Status.UNASSIGNABLE)
 
 
 class RobotDay(models.Model):
@@ -177,11 +177,11 @@ class OutboxMessageQuerySet(models.QuerySet["OutboxMessage"]):
 
     def unsent(self) -> "OutboxMessageQuerySet":
         """What may still be sent: it waits, or an operator may have it tried again."""
-        return self.filter(status__in=[OutboxMessage.Status.WAITING, OutboxMessage.Status.PARKED])
+        return self.filter(status__in=[OutboxMessage.Status.WAITING, OutboxMessage.Status.FAILED])
 
-    def parked(self) -> "OutboxMessageQuerySet":
+    def failed(self) -> "OutboxMessageQuerySet":
         """Dead letters: tried five times in vain, until an operator retries or closes them."""
-        return self.filter(status=OutboxMessage.Status.PARKED)
+        return self.filter(status=OutboxMessage.Status.FAILED)
 
 
 class OutboxMessage(models.Model):
@@ -200,7 +200,7 @@ class OutboxMessage(models.Model):
     class Status(models.IntegerChoices):
         WAITING = 0, "待发送"
         SENT = 1, "已发送"
-        PARKED = 2, "发送失败"
+        FAILED = 2, "发送失败"
         CLOSED = 3, "已取消"
 
     id = models.BigAutoField(primary_key=True)

@@ -146,4 +146,4 @@ def best_of(robots: QuerySet[Robot], *, day: date) -> Robot | None:
 
 def stop_assigning(robot: Robot) -> bool:
     """Give this robot to nobody new; false when it was not being given already."""
-    return bool(Robot.objects.assignable().filter(pk=robot.pk).update(status=Robot.Status.UNDISTRIBUTABLE))
+    return bool(Robot.objects.assignable().filter(pk=robot.pk).update(status=Robot.Status.UNASSIGNABLE))

@@ -101,9 +101,9 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("config.add_apikey"))
 
-    def offers(self, action: str, obj: Any) -> bool:
+    def is_action_available(self, action: str, obj: Any) -> bool:
         is_due = obj is not None and (obj.needs_confirmation if action == "confirm" else obj.revoked_at is None)
-        return super().offers(action, obj) and is_due
+        return super().is_action_available(action, obj) and is_due
 
     @admin.display(description="确认")
     def confirmed(self, key: ApiKey) -> str:

@@ -72,8 +72,8 @@ class ErasureRequestAdmin(ReadOnlyAdmin):
     actions = ("confirm", "refuse", *EXPORTS)
     has_erase_permission = permission_check("accounts.erase_user")
 
-    def offers(self, action: str, obj: Any) -> bool:
-        return super().offers(action, obj) and obj.status == ErasureRequest.Status.WAITING
+    def is_action_available(self, action: str, obj: Any) -> bool:
+        return super().is_action_available(action, obj) and obj.status == ErasureRequest.Status.WAITING
 
     @admin.action(description="确认注销", permissions=["erase"])
     def confirm(self, request: HttpRequest, queryset: QuerySet[ErasureRequest]) -> Any:

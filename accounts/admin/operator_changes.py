@@ -52,8 +52,8 @@ class OperatorChangeAdmin(ReadOnlyAdmin):
         everything = super().get_queryset(request)
         return everything if request.user.is_superuser else everything.filter(of_superuser=False)
 
-    def offers(self, action: str, obj: Any) -> bool:
-        return super().offers(action, obj) and obj.status == OperatorChange.Status.WAITING
+    def is_action_available(self, action: str, obj: Any) -> bool:
+        return super().is_action_available(action, obj) and obj.status == OperatorChange.Status.WAITING
 
     @admin.display(description="变更")
     def summary(self, change: OperatorChange) -> str:

@@ -74,7 +74,7 @@ class UserAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).filter(_PEOPLE)
 
-    def offers(self, action: str, obj: Any) -> bool:
+    def is_action_available(self, action: str, obj: Any) -> bool:
         is_erased = obj.erased_at is not None
         suits = {
             "block": not obj.is_blocked,
@@ -82,7 +82,7 @@ class UserAdmin(ReadOnlyAdmin):
             "sign_out": not is_erased,
             "erase": not is_erased,
         }
-        return super().offers(action, obj) and suits.get(action, True)
+        return super().is_action_available(action, obj) and suits.get(action, True)
 
     @admin.display(description="身份证")
     def identity(self, user: User) -> str:

@@ -50,7 +50,9 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
         models.IntegerField: {"form_class": PlainIntegerField},
         models.DecimalField: {"form_class": PlainDecimalField},
     }
-    asks_first = False  # shows nothing before a search or a filter: no index gives the whole table an order
+    needs_confirmation_page = (
+        False  # shows nothing before a search or a filter: no index gives the whole table an order
+    )
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[FastChangeList]:
         return FastChangeList
@@ -111,9 +113,13 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
             return []
         named = [action for action in self.get_actions(request).values() if action is not None]
         hidden = (*EXPORTS, "delete_selected")
-        return [(name, label) for _do, name, label in named if name not in hidden and self.offers(name, obj)]
+        return [
+            (name, label)
+            for _do, name, label in named
+            if name not in hidden and self.is_action_available(name, obj)
+        ]
 
-    def offers(self, action: str, obj: Any) -> bool:
+    def is_action_available(self, action: str, obj: Any) -> bool:
         """Whether the page of this object shows a button for the action."""
         return obj is not None
 
@@ -126,17 +132,17 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
 
     def get_urls(self) -> list[Any]:
         prefix = f"{self.opts.app_label}_{self.opts.model_name}"
-        view: Any = self.admin_site.admin_view(self.press)
+        view: Any = self.admin_site.admin_view(self.run_button)
         view.body_limit = self._body_limit
         return [path("do/<slug:name>/", view, name=f"{prefix}_do"), *super().get_urls()]
 
     def _body_limit(self, request: HttpRequest, name: str) -> int:
-        """Return how many bytes `press` takes: the size of a file only from those who may upload one."""
+        """Return how many bytes `run_button` takes: the size of a file only from those who may upload one."""
         may_upload = self.admin_site.has_permission(request) and name in self._buttons_of(request)
         takes_file = may_upload and getattr(self, name).takes_file
         return int(settings.MAX_UPLOAD_BYTES if takes_file else settings.MAX_BODY_BYTES)
 
-    def press(self, request: HttpRequest, name: str) -> HttpResponse:
+    def run_button(self, request: HttpRequest, name: str) -> HttpResponse:
         """Do what a button above the list says; back to the list unless it answers with a page of its own."""
         if name not in self._buttons_of(request):
             raise PermissionDenied

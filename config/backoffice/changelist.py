@@ -46,7 +46,9 @@ class FastChangeList(ChangeList):
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         rows = super().get_queryset(request, exclude_parameters)
-        nothing_chosen = getattr(self.model_admin, "asks_first", False) and not (self.query or self.filter_params)
+        nothing_chosen = getattr(self.model_admin, "needs_confirmation_page", False) and not (
+            self.query or self.filter_params
+        )
         return rows.none() if nothing_chosen else rows
 
     def get_ordering_field(self, field_name: Any) -> Any:

@@ -18,7 +18,7 @@ TITLES = {
     FINANCE: _("财务:提现、账务、收益规则"),
     ADMINISTRATOR: _("管理员:全部页面和操作,包括运营人员"),
 }
-_ROOMS = {
+_APPS = {
     "config",
     "integrations",
     "accounts",
@@ -87,7 +87,7 @@ def _codes(table: dict[str, str]) -> set[tuple[str, str]]:
 
 
 def _may(role: str, app: str, model: str, code: str) -> bool:
-    if app not in _ROOMS or model in _NOBODYS:
+    if app not in _APPS or model in _NOBODYS:
         return False
     if role == ADMINISTRATOR:
         return True

@@ -13,7 +13,7 @@ from django.utils.encoding import force_str
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
-_ROOMS = (
+_APPS = (
     "config",
     "integrations",
     "accounts",
@@ -37,7 +37,7 @@ def translate_labels() -> None:
 
 def labels() -> Iterator[tuple[Any, str, str]]:
     """(owner, attribute, Chinese words) of every label but those of choices."""
-    owners: list[tuple[Any, tuple[str, ...]]] = [(apps.get_app_config(room), ("verbose_name",)) for room in _ROOMS]
+    owners: list[tuple[Any, tuple[str, ...]]] = [(apps.get_app_config(room), ("verbose_name",)) for room in _APPS]
     owners += [(model._meta, ("verbose_name", "verbose_name_plural")) for model in _models()]
     owners += [(field, ("verbose_name", "help_text")) for field in _fields()]
     owners += [(function, ("short_description",)) for function in _functions()]
@@ -55,7 +55,7 @@ def choice_labels() -> set[str]:
 
 
 def _models() -> list[Any]:
-    return [model for room in _ROOMS for model in apps.get_app_config(room).get_models()]
+    return [model for room in _APPS for model in apps.get_app_config(room).get_models()]
 
 
 def _fields() -> list[Any]:

@@ -28,7 +28,7 @@ API_V3_KEY_LENGTH = 32
 
 
 @register(Tags.security, deploy=True)
-def doors(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
+def access(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
     """Default secrets, open endpoints, any host."""
     found: list[CheckMessage] = []
     if settings.EMBEDDED:
@@ -177,7 +177,7 @@ def require_sound_settings() -> None:
     """
     if settings.EMBEDDED:
         return
-    found = [one for check in (doors, providers) for one in check(None) if one.level >= ERROR]
+    found = [one for check in (access, providers) for one in check(None) if one.level >= ERROR]
     if found:
         lines = [f"{one.msg} {one.hint or ''}".strip() for one in found]
         raise ImproperlyConfigured("\n".join(["These settings would leave a door open:", *lines]))

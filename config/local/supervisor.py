@@ -17,7 +17,7 @@ from config.platform.stopping import StopRequest
 
 STOP_SECONDS = 7
 AT_ONCE = 2  # so many requests to stop mean that nobody wants to wait
-SHORT_LIFE_SECONDS = 10
+QUICK_EXIT_SECONDS = 10
 LONGEST_PAUSE_SECONDS = 30
 _COLOURS = {"web": 32, "worker": 36, "sender": 31, "beat": 35, "sandbox": 33, "up": 34, "demo": 34}
 Say = Callable[[str, str], None]
@@ -58,7 +58,7 @@ class Child:
     process: subprocess.Popen[str] | None = None
     started_at: float = 0.0
     start_at: float = 0.0  # not before this moment (monotonic seconds)
-    short_lives: int = 0
+    quick_exits: int = 0
 
     def start(self, say: Say) -> None:
         self.started_at = time.monotonic()
@@ -116,8 +116,8 @@ class Supervisor:
         ended = child.process
         child.kill_group(signal.SIGKILL)  # what it left behind
         lived = time.monotonic() - child.started_at
-        child.short_lives = child.short_lives + 1 if lived < SHORT_LIFE_SECONDS else 0
-        pause = min(2.0 ** (child.short_lives - 2), LONGEST_PAUSE_SECONDS) if child.short_lives > 1 else 0.0
+        child.quick_exits = child.quick_exits + 1 if lived < QUICK_EXIT_SECONDS else 0
+        pause = min(2.0 ** (child.quick_exits - 2), LONGEST_PAUSE_SECONDS) if child.quick_exits > 1 else 0.0
         status = ended.returncode if ended else 0
         if pause:
             self.say("up", f"{child.name} keeps ending (status {status}); trying again in {pause:.0f} s")

@@ -58,8 +58,8 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
     actions = ("reverse_part", *EXPORTS)
     has_reverse_permission = permission_check("earnings.reverse_ledgertransaction")
 
-    def offers(self, action: str, obj: Any) -> bool:
-        return super().offers(action, obj) and bool(parts_of(LedgerEntry.objects.filter(pk=obj.pk)))
+    def is_action_available(self, action: str, obj: Any) -> bool:
+        return super().is_action_available(action, obj) and bool(parts_of(LedgerEntry.objects.filter(pk=obj.pk)))
 
     @admin.action(description="冲正此人的部分", permissions=["reverse"])
     def reverse_part(self, request: HttpRequest, queryset: QuerySet[LedgerEntry]) -> Any:
@@ -115,9 +115,9 @@ class LedgerTransactionAdmin(ReadOnlyAdmin):
             return _("全部")
         return _("部分") if getattr(posted, "is_undone_in_part", False) else ""
 
-    def offers(self, action: str, obj: Any) -> bool:
+    def is_action_available(self, action: str, obj: Any) -> bool:
         is_open = obj is not None and obj.kind in ledger.REVERSIBLE and not self.reversed_how(obj)
-        return super().offers(action, obj) and is_open
+        return super().is_action_available(action, obj) and is_open
 
     @admin.action(description="冲正", permissions=["reverse"])
     def reverse(self, request: HttpRequest, queryset: QuerySet[LedgerTransaction]) -> Any:

@@ -63,8 +63,8 @@ class PayoutAdmin(ReadOnlyAdmin):
     list_buttons = ("pause", "resume")
     has_decide_permission = permission_check("earnings.decide_payout")
 
-    def offers(self, action: str, obj: Any) -> bool:
-        if not super().offers(action, obj):
+    def is_action_available(self, action: str, obj: Any) -> bool:
+        if not super().is_action_available(action, obj):
             return False
         if action == "close_contradiction":
             return obj.contradicted_at is not None and obj.reviewed_at is None

@@ -112,8 +112,8 @@ class RuleChangeAdmin(ReadOnlyAdmin):
     actions = ("confirm", "refuse", *EXPORTS)
     has_decide_permission = permission_check("earnings.decide_rulechange")
 
-    def offers(self, action: str, obj: Any) -> bool:
-        return super().offers(action, obj) and obj.status == RuleChange.Status.WAITING
+    def is_action_available(self, action: str, obj: Any) -> bool:
+        return super().is_action_available(action, obj) and obj.status == RuleChange.Status.WAITING
 
     @admin.display(description="变更")
     def summary(self, change: RuleChange) -> str:

@@ -80,8 +80,8 @@ class WithdrawalAdmin(ReadOnlyAdmin):
     actions = ("approve", "reject", *EXPORTS)
     has_review_permission = permission_check("earnings.review_withdrawal")
 
-    def offers(self, action: str, obj: Any) -> bool:
-        return super().offers(action, obj) and obj.status == Status.TO_REVIEW
+    def is_action_available(self, action: str, obj: Any) -> bool:
+        return super().is_action_available(action, obj) and obj.status == Status.TO_REVIEW
 
     @admin.display(description="手机号")
     def phone(self, withdrawal: Withdrawal) -> str:

@@ -21,7 +21,7 @@ class CancelReason(models.IntegerChoices):
     OPERATOR = 4, "系统注销"
     TOO_MANY_LOW_STARS = 5, "低星级超过限制"
     ROBOT_BANNED = 6, "机器人封号"
-    TOO_LITTLE_TALK = 7, "发言太少"
+    TOO_FEW_MESSAGES = 7, "发言太少"
 
 
 class GroupQuerySet(models.QuerySet["Group"]):

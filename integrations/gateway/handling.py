@@ -150,7 +150,7 @@ def _handle(event: Claimed) -> Outcome:
 def _failed(event: Claimed) -> Outcome:
     """To be tried again later, in its lane's order; after the last try parked for operators."""
     logger.exception("Event %s (%s) failed", event.told.event_id, event.told.command)
-    status = Status.PARKED if event.try_count + 1 >= TRIES else Status.WAITING
+    status = Status.FAILED if event.try_count + 1 >= TRIES else Status.WAITING
     return Outcome(event, status, traceback.format_exc())
 
 

@@ -142,7 +142,7 @@ def clean(value: Any, depth: int = 0) -> Any:
 
 def replay(event: GatewayEvent, *, at: datetime) -> bool:
     """Have a parked, ignored or unknown event handled again; false when it is not at rest."""
-    resting = [GatewayEvent.Status.PARKED, GatewayEvent.Status.IGNORED, GatewayEvent.Status.UNKNOWN]
+    resting = [GatewayEvent.Status.FAILED, GatewayEvent.Status.IGNORED, GatewayEvent.Status.UNKNOWN]
     with transaction.atomic():
         changed = GatewayEvent.objects.filter(pk=event.pk, status__in=resting).update(
             status=GatewayEvent.Status.WAITING, settled_at=None, try_count=0, retry_at=at, note=""
@@ -154,7 +154,7 @@ def replay(event: GatewayEvent, *, at: datetime) -> bool:
 def forget_old(*, at: datetime) -> int:
     """Delete handled and ignored events after 30 days, those that operators may need after 90."""
     handled = [GatewayEvent.Status.HANDLED, GatewayEvent.Status.IGNORED]
-    left = [GatewayEvent.Status.PARKED, GatewayEvent.Status.UNKNOWN, GatewayEvent.Status.REFUSED]
+    left = [GatewayEvent.Status.FAILED, GatewayEvent.Status.UNKNOWN, GatewayEvent.Status.REFUSED]
     return _forget(handled, at - KEEP_HANDLED) + _forget(left, at - KEEP_LEFT)
 
 

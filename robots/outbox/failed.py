@@ -13,7 +13,7 @@ Status = OutboxMessage.Status
 
 def count() -> int:
     """How many there are."""
-    return OutboxMessage.objects.parked().count()
+    return OutboxMessage.objects.failed().count()
 
 
 def retry(messages: QuerySet[OutboxMessage], *, at: datetime) -> int:
@@ -23,7 +23,7 @@ def retry(messages: QuerySet[OutboxMessage], *, at: datetime) -> int:
     """
     with transaction.atomic():
         done = change_all(
-            messages.filter(status=Status.PARKED),
+            messages.filter(status=Status.FAILED),
             status=Status.WAITING,
             settled_at=None,
             try_count=0,
@@ -36,9 +36,9 @@ def retry(messages: QuerySet[OutboxMessage], *, at: datetime) -> int:
 
 def close(messages: QuerySet[OutboxMessage], *, by: str, at: datetime) -> int:
     """Give up on those of these that are parked; how many were. What the gateway answered stays in their tries."""
-    return close_all(messages.filter(status=Status.PARKED), reason=f"由 {by} 关闭", at=at)
+    return close_all(messages.filter(status=Status.FAILED), reason=f"由 {by} 关闭", at=at)
 
 
 def close_of_group(*, group_code: str, reason: str, at: datetime) -> int:
     """Close those of a group, which are about a life of it that is over; how many."""
-    return close_all(OutboxMessage.objects.parked().filter(group_code=group_code), reason=reason, at=at)
+    return close_all(OutboxMessage.objects.failed().filter(group_code=group_code), reason=reason, at=at)

@@ -75,7 +75,7 @@ class Attempt(NamedTuple):
             return Status.SENT
         was_put_off = self.message.try_count > len(RETRY_AFTER)  # more tries than others have: it waited before
         most = LATER_TRIES if was_put_off or isinstance(self.error, Later) else len(RETRY_AFTER) + 1
-        return Status.PARKED if self.message.try_count + 1 >= most else Status.WAITING
+        return Status.FAILED if self.message.try_count + 1 >= most else Status.WAITING
 
     def retry_at(self, at: datetime) -> datetime | None:
         """When to try again: later each time, and never a whole crowd at once."""
@@ -133,7 +133,7 @@ def _by_id(attempt: Attempt) -> int:
 
 def _settled(attempt: Attempt, at: datetime) -> FinishedMessage:
     message, status = attempt.message, attempt.status
-    reason = attempt.answer[:200] if status == Status.PARKED else ""
+    reason = attempt.answer[:200] if status == Status.FAILED else ""
     return FinishedMessage(
         pk=message.id,
         message_no=message.message_no,

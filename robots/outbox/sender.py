@@ -28,7 +28,7 @@ from robots.signals import senders_look
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0  # what nobody rang for is found this soon
-IN_HAND_PER_PLACE = 4  # one is asked, the next ones are at hand
+LEASED_PER_SLOT = 4  # one is asked, the next ones are at hand
 GATHER = 200  # so many answers are written down together …
 GATHER_SECONDS = 0.05  # … or what came within this
 STOP_SECONDS = 5.0  # for the answers of what was asked before the end
@@ -125,8 +125,8 @@ class Sender:
         if self.tried and (len(self.tried) >= GATHER or now >= self.write_by or not self.in_hand):
             self._write_down()
         wait = max(self.look_at, self.rest_until) - now
-        room = self.line.concurrency * IN_HAND_PER_PLACE - len(self.in_hand)
-        if room < min(BATCH, self.line.concurrency * IN_HAND_PER_PLACE // 2):
+        room = self.line.concurrency * LEASED_PER_SLOT - len(self.in_hand)
+        if room < min(BATCH, self.line.concurrency * LEASED_PER_SLOT // 2):
             wait = LOOK_SECONDS  # for answers
         elif wait <= 0:
             self._take(min(BATCH, room))

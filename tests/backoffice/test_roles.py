@@ -27,7 +27,7 @@ EXPORTS = {"export", "export_xlsx"}
 # page → what this role can do there, beside looking and exporting
 SUPPORT = {
     "accounts/user": {"block", "unblock", "sign_out"},
-    "robots/robot": {"make_assignable", "make_undistributable"},
+    "robots/robot": {"make_assignable", "make_unassignable"},
     "robots/robotday": set(),
     "robots/scan": set(),
     "robots/friendship": set(),

@@ -113,7 +113,7 @@ def test_a_list_of_words_that_was_shown(change, is_old_accepted):
     secret = page.split('name="shown" value="')[1].split('"')[0]
     change(is_old_accepted=is_old_accepted)
     support.http.force_login(support.user)
-    said = support.press(WORDS, "take_in", confirmed="yes", shown=secret)
+    said = support.presses(WORDS, "take_in", confirmed="yes", shown=secret)
     assert ("页面已过期" in said) != is_old_accepted
 
 

@@ -72,9 +72,9 @@ def test_what_is_not_for_operators_is_not_decided_on_the_page(approved, sandbox,
 
 
 def test_finance_pauses_payouts_and_resumes_them(approved, sandbox, finance):
-    finance.press("earnings/payout", "pause", confirmed="yes", reason="对账")
+    finance.presses("earnings/payout", "pause", confirmed="yes", reason="对账")
     assert (send_payouts(), pauses.open_pause().paused_by) == (0, "fiona")
-    finance.press("earnings/payout", "resume", confirmed="yes")
+    finance.presses("earnings/payout", "resume", confirmed="yes")
     assert send_payouts() == 1
     assert how_it_stands(approved) == (3, "succeeded")
 

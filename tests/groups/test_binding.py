@@ -285,7 +285,7 @@ def test_an_unbinding_that_failed_does_not_end_the_group_when_it_was_bound_anew(
         group_ids=[Group.objects.get().pk], reason=CancelReason.OPERATOR, by="wang", at=timezone.now()
     )
     unbinding = OutboxMessage.objects.filter(operation="unbind_group")
-    unbinding.update(status=OutboxMessage.Status.PARKED, reason="502", settled_at=timezone.now())
+    unbinding.update(status=OutboxMessage.Status.FAILED, reason="502", settled_at=timezone.now())
     gateway_tells(bound())
     assert failed.retry(unbinding, at=timezone.now()) == 0
     assert unbinding.get().reason == "群已重新绑定"

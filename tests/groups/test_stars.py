@@ -171,7 +171,7 @@ def test_a_silent_one_star_group_is_cancelled():
     group = GroupFactory()
     rate((group.code, 1), state=6)
     group.refresh_from_db()
-    assert group.cancel_reason == CancelReason.TOO_LITTLE_TALK
+    assert group.cancel_reason == CancelReason.TOO_FEW_MESSAGES
 
 
 def test_an_owner_is_not_promised_income_of_a_group_that_is_cancelled(alice):

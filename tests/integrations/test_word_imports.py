@@ -45,12 +45,12 @@ def shown(operator: Operator, text: str, encoding: str = "utf-8", name: str = "w
     """The page that says what a file would do."""
     file = io.BytesIO(text.encode(encoding))
     file.name = name
-    return operator.press(WORDS, "take_in", asked="yes", file=file)
+    return operator.presses(WORDS, "take_in", asked="yes", file=file)
 
 
 def confirm(operator: Operator, page: str, **form: str) -> str:
     [secret] = re.findall(r'name="shown" value="([^"]+)"', page)
-    return operator.press(WORDS, "take_in", confirmed="yes", shown=secret, **form)
+    return operator.presses(WORDS, "take_in", confirmed="yes", shown=secret, **form)
 
 
 def counted(page: str) -> dict[str, int]:
@@ -134,7 +134,9 @@ def test_invisible_characters_at_the_ends_are_no_part_of_a_word(support, word):
 
 
 def test_words_that_were_not_shown_are_not_taken_in(support):
-    page = support.press(WORDS, "take_in", confirmed="yes", shown=signing.dumps({"words": ["赌博"]}, salt="other"))
+    page = support.presses(
+        WORDS, "take_in", confirmed="yes", shown=signing.dumps({"words": ["赌博"]}, salt="other")
+    )
     assert "页面已过期，请重新选择文件。" in page
     assert kept() == set()
 
@@ -198,7 +200,7 @@ def test_only_who_keeps_the_list_imports_and_undoes():
 
 def test_an_operator_tries_a_text_and_sees_which_word_stands_where(support):
     add_words(["赌博", "VX", "b.com"])
-    page = support.press(WORDS, "try_text", text="来 赌*博，加v x：<b>看B.com")
+    page = support.presses(WORDS, "try_text", text="来 赌*博，加v x：<b>看B.com")
     assert "来 <mark>赌*博</mark>，加<mark>v x</mark>：&lt;b&gt;看<mark>B.com</mark>" in page
     for word, start, end in (("赌博", 3, 5), ("VX", 8, 10), ("b.com", 16, 20)):
         assert f"<tr><td>{word}</td><td>{start}</td><td>{end}</td></tr>" in page
@@ -206,8 +208,8 @@ def test_an_operator_tries_a_text_and_sees_which_word_stands_where(support):
 
 def test_an_operator_tries_a_text_without_any(support):
     add_words(["LY"])
-    assert "没有找到敏感词。" in support.press(WORDS, "try_text", text="We are a family")
-    assert "<mark>" not in support.press(WORDS, "try_text", text=" ")
+    assert "没有找到敏感词。" in support.presses(WORDS, "try_text", text="We are a family")
+    assert "<mark>" not in support.presses(WORDS, "try_text", text=" ")
 
 
 def test_an_operator_edits_the_list(support):

@@ -138,7 +138,7 @@ def test_one_that_an_operator_has_sent_after_all_makes_the_group_sent(alice: Use
     say_one()
     refuse(sandbox)
     sandbox.state.faults.clear()
-    failed.retry(OutboxMessage.objects.parked(), at=timezone.now())
+    failed.retry(OutboxMessage.objects.failed(), at=timezone.now())
     say_everything()
     assert state_of(message) == ([1], MassMessage.Status.SENT)
     assert message.groups.get().reason == ""

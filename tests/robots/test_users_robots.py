@@ -43,7 +43,7 @@ def test_of_the_befriended_ones_the_roomiest_is_shown(alice):
 
 def test_without_a_befriended_one_that_has_room_the_last_assigned_is_shown(alice):
     used_up(FriendshipFactory(user=alice).robot)
-    assigned = RobotFactory(status=Status.UNDISTRIBUTABLE)
+    assigned = RobotFactory(status=Status.UNASSIGNABLE)
     now = timezone.now()
     Scan.objects.create(union_id=alice.union_id, open_id="o", robot=assigned, scanned_at=now, assigned_at=now)
     assert name_of(shown(alice)) == assigned.name
@@ -84,7 +84,7 @@ def test_a_robot_is_taken_off_assignment_by_id_or_code(by: str):
     body = {"robot_id": str(getattr(robot, by))}
     assert [system.post("/robot/undistributable", body)["code"] for _ in range(2)] == [1200, 1200]
     robot.refresh_from_db()
-    assert robot.status == Status.UNDISTRIBUTABLE
+    assert robot.status == Status.UNASSIGNABLE
 
 
 @pytest.mark.parametrize("status", [Status.REMOVED, Status.BANNED])

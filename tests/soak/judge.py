@@ -145,7 +145,7 @@ def _of_messages(sandbox: State) -> Iterator[str]:
     yield from _some("messages that are sent here and unknown to the gateway", sent - sandbox.messages.keys())
     yield from _some("messages that were said and are not sent here", sandbox.messages.keys() - sent)
     switched_off = Q(status=Outbox.CLOSED, cause__startswith="launch:")  # by its user, before it was said
-    given_up = OutboxMessage.objects.filter(status__in=[Outbox.PARKED, Outbox.CLOSED]).exclude(switched_off)
+    given_up = OutboxMessage.objects.filter(status__in=[Outbox.FAILED, Outbox.CLOSED]).exclude(switched_off)
     yield from _some("messages that were given up", (f"{row.cause}: {row.reason}" for row in given_up))
 
 

@@ -54,7 +54,7 @@ class Operator:
         """Change rules in their form and confirm what the page shows; the page that follows."""
         return self.confirms(where, self.saves(where, self.opens(where), **typed))
 
-    def press(self, where: str, name: str, **form: Any) -> str:
+    def presses(self, where: str, name: str, **form: Any) -> str:
         """A button above a list."""
         return str(self.http.post(f"/admin/{where}/do/{name}/", form, follow=True).text)
 

@@ -24,7 +24,7 @@ from integrations.sandbox.keys import ensure_keys
 
 HEALTHY_SECONDS = 30
 # Celery warns root at length at every start; here everything is local and says so itself.
-_NO_ROOT_SERMON = {"PYTHONWARNINGS": "ignore:You're running the worker with superuser"}
+_WITHOUT_ROOT_WARNING = {"PYTHONWARNINGS": "ignore:You're running the worker with superuser"}
 
 
 class Command(BaseCommand):
@@ -32,7 +32,7 @@ class Command(BaseCommand):
         "Start the database, Redis, web, worker, sender, beat and the sandbox, and keep them running until Ctrl-C."
     )
     requires_system_checks: list[str] = []  # the database is not there yet
-    errand: subprocess.Popen[bytes] | None = None
+    current_command: subprocess.Popen[bytes] | None = None
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--no-demo", action="store_true", help="do not load the demo world")
@@ -54,7 +54,7 @@ class Command(BaseCommand):
                 raise CommandError(str(error)) from error
             finally:
                 self._say("up", "stopping …")
-                self._end_errand()
+                self._end_current_command()
                 supervisor.stop()
                 services.stop()
                 self._say("up", "stopped")
@@ -65,18 +65,18 @@ class Command(BaseCommand):
     def _manage(self, *words: str) -> int:
         """Run one of our commands to its end, in our own output; its exit status."""
         argv = [sys.executable, str(settings.BASE_DIR / "manage.py"), *words]
-        self.errand = subprocess.Popen(
+        self.current_command = subprocess.Popen(
             argv,
             cwd=settings.BASE_DIR,
             start_new_session=True,
             preexec_fn=lambda: die_with_parent(signal.SIGTERM),
         )
-        return self.errand.wait()
+        return self.current_command.wait()
 
-    def _end_errand(self) -> None:
-        if self.errand is not None and self.errand.poll() is None:
-            self.errand.kill()
-            self.errand.wait()
+    def _end_current_command(self) -> None:
+        if self.current_command is not None and self.current_command.poll() is None:
+            self.current_command.kill()
+            self.current_command.wait()
 
     def _start(self, services: EmbeddedServices, supervisor: Supervisor, *, demo: bool) -> None:
         began = time.monotonic()
@@ -155,7 +155,7 @@ def children() -> list[Child]:
     beat = [*celery, "beat", "--loglevel", "WARNING", "--pidfile="]
     children = [
         Child("web", web, base),
-        Child("worker", worker, base, _NO_ROOT_SERMON),
+        Child("worker", worker, base, _WITHOUT_ROOT_WARNING),
         Child("sender", [python, str(base / "manage.py"), "send"], base),
         # A second signal while it writes down its schedule, within the first one's handler, makes it wait for itself.
         Child("beat", beat, base, death_signal=signal.SIGKILL),

@@ -67,7 +67,7 @@ def _moment(text: str) -> datetime:
 
 
 def _chosen(options: dict[str, Any]) -> QuerySet[OutboxMessage]:
-    chosen: QuerySet[OutboxMessage] = OutboxMessage.objects.parked()
+    chosen: QuerySet[OutboxMessage] = OutboxMessage.objects.failed()
     wanted = {column: options[name] for name, column in FILTERS.items() if options[name]}
     if cause := options["cause"]:
         wanted["cause__startswith" if cause.endswith(":") else "cause"] = cause
