@@ -13,7 +13,7 @@ from accounts.models import User, VerificationCode
 from config.errors import Code, OutsideFailed, Refusal
 from config.platform.signatures import is_keyed_hash, keyed_hash
 from integrations.aliyun.sms import PHONE_PATTERN, AliyunSms
-from integrations.http import Later, OutcomeUnknown, OutsideError
+from integrations.http import Busy, OutcomeUnknown, OutsideError
 
 __all__ = ["PHONE_PATTERN", "prove_phone", "send_code"]
 VALID_FOR = timedelta(minutes=60)
@@ -91,7 +91,7 @@ def send_code(*, user: User, phone: str, at: datetime) -> None:
 
 
 def _not_sent(error: OutsideError) -> Refusal:
-    return SmsLimited(error.retry_after) if isinstance(error, Later) else SmsNotSent()
+    return SmsLimited(error.retry_after) if isinstance(error, Busy) else SmsNotSent()
 
 
 def prove_phone(*, user: User, phone: str, code: str, at: datetime) -> None:

@@ -22,7 +22,7 @@ def pass_on(said: IncomingMessage) -> bool:
     if said.words == LEAVE:
         conversations.close_for(said.user, at=said.at)
         forwarding.forward(talk, kind="text", content=_WENT, at=said.at)
-        menu.answer(said, writing.text(_LEFT))
+        menu.reply(said, writing.text(_LEFT))
     else:
         _forward(talk, said)
     return True
@@ -32,12 +32,12 @@ def pass_on(said: IncomingMessage) -> bool:
 def open_conversation(said: IncomingMessage) -> bool:
     if menu.choice(said) != "5":
         return False
-    menu.go_to(said.user.pk, "")
+    menu.set_state(said.user.pk, "")
     conversations.open_for(said.user, at=said.at)
     talk = conversations.open_one_of(said.user)
     if talk is not None:
         forwarding.forward(talk, kind="text", content=_CAME, at=said.at)
-    menu.answer(said, writing.text(_OPENED))
+    menu.reply(said, writing.text(_OPENED))
     return True
 
 

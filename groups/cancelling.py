@@ -41,7 +41,7 @@ def cancel_each(reasons: Mapping[UUID, CancelReason], *, by: str, at: datetime) 
 def _silence(ended: Mapping[CancelReason, Sequence[Group]], at: datetime) -> None:
     """Close what was still to be said there, then ask the gateway to leave (a robot that is gone cannot)."""
     endings = [
-        writing.Ending(f"群已注销:{reason.label}", group_codes=[group.code for group in groups])
+        writing.Closing(f"群已注销:{reason.label}", group_codes=[group.code for group in groups])
         for reason, groups in ended.items()
     ]
     writing.close(*endings, at=at)

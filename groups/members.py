@@ -9,8 +9,8 @@ from django.db.models import F, Value
 from django.db.models.functions import Greatest
 
 from groups.models import Group, Member, MemberMove
-from integrations.gateway.payloads import address_in, code_in, is_true, shown
-from integrations.gateway.subscriptions import BadEvent, word
+from integrations.gateway.payloads import address_in, code_in, display_text, is_true
+from integrations.gateway.subscriptions import BadEvent, text_field
 
 
 def take_members(*, group: Group, told: Sequence[Mapping[str, Any]], at: datetime) -> int:
@@ -36,7 +36,7 @@ def _member(group: Group, told: Mapping[str, Any], at: datetime) -> Member:
     return Member(
         group=group,
         code=code_in(told, "user_id"),
-        nickname=shown(told, "nickname"),
+        nickname=display_text(told, "nickname"),
         avatar_url=address_in(told, "avatar"),
         is_admin=is_true(told.get("is_admin")),
         joined_at=at,
@@ -45,8 +45,8 @@ def _member(group: Group, told: Mapping[str, Any], at: datetime) -> Member:
 
 def take_info(*, group: Group, told: Mapping[str, Any]) -> None:
     """The gateway's word on a group: its name, its owner in WeChat, its size, whether our robot is in."""
-    group.name = shown(told, "name", longest=200) or group.name
-    group.wechat_owner_code = word(told, "admin_user_id", needed=False) or group.wechat_owner_code
+    group.name = display_text(told, "name", max_length=200) or group.name
+    group.wechat_owner_code = text_field(told, "admin_user_id", required=False) or group.wechat_owner_code
     group.member_count = _count(told.get("mem_count"), group.member_count)
     group.robot_is_in = _robot_is_in(group, told.get("robots"))
     group.save(update_fields=["name", "wechat_owner_code", "member_count", "robot_is_in"])

@@ -64,11 +64,11 @@ def _send_completion_link(said: IncomingMessage) -> bool:
     if said.user.completed_at is not None:
         return False
     url = completion.new_link(said.user, at=said.at)
-    menu.answer(said, writing.text(f"点击链接完善资料，领取新人红包：{url}"))
+    menu.reply(said, writing.text(f"点击链接完善资料，领取新人红包：{url}"))
     return True
 
 
-@menu.handles("strangers")
+@menu.handles("non_owners")
 def pass_over(said: IncomingMessage) -> bool:
     """Who owns no group in WeChat gets no answer."""
     return not Group.objects.owned_in_wechat_by(said.user).exists()
@@ -77,32 +77,32 @@ def pass_over(said: IncomingMessage) -> bool:
 @menu.handles("menu")
 def take_all(said: IncomingMessage) -> bool:
     """The menu, its choices, and what nobody understood: the end of the line."""
-    place, words = menu.place_of(said.user.pk), said.words
+    place, words = menu.state_of(said.user.pk), said.words
     if words in BACK and (place or words == MENU):
         _show_menu(said)
     elif place == QUESTIONS:
         _answer_question(said)
     elif words in _CHOICES:
-        menu.answer(said, writing.text(_CHOICES[words](said)))
+        menu.reply(said, writing.text(_CHOICES[words](said)))
     elif place == MENU:
-        menu.answer(said, writing.text("没有这一项,请回复 1 到 7 的数字,或回复「菜单」再看一遍。"))
+        menu.reply(said, writing.text("没有这一项,请回复 1 到 7 的数字,或回复「菜单」再看一遍。"))
     else:
         _hint(said)
     return True
 
 
 def _show_menu(said: IncomingMessage) -> None:
-    menu.go_to(said.user.pk, MENU)
-    menu.answer(said, writing.text(_MENU))
+    menu.set_state(said.user.pk, MENU)
+    menu.reply(said, writing.text(_MENU))
 
 
 def _answer_question(said: IncomingMessage) -> None:
-    menu.go_to(said.user.pk, QUESTIONS)
+    menu.set_state(said.user.pk, QUESTIONS)
     number = int(said.words) if said.words.isascii() and said.words.isdigit() and len(said.words) < 3 else 0
     if 1 <= number <= len(_FAQ):
-        menu.answer(said, writing.text(f"{_FAQ[number - 1][1]}\n还想了解?回复 1 到 {len(_FAQ)},或 0 返回菜单。"))
+        menu.reply(said, writing.text(f"{_FAQ[number - 1][1]}\n还想了解?回复 1 到 {len(_FAQ)},或 0 返回菜单。"))
     else:
-        menu.answer(said, writing.text(f"没有这个问题,请回复 1 到 {len(_FAQ)} 的数字,或 0 返回菜单。"))
+        menu.reply(said, writing.text(f"没有这个问题,请回复 1 到 {len(_FAQ)} 的数字,或 0 返回菜单。"))
 
 
 def _hint(said: IncomingMessage) -> None:
@@ -112,7 +112,7 @@ def _hint(said: IncomingMessage) -> None:
     """
     with suppress(*REDIS_AWAY):
         if cache.get_or_set(f"menu-hint:{said.user.pk}", said.event_id, HINT_EVERY) == said.event_id:
-            menu.answer(said, writing.text("我没看懂。回复「菜单」看看我能做什么。"))
+            menu.reply(said, writing.text("我没看懂。回复「菜单」看看我能做什么。"))
 
 
 def _home(said: IncomingMessage) -> str:
@@ -132,7 +132,7 @@ def _invite(said: IncomingMessage) -> str:
 
 
 def _questions(said: IncomingMessage) -> str:
-    menu.go_to(said.user.pk, QUESTIONS)
+    menu.set_state(said.user.pk, QUESTIONS)
     return _QUESTIONS
 
 

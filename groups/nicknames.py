@@ -17,7 +17,7 @@ def rename_robot(*, group: Group, nickname: str) -> None:
     require_clean(nickname)
     call = robot_nickname(robot=group.robot.code, group=group.code, nickname=nickname)
     try:
-        RobotGateway.from_settings().ask(call)
+        RobotGateway.from_settings().call(call)
     except OutsideError as error:
         raise NicknameNotChanged from error
     Group.objects.filter(pk=group.pk).update(robot_nickname=nickname)

@@ -26,7 +26,7 @@ def ban(robot: Robot, *, at: datetime) -> int:
     with transaction.atomic():
         codes = [group.code for group in lock_groups(serving.values_list("pk", flat=True))]
         reason = "机器人被封号"
-        writing.close(writing.Ending(reason, robot=robot), writing.Ending(reason, group_codes=codes), at=at)
+        writing.close(writing.Closing(reason, robot=robot), writing.Closing(reason, group_codes=codes), at=at)
         roster.ban(robot, at=at)
         # Read again, now that it binds none any more: one bound a moment ago is locked after its robot, out of order.
         # Should that ever meet a cancelling of this very group, the inbox tries again.

@@ -18,7 +18,7 @@ from groups import cancelling
 from groups.models import ArticlePrice, CancelReason, Group, RatingState, StarPlan
 from groups.signals import launch_switches_changed
 from robots.outbox import writing as outbox
-from robots.outbox.bulk import writing
+from robots.outbox.bulk import private_messages_sql
 
 STARS = range(1, 6)
 LOW_STAR = 1
@@ -43,7 +43,7 @@ WHERE cancelled_at IS NULL AND (code = ANY(%(codes)s) OR id = ANY(%(ids)s::uuid[
 ORDER BY id FOR UPDATE
 """
 # An owner of many groups gets one letter about twenty, not twenty letters; each robot writes about its own.
-_LETTERS = writing(
+_LETTERS = private_messages_sql(
     """
     SELECT robot_id, user_code, string_agg(line, E'\\n' ORDER BY place) AS words, 'star:' || user_id AS cause,
         (user_id, min(place)) AS place

@@ -5,15 +5,22 @@ from collections.abc import Mapping, Sequence
 from accounts.models import User
 from groups import binding, cancelling, members, messages, replacing, welcome
 from groups.models import CancelReason, Group
-from integrations.gateway.payloads import address_in, code_in, shown
-from integrations.gateway.subscriptions import BadEvent, Event, EventIgnored, subscribe, subscribe_in_bulk, word
+from integrations.gateway.payloads import address_in, code_in, display_text
+from integrations.gateway.subscriptions import (
+    BadEvent,
+    Event,
+    EventIgnored,
+    subscribe,
+    subscribe_in_bulk,
+    text_field,
+)
 from robots.models import Robot
 from robots.outbox import writing
 from robots.subscribers import moment, robot_named
 
 
 def _user(event: Event) -> User | None:
-    return User.objects.filter(code=word(event.body, "user_id")).first()
+    return User.objects.filter(code=text_field(event.body, "user_id")).first()
 
 
 def _group(code: str) -> Group:
@@ -26,8 +33,8 @@ def _group(code: str) -> Group:
 
 def _served_by_its_robot(event: Event) -> Group:
     """The active group, if the robot that the event names is the one that serves it."""
-    group = _group(word(event.body, "group_id"))
-    if group.robot.code != word(event.body, "robot_id"):
+    group = _group(text_field(event.body, "group_id"))
+    if group.robot.code != text_field(event.body, "robot_id"):
         raise EventIgnored("群由另一个机器人服务")
     return group
 
@@ -37,8 +44,8 @@ def on_wait_for_bind(event: Event) -> None:
     binding.ask_to_bind(
         robot=robot_named(event),
         user=_user(event),
-        group_code=word(event.body, "group_id"),
-        name=shown(event.body, "name", longest=200),
+        group_code=text_field(event.body, "group_id"),
+        name=display_text(event.body, "name", max_length=200),
         cause=f"wait_for_bind:{event.event_id}",
         at=event.received_at,
     )
@@ -49,8 +56,8 @@ def on_bound(event: Event) -> None:
     binding.bind(
         robot=robot_named(event),
         user=_user(event),
-        group_code=word(event.body, "group_id"),
-        name=shown(event.body, "name", longest=200),
+        group_code=text_field(event.body, "group_id"),
+        name=display_text(event.body, "name", max_length=200),
         bound_at=moment(event, "bind_time"),
         cause=f"bind_group_success:{event.event_id}",
         at=event.received_at,
@@ -63,10 +70,10 @@ def on_join_failed(event: Event) -> None:
     robot, user = robot_named(event), _user(event)
     if user is None or user.code is None or user.is_blocked:
         raise EventIgnored("用户未知或已被封")
-    if Group.objects.active().filter(code=word(event.body, "group_id"), robot=robot).exists():
+    if Group.objects.active().filter(code=text_field(event.body, "group_id"), robot=robot).exists():
         raise EventIgnored("群已绑定")  # the failure is an older one, or the gateway tried again by itself
-    name = shown(event.body, "name", longest=200)
-    reason = shown(event.body, "reason", longest=200)
+    name = display_text(event.body, "name", max_length=200)
+    reason = display_text(event.body, "reason", max_length=200)
     writing.message_user(
         robot=robot,
         user_code=user.code,
@@ -99,7 +106,7 @@ def on_unbound(event: Event) -> None:
 
 @subscribe("group_info")
 def on_info(event: Event) -> None:
-    members.take_info(group=_group(word(event.body, "id")), told=event.body)
+    members.take_info(group=_group(text_field(event.body, "id")), told=event.body)
 
 
 @subscribe("group_members")
@@ -117,12 +124,12 @@ def on_members(event: Event) -> None:
 @subscribe("join_group")
 def on_join(event: Event) -> None:
     """Somebody joined: a member, a number in the statistics, and perhaps a welcome."""
-    group = _group(word(event.body, "group_id"))
-    at, code = moment(event, "join_time"), word(event.body, "user_id")
+    group = _group(text_field(event.body, "group_id"))
+    at, code = moment(event, "join_time"), text_field(event.body, "user_id")
     is_new = members.join(
         group=group,
         code=code,
-        nickname=shown(event.body, "nickname"),
+        nickname=display_text(event.body, "nickname"),
         avatar_url=address_in(event.body, "avatar"),
         at=at,
     )
@@ -134,8 +141,8 @@ def on_join(event: Event) -> None:
 
 @subscribe("drop_out_group")
 def on_leave(event: Event) -> None:
-    group = _group(word(event.body, "group_id"))
-    if not members.leave(group=group, code=word(event.body, "user_id"), at=moment(event, "join_time")):
+    group = _group(text_field(event.body, "group_id"))
+    if not members.leave(group=group, code=text_field(event.body, "user_id"), at=moment(event, "join_time")):
         raise EventIgnored("这次退群已记录")
 
 
@@ -164,9 +171,9 @@ def _heard(events: Sequence[Event]) -> tuple[list[messages.ReceivedMessage], dic
 def _message(event: Event) -> messages.ReceivedMessage:
     return messages.ReceivedMessage(
         event_id=event.event_id,
-        group_code=word(event.body, "group_id"),
-        sender_code=word(event.body, "user_id"),
-        message_no=word(event.body, "message_no", needed=False),
+        group_code=text_field(event.body, "group_id"),
+        sender_code=text_field(event.body, "user_id"),
+        message_no=text_field(event.body, "message_no", required=False),
         told=event.body,
         sent_at=moment(event, "send_time"),
         arrival=event.number,
@@ -194,7 +201,7 @@ def on_added(event: Event) -> str | None:
 
 @subscribe("abnormal_robot_replaced")
 def on_replaced(event: Event) -> str:
-    code = word(event.body, "replace_robot_id")
+    code = text_field(event.body, "replace_robot_id")
     robot = Robot.objects.filter(code=code).first()
     picture = address_in(event.body, "qrcode")
     banned_code, at = code_in(event.body, "robot_id"), event.received_at

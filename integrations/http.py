@@ -22,7 +22,7 @@ CALLS_AT_ONCE = 3  # of a process to one system: fewer than half of the web thre
 SLOW_SECONDS = 0.5  # a call that lasts so long makes others give up instead of waiting for its place
 
 
-def keepable(text: str) -> str:
+def storable(text: str) -> str:
     """What PostgreSQL can keep of a text: no NUL characters, no lone surrogates."""
     return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
@@ -32,14 +32,14 @@ class OutsideError(Exception):
 
     def __init__(self, system: str, message: str) -> None:
         self.system = system
-        super().__init__(keepable(f"{system}: {message}"[:300]))
+        super().__init__(storable(f"{system}: {message}"[:300]))
 
 
 class Refused(OutsideError):
     """The other side answered, and the answer is no. `code` is its own word for why."""
 
     def __init__(self, system: str, code: str, message: str = "") -> None:
-        self.code = keepable(code)
+        self.code = storable(code)
         super().__init__(system, f"{code} {message}".strip())
 
 
@@ -47,7 +47,7 @@ class Unavailable(OutsideError):
     """The call was certainly not done: there was no connection."""
 
 
-class Later(Unavailable):
+class Busy(Unavailable):
     """The other side answered that it takes no call now (flow control); the same call may be made again.
 
     `retry_after` is in how many seconds, as far as the other side says so.
@@ -105,7 +105,7 @@ _bulkhead = _Bulkhead()
 
 
 @contextmanager
-def place(system: str, at_once: int = CALLS_AT_ONCE) -> Iterator[None]:
+def call_slot(system: str, at_once: int = CALLS_AT_ONCE) -> Iterator[None]:
     """Hold one of the system's places for all calls of this thread within; Unavailable when it has none."""
     held: set[str] = _local.__dict__.setdefault("held", set())
     if system in held:
@@ -120,7 +120,7 @@ def place(system: str, at_once: int = CALLS_AT_ONCE) -> Iterator[None]:
         _bulkhead.leave(system, began)
 
 
-class Places(NamedTuple):
+class CallSlots(NamedTuple):
     """For how many threads of this process there is a place at once in calls of one kind."""
 
     name: str
@@ -137,13 +137,13 @@ def send(
     json: Any = None,
     data: bytes | Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
-    places: Places | None = None,
+    places: CallSlots | None = None,
 ) -> requests.Response:
     """Make one request and return the answer (status 2xx or 4xx). Seconds: `timeout` to read, at most 3 to connect.
 
     `places`: those that the calls of this kind share instead of the system's; Unavailable when all are taken.
     """
-    with place(places.name, places.at_once) if places else place(system):
+    with call_slot(places.name, places.at_once) if places else call_slot(system):
         response = _request(system, method, url, timeout, params=params, json=json, data=data, headers=headers)
     check_status(system, response.status_code, retry_after=response.headers.get("Retry-After", ""))
     return response
@@ -156,7 +156,7 @@ def check_status(system: str, status: int, *, retry_after: str = "") -> None:
     """
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         seconds = int(retry_after) if re.fullmatch("[0-9]{1,6}", retry_after) else None
-        raise Later(system, f"HTTP {status}", retry_after=seconds)
+        raise Busy(system, f"HTTP {status}", retry_after=seconds)
     if not is_success(status) and not 400 <= status < 500:
         raise OutcomeUnknown(system, f"HTTP {status}")
 
@@ -211,7 +211,7 @@ def json_of(system: str, response: requests.Response) -> Any:
 
 
 @dataclass(frozen=True)
-class Messages:
+class ResponseFormat:
     """How a system says in its answers what came of a call. Nothing but a 2xx answer that says so counts as done."""
 
     system: str
@@ -232,7 +232,7 @@ class Messages:
             raise OutcomeUnknown(self.system, f"no code in {self.code}")
         code = str(found)
         if code in self.later:
-            raise Later(self.system, f"{code} {answer.get(self.message, '')}".strip())
+            raise Busy(self.system, f"{code} {answer.get(self.message, '')}".strip())
         if code != self.done:
             raise Refused(self.system, code, str(answer.get(self.message, "")))
         if not is_success(status):

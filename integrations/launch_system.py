@@ -4,13 +4,13 @@ from typing import Any
 
 from django.conf import settings
 
-from integrations.http import Messages, Places, send
+from integrations.http import CallSlots, ResponseFormat, send
 
 SYSTEM = "launch"
-_WORDING = Messages(SYSTEM, code="resultCode", done="100", message="resultMsg")
+_WORDING = ResponseFormat(SYSTEM, code="resultCode", done="100", message="resultMsg")
 # Results are told by threads of their own. In the places of the switches they would keep those out.
 RESULTS_AT_ONCE = 8
-_OF_RESULTS = Places("launch results", RESULTS_AT_ONCE)
+_OF_RESULTS = CallSlots("launch results", RESULTS_AT_ONCE)
 
 
 class LaunchSystem:
@@ -33,6 +33,6 @@ class LaunchSystem:
         result = {"launchId": launch, "groupId": group, "state": 1 if sent else 2}
         self._post("updatelaunchresult", result, places=_OF_RESULTS)
 
-    def _post(self, name: str, body: dict[str, Any], *, places: Places | None = None) -> None:
+    def _post(self, name: str, body: dict[str, Any], *, places: CallSlots | None = None) -> None:
         url = f"{self.base_url}/launch-api/launch/{name}"
         _WORDING.read_response(send(SYSTEM, "POST", url, timeout=self.timeout, json=body, places=places))

@@ -42,20 +42,20 @@ class EventsStored(serializers.Serializer[Any]):
 
 
 @dataclass
-class TakenEvents:
+class ValidatedEvents:
     """The events of a call by their place in it, and what is wrong with the others."""
 
     good: dict[int, dict[str, Any]] = field(default_factory=dict)
     refused: dict[int, str] = field(default_factory=dict)
 
 
-def events_of(data: list[Any]) -> TakenEvents:
+def validate_events(data: list[Any]) -> ValidatedEvents:
     """Take a list of events item by item.
 
     The serializer costs 30 µs an event. What it would take as it came is seen in one, so it is asked only about the
     others: it corrects them, or says what is wrong.
     """
-    taken = TakenEvents()
+    taken = ValidatedEvents()
     for index, event in enumerate(data):
         if _is_plain(event):
             taken.good[index] = {name: event[name] for name in ("event_id", "command", "body")}

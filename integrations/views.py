@@ -17,7 +17,7 @@ from integrations.aliyun import sms_batches
 from integrations.gateway import inbox
 from integrations.gateway.fields import ENVELOPE, misspelled_in
 from integrations.models import GatewayEvent, TextMessage
-from integrations.serializers import EventsStored, IncomingEvent, SmsBatch, events_of
+from integrations.serializers import EventsStored, IncomingEvent, SmsBatch, validate_events
 
 MAX_EVENTS = 1000
 
@@ -43,10 +43,10 @@ class GatewayEventViews(OperationViews[GatewayEvent]):
             data = [reading.body(request, IncomingEvent) | _surplus_of(data)]
         if not 1 <= len(data) <= MAX_EVENTS:
             raise BadRequest(f"每次 1 到 {MAX_EVENTS} 个事件", field="events")
-        taken, now = events_of(data), timezone.now()
+        taken, now = validate_events(data), timezone.now()
         stored = inbox.store(list(taken.good.values()), at=now)
         # In a transaction of its own: a call that fails is repeated, and either keeps each item once.
-        inbox.keep_refused([(data[index], reason) for index, reason in taken.refused.items()], at=now)
+        inbox.store_refused([(data[index], reason) for index, reason in taken.refused.items()], at=now)
         refused = [{"index": index, "reason": reason} for index, reason in taken.refused.items()]
         warnings = misspelled_in({index: data[index] for index in taken.good})
         return Response({"stored": stored, "refused": refused, "warnings": warnings})

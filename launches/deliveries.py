@@ -77,14 +77,14 @@ def skip_switched_off(group_codes: Collection[str], *, at: datetime) -> int:
     """Close what is unsent for these groups, which take no launches any more; how many messages waited."""
     unsent = OutboxMessage.objects.unsent().filter(group_code__in=group_codes, cause__startswith="launch:")
     causes = set(unsent.values_list("cause", flat=True))
-    return writing.close(writing.Ending(SWITCHED_OFF, group_codes=group_codes, causes=causes), at=at)
+    return writing.close(writing.Closing(SWITCHED_OFF, group_codes=group_codes, causes=causes), at=at)
 
 
 def pass_over_switched_off(launch: Launch, *, at: datetime) -> int:
     """The same for those groups of a launch that were switched off while it was paused."""
     off = launch.deliveries.filter(group__launch_switch=False, status__in=[Status.WAITING, Status.FAILED])
     codes = list(off.values_list("group_code", flat=True))
-    return writing.close(writing.Ending(SWITCHED_OFF, group_codes=codes, causes=[launch.cause]), at=at)
+    return writing.close(writing.Closing(SWITCHED_OFF, group_codes=codes, causes=[launch.cause]), at=at)
 
 
 def _count(moves: Iterable[tuple[UUID, int, int]], at: datetime) -> None:

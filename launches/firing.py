@@ -12,13 +12,13 @@ from django.utils import timezone
 from launches.models import MassMessage
 from launches.outcomes import conclude
 from robots.outbox import writing
-from robots.outbox.bulk import saying
+from robots.outbox.bulk import group_messages_sql
 
 Status = MassMessage.Status
 _BLOCKED = "账号已被封"
 _GONE = "群已注销或机器人不可用"
 
-_MESSAGES = saying(
+_MESSAGES = group_messages_sql(
     """
     SELECT o.robot_id, o.group_code, i.content::jsonb AS content, i.place
     FROM open o CROSS JOIN unnest(%(contents)s::text[]) WITH ORDINALITY AS i(content, place)

@@ -18,28 +18,28 @@ _ASK = "请在 10 分钟内发来要群发的图片、链接或小程序。回�
 def take_draft(said: IncomingMessage) -> bool:
     """The choice, what is sent after it, and words in between that are neither a way out nor another choice."""
     if menu.choice(said) == "7":
-        menu.go_to(said.user.pk, WAITING)
-        menu.answer(said, writing.text(_ASK))
+        menu.set_state(said.user.pk, WAITING)
+        menu.reply(said, writing.text(_ASK))
         return True
-    if menu.place_of(said.user.pk) != WAITING or said.words == MENU:
+    if menu.state_of(said.user.pk) != WAITING or said.words == MENU:
         return False
     if said.words == LEAVE:
-        menu.go_to(said.user.pk, "")
-        menu.answer(said, writing.text("已放弃群发。回复「菜单」看看我还能做什么。"))
+        menu.set_state(said.user.pk, "")
+        menu.reply(said, writing.text("已放弃群发。回复「菜单」看看我还能做什么。"))
     elif said.parts["type"] in TAKEN and not drafts.missing_in(said.parts):
         if problem := drafts.problem_in(said.parts):
-            menu.answer(said, writing.text(f"这不能群发：{problem}。{_ASK}"))
+            menu.reply(said, writing.text(f"这不能群发：{problem}。{_ASK}"))
         else:
             _keep(said)
     else:
-        menu.answer(said, writing.text(f"这不能群发。{_ASK}"))
+        menu.reply(said, writing.text(f"这不能群发。{_ASK}"))
     return True
 
 
 def _keep(said: IncomingMessage) -> None:
-    menu.go_to(said.user.pk, "")
+    menu.set_state(said.user.pk, "")
     if seconds_over_limit(DRAFTS, str(said.user.pk)):
-        menu.answer(said, writing.text(_TOO_MANY))
+        menu.reply(said, writing.text(_TOO_MANY))
         return
     draft = drafts.keep(user=said.user, content=said.parts, at=said.at)
-    menu.answer(said, writing.text(f"收到!请在 10 分钟内打开链接,选择群和时间:{drafts.link_to(draft)}"))
+    menu.reply(said, writing.text(f"收到!请在 10 分钟内打开链接,选择群和时间:{drafts.link_to(draft)}"))

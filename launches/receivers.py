@@ -10,7 +10,7 @@ from accounts.models import User
 from accounts.signals import user_erased
 from groups.signals import launch_switches_changed
 from launches import deliveries, erasing, firing, outcomes, switch_changes
-from robots.signals import FinishedMessage, message_finished, senders_look
+from robots.signals import FinishedMessage, message_finished, sender_tick
 
 SENDERS_SECONDS = 0.05  # of each second, so that what waits in the outbox goes on
 
@@ -31,7 +31,7 @@ def report_to_launch_system(*, group_codes: Sequence[str], at: datetime, **_: An
     switch_changes.note(group_codes, at=at)
 
 
-@receiver(senders_look)
+@receiver(sender_tick)
 def fire_what_is_due(**_: Any) -> None:
     """Also while beat is down, mass messages go out when senders do; a sender has other things to do, too."""
     firing.fire_due(seconds=SENDERS_SECONDS)

@@ -15,7 +15,7 @@ from groups.models import Group
 from launches.items import GROUP_PLACEHOLDER, Item, as_received, fingerprint, message_of
 from launches.models import Delivery, Launch
 from robots.outbox import writing
-from robots.outbox.bulk import saying
+from robots.outbox.bulk import group_messages_sql
 
 REPORT_RESULTS = "launches.tasks.report_results"
 SWITCHED_OFF = "投放开关已关闭"
@@ -30,7 +30,7 @@ _VERDICTS: tuple[tuple[Status, str], ...] = (
     (Status.SKIPPED, "机器人不可用"),
 )
 # The code stands in JSON, so it is put in as JSON writes it.
-_MESSAGES = saying(
+_MESSAGES = group_messages_sql(
     """
     SELECT f.robot_id, f.group_code, i.place,
         replace(i.content, %(placeholder)s, substr(f.quoted, 2, length(f.quoted) - 2))::jsonb AS content

@@ -25,7 +25,7 @@ from robots.models import MAX_GROUPS, Friendship, MessageAttempt, OutboxMessage,
 from robots.outbox import failed
 
 NEARLY_FULL = MAX_GROUPS - 3
-SEARCHED = 200_000  # newest messages in which a group's or a robot's are looked for
+SEARCH_LIMIT = 200_000  # newest messages in which a group's or a robot's are looked for
 SEND = OutboxMessage.Operation.SEND
 SYNC_ROBOTS = "robots.tasks.sync_robots"
 BAN_SHOWN_DAYS = 30  # how long a ban without a replacement is on the first page
@@ -204,7 +204,7 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
         if not request.GET.keys() & {"q", "robot", "robot_code"}:
             return rows
         newest = OutboxMessage.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-        return rows.filter(pk__gt=newest - SEARCHED)
+        return rows.filter(pk__gt=newest - SEARCH_LIMIT)
 
     def is_action_available(self, action: str, obj: Any) -> bool:
         return super().is_action_available(action, obj) and obj.status == OutboxMessage.Status.FAILED

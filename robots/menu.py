@@ -22,7 +22,7 @@ ORDER = (
     "home",  # groups: who has not completed the profile and asks for the home page gets the link to do so
     "open_conversation",  # feedback: a talk with customer service has every word
     "newcomers",  # groups: the same for those who choose it by its number
-    "strangers",  # groups: the menu is for who owns a group in WeChat, others get no answer
+    "non_owners",  # groups: the menu is for who owns a group in WeChat, others get no answer
     "customer_service",  # feedback: choice 5
     "mass_message",  # launches: choice 7, and what comes after it
     "menu",  # groups: the menu itself, the other choices, and whatever nobody understood
@@ -65,7 +65,7 @@ def dispatch(said: IncomingMessage) -> str:
     return next((place for place in ORDER if place in _handlers and _handlers[place](said)), "")
 
 
-def answer(said: IncomingMessage, *contents: writing.Content) -> None:
+def reply(said: IncomingMessage, *contents: writing.Content) -> None:
     """Say this to the user, through the robot that was spoken to."""
     writing.post_all(
         [
@@ -83,17 +83,17 @@ def answer(said: IncomingMessage, *contents: writing.Content) -> None:
 
 def choice(said: IncomingMessage) -> str:
     """The number chosen in the main menu; nothing when it is other words, or said in a list below."""
-    return said.words if said.words.isdigit() and place_of(said.user.pk) in ("", MENU) else ""
+    return said.words if said.words.isdigit() and state_of(said.user.pk) in ("", MENU) else ""
 
 
-def place_of(user_id: UUID) -> str:
+def state_of(user_id: UUID) -> str:
     """Where in the menu the user is: nowhere, in the main menu, or in a list below. Nowhere while Redis is away."""
     with suppress(*REDIS_AWAY):
         return str(cache.get(_key(user_id), ""))
     return ""
 
 
-def go_to(user_id: UUID, place: str) -> None:
+def set_state(user_id: UUID, place: str) -> None:
     """Remember where the user is, for ten minutes, once this transaction commits; nowhere forgets it."""
     transaction.on_commit(lambda: _remember(user_id, place))
 

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from integrations.gateway.client import RobotGateway
 from integrations.gateway.inbox import clean
-from integrations.gateway.payloads import address_in, code_in, shown
+from integrations.gateway.payloads import address_in, code_in, display_text
 from robots import pool
 from robots.models import Robot
 
@@ -57,9 +57,9 @@ def ban(robot: Robot, *, at: datetime) -> None:
 def _robot(words: dict[str, Any]) -> Robot:
     return Robot(
         code=code_in(words, "robot_id"),
-        name=shown(words, "name") or code_in(words, "robot_id"),
-        wechat_no=shown(words, "wechat_no"),
+        name=display_text(words, "name") or code_in(words, "robot_id"),
+        wechat_no=display_text(words, "wechat_no"),
         avatar_url=address_in(words, "head_url"),
         qr_code_url=address_in(words, "qr_code"),
-        channel=shown(words, "channel", longest=64),
+        channel=display_text(words, "channel", max_length=64),
     )

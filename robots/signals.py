@@ -1,4 +1,4 @@
-"""What happens to robots and their messages, told to the rooms above."""
+"""The signals by which higher apps learn of finished messages and of the senders' clock."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from django.dispatch import Signal
 
 
 class FinishedMessage(NamedTuple):
-    """An outgoing message that reached an end state: `status` is 1 sent, 2 parked or 3 closed."""
+    """An outgoing message that reached a final status: 1 (SENT), 2 (FAILED) or 3 (CLOSED)."""
 
     pk: int
     message_no: str
@@ -16,13 +16,13 @@ class FinishedMessage(NamedTuple):
     cause: str
     status: int
     reason: str
-    settled_at: datetime
+    finished_at: datetime
 
 
-# messages: list[FinishedMessage], sent inside the transaction that settled them. The same message may be told of again:
-# what was parked or closed while the gateway did it after all is told as sent. After "sent" nothing follows.
+# messages: list[FinishedMessage], sent inside the transaction that finished them. The same message may come again: one
+# that FAILED or was CLOSED comes as SENT when the gateway executed it after all. No status follows SENT.
 message_finished = Signal()
 
-# at: datetime, sent by every sender each second, also while it has much to say: whoever has words that are due puts
-# them into the outbox. It must be quick, and find nothing nearly always.
-senders_look = Signal()
+# at: datetime. Every sender sends it each second, also under load, so that apps write messages that are due into the
+# outbox. Receivers must be quick, and nearly always find nothing to do.
+sender_tick = Signal()

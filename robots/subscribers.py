@@ -10,8 +10,8 @@ from django.utils.dateparse import parse_datetime
 from accounts import completion
 from accounts.models import User
 from accounts.profiles import register_met
-from integrations.gateway.payloads import address_in, parts_of, shown, text_in
-from integrations.gateway.subscriptions import BadEvent, Event, EventIgnored, subscribe, word
+from integrations.gateway.payloads import address_in, display_text, parts_of, text_in
+from integrations.gateway.subscriptions import BadEvent, Event, EventIgnored, subscribe, text_field
 from robots import friendships, menu
 from robots.models import Robot
 from robots.outbox import writing
@@ -23,7 +23,7 @@ _A_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}", re.ASCII)
 
 def robot_named(event: Event, name: str = "robot_id") -> Robot:
     """The robot that an event is about; an unknown one makes the event ignored."""
-    robot = Robot.objects.filter(code=word(event.body, name)).first()
+    robot = Robot.objects.filter(code=text_field(event.body, name)).first()
     if robot is None:
         raise EventIgnored("机器人未知")
     return robot
@@ -31,7 +31,7 @@ def robot_named(event: Event, name: str = "robot_id") -> Robot:
 
 def moment(event: Event, name: str) -> datetime:
     """When the gateway says it happened (Shanghai time); when we heard of it, if it does not say."""
-    told = word(event.body, name, needed=False)
+    told = text_field(event.body, name, required=False)
     if not told:
         return event.received_at
     try:
@@ -49,8 +49,8 @@ def meet(event: Event) -> None:
     """Somebody added a robot: they become a user, and get the link to complete their profile."""
     robot = robot_named(event)
     user = register_met(
-        user_code=word(event.body, "user_id"),
-        nickname=shown(event.body, "nickname"),
+        user_code=text_field(event.body, "user_id"),
+        nickname=display_text(event.body, "nickname"),
         avatar_url=address_in(event.body, "avatar"),
         channel=robot.channel,
     )
@@ -63,7 +63,7 @@ def meet(event: Event) -> None:
 def listen(event: Event) -> None:
     """A user speaks to a robot: whoever claims it answers. Blocked users talk to nobody."""
     robot = robot_named(event)
-    user = User.objects.filter(code=word(event.body, "user_id"), blocked_at=None).first()
+    user = User.objects.filter(code=text_field(event.body, "user_id"), blocked_at=None).first()
     if user is None:
         raise EventIgnored("用户未知或已被封")
     parts, words = parts_of(event.body), unicodedata.normalize("NFKC", text_in(event.body) or "").strip()

@@ -7,10 +7,10 @@ import time
 
 from django.conf import settings
 
-from integrations.http import Messages, send
+from integrations.http import ResponseFormat, send
 
 SYSTEM = "aliyun"
-_WORDING = Messages(SYSTEM, code="code", done="200", message="message")
+_WORDING = ResponseFormat(SYSTEM, code="code", done="200", message="message")
 
 
 def digest_of(raw: bytes, timestamp: str, key: str) -> str:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from django.conf import settings
 
 from integrations.aliyun import rpc
-from integrations.http import Later, Messages, OutcomeUnknown, OutsideError, Refused, send
+from integrations.http import Busy, OutcomeUnknown, OutsideError, Refused, ResponseFormat, send
 
 SYSTEM = "sms"
-_WORDING = Messages(SYSTEM, code="Code", done="OK", message="Message")
+_WORDING = ResponseFormat(SYSTEM, code="Code", done="OK", message="Message")
 # What Aliyun documents of its codes. Throttling, Throttling.User, Throttling.Api …: the account called too often.
 _THROTTLED, _THROTTLED_SECONDS = "Throttling", 10
 _ACCOUNT_LIMITS = frozenset({"isv.DAY_LIMIT_CONTROL", "isv.MONTH_LIMIT_CONTROL"})  # set by the account's owner
@@ -22,7 +22,7 @@ _UNKNOWN = frozenset(
 PHONE_PATTERN = r"^1[3-9][0-9]{9}$"  # mainland numbers
 
 
-class PhoneBusy(Later):
+class PhoneBusy(Busy):
     """This number gets no more texts for now; other numbers do."""
 
 
@@ -73,7 +73,7 @@ def _meaning(refusal: Refused) -> OutsideError:
         seconds = next((wait for window, wait in _WINDOWS.items() if window in said), _WINDOWS["分钟级"])
         return PhoneBusy(SYSTEM, said, retry_after=seconds)
     if code.split(".")[0] == _THROTTLED:
-        return Later(SYSTEM, said, retry_after=_THROTTLED_SECONDS)
+        return Busy(SYSTEM, said, retry_after=_THROTTLED_SECONDS)
     if code in _ACCOUNT_LIMITS:
-        return Later(SYSTEM, said, retry_after=_WINDOWS["小时级"])
+        return Busy(SYSTEM, said, retry_after=_WINDOWS["小时级"])
     return OutcomeUnknown(SYSTEM, said) if code in _UNKNOWN else refusal

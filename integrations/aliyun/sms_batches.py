@@ -12,13 +12,15 @@ from django.utils import timezone
 from config.platform.sweeps import sweep
 from config.platform.wakeups import start_soon
 from integrations.aliyun.sms import AliyunSms, PhoneBusy
-from integrations.http import Later, OutsideError, Refused, Unavailable
+from integrations.http import Busy, OutsideError, Refused, Unavailable
 from integrations.models import TextMessage
 
 SEND_TEXTS = "integrations.tasks.send_texts"
 RETRY_AFTER = timedelta(minutes=1)
-MOST_TRIES = 30  # half an hour of Aliyun being away, more than a day of its flow control
-LATER = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 30, 60))  # after the first, second … "later"
+MAX_ATTEMPTS = 30  # half an hour of Aliyun being away, more than a day of its flow control
+BUSY_DELAYS = tuple(
+    timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 30, 60)
+)  # after the first, second … "later"
 STUCK_AFTER = timedelta(minutes=2)  # longer than a call takes
 Status = TextMessage.Status
 
@@ -82,10 +84,10 @@ def _send(message: TextMessage, sms: AliyunSms) -> bool:
 
 def _wait(message: TextMessage, error: Unavailable) -> None:
     """Put it off; after so many tries it is failed, for an operator to retry."""
-    if message.try_count >= MOST_TRIES:
+    if message.try_count >= MAX_ATTEMPTS:
         _settle(message, Status.FAILED, str(error))
         return
-    pause = LATER[min(message.try_count, len(LATER)) - 1] if isinstance(error, Later) else RETRY_AFTER
+    pause = BUSY_DELAYS[min(message.try_count, len(BUSY_DELAYS)) - 1] if isinstance(error, Busy) else RETRY_AFTER
     TextMessage.objects.filter(pk=message.pk).update(
         status=Status.WAITING, retry_at=timezone.now() + pause, reason=str(error)[:200]
     )

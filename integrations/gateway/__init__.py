@@ -1,1 +1,16 @@
-"""The robot gateway: its events coming in, our calls going out."""
+"""The robot gateway: the events that it posts to us, and the calls that we make to it.
+
+An event goes through these steps:
+
+1. `inbox` stores the events of a POST, each `event_id` once, before the POST is answered.
+2. `claiming` locks the waiting events that may be handled now: the first of each ordering key.
+3. `handling` calls the handlers that apps registered in `subscriptions`, in one transaction with the new status.
+4. `payloads` and `subscriptions.text_field` read the fields of a body for the handlers.
+
+A worker that is killed in step 2 or 3 leaves nothing behind: PostgreSQL rolls its transaction back, and the next worker
+handles the event. A failed event is tried five times; then it is FAILED and waits for an operator.
+
+A call is described by `calls`. `client` makes one call and waits for the answer; `pool` makes many at once for the
+senders of `robots.outbox`. A call whose result a killed process did not store is made again under the same
+`message_no`, which the gateway executes once.
+"""

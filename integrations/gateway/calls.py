@@ -1,15 +1,15 @@
-"""What can be asked of the robot gateway, in its own words. Codes of robots, groups and users in.
+"""The calls of the robot gateway, with its own field names. Robots, groups and users are named by their codes.
 
-A `message_no` seen twice is sent once, so whoever does not know what became of a call may make it again.
+The gateway sends a `message_no` that comes twice once, so a call whose outcome is unknown may be made again.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from integrations.http import Messages
+from integrations.http import ResponseFormat
 
 SYSTEM = "gateway"
-_WORDING = Messages(SYSTEM, code="code", done="100", message="description")
+_FORMAT = ResponseFormat(SYSTEM, code="code", done="100", message="description")
 
 
 class GatewayCall(NamedTuple):
@@ -22,7 +22,7 @@ class GatewayCall(NamedTuple):
 def group_message(
     *, robot: str, group: str, message: dict[str, Any], users: Sequence[str] = (), everyone: bool = False
 ) -> GatewayCall:
-    """Say one message (`type content title url desc voice_time message_no`) in a group."""
+    """Return the call that sends one message (`type content title url desc voice_time message_no`) to a group."""
     body = {
         "robot_id": robot,
         "group_id": group,
@@ -34,7 +34,7 @@ def group_message(
 
 
 def private_message(*, robot: str, user: str, message: dict[str, Any]) -> GatewayCall:
-    """Say one message to a friend of the robot."""
+    """Return the call that sends one message to a friend of the robot."""
     body = {"robot_id": robot, "user_id": user, "users": [], "all": False, "messages": [message]}
     return GatewayCall("send_private_message", body)
 
@@ -44,7 +44,7 @@ def recall_message(*, robot: str, message_no: str) -> GatewayCall:
 
 
 def bind_group(*, robot: str, group: str, user: str, name: str) -> GatewayCall:
-    """Take a group on; `bind_group_success` or `robot_join_failed` follows as an event."""
+    """Return the call that binds a group; `bind_group_success` or `robot_join_failed` follows as an event."""
     return GatewayCall("bind_group", {"robot_id": robot, "group_id": group, "user_id": user, "name": name})
 
 
@@ -53,16 +53,16 @@ def unbind_group(*, robot: str, group: str, reason: str) -> GatewayCall:
 
 
 def sync_group_members(*, robot: str, group: str) -> GatewayCall:
-    """Ask for `group_members` and `group_info` events."""
+    """Return the call that requests `group_members` and `group_info` events."""
     return GatewayCall("sync_group_members", {"robot_id": robot, "group_id": group})
 
 
 def robot_nickname(*, robot: str, group: str, nickname: str) -> GatewayCall:
-    """Have the robot carry this name in the group."""
+    """Return the call that sets the robot's nickname in the group."""
     body = {"robot_id": robot, "group_id": group, "nickname": nickname}
     return GatewayCall("modify_group_robot_nickname", body)
 
 
 def data_of(status: int, answer: Any) -> Any:
-    """Return what a parsed answer brings; raises as `Wording.read` does."""
-    return _WORDING.read(status, answer).get("data")
+    """Return the `data` of a parsed answer. Raises as `ResponseFormat.read` does."""
+    return _FORMAT.read(status, answer).get("data")

@@ -1,7 +1,8 @@
-"""Claiming: which waiting events may be handled now, and taking them in hand until the transaction ends.
+"""Claiming of waiting events: finding those that may be handled now, and locking them until the transaction ends.
 
-Of each lane the oldest, and of commands that are handled in bulk what follows it. A claim looks at a span of the
-backlog, so that it costs the same however much waits and in however many lanes. It locks nothing but what it takes.
+The oldest event of each ordering key may be handled, and for a command with bulk handlers the events that follow it. A
+claim reads one window of the backlog, so its cost depends neither on how many events wait nor on how many ordering keys
+they have. It locks only the events that it returns.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,115 +16,124 @@ from django.db import connection
 from integrations.gateway.subscriptions import Event, bulk_subscribers_of
 
 BATCH = 100
-FRONT, SPAN = 200, 2_000  # waiting events looked at in one go: at the front of the backlog, and further back
+# Waiting events that one claim reads: at the front of the backlog, and behind it.
+FIRST_WINDOW, WINDOW = 200, 2_000
 
-# Statistics know nothing of a flood that came since they were made: by them, gathering all that waits and sorting it
-# looks as cheap as reading the index in its order.
-_LOOK = """
+# The table's statistics are older than a sudden flood of events. By them, the planner takes a bitmap scan with a sort of
+# all waiting events for as cheap as an index scan in the order of ids.
+_SELECT_WINDOW = """
 SET LOCAL enable_bitmapscan = off;
 SELECT id, command, lane, after_lane, retry_at <= %(at)s FROM integrations_gatewayevent
-WHERE status = 0 AND id > %(after)s ORDER BY id LIMIT %(span)s
+WHERE status = 0 AND id > %(after)s ORDER BY id LIMIT %(window)s
 """
-_OLDEST = """
-SELECT l.lane, (SELECT b.id FROM integrations_gatewayevent b WHERE b.status = 0 AND b.lane = l.lane ORDER BY b.id LIMIT 1)
-FROM unnest(%s::text[]) AS l(lane)
+_SELECT_OLDEST = """
+SELECT k.lane, (SELECT e.id FROM integrations_gatewayevent e WHERE e.status = 0 AND e.lane = k.lane ORDER BY e.id LIMIT 1)
+FROM unnest(%s::text[]) AS k(lane)
 """
-# "< 1" is 0, and leads to the primary key rather than to one of the indexes of what waits.
-_TAKE = """
+# "status < 1" means status 0, but makes the planner use the primary key instead of an index of the waiting events.
+_LOCK = """
 RESET enable_bitmapscan;
 SELECT id, lane, event_id, command, body, received_at, try_count FROM integrations_gatewayevent
-WHERE id = ANY(%(ids)s) AND status < 1 AND retry_at <= %(at)s ORDER BY id LIMIT %(most)s FOR UPDATE SKIP LOCKED
+WHERE id = ANY(%(ids)s) AND status < 1 AND retry_at <= %(at)s ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
 
 
-class Claimed(NamedTuple):
-    """An event in hand."""
+class ClaimedEvent(NamedTuple):
+    """An event that is locked by this transaction."""
 
     pk: int
-    lane: str
-    told: Event
+    ordering_key: str
+    event: Event
     try_count: int
 
 
-class Claim(NamedTuple):
-    """What was taken, oldest first; and after which id to look further (0: everything that waits was looked at)."""
+class EventClaim(NamedTuple):
+    """The locked events, oldest first, and the id after which the next window begins; 0 when there is none."""
 
-    events: list[Claimed]
-    until: int
+    events: list[ClaimedEvent]
+    next_after: int
 
 
-class Waiting(NamedTuple):
-    """A waiting event as it was seen."""
+class WaitingEvent(NamedTuple):
+    """The columns of a waiting event by which a claim decides."""
 
     id: int
     command: str
-    lane: str
-    after_lane: str
+    ordering_key: str
+    depends_on_key: str
     is_due: bool
 
 
-Run = Sequence[Waiting]  # events of one lane in their order, the first of which may be handled now
+KeyBatch = Sequence[WaitingEvent]  # events of one ordering key in their order
 
 
-def claim(*, at: datetime, after: int = 0) -> Claim:
-    """Of the events after this id take the next in hand, and many others of its command if that is handled in bulk."""
-    span = SPAN if after else FRONT
+def claim(*, at: datetime, after: int = 0) -> EventClaim:
+    """Lock the next event after this id, and many others of its command if that has bulk handlers."""
+    window = WINDOW if after else FIRST_WINDOW
     with connection.cursor() as cursor:
-        cursor.execute(_LOOK, {"at": at, "after": after, "span": span})
-        seen = [Waiting._make(row) for row in cursor.fetchall()]
-    until = seen[-1].id if len(seen) == span else 0
-    runs = list(_runs(seen, after))
-    for command in dict.fromkeys(run[0].command for run in runs):
-        if taken := _take([run for run in runs if run[0].command == command], at):
-            return Claim(taken, until)
-    return Claim([], until)
+        cursor.execute(_SELECT_WINDOW, {"at": at, "after": after, "window": window})
+        waiting = [WaitingEvent._make(row) for row in cursor.fetchall()]
+    next_after = waiting[-1].id if len(waiting) == window else 0
+    batches = list(_ready_batches(waiting, after))
+    for command in dict.fromkeys(batch[0].command for batch in batches):
+        if claimed := _lock([batch for batch in batches if batch[0].command == command], at):
+            return EventClaim(claimed, next_after)
+    return EventClaim([], next_after)
 
 
-def _runs(seen: Iterable[Waiting], after: int) -> Iterator[Run]:
-    """Lane by lane what may be handled. A head that somebody else has in hand still waits to everybody's eyes but theirs."""
-    lanes: dict[str | int, list[Waiting]] = {}
-    for one in seen:
-        lanes.setdefault(one.lane or one.id, []).append(one)
-    oldest = {lane: run[0].id for lane, run in lanes.items()}
+def _ready_batches(waiting: Iterable[WaitingEvent], after: int) -> Iterator[KeyBatch]:
+    """Yield for each ordering key the events that may be handled now.
+
+    An event that another transaction has locked still counts as the first of its key: its new status is not committed.
+    """
+    by_key: dict[str | int, list[WaitingEvent]] = {}
+    for event in waiting:
+        by_key.setdefault(event.ordering_key or event.id, []).append(event)
+    oldest = {key: events[0].id for key, events in by_key.items()}
     if after:
-        oldest |= _oldest({lane for run in lanes.values() for lane in (run[0].lane, run[0].after_lane) if lane})
-    for lane, run in lanes.items():
-        head = run[0]
-        if head.is_due and oldest[lane] == head.id and oldest.get(head.after_lane, head.id) >= head.id:
-            yield _run(run)
+        firsts = [events[0] for events in by_key.values()]
+        oldest |= _oldest({key for first in firsts for key in (first.ordering_key, first.depends_on_key) if key})
+    for key, events in by_key.items():
+        first = events[0]
+        if first.is_due and oldest[key] == first.id and oldest.get(first.depends_on_key, first.id) >= first.id:
+            yield _batch(events)
 
 
-def _run(lane: Run) -> Run:
-    head = lane[0]
-    if not bulk_subscribers_of(head.command):
-        return lane[:1]
-    following = takewhile(lambda one: one.command == head.command and one.is_due and not one.after_lane, lane[1:])
-    return [head, *following]
+def _batch(events: KeyBatch) -> KeyBatch:
+    """Return the first event, with those behind it that a bulk handler may take together with it."""
+    first = events[0]
+    if not bulk_subscribers_of(first.command):
+        return events[:1]
+    following = takewhile(
+        lambda event: event.command == first.command and event.is_due and not event.depends_on_key, events[1:]
+    )
+    return [first, *following]
 
 
-def _oldest(lanes: Iterable[str]) -> dict[str | int, int]:
-    """The oldest waiting event of each of these lanes."""
+def _oldest(keys: Iterable[str]) -> dict[str | int, int]:
+    """Return the id of the oldest waiting event of each of these ordering keys."""
     with connection.cursor() as cursor:
-        cursor.execute(_OLDEST, [list(lanes)])
-        return {lane: pk for lane, pk in cursor.fetchall() if pk is not None}
+        cursor.execute(_SELECT_OLDEST, [list(keys)])
+        return {key: pk for key, pk in cursor.fetchall() if pk is not None}
 
 
-def _take(runs: Sequence[Run], at: datetime) -> list[Claimed]:
-    """What can be had of these runs of one command; after a gap, which is in other hands, a run ends."""
-    is_bulk = bool(bulk_subscribers_of(runs[0][0].command))
-    words: dict[str, Any] = {
-        "ids": [one.id for run in runs for one in run],
+def _lock(batches: Sequence[KeyBatch], at: datetime) -> list[ClaimedEvent]:
+    """Lock what is free of these batches of one command. A batch ends before its first event that is locked elsewhere."""
+    is_bulk = bool(bulk_subscribers_of(batches[0][0].command))
+    params: dict[str, Any] = {
+        "ids": [event.id for batch in batches for event in batch],
         "at": at,
-        "most": BATCH if is_bulk else 1,
+        "limit": BATCH if is_bulk else 1,
     }
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE, words)
+        cursor.execute(_LOCK, params)
         rows = {row[0]: row for row in cursor.fetchall()}
-    free = {one.id for run in runs for one in takewhile(lambda one: one.id in rows, run)}
-    return [_claimed(*row) for pk, row in rows.items() if pk in free]
+    in_order = {event.id for batch in batches for event in takewhile(lambda event: event.id in rows, batch)}
+    return [_claimed(*row) for pk, row in rows.items() if pk in in_order]
 
 
 def _claimed(
-    pk: int, lane: str, event_id: str, command: str, body: str, received_at: datetime, try_count: int
-) -> Claimed:
-    return Claimed(pk, lane, Event(event_id, command, orjson.loads(body), received_at, pk), try_count)
+    pk: int, ordering_key: str, event_id: str, command: str, body: str, received_at: datetime, try_count: int
+) -> ClaimedEvent:
+    event = Event(event_id, command, orjson.loads(body), received_at, pk)
+    return ClaimedEvent(pk, ordering_key, event, try_count)

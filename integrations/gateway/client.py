@@ -1,4 +1,4 @@
-"""The robot gateway, one call at a time. (Many at once: `integrations.gateway.pool`; what it tells us: the inbox.)"""
+"""The client that makes one gateway call at a time. `integrations.gateway.pool` makes many at once."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from integrations.http import OutcomeUnknown, json_of, send
 
 
 class RobotGateway:
-    """Asks and waits for the answer: Refused, Unavailable or OutcomeUnknown when it is not "done"."""
+    """A client that waits for each answer. Raises Refused, Unavailable or OutcomeUnknown when it is not "done"."""
 
     def __init__(self, base_url: str, token: str, timeout: float) -> None:
         self.base_url, self.timeout = base_url.rstrip("/"), timeout
@@ -21,8 +21,8 @@ class RobotGateway:
     def from_settings(cls) -> "RobotGateway":
         return cls(settings.GATEWAY_BASE_URL, settings.GATEWAY_TOKEN, settings.GATEWAY_TIMEOUT)
 
-    def ask(self, call: GatewayCall) -> Any:
-        """Have one thing done."""
+    def call(self, call: GatewayCall) -> Any:
+        """Make one call and return the `data` of its answer."""
         return self._answer("POST", f"{self.base_url}/gbot/{call.name}", json=call.body)
 
     def users(self, codes: Sequence[str]) -> list[dict[str, Any]]:
@@ -32,7 +32,7 @@ class RobotGateway:
         return _row(self._get(f"group/{quote(code, safe='')}"))
 
     def robots(self) -> list[dict[str, Any]]:
-        """All robots of ours: `robot_id name wechat_no head_url qr_code channel`."""
+        """Return all our robots: `robot_id name wechat_no head_url qr_code channel`."""
         return _rows(self._get("robots"))
 
     def robot(self, code: str) -> dict[str, Any]:
@@ -44,20 +44,20 @@ class RobotGateway:
     def _get(self, name: str, **params: str) -> Any:
         return self._answer("GET", f"{self.base_url}/gbot/{name}", params=params)
 
-    def _answer(self, method: str, url: str, **words: Any) -> Any:
-        response = send(SYSTEM, method, url, timeout=self.timeout, headers=self.headers, **words)
+    def _answer(self, method: str, url: str, **content: Any) -> Any:
+        response = send(SYSTEM, method, url, timeout=self.timeout, headers=self.headers, **content)
         return data_of(response.status_code, json_of(SYSTEM, response))
 
 
 def _row(data: Any) -> dict[str, Any]:
-    """Return the object that an answer brings, an empty one for null; OutcomeUnknown for anything else."""
+    """Return the object of an answer, an empty one for null. Raises OutcomeUnknown for anything else."""
     if not isinstance(data, dict | None):
         raise OutcomeUnknown(SYSTEM, "answer without an object")
     return data or {}
 
 
 def _rows(data: Any) -> list[dict[str, Any]]:
-    """Return the list that an answer brings, an empty one for null; OutcomeUnknown for anything else."""
+    """Return the list of an answer, an empty one for null. Raises OutcomeUnknown for anything else."""
     if not isinstance(data, list | None):
         raise OutcomeUnknown(SYSTEM, "answer without a list")
     return data or []

@@ -1,7 +1,7 @@
-"""Handling what the inbox holds: exactly once in effect, in order per lane, lanes beside each other.
+"""Handling of the inbox's events: each has its effect exactly once, and events of one ordering key keep their order.
 
-One event a transaction; of commands whose subscribers take many at once as many as can be had. The effects of events
-and their marks commit together, so a killed worker has done nothing.
+A transaction handles one event, or a batch of a command with bulk handlers. The effects of an event and its new status
+commit together, so a killed worker leaves no effect.
 """
 
 import logging
@@ -18,23 +18,23 @@ from django.utils import timezone
 
 from config.errors import Refusal
 from config.platform.logging import masked
-from integrations.gateway.claiming import Claimed, claim
+from integrations.gateway.claiming import ClaimedEvent, claim
 from integrations.gateway.subscriptions import EventIgnored, bulk_subscribers_of, subscribers_of
-from integrations.http import keepable
+from integrations.http import storable
 from integrations.models import GatewayEvent
 
 logger = logging.getLogger(__name__)
 
-TRIES = 5
+MAX_ATTEMPTS = 5
 RETRY_AFTER = (1, 5, 30, 120)  # seconds after the first, second … failure
-STAY = timedelta(seconds=1)  # at one place of the backlog, before the front is looked at again
+WINDOW_TIME = timedelta(seconds=1)  # spent in one window of the backlog before the front is read again
 Status = GatewayEvent.Status
-places = BoundedSemaphore(settings.INBOX_THREADS)
+handler_slots = BoundedSemaphore(settings.INBOX_THREADS)
 
-_SETTLE = """
+_FINISH = """
 UPDATE integrations_gatewayevent e
-SET status = t.status, settled_at = %s, note = t.note, try_count = e.try_count + 1
-FROM unnest(%s::bigint[], %s::smallint[], %s::text[]) AS t(id, status, note) WHERE e.id = t.id
+SET status = r.status, settled_at = %s, note = r.note, try_count = e.try_count + 1
+FROM unnest(%s::bigint[], %s::smallint[], %s::text[]) AS r(id, status, note) WHERE e.id = r.id
 """
 _RETRY = """
 UPDATE integrations_gatewayevent SET try_count = try_count + 1, retry_at = %s, note = %s WHERE id = %s
@@ -43,133 +43,134 @@ UPDATE integrations_gatewayevent SET try_count = try_count + 1, retry_at = %s, n
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an event, and why if it was not handled."""
+    """The new status of an event, and a note for operators: why it was ignored, or the traceback."""
 
-    event: Claimed
+    claimed: ClaimedEvent
     status: Status
     note: str = ""
 
 
 def handle_waiting() -> int:
-    """Handle all that can be handled now; how many were.
+    """Handle every event that can be handled now. Returns how many were handled.
 
-    A process does this in INBOX_THREADS threads at most: a flood leaves the others free for other work.
+    A process does this in INBOX_THREADS threads at most, so a flood of events leaves its other threads free.
     """
-    if not places.acquire(blocking=False):
+    if not handler_slots.acquire(blocking=False):
         return 0
     try:
         return _handle_all()
     finally:
-        places.release()
+        handler_slots.release()
 
 
 def _handle_all() -> int:
-    """From the front of the backlog on, span by span; where there is something to do it stays a moment."""
+    """Go through the backlog window by window. Stay up to WINDOW_TIME in a window with events to handle."""
     count = after = 0
-    came = timezone.now()
+    entered_at = timezone.now()
     while True:
         at = timezone.now()
-        handled, further = handle_some(at=at, after=after)
+        handled, next_after = handle_batch(at=at, after=after)
         count += handled
-        if handled and at - came < STAY:
+        if handled and at - entered_at < WINDOW_TIME:
             continue
-        if not handled and not further:
+        if not handled and not next_after:
             return count
-        after, came = 0 if handled else further, at  # what failed in front may be due again
+        after, entered_at = 0 if handled else next_after, at  # an event in front that failed may be due again
 
 
-def handle_some(*, at: datetime, after: int = 0) -> tuple[int, int]:
-    """Handle the next event after this id, and many others of its command if that is done in bulk.
+def handle_batch(*, at: datetime, after: int = 0) -> tuple[int, int]:
+    """Handle the next event after this id, and many others of its command if that has bulk handlers.
 
-    Answers how many, and after which id to look further (0: everything that waits was looked at).
+    Returns how many were handled, and the id after which the next window begins (0 when there is none).
     """
     with transaction.atomic():
-        events, until = claim(at=at, after=after)
+        events, next_after = claim(at=at, after=after)
         outcomes = _outcomes(events) if events else []
-        _settle(outcomes, at)
-    return len(outcomes), until
+        _store(outcomes, at)
+    return len(outcomes), next_after
 
 
-def _outcomes(events: Sequence[Claimed]) -> list[Outcome]:
-    """All at once where that goes well, else one by one."""
+def _outcomes(events: Sequence[ClaimedEvent]) -> list[Outcome]:
+    """Handle the events together, or one by one when that fails or their command has no bulk handlers."""
     ignored = _handle_in_bulk(events)
     if ignored is None:
-        return _one_by_one(events)
+        return _handle_one_by_one(events)
     return [
-        Outcome(event, Status.IGNORED, ignored[event.told.event_id])
-        if event.told.event_id in ignored
-        else Outcome(event, Status.HANDLED)
-        for event in events
+        Outcome(claimed, Status.IGNORED, ignored[claimed.event.event_id])
+        if claimed.event.event_id in ignored
+        else Outcome(claimed, Status.HANDLED)
+        for claimed in events
     ]
 
 
-def _handle_in_bulk(events: Sequence[Claimed]) -> Mapping[str, str] | None:
-    """By event_id those that needed nothing; None when it has to be done one by one, and nothing was done."""
-    handlers = bulk_subscribers_of(events[0].told.command)
+def _handle_in_bulk(events: Sequence[ClaimedEvent]) -> Mapping[str, str] | None:
+    """Call the bulk handlers. Returns the reasons of the ignored events by event_id, or None when nothing was done."""
+    command = events[0].event.command
+    handlers = bulk_subscribers_of(command)
     if not handlers:
         return None
-    left = [event.told for event in events]
+    remaining = [claimed.event for claimed in events]
     ignored: dict[str, str] = {}
     try:
         with transaction.atomic():
             for handler in handlers:
-                ignored.update(handler(left))
-                left = [event for event in left if event.event_id not in ignored]
-    except Exception as error:  # noqa: BLE001 - which event it was shows when each is handled by itself
-        logger.warning("A batch of %s is handled one by one: %s", events[0].told.command, type(error).__name__)
+                ignored.update(handler(remaining))
+                remaining = [event for event in remaining if event.event_id not in ignored]
+    except Exception as error:  # noqa: BLE001 - handling them one by one shows which event failed
+        logger.warning("A batch of %s is handled one by one: %s", command, type(error).__name__)
         return None
     return ignored
 
 
-def _one_by_one(events: Sequence[Claimed]) -> list[Outcome]:
-    """What comes after one that is to be tried again waits for it, in its lane."""
+def _handle_one_by_one(events: Sequence[ClaimedEvent]) -> list[Outcome]:
+    """Handle each event by itself. Leave out the events behind one of the same ordering key that is to be retried."""
     outcomes: list[Outcome] = []
-    waiting: set[str] = set()
-    for event in events:
-        if event.lane not in waiting:
-            outcomes.append(_handle(event))
-            if outcomes[-1].status == Status.WAITING and event.lane:
-                waiting.add(event.lane)
+    blocked_keys: set[str] = set()
+    for claimed in events:
+        if claimed.ordering_key not in blocked_keys:
+            outcomes.append(_handle(claimed))
+            if outcomes[-1].status == Status.WAITING and claimed.ordering_key:
+                blocked_keys.add(claimed.ordering_key)
     return outcomes
 
 
-def _handle(event: Claimed) -> Outcome:
-    handlers = subscribers_of(event.told.command)
+def _handle(claimed: ClaimedEvent) -> Outcome:
+    handlers = subscribers_of(claimed.event.command)
     if not handlers:
-        return Outcome(event, Status.UNKNOWN, "没有处理该命令的程序")
+        return Outcome(claimed, Status.UNKNOWN, "没有处理该命令的程序")
     try:
         with transaction.atomic():
-            notes = [note for handler in handlers if (note := handler(event.told))]
+            notes = [note for handler in handlers if (note := handler(claimed.event))]
     except (EventIgnored, Refusal) as reason:
-        return Outcome(event, Status.IGNORED, str(reason))
-    except Exception:  # noqa: BLE001 - one of the two loops that must not die
-        return _failed(event)
-    return Outcome(event, Status.HANDLED, "；".join(notes))
+        return Outcome(claimed, Status.IGNORED, str(reason))
+    except Exception:  # noqa: BLE001 - an error of one event must not end the loop over the others
+        return _failed(claimed)
+    return Outcome(claimed, Status.HANDLED, "；".join(notes))
 
 
-def _failed(event: Claimed) -> Outcome:
-    """To be tried again later, in its lane's order; after the last try parked for operators."""
-    logger.exception("Event %s (%s) failed", event.told.event_id, event.told.command)
-    status = Status.FAILED if event.try_count + 1 >= TRIES else Status.WAITING
-    return Outcome(event, status, traceback.format_exc())
+def _failed(claimed: ClaimedEvent) -> Outcome:
+    """Return WAITING for another attempt, or FAILED for an operator after the last attempt."""
+    logger.exception("Event %s (%s) failed", claimed.event.event_id, claimed.event.command)
+    status = Status.FAILED if claimed.try_count + 1 >= MAX_ATTEMPTS else Status.WAITING
+    return Outcome(claimed, status, traceback.format_exc())
 
 
-def _settle(outcomes: Sequence[Outcome], at: datetime) -> None:
-    over = [one for one in outcomes if one.status != Status.WAITING]
+def _store(outcomes: Sequence[Outcome], at: datetime) -> None:
+    finished = [outcome for outcome in outcomes if outcome.status != Status.WAITING]
     columns: list[Any] = [
-        [one.event.pk for one in over],
-        [int(one.status) for one in over],
-        [_note(one) if one.note else "" for one in over],
+        [outcome.claimed.pk for outcome in finished],
+        [int(outcome.status) for outcome in finished],
+        [_note(outcome) if outcome.note else "" for outcome in finished],
     ]
     with connection.cursor() as cursor:
-        if over:
-            cursor.execute(_SETTLE, [at, *columns])
-        for one in outcomes:
-            if one.status == Status.WAITING:
-                again = at + timedelta(seconds=RETRY_AFTER[one.event.try_count])
-                cursor.execute(_RETRY, [again, _note(one), one.event.pk])
+        if finished:
+            cursor.execute(_FINISH, [at, *columns])
+        for outcome in outcomes:
+            if outcome.status == Status.WAITING:
+                retry_at = at + timedelta(seconds=RETRY_AFTER[outcome.claimed.try_count])
+                cursor.execute(_RETRY, [retry_at, _note(outcome), outcome.claimed.pk])
 
 
 def _note(outcome: Outcome) -> str:
-    """The end of it (of a traceback that is where it happened), without people's numbers and rows' contents."""
-    return keepable(masked(outcome.note)[-5000:])
+    """Return the last 5,000 characters of the note, where a traceback names the error, without personal data."""
+    return storable(masked(outcome.note)[-5000:])

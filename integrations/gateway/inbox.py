@@ -1,4 +1,4 @@
-"""The inbox: store what the gateway tells, at once and as it is. `integrations.gateway.handling` does the rest."""
+"""The inbox: stores the gateway's events unchanged before they are answered. `integrations.gateway.handling` handles them."""
 
 import hashlib
 import math
@@ -13,19 +13,19 @@ from config.api.parsers import Ambiguous
 from config.platform.logging import masked
 from config.platform.retention import delete_in_chunks
 from config.platform.wakeups import start_soon
-from integrations.http import keepable
+from integrations.http import storable
 from integrations.models import GatewayEvent
 
 HANDLE_EVENTS = "integrations.tasks.handle_events"
-KEEP_HANDLED, KEEP_LEFT = timedelta(days=30), timedelta(days=90)
-DEEPEST = 50  # levels of nesting that are kept
+KEEP_HANDLED, KEEP_UNRESOLVED = timedelta(days=30), timedelta(days=90)
+MAX_DEPTH = 50  # levels of nesting that are stored
 _GROUP_COMMANDS_BY_ID = {"group_info": "id"}
-_FOLLOW_THEIR_USER = {"wait_for_bind", "bind_group_success"}
-# A ban and the news of who takes over name two robots, and the second makes sense only after the first.
+_DEPEND_ON_USER = {"wait_for_bind", "bind_group_success"}
+# A ban and its replacement may name different robots, but the replacement has to be handled after the ban.
 _BANS = {"abnormal_robot", "abnormal_robot_replaced"}
 
-# Numbered in the order in which they came, but written in that of their event_ids: two posts of the same events in
-# different order do not wait for each other in a circle.
+# Events get their ids in the order of arrival, but are inserted in the order of their event_ids, so that two POSTs of
+# the same events in different order do not deadlock.
 _STORE = """
 INSERT INTO integrations_gatewayevent
     (id, event_id, command, body, lane, after_lane, status, received_at, try_count, retry_at, note)
@@ -34,21 +34,22 @@ FROM (
     SELECT nextval(pg_get_serial_sequence('integrations_gatewayevent', 'id')) AS id, t.*
     FROM ROWS FROM (jsonb_to_recordset(%(events)s::jsonb)
         AS (event_id text, command text, body jsonb, lane text, after_lane text))
-        WITH ORDINALITY AS t(event_id, command, body, lane, after_lane, place)
-    ORDER BY t.place
+        WITH ORDINALITY AS t(event_id, command, body, lane, after_lane, position)
+    ORDER BY t.position
 ) e
 ORDER BY e.event_id COLLATE "C", e.id
 ON CONFLICT (event_id) DO NOTHING
 """
-_FORGET = """
+_DELETE = """
 DELETE FROM integrations_gatewayevent WHERE ctid = ANY(ARRAY(
-    SELECT ctid FROM integrations_gatewayevent WHERE status = ANY(%(over)s) AND received_at < %(before)s LIMIT %(chunk)s
+    SELECT ctid FROM integrations_gatewayevent WHERE status = ANY(%(statuses)s) AND received_at < %(before)s
+    LIMIT %(chunk)s
 ))
 """
 
 
-def lanes_of(command: str, body: Any) -> tuple[str, str]:
-    """(`lane`, `after_lane`): whose order this event keeps, and whose earlier events it waits for."""
+def ordering_keys_of(command: str, body: Any) -> tuple[str, str]:
+    """Return the key in whose order the event is handled, and a second key whose earlier events have to come first."""
     if command in _BANS:
         return "bans", ""
     first = next(filter(_names_group, body), None) if isinstance(body, list) else body
@@ -57,15 +58,15 @@ def lanes_of(command: str, body: Any) -> tuple[str, str]:
     group = _code(first.get(_GROUP_COMMANDS_BY_ID.get(command, "group_id")))
     user = _code(first.get("user_id"))
     if group:
-        return f"g:{group}", f"u:{user}" if user and command in _FOLLOW_THEIR_USER else ""
+        return f"g:{group}", f"u:{user}" if user and command in _DEPEND_ON_USER else ""
     if user:
         return f"u:{user}", ""
     robot = _code(first.get("robot_id"))
     return (f"r:{robot}", "") if robot else ("", "")
 
 
-def _names_group(one: Any) -> bool:
-    return isinstance(one, dict) and bool(_code(one.get("group_id")))
+def _names_group(item: Any) -> bool:
+    return isinstance(item, dict) and bool(_code(item.get("group_id")))
 
 
 def _code(value: Any) -> str:
@@ -75,17 +76,17 @@ def _code(value: Any) -> str:
 
 
 def store(events: Sequence[Mapping[str, Any]], *, at: datetime) -> int:
-    """Keep these events, each `event_id` once; how many were new. Handling starts when this commits."""
-    words: dict[str, Any] = {"events": _as_json([_row(event) for event in events]), "at": at}
+    """Store these events, each `event_id` once. Returns how many were new. Handling starts when this commits."""
+    params: dict[str, Any] = {"events": _as_json([_row(event) for event in events]), "at": at}
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_STORE, words)
+        cursor.execute(_STORE, params)
         stored = int(cursor.rowcount)
         start_soon(HANDLE_EVENTS)
     return stored
 
 
-def keep_refused(items: Sequence[tuple[Any, str]], *, at: datetime) -> None:
-    """Keep what was sent as an event and is none, with the reason, for operators. The same is kept once."""
+def store_refused(items: Sequence[tuple[Any, str]], *, at: datetime) -> None:
+    """Store items that were posted as events and are none, with the reason, for operators. Equal items are stored once."""
     rows = []
     for item, reason in items:
         cleaned = clean({"repeated": item.field} if isinstance(item, Ambiguous) else item)
@@ -101,22 +102,22 @@ def keep_refused(items: Sequence[tuple[Any, str]], *, at: datetime) -> None:
                 received_at=at,
                 retry_at=at,
                 settled_at=at,
-                note=keepable(masked(reason)),
+                note=storable(masked(reason)),
             )
         )
     GatewayEvent.objects.bulk_create(sorted(rows, key=lambda row: row.event_id), ignore_conflicts=True)
 
 
 def _row(event: Mapping[str, Any]) -> dict[str, Any]:
-    lane, after_lane = lanes_of(event["command"], event["body"])
-    return {**event, "lane": lane, "after_lane": after_lane}
+    ordering_key, depends_on_key = ordering_keys_of(event["command"], event["body"])
+    return {**event, "lane": ordering_key, "after_lane": depends_on_key}
 
 
 def _as_json(rows: list[dict[str, Any]]) -> str:
-    """JSON that PostgreSQL can keep. Nearly all is so as it came; only what is not is gone through."""
+    """Return JSON that PostgreSQL can store. Only rows with unstorable values, which are rare, are cleaned."""
     try:
         raw = orjson.dumps(rows)
-    except TypeError:  # a lone surrogate, a huge number, a bottomless nesting
+    except TypeError:  # a lone surrogate, a huge number, too deep nesting
         raw = b""
     if not raw or b"\\u0000" in raw:
         raw = orjson.dumps([clean(row) for row in rows])
@@ -124,16 +125,16 @@ def _as_json(rows: list[dict[str, Any]]) -> str:
 
 
 def clean(value: Any, depth: int = 0) -> Any:
-    """The gateway's words as PostgreSQL keeps them: no NUL, no lone surrogates, no huge or infinite numbers, not too deep."""
+    """Return a value as PostgreSQL can store it: without NUL, lone surrogates, huge or infinite numbers, deep nesting."""
     if isinstance(value, str):
-        return keepable(value)
+        return storable(value)
     if isinstance(value, int) and abs(value) >= 2**63:
         return str(value)
     if isinstance(value, float) and not math.isfinite(value):  # JSON writes 1e999
         return None
     if not isinstance(value, list | dict):
         return value
-    if depth > DEEPEST:
+    if depth > MAX_DEPTH:
         return "…"
     if isinstance(value, list):
         return [clean(item, depth + 1) for item in value]
@@ -141,10 +142,10 @@ def clean(value: Any, depth: int = 0) -> Any:
 
 
 def replay(event: GatewayEvent, *, at: datetime) -> bool:
-    """Have a parked, ignored or unknown event handled again; false when it is not at rest."""
-    resting = [GatewayEvent.Status.FAILED, GatewayEvent.Status.IGNORED, GatewayEvent.Status.UNKNOWN]
+    """Have a failed, ignored or unknown event handled again. Returns whether it had one of these statuses."""
+    replayable = [GatewayEvent.Status.FAILED, GatewayEvent.Status.IGNORED, GatewayEvent.Status.UNKNOWN]
     with transaction.atomic():
-        changed = GatewayEvent.objects.filter(pk=event.pk, status__in=resting).update(
+        changed = GatewayEvent.objects.filter(pk=event.pk, status__in=replayable).update(
             status=GatewayEvent.Status.WAITING, settled_at=None, try_count=0, retry_at=at, note=""
         )
         start_soon(HANDLE_EVENTS)
@@ -152,11 +153,11 @@ def replay(event: GatewayEvent, *, at: datetime) -> bool:
 
 
 def forget_old(*, at: datetime) -> int:
-    """Delete handled and ignored events after 30 days, those that operators may need after 90."""
+    """Delete handled and ignored events after 30 days, events that operators may need after 90. Returns how many."""
     handled = [GatewayEvent.Status.HANDLED, GatewayEvent.Status.IGNORED]
-    left = [GatewayEvent.Status.FAILED, GatewayEvent.Status.UNKNOWN, GatewayEvent.Status.REFUSED]
-    return _forget(handled, at - KEEP_HANDLED) + _forget(left, at - KEEP_LEFT)
+    unresolved = [GatewayEvent.Status.FAILED, GatewayEvent.Status.UNKNOWN, GatewayEvent.Status.REFUSED]
+    return _delete(handled, at - KEEP_HANDLED) + _delete(unresolved, at - KEEP_UNRESOLVED)
 
 
-def _forget(over: list[GatewayEvent.Status], before: datetime) -> int:
-    return delete_in_chunks(_FORGET, before=before, over=[int(status) for status in over])
+def _delete(statuses: list[GatewayEvent.Status], before: datetime) -> int:
+    return delete_in_chunks(_DELETE, before=before, statuses=[int(status) for status in statuses])

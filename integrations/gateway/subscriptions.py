@@ -1,7 +1,7 @@
-"""Who listens to which event of the robot gateway.
+"""The handlers of the robot gateway's events.
 
-Apps subscribe in their `events.py`, which `integrations.apps` loads in the order of INSTALLED_APPS;
-subscribers of one command run in that order, all in the transaction that marks the event handled.
+Apps register handlers in their `subscribers.py`, which `integrations.apps` loads in the order of INSTALLED_APPS.
+The handlers of one command run in that order, all in the transaction that marks the event as handled.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,35 +11,35 @@ from typing import Any
 
 from config.errors import BadRequest
 
-# A handler returns what operators are to read beside the event, if anything.
+# A handler may return a note, which operators read beside the event.
 Handler = Callable[["Event"], str | None]
-# Of many events at once; answers, by event_id, which of them need nothing more, and why.
+# A bulk handler takes many events and returns the reasons of those that are to be ignored, by event_id.
 BulkHandler = Callable[[Sequence["Event"]], Mapping[str, str]]
 _subscribers: dict[str, list[Handler]] = {}
-_in_bulk: dict[str, list[BulkHandler]] = {}
+_bulk_subscribers: dict[str, list[BulkHandler]] = {}
 
 
 @dataclass(frozen=True)
 class Event:
-    """What a subscriber sees: the gateway's words and the moment we received them."""
+    """An event as the gateway posted it, and the moment when it was received."""
 
     event_id: str
     command: str
     body: Any
     received_at: datetime
-    number: int = 0  # its place in the order of arrival
+    number: int = 0  # ascending in the order of arrival
 
 
-class EventIgnored(Exception):  # noqa: N818 - not an error: nothing needed doing
-    """Nothing is to be done about this event; the reason is kept beside it."""
+class EventIgnored(Exception):  # noqa: N818 - not an error: the event needs no handling
+    """The event needs no handling. The reason is stored beside the event."""
 
 
 class BadEvent(BadRequest):
-    """The gateway's words are not what its command promises."""
+    """The body of an event lacks a field of its command, or has a field of the wrong type."""
 
 
 def subscribe(command: str) -> Callable[[Handler], Handler]:
-    """Have the decorated function called for every event of `command`."""
+    """Register the decorated function as a handler of every event of `command`."""
 
     def register(handler: Handler) -> Handler:
         _subscribers.setdefault(command, []).append(handler)
@@ -49,44 +49,45 @@ def subscribe(command: str) -> Callable[[Handler], Handler]:
 
 
 def subscribe_in_bulk(command: str) -> Callable[[BulkHandler], BulkHandler]:
-    """Have the decorated function called for many events of `command` at once, those of a lane in their order.
+    """Register the decorated function as a handler of many events of `command` at once.
 
-    For what comes in masses. When a batch fails as a whole it is called again for one event at a time.
+    Events of one ordering key come in their order. It is for commands that come in masses. When a batch fails, the
+    handler is called again for one event at a time.
     """
 
     def register(handler: BulkHandler) -> BulkHandler:
-        def one(event: Event) -> None:
+        def handle_one(event: Event) -> None:
             for reason in handler([event]).values():
                 raise EventIgnored(reason)
 
-        _subscribers.setdefault(command, []).append(one)
-        _in_bulk.setdefault(command, []).append(handler)
+        _subscribers.setdefault(command, []).append(handle_one)
+        _bulk_subscribers.setdefault(command, []).append(handler)
         return handler
 
     return register
 
 
 def subscribers_of(command: str) -> list[Handler]:
-    """Everyone who listens to `command`, in order; nobody when it is unknown."""
+    """Return the handlers of `command` in their order, none for an unknown command."""
     return _subscribers.get(command, [])
 
 
 def bulk_subscribers_of(command: str) -> list[BulkHandler]:
-    """The same, if every one of them takes many at once; else nobody."""
-    handlers = _in_bulk.get(command, [])
+    """Return the bulk handlers of `command`, none unless every handler of it takes many events at once."""
+    handlers = _bulk_subscribers.get(command, [])
     return handlers if len(handlers) == len(subscribers_of(command)) else []
 
 
-def word(body: Any, name: str, *, needed: bool = True, longest: int = 128) -> str:
-    """A string field of an event's body; numbers are taken as their digits."""
+def text_field(body: Any, name: str, *, required: bool = True, max_length: int = 128) -> str:
+    """Return a string field of an event's body; a number becomes its digits. Raises BadEvent."""
     value = body.get(name) if isinstance(body, dict) else None
     if not isinstance(value, str):
         if isinstance(value, bool) or not isinstance(value, int | None):
             raise BadEvent("应为文字", field=name)
         value = "" if value is None else str(value)
     text = value.strip()
-    if len(text) > longest:
-        raise BadEvent(f"不能超过 {longest} 个字符", field=name)
-    if needed and not text:
+    if len(text) > max_length:
+        raise BadEvent(f"不能超过 {max_length} 个字符", field=name)
+    if required and not text:
         raise BadEvent("缺少必填项", field=name)
     return text

@@ -12,7 +12,7 @@ from django.db import transaction
 
 from config.errors import BadRequest
 from config.platform.characters import has_control, stripped
-from integrations.http import keepable
+from integrations.http import storable
 from integrations.models import SensitiveWord, SensitiveWordImport
 from integrations.moderation.finder import form_of, is_alphabetic
 from integrations.moderation.folding import letters_of
@@ -126,7 +126,7 @@ def _known_count(words: Sequence[str]) -> int:
 @transaction.atomic
 def import_words(words: Sequence[str], *, file_name: str, by: str, at: datetime) -> SensitiveWordImport:
     """Add words to the list, each once, and note which of them this import brought."""
-    name = keepable(stripped(file_name))[-LONGEST_FILE_NAME:]
+    name = storable(stripped(file_name))[-LONGEST_FILE_NAME:]
     found = SensitiveWordImport.objects.create(file_name=name, imported_at=at, imported_by=by)
     add_words(words, word_import=found)
     transaction.on_commit(list_changed)

@@ -10,14 +10,14 @@ from django.core.cache import cache
 
 from config.platform.cache import cached
 from integrations.aliyun import rpc
-from integrations.http import Messages, OutcomeUnknown, OutsideError, Refused, Unavailable, send
+from integrations.http import OutcomeUnknown, OutsideError, Refused, ResponseFormat, Unavailable, send
 from integrations.wechat.login import SYSTEM as WECHAT
 from integrations.wechat.login import WeChat
 
 logger = logging.getLogger(__name__)
 
 ALIYUN = "aliyun"
-_WORDING = Messages(ALIYUN, code="Code", done="200", message="Message")
+_WORDING = ResponseFormat(ALIYUN, code="Code", done="200", message="Message")
 RISKY = "87014"  # WeChat's word for it
 TOKEN_ENDED = ("40001", "42001")
 TOKEN_SECONDS = 300

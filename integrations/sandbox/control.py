@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from integrations.sandbox.pay import PayPlayer
-from integrations.sandbox.server import Call, Reply
+from integrations.sandbox.pay import FakeWeChatPay
+from integrations.sandbox.server import SandboxRequest, SandboxResponse
 from integrations.sandbox.state import Record, State
 
 SYSTEMS = ("gateway", "wechat", "sms", "pay", "launch", "aliyun")
@@ -39,11 +39,11 @@ _INDEX = {
 }
 
 
-class ControlPlayer:
-    def __init__(self, state: State, pay: PayPlayer) -> None:
+class ControlApi:
+    def __init__(self, state: State, pay: FakeWeChatPay) -> None:
         self.state, self.pay = state, pay
 
-    def __call__(self, call: Call) -> Reply | None:
+    def __call__(self, call: SandboxRequest) -> SandboxResponse | None:
         if not call.path.startswith("/_/"):
             return None
         name = call.path.removeprefix("/_/")
@@ -52,10 +52,10 @@ class ControlPlayer:
                 return self._show(name, call)
             if call.method == "DELETE" and not name:
                 self.state.forget()
-                return Reply({"ok": True})
+                return SandboxResponse({"ok": True})
             return self._set(name, call.json)
 
-    def _show(self, name: str, call: Call) -> Reply:
+    def _show(self, name: str, call: SandboxRequest) -> SandboxResponse:
         shown: dict[str, Any] = {
             "": _INDEX,
             "messages": {"messages": self._messages(call)},
@@ -65,9 +65,9 @@ class ControlPlayer:
                 "results": _picked(self.state.launch_results, call, "", ("launchId", "groupId", "state"))
             },
         }
-        return Reply(shown[name]) if name in shown else Reply({"error": "see /_/"}, 404)
+        return SandboxResponse(shown[name]) if name in shown else SandboxResponse({"error": "see /_/"}, 404)
 
-    def _messages(self, call: Call) -> list[Record]:
+    def _messages(self, call: SandboxRequest) -> list[Record]:
         wanted = {k: v for k, v in call.query.items() if k in ("robot_id", "group_id", "user_id")}
         return [
             {name: message.get(name) for name in _MESSAGE}
@@ -75,11 +75,13 @@ class ControlPlayer:
             if all(message.get(name) == value for name, value in wanted.items())
         ]
 
-    def _set(self, name: str, body: Any) -> Reply:
+    def _set(self, name: str, body: Any) -> SandboxResponse:
         if name == "faults":
             rate = float(body.get("rate", 1.0))
             if body.get("system") not in SYSTEMS or body.get("mode") not in MODES or not 0 <= rate <= 1:
-                return Reply({"error": f"system: one of {SYSTEMS}; mode: one of {MODES}; rate: 0 to 1"}, 400)
+                return SandboxResponse(
+                    {"error": f"system: one of {SYSTEMS}; mode: one of {MODES}; rate: 0 to 1"}, 400
+                )
             self.state.note("fault", system=body["system"], mode=body["mode"], rate=rate)
         elif name == "pay" and body.get("next_state") in BILL_STATES:
             self.state.note(
@@ -90,11 +92,11 @@ class ControlPlayer:
         elif name.startswith("pay/") and name[4:] in self.state.bills and body.get("state") in BILL_STATES:
             self.pay.move(name[4:], body["state"])
         else:
-            return Reply({"error": "see /_/"}, 404)
-        return Reply({"ok": True})
+            return SandboxResponse({"error": "see /_/"}, 404)
+        return SandboxResponse({"ok": True})
 
 
-def _picked(facts: list[Record], call: Call, key: str, names: tuple[str, ...]) -> list[Record]:
+def _picked(facts: list[Record], call: SandboxRequest, key: str, names: tuple[str, ...]) -> list[Record]:
     wanted = call.query.get(key) if key else None
     return [{name: fact[name] for name in names} for fact in facts if not wanted or fact[key] == wanted]
 

@@ -10,7 +10,7 @@ from typing import Any
 import requests
 
 from integrations.sandbox.pictures import square_png
-from integrations.sandbox.server import Call, Reply
+from integrations.sandbox.server import SandboxRequest, SandboxResponse
 from integrations.sandbox.state import State, now
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class EventPoster(threading.Thread):
             return False
 
 
-class GatewayPlayer:
+class FakeGateway:
     """`/gbot/...` and the pictures of its robots."""
 
     def __init__(self, state: State, poster: EventPoster, own_url: str) -> None:
@@ -63,14 +63,14 @@ class GatewayPlayer:
             for number in range(1, 6)
         }
 
-    def owns(self, call: Call) -> bool:
+    def owns(self, call: SandboxRequest) -> bool:
         return call.path.startswith(("/gbot/", "/pictures/"))
 
-    def __call__(self, call: Call) -> Reply | None:
+    def __call__(self, call: SandboxRequest) -> SandboxResponse | None:
         if not self.owns(call):
             return None
         if call.path.startswith("/pictures/"):
-            return Reply(square_png(call.path), content_type="image/png")
+            return SandboxResponse(square_png(call.path), content_type="image/png")
         if call.method == "GET":
             return self._read(call)
         action = getattr(self, f"_{call.path.removeprefix('/gbot/')}", None)
@@ -80,9 +80,9 @@ class GatewayPlayer:
         if body.get("robot_id") not in self.robots:
             return _refuse("301", "unknown robot")
         with self.state.lock:
-            return Reply({"code": "100", "description": "", "data": action(body)})
+            return SandboxResponse({"code": "100", "description": "", "data": action(body)})
 
-    def _read(self, call: Call) -> Reply:
+    def _read(self, call: SandboxRequest) -> SandboxResponse:
         parts = call.path.removeprefix("/gbot/").split("/")
         with self.state.lock:
             if parts == ["robots"]:
@@ -96,7 +96,7 @@ class GatewayPlayer:
                 data = self.robots[parts[1]] if len(parts) == 2 else self._groups_of(parts[1])
             else:
                 return _refuse("404", "not found")
-        return Reply({"code": "100", "description": "", "data": data})
+        return SandboxResponse({"code": "100", "description": "", "data": data})
 
     def _groups_of(self, robot: str) -> list[dict[str, Any]]:
         return [self._info(group) for group in self.state.bound.values() if group["robot_id"] == robot]
@@ -167,5 +167,5 @@ class GatewayPlayer:
         }
 
 
-def _refuse(code: str, description: str) -> Reply:
-    return Reply({"code": code, "description": description, "data": None})
+def _refuse(code: str, description: str) -> SandboxResponse:
+    return SandboxResponse({"code": code, "description": description, "data": None})

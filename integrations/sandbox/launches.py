@@ -1,17 +1,17 @@
 """Plays the launch system and customer service: takes what it is told."""
 
-from integrations.sandbox.server import Call, Reply
+from integrations.sandbox.server import SandboxRequest, SandboxResponse
 from integrations.sandbox.state import State
 
 
-class LaunchPlayer:
+class FakeLaunchSystem:
     def __init__(self, state: State) -> None:
         self.state = state
 
-    def owns(self, call: Call) -> bool:
+    def owns(self, call: SandboxRequest) -> bool:
         return call.path.startswith("/launch-api/launch/")
 
-    def __call__(self, call: Call) -> Reply | None:
+    def __call__(self, call: SandboxRequest) -> SandboxResponse | None:
         if not self.owns(call):
             return None
         body = call.json
@@ -22,24 +22,24 @@ class LaunchPlayer:
             else:
                 words = {name: body[name] for name in ("launchId", "groupId", "state")}
                 self.state.note("launch_result", **words)
-        return Reply({"resultCode": 100, "resultMsg": "ok"})
+        return SandboxResponse({"resultCode": 100, "resultMsg": "ok"})
 
 
-class CustomerServicePlayer:
+class FakeCustomerService:
     """Takes what visitors say, but for text with 违禁 in it."""
 
     def __init__(self, state: State) -> None:
         self.state = state
 
-    def owns(self, call: Call) -> bool:
+    def owns(self, call: SandboxRequest) -> bool:
         return call.path == "/forwardMessage"
 
-    def __call__(self, call: Call) -> Reply | None:
+    def __call__(self, call: SandboxRequest) -> SandboxResponse | None:
         if not self.owns(call):
             return None
         body = call.json
         if "违禁" in body["content"]:
-            return Reply({"code": 400, "message": "内容不合规"})
+            return SandboxResponse({"code": 400, "message": "内容不合规"})
         with self.state.lock:
             self.state.note("forwarded", body=body)
-        return Reply({"code": 200, "message": "ok"})
+        return SandboxResponse({"code": 200, "message": "ok"})

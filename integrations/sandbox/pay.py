@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from integrations.sandbox.server import ANY_ORIGIN, Call, Reply
+from integrations.sandbox.server import ANY_ORIGIN, SandboxRequest, SandboxResponse
 from integrations.sandbox.state import Record, State
-from integrations.wechat.pay import BILLS, CLOCK_TOLERANCE_SECONDS, FUND_FLOW, signing_words
+from integrations.wechat.pay import BILLS, CLOCK_TOLERANCE_SECONDS, FUND_FLOW, signing_text
 
 ENDED = ("SUCCESS", "FAIL", "CANCELLED")
 SIGN_ERROR = "SIGN_ERROR"
@@ -46,7 +46,7 @@ _FLOW_SUMMARY = ["资金流水总笔数", "收入笔数", "收入金额", "支�
 _BY_NUMBER = re.compile(rf"{BILLS}/out-bill-no/([^/]+)(/cancel)?")
 
 
-class PayPlayer:
+class FakeWeChatPay:
     """`state.next_bill` says how the next bills turn out; the control side moves one that waits."""
 
     def __init__(self, state: State, keys: Path, api_v3_key: str, *, mch_id: str, cert_serial: str) -> None:
@@ -59,10 +59,10 @@ class PayPlayer:
         self.own_key, self.merchant_key = own, theirs
         self.own_serial = SERIAL
 
-    def owns(self, call: Call) -> bool:
+    def owns(self, call: SandboxRequest) -> bool:
         return call.path.startswith((BILLS, FUND_FLOW, DOWNLOAD, ON_THE_PHONE))
 
-    def __call__(self, call: Call) -> Reply | None:
+    def __call__(self, call: SandboxRequest) -> SandboxResponse | None:
         if not self.owns(call):
             return None
         if call.path == ON_THE_PHONE:
@@ -74,25 +74,27 @@ class PayPlayer:
             if call.path == FUND_FLOW:
                 return self._bill_of_day(call)
             if call.path == DOWNLOAD:
-                return Reply(self._fund_flow(call.query["token"]), content_type="text/plain; charset=utf-8")
+                return SandboxResponse(
+                    self._fund_flow(call.query["token"]), content_type="text/plain; charset=utf-8"
+                )
             if call.path == BILLS:
                 return self._create(call.json)
             return self._by_number(call)
 
-    def _on_the_phone(self, call: Call) -> Reply:
+    def _on_the_phone(self, call: SandboxRequest) -> SandboxResponse:
         """Show (GET) or confirm (POST) the transfer of a package, for a page of any origin."""
         wanted = {"package_info": call.query.get("package") or None, "appid": call.query.get("appId")}
         bills = [bill for bill in self.state.bills.values() if wanted.items() <= bill.items()]
         if not bills or call.query.get("mchId") != self.mch_id:
-            return Reply({"error": "no such transfer"}, 404, ANY_ORIGIN)
+            return SandboxResponse({"error": "no such transfer"}, 404, ANY_ORIGIN)
         [bill] = bills
         if bill["state"] not in CONFIRMABLE:
-            return Reply({"error": f"the transfer is {bill['state']}"}, 409, ANY_ORIGIN)
+            return SandboxResponse({"error": f"the transfer is {bill['state']}"}, 409, ANY_ORIGIN)
         if call.method == "POST":
             self.move(bill["out_bill_no"], "SUCCESS")
-        return Reply({"amount": bill["amount"]}, headers=ANY_ORIGIN)
+        return SandboxResponse({"amount": bill["amount"]}, headers=ANY_ORIGIN)
 
-    def _bill_of_day(self, call: Call) -> Reply:
+    def _bill_of_day(self, call: SandboxRequest) -> SandboxResponse:
         """Where the day's fund flow is, and its hash; the token is the day."""
         if self.state.refusal.get("of") == "fund_flow":
             return self._refuse(self.state.refusal)
@@ -114,7 +116,7 @@ class PayPlayer:
         marked = [row if row in (_FLOW_HEADER, _FLOW_SUMMARY) else [f"`{cell}" for cell in row] for row in rows]
         return ("\ufeff" + "\r\n".join(",".join(row) for row in marked) + "\r\n").encode()
 
-    def _by_number(self, call: Call) -> Reply:
+    def _by_number(self, call: SandboxRequest) -> SandboxResponse:
         match = _BY_NUMBER.fullmatch(call.path)
         bill = self.state.bills.get(match[1]) if match else None
         if match is None or bill is None:
@@ -127,7 +129,7 @@ class PayPlayer:
             self.move(match[1], "CANCELLED")
         return self._answer(_public(self.state.bills[match[1]]))
 
-    def _create(self, body: dict[str, Any]) -> Reply:
+    def _create(self, body: dict[str, Any]) -> SandboxResponse:
         number = str(body["out_bill_no"])
         if self.state.refusal and "of" not in self.state.refusal:
             return self._refuse(self.state.refusal)
@@ -158,7 +160,7 @@ class PayPlayer:
             self._notify(number)
         return self._answer(_created(self.state.bills[number]))
 
-    def _refuse(self, refusal: Record) -> Reply:
+    def _refuse(self, refusal: Record) -> SandboxResponse:
         """Once, as it was told to; `then` is a bill that another call made meanwhile."""
         self.state.note("refused")
         if refusal.get("then"):
@@ -173,10 +175,10 @@ class PayPlayer:
         if state in ENDED:
             self._notify(number)
 
-    def _signed_by_merchant(self, call: Call) -> bool:
+    def _signed_by_merchant(self, call: SandboxRequest) -> bool:
         scheme, _, rest = call.headers.get("Authorization", "").partition(" ")
         parts = dict(re.findall(r'(\w+)="([^"]*)"', rest))
-        words = signing_words(
+        words = signing_text(
             call.method,
             call.target,
             parts.get("timestamp", ""),
@@ -194,7 +196,7 @@ class PayPlayer:
 
     def _signed(self, raw: bytes) -> dict[str, str]:
         stamp, nonce = str(int(time.time())), secrets.token_hex(16)
-        words = signing_words(stamp, nonce, raw.decode())
+        words = signing_text(stamp, nonce, raw.decode())
         signed = self.own_key.sign(words, padding.PKCS1v15(), hashes.SHA256())
         return {
             "Wechatpay-Timestamp": stamp,
@@ -203,9 +205,9 @@ class PayPlayer:
             "Wechatpay-Serial": self.own_serial,
         }
 
-    def _answer(self, data: dict[str, Any], status: int = 200) -> Reply:
+    def _answer(self, data: dict[str, Any], status: int = 200) -> SandboxResponse:
         raw = json.dumps(data, ensure_ascii=False).encode()
-        return Reply(raw, status, self._signed(raw))
+        return SandboxResponse(raw, status, self._signed(raw))
 
     def _notify(self, number: str) -> None:
         bill = dict(self.state.bills[number])
@@ -245,9 +247,9 @@ class PayPlayer:
                 continue
 
 
-def _not_recognized() -> Reply:
+def _not_recognized() -> SandboxResponse:
     """Whoever signs wrongly gets an answer that is not signed either."""
-    return Reply({"code": SIGN_ERROR, "message": "签名错误"}, 401)
+    return SandboxResponse({"code": SIGN_ERROR, "message": "签名错误"}, 401)
 
 
 def _created(bill: dict[str, Any]) -> dict[str, Any]:

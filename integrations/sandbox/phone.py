@@ -5,7 +5,7 @@ from html import escape
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
-from integrations.sandbox.server import ANY_ORIGIN, Call, Reply
+from integrations.sandbox.server import ANY_ORIGIN, SandboxRequest, SandboxResponse
 from integrations.sandbox.state import State
 from integrations.sandbox.wechat import APP_ID, TICKET
 
@@ -25,31 +25,31 @@ button, input {{ font: inherit; padding: 8px 16px; margin: 4px 0; }} button {{ c
 <p><a href="{refused}">拒绝登录</a></p></body></html>"""
 
 
-class PhonePlayer:
+class FakePhone:
     """Signs in as anybody; the sign-in page offers those to whom transfers went."""
 
     def __init__(self, state: State) -> None:
         self.state = state
 
-    def owns(self, call: Call) -> bool:
+    def owns(self, call: SandboxRequest) -> bool:
         return call.path in (SIGN_IN, JS_SDK, CONFIG)
 
-    def __call__(self, call: Call) -> Reply | None:
+    def __call__(self, call: SandboxRequest) -> SandboxResponse | None:
         if not self.owns(call):
             return None
         if call.path == JS_SDK:
-            return Reply(_SCRIPT, content_type="text/javascript; charset=utf-8")
+            return SandboxResponse(_SCRIPT, content_type="text/javascript; charset=utf-8")
         return self._sign_in(call) if call.path == SIGN_IN else self._config(call)
 
-    def _sign_in(self, call: Call) -> Reply:
+    def _sign_in(self, call: SandboxRequest) -> SandboxResponse:
         """Ask who signs in, or go back at once with the code of `login`."""
         back = call.query.get("redirect_uri", "")
         if call.query.get("appid") != APP_ID or urlsplit(back).scheme not in ("http", "https"):
-            return Reply({"error": "appid must be known and redirect_uri an address"}, 400)
+            return SandboxResponse({"error": "appid must be known and redirect_uri an address"}, 400)
         joint, state = "&" if urlsplit(back).query else "?", {"state": call.query.get("state", "")}
         login = call.query.get("login", "").strip()
         if login:
-            return Reply(b"", 302, {"Location": f"{back}{joint}{urlencode({'code': login} | state)}"})
+            return SandboxResponse(b"", 302, {"Location": f"{back}{joint}{urlencode({'code': login} | state)}"})
         page = _PAGE.format(
             fields="".join(
                 f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">'
@@ -59,7 +59,7 @@ class PhonePlayer:
             names="".join(f'<button name="login" value="{name}">{name}</button> ' for name in self._names()),
             refused=escape(f"{back}{joint}{urlencode(state)}"),
         )
-        return Reply(page.encode(), content_type="text/html; charset=utf-8")
+        return SandboxResponse(page.encode(), content_type="text/html; charset=utf-8")
 
     def _names(self) -> list[str]:
         """Return the people to whom the newest transfers went."""
@@ -67,10 +67,14 @@ class PhonePlayer:
             openids = [bill["openid"] for bill in reversed(self.state.bills.values())]
         return [escape(openid.removeprefix("open-")) for openid in dict.fromkeys(openids)][:MOST_NAMES]
 
-    def _config(self, call: Call) -> Reply:
+    def _config(self, call: SandboxRequest) -> SandboxResponse:
         """Say whether a page was signed with the JS ticket for its own address."""
         signed = {name: call.query.get(name, "") for name in ("noncestr", "timestamp", "url")}
         line = "&".join(f"{name}={value}" for name, value in [("jsapi_ticket", TICKET), *sorted(signed.items())])
         signature = hashlib.sha1(line.encode()).hexdigest()  # noqa: S324 - WeChat prescribes it
         is_right = (call.query.get("appId"), call.query.get("signature")) == (APP_ID, signature)
-        return Reply({"ok": True}, headers=ANY_ORIGIN) if is_right else Reply({"ok": False}, 403, ANY_ORIGIN)
+        return (
+            SandboxResponse({"ok": True}, headers=ANY_ORIGIN)
+            if is_right
+            else SandboxResponse({"ok": False}, 403, ANY_ORIGIN)
+        )

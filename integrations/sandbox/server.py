@@ -21,7 +21,7 @@ ANY_ORIGIN = {"Access-Control-Allow-Origin": "*"}  # for what pages of the produ
 
 
 @dataclass(frozen=True)
-class Call:
+class SandboxRequest:
     """One request to the sandbox."""
 
     method: str
@@ -41,7 +41,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Reply:
+class SandboxResponse:
     """What goes back: JSON, or bytes of `content_type`."""
 
     data: Any = None
@@ -54,9 +54,11 @@ class Reply:
         return self.data if isinstance(self.data, bytes) else json.dumps(self.data, ensure_ascii=False).encode()
 
 
-Player = Callable[[Call], Reply | None]  # None: not my path
-_FAULT = Reply({"error": "fault"}, 500)
-_PAGE = Reply(b"<html><body>Welcome to nginx!</body></html>", content_type="text/html")  # of a proxy in between
+FakeSystem = Callable[[SandboxRequest], SandboxResponse | None]  # None: not my path
+_FAULT = SandboxResponse({"error": "fault"}, 500)
+_PAGE = SandboxResponse(
+    b"<html><body>Welcome to nginx!</body></html>", content_type="text/html"
+)  # of a proxy in between
 _NOTHING_DONE = {"error": _FAULT, "timeout": _FAULT, "garbage": _PAGE}
 
 
@@ -67,7 +69,7 @@ class Sandbox(ThreadingHTTPServer):
     request_queue_size = 256
     allow_reuse_address = True
 
-    def __init__(self, port: int, state: State, players: list[tuple[str, Player]]) -> None:
+    def __init__(self, port: int, state: State, players: list[tuple[str, FakeSystem]]) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.state = state
         self.players = players
@@ -102,22 +104,22 @@ class _Handler(BaseHTTPRequestHandler):
             if reply is not None:
                 self._send(reply, mode)
                 return
-        self._send(Reply({"error": f"nobody plays {call.method} {call.path}"}, 404), "ok")
+        self._send(SandboxResponse({"error": f"nobody plays {call.method} {call.path}"}, 404), "ok")
 
-    def _read(self) -> Call:
+    def _read(self) -> SandboxRequest:
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         parts = urlsplit(self.path)
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
-        return Call(self.command, parts.path, query, dict(self.headers), raw, self.path)
+        return SandboxRequest(self.command, parts.path, query, dict(self.headers), raw, self.path)
 
-    def _play(self, player: Player, call: Call, mode: str) -> Reply | None:
+    def _play(self, player: FakeSystem, call: SandboxRequest, mode: str) -> SandboxResponse | None:
         """With the modes of _NOTHING_DONE the player is only asked whether the path is its own."""
         if mode in _NOTHING_DONE:
             return _NOTHING_DONE[mode] if getattr(player, "owns", lambda _: True)(call) else None
         try:
             return player(call)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            return Reply({"error": f"bad request: {type(error).__name__}"}, 400)
+            return SandboxResponse({"error": f"bad request: {type(error).__name__}"}, 400)
 
     def _fault(self, system: str) -> str:
         fault = self.server.state.faults.get(system)
@@ -125,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
             return "ok"
         return str(fault["mode"])
 
-    def _send(self, reply: Reply, mode: str) -> None:
+    def _send(self, reply: SandboxResponse, mode: str) -> None:
         if mode == "timeout":
             self.server.stopping.wait(HANG_SECONDS)
         if mode == "slow":

@@ -1,6 +1,6 @@
 """Plays WeChat: any code X belongs to X, `bad` to nobody."""
 
-from integrations.sandbox.server import Call, Reply
+from integrations.sandbox.server import SandboxRequest, SandboxResponse
 
 APP_ID = "sandbox"
 TICKET = "sandbox-ticket"
@@ -13,17 +13,17 @@ PATHS = {
 }
 
 
-class WeChatPlayer:
-    def owns(self, call: Call) -> bool:
+class FakeWeChat:
+    def owns(self, call: SandboxRequest) -> bool:
         return call.path in PATHS
 
-    def __call__(self, call: Call) -> Reply | None:
+    def __call__(self, call: SandboxRequest) -> SandboxResponse | None:
         if not self.owns(call):
             return None
         name = call.path.rsplit("/", 1)[1]
-        return Reply(getattr(self, f"_{name}")(call))
+        return SandboxResponse(getattr(self, f"_{name}")(call))
 
-    def _access_token(self, call: Call) -> dict[str, object]:
+    def _access_token(self, call: SandboxRequest) -> dict[str, object]:
         code = call.query.get("code", "")
         if call.query.get("appid") != APP_ID:
             return {"errcode": 40013, "errmsg": "invalid appid"}
@@ -37,7 +37,7 @@ class WeChatPlayer:
             "scope": "snsapi_userinfo",
         }
 
-    def _userinfo(self, call: Call) -> dict[str, object]:
+    def _userinfo(self, call: SandboxRequest) -> dict[str, object]:
         code = call.query["access_token"].removeprefix("token-")
         return {
             "openid": f"open-{code}",
@@ -52,13 +52,13 @@ class WeChatPlayer:
             "unionid": f"union-{code}",
         }
 
-    def _stable_token(self, call: Call) -> dict[str, object]:
+    def _stable_token(self, call: SandboxRequest) -> dict[str, object]:
         return {"access_token": "sandbox-app-token", "expires_in": 7200}
 
-    def _getticket(self, call: Call) -> dict[str, object]:
+    def _getticket(self, call: SandboxRequest) -> dict[str, object]:
         return {"errcode": 0, "errmsg": "ok", "ticket": TICKET, "expires_in": 7200}
 
-    def _msg_sec_check(self, call: Call) -> dict[str, object]:
+    def _msg_sec_check(self, call: SandboxRequest) -> dict[str, object]:
         """Text with 违禁 in it is risky."""
         if call.query.get("access_token") != "sandbox-app-token":
             return {"errcode": 40001, "errmsg": "invalid credential"}

@@ -6,14 +6,16 @@ from typing import Any
 
 from django.conf import settings
 
-from integrations.http import Messages, OutcomeUnknown, Refused, place, send
+from integrations.http import OutcomeUnknown, Refused, ResponseFormat, call_slot, send
 
 SYSTEM = "wechat"
 # -1: the system is busy. 45009, 45011: this API was called too often, today or this minute.
-LATER = frozenset({"-1", "45009", "45011"})
+BUSY_CODES = frozenset({"-1", "45009", "45011"})
 # Some answers bring what was asked for without any errcode.
-_WORDING = Messages(SYSTEM, code="errcode", done="0", message="errmsg", later=LATER, code_may_be_missing=True)
-_VERDICT = Messages(SYSTEM, code="errcode", done="0", message="errmsg", later=LATER)
+_WORDING = ResponseFormat(
+    SYSTEM, code="errcode", done="0", message="errmsg", later=BUSY_CODES, code_may_be_missing=True
+)
+_VERDICT = ResponseFormat(SYSTEM, code="errcode", done="0", message="errmsg", later=BUSY_CODES)
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class WeChat:
         """Who came back from WeChat's page with this code. Refused: unknown app, used or wrong code."""
         if app_id not in self.apps:
             raise Refused(SYSTEM, "40013", "app_id is not configured")
-        with place(
+        with call_slot(
             SYSTEM
         ):  # a code is used up by the first call, so the second one must not be refused for want of one
             return self._profile(app_id, oauth_code)

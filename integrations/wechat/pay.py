@@ -42,11 +42,11 @@ NO_STATEMENT = "NO_STATEMENT_EXIST"
 # Errors after which a transfer was certainly not made by this call. Whatever is not listed, new codes included, says
 # nothing about it: the same number is asked about, never replaced. That a bill or a statement is not found is an
 # answer to the question about it, and to no other call.
-CERTAIN = frozenset({"PARAM_ERROR", "INVALID_REQUEST", "NO_AUTH", "NOT_ENOUGH", "ACCOUNT_ERROR"})
+CERTAIN_ERRORS = frozenset({"PARAM_ERROR", "INVALID_REQUEST", "NO_AUTH", "NOT_ENOUGH", "ACCOUNT_ERROR"})
 
 
 # Errors that the next call would meet as well.
-BUSY = frozenset({"FREQUENCY_LIMITED", "FREQUENCY_LIMIT_EXCEED", "SYSTEM_ERROR"})
+BUSY_CODES = frozenset({"FREQUENCY_LIMITED", "FREQUENCY_LIMIT_EXCEED", "SYSTEM_ERROR"})
 
 
 class BillState(StrEnum):
@@ -116,7 +116,7 @@ class Merchant:
     fund_account: str
 
 
-def signing_words(*parts: str) -> bytes:
+def signing_text(*parts: str) -> bytes:
     """The lines that v3 signs, each ended by a line feed."""
     return "".join(f"{part}\n" for part in parts).encode()
 
@@ -172,7 +172,7 @@ class WeChatPay:
 
     def query(self, out_bill_no: str) -> TransferBill:
         """How that bill stands; Refused NOT_FOUND when there is none (bills are kept 30 days)."""
-        answer = self._call("GET", f"{BILLS}/out-bill-no/{out_bill_no}", certain=CERTAIN | {NOT_FOUND})
+        answer = self._call("GET", f"{BILLS}/out-bill-no/{out_bill_no}", certain=CERTAIN_ERRORS | {NOT_FOUND})
         return self._bill(answer, out_bill_no)
 
     def cancel(self, out_bill_no: str) -> TransferBill:
@@ -213,7 +213,7 @@ class WeChatPay:
         """
         query = f"{FUND_FLOW}?bill_date={day:%Y-%m-%d}&account_type={self.merchant.fund_account}"
         try:
-            told = self._call("GET", query, certain=CERTAIN | {NO_STATEMENT})
+            told = self._call("GET", query, certain=CERTAIN_ERRORS | {NO_STATEMENT})
         except Refused as error:
             if error.code == NO_STATEMENT:
                 return None
@@ -261,7 +261,7 @@ class WeChatPay:
         path: str,
         body: dict[str, Any] | None = None,
         *,
-        certain: frozenset[str] = CERTAIN,
+        certain: frozenset[str] = CERTAIN_ERRORS,
     ) -> dict[str, Any]:
         """Return the signed answer to a call that was done; Refused for the `certain` errors only."""
         raw = json.dumps(body, ensure_ascii=False).encode() if body is not None else b""
@@ -283,7 +283,7 @@ class WeChatPay:
 
     def _authorization(self, method: str, path: str, raw: bytes) -> str:
         stamp, nonce = str(int(time.time())), secrets.token_hex(16)
-        words = signing_words(method, path, stamp, nonce, raw.decode())
+        words = signing_text(method, path, stamp, nonce, raw.decode())
         signed = self._private_key.sign(words, padding.PKCS1v15(), hashes.SHA256())
         parts = {
             "mchid": self.merchant.mch_id,
@@ -313,7 +313,7 @@ class WeChatPay:
             ):
                 raise BadSignature
             signed = base64.b64decode(headers.get("Wechatpay-Signature", ""))
-            words = signing_words(stamp, nonce, body.decode())
+            words = signing_text(stamp, nonce, body.decode())
             self._verification_key(serial).verify(signed, words, padding.PKCS1v15(), hashes.SHA256())
         except (InvalidSignature, ValueError) as error:
             raise BadSignature from error
@@ -353,5 +353,5 @@ def _sha1(raw: bytes) -> str:
 def _refusal(code: str, message: str, certain: frozenset[str]) -> OutsideError:
     if code in certain:
         return Refused(SYSTEM, code, message)
-    unknown = OutcomeUnknown if code in BUSY else Unclear
+    unknown = OutcomeUnknown if code in BUSY_CODES else Unclear
     return unknown(SYSTEM, f"{code} {message}".strip())

@@ -1,7 +1,7 @@
-"""Saying something to very many: one statement finds them and writes the messages."""
+"""SQL that writes messages to very many receivers in one statement, from a query that selects the receivers."""
 
-# Whoever runs it calls `outbox.wake_senders()` in the same transaction.
-_SAY = """
+# The caller runs the statement, and `writing.notify_senders()` in the same transaction.
+_INSERT_GROUP_MESSAGES = """
 INSERT INTO robots_outboxmessage (
     message_no, operation, robot_id, group_code, user_code, chat, mentions, content, cause,
     status, is_held, created_at, not_before, retry_at, try_count, reason)
@@ -11,7 +11,7 @@ SELECT
 FROM ({rows}) AS wanted ORDER BY group_code COLLATE "C", place
 RETURNING id, group_code
 """
-_WRITE = """
+_INSERT_PRIVATE_MESSAGES = """
 INSERT INTO robots_outboxmessage (
     message_no, operation, robot_id, group_code, user_code, chat, mentions, content, cause,
     status, is_held, created_at, not_before, retry_at, try_count, reason, by_day_only)
@@ -24,17 +24,19 @@ RETURNING id
 """
 
 
-def writing(rows: str) -> str:
-    """SQL that has robots write to users each of `rows`, a query of (robot_id, user_code, words, cause, place).
+def private_messages_sql(rows: str) -> str:
+    """Return SQL that inserts a private message for each of `rows`, a query of (robot_id, user_code, words, cause, place).
 
-    Takes the parameters `at`, `not_before` (no earlier than `at`) and `by_day_only`; answers (id).
+    Messages of one chat go out in the order of `place`. The SQL has the parameters `at`, `not_before` (not before `at`)
+    and `by_day_only`, and returns (id).
     """
-    return _WRITE.format(rows=rows)
+    return _INSERT_PRIVATE_MESSAGES.format(rows=rows)
 
 
-def saying(rows: str) -> str:
-    """SQL that has robots say each of `rows`, a query of (robot_id, group_code, content, place).
+def group_messages_sql(rows: str) -> str:
+    """Return SQL that inserts a group message for each of `rows`, a query of (robot_id, group_code, content, place).
 
-    Within a group messages go in the order of `place`. Takes the parameters `cause` and `at`; answers (id, group_code).
+    Messages of one group go out in the order of `place`. The SQL has the parameters `cause` and `at`, and returns
+    (id, group_code).
     """
-    return _SAY.format(rows=rows)
+    return _INSERT_GROUP_MESSAGES.format(rows=rows)

@@ -1,4 +1,4 @@
-"""Dead letters: messages tried five times in vain. An operator has them tried again, or closes them."""
+"""Failed messages: after five failed attempts an operator has a message tried again, or closes it."""
 
 from datetime import datetime
 
@@ -12,14 +12,14 @@ Status = OutboxMessage.Status
 
 
 def count() -> int:
-    """How many there are."""
+    """Return the number of failed messages."""
     return OutboxMessage.objects.failed().count()
 
 
 def retry(messages: QuerySet[OutboxMessage], *, at: datetime) -> int:
-    """Have those of these that are parked tried again, from the first try on; how many were.
+    """Have the failed ones of these messages tried again, with five new attempts. Returns how many there were.
 
-    What is held back, of a paused launch, stays so.
+    The messages of a paused launch stay paused.
     """
     with transaction.atomic():
         done = change_all(
@@ -35,10 +35,10 @@ def retry(messages: QuerySet[OutboxMessage], *, at: datetime) -> int:
 
 
 def close(messages: QuerySet[OutboxMessage], *, by: str, at: datetime) -> int:
-    """Give up on those of these that are parked; how many were. What the gateway answered stays in their tries."""
+    """Close the failed ones of these messages. Returns how many there were. Their attempts keep the gateway's answers."""
     return close_all(messages.filter(status=Status.FAILED), reason=f"由 {by} 关闭", at=at)
 
 
 def close_of_group(*, group_code: str, reason: str, at: datetime) -> int:
-    """Close those of a group, which are about a life of it that is over; how many."""
+    """Close the failed messages of a group, which belong to a binding that has ended. Returns how many there were."""
     return close_all(OutboxMessage.objects.failed().filter(group_code=group_code), reason=reason, at=at)

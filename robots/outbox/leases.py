@@ -1,8 +1,8 @@
-"""Claiming: which messages a sender may take in hand, and for how long.
+"""Leases of messages: claiming the messages that may be sent now, and releasing them.
 
-A claim is a lease: it commits before the gateway is called, so no lock is held meanwhile and a killed sender's
-messages are claimed again when the lease has run out, under the same `message_no`. Leases go by PostgreSQL's clock,
-the only one that all senders share.
+A claim commits a lease before the gateway is called, so no lock is held during the call. The messages of a killed sender
+are claimed again when their lease has ended, under the same `message_no`. Leases use PostgreSQL's clock, the only one
+that all senders share.
 """
 
 import uuid
@@ -17,43 +17,45 @@ from django.db import connection
 from robots.models import OutboxMessage
 
 BATCH = 200
-SPAN = 2_000  # waiting messages looked at in one go, so that a claim costs the same however many wait
+WINDOW = 2_000  # waiting messages that one claim reads, so that its cost does not depend on how many wait
 Operation = OutboxMessage.Operation
 
-# The first sendable message of each chat, if it is due: what comes later in a chat waits for it, also while it is in
-# somebody's hands. What is held back until a time (not_before) does not hold up the others. Removed and banned robots
-# say nothing. Robots and firsts are asked for row by row (scalar subqueries, which the planner cannot turn around), so
-# that the scan in the order of ids ends as soon as there are enough, whatever the statistics say: of a queue they know
-# nothing, it was empty when they were taken. For the same reason firsts are looked for by `is_sendable`, which only the
-# index by chat knows of; the planner would take any other partial index for as good.
+# A claim takes the first sendable message of each chat, if it is due. Later messages of the chat wait for it, also while
+# it is leased. A message with a later `not_before` does not delay the others. Removed and banned robots send nothing.
+#
+# The robot and the first message of a chat are selected row by row: the planner cannot turn scalar subqueries around, so
+# the scan in the order of ids ends as soon as the batch is full. Its statistics do not help, because the queue was empty
+# when they were collected. For the same reason the first message is selected by `is_sendable`, which only the index by
+# chat has as its condition; the planner would take any other partial index for as good.
 _CLAIM = """
-WITH span AS MATERIALIZED (
+WITH scan_window AS MATERIALIZED (
     SELECT (SELECT id FROM robots_outboxmessage WHERE status = 0 AND NOT is_held AND id > %(after)s
-            ORDER BY id OFFSET %(span)s - 1 LIMIT 1) AS last
+            ORDER BY id OFFSET %(window)s - 1 LIMIT 1) AS last
 ), found AS MATERIALIZED (
-    SELECT w.id, w.robot_id FROM robots_outboxmessage w
-    WHERE w.status = 0 AND NOT w.is_held AND w.id > %(after)s
-      AND w.id <= COALESCE((SELECT last FROM span), 9223372036854775807)
-      AND w.not_before <= %(at)s AND w.retry_at <= %(at)s
-      AND (w.leased_until IS NULL OR w.leased_until < clock_timestamp())
-      AND (SELECT r.status IN (1, 2) AND (w.operation <> 'send' OR %(may_say)s AND r.code <> ALL(%(resting)s::text[]))
-           FROM robots_robot r WHERE r.id = w.robot_id)
-      AND w.id = (
-          SELECT b.id FROM robots_outboxmessage b
-          WHERE b.is_sendable AND b.chat = w.chat AND b.not_before <= %(at)s ORDER BY b.id LIMIT 1)
-    ORDER BY w.id LIMIT %(batch)s
-    FOR UPDATE OF w SKIP LOCKED
+    SELECT m.id, m.robot_id FROM robots_outboxmessage m
+    WHERE m.status = 0 AND NOT m.is_held AND m.id > %(after)s
+      AND m.id <= COALESCE((SELECT last FROM scan_window), 9223372036854775807)
+      AND m.not_before <= %(at)s AND m.retry_at <= %(at)s
+      AND (m.leased_until IS NULL OR m.leased_until < clock_timestamp())
+      AND (SELECT r.status IN (1, 2)
+                  AND (m.operation <> 'send' OR %(may_send)s AND r.code <> ALL(%(limited_robots)s::text[]))
+           FROM robots_robot r WHERE r.id = m.robot_id)
+      AND m.id = (
+          SELECT first.id FROM robots_outboxmessage first
+          WHERE first.is_sendable AND first.chat = m.chat AND first.not_before <= %(at)s ORDER BY first.id LIMIT 1)
+    ORDER BY m.id LIMIT %(batch)s
+    FOR UPDATE OF m SKIP LOCKED
 ), claimed AS (
     UPDATE robots_outboxmessage o
     SET lease = %(lease)s::uuid, leased_until = clock_timestamp() + %(seconds)s * interval '1 second'
     FROM found JOIN robots_robot r ON r.id = found.robot_id WHERE o.id = found.id
     RETURNING o.id, o.message_no::text, o.operation, r.code, o.group_code, o.user_code, o.cause,
               o.try_count, o.by_day_only, o.mentions::text, o.content::text
-), went AS (
+), progress AS (
     SELECT CASE WHEN (SELECT count(*) FROM found) = %(batch)s THEN (SELECT max(id) FROM found)
-                ELSE (SELECT last FROM span) END AS until
+                ELSE (SELECT last FROM scan_window) END AS next_after
 )
-SELECT went.until, claimed.* FROM went LEFT JOIN claimed ON true ORDER BY claimed.id
+SELECT progress.next_after, claimed.* FROM progress LEFT JOIN claimed ON true ORDER BY claimed.id
 """
 
 _RELEASE = """
@@ -64,8 +66,8 @@ WHERE o.id = t.id AND o.lease = t.lease AND o.status = 0
 """
 
 
-class Claimed(NamedTuple):
-    """A message in a sender's hands, under the claim `lease`."""
+class ClaimedMessage(NamedTuple):
+    """A message that a sender has claimed under `lease`."""
 
     id: int
     message_no: str
@@ -81,49 +83,54 @@ class Claimed(NamedTuple):
     lease: str
 
 
-class Claim(NamedTuple):
-    """What was taken, and after which id to look next; 0: everything that waits was looked at."""
+class MessageClaim(NamedTuple):
+    """The claimed messages, and the id after which the next claim begins; 0 when all waiting messages were read."""
 
-    messages: list[Claimed]
+    messages: list[ClaimedMessage]
     after: int
 
 
 def claim(
-    *, at: datetime, after: int = 0, resting: Iterable[str] = (), may_say: bool = True, batch: int = BATCH
-) -> Claim:
-    """Take the next messages in hand, at most one of each chat, in the order in which they were written.
+    *,
+    at: datetime,
+    after: int = 0,
+    limited_robots: Iterable[str] = (),
+    may_send: bool = True,
+    batch: int = BATCH,
+) -> MessageClaim:
+    """Claim the next messages behind `after`, at most one of each chat, in the order in which they were written.
 
-    `resting` robots are not asked to say anything, none is unless `may_say`; other operations go on.
+    SEND messages of `limited_robots` are left out, all SEND messages unless `may_send`. Other operations are claimed.
     """
     lease = str(uuid.uuid4())
-    words: dict[str, Any] = {
+    params: dict[str, Any] = {
         "lease": lease,
         "seconds": settings.SENDER_LEASE_SECONDS,
         "at": at,
         "after": after,
-        "span": SPAN,
-        "resting": list(resting),
-        "may_say": may_say,
+        "window": WINDOW,
+        "limited_robots": list(limited_robots),
+        "may_send": may_send,
         "batch": batch,
     }
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, words)
+        cursor.execute(_CLAIM, params)
         rows = cursor.fetchall()
-    return Claim([_claimed(row[1:], lease) for row in rows if row[1] is not None], after=rows[0][0] or 0)
+    return MessageClaim([_claimed(row[1:], lease) for row in rows if row[1] is not None], after=rows[0][0] or 0)
 
 
-def _claimed(row: tuple[Any, ...], lease: str) -> Claimed:
+def _claimed(row: tuple[Any, ...], lease: str) -> ClaimedMessage:
     *plain, mentions, content = row
-    return Claimed._make((*plain, orjson.loads(mentions), orjson.loads(content), lease))
+    return ClaimedMessage._make((*plain, orjson.loads(mentions), orjson.loads(content), lease))
 
 
-def release(messages: list[Claimed], *, until: datetime | None = None) -> None:
-    """Let go of messages that were not asked of the gateway; hold them back until a time, if one is named."""
+def release(messages: list[ClaimedMessage], *, until: datetime | None = None) -> None:
+    """End the leases of messages that were not submitted to the gateway. `until` sets their `not_before`."""
     if messages:
-        words: dict[str, Any] = {
+        params: dict[str, Any] = {
             "ids": [message.id for message in messages],
             "leases": [message.lease for message in messages],
             "until": until,
         }
         with connection.cursor() as cursor:
-            cursor.execute(_RELEASE, words)
+            cursor.execute(_RELEASE, params)

@@ -1,4 +1,4 @@
-"""The pace of robots: so many messages in any minute, counted in Redis across all senders."""
+"""The rate limit of robots: a number of messages in any minute, counted in Redis across all senders."""
 
 import logging
 import random
@@ -15,13 +15,13 @@ from redis.retry import Retry
 logger = logging.getLogger(__name__)
 
 WINDOW_SECONDS = 60
-AWAY_SECONDS = 1.0  # how often a Redis that is away is asked again
-_JITTER_SECONDS = 1.5  # robots that answer like a clock are noticed
-_LATER = range(int(_JITTER_SECONDS * 1000))
+RECONNECT_SECONDS = 1.0  # how often an unavailable Redis is tried again
+_JITTER_SECONDS = 1.5  # WeChat notices robots that send at regular intervals
+_JITTER_MILLISECONDS = range(int(_JITTER_SECONDS * 1000))
 
-# One sorted set a robot: the moments of its last messages, each a little later than it was (ARGV[5] on), so that places
-# taken together are not free together again, whichever sender asks. Grants up to `wanted` places in the sliding
-# window and answers (granted, milliseconds until the next place is free). Redis' own clock decides.
+# Each robot has a sorted set with the times of its last messages in milliseconds. The random delays from ARGV[5] on are
+# added to them, so that messages granted together do not leave the window together. The script grants up to `wanted`
+# messages in the sliding window and returns {granted, milliseconds until the next one is allowed}, by Redis' clock.
 _TAKE = """
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
@@ -40,54 +40,57 @@ return {granted, wait}
 """
 
 
-class Pace:
-    """`take` asks for places; a robot without any is left alone by this process until one is free.
+class RateLimiter:
+    """The rate limit as one sender uses it. It remembers which robots have reached the limit.
 
-    While Redis is away nobody knows what others said, so nobody says anything: robots that speak too fast are
-    banned, and what waits a little is only late.
+    While Redis is unavailable the count of the other senders is unknown, so `take` grants nothing: WeChat bans robots
+    that send too fast, while a waiting message is only late.
     """
 
     def __init__(self, redis: Redis, per_minute: int) -> None:
         self.redis, self.per_minute = redis, per_minute
-        self.resting: dict[str, float] = {}
-        self.away_until = 0.0
+        self.limited_until: dict[str, float] = {}  # by robot code, in monotonic seconds
+        self.unavailable_until = 0.0
 
     @classmethod
-    def from_settings(cls) -> "Pace":
+    def from_settings(cls) -> "RateLimiter":
         redis = Redis.from_url(
             settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2, retry=Retry(NoBackoff(), 1)
         )
         return cls(redis, settings.ROBOT_MESSAGES_PER_MINUTE)
 
-    def is_known(self) -> bool:
-        """Whether Redis can be asked; a moment after it could not, it is worth another try."""
-        return time.monotonic() >= self.away_until
+    def is_available(self) -> bool:
+        """Return whether Redis may be used: false for RECONNECT_SECONDS after an error."""
+        return time.monotonic() >= self.unavailable_until
 
     def take(self, wanted: Mapping[str, int]) -> dict[str, int]:
-        """How many messages each robot (by code) may send now, of so many wanted. No limit: ROBOT_MESSAGES_PER_MINUTE=0."""
+        """Return how many of the wanted messages each robot (by code) may send now.
+
+        ROBOT_MESSAGES_PER_MINUTE=0 means no limit.
+        """
         if not self.per_minute or not wanted:
             return dict(wanted)
         pipe = self.redis.pipeline(transaction=False)
         for code, count in wanted.items():
-            words = (WINDOW_SECONDS * 1000, self.per_minute, count, uuid.uuid4().hex)
-            later = random.choices(_LATER, k=min(count, self.per_minute))  # noqa: S311 - no secret here
-            pipe.eval(_TAKE, 1, f"wxrobot:pace:{code}", *words, *later)
+            args = (WINDOW_SECONDS * 1000, self.per_minute, count, uuid.uuid4().hex)
+            delays = random.choices(_JITTER_MILLISECONDS, k=min(count, self.per_minute))  # noqa: S311 - no secret here
+            pipe.eval(_TAKE, 1, f"wxrobot:pace:{code}", *args, *delays)
         try:
             answers = pipe.execute()
         except RedisError as error:
             logger.warning("Redis does not answer (%s): robots are silent meanwhile", type(error).__name__)
-            self.away_until = time.monotonic() + AWAY_SECONDS
+            self.unavailable_until = time.monotonic() + RECONNECT_SECONDS
             return dict.fromkeys(wanted, 0)
         return {code: self._granted(code, *answer) for code, answer in zip(wanted, answers, strict=True)}
 
     def _granted(self, robot_code: str, granted: int, wait: int) -> int:
         if wait:
             jitter = random.uniform(0, _JITTER_SECONDS)  # noqa: S311 - no secret here
-            self.resting[robot_code] = time.monotonic() + wait / 1000 + jitter
+            self.limited_until[robot_code] = time.monotonic() + wait / 1000 + jitter
         return granted
 
-    def resting_robots(self) -> list[str]:
-        """Codes of robots that have no place free yet."""
+    def limited_robots(self) -> list[str]:
+        """Return the codes of the robots that have reached the limit."""
         now = time.monotonic()
-        self.resting = {code: until for code, until in self.resting.items() if until > now}
-        return list(self.resting)
+        self.limited_until = {code: until for code, until in self.limited_until.items() if until > now}
+        return list(self.limited_until)

@@ -1,7 +1,7 @@
-"""A sender: claims what may be said, has the gateway say it, and writes down what it answered, all the time.
+"""The sender: it claims messages, submits them to the gateway, and stores the results, in one loop.
 
-Any number of them may run, on any number of machines. A call that hangs takes up one place of many; everything else
-goes on.
+Any number of senders may run on any number of machines. A call that hangs occupies one slot of many and delays no other
+message.
 """
 
 import logging
@@ -18,34 +18,34 @@ from django.utils import timezone
 from config.platform.dates import after_quiet_hours
 from integrations.gateway import calls
 from integrations.gateway.calls import GatewayCall
-from integrations.gateway.pool import GatewayLine, NotCalled
+from integrations.gateway.pool import GatewayPool, NotCalled
 from robots.models import OutboxMessage
-from robots.outbox.leases import BATCH, Claimed, claim, release
-from robots.outbox.rate_limit import Pace
-from robots.outbox.results import Attempt, put_off, settle
-from robots.signals import senders_look
+from robots.outbox.leases import BATCH, ClaimedMessage, claim, release
+from robots.outbox.rate_limit import RateLimiter
+from robots.outbox.results import AttemptResult, finish, postpone
+from robots.signals import sender_tick
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 1.0  # what nobody rang for is found this soon
-LEASED_PER_SLOT = 4  # one is asked, the next ones are at hand
-GATHER = 200  # so many answers are written down together …
-GATHER_SECONDS = 0.05  # … or what came within this
-STOP_SECONDS = 5.0  # for the answers of what was asked before the end
-BEFORE_MIDNIGHT = timedelta(seconds=5)  # what is asked now may be said as much later
-SHARE_OF_TIME = 4  # a look in vain is followed by a pause of so many times as long
+POLL_SECONDS = 1.0  # a message whose notification was lost is found this soon
+LEASED_PER_SLOT = 4  # one message is under way, the next ones are ready
+RESULT_BATCH = 200  # results are stored together when there are so many …
+GATHER_SECONDS = 0.05  # … or when the first of them is so old
+STOP_SECONDS = 5.0  # how long a stopping sender waits for the calls under way
+BEFORE_MIDNIGHT = timedelta(seconds=5)  # a call that starts now may be executed as much later
+PAUSE_FACTOR = 4  # a claim that finds nothing is followed by a pause of so many times its own duration
 Operation = OutboxMessage.Operation
 
 
-def call_for(message: Claimed) -> GatewayCall:
-    """The gateway's words for a message."""
+def call_for(message: ClaimedMessage) -> GatewayCall:
+    """Return the gateway call of a message."""
     robot, group = message.robot_code, message.group_code
-    words = {**message.content, "message_no": message.message_no}
+    content = {**message.content, "message_no": message.message_no}
     match message.operation:
         case Operation.SEND if group:
-            return calls.group_message(robot=robot, group=group, users=message.mentions, message=words)
+            return calls.group_message(robot=robot, group=group, users=message.mentions, message=content)
         case Operation.SEND:
-            return calls.private_message(robot=robot, user=message.user_code, message=words)
+            return calls.private_message(robot=robot, user=message.user_code, message=content)
         case Operation.RECALL:
             return calls.recall_message(robot=robot, message_no=str(message.content.get("message_no", "")))
         case Operation.BIND_GROUP:
@@ -59,171 +59,174 @@ def call_for(message: Claimed) -> GatewayCall:
 
 
 class Sender:
-    """Use it as a context manager; then `run` for ever, or `drain` once."""
+    """A context manager around one gateway pool. `run` sends until it is stopped, `drain` until nothing is due."""
 
-    def __init__(self, line: GatewayLine | None = None, pace: Pace | None = None) -> None:
-        self.line = line or GatewayLine.from_settings()
-        self.pace = pace or Pace.from_settings()
-        self.in_hand: dict[object, Claimed] = {}  # asked of the gateway
-        self.tried: list[Attempt] = []  # answered, not yet written down …
-        self.write_by = 0.0  # … but soon (monotonic seconds)
+    def __init__(self, pool: GatewayPool | None = None, rate_limiter: RateLimiter | None = None) -> None:
+        self.pool = pool or GatewayPool.from_settings()
+        self.rate_limiter = rate_limiter or RateLimiter.from_settings()
+        self.leased: dict[object, ClaimedMessage] = {}  # submitted to the gateway, without a result yet
+        self.results: list[AttemptResult] = []  # not stored yet
+        self.store_by = 0.0  # monotonic seconds: when the results are to be stored at the latest
         self.try_count = 0
-        self.after = 0  # the round through what waits goes on from here …
-        self.found = False  # … and found something so far
-        self.look_at = self.rest_until = 0.0  # monotonic seconds: when to look next, and not before when
-        self.rang_at = 0.0
-        self.call_at = 0.0  # when to call for what is due
+        self.after = 0  # the id after which the next claim of this round begins
+        self.has_found = False  # whether this round through the waiting messages has found any to send
+        self.claim_at = self.pause_until = 0.0  # monotonic seconds: when to claim next, and until when not to
+        self.notified_at = 0.0
+        self.tick_at = 0.0  # when to send the signal `sender_tick` next
 
     def __enter__(self) -> Self:
-        self.line.__enter__()
+        self.pool.__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.line.__exit__(*error)
+        self.pool.__exit__(*error)
 
-    def look(self) -> None:
-        """Look soon whether something waits; from any thread."""
-        self.rang_at, self.look_at = time.monotonic(), 0.0
-        self.line.attention()
+    def notify(self) -> None:
+        """Make the sender claim soon. Any thread may call it."""
+        self.notified_at, self.claim_at = time.monotonic(), 0.0
+        self.pool.interrupt()
 
     def run(self, stopped: Callable[[], bool]) -> None:
-        """Send until stopped, then wait a little for what was asked. A database that is away is waited for."""
+        """Send until stopped, then wait a little for the calls under way. An unavailable database is waited for."""
         while not stopped():
             try:
-                self._turn()
-                self._call_for_what_is_due()
+                self._step()
+                self._tick()
             except (OperationalError, InterfaceError) as error:
-                kind, words = type(error.__cause__ or error).__name__, str(error).partition("\n")[0]
-                logger.warning("The database does not do it (%s: %s); trying again", kind, words)
+                kind, text = type(error.__cause__ or error).__name__, str(error).partition("\n")[0]
+                logger.warning("The database does not do it (%s: %s); trying again", kind, text)
                 connection.close()
-                time.sleep(LOOK_SECONDS)
-        self._finish()
+                time.sleep(POLL_SECONDS)
+        self._stop()
 
-    def _call_for_what_is_due(self) -> None:
-        """Each second; a receiver that fails is logged, and keeps nobody from anything."""
+    def _tick(self) -> None:
+        """Send `sender_tick` each second. A receiver that fails is logged and does not stop the sender."""
         now = time.monotonic()
-        if now >= self.call_at:
-            self.call_at = now + LOOK_SECONDS
-            senders_look.send_robust(Sender, at=timezone.now())
+        if now >= self.tick_at:
+            self.tick_at = now + POLL_SECONDS
+            sender_tick.send_robust(Sender, at=timezone.now())
 
-    def _finish(self) -> None:
-        self.line.close()
+    def _stop(self) -> None:
+        self.pool.close()
         deadline = time.monotonic() + STOP_SECONDS
-        while self.in_hand and time.monotonic() < deadline:
+        while self.leased and time.monotonic() < deadline:
             self._collect(seconds=0.1)
-        self._write_down()
+        self._store()
 
     def drain(self) -> int:
-        """Send until nothing can be sent now; how many tries that took."""
-        while self.in_hand or self.tried or self.look_at <= time.monotonic():
-            self._turn()
+        """Send until nothing can be sent now. Returns the number of attempts."""
+        while self.leased or self.results or self.claim_at <= time.monotonic():
+            self._step()
         return self.try_count
 
-    def _turn(self) -> None:
-        """Write down what was answered, take what there is room for, wait for what comes next."""
+    def _step(self) -> None:
+        """Store results, claim as many messages as there is room for, and wait for what comes next."""
         now = time.monotonic()
-        if self.tried and (len(self.tried) >= GATHER or now >= self.write_by or not self.in_hand):
-            self._write_down()
-        wait = max(self.look_at, self.rest_until) - now
-        room = self.line.concurrency * LEASED_PER_SLOT - len(self.in_hand)
-        if room < min(BATCH, self.line.concurrency * LEASED_PER_SLOT // 2):
-            wait = LOOK_SECONDS  # for answers
+        if self.results and (len(self.results) >= RESULT_BATCH or now >= self.store_by or not self.leased):
+            self._store()
+        wait = max(self.claim_at, self.pause_until) - now
+        room = self.pool.concurrency * LEASED_PER_SLOT - len(self.leased)
+        if room < min(BATCH, self.pool.concurrency * LEASED_PER_SLOT // 2):
+            wait = POLL_SECONDS  # for results
         elif wait <= 0:
-            self._take(min(BATCH, room))
-        if self.tried:
-            wait = min(wait, self.write_by - now)
+            self._claim(min(BATCH, room))
+        if self.results:
+            wait = min(wait, self.store_by - now)
         self._collect(seconds=max(0.0, wait))
 
-    def _take(self, batch: int) -> None:
+    def _claim(self, batch: int) -> None:
         began = time.monotonic()
         claimed = claim(
             at=timezone.now(),
             after=self.after,
-            resting=self.pace.resting_robots(),
-            may_say=self.pace.is_known(),
+            limited_robots=self.rate_limiter.limited_robots(),
+            may_send=self.rate_limiter.is_available(),
             batch=batch,
         )
-        going = self._paced(self._by_day(claimed.messages, timezone.now() + BEFORE_MIDNIGHT))
-        # By claim, not by message: what was away with the database beyond its lease may be claimed here again.
-        self.in_hand.update(((message.id, message.lease), message) for message in going)
-        self.line.ask([((message.id, message.lease), call_for(message)) for message in going])
-        self.after, self.found = claimed.after, self.found or bool(going)
+        allowed = self._within_rate(self._outside_quiet_hours(claimed.messages, timezone.now() + BEFORE_MIDNIGHT))
+        # The key has the lease: a message whose lease ended while the database was away may be claimed here again.
+        self.leased.update(((message.id, message.lease), message) for message in allowed)
+        self.pool.submit([((message.id, message.lease), call_for(message)) for message in allowed])
+        self.after, self.has_found = claimed.after, self.has_found or bool(allowed)
         if not self.after:
             self._end_round(began)
 
     def _end_round(self, began: float) -> None:
-        """Everything that waits was looked at. In vain: look again when something calls for it, or a little later."""
-        if not self.found:
+        """End a round through all waiting messages. When it found none to send, wait for a notification or a second."""
+        if not self.has_found:
             now = time.monotonic()
-            self.rest_until = now + min(LOOK_SECONDS, (now - began) * SHARE_OF_TIME)
-            self.look_at = now + LOOK_SECONDS
-            if self.rang_at >= began:  # while we looked elsewhere
-                self.look_at = 0.0
-        self.found = False
+            self.pause_until = now + min(POLL_SECONDS, (now - began) * PAUSE_FACTOR)
+            self.claim_at = now + POLL_SECONDS
+            if self.notified_at >= began:  # the new message may be behind the part that this round had read
+                self.claim_at = 0.0
+        self.has_found = False
 
-    def _by_day(self, messages: list[Claimed], at: datetime) -> list[Claimed]:
-        """Those that may be said now; what was tried in vain until midnight, or waited so long, goes on in the morning."""
+    def _outside_quiet_hours(self, messages: list[ClaimedMessage], at: datetime) -> list[ClaimedMessage]:
+        """Return the messages that may be sent at this hour. In quiet hours, release the `by_day_only` until morning.
+
+        `not_before` already keeps these out of the quiet hours; a retry or a long queue brings them here.
+        """
         morning = after_quiet_hours(at)
         if morning == at:
             return messages
         waiting = [message for message in messages if message.by_day_only]
         release(waiting, until=morning)
-        self.found = self.found or bool(waiting)  # their chats may go on
+        self.has_found = self.has_found or bool(waiting)  # messages behind these may be sendable now
         return [message for message in messages if not message.by_day_only]
 
-    def _paced(self, messages: list[Claimed]) -> list[Claimed]:
-        """Those that may go now; the others are let go of. Only what is said counts towards the pace."""
-        said = Counter(message.robot_code for message in messages if message.operation == Operation.SEND)
-        places = self.pace.take(said)
-        going, too_many = [], []
+    def _within_rate(self, messages: list[ClaimedMessage]) -> list[ClaimedMessage]:
+        """Return the messages within the rate limit and release the others. Only SEND counts towards the limit."""
+        requested = Counter(message.robot_code for message in messages if message.operation == Operation.SEND)
+        granted = self.rate_limiter.take(requested)
+        allowed, over_limit = [], []
         for message in messages:
             if message.operation != Operation.SEND:
-                going.append(message)
-            elif places[message.robot_code] > 0:
-                places[message.robot_code] -= 1
-                going.append(message)
+                allowed.append(message)
+            elif granted[message.robot_code] > 0:
+                granted[message.robot_code] -= 1
+                allowed.append(message)
             else:
-                too_many.append(message)
-        release(too_many)
-        return going
+                over_limit.append(message)
+        release(over_limit)
+        return allowed
 
     def _collect(self, *, seconds: float) -> None:
-        not_asked = []
-        for key, error in self.line.answers(seconds=seconds):
-            message = self.in_hand.pop(key)
+        not_called = []
+        for key, error in self.pool.results(seconds=seconds):
+            message = self.leased.pop(key)
             if isinstance(error, NotCalled):
-                not_asked.append(message)
+                not_called.append(message)
             else:
-                self.tried.append(Attempt(message, error))
-                self.write_by = self.write_by or time.monotonic() + GATHER_SECONDS
-        release(not_asked)
+                self.results.append(AttemptResult(message, error))
+                self.store_by = self.store_by or time.monotonic() + GATHER_SECONDS
+        release(not_called)
 
-    def _write_down(self) -> None:
-        if not self.tried:
+    def _store(self) -> None:
+        if not self.results:
             return
         try:
-            settle(self.tried, at=timezone.now())
+            finish(self.results, at=timezone.now())
         except (OperationalError, InterfaceError):
-            raise  # they are written down when the database is back
-        except Exception:  # noqa: BLE001 - what one receiver makes of one message must not keep the others
-            self._write_down_each()
-        self.try_count += len(self.tried)
-        self.tried, self.write_by = [], 0.0
-        self.look_at = 0.0  # their chats may go on
+            raise  # the results are stored when the database is back
+        except Exception:  # noqa: BLE001 - a receiver that fails for one message must not keep the others unstored
+            self._store_one_by_one()
+        self.try_count += len(self.results)
+        self.results, self.store_by = [], 0.0
+        self.claim_at = 0.0  # the next messages of the same ordering keys may be sendable now
 
-    def _write_down_each(self) -> None:
-        """What receivers cannot take in is tried again like what failed; the database keeps the others."""
-        for attempt in self.tried:
+    def _store_one_by_one(self) -> None:
+        """Store each result by itself. A message whose receiver fails is tried again like a failed one."""
+        for result in self.results:
             try:
-                settle([attempt], at=timezone.now())
+                finish([result], at=timezone.now())
             except (OperationalError, InterfaceError):
-                raise  # as above
+                raise  # the results are stored when the database is back
             except Exception as error:
-                logger.exception("What became of message %s cannot be taken in", attempt.message.message_no)
-                put_off(attempt, fault=type(error).__name__, at=timezone.now())
+                logger.exception("What became of message %s cannot be taken in", result.message.message_no)
+                postpone(result, fault=type(error).__name__, at=timezone.now())
 
 
 def drain() -> int:
-    """Send what can be sent now; how many tries that took."""
+    """Send everything that can be sent now. Returns the number of attempts."""
     with Sender() as sender:
         return sender.drain()

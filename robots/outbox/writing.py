@@ -1,4 +1,7 @@
-"""The outbox: everything robots say or ask of the gateway, written in the transaction that causes it."""
+"""Writing, pausing and closing of messages: everything that robots send or that the gateway is asked to do.
+
+Messages are written in the transaction that causes them.
+"""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -16,7 +19,7 @@ from integrations.gateway.payloads import MessageType
 from robots.models import OutboxMessage, OutboxMessageQuerySet, Robot
 from robots.signals import FinishedMessage, message_finished
 
-CHANNEL = "outbox"  # senders listen for it
+CHANNEL = "outbox"  # the pub/sub channel that senders listen to
 CHUNK = 2_000  # rows changed in one statement
 Content = dict[str, Any]
 Operation = OutboxMessage.Operation
@@ -25,16 +28,16 @@ _NOTHING = Q(pk__in=[])
 
 
 def notify_senders() -> None:
-    """Have senders look at once when this transaction commits; what writes rows calls it."""
+    """Notify the senders of new messages when this transaction commits."""
     notify(CHANNEL)
 
 
-def text(words: str) -> Content:
-    return {"type": MessageType.TEXT, "content": words}
+def text(content: str) -> Content:
+    return {"type": MessageType.TEXT, "content": content}
 
 
 def image(url: str) -> Content:
-    """Return a picture. The original gateway reads its address from `content`, others from `url`: it stands in both."""
+    """Return a picture. The original gateway reads the address from `content`, other versions from `url`."""
     return {"type": MessageType.IMAGE, "content": url, "url": url}
 
 
@@ -52,7 +55,7 @@ def message_user(
     not_before: datetime | None = None,
     dedupe_key: str | None = None,
 ) -> None:
-    """Have the robot say something to a friend. `dedupe_key`: said once for ever, whoever asks again."""
+    """Write a private message to a friend of the robot. A second message with the same `dedupe_key` is never written."""
     message = private_message(
         robot=robot, user_code=user_code, content=content, cause=cause, at=at, not_before=not_before
     )
@@ -71,7 +74,7 @@ def message_group(
     at: datetime,
     mentions: Sequence[str] = (),
 ) -> OutboxMessage:
-    """Have the robot say something in a group, addressed to `mentions` (codes of members) if any."""
+    """Write a message to a group, which mentions the members with the codes `mentions`."""
     message = group_message(
         robot=robot, group_code=group_code, content=content, cause=cause, at=at, mentions=mentions
     )
@@ -87,7 +90,7 @@ def group_message(
     at: datetime,
     mentions: Sequence[str] = (),
 ) -> OutboxMessage:
-    """Something to say in a group, not yet in the outbox; `post_all` puts many in at once."""
+    """Return an unsaved message to a group. `post_all` writes many at once."""
     return OutboxMessage(
         robot=robot,
         group_code=group_code,
@@ -111,8 +114,8 @@ def request_gateway(
     cause: str,
     at: datetime,
 ) -> OutboxMessage:
-    """Have the gateway do something in a group, as `request` says."""
-    asked = request(
+    """Write a request to the gateway about a group, as `request` returns it."""
+    message = request(
         operation,
         robot=robot,
         group_code=group_code,
@@ -121,7 +124,7 @@ def request_gateway(
         cause=cause,
         at=at,
     )
-    return _write(asked, at)
+    return _write(message, at)
 
 
 def request(
@@ -134,20 +137,20 @@ def request(
     cause: str,
     at: datetime,
 ) -> OutboxMessage:
-    """Something for the gateway to do in a group, not yet in the outbox; `post_all` puts many in at once.
+    """Return an unsaved request to the gateway about a group. `post_all` writes many at once.
 
-    It keeps the group's order. Only recalling waits for nothing: what it takes back has been said, and WeChat allows
-    two minutes.
+    It is done in the order of the group's messages. Only a recall waits for no other message: the message that it recalls
+    has been sent, and WeChat allows two minutes.
     """
-    words = dict(content or {})
+    parameters = dict(content or {})
     is_recall = operation == Operation.RECALL
     return OutboxMessage(
         operation=operation,
         robot=robot,
         group_code=group_code,
         user_code=user_code,
-        chat=f"r:{words['message_no']}" if is_recall else f"g:{group_code}",
-        content=words,
+        chat=f"r:{parameters['message_no']}" if is_recall else f"g:{group_code}",
+        content=parameters,
         cause=cause,
         created_at=at,
         not_before=at,
@@ -164,7 +167,7 @@ def private_message(
     at: datetime,
     not_before: datetime | None = None,
 ) -> OutboxMessage:
-    """A private message not yet in the outbox; `post_all` puts many in at once."""
+    """Return an unsaved private message. `post_all` writes many at once."""
     due = max(at, not_before or at)
     return OutboxMessage(
         robot=robot,
@@ -179,7 +182,7 @@ def private_message(
 
 
 def post_all(messages: Sequence[OutboxMessage]) -> None:
-    """Put many messages into the outbox in one statement."""
+    """Write many messages in one statement."""
     if not messages:
         return
     with transaction.atomic():
@@ -196,8 +199,8 @@ def _write(message: OutboxMessage, at: datetime) -> OutboxMessage:
 
 
 @dataclass(frozen=True)
-class Ending:
-    """Something that is over: what fits all that is named here (at least one) is not to be sent, and `reason` says why."""
+class Closing:
+    """A set of messages to close, and the reason. The set is the messages that meet every condition; no condition, none."""
 
     reason: str
     group_codes: Collection[str] | None = None
@@ -206,31 +209,31 @@ class Ending:
 
     @property
     def messages(self) -> Q:
-        named = Q()
+        conditions = Q()
         if self.group_codes is not None:
-            named &= Q(group_code__in=self.group_codes)
+            conditions &= Q(group_code__in=self.group_codes)
         if self.robot is not None:
-            named &= Q(robot=self.robot)
+            conditions &= Q(robot=self.robot)
         if self.causes is not None:
-            named &= Q(cause__in=self.causes)
-        return named or _NOTHING
+            conditions &= Q(cause__in=self.causes)
+        return conditions or _NOTHING
 
 
 def lock_unsent(*, causes: Sequence[str]) -> None:
-    """Lock what is unsent for these causes, in the order of ids, as senders do: before each is ended or held."""
+    """Lock the unsent messages of these causes in the order of ids, as senders do, before some are closed or paused."""
     _lock(OutboxMessage.objects.unsent().filter(cause__in=causes))
 
 
 def pause(*causes: str) -> int:
-    """Hold back what is unsent for these causes: it is not sent, and it holds up nothing else in its chats.
+    """Pause the unsent messages of these causes. Paused messages do not delay others of their chats. Returns how many.
 
-    What a sender has just asked of the gateway still ends as the gateway answers.
+    A message that a sender has submitted already still gets the status that follows from the gateway's answer.
     """
     return change_all(OutboxMessage.objects.unsent().filter(cause__in=causes, is_held=False), is_held=True)
 
 
 def resume(*causes: str) -> int:
-    """Let what was held back for these causes go on, from where it was."""
+    """Resume the paused messages of these causes. Returns how many there were."""
     with transaction.atomic():
         count = change_all(OutboxMessage.objects.unsent().filter(cause__in=causes, is_held=True), is_held=False)
         notify_senders()
@@ -245,24 +248,24 @@ def close_waiting(
     robot: Robot | None = None,
     cause: str | None = None,
 ) -> int:
-    """Close what is unsent for cancelled groups, a banned robot or a cause that ended (`close`)."""
+    """Close the unsent messages of cancelled groups, a banned robot or a cause, as `close` does."""
     causes = None if cause is None else [cause]
-    return close(Ending(reason, group_codes=group_codes, robot=robot, causes=causes), at=at)
+    return close(Closing(reason, group_codes=group_codes, robot=robot, causes=causes), at=at)
 
 
-def close(*endings: Ending, at: datetime) -> int:
-    """Close what is unsent of all these: what waits, held back or not, and dead letters. How many waited.
+def close(*closings: Closing, at: datetime) -> int:
+    """Close the waiting, paused and failed messages of all these sets. Returns how many were waiting.
 
-    All of them in one call: receivers lock rows of their own, and who then comes back for more of the outbox may wait
-    in a circle with a sender.
+    One call closes all sets: the receivers of `message_finished` lock rows of their own, and a transaction that locked
+    outbox rows again after that could deadlock with a sender.
     """
-    named = reduce(or_, (ending.messages for ending in endings), _NOTHING)
-    unsent = OutboxMessage.objects.unsent().filter(named)
-    return _end(unsent, [(ending.messages, ending.reason) for ending in endings], at)[Status.WAITING]
+    conditions = reduce(or_, (closing.messages for closing in closings), _NOTHING)
+    unsent = OutboxMessage.objects.unsent().filter(conditions)
+    return _close(unsent, [(closing.messages, closing.reason) for closing in closings], at)[Status.WAITING]
 
 
 def close_for_gone_robots(*, at: datetime) -> int:
-    """Close what was written for robots after they were banned or removed; how many messages."""
+    """Close the messages that were written for banned or removed robots. Returns how many were waiting."""
     gone = Robot.objects.filter(
         Exists(OutboxMessage.objects.unsent().filter(robot=OuterRef("pk"))),
         status__in=[Robot.Status.REMOVED, Robot.Status.BANNED],
@@ -274,12 +277,12 @@ def close_for_gone_robots(*, at: datetime) -> int:
 
 
 def close_all(messages: QuerySet[OutboxMessage], *, reason: str, at: datetime) -> int:
-    """Close these, whatever they are waiting for; how many."""
-    return _end(messages, [(Q(), reason)], at).total()
+    """Close these messages, whatever their status. Returns how many there were."""
+    return _close(messages, [(Q(), reason)], at).total()
 
 
 def change_all(messages: QuerySet[OutboxMessage], **change: Any) -> int:
-    """Lock and change all of these in one transaction, some thousand in a statement; how many."""
+    """Lock and change these messages in one transaction, CHUNK in a statement. Returns how many there were."""
     with transaction.atomic():
         keys = list(_lock(messages))
         for chunk in _chunks(keys):
@@ -287,16 +290,17 @@ def change_all(messages: QuerySet[OutboxMessage], **change: Any) -> int:
     return len(keys)
 
 
-def _end(messages: QuerySet[OutboxMessage], reasons: Iterable[tuple[Q, str]], at: datetime) -> Counter[int]:
-    """Close these, each for the first reason that fits, and tell receivers; how many there were in each state.
+def _close(messages: QuerySet[OutboxMessage], reasons: Iterable[tuple[Q, str]], at: datetime) -> Counter[int]:
+    """Close these messages, each for the first reason that fits. Returns how many there were in each status before.
 
-    Receivers are told when everything is locked: they lock deliveries and launches, as senders do after the outbox.
+    `message_finished` is sent when all messages are locked: its receivers lock deliveries and launches, which senders
+    lock after the outbox too.
     """
     with transaction.atomic():
         found = _lock(messages)
         for chunk in _chunks(list(found)):
-            for which, reason in reasons:
-                chunk.filter(which).exclude(status=Status.CLOSED).update(
+            for condition, reason in reasons:
+                chunk.filter(condition).exclude(status=Status.CLOSED).update(
                     status=Status.CLOSED,
                     reason=reason[:200],
                     settled_at=at,
@@ -305,11 +309,11 @@ def _end(messages: QuerySet[OutboxMessage], reasons: Iterable[tuple[Q, str]], at
                     leased_until=None,
                 )
         if found:
-            message_finished.send(OutboxMessage, messages=_closed(list(found), at), at=at)
+            message_finished.send(OutboxMessage, messages=_closed_messages(list(found), at), at=at)
     return Counter(found.values())
 
 
-def _closed(keys: Sequence[int], at: datetime) -> list[FinishedMessage]:
+def _closed_messages(keys: Sequence[int], at: datetime) -> list[FinishedMessage]:
     columns = ("pk", "message_no", "operation", "group_code", "cause", "reason")
     return [
         FinishedMessage(
@@ -320,7 +324,7 @@ def _closed(keys: Sequence[int], at: datetime) -> list[FinishedMessage]:
             cause=cause,
             status=Status.CLOSED.value,
             reason=reason,
-            settled_at=at,
+            finished_at=at,
         )
         for chunk in _chunks(keys)
         for pk, number, operation, group_code, cause, reason in chunk.values_list(*columns)
@@ -328,7 +332,7 @@ def _closed(keys: Sequence[int], at: datetime) -> list[FinishedMessage]:
 
 
 def _lock(messages: QuerySet[OutboxMessage]) -> dict[int, int]:
-    """Lock all of these, always in the order of their ids; the state of each."""
+    """Lock these messages in the order of their ids, as all code does. Returns the status of each by its id."""
     rows = messages.select_for_update(of=("self",)).order_by("pk")
     return dict(rows.values_list("pk", "status"))
 

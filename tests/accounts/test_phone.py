@@ -7,7 +7,7 @@ import time_machine
 from django.utils import timezone
 
 from accounts.models import User, VerificationCode
-from integrations.sandbox.server import Reply
+from integrations.sandbox.server import SandboxResponse
 from tests.factories.people import UserFactory
 from tests.support.client import ApiClient
 from tests.support.outside_system import Outside, played_by
@@ -158,7 +158,7 @@ def test_a_blocked_user_gets_no_sms(sandbox, alice, client):
 def test_the_providers_flow_control_is_2304_and_says_how_long(
     tmp_path, settings, client, message: str, seconds: int
 ):
-    limited = Reply({"Code": "isv.BUSINESS_LIMIT_CONTROL", "Message": message})
+    limited = SandboxResponse({"Code": "isv.BUSINESS_LIMIT_CONTROL", "Message": message})
     with played_by(Outside(limited), tmp_path, settings):
         answer = client.http.get("/sms/code/delivery", {"phone": PHONE}, headers=client.headers)
     assert (answer.json()["code"], answer["Retry-After"]) == (2304, str(seconds))
@@ -167,10 +167,10 @@ def test_the_providers_flow_control_is_2304_and_says_how_long(
 @pytest.mark.parametrize(
     "reply",
     [
-        Reply({"Code": "isv.BUSINESS_LIMIT_CONTROL", "Message": "触发分钟级流控Permits:1"}),
-        Reply({"Code": "Throttling.User", "Message": "Request was denied"}, 400),
-        Reply({"Code": "isv.AMOUNT_NOT_ENOUGH", "Message": "账户余额不足"}),
-        Reply({}, 429),
+        SandboxResponse({"Code": "isv.BUSINESS_LIMIT_CONTROL", "Message": "触发分钟级流控Permits:1"}),
+        SandboxResponse({"Code": "Throttling.User", "Message": "Request was denied"}, 400),
+        SandboxResponse({"Code": "isv.AMOUNT_NOT_ENOUGH", "Message": "账户余额不足"}),
+        SandboxResponse({}, 429),
     ],
     ids=["number", "account", "refused", "429"],
 )
@@ -187,7 +187,7 @@ def test_the_code_on_the_phone_outlives_a_new_one_that_was_not_sent(sandbox, cli
     "code", ["isv.BUSINESS_LIMIT_CONTROL", "Throttling.User", "Throttling", "isv.DAY_LIMIT_CONTROL"]
 )
 def test_each_kind_of_flow_control_is_2304(tmp_path, settings, client, code: str):
-    with played_by(Outside(Reply({"Code": code, "Message": "x"}, 400)), tmp_path, settings):
+    with played_by(Outside(SandboxResponse({"Code": code, "Message": "x"}, 400)), tmp_path, settings):
         assert client.get("/sms/code/delivery", phone=PHONE)["code"] == 2304
 
 

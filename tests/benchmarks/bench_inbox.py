@@ -160,7 +160,7 @@ def a_backlog() -> None:
     def handle() -> None:
         handled = 0
         while handled < HANDLED:
-            handled += handling.handle_some(at=timezone.now())[0]
+            handled += handling.handle_batch(at=timezone.now())[0]
 
     what = f"handling {HANDLED} messages of 5 groups with 10,000 waiting each (of {GROUPS} groups with {HANDLED // GROUPS})"
     deep, wide = waiting(5, 10_000), waiting(GROUPS, HANDLED // GROUPS)

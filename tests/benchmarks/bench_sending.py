@@ -27,9 +27,9 @@ from django.test.utils import override_settings
 
 from config.local.processes import free_port
 from integrations.gateway.calls import GatewayCall
-from integrations.gateway.pool import Answered
+from integrations.gateway.pool import CallResult
 from robots.models import OutboxMessage, Robot
-from robots.outbox.rate_limit import Pace
+from robots.outbox.rate_limit import RateLimiter
 from robots.outbox.sender import Sender
 from tests.benchmarks.harness import compare, run
 
@@ -83,9 +83,9 @@ class AtOnce:
         pass
 
     def ask(self, calls: list[tuple[Hashable, GatewayCall]]) -> None:
-        self.done += [Answered(key, None) for key, call in calls if orjson.dumps(call.body)]
+        self.done += [CallResult(key, None) for key, call in calls if orjson.dumps(call.body)]
 
-    def answers(self, **_: object) -> list[Answered]:
+    def answers(self, **_: object) -> list[CallResult]:
         done, self.done = self.done, []
         return done
 
@@ -96,12 +96,12 @@ class AtOnce:
         pass
 
 
-def no_limit() -> Pace:
-    return Pace(Pace.from_settings().redis, 0)
+def no_limit() -> RateLimiter:
+    return RateLimiter(RateLimiter.from_settings().redis, 0)
 
 
 def send_over_http() -> None:
-    with Sender(pace=no_limit()) as sender:
+    with Sender(rate_limiter=no_limit()) as sender:
         assert sender.drain() == COUNT
 
 
@@ -150,7 +150,7 @@ def bare_http() -> None:
 
 
 def send_at_once() -> None:
-    with Sender(line=AtOnce(200), pace=no_limit()) as sender:  # type: ignore[arg-type]
+    with Sender(pool=AtOnce(200), rate_limiter=no_limit()) as sender:  # type: ignore[arg-type]
         assert sender.drain() == COUNT
 
 
@@ -174,7 +174,7 @@ def send_with_one() -> None:
 
 
 def _send_as_one_of_two() -> None:
-    with Sender(line=AtOnce(200), pace=no_limit()) as sender:  # type: ignore[arg-type]
+    with Sender(pool=AtOnce(200), rate_limiter=no_limit()) as sender:  # type: ignore[arg-type]
         while OutboxMessage.objects.waiting().exists():
             sender.drain()
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from config.checks import providers
 from earnings.tasks import query_payouts, send_payouts
-from integrations.sandbox.pay import SERIAL, PayPlayer
+from integrations.sandbox.pay import SERIAL, FakeWeChatPay
 from tests.support.payouts import how_it_stands, notify, query_later, turns_out
 
 pytestmark = pytest.mark.django_db
@@ -33,14 +33,14 @@ def other_key() -> rsa.RSAPrivateKey:
 
 
 @pytest.fixture
-def pay(sandbox, monkeypatch) -> PayPlayer:
+def pay(sandbox, monkeypatch) -> FakeWeChatPay:
     player = next(player for system, player in sandbox.players if system == "pay")
     monkeypatch.setattr(player, "own_serial", SERIAL)  # both are put back after the test
     monkeypatch.setattr(player, "own_key", player.own_key)
     return player
 
 
-def signs_with(pay: PayPlayer, key: rsa.RSAPrivateKey, serial: str = CERTIFIED) -> None:
+def signs_with(pay: FakeWeChatPay, key: rsa.RSAPrivateKey, serial: str = CERTIFIED) -> None:
     pay.own_key, pay.own_serial = key, serial
 
 

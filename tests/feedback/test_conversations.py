@@ -11,7 +11,7 @@ from accounts.models import User
 from feedback import conversations
 from feedback.models import Conversation, ForwardedMessage
 from feedback.tasks import close_silent_conversations, forget_old_conversations, forward_messages
-from integrations.sandbox.server import Reply
+from integrations.sandbox.server import SandboxResponse
 from robots.models import Robot
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory, days_ago
 from tests.factories.talks import ConversationFactory, ForwardedMessageFactory
@@ -284,6 +284,6 @@ def test_a_sweep_ends_at_the_first_sign_that_customer_service_is_away(sandbox, m
 def test_what_customer_service_refuses_keeps_no_other_talk_waiting(tmp_path, settings):
     for _ in range(3):
         ForwardedMessageFactory(status=Status.WAITING)
-    with played_by(Outside(Reply({"code": 500}), Reply({"code": 200})), tmp_path, settings):
+    with played_by(Outside(SandboxResponse({"code": 500}), SandboxResponse({"code": 200})), tmp_path, settings):
         assert forward_messages() == 3
     assert ForwardedMessage.objects.filter(status=Status.SENT).count() == 2

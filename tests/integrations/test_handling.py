@@ -204,7 +204,9 @@ def test_a_few_groups_with_many_messages_take_no_more_queries_than_many_with_few
 def test_a_group_behind_a_long_backlog_that_waits_for_another_try_is_reached():
     broken_for("bad")
     GroupFactory(code="good")
-    events = [event(f"e{number}", *said(group="bad")) for number in range(claiming.FRONT + claiming.SPAN + 1)]
+    events = [
+        event(f"e{number}", *said(group="bad")) for number in range(claiming.FIRST_WINDOW + claiming.WINDOW + 1)
+    ]
     inbox.store([*events, event("last", *said(group="good")), event("x", "dance")], at=timezone.now())
     handle_events()
     assert GroupMessage.objects.get().group.code == "good"
@@ -239,7 +241,7 @@ def test_a_user_is_met_before_their_group_is_bound_also_far_back_in_the_backlog(
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE accounts_user ADD CONSTRAINT broken CHECK (code <> 'u1') NOT VALID")
     bound = {"robot_id": "r1", "group_id": "g1", "user_id": "u1", "name": "群"}
-    told = [("robot_added", met("u1"))] * (claiming.FRONT + 1) + [("bind_group_success", bound)]
+    told = [("robot_added", met("u1"))] * (claiming.FIRST_WINDOW + 1) + [("bind_group_success", bound)]
     inbox.store([event(f"e{number}", *one) for number, one in enumerate(told)], at=timezone.now())
     handle_events()
     assert set(GatewayEvent.objects.values_list("status", flat=True)) == {Status.WAITING}
@@ -247,11 +249,11 @@ def test_a_user_is_met_before_their_group_is_bound_also_far_back_in_the_backlog(
 
 def test_no_more_threads_of_a_process_handle_events_than_it_hasplaces():
     """A flood of wake-ups leaves the other threads free."""
-    places = [handling.places.acquire(blocking=False) for _ in range(2)]
+    places = [handling.handler_slots.acquire(blocking=False) for _ in range(2)]
     try:
         post(event("e1", "dance"))
         assert handle_events() == 0
     finally:
         for _ in places:
-            handling.places.release()
+            handling.handler_slots.release()
     assert handle_events() == 1

@@ -44,7 +44,7 @@ def test_it_says_what_it_plays(sandbox):
 
 def test_a_message_number_seen_twice_is_one_message(gateway, sandbox):
     for _ in range(2):
-        gateway.ask(group_message(robot="sandbox-robot-1", group="g1", message=MESSAGE))
+        gateway.call(group_message(robot="sandbox-robot-1", group="g1", message=MESSAGE))
     [told] = control(sandbox, "messages")["messages"]
     assert (told["message_no"], told["requests"], told["group_id"], told["content"]) == ("m1", 2, "g1", "你好")
     assert list(told) == [
@@ -64,8 +64,8 @@ def test_a_message_number_seen_twice_is_one_message(gateway, sandbox):
 
 
 def test_messages_are_filtered(gateway, sandbox):
-    gateway.ask(private_message(robot="sandbox-robot-1", user="u1", message=MESSAGE))
-    gateway.ask(private_message(robot="sandbox-robot-2", user="u2", message=MESSAGE | {"message_no": "m2"}))
+    gateway.call(private_message(robot="sandbox-robot-1", user="u1", message=MESSAGE))
+    gateway.call(private_message(robot="sandbox-robot-2", user="u2", message=MESSAGE | {"message_no": "m2"}))
     assert [one["message_no"] for one in control(sandbox, "messages", user_id="u2")["messages"]] == ["m2"]
     assert [one["message_no"] for one in control(sandbox, "messages", robot_id="sandbox-robot-1")["messages"]] == [
         "m1"
@@ -74,7 +74,7 @@ def test_messages_are_filtered(gateway, sandbox):
 
 def test_the_gateway_refuses_a_robot_it_does_not_drive(gateway):
     with pytest.raises(Refused, match="301"):
-        gateway.ask(group_message(robot="nobody", group="g1", message=MESSAGE))
+        gateway.call(group_message(robot="nobody", group="g1", message=MESSAGE))
 
 
 def test_the_gateway_names_its_five_robots(gateway):
@@ -90,7 +90,7 @@ def test_binding_posts_the_event_once(gateway, sandbox):
     original, player.poster.post = player.poster.post, lambda *event: posted.append(event)
     try:
         for _ in range(2):
-            gateway.ask(bind_group(robot="sandbox-robot-1", group="g1", user="u1", name="群"))
+            gateway.call(bind_group(robot="sandbox-robot-1", group="g1", user="u1", name="群"))
     finally:
         player.poster.post = original
     assert [command for command, _ in posted] == ["bind_group_success"]
@@ -181,7 +181,7 @@ def test_an_answer_that_wechat_pay_did_not_sign_is_not_believed(pay, settings):
 def test_a_fault_leaves_the_outcome_unknown(gateway, sandbox, mode: str):
     assert fault(sandbox, "gateway", mode) == 200
     with pytest.raises(OutcomeUnknown):
-        gateway.ask(group_message(robot="sandbox-robot-1", group="g1", message=MESSAGE))
+        gateway.call(group_message(robot="sandbox-robot-1", group="g1", message=MESSAGE))
     assert len(sandbox.state.messages) == (1 if mode == "drop_reply" else 0)
 
 
@@ -217,7 +217,7 @@ def test_nonsense_about_faults_is_refused(sandbox, body: dict):
 
 
 def test_delete_forgets_everything(gateway, sandbox):
-    gateway.ask(group_message(robot="sandbox-robot-1", group="g1", message=MESSAGE))
+    gateway.call(group_message(robot="sandbox-robot-1", group="g1", message=MESSAGE))
     fault(sandbox, "gateway", "error")
     requests.delete(f"{sandbox.url}/_/", timeout=5)
     assert control(sandbox, "messages") == {"messages": []}
@@ -225,7 +225,7 @@ def test_delete_forgets_everything(gateway, sandbox):
 
 
 def test_a_restart_remembers(gateway, sandbox):
-    gateway.ask(group_message(robot="sandbox-robot-1", group="g1", message=MESSAGE))
+    gateway.call(group_message(robot="sandbox-robot-1", group="g1", message=MESSAGE))
     lines = sandbox.state.journal.read_text().splitlines()
     assert json.loads(lines[-1])["message_no"] == "m1"
     again = type(sandbox.state)(sandbox.state.journal)

@@ -45,7 +45,7 @@ def shown(user: User, message: MassMessage) -> list[dict[str, Any]]:
 def say_one() -> str:
     """A sender has the gateway say what comes next; its number."""
     [taken] = leases.claim(at=timezone.now()).messages
-    results.settle([results.Attempt(taken)], at=timezone.now())
+    results.finish([results.AttemptResult(taken)], at=timezone.now())
     return taken.message_no
 
 

@@ -145,7 +145,7 @@ def test_a_paused_launch_with_nothing_left_to_send_is_over_when_it_goes_on(sandb
     launch = launched(reachable())
     [taken] = claim(at=timezone.now()).messages
     pause(launch)
-    results.settle([results.Attempt(taken)], at=timezone.now())
+    results.finish([results.AttemptResult(taken)], at=timezone.now())
     assert status_of(launch) == Launch.Status.PAUSED
     running.resume(launch=launch, at=timezone.now())
     assert status_of(launch) == Launch.Status.FINISHED

@@ -99,7 +99,7 @@ def test_a_failed_delivery_says_why_it_failed_last(sandbox: Any):
     for message, answer in ((first, "502 踢出"), (second, "413 图片太大")):
         OutboxMessage.objects.filter(pk=message.pk).update(try_count=4)
         [taken] = claim(at=timezone.now()).messages
-        receipts.settle([receipts.Attempt(taken, Refused("gateway", answer))], at=timezone.now())
+        receipts.finish([receipts.AttemptResult(taken, Refused("gateway", answer))], at=timezone.now())
     failed.retry(OutboxMessage.objects.filter(pk=first.pk), at=timezone.now())
     say_everything()
     assert "413 图片太大" in Delivery.objects.get().reason

@@ -190,20 +190,20 @@ def test_each_result_is_reported_by_one_of_many_workers(sandbox: Any):
     assert len(sandbox.state.launch_results) == 30
 
 
-def said_in(group: Group) -> receipts.Attempt:
+def said_in(group: Group) -> receipts.AttemptResult:
     """The gateway has just said the launch's message there."""
     OutboxMessage.objects.exclude(group_code=group.code).update(is_held=True)
     [taken] = claim(at=timezone.now()).messages
     OutboxMessage.objects.update(is_held=False)
-    return receipts.Attempt(taken)
+    return receipts.AttemptResult(taken)
 
 
-def while_a_sender_notes(attempt: receipts.Attempt, work: Callable[[], Any]) -> Any:
+def while_a_sender_notes(attempt: receipts.AttemptResult, work: Callable[[], Any]) -> Any:
     """What `work` answers that began when the sender had locked its message, and not yet the launch."""
     with ThreadPoolExecutor(2) as threads:
         with transaction.atomic():
             Delivery.objects.select_for_update().get(group_code=attempt.message.group_code)
-            sender = in_another_thread(threads, lambda: receipts.settle([attempt], at=timezone.now()))
+            sender = in_another_thread(threads, lambda: receipts.finish([attempt], at=timezone.now()))
             worker = in_another_thread(threads, work, waiting=2)
         sender.result()
         return worker.result()

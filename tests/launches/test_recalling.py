@@ -110,7 +110,7 @@ def test_a_message_that_was_in_a_senders_hands_when_it_was_taken_back_is_recalle
     now = timezone.now()
     [held] = leases.claim(at=now, resting=[], may_say=True, after=0, batch=10).messages
     assert ApiClient(alice).delete(f"/tasks/{message.pk}")["code"] == 1200
-    results.settle([results.Attempt(held)], at=now)  # the gateway has said it
+    results.finish([results.AttemptResult(held)], at=now)  # the gateway has said it
     say_everything()
     assert sandbox.state.recalled == [held.message_no]
     assert states(message) == [3]

@@ -234,7 +234,7 @@ def test_a_slow_sender_that_lost_its_lease_does_not_undo_what_the_next_did(robot
     [slow] = claim(at=timezone.now()).messages
     OutboxMessage.objects.filter(pk=slow.id).update(leased_until=timezone.now() - timedelta(seconds=1))
     say_everything()
-    results.settle([results.Attempt(slow, OutcomeUnknown("gateway", "timed out"))], at=timezone.now())
+    results.finish([results.AttemptResult(slow, OutcomeUnknown("gateway", "timed out"))], at=timezone.now())
     message.refresh_from_db()
     assert (message.status, message.try_count) == (Status.SENT, 1)
     assert list(message.attempts.values_list("outcome", flat=True)) == ["done", "unknown"]
@@ -258,7 +258,7 @@ def test_what_the_gateway_did_is_sent_though_it_was_closed_meanwhile(robot, sand
     message = say(robot, "x")
     [taken] = claim(at=timezone.now()).messages
     writing.close_waiting(group_codes=["g1"], reason="群已注销", at=timezone.now())
-    results.settle([results.Attempt(taken)], at=timezone.now())
+    results.finish([results.AttemptResult(taken)], at=timezone.now())
     message.refresh_from_db()
     assert (message.status, message.reason) == (Status.SENT, "")
 
@@ -267,7 +267,7 @@ def test_the_same_receipt_is_kept_once(robot, sandbox):
     message = say(robot, "x")
     [taken] = claim(at=timezone.now()).messages
     for _ in range(2):
-        results.settle([results.Attempt(taken)], at=timezone.now())
+        results.finish([results.AttemptResult(taken)], at=timezone.now())
     message.refresh_from_db()
     assert (message.try_count, message.attempts.count()) == (1, 1)
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from integrations.sandbox.server import Call, Reply, Sandbox
+from integrations.sandbox.server import Sandbox, SandboxRequest, SandboxResponse
 from integrations.sandbox.state import State
 
 URLS = [f"{name}_BASE_URL" for name in ("WECHAT", "GATEWAY", "SMS", "WECHAT_PAY", "LAUNCH", "ALIYUN_CS")]
@@ -15,10 +15,10 @@ URLS = [f"{name}_BASE_URL" for name in ("WECHAT", "GATEWAY", "SMS", "WECHAT_PAY"
 class Outside:
     """Give `replies` in their order, the last one again and again; keep the `calls`."""
 
-    def __init__(self, *replies: Reply) -> None:
-        self.replies, self.calls, self.url = list(replies), list[Call](), ""
+    def __init__(self, *replies: SandboxResponse) -> None:
+        self.replies, self.calls, self.url = list(replies), list[SandboxRequest](), ""
 
-    def __call__(self, call: Call) -> Reply:
+    def __call__(self, call: SandboxRequest) -> SandboxResponse:
         self.calls.append(call)
         return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
 

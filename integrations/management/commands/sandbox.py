@@ -9,16 +9,16 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config.platform.stopping import StopRequest
-from integrations.sandbox.control import ControlPlayer
-from integrations.sandbox.gateway import EventPoster, GatewayPlayer
+from integrations.sandbox.control import ControlApi
+from integrations.sandbox.gateway import EventPoster, FakeGateway
 from integrations.sandbox.keys import ensure_keys
-from integrations.sandbox.launches import CustomerServicePlayer, LaunchPlayer
-from integrations.sandbox.pay import PayPlayer
-from integrations.sandbox.phone import PhonePlayer
-from integrations.sandbox.server import Player, Sandbox
-from integrations.sandbox.sms import SmsPlayer, TextModerationPlayer
+from integrations.sandbox.launches import FakeCustomerService, FakeLaunchSystem
+from integrations.sandbox.pay import FakeWeChatPay
+from integrations.sandbox.phone import FakePhone
+from integrations.sandbox.server import FakeSystem, Sandbox
+from integrations.sandbox.sms import FakeSms, FakeTextModeration
 from integrations.sandbox.state import State
-from integrations.sandbox.wechat import WeChatPlayer
+from integrations.sandbox.wechat import FakeWeChat
 
 
 class Command(BaseCommand):
@@ -47,23 +47,23 @@ def make_sandbox(port: int, app_url: str) -> Sandbox:
     ensure_keys(keys)
     state = State(settings.RUN_DIR / "sandbox.jsonl")
     poster = EventPoster(app_url, os.environ.get("SANDBOX_API_KEY", ""))
-    pay = PayPlayer(
+    pay = FakeWeChatPay(
         state,
         keys,
         settings.WECHAT_PAY_API_V3_KEY,
         mch_id=settings.WECHAT_PAY_MCH_ID,
         cert_serial=settings.WECHAT_PAY_CERT_SERIAL,
     )
-    players: list[tuple[str, Player]] = [
-        ("control", ControlPlayer(state, pay)),
-        ("gateway", GatewayPlayer(state, poster, f"http://127.0.0.1:{port}")),
-        ("wechat", WeChatPlayer()),
-        ("wechat", PhonePlayer(state)),
+    players: list[tuple[str, FakeSystem]] = [
+        ("control", ControlApi(state, pay)),
+        ("gateway", FakeGateway(state, poster, f"http://127.0.0.1:{port}")),
+        ("wechat", FakeWeChat()),
+        ("wechat", FakePhone(state)),
         ("pay", pay),
-        ("launch", LaunchPlayer(state)),
-        ("aliyun", CustomerServicePlayer(state)),
-        ("aliyun", TextModerationPlayer(settings.SMS_ACCESS_KEY_SECRET)),
-        ("sms", SmsPlayer(state, settings.SMS_ACCESS_KEY_SECRET)),
+        ("launch", FakeLaunchSystem(state)),
+        ("aliyun", FakeCustomerService(state)),
+        ("aliyun", FakeTextModeration(settings.SMS_ACCESS_KEY_SECRET)),
+        ("sms", FakeSms(state, settings.SMS_ACCESS_KEY_SECRET)),
     ]
     try:
         server = Sandbox(port, state, players)

@@ -1,4 +1,4 @@
-"""`manage.py send`: a sender, until it is told to stop."""
+"""`manage.py send`: run a sender until it is stopped."""
 
 import gc
 import signal
@@ -22,7 +22,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         require_sound_settings()
-        connection_created.connect(_write_later)
+        connection_created.connect(_commit_asynchronously)
         with Sender() as sender:
             if options["once"]:
                 self.stdout.write(f"Tries: {sender.drain()}")
@@ -31,12 +31,12 @@ class Command(BaseCommand):
 
     def _run(self, sender: Sender) -> None:
         stop = StopRequest().install(signal.SIGTERM, signal.SIGINT)
-        Listener(CHANNEL, sender.look).start()
-        gc.freeze()  # what the project is made of stays; looking through it again and again is a tenth of the work
+        Listener(CHANNEL, sender.notify).start()
+        gc.freeze()  # modules and classes stay for ever; scanning them at each collection takes a tenth of the time
         sender.run(stop.requested)
 
 
-def _write_later(connection: Any, **_: object) -> None:
-    """Do not wait for the disk: claims and receipts that a crash of PostgreSQL forgets are made again."""
+def _commit_asynchronously(connection: Any, **_: object) -> None:
+    """Commit without waiting for the disk: leases and results that a crash of PostgreSQL loses are made again."""
     with connection.cursor() as cursor:
         cursor.execute("SET synchronous_commit TO off")

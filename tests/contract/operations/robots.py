@@ -3,7 +3,7 @@
 from tests.contract.table import Operation, Rows, body
 from tests.contract.types import BLANK, INTEGER, TEXT, UUID
 
-_ROBOTS = "tests/robots/test_distribution.py"
+_ROBOTS = "tests/robots/test_assignment.py"
 
 ROWS: Rows = [
     Operation(
@@ -13,7 +13,7 @@ ROWS: Rows = [
         "service:sms:send",
         params=(body("phones", "commas", longest=1000), body("content", longest=500)),
         good={"phones": ["15200001234", "15200005678"], "content": "升级通知"},
-        rules="tests/integrations/test_texts.py",
+        rules="tests/integrations/test_sms_batches.py",
     ),
     Operation(
         11,

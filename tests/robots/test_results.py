@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from django.db import OperationalError
 
-from integrations.sandbox.server import Reply, Sandbox
+from integrations.sandbox.server import Sandbox, SandboxResponse
 from integrations.sandbox.state import State
 from robots.models import OutboxMessage, Robot
 from robots.outbox import failed
@@ -38,7 +38,9 @@ def test_a_refusal_of_the_gateway_is_written_down(robot, sandbox):
 def babbler(sandbox, settings, tmp_path) -> Iterator[None]:
     """A gateway that refuses everything in words that no database keeps."""
     server = Sandbox(
-        0, State(tmp_path / "journal"), [("gateway", lambda _: Reply({"code": "301", "description": "a\x00b"}))]
+        0,
+        State(tmp_path / "journal"),
+        [("gateway", lambda _: SandboxResponse({"code": "301", "description": "a\x00b"}))],
     )
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
@@ -117,14 +119,14 @@ def test_a_database_that_gives_up_once_is_asked_again_and_the_log_says_why(robot
 
 
 def test_a_gateway_that_says_later_loses_no_message(robot, tmp_path, settings):
-    with played_by(Outside(Reply({}, 429)), tmp_path, settings) as gateway:
+    with played_by(Outside(SandboxResponse({}, 429)), tmp_path, settings) as gateway:
         message = say(robot, "x")
         for _ in range(8):
             make_due()
             say_everything()
         message.refresh_from_db()
         assert (message.status, message.try_count) == (Status.WAITING, 8)
-        gateway.replies = [Reply({}, 500), Reply({"code": "100"})]
+        gateway.replies = [SandboxResponse({}, 500), SandboxResponse({"code": "100"})]
         make_due()
         say_everything()
         message.refresh_from_db()

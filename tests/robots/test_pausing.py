@@ -121,7 +121,7 @@ def test_several_endings_close_each_for_its_own_reason(robot):
         say(robot, "x", group=group, cause=cause) for group, cause in (("g1", "a"), ("g2", "b"), ("g1", "b"))
     ]
     ended = writing.close(
-        writing.Ending("甲", group_codes=["g1"]), writing.Ending("乙", causes=["b"]), at=timezone.now()
+        writing.Closing("甲", group_codes=["g1"]), writing.Closing("乙", causes=["b"]), at=timezone.now()
     )
     for message in messages:
         message.refresh_from_db()

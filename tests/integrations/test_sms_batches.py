@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from config.models import Scope
 from integrations.models import TextMessage
-from integrations.sandbox.server import Reply
+from integrations.sandbox.server import SandboxResponse
 from integrations.tasks import send_texts
 from tests.factories.people import OperatorFactory
 from tests.support.entry_points import key_with
@@ -99,9 +99,11 @@ def test_what_a_killed_sender_had_in_hand_is_settled_as_unknown():
     assert TextMessage.objects.get().status == Status.UNKNOWN
 
 
-OK = Reply({"Code": "OK", "Message": "OK"})
-THROTTLED = Reply({"Code": "Throttling.User", "Message": "Request was denied due to user flow control."}, 400)
-LIMITED = Reply({"Code": "isv.BUSINESS_LIMIT_CONTROL", "Message": "触发分钟级流控Permits:1"})
+OK = SandboxResponse({"Code": "OK", "Message": "OK"})
+THROTTLED = SandboxResponse(
+    {"Code": "Throttling.User", "Message": "Request was denied due to user flow control."}, 400
+)
+LIMITED = SandboxResponse({"Code": "isv.BUSINESS_LIMIT_CONTROL", "Message": "触发分钟级流控Permits:1"})
 
 
 def send_later(**later: float) -> int:
@@ -113,8 +115,10 @@ def statuses() -> list[int]:
     return list(TextMessage.objects.order_by("id").values_list("status", flat=True))
 
 
-@pytest.mark.parametrize("reply", [THROTTLED, LIMITED, Reply({}, 429), Reply({"Code": "Throttling.Api"})])
-def test_what_flow_control_stopped_waits_and_is_sent_later(tmp_path, settings, reply: Reply):
+@pytest.mark.parametrize(
+    "reply", [THROTTLED, LIMITED, SandboxResponse({}, 429), SandboxResponse({"Code": "Throttling.Api"})]
+)
+def test_what_flow_control_stopped_waits_and_is_sent_later(tmp_path, settings, reply: SandboxResponse):
     with played_by(Outside(reply, OK), tmp_path, settings) as aliyun:
         text("13800138000", "13800138001", "13800138002")
         send_texts()
@@ -150,14 +154,17 @@ def test_a_limit_of_a_day_is_outlasted(tmp_path, settings):
 
 @pytest.mark.parametrize("code", ["isp.SYSTEM_ERROR", "isp.GATEWAY_ERROR", "InternalError"])
 def test_an_error_that_does_not_say_whether_it_was_sent_is_unknown(tmp_path, settings, code: str):
-    with played_by(Outside(Reply({"Code": code, "Message": "x"})), tmp_path, settings):
+    with played_by(Outside(SandboxResponse({"Code": code, "Message": "x"})), tmp_path, settings):
         text("13800138000")
         send_texts()
     assert statuses() == [Status.UNKNOWN]
 
 
 def test_an_operator_has_failed_texts_sent_again_and_no_others(tmp_path, settings):
-    refused, unknown = Reply({"Code": "isv.AMOUNT_NOT_ENOUGH"}), Reply({"Code": "isp.SYSTEM_ERROR"})
+    refused, unknown = (
+        SandboxResponse({"Code": "isv.AMOUNT_NOT_ENOUGH"}),
+        SandboxResponse({"Code": "isp.SYSTEM_ERROR"}),
+    )
     client = Client()
     client.force_login(OperatorFactory())
     with played_by(Outside(refused, OK, unknown, OK), tmp_path, settings) as aliyun:

@@ -4,20 +4,20 @@ import time
 
 import pytest
 
-from robots.outbox.rate_limit import WINDOW_SECONDS, Pace
+from robots.outbox.rate_limit import WINDOW_SECONDS, RateLimiter
 
 KEY = "wxrobot:pace:robot-1"
 
 
 @pytest.fixture
-def paces(settings) -> list[Pace]:
+def paces(settings) -> list[RateLimiter]:
     """Two senders' own."""
-    both = [Pace.from_settings() for _ in range(2)]
+    both = [RateLimiter.from_settings() for _ in range(2)]
     both[0].redis.delete(KEY)
     return both
 
 
-def a_minute_goes_by(pace: Pace) -> None:
+def a_minute_goes_by(pace: RateLimiter) -> None:
     said = pace.redis.zrange(KEY, 0, -1, withscores=True)
     pace.redis.zadd(KEY, {member: moment - WINDOW_SECONDS * 1000 for member, moment in said})
 

@@ -10,10 +10,10 @@ from integrations.aliyun.customer_service import CustomerService
 from integrations.aliyun.sms import AliyunSms
 from integrations.gateway.calls import recall_message
 from integrations.gateway.client import RobotGateway
-from integrations.http import Later, OutcomeUnknown, OutsideError, Refused
+from integrations.http import Busy, OutcomeUnknown, OutsideError, Refused
 from integrations.launch_system import LaunchSystem
 from integrations.moderation.remote import _is_labeled
-from integrations.sandbox.server import Reply
+from integrations.sandbox.server import SandboxResponse
 from integrations.wechat.login import WeChat
 from integrations.wechat.pay import WeChatPay
 from tests.support.outside_system import Outside, played_by
@@ -28,7 +28,7 @@ def forward() -> None:
 
 ADAPTERS: dict[str, tuple[Ask, dict[str, Any], dict[str, Any]]] = {
     "gateway": (
-        lambda: RobotGateway.from_settings().ask(recall_message(robot="r", message_no="1")),
+        lambda: RobotGateway.from_settings().call(recall_message(robot="r", message_no="1")),
         {"code": "100"},
         {"code": "301"},
     ),
@@ -53,7 +53,7 @@ PAY: tuple[Ask, dict[str, Any], dict[str, Any]] = (lambda: WeChatPay.from_settin
 @pytest.fixture
 def outside(tmp_path, settings) -> Iterator[Outside]:
     settings.WECHAT_TIMEOUT = 5
-    with played_by(Outside(Reply({})), tmp_path, settings) as playing:
+    with played_by(Outside(SandboxResponse({})), tmp_path, settings) as playing:
         yield playing
 
 
@@ -69,7 +69,7 @@ def outcome(ask: Ask) -> type[OutsideError] | None:
 @pytest.mark.parametrize("status", [200, 201])
 def test_a_2xx_answer_that_says_done_is_done(outside, adapter: str, status: int):
     ask, done, _refused = ADAPTERS[adapter]
-    outside.replies = [Reply(done, status)]
+    outside.replies = [SandboxResponse(done, status)]
     assert outcome(ask) is None
 
 
@@ -77,22 +77,22 @@ def test_a_2xx_answer_that_says_done_is_done(outside, adapter: str, status: int)
 @pytest.mark.parametrize("status", [301, 302, 307, 400, 404, 410, 418, 500, 503])
 def test_any_other_status_is_not_done_whatever_the_answer_says(outside, adapter: str, status: int):
     ask, done, _refused = ADAPTERS[adapter]
-    outside.replies = [Reply(done, status)]
+    outside.replies = [SandboxResponse(done, status)]
     assert outcome(ask) is OutcomeUnknown
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS)
 def test_a_refusal_is_one_with_200_as_with_400(outside, adapter: str):
     ask, _done, refused = ADAPTERS[adapter]
-    outside.replies = [Reply(refused, 200), Reply(refused, 400)]
+    outside.replies = [SandboxResponse(refused, 200), SandboxResponse(refused, 400)]
     assert [outcome(ask), outcome(ask)] == [Refused, Refused]
 
 
 @pytest.mark.parametrize("adapter", [*ADAPTERS, "pay"])
 def test_429_means_later_whoever_says_it(sandbox, outside, adapter: str):
     ask, done, _refused = ADAPTERS.get(adapter, PAY)
-    outside.replies = [Reply(done, 429, {"Retry-After": "17"})]
-    with pytest.raises(Later) as later:
+    outside.replies = [SandboxResponse(done, 429, {"Retry-After": "17"})]
+    with pytest.raises(Busy) as later:
         ask()
     assert later.value.retry_after == 17
 
@@ -101,7 +101,7 @@ def test_429_means_later_whoever_says_it(sandbox, outside, adapter: str):
 @pytest.mark.parametrize("answer", [[], None, "done", 100, {}, {"message": "ok"}])
 def test_an_answer_without_a_verdict_is_none(outside, adapter: str, answer: Any):
     ask, _done, _refused = ADAPTERS[adapter]
-    outside.replies = [Reply(answer)]
+    outside.replies = [SandboxResponse(answer)]
     assert outcome(ask) is OutcomeUnknown
 
 
@@ -110,40 +110,40 @@ def test_an_answer_without_a_verdict_is_none(outside, adapter: str, answer: Any)
 def test_a_code_that_is_none_is_no_refusal(outside, adapter: str, code: Any):
     ask, done, _refused = ADAPTERS[adapter]
     names = {"code", "resultCode", "Code"} & done.keys()
-    outside.replies = [Reply(done | dict.fromkeys(names, code))]
+    outside.replies = [SandboxResponse(done | dict.fromkeys(names, code))]
     assert outcome(ask) is OutcomeUnknown
 
 
 @pytest.mark.parametrize("seconds", ["9" * 5000, "-1", "１７", "soon", "1.5"])
 def test_a_time_to_wait_that_is_none_is_left_out(outside, seconds: str):
     ask, done, _refused = ADAPTERS["launch"]
-    outside.replies = [Reply(done, 429, {"Retry-After": seconds.encode().decode("latin-1")})]
-    with pytest.raises(Later) as later:
+    outside.replies = [SandboxResponse(done, 429, {"Retry-After": seconds.encode().decode("latin-1")})]
+    with pytest.raises(Busy) as later:
         ask()
     assert later.value.retry_after is None
 
 
 @pytest.mark.parametrize("code", [-1, 45009, 45011])
 def test_wechats_flow_control_is_no_refusal(outside, code: int):
-    outside.replies = [Reply({"errcode": code, "errmsg": "busy"})]
-    assert outcome(lambda: WeChat.from_settings().profile("sandbox", "x")) is Later
+    outside.replies = [SandboxResponse({"errcode": code, "errmsg": "busy"})]
+    assert outcome(lambda: WeChat.from_settings().profile("sandbox", "x")) is Busy
 
 
 @pytest.mark.parametrize("gap", [{"openid": None}, {"unionid": ""}, {"unionid": 7}])
 def test_a_profile_without_its_ids_proves_nobody(outside, gap: dict[str, Any]):
     whole = {"access_token": "t", "openid": "o", "unionid": "u", "nickname": "n"}
-    outside.replies = [Reply(whole), Reply(whole | gap)]
+    outside.replies = [SandboxResponse(whole), SandboxResponse(whole | gap)]
     assert outcome(lambda: WeChat.from_settings().profile("sandbox", "x")) is OutcomeUnknown
 
 
 @pytest.mark.parametrize("data", ["abc", 7, {"robot_id": "r"}])
 def test_robots_that_are_no_list_are_no_answer(outside, data: Any):
-    outside.replies = [Reply({"code": "100", "data": data})]
+    outside.replies = [SandboxResponse({"code": "100", "data": data})]
     assert outcome(RobotGateway.from_settings().robots) is OutcomeUnknown
 
 
 def test_a_redirection_is_not_followed(outside):
     elsewhere = {"Location": f"{outside.url}/elsewhere"}
-    outside.replies = [Reply({"code": "100"}, 302, elsewhere), Reply({"code": "100"})]
+    outside.replies = [SandboxResponse({"code": "100"}, 302, elsewhere), SandboxResponse({"code": "100"})]
     assert outcome(ADAPTERS["gateway"][0]) is OutcomeUnknown
     assert len(outside.calls) == 1

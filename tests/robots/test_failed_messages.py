@@ -32,7 +32,7 @@ def parked(robot: Robot, words: str, answer: str = "502 kicked", **how: str) -> 
     message = say(robot, words, **how)
     OutboxMessage.objects.filter(pk=message.pk).update(try_count=4)
     taken = [one for one in claim(at=timezone.now()).messages if one.id == message.pk]
-    results.settle([results.Attempt(taken[0], Refused("gateway", answer))], at=timezone.now())
+    results.finish([results.AttemptResult(taken[0], Refused("gateway", answer))], at=timezone.now())
     message.refresh_from_db()
     assert message.status == Status.FAILED
     return message
@@ -145,6 +145,6 @@ def test_what_fails_for_good_while_it_is_held_back_stays_so(robot):
     OutboxMessage.objects.update(try_count=4)
     [taken] = claim(at=timezone.now()).messages
     writing.pause("campaign-1")
-    results.settle([results.Attempt(taken, Refused("gateway", "502 kicked"))], at=timezone.now())
+    results.finish([results.AttemptResult(taken, Refused("gateway", "502 kicked"))], at=timezone.now())
     message.refresh_from_db()
     assert (message.status, message.is_held) == (Status.FAILED, True)
