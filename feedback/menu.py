@@ -19,7 +19,7 @@ def pass_on(said: IncomingMessage) -> bool:
     talk = conversations.open_one_of(said.user)
     if talk is None:
         return False
-    if said.words == LEAVE:
+    if said.text == LEAVE:
         conversations.close_for(said.user, at=said.at)
         forwarding.forward(talk, kind="text", content=_WENT, at=said.at)
         menu.reply(said, writing.text(_LEFT))

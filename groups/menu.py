@@ -50,7 +50,7 @@ _QUESTIONS = "\n".join(
 @menu.handles("home")
 def answer_newcomer(said: IncomingMessage) -> bool:
     """Answer by its name, also while a conversation with customer service is open."""
-    return said.words in HOME and _send_completion_link(said)
+    return said.text in HOME and _send_completion_link(said)
 
 
 @menu.handles("newcomers")
@@ -77,7 +77,7 @@ def pass_over(said: IncomingMessage) -> bool:
 @menu.handles("menu")
 def take_all(said: IncomingMessage) -> bool:
     """The menu, its choices, and what nobody understood: the end of the line."""
-    place, words = menu.state_of(said.user.pk), said.words
+    place, words = menu.state_of(said.user.pk), said.text
     if words in BACK and (place or words == MENU):
         _show_menu(said)
     elif place == QUESTIONS:
@@ -98,7 +98,7 @@ def _show_menu(said: IncomingMessage) -> None:
 
 def _answer_question(said: IncomingMessage) -> None:
     menu.set_state(said.user.pk, QUESTIONS)
-    number = int(said.words) if said.words.isascii() and said.words.isdigit() and len(said.words) < 3 else 0
+    number = int(said.text) if said.text.isascii() and said.text.isdigit() and len(said.text) < 3 else 0
     if 1 <= number <= len(_FAQ):
         menu.reply(said, writing.text(f"{_FAQ[number - 1][1]}\n还想了解?回复 1 到 {len(_FAQ)},或 0 返回菜单。"))
     else:

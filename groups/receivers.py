@@ -11,7 +11,7 @@ from accounts.models import User
 from accounts.signals import user_erased
 from groups import cancelling
 from groups.models import Awakening, CancelReason, Group, GroupMessage, Member, MemberMove
-from robots.forgetting import forget_person
+from robots.erasing import forget_person
 from robots.models import OutboxMessage
 from robots.outbox import writing
 

@@ -45,7 +45,7 @@ ORDER BY id FOR UPDATE
 # An owner of many groups gets one letter about twenty, not twenty letters; each robot writes about its own.
 _LETTERS = private_messages_sql(
     """
-    SELECT robot_id, user_code, string_agg(line, E'\\n' ORDER BY place) AS words, 'star:' || user_id AS cause,
+    SELECT robot_id, user_code, string_agg(line, E'\\n' ORDER BY place) AS text, 'star:' || user_id AS cause,
         (user_id, min(place)) AS place
     FROM (
         SELECT g.robot_id, u.id AS user_id, u.code AS user_code,

@@ -41,7 +41,7 @@ class GatewayEventAdmin(ReadOnlyAdmin):
 
     @admin.action(description="重新处理", permissions=["replay"])
     def replay(self, request: HttpRequest, queryset: QuerySet[GatewayEvent]) -> Any:
-        page, _said, keys = confirmation(
+        page, _form, keys = confirmation(
             self,
             request,
             queryset,
@@ -76,7 +76,7 @@ class TextMessageAdmin(ReadOnlyAdmin):
 
     @admin.action(description="重新发送失败的短信", permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: QuerySet[TextMessage]) -> Any:
-        page, _said, keys = confirmation(
+        page, _form, keys = confirmation(
             self,
             request,
             queryset,
@@ -164,7 +164,7 @@ class SensitiveWordImportAdmin(ReadOnlyAdmin):
 
     @admin.action(description="撤销导入", permissions=["undo"])
     def undo(self, request: HttpRequest, queryset: QuerySet[SensitiveWordImport]) -> Any:
-        page, _said, keys = confirmation(
+        page, _form, keys = confirmation(
             self,
             request,
             queryset,

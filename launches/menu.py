@@ -21,9 +21,9 @@ def take_draft(said: IncomingMessage) -> bool:
         menu.set_state(said.user.pk, WAITING)
         menu.reply(said, writing.text(_ASK))
         return True
-    if menu.state_of(said.user.pk) != WAITING or said.words == MENU:
+    if menu.state_of(said.user.pk) != WAITING or said.text == MENU:
         return False
-    if said.words == LEAVE:
+    if said.text == LEAVE:
         menu.set_state(said.user.pk, "")
         menu.reply(said, writing.text("已放弃群发。回复「菜单」看看我还能做什么。"))
     elif said.parts["type"] in TAKEN and not drafts.missing_in(said.parts):

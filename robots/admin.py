@@ -1,4 +1,4 @@
-"""Robots, their quotas, and everything they say."""
+"""The admin of robots, their quotas, scans and friendships, and of the outbox."""
 
 import json
 from datetime import timedelta
@@ -25,10 +25,10 @@ from robots.models import MAX_GROUPS, Friendship, MessageAttempt, OutboxMessage,
 from robots.outbox import failed
 
 NEARLY_FULL = MAX_GROUPS - 3
-SEARCH_LIMIT = 200_000  # newest messages in which a group's or a robot's are looked for
+SEARCH_LIMIT = 200_000  # the newest messages, among which those of a group or a robot are searched
 SEND = OutboxMessage.Operation.SEND
 SYNC_ROBOTS = "robots.tasks.sync_robots"
-BAN_SHOWN_DAYS = 30  # how long a ban without a replacement is on the first page
+BAN_SHOWN_DAYS = 30  # how long a ban without a replacement is on the dashboard
 _BANS = {
     "open": (
         "30 天内封号、未接替",
@@ -36,7 +36,7 @@ _BANS = {
     ),
     "replaced": ("已接替", Q(replaced_by__isnull=False)),
 }
-_ROOM = {
+_CAPACITY = {
     "full": ("将满(剩 3 个以内)", Q(group_count__gte=NEARLY_FULL)),
     "free": ("未满", Q(group_count__lt=NEARLY_FULL)),
 }
@@ -60,7 +60,7 @@ class RobotAdmin(ReadOnlyAdmin):
     list_filter = (
         "status",
         states("ban", "封号", _BANS),
-        states("room", "余量", _ROOM),
+        states("room", "余量", _CAPACITY),
         exactly("channel", "渠道"),
     )
     search_fields = ("name__contains", "code__exact", "wechat_no__exact")
@@ -97,7 +97,7 @@ class RobotAdmin(ReadOnlyAdmin):
     @admin.display(description="接替了谁")
     def replaced(self, robot: Robot) -> str:
         rows = robot.replaced_robots.order_by("-replaced_at", "pk")
-        return format_html_join("、", "{}", ((_link(one),) for one in rows)) or "-"
+        return format_html_join("、", "{}", ((_link(old_robot),) for old_robot in rows)) or "-"
 
     @admin.display(description="好友数")
     def friend_count(self, robot: Robot) -> int:
@@ -112,7 +112,7 @@ class RobotAdmin(ReadOnlyAdmin):
 
     @button("从网关导入和同步", permission="robots.assign_robot")
     def sync(self, request: HttpRequest) -> None:
-        """Take over what the gateway says of its robots, in the background."""
+        """Synchronize robots with the gateway's list in the background."""
         start_soon(SYNC_ROBOTS)
         self.message_user(request, _("已开始同步,新机器人稍后出现在列表中。"), messages.SUCCESS)
 
@@ -173,7 +173,7 @@ class AttemptInline(ReadOnlyInline):
 
 @admin.register(OutboxMessage)
 class OutboxMessageAdmin(ReadOnlyAdmin):
-    """What robots were told to say; what failed for good can be sent again, or given up."""
+    """The outbox. Failed messages can be sent again or closed."""
 
     list_display = (
         "id",
@@ -199,7 +199,7 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
     has_retry_permission = permission_check("robots.retry_outboxmessage")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Whom a message went to has no index, for the senders' sake: looked for among the newest."""
+        """Limit a search by receiver to the newest messages: an index of receivers would slow the senders down."""
         rows = super().get_queryset(request)
         if not request.GET.keys() & {"q", "robot", "robot_code"}:
             return rows
@@ -215,7 +215,7 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
 
     @admin.action(description="重新发送失败的消息", permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> Any:
-        page, _said, keys = confirmation(
+        page, _form, keys = confirmation(
             self,
             request,
             queryset,
@@ -231,7 +231,7 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
 
     @admin.action(description="放弃发送", permissions=["retry"])
     def close(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> Any:
-        page, _said, keys = confirmation(
+        page, _form, keys = confirmation(
             self,
             request,
             queryset,
@@ -247,7 +247,7 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
         return None
 
 
-def _settled(status: OutboxMessage.Status) -> dashboard.Figure:
+def _finished(status: OutboxMessage.Status) -> dashboard.Figure:
     return dashboard.per_day(lambda: OutboxMessage.objects.filter(status=status, operation=SEND), "settled_at")
 
 
@@ -278,7 +278,7 @@ dashboard.register_chart(
     "消息",
     permission="robots.view_outboxmessage",
     lines=[
-        ("messages.sent", "已发送", _settled(OutboxMessage.Status.SENT)),
-        ("messages.failed", "失败", _settled(OutboxMessage.Status.FAILED)),
+        ("messages.sent", "已发送", _finished(OutboxMessage.Status.SENT)),
+        ("messages.failed", "失败", _finished(OutboxMessage.Status.FAILED)),
     ],
 )

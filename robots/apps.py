@@ -1,4 +1,4 @@
-"""The app's name for operators; loads every app's claimants of private messages."""
+"""The app's configuration, which loads every app's handlers of private messages."""
 
 from importlib import import_module
 

@@ -1,6 +1,7 @@
-"""The private menu: who answers what a user tells a robot. The first that claims a message has it.
+"""The private menu: the handlers of the private messages that users send to robots.
 
-Rooms put claimants into the order that stands here, in their `menu.py`, which `robots.apps` loads.
+Apps register handlers in their `menu.py`, which `robots.apps` loads. The handlers are called in the order of ORDER until
+one has handled the message.
 """
 
 from collections.abc import Callable
@@ -19,27 +20,27 @@ from robots.models import Robot
 from robots.outbox import writing
 
 ORDER = (
-    "home",  # groups: who has not completed the profile and asks for the home page gets the link to do so
-    "open_conversation",  # feedback: a talk with customer service has every word
-    "newcomers",  # groups: the same for those who choose it by its number
-    "non_owners",  # groups: the menu is for who owns a group in WeChat, others get no answer
+    "home",  # groups: a user with an incomplete profile who asks for the home page gets the link to complete it
+    "open_conversation",  # feedback: an open conversation with customer service gets every message
+    "newcomers",  # groups: the link to complete the profile, for choice 1
+    "non_owners",  # groups: the menu is for users who own a group in WeChat; others get no answer
     "customer_service",  # feedback: choice 5
-    "mass_message",  # launches: choice 7, and what comes after it
-    "menu",  # groups: the menu itself, the other choices, and whatever nobody understood
+    "mass_message",  # launches: choice 7, and the message that follows it
+    "menu",  # groups: the menu itself, the other choices, and every message that is still unhandled
 )
-REMEMBERED_SECONDS = 600  # how long a user's place in the menu is remembered
+REMEMBERED_SECONDS = 600  # how long a user's state in the menu is kept
 LEAVE = "退出"
 MENU = "菜单"
 
 
 @dataclass(frozen=True)
 class IncomingMessage:
-    """What a user told a robot in private."""
+    """A private message that a user sent to a robot."""
 
     user: User
     robot: Robot
     parts: dict[str, Any]  # of integrations.gateway.payloads
-    words: str  # what was said as text, blanks around it taken off; else nothing
+    text: str  # stripped and NFKC-normalized; empty for a message that is no text
     event_id: str
     at: datetime
 
@@ -48,60 +49,60 @@ Handler = Callable[[IncomingMessage], bool]
 _handlers: dict[str, Handler] = {}
 
 
-def handles(place: str) -> Callable[[Handler], Handler]:
-    """Put the decorated function at this place of the order; it answers whether the message was its own."""
+def handles(name: str) -> Callable[[Handler], Handler]:
+    """Register the decorated function under this name of ORDER. It returns whether it has handled the message."""
 
     def register(handler: Handler) -> Handler:
-        if place not in ORDER or place in _handlers:
-            raise ValueError(f"{place} is not a free place of {ORDER}")
-        _handlers[place] = handler
+        if name not in ORDER or name in _handlers:
+            raise ValueError(f"{name} is not a free place of {ORDER}")
+        _handlers[name] = handler
         return handler
 
     return register
 
 
-def dispatch(said: IncomingMessage) -> str:
-    """Have the first that claims it answer; whose it was, or nothing."""
-    return next((place for place in ORDER if place in _handlers and _handlers[place](said)), "")
+def dispatch(message: IncomingMessage) -> str:
+    """Call the handlers until one has handled the message. Returns its name, or an empty string."""
+    return next((name for name in ORDER if name in _handlers and _handlers[name](message)), "")
 
 
-def reply(said: IncomingMessage, *contents: writing.Content) -> None:
-    """Say this to the user, through the robot that was spoken to."""
+def reply(message: IncomingMessage, *contents: writing.Content) -> None:
+    """Send the contents to the user through the robot that received the message."""
     writing.post_all(
         [
             writing.private_message(
-                robot=said.robot,
-                user_code=str(said.user.code),
+                robot=message.robot,
+                user_code=str(message.user.code),
                 content=content,
-                cause=f"private_message:{said.event_id}",
-                at=said.at,
+                cause=f"private_message:{message.event_id}",
+                at=message.at,
             )
             for content in contents
         ]
     )
 
 
-def choice(said: IncomingMessage) -> str:
-    """The number chosen in the main menu; nothing when it is other words, or said in a list below."""
-    return said.words if said.words.isdigit() and state_of(said.user.pk) in ("", MENU) else ""
+def choice(message: IncomingMessage) -> str:
+    """Return the number that was chosen in the main menu, an empty string for other text or in a submenu."""
+    return message.text if message.text.isdigit() and state_of(message.user.pk) in ("", MENU) else ""
 
 
 def state_of(user_id: UUID) -> str:
-    """Where in the menu the user is: nowhere, in the main menu, or in a list below. Nowhere while Redis is away."""
+    """Return the user's state in the menu: empty, MENU, or the name of a submenu. It is empty while Redis is away."""
     with suppress(*REDIS_AWAY):
         return str(cache.get(_key(user_id), ""))
     return ""
 
 
-def set_state(user_id: UUID, place: str) -> None:
-    """Remember where the user is, for ten minutes, once this transaction commits; nowhere forgets it."""
-    transaction.on_commit(lambda: _remember(user_id, place))
+def set_state(user_id: UUID, state: str) -> None:
+    """Set the user's state in the menu for ten minutes when this transaction commits. An empty state deletes it."""
+    transaction.on_commit(lambda: _store(user_id, state))
 
 
-def _remember(user_id: UUID, place: str) -> None:
+def _store(user_id: UUID, state: str) -> None:
     with suppress(*REDIS_AWAY):
-        if place:
-            cache.set(_key(user_id), place, REMEMBERED_SECONDS)
+        if state:
+            cache.set(_key(user_id), state, REMEMBERED_SECONDS)
         else:
             cache.delete(_key(user_id))
 

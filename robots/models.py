@@ -1,4 +1,4 @@
-"""Robots, whom they know, what they did each day, and everything they say."""
+"""Robots, their quotas, scans and friendships, and the outbox with its attempts."""
 
 import uuid
 from typing import Any
@@ -18,11 +18,11 @@ MAX_GROUPS_A_DAY = 15
 
 class RobotQuerySet(models.QuerySet["Robot"]):
     def by_reference(self, reference: object) -> "RobotQuerySet":
-        """The robot with this id or gateway code."""
+        """Return the robot with this id or gateway code."""
         return self.filter(id_or_code(reference))
 
     def met_by(self, user: Any) -> "RobotQuerySet":
-        """Robots that this user added or was last shown, and that still work."""
+        """Return the working robots that this user added or was last shown."""
         known = Q(friendships__user=user)
         if user.union_id:
             known |= Q(scans__union_id=user.union_id)
@@ -52,7 +52,7 @@ class Robot(models.Model):
     group_count = models.PositiveSmallIntegerField("服务群数", default=0)
     created_at = models.DateTimeField("创建时间", auto_now_add=True)
     banned_at = models.DateTimeField("封号时间", null=True, blank=True)
-    # The gateway names only the new robot; whom it replaces follows from the groups whose owners are told about it.
+    # The gateway names only the new robot. Which robot it replaces follows from the groups whose owners are informed.
     replaced_by = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, related_name="replaced_robots", verbose_name="接替的机器人"
     )
@@ -81,17 +81,17 @@ class Robot(models.Model):
 
     @property
     def name_and_wechat_no(self) -> str:
-        """How the back office names a robot; the name alone while its WeChat number is unknown."""
+        """The robot's name in the back office: with its WeChat number, if that is known."""
         return f"{self.name}({self.wechat_no})" if self.wechat_no else self.name
 
     @property
     def is_working(self) -> bool:
-        """Whether it still speaks and serves groups (1 and 2 do)."""
+        """Whether the robot still sends messages and serves groups (statuses 1 and 2)."""
         return self.status in (self.Status.ASSIGNABLE, self.Status.UNASSIGNABLE)
 
 
 class RobotDay(models.Model):
-    """What a robot may take on in one day, and what it took. The database keeps the limits."""
+    """The quota of a robot for one day, and its use. Constraints keep the limits."""
 
     robot = models.ForeignKey(Robot, models.CASCADE, related_name="days")
     day = models.DateField("日期")
@@ -117,7 +117,7 @@ class RobotDay(models.Model):
 
 
 class Scan(models.Model):
-    """Somebody opened a robot's scan page: who it was, who sent them, and which robot they saw."""
+    """A visit of the scan page: the visitor, the user who shared the page, and the robot that was shown."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     union_id = models.CharField(max_length=128, unique=True)
@@ -149,7 +149,7 @@ class Scan(models.Model):
 
 
 class Friendship(models.Model):
-    """A user added this robot as a WeChat friend."""
+    """A user who added a robot as a WeChat friend."""
 
     robot = models.ForeignKey(Robot, models.CASCADE, related_name="friendships", verbose_name="机器人")
     user = models.ForeignKey(
@@ -172,22 +172,22 @@ class Friendship(models.Model):
 
 class OutboxMessageQuerySet(models.QuerySet["OutboxMessage"]):
     def waiting(self) -> "OutboxMessageQuerySet":
-        """What is still to be done, held back or not."""
+        """Return the waiting messages, paused or not."""
         return self.filter(status=OutboxMessage.Status.WAITING)
 
     def unsent(self) -> "OutboxMessageQuerySet":
-        """What may still be sent: it waits, or an operator may have it tried again."""
+        """Return the messages that may still be sent: the waiting ones, and the failed ones, which may be retried."""
         return self.filter(status__in=[OutboxMessage.Status.WAITING, OutboxMessage.Status.FAILED])
 
     def failed(self) -> "OutboxMessageQuerySet":
-        """Dead letters: tried five times in vain, until an operator retries or closes them."""
+        """Return the messages that failed five times and that no operator has retried or closed yet."""
         return self.filter(status=OutboxMessage.Status.FAILED)
 
 
 class OutboxMessage(models.Model):
-    """One thing that the gateway is asked to do for us, written in the transaction that caused it.
+    """A message to send, or another request to the gateway, written in the transaction that causes it.
 
-    `message_no` is what the gateway knows it by: seen twice, done once.
+    The gateway executes a `message_no` once, however often it comes.
     """
 
     class Operation(models.TextChoices):
@@ -209,16 +209,16 @@ class OutboxMessage(models.Model):
     robot = models.ForeignKey(Robot, models.PROTECT, related_name="outbox", verbose_name="机器人", db_index=False)
     group_code = models.CharField("群编号", max_length=128, blank=True)
     user_code = models.CharField("用户编号", max_length=128, blank=True)
-    chat = models.CharField(max_length=300, editable=False)  # whose order matters
+    chat = models.CharField(max_length=300, editable=False)  # the ordering key
     mentions = models.JSONField("提到的人", default=list, blank=True)  # codes of group members
     content = models.JSONField(
         "内容", default=dict
-    )  # type content title url desc voice_time, or the operation's words
-    cause = models.CharField("起因", max_length=200)  # "star:<group id>:<…>": what made us say it
+    )  # type content title url desc voice_time, or the parameters of the operation
+    cause = models.CharField("起因", max_length=200)  # the source of the message, such as "star:<group id>:<…>"
     dedupe_key = models.CharField(max_length=200, null=True, blank=True, editable=False)  # noqa: DJ001 - few have one
 
     status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.WAITING)
-    is_held = models.BooleanField("暂缓", default=False)  # a paused launch: not sent until it is let go
+    is_held = models.BooleanField("暂缓", default=False)  # of a paused launch: not sent until the launch is resumed
     is_sendable = models.GeneratedField(
         expression=models.ExpressionWrapper(Q(status=0, is_held=False), models.BooleanField()),
         output_field=models.BooleanField(),
@@ -228,10 +228,10 @@ class OutboxMessage(models.Model):
     not_before = models.DateTimeField("最早发送时间")
     by_day_only = models.BooleanField(
         default=False, db_default=False, editable=False
-    )  # nor when tried again by night
+    )  # not sent in quiet hours, also when it is tried again
     retry_at = models.DateTimeField("下次尝试")
-    lease = models.UUIDField(null=True, editable=False)  # the sender that has it in hand …
-    leased_until = models.DateTimeField(null=True, editable=False)  # … and until when
+    lease = models.UUIDField(null=True, editable=False)  # of the sender that has claimed the message
+    leased_until = models.DateTimeField(null=True, editable=False)
     try_count = models.PositiveSmallIntegerField("尝试次数", default=0)
     settled_at = models.DateTimeField("完成时间", null=True, blank=True)
     reason = models.CharField("原因", max_length=200, blank=True)
@@ -266,7 +266,7 @@ class OutboxMessage(models.Model):
             ),
         ]
         indexes = [
-            # the sender: what waits in its order; and the first of each chat, by a condition that no other index has
+            # senders: waiting messages in their order; the first of each chat, by a condition that no other index has
             models.Index(fields=["id"], condition=Q(status=0, is_held=False), name="outbox_sendable_by_id"),
             models.Index(
                 fields=["chat", "id"],
@@ -274,17 +274,17 @@ class OutboxMessage(models.Model):
                 condition=Q(is_sendable=True),
                 name="outbox_sendable_by_chat",
             ),
-            # closing what is unsent for a cancelled group or a banned robot
+            # closing the unsent messages of a cancelled group or a banned robot
             models.Index(fields=["group_code"], condition=Q(status__in=[0, 2]), name="outbox_unsent_by_group"),
             models.Index(fields=["robot"], condition=Q(status__in=[0, 2]), name="outbox_unsent_by_robot"),
-            # the back office: what failed and what was closed; most are sent, and are found by their ids
+            # the back office: failed and closed messages; sent ones, which are most, are listed by id
             models.Index(fields=["status", "-id"], condition=Q(status__in=[2, 3]), name="outbox_not_sent"),
-            # … by what it asked for (most say something), or when it was written
+            # the back office: other operations than SEND, which is most; and messages by time of creation
             models.Index(fields=["operation", "-id"], condition=~Q(operation="send"), name="outbox_not_said"),
             BrinIndex(fields=["created_at"], name="outbox_by_moment", pages_per_range=32, autosummarize=True),
-            # the home page's plot: a summary of blocks, which costs the sender next to nothing
+            # the chart of the dashboard: a BRIN index, which costs the sender next to nothing
             BrinIndex(fields=["settled_at"], name="outbox_by_settling", pages_per_range=32, autosummarize=True),
-            # what was said for a launch; and in one of its groups
+            # the messages of a launch, and of a launch in one group
             models.Index(fields=["cause", "group_code"], name="outbox_by_cause"),
         ]
 
@@ -293,7 +293,7 @@ class OutboxMessage(models.Model):
 
 
 class MessageAttempt(models.Model):
-    """One try to have a message done, and what the gateway said."""
+    """One attempt to have a message executed, with the gateway's answer."""
 
     class Outcome(models.TextChoices):
         DONE = "done", "成功"
@@ -301,12 +301,12 @@ class MessageAttempt(models.Model):
         UNAVAILABLE = "unavailable", "不可用"
         UNKNOWN = "unknown", "结果未知"
 
-    # The constraint below has the index. PostgreSQL does not look each message up again: a try is written in the
-    # statement that changes its message, and that check was a third of its cost.
+    # The constraint below has the index. There is no foreign key constraint, because the statement that inserts an
+    # attempt updates its message too, and the check of the key was a third of the statement's cost.
     message = models.ForeignKey(
         OutboxMessage, models.CASCADE, related_name="attempts", db_index=False, db_constraint=False
     )
-    lease = models.UUIDField(db_default=RandomUUID(), editable=False)  # the claim under which it was made
+    lease = models.UUIDField(db_default=RandomUUID(), editable=False)  # the lease under which it was made
     outcome = models.CharField("结果", max_length=16, choices=Outcome.choices)
     answer = models.CharField("网关回答", max_length=500, blank=True)
     tried_at = models.DateTimeField("时间")

@@ -1,4 +1,4 @@
-"""Which robot takes on whom: quotas that no number of concurrent calls can exceed."""
+"""Assignment of robots to users and groups, within quotas that concurrent calls cannot exceed."""
 
 import secrets
 import uuid
@@ -12,12 +12,12 @@ from config.errors import Code, Refusal
 from config.platform.dates import day_of
 from robots.models import MAX_GROUPS, MAX_GROUPS_A_DAY, Robot, RobotDay
 
-SHOWN_PER_QUOTA = 3  # a robot is shown to at most this many people per group it may still take on
+SHOWN_PER_QUOTA = 3  # a robot is shown to at most this many people per group of its quota
 
 
 _RELEASE = """
-UPDATE robots_robot SET group_count = group_count - gone.number
-FROM unnest(%s::uuid[], %s::int[]) AS gone (robot_id, number) WHERE id = gone.robot_id
+UPDATE robots_robot SET group_count = group_count - released.count
+FROM unnest(%s::uuid[], %s::int[]) AS released (robot_id, count) WHERE id = released.robot_id
 """
 
 
@@ -37,26 +37,26 @@ class RobotGone(Refusal):
 
 
 def quota_of(robot: Robot) -> int:
-    """How many groups a robot may take on in a day that starts now."""
+    """Return how many groups a robot may take on in a day that starts now."""
     return max(0, min(MAX_GROUPS_A_DAY, MAX_GROUPS - robot.group_count))
 
 
 def snapshot_quotas(day: date) -> int:
-    """Write down every working robot's quota of that day; days that have one keep it."""
+    """Store the quota of every working robot for that day. A quota that is stored already is kept."""
     robots = Robot.objects.exclude(status__in=[Robot.Status.REMOVED, Robot.Status.BANNED])
     rows = [RobotDay(robot=robot, day=day, quota=quota_of(robot)) for robot in robots]
     return len(RobotDay.objects.bulk_create(rows, ignore_conflicts=True))
 
 
 def lock_day(robot: Robot, day: date) -> tuple[Robot, RobotDay]:
-    """Lock a robot and its day (made when the midnight snapshot has not); in this order everywhere."""
+    """Lock a robot, then its day, in this order everywhere. The day is created if the midnight snapshot has not done so."""
     robot = Robot.objects.select_for_update(no_key=True).get(pk=robot.pk)
     RobotDay.objects.bulk_create([RobotDay(robot=robot, day=day, quota=quota_of(robot))], ignore_conflicts=True)
     return robot, RobotDay.objects.select_for_update(no_key=True).get(robot=robot, day=day)
 
 
 def take_group(robot: Robot, *, day: date) -> None:
-    """Count a newly bound group on the robot and its day: RobotUsedUp when either is full, RobotGone when banned."""
+    """Count a newly bound group on the robot and its day. Raises RobotUsedUp when one is full, RobotGone if banned."""
     with transaction.atomic():
         robot, today = lock_day(robot, day)
         if not robot.is_working:
@@ -68,12 +68,12 @@ def take_group(robot: Robot, *, day: date) -> None:
 
 
 def lock(robots: QuerySet[Robot]) -> list[uuid.UUID]:
-    """Lock these robots, in primary-key order, until the transaction ends."""
+    """Lock these robots in primary-key order until the transaction ends. Returns their primary keys."""
     return list(robots.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
 
 
 def release_groups(counts: dict[uuid.UUID, int]) -> None:
-    """Groups were cancelled: each robot (by primary key) serves so many fewer. The day's quota stays used."""
+    """Subtract cancelled groups from each robot's count (by primary key). The day's quota stays used."""
     if not counts:
         return
     with transaction.atomic(), connection.cursor() as cursor:
@@ -82,7 +82,7 @@ def release_groups(counts: dict[uuid.UUID, int]) -> None:
 
 
 def has_room(robot: Robot, *, day: date) -> bool:
-    """Whether this robot may take on one more group that day."""
+    """Return whether this robot may take on one more group that day."""
     if not robot.is_working or robot.group_count >= MAX_GROUPS:
         return False
     today = RobotDay.objects.filter(robot=robot, day=day).first()
@@ -90,7 +90,7 @@ def has_room(robot: Robot, *, day: date) -> bool:
 
 
 def _with_room(robots: QuerySet[Robot], day: date) -> list[tuple[int, RobotDay]]:
-    """(quota left, day) of the locked robots that may still be shown to somebody new."""
+    """Return (remaining quota, day) of the robots that may be shown to another person, and lock these days."""
     days = RobotDay.objects.select_for_update(of=("self",), no_key=True).filter(robot__in=robots, day=day)
     return [
         (left, today)
@@ -101,7 +101,7 @@ def _with_room(robots: QuerySet[Robot], day: date) -> list[tuple[int, RobotDay]]
 
 
 def assign(*, channel: str, at: datetime) -> Robot:
-    """A robot for somebody new: at random among those of the channel with the most quota left."""
+    """Return a robot for a new visitor: at random among those of the channel with the most remaining quota."""
     day = day_of(at)
     with transaction.atomic():
         robots = Robot.objects.assignable().filter(channel=channel)
@@ -111,14 +111,14 @@ def assign(*, channel: str, at: datetime) -> Robot:
         free = _with_room(robots, day)
         if not free:
             raise NoRobotFree
-        most = max(left for left, _ in free)
-        chosen = secrets.choice([today for left, today in free if left == most])
+        largest = max(left for left, _ in free)
+        chosen = secrets.choice([today for left, today in free if left == largest])
         RobotDay.objects.filter(pk=chosen.pk).update(shown_count=F("shown_count") + 1)
         return chosen.robot
 
 
 def recommend(*, channel: str, other_than: Robot, day: date) -> Robot | None:
-    """Another robot of the channel with room that day, the roomiest first; None when all are full."""
+    """Return the robot of the channel with the most remaining quota that day, None when all others are full."""
     used = dict(RobotDay.objects.filter(day=day).values_list("robot_id", "bound_count"))
     quotas = dict(RobotDay.objects.filter(day=day).values_list("robot_id", "quota"))
     robots = Robot.objects.assignable().filter(channel=channel).exclude(pk=other_than.pk)
@@ -127,7 +127,7 @@ def recommend(*, channel: str, other_than: Robot, day: date) -> Robot | None:
 
 
 def places_left(robots: Iterable[Robot], *, day: date) -> dict[uuid.UUID, int]:
-    """How many more groups each of these robots may take on that day."""
+    """Return how many more groups each of these robots may take on that day, by primary key."""
     chosen = list(robots)
     days = {row.robot_id: row for row in RobotDay.objects.filter(robot__in=chosen, day=day)}
     left = {
@@ -138,12 +138,12 @@ def places_left(robots: Iterable[Robot], *, day: date) -> dict[uuid.UUID, int]:
 
 
 def best_of(robots: QuerySet[Robot], *, day: date) -> Robot | None:
-    """Of these the assignable one with most quota left that day; None when none has any."""
+    """Return the assignable robot of these with the most remaining quota that day, None when all are full."""
     chosen = list(robots.assignable())  # type: ignore[attr-defined]
     left = places_left(chosen, day=day)
     return max((robot for robot in chosen if left[robot.pk] > 0), key=lambda robot: left[robot.pk], default=None)
 
 
 def stop_assigning(robot: Robot) -> bool:
-    """Give this robot to nobody new; false when it was not being given already."""
+    """Make this robot unassignable. Returns whether it was assignable."""
     return bool(Robot.objects.assignable().filter(pk=robot.pk).update(status=Robot.Status.UNASSIGNABLE))

@@ -1,4 +1,4 @@
-"""Which robots there are, as the gateway tells it."""
+"""The robots as the gateway lists them."""
 
 import logging
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Synced:
-    """How a sync went."""
+    """The counts of one synchronization."""
 
     created: int
     updated: int
@@ -29,37 +29,37 @@ class Synced:
 
 
 def sync_robots(gateway: RobotGateway | None = None) -> Synced:
-    """Take over what the gateway says of its robots; status, quotas and robots it does not name stay as they are.
+    """Create and update robots by the gateway's list. Status, quotas and robots that are not listed stay as they are.
 
-    What names no robot is passed over; the others count.
+    Items without a proper robot_id are skipped and logged.
     """
     rows = clean((gateway or RobotGateway.from_settings()).robots())
-    named = [_robot(words) for words in rows if code_in(words, "robot_id")]
+    named = [_robot(row) for row in rows if code_in(row, "robot_id")]
     if len(named) < len(rows):
         logger.warning("%s of the gateway's %s robots have no proper robot_id", len(rows) - len(named), len(rows))
-    told = {robot.code: robot for robot in named}  # the last word on a robot counts
+    listed = {robot.code: robot for robot in named}  # of a robot that is listed twice the last item counts
     with transaction.atomic():
-        known = pool.lock(Robot.objects.filter(code__in=told))
+        known = pool.lock(Robot.objects.filter(code__in=listed))
         Robot.objects.bulk_create(
-            [told[code] for code in sorted(told)],
+            [listed[code] for code in sorted(listed)],
             update_conflicts=True,
             unique_fields=["code"],
             update_fields=["name", "wechat_no", "avatar_url", "qr_code_url", "channel"],
         )
-    return Synced(created=len(told) - len(known), updated=len(known))
+    return Synced(created=len(listed) - len(known), updated=len(known))
 
 
 def ban(robot: Robot, *, at: datetime) -> None:
-    """WeChat banned a robot: it says and takes on nothing any more. The moment of the first time is kept."""
+    """Mark a robot as banned by WeChat, so that it sends and takes on nothing. The time of the first ban is kept."""
     Robot.objects.filter(pk=robot.pk, banned_at=None).update(status=Robot.Status.BANNED, banned_at=at)
 
 
-def _robot(words: dict[str, Any]) -> Robot:
+def _robot(row: dict[str, Any]) -> Robot:
     return Robot(
-        code=code_in(words, "robot_id"),
-        name=display_text(words, "name") or code_in(words, "robot_id"),
-        wechat_no=display_text(words, "wechat_no"),
-        avatar_url=address_in(words, "head_url"),
-        qr_code_url=address_in(words, "qr_code"),
-        channel=display_text(words, "channel", max_length=64),
+        code=code_in(row, "robot_id"),
+        name=display_text(row, "name") or code_in(row, "robot_id"),
+        wechat_no=display_text(row, "wechat_no"),
+        avatar_url=address_in(row, "head_url"),
+        qr_code_url=address_in(row, "qr_code"),
+        channel=display_text(row, "channel", max_length=64),
     )

@@ -1,4 +1,4 @@
-"""The scan page: the same person is shown the same robot, and the sender of the page is remembered."""
+"""The scan page: a visitor always gets the same robot, and the user who shared the page is stored as inviter."""
 
 from datetime import datetime
 
@@ -12,16 +12,16 @@ from robots.models import Robot, Scan
 
 
 def assign(*, union_id: str, open_id: str, inviter: User | None, channel: str, at: datetime) -> Robot:
-    """The robot for this visitor: the one of before while it lives, else one of the channel (1600: none).
+    """Return the visitor's robot: the earlier one while it works, else a new one of the channel.
 
-    1401 for the WeChat account of a blocked user.
+    Raises NoRobotFree (1600), and Blocked (1401) for the WeChat account of a blocked user.
     """
     if User.objects.filter(union_id=union_id, blocked_at__isnull=False).exists():
         raise Blocked
     if inviter is not None and inviter.union_id == union_id:
         inviter = None
     with transaction.atomic():
-        _one_at_a_time(union_id)
+        _lock_visitor(union_id)
         known = Scan.objects.select_related("robot").filter(union_id=union_id).first()
         if known is None:
             robot = pool.assign(channel=channel, at=at)
@@ -35,11 +35,11 @@ def assign(*, union_id: str, open_id: str, inviter: User | None, channel: str, a
                 assigned_at=at,
             )
             return robot
-        return _again(known, open_id, inviter, at)
+        return _repeat(known, open_id, inviter, at)
 
 
-def _again(known: Scan, open_id: str, inviter: User | None, at: datetime) -> Robot:
-    """The first sharer stays the inviter; a robot that is gone is replaced."""
+def _repeat(known: Scan, open_id: str, inviter: User | None, at: datetime) -> Robot:
+    """Update a visitor's scan. The first sharer stays the inviter; a robot that no longer works is replaced."""
     known.open_id = open_id or known.open_id
     known.inviter = known.inviter or inviter
     if not known.robot.is_working:
@@ -49,21 +49,21 @@ def _again(known: Scan, open_id: str, inviter: User | None, at: datetime) -> Rob
     return known.robot
 
 
-def _one_at_a_time(union_id: str) -> None:
-    """A first visit has no row to lock, so two visits of one person meet at this lock."""
+def _lock_visitor(union_id: str) -> None:
+    """Lock a visitor until the transaction ends, by an advisory lock: a first visit has no row to lock."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('robots_scan'), hashtext(%s))", [union_id])
 
 
 def scan_of(union_id: str) -> Scan | None:
-    """What is remembered of this visitor's scan page."""
+    """Return the visitor's scan, None before the first visit."""
     return Scan.objects.select_related("inviter", "robot").filter(union_id=union_id).first()
 
 
 def robot_for(user: User, *, at: datetime) -> Robot:
-    """The robot to show a user: the befriended one with most quota, else the last assigned, else a new one.
+    """Return the robot to show a user: the befriended one with most quota, else the last assigned, else a new one.
 
-    1600 when none is free, 1401 when a blocked user would need a new one.
+    Raises NoRobotFree (1600), and Blocked (1401) when a blocked user would need a new one.
     """
     befriended = pool.best_of(Robot.objects.filter(friendships__user=user), day=day_of(at))
     if befriended is not None:

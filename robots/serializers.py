@@ -1,4 +1,4 @@
-"""Robots at the border."""
+"""The serializers of the robots API."""
 
 from typing import Any
 

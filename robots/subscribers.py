@@ -1,4 +1,4 @@
-"""What robots hear of gateway events."""
+"""The handlers of the gateway events about robots and private messages."""
 
 import re
 import unicodedata
@@ -16,13 +16,13 @@ from robots import friendships, menu
 from robots.models import Robot
 from robots.outbox import writing
 
-WECHAT_SINCE = 2011  # an earlier moment is no moment
-# Python's own reading also takes weeks and days of a year, and a day without a time.
-_A_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}", re.ASCII)
+WECHAT_SINCE = 2011  # the year of WeChat's release: no event is older
+# Django's parser also accepts weeks, days of the year, and days without a time.
+_TIME_FORMAT = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}", re.ASCII)
 
 
 def robot_named(event: Event, name: str = "robot_id") -> Robot:
-    """The robot that an event is about; an unknown one makes the event ignored."""
+    """Return the robot whose code the field has. Raises EventIgnored when it is unknown."""
     robot = Robot.objects.filter(code=text_field(event.body, name)).first()
     if robot is None:
         raise EventIgnored("机器人未知")
@@ -30,23 +30,23 @@ def robot_named(event: Event, name: str = "robot_id") -> Robot:
 
 
 def moment(event: Event, name: str) -> datetime:
-    """When the gateway says it happened (Shanghai time); when we heard of it, if it does not say."""
-    told = text_field(event.body, name, required=False)
-    if not told:
+    """Return the moment of an event by this field (Shanghai time), the moment of its receipt without it."""
+    text = text_field(event.body, name, required=False)
+    if not text:
         return event.received_at
     try:
-        parsed = parse_datetime(told) if _A_MOMENT.match(told) else None
+        parsed = parse_datetime(text) if _TIME_FORMAT.match(text) else None
     except ValueError:
         parsed = None
     if parsed is None or parsed.year < WECHAT_SINCE:
         raise BadEvent("时间格式应为 YYYY-MM-DD HH:MM:SS", field=name)
     aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.get_default_timezone())
-    return min(aware, event.received_at)  # nothing has happened in the future
+    return min(aware, event.received_at)  # the gateway's clock may be fast
 
 
 @subscribe("robot_added")
 def meet(event: Event) -> None:
-    """Somebody added a robot: they become a user, and get the link to complete their profile."""
+    """Register the person who added a robot as a user, and send the link to complete the profile."""
     robot = robot_named(event)
     user = register_met(
         user_code=text_field(event.body, "user_id"),
@@ -61,14 +61,14 @@ def meet(event: Event) -> None:
 
 @subscribe("private_message")
 def listen(event: Event) -> None:
-    """A user speaks to a robot: whoever claims it answers. Blocked users talk to nobody."""
+    """Pass a private message on to the handlers of the menu. Messages of blocked users are ignored."""
     robot = robot_named(event)
     user = User.objects.filter(code=text_field(event.body, "user_id"), blocked_at=None).first()
     if user is None:
         raise EventIgnored("用户未知或已被封")
-    parts, words = parts_of(event.body), unicodedata.normalize("NFKC", text_in(event.body) or "").strip()
-    said = menu.IncomingMessage(user, robot, parts, words, event_id=event.event_id, at=event.received_at)
-    if not menu.dispatch(said):
+    parts, text = parts_of(event.body), unicodedata.normalize("NFKC", text_in(event.body) or "").strip()
+    message = menu.IncomingMessage(user, robot, parts, text, event_id=event.event_id, at=event.received_at)
+    if not menu.dispatch(message):
         raise EventIgnored("没有人认领")
 
 

@@ -1,4 +1,4 @@
-"""Background work of robots."""
+"""The celery tasks of the robots app."""
 
 from celery import shared_task
 from django.utils import timezone

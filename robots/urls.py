@@ -1,4 +1,4 @@
-"""Paths of robots."""
+"""The URLs of the robots app."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""Assigning robots."""
+"""The views of the robots API."""
 
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -23,7 +23,7 @@ from robots.serializers import AssignedRobot, OwnRobot, RobotNamed, ScanPage, Sh
 
 
 class AssignmentViews(OperationViews[Robot]):
-    """The scan page: a visitor vouched for by WeChat gets a robot."""
+    """The scan page, which assigns a robot to a visitor with a WeChat proof."""
 
     authentication_classes = PROOF_AUTHENTICATION
     permission_classes = (Anyone,)
@@ -71,7 +71,7 @@ class RobotViews(OperationViews[Robot]):
 
 
 class UnassignableViews(OperationViews[Robot]):
-    """Outside systems take a robot off assignment."""
+    """The operation by which outside systems make a robot unassignable."""
 
     permission_classes = (needs(Scope.ROBOTS_WRITE, "robots.assign_robot"),)
 

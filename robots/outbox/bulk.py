@@ -17,7 +17,7 @@ INSERT INTO robots_outboxmessage (
     status, is_held, created_at, not_before, retry_at, try_count, reason, by_day_only)
 SELECT
     gen_random_uuid(), 'send', w.robot_id, '', w.user_code, 'p:' || r.code || ':' || w.user_code, '[]',
-    jsonb_build_object('type', 3, 'content', w.words), w.cause,
+    jsonb_build_object('type', 3, 'content', w.text), w.cause,
     0, false, %(at)s, %(not_before)s, %(not_before)s, 0, '', %(by_day_only)s
 FROM ({rows}) AS w JOIN robots_robot r ON r.id = w.robot_id ORDER BY w.place
 RETURNING id
@@ -25,7 +25,7 @@ RETURNING id
 
 
 def private_messages_sql(rows: str) -> str:
-    """Return SQL that inserts a private message for each of `rows`, a query of (robot_id, user_code, words, cause, place).
+    """Return SQL that inserts a private message for each of `rows`, a query of (robot_id, user_code, text, cause, place).
 
     Messages of one chat go out in the order of `place`. The SQL has the parameters `at`, `not_before` (not before `at`)
     and `by_day_only`, and returns (id).

@@ -1,4 +1,4 @@
-"""`manage.py retry_messages`: have parked messages tried again, or give up on them."""
+"""`manage.py retry_messages`: have failed messages tried again, or close them."""
 
 from datetime import datetime
 from typing import Any
@@ -26,8 +26,8 @@ class Command(BaseCommand):
         parser.add_argument("--cause", help="said because of this: 'launch:<id>', or 'launch:' for all launches")
         parser.add_argument("--operation", choices=OutboxMessage.Operation.values)
         parser.add_argument("--reason", help="whose last answer has these words")
-        parser.add_argument("--since", type=_moment, help="parked at or after YYYY-MM-DD HH:MM:SS (Shanghai)")
-        parser.add_argument("--until", type=_moment, help="parked before then")
+        parser.add_argument("--since", type=_moment, help="failed at or after YYYY-MM-DD HH:MM:SS (Shanghai)")
+        parser.add_argument("--until", type=_moment, help="failed before then")
         parser.add_argument("--close", action="store_true", help="give up on them instead")
         parser.add_argument("--by", default="命令行", help="who is kept as having closed them")
         parser.add_argument("--dry-run", action="store_true", help="say how many, change nothing")
@@ -39,14 +39,14 @@ class Command(BaseCommand):
         if options["dry_run"]:
             self.stdout.write(f"{count} messages would be {done_to}.")
             return
-        done = sum(self._each(chosen, count, options))
+        done = sum(self._change(chosen, count, options))
         left = failed.count()
         self.stdout.write(
             f"{done} messages {'closed' if options['close'] else 'will be tried again'}; {left} left."
         )
 
-    def _each(self, chosen: QuerySet[OutboxMessage], count: int, options: dict[str, Any]) -> list[int]:
-        """Chunk by chunk: a killed run leaves the rest parked, and the next one takes them up."""
+    def _change(self, chosen: QuerySet[OutboxMessage], count: int, options: dict[str, Any]) -> list[int]:
+        """Change the messages in chunks. A killed run leaves the others FAILED for the next run. Returns the counts."""
         done, last = [], 0
         with tqdm(total=count, desc="messages", unit="message", disable=None) as bar:
             while keys := list(chosen.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:CHUNK]):

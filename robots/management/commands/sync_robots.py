@@ -1,4 +1,4 @@
-"""`manage.py sync_robots`: bring in the gateway's robots."""
+"""`manage.py sync_robots`: create and update robots by the gateway's list."""
 
 from typing import Any
 

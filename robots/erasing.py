@@ -1,4 +1,4 @@
-"""What robots know of a person and have said to them, when the person is erased."""
+"""Erasure of a person's data in this app: friendships, scans and private messages."""
 
 from datetime import datetime
 
@@ -18,15 +18,15 @@ WHERE mentions @> to_jsonb(%(code)s::text)
 
 
 def forget_person(user: User, *, pseudonym: str, at: datetime) -> None:
-    """Forget who befriended and scanned, and what was said to them; what was still to be said is closed."""
+    """Delete the user's friendships and scans, close unsent private messages, and empty and pseudonymize the others."""
     Friendship.objects.filter(user=user).delete()
     if user.union_id:
         Scan.objects.filter(union_id=user.union_id).delete()
     if not user.code:
         return
-    told = Q(user_code=user.code, group_code="")
-    writing.close_all(OutboxMessage.objects.unsent().filter(told), reason=_ENDED, at=at)
-    OutboxMessage.objects.filter(told).update(content={})
+    is_private = Q(user_code=user.code, group_code="")
+    writing.close_all(OutboxMessage.objects.unsent().filter(is_private), reason=_ENDED, at=at)
+    OutboxMessage.objects.filter(is_private).update(content={})
     OutboxMessage.objects.filter(user_code=user.code).update(
         user_code=pseudonym, chat=Replace(F("chat"), Value(user.code), Value(pseudonym))
     )
