@@ -1,4 +1,4 @@
-"""The inbox of gateway events, text messages and sensitive words for operators."""
+"""The admin of gateway events, text messages and sensitive words."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ SHOWN_LINES = 20
 
 @admin.register(GatewayEvent)
 class GatewayEventAdmin(ReadOnlyAdmin):
-    """What the gateway told; what could not be handled can be handled again."""
+    """The events of the gateway. Failed, ignored and unknown ones can be handled again."""
 
     list_display = ("id", "received_at", "command", "event_id", "lane", "status", "try_count", "settled_at")
     list_filter = ("status", days("received_at", "收到时间"))
@@ -36,8 +36,8 @@ class GatewayEventAdmin(ReadOnlyAdmin):
     has_replay_permission = permission_check("integrations.replay_gatewayevent")
 
     def is_action_available(self, action: str, obj: Any) -> bool:
-        done = (GatewayEvent.Status.WAITING, GatewayEvent.Status.HANDLED, GatewayEvent.Status.REFUSED)
-        return super().is_action_available(action, obj) and obj.status not in done
+        excluded = (GatewayEvent.Status.WAITING, GatewayEvent.Status.HANDLED, GatewayEvent.Status.REFUSED)
+        return super().is_action_available(action, obj) and obj.status not in excluded
 
     @admin.action(description="重新处理", permissions=["replay"])
     def replay(self, request: HttpRequest, queryset: QuerySet[GatewayEvent]) -> Any:
@@ -59,7 +59,7 @@ class GatewayEventAdmin(ReadOnlyAdmin):
 
 @admin.register(TextMessage)
 class TextMessageAdmin(ReadOnlyAdmin):
-    """Texts to many phones; those that failed can be sent again, those that may have arrived cannot."""
+    """Text messages to many phones. Failed ones can be sent again; those of unknown outcome may have arrived."""
 
     list_display = ("id", "created_at", "__str__", "content", "status", "try_count", "settled_at", "reason")
     list_filter = ("status", days("created_at", "创建时间"))
@@ -92,7 +92,7 @@ class TextMessageAdmin(ReadOnlyAdmin):
 
 
 class WordForm(forms.ModelForm):
-    """A word of one character, or of two Latin letters or digits, is kept when that is confirmed."""
+    """A sensitive word. One character, or two Latin letters or digits, needs a confirmation."""
 
     take_short = forms.BooleanField(
         label=_("仍要保存很短的词"),
@@ -107,11 +107,11 @@ class WordForm(forms.ModelForm):
         return word
 
     def clean(self) -> dict[str, Any] | None:
-        given = super().clean()
+        cleaned = super().clean()
         word, is_confirmed = self.cleaned_data.get("word", ""), self.cleaned_data.get("take_short")
         if "word" in self.changed_data and word and imports.is_risky(word) and not is_confirmed:
             self.add_error("take_short", _("这个词很短，请勾选确认，或换一个更长的词。"))
-        return given
+        return cleaned
 
 
 @admin.register(SensitiveWord)
@@ -149,7 +149,7 @@ class SensitiveWordAdmin(ListAdmin):
 
 @admin.register(SensitiveWordImport)
 class SensitiveWordImportAdmin(ReadOnlyAdmin):
-    """Files that were taken in, each of which can be taken out again."""
+    """The imported files. Each import can be undone."""
 
     list_display = ("imported_at", "imported_by", "file_name", "word_count", "undone_at", "undone_by")
     list_filter = (days("imported_at", "导入时间"),)

@@ -1,4 +1,4 @@
-"""The app's name for operators; loads every app's subscribers to gateway events."""
+"""The app's configuration, which loads every app's handlers of gateway events."""
 
 from importlib import import_module
 
@@ -11,7 +11,7 @@ class IntegrationsConfig(AppConfig):
     verbose_name = "外部系统"
 
     def ready(self) -> None:
-        # In the order of INSTALLED_APPS: robots hear of an event before groups do.
+        # In the order of INSTALLED_APPS: the handlers of robots run before those of groups.
         for config in apps.get_app_configs():
             if (
                 config.name != "integrations"

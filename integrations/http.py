@@ -1,7 +1,7 @@
-"""Calling outside systems: one pooled session a thread, timeouts, one reading of answers, and a bulkhead.
+"""HTTP calls to outside systems: one pooled session per thread, timeouts, one reading of answers, and a bulkhead.
 
-At most so many threads of a process are in calls to one system at a time. A system that hangs thus never holds all threads,
-and what needs nobody outside goes on.
+The bulkhead limits how many threads of a process call one system at a time. A system that hangs therefore never occupies
+all threads, and requests that need no outside system are served.
 """
 
 import re
@@ -19,16 +19,16 @@ from requests.adapters import HTTPAdapter
 
 _local = threading.local()
 CALLS_AT_ONCE = 3  # of a process to one system: fewer than half of the web threads
-SLOW_SECONDS = 0.5  # a call that lasts so long makes others give up instead of waiting for its place
+SLOW_SECONDS = 0.5  # while a call takes longer, further calls fail at once instead of waiting for a slot
 
 
 def storable(text: str) -> str:
-    """What PostgreSQL can keep of a text: no NUL characters, no lone surrogates."""
+    """Return a text as PostgreSQL can store it: without NUL characters and lone surrogates."""
     return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
 class OutsideError(Exception):
-    """A call to an outside system did not end well. Never carries secrets or what was sent; can be written down."""
+    """A call to an outside system failed. The message holds neither secrets nor what was sent, so it may be stored."""
 
     def __init__(self, system: str, message: str) -> None:
         self.system = system
@@ -36,7 +36,7 @@ class OutsideError(Exception):
 
 
 class Refused(OutsideError):
-    """The other side answered, and the answer is no. `code` is its own word for why."""
+    """The system answered that it refuses the call. `code` is its own code for the reason."""
 
     def __init__(self, system: str, code: str, message: str = "") -> None:
         self.code = storable(code)
@@ -48,9 +48,9 @@ class Unavailable(OutsideError):
 
 
 class Busy(Unavailable):
-    """The other side answered that it takes no call now (flow control); the same call may be made again.
+    """The system answered that it takes no call now (flow control). The same call may be made again.
 
-    `retry_after` is in how many seconds, as far as the other side says so.
+    `retry_after` is the number of seconds to wait, None if the system does not name it.
     """
 
     def __init__(self, system: str, message: str, *, retry_after: int | None = None) -> None:
@@ -59,31 +59,31 @@ class Busy(Unavailable):
 
 
 class OutcomeUnknown(OutsideError):
-    """The call may or may not have been done: it timed out, broke off, or was answered with nonsense."""
+    """The call may or may not have been done: it timed out, broke off, or had an invalid answer."""
 
 
 def session() -> requests.Session:
-    """This thread's session; connections are kept between calls."""
-    kept: requests.Session | None = getattr(_local, "session", None)
-    if kept is None:
-        kept = requests.Session()
-        kept.trust_env = False
+    """Return this thread's session, which keeps connections between calls."""
+    current: requests.Session | None = getattr(_local, "session", None)
+    if current is None:
+        current = requests.Session()
+        current.trust_env = False
         adapter = HTTPAdapter(pool_connections=8, pool_maxsize=8)
-        kept.mount("http://", adapter)
-        kept.mount("https://", adapter)
-        _local.session = kept
-    return kept
+        current.mount("http://", adapter)
+        current.mount("https://", adapter)
+        _local.session = current
+    return current
 
 
 class _Bulkhead:
-    """The calls that are under way to each system, by the moments at which they began (monotonic seconds)."""
+    """The start times (monotonic seconds) of the calls that are under way to each system."""
 
     def __init__(self) -> None:
         self.changed = threading.Condition()
         self.began: dict[str, list[float]] = defaultdict(list)
 
     def enter(self, system: str, at_once: int) -> float:
-        """Take a place. Waits a moment while the system answers; Unavailable at once while it is slow."""
+        """Occupy a slot and return the start time. Waits shortly for one; raises Unavailable at once for a slow system."""
         with self.changed:
             give_up_at = time.monotonic() + SLOW_SECONDS
             while len(self.began[system]) >= at_once:
@@ -106,22 +106,22 @@ _bulkhead = _Bulkhead()
 
 @contextmanager
 def call_slot(system: str, at_once: int = CALLS_AT_ONCE) -> Iterator[None]:
-    """Hold one of the system's places for all calls of this thread within; Unavailable when it has none."""
-    held: set[str] = _local.__dict__.setdefault("held", set())
-    if system in held:
+    """Occupy one slot of the system for all calls that this thread makes in the block. Raises Unavailable without one."""
+    occupied: set[str] = _local.__dict__.setdefault("occupied", set())
+    if system in occupied:
         yield
         return
     began = _bulkhead.enter(system, at_once)
-    held.add(system)
+    occupied.add(system)
     try:
         yield
     finally:
-        held.discard(system)
+        occupied.discard(system)
         _bulkhead.leave(system, began)
 
 
 class CallSlots(NamedTuple):
-    """For how many threads of this process there is a place at once in calls of one kind."""
+    """A separate bulkhead for one kind of call: its name, and how many threads may be in such a call at once."""
 
     name: str
     at_once: int
@@ -137,22 +137,22 @@ def send(
     json: Any = None,
     data: bytes | Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
-    places: CallSlots | None = None,
+    slots: CallSlots | None = None,
 ) -> requests.Response:
-    """Make one request and return the answer (status 2xx or 4xx). Seconds: `timeout` to read, at most 3 to connect.
+    """Make one request and return the response (status 2xx or 4xx). Seconds: `timeout` to read, at most 3 to connect.
 
-    `places`: those that the calls of this kind share instead of the system's; Unavailable when all are taken.
+    `slots` replaces the system's own bulkhead. Raises OutsideError.
     """
-    with call_slot(places.name, places.at_once) if places else call_slot(system):
+    with call_slot(slots.name, slots.at_once) if slots else call_slot(system):
         response = _request(system, method, url, timeout, params=params, json=json, data=data, headers=headers)
     check_status(system, response.status_code, retry_after=response.headers.get("Retry-After", ""))
     return response
 
 
 def check_status(system: str, status: int, *, retry_after: str = "") -> None:
-    """Raise for a status with which the system itself does not answer: Later for 429, OutcomeUnknown for 5xx and 3xx.
+    """Raise Busy for status 429, OutcomeUnknown for 3xx and 5xx.
 
-    A refusal may come with 4xx, so that its words are read; with such a status nothing is done (`Wording`).
+    A response with another 4xx may be a refusal, so its body is read (`ResponseFormat`).
     """
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         seconds = int(retry_after) if re.fullmatch("[0-9]{1,6}", retry_after) else None
@@ -196,14 +196,14 @@ def _request(
 
 
 def _broken(system: str, error: requests.ConnectionError) -> OutsideError:
-    """A connection that never was did nothing; one that broke may have done everything."""
+    """Return Unavailable if there was no connection, OutcomeUnknown if the connection broke off during the call."""
     if "NewConnectionError" in repr(error) or "NameResolutionError" in repr(error):
         return Unavailable(system, "no connection")
     return OutcomeUnknown(system, "connection broke off")
 
 
 def json_of(system: str, response: requests.Response) -> Any:
-    """The parsed body; OutcomeUnknown when it is not JSON."""
+    """Return the parsed body. Raises OutcomeUnknown when it is not JSON."""
     try:
         return response.json()
     except ValueError as error:
@@ -212,17 +212,17 @@ def json_of(system: str, response: requests.Response) -> Any:
 
 @dataclass(frozen=True)
 class ResponseFormat:
-    """How a system says in its answers what came of a call. Nothing but a 2xx answer that says so counts as done."""
+    """The format of a system's answers. A call counts as done only with a 2xx status and the code for done."""
 
     system: str
-    code: str  # the field with the system's own code …
-    done: str  # … and its value in the answer to a call that was done
-    message: str
-    later: Collection[str] = ()  # codes of flow control
-    code_may_be_missing: bool = False  # when the call was done
+    code: str  # the name of the field with the system's own code
+    done: str  # the code of a call that was done
+    message: str  # the name of the field with the text of an error
+    busy_codes: Collection[str] = ()  # codes of flow control
+    code_may_be_missing: bool = False  # in the answer to a call that was done
 
     def read(self, status: int, answer: Any) -> dict[str, Any]:
-        """Return the answer to a call that was done. Raises Refused, Later or OutcomeUnknown for the others."""
+        """Return the answer to a call that was done. Raises Refused, Busy or OutcomeUnknown for any other."""
         if not isinstance(answer, dict):
             raise OutcomeUnknown(self.system, "not an object")
         if self.code not in answer and not self.code_may_be_missing:
@@ -231,7 +231,7 @@ class ResponseFormat:
         if isinstance(found, bool) or not isinstance(found, str | int):
             raise OutcomeUnknown(self.system, f"no code in {self.code}")
         code = str(found)
-        if code in self.later:
+        if code in self.busy_codes:
             raise Busy(self.system, f"{code} {answer.get(self.message, '')}".strip())
         if code != self.done:
             raise Refused(self.system, code, str(answer.get(self.message, "")))

@@ -1,4 +1,4 @@
-"""The advertisers' launch system: whether a group takes launches, and how each one went."""
+"""The client of the advertisers' launch system: it reports launch switches and the results of launches."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ from django.conf import settings
 from integrations.http import CallSlots, ResponseFormat, send
 
 SYSTEM = "launch"
-_WORDING = ResponseFormat(SYSTEM, code="resultCode", done="100", message="resultMsg")
-# Results are told by threads of their own. In the places of the switches they would keep those out.
+_FORMAT = ResponseFormat(SYSTEM, code="resultCode", done="100", message="resultMsg")
+# Results are reported by threads of their own. With the slots of the switches, they would leave none for these.
 RESULTS_AT_ONCE = 8
-_OF_RESULTS = CallSlots("launch results", RESULTS_AT_ONCE)
+_RESULT_SLOTS = CallSlots("launch results", RESULTS_AT_ONCE)
 
 
 class LaunchSystem:
@@ -22,17 +22,17 @@ class LaunchSystem:
         return cls(settings.LAUNCH_BASE_URL, settings.LAUNCH_TIMEOUT)
 
     def set_switches(self, switches: dict[str, bool]) -> None:
-        """Tell, per group code, whether it takes launches."""
+        """Report, by group code, which groups take launches."""
         data = [
             {"groupId": group, "limits": [{"type": 1, "time": -1 if on else 0}]} for group, on in switches.items()
         ]
         self._post("syncslotinfo", {"command": "update", "source": 2, "data": data})
 
     def report(self, *, launch: str, group: str, sent: bool) -> None:
-        """Tell how one launch went in one group."""
+        """Report whether a launch was sent in a group."""
         result = {"launchId": launch, "groupId": group, "state": 1 if sent else 2}
-        self._post("updatelaunchresult", result, places=_OF_RESULTS)
+        self._post("updatelaunchresult", result, slots=_RESULT_SLOTS)
 
-    def _post(self, name: str, body: dict[str, Any], *, places: CallSlots | None = None) -> None:
+    def _post(self, name: str, body: dict[str, Any], *, slots: CallSlots | None = None) -> None:
         url = f"{self.base_url}/launch-api/launch/{name}"
-        _WORDING.read_response(send(SYSTEM, "POST", url, timeout=self.timeout, json=body, places=places))
+        _FORMAT.read_response(send(SYSTEM, "POST", url, timeout=self.timeout, json=body, slots=slots))

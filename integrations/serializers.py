@@ -1,4 +1,4 @@
-"""The gateway's events at the border."""
+"""The serializers of gateway events and batches of text messages."""
 
 import re
 from dataclasses import dataclass, field
@@ -11,14 +11,14 @@ from config.api.fields import ListOrCommasField, StrictStringField
 from config.api.parsers import Ambiguous, RepeatedName
 from integrations.aliyun.sms import PHONE_PATTERN
 
-LONGEST_EVENT_ID = 128
-LONGEST_COMMAND = 64
+MAX_EVENT_ID_LENGTH = 128
+MAX_COMMAND_LENGTH = 64
 _NO_EVENT = "应为 JSON 对象"
 
 
 class IncomingEvent(serializers.Serializer[Any]):
-    event_id = StrictStringField(max_length=LONGEST_EVENT_ID)
-    command = StrictStringField(max_length=LONGEST_COMMAND)
+    event_id = StrictStringField(max_length=MAX_EVENT_ID_LENGTH)
+    command = StrictStringField(max_length=MAX_COMMAND_LENGTH)
     body = serializers.JSONField()
 
 
@@ -34,7 +34,7 @@ class EventWarning(serializers.Serializer[Any]):
 
 
 class EventsStored(serializers.Serializer[Any]):
-    """What became of a call's events."""
+    """The answer to a call with events."""
 
     stored = serializers.IntegerField(help_text="新存储的事件数；以前收到过的 event_id 不计")
     refused = RefusedEvent(many=True, help_text="没有存储的事件；运营人员在后台能看到")
@@ -43,47 +43,47 @@ class EventsStored(serializers.Serializer[Any]):
 
 @dataclass
 class ValidatedEvents:
-    """The events of a call by their place in it, and what is wrong with the others."""
+    """The valid events of a call by their index, and the reasons why the others were refused."""
 
-    good: dict[int, dict[str, Any]] = field(default_factory=dict)
+    valid: dict[int, dict[str, Any]] = field(default_factory=dict)
     refused: dict[int, str] = field(default_factory=dict)
 
 
 def validate_events(data: list[Any]) -> ValidatedEvents:
-    """Take a list of events item by item.
+    """Validate a list of events item by item.
 
-    The serializer costs 30 µs an event. What it would take as it came is seen in one, so it is asked only about the
-    others: it corrects them, or says what is wrong.
+    The serializer takes 30 µs an event, the check of `_needs_no_cleaning` 1 µs. So the serializer gets only the events
+    that it may change or refuse.
     """
-    taken = ValidatedEvents()
+    result = ValidatedEvents()
     for index, event in enumerate(data):
-        if _is_plain(event):
-            taken.good[index] = {name: event[name] for name in ("event_id", "command", "body")}
+        if _needs_no_cleaning(event):
+            result.valid[index] = {name: event[name] for name in ("event_id", "command", "body")}
             continue
-        checked = IncomingEvent(data=event)
+        serializer = IncomingEvent(data=event)
         if isinstance(event, Ambiguous):
-            taken.refused[index] = RepeatedName(field=event.field).description
-        elif event is None or not checked.is_valid():
-            taken.refused[index] = "；".join(sentences_of(checked.errors)) if event is not None else _NO_EVENT
+            result.refused[index] = RepeatedName(field=event.field).description
+        elif event is None or not serializer.is_valid():
+            result.refused[index] = "；".join(sentences_of(serializer.errors)) if event is not None else _NO_EVENT
         else:
-            taken.good[index] = checked.validated_data
-    return taken
+            result.valid[index] = serializer.validated_data
+    return result
 
 
-def _is_plain(event: Any) -> bool:
+def _needs_no_cleaning(event: Any) -> bool:
     return (
         isinstance(event, dict)
-        and _is_name(event.get("event_id"), LONGEST_EVENT_ID)
-        and _is_name(event.get("command"), LONGEST_COMMAND)
+        and _is_name(event.get("event_id"), MAX_EVENT_ID_LENGTH)
+        and _is_name(event.get("command"), MAX_COMMAND_LENGTH)
         and event.get("body") is not None
     )
 
 
-def _is_name(value: Any, longest: int) -> bool:
-    """Visible ASCII only: nothing to trim, no NUL, no surrogates."""
+def _is_name(value: Any, max_length: int) -> bool:
+    """Return whether the value is visible ASCII, which has nothing to strip, no NUL and no surrogates."""
     return (
         isinstance(value, str)
-        and 0 < len(value) <= longest
+        and 0 < len(value) <= max_length
         and value.isascii()
         and value.isprintable()
         and " " not in value
@@ -95,8 +95,8 @@ class SmsBatch(serializers.Serializer[Any]):
     content = StrictStringField(max_length=500)
 
     def validate_phones(self, phones: list[str]) -> list[str]:
-        """Bad numbers refuse the batch, and all of them are named."""
-        bad = [phone for phone in phones if not re.fullmatch(PHONE_PATTERN, phone)]
-        if bad:
-            raise serializers.ValidationError(f"其中 {len(bad)} 个不是大陆手机号：{'、'.join(bad)}")
+        """Refuse the whole batch for an invalid number. The error names all invalid numbers."""
+        invalid = [phone for phone in phones if not re.fullmatch(PHONE_PATTERN, phone)]
+        if invalid:
+            raise serializers.ValidationError(f"其中 {len(invalid)} 个不是大陆手机号：{'、'.join(invalid)}")
         return phones

@@ -1,4 +1,4 @@
-"""Background work of the inbox."""
+"""The celery tasks for gateway events and text messages."""
 
 from celery import shared_task
 from django.utils import timezone

@@ -1,4 +1,4 @@
-"""Paths for outside systems."""
+"""The URLs for outside systems."""
 
 from django.urls import path
 

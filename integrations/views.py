@@ -1,4 +1,4 @@
-"""What outside systems tell us."""
+"""The views for outside systems: gateway events and batches of text messages."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ MAX_EVENTS = 1000
 
 
 class GatewayEventViews(OperationViews[GatewayEvent]):
-    """The robot gateway's door. Answers once the events are stored; handling follows in the background."""
+    """The operation that receives events. It answers when they are stored; handling follows in the background."""
 
     permission_classes = (needs(Scope.GATEWAY_EVENTS, "integrations.add_gatewayevent"),)
     parser_classes = (ItemsJSONParser,)
@@ -40,25 +40,25 @@ class GatewayEventViews(OperationViews[GatewayEvent]):
     def create(self, request: Request) -> Response:
         data = request.data
         if not isinstance(data, list):
-            data = [reading.body(request, IncomingEvent) | _surplus_of(data)]
+            data = [reading.body(request, IncomingEvent) | _unknown_fields(data)]
         if not 1 <= len(data) <= MAX_EVENTS:
             raise BadRequest(f"每次 1 到 {MAX_EVENTS} 个事件", field="events")
-        taken, now = validate_events(data), timezone.now()
-        stored = inbox.store(list(taken.good.values()), at=now)
-        # In a transaction of its own: a call that fails is repeated, and either keeps each item once.
-        inbox.store_refused([(data[index], reason) for index, reason in taken.refused.items()], at=now)
-        refused = [{"index": index, "reason": reason} for index, reason in taken.refused.items()]
-        warnings = misspelled_in({index: data[index] for index in taken.good})
+        events, now = validate_events(data), timezone.now()
+        stored = inbox.store(list(events.valid.values()), at=now)
+        # In a transaction of its own: a call that fails here is repeated, and both functions store each item once.
+        inbox.store_refused([(data[index], reason) for index, reason in events.refused.items()], at=now)
+        refused = [{"index": index, "reason": reason} for index, reason in events.refused.items()]
+        warnings = misspelled_in({index: data[index] for index in events.valid})
         return Response({"stored": stored, "refused": refused, "warnings": warnings})
 
 
-def _surplus_of(event: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of an event that it should not have."""
+def _unknown_fields(event: dict[str, Any]) -> dict[str, Any]:
+    """Return the unknown fields of an event, for the search for misspelled names."""
     return {name: value for name, value in event.items() if name not in ENVELOPE}
 
 
 class SmsBatchViews(OperationViews[TextMessage]):
-    """Texts many phones, in the background, each number once."""
+    """The operation that sends a text to many phones, in the background and to each number once."""
 
     permission_classes = (needs(Scope.SMS_SEND, "integrations.add_textmessage"),)
 
@@ -66,6 +66,6 @@ class SmsBatchViews(OperationViews[TextMessage]):
         "批量发送短信", body=SmsBatch, description="每次最多 1000 个号码;有无效号码时整批不发送,并指出是哪些。"
     )
     def create(self, request: Request) -> Response:
-        given = reading.body(request, SmsBatch)
-        sms_batches.queue(phones=given["phones"], content=given["content"], at=timezone.now())
+        data = reading.body(request, SmsBatch)
+        sms_batches.queue(phones=data["phones"], content=data["content"], at=timezone.now())
         return Response(None)

@@ -1,1 +1,1 @@
-"""Aliyun: text messages and customer service."""
+"""Aliyun: signed RPC calls, text messages and customer service."""

@@ -1,4 +1,4 @@
-"""Aliyun's RPC calls: what every one of them carries, and the signature."""
+"""Aliyun's RPC calls: their common parameters and the signature."""
 
 import base64
 import hashlib
@@ -10,14 +10,14 @@ from urllib.parse import quote
 
 
 def signature(method: str, params: Mapping[str, str], secret: str) -> str:
-    """HMAC-SHA1 over the sorted, percent-encoded parameters."""
+    """Return the base64 HMAC-SHA1 of the sorted, percent-encoded parameters."""
     query = "&".join(f"{quote(key, safe='~')}={quote(params[key], safe='~')}" for key in sorted(params))
-    words = f"{method}&%2F&{quote(query, safe='~')}"
-    return base64.b64encode(hmac.new(f"{secret}&".encode(), words.encode(), hashlib.sha1).digest()).decode()
+    text = f"{method}&%2F&{quote(query, safe='~')}"
+    return base64.b64encode(hmac.new(f"{secret}&".encode(), text.encode(), hashlib.sha1).digest()).decode()
 
 
 def signed(action: str, version: str, *, key_id: str, secret: str, **params: str) -> dict[str, str]:
-    """The form of one POST."""
+    """Return the signed form of one POST."""
     form = {
         "Action": action,
         "Version": version,

@@ -1,4 +1,4 @@
-"""Texting many phones: a row each, sent in the background, nobody twice."""
+"""Batches of text messages: one row per phone, sent in the background, and never twice to one phone."""
 
 import uuid
 from collections.abc import Sequence
@@ -17,16 +17,16 @@ from integrations.models import TextMessage
 
 SEND_TEXTS = "integrations.tasks.send_texts"
 RETRY_AFTER = timedelta(minutes=1)
-MAX_ATTEMPTS = 30  # half an hour of Aliyun being away, more than a day of its flow control
+MAX_ATTEMPTS = 30  # half an hour while Aliyun is unavailable, more than a day of its flow control
 BUSY_DELAYS = tuple(
     timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 30, 60)
-)  # after the first, second … "later"
+)  # after the first, second … Busy
 STUCK_AFTER = timedelta(minutes=2)  # longer than a call takes
 Status = TextMessage.Status
 
 
 def queue(*, phones: Sequence[str], content: str, at: datetime) -> int:
-    """Text each of these numbers once; how many that are."""
+    """Queue one text message for each of these numbers. Returns how many different numbers there are."""
     batch = uuid.uuid4()
     rows = [
         TextMessage(batch=batch, phone=phone, content=content, created_at=at, retry_at=at)
@@ -40,9 +40,9 @@ def queue(*, phones: Sequence[str], content: str, at: datetime) -> int:
 
 @sweep
 def send_waiting() -> int:
-    """Send what waits, and return how many tries were made; the rest waits when SMS is away.
+    """Send the waiting messages until SMS is unavailable. Returns the number of attempts.
 
-    What a killed worker was sending ends as unknown.
+    Messages that a killed worker was sending end as UNKNOWN.
     """
     now = timezone.now()
     stuck = TextMessage.objects.filter(status=Status.SENDING, retry_at__lt=now - STUCK_AFTER)
@@ -66,26 +66,26 @@ def _claim(at: datetime) -> TextMessage | None:
 
 
 def _send(message: TextMessage, sms: AliyunSms) -> bool:
-    """Send one; return whether the next one is worth a try."""
+    """Send one message. Returns whether the next message may be sent now."""
     try:
         sms.send(message.phone, settings.SMS_TEXT_TEMPLATE, {"content": message.content})
     except Unavailable as error:  # certainly not sent
-        _wait(message, error)
+        _postpone(message, error)
         return isinstance(error, PhoneBusy)
     except Refused as error:
-        _settle(message, Status.FAILED, str(error))
+        _finish(message, Status.FAILED, str(error))
     except OutsideError as error:
-        _settle(message, Status.UNKNOWN, str(error))
+        _finish(message, Status.UNKNOWN, str(error))
         return False
     else:
-        _settle(message, Status.SENT, "")
+        _finish(message, Status.SENT, "")
     return True
 
 
-def _wait(message: TextMessage, error: Unavailable) -> None:
-    """Put it off; after so many tries it is failed, for an operator to retry."""
+def _postpone(message: TextMessage, error: Unavailable) -> None:
+    """Have a message tried again later. After MAX_ATTEMPTS it is FAILED, and an operator may retry it."""
     if message.try_count >= MAX_ATTEMPTS:
-        _settle(message, Status.FAILED, str(error))
+        _finish(message, Status.FAILED, str(error))
         return
     pause = BUSY_DELAYS[min(message.try_count, len(BUSY_DELAYS)) - 1] if isinstance(error, Busy) else RETRY_AFTER
     TextMessage.objects.filter(pk=message.pk).update(
@@ -94,7 +94,10 @@ def _wait(message: TextMessage, error: Unavailable) -> None:
 
 
 def retry(messages: QuerySet[TextMessage], *, at: datetime) -> int:
-    """Have those of these that failed sent again, and return how many were. One that may have arrived is not."""
+    """Have the FAILED ones of these messages sent again. Returns how many there were.
+
+    UNKNOWN ones are left out, because they may have arrived.
+    """
     with transaction.atomic():
         failed = messages.filter(status=Status.FAILED)
         done = failed.update(status=Status.WAITING, retry_at=at, settled_at=None, try_count=0, reason="")
@@ -103,5 +106,5 @@ def retry(messages: QuerySet[TextMessage], *, at: datetime) -> int:
     return done
 
 
-def _settle(message: TextMessage, status: TextMessage.Status, reason: str) -> None:
+def _finish(message: TextMessage, status: TextMessage.Status, reason: str) -> None:
     TextMessage.objects.filter(pk=message.pk).update(status=status, settled_at=timezone.now(), reason=reason[:200])

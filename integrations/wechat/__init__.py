@@ -1,1 +1,1 @@
-"""WeChat: sign-in, tickets of its pages, and payouts by WeChat Pay."""
+"""WeChat: sign-in, the tickets of pages, and payouts by WeChat Pay."""

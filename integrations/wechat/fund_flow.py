@@ -1,7 +1,7 @@
 """WeChat Pay's fund-flow file: one line for each movement of an account on a day, and a summary of the lines.
 
-A control that compares books must not take a file that it cannot read for an empty one. Whatever does not parse as a
-whole, or does not add up to its own summary, is Unreadable.
+The reconciliation must not take an unreadable file for an empty one. A file that does not parse as a whole, or whose lines
+do not add up to its summary, raises Unreadable.
 """
 
 import re
@@ -29,16 +29,16 @@ _COUNT, _IN_COUNT, _IN_SUM, _OUT_COUNT, _OUT_SUM = (
 _SUMMED = (_COUNT, _IN_COUNT, _IN_SUM, _OUT_COUNT, _OUT_SUM)
 _SPENT, _RECEIVED = "支出", "收入"
 _TRANSFER = "转账"
-# Movements that are no transfers: what customers pay, what is refunded, moved to a bank or shared.
+# Movements that are no transfers: payments of customers, refunds, transfers to a bank, shared profits.
 _OTHER = ("交易", "退款", "充值", "提现", "分账", "补差")
-_FEE = "手续费"  # of a transfer too
-_OURS = re.compile(r"[0-9a-f]{32}")  # how our numbers look
+_FEE = "手续费"  # transfers have fees too
+_OURS = re.compile(r"[0-9a-f]{32}")  # the format of our bill numbers
 _YUAN = re.compile(r"-?(?:\d{1,3}(?:,\d{3}){1,6}|\d{1,18})(?:\.\d{1,18})?", re.ASCII)
 _INTEGER = re.compile(r"\d{1,3}(?:,\d{3}){1,6}|\d{1,18}", re.ASCII)
 
 
 class Unreadable(OutsideError):
-    """The file is not as WeChat Pay writes it, or not whole; nothing can be compared with it. `why` says where."""
+    """The file is incomplete or has an unknown format. `why` names the place and the problem."""
 
     def __init__(self, why: str) -> None:
         self.why = why
@@ -47,9 +47,9 @@ class Unreadable(OutsideError):
 
 @dataclass(frozen=True)
 class Flow:
-    """One line: what left the merchant account (or, negative, came back), under which number.
+    """One line: the bill number and the amount that left the merchant account (negative: it came back).
 
-    `unknown` names the kind of a line of which nobody can say whether it is a transfer.
+    `unknown` names the kind of a line that may or may not be a transfer.
     """
 
     out_bill_no: str
@@ -65,11 +65,11 @@ class _Line(NamedTuple):
 def read_fund_flow(raw: bytes) -> list[Flow]:
     """Return the transfers in a file, and the lines of an unknown kind. Raises Unreadable.
 
-    Spellings in use: back-ticks before values, before headers or nowhere, brackets of either width, UTF-8 with or
-    without a BOM or GBK, packed by gzip or not, thousands separators, blank lines.
+    Accepted formats: back-ticks before values, before headers or nowhere, brackets of either width, UTF-8 with or
+    without a BOM or GBK, gzip or not, thousands separators, blank lines.
     """
     lines = [_Line(number, _cells(line)) for number, line in _lines(_text(unpacked(raw)))]
-    end = next((place for place, line in enumerate(lines) if _title(line.cells[0]) == _COUNT), None)
+    end = next((index for index, line in enumerate(lines) if _title(line.cells[0]) == _COUNT), None)
     if not lines or end is None or len(lines) != end + 2:
         raise Unreadable("the file does not end with its summary")
     columns = _columns(lines[0], _NEEDED)
@@ -79,7 +79,7 @@ def read_fund_flow(raw: bytes) -> list[Flow]:
 
 
 def unpacked(raw: bytes) -> bytes:
-    """Return the file as it is before it is packed by gzip, if it is."""
+    """Return the file without gzip compression."""
     if not raw.startswith(_GZIP):
         return raw
     unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
@@ -100,13 +100,13 @@ def _text(raw: bytes) -> str:
 
 
 def _lines(text: str) -> list[tuple[int, str]]:
-    """Return the lines that are not blank, with their numbers. A remark may hold marks that other formats break at."""
+    """Return the lines that are not blank, with their numbers. `splitlines` would also split at marks within remarks."""
     lines = enumerate(re.split(r"\r\n|\n|\r", text), 1)
     return [(number, line) for number, line in lines if line.strip()]
 
 
 def _cells(line: str) -> list[str]:
-    """Split before back-ticks where values are marked by them: a remark may hold commas. Nothing is quoted."""
+    """Split a line into its values: before back-ticks where it has them, since a remark may hold commas. Nothing is quoted."""
     line = line.strip()
     cells = line.split(",`") if line.startswith("`") else line.split(",")
     return [cell.strip().removeprefix("`").strip() for cell in cells]
@@ -143,12 +143,12 @@ def _fen(yuan: str, line_number: int) -> int:
 
 
 def _check_sums(rows: list[dict[str, str]], summary: dict[str, str], line_number: int) -> None:
-    """Compare the summary with the lines: a file that was cut off, or split wrongly, does not add up."""
+    """Compare the summary with the lines. Raises Unreadable: a file that was cut off or split wrongly does not add up."""
     for name, direction in ((_IN_COUNT, _RECEIVED), (_OUT_COUNT, _SPENT), (_COUNT, "")):
-        told = summary[name]
+        expected = summary[name]
         count = sum(direction in ("", row[_DIRECTION]) for row in rows)
-        if not _INTEGER.fullmatch(told) or int(told.replace(",", "")) != count:
-            raise Unreadable(f"line {line_number}: {name} {told[:40]}, read {count}")
+        if not _INTEGER.fullmatch(expected) or int(expected.replace(",", "")) != count:
+            raise Unreadable(f"line {line_number}: {name} {expected[:40]}, read {count}")
     for name, direction in ((_IN_SUM, _RECEIVED), (_OUT_SUM, _SPENT)):
         total = sum(int(row[_AMOUNT]) for row in rows if row[_DIRECTION] == direction)
         if _fen(summary[name], line_number) != total:

@@ -1,4 +1,4 @@
-"""WeChat's open platform: who opened our page (OAuth2 for web pages)."""
+"""The client of WeChat's open platform: sign-in (OAuth2 for web pages), app tokens and JS tickets, text checks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -11,16 +11,16 @@ from integrations.http import OutcomeUnknown, Refused, ResponseFormat, call_slot
 SYSTEM = "wechat"
 # -1: the system is busy. 45009, 45011: this API was called too often, today or this minute.
 BUSY_CODES = frozenset({"-1", "45009", "45011"})
-# Some answers bring what was asked for without any errcode.
-_WORDING = ResponseFormat(
-    SYSTEM, code="errcode", done="0", message="errmsg", later=BUSY_CODES, code_may_be_missing=True
+# Some successful answers have no errcode.
+_FORMAT = ResponseFormat(
+    SYSTEM, code="errcode", done="0", message="errmsg", busy_codes=BUSY_CODES, code_may_be_missing=True
 )
-_VERDICT = ResponseFormat(SYSTEM, code="errcode", done="0", message="errmsg", later=BUSY_CODES)
+_CHECK_FORMAT = ResponseFormat(SYSTEM, code="errcode", done="0", message="errmsg", busy_codes=BUSY_CODES)
 
 
 @dataclass(frozen=True)
 class WeChatProfile:
-    """What `sns/userinfo` says about a visitor, in WeChat's own words."""
+    """A visitor's profile from `sns/userinfo`, with WeChat's own field names."""
 
     openid: str
     unionid: str
@@ -36,14 +36,14 @@ class WeChatProfile:
 
 @dataclass(frozen=True)
 class Ticket:
-    """A secret of limited life, in seconds."""
+    """A secret that expires after `expires_in` seconds."""
 
     value: str
     expires_in: int
 
 
 class WeChat:
-    """One base URL, several apps side by side (`app_id` → secret)."""
+    """The client of one base URL and several apps (`app_id` → secret)."""
 
     def __init__(self, base_url: str, apps: Mapping[str, str], timeout: float) -> None:
         self.base_url, self.apps, self.timeout = base_url.rstrip("/"), apps, timeout
@@ -53,12 +53,11 @@ class WeChat:
         return cls(settings.WECHAT_BASE_URL, settings.WECHAT_APPS, settings.WECHAT_TIMEOUT)
 
     def profile(self, app_id: str, oauth_code: str) -> WeChatProfile:
-        """Who came back from WeChat's page with this code. Refused: unknown app, used or wrong code."""
+        """Return the profile of the visitor with this code. Raises Refused for an unknown app, a used or wrong code."""
         if app_id not in self.apps:
             raise Refused(SYSTEM, "40013", "app_id is not configured")
-        with call_slot(
-            SYSTEM
-        ):  # a code is used up by the first call, so the second one must not be refused for want of one
+        # The first call uses the code up, so the second one must not fail for lack of a slot.
+        with call_slot(SYSTEM):
             return self._profile(app_id, oauth_code)
 
     def _profile(self, app_id: str, oauth_code: str) -> WeChatProfile:
@@ -69,46 +68,46 @@ class WeChat:
             code=oauth_code,
             grant_type="authorization_code",
         )
-        told = self._get(
+        profile = self._get(
             "/sns/userinfo",
             access_token=_text(token, "access_token"),
             openid=_text(token, "openid"),
             lang="zh_CN",
         )
         known = {item.name for item in fields(WeChatProfile)}
-        ids = {"openid": _text(told, "openid"), "unionid": _text(told, "unionid")}
-        return WeChatProfile(**{name: value for name, value in told.items() if name in known} | ids)
+        ids = {"openid": _text(profile, "openid"), "unionid": _text(profile, "unionid")}
+        return WeChatProfile(**{name: value for name, value in profile.items() if name in known} | ids)
 
     def stable_token(self, app_id: str) -> str:
-        """The app's own access token; asking again gives the same one until it ends."""
+        """Return the app's own access token. WeChat returns the same one until it expires."""
         if app_id not in self.apps:
             raise Refused(SYSTEM, "40013", "app_id is not configured")
-        asked = {"grant_type": "client_credential", "appid": app_id, "secret": self.apps[app_id]}
+        body = {"grant_type": "client_credential", "appid": app_id, "secret": self.apps[app_id]}
         url = self.base_url + "/cgi-bin/stable_token"
-        response = send(SYSTEM, "POST", url, timeout=self.timeout, json=asked)
-        return _text(_WORDING.read_response(response), "access_token")
+        response = send(SYSTEM, "POST", url, timeout=self.timeout, json=body)
+        return _text(_FORMAT.read_response(response), "access_token")
 
     def jsapi_ticket(self, token: str) -> Ticket:
-        """The ticket that signs pages for the JS-SDK."""
-        told = self._get("/cgi-bin/ticket/getticket", access_token=token, type="jsapi")
+        """Return the ticket with which pages are signed for the JS-SDK."""
+        answer = self._get("/cgi-bin/ticket/getticket", access_token=token, type="jsapi")
         try:
-            return Ticket(_text(told, "ticket"), int(told["expires_in"]))
+            return Ticket(_text(answer, "ticket"), int(answer["expires_in"]))
         except (KeyError, ValueError, TypeError, OverflowError) as error:
             raise OutcomeUnknown(SYSTEM, "no ticket") from error
 
     def check_text(self, token: str, text: str) -> None:
-        """Refused 87014: WeChat finds this text risky."""
+        """Check a text. Raises Refused with code 87014 when WeChat considers it risky."""
         url = self.base_url + "/wxa/msg_sec_check"
         params, body = {"access_token": token}, {"content": text}
-        _VERDICT.read_response(send(SYSTEM, "POST", url, timeout=self.timeout, params=params, json=body))
+        _CHECK_FORMAT.read_response(send(SYSTEM, "POST", url, timeout=self.timeout, params=params, json=body))
 
     def _get(self, path: str, **params: str) -> dict[str, Any]:
         response = send(SYSTEM, "GET", self.base_url + path, timeout=self.timeout, params=params)
-        return _WORDING.read_response(response)
+        return _FORMAT.read_response(response)
 
 
 def _text(answer: Mapping[str, Any], name: str) -> str:
-    """Return this text of an answer, without which the call was not answered."""
+    """Return a text field of an answer. Raises OutcomeUnknown when it is missing."""
     value = answer.get(name)
     if not value or not isinstance(value, str):
         raise OutcomeUnknown(SYSTEM, f"answer without {name}")

@@ -1,7 +1,8 @@
-"""WeChat Pay v3, merchant transfer in the user-confirmation mode: make a bill, ask about it, read its notify.
+"""The client of WeChat Pay v3, merchant transfer in the user-confirmation mode: bills, queries, notifies, fund flow.
 
-Requests are signed with the merchant's key; answers and notifies are believed only when a key of WeChat Pay's signed
-them. Several may be in use side by side, as while a merchant moves from platform certificates to the public key. https://pay.weixin.qq.com/doc/v3/merchant/4012711988
+Requests are signed with the merchant's key. Answers and notifies are accepted only with the signature of a key of WeChat
+Pay. Several keys may be valid at once, as while a merchant moves from platform certificates to the public key.
+https://pay.weixin.qq.com/doc/v3/merchant/4012711988
 """
 
 import base64
@@ -34,23 +35,20 @@ from integrations.wechat.fund_flow import Flow, read_fund_flow, unpacked
 SYSTEM = "pay"
 BILLS = "/v3/fund-app/mch-transfer/transfer-bills"
 FUND_FLOW = "/v3/bill/fundflowbill"
-TRANSFER_EVENTS = "MCHTRANSFER.BILL."  # how the kinds of notifies begin that tell of a transfer
+TRANSFER_EVENTS = "MCHTRANSFER.BILL."  # the prefix of the event types of transfers
 REAL_NAME_FROM_FEN = 200_000
 CLOCK_TOLERANCE_SECONDS = 300
 NOT_FOUND = "NOT_FOUND"
 NO_STATEMENT = "NO_STATEMENT_EXIST"
-# Errors after which a transfer was certainly not made by this call. Whatever is not listed, new codes included, says
-# nothing about it: the same number is asked about, never replaced. That a bill or a statement is not found is an
-# answer to the question about it, and to no other call.
+# Errors after which this call certainly made no transfer. After any other error, new codes included, the transfer may
+# exist: it is queried under the same number, which is never replaced. "Not found" is certain for a query only.
 CERTAIN_ERRORS = frozenset({"PARAM_ERROR", "INVALID_REQUEST", "NO_AUTH", "NOT_ENOUGH", "ACCOUNT_ERROR"})
-
-
-# Errors that the next call would meet as well.
+# Errors that do not concern this bill: the next call would have them too.
 BUSY_CODES = frozenset({"FREQUENCY_LIMITED", "FREQUENCY_LIMIT_EXCEED", "SYSTEM_ERROR"})
 
 
 class BillState(StrEnum):
-    """States of a transfer bill, in WeChat Pay's words."""
+    """The states of a transfer bill, by WeChat Pay's names."""
 
     ACCEPTED = "ACCEPTED"
     PROCESSING = "PROCESSING"
@@ -64,7 +62,7 @@ class BillState(StrEnum):
 
 @dataclass(frozen=True)
 class TransferBill:
-    """What WeChat Pay says about one bill. `state` may be a word newer than BillState; the amount is not always told."""
+    """One bill as WeChat Pay answers. `state` may be newer than BillState; some answers have no amount."""
 
     out_bill_no: str
     state: str
@@ -74,14 +72,14 @@ class TransferBill:
 
 
 class BadSignature(OutsideError):
-    """Not from WeChat Pay, or changed on the way."""
+    """The message is not from WeChat Pay, or was changed on the way."""
 
     def __init__(self) -> None:
         super().__init__(SYSTEM, "signature does not verify")
 
 
 class UnusableNotify(OutsideError):
-    """A notify that WeChat Pay signed, and with which nothing can be done here. `why` goes into the answer to it."""
+    """A notify that WeChat Pay signed and that cannot be used here. `why` goes into the answer."""
 
     def __init__(self, why: str) -> None:
         self.why = why
@@ -89,20 +87,22 @@ class UnusableNotify(OutsideError):
 
 
 class NotRecognized(OutcomeUnknown):
-    """WeChat Pay could not verify our signature. It signs answers only to those whose signature it could, so nothing
-    proves that it was WeChat Pay who said so, and nothing follows for the bill."""
+    """WeChat Pay could not verify our signature.
+
+    It does not sign such an answer, so the answer may come from anybody, and the state of the bill is unknown.
+    """
 
     def __init__(self) -> None:
         super().__init__(SYSTEM, "HTTP 401, not signed by WeChat Pay")
 
 
 class Unclear(OutcomeUnknown):
-    """WeChat Pay is there and answered, about this one bill, with something that we do not know."""
+    """WeChat Pay answered about this bill with an unknown code or invalid content."""
 
 
 @dataclass(frozen=True)
 class Merchant:
-    """Who we are to WeChat Pay."""
+    """The merchant's account at WeChat Pay."""
 
     app_id: str
     mch_id: str
@@ -117,16 +117,16 @@ class Merchant:
 
 
 def signing_text(*parts: str) -> bytes:
-    """The lines that v3 signs, each ended by a line feed."""
+    """Return the text that v3 signs: each part on a line of its own, with a line feed behind the last one."""
     return "".join(f"{part}\n" for part in parts).encode()
 
 
 class WeChatPay:
-    """Money in fen. The outcomes: a TransferBill; Refused (certainly no bill); OutcomeUnknown (ask later)."""
+    """The client. Money is in fen. A call returns a TransferBill, or raises Refused (no bill) or OutcomeUnknown (query)."""
 
     def __init__(self, base_url: str, merchant: Merchant, timeout: float) -> None:
         self.base_url, self.merchant, self.timeout = base_url.rstrip("/"), merchant, timeout
-        self.serial = next(iter(merchant.verification_keys))  # the key that we name, and seal names with
+        self.serial = next(iter(merchant.verification_keys))  # sent as Wechatpay-Serial; its key encrypts names
         self._read_keys: dict[str, RSAPublicKey] = {}
 
     @classmethod
@@ -149,10 +149,10 @@ class WeChatPay:
     def transfer(
         self, *, out_bill_no: str, openid: str, amount_fen: int, remark: str, app_id: str = "", real_name: str = ""
     ) -> TransferBill:
-        """Ask for one transfer; the same number again is the same bill. `remark` has at most 32 characters.
+        """Create one transfer bill. The same number again returns the same bill. `remark` has at most 32 characters.
 
-        `app_id` is the app that the open_id belongs to; the merchant's own when it is left out. From 2,000 yuan on
-        `real_name` is needed (ValueError).
+        `app_id` is the app of the open_id, by default the merchant's own. Raises ValueError from 2,000 yuan on without
+        `real_name`.
         """
         if amount_fen >= REAL_NAME_FROM_FEN and not real_name:
             raise ValueError("a transfer from 2,000 yuan on needs the real name of its receiver")
@@ -167,22 +167,22 @@ class WeChatPay:
             "transfer_scene_report_infos": self.merchant.scene_report,
         }
         if amount_fen >= REAL_NAME_FROM_FEN:
-            body["user_name"] = self._seal(real_name)
+            body["user_name"] = self._encrypted(real_name)
         return self._bill(self._call("POST", BILLS, body), out_bill_no)
 
     def query(self, out_bill_no: str) -> TransferBill:
-        """How that bill stands; Refused NOT_FOUND when there is none (bills are kept 30 days)."""
+        """Return the bill with this number. Raises Refused with NOT_FOUND when there is none (bills are kept 30 days)."""
         answer = self._call("GET", f"{BILLS}/out-bill-no/{out_bill_no}", certain=CERTAIN_ERRORS | {NOT_FOUND})
         return self._bill(answer, out_bill_no)
 
     def cancel(self, out_bill_no: str) -> TransferBill:
-        """Take back a bill that its receiver has not confirmed."""
+        """Cancel a bill that its receiver has not confirmed, and return it."""
         return self._bill(self._call("POST", f"{BILLS}/out-bill-no/{out_bill_no}/cancel", {}), out_bill_no)
 
     def read_notify(self, headers: Mapping[str, str], body: bytes) -> TransferBill:
-        """Return the bill that a notify is about.
+        """Return the bill of a notify.
 
-        Raises BadSignature when it is not WeChat Pay who tells, UnusableNotify when it tells of something else.
+        Raises BadSignature when WeChat Pay did not sign it, UnusableNotify when it is not about a transfer bill.
         """
         self._verify(headers, body)
         try:
@@ -190,41 +190,41 @@ class WeChatPay:
             kind = str(notify.get("event_type") or TRANSFER_EVENTS)
             if not kind.startswith(TRANSFER_EVENTS):
                 raise UnusableNotify(f"这里只接收商家转账的通知，收到的是 {kind[:64]}")
-            told = json.loads(self._opened(notify["resource"]))
-            number = told["out_bill_no"]
+            content = json.loads(self._decrypted(notify["resource"]))
+            number = content["out_bill_no"]
             if not isinstance(number, str):
                 raise UnusableNotify("通知里没有商家单号")
-            return self._bill(told, number)
+            return self._bill(content, number)
         except (ValueError, KeyError, TypeError, AttributeError, Unclear) as error:
             raise UnusableNotify("通知的内容无法识别") from error
 
-    def _opened(self, resource: Mapping[str, str]) -> bytes:
+    def _decrypted(self, resource: Mapping[str, str]) -> bytes:
         nonce, associated = resource["nonce"].encode(), (resource.get("associated_data") or "").encode()
-        sealed = base64.b64decode(resource["ciphertext"])
+        ciphertext = base64.b64decode(resource["ciphertext"])
         try:
-            return AESGCM(self.merchant.api_v3_key.encode()).decrypt(nonce, sealed, associated)
+            return AESGCM(self.merchant.api_v3_key.encode()).decrypt(nonce, ciphertext, associated)
         except InvalidTag as error:
             raise UnusableNotify("通知的内容无法解密，请检查 APIv3 密钥") from error
 
     def fund_flow(self, day: date) -> list[Flow] | None:
-        """Return the transfers on that day's bill of the account that they are paid from; None when there is no bill.
+        """Return the transfers of that day's fund-flow file of the paying account, None when there is no file.
 
-        WeChat Pay makes the bill of a day on the next morning. Its answer signs the file's hash. Raises Unreadable.
+        WeChat Pay creates the file of a day on the next morning. Its signed answer has the file's hash. Raises Unreadable.
         """
         query = f"{FUND_FLOW}?bill_date={day:%Y-%m-%d}&account_type={self.merchant.fund_account}"
         try:
-            told = self._call("GET", query, certain=CERTAIN_ERRORS | {NO_STATEMENT})
+            answer = self._call("GET", query, certain=CERTAIN_ERRORS | {NO_STATEMENT})
         except Refused as error:
             if error.code == NO_STATEMENT:
                 return None
             raise
-        url, sha1 = told.get("download_url"), told.get("hash_value")
+        url, sha1 = answer.get("download_url"), answer.get("hash_value")
         if not isinstance(url, str) or not isinstance(sha1, str):
             raise OutcomeUnknown(SYSTEM, "no address of the bill")
         return read_fund_flow(self._file(url, sha1))
 
     def _file(self, url: str, sha1: str) -> bytes:
-        """From our own base URL, whatever host is named: the signed request goes nowhere else."""
+        """Download a file. Our base URL replaces the host of `url`, so that the signed request goes to no other host."""
         parts = urlsplit(url)
         path = f"{parts.path}?{parts.query}"
         headers = {"Authorization": self._authorization("GET", path, b""), "Accept": "*/*"}
@@ -232,7 +232,7 @@ class WeChatPay:
         if not is_success(response.status_code):
             raise OutcomeUnknown(SYSTEM, f"HTTP {response.status_code} for the file")
         raw = response.content
-        # The hash is of the file before it is packed.
+        # The hash belongs to the uncompressed file.
         if sha1.lower() not in (_sha1(raw), _sha1(unpacked(raw))):
             raise BadSignature
         return raw
@@ -245,15 +245,15 @@ class WeChatPay:
         return key
 
     def _verification_key(self, serial: str) -> RSAPublicKey:
-        """Return the key of this serial; KeyError when it is none that we trust."""
+        """Return the key with this serial. Raises KeyError when the serial is not configured."""
         if serial not in self._read_keys:
             self._read_keys[serial] = read_verification_key(self.merchant.verification_keys[serial])
         return self._read_keys[serial]
 
-    def _seal(self, words: str) -> str:
-        """WeChat Pay prescribes OAEP with SHA-1 for personal data."""
+    def _encrypted(self, text: str) -> str:
+        """Encrypt personal data with OAEP and SHA-1, as WeChat Pay prescribes."""
         oaep = padding.OAEP(mgf=padding.MGF1(hashes.SHA1()), algorithm=hashes.SHA1(), label=None)  # noqa: S303
-        return base64.b64encode(self._verification_key(self.serial).encrypt(words.encode(), oaep)).decode()
+        return base64.b64encode(self._verification_key(self.serial).encrypt(text.encode(), oaep)).decode()
 
     def _call(
         self,
@@ -263,7 +263,7 @@ class WeChatPay:
         *,
         certain: frozenset[str] = CERTAIN_ERRORS,
     ) -> dict[str, Any]:
-        """Return the signed answer to a call that was done; Refused for the `certain` errors only."""
+        """Return the signed answer to a call that was done. Raises Refused only for the `certain` errors."""
         raw = json.dumps(body, ensure_ascii=False).encode() if body is not None else b""
         headers = {
             "Authorization": self._authorization(method, path, raw),
@@ -273,7 +273,7 @@ class WeChatPay:
         }
         url = self.base_url + path
         response = send(SYSTEM, method, url, timeout=self.timeout, data=raw or None, headers=headers)
-        self._believe(response)
+        self._verify_response(response)
         answer = json_of(SYSTEM, response)
         if not isinstance(answer, dict):
             raise OutcomeUnknown(SYSTEM, "not an object")
@@ -283,8 +283,8 @@ class WeChatPay:
 
     def _authorization(self, method: str, path: str, raw: bytes) -> str:
         stamp, nonce = str(int(time.time())), secrets.token_hex(16)
-        words = signing_text(method, path, stamp, nonce, raw.decode())
-        signed = self._private_key.sign(words, padding.PKCS1v15(), hashes.SHA256())
+        text = signing_text(method, path, stamp, nonce, raw.decode())
+        signed = self._private_key.sign(text, padding.PKCS1v15(), hashes.SHA256())
         parts = {
             "mchid": self.merchant.mch_id,
             "nonce_str": nonce,
@@ -294,8 +294,8 @@ class WeChatPay:
         }
         return "WECHATPAY2-SHA256-RSA2048 " + ",".join(f'{name}="{value}"' for name, value in parts.items())
 
-    def _believe(self, response: requests.Response) -> None:
-        """An answer that WeChat Pay did not sign tells nothing, whatever it says."""
+    def _verify_response(self, response: requests.Response) -> None:
+        """Raise NotRecognized or OutcomeUnknown for a response without a valid signature, whatever its content."""
         try:
             self._verify(response.headers, response.content)
         except BadSignature as error:
@@ -313,29 +313,29 @@ class WeChatPay:
             ):
                 raise BadSignature
             signed = base64.b64decode(headers.get("Wechatpay-Signature", ""))
-            words = signing_text(stamp, nonce, body.decode())
-            self._verification_key(serial).verify(signed, words, padding.PKCS1v15(), hashes.SHA256())
+            text = signing_text(stamp, nonce, body.decode())
+            self._verification_key(serial).verify(signed, text, padding.PKCS1v15(), hashes.SHA256())
         except (InvalidSignature, ValueError) as error:
             raise BadSignature from error
 
     @staticmethod
-    def _bill(told: dict[str, Any], out_bill_no: str) -> TransferBill:
-        state, amount = told.get("state"), told.get("transfer_amount")
-        if told.get("out_bill_no", out_bill_no) != out_bill_no or not state or not isinstance(state, str):
+    def _bill(answer: dict[str, Any], out_bill_no: str) -> TransferBill:
+        state, amount = answer.get("state"), answer.get("transfer_amount")
+        if answer.get("out_bill_no", out_bill_no) != out_bill_no or not state or not isinstance(state, str):
             raise Unclear(SYSTEM, "answer about no bill of ours")
         if amount is not None and (not isinstance(amount, int) or isinstance(amount, bool)):
             raise Unclear(SYSTEM, "answer with an amount that is no number of fen")
         return TransferBill(
             out_bill_no=out_bill_no,
             state=state,
-            package_info=str(told.get("package_info") or ""),
-            fail_reason=str(told.get("fail_reason") or ""),
+            package_info=str(answer.get("package_info") or ""),
+            fail_reason=str(answer.get("fail_reason") or ""),
             amount_fen=amount,
         )
 
 
 def read_verification_key(file: Path) -> RSAPublicKey:
-    """Return WeChat Pay's public key from a PEM file that holds it, or a platform certificate of WeChat Pay's."""
+    """Return the public key of WeChat Pay from a PEM file with the key or a platform certificate."""
     raw = file.read_bytes()
     if b"BEGIN CERTIFICATE" in raw:
         key: Any = x509.load_pem_x509_certificate(raw).public_key()

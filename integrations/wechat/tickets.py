@@ -1,4 +1,4 @@
-"""WeChat's app tokens and JS tickets: one for all processes, refreshed by one of them at a time."""
+"""WeChat's JS tickets: all processes share one per app, and one process at a time refreshes it."""
 
 import hashlib
 import secrets
@@ -9,15 +9,15 @@ from django.core.cache import cache
 from integrations.http import Refused, Unavailable
 from integrations.wechat.login import SYSTEM, WeChat
 
-EARLY_SECONDS = 300  # refreshed before it ends
-LOCK_SECONDS = 15  # longer than the two calls can take, so that nobody else's lock is let go of
+EARLY_SECONDS = 300  # a ticket is refreshed so long before it expires
+LOCK_SECONDS = 15  # longer than the two calls can take, so that no process deletes the lock of another
 WAIT_SECONDS = 4
 
 
 def jsapi_ticket(app_id: str, wechat: WeChat | None = None) -> str:
-    """The current JS ticket of an app. Refused: an app that is not ours."""
+    """Return the current JS ticket of an app. Raises Refused for an unknown app, Unavailable after WAIT_SECONDS."""
     wechat = wechat or WeChat.from_settings()
-    if app_id not in wechat.apps:  # before it makes a key of the cache
+    if app_id not in wechat.apps:  # checked first: an unknown app must not create cache keys
         raise Refused(SYSTEM, "40013", "app_id is not configured")
     key = f"jsapi-ticket:{app_id}"
     deadline = time.monotonic() + WAIT_SECONDS
@@ -27,7 +27,7 @@ def jsapi_ticket(app_id: str, wechat: WeChat | None = None) -> str:
             return known
         if cache.add(f"{key}:lock", 1, LOCK_SECONDS):
             try:
-                return cache.get(key) or _refresh(key, app_id, wechat)  # known since we looked
+                return cache.get(key) or _refresh(key, app_id, wechat)  # another process may have refreshed it
             finally:
                 cache.delete(f"{key}:lock")
         time.sleep(0.05)
@@ -41,13 +41,13 @@ def _refresh(key: str, app_id: str, wechat: WeChat) -> str:
 
 
 def signed(app_id: str, url: str, *, at: int) -> dict[str, str]:
-    """What the JS-SDK needs to run on this page (its fragment does not count). `at`: Unix seconds."""
-    words = {
+    """Return the parameters that the JS-SDK needs on this page (without its fragment). `at`: Unix seconds."""
+    params = {
         "jsapi_ticket": jsapi_ticket(app_id),
         "noncestr": secrets.token_hex(8),
         "timestamp": str(at),
         "url": url.split("#", 1)[0],
     }
-    line = "&".join(f"{name}={words[name]}" for name in sorted(words))
+    line = "&".join(f"{name}={params[name]}" for name in sorted(params))
     signature = hashlib.sha1(line.encode()).hexdigest()  # noqa: S324 - WeChat prescribes it
-    return {"timestamp": words["timestamp"], "noncestr": words["noncestr"], "signature": signature}
+    return {"timestamp": params["timestamp"], "noncestr": params["noncestr"], "signature": signature}

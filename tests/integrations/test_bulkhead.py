@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from integrations.http import CALLS_AT_ONCE, OutsideError, Unavailable, call_slot
-from integrations.launch_system import _OF_RESULTS, LaunchSystem
+from integrations.launch_system import _RESULT_SLOTS, LaunchSystem
 from integrations.wechat.login import WeChat
 
 CROWD = 24
@@ -49,7 +49,7 @@ def test_results_that_hang_keep_no_switch_out(sandbox: Any):
     hanging, is_over = threading.Barrier(CALLS_AT_ONCE + 2), threading.Event()
 
     def hang() -> None:
-        with call_slot(_OF_RESULTS.name, _OF_RESULTS.at_once):
+        with call_slot(_RESULT_SLOTS.name, _RESULT_SLOTS.at_once):
             hanging.wait(30)
             is_over.wait(30)
 
