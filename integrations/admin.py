@@ -126,8 +126,8 @@ class SensitiveWordAdmin(ListAdmin):
 
     @button("导入 CSV", permission="integrations.add_sensitiveword", takes_file=True)
     def take_in(self, request: HttpRequest) -> HttpResponse | None:
-        """Ask for a file, show what it would add, then add it."""
-        return pages.take_in(self, request)
+        """Show the form for a file, then the preview of its import; then import it."""
+        return pages.import_file(self, request)
 
     @button("试一段文字", permission="integrations.view_sensitiveword")
     def try_text(self, request: HttpRequest) -> HttpResponse:

@@ -6,7 +6,7 @@ from django.db.models import F, Q
 
 
 class GatewayEvent(models.Model):
-    """One event as the gateway told it. Events of one lane are handled in the order of `id`."""
+    """One event as the gateway posted it. Events with the same ordering key (`lane`) are handled in the order of `id`."""
 
     class Status(models.IntegerChoices):
         WAITING = 0, "待处理"
@@ -14,15 +14,15 @@ class GatewayEvent(models.Model):
         IGNORED = 2, "已忽略"
         UNKNOWN = 3, "未知命令"
         FAILED = 4, "处理失败"
-        REFUSED = 5, "已拒收"  # no event; kept so that operators see what the gateway sends
+        REFUSED = 5, "已拒收"  # an invalid item, stored so that operators see what the gateway sends
 
     id = models.BigAutoField(primary_key=True)
     event_id = models.CharField("事件编号", max_length=128, unique=True)
     command = models.CharField("命令", max_length=64)
     body = models.JSONField("内容")
-    # Whose order matters: "g:<group>", "u:<user>", "r:<robot>", "bans" or "" (no order).
+    # The ordering key: "g:<group>", "u:<user>", "r:<robot>", "bans" or "" (no order).
     lane = models.CharField("次序", max_length=160)
-    # A second lane whose earlier events come first too (the user who pulls a robot into a group).
+    # A second ordering key, whose earlier events are handled first (the user who invites a robot into a group).
     after_lane = models.CharField(max_length=160, blank=True)
     status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.WAITING)
     received_at = models.DateTimeField("收到时间")
@@ -43,12 +43,12 @@ class GatewayEvent(models.Model):
             models.CheckConstraint(condition=Q(retry_at__gte=F("received_at")), name="event_retried_after_it_came"),
         ]
         indexes = [
-            # handle_events: the head of each lane
+            # handle_events: the first event of each ordering key, and the window of waiting events
             models.Index(fields=["lane", "id"], condition=Q(status=0), name="event_waiting_by_lane"),
             models.Index(fields=["id"], condition=Q(status=0), name="event_waiting_by_id"),
-            # operators: what needs a hand
+            # operators: the events that need one
             models.Index(fields=["status", "-id"], name="event_by_status"),
-            # retention goes by days; events come in their order, so a summary of blocks is enough
+            # retention by days: events are inserted in the order of time, so a BRIN index is enough
             BrinIndex(fields=["received_at"], name="events_by_moment", pages_per_range=32),
         ]
 
@@ -57,7 +57,7 @@ class GatewayEvent(models.Model):
 
 
 class SensitiveWordImport(models.Model):
-    """A file of sensitive words that was taken in. The words that it brought can be taken out of the list again."""
+    """An imported file of sensitive words. Undoing the import deletes the words that it added."""
 
     file_name = models.CharField("文件名", max_length=200, blank=True)
     imported_at = models.DateTimeField("导入时间")
@@ -82,7 +82,7 @@ class SensitiveWordImport(models.Model):
 
 
 class SensitiveWord(models.Model):
-    """A word that nicknames, welcomes, keywords and mass messages may not contain; operators edit the list."""
+    """A word that nicknames, welcome messages, keywords and mass messages may not contain."""
 
     word = models.CharField("敏感词", max_length=64, unique=True)
     created_at = models.DateTimeField("添加时间", auto_now_add=True)
@@ -106,7 +106,7 @@ class SensitiveWord(models.Model):
 
 
 class TextMessage(models.Model):
-    """One SMS of a batch. From `sending` on it may have arrived, so it is never sent again."""
+    """One SMS of a batch. From SENDING on it may have arrived, so it is never sent again."""
 
     class Status(models.IntegerChoices):
         WAITING = 0, "待发送"
@@ -140,7 +140,7 @@ class TextMessage(models.Model):
         ]
         indexes = [
             models.Index(fields=["id"], condition=Q(status__in=[0, 1]), name="texts_under_way"),
-            # the back office: what one number was sent, what went wrong, and days
+            # the back office: the messages of one number, those that were not sent, and those of a day
             models.Index(fields=["phone", "-id"], name="texts_of_phone"),
             models.Index(fields=["status", "-id"], condition=Q(status__in=[3, 4]), name="texts_not_sent"),
             BrinIndex(fields=["created_at"], name="texts_by_moment", pages_per_range=32, autosummarize=True),

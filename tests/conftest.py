@@ -41,7 +41,7 @@ def _fresh_cache(request: pytest.FixtureRequest) -> None:
         from integrations.moderation.words import current  # noqa: PLC0415
 
         cache.clear()
-        current.look_again()
+        current.expire()
 
 
 _OTHERS = """

@@ -1,1 +1,1 @@
-"""Sensitive words: finding them, importing lists, asking the remote service."""
+"""Moderation: the list of sensitive words, the search for them, the import of lists, and the remote check."""

@@ -1,9 +1,9 @@
-"""Finding sensitive words in a text: one automaton over all of them, and the rules of where a word may stand.
+"""The search for sensitive words in a text: one automaton over all words, and the rules of where a word may stand.
 
-Chinese has no blanks between its words, so a Chinese word is found wherever it stands, broken up by blanks, pictures or
-decoration too, but not across the marks that divide sentences. Latin letters and digits are written as words: such a
-word needs a border on both sides in the text as it was written, or "family" contains LY. A word that holds a dot (a
-domain, 6.4) is found as it is written.
+Chinese has no blanks between words, so a Chinese word is found anywhere, also with blanks, pictures or decoration between
+its characters, but not across the marks that divide sentences. Words of Latin letters and digits need a border on both
+sides in the original text; otherwise "family" would contain LY. A word with a dot (a domain, 6.4) is found only as it is
+written.
 """
 
 import re
@@ -28,11 +28,11 @@ from integrations.moderation.folding import (
     shown_letters,
 )
 
-# Between Latin letters these say "and", "or", or that a word was shortened: H&M, S/M, he'll. They break no word up.
+# Between Latin letters these mean "and", "or", or a shortened word: H&M, S/M, he'll. They are no decoration within a word.
 _APOSTROPHES = "'\u2019\uff07"
 _CONNECTING = f"/\\&{_APOSTROPHES}\uff0f\uff06"
 _WITHIN_NUMBERS = ".,:/-\uff0e\uff0c\uff1a"
-# Both are searched from the beginning of a name only, so a long text takes no longer than it has characters.
+# Matches begin at the beginning of a name only, so the time grows linearly with the length of the text.
 _ADDRESS = re.compile(
     r"(?<![a-z0-9.@+_-])(?:[a-z]{2,9}://|[\w.+-]{1,64}@)?(?:[a-z0-9-]{1,63}\.)+[a-z]{2,24}(?![a-z0-9])(?:[:/?#][!-~]*)?",
     re.IGNORECASE | re.ASCII,
@@ -40,15 +40,15 @@ _ADDRESS = re.compile(
 _RUN = re.compile("[a-z0-9]+")
 # VX123456 and 13800138000VX are a word and a number. In MD5 and 1000ML the digits are a part of the name or a quantity.
 _NUMBER_AFTER, _NUMBER_BEFORE = 3, 5
-_LOOK = 16  # characters on each side of a word that tell whether it ends there
+_CONTEXT = 16  # characters on each side of a word that are read to decide whether it ends there
 _FIRST_BEYOND_ALPHABETS = "\u0590"  # Latin, Greek, Cyrillic and Armenian letters stand before it
 
-_Hit = tuple[str, "_Given", int, int]
+_Hit = tuple[str, "_Text", int, int]
 
 
 @dataclass(frozen=True)
 class FoundWord:
-    """A word of the list, and where it stands in the text."""
+    """A word of the list and its place in the text."""
 
     word: str
     start: int
@@ -56,17 +56,17 @@ class FoundWord:
 
 
 class WordFinder:
-    """The automata of one version of the list: over folded text, and over text as it is written."""
+    """The automata of one version of the list: one for folded text, one for text as it is written."""
 
     def __init__(self, words: Iterable[str]) -> None:
-        """Take the words. Those with control characters, which older lists may hold, are left out."""
+        """Build the automata. Words with control characters, which older lists may have, are left out."""
         chinese: set[str] = set()
         self._listed: dict[str, list[str]] = defaultdict(
             list
         )  # by the folded form, where it may differ from the word
         self._literal: dict[str, str] = {}
         for word in words:
-            if is_chinese(word):  # nearly all are, and folding 50,000 words takes a while
+            if is_chinese(word):  # nearly all words are; folding 50,000 of them would take a while
                 chinese.add(word)
             elif not has_control(word):
                 form, is_literal = form_of(word)
@@ -78,41 +78,42 @@ class WordFinder:
         self._in_written = _automaton(set(self._literal))
 
     def first(self, text: str) -> str | None:
-        """Return the word that is found first, or None."""
-        return next((word for word, _given, _start, _end in self._hits(text)), None)
+        """Return the first word that is found, or None."""
+        return next((word for word, _source, _start, _end in self._hits(text)), None)
 
     def all(self, text: str) -> list[FoundWord]:
-        """Return every word that the text contains, by its place."""
-        found = {FoundWord(word, *given.span(start, end)) for word, given, start, end in self._hits(text)}
-        return sorted(found, key=lambda one: (one.start, one.end, one.word))
+        """Return every word that the text contains, in the order of their places."""
+        found = {FoundWord(word, *source.span(start, end)) for word, source, start, end in self._hits(text)}
+        return sorted(found, key=lambda match: (match.start, match.end, match.word))
 
     def _hits(self, text: str) -> Iterator[_Hit]:
         form = folded(text)
         if hits := self._in_folded.find_matches_as_indexes(form, overlapping=True):
-            yield from self._allowed(_Given(text, places_of_folded), form, hits)
+            yield from self._allowed(_Text(text, places_of_folded), form, hits)
         if self._literal and not is_plain(text.replace(" ", "")):
             form = as_written(text)
             if hits := self._in_written.find_matches_as_indexes(form, overlapping=True):
-                yield from self._allowed_literally(_Given(text, places_of_written), form, hits)
+                yield from self._allowed_literally(_Text(text, places_of_written), form, hits)
 
-    def _allowed(self, given: "_Given", form: str, hits: list[tuple[int, int, int]]) -> Iterator[_Hit]:
+    def _allowed(self, source: "_Text", form: str, hits: list[tuple[int, int, int]]) -> Iterator[_Hit]:
         for _, start, end in hits:
             key = form[start:end]
             for word in self._listed.get(key, (key,)):
-                if given.allows(word, key, start, end):
-                    yield word, given, start, end
+                if source.allows(word, key, start, end):
+                    yield word, source, start, end
 
-    def _allowed_literally(self, given: "_Given", form: str, hits: list[tuple[int, int, int]]) -> Iterator[_Hit]:
+    def _allowed_literally(self, source: "_Text", form: str, hits: list[tuple[int, int, int]]) -> Iterator[_Hit]:
         for _, start, end in hits:
             key = form[start:end]
-            if given.allows_literally(key, start, end):
-                yield self._literal[key], given, start, end
+            if source.allows_literally(key, start, end):
+                yield self._literal[key], source, start, end
 
 
 def form_of(word: str) -> tuple[str, bool]:
     """Return the form in which a word is searched, and whether that is the word as it is written.
 
-    It is for a word that holds a dot, and where folding leaves too little: of C++ one letter, of a picture nothing.
+    A word is searched as it is written if it has a dot, or if folding leaves too little of it: of C++ one letter, of a
+    picture nothing.
     """
     letters, plain = letters_of(word), as_written(word)
     bare = unicodedata.normalize("NFC", plain).rstrip(".")  # as folding writes Hangul
@@ -121,16 +122,16 @@ def form_of(word: str) -> tuple[str, bool]:
 
 
 def is_alphabetic(letters: str) -> bool:
-    """Return whether these are letters of an alphabet or digits, which need borders; Chinese characters need none."""
+    """Return whether these are letters of an alphabet or digits, which need borders. Chinese characters need none."""
     return letters.isalnum() and max(letters) < _FIRST_BEYOND_ALPHABETS
 
 
 def _automaton(words: set[str]) -> AhoCorasick:
-    return AhoCorasick(sorted(words - {""}), store_patterns=False)  # sorted: built in half the time
+    return AhoCorasick(sorted(words - {""}), store_patterns=False)  # sorted words take half the time to build
 
 
-class _Given:
-    """A text as it was written, and the places in it that the characters of its searched form come from."""
+class _Text:
+    """The original text, with the place in it of each character of its searched form."""
 
     def __init__(self, text: str, places_of: Callable[[str], list[tuple[int, int]]]) -> None:
         self.text, self._places_of = text, places_of
@@ -166,15 +167,15 @@ class _Given:
         return not self._is_part_of_longer(key, start, end)
 
     def _gaps(self, start: int, end: int) -> list[str]:
-        """Return what can be seen between the characters of a hit, one after another."""
+        """Return the visible text between each two characters of a hit."""
         ends = zip(self.places[start : end - 1], self.places[start + 1 : end], strict=True)
-        return [self._seen(self.text[before[1] : after[0]]) for before, after in ends]
+        return [self._visible(self.text[before[1] : after[0]]) for before, after in ends]
 
-    def _seen(self, text: str) -> str:
+    def _visible(self, text: str) -> str:
         return "".join(letter for letter in text if not is_unseen(letter))
 
     def _is_within_address(self, start: int, end: int) -> bool:
-        """Return whether the hit is a part of a web or mail address: qq of mp.weixin.qq.com is no word."""
+        """Return whether the hit is a part of a web or mail address, as qq in mp.weixin.qq.com is."""
         first, last = self.span(start, end)
         return any(a <= first and last <= b and (first, last) != (a, b) for a, b in self.addresses)
 
@@ -196,13 +197,13 @@ class _Given:
         return not (is_spelled and _goes_on(edge, near))
 
     def _beyond(self, at: int, step: int) -> str:
-        """Return what can be seen on that side of a character, the nearest first."""
+        """Return the visible text on the side `step` of a character, the nearest character first."""
         first, last = self.places[at]
-        side = self.text[max(0, first - _LOOK) : first][::-1] if step < 0 else self.text[last : last + _LOOK]
-        return self._seen(side)
+        side = self.text[max(0, first - _CONTEXT) : first][::-1] if step < 0 else self.text[last : last + _CONTEXT]
+        return self._visible(side)
 
     def _is_part_of_longer(self, key: str, start: int, end: int) -> bool:
-        """Return whether it goes on: 6.4 is not meant by 16.4, b.com neither by ab.com nor by b.com.cn."""
+        """Return whether the hit belongs to a longer name: 6.4 to 16.4, b.com to ab.com or b.com.cn."""
         before, after = self._beyond(start, -1), self._beyond(end - 1, 1)
         if is_alphabetic(key[0]) and (_is_letter(before[:1]) or (before[:1] == "-" and not key[0].isdigit())):
             return True
@@ -214,8 +215,8 @@ class _Given:
 def _holds_together(word: str, key: str, gaps: Sequence[str]) -> bool:
     """Return whether a word of an alphabet that is written with these gaps is one word.
 
-    Decoration between letters is. Blanks are when each letter stands alone, or where the list has them too. Digits
-    are a number of their own, so there each digit must stand alone.
+    Gaps of decoration keep it one word. Blanks do so when each letter stands alone, or where the list has them too. For
+    digits each one must stand alone, because a part of them is a number of its own.
     """
     if not any(gaps):
         return True
@@ -253,10 +254,10 @@ def _is_number(near: str, length: int) -> bool:
 
 
 def _goes_on(edge: str, near: str) -> bool:
-    """Return whether letters that stand one by one go on: S M L does not contain SM."""
-    for place, letter in enumerate(near):
+    """Return whether another single letter follows a spelled word: S M L does not contain SM."""
+    for index, letter in enumerate(near):
         letters = shown_letters(letter)
         if letters:
-            is_alone = not shown_letters(near[place + 1 : place + 2])
+            is_alone = not shown_letters(near[index + 1 : index + 2])
             return is_alphabetic(letters) and letters[0].isdigit() == edge.isdigit() and is_alone
     return False

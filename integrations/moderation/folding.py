@@ -1,7 +1,7 @@
-"""The form of a text in which sensitive words are searched, and the way back to the places in the text.
+"""Folding: the form of a text in which sensitive words are searched, and the places of its characters in the text.
 
-Folding costs more than searching. Nearly all text is Chinese characters and sentence marks: it is left as it is but
-for blanks, and only text that holds anything else is normalized.
+Folding costs more than searching. Nearly all text consists of Chinese characters and sentence marks; from such text only
+the blanks are removed. Other text is normalized.
 """
 
 import re
@@ -9,8 +9,8 @@ import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
 
-# The marks that end or divide a sentence, and line ends, stay: no word is found across them. (Full width: comma, full
-# stop, exclamation mark, question mark, enumeration comma, colon, semicolon; normalized, most become ASCII.)
+# The marks that end or divide a sentence, and line ends, are kept, so that no word is found across them. (Full width:
+# comma, full stop, exclamation mark, question mark, enumeration comma, colon, semicolon; normalized, most become ASCII.)
 _WIDE_STOPS = "\uff0c\u3002\uff01\uff1f\u3001\uff1a\uff1b"
 _STOPS = ",!?:;\u3002\u3001\n\r\x0b\x0c\x85\u2028\u2029"
 # An ellipsis or dash of Chinese text (each two characters wide) and an English full stop divide sentences too; one dot
@@ -18,7 +18,7 @@ _STOPS = ",!?:;\u3002\u3001\n\r\x0b\x0c\x85\u2028\u2029"
 _AS_STOPS = (("\u2026\u2026", "\u3002\u3002"), ("\u2014\u2014", "\u3002\u3002"), (". ", "\u3002 "))
 _NOT_PLAIN = re.compile(f"[^\u4e00-\u9fff{_WIDE_STOPS}\n]")
 _NOT_CHINESE = re.compile("[^\u4e00-\u9fff]")
-# Neither a letter nor a digit: marks, blanks, pictures, what is invisible or combines with other letters.
+# Neither letters nor digits: marks, blanks, pictures, invisible and combining characters.
 _DECORATION = re.compile(f"[^\\w{_STOPS}]+")
 # Letters by their category that look like marks: accents and strokes that stand alone, clicks, the Arabic line that
 # stretches words, Hangul fillers and bars, the Japanese long and repeating marks, tone letters.
@@ -34,7 +34,7 @@ _BLANK_OR_UNSEEN = re.compile(
 _HANGUL_PARTS = "\u1100-\u11ff\u3131-\u318e\ua960-\ua97f\ud7b0-\ud7ff\uffa0-\uffdc"
 _HAS_HANGUL_PARTS = re.compile(f"[{_HANGUL_PARTS}]")
 _HANGUL = f"[\uac00-\ud7a3{_HANGUL_PARTS}]"
-# The groups of characters overlap. (?>…) tries one of them a character: trying all would double the time with each one.
+# The groups of characters overlap. (?>…) tries one group per character; trying all would double the time with each one.
 _CLUSTER = re.compile(
     f"{_HANGUL}(?:(?>{_DECORATION.pattern[:-1]}|{_LETTERS_LIKE_MARKS.pattern[:-1]}|{_HANGUL})*{_HANGUL})?|.",
     re.DOTALL,
@@ -68,27 +68,27 @@ def is_plain(text: str) -> bool:
 
 
 def places_of_folded(text: str) -> list[tuple[int, int]]:
-    """Return for each character of `folded(text)` where that which it was made of begins and ends in the text."""
+    """Return the start and end in the text of the source of each character of `folded(text)`."""
     return _places(_with_stops(text), _normalized, _letters_of)
 
 
 def places_of_written(text: str) -> list[tuple[int, int]]:
-    """Return for each character of `as_written(text)` where that which it was made of begins and ends in the text."""
+    """Return the start and end in the text of the source of each character of `as_written(text)`."""
     return _places(text, as_written, _written_of)
 
 
 def shown_letters(text: str) -> str:
-    """Return one character of a text as it is compared: nothing for marks, blanks and what cannot be seen."""
+    """Return one character of a text as it is compared: empty for marks, blanks and invisible characters."""
     return _letters_of(text)
 
 
 def is_unseen(letter: str) -> bool:
-    """Return whether a character takes no room of its own: invisible, or combined with the one before it."""
+    """Return whether a character is invisible or combines with the one before it."""
     return unicodedata.category(letter) in ("Cf", "Mn", "Me", "Cs") or letter in "\u115f\u1160\u3164\uffa0"
 
 
 def _normalized(text: str) -> str:
-    # Taken apart, an accent is a mark that is dropped; Hangul is put together again.
+    # NFKD separates accents, which are dropped as marks. NFC composes Hangul again.
     letters = _DECORATION.sub("", unicodedata.normalize("NFKD", text).casefold())
     return unicodedata.normalize("NFC", _LETTERS_LIKE_MARKS.sub("", letters))
 

@@ -1,4 +1,4 @@
-"""Importing a file of sensitive words: what it holds, taking it in, and undoing that."""
+"""Imports of files with sensitive words: reading a file, importing its words, undoing an import."""
 
 import csv
 import io
@@ -18,9 +18,9 @@ from integrations.moderation.finder import form_of, is_alphabetic
 from integrations.moderation.folding import letters_of
 from integrations.moderation.words import add_words, list_changed
 
-LONGEST = 64
-LONGEST_FILE_NAME = 200
-LONGEST_NAME = 80  # of whoever imports
+MAX_LENGTH = 64
+MAX_FILE_NAME_LENGTH = 200
+MAX_NAME_LENGTH = 80  # of the person who imports
 CHUNK = 5000
 HEADERS = frozenset(
     (
@@ -46,15 +46,15 @@ class NotAList(BadRequest):
 
 @dataclass(frozen=True)
 class WordFile:
-    """The words of a file, each once, and what is left out of it."""
+    """The words of a file, each once, and the lines that were left out."""
 
     words: Sequence[str]
-    single: Sequence[str]  # words of one character, which nearly every text holds
+    single: Sequence[str]  # words of one character, which nearly every text contains
     short: Sequence[str]  # words of two Latin letters or digits
-    refused: Sequence[str]  # "第 3 行：…", the reason
-    repeated: int  # lines that another line of the file says too
+    refused: Sequence[str]  # "第 3 行：…" with the reason
+    repeated: int  # lines whose word another line has too
     has_header: bool
-    known: int  # of `words`, those that the list has
+    known: int  # the words that are on the list already
 
     @property
     def new(self) -> int:
@@ -66,7 +66,7 @@ class WordFile:
 
 
 def read_words(raw: bytes, *, with_short: bool = False) -> WordFile:
-    """Read the first column of a text or CSV file. Raises NotAList (1403) when it is none. Nothing is kept."""
+    """Read the first column of a text or CSV file without storing it. Raises NotAList (1403) for another file."""
     lines = [(number, word) for number, row in enumerate(_rows(raw), 1) if row and (word := stripped(row[0]))]
     has_header = bool(lines) and lines[0][1].casefold() in HEADERS
     lines = lines[has_header:]
@@ -82,7 +82,7 @@ def read_words(raw: bytes, *, with_short: bool = False) -> WordFile:
 
 
 def _rows(raw: bytes) -> list[list[str]]:
-    """Spreadsheets in China save GBK."""
+    """Return the rows of a CSV file in UTF-8 or GBK, which spreadsheets in China use. Raises NotAList."""
     for encoding in ("utf-8-sig", "gb18030"):
         with suppress(UnicodeDecodeError, csv.Error):
             text = raw.decode(encoding)
@@ -92,22 +92,22 @@ def _rows(raw: bytes) -> list[list[str]]:
 
 
 def problem_of(word: str) -> str:
-    """Return why this cannot be on the list, or nothing. Marks alone would be found in every text; a picture may be."""
-    if len(word) > LONGEST:
-        return f"超过 {LONGEST} 个字符"
+    """Return why the word cannot be on the list, empty if it can. Marks alone cannot: every text has them; a picture can."""
+    if len(word) > MAX_LENGTH:
+        return f"超过 {MAX_LENGTH} 个字符"
     if has_control(word):
         return "含有控制字符"
-    says_something = letters_of(word) or any(unicodedata.category(letter) == "So" for letter in word)
-    return "" if says_something else "没有文字、数字或图形"
+    has_content = letters_of(word) or any(unicodedata.category(letter) == "So" for letter in word)
+    return "" if has_content else "没有文字、数字或图形"
 
 
 def is_risky(word: str) -> bool:
-    """Return whether ordinary texts hold the word: one character, or two Latin letters or digits."""
+    """Return whether the word is so short that ordinary texts contain it: one character, or two letters or digits."""
     return _is_short(_searched_letters(word))
 
 
 def _searched_letters(word: str) -> str:
-    """Return the form in which the word is searched; nothing when that is the word as it is written."""
+    """Return the folded form in which the word is searched, empty for a word that is searched as it is written."""
     letters, is_literal = form_of(word)
     return "" if is_literal else letters
 
@@ -125,8 +125,8 @@ def _known_count(words: Sequence[str]) -> int:
 
 @transaction.atomic
 def import_words(words: Sequence[str], *, file_name: str, by: str, at: datetime) -> SensitiveWordImport:
-    """Add words to the list, each once, and note which of them this import brought."""
-    name = storable(stripped(file_name))[-LONGEST_FILE_NAME:]
+    """Add words to the list, each once, and store which of them this import added."""
+    name = storable(stripped(file_name))[-MAX_FILE_NAME_LENGTH:]
     found = SensitiveWordImport.objects.create(file_name=name, imported_at=at, imported_by=by)
     add_words(words, word_import=found)
     transaction.on_commit(list_changed)
@@ -137,9 +137,9 @@ def import_words(words: Sequence[str], *, file_name: str, by: str, at: datetime)
 
 @transaction.atomic
 def undo_import(word_import: SensitiveWordImport, *, by: str, at: datetime) -> int:
-    """Take the words that an import brought out of the list again. Returns how many; none when that was done before."""
-    still = SensitiveWordImport.objects.select_for_update().filter(pk=word_import.pk, undone_at=None)
-    if not still.update(undone_at=at, undone_by=by):
+    """Delete the words that an import added. Returns how many; 0 when the import has been undone before."""
+    effective = SensitiveWordImport.objects.select_for_update().filter(pk=word_import.pk, undone_at=None)
+    if not effective.update(undone_at=at, undone_by=by):
         return 0
     count, _ = SensitiveWord.objects.filter(word_import=word_import).delete()
     transaction.on_commit(list_changed)

@@ -1,4 +1,4 @@
-"""The operators' pages about sensitive words: importing a file, and trying a text."""
+"""The operators' pages for sensitive words: the import of a file, and the test of a text."""
 
 from typing import Any
 
@@ -19,14 +19,14 @@ from integrations.moderation.finder import FoundWord
 from integrations.moderation.imports import NotAList, WordFile
 
 SHOWN_LINES = 20
-LARGEST_FILE = 2**20  # bytes: its words come back with the confirmation, in a body of MAX_BODY_BYTES
-LONGEST_TEXT = 10_000
+MAX_FILE_BYTES = 2**20  # the words come back with the confirmation, in a body of MAX_BODY_BYTES
+MAX_TEXT_LENGTH = 10_000
 _SALT = "sensitive-words"
-_MAX_AGE = 3600  # seconds until what was shown has to be shown anew
+_MAX_AGE = 3600  # seconds during which a preview can be confirmed
 
 
 class FileForm(forms.Form):
-    """A file of words; it comes with the request that shows it, and its words with the one that confirms it."""
+    """A file of words, for the preview. The confirmation sends the words of the preview instead of the file."""
 
     file = forms.FileField(
         label=gettext_lazy("文件"),
@@ -35,7 +35,7 @@ class FileForm(forms.Form):
 
     def clean_file(self) -> tuple[str, bytes, WordFile]:
         file: UploadedFile = self.cleaned_data["file"]
-        if (file.size or 0) > LARGEST_FILE:
+        if (file.size or 0) > MAX_FILE_BYTES:
             raise forms.ValidationError(_("文件超过 1 MB，请分成几个文件导入。"))
         raw = file.read()
         try:
@@ -45,7 +45,7 @@ class FileForm(forms.Form):
 
 
 class ConfirmedForm(forms.Form):
-    """The words that were shown, signed so that others cannot come in their place."""
+    """The words of the preview, signed so that no others can replace them."""
 
     shown = forms.CharField(widget=forms.HiddenInput)
     take_short = forms.BooleanField(
@@ -61,8 +61,8 @@ class ConfirmedForm(forms.Form):
             raise forms.ValidationError(_("页面已过期，请重新选择文件。")) from error
 
 
-def take_in(model_admin: ListAdmin, request: HttpRequest) -> HttpResponse | None:
-    """Answer the page that asks for a file, then the page that shows what it would do; then do it."""
+def import_file(model_admin: ListAdmin, request: HttpRequest) -> HttpResponse | None:
+    """Show the form for a file, then the preview of its import; then import it. Returns None after the import."""
     confirmed = ConfirmedForm(request.POST) if "confirmed" in request.POST else None
     if confirmed is not None and confirmed.is_valid():
         _import(model_admin, request, confirmed.cleaned_data)
@@ -91,14 +91,14 @@ def _import(model_admin: ListAdmin, request: HttpRequest, confirmed: dict[str, A
 class TextForm(forms.Form):
     text = forms.CharField(
         label=gettext_lazy("文字"),
-        max_length=LONGEST_TEXT,
+        max_length=MAX_TEXT_LENGTH,
         strip=False,
         widget=forms.Textarea(attrs={"rows": 6, "cols": 80}),
     )
 
 
 def try_text(model_admin: ListAdmin, request: HttpRequest) -> HttpResponse:
-    """Answer the page on which a text is tried: the words that it contains, marked where they stand."""
+    """Return the page that tests a text: it marks the sensitive words that the text contains."""
     form = TextForm(request.POST or None)
     context: dict[str, Any] = {"title": _("试一段文字"), "form": form}
     if form.is_valid():
@@ -109,7 +109,7 @@ def try_text(model_admin: ListAdmin, request: HttpRequest) -> HttpResponse:
 
 
 def _parts(text: str, found: list[FoundWord]) -> list[tuple[str, bool]]:
-    """Return the text in parts, each with whether it belongs to a word."""
+    """Return the parts of the text, each with whether it belongs to a sensitive word."""
     parts: list[tuple[str, bool]] = []
     marked = bytearray(len(text))
     for word in found:

@@ -1,4 +1,4 @@
-"""The second opinion on what users write: WeChat's msg_sec_check or Aliyun's text moderation, if one is set."""
+"""The remote check of users' texts: WeChat's msg_sec_check or Aliyun's text moderation, if one is configured."""
 
 import json
 import logging
@@ -17,19 +17,20 @@ from integrations.wechat.login import WeChat
 logger = logging.getLogger(__name__)
 
 ALIYUN = "aliyun"
-_WORDING = ResponseFormat(ALIYUN, code="Code", done="200", message="Message")
-RISKY = "87014"  # WeChat's word for it
-TOKEN_ENDED = ("40001", "42001")
+_FORMAT = ResponseFormat(ALIYUN, code="Code", done="200", message="Message")
+RISKY = "87014"  # WeChat's code for a risky text
+TOKEN_EXPIRED = ("40001", "42001")
 TOKEN_SECONDS = 300
-ALIYUN_LONGEST = 600
+ALIYUN_MAX_LENGTH = 600
 OVERLAP = 64  # of two pieces, so that a word at the cut is whole in one of them
-SERVICE = "comment_detection"  # Aliyun's rules for what people write to others
+SERVICE = "comment_detection"  # Aliyun's rules for messages between people
 
 
 def is_risky(texts: Sequence[str]) -> bool:
-    """What the remote check says of these; no, when none is set or it does not answer in MODERATION_TIMEOUT seconds.
+    """Return whether the remote check considers one of these texts risky.
 
-    All its calls share them: who waits for the answer waits once.
+    Returns false without a configured check, and when it does not answer in MODERATION_TIMEOUT seconds, which all its
+    calls share.
     """
     check = _CHECKS.get(settings.MODERATION_REMOTE)
     if check is None or not texts:
@@ -37,12 +38,12 @@ def is_risky(texts: Sequence[str]) -> bool:
     try:
         return check("\n".join(texts), time.monotonic() + settings.MODERATION_TIMEOUT)
     except OutsideError as error:
-        logger.warning("The remote check of a text failed, the list's verdict stands: %s", error)
+        logger.warning("The remote check of a text failed, only the list was checked: %s", error)
         return False
 
 
-def _left(system: str, deadline: float) -> float:
-    """Seconds until then. Unavailable when it has passed."""
+def _remaining(system: str, deadline: float) -> float:
+    """Return the seconds until the deadline. Raises Unavailable when it has passed."""
     seconds = deadline - time.monotonic()
     if seconds <= 0:
         raise Unavailable(system, "no time left")
@@ -56,7 +57,7 @@ def _wechat(text: str, deadline: float) -> bool:
     try:
         _wechat_until(deadline).check_text(token, text)
     except Refused as refusal:
-        if refusal.code in TOKEN_ENDED:
+        if refusal.code in TOKEN_EXPIRED:
             cache.delete(key)
         if refusal.code != RISKY:
             raise
@@ -65,12 +66,12 @@ def _wechat(text: str, deadline: float) -> bool:
 
 
 def _wechat_until(deadline: float) -> WeChat:
-    return WeChat(settings.WECHAT_BASE_URL, settings.WECHAT_APPS, _left(WECHAT, deadline))
+    return WeChat(settings.WECHAT_BASE_URL, settings.WECHAT_APPS, _remaining(WECHAT, deadline))
 
 
 def _aliyun(text: str, deadline: float) -> bool:
-    starts = range(0, max(1, len(text) - OVERLAP), ALIYUN_LONGEST - OVERLAP)
-    return any(_is_labeled(text[start : start + ALIYUN_LONGEST], deadline) for start in starts)
+    starts = range(0, max(1, len(text) - OVERLAP), ALIYUN_MAX_LENGTH - OVERLAP)
+    return any(_is_labeled(text[start : start + ALIYUN_MAX_LENGTH], deadline) for start in starts)
 
 
 def _is_labeled(text: str, deadline: float) -> bool:
@@ -83,10 +84,10 @@ def _is_labeled(text: str, deadline: float) -> bool:
         ServiceParameters=json.dumps({"content": text}, ensure_ascii=False),
     )
     url = settings.MODERATION_ALIYUN_BASE_URL.rstrip("/") + "/"
-    answer = _WORDING.read_response(send(ALIYUN, "POST", url, timeout=_left(ALIYUN, deadline), data=form))
+    answer = _FORMAT.read_response(send(ALIYUN, "POST", url, timeout=_remaining(ALIYUN, deadline), data=form))
     data = answer.get("Data")
     if not isinstance(data, dict):
-        raise OutcomeUnknown(ALIYUN, "answer without a verdict")
+        raise OutcomeUnknown(ALIYUN, "answer without Data")
     return bool(data.get("labels"))
 
 

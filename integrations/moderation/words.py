@@ -1,7 +1,7 @@
-"""Sensitive words: one automaton over all of them, matched in one pass over folded text.
+"""The list of sensitive words, and the check of users' texts against it.
 
-Operators edit the list; every process has it within two seconds. A remote check may stand behind it
-(`integrations.moderation.remote`); while that does not answer, the list's verdict stands.
+Operators edit the list; every process uses a change within two seconds. A text that passes the list goes to the remote
+check (`integrations.moderation.remote`), if one is configured. While that does not answer, only the list is checked.
 """
 
 import threading
@@ -19,8 +19,8 @@ from integrations.moderation import remote
 from integrations.moderation.finder import FoundWord, WordFinder
 
 VERSION = "sensitive-words-version"
-LOOK_EVERY = 1.0  # seconds between two looks at the list's version: a look is a call to Redis
-READ_EVERY = 600.0  # seconds after which the list is read anyway, should a change have gone unnoticed
+CHECK_EVERY = 1.0  # seconds between two checks of the list's version, each of which is a call to Redis
+READ_EVERY = 600.0  # seconds after which the list is read again in any case, should Redis have lost a change
 CHUNK = 5000
 NEVER = float("-inf")
 
@@ -31,37 +31,37 @@ class SensitiveWordFound(Refusal):
 
 
 class _Current:
-    """The finder of this process, made anew when another process changed the list."""
+    """The finder of this process, which is built again when any process has changed the list."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.finder: WordFinder | None = None
         self.version: object = None
-        self.looked_at = self.read_at = NEVER
+        self.checked_at = self.read_at = NEVER
 
     def get(self) -> WordFinder:
         finder = self.finder
-        if finder is not None and time.monotonic() - self.looked_at < LOOK_EVERY:
+        if finder is not None and time.monotonic() - self.checked_at < CHECK_EVERY:
             return finder
         if self.lock.acquire(blocking=finder is None):
             try:
-                self._look()
+                self._refresh()
             finally:
                 self.lock.release()
         return self.finder or WordFinder([])
 
-    def _look(self) -> None:
+    def _refresh(self) -> None:
         now, version = time.monotonic(), self.version
         with suppress(*REDIS_AWAY):
             version = cache.get(VERSION)
         if self.finder is None or version != self.version or now - self.read_at >= READ_EVERY:
             self.finder = WordFinder(SensitiveWord.objects.values_list("word", flat=True).iterator(CHUNK))
             self.version, self.read_at = version, now
-        self.looked_at = now
+        self.checked_at = now
 
-    def look_again(self) -> None:
-        """At the next text, without waiting for the second to pass."""
-        self.looked_at = self.read_at = NEVER
+    def expire(self) -> None:
+        """Have the list's version checked at the next text."""
+        self.checked_at = self.read_at = NEVER
 
 
 current = _Current()
@@ -69,18 +69,18 @@ current = _Current()
 
 def list_changed() -> None:
     """Have every process read the list again."""
-    current.look_again()
+    current.expire()
     with suppress(*REDIS_AWAY):
         cache.set(VERSION, uuid.uuid4().hex, None)
 
 
 def require_clean(*texts: str) -> None:
-    """2003 when one of these contains a sensitive word, or the remote check says so of them."""
-    given, finder = [text for text in texts if text], current.get()
-    for text in given:
+    """Raise SensitiveWordFound (2003) when a text contains a sensitive word or the remote check considers it risky."""
+    filled, finder = [text for text in texts if text], current.get()
+    for text in filled:
         if word := finder.first(text):
             raise SensitiveWordFound(f"内容含有敏感词“{word}”，请修改后再提交")
-    if remote.is_risky(given):
+    if remote.is_risky(filled):
         raise SensitiveWordFound
 
 
@@ -92,5 +92,5 @@ def add_words(words: Iterable[str], *, word_import: SensitiveWordImport | None =
 
 
 def words_in(text: str) -> list[FoundWord]:
-    """Return every word of the list that the text contains, and where."""
+    """Return every word of the list that the text contains, with its place."""
     return current.get().all(text)

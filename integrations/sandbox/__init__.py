@@ -1,1 +1,1 @@
-"""The outside world for local use: WeChat, the robot gateway, SMS, WeChat Pay, the launch system, customer service."""
+"""Fakes of the outside systems for local use: WeChat, the gateway, SMS, WeChat Pay, launch system, customer service."""

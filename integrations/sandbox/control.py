@@ -1,4 +1,4 @@
-"""The control side, `/_/`: see what the sandbox was sent, and tell it to misbehave."""
+"""The control API, `/_/`: it shows what the sandbox received, and sets faults and the states of transfers."""
 
 from typing import Any
 
@@ -43,32 +43,32 @@ class ControlApi:
     def __init__(self, state: State, pay: FakeWeChatPay) -> None:
         self.state, self.pay = state, pay
 
-    def __call__(self, call: SandboxRequest) -> SandboxResponse | None:
-        if not call.path.startswith("/_/"):
+    def __call__(self, request: SandboxRequest) -> SandboxResponse | None:
+        if not request.path.startswith("/_/"):
             return None
-        name = call.path.removeprefix("/_/")
+        name = request.path.removeprefix("/_/")
         with self.state.lock:
-            if call.method == "GET":
-                return self._show(name, call)
-            if call.method == "DELETE" and not name:
+            if request.method == "GET":
+                return self._show(name, request)
+            if request.method == "DELETE" and not name:
                 self.state.forget()
                 return SandboxResponse({"ok": True})
-            return self._set(name, call.json)
+            return self._set(name, request.json)
 
-    def _show(self, name: str, call: SandboxRequest) -> SandboxResponse:
+    def _show(self, name: str, request: SandboxRequest) -> SandboxResponse:
         shown: dict[str, Any] = {
             "": _INDEX,
-            "messages": {"messages": self._messages(call)},
-            "sms": {"sms": _picked(self.state.sms, call, "phone", ("phone", "content", "received_at"))},
+            "messages": {"messages": self._messages(request)},
+            "sms": {"sms": _picked(self.state.sms, request, "phone", ("phone", "content", "received_at"))},
             "transfers": {"transfers": [_transfer(bill) for bill in self.state.bills.values()]},
             "launch-results": {
-                "results": _picked(self.state.launch_results, call, "", ("launchId", "groupId", "state"))
+                "results": _picked(self.state.launch_results, request, "", ("launchId", "groupId", "state"))
             },
         }
         return SandboxResponse(shown[name]) if name in shown else SandboxResponse({"error": "see /_/"}, 404)
 
-    def _messages(self, call: SandboxRequest) -> list[Record]:
-        wanted = {k: v for k, v in call.query.items() if k in ("robot_id", "group_id", "user_id")}
+    def _messages(self, request: SandboxRequest) -> list[Record]:
+        wanted = {k: v for k, v in request.query.items() if k in ("robot_id", "group_id", "user_id")}
         return [
             {name: message.get(name) for name in _MESSAGE}
             for message in self.state.messages.values()
@@ -96,9 +96,9 @@ class ControlApi:
         return SandboxResponse({"ok": True})
 
 
-def _picked(facts: list[Record], call: SandboxRequest, key: str, names: tuple[str, ...]) -> list[Record]:
-    wanted = call.query.get(key) if key else None
-    return [{name: fact[name] for name in names} for fact in facts if not wanted or fact[key] == wanted]
+def _picked(records: list[Record], request: SandboxRequest, key: str, names: tuple[str, ...]) -> list[Record]:
+    wanted = request.query.get(key) if key else None
+    return [{name: record[name] for name in names} for record in records if not wanted or record[key] == wanted]
 
 
 def _transfer(bill: Record) -> Record:

@@ -1,4 +1,4 @@
-"""Plays the robot gateway: five robots, messages sent once, events posted back like the real one does."""
+"""A fake of the robot gateway: it has five robots, sends each message once, and posts events to the app."""
 
 import logging
 import queue
@@ -19,7 +19,7 @@ OTHERS_IN_A_GROUP = 3
 
 
 class EventPoster(threading.Thread):
-    """Posts events to the app, in order, until each is accepted; while the app is away they wait."""
+    """A thread that posts events to the app in their order, and repeats each until the app has accepted it."""
 
     def __init__(self, app_url: str, api_key: str) -> None:
         super().__init__(name="events", daemon=True)
@@ -47,7 +47,7 @@ class EventPoster(threading.Thread):
 
 
 class FakeGateway:
-    """`/gbot/...` and the pictures of its robots."""
+    """The paths `/gbot/...` and the pictures of the robots."""
 
     def __init__(self, state: State, poster: EventPoster, own_url: str) -> None:
         self.state, self.poster = state, poster
@@ -63,32 +63,32 @@ class FakeGateway:
             for number in range(1, 6)
         }
 
-    def owns(self, call: SandboxRequest) -> bool:
-        return call.path.startswith(("/gbot/", "/pictures/"))
+    def owns(self, request: SandboxRequest) -> bool:
+        return request.path.startswith(("/gbot/", "/pictures/"))
 
-    def __call__(self, call: SandboxRequest) -> SandboxResponse | None:
-        if not self.owns(call):
+    def __call__(self, request: SandboxRequest) -> SandboxResponse | None:
+        if not self.owns(request):
             return None
-        if call.path.startswith("/pictures/"):
-            return SandboxResponse(square_png(call.path), content_type="image/png")
-        if call.method == "GET":
-            return self._read(call)
-        action = getattr(self, f"_{call.path.removeprefix('/gbot/')}", None)
+        if request.path.startswith("/pictures/"):
+            return SandboxResponse(square_png(request.path), content_type="image/png")
+        if request.method == "GET":
+            return self._read(request)
+        action = getattr(self, f"_{request.path.removeprefix('/gbot/')}", None)
         if action is None:
             return _refuse("404", "no such call")
-        body = call.json
+        body = request.json
         if body.get("robot_id") not in self.robots:
             return _refuse("301", "unknown robot")
         with self.state.lock:
             return SandboxResponse({"code": "100", "description": "", "data": action(body)})
 
-    def _read(self, call: SandboxRequest) -> SandboxResponse:
-        parts = call.path.removeprefix("/gbot/").split("/")
+    def _read(self, request: SandboxRequest) -> SandboxResponse:
+        parts = request.path.removeprefix("/gbot/").split("/")
         with self.state.lock:
             if parts == ["robots"]:
                 data: Any = list(self.robots.values())
             elif parts == ["users"]:
-                codes = call.query.get("user_ids", "").split("|")
+                codes = request.query.get("user_ids", "").split("|")
                 data = [{"user_id": code, "nickname": code, "avatar": ""} for code in codes if code]
             elif parts[0] == "group" and parts[1] in self.state.bound:
                 data = self._info(self.state.bound[parts[1]])
@@ -124,12 +124,12 @@ class FakeGateway:
         self.state.note("recalled", message_no=str(body["message_no"]))
 
     def _bind_group(self, body: dict[str, Any]) -> None:
-        """Asked again for a group that is bound, it says nothing new."""
+        """Bind a group and post the event. Does nothing for a group that the robot has bound already."""
         if self.state.bound.get(body["group_id"], {}).get("robot_id") == body["robot_id"]:
             return
-        words = {name: body.get(name, "") for name in ("robot_id", "group_id", "user_id", "name")}
-        self.state.note("bound", **words)
-        self.poster.post("bind_group_success", {**words, "bind_time": now()})
+        binding = {name: body.get(name, "") for name in ("robot_id", "group_id", "user_id", "name")}
+        self.state.note("bound", **binding)
+        self.poster.post("bind_group_success", {**binding, "bind_time": now()})
 
     def _unbind_group(self, body: dict[str, Any]) -> None:
         self.state.note("unbound", group_id=body["group_id"])

@@ -1,4 +1,4 @@
-"""Key pairs between us and the sandbox's WeChat Pay."""
+"""The key pairs of the merchant and of the fake WeChat Pay."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 
 def ensure_keys(directory: Path) -> None:
-    """Make the merchant's and the platform's RSA key pairs where they are missing (readable by us only)."""
+    """Create the RSA key pairs of the merchant and of the platform if they are missing, readable by the owner only."""
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     for owner in ("merchant", "platform"):
         if not (directory / f"{owner}_key.pem").exists() or not (directory / f"{owner}_public.pem").exists():

@@ -1,4 +1,4 @@
-"""Plays WeChat Pay: verifies our signatures, signs its own answers and notifies, pays a number once."""
+"""A fake of WeChat Pay: it verifies our signatures, signs its answers and notifies, and pays a bill number once."""
 
 import base64
 import hashlib
@@ -24,9 +24,9 @@ from integrations.wechat.pay import BILLS, CLOCK_TOLERANCE_SECONDS, FUND_FLOW, s
 
 ENDED = ("SUCCESS", "FAIL", "CANCELLED")
 SIGN_ERROR = "SIGN_ERROR"
-SERIAL = "PUB_KEY_ID_SANDBOX"  # of the key that signs; a test may have another sign
+SERIAL = "PUB_KEY_ID_SANDBOX"  # of the key that signs; tests may replace it
 DOWNLOAD = "/v3/billdownload/file"
-# What WeChat on the receiver's phone calls to show a transfer and to confirm it; no merchant calls this.
+# WeChat on the receiver's phone calls this path to show a transfer and to confirm it. Merchants do not request it.
 ON_THE_PHONE = "/phone/transfer"
 CONFIRMABLE = ("WAIT_USER_CONFIRM", "TRANSFERING")
 _FLOW_HEADER = [
@@ -47,7 +47,7 @@ _BY_NUMBER = re.compile(rf"{BILLS}/out-bill-no/([^/]+)(/cancel)?")
 
 
 class FakeWeChatPay:
-    """`state.next_bill` says how the next bills turn out; the control side moves one that waits."""
+    """The fake of WeChat Pay. `state.next_bill` has the state of the next bills; the control API changes later states."""
 
     def __init__(self, state: State, keys: Path, api_v3_key: str, *, mch_id: str, cert_serial: str) -> None:
         self.state, self.api_v3_key = state, api_v3_key
@@ -59,52 +59,52 @@ class FakeWeChatPay:
         self.own_key, self.merchant_key = own, theirs
         self.own_serial = SERIAL
 
-    def owns(self, call: SandboxRequest) -> bool:
-        return call.path.startswith((BILLS, FUND_FLOW, DOWNLOAD, ON_THE_PHONE))
+    def owns(self, request: SandboxRequest) -> bool:
+        return request.path.startswith((BILLS, FUND_FLOW, DOWNLOAD, ON_THE_PHONE))
 
-    def __call__(self, call: SandboxRequest) -> SandboxResponse | None:
-        if not self.owns(call):
+    def __call__(self, request: SandboxRequest) -> SandboxResponse | None:
+        if not self.owns(request):
             return None
-        if call.path == ON_THE_PHONE:
+        if request.path == ON_THE_PHONE:
             with self.state.lock:
-                return self._on_the_phone(call)
-        if not self._signed_by_merchant(call):
+                return self._on_the_phone(request)
+        if not self._signed_by_merchant(request):
             return _not_recognized()
         with self.state.lock:
-            if call.path == FUND_FLOW:
-                return self._bill_of_day(call)
-            if call.path == DOWNLOAD:
+            if request.path == FUND_FLOW:
+                return self._bill_of_day(request)
+            if request.path == DOWNLOAD:
                 return SandboxResponse(
-                    self._fund_flow(call.query["token"]), content_type="text/plain; charset=utf-8"
+                    self._fund_flow(request.query["token"]), content_type="text/plain; charset=utf-8"
                 )
-            if call.path == BILLS:
-                return self._create(call.json)
-            return self._by_number(call)
+            if request.path == BILLS:
+                return self._create(request.json)
+            return self._by_number(request)
 
-    def _on_the_phone(self, call: SandboxRequest) -> SandboxResponse:
+    def _on_the_phone(self, request: SandboxRequest) -> SandboxResponse:
         """Show (GET) or confirm (POST) the transfer of a package, for a page of any origin."""
-        wanted = {"package_info": call.query.get("package") or None, "appid": call.query.get("appId")}
+        wanted = {"package_info": request.query.get("package") or None, "appid": request.query.get("appId")}
         bills = [bill for bill in self.state.bills.values() if wanted.items() <= bill.items()]
-        if not bills or call.query.get("mchId") != self.mch_id:
+        if not bills or request.query.get("mchId") != self.mch_id:
             return SandboxResponse({"error": "no such transfer"}, 404, ANY_ORIGIN)
         [bill] = bills
         if bill["state"] not in CONFIRMABLE:
             return SandboxResponse({"error": f"the transfer is {bill['state']}"}, 409, ANY_ORIGIN)
-        if call.method == "POST":
+        if request.method == "POST":
             self.move(bill["out_bill_no"], "SUCCESS")
         return SandboxResponse({"amount": bill["amount"]}, headers=ANY_ORIGIN)
 
-    def _bill_of_day(self, call: SandboxRequest) -> SandboxResponse:
-        """Where the day's fund flow is, and its hash; the token is the day."""
+    def _bill_of_day(self, request: SandboxRequest) -> SandboxResponse:
+        """Answer with the address and the hash of the day's fund-flow file. The token in the address is the day."""
         if self.state.refusal.get("of") == "fund_flow":
             return self._refuse(self.state.refusal)
-        day = call.query["bill_date"]
+        day = request.query["bill_date"]
         raw = self._fund_flow(day)
-        url = f"http://{call.headers['Host']}{DOWNLOAD}?token={day}"
+        url = f"http://{request.headers['Host']}{DOWNLOAD}?token={day}"
         return self._answer({"hash_type": "SHA1", "hash_value": hashlib.sha1(raw).hexdigest(), "download_url": url})  # noqa: S324
 
     def _fund_flow(self, day: str) -> bytes:
-        """What left the merchant account on that day, as the file shows it."""
+        """Return the fund-flow file of that day's paid transfers."""
         paid = [bill for bill in self.state.bills.values() if bill.get("paid_at", "").startswith(day)]
         rows = [_FLOW_HEADER] + [
             [bill["paid_at"], bill["transfer_bill_no"], bill["transfer_bill_no"], "商家转账", "转账", "支出"]
@@ -116,8 +116,8 @@ class FakeWeChatPay:
         marked = [row if row in (_FLOW_HEADER, _FLOW_SUMMARY) else [f"`{cell}" for cell in row] for row in rows]
         return ("\ufeff" + "\r\n".join(",".join(row) for row in marked) + "\r\n").encode()
 
-    def _by_number(self, call: SandboxRequest) -> SandboxResponse:
-        match = _BY_NUMBER.fullmatch(call.path)
+    def _by_number(self, request: SandboxRequest) -> SandboxResponse:
+        match = _BY_NUMBER.fullmatch(request.path)
         bill = self.state.bills.get(match[1]) if match else None
         if match is None or bill is None:
             return self._answer({"code": "NOT_FOUND", "message": "记录不存在"}, 404)
@@ -139,8 +139,8 @@ class FakeWeChatPay:
                 return self._answer({"code": "INVALID_REQUEST", "message": "商户单号已被使用,参数不一致"}, 400)
             self.state.note("bill", out_bill_no=number, asked=1)
             return self._answer(_created(self.state.bills[number]))
-        turns_out = self.state.next_bill.get("next_state", "SUCCESS")
-        if turns_out == "NOT_ENOUGH":
+        next_state = self.state.next_bill.get("next_state", "SUCCESS")
+        if next_state == "NOT_ENOUGH":
             self.state.note("refused")
             return self._answer({"code": "NOT_ENOUGH", "message": "商户余额不足"}, 403)
         self.state.note(
@@ -149,19 +149,19 @@ class FakeWeChatPay:
             openid=body["openid"],
             amount=body["transfer_amount"],
             appid=body["appid"],
-            state=turns_out,
-            fail_reason=self.state.next_bill.get("fail_reason", "ACCOUNT_FROZEN") if turns_out == "FAIL" else "",
+            state=next_state,
+            fail_reason=self.state.next_bill.get("fail_reason", "ACCOUNT_FROZEN") if next_state == "FAIL" else "",
             package_info=f"package-{uuid.uuid4().hex}",
             transfer_bill_no=f"133{secrets.randbelow(10**25):025d}",
             notify_url=body.get("notify_url", ""),
             asked=1,
         )
-        if turns_out in ENDED:
+        if next_state in ENDED:
             self._notify(number)
         return self._answer(_created(self.state.bills[number]))
 
     def _refuse(self, refusal: Record) -> SandboxResponse:
-        """Once, as it was told to; `then` is a bill that another call made meanwhile."""
+        """Refuse one request with the prepared error. `then` is a bill that another request creates meanwhile."""
         self.state.note("refused")
         if refusal.get("then"):
             self.state.note("bill", **refusal["then"])
@@ -170,24 +170,24 @@ class FakeWeChatPay:
         return self._answer({"code": refusal["code"], "message": "按要求拒绝"}, 400)
 
     def move(self, number: str, state: str) -> None:
-        """Bring a bill into another state and tell the app when that is an end."""
+        """Change the state of a bill, and notify the app of a final state."""
         self.state.note("bill", out_bill_no=number, state=state, fail_reason="CANCELLED" if state == "FAIL" else "")
         if state in ENDED:
             self._notify(number)
 
-    def _signed_by_merchant(self, call: SandboxRequest) -> bool:
-        scheme, _, rest = call.headers.get("Authorization", "").partition(" ")
+    def _signed_by_merchant(self, request: SandboxRequest) -> bool:
+        scheme, _, rest = request.headers.get("Authorization", "").partition(" ")
         parts = dict(re.findall(r'(\w+)="([^"]*)"', rest))
-        words = signing_text(
-            call.method,
-            call.target,
+        text = signing_text(
+            request.method,
+            request.target,
             parts.get("timestamp", ""),
             parts.get("nonce_str", ""),
-            call.raw.decode(),
+            request.raw.decode(),
         )
         try:
             signed = base64.b64decode(parts.get("signature", ""))
-            self.merchant_key.verify(signed, words, padding.PKCS1v15(), hashes.SHA256())
+            self.merchant_key.verify(signed, text, padding.PKCS1v15(), hashes.SHA256())
             is_fresh = abs(time.time() - int(parts.get("timestamp", ""))) <= CLOCK_TOLERANCE_SECONDS
         except (InvalidSignature, ValueError):
             return False
@@ -196,8 +196,8 @@ class FakeWeChatPay:
 
     def _signed(self, raw: bytes) -> dict[str, str]:
         stamp, nonce = str(int(time.time())), secrets.token_hex(16)
-        words = signing_text(stamp, nonce, raw.decode())
-        signed = self.own_key.sign(words, padding.PKCS1v15(), hashes.SHA256())
+        text = signing_text(stamp, nonce, raw.decode())
+        signed = self.own_key.sign(text, padding.PKCS1v15(), hashes.SHA256())
         return {
             "Wechatpay-Timestamp": stamp,
             "Wechatpay-Nonce": nonce,
@@ -215,20 +215,20 @@ class FakeWeChatPay:
             threading.Thread(target=self._post_notify, args=(bill,), daemon=True).start()
 
     def notify_of(self, number: str) -> tuple[bytes, dict[str, str]]:
-        """The body and the signed headers that tell how a bill stands."""
-        return self._sealed(self.state.bills[number])
+        """Return the body and the signed headers of a notify about a bill."""
+        return self._notify_request(self.state.bills[number])
 
-    def _sealed(self, bill: dict[str, Any]) -> tuple[bytes, dict[str, str]]:
+    def _notify_request(self, bill: dict[str, Any]) -> tuple[bytes, dict[str, str]]:
         nonce = secrets.token_hex(6)
-        told = json.dumps(_public(bill)).encode()
-        sealed = AESGCM(self.api_v3_key.encode()).encrypt(nonce.encode(), told, b"mch_payment")
+        content = json.dumps(_public(bill)).encode()
+        ciphertext = AESGCM(self.api_v3_key.encode()).encrypt(nonce.encode(), content, b"mch_payment")
         body = {
             "id": str(uuid.uuid4()),
             "event_type": "MCHTRANSFER.BILL.FINISHED",
             "resource_type": "encrypt-resource",
             "resource": {
                 "algorithm": "AEAD_AES_256_GCM",
-                "ciphertext": base64.b64encode(sealed).decode(),
+                "ciphertext": base64.b64encode(ciphertext).decode(),
                 "nonce": nonce,
                 "associated_data": "mch_payment",
             },
@@ -240,7 +240,7 @@ class FakeWeChatPay:
         for pause in (0.3, 1, 3, 10):
             time.sleep(pause)
             try:
-                raw, headers = self._sealed(bill)
+                raw, headers = self._notify_request(bill)
                 if requests.post(bill["notify_url"], data=raw, headers=headers, timeout=10).ok:
                     return
             except requests.RequestException:
@@ -248,18 +248,18 @@ class FakeWeChatPay:
 
 
 def _not_recognized() -> SandboxResponse:
-    """Whoever signs wrongly gets an answer that is not signed either."""
+    """Return the answer to a request with a wrong signature, which is not signed either."""
     return SandboxResponse({"code": SIGN_ERROR, "message": "签名错误"}, 401)
 
 
 def _created(bill: dict[str, Any]) -> dict[str, Any]:
-    """What a transfer is answered with, the first time or again: with the package while the user has to confirm."""
+    """Return the answer to a first or repeated transfer, with the package while the user has to confirm."""
     waits = bill["state"] == "WAIT_USER_CONFIRM"
     return {**_public(bill), **({"package_info": bill.get("package_info", "")} if waits else {})}
 
 
 def _public(bill: dict[str, Any]) -> dict[str, Any]:
-    """What queries and notifies tell."""
+    """Return the fields of a bill that queries and notifies have."""
     return {
         "out_bill_no": bill["out_bill_no"],
         "transfer_bill_no": bill["transfer_bill_no"],

@@ -1,4 +1,4 @@
-"""Plays WeChat on a user's phone: the page that asks who signs in, and the JS-SDK of web pages."""
+"""A fake of WeChat on a user's phone: the sign-in page, and the JS-SDK of web pages."""
 
 import hashlib
 from html import escape
@@ -26,34 +26,34 @@ button, input {{ font: inherit; padding: 8px 16px; margin: 4px 0; }} button {{ c
 
 
 class FakePhone:
-    """Signs in as anybody; the sign-in page offers those to whom transfers went."""
+    """A fake that signs in any name. The sign-in page offers the receivers of the newest transfers."""
 
     def __init__(self, state: State) -> None:
         self.state = state
 
-    def owns(self, call: SandboxRequest) -> bool:
-        return call.path in (SIGN_IN, JS_SDK, CONFIG)
+    def owns(self, request: SandboxRequest) -> bool:
+        return request.path in (SIGN_IN, JS_SDK, CONFIG)
 
-    def __call__(self, call: SandboxRequest) -> SandboxResponse | None:
-        if not self.owns(call):
+    def __call__(self, request: SandboxRequest) -> SandboxResponse | None:
+        if not self.owns(request):
             return None
-        if call.path == JS_SDK:
+        if request.path == JS_SDK:
             return SandboxResponse(_SCRIPT, content_type="text/javascript; charset=utf-8")
-        return self._sign_in(call) if call.path == SIGN_IN else self._config(call)
+        return self._sign_in(request) if request.path == SIGN_IN else self._config(request)
 
-    def _sign_in(self, call: SandboxRequest) -> SandboxResponse:
-        """Ask who signs in, or go back at once with the code of `login`."""
-        back = call.query.get("redirect_uri", "")
-        if call.query.get("appid") != APP_ID or urlsplit(back).scheme not in ("http", "https"):
+    def _sign_in(self, request: SandboxRequest) -> SandboxResponse:
+        """Answer with the sign-in page, or redirect back with the code of `login`."""
+        back = request.query.get("redirect_uri", "")
+        if request.query.get("appid") != APP_ID or urlsplit(back).scheme not in ("http", "https"):
             return SandboxResponse({"error": "appid must be known and redirect_uri an address"}, 400)
-        joint, state = "&" if urlsplit(back).query else "?", {"state": call.query.get("state", "")}
-        login = call.query.get("login", "").strip()
+        joint, state = "&" if urlsplit(back).query else "?", {"state": request.query.get("state", "")}
+        login = request.query.get("login", "").strip()
         if login:
             return SandboxResponse(b"", 302, {"Location": f"{back}{joint}{urlencode({'code': login} | state)}"})
         page = _PAGE.format(
             fields="".join(
                 f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">'
-                for name, value in call.query.items()
+                for name, value in request.query.items()
                 if name != "login"
             ),
             names="".join(f'<button name="login" value="{name}">{name}</button> ' for name in self._names()),
@@ -62,17 +62,17 @@ class FakePhone:
         return SandboxResponse(page.encode(), content_type="text/html; charset=utf-8")
 
     def _names(self) -> list[str]:
-        """Return the people to whom the newest transfers went."""
+        """Return the names of the receivers of the newest transfers."""
         with self.state.lock:
             openids = [bill["openid"] for bill in reversed(self.state.bills.values())]
         return [escape(openid.removeprefix("open-")) for openid in dict.fromkeys(openids)][:MOST_NAMES]
 
-    def _config(self, call: SandboxRequest) -> SandboxResponse:
-        """Say whether a page was signed with the JS ticket for its own address."""
-        signed = {name: call.query.get(name, "") for name in ("noncestr", "timestamp", "url")}
+    def _config(self, request: SandboxRequest) -> SandboxResponse:
+        """Answer whether a page was signed with the JS ticket for its own address."""
+        signed = {name: request.query.get(name, "") for name in ("noncestr", "timestamp", "url")}
         line = "&".join(f"{name}={value}" for name, value in [("jsapi_ticket", TICKET), *sorted(signed.items())])
         signature = hashlib.sha1(line.encode()).hexdigest()  # noqa: S324 - WeChat prescribes it
-        is_right = (call.query.get("appId"), call.query.get("signature")) == (APP_ID, signature)
+        is_right = (request.query.get("appId"), request.query.get("signature")) == (APP_ID, signature)
         return (
             SandboxResponse({"ok": True}, headers=ANY_ORIGIN)
             if is_right

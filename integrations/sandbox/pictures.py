@@ -1,4 +1,4 @@
-"""Pictures without a picture library: a PNG of coloured squares, the same for the same name."""
+"""Pictures without an image library: a PNG of squares, always the same for a name."""
 
 import hashlib
 import struct
@@ -8,7 +8,7 @@ SIDE, CELLS = 168, 7
 
 
 def square_png(name: str) -> bytes:
-    """A small PNG that differs from name to name."""
+    """Return a small PNG that is different for each name."""
     bits = int.from_bytes(hashlib.sha256(name.encode()).digest(), "big")
     cell = SIDE // CELLS
     rows = []

@@ -1,4 +1,4 @@
-"""The sandbox's HTTP server: finds who plays a path, injects faults, answers JSON."""
+"""The sandbox's HTTP server: it finds the fake system of a path, injects faults, and answers JSON."""
 
 import json
 import logging
@@ -16,8 +16,8 @@ from integrations.sandbox.state import State
 logger = logging.getLogger(__name__)
 
 HANG_SECONDS = 30  # longer than any adapter waits
-SLOW_SECONDS = 1.5  # done at once, answered this much later
-ANY_ORIGIN = {"Access-Control-Allow-Origin": "*"}  # for what pages of the product call from the browser
+SLOW_SECONDS = 1.5  # in mode "slow" the answer comes so long after the work
+ANY_ORIGIN = {"Access-Control-Allow-Origin": "*"}  # for the paths that the product's pages request from the browser
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class SandboxRequest:
 
 @dataclass(frozen=True)
 class SandboxResponse:
-    """What goes back: JSON, or bytes of `content_type`."""
+    """A response of the sandbox: JSON, or bytes of `content_type`."""
 
     data: Any = None
     status: int = 200
@@ -54,7 +54,7 @@ class SandboxResponse:
         return self.data if isinstance(self.data, bytes) else json.dumps(self.data, ensure_ascii=False).encode()
 
 
-FakeSystem = Callable[[SandboxRequest], SandboxResponse | None]  # None: not my path
+FakeSystem = Callable[[SandboxRequest], SandboxResponse | None]  # None for a path of another system
 _FAULT = SandboxResponse({"error": "fault"}, 500)
 _PAGE = SandboxResponse(
     b"<html><body>Welcome to nginx!</body></html>", content_type="text/html"
@@ -63,16 +63,16 @@ _NOTHING_DONE = {"error": _FAULT, "timeout": _FAULT, "garbage": _PAGE}
 
 
 class Sandbox(ThreadingHTTPServer):
-    """Listens on loopback only. `players`: (system, player), asked in order."""
+    """A server on the loopback address. `systems`: (name, fake system), tried in this order."""
 
     daemon_threads = True
     request_queue_size = 256
     allow_reuse_address = True
 
-    def __init__(self, port: int, state: State, players: list[tuple[str, FakeSystem]]) -> None:
+    def __init__(self, port: int, state: State, systems: list[tuple[str, FakeSystem]]) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.state = state
-        self.players = players
+        self.systems = systems
         self.stopping = threading.Event()
 
     def stop(self) -> None:
@@ -97,14 +97,14 @@ class _Handler(BaseHTTPRequestHandler):
         self._serve()
 
     def _serve(self) -> None:
-        call = self._read()
-        for system, player in self.server.players:
-            mode = self._fault(system) if system != "control" else "ok"
-            reply = self._play(player, call, mode)
-            if reply is not None:
-                self._send(reply, mode)
+        request = self._read()
+        for name, system in self.server.systems:
+            mode = self._fault(name) if name != "control" else "ok"
+            response = self._answer(system, request, mode)
+            if response is not None:
+                self._send(response, mode)
                 return
-        self._send(SandboxResponse({"error": f"nobody plays {call.method} {call.path}"}, 404), "ok")
+        self._send(SandboxResponse({"error": f"nobody plays {request.method} {request.path}"}, 404), "ok")
 
     def _read(self) -> SandboxRequest:
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -112,22 +112,22 @@ class _Handler(BaseHTTPRequestHandler):
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
         return SandboxRequest(self.command, parts.path, query, dict(self.headers), raw, self.path)
 
-    def _play(self, player: FakeSystem, call: SandboxRequest, mode: str) -> SandboxResponse | None:
-        """With the modes of _NOTHING_DONE the player is only asked whether the path is its own."""
+    def _answer(self, system: FakeSystem, request: SandboxRequest, mode: str) -> SandboxResponse | None:
+        """Return the system's response. In the modes of _NOTHING_DONE the system only tells whether it owns the path."""
         if mode in _NOTHING_DONE:
-            return _NOTHING_DONE[mode] if getattr(player, "owns", lambda _: True)(call) else None
+            return _NOTHING_DONE[mode] if getattr(system, "owns", lambda _: True)(request) else None
         try:
-            return player(call)
+            return system(request)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             return SandboxResponse({"error": f"bad request: {type(error).__name__}"}, 400)
 
-    def _fault(self, system: str) -> str:
-        fault = self.server.state.faults.get(system)
+    def _fault(self, name: str) -> str:
+        fault = self.server.state.faults.get(name)
         if not fault or random.random() >= fault["rate"]:  # noqa: S311 - no secret here
             return "ok"
         return str(fault["mode"])
 
-    def _send(self, reply: SandboxResponse, mode: str) -> None:
+    def _send(self, response: SandboxResponse, mode: str) -> None:
         if mode == "timeout":
             self.server.stopping.wait(HANG_SECONDS)
         if mode == "slow":
@@ -136,14 +136,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
             return
-        self.send_response(reply.status)
-        self.send_header("Content-Type", reply.content_type)
-        self.send_header("Content-Length", str(len(reply.body)))
-        for name, value in reply.headers.items():
+        self.send_response(response.status)
+        self.send_header("Content-Type", response.content_type)
+        self.send_header("Content-Length", str(len(response.body)))
+        for name, value in response.headers.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(reply.body)
+        self.wfile.write(response.body)
 
     def log_message(self, *args: Any) -> None:
-        """Only method, path and status: bodies and queries carry secrets and phones."""
+        """Log the method and the path only: bodies and queries contain secrets and phone numbers."""
         logger.debug("%s %s", self.command, urlsplit(self.path).path)

@@ -1,4 +1,4 @@
-"""Plays Aliyun SMS: verifies the signature, keeps what a phone would show."""
+"""Fakes of Aliyun SMS, which stores the texts as a phone shows them, and of Aliyun's text moderation."""
 
 import hmac
 import json
@@ -12,38 +12,38 @@ class FakeSms:
     def __init__(self, state: State, secret: str) -> None:
         self.state, self.secret = state, secret
 
-    def owns(self, call: SandboxRequest) -> bool:
-        return call.method == "POST" and call.path == "/"
+    def owns(self, request: SandboxRequest) -> bool:
+        return request.method == "POST" and request.path == "/"
 
-    def __call__(self, call: SandboxRequest) -> SandboxResponse | None:
-        if not self.owns(call):
+    def __call__(self, request: SandboxRequest) -> SandboxResponse | None:
+        if not self.owns(request):
             return None
-        form = call.form
+        form = request.form
         given = form.pop("Signature", "")
         if not hmac.compare_digest(given, signature("POST", form, self.secret)):
             return SandboxResponse({"Code": "SignatureDoesNotMatch", "Message": "签名不匹配"}, 400)
         params = json.loads(form["TemplateParam"])
-        words = f"您的验证码是{params['code']},60分钟内有效。" if "code" in params else params["content"]
+        text = f"您的验证码是{params['code']},60分钟内有效。" if "code" in params else params["content"]
         with self.state.lock:
             for phone in form["PhoneNumbers"].split(","):
-                content = f"【{form['SignName']}】{words}"
+                content = f"【{form['SignName']}】{text}"
                 self.state.note("sms", phone=phone, content=content, received_at=now())
         return SandboxResponse({"Code": "OK", "Message": "OK", "RequestId": "sandbox", "BizId": "sandbox"})
 
 
 class FakeTextModeration:
-    """Plays Aliyun's text moderation: text with 违禁 in it is labeled."""
+    """A fake of Aliyun's text moderation, which labels text with 违禁 in it."""
 
     def __init__(self, secret: str) -> None:
         self.secret = secret
 
-    def owns(self, call: SandboxRequest) -> bool:
-        return call.method == "POST" and call.path == "/" and call.form.get("Action") == "TextModeration"
+    def owns(self, request: SandboxRequest) -> bool:
+        return request.method == "POST" and request.path == "/" and request.form.get("Action") == "TextModeration"
 
-    def __call__(self, call: SandboxRequest) -> SandboxResponse | None:
-        if not self.owns(call):
+    def __call__(self, request: SandboxRequest) -> SandboxResponse | None:
+        if not self.owns(request):
             return None
-        form = call.form
+        form = request.form
         given = form.pop("Signature", "")
         if not hmac.compare_digest(given, signature("POST", form, self.secret)):
             return SandboxResponse({"Code": 401, "Message": "签名不匹配"})

@@ -1,4 +1,4 @@
-"""What the sandbox remembers: kept in memory, and in a journal that a restart reads again."""
+"""The state of the sandbox: kept in memory, and in a journal from which a restart restores it."""
 
 import json
 import os
@@ -15,18 +15,18 @@ Record = dict[str, Any]
 
 
 def _private(path: str, flags: int) -> int:
-    """Open a file that only we can read: it holds what people said."""
+    """Open a file that only its owner can read, because it holds messages of people."""
     return os.open(path, flags, 0o600)
 
 
 def now() -> str:
-    """The wall clock in the wire's format."""
+    """Return the current time in the wire's format."""
     return datetime.now(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
 
 
 @dataclass
 class State:
-    """Every change is a fact, appended to the journal and applied; reading the journal gives the state back."""
+    """The state, with a journal of all changes. Reading the journal restores the state."""
 
     journal: Path
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -41,31 +41,30 @@ class State:
     forwarded: list[Record] = field(default_factory=list)
     faults: dict[str, Record] = field(default_factory=dict)
     next_bill: Record = field(default_factory=dict)
-    refusal: Record = field(
-        default_factory=dict
-    )  # the next transfer (or `of` "cancel", "fund_flow") is refused so, once
+    # The error with which the next transfer is refused once, or the next call named by `of`: "cancel", "fund_flow".
+    refusal: Record = field(default_factory=dict)
     refusals: int = 0
 
     def __post_init__(self) -> None:
         if self.journal.exists():
             for line in self.journal.read_text().splitlines():
                 try:
-                    fact = json.loads(line)
-                except ValueError:  # the last line of a process that was killed
+                    record = json.loads(line)
+                except ValueError:  # a killed process left its last line incomplete
                     continue
-                _APPLY[fact["kind"]](self, fact)
+                _APPLY[record["kind"]](self, record)
 
-    def note(self, kind: str, **fact: Any) -> None:
-        """Apply a fact and keep it. Call with `lock` held."""
-        fact["kind"] = kind
+    def note(self, kind: str, **record: Any) -> None:
+        """Apply a change and append it to the journal. The caller holds `lock`."""
+        record["kind"] = kind
         if kind == "bill":
-            fact["noted_at"] = now()
-        _APPLY[kind](self, fact)
+            record["noted_at"] = now()
+        _APPLY[kind](self, record)
         with open(self.journal, "a", opener=_private) as file:
-            file.write(json.dumps(fact, ensure_ascii=False) + "\n")
+            file.write(json.dumps(record, ensure_ascii=False) + "\n")
 
     def forget(self) -> None:
-        """Everything, faults included."""
+        """Delete the whole state, faults included."""
         with self.lock:
             self.journal.write_text("")
             for kept in (self.messages, self.bills, self.switches, self.bound, self.nicknames, self.faults):
@@ -75,67 +74,67 @@ class State:
             self.next_bill, self.refusal, self.refusals = {}, {}, 0
 
 
-def _message(state: State, fact: Record) -> None:
-    known = state.messages.get(fact["message_no"])
+def _message(state: State, record: Record) -> None:
+    known = state.messages.get(record["message_no"])
     if known:
         known["requests"] += 1
     else:
-        state.messages[fact["message_no"]] = {**{k: v for k, v in fact.items() if k != "kind"}, "requests": 1}
+        state.messages[record["message_no"]] = {**{k: v for k, v in record.items() if k != "kind"}, "requests": 1}
 
 
-def _bill(state: State, fact: Record) -> None:
-    known = state.bills.setdefault(fact["out_bill_no"], {"requests": 0})
-    known.update({k: v for k, v in fact.items() if k not in ("kind", "asked")})
-    known["requests"] += fact.get("asked", 0)
+def _bill(state: State, record: Record) -> None:
+    known = state.bills.setdefault(record["out_bill_no"], {"requests": 0})
+    known.update({k: v for k, v in record.items() if k not in ("kind", "asked")})
+    known["requests"] += record.get("asked", 0)
     if known.get("state") == "SUCCESS":
-        known.setdefault("paid_at", fact.get("noted_at", now()))
+        known.setdefault("paid_at", record.get("noted_at", now()))
 
 
-def _bound(state: State, fact: Record) -> None:
-    state.bound[fact["group_id"]] = fact
+def _bound(state: State, record: Record) -> None:
+    state.bound[record["group_id"]] = record
 
 
-def _unbound(state: State, fact: Record) -> None:
-    state.bound.pop(fact["group_id"], None)
+def _unbound(state: State, record: Record) -> None:
+    state.bound.pop(record["group_id"], None)
 
 
-def _sms(state: State, fact: Record) -> None:
-    state.sms.append(fact)
+def _sms(state: State, record: Record) -> None:
+    state.sms.append(record)
 
 
-def _launch_result(state: State, fact: Record) -> None:
-    state.launch_results.append(fact)
+def _launch_result(state: State, record: Record) -> None:
+    state.launch_results.append(record)
 
 
-def _switch(state: State, fact: Record) -> None:
-    state.switches[fact["groupId"]] = fact["on"]
+def _switch(state: State, record: Record) -> None:
+    state.switches[record["groupId"]] = record["on"]
 
 
-def _nickname(state: State, fact: Record) -> None:
-    state.nicknames[fact["group_id"]] = fact["nickname"]
+def _nickname(state: State, record: Record) -> None:
+    state.nicknames[record["group_id"]] = record["nickname"]
 
 
-def _recalled(state: State, fact: Record) -> None:
-    state.recalled.append(fact["message_no"])
+def _recalled(state: State, record: Record) -> None:
+    state.recalled.append(record["message_no"])
 
 
-def _forwarded(state: State, fact: Record) -> None:
-    state.forwarded.append(fact)
+def _forwarded(state: State, record: Record) -> None:
+    state.forwarded.append(record)
 
 
-def _fault(state: State, fact: Record) -> None:
-    state.faults[fact["system"]] = fact
+def _fault(state: State, record: Record) -> None:
+    state.faults[record["system"]] = record
 
 
-def _next_bill(state: State, fact: Record) -> None:
-    state.next_bill = fact
+def _next_bill(state: State, record: Record) -> None:
+    state.next_bill = record
 
 
-def _refusal(state: State, fact: Record) -> None:
-    state.refusal = fact
+def _refusal(state: State, record: Record) -> None:
+    state.refusal = record
 
 
-def _refused(state: State, fact: Record) -> None:
+def _refused(state: State, record: Record) -> None:
     state.refusal = {}
     state.refusals += 1
 

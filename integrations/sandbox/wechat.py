@@ -1,4 +1,4 @@
-"""Plays WeChat: any code X belongs to X, `bad` to nobody."""
+"""A fake of WeChat's platform: any code X belongs to the user X, the code `bad` to nobody."""
 
 from integrations.sandbox.server import SandboxRequest, SandboxResponse
 
@@ -14,18 +14,18 @@ PATHS = {
 
 
 class FakeWeChat:
-    def owns(self, call: SandboxRequest) -> bool:
-        return call.path in PATHS
+    def owns(self, request: SandboxRequest) -> bool:
+        return request.path in PATHS
 
-    def __call__(self, call: SandboxRequest) -> SandboxResponse | None:
-        if not self.owns(call):
+    def __call__(self, request: SandboxRequest) -> SandboxResponse | None:
+        if not self.owns(request):
             return None
-        name = call.path.rsplit("/", 1)[1]
-        return SandboxResponse(getattr(self, f"_{name}")(call))
+        name = request.path.rsplit("/", 1)[1]
+        return SandboxResponse(getattr(self, f"_{name}")(request))
 
-    def _access_token(self, call: SandboxRequest) -> dict[str, object]:
-        code = call.query.get("code", "")
-        if call.query.get("appid") != APP_ID:
+    def _access_token(self, request: SandboxRequest) -> dict[str, object]:
+        code = request.query.get("code", "")
+        if request.query.get("appid") != APP_ID:
             return {"errcode": 40013, "errmsg": "invalid appid"}
         if code in ("", "bad"):
             return {"errcode": 40029, "errmsg": "invalid code"}
@@ -37,8 +37,8 @@ class FakeWeChat:
             "scope": "snsapi_userinfo",
         }
 
-    def _userinfo(self, call: SandboxRequest) -> dict[str, object]:
-        code = call.query["access_token"].removeprefix("token-")
+    def _userinfo(self, request: SandboxRequest) -> dict[str, object]:
+        code = request.query["access_token"].removeprefix("token-")
         return {
             "openid": f"open-{code}",
             "nickname": code,
@@ -52,14 +52,14 @@ class FakeWeChat:
             "unionid": f"union-{code}",
         }
 
-    def _stable_token(self, call: SandboxRequest) -> dict[str, object]:
+    def _stable_token(self, request: SandboxRequest) -> dict[str, object]:
         return {"access_token": "sandbox-app-token", "expires_in": 7200}
 
-    def _getticket(self, call: SandboxRequest) -> dict[str, object]:
+    def _getticket(self, request: SandboxRequest) -> dict[str, object]:
         return {"errcode": 0, "errmsg": "ok", "ticket": TICKET, "expires_in": 7200}
 
-    def _msg_sec_check(self, call: SandboxRequest) -> dict[str, object]:
-        """Text with 违禁 in it is risky."""
-        if call.query.get("access_token") != "sandbox-app-token":
+    def _msg_sec_check(self, request: SandboxRequest) -> dict[str, object]:
+        """Answer that text with 违禁 in it is risky."""
+        if request.query.get("access_token") != "sandbox-app-token":
             return {"errcode": 40001, "errmsg": "invalid credential"}
-        return {"errcode": 87014, "errmsg": "risky"} if "违禁" in call.json["content"] else {"errcode": 0}
+        return {"errcode": 87014, "errmsg": "risky"} if "违禁" in request.json["content"] else {"errcode": 0}

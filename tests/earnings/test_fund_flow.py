@@ -43,7 +43,7 @@ def number(sandbox) -> str:
 @pytest.fixture
 def reconcile(sandbox, monkeypatch) -> Callable[[bytes], str]:
     """What the command says when WeChat Pay's file of today is this one, with its exit status."""
-    pay = next(player for system, player in sandbox.players if system == "pay")
+    pay = next(system for name, system in sandbox.systems if name == "pay")
 
     def run(raw: bytes) -> str:
         monkeypatch.setattr(pay, "_fund_flow", lambda day: raw)

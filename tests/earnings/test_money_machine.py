@@ -185,9 +185,9 @@ class Money(RuleBasedStateMachine):
 
     @rule(crash_at=crash)
     def wechat_pay_tells(self, crash_at: int) -> None:
-        player = next(player for system, player in self.sandbox.players if system == "pay")
+        system = next(system for name, system in self.sandbox.systems if name == "pay")
         for number in list(self.sandbox.state.bills):
-            raw, headers = player.notify_of(number)
+            raw, headers = system.notify_of(number)
             with crashing(crash_at):
                 worker.take_notify(headers, raw, at=self.now, pay=self.pay)
 

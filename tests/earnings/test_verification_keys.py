@@ -34,10 +34,10 @@ def other_key() -> rsa.RSAPrivateKey:
 
 @pytest.fixture
 def pay(sandbox, monkeypatch) -> FakeWeChatPay:
-    player = next(player for system, player in sandbox.players if system == "pay")
-    monkeypatch.setattr(player, "own_serial", SERIAL)  # both are put back after the test
-    monkeypatch.setattr(player, "own_key", player.own_key)
-    return player
+    system = next(system for name, system in sandbox.systems if name == "pay")
+    monkeypatch.setattr(system, "own_serial", SERIAL)  # both are put back after the test
+    monkeypatch.setattr(system, "own_key", system.own_key)
+    return system
 
 
 def signs_with(pay: FakeWeChatPay, key: rsa.RSAPrivateKey, serial: str = CERTIFIED) -> None:

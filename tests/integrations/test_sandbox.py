@@ -85,14 +85,14 @@ def test_the_gateway_names_its_five_robots(gateway):
 
 
 def test_binding_posts_the_event_once(gateway, sandbox):
-    player = next(player for system, player in sandbox.players if system == "gateway")
+    system = next(system for name, system in sandbox.systems if name == "gateway")
     posted = []
-    original, player.poster.post = player.poster.post, lambda *event: posted.append(event)
+    original, system.poster.post = system.poster.post, lambda *event: posted.append(event)
     try:
         for _ in range(2):
             gateway.call(bind_group(robot="sandbox-robot-1", group="g1", user="u1", name="群"))
     finally:
-        player.poster.post = original
+        system.poster.post = original
     assert [command for command, _ in posted] == ["bind_group_success"]
     assert posted[0][1]["group_id"] == "g1"
 

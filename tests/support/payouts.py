@@ -46,7 +46,7 @@ def bills(sandbox) -> list[tuple[str, int]]:
 
 def notify(sandbox, withdrawal: Withdrawal, **changed: str) -> int:
     """The sandbox's signed notify, posted by hand; `changed` are headers somebody tampered with."""
-    pay = next(player for system, player in sandbox.players if system == "pay")
+    pay = next(system for name, system in sandbox.systems if name == "pay")
     raw, headers = pay.notify_of(withdrawal.pk.hex)
     return (
         Client()
@@ -59,7 +59,7 @@ def signed_notify(
     sandbox, told: Any, *, event: Any = "MCHTRANSFER.BILL.FINISHED", **changed: Any
 ) -> tuple[int, Any]:
     """A notify that says this, rightly signed; `changed` are parts of its resource. The status and the answer."""
-    pay = next(player for system, player in sandbox.players if system == "pay")
+    pay = next(system for name, system in sandbox.systems if name == "pay")
     sealed = AESGCM(settings.WECHAT_PAY_API_V3_KEY.encode()).encrypt(b"0" * 12, json.dumps(told).encode(), b"x")
     resource = {
         "ciphertext": base64.b64encode(sealed).decode(),

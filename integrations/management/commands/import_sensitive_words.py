@@ -1,4 +1,4 @@
-"""`manage.py import_sensitive_words`: take a list of words in."""
+"""`manage.py import_sensitive_words`: import a list of sensitive words."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from integrations.moderation import imports
-from integrations.moderation.imports import LONGEST_NAME, NotAList, WordFile
+from integrations.moderation.imports import MAX_NAME_LENGTH, NotAList, WordFile
 
 
 class Command(BaseCommand):
@@ -26,8 +26,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         path: Path = options["file"]
-        if len(options["by"]) > LONGEST_NAME:
-            raise CommandError(f"--by takes at most {LONGEST_NAME} characters.")
+        if len(options["by"]) > MAX_NAME_LENGTH:
+            raise CommandError(f"--by takes at most {MAX_NAME_LENGTH} characters.")
         try:
             found = imports.read_words(path.read_bytes(), with_short=options["short"])
         except (OSError, NotAList) as error:

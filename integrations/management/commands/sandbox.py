@@ -1,4 +1,4 @@
-"""`manage.py sandbox`: the outside world on one local port."""
+"""`manage.py sandbox`: fakes of all outside systems on one local port."""
 
 import os
 import signal
@@ -42,7 +42,7 @@ class Command(BaseCommand):
 
 
 def make_sandbox(port: int, app_url: str) -> Sandbox:
-    """A sandbox that remembers in RUN_DIR and posts events to `app_url`; CommandError when the port is taken."""
+    """Return a sandbox that stores its state in RUN_DIR and posts events to `app_url`. Raises CommandError for a taken port."""
     keys = settings.RUN_DIR / "keys"
     ensure_keys(keys)
     state = State(settings.RUN_DIR / "sandbox.jsonl")
@@ -54,7 +54,7 @@ def make_sandbox(port: int, app_url: str) -> Sandbox:
         mch_id=settings.WECHAT_PAY_MCH_ID,
         cert_serial=settings.WECHAT_PAY_CERT_SERIAL,
     )
-    players: list[tuple[str, FakeSystem]] = [
+    systems: list[tuple[str, FakeSystem]] = [
         ("control", ControlApi(state, pay)),
         ("gateway", FakeGateway(state, poster, f"http://127.0.0.1:{port}")),
         ("wechat", FakeWeChat()),
@@ -66,7 +66,7 @@ def make_sandbox(port: int, app_url: str) -> Sandbox:
         ("sms", FakeSms(state, settings.SMS_ACCESS_KEY_SECRET)),
     ]
     try:
-        server = Sandbox(port, state, players)
+        server = Sandbox(port, state, systems)
     except OSError as error:
         raise CommandError(f"Port {port} is taken: choose another with SANDBOX_PORT=8101.") from error
     poster.start()
