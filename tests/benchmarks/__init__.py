@@ -1,7 +1,7 @@
 """Benchmarks: scripts, not tests. `make bench` runs each in a process of its own: `python -m tests.benchmarks.bench_x`.
 
 Importing this package starts a PostgreSQL and a Redis for that process alone and migrates the database, so a script
-imports models like any other module. The servers do not wait for the disk, for us and for the floor alike.
+imports models like any other module. The servers do not wait for the disk, neither for our code nor for the floor.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""Claiming: what it costs with a million sent rows behind it, and with a hundred thousand waiting in awkward ways.
+"""The cost of a claim with a million sent rows in the table, and with a hundred thousand waiting rows.
 
 The floor claims the same number of messages, with the same statement, from a table of the same shape in which a thousand
 rows were sent before.
@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from robots.models import Robot
 from robots.outbox.leases import claim
-from tests.benchmarks.harness import compare, run, say
+from tests.benchmarks.harness import compare, report, run
 
 CLAIMS = 10  # of 200 messages
 WAITING = 100_000
@@ -30,72 +30,72 @@ ORDER BY n
 
 
 def write(count: int, *, status: int, chats: int, later: int = 0) -> None:
-    words = {"count": count, "status": status, "chats": chats, "later": later, "robots": ROBOTS}
+    params = {"count": count, "status": status, "chats": chats, "later": later, "robots": ROBOTS}
     with connection.cursor() as cursor:
-        cursor.execute(ROW, words)
+        cursor.execute(ROW, params)
 
 
-def do(*statements: str) -> None:
+def execute(*statements: str) -> None:
     with connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)
 
 
 def in_table(schema: str, work: Callable[[], None]) -> Callable[[], None]:
-    """Have work done in the outbox of that schema."""
+    """Return the work on the outbox of that schema."""
 
-    def there() -> None:
-        do(f"SET search_path TO {schema}, public")
+    def work_in_schema() -> None:
+        execute(f"SET search_path TO {schema}, public")
         work()
 
-    return there
+    return work_in_schema
 
 
 def claim_all() -> None:
     after = 0
     for _ in range(CLAIMS):
-        taken = claim(at=timezone.now(), after=after)
-        assert len(taken.messages) == 200
-        after = taken.after
+        claimed = claim(at=timezone.now(), after=after)
+        assert len(claimed.messages) == 200
+        after = claimed.after
 
 
 def prepare() -> None:
     for schema in ("small", "public"):
-        do(f"SET search_path TO {schema}, public", "DELETE FROM robots_outboxmessage WHERE status = 0")
-        do("VACUUM robots_outboxmessage")
+        execute(f"SET search_path TO {schema}, public", "DELETE FROM robots_outboxmessage WHERE status = 0")
+        execute("VACUUM robots_outboxmessage")
         write(CLAIMS * 200, status=0, chats=CLAIMS * 200)
 
 
-def a_round(what: str, *, resting: list[str], **rows: int) -> None:
-    """How long one sender takes to look at everything that waits, and for how long the longest claim."""
-    do(
+def measure_round(what: str, *, limited_robots: list[str], **rows: int) -> None:
+    """Print how long one sender takes to read all waiting messages, and the duration of the longest claim."""
+    execute(
         "SET search_path TO public",
         "DELETE FROM robots_outboxmessage WHERE status = 0",
         "VACUUM robots_outboxmessage",
     )
     write(WAITING, status=0, **rows)
-    times, after, taken = [], 0, 0
+    times, after, claimed = [], 0, 0
     while not times or (after and len(times) < 60):
         began = time.perf_counter()
-        found = claim(at=timezone.now(), after=after, resting=resting)
+        found = claim(at=timezone.now(), after=after, limited_robots=limited_robots)
         times.append(time.perf_counter() - began)
-        after, taken = found.after, taken + len(found.messages)
-    say(
-        f"    {what}: {len(times)} claims took {taken} messages, {1000 * sorted(times)[len(times) // 2]:.1f} ms each,"
+        after, claimed = found.after, claimed + len(found.messages)
+    report(
+        f"    {what}: {len(times)} claims took {claimed} messages, {1000 * sorted(times)[len(times) // 2]:.1f} ms each,"
         f" the longest {1000 * max(times):.1f} ms"
     )
 
 
 def main() -> None:
     Robot.objects.bulk_create(Robot(code=f"robot-{n}", name=f"robot-{n}") for n in range(ROBOTS))
-    do(
+    execute(
         "CREATE SCHEMA small",
         "CREATE TABLE small.robots_outboxmessage (LIKE public.robots_outboxmessage INCLUDING ALL) WITH (fillfactor = 50)",
     )
     for schema, count in (("small", 1_000), ("public", 1_000_000)):
-        do(f"SET search_path TO {schema}, public")
+        execute(f"SET search_path TO {schema}, public")
         write(count, status=1, chats=10_000)
-        do("VACUUM ANALYZE robots_outboxmessage")
+        execute("VACUUM ANALYZE robots_outboxmessage")
     compare(
         f"{CLAIMS} claims of 200, 1,000,000 sent rows against 1,000",
         ours=in_table("public", claim_all),
@@ -104,12 +104,12 @@ def main() -> None:
         at_least=1 / 1.2,
         rounds=9,
     )
-    say(f"{WAITING} messages wait:")
-    everybody = list(Robot.objects.values_list("code", flat=True))
-    a_round("in as many chats", resting=[], chats=WAITING)
-    a_round("in ten chats", resting=[], chats=10)
-    a_round("all for a later try", resting=[], chats=10_000, later=1)
-    a_round("all robots at rest", resting=everybody, chats=10_000)
+    report(f"{WAITING} messages wait:")
+    all_robots = list(Robot.objects.values_list("code", flat=True))
+    measure_round("in as many chats", limited_robots=[], chats=WAITING)
+    measure_round("in ten chats", limited_robots=[], chats=10)
+    measure_round("all for a later try", limited_robots=[], chats=10_000, later=1)
+    measure_round("all robots at their rate limit", limited_robots=all_robots, chats=10_000)
 
 
 if __name__ == "__main__":

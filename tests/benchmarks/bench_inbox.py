@@ -1,5 +1,5 @@
-"""The inbox: storing against a bare multi-row INSERT of the same rows; handling group messages against a handler
-that does nothing; and a group of 500 keywords against a group of one."""
+"""The inbox: storing against a bare multi-row INSERT of the same rows, handling of group messages against a handler
+that does nothing, and a group of 500 keywords against a group of one."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,18 +13,17 @@ from django.utils import timezone
 from psycopg2.extras import execute_values
 
 from groups.models import Group
-from integrations.gateway import handling, inbox
-from integrations.gateway import subscriptions as events
+from integrations.gateway import handling, inbox, subscriptions
 from integrations.gateway.subscriptions import Event
 from keywords.models import GroupKeyword, KeywordBatch
 from keywords.subscribers import on_messages
-from tests.benchmarks.harness import compare, run, say
+from tests.benchmarks.harness import compare, report, run
 from tests.factories.people import GroupFactory
 from tests.support.entry_points import key_with
 
 GROUPS, HANDLED = 200, 3000
 _numbers = count(1)
-_WORDS = "大家好,今天晚上八点直播,欢迎来看看新到的水果,价格也很实惠,有需要的可以接龙哦"
+_TEXT = "大家好,今天晚上八点直播,欢迎来看看新到的水果,价格也很实惠,有需要的可以接龙哦"
 _COLUMNS = "event_id, command, body, lane, after_lane, status, received_at, try_count, retry_at, note"
 
 
@@ -43,7 +42,7 @@ def message(group: str, command: str = "group_message") -> dict[str, Any]:
         "is_robot": False,
         "send_time": "2026-11-24 12:00:00",
         "type": 3,
-        "content": _WORDS,
+        "content": _TEXT,
         "title": "",
         "desc": "",
         "url": "",
@@ -70,12 +69,12 @@ def storing() -> None:
     def prepare() -> None:
         forget()
         given["batches"] = [batch() for _ in range(calls)]
-        given["bodies"] = [orjson.dumps(told) for told in given["batches"]]
-        given["rows"] = [[row(one) for one in told] for told in given["batches"]]
+        given["bodies"] = [orjson.dumps(events) for events in given["batches"]]
+        given["rows"] = [[row(event) for event in events] for events in given["batches"]]
 
     def ours() -> None:
-        for told in given["batches"]:
-            inbox.store(told, at=timezone.now())
+        for events in given["batches"]:
+            inbox.store(events, at=timezone.now())
 
     def whole_call() -> None:
         for body in given["bodies"]:
@@ -121,7 +120,7 @@ def handling_messages() -> None:
         assert handling.handle_waiting() == HANDLED
 
     def idle() -> None:
-        with nobody_listening():
+        with idle_handlers():
             ours()
 
     what = f"handling {HANDLED} group messages of {GROUPS} groups"
@@ -129,13 +128,15 @@ def handling_messages() -> None:
     prepare()
     began = time.perf_counter()
     ours()
-    say(f"    {HANDLED / (time.perf_counter() - began):.0f} messages a second by one worker thread (at least 300)")
+    report(
+        f"    {HANDLED / (time.perf_counter() - began):.0f} messages a second by one worker thread (at least 300)"
+    )
 
 
 @contextmanager
-def nobody_listening() -> Iterator[None]:
-    """Messages are claimed and marked, and nothing is done about them."""
-    handlers = events.bulk_subscribers_of("group_message")
+def idle_handlers() -> Iterator[None]:
+    """Replace the handlers of group messages by one that does nothing."""
+    handlers = subscriptions.bulk_subscribers_of("group_message")
     kept = handlers[:]
     handlers[:] = [_do_nothing] * len(kept)
     try:
@@ -144,8 +145,8 @@ def nobody_listening() -> Iterator[None]:
         handlers[:] = kept
 
 
-def a_backlog() -> None:
-    """The same messages handled, of the five groups that ten thousand each wait for and of many with a few each."""
+def handling_a_backlog() -> None:
+    """Handle as many messages of five groups with 10,000 waiting each as of many groups with a few each."""
 
     def waiting(groups: int, each: int) -> Callable[[], None]:
         def prepare() -> None:
@@ -166,15 +167,15 @@ def a_backlog() -> None:
     deep, wide = waiting(5, 10_000), waiting(GROUPS, HANDLED // GROUPS)
     compare(what, ours=handle, floor=handle, prepare=deep, prepare_floor=wide, rounds=4, at_least=1 / 1.5)
     deep()
-    with in_hand_elsewhere():
+    with locked_elsewhere():
         began = time.perf_counter()
         assert handling.handle_waiting() == 0
-        say(f"    {time.perf_counter() - began:.3f} s to find that all five groups are in another worker's hands")
+        report(f"    {time.perf_counter() - began:.3f} s to find that all five groups are locked by another worker")
 
 
 @contextmanager
-def in_hand_elsewhere() -> Iterator[None]:
-    """Another connection holds the heads of all lanes."""
+def locked_elsewhere() -> Iterator[None]:
+    """Lock the first events of all ordering keys by another connection."""
     other = connection.copy()
     try:
         other.set_autocommit(False)
@@ -186,36 +187,36 @@ def in_hand_elsewhere() -> Iterator[None]:
 
 
 def many_keywords() -> None:
-    """The same talk in a group of one keyword and in a group of 500, among 20,000 keywords of others."""
+    """Handle the same messages in a group of one keyword and in a group of 500, among 20,000 keywords of other groups."""
     for code, wanted in (("few", 1), ("many", 500)):
         group = GroupFactory(code=code)
         add_keywords(group, [f"{code}{number}" for number in range(wanted)])
     add_keywords(GroupFactory(code="others"), [f"词语{number}" for number in range(20_000)])
 
-    def talk(group: str) -> Callable[[], None]:
-        told = [Event(f"e{n}", "group_message", message(group)["body"], timezone.now()) for n in range(3000)]
+    def messages(group: str) -> Callable[[], None]:
+        events = [Event(f"e{n}", "group_message", message(group)["body"], timezone.now()) for n in range(3000)]
 
-        def hear() -> None:
-            for event in told:
+        def handle() -> None:
+            for event in events:
                 on_messages([event])
 
-        return hear
+        return handle
 
     what = "a message in a group of 500 keywords (of one in a group of 1)"
-    compare(what, ours=talk("many"), floor=talk("few"), rounds=9, at_least=1 / 1.1)
+    compare(what, ours=messages("many"), floor=messages("few"), rounds=9, at_least=1 / 1.1)
 
 
-def add_keywords(group: Group, words: list[str]) -> None:
+def add_keywords(group: Group, keywords: list[str]) -> None:
     batch = KeywordBatch.objects.create(user=group.user, words=[], reply_content="x", created_at=timezone.now())
     GroupKeyword.objects.bulk_create(
-        (GroupKeyword(batch=batch, group=group, folded=word) for word in words), batch_size=5000
+        (GroupKeyword(batch=batch, group=group, folded=keyword) for keyword in keywords), batch_size=5000
     )
 
 
 def main() -> None:
     storing()
     handling_messages()
-    a_backlog()
+    handling_a_backlog()
     many_keywords()
 
 

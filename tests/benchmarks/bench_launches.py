@@ -1,9 +1,9 @@
 """Receiving a launch of 10,000 groups, against two bare `INSERT … SELECT … FROM unnest()` of the same rows.
 
-The floor is handed everything it writes: whose groups they are, their robots, the finished content of each message. It
-checks nothing and decides nothing; it writes the same deliveries and messages in the same order, with the same constraints
-and indexes, and commits. Ours is the verb, which finds the groups among 50,000, locks them against being cancelled, looks at switches and
-robots, puts codes into links and counts. The last line takes the whole call, from the body on the wire to the answer.
+The floor gets every value that it writes: the groups' users and robots, and the finished content of each message. It checks
+and decides nothing; it writes the same deliveries and messages in the same order, with the same constraints and indexes, and
+commits. Our function finds the groups among 50,000, locks them against being cancelled, checks switches and robots, puts
+codes into links and counts. The last line measures the whole HTTP call.
 """
 
 import json
@@ -41,7 +41,7 @@ INSERT INTO robots_outboxmessage (
     status, is_held, created_at, not_before, retry_at, try_count, reason)
 SELECT gen_random_uuid(), 'send', robot_id, code, '', 'g:' || code, '[]', content, %(cause)s,
     0, false, %(at)s, %(at)s, %(at)s, 0, ''
-FROM unnest(%(said_in)s::text[], %(robots)s::uuid[], %(contents)s::jsonb[]) AS t(code, robot_id, content)
+FROM unnest(%(group_codes)s::text[], %(robots)s::uuid[], %(contents)s::jsonb[]) AS t(code, robot_id, content)
 """
 _FLOOR_LAUNCH = """
 INSERT INTO launches_launch (
@@ -52,7 +52,7 @@ VALUES (%(launch)s, %(task)s, '', %(items)s, 1, %(at)s, 'floor', %(count)s, 0, 0
 
 
 def make_world() -> list[tuple[Any, ...]]:
-    """(code, group, user, robot) of the groups that are named, in primary-key order."""
+    """Return (code, group, user, robot) of the groups that are named, in primary-key order."""
     now = timezone.now()
     robots = Robot.objects.bulk_create(Robot(code=f"robot-{n}", name=f"小助手{n}") for n in range(ROBOTS))
     users = User.objects.bulk_create(
@@ -83,11 +83,11 @@ def empty() -> None:
 def main() -> None:
     rows = make_world()
     codes, groups, users, _ = (list(column) for column in zip(*rows, strict=True))
-    said_in, _, _, robots = (list(column) for column in zip(*sorted(rows), strict=True))
+    group_codes, _, _, robots = (list(column) for column in zip(*sorted(rows), strict=True))
     message = {"type": 6, "title": LINK["title"], "url": "", "desc": LINK["content"]}
     contents = [
         json.dumps(message | {"url": LINK["url"].replace("{groupId}", code)}, ensure_ascii=False)
-        for code in said_in
+        for code in group_codes
     ]
     client = key_with(Scope.LAUNCHES_WRITE)
 
@@ -101,7 +101,7 @@ def main() -> None:
 
     def floor() -> None:
         launch = uuid.uuid4()
-        words: dict[str, Any] = {
+        params: dict[str, Any] = {
             "launch": launch,
             "task": str(launch),
             "items": json.dumps([LINK]),
@@ -109,7 +109,7 @@ def main() -> None:
             "at": timezone.now(),
             "count": len(codes),
             "codes": codes,
-            "said_in": said_in,
+            "group_codes": group_codes,
             "groups": groups,
             "users": users,
             "robots": robots,
@@ -117,7 +117,7 @@ def main() -> None:
         }
         with transaction.atomic(), connection.cursor() as cursor:
             for statement in (_FLOOR_LAUNCH, _FLOOR_DELIVERIES, _FLOOR_MESSAGES):
-                cursor.execute(statement, words)
+                cursor.execute(statement, params)
 
     compare("receiving a launch of 10,000 groups", ours=ours, floor=floor, prepare=empty, at_least=0.8)
     with override_settings(ALLOWED_HOSTS=["testserver"]):

@@ -1,13 +1,13 @@
-"""Sensitive words: 50,000 of them on messages of 50 to 500 Chinese characters, folding included.
+"""The search for 50,000 sensitive words in messages of 50 to 500 Chinese characters, folding included.
 
-Against a bare search of the same texts by the same library, which folds nothing, and against a loop of `in`.
+It is compared with a bare search of the same texts by the same library, without folding, and with a loop of `in`.
 
-The model: the 3,500 first characters of GB 2312's common ones. Texts draw them by Zipf's law (the commonest is one in
-forty, the first hundred nearly half), with a mark after every 4 to 14. Words are two to six of the same characters, drawn
-far more evenly, as a list of such words is not made of the commonest ones: one text in seven or so contains a word,
-which is said, and the loop is given texts that contain none, so it goes through all words. Every text is new to the
-interpreter in each turn. Texts with Latin letters, digits and pictures in them, which folding has to normalize, are
-measured beside: three parts of four say something of the kind in the middle.
+The model uses the first 3,500 of the common characters of GB 2312. Texts draw them by Zipf's law (the commonest is one in
+forty, the first hundred are nearly half), with a mark after every 4 to 14. Words are two to six of the same characters,
+drawn far more evenly, because sensitive words do not consist of the commonest ones. About one text in seven contains a
+word; the share is printed. The loop gets texts without a word, so it tries all words. Every text is a new object in each
+turn. Texts with Latin letters, digits and pictures, which folding has to normalize, are measured separately: three in four
+have one in the middle.
 """
 
 import random
@@ -17,7 +17,7 @@ from itertools import accumulate
 from ahocorasick_rs import AhoCorasick
 
 from integrations.moderation.finder import WordFinder
-from tests.benchmarks.harness import Work, compare, run, say
+from tests.benchmarks.harness import Work, compare, report, run
 
 LOOPED = 20
 COUNT = 3500
@@ -27,7 +27,7 @@ _IN_WORDS = list(accumulate(1 / (rank + 2000) for rank in range(COUNT)))
 _MARKS = "\uff0c\uff0c\uff0c\uff0c\u3002\u3002\u3002\uff01\uff1f\u3001\uff1a"
 _OTHERS = ["5", "100", "2026", "OK", "vip", "WiFi", "😀", "❤️", "3.5", "http://e.com/a"]
 _dice = random.Random(5)  # noqa: S311 - the same texts each time
-_dice.shuffle(_CHARACTERS)  # they come in the order of their sound
+_dice.shuffle(_CHARACTERS)  # GB 2312 orders them by pronunciation
 
 
 def _words() -> list[str]:
@@ -49,7 +49,7 @@ def _text(length: int) -> str:
 
 
 def _seconds_and_mebibytes(words: list[str]) -> tuple[float, float]:
-    """Processor seconds and memory of one finder, by the best and the mean of several."""
+    """Return the processor seconds of the fastest of several finders, and the mean memory of one."""
     kept, seconds = [WordFinder(words)], []
     before = _resident()
     for _ in range(4):
@@ -73,7 +73,7 @@ def main() -> None:
     ]
     finder, bare = WordFinder(words), AhoCorasick(words, store_patterns=False)
     clean = [text for text in texts if not finder.first(text)]
-    say(f"{len(texts) - len(clean)} of {len(texts)} texts contain a word")
+    report(f"{len(texts) - len(clean)} of {len(texts)} texts contain a word")
     given: list[str] = []
 
     def fresh(chosen: list[str]) -> Work:
@@ -117,7 +117,7 @@ def main() -> None:
         at_least=500 / times,
     )
     seconds, mebibytes = _seconds_and_mebibytes(words)
-    say(f"building: {seconds:.3f} s (under 0.2), {mebibytes:.1f} MiB (under 20)")
+    report(f"building: {seconds:.3f} s (under 0.2), {mebibytes:.1f} MiB (under 20)")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """GET /profit and GET /profit/slip of an account with 100,000 entries against one with 100.
 
-Both earned of all five kinds on each of the last days; the one has done so for twenty thousand days, the other for twenty.
+Both have entries of all five kinds for each of the last days: one for twenty thousand days, the other for twenty.
 """
 
 from django.db import connection
@@ -29,7 +29,7 @@ UNION ALL SELECT id, %(house)s::uuid, 'available', -1.25, NULL, day FROM days
 
 def earner(days: int) -> User:
     user = UserFactory()
-    words = {
+    params = {
         "today": timezone.localdate(),
         "days": days,
         "cause": f"bench:{user.pk}:",
@@ -37,12 +37,12 @@ def earner(days: int) -> User:
         "house": str(ledger.platform_account(Account.Kind.REWARDS).pk),
     }
     with connection.cursor() as cursor:
-        cursor.execute(_EARN, words)
+        cursor.execute(_EARN, params)
     return user
 
 
 def client(days: int) -> ApiClient:
-    """Signed in as somebody who has earned for so many days."""
+    """Return the client of a user with entries for this number of days."""
     signed_in = ApiClient(earner(days))
     signed_in.http.defaults["SERVER_NAME"] = "127.0.0.1"
     return signed_in

@@ -1,10 +1,10 @@
-"""Sending: against a bare HTTP client that knows no database, and against a bare claim loop that knows no gateway.
+"""Sending, compared with a bare HTTP client without a database, and with a bare claim loop without a gateway.
 
-- The HTTP floor posts the same bodies, made beforehand, to the same gateway with as many calls at a time, and reads the
-  answers. Ours claims the rows, makes the bodies, posts, writes down receipts and states.
-- The claim floor takes 200 rows at a time with `FOR UPDATE SKIP LOCKED`, marks them as sent and writes their receipts, in
-  three bare statements: the same rows are written. Ours also finds the first of each chat, keeps to what robots may say,
-  makes the bodies and tells receivers; its gateway answers without a network.
+- The HTTP floor posts a body that was encoded beforehand to the same gateway with as many calls at a time, and reads the
+  answers. Our sender claims the rows, encodes the bodies, posts them, and stores attempts and statuses.
+- The claim floor claims 200 rows at a time with `FOR UPDATE SKIP LOCKED`, marks them as sent and inserts their attempts, in
+  three bare statements that write the same rows. Our sender also finds the first message of each chat, keeps to the rate
+  limit, encodes the bodies and sends the signal; its gateway answers without a network.
 """
 
 import gc
@@ -57,7 +57,7 @@ BARE_DONE = """
 UPDATE robots_outboxmessage SET status = 1, try_count = 1, settled_at = now(), lease = NULL, leased_until = NULL
 WHERE id = ANY(%s)
 """
-BARE_RECEIPTS = """
+BARE_ATTEMPTS = """
 INSERT INTO robots_messageattempt (message_id, lease, outcome, answer, tried_at)
 SELECT id, %s, 'done', '', now() FROM unnest(%s) AS id
 """
@@ -71,7 +71,7 @@ def write() -> None:
 
 
 class AtOnce:
-    """A gateway without a network: what is asked is done."""
+    """A gateway pool without a network, in which every call succeeds at once."""
 
     def __init__(self, concurrency: int) -> None:
         self.concurrency, self.done = concurrency, []
@@ -82,17 +82,17 @@ class AtOnce:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def ask(self, calls: list[tuple[Hashable, GatewayCall]]) -> None:
+    def submit(self, calls: list[tuple[Hashable, GatewayCall]]) -> None:
         self.done += [CallResult(key, None) for key, call in calls if orjson.dumps(call.body)]
 
-    def answers(self, **_: object) -> list[CallResult]:
+    def results(self, **_: object) -> list[CallResult]:
         done, self.done = self.done, []
         return done
 
     def close(self) -> None:
         pass
 
-    def attention(self) -> None:
+    def interrupt(self) -> None:
         pass
 
 
@@ -121,19 +121,19 @@ def bare_http() -> None:
             ],
         }
     )
-    multi, places, left = pycurl.CurlMulti(), [], COUNT
+    multi, free, left = pycurl.CurlMulti(), [], COUNT
     for _ in range(CONCURRENCY):
         curl = pycurl.Curl()
         curl.setopt(pycurl.URL, f"{settings.GATEWAY_BASE_URL}/gbot/send_group_message")
         curl.setopt(pycurl.HTTPHEADER, ["Content-Type: application/json", "Expect:"])
         curl.setopt(pycurl.POSTFIELDS, body)
-        places.append(curl)
-    heard: dict[pycurl.Curl, BytesIO] = {}
-    while left or heard:
-        while left and places:
-            curl = places.pop()
-            heard[curl] = BytesIO()
-            curl.setopt(pycurl.WRITEDATA, heard[curl])
+        free.append(curl)
+    responses: dict[pycurl.Curl, BytesIO] = {}
+    while left or responses:
+        while left and free:
+            curl = free.pop()
+            responses[curl] = BytesIO()
+            curl.setopt(pycurl.WRITEDATA, responses[curl])
             multi.add_handle(curl)
             left -= 1
         multi.perform()
@@ -143,9 +143,9 @@ def bare_http() -> None:
             assert not broken
             for curl in done:
                 multi.remove_handle(curl)
-                orjson.loads(heard.pop(curl).getvalue())
-                places.append(curl)
-        if not (left and places):
+                orjson.loads(responses.pop(curl).getvalue())
+                free.append(curl)
+        if not (left and free):
             multi.select(0.01)
 
 
@@ -155,7 +155,7 @@ def send_at_once() -> None:
 
 
 def send_with_two() -> None:
-    """Two sender processes at the same rows."""
+    """Send the same rows with two sender processes."""
     connection.close()
     start = multiprocessing.get_context("fork").Process
     senders = [start(target=_send_as_one_of_two) for _ in range(2)]
@@ -188,7 +188,7 @@ def bare_claims() -> None:
             if not ids:
                 return
             cursor.execute(BARE_DONE, [ids])
-            cursor.execute(BARE_RECEIPTS, [lease, ids])
+            cursor.execute(BARE_ATTEMPTS, [lease, ids])
 
 
 @contextmanager

@@ -1,8 +1,8 @@
-"""A night of 100,000 groups with two referral levels.
+"""The settlement of a day with 100,000 groups and two referral levels.
 
-Against a floor that makes the same writes (paid days, paid-day counts, one transaction with its entries, and with them
-the accounts' totals) from tables in which every value stands already: it selects, joins, sums and locks nothing.
-Against a loop over groups with the ORM, measured on a sample. And its memory, against that of 10,000 groups.
+It is compared with a floor that makes the same writes (paid days, paid-day counts, one transaction with its entries, and
+with them the accounts' totals) from tables with every value: the floor selects, joins, sums and locks nothing. It is
+compared with a loop over groups with the ORM, measured on a sample. Its memory is compared with that for 10,000 groups.
 """
 
 import statistics
@@ -24,7 +24,7 @@ from earnings.models import Account, EarningsRules, GroupDay, IncomeType, Ledger
 from earnings.settlement import settle_day
 from groups.models import Group, StarPlan
 from robots.models import Robot
-from tests.benchmarks.harness import compare, must_reach, run, say
+from tests.benchmarks.harness import compare, must_reach, report, run
 from tests.factories.money import plan_in_force
 from tests.factories.people import days_ago
 
@@ -34,12 +34,12 @@ _days = count(1)
 
 
 def next_day() -> date:
-    """A day that was not settled yet."""
+    """Return a day that was not settled yet."""
     return timezone.localdate() - timedelta(days=200) + timedelta(days=next(_days))
 
 
 def make_world() -> None:
-    """Ten groups a person, three below each, robots of thirty groups; stars in turn, a bonus on one of them."""
+    """Create users with ten groups and three apprentices each, robots with thirty groups, all stars, a bonus on one star."""
     people = [User(code=f"p-{n}", nickname=f"p{n}") for n in range(PEOPLE)]
     for number, person in enumerate(people[1:], 1):
         person.inviter = people[(number - 1) // 3]
@@ -72,8 +72,8 @@ def settle() -> None:
     settle_day(next_day(), at=timezone.now())
 
 
-def keep_what_is_known() -> None:
-    """From one real night: the floor's tables."""
+def store_known_values() -> None:
+    """Create the floor's tables from one real settlement."""
     day = next_day()
     settle_day(day, at=timezone.now())
     with connection.cursor() as cursor:
@@ -99,7 +99,7 @@ _FLOOR = (
 )
 
 
-def write_what_is_known() -> None:
+def write_known_values() -> None:
     day = next_day()
     with transaction.atomic(), connection.cursor() as cursor:
         for statement in _FLOOR:
@@ -107,7 +107,7 @@ def write_what_is_known() -> None:
 
 
 def loop_over_groups(groups: list[Group], day: date) -> None:
-    """As one would write it with the ORM, group by group, each in its own posting."""
+    """Settle group by group with the ORM, each group in a posting of its own."""
     rules, house, now = EarningsRules.current(), ledger.platform_account(Account.Kind.REWARDS), timezone.now()
     for group in groups:
         plan = StarPlan.objects.filter(star=group.star, valid_from__lte=day).latest("valid_from")
@@ -138,18 +138,18 @@ def against_a_loop() -> None:
         began = time.perf_counter()
         loop_over_groups(groups, day)
         ratios.append((time.perf_counter() - began) / SAMPLE / ours)
-    must_reach("a group of the night against one of an ORM loop", statistics.median(ratios[1:]), at_least=100)
+    must_reach("a group of the settlement against one of an ORM loop", statistics.median(ratios[1:]), at_least=100)
 
 
 def memory_of(day: date) -> int:
-    """The most that `manage.py settle` and its PostgreSQL process held of their own meanwhile, in KiB."""
+    """Return the peak private memory of `manage.py settle` and its PostgreSQL process, in KiB."""
     process = subprocess.Popen([sys.executable, "manage.py", "settle", f"--date={day}"], stdout=subprocess.DEVNULL)
-    most = 0
+    peak = 0
     while process.poll() is None:
-        most = max(most, sum(_own_kib(pid) for pid in (process.pid, *_other_backends())))
+        peak = max(peak, sum(_own_kib(pid) for pid in (process.pid, *_other_backends())))
         time.sleep(0.02)
     assert process.returncode == 0
-    return most
+    return peak
 
 
 def _other_backends() -> list[int]:
@@ -161,7 +161,7 @@ def _other_backends() -> list[int]:
 
 
 def _own_kib(pid: int) -> int:
-    """Without what is shared (code, PostgreSQL's buffers)."""
+    """Return the private memory of a process in KiB, without shared memory such as code and PostgreSQL's buffers."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
@@ -170,23 +170,27 @@ def _own_kib(pid: int) -> int:
 
 
 def memory() -> None:
-    held = {}
-    for many in (FEW, GROUPS):
+    used = {}
+    for group_count in (FEW, GROUPS):
         Group.objects.update(robot_is_in=False)
-        Group.objects.filter(code__lt=f"g-{many:06}" if many < GROUPS else "h").update(robot_is_in=True)
+        Group.objects.filter(code__lt=f"g-{group_count:06}" if group_count < GROUPS else "h").update(
+            robot_is_in=True
+        )
         tidy()
-        held[many] = memory_of(next_day())
-        say(f"    {many:7,} groups: {held[many] / 1024:.1f} MiB (worker and its PostgreSQL process)")
-    must_reach("memory for 10,000 groups against 100,000", held[FEW] / held[GROUPS], at_least=1 / 1.2)
+        used[group_count] = memory_of(next_day())
+        report(
+            f"    {group_count:7,} groups: {used[group_count] / 1024:.1f} MiB (worker and its PostgreSQL process)"
+        )
+    must_reach("memory for 10,000 groups against 100,000", used[FEW] / used[GROUPS], at_least=1 / 1.2)
 
 
 def main() -> None:
     make_world()
-    keep_what_is_known()
+    store_known_values()
     tidy()
-    say(f"    {GROUPS:,} groups, {LedgerEntry.objects.count():,} entries a night")
-    what = "a night of 100,000 groups against the same writes, known beforehand"
-    compare(what, ours=settle, floor=write_what_is_known, prepare=tidy, at_least=0.6)
+    report(f"    {GROUPS:,} groups, {LedgerEntry.objects.count():,} entries a day")
+    what = "a settlement of 100,000 groups against the same writes, with all values known"
+    compare(what, ours=settle, floor=write_known_values, prepare=tidy, at_least=0.6)
     against_a_loop()
     memory()
 

@@ -1,10 +1,10 @@
 """Rating 10,000 groups with `POST /groups/star`, against a bare `UPDATE … FROM unnest()`.
 
-The floor is handed everything: which groups (by id), their robots and owners, the finished words of each letter. It writes
-the same rows (history, letters, stars and switches), with the same constraints and indexes, in three bare statements, and
-commits. Ours is the whole call: the body is read and checked, groups are found by their codes among 50,000 and locked,
-letters are worded, low stars are looked for. The last line takes the `UPDATE` alone as the floor, so that it shows what
-history and letters cost.
+The floor gets every value: the groups (by id), their robots and owners, and the finished text of each private message. It
+writes the same rows (history, messages, stars and switches), with the same constraints and indexes, in three bare
+statements, and commits. Our code is the whole call: it reads and validates the body, finds the groups by their codes among
+50,000 and locks them, writes the texts, and searches for low stars. The last line takes the `UPDATE` alone as the floor, so
+that it shows the cost of history and messages.
 """
 
 import json
@@ -24,21 +24,21 @@ from tests.benchmarks.bench_launches import NAMED, make_world
 from tests.benchmarks.harness import compare, run
 
 _UPDATE = """
-UPDATE groups_group g SET star = told.star, launch_switch = told.launch_switch
-FROM unnest(%(ids)s::uuid[], %(stars)s::smallint[], %(switches)s::bool[]) AS told(group_id, star, launch_switch)
-WHERE g.id = told.group_id
+UPDATE groups_group g SET star = rated.star, launch_switch = rated.launch_switch
+FROM unnest(%(ids)s::uuid[], %(stars)s::smallint[], %(switches)s::bool[]) AS rated(group_id, star, launch_switch)
+WHERE g.id = rated.group_id
 """
 _HISTORY = """
 INSERT INTO groups_starrating (group_id, star, state, rated_at)
-SELECT group_id, star, 1, %(at)s FROM unnest(%(ids)s::uuid[], %(stars)s::smallint[]) AS told(group_id, star)
+SELECT group_id, star, 1, %(at)s FROM unnest(%(ids)s::uuid[], %(stars)s::smallint[]) AS rated(group_id, star)
 """
-_LETTERS = """
+_MESSAGES = """
 INSERT INTO robots_outboxmessage (
     message_no, operation, robot_id, group_code, user_code, chat, mentions, content, cause,
     status, is_held, created_at, not_before, retry_at, try_count, reason)
 SELECT gen_random_uuid(), 'send', robot_id, '', code, chat, '[]', content, cause, 0, false, %(at)s, %(at)s, %(at)s, 0, ''
 FROM unnest(%(robots)s::uuid[], %(codes)s::text[], %(chats)s::text[], %(contents)s::jsonb[], %(causes)s::text[])
-    AS told(robot_id, code, chat, content, cause)
+    AS rated(robot_id, code, chat, content, cause)
 """
 
 
@@ -53,7 +53,7 @@ def empty() -> None:
 def main() -> None:
     make_world()
     groups = list(Group.objects.select_related("robot", "user").order_by("code")[:NAMED])
-    stars = [2 + place % 4 for place in range(NAMED)]
+    stars = [2 + number % 4 for number in range(NAMED)]
     body = json.dumps(
         {
             "command": "update_group_star",
@@ -63,21 +63,22 @@ def main() -> None:
         }
     )
     rated = sorted(zip(groups, stars, strict=True), key=lambda pair: pair[0].pk)
-    letters: dict[tuple[Robot, User], list[str]] = {}
+    lines_by_receiver: dict[tuple[Robot, User], list[str]] = {}
     for group, star in rated:
         line = f"群「{group.name}」评为 {star} 星,以后每天的收益按新星级计算。"
-        letters.setdefault((group.robot, group.user), []).append(line)
-    words: dict[str, Any] = {
+        lines_by_receiver.setdefault((group.robot, group.user), []).append(line)
+    params: dict[str, Any] = {
         "ids": [group.pk for group, _ in rated],
         "stars": [star for _, star in rated],
         "switches": [star < 4 for _, star in rated],
-        "robots": [robot.pk for robot, _ in letters],
-        "codes": [user.code for _, user in letters],
-        "chats": [f"p:{robot.code}:{user.code}" for robot, user in letters],
+        "robots": [robot.pk for robot, _ in lines_by_receiver],
+        "codes": [user.code for _, user in lines_by_receiver],
+        "chats": [f"p:{robot.code}:{user.code}" for robot, user in lines_by_receiver],
         "contents": [
-            json.dumps({"type": 3, "content": "\n".join(lines)}, ensure_ascii=False) for lines in letters.values()
+            json.dumps({"type": 3, "content": "\n".join(lines)}, ensure_ascii=False)
+            for lines in lines_by_receiver.values()
         ],
-        "causes": [f"star:{user.pk}" for _, user in letters],
+        "causes": [f"star:{user.pk}" for _, user in lines_by_receiver],
         "at": timezone.now(),
     }
     client, headers = Client(), {"X-Api-Key": issue_key("stars", [Scope.STARS_WRITE])}
@@ -88,12 +89,12 @@ def main() -> None:
 
     def floor() -> None:
         with transaction.atomic(), connection.cursor() as cursor:
-            for statement in (_HISTORY, _LETTERS, _UPDATE):
-                cursor.execute(statement, words)
+            for statement in (_HISTORY, _MESSAGES, _UPDATE):
+                cursor.execute(statement, params)
 
     def update_alone() -> None:
         with connection.cursor() as cursor:
-            cursor.execute(_UPDATE, words)
+            cursor.execute(_UPDATE, params)
 
     with override_settings(ALLOWED_HOSTS=["testserver"]):
         compare("POST /groups/star with 10,000 items", ours=ours, floor=floor, prepare=empty, at_least=0.7)

@@ -1,4 +1,4 @@
-"""A gateway that says "done" after a while, and nothing else: run as a file, `python gateway.py PORT SECONDS`."""
+"""A gateway that answers every call with "done" after a delay. Run it as a file: `python gateway.py PORT SECONDS`."""
 
 import asyncio
 import sys
@@ -9,19 +9,19 @@ SECONDS = float(sys.argv[2])
 
 
 class Gateway(asyncio.Protocol):
-    """One connection: a reply for each request whose head and body have come."""
+    """One connection, which answers each request when its head and body have come."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport, self.heard = transport, b""
+        self.transport, self.received = transport, b""
 
     def data_received(self, data: bytes) -> None:
-        self.heard += data
-        while b"\r\n\r\n" in self.heard:
-            head, rest = self.heard.split(b"\r\n\r\n", 1)
+        self.received += data
+        while b"\r\n\r\n" in self.received:
+            head, rest = self.received.split(b"\r\n\r\n", 1)
             length = int(head.lower().split(b"content-length:", 1)[1].split(b"\r\n", 1)[0])
             if len(rest) < length:
                 return
-            self.heard = rest[length:]
+            self.received = rest[length:]
             asyncio.get_running_loop().call_later(SECONDS, self.reply)
 
     def reply(self) -> None:

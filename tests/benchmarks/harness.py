@@ -1,4 +1,4 @@
-"""How a benchmark is measured: a ratio to a floor of the same run, round robin, the median of several rounds.
+"""The measuring of benchmarks: the ratio to a floor of the same run, in turns, as the median of several rounds.
 
 def main() -> None:
     compare("receiving a launch of 10,000 groups", ours=receive, floor=bare_insert, prepare=empty, at_least=0.8)
@@ -28,7 +28,7 @@ _below: list[str] = []
 
 @dataclass
 class Turns:
-    """What one contestant took in each round, in seconds: on the clock, and of the processors."""
+    """The seconds that one contestant took in each round: on the clock, and of the processors."""
 
     work: Work
     seconds: list[float] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Turns:
         self.cpu.append(_cpu_seconds() - cpu)
 
 
-def say(line: str) -> None:
+def report(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
@@ -56,32 +56,33 @@ def compare(
     at_least: float | None = None,
     rounds: int = ROUNDS,
 ) -> float:
-    """Let both do the same work in turn; the median of floor ÷ ours (1.0: as fast as the floor; more: faster).
+    """Run both in turns and print the ratios. Returns the median of floor ÷ ours (1.0: equally fast; more: faster).
 
-    `prepare` (of the floor `prepare_floor`, if given) runs before each turn and is not counted. One turn of each goes
-    first and is forgotten.
+    `prepare` (for the floor `prepare_floor`, if given) runs before each turn and is not measured. The first turn of each
+    is not counted.
     """
-    us, them = Turns(ours), Turns(floor)
+    our_turns, floor_turns = Turns(ours), Turns(floor)
     for number in range(rounds + 1):
-        for turns in (us, them) if number % 2 else (them, us):
-            (prepare_floor or prepare)() if turns is them else prepare()
+        for turns in (our_turns, floor_turns) if number % 2 else (floor_turns, our_turns):
+            (prepare_floor or prepare)() if turns is floor_turns else prepare()
             turns.take()
-    ratios = [floor / own for own, floor in zip(us.seconds[1:], them.seconds[1:], strict=True)]
+    pairs = zip(our_turns.seconds[1:], floor_turns.seconds[1:], strict=True)
+    ratios = [floor_seconds / our_seconds for our_seconds, floor_seconds in pairs]
     median = statistics.median(ratios)
-    say(f"{what}: {_verdict(what, median, at_least)}")
-    say(f"    ratios {' '.join(f'{ratio:.2f}' for ratio in ratios)}")
-    for name, turns in (("ours", us), ("floor", them)):
+    report(f"{what}: {_rating(what, median, at_least)}")
+    report(f"    ratios {' '.join(f'{ratio:.2f}' for ratio in ratios)}")
+    for name, turns in (("ours", our_turns), ("floor", floor_turns)):
         seconds, cpu = statistics.median(turns.seconds[1:]), statistics.median(turns.cpu[1:])
-        say(f"    {name:<5} {seconds:8.3f} s, {cpu:7.3f} s of processor (ours and PostgreSQL's)")
+        report(f"    {name:<5} {seconds:8.3f} s, {cpu:7.3f} s of processor (ours and PostgreSQL's)")
     return median
 
 
 def must_reach(what: str, ratio: float, *, at_least: float) -> None:
-    """A ratio that was measured otherwise."""
-    say(f"{what}: {_verdict(what, ratio, at_least)}")
+    """Print and rate a ratio that was measured in another way."""
+    report(f"{what}: {_rating(what, ratio, at_least)}")
 
 
-def _verdict(what: str, ratio: float, at_least: float | None) -> str:
+def _rating(what: str, ratio: float, at_least: float | None) -> str:
     if at_least is None:
         return f"{ratio:.2f}"
     if ratio < at_least:
@@ -91,13 +92,13 @@ def _verdict(what: str, ratio: float, at_least: float | None) -> str:
 
 
 def _cpu_seconds() -> float:
-    """Of this process, its children that ended, and PostgreSQL."""
+    """Return the processor seconds of this process, its ended children, and PostgreSQL."""
     own = os.times()
     total = own.user + own.system + own.children_user + own.children_system
     for pid in holders(_data_directory()):
         with suppress(OSError):
-            words = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-            total += sum(int(ticks) for ticks in words[11:15]) / _TICKS
+            values = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+            total += sum(int(ticks) for ticks in values[11:15]) / _TICKS
     return total
 
 
@@ -106,6 +107,6 @@ def _data_directory() -> Path:
 
 
 def run(main: Work) -> None:
-    """Run a script's `main`; the exit status tells whether every ratio reached what it must."""
+    """Run a script's `main`. Exits with status 1 when a ratio is below its minimum."""
     main()
     sys.exit(1 if _below else 0)

@@ -1,26 +1,26 @@
-"""The rows of a big database: what each table is filled with, by the server, without triggers."""
+"""The rows of a big database, which PostgreSQL generates for each table without triggers."""
 
 from django.db import connection
 
-from tests.benchmarks.harness import say
+from tests.benchmarks.harness import report
 
 SMALL, BIG = 10_000, 1_000_000
 USER, GROUP, ROBOT = "accounts_user", "groups_group", "robots_robot"
 
 
 def key(table: str, number: str = "i") -> str:
-    """The primary key of that row of a table."""
+    """Return SQL for the primary key of a numbered row of a table."""
     return f"md5('{table}' || ({number}))::uuid"
 
 
-# In both databases the first hundred people, groups and launches have more than a page of everything.
+# In both databases the first hundred users, groups and launches have more than a page of related rows.
 SOME = f"1 + CASE WHEN i <= {SMALL} THEN i % 100 ELSE i % {SMALL} END"
 SOMEBODY, SOME_GROUP, SOME_ROBOT = key(USER, SOME), key(GROUP, SOME), key(ROBOT, "i % 100")
 PHONE = "'1' || 3000000000 + i::bigint * 2654435761 % 4294967296"  # no two alike, and no digits that all share
 SOME_DAY = f"date '1900-01-01' + CASE WHEN i <= {SMALL} THEN i / 100 ELSE 100 + i / {SMALL} END"
 AGO = "now() - i * interval '30 seconds'"
 LATER = "now() - ({last} - i) * interval '30 seconds'"  # where keys are numbers: the higher, the later
-# table → what is not simply empty
+# table → SQL expressions of the columns that are not empty
 TABLES: dict[str, dict[str, str]] = {
     USER: {
         "code": "'u' || i",
@@ -206,7 +206,7 @@ def grow(first: int, last: int) -> None:
         for table in TABLES:
             fill(table, first, last)
             cursor.execute(f"ANALYZE {table}")
-            say(f"    {table}: {last:,} rows")
+            report(f"    {table}: {last:,} rows")
         cursor.execute("SET session_replication_role = DEFAULT")
 
 

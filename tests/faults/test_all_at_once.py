@@ -26,7 +26,7 @@ _names = itertools.count()
 
 
 class Front:
-    """One door of the service: gunicorn itself, or nginx before it."""
+    """One address of the service: gunicorn itself, or nginx in front of it."""
 
     def __init__(self, url: str, certificate: str = "") -> None:
         self.url, self.certificate = url, certificate
@@ -35,11 +35,11 @@ class Front:
         self.context = ssl.create_default_context(cafile=certificate) if certificate else None
 
     def socket(self) -> socket.socket:
-        line = socket.create_connection((self.host, self.port), timeout=20)
-        return self.context.wrap_socket(line, server_hostname=self.host) if self.context else line
+        connection = socket.create_connection((self.host, self.port), timeout=20)
+        return self.context.wrap_socket(connection, server_hostname=self.host) if self.context else connection
 
     def connection(self, source: str = "127.0.0.1") -> http.client.HTTPConnection:
-        """A connection of the caller with this address."""
+        """Return a connection from this source address."""
         kwargs = {"timeout": 60, "source_address": (source, 0)}
         if self.context is None:
             return http.client.HTTPConnection(self.host, self.port, **kwargs)
@@ -71,15 +71,15 @@ def front(request: pytest.FixtureRequest, product: Product, tmp_path: Path) -> I
 
 @contextmanager
 def repeated(count: int, work: Callable[[Front, int], None], front: Front) -> Iterator[None]:
-    """So many callers, who each do the same again and again."""
+    """Run `count` threads that each repeat the same work."""
     ended = threading.Event()
 
-    def go_on(number: int) -> None:
+    def repeat(number: int) -> None:
         while not ended.wait(PAUSE):
             with suppress(OSError, http.client.HTTPException):
                 work(front, number)
 
-    threads = [threading.Thread(target=go_on, args=(number,)) for number in range(count)]
+    threads = [threading.Thread(target=repeat, args=(number,)) for number in range(count)]
     for thread in threads:
         thread.start()
     try:
@@ -91,21 +91,21 @@ def repeated(count: int, work: Callable[[Front, int], None], front: Front) -> It
 
 
 def half_a_request(front: Front, _: int) -> None:
-    """A head that never ends, a byte every half second."""
-    with closing(front.socket()) as line:
-        line.sendall(b"GET /app/status HTTP/1.1\r\nHost: 127.0.0.1\r\nX-a: ")
+    """Send a request head that never ends, one byte every half second."""
+    with closing(front.socket()) as connection:
+        connection.sendall(b"GET /app/status HTTP/1.1\r\nHost: 127.0.0.1\r\nX-a: ")
         for _ in range(4):
             time.sleep(0.5)
-            line.sendall(b"1")
+            connection.sendall(b"1")
 
 
 def sign_in(front: Front, number: int) -> None:
-    """A wrong password for a name of its own, from an address of its own."""
+    """Sign in with a wrong password, each time with another name and from another address."""
     form = {"username": f"name-{number}-{next(_names)}", "password": "a-Long-Word-7", "csrfmiddlewaretoken": TOKEN}
     headers = {
         "Content-Type": "application/x-www-form-urlencoded",
         "Cookie": f"csrftoken={TOKEN}",
-        "Referer": f"{front.url.rpartition(':')[0]}/admin/login/",  # nginx hands on the host without its port
+        "Referer": f"{front.url.rpartition(':')[0]}/admin/login/",  # nginx passes the host on without its port
     }
     with closing(front.connection(f"127.0.1.{number + 1}")) as connection:
         connection.request("POST", "/admin/login/", urlencode(form), headers)
@@ -113,7 +113,7 @@ def sign_in(front: Front, number: int) -> None:
 
 
 def upload(front: Front, number: int) -> None:
-    """A file for the sign-in page, or for the gateway's events, until the server refuses."""
+    """Upload a file to the sign-in page or to the gateway's events until the server refuses."""
     path = ("/admin/login/", "/gateway/events")[number % 2]
     headers = {
         "Content-Type": "multipart/form-data; boundary=b",
@@ -126,19 +126,19 @@ def upload(front: Front, number: int) -> None:
 
 
 def outside_call(front: Front, _: int) -> None:
-    """Signing in by WeChat, which says nothing."""
+    """Sign in by WeChat, which does not answer."""
     requests.get(
         f"{front.url}/wechat/user_info?app_id=sandbox&code=x", verify=front.certificate or True, timeout=60
     )
 
 
-def test_the_service_answers_under_all_of_it(product: Product, front: Front):
+def test_the_service_answers_under_all_these_loads(product: Product, front: Front):
     faults = f"{product.sandbox_url}/_/faults"
     requests.post(faults, json={"system": "wechat", "mode": "timeout", "rate": 1.0}, timeout=10)
-    crowds = [(HALF_SENT, half_a_request), (SIGN_INS, sign_in), (UPLOADS, upload), (OUTSIDE_CALLS, outside_call)]
+    loads = [(HALF_SENT, half_a_request), (SIGN_INS, sign_in), (UPLOADS, upload), (OUTSIDE_CALLS, outside_call)]
     try:
         with ExitStack() as stack:
-            for count, work in crowds:
+            for count, work in loads:
                 stack.enter_context(repeated(count, work, front))
             time.sleep(2)
             took = sorted(front.seconds_of_an_answer() for _ in range(PROBES))

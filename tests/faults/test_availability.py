@@ -1,4 +1,4 @@
-"""An outside system that hangs, a crowd of due work, a database in trouble: what does not need them goes on."""
+"""An outside system that hangs, many due messages, a database or Redis that stops: unrelated requests are served."""
 
 import itertools
 import os
@@ -28,7 +28,7 @@ _numbers = itertools.count()
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    """Alice has a keyword in her group, and money that she asks for."""
+    """Start the product with people and groups. Alice has a keyword in her group."""
     product = Product(
         tmp_path_factory.mktemp("availability"),
         "--no-demo",
@@ -70,15 +70,15 @@ def status(town: Town) -> None:
 
 
 def withdrawal(town: Town) -> None:
-    """Alice has proven no phone: her asking is looked at and refused by that rule."""
+    """Request a withdrawal for Alice, which is refused because she has no verified phone."""
     assert town.people["alice"].send("POST", "/withdraw", {"balance": 1})["code"] == 2001
 
 
 def keyword_reply(town: Town) -> None:
-    """Somebody says the keyword, and the robot has answered in the group."""
+    """Send the keyword to the group and wait for the robot's reply."""
     speaker = f"wx-speaker-{next(_numbers)}"
     town.speaks_in(GROUP, f"价格是多少 {speaker}", user_id=speaker)
-    wait_for(lambda: [one for one in sent_in_group(town) if one["users"] == [speaker]], 60)
+    wait_for(lambda: [message for message in sent_in_group(town) if message["users"] == [speaker]], 60)
 
 
 def sent_in_group(town: Town) -> list[dict[str, Any]]:
@@ -112,7 +112,7 @@ def switch(town: Town, number: int) -> None:
 
 
 def payout(town: Town, number: int) -> None:
-    """A withdrawal of Qiang's is approved, and he looks how it stands."""
+    """Approve a withdrawal of Qiang's in the first thread; in each, list his withdrawals."""
     qiang = town.people["qiang"]
     if number == 0:
         assert qiang.call("POST", "/withdraw", {"balance": 20})["code"] == 1200
@@ -122,8 +122,8 @@ def payout(town: Town, number: int) -> None:
     qiang.send("GET", "/withdraw")
 
 
-def words_to_staff(town: Town, number: int) -> None:
-    """Alice goes on talking with customer service."""
+def message_to_staff(town: Town, number: int) -> None:
+    """Send a message of Alice's to customer service."""
     tells_robot(town, f"在吗 {number}")
 
 
@@ -134,7 +134,7 @@ def tells_robot(town: Town, content: str) -> None:
 
 @pytest.fixture(scope="module")
 def money(town: Town) -> None:
-    """Qiang has an eighth of what Alice's group earned by articles, and a phone."""
+    """Credit Qiang an eighth of the article earnings of Alice's group, and verify his phone."""
     yesterday = datetime.now(ZoneInfo("Asia/Shanghai")) - timedelta(days=1)
     reads = {"settle_date": f"{yesterday:%Y-%m-%d}", "data": {GROUP: "800"}}
     assert town.system("POST", "/settlement", reads)["code"] == 1200
@@ -145,10 +145,11 @@ def money(town: Town) -> None:
 
 
 @pytest.fixture(scope="module")
-def talk(town: Town) -> None:
-    """Alice talks with customer service."""
+def conversation(town: Town) -> None:
+    """Open a conversation of Alice's with customer service."""
     tells_robot(town, "5")
-    wait_for(lambda: [one for one in town.people["alice"].messages() if "接入客服" in str(one["content"])], 60)
+    alice = town.people["alice"]
+    wait_for(lambda: [message for message in alice.messages() if "接入客服" in str(message["content"])], 60)
 
 
 @pytest.mark.parametrize(
@@ -159,12 +160,12 @@ def talk(town: Town) -> None:
         ("gateway", nickname),
         ("launch", switch),
         ("pay", payout),
-        ("aliyun", words_to_staff),
+        ("aliyun", message_to_staff),
     ],
     ids=["sms", "wechat", "gateway", "launch", "pay", "aliyun"],
 )
-@pytest.mark.usefixtures("money", "talk")
-def test_a_crowd_at_a_system_that_hangs_delays_nobody_else(
+@pytest.mark.usefixtures("money", "conversation")
+def test_many_calls_to_a_system_that_hangs_delay_no_other_request(
     town: Town, system: str, call: Callable[[Town, int], None]
 ):
     probes = [status, withdrawal] if system == "gateway" else [status, withdrawal, keyword_reply]
@@ -184,7 +185,7 @@ def sql(town: Town, statement: str) -> list[tuple[Any, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
-# As many as wanted of one group each, all due at one moment: what stands in the way of sending one by one.
+# Mass messages of one group each, all due at one moment.
 _CROWD_OF_MASS_MESSAGES = """
 WITH owner AS (SELECT id FROM accounts_user WHERE code = 'wx-alice'), numbers AS (SELECT generate_series(1, {count}) AS n),
 made AS (
@@ -198,12 +199,12 @@ SELECT made.id, g.id, made.day, 0, '', 0 FROM made, groups_group g WHERE g.code 
 TEXT = '{"type": 3, "content": "群发", "title": "", "desc": "", "url": ""}'
 
 
-def test_five_thousand_mass_messages_due_at_once_keep_no_reply_waiting(town: Town):
+def test_five_thousand_mass_messages_due_at_once_delay_no_reply(town: Town):
     sql(town, _CROWD_OF_MASS_MESSAGES.format(count=5000, content=TEXT, group="clients-new-group"))
     took = [seconds_of(lambda: keyword_reply(town)) for _ in range(5)]
     waiting = sql(town, "SELECT count(*) FROM launches_massmessage WHERE fired_at IS NULL AND status = 0")[0][0]
     sql(town, "UPDATE launches_massmessage SET fired_at = now() WHERE fired_at IS NULL AND day < DATE '2020-01-01'")
-    assert waiting > 0  # it was asked while they were many
+    assert waiting > 0  # the replies were measured while messages were still due
     assert sorted(took)[2] < 2.0
 
 
@@ -212,7 +213,7 @@ def signal_all(pids: list[int], number: signal.Signals) -> None:
         os.kill(pid, number)
 
 
-def test_a_database_that_stops_answering_is_503_and_all_is_well_afterwards(town: Town):
+def test_a_database_that_stops_answering_is_503_and_the_service_recovers(town: Town):
     alice = town.people["alice"]
     servers = pids_of(town.product, "postgres")
     began, codes = time.monotonic(), []
@@ -229,7 +230,7 @@ def test_a_database_that_stops_answering_is_503_and_all_is_well_afterwards(town:
     keyword_reply(town)
 
 
-def test_a_redis_that_hangs_makes_no_commit_wait_for_its_wake_up(town: Town):
+def test_a_redis_that_hangs_delays_no_commit(town: Town):
     servers = pids_of(town.product, "valkey-server")
     signal_all(servers, signal.SIGSTOP)
     try:

@@ -1,4 +1,4 @@
-"""Ten thousand groups are cancelled by a process that is killed on the way; a second one finishes, in little memory."""
+"""A process that cancels ten thousand groups is killed half-way; a second one finishes the job in little memory."""
 
 import os
 import re
@@ -25,12 +25,12 @@ pytestmark = [
     pytest.mark.xdist_group("processes"),
 ]
 GROUPS = 334 * MAX_GROUPS  # ten thousand
-MEMORY_MIB = 40  # what the work may need beyond an idle command
+MEMORY_MIB = 40  # the limit for the job, beyond the memory of an idle command
 
 
 @pytest.fixture
 def groups_file(tmp_path: Path) -> Path:
-    """Ten thousand groups of full robots, each with something still to be said, named in a file."""
+    """Create ten thousand groups of full robots, each with a waiting message. Returns a file with their codes."""
     user, now = UserFactory(), timezone.now()
     robots = Robot.objects.bulk_create(
         [Robot(code=f"r{n}", name="r", group_count=MAX_GROUPS) for n in range(GROUPS // MAX_GROUPS)]
@@ -68,22 +68,22 @@ print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 
 
-def start(settings: Any, *words: str) -> subprocess.Popen:
-    """The command as a process of its own, on the database of the tests."""
+def start(settings: Any, *args: str) -> subprocess.Popen:
+    """Start a command as a process of its own, on the database of the tests."""
     database = {"TEST_DATABASE": connection.settings_dict["NAME"], "RUN_DIR": str(settings.RUN_DIR)}
     return start_process(
-        [sys.executable, "-c", _COMMAND, *words],
-        words[0],
+        [sys.executable, "-c", _COMMAND, *args],
+        args[0],
         env={**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", **database},
     )
 
 
 def peak_of(process: subprocess.Popen) -> int:
-    """Run to the end; the most memory it had, in MiB."""
+    """Wait for the end of the process. Returns its peak memory in MiB."""
     process.wait(120)
-    said = log_of(process)
-    assert process.returncode == 0, said
-    return int(re.search(r"peak (\d+)", said).group(1))
+    log = log_of(process)
+    assert process.returncode == 0, log
+    return int(re.search(r"peak (\d+)", log).group(1))
 
 
 def test_a_killed_run_is_finished_by_the_next_in_bounded_memory(groups_file: Path, settings: Any):

@@ -1,4 +1,4 @@
-"""A worker is killed at random while it handles what the gateway told: the effects are there exactly once."""
+"""A worker is killed at random while it handles gateway events: every event has its effects exactly once."""
 
 import random
 import time
@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.xdist_group("processes"),
 ]
 KILLS, FURTHEST = 30, 60  # sixty steps are a few events
-GROUPS, TALK, PEOPLE = 3, 100, 12
+GROUPS, MESSAGES, PEOPLE = 3, 100, 12
 Status = GatewayEvent.Status
 
 
@@ -38,25 +38,25 @@ def worker(settings: Any) -> Iterator[Killable]:
     killable.close()
 
 
-def a_morning() -> list[tuple[str, Any]]:
-    """People join and talk in three groups, ask for the price, mention the owner, and add the robot."""
+def random_commands() -> list[tuple[str, Any]]:
+    """Return events in which people join three groups, send a keyword, mention the owner, and add the robot."""
     alice, robot = UserFactory(code="wx-alice"), RobotFactory(code="r1")
     for number in range(GROUPS):
         GroupFactory(code=f"g{number}", user=alice, robot=robot, bound_at=days_ago(1))
     keywords = {"group_codes": "g0,g1,g2", "keywords": ["价格"], "reply_content": "十元"}
     assert ApiClient(alice).post("/keywords", keywords)["code"] == 1200
-    told: list[tuple[str, Any]] = []
+    commands: list[tuple[str, Any]] = []
     for number in range(PEOPLE):
-        told.append(("robot_added", {"robot_id": "r1", "user_id": f"new{number}", "nickname": "新"}))
-        told.append(("join_group", {"group_id": f"g{number % GROUPS}", "user_id": f"p{number}"}))
-    for number in range(TALK):
-        told.append(said("价格", group=f"g{number % GROUPS}", by=f"p{number}", at_users=["wx-alice"]))
-    random.Random(20261124).shuffle(told)
-    return told
+        commands.append(("robot_added", {"robot_id": "r1", "user_id": f"new{number}", "nickname": "新"}))
+        commands.append(("join_group", {"group_id": f"g{number % GROUPS}", "user_id": f"p{number}"}))
+    for number in range(MESSAGES):
+        commands.append(said("价格", group=f"g{number % GROUPS}", by=f"p{number}", at_users=["wx-alice"]))
+    random.Random(20261124).shuffle(commands)
+    return commands
 
 
 def effects() -> dict[str, int]:
-    """How often each command had its effect, as the rows tell."""
+    """Return how many rows each command has created."""
     return {
         "group_message": GroupMessage.objects.count(),
         "join_group": MemberMove.objects.count(),
@@ -64,32 +64,32 @@ def effects() -> dict[str, int]:
     }
 
 
-def marks() -> dict[str, int]:
+def handled_counts() -> dict[str, int]:
     handled = GatewayEvent.objects.filter(status=Status.HANDLED)
     return {command: handled.filter(command=command).count() for command in effects()}
 
 
 def test_a_worker_killed_at_random_does_everything_once(worker: Killable):
-    told = a_morning()
-    events = [{"event_id": f"e{n}", "command": command, "body": body} for n, (command, body) in enumerate(told)]
+    commands = random_commands()
+    events = [{"event_id": f"e{n}", "command": command, "body": body} for n, (command, body) in enumerate(commands)]
     inbox.store(events, at=timezone.now())
     chance = random.Random(1)
     kills = sum(worker.run(("handle_events", chance.randint(1, FURTHEST)))[0][0] for _ in range(KILLS))
-    assert marks() == effects()
-    assert 0 < GatewayEvent.objects.filter(status=Status.WAITING).count() < len(told)
+    assert handled_counts() == effects()
+    assert 0 < GatewayEvent.objects.filter(status=Status.WAITING).count() < len(commands)
     finish(worker)
     assert kills == KILLS
-    assert effects() == marks() == {"group_message": TALK, "join_group": PEOPLE, "robot_added": PEOPLE}
+    assert effects() == handled_counts() == {"group_message": MESSAGES, "join_group": PEOPLE, "robot_added": PEOPLE}
     assert Member.objects.count() == Group.objects.aggregate(sum=Sum("member_count"))["sum"] == PEOPLE
-    assert KeywordBatch.objects.get().trigger_count == Mention.objects.count() == TALK
-    said_once = OutboxMessage.objects.filter(operation="send").values_list("cause", flat=True)
-    assert sum(cause.startswith("keyword:") for cause in said_once) == TALK
-    assert sum(cause.startswith("robot_added:") for cause in said_once) == PEOPLE
-    assert len(said_once) == len(set(said_once))
+    assert KeywordBatch.objects.get().trigger_count == Mention.objects.count() == MESSAGES
+    causes = OutboxMessage.objects.filter(operation="send").values_list("cause", flat=True)
+    assert sum(cause.startswith("keyword:") for cause in causes) == MESSAGES
+    assert sum(cause.startswith("robot_added:") for cause in causes) == PEOPLE
+    assert len(causes) == len(set(causes))
 
 
 def finish(worker: Killable) -> None:
-    """PostgreSQL may need a moment to see that a worker is gone, and lets go of its rows then."""
+    """Handle the remaining events. PostgreSQL may need a moment until it unlocks the rows of a killed worker."""
     until = time.monotonic() + 30
     while GatewayEvent.objects.filter(status=Status.WAITING).exists():
         assert time.monotonic() < until, "events stay behind"

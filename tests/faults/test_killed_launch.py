@@ -1,4 +1,4 @@
-"""Launches and mass messages while senders are killed, and operators pause, resume and cancel: nothing is lost or said twice."""
+"""Launches and mass messages whose senders are killed, and which operators pause, resume and cancel: no message is lost or doubled."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.xdist_group("processes"),
 ]
 GROUPS, ROBOTS = 30, 5
-ITEMS = [{"type": 1, "content": f"第 {place} 条"} for place in (1, 2, 3)]
+ITEMS = [{"type": 1, "content": f"第 {number} 条"} for number in (1, 2, 3)]
 _COMMAND = """
 import os, sys
 import django
@@ -41,26 +41,26 @@ call_command("send")
 
 
 def launch_of(items: list[dict[str, Any]]) -> Launch:
-    """A launch to groups of the five robots that the sandbox drives."""
+    """Create a launch to groups of the sandbox's five robots."""
     robots = [RobotFactory(code=f"sandbox-robot-{number + 1}") for number in range(ROBOTS)]
     return launched(*(GroupFactory(robot=robots[n % ROBOTS]) for n in range(GROUPS)), items=items)
 
 
 @contextmanager
-def sender(settings: Any, sandbox: Any, pace: int = 100_000) -> "Iterator[Popen[str]]":
-    """A sender as a process of its own; killed at the end, whatever it is doing."""
-    own = {
+def sender(settings: Any, sandbox: Any, rate: int = 100_000) -> "Iterator[Popen[str]]":
+    """Run a sender as a process of its own, and kill it at the end of the block."""
+    variables = {
         "TEST_DATABASE": connection.settings_dict["NAME"],
         "RUN_DIR": str(settings.RUN_DIR),
         "REDIS_URL": settings.REDIS_URL,
         "GATEWAY_BASE_URL": sandbox.url,
-        "ROBOT_MESSAGES_PER_MINUTE": str(pace),
+        "ROBOT_MESSAGES_PER_MINUTE": str(rate),
         "SENDER_CONCURRENCY": "4",
     }
     process = start_process(
         [sys.executable, "-c", _COMMAND],
         "sender",
-        env={**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", **own},
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", **variables},
     )
     try:
         yield process
@@ -81,32 +81,32 @@ def sent() -> int:
     return OutboxMessage.objects.filter(status=OutboxMessage.Status.SENT).count()
 
 
-def said(sandbox: Any) -> dict[str, list[str]]:
-    """What each group heard, in the order in which it first came."""
-    heard = defaultdict(list)
+def received(sandbox: Any) -> dict[str, list[str]]:
+    """Return the messages of each group in the order in which they first came."""
+    contents = defaultdict(list)
     for message in list(sandbox.state.messages.values()):
-        heard[message["group_id"]].append(message["content"])
-    return heard
+        contents[message["group_id"]].append(message["content"])
+    return contents
 
 
-def test_a_launch_paused_resumed_and_killed_again_and_again_says_everything_once_in_order(
+def test_a_launch_that_is_paused_resumed_and_killed_repeatedly_sends_each_message_once_in_order(
     sandbox: Any, settings: Any
 ):
     launch = launch_of(ITEMS)
-    for pace in (4, 8):
-        with sender(settings, sandbox, pace):
-            wait_for(lambda pace=pace: sent() == pace * ROBOTS)
+    for rate in (4, 8):
+        with sender(settings, sandbox, rate):
+            wait_for(lambda rate=rate: sent() == rate * ROBOTS)
             assert running.pause(launch=launch, by="wang", at=timezone.now())
-        with sender(settings, sandbox, pace=1000):
-            time.sleep(2)  # long enough to take what is not held
-            assert sent() == pace * ROBOTS
+        with sender(settings, sandbox, rate=1000):
+            time.sleep(2)  # long enough to send a message that is not paused
+            assert sent() == rate * ROBOTS
         assert running.resume(launch=launch, at=timezone.now())
     while Launch.objects.get().status != Launch.Status.FINISHED:
         before = sent()
         with sender(settings, sandbox):
             wait_for(lambda before=before: sent() > before)
     whole = [item["content"] for item in ITEMS]
-    assert list(said(sandbox).values()) == [whole] * GROUPS
+    assert list(received(sandbox).values()) == [whole] * GROUPS
     assert Launch.objects.get().sent_count == GROUPS
 
 
@@ -118,23 +118,23 @@ def test_a_picture_and_its_text_reach_every_group_once_and_in_order_through_kill
         before = sent()
         with sender(settings, sandbox):
             wait_for(lambda before=before: sent() > before)
-    assert list(said(sandbox).values()) == [[PICTURE["content"], "周末有活动"]] * GROUPS
+    assert list(received(sandbox).values()) == [[PICTURE["content"], "周末有活动"]] * GROUPS
     assert OutboxMessage.objects.filter(cause=message.cause).count() == 2 * GROUPS
     assert set(message.groups.values_list("status", "message_count")) == {(MassMessage.Status.SENT, 2)}
 
 
-def test_a_launch_cancelled_while_it_is_sent_says_truly_who_heard_it(sandbox: Any, settings: Any):
+def test_a_launch_cancelled_while_it_is_sent_reports_the_groups_that_received_it(sandbox: Any, settings: Any):
     launch = launch_of(ITEMS[:1])
-    with sender(settings, sandbox, pace=4):
+    with sender(settings, sandbox, rate=4):
         wait_for(lambda: sent() == 4 * ROBOTS)
         assert running.cancel(launch=launch, by="wang", reason="广告主要求", at=timezone.now())
     with sender(settings, sandbox):
-        time.sleep(2)  # long enough to take what is not closed
+        time.sleep(2)  # long enough to send a message that is not closed
     report_results()
     launch.refresh_from_db()
     counts = (launch.waiting_count, launch.sent_count, launch.skipped_count)
     assert counts == (0, 4 * ROBOTS, GROUPS - 4 * ROBOTS)
-    told = {one["groupId"]: one["state"] for one in sandbox.state.launch_results}
-    assert told == dict.fromkeys(Delivery.objects.values_list("group_code", flat=True), 2) | dict.fromkeys(
-        said(sandbox), 1
+    reported = {result["groupId"]: result["state"] for result in sandbox.state.launch_results}
+    assert reported == dict.fromkeys(Delivery.objects.values_list("group_code", flat=True), 2) | dict.fromkeys(
+        received(sandbox), 1
     )

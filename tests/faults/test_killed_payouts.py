@@ -1,4 +1,4 @@
-"""The payout worker is killed at every step there is. Each withdrawal is paid once, and the two books agree."""
+"""The payout worker is killed at every step. Each withdrawal is paid once, and the ledger agrees with WeChat Pay."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -48,42 +48,42 @@ def approved(number: int) -> Withdrawal:
 
 
 def recover(*later: int) -> None:
-    """Workers that nobody kills, so many minutes later."""
+    """Run the workers to the end, these numbers of minutes later."""
     for minutes in later or (6, 20, 60):
         with time_machine.travel(timezone.now() + timedelta(minutes=minutes), tick=True):
             send_payouts()
             query_payouts()
 
 
-def assert_paid_once(sandbox: Any, asked: list[Withdrawal]) -> None:
+def assert_paid_once(sandbox: Any, requested: list[Withdrawal]) -> None:
     paid = {number: bill["amount"] for number, bill in sandbox.state.bills.items() if bill["state"] == "SUCCESS"}
-    assert paid == {withdrawal.pk.hex: 2000 for withdrawal in asked}
+    assert paid == {withdrawal.pk.hex: 2000 for withdrawal in requested}
     assert set(Withdrawal.objects.values_list("status", flat=True)) == {Withdrawal.Status.PAID}
-    assert {balance(withdrawal.user) for withdrawal in asked} == {("80.00", "0.00")}
+    assert {balance(withdrawal.user) for withdrawal in requested} == {("80.00", "0.00")}
     assert ledger_check.check() == []
-    said = StringIO()
-    call_command("reconcile_payouts", f"--date={timezone.localdate()}", stdout=said, stderr=StringIO())
-    assert "no difference" in said.getvalue()
+    output = StringIO()
+    call_command("reconcile_payouts", f"--date={timezone.localdate()}", stdout=output, stderr=StringIO())
+    assert "no difference" in output.getvalue()
 
 
 def test_killed_at_every_step_of_sending(worker: Killable, sandbox: Any):
-    asked: list[Withdrawal] = []
+    requested: list[Withdrawal] = []
     for step in range(1, MANY):
-        asked.append(approved(step))
+        requested.append(approved(step))
         [(killed, _)] = worker.run(("send_payouts", step))
         if not killed:
             break
         recover(6)
-    assert 15 < step < MANY  # it was killed at each of them, and then it got through
+    assert 15 < step < MANY  # the worker was killed at each step, and then it got through
     recover()
-    assert_paid_once(sandbox, asked)
+    assert_paid_once(sandbox, requested)
 
 
-def test_killed_at_every_step_of_asking(worker: Killable, sandbox: Any):
-    """The reply to the transfer was lost; the worker that asks about it is killed."""
-    asked: list[Withdrawal] = []
+def test_killed_at_every_step_of_querying(worker: Killable, sandbox: Any):
+    """The response to the transfer was lost; the worker that queries the bill is killed."""
+    requested: list[Withdrawal] = []
     for step in range(1, MANY):
-        asked.append(approved(step))
+        requested.append(approved(step))
         sandbox.state.note("fault", system="pay", mode="drop_reply", rate=1.0)
         send_payouts()
         sandbox.state.faults.clear()
@@ -94,12 +94,12 @@ def test_killed_at_every_step_of_asking(worker: Killable, sandbox: Any):
         recover(6)
     assert 15 < step < MANY
     recover()
-    assert_paid_once(sandbox, asked)
+    assert_paid_once(sandbox, requested)
 
 
 def test_two_workers_killed_side_by_side(worker: Killable, sandbox: Any):
-    asked = [approved(number) for number in range(8)]
+    requested = [approved(number) for number in range(8)]
     for step in range(5, 60, 7):
         worker.run(("send_payouts", step), ("send_payouts", step + 3), ("query_payouts", step))
     recover()
-    assert_paid_once(sandbox, asked)
+    assert_paid_once(sandbox, requested)

@@ -1,4 +1,4 @@
-"""Senders are killed, race and meet whatever the gateway, Redis, PostgreSQL and the clock do; nothing is lost or said twice."""
+"""Senders are killed, run concurrently, and lose the gateway, Redis, PostgreSQL or the right time; no message is lost or doubled."""
 
 import signal
 import time
@@ -34,14 +34,14 @@ def all_sent(world: World, count: int, seconds: float = 20) -> None:
 
 
 def assert_each_once_in_order(sandbox: Any, world: World) -> None:
-    """The sandbox's log has every message_no of ours once, and each group's messages in the order they were written in."""
-    heard = defaultdict(list)
+    """Compare the gateway's messages with the outbox: each message_no once, and in the order of each group."""
+    received = defaultdict(list)
     for message in sandbox.state.messages.values():
-        heard[message["group_id"]].append(message["message_no"])
+        received[message["group_id"]].append(message["message_no"])
     written = defaultdict(list)
     for group, number in world.sql("SELECT group_code, message_no FROM robots_outboxmessage ORDER BY id"):
         written[group].append(str(number))
-    assert heard == written
+    assert received == written
 
 
 def make_due(world: World) -> None:
@@ -56,7 +56,7 @@ def fault(sandbox: Any, mode: str) -> None:
 def test_a_sender_killed_between_the_answer_and_the_commit(world, sandbox):
     world.run("write", [1, 3])
     with world.transaction() as cursor:
-        cursor.execute("LOCK TABLE robots_messageattempt IN EXCLUSIVE MODE")  # no receipt can be written
+        cursor.execute("LOCK TABLE robots_messageattempt IN EXCLUSIVE MODE")  # no result can be stored
         killed = world.start_sender()
         wait_for(lambda: len(sandbox.state.messages) == 3)
         world.kill(killed)
@@ -67,8 +67,8 @@ def test_a_sender_killed_between_the_answer_and_the_commit(world, sandbox):
     assert_each_once_in_order(sandbox, world)
 
 
-def test_what_is_written_wakes_a_sender_at_once(world, sandbox):
-    """Without the bell it would be found at the next look, a second after the last."""
+def test_a_new_message_notifies_a_sender_at_once(world, sandbox):
+    """Without the notification the sender would find it a second later at most."""
     world.start_sender()
     waits = []
     for number in range(1, 6):
@@ -79,7 +79,7 @@ def test_what_is_written_wakes_a_sender_at_once(world, sandbox):
     assert sorted(waits)[2] < 0.5
 
 
-def test_two_senders_race_and_ask_for_each_message_once(world, sandbox):
+def test_two_concurrent_senders_submit_each_message_once(world, sandbox):
     for _ in range(2):
         world.start_sender(is_patient=True)
     world.run("write", [5, 60])
@@ -88,7 +88,7 @@ def test_two_senders_race_and_ask_for_each_message_once(world, sandbox):
     assert_each_once_in_order(sandbox, world)
 
 
-def test_a_sender_told_to_stop_writes_down_what_it_asked(world, sandbox):
+def test_a_sender_that_is_stopped_stores_the_results_of_its_calls(world, sandbox):
     world.run("write", [5, 60])
     stopped = world.start_sender()
     wait_for(lambda: len(sandbox.state.messages) > 20)
@@ -98,8 +98,8 @@ def test_a_sender_told_to_stop_writes_down_what_it_asked(world, sandbox):
 
 
 @pytest.mark.parametrize(("mode", "requests"), [("error", 1), ("timeout", 1), ("drop_reply", 2)])
-def test_a_gateway_that_fails_is_asked_again(world, sandbox, mode: str, requests: int):
-    """500 and hanging do nothing there; a reply dropped after having sent is the same message once more."""
+def test_a_gateway_that_fails_is_called_again(world, sandbox, mode: str, requests: int):
+    """With status 500 and timeouts the gateway sends nothing; with a dropped response it has sent the message."""
     fault(sandbox, mode)
     world.start_sender()
     world.run("write", [1, 10])
@@ -112,14 +112,14 @@ def test_a_gateway_that_fails_is_asked_again(world, sandbox, mode: str, requests
     assert_each_once_in_order(sandbox, world)
 
 
-def test_redis_restarts_and_what_was_written_meanwhile_goes_out(world, sandbox):
+def test_redis_restarts_and_messages_written_meanwhile_are_sent(world, sandbox):
     world.start_sender()
     world.run("write", [1, 5])
     all_sent(world, 5)
     start_again = stop(world.redis)
     world.run("write", [1, 5])
     time.sleep(1.5)
-    assert world.states() == {SENT: 5, WAITING: 5}  # nobody knows how much robots said in this minute
+    assert world.states() == {SENT: 5, WAITING: 5}  # how much the robots sent in this minute is unknown
     start_again()
     all_sent(world, 10)
     assert_each_once_in_order(sandbox, world)

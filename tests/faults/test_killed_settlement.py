@@ -1,4 +1,4 @@
-"""The settlement is killed fifty times at random, two at once. The result is that of one clean run, to the cent."""
+"""Two settlements at once are killed fifty times at random. The result equals that of one clean run, to the cent."""
 
 import os
 import random
@@ -37,7 +37,7 @@ def worker(settings: Any) -> Iterator[Killable]:
 
 
 def people_with_groups() -> None:
-    """Three generations, all stars, bonuses, old groups, some near their last day."""
+    """Create users of three generations with groups of all stars, bonuses, old groups, and groups near their last day."""
     EarningsRules.objects.update(settle_from=timezone.localdate() - timedelta(days=DAYS))
     plan_in_force(4, activity_bonus="0.07")
     robot, above = RobotFactory(), [UserFactory()]
@@ -50,7 +50,7 @@ def people_with_groups() -> None:
 
 
 def result() -> tuple[Any, ...]:
-    """All that a settlement leaves, without the keys that differ from run to run."""
+    """Return all rows that a settlement writes, without the keys that differ from run to run."""
     entries = LedgerEntry.objects.order_by("day", "slip_type", "account__user__code", "amount")
     return (
         list(entries.values_list("day", "slip_type", "account__user__code", "amount")),
@@ -63,10 +63,10 @@ def result() -> tuple[Any, ...]:
 
 
 def clean_run() -> tuple[tuple[Any, ...], int]:
-    """What one run that nobody kills leaves (undone again), and how many steps it takes for a day."""
-    with transaction.atomic(), CaptureQueriesContext(connection) as told:
+    """Return the result of a complete run, which is rolled back, and its number of steps per day."""
+    with transaction.atomic(), CaptureQueriesContext(connection) as queries:
         settle_missed(at=timezone.now())
-        clean, steps = result(), len(told) // DAYS
+        clean, steps = result(), len(queries) // DAYS
         transaction.set_rollback(True)
     return clean, steps
 
@@ -81,7 +81,7 @@ def test_killed_at_random_and_two_at_once(worker: Killable):
         ended = worker.run(*[("settle", chance.randint(1, furthest)) for _ in range(2)])
         kills += sum(killed for killed, _ in ended)
         assert ledger_check.check() == []
-    assert 0 < SettlementDay.objects.count() < DAYS  # it was killed in the middle of the work, and not before it
+    assert 0 < SettlementDay.objects.count() < DAYS  # the runs were killed in the middle of the work
     worker.run(("settle", 0), ("settle", 0))
     assert len(clean[3]) == DAYS
     assert result() == clean

@@ -1,4 +1,4 @@
-"""A process that is told to stop, and told again while it hears the first time, stops all the same."""
+"""A process that gets further stop signals while it handles the first one still stops."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ from tests.support.product import Product, wait_for
 from tests.support.senders import World
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
-SECONDS = 10  # within which everything of ours ends
+SECONDS = 10  # within which each process ends
 WAITS_TO_BE_STOPPED = """
 import signal
 from config.platform.stopping import StopRequest
@@ -30,7 +30,7 @@ while not stop.wait(60):
 
 
 def burst(pid: int, number: signal.Signals = signal.SIGTERM) -> None:
-    """Twenty signals, up to 200 microseconds apart."""
+    """Send twenty signals, up to 200 microseconds apart."""
     for count in range(20):
         with suppress(ProcessLookupError):
             os.kill(pid, number)
@@ -49,7 +49,7 @@ def test_a_stop_request_survives_bursts_of_signals(number: signal.Signals):
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
             burst(process.pid, number)
-            assert process.wait(SECONDS) in (0, -number)  # late ones meet an interpreter that is ending
+            assert process.wait(SECONDS) in (0, -number)  # a late signal may meet an interpreter that is ending
 
 
 def test_senders_end_after_bursts_of_signals(tmp_path: Path, sandbox: Any):
@@ -60,7 +60,7 @@ def test_senders_end_after_bursts_of_signals(tmp_path: Path, sandbox: Any):
             world.run("write", [1, 1])
             wait_for(
                 lambda: set(world.states()) == {1}, 20, world.states
-            )  # it has sent: it is in the midst of its work
+            )  # the sender has sent a message, so it is running
             burst(sender)
             world.senders.remove(sender)
             ends(lambda pid=sender: Path(f"/proc/{pid}").exists())

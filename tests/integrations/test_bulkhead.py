@@ -1,4 +1,4 @@
-"""Calls to one outside system from many threads: a healthy crowd gets through, a system that hangs holds few of them."""
+"""Calls to one outside system from many threads: all succeed while it answers; one that hangs occupies few threads."""
 
 import threading
 import time
@@ -11,11 +11,11 @@ from integrations.http import CALLS_AT_ONCE, OutsideError, Unavailable, call_slo
 from integrations.launch_system import _RESULT_SLOTS, LaunchSystem
 from integrations.wechat.login import WeChat
 
-CROWD = 24
+THREADS = 24
 
 
 def attempt(number: int) -> tuple[type[BaseException] | None, float]:
-    """One sign-in at WeChat: how it failed, if it did, and the seconds that it took."""
+    """Sign in at WeChat. Returns the error class, if it failed, and the seconds that it took."""
     began = time.monotonic()
     try:
         WeChat.from_settings().profile("sandbox", f"user-{number}")
@@ -24,10 +24,10 @@ def attempt(number: int) -> tuple[type[BaseException] | None, float]:
     return None, time.monotonic() - began
 
 
-def test_a_crowd_waits_while_the_system_answers(sandbox: Any, monkeypatch: pytest.MonkeyPatch):
+def test_many_threads_wait_for_a_slot_while_the_system_answers(sandbox: Any, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("integrations.http.SLOW_SECONDS", 30.0)  # a busy machine is no slow system
-    with ThreadPoolExecutor(CROWD) as crowd:
-        outcomes = list(crowd.map(attempt, range(CROWD)))
+    with ThreadPoolExecutor(THREADS) as threads:
+        outcomes = list(threads.map(attempt, range(THREADS)))
     assert {error for error, _ in outcomes} == {None}
 
 
@@ -37,15 +37,15 @@ def hanging(sandbox: Any, settings: Any) -> None:
     sandbox.state.note("fault", system="wechat", mode="timeout", rate=1.0)
 
 
-def test_a_system_that_hangs_holds_few_threads_and_refuses_the_others_soon(hanging: None):
-    with ThreadPoolExecutor(CROWD) as crowd:
-        outcomes = list(crowd.map(attempt, range(CROWD)))
+def test_a_system_that_hangs_occupies_few_threads_and_the_others_fail_soon(hanging: None):
+    with ThreadPoolExecutor(THREADS) as threads:
+        outcomes = list(threads.map(attempt, range(THREADS)))
     refused = [seconds for error, seconds in outcomes if error is Unavailable]
-    assert len(refused) == CROWD - CALLS_AT_ONCE
+    assert len(refused) == THREADS - CALLS_AT_ONCE
     assert max(refused) < 4.0  # of the 6 s that a call may take
 
 
-def test_results_that_hang_keep_no_switch_out(sandbox: Any):
+def test_results_that_hang_delay_no_switch(sandbox: Any):
     hanging, is_over = threading.Barrier(CALLS_AT_ONCE + 2), threading.Event()
 
     def hang() -> None:
@@ -64,8 +64,8 @@ def test_results_that_hang_keep_no_switch_out(sandbox: Any):
     assert sandbox.state.switches == {"g1": 1}
 
 
-def test_the_places_are_free_again_afterwards(hanging: None, sandbox: Any):
-    with ThreadPoolExecutor(CROWD) as crowd:
-        list(crowd.map(attempt, range(CROWD)))
+def test_the_slots_are_free_again_afterwards(hanging: None, sandbox: Any):
+    with ThreadPoolExecutor(THREADS) as threads:
+        list(threads.map(attempt, range(THREADS)))
     sandbox.state.note("fault", system="wechat", mode="ok", rate=1.0)
     assert attempt(0)[0] is None

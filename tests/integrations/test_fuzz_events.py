@@ -1,6 +1,6 @@
-"""Whatever the gateway posts: no fault, nothing half done, every event accounted for.
+"""Random events of the gateway: none raises an error, none has half of its effects, and every one gets a status.
 
-FUZZ_EXAMPLES=2000 goes deeper, with other dice each time.
+FUZZ_EXAMPLES=2000 runs more examples, with another seed each time.
 """
 
 import json
@@ -23,7 +23,7 @@ from tests.support.entry_points import key_with
 
 pytestmark = pytest.mark.django_db
 Status = GatewayEvent.Status
-DEEP = os.environ.get("FUZZ_EXAMPLES", "")
+EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "")
 _numbers = count(1)
 
 CODES = st.sampled_from(["g1", "g2", "r1", "r2", "wx-alice", "bob", "all", "菜单", "1", "5", "7", "退出", "价格"])
@@ -87,7 +87,7 @@ EVENTS = st.lists(
 
 @pytest.fixture
 def gateway() -> ApiClient:
-    """The gateway, in a world of two groups, a robot, a user who owns a group, and a keyword."""
+    """Return the gateway's client; there are two groups, two robots, a user who owns a group, and a keyword."""
     alice, robot = UserFactory(code="wx-alice"), RobotFactory(code="r1")
     RobotFactory(code="r2")
     FriendshipFactory(user=alice, robot=robot)
@@ -98,9 +98,9 @@ def gateway() -> ApiClient:
     return key_with("gateway:events")
 
 
-def post(client: ApiClient, told: Any) -> dict[str, Any]:
+def post(client: ApiClient, body: Any) -> dict[str, Any]:
     answer = client.http.post(
-        "/gateway/events", json.dumps(told), content_type="application/json", headers=client.headers
+        "/gateway/events", json.dumps(body), content_type="application/json", headers=client.headers
     )
     assert answer.status_code == 200
     return answer.json()
@@ -111,21 +111,21 @@ def handled(*commands: str) -> int:
 
 
 @settings(
-    max_examples=int(DEEP or 40),
-    derandomize=not DEEP,
+    max_examples=int(EXAMPLES or 40),
+    derandomize=not EXAMPLES,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
-@given(told=EVENTS)
-def test_every_event_is_accounted_for_and_none_does_half(gateway, told):
+@given(events=EVENTS)
+def test_every_event_gets_a_status_and_none_has_half_of_its_effects(gateway, events):
     """An `event_id` may come twice in a batch; its first body counts."""
     turn = next(_numbers)
-    for event in told:
+    for event in events:
         event["event_id"] = f"{turn}-{event['event_id']}"
-    known = {event["event_id"] for event in told if event["body"] is not None}
-    answer = post(gateway, told)["data"]
-    refused = [place for place, event in enumerate(told) if event["body"] is None]
-    assert (answer["stored"], [one["index"] for one in answer["refused"]]) == (len(known), refused)
+    known = {event["event_id"] for event in events if event["body"] is not None}
+    answer = post(gateway, events)["data"]
+    refused = [index for index, event in enumerate(events) if event["body"] is None]
+    assert (answer["stored"], [item["index"] for item in answer["refused"]]) == (len(known), refused)
     handle_events()
     kept = GatewayEvent.objects.filter(event_id__startswith=f"{turn}-")
     assert set(kept.values_list("event_id", flat=True)) == known
@@ -135,26 +135,29 @@ def test_every_event_is_accounted_for_and_none_does_half(gateway, told):
 
 
 @settings(
-    max_examples=int(DEEP or 15), derandomize=not DEEP, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=int(EXAMPLES or 15),
+    derandomize=not EXAMPLES,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
 )
-@given(told=ANYTHING)
-def test_what_is_no_event_is_refused(gateway, told):
-    answer = post(gateway, told)
-    if isinstance(told, list) and told:
-        assert (answer["code"], answer["data"]["stored"], len(answer["data"]["refused"])) == (1200, 0, len(told))
+@given(body=ANYTHING)
+def test_a_body_without_events_is_refused(gateway, body):
+    answer = post(gateway, body)
+    if isinstance(body, list) and body:
+        assert (answer["code"], answer["data"]["stored"], len(answer["data"]["refused"])) == (1200, 0, len(body))
     else:
         assert answer["code"] == 1403
     assert not GatewayEvent.objects.exclude(status=Status.REFUSED).exists()
 
 
 def test_the_same_events_in_another_order_and_again_do_nothing_more(gateway):
-    """Doubled and reordered ids: the first of each counts."""
+    """Of events with the same id the first one counts."""
     bodies = [PROPER | {"message_no": f"m{n}", "user_id": f"u{n}"} for n in range(4)]
     events = [{"event_id": f"e{n}", "command": "group_message", "body": body} for n, body in enumerate(bodies)]
     joins = [{"event_id": f"j{n}", "command": "join_group", "body": body} for n, body in enumerate(bodies)]
     for batch in (events + joins, joins[::-1] + events, [*events, *events]):
         assert post(gateway, batch)["code"] == 1200
         handle_events()
-    told = (GroupMessage.objects.count(), MemberMove.objects.count(), Member.objects.count())
-    assert told == (4, 4, 4)
+    counts = (GroupMessage.objects.count(), MemberMove.objects.count(), Member.objects.count())
+    assert counts == (4, 4, 4)
     assert GatewayEvent.objects.count() == 8

@@ -1,4 +1,4 @@
-"""What the inbox holds is handled once, in the order of its lanes, whatever fails and whoever else handles."""
+"""Each event of the inbox is handled once, in the order of its key, whatever fails and however many workers run."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -21,7 +21,7 @@ Status = GatewayEvent.Status
 
 
 def test_a_user_is_met_before_their_group_is_bound():
-    """Two lanes: the binding waits for what came before about its user."""
+    """Two ordering keys: the binding waits for earlier events of its user."""
     RobotFactory(code="r1")
     bound = {"robot_id": "r1", "group_id": "g1", "user_id": "u1", "name": "群"}
     gateway_tells(("robot_added", met("u1")), ("bind_group_success", bound))
@@ -31,13 +31,13 @@ def test_a_user_is_met_before_their_group_is_bound():
 def test_events_of_one_group_are_handled_in_order():
     RobotFactory(code="r1")
     UserFactory(code="u1")
-    words = {"robot_id": "r1", "group_id": "g1", "user_id": "u1", "name": "群"}
+    body = {"robot_id": "r1", "group_id": "g1", "user_id": "u1", "name": "群"}
     gateway_tells(
-        ("bind_group_success", words),
+        ("bind_group_success", body),
         ("group_info", {"id": "g1", "name": "一"}),
         ("group_info", {"id": "g1", "name": "二"}),
-        ("robot_kicked", words),
-        ("bind_group_success", words | {"name": "三"}),
+        ("robot_kicked", body),
+        ("bind_group_success", body | {"name": "三"}),
     )
     assert list(Group.objects.order_by("bound_at", "cancelled_at").values_list("name", "cancel_reason")) == [
         ("二", 3),
@@ -45,20 +45,20 @@ def test_events_of_one_group_are_handled_in_order():
     ]
 
 
-def test_an_event_that_fails_is_tried_again_and_holds_its_group_back():
+def test_an_event_that_fails_is_tried_again_and_delays_its_group():
     RobotFactory(code="r1")
     UserFactory(code="u1")
-    words = {"robot_id": "r1", "group_id": "g1", "user_id": "u1", "name": "x" * 10}
+    body = {"robot_id": "r1", "group_id": "g1", "user_id": "u1", "name": "x" * 10}
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE groups_group ADD CONSTRAINT broken CHECK (code <> 'g1') NOT VALID")
-    gateway_tells(("bind_group_success", words), ("robot_kicked", words), ("robot_added", met("u2")))
+    gateway_tells(("bind_group_success", body), ("robot_kicked", body), ("robot_added", met("u2")))
     failed, waiting, elsewhere = GatewayEvent.objects.order_by("id")
     assert (failed.status, failed.try_count) == (Status.WAITING, 1)
     assert (waiting.status, waiting.try_count) == (Status.WAITING, 0)
     assert elsewhere.status == Status.HANDLED
 
 
-def test_after_five_tries_it_is_parked_for_an_operator():
+def test_after_five_attempts_an_event_fails_for_an_operator():
     RobotFactory(code="r1")
     UserFactory(code="u1")
     with connection.cursor() as cursor:
@@ -67,12 +67,12 @@ def test_after_five_tries_it_is_parked_for_an_operator():
     for _ in range(4):
         GatewayEvent.objects.update(retry_at=timezone.now())
         handle_events()
-    parked = GatewayEvent.objects.get()
-    assert (parked.status, parked.try_count) == (Status.FAILED, 5)
-    assert "broken" in parked.note
+    failed = GatewayEvent.objects.get()
+    assert (failed.status, failed.try_count) == (Status.FAILED, 5)
+    assert "broken" in failed.note
 
 
-def test_an_operator_has_a_parked_event_handled_again():
+def test_an_operator_has_an_ignored_event_handled_again():
     post(event("e1"))
     handle_events()
     kept = GatewayEvent.objects.get()
@@ -108,12 +108,12 @@ def test_workers_at_once_handle_each_event_once_and_in_order():
     events = []
     for turn in range(8):
         for group in range(6):
-            words = {"robot_id": "r1", "group_id": f"g{group}", "user_id": f"u{group}", "name": "群"}
+            body = {"robot_id": "r1", "group_id": f"g{group}", "user_id": f"u{group}", "name": "群"}
             events.append(
                 event(
                     f"{turn}-{group}",
                     "bind_group_success" if turn == 0 else "group_info",
-                    words | {"id": f"g{group}", "name": str(turn)},
+                    body | {"id": f"g{group}", "name": str(turn)},
                 )
             )
     inbox.store(events, at=timezone.now())
@@ -125,7 +125,7 @@ def test_workers_at_once_handle_each_event_once_and_in_order():
 
 
 def broken_for(group_code: str) -> None:
-    """Messages of this group cannot be kept."""
+    """Make the database refuse the messages of this group."""
     group = GroupFactory(code=group_code)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -133,7 +133,7 @@ def broken_for(group_code: str) -> None:
         )
 
 
-def test_of_messages_handled_together_the_one_that_fails_holds_back_its_group_only():
+def test_of_messages_handled_together_the_one_that_fails_delays_its_group_only():
     broken_for("bad")
     GroupFactory(code="good")
     gateway_tells(said(group="bad"), said(group="good"), said(group="bad"), said(group="good"))
@@ -146,19 +146,19 @@ def test_of_messages_handled_together_the_one_that_fails_holds_back_its_group_on
     assert set(GroupMessage.objects.values_list("group__code", flat=True)) == {"good"}
 
 
-def test_a_message_that_keeps_failing_is_parked_and_the_next_of_its_group_goes_on():
+def test_a_message_that_keeps_failing_ends_as_failed_and_the_next_of_its_group_is_handled():
     broken_for("bad")
     gateway_tells(said(group="bad"), said(group="bad", user_id=""))
     for _ in range(4):
         GatewayEvent.objects.update(retry_at=timezone.now())
         handle_events()
-    parked, after = GatewayEvent.objects.order_by("id")
-    assert (parked.status, parked.try_count) == (Status.FAILED, 5)
-    assert "broken" in parked.note
+    failed, after = GatewayEvent.objects.order_by("id")
+    assert (failed.status, failed.try_count) == (Status.FAILED, 5)
+    assert "broken" in failed.note
     assert (after.status, after.note) == (Status.IGNORED, "缺少必填项（user_id）")
 
 
-def test_of_messages_handled_together_each_that_needs_nothing_says_why():
+def test_of_messages_handled_together_each_ignored_one_has_its_reason():
     GroupFactory(code="g1")
     gateway_tells(said(), said(group="nowhere"), said(group="g2", user_id=["x"]))
     notes = GatewayEvent.objects.order_by("id").values_list("status", "note")
@@ -181,20 +181,20 @@ def test_messages_of_one_group_keep_their_order_among_those_of_others():
     GroupFactory(code="g2")
     gateway_tells(*(said(str(number), group=f"g{number % 2 + 1}") for number in range(10)))
     handled = GatewayEvent.objects.filter(lane="g:g1").order_by("settled_at", "id").values_list("body__content")
-    assert [words for (words,) in handled] == ["0", "2", "4", "6", "8"]
+    assert [content for (content,) in handled] == ["0", "2", "4", "6", "8"]
 
 
-def backlog(lanes: int, each: int) -> None:
-    """So many messages of so many groups, the groups in turn."""
-    told = [said(str(number), group=f"g{number % lanes}") for number in range(lanes * each)]
-    events = [event(f"e{number}", *one) for number, one in enumerate(told)]
+def backlog(groups: int, each: int) -> None:
+    """Store `each` messages of every group, the groups alternating."""
+    messages = [said(str(number), group=f"g{number % groups}") for number in range(groups * each)]
+    events = [event(f"e{number}", *message) for number, message in enumerate(messages)]
     inbox.store(events, at=timezone.now())
 
 
 def test_a_few_groups_with_many_messages_take_no_more_queries_than_many_with_few(django_assert_max_num_queries):
     for number in range(2):
         GroupFactory(code=f"g{number}")
-    backlog(lanes=2, each=100)
+    backlog(groups=2, each=100)
     with django_assert_max_num_queries(32):
         assert handle_events() == 200
     kept = GroupMessage.objects.filter(group__code="g1").count()
@@ -215,10 +215,10 @@ def test_a_group_behind_a_long_backlog_that_waits_for_another_try_is_reached():
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_what_follows_in_a_lane_that_another_worker_has_in_hand_waits():
+def test_events_behind_one_that_another_worker_has_locked_wait():
     GroupFactory(code="g0")
     GroupFactory(code="g1")
-    backlog(lanes=2, each=3)
+    backlog(groups=2, each=3)
     with ThreadPoolExecutor(1) as threads, transaction.atomic():
         GatewayEvent.objects.select_for_update().get(event_id="e2")  # the second of g0
         assert threads.submit(worked).result() == 4
@@ -241,19 +241,19 @@ def test_a_user_is_met_before_their_group_is_bound_also_far_back_in_the_backlog(
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE accounts_user ADD CONSTRAINT broken CHECK (code <> 'u1') NOT VALID")
     bound = {"robot_id": "r1", "group_id": "g1", "user_id": "u1", "name": "群"}
-    told = [("robot_added", met("u1"))] * (claiming.FIRST_WINDOW + 1) + [("bind_group_success", bound)]
-    inbox.store([event(f"e{number}", *one) for number, one in enumerate(told)], at=timezone.now())
+    commands = [("robot_added", met("u1"))] * (claiming.FIRST_WINDOW + 1) + [("bind_group_success", bound)]
+    inbox.store([event(f"e{number}", *command) for number, command in enumerate(commands)], at=timezone.now())
     handle_events()
     assert set(GatewayEvent.objects.values_list("status", flat=True)) == {Status.WAITING}
 
 
-def test_no_more_threads_of_a_process_handle_events_than_it_hasplaces():
-    """A flood of wake-ups leaves the other threads free."""
-    places = [handling.handler_slots.acquire(blocking=False) for _ in range(2)]
+def test_no_more_threads_of_a_process_handle_events_than_it_has_slots():
+    """A flood of events leaves the other threads free."""
+    occupied = [handling.handler_slots.acquire(blocking=False) for _ in range(2)]
     try:
         post(event("e1", "dance"))
         assert handle_events() == 0
     finally:
-        for _ in places:
+        for _ in occupied:
             handling.handler_slots.release()
     assert handle_events() == 1

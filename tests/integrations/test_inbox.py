@@ -1,4 +1,4 @@
-"""What the gateway tells is stored before it is answered, once, and forgotten when it is old."""
+"""The gateway's events are stored before the answer, once, and deleted when they are old."""
 
 import json
 import time
@@ -55,10 +55,10 @@ def test_a_thousand_and_one_are_too_many():
     assert GatewayEvent.objects.count() == 0
 
 
-def test_a_bad_event_of_a_list_keeps_the_good_ones_not_out():
-    told = post([event("e1"), {"command": "dance", "body": {}}, event("e3")])
-    assert (told["code"], told["data"]["stored"]) == (1200, 2)
-    assert told["data"]["refused"] == [{"index": 1, "reason": "缺少必填项（event_id）"}]
+def test_an_invalid_event_of_a_list_does_not_keep_the_valid_ones_out():
+    answer = post([event("e1"), {"command": "dance", "body": {}}, event("e3")])
+    assert (answer["code"], answer["data"]["stored"]) == (1200, 2)
+    assert answer["data"]["refused"] == [{"index": 1, "reason": "缺少必填项（event_id）"}]
     assert set(GatewayEvent.objects.filter(status=Status.WAITING).values_list("event_id", flat=True)) == {
         "e1",
         "e3",
@@ -68,15 +68,15 @@ def test_a_bad_event_of_a_list_keeps_the_good_ones_not_out():
 @pytest.mark.parametrize(
     "item", [None, 5, "e", [], True, {}, {"event_id": "x"}, {"event_id": "x", "command": "y"}], ids=repr
 )
-def test_what_is_no_event_is_kept_with_the_reason_and_never_handled(item: object):
-    told = post([item, event("e1")])["data"]
-    assert (told["stored"], [one["index"] for one in told["refused"]]) == (1, [0])
+def test_an_item_that_is_no_event_is_stored_with_the_reason_and_never_handled(item: object):
+    answer = post([item, event("e1")])["data"]
+    assert (answer["stored"], [item["index"] for item in answer["refused"]]) == (1, [0])
     handle_events()
     kept = GatewayEvent.objects.get(status=Status.REFUSED)
-    assert (kept.note, kept.event_id.startswith("refused:")) == (told["refused"][0]["reason"], True)
+    assert (kept.note, kept.event_id.startswith("refused:")) == (answer["refused"][0]["reason"], True)
 
 
-def test_operators_see_what_was_refused_and_cannot_handle_it():
+def test_operators_see_refused_items_and_cannot_have_them_handled():
     post([{"command": "dance", "body": {"group_id": "g-refused"}}])
     operator, [kept] = Operator(), GatewayEvent.objects.all()
     assert "已拒收" in operator.page("integrations/gatewayevent/", status__exact=5)
@@ -97,13 +97,13 @@ def test_operators_see_what_was_refused_and_cannot_handle_it():
         '{"event_id": 1e999, "command": "x", "body": {}}',
     ],
 )
-def test_a_refused_item_with_a_number_beyond_all_numbers_is_kept_and_keeps_no_other_out(bad: str):
-    told = post(f"[{json.dumps(event('e1'))}, {bad}]")
-    assert (told["code"], told["data"]["stored"]) == (1200, 1)
+def test_a_refused_item_with_an_infinite_number_is_stored_and_keeps_no_other_out(bad: str):
+    answer = post(f"[{json.dumps(event('e1'))}, {bad}]")
+    assert (answer["code"], answer["data"]["stored"]) == (1200, 1)
     assert GatewayEvent.objects.filter(event_id="e1", status=Status.WAITING).exists()
 
 
-def test_the_same_refused_item_is_kept_once():
+def test_the_same_refused_item_is_stored_once():
     for _ in range(3):
         post([{"command": "dance", "body": {}}, {"command": "dance", "body": {}}])
     assert GatewayEvent.objects.count() == 1
@@ -112,8 +112,8 @@ def test_the_same_refused_item_is_kept_once():
 def test_an_event_that_repeats_a_field_is_refused_alone():
     bad = '{"event_id": "e2", "command": "x", "body": [{"group_id": "a", "group_id": "b"}]}'
     raw = f"[{json.dumps(event('e1'))}, {bad}]"
-    told = post(raw)
-    assert told["data"]["refused"] == [{"index": 1, "reason": "请求内容里有重复的字段（group_id）"}]
+    answer = post(raw)
+    assert answer["data"]["refused"] == [{"index": 1, "reason": "请求内容里有重复的字段（group_id）"}]
     assert GatewayEvent.objects.get(status=Status.WAITING).event_id == "e1"
     assert post(bad)["code"] == 1403
 
@@ -125,8 +125,8 @@ def test_an_event_that_came_before_is_not_counted_again():
 
 
 def test_one_bad_event_alone_is_1403():
-    told = post({"event_id": "e2", "body": {}})
-    assert (told["code"], told["data"], told["description"]) == (1403, None, "缺少必填项（command）")
+    answer = post({"event_id": "e2", "body": {}})
+    assert (answer["code"], answer["data"], answer["description"]) == (1403, None, "缺少必填项（command）")
     assert GatewayEvent.objects.count() == 0
 
 
@@ -139,24 +139,24 @@ _WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("field", "meant"), _WRONG)
-def test_a_field_that_looks_misspelled_is_named_and_the_event_is_stored(field: str, meant: str):
-    told = post([event("e1"), event("e2", body={"robot_id": "r1", "user_id": "u1", field: "x"})])["data"]
-    assert told["warnings"] == [{"index": 1, "field": field, "reason": f"未知字段，是否应为 {meant}"}]
-    assert (told["stored"], told["refused"]) == (2, [])
+@pytest.mark.parametrize(("field", "intended"), _WRONG)
+def test_a_field_that_looks_misspelled_is_named_and_the_event_is_stored(field: str, intended: str):
+    answer = post([event("e1"), event("e2", body={"robot_id": "r1", "user_id": "u1", field: "x"})])["data"]
+    assert answer["warnings"] == [{"index": 1, "field": field, "reason": f"未知字段，是否应为 {intended}"}]
+    assert (answer["stored"], answer["refused"]) == (2, [])
 
 
 def test_a_misspelled_field_is_seen_beside_the_command_and_in_lists():
     members = [{"group_id": "g", "user_id": "u", "nicknaem": "n"}]
-    told = post([event("e1") | {"evnet_id": "x"}, event("e2", "group_members", members)])["data"]
-    assert [(one["index"], one["field"]) for one in told["warnings"]] == [(0, "evnet_id"), (1, "nicknaem")]
+    answer = post([event("e1") | {"evnet_id": "x"}, event("e2", "group_members", members)])["data"]
+    assert [(item["index"], item["field"]) for item in answer["warnings"]] == [(0, "evnet_id"), (1, "nicknaem")]
     assert post(event("e3") | {"comand": "x"})["data"]["warnings"][0]["field"] == "comand"
 
 
 @pytest.mark.parametrize("field", ["region", "gender", "msg_source", "union_id", "x" * 500, ""])
-def test_any_other_field_is_ignored_in_silence(field: str):
-    told = post(event("e1", body=met("u1") | {field: "x"}))["data"]
-    assert told == {"stored": 1, "refused": [], "warnings": []}
+def test_any_other_field_is_ignored_without_a_warning(field: str):
+    answer = post(event("e1", body=met("u1") | {field: "x"}))["data"]
+    assert answer == {"stored": 1, "refused": [], "warnings": []}
 
 
 def test_a_thousand_unknown_fields_cost_little():
@@ -166,24 +166,24 @@ def test_a_thousand_unknown_fields_cost_little():
     assert time.monotonic() - began < 4
 
 
-def test_an_unknown_command_is_kept_and_marked():
+def test_an_unknown_command_is_stored_as_unknown():
     gateway_tells(("dance", {"x": 1}))
     assert GatewayEvent.objects.get().status == Status.UNKNOWN
 
 
-def test_what_needs_nothing_is_ignored_with_the_reason():
+def test_an_event_that_needs_no_handling_is_ignored_with_the_reason():
     gateway_tells(("robot_added", met("u1", robot="nobody")))
     kept = GatewayEvent.objects.get()
     assert (kept.status, kept.note) == (Status.IGNORED, "机器人未知")
 
 
-def test_characters_that_postgresql_cannot_keep_do_not_break_it():
+def test_characters_that_postgresql_cannot_store_are_replaced():
     RobotFactory(code="r1")
     gateway_tells(("robot_added", {"robot_id": "r1", "user_id": "u1", "nickname": "a\x00b\ud800"}))
     assert User.objects.get().nickname == "a\ufffdb?"
 
 
-def test_handled_events_are_forgotten_after_30_days():
+def test_handled_events_are_deleted_after_30_days():
     RobotFactory(code="r1")
     gateway_tells(("robot_added", met("u1")), ("dance", {}), ("robot_added", met("u2", robot="nobody")))
     GatewayEvent.objects.update(received_at=timezone.now() - timedelta(days=31))
@@ -191,17 +191,17 @@ def test_handled_events_are_forgotten_after_30_days():
     assert GatewayEvent.objects.get().command == "dance"
 
 
-def test_events_that_operators_may_need_are_forgotten_after_90_days_and_waiting_ones_never():
+def test_events_that_operators_may_need_are_deleted_after_90_days_and_waiting_ones_never():
     gateway_tells(("dance", {}))
     post([event("e1"), event("e2")])
-    parked = {"status": Status.FAILED, "settled_at": timezone.now()}
-    GatewayEvent.objects.filter(event_id="e1").update(**parked)
+    failed = {"status": Status.FAILED, "settled_at": timezone.now()}
+    GatewayEvent.objects.filter(event_id="e1").update(**failed)
     GatewayEvent.objects.update(received_at=timezone.now() - timedelta(days=91))
     assert forget_old_events() == 2
     assert GatewayEvent.objects.get().event_id == "e2"
 
 
-def test_many_old_events_are_forgotten_chunk_by_chunk(django_assert_num_queries):
+def test_many_old_events_are_deleted_in_chunks(django_assert_num_queries):
     old = timezone.now() - timedelta(days=31)
     done = {
         "command": "dance",
@@ -212,7 +212,7 @@ def test_many_old_events_are_forgotten_chunk_by_chunk(django_assert_num_queries)
         "retry_at": old,
     }
     GatewayEvent.objects.bulk_create(GatewayEvent(event_id=f"e{n}", **done) for n in range(CHUNK + 1))
-    with django_assert_num_queries(3):  # a full chunk, the rest, and nothing that nobody handled
+    with django_assert_num_queries(3):  # a full chunk and the rest of the handled ones, and the unresolved ones
         assert forget_old_events() == CHUNK + 1
 
 
@@ -223,8 +223,8 @@ def test_the_same_events_posted_at_once_in_opposite_order_are_stored_once():
         with transaction.atomic():
             inbox.store([event("m")], at=timezone.now())
             posts = [
-                in_another_thread(threads, partial(inbox.store, told, at=timezone.now()), waiting=number)
-                for number, told in enumerate((events, events[::-1]), 1)
+                in_another_thread(threads, partial(inbox.store, batch, at=timezone.now()), waiting=number)
+                for number, batch in enumerate((events, events[::-1]), 1)
             ]
         assert sum(future.result() for future in posts) == 2
     assert sorted(GatewayEvent.objects.values_list("event_id", flat=True)) == ["a", "m", "z"]
@@ -241,13 +241,13 @@ NUMBERS = [10**400, -(10**30), 2**63, 1.5, 0]
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_numbers_beyond_reason_are_kept_as_text(number):
+def test_huge_numbers_are_stored_as_text(number):
     assert post(event("e1", "dance", {"x": number}))["code"] == 1200
     kept = GatewayEvent.objects.get().body["x"]
     assert kept == number or kept == str(number)
 
 
-def test_a_bottomless_body_is_kept_down_to_a_depth():
+def test_a_deeply_nested_body_is_stored_down_to_a_depth():
     raw = b'{"event_id": "e1", "command": "dance", "body": ' + b"[" * 400 + b"]" * 400 + b"}"
     client = key_with("gateway:events")
     answer = client.http.post("/gateway/events", raw, content_type="application/json", headers=client.headers)
@@ -257,9 +257,9 @@ def test_a_bottomless_body_is_kept_down_to_a_depth():
 
 
 @pytest.mark.parametrize("event_id", ["", " ", "a\x00", "a\ud800", "x" * 129, None, ["x"], {}, True, 7])
-def test_a_bad_event_id_refuses_the_event_and_is_named(event_id):
-    told = post([event("e1"), {"event_id": event_id, "command": "dance", "body": {}}])["data"]
-    assert (told["stored"], "event_id" in told["refused"][0]["reason"]) == (1, True)
+def test_an_event_with_an_invalid_event_id_is_refused_and_the_field_named(event_id):
+    answer = post([event("e1"), {"event_id": event_id, "command": "dance", "body": {}}])["data"]
+    assert (answer["stored"], "event_id" in answer["refused"][0]["reason"]) == (1, True)
     assert post({"event_id": event_id, "command": "dance", "body": {}})["code"] == 1403
 
 

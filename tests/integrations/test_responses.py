@@ -1,4 +1,4 @@
-"""What our adapters make of answers: done is what comes with 2xx and says so, and nothing else."""
+"""How the clients read responses: a call is done only with a 2xx status and an answer that says so."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -18,15 +18,15 @@ from integrations.wechat.login import WeChat
 from integrations.wechat.pay import WeChatPay
 from tests.support.outside_system import Outside, played_by
 
-Ask = Callable[[], Any]
+Work = Callable[[], Any]
 
 
 def forward() -> None:
-    words = {"user_code": "u", "nickname": "n", "kind": "text", "content": "在吗", "message_no": "1"}
-    CustomerService.from_settings().forward(**words)
+    message = {"user_code": "u", "nickname": "n", "kind": "text", "content": "在吗", "message_no": "1"}
+    CustomerService.from_settings().forward(**message)
 
 
-ADAPTERS: dict[str, tuple[Ask, dict[str, Any], dict[str, Any]]] = {
+ADAPTERS: dict[str, tuple[Work, dict[str, Any], dict[str, Any]]] = {
     "gateway": (
         lambda: RobotGateway.from_settings().call(recall_message(robot="r", message_no="1")),
         {"code": "100"},
@@ -47,19 +47,19 @@ ADAPTERS: dict[str, tuple[Ask, dict[str, Any], dict[str, Any]]] = {
     "moderation": (lambda: _is_labeled("x", time.monotonic() + 5), {"Code": 200, "Data": {}}, {"Code": 401}),
 }
 
-PAY: tuple[Ask, dict[str, Any], dict[str, Any]] = (lambda: WeChatPay.from_settings().query("0" * 32), {}, {})
+PAY: tuple[Work, dict[str, Any], dict[str, Any]] = (lambda: WeChatPay.from_settings().query("0" * 32), {}, {})
 
 
 @pytest.fixture
 def outside(tmp_path, settings) -> Iterator[Outside]:
     settings.WECHAT_TIMEOUT = 5
-    with played_by(Outside(SandboxResponse({})), tmp_path, settings) as playing:
-        yield playing
+    with played_by(Outside(SandboxResponse({})), tmp_path, settings) as system:
+        yield system
 
 
-def outcome(ask: Ask) -> type[OutsideError] | None:
+def outcome(call: Work) -> type[OutsideError] | None:
     try:
-        ask()
+        call()
     except OutsideError as error:
         return type(error)
     return None
@@ -67,60 +67,60 @@ def outcome(ask: Ask) -> type[OutsideError] | None:
 
 @pytest.mark.parametrize("adapter", ADAPTERS)
 @pytest.mark.parametrize("status", [200, 201])
-def test_a_2xx_answer_that_says_done_is_done(outside, adapter: str, status: int):
-    ask, done, _refused = ADAPTERS[adapter]
+def test_a_2xx_response_that_says_done_is_done(outside, adapter: str, status: int):
+    call, done, _refused = ADAPTERS[adapter]
     outside.replies = [SandboxResponse(done, status)]
-    assert outcome(ask) is None
+    assert outcome(call) is None
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS)
 @pytest.mark.parametrize("status", [301, 302, 307, 400, 404, 410, 418, 500, 503])
-def test_any_other_status_is_not_done_whatever_the_answer_says(outside, adapter: str, status: int):
-    ask, done, _refused = ADAPTERS[adapter]
+def test_any_other_status_is_not_done_whatever_the_response_says(outside, adapter: str, status: int):
+    call, done, _refused = ADAPTERS[adapter]
     outside.replies = [SandboxResponse(done, status)]
-    assert outcome(ask) is OutcomeUnknown
+    assert outcome(call) is OutcomeUnknown
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS)
-def test_a_refusal_is_one_with_200_as_with_400(outside, adapter: str):
-    ask, _done, refused = ADAPTERS[adapter]
+def test_a_refusal_may_have_status_200_or_400(outside, adapter: str):
+    call, _done, refused = ADAPTERS[adapter]
     outside.replies = [SandboxResponse(refused, 200), SandboxResponse(refused, 400)]
-    assert [outcome(ask), outcome(ask)] == [Refused, Refused]
+    assert [outcome(call), outcome(call)] == [Refused, Refused]
 
 
 @pytest.mark.parametrize("adapter", [*ADAPTERS, "pay"])
-def test_429_means_later_whoever_says_it(sandbox, outside, adapter: str):
-    ask, done, _refused = ADAPTERS.get(adapter, PAY)
+def test_429_of_every_system_means_busy(sandbox, outside, adapter: str):
+    call, done, _refused = ADAPTERS.get(adapter, PAY)
     outside.replies = [SandboxResponse(done, 429, {"Retry-After": "17"})]
-    with pytest.raises(Busy) as later:
-        ask()
-    assert later.value.retry_after == 17
+    with pytest.raises(Busy) as busy:
+        call()
+    assert busy.value.retry_after == 17
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS)
 @pytest.mark.parametrize("answer", [[], None, "done", 100, {}, {"message": "ok"}])
-def test_an_answer_without_a_verdict_is_none(outside, adapter: str, answer: Any):
-    ask, _done, _refused = ADAPTERS[adapter]
+def test_a_response_without_a_code_leaves_the_outcome_unknown(outside, adapter: str, answer: Any):
+    call, _done, _refused = ADAPTERS[adapter]
     outside.replies = [SandboxResponse(answer)]
-    assert outcome(ask) is OutcomeUnknown
+    assert outcome(call) is OutcomeUnknown
 
 
 @pytest.mark.parametrize("adapter", ["gateway", "launch", "sms"])
 @pytest.mark.parametrize("code", [None, {}, [], True, 100.0])
-def test_a_code_that_is_none_is_no_refusal(outside, adapter: str, code: Any):
-    ask, done, _refused = ADAPTERS[adapter]
+def test_a_code_of_another_type_leaves_the_outcome_unknown(outside, adapter: str, code: Any):
+    call, done, _refused = ADAPTERS[adapter]
     names = {"code", "resultCode", "Code"} & done.keys()
     outside.replies = [SandboxResponse(done | dict.fromkeys(names, code))]
-    assert outcome(ask) is OutcomeUnknown
+    assert outcome(call) is OutcomeUnknown
 
 
 @pytest.mark.parametrize("seconds", ["9" * 5000, "-1", "１７", "soon", "1.5"])
-def test_a_time_to_wait_that_is_none_is_left_out(outside, seconds: str):
-    ask, done, _refused = ADAPTERS["launch"]
+def test_an_invalid_retry_after_is_left_out(outside, seconds: str):
+    call, done, _refused = ADAPTERS["launch"]
     outside.replies = [SandboxResponse(done, 429, {"Retry-After": seconds.encode().decode("latin-1")})]
-    with pytest.raises(Busy) as later:
-        ask()
-    assert later.value.retry_after is None
+    with pytest.raises(Busy) as busy:
+        call()
+    assert busy.value.retry_after is None
 
 
 @pytest.mark.parametrize("code", [-1, 45009, 45011])
@@ -130,14 +130,14 @@ def test_wechats_flow_control_is_no_refusal(outside, code: int):
 
 
 @pytest.mark.parametrize("gap", [{"openid": None}, {"unionid": ""}, {"unionid": 7}])
-def test_a_profile_without_its_ids_proves_nobody(outside, gap: dict[str, Any]):
+def test_a_profile_without_its_ids_leaves_the_outcome_unknown(outside, gap: dict[str, Any]):
     whole = {"access_token": "t", "openid": "o", "unionid": "u", "nickname": "n"}
     outside.replies = [SandboxResponse(whole), SandboxResponse(whole | gap)]
     assert outcome(lambda: WeChat.from_settings().profile("sandbox", "x")) is OutcomeUnknown
 
 
 @pytest.mark.parametrize("data", ["abc", 7, {"robot_id": "r"}])
-def test_robots_that_are_no_list_are_no_answer(outside, data: Any):
+def test_robots_that_are_no_list_leave_the_outcome_unknown(outside, data: Any):
     outside.replies = [SandboxResponse({"code": "100", "data": data})]
     assert outcome(RobotGateway.from_settings().robots) is OutcomeUnknown
 

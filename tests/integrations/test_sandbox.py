@@ -1,4 +1,4 @@
-"""The sandbox plays the outside world as the contracts say, so that our adapters meet nothing new in real life."""
+"""The sandbox behaves as the contracts of the outside systems say, so that our clients work with the real ones too."""
 
 import json
 
@@ -38,16 +38,16 @@ def transfer(pay: WeChatPay, number: str = "0" * 32, fen: int = 100) -> str:
     return pay.transfer(out_bill_no=number, openid="open-alice", amount_fen=fen, remark="提现").state
 
 
-def test_it_says_what_it_plays(sandbox):
+def test_the_index_names_the_systems(sandbox):
     assert control(sandbox)["plays"] == ["gateway", "wechat", "sms", "pay", "launch", "aliyun"]
 
 
 def test_a_message_number_seen_twice_is_one_message(gateway, sandbox):
     for _ in range(2):
         gateway.call(group_message(robot="sandbox-robot-1", group="g1", message=MESSAGE))
-    [told] = control(sandbox, "messages")["messages"]
-    assert (told["message_no"], told["requests"], told["group_id"], told["content"]) == ("m1", 2, "g1", "你好")
-    assert list(told) == [
+    [sent] = control(sandbox, "messages")["messages"]
+    assert (sent["message_no"], sent["requests"], sent["group_id"], sent["content"]) == ("m1", 2, "g1", "你好")
+    assert list(sent) == [
         "robot_id",
         "group_id",
         "user_id",
@@ -66,10 +66,10 @@ def test_a_message_number_seen_twice_is_one_message(gateway, sandbox):
 def test_messages_are_filtered(gateway, sandbox):
     gateway.call(private_message(robot="sandbox-robot-1", user="u1", message=MESSAGE))
     gateway.call(private_message(robot="sandbox-robot-2", user="u2", message=MESSAGE | {"message_no": "m2"}))
-    assert [one["message_no"] for one in control(sandbox, "messages", user_id="u2")["messages"]] == ["m2"]
-    assert [one["message_no"] for one in control(sandbox, "messages", robot_id="sandbox-robot-1")["messages"]] == [
-        "m1"
-    ]
+    assert [message["message_no"] for message in control(sandbox, "messages", user_id="u2")["messages"]] == ["m2"]
+    assert [
+        message["message_no"] for message in control(sandbox, "messages", robot_id="sandbox-robot-1")["messages"]
+    ] == ["m1"]
 
 
 def test_the_gateway_refuses_a_robot_it_does_not_drive(gateway):
@@ -97,17 +97,17 @@ def test_binding_posts_the_event_once(gateway, sandbox):
     assert posted[0][1]["group_id"] == "g1"
 
 
-def test_wechat_vouches_for_any_code_but_bad(sandbox):
+def test_wechat_accepts_any_code_but_bad(sandbox):
     profile = WeChat.from_settings().profile("sandbox", "X")
     assert (profile.unionid, profile.openid, profile.nickname) == ("union-X", "open-X", "X")
     with pytest.raises(Refused):
         WeChat.from_settings().profile("sandbox", "bad")
 
 
-def test_an_sms_is_kept_as_the_phone_shows_it(sandbox):
+def test_an_sms_is_stored_as_the_phone_shows_it(sandbox):
     AliyunSms.from_settings().send_code("13800138000", "123456")
-    [told] = control(sandbox, "sms", phone="13800138000")["sms"]
-    assert "123456" in told["content"]
+    [sent] = control(sandbox, "sms", phone="13800138000")["sms"]
+    assert "123456" in sent["content"]
     assert control(sandbox, "sms", phone="13800138001")["sms"] == []
 
 
@@ -137,8 +137,10 @@ def test_a_bill_number_with_another_amount_is_refused(pay):
 
 def test_a_package_comes_with_the_transfer_and_not_with_a_query(pay, sandbox):
     requests.post(f"{sandbox.url}/_/pay", json={"next_state": "WAIT_USER_CONFIRM"}, timeout=5)
-    told = [pay.transfer(out_bill_no="0" * 32, openid="o", amount_fen=1, remark="x").package_info for _ in range(2)]
-    assert told[0] == told[1] != ""
+    packages = [
+        pay.transfer(out_bill_no="0" * 32, openid="o", amount_fen=1, remark="x").package_info for _ in range(2)
+    ]
+    assert packages[0] == packages[1] != ""
     assert pay.query("0" * 32).package_info == ""
 
 
@@ -171,7 +173,7 @@ def test_a_request_that_the_merchant_did_not_sign_is_refused(sandbox):
     assert "Wechatpay-Signature" not in answer.headers
 
 
-def test_an_answer_that_wechat_pay_did_not_sign_is_not_believed(pay, settings):
+def test_an_answer_that_wechat_pay_did_not_sign_leaves_the_outcome_unknown(pay, settings):
     pay._read_keys[pay.serial] = pay._private_key.public_key()  # somebody else's key
     with pytest.raises(OutcomeUnknown, match="not signed"):
         transfer(pay)
@@ -192,7 +194,7 @@ def test_a_timeout_leaves_the_outcome_unknown(sandbox, settings):
         RobotGateway.from_settings().robots()
 
 
-def test_nobody_there_is_unavailable(settings):
+def test_a_system_without_connection_is_unavailable(settings):
     settings.GATEWAY_BASE_URL = "http://127.0.0.1:1"
     with pytest.raises(Unavailable):
         RobotGateway.from_settings().robots()
@@ -212,11 +214,11 @@ def test_a_rate_of_zero_is_no_fault(gateway, sandbox):
     "body",
     [{"system": "x", "mode": "ok"}, {"system": "pay", "mode": "x"}, {"system": "pay", "mode": "ok", "rate": 2}],
 )
-def test_nonsense_about_faults_is_refused(sandbox, body: dict):
+def test_an_invalid_fault_is_refused(sandbox, body: dict):
     assert requests.post(f"{sandbox.url}/_/faults", json=body, timeout=5).status_code == 400
 
 
-def test_delete_forgets_everything(gateway, sandbox):
+def test_delete_empties_the_state(gateway, sandbox):
     gateway.call(group_message(robot="sandbox-robot-1", group="g1", message=MESSAGE))
     fault(sandbox, "gateway", "error")
     requests.delete(f"{sandbox.url}/_/", timeout=5)
@@ -224,7 +226,7 @@ def test_delete_forgets_everything(gateway, sandbox):
     assert len(gateway.robots()) == 5
 
 
-def test_a_restart_remembers(gateway, sandbox):
+def test_a_restart_restores_the_state(gateway, sandbox):
     gateway.call(group_message(robot="sandbox-robot-1", group="g1", message=MESSAGE))
     lines = sandbox.state.journal.read_text().splitlines()
     assert json.loads(lines[-1])["message_no"] == "m1"
@@ -233,11 +235,11 @@ def test_a_restart_remembers(gateway, sandbox):
 
 
 def sign_in_page(sandbox, **query) -> requests.Response:
-    asked = {"appid": "sandbox", "redirect_uri": "http://127.0.0.1:1/back?a=b", "state": "s"} | query
-    return requests.get(f"{sandbox.url}/connect/oauth2/authorize", params=asked, allow_redirects=False, timeout=5)
+    params = {"appid": "sandbox", "redirect_uri": "http://127.0.0.1:1/back?a=b", "state": "s"} | query
+    return requests.get(f"{sandbox.url}/connect/oauth2/authorize", params=params, allow_redirects=False, timeout=5)
 
 
-def test_wechats_sign_in_sends_whoever_one_is_back_with_a_code_and_the_state(sandbox):
+def test_wechats_sign_in_redirects_back_with_a_code_and_the_state(sandbox):
     answer = sign_in_page(sandbox, login="alice")
     assert (answer.status_code, answer.headers["Location"]) == (
         302,
@@ -245,7 +247,7 @@ def test_wechats_sign_in_sends_whoever_one_is_back_with_a_code_and_the_state(san
     )
 
 
-def test_wechats_sign_in_asks_who_one_is_and_offers_whom_transfers_went_to(pay, sandbox):
+def test_wechats_sign_in_page_offers_the_receivers_of_transfers(pay, sandbox):
     transfer(pay)
     page = sign_in_page(sandbox, state='"><script>').text
     assert '<button name="login" value="alice">' in page
@@ -253,14 +255,14 @@ def test_wechats_sign_in_asks_who_one_is_and_offers_whom_transfers_went_to(pay, 
     assert "<script>" not in page
 
 
-def test_wechats_sign_in_knows_its_app_only_and_goes_back_to_web_pages_only(sandbox):
+def test_wechats_sign_in_accepts_its_own_app_and_web_addresses_only(sandbox):
     assert sign_in_page(sandbox, appid="other", login="alice").status_code == 400
     assert sign_in_page(sandbox, redirect_uri="javascript:alert(1)", login="alice").status_code == 400
 
 
 def on_the_phone(sandbox, method: str, **params) -> requests.Response:
-    asked = {"mchId": "1900000001", "appId": "sandbox"} | params
-    return requests.request(method, f"{sandbox.url}/phone/transfer", params=asked, timeout=5)
+    query = {"mchId": "1900000001", "appId": "sandbox"} | params
+    return requests.request(method, f"{sandbox.url}/phone/transfer", params=query, timeout=5)
 
 
 def test_a_transfer_is_confirmed_with_its_package(pay, sandbox):

@@ -1,4 +1,4 @@
-"""Texting many phones: accepted at once, sent behind, each number once, all or none."""
+"""Batches of text messages: a batch is accepted or refused as a whole, and sent later, once to each number."""
 
 from datetime import timedelta
 
@@ -27,12 +27,12 @@ def phones(count: int) -> list[str]:
     return [f"138{number:08d}" for number in range(count)]
 
 
-def test_each_phone_hears_it_once(sandbox):
+def test_each_phone_gets_the_text_once(sandbox):
     assert text("13800138000", "13800138001", "13800138000")["code"] == 1200
     assert sandbox.state.sms == []
     send_texts()
-    assert sorted(one["phone"] for one in sandbox.state.sms) == ["13800138000", "13800138001"]
-    assert {one["content"] for one in sandbox.state.sms} == {"【群助手】系统升级"}
+    assert sorted(message["phone"] for message in sandbox.state.sms) == ["13800138000", "13800138001"]
+    assert {message["content"] for message in sandbox.state.sms} == {"【群助手】系统升级"}
 
 
 def test_phones_may_come_in_one_text_with_commas(sandbox):
@@ -41,18 +41,18 @@ def test_phones_may_come_in_one_text_with_commas(sandbox):
     assert send_texts() == 2
 
 
-def test_bad_numbers_are_named_and_nobody_is_texted():
-    told = text("13800138000", "12800138000", "1380013800a")
-    assert told["code"] == 1403
-    assert "12800138000" in told["description"]
-    assert "1380013800a" in told["description"]
+def test_invalid_numbers_are_named_and_no_text_is_sent():
+    answer = text("13800138000", "12800138000", "1380013800a")
+    assert answer["code"] == 1403
+    assert "12800138000" in answer["description"]
+    assert "1380013800a" in answer["description"]
     assert not TextMessage.objects.exists()
 
 
-def test_however_many_bad_numbers_all_are_named():
-    told = text("13800138000", *(f"1{number:03}" for number in range(30)))
-    assert "30 个" in told["description"]
-    assert all(f"1{number:03}" in told["description"] for number in range(30))
+def test_all_invalid_numbers_are_named_however_many():
+    answer = text("13800138000", *(f"1{number:03}" for number in range(30)))
+    assert "30 个" in answer["description"]
+    assert all(f"1{number:03}" in answer["description"] for number in range(30))
 
 
 def test_a_thousand_at_a_time_and_no_more():
@@ -61,12 +61,12 @@ def test_a_thousand_at_a_time_and_no_more():
     assert TextMessage.objects.count() == 1000
 
 
-def test_sending_again_says_nothing_twice(sandbox):
+def test_sending_again_sends_nothing_twice(sandbox):
     text("13800138000")
     assert (send_texts(), send_texts()) == (1, 0)
 
 
-def test_what_aliyun_refuses_is_failed_and_says_why(sandbox, settings):
+def test_a_text_that_aliyun_refuses_is_failed_with_the_reason(sandbox, settings):
     settings.SMS_ACCESS_KEY_SECRET = "wrong"
     text("13800138000")
     send_texts()
@@ -84,7 +84,7 @@ def test_an_unknown_outcome_is_not_tried_again(sandbox):
     assert send_texts() == 0
 
 
-def test_what_a_killed_sender_had_in_hand_is_settled_as_unknown():
+def test_a_text_that_a_killed_worker_was_sending_ends_as_unknown():
     long_ago = timezone.now() - timedelta(minutes=5)
     TextMessage.objects.create(
         batch="00000000-0000-0000-0000-000000000000",
@@ -118,7 +118,7 @@ def statuses() -> list[int]:
 @pytest.mark.parametrize(
     "reply", [THROTTLED, LIMITED, SandboxResponse({}, 429), SandboxResponse({"Code": "Throttling.Api"})]
 )
-def test_what_flow_control_stopped_waits_and_is_sent_later(tmp_path, settings, reply: SandboxResponse):
+def test_texts_that_flow_control_stopped_wait_and_are_sent_later(tmp_path, settings, reply: SandboxResponse):
     with played_by(Outside(reply, OK), tmp_path, settings) as aliyun:
         text("13800138000", "13800138001", "13800138002")
         send_texts()
@@ -128,7 +128,7 @@ def test_what_flow_control_stopped_waits_and_is_sent_later(tmp_path, settings, r
         assert len(aliyun.calls) == 4
 
 
-def test_a_number_that_is_limited_keeps_no_other_waiting(tmp_path, settings):
+def test_a_number_at_its_limit_delays_no_other(tmp_path, settings):
     with played_by(Outside(LIMITED, OK), tmp_path, settings):
         text(*phones(3))
         assert send_texts() == 3

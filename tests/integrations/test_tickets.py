@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 
 
 class SlowWeChat(WeChat):
-    """Counts how often a ticket was fetched, and takes its time."""
+    """A slow client that counts how often a ticket was fetched."""
 
     def __init__(self, expires_in: int = 7200) -> None:
         super().__init__("http://127.0.0.1:1", {"app": "secret"}, 1.0)
@@ -33,17 +33,17 @@ def signed(**query) -> dict:
     return ApiClient().get("/wechat/js/ticket", **{"app_id": "sandbox", "url": "https://a.cn/p?x=1", **query})
 
 
-def test_the_signature_is_what_the_js_sdk_checks(sandbox):
-    told = signed()["data"]
-    words = f"jsapi_ticket=sandbox-ticket&noncestr={told['noncestr']}&timestamp={told['timestamp']}"
-    assert told["signature"] == hashlib.sha1(f"{words}&url=https://a.cn/p?x=1".encode()).hexdigest()
-    assert told["appid"] == told["app_id"] == "sandbox"
+def test_the_signature_is_the_one_that_the_js_sdk_checks(sandbox):
+    data = signed()["data"]
+    text = f"jsapi_ticket=sandbox-ticket&noncestr={data['noncestr']}&timestamp={data['timestamp']}"
+    assert data["signature"] == hashlib.sha1(f"{text}&url=https://a.cn/p?x=1".encode()).hexdigest()
+    assert data["appid"] == data["app_id"] == "sandbox"
 
 
 def test_the_fragment_of_a_page_does_not_count(sandbox):
-    told = signed(url="https://a.cn/p#top")["data"]
-    words = f"jsapi_ticket=sandbox-ticket&noncestr={told['noncestr']}&timestamp={told['timestamp']}"
-    assert told["signature"] == hashlib.sha1(f"{words}&url=https://a.cn/p".encode()).hexdigest()
+    data = signed(url="https://a.cn/p#top")["data"]
+    text = f"jsapi_ticket=sandbox-ticket&noncestr={data['noncestr']}&timestamp={data['timestamp']}"
+    assert data["signature"] == hashlib.sha1(f"{text}&url=https://a.cn/p".encode()).hexdigest()
 
 
 def test_an_app_that_is_not_ours_is_2501(sandbox):
@@ -61,7 +61,7 @@ def test_a_known_ticket_needs_no_wechat(sandbox):
     assert signed()["code"] == 1200
 
 
-def test_of_many_who_ask_at_once_one_refreshes():
+def test_of_many_requests_at_once_one_refreshes_the_ticket():
     wechat = SlowWeChat()
     with ThreadPoolExecutor(12) as threads:
         tickets = set(threads.map(lambda _: jsapi_ticket("app", wechat), range(12)))

@@ -1,4 +1,4 @@
-"""The list of sensitive words as operators keep it: files are shown before they are taken in, and taken out again."""
+"""The list of sensitive words in the admin and by command: files are previewed, imported, and imports undone."""
 
 import io
 import os
@@ -42,7 +42,7 @@ def imported(path, *options: str) -> tuple[str, str]:
 
 
 def shown(operator: Operator, text: str, encoding: str = "utf-8", name: str = "words.csv") -> str:
-    """The page that says what a file would do."""
+    """Return the page with the preview of a file."""
     file = io.BytesIO(text.encode(encoding))
     file.name = name
     return operator.presses(WORDS, "take_in", asked="yes", file=file)
@@ -57,7 +57,7 @@ def counted(page: str) -> dict[str, int]:
     return {name: int(count) for name, count in re.findall(r"<tr><td>(\S+?)</td><td>(\d+)</td></tr>", page)}
 
 
-def test_a_file_is_shown_before_anything_is_kept(support):
+def test_a_file_is_previewed_before_any_word_is_stored(support):
     add_words(["赌博"])
     lines = [
         "敏感词,备注",
@@ -93,15 +93,15 @@ def test_a_file_is_shown_before_anything_is_kept(support):
         assert line in page
 
 
-def test_what_was_shown_is_taken_in_when_it_is_confirmed(support):
-    said = confirm(support, shown(support, "word\n赌博\n a \n彩票"))
-    assert "已导入 2 条" in said
+def test_a_previewed_file_is_imported_when_it_is_confirmed(support):
+    output = confirm(support, shown(support, "word\n赌博\n a \n彩票"))
+    assert "已导入 2 条" in output
     assert kept() == {"赌博", "彩票"}
     assert is_refused("彩票")
     assert not is_refused("http://www.taobao.com/x")
 
 
-def test_very_short_words_are_taken_in_when_that_is_ticked(support):
+def test_very_short_words_are_imported_when_that_is_ticked(support):
     confirm(support, shown(support, "赌\nSM\n赌博"), take_short="on")
     assert kept() == {"赌", "SM", "赌博"}
 
@@ -120,8 +120,8 @@ def test_a_word_further_down_is_no_header(support):
 @pytest.mark.parametrize("word", ["b\x7f丙", "l\x03t", "赌\t博", "赌\x85博"])
 def test_a_word_with_control_characters_is_refused(support, tmp_path, word):
     (tmp_path / "words.txt").write_text(f"{word}\n彩票")
-    said, refused = imported(tmp_path / "words.txt")
-    assert (said, refused) == ("1 new, 0 known already, 0 repeated, 1 refused.", "第 1 行：含有控制字符")
+    output, refused = imported(tmp_path / "words.txt")
+    assert (output, refused) == ("1 new, 0 known already, 0 repeated, 1 refused.", "第 1 行：含有控制字符")
     assert "含有控制字符" in support.http.post(f"/admin/{WORDS}/add/", {"word": word}).text
     assert kept() == {"彩票"}
 
@@ -133,7 +133,7 @@ def test_invisible_characters_at_the_ends_are_no_part_of_a_word(support, word):
     assert kept() == {"赌博", "彩票"}
 
 
-def test_words_that_were_not_shown_are_not_taken_in(support):
+def test_words_that_were_not_previewed_are_not_imported(support):
     page = support.presses(
         WORDS, "take_in", confirmed="yes", shown=signing.dumps({"words": ["赌博"]}, salt="other")
     )
@@ -141,21 +141,21 @@ def test_words_that_were_not_shown_are_not_taken_in(support):
     assert kept() == set()
 
 
-def test_a_list_saved_by_a_spreadsheet_in_gbk_is_taken_in(support):
+def test_a_list_saved_by_a_spreadsheet_in_gbk_is_imported(support):
     confirm(support, shown(support, "词一\n词二", "gbk"))
     assert kept() == {"词一", "词二"}
 
 
 @pytest.mark.parametrize("raw", [b"\x89PNG\xff\xff\xff", b"PK\x03\x04\x00\x00"])
-def test_a_file_that_is_no_text_is_refused_with_a_sentence(support, raw):
+def test_a_file_that_is_no_text_is_refused_with_an_explanation(support, raw):
     assert "文件不是文本或 CSV" in shown(support, raw.decode("latin-1"), "latin-1")
 
 
-def test_a_file_that_is_too_large_is_refused_with_a_sentence(support):
+def test_a_file_that_is_too_large_is_refused_with_an_explanation(support):
     assert "文件超过 1 MB" in shown(support, "赌博\n" * 300_000)
 
 
-def test_fifty_thousand_words_are_taken_in_at_once(support):
+def test_fifty_thousand_words_are_imported_at_once(support):
     words = [chr(0x4E00 + n // 250) + chr(0x5E00 + n % 250) for n in range(50_000)]
     assert "已导入 50000 条" in confirm(support, shown(support, "\n".join(words)))
 
@@ -181,14 +181,14 @@ def test_an_import_is_undone_once(support):
     assert kept() == {"彩票"}
 
 
-def test_the_words_of_an_import_can_be_looked_at(support):
+def test_the_words_of_an_import_can_be_listed(support):
     confirm(support, shown(support, "彩票"))
     add_words(["赌博"])
     page = support.page(f"{WORDS}/", word_import=SensitiveWordImport.objects.get().pk)
     assert ("彩票" in page, "赌博" in page) == (True, False)
 
 
-def test_only_who_keeps_the_list_imports_and_undoes():
+def test_only_operators_with_permission_import_and_undo():
     add_words(["赌博"])
     row = SensitiveWordImport.objects.create(file_name="x", imported_at="2026-01-01T00:00Z", imported_by="root")
     viewer = Operator("viewer")
@@ -198,7 +198,7 @@ def test_only_who_keeps_the_list_imports_and_undoes():
     assert row.undone_at is None
 
 
-def test_an_operator_tries_a_text_and_sees_which_word_stands_where(support):
+def test_an_operator_tests_a_text_and_sees_each_word_with_its_place(support):
     add_words(["赌博", "VX", "b.com"])
     page = support.presses(WORDS, "try_text", text="来 赌*博，加v x：<b>看B.com")
     assert "来 <mark>赌*博</mark>，加<mark>v x</mark>：&lt;b&gt;看<mark>B.com</mark>" in page
@@ -206,7 +206,7 @@ def test_an_operator_tries_a_text_and_sees_which_word_stands_where(support):
         assert f"<tr><td>{word}</td><td>{start}</td><td>{end}</td></tr>" in page
 
 
-def test_an_operator_tries_a_text_without_any(support):
+def test_an_operator_tests_a_text_without_sensitive_words(support):
     add_words(["LY"])
     assert "没有找到敏感词。" in support.presses(WORDS, "try_text", text="We are a family")
     assert "<mark>" not in support.presses(WORDS, "try_text", text=" ")
@@ -222,7 +222,7 @@ def test_an_operator_edits_the_list(support):
 
 
 @pytest.mark.parametrize(("word", "count"), [("🔞", 1), ("!!!", 0), ("\u2063", 0), ("C++", 1), ("6.4", 1)])
-def test_an_operator_adds_what_a_file_may_hold(support, word, count):
+def test_an_operator_adds_words_by_the_rules_of_a_file(support, word, count):
     support.http.post(f"/admin/{WORDS}/add/", {"word": word})
     assert len(kept()) == count
 
@@ -239,14 +239,14 @@ def test_a_file_is_imported_with_a_report(tmp_path):
     add_words(["赌博"])
     lines = ["赌博,旧的", "彩票,新的", "彩票", "", '" 代 开 "', "x" * 65, "!!!", "🔞"]
     (tmp_path / "words.csv").write_text("\ufeff" + "\n".join(lines), encoding="utf-8")
-    said, refused = imported(tmp_path / "words.csv")
-    assert said == "3 new, 1 known already, 1 repeated, 2 refused."
+    output, refused = imported(tmp_path / "words.csv")
+    assert output == "3 new, 1 known already, 1 repeated, 2 refused."
     assert refused.splitlines() == ["第 6 行：超过 64 个字符", "第 7 行：没有文字、数字或图形"]
     assert kept() == {"赌博", "彩票", "代 开", "🔞"}
     assert is_refused("代开发票")
 
 
-def test_a_dry_run_says_the_same_and_keeps_nothing(tmp_path):
+def test_a_dry_run_reports_the_same_and_stores_nothing(tmp_path):
     (tmp_path / "words.txt").write_text("赌博\n彩票")
     assert imported(tmp_path / "words.txt", "--dry-run")[0].startswith("2 would be new, 0 known")
     assert SensitiveWord.objects.count() == 0
@@ -264,7 +264,7 @@ def test_a_file_whose_name_is_no_utf_8_is_read_too(tmp_path):
     assert imported(tmp_path / name)[0].startswith("1 new")
 
 
-def test_a_name_of_who_imports_that_is_too_long_is_refused_with_a_sentence(tmp_path):
+def test_a_too_long_name_of_the_importer_is_refused_with_an_explanation(tmp_path):
     (tmp_path / "words.csv").write_text("彩票")
     with pytest.raises(CommandError, match="at most 80"):
         imported(tmp_path / "words.csv", "--by", "x" * 81)
@@ -279,10 +279,10 @@ def test_a_file_that_is_no_text_is_refused(tmp_path, raw):
         imported(tmp_path / "nowhere.csv")
 
 
-def test_the_command_leaves_very_short_words_out_and_says_so(tmp_path):
+def test_the_command_leaves_very_short_words_out_and_reports_them(tmp_path):
     (tmp_path / "words.txt").write_text("敏感词\n福\n1\nSM\n赌博")
-    said, _ = imported(tmp_path / "words.txt")
-    assert said.splitlines() == [
+    output, _ = imported(tmp_path / "words.txt")
+    assert output.splitlines() == [
         "The first line is a header and no word.",
         "2 words of one character and 1 of two Latin letters or digits left out (--short takes them): 福 1 SM",
         "1 new, 0 known already, 0 repeated, 0 refused.",
@@ -290,7 +290,7 @@ def test_the_command_leaves_very_short_words_out_and_says_so(tmp_path):
     assert kept() == {"赌博"}
 
 
-def test_the_command_takes_very_short_words_when_asked_to(tmp_path):
+def test_the_command_imports_very_short_words_by_option(tmp_path):
     (tmp_path / "words.txt").write_text("福\nSM\n赌博")
     assert "3 would be new" in imported(tmp_path / "words.txt", "--short", "--dry-run")[0]
     assert kept() == set()

@@ -1,4 +1,4 @@
-"""Assigning robots: who gets which, and limits that hold whatever races."""
+"""Assignment of robots: which visitor gets which robot, and limits that hold under concurrent calls."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -21,13 +21,13 @@ pytestmark = pytest.mark.django_db
 NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
-def scan(name: str = "alice", **facts) -> dict:
-    body = {"open_id": f"open-{name}", "union_id": f"union-{name}", "sharing_user_id": "", "channel": "", **facts}
+def scan(name: str = "alice", **fields) -> dict:
+    body = {"open_id": f"open-{name}", "union_id": f"union-{name}", "sharing_user_id": "", "channel": "", **fields}
     return ApiClient().post("/robot/distribution", body)
 
 
-def day_of_robot(robot: Robot, **facts) -> RobotDay:
-    return RobotDay.objects.create(robot=robot, day=day_of(timezone.now()), **facts)
+def day_of_robot(robot: Robot, **fields) -> RobotDay:
+    return RobotDay.objects.create(robot=robot, day=day_of(timezone.now()), **fields)
 
 
 def test_a_visitor_gets_a_robot():
@@ -52,7 +52,7 @@ def test_a_blank_open_id_does_not_erase_the_known_one():
     assert Scan.objects.get().open_id == "open-alice"
 
 
-def test_another_day_and_a_used_up_robot_change_nothing_for_whom_it_was_shown_to():
+def test_a_visitor_keeps_a_robot_that_became_unassignable():
     robot = RobotFactory()
     scan()
     Robot.objects.filter(pk=robot.pk).update(status=Robot.Status.UNASSIGNABLE)
@@ -61,7 +61,7 @@ def test_another_day_and_a_used_up_robot_change_nothing_for_whom_it_was_shown_to
 
 
 @pytest.mark.parametrize("status", [Robot.Status.REMOVED, Robot.Status.BANNED])
-def test_a_robot_that_is_gone_is_replaced(status: int):
+def test_a_removed_or_banned_robot_is_replaced(status: int):
     gone = RobotFactory()
     scan()
     Robot.objects.filter(pk=gone.pk).update(status=status, banned_at=timezone.now())
@@ -131,7 +131,7 @@ def test_the_snapshot_keeps_a_quota_that_is_there():
 
 
 @pytest.mark.parametrize("sharer", ["", None, "null", "undefined", "nobody", NOBODY, 5, {"a": 1}, "x" * 200])
-def test_an_invitation_of_nobody_alive_costs_no_robot(sharer):
+def test_an_unknown_inviter_is_ignored(sharer):
     RobotFactory()
     assert scan(sharing_user_id=sharer)["code"] == 1200
     assert Scan.objects.get().inviter is None
@@ -144,16 +144,16 @@ def test_an_operator_invites_nobody():
 
 
 @pytest.mark.parametrize("channel", [None, "null", "undefined", 5, "x" * 65])
-def test_a_channel_that_is_none_means_no_channel(channel):
+def test_an_invalid_channel_means_no_channel(channel):
     robot = RobotFactory(channel="")
     assert scan(channel=channel)["data"]["name"] == robot.name
 
 
 def test_a_sharer_may_be_named_by_code():
     RobotFactory()
-    master = UserFactory()
-    scan(sharing_user_id=master.code)
-    assert Scan.objects.get().inviter == master
+    inviter = UserFactory()
+    scan(sharing_user_id=inviter.code)
+    assert Scan.objects.get().inviter == inviter
 
 
 def test_the_first_sharer_stays():
@@ -164,7 +164,7 @@ def test_the_first_sharer_stays():
     assert Scan.objects.get().inviter == first
 
 
-def test_nobody_is_ones_own_sharer():
+def test_nobody_is_their_own_inviter():
     RobotFactory()
     alice = UserFactory(union_id="union-alice")
     scan(sharing_user_id=str(alice.pk))
@@ -229,7 +229,7 @@ def test_racing_groups_never_exceed_the_quota():
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_one_visitor_racing_herself_gets_one_robot():
+def test_one_visitor_with_concurrent_calls_gets_one_robot():
     RobotFactory.create_batch(5)
 
     def visit(_: int) -> str:
@@ -256,7 +256,7 @@ def test_cancelled_groups_free_the_robot_but_not_its_day():
 @pytest.mark.xdist_group("connections")  # not beside the other races on two hundred connections
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_two_hundred_calls_at_once_never_exceed_a_quota_and_each_person_has_one_robot():
-    """A hundred people, each twice at once, at forty places: every answer comes over a connection of its own."""
+    """A hundred people call twice each, for 21 places: every call has a database connection of its own."""
     for left in (1, 2, 4):
         RobotFactory(group_count=30 - left)
     places = 3 * (1 + 2 + 4)
@@ -265,8 +265,8 @@ def test_two_hundred_calls_at_once_never_exceed_a_quota_and_each_person_has_one_
     def visit(number: int) -> tuple[int, str]:
         gate.wait(60)
         try:
-            told = scan(f"racer-{number % 100}")
-            return number % 100, (told["data"] or {}).get("wechat_no", "none")
+            answer = scan(f"racer-{number % 100}")
+            return number % 100, (answer["data"] or {}).get("wechat_no", "none")
         finally:
             connection.close()
 
@@ -285,13 +285,13 @@ def blocked() -> User:
 
 def test_a_blocked_user_is_given_no_robot(blocked):
     RobotFactory()
-    told = scan()
-    assert (told["code"], "被封" in told["description"]) == (1401, True)
+    answer = scan()
+    assert (answer["code"], "被封" in answer["description"]) == (1401, True)
     assert ApiClient(blocked).get("/robot/show")["code"] == 1401
     assert Scan.objects.count() == 0
 
 
-def test_a_blocked_user_still_sees_the_robot_of_before(blocked):
+def test_a_blocked_user_still_sees_the_robot_that_was_assigned_before(blocked):
     User.objects.update(blocked_at=None, blocked_by="")
     robot = RobotFactory()
     scan()
@@ -300,19 +300,19 @@ def test_a_blocked_user_still_sees_the_robot_of_before(blocked):
 
 
 class Gateway:
-    """What it says of its robots."""
+    """A gateway client with a fixed list of robots."""
 
     def __init__(self, *robots: Any) -> None:
-        self.said = list(robots)
+        self.listed = list(robots)
 
     def robots(self) -> list[Any]:
-        return self.said
+        return self.listed
 
 
-def test_a_robot_that_the_gateway_names_twice_is_one_and_the_last_word_counts():
+def test_of_a_robot_that_the_gateway_lists_twice_the_last_item_counts():
     RobotFactory(code="r1")
-    told = Gateway({"robot_id": "r1", "name": "旧"}, {"robot_id": "r2"}, {"robot_id": "r1", "name": "新"})
-    synced = roster.sync_robots(told)
+    gateway = Gateway({"robot_id": "r1", "name": "旧"}, {"robot_id": "r2"}, {"robot_id": "r1", "name": "新"})
+    synced = roster.sync_robots(gateway)
     assert (synced.created, synced.updated) == (1, 1)
     assert Robot.objects.get(code="r1").name == "新"
 
@@ -321,19 +321,19 @@ NAMELESS = [{}, {"robot_id": ""}, {"robot_id": ["r9"]}, {"robot_id": "x" * 129},
 
 
 @pytest.mark.parametrize("row", NAMELESS)
-def test_what_the_gateway_says_of_no_robot_does_not_stop_the_others(row):
+def test_an_item_without_a_robot_id_does_not_stop_the_others(row):
     assert roster.sync_robots(Gateway(row, {"robot_id": "r1", "name": "一"})).total == 1
     assert Robot.objects.get().code == "r1"
 
 
-def test_absurd_words_on_one_robot_do_not_stop_the_others():
-    absurd = {
+def test_invalid_values_of_one_robot_do_not_stop_the_others():
+    invalid = {
         "robot_id": 1,
         "name": "a\x00b\ud800",
         "wechat_no": ["x"],
         "head_url": "x" * 1025,
         "channel": "c" * 65,
     }
-    assert roster.sync_robots(Gateway(absurd, {"robot_id": "r2"})).created == 2
+    assert roster.sync_robots(Gateway(invalid, {"robot_id": "r2"})).created == 2
     robot = Robot.objects.get(code="1")
     assert (robot.name, robot.wechat_no, robot.avatar_url, robot.channel) == ("a\ufffdb?", "", "", "c" * 64)

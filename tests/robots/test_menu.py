@@ -1,4 +1,4 @@
-"""The private menu: who owns a group in WeChat finds everything by a number, and hears what was wrong."""
+"""The private menu: owners of WeChat groups choose by number, and get an explanation for invalid choices."""
 
 import pytest
 from django.core.cache import cache
@@ -35,15 +35,15 @@ def alice(robot) -> User:
     return user
 
 
-def long_address(words: str) -> str:
-    return Client().get(f"/s/{words.split('/s/')[1].split()[0]}")["Location"]
+def long_address(text: str) -> str:
+    return Client().get(f"/s/{text.split('/s/')[1].split()[0]}")["Location"]
 
 
-@pytest.mark.parametrize("words", ["菜单", " 菜单 "])
-def test_the_menu_names_its_seven_choices(words):
-    tells_robot(words)
-    said = last_said_to()
-    assert all(f"\n{number} " in said for number in range(1, 8))
+@pytest.mark.parametrize("text", ["菜单", " 菜单 "])
+def test_the_menu_names_its_seven_choices(text):
+    tells_robot(text)
+    reply = last_said_to()
+    assert all(f"\n{number} " in reply for number in range(1, 8))
     assert OutboxMessage.objects.get().robot.code == "r1"
 
 
@@ -57,7 +57,7 @@ def test_two_tells_how_to_bring_a_group():
     assert "三步" in last_said_to()
 
 
-def test_three_is_an_invitation_of_ones_own(alice):
+def test_three_is_the_users_own_invitation(alice):
     tells_robot("3")
     assert long_address(last_said_to()).endswith(f"sharing_user_id={alice.pk}")
 
@@ -81,14 +81,14 @@ def test_four_lists_questions_which_numbers_answer():
     assert "三步" in last_said_to()
 
 
-@pytest.mark.parametrize("words", ["9", "怎么办", "²", "99999999999"])
-def test_a_question_that_is_not_there_is_answered_with_those_that_are(words):
+@pytest.mark.parametrize("text", ["9", "怎么办", "²", "99999999999"])
+def test_an_unknown_question_is_answered_with_the_known_numbers(text):
     tells_robot("4")
-    tells_robot(words)
+    tells_robot(text)
     assert "1 到 5" in last_said_to()
 
 
-def test_six_tells_what_the_robots_still_take_today(alice, robot):
+def test_six_lists_the_remaining_quota_of_the_robots(alice, robot):
     RobotDay.objects.create(robot=robot, day=day_of(timezone.now()), quota=15, bound_count=4)
     FriendshipFactory(user=alice, robot=RobotFactory(name="二号", group_count=28))
     tells_robot("6")
@@ -96,31 +96,31 @@ def test_six_tells_what_the_robots_still_take_today(alice, robot):
     assert "「二号」今天还能带 2 个群" in last_said_to()
 
 
-def test_a_full_width_number_is_that_number():
+def test_a_full_width_number_is_a_choice():
     tells_robot("２")
     assert "三步" in last_said_to()
 
 
-@pytest.mark.parametrize("words", ["8", "你好", "0x1", "-1"])
-def test_in_the_menu_a_wrong_choice_is_named_so(words):
+@pytest.mark.parametrize("text", ["8", "你好", "0x1", "-1"])
+def test_in_the_menu_a_wrong_choice_is_answered_with_the_valid_numbers(text):
     tells_robot("菜单")
-    tells_robot(words)
+    tells_robot(text)
     assert "1 到 7" in last_said_to()
 
 
-def test_outside_the_menu_small_talk_gets_one_hint_in_a_while():
-    for words in ("谢谢", "哈哈", "在吗"):
-        tells_robot(words)
-    assert ["菜单" in words for words in said_to("wx-alice")] == [True]
+def test_outside_the_menu_other_text_gets_one_hint_per_period():
+    for text in ("谢谢", "哈哈", "在吗"):
+        tells_robot(text)
+    assert ["菜单" in text for text in said_to("wx-alice")] == [True]
 
 
-@pytest.mark.parametrize("facts", [{"type": 8}, {"type": None}, {"type": 3, "content": {}}, {"type": "x"}])
-def test_what_is_no_text_is_not_understood(facts):
-    tells_robot(**facts)
+@pytest.mark.parametrize("fields", [{"type": 8}, {"type": None}, {"type": 3, "content": {}}, {"type": "x"}])
+def test_a_message_that_is_no_text_is_not_understood(fields):
+    tells_robot(**fields)
     assert "没看懂" in last_said_to()
 
 
-def test_a_place_in_the_menu_is_forgotten_after_ten_minutes(alice):
+def test_the_state_in_the_menu_is_deleted_after_ten_minutes(alice):
     tells_robot("4")
     ttl = cache._cache.get_client().ttl(cache.make_key(f"menu:{alice.pk}"))
     assert 590 < ttl <= 600
@@ -129,15 +129,15 @@ def test_a_place_in_the_menu_is_forgotten_after_ten_minutes(alice):
     assert "三步" in last_said_to()
 
 
-def test_who_owns_no_group_in_wechat_gets_no_answer():
+def test_a_user_without_a_wechat_group_gets_no_answer():
     Group.objects.update(wechat_owner_code="wx-somebody")
-    for words in ("菜单", "5", "7"):
-        tells_robot(words)
+    for text in ("菜单", "5", "7"):
+        tells_robot(text)
     assert said_to("wx-alice") == []
     assert set(GatewayEvent.objects.values_list("status", flat=True)) == {GatewayEvent.Status.HANDLED}
 
 
-def test_blocked_and_unknown_users_talk_to_nobody():
+def test_messages_of_blocked_and_unknown_users_are_ignored():
     User.objects.update(blocked_at=timezone.now())
     tells_robot("菜单")
     tells_robot("菜单", user="nobody")
@@ -153,7 +153,7 @@ def test_without_redis_choices_still_work(settings):
 
 
 @pytest.mark.parametrize("kind", [6, 8, 11])
-def test_seven_makes_a_draft_of_what_comes_next(alice, kind):
+def test_seven_makes_a_draft_of_the_next_message(alice, kind):
     tells_robot("7")
     assert "10 分钟" in last_said_to()
     tells_robot(type=kind, title="标题", url="http://e.com/x")
@@ -190,32 +190,32 @@ def test_only_the_first_picture_after_seven_becomes_a_draft():
     assert MassMessageDraft.objects.count() == 1
 
 
-def test_a_picture_out_of_the_blue_is_no_draft():
+def test_a_picture_without_choice_seven_is_no_draft():
     tells_robot(type=8, url="http://e.com/x.png")
     assert MassMessageDraft.objects.count() == 0
 
 
-@pytest.mark.parametrize("words", ["早上好", "2", "5"])
-def test_words_after_seven_are_told_what_can_be_sent(words):
+@pytest.mark.parametrize("text", ["早上好", "2", "5"])
+def test_text_after_seven_is_answered_with_the_types_that_can_be_sent(text):
     tells_robot("7")
-    tells_robot(words)
+    tells_robot(text)
     assert "图片、链接或小程序" in last_said_to()
     tells_robot(type=8, url="http://e.com/x.png")
     assert MassMessageDraft.objects.count() == 1
 
 
 @pytest.mark.parametrize(
-    "facts", [{"type": 8}, {"type": 8, "url": " "}, {"type": 6, "url": "http://e.com"}, {"type": 11}]
+    "fields", [{"type": 8}, {"type": 8, "url": " "}, {"type": 6, "url": "http://e.com"}, {"type": 11}]
 )
-def test_what_lacks_a_part_that_a_mass_message_needs_is_no_draft(facts):
+def test_a_message_that_lacks_a_required_part_is_no_draft(fields):
     tells_robot("7")
-    tells_robot(**facts)
+    tells_robot(**fields)
     assert "不能群发" in last_said_to()
     assert MassMessageDraft.objects.count() == 0
 
 
 @pytest.mark.parametrize(
-    "facts",
+    "fields",
     [
         {"type": 6, "title": "t", "url": "https://a.com/x y"},
         {"type": 6, "title": "t", "url": "https://me@a.com/"},
@@ -224,9 +224,9 @@ def test_what_lacks_a_part_that_a_mass_message_needs_is_no_draft(facts):
         {"type": 8, "content": "javascript:alert(1)"},
     ],
 )
-def test_an_address_that_cannot_be_sent_is_answered_with_the_reason(facts):
+def test_an_address_that_cannot_be_sent_is_answered_with_the_reason(fields):
     tells_robot("7")
-    tells_robot(**facts)
+    tells_robot(**fields)
     assert "这不能群发：" in last_said_to()
     assert "链接" in last_said_to()
     assert MassMessageDraft.objects.count() == 0
@@ -240,8 +240,8 @@ def try_again() -> None:
         handle_events()
 
 
-def test_a_picture_whose_draft_is_not_kept_at_the_first_try_is_one_at_the_second(alice):
-    """The place in the menu changes with the rest of the event or not at all."""
+def test_a_picture_whose_draft_fails_at_the_first_attempt_becomes_one_at_the_second(alice):
+    """The state in the menu changes together with the other effects of the event, or not at all."""
     tells_robot("7")
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE launches_massmessagedraft ADD CONSTRAINT broken CHECK (false) NOT VALID")
@@ -251,7 +251,7 @@ def test_a_picture_whose_draft_is_not_kept_at_the_first_try_is_one_at_the_second
     assert MassMessageDraft.objects.get().content["url"] == "http://e.com/x.png"
 
 
-def test_a_hint_that_is_not_written_at_the_first_try_is_given_at_the_second():
+def test_a_hint_that_fails_at_the_first_attempt_is_sent_at_the_second():
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE robots_outboxmessage ADD CONSTRAINT broken CHECK (false) NOT VALID")
         tells_robot("谢谢")
@@ -260,10 +260,10 @@ def test_a_hint_that_is_not_written_at_the_first_try_is_given_at_the_second():
     assert "没看懂" in last_said_to()
 
 
-@pytest.mark.parametrize(("words", "answer"), [("退出", "已放弃"), ("菜单", "7 群发消息")])
-def test_seven_can_be_left(words, answer):
+@pytest.mark.parametrize(("text", "answer"), [("退出", "已放弃"), ("菜单", "7 群发消息")])
+def test_seven_can_be_left(text, answer):
     tells_robot("7")
-    tells_robot(words)
+    tells_robot(text)
     assert answer in last_said_to()
     tells_robot(type=8, url="http://e.com/x.png")
     assert MassMessageDraft.objects.count() == 0

@@ -1,4 +1,4 @@
-"""The pace of robots, as all senders together keep it in Redis."""
+"""The rate limit of robots, which all senders share in Redis."""
 
 import time
 
@@ -6,30 +6,30 @@ import pytest
 
 from robots.outbox.rate_limit import WINDOW_SECONDS, RateLimiter
 
-KEY = "wxrobot:pace:robot-1"
+KEY = "wxrobot:limiter:robot-1"
 
 
 @pytest.fixture
-def paces(settings) -> list[RateLimiter]:
-    """Two senders' own."""
+def limiters(settings) -> list[RateLimiter]:
+    """Return the rate limiters of two senders."""
     both = [RateLimiter.from_settings() for _ in range(2)]
     both[0].redis.delete(KEY)
     return both
 
 
-def a_minute_goes_by(pace: RateLimiter) -> None:
-    said = pace.redis.zrange(KEY, 0, -1, withscores=True)
-    pace.redis.zadd(KEY, {member: moment - WINDOW_SECONDS * 1000 for member, moment in said})
+def let_a_minute_pass(limiter: RateLimiter) -> None:
+    sent = limiter.redis.zrange(KEY, 0, -1, withscores=True)
+    limiter.redis.zadd(KEY, {member: time_sent - WINDOW_SECONDS * 1000 for member, time_sent in sent})
 
 
-def test_two_senders_share_twenty_a_minute(paces):
-    assert [pace.take({"robot-1": 15})["robot-1"] for pace in paces] == [15, 5]
+def test_two_senders_share_twenty_a_minute(limiters):
+    assert [limiter.take({"robot-1": 15})["robot-1"] for limiter in limiters] == [15, 5]
 
 
-def test_places_taken_together_are_not_free_together_again(paces):
-    first, second = paces
+def test_messages_granted_together_do_not_leave_the_window_together(limiters):
+    first, second = limiters
     first.take({"robot-1": 20})
-    a_minute_goes_by(first)
+    let_a_minute_pass(first)
     at_once = second.take({"robot-1": 20})["robot-1"]
     time.sleep(1.6)
     later = first.take({"robot-1": 20})["robot-1"]

@@ -1,4 +1,4 @@
-"""What is written down of the gateway's answers, whatever they say and whoever cannot bear to hear of them."""
+"""The results of attempts are stored, whatever the gateway answers and whichever receiver of a result fails."""
 
 import threading
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from robots.outbox import failed
 from robots.outbox.sender import Sender
 from robots.signals import FinishedMessage, message_finished
 from tests.factories.people import RobotFactory
-from tests.robots.test_sending import make_due, say
+from tests.robots.test_sending import make_due, write_message
 from tests.support.entry_points import say_everything
 from tests.support.outside_system import Outside, played_by
 
@@ -26,17 +26,17 @@ def robot(sandbox) -> Robot:
     return RobotFactory(code="sandbox-robot-1")
 
 
-def test_a_refusal_of_the_gateway_is_written_down(robot, sandbox):
+def test_a_refusal_of_the_gateway_is_stored(robot, sandbox):
     unknown = RobotFactory(code="nobody")
-    message = say(unknown, "x")
+    message = write_message(unknown, "x")
     say_everything()
     assert message.attempts.get().outcome == "refused"
     assert "301" in message.attempts.get().answer
 
 
 @pytest.fixture
-def babbler(sandbox, settings, tmp_path) -> Iterator[None]:
-    """A gateway that refuses everything in words that no database keeps."""
+def unstorable_gateway(sandbox, settings, tmp_path) -> Iterator[None]:
+    """Run a gateway that refuses every call with text that PostgreSQL cannot store."""
     server = Sandbox(
         0,
         State(tmp_path / "journal"),
@@ -50,9 +50,9 @@ def babbler(sandbox, settings, tmp_path) -> Iterator[None]:
     thread.join()
 
 
-@pytest.mark.usefixtures("babbler")
-def test_a_refusal_in_words_that_no_database_keeps_is_a_try_like_any_other(robot):
-    message = say(robot, "x")
+@pytest.mark.usefixtures("unstorable_gateway")
+def test_a_refusal_with_unstorable_text_is_stored_like_any_other(robot):
+    message = write_message(robot, "x")
     say_everything()
     message.refresh_from_db()
     assert (message.status, message.try_count) == (Status.WAITING, 1)
@@ -61,22 +61,22 @@ def test_a_refusal_in_words_that_no_database_keeps_is_a_try_like_any_other(robot
 
 @pytest.fixture
 def poison() -> Iterator[list[Exception]]:
-    """A receiver that cannot bear to hear of one cause; what it says each time, until the list is empty."""
-    words: list[Exception] = [ValueError("poison")] * 20
+    """Connect a receiver that fails for messages of one cause. Yields its errors, which it raises until none is left."""
+    errors: list[Exception] = [ValueError("poison")] * 20
 
-    def listen(messages: list[FinishedMessage], **_: object) -> None:
-        if words and any(message.cause == "poison" for message in messages):
-            raise words.pop()
+    def receive(messages: list[FinishedMessage], **_: object) -> None:
+        if errors and any(message.cause == "poison" for message in messages):
+            raise errors.pop()
 
-    message_finished.connect(listen)
-    yield words
-    message_finished.disconnect(listen)
+    message_finished.connect(receive)
+    yield errors
+    message_finished.disconnect(receive)
 
 
 @pytest.mark.usefixtures("poison")
-def test_a_receiver_that_fails_for_one_message_keeps_no_other_from_being_written_down(robot, sandbox):
-    bad = say(robot, "bad", group="g1", cause="poison")
-    good = say(robot, "good", group="g2")
+def test_a_receiver_that_fails_for_one_message_does_not_keep_others_from_being_stored(robot, sandbox):
+    bad = write_message(robot, "bad", group="g1", cause="poison")
+    good = write_message(robot, "good", group="g2")
     say_everything()
     for message in (bad, good):
         message.refresh_from_db()
@@ -84,8 +84,8 @@ def test_a_receiver_that_fails_for_one_message_keeps_no_other_from_being_written
 
 
 @pytest.mark.usefixtures("poison")
-def test_what_no_receiver_takes_in_is_parked_after_five_tries(robot, sandbox):
-    bad = say(robot, "bad", cause="poison")
+def test_a_message_whose_receiver_fails_is_failed_after_five_attempts(robot, sandbox):
+    bad = write_message(robot, "bad", cause="poison")
     for _ in range(5):
         make_due()
         say_everything()
@@ -95,8 +95,10 @@ def test_what_no_receiver_takes_in_is_parked_after_five_tries(robot, sandbox):
     assert set(bad.attempts.values_list("outcome", flat=True)) == {"done"}
 
 
-def test_when_the_receiver_is_mended_an_operator_has_it_tried_again_and_it_is_sent(robot, sandbox, poison):
-    bad = say(robot, "bad", cause="poison")
+def test_when_the_receiver_is_repaired_an_operator_has_the_message_tried_again_and_it_is_sent(
+    robot, sandbox, poison
+):
+    bad = write_message(robot, "bad", cause="poison")
     for _ in range(5):
         make_due()
         say_everything()
@@ -104,23 +106,23 @@ def test_when_the_receiver_is_mended_an_operator_has_it_tried_again_and_it_is_se
     failed.retry(OutboxMessage.objects.all(), at=bad.created_at)
     say_everything()
     bad.refresh_from_db()
-    [told] = sandbox.state.messages.values()
-    assert (bad.status, told["requests"]) == (Status.SENT, 6)
+    [sent] = sandbox.state.messages.values()
+    assert (bad.status, sent["requests"]) == (Status.SENT, 6)
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_a_database_that_gives_up_once_is_asked_again_and_the_log_says_why(robot, sandbox, poison, caplog):
+def test_a_database_that_fails_once_is_used_again_and_the_error_is_logged(robot, sandbox, poison, caplog):
     poison[:] = [OperationalError("deadlock detected\nDETAIL: row 7")]
-    say(robot, "x", cause="poison")
+    write_message(robot, "x", cause="poison")
     with Sender() as sender:
         sender.run(OutboxMessage.objects.filter(status=Status.SENT).exists)
     assert "OperationalError: deadlock detected" in caplog.text
     assert "row 7" not in caplog.text
 
 
-def test_a_gateway_that_says_later_loses_no_message(robot, tmp_path, settings):
+def test_a_busy_gateway_loses_no_message(robot, tmp_path, settings):
     with played_by(Outside(SandboxResponse({}, 429)), tmp_path, settings) as gateway:
-        message = say(robot, "x")
+        message = write_message(robot, "x")
         for _ in range(8):
             make_due()
             say_everything()
@@ -130,7 +132,10 @@ def test_a_gateway_that_says_later_loses_no_message(robot, tmp_path, settings):
         make_due()
         say_everything()
         message.refresh_from_db()
-        assert (message.status, message.try_count) == (Status.WAITING, 9)  # one hiccup is no end after that
+        assert (message.status, message.try_count) == (
+            Status.WAITING,
+            9,
+        )  # another error is not the last attempt then
         make_due()
         say_everything()
     message.refresh_from_db()

@@ -1,4 +1,4 @@
-"""What goes out: in order, at a robot's pace, at least once to the gateway and once in the chat."""
+"""Messages are sent in order, within the rate limit, at least once to the gateway and once in the chat."""
 
 from datetime import datetime, timedelta
 from io import StringIO
@@ -25,23 +25,23 @@ def robot(sandbox) -> Robot:
     return RobotFactory(code="sandbox-robot-1")
 
 
-def say(
-    robot: Robot, words: str, group: str = "g1", at: datetime | None = None, cause: str = "test"
+def write_message(
+    robot: Robot, content: str, group: str = "g1", at: datetime | None = None, cause: str = "test"
 ) -> OutboxMessage:
     return writing.message_group(
-        robot=robot, group_code=group, content=writing.text(words), cause=cause, at=at or timezone.now()
+        robot=robot, group_code=group, content=writing.text(content), cause=cause, at=at or timezone.now()
     )
 
 
-def heard(sandbox) -> list[str]:
+def sent_contents(sandbox) -> list[str]:
     return [message["content"] for message in sandbox.state.messages.values()]
 
 
-def broken(sandbox, mode: str) -> None:
+def set_fault(sandbox, mode: str) -> None:
     sandbox.state.note("fault", system="gateway", mode=mode, rate=1.0)
 
 
-def mended(sandbox) -> None:
+def clear_faults(sandbox) -> None:
     sandbox.state.faults.clear()
 
 
@@ -51,7 +51,7 @@ def make_due() -> None:
     )
 
 
-def test_a_message_is_said_in_the_group(robot, sandbox):
+def test_a_message_is_sent_to_the_group(robot, sandbox):
     message = writing.message_group(
         robot=robot,
         group_code="g1",
@@ -61,15 +61,15 @@ def test_a_message_is_said_in_the_group(robot, sandbox):
         at=timezone.now(),
     )
     assert say_everything() == 1
-    [told] = sandbox.state.messages.values()
-    assert (told["robot_id"], told["group_id"], told["users"], told["type"], told["content"]) == (
+    [sent] = sandbox.state.messages.values()
+    assert (sent["robot_id"], sent["group_id"], sent["users"], sent["type"], sent["content"]) == (
         "sandbox-robot-1",
         "g1",
         ["bob"],
         3,
         "你好",
     )
-    assert told["message_no"] == str(message.message_no)
+    assert sent["message_no"] == str(message.message_no)
     message.refresh_from_db()
     assert (message.status, message.try_count) == (Status.SENT, 1)
 
@@ -89,55 +89,55 @@ def test_a_link_and_a_picture_keep_their_parts(robot, sandbox):
 
 def test_messages_of_one_chat_keep_their_order(robot, sandbox):
     for number in range(5):
-        say(robot, str(number))
+        write_message(robot, str(number))
     say_everything()
-    assert heard(sandbox) == ["0", "1", "2", "3", "4"]
+    assert sent_contents(sandbox) == ["0", "1", "2", "3", "4"]
 
 
-def test_a_message_that_fails_holds_back_its_chat_only(robot, sandbox):
-    first = say(robot, "first")
+def test_a_message_that_fails_delays_its_chat_only(robot, sandbox):
+    first = write_message(robot, "first")
     OutboxMessage.objects.filter(pk=first.pk).update(retry_at=timezone.now() + timedelta(minutes=1))
-    say(robot, "second")
-    say(robot, "elsewhere", group="g2")
+    write_message(robot, "second")
+    write_message(robot, "elsewhere", group="g2")
     say_everything()
-    assert heard(sandbox) == ["elsewhere"]
+    assert sent_contents(sandbox) == ["elsewhere"]
 
 
-def test_a_message_held_for_the_morning_holds_back_nothing(robot, sandbox):
+def test_a_message_for_a_later_hour_delays_no_other(robot, sandbox):
     later = timezone.now() + timedelta(hours=3)
     writing.message_user(
         robot=robot, user_code="u1", content=writing.text("later"), cause="t", at=timezone.now(), not_before=later
     )
     writing.message_user(robot=robot, user_code="u1", content=writing.text("now"), cause="t", at=timezone.now())
     say_everything()
-    assert heard(sandbox) == ["now"]
+    assert sent_contents(sandbox) == ["now"]
 
 
-def test_a_robot_says_at_most_20_messages_a_minute(robot, sandbox):
+def test_a_robot_sends_at_most_20_messages_a_minute(robot, sandbox):
     for number in range(25):
-        say(robot, str(number), group=f"g{number}")
+        write_message(robot, str(number), group=f"g{number}")
     assert say_everything() == 20
     assert say_everything() == 0
     assert OutboxMessage.objects.filter(status=Status.WAITING).count() == 5
 
 
-def test_the_pace_is_a_setting(robot, sandbox, settings):
+def test_the_rate_limit_is_a_setting(robot, sandbox, settings):
     settings.ROBOT_MESSAGES_PER_MINUTE = 3
     for number in range(5):
-        say(robot, str(number), group=f"g{number}")
+        write_message(robot, str(number), group=f"g{number}")
     assert say_everything() == 3
 
 
-def test_every_robot_has_its_own_pace(robot, sandbox, settings):
+def test_every_robot_has_its_own_rate_limit(robot, sandbox, settings):
     settings.ROBOT_MESSAGES_PER_MINUTE = 2
     other = RobotFactory(code="sandbox-robot-2")
     for number in range(3):
-        say(robot, "a", group=f"a{number}")
-        say(other, "b", group=f"b{number}")
+        write_message(robot, "a", group=f"a{number}")
+        write_message(other, "b", group=f"b{number}")
     assert say_everything() == 4
 
 
-def test_asking_the_gateway_to_bind_does_not_count_as_saying(robot, sandbox, settings):
+def test_a_request_to_bind_does_not_count_towards_the_rate_limit(robot, sandbox, settings):
     settings.ROBOT_MESSAGES_PER_MINUTE = 1
     for number in range(3):
         writing.request_gateway(
@@ -151,9 +151,9 @@ def test_asking_the_gateway_to_bind_does_not_count_as_saying(robot, sandbox, set
     assert say_everything() == 3
 
 
-def test_five_tries_then_it_is_parked_for_an_operator(robot, sandbox):
-    broken(sandbox, "error")
-    message = say(robot, "x")
+def test_after_five_attempts_a_message_is_failed(robot, sandbox):
+    set_fault(sandbox, "error")
+    message = write_message(robot, "x")
     for _ in range(5):
         make_due()
         say_everything()
@@ -163,9 +163,9 @@ def test_five_tries_then_it_is_parked_for_an_operator(robot, sandbox):
     assert MessageAttempt.objects.count() == 5
 
 
-def test_the_tries_are_spread_over_about_half_an_hour(robot, sandbox):
-    broken(sandbox, "error")
-    message = say(robot, "x")
+def test_the_attempts_are_spread_over_about_half_an_hour(robot, sandbox):
+    set_fault(sandbox, "error")
+    message = write_message(robot, "x")
     waits = []
     for _ in range(4):
         make_due()
@@ -176,61 +176,61 @@ def test_the_tries_are_spread_over_about_half_an_hour(robot, sandbox):
     assert 20 * 60 < sum(waits) < 40 * 60
 
 
-def test_a_parked_message_is_sent_when_an_operator_says_so(robot, sandbox):
-    broken(sandbox, "error")
-    say(robot, "x")
+def test_a_failed_message_is_sent_when_an_operator_retries_it(robot, sandbox):
+    set_fault(sandbox, "error")
+    write_message(robot, "x")
     for _ in range(5):
         make_due()
         say_everything()
-    mended(sandbox)
+    clear_faults(sandbox)
     assert failed.retry(OutboxMessage.objects.all(), at=timezone.now()) == 1
     say_everything()
-    assert heard(sandbox) == ["x"]
+    assert sent_contents(sandbox) == ["x"]
 
 
-def test_a_lost_reply_is_asked_again_and_said_once(robot, sandbox):
-    broken(sandbox, "drop_reply")
-    message = say(robot, "x")
+def test_a_message_whose_response_was_lost_is_submitted_again_and_sent_once(robot, sandbox):
+    set_fault(sandbox, "drop_reply")
+    message = write_message(robot, "x")
     say_everything()
-    mended(sandbox)
+    clear_faults(sandbox)
     make_due()
     say_everything()
     message.refresh_from_db()
-    [told] = sandbox.state.messages.values()
-    assert (told["requests"], message.status) == (2, Status.SENT)
+    [sent] = sandbox.state.messages.values()
+    assert (sent["requests"], message.status) == (2, Status.SENT)
     assert list(message.attempts.values_list("outcome", flat=True)) == ["unknown", "done"]
 
 
-def test_a_gateway_that_is_away_is_tried_again(robot, settings):
+def test_an_unavailable_gateway_is_tried_again(robot, settings):
     settings.GATEWAY_BASE_URL = "http://127.0.0.1:1"
-    message = say(robot, "x")
+    message = write_message(robot, "x")
     say_everything()
     message.refresh_from_db()
     assert (message.status, message.try_count) == (Status.WAITING, 1)
     assert message.attempts.get().outcome == "unavailable"
 
 
-def test_what_a_killed_sender_had_in_hand_is_sent_when_its_lease_ends(robot, sandbox):
-    say(robot, "x")
-    [taken] = claim(at=timezone.now()).messages
+def test_a_message_of_a_killed_sender_is_sent_when_its_lease_ends(robot, sandbox):
+    write_message(robot, "x")
+    [claimed] = claim(at=timezone.now()).messages
     assert say_everything() == 0
-    OutboxMessage.objects.filter(pk=taken.id).update(leased_until=timezone.now() - timedelta(seconds=1))
+    OutboxMessage.objects.filter(pk=claimed.id).update(leased_until=timezone.now() - timedelta(seconds=1))
     assert say_everything() == 1
-    assert heard(sandbox) == ["x"]
+    assert sent_contents(sandbox) == ["x"]
 
 
-def test_a_sender_whose_lease_ends_before_the_answer_comes_asks_again_and_goes_on(robot, sandbox, settings):
+def test_a_sender_whose_lease_ends_before_the_response_submits_again_and_goes_on(robot, sandbox, settings):
     settings.SENDER_LEASE_SECONDS = 0.5
-    broken(sandbox, "slow")
-    message = say(robot, "x")
+    set_fault(sandbox, "slow")
+    message = write_message(robot, "x")
     assert say_everything() == 2
     message.refresh_from_db()
-    [told] = sandbox.state.messages.values()
-    assert (told["requests"], message.status, message.attempts.count()) == (2, Status.SENT, 2)
+    [sent] = sandbox.state.messages.values()
+    assert (sent["requests"], message.status, message.attempts.count()) == (2, Status.SENT, 2)
 
 
-def test_a_slow_sender_that_lost_its_lease_does_not_undo_what_the_next_did(robot, sandbox):
-    message = say(robot, "x")
+def test_a_slow_sender_that_lost_its_lease_does_not_undo_the_result_of_the_next(robot, sandbox):
+    message = write_message(robot, "x")
     [slow] = claim(at=timezone.now()).messages
     OutboxMessage.objects.filter(pk=slow.id).update(leased_until=timezone.now() - timedelta(seconds=1))
     say_everything()
@@ -240,41 +240,41 @@ def test_a_slow_sender_that_lost_its_lease_does_not_undo_what_the_next_did(robot
     assert list(message.attempts.values_list("outcome", flat=True)) == ["done", "unknown"]
 
 
-def test_a_banned_robot_says_nothing(robot, sandbox):
-    say(robot, "x")
+def test_a_banned_robot_sends_nothing(robot, sandbox):
+    write_message(robot, "x")
     Robot.objects.update(status=Robot.Status.BANNED, banned_at=timezone.now())
     assert say_everything() == 0
 
 
-def test_what_is_written_for_a_banned_robot_is_closed_with_that_reason(robot):
+def test_a_message_for_a_banned_robot_is_closed_with_that_reason(robot):
     Robot.objects.update(status=Robot.Status.BANNED, banned_at=timezone.now())
-    message = say(robot, "x")
+    message = write_message(robot, "x")
     assert close_for_gone_robots() == 1
     message.refresh_from_db()
     assert (message.status, message.reason) == (Status.CLOSED, "机器人已封号")
 
 
-def test_what_the_gateway_did_is_sent_though_it_was_closed_meanwhile(robot, sandbox):
-    message = say(robot, "x")
-    [taken] = claim(at=timezone.now()).messages
+def test_a_message_that_the_gateway_executed_is_sent_although_it_was_closed_meanwhile(robot, sandbox):
+    message = write_message(robot, "x")
+    [claimed] = claim(at=timezone.now()).messages
     writing.close_waiting(group_codes=["g1"], reason="群已注销", at=timezone.now())
-    results.finish([results.AttemptResult(taken)], at=timezone.now())
+    results.finish([results.AttemptResult(claimed)], at=timezone.now())
     message.refresh_from_db()
     assert (message.status, message.reason) == (Status.SENT, "")
 
 
-def test_the_same_receipt_is_kept_once(robot, sandbox):
-    message = say(robot, "x")
-    [taken] = claim(at=timezone.now()).messages
+def test_the_same_result_is_stored_once(robot, sandbox):
+    message = write_message(robot, "x")
+    [claimed] = claim(at=timezone.now()).messages
     for _ in range(2):
-        results.finish([results.AttemptResult(taken)], at=timezone.now())
+        results.finish([results.AttemptResult(claimed)], at=timezone.now())
     message.refresh_from_db()
     assert (message.try_count, message.attempts.count()) == (1, 1)
 
 
-def test_robots_are_silent_while_redis_is_away_and_groups_are_still_bound(robot, sandbox, settings):
+def test_without_redis_no_message_is_sent_and_groups_are_still_bound(robot, sandbox, settings):
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    said = say(robot, "x")
+    message = write_message(robot, "x")
     writing.request_gateway(
         writing.Operation.BIND_GROUP,
         robot=robot,
@@ -284,36 +284,36 @@ def test_robots_are_silent_while_redis_is_away_and_groups_are_still_bound(robot,
         at=timezone.now(),
     )
     assert say_everything() == 1
-    said.refresh_from_db()
-    assert (said.status, said.try_count, said.lease) == (Status.WAITING, 0, None)
+    message.refresh_from_db()
+    assert (message.status, message.try_count, message.lease) == (Status.WAITING, 0, None)
     assert list(sandbox.state.bound) == ["g2"]
 
 
-def test_calls_that_hang_hold_up_no_others(robot, sandbox, settings):
+def test_calls_that_hang_delay_no_others(robot, sandbox, settings):
     settings.GATEWAY_TIMEOUT, settings.ROBOT_MESSAGES_PER_MINUTE = 2, 0
     sandbox.state.note("fault", system="gateway", mode="timeout", rate=0.5)
     for number in range(40):
-        say(robot, str(number), group=f"g{number}")
+        write_message(robot, str(number), group=f"g{number}")
     assert say_everything() == 40
     tried = MessageAttempt.objects.order_by("tried_at")
     assert tried.filter(outcome="done").last().tried_at < tried.filter(outcome="unknown").first().tried_at
 
 
-def test_the_gateway_is_asked_by_a_command_too(robot, sandbox):
-    say(robot, "x")
+def test_a_command_sends_once_too(robot, sandbox):
+    write_message(robot, "x")
     call_command("send", "--once", stdout=StringIO())
-    assert heard(sandbox) == ["x"]
+    assert sent_contents(sandbox) == ["x"]
 
 
 def test_a_closed_message_is_never_sent(robot, sandbox):
-    message = say(robot, "x")
+    message = write_message(robot, "x")
     assert writing.close_waiting(group_codes=["g1"], reason="群已注销", at=timezone.now()) == 1
     assert say_everything() == 0
     message.refresh_from_db()
     assert (message.status, message.reason) == (Status.CLOSED, "群已注销")
 
 
-def test_the_same_thing_is_said_once_for_ever(robot):
+def test_a_dedupe_key_is_used_once_for_ever(robot):
     for _ in range(2):
         writing.message_user(
             robot=robot, user_code="u", content=writing.text("x"), cause="t", at=timezone.now(), dedupe_key="once"
@@ -323,11 +323,11 @@ def test_the_same_thing_is_said_once_for_ever(robot):
 
 def test_claiming_takes_a_fixed_number_of_queries(robot, sandbox, django_assert_num_queries):
     for number in range(50):
-        say(robot, "x", group=f"g{number}")
+        write_message(robot, "x", group=f"g{number}")
     with django_assert_num_queries(1):
         assert len(claim(at=timezone.now()).messages) == 50
 
 
-def test_the_roster_of_the_gateway_is_read(sandbox):
+def test_the_list_of_robots_is_read(sandbox):
     robots = RobotGateway.from_settings().robots()
     assert [robot["robot_id"] for robot in robots] == [f"sandbox-robot-{n}" for n in range(1, 6)]

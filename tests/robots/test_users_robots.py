@@ -1,4 +1,4 @@
-"""The robots that a user has: which one is shown, the list, and taking one off assignment."""
+"""The robots of a user: which one is shown, the list, and making a robot unassignable."""
 
 import pytest
 from django.utils import timezone
@@ -24,15 +24,15 @@ def shown(user: User) -> dict:
     return ApiClient(user).get("/robot/show")
 
 
-def name_of(told: dict) -> str:
-    return told["data"]["robot_name"]
+def name_of(answer: dict) -> str:
+    return answer["data"]["robot_name"]
 
 
 def used_up(robot: Robot) -> None:
     RobotDay.objects.create(robot=robot, day=day_of(timezone.now()), quota=5, bound_count=5)
 
 
-def test_of_the_befriended_ones_the_roomiest_is_shown(alice):
+def test_the_befriended_robot_with_most_quota_is_shown(alice):
     fuller = FriendshipFactory(user=alice, robot=RobotFactory(group_count=20)).robot
     roomy = FriendshipFactory(user=alice, robot=RobotFactory(group_count=18)).robot
     RobotFactory()
@@ -41,7 +41,7 @@ def test_of_the_befriended_ones_the_roomiest_is_shown(alice):
     assert name_of(shown(alice)) == fuller.name
 
 
-def test_without_a_befriended_one_that_has_room_the_last_assigned_is_shown(alice):
+def test_without_a_befriended_robot_with_quota_the_last_assigned_is_shown(alice):
     used_up(FriendshipFactory(user=alice).robot)
     assigned = RobotFactory(status=Status.UNASSIGNABLE)
     now = timezone.now()
@@ -49,7 +49,7 @@ def test_without_a_befriended_one_that_has_room_the_last_assigned_is_shown(alice
     assert name_of(shown(alice)) == assigned.name
 
 
-def test_who_has_none_is_assigned_one_and_keeps_it(alice):
+def test_a_user_without_a_robot_is_assigned_one_and_keeps_it(alice):
     RobotFactory.create_batch(4)
     assert len({name_of(shown(alice)) for _ in range(5)}) == 1
     assert Scan.objects.get().union_id == alice.union_id
@@ -59,7 +59,7 @@ def test_no_robot_at_all_is_1600(alice):
     assert shown(alice)["code"] == 1600
 
 
-def test_the_list_has_befriended_and_assigned_ones_that_still_work(alice):
+def test_the_list_has_working_befriended_and_assigned_robots(alice):
     friend = FriendshipFactory(user=alice).robot
     now = timezone.now()
     assigned = RobotFactory()
@@ -67,18 +67,18 @@ def test_the_list_has_befriended_and_assigned_ones_that_still_work(alice):
     FriendshipFactory(user=alice, robot=RobotFactory(status=Status.REMOVED))
     RobotFactory()
     listed = ApiClient(alice).get("/user/robots")["data"]
-    assert {one["id"] for one in listed} == {str(friend.pk), str(assigned.pk)}
+    assert {robot["id"] for robot in listed} == {str(friend.pk), str(assigned.pk)}
 
 
 def test_the_list_takes_one_query(alice, django_assert_num_queries):
     FriendshipFactory.create_batch(10, user=alice)
     client = ApiClient(alice)
-    with django_assert_num_queries(2):  # who calls, and the list
+    with django_assert_num_queries(2):  # the user, and the list
         assert len(client.get("/user/robots")["data"]) == 10
 
 
 @pytest.mark.parametrize("by", ["pk", "code"])
-def test_a_robot_is_taken_off_assignment_by_id_or_code(by: str):
+def test_a_robot_is_made_unassignable_by_id_or_code(by: str):
     robot = RobotFactory()
     system = key_with(Scope.ROBOTS_WRITE)
     body = {"robot_id": str(getattr(robot, by))}
@@ -88,7 +88,7 @@ def test_a_robot_is_taken_off_assignment_by_id_or_code(by: str):
 
 
 @pytest.mark.parametrize("status", [Status.REMOVED, Status.BANNED])
-def test_a_robot_that_is_gone_does_not_come_back_by_it(status: int):
+def test_a_removed_or_banned_robot_keeps_its_status(status: int):
     robot = RobotFactory(status=status, banned_at=timezone.now())
     key_with(Scope.ROBOTS_WRITE).post("/robot/undistributable", {"robot_id": robot.code})
     robot.refresh_from_db()
