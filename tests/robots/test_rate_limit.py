@@ -6,7 +6,7 @@ import pytest
 
 from robots.outbox.rate_limit import WINDOW_SECONDS, RateLimiter
 
-KEY = "wxrobot:limiter:robot-1"
+KEY = "wxrobot:pace:robot-1"
 
 
 @pytest.fixture
