@@ -33,7 +33,7 @@ def new_link(user: User, *, at: datetime) -> str:
     return link
 
 
-def owner_of(key: str, *, union_id: str, at: datetime) -> User:
+def user_of_key(key: str, *, union_id: str, at: datetime) -> User:
     """Return the user whom this key completes.
 
     A key that was used belongs to the WeChat account that used it: for that one it still names its user. Raises

@@ -16,9 +16,9 @@ from config.platform import audit
 from config.site import short_links
 from integrations.models import TextMessage
 
-NAME = "已注销用户"  # stands where the person's name stood
-DELETED = "（已删除）"  # stands where the person's words stood
-REASON = "账号已注销"
+ERASED_NAME = "已注销用户"  # stands where the person's name stood
+DELETED_TEXT = "（已删除）"  # stands where the person's words stood
+ERASED_REASON = "账号已注销"
 VIA = "注销账号"
 # Columns of a user in the audit log whose values name the person.
 _PERSONAL = (
@@ -58,7 +58,7 @@ def erase(*, user: User, by: str, at: datetime, gives_up_balance: bool = False) 
             user_erased.send(
                 User, user=user, pseudonym=pseudonym_of(user), gives_up_balance=gives_up_balance, by=by, at=at
             )
-            blocking.block_all([user.pk], by=by, reason=REASON, at=at)
+            blocking.block_all([user.pk], by=by, reason=ERASED_REASON, at=at)
             known = User.objects.select_for_update().get(pk=user.pk)
             if known.erased_at is not None:
                 return False
@@ -87,7 +87,7 @@ def _erase_person(user: User, at: datetime) -> None:
         is_active=False,
         username=None,
         code=None,
-        nickname=NAME,
+        nickname=ERASED_NAME,
         avatar_url="",
         union_id=pseudonym_of(user) if user.union_id else None,
         open_id="",
@@ -98,13 +98,13 @@ def _erase_person(user: User, at: datetime) -> None:
         identity_hash=None,
         identity_is_shared=False,
         mentions_enabled=False,
-        blocked_reason=REASON,
+        blocked_reason=ERASED_REASON,
         signed_out_at=at,
         proofs_end_at=at,
     )
 
 
-def ask_all(users: Sequence[User], *, by: str, reason: str, gives_up_balance: bool, at: datetime) -> int:
+def request_all(users: Sequence[User], *, by: str, reason: str, gives_up_balance: bool, at: datetime) -> int:
     """Ask for the erasure of these users, each to be confirmed by a second operator. Returns for how many it waits now.
 
     Operators, erased users and those for whom it was asked already are passed over.

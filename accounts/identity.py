@@ -8,7 +8,7 @@ from cryptography.fernet import InvalidToken
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
-from accounts.identity_keys import card_box, hash_of_number
+from accounts.identity_keys import card_cipher, hash_of_number
 from accounts.models import User
 from config.errors import BadRequest
 
@@ -37,7 +37,7 @@ class IdentityCardTaken(BadIdentityCard):
     message = "该身份证已被其他账号使用，请给机器人发送“菜单”并选择 5 联系客服"
 
 
-def checked(id_number: str, *, today: date) -> str:
+def validated_number(id_number: str, *, today: date) -> str:
     """The card's number in capitals; BadIdentityCard when region, birth date or check digit is not real."""
     number = id_number.strip().upper()
     if len(number) == 15 and number.isascii() and number.isdigit():
@@ -56,15 +56,15 @@ def checked(id_number: str, *, today: date) -> str:
     return number
 
 
-def give(*, user: User, id_number: str, name: str, at: datetime, today: date) -> None:
+def save_card(*, user: User, id_number: str, name: str, at: datetime, today: date) -> None:
     """Keep a user's card and name, encrypted; a correction replaces what was given before.
 
     Raises BadIdentityCard, and IdentityCardTaken when another active user has the card. Who has shared a card since
     before that rule may still correct the name.
     """
-    number = checked(id_number, today=today)
+    number = validated_number(id_number, today=today)
     hashed = hash_of_number(number)
-    sealed = card_box().encrypt(json.dumps({"id_number": number, "name": name}).encode())
+    sealed = card_cipher().encrypt(json.dumps({"id_number": number, "name": name}).encode())
     with transaction.atomic():
         user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
         fresh: dict[str, Any] = {"identity_sealed": sealed, "identity_given_at": at}
@@ -103,5 +103,5 @@ def card_of(user: User) -> dict[str, str]:
     """Return the `id_number` and the `name` of a user who gave them."""
     if user.identity_sealed is None:
         raise ValueError("no card was given")
-    card: dict[str, str] = json.loads(card_box().decrypt(bytes(user.identity_sealed)))
+    card: dict[str, str] = json.loads(card_cipher().decrypt(bytes(user.identity_sealed)))
     return card

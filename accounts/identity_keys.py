@@ -22,7 +22,7 @@ class HashKeyLost(Exception):
     """Cards have hashes, and the key that made them is gone: a new one would let each card in a second time."""
 
 
-def card_box() -> MultiFernet:
+def card_cipher() -> MultiFernet:
     """Return what seals and opens, newest key first.
 
     The embedded mode, which has no keys, derives them from SECRET_KEY and its fallbacks.
@@ -55,7 +55,7 @@ def _hash_key() -> bytes:
     if kept is None:
         if User.objects.filter(identity_hash__isnull=False).exists():
             raise HashKeyLost
-        sealed = card_box().encrypt(secrets.token_bytes(32))
+        sealed = card_cipher().encrypt(secrets.token_bytes(32))
         IdentityHashKey.objects.bulk_create([IdentityHashKey(pk=1, sealed_key=sealed)], ignore_conflicts=True)
         kept = IdentityHashKey.objects.get(pk=1)  # of two who made one at once, both take the first
-    return card_box().decrypt(bytes(kept.sealed_key))
+    return card_cipher().decrypt(bytes(kept.sealed_key))

@@ -7,7 +7,7 @@ from uuid import UUID
 from cryptography.fernet import Fernet, InvalidToken
 from django.db.models import QuerySet
 
-from accounts.identity_keys import card_box, newest_key
+from accounts.identity_keys import card_cipher, newest_key
 from accounts.models import IdentityHashKey, User
 
 CHUNK = 500  # users read at once
@@ -34,7 +34,7 @@ def reseal_hash_key() -> bool:
     kept = IdentityHashKey.objects.filter(pk=1).first()
     if kept is None or _is_sealed_by(newest_key(), bytes(kept.sealed_key)):
         return False
-    fresh = card_box().rotate(bytes(kept.sealed_key))
+    fresh = card_cipher().rotate(bytes(kept.sealed_key))
     return bool(IdentityHashKey.objects.filter(sealed_key=kept.sealed_key).update(sealed_key=fresh))
 
 
@@ -62,7 +62,7 @@ def _reseal(user: UUID, sealed: bytes, resealed: Resealed) -> None:
     if _is_sealed_by(newest_key(), sealed):
         return
     try:
-        fresh = card_box().rotate(sealed)
+        fresh = card_cipher().rotate(sealed)
     except InvalidToken:
         resealed.unreadable.append(user)
         return

@@ -17,36 +17,36 @@ from config.errors import Conflict
 from config.models import ApiKey, AuditEntry
 from config.platform.audit import DEVICE_TABLES, KEY_PREFIX, LONGEST_ACTOR
 
-BOUND_FOR = timedelta(days=30)
-BOUND = (
+LOOKBACK = timedelta(days=30)
+NOT_INDEPENDENT = (
     "你们中的一方在 30 天内为另一方创建过账号、设置过密码或重置过两步验证，或创建了所用的密钥，"
     "不能共同审批，请由其他运营人员通过"
 )
-_MADE_OR_GIVEN_A_PASSWORD = Q(action=AuditEntry.Action.ADDED) | Q(
+_CREATED_OR_GIVEN_A_PASSWORD = Q(action=AuditEntry.Action.ADDED) | Q(
     action=AuditEntry.Action.CHANGED, changes__has_any_keys=["password", "is_staff"]
 )
 
 
 class NotIndependent(Conflict):
-    message = BOUND
+    message = NOT_INDEPENDENT
 
 
 def require(by: str, other: str, *, at: datetime) -> None:
     """Raise NotIndependent unless the approvals of these two are those of two people."""
-    if bound_to(by, {other}, at=at):
+    if dependent_on(by, {other}, at=at):
         raise NotIndependent
 
 
-def bound_to(by: str, others: Iterable[str], *, at: datetime) -> set[str]:
+def dependent_on(by: str, others: Iterable[str], *, at: datetime) -> set[str]:
     """Return those of `others` (operators and keys, as the books name them) with whom `by` cannot share an approval."""
     names = {by, *others}
     if len(names) == 1:
         return set()
     access = _access_to(names, at=at)
-    return {other for other in names - {by} if _are_bound(by, other, access)}
+    return {other for other in names - {by} if _are_dependent(by, other, access)}
 
 
-def _are_bound(one: str, other: str, access: Mapping[str, set[str]]) -> bool:
+def _are_dependent(one: str, other: str, access: Mapping[str, set[str]]) -> bool:
     """Return whether one of them has the access of the other, or a third person the key of one and access to both."""
     if one in access[other] or other in access[one]:
         return True
@@ -59,8 +59,8 @@ def _access_to(names: set[str], *, at: datetime) -> Mapping[str, set[str]]:
     found: dict[str, set[str]] = defaultdict(set)
     operators = User.objects.filter(is_staff=True, username__in=names)
     name_of = {str(pk): str(name) for pk, name in operators.values_list("pk", "username")}
-    lately = AuditEntry.objects.filter(noted_at__gt=at - BOUND_FOR).order_by()
-    written = lately.filter(_MADE_OR_GIVEN_A_PASSWORD, table_name=User._meta.db_table, row_id__in=name_of)
+    lately = AuditEntry.objects.filter(noted_at__gt=at - LOOKBACK).order_by()
+    written = lately.filter(_CREATED_OR_GIVEN_A_PASSWORD, table_name=User._meta.db_table, row_id__in=name_of)
     for pk, actor in written.values_list("row_id", "actor"):
         found[name_of[pk]].add(actor)
     removed = lately.filter(
@@ -69,16 +69,16 @@ def _access_to(names: set[str], *, at: datetime) -> Mapping[str, set[str]]:
     for changes, actor in removed.values_list("changes", "actor"):
         found[name_of[changes["user_id"][0]]].add(actor)
     confirmed = OperatorChange.objects.filter(
-        username__in=names, status=OperatorChange.Status.APPLIED, decided_at__gt=at - BOUND_FOR
+        username__in=names, status=OperatorChange.Status.APPLIED, decided_at__gt=at - LOOKBACK
     ).exclude(kind=OperatorChange.Kind.RIGHTS)
     for name, asked_by in confirmed.order_by().values_list("username", "asked_by"):
         found[name].add(asked_by)
-    for name, actor in _makers_of_keys(names):
+    for name, actor in _creators_of_keys(names):
         found[name].add(actor)
     return found
 
 
-def _makers_of_keys(names: set[str]) -> Iterable[tuple[str, str]]:
+def _creators_of_keys(names: set[str]) -> Iterable[tuple[str, str]]:
     """Return (name, maker) of the keys among these; of all keys that the books do not tell apart."""
     key_names = {name: name.removeprefix(KEY_PREFIX) for name in names if name.startswith(KEY_PREFIX)}
     for name, key_name in key_names.items():

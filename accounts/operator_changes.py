@@ -50,7 +50,7 @@ def moves_money(operator: User) -> bool:
     return bool(_powers({**rights_of(operator), "is_active": True}))
 
 
-def needs_second(before: Rights, after: Rights) -> bool:
+def needs_second_administrator(before: Rights, after: Rights) -> bool:
     """Return whether a change of rights lets somebody move money who could not do it in this way before."""
     return bool(_powers(after) - _powers(before))
 
@@ -102,7 +102,7 @@ def refuse(pk: int, *, by: str, reason: str, at: datetime) -> bool:
 
 def _apply(change: OperatorChange) -> None:
     if change.kind == Kind.ADD:
-        add(change.username, rights=change.values or NO_RIGHTS, password=change.password)
+        create_operator(change.username, rights=change.values or NO_RIGHTS, password=change.password)
         return
     operator = User.objects.select_for_update().get(pk=change.operator_id)
     if change.kind == Kind.RIGHTS:
@@ -113,10 +113,10 @@ def _apply(change: OperatorChange) -> None:
         operator.password = change.password
         operator.save(update_fields=["password"])
     else:
-        forget_second_factors([operator.pk])
+        reset_second_factors([operator.pk])
 
 
-def add(username: str, *, rights: Rights, password: str) -> Operator:
+def create_operator(username: str, *, rights: Rights, password: str) -> Operator:
     """Create an operator with a hashed password. Raises OperatorNameTaken."""
     try:
         with transaction.atomic():
@@ -133,7 +133,7 @@ def set_rights(operator: User, rights: Rights) -> None:
     operator.groups.set(Role.objects.filter(name__in=rights["roles"]))
 
 
-def forget_second_factors(keys: Iterable[Any]) -> int:
+def reset_second_factors(keys: Iterable[Any]) -> int:
     """Delete the second factors of these operators, recovery codes too, and end the sessions of those who had one.
 
     Returns how many had one.
@@ -147,7 +147,7 @@ def forget_second_factors(keys: Iterable[Any]) -> int:
     return len(owners)
 
 
-def deciders(change: OperatorChange, *, by: str) -> int:
+def count_deciders(change: OperatorChange, *, by: str) -> int:
     """Return how many others are administrators who may decide this change."""
     everybody = Operator.objects.filter(is_active=True).exclude(username__in=[by, change.username])
     superusers = everybody.filter(is_superuser=True).count()

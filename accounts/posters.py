@@ -31,17 +31,17 @@ KINDS: dict[str, tuple[Color, Color, int, str, str]] = {
 _BELOW_QR = "长按识别二维码,添加小助手"
 
 
-def owner_of(user_id: str) -> User | None:
+def poster_owner(user_id: str) -> User | None:
     """Return the user with posters under this id: one with a completed profile. Takes no code, which can be guessed."""
     return User.objects.filter(has_id(user_id), is_staff=False, is_active=True, completed_at__isnull=False).first()
 
 
 def poster_of(user: User, kind: str) -> bytes:
     """Return the PNG that this user shows to friends; drawing takes 0.2 s, so it is kept for a day."""
-    return cached(f"poster:{kind}:{user.pk}", KEEP_SECONDS, lambda: poster(kind, invite_link_of(user)))
+    return cached(f"poster:{kind}:{user.pk}", KEEP_SECONDS, lambda: draw_poster(kind, invite_link_of(user)))
 
 
-def poster(kind: str, link: str) -> bytes:
+def draw_poster(kind: str, link: str) -> bytes:
     """A PNG of this kind (one of KINDS) whose QR code leads to `link`."""
     picture = _background(kind).copy()
     picture.paste(_qr(link), ((WIDTH - _QR_SIDE) // 2, _QR_TOP))
@@ -64,13 +64,13 @@ def _background(kind: str) -> Image.Image:
     above, below, stars, headline, second = KINDS[kind]
     picture = _gradient(above, below)
     draw = ImageDraw.Draw(picture)
-    _write(draw, "★" * stars, y=150, size=64, color=_GOLD)
-    _write(draw, headline, y=270, size=92, color=_WHITE)
-    _write(draw, second, y=390, size=40, color=_WHITE)
+    _draw_line(draw, "★" * stars, y=150, size=64, color=_GOLD)
+    _draw_line(draw, headline, y=270, size=92, color=_WHITE)
+    _draw_line(draw, second, y=390, size=40, color=_WHITE)
     left, right = (WIDTH - _QR_SIDE) // 2 - _FRAME, (WIDTH + _QR_SIDE) // 2 + _FRAME
     frame = (left, _QR_TOP - _FRAME, right, _QR_TOP + _QR_SIDE + _FRAME + 80)
     draw.rounded_rectangle(frame, radius=28, fill=_WHITE)
-    _write(draw, _BELOW_QR, y=_QR_TOP + _QR_SIDE + 50, size=30, color=_DARK)
+    _draw_line(draw, _BELOW_QR, y=_QR_TOP + _QR_SIDE + 50, size=30, color=_DARK)
     return picture
 
 
@@ -79,7 +79,7 @@ def _gradient(above: Color, below: Color) -> Image.Image:
     return Image.composite(Image.new("RGB", (WIDTH, HEIGHT), below), Image.new("RGB", (WIDTH, HEIGHT), above), mask)
 
 
-def _write(draw: ImageDraw.ImageDraw, words: str, *, y: int, size: int, color: Color) -> None:
+def _draw_line(draw: ImageDraw.ImageDraw, words: str, *, y: int, size: int, color: Color) -> None:
     """One centered line whose middle is at `y`."""
     draw.text((WIDTH // 2, y), words, font=_font(size), fill=color, anchor="mm")
 

@@ -19,7 +19,7 @@ class WeChatAccountTaken(Conflict):
     message = "该微信账号已绑定其他用户"
 
 
-def register_met(*, user_code: str, nickname: str, avatar_url: str, channel: str) -> User:
+def register_contact(*, user_code: str, nickname: str, avatar_url: str, channel: str) -> User:
     """The user whom a robot met, made on the first meeting; what WeChat shows of them is kept fresh."""
     user, is_new = User.objects.get_or_create(
         code=user_code, defaults={"nickname": nickname, "avatar_url": avatar_url, "channel": channel}

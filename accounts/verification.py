@@ -53,16 +53,16 @@ class SmsLimited(Refusal):
 
     def __init__(self, retry_after: int | None = None) -> None:
         self.retry_after = retry_after or WAIT_SECONDS
-        super().__init__(f"短信发送太频繁，请在 {_how_long(retry_after)}后再试" if retry_after else None)
+        super().__init__(f"短信发送太频繁，请在 {_duration_text(retry_after)}后再试" if retry_after else None)
 
 
-def _how_long(seconds: int) -> str:
+def _duration_text(seconds: int) -> str:
     if seconds >= 3600:
         return f"{seconds // 3600} 小时"
     return f"{seconds // 60} 分钟" if seconds >= 60 else f"{seconds} 秒"
 
 
-def _bound(user: User, phone: str, code: str) -> str:
+def _hashed_text(user: User, phone: str, code: str) -> str:
     return f"{user.pk}:{phone}:{code}"
 
 
@@ -76,7 +76,7 @@ def send_code(*, user: User, phone: str, at: datetime) -> None:
     new = VerificationCode.objects.create(
         user=user,
         phone=phone,
-        code_hash=keyed_hash(_SALT, _bound(user, phone, code)),
+        code_hash=keyed_hash(_SALT, _hashed_text(user, phone, code)),
         sent_at=at,
         expires_at=at + VALID_FOR,
     )
@@ -100,18 +100,18 @@ def prove_phone(*, user: User, phone: str, code: str, at: datetime) -> None:
     Raises 2301 when the code is not the one that was sent, 2302 when no code for this phone can be used any more
     (none was sent, or it was used, is older than an hour, or met five wrong tries), 2303 when the phone is taken.
     """
-    refusal = _take_code(user, phone, code, at)
+    refusal = _use_code(user, phone, code, at)
     if refusal is not None:
         raise refusal
 
 
 @transaction.atomic
-def _take_code(user: User, phone: str, code: str, at: datetime) -> Refusal | None:
+def _use_code(user: User, phone: str, code: str, at: datetime) -> Refusal | None:
     """A wrong try is counted even though it is refused, so the refusal is returned, not raised."""
     given = _usable(user, phone, at)
     if not given:
         return SmsCodeExpired()
-    if not any(is_keyed_hash(one.code_hash, _SALT, _bound(user, phone, code)) for one in given):
+    if not any(is_keyed_hash(one.code_hash, _SALT, _hashed_text(user, phone, code)) for one in given):
         VerificationCode.objects.filter(pk__in=[one.pk for one in given]).update(wrong_tries=F("wrong_tries") + 1)
         return SmsCodeWrong()
     try:

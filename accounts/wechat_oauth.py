@@ -62,7 +62,7 @@ def is_return(request: HttpRequest) -> bool:
 def is_expected(request: HttpRequest, *, app_id: str, path: str) -> bool:
     """Return whether this browser was sent to WeChat for this page within the last ten minutes."""
     nonce = _nonce_of(request)
-    return nonce is not None and is_keyed_hash(request.GET["state"], _SALT, _bound(nonce, app_id, path))
+    return nonce is not None and is_keyed_hash(request.GET["state"], _SALT, _hashed_text(nonce, app_id, path))
 
 
 def finish_sign_in(request: HttpRequest, *, app_id: str, path: str) -> HttpResponse:
@@ -87,8 +87,8 @@ def _nonce_of(request: HttpRequest) -> str | None:
 
 def _state_of(nonce: str, app_id: str, path: str) -> str:
     """Return what goes to WeChat: letters and digits only, at most 128, as WeChat demands."""
-    return keyed_hash(_SALT, _bound(nonce, app_id, path))
+    return keyed_hash(_SALT, _hashed_text(nonce, app_id, path))
 
 
-def _bound(nonce: str, app_id: str, path: str) -> str:
+def _hashed_text(nonce: str, app_id: str, path: str) -> str:
     return f"{nonce} {app_id} {path}"

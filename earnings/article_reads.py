@@ -22,12 +22,12 @@ from earnings.due import INVITERS, JOIN_INVITER, due_at
 from earnings.models import ArticleReadDay, EarningsRules, IncomeType, SettlementDay, TransactionKind
 
 
-class DayNotOver(BadRequest):
+class ReadsDayNotOver(BadRequest):
     field = "settle_date"
     message = "只能是已经结束的日期"
 
 
-class DayBeforeFirst(BadRequest):
+class BeforeFirstSettledDay(BadRequest):
     field = "settle_date"
     message = "早于平台开始结算的日期"
 
@@ -48,7 +48,7 @@ class Reads:
     blocked: list[str] = field(default_factory=list)
 
 
-_TAKE_DAY = """
+_CLAIM_DAY = """
 INSERT INTO earnings_articlereadday (day, settled_at, settled_by, group_count, owner_total, referral_total)
 VALUES (%s, %s, %s, 0, 0, 0) ON CONFLICT (day) DO NOTHING
 """
@@ -70,15 +70,15 @@ LEFT JOIN LATERAL (
 LEFT JOIN accounts_user u ON u.id = life.user_id
 {JOIN_INVITER}
 """  # noqa: S608 - our own SQL
-_NAMED_TWICE = """
+_DUPLICATE_GROUPS = """
 SELECT string_agg(reference, ', ' ORDER BY reference) FROM reading WHERE group_id IS NOT NULL
 GROUP BY group_id HAVING count(*) > 1 LIMIT 1
 """
-_LEFT_OUT = """
+_SKIPPED_GROUPS = """
 SELECT coalesce(array_agg(reference ORDER BY reference) FILTER (WHERE group_id IS NULL), '{}'),
        coalesce(array_agg(reference ORDER BY reference) FILTER (WHERE is_blocked), '{}') FROM reading
 """
-_KEEP = """
+_INSERT_GROUP_READS = """
 INSERT INTO earnings_groupreads (group_id, day, amount)
 SELECT group_id, %(day)s, amount FROM reading WHERE group_id IS NOT NULL AND NOT is_blocked
 ORDER BY group_id
@@ -98,26 +98,28 @@ def settle_reads(*, day: date, amounts: Mapping[str, Decimal], by: str, at: date
     Raises DayNotOver, DayBeforeFirst, and ReadsAlreadySettled the second time.
     """
     if day >= day_of(at):
-        raise DayNotOver
+        raise ReadsDayNotOver
     rules = EarningsRules.current()
     if _is_before_first(day, rules, at):
-        raise DayBeforeFirst
+        raise BeforeFirstSettledDay
     with transaction.atomic():
-        if not _take(day, by, at):
+        if not _claim_day(day, by, at):
             raise ReadsAlreadySettled
         settled = Reads(day)
         with connection.cursor() as cursor:
             cursor.execute("DROP TABLE IF EXISTS reading, settling CASCADE")
-            cursor.execute(_FIND_GROUPS, _words(day, amounts, rules, at))
-            _refuse_doubles(cursor)
-            cursor.execute(_KEEP, {"day": day})
+            cursor.execute(_FIND_GROUPS, _params(day, amounts, rules, at))
+            _refuse_duplicates(cursor)
+            cursor.execute(_INSERT_GROUP_READS, {"day": day})
             settled.group_count = cursor.rowcount
-            cursor.execute(_LEFT_OUT)
+            cursor.execute(_SKIPPED_GROUPS)
             settled.unknown, settled.blocked = cursor.fetchone()
             cursor.execute(_INCOME)
-        crediting.sum_up()
-        crediting.post(kind=TransactionKind.ARTICLE_READS, cause=f"article_reads:{day}", day=day, at=at, by=by)
-        totals = crediting.totals()
+        crediting.calculate_credits()
+        crediting.post_credits(
+            kind=TransactionKind.ARTICLE_READS, cause=f"article_reads:{day}", day=day, at=at, by=by
+        )
+        totals = crediting.totals_by_type()
         settled.owner_total = totals.get(IncomeType.ARTICLE_READS, Decimal(0))
         settled.referral_total = totals.get(IncomeType.APPRENTICES, Decimal(0))
         ArticleReadDay.objects.filter(day=day).update(
@@ -137,14 +139,14 @@ def _is_before_first(day: date, rules: EarningsRules, at: datetime) -> bool:
     return is_early and not SettlementDay.objects.filter(day__lte=day).exists()
 
 
-def _take(day: date, by: str, at: datetime) -> bool:
+def _claim_day(day: date, by: str, at: datetime) -> bool:
     """Whether this day is ours: of two reports at once one inserts the row, the other waits and sees it."""
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE_DAY, [day, at, by])
+        cursor.execute(_CLAIM_DAY, [day, at, by])
         return bool(cursor.rowcount)
 
 
-def _words(day: date, amounts: Mapping[str, Decimal], rules: EarningsRules, at: datetime) -> dict[str, Any]:
+def _params(day: date, amounts: Mapping[str, Decimal], rules: EarningsRules, at: datetime) -> dict[str, Any]:
     return {
         "references": list(amounts),
         "ids": [as_uuid(reference) for reference in amounts],
@@ -157,8 +159,8 @@ def _words(day: date, amounts: Mapping[str, Decimal], rules: EarningsRules, at: 
     }
 
 
-def _refuse_doubles(cursor: Any) -> None:
+def _refuse_duplicates(cursor: Any) -> None:
     """A group named by its code and by its id is one group; which amount is meant cannot be known."""
-    cursor.execute(_NAMED_TWICE)
+    cursor.execute(_DUPLICATE_GROUPS)
     if found := cursor.fetchone():
         raise BadRequest(f"同一个群写了两次：{found[0]}，整批未生效", field="data")

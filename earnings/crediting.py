@@ -44,7 +44,7 @@ JOIN accounts_user u ON u.id = c.user_id GROUP BY u.id ORDER BY 2 DESC, u.id LIM
 """
 
 
-def sum_up() -> None:
+def calculate_credits() -> None:
     """Sum what is in `income` per person and kind and floor it, inside the caller's transaction."""
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS crediting")  # of what was summed up before in this transaction
@@ -52,7 +52,7 @@ def sum_up() -> None:
         cursor.execute("ANALYZE crediting")  # or the planner takes it for a small table
 
 
-def post(*, kind: TransactionKind, cause: str, day: date, at: datetime, by: str = "") -> None:
+def post_credits(*, kind: TransactionKind, cause: str, day: date, at: datetime, by: str = "") -> None:
     """Credit everybody with what was summed up; nothing is posted when nobody earned a cent.
 
     IntegrityError when the cause has moved money before.
@@ -63,14 +63,14 @@ def post(*, kind: TransactionKind, cause: str, day: date, at: datetime, by: str 
             cursor.execute(statement, words)
 
 
-def totals() -> dict[int, Decimal]:
+def totals_by_type() -> dict[int, Decimal]:
     """Slip type → yuan, of what was summed up."""
     with connection.cursor() as cursor:
         cursor.execute(_TOTALS)
         return dict(cursor.fetchall())
 
 
-def largest() -> list[tuple[str, Decimal]]:
+def largest_credits() -> list[tuple[str, Decimal]]:
     """The ten who are credited most, by nickname, in yuan."""
     with connection.cursor() as cursor:
         cursor.execute(_LARGEST)

@@ -4,13 +4,13 @@ from datetime import date, datetime, timedelta
 
 from config.platform.dates import end_of
 
-NIGHT = timedelta(minutes=30)  # after midnight: when the nightly settlement starts (config/celery.py)
+SETTLEMENT_DELAY = timedelta(minutes=30)  # after midnight: when the nightly settlement starts (config/celery.py)
 
 
 def due_at(day: date, *, at: datetime) -> datetime:
     """Return the moment at which the day's own night settled it: the present on the day after, else 00:30 of that day."""
     is_in_time = at < end_of(day + timedelta(days=1))
-    return at if is_in_time else end_of(day) + NIGHT
+    return at if is_in_time else end_of(day) + SETTLEMENT_DELAY
 
 
 def _is_invited(alias: str) -> str:

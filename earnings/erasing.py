@@ -31,7 +31,7 @@ def require_nothing_under_way(user: User, *, gives_up_balance: bool) -> None:
         raise BalanceLeft
 
 
-def forget_receivers_of(user: User) -> None:
+def erase_receivers_of(user: User) -> None:
     """Remove the WeChat account from ended payouts and withdrawals; their number at WeChat Pay stays."""
     Payout.objects.filter(withdrawal__user=user).update(open_id="", app_id="", package_info="")
     Withdrawal.objects.filter(user=user).update(open_id="", app_id="")

@@ -103,11 +103,11 @@ def post(
         LedgerTransaction.objects.bulk_create([posted], ignore_conflicts=True)
         if not LedgerTransaction.objects.filter(pk=posted.pk).exists():
             raise AlreadyPosted
-        _write(posted, moves)
+        _write_entries(posted, moves)
     return posted
 
 
-def _write(posted: LedgerTransaction, moves: Sequence[Posting]) -> None:
+def _write_entries(posted: LedgerTransaction, moves: Sequence[Posting]) -> None:
     entries = [
         LedgerEntry(
             transaction=posted,
@@ -123,12 +123,12 @@ def _write(posted: LedgerTransaction, moves: Sequence[Posting]) -> None:
         with transaction.atomic():
             LedgerEntry.objects.bulk_create(entries)
     except IntegrityError as error:
-        if _constraint(error) in _NOT_NEGATIVE:
+        if _violated_constraint(error) in _NOT_NEGATIVE:
             raise BalanceWouldBeNegative from error
         raise
 
 
-def _constraint(error: IntegrityError) -> str | None:
+def _violated_constraint(error: IntegrityError) -> str | None:
     """The name of what PostgreSQL saw broken."""
     diagnosis = getattr(error.__cause__, "diag", None)
     return None if diagnosis is None else diagnosis.constraint_name
@@ -163,25 +163,25 @@ def reverse(
     except AlreadyPosted as error:
         raise NotReversible from error
     except IntegrityError as error:
-        if _constraint(error) == "reversal_is_whole_or_in_parts":
+        if _violated_constraint(error) == "reversal_is_whole_or_in_parts":
             raise NotReversible from error
         raise
 
 
 def _opposite(original: LedgerTransaction) -> list[Posting]:
-    return [_undone(entry) for entry in original.entries.select_related("account")]
+    return [_opposite_posting(entry) for entry in original.entries.select_related("account")]
 
 
 def _opposite_part(original: LedgerTransaction, account: Account) -> list[Posting]:
     """What one user got (or paid) goes back to the house."""
     entries = original.entries.select_related("account").filter(account=account, account__kind=Account.Kind.USER)
-    moves = [_undone(entry) for entry in entries]
+    moves = [_opposite_posting(entry) for entry in entries]
     total = sum((move.amount for move in moves), Decimal(0))
     if not total:
         raise NotReversible
     return [*moves, Posting(platform_account(Account.Kind.REWARDS), -total)]
 
 
-def _undone(entry: LedgerEntry) -> Posting:
+def _opposite_posting(entry: LedgerEntry) -> Posting:
     slip_type = None if entry.slip_type is None else IncomeType(entry.slip_type)
     return Posting(entry.account, -entry.amount, Bucket(entry.bucket), slip_type)

@@ -6,7 +6,7 @@ from django.db import connection
 
 from earnings.models import LedgerCheck, LedgerTransaction
 
-UNCHECKED = timedelta(hours=26)  # a day, and two hours for a check that came late
+OVERDUE_AFTER = timedelta(hours=26)  # a day, and two hours for a check that came late
 _CHECKS = {
     "流水不平": """
         SELECT t.cause FROM earnings_ledgertransaction t
@@ -32,9 +32,9 @@ _CHECKS = {
 }
 
 
-def check_and_keep(*, at: datetime) -> list[str]:
+def check_and_record(*, at: datetime) -> list[str]:
     """Check all invariants and keep what was found, for the operators' home page."""
-    findings = check()
+    findings = find_errors()
     LedgerCheck.objects.create(checked_at=at, findings=findings)
     return findings
 
@@ -44,15 +44,15 @@ def last_check() -> LedgerCheck | None:
     return LedgerCheck.objects.order_by("-pk").first()
 
 
-def is_unchecked(last: LedgerCheck | None, *, at: datetime) -> bool:
+def is_overdue(last: LedgerCheck | None, *, at: datetime) -> bool:
     """Whether the daily check is overdue: since the last one, or (never checked) since money first moved."""
     if last is not None:
-        return at - last.checked_at > UNCHECKED
+        return at - last.checked_at > OVERDUE_AFTER
     first = LedgerTransaction.objects.order_by("posted_at", "-pk").first()
-    return first is not None and at - first.posted_at > UNCHECKED
+    return first is not None and at - first.posted_at > OVERDUE_AFTER
 
 
-def check() -> list[str]:
+def find_errors() -> list[str]:
     """What is wrong with the books, a line each; nothing when all invariants hold."""
     findings = []
     with connection.cursor() as cursor:

@@ -34,7 +34,7 @@ def onboard(
         return _complete(user, union_id, open_id, app_id, nickname, avatar_url, at)
     except ProfileAlreadyCompleted:
         if by_key_only:  # whoever was faster may have been somebody else
-            completion.owner_of(reference, union_id=union_id, at=at)
+            completion.user_of_key(reference, union_id=union_id, at=at)
         raise
 
 
@@ -43,7 +43,7 @@ def _user_to_complete(reference: str, union_id: str, *, by_key_only: bool, at: d
         named = User.objects.by_reference(reference).filter(is_active=True).first()
         if named is not None:
             return named
-    return completion.owner_of(reference, union_id=union_id, at=at)
+    return completion.user_of_key(reference, union_id=union_id, at=at)
 
 
 def _complete(

@@ -15,7 +15,7 @@ from earnings.payouts import worker
 @receiver(user_erased)
 def forget_receivers(*, user: User, gives_up_balance: bool, **_: Any) -> None:
     erasing.require_nothing_under_way(user, gives_up_balance=gives_up_balance)
-    erasing.forget_receivers_of(user)
+    erasing.erase_receivers_of(user)
 
 
 @receiver(users_blocked)

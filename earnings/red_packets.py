@@ -41,14 +41,14 @@ def open_red_packet(user: User, *, at: datetime) -> Decimal:
     return amount
 
 
-def _cause(user: User) -> str:
+def _idempotency_key(user: User) -> str:
     """What the books know it by: once in a lifetime."""
     return f"red_packet:{user.pk}"
 
 
 def pay_red_packet(user: User, *, at: datetime) -> Decimal:
     """Pay the red packet if it was not paid; how much it was, in yuan."""
-    cause = _cause(user)
+    cause = _idempotency_key(user)
     amount = _draw(EarningsRules.current())
     moves = [
         Posting(ledger.account_of(user), amount, slip_type=IncomeType.OTHER),

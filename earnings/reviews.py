@@ -12,7 +12,7 @@ from earnings import withdrawals
 from earnings.models import Withdrawal
 
 NOT_FOUND = "没有这笔提现"
-BOUND_APPROVAL = "由 {} 初审：{}"
+DEPENDENT_APPROVAL = "由 {} 初审：{}"
 OWN_APPROVAL = "已由你初审，需另一名运营人员通过"
 
 
@@ -61,7 +61,7 @@ def review(ids: Iterable[UUID], *, approves: bool, reason: str, by: str, at: dat
 
 def _skipped(ids: set[UUID], *, bound: Iterable[Withdrawal] = ()) -> list[Skipped]:
     known = Withdrawal.objects.in_bulk(ids)
-    why = {one.pk: BOUND_APPROVAL.format(one.first_approved_by, independence.BOUND) for one in bound}
+    why = {one.pk: DEPENDENT_APPROVAL.format(one.first_approved_by, independence.NOT_INDEPENDENT) for one in bound}
     return [Skipped(pk, why.get(pk) or _why_skipped(known.get(pk))) for pk in sorted(ids)]
 
 

@@ -28,9 +28,9 @@ MODELS: dict[str, type[models.Model]] = {
     RuleChange.Target.PRICE: ArticlePrice,
     RuleChange.Target.RULES: EarningsRules,
 }
-ONE_OPERATOR_WITHIN = timedelta(hours=24)  # changes of one person that count together: a big step in small ones
-AVERAGED = 7  # days
-NOT_OF_MONEY = {"settle_from", "second_approval_above", "second_operator_above"}
+COUNTED_TOGETHER_WITHIN = timedelta(hours=24)  # changes of one person that count together: a big step in small ones
+AVERAGED_DAYS = 7  # days
+FIELDS_WITHOUT_PAY = {"settle_from", "second_approval_above", "second_operator_above"}
 
 
 class ChangedMeanwhile(Conflict):
@@ -103,7 +103,7 @@ def measure(change: RuleChange, *, at: datetime) -> Effect:
     seen: list[tuple[list[PlanGap], dict[str, Decimal]]] = []
 
     def look() -> None:
-        seen.append((gaps_in_plans(since=today), _by_the_rules(*volumes)))
+        seen.append((gaps_in_plans(since=today), _other_payments(*volumes)))
 
     def make() -> None:
         _apply(change, at=at)
@@ -127,10 +127,10 @@ def measure(change: RuleChange, *, at: datetime) -> Effect:
 def submit(change: RuleChange, *, by: str, at: datetime) -> RuleChange:
     """Keep a measured change: applied at once, or waiting for a second operator when it moves too much money."""
     with transaction.atomic():
-        limit = _turn().second_operator_above
+        limit = _lock_rules().second_operator_above
         effect = measure(change, at=at)
         change.effect, change.asked_at, change.asked_by = effect.per_night, at, by
-        change.needs_second = limit is not None and _moved_alone(by, at) + abs(change.effect) > limit
+        change.needs_second = limit is not None and _changed_alone(by, at) + abs(change.effect) > limit
         if (
             change.row_id
             and RuleChange.objects.filter(
@@ -151,7 +151,7 @@ def confirm(pk: int, *, by: str, at: datetime) -> bool:
     Raises accounts.independence.NotIndependent.
     """
     with transaction.atomic():
-        _turn()
+        _lock_rules()
         change = RuleChange.objects.select_for_update().get(pk=pk)
         if change.status != RuleChange.Status.WAITING or change.asked_by == by:
             return False
@@ -169,15 +169,15 @@ def refuse(pk: int, *, by: str, reason: str, at: datetime) -> bool:
     return bool(waiting.update(status=rejected, decided_at=at, decided_by=by, reason=reason))
 
 
-def _turn() -> EarningsRules:
+def _lock_rules() -> EarningsRules:
     """Lock the rules: changes are made one after the other."""
     return EarningsRules.objects.select_for_update().get(pk=1)
 
 
-def _moved_alone(by: str, at: datetime) -> Decimal:
+def _changed_alone(by: str, at: datetime) -> Decimal:
     """Return how much this operator has changed without a second one lately, in yuan a night."""
     lately = RuleChange.objects.filter(
-        asked_by=by, asked_at__gt=at - ONE_OPERATOR_WITHIN, needs_second=False, status=RuleChange.Status.APPLIED
+        asked_by=by, asked_at__gt=at - COUNTED_TOGETHER_WITHIN, needs_second=False, status=RuleChange.Status.APPLIED
     )
     total: Decimal = lately.aggregate(total=Coalesce(Sum(Abs("effect")), Decimal(0)))["total"]
     return total
@@ -200,7 +200,7 @@ def _apply(change: RuleChange, *, at: datetime) -> None:
     if row is None or (change.before is not None and values_of(row) != change.before):
         raise ChangedMeanwhile
     if model is EarningsRules:
-        if _moves_money(change) and settlement.missed_days(at=at):
+        if _changes_pay(change) and settlement.missed_days(at=at):
             raise DaysToSettle
     elif any(day <= today for day in _starts(change)):
         raise InForce
@@ -214,14 +214,14 @@ def _apply(change: RuleChange, *, at: datetime) -> None:
     row.save()
 
 
-def _moves_money(change: RuleChange) -> bool:
+def _changes_pay(change: RuleChange) -> bool:
     before, after = change.before or {}, change.values or {}
-    return any(before.get(name) != after[name] for name in after.keys() - NOT_OF_MONEY)
+    return any(before.get(name) != after[name] for name in after.keys() - FIELDS_WITHOUT_PAY)
 
 
 def _volumes(day: date) -> tuple[int, int, Decimal]:
     """Return how many red packets and adoption fees the week before that day had, and its article reads in yuan."""
-    since = day - timedelta(days=AVERAGED + 1)
+    since = day - timedelta(days=AVERAGED_DAYS + 1)
     posted = LedgerTransaction.objects.filter(day__gte=since)
     packets = posted.filter(kind=TransactionKind.RED_PACKET).count()
     fees = posted.filter(kind=TransactionKind.ADOPTION_FEE).count()
@@ -231,18 +231,20 @@ def _volumes(day: date) -> tuple[int, int, Decimal]:
     return packets, fees, reads
 
 
-def _by_the_rules(packets: int, fees: int, reads: Decimal) -> dict[str, Decimal]:
+def _other_payments(packets: int, fees: int, reads: Decimal) -> dict[str, Decimal]:
     """Return what is paid besides the settlement, a day on average of the last week: {what: yuan}."""
     rules = EarningsRules.current()
     shares = rules.reads_inviter_share + rules.reads_grand_inviter_share
     return {
-        _("红包(近 7 天日均)"): packets * (rules.red_packet_min + rules.red_packet_max) / 2 / AVERAGED,
-        _("领养费(近 7 天日均,每人一个机器人)"): -fees * rules.adoption_fee / AVERAGED,
-        _("阅读分成(近 7 天日均,最多)"): reads * shares / AVERAGED,
+        _("红包(近 7 天日均)"): packets * (rules.red_packet_min + rules.red_packet_max) / 2 / AVERAGED_DAYS,
+        _("领养费(近 7 天日均,每人一个机器人)"): -fees * rules.adoption_fee / AVERAGED_DAYS,
+        _("阅读分成(近 7 天日均,最多)"): reads * shares / AVERAGED_DAYS,
     }
 
 
-def _stars(before: settlement.Result, after: settlement.Result) -> Iterator[tuple[str, int, Decimal, Decimal]]:
+def _stars(
+    before: settlement.SettlementResult, after: settlement.SettlementResult
+) -> Iterator[tuple[str, int, Decimal, Decimal]]:
     was = {star: (count, total) for star, count, total in before.per_star}
     will = {star: (count, total) for star, count, total in after.per_star}
     for star in sorted({*was, *will}, key=lambda star: star or 0):

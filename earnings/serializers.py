@@ -147,7 +147,7 @@ class ReviewResult(serializers.Serializer[Any]):
 
 MOST_READS_OF_A_GROUP = Decimal(1_000_000)
 LONGEST_CODE = 128
-NAMED_IN_AN_ERROR = 10
+SHOWN_IN_AN_ERROR = 10
 
 
 @extend_schema_field(
@@ -164,7 +164,7 @@ class ReadAmounts(serializers.Field[dict[str, Decimal], Any, Any, Any]):
         amounts = {str(reference): _yuan(said) for reference, said in data.items()}
         bad = [reference for reference, amount in amounts.items() if amount is None]
         if bad:
-            named = "、".join(reference[:64] for reference in bad[:NAMED_IN_AN_ERROR])
+            named = "、".join(reference[:64] for reference in bad[:SHOWN_IN_AN_ERROR])
             raise serializers.ValidationError(f"有 {len(bad)} 项不是合法的金额：{named}，整批未生效")
         return {reference: amount for reference, amount in amounts.items() if amount is not None}
 

@@ -20,7 +20,7 @@ from earnings.due import INVITERS, JOIN_INVITER, due_at
 from earnings.models import EarningsRules, IncomeType, SettlementDay, TransactionKind
 
 LEGACY_MEMBERS = 50
-GAPS_WITHIN = timedelta(days=31)  # how far back a day left out is looked for; older ones are settled by hand
+CATCH_UP_PERIOD = timedelta(days=31)  # how far back a day left out is looked for; older ones are settled by hand
 
 
 class DayNotOver(BadRequest):
@@ -28,7 +28,7 @@ class DayNotOver(BadRequest):
 
 
 @dataclass
-class Result:
+class SettlementResult:
     """What a settlement paid, or would pay, in yuan."""
 
     day: date
@@ -60,7 +60,7 @@ SELECT count(*) FROM (
 # plain profit, without the bonus, and for old groups the lower form.
 # A day settled late is paid as in its own night (docs/decisions/0004): what has a history is taken as it was at `due`,
 # the star as it was when the day ended. A group whose star has no rating at all was imported with it.
-_LAY_OUT = f"""
+_CALCULATE = f"""
 CREATE TEMPORARY TABLE settling ON COMMIT DROP AS
 WITH blocked AS MATERIALIZED ({BLOCKED_USERS}), candidate AS (
     SELECT g.id, g.code, g.star, g.user_id, g.settle_count, g.bound_at, g.cancelled_at, g.is_legacy, g.member_count,
@@ -108,7 +108,7 @@ UNION ALL SELECT inviter_id, 2, sum(inviter_profit) FROM settling WHERE inviter_
 UNION ALL SELECT grand_inviter_id, 2, sum(grand_inviter_profit) FROM settling
     WHERE grand_inviter_id IS NOT NULL GROUP BY grand_inviter_id
 """
-_KEEP_DAYS = """
+_INSERT_GROUP_DAYS = """
 INSERT INTO earnings_groupday (group_id, day, star, profit, bonus)
 SELECT group_id, %(day)s, star, profit, bonus FROM settling
 """
@@ -126,42 +126,44 @@ _PER_STAR = "SELECT star, count(*), sum(profit + bonus) FROM settling GROUP BY s
 _TO_COME = "SELECT coalesce(sum(days_left * (profit + bonus)), 0) FROM settling"
 
 
-def settle_day(day: date, *, at: datetime) -> Result:
+def settle_day(day: date, *, at: datetime) -> SettlementResult:
     """Pay one day that is over. A day that is settled already, here or by somebody else meanwhile, stays as it is."""
     if day >= day_of(at):
         raise DayNotOver
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(_ONE_AT_A_TIME)
-        if not _take(day, at):
-            return Result(day, is_new=False)
+        if not _claim_day(day, at):
+            return SettlementResult(day, is_new=False)
         return _pay(day, at)
 
 
-def preview(day: date, *, at: datetime) -> Result:
+def preview(day: date, *, at: datetime) -> SettlementResult:
     """What settling that day now would pay; nothing is written or locked. A settled day pays nothing more."""
     if day >= day_of(at):
         raise DayNotOver
     if SettlementDay.objects.filter(day=day).exists():
-        return Result(day, is_new=False)
+        return SettlementResult(day, is_new=False)
     with transaction.atomic():
-        return _would_pay(day, at)
+        return _calculate_result(day, at)
 
 
-def preview_change(day: date, change: Callable[[], object], *, at: datetime) -> tuple[Result, Result]:
+def preview_change(
+    day: date, change: Callable[[], object], *, at: datetime
+) -> tuple[SettlementResult, SettlementResult]:
     """Return what that day would pay as things stand, and after `change`, were nothing else to change.
 
     What `change` writes is undone.
     """
     with transaction.atomic():
-        before = _would_pay(day, at)
+        before = _calculate_result(day, at)
         change()
-        after = _would_pay(day, at)
+        after = _calculate_result(day, at)
         transaction.set_rollback(True)
     return before, after
 
 
-def _take(day: date, at: datetime) -> bool:
+def _claim_day(day: date, at: datetime) -> bool:
     """Whether this day is ours to settle."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -172,7 +174,7 @@ def _take(day: date, at: datetime) -> bool:
         return bool(cursor.rowcount)
 
 
-def _words(day: date, at: datetime) -> dict[str, Any]:
+def _params(day: date, at: datetime) -> dict[str, Any]:
     rules = EarningsRules.current()
     return {
         "day": day,
@@ -188,25 +190,25 @@ def _words(day: date, at: datetime) -> dict[str, Any]:
     }
 
 
-def _lay_out(cursor: Any, words: dict[str, Any]) -> None:
+def _calculate(cursor: Any, words: dict[str, Any]) -> None:
     """Who earns what on that day, exact; nothing is changed by it."""
     cursor.execute(
         "DROP TABLE IF EXISTS settling, reading CASCADE"
     )  # of what was laid out before in this transaction
-    cursor.execute(_LAY_OUT, words)
+    cursor.execute(_CALCULATE, words)
     cursor.execute("ANALYZE settling")  # or the planner takes it for a small table
     cursor.execute(_INCOME)
 
 
-def _pay(day: date, at: datetime) -> Result:
-    words = _words(day, at)
+def _pay(day: date, at: datetime) -> SettlementResult:
+    words = _params(day, at)
     with connection.cursor() as cursor:
         cursor.execute(_LOCK_GROUPS, words)
-        _lay_out(cursor, words)
-        for statement in (_KEEP_DAYS, _COUNT_DAYS, _COUNT_IN_LATER_BINDINGS):
+        _calculate(cursor, words)
+        for statement in (_INSERT_GROUP_DAYS, _COUNT_DAYS, _COUNT_IN_LATER_BINDINGS):
             cursor.execute(statement, words)
-    crediting.sum_up()
-    crediting.post(kind=TransactionKind.SETTLEMENT, cause=f"settlement:{day}", day=day, at=at)
+    crediting.calculate_credits()
+    crediting.post_credits(kind=TransactionKind.SETTLEMENT, cause=f"settlement:{day}", day=day, at=at)
     result = _result(day)
     SettlementDay.objects.filter(day=day).update(
         group_count=result.group_count,
@@ -217,21 +219,21 @@ def _pay(day: date, at: datetime) -> Result:
     return result
 
 
-def _would_pay(day: date, at: datetime) -> Result:
+def _calculate_result(day: date, at: datetime) -> SettlementResult:
     with connection.cursor() as cursor:
-        _lay_out(cursor, _words(day, at))
-    crediting.sum_up()
+        _calculate(cursor, _params(day, at))
+    crediting.calculate_credits()
     return _result(day)
 
 
-def _result(day: date) -> Result:
-    totals = crediting.totals()
+def _result(day: date) -> SettlementResult:
+    totals = crediting.totals_by_type()
     with connection.cursor() as cursor:
         cursor.execute(_PER_STAR)
         per_star = cursor.fetchall()
         cursor.execute(_TO_COME)
         [to_come] = cursor.fetchone()
-    return Result(
+    return SettlementResult(
         day=day,
         is_new=True,
         group_count=sum(row[1] for row in per_star),
@@ -240,11 +242,11 @@ def _result(day: date) -> Result:
         bonus_total=totals.get(IncomeType.OTHER, Decimal(0)),
         to_come=to_come,
         per_star=per_star,
-        largest=crediting.largest(),
+        largest=crediting.largest_credits(),
     )
 
 
-def settle_missed(*, at: datetime) -> list[Result]:
+def settle_missed(*, at: datetime) -> list[SettlementResult]:
     """Settle every day up to yesterday that was not, in order; those that were settled by somebody meanwhile stay."""
     results = (settle_day(day, at=at) for day in missed_days(at=at))
     return [result for result in results if result.is_new]
@@ -253,7 +255,7 @@ def settle_missed(*, at: datetime) -> list[Result]:
 def missed_days(*, at: datetime) -> list[date]:
     """What was left out since the last settled day or in the month before; nothing before the rules' `settle_from`."""
     yesterday = day_of(at) - timedelta(days=1)
-    first = yesterday - GAPS_WITHIN
+    first = yesterday - CATCH_UP_PERIOD
     if last := SettlementDay.objects.aggregate(last=Max("day"))["last"]:
         first = min(first, last + timedelta(days=1))
     first = max(first, EarningsRules.current().settle_from)

@@ -13,8 +13,8 @@ from earnings.payouts import worker
 from integrations.http import OutsideError
 
 logger = logging.getLogger(__name__)
-_TRY_TO_BE_ALONE = "SELECT pg_try_advisory_lock(hashtext(%s))"
-_LET_OTHERS = "SELECT pg_advisory_unlock(hashtext(%s))"
+_TRY_LOCK = "SELECT pg_try_advisory_lock(hashtext(%s))"
+_UNLOCK = "SELECT pg_advisory_unlock(hashtext(%s))"
 
 
 @shared_task
@@ -38,16 +38,16 @@ def _sweep(name: str, do_next: Callable[..., bool]) -> int:
     killed worker. The clock is read for each: a long sweep must not shorten the leases.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_TRY_TO_BE_ALONE, [name])
+        cursor.execute(_TRY_LOCK, [name])
         if not cursor.fetchone()[0]:
             return 0
         try:
-            return _do_all(do_next)
+            return _process_all_due(do_next)
         finally:
-            cursor.execute(_LET_OTHERS, [name])
+            cursor.execute(_UNLOCK, [name])
 
 
-def _do_all(do_next: Callable[..., bool]) -> int:
+def _process_all_due(do_next: Callable[..., bool]) -> int:
     pay, count = worker.adapter(), 0
     try:
         while do_next(at=timezone.now(), pay=pay):
@@ -65,7 +65,7 @@ def settle() -> int:
 
 @shared_task
 def check_ledger() -> int:
-    findings = ledger_check.check_and_keep(at=timezone.now())
+    findings = ledger_check.check_and_record(at=timezone.now())
     for finding in findings:
         logger.critical("Ledger: %s", finding)
     return len(findings)

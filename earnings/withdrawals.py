@@ -80,7 +80,7 @@ def request_withdrawal(*, user: User, amount: Decimal, at: datetime) -> Withdraw
             at=at,
             moves=moves,
         )
-        _note(withdrawal, None, Status.TO_REVIEW, by=str(user.pk), reason="", at=at)
+        _record_step(withdrawal, None, Status.TO_REVIEW, by=str(user.pk), reason="", at=at)
     return withdrawal
 
 
@@ -153,7 +153,7 @@ def approve(ids: Iterable[UUID], *, by: str, at: datetime) -> Approved:
         large = _large_among(ids, at=at)
         waiting = [withdrawal for withdrawal in _lock(ids) if withdrawal.status == Status.TO_REVIEW]
         firsts = {withdrawal.first_approved_by for withdrawal in waiting} - {"", by}
-        bound = independence.bound_to(by, firsts, at=at)
+        bound = independence.dependent_on(by, firsts, at=at)
         for withdrawal in waiting:
             if withdrawal.first_approved_by in bound:
                 approved.bound.append(withdrawal)
@@ -180,10 +180,10 @@ def _approve(withdrawal: Withdrawal, approved: Approved, *, is_large: bool, by: 
     elif is_large and not withdrawal.first_approved_by:
         withdrawal.first_approved_at, withdrawal.first_approved_by = at, by
         withdrawal.save(update_fields=["first_approved_at", "first_approved_by"])
-        _note(withdrawal, Status.TO_REVIEW, Status.TO_REVIEW, by=by, reason="初审通过", at=at)
+        _record_step(withdrawal, Status.TO_REVIEW, Status.TO_REVIEW, by=by, reason="初审通过", at=at)
         approved.half.append(withdrawal)
     else:
-        _move(withdrawal, Status.PAYING, by=by, reason="", at=at, reviewed_at=at, reviewed_by=by)
+        _change_status(withdrawal, Status.PAYING, by=by, reason="", at=at, reviewed_at=at, reviewed_by=by)
         approved.paying.append(withdrawal)
 
 
@@ -212,13 +212,13 @@ def reject_unpaid_of(user: User, *, by: str, reason: str, at: datetime) -> list[
     with transaction.atomic():
         lock_user(user)
         open_ids = Withdrawal.objects.filter(user=user, status__in=UNPAID)
-        rejected = [w for w in _lock(open_ids.values_list("pk", flat=True)) if _nothing_sent(w, at)]
+        rejected = [w for w in _lock(open_ids.values_list("pk", flat=True)) if _is_unsent(w, at)]
         for withdrawal in rejected:
             _reject(withdrawal, by=by, reason=reason, at=at)
     return rejected
 
 
-def _nothing_sent(withdrawal: Withdrawal, at: datetime) -> bool:
+def _is_unsent(withdrawal: Withdrawal, at: datetime) -> bool:
     """Unreviewed; or its payout could be taken back, which no sender can overtake (compare-and-set)."""
     if withdrawal.status == Status.TO_REVIEW:
         return True
@@ -228,13 +228,13 @@ def _nothing_sent(withdrawal: Withdrawal, at: datetime) -> bool:
 
 def _reject(withdrawal: Withdrawal, *, by: str, reason: str, at: datetime) -> None:
     moment = {"reviewed_at": at, "reviewed_by": by} if withdrawal.reviewed_at is None else {}
-    _move(withdrawal, Status.REJECTED, by=by, reason=reason or DEFAULT_REASON, at=at, **moment)
-    _give_back(withdrawal, at)
+    _change_status(withdrawal, Status.REJECTED, by=by, reason=reason or DEFAULT_REASON, at=at, **moment)
+    _return_money(withdrawal, at)
 
 
 def mark_paid(withdrawal: Withdrawal, *, at: datetime, by: str = BY_PROVIDER) -> None:
     """WeChat Pay has paid (the caller holds the row): the money has left the platform."""
-    _move(withdrawal, Status.PAID, by=by, reason="", at=at, paid_at=at)
+    _change_status(withdrawal, Status.PAID, by=by, reason="", at=at, paid_at=at)
     account = ledger.account_of(withdrawal.user)
     moves = [
         Posting(account, -withdrawal.amount, Bucket.WITHDRAWING),
@@ -246,11 +246,11 @@ def mark_paid(withdrawal: Withdrawal, *, at: datetime, by: str = BY_PROVIDER) ->
 
 def mark_failed(withdrawal: Withdrawal, *, reason: str, at: datetime, by: str = BY_PROVIDER) -> None:
     """WeChat Pay will not pay (the caller holds the row): the money goes back to the balance."""
-    _move(withdrawal, Status.FAILED, by=by, reason=reason or "打款失败", at=at, failed_at=at)
-    _give_back(withdrawal, at)
+    _change_status(withdrawal, Status.FAILED, by=by, reason=reason or "打款失败", at=at, failed_at=at)
+    _return_money(withdrawal, at)
 
 
-def _give_back(withdrawal: Withdrawal, at: datetime) -> None:
+def _return_money(withdrawal: Withdrawal, at: datetime) -> None:
     account = ledger.account_of(withdrawal.user)
     moves = [Posting(account, -withdrawal.amount, Bucket.WITHDRAWING), Posting(account, withdrawal.amount)]
     cause = f"withdrawal_returned:{withdrawal.pk}"
@@ -271,7 +271,7 @@ def _lock(ids: Iterable[UUID]) -> list[Withdrawal]:
     return list(rows.order_by("pk"))
 
 
-def _move(
+def _change_status(
     withdrawal: Withdrawal, to: Withdrawal.Status, *, by: str, reason: str, at: datetime, **facts: object
 ) -> None:
     """Move a locked withdrawal on and keep who, when and why."""
@@ -280,10 +280,10 @@ def _move(
     for name, value in facts.items():
         setattr(withdrawal, name, value)
     withdrawal.save(update_fields=["status", "reason", *facts])
-    _note(withdrawal, before, to, by=by, reason=reason, at=at)
+    _record_step(withdrawal, before, to, by=by, reason=reason, at=at)
 
 
-def _note(
+def _record_step(
     withdrawal: Withdrawal, before: int | None, to: Withdrawal.Status, *, by: str, reason: str, at: datetime
 ) -> None:
     WithdrawalStep.objects.create(

@@ -9,7 +9,7 @@ from django.utils.dateparse import parse_datetime
 
 from accounts import completion
 from accounts.models import User
-from accounts.profiles import register_met
+from accounts.profiles import register_contact
 from integrations.gateway.payloads import address_in, parts_of, shown, text_in
 from integrations.gateway.subscriptions import BadEvent, Event, EventIgnored, subscribe, word
 from robots import friendships, menu
@@ -48,7 +48,7 @@ def moment(event: Event, name: str) -> datetime:
 def meet(event: Event) -> None:
     """Somebody added a robot: they become a user, and get the link to complete their profile."""
     robot = robot_named(event)
-    user = register_met(
+    user = register_contact(
         user_code=word(event.body, "user_id"),
         nickname=shown(event.body, "nickname"),
         avatar_url=address_in(event.body, "avatar"),

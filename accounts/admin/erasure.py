@@ -25,7 +25,7 @@ class ErasureForm(ReasonForm):
     gives_up_balance = forms.BooleanField(label=gettext_lazy("用户已确认放弃余额"), required=False)
 
 
-def ask_for_erasure(model_admin: ReadOnlyAdmin, request: HttpRequest, queryset: QuerySet[User]) -> Any:
+def request_erasure(model_admin: ReadOnlyAdmin, request: HttpRequest, queryset: QuerySet[User]) -> Any:
     """The action of the list of users; what it asks for waits for a second operator."""
     page, said, keys = confirmation(
         model_admin,
@@ -38,7 +38,7 @@ def ask_for_erasure(model_admin: ReadOnlyAdmin, request: HttpRequest, queryset: 
     )
     if page is not None:
         return page
-    done = erasure.ask_all(
+    done = erasure.request_all(
         list(User.objects.filter(pk__in=keys)), by=request.user.get_username(), at=timezone.now(), **said
     )
     why_not = "已经注销、已有待确认的申请，或是运营人员"

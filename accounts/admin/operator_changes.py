@@ -57,7 +57,7 @@ class OperatorChangeAdmin(ReadOnlyAdmin):
 
     @admin.display(description="变更")
     def summary(self, change: OperatorChange) -> str:
-        return _words(change)
+        return _summary(change)
 
     @admin.display(description="变更")
     def comparison(self, change: OperatorChange) -> SafeString:
@@ -117,10 +117,10 @@ def _shown(value: Any) -> str:
 def _lines(chosen: QuerySet[OperatorChange]) -> list[str]:
     """Return who asked for what."""
     rows = chosen[:SHOWN]
-    return [f"{row.asked_by}：{_(row.get_kind_display())} {row.username} {_words(row)}".rstrip() for row in rows]
+    return [f"{row.asked_by}：{_(row.get_kind_display())} {row.username} {_summary(row)}".rstrip() for row in rows]
 
 
-def _words(change: OperatorChange) -> str:
+def _summary(change: OperatorChange) -> str:
     return "，".join(f"{label} {before} → {after}" for label, before, after in _differences(change))
 
 

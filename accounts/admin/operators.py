@@ -31,7 +31,10 @@ for device in (TOTPDevice, StaticDevice):
     admin.site.unregister(device)  # its page shows the secret
 
 
-NOBODY_ELSE = "目前没有别的管理员可以确认。只有一名管理员时，请由运维在服务器上用命令 manage.py operator 办理，再把这条变更拒绝。"
+NO_OTHER_ADMINISTRATOR = (
+    "目前没有别的管理员可以确认。只有一名管理员时，请由运维在服务器上用命令 manage.py operator 办理，"
+    "再把这条变更拒绝。"
+)
 
 
 class RolesField(forms.ModelMultipleChoiceField):
@@ -124,7 +127,7 @@ class OperatorAdmin(ListAdmin, DjangoUserAdmin):
             "is_active": chosen.get("is_active", True),
             "is_superuser": chosen.get("is_superuser", before["is_superuser"]),
         }
-        if not operator_changes.needs_second(before, after):
+        if not operator_changes.needs_second_administrator(before, after):
             return None
         if row is not None:
             kind = OperatorChange.Kind.RIGHTS
@@ -163,8 +166,8 @@ class OperatorAdmin(ListAdmin, DjangoUserAdmin):
                 self.message_user(request, f"{_(refusal.description)}：{change.username}", messages.ERROR)
                 continue
             done += 1
-            if not operator_changes.deciders(change, by=by):
-                self.message_user(request, _(NOBODY_ELSE), messages.WARNING)
+            if not operator_changes.count_deciders(change, by=by):
+                self.message_user(request, _(NO_OTHER_ADMINISTRATOR), messages.WARNING)
         if done:
             text = _(
                 "可动用资金的运营人员由两名管理员变更：%s 条已提交，待另一名管理员在“运营人员变更”里确认后生效。"
@@ -217,7 +220,7 @@ class OperatorAdmin(ListAdmin, DjangoUserAdmin):
         of_money = [operator for operator in with_device if operator_changes.moves_money(operator)]
         self._propose(request, [_change(OperatorChange.Kind.SECOND_FACTOR, operator) for operator in of_money])
         others = set(keys) - {operator.pk for operator in of_money}
-        done = operator_changes.forget_second_factors(others)
+        done = operator_changes.reset_second_factors(others)
         self.report(request, done=done, chosen=len(others), did="已重置", why_not="没有设置两步验证")
         return None
 

@@ -11,7 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from accounts import blocking, identity, sign_out
-from accounts.admin.erasure import ask_for_erasure
+from accounts.admin.erasure import request_erasure
 from accounts.models import EndedBlock, User
 from config.backoffice import dashboard
 from config.backoffice.actions import ReasonForm, confirmation
@@ -156,7 +156,7 @@ class UserAdmin(ReadOnlyAdmin):
 
     @admin.action(description="注销账号", permissions=["erase"])
     def erase(self, request: HttpRequest, queryset: QuerySet[User]) -> Any:
-        return ask_for_erasure(self, request, queryset)
+        return request_erasure(self, request, queryset)
 
 
 def _link(user: User) -> SafeString:

@@ -92,7 +92,7 @@ class PosterViews(OperationViews[User]):
         media_type="image/png",
     )
     def show(self, request: Request, user_id: str) -> HttpResponseBase:
-        kind, owner = reading.query(request, PosterKind)["type"], posters.owner_of(user_id)
+        kind, owner = reading.query(request, PosterKind)["type"], posters.poster_owner(user_id)
         if owner is None:
             headers = {"Cache-Control": "no-cache"}
             return HttpResponse(posters.placeholder(), status=404, content_type="image/png", headers=headers)

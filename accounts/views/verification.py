@@ -64,5 +64,5 @@ class IdentityViews(OperationViews[User]):
     @operation("补全身份证信息", body=IdentityCard, description="加密保存,运营人员只能看到掩码。")
     def update(self, request: Request) -> Response:
         given, now = reading.body(request, IdentityCard), timezone.now()
-        identity.give(user=signed_in(request), at=now, today=day_of(now), **given)
+        identity.save_card(user=signed_in(request), at=now, today=day_of(now), **given)
         return Response(None)

@@ -16,12 +16,12 @@ from config.backoffice.actions import SHOWN, EmptyForm, ReasonForm, confirmation
 from config.backoffice.base import EXPORTS, ReadOnlyAdmin, button, permission_check
 from config.backoffice.filters import days, states
 from config.platform.dates import day_of, start_of
-from earnings.admin.people import named
+from earnings.admin.people import display_name
 from earnings.models import Payout, PayoutPause
 from earnings.payouts import pauses, state
 
-LONG_UNKNOWN = 5  # asked about so often since it last moved: for a quarter of an hour and more
-_UNKNOWN = Q(state=Payout.State.SENT, needs_operator_at__isnull=True, try_count__gte=LONG_UNKNOWN)
+LONG_UNKNOWN_TRIES = 5  # asked about so often since it last moved: for a quarter of an hour and more
+_UNKNOWN = Q(state=Payout.State.SENT, needs_operator_at__isnull=True, try_count__gte=LONG_UNKNOWN_TRIES)
 _ATTENTION = {
     "operator": ("要人工确认", Payout.LEFT_TO_PEOPLE),
     "contradicted": ("与微信结果不符", Payout.CONTRADICTED),
@@ -84,7 +84,7 @@ class PayoutAdmin(ReadOnlyAdmin):
         )
         if page is not None:
             return page
-        done = _do_each(keys, state.decide, request, paid=said["paid"], reason=said["reason"])
+        done = _apply_to_each(keys, state.decide, request, paid=said["paid"], reason=said["reason"])
         self.report(request, done=done, chosen=len(keys), did="已确认", why_not="不需要人工确认")
         return None
 
@@ -102,7 +102,7 @@ class PayoutAdmin(ReadOnlyAdmin):
         )
         if page is not None:
             return page
-        done = _do_each(keys, state.close_contradiction, request, reason=said["reason"])
+        done = _apply_to_each(keys, state.close_contradiction, request, reason=said["reason"])
         self.report(request, done=done, chosen=len(keys), did="已确认", why_not="与微信结果没有不符")
         return None
 
@@ -141,7 +141,7 @@ class PayoutPauseAdmin(ReadOnlyAdmin):
     ordering = ("-id",)
 
 
-def _do_each(keys: Iterable[Any], do: Callable[..., None], request: HttpRequest, **said: Any) -> int:
+def _apply_to_each(keys: Iterable[Any], do: Callable[..., None], request: HttpRequest, **said: Any) -> int:
     """Do it to these, passing over those that it is not for; how many it was done to."""
     done = 0
     for key in keys:
@@ -154,7 +154,7 @@ def _do_each(keys: Iterable[Any], do: Callable[..., None], request: HttpRequest,
 def _lines(chosen: QuerySet[Payout]) -> list[str]:
     """Whom they are for and how much, beside the number that the merchant platform shows."""
     rows = chosen.select_related("withdrawal__user")[:SHOWN]
-    return [f"{row.withdrawal.amount} 元 · {named(row.withdrawal.user)} · {row}" for row in rows]
+    return [f"{row.withdrawal.amount} 元 · {display_name(row.withdrawal.user)} · {row}" for row in rows]
 
 
 def _paused() -> tuple[int, str]:

@@ -4,6 +4,6 @@ from accounts.models import User
 from config.platform.logging import masked
 
 
-def named(user: User | None) -> str:
+def display_name(user: User | None) -> str:
     """Nickname (or whatever there is) and masked phone."""
     return " ".join(part for part in (str(user), masked(user.phone or "")) if part) if user else ""

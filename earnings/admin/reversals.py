@@ -14,20 +14,20 @@ from django.utils.translation import gettext as _
 from config.backoffice.actions import MOST_AT_ONCE, SHOWN
 from config.platform.dates import day_of
 from earnings import ledger
-from earnings.admin.people import named
+from earnings.admin.people import display_name
 from earnings.models import Account, LedgerEntry, LedgerTransaction
 
 NOT_REVERSED = "已经冲正过、不可冲正,或余额会变负"
 NOTHING = Decimal("0.00")
 
 
-def how(request: HttpRequest, said: dict[str, Any]) -> dict[str, Any]:
+def reversal_fields(request: HttpRequest, said: dict[str, Any]) -> dict[str, Any]:
     """Who reverses, why and when."""
     now = timezone.now()
     return {"by": request.user.get_username(), "reason": said["reason"], "at": now, "day": day_of(now)}
 
 
-def is_reversed(posted: LedgerTransaction, **facts: Any) -> bool:
+def try_reverse(posted: LedgerTransaction, **facts: Any) -> bool:
     """Reverse it, or one account's part of it; whether that could be done."""
     try:
         ledger.reverse(posted, **facts)
@@ -36,7 +36,7 @@ def is_reversed(posted: LedgerTransaction, **facts: Any) -> bool:
     return True
 
 
-def to_reverse(chosen: QuerySet[LedgerTransaction]) -> str:
+def reversal_total(chosen: QuerySet[LedgerTransaction]) -> str:
     """What the reversible ones among those chosen take back, and from how many people."""
     open_ones = chosen.filter(kind__in=ledger.REVERSIBLE, reversals=None).order_by().values("pk")
     words = LedgerEntry.objects.filter(transaction__in=open_ones, account__kind=Account.Kind.USER).aggregate(
@@ -46,7 +46,7 @@ def to_reverse(chosen: QuerySet[LedgerTransaction]) -> str:
     return _("其中可冲正 %(count)s 条,涉及 %(people)s 人,共 %(total)s 元") % words
 
 
-def lines_of(chosen: QuerySet[LedgerTransaction]) -> list[str]:
+def reversal_lines(chosen: QuerySet[LedgerTransaction]) -> list[str]:
     """Each transaction with its people and money."""
     of_users = Q(entries__account__kind=Account.Kind.USER)
     rows = chosen.annotate(
@@ -67,11 +67,11 @@ class Part:
     entry_count: int  # of those chosen
 
     def __str__(self) -> str:
-        words = {"who": named(self.account.user), "what": self.transaction.cause, "total": self.total}
+        words = {"who": display_name(self.account.user), "what": self.transaction.cause, "total": self.total}
         return _("%(who)s:%(total)s 元(%(what)s)") % words
 
 
-def parts_of(chosen: QuerySet[LedgerEntry]) -> list[Part]:
+def reversible_parts(chosen: QuerySet[LedgerEntry]) -> list[Part]:
     """The parts that these entries belong to, those that can be reversed."""
     undone = LedgerTransaction.objects.filter(
         Q(reverses_account=None) | Q(reverses_account=OuterRef("account")), reverses=OuterRef("transaction")

@@ -17,7 +17,7 @@ from config.backoffice.actions import SHOWN, ReasonForm, confirmation
 from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline, permission_check
 from config.backoffice.filters import amounts, days
 from earnings import withdrawals
-from earnings.admin.people import named
+from earnings.admin.people import display_name
 from earnings.admin.risks import risks_of
 from earnings.models import EarningsRules, Payout, Withdrawal, WithdrawalStep
 from groups.models import Group
@@ -159,7 +159,7 @@ class WithdrawalAdmin(ReadOnlyAdmin):
         bound = approved.bound
         if bound:
             firsts = "、".join(sorted({withdrawal.first_approved_by for withdrawal in bound}))
-            words = {"count": len(bound), "who": firsts, "why": _(independence.BOUND)}
+            words = {"count": len(bound), "who": firsts, "why": _(independence.NOT_INDEPENDENT)}
             self.message_user(request, _("%(count)s 条由 %(who)s 初审：%(why)s。") % words, messages.WARNING)
         others = len(chosen) - half - own - len(bound)
         self.report(request, done=len(approved.paying), chosen=others, did="已通过", why_not=NOT_TO_REVIEW)
@@ -209,7 +209,7 @@ def _lines(chosen: QuerySet[Withdrawal]) -> list[str]:
     return [
         " ".join(
             [
-                named(row.user),
+                display_name(row.user),
                 _("%s 元") % row.amount,
                 row.get_status_display(),
                 _together(row),

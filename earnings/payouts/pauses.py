@@ -42,7 +42,7 @@ def pause(*, by: str, reason: str, at: datetime, retry_at: datetime | None = Non
     try:
         with transaction.atomic():
             if retry_at is None:
-                _caused_by_provider().update(resumed_at=at, resumed_by=by, retry_at=None)
+                _open_provider_pauses().update(resumed_at=at, resumed_by=by, retry_at=None)
             return PayoutPause.objects.create(reason=reason[:200], paused_at=at, paused_by=by, retry_at=retry_at)
     except IntegrityError as error:  # one_pause_of_payouts_at_a_time
         raise AlreadyPaused from error
@@ -54,13 +54,13 @@ def resume(*, by: str, at: datetime) -> None:
         raise NotPaused
 
 
-def end_what_provider_caused(*, at: datetime, reason: str | None = None) -> bool:
+def end_provider_pause(*, at: datetime, reason: str | None = None) -> bool:
     """WeChat Pay took a payout: a pause that it caused (for this reason, if one is named) is over. Whether it was."""
-    caused = _caused_by_provider()
+    caused = _open_provider_pauses()
     return _end_pauses(caused if reason is None else caused.filter(reason=reason), BY_PROVIDER, at)
 
 
-def _caused_by_provider() -> QuerySet[PayoutPause]:
+def _open_provider_pauses() -> QuerySet[PayoutPause]:
     return PayoutPause.objects.filter(resumed_at=None, retry_at__isnull=False)
 
 

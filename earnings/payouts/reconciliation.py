@@ -15,7 +15,7 @@ from config.platform.dates import day_of, end_of, start_of
 from config.platform.lookups import as_uuid
 from earnings.models import Payout
 from earnings.payouts.state import fen
-from earnings.payouts.worker import ASK_FOR, adapter
+from earnings.payouts.worker import QUERY_PERIOD, adapter
 from integrations.http import Refused
 from integrations.wechat.fund_flow import Flow
 from integrations.wechat.pay import NOT_FOUND, BillState, TransferBill, WeChatPay
@@ -77,14 +77,14 @@ def compare(
         if number not in ours
     ]
     for payout in each(payouts):
-        can_ask = at - (payout.called_at or start_of(day)) < ASK_FOR
+        can_ask = at - (payout.called_at or start_of(day)) < QUERY_PERIOD
         report.differences += _flow_differs(payout, left, can_ask=can_ask)
         if day in flows.missing:
             report.differences += _has_no_statement(payout, day)
         if can_ask:
             report.differences += _bill_differs(payout, _bill(pay, payout))
         elif payout.state == State.SUCCEEDED and payout.withdrawal.out_bill_no not in left:
-            report.differences += _never_left(payout, day, flows)
+            report.differences += _missing_in_fund_flow(payout, day, flows)
     return report
 
 
@@ -120,7 +120,7 @@ def _has_no_statement(payout: Payout, day: date) -> list[Difference]:
     return [Difference(payout.withdrawal.out_bill_no, "我们这一天记为成功，微信支付没有这一天的账单")]
 
 
-def _never_left(payout: Payout, day: date, flows: _Flows) -> list[Difference]:
+def _missing_in_fund_flow(payout: Payout, day: date, flows: _Flows) -> list[Difference]:
     """Paid, we say, and ended that day: money left then, or on a day next to it, since we learn of it later.
 
     What an operator decided weeks later left about the day of the call.

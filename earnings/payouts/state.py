@@ -22,7 +22,7 @@ from robots.outbox import writing
 logger = logging.getLogger(__name__)
 
 # Seldom and seldomer: WeChat Pay's notify comes first as a rule.
-QUERY_AFTER = [timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 30, 60, 180)]
+QUERY_DELAYS = [timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 30, 60, 180)]
 State = Payout.State
 _PAID = {BillState.SUCCESS}
 _NOT_PAID = {BillState.FAIL, BillState.CANCELLED}
@@ -36,23 +36,23 @@ class NotContradicted(Conflict):
     message = "只有与微信支付结果不符的打款需要核对"
 
 
-def take_bill(bill: TransferBill, *, at: datetime) -> Payout | None:
+def apply_bill(bill: TransferBill, *, at: datetime) -> Payout | None:
     """Believe an answer, a query or a notify, in any order and number; the payout while it is still under way."""
     with transaction.atomic():
         payout = _lock_by_number(bill.out_bill_no)
         if payout is None:
             return None
         if payout.ended_at is not None:
-            _note_contradiction(payout, bill, at)
+            _record_contradiction(payout, bill, at)
             return None
         if payout.state == State.PREPARED:
-            _catch_up(payout, at)
-        if _is_not_ours(bill, payout, at):
+            _mark_sent_before_restore(payout, at)
+        if _leave_if_amount_differs(bill, payout, at):
             return None
-        return _follow(bill, payout, at)
+        return _apply_to_open_payout(bill, payout, at)
 
 
-def _follow(bill: TransferBill, payout: Payout, at: datetime) -> Payout | None:
+def _apply_to_open_payout(bill: TransferBill, payout: Payout, at: datetime) -> Payout | None:
     if bill.state in _PAID:
         _end(payout, State.SUCCEEDED, note="", provider_state=bill.state, at=at)
         withdrawals.mark_paid(payout.withdrawal, at=at)
@@ -61,18 +61,18 @@ def _follow(bill: TransferBill, payout: Payout, at: datetime) -> Payout | None:
         _end(payout, State.FAILED, note=bill.fail_reason, provider_state=bill.state, at=at)
         withdrawals.mark_failed(payout.withdrawal, reason=f"微信支付:{bill.fail_reason or bill.state}", at=at)
         return None
-    _keep_waiting(payout, bill, at)
+    _update_open_payout(payout, bill, at)
     return payout
 
 
-def _catch_up(payout: Payout, at: datetime) -> None:
+def _mark_sent_before_restore(payout: Payout, at: datetime) -> None:
     """WeChat Pay knows the number of what we have not sent yet: our database is older than that (a backup)."""
     logger.error("Payout %s is known to WeChat Pay, though it is not sent yet by our books", payout.pk)
     mark_sent(payout, at)
     payout.save(update_fields=["state", "sent_at", "called_at", "open_id", "app_id"])
 
 
-def _is_not_ours(bill: TransferBill, payout: Payout, at: datetime) -> bool:
+def _leave_if_amount_differs(bill: TransferBill, payout: Payout, at: datetime) -> bool:
     """Our number with another amount: no call of ours made that. People have to look."""
     if bill.amount_fen in (None, fen(payout.withdrawal.amount)):
         return False
@@ -82,7 +82,7 @@ def _is_not_ours(bill: TransferBill, payout: Payout, at: datetime) -> bool:
     return True
 
 
-def _note_contradiction(payout: Payout, bill: TransferBill, at: datetime) -> None:
+def _record_contradiction(payout: Payout, bill: TransferBill, at: datetime) -> None:
     """It ended there otherwise than here: paid although the money was given back, or the reverse. Told once."""
     is_end, is_paid = bill.state in _PAID | _NOT_PAID, payout.state == State.SUCCEEDED
     if not is_end or is_paid == (bill.state in _PAID) or payout.contradicted_at is not None:
@@ -92,10 +92,10 @@ def _note_contradiction(payout: Payout, bill: TransferBill, at: datetime) -> Non
     Payout.objects.filter(pk=payout.pk).update(contradicted_at=at, note=note)
 
 
-def _keep_waiting(payout: Payout, bill: TransferBill, at: datetime) -> None:
+def _update_open_payout(payout: Payout, bill: TransferBill, at: datetime) -> None:
     if bill.state != payout.provider_state:
         payout.try_count = 1  # it moves: look again soon
-    payout.provider_state, payout.due_at = bill.state[:32], at + pause_before_query(payout)
+    payout.provider_state, payout.due_at = bill.state[:32], at + query_delay(payout)
     payout.package_info = bill.package_info or payout.package_info
     if bill.state == BillState.WAIT_USER_CONFIRM:
         payout.state = State.WAITING_USER
@@ -104,8 +104,8 @@ def _keep_waiting(payout: Payout, bill: TransferBill, at: datetime) -> None:
     payout.save(update_fields=["provider_state", "due_at", "try_count", "state", "package_info"])
 
 
-def pause_before_query(payout: Payout) -> timedelta:
-    return QUERY_AFTER[min(payout.try_count, len(QUERY_AFTER)) - 1]
+def query_delay(payout: Payout) -> timedelta:
+    return QUERY_DELAYS[min(payout.try_count, len(QUERY_DELAYS)) - 1]
 
 
 def _remind(payout: Payout, at: datetime) -> None:
@@ -131,7 +131,7 @@ def mark_sent(payout: Payout, at: datetime) -> None:
     payout.open_id, payout.app_id = payout.withdrawal.open_id, payout.withdrawal.app_id
 
 
-def end_without_bill(payout: Payout, why: str, at: datetime) -> None:
+def fail_without_bill(payout: Payout, why: str, at: datetime) -> None:
     """There is no bill, and there will be none. If WeChat Pay ever told us of one, that is for people to say."""
     with transaction.atomic():
         locked = _lock(payout.pk)

@@ -16,7 +16,7 @@ from accounts.models import User
 from config.platform.wakeups import start_soon
 from earnings.models import Payout
 from earnings.payouts import pauses, state
-from earnings.payouts.state import fen, take_bill
+from earnings.payouts.state import apply_bill, fen
 from integrations.http import OutsideError, Refused
 from integrations.wechat.pay import (
     NOT_FOUND,
@@ -33,32 +33,32 @@ __all__ = [
     "UnusableNotify",
     "adapter",
     "cancel_unpaid_of",
-    "look_soon",
+    "query_soon",
     "query_next",
     "send_next",
-    "take_notify",
+    "handle_notify",
 ]
 
 logger = logging.getLogger(__name__)
 
 REMARK = "群收益提现"
 LEASE = timedelta(minutes=2)  # longer than a call takes
-SOON = timedelta(seconds=10)  # before a payout is asked about by itself
-QUIET = timedelta(minutes=5)  # a call that left longer ago than this arrives no more
+DUE_SOON = timedelta(seconds=10)  # before a payout is asked about by itself
+CALL_ARRIVES_WITHIN = timedelta(minutes=5)  # a call that left longer ago than this arrives no more
 STUCK_AFTER = timedelta(minutes=30)  # WeChat Pay wants a bill that stays so long where it is sent again
 CONFIRM_WITHIN = timedelta(hours=24)
 CANCEL_AFTER = CONFIRM_WITHIN + timedelta(hours=1)  # WeChat Pay ends it by itself first, as a rule
 # Bills are told about for 30 days. After that NOT_FOUND says nothing, and sending again could pay twice.
-ASK_FOR = timedelta(days=29)
+QUERY_PERIOD = timedelta(days=29)
 # Refusals that are about us and would meet every payout: all of them wait until it is put right.
-OUR_OWN_TROUBLE = {
+MERCHANT_ERRORS = {
     "NOT_ENOUGH": "商户余额不足,充值后自动继续",
     "NO_AUTH": "微信支付说商户没有转账权限,开通后自动继续",
 }
 NOT_RECOGNIZED = "微信支付不认我们的签名,请检查商户证书,改正后自动继续"
 QUERY_PAYOUTS = "earnings.tasks.query_payouts"
 State = Payout.State
-EARLY = {BillState.ACCEPTED, BillState.PROCESSING}
+EARLY_STATES = {BillState.ACCEPTED, BillState.PROCESSING}
 
 
 def adapter() -> WeChatPay:
@@ -100,7 +100,7 @@ def query_next(*, at: datetime, pay: WeChatPay) -> bool:
     payout = _claim([State.SENT, State.WAITING_USER], at)
     if payout is None:
         return False
-    if payout.called_at is not None and at - payout.called_at > ASK_FOR:
+    if payout.called_at is not None and at - payout.called_at > QUERY_PERIOD:
         state.leave_to_operators(payout, "超过微信支付 30 天查询期限,请在商户平台核对后人工确认", at)
     else:
         _query(payout, pay, at)
@@ -109,7 +109,7 @@ def query_next(*, at: datetime, pay: WeChatPay) -> bool:
 
 def _send(payout: Payout, pay: WeChatPay, at: datetime) -> None:
     if not payout.open_id:  # nothing was ever sent under this number, nor will be
-        state.end_without_bill(payout, "用户没有绑定微信,无法打款", at)
+        state.fail_without_bill(payout, "用户没有绑定微信,无法打款", at)
         return
     try:
         bill = pay.transfer(
@@ -120,46 +120,46 @@ def _send(payout: Payout, pay: WeChatPay, at: datetime) -> None:
             remark=REMARK,
         )
     except Refused as error:
-        _take_refusal(payout, error, pay, at)
+        _handle_refusal(payout, error, pay, at)
     except OutsideError as error:
-        _take_trouble(payout, error, at)
+        _handle_outside_error(payout, error, at)
     else:
-        if bill.state not in EARLY:  # those say nothing of the money in the merchant account
-            pauses.end_what_provider_caused(at=at)
-        take_bill(bill, at=at)
+        if bill.state not in EARLY_STATES:  # those say nothing of the money in the merchant account
+            pauses.end_provider_pause(at=at)
+        apply_bill(bill, at=at)
 
 
-def _take_refusal(payout: Payout, refusal: Refused, pay: WeChatPay, at: datetime) -> None:
+def _handle_refusal(payout: Payout, refusal: Refused, pay: WeChatPay, at: datetime) -> None:
     """No bill was made by this call. An earlier one may have made it all the same: only a look tells."""
-    if refusal.code in OUR_OWN_TROUBLE:
-        _pause_all(payout, OUR_OWN_TROUBLE[refusal.code], at)
+    if refusal.code in MERCHANT_ERRORS:
+        _pause_all(payout, MERCHANT_ERRORS[refusal.code], at)
         return
     try:
         bill = pay.query(payout.withdrawal.out_bill_no)
     except Refused as error:
         if error.code == NOT_FOUND:
-            state.end_without_bill(payout, f"微信支付拒绝:{refusal.code}", at)
+            state.fail_without_bill(payout, f"微信支付拒绝:{refusal.code}", at)
         else:
-            _wait(payout, str(error), at)
+            _postpone(payout, str(error), at)
     except OutsideError as error:
-        _take_trouble(payout, error, at)
+        _handle_outside_error(payout, error, at)
     else:
-        take_bill(bill, at=at)
+        apply_bill(bill, at=at)
 
 
-def _take_trouble(payout: Payout, trouble: OutsideError, at: datetime) -> None:
+def _handle_outside_error(payout: Payout, trouble: OutsideError, at: datetime) -> None:
     """No answer to build on: this payout is asked about later. All others too, unless it is about this one alone."""
     if isinstance(trouble, NotRecognized):
         _pause_all(payout, NOT_RECOGNIZED, at)
     else:
-        _wait(payout, str(trouble), at)
+        _postpone(payout, str(trouble), at)
     if not isinstance(trouble, Unclear):
         raise trouble
 
 
 def _pause_all(payout: Payout, reason: str, at: datetime) -> None:
     """All payouts wait; said once, not once for each of them."""
-    _wait(payout, reason, at, until=at + pauses.RETRY_EVERY)
+    _postpone(payout, reason, at, until=at + pauses.RETRY_EVERY)
     if pauses.open_pause() is None:
         logger.error("Payouts are paused: %s", reason)
         try:
@@ -175,17 +175,17 @@ def _query(payout: Payout, pay: WeChatPay, at: datetime) -> None:
         if error.code == NOT_FOUND:
             _send_again(payout, pay, at)
         else:
-            _wait(payout, str(error), at)
+            _postpone(payout, str(error), at)
     except OutsideError as error:
-        _take_trouble(payout, error, at)
+        _handle_outside_error(payout, error, at)
     else:
-        pauses.end_what_provider_caused(at=at, reason=NOT_RECOGNIZED)
-        under_way = take_bill(bill, at=at)
+        pauses.end_provider_pause(at=at, reason=NOT_RECOGNIZED)
+        under_way = apply_bill(bill, at=at)
         if under_way is not None:
-            _push_on(under_way, pay, at)
+            _cancel_or_repeat(under_way, pay, at)
 
 
-def _push_on(payout: Payout, pay: WeChatPay, at: datetime) -> None:
+def _cancel_or_repeat(payout: Payout, pay: WeChatPay, at: datetime) -> None:
     """Of what WeChat Pay has and does not end: cancel what may wait no longer, repeat what only a repeat moves."""
     if payout.provider_state == BillState.WAIT_USER_CONFIRM and _is_to_be_cancelled(payout, at):
         _cancel(payout, pay, at)
@@ -203,11 +203,11 @@ def _cancel(payout: Payout, pay: WeChatPay, at: datetime) -> None:
     try:
         bill = pay.cancel(payout.withdrawal.out_bill_no)
     except Refused as error:
-        _wait(payout, f"微信支付没有撤销:{error.code}", at)
+        _postpone(payout, f"微信支付没有撤销:{error.code}", at)
     except OutsideError as error:
-        _take_trouble(payout, error, at)
+        _handle_outside_error(payout, error, at)
     else:
-        take_bill(bill, at=at)
+        apply_bill(bill, at=at)
 
 
 def _is_to_be_repeated(payout: Payout, at: datetime) -> bool:
@@ -218,18 +218,18 @@ def _is_to_be_repeated(payout: Payout, at: datetime) -> bool:
     if payout.provider_state == BillState.WAIT_USER_CONFIRM:
         return not payout.package_info
     is_stuck = payout.called_at is not None and at - payout.called_at > STUCK_AFTER
-    return is_stuck and payout.provider_state in EARLY
+    return is_stuck and payout.provider_state in EARLY_STATES
 
 
 def _repeat(payout: Payout, pay: WeChatPay, at: datetime) -> None:
     """The same number, receiver and amount: WeChat Pay answers with the bill as it stands. Pauses hold for it too."""
     if not pauses.may_send(at=at):
         return
-    if payout.provider_state == BillState.WAIT_USER_CONFIRM or _is_called_again(payout, at):
+    if payout.provider_state == BillState.WAIT_USER_CONFIRM or _record_call(payout, at):
         _send(payout, pay, at)
 
 
-def _is_called_again(payout: Payout, at: datetime) -> bool:
+def _record_call(payout: Payout, at: datetime) -> bool:
     """Whether it is ours to call: by compare-and-set, since the lease may have run out meanwhile."""
     mine = Payout.objects.filter(pk=payout.pk, state=payout.state, called_at=payout.called_at)
     return bool(mine.update(called_at=at))
@@ -247,36 +247,36 @@ def cancel_unpaid_of(user: User, *, at: datetime) -> int:
     return count
 
 
-def look_soon(withdrawal_id: UUID, *, at: datetime) -> None:
+def query_soon(withdrawal_id: UUID, *, at: datetime) -> None:
     """Have the workers ask about a payout at once that waits for its user, who says that it is confirmed.
 
     WeChat Pay alone says whether it is. It is asked again soon, as of a payout that moves; what is due soon anyhow
     stays as it is.
     """
     waiting = Payout.objects.filter(pk=withdrawal_id, state=State.WAITING_USER, needs_operator_at=None)
-    if waiting.filter(due_at__gt=at + SOON).update(due_at=at, try_count=1):
+    if waiting.filter(due_at__gt=at + DUE_SOON).update(due_at=at, try_count=1):
         start_soon(QUERY_PAYOUTS)
 
 
 def _send_again(payout: Payout, pay: WeChatPay, at: datetime) -> None:
     """WeChat Pay knows nothing of the number, so the same one is sent, once the last call can arrive no more."""
-    if payout.called_at is not None and at - payout.called_at < QUIET:
-        _wait(payout, "微信支付还不知道这笔转账", at, until=payout.called_at + QUIET)
+    if payout.called_at is not None and at - payout.called_at < CALL_ARRIVES_WITHIN:
+        _postpone(payout, "微信支付还不知道这笔转账", at, until=payout.called_at + CALL_ARRIVES_WITHIN)
     elif payout.cancel_asked_at is not None or payout.provider_state:
-        state.end_without_bill(payout, "账号已被封,打款已撤销", at)
+        state.fail_without_bill(payout, "账号已被封,打款已撤销", at)
     elif not pauses.may_send(at=at):
-        _wait(payout, "打款暂停中", at, until=at + pauses.RETRY_EVERY)
-    elif _is_called_again(payout, at):
+        _postpone(payout, "打款暂停中", at, until=at + pauses.RETRY_EVERY)
+    elif _record_call(payout, at):
         _send(payout, pay, at)
 
 
-def _wait(payout: Payout, note: str, at: datetime, *, until: datetime | None = None) -> None:
+def _postpone(payout: Payout, note: str, at: datetime, *, until: datetime | None = None) -> None:
     open_states = [State.SENT, State.WAITING_USER]
     Payout.objects.filter(pk=payout.pk, state__in=open_states).update(
-        note=note[:200], due_at=until or at + state.pause_before_query(payout)
+        note=note[:200], due_at=until or at + state.query_delay(payout)
     )
 
 
-def take_notify(headers: Mapping[str, str], body: bytes, *, at: datetime, pay: WeChatPay | None = None) -> None:
+def handle_notify(headers: Mapping[str, str], body: bytes, *, at: datetime, pay: WeChatPay | None = None) -> None:
     """Take what WeChat Pay tells of how a bill ended; raises as `WeChatPay.read_notify` does."""
-    take_bill((pay or WeChatPay.from_settings()).read_notify(headers, body), at=at)
+    apply_bill((pay or WeChatPay.from_settings()).read_notify(headers, body), at=at)

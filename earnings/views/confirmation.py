@@ -88,7 +88,7 @@ def _page(request: HttpRequest, withdrawal_id: UUID | None) -> HttpResponse:
     withdrawal = confirmation.withdrawal_of(proven_user(request), withdrawal_id)
     if withdrawal is None:
         return _notice(request, _NOT_FOUND, 404, other_account=True)
-    return render(request, "earnings/payout.html", _shown(request, withdrawal))
+    return render(request, "earnings/payout.html", _page_context(request, withdrawal))
 
 
 def _sign_in(request: HttpRequest, withdrawal_id: UUID) -> HttpResponse | None:
@@ -124,7 +124,7 @@ def _is_in_wechat(request: HttpRequest) -> bool:
     return "MicroMessenger" in request.headers.get("User-Agent", "")
 
 
-def _shown(request: HttpRequest, withdrawal: Withdrawal) -> dict[str, Any]:
+def _page_context(request: HttpRequest, withdrawal: Withdrawal) -> dict[str, Any]:
     """Return what the page shows of a withdrawal.
 
     In the embedded mode the sandbox plays WeChat's JS-SDK in every browser, and the page says so outside WeChat.
@@ -193,7 +193,7 @@ class PayoutStateViews(OperationViews[Withdrawal]):
     )
     def create(self, request: Request, reference: str) -> Response:
         withdrawal = _own(request, reference)
-        worker.look_soon(withdrawal.pk, at=timezone.now())
+        worker.query_soon(withdrawal.pk, at=timezone.now())
         return Response(_state_of(withdrawal))
 
 

@@ -35,7 +35,7 @@ class PayNotifyViews(OperationViews[Payout]):
     )
     def create(self, request: Request) -> Response:
         try:
-            worker.take_notify(request.headers, request.body, at=timezone.now())
+            worker.handle_notify(request.headers, request.body, at=timezone.now())
         except worker.BadSignature:
             refusal = Answer(None, {}, "签名无效", Code.UNAUTHENTICATED)
             return Response(refusal, status=status.HTTP_401_UNAUTHORIZED)

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from accounts.identity_keys import card_box
+from accounts.identity_keys import card_cipher
 from accounts.models import IdentityHashKey, User
 from config.models import AuditEntry
 from config.platform import audit
@@ -29,7 +29,7 @@ TAKEN = "该身份证已被其他账号使用，请给机器人发送“菜单�
 
 def with_old_card(id_number: str = REAL, **facts: Any) -> User:
     """A user whose card was given before cards had hashes."""
-    sealed = card_box().encrypt(json.dumps({"id_number": id_number, "name": "王小明"}).encode())
+    sealed = card_cipher().encrypt(json.dumps({"id_number": id_number, "name": "王小明"}).encode())
     return UserFactory(identity_sealed=sealed, identity_given_at=timezone.now(), **facts)
 
 

@@ -46,7 +46,7 @@ def test_the_owner_gets_the_amount_and_the_two_above_an_eighth(family):
         "unknown_groups": [],
         "blocked_groups": [],
     }
-    assert ledger_check.check() == []
+    assert ledger_check.find_errors() == []
 
 
 def test_a_persons_amounts_are_summed_and_then_floored(family):

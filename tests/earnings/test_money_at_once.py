@@ -70,7 +70,7 @@ def test_of_two_hundred_withdrawals_at_once_one_is_accepted():
     codes = at_once(*[lambda: client.post("/withdraw", {"balance": "20"})["code"]] * 200)
     assert Counter(codes) == {1200: 1, 3003: 199}
     assert balance(alice) == ("99980.00", "20.00")
-    assert (Withdrawal.objects.count(), ledger_check.check()) == (1, [])
+    assert (Withdrawal.objects.count(), ledger_check.find_errors()) == (1, [])
 
 
 def test_of_two_hundred_on_a_balance_for_one_one_is_accepted():
@@ -101,7 +101,7 @@ def test_approving_rejecting_and_blocking_at_once_end_in_one_way():
         lambda: block(user=alice, by="root", reason="作弊", at=now),
     )
     assert Withdrawal.objects.get().status == Withdrawal.Status.REJECTED
-    assert (balance(alice), ledger_check.check()) == (("20.00", "0.00"), [])
+    assert (balance(alice), ledger_check.find_errors()) == (("20.00", "0.00"), [])
 
 
 def test_settling_withdrawing_rejecting_and_blocking_do_not_wait_in_a_circle():
@@ -132,5 +132,5 @@ def test_settling_withdrawing_rejecting_and_blocking_do_not_wait_in_a_circle():
     assert answers[:5] == [True] * 5
     assert 1500 not in answers
     assert 1503 not in answers
-    assert ledger_check.check() == []
+    assert ledger_check.find_errors() == []
     assert LedgerEntry.objects.filter(account__user=users[0], slip_type=0).count() == 6

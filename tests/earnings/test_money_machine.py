@@ -189,7 +189,7 @@ class Money(RuleBasedStateMachine):
         for number in list(self.sandbox.state.bills):
             raw, headers = player.notify_of(number)
             with crashing(crash_at):
-                worker.take_notify(headers, raw, at=self.now, pay=self.pay)
+                worker.handle_notify(headers, raw, at=self.now, pay=self.pay)
 
     @rule(user=users, crash_at=crash)
     def block(self, user: User, crash_at: int) -> None:
@@ -219,7 +219,7 @@ class Money(RuleBasedStateMachine):
         with connection.cursor() as cursor:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
             cursor.execute("SET CONSTRAINTS ALL DEFERRED")
-        assert ledger_check.check() == []
+        assert ledger_check.find_errors() == []
 
     @invariant()
     def what_came_in_went_out_or_is_held(self) -> None:

@@ -139,7 +139,7 @@ def test_unblocking_brings_back_nothing_of_a_settled_day(family):
     settle_yesterday()
     blocking.unblock(user=master, at=timezone.now())
     settle_yesterday()
-    assert (income(master), ledger_check.check()) == ({}, [])
+    assert (income(master), ledger_check.find_errors()) == ({}, [])
 
 
 def test_a_group_bound_the_day_before_earns():
@@ -262,4 +262,4 @@ def test_two_settlements_at_once_pay_once():
     with ThreadPoolExecutor(6) as threads:
         assert sum(threads.map(run, range(6))) == 1
     assert Account.objects.get(user=group.user).available == Decimal("1.00")
-    assert ledger_check.check() == []
+    assert ledger_check.find_errors() == []

@@ -48,7 +48,7 @@ class Command(BaseCommand):
         rights = {"roles": options["role"] or [], "is_active": True, "is_superuser": False}
         password = secrets.token_urlsafe(12)
         try:
-            operator = operator_changes.add(name, rights=rights, password=make_password(password))
+            operator = operator_changes.create_operator(name, rights=rights, password=make_password(password))
         except Conflict as taken:
             raise CommandError(f"Somebody is called {name} already.") from taken
         self._print(password)
@@ -62,7 +62,7 @@ class Command(BaseCommand):
             rights = operator_changes.rights_of(operator)
             operator_changes.set_rights(operator, {**rights, "roles": options["role"]})
         if options["reset_second_factor"]:
-            operator_changes.forget_second_factors([operator.pk])
+            operator_changes.reset_second_factors([operator.pk])
         if options["new_password"]:
             password = secrets.token_urlsafe(12)
             operator.set_password(password)

@@ -14,7 +14,14 @@ from config.backoffice.actions import SHOWN, ReasonForm, confirmation
 from config.backoffice.base import EXPORTS, ReadOnlyAdmin, permission_check
 from config.backoffice.filters import days, states
 from earnings import ledger, ledger_check
-from earnings.admin.reversals import NOT_REVERSED, how, is_reversed, lines_of, parts_of, to_reverse
+from earnings.admin.reversals import (
+    NOT_REVERSED,
+    reversal_fields,
+    reversal_lines,
+    reversal_total,
+    reversible_parts,
+    try_reverse,
+)
 from earnings.models import Account, IncomeType, LedgerCheck, LedgerEntry, LedgerTransaction
 
 
@@ -59,11 +66,13 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
     has_reverse_permission = permission_check("earnings.reverse_ledgertransaction")
 
     def is_action_available(self, action: str, obj: Any) -> bool:
-        return super().is_action_available(action, obj) and bool(parts_of(LedgerEntry.objects.filter(pk=obj.pk)))
+        return super().is_action_available(action, obj) and bool(
+            reversible_parts(LedgerEntry.objects.filter(pk=obj.pk))
+        )
 
     @admin.action(description="冲正此人的部分", permissions=["reverse"])
     def reverse_part(self, request: HttpRequest, queryset: QuerySet[LedgerEntry]) -> Any:
-        parts = parts_of(queryset)
+        parts = reversible_parts(queryset)
         page, said, keys = confirmation(
             self,
             request,
@@ -78,10 +87,10 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
         )
         if page is not None:
             return page
-        parts = parts_of(queryset.filter(pk__in=keys))
+        parts = reversible_parts(queryset.filter(pk__in=keys))
         ledger.lock_accounts_of(part.account.user_id for part in parts if part.account.user_id)
-        acting = how(request, said)
-        done = sum(is_reversed(part.transaction, account=part.account, **acting) for part in parts)
+        acting = reversal_fields(request, said)
+        done = sum(try_reverse(part.transaction, account=part.account, **acting) for part in parts)
         left_out = len(keys) - sum(part.entry_count for part in parts)
         self.report(request, done=done, chosen=len(parts) + left_out, did="已冲正", why_not=NOT_REVERSED)
         return None
@@ -128,8 +137,8 @@ class LedgerTransactionAdmin(ReadOnlyAdmin):
             action="reverse",
             title="冲正流水",
             question="将为所选流水各记一笔相反的流水,原流水保留。请写明原因。",
-            total=to_reverse(queryset),
-            lines=lines_of(queryset),
+            total=reversal_total(queryset),
+            lines=reversal_lines(queryset),
             form=ReasonForm,
         )
         if page is not None:
@@ -137,8 +146,8 @@ class LedgerTransactionAdmin(ReadOnlyAdmin):
         ledger.lock_accounts_of(
             LedgerEntry.objects.filter(transaction__in=keys).values_list("account__user", flat=True)
         )
-        acting = how(request, said)
-        done = sum(is_reversed(posted, **acting) for posted in queryset.filter(pk__in=keys))
+        acting = reversal_fields(request, said)
+        done = sum(try_reverse(posted, **acting) for posted in queryset.filter(pk__in=keys))
         self.report(request, done=done, chosen=len(keys), did="已冲正", why_not=NOT_REVERSED)
         return None
 
@@ -153,7 +162,7 @@ class LedgerCheckAdmin(ReadOnlyAdmin):
 def _alarm() -> tuple[int, str]:
     """Findings of the last check; one that did not run when it was due is a finding too."""
     last = ledger_check.last_check()
-    if ledger_check.is_unchecked(last, at=timezone.now()):
+    if ledger_check.is_overdue(last, at=timezone.now()):
         return 1, _("账务检查超过 26 小时没有运行")
     if last is None:
         return 0, _("还没有检查过")
