@@ -1,4 +1,4 @@
-"""`manage.py erase_user`: erase a person who asked for it."""
+"""`manage.py erase_user`: erase a user at the user's request."""
 
 from typing import Any
 

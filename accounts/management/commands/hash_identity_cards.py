@@ -1,4 +1,4 @@
-"""`manage.py hash_identity_cards`: tell equal cards among those given before each had to be of one account."""
+"""`manage.py hash_identity_cards`: hash the identity cards from before the rule "one card, one account"."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`manage.py operator`: make or change an operator without a second administrator, by whoever has the machine."""
+"""`manage.py operator`: create or change an operator on the server, without a second administrator."""
 
 import secrets
 from typing import Any
@@ -49,8 +49,8 @@ class Command(BaseCommand):
         password = secrets.token_urlsafe(12)
         try:
             operator = operator_changes.create_operator(name, rights=rights, password=make_password(password))
-        except Conflict as taken:
-            raise CommandError(f"Somebody is called {name} already.") from taken
+        except Conflict as error:
+            raise CommandError(f"Somebody is called {name} already.") from error
         self._print(password)
         return operator
 

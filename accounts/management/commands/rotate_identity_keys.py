@@ -1,4 +1,4 @@
-"""`manage.py rotate_identity_keys`: seal identity cards under the first of IDENTITY_KEYS, before an old one is removed."""
+"""`manage.py rotate_identity_keys`: encrypt identity cards under the first of IDENTITY_KEYS, before removing an old key."""
 
 from typing import Any
 
