@@ -1,4 +1,4 @@
-"""What earnings do when something happens below."""
+"""Receivers of signals from the apps below earnings."""
 
 from collections.abc import Sequence
 from datetime import datetime

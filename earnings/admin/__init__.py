@@ -1,4 +1,4 @@
-"""Pages about money: withdrawals to review, books to read, rules to set."""
+"""Admin pages of withdrawals, payouts, the ledger, plans and rules."""
 
 from earnings.admin.ledger import AccountAdmin, LedgerCheckAdmin, LedgerEntryAdmin, LedgerTransactionAdmin
 from earnings.admin.payouts import PayoutAdmin, PayoutPauseAdmin

@@ -1,8 +1,8 @@
-"""Paying out through WeChat Pay: one number per withdrawal for ever, never guessed, never twice.
+"""Calls to WeChat Pay for payouts: send, query, cancel.
 
-A payout is marked SENT before the call leaves. From then on WeChat Pay may know the number, so whatever
-happens to us the next step is to ask about that same number, or to send that same number again, to the same
-receiver. A refusal ends a payout only once WeChat Pay has also said that it knows no such bill.
+A payout is marked SENT before the call leaves. From then on WeChat Pay may know the number, so after any failure the
+next step is to query that number, or to send the same number again, to the same receiver. A refusal ends a payout only
+after a query has confirmed that WeChat Pay has no such bill.
 """
 
 import logging
@@ -43,14 +43,14 @@ logger = logging.getLogger(__name__)
 
 REMARK = "群收益提现"
 LEASE = timedelta(minutes=2)  # longer than a call takes
-DUE_SOON = timedelta(seconds=10)  # before a payout is asked about by itself
-CALL_ARRIVES_WITHIN = timedelta(minutes=5)  # a call that left longer ago than this arrives no more
-STUCK_AFTER = timedelta(minutes=30)  # WeChat Pay wants a bill that stays so long where it is sent again
+DUE_SOON = timedelta(seconds=10)  # a payout due within this time is not moved forward
+CALL_ARRIVES_WITHIN = timedelta(minutes=5)  # an older call can no longer arrive at WeChat Pay
+STUCK_AFTER = timedelta(minutes=30)  # WeChat Pay asks merchants to send a bill again after this time in one state
 CONFIRM_WITHIN = timedelta(hours=24)
-CANCEL_AFTER = CONFIRM_WITHIN + timedelta(hours=1)  # WeChat Pay ends it by itself first, as a rule
-# Bills are told about for 30 days. After that NOT_FOUND says nothing, and sending again could pay twice.
+CANCEL_AFTER = CONFIRM_WITHIN + timedelta(hours=1)  # WeChat Pay usually ends the bill itself before that
+# WeChat Pay answers queries for 30 days. After that NOT_FOUND has no meaning, and sending again could pay twice.
 QUERY_PERIOD = timedelta(days=29)
-# Refusals that are about us and would meet every payout: all of them wait until it is put right.
+# Refusals about the merchant, which every payout would get: all payouts pause until the cause is fixed.
 MERCHANT_ERRORS = {
     "NOT_ENOUGH": "商户余额不足,充值后自动继续",
     "NO_AUTH": "微信支付说商户没有转账权限,开通后自动继续",
@@ -62,12 +62,12 @@ EARLY_STATES = {BillState.ACCEPTED, BillState.PROCESSING}
 
 
 def adapter() -> WeChatPay:
-    """WeChat Pay as settings name it; reads the keys once."""
+    """Return the WeChat Pay client from the settings, with its keys loaded."""
     return WeChatPay.from_settings()
 
 
 def _claim(states: list[Payout.State], at: datetime) -> Payout | None:
-    """Take the longest due payout in one of these states in hand, so that no other worker does."""
+    """Lease the payout in one of these states that has been due longest, so that no other worker processes it."""
     with transaction.atomic():
         due = Payout.objects.filter(state__in=states, due_at__lte=at, ended_at=None, needs_operator_at=None)
         locked = due.order_by("due_at").select_for_update(skip_locked=True, of=("self",))
@@ -83,9 +83,9 @@ def _claim(states: list[Payout.State], at: datetime) -> Payout | None:
 
 
 def send_next(*, at: datetime, pay: WeChatPay) -> bool:
-    """Send one payout that is prepared; false when there is none, or when payouts are paused.
+    """Send one prepared payout. Returns False when none is due or payouts are paused.
 
-    OutsideError when WeChat Pay is away: that payout waits, and the others would fare no better.
+    Raises OutsideError when WeChat Pay is unavailable; the caller then stops, because other payouts would fail too.
     """
     if not Payout.objects.filter(state=State.PREPARED, due_at__lte=at).exists() or not pauses.may_send(at=at):
         return False
@@ -96,7 +96,7 @@ def send_next(*, at: datetime, pay: WeChatPay) -> bool:
 
 
 def query_next(*, at: datetime, pay: WeChatPay) -> bool:
-    """Ask about one payout whose end is not known; false when none is due. OutsideError as for `send_next`."""
+    """Query one open payout. Returns False when none is due. Raises OutsideError like `send_next`."""
     payout = _claim([State.SENT, State.WAITING_USER], at)
     if payout is None:
         return False
@@ -108,7 +108,7 @@ def query_next(*, at: datetime, pay: WeChatPay) -> bool:
 
 
 def _send(payout: Payout, pay: WeChatPay, at: datetime) -> None:
-    if not payout.open_id:  # nothing was ever sent under this number, nor will be
+    if not payout.open_id:  # without a receiver nothing was or will be sent under this number
         state.fail_without_bill(payout, "用户没有绑定微信,无法打款", at)
         return
     try:
@@ -124,13 +124,13 @@ def _send(payout: Payout, pay: WeChatPay, at: datetime) -> None:
     except OutsideError as error:
         _handle_outside_error(payout, error, at)
     else:
-        if bill.state not in EARLY_STATES:  # those say nothing of the money in the merchant account
+        if bill.state not in EARLY_STATES:  # in an early state the merchant account may still be empty
             pauses.end_provider_pause(at=at)
         apply_bill(bill, at=at)
 
 
 def _handle_refusal(payout: Payout, refusal: Refused, pay: WeChatPay, at: datetime) -> None:
-    """No bill was made by this call. An earlier one may have made it all the same: only a look tells."""
+    """Handle a refused transfer: pause, or query the number, because an earlier call may have created the bill."""
     if refusal.code in MERCHANT_ERRORS:
         _pause_all(payout, MERCHANT_ERRORS[refusal.code], at)
         return
@@ -147,18 +147,18 @@ def _handle_refusal(payout: Payout, refusal: Refused, pay: WeChatPay, at: dateti
         apply_bill(bill, at=at)
 
 
-def _handle_outside_error(payout: Payout, trouble: OutsideError, at: datetime) -> None:
-    """No answer to build on: this payout is asked about later. All others too, unless it is about this one alone."""
-    if isinstance(trouble, NotRecognized):
+def _handle_outside_error(payout: Payout, error: OutsideError, at: datetime) -> None:
+    """Postpone a payout after a call without a usable answer. Raises the error again unless it concerns this payout only."""
+    if isinstance(error, NotRecognized):
         _pause_all(payout, NOT_RECOGNIZED, at)
     else:
-        _postpone(payout, str(trouble), at)
-    if not isinstance(trouble, Unclear):
-        raise trouble
+        _postpone(payout, str(error), at)
+    if not isinstance(error, Unclear):
+        raise error
 
 
 def _pause_all(payout: Payout, reason: str, at: datetime) -> None:
-    """All payouts wait; said once, not once for each of them."""
+    """Pause all payouts and log it once."""
     _postpone(payout, reason, at, until=at + pauses.RETRY_EVERY)
     if pauses.open_pause() is None:
         logger.error("Payouts are paused: %s", reason)
@@ -180,13 +180,13 @@ def _query(payout: Payout, pay: WeChatPay, at: datetime) -> None:
         _handle_outside_error(payout, error, at)
     else:
         pauses.end_provider_pause(at=at, reason=NOT_RECOGNIZED)
-        under_way = apply_bill(bill, at=at)
-        if under_way is not None:
-            _cancel_or_repeat(under_way, pay, at)
+        still_open = apply_bill(bill, at=at)
+        if still_open is not None:
+            _cancel_or_repeat(still_open, pay, at)
 
 
 def _cancel_or_repeat(payout: Payout, pay: WeChatPay, at: datetime) -> None:
-    """Of what WeChat Pay has and does not end: cancel what may wait no longer, repeat what only a repeat moves."""
+    """Cancel a bill that has waited too long for its user, or repeat a transfer that makes no progress."""
     if payout.provider_state == BillState.WAIT_USER_CONFIRM and _is_to_be_cancelled(payout, at):
         _cancel(payout, pay, at)
     elif _is_to_be_repeated(payout, at):
@@ -199,7 +199,7 @@ def _is_to_be_cancelled(payout: Payout, at: datetime) -> bool:
 
 
 def _cancel(payout: Payout, pay: WeChatPay, at: datetime) -> None:
-    """A refusal says that it has moved on meanwhile, or nothing at all: the next look tells."""
+    """Cancel a bill. A refusal may mean that its state has changed, so the payout is queried again later."""
     try:
         bill = pay.cancel(payout.withdrawal.out_bill_no)
     except Refused as error:
@@ -211,8 +211,11 @@ def _cancel(payout: Payout, pay: WeChatPay, at: datetime) -> None:
 
 
 def _is_to_be_repeated(payout: Payout, at: datetime) -> bool:
-    """The package that the user confirms with comes in the answer to a transfer only; and a bill that found the
-    merchant account empty goes on when it is sent again."""
+    """Return whether the transfer has to be sent again.
+
+    `package_info`, which the user needs to confirm, comes only in the answer to a transfer. A bill that found the
+    merchant account empty continues only when the transfer is sent again.
+    """
     if payout.cancel_asked_at is not None or not payout.open_id:
         return False
     if payout.provider_state == BillState.WAIT_USER_CONFIRM:
@@ -222,7 +225,7 @@ def _is_to_be_repeated(payout: Payout, at: datetime) -> bool:
 
 
 def _repeat(payout: Payout, pay: WeChatPay, at: datetime) -> None:
-    """The same number, receiver and amount: WeChat Pay answers with the bill as it stands. Pauses hold for it too."""
+    """Send the same transfer again unless payouts are paused. WeChat Pay answers with the existing bill."""
     if not pauses.may_send(at=at):
         return
     if payout.provider_state == BillState.WAIT_USER_CONFIRM or _record_call(payout, at):
@@ -230,15 +233,16 @@ def _repeat(payout: Payout, pay: WeChatPay, at: datetime) -> None:
 
 
 def _record_call(payout: Payout, at: datetime) -> bool:
-    """Whether it is ours to call: by compare-and-set, since the lease may have run out meanwhile."""
-    mine = Payout.objects.filter(pk=payout.pk, state=payout.state, called_at=payout.called_at)
-    return bool(mine.update(called_at=at))
+    """Record a new call by compare-and-set. Returns False when another worker called after our lease expired."""
+    unchanged = Payout.objects.filter(pk=payout.pk, state=payout.state, called_at=payout.called_at)
+    return bool(unchanged.update(called_at=at))
 
 
 def cancel_unpaid_of(user: User, *, at: datetime) -> int:
-    """Take back what was sent for a blocked user, as far as WeChat Pay lets us; how many will be asked about at once.
+    """Request the cancellation of a blocked user's sent payouts. Returns their number.
 
-    What is paid by then is paid; what waits for the user is cancelled, and what never arrived is not sent again.
+    A worker queries them at once. A paid payout stays paid, one that waits for the user is cancelled, and one that
+    never arrived is not sent again.
     """
     sent = Payout.objects.filter(withdrawal__user=user, state__in=[State.SENT, State.WAITING_USER], ended_at=None)
     count = sent.filter(cancel_asked_at=None).update(cancel_asked_at=at, due_at=at)
@@ -248,10 +252,10 @@ def cancel_unpaid_of(user: User, *, at: datetime) -> int:
 
 
 def query_soon(withdrawal_id: UUID, *, at: datetime) -> None:
-    """Have the workers ask about a payout at once that waits for its user, who says that it is confirmed.
+    """Make a payout that waits for its user due at once, after the user has confirmed it in WeChat.
 
-    WeChat Pay alone says whether it is. It is asked again soon, as of a payout that moves; what is due soon anyhow
-    stays as it is.
+    Only WeChat Pay's answer counts, so the payout is queried, and again soon. A payout that is due within DUE_SOON is
+    left unchanged.
     """
     waiting = Payout.objects.filter(pk=withdrawal_id, state=State.WAITING_USER, needs_operator_at=None)
     if waiting.filter(due_at__gt=at + DUE_SOON).update(due_at=at, try_count=1):
@@ -259,7 +263,7 @@ def query_soon(withdrawal_id: UUID, *, at: datetime) -> None:
 
 
 def _send_again(payout: Payout, pay: WeChatPay, at: datetime) -> None:
-    """WeChat Pay knows nothing of the number, so the same one is sent, once the last call can arrive no more."""
+    """Send the same number again when WeChat Pay does not know it and the last call can no longer arrive."""
     if payout.called_at is not None and at - payout.called_at < CALL_ARRIVES_WITHIN:
         _postpone(payout, "微信支付还不知道这笔转账", at, until=payout.called_at + CALL_ARRIVES_WITHIN)
     elif payout.cancel_asked_at is not None or payout.provider_state:
@@ -278,5 +282,5 @@ def _postpone(payout: Payout, note: str, at: datetime, *, until: datetime | None
 
 
 def handle_notify(headers: Mapping[str, str], body: bytes, *, at: datetime, pay: WeChatPay | None = None) -> None:
-    """Take what WeChat Pay tells of how a bill ended; raises as `WeChatPay.read_notify` does."""
+    """Apply WeChat Pay's notify about the end of a bill. Raises the errors of `WeChatPay.read_notify`."""
     apply_bill((pay or WeChatPay.from_settings()).read_notify(headers, body), at=at)

@@ -35,10 +35,14 @@ def sql(statement: str, *values: object) -> None:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
 
-def post(*moves: Posting, cause: str = "") -> LedgerTransaction:
+def post(*postings: Posting, cause: str = "") -> LedgerTransaction:
     now = timezone.now()
     return ledger.post(
-        kind=TransactionKind.SETTLEMENT, cause=cause or f"test:{uuid4()}", day=day_of(now), at=now, moves=moves
+        kind=TransactionKind.SETTLEMENT,
+        cause=cause or f"test:{uuid4()}",
+        day=day_of(now),
+        at=now,
+        postings=postings,
     )
 
 
@@ -140,10 +144,10 @@ def test_a_zero_entry_is_refused(alice):
 
 def test_the_same_cause_moves_money_once(alice):
     account, house = ledger.account_of(alice), ledger.platform_account(Account.Kind.REWARDS)
-    moves = (Posting(account, Decimal(1), slip_type=IncomeType.OTHER), Posting(house, Decimal(-1)))
-    post(*moves, cause="once")
+    postings = (Posting(account, Decimal(1), slip_type=IncomeType.OTHER), Posting(house, Decimal(-1)))
+    post(*postings, cause="once")
     with pytest.raises(ledger.AlreadyPosted):
-        post(*moves, cause="once")
+        post(*postings, cause="once")
     assert balance(alice) == ("1.00", "0.00")
 
 

@@ -160,13 +160,13 @@ def test_it_takes_the_permission_to_reverse(night, alice, bob, role: str, may: b
     assert LedgerTransaction.objects.filter(kind=TransactionKind.REVERSAL).exists() == may
 
 
-def force(original: LedgerTransaction, account: Account | None, *moves: ledger.Posting) -> None:
+def force(original: LedgerTransaction, account: Account | None, *postings: ledger.Posting) -> None:
     """Post a reversal past the verb, and let the database look at once."""
     with transaction.atomic(), connection.cursor() as cursor:
         ledger.post(
             kind=TransactionKind.REVERSAL,
-            cause=f"forced:{original.pk}:{account}:{len(moves)}",
-            moves=moves,
+            cause=f"forced:{original.pk}:{account}:{len(postings)}",
+            postings=postings,
             reverses=original,
             reverses_account=account,
             **facts(),
@@ -191,19 +191,19 @@ def test_the_database_refuses_a_part_twice_under_whatever_cause(night, bob):
 def test_the_database_refuses_a_part_that_is_not_the_opposite(night, alice, bob, yuan: str):
     account, house = Account.objects.get(user=alice), ledger.platform_account(Account.Kind.REWARDS)
     give(alice, "1")
-    moves = (
+    postings = (
         ledger.Posting(account, -Decimal(yuan), slip_type=IncomeType.GROUPS),
         ledger.Posting(house, Decimal(yuan)),
     )
     with pytest.raises(IntegrityError, match="opposite of what it reverses"):
-        force(night, account, *moves)
+        force(night, account, *postings)
 
 
 def test_the_database_refuses_a_part_that_takes_from_somebody_else(night, alice, bob):
     account, house = Account.objects.get(user=alice), ledger.platform_account(Account.Kind.REWARDS)
-    moves = (ledger.Posting(account, -Decimal(1)), ledger.Posting(house, Decimal(1)))
+    postings = (ledger.Posting(account, -Decimal(1)), ledger.Posting(house, Decimal(1)))
     with pytest.raises(IntegrityError, match="opposite of what it reverses"):
-        force(night, Account.objects.get(user=bob), *moves)
+        force(night, Account.objects.get(user=bob), *postings)
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)

@@ -1,4 +1,4 @@
-"""`manage.py check_ledger`: prove the books, or say what is wrong with them."""
+"""`manage.py check_ledger`: check every invariant of the ledger and print the violations."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`manage.py settle --date`: pay a day that is over, or see what it would pay."""
+"""`manage.py settle --date`: settle a past day, or preview it with --dry-run."""
 
 from typing import Any
 
