@@ -55,7 +55,7 @@ def _are_dependent(first: str, second: str, access: Mapping[str, set[str]]) -> b
 
 
 def _access_to(names: set[str], *, at: datetime) -> Mapping[str, set[str]]:
-    """Return {name: names of those who created it or could sign in as it within LOOKBACK}."""
+    """Return {name: names of the people who created it or could sign in as it within LOOKBACK}."""
     access: dict[str, set[str]] = defaultdict(set)
     operators = User.objects.filter(is_staff=True, username__in=names)
     name_of = {str(pk): str(name) for pk, name in operators.values_list("pk", "username")}

@@ -55,7 +55,7 @@ class BalanceWouldBeNegative(Refusal):
 
 @dataclass(frozen=True)
 class Posting:
-    """One side of a transaction: the change of an account's balance, in yuan."""
+    """A side of a transaction: the change of an account's balance, in yuan."""
 
     account: Account
     amount: Decimal

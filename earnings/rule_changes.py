@@ -52,7 +52,7 @@ class AlreadyWaiting(Conflict):
 
 @dataclass
 class Effect:
-    """What one day pays without and with a change, in yuan."""
+    """The payments of one day without and with a change, in yuan."""
 
     day: date
     stars: list[tuple[str, int, Decimal, Decimal]] = field(default_factory=list)  # (star, groups, before, after)
@@ -99,7 +99,7 @@ def values_in_place(change: RuleChange, day: date) -> dict[str, str | None] | No
 
 
 def measure(change: RuleChange, *, at: datetime) -> Effect:
-    """Return what the first day under the change pays, without and with it. Nothing is saved."""
+    """Return the payments of the first day under the change, without and with it. Saves nothing."""
     today = day_of(at)
     effect = Effect(_first_day(change, today))
     volumes = _volumes(effect.day)

@@ -152,7 +152,7 @@ def settle_day(day: date, *, at: datetime) -> SettlementResult:
 
 
 def preview(day: date, *, at: datetime) -> SettlementResult:
-    """Return what settling that day now would pay, without writing or locking. A settled day pays nothing more."""
+    """Return the amounts that settling that day would pay, without writing or locking. A settled day pays nothing."""
     if day >= day_of(at):
         raise DayNotOver
     if SettlementDay.objects.filter(day=day).exists():
@@ -164,7 +164,7 @@ def preview(day: date, *, at: datetime) -> SettlementResult:
 def preview_change(
     day: date, change: Callable[[], object], *, at: datetime
 ) -> tuple[SettlementResult, SettlementResult]:
-    """Return what that day would pay without and with `change`. The writes of `change` are rolled back."""
+    """Return the amounts of that day without and with `change`. The writes of `change` are rolled back."""
     with transaction.atomic():
         before = _calculate_result(day, at)
         change()

@@ -171,7 +171,7 @@ def approve(ids: Iterable[UUID], *, by: str, at: datetime) -> Approved:
 
 
 def _large_among(ids: Iterable[UUID], *, at: datetime) -> set[UUID]:
-    """Return the ids of those that need two operators.
+    """Return the ids of the withdrawals that need two operators.
 
     A concurrent approval of another withdrawal changes nothing: waiting and approved withdrawals both count.
     """

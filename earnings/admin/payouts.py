@@ -142,7 +142,7 @@ class PayoutPauseAdmin(ReadOnlyAdmin):
 
 
 def _apply_to_each(keys: Iterable[Any], do: Callable[..., None], request: HttpRequest, **data: Any) -> int:
-    """Call `do` for each payout and skip those that it refuses. Returns the number done."""
+    """Call `do` for each payout and skip refused payouts. Returns the number done."""
     done = 0
     for key in keys:
         with suppress(state.NotForOperators, state.NotContradicted):

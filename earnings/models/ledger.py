@@ -67,7 +67,7 @@ class TransactionKind(models.TextChoices):
 
 
 class LedgerTransaction(models.Model):
-    """One movement of money: two or more entries that add up to zero.
+    """A movement of money: two or more entries that add up to zero.
 
     `cause` is unique, so the same event cannot be posted twice.
     """
@@ -137,7 +137,7 @@ class IncomeType(models.IntegerChoices):
 
 
 class LedgerEntry(models.Model):
-    """One side of a transaction: a signed amount in yuan. Never changed, never deleted."""
+    """A side of a transaction: a signed amount in yuan. Never changed, never deleted."""
 
     id = models.BigAutoField(primary_key=True)
     transaction = models.ForeignKey(LedgerTransaction, models.PROTECT, related_name="entries", verbose_name="流水")

@@ -70,7 +70,7 @@ def _apply_to_open_payout(bill: TransferBill, payout: Payout, at: datetime) -> P
 
 def _mark_sent_before_restore(payout: Payout, at: datetime) -> None:
     """Mark a PREPARED payout as sent, because WeChat Pay knows its number: our database was restored from a backup."""
-    logger.error("Payout %s is known to WeChat Pay, though it is not sent yet by our books", payout.pk)
+    logger.error("Payout %s is known to WeChat Pay, though it is not sent yet by our records", payout.pk)
     mark_sent(payout, at)
     payout.save(update_fields=["state", "sent_at", "called_at", "open_id", "app_id"])
 
@@ -135,7 +135,7 @@ def mark_sent(payout: Payout, at: datetime) -> None:
 
 
 def fail_without_bill(payout: Payout, reason: str, at: datetime) -> None:
-    """Fail a payout that has no bill and will get none. One with an earlier bill is left to operators instead."""
+    """Fail a payout that has no bill and will get none. A payout with an earlier bill is left to operators instead."""
     with transaction.atomic():
         locked = _lock(payout.pk)
         if locked is None or locked.ended_at is not None:
@@ -149,7 +149,7 @@ def fail_without_bill(payout: Payout, reason: str, at: datetime) -> None:
 
 def leave_to_operators(payout: Payout, note: str, at: datetime) -> None:
     """Stop querying and sending a payout. A notify can still end it."""
-    logger.error("Payout %s is left to operators: WeChat Pay no longer tells how it stands", payout.pk)
+    logger.error("Payout %s is left to operators: WeChat Pay no longer reports its state", payout.pk)
     Payout.objects.filter(pk=payout.pk, ended_at=None).update(needs_operator_at=at, note=note)
 
 

@@ -16,19 +16,17 @@ from config.platform import audit
 
 class Command(BaseCommand):
     help = (
-        "Make an operator, or change one: give roles, set a new password, reset the second factor. A password is made"
-        " here and printed once. The audit log names the command line."
+        "Create or change an operator: set roles, set a new password, reset the second factor. A password is generated"
+        " and printed once. The audit log records the command line as the author."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("username", help="the name to sign in with")
-        parser.add_argument("--create", action="store_true", help="make a new operator, with a password")
-        parser.add_argument(
-            "--role", action="append", choices=list(roles.TITLES), help="the roles from now on; may be repeated"
-        )
+        parser.add_argument("--create", action="store_true", help="create a new operator with a generated password")
+        parser.add_argument("--role", action="append", choices=list(roles.TITLES), help="the new roles; repeatable")
         parser.add_argument("--new-password", action="store_true", help="set a new password")
         parser.add_argument(
-            "--reset-second-factor", action="store_true", help="ask for a new one at the next sign-in"
+            "--reset-second-factor", action="store_true", help="require a new one at the next sign-in"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -17,7 +17,7 @@ COULD_NOT_COMPARE = 2
 class Command(BaseCommand):
     help = (
         "Compare the payouts of one day (Shanghai time) with WeChat Pay's bills and list every difference. "
-        "Exits with 1 when there are some, with 2 when WeChat Pay could not be asked or its bill cannot be read. "
+        "Exits with 1 when there are differences, with 2 when WeChat Pay or its bill cannot be read. "
         "Changes nothing."
     )
 
