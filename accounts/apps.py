@@ -1,4 +1,4 @@
-"""The app's name for operators; its subscribers are connected when Django is ready."""
+"""Django configuration of the accounts app."""
 
 from django.apps import AppConfig
 

@@ -1,4 +1,4 @@
-"""Who calls: a user with an access token."""
+"""Authentication of users by an access token."""
 
 from datetime import datetime
 from typing import Any
@@ -14,18 +14,18 @@ from accounts.tokens import UserToken
 
 
 class UserAuthentication(JWTAuthentication):
-    """The header `Authorization: Bearer <access_token>`."""
+    """Authentication by the header `Authorization: Bearer <access_token>`."""
 
     def get_raw_token(self, header: bytes) -> bytes | None:
-        """Return the token of a header. The scheme is a word of HTTP, which has no case (RFC 9110, 11.1)."""
+        """Return the token of a header. The scheme is case-insensitive (RFC 9110, 11.1)."""
         scheme, *rest = header.split() or [b""]
         return super().get_raw_token(b" ".join([b"Bearer", *rest]) if scheme.lower() == b"bearer" else header)
 
     def get_user(self, validated_token: Token) -> Any:
-        """Return the user whom a token names.
+        """Return the user of a token.
 
-        Raises AuthenticationFailed when it names nobody, somebody who has signed out since, or an operator: operators
-        have sessions.
+        Raises AuthenticationFailed when the token names no user, a user who has signed out since, or an operator:
+        operators have sessions.
         """
         try:
             user = super().get_user(validated_token)
@@ -45,14 +45,14 @@ def _is_outdated(token: Token, signed_out_at: datetime | None) -> bool:
 
 
 def signed_in(request: Request) -> User:
-    """The user of a request that `IsUser` let in."""
+    """Return the user of a request that the permission `IsUser` accepted. Raises NotAuthenticated for any other."""
     if not isinstance(request.user, User):
         raise NotAuthenticated
     return request.user
 
 
 def issue_token(user: User, *, at: datetime | None = None) -> str:
-    """Return a new access token, for what was known at that moment (settings.SIMPLE_JWT says for how long)."""
+    """Return a new access token, issued at that moment. settings.SIMPLE_JWT has its lifetime."""
     token = UserToken.for_user(user)
     if at is not None:
         token.set_iat(at_time=at)

@@ -1,4 +1,4 @@
-"""Blocking users and letting them in again."""
+"""Blocking and unblocking of users."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -10,7 +10,7 @@ from accounts.models import EndedBlock, User
 from accounts.signals import users_blocked
 from config.errors import NotAllowed
 
-# The users who earn nothing for a day that was due at the moment `due`: blocked then, or blocked now.
+# SQL for the users who earn nothing for a day that was due at the moment `due`: blocked at that moment or now.
 BLOCKED_USERS = """
 SELECT id AS user_id FROM accounts_user WHERE blocked_at IS NOT NULL
 UNION SELECT user_id FROM accounts_endedblock WHERE ended_at > %(due)s AND blocked_at <= %(due)s
@@ -22,18 +22,19 @@ class Blocked(NotAllowed):
 
 
 def block(*, user: User, by: str, reason: str, at: datetime) -> bool:
-    """Block a user. Idempotent."""
+    """Block a user. Idempotent. Returns False when the user was blocked before."""
     return bool(block_all([user.pk], by=by, reason=reason, at=at))
 
 
 def block_all(ids: Iterable[UUID], *, by: str, reason: str, at: datetime) -> int:
-    """Block these users; what hangs on it (open withdrawals) follows in the same transaction.
+    """Block these users and, in the same transaction, reject their open withdrawals (signal `users_blocked`).
 
-    Those blocked before are passed over, and operators, who are made inactive instead. How many were blocked now.
+    Users who are blocked already are skipped, and so are operators, who are made inactive instead. Returns the number
+    of users blocked by this call.
     """
     with transaction.atomic():
-        waiting = User.objects.filter(pk__in=list(ids), blocked_at=None, is_staff=False).order_by("pk")
-        users = list(waiting.select_for_update(no_key=True))
+        unblocked = User.objects.filter(pk__in=list(ids), blocked_at=None, is_staff=False).order_by("pk")
+        users = list(unblocked.select_for_update(no_key=True))
         User.objects.filter(pk__in=[user.pk for user in users]).update(
             blocked_at=at, blocked_by=by, blocked_reason=reason, proofs_end_at=at
         )
@@ -43,14 +44,14 @@ def block_all(ids: Iterable[UUID], *, by: str, reason: str, at: datetime) -> int
 
 
 def unblock(*, user: User, at: datetime) -> bool:
-    """Let a blocked user in again."""
+    """Unblock a user. Returns False when the user was not blocked."""
     return bool(unblock_all([user.pk], at=at))
 
 
 def unblock_all(ids: Iterable[UUID], *, at: datetime) -> int:
-    """Let blocked users in again and keep how long each was blocked; erased ones stay out. Returns how many were.
+    """Unblock these users and record the period of each block. Erased users stay blocked. Returns the number unblocked.
 
-    What was rejected meanwhile stays rejected, and nothing is earned later for the time of the block.
+    Withdrawals that the block rejected stay rejected, and the days of the block are never paid.
     """
     with transaction.atomic():
         blocked = User.objects.filter(pk__in=list(ids), blocked_at__isnull=False, erased_at=None).order_by("pk")

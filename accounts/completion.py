@@ -1,7 +1,7 @@
-"""Completion links: the right to complete the profile of somebody whom a robot met.
+"""Completion links: the right to complete the profile of a user who added a robot.
 
-The robot sends the link in private, so whoever opens it is that person. A user's id and gateway code are known to
-others (members of their groups, operators, friends whom they invite) and give no such right.
+The robot sends the link in a private message, so the person who opens it is that user. A user's id and gateway code are
+known to others (members of their groups, operators, friends whom they invite) and give no such right.
 """
 
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ class CompletionUnknown(NotFound):
 
 
 def new_link(user: User, *, at: datetime) -> str:
-    """Return a new short link with which this user completes the profile within 30 days; the last three are valid."""
+    """Create and return a short link that completes this user's profile within 30 days. The last three stay valid."""
     with transaction.atomic():
         link, key = short_links.shorten_secret(lambda key: client_pages.home(completion_key=key))
         CompletionKey.objects.create(
@@ -33,11 +33,11 @@ def new_link(user: User, *, at: datetime) -> str:
     return link
 
 
-def owner_of(key: str, *, union_id: str, at: datetime) -> User:
-    """Return the user whom this key completes.
+def user_of_key(key: str, *, union_id: str, at: datetime) -> User:
+    """Return the user whose profile this key completes.
 
-    A key that was used belongs to the WeChat account that used it: for that one it still names its user. Raises
-    CompletionUnknown (1404) for every other key, whether it never existed, has expired, or was used by somebody else.
+    A used key still returns its user to the WeChat account that used it. Raises CompletionUnknown (1404) for every other
+    key: one that never existed, has expired, or was used by another account.
     """
     found = (
         CompletionKey.objects.select_related("user")

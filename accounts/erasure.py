@@ -1,6 +1,6 @@
-"""Erasing a person: what says who they are goes, what the books need stays under an id that names nobody.
+"""Erasure of a person: personal data is deleted, accounting records stay under an id that identifies nobody.
 
-docs/erasure.md says for a data-protection officer what is erased, what stays, and why.
+docs/erasure.md lists for a data-protection officer what is erased, what stays, and why.
 """
 
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ from config.platform import audit
 from config.site import short_links
 from integrations.models import TextMessage
 
-NAME = "已注销用户"  # stands where the person's name stood
-DELETED = "（已删除）"  # stands where the person's words stood
-REASON = "账号已注销"
+ERASED_NAME = "已注销用户"  # replaces the person's name
+DELETED_TEXT = "（已删除）"  # replaces texts that the person wrote
+ERASED_REASON = "账号已注销"
 VIA = "注销账号"
-# Columns of a user in the audit log whose values name the person.
+# Columns of a user whose values identify the person; the audit log masks them.
 _PERSONAL = (
     "username",
     "code",
@@ -34,22 +34,22 @@ _PERSONAL = (
 
 
 class CannotErase(Conflict):
-    """A refusal: something has to end before the account can be erased."""
+    """Refusal of an erasure that has to wait until something else has ended."""
 
     message = "这个账号现在不能注销"
 
 
 def pseudonym_of(user: User) -> str:
-    """Return what stands for the person's code from now on: it leads to the user's id and no further."""
+    """Return the text that replaces the person's gateway code. It contains the user's id and nothing else."""
     return f"erased-{user.pk.hex}"
 
 
 def erase(*, user: User, by: str, at: datetime, gives_up_balance: bool = False) -> bool:
-    """Erase a user; returns False when that was done before.
+    """Erase a user in one transaction. Returns False when the user was erased before.
 
-    Their groups are cancelled, proofs and tokens are dead, and nothing is earned any more. All of it or nothing: raises
-    NotFound for an operator, and CannotErase while money is under way, or left unless the user gives up the balance.
-    The audit log notes the erasure and none of the values.
+    Cancels the user's groups, invalidates proofs and tokens, and ends all earning. The audit log records the erasure
+    and none of the values. Raises NotFound for an operator, and CannotErase while a withdrawal or payout is open, or
+    while there is a balance that the user has not given up.
     """
     if user.is_staff:
         raise NotFound
@@ -58,12 +58,12 @@ def erase(*, user: User, by: str, at: datetime, gives_up_balance: bool = False) 
             user_erased.send(
                 User, user=user, pseudonym=pseudonym_of(user), gives_up_balance=gives_up_balance, by=by, at=at
             )
-            blocking.block_all([user.pk], by=by, reason=REASON, at=at)
-            known = User.objects.select_for_update().get(pk=user.pk)
-            if known.erased_at is not None:
+            blocking.block_all([user.pk], by=by, reason=ERASED_REASON, at=at)
+            locked = User.objects.select_for_update().get(pk=user.pk)
+            if locked.erased_at is not None:
                 return False
-            _erase_rows_of(known)
-            _erase_person(known, at)
+            _erase_rows_of(locked)
+            _erase_person(locked, at)
             audit.mask(User, [user.pk], _PERSONAL)
         with audit.acting(by=by, via=VIA):
             User.objects.filter(pk=user.pk).update(erased_at=at)
@@ -87,7 +87,7 @@ def _erase_person(user: User, at: datetime) -> None:
         is_active=False,
         username=None,
         code=None,
-        nickname=NAME,
+        nickname=ERASED_NAME,
         avatar_url="",
         union_id=pseudonym_of(user) if user.union_id else None,
         open_id="",
@@ -98,16 +98,16 @@ def _erase_person(user: User, at: datetime) -> None:
         identity_hash=None,
         identity_is_shared=False,
         mentions_enabled=False,
-        blocked_reason=REASON,
+        blocked_reason=ERASED_REASON,
         signed_out_at=at,
         proofs_end_at=at,
     )
 
 
-def ask_all(users: Sequence[User], *, by: str, reason: str, gives_up_balance: bool, at: datetime) -> int:
-    """Ask for the erasure of these users, each to be confirmed by a second operator. Returns for how many it waits now.
+def request_all(users: Sequence[User], *, by: str, reason: str, gives_up_balance: bool, at: datetime) -> int:
+    """Request the erasure of these users, each to be confirmed by a second operator. Returns the number of new requests.
 
-    Operators, erased users and those for whom it was asked already are passed over.
+    Operators, erased users and users with a waiting request are skipped.
     """
     rows = [
         ErasureRequest(user=user, reason=reason, gives_up_balance=gives_up_balance, asked_at=at, asked_by=by)
@@ -120,9 +120,10 @@ def ask_all(users: Sequence[User], *, by: str, reason: str, gives_up_balance: bo
 
 
 def confirm(pk: int, *, by: str, at: datetime) -> bool:
-    """Erase the user of a waiting request as its second operator; false when it waits no more, or `by` asked for it.
+    """Erase the user of a waiting request as its second operator.
 
-    Raises accounts.independence.NotIndependent or CannotErase; the request then goes on waiting.
+    Returns False when the request is no longer waiting, or when `by` made it. Raises accounts.independence.NotIndependent
+    or CannotErase; the request then stays waiting.
     """
     with transaction.atomic():
         request = ErasureRequest.objects.select_for_update(of=("self",)).select_related("user").get(pk=pk)
@@ -136,7 +137,7 @@ def confirm(pk: int, *, by: str, at: datetime) -> bool:
 
 
 def refuse(pk: int, *, by: str, at: datetime) -> bool:
-    """Refuse a waiting request; whoever asked may take it back. False when it waits no more."""
+    """Refuse a waiting request; its author may withdraw it too. Returns False when it is no longer waiting."""
     refused = ErasureRequest.Status.REFUSED
     waiting = ErasureRequest.objects.waiting().filter(pk=pk)
     return bool(waiting.update(status=refused, decided_at=at, decided_by=by))

@@ -1,4 +1,4 @@
-"""Identity cards: checked as GB 11643 says, one account each, kept encrypted, shown masked, never logged."""
+"""Identity cards: validated by GB 11643, one account per card, stored encrypted, shown masked, never logged."""
 
 import json
 from datetime import date, datetime
@@ -8,7 +8,7 @@ from cryptography.fernet import InvalidToken
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
-from accounts.identity_keys import card_box, hash_of_number
+from accounts.identity_keys import card_cipher, hash_of_number
 from accounts.models import User
 from config.errors import BadRequest
 
@@ -26,19 +26,19 @@ class BadIdentityCard(BadRequest):
 
 
 class OldIdentityCard(BadIdentityCard):
-    """Cards of the first generation have 15 digits; they ended in 2013."""
+    """Refusal of a first-generation card, which has 15 digits and has been invalid since 2013."""
 
     message = "一代身份证（15 位）已停用，请填写 18 位身份证号码"
 
 
 class IdentityCardTaken(BadIdentityCard):
-    """One card, one account: a card lifts the limit of what may be withdrawn."""
+    """Refusal of a card of another account. A card raises the withdrawal limit, so it counts for one account only."""
 
     message = "该身份证已被其他账号使用，请给机器人发送“菜单”并选择 5 联系客服"
 
 
-def checked(id_number: str, *, today: date) -> str:
-    """The card's number in capitals; BadIdentityCard when region, birth date or check digit is not real."""
+def validated_number(id_number: str, *, today: date) -> str:
+    """Return the card's number in capitals. Raises BadIdentityCard when region, birth date or check digit is invalid."""
     number = id_number.strip().upper()
     if len(number) == 15 and number.isascii() and number.isdigit():
         raise OldIdentityCard
@@ -56,33 +56,33 @@ def checked(id_number: str, *, today: date) -> str:
     return number
 
 
-def give(*, user: User, id_number: str, name: str, at: datetime, today: date) -> None:
-    """Keep a user's card and name, encrypted; a correction replaces what was given before.
+def save_card(*, user: User, id_number: str, name: str, at: datetime, today: date) -> None:
+    """Store a user's card and name, encrypted. A correction replaces the earlier card.
 
-    Raises BadIdentityCard, and IdentityCardTaken when another active user has the card. Who has shared a card since
-    before that rule may still correct the name.
+    Raises BadIdentityCard, and IdentityCardTaken when another active user has the card. A user who has shared a card
+    since before that rule may still correct the name.
     """
-    number = checked(id_number, today=today)
+    number = validated_number(id_number, today=today)
     hashed = hash_of_number(number)
-    sealed = card_box().encrypt(json.dumps({"id_number": number, "name": name}).encode())
+    sealed = card_cipher().encrypt(json.dumps({"id_number": number, "name": name}).encode())
     with transaction.atomic():
         user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
-        fresh: dict[str, Any] = {"identity_sealed": sealed, "identity_given_at": at}
+        columns: dict[str, Any] = {"identity_sealed": sealed, "identity_given_at": at}
         if not _has(user, number):
             if holders_of(hashed).exclude(pk=user.pk).exists():
                 raise IdentityCardTaken
-            fresh |= {"identity_hash": hashed, "identity_is_shared": False}
+            columns |= {"identity_hash": hashed, "identity_is_shared": False}
         try:
             with transaction.atomic():
-                User.objects.filter(pk=user.pk).update(**fresh)
-        except IntegrityError as error:  # one_active_user_per_identity_card: somebody gave it just now
+                User.objects.filter(pk=user.pk).update(**columns)
+        except IntegrityError as error:  # one_active_user_per_identity_card: a concurrent request stored it first
             raise IdentityCardTaken from error
 
 
 def _has(user: User, number: str) -> bool:
     try:
         return user.identity_sealed is not None and card_of(user)["id_number"] == number
-    except InvalidToken:  # sealed under a key that is gone
+    except InvalidToken:  # encrypted under a key that is no longer configured
         return False
 
 
@@ -92,7 +92,7 @@ def holders_of(identity_hash: str) -> QuerySet[User]:
 
 
 def masked(user: User) -> str:
-    """What operators see: the family name, the first six and the last two digits."""
+    """Return the card as operators see it: the family name, the first six and the last two digits."""
     if user.identity_sealed is None:
         return ""
     card = card_of(user)
@@ -100,8 +100,8 @@ def masked(user: User) -> str:
 
 
 def card_of(user: User) -> dict[str, str]:
-    """Return the `id_number` and the `name` of a user who gave them."""
+    """Return the `id_number` and the `name` of a user's card. Raises ValueError when the user has none."""
     if user.identity_sealed is None:
         raise ValueError("no card was given")
-    card: dict[str, str] = json.loads(card_box().decrypt(bytes(user.identity_sealed)))
+    card: dict[str, str] = json.loads(card_cipher().decrypt(bytes(user.identity_sealed)))
     return card

@@ -1,4 +1,4 @@
-"""Hashes for the identity cards that were given before a card belonged to one account only."""
+"""Hashing of the identity cards that were stored before the rule "one card, one account"."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,25 +17,25 @@ CHUNK = 500  # users read at once
 
 @dataclass
 class Hashed:
-    """The result so far: how many cards were hashed, and the ids of users whose card is shared or cannot be opened."""
+    """The result so far: the number of hashed cards, and the ids of users whose card is shared or unreadable."""
 
     count: int = 0
-    shared: list[tuple[UUID, list[UUID]]] = field(default_factory=list)  # (user, who had the card before)
-    unreadable: list[UUID] = field(default_factory=list)  # sealed under no key that is configured
+    shared: list[tuple[UUID, list[UUID]]] = field(default_factory=list)  # (user, the earlier holders)
+    unreadable: list[UUID] = field(default_factory=list)  # no configured key decrypts the card
 
 
 def without_hash() -> QuerySet[User]:
-    """Return the users whose card has no hash yet, in the order in which they gave it."""
+    """Return the users whose card has no hash yet, in the order in which the cards were stored."""
     return User.objects.filter(identity_sealed__isnull=False, identity_hash=None).order_by(
         "identity_given_at", "pk"
     )
 
 
 def hash_cards(hashed: Hashed) -> Iterator[int]:
-    """Give each card its hash and yield how many users have been looked at in this chunk.
+    """Hash each card and yield the number of users of each chunk.
 
-    Who has the card first holds it; the others keep it, marked as shared. Each user is a statement of its own, so that
-    a killed run leaves less for the next one. A card that is corrected meanwhile is left as its user wrote it.
+    The first user of a card holds it; the others keep it, marked as shared. Each user is one statement, so a killed run
+    leaves less for the next one. A card that its user corrects at the same time is left as corrected.
     """
     while users := list(without_hash().exclude(pk__in=hashed.unreadable)[:CHUNK]):
         for user in users:
@@ -53,7 +53,7 @@ def _hash_card(user: User, hashed: Hashed) -> None:
     try:
         with transaction.atomic():
             done = unchanged.update(identity_hash=value, identity_is_shared=_others(user, value).exists())
-    except IntegrityError:  # one_active_user_per_identity_card: another user gave it just now
+    except IntegrityError:  # one_active_user_per_identity_card: another user stored it at the same time
         done = unchanged.update(identity_hash=value, identity_is_shared=True)
     hashed.count += done
     others = list(_others(user, value).order_by("identity_given_at", "pk").values_list("pk", flat=True))

@@ -1,9 +1,9 @@
-"""Keys of identity cards: those that seal a card, and the one that tells two equal cards.
+"""Keys of identity cards: the keys that encrypt a card, and the key of the hashes that recognize equal cards.
 
-Cards are sealed under IDENTITY_KEYS, which change from time to time. The hash of a card's number must not change with
-them, or the same card would pass for another one. Its key is therefore random, made once, and kept in the database sealed
-under IDENTITY_KEYS like the cards. Whoever loses IDENTITY_KEYS loses it together with the cards; a copy of the database
-alone gives neither the numbers nor a way to try them out.
+Cards are encrypted under IDENTITY_KEYS, which are rotated. The hash of a card's number must not change with them, or the
+same card would pass for another one. The hash key is therefore random, generated once, and stored in the database,
+encrypted under IDENTITY_KEYS like the cards. If IDENTITY_KEYS are lost, the hash key is lost together with the cards. A
+copy of the database alone reveals no numbers and gives no way to guess them.
 """
 
 import base64
@@ -19,19 +19,19 @@ from config.platform.signatures import secret_keys
 
 
 class HashKeyLost(Exception):
-    """Cards have hashes, and the key that made them is gone: a new one would let each card in a second time."""
+    """The hash key is missing while cards have hashes: with a new key each card could be used a second time."""
 
 
-def card_box() -> MultiFernet:
-    """Return what seals and opens, newest key first.
+def card_cipher() -> MultiFernet:
+    """Return the cipher of cards, newest key first.
 
-    The embedded mode, which has no keys, derives them from SECRET_KEY and its fallbacks.
+    The embedded mode has no IDENTITY_KEYS and derives them from SECRET_KEY and its fallbacks.
     """
     return MultiFernet(_keys())
 
 
 def newest_key() -> Fernet:
-    """Return the key that seals."""
+    """Return the key that encrypts new cards."""
     return _keys()[0]
 
 
@@ -43,19 +43,16 @@ def _keys() -> list[Fernet]:
 
 
 def hash_of_number(id_number: str) -> str:
-    """Return the keyed hash of a checked card number, 64 hexadecimal digits: the same for the same card.
-
-    Raises HashKeyLost.
-    """
+    """Return the keyed hash of a validated card number: 64 hexadecimal digits. Raises HashKeyLost."""
     return hmac.new(_hash_key(), f"identity-card:{id_number}".encode(), hashlib.sha256).hexdigest()
 
 
 def _hash_key() -> bytes:
-    kept = IdentityHashKey.objects.filter(pk=1).first()
-    if kept is None:
+    stored = IdentityHashKey.objects.filter(pk=1).first()
+    if stored is None:
         if User.objects.filter(identity_hash__isnull=False).exists():
             raise HashKeyLost
-        sealed = card_box().encrypt(secrets.token_bytes(32))
+        sealed = card_cipher().encrypt(secrets.token_bytes(32))
         IdentityHashKey.objects.bulk_create([IdentityHashKey(pk=1, sealed_key=sealed)], ignore_conflicts=True)
-        kept = IdentityHashKey.objects.get(pk=1)  # of two who made one at once, both take the first
-    return card_box().decrypt(bytes(kept.sealed_key))
+        stored = IdentityHashKey.objects.get(pk=1)  # two processes that generate a key at once both use the first
+    return card_cipher().decrypt(bytes(stored.sealed_key))

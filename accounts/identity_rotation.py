@@ -1,4 +1,4 @@
-"""Re-sealing identity cards under the first of IDENTITY_KEYS, after a new one was put in front."""
+"""Re-encryption of identity cards under the first of IDENTITY_KEYS, after a new key was put in front."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from uuid import UUID
 from cryptography.fernet import Fernet, InvalidToken
 from django.db.models import QuerySet
 
-from accounts.identity_keys import card_box, newest_key
+from accounts.identity_keys import card_cipher, newest_key
 from accounts.models import IdentityHashKey, User
 
 CHUNK = 500  # users read at once
@@ -15,10 +15,10 @@ CHUNK = 500  # users read at once
 
 @dataclass
 class Resealed:
-    """The result so far: how many cards were sealed anew, and the ids of users whose card cannot be opened."""
+    """The result so far: the number of re-encrypted cards, and the ids of users whose card is unreadable."""
 
     count: int = 0
-    unreadable: list[UUID] = field(default_factory=list)  # users whose card no configured key opens
+    unreadable: list[UUID] = field(default_factory=list)  # no configured key decrypts the card
 
 
 def with_card() -> QuerySet[User]:
@@ -27,22 +27,22 @@ def with_card() -> QuerySet[User]:
 
 
 def reseal_hash_key() -> bool:
-    """Seal the key of the hashes under the first key. Returns False when it is, or none was made yet.
+    """Encrypt the hash key under the first key. Returns False when it is already, or when there is none yet.
 
-    Raises InvalidToken when no configured key opens it.
+    Raises InvalidToken when no configured key decrypts it.
     """
-    kept = IdentityHashKey.objects.filter(pk=1).first()
-    if kept is None or _is_sealed_by(newest_key(), bytes(kept.sealed_key)):
+    stored = IdentityHashKey.objects.filter(pk=1).first()
+    if stored is None or _is_sealed_by(newest_key(), bytes(stored.sealed_key)):
         return False
-    fresh = card_box().rotate(bytes(kept.sealed_key))
-    return bool(IdentityHashKey.objects.filter(sealed_key=kept.sealed_key).update(sealed_key=fresh))
+    resealed = card_cipher().rotate(bytes(stored.sealed_key))
+    return bool(IdentityHashKey.objects.filter(sealed_key=stored.sealed_key).update(sealed_key=resealed))
 
 
 def reseal_cards(resealed: Resealed) -> Iterator[int]:
-    """Seal each card under the first key and yield how many have been looked at in this chunk.
+    """Encrypt each card under the first key and yield the number of cards of each chunk.
 
-    Those that are sealed under it are passed over, so a run may be killed and repeated. Each card is a statement of its
-    own, which changes nothing when the user has given another card meanwhile: that one is sealed under the first key.
+    Cards already encrypted under it are skipped, so a run may be killed and repeated. Each card is one statement, which
+    changes nothing when the user has stored another card since: the new card is encrypted under the first key.
     """
     last: UUID | None = None
     while cards := _cards_after(last):
@@ -62,11 +62,11 @@ def _reseal(user: UUID, sealed: bytes, resealed: Resealed) -> None:
     if _is_sealed_by(newest_key(), sealed):
         return
     try:
-        fresh = card_box().rotate(sealed)
+        rotated = card_cipher().rotate(sealed)
     except InvalidToken:
         resealed.unreadable.append(user)
         return
-    resealed.count += User.objects.filter(pk=user, identity_sealed=sealed).update(identity_sealed=fresh)
+    resealed.count += User.objects.filter(pk=user, identity_sealed=sealed).update(identity_sealed=rotated)
 
 
 def _is_sealed_by(key: Fernet, sealed: bytes) -> bool:

@@ -1,7 +1,7 @@
-"""A key that reviews withdrawals is made by one administrator and confirmed by another one.
+"""Confirmation of API keys that review withdrawals: one administrator creates a key, another one confirms it.
 
-Otherwise one administrator could make the second of two approvers. Whoever has the machine needs nobody: a key of the
-command `create_api_key` is confirmed from the start.
+Otherwise one administrator could create the second of two approvers. A key of the command `create_api_key` is confirmed
+from the start, because its author has access to the server anyway.
 """
 
 from datetime import datetime
@@ -19,7 +19,7 @@ class OwnApiKey(Conflict):
 
 
 def confirm(pk: Any, *, by: str, at: datetime) -> bool:
-    """Confirm a waiting key as its second administrator; false when it waits no more.
+    """Confirm a waiting key as its second administrator. Returns False when it is no longer waiting.
 
     Raises OwnApiKey or accounts.independence.NotIndependent.
     """

@@ -1,7 +1,7 @@
-"""Operators who move money are made and changed by two administrators: one proposes, another one confirms.
+"""Creation and change of operators who move money: one administrator proposes a change, another one confirms it.
 
-Otherwise one administrator could make, or sign in as, the second of two approvers. Whoever has the machine needs nobody:
-the command `operator` does the same at once, which is how a system with a single administrator begins.
+Otherwise one administrator could create, or sign in as, the second of two approvers. The command `operator` makes the
+same changes at once, because its author has access to the server anyway; a system with a single administrator uses it.
 """
 
 from collections.abc import Iterable
@@ -40,18 +40,18 @@ class OwnOperatorChange(Conflict):
 
 
 def rights_of(operator: User) -> Rights:
-    """Return what an operator may do, as a change keeps it."""
+    """Return the rights of an operator, in the form that OperatorChange stores."""
     names = operator.groups.order_by("name").values_list("name", flat=True)
     return {"roles": list(names), "is_active": operator.is_active, "is_superuser": operator.is_superuser}
 
 
 def moves_money(operator: User) -> bool:
-    """Return whether this operator may pay or change what is paid, now or once made active again."""
+    """Return whether this operator may pay or change what is paid, now or after being activated."""
     return bool(_powers({**rights_of(operator), "is_active": True}))
 
 
-def needs_second(before: Rights, after: Rights) -> bool:
-    """Return whether a change of rights lets somebody move money who could not do it in this way before."""
+def needs_second_administrator(before: Rights, after: Rights) -> bool:
+    """Return whether a change of rights adds a way to move money."""
     return bool(_powers(after) - _powers(before))
 
 
@@ -63,7 +63,7 @@ def _powers(rights: Rights) -> set[str]:
 
 
 def propose(change: OperatorChange, *, by: str, at: datetime) -> OperatorChange:
-    """Keep a change that waits for another administrator. Raises OperatorChangeWaiting."""
+    """Store a change that waits for another administrator. Raises OperatorChangeWaiting."""
     change.asked_by, change.asked_at = by, at
     operator, values = change.operator, change.values or NO_RIGHTS
     change.of_superuser = bool(values["is_superuser"] or (operator is not None and operator.is_superuser))
@@ -76,7 +76,7 @@ def propose(change: OperatorChange, *, by: str, at: datetime) -> OperatorChange:
 
 
 def confirm(pk: int, *, by: str, at: datetime) -> bool:
-    """Apply a waiting change as its second administrator; false when it waits no more.
+    """Apply a waiting change as its second administrator. Returns False when it is no longer waiting.
 
     Raises OwnOperatorChange, accounts.independence.NotIndependent, OperatorChangedMeanwhile or OperatorNameTaken.
     """
@@ -94,7 +94,7 @@ def confirm(pk: int, *, by: str, at: datetime) -> bool:
 
 
 def refuse(pk: int, *, by: str, reason: str, at: datetime) -> bool:
-    """Refuse a waiting change; whoever proposed it may take it back. False when it waits no more."""
+    """Refuse a waiting change; its author may withdraw it too. Returns False when it is no longer waiting."""
     waiting = OperatorChange.objects.filter(pk=pk, status=Status.WAITING)
     decided = {"decided_at": at, "decided_by": by, "reason": reason, "password": ""}
     return bool(waiting.update(status=Status.REFUSED, **decided))
@@ -102,7 +102,7 @@ def refuse(pk: int, *, by: str, reason: str, at: datetime) -> bool:
 
 def _apply(change: OperatorChange) -> None:
     if change.kind == Kind.ADD:
-        add(change.username, rights=change.values or NO_RIGHTS, password=change.password)
+        create_operator(change.username, rights=change.values or NO_RIGHTS, password=change.password)
         return
     operator = User.objects.select_for_update().get(pk=change.operator_id)
     if change.kind == Kind.RIGHTS:
@@ -113,15 +113,15 @@ def _apply(change: OperatorChange) -> None:
         operator.password = change.password
         operator.save(update_fields=["password"])
     else:
-        forget_second_factors([operator.pk])
+        reset_second_factors([operator.pk])
 
 
-def add(username: str, *, rights: Rights, password: str) -> Operator:
+def create_operator(username: str, *, rights: Rights, password: str) -> Operator:
     """Create an operator with a hashed password. Raises OperatorNameTaken."""
     try:
         with transaction.atomic():
             operator = Operator.objects.create(username=username, is_staff=True, password=password)
-    except IntegrityError as error:  # the name is unique among all people
+    except IntegrityError as error:  # usernames are unique among users and operators
         raise OperatorNameTaken from error
     set_rights(operator, rights)
     return operator
@@ -133,10 +133,10 @@ def set_rights(operator: User, rights: Rights) -> None:
     operator.groups.set(Role.objects.filter(name__in=rights["roles"]))
 
 
-def forget_second_factors(keys: Iterable[Any]) -> int:
-    """Delete the second factors of these operators, recovery codes too, and end the sessions of those who had one.
+def reset_second_factors(keys: Iterable[Any]) -> int:
+    """Delete the second factors and recovery codes of these operators, and end the sessions of those who had any.
 
-    Returns how many had one.
+    Returns the number of operators who had any.
     """
     keys, owners = list(keys), set[Any]()
     for model in (TOTPDevice, StaticDevice):
@@ -147,10 +147,10 @@ def forget_second_factors(keys: Iterable[Any]) -> int:
     return len(owners)
 
 
-def deciders(change: OperatorChange, *, by: str) -> int:
-    """Return how many others are administrators who may decide this change."""
-    everybody = Operator.objects.filter(is_active=True).exclude(username__in=[by, change.username])
-    superusers = everybody.filter(is_superuser=True).count()
+def count_deciders(change: OperatorChange, *, by: str) -> int:
+    """Return the number of other administrators who may decide this change."""
+    others = Operator.objects.filter(is_active=True).exclude(username__in=[by, change.username])
+    superusers = others.filter(is_superuser=True).count()
     if change.of_superuser:
         return superusers
-    return superusers + everybody.filter(is_superuser=False, groups__name=roles.ADMINISTRATOR).count()
+    return superusers + others.filter(is_superuser=False, groups__name=roles.ADMINISTRATOR).count()

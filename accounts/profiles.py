@@ -1,4 +1,4 @@
-"""From somebody a robot met to a user with a complete profile."""
+"""Profiles of users: registration of a robot's contact, completion with a WeChat account, refresh."""
 
 from datetime import datetime
 
@@ -19,8 +19,8 @@ class WeChatAccountTaken(Conflict):
     message = "该微信账号已绑定其他用户"
 
 
-def register_met(*, user_code: str, nickname: str, avatar_url: str, channel: str) -> User:
-    """The user whom a robot met, made on the first meeting; what WeChat shows of them is kept fresh."""
+def register_contact(*, user_code: str, nickname: str, avatar_url: str, channel: str) -> User:
+    """Return the user with this gateway code, created at the first contact. Updates nickname and picture until completion."""
     user, is_new = User.objects.get_or_create(
         code=user_code, defaults={"nickname": nickname, "avatar_url": avatar_url, "channel": channel}
     )
@@ -32,7 +32,7 @@ def register_met(*, user_code: str, nickname: str, avatar_url: str, channel: str
 
 
 def refresh_profile(*, user: User, open_id: str, app_id: str, nickname: str, avatar_url: str) -> None:
-    """Take over what WeChat shows of a user by now; what is blank stays as it was."""
+    """Store the current WeChat account, nickname and picture of a user. Blank values change nothing."""
     User.objects.filter(pk=user.pk).update(
         open_id=open_id or user.open_id,
         app_id=app_id if open_id else user.app_id,
@@ -53,14 +53,13 @@ def complete_profile(
     channel: str,
     at: datetime,
 ) -> User:
-    """Bind a WeChat account to a user, once (2200); a WeChat account belongs to one user (1409); blocked: 1401.
+    """Bind a WeChat account to a user.
 
-    Who is an operator or was deactivated is not found (1404).
-
-    An inviter whom the referral tree does not allow is left out.
+    An inviter whom the referral tree does not allow is ignored. Raises NotFound (1404) for an operator or inactive user,
+    Blocked (1401), ProfileAlreadyCompleted (2200), or WeChatAccountTaken (1409) when the account belongs to another user.
     """
     with transaction.atomic():
-        user = User.objects.select_for_update().get(pk=user.pk)  # its union_id, a key, changes
+        user = User.objects.select_for_update().get(pk=user.pk)  # not `no_key`: the unique union_id changes
         if user.is_staff or not user.is_active:
             raise NotFound
         if user.is_blocked:

@@ -7,9 +7,9 @@ from config.site import client_pages, short_links
 
 
 def set_inviter(user: User, inviter: User | None) -> bool:
-    """Put `user` below `inviter`, an active user.
+    """Set the inviter of `user` to an active user.
 
-    Returns False when the tree does not allow it (the database decides).
+    Returns False when the referral tree does not allow it; a database trigger decides.
     """
     if inviter is None or inviter.is_staff or not inviter.is_active or user.inviter_id is not None:
         return False
@@ -23,7 +23,7 @@ def set_inviter(user: User, inviter: User | None) -> bool:
 
 
 def find_inviter(reference: str) -> User | None:
-    """Return the user whom an invitation names by id or code; None when it names no living user."""
+    """Return the active user whom an invitation names by id or gateway code, or None."""
     return User.objects.by_reference(reference).filter(is_active=True).first()
 
 

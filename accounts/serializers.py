@@ -1,4 +1,4 @@
-"""People at the border."""
+"""Serializers of sign-in, profiles, phones and identity cards."""
 
 from typing import Any
 
@@ -51,18 +51,20 @@ class PhoneProof(Phone):
     code = PatternField(r"^[0-9]{6}$", error_messages={"invalid": "应为 6 位数字"})
 
 
-_HANZI = "[\u3007\u3400-\u9fff\U00020000-\U0003ffff]"  # 〇 is a character of names, and no ideograph to Unicode
-# What keyboards and input methods give for the dot between the parts of a name.
+_HANZI = "[\u3007\u3400-\u9fff\U00020000-\U0003ffff]"  # 〇 occurs in names and is no ideograph in Unicode
+# The characters that keyboards and input methods produce for the dot between the parts of a name.
 _DOTS = str.maketrans(dict.fromkeys("•．・･‧․⋅∙·⸱⦁ㆍ●.", "·"))
 
 
 class PersonName(PatternField):
-    """A name as it stands on an identity card: Chinese characters, with · between the parts of some."""
+    """A name as printed on an identity card: Chinese characters, in some names with · between the parts."""
 
     def __init__(self, **kwargs: Any) -> None:
-        wrong = "应为 2 到 30 个汉字，少数民族姓名的间隔点“·”只能在汉字之间"
-        said: dict[str, Any] = dict.fromkeys(("invalid", "min_length", "max_length"), wrong)
-        super().__init__(rf"^{_HANZI}+(·{_HANZI}+)*\Z", min_length=2, max_length=30, error_messages=said, **kwargs)
+        message = "应为 2 到 30 个汉字，少数民族姓名的间隔点“·”只能在汉字之间"
+        errors: dict[str, Any] = dict.fromkeys(("invalid", "min_length", "max_length"), message)
+        super().__init__(
+            rf"^{_HANZI}+(·{_HANZI}+)*\Z", min_length=2, max_length=30, error_messages=errors, **kwargs
+        )
 
     def to_internal_value(self, data: Any) -> str:
         return super().to_internal_value(data.translate(_DOTS) if isinstance(data, str) else data)
@@ -79,7 +81,7 @@ class TicketPage(serializers.Serializer[Any]):
 
 
 class SignedPage(serializers.Serializer[Any]):
-    """`app_id` repeats `appid`: clients in use read it."""
+    """The signature for WeChat's JS-SDK. `app_id` repeats `appid`, because clients in use read either."""
 
     appid = serializers.CharField()
     app_id = serializers.CharField()
@@ -89,7 +91,7 @@ class SignedPage(serializers.Serializer[Any]):
 
 
 class PosterKind(serializers.Serializer[Any]):
-    """An <img> cannot say what is wrong with a kind that does not exist: it shows the default one."""
+    """The kind of a poster. An unknown kind becomes the default, because an <img> cannot show an error message."""
 
     type = StrictStringField(
         max_length=32, required=False, default="default", help_text="default、fourstar、fivestar，其他值同 default"

@@ -1,4 +1,4 @@
-"""Signing users out on every device: a lost phone, an account in wrong hands."""
+"""Sign-out of users on every device, for example after a phone was lost or an account was stolen."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -8,5 +8,5 @@ from accounts.models import User
 
 
 def sign_out_all(ids: Iterable[UUID], *, at: datetime) -> int:
-    """End the WeChat proofs and access tokens of these users; they sign in anew through WeChat. Returns how many users."""
+    """Invalidate the WeChat proofs and access tokens of these users. Returns the number of users signed out."""
     return User.objects.filter(pk__in=list(ids), is_staff=False).update(signed_out_at=at)

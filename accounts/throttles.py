@@ -1,4 +1,4 @@
-"""Throttles of people: SMS codes cost money and annoy, and operations under WeChat's proof must not be tried out."""
+"""Throttles of SMS codes, which cost money, and of operations with a WeChat proof, which must not be probed."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ class SmsTooOften(TooManyRequests):
 
 
 class ProofThrottle(BaseThrottle):
-    """Counts each person for whom WeChat vouched, and everybody else per address.
+    """A throttle per WeChat account for callers with a proof, and per address for all others.
 
     Thousands of phones share one carrier's address, and a refused sign-in freezes the client.
     """
@@ -29,10 +29,10 @@ class ProofThrottle(BaseThrottle):
 
 
 def count_sms(user: User, phone: str) -> None:
-    """Count one code that is asked for, for the user and for the phone. Raises SmsTooOften.
+    """Count one requested code for the user and for the phone. Raises SmsTooOften.
 
-    It takes the phone as it was validated: another spelling of it must not count apart.
+    `phone` is the validated number: another spelling of it must not be counted separately.
     """
     for scope in ("sms", "sms_day"):
-        for who in (f"user:{user.pk}", f"phone:{phone}"):
-            count_call(scope, who, refusal=SmsTooOften)
+        for key in (f"user:{user.pk}", f"phone:{phone}"):
+            count_call(scope, key, refusal=SmsTooOften)

@@ -1,4 +1,4 @@
-"""Access tokens: signed under SECRET_KEY, accepted under a key in SECRET_KEY_FALLBACKS too."""
+"""Access tokens: signed with SECRET_KEY, verified with SECRET_KEY and SECRET_KEY_FALLBACKS."""
 
 from typing import Any
 
@@ -13,15 +13,15 @@ ALGORITHM = str(settings.SIMPLE_JWT["ALGORITHM"])
 
 
 class RotatingBackend(TokenBackend):
-    """Signs and reads tokens under the keys that are configured when it is asked."""
+    """A token backend that reads the configured keys at each call."""
 
     def encode(self, payload: dict[str, Any]) -> str:
         return _backend(settings.SECRET_KEY).encode(payload)
 
     def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:
-        """Return the payload. Raises TokenBackendError when no key made the token, or it is malformed or has ended."""
-        *others, last = secret_keys()
-        for key in others:
+        """Return the payload. Raises TokenBackendError when no key signed the token, or it is malformed or expired."""
+        *keys, last = secret_keys()
+        for key in keys:
             try:
                 return _backend(key).decode(token, verify=verify)
             except TokenBackendExpiredToken:

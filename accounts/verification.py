@@ -1,6 +1,6 @@
-"""Proving a phone by an SMS code: six digits, 60 minutes, bound to user and phone, five tries.
+"""Verification of a phone by an SMS code: six digits, 60 minutes, bound to user and phone, five tries.
 
-What is on the phone already stays valid until the provider has accepted the next code.
+The codes sent earlier stay valid until the provider has accepted the next one.
 """
 
 import secrets
@@ -19,7 +19,7 @@ __all__ = ["PHONE_PATTERN", "prove_phone", "send_code"]
 VALID_FOR = timedelta(minutes=60)
 WRONG_TRIES = 5
 _SALT = "accounts.verification"
-WAIT_SECONDS = 60  # when the provider says "later" and not for how long
+WAIT_SECONDS = 60  # when the provider limits the rate without a waiting time
 
 
 class SmsCodeWrong(Refusal):
@@ -46,37 +46,37 @@ class SmsMaybeSent(OutsideFailed):
 
 
 class SmsLimited(Refusal):
-    """The provider's flow control; `retry_after` says in how many seconds to come back."""
+    """Refusal by the provider's flow control; `retry_after` is the waiting time in seconds."""
 
     code = Code.SMS_TOO_OFTEN
     message = "短信发送太频繁，请稍后再试"
 
     def __init__(self, retry_after: int | None = None) -> None:
         self.retry_after = retry_after or WAIT_SECONDS
-        super().__init__(f"短信发送太频繁，请在 {_how_long(retry_after)}后再试" if retry_after else None)
+        super().__init__(f"短信发送太频繁，请在 {_duration_text(retry_after)}后再试" if retry_after else None)
 
 
-def _how_long(seconds: int) -> str:
+def _duration_text(seconds: int) -> str:
     if seconds >= 3600:
         return f"{seconds // 3600} 小时"
     return f"{seconds // 60} 分钟" if seconds >= 60 else f"{seconds} 秒"
 
 
-def _bound(user: User, phone: str, code: str) -> str:
+def _hashed_text(user: User, phone: str, code: str) -> str:
     return f"{user.pk}:{phone}:{code}"
 
 
 def send_code(*, user: User, phone: str, at: datetime) -> None:
-    """Send a new code, which replaces those before it when the provider accepts it.
+    """Send a new code, which replaces the earlier ones once the provider accepts it.
 
-    Raises 2304 when the provider's flow control stops it, 1101 when the provider does not take it or does not answer.
-    Without an answer the new code may be on the phone, so that it and the one before are valid.
+    Raises SmsLimited (2304) by the provider's flow control, SmsNotSent (1101) when the provider refuses it, and
+    SmsMaybeSent (1101) without an answer: the new code may be on the phone, so both codes stay valid.
     """
     code = f"{secrets.randbelow(1_000_000):06d}"
     new = VerificationCode.objects.create(
         user=user,
         phone=phone,
-        code_hash=keyed_hash(_SALT, _bound(user, phone, code)),
+        code_hash=keyed_hash(_SALT, _hashed_text(user, phone, code)),
         sent_at=at,
         expires_at=at + VALID_FOR,
     )
@@ -95,24 +95,24 @@ def _not_sent(error: OutsideError) -> Refusal:
 
 
 def prove_phone(*, user: User, phone: str, code: str, at: datetime) -> None:
-    """Give the user this phone.
+    """Store the user's phone after checking the code.
 
-    Raises 2301 when the code is not the one that was sent, 2302 when no code for this phone can be used any more
-    (none was sent, or it was used, is older than an hour, or met five wrong tries), 2303 when the phone is taken.
+    Raises SmsCodeWrong (2301), SmsCodeExpired (2302) when this phone has no usable code (none was sent, or it was used,
+    is older than an hour, or had five wrong tries), PhoneTaken (2303) when another user has the phone.
     """
-    refusal = _take_code(user, phone, code, at)
+    refusal = _use_code(user, phone, code, at)
     if refusal is not None:
         raise refusal
 
 
 @transaction.atomic
-def _take_code(user: User, phone: str, code: str, at: datetime) -> Refusal | None:
-    """A wrong try is counted even though it is refused, so the refusal is returned, not raised."""
-    given = _usable(user, phone, at)
-    if not given:
+def _use_code(user: User, phone: str, code: str, at: datetime) -> Refusal | None:
+    """Use a code. Returns the refusal instead of raising it, so that the count of wrong tries is committed."""
+    codes = _usable(user, phone, at)
+    if not codes:
         return SmsCodeExpired()
-    if not any(is_keyed_hash(one.code_hash, _SALT, _bound(user, phone, code)) for one in given):
-        VerificationCode.objects.filter(pk__in=[one.pk for one in given]).update(wrong_tries=F("wrong_tries") + 1)
+    if not any(is_keyed_hash(row.code_hash, _SALT, _hashed_text(user, phone, code)) for row in codes):
+        VerificationCode.objects.filter(pk__in=[row.pk for row in codes]).update(wrong_tries=F("wrong_tries") + 1)
         return SmsCodeWrong()
     try:
         with transaction.atomic():
@@ -124,6 +124,6 @@ def _take_code(user: User, phone: str, code: str, at: datetime) -> Refusal | Non
 
 
 def _usable(user: User, phone: str, at: datetime) -> list[VerificationCode]:
-    """Lock and return the codes that may be on the phone: more than one when nobody knows which was sent last."""
+    """Lock and return the usable codes: more than one when it is unknown whether the last was sent."""
     codes = VerificationCode.objects.select_for_update().filter(user=user, phone=phone, used_at=None)
     return list(codes.filter(expires_at__gt=at, wrong_tries__lt=WRONG_TRIES).order_by("pk"))

@@ -1,7 +1,7 @@
-"""Signing a browser in on pages that this service shows itself: to WeChat's sign-in page and back with a code.
+"""Sign-in on the pages of this service: a redirect to WeChat's sign-in page, and the return with a code.
 
-The `state` that WeChat hands back is bound to a cookie of the browser that was sent there, so that nobody can sign
-another browser in with a code of their own.
+The `state` that WeChat returns is bound to a cookie of the browser that was redirected, so that nobody can sign another
+browser in with a code of their own.
 """
 
 import secrets
@@ -26,12 +26,12 @@ class SignInUnfinished(NotAllowed):
 
 
 def begin_sign_in(request: HttpRequest, *, app_id: str, path: str) -> HttpResponse:
-    """Return the redirect to WeChat's sign-in page, from which the browser comes back to `path`.
+    """Return the redirect to WeChat's sign-in page, from which the browser returns to `path`.
 
-    A browser that is on its way already keeps its cookie: another tab of it may come back first.
+    A browser that has the cookie keeps it: another tab that signs in at the same time may return first.
     """
     nonce = _nonce_of(request) or secrets.token_hex(16)
-    query = urlencode(  # WeChat wants them in this order
+    query = urlencode(  # WeChat requires this order
         {
             "appid": app_id,
             "redirect_uri": f"{settings.PUBLIC_BASE_URL}{path}",
@@ -55,21 +55,21 @@ def begin_sign_in(request: HttpRequest, *, app_id: str, path: str) -> HttpRespon
 
 
 def is_return(request: HttpRequest) -> bool:
-    """Return whether the browser comes back from WeChat: with a code, or without one when the user refused."""
+    """Return whether the browser returns from WeChat: with a code, or without one when the user refused."""
     return "state" in request.GET
 
 
 def is_expected(request: HttpRequest, *, app_id: str, path: str) -> bool:
-    """Return whether this browser was sent to WeChat for this page within the last ten minutes."""
+    """Return whether this browser was redirected to WeChat for this page within the last ten minutes."""
     nonce = _nonce_of(request)
-    return nonce is not None and is_keyed_hash(request.GET["state"], _SALT, _bound(nonce, app_id, path))
+    return nonce is not None and is_keyed_hash(request.GET["state"], _SALT, _hashed_text(nonce, app_id, path))
 
 
 def finish_sign_in(request: HttpRequest, *, app_id: str, path: str) -> HttpResponse:
-    """Return the redirect to `path`, with WeChat's proof of who came back.
+    """Return the redirect to `path`, with the proof of the visitor's WeChat account.
 
-    Raises SignInUnfinished when the browser was not sent to WeChat, or came back without a code; WeChatRefused and
-    WeChatDown when WeChat does not say whose the code is.
+    Raises SignInUnfinished when the browser was not redirected to WeChat or returned without a code, WeChatRefused when
+    WeChat refuses the code, WeChatDown when WeChat does not answer.
     """
     code = request.GET.get("code", "")
     if not code or not is_expected(request, app_id=app_id, path=path):
@@ -86,9 +86,9 @@ def _nonce_of(request: HttpRequest) -> str | None:
 
 
 def _state_of(nonce: str, app_id: str, path: str) -> str:
-    """Return what goes to WeChat: letters and digits only, at most 128, as WeChat demands."""
-    return keyed_hash(_SALT, _bound(nonce, app_id, path))
+    """Return the `state` parameter: letters and digits only, at most 128, as WeChat requires."""
+    return keyed_hash(_SALT, _hashed_text(nonce, app_id, path))
 
 
-def _bound(nonce: str, app_id: str, path: str) -> str:
+def _hashed_text(nonce: str, app_id: str, path: str) -> str:
     return f"{nonce} {app_id} {path}"

@@ -1,4 +1,4 @@
-"""Who may act for a union_id: a union_id alone is no password, so WeChat must have vouched for the caller."""
+"""WeChat proofs: a union_id is not secret, so a caller may act for it only with WeChat's proof."""
 
 import logging
 from typing import Any
@@ -25,8 +25,8 @@ class ProofMissing(NotAllowed):
 def require_proof(request: Request, union_id: str) -> Proof | None:
     """Return the caller's proof of this union_id.
 
-    Returns None where something else vouches: a key with the scope auth:issue, or the open embedded mode. Raises
-    ProofMissing (1401) for everybody else.
+    Returns None for callers who need no proof: a key with the scope auth:issue, or any caller in the open embedded mode.
+    Raises ProofMissing (1401) for all others.
     """
     if isinstance(request.auth, ApiKey):
         if request.auth.allows(Scope.AUTH_ISSUE):
@@ -42,12 +42,12 @@ def require_proof(request: Request, union_id: str) -> Proof | None:
 
 
 def proven_user(request: Any) -> User | None:
-    """Return the user for whom WeChat vouched in this browser; None without a live proof of a known user."""
+    """Return the user of the WeChat proof in this browser, or None without a valid proof of a known user."""
     return _user_of(proofs.read(request))
 
 
 class ProofAuthentication(BaseAuthentication):
-    """The cookie that WeChat's word left, for the user whom it is about."""
+    """Authentication by the cookie with the WeChat proof."""
 
     def authenticate(self, request: Request) -> tuple[User, Proof] | None:
         proof = proofs.read(request)

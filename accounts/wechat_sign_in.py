@@ -1,4 +1,4 @@
-"""What WeChat says about a visitor, with its refusals in our words."""
+"""Calls to WeChat about a visitor, with WeChat's errors translated into error codes of the API."""
 
 from config.errors import Code, OutsideFailed, Refusal
 from integrations.http import OutsideError, Refused
@@ -16,7 +16,10 @@ class WeChatDown(OutsideFailed):
 
 
 def page_signature(app_id: str, url: str, *, at: int) -> dict[str, str]:
-    """What the JS-SDK needs on this page: 2501 for an app that is not ours, 1101 when WeChat does not answer."""
+    """Return the signature of this page for the JS-SDK.
+
+    Raises WeChatRefused (2501) for an unknown app, WeChatDown (1101) when WeChat does not answer.
+    """
     try:
         return signed(app_id, url, at=at)
     except Refused as error:
@@ -26,7 +29,10 @@ def page_signature(app_id: str, url: str, *, at: int) -> dict[str, str]:
 
 
 def profile_of(app_id: str, oauth_code: str) -> WeChatProfile:
-    """Who opened the page: 2501 when WeChat refuses the code, 1101 when it does not answer in time."""
+    """Return the profile of the visitor who opened the page.
+
+    Raises WeChatRefused (2501) when WeChat refuses the code, WeChatDown (1101) when it does not answer in time.
+    """
     try:
         return WeChat.from_settings().profile(app_id, oauth_code)
     except Refused as error:

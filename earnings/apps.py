@@ -1,4 +1,4 @@
-"""The app's name for operators; its receivers are connected when Django is ready."""
+"""Django configuration of the earnings app, which connects its signal receivers."""
 
 from importlib import import_module
 

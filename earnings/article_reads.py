@@ -1,8 +1,8 @@
-"""What articles read in groups earned on a day, as the BI system reports it: once a day, all or nothing.
+"""Income from article reads in groups, as the BI system reports it: one report per day, all or nothing.
 
-The owner of a group gets its amount, the two above a share of it. A group is the life that was served on that
-day; one that nobody served on it counts as unknown. A blocked user's groups earn nothing, and neither does a blocked
-user above them, as at night.
+The owner of a group gets the reported amount; the owner's inviter and grand-inviter get a share of it. A report counts
+for the binding of the group that was active on that day; without one the group is unknown. As in the nightly settlement,
+groups of a blocked user earn nothing, and a blocked inviter gets no share.
 """
 
 from collections.abc import Mapping
@@ -22,12 +22,12 @@ from earnings.due import INVITERS, JOIN_INVITER, due_at
 from earnings.models import ArticleReadDay, EarningsRules, IncomeType, SettlementDay, TransactionKind
 
 
-class DayNotOver(BadRequest):
+class ReadsDayNotOver(BadRequest):
     field = "settle_date"
     message = "只能是已经结束的日期"
 
 
-class DayBeforeFirst(BadRequest):
+class BeforeFirstSettledDay(BadRequest):
     field = "settle_date"
     message = "早于平台开始结算的日期"
 
@@ -38,7 +38,7 @@ class ReadsAlreadySettled(Conflict):
 
 @dataclass
 class Reads:
-    """What was credited, in yuan, and whose reports were left out."""
+    """The result of a report: the amounts credited, in yuan, and the groups that were skipped."""
 
     day: date
     group_count: int = 0
@@ -48,44 +48,45 @@ class Reads:
     blocked: list[str] = field(default_factory=list)
 
 
-_TAKE_DAY = """
+_CLAIM_DAY = """
 INSERT INTO earnings_articlereadday (day, settled_at, settled_by, group_count, owner_total, referral_total)
 VALUES (%s, %s, %s, 0, 0, 0) ON CONFLICT (day) DO NOTHING
 """
-# A group bound again has several lives under one code: the one served on that day, the latest when there were two.
+# A group that was bound again has several bindings under one code. The binding that was active on that day counts; of two,
+# the later one.
 _FIND_GROUPS = f"""
-CREATE TEMPORARY TABLE reading ON COMMIT DROP AS
+CREATE TEMPORARY TABLE read_lines ON COMMIT DROP AS
 WITH blocked AS MATERIALIZED ({BLOCKED_USERS})
-SELECT told.reference, told.amount, life.id AS group_id, life.user_id, life.user_id IN (TABLE blocked) AS is_blocked,
+SELECT report.reference, report.amount, binding.id AS group_id, binding.user_id, binding.user_id IN (TABLE blocked) AS is_blocked,
        {INVITERS},
-       told.amount * %(inviter_share)s AS inviter_amount,
-       told.amount * %(grand_inviter_share)s AS grand_inviter_amount
-FROM unnest(%(references)s::text[], %(ids)s::uuid[], %(amounts)s::numeric[]) AS told(reference, id, amount)
+       report.amount * %(inviter_share)s AS inviter_amount,
+       report.amount * %(grand_inviter_share)s AS grand_inviter_amount
+FROM unnest(%(references)s::text[], %(ids)s::uuid[], %(amounts)s::numeric[]) AS report(reference, id, amount)
 LEFT JOIN LATERAL (
     SELECT g.id, g.user_id FROM groups_group g
-    WHERE (g.code = told.reference OR g.id = told.id)
+    WHERE (g.code = report.reference OR g.id = report.id)
         AND g.bound_at < %(day_end)s AND (g.cancelled_at IS NULL OR g.cancelled_at >= %(day_start)s)
     ORDER BY g.bound_at DESC LIMIT 1
-) life ON TRUE
-LEFT JOIN accounts_user u ON u.id = life.user_id
+) binding ON TRUE
+LEFT JOIN accounts_user u ON u.id = binding.user_id
 {JOIN_INVITER}
 """  # noqa: S608 - our own SQL
-_NAMED_TWICE = """
-SELECT string_agg(reference, ', ' ORDER BY reference) FROM reading WHERE group_id IS NOT NULL
+_DUPLICATE_GROUPS = """
+SELECT string_agg(reference, ', ' ORDER BY reference) FROM read_lines WHERE group_id IS NOT NULL
 GROUP BY group_id HAVING count(*) > 1 LIMIT 1
 """
-_LEFT_OUT = """
+_SKIPPED_GROUPS = """
 SELECT coalesce(array_agg(reference ORDER BY reference) FILTER (WHERE group_id IS NULL), '{}'),
-       coalesce(array_agg(reference ORDER BY reference) FILTER (WHERE is_blocked), '{}') FROM reading
+       coalesce(array_agg(reference ORDER BY reference) FILTER (WHERE is_blocked), '{}') FROM read_lines
 """
-_KEEP = """
+_INSERT_GROUP_READS = """
 INSERT INTO earnings_groupreads (group_id, day, amount)
-SELECT group_id, %(day)s, amount FROM reading WHERE group_id IS NOT NULL AND NOT is_blocked
+SELECT group_id, %(day)s, amount FROM read_lines WHERE group_id IS NOT NULL AND NOT is_blocked
 ORDER BY group_id
 """
 _INCOME = """
 CREATE OR REPLACE TEMPORARY VIEW income AS
-WITH paid AS (SELECT * FROM reading WHERE group_id IS NOT NULL AND NOT is_blocked)
+WITH paid AS (SELECT * FROM read_lines WHERE group_id IS NOT NULL AND NOT is_blocked)
 SELECT user_id, 1 AS slip_type, amount FROM paid
 UNION ALL SELECT inviter_id, 2, inviter_amount FROM paid WHERE inviter_id IS NOT NULL
 UNION ALL SELECT grand_inviter_id, 2, grand_inviter_amount FROM paid WHERE grand_inviter_id IS NOT NULL
@@ -93,58 +94,60 @@ UNION ALL SELECT grand_inviter_id, 2, grand_inviter_amount FROM paid WHERE grand
 
 
 def settle_reads(*, day: date, amounts: Mapping[str, Decimal], by: str, at: datetime) -> Reads:
-    """Credit a day's article reads, yuan per group code (or id).
+    """Credit a day's article reads. `amounts` are yuan per group code or id.
 
-    Raises DayNotOver, DayBeforeFirst, and ReadsAlreadySettled the second time.
+    Raises ReadsDayNotOver, BeforeFirstSettledDay, or ReadsAlreadySettled for the second report of a day.
     """
     if day >= day_of(at):
-        raise DayNotOver
+        raise ReadsDayNotOver
     rules = EarningsRules.current()
     if _is_before_first(day, rules, at):
-        raise DayBeforeFirst
+        raise BeforeFirstSettledDay
     with transaction.atomic():
-        if not _take(day, by, at):
+        if not _claim_day(day, by, at):
             raise ReadsAlreadySettled
-        settled = Reads(day)
+        result = Reads(day)
         with connection.cursor() as cursor:
-            cursor.execute("DROP TABLE IF EXISTS reading, settling CASCADE")
-            cursor.execute(_FIND_GROUPS, _words(day, amounts, rules, at))
-            _refuse_doubles(cursor)
-            cursor.execute(_KEEP, {"day": day})
-            settled.group_count = cursor.rowcount
-            cursor.execute(_LEFT_OUT)
-            settled.unknown, settled.blocked = cursor.fetchone()
+            cursor.execute("DROP TABLE IF EXISTS read_lines, settlement_lines CASCADE")
+            cursor.execute(_FIND_GROUPS, _params(day, amounts, rules, at))
+            _refuse_duplicates(cursor)
+            cursor.execute(_INSERT_GROUP_READS, {"day": day})
+            result.group_count = cursor.rowcount
+            cursor.execute(_SKIPPED_GROUPS)
+            result.unknown, result.blocked = cursor.fetchone()
             cursor.execute(_INCOME)
-        crediting.sum_up()
-        crediting.post(kind=TransactionKind.ARTICLE_READS, cause=f"article_reads:{day}", day=day, at=at, by=by)
-        totals = crediting.totals()
-        settled.owner_total = totals.get(IncomeType.ARTICLE_READS, Decimal(0))
-        settled.referral_total = totals.get(IncomeType.APPRENTICES, Decimal(0))
-        ArticleReadDay.objects.filter(day=day).update(
-            group_count=settled.group_count,
-            owner_total=settled.owner_total,
-            referral_total=settled.referral_total,
+        crediting.calculate_credits()
+        crediting.post_credits(
+            kind=TransactionKind.ARTICLE_READS, cause=f"article_reads:{day}", day=day, at=at, by=by
         )
-    return settled
+        totals = crediting.totals_by_type()
+        result.owner_total = totals.get(IncomeType.ARTICLE_READS, Decimal(0))
+        result.referral_total = totals.get(IncomeType.APPRENTICES, Decimal(0))
+        ArticleReadDay.objects.filter(day=day).update(
+            group_count=result.group_count,
+            owner_total=result.owner_total,
+            referral_total=result.referral_total,
+        )
+    return result
 
 
 def _is_before_first(day: date, rules: EarningsRules, at: datetime) -> bool:
-    """Return whether the platform settled nothing yet, neither by the rules nor, earlier, by hand.
+    """Return whether the day is before the platform's first settled day, by the rules or by an earlier manual settlement.
 
-    Yesterday is no slip of a date: on the first day the BI system reports it as on every other.
+    Yesterday is always accepted: the BI system reports it on the platform's first day too.
     """
     is_early = day < min(rules.settle_from, day_of(at) - timedelta(days=1))
     return is_early and not SettlementDay.objects.filter(day__lte=day).exists()
 
 
-def _take(day: date, by: str, at: datetime) -> bool:
-    """Whether this day is ours: of two reports at once one inserts the row, the other waits and sees it."""
+def _claim_day(day: date, by: str, at: datetime) -> bool:
+    """Insert the row of this day. Returns False when it exists: of two concurrent reports, one waits and then sees it."""
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE_DAY, [day, at, by])
+        cursor.execute(_CLAIM_DAY, [day, at, by])
         return bool(cursor.rowcount)
 
 
-def _words(day: date, amounts: Mapping[str, Decimal], rules: EarningsRules, at: datetime) -> dict[str, Any]:
+def _params(day: date, amounts: Mapping[str, Decimal], rules: EarningsRules, at: datetime) -> dict[str, Any]:
     return {
         "references": list(amounts),
         "ids": [as_uuid(reference) for reference in amounts],
@@ -157,8 +160,8 @@ def _words(day: date, amounts: Mapping[str, Decimal], rules: EarningsRules, at: 
     }
 
 
-def _refuse_doubles(cursor: Any) -> None:
-    """A group named by its code and by its id is one group; which amount is meant cannot be known."""
-    cursor.execute(_NAMED_TWICE)
-    if found := cursor.fetchone():
-        raise BadRequest(f"同一个群写了两次：{found[0]}，整批未生效", field="data")
+def _refuse_duplicates(cursor: Any) -> None:
+    """Raise BadRequest when a group is reported by its code and by its id, because the amounts may differ."""
+    cursor.execute(_DUPLICATE_GROUPS)
+    if duplicates := cursor.fetchone():
+        raise BadRequest(f"同一个群写了两次：{duplicates[0]}，整批未生效", field="data")

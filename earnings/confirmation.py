@@ -1,4 +1,4 @@
-"""The page on which a user confirms a transfer: where it is, and what it says of how a withdrawal stands."""
+"""The page on which a user confirms a transfer: its address, and its texts for each stage of a withdrawal."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,13 +13,13 @@ Status = Withdrawal.Status
 
 
 class Stage(StrEnum):
-    """How a withdrawal stands, as far as its user can do something about it."""
+    """The stage of a withdrawal as its user sees it."""
 
     REVIEWING = "reviewing"
     REJECTED = "rejected"
     PAYING = "paying"
     TO_CONFIRM = "to_confirm"
-    TRANSFERRING = "transferring"  # confirmed; may be confirmed once more, should it get stuck
+    TRANSFERRING = "transferring"  # confirmed; the user may confirm again if it gets stuck
     CANCELLING = "cancelling"
     CHECKING = "checking"
     PAID = "paid"
@@ -28,7 +28,7 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True)
 class Notice:
-    """What a page says: a heading, what it means for the reader and what to do, and how it looks."""
+    """The heading, the text and the icon of a page."""
 
     title: str
     text: str
@@ -48,7 +48,7 @@ NOTICES = {
     Stage.PAID: Notice("已到账", "钱已存入你的微信零钱，可以在微信“我-服务-钱包”里查看。", "done"),
     Stage.FAILED: Notice("打款没有成功", "金额已退回余额，可以重新申请提现。", "warning"),
 }
-# WeChat Pay's words for why a transfer failed, as far as its receiver can do something about it.
+# Texts for WeChat Pay's failure reasons that the receiver can act on.
 _EXPIRED = "超过 24 小时没有确认收款，这笔转账已取消。"
 _REASONS = {
     "CANCELLED": _EXPIRED,
@@ -72,30 +72,30 @@ _UNKNOWN_REASON = "微信支付没有完成这笔转账；多次失败的话，�
 
 
 def address_of(withdrawal_id: UUID) -> str:
-    """Return the address of the page for this withdrawal."""
+    """Return the URL of the page for this withdrawal."""
     return f"{settings.PUBLIC_BASE_URL}{path_of(withdrawal_id)}"
 
 
 def path_of(withdrawal_id: UUID) -> str:
-    """Return that address below our own."""
+    """Return the path of the page for this withdrawal."""
     return f"/payouts/{withdrawal_id}/confirm"
 
 
 def withdrawal_of(user: User | None, withdrawal_id: UUID | None) -> Withdrawal | None:
-    """Return the user's withdrawal with its payout; None for one of somebody else as for one that is not there."""
+    """Return the user's withdrawal with its payout. Returns None for another user's withdrawal as for an unknown one."""
     if user is None or withdrawal_id is None:
         return None
     return Withdrawal.objects.select_related("payout").filter(pk=withdrawal_id, user=user).first()
 
 
 def payout_of(withdrawal: Withdrawal) -> Payout | None:
-    """Return the payout of a withdrawal; None before it is approved."""
+    """Return the payout of a withdrawal, or None before the approval."""
     payout: Payout | None = getattr(withdrawal, "payout", None)
     return payout
 
 
 def stage_of(withdrawal: Withdrawal) -> Stage:
-    """Return how a withdrawal stands for its user."""
+    """Return the stage of a withdrawal."""
     by_status = {
         Status.TO_REVIEW: Stage.REVIEWING,
         Status.REJECTED: Stage.REJECTED,
@@ -105,10 +105,10 @@ def stage_of(withdrawal: Withdrawal) -> Stage:
     payout = payout_of(withdrawal)
     if withdrawal.status in by_status:
         return by_status[Status(withdrawal.status)]
-    return _under_way(payout) if payout else Stage.PAYING
+    return _stage_of_open(payout) if payout else Stage.PAYING
 
 
-def _under_way(payout: Payout) -> Stage:
+def _stage_of_open(payout: Payout) -> Stage:
     if payout.needs_operator_at is not None:
         return Stage.CHECKING
     if payout.cancel_asked_at is not None:
@@ -119,10 +119,10 @@ def _under_way(payout: Payout) -> Stage:
 
 
 def reason_of(withdrawal: Withdrawal) -> str:
-    """Return why a withdrawal was rejected or failed, in words for its user; "" for others.
+    """Return a text for the user on why a withdrawal was rejected or failed, or "" for other withdrawals.
 
-    A rejection's reason stands as the operator wrote it for the user, WeChat Pay's is translated. What an operator notes
-    about a payout is for operators.
+    The reason of a rejection is shown as the operator wrote it; WeChat Pay's reasons are translated. Notes of operators
+    about a payout are not shown.
     """
     payout = payout_of(withdrawal)
     if withdrawal.status != Status.FAILED or payout is None:

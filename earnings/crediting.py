@@ -1,6 +1,6 @@
-"""Crediting many people at once: what they earned is summed per person and kind, floored to a cent, posted as one.
+"""Crediting of many users in one ledger transaction: amounts are summed per user and income type, then rounded down.
 
-The caller lays out the parts as a temporary view `income` (user_id, slip_type, amount in yuan, exact).
+The caller provides the exact amounts as a temporary view `income` (user_id, slip_type, amount in yuan).
 """
 
 from datetime import date, datetime
@@ -12,15 +12,15 @@ from django.db import connection
 from earnings.models import TransactionKind
 
 _SUM_AND_FLOOR = """
-CREATE TEMPORARY TABLE crediting ON COMMIT DROP AS
+CREATE TEMPORARY TABLE credits ON COMMIT DROP AS
 SELECT user_id, slip_type, floor(sum(amount) * 100) / 100 AS amount FROM income
 GROUP BY user_id, slip_type HAVING floor(sum(amount) * 100) > 0
 """
-# In one order, so that two that open the same accounts wait for each other and never in a circle.
+# Rows are inserted in the order of user_id, so that two transactions that open the same accounts cannot deadlock.
 _OPEN_ACCOUNTS = """
 INSERT INTO earnings_account (id, kind, user_id, available, withdrawing, earned, opened_at)
 SELECT gen_random_uuid(), 'user', c.user_id, 0, 0, 0, %(at)s
-FROM (SELECT DISTINCT user_id FROM crediting) c
+FROM (SELECT DISTINCT user_id FROM credits) c
 WHERE NOT EXISTS (SELECT 1 FROM earnings_account a WHERE a.user_id = c.user_id)
 ORDER BY c.user_id ON CONFLICT (user_id) DO NOTHING
 """
@@ -28,50 +28,50 @@ _POST = """
 WITH posted AS (
     INSERT INTO earnings_ledgertransaction (id, kind, cause, day, posted_at, posted_by, reason)
     SELECT gen_random_uuid(), %(kind)s, %(cause)s, %(day)s, %(at)s, %(by)s, ''
-    WHERE EXISTS (SELECT 1 FROM crediting) RETURNING id
+    WHERE EXISTS (SELECT 1 FROM credits) RETURNING id
 )
 INSERT INTO earnings_ledgerentry (transaction_id, account_id, bucket, amount, slip_type, day)
 SELECT posted.id, a.id, 'available', c.amount, c.slip_type, %(day)s::date
-FROM crediting c JOIN earnings_account a ON a.user_id = c.user_id CROSS JOIN posted
+FROM credits c JOIN earnings_account a ON a.user_id = c.user_id CROSS JOIN posted
 UNION ALL
-SELECT posted.id, house.id, 'available', -(SELECT sum(amount) FROM crediting), NULL, %(day)s::date
-FROM posted CROSS JOIN earnings_account house WHERE house.kind = 'rewards'
+SELECT posted.id, rewards.id, 'available', -(SELECT sum(amount) FROM credits), NULL, %(day)s::date
+FROM posted CROSS JOIN earnings_account rewards WHERE rewards.kind = 'rewards'
 """
-_TOTALS = "SELECT slip_type, sum(amount) FROM crediting GROUP BY slip_type"
+_TOTALS = "SELECT slip_type, sum(amount) FROM credits GROUP BY slip_type"
 _LARGEST = """
-SELECT coalesce(nullif(u.nickname, ''), u.id::text), sum(c.amount) FROM crediting c
+SELECT coalesce(nullif(u.nickname, ''), u.id::text), sum(c.amount) FROM credits c
 JOIN accounts_user u ON u.id = c.user_id GROUP BY u.id ORDER BY 2 DESC, u.id LIMIT 10
 """
 
 
-def sum_up() -> None:
-    """Sum what is in `income` per person and kind and floor it, inside the caller's transaction."""
+def calculate_credits() -> None:
+    """Sum `income` per user and income type and round down to a cent, inside the caller's transaction."""
     with connection.cursor() as cursor:
-        cursor.execute("DROP TABLE IF EXISTS crediting")  # of what was summed up before in this transaction
+        cursor.execute("DROP TABLE IF EXISTS credits")  # left by an earlier calculation in this transaction
         cursor.execute(_SUM_AND_FLOOR)
-        cursor.execute("ANALYZE crediting")  # or the planner takes it for a small table
+        cursor.execute("ANALYZE credits")  # otherwise the planner assumes a small table
 
 
-def post(*, kind: TransactionKind, cause: str, day: date, at: datetime, by: str = "") -> None:
-    """Credit everybody with what was summed up; nothing is posted when nobody earned a cent.
+def post_credits(*, kind: TransactionKind, cause: str, day: date, at: datetime, by: str = "") -> None:
+    """Post the calculated credits as one transaction. Posts nothing when nobody earned a cent.
 
-    IntegrityError when the cause has moved money before.
+    Raises IntegrityError when the cause was posted before.
     """
-    words: dict[str, Any] = {"kind": kind.value, "cause": cause, "day": day, "at": at, "by": by}
+    params: dict[str, Any] = {"kind": kind.value, "cause": cause, "day": day, "at": at, "by": by}
     with connection.cursor() as cursor:
         for statement in (_OPEN_ACCOUNTS, _POST):
-            cursor.execute(statement, words)
+            cursor.execute(statement, params)
 
 
-def totals() -> dict[int, Decimal]:
-    """Slip type → yuan, of what was summed up."""
+def totals_by_type() -> dict[int, Decimal]:
+    """Return the calculated credits as {income type: yuan}."""
     with connection.cursor() as cursor:
         cursor.execute(_TOTALS)
         return dict(cursor.fetchall())
 
 
-def largest() -> list[tuple[str, Decimal]]:
-    """The ten who are credited most, by nickname, in yuan."""
+def largest_credits() -> list[tuple[str, Decimal]]:
+    """Return (nickname, yuan) of the ten users with the largest credits."""
     with connection.cursor() as cursor:
         cursor.execute(_LARGEST)
         return cursor.fetchall()

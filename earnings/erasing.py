@@ -1,4 +1,4 @@
-"""The books when a person is erased: refused while money is under way; what was paid stays, to whom in WeChat goes."""
+"""Erasure of a user in earnings: refused while money is in transit; the receiving WeChat account is erased."""
 
 from accounts.erasure import CannotErase
 from accounts.models import User
@@ -15,14 +15,14 @@ class BalanceLeft(CannotErase):
 
 
 def require_nothing_under_way(user: User, *, gives_up_balance: bool) -> None:
-    """Lock the user's money. Raises MoneyUnderWay, and BalanceLeft unless the user gives up the balance."""
+    """Lock the user and the account. Raises MoneyUnderWay, and BalanceLeft unless the user gives up the balance."""
     withdrawals.lock_user(user)
     account = ledger.locked_account_of(user)
-    asked = Withdrawal.objects.filter(user=user)
+    requested = Withdrawal.objects.filter(user=user)
     payouts = Payout.objects.filter(withdrawal__user=user)
     if (
         account.withdrawing > 0
-        or asked.filter(status__in=withdrawals.UNPAID).exists()
+        or requested.filter(status__in=withdrawals.UNPAID).exists()
         or payouts.filter(ended_at=None).exists()
         or payouts.contradicted().exists()
     ):
@@ -31,7 +31,7 @@ def require_nothing_under_way(user: User, *, gives_up_balance: bool) -> None:
         raise BalanceLeft
 
 
-def forget_receivers_of(user: User) -> None:
-    """Remove the WeChat account from ended payouts and withdrawals; their number at WeChat Pay stays."""
+def erase_receivers_of(user: User) -> None:
+    """Erase the WeChat account from ended payouts and withdrawals. Their number at WeChat Pay stays."""
     Payout.objects.filter(withdrawal__user=user).update(open_id="", app_id="", package_info="")
     Withdrawal.objects.filter(user=user).update(open_id="", app_id="")

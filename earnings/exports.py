@@ -1,4 +1,4 @@
-"""The columns of the withdrawals that the back office takes away as a file: those of its list."""
+"""Columns of the exported list of withdrawals."""
 
 from config.backoffice.export import Columns
 

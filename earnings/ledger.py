@@ -1,4 +1,17 @@
-"""Posting to the ledger: balanced transactions, written once, never changed."""
+"""Posting to the double-entry ledger: balanced transactions, written once, never changed.
+
+An `Account` belongs to a user or to the platform. A `LedgerTransaction` has two or more `LedgerEntry`s that add up to
+zero, and a unique `cause`. A `Posting` here becomes one entry.
+
+1. The caller locks the accounts it reads (`locked_account_of`, or `lock_accounts_of` for several, in primary-key order).
+2. `post` inserts the transaction; the unique `cause` decides between two callers that post the same cause at once.
+3. `post` inserts all entries in one statement; the trigger `apply_entries` checks the sum and updates the accounts' totals.
+4. A balance below zero violates a constraint and becomes `BalanceWouldBeNegative`.
+5. `reverse` posts the opposite of a transaction or of one account's part, for operators.
+
+All steps are one database transaction: a process killed before the commit leaves nothing, and after it a repeated call
+raises `AlreadyPosted`. PostgreSQL refuses changes of history (docs/ledger.md); earnings.ledger_check verifies the totals.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,7 +27,7 @@ from earnings.models import Account, Bucket, IncomeType, LedgerEntry, LedgerTran
 
 CENT = Decimal("0.01")
 _NOT_NEGATIVE = ("available_not_negative", "withdrawing_not_negative")
-# What follows from a withdrawal is undone by the withdrawal's own end, never by hand.
+# Transactions of a withdrawal are reversed by the end of the withdrawal, never by an operator.
 REVERSIBLE = (
     TransactionKind.RED_PACKET,
     TransactionKind.ADOPTION_FEE,
@@ -24,7 +37,7 @@ REVERSIBLE = (
 
 
 class AlreadyPosted(Conflict):
-    """The same cause moves money once."""
+    """Refusal of a second transaction with the same cause."""
 
     message = "这笔账已经记过了"
 
@@ -34,7 +47,7 @@ class NotReversible(Conflict):
 
 
 class BalanceWouldBeNegative(Refusal):
-    """The database refuses a balance below zero."""
+    """Refusal of a transaction that would make a balance negative."""
 
     code = Code.BALANCE_TOO_SMALL
     message = "余额不足，记账后余额会变成负数"
@@ -42,7 +55,7 @@ class BalanceWouldBeNegative(Refusal):
 
 @dataclass(frozen=True)
 class Posting:
-    """One side of a movement: what an account's balance changes by, in yuan."""
+    """A side of a transaction: the change of an account's balance, in yuan."""
 
     account: Account
     amount: Decimal
@@ -51,22 +64,22 @@ class Posting:
 
 
 def rounded_down(amount: Decimal) -> Decimal:
-    """Yuan, rounded down to a cent."""
+    """Return an amount in yuan, rounded down to a cent."""
     return amount.quantize(CENT, rounding=ROUND_FLOOR)
 
 
 def account_of(user: User) -> Account:
-    """The user's account, opened when it is first asked for."""
+    """Return the user's account, opened at the first call."""
     return Account.objects.get_or_create(user=user)[0]
 
 
 def locked_account_of(user: User) -> Account:
-    """The user's account, read under a lock that lasts until the transaction ends."""
+    """Return the user's account, locked until the transaction ends."""
     return Account.objects.select_for_update().get(pk=account_of(user).pk)
 
 
 def lock_accounts_of(user_ids: Iterable[UUID]) -> None:
-    """Before several people's accounts are posted to one by one: lock them in the order in which everybody does."""
+    """Lock several users' accounts in primary-key order, before posting to them one by one."""
     accounts = Account.objects.select_for_update().filter(user_id__in=list(user_ids)).order_by("pk")
     list(accounts.values_list("pk"))
 
@@ -81,13 +94,16 @@ def post(
     cause: str,
     day: date,
     at: datetime,
-    moves: Sequence[Posting],
+    postings: Sequence[Posting],
     by: str = "",
     reason: str = "",
     reverses: LedgerTransaction | None = None,
     reverses_account: Account | None = None,
 ) -> LedgerTransaction:
-    """Post one movement: the moves add up to nothing, the cause is new (AlreadyPosted), no balance falls below 0."""
+    """Post one transaction whose postings add up to zero.
+
+    Raises AlreadyPosted when the cause was posted before, BalanceWouldBeNegative when a balance would fall below zero.
+    """
     with transaction.atomic():
         posted = LedgerTransaction(
             kind=kind,
@@ -99,52 +115,52 @@ def post(
             reverses=reverses,
             reverses_account=reverses_account,
         )
-        # One statement decides whether the cause is new, even when two post it at once.
+        # One statement decides whether the cause is new, even for two concurrent callers.
         LedgerTransaction.objects.bulk_create([posted], ignore_conflicts=True)
         if not LedgerTransaction.objects.filter(pk=posted.pk).exists():
             raise AlreadyPosted
-        _write(posted, moves)
+        _write_entries(posted, postings)
     return posted
 
 
-def _write(posted: LedgerTransaction, moves: Sequence[Posting]) -> None:
+def _write_entries(posted: LedgerTransaction, postings: Sequence[Posting]) -> None:
     entries = [
         LedgerEntry(
             transaction=posted,
-            account=move.account,
-            bucket=move.bucket,
-            amount=move.amount,
-            slip_type=move.slip_type,
+            account=posting.account,
+            bucket=posting.bucket,
+            amount=posting.amount,
+            slip_type=posting.slip_type,
             day=posted.day,
         )
-        for move in moves
+        for posting in postings
     ]
     try:
         with transaction.atomic():
             LedgerEntry.objects.bulk_create(entries)
     except IntegrityError as error:
-        if _constraint(error) in _NOT_NEGATIVE:
+        if _violated_constraint(error) in _NOT_NEGATIVE:
             raise BalanceWouldBeNegative from error
         raise
 
 
-def _constraint(error: IntegrityError) -> str | None:
-    """The name of what PostgreSQL saw broken."""
+def _violated_constraint(error: IntegrityError) -> str | None:
+    """Return the name of the violated constraint, or None."""
     diagnosis = getattr(error.__cause__, "diag", None)
     return None if diagnosis is None else diagnosis.constraint_name
 
 
 def was_posted(cause: str) -> bool:
-    """Whether this cause has moved its money."""
+    """Return whether a transaction with this cause exists."""
     return LedgerTransaction.objects.filter(cause=cause).exists()
 
 
 def reverse(
     original: LedgerTransaction, *, by: str, reason: str, at: datetime, day: date, account: Account | None = None
 ) -> LedgerTransaction:
-    """Post the opposite of an income or a fee, or of one account's part of it, by an operator, with a reason.
+    """Post the opposite of an income or fee, or of one account's part of it, for an operator with a reason.
 
-    Once, and either the whole or parts of it (NotReversible).
+    A transaction is reversed once, either as a whole or in parts. Raises NotReversible otherwise.
     """
     if original.kind not in REVERSIBLE:
         raise NotReversible
@@ -154,7 +170,7 @@ def reverse(
             cause=f"reversal:{original.pk}" if account is None else f"reversal:{original.pk}:{account.pk}",
             day=day,
             at=at,
-            moves=_opposite(original) if account is None else _opposite_part(original, account),
+            postings=_opposite(original) if account is None else _opposite_part(original, account),
             by=by,
             reason=reason,
             reverses=original,
@@ -163,25 +179,25 @@ def reverse(
     except AlreadyPosted as error:
         raise NotReversible from error
     except IntegrityError as error:
-        if _constraint(error) == "reversal_is_whole_or_in_parts":
+        if _violated_constraint(error) == "reversal_is_whole_or_in_parts":
             raise NotReversible from error
         raise
 
 
 def _opposite(original: LedgerTransaction) -> list[Posting]:
-    return [_undone(entry) for entry in original.entries.select_related("account")]
+    return [_opposite_posting(entry) for entry in original.entries.select_related("account")]
 
 
 def _opposite_part(original: LedgerTransaction, account: Account) -> list[Posting]:
-    """What one user got (or paid) goes back to the house."""
+    """Return the postings that return one user's part to the rewards account."""
     entries = original.entries.select_related("account").filter(account=account, account__kind=Account.Kind.USER)
-    moves = [_undone(entry) for entry in entries]
-    total = sum((move.amount for move in moves), Decimal(0))
+    postings = [_opposite_posting(entry) for entry in entries]
+    total = sum((posting.amount for posting in postings), Decimal(0))
     if not total:
         raise NotReversible
-    return [*moves, Posting(platform_account(Account.Kind.REWARDS), -total)]
+    return [*postings, Posting(platform_account(Account.Kind.REWARDS), -total)]
 
 
-def _undone(entry: LedgerEntry) -> Posting:
+def _opposite_posting(entry: LedgerEntry) -> Posting:
     slip_type = None if entry.slip_type is None else IncomeType(entry.slip_type)
     return Posting(entry.account, -entry.amount, Bucket(entry.bucket), slip_type)

@@ -1,4 +1,4 @@
-"""The nightly check of the ledger: its books are added up anew and compared."""
+"""Daily check of the ledger: all totals are recomputed from the entries and compared."""
 
 from datetime import datetime, timedelta
 
@@ -6,7 +6,7 @@ from django.db import connection
 
 from earnings.models import LedgerCheck, LedgerTransaction
 
-UNCHECKED = timedelta(hours=26)  # a day, and two hours for a check that came late
+OVERDUE_AFTER = timedelta(hours=26)  # one day, plus two hours for a late run
 _CHECKS = {
     "流水不平": """
         SELECT t.cause FROM earnings_ledgertransaction t
@@ -32,31 +32,31 @@ _CHECKS = {
 }
 
 
-def check_and_keep(*, at: datetime) -> list[str]:
-    """Check all invariants and keep what was found, for the operators' home page."""
-    findings = check()
+def check_and_record(*, at: datetime) -> list[str]:
+    """Check all invariants and store the findings for the admin dashboard. Returns the findings."""
+    findings = find_errors()
     LedgerCheck.objects.create(checked_at=at, findings=findings)
     return findings
 
 
 def last_check() -> LedgerCheck | None:
-    """The newest check; an alarm when it has findings, or when none came after it (is_unchecked)."""
+    """Return the newest check, or None before the first."""
     return LedgerCheck.objects.order_by("-pk").first()
 
 
-def is_unchecked(last: LedgerCheck | None, *, at: datetime) -> bool:
-    """Whether the daily check is overdue: since the last one, or (never checked) since money first moved."""
+def is_overdue(last: LedgerCheck | None, *, at: datetime) -> bool:
+    """Return whether the daily check is overdue, counted from the last check or else from the first transaction."""
     if last is not None:
-        return at - last.checked_at > UNCHECKED
+        return at - last.checked_at > OVERDUE_AFTER
     first = LedgerTransaction.objects.order_by("posted_at", "-pk").first()
-    return first is not None and at - first.posted_at > UNCHECKED
+    return first is not None and at - first.posted_at > OVERDUE_AFTER
 
 
-def check() -> list[str]:
-    """What is wrong with the books, a line each; nothing when all invariants hold."""
+def find_errors() -> list[str]:
+    """Return one line for each violation of an invariant."""
     findings = []
     with connection.cursor() as cursor:
-        for what, sql in _CHECKS.items():
+        for label, sql in _CHECKS.items():
             cursor.execute(sql)
-            findings += [f"{what}: {row[0]}" for row in cursor.fetchall()]
+            findings += [f"{label}: {row[0]}" for row in cursor.fetchall()]
     return findings

@@ -1,4 +1,4 @@
-"""Completing a profile: the WeChat account, the inviter, the red packet and the adoption fee, all or nothing."""
+"""Completion of a profile in one transaction: WeChat account, inviter, red packet and adoption fee."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -33,17 +33,17 @@ def onboard(
     try:
         return _complete(user, union_id, open_id, app_id, nickname, avatar_url, at)
     except ProfileAlreadyCompleted:
-        if by_key_only:  # whoever was faster may have been somebody else
-            completion.owner_of(reference, union_id=union_id, at=at)
+        if by_key_only:  # a concurrent request of another WeChat account may have used the key first
+            completion.user_of_key(reference, union_id=union_id, at=at)
         raise
 
 
 def _user_to_complete(reference: str, union_id: str, *, by_key_only: bool, at: datetime) -> User:
     if not by_key_only:
-        named = User.objects.by_reference(reference).filter(is_active=True).first()
-        if named is not None:
-            return named
-    return completion.owner_of(reference, union_id=union_id, at=at)
+        user = User.objects.by_reference(reference).filter(is_active=True).first()
+        if user is not None:
+            return user
+    return completion.user_of_key(reference, union_id=union_id, at=at)
 
 
 def _complete(
@@ -51,7 +51,8 @@ def _complete(
 ) -> Decimal:
     scan = scan_of(union_id)
     with transaction.atomic():
-        # First, while no lock on the user is held: a settlement that opens the same account refers to the user.
+        # The account is opened before the user is locked: a settlement that opens the same account refers to the user,
+        # so the other order could deadlock.
         ledger.account_of(user)
         completed = complete_profile(
             user=user,

@@ -1,4 +1,4 @@
-"""What earnings do when something happens below."""
+"""Receivers of signals from the apps below earnings."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,7 +15,7 @@ from earnings.payouts import worker
 @receiver(user_erased)
 def forget_receivers(*, user: User, gives_up_balance: bool, **_: Any) -> None:
     erasing.require_nothing_under_way(user, gives_up_balance=gives_up_balance)
-    erasing.forget_receivers_of(user)
+    erasing.erase_receivers_of(user)
 
 
 @receiver(users_blocked)

@@ -1,4 +1,4 @@
-"""The newcomer's red packet, once in a lifetime, and the fee for adopting robots."""
+"""The newcomer's red packet, paid once per user, and the fee for adopting robots."""
 
 import secrets
 from datetime import datetime
@@ -29,12 +29,12 @@ def _draw(rules: EarningsRules) -> Decimal:
 
 
 def is_opened(user: User) -> bool:
-    """Return whether the user has opened the red packet; the completion pays it, and the user opens it."""
+    """Return whether the user has opened the red packet. It is paid at the completion and opened later."""
     return RedPacketOpening.objects.filter(user=user).exists()
 
 
 def open_red_packet(user: User, *, at: datetime) -> Decimal:
-    """Note that the user has opened the red packet, pay it if the completion did not, and return its amount in yuan."""
+    """Record that the user has opened the red packet and pay it if unpaid. Returns its amount in yuan."""
     with transaction.atomic():
         amount = pay_red_packet(user, at=at)
         RedPacketOpening.objects.bulk_create([RedPacketOpening(user=user, opened_at=at)], ignore_conflicts=True)
@@ -42,20 +42,20 @@ def open_red_packet(user: User, *, at: datetime) -> Decimal:
 
 
 def _cause(user: User) -> str:
-    """What the books know it by: once in a lifetime."""
+    """Return the unique cause of the user's red packet in the ledger."""
     return f"red_packet:{user.pk}"
 
 
 def pay_red_packet(user: User, *, at: datetime) -> Decimal:
-    """Pay the red packet if it was not paid; how much it was, in yuan."""
+    """Pay the red packet unless it was paid before. Returns its amount in yuan."""
     cause = _cause(user)
     amount = _draw(EarningsRules.current())
-    moves = [
+    postings = [
         Posting(ledger.account_of(user), amount, slip_type=IncomeType.OTHER),
         Posting(ledger.platform_account(Account.Kind.REWARDS), -amount),
     ]
     try:
-        ledger.post(kind=TransactionKind.RED_PACKET, cause=cause, day=day_of(at), at=at, moves=moves)
+        ledger.post(kind=TransactionKind.RED_PACKET, cause=cause, day=day_of(at), at=at, postings=postings)
     except ledger.AlreadyPosted:
         entry = LedgerEntry.objects.get(transaction__cause=cause, amount__gt=0)
         return entry.amount
@@ -63,7 +63,10 @@ def pay_red_packet(user: User, *, at: datetime) -> Decimal:
 
 
 def charge_adoption_fee(user: User, *, at: datetime) -> Decimal:
-    """Charge for each robot befriended so far when the balance allows it, else waive it (0); in yuan."""
+    """Charge the fee for each robot the user has added, or waive it when the balance is too small.
+
+    Returns the fee charged in yuan, 0 when waived.
+    """
     fee = EarningsRules.current().adoption_fee * Friendship.objects.filter(user=user).count()
     with transaction.atomic():
         account = ledger.locked_account_of(user)
@@ -76,10 +79,10 @@ def charge_adoption_fee(user: User, *, at: datetime) -> Decimal:
     return fee
 
 
-def _post_fee(user: User, back: Posting, *, at: datetime, reason: str = "") -> None:
-    """Take the fee from the user; a waived one goes back to them in the same movement, for the books to show it."""
-    fee = Posting(ledger.account_of(user), -back.amount, slip_type=IncomeType.ADOPTION_FEE)
+def _post_fee(user: User, credit: Posting, *, at: datetime, reason: str = "") -> None:
+    """Post the fee of the user against `credit`. A waived fee is credited back to the user in the same transaction."""
+    fee = Posting(ledger.account_of(user), -credit.amount, slip_type=IncomeType.ADOPTION_FEE)
     cause = f"adoption_fee:{user.pk}"
     ledger.post(
-        kind=TransactionKind.ADOPTION_FEE, cause=cause, day=day_of(at), at=at, moves=[fee, back], reason=reason
+        kind=TransactionKind.ADOPTION_FEE, cause=cause, day=day_of(at), at=at, postings=[fee, credit], reason=reason
     )

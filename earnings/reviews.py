@@ -1,4 +1,4 @@
-"""Reviewing withdrawals from outside the admin: many at once, under its rules, with an account of each."""
+"""Review of withdrawals through the API, under the rules of the admin, with a result for each withdrawal."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from earnings import withdrawals
 from earnings.models import Withdrawal
 
 NOT_FOUND = "没有这笔提现"
-BOUND_APPROVAL = "由 {} 初审：{}"
+DEPENDENT_APPROVAL = "由 {} 初审：{}"
 OWN_APPROVAL = "已由你初审，需另一名运营人员通过"
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A withdrawal that a review left as it was, and why."""
+    """A withdrawal that a review did not change, with the reason."""
 
     withdraw_id: UUID
     reason: str
@@ -26,7 +26,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Reviewed:
-    """What a review did. `first_approval_count`: large ones that wait for a second operator now."""
+    """The result of a review. `first_approval_count` is the number that now wait for a second operator."""
 
     approved_count: int
     first_approval_count: int
@@ -48,24 +48,27 @@ class Reviewed:
 
 
 def review(ids: Iterable[UUID], *, approves: bool, reason: str, by: str, at: datetime) -> Reviewed:
-    """Approve these withdrawals, large ones once a second actor approves; or reject them and give the money back."""
+    """Approve these withdrawals (large ones need a second approval), or reject them and return the money."""
     chosen = set(ids)
     with transaction.atomic():
         if approves:
             result = withdrawals.approve(chosen, by=by, at=at)
-            done = {withdrawal.pk for withdrawal in (*result.paying, *result.half)}
-            return Reviewed(len(result.paying), len(result.half), 0, _skipped(chosen - done, bound=result.bound))
+            done = {withdrawal.pk for withdrawal in (*result.paying, *result.first_approved)}
+            skipped = _skipped(chosen - done, dependent=result.dependent)
+            return Reviewed(len(result.paying), len(result.first_approved), 0, skipped)
         rejected = withdrawals.reject(chosen, by=by, reason=reason, at=at)
         return Reviewed(0, 0, len(rejected), _skipped(chosen - {withdrawal.pk for withdrawal in rejected}))
 
 
-def _skipped(ids: set[UUID], *, bound: Iterable[Withdrawal] = ()) -> list[Skipped]:
+def _skipped(ids: set[UUID], *, dependent: Iterable[Withdrawal] = ()) -> list[Skipped]:
     known = Withdrawal.objects.in_bulk(ids)
-    why = {one.pk: BOUND_APPROVAL.format(one.first_approved_by, independence.BOUND) for one in bound}
-    return [Skipped(pk, why.get(pk) or _why_skipped(known.get(pk))) for pk in sorted(ids)]
+    reasons = {
+        row.pk: DEPENDENT_APPROVAL.format(row.first_approved_by, independence.NOT_INDEPENDENT) for row in dependent
+    }
+    return [Skipped(pk, reasons.get(pk) or _reason_for_skipping(known.get(pk))) for pk in sorted(ids)]
 
 
-def _why_skipped(withdrawal: Withdrawal | None) -> str:
+def _reason_for_skipping(withdrawal: Withdrawal | None) -> str:
     if withdrawal is None:
         return NOT_FOUND
     if withdrawal.status == Withdrawal.Status.TO_REVIEW:

@@ -1,4 +1,4 @@
-"""Money at the border."""
+"""Serializers of income, withdrawals, reviews and article reads."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -25,7 +25,7 @@ from earnings.models import Withdrawal
 
 
 class Profile(serializers.Serializer[Any]):
-    """What WeChat told the client about the user who completes the profile."""
+    """The WeChat profile of the user who completes the profile."""
 
     union_id = StrictStringField(max_length=128)
     head_url = NullableStringField(max_length=1024)
@@ -64,7 +64,7 @@ class IncomeDay(serializers.Serializer[Any]):
 
 
 class Confirmation(serializers.Serializer[Any]):
-    """What WeChat's confirmation page needs; only while a transfer waits for the user."""
+    """Parameters of WeChat's confirmation page, present only while a transfer waits for the user."""
 
     withdraw_id = serializers.UUIDField()
     app_id = serializers.CharField()
@@ -91,7 +91,7 @@ class _Sort(serializers.Serializer[Any]):
 
 
 class WithdrawalFilter(serializers.Serializer[Any]):
-    """All optional; ends are inclusive, and a day as an end includes that day."""
+    """Optional filters of the list of withdrawals. Both ends of a range are inclusive; a day as an end is whole."""
 
     phone = StrictStringField(max_length=11, required=False)
     amount_begin = MoneyStringField(required=False)
@@ -105,7 +105,7 @@ class WithdrawalFilter(serializers.Serializer[Any]):
 
 
 class ListedWithdrawal(serializers.Serializer[Withdrawal]):
-    """A withdrawal in the back office's list. `id` is the one that a review takes."""
+    """A withdrawal in the back office's list. A review refers to it by `id`."""
 
     id = serializers.UUIDField(help_text="提现编号，审核时用它")
     phone = serializers.CharField(source="user.phone", allow_null=True)
@@ -120,7 +120,7 @@ class ListedWithdrawal(serializers.Serializer[Withdrawal]):
 
 
 class Review(serializers.Serializer[Any]):
-    """An operator's decision about withdrawals, as the old back-office client sends it."""
+    """A decision about withdrawals, in the form of the old back-office client."""
 
     APPROVE, REJECT = 1, 2
 
@@ -147,43 +147,43 @@ class ReviewResult(serializers.Serializer[Any]):
 
 MOST_READS_OF_A_GROUP = Decimal(1_000_000)
 LONGEST_CODE = 128
-NAMED_IN_AN_ERROR = 10
+SHOWN_IN_AN_ERROR = 10
 
 
 @extend_schema_field(
     {"type": "object", "additionalProperties": {"type": "string"}, "examples": [{"group-1": "20.14"}]}
 )
 class ReadAmounts(serializers.Field[dict[str, Decimal], Any, Any, Any]):
-    """Yuan per group code: not negative. Thousands at a time, so no field a value."""
+    """Yuan per group code, not negative. One field for all, because a report has thousands of values."""
 
     def to_internal_value(self, data: Any) -> dict[str, Decimal]:
         if not isinstance(data, Mapping) or not data:
             raise serializers.ValidationError("应为群编号和金额的对照，不能为空")
         if not all(reference.isprintable() and 0 < len(reference) <= LONGEST_CODE for reference in data):
             raise serializers.ValidationError(f"群编号应为 1 到 {LONGEST_CODE} 个可见字符，整批未生效")
-        amounts = {str(reference): _yuan(said) for reference, said in data.items()}
+        amounts = {str(reference): _yuan(value) for reference, value in data.items()}
         bad = [reference for reference, amount in amounts.items() if amount is None]
         if bad:
-            named = "、".join(reference[:64] for reference in bad[:NAMED_IN_AN_ERROR])
-            raise serializers.ValidationError(f"有 {len(bad)} 项不是合法的金额：{named}，整批未生效")
+            shown = "、".join(reference[:64] for reference in bad[:SHOWN_IN_AN_ERROR])
+            raise serializers.ValidationError(f"有 {len(bad)} 项不是合法的金额：{shown}，整批未生效")
         return {reference: amount for reference, amount in amounts.items() if amount is not None}
 
 
 def _yuan(data: Any) -> Decimal | None:
-    """Return the amount that is meant; None when none can be."""
+    """Return the amount in yuan, or None when it is invalid."""
     amount = yuan_from(data)
     return amount if amount is not None and 0 <= amount < MOST_READS_OF_A_GROUP else None
 
 
 class ReadsReport(serializers.Serializer[Any]):
-    """What the BI system reports of one day."""
+    """The BI system's report of one day."""
 
     settle_date = DayField()
     data = ReadAmounts()  # type: ignore[assignment]
 
 
 class ReadsSettled(serializers.Serializer[Any]):
-    """What was credited for it, and the groups that were left out."""
+    """The credited totals of a report, and the groups that were skipped."""
 
     settle_date = serializers.DateField(source="day")
     group_count = serializers.IntegerField()

@@ -1,6 +1,16 @@
-"""The nightly settlement: every group that earns is paid its day, and so are the two above its owner.
+"""The nightly settlement: each earning group pays its owner, the owner's inviter and the grand-inviter for one day.
 
-One transaction a day, set-based: a day is settled whole or not at all, and once. Days are settled one after the other.
+`settle_day` settles one day in these steps, all in one database transaction:
+
+1. Take the advisory lock: days are settled one at a time.
+2. Insert the `SettlementDay`; if it exists, the day is settled already and nothing happens.
+3. Lock the groups that may earn, in primary-key order.
+4. Calculate each group's income as of the day's due moment into the temporary table `settlement_lines`.
+5. Insert `GroupDay`s and count the paid days (`settle_count`) of the groups.
+6. Sum per user, round down to a cent, and post one ledger transaction (earnings.crediting).
+
+A process killed at any step leaves nothing: the day is missing and `settle_missed` settles it at the next hourly run.
+`preview` and `preview_change` run step 4 and the sums only.
 """
 
 from collections.abc import Callable
@@ -20,7 +30,7 @@ from earnings.due import INVITERS, JOIN_INVITER, due_at
 from earnings.models import EarningsRules, IncomeType, SettlementDay, TransactionKind
 
 LEGACY_MEMBERS = 50
-GAPS_WITHIN = timedelta(days=31)  # how far back a day left out is looked for; older ones are settled by hand
+CATCH_UP_PERIOD = timedelta(days=31)  # older missed days are settled by the command `settle --date`
 
 
 class DayNotOver(BadRequest):
@@ -28,8 +38,8 @@ class DayNotOver(BadRequest):
 
 
 @dataclass
-class Result:
-    """What a settlement paid, or would pay, in yuan."""
+class SettlementResult:
+    """The amounts that a settlement paid, or would pay, in yuan."""
 
     day: date
     is_new: bool
@@ -37,8 +47,8 @@ class Result:
     owner_total: Decimal = Decimal(0)
     referral_total: Decimal = Decimal(0)
     bonus_total: Decimal = Decimal(0)
-    to_come: Decimal = Decimal(0)  # what these groups get, this day included, until their days are used up
-    # star (none: an old group), groups, yuan before flooring
+    to_come: Decimal = Decimal(0)  # income of these groups, this day included, until their paid days are used up
+    # star (None: an old group), number of groups, yuan before rounding down
     per_star: list[tuple[int | None, int, Decimal]] = field(default_factory=list)
     largest: list[tuple[str, Decimal]] = field(default_factory=list)  # nickname, yuan
 
@@ -47,8 +57,8 @@ class Result:
         return self.owner_total + self.referral_total + self.bonus_total
 
 
-# Days are settled one at a time (two at once would both count up from the same number of paid days), and what may
-# earn is locked in primary-key order, as whoever rates or cancels groups does.
+# Days are settled one at a time, because two concurrent settlements would count up from the same number of paid days.
+# Groups are locked in primary-key order, as in the rating and cancelling of groups.
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('earnings_settlement'))"
 _LOCK_GROUPS = """
 SELECT count(*) FROM (
@@ -56,13 +66,13 @@ SELECT count(*) FROM (
         AND (g.cancelled_at IS NULL OR g.cancelled_at > %(due)s) ORDER BY g.id FOR NO KEY UPDATE
 ) locked
 """
-# Each earning group's day, before flooring. `inviter_profit` is what the shares above are taken from: the
-# plain profit, without the bonus, and for old groups the lower form.
-# A day settled late is paid as in its own night (docs/decisions/0004): what has a history is taken as it was at `due`,
-# the star as it was when the day ended. A group whose star has no rating at all was imported with it.
-_LAY_OUT = f"""
-CREATE TEMPORARY TABLE settling ON COMMIT DROP AS
-WITH blocked AS MATERIALIZED ({BLOCKED_USERS}), candidate AS (
+# The income of each earning group for the day, before rounding down. `inviter_profit` and `grand_inviter_profit` are
+# shares of the plain profit without the bonus; for old groups, of the lower base amount.
+# A day settled late is paid as it would have been in its own night (docs/decisions/0004): columns with a history are
+# taken as of `due`, the star as of the end of the day. A star without any rating was imported with the group.
+_CALCULATE = f"""
+CREATE TEMPORARY TABLE settlement_lines ON COMMIT DROP AS
+WITH blocked AS MATERIALIZED ({BLOCKED_USERS}), earning_group AS (
     SELECT g.id, g.code, g.star, g.user_id, g.settle_count, g.bound_at, g.cancelled_at, g.is_legacy, g.member_count,
            g.repeat_rate, g.wechat_owner_code <> '' AND g.wechat_owner_code = u.code AS is_owned,
            {INVITERS}
@@ -79,18 +89,18 @@ WITH blocked AS MATERIALIZED ({BLOCKED_USERS}), candidate AS (
         ORDER BY s.id DESC LIMIT 1
     ), (
         SELECT s.star FROM groups_starrating s WHERE s.group_id = c.id AND s.rated_at <= %(due)s ORDER BY s.id LIMIT 1
-    )) END AS star_then
-    FROM candidate c LEFT JOIN rated_since r ON r.group_id = c.id
+    )) END AS day_star
+    FROM earning_group c LEFT JOIN rated_since r ON r.group_id = c.id
 ), plan AS (
     SELECT DISTINCT ON (star) * FROM groups_starplan
     WHERE valid_from <= %(day)s AND (valid_to IS NULL OR valid_to >= %(day)s) ORDER BY star, valid_from DESC
 )
-SELECT g.id AS group_id, g.code, g.bound_at, g.cancelled_at IS NOT NULL AS is_gone, g.star_then AS star, g.user_id,
+SELECT g.id AS group_id, g.code, g.bound_at, g.cancelled_at IS NOT NULL AS is_cancelled, g.day_star AS star, g.user_id,
        g.inviter_id, g.grand_inviter_id, p.daily_profit AS profit, p.activity_bonus AS bonus,
        p.daily_profit * %(inviter_share)s AS inviter_profit,
        p.daily_profit * %(grand_inviter_share)s AS grand_inviter_profit,
        p.income_days - g.settle_count AS days_left
-FROM starred g JOIN plan p ON p.star = g.star_then AND g.settle_count < p.income_days
+FROM starred g JOIN plan p ON p.star = g.day_star AND g.settle_count < p.income_days
 UNION ALL
 SELECT g.id, g.code, g.bound_at, g.cancelled_at IS NOT NULL, NULL, g.user_id, g.inviter_id, g.grand_inviter_id,
        (CASE WHEN g.is_owned THEN %(legacy_owned)s ELSE %(legacy)s END) * (1 - g.repeat_rate), 0,
@@ -98,71 +108,73 @@ SELECT g.id, g.code, g.bound_at, g.cancelled_at IS NOT NULL, NULL, g.user_id, g.
        %(legacy)s * (1 - g.repeat_rate) * %(legacy_grand_share)s,
        NULL
 FROM starred g
-WHERE g.is_legacy AND g.star_then IS NULL AND g.member_count >= %(legacy_members)s AND g.repeat_rate IS NOT NULL
+WHERE g.is_legacy AND g.day_star IS NULL AND g.member_count >= %(legacy_members)s AND g.repeat_rate IS NOT NULL
 """  # noqa: S608 - our own SQL
 _INCOME = """
 CREATE OR REPLACE TEMPORARY VIEW income AS
-SELECT user_id, 0 AS slip_type, sum(profit) AS amount FROM settling GROUP BY user_id
-UNION ALL SELECT user_id, 4, sum(bonus) FROM settling WHERE bonus > 0 GROUP BY user_id
-UNION ALL SELECT inviter_id, 2, sum(inviter_profit) FROM settling WHERE inviter_id IS NOT NULL GROUP BY inviter_id
-UNION ALL SELECT grand_inviter_id, 2, sum(grand_inviter_profit) FROM settling
+SELECT user_id, 0 AS slip_type, sum(profit) AS amount FROM settlement_lines GROUP BY user_id
+UNION ALL SELECT user_id, 4, sum(bonus) FROM settlement_lines WHERE bonus > 0 GROUP BY user_id
+UNION ALL SELECT inviter_id, 2, sum(inviter_profit) FROM settlement_lines WHERE inviter_id IS NOT NULL GROUP BY inviter_id
+UNION ALL SELECT grand_inviter_id, 2, sum(grand_inviter_profit) FROM settlement_lines
     WHERE grand_inviter_id IS NOT NULL GROUP BY grand_inviter_id
 """
-_KEEP_DAYS = """
+_INSERT_GROUP_DAYS = """
 INSERT INTO earnings_groupday (group_id, day, star, profit, bonus)
-SELECT group_id, %(day)s, star, profit, bonus FROM settling
+SELECT group_id, %(day)s, star, profit, bonus FROM settlement_lines
 """
-# Only the days of a star are limited: an old group's nights take nothing from the star that it may get later.
+# Only days with a star are limited and counted: an old group keeps all paid days for a star that it gets later.
 _COUNT_DAYS = """
-UPDATE groups_group g SET settle_count = g.settle_count + 1 FROM settling s
+UPDATE groups_group g SET settle_count = g.settle_count + 1 FROM settlement_lines s
 WHERE s.star IS NOT NULL AND g.id = s.group_id
 """
-# A group that was bound again before its earlier life was paid has its paid days counted on both.
+# When a group was bound again before its earlier binding was paid, the paid day counts for both bindings.
 _COUNT_IN_LATER_BINDINGS = """
 UPDATE groups_group g SET settle_count = g.settle_count + 1
-FROM settling s WHERE s.star IS NOT NULL AND s.is_gone AND g.code = s.code AND g.bound_at > s.bound_at AND g.id <> s.group_id
+FROM settlement_lines s
+WHERE s.star IS NOT NULL AND s.is_cancelled AND g.code = s.code AND g.bound_at > s.bound_at AND g.id <> s.group_id
 """
-_PER_STAR = "SELECT star, count(*), sum(profit + bonus) FROM settling GROUP BY star ORDER BY star NULLS LAST"
-_TO_COME = "SELECT coalesce(sum(days_left * (profit + bonus)), 0) FROM settling"
+_PER_STAR = (
+    "SELECT star, count(*), sum(profit + bonus) FROM settlement_lines GROUP BY star ORDER BY star NULLS LAST"
+)
+_TO_COME = "SELECT coalesce(sum(days_left * (profit + bonus)), 0) FROM settlement_lines"
 
 
-def settle_day(day: date, *, at: datetime) -> Result:
-    """Pay one day that is over. A day that is settled already, here or by somebody else meanwhile, stays as it is."""
+def settle_day(day: date, *, at: datetime) -> SettlementResult:
+    """Settle one past day. A day that is settled already is left unchanged. Raises DayNotOver."""
     if day >= day_of(at):
         raise DayNotOver
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(_ONE_AT_A_TIME)
-        if not _take(day, at):
-            return Result(day, is_new=False)
+        if not _claim_day(day, at):
+            return SettlementResult(day, is_new=False)
         return _pay(day, at)
 
 
-def preview(day: date, *, at: datetime) -> Result:
-    """What settling that day now would pay; nothing is written or locked. A settled day pays nothing more."""
+def preview(day: date, *, at: datetime) -> SettlementResult:
+    """Return the amounts that settling that day would pay, without writing or locking. A settled day pays nothing."""
     if day >= day_of(at):
         raise DayNotOver
     if SettlementDay.objects.filter(day=day).exists():
-        return Result(day, is_new=False)
+        return SettlementResult(day, is_new=False)
     with transaction.atomic():
-        return _would_pay(day, at)
+        return _calculate_result(day, at)
 
 
-def preview_change(day: date, change: Callable[[], object], *, at: datetime) -> tuple[Result, Result]:
-    """Return what that day would pay as things stand, and after `change`, were nothing else to change.
-
-    What `change` writes is undone.
-    """
+def preview_change(
+    day: date, change: Callable[[], object], *, at: datetime
+) -> tuple[SettlementResult, SettlementResult]:
+    """Return the amounts of that day without and with `change`. The writes of `change` are rolled back."""
     with transaction.atomic():
-        before = _would_pay(day, at)
+        before = _calculate_result(day, at)
         change()
-        after = _would_pay(day, at)
+        after = _calculate_result(day, at)
         transaction.set_rollback(True)
     return before, after
 
 
-def _take(day: date, at: datetime) -> bool:
-    """Whether this day is ours to settle."""
+def _claim_day(day: date, at: datetime) -> bool:
+    """Insert the row of this day. Returns False when it exists."""
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO earnings_settlementday (day, settled_at, group_count, owner_total, referral_total, bonus_total)"
@@ -172,7 +184,7 @@ def _take(day: date, at: datetime) -> bool:
         return bool(cursor.rowcount)
 
 
-def _words(day: date, at: datetime) -> dict[str, Any]:
+def _params(day: date, at: datetime) -> dict[str, Any]:
     rules = EarningsRules.current()
     return {
         "day": day,
@@ -188,25 +200,24 @@ def _words(day: date, at: datetime) -> dict[str, Any]:
     }
 
 
-def _lay_out(cursor: Any, words: dict[str, Any]) -> None:
-    """Who earns what on that day, exact; nothing is changed by it."""
-    cursor.execute(
-        "DROP TABLE IF EXISTS settling, reading CASCADE"
-    )  # of what was laid out before in this transaction
-    cursor.execute(_LAY_OUT, words)
-    cursor.execute("ANALYZE settling")  # or the planner takes it for a small table
+def _calculate(cursor: Any, params: dict[str, Any]) -> None:
+    """Calculate the exact income of that day into temporary tables. Changes no other table."""
+    # The tables may be left from an earlier calculation in this transaction.
+    cursor.execute("DROP TABLE IF EXISTS settlement_lines, read_lines CASCADE")
+    cursor.execute(_CALCULATE, params)
+    cursor.execute("ANALYZE settlement_lines")  # otherwise the planner assumes a small table
     cursor.execute(_INCOME)
 
 
-def _pay(day: date, at: datetime) -> Result:
-    words = _words(day, at)
+def _pay(day: date, at: datetime) -> SettlementResult:
+    params = _params(day, at)
     with connection.cursor() as cursor:
-        cursor.execute(_LOCK_GROUPS, words)
-        _lay_out(cursor, words)
-        for statement in (_KEEP_DAYS, _COUNT_DAYS, _COUNT_IN_LATER_BINDINGS):
-            cursor.execute(statement, words)
-    crediting.sum_up()
-    crediting.post(kind=TransactionKind.SETTLEMENT, cause=f"settlement:{day}", day=day, at=at)
+        cursor.execute(_LOCK_GROUPS, params)
+        _calculate(cursor, params)
+        for statement in (_INSERT_GROUP_DAYS, _COUNT_DAYS, _COUNT_IN_LATER_BINDINGS):
+            cursor.execute(statement, params)
+    crediting.calculate_credits()
+    crediting.post_credits(kind=TransactionKind.SETTLEMENT, cause=f"settlement:{day}", day=day, at=at)
     result = _result(day)
     SettlementDay.objects.filter(day=day).update(
         group_count=result.group_count,
@@ -217,21 +228,21 @@ def _pay(day: date, at: datetime) -> Result:
     return result
 
 
-def _would_pay(day: date, at: datetime) -> Result:
+def _calculate_result(day: date, at: datetime) -> SettlementResult:
     with connection.cursor() as cursor:
-        _lay_out(cursor, _words(day, at))
-    crediting.sum_up()
+        _calculate(cursor, _params(day, at))
+    crediting.calculate_credits()
     return _result(day)
 
 
-def _result(day: date) -> Result:
-    totals = crediting.totals()
+def _result(day: date) -> SettlementResult:
+    totals = crediting.totals_by_type()
     with connection.cursor() as cursor:
         cursor.execute(_PER_STAR)
         per_star = cursor.fetchall()
         cursor.execute(_TO_COME)
         [to_come] = cursor.fetchone()
-    return Result(
+    return SettlementResult(
         day=day,
         is_new=True,
         group_count=sum(row[1] for row in per_star),
@@ -240,23 +251,23 @@ def _result(day: date) -> Result:
         bonus_total=totals.get(IncomeType.OTHER, Decimal(0)),
         to_come=to_come,
         per_star=per_star,
-        largest=crediting.largest(),
+        largest=crediting.largest_credits(),
     )
 
 
-def settle_missed(*, at: datetime) -> list[Result]:
-    """Settle every day up to yesterday that was not, in order; those that were settled by somebody meanwhile stay."""
+def settle_missed(*, at: datetime) -> list[SettlementResult]:
+    """Settle all missed days up to yesterday, in order. Returns the results of the days settled by this call."""
     results = (settle_day(day, at=at) for day in missed_days(at=at))
     return [result for result in results if result.is_new]
 
 
 def missed_days(*, at: datetime) -> list[date]:
-    """What was left out since the last settled day or in the month before; nothing before the rules' `settle_from`."""
+    """Return the unsettled days since the last settled day or within 31 days, but none before the rules' `settle_from`."""
     yesterday = day_of(at) - timedelta(days=1)
-    first = yesterday - GAPS_WITHIN
+    first = yesterday - CATCH_UP_PERIOD
     if last := SettlementDay.objects.aggregate(last=Max("day"))["last"]:
         first = min(first, last + timedelta(days=1))
     first = max(first, EarningsRules.current().settle_from)
     days = [first + timedelta(days=step) for step in range((yesterday - first).days + 1)]
-    done = set(SettlementDay.objects.filter(day__range=(first, yesterday)).values_list("day", flat=True))
-    return [day for day in days if day not in done]
+    settled = set(SettlementDay.objects.filter(day__range=(first, yesterday)).values_list("day", flat=True))
+    return [day for day in days if day not in settled]

@@ -1,4 +1,4 @@
-"""What users see of their money: sums of ledger entries over a few days of one account."""
+"""Statements of a user's income and wallet, summed from the ledger entries of the account."""
 
 from datetime import date, timedelta
 from decimal import Decimal
@@ -16,7 +16,7 @@ STATEMENT_DAYS = 15
 
 
 def _income(account: Account, first: date, last: date) -> dict[tuple[date, int], Decimal]:
-    """(day, slip type) → yuan."""
+    """Return the account's income as {(day, income type): yuan}."""
     rows = (
         LedgerEntry.objects.filter(account=account, slip_type__isnull=False, day__range=(first, last))
         .order_by()
@@ -27,7 +27,7 @@ def _income(account: Account, first: date, last: date) -> dict[tuple[date, int],
 
 
 def summary(user: User, *, today: date) -> dict[str, Decimal]:
-    """The balance, all income ever, and yesterday's, in yuan."""
+    """Return the available balance, the total income and yesterday's income, in yuan."""
     account = account_of(user)
     yesterday = today - timedelta(days=1)
     return {
@@ -38,8 +38,8 @@ def summary(user: User, *, today: date) -> dict[str, Decimal]:
 
 
 def income_by_day(user: User, *, today: date) -> list[dict[str, Any]]:
-    """The last 15 days, today included, newest first; each with all five kinds of income."""
-    days = [today - timedelta(days=back) for back in range(STATEMENT_DAYS)]
+    """Return the income of the last 15 days, today included, newest first, each with all five income types."""
+    days = [today - timedelta(days=offset) for offset in range(STATEMENT_DAYS)]
     income = _income(account_of(user), days[-1], days[0])
     return [_one_day(day, income) for day in days]
 
@@ -50,15 +50,15 @@ def _one_day(day: date, income: dict[tuple[date, int], Decimal]) -> dict[str, An
     ]
     return {
         "day": day,
-        "balance_detail": sum((one["balance"] for one in detail), Decimal(0)),
+        "balance_detail": sum((item["balance"] for item in detail), Decimal(0)),
         "detail": detail,
     }
 
 
 def wallet(user: User) -> dict[str, Any]:
-    """What the withdrawal page shows; `confirm` only while the user can confirm a transfer, and with what is known."""
+    """Return the data of the withdrawal page. `confirm` is present only while the user can confirm a transfer."""
     account = account_of(user)
-    shown = {
+    data = {
         "id": account.pk,
         "user_id": user.pk,
         "available": account.available,
@@ -66,11 +66,11 @@ def wallet(user: User) -> dict[str, Any]:
         "has_withdrawn": has_withdrawn(user),
     }
     waiting = Payout.objects.confirmable().filter(withdrawal__user=user).order_by("created_at").first()
-    return {**shown, "confirm": confirmation_of(waiting)} if waiting else shown
+    return {**data, "confirm": confirmation_of(waiting)} if waiting else data
 
 
 def confirmation_of(payout: Payout) -> dict[str, Any]:
-    """Return what WeChat's own page needs, on which the user confirms a transfer."""
+    """Return the parameters of WeChat's page on which the user confirms a transfer."""
     return {
         "withdraw_id": payout.pk,
         "app_id": payout.app_id,

@@ -1,4 +1,4 @@
-"""Background work with money."""
+"""Celery tasks of payouts, settlement and the ledger check."""
 
 import logging
 from collections.abc import Callable
@@ -13,41 +13,42 @@ from earnings.payouts import worker
 from integrations.http import OutsideError
 
 logger = logging.getLogger(__name__)
-_TRY_TO_BE_ALONE = "SELECT pg_try_advisory_lock(hashtext(%s))"
-_LET_OTHERS = "SELECT pg_advisory_unlock(hashtext(%s))"
+_TRY_LOCK = "SELECT pg_try_advisory_lock(hashtext(%s))"
+_UNLOCK = "SELECT pg_advisory_unlock(hashtext(%s))"
 
 
 @shared_task
 @sweep
 def send_payouts() -> int:
-    """Send what is prepared; how many."""
+    """Send all prepared payouts. Returns their number."""
     return _sweep("send_payouts", worker.send_next)
 
 
 @shared_task
 @sweep
 def query_payouts() -> int:
-    """Ask about what has no known end; how many."""
+    """Query all open payouts that are due. Returns their number."""
     return _sweep("query_payouts", worker.query_next)
 
 
 def _sweep(name: str, do_next: Callable[..., bool]) -> int:
-    """One after the other until none is due or WeChat Pay is away, by one worker at a time; how many.
+    """Process payouts one by one until none is due or WeChat Pay is unavailable. Returns the number processed.
 
-    A slow WeChat Pay thus keeps one worker, whatever the backlog. The lock is the connection's, and goes with a
-    killed worker. The clock is read for each: a long sweep must not shorten the leases.
+    Only one worker runs a sweep at a time, so a slow WeChat Pay occupies one worker, whatever the backlog. The lock
+    belongs to the connection and is released when a worker is killed. The clock is read for each payout, because a long
+    sweep must not shorten the leases.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_TRY_TO_BE_ALONE, [name])
+        cursor.execute(_TRY_LOCK, [name])
         if not cursor.fetchone()[0]:
             return 0
         try:
-            return _do_all(do_next)
+            return _process_all_due(do_next)
         finally:
-            cursor.execute(_LET_OTHERS, [name])
+            cursor.execute(_UNLOCK, [name])
 
 
-def _do_all(do_next: Callable[..., bool]) -> int:
+def _process_all_due(do_next: Callable[..., bool]) -> int:
     pay, count = worker.adapter(), 0
     try:
         while do_next(at=timezone.now(), pay=pay):
@@ -60,12 +61,14 @@ def _do_all(do_next: Callable[..., bool]) -> int:
 @shared_task
 @sweep
 def settle() -> int:
+    """Settle all missed days. Returns their number."""
     return len(settlement.settle_missed(at=timezone.now()))
 
 
 @shared_task
 def check_ledger() -> int:
-    findings = ledger_check.check_and_keep(at=timezone.now())
+    """Check the ledger and log each finding as critical. Returns the number of findings."""
+    findings = ledger_check.check_and_record(at=timezone.now())
     for finding in findings:
         logger.critical("Ledger: %s", finding)
     return len(findings)

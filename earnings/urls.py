@@ -1,4 +1,4 @@
-"""Paths of money. `user/<reference>` stands last: accounts' `user/phone` comes before it."""
+"""Paths of income, withdrawals and payouts. `user/<reference>` comes last, after accounts' `user/phone`."""
 
 from django.urls import path
 

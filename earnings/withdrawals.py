@@ -1,4 +1,4 @@
-"""Withdrawals: what a user asks for, what operators decide, and how it ends."""
+"""Withdrawals: requests of users, decisions of operators, and the end of the payout."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -61,26 +61,29 @@ class AlreadyAskedToday(Refusal):
 
 
 def has_withdrawn(user: User) -> bool:
-    """Whether the user has withdrawn before: paid or under way."""
+    """Return whether the user has a withdrawal that is paid or still open."""
     return Withdrawal.objects.filter(user=user, status__in=OPEN_OR_PAID).exists()
 
 
 def request_withdrawal(*, user: User, amount: Decimal, at: datetime) -> Withdrawal:
-    """Ask for money. Refused in this order: 1403 amount, 3004 blocked, 2001 phone, 2002 card, 3002 balance, 3003 today."""
+    """Create a withdrawal and reserve its amount.
+
+    Refusals, in this order: 1403 amount, 3004 blocked, 2001 phone, 2002 identity card, 3002 balance, 3003 second today.
+    """
     with transaction.atomic():
         user = lock_user(user)
         account = ledger.locked_account_of(user)
         _check(user, account, amount, at)
         withdrawal = _create(user, amount, at)
-        moves = [Posting(account, -amount), Posting(account, amount, Bucket.WITHDRAWING)]
+        postings = [Posting(account, -amount), Posting(account, amount, Bucket.WITHDRAWING)]
         ledger.post(
             kind=TransactionKind.WITHDRAWAL_ASKED,
             cause=f"withdrawal_asked:{withdrawal.pk}",
             day=day_of(at),
             at=at,
-            moves=moves,
+            postings=postings,
         )
-        _note(withdrawal, None, Status.TO_REVIEW, by=str(user.pk), reason="", at=at)
+        _record_step(withdrawal, None, Status.TO_REVIEW, by=str(user.pk), reason="", at=at)
     return withdrawal
 
 
@@ -116,7 +119,7 @@ def _create(user: User, amount: Decimal, at: datetime) -> Withdrawal:
 
 
 def _receiver(user: User) -> dict[str, str]:
-    """Return the WeChat account that is paid, fixed from now on.
+    """Return the receiving WeChat account, which never changes after the request.
 
     A sign-in with another account between the request and the payout must not redirect the money.
     """
@@ -126,37 +129,39 @@ def _receiver(user: User) -> dict[str, str]:
 
 
 def app_to_pay_in(app_id: str | None) -> str:
-    """Return the app in which an open_id is paid: its own, or the merchant's where that is none of ours.
+    """Return the app in which an open_id is paid: its own app, or the merchant's when that is not configured.
 
-    An open_id means something in its own app only.
+    An open_id is valid in its own app only.
     """
     return app_id if app_id is not None and app_id in settings.WECHAT_APPS else settings.WECHAT_PAY_APP_ID
 
 
 @dataclass
 class Approved:
-    """What became of those that were to be approved; the others did not wait for review (or for this operator)."""
+    """The result of an approval. Withdrawals in none of the lists were not waiting for review."""
 
     paying: list[Withdrawal] = field(default_factory=list)  # approved; each has its payout
-    half: list[Withdrawal] = field(default_factory=list)  # large: approved by one, waiting for another
-    own: list[Withdrawal] = field(default_factory=list)  # large: approved by the same operator before
-    bound: list[Withdrawal] = field(default_factory=list)  # large: approved by one who may be the same person
+    first_approved: list[Withdrawal] = field(default_factory=list)  # large: waiting for a second operator
+    own_first_approvals: list[Withdrawal] = field(
+        default_factory=list
+    )  # large: first approved by the same operator
+    dependent: list[Withdrawal] = field(default_factory=list)  # large: first approver not independent of this one
 
 
 def approve(ids: Iterable[UUID], *, by: str, at: datetime) -> Approved:
-    """Approve those that wait for review; each gets its one payout, large ones once a second operator approves.
+    """Approve the waiting withdrawals and create their payouts. Large ones need a second operator's approval.
 
-    A withdrawal is large when it and the others that its user may be paid within 24 hours exceed the limit together.
+    A withdrawal is large when the total that its user may be paid within 24 hours exceeds the limit.
     """
     ids, approved = list(ids), Approved()
     with transaction.atomic():
         large = _large_among(ids, at=at)
         waiting = [withdrawal for withdrawal in _lock(ids) if withdrawal.status == Status.TO_REVIEW]
-        firsts = {withdrawal.first_approved_by for withdrawal in waiting} - {"", by}
-        bound = independence.bound_to(by, firsts, at=at)
+        first_approvers = {withdrawal.first_approved_by for withdrawal in waiting} - {"", by}
+        dependent = independence.dependent_on(by, first_approvers, at=at)
         for withdrawal in waiting:
-            if withdrawal.first_approved_by in bound:
-                approved.bound.append(withdrawal)
+            if withdrawal.first_approved_by in dependent:
+                approved.dependent.append(withdrawal)
             else:
                 _approve(withdrawal, approved, is_large=withdrawal.pk in large, by=by, at=at)
         Payout.objects.bulk_create(Payout(withdrawal=w, created_at=at, due_at=at) for w in approved.paying)
@@ -166,7 +171,10 @@ def approve(ids: Iterable[UUID], *, by: str, at: datetime) -> Approved:
 
 
 def _large_among(ids: Iterable[UUID], *, at: datetime) -> set[UUID]:
-    """Return those that need two operators. What is approved at the same moment elsewhere counts, as it waited before."""
+    """Return the ids of the withdrawals that need two operators.
+
+    A concurrent approval of another withdrawal changes nothing: waiting and approved withdrawals both count.
+    """
     limit = EarningsRules.current().second_approval_above
     if limit is None:
         return set()
@@ -176,19 +184,19 @@ def _large_among(ids: Iterable[UUID], *, at: datetime) -> set[UUID]:
 
 def _approve(withdrawal: Withdrawal, approved: Approved, *, is_large: bool, by: str, at: datetime) -> None:
     if withdrawal.first_approved_by == by:
-        approved.own.append(withdrawal)
+        approved.own_first_approvals.append(withdrawal)
     elif is_large and not withdrawal.first_approved_by:
         withdrawal.first_approved_at, withdrawal.first_approved_by = at, by
         withdrawal.save(update_fields=["first_approved_at", "first_approved_by"])
-        _note(withdrawal, Status.TO_REVIEW, Status.TO_REVIEW, by=by, reason="初审通过", at=at)
-        approved.half.append(withdrawal)
+        _record_step(withdrawal, Status.TO_REVIEW, Status.TO_REVIEW, by=by, reason="初审通过", at=at)
+        approved.first_approved.append(withdrawal)
     else:
-        _move(withdrawal, Status.PAYING, by=by, reason="", at=at, reviewed_at=at, reviewed_by=by)
+        _change_status(withdrawal, Status.PAYING, by=by, reason="", at=at, reviewed_at=at, reviewed_by=by)
         approved.paying.append(withdrawal)
 
 
 def reject(ids: Iterable[UUID], *, by: str, reason: str, at: datetime) -> list[Withdrawal]:
-    """Reject those that wait for review, with a reason; the money goes back. Which ones were."""
+    """Reject the waiting withdrawals with a reason and return the money. Returns the rejected withdrawals."""
     with transaction.atomic():
         rejected = [w for w in _lock(ids) if w.status == Status.TO_REVIEW]
         ledger.lock_accounts_of(w.user_id for w in rejected)
@@ -198,28 +206,28 @@ def reject(ids: Iterable[UUID], *, by: str, reason: str, at: datetime) -> list[W
 
 
 def lock_unpaid_of(users: Sequence[User]) -> None:
-    """Before several (locked) people's withdrawals are rejected one by one: lock all of them, then the accounts."""
+    """Lock the unpaid withdrawals of several locked users, then their accounts, before rejecting them one by one."""
     ids = [user.pk for user in users]
     _lock(Withdrawal.objects.filter(user__in=ids, status__in=UNPAID).values_list("pk", flat=True))
     ledger.lock_accounts_of(ids)
 
 
 def reject_unpaid_of(user: User, *, by: str, reason: str, at: datetime) -> list[Withdrawal]:
-    """Reject what a blocked user asked for: unreviewed, or approved with nothing sent to WeChat Pay yet.
+    """Reject a blocked user's withdrawals that are unreviewed, or approved and not sent to WeChat Pay yet.
 
-    What may have reached WeChat Pay is left to its outcome: money that may be out is never given back by guess.
+    A withdrawal that may have reached WeChat Pay keeps its outcome, because the money may be paid already.
     """
     with transaction.atomic():
         lock_user(user)
-        open_ids = Withdrawal.objects.filter(user=user, status__in=UNPAID)
-        rejected = [w for w in _lock(open_ids.values_list("pk", flat=True)) if _nothing_sent(w, at)]
+        unpaid = Withdrawal.objects.filter(user=user, status__in=UNPAID)
+        rejected = [w for w in _lock(unpaid.values_list("pk", flat=True)) if _is_unsent(w, at)]
         for withdrawal in rejected:
             _reject(withdrawal, by=by, reason=reason, at=at)
     return rejected
 
 
-def _nothing_sent(withdrawal: Withdrawal, at: datetime) -> bool:
-    """Unreviewed; or its payout could be taken back, which no sender can overtake (compare-and-set)."""
+def _is_unsent(withdrawal: Withdrawal, at: datetime) -> bool:
+    """Return whether the withdrawal is unreviewed, or its payout was withdrawn before any worker sent it (compare-and-set)."""
     if withdrawal.status == Status.TO_REVIEW:
         return True
     prepared = Payout.objects.filter(withdrawal=withdrawal, state=Payout.State.PREPARED)
@@ -227,41 +235,41 @@ def _nothing_sent(withdrawal: Withdrawal, at: datetime) -> bool:
 
 
 def _reject(withdrawal: Withdrawal, *, by: str, reason: str, at: datetime) -> None:
-    moment = {"reviewed_at": at, "reviewed_by": by} if withdrawal.reviewed_at is None else {}
-    _move(withdrawal, Status.REJECTED, by=by, reason=reason or DEFAULT_REASON, at=at, **moment)
-    _give_back(withdrawal, at)
+    review = {"reviewed_at": at, "reviewed_by": by} if withdrawal.reviewed_at is None else {}
+    _change_status(withdrawal, Status.REJECTED, by=by, reason=reason or DEFAULT_REASON, at=at, **review)
+    _return_money(withdrawal, at)
 
 
 def mark_paid(withdrawal: Withdrawal, *, at: datetime, by: str = BY_PROVIDER) -> None:
-    """WeChat Pay has paid (the caller holds the row): the money has left the platform."""
-    _move(withdrawal, Status.PAID, by=by, reason="", at=at, paid_at=at)
+    """Mark a locked withdrawal as paid and post that the money has left the platform."""
+    _change_status(withdrawal, Status.PAID, by=by, reason="", at=at, paid_at=at)
     account = ledger.account_of(withdrawal.user)
-    moves = [
+    postings = [
         Posting(account, -withdrawal.amount, Bucket.WITHDRAWING),
         Posting(ledger.platform_account(Account.Kind.PAID_OUT), withdrawal.amount),
     ]
     cause = f"withdrawal_paid:{withdrawal.pk}"
-    ledger.post(kind=TransactionKind.WITHDRAWAL_PAID, cause=cause, day=day_of(at), at=at, moves=moves)
+    ledger.post(kind=TransactionKind.WITHDRAWAL_PAID, cause=cause, day=day_of(at), at=at, postings=postings)
 
 
 def mark_failed(withdrawal: Withdrawal, *, reason: str, at: datetime, by: str = BY_PROVIDER) -> None:
-    """WeChat Pay will not pay (the caller holds the row): the money goes back to the balance."""
-    _move(withdrawal, Status.FAILED, by=by, reason=reason or "打款失败", at=at, failed_at=at)
-    _give_back(withdrawal, at)
+    """Mark a locked withdrawal as failed and return the money to the available balance."""
+    _change_status(withdrawal, Status.FAILED, by=by, reason=reason or "打款失败", at=at, failed_at=at)
+    _return_money(withdrawal, at)
 
 
-def _give_back(withdrawal: Withdrawal, at: datetime) -> None:
+def _return_money(withdrawal: Withdrawal, at: datetime) -> None:
     account = ledger.account_of(withdrawal.user)
-    moves = [Posting(account, -withdrawal.amount, Bucket.WITHDRAWING), Posting(account, withdrawal.amount)]
+    postings = [Posting(account, -withdrawal.amount, Bucket.WITHDRAWING), Posting(account, withdrawal.amount)]
     cause = f"withdrawal_returned:{withdrawal.pk}"
-    ledger.post(kind=TransactionKind.WITHDRAWAL_RETURNED, cause=cause, day=day_of(at), at=at, moves=moves)
+    ledger.post(kind=TransactionKind.WITHDRAWAL_RETURNED, cause=cause, day=day_of(at), at=at, postings=postings)
 
 
 def lock_user(user: User) -> User:
-    """Two requests, or a request and a block: one at a time.
+    """Lock the user, so that requests and blocks are processed one at a time.
 
-    `no_key`: whoever only refers to the user (a settlement that opens accounts) does not wait, or it might wait
-    for us while we wait for the account that it opens.
+    The lock is `no_key`: a settlement that opens the user's account only refers to the user. With a full lock it would
+    wait for this transaction, while this transaction may wait for that account.
     """
     return User.objects.select_for_update(no_key=True).get(pk=user.pk)
 
@@ -271,19 +279,19 @@ def _lock(ids: Iterable[UUID]) -> list[Withdrawal]:
     return list(rows.order_by("pk"))
 
 
-def _move(
-    withdrawal: Withdrawal, to: Withdrawal.Status, *, by: str, reason: str, at: datetime, **facts: object
+def _change_status(
+    withdrawal: Withdrawal, to: Withdrawal.Status, *, by: str, reason: str, at: datetime, **fields: object
 ) -> None:
-    """Move a locked withdrawal on and keep who, when and why."""
+    """Change the status of a locked withdrawal and record the step."""
     before = withdrawal.status
     withdrawal.status, withdrawal.reason = to, reason[:200]
-    for name, value in facts.items():
+    for name, value in fields.items():
         setattr(withdrawal, name, value)
-    withdrawal.save(update_fields=["status", "reason", *facts])
-    _note(withdrawal, before, to, by=by, reason=reason, at=at)
+    withdrawal.save(update_fields=["status", "reason", *fields])
+    _record_step(withdrawal, before, to, by=by, reason=reason, at=at)
 
 
-def _note(
+def _record_step(
     withdrawal: Withdrawal, before: int | None, to: Withdrawal.Status, *, by: str, reason: str, at: datetime
 ) -> None:
     WithdrawalStep.objects.create(

@@ -5,7 +5,7 @@ from typing import Any
 from django.db.models import Case, Value, When
 from django.dispatch import receiver
 
-from accounts.erasure import DELETED
+from accounts.erasure import DELETED_TEXT
 from accounts.models import User
 from accounts.signals import user_erased
 from config.platform import audit
@@ -19,9 +19,9 @@ def forget_words(*, user: User, **_: Any) -> None:
     problems = Problem.objects.filter(user=user)
     problems.update(
         group_name="",
-        description=DELETED,
-        answer=Case(When(answer="", then=Value("")), default=Value(DELETED)),
-        closed_reason=Case(When(closed_reason="", then=Value("")), default=Value(DELETED)),
+        description=DELETED_TEXT,
+        answer=Case(When(answer="", then=Value("")), default=Value(DELETED_TEXT)),
+        closed_reason=Case(When(closed_reason="", then=Value("")), default=Value(DELETED_TEXT)),
     )
     audit.mask(
         Problem, problems.values_list("pk", flat=True), ("group_name", "description", "answer", "closed_reason")

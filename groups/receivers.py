@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import Exists, OuterRef
 from django.dispatch import receiver
 
-from accounts.erasure import DELETED, NAME
+from accounts.erasure import DELETED_TEXT, ERASED_NAME
 from accounts.models import User
 from accounts.signals import user_erased
 from groups import cancelling
@@ -27,10 +27,10 @@ def forget_in_groups(*, user: User, pseudonym: str, by: str, at: datetime, **_: 
     _forget_what_robots_said_for(user)
     if user.code:
         Group.objects.filter(wechat_owner_code=user.code).update(wechat_owner_code=pseudonym)
-        Member.objects.filter(code=user.code).update(code=pseudonym, nickname=NAME, avatar_url="")
+        Member.objects.filter(code=user.code).update(code=pseudonym, nickname=ERASED_NAME, avatar_url="")
         MemberMove.objects.filter(member_code=user.code).update(member_code=pseudonym)
         GroupMessage.objects.filter(sender_code=user.code).update(
-            sender_code=pseudonym, content=writing.text(DELETED)
+            sender_code=pseudonym, content=writing.text(DELETED_TEXT)
         )
 
 

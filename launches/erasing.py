@@ -3,14 +3,14 @@
 from contextlib import suppress
 from datetime import datetime
 
-from accounts.erasure import DELETED
+from accounts.erasure import DELETED_TEXT
 from accounts.models import User
 from integrations.gateway.payloads import MessageType
 from launches import outcomes
 from launches.models import MassMessage, MassMessageDraft
 from robots.models import OutboxMessage
 
-_CONTENT = {"type": MessageType.TEXT, "content": DELETED, "title": "", "desc": "", "url": ""}
+_CONTENT = {"type": MessageType.TEXT, "content": DELETED_TEXT, "title": "", "desc": "", "url": ""}
 
 
 def forget_mass_messages_of(user: User, *, at: datetime) -> None:

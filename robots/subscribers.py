@@ -9,7 +9,7 @@ from django.utils.dateparse import parse_datetime
 
 from accounts import completion
 from accounts.models import User
-from accounts.profiles import register_met
+from accounts.profiles import register_contact
 from integrations.gateway.payloads import address_in, display_text, parts_of, text_in
 from integrations.gateway.subscriptions import BadEvent, Event, EventIgnored, subscribe, text_field
 from robots import friendships, menu
@@ -48,7 +48,7 @@ def moment(event: Event, name: str) -> datetime:
 def meet(event: Event) -> None:
     """Register the person who added a robot as a user, and send the link to complete the profile."""
     robot = robot_named(event)
-    user = register_met(
+    user = register_contact(
         user_code=text_field(event.body, "user_id"),
         nickname=display_text(event.body, "nickname"),
         avatar_url=address_in(event.body, "avatar"),

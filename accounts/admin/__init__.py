@@ -1,4 +1,4 @@
-"""Pages about people: users, the operators themselves, and the keys that operators make."""
+"""Admin pages of users, erasure requests, operators, changes of operators and API keys."""
 
 from accounts.admin.api_keys import ApiKeyAdmin
 from accounts.admin.erasure import ErasureRequestAdmin

@@ -1,4 +1,4 @@
-"""Keys of outside systems: made by an administrator; one that reviews withdrawals is confirmed by a second one."""
+"""Admin page of API keys: an administrator creates a key; a second one confirms a key that reviews withdrawals."""
 
 from datetime import datetime
 from typing import Any
@@ -30,7 +30,7 @@ def _network(line: str) -> str:
 
 
 class NetworksField(forms.CharField):
-    """Addresses and networks, one a line."""
+    """A text area with one address or network per line."""
 
     widget = forms.Textarea(attrs={"rows": 4})
 
@@ -71,7 +71,7 @@ NEEDS_CONFIRMATION = (
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(ReadOnlyAdmin):
-    """A key is shown once, when it is made, and never changed; it is taken out of use by revoking it."""
+    """API keys. The page shows a key once, when it is created; a key is never changed, only revoked."""
 
     form = ApiKeyForm
     list_display = (
@@ -134,7 +134,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
 
     @admin.action(description="吊销", permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> Any:
-        page, _said, keys = confirmation(
+        page, _data, keys = confirmation(
             self,
             request,
             queryset,
@@ -151,7 +151,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
 
 
 def _line(key: ApiKey) -> str:
-    """Return what a key may do, from where and until when, and who made it."""
+    """Return one line with the creator, the name, the scopes, the networks and the last day of a key."""
     scopes = "、".join(_(Scope(scope).label) for scope in key.scopes)
     parts = [f"{key.created_by or '-'}：{key}", scopes, "、".join(key.networks)]
     if key.expires_at:

@@ -1,4 +1,4 @@
-"""Requests to erase users: one operator asks, another one confirms."""
+"""Admin pages of erasure requests: one operator requests the erasure of a user, another one confirms it."""
 
 from typing import Any
 
@@ -20,14 +20,14 @@ _QUESTION = "手机号、身份证、昵称、头像、微信标识和说过的�
 
 
 class ErasureForm(ReasonForm):
-    """Why, without the person's data; and whether the user agreed to lose the balance."""
+    """Form for the reason, without personal data, and for the user's consent to lose the balance."""
 
     gives_up_balance = forms.BooleanField(label=gettext_lazy("用户已确认放弃余额"), required=False)
 
 
-def ask_for_erasure(model_admin: ReadOnlyAdmin, request: HttpRequest, queryset: QuerySet[User]) -> Any:
-    """The action of the list of users; what it asks for waits for a second operator."""
-    page, said, keys = confirmation(
+def request_erasure(model_admin: ReadOnlyAdmin, request: HttpRequest, queryset: QuerySet[User]) -> Any:
+    """Request the erasure of the chosen users (action of the user list); each request waits for a second operator."""
+    page, data, keys = confirmation(
         model_admin,
         request,
         queryset,
@@ -38,8 +38,8 @@ def ask_for_erasure(model_admin: ReadOnlyAdmin, request: HttpRequest, queryset: 
     )
     if page is not None:
         return page
-    done = erasure.ask_all(
-        list(User.objects.filter(pk__in=keys)), by=request.user.get_username(), at=timezone.now(), **said
+    done = erasure.request_all(
+        list(User.objects.filter(pk__in=keys)), by=request.user.get_username(), at=timezone.now(), **data
     )
     why_not = "已经注销、已有待确认的申请，或是运营人员"
     model_admin.report(request, done=done, chosen=len(keys), did="已提交，待另一名运营人员确认", why_not=why_not)
@@ -84,7 +84,7 @@ class ErasureRequestAdmin(ReadOnlyAdmin):
             action="confirm",
             title="确认注销",
             question=f"{_QUESTION}自己提交的要由另一名运营人员确认。",
-            lines=[str(one.user) for one in queryset.select_related("user")[:SHOWN]],
+            lines=[str(row.user) for row in queryset.select_related("user")[:SHOWN]],
             do=erasure.confirm,
             did="已注销账号",
             why_not="由你自己提交、已经处理，或现在不能注销",

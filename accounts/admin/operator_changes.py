@@ -1,4 +1,4 @@
-"""Admin pages of the changes of operators who move money: one administrator proposes them, another one decides."""
+"""Admin page of changes of operators who move money: one administrator proposes a change, another one decides it."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ _RIGHTS = (("roles", "角色"), ("is_active", "启用"), ("is_superuser", "超�
 
 @admin.register(OperatorChange)
 class OperatorChangeAdmin(ReadOnlyAdmin):
-    """Only superusers see and decide what is about superusers."""
+    """Changes of operators. Only superusers see and decide changes of superusers."""
 
     list_display = (
         "asked_at",
@@ -49,15 +49,15 @@ class OperatorChangeAdmin(ReadOnlyAdmin):
     has_decide_permission = permission_check("accounts.decide_operatorchange")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        everything = super().get_queryset(request)
-        return everything if request.user.is_superuser else everything.filter(of_superuser=False)
+        changes = super().get_queryset(request)
+        return changes if request.user.is_superuser else changes.filter(of_superuser=False)
 
     def is_action_available(self, action: str, obj: Any) -> bool:
         return super().is_action_available(action, obj) and obj.status == OperatorChange.Status.WAITING
 
     @admin.display(description="变更")
     def summary(self, change: OperatorChange) -> str:
-        return _words(change)
+        return _summary(change)
 
     @admin.display(description="变更")
     def comparison(self, change: OperatorChange) -> SafeString:
@@ -102,25 +102,25 @@ def _differences(change: OperatorChange) -> list[tuple[str, str, str]]:
     if after is None:
         return []
     return [
-        (_(label), _shown(before[name]), _shown(after[name]))
+        (_(label), _display(before[name]), _display(after[name]))
         for name, label in _RIGHTS
         if before[name] != after[name]
     ]
 
 
-def _shown(value: Any) -> str:
+def _display(value: Any) -> str:
     if isinstance(value, bool):
         return _("是") if value else _("否")
     return "、".join(value) or "-"
 
 
 def _lines(chosen: QuerySet[OperatorChange]) -> list[str]:
-    """Return who asked for what."""
+    """Return a line for each change: the person who proposed it, its kind, the operator and the rights that change."""
     rows = chosen[:SHOWN]
-    return [f"{row.asked_by}：{_(row.get_kind_display())} {row.username} {_words(row)}".rstrip() for row in rows]
+    return [f"{row.asked_by}：{_(row.get_kind_display())} {row.username} {_summary(row)}".rstrip() for row in rows]
 
 
-def _words(change: OperatorChange) -> str:
+def _summary(change: OperatorChange) -> str:
     return "，".join(f"{label} {before} → {after}" for label, before, after in _differences(change))
 
 

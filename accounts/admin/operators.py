@@ -1,4 +1,4 @@
-"""The operators themselves: who may enter the admin, in which role."""
+"""Admin page of the operators: the people who may sign in to the admin, and their roles."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -26,16 +26,19 @@ from config.backoffice.actions import confirmation
 from config.backoffice.base import ListAdmin
 from config.errors import Conflict
 
-admin.site.unregister(Role)  # roles are made by `migrate`, and given on an operator's page
+admin.site.unregister(Role)  # `migrate` creates the roles; the operator's page assigns them
 for device in (TOTPDevice, StaticDevice):
     admin.site.unregister(device)  # its page shows the secret
 
 
-NOBODY_ELSE = "目前没有别的管理员可以确认。只有一名管理员时，请由运维在服务器上用命令 manage.py operator 办理，再把这条变更拒绝。"
+NO_OTHER_ADMINISTRATOR = (
+    "目前没有别的管理员可以确认。只有一名管理员时，请由运维在服务器上用命令 manage.py operator 办理，"
+    "再把这条变更拒绝。"
+)
 
 
 class RolesField(forms.ModelMultipleChoiceField):
-    """Roles by what they are for."""
+    """A choice of roles, each labelled with its purpose."""
 
     def label_from_instance(self, obj: Any) -> str:
         return str(roles.TITLES.get(obj.name, obj.name))
@@ -74,14 +77,14 @@ class OperatorCreationForm(AdminUserCreationForm):
 
 
 def _change(kind: OperatorChange.Kind, operator: Operator) -> OperatorChange:
-    """Return a proposal for an operator; of a new password the hash that the form has set on them."""
+    """Return a proposal for an operator. For a new password it holds the hash that the form has set on the operator."""
     password = operator.password if kind == OperatorChange.Kind.PASSWORD else ""
     return OperatorChange(kind=kind, username=operator.get_username(), operator=operator, password=password)
 
 
 @admin.register(Operator)
 class OperatorAdmin(ListAdmin, DjangoUserAdmin):
-    """Only superusers make superusers, and touch them. A name stays: the books know operators by it."""
+    """Operators. Only superusers create and change superusers. A name never changes: the audit log refers to it."""
 
     form = OperatorChangeForm
     add_form = OperatorCreationForm
@@ -100,7 +103,7 @@ class OperatorAdmin(ListAdmin, DjangoUserAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        """Save at once, unless the operator gets to move money: then keep a proposal."""
+        """Save at once, or store a proposal when the operator gains the right to move money."""
         change = self._change_of_rights(request, object_id) if request.method == "POST" else None
         return (
             self._propose(request, [change])
@@ -109,10 +112,10 @@ class OperatorAdmin(ListAdmin, DjangoUserAdmin):
         )
 
     def _change_of_rights(self, request: HttpRequest, object_id: str | None) -> OperatorChange | None:
-        """Return what a second administrator must confirm of a form that is sent; None when nothing."""
+        """Return the change that a second administrator must confirm, or None when the form needs no confirmation."""
         row = self.get_object(request, unquote(object_id)) if object_id else None
-        may = self.has_change_permission(request, row) if object_id else self.has_add_permission(request)
-        if not may or (object_id and row is None):
+        is_permitted = self.has_change_permission(request, row) if object_id else self.has_add_permission(request)
+        if not is_permitted or (object_id and row is None):
             return None
         before = operator_changes.rights_of(row) if row else operator_changes.NO_RIGHTS
         form = self.get_form(request, row, change=row is not None)(request.POST, instance=row)
@@ -124,17 +127,17 @@ class OperatorAdmin(ListAdmin, DjangoUserAdmin):
             "is_active": chosen.get("is_active", True),
             "is_superuser": chosen.get("is_superuser", before["is_superuser"]),
         }
-        if not operator_changes.needs_second(before, after):
+        if not operator_changes.needs_second_administrator(before, after):
             return None
         if row is not None:
             kind = OperatorChange.Kind.RIGHTS
             return OperatorChange(kind=kind, username=row.username, operator=row, before=before, values=after)
-        made = form.save(commit=False)
+        operator = form.save(commit=False)
         kind = OperatorChange.Kind.ADD
-        return OperatorChange(kind=kind, username=made.username, values=after, password=made.password)
+        return OperatorChange(kind=kind, username=operator.username, values=after, password=operator.password)
 
     def save_model(self, request: HttpRequest, obj: Operator, form: Any, change: bool) -> None:
-        """Save, and end the sessions of an operator who is made inactive: the next activation would open them again."""
+        """Save, and end the sessions of an operator who becomes inactive: reactivation would make them valid again."""
         super().save_model(request, obj, form, change)
         if not obj.is_active:
             if obj.pk == request.user.pk:
@@ -142,11 +145,11 @@ class OperatorAdmin(ListAdmin, DjangoUserAdmin):
             sessions.end_all([obj.pk])
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
-        """Set a password at once, unless it is that of another operator who moves money: then keep a proposal."""
+        """Set a password at once, or store a proposal when it belongs to another operator who moves money."""
         if request.method == "POST":
             operator = self.get_object(request, unquote(id))
-            may = operator is not None and self.has_change_permission(request, operator)
-            if may and operator.pk != request.user.pk and operator_changes.moves_money(operator):
+            is_permitted = operator is not None and self.has_change_permission(request, operator)
+            if is_permitted and operator.pk != request.user.pk and operator_changes.moves_money(operator):
                 form = self.change_password_form(operator, request.POST)
                 if form.is_valid() and form.cleaned_data["set_usable_password"]:
                     form.save(commit=False)
@@ -154,7 +157,7 @@ class OperatorAdmin(ListAdmin, DjangoUserAdmin):
         return super().user_change_password(request, id, form_url)
 
     def _propose(self, request: HttpRequest, changes: Iterable[OperatorChange]) -> HttpResponse:
-        """Keep these changes for another administrator, and say so."""
+        """Store these changes for another administrator to decide, and show a message about them."""
         by, done = request.user.get_username(), 0
         for change in changes:
             try:
@@ -163,8 +166,8 @@ class OperatorAdmin(ListAdmin, DjangoUserAdmin):
                 self.message_user(request, f"{_(refusal.description)}：{change.username}", messages.ERROR)
                 continue
             done += 1
-            if not operator_changes.deciders(change, by=by):
-                self.message_user(request, _(NOBODY_ELSE), messages.WARNING)
+            if not operator_changes.count_deciders(change, by=by):
+                self.message_user(request, _(NO_OTHER_ADMINISTRATOR), messages.WARNING)
         if done:
             text = _(
                 "可动用资金的运营人员由两名管理员变更：%s 条已提交，待另一名管理员在“运营人员变更”里确认后生效。"
@@ -186,11 +189,11 @@ class OperatorAdmin(ListAdmin, DjangoUserAdmin):
         return ("last_login",) if obj is None else ("username", "last_login")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        everybody = super().get_queryset(request).prefetch_related("groups", "totpdevice_set")
-        return everybody if request.user.is_superuser else everybody.filter(is_superuser=False)
+        operators = super().get_queryset(request).prefetch_related("groups", "totpdevice_set")
+        return operators if request.user.is_superuser else operators.filter(is_superuser=False)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False  # an operator who left is made inactive; what they did keeps its name
+        return False  # an operator who left becomes inactive: the audit log still refers to the name
 
     @admin.display(description="角色")
     def roles(self, operator: Operator) -> str:
@@ -202,7 +205,7 @@ class OperatorAdmin(ListAdmin, DjangoUserAdmin):
 
     @admin.action(description="重置两步验证", permissions=["change"])
     def reset_second_factor(self, request: HttpRequest, queryset: QuerySet[Operator]) -> Any:
-        page, _said, keys = confirmation(
+        page, _data, keys = confirmation(
             self,
             request,
             queryset,
@@ -214,10 +217,12 @@ class OperatorAdmin(ListAdmin, DjangoUserAdmin):
         if page is not None:
             return page
         with_device = queryset.filter(pk__in=keys, totpdevice__isnull=False).distinct()
-        of_money = [operator for operator in with_device if operator_changes.moves_money(operator)]
-        self._propose(request, [_change(OperatorChange.Kind.SECOND_FACTOR, operator) for operator in of_money])
-        others = set(keys) - {operator.pk for operator in of_money}
-        done = operator_changes.forget_second_factors(others)
+        money_operators = [operator for operator in with_device if operator_changes.moves_money(operator)]
+        self._propose(
+            request, [_change(OperatorChange.Kind.SECOND_FACTOR, operator) for operator in money_operators]
+        )
+        others = set(keys) - {operator.pk for operator in money_operators}
+        done = operator_changes.reset_second_factors(others)
         self.report(request, done=done, chosen=len(others), did="已重置", why_not="没有设置两步验证")
         return None
 

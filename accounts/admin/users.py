@@ -1,4 +1,4 @@
-"""Users for those who look after them."""
+"""Admin page of users."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from accounts import blocking, identity, sign_out
-from accounts.admin.erasure import ask_for_erasure
+from accounts.admin.erasure import request_erasure
 from accounts.models import EndedBlock, User
 from config.backoffice import dashboard
 from config.backoffice.actions import ReasonForm, confirmation
@@ -19,7 +19,7 @@ from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline, permi
 from config.backoffice.filters import days, exactly, states
 
 SHOWN_APPRENTICES = 20
-_PEOPLE = Q(is_staff=False) | Q(code__isnull=False)  # operators are none, unless robots met them as well
+_PEOPLE = Q(is_staff=False) | Q(code__isnull=False)  # an operator is listed only when also a contact of a robot
 _BLOCKED = {"1": ("已封号", Q(blocked_at__isnull=False)), "0": ("正常", Q(blocked_at__isnull=True))}
 _COMPLETE = {"1": ("已补全", Q(completed_at__isnull=False)), "0": ("未补全", Q(completed_at__isnull=True))}
 
@@ -32,7 +32,7 @@ class EndedBlockInline(ReadOnlyInline):
 
 @admin.register(User)
 class UserAdmin(ReadOnlyAdmin):
-    """Everybody whom a robot met."""
+    """All users: the people who added a robot as a friend."""
 
     list_display = (
         "nickname",
@@ -76,13 +76,13 @@ class UserAdmin(ReadOnlyAdmin):
 
     def is_action_available(self, action: str, obj: Any) -> bool:
         is_erased = obj.erased_at is not None
-        suits = {
+        available = {
             "block": not obj.is_blocked,
             "unblock": obj.is_blocked and not is_erased,
             "sign_out": not is_erased,
             "erase": not is_erased,
         }
-        return super().is_action_available(action, obj) and suits.get(action, True)
+        return super().is_action_available(action, obj) and available.get(action, True)
 
     @admin.display(description="身份证")
     def identity(self, user: User) -> str:
@@ -90,23 +90,23 @@ class UserAdmin(ReadOnlyAdmin):
 
     @admin.display(description="师徒")
     def referral(self, user: User) -> SafeString:
-        """Upwards to the top, and the first apprentices with how many they brought."""
-        above, seen = user.inviter, list[User]()
-        while above is not None and len(seen) < SHOWN_APPRENTICES:
-            seen.append(above)
-            above = above.inviter
-        below = list(User.objects.filter(inviter=user).order_by("created_at", "pk")[: SHOWN_APPRENTICES + 1])
-        brought = {one.pk: User.objects.filter(inviter=one).count() for one in below}
-        up = format_html_join(" → ", "{}", ((_link(one),) for one in [*reversed(seen), user]))
-        down = format_html_join(
-            "", "<li>{} ({})</li>", ((_link(one), brought[one.pk]) for one in below[:SHOWN_APPRENTICES])
+        """Return the chain of inviters up to the top, and the first apprentices with the number of their own."""
+        inviter, inviters = user.inviter, list[User]()
+        while inviter is not None and len(inviters) < SHOWN_APPRENTICES:
+            inviters.append(inviter)
+            inviter = inviter.inviter
+        apprentices = list(User.objects.filter(inviter=user).order_by("created_at", "pk")[: SHOWN_APPRENTICES + 1])
+        counts = {row.pk: User.objects.filter(inviter=row).count() for row in apprentices}
+        chain = format_html_join(" → ", "{}", ((_link(row),) for row in [*reversed(inviters), user]))
+        items = format_html_join(
+            "", "<li>{} ({})</li>", ((_link(row), counts[row.pk]) for row in apprentices[:SHOWN_APPRENTICES])
         )
-        more = "…" if len(below) > SHOWN_APPRENTICES else ""
-        return format_html("{}<ul>{}</ul>{}", up, down, more)
+        more = "…" if len(apprentices) > SHOWN_APPRENTICES else ""
+        return format_html("{}<ul>{}</ul>{}", chain, items, more)
 
     @admin.action(description="封号", permissions=["block"])
     def block(self, request: HttpRequest, queryset: QuerySet[User]) -> Any:
-        page, said, keys = confirmation(
+        page, data, keys = confirmation(
             self,
             request,
             queryset,
@@ -118,7 +118,7 @@ class UserAdmin(ReadOnlyAdmin):
         if page is not None:
             return page
         by = request.user.get_username()
-        done = blocking.block_all(keys, by=by, reason=said["reason"], at=timezone.now())
+        done = blocking.block_all(keys, by=by, reason=data["reason"], at=timezone.now())
         self.report(request, done=done, chosen=len(keys), did="已封禁", why_not="已经是封禁状态，或是运营人员")
         return None
 
@@ -156,7 +156,7 @@ class UserAdmin(ReadOnlyAdmin):
 
     @admin.action(description="注销账号", permissions=["erase"])
     def erase(self, request: HttpRequest, queryset: QuerySet[User]) -> Any:
-        return ask_for_erasure(self, request, queryset)
+        return request_erasure(self, request, queryset)
 
 
 def _link(user: User) -> SafeString:

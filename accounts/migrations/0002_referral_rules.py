@@ -1,4 +1,4 @@
-"""The referral tree is a tree: an inviter is set once, and no chain of inviters comes back to its start."""
+"""Triggers of the referral tree: an inviter is set once, and chains of inviters have no cycle."""
 
 from django.db import migrations
 

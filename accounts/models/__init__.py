@@ -1,4 +1,4 @@
-"""People: users of the robot platform and the operators who serve them."""
+"""Models of people: users of the robot platform, operators, and erasure requests."""
 
 from accounts.models.erasure import ErasureRequest
 from accounts.models.operators import Operator, OperatorChange

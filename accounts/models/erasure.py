@@ -1,4 +1,4 @@
-"""Requests to erase a person."""
+"""Model of the requests to erase a user."""
 
 from django.db import models
 from django.db.models import F, Q
@@ -9,12 +9,12 @@ from config.platform.dates import shanghai_time
 
 class ErasureRequestQuerySet(models.QuerySet["ErasureRequest"]):
     def waiting(self) -> "ErasureRequestQuerySet":
-        """Return the requests that a second operator has to decide."""
+        """Return the requests that wait for the decision of a second operator."""
         return self.filter(status=ErasureRequest.Status.WAITING)
 
 
 class ErasureRequest(models.Model):
-    """An operator asks for the erasure of a user; another one confirms it, or somebody refuses it."""
+    """A request of one operator to erase a user. A second operator confirms it; any operator may refuse it."""
 
     class Status(models.IntegerChoices):
         WAITING = 0, "待第二人确认"

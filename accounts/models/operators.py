@@ -1,4 +1,4 @@
-"""The operators, and what one administrator proposes for another operator."""
+"""Models of the operators and of the changes that one administrator proposes for another operator."""
 
 from typing import ClassVar
 
@@ -14,7 +14,7 @@ class OperatorManager(UserManager):
 
 
 class Operator(User):
-    """The same people, seen as those who work in the admin."""
+    """A user with `is_staff`, who works in the admin (proxy of User)."""
 
     objects: ClassVar[OperatorManager] = OperatorManager()
 
@@ -24,7 +24,7 @@ class Operator(User):
 
 
 class OperatorChange(models.Model):
-    """A change of an operator who moves money: an administrator proposes it, another one confirms or refuses it."""
+    """A change of an operator who moves money. One administrator proposes it, another one confirms or refuses it."""
 
     class Kind(models.TextChoices):
         ADD = "add", "新建运营人员"
@@ -39,13 +39,13 @@ class OperatorChange(models.Model):
 
     kind = models.CharField("变更内容", max_length=16, choices=Kind.choices)
     username = models.CharField("登录名", max_length=64)
-    # None when one is added. `before` and `values` are rights as accounts.operator_changes writes them.
+    # None for a new operator. `before` and `values` are rights in the form of accounts.operator_changes.
     operator = models.ForeignKey(
         Operator, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="运营人员"
     )
     before = models.JSONField("原权限", null=True, blank=True, editable=False)
     values = models.JSONField("新权限", null=True, blank=True, editable=False)
-    password = models.CharField(max_length=128, blank=True, editable=False)  # hashed; empty once it is decided
+    password = models.CharField(max_length=128, blank=True, editable=False)  # hashed; empty after the decision
     of_superuser = models.BooleanField("超级用户", default=False)  # only superusers decide
     status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.WAITING)
     asked_at = models.DateTimeField("提交时间")

@@ -1,4 +1,4 @@
-"""Users of the robot platform, and what belongs to one of them."""
+"""Models of the users of the robot platform, their keys, codes and blocks."""
 
 import uuid
 from typing import Any, ClassVar
@@ -15,17 +15,17 @@ from config.platform.lookups import id_or_code
 
 class UserQuerySet(models.QuerySet["User"]):
     def by_reference(self, reference: object) -> "UserQuerySet":
-        """Return the user with this id or gateway code. An operator is no user to anybody who asks."""
+        """Return the user with this id or gateway code. Operators are excluded."""
         return self.filter(id_or_code(reference), is_staff=False)
 
     def of_wechat_account(self, union_id: str) -> "UserQuerySet":
-        """Return the active user whose WeChat account this is; no operator."""
+        """Return the active user of this WeChat account. Operators are excluded."""
         return self.filter(union_id=union_id, is_active=True, is_staff=False)
 
 
 class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]
     def create_superuser(self, username: str, password: str | None = None, **fields: Any) -> "User":
-        """An operator who may do everything."""
+        """Create an operator with all permissions."""
         operator: User = self.model(username=username, is_staff=True, is_superuser=True, **fields)
         operator.set_password(password)
         operator.save(using=self._db)
@@ -33,10 +33,10 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """A group owner or promoter whom a robot met, or (with `is_staff`) an operator.
+    """A group owner or promoter who added a robot, or (with `is_staff`) an operator.
 
-    A user exists from the moment a robot was added as a friend (`code`); the profile is complete
-    once WeChat's union_id is bound (`completed_at`).
+    A user exists from the moment a robot was added as a friend (`code`). The profile is complete once WeChat's union_id
+    is bound (`completed_at`).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -56,19 +56,19 @@ class User(AbstractBaseUser, PermissionsMixin):
         "self", models.PROTECT, null=True, blank=True, related_name="apprentices", verbose_name="师傅"
     )
     phone = models.CharField("手机号", max_length=11, unique=True, null=True, blank=True)
-    identity_sealed = models.BinaryField(null=True, editable=False)  # accounts.identity seals and opens it
+    identity_sealed = models.BinaryField(null=True, editable=False)  # accounts.identity encrypts and decrypts it
     identity_given_at = models.DateTimeField("实名时间", null=True, blank=True)
     identity_hash = models.CharField(max_length=64, null=True, editable=False)  # noqa: DJ001 - no card, no hash
-    # Somebody else had this card already when cards got their hashes: an account of before the rule goes on.
+    # Another user had this card already when the cards were hashed; both accounts are older than the rule and stay valid.
     identity_is_shared = models.BooleanField(default=False, editable=False)
 
     mentions_enabled = models.BooleanField("@消息通知", default=True)
     blocked_at = models.DateTimeField("封号时间", null=True, blank=True)
     blocked_by = models.CharField("封号操作人", max_length=80, blank=True)
     blocked_reason = models.CharField("封号原因", max_length=200, blank=True)
-    # Proofs and tokens issued until then are no longer accepted.
+    # Proofs and tokens issued before this moment are rejected.
     signed_out_at = models.DateTimeField("登录失效时间", null=True, blank=True)
-    proofs_end_at = models.DateTimeField(null=True, editable=False)  # the same for proofs alone: set by blocking
+    proofs_end_at = models.DateTimeField(null=True, editable=False)  # the same for proofs only; set by blocking
     erased_at = models.DateTimeField("账号注销时间", null=True, blank=True, editable=False)  # accounts.erasure
     created_at = models.DateTimeField("注册时间", auto_now_add=True)
 
@@ -133,14 +133,14 @@ class User(AbstractBaseUser, PermissionsMixin):
         ]
         indexes = [
             models.Index(fields=["-created_at", "id"], name="users_newest_first"),
-            # the back office: any digits of a phone, how a nickname starts, who is blocked, one channel
+            # filters of the admin list: any digits of a phone, the start of a nickname, blocked users, one channel
             GinIndex(fields=["phone"], opclasses=["gin_trgm_ops"], name="users_by_part_of_phone"),
             models.Index(fields=["nickname"], opclasses=["varchar_pattern_ops"], name="users_by_nickname"),
             models.Index(fields=["-created_at", "id"], condition=Q(blocked_at__isnull=False), name="users_blocked"),
             models.Index(fields=["channel", "-created_at"], condition=~Q(channel=""), name="users_of_channel"),
-            # risk hints: who else is paid to a WeChat account
+            # risk hints: other users with the same WeChat account
             models.Index(fields=["open_id", "app_id"], condition=~Q(open_id=""), name="users_by_wechat_account"),
-            # risk hints: who else has the card; hash_identity_cards: which cards have no hash
+            # risk hints: other users with the same card; hash_identity_cards: cards without a hash
             models.Index(
                 fields=["identity_hash"], condition=Q(identity_hash__isnull=False), name="users_by_identity_card"
             ),
@@ -160,7 +160,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
 
 class IdentityHashKey(models.Model):
-    """The key of the hashes of identity cards, sealed under IDENTITY_KEYS (accounts.identity_keys). One row."""
+    """The key of the hashes of identity cards, encrypted under IDENTITY_KEYS (accounts.identity_keys). One row."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     sealed_key = models.BinaryField(editable=False)
@@ -175,9 +175,9 @@ class IdentityHashKey(models.Model):
 
 
 class CompletionKey(models.Model):
-    """The secret in a link with which somebody whom a robot met completes the profile; only its hash is kept.
+    """The secret of a completion link, stored as a hash.
 
-    The links of one user are all valid until the first of them is used.
+    All links of a user are valid until the first of them is used.
     """
 
     user = models.ForeignKey(User, models.CASCADE, related_name="completion_keys", verbose_name="用户")
@@ -199,9 +199,9 @@ class CompletionKey(models.Model):
 
 
 class EndedBlock(models.Model):
-    """A time during which a user was blocked, kept when the block ends: a day settled late pays nothing for it.
+    """A period during which a user was blocked, recorded when the block ends: a day settled late pays nothing for it.
 
-    The block that lasts is on the user (`blocked_at`).
+    A block that has not ended is stored on the user (`blocked_at`).
     """
 
     user = models.ForeignKey(User, models.PROTECT, related_name="ended_blocks", verbose_name="用户")
@@ -216,18 +216,16 @@ class EndedBlock(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(ended_at__gte=F("blocked_at")), name="block_ends_after_it_began"),
         ]
-        indexes = [
-            models.Index(fields=["ended_at"], name="blocks_by_end")
-        ]  # settlement: who was blocked at a moment
+        indexes = [models.Index(fields=["ended_at"], name="blocks_by_end")]  # settlement: users blocked at a moment
 
     def __str__(self) -> str:
         return f"{self.blocked_at:%F} – {self.ended_at:%F}"
 
 
 class VerificationCode(models.Model):
-    """An SMS code that proves a phone. A new one replaces those before it once the provider has accepted it.
+    """An SMS code that proves a phone. A new code replaces the earlier ones once the provider has accepted it.
 
-    Until then, and for good when nobody knows whether it was sent, all of them are valid.
+    Until then all of them are valid, and they stay valid when it is unknown whether the new code was sent.
     """
 
     user = models.ForeignKey(User, models.CASCADE, related_name="verification_codes")

@@ -1,1 +1,1 @@
-"""The operations of people, by subject."""
+"""Views of the accounts app, one module per subject."""

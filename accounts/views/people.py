@@ -1,4 +1,4 @@
-"""A user's own page, posters, and what outside systems ask about people."""
+"""Views of the user's own data, posters, and the queries and blocks of outside systems."""
 
 import hashlib
 from typing import ClassVar
@@ -33,7 +33,7 @@ from config.models import Scope
 
 
 class OwnViews(OperationViews[User]):
-    """What the user is to us."""
+    """The id and the block state of the signed-in user."""
 
     permission_classes = (IsUser,)
 
@@ -47,7 +47,7 @@ class OwnViews(OperationViews[User]):
 
 
 class RefreshViews(OperationViews[User]):
-    """What WeChat shows of the user by now."""
+    """Refresh of the user's nickname, picture and WeChat account."""
 
     permission_classes = (IsUser, IsNotBlocked)
     throttle_classes = (ProofThrottle,)
@@ -63,20 +63,20 @@ class RefreshViews(OperationViews[User]):
         user = signed_in(request)
         if user.union_id != union_id:
             raise NotFound
-        given = reading.body(request, Refreshed)
+        body = reading.body(request, Refreshed)
         proof = wechat_proof.require_proof(request, union_id)
         profiles.refresh_profile(
             user=user,
-            open_id=proof.open_id if proof else given["open_id"],
-            app_id=proof.app_id if proof else given["appid"],
-            nickname=given["nick_name"],
-            avatar_url=given["head_url"],
+            open_id=proof.open_id if proof else body["open_id"],
+            app_id=proof.app_id if proof else body["appid"],
+            nickname=body["nick_name"],
+            avatar_url=body["head_url"],
         )
         return Response(None)
 
 
 class PosterViews(OperationViews[User]):
-    """Public: clients show a poster in an <img>, which sends no token and reads no JSON."""
+    """Posters. Public, because clients show a poster in an <img>, which sends no token and reads no JSON."""
 
     authentication_classes = ()
     permission_classes = (Anyone,)
@@ -92,7 +92,7 @@ class PosterViews(OperationViews[User]):
         media_type="image/png",
     )
     def show(self, request: Request, user_id: str) -> HttpResponseBase:
-        kind, owner = reading.query(request, PosterKind)["type"], posters.owner_of(user_id)
+        kind, owner = reading.query(request, PosterKind)["type"], posters.poster_owner(user_id)
         if owner is None:
             headers = {"Cache-Control": "no-cache"}
             return HttpResponse(posters.placeholder(), status=404, content_type="image/png", headers=headers)
@@ -100,7 +100,7 @@ class PosterViews(OperationViews[User]):
 
 
 def _cacheable(request: Request, png: bytes) -> HttpResponseBase:
-    """Return a picture that everybody on the way may keep; 304 when the caller has it already."""
+    """Return a picture that browsers and proxies may cache, or 304 when the caller's copy is current."""
     etag = quote_etag(hashlib.sha256(png).hexdigest()[:32])
     headers = {"Cache-Control": f"public, max-age={posters.KEEP_SECONDS}", "ETag": etag}
     response = HttpResponse(png, content_type="image/png", headers=headers)
@@ -108,7 +108,7 @@ def _cacheable(request: Request, png: bytes) -> HttpResponseBase:
 
 
 class RegisteredViews(OperationViews[User]):
-    """Public: whether a WeChat account has completed its profile."""
+    """Public query for a completed profile of a WeChat account."""
 
     authentication_classes = ()
     permission_classes = (Anyone,)
@@ -121,7 +121,7 @@ class RegisteredViews(OperationViews[User]):
 
 
 class BlockViews(OperationViews[User]):
-    """Outside systems and operators block users."""
+    """Blocking of users by outside systems and operators."""
 
     permission_classes = (needs(Scope.USERS_BLOCK, "accounts.block_user"),)
 

@@ -1,4 +1,4 @@
-"""Signing in by WeChat, tokens, and the ticket of WeChat's pages."""
+"""Views of the WeChat sign-in, access tokens, and signatures for WeChat's JS-SDK."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ class UnknownWeChatAccount(NotAllowed):
 
 
 class WeChatViews(OperationViews[User]):
-    """Public: the identity that WeChat vouches for."""
+    """Public exchange of WeChat's code for the visitor's profile and a proof cookie."""
 
     authentication_classes = ()
     permission_classes = (Anyone,)
@@ -50,22 +50,23 @@ class WeChatViews(OperationViews[User]):
         description="以微信回调的 code 换取用户信息，并在 cookie 里留下九十天有效的授权证明。",
     )
     def user_info(self, request: Request) -> Response:
-        given = reading.query(request, WeChatCallback)
-        profile = profile_of(given["app_id"], given["code"])
+        params = reading.query(request, WeChatCallback)
+        profile = profile_of(params["app_id"], params["code"])
         response = Response(WeChatUserInfo(profile).data)
-        if request.headers.get("Sec-Fetch-Mode") != "navigate":  # a page asked, not a link that somebody else made
+        # A script of the client calls this. A navigation is a link that may come from an attacker, with their code.
+        if request.headers.get("Sec-Fetch-Mode") != "navigate":
             proofs.issue(
                 response,
                 union_id=profile.unionid,
                 open_id=profile.openid,
-                app_id=given["app_id"],
+                app_id=params["app_id"],
                 at=timezone.now(),
             )
         return response
 
 
 class JsTicketViews(OperationViews[User]):
-    """Public: what a page needs for WeChat's JS-SDK, several times on each page."""
+    """Public signatures for WeChat's JS-SDK, which pages request several times."""
 
     authentication_classes = ()
     permission_classes = (Anyone,)
@@ -79,13 +80,13 @@ class JsTicketViews(OperationViews[User]):
         codes=[Code.WECHAT_REFUSED, Code.OUTSIDE_FAILED],
     )
     def show(self, request: Request) -> Response:
-        given = reading.query(request, TicketPage)
-        signed = page_signature(given["app_id"], given["url"], at=int(timezone.now().timestamp()))
-        return Response({"appid": given["app_id"], "app_id": given["app_id"], **signed})
+        params = reading.query(request, TicketPage)
+        signature = page_signature(params["app_id"], params["url"], at=int(timezone.now().timestamp()))
+        return Response({"appid": params["app_id"], "app_id": params["app_id"], **signature})
 
 
 class TokenViews(OperationViews[User]):
-    """An access token for whom WeChat vouched."""
+    """Issue of access tokens to callers with a WeChat proof."""
 
     proof_needed = True
     authentication_classes = PROOF_AUTHENTICATION
@@ -112,7 +113,7 @@ class TokenViews(OperationViews[User]):
         return response
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
-        """Remove the identity cookie of a refused client, which would go on asking with it for ever."""
+        """Delete the identity cookie of a refused client, which would otherwise retry with it forever."""
         response = super().finalize_response(request, response, *args, **kwargs)
         answer = getattr(response, "data", None)
         if isinstance(answer, Answer) and answer.code == Code.UNAUTHENTICATED:
@@ -121,7 +122,7 @@ class TokenViews(OperationViews[User]):
 
 
 class MeViews(OperationViews[User]):
-    """Whose token this is."""
+    """The user of the access token."""
 
     permission_classes = (IsUser,)
     renderer_classes = (TokenRenderer,)

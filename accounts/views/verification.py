@@ -1,4 +1,4 @@
-"""Phones and identity cards."""
+"""Views of phone verification and identity cards."""
 
 from django.utils import timezone
 from rest_framework.request import Request
@@ -23,7 +23,7 @@ from config.platform.dates import day_of
 
 
 class SmsCodeViews(OperationViews[User]):
-    """A code by SMS."""
+    """Sending of verification codes by SMS."""
 
     permission_classes = (IsUser, IsNotBlocked)
     writing_reads = ("send",)
@@ -37,7 +37,7 @@ class SmsCodeViews(OperationViews[User]):
 
 
 class PhoneViews(OperationViews[User]):
-    """The user's own phone."""
+    """Verification of the user's own phone."""
 
     permission_classes = (IsUser, IsNotBlocked)
     throttle_classes = (Throttle,)
@@ -49,8 +49,8 @@ class PhoneViews(OperationViews[User]):
         codes=[Code.SMS_CODE_WRONG, Code.SMS_CODE_EXPIRED, Code.PHONE_TAKEN],
     )
     def update(self, request: Request) -> Response:
-        given = reading.body(request, PhoneProof)
-        verification.prove_phone(user=signed_in(request), at=timezone.now(), **given)
+        body = reading.body(request, PhoneProof)
+        verification.prove_phone(user=signed_in(request), at=timezone.now(), **body)
         return Response(None)
 
 
@@ -63,6 +63,6 @@ class IdentityViews(OperationViews[User]):
 
     @operation("补全身份证信息", body=IdentityCard, description="加密保存,运营人员只能看到掩码。")
     def update(self, request: Request) -> Response:
-        given, now = reading.body(request, IdentityCard), timezone.now()
-        identity.give(user=signed_in(request), at=now, today=day_of(now), **given)
+        body, now = reading.body(request, IdentityCard), timezone.now()
+        identity.save_card(user=signed_in(request), at=now, today=day_of(now), **body)
         return Response(None)

@@ -1,6 +1,6 @@
-"""Pages about money: withdrawals to review, books to read, rules to set."""
+"""Admin pages of withdrawals, payouts, the ledger, plans and rules."""
 
-from earnings.admin.books import AccountAdmin, LedgerCheckAdmin, LedgerEntryAdmin, LedgerTransactionAdmin
+from earnings.admin.ledger import AccountAdmin, LedgerCheckAdmin, LedgerEntryAdmin, LedgerTransactionAdmin
 from earnings.admin.payouts import PayoutAdmin, PayoutPauseAdmin
 from earnings.admin.plans import ArticlePriceAdmin, RuleChangeAdmin, StarPlanAdmin
 from earnings.admin.rules import ArticleReadDayAdmin, EarningsRulesAdmin, SettlementDayAdmin

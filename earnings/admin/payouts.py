@@ -1,4 +1,4 @@
-"""Payouts: what WeChat Pay was told, what became of it, and when we pause."""
+"""Admin pages of payouts and their pauses."""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -16,14 +16,14 @@ from config.backoffice.actions import SHOWN, EmptyForm, ReasonForm, confirmation
 from config.backoffice.base import EXPORTS, ReadOnlyAdmin, button, permission_check
 from config.backoffice.filters import days, states
 from config.platform.dates import day_of, start_of
-from earnings.admin.people import named
+from earnings.admin.people import display_name
 from earnings.models import Payout, PayoutPause
 from earnings.payouts import pauses, state
 
-LONG_UNKNOWN = 5  # asked about so often since it last moved: for a quarter of an hour and more
-_UNKNOWN = Q(state=Payout.State.SENT, needs_operator_at__isnull=True, try_count__gte=LONG_UNKNOWN)
+LONG_UNKNOWN_TRIES = 5  # queries since the last change of state: 18 minutes or more (state.QUERY_DELAYS)
+_UNKNOWN = Q(state=Payout.State.SENT, needs_operator_at__isnull=True, try_count__gte=LONG_UNKNOWN_TRIES)
 _ATTENTION = {
-    "operator": ("要人工确认", Payout.LEFT_TO_PEOPLE),
+    "operator": ("要人工确认", Payout.LEFT_TO_OPERATORS),
     "contradicted": ("与微信结果不符", Payout.CONTRADICTED),
     "unknown": ("结果久未查明", Q(ended_at__isnull=True) & _UNKNOWN),
     "failed": ("失败", Q(state=Payout.State.FAILED)),
@@ -72,7 +72,7 @@ class PayoutAdmin(ReadOnlyAdmin):
 
     @admin.action(description="人工确认结果", permissions=["decide"])
     def decide(self, request: HttpRequest, queryset: QuerySet[Payout]) -> Any:
-        page, said, keys = confirmation(
+        page, data, keys = confirmation(
             self,
             request,
             queryset.select_related("withdrawal"),
@@ -84,13 +84,13 @@ class PayoutAdmin(ReadOnlyAdmin):
         )
         if page is not None:
             return page
-        done = _do_each(keys, state.decide, request, paid=said["paid"], reason=said["reason"])
+        done = _apply_to_each(keys, state.decide, request, paid=data["paid"], reason=data["reason"])
         self.report(request, done=done, chosen=len(keys), did="已确认", why_not="不需要人工确认")
         return None
 
     @admin.action(description="核对完毕", permissions=["decide"])
     def close_contradiction(self, request: HttpRequest, queryset: QuerySet[Payout]) -> Any:
-        page, said, keys = confirmation(
+        page, data, keys = confirmation(
             self,
             request,
             queryset,
@@ -102,19 +102,19 @@ class PayoutAdmin(ReadOnlyAdmin):
         )
         if page is not None:
             return page
-        done = _do_each(keys, state.close_contradiction, request, reason=said["reason"])
+        done = _apply_to_each(keys, state.close_contradiction, request, reason=data["reason"])
         self.report(request, done=done, chosen=len(keys), did="已确认", why_not="与微信结果没有不符")
         return None
 
     @button("暂停打款", permission="earnings.pause_payouts")
     def pause(self, request: HttpRequest) -> HttpResponse | None:
-        """Nothing new is sent to WeChat Pay until somebody resumes it."""
+        """Stop sending new payouts to WeChat Pay until an operator resumes."""
         question = "将停止发起新的打款,直到恢复。已经发起的照常查询结果。"
-        page, said = confirmation_of_import(self, request, title="暂停打款", question=question, form=ReasonForm)
+        page, data = confirmation_of_import(self, request, title="暂停打款", question=question, form=ReasonForm)
         if page is not None:
             return page
         try:
-            pauses.pause(by=request.user.get_username(), reason=said["reason"], at=timezone.now())
+            pauses.pause(by=request.user.get_username(), reason=data["reason"], at=timezone.now())
             self.report(request, done=1, chosen=1, did="已暂停打款", why_not="")
         except pauses.AlreadyPaused:
             self.report(request, done=0, chosen=1, did="", why_not="打款已经暂停")
@@ -122,9 +122,9 @@ class PayoutAdmin(ReadOnlyAdmin):
 
     @button("恢复打款", permission="earnings.pause_payouts")
     def resume(self, request: HttpRequest) -> HttpResponse | None:
-        """Asked first: what waited is sent at once."""
+        """Resume sending after a confirmation, because the waiting payouts are sent at once."""
         question = "将恢复发起打款,等待中的打款会立即发出。请先确认暂停的原因已经解决。"
-        page, _said = confirmation_of_import(self, request, title="恢复打款", question=question, form=EmptyForm)
+        page, _data = confirmation_of_import(self, request, title="恢复打款", question=question, form=EmptyForm)
         if page is not None:
             return page
         try:
@@ -141,20 +141,20 @@ class PayoutPauseAdmin(ReadOnlyAdmin):
     ordering = ("-id",)
 
 
-def _do_each(keys: Iterable[Any], do: Callable[..., None], request: HttpRequest, **said: Any) -> int:
-    """Do it to these, passing over those that it is not for; how many it was done to."""
+def _apply_to_each(keys: Iterable[Any], do: Callable[..., None], request: HttpRequest, **data: Any) -> int:
+    """Call `do` for each payout and skip refused payouts. Returns the number done."""
     done = 0
     for key in keys:
         with suppress(state.NotForOperators, state.NotContradicted):
-            do(key, by=request.user.get_username(), at=timezone.now(), **said)
+            do(key, by=request.user.get_username(), at=timezone.now(), **data)
             done += 1
     return done
 
 
 def _lines(chosen: QuerySet[Payout]) -> list[str]:
-    """Whom they are for and how much, beside the number that the merchant platform shows."""
+    """Return a line for each payout: amount, user, and the number that the merchant platform shows."""
     rows = chosen.select_related("withdrawal__user")[:SHOWN]
-    return [f"{row.withdrawal.amount} 元 · {named(row.withdrawal.user)} · {row}" for row in rows]
+    return [f"{row.withdrawal.amount} 元 · {display_name(row.withdrawal.user)} · {row}" for row in rows]
 
 
 def _paused() -> tuple[int, str]:

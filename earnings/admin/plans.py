@@ -1,4 +1,4 @@
-"""Star plans, article prices and the changes of what is paid."""
+"""Admin pages of star plans, article prices and rule changes."""
 
 from typing import Any
 
@@ -31,18 +31,18 @@ def gaps() -> list[PlanGap]:
 
 
 class DatedAdmin(ProposalAdmin):
-    """What is or was in force stays; what does not count yet can be changed or taken back."""
+    """Rows with a first day. Rows in force are read-only; rows of a future day can be changed or deleted."""
 
     form = DatedForm
 
-    def _is_open(self, obj: Any) -> bool:
+    def _is_future(self, obj: Any) -> bool:
         return bool(obj.valid_from > day_of(timezone.now()))
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_change_permission(request, obj) and (obj is None or self._is_open(obj))
+        return super().has_change_permission(request, obj) and (obj is None or self._is_future(obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_delete_permission(request, obj) and obj is not None and self._is_open(obj)
+        return super().has_delete_permission(request, obj) and obj is not None and self._is_future(obj)
 
 
 @admin.register(StarPlan)
@@ -83,7 +83,7 @@ class ArticlePriceAdmin(DatedAdmin):
 
 @admin.register(RuleChange)
 class RuleChangeAdmin(ReadOnlyAdmin):
-    """Every change of plans, prices and rules with what it moves a night; large ones wait for a second operator."""
+    """Changes of plans, prices and rules with their effect per night. A large change waits for a second operator."""
 
     list_display = (
         "asked_at",
@@ -164,7 +164,7 @@ def _line(change: RuleChange) -> str:
 
 
 def _lines(chosen: QuerySet[RuleChange]) -> list[str]:
-    """Return who asked for what, and what it moves a night."""
+    """Return a line for each change: its author, its target, its effect per night and the fields that change."""
     text = _("%(who)s：%(target)s，每晚影响 %(effect)s 元（%(what)s）")
     return [
         text
@@ -179,8 +179,8 @@ def _lines(chosen: QuerySet[RuleChange]) -> list[str]:
 
 
 def _count_gaps() -> tuple[int, str]:
-    found = gaps()
-    return len(found), "；".join(map(str, found[:3]))
+    current = gaps()
+    return len(current), "；".join(map(str, current[:3]))
 
 
 dashboard.register_task(

@@ -1,4 +1,4 @@
-"""Forms that change what is paid: nothing is saved before the operator has seen what a night costs with it."""
+"""Admin forms of plans, prices and rules: a change is saved only after a preview of what one night then pays."""
 
 import hashlib
 import json
@@ -22,11 +22,11 @@ from earnings import rule_changes
 from earnings.models import RuleChange
 from earnings.rule_changes import Effect
 
-_OF_THE_PAGE = {"csrfmiddlewaretoken", "confirmed", "shown", "gaps_accepted"}
+_CONFIRMATION_FIELDS = {"csrfmiddlewaretoken", "confirmed", "shown", "gaps_accepted"}
 
 
 class DatedForm(forms.ModelForm):
-    """What is or was in force stays: a row begins on a future day."""
+    """A form of a row with a first day, which must be in the future: rows in force never change."""
 
     def clean_valid_from(self) -> Any:
         day = self.cleaned_data["valid_from"]
@@ -36,7 +36,7 @@ class DatedForm(forms.ModelForm):
 
 
 class ProposalAdmin(ListAdmin):
-    """Saving and deleting lead to a page with what a night pays before and after, and only from there on."""
+    """Admin whose saves and deletions take effect only after a confirmation page with the effect per night."""
 
     target: RuleChange.Target
 
@@ -51,8 +51,10 @@ class ProposalAdmin(ListAdmin):
             return super().changeform_view(request, object_id, form_url, extra_context)
         row = self.get_object(request, unquote(object_id)) if object_id else None
         before = rule_changes.values_of(row) if row else None
-        may = self.has_change_permission(request, row) if object_id else self.has_add_permission(request)
-        form = self.get_form(request, row, change=row is not None)(request.POST, instance=row) if may else None
+        permitted = self.has_change_permission(request, row) if object_id else self.has_add_permission(request)
+        form = (
+            self.get_form(request, row, change=row is not None)(request.POST, instance=row) if permitted else None
+        )
         if (object_id and row is None) or form is None or not form.is_valid():
             return super().changeform_view(request, object_id, form_url, extra_context)
         values = rule_changes.values_of(form.instance)
@@ -69,10 +71,10 @@ class ProposalAdmin(ListAdmin):
         return self._propose(request, RuleChange(target=self.target, row_id=row.pk, before=before))
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        raise PermissionDenied  # rows are written by rule_changes only
+        raise PermissionDenied  # only rule_changes writes rows
 
     def _propose(self, request: HttpRequest, change: RuleChange) -> HttpResponse:
-        """Ask, and once it is confirmed as shown, submit the change."""
+        """Show the confirmation page, and submit the change once it is confirmed as shown."""
         back = HttpResponseRedirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"))
         if change.before == change.values:
             self.message_user(request, _("没有改动。"), messages.WARNING)
@@ -81,11 +83,11 @@ class ProposalAdmin(ListAdmin):
         try:
             effect = rule_changes.measure(change, at=now)
             shown = _fingerprint(change, effect)
-            answered = "confirmed" in request.POST
-            has_changed = answered and request.POST.get("shown") != shown
-            is_clear = not effect.gaps or "gaps_accepted" in request.POST
-            if not answered or has_changed or not is_clear:
-                return self._ask(request, change, effect, shown=shown, has_changed=has_changed)
+            is_confirmed = "confirmed" in request.POST
+            has_changed = is_confirmed and request.POST.get("shown") != shown
+            accepts_gaps = not effect.gaps or "gaps_accepted" in request.POST
+            if not is_confirmed or has_changed or not accepts_gaps:
+                return self._confirmation_page(request, change, effect, shown=shown, has_changed=has_changed)
             rule_changes.submit(change, by=request.user.get_username(), at=now)
         except Conflict as refusal:
             self.message_user(request, refusal.description, messages.ERROR)
@@ -97,11 +99,14 @@ class ProposalAdmin(ListAdmin):
             self.message_user(request, _("已保存，每晚影响 %s 元。") % f"{change.effect:+}", messages.SUCCESS)
         return back
 
-    def _ask(
+    def _confirmation_page(
         self, request: HttpRequest, change: RuleChange, effect: Effect, *, shown: str, has_changed: bool
     ) -> HttpResponse:
         kept = [
-            (name, value) for name, values in request.POST.lists() if name not in _OF_THE_PAGE for value in values
+            (name, value)
+            for name, values in request.POST.lists()
+            if name not in _CONFIRMATION_FIELDS
+            for value in values
         ]
         page = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
         context = {
@@ -121,17 +126,17 @@ class ProposalAdmin(ListAdmin):
 def differences(
     change: RuleChange, *, instead_of: dict[str, str | None] | None = None
 ) -> list[tuple[str, str, str]]:
-    """Return (label, before, after) of each field that changes; of a new row beside the one that it follows."""
+    """Return (label, before, after) of each field that changes. A new row is compared with `instead_of`."""
     before, after = change.before or instead_of or {}, change.values or {}
     model = rule_changes.MODELS[change.target]
     return [
-        (str(one.verbose_name), before.get(one.name) or "-", after.get(one.name) or "-")
-        for one in model._meta.concrete_fields
-        if one.name in {*before, *after} and before.get(one.name) != after.get(one.name)
+        (str(column.verbose_name), before.get(column.name) or "-", after.get(column.name) or "-")
+        for column in model._meta.concrete_fields
+        if column.name in {*before, *after} and before.get(column.name) != after.get(column.name)
     ]
 
 
 def _fingerprint(change: RuleChange, effect: Effect) -> str:
-    """Return what the page showed, so that a confirmation of something else is asked anew."""
+    """Return a hash of what the page shows. A confirmation with another hash leads to the page again."""
     shown = [change.target, change.row_id, change.before, change.values, str(effect.day), str(effect.parts)]
     return hashlib.sha256(json.dumps([*shown, list(map(str, effect.gaps))]).encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""What a reversal would take back and from whom, for the pages that ask before it is done."""
+"""Amounts and people of a reversal, for the confirmation pages."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -14,40 +14,40 @@ from django.utils.translation import gettext as _
 from config.backoffice.actions import MOST_AT_ONCE, SHOWN
 from config.platform.dates import day_of
 from earnings import ledger
-from earnings.admin.people import named
+from earnings.admin.people import display_name
 from earnings.models import Account, LedgerEntry, LedgerTransaction
 
 NOT_REVERSED = "已经冲正过、不可冲正,或余额会变负"
 NOTHING = Decimal("0.00")
 
 
-def how(request: HttpRequest, said: dict[str, Any]) -> dict[str, Any]:
-    """Who reverses, why and when."""
+def reversal_fields(request: HttpRequest, data: dict[str, Any]) -> dict[str, Any]:
+    """Return the author, reason, moment and day of a reversal, as ledger.reverse takes them."""
     now = timezone.now()
-    return {"by": request.user.get_username(), "reason": said["reason"], "at": now, "day": day_of(now)}
+    return {"by": request.user.get_username(), "reason": data["reason"], "at": now, "day": day_of(now)}
 
 
-def is_reversed(posted: LedgerTransaction, **facts: Any) -> bool:
-    """Reverse it, or one account's part of it; whether that could be done."""
+def try_reverse(posted: LedgerTransaction, **fields: Any) -> bool:
+    """Reverse a transaction or one account's part of it. Returns False when the ledger refuses."""
     try:
-        ledger.reverse(posted, **facts)
+        ledger.reverse(posted, **fields)
     except (ledger.NotReversible, ledger.BalanceWouldBeNegative):
         return False
     return True
 
 
-def to_reverse(chosen: QuerySet[LedgerTransaction]) -> str:
-    """What the reversible ones among those chosen take back, and from how many people."""
-    open_ones = chosen.filter(kind__in=ledger.REVERSIBLE, reversals=None).order_by().values("pk")
-    words = LedgerEntry.objects.filter(transaction__in=open_ones, account__kind=Account.Kind.USER).aggregate(
+def reversal_total(chosen: QuerySet[LedgerTransaction]) -> str:
+    """Return the count, people and total of the reversible transactions among those chosen."""
+    reversible = chosen.filter(kind__in=ledger.REVERSIBLE, reversals=None).order_by().values("pk")
+    values = LedgerEntry.objects.filter(transaction__in=reversible, account__kind=Account.Kind.USER).aggregate(
         people=Count("account", distinct=True), total=Coalesce(Sum("amount"), NOTHING)
     )
-    words["count"] = open_ones.count()
-    return _("其中可冲正 %(count)s 条,涉及 %(people)s 人,共 %(total)s 元") % words
+    values["count"] = reversible.count()
+    return _("其中可冲正 %(count)s 条,涉及 %(people)s 人,共 %(total)s 元") % values
 
 
-def lines_of(chosen: QuerySet[LedgerTransaction]) -> list[str]:
-    """Each transaction with its people and money."""
+def reversal_lines(chosen: QuerySet[LedgerTransaction]) -> list[str]:
+    """Return a line for each transaction with the number of its people and its total."""
     of_users = Q(entries__account__kind=Account.Kind.USER)
     rows = chosen.annotate(
         people=Count("entries__account", filter=of_users, distinct=True),
@@ -59,25 +59,25 @@ def lines_of(chosen: QuerySet[LedgerTransaction]) -> list[str]:
 
 @dataclass(frozen=True)
 class Part:
-    """All that one account got in one transaction."""
+    """The entries of one account in one transaction."""
 
     transaction: LedgerTransaction
     account: Account
     total: Decimal
-    entry_count: int  # of those chosen
+    entry_count: int  # number of chosen entries
 
     def __str__(self) -> str:
-        words = {"who": named(self.account.user), "what": self.transaction.cause, "total": self.total}
-        return _("%(who)s:%(total)s 元(%(what)s)") % words
+        values = {"who": display_name(self.account.user), "what": self.transaction.cause, "total": self.total}
+        return _("%(who)s:%(total)s 元(%(what)s)") % values
 
 
-def parts_of(chosen: QuerySet[LedgerEntry]) -> list[Part]:
-    """The parts that these entries belong to, those that can be reversed."""
-    undone = LedgerTransaction.objects.filter(
+def reversible_parts(chosen: QuerySet[LedgerEntry]) -> list[Part]:
+    """Return the reversible parts that these entries belong to."""
+    reversals = LedgerTransaction.objects.filter(
         Q(reverses_account=None) | Q(reverses_account=OuterRef("account")), reverses=OuterRef("transaction")
     )
     rows = chosen.select_related("transaction", "account__user").filter(
-        ~Exists(undone), transaction__kind__in=ledger.REVERSIBLE, account__kind=Account.Kind.USER
+        ~Exists(reversals), transaction__kind__in=ledger.REVERSIBLE, account__kind=Account.Kind.USER
     )[:MOST_AT_ONCE]
     by_part = {(row.transaction_id, row.account_id): row for row in rows}
     counts = Counter((row.transaction_id, row.account_id) for row in rows)

@@ -1,4 +1,4 @@
-"""What an operator should know before money leaves: signs that an account is not what it seems."""
+"""Risk hints about a withdrawal, shown to the operator who reviews it."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -12,14 +12,14 @@ from earnings.models import Withdrawal
 from groups.models import Group
 
 YOUNG = timedelta(days=3)
-LARGE = 100  # yuan: looked at more closely
-SIBLINGS = 3  # apprentices of one inviter who ask on the same day
+LARGE = 100  # yuan: from here on a missing identity card is a hint
+SIBLINGS = 3  # apprentices of one inviter who request a withdrawal on the same day
 RECENT = timedelta(days=30)
 Hint = tuple[str, dict[str, Any]]
 
 
 def risks_of(withdrawal: Withdrawal, *, at: datetime) -> list[Hint]:
-    """(sentence, its words) for each sign found; none when all looks well."""
+    """Return (sentence, its values) for each risk found."""
     return [
         hint
         for check in (_person, _card, _receiver, _history, _groups, _siblings)
@@ -51,25 +51,25 @@ def _receiver(withdrawal: Withdrawal, at: datetime) -> Iterator[Hint]:
 
 
 def paid_to_account_of(withdrawal: Withdrawal) -> QuerySet[Any, Any]:
-    """Return the ids of all who have the WeChat account that receives this money, or have asked to be paid to it."""
+    """Return the ids of the users who have the receiving WeChat account, or have requested a withdrawal to it."""
     account = {"open_id": withdrawal.open_id, "app_id": withdrawal.app_id}
-    asked = Withdrawal.objects.filter(**account).exclude(open_id="").order_by().values_list("user", flat=True)
-    have = User.objects.filter(**account).exclude(open_id="").order_by().values_list("pk", flat=True)
-    return asked.union(have)
+    requesters = Withdrawal.objects.filter(**account).exclude(open_id="").order_by().values_list("user", flat=True)
+    owners = User.objects.filter(**account).exclude(open_id="").order_by().values_list("pk", flat=True)
+    return requesters.union(owners)
 
 
 def _history(withdrawal: Withdrawal, at: datetime) -> Iterator[Hint]:
-    before = Withdrawal.objects.filter(user=withdrawal.user, asked_at__gte=at - RECENT).exclude(pk=withdrawal.pk)
-    bad = before.filter(Q(status=Withdrawal.Status.REJECTED) | Q(status=Withdrawal.Status.FAILED)).count()
-    if bad:
-        yield "最近 30 天有 %(count)s 次提现被拒绝或打款失败", {"count": bad}
+    recent = Withdrawal.objects.filter(user=withdrawal.user, asked_at__gte=at - RECENT).exclude(pk=withdrawal.pk)
+    unpaid = recent.filter(Q(status=Withdrawal.Status.REJECTED) | Q(status=Withdrawal.Status.FAILED)).count()
+    if unpaid:
+        yield "最近 30 天有 %(count)s 次提现被拒绝或打款失败", {"count": unpaid}
 
 
 def _groups(withdrawal: Withdrawal, at: datetime) -> Iterator[Hint]:
-    mine = Group.objects.filter(user=withdrawal.user)
-    if not mine.active().exists():
+    groups = Group.objects.filter(user=withdrawal.user)
+    if not groups.active().exists():
         yield "没有服务中的群", {}
-    cancelled = mine.filter(cancelled_at__gte=at - RECENT).count()
+    cancelled = groups.filter(cancelled_at__gte=at - RECENT).count()
     if cancelled >= SIBLINGS:
         yield "最近 30 天注销了 %(count)s 个群", {"count": cancelled}
 

@@ -1,4 +1,4 @@
-"""What was settled each day, and the numbers that operators may change."""
+"""Admin pages of settled days, days of article reads, and the earnings rules."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ class ArticleReadDayAdmin(ReadOnlyAdmin):
 
 @admin.register(EarningsRules)
 class EarningsRulesAdmin(ProposalAdmin):
-    """One row, changed in place. When two operators are needed, and from when on is settled, a superuser sets."""
+    """The one row of rules, changed in place. Only a superuser sets the approval limits and the first settled day."""
 
     target = RuleChange.Target.RULES
 

@@ -1,4 +1,4 @@
-"""Withdrawals: found, looked into, and decided, one by one or many at once; every decision is asked for twice and kept."""
+"""Admin page of withdrawals: search, risk hints, approval and rejection, each with a confirmation page."""
 
 from decimal import Decimal
 from typing import Any
@@ -17,7 +17,7 @@ from config.backoffice.actions import SHOWN, ReasonForm, confirmation
 from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline, permission_check
 from config.backoffice.filters import amounts, days
 from earnings import withdrawals
-from earnings.admin.people import named
+from earnings.admin.people import display_name
 from earnings.admin.risks import risks_of
 from earnings.models import EarningsRules, Payout, Withdrawal, WithdrawalStep
 from groups.models import Group
@@ -95,12 +95,12 @@ class WithdrawalAdmin(ReadOnlyAdmin):
         shown = str(withdrawal.get_status_display())
         if withdrawal.waits_for_second:
             return _("%s(待第二人审核)") % shown
-        return f"{shown}（{together}）" if (together := _together(withdrawal)) else shown
+        return f"{shown}（{total}）" if (total := _total_note(withdrawal)) else shown
 
     @admin.display(description="账户")
     def person(self, withdrawal: Withdrawal) -> str:
         account = getattr(withdrawal.user, "account", None)
-        words = {
+        values = {
             "available": account.available if account else 0,
             "withdrawing": account.withdrawing if account else 0,
             "earned": account.earned if account else 0,
@@ -112,15 +112,15 @@ class WithdrawalAdmin(ReadOnlyAdmin):
                 "余额 %(available)s 元,提现中 %(withdrawing)s 元,累计收益 %(earned)s 元;"
                 "服务中的群 %(groups)s 个,已注销 %(cancelled)s 个"
             )
-            % words
+            % values
         )
 
     @admin.display(description="风险提示")
     def risks(self, withdrawal: Withdrawal) -> SafeString:
-        found = [(_(words) % values,) for words, values in risks_of(withdrawal, at=timezone.now())]
-        if not found:
+        hints = [(_(sentence) % values,) for sentence, values in risks_of(withdrawal, at=timezone.now())]
+        if not hints:
             return format_html("{}", _("没有发现异常"))
-        items = format_html_join("", '<li class="risk">{}</li>', found)
+        items = format_html_join("", '<li class="risk">{}</li>', hints)
         return format_html('<ul class="hints">{}</ul>', items)
 
     @admin.display(description="历史提现")
@@ -135,7 +135,7 @@ class WithdrawalAdmin(ReadOnlyAdmin):
 
     @admin.action(description="通过并打款", permissions=["review"])
     def approve(self, request: HttpRequest, queryset: QuerySet[Withdrawal]) -> Any:
-        page, _said, chosen = confirmation(
+        page, _data, chosen = confirmation(
             self,
             request,
             queryset.select_related("user"),
@@ -149,25 +149,25 @@ class WithdrawalAdmin(ReadOnlyAdmin):
         if page is not None:
             return page
         approved = withdrawals.approve(chosen, by=request.user.get_username(), at=timezone.now())
-        half, own = len(approved.half), len(approved.own)
-        self.report(request, done=half, chosen=0, did="已初审,待另一名运营人员通过", why_not="")
+        first_approved, own = len(approved.first_approved), len(approved.own_first_approvals)
+        self.report(request, done=first_approved, chosen=0, did="已初审,待另一名运营人员通过", why_not="")
         if own:
             text = _("%(count)s 条由你初审过,要另一名运营人员通过;超过多少元要两人审核,在“收益规则”里设置。") % {
                 "count": own
             }
             self.message_user(request, text, messages.WARNING)
-        bound = approved.bound
-        if bound:
-            firsts = "、".join(sorted({withdrawal.first_approved_by for withdrawal in bound}))
-            words = {"count": len(bound), "who": firsts, "why": _(independence.BOUND)}
-            self.message_user(request, _("%(count)s 条由 %(who)s 初审：%(why)s。") % words, messages.WARNING)
-        others = len(chosen) - half - own - len(bound)
+        dependent = approved.dependent
+        if dependent:
+            approvers = "、".join(sorted({withdrawal.first_approved_by for withdrawal in dependent}))
+            values = {"count": len(dependent), "who": approvers, "why": _(independence.NOT_INDEPENDENT)}
+            self.message_user(request, _("%(count)s 条由 %(who)s 初审：%(why)s。") % values, messages.WARNING)
+        others = len(chosen) - first_approved - own - len(dependent)
         self.report(request, done=len(approved.paying), chosen=others, did="已通过", why_not=NOT_TO_REVIEW)
         return None
 
     @admin.action(description="拒绝并退回余额", permissions=["review"])
     def reject(self, request: HttpRequest, queryset: QuerySet[Withdrawal]) -> Any:
-        page, said, chosen = confirmation(
+        page, data, chosen = confirmation(
             self,
             request,
             queryset.select_related("user"),
@@ -181,13 +181,13 @@ class WithdrawalAdmin(ReadOnlyAdmin):
         if page is not None:
             return page
         by = request.user.get_username()
-        done = withdrawals.reject(chosen, by=by, reason=said["reason"], at=timezone.now())
+        done = withdrawals.reject(chosen, by=by, reason=data["reason"], at=timezone.now())
         self.report(request, done=len(done), chosen=len(chosen), did="已拒绝", why_not=NOT_TO_REVIEW)
         return None
 
 
-def _together(withdrawal: Any) -> str:
-    """Return what counts together with a withdrawal that waits, when it is more than itself; else nothing."""
+def _total_note(withdrawal: Any) -> str:
+    """Return the 24-hour total of a waiting withdrawal, or "" when the total is its own amount."""
     if withdrawal.status != Status.TO_REVIEW or withdrawal.total == withdrawal.amount:
         return ""
     return _("24 小时内合计 %s 元") % withdrawal.total
@@ -203,35 +203,35 @@ def _to_review(chosen: QuerySet[Withdrawal]) -> str:
 
 
 def _lines(chosen: QuerySet[Withdrawal]) -> list[str]:
-    """Whose money each is, for the page that asks."""
+    """Return a line for each withdrawal with its user and amount, for the confirmation page."""
     rows = chosen.select_related("user")[:SHOWN]
     limit = EarningsRules.current().second_approval_above
     return [
         " ".join(
             [
-                named(row.user),
+                display_name(row.user),
                 _("%s 元") % row.amount,
                 row.get_status_display(),
-                _together(row),
-                _("要两人审核") if limit is not None and _waits_above(row, limit) else "",
+                _total_note(row),
+                _("要两人审核") if limit is not None and _is_waiting_above(row, limit) else "",
             ]
         ).rstrip()
         for row in rows
     ]
 
 
-def _waits_above(withdrawal: Any, limit: Decimal) -> bool:
+def _is_waiting_above(withdrawal: Any, limit: Decimal) -> bool:
     return bool(withdrawal.status == Status.TO_REVIEW and withdrawal.total > limit)
 
 
 def _waiting() -> tuple[int, str]:
-    """How many, and their money; of more than are counted, the money of the newest, and that it is theirs."""
+    """Return the number of waiting withdrawals and their total. Above dashboard.COUNTED only the newest are summed."""
     waiting = Withdrawal.objects.filter(status=Status.TO_REVIEW)
     number = dashboard.counted(lambda: waiting)()[0]
-    words = {"count": dashboard.COUNTED, "total": _sum(waiting[: dashboard.COUNTED])}
+    values = {"count": dashboard.COUNTED, "total": _sum(waiting[: dashboard.COUNTED])}
     return number, (
         _("共 %(total)s 元") if number <= dashboard.COUNTED else _("最新 %(count)s 条共 %(total)s 元")
-    ) % words
+    ) % values
 
 
 dashboard.register_task(

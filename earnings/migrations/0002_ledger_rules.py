@@ -1,9 +1,9 @@
-"""What the ledger, withdrawals and their history promise, kept by PostgreSQL itself (docs/ledger.md)."""
+"""Triggers that enforce the rules of the ledger, of withdrawals and of their history (docs/ledger.md)."""
 
 from django.db import migrations
 
-# Entries of a transaction come in one statement and add up to nothing; the totals of users' accounts follow
-# from them here and nowhere else. A statement trigger with a transition table costs the same for 2 rows and 100,000.
+# The entries of a transaction are inserted by one statement and add up to zero. Only this trigger updates the totals of
+# users' accounts. A statement trigger with a transition table costs the same for 2 rows and for 100,000.
 LEDGER = """
 CREATE FUNCTION ledger_apply_entries() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -125,7 +125,7 @@ DROP TRIGGER apply_entries ON earnings_ledgerentry; DROP FUNCTION ledger_apply_e
 
 
 def open_the_house(apps, schema_editor):
-    """The house's own accounts and the one row of rules."""
+    """Create the platform accounts and the row of rules."""
     account = apps.get_model("earnings", "Account")
     for kind in ("rewards", "paid_out"):
         account.objects.create(kind=kind)

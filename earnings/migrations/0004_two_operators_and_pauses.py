@@ -48,7 +48,7 @@ BEGIN
         USING ERRCODE = 'check_violation', CONSTRAINT = 'payout_moves_one_way';
 END $$;
 """
-# Whom a payout was sent to before this was kept: its user's account of then, which is the one of now.
+# The receiver of a payout sent before receivers were stored: the user's WeChat account, which has not changed since.
 KEEP_RECEIVERS = """
 UPDATE earnings_payout p SET called_at = p.sent_at, open_id = u.open_id, app_id = u.app_id
 FROM earnings_withdrawal w JOIN accounts_user u ON u.id = w.user_id

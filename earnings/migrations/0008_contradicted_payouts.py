@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-# What WeChat Pay knows was sent, whatever our books say: else no operator could decide it.
+# A payout that WeChat Pay knows counts as sent, whatever our records say; otherwise no operator could decide it.
 SEND_WHAT_WAS_LEFT = """
 UPDATE earnings_payout p SET state = 'sent', sent_at = p.needs_operator_at, called_at = p.needs_operator_at,
     open_id = u.open_id, app_id = u.app_id

@@ -6,8 +6,8 @@ from django.conf import settings
 from django.db import migrations, models
 
 
-# A transaction is reversed as a whole or account by account, never both ways, and what reverses it is its opposite:
-# so the parts of it can never be more than it was. Two reversals of one transaction wait for each other.
+# A transaction is reversed as a whole or account by account, never both, and a reversal is its opposite, so the parts never
+# exceed the whole. Two concurrent reversals of one transaction wait for each other.
 REVERSALS = """
 CREATE FUNCTION ledger_guard_reversal() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -45,7 +45,7 @@ BACKWARD = """
 DROP TRIGGER reversal_is_opposite ON earnings_ledgertransaction; DROP FUNCTION ledger_reversal_is_opposite();
 DROP TRIGGER guard_reversal ON earnings_ledgertransaction; DROP FUNCTION ledger_guard_reversal();
 """
-# Where nights were settled before, they go on being looked after from the first of them; else from today.
+# Where days were settled before, missed days are settled from the first of them on; otherwise from today on.
 SETTLED_BEFORE = """
 UPDATE earnings_earningsrules SET settle_from = first.day
 FROM (SELECT min(day) AS day FROM earnings_settlementday) first WHERE first.day IS NOT NULL

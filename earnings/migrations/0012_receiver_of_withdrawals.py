@@ -3,7 +3,7 @@ from importlib import import_module
 from django.conf import settings
 from django.db import migrations, models
 
-# The payout's receiver where one was sent already, else the user's account of now.
+# The receiver of a payout that was sent already, otherwise the user's present WeChat account.
 KEEP_RECEIVERS = """
 UPDATE earnings_withdrawal w SET open_id = r.open_id, app_id = r.app_id
 FROM (

@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
                 'ordering': ['user'],
             },
         ),
-        # Whoever was paid before this table was there has seen the red packet.
+        # Users who were paid before this table existed have seen the red packet.
         migrations.RunSQL(
             """
             INSERT INTO earnings_redpacketopening (user_id, opened_at)

@@ -4,7 +4,7 @@ from decimal import Decimal
 from django.db import migrations, models
 
 
-# What was asked for stays as it was asked, and what was decided stays decided.
+# A submitted change is never altered, and a decision is final.
 GUARD = """
 CREATE FUNCTION rule_change_stays() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -3,7 +3,7 @@ from importlib import import_module
 
 from django.db import migrations, models
 
-# As before, and a withdrawal counts together with what else its user may be paid within 24 hours.
+# As before, and the amount of a withdrawal is summed with all that its user may be paid within 24 hours.
 GUARD = """
 CREATE OR REPLACE FUNCTION withdrawal_guard_status() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

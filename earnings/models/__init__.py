@@ -1,4 +1,4 @@
-"""Money: the ledger, what is earned each day, and what is paid out."""
+"""Models of the ledger, the daily income, the rules, withdrawals and payouts."""
 
 from earnings.models.ledger import (
     Account,

@@ -1,4 +1,4 @@
-"""The double-entry ledger. Its invariants are triggers and constraints (docs/ledger.md)."""
+"""Models of the double-entry ledger. Triggers and constraints keep its invariants (docs/ledger.md)."""
 
 import uuid
 
@@ -9,16 +9,16 @@ from django.utils.translation import gettext as _
 
 
 class Account(models.Model):
-    """Whose money it is: one account per user, and the house's own, told apart by `kind`.
+    """An account of a user or of the platform, distinguished by `kind`.
 
-    The three totals of a user's account are kept by a database trigger from the entries and can
-    be set by nothing else. The house keeps none: its row would be the one every posting waits for.
+    A database trigger updates the three totals of a user's account from the entries; nothing else can set them. Platform
+    accounts have no totals: their row would be the one that every posting waits for.
     """
 
     class Kind(models.TextChoices):
         USER = "user", "用户"
-        REWARDS = "rewards", "平台收益支出"  # what users are credited comes from here
-        PAID_OUT = "paid_out", "已打款"  # what left the platform through WeChat Pay
+        REWARDS = "rewards", "平台收益支出"  # the source of all credits
+        PAID_OUT = "paid_out", "已打款"  # money that left the platform through WeChat Pay
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField("类型", max_length=16, choices=Kind.choices, default=Kind.USER)
@@ -54,7 +54,7 @@ class Account(models.Model):
 
 
 class TransactionKind(models.TextChoices):
-    """What moved the money."""
+    """The kind of business event behind a transaction."""
 
     RED_PACKET = "red_packet", "新人红包"
     ADOPTION_FEE = "adoption_fee", "领养费用"
@@ -67,9 +67,9 @@ class TransactionKind(models.TextChoices):
 
 
 class LedgerTransaction(models.Model):
-    """One movement of money: two or more entries that add up to nothing.
+    """A movement of money: two or more entries that add up to zero.
 
-    `cause` is unique: the same cause cannot post twice.
+    `cause` is unique, so the same event cannot be posted twice.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -82,7 +82,7 @@ class LedgerTransaction(models.Model):
     reverses = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, related_name="reversals", verbose_name="冲正对象"
     )
-    # Whose part of it was reversed; null: all of it. A trigger keeps the two ways apart (docs/ledger.md).
+    # The account whose part was reversed, or null for the whole. A trigger refuses a mix of both (docs/ledger.md).
     reverses_account = models.ForeignKey(
         Account, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="只冲正此账户"
     )
@@ -110,7 +110,7 @@ class LedgerTransaction(models.Model):
         ]
         indexes = [
             models.Index(fields=["-posted_at", "id"], name="transactions_newest_first"),
-            models.Index(  # the back office: every kind but the one that most are of
+            models.Index(  # the admin's filter by kind, without settlements, which are most of the rows
                 fields=["kind", "-posted_at", "id"], condition=~Q(kind="settlement"), name="transactions_by_kind"
             ),
         ]
@@ -120,14 +120,14 @@ class LedgerTransaction(models.Model):
 
 
 class Bucket(models.TextChoices):
-    """Which of an account's two balances an entry moves."""
+    """The two balances of an account; an entry changes one of them."""
 
     AVAILABLE = "available", "可提现"
     WITHDRAWING = "withdrawing", "提现中"
 
 
 class IncomeType(models.IntegerChoices):
-    """Kinds of income as users see them."""
+    """The types of income (and fee) that users see."""
 
     GROUPS = 0, "拉群"
     ARTICLE_READS = 1, "资讯点击"
@@ -137,16 +137,16 @@ class IncomeType(models.IntegerChoices):
 
 
 class LedgerEntry(models.Model):
-    """One side of a movement, in yuan, signed. Never changed, never deleted."""
+    """A side of a transaction: a signed amount in yuan. Never changed, never deleted."""
 
     id = models.BigAutoField(primary_key=True)
     transaction = models.ForeignKey(LedgerTransaction, models.PROTECT, related_name="entries", verbose_name="流水")
     account = models.ForeignKey(Account, models.PROTECT, related_name="entries", verbose_name="账户")
     bucket = models.CharField("余额", max_length=12, choices=Bucket.choices, default=Bucket.AVAILABLE)
     amount = models.DecimalField("金额(元)", max_digits=14, decimal_places=2)
-    # Set on what counts as the user's income (or fee), null on mere movements.
+    # Set for the user's income or fee, null for transfers between balances.
     slip_type = models.SmallIntegerField("收益类型", choices=IncomeType.choices, null=True, blank=True)
-    day = models.DateField("记账日")  # the transaction's, beside the entry for the index
+    day = models.DateField("记账日")  # the transaction's day, copied here for the index
 
     class Meta:
         verbose_name = verbose_name_plural = "账务分录"
@@ -168,7 +168,7 @@ class LedgerEntry(models.Model):
                 condition=Q(slip_type__isnull=False),
                 name="income_of_account_by_day",
             ),
-            # the back office: kinds that are few among the nightly ones
+            # the admin's filter by the rare income types
             models.Index(
                 fields=["slip_type", "-id"], condition=Q(slip_type__in=[3, 4]), name="entries_of_rare_type"
             ),
@@ -180,7 +180,7 @@ class LedgerEntry(models.Model):
 
 
 class LedgerCheck(models.Model):
-    """One check of all invariants: what it found, a line each. Nothing found is an empty list."""
+    """A run of the ledger check with its findings; an empty list means no violation."""
 
     id = models.BigAutoField(primary_key=True)
     checked_at = models.DateTimeField("检查时间")

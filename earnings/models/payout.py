@@ -1,4 +1,4 @@
-"""Payouts: what we tell WeChat Pay to do about an approved withdrawal, and when we pause."""
+"""Models of payouts through WeChat Pay and of their pauses."""
 
 from django.db import models
 from django.db.models import F, Q
@@ -8,34 +8,34 @@ from earnings.models.withdrawal import Withdrawal
 
 class PayoutQuerySet(models.QuerySet["Payout"]):
     def confirmable(self) -> "PayoutQuerySet":
-        """Return those that their users can confirm now, with what is known."""
+        """Return the payouts that their users can confirm now."""
         waiting = self.filter(state=Payout.State.WAITING_USER, provider_state__in=Payout.USER_CAN_CONFIRM)
         return waiting.filter(cancel_asked_at=None).exclude(package_info="")
 
     def needing_an_operator(self) -> "PayoutQuerySet":
-        """WeChat Pay no longer tells how it stands, or tells of another amount: neither asked about nor sent again."""
-        return self.filter(Payout.LEFT_TO_PEOPLE)
+        """Return the payouts left to operators, which are neither queried nor sent again."""
+        return self.filter(Payout.LEFT_TO_OPERATORS)
 
     def contradicted(self) -> "PayoutQuerySet":
-        """Ended otherwise at WeChat Pay than here, and no operator has dealt with that yet."""
+        """Return the unreviewed payouts whose end at WeChat Pay differs from ours."""
         return self.filter(Payout.CONTRADICTED)
 
 
 class Payout(models.Model):
-    """Our one instruction to WeChat Pay for one approved withdrawal, for ever under one number."""
+    """The one transfer of an approved withdrawal through WeChat Pay, always under the same number."""
 
-    # WeChat Pay's words, in `provider_state`, for when the user can confirm: the first time, or once more.
+    # Values of `provider_state` in which the user can confirm: for the first time, or again.
     USER_CAN_CONFIRM = ("WAIT_USER_CONFIRM", "TRANSFERING")
-    LEFT_TO_PEOPLE = Q(ended_at__isnull=True, needs_operator_at__isnull=False)
+    LEFT_TO_OPERATORS = Q(ended_at__isnull=True, needs_operator_at__isnull=False)
     CONTRADICTED = Q(contradicted_at__isnull=False, reviewed_at__isnull=True)
 
     class State(models.TextChoices):
         PREPARED = "prepared", "待打款"  # may be sent
-        SENT = "sent", "结果待查"  # may have reached WeChat Pay: from here on it is only asked about
+        SENT = "sent", "结果待查"  # may have reached WeChat Pay: only queried from here on
         WAITING_USER = "waiting_user", "待用户确认"
         SUCCEEDED = "succeeded", "成功"
         FAILED = "failed", "失败"
-        WITHDRAWN = "withdrawn", "已撤销"  # its withdrawal was rejected before anything was sent
+        WITHDRAWN = "withdrawn", "已撤销"  # the withdrawal was rejected before the payout was sent
 
     withdrawal = models.OneToOneField(Withdrawal, models.PROTECT, primary_key=True, related_name="payout")
     state = models.CharField("状态", max_length=16, choices=State.choices, default=State.PREPARED)
@@ -43,19 +43,23 @@ class Payout(models.Model):
     due_at = models.DateTimeField("下次处理时间")
     try_count = models.PositiveSmallIntegerField("尝试次数", default=0)
     sent_at = models.DateTimeField("首次提交时间", null=True, blank=True)
-    called_at = models.DateTimeField("最近提交时间", null=True, blank=True)  # since then a call may be under way
-    # Its withdrawal's, from when it is first sent and the same ever after, because WeChat Pay would take the same
-    # number with another receiver for a mistake.
+    called_at = models.DateTimeField("最近提交时间", null=True, blank=True)  # a call may be in flight since then
+    # Copied from the withdrawal at the first call and never changed, because WeChat Pay refuses the same number with
+    # another receiver.
     open_id = models.CharField("收款 open_id", max_length=128, blank=True)
     app_id = models.CharField("收款 app_id", max_length=64, blank=True)
-    cancel_asked_at = models.DateTimeField("要求撤销时间", null=True, blank=True)  # its user was blocked meanwhile
-    needs_operator_at = models.DateTimeField("转人工时间", null=True, blank=True)  # from then on left to people
+    cancel_asked_at = models.DateTimeField(
+        "要求撤销时间", null=True, blank=True
+    )  # the user was blocked after sending
+    needs_operator_at = models.DateTimeField("转人工时间", null=True, blank=True)  # left to operators since then
     ended_at = models.DateTimeField("结束时间", null=True, blank=True)
-    ended_by = models.CharField("结束人", max_length=80, blank=True)  # an operator who decided; else blank
-    contradicted_at = models.DateTimeField("与微信结果不符时间", null=True, blank=True)  # it ended otherwise there
+    ended_by = models.CharField("结束人", max_length=80, blank=True)  # the operator who decided, or blank
+    contradicted_at = models.DateTimeField(
+        "与微信结果不符时间", null=True, blank=True
+    )  # WeChat Pay reported another end
     reviewed_at = models.DateTimeField("核对时间", null=True, blank=True)
-    reviewed_by = models.CharField("核对人", max_length=80, blank=True)  # an operator who dealt with that
-    package_info = models.TextField(blank=True)  # what the user confirms with
+    reviewed_by = models.CharField("核对人", max_length=80, blank=True)  # the operator who reviewed it
+    package_info = models.TextField(blank=True)  # WeChat's confirmation page needs it
     provider_state = models.CharField("微信状态", max_length=32, blank=True)
     note = models.CharField("说明", max_length=200, blank=True)
 
@@ -100,11 +104,11 @@ class Payout(models.Model):
             ),
         ]
         indexes = [
-            # workers, and what operators see of payouts without an end
+            # workers, and the admin's list of open payouts
             models.Index(fields=["due_at"], condition=Q(ended_at__isnull=True), name="payouts_under_way"),
             models.Index(fields=["-created_at", "withdrawal"], name="payouts_newest_first"),
             models.Index(fields=["ended_at"], condition=Q(state="failed"), name="payouts_failed"),
-            models.Index(  # the back office: most succeed
+            models.Index(  # the admin's filter by state, without succeeded payouts, which are most of the rows
                 fields=["state", "-created_at", "withdrawal"],
                 condition=~Q(state="succeeded"),
                 name="payouts_not_succeeded",
@@ -119,16 +123,16 @@ class Payout(models.Model):
 
     @property
     def can_be_confirmed(self) -> bool:
-        """Return whether `confirmable` has it."""
+        """Return whether the user can confirm this payout now, as `PayoutQuerySet.confirmable` decides."""
         is_waiting = self.state == self.State.WAITING_USER and self.provider_state in self.USER_CAN_CONFIRM
         return is_waiting and self.cancel_asked_at is None and self.package_info != ""
 
 
 class PayoutPause(models.Model):
-    """A time in which nothing new is sent to WeChat Pay, and why. At most one is open.
+    """A period in which no new payout is sent to WeChat Pay, with its reason. At most one is open.
 
-    One that WeChat Pay caused (the merchant account is empty) tries one payout at `retry_at` and ends by itself
-    when that goes through; one that an operator made has no `retry_at` and ends when an operator ends it.
+    A pause caused by WeChat Pay (the merchant account is empty) tries one payout at `retry_at` and ends when that
+    succeeds. An operator's pause has no `retry_at` and ends when an operator resumes.
     """
 
     id = models.BigAutoField(primary_key=True)

@@ -1,4 +1,4 @@
-"""The newcomer's red packet, as its user sees it."""
+"""Model of opened red packets."""
 
 from django.conf import settings
 from django.db import models
@@ -7,7 +7,7 @@ from config.platform.dates import shanghai_time
 
 
 class RedPacketOpening(models.Model):
-    """That a user has opened the red packet. The ledger says when it was paid, and how much it was."""
+    """A record that a user has opened the red packet. The ledger has the moment and amount of its payment."""
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="+", verbose_name="用户"

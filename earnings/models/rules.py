@@ -1,4 +1,4 @@
-"""The numbers of earning that operators may change."""
+"""Models of the earnings rules and of their changes."""
 
 from decimal import Decimal
 
@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class EarningsRules(models.Model):
-    """One row: shares and rewards, all in yuan or as shares of 1."""
+    """The one row of shares and rewards, in yuan or as fractions of 1."""
 
     red_packet_min = models.DecimalField("红包下限(元)", max_digits=6, decimal_places=2, default=Decimal("0.60"))
     red_packet_max = models.DecimalField("红包上限(元)", max_digits=6, decimal_places=2, default=Decimal("0.70"))
@@ -91,9 +91,9 @@ class EarningsRules(models.Model):
 
 
 class RuleChange(models.Model):
-    """A change of what is paid: one row of the plans, prices or rules, as it was and as it becomes.
+    """A change of one row of the plans, prices or rules, with the values before and after.
 
-    Above `EarningsRules.second_operator_above` it waits for a second operator; the others are applied when asked for.
+    Above `EarningsRules.second_operator_above` a change waits for a second operator; others are applied at once.
     """
 
     class Target(models.TextChoices):
@@ -107,9 +107,9 @@ class RuleChange(models.Model):
         REJECTED = 2, "已拒绝"
 
     target = models.CharField("变更对象", max_length=8, choices=Target.choices)
-    row_id = models.BigIntegerField(null=True, blank=True, editable=False)  # none: a row is added
-    before = models.JSONField(null=True, blank=True, editable=False)  # {field: text}; none: a row is added
-    values = models.JSONField(null=True, blank=True, editable=False)  # {field: text}; none: the row is removed
+    row_id = models.BigIntegerField(null=True, blank=True, editable=False)  # null: a row is added
+    before = models.JSONField(null=True, blank=True, editable=False)  # {field: text}; null: a row is added
+    values = models.JSONField(null=True, blank=True, editable=False)  # {field: text}; null: the row is deleted
     effect = models.DecimalField("每晚影响(元)", max_digits=16, decimal_places=2)
     needs_second = models.BooleanField("需两人确认")
     status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.WAITING)

@@ -1,4 +1,4 @@
-"""What was earned each day."""
+"""Models of the settled days and of each group's income per day."""
 
 from django.db import models
 from django.db.models import Q
@@ -7,7 +7,7 @@ from groups.models import Group
 
 
 class SettlementDay(models.Model):
-    """A day whose groups were paid. The row and all its money commit together, so it is there or not."""
+    """A settled day. The row and its ledger entries are committed together."""
 
     day = models.DateField("日期", primary_key=True)
     settled_at = models.DateTimeField("结算时间")
@@ -31,7 +31,7 @@ class SettlementDay(models.Model):
 
 
 class GroupDay(models.Model):
-    """One group's paid day, before flooring; the proof behind `settle_count`."""
+    """A group's income of one day, before rounding down; the record behind `settle_count`."""
 
     id = models.BigAutoField(primary_key=True)
     group = models.ForeignKey(Group, models.PROTECT, related_name="paid_days", verbose_name="群")
@@ -53,7 +53,7 @@ class GroupDay(models.Model):
 
 
 class ArticleReadDay(models.Model):
-    """A day whose article reads the BI system reported and we credited; it is there or not, as its money."""
+    """A day with credited article reads. The row and its ledger entries are committed together."""
 
     day = models.DateField("日期", primary_key=True)
     settled_at = models.DateTimeField("结算时间")
@@ -76,7 +76,7 @@ class ArticleReadDay(models.Model):
 
 
 class GroupReads(models.Model):
-    """What one group's article reads earned on a day, before flooring, as it was reported."""
+    """A group's reported income from article reads on one day, before rounding down."""
 
     id = models.BigAutoField(primary_key=True)
     group = models.ForeignKey(Group, models.PROTECT, related_name="read_days", verbose_name="群")

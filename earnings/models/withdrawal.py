@@ -1,4 +1,4 @@
-"""Withdrawals: what a user asks for, and who decided what about it."""
+"""Models of withdrawals and of their steps."""
 
 import uuid
 from collections.abc import Mapping
@@ -14,30 +14,30 @@ COUNTED_TOGETHER = timedelta(hours=24)
 
 
 class WithdrawalQuerySet(models.QuerySet["Withdrawal"]):
-    def matching(self, wanted: Mapping[str, Any]) -> "WithdrawalQuerySet":
-        """Those that the back office's filters want; unknown names are not looked at."""
-        chosen = {_FILTERS[name]: value for name, value in wanted.items() if name in _FILTERS}
-        return self.filter(**chosen)
+    def matching(self, filters: Mapping[str, Any]) -> "WithdrawalQuerySet":
+        """Return the withdrawals that match the back office's filters. Unknown filters are ignored."""
+        lookups = {_FILTERS[name]: value for name, value in filters.items() if name in _FILTERS}
+        return self.filter(**lookups)
 
     def with_total(self, *, at: datetime) -> "WithdrawalQuerySet":
-        """Annotate `total`: the yuan that count together with each for the limit of two operators.
+        """Annotate `total`: the amount in yuan that is compared with the limit for two operators.
 
-        It is what its user may be paid within 24 hours: all that waits for review, and what was approved in the last
-        24 hours or asked for within 24 hours of this one. The database has the same rule.
+        The total is all that the user may be paid within 24 hours: every withdrawal that waits for review, and those
+        approved in the last 24 hours or requested within 24 hours of this one. A trigger has the same rule.
         """
         near = Q(asked_at__gt=OuterRef("asked_at") - COUNTED_TOGETHER) & Q(
             asked_at__lt=OuterRef("asked_at") + COUNTED_TOGETHER
         )
-        lately = Q(reviewed_at__gt=at - COUNTED_TOGETHER) | near
+        recent = Q(reviewed_at__gt=at - COUNTED_TOGETHER) | near
         approved = Q(status__in=[Withdrawal.Status.PAYING, Withdrawal.Status.PAID])
-        others = Withdrawal.objects.filter(Q(status=Withdrawal.Status.TO_REVIEW) | approved & lately)
+        others = Withdrawal.objects.filter(Q(status=Withdrawal.Status.TO_REVIEW) | approved & recent)
         sums = others.filter(user=OuterRef("user")).exclude(pk=OuterRef("pk")).order_by().values("user")
         others_sum = Subquery(sums.annotate(sum=Sum("amount")).values("sum"))
         money = DecimalField(max_digits=12, decimal_places=2)
         return self.annotate(total=F("amount") + Coalesce(others_sum, 0, output_field=money))
 
     def sorted_by(self, key: str, *, descending: bool) -> "WithdrawalQuerySet":
-        """By `amount`, `create_date` or `paid_date` (the unpaid come last), never leaving an order open."""
+        """Sort by `amount`, `create_date` or `paid_date` (unpaid last), then by primary key."""
         column = F(_SORT_KEYS[key])
         if descending:
             return self.order_by(column.desc(nulls_last=True) if key == "paid_date" else column.desc(), "pk")
@@ -58,7 +58,7 @@ _SORT_KEYS = {"amount": "amount", "create_date": "asked_at", "paid_date": "paid_
 
 
 class Withdrawal(models.Model):
-    """A user's request for money. Its status moves one way only; the database refuses the rest."""
+    """A user's request for money. A database trigger allows only the forward changes of its status."""
 
     class Status(models.IntegerChoices):
         TO_REVIEW = 0, "待审核"
@@ -75,10 +75,10 @@ class Withdrawal(models.Model):
     status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.TO_REVIEW)
     asked_at = models.DateTimeField("申请时间")
     asked_day = models.DateField("申请日期", editable=False)
-    # The WeChat account that is paid, as the user's was when the money was asked for; blank: no account was known.
+    # The receiving WeChat account: the user's at the moment of the request, or blank when none was known.
     open_id = models.CharField("收款 open_id", max_length=128, blank=True)
     app_id = models.CharField("收款 app_id", max_length=64, blank=True)
-    # A large one is approved twice, by different people; this is the first of them (it still waits for review).
+    # The first of the two approvals of a large withdrawal, which still waits for the second.
     first_approved_at = models.DateTimeField("初审时间", null=True, blank=True)
     first_approved_by = models.CharField("初审人", max_length=80, blank=True)
     reviewed_at = models.DateTimeField("审核时间", null=True, blank=True)
@@ -134,7 +134,7 @@ class Withdrawal(models.Model):
             models.Index(fields=["-amount", "id"], name="withdrawals_by_amount"),
             models.Index(F("paid_at").desc(nulls_last=True), "id", name="withdrawals_by_paid_at"),
             models.Index(F("paid_at").asc(nulls_last=True), F("id").desc(), name="withdrawals_first_paid_first"),
-            models.Index(  # the risk hint: who else is paid to this WeChat account
+            models.Index(  # the risk hint about other users with the same receiver
                 fields=["open_id", "app_id", "user"], condition=~Q(open_id=""), name="withdrawals_by_receiver"
             ),
         ]
@@ -144,17 +144,17 @@ class Withdrawal(models.Model):
 
     @property
     def waits_for_second(self) -> bool:
-        """Approved by one operator, waiting for another."""
+        """Return whether one operator has approved and a second approval is missing."""
         return self.status == self.Status.TO_REVIEW and self.first_approved_at is not None
 
     @property
     def out_bill_no(self) -> str:
-        """The one number under which this is ever paid: 32 hex digits."""
+        """Return the number of this withdrawal at WeChat Pay, 32 hexadecimal digits, which never changes."""
         return self.pk.hex
 
 
 class WithdrawalStep(models.Model):
-    """Who moved a withdrawal on, when, and why. Never changed."""
+    """A change of a withdrawal's status with its author, moment and reason. Never changed."""
 
     withdrawal = models.ForeignKey(Withdrawal, models.PROTECT, related_name="steps", verbose_name="提现")
     from_status = models.SmallIntegerField("原状态", choices=Withdrawal.Status.choices, null=True)

@@ -1,4 +1,4 @@
-"""Pausing all payouts: because the merchant account is empty, or because an operator says so."""
+"""Pauses of all payouts, caused by WeChat Pay (for example an empty merchant account) or by an operator."""
 
 from datetime import datetime, timedelta
 
@@ -26,41 +26,41 @@ def open_pause() -> PayoutPause | None:
 
 
 def may_send(*, at: datetime) -> bool:
-    """Whether a payout may be sent now. In a pause that WeChat Pay caused one worker may try one, now and then."""
+    """Return whether a payout may be sent now. In a pause caused by WeChat Pay one worker tries one every 10 minutes."""
     pause = open_pause()
     if pause is None:
         return True
-    turn = PayoutPause.objects.filter(pk=pause.pk, resumed_at=None, retry_at__lte=at)
-    return bool(turn.update(retry_at=at + RETRY_EVERY))
+    due = PayoutPause.objects.filter(pk=pause.pk, resumed_at=None, retry_at__lte=at)
+    return bool(due.update(retry_at=at + RETRY_EVERY))
 
 
 def pause(*, by: str, reason: str, at: datetime, retry_at: datetime | None = None) -> PayoutPause:
-    """Send nothing new to WeChat Pay from now on; what was sent is still asked about. AlreadyPaused when it is.
+    """Stop sending new payouts to WeChat Pay. Sent payouts are still queried. Raises AlreadyPaused.
 
-    An operator's pause (no `retry_at`) takes the place of one that WeChat Pay caused, which would end by itself.
+    An operator's pause (no `retry_at`) replaces a pause caused by WeChat Pay, which would end by itself.
     """
     try:
         with transaction.atomic():
             if retry_at is None:
-                _caused_by_provider().update(resumed_at=at, resumed_by=by, retry_at=None)
+                _open_provider_pauses().update(resumed_at=at, resumed_by=by, retry_at=None)
             return PayoutPause.objects.create(reason=reason[:200], paused_at=at, paused_by=by, retry_at=retry_at)
     except IntegrityError as error:  # one_pause_of_payouts_at_a_time
         raise AlreadyPaused from error
 
 
 def resume(*, by: str, at: datetime) -> None:
-    """Send again, at once what waited for it. NotPaused when nothing was paused."""
+    """Resume sending; waiting payouts become due at once. Raises NotPaused."""
     if not _end_pauses(PayoutPause.objects.filter(resumed_at=None), by, at):
         raise NotPaused
 
 
-def end_what_provider_caused(*, at: datetime, reason: str | None = None) -> bool:
-    """WeChat Pay took a payout: a pause that it caused (for this reason, if one is named) is over. Whether it was."""
-    caused = _caused_by_provider()
-    return _end_pauses(caused if reason is None else caused.filter(reason=reason), BY_PROVIDER, at)
+def end_provider_pause(*, at: datetime, reason: str | None = None) -> bool:
+    """End a pause caused by WeChat Pay, or only one with this reason. Returns False when there was none."""
+    pauses = _open_provider_pauses()
+    return _end_pauses(pauses if reason is None else pauses.filter(reason=reason), BY_PROVIDER, at)
 
 
-def _caused_by_provider() -> QuerySet[PayoutPause]:
+def _open_provider_pauses() -> QuerySet[PayoutPause]:
     return PayoutPause.objects.filter(resumed_at=None, retry_at__isnull=False)
 
 

@@ -1,7 +1,7 @@
-"""Believing what WeChat Pay says about a bill, and what people say about one that it no longer tells of.
+"""Transitions of a payout: by WeChat Pay's transfer bills, and by operators' decisions.
 
-A bill that it has told us about exists: when it is not found afterwards, people look, and nobody gets money back by
-guess. What it says of a payout that has ended changes nothing; when the two ends differ, people are told.
+A bill that WeChat Pay has reported once exists. When a later query does not find it, the payout is left to operators and
+no money is returned by guess. A bill never changes an ended payout; when the two ends differ, operators are alerted.
 """
 
 import logging
@@ -21,8 +21,8 @@ from robots.outbox import writing
 
 logger = logging.getLogger(__name__)
 
-# Seldom and seldomer: WeChat Pay's notify comes first as a rule.
-QUERY_AFTER = [timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 30, 60, 180)]
+# Increasing delays, because WeChat Pay's notify usually arrives before a query.
+QUERY_DELAYS = [timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 30, 60, 180)]
 State = Payout.State
 _PAID = {BillState.SUCCESS}
 _NOT_PAID = {BillState.FAIL, BillState.CANCELLED}
@@ -36,23 +36,26 @@ class NotContradicted(Conflict):
     message = "只有与微信支付结果不符的打款需要核对"
 
 
-def take_bill(bill: TransferBill, *, at: datetime) -> Payout | None:
-    """Believe an answer, a query or a notify, in any order and number; the payout while it is still under way."""
+def apply_bill(bill: TransferBill, *, at: datetime) -> Payout | None:
+    """Apply a bill from an answer, a query or a notify. Bills may arrive in any order and repeatedly.
+
+    Returns the payout while it is open, or None when it has ended, is unknown or is left to operators.
+    """
     with transaction.atomic():
         payout = _lock_by_number(bill.out_bill_no)
         if payout is None:
             return None
         if payout.ended_at is not None:
-            _note_contradiction(payout, bill, at)
+            _record_contradiction(payout, bill, at)
             return None
         if payout.state == State.PREPARED:
-            _catch_up(payout, at)
-        if _is_not_ours(bill, payout, at):
+            _mark_sent_before_restore(payout, at)
+        if _leave_if_amount_differs(bill, payout, at):
             return None
-        return _follow(bill, payout, at)
+        return _apply_to_open_payout(bill, payout, at)
 
 
-def _follow(bill: TransferBill, payout: Payout, at: datetime) -> Payout | None:
+def _apply_to_open_payout(bill: TransferBill, payout: Payout, at: datetime) -> Payout | None:
     if bill.state in _PAID:
         _end(payout, State.SUCCEEDED, note="", provider_state=bill.state, at=at)
         withdrawals.mark_paid(payout.withdrawal, at=at)
@@ -61,19 +64,19 @@ def _follow(bill: TransferBill, payout: Payout, at: datetime) -> Payout | None:
         _end(payout, State.FAILED, note=bill.fail_reason, provider_state=bill.state, at=at)
         withdrawals.mark_failed(payout.withdrawal, reason=f"微信支付:{bill.fail_reason or bill.state}", at=at)
         return None
-    _keep_waiting(payout, bill, at)
+    _update_open_payout(payout, bill, at)
     return payout
 
 
-def _catch_up(payout: Payout, at: datetime) -> None:
-    """WeChat Pay knows the number of what we have not sent yet: our database is older than that (a backup)."""
-    logger.error("Payout %s is known to WeChat Pay, though it is not sent yet by our books", payout.pk)
+def _mark_sent_before_restore(payout: Payout, at: datetime) -> None:
+    """Mark a PREPARED payout as sent, because WeChat Pay knows its number: our database was restored from a backup."""
+    logger.error("Payout %s is known to WeChat Pay, though it is not sent yet by our records", payout.pk)
     mark_sent(payout, at)
     payout.save(update_fields=["state", "sent_at", "called_at", "open_id", "app_id"])
 
 
-def _is_not_ours(bill: TransferBill, payout: Payout, at: datetime) -> bool:
-    """Our number with another amount: no call of ours made that. People have to look."""
+def _leave_if_amount_differs(bill: TransferBill, payout: Payout, at: datetime) -> bool:
+    """Leave a payout to operators when the bill has another amount, which no call of ours can have created."""
     if bill.amount_fen in (None, fen(payout.withdrawal.amount)):
         return False
     logger.critical("Bill %s at WeChat Pay is not as we sent it (%s fen)", bill.out_bill_no, bill.amount_fen)
@@ -82,8 +85,8 @@ def _is_not_ours(bill: TransferBill, payout: Payout, at: datetime) -> bool:
     return True
 
 
-def _note_contradiction(payout: Payout, bill: TransferBill, at: datetime) -> None:
-    """It ended there otherwise than here: paid although the money was given back, or the reverse. Told once."""
+def _record_contradiction(payout: Payout, bill: TransferBill, at: datetime) -> None:
+    """Record and log, once, that an ended payout has the opposite end at WeChat Pay."""
     is_end, is_paid = bill.state in _PAID | _NOT_PAID, payout.state == State.SUCCEEDED
     if not is_end or is_paid == (bill.state in _PAID) or payout.contradicted_at is not None:
         return
@@ -92,10 +95,10 @@ def _note_contradiction(payout: Payout, bill: TransferBill, at: datetime) -> Non
     Payout.objects.filter(pk=payout.pk).update(contradicted_at=at, note=note)
 
 
-def _keep_waiting(payout: Payout, bill: TransferBill, at: datetime) -> None:
+def _update_open_payout(payout: Payout, bill: TransferBill, at: datetime) -> None:
     if bill.state != payout.provider_state:
-        payout.try_count = 1  # it moves: look again soon
-    payout.provider_state, payout.due_at = bill.state[:32], at + pause_before_query(payout)
+        payout.try_count = 1  # the state changed, so query again soon
+    payout.provider_state, payout.due_at = bill.state[:32], at + query_delay(payout)
     payout.package_info = bill.package_info or payout.package_info
     if bill.state == BillState.WAIT_USER_CONFIRM:
         payout.state = State.WAITING_USER
@@ -104,12 +107,12 @@ def _keep_waiting(payout: Payout, bill: TransferBill, at: datetime) -> None:
     payout.save(update_fields=["provider_state", "due_at", "try_count", "state", "package_info"])
 
 
-def pause_before_query(payout: Payout) -> timedelta:
-    return QUERY_AFTER[min(payout.try_count, len(QUERY_AFTER)) - 1]
+def query_delay(payout: Payout) -> timedelta:
+    return QUERY_DELAYS[min(payout.try_count, len(QUERY_DELAYS)) - 1]
 
 
 def _remind(payout: Payout, at: datetime) -> None:
-    """Tell the user once, through the robot added last, where to confirm the money that waits."""
+    """Send the user the link of the confirmation page, once, through the robot added last."""
     user = payout.withdrawal.user
     robot = latest_robot_of(user)
     if robot is not None and user.code:
@@ -126,13 +129,13 @@ def _remind(payout: Payout, at: datetime) -> None:
 
 
 def mark_sent(payout: Payout, at: datetime) -> None:
-    """Mark, without saving, that WeChat Pay may know the number from here on, with the receiver asked for."""
+    """Set the state SENT and the withdrawal's receiver, without saving. From then on WeChat Pay may know the number."""
     payout.state, payout.sent_at, payout.called_at = State.SENT, at, at
     payout.open_id, payout.app_id = payout.withdrawal.open_id, payout.withdrawal.app_id
 
 
-def end_without_bill(payout: Payout, why: str, at: datetime) -> None:
-    """There is no bill, and there will be none. If WeChat Pay ever told us of one, that is for people to say."""
+def fail_without_bill(payout: Payout, reason: str, at: datetime) -> None:
+    """Fail a payout that has no bill and will get none. A payout with an earlier bill is left to operators instead."""
     with transaction.atomic():
         locked = _lock(payout.pk)
         if locked is None or locked.ended_at is not None:
@@ -140,18 +143,21 @@ def end_without_bill(payout: Payout, why: str, at: datetime) -> None:
         if locked.provider_state:
             leave_to_operators(locked, "微信支付有过这笔转账,现在查不到,请在商户平台核对后人工确认", at)
         else:
-            _end(locked, State.FAILED, note=why, provider_state="", at=at)
-            withdrawals.mark_failed(locked.withdrawal, reason=why, at=at)
+            _end(locked, State.FAILED, note=reason, provider_state="", at=at)
+            withdrawals.mark_failed(locked.withdrawal, reason=reason, at=at)
 
 
 def leave_to_operators(payout: Payout, note: str, at: datetime) -> None:
-    """From now on it is neither asked about nor sent; a notify still ends it."""
-    logger.error("Payout %s is left to operators: WeChat Pay no longer tells how it stands", payout.pk)
+    """Stop querying and sending a payout. A notify can still end it."""
+    logger.error("Payout %s is left to operators: WeChat Pay no longer reports its state", payout.pk)
     Payout.objects.filter(pk=payout.pk, ended_at=None).update(needs_operator_at=at, note=note)
 
 
 def decide(withdrawal_id: UUID, *, paid: bool, by: str, reason: str, at: datetime) -> None:
-    """An operator looked at the merchant platform and says how a payout ended. NotForOperators for others."""
+    """End a payout by an operator's decision after a look at the merchant platform.
+
+    Raises NotForOperators unless the payout is left to operators.
+    """
     with transaction.atomic():
         payout = _lock(withdrawal_id)
         if payout is None or payout.needs_operator_at is None or payout.ended_at is not None:
@@ -165,9 +171,9 @@ def decide(withdrawal_id: UUID, *, paid: bool, by: str, reason: str, at: datetim
 
 
 def close_contradiction(withdrawal_id: UUID, *, by: str, reason: str, at: datetime) -> None:
-    """An operator has dealt with two ends that differ, and says how. No money moves. NotContradicted for others."""
-    open_ones = Payout.objects.contradicted().filter(pk=withdrawal_id)
-    if not open_ones.update(reviewed_at=at, reviewed_by=by, note=reason[:200]):
+    """Record how an operator resolved a contradiction. Moves no money. Raises NotContradicted for other payouts."""
+    unreviewed = Payout.objects.contradicted().filter(pk=withdrawal_id)
+    if not unreviewed.update(reviewed_at=at, reviewed_by=by, note=reason[:200]):
         raise NotContradicted
 
 
@@ -178,7 +184,7 @@ def _end(payout: Payout, state: Payout.State, *, note: str, provider_state: str,
 
 
 def _lock(withdrawal_id: UUID | str) -> Payout | None:
-    """Withdrawal first, then its payout: the order in which everybody locks them."""
+    """Lock the withdrawal, then its payout; every caller uses this order. Returns None without a payout."""
     withdrawal = Withdrawal.objects.select_for_update().select_related(None).filter(pk=withdrawal_id).first()
     if withdrawal is None:
         return None
@@ -192,5 +198,5 @@ def _lock_by_number(out_bill_no: str) -> Payout | None:
 
 
 def fen(amount: Decimal) -> int:
-    """Yuan in fen."""
+    """Return an amount of yuan in fen."""
     return int(amount * 100)

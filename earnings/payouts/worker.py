@@ -1,8 +1,8 @@
-"""Paying out through WeChat Pay: one number per withdrawal for ever, never guessed, never twice.
+"""Calls to WeChat Pay for payouts: send, query, cancel.
 
-A payout is marked SENT before the call leaves. From then on WeChat Pay may know the number, so whatever
-happens to us the next step is to ask about that same number, or to send that same number again, to the same
-receiver. A refusal ends a payout only once WeChat Pay has also said that it knows no such bill.
+A payout is marked SENT before the call leaves. From then on WeChat Pay may know the number, so after any failure the
+next step is to query that number, or to send the same number again, to the same receiver. A refusal ends a payout only
+after a query has confirmed that WeChat Pay has no such bill.
 """
 
 import logging
@@ -16,7 +16,7 @@ from accounts.models import User
 from config.platform.wakeups import start_soon
 from earnings.models import Payout
 from earnings.payouts import pauses, state
-from earnings.payouts.state import fen, take_bill
+from earnings.payouts.state import apply_bill, fen
 from integrations.http import OutsideError, Refused
 from integrations.wechat.pay import (
     NOT_FOUND,
@@ -33,41 +33,41 @@ __all__ = [
     "UnusableNotify",
     "adapter",
     "cancel_unpaid_of",
-    "look_soon",
+    "query_soon",
     "query_next",
     "send_next",
-    "take_notify",
+    "handle_notify",
 ]
 
 logger = logging.getLogger(__name__)
 
 REMARK = "群收益提现"
 LEASE = timedelta(minutes=2)  # longer than a call takes
-SOON = timedelta(seconds=10)  # before a payout is asked about by itself
-QUIET = timedelta(minutes=5)  # a call that left longer ago than this arrives no more
-STUCK_AFTER = timedelta(minutes=30)  # WeChat Pay wants a bill that stays so long where it is sent again
+DUE_SOON = timedelta(seconds=10)  # a payout due within this time is not moved forward
+CALL_ARRIVES_WITHIN = timedelta(minutes=5)  # an older call can no longer arrive at WeChat Pay
+STUCK_AFTER = timedelta(minutes=30)  # WeChat Pay asks merchants to send a bill again after this time in one state
 CONFIRM_WITHIN = timedelta(hours=24)
-CANCEL_AFTER = CONFIRM_WITHIN + timedelta(hours=1)  # WeChat Pay ends it by itself first, as a rule
-# Bills are told about for 30 days. After that NOT_FOUND says nothing, and sending again could pay twice.
-ASK_FOR = timedelta(days=29)
-# Refusals that are about us and would meet every payout: all of them wait until it is put right.
-OUR_OWN_TROUBLE = {
+CANCEL_AFTER = CONFIRM_WITHIN + timedelta(hours=1)  # WeChat Pay usually ends the bill itself before that
+# WeChat Pay answers queries for 30 days. After that NOT_FOUND has no meaning, and sending again could pay twice.
+QUERY_PERIOD = timedelta(days=29)
+# Refusals about the merchant, which every payout would get: all payouts pause until the cause is fixed.
+MERCHANT_ERRORS = {
     "NOT_ENOUGH": "商户余额不足,充值后自动继续",
     "NO_AUTH": "微信支付说商户没有转账权限,开通后自动继续",
 }
 NOT_RECOGNIZED = "微信支付不认我们的签名,请检查商户证书,改正后自动继续"
 QUERY_PAYOUTS = "earnings.tasks.query_payouts"
 State = Payout.State
-EARLY = {BillState.ACCEPTED, BillState.PROCESSING}
+EARLY_STATES = {BillState.ACCEPTED, BillState.PROCESSING}
 
 
 def adapter() -> WeChatPay:
-    """WeChat Pay as settings name it; reads the keys once."""
+    """Return the WeChat Pay client from the settings, with its keys loaded."""
     return WeChatPay.from_settings()
 
 
 def _claim(states: list[Payout.State], at: datetime) -> Payout | None:
-    """Take the longest due payout in one of these states in hand, so that no other worker does."""
+    """Lease the payout in one of these states that has been due longest, so that no other worker processes it."""
     with transaction.atomic():
         due = Payout.objects.filter(state__in=states, due_at__lte=at, ended_at=None, needs_operator_at=None)
         locked = due.order_by("due_at").select_for_update(skip_locked=True, of=("self",))
@@ -83,9 +83,9 @@ def _claim(states: list[Payout.State], at: datetime) -> Payout | None:
 
 
 def send_next(*, at: datetime, pay: WeChatPay) -> bool:
-    """Send one payout that is prepared; false when there is none, or when payouts are paused.
+    """Send one prepared payout. Returns False when none is due or payouts are paused.
 
-    OutsideError when WeChat Pay is away: that payout waits, and the others would fare no better.
+    Raises OutsideError when WeChat Pay is unavailable; the caller then stops, because other payouts would fail too.
     """
     if not Payout.objects.filter(state=State.PREPARED, due_at__lte=at).exists() or not pauses.may_send(at=at):
         return False
@@ -96,11 +96,11 @@ def send_next(*, at: datetime, pay: WeChatPay) -> bool:
 
 
 def query_next(*, at: datetime, pay: WeChatPay) -> bool:
-    """Ask about one payout whose end is not known; false when none is due. OutsideError as for `send_next`."""
+    """Query one open payout. Returns False when none is due. Raises OutsideError like `send_next`."""
     payout = _claim([State.SENT, State.WAITING_USER], at)
     if payout is None:
         return False
-    if payout.called_at is not None and at - payout.called_at > ASK_FOR:
+    if payout.called_at is not None and at - payout.called_at > QUERY_PERIOD:
         state.leave_to_operators(payout, "超过微信支付 30 天查询期限,请在商户平台核对后人工确认", at)
     else:
         _query(payout, pay, at)
@@ -108,8 +108,8 @@ def query_next(*, at: datetime, pay: WeChatPay) -> bool:
 
 
 def _send(payout: Payout, pay: WeChatPay, at: datetime) -> None:
-    if not payout.open_id:  # nothing was ever sent under this number, nor will be
-        state.end_without_bill(payout, "用户没有绑定微信,无法打款", at)
+    if not payout.open_id:  # without a receiver nothing was or will be sent under this number
+        state.fail_without_bill(payout, "用户没有绑定微信,无法打款", at)
         return
     try:
         bill = pay.transfer(
@@ -120,46 +120,46 @@ def _send(payout: Payout, pay: WeChatPay, at: datetime) -> None:
             remark=REMARK,
         )
     except Refused as error:
-        _take_refusal(payout, error, pay, at)
+        _handle_refusal(payout, error, pay, at)
     except OutsideError as error:
-        _take_trouble(payout, error, at)
+        _handle_outside_error(payout, error, at)
     else:
-        if bill.state not in EARLY:  # those say nothing of the money in the merchant account
-            pauses.end_what_provider_caused(at=at)
-        take_bill(bill, at=at)
+        if bill.state not in EARLY_STATES:  # in an early state the merchant account may still be empty
+            pauses.end_provider_pause(at=at)
+        apply_bill(bill, at=at)
 
 
-def _take_refusal(payout: Payout, refusal: Refused, pay: WeChatPay, at: datetime) -> None:
-    """No bill was made by this call. An earlier one may have made it all the same: only a look tells."""
-    if refusal.code in OUR_OWN_TROUBLE:
-        _pause_all(payout, OUR_OWN_TROUBLE[refusal.code], at)
+def _handle_refusal(payout: Payout, refusal: Refused, pay: WeChatPay, at: datetime) -> None:
+    """Handle a refused transfer: pause, or query the number, because an earlier call may have created the bill."""
+    if refusal.code in MERCHANT_ERRORS:
+        _pause_all(payout, MERCHANT_ERRORS[refusal.code], at)
         return
     try:
         bill = pay.query(payout.withdrawal.out_bill_no)
     except Refused as error:
         if error.code == NOT_FOUND:
-            state.end_without_bill(payout, f"微信支付拒绝:{refusal.code}", at)
+            state.fail_without_bill(payout, f"微信支付拒绝:{refusal.code}", at)
         else:
-            _wait(payout, str(error), at)
+            _postpone(payout, str(error), at)
     except OutsideError as error:
-        _take_trouble(payout, error, at)
+        _handle_outside_error(payout, error, at)
     else:
-        take_bill(bill, at=at)
+        apply_bill(bill, at=at)
 
 
-def _take_trouble(payout: Payout, trouble: OutsideError, at: datetime) -> None:
-    """No answer to build on: this payout is asked about later. All others too, unless it is about this one alone."""
-    if isinstance(trouble, NotRecognized):
+def _handle_outside_error(payout: Payout, error: OutsideError, at: datetime) -> None:
+    """Postpone a payout after a call without a usable answer. Raises the error again unless it concerns this payout only."""
+    if isinstance(error, NotRecognized):
         _pause_all(payout, NOT_RECOGNIZED, at)
     else:
-        _wait(payout, str(trouble), at)
-    if not isinstance(trouble, Unclear):
-        raise trouble
+        _postpone(payout, str(error), at)
+    if not isinstance(error, Unclear):
+        raise error
 
 
 def _pause_all(payout: Payout, reason: str, at: datetime) -> None:
-    """All payouts wait; said once, not once for each of them."""
-    _wait(payout, reason, at, until=at + pauses.RETRY_EVERY)
+    """Pause all payouts and log it once."""
+    _postpone(payout, reason, at, until=at + pauses.RETRY_EVERY)
     if pauses.open_pause() is None:
         logger.error("Payouts are paused: %s", reason)
         try:
@@ -175,18 +175,18 @@ def _query(payout: Payout, pay: WeChatPay, at: datetime) -> None:
         if error.code == NOT_FOUND:
             _send_again(payout, pay, at)
         else:
-            _wait(payout, str(error), at)
+            _postpone(payout, str(error), at)
     except OutsideError as error:
-        _take_trouble(payout, error, at)
+        _handle_outside_error(payout, error, at)
     else:
-        pauses.end_what_provider_caused(at=at, reason=NOT_RECOGNIZED)
-        under_way = take_bill(bill, at=at)
-        if under_way is not None:
-            _push_on(under_way, pay, at)
+        pauses.end_provider_pause(at=at, reason=NOT_RECOGNIZED)
+        still_open = apply_bill(bill, at=at)
+        if still_open is not None:
+            _cancel_or_repeat(still_open, pay, at)
 
 
-def _push_on(payout: Payout, pay: WeChatPay, at: datetime) -> None:
-    """Of what WeChat Pay has and does not end: cancel what may wait no longer, repeat what only a repeat moves."""
+def _cancel_or_repeat(payout: Payout, pay: WeChatPay, at: datetime) -> None:
+    """Cancel a bill that has waited too long for its user, or repeat a transfer that makes no progress."""
     if payout.provider_state == BillState.WAIT_USER_CONFIRM and _is_to_be_cancelled(payout, at):
         _cancel(payout, pay, at)
     elif _is_to_be_repeated(payout, at):
@@ -199,46 +199,50 @@ def _is_to_be_cancelled(payout: Payout, at: datetime) -> bool:
 
 
 def _cancel(payout: Payout, pay: WeChatPay, at: datetime) -> None:
-    """A refusal says that it has moved on meanwhile, or nothing at all: the next look tells."""
+    """Cancel a bill. A refusal may mean that its state has changed, so the payout is queried again later."""
     try:
         bill = pay.cancel(payout.withdrawal.out_bill_no)
     except Refused as error:
-        _wait(payout, f"微信支付没有撤销:{error.code}", at)
+        _postpone(payout, f"微信支付没有撤销:{error.code}", at)
     except OutsideError as error:
-        _take_trouble(payout, error, at)
+        _handle_outside_error(payout, error, at)
     else:
-        take_bill(bill, at=at)
+        apply_bill(bill, at=at)
 
 
 def _is_to_be_repeated(payout: Payout, at: datetime) -> bool:
-    """The package that the user confirms with comes in the answer to a transfer only; and a bill that found the
-    merchant account empty goes on when it is sent again."""
+    """Return whether the transfer has to be sent again.
+
+    `package_info`, which the user needs to confirm, comes only in the answer to a transfer. A bill that found the
+    merchant account empty continues only when the transfer is sent again.
+    """
     if payout.cancel_asked_at is not None or not payout.open_id:
         return False
     if payout.provider_state == BillState.WAIT_USER_CONFIRM:
         return not payout.package_info
     is_stuck = payout.called_at is not None and at - payout.called_at > STUCK_AFTER
-    return is_stuck and payout.provider_state in EARLY
+    return is_stuck and payout.provider_state in EARLY_STATES
 
 
 def _repeat(payout: Payout, pay: WeChatPay, at: datetime) -> None:
-    """The same number, receiver and amount: WeChat Pay answers with the bill as it stands. Pauses hold for it too."""
+    """Send the same transfer again unless payouts are paused. WeChat Pay answers with the existing bill."""
     if not pauses.may_send(at=at):
         return
-    if payout.provider_state == BillState.WAIT_USER_CONFIRM or _is_called_again(payout, at):
+    if payout.provider_state == BillState.WAIT_USER_CONFIRM or _record_call(payout, at):
         _send(payout, pay, at)
 
 
-def _is_called_again(payout: Payout, at: datetime) -> bool:
-    """Whether it is ours to call: by compare-and-set, since the lease may have run out meanwhile."""
-    mine = Payout.objects.filter(pk=payout.pk, state=payout.state, called_at=payout.called_at)
-    return bool(mine.update(called_at=at))
+def _record_call(payout: Payout, at: datetime) -> bool:
+    """Record a new call by compare-and-set. Returns False when another worker called after our lease expired."""
+    unchanged = Payout.objects.filter(pk=payout.pk, state=payout.state, called_at=payout.called_at)
+    return bool(unchanged.update(called_at=at))
 
 
 def cancel_unpaid_of(user: User, *, at: datetime) -> int:
-    """Take back what was sent for a blocked user, as far as WeChat Pay lets us; how many will be asked about at once.
+    """Request the cancellation of a blocked user's sent payouts. Returns their number.
 
-    What is paid by then is paid; what waits for the user is cancelled, and what never arrived is not sent again.
+    A worker queries them at once. A paid payout stays paid, one that waits for the user is cancelled, and one that
+    never arrived is not sent again.
     """
     sent = Payout.objects.filter(withdrawal__user=user, state__in=[State.SENT, State.WAITING_USER], ended_at=None)
     count = sent.filter(cancel_asked_at=None).update(cancel_asked_at=at, due_at=at)
@@ -247,36 +251,36 @@ def cancel_unpaid_of(user: User, *, at: datetime) -> int:
     return count
 
 
-def look_soon(withdrawal_id: UUID, *, at: datetime) -> None:
-    """Have the workers ask about a payout at once that waits for its user, who says that it is confirmed.
+def query_soon(withdrawal_id: UUID, *, at: datetime) -> None:
+    """Make a payout that waits for its user due at once, after the user has confirmed it in WeChat.
 
-    WeChat Pay alone says whether it is. It is asked again soon, as of a payout that moves; what is due soon anyhow
-    stays as it is.
+    Only WeChat Pay's answer counts, so the payout is queried, and again soon. A payout that is due within DUE_SOON is
+    left unchanged.
     """
     waiting = Payout.objects.filter(pk=withdrawal_id, state=State.WAITING_USER, needs_operator_at=None)
-    if waiting.filter(due_at__gt=at + SOON).update(due_at=at, try_count=1):
+    if waiting.filter(due_at__gt=at + DUE_SOON).update(due_at=at, try_count=1):
         start_soon(QUERY_PAYOUTS)
 
 
 def _send_again(payout: Payout, pay: WeChatPay, at: datetime) -> None:
-    """WeChat Pay knows nothing of the number, so the same one is sent, once the last call can arrive no more."""
-    if payout.called_at is not None and at - payout.called_at < QUIET:
-        _wait(payout, "微信支付还不知道这笔转账", at, until=payout.called_at + QUIET)
+    """Send the same number again when WeChat Pay does not know it and the last call can no longer arrive."""
+    if payout.called_at is not None and at - payout.called_at < CALL_ARRIVES_WITHIN:
+        _postpone(payout, "微信支付还不知道这笔转账", at, until=payout.called_at + CALL_ARRIVES_WITHIN)
     elif payout.cancel_asked_at is not None or payout.provider_state:
-        state.end_without_bill(payout, "账号已被封,打款已撤销", at)
+        state.fail_without_bill(payout, "账号已被封,打款已撤销", at)
     elif not pauses.may_send(at=at):
-        _wait(payout, "打款暂停中", at, until=at + pauses.RETRY_EVERY)
-    elif _is_called_again(payout, at):
+        _postpone(payout, "打款暂停中", at, until=at + pauses.RETRY_EVERY)
+    elif _record_call(payout, at):
         _send(payout, pay, at)
 
 
-def _wait(payout: Payout, note: str, at: datetime, *, until: datetime | None = None) -> None:
+def _postpone(payout: Payout, note: str, at: datetime, *, until: datetime | None = None) -> None:
     open_states = [State.SENT, State.WAITING_USER]
     Payout.objects.filter(pk=payout.pk, state__in=open_states).update(
-        note=note[:200], due_at=until or at + state.pause_before_query(payout)
+        note=note[:200], due_at=until or at + state.query_delay(payout)
     )
 
 
-def take_notify(headers: Mapping[str, str], body: bytes, *, at: datetime, pay: WeChatPay | None = None) -> None:
-    """Take what WeChat Pay tells of how a bill ended; raises as `WeChatPay.read_notify` does."""
-    take_bill((pay or WeChatPay.from_settings()).read_notify(headers, body), at=at)
+def handle_notify(headers: Mapping[str, str], body: bytes, *, at: datetime, pay: WeChatPay | None = None) -> None:
+    """Apply WeChat Pay's notify about the end of a bill. Raises the errors of `WeChatPay.read_notify`."""
+    apply_bill((pay or WeChatPay.from_settings()).read_notify(headers, body), at=at)

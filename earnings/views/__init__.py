@@ -1,1 +1,1 @@
-"""The operations of money, by subject."""
+"""Views of the earnings app, one module per subject."""

@@ -1,4 +1,4 @@
-"""Reads of articles, as the article system reports them."""
+"""View of the BI system's reports of article reads."""
 
 from django.utils import timezone
 from rest_framework.request import Request
@@ -21,7 +21,7 @@ from earnings.serializers import (
 
 
 class ReadsViews(OperationViews[ArticleReadDay]):
-    """The BI system reports what article reads earned."""
+    """Reports of the income from article reads."""
 
     permission_classes = (needs(Scope.SETTLEMENT_WRITE, "earnings.add_articlereadday"),)
     parser_classes = (MoneyJSONParser,)
@@ -35,7 +35,7 @@ class ReadsViews(OperationViews[ArticleReadDay]):
     )
     def create(self, request: Request) -> Response:
         report = reading.body(request, ReadsReport)
-        settled = article_reads.settle_reads(
+        result = article_reads.settle_reads(
             day=report["settle_date"], amounts=report["data"], by=actor(request), at=timezone.now()
         )
-        return Response(ReadsSettled(settled).data)
+        return Response(ReadsSettled(result).data)

@@ -1,6 +1,6 @@
-"""The page on which a user confirms a transfer in WeChat, and what its script asks while it waits.
+"""Views of the page on which a user confirms a transfer in WeChat, and of the state that its script polls.
 
-WeChat's proof says who reads it. Nobody but the withdrawal's own user learns that there is one.
+The visitor is identified by a WeChat proof. Only the withdrawal's own user learns that the withdrawal exists.
 """
 
 from http import HTTPStatus
@@ -43,25 +43,28 @@ _NOT_FOUND = Notice(
 _ELSEWHERE = Notice(
     "请在微信里打开", "收款要在微信里确认。复制下面的链接，发给“文件传输助手”，再点开它。", "waiting"
 )
-_WECHAT_SCHEMES = ["weixin:", "weixinping:"]  # old versions of WeChat are called through frames of these addresses
+_WECHAT_SCHEMES = [
+    "weixin:",
+    "weixinping:",
+]  # old versions of WeChat open their dialogs through frames with these schemes
 _BUSY = Notice("暂时打不开", "系统正忙，请过一会儿再试。", "warning")
 
 
 def payout_page(request: HttpRequest, reference: str) -> HttpResponseBase:
-    """Show a withdrawal to its user, who confirms its transfer there."""
-    return csp_update(_allowed_by_policy())(lambda asked: _answer(asked, reference))(request)
+    """Show the confirmation page of a withdrawal to its user."""
+    return csp_update(_policy_sources())(lambda inner: _respond(inner, reference))(request)
 
 
-def _allowed_by_policy() -> dict[str, Any]:
-    """Return what the page may load beside our own files: WeChat's JS-SDK, and what that needs."""
+def _policy_sources() -> dict[str, Any]:
+    """Return the content security policy's additional sources: WeChat's JS-SDK and its frames."""
     address = urlsplit(settings.WECHAT_JS_SDK_URL)
     origin = f"{address.scheme}://{address.netloc}"
     allowed = {"script-src": [origin], "frame-src": _WECHAT_SCHEMES}
-    # The sandbox's SDK asks the sandbox; WeChat's own asks the browser around it.
+    # The sandbox's SDK calls the sandbox over HTTP; WeChat's SDK calls the browser that contains it.
     return allowed | ({"connect-src": [origin]} if settings.EMBEDDED else {})
 
 
-def _answer(request: HttpRequest, reference: str) -> HttpResponse:
+def _respond(request: HttpRequest, reference: str) -> HttpResponse:
     if request.method not in ("GET", "HEAD"):
         return answer_other_method(request)
     try:
@@ -82,37 +85,37 @@ def _answer(request: HttpRequest, reference: str) -> HttpResponse:
 def _page(request: HttpRequest, withdrawal_id: UUID | None) -> HttpResponse:
     if withdrawal_id is None:
         return _notice(request, _NOT_FOUND, 404)
-    signing_in = _sign_in(request, withdrawal_id)
-    if signing_in is not None:
-        return signing_in
+    sign_in_step = _sign_in(request, withdrawal_id)
+    if sign_in_step is not None:
+        return sign_in_step
     withdrawal = confirmation.withdrawal_of(proven_user(request), withdrawal_id)
     if withdrawal is None:
         return _notice(request, _NOT_FOUND, 404, other_account=True)
-    return render(request, "earnings/payout.html", _shown(request, withdrawal))
+    return render(request, "earnings/payout.html", _page_context(request, withdrawal))
 
 
 def _sign_in(request: HttpRequest, withdrawal_id: UUID) -> HttpResponse | None:
-    """Return the next step of signing in; None when WeChat has vouched for this browser."""
+    """Return the response for the next step of the sign-in, or None when this browser has a WeChat proof."""
     path = confirmation.path_of(withdrawal_id)
-    where = {"app_id": _app_of(withdrawal_id), "path": path}
+    target = {"app_id": _app_of(withdrawal_id), "path": path}
     has_proof = proofs.read(request) is not None
     if wechat_oauth.is_return(request):
-        if has_proof and not wechat_oauth.is_expected(request, **where):
-            return HttpResponseRedirect(path)  # WeChat opens the address twice now and then, or the user went back
+        if has_proof and not wechat_oauth.is_expected(request, **target):
+            return HttpResponseRedirect(path)  # WeChat sometimes opens the URL twice, or the user went back
         _throttle(request)
-        return wechat_oauth.finish_sign_in(request, **where)
+        return wechat_oauth.finish_sign_in(request, **target)
     if has_proof and "again" not in request.GET:
         return None
-    if not _is_in_wechat(request) and not settings.EMBEDDED:  # WeChat's sign-in page opens nowhere else
+    if not _is_in_wechat(request) and not settings.EMBEDDED:  # WeChat's sign-in page works only in WeChat
         return _notice(request, _ELSEWHERE, HTTPStatus.OK, link=confirmation.address_of(withdrawal_id))
     _throttle(request)
-    return wechat_oauth.begin_sign_in(request, **where)
+    return wechat_oauth.begin_sign_in(request, **target)
 
 
 def _app_of(withdrawal_id: UUID) -> str:
-    """Return the app in which the withdrawal is paid; the merchant's own for one that is not there."""
-    found = Withdrawal.objects.filter(pk=withdrawal_id).values_list("app_id", flat=True).first()
-    return withdrawals.app_to_pay_in(found)
+    """Return the app in which the withdrawal is paid, or the merchant's own app for an unknown withdrawal."""
+    app_id = Withdrawal.objects.filter(pk=withdrawal_id).values_list("app_id", flat=True).first()
+    return withdrawals.app_to_pay_in(app_id)
 
 
 def _throttle(request: HttpRequest) -> None:
@@ -120,17 +123,17 @@ def _throttle(request: HttpRequest) -> None:
 
 
 def _is_in_wechat(request: HttpRequest) -> bool:
-    """Return whether WeChat's own browser asks: nothing else can show WeChat's page for a transfer."""
+    """Return whether the request comes from WeChat's browser, the only one that can show WeChat's transfer page."""
     return "MicroMessenger" in request.headers.get("User-Agent", "")
 
 
-def _shown(request: HttpRequest, withdrawal: Withdrawal) -> dict[str, Any]:
-    """Return what the page shows of a withdrawal.
+def _page_context(request: HttpRequest, withdrawal: Withdrawal) -> dict[str, Any]:
+    """Return the template context of a withdrawal.
 
-    In the embedded mode the sandbox plays WeChat's JS-SDK in every browser, and the page says so outside WeChat.
+    In the embedded mode the sandbox replaces WeChat's JS-SDK in every browser; outside WeChat the page shows a note.
     """
     stage, payout = confirmation.stage_of(withdrawal), confirmation.payout_of(withdrawal)
-    shown = {
+    context = {
         "withdrawal": withdrawal,
         "stage": stage,
         "notice": NOTICES[stage],
@@ -139,18 +142,18 @@ def _shown(request: HttpRequest, withdrawal: Withdrawal) -> dict[str, Any]:
         "is_moving": stage in (Stage.PAYING, Stage.TRANSFERRING, Stage.CANCELLING),
     }
     if payout is None or stage not in (Stage.TO_CONFIRM, Stage.TRANSFERRING):
-        return shown
+        return context
     confirm_by = payout.called_at + worker.CONFIRM_WITHIN if payout.called_at else None
-    shown |= {"confirm": statements.confirmation_of(payout), "confirm_by": confirm_by}
+    context |= {"confirm": statements.confirmation_of(payout), "confirm_by": confirm_by}
     if not _is_in_wechat(request):
-        shown["link"] = confirmation.address_of(withdrawal.pk)
+        context["link"] = confirmation.address_of(withdrawal.pk)
         if not settings.EMBEDDED:
-            return shown
-    return shown | {"signature": _signature(request, payout.app_id), "js_sdk": settings.WECHAT_JS_SDK_URL}
+            return context
+    return context | {"signature": _signature(request, payout.app_id), "js_sdk": settings.WECHAT_JS_SDK_URL}
 
 
 def _signature(request: HttpRequest, app_id: str) -> dict[str, str] | None:
-    """Return what WeChat's JS-SDK needs on this page; None while WeChat does not give it to us."""
+    """Return the signature of this page for WeChat's JS-SDK, or None while WeChat is unavailable."""
     address = f"{settings.PUBLIC_BASE_URL}{request.get_full_path()}"
     try:
         return page_signature(app_id, address, at=int(timezone.now().timestamp()))
@@ -158,9 +161,9 @@ def _signature(request: HttpRequest, app_id: str) -> dict[str, str] | None:
         return None
 
 
-def _notice(request: HttpRequest, notice: Notice, status: int, **facts: Any) -> HttpResponse:
-    """Return a page that says one thing. `facts`: what can be done (retry, other_account), or a link to copy."""
-    return render(request, "earnings/payout_notice.html", {"notice": notice, **facts}, status=status)
+def _notice(request: HttpRequest, notice: Notice, status: int, **context: Any) -> HttpResponse:
+    """Return a page with one notice. `context` has its buttons (retry, other_account) or a link to copy."""
+    return render(request, "earnings/payout_notice.html", {"notice": notice, **context}, status=status)
 
 
 class PayoutState(serializers.Serializer[Any]):
@@ -168,7 +171,7 @@ class PayoutState(serializers.Serializer[Any]):
 
 
 class PayoutStateViews(OperationViews[Withdrawal]):
-    """What the page's script asks while it waits for the outcome."""
+    """The state of a withdrawal, polled by the script of the confirmation page."""
 
     authentication_classes = (ProofAuthentication,)
     permission_classes = (IsProven, IsNotBlocked)
@@ -183,7 +186,7 @@ class PayoutStateViews(OperationViews[Withdrawal]):
         "transferring 转账中，cancelling 撤销中，checking 核实中，paid 已到账，failed 失败。",
     )
     def show(self, request: Request, reference: str) -> Response:
-        return Response(_state_of(_own(request, reference)))
+        return Response(_state_of(_own_withdrawal(request, reference)))
 
     @operation(
         "用户已在微信里确认收款",
@@ -192,12 +195,12 @@ class PayoutStateViews(OperationViews[Withdrawal]):
         description="收款确认页用：随即向微信支付查询；是否到账以微信支付的答复为准。",
     )
     def create(self, request: Request, reference: str) -> Response:
-        withdrawal = _own(request, reference)
-        worker.look_soon(withdrawal.pk, at=timezone.now())
+        withdrawal = _own_withdrawal(request, reference)
+        worker.query_soon(withdrawal.pk, at=timezone.now())
         return Response(_state_of(withdrawal))
 
 
-def _own(request: Request, reference: str) -> Withdrawal:
+def _own_withdrawal(request: Request, reference: str) -> Withdrawal:
     withdrawal = confirmation.withdrawal_of(signed_in(request), as_uuid(reference))
     if withdrawal is None:
         raise NotFound

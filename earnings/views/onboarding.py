@@ -1,4 +1,4 @@
-"""Completing a profile, which opens the account and the red packet."""
+"""Views of the profile completion and the red packet."""
 
 from django.conf import settings
 from django.utils import timezone
@@ -27,7 +27,7 @@ from earnings.serializers import (
 
 
 class OnboardingViews(OperationViews[User]):
-    """A user whom a robot met completes the profile; WeChat vouches for them, and the robot's link for the user."""
+    """Completion of a profile. The proof identifies the WeChat account, the key of the robot's link the user."""
 
     authentication_classes = PROOF_AUTHENTICATION
     permission_classes = (Anyone,)
@@ -44,15 +44,15 @@ class OnboardingViews(OperationViews[User]):
         "带 auth:issue 密钥或在开放模式下，user_id 也可以是用户编号。",
     )
     def update(self, request: Request, reference: str) -> Response:
-        given = reading.body(request, Profile)
-        proof = require_proof(request, given["union_id"])
+        body = reading.body(request, Profile)
+        proof = require_proof(request, body["union_id"])
         amount = onboard(
             reference,
-            union_id=given["union_id"],
-            open_id=proof.open_id if proof else given["open_id"],
-            app_id=proof.app_id if proof else given["appid"],
-            nickname=given["nick_name"],
-            avatar_url=given["head_url"],
+            union_id=body["union_id"],
+            open_id=proof.open_id if proof else body["open_id"],
+            app_id=proof.app_id if proof else body["appid"],
+            nickname=body["nick_name"],
+            avatar_url=body["head_url"],
             by_key_only=proof is not None and settings.ENFORCE_AUTH,
             at=timezone.now(),
         )
@@ -60,7 +60,7 @@ class OnboardingViews(OperationViews[User]):
 
 
 class RedPacketViews(OperationViews[LedgerEntry]):
-    """The newcomer's red packet, for clients that ask for it apart from the completion."""
+    """The newcomer's red packet, for clients that request it separately from the completion."""
 
     permission_classes = (IsUser, IsNotBlocked)
     writing_reads = ("receive",)

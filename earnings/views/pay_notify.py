@@ -1,4 +1,4 @@
-"""Notices of WeChat Pay."""
+"""View of WeChat Pay's notifies."""
 
 import logging
 from typing import ClassVar
@@ -20,11 +20,11 @@ logger = logging.getLogger(__name__)
 
 
 class PayNotifyViews(OperationViews[Payout]):
-    """WeChat Pay tells how a transfer ended. Its signature is its credential."""
+    """Notifies of WeChat Pay about the end of a transfer, authenticated by their signature."""
 
     authentication_classes = ()
     permission_classes = (Anyone,)
-    # WeChat Pay comes again, for a day, after any status but 2xx.
+    # WeChat Pay repeats a notify for a day after any status but 2xx.
     own_statuses: ClassVar = {"401": Code.UNAUTHENTICATED, "400": Code.BAD_REQUEST}
 
     @operation(
@@ -35,7 +35,7 @@ class PayNotifyViews(OperationViews[Payout]):
     )
     def create(self, request: Request) -> Response:
         try:
-            worker.take_notify(request.headers, request.body, at=timezone.now())
+            worker.handle_notify(request.headers, request.body, at=timezone.now())
         except worker.BadSignature:
             refusal = Answer(None, {}, "签名无效", Code.UNAUTHENTICATED)
             return Response(refusal, status=status.HTTP_401_UNAUTHORIZED)

@@ -1,4 +1,4 @@
-"""What a user earned, and asking for a withdrawal."""
+"""Views of the user's income, wallet and withdrawal requests."""
 
 from django.utils import timezone
 from rest_framework.request import Request
@@ -25,7 +25,7 @@ from earnings.serializers import (
 
 
 class ProfitViews(OperationViews[LedgerEntry]):
-    """What the user earned."""
+    """The user's income."""
 
     permission_classes = (IsUser,)
 
@@ -43,7 +43,7 @@ class ProfitViews(OperationViews[LedgerEntry]):
 
 
 class WithdrawalViews(OperationViews[Withdrawal]):
-    """The user's money, and asking for it. A blocked user is told so by the rule itself (3004)."""
+    """The user's wallet and withdrawal requests. request_withdrawal itself refuses blocked users (3004)."""
 
     permission_classes = (IsUser,)
     parser_classes = (MoneyJSONParser,)

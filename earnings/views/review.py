@@ -1,4 +1,4 @@
-"""Withdrawals in the older back-office client: list, export, review."""
+"""Views of withdrawals for the old back-office client: list, export, review."""
 
 from typing import Any
 
@@ -30,16 +30,16 @@ from earnings.serializers import (
 )
 
 
-def _wanted_withdrawals(request: Request) -> tuple[QuerySet[Withdrawal], dict[str, Any]]:
-    """Return the withdrawals that the body's filters want, in the order that it asks for; and these filters."""
-    wanted = reading.filters(request, WithdrawalFilter)
-    sort = wanted.pop("sort", {"sort_key": "create_date", "value": "desc"})
-    rows = Withdrawal.objects.select_related("user").matching(wanted)
-    return rows.sorted_by(sort["sort_key"], descending=sort["value"] == "desc"), wanted
+def _filtered_withdrawals(request: Request) -> tuple[QuerySet[Withdrawal], dict[str, Any]]:
+    """Return the withdrawals that match the filters of the body, in its order, and the filters themselves."""
+    filters = reading.filters(request, WithdrawalFilter)
+    sort = filters.pop("sort", {"sort_key": "create_date", "value": "desc"})
+    rows = Withdrawal.objects.select_related("user").matching(filters)
+    return rows.sorted_by(sort["sort_key"], descending=sort["value"] == "desc"), filters
 
 
 class WithdrawalListViews(OperationViews[Withdrawal]):
-    """The back office's list."""
+    """The list of withdrawals."""
 
     permission_classes = (needs(Scope.BACKOFFICE_READ, "earnings.view_withdrawal"),)
     parser_classes = (MoneyJSONParser,)
@@ -47,14 +47,14 @@ class WithdrawalListViews(OperationViews[Withdrawal]):
 
     @operation("提现列表", body=WithdrawalFilter, answer=ListedWithdrawal(many=True), paged=True)
     def list(self, request: Request) -> Response:
-        rows, _filters = _wanted_withdrawals(request)
+        rows, _filters = _filtered_withdrawals(request)
         return paged(
             request, rows, lambda page: ListedWithdrawal(page, many=True).data, max_size=self.max_page_size
         )
 
 
 class WithdrawalExportViews(OperationViews[Withdrawal]):
-    """The back office's list as a file. Taking a list away needs more than seeing it, as in the admin."""
+    """The list of withdrawals as a file. An export needs an additional permission, as in the admin."""
 
     permission_classes = (needs(Scope.BACKOFFICE_READ, "earnings.view_withdrawal", "config.export_lists"),)
     parser_classes = (MoneyJSONParser, SpreadsheetLabelParser)
@@ -67,12 +67,12 @@ class WithdrawalExportViews(OperationViews[Withdrawal]):
         description="筛选条件与提现列表相同，返回全部符合的行（Excel 文件）。写入操作日志。",
     )
     def create(self, request: Request) -> StreamingHttpResponse:
-        rows, filters = _wanted_withdrawals(request)
+        rows, filters = _filtered_withdrawals(request)
         return table_as_xlsx(rows, WITHDRAWAL_COLUMNS, filters=filters)
 
 
 class WithdrawalReviewViews(OperationViews[Withdrawal]):
-    """Approving and rejecting, under the admin's rules: a key counts as one operator, by its name."""
+    """Approval and rejection under the admin's rules. A key counts as one operator, by its name."""
 
     permission_classes = (needs(Scope.WITHDRAWALS_REVIEW, "earnings.review_withdrawal"),)
     audits_every_caller = True
@@ -86,13 +86,13 @@ class WithdrawalReviewViews(OperationViews[Withdrawal]):
         "超过收益规则中金额的，需由两名不同的操作人先后通过，同一个接口密钥算一名。写入操作日志。",
     )
     def create(self, request: Request) -> Response:
-        given = reading.body(request, Review)
-        done = reviews.review(
-            given["withdraw_id"],
-            approves=given["status"] == Review.APPROVE,
-            reason=given["reason"],
+        body = reading.body(request, Review)
+        result = reviews.review(
+            body["withdraw_id"],
+            approves=body["status"] == Review.APPROVE,
+            reason=body["reason"],
             by=actor(request),
             at=timezone.now(),
         )
-        code = Code.OK if done.decided_count else Code.CONFLICT  # the old client takes 1200 for a decision
-        return Response(Answer(ReviewResult(done).data, description=str(done), code=code))
+        code = Code.OK if result.decided_count else Code.CONFLICT  # the old client takes 1200 for a decision
+        return Response(Answer(ReviewResult(result).data, description=str(result), code=code))

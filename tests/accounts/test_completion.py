@@ -1,4 +1,4 @@
-"""An account belongs to its owner: a profile is completed with the key in the robot's link, and with nothing else."""
+"""Completion of a profile: only the key in the robot's link completes it."""
 
 from datetime import timedelta
 from typing import Any
@@ -29,15 +29,15 @@ def _enforced(settings: Any, sandbox: Any) -> None:
 
 
 @pytest.fixture
-def victim() -> User:
-    """Somebody whom a robot met and sent the link."""
+def contact() -> User:
+    """A user who added a robot and received the completion link."""
     RobotFactory(code="r1")
-    gateway_tells(("robot_added", {"robot_id": "r1", "user_id": "wx-victim", "nickname": "小维"}))
-    return User.objects.get(code="wx-victim")
+    gateway_tells(("robot_added", {"robot_id": "r1", "user_id": "wx-contact", "nickname": "小维"}))
+    return User.objects.get(code="wx-contact")
 
 
 def key_in(text: str) -> str:
-    """The key in the page to which the link of a robot's message leads."""
+    """Return the completion key in the page to which the link of a robot's message leads."""
     address = Client().get(f"/s/{text.rsplit('/s/', 1)[1]}")["Location"]
     return address.partition("?userId=")[2]
 
@@ -60,58 +60,59 @@ def complete(browser: Client, reference: object, name: str, **sent: Any) -> dict
     return browser.put(f"/user/{reference}", profile, content_type="application/json").json()
 
 
-def test_the_robots_link_completes_the_profile_of_whoever_it_was_sent_to(victim):
-    assert complete(phone("victim"), key_in(said_to("wx-victim")[0]), "victim")["code"] == 1200
-    victim.refresh_from_db()
-    assert (victim.union_id, victim.open_id, victim.app_id) == ("union-victim", "open-victim", "sandbox")
+def test_the_robots_link_completes_the_profile_of_its_receiver(contact):
+    assert complete(phone("contact"), key_in(said_to("wx-contact")[0]), "contact")["code"] == 1200
+    contact.refresh_from_db()
+    assert (contact.union_id, contact.open_id, contact.app_id) == ("union-contact", "open-contact", "sandbox")
 
 
 @pytest.mark.parametrize("name", ["pk", "code"])
-def test_who_knows_an_id_or_a_code_takes_over_nothing(victim, name):
-    refused = complete(phone("mallory"), getattr(victim, name), "mallory")
-    victim.refresh_from_db()
-    assert (refused["code"], victim.union_id, LedgerTransaction.objects.count()) == (1404, None, 0)
+def test_an_id_or_a_code_completes_nobodys_profile(contact, name):
+    refused = complete(phone("mallory"), getattr(contact, name), "mallory")
+    contact.refresh_from_db()
+    assert (refused["code"], contact.union_id, LedgerTransaction.objects.count()) == (1404, None, 0)
 
 
-def test_unknown_taken_and_foreign_users_look_alike(victim):
+def test_unknown_completed_and_other_users_get_the_same_answer(contact):
     UserFactory(code="wx-taken", union_id="union-taken")
     mallory = phone("mallory")
     answers = [
-        complete(mallory, one, "mallory") for one in ("wx-nobody", "wx-taken", "wx-victim", victim.pk, "x" * 32)
+        complete(mallory, reference, "mallory")
+        for reference in ("wx-nobody", "wx-taken", "wx-contact", contact.pk, "x" * 32)
     ]
     assert answers == [answers[0]] * 5
     assert "主页" in answers[0]["description"]
 
 
-def test_a_used_key_is_2200_for_its_owner_and_unknown_to_everybody_else(victim):
-    key = key_in(said_to("wx-victim")[0])
-    complete(phone("victim"), key, "victim")
-    assert complete(phone("victim"), key, "victim")["code"] == 2200
+def test_a_used_key_is_2200_for_its_owner_and_1404_for_all_others(contact):
+    key = key_in(said_to("wx-contact")[0])
+    complete(phone("contact"), key, "contact")
+    assert complete(phone("contact"), key, "contact")["code"] == 2200
     assert complete(phone("mallory"), key, "mallory")["code"] == 1404
 
 
-def test_a_key_expires_after_thirty_days(victim):
-    key = key_in(said_to("wx-victim")[0])
+def test_a_key_expires_after_thirty_days(contact):
+    key = key_in(said_to("wx-contact")[0])
     with time_machine.travel(timezone.now() + timedelta(days=30, seconds=1)):
-        assert complete(phone("victim"), key, "victim")["code"] == 1404
+        assert complete(phone("contact"), key, "contact")["code"] == 1404
 
 
-@pytest.mark.parametrize("words", ["1", "主页", "我的主页", " 首页 "])
-def test_a_newcomer_who_asks_for_the_home_page_gets_a_new_link(victim, words):
-    tells_robot(words, user="wx-victim")
-    first, second = (key_in(text) for text in said_to("wx-victim"))
+@pytest.mark.parametrize("text", ["1", "主页", "我的主页", " 首页 "])
+def test_a_newcomer_who_asks_for_the_home_page_gets_a_new_link(contact, text):
+    tells_robot(text, user="wx-contact")
+    first, second = (key_in(message) for message in said_to("wx-contact"))
     assert first != second
     with time_machine.travel(timezone.now() + timedelta(days=29)):
-        assert complete(phone("victim"), second, "victim")["code"] == 1200
-        assert complete(phone("victim"), first, "victim")["code"] == 2200  # the older link is opened again
+        assert complete(phone("contact"), second, "contact")["code"] == 1200
+        assert complete(phone("contact"), first, "contact")["code"] == 2200  # the older link is used too
 
 
-def test_a_newcomer_who_says_something_else_gets_no_link(victim):
-    tells_robot("你好", user="wx-victim")
-    assert len(said_to("wx-victim")) == 1
+def test_a_newcomer_who_writes_another_text_gets_no_link(contact):
+    tells_robot("你好", user="wx-contact")
+    assert len(said_to("wx-contact")) == 1
 
 
-def test_whoever_has_completed_gets_the_plain_home_page(settings):
+def test_a_user_with_a_completed_profile_gets_the_plain_home_page(settings):
     RobotFactory(code="r1")
     alice = UserFactory(code="wx-alice")
     GroupFactory(user=alice, wechat_owner_code="wx-alice")
@@ -122,99 +123,99 @@ def test_whoever_has_completed_gets_the_plain_home_page(settings):
     )
 
 
-def test_only_the_hash_of_a_key_is_kept_with_the_user(victim):
-    key = key_in(said_to("wx-victim")[0])
-    kept = CompletionKey.objects.get(user=victim)
-    assert key not in (kept.key_hash, str(victim.pk), victim.code)
+def test_only_the_hash_of_a_key_is_stored(contact):
+    key = key_in(said_to("wx-contact")[0])
+    kept = CompletionKey.objects.get(user=contact)
+    assert key not in (kept.key_hash, str(contact.pk), contact.code)
     assert len(key) == 24  # 144 bits
 
 
-def test_operators_see_no_link_that_carries_a_key(victim):
-    slug = said_to("wx-victim")[0].rsplit("/s/", 1)[1]
+def test_operators_see_no_link_that_carries_a_key(contact):
+    slug = said_to("wx-contact")[0].rsplit("/s/", 1)[1]
     message = OutboxMessage.objects.get()
     pages = [
-        Operator().page(f"{where}/") for where in ("config/shortlink", f"robots/outboxmessage/{message.pk}/change")
+        Operator().page(f"{path}/") for path in ("config/shortlink", f"robots/outboxmessage/{message.pk}/change")
     ]
     assert ShortLink.objects.get(slug=hash_of(slug)).is_secret
     assert [slug in page for page in pages] == [False, False]
     assert "/s/…" in pages[1]
 
 
-def test_operators_cannot_find_a_keyed_link_by_its_address(victim):
+def test_operators_cannot_find_a_keyed_link_by_its_address(contact):
     link = ShortLink.objects.get()
     assert link.url not in Operator().page(f"config/shortlink/?q={link.slug}")
-    assert Operator().sees(f"config/shortlink/{link.pk}/change/") == 302  # back to the start: no such link
+    assert Operator().sees(f"config/shortlink/{link.pk}/change/") == 302  # redirect to the home page: no such link
 
 
-def test_a_key_of_a_system_that_may_sign_users_in_names_them_by_id(victim):
+def test_a_system_that_may_sign_users_in_completes_them_by_id(contact):
     answer = key_with(Scope.AUTH_ISSUE).put(
-        f"/user/{victim.code}",
+        f"/user/{contact.code}",
         {
-            "union_id": "union-victim",
-            "open_id": "open-victim",
+            "union_id": "union-contact",
+            "open_id": "open-contact",
             "appid": "sandbox",
             "nick_name": "",
             "head_url": None,
         },
     )
-    victim.refresh_from_db()
-    assert (answer["code"], victim.nickname, victim.open_id) == (1200, "小维", "open-victim")
+    contact.refresh_from_db()
+    assert (answer["code"], contact.nickname, contact.open_id) == (1200, "小维", "open-contact")
 
 
-def test_the_open_mode_takes_the_documented_id(victim, settings):
+def test_the_open_mode_accepts_the_documented_id(contact, settings):
     settings.ENFORCE_AUTH = False
-    assert complete(Client(), victim.pk, "victim")["code"] == 1200
+    assert complete(Client(), contact.pk, "contact")["code"] == 1200
 
 
-def test_what_an_invite_link_carries_opens_nothing(victim):
+def test_the_id_in_an_invite_link_completes_no_profile(contact):
     RobotFactory()
-    scan = {"union_id": "union-friend", "open_id": "", "sharing_user_id": str(victim.pk), "channel": ""}
+    scan = {"union_id": "union-friend", "open_id": "", "sharing_user_id": str(contact.pk), "channel": ""}
     friend = phone("friend")
     assert friend.post("/robot/distribution", scan, content_type="application/json").json()["code"] == 1200
-    assert complete(friend, victim.pk, "friend")["code"] == 1404
+    assert complete(friend, contact.pk, "friend")["code"] == 1404
 
 
-def test_a_scan_keeps_the_open_id_that_wechat_vouched_for(victim):
+def test_a_scan_stores_the_open_id_of_the_wechat_proof(contact):
     scan = {"union_id": "union-friend", "open_id": "open-of-somebody", "sharing_user_id": "", "channel": ""}
     phone("friend").post("/robot/distribution", scan, content_type="application/json")
     assert Scan.objects.get(union_id="union-friend").open_id == "open-friend"
 
 
-def test_no_table_and_no_cache_holds_a_key_in_clear(victim):
-    key = key_in(said_to("wx-victim")[0])
-    complete(phone("victim"), key, "victim")
+def test_no_table_and_no_cache_contains_a_key_in_clear(contact):
+    key = key_in(said_to("wx-contact")[0])
+    complete(phone("contact"), key, "contact")
     kept = [*ShortLink.objects.values_list("slug", "url"), *CompletionKey.objects.values_list("key_hash")]
     assert [row for row in kept if key in " ".join(row)] == []
     assert [name for name in redis().scan_iter("*") if key in name or key in str(redis().type(name))] == []
 
 
-def test_three_links_are_valid_at_once(victim):
+def test_three_links_are_valid_at_once(contact):
     for _ in range(4):
-        tells_robot("主页", user="wx-victim")
-    links = said_to("wx-victim")
+        tells_robot("主页", user="wx-contact")
+    links = said_to("wx-contact")
     assert ShortLink.objects.count() == CompletionKey.objects.count() == 3
     assert Client().get(f"/s/{links[1].rsplit('/s/', 1)[1]}").json()["code"] == 1404
-    assert complete(phone("victim"), key_in(links[2]), "victim")["code"] == 1200
+    assert complete(phone("contact"), key_in(links[2]), "contact")["code"] == 1200
 
 
-def test_the_link_makes_the_browser_forget_who_used_it_before(victim):
+def test_the_link_deletes_the_cookies_of_the_browsers_earlier_user(contact):
     browser = phone("mallory")
-    answer = browser.get(f"/s/{said_to('wx-victim')[0].rsplit('/s/', 1)[1]}")
+    answer = browser.get(f"/s/{said_to('wx-contact')[0].rsplit('/s/', 1)[1]}")
     assert {name: cookie["max-age"] for name, cookie in answer.cookies.items()} == {
         "wechat_proof": 0,
         "union_id": 0,
     }
 
 
-def test_the_home_page_is_asked_for_in_the_midst_of_a_conversation(victim):
-    Conversation.objects.create(user=victim, opened_at=timezone.now(), said_at=timezone.now())
-    tells_robot("主页", user="wx-victim")
-    assert "/s/" in said_to("wx-victim")[-1]
-    assert len(said_to("wx-victim")) == 2
+def test_a_request_for_the_home_page_is_answered_during_a_conversation(contact):
+    Conversation.objects.create(user=contact, opened_at=timezone.now(), said_at=timezone.now())
+    tells_robot("主页", user="wx-contact")
+    assert "/s/" in said_to("wx-contact")[-1]
+    assert len(said_to("wx-contact")) == 2
 
 
 @pytest.mark.parametrize(
     "lookup", ["content__content__regex", "content__content__contains", "user_code__startswith"]
 )
-def test_no_lookup_of_a_list_spells_out_a_link(victim, lookup):
+def test_no_lookup_of_a_list_reveals_a_link(contact, lookup):
     assert Operator("viewer").sees("robots/outboxmessage/", **{lookup: "/s/"}) == 400

@@ -1,4 +1,4 @@
-"""Erasing a person: nothing that names them is left anywhere, the books are as they were, and two operators agree."""
+"""Erasure of a user: no personal data is left, the ledger is unchanged, and two operators are needed."""
 
 from io import StringIO
 from typing import Any
@@ -36,7 +36,7 @@ from tests.support.entry_points import gateway_tells, key_with
 from tests.support.payouts import query_later, turns_out
 
 pytestmark = pytest.mark.django_db
-# What names the person, as it stands somewhere.
+# The personal data to look for.
 PHONE, CODE, UNION, OPEN, NAME, PICTURE = (
     "13800138765",
     "wx-code-of-alice",
@@ -63,8 +63,8 @@ def alice() -> User:
 
 
 @pytest.fixture
-def full_life(alice: User, sandbox: Any) -> User:
-    """Somebody of whom every room knows something."""
+def active_user(alice: User, sandbox: Any) -> User:
+    """A user with personal data in every app."""
     robot = RobotFactory(code="r1")
     FriendshipFactory(user=alice, robot=robot)
     page = {"open_id": OPEN, "union_id": UNION, "sharing_user_id": "", "channel": ""}
@@ -105,7 +105,7 @@ def full_life(alice: User, sandbox: Any) -> User:
 
 
 def paid(user: User) -> Withdrawal:
-    """A withdrawal of this user that WeChat Pay has paid."""
+    """Create and return a withdrawal of this user that WeChat Pay has paid."""
     withdrawal = ask(user)
     withdrawals.approve([withdrawal.pk], by="root", at=timezone.now())
     send_payouts()
@@ -113,14 +113,14 @@ def paid(user: User) -> Withdrawal:
     return Withdrawal.objects.get(pk=withdrawal.pk)
 
 
-def erase(user: User, *words: str) -> str:
+def erase(user: User, *options: str) -> str:
     out = StringIO()
-    call_command("erase_user", str(user.pk), "--yes", "--by", "root", *words, stdout=out)
+    call_command("erase_user", str(user.pk), "--yes", "--by", "root", *options, stdout=out)
     return out.getvalue()
 
 
-def where_it_stands(*values: str) -> set[tuple[str, str]]:
-    """Every (table, value) where one of these values stands in a row of ours."""
+def rows_with(*values: str) -> set[tuple[str, str]]:
+    """Return every (table, value) where a row of the table contains the value."""
     found = set()
     with connection.cursor() as cursor:
         for model in apps.get_models():
@@ -134,39 +134,39 @@ def where_it_stands(*values: str) -> set[tuple[str, str]]:
     return found
 
 
-def test_nothing_that_names_the_person_is_left(full_life):
-    before = {table for table, _value in where_it_stands(*PERSONAL)}
+def test_no_personal_data_is_left(active_user):
+    before = {table for table, _value in rows_with(*PERSONAL)}
     assert {"accounts_user", "groups_member", "config_auditentry", "earnings_withdrawal"} <= before
-    assert erase(full_life) == "Erased.\n"
-    left = {table for table, _value in where_it_stands(*PERSONAL)}
-    assert left <= {"integrations_gatewayevent"}  # the inbox forgets by itself (docs/erasure.md)
-    full_life.refresh_from_db()
-    assert (full_life.nickname, full_life.is_active, full_life.identity_sealed) == ("已注销用户", False, None)
+    assert erase(active_user) == "Erased.\n"
+    left = {table for table, _value in rows_with(*PERSONAL)}
+    assert left <= {"integrations_gatewayevent"}  # the inbox deletes its events by age (docs/erasure.md)
+    active_user.refresh_from_db()
+    assert (active_user.nickname, active_user.is_active, active_user.identity_sealed) == ("已注销用户", False, None)
 
 
-def test_the_books_stay_as_they_were(full_life):
+def test_the_ledger_stays_unchanged(active_user):
     kept = list(LedgerEntry.objects.order_by("pk").values_list("pk", "amount", "transaction__cause"))
     withdrawal = Withdrawal.objects.get()
-    status, money = withdrawal.status, balance(full_life)
-    erase(full_life)
+    status, money = withdrawal.status, balance(active_user)
+    erase(active_user)
     withdrawal.refresh_from_db()
     assert list(LedgerEntry.objects.order_by("pk").values_list("pk", "amount", "transaction__cause")) == kept
-    assert (withdrawal.user_id, withdrawal.status, balance(full_life)) == (full_life.pk, status, money)
+    assert (withdrawal.user_id, withdrawal.status, balance(active_user)) == (active_user.pk, status, money)
     assert (withdrawal.open_id, Payout.objects.get().open_id) == ("", "")
     call_command("check_ledger", stdout=StringIO())
 
 
-def test_groups_are_cancelled_in_the_usual_way(full_life):
-    erase(full_life)
+def test_groups_are_cancelled_in_the_usual_way(active_user):
+    erase(active_user)
     group = Group.objects.get(code="g1")
     assert (group.cancel_reason, group.cancelled_by) == (CancelReason.OPERATOR, "root")
     assert OutboxMessage.objects.filter(group_code="g1", operation="unbind_group").exists()
     assert Group.objects.get(code="g2").cancelled_at is None
 
 
-def test_messages_and_members_stand_under_a_pseudonym(full_life):
-    erase(full_life)
-    pseudonym = f"erased-{full_life.pk.hex}"
+def test_messages_and_members_have_a_pseudonym(active_user):
+    erase(active_user)
+    pseudonym = f"erased-{active_user.pk.hex}"
     assert set(Member.objects.values_list("code", "nickname")) == {(pseudonym, "已注销用户"), ("somebody", "")}
     message = GroupMessage.objects.get()
     assert (message.sender_code, message.words) == (pseudonym, "（已删除）")
@@ -178,24 +178,24 @@ def test_messages_and_members_stand_under_a_pseudonym(full_life):
     assert not TextMessage.objects.filter(phone=PHONE).exists()
 
 
-def test_proof_and_token_are_dead_at_once(full_life, settings):
+def test_proof_and_token_are_invalid_at_once(active_user, settings):
     settings.ENFORCE_AUTH = True
-    browser, client = Client(), ApiClient(full_life)
-    full_life.union_id = "union-alice"
-    full_life.save()
+    browser, client = Client(), ApiClient(active_user)
+    active_user.union_id = "union-alice"
+    active_user.save()
     browser.get("/wechat/user_info", {"app_id": "sandbox", "code": "alice"})
     sign_in = {"path": "/auth", "data": {"union_id": "union-alice"}, "content_type": "application/json"}
     assert browser.post(**sign_in).json()["code"] == 1200
-    erase(full_life)
+    erase(active_user)
     assert client.get("/auth/me")["code"] == 1401
     assert browser.post(**sign_in).json()["code"] == 1401
 
 
-def test_the_audit_log_says_that_and_by_whom_and_not_what(full_life):
-    erase(full_life)
-    [noted] = AuditEntry.objects.filter(actor="root", row_id=str(full_life.pk))
-    assert (noted.via, list(noted.changes)) == ("注销账号", ["erased_at"])
-    blocked = AuditEntry.objects.filter(row_id=str(full_life.pk), changes__has_key="blocked_reason").first()
+def test_the_audit_log_records_the_erasure_and_its_author_without_the_values(active_user):
+    erase(active_user)
+    [entry] = AuditEntry.objects.filter(actor="root", row_id=str(active_user.pk))
+    assert (entry.via, list(entry.changes)) == ("注销账号", ["erased_at"])
+    blocked = AuditEntry.objects.filter(row_id=str(active_user.pk), changes__has_key="blocked_reason").first()
     assert blocked.changes["blocked_reason"] == ["•••", "•••"]
     assert blocked.changes["blocked_at"] != ["•••", "•••"]
 
@@ -209,7 +209,7 @@ def test_the_audit_log_says_that_and_by_whom_and_not_what(full_life):
         """changes = changes || '{"more": ["•••", "•••"]}'""",
     ],
 )
-def test_the_log_loses_values_and_nothing_else(change):
+def test_the_audit_log_allows_masked_values_and_no_other_change(change):
     user = UserFactory()
     Operator("support").act("accounts/user", "block", user, reason="作弊")
     with pytest.raises(IntegrityError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
@@ -218,7 +218,7 @@ def test_the_log_loses_values_and_nothing_else(change):
         cursor.execute("DELETE FROM config_auditentry")
 
 
-def test_it_is_refused_while_money_is_under_way(alice):
+def test_an_erasure_is_refused_while_a_withdrawal_is_open(alice):
     give_money(alice, "20")
     ask(alice)
     with pytest.raises(CommandError, match="请先审核提现"):
@@ -235,7 +235,7 @@ def test_a_balance_is_withdrawn_first_or_given_up(alice):
     assert balance(alice) == ("20.00", "0.00")
 
 
-def test_an_erased_user_earns_nothing_and_is_not_let_in_again(alice):
+def test_an_erased_user_stays_blocked(alice):
     apprentice = UserFactory(inviter=alice)
     erase(alice)
     root = Operator()
@@ -245,7 +245,7 @@ def test_an_erased_user_earns_nothing_and_is_not_let_in_again(alice):
     assert sign_out_all([alice.pk], at=timezone.now()) == 1
 
 
-def test_the_same_person_may_come_again_as_somebody_new(alice):
+def test_the_same_person_may_return_as_a_new_user(alice):
     give_card(alice)
     erase(alice)
     RobotFactory(code="r1")
@@ -255,13 +255,13 @@ def test_the_same_person_may_come_again_as_somebody_new(alice):
     assert give_card(again, REAL)["code"] == 1200
 
 
-def test_a_second_run_erases_what_came_since(alice):
+def test_a_second_run_erases_newer_data(alice):
     erase(alice)
     assert erase(alice) == "Erased before; what came since is erased too.\n"
 
 
 @pytest.mark.parametrize("who", ["operator", "nobody"])
-def test_operators_and_strangers_are_no_users(who):
+def test_operators_and_unknown_ids_are_no_users(who):
     pk = Operator().user.pk if who == "operator" else "00000000-0000-0000-0000-000000000000"
     with pytest.raises(CommandError, match="No user has this id"):
         call_command("erase_user", str(pk), "--yes")
@@ -273,7 +273,7 @@ def test_the_command_asks_before_it_acts(alice, monkeypatch):
         call_command("erase_user", str(alice.pk))
 
 
-def test_two_operators_erase_and_one_does_not(alice):
+def test_an_erasure_needs_two_operators(alice):
     ann, bob = Operator("administrator", username="ann"), Operator("administrator", username="bob")
     assert "已提交，待另一名运营人员确认 1 条" in ann.act("accounts/user", "erase", alice, reason="本人要求")
     request = ErasureRequest.objects.get()
@@ -284,10 +284,10 @@ def test_two_operators_erase_and_one_does_not(alice):
     alice.refresh_from_db()
     request.refresh_from_db()
     assert (alice.erased_at is not None, request.decided_by) == (True, "bob")
-    assert where_it_stands(PHONE, NAME) == set()
+    assert rows_with(PHONE, NAME) == set()
 
 
-def test_a_request_that_cannot_be_done_yet_says_what_to_do_and_waits(alice):
+def test_a_request_that_cannot_be_confirmed_yet_shows_the_reason_and_waits(alice):
     give_money(alice, "20")
     ask(alice)
     ann, bob = Operator("administrator", username="ann"), Operator("administrator", username="bob")
@@ -306,23 +306,23 @@ def test_a_request_is_made_once_and_may_be_refused(alice):
 
 
 @pytest.mark.parametrize("role", ["support", "finance", "viewer"])
-def test_others_than_administrators_neither_ask_nor_confirm(alice, role):
+def test_only_administrators_request_and_confirm_erasures(alice, role):
     Operator(role).act("accounts/user", "erase", alice, reason="本人要求")
     assert not ErasureRequest.objects.exists()
     assert Operator(role).sees("accounts/erasurerequest/") == 403
 
 
-def test_the_database_keeps_two_people_and_an_empty_shell(alice):
+def test_the_database_requires_two_people_and_refuses_personal_data_of_erased_users(alice):
     now = timezone.now()
-    facts = {"user": alice, "reason": "x", "asked_at": now, "asked_by": "ann", "status": 1}
+    fields = {"user": alice, "reason": "x", "asked_at": now, "asked_by": "ann", "status": 1}
     with pytest.raises(IntegrityError, match="erasure_is_of_two_people"), transaction.atomic():
-        ErasureRequest.objects.create(decided_at=now, decided_by="ann", **facts)
+        ErasureRequest.objects.create(decided_at=now, decided_by="ann", **fields)
     erase(alice)
     with pytest.raises(IntegrityError, match="erased_user_is_nobody"), transaction.atomic():
         User.objects.filter(pk=alice.pk).update(phone=PHONE)
 
 
-def test_a_receiver_goes_only_when_its_money_has_come_to_an_end(alice):
+def test_a_receiver_is_erased_only_after_the_payout_has_ended(alice):
     give_money(alice, "20")
     withdrawal = ask(alice)
     with pytest.raises(IntegrityError, match="not changed afterwards"), transaction.atomic():

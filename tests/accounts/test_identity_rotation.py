@@ -1,4 +1,4 @@
-"""Changing the keys of identity cards: all cards under the new one, beside running writes, in as many runs as it takes."""
+"""Rotation of the keys of identity cards: repeatable, and safe with concurrent writes."""
 
 from collections.abc import Callable
 from io import StringIO
@@ -25,14 +25,14 @@ def rotate() -> str:
     return out.getvalue()
 
 
-def opened(user: User) -> str:
+def decrypted_number(user: User) -> str:
     user.refresh_from_db()
     return identity.card_of(user)["id_number"]
 
 
 @pytest.fixture
 def alice(settings: Any) -> User:
-    """A user whose card is sealed under the old key; the new one is in front by now."""
+    """A user whose card is encrypted under the old key, while the new key comes first."""
     settings.IDENTITY_KEYS = [OLD]
     user = UserFactory()
     give(user)
@@ -40,13 +40,13 @@ def alice(settings: Any) -> User:
     return user
 
 
-def test_afterwards_the_old_key_is_not_needed(alice, settings):
-    told = rotate()
+def test_after_a_rotation_the_old_key_is_not_needed(alice, settings):
+    output = rotate()
     settings.IDENTITY_KEYS = [NEW]
-    assert told == "1 cards sealed under the first key.\nNothing is left under the other keys.\n"
-    assert opened(alice) == REAL
-    assert give(UserFactory())["description"] == TAKEN  # the key of the hashes went with the cards
-    assert REAL not in told
+    assert output == "1 cards sealed under the first key.\nNothing is left under the other keys.\n"
+    assert decrypted_number(alice) == REAL
+    assert give(UserFactory())["description"] == TAKEN  # the hash key was rotated too
+    assert REAL not in output
 
 
 def test_a_second_run_changes_nothing(alice):
@@ -54,10 +54,10 @@ def test_a_second_run_changes_nothing(alice):
     before = User.objects.values_list("identity_sealed", flat=True).get(), IdentityHashKey.objects.get().sealed_key
     assert "0 cards sealed" in rotate()
     after = User.objects.values_list("identity_sealed", flat=True).get(), IdentityHashKey.objects.get().sealed_key
-    assert [bytes(one) for one in before] == [bytes(one) for one in after]
+    assert [bytes(value) for value in before] == [bytes(value) for value in after]
 
 
-def test_a_killed_run_leaves_valid_cards_and_the_next_one_goes_on(alice, monkeypatch, settings):
+def test_a_killed_run_leaves_valid_cards_and_the_next_run_continues(alice, monkeypatch, settings):
     settings.IDENTITY_KEYS = [OLD]
     others = [with_old_card(OTHER) for _ in range(3)]
     settings.IDENTITY_KEYS = [NEW, OLD]
@@ -65,24 +65,24 @@ def test_a_killed_run_leaves_valid_cards_and_the_next_one_goes_on(alice, monkeyp
     run = identity_rotation.reseal_cards(identity_rotation.Resealed())
     next(run)
     run.close()
-    assert [opened(user) for user in (alice, *others)] == [REAL, OTHER, OTHER, OTHER]
+    assert [decrypted_number(user) for user in (alice, *others)] == [REAL, OTHER, OTHER, OTHER]
     assert "2 cards sealed" in rotate()
 
 
-def test_a_card_that_is_corrected_meanwhile_stays_as_its_user_wrote_it(alice, monkeypatch):
-    def correct_in_between(rotate_one: Callable[..., Any]) -> Callable[..., Any]:
-        def after_reading(user: Any, sealed: Any, resealed: Any) -> None:
+def test_a_card_that_its_user_corrects_at_the_same_time_stays_corrected(alice, monkeypatch):
+    def correct_first(reseal: Callable[..., Any]) -> Callable[..., Any]:
+        def correct_and_reseal(user: Any, sealed: Any, resealed: Any) -> None:
             give(alice, OTHER)
-            rotate_one(user, sealed, resealed)
+            reseal(user, sealed, resealed)
 
-        return after_reading
+        return correct_and_reseal
 
-    monkeypatch.setattr(identity_rotation, "_reseal", correct_in_between(identity_rotation._reseal))
+    monkeypatch.setattr(identity_rotation, "_reseal", correct_first(identity_rotation._reseal))
     assert "0 cards sealed" in rotate()
-    assert opened(alice) == OTHER
+    assert decrypted_number(alice) == OTHER
 
 
-def test_a_card_that_no_key_opens_is_named_and_the_others_are_sealed(alice):
+def test_a_card_that_no_key_decrypts_is_reported_and_the_others_are_rotated(alice):
     lost = UserFactory(identity_sealed=b"sealed elsewhere", identity_given_at=timezone.now())
     out = StringIO()
     with pytest.raises(CommandError, match=str(lost.pk)):
@@ -90,7 +90,7 @@ def test_a_card_that_no_key_opens_is_named_and_the_others_are_sealed(alice):
     assert out.getvalue() == "1 cards sealed under the first key.\n"
 
 
-def test_a_lost_key_of_the_hashes_is_said(alice):
+def test_an_unreadable_hash_key_is_reported(alice):
     IdentityHashKey.objects.update(sealed_key=b"sealed elsewhere")
     with pytest.raises(CommandError, match="hashes"):
         rotate()

@@ -1,4 +1,4 @@
-"""One identity card, one account: a second user is refused, and cards of before the rule go on with a risk hint."""
+"""One identity card, one account: a second user is refused; older shared cards stay valid with a risk hint."""
 
 import json
 import threading
@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from accounts.identity_keys import card_box
+from accounts.identity_keys import card_cipher
 from accounts.models import IdentityHashKey, User
 from config.models import AuditEntry
 from config.platform import audit
@@ -27,10 +27,10 @@ OTHER = "440308199901101512"
 TAKEN = "该身份证已被其他账号使用，请给机器人发送“菜单”并选择 5 联系客服（id_number）"
 
 
-def with_old_card(id_number: str = REAL, **facts: Any) -> User:
-    """A user whose card was given before cards had hashes."""
-    sealed = card_box().encrypt(json.dumps({"id_number": id_number, "name": "王小明"}).encode())
-    return UserFactory(identity_sealed=sealed, identity_given_at=timezone.now(), **facts)
+def with_old_card(id_number: str = REAL, **fields: Any) -> User:
+    """Create a user whose card was stored before cards had hashes."""
+    sealed = card_cipher().encrypt(json.dumps({"id_number": id_number, "name": "王小明"}).encode())
+    return UserFactory(identity_sealed=sealed, identity_given_at=timezone.now(), **fields)
 
 
 def hash_cards() -> str:
@@ -40,12 +40,12 @@ def hash_cards() -> str:
 
 
 @pytest.mark.parametrize("again", [REAL, REAL.lower()])
-def test_a_second_user_of_a_card_is_told_whom_to_ask(again):
+def test_a_second_user_of_a_card_is_refused_with_a_hint_to_customer_service(again):
     assert give(UserFactory())["code"] == 1200
     bob = UserFactory()
-    told = give(bob, again, name="李大明")
+    answer = give(bob, again, name="李大明")
     bob.refresh_from_db()
-    assert (told["code"], told["description"], bob.identity_sealed) == (1403, TAKEN, None)
+    assert (answer["code"], answer["description"], bob.identity_sealed) == (1403, TAKEN, None)
 
 
 def test_the_database_refuses_a_second_active_user_of_a_card():
@@ -57,7 +57,7 @@ def test_the_database_refuses_a_second_active_user_of_a_card():
         User.objects.filter(pk=bob.pk).update(identity_hash=alice.identity_hash)
 
 
-def test_the_hash_shows_no_number_and_differs_between_installations():
+def test_the_hash_differs_between_installations():
     alice = UserFactory()
     give(alice)
     alice.refresh_from_db()
@@ -70,7 +70,7 @@ def test_the_hash_shows_no_number_and_differs_between_installations():
     assert (len(first), first == alice.identity_hash) == (64, False)
 
 
-def test_a_card_that_was_corrected_or_of_a_deactivated_user_is_free_again():
+def test_a_replaced_card_and_the_card_of_a_deactivated_user_are_free_again():
     alice, bob, carol = UserFactory(), UserFactory(), UserFactory()
     give(alice)
     give(alice, OTHER)
@@ -86,7 +86,7 @@ def test_a_blocked_user_keeps_the_card():
     assert give(UserFactory())["code"] == 1403
 
 
-def test_new_keys_for_cards_change_no_hash(settings):
+def test_a_new_encryption_key_changes_no_hash(settings):
     old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
     settings.IDENTITY_KEYS = [old]
     give(UserFactory())
@@ -94,25 +94,25 @@ def test_new_keys_for_cards_change_no_hash(settings):
     assert give(UserFactory())["description"] == TAKEN
 
 
-def test_without_the_key_of_the_hashes_no_second_one_is_made():
+def test_a_lost_hash_key_is_not_replaced():
     give(UserFactory())
     IdentityHashKey.objects.all().delete()
     assert give(UserFactory(), OTHER)["code"] == 1500
     assert not IdentityHashKey.objects.exists()
 
 
-def test_cards_of_before_get_their_hash_and_those_shared_are_named():
+def test_older_cards_are_hashed_and_shared_cards_are_reported():
     first, second, alone = with_old_card(), with_old_card(), with_old_card(OTHER)
-    told = hash_cards()
-    assert f"{second.pk} has the card of {first.pk}." in told
-    assert "3 cards hashed, 1 of them shared." in told
-    assert str(alone.pk) not in told
-    assert REAL not in told
+    output = hash_cards()
+    assert f"{second.pk} has the card of {first.pk}." in output
+    assert "3 cards hashed, 1 of them shared." in output
+    assert str(alone.pk) not in output
+    assert REAL not in output
     assert hash_cards() == "0 cards hashed, 0 of them shared.\n"
     assert give(UserFactory())["description"] == TAKEN
 
 
-def test_who_shared_a_card_before_goes_on_and_can_correct_the_name():
+def test_a_user_who_shared_a_card_before_the_rule_can_correct_the_name():
     _first, second = with_old_card(), with_old_card()
     hash_cards()
     assert give(second, name="李大明")["code"] == 1200
@@ -120,14 +120,14 @@ def test_who_shared_a_card_before_goes_on_and_can_correct_the_name():
     assert give(second)["description"] == TAKEN
 
 
-def test_a_name_is_corrected_before_the_cards_have_their_hashes():
+def test_a_name_can_be_corrected_before_the_cards_are_hashed():
     first = with_old_card()
-    assert give(UserFactory())["code"] == 1200  # nobody could know
+    assert give(UserFactory())["code"] == 1200  # the earlier card has no hash yet
     assert give(first, name="李大明")["code"] == 1200
     assert "1 cards hashed, 1 of them shared." in hash_cards()
 
 
-def test_cards_that_no_key_opens_are_named_and_the_others_get_their_hash():
+def test_cards_that_no_key_decrypts_are_reported_and_the_others_are_hashed():
     lost = UserFactory(identity_sealed=b"sealed elsewhere", identity_given_at=timezone.now())
     with_old_card()
     out = StringIO()
@@ -143,10 +143,10 @@ def test_an_operator_is_warned_of_a_shared_card():
     give_money(first, "20")
     page = Operator().page(f"earnings/withdrawal/{ask(first).pk}/change/")
     assert "另有 1 个用户使用同一张身份证" in page
-    assert second.identity_is_shared is False  # as it was before
+    assert second.identity_is_shared is False  # the instance from before hash_cards
 
 
-def test_the_audit_log_has_no_hash_also_where_its_triggers_are_older():
+def test_the_audit_log_masks_the_hash_after_an_update_of_its_trigger():
     alice = UserFactory()
     give(alice)
     with connection.cursor() as cursor:
@@ -162,17 +162,17 @@ def test_the_audit_log_has_no_hash_also_where_its_triggers_are_older():
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_of_two_who_give_the_same_card_at_once_one_has_it():
-    users, together = [UserFactory() for _ in range(6)], threading.Barrier(6)
+def test_only_one_of_several_concurrent_users_gets_a_card():
+    users, barrier = [UserFactory() for _ in range(6)], threading.Barrier(6)
 
-    def at_once(user: User) -> int:
+    def give_at_once(user: User) -> int:
         try:
-            together.wait(30)
+            barrier.wait(30)
             return int(give(user)["code"])
         finally:
             connection.close()
 
     with ThreadPoolExecutor(len(users)) as threads:
-        codes = sorted(threads.map(at_once, users))
+        codes = sorted(threads.map(give_at_once, users))
     assert codes == [1200, 1403, 1403, 1403, 1403, 1403]
     assert User.objects.filter(identity_hash__isnull=False).count() == 1

@@ -1,4 +1,4 @@
-"""Operators are no users to anybody who asks, even with a gateway code; who was deactivated is nobody's new user."""
+"""Operators are never treated as users, even with a gateway code; deactivated users cannot complete a profile."""
 
 import pytest
 from django.utils import timezone
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def clerk() -> User:
-    """An operator whom a robot met as well."""
+    """An operator who also added a robot."""
     return UserFactory(username="clerk", is_staff=True, code="wx-clerk", union_id="union-clerk")
 
 
@@ -34,14 +34,14 @@ def complete(reference: object, union_id: str = "union-new") -> dict:
 
 
 @pytest.mark.parametrize("name", ["pk", "code"])
-def test_an_operator_is_not_found_by_those_who_block(clerk, name):
-    told = key_with(Scope.USERS_BLOCK).put(f"/users/{getattr(clerk, name)}/block")
-    nobody = key_with(Scope.USERS_BLOCK).put("/users/wx-nobody/block")
+def test_an_operator_is_not_found_for_blocking(clerk, name):
+    answer = key_with(Scope.USERS_BLOCK).put(f"/users/{getattr(clerk, name)}/block")
+    unknown = key_with(Scope.USERS_BLOCK).put("/users/wx-nobody/block")
     clerk.refresh_from_db()
-    assert (told["code"], told, clerk.blocked_at) == (1404, nobody, None)
+    assert (answer["code"], answer, clerk.blocked_at) == (1404, unknown, None)
 
 
-def test_an_operator_is_not_blocked_in_the_admin_either(clerk):
+def test_an_operator_is_not_blocked_in_the_admin(clerk):
     page = Operator().act("accounts/user", "block", clerk, reason="作弊")
     clerk.refresh_from_db()
     assert "1 条没有变化:已经是封禁状态，或是运营人员。" in page
@@ -49,18 +49,18 @@ def test_an_operator_is_not_blocked_in_the_admin_either(clerk):
 
 
 @pytest.mark.parametrize("name", ["pk", "code"])
-def test_an_operator_invites_nobody(clerk, name):
+def test_an_operator_becomes_nobodys_inviter(clerk, name):
     RobotFactory()
     assert scan("union-new", getattr(clerk, name))["code"] == 1200
     assert Scan.objects.get(union_id="union-new").inviter is None
 
 
 @pytest.mark.parametrize("change", [{"is_staff": True}, {"is_active": False}], ids=str)
-def test_an_inviter_who_is_no_user_any_more_gets_no_apprentice(change):
+def test_an_inviter_who_became_an_operator_or_inactive_gets_no_apprentice(change):
     RobotFactory()
-    master, newcomer = UserFactory(), UserFactory(union_id=None, completed_at=None)
-    scan("union-new", master.pk)
-    User.objects.filter(pk=master.pk).update(**change)
+    inviter, newcomer = UserFactory(), UserFactory(union_id=None, completed_at=None)
+    scan("union-new", inviter.pk)
+    User.objects.filter(pk=inviter.pk).update(**change)
     assert complete(newcomer.pk)["code"] == 1200
     newcomer.refresh_from_db()
     assert newcomer.inviter is None
@@ -71,7 +71,7 @@ def test_an_operator_cannot_sign_in_as_a_user(clerk):
     assert ApiClient().get("/users/union-clerk/registered")["data"] is False
 
 
-def test_a_token_of_before_somebody_became_an_operator_is_dead():
+def test_a_token_from_before_a_user_became_an_operator_is_invalid():
     alice = UserFactory()
     client = ApiClient(alice)
     assert client.get("/auth/me")["me"]["user_id"] == str(alice.pk)
@@ -79,7 +79,7 @@ def test_a_token_of_before_somebody_became_an_operator_is_dead():
     assert client.get("/auth/me")["code"] == 1401
 
 
-def test_customer_service_reaches_no_operator(clerk):
+def test_customer_service_opens_no_conversation_with_an_operator(clerk):
     FriendshipFactory(user=clerk)
     assert tells("CONVERSATION_CREATE", user=str(clerk.pk)) == 1200
     assert not Conversation.objects.exists()
@@ -87,14 +87,14 @@ def test_customer_service_reaches_no_operator(clerk):
 
 @pytest.mark.parametrize("change", [{"is_staff": True}, {"is_active": False}], ids=str)
 @pytest.mark.parametrize("name", ["pk", "code"])
-def test_who_was_deactivated_or_is_an_operator_completes_nothing(change, name):
+def test_deactivated_users_and_operators_complete_no_profile(change, name):
     newcomer = UserFactory(union_id=None, completed_at=None, **change)
     assert complete(getattr(newcomer, name))["code"] == 1404
     newcomer.refresh_from_db()
     assert (newcomer.completed_at, LedgerTransaction.objects.count()) == (None, 0)
 
 
-def test_a_red_packet_is_not_paid_to_somebody_deactivated():
+def test_a_deactivated_user_gets_no_red_packet():
     alice = UserFactory()
     client = ApiClient(alice)
     User.objects.filter(pk=alice.pk).update(is_active=False)
@@ -102,7 +102,7 @@ def test_a_red_packet_is_not_paid_to_somebody_deactivated():
     assert not LedgerTransaction.objects.exists()
 
 
-def test_who_was_deactivated_can_still_be_blocked():
+def test_a_deactivated_user_can_be_blocked():
     alice = UserFactory(is_active=False)
     assert key_with(Scope.USERS_BLOCK).put(f"/users/{alice.pk}/block")["code"] == 1200
     alice.refresh_from_db()

@@ -1,4 +1,4 @@
-"""Who people are to us: met by a robot, completed, invited, blocked."""
+"""Users: registration by a robot, completion, invitation, blocking."""
 
 from decimal import Decimal
 
@@ -20,9 +20,9 @@ from tests.support.entry_points import gateway_tells, key_with, said_to
 pytestmark = pytest.mark.django_db
 
 
-def met(**facts) -> User:
-    """Somebody whom a robot met, and no more."""
-    return UserFactory(union_id=None, open_id="", app_id="", completed_at=None, **facts)
+def contact(**fields) -> User:
+    """Create a user who added a robot and has not completed the profile."""
+    return UserFactory(union_id=None, open_id="", app_id="", completed_at=None, **fields)
 
 
 def profile(name: str = "alice") -> dict[str, str]:
@@ -39,7 +39,7 @@ def complete(user: User, name: str = "alice") -> dict:
     return ApiClient().put(f"/user/{user.pk}", profile(name))
 
 
-def test_a_robot_that_is_added_makes_a_user_and_sends_the_completion_link():
+def test_adding_a_robot_creates_a_user_and_sends_the_completion_link():
     robot = RobotFactory(channel="north")
     gateway_tells(
         ("robot_added", {"robot_id": robot.code, "user_id": "wx-1", "nickname": "小明", "avatar": "a.png"})
@@ -60,7 +60,7 @@ def test_the_completion_link_leads_to_the_client(settings):
     assert User.objects.get(code="wx-1").union_id == "union-alice"
 
 
-def test_adding_the_same_robot_twice_says_nothing_twice():
+def test_adding_the_same_robot_twice_sends_one_message():
     robot = RobotFactory()
     gateway_tells(("robot_added", {"robot_id": robot.code, "user_id": "wx-1", "nickname": "小明"}))
     gateway_tells(("robot_added", {"robot_id": robot.code, "user_id": "wx-1", "nickname": "小明"}))
@@ -68,7 +68,7 @@ def test_adding_the_same_robot_twice_says_nothing_twice():
 
 
 def test_completing_binds_the_wechat_account():
-    user = met()
+    user = contact()
     assert complete(user)["code"] == 1200
     user.refresh_from_db()
     assert (user.union_id, user.open_id, user.app_id, user.nickname) == (
@@ -80,7 +80,7 @@ def test_completing_binds_the_wechat_account():
 
 
 def test_the_red_packet_is_between_60_and_70_cents():
-    paid = {complete(met(), f"user-{n}")["data"]["red_packed"] for n in range(40)}
+    paid = {complete(contact(), f"user-{n}")["data"]["red_packed"] for n in range(40)}
     assert min(paid) >= 0.60
     assert max(paid) <= 0.70
     assert len(paid) > 1
@@ -88,25 +88,25 @@ def test_the_red_packet_is_between_60_and_70_cents():
 
 def test_operators_set_the_red_packet():
     EarningsRules.objects.update(red_packet_min="1.00", red_packet_max="1.00")
-    assert complete(met())["data"] == {"red_packed": 1.0}
+    assert complete(contact())["data"] == {"red_packed": 1.0}
 
 
 def test_completing_twice_is_2200_and_pays_nothing_twice():
-    user = met()
+    user = contact()
     red_packet = Decimal(str(complete(user)["data"]["red_packed"]))
     assert complete(user)["code"] == 2200
     assert balance(user) == (f"{red_packet:.2f}", "0.00")
 
 
 def test_a_wechat_account_belongs_to_one_user():
-    complete(met())
-    other = met()
+    complete(contact())
+    other = contact()
     assert complete(other)["code"] == 1409
     assert not Account.objects.filter(user=other).exists()
 
 
 def test_the_adoption_fee_is_one_cent_a_robot():
-    user = met()
+    user = contact()
     FriendshipFactory.create_batch(3, user=user)
     complete(user)
     fee = LedgerEntry.objects.get(account__user=user, slip_type=IncomeType.ADOPTION_FEE)
@@ -115,48 +115,48 @@ def test_the_adoption_fee_is_one_cent_a_robot():
 
 def test_an_adoption_fee_that_the_balance_does_not_allow_is_waived():
     EarningsRules.objects.update(adoption_fee="1.00")
-    user = met()
+    user = contact()
     FriendshipFactory(user=user)
     red_packet = Decimal(str(complete(user)["data"]["red_packed"]))
     assert balance(user) == (f"{red_packet:.2f}", "0.00")
     assert ApiClient(user).get("/profit/slip")["data"][0]["detail"][3] == {"balance": "0.00", "slip_type": 3}
 
 
-def test_operators_see_a_waived_adoption_fee_in_the_books():
+def test_operators_see_a_waived_adoption_fee_in_the_ledger():
     EarningsRules.objects.update(adoption_fee="1.00")
-    user = met()
+    user = contact()
     FriendshipFactory(user=user)
     complete(user)
-    noted = LedgerTransaction.objects.get(cause=f"adoption_fee:{user.pk}")
-    assert sorted(noted.entries.values_list("amount", flat=True)) == [-1, 1]
+    posted = LedgerTransaction.objects.get(cause=f"adoption_fee:{user.pk}")
+    assert sorted(posted.entries.values_list("amount", flat=True)) == [-1, 1]
     assert "余额不足,免收领养费" in Operator().page("earnings/ledgertransaction/")
 
 
 def test_a_blocked_newcomer_completes_nothing_and_is_paid_nothing():
-    user = met()
+    user = contact()
     block(user=user, by="root", reason="作弊", at=timezone.now())
-    told = complete(user)
-    assert (told["code"], "封" in told["description"]) == (1401, True)
+    answer = complete(user)
+    assert (answer["code"], "封" in answer["description"]) == (1401, True)
     user.refresh_from_db()
     assert (user.completed_at, LedgerTransaction.objects.count()) == (None, 0)
 
 
 def test_the_sharer_of_the_scan_page_becomes_the_inviter():
     RobotFactory(channel="north")
-    master, user = UserFactory(), met()
+    inviter, user = UserFactory(), contact()
     scan = {
         "open_id": "open-alice",
         "union_id": "union-alice",
-        "sharing_user_id": str(master.pk),
+        "sharing_user_id": str(inviter.pk),
         "channel": "north",
     }
     assert ApiClient().post("/robot/distribution", scan)["code"] == 1200
     complete(user)
     user.refresh_from_db()
-    assert (user.inviter, user.channel) == (master, "north")
+    assert (user.inviter, user.channel) == (inviter, "north")
 
 
-def test_an_operator_cannot_be_completed_into_a_user():
+def test_an_operator_cannot_complete_a_profile():
     operator = User.objects.create_superuser("root", "x")
     assert complete(operator)["code"] == 1404
 
@@ -169,7 +169,7 @@ def test_an_inviter_is_set_once():
         User.objects.filter(pk=alice.pk).update(inviter=carol)
 
 
-def test_nobody_invites_oneself():
+def test_a_user_cannot_be_their_own_inviter():
     alice = UserFactory()
     assert not set_inviter(alice, alice)
     assert User.objects.get(pk=alice.pk).inviter is None
@@ -193,7 +193,7 @@ def test_blocking_is_idempotent_and_takes_id_or_code():
     assert User.objects.get(pk=alice.pk).blocked_at == first
 
 
-def test_blocking_gives_unreviewed_withdrawals_back():
+def test_blocking_rejects_unreviewed_withdrawals():
     alice = UserFactory(phone="13800138000")
     give(alice, "30")
     withdrawal = ask(alice)
@@ -209,27 +209,27 @@ def test_a_blocked_user_may_read():
     assert ApiClient(alice).get("/profit")["code"] == 1200
 
 
-def test_a_user_is_told_whether_they_are_blocked():
+def test_a_user_can_query_their_own_block_state():
     answers = [ApiClient(UserFactory(blocked_at=at)).get("/users/block_verify") for at in (None, timezone.now())]
     assert [answer["data"] for answer in answers] == [False, True]
 
 
-def test_only_who_completed_the_profile_is_registered():
+def test_only_users_with_a_completed_profile_are_registered():
     UserFactory(union_id="u1")
     UserFactory(union_id="u2", completed_at=None)
     answers = [ApiClient().get(f"/users/{union_id}/registered")["data"] for union_id in ("u1", "u2", "u3")]
     assert answers == [True, False, False]
 
 
-def refresh(user: User, union_id: str, **facts) -> dict:
-    fresh = {
+def refresh(user: User, union_id: str, **fields) -> dict:
+    profile = {
         "appid": "sandbox",
         "head_url": "http://a.cn/new.png",
         "nick_name": "新名",
         "open_id": "open-new",
-        **facts,
+        **fields,
     }
-    return ApiClient(user).put(f"/user/refresh/{union_id}", fresh)
+    return ApiClient(user).put(f"/user/refresh/{union_id}", profile)
 
 
 def test_a_user_refreshes_what_wechat_shows():

@@ -1,4 +1,4 @@
-"""Proving a phone by SMS."""
+"""Verification of a phone by SMS."""
 
 from datetime import timedelta
 
@@ -69,13 +69,13 @@ def test_a_code_that_was_never_sent_is_2302(client):
     assert prove(client, "123456") == 2302
 
 
-def test_five_wrong_tries_burn_the_code(sandbox, client):
+def test_five_wrong_tries_invalidate_the_code(sandbox, client):
     code = code_sent(sandbox, client)
     assert [prove(client, wrong(code)) for _ in range(5)] == [2301] * 5
     assert [prove(client, code), prove(client, wrong(code))] == [2302] * 2
 
 
-def test_four_wrong_tries_do_not(sandbox, client):
+def test_after_four_wrong_tries_the_code_is_still_valid(sandbox, client):
     code = code_sent(sandbox, client)
     assert [prove(client, wrong(code)) for _ in range(4)] == [2301] * 4
     assert prove(client, code) == 1200
@@ -94,17 +94,17 @@ def test_a_new_code_replaces_the_old_one(sandbox, client):
     assert prove(client, new) == 1200
 
 
-def test_a_code_is_bound_to_its_user(sandbox, client):
+def test_a_code_is_valid_for_its_user_only(sandbox, client):
     code = code_sent(sandbox, client)
     assert prove(ApiClient(UserFactory()), code) == 2302
 
 
-def test_a_code_is_bound_to_its_phone(sandbox, client):
+def test_a_code_is_valid_for_its_phone_only(sandbox, client):
     code = code_sent(sandbox, client)
     assert prove(client, code, phone="13800138001") == 2302
 
 
-def test_somebody_elses_phone_is_2303(sandbox, client):
+def test_another_users_phone_is_2303(sandbox, client):
     UserFactory(phone=PHONE)
     assert prove(client, code_sent(sandbox, client)) == 2303
 
@@ -130,7 +130,7 @@ def test_another_spelling_of_the_phone_counts_as_the_same(sandbox, alice, spelli
     assert len(sandbox.state.sms) == 1
 
 
-def test_another_user_cannot_flood_the_same_phone(sandbox, alice):
+def test_another_user_is_limited_for_the_same_phone(sandbox, alice):
     assert ApiClient(alice).get("/sms/code/delivery", phone=PHONE)["code"] == 1200
     assert ApiClient(UserFactory()).get("/sms/code/delivery", phone=PHONE)["code"] == 2304
 
@@ -155,7 +155,7 @@ def test_a_blocked_user_gets_no_sms(sandbox, alice, client):
         ("", 60),
     ],
 )
-def test_the_providers_flow_control_is_2304_and_says_how_long(
+def test_the_providers_flow_control_is_2304_with_the_waiting_time(
     tmp_path, settings, client, message: str, seconds: int
 ):
     limited = SandboxResponse({"Code": "isv.BUSINESS_LIMIT_CONTROL", "Message": message})
@@ -174,7 +174,7 @@ def test_the_providers_flow_control_is_2304_and_says_how_long(
     ],
     ids=["number", "account", "refused", "429"],
 )
-def test_the_code_on_the_phone_outlives_a_new_one_that_was_not_sent(sandbox, client, tmp_path, settings, reply):
+def test_an_earlier_code_stays_valid_when_the_new_one_was_not_sent(sandbox, client, tmp_path, settings, reply):
     old = code_sent(sandbox, client)
     assert prove(client, wrong(old)) == 2301
     with played_by(Outside(reply), tmp_path, settings):
@@ -191,7 +191,7 @@ def test_each_kind_of_flow_control_is_2304(tmp_path, settings, client, code: str
         assert client.get("/sms/code/delivery", phone=PHONE)["code"] == 2304
 
 
-def test_when_nobody_knows_whether_the_new_code_was_sent_both_are_valid(sandbox, client):
+def test_both_codes_are_valid_when_it_is_unknown_whether_the_new_one_was_sent(sandbox, client):
     old = code_sent(sandbox, client)
     sandbox.state.note("fault", system="sms", mode="drop_reply", rate=1.0)
     assert client.get("/sms/code/delivery", phone=PHONE)["code"] == 1101
@@ -201,7 +201,7 @@ def test_when_nobody_knows_whether_the_new_code_was_sent_both_are_valid(sandbox,
     assert prove(client, new) == 2302
 
 
-def test_a_code_whose_answer_was_lost_proves_the_phone(sandbox, client):
+def test_a_code_proves_the_phone_although_the_providers_answer_was_lost(sandbox, client):
     code_sent(sandbox, client)
     sandbox.state.note("fault", system="sms", mode="drop_reply", rate=1.0)
     client.get("/sms/code/delivery", phone=PHONE)
@@ -209,7 +209,7 @@ def test_a_code_whose_answer_was_lost_proves_the_phone(sandbox, client):
     assert prove(client, new) == 1200
 
 
-def test_five_wrong_tries_burn_every_code_that_may_be_on_the_phone(sandbox, client):
+def test_five_wrong_tries_invalidate_every_usable_code(sandbox, client):
     old = code_sent(sandbox, client)
     sandbox.state.note("fault", system="sms", mode="drop_reply", rate=1.0)
     client.get("/sms/code/delivery", phone=PHONE)

@@ -1,4 +1,4 @@
-"""Invitation posters: a picture whose code leads to the scan page in the user's name."""
+"""Invitation posters: a picture whose QR code leads to the scan page with the user as inviter."""
 
 from io import BytesIO
 from typing import Any
@@ -21,7 +21,7 @@ QR_LEFT, QR_TOP, QR_SIDE = 175, 520, 400
 
 
 def fetch(user_id: Any, *, method: str = "get", headers: dict[str, str] | None = None, **query: str) -> Any:
-    """What an <img> gets: it sends no token."""
+    """Return the response to an <img>, which sends no token."""
     return getattr(Client(), method)(f"/user/{user_id}/poster", query, headers=headers)
 
 
@@ -32,23 +32,23 @@ def poster(user: User, **query: str) -> Image.Image:
 
 
 def code_of(picture: Image.Image, size: int) -> list[list[bool]]:
-    """The dark and light modules of the code on a poster, read at the middle of each."""
+    """Return the dark and light modules of the QR code on a poster, read at the center of each."""
     scale = QR_SIDE // size
     first = (QR_SIDE - scale * size) // 2 + scale // 2
-    places = [first + scale * number for number in range(size)]
-    return [[picture.getpixel((QR_LEFT + x, QR_TOP + y)) < 128 for x in places] for y in places]
+    centers = [first + scale * number for number in range(size)]
+    return [[picture.getpixel((QR_LEFT + x, QR_TOP + y)) < 128 for x in centers] for y in centers]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_code_leads_to_the_users_invite_link(kind: str):
     alice = UserFactory()
-    wanted = segno.make(invite_link_of(alice), error="m", micro=False)
-    size = wanted.symbol_size(border=0)[0]
-    read = code_of(poster(alice, type=kind), size)
-    assert read == [[bool(module) for module in row] for row in wanted.matrix]
+    expected = segno.make(invite_link_of(alice), error="m", micro=False)
+    size = expected.symbol_size(border=0)[0]
+    actual = code_of(poster(alice, type=kind), size)
+    assert actual == [[bool(module) for module in row] for row in expected.matrix]
 
 
-def test_the_invite_link_names_the_sharer(settings):
+def test_the_invite_link_contains_the_inviter(settings):
     alice = UserFactory(channel="north")
     slug = invite_link_of(alice).rsplit("/s/", 1)[1]
     location = ApiClient().http.get(f"/s/{slug}")["Location"]
@@ -60,12 +60,12 @@ def test_each_kind_looks_different():
     assert len({poster(alice, type=kind).tobytes() for kind in KINDS}) == 3
 
 
-def test_without_a_kind_it_is_the_default():
+def test_without_a_kind_the_poster_is_the_default():
     alice = UserFactory()
     assert poster(alice).tobytes() == poster(alice, type="default").tobytes() == poster(alice, type="").tobytes()
 
 
-def test_a_kind_that_does_not_exist_is_the_default():
+def test_an_unknown_kind_is_the_default():
     alice = UserFactory()
     assert poster(alice, type="sixstar").tobytes() == poster(alice).tobytes()
 
@@ -77,14 +77,14 @@ def test_a_token_makes_no_difference(header: str):
     assert (with_token.status_code, with_token.content) == (200, fetch(alice.pk).content)
 
 
-def test_everybody_on_the_way_may_keep_it_for_a_day():
+def test_proxies_and_browsers_may_cache_a_poster_for_a_day():
     response = fetch(UserFactory().pk)
     assert response["Cache-Control"] == "public, max-age=86400"
     assert not {"Set-Cookie", "Vary"} & set(response.headers)
 
 
 @pytest.mark.parametrize("method", ["get", "head"])
-def test_who_has_it_already_does_not_get_it_again(method: str):
+def test_a_current_copy_is_answered_with_304(method: str):
     alice = UserFactory()
     etag = fetch(alice.pk)["ETag"]
     again = fetch(alice.pk, method=method, headers={"If-None-Match": etag})
@@ -93,14 +93,14 @@ def test_who_has_it_already_does_not_get_it_again(method: str):
     assert fetch(alice.pk, type="fivestar", headers={"If-None-Match": etag}).status_code == 200
 
 
-def test_asking_by_head_tells_what_is_there():
+def test_head_has_the_headers_without_the_content():
     alice = UserFactory()
     response = fetch(alice.pk, method="head")
     assert (response.status_code, response["Content-Type"], response.content) == (200, "image/png", b"")
 
 
-def nobody() -> dict[str, Any]:
-    """Who has no poster, by what makes it so."""
+def references_without_poster() -> dict[str, Any]:
+    """Return {reason: reference} of users without a poster."""
     return {
         "unknown": uuid4(),
         "no id": "null",
@@ -112,22 +112,22 @@ def nobody() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("who", ["unknown", "no id", "not completed", "an operator", "erased", "by code"])
-def test_who_has_no_poster_is_a_404_that_an_img_understands(who: str):
-    response = fetch(nobody()[who])
+def test_without_a_poster_the_answer_is_a_404_with_a_placeholder_picture(who: str):
+    response = fetch(references_without_poster()[who])
     assert (response.status_code, response["Content-Type"]) == (404, "image/png")
     assert Image.open(BytesIO(response.content)).size == (75, 120)
     assert response["Cache-Control"] == "no-cache"
 
 
-def test_posters_are_counted_per_address(settings: Any):
+def test_posters_are_throttled_per_address(settings: Any):
     settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"poster": "1/60"}
     alice, bob = UserFactory(), UserFactory()
     assert [fetch(user.pk).status_code for user in (alice, bob)] == [200, 429]
 
 
-def test_the_font_has_every_character_of_the_words():
+def test_the_font_has_every_character_of_the_texts():
     missing = bytes(_font(40).getmask("\uffff"))
-    words = (
+    texts = (
         _BELOW_QR + "★" + "".join(line for *_, headline, second in KINDS.values() for line in (headline, second))
     )
-    assert [letter for letter in words if bytes(_font(40).getmask(letter)) == missing] == []
+    assert [character for character in texts if bytes(_font(40).getmask(character)) == missing] == []

@@ -1,4 +1,4 @@
-"""The WeChat proof lives as long as the client's identity, ends with its person, and sends a browser without one back."""
+"""WeChat proofs: lifetime, renewal, end by block or sign-out, and new authorization of browsers without a proof."""
 
 from base64 import b64encode
 from datetime import timedelta
@@ -32,7 +32,7 @@ def alice() -> User:
 
 
 def phone(name: str = "alice") -> Client:
-    """A browser in which WeChat has vouched for somebody, with the client's own identity cookie."""
+    """Return a browser with a WeChat proof and the client's own identity cookie."""
     client = Client()
     assert client.get("/wechat/user_info", {"app_id": "sandbox", "code": name}).json()["code"] == 1200
     client.cookies[IDENTITY] = b64encode(f"union-{name}".encode()).decode()
@@ -44,7 +44,7 @@ def sign_in(client: Client, name: str = "alice") -> Any:
 
 
 def is_sent_back(response: Any) -> bool:
-    """Whether the answer deletes the client's identity cookie, on every path."""
+    """Return whether the response deletes the client's identity cookie, on every path."""
     cookie = response.cookies.get(IDENTITY)
     return cookie is not None and (cookie.value, cookie["max-age"], cookie["path"]) == ("", 0, "/")
 
@@ -52,7 +52,7 @@ def is_sent_back(response: Any) -> bool:
 @pytest.mark.parametrize(
     ("later", "code"), [(timedelta(hours=3), 1200), (timedelta(days=89), 1200), (timedelta(days=91), 1401)]
 )
-def test_a_proof_lives_for_ninety_days(alice, sandbox, later, code):
+def test_a_proof_is_valid_for_ninety_days(alice, sandbox, later, code):
     browser = phone()
     with time_machine.travel(timezone.now() + later):
         assert sign_in(browser).json()["code"] == code
@@ -85,7 +85,7 @@ def test_a_browser_with_a_live_proof_keeps_its_identity(alice, sandbox):
     assert not is_sent_back(sign_in(browser))
 
 
-def test_a_caller_without_the_clients_cookie_is_told_nothing_about_it(alice):
+def test_a_caller_without_the_clients_cookie_gets_no_cookies(alice):
     assert Client().get("/app/status").cookies == {}
     assert IDENTITY not in sign_in(Client()).cookies
 
@@ -97,12 +97,12 @@ def test_the_open_mode_sends_nobody_back(alice, settings):
     assert not is_sent_back(browser.get("/app/status"))
 
 
-def test_two_phones_of_one_person_are_signed_in_side_by_side(alice, sandbox):
+def test_two_phones_of_one_user_are_signed_in_at_the_same_time(alice, sandbox):
     first, second = phone(), phone()
     assert [sign_in(browser).json()["code"] for browser in (first, second, first)] == [1200] * 3
 
 
-def test_blocking_ends_the_proof_and_a_new_one_lets_the_user_read(alice, sandbox):
+def test_blocking_ends_the_proof_and_a_new_proof_allows_reading(alice, sandbox):
     browser = phone()
     block(user=alice, by="root", reason="作弊", at=timezone.now())
     assert sign_in(browser).json()["code"] == 1401
@@ -125,13 +125,13 @@ def test_an_operator_signs_a_user_out_on_every_device(alice, sandbox):
         assert sign_in(phone()).json()["code"] == 1200
 
 
-def test_an_account_that_was_switched_off_is_not_let_in(alice, sandbox):
+def test_an_inactive_user_cannot_sign_in(alice, sandbox):
     browser = phone()
     User.objects.filter(pk=alice.pk).update(is_active=False)
     assert sign_in(browser).json()["code"] == 1401
 
 
-SOUND = {"union_id": "union-alice", "open_id": "o", "app_id": "sandbox", "issued_at": 1e12}
+VALID_PAYLOAD = {"union_id": "union-alice", "open_id": "o", "app_id": "sandbox", "issued_at": 1e12}
 
 
 @pytest.mark.parametrize(
@@ -143,9 +143,9 @@ SOUND = {"union_id": "union-alice", "open_id": "o", "app_id": "sandbox", "issued
         None,
         {},
         {"union_id": "union-alice"},
-        {**SOUND, "extra": 1},
-        {**SOUND, "issued_at": "x"},
-        {**SOUND, "union_id": ["a"]},
+        {**VALID_PAYLOAD, "extra": 1},
+        {**VALID_PAYLOAD, "issued_at": "x"},
+        {**VALID_PAYLOAD, "union_id": ["a"]},
     ],
     ids=str,
 )
@@ -162,7 +162,7 @@ def refresh(browser: Client, user: User, **sent: Any) -> int:
     return browser.put(path, body, content_type="application/json", headers=headers).json()["code"]
 
 
-def test_refreshing_takes_the_open_id_that_wechat_vouched_for(alice, sandbox):
+def test_a_refresh_stores_the_open_id_of_the_proof(alice, sandbox):
     assert refresh(phone(), alice) == 1200
     alice.refresh_from_db()
     assert (alice.open_id, alice.app_id, alice.nickname) == ("open-alice", "sandbox", "新名")
@@ -172,21 +172,21 @@ def test_refreshing_takes_the_open_id_that_wechat_vouched_for(alice, sandbox):
     ("sent", "kept"),
     [("小\n爱", "小 爱"), ("\u202e小爱\u202c", "小爱"), ("小\u202d爱", "小爱"), ("\u3000小爱❤️", "小爱❤️")],
 )
-def test_a_nickname_is_kept_in_one_line(alice, sandbox, sent, kept):
+def test_a_nickname_is_stored_as_one_line(alice, sandbox, sent, kept):
     assert refresh(phone(), alice, nick_name=sent) == 1200
     alice.refresh_from_db()
     assert alice.nickname == kept
 
 
 @pytest.mark.parametrize("blank", ["", None, "\u200b", "\u3164", "\u202e"])
-def test_a_blank_nickname_and_picture_keep_what_the_robot_saw(sandbox, blank):
+def test_a_blank_nickname_and_picture_change_nothing(sandbox, blank):
     alice = UserFactory(union_id="union-alice", nickname="小爱", avatar_url="http://a.cn/1.png")
     assert refresh(phone(), alice, nick_name=blank, head_url=blank, open_id=blank) == 1200
     alice.refresh_from_db()
     assert (alice.nickname, alice.avatar_url) == ("小爱", "http://a.cn/1.png")
 
 
-def test_in_the_open_mode_a_blank_open_id_keeps_the_one_that_is_known(settings):
+def test_in_the_open_mode_a_blank_open_id_changes_nothing(settings):
     settings.ENFORCE_AUTH = False
     alice = UserFactory(open_id="open-alice", app_id="sandbox")
     assert refresh(Client(), alice, open_id="") == 1200
@@ -194,21 +194,21 @@ def test_in_the_open_mode_a_blank_open_id_keeps_the_one_that_is_known(settings):
     assert (alice.open_id, alice.app_id) == ("open-alice", "sandbox")
 
 
-def test_unblocking_brings_no_earlier_proof_back_to_life(alice, sandbox):
+def test_an_earlier_proof_stays_invalid_after_unblocking(alice, sandbox):
     browser = phone()
     block(user=alice, by="root", reason="手机被盗", at=timezone.now())
     unblock(user=alice, at=timezone.now())
     assert sign_in(browser).json()["code"] == 1401
 
 
-def test_a_token_without_its_moment_ends_with_the_sign_out(alice):
+def test_a_token_without_issue_time_is_invalid_after_a_sign_out(alice):
     token = AccessToken.for_user(alice)
     del token["iat"]
     User.objects.filter(pk=alice.pk).update(signed_out_at=timezone.now())
     assert Client().get("/auth/me", headers={"Authorization": f"Bearer {token}"}).json()["code"] == 1401
 
 
-def test_a_link_that_somebody_else_made_sets_no_proof(sandbox):
+def test_a_navigation_by_a_foreign_link_sets_no_proof(sandbox):
     answer = Client().get(
         "/wechat/user_info", {"app_id": "sandbox", "code": "mallory"}, headers={"Sec-Fetch-Mode": "navigate"}
     )
@@ -216,14 +216,14 @@ def test_a_link_that_somebody_else_made_sets_no_proof(sandbox):
 
 
 @pytest.mark.parametrize("nothing", ["null", "undefined"])
-def test_a_text_that_means_nothing_keeps_what_the_robot_saw(sandbox, nothing):
+def test_the_texts_null_and_undefined_change_nothing(sandbox, nothing):
     alice = UserFactory(union_id="union-alice", nickname="小爱", avatar_url="http://a.cn/1.png")
     assert refresh(phone(), alice, nick_name=nothing, head_url=nothing) == 1200
     alice.refresh_from_db()
     assert (alice.nickname, alice.avatar_url) == ("小爱", "http://a.cn/1.png")
 
 
-def test_nobody_refreshes_somebody_else(alice, sandbox):
+def test_a_user_cannot_refresh_another_user(alice, sandbox):
     mallory = UserFactory(union_id="union-mallory", open_id="open-mallory")
     body = {"appid": "sandbox", "open_id": "open-mallory", "nick_name": "m", "head_url": ""}
     headers = {"Authorization": f"Bearer {issue_token(mallory)}"}

@@ -1,4 +1,4 @@
-"""WeChat sign-in: its refusals, the proof, the token."""
+"""WeChat sign-in: errors of WeChat, the proof, the access token."""
 
 import pytest
 import time_machine
@@ -24,9 +24,9 @@ def fault(sandbox, system: str, mode: str) -> None:
     sandbox.state.note("fault", system=system, mode=mode, rate=1.0)
 
 
-def test_wechat_says_who_came(sandbox):
-    told = visit(Client())
-    assert list(told["data"]) == [
+def test_the_visitors_wechat_profile_is_returned(sandbox):
+    answer = visit(Client())
+    assert list(answer["data"]) == [
         "openid",
         "nickname",
         "sex",
@@ -38,7 +38,7 @@ def test_wechat_says_who_came(sandbox):
         "privilege",
         "unionid",
     ]
-    assert (told["data"]["unionid"], told["data"]["openid"]) == ("union-alice", "open-alice")
+    assert (answer["data"]["unionid"], answer["data"]["openid"]) == ("union-alice", "open-alice")
 
 
 def test_a_refused_code_is_2501(sandbox):
@@ -61,7 +61,7 @@ def test_wechat_slow_is_1101_soon(sandbox, settings):
     assert visit(Client())["code"] == 1101
 
 
-def test_the_proof_lets_its_owner_in_and_nobody_else(sandbox, settings):
+def test_a_proof_signs_in_its_own_user_only(sandbox, settings):
     settings.ENFORCE_AUTH = True
     UserFactory(union_id="union-alice")
     UserFactory(union_id="union-bob")
@@ -71,7 +71,7 @@ def test_the_proof_lets_its_owner_in_and_nobody_else(sandbox, settings):
     assert sign_in(client, "union-bob") == 1401
 
 
-def test_the_proof_is_for_browsers_only_and_expires(sandbox, settings):
+def test_the_proof_cookie_is_http_only_and_expires(sandbox, settings):
     settings.ENFORCE_AUTH = True
     UserFactory(union_id="union-alice")
     client = Client()
@@ -89,13 +89,13 @@ def test_a_forged_proof_is_refused(settings):
     assert sign_in(client, "union-alice") == 1401
 
 
-def test_an_unknown_union_id_is_1401_in_the_older_shape():
-    told = ApiClient().post("/auth", {"union_id": "union-nobody"})
-    assert list(told) == ["code", "msg"]
-    assert told["code"] == 1401
+def test_an_unknown_union_id_is_1401_in_the_older_format():
+    answer = ApiClient().post("/auth", {"union_id": "union-nobody"})
+    assert list(answer) == ["code", "msg"]
+    assert answer["code"] == 1401
 
 
-def test_the_token_outlives_the_hour_for_which_clients_keep_it():
+def test_a_token_is_valid_longer_than_the_hour_for_which_clients_store_it():
     alice = UserFactory()
     token = ApiClient().post("/auth", {"union_id": alice.union_id})["access_token"]
     headers = {"Authorization": f"Bearer {token}"}
@@ -110,7 +110,7 @@ def test_the_token_outlives_the_hour_for_which_clients_keep_it():
         assert Client().get("/auth/me", headers=headers).json()["code"] == 1401
 
 
-def test_an_inactive_user_is_not_let_in():
+def test_an_inactive_user_is_1401():
     alice = UserFactory()
     client = ApiClient(alice)
     User.objects.filter(pk=alice.pk).update(is_active=False)

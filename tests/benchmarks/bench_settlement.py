@@ -115,15 +115,15 @@ def loop_over_groups(groups: list[Group], day: date) -> None:
             GroupDay.objects.create(group=group, day=day, star=group.star, profit=plan.daily_profit)
             group.settle_count += 1
             group.save(update_fields=["settle_count"])
-            moves = [Posting(ledger.account_of(group.user), plan.daily_profit, slip_type=IncomeType.GROUPS)]
+            postings = [Posting(ledger.account_of(group.user), plan.daily_profit, slip_type=IncomeType.GROUPS)]
             above, share = group.user.inviter, rules.inviter_share
             for next_share in (rules.grand_inviter_share, Decimal(0)):
                 if above is not None and (amount := ledger.rounded_down(plan.daily_profit * share)):
-                    moves.append(Posting(ledger.account_of(above), amount, slip_type=IncomeType.APPRENTICES))
+                    postings.append(Posting(ledger.account_of(above), amount, slip_type=IncomeType.APPRENTICES))
                 above, share = above.inviter if above else None, next_share
-            moves.append(Posting(house, -sum((move.amount for move in moves), Decimal(0))))
+            postings.append(Posting(house, -sum((posting.amount for posting in postings), Decimal(0))))
             cause = f"loop:{day}:{group.pk}"
-            ledger.post(kind=TransactionKind.SETTLEMENT, cause=cause, day=day, at=now, moves=moves)
+            ledger.post(kind=TransactionKind.SETTLEMENT, cause=cause, day=day, at=now, postings=postings)
 
 
 def against_a_loop() -> None:

@@ -1,4 +1,4 @@
-"""People that tests of money share, and withdrawals that are approved."""
+"""Fixtures of the tests of earnings: users and approved withdrawals."""
 
 import pytest
 from django.utils import timezone
@@ -12,10 +12,10 @@ from tests.factories.people import UserFactory
 
 @pytest.fixture
 def family() -> tuple[User, User, User]:
-    """(owner, master, grand-master)."""
-    grand = UserFactory()
-    master = UserFactory(inviter=grand)
-    return UserFactory(inviter=master), master, grand
+    """Return (owner, inviter, grand-inviter)."""
+    grand_inviter = UserFactory()
+    inviter = UserFactory(inviter=grand_inviter)
+    return UserFactory(inviter=inviter), inviter, grand_inviter
 
 
 @pytest.fixture
@@ -34,10 +34,10 @@ def approved(alice, sandbox) -> Withdrawal:
 
 @pytest.fixture
 def three(sandbox) -> list[Withdrawal]:
-    """Of three users, all waiting to be sent."""
+    """Approved withdrawals of three users, not sent yet."""
     users = [UserFactory(phone=f"1370013700{n}") for n in range(3)]
     for user in users:
         give(user, "20")
     asked = [ask(user) for user in users]
-    withdrawals.approve([one.pk for one in asked], by="root", at=timezone.now())
+    withdrawals.approve([withdrawal.pk for withdrawal in asked], by="root", at=timezone.now())
     return asked

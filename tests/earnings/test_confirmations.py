@@ -1,4 +1,4 @@
-"""A transfer that its receiver has to confirm: shown with what the client needs, reminded of, and ended in time."""
+"""Transfers that the receiver has to confirm: parameters for the client, reminder, cancellation in time."""
 
 import pytest
 from django.utils import timezone
@@ -15,7 +15,7 @@ from tests.support.payouts import bills, fault, how_it_stands, query_later, turn
 pytestmark = pytest.mark.django_db
 
 
-def test_waiting_for_the_user_shows_the_confirmation_and_reminds_once(approved, alice, sandbox):
+def test_a_waiting_transfer_shows_the_confirmation_and_sends_one_reminder(approved, alice, sandbox):
     FriendshipFactory(user=alice)
     turns_out(sandbox, "WAIT_USER_CONFIRM")
     send_payouts()
@@ -32,18 +32,18 @@ def test_waiting_for_the_user_shows_the_confirmation_and_reminds_once(approved, 
 
 
 @pytest.mark.parametrize(
-    ("end", "stands"), [("SUCCESS", (3, "succeeded")), ("FAIL", (4, "failed")), ("CANCELLED", (4, "failed"))]
+    ("end", "result"), [("SUCCESS", (3, "succeeded")), ("FAIL", (4, "failed")), ("CANCELLED", (4, "failed"))]
 )
-def test_what_waited_for_the_user_ends(approved, alice, sandbox, end: str, stands: tuple[int, str]):
+def test_a_waiting_transfer_ends_by_wechat_pays_report(approved, alice, sandbox, end: str, result: tuple[int, str]):
     turns_out(sandbox, "WAIT_USER_CONFIRM")
     send_payouts()
     sandbox.state.note("bill", out_bill_no=approved.pk.hex, state=end)
     query_later()
-    assert how_it_stands(approved) == stands
+    assert how_it_stands(approved) == result
     assert "confirm" not in ApiClient(alice).get("/withdraw")["data"]
 
 
-def test_a_bill_that_is_not_confirmed_in_time_is_cancelled_and_the_money_returns(approved, alice, sandbox):
+def test_an_unconfirmed_bill_is_cancelled_and_the_money_returned(approved, alice, sandbox):
     turns_out(sandbox, "WAIT_USER_CONFIRM")
     send_payouts()
     query_later(hours=24)
@@ -55,12 +55,12 @@ def test_a_bill_that_is_not_confirmed_in_time_is_cancelled_and_the_money_returns
 
 
 def confirmation(user: User) -> dict[str, str] | None:
-    """What GET /withdraw gives the client to confirm with, if anything."""
+    """Return the confirmation parameters in GET /withdraw, or None."""
     return ApiClient(user).get("/withdraw")["data"].get("confirm")
 
 
-def test_a_package_lost_with_its_answer_is_fetched_by_the_same_transfer_again(approved, alice, sandbox):
-    """A query has no package in it."""
+def test_a_package_lost_with_its_answer_is_fetched_by_sending_the_transfer_again(approved, alice, sandbox):
+    """The answer to a query contains no package."""
     FriendshipFactory(user=alice)
     turns_out(sandbox, "WAIT_USER_CONFIRM")
     fault(sandbox, "drop_reply")
@@ -73,7 +73,7 @@ def test_a_package_lost_with_its_answer_is_fetched_by_the_same_transfer_again(ap
 
 
 def test_without_a_package_nobody_is_asked_to_confirm(approved, alice, sandbox):
-    """In a pause a transfer is not made again."""
+    """During a pause a transfer is not sent again."""
     FriendshipFactory(user=alice)
     turns_out(sandbox, "WAIT_USER_CONFIRM")
     fault(sandbox, "drop_reply")
@@ -95,7 +95,7 @@ def test_a_package_may_be_long(approved, alice, sandbox):
     assert confirmation(alice)["package_info"] == "p" * 1024
 
 
-def test_a_user_whose_confirmation_got_stuck_may_try_again(approved, alice, sandbox):
+def test_a_user_can_confirm_a_stuck_transfer_again(approved, alice, sandbox):
     turns_out(sandbox, "WAIT_USER_CONFIRM")
     send_payouts()
     sandbox.state.note("bill", out_bill_no=approved.pk.hex, state="TRANSFERING")
@@ -103,8 +103,8 @@ def test_a_user_whose_confirmation_got_stuck_may_try_again(approved, alice, sand
     assert confirmation(alice)["package_info"].startswith("package-")
 
 
-def test_the_day_to_confirm_begins_with_the_transfer_that_was_taken(approved, sandbox):
-    """The merchant account was empty for a weekend."""
+def test_the_time_to_confirm_starts_with_the_accepted_transfer(approved, sandbox):
+    """The merchant account was empty for a weekend, so the transfer was accepted late."""
     turns_out(sandbox, "NOT_ENOUGH")
     send_payouts()
     turns_out(sandbox, "WAIT_USER_CONFIRM")
@@ -115,7 +115,7 @@ def test_the_day_to_confirm_begins_with_the_transfer_that_was_taken(approved, sa
     assert how_it_stands(approved) == (4, "failed")
 
 
-def test_a_transfer_that_does_not_move_on_is_made_again(approved, sandbox):
+def test_a_transfer_without_progress_is_sent_again(approved, sandbox):
     turns_out(sandbox, "PROCESSING")
     send_payouts()
     query_later(minutes=10)
@@ -125,7 +125,7 @@ def test_a_transfer_that_does_not_move_on_is_made_again(approved, sandbox):
     assert bills(sandbox) == [("PROCESSING", 2)]
 
 
-def test_a_refusal_to_cancel_says_nothing_about_the_bill(approved, alice, sandbox):
+def test_a_refused_cancellation_does_not_end_the_payout(approved, alice, sandbox):
     turns_out(sandbox, "WAIT_USER_CONFIRM")
     send_payouts()
     sandbox.state.note("refusal", code="NOT_FOUND", of="cancel")

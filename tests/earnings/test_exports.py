@@ -22,7 +22,7 @@ TITLES = ["提现编号", "手机号", "金额（元）", "申请时间", "打�
 
 @pytest.fixture(autouse=True)
 def three(settings) -> list[Withdrawal]:
-    """Of three users, asked today, yesterday and the day before."""
+    """Withdrawals of three users, requested today, yesterday and the day before."""
     settings.ENFORCE_AUTH = True
     rows = []
     for days_ago, yuan in enumerate(("20", "500", "100")):
@@ -46,16 +46,16 @@ FILTERS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("filters", FILTERS)
-def test_the_file_holds_what_the_list_shows_in_its_order(filters: dict[str, Any]):
+def test_the_file_contains_the_rows_of_the_list_in_its_order(filters: dict[str, Any]):
     listed = key_with(Scope.BACKOFFICE_READ).post("/admin/withdraw?page_size=500", filters)["data"]
     titles, *rows = rows_of(exported(**filters))
     assert titles == TITLES
     assert rows == [
-        [one["id"], one["phone"], one["amount"], one["create_date"], "", "待审核", ""] for one in listed
+        [row["id"], row["phone"], row["amount"], row["create_date"], "", "待审核", ""] for row in listed
     ]
 
 
-def test_a_call_labelled_as_the_old_client_labels_it_is_understood():
+def test_the_content_type_of_the_old_client_is_accepted():
     client = key_with(Scope.BACKOFFICE_READ)
     label = "application/vnd.ms-excel;chartset=utf-8"
     response = client.http.post(PATH, b'{"phone": "13500135002"}', content_type=label, headers=client.headers)
@@ -69,7 +69,7 @@ def test_a_reason_is_text_and_no_formula(three):
     assert "<f>" not in sheet
 
 
-def test_whoever_takes_it_is_in_the_audit_log():
+def test_an_export_is_in_the_audit_log():
     rows_of(exported(phone="13500135001", status=0))
     entry = AuditEntry.objects.get(action=AuditEntry.Action.EXPORTED)
     assert (entry.actor.startswith("接口:test-"), entry.via) == (True, f"POST {PATH}")
@@ -78,7 +78,7 @@ def test_whoever_takes_it_is_in_the_audit_log():
 
 
 @pytest.mark.parametrize(("role", "rows"), [("finance", 3), ("administrator", 3)])
-def test_an_operator_who_may_export_takes_it(role: str, rows: int):
+def test_an_operator_with_the_permission_can_export(role: str, rows: int):
     operator = Operator(role, username="wang")
     response = operator.http.post(PATH, {}, content_type="application/json")
     assert len(rows_of(response)[1:]) == rows
@@ -86,15 +86,15 @@ def test_an_operator_who_may_export_takes_it(role: str, rows: int):
 
 
 @pytest.mark.parametrize("role", ["viewer", "support"])
-def test_an_operator_who_may_not_export_this_list_does_not(role: str):
+def test_an_operator_without_the_permission_cannot_export(role: str):
     response = Operator(role).http.post(PATH, {}, content_type="application/json")
     assert response.json()["code"] == 1401
     assert not AuditEntry.objects.filter(action=AuditEntry.Action.EXPORTED).exists()
 
 
-def test_a_bad_filter_is_refused_and_nothing_is_taken():
-    told = exported(amount_begin="x").json()
-    assert (told["code"], "amount_begin" in told["description"]) == (1403, True)
+def test_an_invalid_filter_is_refused_without_an_export():
+    answer = exported(amount_begin="x").json()
+    assert (answer["code"], "amount_begin" in answer["description"]) == (1403, True)
     assert not AuditEntry.objects.exists()
 
 
@@ -102,7 +102,7 @@ def test_the_number_of_queries_does_not_grow_with_the_rows():
     counts = []
     for filters in ({"phone": "13500135001"}, {}):
         client = key_with(Scope.BACKOFFICE_READ)
-        with CaptureQueriesContext(connection) as told:
+        with CaptureQueriesContext(connection) as queries:
             rows_of(exported(client, **filters))
-        counts.append(len(told))
+        counts.append(len(queries))
     assert counts[0] == counts[1]

@@ -1,4 +1,4 @@
-"""WeChat Pay's bill of a day as a file: read in every spelling in use, refused in any other."""
+"""WeChat Pay's fund-flow bill as a file: every format in use is read, any other is refused."""
 
 import gzip
 from collections.abc import Callable
@@ -31,7 +31,7 @@ def file(*rows: str, total: str = "`1,`0,`0.00,`1,`20.00", header: str = HEADER)
 
 @pytest.fixture
 def number(sandbox) -> str:
-    """Of a payout of 20 yuan."""
+    """The number of a payout of 20 yuan."""
     user = UserFactory(phone="13800000001")
     give(user, "20")
     withdrawal: Withdrawal = ask(user, "20")
@@ -42,22 +42,22 @@ def number(sandbox) -> str:
 
 @pytest.fixture
 def reconcile(sandbox, monkeypatch) -> Callable[[bytes], str]:
-    """What the command says when WeChat Pay's file of today is this one, with its exit status."""
-    pay = next(system for name, system in sandbox.systems if name == "pay")
+    """Return a function that runs the command with this fund-flow file and returns its output and exit status."""
+    pay = next(player for system, player in sandbox.systems if system == "pay")
 
     def run(raw: bytes) -> str:
         monkeypatch.setattr(pay, "_fund_flow", lambda day: raw)
-        said = StringIO()
+        output = StringIO()
         try:
-            call_command("reconcile_payouts", f"--date={timezone.localdate()}", stdout=said, stderr=StringIO())
+            call_command("reconcile_payouts", f"--date={timezone.localdate()}", stdout=output, stderr=StringIO())
         except CommandError as error:
-            return f"{said.getvalue()}{error} [{error.returncode}]"
-        return said.getvalue()
+            return f"{output.getvalue()}{error} [{error.returncode}]"
+        return output.getvalue()
 
     return run
 
 
-SPELLINGS: dict[str, Callable[[str], bytes]] = {
+FORMATS: dict[str, Callable[[str], bytes]] = {
     "as WeChat Pay writes it": str.encode,
     "a BOM": lambda text: text.encode("utf-8-sig"),
     "GBK": lambda text: text.encode("gbk"),
@@ -72,11 +72,11 @@ SPELLINGS: dict[str, Callable[[str], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("spelling", SPELLINGS)
-def test_every_spelling_in_use_is_read(number, reconcile, spelling: str):
-    raw = SPELLINGS[spelling](file(row(number, "20.00")))
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_in_use_is_read(number, reconcile, name: str):
+    raw = FORMATS[name](file(row(number, "20.00")))
     assert "1 payouts, 1 lines of WeChat Pay's bill, no difference." in reconcile(raw)
-    other = SPELLINGS[spelling](file(row("f" * 32, "20.00")))
+    other = FORMATS[name](file(row("f" * 32, "20.00")))
     assert f"{'f' * 32}: 微信支付有这笔转账(2000 分),我们没有" in reconcile(other)
 
 
@@ -126,10 +126,10 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("what", UNREADABLE)
-def test_what_is_not_read_as_a_whole_is_no_empty_bill(reconcile, what: str):
-    told = reconcile(UNREADABLE[what])
-    assert "cannot be read: " in told
-    assert told.endswith("[2]")
+def test_an_unreadable_file_is_not_taken_for_an_empty_bill(reconcile, what: str):
+    output = reconcile(UNREADABLE[what])
+    assert "cannot be read: " in output
+    assert output.endswith("[2]")
 
 
 @pytest.mark.parametrize(
@@ -138,17 +138,17 @@ def test_what_is_not_read_as_a_whole_is_no_empty_bill(reconcile, what: str):
 def test_a_line_of_an_unknown_kind_is_listed(reconcile, kind: tuple[str, ...]):
     spent = kind[2] == "支出"
     total = "`1,`0,`0,`1,`20.00" if spent else "`1,`0,`0,`0,`0"
-    told = reconcile(file(row("v1", "20.00", *kind), total=total).encode())
-    assert f"v1: 微信支付账单里有一行不认识的业务：{' '.join(kind).strip()}（2000 分）" in told
-    assert told.endswith("[1]")
+    output = reconcile(file(row("v1", "20.00", *kind), total=total).encode())
+    assert f"v1: 微信支付账单里有一行不认识的业务：{' '.join(kind).strip()}（2000 分）" in output
+    assert output.endswith("[1]")
 
 
-def test_our_number_under_a_new_name_is_our_transfer(number, reconcile):
+def test_a_new_business_type_with_our_number_is_our_transfer(number, reconcile):
     raw = file(row(number, "20.00", "商家付款", "零钱", "支出")).encode()
     assert "1 payouts, 1 lines of WeChat Pay's bill, no difference." in reconcile(raw)
 
 
-def test_movements_that_are_no_transfers_are_passed_over(number, reconcile):
+def test_lines_that_are_no_transfers_are_skipped(number, reconcile):
     lines = [
         row(number, "20.00"),
         row(number, "0.02", "商家转账手续费", "扣除手续费", "支出"),

@@ -1,4 +1,4 @@
-"""What PostgreSQL itself refuses, whoever asks and however."""
+"""Rules of the ledger that PostgreSQL itself enforces."""
 
 from decimal import Decimal
 from uuid import uuid4
@@ -35,19 +35,23 @@ def sql(statement: str, *values: object) -> None:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
 
-def post(*moves: Posting, cause: str = "") -> LedgerTransaction:
+def post(*postings: Posting, cause: str = "") -> LedgerTransaction:
     now = timezone.now()
     return ledger.post(
-        kind=TransactionKind.SETTLEMENT, cause=cause or f"test:{uuid4()}", day=day_of(now), at=now, moves=moves
+        kind=TransactionKind.SETTLEMENT,
+        cause=cause or f"test:{uuid4()}",
+        day=day_of(now),
+        at=now,
+        postings=postings,
     )
 
 
-def test_a_balanced_movement_moves_the_balance(alice):
+def test_a_balanced_transaction_changes_the_balance(alice):
     give(alice, "12.34")
     assert balance(alice) == ("12.34", "0.00")
 
 
-def test_an_unbalanced_movement_is_refused(alice):
+def test_an_unbalanced_transaction_is_refused(alice):
     account = ledger.account_of(alice)
     with pytest.raises(IntegrityError, match="add up to nothing"), transaction.atomic():
         post(
@@ -57,7 +61,7 @@ def test_an_unbalanced_movement_is_refused(alice):
     assert balance(alice) == ("0.00", "0.00")
 
 
-def test_a_movement_without_entries_is_refused():
+def test_a_transaction_without_entries_is_refused():
     with pytest.raises(IntegrityError, match="at least two entries"):
         sql(
             "INSERT INTO earnings_ledgertransaction (id, kind, cause, day, posted_at, posted_by, reason)"
@@ -65,7 +69,7 @@ def test_a_movement_without_entries_is_refused():
         )
 
 
-def test_entries_added_to_a_movement_later_must_balance_too(alice):
+def test_entries_added_to_a_transaction_later_must_balance_too(alice):
     give(alice, "5")
     posted = LedgerTransaction.objects.get()
     with pytest.raises(IntegrityError, match="add up to nothing"):
@@ -103,13 +107,13 @@ def test_history_cannot_be_truncated_in_the_real_schema():
 
 
 @pytest.mark.parametrize("column", ["available", "withdrawing", "earned"])
-def test_totals_cannot_be_set_by_hand(alice, column: str):
+def test_totals_cannot_be_set_directly(alice, column: str):
     give(alice, "5")
     with pytest.raises(IntegrityError, match="follow from its entries"):
         sql(f"UPDATE earnings_account SET {column} = {column} + 1 WHERE kind = 'user'")
 
 
-def test_an_account_starts_at_nothing(alice):
+def test_an_account_starts_at_zero(alice):
     with pytest.raises(IntegrityError, match="follow from its entries"), transaction.atomic():
         Account.objects.create(user=alice, available=Decimal(1))
 
@@ -138,12 +142,12 @@ def test_a_zero_entry_is_refused(alice):
         post(Posting(account, Decimal(0)), Posting(ledger.platform_account(Account.Kind.REWARDS), Decimal(0)))
 
 
-def test_the_same_cause_moves_money_once(alice):
-    account, house = ledger.account_of(alice), ledger.platform_account(Account.Kind.REWARDS)
-    moves = (Posting(account, Decimal(1), slip_type=IncomeType.OTHER), Posting(house, Decimal(-1)))
-    post(*moves, cause="once")
+def test_the_same_cause_is_posted_once(alice):
+    account, rewards = ledger.account_of(alice), ledger.platform_account(Account.Kind.REWARDS)
+    postings = (Posting(account, Decimal(1), slip_type=IncomeType.OTHER), Posting(rewards, Decimal(-1)))
+    post(*postings, cause="once")
     with pytest.raises(ledger.AlreadyPosted):
-        post(*moves, cause="once")
+        post(*postings, cause="once")
     assert balance(alice) == ("1.00", "0.00")
 
 
@@ -156,36 +160,36 @@ def test_a_second_account_of_a_user_is_refused(alice):
 def test_a_reversal_is_the_opposite_once_with_a_reason(alice):
     give(alice, "5")
     posted, now = LedgerTransaction.objects.get(), timezone.now()
-    how = {"by": "root", "reason": "算错了", "at": now, "day": day_of(now)}
-    ledger.reverse(posted, **how)
+    fields = {"by": "root", "reason": "算错了", "at": now, "day": day_of(now)}
+    ledger.reverse(posted, **fields)
     assert balance(alice) == ("0.00", "0.00")
     with pytest.raises(ledger.NotReversible):
-        ledger.reverse(posted, **how)
+        ledger.reverse(posted, **fields)
 
 
 def test_a_reversal_is_not_reversed(alice):
     give(alice, "5")
     now = timezone.now()
-    how = {"by": "root", "reason": "算错了", "at": now, "day": day_of(now)}
-    undone = ledger.reverse(LedgerTransaction.objects.get(), **how)
+    fields = {"by": "root", "reason": "算错了", "at": now, "day": day_of(now)}
+    reversal = ledger.reverse(LedgerTransaction.objects.get(), **fields)
     with pytest.raises(ledger.NotReversible):
-        ledger.reverse(undone, **how)
+        ledger.reverse(reversal, **fields)
 
 
-def test_a_reversal_names_who_and_why(alice):
+def test_a_reversal_needs_an_author_and_a_reason(alice):
     give(alice, "5")
     now = timezone.now()
     with pytest.raises(IntegrityError, match="reversal_names_what_who_and_why"), transaction.atomic():
         ledger.reverse(LedgerTransaction.objects.get(), by="root", reason="", at=now, day=day_of(now))
 
 
-def test_the_check_finds_nothing_in_good_books(alice, capsys):
+def test_the_check_finds_nothing_in_a_correct_ledger(alice, capsys):
     give(alice, "5")
     call_command("check_ledger")
     assert "in order" in capsys.readouterr().out
 
 
-def test_the_daily_check_is_kept_for_the_home_page(alice, caplog):
+def test_the_daily_check_is_stored_for_the_home_page(alice, caplog):
     give(alice, "5")
     assert check_ledger() == 0
     assert ledger_check.last_check().findings == []
@@ -196,7 +200,7 @@ def test_the_daily_check_is_kept_for_the_home_page(alice, caplog):
     assert [record.levelname for record in caplog.records] == ["CRITICAL"]
 
 
-def test_the_check_finds_a_total_that_somebody_forced(alice):
+def test_the_check_finds_a_manipulated_total(alice):
     give(alice, "5")
     sql("ALTER TABLE earnings_account DISABLE TRIGGER guard_totals")
     sql("UPDATE earnings_account SET available = 6 WHERE kind = 'user'")
@@ -204,11 +208,11 @@ def test_the_check_finds_a_total_that_somebody_forced(alice):
         call_command("check_ledger")
 
 
-def test_the_check_finds_entries_that_somebody_forced(alice):
+def test_the_check_finds_manipulated_entries(alice):
     give(alice, "5")
     sql("ALTER TABLE earnings_ledgerentry DISABLE TRIGGER append_only")
     sql("UPDATE earnings_ledgerentry SET amount = 6 WHERE amount = 5")
-    assert len(ledger_check.check()) == 2
+    assert len(ledger_check.find_errors()) == 2
 
 
 yuan = st.integers(min_value=-500, max_value=1000).filter(bool).map(lambda cents: Decimal(cents) / 100)
@@ -216,15 +220,15 @@ yuan = st.integers(min_value=-500, max_value=1000).filter(bool).map(lambda cents
 
 @hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(amounts=st.lists(yuan, max_size=12))
-def test_whatever_is_posted_the_totals_are_the_sums_of_the_entries(alice, amounts):
-    account, house = ledger.account_of(alice), ledger.platform_account(Account.Kind.REWARDS)
+def test_totals_always_equal_the_sums_of_the_entries(alice, amounts):
+    account, rewards = ledger.account_of(alice), ledger.platform_account(Account.Kind.REWARDS)
     for amount in amounts:
         try:
             with transaction.atomic():
-                post(Posting(account, amount, slip_type=IncomeType.OTHER), Posting(house, -amount))
+                post(Posting(account, amount, slip_type=IncomeType.OTHER), Posting(rewards, -amount))
         except ledger.BalanceWouldBeNegative:
             continue
     entries = LedgerEntry.objects.filter(account=account).values_list("amount", flat=True)
     account.refresh_from_db()
     assert account.available == account.earned == sum(entries, Decimal(0)) >= 0
-    assert ledger_check.check() == []
+    assert ledger_check.find_errors() == []

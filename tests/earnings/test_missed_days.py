@@ -1,4 +1,4 @@
-"""Nights that were missed: which are found, and what a day settled late pays."""
+"""Missed days: which days are settled later, and what a day settled late pays."""
 
 from datetime import datetime, timedelta
 from io import StringIO
@@ -23,19 +23,19 @@ pytestmark = pytest.mark.django_db
 
 
 def paid_days(group: Group) -> list[int]:
-    """How many days ago each paid day of this group was, the oldest first."""
+    """Return the number of days since each paid day of this group, the oldest first."""
     days = GroupDay.objects.filter(group=group).order_by("day").values_list("day", flat=True)
     return [(timezone.localdate() - day).days for day in days]
 
 
 def totals(user: User) -> dict[int, str]:
-    """Kind of income → yuan, all days together."""
+    """Return {income type: yuan} over all days."""
     rows = LedgerEntry.objects.filter(account__user=user).values_list("slip_type").annotate(Sum("amount"))
     return {slip_type: str(amount) for slip_type, amount in rows}
 
 
 @pytest.fixture(autouse=True)
-def _looked_after_for_long() -> None:
+def _settled_for_forty_days() -> None:
     begin(40)
 
 
@@ -48,7 +48,7 @@ def test_the_nightly_job_catches_up_on_missed_days():
     assert settle() == 0
 
 
-def test_a_better_star_raises_later_days_only():
+def test_a_better_star_applies_to_later_days_only():
     group = GroupFactory()
     rate(group, 3, at=days_ago(5))
     rate(group, 5, at=days_ago(0, hour=0))
@@ -78,14 +78,14 @@ def test_days_before_the_first_rating_pay_nothing():
     assert paid_days(group) == [2, 1]
 
 
-def test_a_first_rating_after_the_night_counts_from_that_day():
+def test_a_first_rating_after_midnight_counts_for_the_day_of_the_rating():
     group = GroupFactory(bound_at=days_ago(5))
     rate(group, 4, at=days_ago(1, hour=1))
     settle()
     assert paid_days(group) == [1]
 
 
-def test_an_old_group_is_paid_as_one_on_the_days_before_its_first_rating():
+def test_an_old_group_is_paid_as_an_old_group_before_its_first_rating():
     group = legacy(bound_at=days_ago(4))
     rate(group, 5, at=days_ago(2))
     settle()
@@ -99,7 +99,7 @@ def test_a_star_without_any_rating_was_imported_and_counts_for_every_day():
     assert paid_days(group) == [3, 2, 1]
 
 
-def test_days_left_out_are_found_though_a_later_one_is_settled():
+def test_missed_days_before_a_settled_day_are_found():
     begin(5)
     group = rated(5, bound_at=days_ago(6))
     for back in (5, 2):
@@ -109,16 +109,16 @@ def test_days_left_out_are_found_though_a_later_one_is_settled():
     assert (group.settle_count, settle()) == (5, 0)
 
 
-def test_a_late_settlement_pays_a_group_that_was_cancelled_since():
+def test_a_late_settlement_pays_a_group_that_was_cancelled_after_the_day():
     group = rated(5, bound_at=days_ago(9), cancelled_at=days_ago(2), cancel_reason=3, robot_is_in=False)
     settle()
-    assert paid_days(group) == [8, 7, 6, 5, 4, 3]  # the third was due on the second, in its first half hour
+    assert paid_days(group) == [8, 7, 6, 5, 4, 3]  # day 3 was due on day 2 at 00:30, before the cancellation
 
 
-def test_a_group_cancelled_before_its_night_is_not_paid_by_a_late_settlement():
-    night = days_ago(2, hour=0)
+def test_a_group_cancelled_before_the_due_moment_is_not_paid_by_a_late_settlement():
+    midnight = days_ago(2, hour=0)
     group, later = (
-        rated(5, bound_at=days_ago(4), cancelled_at=night + timedelta(minutes=minutes), cancel_reason=4)
+        rated(5, bound_at=days_ago(4), cancelled_at=midnight + timedelta(minutes=minutes), cancel_reason=4)
         for minutes in (29, 31)
     )
     settle()
@@ -130,48 +130,48 @@ def blocked_between(user: User, first: datetime, last: datetime) -> None:
     blocking.unblock(user=user, at=last)
 
 
-def test_the_days_of_a_block_are_not_paid_after_it_ended():
+def test_the_days_of_a_block_are_not_paid_after_its_end():
     group = rated(5, bound_at=days_ago(8))
     blocked_between(group.user, days_ago(6), days_ago(3))
     settle()
     assert paid_days(group) == [7, 3, 2, 1]
 
 
-def test_who_is_blocked_when_a_day_is_settled_late_gets_nothing():
+def test_a_user_who_is_blocked_at_a_late_settlement_gets_nothing():
     group = rated(5, bound_at=days_ago(3))
     blocking.block(user=group.user, by="root", reason="作弊", at=timezone.now())
     settle()
     assert paid_days(group) == []
 
 
-def test_the_two_above_miss_the_days_on_which_they_were_blocked(family):
-    owner, master, grand = family
+def test_inviters_get_nothing_for_the_days_of_their_block(family):
+    owner, inviter, grand_inviter = family
     rated(5, user=owner, bound_at=days_ago(4))
-    blocked_between(master, days_ago(3), days_ago(2))
-    blocked_between(grand, days_ago(2), days_ago(1))
+    blocked_between(inviter, days_ago(3), days_ago(2))
+    blocked_between(grand_inviter, days_ago(2), days_ago(1))
     settle()
-    assert (totals(master), totals(grand)) == ({2: "2.00"}, {2: "1.00"})
+    assert (totals(inviter), totals(grand_inviter)) == ({2: "2.00"}, {2: "1.00"})
 
 
-def test_an_inviter_shares_in_days_from_the_completion_on():
-    master = UserFactory()
-    owner = UserFactory(inviter=master, completed_at=days_ago(2))
-    User.objects.filter(pk=owner.pk).update(created_at=days_ago(9))  # registered before, as who has a group is
+def test_an_inviter_gets_a_share_from_the_completion_on():
+    inviter = UserFactory()
+    owner = UserFactory(inviter=inviter, completed_at=days_ago(2))
+    User.objects.filter(pk=owner.pk).update(created_at=days_ago(9))  # registered before having a group
     rated(5, user=owner, bound_at=days_ago(5))
     settle()
-    assert totals(master) == {2: "2.00"}
+    assert totals(inviter) == {2: "2.00"}
 
 
-def test_a_grand_inviter_shares_in_days_from_the_completion_on():
-    grand = UserFactory()
-    master = UserFactory(inviter=grand, completed_at=days_ago(1))
-    User.objects.filter(pk=master.pk).update(created_at=days_ago(9))
-    rated(5, user=UserFactory(inviter=master), bound_at=days_ago(4))
+def test_a_grand_inviter_gets_a_share_from_the_completion_on():
+    grand_inviter = UserFactory()
+    inviter = UserFactory(inviter=grand_inviter, completed_at=days_ago(1))
+    User.objects.filter(pk=inviter.pk).update(created_at=days_ago(9))
+    rated(5, user=UserFactory(inviter=inviter), bound_at=days_ago(4))
     settle()
-    assert (totals(master), totals(grand)) == ({2: "3.00"}, {2: "0.50"})
+    assert (totals(inviter), totals(grand_inviter)) == ({2: "3.00"}, {2: "0.50"})
 
 
-def test_paid_days_of_an_earlier_life_count_on_the_later_one():
+def test_paid_days_of_an_earlier_binding_count_for_the_later_binding():
     earlier = rated(5, code="g", bound_at=days_ago(9), cancelled_at=days_ago(2), cancel_reason=3)
     later = GroupFactory(code="g", bound_at=days_ago(1))
     settle_day(timezone.localdate() - timedelta(days=4), at=timezone.now())
@@ -181,11 +181,11 @@ def test_paid_days_of_an_earlier_life_count_on_the_later_one():
 
 
 def settled_days() -> list[int]:
-    """How many days ago each settled day was."""
+    """Return the number of days since each settled day."""
     return sorted((timezone.localdate() - day).days for day in SettlementDay.objects.values_list("day", flat=True))
 
 
-def test_the_first_night_pays_nothing_of_the_time_before_the_start():
+def test_days_before_the_first_settled_day_are_not_settled():
     begin(2)
     star, old = rated(5, bound_at=days_ago(20)), legacy(bound_at=days_ago(400))
     assert settle() == 2
@@ -202,7 +202,7 @@ def test_a_new_installation_starts_on_the_day_of_its_migration():
     assert settled_days() == [0]
 
 
-def test_an_older_day_is_settled_by_hand_and_opens_none_beside_it():
+def test_an_older_day_settled_by_command_makes_no_other_day_due():
     begin(2)
     group = rated(5, bound_at=days_ago(20))
     call_command("settle", f"--date={timezone.localdate() - timedelta(days=9)}", stdout=StringIO())
@@ -211,7 +211,7 @@ def test_an_older_day_is_settled_by_hand_and_opens_none_beside_it():
     assert GroupDay.objects.filter(group=group).count() == 3
 
 
-def test_operators_move_the_start():
+def test_operators_change_the_first_settled_day():
     rated(5, bound_at=days_ago(20))
     begin(1)
     settle()
@@ -219,7 +219,7 @@ def test_operators_move_the_start():
     assert settle() == 3
 
 
-def test_a_start_long_ago_opens_no_more_than_a_month():
+def test_at_most_a_month_of_missed_days_is_settled():
     begin(400)
     legacy(bound_at=days_ago(500))
     assert settle() == 32

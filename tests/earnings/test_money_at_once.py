@@ -1,4 +1,4 @@
-"""Many at once, on real connections: one withdrawal a day, no balance below zero, nobody waits in a circle."""
+"""Concurrency on real connections: one withdrawal a day, no negative balance, no deadlock."""
 
 import threading
 from collections import Counter
@@ -33,47 +33,47 @@ def day(back: int) -> date:
 
 
 def at_once(*works: Callable[[], object]) -> list[object]:
-    """Let all of them start together, each on a connection of its own; what each answered."""
-    together = threading.Barrier(len(works))
+    """Run all functions concurrently, each on its own connection. Returns their results."""
+    barrier = threading.Barrier(len(works))
 
     def run(work: Callable[[], object]) -> object:
         try:
-            with connection.cursor() as cursor:  # here it may take its time to get through all of them
+            with connection.cursor() as cursor:  # 200 transactions on one lock need more than the default
                 cursor.execute("SET lock_timeout = '60s'")
-            together.wait(180)
+            barrier.wait(180)
             return work()
         except Exception:
-            together.abort()  # or the others would wait for one who does not come
+            barrier.abort()  # otherwise the other threads would wait for this one
             raise
         finally:
             connection.close()
 
     with ThreadPoolExecutor(len(works)) as threads:
         futures = [threads.submit(run, work) for work in works]
-    faults = [fault for future in futures if (fault := future.exception())]
-    for fault in sorted(faults, key=lambda fault: isinstance(fault, threading.BrokenBarrierError)):
-        raise fault  # the first that is more than a consequence
+    errors = [error for future in futures if (error := future.exception())]
+    for error in sorted(errors, key=lambda error: isinstance(error, threading.BrokenBarrierError)):
+        raise error  # a cause before its consequences
     return [future.result() for future in futures]
 
 
 @pytest.fixture(autouse=True)
-def _often(settings, monkeypatch) -> None:
-    """Two hundred requests of one user are not to be throttled here, and come in one process."""
+def _many_requests(settings, monkeypatch) -> None:
+    """Allow two hundred requests of one user in one process."""
     settings.THROTTLE_RATES = {**settings.THROTTLE_RATES, "withdraw": "1000/60"}
     monkeypatch.setattr(redis().connection_pool, "max_connections", 400)
 
 
-def test_of_two_hundred_withdrawals_at_once_one_is_accepted():
+def test_one_of_two_hundred_concurrent_withdrawals_is_accepted():
     alice = UserFactory(phone="13800138000")
     give(alice, "100000")
     client = ApiClient(alice)
     codes = at_once(*[lambda: client.post("/withdraw", {"balance": "20"})["code"]] * 200)
     assert Counter(codes) == {1200: 1, 3003: 199}
     assert balance(alice) == ("99980.00", "20.00")
-    assert (Withdrawal.objects.count(), ledger_check.check()) == (1, [])
+    assert (Withdrawal.objects.count(), ledger_check.find_errors()) == (1, [])
 
 
-def test_of_two_hundred_on_a_balance_for_one_one_is_accepted():
+def test_one_of_two_hundred_concurrent_withdrawals_of_the_whole_balance_is_accepted():
     alice = UserFactory(phone="13800138000")
     give(alice, "20")
     client = ApiClient(alice)
@@ -82,7 +82,7 @@ def test_of_two_hundred_on_a_balance_for_one_one_is_accepted():
     assert balance(alice) == ("0.00", "20.00")
 
 
-def test_an_approval_by_many_makes_one_payout():
+def test_concurrent_approvals_create_one_payout():
     alice = UserFactory(phone="13800138000")
     give(alice, "20")
     asked = ask(alice)
@@ -91,7 +91,7 @@ def test_an_approval_by_many_makes_one_payout():
     assert Payout.objects.count() == 1
 
 
-def test_approving_rejecting_and_blocking_at_once_end_in_one_way():
+def test_a_concurrent_approval_rejection_and_block_end_in_a_rejection():
     alice = UserFactory(phone="13800138000")
     give(alice, "20")
     asked, now = ask(alice), timezone.now()
@@ -101,11 +101,11 @@ def test_approving_rejecting_and_blocking_at_once_end_in_one_way():
         lambda: block(user=alice, by="root", reason="作弊", at=now),
     )
     assert Withdrawal.objects.get().status == Withdrawal.Status.REJECTED
-    assert (balance(alice), ledger_check.check()) == (("20.00", "0.00"), [])
+    assert (balance(alice), ledger_check.find_errors()) == (("20.00", "0.00"), [])
 
 
-def test_settling_withdrawing_rejecting_and_blocking_do_not_wait_in_a_circle():
-    """Whoever locks several accounts does so in one order; new accounts are opened meanwhile."""
+def test_concurrent_settlements_withdrawals_rejections_and_blocks_do_not_deadlock():
+    """Several accounts are always locked in one order; new accounts are opened at the same time."""
     EarningsRules.objects.update(settle_from=day(9))
     now, users = timezone.now(), [UserFactory(phone=f"138{number:08}") for number in range(12)]
     for user in users[:8]:
@@ -132,5 +132,5 @@ def test_settling_withdrawing_rejecting_and_blocking_do_not_wait_in_a_circle():
     assert answers[:5] == [True] * 5
     assert 1500 not in answers
     assert 1503 not in answers
-    assert ledger_check.check() == []
+    assert ledger_check.find_errors() == []
     assert LedgerEntry.objects.filter(account__user=users[0], slip_type=0).count() == 6

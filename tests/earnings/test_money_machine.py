@@ -1,6 +1,6 @@
-"""Whatever people, operators, nights and WeChat Pay do in whatever order, with a crash anywhere: the books hold.
+"""State machine of money: actions of users, operators, settlement and WeChat Pay in any order, with crashes anywhere.
 
-`MONEY_EXAMPLES` and `MONEY_STEPS` make it play more and longer games than the suite does.
+After each step the ledger is correct. `MONEY_EXAMPLES` and `MONEY_STEPS` raise the number and the length of the runs.
 """
 
 import os
@@ -35,7 +35,7 @@ from earnings import ledger, ledger_check, settlement, withdrawals
 from earnings.article_reads import settle_reads
 from earnings.models import Account, LedgerEntry, LedgerTransaction, Payout, Withdrawal
 from earnings.onboarding import onboard
-from earnings.payouts import state as bills
+from earnings.payouts import state as transitions
 from earnings.payouts import worker
 from groups.models import Group
 from integrations.http import OutsideError
@@ -48,16 +48,16 @@ State = Payout.State
 ENDED = ("SUCCESS", "FAIL", "CANCELLED")
 _numbers = count(1)
 
-crash = st.one_of(st.just(0), st.integers(1, 40))  # at which statement; 0: never
+crash = st.one_of(st.just(0), st.integers(1, 40))  # number of the statement that crashes; 0: none
 
 
 class Crash(Exception):
-    """The process is gone."""
+    """A crash of the process."""
 
 
 @contextmanager
 def crashing(at_statement: int) -> Iterator[None]:
-    """End the work at its n-th statement, once; what was not committed is undone. Refusals are answers."""
+    """Raise a crash at the n-th statement, once; uncommitted changes are rolled back. Refusals are ignored."""
     left = [at_statement]
 
     def step(execute: Any, sql: str, *rest: Any) -> Any:
@@ -75,15 +75,15 @@ def crashing(at_statement: int) -> Iterator[None]:
 
 
 class Money(RuleBasedStateMachine):
-    """One small world, undone at the end."""
+    """The state machine; all changes are rolled back at the end."""
 
     sandbox: Any
     users = Bundle("users")
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = transaction.atomic()
-        self.world.__enter__()
+        self.transaction = transaction.atomic()
+        self.transaction.__enter__()
         self.sandbox.state.forget()
         self.pay = worker.adapter()
         self.now = timezone.now()
@@ -99,37 +99,37 @@ class Money(RuleBasedStateMachine):
 
     def _register(self, inviter: User | None, crash_at: int) -> User:
         number = next(_numbers)
-        met = UserFactory(union_id=None, open_id="", completed_at=None, phone=f"139{number:08}")
-        FriendshipFactory(user=met, robot=self.robot)
+        contact = UserFactory(union_id=None, open_id="", completed_at=None, phone=f"139{number:08}")
+        FriendshipFactory(user=contact, robot=self.robot)
         moment = {"scanned_at": self.now, "assigned_at": self.now}
         Scan.objects.create(
             union_id=f"u-{number}", open_id=f"o-{number}", robot=self.robot, inviter=inviter, **moment
         )
-        words = {
+        profile = {
             "union_id": f"u-{number}",
             "open_id": f"o-{number}",
             "app_id": "sandbox",
             "nickname": "",
             "avatar_url": "",
         }
-        for at_statement in (crash_at, 0):  # whoever crashed tries again
+        for at_statement in (crash_at, 0):  # a second try follows the crash
             with crashing(at_statement):
-                onboard(str(met.pk), by_key_only=False, at=self.now, **words)
-        return met
+                onboard(str(contact.pk), by_key_only=False, at=self.now, **profile)
+        return contact
 
     @rule(user=users, star=st.sampled_from([3, 5, 5]))
-    def bring_groups(self, user: User, star: int) -> None:
+    def add_groups(self, user: User, star: int) -> None:
         for _ in range(12):
             rated(star, user=user, bound_at=self.now - timedelta(days=1, hours=1))
 
     @rule(days=st.integers(1, 8), crash_at=crash)
-    def nights(self, days: int, crash_at: int) -> None:
+    def settle_days(self, days: int, crash_at: int) -> None:
         self.now += timedelta(days=days)
         with crashing(crash_at):
             settlement.settle_missed(at=self.now)
 
     @rule(amount=st.sampled_from(["0.019", "1.5", "33.333", "260"]), crash_at=crash)
-    def reads(self, amount: str, crash_at: int) -> None:
+    def report_reads(self, amount: str, crash_at: int) -> None:
         codes = Group.objects.order_by("code").values_list("code", flat=True)[:3]
         with crashing(crash_at):
             settle_reads(
@@ -163,33 +163,33 @@ class Money(RuleBasedStateMachine):
         fault=st.sampled_from(["ok", "ok", "error", "drop_reply"]),
         crash_at=crash,
     )
-    def workers(self, turns_out: str, fault: str, crash_at: int) -> None:
+    def run_workers(self, turns_out: str, fault: str, crash_at: int) -> None:
         self.now += timedelta(minutes=11)
         self.sandbox.state.note("next_bill", next_state=turns_out)
         self.sandbox.state.note("fault", system="pay", mode=fault, rate=1.0)
         with crashing(crash_at):
-            self._work()
+            self._process_payouts()
         self.sandbox.state.faults.clear()
 
-    def _work(self) -> None:
+    def _process_payouts(self) -> None:
         for do_next in (worker.send_next, worker.query_next):
             with suppress(OutsideError):
                 while do_next(at=self.now, pay=self.pay):
                     pass
 
     @rule(end=st.sampled_from(["SUCCESS", "SUCCESS", "FAIL"]))
-    def wechat_pay_ends_what_waits(self, end: str) -> None:
+    def wechat_pay_ends_open_bills(self, end: str) -> None:
         for number, bill in self.sandbox.state.bills.items():
             if bill["state"] not in ENDED:
                 self.sandbox.state.note("bill", out_bill_no=number, state=end)
 
     @rule(crash_at=crash)
-    def wechat_pay_tells(self, crash_at: int) -> None:
+    def wechat_pay_notifies(self, crash_at: int) -> None:
         system = next(system for name, system in self.sandbox.systems if name == "pay")
         for number in list(self.sandbox.state.bills):
             raw, headers = system.notify_of(number)
             with crashing(crash_at):
-                worker.take_notify(headers, raw, at=self.now, pay=self.pay)
+                worker.handle_notify(headers, raw, at=self.now, pay=self.pay)
 
     @rule(user=users, crash_at=crash)
     def block(self, user: User, crash_at: int) -> None:
@@ -203,35 +203,35 @@ class Money(RuleBasedStateMachine):
     @rule(which=st.integers(0, 30), crash_at=crash)
     def reverse(self, which: int, crash_at: int) -> None:
         posted = LedgerTransaction.objects.order_by("posted_at", "cause")[which : which + 1]
-        for one in posted:
+        for original in posted:
             with crashing(crash_at):
-                ledger.reverse(one, by="anna", reason="记错了", at=self.now, day=day_of(self.now))
+                ledger.reverse(original, by="anna", reason="记错了", at=self.now, day=day_of(self.now))
 
     @rule(user=users, which=st.integers(0, 30), crash_at=crash)
     def reverse_part(self, user: User, which: int, crash_at: int) -> None:
         for entry in LedgerEntry.objects.filter(account__user=user).order_by("pk")[which : which + 1]:
             with crashing(crash_at):
-                how = {"by": "anna", "reason": "多算了", "at": self.now, "day": day_of(self.now)}
-                ledger.reverse(entry.transaction, account=entry.account, **how)
+                fields = {"by": "anna", "reason": "多算了", "at": self.now, "day": day_of(self.now)}
+                ledger.reverse(entry.transaction, account=entry.account, **fields)
 
     @invariant()
-    def the_books_are_in_order(self) -> None:
+    def the_ledger_is_correct(self) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
             cursor.execute("SET CONSTRAINTS ALL DEFERRED")
-        assert ledger_check.check() == []
+        assert ledger_check.find_errors() == []
 
     @invariant()
-    def what_came_in_went_out_or_is_held(self) -> None:
-        held = Account.objects.filter(kind="user").aggregate(a=Sum("available"), w=Sum("withdrawing"))
-        came = -self._house(Account.Kind.REWARDS)
-        assert came == self._house(Account.Kind.PAID_OUT) + (held["a"] or 0) + (held["w"] or 0)
+    def credits_equal_payments_plus_balances(self) -> None:
+        balances = Account.objects.filter(kind="user").aggregate(a=Sum("available"), w=Sum("withdrawing"))
+        credited = -self._total(Account.Kind.REWARDS)
+        assert credited == self._total(Account.Kind.PAID_OUT) + (balances["a"] or 0) + (balances["w"] or 0)
 
-    def _house(self, kind: Account.Kind) -> Decimal:
+    def _total(self, kind: Account.Kind) -> Decimal:
         return LedgerEntry.objects.filter(account__kind=kind).aggregate(t=Sum("amount"))["t"] or Decimal(0)
 
     @invariant()
-    def nothing_is_paid_that_was_given_back(self) -> None:
+    def no_returned_withdrawal_is_paid(self) -> None:
         states = {
             payout.withdrawal.out_bill_no: payout.state for payout in Payout.objects.select_related("withdrawal")
         }
@@ -240,38 +240,38 @@ class Money(RuleBasedStateMachine):
         assert {number for number, state in states.items() if state == State.SUCCEEDED} <= paid
 
     def teardown(self) -> None:
-        """In the end everything that was approved is paid once or given back."""
+        """Check that each approved withdrawal is finally paid once or returned."""
         try:
             self.sandbox.state.faults.clear()
             self.sandbox.state.note("next_bill", next_state="SUCCESS")
             for _ in range(4):
-                self.wechat_pay_ends_what_waits("SUCCESS")
+                self.wechat_pay_ends_open_bills("SUCCESS")
                 self.now += timedelta(hours=4)
-                self._work()
-                self._decide_what_is_too_old()
+                self._process_payouts()
+                self._decide_old_payouts()
             assert not Payout.objects.filter(ended_at=None).exists()
             bills = self.sandbox.state.bills.values()
             fen = sum(bill["amount"] for bill in bills if bill["state"] == "SUCCESS")
-            assert self._house(Account.Kind.PAID_OUT) * 100 == fen
+            assert self._total(Account.Kind.PAID_OUT) * 100 == fen
         finally:
             transaction.set_rollback(True)
-            self.world.__exit__(None, None, None)
+            self.transaction.__exit__(None, None, None)
 
-    def _decide_what_is_too_old(self) -> None:
-        """An operator looks at the merchant platform."""
+    def _decide_old_payouts(self) -> None:
+        """Decide the payouts left to operators by WeChat Pay's bills."""
         for payout in Payout.objects.needing_an_operator().select_related("withdrawal"):
             bill = self.sandbox.state.bills.get(payout.withdrawal.out_bill_no, {})
             paid = bill.get("state") == "SUCCESS"
-            bills.decide(payout.pk, paid=paid, by="anna", reason="商户平台已核对", at=self.now)
+            transitions.decide(payout.pk, paid=paid, by="anna", reason="商户平台已核对", at=self.now)
 
 
-def test_whatever_happens_the_books_hold(sandbox: Any, settings: Any):
+def test_the_ledger_is_correct_after_any_sequence_of_actions(sandbox: Any, settings: Any):
     settings.WECHAT_PAY_NOTIFY_URL = ""
     Money.sandbox = sandbox
-    how = hypothesis_settings(
+    run_settings = hypothesis_settings(
         max_examples=int(os.environ.get("MONEY_EXAMPLES", "8")),
         stateful_step_count=int(os.environ.get("MONEY_STEPS", "30")),
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    run_state_machine_as_test(Money, settings=how)
+    run_state_machine_as_test(Money, settings=run_settings)

@@ -1,4 +1,4 @@
-"""What WeChat Pay tells by itself: POST /wechat/pay/notify, believed by its signature, in any order and number."""
+"""POST /wechat/pay/notify: WeChat Pay's notifies, authenticated by signature, in any order and number."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.support.payouts import fault, how_it_stands, notify, signed_notify, t
 pytestmark = pytest.mark.django_db
 
 
-def test_a_notify_ends_what_was_processing(approved, sandbox):
+def test_a_notify_ends_a_processing_payout(approved, sandbox):
     turns_out(sandbox, "PROCESSING")
     send_payouts()
     sandbox.state.note("bill", out_bill_no=approved.pk.hex, state="SUCCESS")
@@ -17,14 +17,14 @@ def test_a_notify_ends_what_was_processing(approved, sandbox):
     assert how_it_stands(approved) == (3, "succeeded")
 
 
-def test_a_notify_repeated_changes_nothing(approved, alice, sandbox):
+def test_a_repeated_notify_changes_nothing(approved, alice, sandbox):
     send_payouts()
     assert [notify(sandbox, approved) for _ in range(3)] == [200] * 3
     assert balance(alice) == ("80.00", "0.00")
 
 
 @pytest.mark.parametrize("header", ["Wechatpay-Signature", "Wechatpay-Timestamp", "Wechatpay-Nonce"])
-def test_a_notify_that_somebody_else_wrote_is_refused(approved, sandbox, header: str):
+def test_a_forged_notify_is_refused(approved, sandbox, header: str):
     turns_out(sandbox, "PROCESSING")
     send_payouts()
     sandbox.state.note("bill", out_bill_no=approved.pk.hex, state="SUCCESS")
@@ -32,7 +32,7 @@ def test_a_notify_that_somebody_else_wrote_is_refused(approved, sandbox, header:
     assert how_it_stands(approved) == (1, "sent")
 
 
-def test_notifies_in_the_wrong_order_change_nothing_any_more(approved, sandbox):
+def test_notifies_after_the_end_change_nothing(approved, sandbox):
     send_payouts()
     sandbox.state.note("bill", out_bill_no=approved.pk.hex, state="PROCESSING")
     assert notify(sandbox, approved) == 200
@@ -41,7 +41,7 @@ def test_notifies_in_the_wrong_order_change_nothing_any_more(approved, sandbox):
     assert how_it_stands(approved) == (3, "succeeded")
 
 
-def test_a_notify_before_our_own_answer_is_enough(approved, sandbox):
+def test_a_notify_ends_a_payout_whose_answer_was_lost(approved, sandbox):
     fault(sandbox, "drop_reply")
     send_payouts()
     sandbox.state.faults.clear()
@@ -58,7 +58,7 @@ BILL = {"out_bill_no": "0" * 32, "state": "SUCCESS", "transfer_amount": 2000}
 
 
 @pytest.mark.parametrize(
-    "told",
+    "payload",
     [
         {"out_bill_no": "0" * 32},
         BILL | {"state": None},
@@ -74,8 +74,8 @@ BILL = {"out_bill_no": "0" * 32, "state": "SUCCESS", "transfer_amount": 2000}
     ],
     ids=str,
 )
-def test_a_signed_notify_that_says_nothing_of_a_bill_is_400_so_that_it_comes_again(sandbox, told):
-    status, answer = signed_notify(sandbox, told)
+def test_a_signed_notify_without_a_bill_is_400_so_that_it_is_repeated(sandbox, payload):
+    status, answer = signed_notify(sandbox, payload)
     assert (status, answer["code"]) == (400, 1403)
     assert "签名" not in answer["description"]
 
@@ -92,18 +92,18 @@ def test_a_signed_notify_that_says_nothing_of_a_bill_is_400_so_that_it_comes_aga
     ],
     ids=str,
 )
-def test_a_signed_notify_that_cannot_be_opened_is_400_so_that_it_comes_again(sandbox, changed: dict):
+def test_a_signed_notify_that_cannot_be_decrypted_is_400_so_that_it_is_repeated(sandbox, changed: dict):
     status, answer = signed_notify(sandbox, BILL, **changed)
     assert (status, answer["code"]) == (400, 1403)
 
 
-def test_contents_sealed_with_another_key_are_named(sandbox):
+def test_a_notify_encrypted_with_another_key_has_its_own_message(sandbox):
     status, answer = signed_notify(sandbox, BILL, nonce="1" * 12)
     assert (status, answer["description"]) == (400, "通知的内容无法解密，请检查 APIv3 密钥")
 
 
 @pytest.mark.parametrize("event", ["TRANSACTION.SUCCESS", "REFUND.SUCCESS", "PAYSCORE.USER_PAID"])
-def test_a_signed_notify_of_another_kind_is_no_wrong_signature(approved, sandbox, event: str):
+def test_a_signed_notify_of_another_event_is_400(approved, sandbox, event: str):
     turns_out(sandbox, "PROCESSING")
     send_payouts()
     status, answer = signed_notify(sandbox, BILL | {"out_bill_no": approved.pk.hex}, event=event)
@@ -111,6 +111,6 @@ def test_a_signed_notify_of_another_kind_is_no_wrong_signature(approved, sandbox
     assert how_it_stands(approved) == (1, "sent")
 
 
-def test_a_signed_notify_about_no_bill_of_ours_is_taken_and_changes_nothing(sandbox):
+def test_a_signed_notify_about_an_unknown_bill_is_accepted_and_changes_nothing(sandbox):
     assert signed_notify(sandbox, BILL)[0] == 200
     assert signed_notify(sandbox, BILL | {"out_bill_no": "somebody's"})[0] == 200

@@ -1,4 +1,4 @@
-"""An operator's bulk action beside others who hold accounts: it takes them in the order in which everybody does."""
+"""Bulk actions of operators lock several accounts in primary-key order, as all other code does."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 
 def two_people(*accounts: int) -> list[User]:
-    """Somebody and the next, whose accounts have these keys; 20 yuan each."""
+    """Create two users with these account keys and 20 yuan each."""
     people = [UserFactory(pk=UUID(int=number), phone=f"1380000000{number}") for number in (1, 2)]
     for user, key in zip(people, accounts, strict=True):
         Account.objects.create(pk=UUID(int=key), user=user)
@@ -26,26 +26,29 @@ def two_people(*accounts: int) -> list[User]:
     return people
 
 
-def while_the_first_account_is_held(where: str, action: str, *rows: Any) -> str:
-    """The page that follows, by somebody who did not take the second account before the first."""
+def act_while_the_first_account_is_locked(path: str, action: str, *rows: Any) -> str:
+    """Run an action while another transaction locks account 1 and then 2. Returns the page.
+
+    The other transaction would deadlock if the action locked account 2 before account 1.
+    """
     accounts, root = Account.objects.select_for_update(nowait=True), Operator()
     with ThreadPoolExecutor(1) as threads:
         with transaction.atomic():
             accounts.get(pk=UUID(int=1))
-            told = in_another_thread(threads, lambda: root.act(where, action, *rows, reason="刷单"))
+            future = in_another_thread(threads, lambda: root.act(path, action, *rows, reason="刷单"))
             accounts.get(pk=UUID(int=2))
-        return told.result()
+        return future.result()
 
 
-def test_blocking_two_people():
+def test_blocking_two_users_locks_in_order():
     people = two_people(2, 1)
     for user in people:
         ask(user)
-    assert "已封禁 2 条" in while_the_first_account_is_held("accounts/user", "block", *people)
+    assert "已封禁 2 条" in act_while_the_first_account_is_locked("accounts/user", "block", *people)
     assert set(Withdrawal.objects.values_list("status", flat=True)) == {Withdrawal.Status.REJECTED}
 
 
-def test_reversing_two_movements():
+def test_reversing_two_transactions_locks_in_order():
     two_people(1, 2)
     posted = LedgerTransaction.objects.filter(kind="settlement")
-    assert "已冲正 2 条" in while_the_first_account_is_held("earnings/ledgertransaction", "reverse", *posted)
+    assert "已冲正 2 条" in act_while_the_first_account_is_locked("earnings/ledgertransaction", "reverse", *posted)

@@ -1,4 +1,4 @@
-"""Payouts that wait: the merchant account is empty, or an operator says so."""
+"""Pauses of payouts, caused by WeChat Pay or by an operator."""
 
 from datetime import timedelta
 
@@ -23,7 +23,7 @@ def states() -> list[str]:
 
 
 def work_later(**later: float) -> None:
-    """The workers do what is due, so much later."""
+    """Run the workers at a later time."""
     with time_machine.travel(timezone.now() + timedelta(**later), tick=True):
         send_payouts()
         query_payouts()
@@ -39,7 +39,7 @@ def test_an_empty_merchant_account_pauses_all_payouts(three, sandbox, caplog):
     ]
 
 
-def test_in_a_pause_one_payout_is_tried_now_and_then(three, sandbox):
+def test_during_a_pause_one_payout_is_tried_every_ten_minutes(three, sandbox):
     refuse(sandbox, "NOT_ENOUGH")
     send_payouts()
     work_later(minutes=5)
@@ -50,7 +50,7 @@ def test_in_a_pause_one_payout_is_tried_now_and_then(three, sandbox):
     assert sandbox.state.refusals == 2
 
 
-def test_payouts_go_on_by_themselves_when_there_is_money_again(three, sandbox):
+def test_payouts_resume_when_the_merchant_account_has_money_again(three, sandbox):
     refuse(sandbox, "NOT_ENOUGH")
     send_payouts()
     refuse(sandbox, "SUCCESS")
@@ -61,22 +61,22 @@ def test_payouts_go_on_by_themselves_when_there_is_money_again(three, sandbox):
     assert [bill["requests"] for bill in sandbox.state.bills.values()] == [1, 1, 1]
 
 
-def test_what_is_wrong_with_ourselves_fails_nobody(three, sandbox):
+def test_an_error_of_the_merchant_fails_no_payout(three, sandbox):
     sandbox.state.note("refusal", code="NO_AUTH")
     send_payouts()
     assert states() == ["prepared", "prepared", "sent"]
     assert pauses.open_pause() is not None
 
 
-def test_a_signature_that_wechat_pay_does_not_know_pauses_all_payouts(three, sandbox, settings):
-    """It does not sign the answer then, so that nothing follows for the payout itself."""
+def test_a_signature_that_wechat_pay_rejects_pauses_all_payouts(three, sandbox, settings):
+    """WeChat Pay's answer is then unsigned, so the payout itself stays open."""
     settings.WECHAT_PAY_CERT_SERIAL = "0" * 40
     send_payouts()
     assert states() == ["prepared", "prepared", "sent"]
     assert "证书" in PayoutPause.objects.get(resumed_at=None).reason
 
 
-def test_payouts_go_on_by_themselves_when_our_signature_is_known_again(three, sandbox):
+def test_payouts_resume_when_the_signature_is_accepted_again(three, sandbox):
     sandbox.state.note("refusal", code="SIGN_ERROR")
     send_payouts()
     work_later(minutes=11)
@@ -85,7 +85,7 @@ def test_payouts_go_on_by_themselves_when_our_signature_is_known_again(three, sa
     assert pauses.open_pause() is None
 
 
-def test_a_known_signature_ends_that_pause_though_nothing_is_to_be_sent(three, sandbox, settings):
+def test_an_accepted_query_ends_a_pause_by_signature(three, sandbox, settings):
     refuse(sandbox, "PROCESSING")
     send_payouts()
     known, settings.WECHAT_PAY_CERT_SERIAL = settings.WECHAT_PAY_CERT_SERIAL, "0" * 40
@@ -96,7 +96,7 @@ def test_a_known_signature_ends_that_pause_though_nothing_is_to_be_sent(three, s
     assert pauses.open_pause() is None
 
 
-def test_a_transfer_that_waits_for_money_ends_no_pause(three, sandbox):
+def test_a_transfer_that_is_still_processing_ends_no_pause(three, sandbox):
     refuse(sandbox, "NOT_ENOUGH")
     send_payouts()
     refuse(sandbox, "PROCESSING")
@@ -105,7 +105,7 @@ def test_a_transfer_that_waits_for_money_ends_no_pause(three, sandbox):
     assert pauses.open_pause() is not None
 
 
-def test_an_operators_pause_takes_the_place_of_wechat_pays(three, sandbox):
+def test_an_operators_pause_replaces_wechat_pays_pause(three, sandbox):
     refuse(sandbox, "NOT_ENOUGH")
     send_payouts()
     pauses.pause(by="root", reason="对账中", at=timezone.now())
@@ -124,7 +124,7 @@ def test_an_operator_pauses_and_resumes(three, sandbox):
     assert states() == ["succeeded"] * 3
 
 
-def test_what_was_sent_before_a_pause_is_still_asked_about(three, sandbox):
+def test_payouts_sent_before_a_pause_are_still_queried(three, sandbox):
     refuse(sandbox, "PROCESSING")
     send_payouts()
     pauses.pause(by="root", reason="对账中", at=timezone.now())
@@ -143,6 +143,6 @@ def test_there_is_one_pause_at_a_time():
         PayoutPause.objects.create(reason="x", paused_at=timezone.now(), paused_by="x")
 
 
-def test_nothing_paused_cannot_be_resumed():
+def test_resuming_without_a_pause_is_refused():
     with pytest.raises(pauses.NotPaused):
         pauses.resume(by="root", at=timezone.now())

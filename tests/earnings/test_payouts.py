@@ -1,4 +1,4 @@
-"""Paying through WeChat Pay: once under one number, whatever fails in between."""
+"""Payouts through WeChat Pay: paid once under one number, whatever fails in between."""
 
 from datetime import timedelta
 
@@ -29,7 +29,7 @@ def test_nothing_is_sent_twice(approved, sandbox):
     assert bills(sandbox) == [("SUCCESS", 1)]
 
 
-def test_a_failed_transfer_gives_the_money_back(approved, alice, sandbox):
+def test_a_failed_transfer_returns_the_money(approved, alice, sandbox):
     turns_out(sandbox, "FAIL")
     send_payouts()
     assert how_it_stands(approved) == (4, "failed")
@@ -37,7 +37,7 @@ def test_a_failed_transfer_gives_the_money_back(approved, alice, sandbox):
     assert "ACCOUNT_FROZEN" in approved.reason
 
 
-def test_a_lost_reply_is_asked_about_and_never_paid_again(approved, sandbox):
+def test_a_payout_with_a_lost_answer_is_queried_and_not_paid_again(approved, sandbox):
     fault(sandbox, "drop_reply")
     send_payouts()
     assert how_it_stands(approved) == (1, "sent")
@@ -47,7 +47,7 @@ def test_a_lost_reply_is_asked_about_and_never_paid_again(approved, sandbox):
     assert bills(sandbox) == [("SUCCESS", 1)]
 
 
-def test_a_call_that_never_arrived_is_made_again_under_the_same_number(approved, sandbox):
+def test_a_call_that_never_arrived_is_repeated_under_the_same_number(approved, sandbox):
     fault(sandbox, "error")
     send_payouts()
     sandbox.state.faults.clear()
@@ -56,8 +56,8 @@ def test_a_call_that_never_arrived_is_made_again_under_the_same_number(approved,
     assert list(sandbox.state.bills) == [approved.pk.hex]
 
 
-def test_a_call_that_arrives_late_is_not_made_twice(approved, sandbox):
-    """WeChat Pay does not know the number yet; the call is still on its way and arrives after we asked."""
+def test_a_call_that_arrives_late_is_not_repeated(approved, sandbox):
+    """WeChat Pay does not know the number at the first query, because the call arrives after it."""
     fault(sandbox, "error")
     send_payouts()
     sandbox.state.faults.clear()
@@ -70,7 +70,7 @@ def test_a_call_that_arrives_late_is_not_made_twice(approved, sandbox):
     assert bills(sandbox) == [("SUCCESS", 1)]
 
 
-def test_a_call_that_is_not_answered_in_time_is_asked_about(approved, sandbox, settings):
+def test_a_payout_whose_call_timed_out_is_queried(approved, sandbox, settings):
     settings.WECHAT_PAY_TIMEOUT = 0.3
     fault(sandbox, "timeout")
     send_payouts()
@@ -81,7 +81,7 @@ def test_a_call_that_is_not_answered_in_time_is_asked_about(approved, sandbox, s
     assert bills(sandbox) == [("SUCCESS", 1)]
 
 
-def test_wechat_pay_being_away_changes_nothing(approved, alice, settings):
+def test_an_outage_of_wechat_pay_changes_nothing(approved, alice, settings):
     settings.WECHAT_PAY_BASE_URL = "http://127.0.0.1:1"
     send_payouts()
     query_later()
@@ -89,7 +89,7 @@ def test_wechat_pay_being_away_changes_nothing(approved, alice, settings):
     assert balance(alice) == ("80.00", "20.00")
 
 
-def test_an_unfinished_transfer_is_asked_about_until_it_ends(approved, sandbox):
+def test_an_unfinished_transfer_is_queried_until_it_ends(approved, sandbox):
     turns_out(sandbox, "PROCESSING")
     send_payouts()
     query_later()
@@ -99,33 +99,33 @@ def test_an_unfinished_transfer_is_asked_about_until_it_ends(approved, sandbox):
     assert how_it_stands(approved) == (3, "succeeded")
 
 
-def test_a_new_word_of_wechat_pay_is_no_end(approved, sandbox):
+def test_an_unknown_bill_state_does_not_end_a_payout(approved, sandbox):
     turns_out(sandbox, "SOMETHING_NEW")
     send_payouts()
     assert how_it_stands(approved) == (1, "sent")
 
 
-def test_the_database_lets_no_payout_go_back(approved, sandbox):
+def test_the_database_refuses_backward_transitions_of_payouts(approved, sandbox):
     send_payouts()
     with pytest.raises(IntegrityError, match="does not go from"), transaction.atomic():
         Payout.objects.update(state="prepared", ended_at=None)
 
 
-def test_a_payout_is_asked_about_seldom_and_seldomer(approved, sandbox):
+def test_the_delay_between_queries_increases(approved, sandbox):
     turns_out(sandbox, "PROCESSING")
     send_payouts()
-    waits = []
+    delays = []
     for _ in range(6):
         payout = Payout.objects.get()
         with time_machine.travel(payout.due_at, tick=False):
             query_payouts()
-        waits.append(Payout.objects.get().due_at - payout.due_at)
-    assert waits == sorted(waits)
-    assert (waits[0], waits[-1]) == (timedelta(minutes=2), timedelta(hours=3))
+        delays.append(Payout.objects.get().due_at - payout.due_at)
+    assert delays == sorted(delays)
+    assert (delays[0], delays[-1]) == (timedelta(minutes=2), timedelta(hours=3))
 
 
-def test_a_refusal_is_not_believed_while_there_is_a_bill(approved, sandbox):
-    """Another call of ours had arrived meanwhile: WeChat Pay refuses the number, and has it."""
+def test_a_refusal_does_not_end_a_payout_with_a_bill(approved, sandbox):
+    """An earlier call has arrived: WeChat Pay refuses the number and has its bill."""
     fault(sandbox, "error")
     send_payouts()
     sandbox.state.faults.clear()
@@ -136,7 +136,7 @@ def test_a_refusal_is_not_believed_while_there_is_a_bill(approved, sandbox):
     assert how_it_stands(approved) == (3, "succeeded")
 
 
-def test_a_refusal_without_a_bill_ends_it(approved, alice, sandbox):
+def test_a_refusal_without_a_bill_ends_the_payout(approved, alice, sandbox):
     sandbox.state.note("refusal", code="PARAM_ERROR")
     send_payouts()
     assert how_it_stands(approved) == (4, "failed")
@@ -144,8 +144,8 @@ def test_a_refusal_without_a_bill_ends_it(approved, alice, sandbox):
 
 
 @pytest.mark.parametrize("code", ["NOT_FOUND", "NO_STATEMENT_EXIST"])
-def test_not_found_as_an_answer_to_the_transfer_itself_says_nothing(approved, alice, sandbox, code: str):
-    """The bill was made all the same, and a query shows it only later."""
+def test_not_found_in_the_answer_to_a_transfer_ends_nothing(approved, alice, sandbox, code: str):
+    """The bill was created anyway, and a query finds it only later."""
     sandbox.state.note("refusal", code=code)
     send_payouts()
     assert (how_it_stands(approved), balance(alice)) == ((1, "sent"), ("80.00", "20.00"))
@@ -157,7 +157,7 @@ def test_not_found_as_an_answer_to_the_transfer_itself_says_nothing(approved, al
     assert (how_it_stands(approved), bills(sandbox)) == ((3, "succeeded"), [("SUCCESS", 1)])
 
 
-def test_a_transfer_that_was_not_found_is_made_again_under_its_number_after_the_quiet_time(approved, sandbox):
+def test_a_transfer_that_was_not_found_is_sent_again_under_its_number_after_five_minutes(approved, sandbox):
     sandbox.state.note("refusal", code="NOT_FOUND")
     send_payouts()
     query_later(minutes=6)
@@ -165,7 +165,7 @@ def test_a_transfer_that_was_not_found_is_made_again_under_its_number_after_the_
 
 
 @pytest.mark.parametrize("code", ["NOT_FOUND", "NO_STATEMENT_EXIST"])
-def test_a_transfer_that_was_not_found_keeps_no_other_from_being_made(three, sandbox, code: str):
+def test_a_transfer_that_was_not_found_does_not_stop_the_others(three, sandbox, code: str):
     sandbox.state.note("refusal", code=code)
     assert send_payouts() == 3
     assert [state for state, _ in bills(sandbox)] == ["SUCCESS", "SUCCESS"]

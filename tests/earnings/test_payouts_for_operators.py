@@ -1,4 +1,4 @@
-"""Payouts that people have to look at: WeChat Pay tells no more, tells of another amount, or of another end."""
+"""Payouts left to operators: WeChat Pay no longer answers, or reports another amount or another end."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from earnings.models import Payout, Withdrawal, WithdrawalStep
 from earnings.payouts import pauses
-from earnings.payouts import state as told
+from earnings.payouts import state as transitions
 from earnings.tasks import send_payouts
 from tests.factories.money import balance
 from tests.support.admin_pages import Operator
@@ -17,7 +17,7 @@ from tests.support.payouts import bills, fault, how_it_stands, notify, query_lat
 pytestmark = pytest.mark.django_db
 
 
-def test_a_number_that_wechat_pay_no_longer_tells_about_is_left_to_people(approved, sandbox):
+def test_a_payout_is_left_to_operators_after_the_query_period(approved, sandbox):
     fault(sandbox, "error")
     send_payouts()
     sandbox.state.faults.clear()
@@ -28,7 +28,7 @@ def test_a_number_that_wechat_pay_no_longer_tells_about_is_left_to_people(approv
     assert bills(sandbox) == []
 
 
-def test_the_days_to_ask_begin_with_the_last_call(approved, sandbox):
+def test_the_query_period_starts_with_the_last_call(approved, sandbox):
     turns_out(sandbox, "NOT_ENOUGH")
     send_payouts()
     query_later(days=20)
@@ -42,30 +42,30 @@ def finance() -> Operator:
     return Operator("finance", username="fiona")
 
 
-def left_to_people(sandbox) -> None:
+def leave_to_operators(sandbox) -> None:
     fault(sandbox, "error")
     send_payouts()
     query_later(days=30)
 
 
-@pytest.mark.parametrize(("paid", "stands"), [("1", (3, "succeeded")), ("0", (4, "failed"))])
-def test_an_operator_decides_what_is_too_old(approved, sandbox, finance, paid: str, stands: tuple[int, str]):
-    left_to_people(sandbox)
+@pytest.mark.parametrize(("paid", "result"), [("1", (3, "succeeded")), ("0", (4, "failed"))])
+def test_an_operator_decides_an_old_payout(approved, sandbox, finance, paid: str, result: tuple[int, str]):
+    leave_to_operators(sandbox)
     assert "已确认 1 条" in finance.act(
         "earnings/payout", "decide", Payout.objects.get(), paid=paid, reason="平台已核对"
     )
-    assert how_it_stands(approved) == stands
+    assert how_it_stands(approved) == result
     step = WithdrawalStep.objects.last()
     assert (step.taken_by, Payout.objects.get().ended_by) == ("fiona", "fiona")
 
 
-def test_who_decides_is_asked_with_the_amount_and_the_masked_person(approved, alice, sandbox, finance):
-    left_to_people(sandbox)
+def test_the_confirmation_page_shows_the_amount_and_the_masked_user(approved, alice, sandbox, finance):
+    leave_to_operators(sandbox)
     page = finance.act("earnings/payout", "decide", Payout.objects.get(), confirmed=False)
     assert f"20.00 元 · {alice.nickname} 138****8000 · {approved.pk.hex}" in page
 
 
-def test_what_is_not_for_operators_is_not_decided_on_the_page(approved, sandbox, finance):
+def test_other_payouts_cannot_be_decided_on_the_page(approved, sandbox, finance):
     page = finance.act("earnings/payout", "decide", Payout.objects.get(), paid="1", reason="不想等")
     assert "1 条没有变化:不需要人工确认" in page
     assert how_it_stands(approved) == (1, "prepared")
@@ -79,14 +79,14 @@ def test_finance_pauses_payouts_and_resumes_them(approved, sandbox, finance):
     assert how_it_stands(approved) == (3, "succeeded")
 
 
-def test_an_operator_decides_nothing_that_can_be_asked_about(approved, sandbox):
+def test_a_payout_that_can_be_queried_cannot_be_decided(approved, sandbox):
     fault(sandbox, "drop_reply")
     send_payouts()
-    with pytest.raises(told.NotForOperators):
-        told.decide(approved.pk, paid=False, by="root", reason="不想等", at=timezone.now())
+    with pytest.raises(transitions.NotForOperators):
+        transitions.decide(approved.pk, paid=False, by="root", reason="不想等", at=timezone.now())
 
 
-def test_a_bill_of_another_amount_is_left_to_people(approved, sandbox):
+def test_a_bill_with_another_amount_is_left_to_operators(approved, sandbox):
     turns_out(sandbox, "PROCESSING")
     send_payouts()
     sandbox.state.note("bill", out_bill_no=approved.pk.hex, state="SUCCESS", amount=2001)
@@ -95,22 +95,22 @@ def test_a_bill_of_another_amount_is_left_to_people(approved, sandbox):
     assert Payout.objects.needing_an_operator().count() == 1
 
 
-def bill_of(sandbox, withdrawal: Withdrawal, **facts: Any) -> None:
-    """One at WeChat Pay of which our books know nothing: they were restored from a backup."""
-    known = {"openid": "open-alice", "amount": 2000, "transfer_bill_no": "1"}
-    sandbox.state.note("bill", out_bill_no=withdrawal.pk.hex, **{**known, **facts})
+def bill_of(sandbox, withdrawal: Withdrawal, **fields: Any) -> None:
+    """Create a bill at WeChat Pay that our records lack, as after a restored backup."""
+    defaults = {"openid": "open-alice", "amount": 2000, "transfer_bill_no": "1"}
+    sandbox.state.note("bill", out_bill_no=withdrawal.pk.hex, **{**defaults, **fields})
 
 
 @pytest.mark.parametrize(
-    ("state", "stands"), [("SUCCESS", (3, "succeeded")), ("FAIL", (4, "failed")), ("PROCESSING", (1, "sent"))]
+    ("state", "result"), [("SUCCESS", (3, "succeeded")), ("FAIL", (4, "failed")), ("PROCESSING", (1, "sent"))]
 )
-def test_a_bill_of_what_we_did_not_send_yet_is_believed(approved, sandbox, state: str, stands: tuple[int, str]):
+def test_a_bill_of_an_unsent_payout_is_applied(approved, sandbox, state: str, result: tuple[int, str]):
     bill_of(sandbox, approved, state=state)
     assert notify(sandbox, approved) == 200
-    assert how_it_stands(approved) == stands
+    assert how_it_stands(approved) == result
 
 
-def test_a_bill_of_another_amount_that_we_did_not_send_can_be_decided(approved, sandbox, finance):
+def test_a_bill_with_another_amount_of_an_unsent_payout_can_be_decided(approved, sandbox, finance):
     bill_of(sandbox, approved, state="SUCCESS", amount=2001)
     notify(sandbox, approved)
     assert how_it_stands(approved) == (1, "sent")
@@ -118,12 +118,12 @@ def test_a_bill_of_another_amount_that_we_did_not_send_can_be_decided(approved, 
     assert how_it_stands(approved) == (3, "succeeded")
 
 
-def test_the_database_leaves_nothing_to_operators_that_may_still_be_taken_back(approved):
+def test_the_database_leaves_only_sent_payouts_to_operators(approved):
     with pytest.raises(IntegrityError, match="payout_left_to_operators_was_sent"), transaction.atomic():
         Payout.objects.update(needs_operator_at=timezone.now())
 
 
-def test_what_wechat_pay_knew_and_no_longer_knows_is_left_to_people(approved, alice, sandbox):
+def test_a_bill_that_disappears_is_left_to_operators(approved, alice, sandbox):
     turns_out(sandbox, "PROCESSING")
     send_payouts()
     sandbox.state.bills.clear()
@@ -134,7 +134,7 @@ def test_what_wechat_pay_knew_and_no_longer_knows_is_left_to_people(approved, al
 
 @pytest.fixture
 def contradicted(approved, sandbox) -> Withdrawal:
-    """Its money was given back; then WeChat Pay says that it was paid."""
+    """A withdrawal whose money was returned before WeChat Pay reported it as paid."""
     turns_out(sandbox, "FAIL")
     send_payouts()
     sandbox.state.note("bill", out_bill_no=approved.pk.hex, state="SUCCESS")
@@ -142,13 +142,13 @@ def contradicted(approved, sandbox) -> Withdrawal:
     return approved
 
 
-def test_another_end_at_wechat_pay_changes_nothing_and_is_told_once(contradicted, alice, caplog):
+def test_a_contradiction_changes_nothing_and_is_logged_once(contradicted, alice, caplog):
     assert [record.levelname for record in caplog.get_records("setup")].count("CRITICAL") == 1
     assert (how_it_stands(contradicted), balance(alice)) == ((4, "failed"), ("100.00", "0.00"))
     assert "微信支付说 SUCCESS" in Payout.objects.contradicted().get().note
 
 
-def test_another_end_at_wechat_pay_stands_on_the_first_page_until_it_is_dealt_with(contradicted, finance):
+def test_a_contradiction_is_on_the_home_page_until_an_operator_closes_it(contradicted, finance):
     assert "<strong>1</strong><span>打款与微信结果不符</span>" in finance.page("")
     payout = Payout.objects.get()
     assert "已确认 1 条" in finance.act("earnings/payout", "close_contradiction", payout, reason="已向用户追回")
@@ -157,19 +157,19 @@ def test_another_end_at_wechat_pay_stands_on_the_first_page_until_it_is_dealt_wi
     assert not Payout.objects.contradicted().exists()
 
 
-def test_what_is_not_contradicted_is_not_closed(approved, sandbox, finance):
+def test_a_payout_without_contradiction_cannot_be_closed(approved, sandbox, finance):
     send_payouts()
     page = finance.act("earnings/payout", "close_contradiction", Payout.objects.get(), reason="没事")
     assert "与微信结果没有不符" in page
 
 
-def test_the_database_wants_a_reviewer_of_what_was_contradicted_only(approved, sandbox):
+def test_the_database_accepts_a_review_of_contradicted_payouts_only(approved, sandbox):
     send_payouts()
     with pytest.raises(IntegrityError, match="reviewed_payout_was_contradicted"), transaction.atomic():
         Payout.objects.update(reviewed_at=timezone.now(), reviewed_by="root", note="x")
 
 
-def test_an_outcome_that_stays_unknown_stands_on_the_first_page(approved, sandbox, finance):
+def test_an_outcome_that_stays_unknown_is_on_the_home_page(approved, sandbox, finance):
     turns_out(sandbox, "PROCESSING")
     send_payouts()
     for hours in (1, 2, 4, 8, 16):

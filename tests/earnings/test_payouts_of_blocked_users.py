@@ -1,4 +1,4 @@
-"""A block and a payout under way: nothing more is sent, what is paid stays paid, the rest returns."""
+"""Blocking a user with an open payout: nothing more is sent, paid money stays paid, the rest is returned."""
 
 import pytest
 from django.utils import timezone
@@ -12,14 +12,14 @@ from tests.support.payouts import bills, block, fault, how_it_stands, query_late
 pytestmark = pytest.mark.django_db
 
 
-def test_blocking_takes_back_what_was_not_sent(approved, alice, sandbox):
+def test_blocking_rejects_unsent_withdrawals(approved, alice, sandbox):
     withdrawals.reject_unpaid_of(alice, by="root", reason="封号", at=timezone.now())
     assert how_it_stands(approved) == (2, "withdrawn")
     assert balance(alice) == ("100.00", "0.00")
     assert send_payouts() == 0
 
 
-def test_blocking_leaves_what_may_be_out_to_its_outcome(approved, alice, sandbox):
+def test_blocking_does_not_reject_a_sent_withdrawal(approved, alice, sandbox):
     turns_out(sandbox, "PROCESSING")
     send_payouts()
     withdrawals.reject_unpaid_of(alice, by="root", reason="封号", at=timezone.now())
@@ -33,7 +33,7 @@ def test_a_user_blocked_between_approval_and_sending_is_not_paid(approved, alice
     assert balance(alice) == ("100.00", "0.00")
 
 
-def test_what_waits_for_a_user_who_is_blocked_is_cancelled_and_refunded(approved, alice, sandbox):
+def test_a_transfer_waiting_for_a_blocked_user_is_cancelled_and_refunded(approved, alice, sandbox):
     turns_out(sandbox, "WAIT_USER_CONFIRM")
     send_payouts()
     block(alice)
@@ -43,19 +43,19 @@ def test_what_waits_for_a_user_who_is_blocked_is_cancelled_and_refunded(approved
     assert (balance(alice), bills(sandbox)) == (("100.00", "0.00"), [("CANCELLED", 1)])
 
 
-def test_what_never_arrived_is_not_sent_again_for_a_blocked_user(approved, alice, sandbox):
+def test_a_call_that_never_arrived_is_not_repeated_for_a_blocked_user(approved, alice, sandbox):
     fault(sandbox, "error")
     send_payouts()
     sandbox.state.faults.clear()
     block(alice)
     query_payouts()
-    assert how_it_stands(approved) == (1, "sent")  # the call may still be on its way
+    assert how_it_stands(approved) == (1, "sent")  # the call may still arrive
     query_later()
     assert how_it_stands(approved) == (4, "failed")
     assert (balance(alice), bills(sandbox)) == (("100.00", "0.00"), [])
 
 
-def test_what_was_paid_before_the_block_stays_paid(approved, alice, sandbox):
+def test_a_payout_paid_before_the_block_stays_paid(approved, alice, sandbox):
     fault(sandbox, "drop_reply")
     send_payouts()
     sandbox.state.faults.clear()

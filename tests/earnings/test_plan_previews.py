@@ -1,4 +1,4 @@
-"""What a night or a changed plan would pay, seen before it does."""
+"""Previews of a settlement and of a changed plan."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -19,17 +19,17 @@ from tests.support.settlement import yesterday
 pytestmark = pytest.mark.django_db
 
 
-def test_a_dry_run_shows_what_it_would_pay_and_keeps_nothing():
+def test_a_dry_run_shows_the_amounts_and_saves_nothing():
     group = rated(5)
-    said = StringIO()
-    call_command("settle", f"--date={yesterday()}", "--dry-run", stdout=said)
-    assert "5 star: 1 groups, 1.00 yuan" in said.getvalue()
-    assert "would be paid" in said.getvalue()
+    output = StringIO()
+    call_command("settle", f"--date={yesterday()}", "--dry-run", stdout=output)
+    assert "5 star: 1 groups, 1.00 yuan" in output.getvalue()
+    assert "would be paid" in output.getvalue()
     group.refresh_from_db()
     assert (group.settle_count, LedgerTransaction.objects.count(), SettlementDay.objects.count()) == (0, 0, 0)
 
 
-def test_a_preview_locks_nobody_out_and_says_what_settling_pays(family):
+def test_a_preview_equals_the_settlement(family):
     owner, *_ = family
     rated(5, user=owner)
     before = settlement.preview(yesterday(), at=timezone.now())
@@ -38,7 +38,7 @@ def test_a_preview_locks_nobody_out_and_says_what_settling_pays(family):
     assert not settlement.preview(yesterday(), at=timezone.now()).is_new
 
 
-def test_a_preview_of_a_plan_says_what_it_would_pay_and_saves_nothing(family):
+def test_a_preview_of_a_plan_shows_the_amounts_and_saves_nothing(family):
     owner, *_ = family
     rated(5, user=owner, settle_count=10)
     tomorrow = timezone.localdate() + timedelta(days=1)
@@ -49,7 +49,7 @@ def test_a_preview_of_a_plan_says_what_it_would_pay_and_saves_nothing(family):
     assert (StarPlan.objects.filter(star=5).count(), GroupDay.objects.count()) == (1, 0)
 
 
-def test_a_dry_run_names_the_ten_who_would_get_most(capsys):
+def test_a_dry_run_lists_the_ten_users_with_the_largest_amounts(capsys):
     plan_in_force(5, activity_bonus="0.25")
     for number in range(12):
         user = UserFactory(nickname=f"person-{number:02}")

@@ -1,4 +1,4 @@
-"""Whose WeChat account is paid: the one that was the user's when the money was asked for."""
+"""The receiver of a payout: the user's WeChat account at the moment of the request."""
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 
 def test_the_receiver_of_a_number_never_changes(approved, alice, sandbox):
-    """Sent, reply lost, the user has another open_id by now: the same number goes to the same receiver."""
+    """After a lost answer the same number is sent to the same receiver, although the user has another open_id now."""
     fault(sandbox, "error")
     send_payouts()
     sandbox.state.faults.clear()
@@ -35,7 +35,7 @@ def test_the_database_keeps_the_receiver(approved, sandbox):
 
 
 @pytest.mark.parametrize("later", ["", "open-alice"])
-def test_who_had_no_open_id_when_asking_is_not_paid_and_gets_the_money_back(alice, sandbox, later: str):
+def test_without_an_open_id_at_the_request_the_money_is_returned(alice, sandbox, later: str):
     User.objects.filter(pk=alice.pk).update(open_id="")
     asked = ask(alice)
     User.objects.filter(pk=alice.pk).update(open_id=later)
@@ -46,7 +46,7 @@ def test_who_had_no_open_id_when_asking_is_not_paid_and_gets_the_money_back(alic
     assert (balance(alice), bills(sandbox)) == (("100.00", "0.00"), [])
 
 
-def test_an_open_id_is_paid_in_the_app_that_it_belongs_to(alice, sandbox, settings):
+def test_an_open_id_is_paid_in_its_own_app(alice, sandbox, settings):
     settings.WECHAT_APPS = {"sandbox": "s", "second-app": "s"}
     User.objects.filter(pk=alice.pk).update(app_id="second-app")
     withdrawals.approve([ask(alice).pk], by="root", at=timezone.now())
@@ -57,7 +57,7 @@ def test_an_open_id_is_paid_in_the_app_that_it_belongs_to(alice, sandbox, settin
 
 
 def test_a_sign_in_with_another_account_does_not_redirect_the_money(approved, alice, sandbox, settings):
-    """Between the request and the payout the user refreshes the profile, in another app of ours."""
+    """The user refreshes the profile in another configured app between the request and the payout."""
     settings.ENFORCE_AUTH = False
     settings.WECHAT_APPS = {"sandbox": "s", "second-app": "s"}
     other = {"open_id": "open-other", "appid": "second-app", "nick_name": "", "head_url": ""}
@@ -67,13 +67,13 @@ def test_a_sign_in_with_another_account_does_not_redirect_the_money(approved, al
     assert (bill["openid"], bill["appid"]) == ("open-alice", "sandbox")
 
 
-def test_the_database_keeps_the_receiver_that_was_asked_for(approved):
+def test_the_database_keeps_the_receiver_of_the_request(approved):
     for change in ({"open_id": "open-mallory"}, {"app_id": "second-app"}):
         with pytest.raises(IntegrityError, match="not changed afterwards"), transaction.atomic():
             Withdrawal.objects.update(**change)
 
 
-def test_the_database_sends_nothing_to_another_receiver_than_was_asked_for(approved):
+def test_the_database_refuses_a_payout_to_another_receiver(approved):
     now = timezone.now()
     sent = {"state": "sent", "sent_at": now, "called_at": now, "app_id": "sandbox"}
     with pytest.raises(IntegrityError, match="receiver that was asked for"), transaction.atomic():
@@ -81,7 +81,7 @@ def test_the_database_sends_nothing_to_another_receiver_than_was_asked_for(appro
     assert Payout.objects.update(open_id="open-alice", **sent) == 1
 
 
-def test_the_database_takes_no_receiver_without_its_app(alice):
+def test_the_database_refuses_a_receiver_without_app(alice):
     with pytest.raises(IntegrityError, match="receiver_has_open_id_and_app_id"), transaction.atomic():
         Withdrawal.objects.create(
             user=alice, amount=20, asked_at=timezone.now(), asked_day="2026-11-01", open_id="open-alice"
@@ -94,7 +94,7 @@ def migrate(name: str) -> None:
     MigrationExecutor(connection).migrate([("earnings", name)])
 
 
-def test_what_was_asked_before_receivers_were_kept_gets_the_payouts_or_the_users(approved, sandbox):
+def test_the_migration_fills_receivers_from_the_payout_or_the_user(approved, sandbox):
     send_payouts()
     User.objects.update(open_id="open-new", app_id="gone-app")
     unknown, waiting = [UserFactory(phone=f"1370013700{n}", open_id=("", "open-2")[n]) for n in range(2)]
@@ -104,6 +104,6 @@ def test_what_was_asked_before_receivers_were_kept_gets_the_payouts_or_the_users
     migrate("0011_more_backoffice_filters")
     User.objects.filter(pk=waiting.pk).update(app_id="gone-app")
     migrate("0012_receiver_of_withdrawals")
-    kept = dict(Withdrawal.objects.values_list("user", "open_id"))
-    assert kept == {approved.user_id: "open-alice", unknown.pk: "", waiting.pk: "open-2"}
+    receivers = dict(Withdrawal.objects.values_list("user", "open_id"))
+    assert receivers == {approved.user_id: "open-alice", unknown.pk: "", waiting.pk: "open-2"}
     assert set(Withdrawal.objects.values_list("app_id", flat=True)) == {"sandbox", ""}

@@ -1,4 +1,4 @@
-"""Our payouts of a day against WeChat Pay's book: whatever differs is found, and nothing is changed."""
+"""Reconciliation of a day's payouts with WeChat Pay: every difference is found, and nothing is changed."""
 
 from datetime import date, timedelta
 from io import StringIO
@@ -11,7 +11,7 @@ from django.utils import timezone
 from config.platform.dates import start_of
 from earnings import withdrawals
 from earnings.models import Payout, Withdrawal
-from earnings.payouts import state as bills
+from earnings.payouts import state as transitions
 from earnings.tasks import query_payouts, send_payouts
 from integrations.wechat.fund_flow import read_fund_flow
 from integrations.wechat.pay import FUND_FLOW, BadSignature, WeChatPay
@@ -37,50 +37,50 @@ def paid(sandbox) -> Withdrawal:
 
 
 def reconcile(day: date | None = None) -> str:
-    """What the command says about today, or that day; with its exit status when that is not 0."""
-    said = StringIO()
+    """Run the command for today or that day. Returns its output, with its exit status when that is not 0."""
+    output = StringIO()
     try:
-        call_command("reconcile_payouts", f"--date={day or timezone.localdate()}", stdout=said, stderr=StringIO())
+        call_command("reconcile_payouts", f"--date={day or timezone.localdate()}", stdout=output, stderr=StringIO())
     except CommandError as error:
-        return f"{said.getvalue()}{error} [{error.returncode}]"
-    return said.getvalue()
+        return f"{output.getvalue()}{error} [{error.returncode}]"
+    return output.getvalue()
 
 
-def test_books_that_agree(paid, sandbox):
+def test_equal_records_show_no_difference(paid, sandbox):
     sandbox.state.note("next_bill", next_state="FAIL")
     approve("50")
     send_payouts()
     assert "2 payouts, 1 lines of WeChat Pay's bill, no difference." in reconcile()
 
 
-def test_a_day_without_payouts_agrees(sandbox):
+def test_a_day_without_payouts_shows_no_difference(sandbox):
     assert "0 payouts, 0 lines of WeChat Pay's bill, no difference." in reconcile()
 
 
-def test_a_bill_that_we_do_not_have_is_found(paid, sandbox):
+def test_a_bill_without_payout_is_found(paid, sandbox):
     foreign = {"openid": "open-x", "amount": 777, "transfer_bill_no": "1", "state": "SUCCESS"}
     sandbox.state.note("bill", out_bill_no="f" * 32, **foreign)
     assert f"{'f' * 32}: 微信支付有这笔转账(777 分),我们没有" in reconcile()
     assert "1 differences. [1]" in reconcile()
 
 
-def test_a_bill_that_wechat_pay_does_not_have_is_found(paid, sandbox):
+def test_a_payout_without_bill_is_found(paid, sandbox):
     sandbox.state.bills.clear()
     assert "状态不同:微信支付 没有这笔转账,我们“成功”" in reconcile()
 
 
-def test_an_amount_that_differs_is_found(paid, sandbox):
+def test_a_different_amount_is_found(paid, sandbox):
     sandbox.state.note("bill", out_bill_no=paid.pk.hex, amount=2001)
     assert "金额不同:微信支付 2001 分,我们 2000 分" in reconcile()
 
 
 @pytest.mark.parametrize("state", ["FAIL", "PROCESSING", "WAIT_USER_CONFIRM"])
-def test_a_state_that_differs_is_found(paid, sandbox, state: str):
+def test_a_different_state_is_found(paid, sandbox, state: str):
     sandbox.state.note("bill", out_bill_no=paid.pk.hex, state=state)
     assert f"状态不同:微信支付 {state},我们“成功”" in reconcile()
 
 
-def test_paid_there_and_failed_here_is_found(sandbox):
+def test_a_failed_payout_that_wechat_pay_paid_is_found(sandbox):
     withdrawal = approve()
     sandbox.state.note("next_bill", next_state="FAIL")
     send_payouts()
@@ -88,7 +88,7 @@ def test_paid_there_and_failed_here_is_found(sandbox):
     assert "微信支付已付出 2000 分,我们是“失败”" in reconcile()
 
 
-def test_what_ended_there_and_not_here_is_found(sandbox):
+def test_an_open_payout_that_ended_at_wechat_pay_is_found(sandbox):
     withdrawal = approve()
     sandbox.state.note("next_bill", next_state="PROCESSING")
     send_payouts()
@@ -97,7 +97,7 @@ def test_what_ended_there_and_not_here_is_found(sandbox):
     assert "状态不同:微信支付 SUCCESS,我们“结果待查”" in reconcile()
 
 
-def test_an_old_day_is_compared_by_its_bill_alone(paid, sandbox):
+def test_an_old_day_is_compared_by_the_fund_flow_only(paid, sandbox):
     with time_machine.travel(timezone.now() + timedelta(days=40)):
         day = timezone.localdate() - timedelta(days=40)
         sandbox.state.note("bill", out_bill_no=paid.pk.hex, state="PROCESSING")
@@ -108,17 +108,17 @@ def test_an_old_day_is_compared_by_its_bill_alone(paid, sandbox):
 
 
 def weeks_later(day: date) -> str:
-    """What the command then says about that day."""
+    """Return the command's output about that day, 40 days later."""
     with time_machine.travel(start_of(day) + timedelta(days=40), tick=True):
         return reconcile(day)
 
 
 def at_night(minutes: int) -> time_machine.travel:
-    """So many minutes after last midnight."""
+    """Return a time travel to this number of minutes after last midnight."""
     return time_machine.travel(start_of(timezone.localdate()) + timedelta(minutes=minutes), tick=True)
 
 
-def test_what_was_confirmed_after_midnight_left_on_the_later_day(sandbox):
+def test_a_payout_confirmed_after_midnight_is_in_the_fund_flow_of_the_later_day(sandbox):
     with at_night(-10):
         sandbox.state.note("next_bill", next_state="WAIT_USER_CONFIRM")
         withdrawal = approve()
@@ -131,7 +131,7 @@ def test_what_was_confirmed_after_midnight_left_on_the_later_day(sandbox):
     assert "1 payouts, 1 lines of WeChat Pay's bill, no difference" in weeks_later(today)
 
 
-def test_what_we_learned_of_after_midnight_left_on_the_earlier_day(sandbox):
+def test_a_payout_reported_after_midnight_is_in_the_fund_flow_of_the_earlier_day(sandbox):
     with at_night(-10):
         sandbox.state.note("next_bill", next_state="PROCESSING")
         withdrawal = approve()
@@ -142,45 +142,45 @@ def test_what_we_learned_of_after_midnight_left_on_the_earlier_day(sandbox):
     assert "1 payouts, 0 lines of WeChat Pay's bill, no difference" in weeks_later(timezone.localdate())
 
 
-def decided_as_paid() -> date:
-    """An operator says so of the payout that is still open, 35 days later; that day."""
+def decide_as_paid() -> date:
+    """Decide the open payout as paid, 35 days later. Returns the day of the decision."""
     with time_machine.travel(timezone.now() + timedelta(days=35), tick=True):
         query_payouts()
         key = Payout.objects.get(ended_at=None).pk
-        bills.decide(key, paid=True, by="root", reason="平台已核对", at=timezone.now())
+        transitions.decide(key, paid=True, by="root", reason="平台已核对", at=timezone.now())
         return timezone.localdate()
 
 
-def test_what_an_operator_calls_paid_left_about_the_day_of_the_call(sandbox):
+def test_a_payout_decided_as_paid_is_in_the_fund_flow_of_the_day_of_the_call(sandbox):
     sandbox.state.note("next_bill", next_state="PROCESSING")
     withdrawal = approve()
     send_payouts()
     sandbox.state.note("bill", out_bill_no=withdrawal.pk.hex, state="SUCCESS")
-    day = decided_as_paid()
+    day = decide_as_paid()
     assert "no difference" in weeks_later(day)
 
 
-def test_what_an_operator_calls_paid_and_never_left_is_found(sandbox):
+def test_a_payout_decided_as_paid_without_fund_flow_is_found(sandbox):
     sandbox.state.note("next_bill", next_state="PROCESSING")
     approve()
     send_payouts()
-    day = decided_as_paid()
+    day = decide_as_paid()
     assert "我们记为成功,微信支付账单里没有" in weeks_later(day)
 
 
-def test_wechat_pay_being_away_is_no_difference(paid, settings):
+def test_an_outage_of_wechat_pay_is_not_reported_as_a_difference(paid, settings):
     settings.WECHAT_PAY_BASE_URL = "http://127.0.0.1:1"
     assert "could not be asked" in reconcile()
     assert "[2]" in reconcile()
 
 
-def test_a_file_that_was_changed_on_the_way_is_not_believed(paid, sandbox):
-    """Somebody in between adds a bill after the hash was signed."""
+def test_a_manipulated_file_is_refused(paid, sandbox):
+    """A bill is added after the hash was signed."""
     pay = WeChatPay.from_settings()
-    told = pay._call("GET", f"{FUND_FLOW}?bill_date={timezone.localdate()}&account_type=OPERATION")
+    answer = pay._call("GET", f"{FUND_FLOW}?bill_date={timezone.localdate()}&account_type=OPERATION")
     sandbox.state.note("bill", out_bill_no="e" * 32, amount=1, transfer_bill_no="1", state="SUCCESS")
     with pytest.raises(BadSignature):
-        pay._file(told["download_url"], told["hash_value"])
+        pay._file(answer["download_url"], answer["hash_value"])
 
 
 def test_reconciling_changes_nothing(paid, sandbox):
@@ -190,8 +190,8 @@ def test_reconciling_changes_nothing(paid, sandbox):
     assert list(Payout.objects.values()) == before
 
 
-def test_a_fund_flow_file_is_read_as_wechat_pay_writes_it():
-    """Two transfers, one of which came back; a fee that is none of ours; the summary."""
+def test_a_fund_flow_file_in_wechat_pays_format_is_read():
+    """The file has two transfers, one of them returned, a fee without transfer, and the summary."""
     lines = [
         "记账时间,微信支付业务单号,资金流水单号,业务名称,业务类型,收支类型,收支金额(元),账户结余(元),资金变更提交申请人,备注,业务凭证号",
         "`2026-11-23 10:00:00,`1,`2,`商家转账,`转账,`支出,`20.00,`80.00,`system,`,`" + "a" * 32,
@@ -211,7 +211,7 @@ def test_the_adapter_asks_for_the_day(paid, sandbox):
     assert WeChatPay.from_settings().fund_flow(timezone.localdate() - timedelta(days=1)) == []
 
 
-def test_a_day_on_which_we_paid_and_that_has_no_bill_is_a_difference(paid, sandbox):
+def test_a_day_with_payments_and_without_bill_is_a_difference(paid, sandbox):
     sandbox.state.note("refusal", code="NO_STATEMENT_EXIST", of="fund_flow")
     assert f"{paid.pk.hex}: 我们这一天记为成功，微信支付没有这一天的账单" in reconcile()
 
@@ -222,11 +222,11 @@ def test_a_day_without_payouts_needs_no_bill(sandbox):
 
 
 @pytest.mark.parametrize("code", ["NOT_FOUND", "STATEMENT_CREATING", "SYSTEM_ERROR", "PARAM_ERROR"])
-def test_a_bill_that_is_not_told_of_is_no_empty_one(sandbox, code: str):
+def test_an_unavailable_bill_is_not_taken_for_an_empty_bill(sandbox, code: str):
     sandbox.state.note("refusal", code=code, of="fund_flow")
     assert reconcile().endswith("[2]")
 
 
-def test_an_amount_that_is_no_whole_number_is_not_taken_for_ours(paid, sandbox):
+def test_an_amount_that_is_no_integer_is_refused(paid, sandbox):
     sandbox.state.note("bill", out_bill_no=paid.pk.hex, amount=2000.0)
     assert "could not be asked: pay: answer with an amount that is no number of fen [2]" in reconcile()

@@ -1,4 +1,4 @@
-"""The red packet apart from the completion, as clients in use ask for it: paid if it was not, never twice."""
+"""The red packet requested separately from the completion: paid if unpaid, never twice."""
 
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -15,7 +15,7 @@ from tests.support.client import ApiClient
 pytestmark = pytest.mark.django_db
 
 
-def test_the_completion_pays_it_and_the_user_opens_it():
+def test_the_completion_pays_the_red_packet_and_the_user_opens_it():
     user = UserFactory(union_id=None, completed_at=None)
     profile = {"union_id": "u", "open_id": "o", "nick_name": "alice", "head_url": "", "appid": "sandbox"}
     ApiClient().put(f"/user/{user.pk}", profile)
@@ -25,14 +25,14 @@ def test_the_completion_pays_it_and_the_user_opens_it():
     assert alice.get("/received/redpacket")["data"] is True
 
 
-def test_it_is_paid_when_the_completion_did_not():
+def test_a_red_packet_unpaid_at_the_completion_is_paid_on_request():
     alice = UserFactory()
     paid = ApiClient(alice).get("/receive/redpacket")["data"]["red_packet"]
     assert Decimal("0.60") <= Decimal(paid) <= Decimal("0.70")
     assert balance(alice) == (paid, "0.00")
 
 
-def test_after_the_completion_it_says_what_was_paid_then():
+def test_a_request_after_the_completion_returns_the_amount_paid_then():
     alice = UserFactory(union_id=None, completed_at=None)
     profile = {"union_id": "u", "open_id": "o", "nick_name": "alice", "head_url": "", "appid": "sandbox"}
     paid = ApiClient().put(f"/user/{alice.pk}", profile)["data"]["red_packed"]
@@ -47,7 +47,7 @@ def test_a_blocked_user_receives_nothing():
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_racing_calls_pay_it_once():
+def test_concurrent_requests_pay_the_red_packet_once():
     alice = UserFactory()
 
     def receive(_: int) -> str:

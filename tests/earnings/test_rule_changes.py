@@ -1,4 +1,4 @@
-"""Plans, prices and rules: what counted stays, what a change costs is seen first, and large ones take two people."""
+"""Changes of plans, prices and rules: past days stay, the effect is shown first, large changes need two operators."""
 
 from datetime import date, timedelta
 from decimal import Decimal
@@ -28,15 +28,15 @@ def day(ahead: int) -> date:
     return timezone.localdate() + timedelta(days=ahead)
 
 
-def plan(profit: str, *, star: int = 5, ahead: int = 1, **facts: object) -> dict[str, object]:
-    words = {
+def plan(profit: str, *, star: int = 5, ahead: int = 1, **fields: object) -> dict[str, object]:
+    values = {
         "star": star,
         "income_days": 30,
         "daily_profit": profit,
         "activity_bonus": "0",
         "valid_from": day(ahead),
     }
-    return {**words, **facts}
+    return {**values, **fields}
 
 
 @pytest.fixture
@@ -54,16 +54,16 @@ def future(ann) -> StarPlan:
     return StarPlan.objects.create(star=5, daily_profit="1.10", income_days=30, valid_from=day(5))
 
 
-def changed() -> RuleChange:
+def only_change() -> RuleChange:
     return RuleChange.objects.get()
 
 
 class TestInForce:
     def test_a_plan_in_force_has_no_form(self, ann):
-        known = StarPlan.objects.get(star=5)
-        where = f"groups/starplan/{known.pk}/change/"
-        assert 'name="daily_profit"' not in ann.page(where)
-        assert ann.http.post(f"/admin/{where}", plan("100")).status_code == 403
+        current = StarPlan.objects.get(star=5)
+        path = f"groups/starplan/{current.pk}/change/"
+        assert 'name="daily_profit"' not in ann.page(path)
+        assert ann.http.post(f"/admin/{path}", plan("100")).status_code == 403
         assert StarPlan.objects.get(star=5).daily_profit == 1
 
     @pytest.mark.parametrize("ahead", [0, -300])
@@ -82,8 +82,8 @@ class TestInForce:
         assert StarPlan.objects.filter(star=5).count() == 1
 
     def test_a_future_plan_is_not_moved_to_today(self, ann, future):
-        where = f"groups/starplan/{future.pk}/change/"
-        assert "生效日期要在今天之后" in ann.saves(where, ann.opens(where), valid_from=day(0))
+        path = f"groups/starplan/{future.pk}/change/"
+        assert "生效日期要在今天之后" in ann.saves(path, ann.opens(path), valid_from=day(0))
         future.refresh_from_db()
         assert future.valid_from == day(5)
 
@@ -99,15 +99,15 @@ class TestInForce:
             StarPlan.objects.filter(pk=future.pk).update(valid_from=yesterday())
 
     def test_a_price_in_force_has_no_form_and_a_new_one_begins_later(self, ann):
-        known = ArticlePrice.objects.get()
-        assert 'name="amount"' not in ann.page(f"groups/articleprice/{known.pk}/change/")
+        current = ArticlePrice.objects.get()
+        assert 'name="amount"' not in ann.page(f"groups/articleprice/{current.pk}/change/")
         assert "生效日期要在今天之后" in ann.saves(
             "groups/articleprice/add/", {"amount": "0.20", "valid_from": day(0)}
         )
         ann.proposes("groups/articleprice/add/", amount="0.20", valid_from=day(1))
         assert list(ArticlePrice.objects.values_list("amount", "valid_from")[:1]) == [(Decimal("0.20"), day(1))]
 
-    def test_what_a_night_pays_is_the_same_after_a_change(self, ann):
+    def test_a_past_day_pays_the_same_after_a_change(self, ann):
         group = rated(5)
         ann.proposes(ADD, **plan("3.00"))
         assert settle_day(yesterday(), at=timezone.now()).total == 1
@@ -115,20 +115,22 @@ class TestInForce:
 
 
 class TestPreview:
-    def test_saving_shows_what_a_night_pays_before_and_after_and_keeps_nothing(self, ann, family):
+    def test_saving_shows_the_effect_per_night_and_saves_nothing(self, ann, family):
         rated(5, user=family[0])
         page = ann.saves(ADD, ann.opens(ADD), **plan("2.00", activity_bonus="0.50"))
-        assert "<strong>2.50</strong></td><td><strong>5.50</strong>" in page  # 2.00 + 0.50, 2.00 and 1.00 above
+        assert (
+            "<strong>2.50</strong></td><td><strong>5.50</strong>" in page
+        )  # 2.00 + 0.50, 2.00 and 1.00 to the inviters
         assert "<strong>+3.00</strong>" in page
-        assert "<td>1.00</td><td><strong>2.00</strong>" in page  # of the plan itself
+        assert "<td>1.00</td><td><strong>2.00</strong>" in page  # the plan itself
         assert "0000" not in page.split("<h2>")[1].split("<form")[0]
         assert (StarPlan.objects.filter(star=5).count(), RuleChange.objects.count()) == (1, 0)
 
-    def test_what_is_confirmed_counts_from_its_day(self, ann, family):
+    def test_a_confirmed_change_applies_from_its_day(self, ann, family):
         rated(5, user=family[0])
         assert "已保存，每晚影响 +2.50 元" in ann.proposes(ADD, **plan("2.00"))
         assert StarPlan.objects.get(valid_from=day(1)).daily_profit == 2
-        change = changed()
+        change = only_change()
         assert (change.asked_by, change.decided_by, change.effect, change.needs_second) == (
             "ann",
             "ann",
@@ -137,19 +139,19 @@ class TestPreview:
         )
         assert AuditEntry.objects.filter(table_name="groups_starplan", actor="ann", action="I").count() == 1
 
-    def test_a_confirmation_of_something_else_is_asked_anew(self, ann, family):
+    def test_a_confirmation_of_another_effect_shows_the_page_again(self, ann, family):
         page = ann.saves(ADD, ann.opens(ADD), **plan("2.00"))
         rated(5, user=family[0])
         assert "有了变化" in ann.confirms(ADD, page)
         assert "有了变化" in ann.confirms(ADD, page, daily_profit="90.00")
         assert not RuleChange.objects.exists()
 
-    def test_the_way_back_leads_to_the_filled_form(self, ann):
+    def test_the_back_link_leads_to_the_filled_form(self, ann):
         page = ann.saves(ADD, ann.opens(ADD), **plan("2.34"))
         back = page.split('class="button cancel-link"')[0].split('<a href="')[-1].split('"')[0]
         assert 'value="2.34"' in ann.http.get(back.replace("&amp;", "&")).text
 
-    def test_a_plan_that_makes_no_sense_is_not_measured(self, ann):
+    def test_an_invalid_plan_is_not_measured(self, ann):
         page = ann.saves(ADD, {**plan("x", activity_bonus="-1"), "star": 6, "valid_from": "yesterday"})
         assert ("确认变更" in page, 'class="errorlist"' in page) == (False, True)
 
@@ -168,14 +170,14 @@ class TestTwoOperators:
     def large(self, ann) -> RuleChange:
         rated(5)
         assert "待另一名运营人员" in ann.proposes(ADD, **plan("102.00"))
-        return changed()
+        return only_change()
 
     def test_a_large_change_waits(self, ann, large):
         assert (large.status, large.effect, large.asked_by) == (RuleChange.Status.WAITING, 101, "ann")
         assert not StarPlan.objects.filter(valid_from=day(1)).exists()
         assert "<strong>1</strong><span>待第二人确认的收益变更</span>" in ann.page("")
 
-    def test_who_asked_is_no_second_operator(self, ann, large):
+    def test_the_author_is_no_second_operator(self, ann, large):
         assert "由你自己提交" in ann.act(CHANGES, "confirm", large)
         assert not StarPlan.objects.filter(valid_from=day(1)).exists()
 
@@ -188,31 +190,31 @@ class TestTwoOperators:
         assert AuditEntry.objects.filter(table_name="earnings_rulechange", actor="bob", action="U").count() == 1
 
     @pytest.mark.parametrize("who", ["ann", "bob"])
-    def test_either_may_say_no(self, request, large, who):
+    def test_either_operator_may_refuse(self, request, large, who):
         assert "已拒绝 1 条" in request.getfixturevalue(who).act(CHANGES, "refuse", large, reason="写错了")
         large.refresh_from_db()
         assert (large.status, large.reason, large.decided_by) == (RuleChange.Status.REJECTED, "写错了", who)
         assert "已经处理" in request.getfixturevalue(who).act(CHANGES, "confirm", large)
         assert not StarPlan.objects.filter(valid_from=day(1)).exists()
 
-    def test_small_steps_of_one_person_add_up(self, ann):
+    def test_small_changes_of_one_operator_are_summed(self, ann):
         rated(5)
         assert "已保存" in ann.proposes(ADD, **plan("61.00"))
         page = ann.proposes(ADD, **plan("61.00", star=4, ahead=2))
         assert "已保存" in page  # no group has four stars
         assert "待另一名运营人员" in ann.proposes(ADD, **plan("120.00", ahead=3))
 
-    def test_a_cut_is_a_large_change_too(self, ann):
+    def test_a_decrease_is_a_large_change_too(self, ann):
         plan_in_force(5, daily_profit="150.00")
         rated(5)
         assert "每晚影响 -149.00 元，已提交" in ann.proposes(ADD, **plan("1.00"))
 
-    def test_a_superuser_sets_the_amount_and_may_leave_it_open(self, ann):
+    def test_without_a_limit_one_operator_is_enough(self, ann):
         rated(5)
         EarningsRules.objects.update(second_operator_above=None)
         assert "已保存" in ann.proposes(ADD, **plan("500.00"))
 
-    def test_a_change_whose_day_has_come_is_not_applied(self, bob, large):
+    def test_a_change_whose_first_day_has_begun_is_not_applied(self, bob, large):
         stale = RuleChange.objects.create(
             target=large.target,
             values={**large.values, "valid_from": str(day(0))},
@@ -224,42 +226,42 @@ class TestTwoOperators:
         assert "已经生效的不能修改" in bob.act(CHANGES, "confirm", stale)
         assert not StarPlan.objects.filter(valid_from=day(0)).exists()
 
-    def test_a_row_that_changed_meanwhile_is_not_overwritten(self, ann, bob, future):
+    def test_a_row_changed_in_the_meantime_is_not_overwritten(self, ann, bob, future):
         rated(5)
         ann.proposes(f"groups/starplan/{future.pk}/change/", daily_profit="300.00")
         StarPlan.objects.filter(pk=future.pk).update(daily_profit="1.20")
-        assert "这一条已被修改" in bob.act(CHANGES, "confirm", changed())
+        assert "这一条已被修改" in bob.act(CHANGES, "confirm", only_change())
         future.refresh_from_db()
         assert future.daily_profit == Decimal("1.20")
 
     def test_one_row_has_one_waiting_change(self, ann, bob, future):
         rated(5)
-        where = f"groups/starplan/{future.pk}/change/"
-        ann.proposes(where, daily_profit="300.00")
-        assert "已有待确认的变更" in bob.proposes(where, daily_profit="400.00")
+        path = f"groups/starplan/{future.pk}/change/"
+        ann.proposes(path, daily_profit="300.00")
+        assert "已有待确认的变更" in bob.proposes(path, daily_profit="400.00")
         assert RuleChange.objects.count() == 1
 
-    def test_taking_a_large_plan_back_takes_two_as_well(self, bob, future):
+    def test_deleting_a_large_plan_needs_two_operators(self, bob, future):
         rated(5)
         StarPlan.objects.filter(pk=future.pk).update(daily_profit="300.00")
         chief = Operator("administrator")
-        where = f"groups/starplan/{future.pk}/delete/"
-        assert "待另一名运营人员" in chief.confirms(where, chief.page(where))
+        path = f"groups/starplan/{future.pk}/delete/"
+        assert "待另一名运营人员" in chief.confirms(path, chief.page(path))
         assert StarPlan.objects.filter(pk=future.pk).exists()
-        bob.act(CHANGES, "confirm", changed())
+        bob.act(CHANGES, "confirm", only_change())
         assert not StarPlan.objects.filter(pk=future.pk).exists()
 
-    def test_only_who_decides_confirms(self, large):
+    def test_a_confirmation_needs_the_permission(self, large):
         Operator("viewer").act(CHANGES, "confirm", large)
         large.refresh_from_db()
         assert large.status == RuleChange.Status.WAITING
 
-    def test_the_database_refuses_a_second_signature_of_the_first_person(self, large):
+    def test_the_database_refuses_a_confirmation_by_the_author(self, large):
         now = timezone.now()
         with pytest.raises(IntegrityError, match="large_rule_change_is_of_two_people"), transaction.atomic():
             RuleChange.objects.update(status=1, decided_at=now, decided_by="ann")
 
-    def test_the_database_keeps_what_was_asked_and_decided(self, ann, large):
+    def test_the_database_refuses_changes_of_a_submitted_change(self, ann, large):
         with pytest.raises(IntegrityError, match="decided once"), transaction.atomic():
             RuleChange.objects.update(effect=0)
         ann.act(CHANGES, "refuse", large, reason="写错了")
@@ -268,7 +270,7 @@ class TestTwoOperators:
 
 
 class TestRules:
-    def test_a_share_shows_what_a_night_pays_and_is_saved_once_confirmed(self, ann, family):
+    def test_a_changed_share_shows_its_effect_and_is_saved_after_the_confirmation(self, ann, family):
         rated(5, user=family[0])
         page = ann.saves(RULES, ann.opens(RULES), inviter_share="0.2")
         assert "<strong>-0.80</strong>" in page
@@ -276,19 +278,19 @@ class TestRules:
         ann.confirms(RULES, page)
         assert EarningsRules.current().inviter_share == Decimal("0.2")
 
-    def test_red_packets_count_by_those_of_the_last_week(self, ann):
+    def test_the_effect_of_red_packets_is_estimated_from_the_last_week(self, ann):
         for _ in range(7):
             pay_red_packet(UserFactory(), at=timezone.now())
         assert "待另一名运营人员" in ann.proposes(RULES, red_packet_min="200.00", red_packet_max="200.00")
         assert EarningsRules.current().red_packet_max == Decimal("0.70")
-        assert changed().effect == Decimal("199.35")  # one a day, 0.65 on average before
+        assert only_change().effect == Decimal("199.35")  # one a day, 0.65 on average before
 
-    def test_rules_wait_for_nights_that_are_to_be_settled(self, ann):
+    def test_rules_cannot_change_while_a_day_is_unsettled(self, ann):
         EarningsRules.objects.update(settle_from=day(-3))
         assert "还有未结算的日期" in ann.saves(RULES, ann.opens(RULES), inviter_share="0.2")
         assert EarningsRules.current().inviter_share == 1
 
-    def test_finance_does_not_say_from_when_on_is_settled(self, ann):
+    def test_finance_cannot_change_the_first_settled_day(self, ann):
         before = EarningsRules.current().settle_from
         ann.proposes(RULES, settle_from=day(-30), adoption_fee="0.02")
         rules = EarningsRules.current()
@@ -306,7 +308,7 @@ class TestGaps:
         StarPlan.objects.create(star=5, daily_profit="1", valid_from=day(6), valid_to=day(7))
         assert gaps_in_plans(since=day(0)) == [PlanGap(5, day(3), day(5)), PlanGap(5, day(8), None)]
 
-    def test_plans_that_overlap_or_follow_each_other_leave_none(self):
+    def test_overlapping_or_adjacent_plans_leave_no_gap(self):
         plan_in_force(5, valid_to=day(4))
         StarPlan.objects.create(star=5, daily_profit="1", valid_from=day(2), valid_to=day(3))
         StarPlan.objects.create(star=5, daily_profit="1", valid_from=day(5))
@@ -316,35 +318,35 @@ class TestGaps:
         plan_in_force(3, valid_to=yesterday())
         assert gaps_in_plans(since=day(0)) == [PlanGap(3, day(0), None)]
 
-    def test_the_list_and_the_first_page_show_gaps(self, ann):
+    def test_the_list_and_the_home_page_show_gaps(self, ann):
         plan_in_force(5, valid_to=day(2))
         assert f"没有收益方案：5★ {day(3)} –" in ann.page("groups/starplan/")
         assert f"<strong>1</strong><span>没有收益方案的星级</span><small>5★ {day(3)} –" in ann.page("")
 
-    def test_a_plan_that_leaves_a_gap_is_saved_only_when_that_is_confirmed(self, ann, future):
+    def test_a_plan_that_leaves_a_gap_needs_another_confirmation(self, ann, future):
         plan_in_force(5, valid_to=day(4))
         StarPlan.objects.filter(pk=future.pk).update(valid_to=None)
-        where = f"groups/starplan/{future.pk}/change/"
-        page = ann.saves(where, ann.opens(where), valid_from=day(8))
+        path = f"groups/starplan/{future.pk}/change/"
+        page = ann.saves(path, ann.opens(path), valid_from=day(8))
         assert f"5★ {day(5)} – {day(7)}" in page
-        assert "我确认这些日期没有收益" in ann.confirms(where, page)
+        assert "我确认这些日期没有收益" in ann.confirms(path, page)
         assert StarPlan.objects.filter(valid_from=day(8)).count() == 0
-        ann.confirms(where, page, gaps_accepted="yes")
+        ann.confirms(path, page, gaps_accepted="yes")
         assert StarPlan.objects.filter(valid_from=day(8)).count() == 1
 
-    def test_taking_back_the_plan_that_follows_leaves_a_gap(self, future):
+    def test_deleting_the_following_plan_leaves_a_gap(self, future):
         plan_in_force(5, valid_to=day(4))
         chief = Operator("administrator")
-        where = f"groups/starplan/{future.pk}/delete/"
-        page = chief.page(where)
+        path = f"groups/starplan/{future.pk}/delete/"
+        page = chief.page(path)
         assert f"5★ {day(5)} –" in page
-        chief.confirms(where, page)
+        chief.confirms(path, page)
         assert StarPlan.objects.filter(pk=future.pk).exists()
-        chief.confirms(where, page, gaps_accepted="yes")
+        chief.confirms(path, page, gaps_accepted="yes")
         assert not StarPlan.objects.filter(pk=future.pk).exists()
 
 
-def test_what_users_get_is_not_touched_by_a_proposal(ann):
+def test_a_proposal_posts_nothing_to_the_ledger(ann):
     user = UserFactory()
     rated(5, user=user)
     ann.saves(ADD, ann.opens(ADD), **plan("2.00"))

@@ -1,4 +1,4 @@
-"""What a day pays, to whom, and that it pays once."""
+"""Settlement of a day: amounts, receivers, and that a day is settled once."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
@@ -29,60 +29,60 @@ pytestmark = pytest.mark.django_db
     ("star", "profit", "half"),
     [(1, "0.02", "0.01"), (2, "0.05", "0.02"), (3, "0.10", "0.05"), (4, "0.30", "0.15"), (5, "1.00", "0.50")],
 )
-def test_a_group_pays_its_owner_and_the_two_above(family, star: int, profit: str, half: str):
-    owner, master, grand = family
+def test_a_group_pays_its_owner_and_both_inviters(family, star: int, profit: str, half: str):
+    owner, inviter, grand_inviter = family
     rated(star, user=owner)
     settle_yesterday()
     assert income(owner) == {0: profit}
-    assert income(master) == {2: profit}
-    assert income(grand) == {2: half}
+    assert income(inviter) == {2: profit}
+    assert income(grand_inviter) == {2: half}
 
 
-def test_nobody_above_the_grand_master_gets_anything(family):
-    owner, _, grand = family
+def test_nobody_above_the_grand_inviter_gets_a_share(family):
+    owner, _, grand_inviter = family
     top = UserFactory()
-    User.objects.filter(pk=grand.pk).update(inviter=top)
+    User.objects.filter(pk=grand_inviter.pk).update(inviter=top)
     rated(5, user=owner)
     settle_yesterday()
     assert income(top) == {}
 
 
-def test_the_activity_bonus_is_the_owners_only(family):
-    owner, master, _ = family
+def test_only_the_owner_gets_the_activity_bonus(family):
+    owner, inviter, _ = family
     plan_in_force(5, activity_bonus="0.25")
     rated(5, user=owner)
     settle_yesterday()
     assert income(owner) == {0: "1.00", 4: "0.25"}
-    assert income(master) == {2: "1.00"}
+    assert income(inviter) == {2: "1.00"}
 
 
-def test_shares_are_operators_rules(family):
-    owner, master, grand = family
+def test_the_shares_come_from_the_rules(family):
+    owner, inviter, grand_inviter = family
     EarningsRules.objects.update(inviter_share="0.2", grand_inviter_share="0.1")
     rated(5, user=owner)
     settle_yesterday()
-    assert (income(master), income(grand)) == ({2: "0.20"}, {2: "0.10"})
+    assert (income(inviter), income(grand_inviter)) == ({2: "0.20"}, {2: "0.10"})
 
 
-def test_a_persons_day_is_summed_and_then_floored():
+def test_the_income_of_a_user_is_summed_and_then_rounded_down():
     EarningsRules.objects.update(inviter_share="0.125")
-    master = UserFactory()
+    inviter = UserFactory()
     for _ in range(3):
-        rated(2, user=UserFactory(inviter=master))
+        rated(2, user=UserFactory(inviter=inviter))
     settle_yesterday()
-    assert income(master) == {2: "0.01"}  # 3 × 0.00625 = 0.01875
+    assert income(inviter) == {2: "0.01"}  # 3 × 0.00625 = 0.01875
 
 
-def test_less_than_a_cent_is_nothing():
+def test_less_than_a_cent_is_not_paid():
     EarningsRules.objects.update(inviter_share="0.125")
-    master = UserFactory()
-    rated(1, user=UserFactory(inviter=master))
+    inviter = UserFactory()
+    rated(1, user=UserFactory(inviter=inviter))
     settle_yesterday()
-    assert income(master) == {}
+    assert income(inviter) == {}
 
 
 @pytest.mark.parametrize(
-    "facts",
+    "fields",
     [
         {"star": None},
         {"settle_count": 30},
@@ -92,54 +92,54 @@ def test_less_than_a_cent_is_nothing():
     ],
     ids=["not rated", "all days paid", "robot gone", "bound that day", "cancelled"],
 )
-def test_such_a_group_earns_nothing(facts: dict):
-    group = GroupFactory(**{"star": 5, **facts})
+def test_a_group_that_does_not_qualify_earns_nothing(fields: dict):
+    group = GroupFactory(**{"star": 5, **fields})
     settle_yesterday()
     assert income(group.user) == {}
     assert GroupDay.objects.count() == 0
 
 
-def test_a_blocked_owner_earns_nothing_and_nor_do_those_above(family):
-    owner, master, _ = family
+def test_a_blocked_owner_and_the_inviters_earn_nothing(family):
+    owner, inviter, _ = family
     User.objects.filter(pk=owner.pk).update(blocked_at=timezone.now())
     rated(5, user=owner)
     settle_yesterday()
-    assert (income(owner), income(master)) == ({}, {})
+    assert (income(owner), income(inviter)) == ({}, {})
 
 
-def test_a_blocked_master_earns_no_share_and_the_grand_master_keeps_the_own_one(family):
-    owner, master, grand = family
-    blocking.block(user=master, by="root", reason="作弊", at=timezone.now())
+def test_a_blocked_inviter_gets_no_share_and_the_grand_inviter_keeps_theirs(family):
+    owner, inviter, grand_inviter = family
+    blocking.block(user=inviter, by="root", reason="作弊", at=timezone.now())
     rated(5, user=owner)
     settle_yesterday()
-    assert (income(owner), income(master), income(grand)) == ({0: "1.00"}, {}, {2: "0.50"})
+    assert (income(owner), income(inviter), income(grand_inviter)) == ({0: "1.00"}, {}, {2: "0.50"})
     assert SettlementDay.objects.get().referral_total == Decimal("0.50")
 
 
-def test_a_blocked_grand_master_earns_no_share(family):
-    owner, master, grand = family
-    blocking.block(user=grand, by="root", reason="作弊", at=timezone.now())
+def test_a_blocked_grand_inviter_gets_no_share(family):
+    owner, inviter, grand_inviter = family
+    blocking.block(user=grand_inviter, by="root", reason="作弊", at=timezone.now())
     rated(3, user=owner)
     settle_yesterday()
-    assert (income(master), income(grand)) == ({2: "0.10"}, {})
+    assert (income(inviter), income(grand_inviter)) == ({2: "0.10"}, {})
 
 
-def test_a_blocked_master_of_an_old_group_earns_no_share(family):
-    owner, master, grand = family
-    blocking.block(user=master, by="root", reason="作弊", at=timezone.now())
+def test_a_blocked_inviter_gets_no_share_of_an_old_group(family):
+    owner, inviter, grand_inviter = family
+    blocking.block(user=inviter, by="root", reason="作弊", at=timezone.now())
     legacy(user=owner)
     settle_yesterday()
-    assert (income(owner), income(master), income(grand)) == ({0: "0.09"}, {}, {2: "0.02"})
+    assert (income(owner), income(inviter), income(grand_inviter)) == ({0: "0.09"}, {}, {2: "0.02"})
 
 
-def test_unblocking_brings_back_nothing_of_a_settled_day(family):
-    owner, master, _ = family
-    blocking.block(user=master, by="root", reason="作弊", at=timezone.now())
+def test_a_settled_day_is_not_paid_after_unblocking(family):
+    owner, inviter, _ = family
+    blocking.block(user=inviter, by="root", reason="作弊", at=timezone.now())
     rated(5, user=owner)
     settle_yesterday()
-    blocking.unblock(user=master, at=timezone.now())
+    blocking.unblock(user=inviter, at=timezone.now())
     settle_yesterday()
-    assert (income(master), ledger_check.check()) == ({}, [])
+    assert (income(inviter), ledger_check.find_errors()) == ({}, [])
 
 
 def test_a_group_bound_the_day_before_earns():
@@ -155,7 +155,7 @@ def test_the_last_paid_day_is_the_30th():
     assert (income(group.user), group.settle_count) == ({0: "1.00"}, 30)
 
 
-def test_a_plan_is_paid_from_and_to_its_days():
+def test_a_plan_applies_from_its_first_to_its_last_day():
     plan_in_force(5, valid_to=yesterday() - timedelta(days=1))
     StarPlan.objects.create(
         star=5, daily_profit="2.00", income_days=30, valid_from=yesterday(), valid_to=yesterday()
@@ -179,12 +179,12 @@ def test_today_cannot_be_settled():
         call_command("settle", f"--date={timezone.localdate()}")
 
 
-def test_a_day_on_which_nobody_earns_is_settled_too():
+def test_a_day_without_income_is_settled_too():
     call_command("settle", f"--date={yesterday()}", stdout=StringIO())
     assert SettlementDay.objects.get().group_count == 0
 
 
-def test_the_days_totals_are_what_was_paid(family):
+def test_the_totals_of_the_day_equal_the_payments(family):
     owner, *_ = family
     plan_in_force(5, activity_bonus="0.25")
     rated(5, user=owner)
@@ -198,7 +198,7 @@ def test_the_days_totals_are_what_was_paid(family):
     )
 
 
-def test_a_thousand_groups_take_as_many_statements_as_one(django_assert_max_num_queries):
+def test_the_number_of_queries_does_not_grow_with_the_groups(django_assert_max_num_queries):
     owner = UserFactory()
     for _ in range(60):
         rated(3, user=owner)
@@ -207,20 +207,20 @@ def test_a_thousand_groups_take_as_many_statements_as_one(django_assert_max_num_
     assert income(owner) == {0: "6.00"}
 
 
-def test_profit_and_slip_are_the_sums_of_the_entries(family):
-    owner, master, _ = family
+def test_profit_and_daily_income_are_the_sums_of_the_entries(family):
+    owner, inviter, _ = family
     rated(5, user=owner)
-    rated(3, user=master)
+    rated(3, user=inviter)
     settle_yesterday()
-    profit = ApiClient(master).get("/profit")["data"]["summary"]
+    profit = ApiClient(inviter).get("/profit")["data"]["summary"]
     assert profit == {"amount": "1.10", "balance": "1.10", "yesterday_balance": "1.10"}
-    slip = ApiClient(master).get("/profit/slip")["data"]
-    assert [day["balance_detail"] for day in slip] == ["0.00", "1.10", *["0.00"] * 13]
-    assert [part["slip_type"] for part in slip[0]["detail"]] == [0, 1, 2, 3, 4]
-    assert [part["balance"] for part in slip[1]["detail"]] == ["0.10", "0.00", "1.00", "0.00", "0.00"]
+    days = ApiClient(inviter).get("/profit/slip")["data"]
+    assert [day["balance_detail"] for day in days] == ["0.00", "1.10", *["0.00"] * 13]
+    assert [part["slip_type"] for part in days[0]["detail"]] == [0, 1, 2, 3, 4]
+    assert [part["balance"] for part in days[1]["detail"]] == ["0.10", "0.00", "1.00", "0.00", "0.00"]
 
 
-def test_profit_takes_as_many_queries_for_a_year_as_for_a_day(family, django_assert_num_queries):
+def test_the_number_of_queries_of_profit_does_not_grow_with_the_days(family, django_assert_num_queries):
     owner, *_ = family
     begin(25)
     rated(5, user=owner, bound_at=days_ago(25))
@@ -233,7 +233,7 @@ def test_profit_takes_as_many_queries_for_a_year_as_for_a_day(family, django_ass
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_two_days_at_once_do_not_pay_a_group_beyond_its_last_day():
+def test_concurrent_settlements_do_not_pay_a_group_beyond_its_last_day():
     group = rated(5, settle_count=29)
     days = [timezone.localdate() - timedelta(days=back) for back in range(1, 5)]
 
@@ -250,7 +250,7 @@ def test_two_days_at_once_do_not_pay_a_group_beyond_its_last_day():
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_two_settlements_at_once_pay_once():
+def test_concurrent_settlements_of_a_day_pay_once():
     group = rated(5)
 
     def run(_: int) -> bool:
@@ -262,4 +262,4 @@ def test_two_settlements_at_once_pay_once():
     with ThreadPoolExecutor(6) as threads:
         assert sum(threads.map(run, range(6))) == 1
     assert Account.objects.get(user=group.user).available == Decimal("1.00")
-    assert ledger_check.check() == []
+    assert ledger_check.find_errors() == []

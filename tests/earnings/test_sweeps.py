@@ -1,4 +1,4 @@
-"""Sweeps of payouts: they end when WeChat Pay is away, and there is one at a time."""
+"""Sweeps of payouts: they stop when WeChat Pay is unavailable, and only one runs at a time."""
 
 import pytest
 from django.db import connection
@@ -15,13 +15,13 @@ def states() -> list[str]:
 
 
 @pytest.mark.parametrize("mode", ["error", "drop_reply"])
-def test_what_would_fare_no_better_is_not_sent(three, sandbox, mode: str):
+def test_after_an_outage_no_other_payout_is_sent(three, sandbox, mode: str):
     fault(sandbox, mode)
     assert send_payouts() == 0
     assert states() == ["prepared", "prepared", "sent"]
 
 
-def test_what_would_fare_no_better_is_not_asked_about(three, sandbox):
+def test_after_an_outage_no_other_payout_is_queried(three, sandbox):
     turns_out(sandbox, "PROCESSING")
     send_payouts()
     fault(sandbox, "error")
@@ -29,19 +29,19 @@ def test_what_would_fare_no_better_is_not_asked_about(three, sandbox):
     assert Payout.objects.filter(note__contains="HTTP 500").count() == 1
 
 
-def test_an_error_that_is_about_one_payout_stops_no_other(three, sandbox):
+def test_an_error_of_one_payout_does_not_stop_the_others(three, sandbox):
     sandbox.state.note("refusal", code="SOMETHING_NEW")
     assert send_payouts() == 3
     assert states() == ["sent", "succeeded", "succeeded"]
 
 
-def test_too_many_calls_stop_all(three, sandbox):
+def test_a_rate_limit_stops_the_sweep(three, sandbox):
     sandbox.state.note("refusal", code="FREQUENCY_LIMITED")
     send_payouts()
     assert states() == ["prepared", "prepared", "sent"]
 
 
-def test_there_is_one_sweep_at_a_time(three, sandbox):
+def test_only_one_sweep_runs_at_a_time(three, sandbox):
     other = connection.copy()
     with other.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(hashtext('send_payouts'))")

@@ -1,4 +1,4 @@
-"""A large withdrawal is approved by two different operators; the database holds it."""
+"""Large withdrawals need two different operators; the database enforces it."""
 
 from datetime import timedelta
 
@@ -32,11 +32,11 @@ def large() -> Withdrawal:
 
 
 def act(client: Client, action: str, *withdrawals: Withdrawal, **form: str) -> str:
-    body = {"action": action, "_selected_action": [str(one.pk) for one in withdrawals], "confirmed": "yes", **form}
+    body = {"action": action, "_selected_action": [str(row.pk) for row in withdrawals], "confirmed": "yes", **form}
     return client.post("/admin/earnings/withdrawal/", body, follow=True).text
 
 
-def test_the_first_approval_pays_nothing_yet(large):
+def test_the_first_approval_creates_no_payout(large):
     assert "已初审,待另一名运营人员通过 1 条" in act(operator("root"), "approve", large)
     large.refresh_from_db()
     assert (large.status, large.first_approved_by, large.waits_for_second) == (0, "root", True)
@@ -46,9 +46,9 @@ def test_the_first_approval_pays_nothing_yet(large):
 def test_the_same_operator_is_not_a_second_one(large):
     root = operator("root")
     act(root, "approve", large)
-    told = act(root, "approve", large)
-    assert "1 条由你初审过,要另一名运营人员通过" in told
-    assert "在“收益规则”里设置" in told
+    page = act(root, "approve", large)
+    assert "1 条由你初审过,要另一名运营人员通过" in page
+    assert "在“收益规则”里设置" in page
     large.refresh_from_db()
     assert (large.status, Payout.objects.count()) == (0, 0)
 
@@ -62,7 +62,7 @@ def test_a_second_operator_approves(large):
     assert list(steps)[1:] == [(0, 0, "root"), (0, 1, "other")]
 
 
-def test_the_first_approval_is_no_reason_for_anything_but_its_step(large):
+def test_the_reason_of_the_first_approval_is_in_its_step_only(large):
     act(operator("root"), "approve", large)
     listed = key_with(Scope.BACKOFFICE_READ).post("/admin/withdraw", {"status": 0})["data"]
     assert [row["reason"] for row in listed] == [None]
@@ -76,7 +76,7 @@ def test_either_operator_may_still_reject(large):
     assert balance(large.user) == ("500.00", "0.00")
 
 
-def test_a_smaller_one_needs_one_operator(large):
+def test_a_smaller_withdrawal_needs_one_operator(large):
     user = UserFactory(phone="13800138001")
     give(user, "200")
     assert "已通过 1 条" in act(operator("root"), "approve", ask(user, "200"))
@@ -89,81 +89,81 @@ def person(phone: str = "13800138001") -> User:
 
 
 class TestTogether:
-    """What one user may be paid within 24 hours counts together."""
+    """Withdrawals of one user within 24 hours are summed."""
 
-    def test_five_of_the_limit_need_a_second_operator(self):
+    def test_five_withdrawals_of_the_limit_need_a_second_operator(self):
         user = person()
         rows = [ask(user, "200", days_ago=days) for days in range(5)]
-        told = act(operator("root"), "approve", *rows)
-        assert "已初审,待另一名运营人员通过 5 条" in told
+        page = act(operator("root"), "approve", *rows)
+        assert "已初审,待另一名运营人员通过 5 条" in page
         assert not Payout.objects.exists()
         assert "已通过 5 条" in act(operator("other"), "approve", *rows)
 
-    def test_one_after_the_other_they_count_together_too(self):
+    def test_withdrawals_approved_one_after_the_other_are_summed(self):
         user, root = person(), operator("root")
         assert "已通过 1 条" in act(root, "approve", ask(user, "200", days_ago=1))
         assert "已初审" in act(root, "approve", ask(user, "20"))
         assert Payout.objects.count() == 1
 
-    @pytest.mark.parametrize(("hours", "said"), [(47, "已初审"), (49, "已通过 1 条")])
-    def test_what_was_approved_and_asked_for_longer_ago_does_not_count(self, hours, said):
+    @pytest.mark.parametrize(("hours", "text"), [(47, "已初审"), (49, "已通过 1 条")])
+    def test_older_withdrawals_are_not_summed(self, hours, text):
         user, root = person(), operator("root")
         act(root, "approve", ask(user, "200", days_ago=1))
         with time_machine.travel(timezone.now() + timedelta(hours=hours - 24), tick=True):
             root.force_login(User.objects.get(username="root"))
-            assert said in act(root, "approve", ask(user, "20"))
+            assert text in act(root, "approve", ask(user, "20"))
 
-    def test_what_was_rejected_does_not_count(self):
+    def test_rejected_withdrawals_are_not_summed(self):
         user, root = person(), operator("root")
         act(root, "reject", ask(user, "200", days_ago=1), reason="资料不符")
         assert "已通过 1 条" in act(root, "approve", ask(user, "200"))
 
-    def test_another_users_does_not_count(self):
+    def test_withdrawals_of_other_users_are_not_summed(self):
         root = operator("root")
         rows = [ask(person(phone), "200") for phone in ("13800138001", "13800138002")]
         assert "已通过 2 条" in act(root, "approve", *rows)
 
-    def test_the_list_and_the_confirmation_say_what_counts_together(self):
+    def test_the_list_and_the_confirmation_page_show_the_total(self):
         user = person()
         rows = [ask(user, "200", days_ago=days) for days in range(2)]
         root = operator("root")
         assert "待审核（24 小时内合计 400.00 元）" in root.get("/admin/earnings/withdrawal/").text
-        body = {"action": "approve", "_selected_action": [str(one.pk) for one in rows]}
-        asked = root.post("/admin/earnings/withdrawal/", body).text
-        assert "200.00 元 待审核 24 小时内合计 400.00 元 要两人审核" in asked
+        body = {"action": "approve", "_selected_action": [str(row.pk) for row in rows]}
+        page = root.post("/admin/earnings/withdrawal/", body).text
+        assert "200.00 元 待审核 24 小时内合计 400.00 元 要两人审核" in page
 
-    def test_the_database_refuses_one_approval_of_what_is_large_together(self):
+    def test_the_database_refuses_one_approval_of_a_large_total(self):
         user = person()
         first = [ask(user, "200", days_ago=days) for days in range(2)][0]
         with pytest.raises(IntegrityError, match="approved by two operators"), transaction.atomic():
             Withdrawal.objects.filter(pk=first.pk).update(status=1, reviewed_at=timezone.now(), reviewed_by="root")
 
 
-def test_the_limit_is_the_operators_and_may_be_off(large):
+def test_without_a_limit_one_operator_is_enough(large):
     EarningsRules.objects.update(second_approval_above=None)
     assert "已通过 1 条" in act(operator("root"), "approve", large)
 
 
-def test_a_mixed_choice_says_what_became_of_each(large):
+def test_a_mixed_choice_reports_each_result(large):
     user = UserFactory(phone="13800138001")
     give(user, "20")
-    told = act(operator("root"), "approve", large, ask(user, "20"))
-    assert "已初审,待另一名运营人员通过 1 条" in told
-    assert "已通过 1 条" in told
+    page = act(operator("root"), "approve", large, ask(user, "20"))
+    assert "已初审,待另一名运营人员通过 1 条" in page
+    assert "已通过 1 条" in page
 
 
-def test_the_database_refuses_a_large_one_with_one_approval(large):
+def test_the_database_refuses_a_large_withdrawal_with_one_approval(large):
     with pytest.raises(IntegrityError, match="approved by two operators"), transaction.atomic():
         Withdrawal.objects.filter(pk=large.pk).update(status=1, reviewed_at=timezone.now(), reviewed_by="root")
 
 
-def test_the_database_refuses_two_approvals_of_one_person(large):
+def test_the_database_refuses_two_approvals_by_one_person(large):
     act(operator("root"), "approve", large)
     with pytest.raises(IntegrityError, match="two_approvals_are_of_two_people"), transaction.atomic():
         Withdrawal.objects.filter(pk=large.pk).update(status=1, reviewed_at=timezone.now(), reviewed_by="root")
 
 
-def test_the_database_keeps_who_approved_first(large):
+def test_the_database_keeps_the_first_approver(large):
     act(operator("root"), "approve", large)
     with pytest.raises(IntegrityError, match="not changed afterwards"), transaction.atomic():
         Withdrawal.objects.filter(pk=large.pk).update(first_approved_by="mallory")

@@ -1,4 +1,4 @@
-"""Keys of WeChat Pay's side by side: public key and platform certificate, chosen by the serial that is named."""
+"""Several verification keys of WeChat Pay: public key and platform certificate, chosen by the serial of the signature."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -20,9 +20,9 @@ CERTIFIED = "5157F09EFDC096DE"
 
 def certificate_file(folder: Path, key: rsa.RSAPrivateKey, *, days: int = 30) -> str:
     now, name = timezone.now(), x509.Name([])
-    made = x509.CertificateBuilder(name, name, key.public_key(), int(CERTIFIED, 16))
-    made = made.not_valid_before(now - timedelta(days=60)).not_valid_after(now + timedelta(days=days))
-    pem = made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), int(CERTIFIED, 16))
+    builder = builder.not_valid_before(now - timedelta(days=60)).not_valid_after(now + timedelta(days=days))
+    pem = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
     (folder / "certificate.pem").write_bytes(pem)
     return str(folder / "certificate.pem")
 
@@ -34,55 +34,55 @@ def other_key() -> rsa.RSAPrivateKey:
 
 @pytest.fixture
 def pay(sandbox, monkeypatch) -> FakeWeChatPay:
-    system = next(system for name, system in sandbox.systems if name == "pay")
-    monkeypatch.setattr(system, "own_serial", SERIAL)  # both are put back after the test
-    monkeypatch.setattr(system, "own_key", system.own_key)
-    return system
+    player = next(player for system, player in sandbox.systems if system == "pay")
+    monkeypatch.setattr(player, "own_serial", SERIAL)  # monkeypatch restores both after the test
+    monkeypatch.setattr(player, "own_key", player.own_key)
+    return player
 
 
-def signs_with(pay: FakeWeChatPay, key: rsa.RSAPrivateKey, serial: str = CERTIFIED) -> None:
+def sign_with(pay: FakeWeChatPay, key: rsa.RSAPrivateKey, serial: str = CERTIFIED) -> None:
     pay.own_key, pay.own_serial = key, serial
 
 
-def test_answers_are_believed_whichever_of_the_keys_signs(approved, sandbox, pay, settings, tmp_path, other_key):
+def test_answers_signed_with_any_configured_key_are_accepted(approved, sandbox, pay, settings, tmp_path, other_key):
     settings.WECHAT_PAY_MORE_KEYS = {CERTIFIED: certificate_file(tmp_path, other_key)}
     turns_out(sandbox, "PROCESSING")
     send_payouts()
     sandbox.state.note("bill", out_bill_no=approved.pk.hex, state="SUCCESS")
-    signs_with(pay, other_key)
+    sign_with(pay, other_key)
     query_later()
     assert how_it_stands(approved) == (3, "succeeded")
 
 
 @pytest.mark.parametrize("by_certificate", [True, False])
-def test_notifies_are_believed_whichever_of_the_keys_signs(
+def test_notifies_signed_with_any_configured_key_are_accepted(
     approved, sandbox, pay, settings, tmp_path, other_key, by_certificate: bool
 ):
     settings.WECHAT_PAY_MORE_KEYS = {CERTIFIED: certificate_file(tmp_path, other_key)}
     if by_certificate:
-        signs_with(pay, other_key)
+        sign_with(pay, other_key)
     assert send_payouts() == 1
     assert notify(sandbox, approved) == 200
 
 
-def test_a_key_that_is_not_configured_proves_nothing(approved, sandbox, pay, other_key):
+def test_a_notify_signed_with_an_unknown_key_is_refused(approved, sandbox, pay, other_key):
     send_payouts()
-    signs_with(pay, other_key)
+    sign_with(pay, other_key)
     assert notify(sandbox, approved) == 401
 
 
-def test_a_key_counts_under_its_own_serial_only(approved, sandbox, pay, settings, tmp_path, other_key):
+def test_a_key_is_valid_under_its_own_serial_only(approved, sandbox, pay, settings, tmp_path, other_key):
     settings.WECHAT_PAY_MORE_KEYS = {CERTIFIED: certificate_file(tmp_path, other_key)}
     send_payouts()
-    signs_with(pay, other_key, serial=SERIAL)
+    sign_with(pay, other_key, serial=SERIAL)
     assert notify(sandbox, approved) == 401
     query_payouts()
 
 
-def test_a_certificate_may_be_the_key_in_use(approved, sandbox, pay, settings, tmp_path, other_key):
+def test_a_certificate_can_be_the_main_key(approved, sandbox, pay, settings, tmp_path, other_key):
     settings.WECHAT_PAY_PUBLIC_KEY_ID = CERTIFIED
     settings.WECHAT_PAY_PUBLIC_KEY_FILE = Path(certificate_file(tmp_path, other_key))
-    signs_with(pay, other_key)
+    sign_with(pay, other_key)
     send_payouts()
     assert how_it_stands(approved) == (3, "succeeded")
 
@@ -91,16 +91,16 @@ def test_a_certificate_may_be_the_key_in_use(approved, sandbox, pay, settings, t
     ("serial", "days", "is_found"),
     [(CERTIFIED, 30, False), (CERTIFIED, -1, True), ("77", 30, True), ("x", 30, True)],
 )
-def test_the_check_finds_certificates_that_cannot_be_used(
+def test_the_check_finds_unusable_certificates(
     settings, tmp_path, other_key, serial: str, days: int, is_found: bool
 ):
     settings.WECHAT_PAY_MORE_KEYS = {serial: certificate_file(tmp_path, other_key, days=days)}
-    found = [one.msg for one in providers(None)]
-    assert any(message.startswith("WECHAT_PAY_MORE_KEYS") for message in found) is is_found
+    messages = [error.msg for error in providers(None)]
+    assert any(message.startswith("WECHAT_PAY_MORE_KEYS") for message in messages) is is_found
 
 
 @pytest.mark.parametrize("content", [b"", b"-----BEGIN CERTIFICATE-----\nx", b"nonsense"])
-def test_the_check_finds_files_that_hold_no_key(settings, tmp_path, content: bytes):
+def test_the_check_finds_files_without_a_key(settings, tmp_path, content: bytes):
     (tmp_path / "key.pem").write_bytes(content)
     settings.WECHAT_PAY_MORE_KEYS = {"PUB_KEY_ID_2": str(tmp_path / "key.pem")}
-    assert any(one.msg.startswith("WECHAT_PAY_MORE_KEYS") for one in providers(None))
+    assert any(error.msg.startswith("WECHAT_PAY_MORE_KEYS") for error in providers(None))

@@ -1,4 +1,4 @@
-"""Every order that the back office asks withdrawals in has an index, in both directions."""
+"""Every sort order of the list of withdrawals has an index, in both directions."""
 
 from itertools import product
 
@@ -16,7 +16,7 @@ ORDERS = list(product(["amount", "create_date", "paid_date"], ["asc", "desc"]))
 
 
 def plan_of(statement: str) -> str:
-    """How PostgreSQL would do it, if it had to do without reading the table whole and without sorting."""
+    """Return PostgreSQL's plan of the statement without sequential scans and sorts where possible."""
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
         cursor.execute(f"EXPLAIN {statement}")
@@ -24,10 +24,10 @@ def plan_of(statement: str) -> str:
 
 
 @pytest.mark.parametrize(("key", "direction"), ORDERS)
-def test_a_list_of_withdrawals_is_never_sorted_when_it_is_read(key: str, direction: str):
+def test_the_list_of_withdrawals_is_read_by_index(key: str, direction: str):
     give(alice := UserFactory(phone="13800138000"), "20")
     ask(alice)
-    with CaptureQueriesContext(connection) as told:
+    with CaptureQueriesContext(connection) as queries:
         key_with(Scope.BACKOFFICE_READ).post("/admin/withdraw", {"sort": {"sort_key": key, "value": direction}})
-    [read] = [query["sql"] for query in told if "ORDER BY" in query["sql"] and "withdrawal" in query["sql"]]
-    assert "Sort" not in plan_of(read)
+    [statement] = [query["sql"] for query in queries if "ORDER BY" in query["sql"] and "withdrawal" in query["sql"]]
+    assert "Sort" not in plan_of(statement)

@@ -1,4 +1,4 @@
-"""Asking for money: every refusal, in its order, and what each decision does to the books."""
+"""Withdrawals: every refusal of a request, in its order, and the effect of each decision on the ledger."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -23,7 +23,7 @@ Status = Withdrawal.Status
 
 @pytest.fixture
 def alice() -> User:
-    """With a phone and 2,000 yuan."""
+    """A user with a phone and 2,000 yuan."""
     user = UserFactory(phone="13800138000", nickname="alice")
     give(user, "2000")
     return user
@@ -41,11 +41,11 @@ def request(user: User, amount: object = "20") -> int:
 
 
 def act(operator: Client, action: str, *withdrawals: Withdrawal, **form: str) -> str:
-    body = {"action": action, "_selected_action": [str(one.pk) for one in withdrawals], "confirmed": "yes", **form}
+    body = {"action": action, "_selected_action": [str(row.pk) for row in withdrawals], "confirmed": "yes", **form}
     return operator.post("/admin/earnings/withdrawal/", body, follow=True).text
 
 
-def test_asking_moves_the_money_to_withdrawing(alice):
+def test_a_request_transfers_the_amount_to_withdrawing(alice):
     assert request(alice) == 1200
     assert balance(alice) == ("1980.00", "20.00")
     withdrawal = Withdrawal.objects.get()
@@ -53,20 +53,20 @@ def test_asking_moves_the_money_to_withdrawing(alice):
 
 
 @pytest.mark.parametrize("amount", ["1", "20", "50", "100", "200", "500", 20, "20.00"])
-def test_these_amounts_are_offered(alice, amount: object):
+def test_offered_amounts_are_accepted(alice, amount: object):
     assert request(alice, amount) == 1200
 
 
 @pytest.mark.parametrize(
     "amount", ["0", "-20", "2", "19.99", "20.001", "1000", "", "abc", "1e1", None, True, [], "Infinity"]
 )
-def test_no_other_amount_is(alice, amount: object):
+def test_any_other_amount_is_1403(alice, amount: object):
     assert request(alice, amount) == 1403
     assert not Withdrawal.objects.exists()
 
 
 @pytest.mark.parametrize(("end", "code"), [("none", 1403), ("approve", 1403), ("reject", 1200)])
-def test_one_yuan_is_for_those_who_never_withdrew(alice, operator, end: str, code: int):
+def test_one_yuan_is_offered_for_the_first_withdrawal_only(alice, operator, end: str, code: int):
     earlier = ask(alice, "20", days_ago=2)
     if end != "none":
         act(operator, end, earlier, reason="不行")
@@ -78,7 +78,7 @@ def test_a_blocked_user_is_3004(alice):
     assert request(alice) == 3004
 
 
-def test_without_a_phone_it_is_2001(alice):
+def test_a_request_without_a_phone_is_2001(alice):
     User.objects.filter(pk=alice.pk).update(phone=None)
     assert request(alice) == 2001
 
@@ -99,14 +99,14 @@ def test_800_in_a_month_are_allowed(alice):
         assert request(alice, "100") == 1200
 
 
-def test_an_identity_card_lifts_the_monthly_limit(alice):
+def test_an_identity_card_removes_the_monthly_limit(alice):
     User.objects.filter(pk=alice.pk).update(identity_sealed=b"x", identity_given_at=timezone.now())
     with time_machine.travel(timezone.localtime().replace(day=20, hour=12), tick=False):
         ask(alice, "500", days_ago=1)
         assert request(alice, "500") == 1200
 
 
-def test_last_month_does_not_count(alice):
+def test_withdrawals_of_last_month_do_not_count(alice):
     with time_machine.travel(timezone.localtime().replace(day=1, hour=12), tick=False):
         ask(alice, "500", days_ago=1)
         assert request(alice, "500") == 1200
@@ -124,7 +124,7 @@ def test_a_second_withdrawal_on_the_same_day_is_3003(alice):
     assert balance(alice) == ("1980.00", "20.00")
 
 
-def test_the_day_is_shanghais(alice):
+def test_the_day_is_a_day_in_shanghai(alice):
     with time_machine.travel(timezone.localtime().replace(hour=23, minute=59), tick=False):
         assert request(alice) == 1200
     with time_machine.travel(timezone.localtime().replace(hour=0, minute=1) + timedelta(days=1), tick=False):
@@ -153,7 +153,7 @@ def test_refusals_come_in_the_documented_order(alice):
     assert request(dave, "20") == 3002  # the balance before the day
 
 
-def test_approving_pays_under_one_number(alice, operator):
+def test_an_approval_creates_a_payout(alice, operator):
     withdrawal = ask(alice)
     assert "已通过 1 条" in act(operator, "approve", withdrawal)
     withdrawal.refresh_from_db()
@@ -162,13 +162,13 @@ def test_approving_pays_under_one_number(alice, operator):
     assert balance(alice) == ("1980.00", "20.00")
 
 
-def test_approving_twice_says_why_not(alice, operator):
+def test_a_second_approval_changes_nothing_and_shows_the_reason(alice, operator):
     withdrawal = ask(alice)
     act(operator, "approve", withdrawal)
     assert "1 条没有变化:不在待审核状态" in act(operator, "approve", withdrawal)
 
 
-def test_rejecting_gives_the_money_back_with_a_reason(alice, operator):
+def test_a_rejection_returns_the_money_and_stores_the_reason(alice, operator):
     withdrawal = ask(alice)
     assert "已拒绝 1 条" in act(operator, "reject", withdrawal, reason="资料不符")
     withdrawal.refresh_from_db()
@@ -176,14 +176,14 @@ def test_rejecting_gives_the_money_back_with_a_reason(alice, operator):
     assert balance(alice) == ("2000.00", "0.00")
 
 
-def test_rejecting_asks_for_a_reason(alice, operator):
+def test_a_rejection_needs_a_reason(alice, operator):
     withdrawal = ask(alice)
     assert "缺少必填项" in act(operator, "reject", withdrawal, reason="")
     withdrawal.refresh_from_db()
     assert withdrawal.status == Status.TO_REVIEW
 
 
-def test_nothing_happens_before_it_is_confirmed(alice, operator):
+def test_an_approval_needs_a_confirmation(alice, operator):
     withdrawal = ask(alice)
     body = {"action": "approve", "_selected_action": [str(withdrawal.pk)]}
     page = operator.post("/admin/earnings/withdrawal/", body).text
@@ -192,13 +192,13 @@ def test_nothing_happens_before_it_is_confirmed(alice, operator):
     assert withdrawal.status == Status.TO_REVIEW
 
 
-def test_an_operator_who_may_only_look_cannot_approve(alice):
-    looker = OperatorFactory(is_superuser=False)
+def test_an_operator_without_the_permission_cannot_approve(alice):
+    viewer = OperatorFactory(is_superuser=False)
     from django.contrib.auth.models import Permission  # noqa: PLC0415
 
-    looker.user_permissions.add(Permission.objects.get(codename="view_withdrawal"))
+    viewer.user_permissions.add(Permission.objects.get(codename="view_withdrawal"))
     client = Client()
-    client.force_login(looker)
+    client.force_login(viewer)
     withdrawal = ask(alice)
     act(client, "approve", withdrawal)
     withdrawal.refresh_from_db()
@@ -212,7 +212,7 @@ def test_many_are_approved_at_once(alice, operator):
     assert "已通过 5 条" in act(operator, "approve", *[ask(user) for user in others])
 
 
-def test_every_step_is_kept(alice, operator):
+def test_every_step_is_recorded(alice, operator):
     withdrawal = ask(alice)
     act(operator, "reject", withdrawal, reason="资料不符")
     steps = WithdrawalStep.objects.values_list("from_status", "to_status", "taken_by", "reason")
@@ -220,27 +220,27 @@ def test_every_step_is_kept(alice, operator):
 
 
 @pytest.mark.parametrize("status", [1, 2, 3, 4])
-def test_the_database_lets_no_withdrawal_start_elsewhere(alice, status: int):
+def test_the_database_refuses_a_new_withdrawal_with_another_status(alice, status: int):
     with pytest.raises(IntegrityError), transaction.atomic():
         Withdrawal.objects.create(
             user=alice, amount=20, status=status, asked_at=timezone.now(), asked_day=timezone.localdate()
         )
 
 
-def test_the_database_lets_no_withdrawal_go_back(alice, operator):
+def test_the_database_refuses_backward_transitions_of_withdrawals(alice, operator):
     withdrawal = ask(alice)
     act(operator, "reject", withdrawal, reason="x")
     with pytest.raises(IntegrityError, match="does not go from"), transaction.atomic():
         Withdrawal.objects.filter(pk=withdrawal.pk).update(status=0, reviewed_at=None, reviewed_by="", reason="")
 
 
-def test_the_database_keeps_what_was_asked(alice):
+def test_the_database_keeps_the_requested_amount(alice):
     withdrawal = ask(alice)
     with pytest.raises(IntegrityError, match="not changed afterwards"), transaction.atomic():
         Withdrawal.objects.filter(pk=withdrawal.pk).update(amount=500)
 
 
-def test_what_follows_from_a_withdrawal_is_not_reversed_by_hand(alice):
+def test_operators_cannot_reverse_transactions_of_a_withdrawal(alice):
     ask(alice)
     posted = LedgerTransaction.objects.get(kind="withdrawal_asked")
     now = timezone.now()
@@ -248,7 +248,7 @@ def test_what_follows_from_a_withdrawal_is_not_reversed_by_hand(alice):
         ledger.reverse(posted, by="root", reason="x", at=now, day=now.date())
 
 
-def test_the_wallet_shows_what_is_there(alice):
+def test_the_wallet_shows_the_balances(alice):
     before = ApiClient(alice).get("/withdraw")["data"]
     assert (before["is_withdrawed"], before["balance_amount"], before["withdrawing_amount"]) == (
         False,
@@ -283,9 +283,9 @@ class TestBackOfficeList:
     def listed(self, **filters) -> list[dict]:
         return key_with("backoffice:read").post("/admin/withdraw", filters)["data"]
 
-    def test_it_shows_the_documented_fields(self):
-        told = self.listed(status=2)
-        assert told == [
+    def test_the_list_has_the_documented_fields(self):
+        rows = self.listed(status=2)
+        assert rows == [
             {
                 "id": str(self.rows[2].pk),
                 "phone": "13500135002",
@@ -300,48 +300,48 @@ class TestBackOfficeList:
     def test_newest_come_first(self):
         assert [row["amount"] for row in self.listed()] == ["20.00", "500.00", "100.00"]
 
-    def test_by_phone(self):
+    def test_the_list_is_filtered_by_phone(self):
         assert [row["amount"] for row in self.listed(phone="13500135001")] == ["500.00"]
 
-    def test_by_amount_ends_included(self):
+    def test_the_list_is_filtered_by_amount_with_both_ends_included(self):
         assert {row["amount"] for row in self.listed(amount_begin=20, amount_end="100")} == {"20.00", "100.00"}
 
     def test_a_day_as_an_end_includes_that_day(self):
         yesterday = (timezone.localtime() - timedelta(days=1)).strftime("%Y-%m-%d")
-        told = self.listed(withdraw_date_begin=yesterday, withdraw_date_end=yesterday)
-        assert [row["amount"] for row in told] == ["500.00"]
+        rows = self.listed(withdraw_date_begin=yesterday, withdraw_date_end=yesterday)
+        assert [row["amount"] for row in rows] == ["500.00"]
 
-    def test_by_payment_day(self):
+    def test_the_list_is_filtered_by_payment_day(self):
         assert self.listed(paid_date_begin="2020-01-01") == []
 
-    def test_blank_filters_are_no_filters(self):
+    def test_blank_filters_are_ignored(self):
         assert len(self.listed(phone="", status="", amount_begin=None)) == 3
         assert len(self.listed(phone="  ", status=None, amount_begin="", amount_end=" ")) == 3
 
-    def test_filters_as_the_old_client_sends_them(self):
+    def test_filters_in_the_form_of_the_old_client_are_accepted(self):
         day = timezone.localtime().strftime("%Y-%m-%d")
         asked = {"phone": "13500135000", "amount_begin": "20", "amount_end": "20.00", "status": 0}
         dates = {"withdraw_date_begin": f"{day} 00:00:00", "withdraw_date_end": f"{day} 23:59:59"}
         sort = {"sort": {"sort_key": "create_date", "value": "desc"}}
         assert [row["amount"] for row in self.listed(**asked, **dates, **sort)] == ["20.00"]
 
-    def test_a_page_holds_500(self):
+    def test_a_page_has_up_to_500_rows(self):
         path = "/admin/withdraw?current_page=0&page_size=500"
-        told = key_with("backoffice:read").post(path, {"status": None})
-        assert (len(told["data"]), told["page_info"]["page_size"]) == (3, 500)
+        answer = key_with("backoffice:read").post(path, {"status": None})
+        assert (len(answer["data"]), answer["page_info"]["page_size"]) == (3, 500)
         assert key_with("backoffice:read").post(path.replace("500", "501"), {})["code"] == 1403
 
     @pytest.mark.parametrize(
         ("value", "amounts"), [("asc", ["20.00", "100.00", "500.00"]), ("desc", ["500.00", "100.00", "20.00"])]
     )
-    def test_sorted_by_amount(self, value: str, amounts: list[str]):
+    def test_the_list_is_sorted_by_amount(self, value: str, amounts: list[str]):
         assert [row["amount"] for row in self.listed(sort={"sort_key": "amount", "value": value})] == amounts
 
-    def test_sorted_by_day(self):
-        told = self.listed(sort={"sort_key": "create_date", "value": "asc"})
-        assert [row["amount"] for row in told] == ["100.00", "500.00", "20.00"]
+    def test_the_list_is_sorted_by_day(self):
+        rows = self.listed(sort={"sort_key": "create_date", "value": "asc"})
+        assert [row["amount"] for row in rows] == ["100.00", "500.00", "20.00"]
 
-    def test_it_takes_a_fixed_number_of_queries(self, django_assert_num_queries):
+    def test_the_list_needs_a_fixed_number_of_queries(self, django_assert_num_queries):
         client = key_with("backoffice:read")
         client.post("/admin/withdraw", {})
         with django_assert_num_queries(3):  # key, count, page

@@ -36,7 +36,7 @@ def query_later(**later: float) -> None:
 def how_it_stands(withdrawal: Withdrawal) -> tuple[int, str]:
     withdrawal.refresh_from_db()
     payout = Payout.objects.get(withdrawal=withdrawal)
-    assert ledger_check.check() == []
+    assert ledger_check.find_errors() == []
     return withdrawal.status, payout.state
 
 

@@ -1,4 +1,4 @@
-"""`manage.py erase_user`: erase a person who asked for it."""
+"""`manage.py erase_user`: erase a user at the user's request."""
 
 from typing import Any
 
@@ -12,15 +12,15 @@ from config.platform.lookups import has_id
 
 class Command(BaseCommand):
     help = (
-        "Erase a user: phone, identity card, name, picture, WeChat ids and words go, the books stay without them."
-        " It cannot be undone. Refused while money is under way. docs/erasure.md says what goes and what stays."
+        "Erase a user: phone, identity card, name, picture, WeChat ids and messages. Accounting records stay without them."
+        " It cannot be undone, and is refused while a withdrawal or payout is open. docs/erasure.md lists the details."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("id", help="the user's id")
-        parser.add_argument("--by", default="命令行", help="who is kept as having done it")
+        parser.add_argument("--by", default="命令行", help="the author in the audit log")
         parser.add_argument("--gives-up-balance", action="store_true", help="the user agreed to lose the balance")
-        parser.add_argument("--yes", action="store_true", help="do not ask")
+        parser.add_argument("--yes", action="store_true", help="do not ask for a confirmation")
 
     def handle(self, *args: Any, **options: Any) -> None:
         user = User.objects.filter(has_id(options["id"]), is_staff=False).first()

@@ -1,4 +1,4 @@
-"""`manage.py hash_identity_cards`: tell equal cards among those given before each had to be of one account."""
+"""`manage.py hash_identity_cards`: hash the identity cards from before the rule "one card, one account"."""
 
 from typing import Any
 
@@ -10,8 +10,8 @@ from accounts import identity_hashing
 
 class Command(BaseCommand):
     help = (
-        "Give each identity card its hash, and say which users share a card. They go on, with a risk hint on their"
-        " withdrawals. May be repeated; a killed run goes on where it was."
+        "Hash each identity card and list the users who share a card. They keep it, with a risk hint on their"
+        " withdrawals. The command can be repeated; a killed run is continued by the next one."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""`manage.py operator`: make or change an operator without a second administrator, by whoever has the machine."""
+"""`manage.py operator`: create or change an operator on the server, without a second administrator."""
 
 import secrets
 from typing import Any
@@ -16,19 +16,17 @@ from config.platform import audit
 
 class Command(BaseCommand):
     help = (
-        "Make an operator, or change one: give roles, set a new password, reset the second factor. A password is made"
-        " here and printed once. The audit log names the command line."
+        "Create or change an operator: set roles, set a new password, reset the second factor. A password is generated"
+        " and printed once. The audit log records the command line as the author."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("username", help="the name to sign in with")
-        parser.add_argument("--create", action="store_true", help="make a new operator, with a password")
-        parser.add_argument(
-            "--role", action="append", choices=list(roles.TITLES), help="the roles from now on; may be repeated"
-        )
+        parser.add_argument("--create", action="store_true", help="create a new operator with a generated password")
+        parser.add_argument("--role", action="append", choices=list(roles.TITLES), help="the new roles; repeatable")
         parser.add_argument("--new-password", action="store_true", help="set a new password")
         parser.add_argument(
-            "--reset-second-factor", action="store_true", help="ask for a new one at the next sign-in"
+            "--reset-second-factor", action="store_true", help="require a new one at the next sign-in"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -48,9 +46,9 @@ class Command(BaseCommand):
         rights = {"roles": options["role"] or [], "is_active": True, "is_superuser": False}
         password = secrets.token_urlsafe(12)
         try:
-            operator = operator_changes.add(name, rights=rights, password=make_password(password))
-        except Conflict as taken:
-            raise CommandError(f"Somebody is called {name} already.") from taken
+            operator = operator_changes.create_operator(name, rights=rights, password=make_password(password))
+        except Conflict as error:
+            raise CommandError(f"Somebody is called {name} already.") from error
         self._print(password)
         return operator
 
@@ -62,7 +60,7 @@ class Command(BaseCommand):
             rights = operator_changes.rights_of(operator)
             operator_changes.set_rights(operator, {**rights, "roles": options["role"]})
         if options["reset_second_factor"]:
-            operator_changes.forget_second_factors([operator.pk])
+            operator_changes.reset_second_factors([operator.pk])
         if options["new_password"]:
             password = secrets.token_urlsafe(12)
             operator.set_password(password)

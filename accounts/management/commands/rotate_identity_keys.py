@@ -1,4 +1,4 @@
-"""`manage.py rotate_identity_keys`: seal identity cards under the first of IDENTITY_KEYS, before an old one is removed."""
+"""`manage.py rotate_identity_keys`: encrypt identity cards under the first of IDENTITY_KEYS, before removing an old key."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ from accounts import identity_rotation
 
 class Command(BaseCommand):
     help = (
-        "Seal all identity cards under the first of IDENTITY_KEYS. May be repeated, killed and run beside everything"
-        " else; only after it has said that nothing is left may the other keys be removed."
+        "Encrypt all identity cards under the first of IDENTITY_KEYS. The command can be repeated, killed and run while the"
+        " service runs. Remove the other keys only after it has printed that nothing is left under them."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""`manage.py check_ledger`: prove the books, or say what is wrong with them."""
+"""`manage.py check_ledger`: check every invariant of the ledger and print the violations."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ class Command(BaseCommand):
     help = "Check every invariant of the ledger; exits with 1 when one fails."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        findings = ledger_check.check_and_keep(at=timezone.now())
+        findings = ledger_check.check_and_record(at=timezone.now())
         for finding in findings:
             self.stderr.write(finding)
         if findings:

@@ -1,4 +1,4 @@
-"""`manage.py reconcile_payouts --date`: our payouts of a day against WeChat Pay's."""
+"""`manage.py reconcile_payouts --date`: compare the payouts of a day with WeChat Pay's bills."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ COULD_NOT_COMPARE = 2
 class Command(BaseCommand):
     help = (
         "Compare the payouts of one day (Shanghai time) with WeChat Pay's bills and list every difference. "
-        "Exits with 1 when there are some, with 2 when WeChat Pay could not be asked or its bill cannot be read. "
+        "Exits with 1 when there are differences, with 2 when WeChat Pay or its bill cannot be read. "
         "Changes nothing."
     )
 
@@ -38,7 +38,7 @@ class Command(BaseCommand):
             raise CommandError(f"WeChat Pay could not be asked: {error}", returncode=COULD_NOT_COMPARE) from error
         for difference in report.differences:
             self.stdout.write(f"  {difference.out_bill_no}: {difference.what}")
-        told = f"{report.day}: {report.payout_count} payouts, {report.flow_count} lines of WeChat Pay's bill"
+        summary = f"{report.day}: {report.payout_count} payouts, {report.flow_count} lines of WeChat Pay's bill"
         if report.differences:
-            raise CommandError(f"{told}, {len(report.differences)} differences.")
-        self.stdout.write(f"{told}, no difference.")
+            raise CommandError(f"{summary}, {len(report.differences)} differences.")
+        self.stdout.write(f"{summary}, no difference.")

@@ -1,4 +1,4 @@
-"""`manage.py settle --date`: pay a day that is over, or see what it would pay."""
+"""`manage.py settle --date`: settle a past day, or preview it with --dry-run."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ from earnings import settlement
 
 
 class Command(BaseCommand):
-    help = "Settle one day (Shanghai time). A day that is settled already stays as it is."
+    help = "Settle one day (Shanghai time). A settled day is left unchanged."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--date", required=True, type=day_named, help="YYYY-MM-DD or 'yesterday'")
-        parser.add_argument("--dry-run", action="store_true", help="show what it would pay, keep nothing")
+        parser.add_argument("--dry-run", action="store_true", help="show the amounts, save nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
         settle = settlement.preview if options["dry_run"] else settlement.settle_day

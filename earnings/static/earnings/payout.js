@@ -1,13 +1,13 @@
-/* Confirms a payout through WeChat's JS-SDK, and waits for what becomes of it. All that it says stands in the page. */
+/* Confirms a payout through WeChat's JS-SDK and polls for the outcome. All texts are in the page. */
 (function () {
   "use strict";
 
-  var LOOK_EVERY = 2000;
-  var ASK_EACH = 3; // each third look has the server ask WeChat Pay
-  var LOOKS = 20; // the first one asks
-  var IDLE_LOOK_EVERY = 5000;
-  var IDLE_LOOKS = 60;
-  var SDK_WAITS = 10000;
+  var POLL_MS = 2000;
+  var QUERY_EVERY = 3; // every third poll makes the server query WeChat Pay
+  var POLLS = 20; // the first one queries
+  var IDLE_POLL_MS = 5000;
+  var IDLE_POLLS = 60;
+  var SDK_TIMEOUT_MS = 10000;
   var NAME = "requestMerchantTransfer";
 
   var page = document.getElementById("payout");
@@ -19,12 +19,12 @@
     });
   }
 
-  /* Ask how it stands; show the page anew when that is not what it shows, or when it may no longer be read. */
-  function look(method) {
-    return fetch(page.dataset.stateUrl, { method: method, credentials: "same-origin" }).then(function (answer) {
-      return answer.ok ? answer.json() : null;
-    }).then(function (answer) {
-      if (answer && (answer.code !== 1200 || answer.data.state !== page.dataset.state)) {
+  /* Request the state; reload the page when the state has changed or the access has ended. */
+  function poll(method) {
+    return fetch(page.dataset.stateUrl, { method: method, credentials: "same-origin" }).then(function (response) {
+      return response.ok ? response.json() : null;
+    }).then(function (body) {
+      if (body && (body.code !== 1200 || body.data.state !== page.dataset.state)) {
         window.location.replace(window.location.pathname);
         return true;
       }
@@ -32,25 +32,25 @@
     }).catch(function () { return false; });
   }
 
-  function lookOn(left, every, methodOf, done) {
-    look(methodOf(left)).then(function (isOver) {
-      if (isOver) return;
+  function pollRepeatedly(left, every, methodOf, done) {
+    poll(methodOf(left)).then(function (isReloading) {
+      if (isReloading) return;
       if (left <= 1) done();
-      else window.setTimeout(function () { lookOn(left - 1, every, methodOf, done); }, every);
+      else window.setTimeout(function () { pollRepeatedly(left - 1, every, methodOf, done); }, every);
     });
   }
 
-  function askNowAndThen(left) {
-    return left % ASK_EACH === 2 ? "POST" : "GET";
+  function querySometimes(left) {
+    return left % QUERY_EVERY === 2 ? "POST" : "GET";
   }
 
-  function onlyLook() {
+  function onlyRead() {
     return "GET";
   }
 
   function waitForOutcome() {
     show("asking");
-    lookOn(LOOKS, LOOK_EVERY, askNowAndThen, function () {
+    pollRepeatedly(POLLS, POLL_MS, querySometimes, function () {
       show("later");
       button.disabled = false;
     });
@@ -66,14 +66,14 @@
       return;
     }
     window.WeixinJSBridge.invoke(NAME, params, function (result) {
-      // "ok" says that WeChat showed its page, not that the money was taken: only the server knows.
+      // "ok" means that WeChat showed its page, not that the money was received: only the server knows.
       if (result.err_msg === NAME + ":ok") {
         waitForOutcome();
         return;
       }
       show(result.err_msg === NAME + ":cancel" ? "cancelled" : "failed");
       button.disabled = false;
-      look("GET");
+      poll("GET");
     });
   }
 
@@ -89,7 +89,7 @@
     }
     window.setTimeout(function () {
       if (!isAnswered) show("sdk");
-    }, SDK_WAITS);
+    }, SDK_TIMEOUT_MS);
     window.wx.ready(function () {
       window.wx.checkJsApi({
         jsApiList: [NAME],
@@ -125,9 +125,10 @@
   if (!page) return;
   if (button) prepare();
   if ("isMoving" in page.dataset) {
-    lookOn(IDLE_LOOKS, IDLE_LOOK_EVERY, page.dataset.state === "transferring" ? askNowAndThen : onlyLook, function () {});
+    var methodOf = page.dataset.state === "transferring" ? querySometimes : onlyRead;
+    pollRepeatedly(IDLE_POLLS, IDLE_POLL_MS, methodOf, function () {});
   }
   document.addEventListener("visibilitychange", function () {
-    if (document.visibilityState === "visible") look("GET");
+    if (document.visibilityState === "visible") poll("GET");
   });
 })();

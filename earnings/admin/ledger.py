@@ -1,4 +1,4 @@
-"""Books that are read, not written: what is wrong in them is put right by a reversal."""
+"""Read-only admin pages of the ledger. Operators correct a wrong transaction by a reversal."""
 
 from decimal import Decimal
 from typing import Any
@@ -14,7 +14,14 @@ from config.backoffice.actions import SHOWN, ReasonForm, confirmation
 from config.backoffice.base import EXPORTS, ReadOnlyAdmin, permission_check
 from config.backoffice.filters import days, states
 from earnings import ledger, ledger_check
-from earnings.admin.reversals import NOT_REVERSED, how, is_reversed, lines_of, parts_of, to_reverse
+from earnings.admin.reversals import (
+    NOT_REVERSED,
+    reversal_fields,
+    reversal_lines,
+    reversal_total,
+    reversible_parts,
+    try_reverse,
+)
 from earnings.models import Account, IncomeType, LedgerCheck, LedgerEntry, LedgerTransaction
 
 
@@ -35,7 +42,7 @@ class AccountAdmin(ReadOnlyAdmin):
 
 @admin.register(LedgerEntry)
 class LedgerEntryAdmin(ReadOnlyAdmin):
-    """Sides of movements: of one account, or of one transaction."""
+    """Ledger entries, listed by account or by transaction."""
 
     list_display = ("day", "account", "bucket", "amount", "slip_type", "transaction")
     list_select_related = ("account__user", "transaction")
@@ -59,12 +66,14 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
     has_reverse_permission = permission_check("earnings.reverse_ledgertransaction")
 
     def is_action_available(self, action: str, obj: Any) -> bool:
-        return super().is_action_available(action, obj) and bool(parts_of(LedgerEntry.objects.filter(pk=obj.pk)))
+        return super().is_action_available(action, obj) and bool(
+            reversible_parts(LedgerEntry.objects.filter(pk=obj.pk))
+        )
 
     @admin.action(description="冲正此人的部分", permissions=["reverse"])
     def reverse_part(self, request: HttpRequest, queryset: QuerySet[LedgerEntry]) -> Any:
-        parts = parts_of(queryset)
-        page, said, keys = confirmation(
+        parts = reversible_parts(queryset)
+        page, data, keys = confirmation(
             self,
             request,
             queryset,
@@ -78,12 +87,12 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
         )
         if page is not None:
             return page
-        parts = parts_of(queryset.filter(pk__in=keys))
+        parts = reversible_parts(queryset.filter(pk__in=keys))
         ledger.lock_accounts_of(part.account.user_id for part in parts if part.account.user_id)
-        acting = how(request, said)
-        done = sum(is_reversed(part.transaction, account=part.account, **acting) for part in parts)
-        left_out = len(keys) - sum(part.entry_count for part in parts)
-        self.report(request, done=done, chosen=len(parts) + left_out, did="已冲正", why_not=NOT_REVERSED)
+        fields = reversal_fields(request, data)
+        done = sum(try_reverse(part.transaction, account=part.account, **fields) for part in parts)
+        skipped = len(keys) - sum(part.entry_count for part in parts)
+        self.report(request, done=done, chosen=len(parts) + skipped, did="已冲正", why_not=NOT_REVERSED)
         return None
 
 
@@ -103,17 +112,17 @@ class LedgerTransactionAdmin(ReadOnlyAdmin):
             super()
             .get_queryset(request)
             .annotate(
-                is_undone=Exists(reversals.filter(reverses_account=None)),
-                is_undone_in_part=Exists(reversals.exclude(reverses_account=None)),
+                is_reversed=Exists(reversals.filter(reverses_account=None)),
+                is_reversed_in_part=Exists(reversals.exclude(reverses_account=None)),
             )
         )
 
     @admin.display(description="已冲正")
     def reversed_how(self, posted: LedgerTransaction) -> str:
-        """All of it, or some people's parts."""
-        if getattr(posted, "is_undone", False):
+        """Return the text for a full or partial reversal, or "" when there is none."""
+        if getattr(posted, "is_reversed", False):
             return _("全部")
-        return _("部分") if getattr(posted, "is_undone_in_part", False) else ""
+        return _("部分") if getattr(posted, "is_reversed_in_part", False) else ""
 
     def is_action_available(self, action: str, obj: Any) -> bool:
         is_open = obj is not None and obj.kind in ledger.REVERSIBLE and not self.reversed_how(obj)
@@ -121,15 +130,15 @@ class LedgerTransactionAdmin(ReadOnlyAdmin):
 
     @admin.action(description="冲正", permissions=["reverse"])
     def reverse(self, request: HttpRequest, queryset: QuerySet[LedgerTransaction]) -> Any:
-        page, said, keys = confirmation(
+        page, data, keys = confirmation(
             self,
             request,
             queryset,
             action="reverse",
             title="冲正流水",
             question="将为所选流水各记一笔相反的流水,原流水保留。请写明原因。",
-            total=to_reverse(queryset),
-            lines=lines_of(queryset),
+            total=reversal_total(queryset),
+            lines=reversal_lines(queryset),
             form=ReasonForm,
         )
         if page is not None:
@@ -137,8 +146,8 @@ class LedgerTransactionAdmin(ReadOnlyAdmin):
         ledger.lock_accounts_of(
             LedgerEntry.objects.filter(transaction__in=keys).values_list("account__user", flat=True)
         )
-        acting = how(request, said)
-        done = sum(is_reversed(posted, **acting) for posted in queryset.filter(pk__in=keys))
+        fields = reversal_fields(request, data)
+        done = sum(try_reverse(posted, **fields) for posted in queryset.filter(pk__in=keys))
         self.report(request, done=done, chosen=len(keys), did="已冲正", why_not=NOT_REVERSED)
         return None
 
@@ -151,9 +160,9 @@ class LedgerCheckAdmin(ReadOnlyAdmin):
 
 
 def _alarm() -> tuple[int, str]:
-    """Findings of the last check; one that did not run when it was due is a finding too."""
+    """Return the number of findings of the last ledger check and a note. An overdue check counts as one finding."""
     last = ledger_check.last_check()
-    if ledger_check.is_unchecked(last, at=timezone.now()):
+    if ledger_check.is_overdue(last, at=timezone.now()):
         return 1, _("账务检查超过 26 小时没有运行")
     if last is None:
         return 0, _("还没有检查过")
