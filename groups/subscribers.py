@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from accounts.models import User
-from groups import binding, cancelling, members, messages, replacing, welcome
+from groups import binding, cancelling, members, messages, robot_replacement, welcome
 from groups.models import CancelReason, Group
 from integrations.gateway.payloads import address_in, code_in, shown
 from integrations.gateway.subscriptions import BadEvent, Event, EventIgnored, subscribe, subscribe_in_bulk, word
@@ -176,7 +176,7 @@ def _message(event: Event) -> messages.ReceivedMessage:
 @subscribe("abnormal_robot")
 def on_banned(event: Event) -> None:
     """WeChat banned a robot. Here and not in robots.subscribers: groups are locked before their robot."""
-    replacing.ban(robot_named(event), at=event.received_at)
+    robot_replacement.ban(robot_named(event), at=event.received_at)
 
 
 @subscribe("robot_added")
@@ -187,7 +187,9 @@ def on_added(event: Event) -> str | None:
     """
     user = _user(event)
     cause = f"robot_added:{event.event_id}"
-    if user and replacing.notify_newcomer(user=user, robot=robot_named(event), cause=cause, at=event.received_at):
+    if user and robot_replacement.notify_newcomer(
+        user=user, robot=robot_named(event), cause=cause, at=event.received_at
+    ):
         return "已告知换机器人"
     return None
 
@@ -198,10 +200,10 @@ def on_replaced(event: Event) -> str:
     robot = Robot.objects.filter(code=code).first()
     picture = address_in(event.body, "qrcode")
     banned_code, at = code_in(event.body, "robot_id"), event.received_at
-    is_noted = robot is not None and bool(replacing.note_replacement(robot, banned_code=banned_code, at=at))
-    if not is_noted and not replacing.remembered().exists():
+    is_noted = robot is not None and bool(robot_replacement.note_replacement(robot, banned_code=banned_code, at=at))
+    if not is_noted and not robot_replacement.remembered().exists():
         raise EventIgnored("没有等待通知的群主")  # an operator can have it handled again
-    told = replacing.notify_owners(
+    told = robot_replacement.notify_owners(
         name=robot.name if robot else code,
         qr_code_url=picture or (robot.qr_code_url if robot else ""),
         cause=f"abnormal_robot_replaced:{event.event_id}",

@@ -14,7 +14,7 @@ from config.errors import BadRequest
 from config.platform.characters import comparable
 from config.platform.lookups import has_id
 from groups.models import Group
-from groups.naming import named
+from groups.references import named
 from integrations.moderation.words import require_clean
 from keywords.matcher import matcher
 from keywords.models import GroupKeyword, KeywordBatch

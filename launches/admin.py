@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from config.backoffice.actions import ReasonForm, confirmation
 from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline, permission_check
 from config.backoffice.filters import days, states
-from launches import running
+from launches import launch_control
 from launches.models import Delivery, Launch, MassMessage, MassMessageDraft, MassMessageGroup
 from robots.models import OutboxMessage
 
@@ -77,8 +77,8 @@ class LaunchAdmin(ReadOnlyAdmin):
         if page is not None:
             return page
         by, at = request.user.get_username(), timezone.now()
-        with running.several(keys) as launches:
-            done = sum(running.pause(launch=launch, by=by, at=at) for launch in launches)
+        with launch_control.several(keys) as launches:
+            done = sum(launch_control.pause(launch=launch, by=by, at=at) for launch in launches)
         self.report(request, done=done, chosen=len(keys), did="已暂停", why_not="不在投放中")
         return None
 
@@ -90,8 +90,8 @@ class LaunchAdmin(ReadOnlyAdmin):
         if page is not None:
             return page
         at = timezone.now()
-        with running.several(keys) as launches:
-            done = sum(running.resume(launch=launch, at=at) for launch in launches)
+        with launch_control.several(keys) as launches:
+            done = sum(launch_control.resume(launch=launch, at=at) for launch in launches)
         self.report(request, done=done, chosen=len(keys), did="已恢复", why_not="没有暂停")
         return None
 
@@ -102,8 +102,10 @@ class LaunchAdmin(ReadOnlyAdmin):
         if page is not None:
             return page
         by, at = request.user.get_username(), timezone.now()
-        with running.several(keys) as launches:
-            done = sum(running.cancel(launch=launch, by=by, reason=said["reason"], at=at) for launch in launches)
+        with launch_control.several(keys) as launches:
+            done = sum(
+                launch_control.cancel(launch=launch, by=by, reason=said["reason"], at=at) for launch in launches
+            )
         self.report(request, done=done, chosen=len(keys), did="已取消", why_not="已经完成或取消")
         return None
 

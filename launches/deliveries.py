@@ -10,8 +10,8 @@ from django.db import connection, transaction
 from django.db.models import Case, F, Q, Value, When
 
 from config.platform.wakeups import start_soon
+from launches.launch_intake import REPORT_RESULTS, SWITCHED_OFF
 from launches.models import Delivery, Launch
-from launches.receiving import REPORT_RESULTS, SWITCHED_OFF
 from robots.models import OutboxMessage
 from robots.outbox import writing
 from robots.signals import FinishedMessage

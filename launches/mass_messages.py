@@ -13,10 +13,10 @@ from config.platform.dates import day_of
 from config.platform.lookups import has_id
 from config.platform.wakeups import start_soon
 from groups.models import Group
-from groups.naming import named
+from groups.references import named
 from integrations.gateway.payloads import MessageType
 from integrations.moderation.words import require_clean
-from launches.drafts import DraftUnknown
+from launches.mass_message_drafts import DraftUnknown
 from launches.models import MassMessage, MassMessageDraft, MassMessageGroup
 
 FIRE_DUE = "launches.tasks.fire_mass_messages"

@@ -2,7 +2,7 @@
 
 from config.api.throttles import seconds_over_limit
 from integrations.gateway.payloads import MessageType
-from launches import drafts
+from launches import mass_message_drafts
 from robots import menu
 from robots.menu import LEAVE, MENU, IncomingMessage
 from robots.outbox import writing
@@ -26,8 +26,8 @@ def take_draft(said: IncomingMessage) -> bool:
     if said.words == LEAVE:
         menu.go_to(said.user.pk, "")
         menu.answer(said, writing.text("已放弃群发。回复「菜单」看看我还能做什么。"))
-    elif said.parts["type"] in TAKEN and not drafts.missing_in(said.parts):
-        if problem := drafts.problem_in(said.parts):
+    elif said.parts["type"] in TAKEN and not mass_message_drafts.missing_in(said.parts):
+        if problem := mass_message_drafts.problem_in(said.parts):
             menu.answer(said, writing.text(f"这不能群发：{problem}。{_ASK}"))
         else:
             _keep(said)
@@ -41,5 +41,7 @@ def _keep(said: IncomingMessage) -> None:
     if seconds_over_limit(DRAFTS, str(said.user.pk)):
         menu.answer(said, writing.text(_TOO_MANY))
         return
-    draft = drafts.keep(user=said.user, content=said.parts, at=said.at)
-    menu.answer(said, writing.text(f"收到!请在 10 分钟内打开链接,选择群和时间:{drafts.link_to(draft)}"))
+    draft = mass_message_drafts.keep(user=said.user, content=said.parts, at=said.at)
+    menu.answer(
+        said, writing.text(f"收到!请在 10 分钟内打开链接,选择群和时间:{mass_message_drafts.link_to(draft)}")
+    )

@@ -9,7 +9,7 @@ from django.dispatch import receiver
 from accounts.models import User
 from accounts.signals import user_erased
 from groups.signals import launch_switches_changed
-from launches import deliveries, erasing, firing, outcomes, switch_changes
+from launches import deliveries, erasure, mass_message_results, scheduled_sending, switch_changes
 from robots.signals import FinishedMessage, message_finished, senders_look
 
 SENDERS_SECONDS = 0.05  # of each second, so that what waits in the outbox goes on
@@ -17,13 +17,13 @@ SENDERS_SECONDS = 0.05  # of each second, so that what waits in the outbox goes 
 
 @receiver(user_erased)
 def forget_mass_messages(*, user: User, at: datetime, **_: Any) -> None:
-    erasing.forget_mass_messages_of(user, at=at)
+    erasure.forget_mass_messages_of(user, at=at)
 
 
 @receiver(message_finished)
 def take_outcomes(*, messages: Sequence[FinishedMessage], at: datetime, **_: Any) -> None:
     deliveries.settle(messages, at=at)
-    outcomes.settle(messages, at=at)
+    mass_message_results.settle(messages, at=at)
 
 
 @receiver(launch_switches_changed)
@@ -34,4 +34,4 @@ def report_to_launch_system(*, group_codes: Sequence[str], at: datetime, **_: An
 @receiver(senders_look)
 def fire_what_is_due(**_: Any) -> None:
     """Also while beat is down, mass messages go out when senders do; a sender has other things to do, too."""
-    firing.fire_due(seconds=SENDERS_SECONDS)
+    scheduled_sending.fire_due(seconds=SENDERS_SECONDS)

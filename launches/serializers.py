@@ -20,8 +20,8 @@ from config.api.fields import (
 from config.platform.dates import day_of
 from config.platform.web_addresses import problem_of
 from integrations.gateway.payloads import MessageType, picture_address
-from launches.drafts import USABLE, missing_in
-from launches.items import ADDRESS_IN, missing_part
+from launches.launch_items import ADDRESS_IN, missing_part
+from launches.mass_message_drafts import USABLE, missing_in
 from launches.models import Launch, LaunchItemType, MassMessage, MassMessageDraft
 from robots.outbox import writing
 

@@ -1,7 +1,7 @@
 """Telling the launch system of switches that changed without their users, until it has accepted that.
 
 A change is a row first, in the transaction that made it. What is sent is the state that the switch has when it is sent,
-under the lock of `launches.switches`: both sides end up with the same state whatever else changes it meanwhile.
+under the lock of `launches.launch_switches`: both sides end up with the same state whatever else changes it meanwhile.
 """
 
 import logging
@@ -16,8 +16,8 @@ from config.platform.wakeups import start_soon
 from groups.models import Group
 from integrations.http import OutsideError, Refused
 from integrations.launch_system import LaunchSystem
+from launches.launch_results import pause_after
 from launches.models import SwitchChange
-from launches.results import pause_after
 
 logger = logging.getLogger(__name__)
 

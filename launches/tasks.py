@@ -4,12 +4,12 @@ from celery import shared_task
 from django.utils import timezone
 
 from config.platform.sweeps import sweep
-from launches import drafts, firing, results, switch_changes
+from launches import launch_results, mass_message_drafts, scheduled_sending, switch_changes
 
 
 @shared_task
 def report_results() -> int:
-    return results.report_due()
+    return launch_results.report_due()
 
 
 @shared_task
@@ -20,9 +20,9 @@ def report_switches() -> int:
 @shared_task
 @sweep
 def fire_mass_messages() -> int:
-    return firing.fire_due()
+    return scheduled_sending.fire_due()
 
 
 @shared_task
 def forget_old_drafts() -> int:
-    return drafts.forget_old(at=timezone.now())
+    return mass_message_drafts.forget_old(at=timezone.now())

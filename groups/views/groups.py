@@ -17,7 +17,7 @@ from config.api.schema import operation
 from config.api.views import OperationViews
 from config.errors import Code, NotFound
 from config.models import Scope
-from groups import binding, cancel_jobs, listing, nicknames, stars
+from groups import binding, cancel_jobs, group_list, nicknames, stars
 from groups.models import CancelReason, Group
 from groups.serializers import GroupsFilter, GroupsToCancel, ListedGroup, RatingBatch, RobotNickname
 from groups.views.mentions import own_group
@@ -34,7 +34,7 @@ class GroupViews(OperationViews[Group]):
         groups = Group.objects.served_for(signed_in(request)).with_list_status(status).select_related("robot")
         newest_first, rated = groups.order_by("-bound_at", "pk"), status == 1
         return paged(
-            request, newest_first, lambda page: ListedGroup(listing.shown(page, rated=rated), many=True).data
+            request, newest_first, lambda page: ListedGroup(group_list.shown(page, rated=rated), many=True).data
         )
 
 

@@ -17,7 +17,7 @@ from config.api.schema import operation
 from config.api.views import OperationViews
 from config.errors import Code
 from config.platform.dates import day_of
-from groups import listing, welcome
+from groups import group_list, welcome
 from groups.models import Group
 from groups.serializers import GroupNumbers, NewWelcome, OwnedGroup, Welcome
 
@@ -43,7 +43,7 @@ class OwnedGroupViews(OperationViews[Group]):
     @operation("群主群数据", answer=GroupNumbers(many=True), paged=True, description="昨天的数据。")
     def statistics(self, request: Request) -> Response:
         yesterday = day_of(timezone.now()) - timedelta(days=1)
-        rows = listing.with_statistics(_owned(request), day=yesterday)
+        rows = group_list.with_statistics(_owned(request), day=yesterday)
         return paged(request, rows, lambda page: GroupNumbers(page, many=True).data, may_ask_all=True)
 
     @operation("查询用户群欢迎语", answer=Welcome(many=True), paged=True)

@@ -13,7 +13,7 @@ from config.api.permissions import IsNotBlocked, IsUser
 from config.api.schema import operation
 from config.api.views import OperationViews
 from config.errors import Code
-from launches import drafts, mass_messages, outcomes
+from launches import mass_message_drafts, mass_message_results, mass_messages
 from launches.models import MassMessage
 from launches.serializers import CompletedDraft, Direction, Draft, ListedMassMessage, MassMessageDetail
 
@@ -39,7 +39,7 @@ class MassMessageViews(OperationViews[MassMessage]):
 
     @operation("进入群发消息补全页面", answer=Draft, codes=[Code.NOT_FOUND], description="草稿十分钟内有效。")
     def draft(self, request: Request, task_id: str) -> Response:
-        return Response(Draft(drafts.open_one(signed_in(request), task_id, at=timezone.now())).data)
+        return Response(Draft(mass_message_drafts.open_one(signed_in(request), task_id, at=timezone.now())).data)
 
     @operation(
         "更新群发消息",
@@ -70,5 +70,5 @@ class MassMessageViews(OperationViews[MassMessage]):
         description="未发送的直接取消,发送不到两分钟的逐群撤回,之后 1409。",
     )
     def recall(self, request: Request, task_id: str) -> Response:
-        outcomes.recall(user=signed_in(request), message_id=task_id, at=timezone.now())
+        mass_message_results.recall(user=signed_in(request), message_id=task_id, at=timezone.now())
         return Response(None)

@@ -24,11 +24,11 @@ from launches.models import MassMessage
 from robots.models import OutboxMessage, Scan
 from tests.accounts.test_identity import REAL
 from tests.accounts.test_identity import give as give_card
+from tests.factories.conversations import ConversationFactory
 from tests.factories.launches import launched
 from tests.factories.money import ask, balance
 from tests.factories.money import give as give_money
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory
-from tests.factories.talks import ConversationFactory
 from tests.launches.test_mass_messages import complete
 from tests.support.admin_pages import Operator
 from tests.support.client import ApiClient

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from groups.models import Group
-from launches import drafts, mass_messages, receiving
+from launches import launch_intake, mass_message_drafts, mass_messages
 from launches.models import Launch, MassMessage, MassMessageDraft
 from robots.models import Robot
 from tests.factories.people import GroupFactory, RobotFactory
@@ -27,7 +27,7 @@ def reachable(**facts: Any) -> Group:
 
 def launched(*groups: Group, items: list[dict[str, Any]] | None = None, at: datetime | None = None) -> Launch:
     """A launch to these groups, received a moment ago."""
-    launch, _ = receiving.receive(
+    launch, _ = launch_intake.receive(
         task_id=str(uuid4()),
         references=[group.code for group in groups],
         items=items or [WORDS],
@@ -39,7 +39,7 @@ def launched(*groups: Group, items: list[dict[str, Any]] | None = None, at: date
 
 def drafted(user: User, *, at: datetime | None = None) -> MassMessageDraft:
     """What a user forwarded to the robot just now."""
-    return drafts.keep(user=user, content=PICTURE, at=at or timezone.now())
+    return mass_message_drafts.keep(user=user, content=PICTURE, at=at or timezone.now())
 
 
 def scheduled(user: User, *groups: Group, send_at: datetime | None = None, words: str = "") -> MassMessage:

@@ -14,7 +14,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from launches import running
+from launches import launch_control
 from launches.models import Delivery, Launch, MassMessage
 from launches.tasks import report_results
 from robots.models import OutboxMessage
@@ -96,11 +96,11 @@ def test_a_launch_paused_resumed_and_killed_again_and_again_says_everything_once
     for pace in (4, 8):
         with sender(settings, sandbox, pace):
             wait_for(lambda pace=pace: sent() == pace * ROBOTS)
-            assert running.pause(launch=launch, by="wang", at=timezone.now())
+            assert launch_control.pause(launch=launch, by="wang", at=timezone.now())
         with sender(settings, sandbox, pace=1000):
             time.sleep(2)  # long enough to take what is not held
             assert sent() == pace * ROBOTS
-        assert running.resume(launch=launch, at=timezone.now())
+        assert launch_control.resume(launch=launch, at=timezone.now())
     while Launch.objects.get().status != Launch.Status.FINISHED:
         before = sent()
         with sender(settings, sandbox):
@@ -127,7 +127,7 @@ def test_a_launch_cancelled_while_it_is_sent_says_truly_who_heard_it(sandbox: An
     launch = launch_of(ITEMS[:1])
     with sender(settings, sandbox, pace=4):
         wait_for(lambda: sent() == 4 * ROBOTS)
-        assert running.cancel(launch=launch, by="wang", reason="广告主要求", at=timezone.now())
+        assert launch_control.cancel(launch=launch, by="wang", reason="广告主要求", at=timezone.now())
     with sender(settings, sandbox):
         time.sleep(2)  # long enough to take what is not closed
     report_results()

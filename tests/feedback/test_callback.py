@@ -14,8 +14,8 @@ from feedback.models import CallbackDigest, Conversation
 from feedback.tasks import forget_digests
 from integrations.aliyun.customer_service import digest_of
 from robots.models import OutboxMessage, Robot
+from tests.factories.conversations import ConversationFactory
 from tests.factories.people import FriendshipFactory, UserFactory
-from tests.factories.talks import ConversationFactory
 from tests.support.entry_points import said_to
 
 pytestmark = pytest.mark.django_db

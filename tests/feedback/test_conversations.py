@@ -13,8 +13,8 @@ from feedback.models import Conversation, ForwardedMessage
 from feedback.tasks import close_silent_conversations, forget_old_conversations, forward_messages
 from integrations.sandbox.server import Reply
 from robots.models import Robot
+from tests.factories.conversations import ConversationFactory, ForwardedMessageFactory
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory, days_ago
-from tests.factories.talks import ConversationFactory, ForwardedMessageFactory
 from tests.feedback.test_callback import tells as staff_tells
 from tests.support.entry_points import said_to
 from tests.support.outside_system import Outside, played_by

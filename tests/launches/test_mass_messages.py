@@ -13,7 +13,7 @@ from accounts.models import User
 from groups import cancelling
 from groups.models import CancelReason
 from integrations.moderation.words import add_words
-from launches import drafts
+from launches import mass_message_drafts
 from launches.models import MassMessage, MassMessageGroup
 from launches.tasks import fire_mass_messages
 from robots.models import OutboxMessage
@@ -48,7 +48,7 @@ def test_a_draft_shows_what_was_forwarded(alice: User):
 
 
 def test_a_draft_is_gone_after_ten_minutes(alice: User):
-    draft = drafted(alice, at=timezone.now() - drafts.LIFETIME)
+    draft = drafted(alice, at=timezone.now() - mass_message_drafts.LIFETIME)
     assert ApiClient(alice).get(f"/tasks/{draft.pk}")["code"] == 1404
     assert complete(alice, GroupFactory(user=alice).code, draft_id=draft.pk)["code"] == 1404
 

@@ -10,8 +10,8 @@ from django.utils import timezone
 from groups import cancelling
 from groups.models import CancelReason, Group
 from integrations.http import Refused
+from launches.launch_results import LEASED_AT_ONCE
 from launches.models import Delivery, Launch
-from launches.results import LEASED_AT_ONCE
 from launches.tasks import report_results
 from robots.models import OutboxMessage
 from robots.outbox import failed

@@ -16,7 +16,7 @@ from django.utils import timezone
 from config.models import Scope
 from groups import cancelling, stars
 from groups.models import CancelReason, Group, RatingState
-from launches import results, running
+from launches import launch_control, launch_results
 from launches.models import Delivery, Launch, MassMessage
 from launches.tasks import fire_mass_messages, report_results
 from robots.models import OutboxMessage
@@ -153,13 +153,13 @@ def test_operators_and_senders_at_once_lose_and_double_nothing(sandbox: Any, set
         if number % 3 == 0:
             return say_everything()
         return (
-            running.pause(launch=launch, by="wang", at=now)
+            launch_control.pause(launch=launch, by="wang", at=now)
             if number % 3 == 1
-            else running.resume(launch=launch, at=timezone.now())
+            else launch_control.resume(launch=launch, at=timezone.now())
         )
 
     at_once(work, 12, hands=4)
-    running.resume(launch=launch, at=timezone.now())
+    launch_control.resume(launch=launch, at=timezone.now())
     say_everything()
     launch.refresh_from_db()
     assert (launch.status, launch.sent_count) == (Launch.Status.FINISHED, 15)
@@ -216,7 +216,9 @@ def test_a_large_launch_is_cancelled_while_a_sender_notes_what_it_said():
     launch = launched(*groups)
     said = said_in(groups[-1])
     now = timezone.now()
-    assert while_a_sender_notes(said, lambda: running.cancel(launch=launch, by="wang", reason="不要了", at=now))
+    assert while_a_sender_notes(
+        said, lambda: launch_control.cancel(launch=launch, by="wang", reason="不要了", at=now)
+    )
     launch.refresh_from_db()
     assert (launch.status, launch.finished_at is not None) == (Launch.Status.CANCELLED, True)
     assert (launch.sent_count, launch.skipped_count) == (1, writing.CHUNK)
@@ -254,7 +256,7 @@ def test_a_launch_system_that_hangs_keeps_one_thread_for_one_calls_time(sandbox:
     began = time.monotonic()
     assert at_once(lambda _: report_results(), 4, hands=4) == [0] * 4
     assert time.monotonic() - began < 2.5
-    assert Delivery.objects.filter(result_try_count=1).count() == results.RESULTS_AT_ONCE
+    assert Delivery.objects.filter(result_try_count=1).count() == launch_results.RESULTS_AT_ONCE
 
 
 class SlowLaunchSystem:
@@ -277,6 +279,6 @@ def test_a_delivery_that_ends_anew_while_it_is_told_of_is_told_anew_afterwards(s
     launched(reachable())
     give_up(sandbox)
     system = SlowLaunchSystem()
-    results.report_due(system)
+    launch_results.report_due(system)
     assert system.told == [False, True]
     assert Delivery.objects.values_list("result_sent", "result_due_at").get() == (True, None)

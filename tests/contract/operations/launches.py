@@ -156,6 +156,6 @@ ROWS: Rows = [
             "content": {"items": [{"type": 1, "content": "大家好", "title": "", "filePath": "", "url": ""}]},
         },
         codes=(1409,),
-        rules="tests/launches/test_receiving.py",
+        rules="tests/launches/test_launch_intake.py",
     ),
 ]

@@ -6,7 +6,7 @@ from datetime import datetime
 from accounts.erasure import DELETED
 from accounts.models import User
 from integrations.gateway.payloads import MessageType
-from launches import outcomes
+from launches import mass_message_results
 from launches.models import MassMessage, MassMessageDraft
 from robots.models import OutboxMessage
 
@@ -17,8 +17,8 @@ def forget_mass_messages_of(user: User, *, at: datetime) -> None:
     """Take back what can be taken back, and remove the content of all; when they went out and to whom stays."""
     messages = MassMessage.objects.filter(user=user)
     for message in messages.exclude(status=MassMessage.Status.RECALLED):
-        with suppress(outcomes.TooLate):
-            outcomes.recall(user=user, message_id=str(message.pk), at=at)
+        with suppress(mass_message_results.TooLate):
+            mass_message_results.recall(user=user, message_id=str(message.pk), at=at)
     MassMessageDraft.objects.filter(user=user).delete()
     said = OutboxMessage.objects.filter(cause__in=[message.cause for message in messages])
     said.update(content={})

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from groups import stars
-from launches import running
+from launches import launch_control
 from launches.models import Delivery, Launch
 from launches.tasks import fire_mass_messages, report_results
 from robots.models import OutboxMessage
@@ -43,7 +43,7 @@ def press(client: Client, action: str, *launches: Launch, confirmed: bool = True
 
 
 def pause(launch: Launch) -> None:
-    assert running.pause(launch=launch, by="wang", at=timezone.now())
+    assert launch_control.pause(launch=launch, by="wang", at=timezone.now())
 
 
 def half_failed(sandbox: Any) -> Launch:
@@ -83,7 +83,7 @@ def test_a_resumed_launch_goes_on_where_it_stopped(sandbox: Any):
     OutboxMessage.objects.filter(group_code=second.code).update(is_held=True)
     say_everything()
     pause(launch)
-    running.resume(launch=launch, at=timezone.now())
+    launch_control.resume(launch=launch, at=timezone.now())
     say_everything()
     assert sorted(m["group_id"] for m in sandbox.state.messages.values()) == sorted([first.code, second.code])
 
@@ -93,7 +93,7 @@ def test_a_group_whose_stars_switched_it_off_meanwhile_is_passed_over(sandbox: A
     launch = launched(group)
     pause(launch)
     stars.rate([stars.Rating(group.code, 4, 1)], at=timezone.now())
-    running.resume(launch=launch, at=timezone.now())
+    launch_control.resume(launch=launch, at=timezone.now())
     say_everything()
     assert status_of(launch) == Launch.Status.FINISHED
     assert launch.skipped_count == 1
@@ -120,13 +120,13 @@ def test_cancelling_asks_for_a_reason():
 def test_a_paused_launch_can_be_cancelled():
     launch = launched(reachable())
     pause(launch)
-    assert running.cancel(launch=launch, by="wang", reason="不要了", at=timezone.now())
+    assert launch_control.cancel(launch=launch, by="wang", reason="不要了", at=timezone.now())
     assert OutboxMessage.objects.waiting().count() == 0
 
 
 def test_what_failed_is_not_sent_after_all_when_the_launch_was_cancelled(sandbox: Any):
     launch = half_failed(sandbox)
-    assert running.cancel(launch=launch, by="wang", reason="不要了", at=timezone.now())
+    assert launch_control.cancel(launch=launch, by="wang", reason="不要了", at=timezone.now())
     assert failed.retry(OutboxMessage.objects.all(), at=timezone.now()) == 0
     assert status_of(launch) == Launch.Status.CANCELLED
     assert (launch.failed_count, launch.skipped_count) == (1, 1)
@@ -137,7 +137,7 @@ def test_what_failed_waits_for_the_end_of_a_pause(sandbox: Any):
     pause(launch)
     failed.retry(OutboxMessage.objects.all(), at=timezone.now())
     assert say_everything() == 0
-    running.resume(launch=launch, at=timezone.now())
+    launch_control.resume(launch=launch, at=timezone.now())
     assert say_everything() == 1
 
 
@@ -147,7 +147,7 @@ def test_a_paused_launch_with_nothing_left_to_send_is_over_when_it_goes_on(sandb
     pause(launch)
     results.settle([results.Attempt(taken)], at=timezone.now())
     assert status_of(launch) == Launch.Status.PAUSED
-    running.resume(launch=launch, at=timezone.now())
+    launch_control.resume(launch=launch, at=timezone.now())
     assert status_of(launch) == Launch.Status.FINISHED
 
 
@@ -155,9 +155,9 @@ def test_what_is_over_cannot_be_moved(sandbox: Any):
     launch = launched(reachable())
     say_everything()
     now = timezone.now()
-    assert not running.pause(launch=launch, by="wang", at=now)
-    assert not running.resume(launch=launch, at=timezone.now())
-    assert not running.cancel(launch=launch, by="wang", reason="不要了", at=now)
+    assert not launch_control.pause(launch=launch, by="wang", at=now)
+    assert not launch_control.resume(launch=launch, at=timezone.now())
+    assert not launch_control.cancel(launch=launch, by="wang", reason="不要了", at=now)
     assert status_of(launch) == Launch.Status.FINISHED
 
 

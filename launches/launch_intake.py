@@ -12,7 +12,7 @@ from config.errors import Conflict
 from config.platform.lookups import as_uuid
 from config.platform.wakeups import start_soon
 from groups.models import Group
-from launches.items import GROUP_PLACEHOLDER, Item, as_received, fingerprint, message_of
+from launches.launch_items import GROUP_PLACEHOLDER, Item, as_received, fingerprint, message_of
 from launches.models import Delivery, Launch
 from robots.outbox import writing
 from robots.outbox.bulk import saying

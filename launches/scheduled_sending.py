@@ -9,8 +9,8 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
+from launches.mass_message_results import conclude
 from launches.models import MassMessage
-from launches.outcomes import conclude
 from robots.outbox import writing
 from robots.outbox.bulk import saying
 

@@ -10,7 +10,7 @@ from accounts.models import User
 from config.errors import NotFound, OutsideFailed
 from groups.locking import lock_groups
 from groups.models import Group
-from groups.naming import named
+from groups.references import named
 from integrations.http import OutsideError
 from integrations.launch_system import LaunchSystem
 from launches import deliveries, switch_changes
