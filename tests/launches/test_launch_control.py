@@ -20,7 +20,7 @@ from robots.outbox import failed, results
 from robots.outbox.leases import claim
 from tests.factories.launches import WORDS, launched, reachable, scheduled
 from tests.factories.people import OperatorFactory, UserFactory
-from tests.launches.test_progress import give_up
+from tests.launches.test_deliveries import give_up
 from tests.support.entry_points import say_everything
 
 pytestmark = pytest.mark.django_db

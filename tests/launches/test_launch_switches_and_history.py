@@ -17,7 +17,7 @@ from robots.models import OutboxMessage
 from robots.outbox import failed
 from tests.factories.launches import WORDS, launched, reachable
 from tests.factories.people import GroupFactory, UserFactory
-from tests.launches.test_progress import give_up
+from tests.launches.test_deliveries import give_up
 from tests.support.client import ApiClient
 from tests.support.entry_points import say_everything
 

@@ -25,7 +25,7 @@ from robots.outbox import results as receipts
 from robots.outbox.leases import claim
 from tests.factories.launches import TEXT, WORDS, drafted, launched, reachable, scheduled
 from tests.factories.people import GroupFactory, UserFactory
-from tests.launches.test_progress import give_up
+from tests.launches.test_deliveries import give_up
 from tests.support.admin_pages import Operator
 from tests.support.client import ApiClient
 from tests.support.concurrency import in_another_thread
