@@ -89,14 +89,14 @@ class ProblemAdmin(ReadOnlyAdmin):
             action="answer_them",
             title="答复反馈",
             question="用户会从机器人收到这段话。",
-            total=_unreachable(queryset),
+            total=_unreachable_note(queryset),
             form=AnswerForm,
         )
         if page is not None:
             return page
         chosen, now = list(queryset.filter(pk__in=keys).select_related("user", "category")), timezone.now()
         by = request.user.get_username()
-        done = [problems.answer(problem=problem, words=said["answer"], by=by, at=now) for problem in chosen]
+        done = [problems.answer_problem(problem=problem, words=said["answer"], by=by, at=now) for problem in chosen]
         self.report(request, done=sum(done), chosen=len(keys), did="已答复", why_not=NOT_ANSWERED)
         return None
 
@@ -114,13 +114,13 @@ class ProblemAdmin(ReadOnlyAdmin):
         if page is not None:
             return page
         by = request.user.get_username()
-        done = problems.close(keys, reason=said["reason"], by=by, at=timezone.now())
+        done = problems.close_problems(keys, reason=said["reason"], by=by, at=timezone.now())
         self.report(request, done=done, chosen=len(keys), did="已关闭", why_not="之前已经答复或关闭")
         return None
 
 
-def _unreachable(chosen: QuerySet[Problem]) -> str:
-    count = problems.unreachable(chosen)[:MOST_AT_ONCE].count()
+def _unreachable_note(chosen: QuerySet[Problem]) -> str:
+    count = problems.with_unreachable_user(chosen)[:MOST_AT_ONCE].count()
     return gettext("其中 %s 条的用户没有可用的机器人,收不到答复,将保持待处理") % count if count else ""
 
 

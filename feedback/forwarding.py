@@ -25,14 +25,14 @@ FORWARD = "feedback.tasks.forward_messages"
 RETRY_AFTER = (2, 5, 15, 60, 120)  # seconds after the first, second … failure; then the last again and again
 GIVE_UP_AFTER = timedelta(hours=24)  # nobody waits longer for an answer
 MOST_REFUSALS = 3  # tries of what customer service refuses: the next words of the talk wait meanwhile
-LEASED_AT_ONCE = timedelta(seconds=30)  # longer than a call takes
+LEASE = timedelta(seconds=30)  # longer than a call takes
 Status = ForwardedMessage.Status
 _AWAY = "客服系统暂时连不上。你的消息已记下,恢复后会马上转给客服。"
 _REFUSED = "你 {moment} 发给客服的消息没有送达:客服系统不接受它。请换个说法再发一次。"
 _TOO_LATE = "你 {moment} 发给客服的消息没有送达:客服系统一整天都连不上。还需要帮助?回复「菜单」再选 5。"
 
 # The first waiting message of each conversation; taking it in hand puts it off, so that no other takes it too.
-_CLAIM = """
+_LEASE_NEXT = """
 UPDATE feedback_forwardedmessage SET retry_at = %(until)s WHERE id IN (
     SELECT f.id FROM feedback_forwardedmessage f
     WHERE f.status = 0 AND f.retry_at <= %(at)s AND NOT EXISTS (
@@ -64,21 +64,21 @@ def forward_all(conversations: Iterable[Conversation], *, kind: str, content: st
 def forward_waiting() -> int:
     """Hand over what waits, and return how many tries were made; the rest waits when customer service is away."""
     service, count = CustomerService.from_settings(), 0
-    while message := _claim(timezone.now()):
+    while message := _lease_next(timezone.now()):
         count += 1
-        if not _hand_over(message, service):
+        if not _forward(message, service):
             break
     return count
 
 
-def _claim(at: datetime) -> ForwardedMessage | None:
+def _lease_next(at: datetime) -> ForwardedMessage | None:
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_CLAIM, {"at": at, "until": at + LEASED_AT_ONCE})
+        cursor.execute(_LEASE_NEXT, {"at": at, "until": at + LEASE})
         row = cursor.fetchone()
     return ForwardedMessage.objects.select_related("conversation__user").get(pk=row[0]) if row else None
 
 
-def _hand_over(message: ForwardedMessage, service: CustomerService) -> bool:
+def _forward(message: ForwardedMessage, service: CustomerService) -> bool:
     """Hand over one message; return whether customer service answered, so that the next one is worth a try."""
     user = message.conversation.user
     try:
@@ -91,40 +91,42 @@ def _hand_over(message: ForwardedMessage, service: CustomerService) -> bool:
         )
     except Refused as refusal:
         logger.warning("Customer service refused a message: %s", refusal)
-        _take_refusal(message, str(refusal), timezone.now())
+        _handle_refusal(message, str(refusal), timezone.now())
     except OutsideError as error:
         logger.warning("A message did not reach customer service: %s", error)
-        _take_failure(message, str(error), timezone.now())
+        _handle_failure(message, str(error), timezone.now())
         return False
     else:
-        _settle(message, Status.SENT, "", timezone.now())
+        _finish(message, Status.SENT, "", timezone.now())
     return True
 
 
-def _settle(message: ForwardedMessage, status: ForwardedMessage.Status, reason: str, at: datetime) -> bool:
+def _finish(message: ForwardedMessage, status: ForwardedMessage.Status, reason: str, at: datetime) -> bool:
     waiting = ForwardedMessage.objects.filter(pk=message.pk, status=Status.WAITING)
     return bool(waiting.update(status=status, settled_at=at, try_count=message.try_count + 1, reason=reason[:200]))
 
 
-def _take_refusal(message: ForwardedMessage, reason: str, at: datetime) -> None:
+def _handle_refusal(message: ForwardedMessage, reason: str, at: datetime) -> None:
     """An answer that will hardly change: a few tries, so that the talk goes on."""
     if message.try_count + 1 >= MOST_REFUSALS:
         _give_up(message, _REFUSED, reason, at)
     else:
-        _put_off(message, reason, at)
+        _retry_later(message, reason, at)
 
 
-def _take_failure(message: ForwardedMessage, reason: str, at: datetime) -> None:
+def _handle_failure(message: ForwardedMessage, reason: str, at: datetime) -> None:
     """Try for a day; the user hears of the first failure of a conversation, once."""
     if at - message.said_at >= GIVE_UP_AFTER:
         _give_up(message, _TOO_LATE, reason, at)
         return
     with transaction.atomic():
-        _put_off(message, reason, at)
-        _tell_once(message.conversation, _AWAY, at, dedupe_key=f"customer_service_away:{message.conversation_id}")
+        _retry_later(message, reason, at)
+        _notify_user_once(
+            message.conversation, _AWAY, at, dedupe_key=f"customer_service_away:{message.conversation_id}"
+        )
 
 
-def _put_off(message: ForwardedMessage, reason: str, at: datetime) -> None:
+def _retry_later(message: ForwardedMessage, reason: str, at: datetime) -> None:
     pause = RETRY_AFTER[min(message.try_count, len(RETRY_AFTER) - 1)]
     ForwardedMessage.objects.filter(pk=message.pk, status=Status.WAITING).update(
         retry_at=at + timedelta(seconds=pause), try_count=message.try_count + 1, reason=reason[:200]
@@ -133,13 +135,13 @@ def _put_off(message: ForwardedMessage, reason: str, at: datetime) -> None:
 
 def _give_up(message: ForwardedMessage, words: str, reason: str, at: datetime) -> None:
     with transaction.atomic():
-        if _settle(message, Status.GIVEN_UP, reason, at):
+        if _finish(message, Status.GIVEN_UP, reason, at):
             moment = f"{timezone.localtime(message.said_at):%H:%M}"
             told = f"customer_service_given_up:{message.message_no}"
-            _tell_once(message.conversation, words.format(moment=moment), at, dedupe_key=told)
+            _notify_user_once(message.conversation, words.format(moment=moment), at, dedupe_key=told)
 
 
-def _tell_once(conversation: Conversation, words: str, at: datetime, *, dedupe_key: str) -> None:
+def _notify_user_once(conversation: Conversation, words: str, at: datetime, *, dedupe_key: str) -> None:
     robot = latest_robot_of(conversation.user)
     if robot is not None:
         writing.message_user(

@@ -7,37 +7,37 @@ from robots import menu
 from robots.menu import LEAVE, IncomingMessage
 from robots.outbox import writing
 
-_OPENED = "正在为你接入客服,请直接发消息说明问题。发送「退出」结束对话。"
-_LEFT = "客服对话已结束。回复「菜单」看看我还能做什么。"
-_CAME, _WENT = "(用户请求接入客服)", "(用户已结束对话)"
+_OPENED_FOR_USER = "正在为你接入客服,请直接发消息说明问题。发送「退出」结束对话。"
+_LEFT_FOR_USER = "客服对话已结束。回复「菜单」看看我还能做什么。"
+_STARTED_FOR_STAFF, _LEFT_FOR_STAFF = "(用户请求接入客服)", "(用户已结束对话)"
 _NAMES: dict[int, str] = {MessageType.LINK: "链接", MessageType.MINI_PROGRAM: "小程序", MessageType.CARD: "名片"}
 
 
 @menu.handles("open_conversation")
-def pass_on(said: IncomingMessage) -> bool:
+def forward_to_customer_service(said: IncomingMessage) -> bool:
     """While a talk is open, what the user says goes to staff; 退出 ends it."""
-    talk = conversations.open_one_of(said.user)
+    talk = conversations.find_open_conversation(said.user)
     if talk is None:
         return False
     if said.words == LEAVE:
-        conversations.close_for(said.user, at=said.at)
-        forwarding.forward(talk, kind="text", content=_WENT, at=said.at)
-        menu.answer(said, writing.text(_LEFT))
+        conversations.end_conversation(said.user, at=said.at)
+        forwarding.forward(talk, kind="text", content=_LEFT_FOR_STAFF, at=said.at)
+        menu.answer(said, writing.text(_LEFT_FOR_USER))
     else:
         _forward(talk, said)
     return True
 
 
 @menu.handles("customer_service")
-def open_conversation(said: IncomingMessage) -> bool:
+def open_conversation_from_menu(said: IncomingMessage) -> bool:
     if menu.choice(said) != "5":
         return False
     menu.go_to(said.user.pk, "")
-    conversations.open_for(said.user, at=said.at)
-    talk = conversations.open_one_of(said.user)
+    conversations.start_conversation(said.user, at=said.at)
+    talk = conversations.find_open_conversation(said.user)
     if talk is not None:
-        forwarding.forward(talk, kind="text", content=_CAME, at=said.at)
-    menu.answer(said, writing.text(_OPENED))
+        forwarding.forward(talk, kind="text", content=_STARTED_FOR_STAFF, at=said.at)
+    menu.answer(said, writing.text(_OPENED_FOR_USER))
     return True
 
 

@@ -36,7 +36,7 @@ class RobotUnknown(NotFound):
     message = "没有这个机器人"
 
 
-def report(
+def report_problem(
     *, user: User, category_id: str, robot_reference: str, group_name: str, description: str, at: datetime
 ) -> ProblemCategory:
     """Keep a report; answers the category. 1403 when what its type needs is missing."""
@@ -56,7 +56,7 @@ def report(
     return category
 
 
-def answer(*, problem: Problem, words: str, by: str, at: datetime) -> bool:
+def answer_problem(*, problem: Problem, words: str, by: str, at: datetime) -> bool:
     """Answer a report, once; the user hears it from the robot added last.
 
     False when it was answered or closed before, or the user has no robot to hear it from: then it stays as it is.
@@ -73,13 +73,13 @@ def answer(*, problem: Problem, words: str, by: str, at: datetime) -> bool:
     return True
 
 
-def unreachable(reports: QuerySet[Problem]) -> QuerySet[Problem]:
+def with_unreachable_user(reports: QuerySet[Problem]) -> QuerySet[Problem]:
     """Those open ones of these whose user has no robot to hear an answer from."""
     speaking = Friendship.objects.filter(user=OuterRef("user"), robot__status__in=WORKING)
     return reports.filter(Problem.OPEN).filter(~Exists(speaking) | Q(user__code=None))
 
 
-def close(keys: Iterable[UUID], *, reason: str, by: str, at: datetime) -> int:
+def close_problems(keys: Iterable[UUID], *, reason: str, by: str, at: datetime) -> int:
     """Close reports that need no answer; those answered or closed before are passed over. How many were closed."""
     waiting = Problem.objects.filter(Problem.OPEN, pk__in=list(keys))
     return waiting.update(closed_at=at, closed_by=by, closed_reason=reason[:200])

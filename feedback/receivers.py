@@ -13,7 +13,7 @@ from feedback.models import Conversation, Problem
 
 
 @receiver(user_erased)
-def forget_words(*, user: User, **_: Any) -> None:
+def erase_feedback(*, user: User, **_: Any) -> None:
     """Delete the user's talks with customer service, and the words of problems; that there were some stays."""
     Conversation.objects.filter(user=user).delete()
     problems = Problem.objects.filter(user=user)

@@ -54,7 +54,7 @@ class ProblemViews(OperationViews[Problem]):
     )
     def create(self, request: Request) -> Response:
         given = reading.body(request, NewProblem)
-        category = problems.report(
+        category = problems.report_problem(
             user=signed_in(request),
             category_id=given["problem_catgory"],
             robot_reference=given.get("robot_id") or "",
@@ -75,7 +75,7 @@ class OwnCategoryViews(OperationViews[ProblemCategory]):
         return Response(Category(ProblemCategory.objects.filter(is_shown=True), many=True).data)
 
 
-def _wanted_problems(request: Request) -> tuple[QuerySet[Problem], dict[str, Any]]:
+def _filtered_problems(request: Request) -> tuple[QuerySet[Problem], dict[str, Any]]:
     """Return the reports that the body's filters want, newest first; and these filters."""
     wanted = reading.filters(request, ProblemFilter)
     rows = Problem.objects.matching(wanted).select_related("user", "category", "robot")
@@ -90,7 +90,7 @@ class ProblemListViews(OperationViews[Problem]):
 
     @operation("后台问题反馈列表", body=ProblemFilter, answer=ListedProblem(many=True), paged=True)
     def list(self, request: Request) -> Response:
-        rows, _filters = _wanted_problems(request)
+        rows, _filters = _filtered_problems(request)
         return paged(request, rows, lambda page: ListedProblem(page, many=True).data, max_size=self.max_page_size)
 
 
@@ -108,7 +108,7 @@ class ProblemExportViews(OperationViews[Problem]):
         description="筛选条件与后台问题反馈列表相同，返回全部符合的行（Excel 文件）。写入操作日志。",
     )
     def create(self, request: Request) -> StreamingHttpResponse:
-        rows, filters = _wanted_problems(request)
+        rows, filters = _filtered_problems(request)
         return table_as_xlsx(rows, PROBLEM_COLUMNS, filters=filters)
 
 
@@ -135,7 +135,7 @@ class CallbackViews(OperationViews[Conversation]):
                 raw=raw, timestamp=signed.get("timestamp", ""), digest=signed.get("digest", ""), at=now
             )
             told = reading.body(request, Callback)
-            conversations.take_callback(
+            conversations.handle_callback(
                 reference=told["userId"], kind=told["msgType"], content=told["content"], at=now
             )
         return Response(None)

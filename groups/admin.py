@@ -46,7 +46,7 @@ class CancelForm(forms.Form):
     )
 
 
-_SERVED = {"1": ("服务中", Q(cancelled_at__isnull=True)), "0": ("已注销", Q(cancelled_at__isnull=False))}
+_SERVICE_STATES = {"1": ("服务中", Q(cancelled_at__isnull=True)), "0": ("已注销", Q(cancelled_at__isnull=False))}
 _STARS = [(star, f"{star}★") for star in range(1, 6)]
 
 
@@ -68,7 +68,7 @@ class GroupAdmin(ReadOnlyAdmin):
     )
     list_select_related = ("user", "robot")
     list_filter = (
-        states("served", "状态", _SERVED),
+        states("served", "状态", _SERVICE_STATES),
         among("star", "星级", _STARS),
         "is_legacy",
         "cancel_reason",

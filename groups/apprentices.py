@@ -19,7 +19,7 @@ from robots.outbox import writing
 
 Kind = Awakening.Kind
 REMIND_AFTER, REMIND_UNTIL = timedelta(hours=24), timedelta(hours=36)
-_WORDS = {
+_TEXTS = {
     Kind.GROUP: "你还没有把我拉进群哦!拉进一个群,每天都有收益:{url}",
     Kind.APPRENTICE: "邀请好友一起来,徒弟的收益你也有份!这是你的邀请页:{url}",
 }
@@ -41,28 +41,28 @@ def counts(user: User) -> dict[str, int]:
     }
 
 
-def below(user: User, *, level: int, today: date) -> QuerySet[Any]:
+def apprentices_of(user: User, *, level: int, today: date) -> QuerySet[Any]:
     """Return apprentices (1) or grand-apprentices (2), newest first, with what they did and whether they may be woken.
 
     Nobody has any other level.
     """
     of_level = {1: User.objects.filter(inviter=user), 2: User.objects.filter(inviter__inviter=user)}
-    told = _with_deeds(of_level.get(level, User.objects.none())).annotate(
+    told = _with_progress(of_level.get(level, User.objects.none())).annotate(
         has_robot=Exists(Friendship.objects.filter(user=OuterRef("pk"), robot__status__in=[1, 2])),
-        woken_for_group=_woken(Kind.GROUP, today),
-        woken_for_apprentice=_woken(Kind.APPRENTICE, today),
+        woken_for_group=_reminded_on(Kind.GROUP, today),
+        woken_for_apprentice=_reminded_on(Kind.APPRENTICE, today),
     )
     return told.order_by("-created_at", "pk")
 
 
-def _with_deeds(users: QuerySet[User]) -> QuerySet[Any]:
+def _with_progress(users: QuerySet[User]) -> QuerySet[Any]:
     return users.annotate(
         has_group=Exists(Group.objects.filter(user=OuterRef("pk"))),
         has_apprentice=Exists(User.objects.filter(inviter=OuterRef("pk"))),
     )
 
 
-def _woken(kind: Awakening.Kind, today: date) -> Exists:
+def _reminded_on(kind: Awakening.Kind, today: date) -> Exists:
     return Exists(Awakening.objects.filter(user=OuterRef("pk"), kind=kind, day=today))
 
 
@@ -73,43 +73,43 @@ def can_be_reminded(person: Any) -> bool:
     return bool(person.has_robot and not person.is_blocked and (needs_group or needs_apprentice))
 
 
-def remind_one(*, master: User, apprentice: User, at: datetime) -> bool:
+def remind_apprentice(*, master: User, apprentice: User, at: datetime) -> bool:
     """Wake one apprentice for what is really missing; false when nothing is, or it was said today."""
-    person = _with_deeds(User.objects.filter(pk=apprentice.pk, inviter=master, blocked_at=None)).first()
+    person = _with_progress(User.objects.filter(pk=apprentice.pk, inviter=master, blocked_at=None)).first()
     if person is None:
         raise NobodyToRemind
     if person.has_group and person.has_apprentice:
         return False
-    return _wake([person], Kind.APPRENTICE if person.has_group else Kind.GROUP, at)
+    return _send_reminders([person], Kind.APPRENTICE if person.has_group else Kind.GROUP, at)
 
 
-def remind_all(*, master: User, kinds: Iterable[Awakening.Kind], at: datetime) -> bool:
+def remind_apprentices(*, master: User, kinds: Iterable[Awakening.Kind], at: datetime) -> bool:
     """Wake all direct apprentices who lack it; false when all of them were woken today."""
-    people = _with_deeds(User.objects.filter(inviter=master, blocked_at=None))
+    people = _with_progress(User.objects.filter(inviter=master, blocked_at=None))
     lacking = {Kind.GROUP: people.filter(has_group=False), Kind.APPRENTICE: people.filter(has_apprentice=False)}
     asked = [(kind, list(lacking[kind])) for kind in kinds]
     reachable = [(kind, found) for kind, found in asked if robots_to_speak_through(user.pk for user in found)]
     if not reachable:
         raise NobodyToRemind
-    woken = [_wake(found, kind, at) for kind, found in reachable]
+    woken = [_send_reminders(found, kind, at) for kind, found in reachable]
     return any(woken)
 
 
 def remind_newcomers(*, at: datetime) -> int:
     """Wake who completed the profile 24 to 36 hours ago and lacks a group, or has one and lacks an apprentice."""
     window = User.objects.filter(completed_at__range=(at - REMIND_UNTIL, at - REMIND_AFTER), blocked_at=None)
-    people, before = _with_deeds(window.filter(awakenings=None)), Awakening.objects.count()
+    people, before = _with_progress(window.filter(awakenings=None)), Awakening.objects.count()
     lacking = {
         Kind.GROUP: list(people.filter(has_group=False)),
         Kind.APPRENTICE: list(people.filter(has_group=True, has_apprentice=False)),
     }
     for kind, users in lacking.items():
         if robots_to_speak_through(user.pk for user in users):
-            _wake(users, kind, at)
+            _send_reminders(users, kind, at)
     return Awakening.objects.count() - before
 
 
-def _wake(people: list[Any], kind: Awakening.Kind, at: datetime) -> bool:
+def _send_reminders(people: list[Any], kind: Awakening.Kind, at: datetime) -> bool:
     """Say it to everybody whom a robot can reach and who was not told today; whether anybody was left."""
     robots = robots_to_speak_through(user.pk for user in people)
     reachable = [user for user in people if user.pk in robots]
@@ -117,14 +117,14 @@ def _wake(people: list[Any], kind: Awakening.Kind, at: datetime) -> bool:
         raise NobodyToRemind
     today, url = day_of(at), client_pages.home()
     with transaction.atomic():
-        already = _told_today(reachable, kind, today)
+        already = _lock_and_find_reminded(reachable, kind, today)
         fresh = [user for user in reachable if user.pk not in already]
         Awakening.objects.bulk_create([Awakening(user=user, kind=kind, day=today) for user in fresh])
         letters = [
             writing.private_message(
                 robot=robots[user.pk],
                 user_code=str(user.code),
-                content=writing.text(_WORDS[kind].format(url=url)),
+                content=writing.text(_TEXTS[kind].format(url=url)),
                 cause=f"awakening:{user.pk}:{today}",
                 at=at,
             )
@@ -134,7 +134,7 @@ def _wake(people: list[Any], kind: Awakening.Kind, at: datetime) -> bool:
     return bool(fresh)
 
 
-def _told_today(users: list[Any], kind: Awakening.Kind, today: date) -> set[UUID]:
+def _lock_and_find_reminded(users: list[Any], kind: Awakening.Kind, today: date) -> set[UUID]:
     """Locks these users, so that two clicks at once say it once."""
     ids = [user.pk for user in users]
     list(User.objects.select_for_update(no_key=True).filter(pk__in=ids).order_by("pk").values_list("pk", flat=True))

@@ -8,7 +8,7 @@ from django.db.models import Exists, Max, OuterRef, Q
 from accounts.models import User
 from config.errors import NotFound
 from config.platform.dates import day_of, start_of
-from groups.locking import lock_rows, one_at_a_time
+from groups.locking import lock_group_code, lock_rows
 from groups.models import CancelReason, Group
 from groups.signals import launch_switches_changed
 from integrations.gateway.subscriptions import EventIgnored
@@ -18,30 +18,32 @@ from robots.models import MessageAttempt, OutboxMessage, Robot
 from robots.outbox import failed, writing
 
 Outcome = MessageAttempt.Outcome
-OLDEST_UNBINDING = timedelta(
+LONGEST_UNBINDING = timedelta(
     days=1
 )  # tries end within half an hour, and a binding closes what an operator could retry
 NEAR_MIDNIGHT = timedelta(minutes=5)
-NEVER_AGAIN = (CancelReason.ILLEGAL, CancelReason.POOR_LAUNCHES)
+PERMANENT_REASONS = (CancelReason.ILLEGAL, CancelReason.POOR_LAUNCHES)
 
 
 class NotPulledBack(NotFound):
     message = "这个群的机器人已经不能用了，请添加其他机器人"
 
 
-def ask_to_bind(*, robot: Robot, user: User | None, group_code: str, name: str, cause: str, at: datetime) -> None:
+def request_binding(
+    *, robot: Robot, user: User | None, group_code: str, name: str, cause: str, at: datetime
+) -> None:
     """A robot was pulled into a group: have the gateway bind it, or tell the user why not."""
     if user is None or user.is_blocked:
         raise EventIgnored("用户未知或已被封")
     if not robot.is_working:
-        _send_elsewhere(user, name, cause, at)
+        _recommend_working_robot(user, name, cause, at)
     elif not pool.has_room(robot, day=day_of(at)):
-        _tell(robot, user, f"群「{name}」没有绑定:我今天的名额用完了。", cause, at)
+        _message_user(robot, user, f"群「{name}」没有绑定:我今天的名额用完了。", cause, at)
         _recommend_another(robot, user, cause, at)
-    elif Group.objects.filter(code=group_code, cancel_reason__in=NEVER_AGAIN).exists():
-        _tell(robot, user, f"群「{name}」没有绑定:它曾因违规被注销,不能再次绑定。", cause, at)
+    elif Group.objects.filter(code=group_code, cancel_reason__in=PERMANENT_REASONS).exists():
+        _message_user(robot, user, f"群「{name}」没有绑定:它曾因违规被注销,不能再次绑定。", cause, at)
     elif Group.objects.active().filter(code=group_code).exists():
-        _tell(robot, user, f"群「{name}」已经有助手在服务,不需要重复绑定。", cause, at)
+        _message_user(robot, user, f"群「{name}」已经有助手在服务,不需要重复绑定。", cause, at)
     else:
         writing.request_gateway(
             writing.Operation.BIND_GROUP,
@@ -72,12 +74,12 @@ def bind(
     if user is None:
         raise EventIgnored("用户未知")
     with transaction.atomic():
-        one_at_a_time(group_code)
+        lock_group_code(group_code)
         served = Group.objects.active().filter(code=group_code).first()
         if served is not None:
-            _come_second(served, robot, user, bound_at, cause, at)
+            _handle_second_binding(served, robot, user, bound_at, cause, at)
             return None
-        if _is_over(robot, group_code, bound_at, at):
+        if _has_ended(robot, group_code, bound_at, at):
             raise EventIgnored("这次绑定已经结束")
         failed.close_of_group(
             group_code=group_code, reason="群已重新绑定", at=at
@@ -85,18 +87,18 @@ def bind(
         try:
             pool.take_group(robot, day=_quota_day(bound_at, at))
         except pool.RobotGone:
-            _send_elsewhere(user, name, cause, at)
+            _recommend_working_robot(user, name, cause, at)
             return None
         except pool.RobotUsedUp:
-            _let_go(robot, group_code, "名额已满", cause, at)
-            _tell(robot, user, f"群「{name}」没有绑定:我今天的名额用完了。", cause, at)
+            _request_unbinding(robot, group_code, "名额已满", cause, at)
+            _message_user(robot, user, f"群「{name}」没有绑定:我今天的名额用完了。", cause, at)
             _recommend_another(robot, user, cause, at)
             return None
         is_again = Group.objects.filter(code=group_code).exists()
         group = _create(robot, user, group_code, name, bound_at)
         if is_again:  # its earlier life may have been switched off
             launch_switches_changed.send(Group, group_codes=[group_code], at=at)
-        _greet(group, cause, at)
+        _start_service(group, cause, at)
         return group
 
 
@@ -118,18 +120,18 @@ def _create(robot: Robot, user: User, group_code: str, name: str, bound_at: date
     )
 
 
-def _greet(group: Group, cause: str, at: datetime) -> None:
+def _start_service(group: Group, cause: str, at: datetime) -> None:
     """Ask who is in it, thank the user, and recommend another robot when this one is used up."""
     writing.request_gateway(
         writing.Operation.SYNC_MEMBERS, robot=group.robot, group_code=group.code, cause=cause, at=at
     )
-    _tell(group.robot, group.user, f"群「{group.name}」绑定成功,谢谢你!评定星级后就开始有收益。", cause, at)
+    _message_user(group.robot, group.user, f"群「{group.name}」绑定成功,谢谢你!评定星级后就开始有收益。", cause, at)
     robot = Robot.objects.get(pk=group.robot_id)
     if not pool.has_room(robot, day=day_of(at)):
         _recommend_another(robot, group.user, cause, at)
 
 
-def _is_over(robot: Robot, group_code: str, bound_at: datetime, at: datetime) -> bool:
+def _has_ended(robot: Robot, group_code: str, bound_at: datetime, at: datetime) -> bool:
     """Return whether a binding is told late, again, or after the kick that ended it.
 
     Both moments are the gateway's, in whole seconds. A binding without a moment of its own happened just now.
@@ -142,7 +144,9 @@ def _is_over(robot: Robot, group_code: str, bound_at: datetime, at: datetime) ->
     return lives.filter(was_kicked | Q(bound_at=bound_at) | Q(rebound_at=bound_at)).exists()
 
 
-def _come_second(served: Group, robot: Robot, user: User, bound_at: datetime, cause: str, at: datetime) -> None:
+def _handle_second_binding(
+    served: Group, robot: Robot, user: User, bound_at: datetime, cause: str, at: datetime
+) -> None:
     """Two robots were pulled into one group: the gateway bound both, and we serve it through one.
 
     The robot that serves it was kicked and pulled in again where its binding is newer: an earlier kick that is told
@@ -153,11 +157,11 @@ def _come_second(served: Group, robot: Robot, user: User, bound_at: datetime, ca
         return
     if served.robot_id == robot.pk or not robot.is_working:
         raise EventIgnored("群已在服务中")
-    _let_go(robot, served.code, "已由另一个机器人服务", cause, at)
-    _tell(robot, user, f"群「{served.name}」已经有助手在服务,不需要重复绑定。", cause, at)
+    _request_unbinding(robot, served.code, "已由另一个机器人服务", cause, at)
+    _message_user(robot, user, f"群「{served.name}」已经有助手在服务,不需要重复绑定。", cause, at)
 
 
-def _let_go(robot: Robot, group_code: str, reason: str, cause: str, at: datetime) -> None:
+def _request_unbinding(robot: Robot, group_code: str, reason: str, cause: str, at: datetime) -> None:
     writing.request_gateway(
         writing.Operation.UNBIND_GROUP,
         robot=robot,
@@ -168,19 +172,19 @@ def _let_go(robot: Robot, group_code: str, reason: str, cause: str, at: datetime
     )
 
 
-def _send_elsewhere(user: User, name: str, cause: str, at: datetime) -> None:
+def _recommend_working_robot(user: User, name: str, cause: str, at: datetime) -> None:
     """The robot that was pulled in is banned or removed: another one that the user knows says so, if there is one."""
     speaker = latest_robot_of(user)
     if speaker is None:
         return
-    _tell(speaker, user, f"群「{name}」没有绑定:你拉进群的助手已经不能用了。", cause, at)
+    _message_user(speaker, user, f"群「{name}」没有绑定:你拉进群的助手已经不能用了。", cause, at)
     if pool.has_room(speaker, day=day_of(at)):
-        _tell(speaker, user, "请改把我拉进群。", cause, at)
+        _message_user(speaker, user, "请改把我拉进群。", cause, at)
     else:
         _recommend_another(speaker, user, cause, at)
 
 
-def _tell(robot: Robot, user: User, words: str, cause: str, at: datetime) -> None:
+def _message_user(robot: Robot, user: User, words: str, cause: str, at: datetime) -> None:
     writing.message_user(robot=robot, user_code=str(user.code), content=writing.text(words), cause=cause, at=at)
 
 
@@ -188,13 +192,15 @@ def _recommend_another(robot: Robot, user: User, cause: str, at: datetime) -> No
     other = pool.recommend(channel=robot.channel, other_than=robot, day=day_of(at))
     if other is None:
         return
-    _tell(robot, user, f"请添加另一位助手「{other.name}」(微信号 {other.wechat_no}),再把它拉进群:", cause, at)
+    _message_user(
+        robot, user, f"请添加另一位助手「{other.name}」(微信号 {other.wechat_no}),再把它拉进群:", cause, at
+    )
     if other.qr_code_url:
         picture = writing.image(other.qr_code_url)
         writing.message_user(robot=robot, user_code=str(user.code), content=picture, cause=cause, at=at)
 
 
-def we_unbound(group: Group) -> bool:
+def requested_unbinding(group: Group) -> bool:
     """Return whether an unbinding of ours left for the gateway after this group was bound.
 
     One of an earlier life may have been in a sender's hands meanwhile; its answer may not be written down yet.
@@ -204,7 +210,7 @@ def we_unbound(group: Group) -> bool:
         operation=writing.Operation.UNBIND_GROUP,
         robot=group.robot_id,
         group_code=group.code,
-        created_at__gte=since - OLDEST_UNBINDING,
+        created_at__gte=since - LONGEST_UNBINDING,
     )
     left = MessageAttempt.objects.filter(
         message=OuterRef("pk"), tried_at__gte=since, outcome__in=[Outcome.DONE, Outcome.UNKNOWN]
@@ -212,7 +218,7 @@ def we_unbound(group: Group) -> bool:
     return asked.filter(Exists(left) | Q(status=OutboxMessage.Status.WAITING, lease__isnull=False)).exists()
 
 
-def ask_to_be_pulled_back(*, group: Group, at: datetime) -> str:
+def request_pull_back(*, group: Group, at: datetime) -> str:
     """Have the robot ask its user to pull it back in, once a day; answers the robot's QR image. 1404: it is gone."""
     words = f"我不在群「{group.name}」里了,请把我再拉进去,收益才能继续。"
     once_a_day = f"pull_back:{group.pk}:{day_of(at)}"

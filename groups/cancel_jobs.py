@@ -27,7 +27,7 @@ _NEXT = RawSQL(  # noqa: S611 - no value from outside
 RUN_CANCEL_JOBS = "groups.tasks.run_cancel_jobs"
 
 
-def ask(*, references: Sequence[str], reason: CancelReason, by: str, at: datetime) -> CancelJob:
+def request_cancelling(*, references: Sequence[str], reason: CancelReason, by: str, at: datetime) -> CancelJob:
     """Have these groups (ids or codes) cancelled; unknown and cancelled ones will be passed over."""
     with transaction.atomic():
         start_soon(RUN_CANCEL_JOBS)
@@ -56,7 +56,7 @@ def run_next_batch(job_id: UUID, *, at: datetime) -> int:
         return len(job.batch)
 
 
-def run_waiting() -> int:
+def run_unfinished_jobs() -> int:
     """Do every job that is not done; how many references that was. One that fails is left for the next time."""
     count = 0
     for job_id in CancelJob.objects.filter(done_at=None).order_by("asked_at").values_list("pk", flat=True):

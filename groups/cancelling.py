@@ -30,7 +30,7 @@ def cancel_each(reasons: Mapping[UUID, CancelReason], *, by: str, at: datetime) 
             Group.objects.filter(pk__in=[group.pk for group in groups]).update(
                 cancelled_at=at, cancelled_by=by, cancel_reason=reason, robot_is_in=False
             )
-        _silence(ended, at)
+        _close_messages_and_unbind(ended, at)
         groups = [group for those in ended.values() for group in those]
         pool.release_groups(dict(Counter(group.robot_id for group in groups)))
         if off := [group.code for group in groups if group.launch_switch]:
@@ -38,7 +38,7 @@ def cancel_each(reasons: Mapping[UUID, CancelReason], *, by: str, at: datetime) 
     return len(groups)
 
 
-def _silence(ended: Mapping[CancelReason, Sequence[Group]], at: datetime) -> None:
+def _close_messages_and_unbind(ended: Mapping[CancelReason, Sequence[Group]], at: datetime) -> None:
     """Close what was still to be said there, then ask the gateway to leave (a robot that is gone cannot)."""
     endings = [
         writing.Ending(f"群已注销:{reason.label}", group_codes=[group.code for group in groups])

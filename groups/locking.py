@@ -12,7 +12,7 @@ from django.db import connection
 
 from groups.models import Group
 
-_HOLD = """
+_LOCK_ROWS = """
 SELECT id FROM groups_group WHERE code = ANY(%s) AND cancelled_at IS NULL ORDER BY id FOR KEY SHARE
 """
 
@@ -23,7 +23,7 @@ def lock_rows(group_codes: Iterable[str]) -> set[UUID]:
     For what says something in groups. It waits for a cancelling (`lock_groups`), not for other changes of the groups.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_HOLD, [list(group_codes)])
+        cursor.execute(_LOCK_ROWS, [list(group_codes)])
         return {pk for (pk,) in cursor.fetchall()}
 
 
@@ -37,7 +37,7 @@ def lock_groups(ids: Iterable[UUID]) -> list[Group]:
     )
 
 
-def one_at_a_time(group_code: str) -> None:
+def lock_group_code(group_code: str) -> None:
     """Hold a gateway code until the transaction ends: a first binding has no row to lock yet."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('groups_group'), hashtext(%s))", [group_code])

@@ -16,6 +16,6 @@ def clean_up(*, totals: Mapping[int, int], at: datetime) -> int:
         kept_first = Group.objects.active().filter(star=star).order_by("settle_count", "-bound_at", "pk")
         beyond = [str(pk) for pk in kept_first.values_list("pk", flat=True)[total:]]
         if beyond:
-            cancel_jobs.ask(references=beyond, reason=CancelReason.TOO_MANY_LOW_STARS, by=BY, at=at)
+            cancel_jobs.request_cancelling(references=beyond, reason=CancelReason.TOO_MANY_LOW_STARS, by=BY, at=at)
         count += len(beyond)
     return count

@@ -13,7 +13,7 @@ from integrations.gateway.payloads import address_in, code_in, is_true, shown
 from integrations.gateway.subscriptions import BadEvent, word
 
 
-def take_members(*, group: Group, told: Sequence[Mapping[str, Any]], at: datetime) -> int:
+def replace_members(*, group: Group, told: Sequence[Mapping[str, Any]], at: datetime) -> int:
     """The gateway's full list: newcomers join, the known are refreshed, whoever is not on it has left.
 
     Each row has a proper `user_id`.
@@ -43,7 +43,7 @@ def _member(group: Group, told: Mapping[str, Any], at: datetime) -> Member:
     )
 
 
-def take_info(*, group: Group, told: Mapping[str, Any]) -> None:
+def update_info(*, group: Group, told: Mapping[str, Any]) -> None:
     """The gateway's word on a group: its name, its owner in WeChat, its size, whether our robot is in."""
     group.name = shown(told, "name", longest=200) or group.name
     group.wechat_owner_code = word(told, "admin_user_id", needed=False) or group.wechat_owner_code
@@ -71,14 +71,14 @@ def _robot_is_in(group: Group, told: Any) -> bool:
     return group.robot_is_in
 
 
-def join(*, group: Group, code: str, nickname: str, avatar_url: str, at: datetime) -> bool:
+def record_joining(*, group: Group, code: str, nickname: str, avatar_url: str, at: datetime) -> bool:
     """Note that somebody joined; False when this joining was noted before.
 
     It counts in the statistics, and in the size unless the person is known to be in. A joining that is told after the
     leaving that followed it brings nobody back.
     """
     with transaction.atomic():
-        if not _note_move(group, code, at, is_joining=True):
+        if not _record_move(group, code, at, is_joining=True):
             return False
         member, is_new = Member.objects.get_or_create(
             group=group, code=code, defaults={"nickname": nickname, "avatar_url": avatar_url, "joined_at": at}
@@ -86,7 +86,7 @@ def join(*, group: Group, code: str, nickname: str, avatar_url: str, at: datetim
         was_away = is_new or member.left_at is not None
         if not is_new:
             was_only_seen_leaving = member.left_at == member.joined_at
-            is_over = member.left_at is not None and at < _second(member.left_at)
+            is_over = member.left_at is not None and at < _whole_second(member.left_at)
             was_away = was_only_seen_leaving if is_over else was_away
             member.nickname, member.avatar_url = nickname or member.nickname, avatar_url or member.avatar_url
             if was_only_seen_leaving or not is_over:
@@ -98,18 +98,18 @@ def join(*, group: Group, code: str, nickname: str, avatar_url: str, at: datetim
     return True
 
 
-def leave(*, group: Group, code: str, at: datetime) -> bool:
+def record_leaving(*, group: Group, code: str, at: datetime) -> bool:
     """Note that somebody left; False when this leaving was noted before.
 
     It counts in the statistics, and in the size unless the person is known to be gone, or to have joined since.
     """
     with transaction.atomic():
-        if not _note_move(group, code, at, is_joining=False):
+        if not _record_move(group, code, at, is_joining=False):
             return False
         member, is_new = Member.objects.get_or_create(
             group=group, code=code, defaults={"joined_at": at, "left_at": at}
         )
-        is_over = not is_new and (member.left_at is not None or at < _second(member.joined_at))
+        is_over = not is_new and (member.left_at is not None or at < _whole_second(member.joined_at))
         if is_over:
             return True
         Member.objects.filter(pk=member.pk, left_at=None).update(left_at=Greatest(F("joined_at"), Value(at)))
@@ -117,12 +117,12 @@ def leave(*, group: Group, code: str, at: datetime) -> bool:
     return True
 
 
-def _second(moment: datetime) -> datetime:
+def _whole_second(moment: datetime) -> datetime:
     """Return the whole second of a moment, which is all that the gateway tells."""
     return moment.replace(microsecond=0)
 
 
-def _note_move(group: Group, code: str, at: datetime, *, is_joining: bool) -> bool:
+def _record_move(group: Group, code: str, at: datetime, *, is_joining: bool) -> bool:
     """Keep one joining or leaving for the statistics; False when it is kept already, under another event's number."""
     _, is_new = MemberMove.objects.get_or_create(group=group, member_code=code, is_joining=is_joining, moved_at=at)
     return is_new

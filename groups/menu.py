@@ -17,7 +17,7 @@ from robots.menu import LEAVE, MENU, IncomingMessage
 from robots.outbox import writing
 
 QUESTIONS = "questions"
-HINT_EVERY = menu.REMEMBERED_SECONDS
+HINT_INTERVAL = menu.REMEMBERED_SECONDS
 BACK = ("0", MENU, LEAVE)
 HOME = ("主页", "我的主页", "首页")
 
@@ -30,7 +30,7 @@ _MENU = """回复数字选择:
 6 机器人还能带几个群
 7 群发消息
 随时回复「菜单」回到这里。"""
-_HOW_TO_BRING = """三步把群交给我:
+_HOW_TO_ADD_A_GROUP = """三步把群交给我:
 ① 打开你的群,点右上角「…」,再点「+」;
 ② 选中我,点「完成」;
 ③ 我进群后会私信告诉你绑定结果。
@@ -69,13 +69,13 @@ def _send_completion_link(said: IncomingMessage) -> bool:
 
 
 @menu.handles("strangers")
-def pass_over(said: IncomingMessage) -> bool:
+def ignore_users_without_groups(said: IncomingMessage) -> bool:
     """Who owns no group in WeChat gets no answer."""
     return not Group.objects.owned_in_wechat_by(said.user).exists()
 
 
 @menu.handles("menu")
-def take_all(said: IncomingMessage) -> bool:
+def answer_menu(said: IncomingMessage) -> bool:
     """The menu, its choices, and what nobody understood: the end of the line."""
     place, words = menu.place_of(said.user.pk), said.words
     if words in BACK and (place or words == MENU):
@@ -111,7 +111,7 @@ def _hint(said: IncomingMessage) -> None:
     An answer that did not commit is given again: the hint is this event's.
     """
     with suppress(*REDIS_AWAY):
-        if cache.get_or_set(f"menu-hint:{said.user.pk}", said.event_id, HINT_EVERY) == said.event_id:
+        if cache.get_or_set(f"menu-hint:{said.user.pk}", said.event_id, HINT_INTERVAL) == said.event_id:
             menu.answer(said, writing.text("我没看懂。回复「菜单」看看我能做什么。"))
 
 
@@ -119,8 +119,8 @@ def _home(said: IncomingMessage) -> str:
     return f"这是你的主页:{short_links.shorten(client_pages.home())}"
 
 
-def _how_to_bring(said: IncomingMessage) -> str:
-    return _HOW_TO_BRING
+def _how_to_add_a_group(said: IncomingMessage) -> str:
+    return _HOW_TO_ADD_A_GROUP
 
 
 def _invite(said: IncomingMessage) -> str:
@@ -147,7 +147,7 @@ def _quota(said: IncomingMessage) -> str:
 _CHOICES: Mapping[str, Callable[[IncomingMessage], str]] = {
     "1": _home,
     **dict.fromkeys(HOME, _home),
-    "2": _how_to_bring,
+    "2": _how_to_add_a_group,
     "3": _invite,
     "4": _questions,
     "6": _quota,

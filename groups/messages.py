@@ -15,14 +15,14 @@ from groups.models import Group, Mention
 from integrations.gateway.payloads import codes_in, is_true, parts_of
 
 EVERYBODY = "all"
-_KEEP = """
+_INSERT = """
 INSERT INTO groups_groupmessage (id, group_id, message_no, sender_code, is_robot, content, sent_at)
 SELECT * FROM jsonb_to_recordset(%s::jsonb) AS told(
     id uuid, group_id uuid, message_no text, sender_code text, is_robot boolean, content jsonb, sent_at timestamptz)
 ON CONFLICT DO NOTHING RETURNING id::text
 """
 # Held as `locking.hold` does, and their facts in the same statement: it is made for every few messages.
-_SERVED = """
+_LOCK_SERVED = """
 SELECT g.code, g.id::text, r.code, u.code, g.wechat_owner_code
 FROM groups_group g JOIN robots_robot r ON r.id = g.robot_id JOIN accounts_user u ON u.id = g.user_id
 WHERE g.code = ANY(%s) AND g.cancelled_at IS NULL ORDER BY g.id FOR KEY SHARE OF g
@@ -43,7 +43,7 @@ class ReceivedMessage:
 
 
 @dataclass(frozen=True)
-class Served:
+class ServedGroup:
     """What a message needs to know of the group it was said in."""
 
     pk: str
@@ -59,25 +59,29 @@ class Served:
         return not self.is_robot(message) and (is_everybody or not self.owner_codes.isdisjoint(named))
 
 
-def served(group_codes: Iterable[str]) -> dict[str, Served]:
+def served_groups(group_codes: Iterable[str]) -> dict[str, ServedGroup]:
     """The active groups among these, by code; nobody cancels them before what follows from their messages is written."""
     with connection.cursor() as cursor:
-        cursor.execute(_SERVED, [list(set(group_codes))])
+        cursor.execute(_LOCK_SERVED, [list(set(group_codes))])
         rows = cursor.fetchall()
     return {
-        code: Served(pk, robot, frozenset(filter(None, (robot, user, owner))))
+        code: ServedGroup(pk, robot, frozenset(filter(None, (robot, user, owner))))
         for code, pk, robot, user, owner in rows
     }
 
 
-def keep(heard: Sequence[ReceivedMessage], groups: Mapping[str, Served], *, at: datetime) -> set[str]:
+def store_messages(
+    heard: Sequence[ReceivedMessage], groups: Mapping[str, ServedGroup], *, at: datetime
+) -> set[str]:
     """Keep these messages of active groups, and pass their mentions on; event_ids of those not told before."""
     ids = {str(id_by_arrival(message.arrival)): message for message in heard}
     rows = [_row(pk, message, groups[message.group_code]) for pk, message in ids.items()]
     with connection.cursor() as cursor:
-        cursor.execute(_KEEP, [orjson.dumps(rows).decode()])
+        cursor.execute(_INSERT, [orjson.dumps(rows).decode()])
         new = {pk: ids[pk] for (pk,) in cursor.fetchall()}
-    _note_mentions({pk: one for pk, one in new.items() if groups[one.group_code].is_mentioned_in(one)}, groups, at)
+    _record_mentions(
+        {pk: one for pk, one in new.items() if groups[one.group_code].is_mentioned_in(one)}, groups, at
+    )
     return {message.event_id for message in new.values()}
 
 
@@ -90,7 +94,7 @@ def id_by_arrival(number: int) -> UUID:
     return UUID(int=high << 80 | 0x8 << 76 | low << 64 | 0b10 << 62 | secrets.randbits(62))
 
 
-def _row(pk: str, message: ReceivedMessage, group: Served) -> dict[str, Any]:
+def _row(pk: str, message: ReceivedMessage, group: ServedGroup) -> dict[str, Any]:
     return {
         "id": pk,
         "group_id": group.pk,
@@ -102,7 +106,7 @@ def _row(pk: str, message: ReceivedMessage, group: Served) -> dict[str, Any]:
     }
 
 
-def _note_mentions(found: Mapping[str, ReceivedMessage], groups: Mapping[str, Served], at: datetime) -> None:
+def _record_mentions(found: Mapping[str, ReceivedMessage], groups: Mapping[str, ServedGroup], at: datetime) -> None:
     if not found:
         return
     owned = {pk: UUID(groups[message.group_code].pk) for pk, message in found.items()}

@@ -24,7 +24,7 @@ def forget_in_groups(*, user: User, pseudonym: str, by: str, at: datetime, **_: 
     Group.objects.filter(user=user).update(welcome_message="")
     Awakening.objects.filter(user=user).delete()
     forget_person(user, pseudonym=pseudonym, at=at)
-    _forget_what_robots_said_for(user)
+    _clear_robot_messages_for(user)
     if user.code:
         Group.objects.filter(wechat_owner_code=user.code).update(wechat_owner_code=pseudonym)
         Member.objects.filter(code=user.code).update(code=pseudonym, nickname=NAME, avatar_url="")
@@ -34,7 +34,7 @@ def forget_in_groups(*, user: User, pseudonym: str, by: str, at: datetime, **_: 
         )
 
 
-def _forget_what_robots_said_for(user: User) -> None:
+def _clear_robot_messages_for(user: User) -> None:
     """Remove replies, welcomes and answers to keywords, which are the user's words; content of launches is not."""
     then_served = Group.objects.filter(
         user=user,

@@ -9,10 +9,12 @@ from groups.models import Group
 from groups.models.group import GroupQuerySet
 
 
-def named(groups: GroupQuerySet, references: Sequence[str]) -> dict[str, Group]:
+def groups_by_reference(groups: GroupQuerySet, references: Sequence[str]) -> dict[str, Group]:
     """Each reference that is the id or the code of one of `groups`, with that group."""
     ids = {reference: as_uuid(reference) for reference in references}
     found = list(groups.filter(Q(code__in=ids) | Q(pk__in=[pk for pk in ids.values() if pk])))
     by_code, by_id = {group.code: group for group in found}, {group.pk: group for group in found}
-    named = {reference: by_code.get(reference) or (by_id.get(pk) if pk else None) for reference, pk in ids.items()}
-    return {reference: group for reference, group in named.items() if group}
+    groups_by_reference = {
+        reference: by_code.get(reference) or (by_id.get(pk) if pk else None) for reference, pk in ids.items()
+    }
+    return {reference: group for reference, group in groups_by_reference.items() if group}

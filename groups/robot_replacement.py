@@ -20,7 +20,7 @@ from robots.models import OutboxMessage, Robot
 from robots.outbox import writing
 
 
-def ban(robot: Robot, *, at: datetime) -> int:
+def ban_robot(robot: Robot, *, at: datetime) -> int:
     """A robot was banned: what it had to say is closed, every group of it ends; how many groups."""
     serving = Group.objects.active().filter(robot=robot)
     with transaction.atomic():
@@ -34,24 +34,24 @@ def ban(robot: Robot, *, at: datetime) -> int:
         return cancelling.cancel(group_ids=ids, reason=CancelReason.ROBOT_BANNED, by="网关", at=at)
 
 
-def remembered() -> QuerySet[Group]:
+def awaiting_replacement_notice() -> QuerySet[Group]:
     """Groups of banned robots whose owners have not heard who takes over."""
     return Group.objects.filter(cancel_reason=CancelReason.ROBOT_BANNED, replacement_told_at=None)
 
 
-def note_replacement(new: Robot, *, banned_code: str, at: datetime) -> int:
+def record_replacement(new: Robot, *, banned_code: str, at: datetime) -> int:
     """Note which banned robots a new one replaces. Returns how many.
 
     The one of this code; where it names none, those whose groups' owners have not heard of a replacement.
     """
     banned = Robot.objects.filter(banned_at__isnull=False).exclude(pk=new.pk)
     named = banned.filter(code=banned_code)
-    replaced = named if named.exists() else banned.filter(pk__in=remembered().values("robot"))
+    replaced = named if named.exists() else banned.filter(pk__in=awaiting_replacement_notice().values("robot"))
     return replaced.filter(replaced_by=None).update(replaced_by=new, replaced_at=at)
 
 
 @dataclass(frozen=True)
-class Told:
+class NotifiedOwners:
     """How many owners were told about the new robot, and how many no robot could speak to."""
 
     reached: int
@@ -66,31 +66,36 @@ class Told:
         )
 
 
-def notify_owners(*, name: str, qr_code_url: str, cause: str, at: datetime) -> Told:
+def notify_owners(*, name: str, qr_code_url: str, cause: str, at: datetime) -> NotifiedOwners:
     """Tell the owners of remembered groups about the new robot, once, through a robot they know."""
     with transaction.atomic():
-        groups = _take(remembered(), at)
+        groups = _lock_groups_to_notify(awaiting_replacement_notice(), at)
         robots = robots_to_speak_through({group.user_id for group in groups})
         letters: list[OutboxMessage] = []
         for user, names in _by_owner(groups):
             if user.pk in robots:
                 words = f"原来的机器人不能用了,请添加「{name}」并把它拉进这些群:{names}"
-                letters += _letters(robots[user.pk], user, words, qr_code_url, cause, at)
+                letters += _private_messages(robots[user.pk], user, words, qr_code_url, cause, at)
         writing.post_all(letters)
-        _note_told([group for group in groups if group.user_id in robots], at)
+        _mark_notified([group for group in groups if group.user_id in robots], at)
     owners = {group.user_id for group in groups}
-    return Told(len(robots), len(owners) - len(robots))
+    return NotifiedOwners(len(robots), len(owners) - len(robots))
 
 
-def notify_newcomer(*, user: User, robot: Robot, cause: str, at: datetime) -> bool:
+def notify_owner_with_new_robot(*, user: User, robot: Robot, cause: str, at: datetime) -> bool:
     """Tell an owner of remembered groups, who now added a robot, what to do with it; False when nothing is to be told.
 
     Whoever knew the banned robot only could not be spoken to until now.
     """
-    if not robot.is_working or user.is_blocked or not user.code or not remembered().filter(user=user).exists():
+    if (
+        not robot.is_working
+        or user.is_blocked
+        or not user.code
+        or not awaiting_replacement_notice().filter(user=user).exists()
+    ):
         return False
     with transaction.atomic():
-        groups = _take(remembered().filter(user=user), at)
+        groups = _lock_groups_to_notify(awaiting_replacement_notice().filter(user=user), at)
         other = None
         if not pool.has_room(robot, day=day_of(at)):
             other = pool.recommend(channel=robot.channel, other_than=robot, day=day_of(at))
@@ -98,12 +103,12 @@ def notify_newcomer(*, user: User, robot: Robot, cause: str, at: datetime) -> bo
             asked = f"请添加「{other.name}」并把它拉进这些群" if other else "请把我拉进这些群"
             words = f"原来的机器人不能用了，{asked}：{names}"
             picture = other.qr_code_url if other else ""
-            writing.post_all(_letters(robot, owner, words, picture, cause, at))
-        _note_told(groups, at)
+            writing.post_all(_private_messages(robot, owner, words, picture, cause, at))
+        _mark_notified(groups, at)
     return bool(groups)
 
 
-def _take(waiting: QuerySet[Group], at: datetime) -> list[Group]:
+def _lock_groups_to_notify(waiting: QuerySet[Group], at: datetime) -> list[Group]:
     """Lock those of these groups whose owners are still to be told; nothing is left to be done about those served again."""
     served_again = Exists(Group.objects.active().filter(code=OuterRef("code")))
     waiting.filter(served_again).update(replacement_told_at=at)
@@ -119,7 +124,9 @@ def _by_owner(groups: Iterable[Group]) -> list[tuple[User, str]]:
     return [(user, "、".join(those)) for user, those in names.items()]
 
 
-def _letters(robot: Robot, user: User, words: str, picture: str, cause: str, at: datetime) -> list[OutboxMessage]:
+def _private_messages(
+    robot: Robot, user: User, words: str, picture: str, cause: str, at: datetime
+) -> list[OutboxMessage]:
     contents: list[Any] = [writing.text(words), *([writing.image(picture)] if picture else [])]
     return [
         writing.private_message(robot=robot, user_code=str(user.code), content=content, cause=cause, at=at)
@@ -127,5 +134,5 @@ def _letters(robot: Robot, user: User, words: str, picture: str, cause: str, at:
     ]
 
 
-def _note_told(groups: Iterable[Group], at: datetime) -> None:
+def _mark_notified(groups: Iterable[Group], at: datetime) -> None:
     Group.objects.filter(pk__in=[group.pk for group in groups]).update(replacement_told_at=at)

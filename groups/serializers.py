@@ -55,7 +55,7 @@ class RatedGroups(serializers.ListField):
         super().__init__(child=RatedGroup(), min_length=1, max_length=10_000, **kwargs)
 
     def to_internal_value(self, data: Any) -> Any:
-        if type(data) is list and 1 <= len(data) <= 10_000 and all(map(_is_plainly_a_rating, data)):
+        if type(data) is list and 1 <= len(data) <= 10_000 and all(map(_is_valid_rating, data)):
             return data
         return super().to_internal_value(data)
 
@@ -64,7 +64,7 @@ _RATING_STATES = frozenset(RatingState.values)
 _PLAIN_REFERENCE = re.compile(r"[\w@.:-]{1,128}", re.ASCII)
 
 
-def _is_plainly_a_rating(told: Any) -> bool:
+def _is_valid_rating(told: Any) -> bool:
     """Whether `RatedGroup` would take it and change nothing of the three."""
     if type(told) is not dict:
         return False

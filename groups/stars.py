@@ -24,7 +24,7 @@ STARS = range(1, 6)
 LOW_STAR = 1
 MOST_LOW_STARS = 20
 NO_LAUNCHES_FROM = 4
-LINES = 20  # of a letter, one a group
+GROUPS_PER_MESSAGE = 20  # of a letter, one a group
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ WHERE cancelled_at IS NULL AND (code = ANY(%(codes)s) OR id = ANY(%(ids)s::uuid[
 ORDER BY id FOR UPDATE
 """
 # An owner of many groups gets one letter about twenty, not twenty letters; each robot writes about its own.
-_LETTERS = writing(
+_MESSAGES = writing(
     """
     SELECT robot_id, user_code, string_agg(line, E'\\n' ORDER BY place) AS words, 'star:' || user_id AS cause,
         (user_id, min(place)) AS place
@@ -64,21 +64,21 @@ WITH told AS (
 ), history AS (
     INSERT INTO groups_starrating (group_id, star, state, rated_at)
     SELECT group_id, star, state, %(at)s FROM told
-), letters AS ({_LETTERS}), rated AS (
+), letters AS ({_MESSAGES}), rated AS (
     UPDATE groups_group g
     SET star = told.star, launch_switch = g.launch_switch AND told.star < %(no_launches_from)s
     FROM told WHERE g.id = told.group_id
 )
 SELECT count(*) FROM letters
 """  # noqa: S608 - our own SQL
-_WORDS = "群「%s」评为 %s 星,以后每天的收益按新星级计算。"
-_ENDED: Mapping[CancelReason | None, str] = {
+_RATED_TEXT = "群「%s」评为 %s 星,以后每天的收益按新星级计算。"
+_CANCELLED_TEXTS: Mapping[CancelReason | None, str] = {
     CancelReason.TOO_FEW_MESSAGES: "群「%s」评为 %s 星,因发言太少已经注销,不再有收益。",
     CancelReason.TOO_MANY_LOW_STARS: "群「%s」评为 %s 星,因低星级的群超过限制已经注销,不再有收益。",
 }
 
 
-class _Rated(NamedTuple):
+class _RatedGroup(NamedTuple):
     """A group as it was, and what is said about it."""
 
     pk: UUID
@@ -93,14 +93,14 @@ def rate(ratings: Sequence[Rating], *, at: datetime) -> int:
     """Apply a whole batch of ratings or, when one names no active group (1403), none."""
     with transaction.atomic():
         rated = _lock(ratings)
-        ended = _too_low(rated)
+        ended = _groups_to_cancel(rated)
         _write(rated, ended, at)
         if ended:
             cancelling.cancel_each(ended, by="星级评定", at=at)
     return len(rated)
 
 
-def _lock(ratings: Sequence[Rating]) -> list[_Rated]:
+def _lock(ratings: Sequence[Rating]) -> list[_RatedGroup]:
     """The active groups that are named, locked in the order of their ids; the last word on each counts."""
     references = [rating.group_code for rating in ratings]
     words: dict[str, Any] = {"codes": references, "ids": [pk for one in references if (pk := as_uuid(one))]}
@@ -114,21 +114,23 @@ def _lock(ratings: Sequence[Rating]) -> list[_Rated]:
         if pk is None:
             raise BadRequest("没有这个群，整批未生效", field=f"data.{index}.groupId")
         told[pk] = rating
-    return [_Rated(pk, code, star, user, is_on, told[pk]) for pk, code, star, user, is_on in groups if pk in told]
+    return [
+        _RatedGroup(pk, code, star, user, is_on, told[pk]) for pk, code, star, user, is_on in groups if pk in told
+    ]
 
 
-def _write(rated: Sequence[_Rated], ended: Mapping[UUID, CancelReason], at: datetime) -> None:
+def _write(rated: Sequence[_RatedGroup], ended: Mapping[UUID, CancelReason], at: datetime) -> None:
     words: dict[str, Any] = {
         "ids": [group.pk for group in rated],
         "stars": [group.told.star for group in rated],
         "states": [group.told.state for group in rated],
-        "endings": [_ENDED.get(ended.get(group.pk)) for group in rated],
+        "endings": [_CANCELLED_TEXTS.get(ended.get(group.pk)) for group in rated],
         "at": at,
         "not_before": after_quiet_hours(at),
         "by_day_only": True,
         "no_launches_from": NO_LAUNCHES_FROM,
-        "words": _WORDS,
-        "lines": LINES,
+        "words": _RATED_TEXT,
+        "lines": GROUPS_PER_MESSAGE,
     }
     with connection.cursor() as cursor:
         cursor.execute(_RATE, words)
@@ -140,7 +142,7 @@ def _write(rated: Sequence[_Rated], ended: Mapping[UUID, CancelReason], at: date
         launch_switches_changed.send(Group, group_codes=off, at=at)
 
 
-def _too_low(rated: Sequence[_Rated]) -> dict[UUID, CancelReason]:
+def _groups_to_cancel(rated: Sequence[_RatedGroup]) -> dict[UUID, CancelReason]:
     """One star by timeout ends a group (7); so does being a user's 21st group of one star (5)."""
     low = [group for group in rated if group.told.star == LOW_STAR]
     ended = {group.pk: CancelReason.TOO_FEW_MESSAGES for group in low if group.told.state == RatingState.TIMEOUT}
@@ -157,7 +159,7 @@ def _too_low(rated: Sequence[_Rated]) -> dict[UUID, CancelReason]:
     return ended
 
 
-def _one_star_groups(user_ids: Iterable[UUID], *, besides: Sequence[_Rated]) -> Counter[UUID]:
+def _one_star_groups(user_ids: Iterable[UUID], *, besides: Sequence[_RatedGroup]) -> Counter[UUID]:
     """How many groups of one star each of these users has. They are locked: nobody else counts for them meanwhile."""
     users = User.objects.select_for_update(no_key=True).filter(pk__in=list(user_ids)).order_by("pk")
     ids = list(users.values_list("pk", flat=True))

@@ -24,7 +24,7 @@ def _group(code: str) -> Group:
     return group
 
 
-def _served_by_its_robot(event: Event) -> Group:
+def _group_served_by_robot(event: Event) -> Group:
     """The active group, if the robot that the event names is the one that serves it."""
     group = _group(word(event.body, "group_id"))
     if group.robot.code != word(event.body, "robot_id"):
@@ -34,7 +34,7 @@ def _served_by_its_robot(event: Event) -> Group:
 
 @subscribe("wait_for_bind")
 def on_wait_for_bind(event: Event) -> None:
-    binding.ask_to_bind(
+    binding.request_binding(
         robot=robot_named(event),
         user=_user(event),
         group_code=word(event.body, "group_id"),
@@ -78,7 +78,7 @@ def on_join_failed(event: Event) -> None:
 
 @subscribe("robot_kicked")
 def on_kicked(event: Event) -> None:
-    group = _served_by_its_robot(event)
+    group = _group_served_by_robot(event)
     at = moment(event, "kick_time")
     if at < group.last_bound_at:
         raise EventIgnored("早于这次绑定")
@@ -91,15 +91,15 @@ def on_unbound(event: Event) -> None:
 
     One that is told late, of an earlier life, ends nothing.
     """
-    group = _served_by_its_robot(event)
-    if not binding.we_unbound(group):
+    group = _group_served_by_robot(event)
+    if not binding.requested_unbinding(group):
         raise EventIgnored("这次绑定以后没有要求过解绑")
     cancelling.cancel(group_ids=[group.pk], reason=CancelReason.OPERATOR, by="网关", at=event.received_at)
 
 
 @subscribe("group_info")
 def on_info(event: Event) -> None:
-    members.take_info(group=_group(word(event.body, "id")), told=event.body)
+    members.update_info(group=_group(word(event.body, "id")), told=event.body)
 
 
 @subscribe("group_members")
@@ -111,7 +111,7 @@ def on_members(event: Event) -> None:
     codes = {code_in(one, "group_id") for one in rows}
     if len(codes) != 1:
         raise BadEvent("应为同一个群的成员", field="group_id")
-    members.take_members(group=_group(codes.pop()), told=rows, at=event.received_at)
+    members.replace_members(group=_group(codes.pop()), told=rows, at=event.received_at)
 
 
 @subscribe("join_group")
@@ -119,7 +119,7 @@ def on_join(event: Event) -> None:
     """Somebody joined: a member, a number in the statistics, and perhaps a welcome."""
     group = _group(word(event.body, "group_id"))
     at, code = moment(event, "join_time"), word(event.body, "user_id")
-    is_new = members.join(
+    is_new = members.record_joining(
         group=group,
         code=code,
         nickname=shown(event.body, "nickname"),
@@ -129,39 +129,41 @@ def on_join(event: Event) -> None:
     if not is_new:
         raise EventIgnored("这次进群已记录")
     if code != group.robot.code:
-        welcome.greet(group=group, member_code=code, cause=f"join_group:{event.event_id}", at=event.received_at)
+        welcome.send_welcome(
+            group=group, member_code=code, cause=f"join_group:{event.event_id}", at=event.received_at
+        )
 
 
 @subscribe("drop_out_group")
 def on_leave(event: Event) -> None:
     group = _group(word(event.body, "group_id"))
-    if not members.leave(group=group, code=word(event.body, "user_id"), at=moment(event, "join_time")):
+    if not members.record_leaving(group=group, code=word(event.body, "user_id"), at=moment(event, "join_time")):
         raise EventIgnored("这次退群已记录")
 
 
 @subscribe_in_bulk("group_message")
 def on_messages(events: Sequence[Event]) -> Mapping[str, str]:
     """Kept for a week; mentions are passed on."""
-    heard, ignored = _heard(events)
-    groups = messages.served(message.group_code for message in heard)
+    heard, ignored = _parse_messages(events)
+    groups = messages.served_groups(message.group_code for message in heard)
     ours = [message for message in heard if message.group_code in groups]
-    new = messages.keep(ours, groups, at=max(event.received_at for event in events)) if ours else set()
+    new = messages.store_messages(ours, groups, at=max(event.received_at for event in events)) if ours else set()
     ignored |= {message.event_id: "群未绑定" for message in heard if message.group_code not in groups}
     return ignored | {message.event_id: "消息已收到过" for message in ours if message.event_id not in new}
 
 
-def _heard(events: Sequence[Event]) -> tuple[list[messages.ReceivedMessage], dict[str, str]]:
+def _parse_messages(events: Sequence[Event]) -> tuple[list[messages.ReceivedMessage], dict[str, str]]:
     """The messages, and why those that are none are ignored."""
     heard, ignored = [], {}
     for event in events:
         try:
-            heard.append(_message(event))
+            heard.append(_parse_message(event))
         except BadEvent as reason:
             ignored[event.event_id] = str(reason)
     return heard, ignored
 
 
-def _message(event: Event) -> messages.ReceivedMessage:
+def _parse_message(event: Event) -> messages.ReceivedMessage:
     return messages.ReceivedMessage(
         event_id=event.event_id,
         group_code=word(event.body, "group_id"),
@@ -176,7 +178,7 @@ def _message(event: Event) -> messages.ReceivedMessage:
 @subscribe("abnormal_robot")
 def on_banned(event: Event) -> None:
     """WeChat banned a robot. Here and not in robots.subscribers: groups are locked before their robot."""
-    robot_replacement.ban(robot_named(event), at=event.received_at)
+    robot_replacement.ban_robot(robot_named(event), at=event.received_at)
 
 
 @subscribe("robot_added")
@@ -187,7 +189,7 @@ def on_added(event: Event) -> str | None:
     """
     user = _user(event)
     cause = f"robot_added:{event.event_id}"
-    if user and robot_replacement.notify_newcomer(
+    if user and robot_replacement.notify_owner_with_new_robot(
         user=user, robot=robot_named(event), cause=cause, at=event.received_at
     ):
         return "已告知换机器人"
@@ -200,8 +202,10 @@ def on_replaced(event: Event) -> str:
     robot = Robot.objects.filter(code=code).first()
     picture = address_in(event.body, "qrcode")
     banned_code, at = code_in(event.body, "robot_id"), event.received_at
-    is_noted = robot is not None and bool(robot_replacement.note_replacement(robot, banned_code=banned_code, at=at))
-    if not is_noted and not robot_replacement.remembered().exists():
+    is_noted = robot is not None and bool(
+        robot_replacement.record_replacement(robot, banned_code=banned_code, at=at)
+    )
+    if not is_noted and not robot_replacement.awaiting_replacement_notice().exists():
         raise EventIgnored("没有等待通知的群主")  # an operator can have it handled again
     told = robot_replacement.notify_owners(
         name=robot.name if robot else code,

@@ -14,7 +14,7 @@ from groups import apprentices, cancel_jobs, low_stars, statistics
 @shared_task
 @sweep
 def run_cancel_jobs() -> int:
-    return cancel_jobs.run_waiting()
+    return cancel_jobs.run_unfinished_jobs()
 
 
 @shared_task

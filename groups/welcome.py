@@ -9,7 +9,7 @@ from groups.models import Group
 from integrations.moderation.words import require_clean
 from robots.outbox import writing
 
-EVERY = timedelta(minutes=5)
+WELCOME_INTERVAL = timedelta(minutes=5)
 
 
 def set_welcome(*, group: Group, words: str) -> None:
@@ -18,11 +18,13 @@ def set_welcome(*, group: Group, words: str) -> None:
     Group.objects.filter(pk=group.pk).update(welcome_message=words)
 
 
-def greet(*, group: Group, member_code: str, cause: str, at: datetime) -> bool:
+def send_welcome(*, group: Group, member_code: str, cause: str, at: datetime) -> bool:
     """Welcome a newcomer; false when there is nothing to say or it was said a moment ago."""
     if not is_visible(group.welcome_message):
         return False
-    due = Group.objects.active().filter(Q(welcomed_at=None) | Q(welcomed_at__lte=at - EVERY), pk=group.pk)
+    due = Group.objects.active().filter(
+        Q(welcomed_at=None) | Q(welcomed_at__lte=at - WELCOME_INTERVAL), pk=group.pk
+    )
     if not due.update(welcomed_at=at):  # of two newcomers at once one is greeted; in a cancelled group none
         return False
     writing.message_group(

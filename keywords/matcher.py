@@ -12,13 +12,13 @@ from django.db import connection
 
 from config.platform.characters import comparable
 
-LOOK_EVERY = 1.0  # seconds between two looks for new keywords
-OVERDUE = 1.5
+REFRESH_INTERVAL = 1.0  # seconds between two looks for new keywords
+LONGEST_INTERVAL = 1.5
 NEVER = float("-inf")
-FORGET_EVERY = 3600.0  # seconds until keywords that are gone leave the memory
+REBUILD_INTERVAL = 3600.0  # seconds until keywords that are gone leave the memory
 
 # Edits add rows one after another (`batches` sees to it), so what is new has a higher id than all before.
-_NEW = """
+_SELECT_NEW = """
 SELECT k.id, k.folded, g.code FROM keywords_groupkeyword k JOIN groups_group g ON g.id = k.group_id
 WHERE k.id > %s AND g.cancelled_at IS NULL ORDER BY k.id
 """
@@ -36,7 +36,7 @@ class _Keywords:
 
     def take_new(self) -> None:
         with connection.cursor() as cursor:
-            cursor.execute(_NEW, [self.last_id])
+            cursor.execute(_SELECT_NEW, [self.last_id])
             rows = cursor.fetchall()
         known = len(self.words)
         for row_id, word, group_code in rows:
@@ -66,9 +66,9 @@ class Matcher:
 
     def look(self) -> None:
         """Take in new keywords, unless that was done a moment ago or another thread is at it (overdue, wait for it)."""
-        if not self._is_older_than(LOOK_EVERY):
+        if not self._is_older_than(REFRESH_INTERVAL):
             return
-        if self.lock.acquire(blocking=self._is_older_than(OVERDUE)):
+        if self.lock.acquire(blocking=self._is_older_than(LONGEST_INTERVAL)):
             try:
                 self._look()
             finally:
@@ -91,9 +91,9 @@ class Matcher:
 
     def _look(self) -> None:
         now = time.monotonic()
-        if not self._is_older_than(LOOK_EVERY):
+        if not self._is_older_than(REFRESH_INTERVAL):
             return
-        keywords = _Keywords() if now - self.keywords.began_at > FORGET_EVERY else self.keywords
+        keywords = _Keywords() if now - self.keywords.began_at > REBUILD_INTERVAL else self.keywords
         keywords.take_new()
         self.keywords, self.looked_at = keywords, now
 

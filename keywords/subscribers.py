@@ -17,7 +17,7 @@ from keywords.quotes import without_quotation
 def on_messages(events: Sequence[Event]) -> Mapping[str, str]:
     """People's texts may trigger replies."""
     matcher.look()
-    replies.answer(_texts(events))
+    replies.send_replies(_texts(events))
     return {}
 
 
@@ -28,14 +28,14 @@ def on_info(event: Event) -> None:
     batches.delete_of_former_owners(list(found.values_list("pk", flat=True)))
 
 
-def _texts(events: Sequence[Event]) -> Iterator[replies.HeardText]:
+def _texts(events: Sequence[Event]) -> Iterator[replies.ReceivedText]:
     """Yield what people said as text in groups that have keywords; what they quote was said before."""
     for event in events:
         group_code = word(event.body, "group_id")
         if not matcher.knows(group_code) or is_true(event.body.get("is_robot")):
             continue
         if words := without_quotation(text_in(event.body) or ""):
-            yield replies.HeardText(
+            yield replies.ReceivedText(
                 group_code=group_code,
                 speaker_code=word(event.body, "user_id"),
                 words=words,

@@ -22,7 +22,9 @@ from launches import launch_control
 from launches.models import Delivery, Launch, MassMessage, MassMessageDraft, MassMessageGroup
 from robots.models import OutboxMessage
 
-_ENDED = {str(end.value): (end.label, Q(status=end)) for end in Delivery.Status if end != Delivery.Status.WAITING}
+_END_STATES = {
+    str(end.value): (end.label, Q(status=end)) for end in Delivery.Status if end != Delivery.Status.WAITING
+}
 
 
 def _links_to(messages: Iterable[OutboxMessage]) -> str:
@@ -77,7 +79,7 @@ class LaunchAdmin(ReadOnlyAdmin):
         if page is not None:
             return page
         by, at = request.user.get_username(), timezone.now()
-        with launch_control.several(keys) as launches:
+        with launch_control.lock_launches(keys) as launches:
             done = sum(launch_control.pause(launch=launch, by=by, at=at) for launch in launches)
         self.report(request, done=done, chosen=len(keys), did="已暂停", why_not="不在投放中")
         return None
@@ -90,7 +92,7 @@ class LaunchAdmin(ReadOnlyAdmin):
         if page is not None:
             return page
         at = timezone.now()
-        with launch_control.several(keys) as launches:
+        with launch_control.lock_launches(keys) as launches:
             done = sum(launch_control.resume(launch=launch, at=at) for launch in launches)
         self.report(request, done=done, chosen=len(keys), did="已恢复", why_not="没有暂停")
         return None
@@ -102,7 +104,7 @@ class LaunchAdmin(ReadOnlyAdmin):
         if page is not None:
             return page
         by, at = request.user.get_username(), timezone.now()
-        with launch_control.several(keys) as launches:
+        with launch_control.lock_launches(keys) as launches:
             done = sum(
                 launch_control.cancel(launch=launch, by=by, reason=said["reason"], at=at) for launch in launches
             )
@@ -133,7 +135,7 @@ class LaunchAdmin(ReadOnlyAdmin):
 class DeliveryAdmin(ReadOnlyAdmin):
     list_display = ("launch", "group_code", "group", "status", "settled_at", "reason", "reported_at")
     list_select_related = ("launch", "group")
-    list_filter = (states("status", "状态", _ENDED),)
+    list_filter = (states("status", "状态", _END_STATES),)
     search_fields = ("group__code__exact", "launch__task_id__exact")
     search_help_text = "完整的群编号或任务编号"
     ordering = ("-id",)

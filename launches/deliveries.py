@@ -30,7 +30,7 @@ ORDER BY d.id FOR UPDATE OF d
 # One parked message fails a delivery; one closed skips it, unless a part was seen already: then it failed. An operator
 # who closes a parked message changes nothing, one who has it sent after all does. A result that is in a reporter's hands
 # stays there until its call is over: two calls about one delivery might arrive in the wrong order.
-_JUDGE = """
+_UPDATE = """
 WITH told AS (
     SELECT d.id, d.launch_id, d.status AS before,
         count(*) FILTER (WHERE o.status = 0) AS waiting, count(*) FILTER (WHERE o.status = 1) AS sent,
@@ -59,14 +59,14 @@ RETURNING d.launch_id, before, after
 """
 
 
-def settle(messages: Iterable[FinishedMessage], *, at: datetime) -> None:
+def update_deliveries_of(messages: Iterable[FinishedMessage], *, at: datetime) -> None:
     """Take over what became of these messages; what was not said for a launch is passed over."""
     mine = [message.pk for message in messages if message.cause.startswith("launch:")]
     if not mine:
         return
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_LOCK, {"messages": mine})
-        cursor.execute(_JUDGE, {"ids": [row[0] for row in cursor.fetchall()], "at": at})
+        cursor.execute(_UPDATE, {"ids": [row[0] for row in cursor.fetchall()], "at": at})
         moves = [move for move in cursor.fetchall() if move[1] != move[2]]
         if moves:
             _count(moves, at)
@@ -80,7 +80,7 @@ def skip_switched_off(group_codes: Collection[str], *, at: datetime) -> int:
     return writing.close(writing.Ending(SWITCHED_OFF, group_codes=group_codes, causes=causes), at=at)
 
 
-def pass_over_switched_off(launch: Launch, *, at: datetime) -> int:
+def skip_switched_off_in_launch(launch: Launch, *, at: datetime) -> int:
     """The same for those groups of a launch that were switched off while it was paused."""
     off = launch.deliveries.filter(group__launch_switch=False, status__in=[Status.WAITING, Status.FAILED])
     codes = list(off.values_list("group_code", flat=True))
@@ -97,10 +97,10 @@ def _count(moves: Iterable[tuple[UUID, int, int]], at: datetime) -> None:
     for launch_id in sorted(steps):
         launches = Launch.objects.filter(pk=launch_id)
         launches.update(**{column: F(column) + step for column, step in steps[launch_id].items()})
-        finish(launches, at=at)
+        finish_launches(launches, at=at)
 
 
-def finish(launches: Any, *, at: datetime) -> int:
+def finish_launches(launches: Any, *, at: datetime) -> int:
     """Those of which every delivery has an end state are over; a cancelled one stays called so, a paused one waits."""
     ended = F("sent_count") + F("failed_count") + F("skipped_count")
     is_cancelled = When(status=Launch.Status.CANCELLED, then=Value(Launch.Status.CANCELLED))

@@ -14,7 +14,7 @@ class LaunchUnknown(NotFound):
     message = "没有找到这次投放"
 
 
-def of_user(user: User) -> QuerySet[Any, Any]:
+def launches_of_user(user: User) -> QuerySet[Any, Any]:
     """A row per launch that went to groups of the user, newest first."""
     waiting = Count("pk", filter=Q(status=Delivery.Status.WAITING))
     return (
@@ -25,7 +25,7 @@ def of_user(user: User) -> QuerySet[Any, Any]:
     )
 
 
-def one(user: User, reference: str) -> dict[str, Any]:
+def launch_of_user(user: User, reference: str) -> dict[str, Any]:
     """A launch with the names of the user's groups; 1404 when it went to none of them."""
     launch = Launch.objects.by_reference(reference).first()
     deliveries = Delivery.objects.to_groups_of(user).filter(launch=launch).order_by("pk")

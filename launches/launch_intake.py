@@ -12,7 +12,7 @@ from config.errors import Conflict
 from config.platform.lookups import as_uuid
 from config.platform.wakeups import start_soon
 from groups.models import Group
-from launches.launch_items import GROUP_PLACEHOLDER, Item, as_received, fingerprint, message_of
+from launches.launch_items import GROUP_PLACEHOLDER, Item, as_received, fingerprint, message_content
 from launches.models import Delivery, Launch
 from robots.outbox import writing
 from robots.outbox.bulk import saying
@@ -22,7 +22,7 @@ SWITCHED_OFF = "投放开关已关闭"
 Status = Delivery.Status
 
 # What becomes of each group that is named, in the numbers of the statement below.
-_VERDICTS: tuple[tuple[Status, str], ...] = (
+_INITIAL_STATUSES: tuple[tuple[Status, str], ...] = (
     (Status.WAITING, ""),
     (Status.FAILED, "没有这个群"),
     (Status.SKIPPED, "群已注销"),
@@ -40,7 +40,7 @@ _MESSAGES = saying(
     """
 )
 # Groups are locked against being cancelled meanwhile, in the order in which everybody locks them.
-_PLAN = f"""
+_CREATE_DELIVERIES = f"""
 WITH named AS MATERIALIZED (
     SELECT * FROM unnest(%(codes)s::text[], %(references)s::text[]) AS t(group_code, reference)
 ), found AS MATERIALIZED (
@@ -78,7 +78,7 @@ class TaskAlreadyReceived(Conflict):
     message = "该任务已接收过，内容或群不同"
 
 
-def receive(
+def receive_launch(
     *, task_id: str, references: Sequence[str], items: Sequence[Item], by: str, at: datetime
 ) -> tuple[Launch, bool]:
     """Take a launch on; (the launch, whether it is new). The same call again changes nothing, another one is 1409.
@@ -90,14 +90,14 @@ def receive(
     with transaction.atomic():
         try:
             with transaction.atomic():
-                launch = _create(task_id, mark, items, by, at)
+                launch = _create_launch(task_id, mark, items, by, at)
         except IntegrityError:
-            return _as_before(task_id, mark), False
-        _plan(launch, references, items, at)
+            return _existing_launch(task_id, mark), False
+        _create_deliveries(launch, references, items, at)
     return launch, True
 
 
-def _create(task_id: str, mark: str, items: Sequence[Item], by: str, at: datetime) -> Launch:
+def _create_launch(task_id: str, mark: str, items: Sequence[Item], by: str, at: datetime) -> Launch:
     """A launch system that numbers its tasks with UUIDs meets the same ids here."""
     return Launch.objects.create(
         id=as_uuid(task_id) or uuid4(),
@@ -109,14 +109,14 @@ def _create(task_id: str, mark: str, items: Sequence[Item], by: str, at: datetim
     )
 
 
-def _as_before(task_id: str, mark: str) -> Launch:
+def _existing_launch(task_id: str, mark: str) -> Launch:
     launch = Launch.objects.filter(task_id=task_id).first()
     if launch is None or launch.fingerprint != mark:
         raise TaskAlreadyReceived
     return launch
 
 
-def _plan(launch: Launch, references: Sequence[str], items: Sequence[Item], at: datetime) -> None:
+def _create_deliveries(launch: Launch, references: Sequence[str], items: Sequence[Item], at: datetime) -> None:
     by_code = _by_code(references)
     words: dict[str, Any] = {
         "launch": launch.pk,
@@ -125,12 +125,12 @@ def _plan(launch: Launch, references: Sequence[str], items: Sequence[Item], at: 
         "placeholder": GROUP_PLACEHOLDER,
         "codes": list(by_code),
         "references": list(by_code.values()),
-        "contents": [json.dumps(message_of(item), ensure_ascii=False) for item in items],
-        "statuses": [int(status) for status, _ in _VERDICTS],
-        "reasons": [reason for _, reason in _VERDICTS],
+        "contents": [json.dumps(message_content(item), ensure_ascii=False) for item in items],
+        "statuses": [int(status) for status, _ in _INITIAL_STATUSES],
+        "reasons": [reason for _, reason in _INITIAL_STATUSES],
     }
     with connection.cursor() as cursor:
-        cursor.execute(_PLAN, words)
+        cursor.execute(_CREATE_DELIVERIES, words)
         _count(launch, dict(cursor.fetchall()), at)
     writing.notify_senders()
     start_soon(REPORT_RESULTS)

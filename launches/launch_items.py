@@ -45,7 +45,7 @@ def missing_part(item: Item) -> str | None:
     return next((part for part in NEEDED[item["type"]] if not item.get(part)), None)
 
 
-def message_of(item: Item) -> writing.Content:
+def message_content(item: Item) -> writing.Content:
     """What a robot says for this item."""
     return _MESSAGE_OF[item["type"]](item)
 

@@ -15,12 +15,12 @@ from integrations.launch_system import RESULTS_AT_ONCE, LaunchSystem
 from launches.models import Delivery
 
 BATCH = 200
-LEASED_AT_ONCE = timedelta(minutes=3)  # longer than a batch of calls that all time out
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=10), timedelta(hours=1)
+LEASE = timedelta(minutes=3)  # longer than a batch of calls that all time out
+FIRST_DELAY, LONGEST_DELAY = timedelta(seconds=10), timedelta(hours=1)
 
 _LOCK = "SELECT id FROM launches_delivery WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE"
 # One that ended in another way while it was told of is told anew, and at once.
-_NOTE = """
+_RECORD = """
 UPDATE launches_delivery d
 SET result_due_at = CASE WHEN (d.status = 1) <> told.is_sent THEN %(at)s WHEN NOT told.is_accepted THEN told.again_at END,
     reported_at = CASE WHEN told.is_accepted THEN %(at)s ELSE d.reported_at END,
@@ -32,7 +32,7 @@ WHERE d.id = told.id
 """
 
 
-class Answer(Enum):
+class ReportOutcome(Enum):
     """What came of telling one result."""
 
     ACCEPTED = "accepted"
@@ -41,58 +41,58 @@ class Answer(Enum):
 
 
 @sweep
-def report_due(system: LaunchSystem | None = None) -> int:
+def report_due_results(system: LaunchSystem | None = None) -> int:
     """Report what is due, and return how many results were accepted; the rest waits when the launch system is away.
 
     It begins with a few: whether the launch system answers shows after one call's time.
     """
     system, count, most = system or LaunchSystem.from_settings(), 0, RESULTS_AT_ONCE
     with ThreadPoolExecutor(RESULTS_AT_ONCE) as pool:
-        while batch := _claim(timezone.now(), most):
-            answers = list(pool.map(lambda delivery: _tell(system, delivery), batch))
-            _note(batch, answers, timezone.now())
-            count += answers.count(Answer.ACCEPTED)
-            if set(answers) == {Answer.NONE}:
+        while batch := _lease_batch(timezone.now(), most):
+            answers = list(pool.map(lambda delivery: _report(system, delivery), batch))
+            _record(batch, answers, timezone.now())
+            count += answers.count(ReportOutcome.ACCEPTED)
+            if set(answers) == {ReportOutcome.NONE}:
                 break
             most = BATCH
     return count
 
 
-def _claim(at: datetime, most: int) -> list[Delivery]:
+def _lease_batch(at: datetime, most: int) -> list[Delivery]:
     """Take the next results in hand; a killed worker's come up again by themselves."""
     due = Delivery.objects.filter(result_due_at__lte=at).order_by("result_due_at", "pk")
     with transaction.atomic():
         batch = list(due.select_for_update(skip_locked=True, of=("self",)).select_related("launch")[:most])
-        Delivery.objects.filter(pk__in=[one.pk for one in batch]).update(result_due_at=at + LEASED_AT_ONCE)
+        Delivery.objects.filter(pk__in=[one.pk for one in batch]).update(result_due_at=at + LEASE)
     return batch
 
 
-def _tell(system: LaunchSystem, delivery: Delivery) -> Answer:
+def _report(system: LaunchSystem, delivery: Delivery) -> ReportOutcome:
     """It knows two results only: what was skipped was not sent."""
     is_sent = delivery.status == Delivery.Status.SENT
     try:
         system.report(launch=delivery.launch.task_id, group=delivery.reference, sent=is_sent)
     except Refused:
-        return Answer.REFUSED
+        return ReportOutcome.REFUSED
     except OutsideError:
-        return Answer.NONE
-    return Answer.ACCEPTED
+        return ReportOutcome.NONE
+    return ReportOutcome.ACCEPTED
 
 
-def _note(batch: Sequence[Delivery], answers: Sequence[Answer], at: datetime) -> None:
+def _record(batch: Sequence[Delivery], answers: Sequence[ReportOutcome], at: datetime) -> None:
     """Write down what was accepted, and when to try the others."""
     words: dict[str, Any] = {
         "at": at,
         "ids": [delivery.pk for delivery in batch],
         "sent": [delivery.status == Delivery.Status.SENT for delivery in batch],
-        "accepted": [answer == Answer.ACCEPTED for answer in answers],
-        "again": [at + pause_after(delivery.result_try_count) for delivery in batch],
+        "accepted": [answer == ReportOutcome.ACCEPTED for answer in answers],
+        "again": [at + retry_delay(delivery.result_try_count) for delivery in batch],
     }
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_LOCK, words)
-        cursor.execute(_NOTE, words)
+        cursor.execute(_RECORD, words)
 
 
-def pause_after(try_count: int) -> timedelta:
+def retry_delay(try_count: int) -> timedelta:
     """Return how long to wait after so many vain tries."""
-    return min(FIRST_PAUSE * 2 ** min(try_count, 12), LONGEST_PAUSE)
+    return min(FIRST_DELAY * 2 ** min(try_count, 12), LONGEST_DELAY)

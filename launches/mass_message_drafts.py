@@ -34,26 +34,26 @@ class DraftUnknown(NotFound):
     message = "没有这条群发草稿，或已过期，请在机器人私聊中重新发送"
 
 
-def keep(*, user: User, content: Mapping[str, Any], at: datetime) -> MassMessageDraft:
+def create_draft(*, user: User, content: Mapping[str, Any], at: datetime) -> MassMessageDraft:
     """Keep what the user sent (`type content title url desc`, as the gateway tells it) for ten minutes."""
     kept = {part: str(content.get(part) or "") for part in PARTS}
     if not kept["type"].isdigit() or int(kept["type"]) not in USABLE:
         raise ContentUnusable
-    if problem := problem_in(kept | {"type": int(kept["type"])}):
+    if problem := address_problem(kept | {"type": int(kept["type"])}):
         raise ContentUnusable(problem, field="url")
     return MassMessageDraft.objects.create(
         user=user, content=kept | {"type": int(kept["type"])}, created_at=at, expires_at=at + LIFETIME
     )
 
 
-def missing_in(content: Mapping[str, Any]) -> str | None:
+def missing_content_part(content: Mapping[str, Any]) -> str | None:
     """Return the name of the first part that a message of this usable type needs and does not have."""
     needed = NEEDED[int(content["type"])]
     missing = (one for one in needed if not any(str(content.get(part) or "").strip() for part in one))
     return next(("/".join(one) for one in missing), None)
 
 
-def problem_in(content: Mapping[str, Any]) -> str:
+def address_problem(content: Mapping[str, Any]) -> str:
     """Return in Chinese why the address in this message cannot be sent, or nothing. `type` is a usable one."""
     match content["type"]:
         case MessageType.LINK:
@@ -68,7 +68,7 @@ def link_to(draft: MassMessageDraft) -> str:
     return short_links.shorten(client_pages.new_mass_message(draft.pk))
 
 
-def open_one(user: User, draft_id: str, *, at: datetime) -> MassMessageDraft:
+def open_draft(user: User, draft_id: str, *, at: datetime) -> MassMessageDraft:
     """A draft that can still be completed; 1404 once it is completed or expired."""
     drafts = MassMessageDraft.objects.filter(has_id(draft_id), user=user, completed_at=None, expires_at__gt=at)
     draft = drafts.first()

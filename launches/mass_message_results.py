@@ -24,13 +24,13 @@ from robots.signals import FinishedMessage
 Status = MassMessage.Status
 Part = tuple[UUID, str]  # the mass message and the group's code
 RECALLABLE_FOR = timedelta(minutes=2)  # WeChat's own limit
-TAKEN_BACK = "用户撤回"
+RECALLED_BY_USER = "用户撤回"
 
 # A message stands once it was sent, until the gateway is asked to recall it; a recall that was refused leaves it
 # standing. It is taken back when it was recalled, or closed by the user before it was sent; it is lost when it was
 # parked, or closed for another reason. One lost message fails the part while the others still go, as with launches.
 # A part of which one message stands and another one was never sent is no sent part: it has failed.
-_JUDGE = """
+_UPDATE_PARTS = """
 WITH parts AS MATERIALIZED (
     SELECT p.id, p.status AS before, g.code AS group_code,
         'mass_message:' || p.mass_message_id AS cause, 'mass_recall:' || p.mass_message_id AS recall_cause
@@ -76,32 +76,32 @@ WHERE p.id = judged.id AND p.status <> judged.status
 """
 
 
-class TooLate(Conflict):
+class RecallTooLate(Conflict):
     message = "已经撤回过，或发送超过两分钟，不能撤回"
 
 
-def settle(messages: Iterable[FinishedMessage], *, at: datetime) -> None:
+def update_parts_of(messages: Iterable[FinishedMessage], *, at: datetime) -> None:
     """Take over what became of messages and recalls of mass messages; pass over all others."""
     mine = [message for message in messages if message.cause.startswith(("mass_message:", "mass_recall:"))]
     if not mine:
         return
-    parts = {(_subject_of(message), message.group_code) for message in mine}
+    parts = {(_mass_message_id_of(message), message.group_code) for message in mine}
     ids = sorted({message_id for message_id, _ in parts})
     with transaction.atomic():
         taken_back = _lock(ids)
-        _recall_what_came_late([message for message in mine if _subject_of(message) in taken_back], at)
-        _judge(parts, at)
-        conclude(ids)
+        _recall_late_messages([message for message in mine if _mass_message_id_of(message) in taken_back], at)
+        _update_parts(parts, at)
+        finish_mass_messages(ids)
 
 
 def recall(*, user: User, message_id: str, at: datetime) -> None:
     """Take a mass message back: close what waits, recall what was sent within two minutes. Raises TooLate (1409)."""
-    message = mass_messages.one(user, message_id)
-    if not _cancel(message, at):
+    message = mass_messages.mass_message_of_user(user, message_id)
+    if not _cancel_scheduled(message, at):
         _recall_sent(message, at)
 
 
-def conclude(ids: Iterable[UUID]) -> None:
+def finish_mass_messages(ids: Iterable[UUID]) -> None:
     """Give the mass messages of which no group is waiting or recalled their state: sent, or failed in every group."""
     for message_id in ids:
         groups = MassMessageGroup.objects.filter(mass_message=message_id)
@@ -120,53 +120,53 @@ def _lock(ids: Sequence[UUID]) -> set[UUID]:
     return {pk for pk, recalled_at in rows.values_list("pk", "recalled_at") if recalled_at is not None}
 
 
-def _subject_of(message: FinishedMessage) -> UUID:
+def _mass_message_id_of(message: FinishedMessage) -> UUID:
     return as_uuid(message.cause.partition(":")[2]) or UUID(int=0)
 
 
-def _judge(parts: Collection[Part], at: datetime) -> None:
+def _update_parts(parts: Collection[Part], at: datetime) -> None:
     """Write down the state of each of these parts, with the mass messages locked."""
     params: dict[str, Any] = {
         "ids": [message_id for message_id, _ in parts],
         "codes": [group_code for _, group_code in parts],
-        "taken_back": TAKEN_BACK,
+        "taken_back": RECALLED_BY_USER,
         "at": at,
     }
     with connection.cursor() as cursor:
-        cursor.execute(_JUDGE, params)
+        cursor.execute(_UPDATE_PARTS, params)
 
 
-def _recall_what_came_late(messages: Sequence[FinishedMessage], at: datetime) -> None:
+def _recall_late_messages(messages: Sequence[FinishedMessage], at: datetime) -> None:
     """Recall what a sender was sending while the user took it back, or an operator had sent again."""
     sent = [message.pk for message in messages if message.status == OutboxMessage.Status.SENT]
     said = OutboxMessage.objects.filter(pk__in=sent, operation=writing.Operation.SEND)
-    _ask_to_recall(list(said.select_related("robot")), at)
+    _request_recall(list(said.select_related("robot")), at)
 
 
-def _cancel(message: MassMessage, at: datetime) -> bool:
+def _cancel_scheduled(message: MassMessage, at: datetime) -> bool:
     """Take back one that is not due yet: its place of the day and its minutes are free again. False once it was due."""
     with transaction.atomic():
         waiting = MassMessage.objects.filter(pk=message.pk, status=Status.WAITING, fired_at=None)
         cancelled = bool(waiting.update(status=Status.RECALLED, recalled_at=at, slot=None))
         if cancelled:
-            message.groups.update(status=Status.RECALLED, settled_at=at, minute=None, reason=TAKEN_BACK)
+            message.groups.update(status=Status.RECALLED, settled_at=at, minute=None, reason=RECALLED_BY_USER)
     return cancelled
 
 
 def _recall_sent(message: MassMessage, at: datetime) -> None:
     with transaction.atomic():
-        closed = writing.close_waiting(cause=message.cause, reason=TAKEN_BACK, at=at)
+        closed = writing.close_waiting(cause=message.cause, reason=RECALLED_BY_USER, at=at)
         _lock([message.pk])
         fresh = _recallable(message, at)
         if not closed and not fresh:
-            raise TooLate
-        _ask_to_recall(fresh, at)
-        _judge({(message.pk, one.group_code) for one in fresh}, at)
+            raise RecallTooLate
+        _request_recall(fresh, at)
+        _update_parts({(message.pk, one.group_code) for one in fresh}, at)
         taken_back = message.groups.filter(status=Status.RECALLED).exists()
         # Where only what waited could be stopped, what was sent stands, and the list goes on showing it.
         change = {"status": Status.RECALLED} if taken_back else {}
         MassMessage.objects.filter(pk=message.pk).update(recalled_at=at, **change)
-        conclude([message.pk])
+        finish_mass_messages([message.pk])
 
 
 def _recallable(message: MassMessage, at: datetime) -> list[OutboxMessage]:
@@ -179,7 +179,7 @@ def _recallable(message: MassMessage, at: datetime) -> list[OutboxMessage]:
     return [one for one in sent.select_related("robot").order_by("pk") if str(one.message_no) not in numbers]
 
 
-def _ask_to_recall(messages: Sequence[OutboxMessage], at: datetime) -> None:
+def _request_recall(messages: Sequence[OutboxMessage], at: datetime) -> None:
     """Ask the gateway to recall each of these; they count as recalled unless it refuses."""
     writing.post_all(
         [

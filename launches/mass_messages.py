@@ -13,20 +13,20 @@ from config.platform.dates import day_of
 from config.platform.lookups import has_id
 from config.platform.wakeups import start_soon
 from groups.models import Group
-from groups.references import named
+from groups.references import groups_by_reference
 from integrations.gateway.payloads import MessageType
 from integrations.moderation.words import require_clean
 from launches.mass_message_drafts import DraftUnknown
 from launches.models import MassMessage, MassMessageDraft, MassMessageGroup
 
-FIRE_DUE = "launches.tasks.fire_mass_messages"
+SEND_DUE = "launches.tasks.fire_mass_messages"
 SLOTS = (1, 2)  # mass messages of a user that go out in one day
-SHOWN_FOR = timedelta(days=7)
-PLANNED_FOR = timedelta(days=365)  # later than that is a slip of the finger, and is in no list
-GRACE = timedelta(minutes=1)  # "now" is a moment ago by the time it arrives
+LISTED_FOR = timedelta(days=7)
+LONGEST_LEAD = timedelta(days=365)  # later than that is a slip of the finger, and is in no list
+PAST_TOLERANCE = timedelta(minutes=1)  # "now" is a moment ago by the time it arrives
 
 
-class GroupUnknown(NotFound):
+class MassMessageGroupUnknown(NotFound):
     field = "group_ids"
     message = "只能选择自己的、正在服务的群"
 
@@ -45,7 +45,7 @@ class AlreadyCompleted(Conflict):
     message = "这条群发已经提交过"
 
 
-class TwoADay(Refusal):
+class DailyLimitReached(Refusal):
     code = Code.LIMIT_REACHED
     message = "一天最多群发两次，请换一天"
 
@@ -59,7 +59,7 @@ class MassMessageUnknown(NotFound):
     message = "没有找到这条群发消息"
 
 
-def complete(
+def complete_draft(
     *,
     user: User,
     draft_id: str,
@@ -81,16 +81,16 @@ def complete(
         draft.completed_at = at
         draft.save(update_fields=["completed_at"])
         groups = _own_groups(user, references)
-        if send_at < at - GRACE:
+        if send_at < at - PAST_TOLERANCE:
             raise SendDateIsPast
-        if send_at > at + PLANNED_FOR:
+        if send_at > at + LONGEST_LEAD:
             raise SendDateIsFar
         mass_message = MassMessage(
             pk=draft.pk, user=user, contents=contents, send_at=send_at, day=day_of(send_at), created_at=at
         )
         _take_slot(mass_message)
         _take_minutes(mass_message, groups)
-        start_soon(FIRE_DUE)
+        start_soon(SEND_DUE)
     return mass_message
 
 
@@ -125,9 +125,9 @@ def _texts_of(contents: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _own_groups(user: User, references: Sequence[str]) -> list[Group]:
-    found = named(Group.objects.own_of(user), references)
+    found = groups_by_reference(Group.objects.own_of(user), references)
     if any(reference not in found for reference in references):
-        raise GroupUnknown
+        raise MassMessageGroupUnknown
     return sorted(set(found.values()), key=lambda group: group.pk)
 
 
@@ -140,7 +140,7 @@ def _take_slot(message: MassMessage) -> None:
                 return
         except IntegrityError:
             continue
-    raise TwoADay
+    raise DailyLimitReached
 
 
 def _take_minutes(message: MassMessage, groups: Sequence[Group]) -> None:
@@ -153,14 +153,14 @@ def _take_minutes(message: MassMessage, groups: Sequence[Group]) -> None:
         raise MinuteTaken from error
 
 
-def coming(user: User, *, at: datetime) -> QuerySet[MassMessage]:
+def upcoming(user: User, *, at: datetime) -> QuerySet[MassMessage]:
     """What goes out in the next seven days."""
-    return _of_user(user).filter(send_at__gt=at, send_at__lte=at + SHOWN_FOR)
+    return _of_user(user).filter(send_at__gt=at, send_at__lte=at + LISTED_FOR)
 
 
 def past(user: User, *, at: datetime) -> QuerySet[MassMessage]:
     """What went out in the last seven days."""
-    return _of_user(user).filter(send_at__lte=at, send_at__gte=at - SHOWN_FOR)
+    return _of_user(user).filter(send_at__lte=at, send_at__gte=at - LISTED_FOR)
 
 
 def _of_user(user: User) -> QuerySet[Any, Any]:
@@ -169,7 +169,7 @@ def _of_user(user: User) -> QuerySet[Any, Any]:
     return messages.annotate(group_count=Count("groups")).order_by("-send_at", "pk")
 
 
-def one(user: User, message_id: str) -> MassMessage:
+def mass_message_of_user(user: User, message_id: str) -> MassMessage:
     """A mass message of the user, with its groups at hand."""
     messages = MassMessage.objects.filter(has_id(message_id), user=user)
     message = messages.prefetch_related("groups__group").first()

@@ -7,41 +7,41 @@ from robots import menu
 from robots.menu import LEAVE, MENU, IncomingMessage
 from robots.outbox import writing
 
-WAITING = "mass_message"
-DRAFTS = "mass_message_drafts_day"
-TAKEN = (MessageType.IMAGE, MessageType.LINK, MessageType.MINI_PROGRAM)
+AWAITING_CONTENT = "mass_message"
+DRAFT_LIMIT = "mass_message_drafts_day"
+ACCEPTED_TYPES = (MessageType.IMAGE, MessageType.LINK, MessageType.MINI_PROGRAM)
 _TOO_MANY = "今天发来的群发内容太多，请明天再试。"
-_ASK = "请在 10 分钟内发来要群发的图片、链接或小程序。回复「退出」放弃。"
+_PROMPT = "请在 10 分钟内发来要群发的图片、链接或小程序。回复「退出」放弃。"
 
 
 @menu.handles("mass_message")
-def take_draft(said: IncomingMessage) -> bool:
+def handle_mass_message_choice(said: IncomingMessage) -> bool:
     """The choice, what is sent after it, and words in between that are neither a way out nor another choice."""
     if menu.choice(said) == "7":
-        menu.go_to(said.user.pk, WAITING)
-        menu.answer(said, writing.text(_ASK))
+        menu.go_to(said.user.pk, AWAITING_CONTENT)
+        menu.answer(said, writing.text(_PROMPT))
         return True
-    if menu.place_of(said.user.pk) != WAITING or said.words == MENU:
+    if menu.place_of(said.user.pk) != AWAITING_CONTENT or said.words == MENU:
         return False
     if said.words == LEAVE:
         menu.go_to(said.user.pk, "")
         menu.answer(said, writing.text("已放弃群发。回复「菜单」看看我还能做什么。"))
-    elif said.parts["type"] in TAKEN and not mass_message_drafts.missing_in(said.parts):
-        if problem := mass_message_drafts.problem_in(said.parts):
-            menu.answer(said, writing.text(f"这不能群发：{problem}。{_ASK}"))
+    elif said.parts["type"] in ACCEPTED_TYPES and not mass_message_drafts.missing_content_part(said.parts):
+        if problem := mass_message_drafts.address_problem(said.parts):
+            menu.answer(said, writing.text(f"这不能群发：{problem}。{_PROMPT}"))
         else:
-            _keep(said)
+            _create_draft(said)
     else:
-        menu.answer(said, writing.text(f"这不能群发。{_ASK}"))
+        menu.answer(said, writing.text(f"这不能群发。{_PROMPT}"))
     return True
 
 
-def _keep(said: IncomingMessage) -> None:
+def _create_draft(said: IncomingMessage) -> None:
     menu.go_to(said.user.pk, "")
-    if seconds_over_limit(DRAFTS, str(said.user.pk)):
+    if seconds_over_limit(DRAFT_LIMIT, str(said.user.pk)):
         menu.answer(said, writing.text(_TOO_MANY))
         return
-    draft = mass_message_drafts.keep(user=said.user, content=said.parts, at=said.at)
+    draft = mass_message_drafts.create_draft(user=said.user, content=said.parts, at=said.at)
     menu.answer(
         said, writing.text(f"收到!请在 10 分钟内打开链接,选择群和时间:{mass_message_drafts.link_to(draft)}")
     )

@@ -12,7 +12,7 @@ from groups.signals import launch_switches_changed
 from launches import deliveries, erasure, mass_message_results, scheduled_sending, switch_changes
 from robots.signals import FinishedMessage, message_finished, senders_look
 
-SENDERS_SECONDS = 0.05  # of each second, so that what waits in the outbox goes on
+SENDER_SECONDS = 0.05  # of each second, so that what waits in the outbox goes on
 
 
 @receiver(user_erased)
@@ -21,17 +21,17 @@ def forget_mass_messages(*, user: User, at: datetime, **_: Any) -> None:
 
 
 @receiver(message_finished)
-def take_outcomes(*, messages: Sequence[FinishedMessage], at: datetime, **_: Any) -> None:
-    deliveries.settle(messages, at=at)
-    mass_message_results.settle(messages, at=at)
+def update_from_messages(*, messages: Sequence[FinishedMessage], at: datetime, **_: Any) -> None:
+    deliveries.update_deliveries_of(messages, at=at)
+    mass_message_results.update_parts_of(messages, at=at)
 
 
 @receiver(launch_switches_changed)
 def report_to_launch_system(*, group_codes: Sequence[str], at: datetime, **_: Any) -> None:
-    switch_changes.note(group_codes, at=at)
+    switch_changes.record_changes(group_codes, at=at)
 
 
 @receiver(senders_look)
-def fire_what_is_due(**_: Any) -> None:
+def send_due_mass_messages(**_: Any) -> None:
     """Also while beat is down, mass messages go out when senders do; a sender has other things to do, too."""
-    scheduled_sending.fire_due(seconds=SENDERS_SECONDS)
+    scheduled_sending.send_due(seconds=SENDER_SECONDS)

@@ -21,7 +21,7 @@ from config.platform.dates import day_of
 from config.platform.web_addresses import problem_of
 from integrations.gateway.payloads import MessageType, picture_address
 from launches.launch_items import ADDRESS_IN, missing_part
-from launches.mass_message_drafts import USABLE, missing_in
+from launches.mass_message_drafts import USABLE, missing_content_part
 from launches.models import Launch, LaunchItemType, MassMessage, MassMessageDraft
 from robots.outbox import writing
 
@@ -123,7 +123,7 @@ class MassMessageContent(serializers.Serializer[Any]):
     url = StrictStringField(max_length=2048, allow_blank=True, required=False, default="")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        missing = missing_in(attrs) if attrs["type"] != MessageType.TEXT else None
+        missing = missing_content_part(attrs) if attrs["type"] != MessageType.TEXT else None
         if missing:
             raise serializers.ValidationError({missing: "该类型的消息缺少必填项"})
         if attrs["type"] == MessageType.IMAGE:

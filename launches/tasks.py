@@ -9,18 +9,18 @@ from launches import launch_results, mass_message_drafts, scheduled_sending, swi
 
 @shared_task
 def report_results() -> int:
-    return launch_results.report_due()
+    return launch_results.report_due_results()
 
 
 @shared_task
 def report_switches() -> int:
-    return switch_changes.report_due()
+    return switch_changes.report_due_switches()
 
 
 @shared_task
 @sweep
 def fire_mass_messages() -> int:
-    return scheduled_sending.fire_due()
+    return scheduled_sending.send_due()
 
 
 @shared_task

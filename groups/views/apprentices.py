@@ -40,7 +40,7 @@ class ApprenticeViews(OperationViews[User]):
     )
     def list(self, request: Request) -> Response:
         level = reading.query(request, LevelFilter)["level"]
-        rows = apprentices.below(signed_in(request), level=level, today=day_of(timezone.now()))
+        rows = apprentices.apprentices_of(signed_in(request), level=level, today=day_of(timezone.now()))
         return paged(request, rows, lambda page: Apprentice(page, many=True, context={"level": level}).data)
 
     @operation(
@@ -53,8 +53,10 @@ class ApprenticeViews(OperationViews[User]):
         given, master, now = reading.body(request, ReminderRequest), signed_in(request), timezone.now()
         if "user_id" in given:
             mine = User.objects.filter(inviter=master).by_reference(given["user_id"])
-            done = apprentices.remind_one(master=master, apprentice=get_object_or_404(mine), at=now)
+            done = apprentices.remind_apprentice(master=master, apprentice=get_object_or_404(mine), at=now)
         else:
             asked = {Awakening.Kind.GROUP: given["is_import"], Awakening.Kind.APPRENTICE: given["is_apprentice"]}
-            done = apprentices.remind_all(master=master, kinds=[kind for kind in asked if asked[kind]], at=now)
+            done = apprentices.remind_apprentices(
+                master=master, kinds=[kind for kind in asked if asked[kind]], at=now
+            )
         return Response(Answer(None, description="" if done else NOTHING_TO_SAY))

@@ -34,7 +34,7 @@ class GroupViews(OperationViews[Group]):
         groups = Group.objects.served_for(signed_in(request)).with_list_status(status).select_related("robot")
         newest_first, rated = groups.order_by("-bound_at", "pk"), status == 1
         return paged(
-            request, newest_first, lambda page: ListedGroup(group_list.shown(page, rated=rated), many=True).data
+            request, newest_first, lambda page: ListedGroup(group_list.list_rows(page, rated=rated), many=True).data
         )
 
 
@@ -79,7 +79,7 @@ class ServedGroupViews(OperationViews[Group]):
         group = Group.objects.to_pull_back_for(signed_in(request)).by_reference(reference).first()
         if group is None:
             raise NotFound
-        return Response(binding.ask_to_be_pulled_back(group=group, at=timezone.now()))
+        return Response(binding.request_pull_back(group=group, at=timezone.now()))
 
 
 class CancelViews(OperationViews[Group]):
@@ -96,5 +96,7 @@ class CancelViews(OperationViews[Group]):
     def create(self, request: Request) -> Response:
         given = reading.body(request, GroupsToCancel)
         reason = CancelReason(given["cancel_reason"])
-        cancel_jobs.ask(references=given["group_ids"], reason=reason, by=actor(request), at=timezone.now())
+        cancel_jobs.request_cancelling(
+            references=given["group_ids"], reason=reason, by=actor(request), at=timezone.now()
+        )
         return Response("")

@@ -36,7 +36,7 @@ class ReceiveViews(OperationViews[Launch]):
     )
     def create(self, request: Request) -> Response:
         given = reading.body(request, NewLaunch)
-        launch_intake.receive(
+        launch_intake.receive_launch(
             task_id=given["taskId"],
             references=given["groupIds"],
             items=given["content"]["items"],
@@ -53,13 +53,13 @@ class HistoryViews(OperationViews[Launch]):
 
     @operation("投放历史", answer=ListedLaunch(many=True), paged=True)
     def list(self, request: Request) -> Response:
-        rows = launch_history.of_user(signed_in(request))
+        rows = launch_history.launches_of_user(signed_in(request))
         return paged(request, rows, lambda page: ListedLaunch(page, many=True).data)
 
     @operation("投放历史详情", query=LaunchNamed, answer=LaunchDetail, codes=[Code.NOT_FOUND])
     def show(self, request: Request) -> Response:
         task_id = reading.query(request, LaunchNamed)["task_id"]
-        return Response(LaunchDetail(launch_history.one(signed_in(request), task_id)).data)
+        return Response(LaunchDetail(launch_history.launch_of_user(signed_in(request), task_id)).data)
 
 
 class SwitchViews(HistoryViews):
@@ -80,6 +80,8 @@ class SwitchViews(HistoryViews):
         if many and not 1 <= len(request.data) <= MOST_SWITCHES:
             raise BadRequest(f"每次 1 到 {MOST_SWITCHES} 个群", field="code")
         given = reading.body(request, WantedSwitch, many=many)
-        wanted = [launch_switches.Wanted(one["code"], one["rcv_task_flag"]) for one in (given if many else [given])]
+        wanted = [
+            launch_switches.SwitchRequest(one["code"], one["rcv_task_flag"]) for one in (given if many else [given])
+        ]
         is_on = launch_switches.set_switches(user=signed_in(request), wanted=wanted, at=timezone.now())
         return Response(int(is_on))

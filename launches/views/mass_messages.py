@@ -32,14 +32,14 @@ class MassMessageViews(OperationViews[MassMessage]):
         description="up 未来七天，down 过去七天；已撤回的不再列出。status：0 待发送，1 已发送，2 失败。",
     )
     def list(self, request: Request) -> Response:
-        lists = {"up": mass_messages.coming, "down": mass_messages.past}
+        lists = {"up": mass_messages.upcoming, "down": mass_messages.past}
         chosen = lists[reading.query(request, Direction)["direction"]]
         rows = chosen(signed_in(request), at=timezone.now())
         return paged(request, rows, lambda page: ListedMassMessage(page, many=True).data)
 
     @operation("进入群发消息补全页面", answer=Draft, codes=[Code.NOT_FOUND], description="草稿十分钟内有效。")
     def draft(self, request: Request, task_id: str) -> Response:
-        return Response(Draft(mass_message_drafts.open_one(signed_in(request), task_id, at=timezone.now())).data)
+        return Response(Draft(mass_message_drafts.open_draft(signed_in(request), task_id, at=timezone.now())).data)
 
     @operation(
         "更新群发消息",
@@ -50,7 +50,7 @@ class MassMessageViews(OperationViews[MassMessage]):
     )
     def complete(self, request: Request, task_id: str) -> Response:
         given = reading.body(request, CompletedDraft)
-        mass_messages.complete(
+        mass_messages.complete_draft(
             user=signed_in(request),
             draft_id=task_id,
             message=given["message"],
@@ -62,7 +62,7 @@ class MassMessageViews(OperationViews[MassMessage]):
 
     @operation("群发消息详情", answer=MassMessageDetail, codes=[Code.NOT_FOUND])
     def show(self, request: Request, task_id: str) -> Response:
-        return Response(MassMessageDetail(mass_messages.one(signed_in(request), task_id)).data)
+        return Response(MassMessageDetail(mass_messages.mass_message_of_user(signed_in(request), task_id)).data)
 
     @operation(
         "群发消息撤回",

@@ -93,7 +93,7 @@ def main() -> None:
 
     def ours() -> None:
         now = timezone.now()
-        launch_intake.receive(task_id=str(uuid.uuid4()), references=codes, items=[LINK], by="bench", at=now)
+        launch_intake.receive_launch(task_id=str(uuid.uuid4()), references=codes, items=[LINK], by="bench", at=now)
 
     def whole_call() -> None:
         body = {"taskId": str(uuid.uuid4()), "groupIds": codes, "content": {"items": [LINK]}}

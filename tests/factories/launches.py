@@ -27,7 +27,7 @@ def reachable(**facts: Any) -> Group:
 
 def launched(*groups: Group, items: list[dict[str, Any]] | None = None, at: datetime | None = None) -> Launch:
     """A launch to these groups, received a moment ago."""
-    launch, _ = launch_intake.receive(
+    launch, _ = launch_intake.receive_launch(
         task_id=str(uuid4()),
         references=[group.code for group in groups],
         items=items or [WORDS],
@@ -39,13 +39,13 @@ def launched(*groups: Group, items: list[dict[str, Any]] | None = None, at: date
 
 def drafted(user: User, *, at: datetime | None = None) -> MassMessageDraft:
     """What a user forwarded to the robot just now."""
-    return mass_message_drafts.keep(user=user, content=PICTURE, at=at or timezone.now())
+    return mass_message_drafts.create_draft(user=user, content=PICTURE, at=at or timezone.now())
 
 
 def scheduled(user: User, *groups: Group, send_at: datetime | None = None, words: str = "") -> MassMessage:
     """A picture of this user for these groups, with words behind it if any; in an hour when no moment is named."""
     now = timezone.now()
-    return mass_messages.complete(
+    return mass_messages.complete_draft(
         user=user,
         draft_id=str(drafted(user).pk),
         message=TEXT | {"content": words},

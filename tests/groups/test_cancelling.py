@@ -143,7 +143,9 @@ def test_a_file_that_is_not_there_is_said(tmp_path):
 
 def test_what_a_killed_run_left_is_resumed(settings):
     groups = [group.code for group in GroupFactory.create_batch(3)]
-    job = cancel_jobs.ask(references=groups, reason=CancelReason.OPERATOR, by="小王", at=timezone.now())
+    job = cancel_jobs.request_cancelling(
+        references=groups, reason=CancelReason.OPERATOR, by="小王", at=timezone.now()
+    )
     CancelJob.objects.filter(pk=job.pk).update(position=1)
     assert command(resume=True) == "2 groups cancelled.\n"
     assert active() == {groups[0]}
@@ -151,7 +153,7 @@ def test_what_a_killed_run_left_is_resumed(settings):
 
 @pytest.mark.parametrize("count", [cancel_jobs.BATCH - 1, cancel_jobs.BATCH, cancel_jobs.BATCH + 1])
 def test_a_job_ends_wherever_its_last_batch_ends(count: int):
-    cancel_jobs.ask(
+    cancel_jobs.request_cancelling(
         references=[f"g{number}" for number in range(count)],
         reason=CancelReason.OPERATOR,
         by="x",
@@ -165,7 +167,7 @@ def test_a_job_ends_wherever_its_last_batch_ends(count: int):
 def queries_of(count: int) -> int:
     user = UserFactory()
     groups = [GroupFactory(user=user) for _ in range(count)]
-    cancel_jobs.ask(
+    cancel_jobs.request_cancelling(
         references=[str(group.pk) for group in groups], reason=CancelReason.OPERATOR, by="x", at=timezone.now()
     )
     with CaptureQueriesContext(

@@ -80,7 +80,7 @@ def test_without_a_text_the_draft_goes_alone(alice: User, words: str):
 
 
 def test_a_text_follows_a_draft_that_is_a_text_too(alice: User):
-    draft = mass_message_drafts.keep(user=alice, content=TEXT | {"content": "第一句"}, at=timezone.now())
+    draft = mass_message_drafts.create_draft(user=alice, content=TEXT | {"content": "第一句"}, at=timezone.now())
     complete(alice, GroupFactory(user=alice).code, draft_id=draft.pk, message=TEXT)
     assert [one["content"] for one in shown(alice, MassMessage.objects.get())] == ["第一句", WORDS]
 
@@ -102,7 +102,7 @@ def test_a_picture_that_replaces_the_draft_has_its_address_in_both_places(alice:
 def test_a_sensitive_word_in_the_draft_is_refused_too(alice: User):
     add_words(["违规"])
     link = {"type": 6, "title": "违规好文", "url": "https://example.com/a"}
-    draft = mass_message_drafts.keep(user=alice, content=link, at=timezone.now())
+    draft = mass_message_drafts.create_draft(user=alice, content=link, at=timezone.now())
     assert complete(alice, GroupFactory(user=alice).code, draft_id=draft.pk)["code"] == 2003
     assert ApiClient(alice).get(f"/tasks/{draft.pk}")["code"] == 1200
 

@@ -279,6 +279,6 @@ def test_a_delivery_that_ends_anew_while_it_is_told_of_is_told_anew_afterwards(s
     launched(reachable())
     give_up(sandbox)
     system = SlowLaunchSystem()
-    launch_results.report_due(system)
+    launch_results.report_due_results(system)
     assert system.told == [False, True]
     assert Delivery.objects.values_list("result_sent", "result_due_at").get() == (True, None)

@@ -10,7 +10,7 @@ from django.utils import timezone
 from groups import cancelling
 from groups.models import CancelReason, Group
 from integrations.http import Refused
-from launches.launch_results import LEASED_AT_ONCE
+from launches.launch_results import LEASE
 from launches.models import Delivery, Launch
 from launches.tasks import report_results
 from robots.models import OutboxMessage
@@ -84,11 +84,11 @@ def test_it_is_told_of_by_one_reporter_at_a_time(sandbox: Any):
     group = reachable()
     launched(group)
     give_up(sandbox)
-    Delivery.objects.update(result_due_at=timezone.now() + LEASED_AT_ONCE)  # as taking it in hand does
+    Delivery.objects.update(result_due_at=timezone.now() + LEASE)  # as taking it in hand does
     failed.retry(OutboxMessage.objects.failed(), at=timezone.now())
     say_everything()
     assert report_results() == 0
-    with time_machine.travel(timezone.now() + LEASED_AT_ONCE + timedelta(seconds=1)):
+    with time_machine.travel(timezone.now() + LEASE + timedelta(seconds=1)):
         assert report_results() == 1
     assert results(sandbox) == [(group.code, 1)]
 

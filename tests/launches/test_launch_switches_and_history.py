@@ -59,7 +59,7 @@ def test_an_answer_that_got_lost_leaves_both_sides_as_they_were(alice: User, san
     assert (is_on(group), sandbox.state.switches) == (True, {group.code: 0})
     sandbox.state.note("fault", system="launch", mode="ok", rate=1.0)
     with time_machine.travel(timezone.now() + timedelta(minutes=2)):
-        assert switch_changes.report_due() == 1
+        assert switch_changes.report_due_switches() == 1
     assert sandbox.state.switches == {group.code: 1}
 
 
@@ -71,12 +71,12 @@ def test_a_group_that_is_cancelled_during_the_call_stays_off(alice: User, sandbo
         tell(system, states)
         monkeypatch.setattr(LaunchSystem, "set_switches", tell)
         cancelling.cancel(group_ids=[group.pk], reason=CancelReason.OPERATOR, by="ann", at=timezone.now())
-        switch_changes.note([group.code], at=timezone.now())
+        switch_changes.record_changes([group.code], at=timezone.now())
 
     monkeypatch.setattr(LaunchSystem, "set_switches", slow)
     switch(alice, [{"code": one.code, "rcv_task_flag": 1} for one in (group, other)])
     assert (is_on(group), is_on(other)) == (False, True)
-    assert switch_changes.report_due() == 1
+    assert switch_changes.report_due_switches() == 1
     assert sandbox.state.switches == {group.code: 0, other.code: 1}
 
 

@@ -96,9 +96,9 @@ def test_a_change_during_the_call_is_told_after_it(sandbox: Any):
             super().set_switches(switches)
             if not switches[group.code]:
                 Group.objects.update(launch_switch=True)
-                switch_changes.note([group.code], at=timezone.now())
+                switch_changes.record_changes([group.code], at=timezone.now())
 
-    assert switch_changes.report_due(Slow.from_settings()) == 2
+    assert switch_changes.report_due_switches(Slow.from_settings()) == 2
     assert sandbox.state.switches == {group.code: 1}
 
 
@@ -112,7 +112,7 @@ def test_one_that_is_refused_keeps_back_no_other(sandbox: Any):
                 raise Refused("launch", "404", "no such group")
             super().set_switches(switches)
 
-    switch_changes.report_due(Choosy.from_settings())
+    switch_changes.report_due_switches(Choosy.from_settings())
     assert (sandbox.state.switches, SwitchChange.objects.get().group_code) == ({"good": 0}, "bad")
 
 

@@ -43,7 +43,9 @@ class Command(BaseCommand):
             self.stdout.write(f"{count} groups would be cancelled.")
             return None
         reason = CancelReason(options["reason"])
-        return cancel_jobs.ask(references=references, reason=reason, by=options["by"], at=timezone.now())
+        return cancel_jobs.request_cancelling(
+            references=references, reason=reason, by=options["by"], at=timezone.now()
+        )
 
     def _run(self, job: CancelJob) -> int:
         """Do a job, or watch a worker do it; how many groups were cancelled meanwhile."""
