@@ -1,4 +1,4 @@
-"""How a group comes under a robot's care: somebody pulls it in, the gateway binds it, and it is ours."""
+"""Binding groups: a user adds a robot to a group, the gateway binds it, and the group is served."""
 
 from datetime import date, datetime, timedelta
 
@@ -18,9 +18,8 @@ from robots.models import MessageAttempt, OutboxMessage, Robot
 from robots.outbox import failed, writing
 
 Outcome = MessageAttempt.Outcome
-LONGEST_UNBINDING = timedelta(
-    days=1
-)  # tries end within half an hour, and a binding closes what an operator could retry
+# Attempts end within half an hour, and a new binding closes the messages that an operator could retry.
+LONGEST_UNBINDING = timedelta(days=1)
 NEAR_MIDNIGHT = timedelta(minutes=5)
 PERMANENT_REASONS = (CancelReason.ILLEGAL, CancelReason.POOR_LAUNCHES)
 
@@ -32,7 +31,7 @@ class NotPulledBack(NotFound):
 def request_binding(
     *, robot: Robot, user: User | None, group_code: str, name: str, cause: str, at: datetime
 ) -> None:
-    """A robot was pulled into a group: have the gateway bind it, or tell the user why not."""
+    """Ask the gateway to bind a group to which a robot was added, or tell the user why it is refused."""
     if user is None or user.is_blocked:
         raise EventIgnored("用户未知或已被封")
     if not robot.is_working:
@@ -66,10 +65,10 @@ def bind(
     cause: str,
     at: datetime,
 ) -> Group | None:
-    """The gateway bound a group: it is ours from now on. Told twice, the second changes nothing.
+    """Serve a group that the gateway bound. The same event again changes nothing.
 
-    None when a robot that filled up meanwhile, or came second, lets it go again, or the robot is gone itself; or when
-    the robot serves the group already and was bound once more. EventIgnored when the binding is over.
+    Returns None when the robot has no room left or is gone, when another robot serves the group (the gateway is asked to
+    unbind it again), or when the same robot was bound once more. Raises EventIgnored when the binding has ended already.
     """
     if user is None:
         raise EventIgnored("用户未知")
@@ -81,9 +80,8 @@ def bind(
             return None
         if _has_ended(robot, group_code, bound_at, at):
             raise EventIgnored("这次绑定已经结束")
-        failed.close_of_group(
-            group_code=group_code, reason="群已重新绑定", at=at
-        )  # an unbinding that failed must not end this
+        # An operator who retries a failed unbinding of the earlier binding must not end this one.
+        failed.close_of_group(group_code=group_code, reason="群已重新绑定", at=at)
         try:
             pool.take_group(robot, day=_quota_day(bound_at, at))
         except pool.RobotGone:
@@ -96,7 +94,7 @@ def bind(
             return None
         is_again = Group.objects.filter(code=group_code).exists()
         group = _create(robot, user, group_code, name, bound_at)
-        if is_again:  # its earlier life may have been switched off
+        if is_again:  # launches may have been switched off during an earlier binding
             launch_switches_changed.send(Group, group_codes=[group_code], at=at)
         _start_service(group, cause, at)
         return group
@@ -106,7 +104,7 @@ def _quota_day(bound_at: datetime, at: datetime) -> date:
     """Return the day whose quota a binding uses: the one on which its event arrived.
 
     A binding of the last minutes before midnight that arrives in the first minutes after it uses the quota of its own day.
-    The gateway's word alone opens no other day: its clock may be wrong, and each day would have a quota of its own.
+    The gateway's time alone selects no other day: its clock may be wrong, and each day would have a quota of its own.
     """
     midnight = start_of(day_of(at))
     is_near = midnight - NEAR_MIDNIGHT <= bound_at < midnight and at < midnight + NEAR_MIDNIGHT
@@ -121,7 +119,7 @@ def _create(robot: Robot, user: User, group_code: str, name: str, bound_at: date
 
 
 def _start_service(group: Group, cause: str, at: datetime) -> None:
-    """Ask who is in it, thank the user, and recommend another robot when this one is used up."""
+    """Ask the gateway for the members, thank the user, and recommend another robot when this one is used up."""
     writing.request_gateway(
         writing.Operation.SYNC_MEMBERS, robot=group.robot, group_code=group.code, cause=cause, at=at
     )
@@ -132,25 +130,25 @@ def _start_service(group: Group, cause: str, at: datetime) -> None:
 
 
 def _has_ended(robot: Robot, group_code: str, bound_at: datetime, at: datetime) -> bool:
-    """Return whether a binding is told late, again, or after the kick that ended it.
+    """Return whether a binding is reported late, again, or after the kick that ended it.
 
-    Both moments are the gateway's, in whole seconds. A binding without a moment of its own happened just now.
+    Both times are the gateway's, in whole seconds. A binding without a time of its own happened just now.
     """
     if bound_at >= at:
         return False
-    lives = Group.objects.filter(code=group_code, robot=robot, cancelled_at__isnull=False)
+    ended_bindings = Group.objects.filter(code=group_code, robot=robot, cancelled_at__isnull=False)
     next_second = bound_at.replace(microsecond=0) + timedelta(seconds=1)
     was_kicked = Q(cancel_reason=CancelReason.ROBOT_KICKED, cancelled_at__gte=next_second)
-    return lives.filter(was_kicked | Q(bound_at=bound_at) | Q(rebound_at=bound_at)).exists()
+    return ended_bindings.filter(was_kicked | Q(bound_at=bound_at) | Q(rebound_at=bound_at)).exists()
 
 
 def _handle_second_binding(
     served: Group, robot: Robot, user: User, bound_at: datetime, cause: str, at: datetime
 ) -> None:
-    """Two robots were pulled into one group: the gateway bound both, and we serve it through one.
+    """Unbind a second robot from a group that is served already.
 
-    The robot that serves it was kicked and pulled in again where its binding is newer: an earlier kick that is told
-    later is over.
+    The gateway binds each robot that is added, and a group is served through one. A newer binding of the robot that serves
+    it means that it was kicked and added again: a kick before that binding, reported later, ends nothing.
     """
     if served.robot_id == robot.pk and served.last_bound_at < bound_at < at:
         Group.objects.filter(pk=served.pk).update(rebound_at=bound_at, robot_is_in=True)
@@ -173,7 +171,7 @@ def _request_unbinding(robot: Robot, group_code: str, reason: str, cause: str, a
 
 
 def _recommend_working_robot(user: User, name: str, cause: str, at: datetime) -> None:
-    """The robot that was pulled in is banned or removed: another one that the user knows says so, if there is one."""
+    """Tell the user, through another robot the user added, that this robot is banned or removed."""
     speaker = latest_robot_of(user)
     if speaker is None:
         return
@@ -184,8 +182,8 @@ def _recommend_working_robot(user: User, name: str, cause: str, at: datetime) ->
         _recommend_another(speaker, user, cause, at)
 
 
-def _message_user(robot: Robot, user: User, words: str, cause: str, at: datetime) -> None:
-    writing.message_user(robot=robot, user_code=str(user.code), content=writing.text(words), cause=cause, at=at)
+def _message_user(robot: Robot, user: User, text: str, cause: str, at: datetime) -> None:
+    writing.message_user(robot=robot, user_code=str(user.code), content=writing.text(text), cause=cause, at=at)
 
 
 def _recommend_another(robot: Robot, user: User, cause: str, at: datetime) -> None:
@@ -201,26 +199,29 @@ def _recommend_another(robot: Robot, user: User, cause: str, at: datetime) -> No
 
 
 def requested_unbinding(group: Group) -> bool:
-    """Return whether an unbinding of ours left for the gateway after this group was bound.
+    """Return whether an unbinding that we requested was sent to the gateway after this group was bound.
 
-    One of an earlier life may have been in a sender's hands meanwhile; its answer may not be written down yet.
+    The request may belong to an earlier binding and be leased by a sender, whose attempt is not recorded yet.
     """
     since = group.last_bound_at
-    asked = OutboxMessage.objects.filter(
+    requests = OutboxMessage.objects.filter(
         operation=writing.Operation.UNBIND_GROUP,
         robot=group.robot_id,
         group_code=group.code,
         created_at__gte=since - LONGEST_UNBINDING,
     )
-    left = MessageAttempt.objects.filter(
+    attempts = MessageAttempt.objects.filter(
         message=OuterRef("pk"), tried_at__gte=since, outcome__in=[Outcome.DONE, Outcome.UNKNOWN]
     )
-    return asked.filter(Exists(left) | Q(status=OutboxMessage.Status.WAITING, lease__isnull=False)).exists()
+    return requests.filter(Exists(attempts) | Q(status=OutboxMessage.Status.WAITING, lease__isnull=False)).exists()
 
 
 def request_pull_back(*, group: Group, at: datetime) -> str:
-    """Have the robot ask its user to pull it back in, once a day; answers the robot's QR image. 1404: it is gone."""
-    words = f"我不在群「{group.name}」里了,请把我再拉进去,收益才能继续。"
+    """Have the robot ask its user, once a day, to add it to the group again.
+
+    Returns the address of the robot's QR code. Raises NotPulledBack (1404) when the robot or the group is gone.
+    """
+    text = f"我不在群「{group.name}」里了,请把我再拉进去,收益才能继续。"
     once_a_day = f"pull_back:{group.pk}:{day_of(at)}"
     with transaction.atomic():
         was_cancelled_meanwhile = group.cancelled_at is None and group.pk not in lock_rows([group.code])
@@ -229,7 +230,7 @@ def request_pull_back(*, group: Group, at: datetime) -> str:
         writing.message_user(
             robot=group.robot,
             user_code=str(group.user.code),
-            content=writing.text(words),
+            content=writing.text(text),
             cause=once_a_day,
             at=at,
             dedupe_key=once_a_day,

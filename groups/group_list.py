@@ -1,4 +1,4 @@
-"""The user's list of groups, as the client shows it, in a fixed number of queries."""
+"""Rows of the user's lists of groups, read in a fixed number of queries."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -17,7 +17,7 @@ EARNING, NOT_EARNING = "收益中", "未收益"
 
 
 def list_rows(groups: Iterable[Group], *, rated: bool) -> list[dict[str, Any]]:
-    """Each group with its price and income; an unrated one has only code, name and date."""
+    """Return a row for each group with its price and income; rows of unrated groups have only code, name and date."""
     if not rated:
         return [_unrated_row(group) for group in groups]
     today = day_of(timezone.now())
@@ -60,7 +60,7 @@ def _rated_row(group: Group, plans: dict[int, StarPlan], text_income: Decimal) -
 
 
 def with_statistics(groups: QuerySet[Group], *, day: date) -> QuerySet[Any]:
-    """Each group with its numbers of that day, zero where nothing was counted."""
+    """Return each group with its statistics of that day, zero where nothing was counted."""
     of_day = GroupStatistics.objects.filter(group=OuterRef("pk"), day=day)
     return groups.annotate(
         shown_member_count=Coalesce(Subquery(of_day.values("member_count")), F("member_count")),

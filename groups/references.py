@@ -1,4 +1,4 @@
-"""Finding the groups that a request names, by ids or codes."""
+"""Look-up of the groups that a request names by ids or codes."""
 
 from collections.abc import Sequence
 
@@ -10,11 +10,11 @@ from groups.models.group import GroupQuerySet
 
 
 def groups_by_reference(groups: GroupQuerySet, references: Sequence[str]) -> dict[str, Group]:
-    """Each reference that is the id or the code of one of `groups`, with that group."""
+    """Return the group of each reference that is the id or the code of one of `groups`."""
     ids = {reference: as_uuid(reference) for reference in references}
     found = list(groups.filter(Q(code__in=ids) | Q(pk__in=[pk for pk in ids.values() if pk])))
     by_code, by_id = {group.code: group for group in found}, {group.pk: group for group in found}
-    groups_by_reference = {
+    matches = {
         reference: by_code.get(reference) or (by_id.get(pk) if pk else None) for reference, pk in ids.items()
     }
-    return {reference: group for reference, group in groups_by_reference.items() if group}
+    return {reference: group for reference, group in matches.items() if group}

@@ -20,7 +20,7 @@ def run_cancel_jobs() -> int:
 @shared_task
 @sweep
 def roll_up_statistics() -> int:
-    """Roll up yesterday, again each hour of the night for what came late, and what was missed before it."""
+    """Roll up yesterday and missed days. It runs every hour from 0 to 5, to count events that arrive late."""
     at = timezone.now()
     return statistics.roll_up(day_of(at) - timedelta(days=1)) + statistics.roll_up_missed(at=at)
 

@@ -5,7 +5,7 @@ from django.db import models
 
 
 class Awakening(models.Model):
-    """A user was asked to bring a group or an apprentice; at most once a day each."""
+    """A reminder to bring a group or an apprentice; a user gets each at most once a day."""
 
     class Kind(models.IntegerChoices):
         GROUP = 1, "导群"

@@ -9,7 +9,7 @@ from groups.models.group import CancelReason
 
 
 class CancelJob(models.Model):
-    """Groups to cancel, batch by batch; `position` is how far it has come, so a killed worker loses nothing."""
+    """Groups to cancel, batch by batch. `position` counts the references processed, so a killed worker loses nothing."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     references = models.JSONField("群")  # ids or codes

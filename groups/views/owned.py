@@ -1,4 +1,4 @@
-"""The groups that the user owns in WeChat: list, yesterday's numbers, welcome."""
+"""The groups that the user owns in WeChat: list, yesterday's statistics, welcome message."""
 
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -27,7 +27,7 @@ def _owned(request: Request) -> Any:
 
 
 class OwnedGroupViews(OperationViews[Group]):
-    """Lists take `page_size=-1` for everything."""
+    """Groups owned in WeChat. Signed-in users who are not blocked; lists take `page_size=-1` for all rows."""
 
     permission_classes = (IsUser, IsNotBlocked)
     limits: ClassVar = {"set_welcome": ("moderated",)}
@@ -58,7 +58,7 @@ class OwnedGroupViews(OperationViews[Group]):
         description="空字符串表示关闭。",
     )
     def set_welcome(self, request: Request, reference: str) -> Response:
-        words = reading.body(request, NewWelcome)["welcome_msg"]
+        text = reading.body(request, NewWelcome)["welcome_msg"]
         group = get_object_or_404(_owned(request).by_reference(reference))
-        welcome.set_welcome(group=group, words=words)
+        welcome.set_welcome(group=group, text=text)
         return Response("SUCCESS")

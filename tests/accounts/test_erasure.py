@@ -169,7 +169,7 @@ def test_messages_and_members_stand_under_a_pseudonym(full_life):
     pseudonym = f"erased-{full_life.pk.hex}"
     assert set(Member.objects.values_list("code", "nickname")) == {(pseudonym, "已注销用户"), ("somebody", "")}
     message = GroupMessage.objects.get()
-    assert (message.sender_code, message.words) == (pseudonym, "（已删除）")
+    assert (message.sender_code, message.summary) == (pseudonym, "（已删除）")
     assert MassMessage.objects.get().status == MassMessage.Status.RECALLED
     assert OutboxMessage.objects.get(cause__startswith="launch:").content["content"] == "大家好"
     assert not KeywordBatch.objects.exists()
