@@ -1,4 +1,4 @@
-"""Customer service in the private menu: choice 5 opens a talk, which has every word until it ends."""
+"""Customer service in the private menu: choice 5 opens a conversation, which gets every message until it ends."""
 
 from feedback import conversations, forwarding
 from feedback.models import Conversation
@@ -14,43 +14,44 @@ _NAMES: dict[int, str] = {MessageType.LINK: "链接", MessageType.MINI_PROGRAM: 
 
 
 @menu.handles("open_conversation")
-def forward_to_customer_service(said: IncomingMessage) -> bool:
-    """While a talk is open, what the user says goes to staff; 退出 ends it."""
-    talk = conversations.find_open_conversation(said.user)
-    if talk is None:
+def forward_to_customer_service(message: IncomingMessage) -> bool:
+    """Forward the message to staff while a conversation is open; 退出 ends it."""
+    conversation = conversations.find_open_conversation(message.user)
+    if conversation is None:
         return False
-    if said.words == LEAVE:
-        conversations.end_conversation(said.user, at=said.at)
-        forwarding.forward(talk, kind="text", content=_LEFT_FOR_STAFF, at=said.at)
-        menu.answer(said, writing.text(_LEFT_FOR_USER))
+    if message.words == LEAVE:
+        conversations.end_conversation(message.user, at=message.at)
+        forwarding.forward(conversation, kind="text", content=_LEFT_FOR_STAFF, at=message.at)
+        menu.answer(message, writing.text(_LEFT_FOR_USER))
     else:
-        _forward(talk, said)
+        _forward(conversation, message)
     return True
 
 
 @menu.handles("customer_service")
-def open_conversation_from_menu(said: IncomingMessage) -> bool:
-    if menu.choice(said) != "5":
+def open_conversation_from_menu(message: IncomingMessage) -> bool:
+    """Open a conversation after choice 5."""
+    if menu.choice(message) != "5":
         return False
-    menu.go_to(said.user.pk, "")
-    conversations.start_conversation(said.user, at=said.at)
-    talk = conversations.find_open_conversation(said.user)
-    if talk is not None:
-        forwarding.forward(talk, kind="text", content=_STARTED_FOR_STAFF, at=said.at)
-    menu.answer(said, writing.text(_OPENED_FOR_USER))
+    menu.go_to(message.user.pk, "")
+    conversations.start_conversation(message.user, at=message.at)
+    conversation = conversations.find_open_conversation(message.user)
+    if conversation is not None:
+        forwarding.forward(conversation, kind="text", content=_STARTED_FOR_STAFF, at=message.at)
+    menu.answer(message, writing.text(_OPENED_FOR_USER))
     return True
 
 
-def _forward(talk: Conversation, said: IncomingMessage) -> None:
-    """Text as it is, a picture as a picture, anything else in words."""
-    parts = said.parts
+def _forward(conversation: Conversation, message: IncomingMessage) -> None:
+    """Forward a text or picture as it is, and any other message as a text that names its kind."""
+    parts = message.parts
     if parts["type"] == MessageType.IMAGE and parts["url"]:
-        forwarding.forward(talk, kind="image", content=parts["url"], at=said.at)
+        forwarding.forward(conversation, kind="image", content=parts["url"], at=message.at)
         return
     content = parts["content"] or ""
     if parts["type"] != MessageType.TEXT:
         name = _NAMES.get(parts["type"] or 0, "消息")
-        words = None if parts["type"] == MessageType.MINI_PROGRAM else content  # its card is XML
-        content = " ".join(filter(None, (f"[{name}]", parts["title"], words, parts["url"])))
+        text = None if parts["type"] == MessageType.MINI_PROGRAM else content  # the card of a mini program is XML
+        content = " ".join(filter(None, (f"[{name}]", parts["title"], text, parts["url"])))
     if content.strip():
-        forwarding.forward(talk, kind="text", content=content, at=said.at)
+        forwarding.forward(conversation, kind="text", content=content, at=message.at)

@@ -90,7 +90,7 @@ def store_messages(
 def id_by_arrival(number: int) -> UUID:
     """Return a new id that sorts by this number: a UUID of version 8 that begins with it.
 
-    WeChat's times have whole seconds; ids order the messages of message second by arrival.
+    WeChat's times have whole seconds; ids order the messages of one second by arrival.
     """
     high, low = number >> 12 & (1 << 48) - 1, number & 0xFFF
     return UUID(int=high << 80 | 0x8 << 76 | low << 64 | 0b10 << 62 | secrets.randbits(62))
@@ -119,7 +119,5 @@ def _record_mentions(
         for pk, message in mentions.items()
     )
     rows = Group.objects.select_related("robot", "user").in_bulk(set(group_ids.values()))
-    for pk in sorted(
-        mentions, key=group_ids.__getitem__
-    ):  # notifying updates groups, so in the order of their locks
+    for pk in sorted(mentions, key=group_ids.__getitem__):  # notifying updates groups: in the order of locks
         notify_owner(group=rows[group_ids[pk]], cause=f"mention:{pk}", at=at)

@@ -20,13 +20,13 @@ from keywords.models import KeywordBatch
 from keywords.serializers import BatchDetail, BatchNamed, ChangedBatch, ListedBatch, NewBatch
 
 
-def _count_keywords(request: Request, words: Sequence[str]) -> None:
+def _count_keywords(request: Request, keywords: Sequence[str]) -> None:
     """Count the keywords that a user writes in a day. Raises TooManyRequests."""
-    count_made("keyword_words_day", str(signed_in(request).pk), amount=len(words))
+    count_made("keyword_words_day", str(signed_in(request).pk), amount=len(keywords))
 
 
 class KeywordViews(OperationViews[KeywordBatch]):
-    """A batch: keywords × groups → one reply. An unknown id is a bad parameter (1403)."""
+    """Batches of keywords with one reply. Signed-in users who are not blocked; an unknown id is a bad parameter (1403)."""
 
     permission_classes = (IsUser, IsNotBlocked)
     limits: ClassVar = {"create": ("moderated", "keyword_batches_day"), "update": ("moderated",)}
@@ -37,13 +37,13 @@ class KeywordViews(OperationViews[KeywordBatch]):
 
     @operation("新增关键字", body=NewBatch, answer=serializers.CharField(), codes=[Code.SENSITIVE_WORD])
     def create(self, request: Request) -> Response:
-        given = reading.body(request, NewBatch)
-        _count_keywords(request, given["keywords"])
+        params = reading.body(request, NewBatch)
+        _count_keywords(request, params["keywords"])
         batches.create_batch(
             user=signed_in(request),
-            group_codes=given["group_codes"],
-            words=given["keywords"],
-            reply=given["reply_content"],
+            group_codes=params["group_codes"],
+            keywords=params["keywords"],
+            reply=params["reply_content"],
             at=timezone.now(),
         )
         return Response("SUCCESS")
@@ -56,14 +56,14 @@ class KeywordViews(OperationViews[KeywordBatch]):
         description="触发次数保留。",
     )
     def update(self, request: Request) -> Response:
-        given = reading.body(request, ChangedBatch)
-        _count_keywords(request, given["keywords"])
+        params = reading.body(request, ChangedBatch)
+        _count_keywords(request, params["keywords"])
         batches.change_batch(
             user=signed_in(request),
-            batch_id=given["id"],
-            group_codes=given["group_codes"],
-            words=given["keywords"],
-            reply=given["reply_content"],
+            batch_id=params["id"],
+            group_codes=params["group_codes"],
+            keywords=params["keywords"],
+            reply=params["reply_content"],
         )
         return Response("SUCCESS")
 
