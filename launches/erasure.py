@@ -1,4 +1,4 @@
-"""A user's mass messages when the person is erased."""
+"""Erasure of a person's mass messages."""
 
 from contextlib import suppress
 from datetime import datetime
@@ -14,12 +14,12 @@ _DELETED_CONTENT = {"type": MessageType.TEXT, "content": DELETED, "title": "", "
 
 
 def forget_mass_messages_of(user: User, *, at: datetime) -> None:
-    """Take back what can be taken back, and remove the content of all; when they went out and to whom stays."""
+    """Recall the mass messages that can be recalled, and remove the content of all. Times and groups stay."""
     messages = MassMessage.objects.filter(user=user)
     for message in messages.exclude(status=MassMessage.Status.RECALLED):
         with suppress(mass_message_results.RecallTooLate):
             mass_message_results.recall(user=user, message_id=str(message.pk), at=at)
     MassMessageDraft.objects.filter(user=user).delete()
-    said = OutboxMessage.objects.filter(cause__in=[message.cause for message in messages])
-    said.update(content={})
+    sent = OutboxMessage.objects.filter(cause__in=[message.cause for message in messages])
+    sent.update(content={})
     messages.update(contents=[_DELETED_CONTENT])

@@ -1,6 +1,7 @@
-"""An operator's hand on a launch: pause, resume, cancel. Each is harmless twice, and survives any restart as rows.
+"""Pausing, resuming and cancelling of launches by operators.
 
-Operators take turns on a launch; rows are locked from the outbox to deliveries to the launch, as senders do it.
+Each operation may be repeated, and is stored in rows, so that it survives restarts. A lock per launch keeps operators
+apart; rows are locked in the order of senders: the outbox, deliveries, the launch.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,45 +20,48 @@ UNFINISHED = (Status.RUNNING, Status.PAUSED)
 
 
 def pause(*, launch: Launch, by: str, at: datetime) -> bool:
-    """Send nothing more of it until it is resumed; what is in a sender's hands ends as it ends. False if not running."""
-    with _locked(launch, Status.RUNNING) as its_turn:
-        if its_turn:
+    """Stop sending messages of the launch until it is resumed. Returns False when it is not running.
+
+    A message that a sender has leased is finished as the gateway answers.
+    """
+    with _locked(launch, Status.RUNNING) as is_paused:
+        if is_paused:
             writing.pause(launch.cause)
-            its_turn = _change_status(launch, Status.RUNNING, status=Status.PAUSED, paused_at=at, paused_by=by)
-    return its_turn
+            is_paused = _change_status(launch, Status.RUNNING, status=Status.PAUSED, paused_at=at, paused_by=by)
+    return is_paused
 
 
 def resume(*, launch: Launch, at: datetime) -> bool:
-    """Go on where it stopped, past groups that switched launches off meanwhile; false if it is not paused."""
-    with _locked(launch, Status.PAUSED) as its_turn:
-        if its_turn:
-            writing.resume(launch.cause)  # first: it locks all that skipping closes
+    """Continue a paused launch, without groups that were switched off in the meantime. Returns False when not paused."""
+    with _locked(launch, Status.PAUSED) as is_paused:
+        if is_paused:
+            writing.resume(launch.cause)  # first, because it locks the messages that skipping closes
             deliveries.skip_switched_off_in_launch(launch, at=at)
             _change_status(launch, Status.PAUSED, status=Status.RUNNING, paused_at=None, paused_by="")
             deliveries.finish_launches(Launch.objects.filter(pk=launch.pk), at=at)
-    return its_turn
+    return is_paused
 
 
 def cancel(*, launch: Launch, by: str, reason: str, at: datetime) -> bool:
-    """End it: what waits is skipped and reported as not sent, what was sent stays. False if it is over already."""
-    with _locked(launch, *UNFINISHED) as its_turn:
-        if its_turn:
+    """Cancel a launch: waiting deliveries are skipped and reported as not sent. Returns False when it has ended."""
+    with _locked(launch, *UNFINISHED) as is_cancelled:
+        if is_cancelled:
             closed = writing.close_waiting(cause=launch.cause, reason=f"投放已取消:{reason}", at=at)
-            # closing the last message that waited has finished it just now
-            was = (*UNFINISHED, Status.FINISHED) if closed else UNFINISHED
-            its_turn = _change_status(
-                launch, *was, status=Status.CANCELLED, cancelled_at=at, cancelled_by=by, cancel_reason=reason
+            # Closing the last waiting message has finished the launch in this transaction.
+            expected = (*UNFINISHED, Status.FINISHED) if closed else UNFINISHED
+            is_cancelled = _change_status(
+                launch, *expected, status=Status.CANCELLED, cancelled_at=at, cancelled_by=by, cancel_reason=reason
             )
             deliveries.finish_launches(Launch.objects.filter(pk=launch.pk), at=at)
-    return its_turn
+    return is_cancelled
 
 
 @contextmanager
 def lock_launches(ids: Iterable[UUID]) -> Iterator[list[Launch]]:
-    """A transaction in which these launches are moved one by one.
+    """Open a transaction in which these launches are paused, resumed or cancelled one by one. Yields the launches.
 
-    Their turns and then all their unsent messages are taken first, in one order: senders settle messages of several
-    launches at once, in the order of their ids, and would wait in a circle with whoever goes launch by launch.
+    The launches and then all their unsent messages are locked first, each in one order: senders finish messages of several
+    launches at once, in the order of their ids, and would deadlock with a transaction that locks launch by launch.
     """
     chosen = list(Launch.objects.filter(pk__in=list(ids)).order_by("pk"))
     with transaction.atomic():
@@ -69,7 +73,7 @@ def lock_launches(ids: Iterable[UUID]) -> Iterator[list[Launch]]:
 
 @contextmanager
 def _locked(launch: Launch, *expected: Status) -> Iterator[bool]:
-    """A transaction in which no other operator moves this launch; whether it is in one of the states expected."""
+    """Open a transaction that locks this launch against other operators. Yields whether it has an expected status."""
     with transaction.atomic():
         _lock(launch)
         yield Launch.objects.filter(pk=launch.pk, status__in=expected).exists()

@@ -1,4 +1,4 @@
-"""Telling the launch system how each delivery ended, until it has accepted that."""
+"""Reporting of the results of deliveries to the launch system, each repeated until it is accepted."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,32 +19,34 @@ LEASE = timedelta(minutes=3)  # longer than a batch of calls that all time out
 FIRST_DELAY, LONGEST_DELAY = timedelta(seconds=10), timedelta(hours=1)
 
 _LOCK = "SELECT id FROM launches_delivery WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE"
-# One that ended in another way while it was told of is told anew, and at once.
+# A delivery whose result changed while it was reported is due again at once.
 _RECORD = """
 UPDATE launches_delivery d
-SET result_due_at = CASE WHEN (d.status = 1) <> told.is_sent THEN %(at)s WHEN NOT told.is_accepted THEN told.again_at END,
-    reported_at = CASE WHEN told.is_accepted THEN %(at)s ELSE d.reported_at END,
-    result_sent = CASE WHEN told.is_accepted THEN told.is_sent ELSE d.result_sent END,
+SET result_due_at = CASE
+        WHEN (d.status = 1) <> reported.is_sent THEN %(at)s
+        WHEN NOT reported.is_accepted THEN reported.again_at END,
+    reported_at = CASE WHEN reported.is_accepted THEN %(at)s ELSE d.reported_at END,
+    result_sent = CASE WHEN reported.is_accepted THEN reported.is_sent ELSE d.result_sent END,
     result_try_count = least(d.result_try_count + 1, 1000)
 FROM unnest(%(ids)s::bigint[], %(sent)s::bool[], %(accepted)s::bool[], %(again)s::timestamptz[])
-    AS told(id, is_sent, is_accepted, again_at)
-WHERE d.id = told.id
+    AS reported(id, is_sent, is_accepted, again_at)
+WHERE d.id = reported.id
 """
 
 
 class ReportOutcome(Enum):
-    """What came of telling one result."""
+    """The outcome of reporting one result."""
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
-    NONE = "none"  # it is away, or did not say
+    NONE = "none"  # the launch system is unavailable, or its answer was lost
 
 
 @sweep
 def report_due_results(system: LaunchSystem | None = None) -> int:
-    """Report what is due, and return how many results were accepted; the rest waits when the launch system is away.
+    """Report results that are due, until none is left or the launch system is unavailable. Returns how many it accepted.
 
-    It begins with a few: whether the launch system answers shows after one call's time.
+    The first batch is small, so that an unavailable launch system costs the time of one call.
     """
     system, count, most = system or LaunchSystem.from_settings(), 0, RESULTS_AT_ONCE
     with ThreadPoolExecutor(RESULTS_AT_ONCE) as pool:
@@ -59,16 +61,16 @@ def report_due_results(system: LaunchSystem | None = None) -> int:
 
 
 def _lease_batch(at: datetime, most: int) -> list[Delivery]:
-    """Take the next results in hand; a killed worker's come up again by themselves."""
+    """Lease the next results that are due. Those of a killed worker are due again when the lease ends."""
     due = Delivery.objects.filter(result_due_at__lte=at).order_by("result_due_at", "pk")
     with transaction.atomic():
         batch = list(due.select_for_update(skip_locked=True, of=("self",)).select_related("launch")[:most])
-        Delivery.objects.filter(pk__in=[one.pk for one in batch]).update(result_due_at=at + LEASE)
+        Delivery.objects.filter(pk__in=[delivery.pk for delivery in batch]).update(result_due_at=at + LEASE)
     return batch
 
 
 def _report(system: LaunchSystem, delivery: Delivery) -> ReportOutcome:
-    """It knows two results only: what was skipped was not sent."""
+    """Report one result. The launch system knows two results only, so a skipped delivery is reported as not sent."""
     is_sent = delivery.status == Delivery.Status.SENT
     try:
         system.report(launch=delivery.launch.task_id, group=delivery.reference, sent=is_sent)
@@ -80,8 +82,8 @@ def _report(system: LaunchSystem, delivery: Delivery) -> ReportOutcome:
 
 
 def _record(batch: Sequence[Delivery], answers: Sequence[ReportOutcome], at: datetime) -> None:
-    """Write down what was accepted, and when to try the others."""
-    words: dict[str, Any] = {
+    """Record which results were accepted, and when the others are due again."""
+    params: dict[str, Any] = {
         "at": at,
         "ids": [delivery.pk for delivery in batch],
         "sent": [delivery.status == Delivery.Status.SENT for delivery in batch],
@@ -89,10 +91,10 @@ def _record(batch: Sequence[Delivery], answers: Sequence[ReportOutcome], at: dat
         "again": [at + retry_delay(delivery.result_try_count) for delivery in batch],
     }
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_LOCK, words)
-        cursor.execute(_RECORD, words)
+        cursor.execute(_LOCK, params)
+        cursor.execute(_RECORD, params)
 
 
 def retry_delay(try_count: int) -> timedelta:
-    """Return how long to wait after so many vain tries."""
+    """Return how long to wait after this many failed attempts."""
     return min(FIRST_DELAY * 2 ** min(try_count, 12), LONGEST_DELAY)

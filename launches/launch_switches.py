@@ -1,4 +1,4 @@
-"""Whether a group takes launches: the launch system hears of it first."""
+"""Switches by which users turn launches to their groups on and off; the launch system is called first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,28 +29,29 @@ class SwitchGroupUnknown(NotFound):
 
 @dataclass(frozen=True)
 class SwitchRequest:
-    """What one group's switch shall be."""
+    """The requested state of one group's switch."""
 
     reference: str
     is_on: bool
 
 
-def set_switches(*, user: User, wanted: Sequence[SwitchRequest], at: datetime) -> bool:
-    """Set all of these or none; the last state. 1404 foreign or unknown group, 1101 when the launch system says no.
+def set_switches(*, user: User, requests: Sequence[SwitchRequest], at: datetime) -> bool:
+    """Set all of these switches or none. Returns the last state.
 
-    A group that is switched off gets nothing more of the launches that are under way, either.
+    A group that is switched off gets no further messages of running launches either. Raises 1404 for an unknown group or
+    another user's, 1101 when the launch system does not accept the states.
     """
-    groups = groups_by_reference(Group.objects.own_of(user), [one.reference for one in wanted])
-    if any(one.reference not in groups for one in wanted):
+    groups = groups_by_reference(Group.objects.own_of(user), [request.reference for request in requests])
+    if any(request.reference not in groups for request in requests):
         raise SwitchGroupUnknown
-    states = {groups[one.reference].code: one.is_on for one in wanted}  # the last word on a group counts
-    switch_changes.record_changes(
-        states, at=at, due_at=at + switch_changes.LEASE
-    )  # if the answer, or this process, gets lost
+    # Of several requests for one group the last counts.
+    states = {groups[request.reference].code: request.is_on for request in requests}
+    # The change is reported again after a minute if the answer, or this process, is lost.
+    switch_changes.record_changes(states, at=at, due_at=at + switch_changes.LEASE)
     with transaction.atomic():
         _lock_switches(sorted(states))
         _send_states(states)
-        # A launch that is being received meanwhile comes first. A group that ended meanwhile keeps its own note.
+        # The lock waits for a launch that is being received. A group cancelled in the meantime keeps its own change.
         locked = lock_groups(group.pk for group in groups.values())
         served = [group for group in locked if group.cancelled_at is None]
         off = [group.code for group in served if not states[group.code]]
@@ -59,13 +60,14 @@ def set_switches(*, user: User, wanted: Sequence[SwitchRequest], at: datetime) -
         own.exclude(code__in=off).update(launch_switch=True)
         deliveries.skip_switched_off(off, at=at)
         switch_changes.discard_changes([group.code for group in served])
-    return wanted[-1].is_on
+    return requests[-1].is_on
 
 
 def _lock_switches(group_codes: Sequence[str]) -> None:
-    """Lock these groups' switches: both sides end up with the same state when two calls about a group come at once.
+    """Lock these groups' switches, so that two requests at once leave the same state here and in the launch system.
 
-    Whoever waits holds a thread of the web server while the launch system answers somebody else, so nobody waits long.
+    A request that waits keeps a thread of the web server while the launch system answers another request, so it waits at
+    most LONGEST_LOCK_WAIT. Raises SwitchNotSet (1101).
     """
     with connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL lock_timeout = '{LONGEST_LOCK_WAIT}'")

@@ -1,8 +1,7 @@
-"""What becomes of mass messages, group by group, and taking them back.
+"""Results of mass messages in each group, and their recall.
 
-A group's part has no state of its own making: it is read off the part's messages in the outbox, and off the recalls
-that the gateway was asked for, whenever one of these is settled. Rows are locked from the outbox to mass messages to
-their groups, as senders do it.
+A mass message has a part per group. The status of a part is derived from the part's messages and recalls in the outbox,
+whenever one of these is finished. Rows are locked in the order of senders: the outbox, mass messages, their parts.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -26,10 +25,10 @@ Part = tuple[UUID, str]  # the mass message and the group's code
 RECALLABLE_FOR = timedelta(minutes=2)  # WeChat's own limit
 RECALLED_BY_USER = "用户撤回"
 
-# A message stands once it was sent, until the gateway is asked to recall it; a recall that was refused leaves it
-# standing. It is taken back when it was recalled, or closed by the user before it was sent; it is lost when it was
-# parked, or closed for another reason. One lost message fails the part while the others still go, as with launches.
-# A part of which one message stands and another one was never sent is no sent part: it has failed.
+# A message is `visible` once it was sent, until the gateway is asked to recall it; a refused recall leaves it visible. It
+# is `unsent` when the user recalled it before it was sent, and `lost` when it failed or was closed for another reason. One
+# lost message fails the part while the others are still sent, as with deliveries of launches. A part has failed, too, when
+# one message is visible and another was never sent.
 _UPDATE_PARTS = """
 WITH parts AS MATERIALIZED (
     SELECT p.id, p.status AS before, g.code AS group_code,
@@ -40,11 +39,11 @@ WITH parts AS MATERIALIZED (
 ), counted AS (
     SELECT parts.id, parts.before,
         count(*) FILTER (WHERE o.status = 0) AS waiting,
-        count(*) FILTER (WHERE o.status = 1 AND NOT recall.is_asked) AS standing,
+        count(*) FILTER (WHERE o.status = 1 AND NOT recall.is_asked) AS visible,
         count(*) FILTER (WHERE o.status = 1 AND recall.is_asked) AS recalled,
-        count(*) FILTER (WHERE o.status = 3 AND o.reason = %(taken_back)s) AS unsent,
-        count(*) FILTER (WHERE o.status = 2 OR o.status = 3 AND o.reason <> %(taken_back)s) AS lost,
-        max(o.reason) FILTER (WHERE o.status = 2 OR o.status = 3 AND o.reason <> %(taken_back)s) AS loss,
+        count(*) FILTER (WHERE o.status = 3 AND o.reason = %(recalled_by_user)s) AS unsent,
+        count(*) FILTER (WHERE o.status = 2 OR o.status = 3 AND o.reason <> %(recalled_by_user)s) AS lost,
+        max(o.reason) FILTER (WHERE o.status = 2 OR o.status = 3 AND o.reason <> %(recalled_by_user)s) AS loss,
         '撤回失败：' || max(recall.refusal) AS refusal
     FROM parts
     JOIN robots_outboxmessage o ON o.cause = parts.cause AND o.group_code = parts.group_code
@@ -56,23 +55,23 @@ WITH parts AS MATERIALIZED (
           AND r.content ->> 'message_no' = o.message_no::text
     ) recall
     GROUP BY parts.id, parts.before
-), judged AS (
+), decided AS (
     SELECT id, CASE
-        WHEN lost > 0 AND (waiting + standing > 0 OR recalled + unsent = 0) THEN 2
+        WHEN lost > 0 AND (waiting + visible > 0 OR recalled + unsent = 0) THEN 2
         WHEN waiting > 0 THEN before
-        WHEN standing = 0 THEN 3
+        WHEN visible = 0 THEN 3
         WHEN unsent > 0 THEN 2
         ELSE 1 END AS status, loss, refusal
     FROM counted
 )
 UPDATE launches_massmessagegroup p
-SET status = judged.status, settled_at = %(at)s,
-    reason = left(CASE judged.status
-        WHEN 1 THEN COALESCE(judged.refusal, '')
-        WHEN 2 THEN COALESCE(judged.loss, judged.refusal, %(taken_back)s)
-        ELSE %(taken_back)s END, 200)
-FROM judged
-WHERE p.id = judged.id AND p.status <> judged.status
+SET status = decided.status, settled_at = %(at)s,
+    reason = left(CASE decided.status
+        WHEN 1 THEN COALESCE(decided.refusal, '')
+        WHEN 2 THEN COALESCE(decided.loss, decided.refusal, %(recalled_by_user)s)
+        ELSE %(recalled_by_user)s END, 200)
+FROM decided
+WHERE p.id = decided.id AND p.status <> decided.status
 """
 
 
@@ -81,28 +80,31 @@ class RecallTooLate(Conflict):
 
 
 def update_parts_of(messages: Iterable[FinishedMessage], *, at: datetime) -> None:
-    """Take over what became of messages and recalls of mass messages; pass over all others."""
+    """Update the parts of mass messages to which these messages and recalls belong; skip all others."""
     mine = [message for message in messages if message.cause.startswith(("mass_message:", "mass_recall:"))]
     if not mine:
         return
     parts = {(_mass_message_id_of(message), message.group_code) for message in mine}
     ids = sorted({message_id for message_id, _ in parts})
     with transaction.atomic():
-        taken_back = _lock(ids)
-        _recall_late_messages([message for message in mine if _mass_message_id_of(message) in taken_back], at)
+        recalled = _lock(ids)
+        _recall_late_messages([message for message in mine if _mass_message_id_of(message) in recalled], at)
         _update_parts(parts, at)
         finish_mass_messages(ids)
 
 
 def recall(*, user: User, message_id: str, at: datetime) -> None:
-    """Take a mass message back: close what waits, recall what was sent within two minutes. Raises TooLate (1409)."""
+    """Recall a mass message: close waiting messages, recall those sent within two minutes.
+
+    Raises MassMessageUnknown (1404), or RecallTooLate (1409) when no message can be recalled.
+    """
     message = mass_messages.mass_message_of_user(user, message_id)
     if not _cancel_scheduled(message, at):
         _recall_sent(message, at)
 
 
 def finish_mass_messages(ids: Iterable[UUID]) -> None:
-    """Give the mass messages of which no group is waiting or recalled their state: sent, or failed in every group."""
+    """Mark mass messages without waiting or recalled parts as sent or, when every part has failed, as failed."""
     for message_id in ids:
         groups = MassMessageGroup.objects.filter(mass_message=message_id)
         states = set(groups.values_list("status", flat=True))
@@ -114,7 +116,7 @@ def finish_mass_messages(ids: Iterable[UUID]) -> None:
 def _lock(ids: Sequence[UUID]) -> set[UUID]:
     """Lock these mass messages, in a statement of its own, so that the next one sees what others wrote before.
 
-    Returns those that their users took back.
+    Returns the ids of those that their users recalled.
     """
     rows = MassMessage.objects.select_for_update().filter(pk__in=ids).order_by("pk")
     return {pk for pk, recalled_at in rows.values_list("pk", "recalled_at") if recalled_at is not None}
@@ -125,11 +127,11 @@ def _mass_message_id_of(message: FinishedMessage) -> UUID:
 
 
 def _update_parts(parts: Collection[Part], at: datetime) -> None:
-    """Write down the state of each of these parts, with the mass messages locked."""
+    """Store the status of each of these parts. The caller has locked the mass messages."""
     params: dict[str, Any] = {
         "ids": [message_id for message_id, _ in parts],
         "codes": [group_code for _, group_code in parts],
-        "taken_back": RECALLED_BY_USER,
+        "recalled_by_user": RECALLED_BY_USER,
         "at": at,
     }
     with connection.cursor() as cursor:
@@ -137,14 +139,17 @@ def _update_parts(parts: Collection[Part], at: datetime) -> None:
 
 
 def _recall_late_messages(messages: Sequence[FinishedMessage], at: datetime) -> None:
-    """Recall what a sender was sending while the user took it back, or an operator had sent again."""
+    """Recall messages that a sender was sending during the user's recall, or that an operator retried after it."""
     sent = [message.pk for message in messages if message.status == OutboxMessage.Status.SENT]
-    said = OutboxMessage.objects.filter(pk__in=sent, operation=writing.Operation.SEND)
-    _request_recall(list(said.select_related("robot")), at)
+    messages_sent = OutboxMessage.objects.filter(pk__in=sent, operation=writing.Operation.SEND)
+    _request_recall(list(messages_sent.select_related("robot")), at)
 
 
 def _cancel_scheduled(message: MassMessage, at: datetime) -> bool:
-    """Take back one that is not due yet: its place of the day and its minutes are free again. False once it was due."""
+    """Cancel a mass message that is not due yet, which frees its slot of the day and its minutes.
+
+    Returns False once it was due.
+    """
     with transaction.atomic():
         waiting = MassMessage.objects.filter(pk=message.pk, status=Status.WAITING, fired_at=None)
         cancelled = bool(waiting.update(status=Status.RECALLED, recalled_at=at, slot=None))
@@ -157,30 +162,31 @@ def _recall_sent(message: MassMessage, at: datetime) -> None:
     with transaction.atomic():
         closed = writing.close_waiting(cause=message.cause, reason=RECALLED_BY_USER, at=at)
         _lock([message.pk])
-        fresh = _recallable(message, at)
-        if not closed and not fresh:
+        to_recall = _recallable(message, at)
+        if not closed and not to_recall:
             raise RecallTooLate
-        _request_recall(fresh, at)
-        _update_parts({(message.pk, one.group_code) for one in fresh}, at)
-        taken_back = message.groups.filter(status=Status.RECALLED).exists()
-        # Where only what waited could be stopped, what was sent stands, and the list goes on showing it.
-        change = {"status": Status.RECALLED} if taken_back else {}
+        _request_recall(to_recall, at)
+        _update_parts({(message.pk, sent.group_code) for sent in to_recall}, at)
+        is_recalled = message.groups.filter(status=Status.RECALLED).exists()
+        # When only waiting messages could be stopped, sent messages stay visible, and so does the row in the user's list.
+        change = {"status": Status.RECALLED} if is_recalled else {}
         MassMessage.objects.filter(pk=message.pk).update(recalled_at=at, **change)
         finish_mass_messages([message.pk])
 
 
 def _recallable(message: MassMessage, at: datetime) -> list[OutboxMessage]:
-    """Return what was sent within two minutes, without what the gateway is asked to recall already."""
-    asked = OutboxMessage.objects.filter(cause=message.recall_cause, status__in=[0, 1])
-    numbers = set(asked.values_list("content__message_no", flat=True))
+    """Return the messages sent within two minutes whose recall was not requested yet."""
+    recalls = OutboxMessage.objects.filter(cause=message.recall_cause, status__in=[0, 1])
+    numbers = set(recalls.values_list("content__message_no", flat=True))
     sent = OutboxMessage.objects.filter(
         cause=message.cause, status=OutboxMessage.Status.SENT, settled_at__gt=at - RECALLABLE_FOR
     )
-    return [one for one in sent.select_related("robot").order_by("pk") if str(one.message_no) not in numbers]
+    rows = sent.select_related("robot").order_by("pk")
+    return [row for row in rows if str(row.message_no) not in numbers]
 
 
 def _request_recall(messages: Sequence[OutboxMessage], at: datetime) -> None:
-    """Ask the gateway to recall each of these; they count as recalled unless it refuses."""
+    """Ask the gateway to recall these messages, which count as recalled unless the gateway refuses."""
     writing.post_all(
         [
             writing.request(

@@ -1,4 +1,4 @@
-"""Choice 7 of the private menu: the first picture, link or mini program after it becomes a mass message's draft."""
+"""Choice 7 of the private menu: the next picture, link or mini program becomes the draft of a mass message."""
 
 from config.api.throttles import seconds_over_limit
 from integrations.gateway.payloads import MessageType
@@ -15,33 +15,33 @@ _PROMPT = "请在 10 分钟内发来要群发的图片、链接或小程序。�
 
 
 @menu.handles("mass_message")
-def handle_mass_message_choice(said: IncomingMessage) -> bool:
-    """The choice, what is sent after it, and words in between that are neither a way out nor another choice."""
-    if menu.choice(said) == "7":
-        menu.go_to(said.user.pk, AWAITING_CONTENT)
-        menu.answer(said, writing.text(_PROMPT))
+def handle_mass_message_choice(message: IncomingMessage) -> bool:
+    """Answer choice 7, the content sent after it, and other messages in between, except 菜单 and 退出."""
+    if menu.choice(message) == "7":
+        menu.go_to(message.user.pk, AWAITING_CONTENT)
+        menu.answer(message, writing.text(_PROMPT))
         return True
-    if menu.place_of(said.user.pk) != AWAITING_CONTENT or said.words == MENU:
+    if menu.place_of(message.user.pk) != AWAITING_CONTENT or message.words == MENU:
         return False
-    if said.words == LEAVE:
-        menu.go_to(said.user.pk, "")
-        menu.answer(said, writing.text("已放弃群发。回复「菜单」看看我还能做什么。"))
-    elif said.parts["type"] in ACCEPTED_TYPES and not mass_message_drafts.missing_content_part(said.parts):
-        if problem := mass_message_drafts.address_problem(said.parts):
-            menu.answer(said, writing.text(f"这不能群发：{problem}。{_PROMPT}"))
+    if message.words == LEAVE:
+        menu.go_to(message.user.pk, "")
+        menu.answer(message, writing.text("已放弃群发。回复「菜单」看看我还能做什么。"))
+    elif message.parts["type"] in ACCEPTED_TYPES and not mass_message_drafts.missing_content_part(message.parts):
+        if problem := mass_message_drafts.address_problem(message.parts):
+            menu.answer(message, writing.text(f"这不能群发：{problem}。{_PROMPT}"))
         else:
-            _create_draft(said)
+            _create_draft(message)
     else:
-        menu.answer(said, writing.text(f"这不能群发。{_PROMPT}"))
+        menu.answer(message, writing.text(f"这不能群发。{_PROMPT}"))
     return True
 
 
-def _create_draft(said: IncomingMessage) -> None:
-    menu.go_to(said.user.pk, "")
-    if seconds_over_limit(DRAFT_LIMIT, str(said.user.pk)):
-        menu.answer(said, writing.text(_TOO_MANY))
+def _create_draft(message: IncomingMessage) -> None:
+    menu.go_to(message.user.pk, "")
+    if seconds_over_limit(DRAFT_LIMIT, str(message.user.pk)):
+        menu.answer(message, writing.text(_TOO_MANY))
         return
-    draft = mass_message_drafts.create_draft(user=said.user, content=said.parts, at=said.at)
+    draft = mass_message_drafts.create_draft(user=message.user, content=message.parts, at=message.at)
     menu.answer(
-        said, writing.text(f"收到!请在 10 分钟内打开链接,选择群和时间:{mass_message_drafts.link_to(draft)}")
+        message, writing.text(f"收到!请在 10 分钟内打开链接,选择群和时间:{mass_message_drafts.link_to(draft)}")
     )

@@ -1,4 +1,4 @@
-"""What launches do when messages of theirs are settled, when switches change, and when senders look for what is due."""
+"""Receivers of signals: finished messages, changed launch switches, looks of senders for work, and erased users."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ from groups.signals import launch_switches_changed
 from launches import deliveries, erasure, mass_message_results, scheduled_sending, switch_changes
 from robots.signals import FinishedMessage, message_finished, senders_look
 
-SENDER_SECONDS = 0.05  # of each second, so that what waits in the outbox goes on
+SENDER_SECONDS = 0.05  # of each second, so that a sender has the rest for the outbox
 
 
 @receiver(user_erased)
@@ -33,5 +33,5 @@ def report_to_launch_system(*, group_codes: Sequence[str], at: datetime, **_: An
 
 @receiver(senders_look)
 def send_due_mass_messages(**_: Any) -> None:
-    """Also while beat is down, mass messages go out when senders do; a sender has other things to do, too."""
+    """Send mass messages that are due from senders too, so that they do not depend on Celery beat."""
     scheduled_sending.send_due(seconds=SENDER_SECONDS)

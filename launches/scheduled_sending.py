@@ -1,4 +1,4 @@
-"""When a mass message is due it becomes messages of the outbox."""
+"""Scheduled sending of mass messages: when one is due, its messages are written to the outbox."""
 
 import json
 import math
@@ -24,7 +24,7 @@ _MESSAGES = saying(
     FROM open o CROSS JOIN unnest(%(contents)s::text[]) WITH ORDINALITY AS i(content, place)
     """
 )
-# Groups are locked against being cancelled meanwhile, in the order in which everybody locks them.
+# Groups are locked against being cancelled, in the order in which all code locks them (`groups.locking`).
 _WRITE_MESSAGES = f"""
 WITH open AS MATERIALIZED (
     SELECT m.id AS part_id, g.robot_id, g.code AS group_code
@@ -33,18 +33,19 @@ WITH open AS MATERIALIZED (
     JOIN robots_robot r ON r.id = g.robot_id AND r.status IN (1, 2)
     WHERE m.mass_message_id = %(message)s AND m.status = 0
     ORDER BY g.id FOR KEY SHARE OF g
-), said AS ({_MESSAGES}), counted AS (
-    SELECT group_code, count(*) AS messages FROM said GROUP BY group_code
+), written AS ({_MESSAGES}), counted AS (
+    SELECT group_code, count(*) AS messages FROM written GROUP BY group_code
 )
 UPDATE launches_massmessagegroup m SET message_count = counted.messages
 FROM counted JOIN open USING (group_code) WHERE m.id = open.part_id
-"""  # noqa: S608 - all of it is written here
+"""  # noqa: S608 - constants of this module
 
 
 def send_due(*, seconds: float = math.inf) -> int:
-    """Put mass messages that are due into the outbox, each once however many workers look; return how many.
+    """Write the messages of mass messages that are due to the outbox, each once however many workers run this.
 
-    `seconds`: begin no further one after so long. A crowd of them is due at nine in the morning, at 10 ms each.
+    Returns how many mass messages. After `seconds` it begins no further one: at nine in the morning many are due, and each
+    takes about 10 ms.
     """
     count, ends_at = 0, time.monotonic() + seconds
     while time.monotonic() < ends_at and _send_next(timezone.now()):
@@ -70,7 +71,10 @@ def _send_next(at: datetime) -> bool:
 
 
 def _wait_for_disk_on_commit() -> None:
-    """Senders fire too, and their sessions do not wait for it; firing once more would say everything twice."""
+    """Have the commit wait for the disk, for which the sessions of senders do not wait otherwise.
+
+    After a crash of the database, a commit that was lost would send the whole mass message again.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL synchronous_commit TO DEFAULT")
 

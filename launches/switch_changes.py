@@ -1,7 +1,7 @@
-"""Telling the launch system of switches that changed without their users, until it has accepted that.
+"""Reporting of switches that changed without their users to the launch system, repeated until it accepts.
 
-A change is a row first, in the transaction that made it. What is sent is the state that the switch has when it is sent,
-under the lock of `launches.launch_switches`: both sides end up with the same state whatever else changes it meanwhile.
+A change is stored in the transaction that makes it. The report contains the state that the switch has at that time, under
+the lock of `launches.launch_switches`, so that both sides end up with the same state whatever changes it in between.
 """
 
 import logging
@@ -25,7 +25,7 @@ REPORT_SWITCHES = "launches.tasks.report_switches"
 BATCH = 100
 LEASE = timedelta(minutes=1)  # longer than a call that times out
 
-# In one order, so that two that note the same groups wait for each other and never in a circle.
+# Rows are written in one order, so that two transactions with the same groups do not deadlock.
 _RECORD = """
 INSERT INTO launches_switchchange (group_code, changed_at, due_at, try_count)
 SELECT code, clock_timestamp(), %(due)s, 0 FROM unnest(%(codes)s::text[]) AS t(code) ORDER BY code
@@ -42,7 +42,7 @@ WHERE c.id = done.id AND c.changed_at = done.changed_at
 
 
 def record_changes(group_codes: Collection[str], *, at: datetime, due_at: datetime | None = None) -> None:
-    """Have the launch system told of these switches, at once or from `due_at` on, in the caller's transaction."""
+    """Have these switches reported to the launch system, at once or from `due_at` on, in the caller's transaction."""
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(_RECORD, {"codes": sorted(set(group_codes)), "due": due_at or at})
@@ -51,13 +51,13 @@ def record_changes(group_codes: Collection[str], *, at: datetime, due_at: dateti
 
 
 def discard_changes(group_codes: Collection[str]) -> None:
-    """Drop what was noted of these switches: the launch system was just told, under the lock."""
+    """Delete the changes of these switches, whose states the caller has just reported under the lock."""
     SwitchChange.objects.filter(group_code__in=group_codes).delete()
 
 
 @sweep
 def report_due_switches(system: LaunchSystem | None = None) -> int:
-    """Tell what is due, and return how many switches were accepted; the rest waits when the launch system is away."""
+    """Report changes that are due, until none is left or the launch system is unavailable. Returns how many it accepted."""
     system, count = system or LaunchSystem.from_settings(), 0
     while batch := _lease_batch(timezone.now()):
         try:
@@ -71,7 +71,7 @@ def report_due_switches(system: LaunchSystem | None = None) -> int:
 
 
 def _lease_batch(at: datetime) -> list[SwitchChange]:
-    """Take the next changes in hand; they are due again, later each time, unless they are accepted."""
+    """Lease the next changes. Unless they are accepted they are due again, later each time."""
     due = SwitchChange.objects.filter(due_at__lte=at).order_by("due_at", "pk")
     with transaction.atomic():
         batch = list(due.select_for_update(skip_locked=True)[:BATCH])
@@ -83,7 +83,7 @@ def _lease_batch(at: datetime) -> list[SwitchChange]:
 
 
 def _report_each(system: LaunchSystem, batch: Sequence[SwitchChange]) -> int:
-    """Tell one at a time, so that one that is refused keeps back no other; nothing more once it does not answer."""
+    """Report changes one at a time, so that a refused one stops no other. Stops when the launch system does not answer."""
     count = 0
     if len(batch) > 1:
         for change in batch:
@@ -97,7 +97,7 @@ def _report_each(system: LaunchSystem, batch: Sequence[SwitchChange]) -> int:
 
 
 def _report(system: LaunchSystem, batch: Sequence[SwitchChange]) -> int:
-    """Tell the present states; those whose users are setting them at this moment wait. Returns how many were accepted."""
+    """Report the present states, except those that users are setting now. Returns how many were accepted."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_LOCK_FREE, [sorted(change.group_code for change in batch)])
         free = [code for (code,) in cursor.fetchall()]

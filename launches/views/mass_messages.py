@@ -19,7 +19,7 @@ from launches.serializers import CompletedDraft, Direction, Draft, ListedMassMes
 
 
 class MassMessageViews(OperationViews[MassMessage]):
-    """A draft is completed under its id, and is a mass message under that id from then on."""
+    """Drafts and mass messages; a completed draft is a mass message with the same id. Signed-in users, not blocked."""
 
     permission_classes = (IsUser, IsNotBlocked)
     limits: ClassVar = {"complete": ("moderated", "mass_messages_day")}
@@ -49,13 +49,13 @@ class MassMessageViews(OperationViews[MassMessage]):
         "为其他类型时代替草稿。send_date 为日期时在当天 9 点发送（当天已过 9 点则立即发送）。",
     )
     def complete(self, request: Request, task_id: str) -> Response:
-        given = reading.body(request, CompletedDraft)
+        params = reading.body(request, CompletedDraft)
         mass_messages.complete_draft(
             user=signed_in(request),
             draft_id=task_id,
-            message=given["message"],
-            references=given["group_ids"],
-            send_at=given["send_date"],
+            message=params["message"],
+            references=params["group_ids"],
+            send_at=params["send_date"],
             at=timezone.now(),
         )
         return Response(None)
