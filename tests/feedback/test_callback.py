@@ -54,7 +54,7 @@ def tells(content: str = "你好", *, kind: str = "text", user: str = "wx-alice"
     return call(*signed({"userId": user, "msgType": kind, "content": content}, **how))
 
 
-def test_staffs_words_reach_the_user_through_the_robot():
+def test_staffs_text_reaches_the_user_through_the_robot():
     assert tells("请稍等") == 1200
     assert said_to("wx-alice") == ["请稍等"]
 
@@ -97,11 +97,11 @@ def test_a_changed_body_is_refused():
     "query",
     ["", "?timestamp=1", "?digest=x", "?timestamp=x&digest=é", "?timestamp=-1&digest=0", "?timestamp=²&digest=0"],
 )
-def test_no_digest_no_entry(query):
+def test_a_callback_without_a_valid_digest_is_refused(query):
     assert call(b"{}", f"/aliyun/callback{query}") == 1401
 
 
-def test_a_digest_is_taken_once():
+def test_a_digest_is_accepted_once():
     raw, path = signed({"userId": "wx-alice", "msgType": "text", "content": "a"})
     assert [call(raw, path), call(raw, path)] == [1200, 1409]
     assert said_to("wx-alice") == ["a"]
@@ -138,13 +138,13 @@ def test_a_user_who_is_unknown_or_whom_no_robot_reaches_is_ignored(content: str,
     assert Conversation.objects.get().closed_at is None
 
 
-def test_an_ignored_callback_is_taken_once_too():
+def test_the_digest_of_an_ignored_callback_is_accepted_once_too():
     without_conversation()
     raw, path = signed({"userId": "wx-bob", "msgType": "text", "content": "a"})
     assert [call(raw, path), call(raw, path)] == [1200, 1409]
 
 
-def test_an_unknown_user_excuses_no_malformed_message():
+def test_a_malformed_message_to_an_unknown_user_is_refused():
     assert tells("a", kind="video", user="nobody") == 1403
 
 
@@ -180,12 +180,12 @@ def test_the_database_keeps_one_open_conversation_a_user():
         row.save(force_insert=True)
 
 
-def test_a_visitor_who_says_nothing_is_warned():
+def test_a_silent_user_is_warned():
     tells("VISITOR_OVERTIME_NOTICE")
     assert "即将结束" in said_to("wx-alice")[0]
 
 
-def test_digests_that_could_not_pass_anyway_are_forgotten():
+def test_digests_of_expired_callbacks_are_deleted():
     tells()
     assert forget_digests() == 0
     CallbackDigest.objects.update(taken_at=timezone.now() - timedelta(minutes=11))
@@ -205,6 +205,6 @@ def test_digests_that_could_not_pass_anyway_are_forgotten():
         ("http://a:b@e.com/p.png", "image"),
     ],
 )
-def test_what_says_nothing_or_nothing_known_is_refused(content: str, kind: str):
+def test_an_empty_or_unknown_message_is_refused(content: str, kind: str):
     assert tells(content, kind=kind) == 1403
     assert said_to("wx-alice") == []

@@ -53,7 +53,7 @@ def silent(minutes: int = 31) -> None:
     )
 
 
-def test_five_opens_a_talk_and_tells_staff(alice, sandbox):
+def test_choice_5_opens_a_conversation_and_notifies_staff(alice, sandbox):
     tells_robot("5")
     assert "接入客服" in last_said_to()
     assert Conversation.objects.get(closed_at=None).user == alice
@@ -62,7 +62,7 @@ def test_five_opens_a_talk_and_tells_staff(alice, sandbox):
     assert sandbox.state.forwarded[0]["body"]["nickname"] == "爱丽丝"
 
 
-def test_while_it_is_open_every_word_goes_to_staff_in_order(sandbox):
+def test_messages_in_an_open_conversation_are_forwarded_in_order(sandbox):
     tells_robot("5")
     for words in ("提现没到账", "1", "菜单"):
         tells_robot(words)
@@ -81,20 +81,20 @@ OTHER_KINDS: list[tuple[dict[str, Any], str, str]] = [
 
 
 @pytest.mark.parametrize(("facts", "kind", "content"), OTHER_KINDS)
-def test_pictures_go_as_pictures_and_the_rest_in_words(sandbox, facts, kind, content):
+def test_pictures_are_forwarded_as_pictures_and_other_messages_as_text(sandbox, facts, kind, content):
     tells_robot("5")
     tells_robot(**facts)
     assert staff_heard(sandbox)[1:] == [content]
     assert sandbox.state.forwarded[1]["body"]["msgType"] == kind
 
 
-def test_nothing_said_is_nothing_to_pass_on(sandbox):
+def test_an_empty_message_is_not_forwarded(sandbox):
     tells_robot("5")
     tells_robot("  ")
     assert len(staff_heard(sandbox)) == 1
 
 
-def test_leaving_ends_it_for_both_sides(sandbox):
+def test_leaving_ends_the_conversation_for_both_sides(sandbox):
     tells_robot("5")
     tells_robot("退出")
     assert "已结束" in last_said_to()
@@ -104,21 +104,21 @@ def test_leaving_ends_it_for_both_sides(sandbox):
     assert "三步" in last_said_to()
 
 
-def test_staff_ends_it_too(sandbox):
+def test_staff_can_end_the_conversation(sandbox):
     tells_robot("5")
     staff_tells("CONVERSATION_CLOSE")
     tells_robot("谢谢")
     assert staff_heard(sandbox) == ["(用户请求接入客服)"]
 
 
-def test_a_talk_that_staff_opened_takes_the_words_of_who_owns_no_group(sandbox):
+def test_a_conversation_opened_by_staff_forwards_messages_of_users_without_groups(sandbox):
     FriendshipFactory(user=UserFactory(code="wx-bob"), robot=Robot.objects.get(code="r1"))
     staff_tells("CONVERSATION_CREATE", user="wx-bob")
     tells_robot("你好", user="wx-bob")
     assert staff_heard(sandbox) == ["你好"]
 
 
-def test_choosing_five_twice_is_one_talk(sandbox):
+def test_choosing_5_twice_opens_one_conversation(sandbox):
     tells_robot("5")
     tells_robot("5")
     assert Conversation.objects.count() == 1
@@ -126,7 +126,7 @@ def test_choosing_five_twice_is_one_talk(sandbox):
 
 
 @pytest.mark.parametrize("mode", ["error", "drop_reply"])
-def test_when_customer_service_is_away_the_user_is_told_once_and_nothing_is_lost(sandbox, mode):
+def test_when_customer_service_is_unavailable_the_user_is_notified_once_and_no_message_is_lost(sandbox, mode):
     tells_robot("5")
     away(sandbox, mode)
     tells_robot("在吗")
@@ -139,7 +139,7 @@ def test_when_customer_service_is_away_the_user_is_told_once_and_nothing_is_lost
     assert set(ForwardedMessage.objects.values_list("status", flat=True)) == {Status.SENT}
 
 
-def test_a_message_whose_reply_was_lost_comes_again_under_its_number(sandbox):
+def test_a_message_whose_answer_was_lost_is_sent_again_under_its_number(sandbox):
     tells_robot("5")
     away(sandbox, "drop_reply")
     forward_messages()
@@ -149,7 +149,7 @@ def test_a_message_whose_reply_was_lost_comes_again_under_its_number(sandbox):
     assert first == again
 
 
-def test_customer_service_without_a_connection_keeps_the_door_open(settings):
+def test_a_message_waits_while_customer_service_has_no_connection(settings):
     settings.ALIYUN_CS_BASE_URL = "http://127.0.0.1:1"
     tells_robot("5")
     forward_messages()
@@ -159,7 +159,7 @@ def test_customer_service_without_a_connection_keeps_the_door_open(settings):
     assert message.retry_at > timezone.now()
 
 
-def test_a_message_that_fails_holds_back_its_own_talk_only(sandbox):
+def test_a_failed_message_delays_only_its_own_conversation(sandbox):
     FriendshipFactory(user=UserFactory(code="wx-bob"), robot=Robot.objects.get(code="r1"))
     GroupFactory(wechat_owner_code="wx-bob")
     tells_robot("5")
@@ -170,7 +170,7 @@ def test_a_message_that_fails_holds_back_its_own_talk_only(sandbox):
     assert sandbox.state.forwarded[0]["body"]["userId"] == "wx-bob"
 
 
-def test_what_customer_service_refuses_does_not_hold_up_the_talk(sandbox):
+def test_a_refused_message_does_not_stop_its_conversation(sandbox):
     tells_robot("5")
     tells_robot("违禁")
     tells_robot("在吗")
@@ -184,7 +184,7 @@ def test_what_customer_service_refuses_does_not_hold_up_the_talk(sandbox):
     assert ["没有送达" in words for words in said_to("wx-alice")] == [False, True]
 
 
-def test_a_refusal_is_tried_again_before_it_counts(sandbox):
+def test_a_refused_message_is_tried_again(sandbox):
     tells_robot("5")
     tells_robot("违禁")
     forward_messages()
@@ -193,7 +193,7 @@ def test_a_refusal_is_tried_again_before_it_counts(sandbox):
     assert len(said_to("wx-alice")) == 1
 
 
-def test_after_a_day_nobody_waits_for_an_answer_any_more(sandbox):
+def test_a_message_is_given_up_after_a_day(sandbox):
     tells_robot("5")
     away(sandbox)
     ForwardedMessage.objects.update(said_at=timezone.now() - timedelta(hours=25))
@@ -205,14 +205,14 @@ def test_after_a_day_nobody_waits_for_an_answer_any_more(sandbox):
 
 
 @pytest.mark.parametrize(("minutes", "closed"), [(29, 0), (31, 1)])
-def test_long_silence_ends_it_and_the_user_is_told(minutes, closed):
+def test_a_long_silence_ends_the_conversation_and_notifies_the_user(minutes, closed):
     tells_robot("5")
     silent(minutes)
     assert close_silent_conversations() == closed
     assert sum("自动结束" in words for words in said_to("wx-alice")) == closed
 
 
-def test_staff_is_told_too_that_silence_ended_it(sandbox):
+def test_staff_is_notified_of_a_conversation_ended_by_silence(sandbox):
     tells_robot("5")
     silent()
     close_silent_conversations()
@@ -220,7 +220,7 @@ def test_staff_is_told_too_that_silence_ended_it(sandbox):
 
 
 @pytest.mark.parametrize(("content", "kind"), [("查到了", "text"), ("http://e.com/p.png", "image")])
-def test_staff_reach_nobody_whose_conversation_silence_ended_until_they_open_another(content, kind):
+def test_staff_cannot_reach_a_user_after_silence_until_they_open_a_conversation(content, kind):
     tells_robot("5")
     silent()
     close_silent_conversations()
@@ -231,14 +231,14 @@ def test_staff_reach_nobody_whose_conversation_silence_ended_until_they_open_ano
     assert last_said_to() == content
 
 
-def test_a_warning_of_silence_opens_nothing_again(sandbox):
+def test_a_warning_of_silence_opens_no_conversation(sandbox):
     tells_robot("5")
     staff_tells("CONVERSATION_CLOSE")
     staff_tells("VISITOR_OVERTIME_NOTICE")
     assert not Conversation.objects.filter(closed_at=None).exists()
 
 
-def test_a_warning_of_silence_breaks_no_silence():
+def test_a_warning_of_silence_is_no_activity():
     tells_robot("5")
     silent()
     staff_tells("VISITOR_OVERTIME_NOTICE")
@@ -246,14 +246,14 @@ def test_a_warning_of_silence_breaks_no_silence():
 
 
 @pytest.mark.parametrize("speak", [lambda: tells_robot("还在"), lambda: staff_tells("请稍等")])
-def test_either_side_keeps_it_open(speak):
+def test_a_message_of_either_side_keeps_the_conversation_open(speak):
     tells_robot("5")
     silent()
     speak()
     assert close_silent_conversations() == 0
 
 
-def test_talks_that_ended_90_days_ago_are_forgotten_with_what_was_said(monkeypatch):
+def test_conversations_that_ended_90_days_ago_are_deleted_with_their_messages(monkeypatch):
     monkeypatch.setattr(conversations, "CHUNK", 1)
     old = [ForwardedMessageFactory(conversation=ConversationFactory(opened_at=days_ago(91))) for _ in range(3)]
     kept = ForwardedMessageFactory(conversation=ConversationFactory(opened_at=days_ago(89)))
@@ -263,14 +263,14 @@ def test_talks_that_ended_90_days_ago_are_forgotten_with_what_was_said(monkeypat
     assert set(Conversation.objects.all()) == {kept.conversation, still_open}
 
 
-def test_the_database_knows_when_a_forward_ended():
+def test_the_database_refuses_a_sent_forward_without_its_time():
     tells_robot("5")
     with pytest.raises(IntegrityError, match="settled_forward_has_settled_at"), transaction.atomic():
         ForwardedMessage.objects.update(status=Status.SENT)
 
 
 @pytest.mark.parametrize("mode", ["error", "drop_reply"])
-def test_a_sweep_ends_at_the_first_sign_that_customer_service_is_away(sandbox, mode: str):
+def test_a_sweep_ends_when_customer_service_is_unavailable(sandbox, mode: str):
     for _ in range(3):
         ForwardedMessageFactory(status=Status.WAITING)
     away(sandbox, mode)
@@ -281,7 +281,7 @@ def test_a_sweep_ends_at_the_first_sign_that_customer_service_is_away(sandbox, m
     assert not ForwardedMessage.objects.exclude(status=Status.SENT).exists()
 
 
-def test_what_customer_service_refuses_keeps_no_other_talk_waiting(tmp_path, settings):
+def test_a_refused_message_does_not_stop_other_conversations(tmp_path, settings):
     for _ in range(3):
         ForwardedMessageFactory(status=Status.WAITING)
     with played_by(Outside(Reply({"code": 500}), Reply({"code": 200})), tmp_path, settings):

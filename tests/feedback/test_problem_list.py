@@ -89,7 +89,7 @@ def exported(**filters: Any) -> Any:
 @pytest.mark.parametrize(
     "filters", [{}, {"phone": "13800138000"}, {"robot_code": "another"}, {"group_name": "测试"}]
 )
-def test_the_file_holds_what_the_list_shows_in_its_order(reported, filters: dict[str, Any]):
+def test_the_file_has_the_rows_of_the_list_in_its_order(reported, filters: dict[str, Any]):
     filed(group_name="测试群", description="说明")
     names = ("phone", "nickname", "title", "code", "robot_info", "group_name", "description", "create_date")
     titles, *rows = rows_of(exported(**filters))
@@ -106,21 +106,21 @@ def test_the_file_holds_what_the_list_shows_in_its_order(reported, filters: dict
     assert rows == [[one[name] or "" for name in names] for one in listed(**filters)]
 
 
-def test_an_export_labelled_as_the_old_client_labels_it_is_understood(reported):
+def test_an_export_with_the_old_clients_content_type_is_accepted(reported):
     client = key_with(Scope.BACKOFFICE_READ)
     label = "application/vnd.ms-excel;chartset=utf-8"
     response = client.http.post(EXPORT, b"{}", content_type=label, headers=client.headers)
     assert [row[0] for row in rows_of(response)[1:]] == ["13800138000"]
 
 
-def test_what_a_user_writes_is_text_and_no_formula():
+def test_a_users_text_is_no_formula_in_the_file():
     filed(description="=HYPERLINK(1)", group_name="+1")
     sheet = sheet_of(exported())
     assert '<c t="inlineStr"><is><t xml:space="preserve">=HYPERLINK(1)</t></is></c>' in sheet
     assert "<f>" not in sheet
 
 
-def test_whoever_takes_the_list_away_is_in_the_audit_log():
+def test_an_export_is_in_the_audit_log():
     exported(group_name="测试群")
     entry = AuditEntry.objects.get()
     assert (entry.action, entry.table_name, entry.via) == ("E", "feedback_problem", f"POST {EXPORT}")
@@ -128,7 +128,7 @@ def test_whoever_takes_the_list_away_is_in_the_audit_log():
 
 
 @pytest.mark.parametrize(("role", "code"), [("support", 1200), ("viewer", 1401), ("finance", 1401)])
-def test_only_operators_who_may_export_this_list_take_it_away(role: str, code: int):
+def test_only_operators_with_the_permission_export_the_list(role: str, code: int):
     response = Operator(role).http.post(EXPORT, {}, content_type="application/json")
     is_file = response["Content-Type"] != "application/json"
     assert (1200 if is_file else response.json()["code"]) == code

@@ -33,14 +33,14 @@ def office(**filters) -> list[dict]:
     return key_with(Scope.BACKOFFICE_READ).post("/admin/problem/feedback", filters)["data"]
 
 
-def test_the_kinds_are_public_and_in_order(alice):
+def test_the_categories_are_public_and_in_order(alice):
     kinds = ApiClient().get("/admin/problems")["data"]
     assert {one["type"] for one in kinds} == {2, 3, 4, 5}
     assert [one["seq_no"] for one in kinds] == sorted(one["seq_no"] for one in kinds)
     assert ApiClient(alice).get("/problems")["data"] == kinds
 
 
-def test_a_kind_that_operators_hide_is_neither_shown_nor_taken(alice):
+def test_a_hidden_category_is_neither_shown_nor_accepted(alice):
     hidden = category(Type.NOTHING)
     ProblemCategory.objects.filter(pk=hidden.pk).update(is_shown=False)
     assert str(hidden.pk) not in {one["id"] for one in ApiClient().get("/admin/problems")["data"]}
@@ -56,7 +56,7 @@ def test_a_kind_that_operators_hide_is_neither_shown_nor_taken(alice):
         (Type.DESCRIPTION, {"robot_id": "r"}, "description"),
     ],
 )
-def test_what_a_kind_needs_is_named_when_it_is_missing(alice, kind, facts, missing):
+def test_a_missing_field_of_a_category_is_named(alice, kind, facts, missing):
     RobotFactory(code="r")
     told = report(alice, kind, **facts)
     assert told["code"] == 1403
@@ -73,7 +73,7 @@ def test_what_a_kind_needs_is_named_when_it_is_missing(alice, kind, facts, missi
         (Type.DESCRIPTION, {"description": "没有反应", "robot_id": "", "group_name": None}),
     ],
 )
-def test_a_report_is_filed_under_its_kind(alice, kind, facts):
+def test_a_report_is_stored_under_its_category(alice, kind, facts):
     RobotFactory(code="r")
     told = report(alice, kind, **facts)
     assert [one["id"] for one in told["data"]] == [str(category(kind).pk)]
@@ -86,7 +86,7 @@ def test_a_robot_may_be_named_by_its_id(alice):
     assert Problem.objects.get().robot == robot
 
 
-def test_the_office_sees_who_what_and_about_which_robot(alice):
+def test_the_back_office_sees_the_user_the_problem_and_the_robot(alice):
     robot = RobotFactory()
     report(alice, Type.ROBOT_AND_GROUP, robot_id=robot.code, group_name="测试群")
     [row] = office()
@@ -104,7 +104,7 @@ def test_the_office_sees_who_what_and_about_which_robot(alice):
     }
 
 
-def test_the_office_filters_by_each_and_all(alice):
+def test_the_back_office_filters_by_each_field_and_by_all(alice):
     robot = RobotFactory(code="r")
     report(alice, Type.ROBOT_AND_GROUP, robot_id="r", group_name="测试群")
     report(UserFactory(phone="13900139000"), Type.NOTHING)
@@ -133,7 +133,7 @@ def test_a_day_as_an_end_includes_that_day(alice):
     assert office(commit_date_begin=str(tomorrow)) == office(commit_date_end=str(today - timedelta(days=1))) == []
 
 
-def test_the_office_list_is_newest_first_in_two_queries(alice, django_assert_max_num_queries):
+def test_the_back_offices_list_is_newest_first_in_three_queries(alice, django_assert_max_num_queries):
     for _ in range(5):
         report(alice, Type.ROBOT, robot_id=RobotFactory().code)
     system = key_with(Scope.BACKOFFICE_READ)

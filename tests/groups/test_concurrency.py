@@ -63,13 +63,13 @@ def test_nobody_is_welcomed_in_a_group_that_is_being_cancelled(group):
     assert answered_in() == []
 
 
-def test_nobody_is_asked_back_into_a_group_that_is_being_cancelled(group):
+def test_no_user_is_asked_to_pull_the_robot_back_into_a_group_that_is_being_cancelled(group):
     told = while_cancelling(group, lambda: ApiClient(group.user).get("/pullback/g1"))
     assert told["code"] == 1404
     assert said_to("wx-alice") == []
 
 
-def test_messages_of_many_groups_and_a_cancelling_do_not_wait_in_a_circle():
+def test_messages_of_many_groups_and_a_cancelling_do_not_deadlock():
     first, second = sorted([GroupFactory(), GroupFactory()], key=lambda group: group.pk)
     talk = (said("甲", group=second.code), said("乙", group=first.code))
     with ThreadPoolExecutor(1) as threads:
@@ -81,7 +81,7 @@ def test_messages_of_many_groups_and_a_cancelling_do_not_wait_in_a_circle():
     assert GroupMessage.objects.count() == 0
 
 
-def test_a_ban_and_a_cancelling_do_not_wait_in_a_circle(group):
+def test_a_ban_and_a_cancelling_do_not_deadlock(group):
     banned = ("abnormal_robot", {"robot_id": "r1"})
     with ThreadPoolExecutor(1) as threads:
         with transaction.atomic():
@@ -100,7 +100,7 @@ class Gateway:
         return [{"robot_id": code} for code in Robot.objects.order_by("-pk").values_list("code", flat=True)]
 
 
-def test_a_sync_and_an_assigning_do_not_wait_in_a_circle():
+def test_a_sync_and_an_assigning_do_not_deadlock():
     first, second = sorted([RobotFactory(), RobotFactory()], key=lambda robot: robot.pk)
     with ThreadPoolExecutor(1) as threads:
         with transaction.atomic():

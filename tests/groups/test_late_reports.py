@@ -44,7 +44,7 @@ def notes() -> list[str]:
     return list(ignored.order_by("id").values_list("note", flat=True))
 
 
-def test_a_kick_told_after_a_newer_binding_of_the_robot_ends_nothing(alice, robot):
+def test_a_kick_reported_after_a_newer_binding_cancels_nothing(alice, robot):
     tells_at("21:30:01", bound_then("21:30:00"))
     tells_at("21:40:05", bound_then("21:40:00"))
     tells_at("21:41:00", kicked("21:39:00"))
@@ -54,7 +54,7 @@ def test_a_kick_told_after_a_newer_binding_of_the_robot_ends_nothing(alice, robo
     assert Group.objects.active().count() == 0
 
 
-def test_a_binding_told_again_is_no_newer_one(alice, robot):
+def test_a_binding_reported_again_is_no_newer_binding(alice, robot):
     tells_at("21:30:01", bound_then("21:30:00"))
     tells_at("21:50:00", bound_then("21:30:00"), bound())  # the second without a moment
     tells_at("21:51:00", kicked("21:45:00"))
@@ -69,7 +69,7 @@ def test_the_robot_is_in_again_after_a_newer_binding(alice, robot):
     assert Group.objects.get().robot_is_in
 
 
-def test_a_binding_told_after_the_kick_that_ended_it_makes_no_group(alice, robot):
+def test_a_binding_reported_after_the_kick_that_ended_it_creates_no_group(alice, robot):
     tells_at("21:30:01", bound_then("21:30:00"))
     tells_at("21:39:01", kicked("21:39:00"))
     tells_at("21:41:00", bound_then("21:30:00"), bound_then("21:38:59"))
@@ -78,7 +78,7 @@ def test_a_binding_told_after_the_kick_that_ended_it_makes_no_group(alice, robot
     assert Group.objects.active().count() == 1
 
 
-def test_a_binding_told_again_after_operators_ended_it_makes_no_group(alice, robot):
+def test_a_binding_reported_again_after_an_operator_cancelled_it_creates_no_group(alice, robot):
     tells_at("21:30:01", bound_then("21:30:00"))
     ends = {"reason": CancelReason.OPERATOR, "by": "root", "at": at("21:35:00")}
     cancelling.cancel(group_ids=[Group.objects.get().pk], **ends)
@@ -86,7 +86,7 @@ def test_a_binding_told_again_after_operators_ended_it_makes_no_group(alice, rob
     assert Group.objects.active().count() == 0
 
 
-def test_an_unbinding_that_we_did_not_ask_for_ends_nothing(alice, robot):
+def test_an_unbinding_that_we_did_not_request_cancels_nothing(alice, robot):
     gateway_tells(bound())
     gateway_tells(UNBOUND)
     assert (Group.objects.active().count(), asked_of_gateway("g1")) == (1, ["sync_members"])
@@ -112,20 +112,20 @@ def unbinding_of_the_earlier_life(**facts) -> OutboxMessage:
         ("21:50:30", "refused", False),
     ],
 )
-def test_only_an_unbinding_that_left_after_the_binding_ends_it(alice, robot, tried: str, outcome: str, ended: bool):
+def test_only_an_unbinding_sent_after_the_binding_cancels_the_group(alice, robot, tried: str, outcome: str, ended: bool):
     unbinding = unbinding_of_the_earlier_life(status=OutboxMessage.Status.SENT, settled_at=at("21:51:00"))
     unbinding.attempts.create(outcome=outcome, tried_at=at(tried))
     tells_at("21:52:00", UNBOUND)
     assert (Group.objects.active().count() == 0) is ended
 
 
-def test_an_unbinding_whose_answer_is_not_written_down_yet_ends_the_binding(alice, robot):
+def test_an_unbinding_whose_attempt_is_not_recorded_yet_cancels_the_group(alice, robot):
     unbinding_of_the_earlier_life(lease=uuid4(), leased_until=at("21:52:00"))
     tells_at("21:51:00", UNBOUND)
     assert Group.objects.active().count() == 0
 
 
-def test_a_failed_join_told_after_the_binding_is_told_to_nobody(alice, robot):
+def test_a_failed_join_reported_after_the_binding_notifies_nobody(alice, robot):
     gateway_tells(bound())
     thanked = said_to("wx-alice")
     words = {"robot_id": "r1", "group_id": "g1", "user_id": "wx-alice", "name": "好群", "reason": "群满了"}

@@ -32,7 +32,7 @@ def test_rated_and_old_groups_are_in_one_list_and_new_ones_in_the_other(alice):
     assert [one["code"] for one in listed(alice, 0)] == [new.code]
 
 
-def test_cancelled_groups_and_those_of_others_are_in_neither(alice):
+def test_cancelled_groups_and_groups_of_other_users_are_in_neither_list(alice):
     cancelled(user=alice, star=3)
     rated(3)
     assert listed(alice) == listed(alice, 0) == []
@@ -43,7 +43,7 @@ def test_the_newest_binding_comes_first(alice):
     assert [one["code"] for one in listed(alice)] == [newer.code, older.code]
 
 
-def test_the_robot_goes_by_its_name_in_the_group(alice):
+def test_the_robot_is_listed_by_its_nickname_in_the_group(alice):
     rated(1, user=alice, robot=RobotFactory(name="小助手"))
     rated(1, user=alice, robot_nickname="小熊")
     assert {one["robot_name"] for one in listed(alice)} == {"小助手", "小熊"}
@@ -95,7 +95,7 @@ def test_the_list_takes_a_fixed_number_of_queries(alice, status: int, django_ass
         assert len(client.get("/groups", status=status)["data"]) == 20
 
 
-def test_groups_owned_in_wechat_are_listed_whoever_they_are_served_for(alice):
+def test_groups_owned_in_wechat_are_listed_for_their_owner(alice):
     owned = GroupFactory(wechat_owner_code="wx-alice")
     GroupFactory(user=alice, wechat_owner_code="wx-mallory")
     cancelled(wechat_owner_code="wx-alice")
@@ -105,7 +105,7 @@ def test_groups_owned_in_wechat_are_listed_whoever_they_are_served_for(alice):
     assert [one["id"] for one in ids["/groups/welcome"]] == [str(owned.pk)]
 
 
-def test_who_owns_a_group_in_wechat_is_told_so(alice):
+def test_verify_answers_whether_the_user_owns_a_group_in_wechat(alice):
     assert ApiClient(alice).get("/owner/group/verify")["data"] is False
     GroupFactory(wechat_owner_code="wx-alice")
     assert ApiClient(alice).get("/owner/group/verify")["data"] is True
@@ -119,7 +119,7 @@ def test_a_user_without_a_code_owns_nothing():
 
 
 @pytest.mark.parametrize("path", OWNER_LISTS)
-def test_minus_1_is_everything_at_once(alice, path: str, django_assert_max_num_queries):
+def test_page_size_minus_1_returns_all_rows(alice, path: str, django_assert_max_num_queries):
     GroupFactory.create_batch(23, wechat_owner_code="wx-alice")
     client = ApiClient(alice)
     with django_assert_max_num_queries(4):
@@ -129,6 +129,6 @@ def test_minus_1_is_everything_at_once(alice, path: str, django_assert_max_num_q
 
 
 @pytest.mark.parametrize("path", OWNER_LISTS)
-def test_everything_of_nothing_is_an_empty_list(alice, path: str):
+def test_all_rows_of_no_groups_are_an_empty_list(alice, path: str):
     told = ApiClient(alice).get(path, page_size=-1)
     assert (told["data"], told["page_info"]["total_records"]) == ([], 0)

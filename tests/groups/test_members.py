@@ -15,7 +15,7 @@ def member(code: str, **facts):
     return {"group_id": "g1", "user_id": code, "nickname": code.title(), "avatar": "", "is_admin": False, **facts}
 
 
-def test_members_join_change_and_leave_as_the_gateway_tells():
+def test_members_join_change_and_leave_as_the_gateway_reports():
     group = GroupFactory(code="g1", bound_at=days_ago(1))
     gateway_tells(("group_members", [member("ann"), member("bob"), member("cid", is_admin=True)]))
     gateway_tells(("group_members", [member("ann", nickname="安"), member("dan")]))
@@ -34,7 +34,7 @@ ABSURD = [
 
 
 @pytest.mark.parametrize(("facts", "kept"), ABSURD)
-def test_absurd_words_on_one_member_are_cut_or_left_out_and_the_list_counts(facts, kept):
+def test_invalid_fields_of_one_member_are_cut_or_left_out_and_the_list_counts(facts, kept):
     GroupFactory(code="g1", bound_at=days_ago(1))
     gateway_tells(("group_members", [member("ann", **facts), member("bob", avatar="http://e.com/b")]))
     shown = Member.objects.order_by("code").values_list("code", "nickname", "avatar_url")
@@ -46,7 +46,7 @@ NOBODY = [None, "x", {}, member(""), member("x" * 129), {"user_id": "ann"}, memb
 
 
 @pytest.mark.parametrize("row", NOBODY)
-def test_a_row_that_names_no_member_is_passed_over(row):
+def test_a_row_that_names_no_member_is_skipped(row):
     group = GroupFactory(code="g1", bound_at=days_ago(1))
     gateway_tells(("group_members", [row, member("bob")]))
     assert list(Member.objects.values_list("code", flat=True)) == ["bob"]
@@ -55,7 +55,7 @@ def test_a_row_that_names_no_member_is_passed_over(row):
     assert GatewayEvent.objects.get().lane == "g:g1"
 
 
-def test_who_adds_a_robot_with_an_absurd_picture_is_met_all_the_same(robot):
+def test_a_user_with_an_invalid_picture_can_add_a_robot(robot):
     words = {"robot_id": "r1", "user_id": "wx-new", "nickname": ["x"], "avatar": "x" * 1025}
     gateway_tells(("robot_added", words))
     assert User.objects.values_list("nickname", "avatar_url").get(code="wx-new") == ("", "")

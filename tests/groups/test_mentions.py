@@ -61,13 +61,13 @@ def test_the_owner_in_wechat_is_an_owner_too(alice, group):
     "facts",
     [{}, {"at_users": []}, {"at_users": ["carol"]}, {"at_users": 5}, {"at_users": {"wx-alice": 1}}, {"all": "no"}],
 )
-def test_anything_else_mentions_nobody_and_is_kept(alice, group, facts):
+def test_any_other_message_mentions_nobody_and_is_stored(alice, group, facts):
     says(**facts)
     assert mentions(alice) == []
     assert GroupMessage.objects.count() == 1
 
 
-def test_the_robots_own_words_are_no_mention(alice, group):
+def test_the_robots_own_messages_are_no_mentions(alice, group):
     says(at_users=["all"], by="r1")
     says(at_users=["all"], is_robot=True)
     assert mentions(alice) == []
@@ -80,7 +80,7 @@ def test_the_owner_gets_a_link_by_private_message(alice, group):
     assert "/s/" in words
 
 
-def test_the_owner_is_told_once_in_five_minutes_per_group(alice, group):
+def test_the_owner_is_notified_once_in_five_minutes_per_group(alice, group):
     GroupFactory(code="g2", user=alice, robot=group.robot)
     for code in ("g1", "g1", "g2"):
         says(at_users=["r1"], group=code)
@@ -90,14 +90,14 @@ def test_the_owner_is_told_once_in_five_minutes_per_group(alice, group):
     assert len(said_to("wx-alice")) == 3
 
 
-def test_who_switched_it_off_is_not_told_but_finds_the_mention(alice, group):
+def test_an_owner_who_switched_notifications_off_gets_none_but_finds_the_mention(alice, group):
     assert ApiClient(alice).put("/alt/switch", {"alt_switch": 0})["data"] == 0
     says(at_users=["r1"])
     assert said_to("wx-alice") == []
     assert len(mentions(alice)) == 1
 
 
-def test_a_blocked_owner_is_not_told(alice, group):
+def test_a_blocked_owner_is_not_notified(alice, group):
     User.objects.update(blocked_at=timezone.now())
     says(at_users=["r1"])
     assert said_to("wx-alice") == []
@@ -134,7 +134,7 @@ SECOND = "2026-11-02 12:00:00"
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-def test_messages_of_one_second_stand_in_the_order_of_their_arrival(alice, group, at_once):
+def test_messages_of_one_second_are_in_the_order_of_arrival(alice, group, at_once):
     talk = [said(str(n), send_time=SECOND, at_users=["r1"] if n == 15 else []) for n in range(30)]
     for events in [talk] if at_once else [[one] for one in talk]:
         gateway_tells(*events)
@@ -166,7 +166,7 @@ def test_reading_the_context_marks_the_mention_read(alice, group):
     assert mentions(alice)[0]["status"] == 1
 
 
-def test_the_robot_and_the_owner_are_masters(alice, group):
+def test_messages_of_the_robot_and_the_owner_are_marked(alice, group):
     for by in ("bob", "wx-alice", "r1"):
         says(by=by, at_users=["r1"] if by == "bob" else [])
     assert [(one["mem_code"], one["is_master"]) for one in context(alice)] == [
@@ -176,7 +176,7 @@ def test_the_robot_and_the_owner_are_masters(alice, group):
     ]
 
 
-def test_the_client_finds_the_mention_and_its_speaker_by_the_id_it_asked_with(alice, group):
+def test_the_context_contains_the_mention_and_its_sender_under_the_requested_id(alice, group):
     says("早", by="carol")
     says("在吗", by="bob", at_users=["r1"])
     asked = mentions(alice)[0]["msg_id"]
@@ -186,25 +186,25 @@ def test_the_client_finds_the_mention_and_its_speaker_by_the_id_it_asked_with(al
 
 
 @pytest.mark.parametrize("place", ["content", "url"])
-def test_a_picture_is_shown_from_wherever_its_address_stood(alice, group, place):
+def test_a_picture_is_shown_from_either_place_of_its_address(alice, group, place):
     says(None, at_users=["r1"], **{"type": 8, place: "http://e.com/p.png"})
     content = context(alice)[0]["content"]
     assert (content["content"], content["url"]) == ("http://e.com/p.png", "http://e.com/p.png")
     assert mentions(alice)[0]["msg_content"] == "[图片]"
 
 
-def test_a_picture_kept_by_an_earlier_version_is_shown_too(alice, group):
+def test_a_picture_stored_by_an_earlier_version_is_shown_too(alice, group):
     says("x", at_users=["r1"])
     GroupMessage.objects.update(content={"type": 8, "content": None, "url": "http://e.com/p.png"})
     assert context(alice)[0]["content"]["content"] == "http://e.com/p.png"
 
 
-def test_what_is_no_text_is_listed_by_its_kind_and_title(alice, group):
+def test_a_message_that_is_no_text_is_listed_by_its_kind_and_title(alice, group):
     says("<msg/>", at_users=["r1"], type=11, title="小店")
     assert mentions(alice)[0]["msg_content"] == "[小程序] 小店"
 
 
-def test_a_text_without_words_is_empty_and_not_null(alice, group):
+def test_a_text_without_content_is_empty_and_not_null(alice, group):
     says(None, at_users=["r1"])
     assert context(alice)[0]["content"]["content"] == ""
 
@@ -217,7 +217,7 @@ def test_a_member_is_shown_by_name_and_picture(alice, group):
     assert (shown["nickname"], shown["head_url"]) == ("鲍勃", "http://e.com/b.png")
 
 
-def test_somebody_elses_context_is_not_found(group):
+def test_the_context_in_another_users_group_is_not_found(group):
     says(at_users=["r1"])
     mention = Mention.objects.get()
     assert ApiClient(UserFactory()).get(f"/groups/g1/msg/{mention.pk}/context")["code"] == 1404
@@ -234,7 +234,7 @@ ABSURD = [
 
 
 @pytest.mark.parametrize("facts", ABSURD)
-def test_whatever_the_gateway_tells_the_context_keeps_its_types(alice, group, facts):
+def test_the_context_keeps_its_types_whatever_the_gateway_sends(alice, group, facts):
     says(at_users=["r1"], **facts)
     [shown] = context(alice)
     content = shown["content"]
@@ -251,7 +251,7 @@ def test_digits_for_a_number_are_the_number(alice, group):
     assert (content["type"], content["voice_time"]) == (34, 12)
 
 
-def test_a_message_told_twice_is_kept_once(alice, group):
+def test_a_message_reported_twice_is_stored_once(alice, group):
     command, body = said(at_users=["r1"])
     gateway_tells((command, body))
     gateway_tells((command, body))
@@ -262,12 +262,12 @@ def test_a_message_told_twice_is_kept_once(alice, group):
 @pytest.mark.parametrize(
     "moment", ["0001-01-01 00:00:00", "1900-01-01 00:00:00", "x", "9" * 60, "2026-02-30 00:00:00"]
 )
-def test_a_moment_that_is_none_is_ignored_with_the_reason(group, moment):
+def test_a_message_with_an_invalid_time_is_ignored_with_the_reason(group, moment):
     says(send_time=moment)
     assert "send_time" in GatewayEvent.objects.get().note
 
 
-def test_a_moment_in_the_future_is_now(group):
+def test_a_time_in_the_future_counts_as_now(group):
     says(send_time="2999-01-01 00:00:00")
     assert GroupMessage.objects.get().sent_at <= timezone.now()
 
@@ -284,36 +284,36 @@ def reply(user: User, **facts) -> int:
     return ApiClient(user).post("/alt_msg/reply", body | facts)["code"]
 
 
-def test_an_answer_is_said_in_the_group_to_that_member(alice, group):
+def test_a_reply_is_sent_to_the_group_and_mentions_the_member(alice, group):
     says(at_users=["r1"])
     assert reply(alice) == 1200
     message = OutboxMessage.objects.get(group_code="g1")
     assert (message.content["content"], message.mentions) == ("在的", ["bob"])
 
 
-def test_only_text_is_answered(alice, group):
+def test_a_reply_is_a_text(alice, group):
     says(at_users=["r1"])
     assert reply(alice, type=8) == 1403
 
 
-def test_an_answer_to_nobody_is_not_found(alice, group):
+def test_a_reply_to_an_unknown_member_is_not_found(alice, group):
     assert reply(alice) == 1404
 
 
-def test_an_answer_with_a_sensitive_word_is_refused(alice, group):
+def test_a_reply_with_a_sensitive_word_is_refused(alice, group):
     says(at_users=["r1"])
     add_words(["赌博"])
     assert reply(alice, content="来 赌 博") == 2003
     assert answered_in() == []
 
 
-def test_without_the_robot_nothing_is_answered(alice, group):
+def test_without_the_robot_in_the_group_a_reply_is_not_found(alice, group):
     says(at_users=["r1"])
     Group.objects.update(robot_is_in=False)
     assert reply(alice) == 1404
 
 
-def test_messages_are_forgotten_after_a_week_and_their_mentions_with_them(alice, group):
+def test_messages_are_deleted_after_a_week_with_their_mentions(alice, group):
     says(at_users=["r1"])
     says(at_users=["r1"])
     kept = GroupMessage.objects.first()
@@ -322,7 +322,7 @@ def test_messages_are_forgotten_after_a_week_and_their_mentions_with_them(alice,
     assert list(Mention.objects.values_list("pk", flat=True)) == [kept.pk]
 
 
-def test_the_context_reads_only_what_was_said_near_the_mention(alice, group):
+def test_the_context_reads_only_messages_near_the_mention(alice, group):
     says("在吗", at_users=["wx-alice"])
     with CaptureQueriesContext(connection) as asked, connection.cursor() as cursor:
         context(alice)

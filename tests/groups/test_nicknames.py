@@ -28,7 +28,7 @@ def rename(user: User, group: Group, name: str = "小熊") -> int:
 @pytest.mark.parametrize(
     "name", ["\u200b", "\u202e", "a\nb", "小\t熊", "\u2066", "小\u202e熊", "\x07熊", "\u3164", "\u2028"]
 )
-def test_a_name_shows_something_and_is_one_line(alice, group, sandbox, name):
+def test_a_name_has_visible_characters_and_one_line(alice, group, sandbox, name):
     assert rename(alice, group, name) == 1403
     assert known(group) == ""
 
@@ -40,7 +40,7 @@ def test_invisible_characters_at_the_ends_are_no_part_of_a_name(alice, group, sa
 
 
 @pytest.mark.parametrize("name", ["熊❤️", "👨‍👩‍👧", "1️⃣", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "می‌خواهم"])
-def test_pictures_and_joined_letters_of_a_name_stay_whole(alice, group, sandbox, name):
+def test_emoji_and_joined_letters_of_a_name_are_unchanged(alice, group, sandbox, name):
     assert rename(alice, group, name) == 1200
     assert known(group) == name
 
@@ -52,7 +52,7 @@ def known(group: Group) -> str:
 
 @pytest.mark.parametrize("method", ["post", "put"])
 @pytest.mark.parametrize("by", ["pk", "code"])
-def test_the_gateway_hears_it_and_we_keep_it(alice, group, sandbox, method: str, by: str):
+def test_the_gateway_gets_the_nickname_and_we_store_it(alice, group, sandbox, method: str, by: str):
     path = f"/groups/{getattr(group, by)}/robot_name"
     assert getattr(ApiClient(alice), method)(path, {"remark_name": "小熊"})["data"] == "SUCCESS"
     assert (sandbox.state.nicknames, known(group)) == ({group.code: "小熊"}, "小熊")

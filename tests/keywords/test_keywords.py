@@ -52,13 +52,13 @@ def test_ids_name_groups_too(alice, group):
     assert create(alice, groups=[str(group.pk)]) == 1200
 
 
-def test_a_group_owned_in_wechat_is_ones_own(alice):
+def test_a_group_owned_in_wechat_is_the_users_own(alice):
     GroupFactory(code="g1", wechat_owner_code="wx-alice")
     assert create(alice) == 1200
 
 
 @pytest.mark.parametrize("reference", ["g-mallory", "g-nowhere", "00000000-0000-0000-0000-000000000000", "a\x00"])
-def test_somebody_elses_group_is_a_bad_parameter(alice, group, reference):
+def test_another_users_group_is_a_bad_parameter(alice, group, reference):
     GroupFactory(code="g-mallory")
     assert create(alice, groups=["g1", reference]) == 1403
     assert KeywordBatch.objects.count() == 0
@@ -116,7 +116,7 @@ def test_invisible_characters_at_the_ends_are_no_part_of_a_keyword(alice, group,
 
 
 @pytest.mark.parametrize("word", ["\ufe0f", "\u200b", "\u3164", "\u0301", "a\nb", "价\t格", "\u2067", "\x7f"])
-def test_a_keyword_shows_something_and_is_one_line(alice, group, word):
+def test_a_keyword_has_visible_characters_and_one_line(alice, group, word):
     assert create(alice, [word]) == 1403
     assert listed(alice) == []
 
@@ -165,7 +165,7 @@ def test_an_edit_that_is_refused_changes_nothing(alice, group):
     assert listed(alice)[1]["keywords"] == ["价格"]
 
 
-def test_deleting_takes_it_away(alice, group):
+def test_a_deleted_batch_leaves_the_list(alice, group):
     create(alice)
     assert ApiClient(alice).delete("/keywords", {"id": listed(alice)[0]["batch_id"]})["code"] == 1200
     assert listed(alice) == []
@@ -179,7 +179,7 @@ def test_an_unknown_id_is_a_bad_parameter(alice, group, batch_id):
     assert [*codes, client.get(f"/keywords/{batch_id}")["code"]] == [1403, 1403, 1403]
 
 
-def test_somebody_elses_batch_is_as_good_as_unknown(alice, group):
+def test_another_users_batch_is_treated_as_unknown(alice, group):
     create(alice)
     [batch] = listed(alice)
     mallory = UserFactory()
@@ -196,7 +196,7 @@ def test_the_list_takes_a_fixed_number_of_queries(alice, group, django_assert_nu
         assert len(client.get("/keywords")["data"]) == 5
 
 
-def test_the_database_keeps_a_keyword_once_per_group(alice, group):
+def test_the_database_stores_a_keyword_once_per_group(alice, group):
     create(alice)
     row = GroupKeyword.objects.get()
     row.pk = None

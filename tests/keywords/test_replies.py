@@ -53,7 +53,7 @@ def counted() -> int:
 
 
 @pytest.mark.parametrize("words", ["价格", "请问价格多少", "价格价格"])
-def test_who_says_a_keyword_gets_the_reply(alice, group, words):
+def test_a_text_with_a_keyword_gets_the_reply(alice, group, words):
     answer_to("价格", user=alice)
     says(words)
     message = OutboxMessage.objects.get()
@@ -62,7 +62,7 @@ def test_who_says_a_keyword_gets_the_reply(alice, group, words):
 
 
 @pytest.mark.parametrize("words", ["价", "格价", "", "价 格", None, 5, {"a": "价格"}, ["价格"]])
-def test_other_words_get_none(alice, group, words):
+def test_a_text_without_the_keyword_gets_no_reply(alice, group, words):
     answer_to("价格", user=alice)
     says(words)
     assert (answered_in(), counted()) == ([], 0)
@@ -94,7 +94,7 @@ def test_width_and_invisible_characters_make_no_difference(alice, group, keyword
     assert answered_in() == ["十元"]
 
 
-def test_keywords_of_before_are_compared_in_the_same_form(alice, group):
+def test_keywords_of_an_earlier_version_are_compared_in_the_same_form(alice, group):
     batch_id = answer_to("ok价", "❤", user=alice)
     answer_to("别的", reply="later", user=alice)
     for old, new in (("ok价", "ＯＫ价"), ("❤", "❤\ufe0f"), ("别的", "❤")):
@@ -122,7 +122,7 @@ DASHES = "- - - - - - - - - - - - - - -"
         f"「张三：价格」\n{DASHES}",
     ],
 )
-def test_a_keyword_in_what_is_quoted_is_not_answered(alice, group, words):
+def test_a_keyword_inside_a_quotation_is_not_answered(alice, group, words):
     answer_to("价格", user=alice)
     says(words)
     assert (answered_in(), counted()) == ([], 0)
@@ -138,13 +138,13 @@ def test_a_keyword_in_what_is_quoted_is_not_answered(alice, group, words):
         "「张三：你好」\n--\n价格",
     ],
 )
-def test_a_keyword_beside_what_is_quoted_is_answered(alice, group, words):
+def test_a_keyword_beside_a_quotation_is_answered(alice, group, words):
     answer_to("价格", user=alice)
     says(words)
     assert answered_in() == ["十元"]
 
 
-def test_two_keywords_of_a_batch_are_one_reply(alice, group):
+def test_two_keywords_of_a_batch_get_one_reply(alice, group):
     answer_to("价格", "多少钱", user=alice)
     says("价格多少钱")
     assert (answered_in(), counted()) == (["十元"], 1)
@@ -158,7 +158,7 @@ def test_the_batch_with_the_longest_keyword_answers_first(alice, group):
     assert answered_in() == ["longest", "longer", "short"]
 
 
-def test_one_reply_in_ten_seconds_to_a_speaker(alice, group):
+def test_a_speaker_gets_one_reply_in_ten_seconds(alice, group):
     answer_to("价格", user=alice)
     says("价格")
     says("价格")
@@ -196,7 +196,7 @@ def test_one_speaker_in_two_groups_at_once_gets_one_reply(alice, group):
     assert (len(answered_in("g1")) + len(answered_in("g2")), counted()) == (1, 1)
 
 
-def test_a_message_told_twice_is_answered_once(alice, group):
+def test_a_message_reported_twice_is_answered_once(alice, group):
     answer_to("价格", user=alice)
     command, body = said("价格")
     gateway_tells((command, body))
@@ -228,14 +228,14 @@ def test_other_groups_are_not_answered(alice, group):
 
 
 @pytest.mark.parametrize(("at_users", "answered"), [(["r1"], 1), ([], 0), (["wx-alice"], 0), ("r1", 0), (None, 0)])
-def test_with_the_setting_only_what_mentions_the_robot_is_answered(alice, group, settings, at_users, answered):
+def test_with_the_setting_only_texts_that_mention_the_robot_are_answered(alice, group, settings, at_users, answered):
     settings.KEYWORD_NEEDS_MENTION = True
     answer_to("价格", user=alice)
     says("价格", at_users=at_users)
     assert len(answered_in()) == answered
 
 
-def test_an_edit_counts_at_once(alice, group):
+def test_an_edit_takes_effect_at_once(alice, group):
     batch_id = answer_to("价格", user=alice)
     says("价格")
     body = {"id": batch_id, "group_codes": ["g1"], "keywords": ["地址"], "reply_content": "一号"}
@@ -246,7 +246,7 @@ def test_an_edit_counts_at_once(alice, group):
     assert answered_in() == ["十元", "一号"]
 
 
-def test_a_deleted_batch_is_silent_at_once(alice, group):
+def test_a_deleted_batch_sends_no_reply(alice, group):
     batch_id = answer_to("价格", user=alice)
     says("别的")
     ApiClient(alice).delete("/keywords", {"id": batch_id})
@@ -254,7 +254,7 @@ def test_a_deleted_batch_is_silent_at_once(alice, group):
     assert answered_in() == []
 
 
-def test_a_cancelled_group_is_silent_at_once(alice, group):
+def test_a_cancelled_group_gets_no_reply(alice, group):
     answer_to("价格", user=alice)
     says("别的")
     cancelling.cancel(group_ids=[group.pk], reason=CancelReason.OPERATOR, by="root", at=timezone.now())
@@ -262,7 +262,7 @@ def test_a_cancelled_group_is_silent_at_once(alice, group):
     assert answered_in() == []
 
 
-def test_a_former_owner_in_wechat_is_silent_at_once(alice, group):
+def test_keywords_of_a_former_owner_in_wechat_get_no_reply(alice, group):
     mallory = UserFactory(code="wx-mallory")
     Group.objects.update(wechat_owner_code="wx-mallory")
     answer_to("价格", user=mallory)
@@ -282,7 +282,7 @@ def test_a_new_owner_in_wechat_sets_the_same_keyword(alice, group):
     assert answered_in() == ["十元"]
 
 
-def test_an_edit_that_met_the_change_of_owner_blocks_nobody(alice, group):
+def test_keywords_of_a_former_owner_do_not_block_the_new_owner(alice, group):
     mallory = UserFactory(code="wx-mallory")
     Group.objects.update(wechat_owner_code="wx-mallory")
     answer_to("价格", user=mallory)
@@ -292,14 +292,14 @@ def test_an_edit_that_met_the_change_of_owner_blocks_nobody(alice, group):
     assert answered_in() == ["十元"]
 
 
-def test_who_pulled_the_robot_in_keeps_the_keywords_whoever_owns_the_group(alice, group):
+def test_the_user_who_added_the_robot_keeps_the_keywords_whoever_owns_the_group(alice, group):
     answer_to("价格", user=alice)
     gateway_tells(("group_info", {"id": "g1", "admin_user_id": "wx-heir"}))
     says("价格")
     assert answered_in() == ["十元"]
 
 
-def test_an_owner_in_wechat_keeps_the_keywords_while_it_is_theirs(group):
+def test_an_owner_in_wechat_keeps_the_keywords_while_owning_the_group(group):
     heir = UserFactory(code="wx-heir")
     Group.objects.update(wechat_owner_code="wx-heir")
     answer_to("价格", user=heir)
@@ -308,7 +308,7 @@ def test_an_owner_in_wechat_keeps_the_keywords_while_it_is_theirs(group):
     assert answered_in() == ["十元"]
 
 
-def test_a_blocked_users_keywords_are_silent_until_they_are_let_in_again(alice, group):
+def test_keywords_of_a_blocked_user_get_no_reply_until_the_user_is_unblocked(alice, group):
     answer_to("价格", user=alice)
     blocking.block(user=alice, by="root", reason="x", at=timezone.now())
     says("价格")
@@ -318,7 +318,7 @@ def test_a_blocked_users_keywords_are_silent_until_they_are_let_in_again(alice, 
     assert answered_in() == ["十元"]
 
 
-def test_a_new_life_of_the_group_has_no_keywords(alice, group):
+def test_a_group_that_is_bound_again_has_no_keywords(alice, group):
     answer_to("价格", user=alice)
     cancelling.cancel(group_ids=[group.pk], reason=CancelReason.ROBOT_KICKED, by="x", at=timezone.now())
     GroupFactory(code="g1", user=alice)
@@ -337,7 +337,7 @@ def test_an_edit_of_another_process_is_seen_within_two_seconds(alice, group):
     assert answered_in() == ["x"]
 
 
-def test_old_clocks_are_forgotten(alice, group):
+def test_old_times_of_replies_are_deleted(alice, group):
     answer_to("价格", user=alice)
     says("价格")
     assert forget_old_replies() == 0
@@ -400,7 +400,7 @@ def test_replies_are_counted_exactly_by_workers_at_once(eight_groups):
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_one_speaker_heard_by_workers_at_once_gets_one_reply_of_each_batch(eight_groups):
+def test_a_speaker_handled_by_several_workers_gets_one_reply_of_each_batch(eight_groups):
     told_at_once(eight_groups, turns=6, speaker="chatterbox")
     assert list(KeywordBatch.objects.values_list("trigger_count", flat=True)) == [1, 1]
     assert (OutboxMessage.objects.count(), GroupMessage.objects.count()) == (2, 48)

@@ -74,7 +74,7 @@ def test_the_detail_lists_the_draft_and_the_text(alice: User):
 
 
 @pytest.mark.parametrize("words", ["", "  ", "\n"])
-def test_without_a_text_the_draft_goes_alone(alice: User, words: str):
+def test_without_a_text_the_draft_is_sent_alone(alice: User, words: str):
     assert complete(alice, GroupFactory(user=alice).code, message=TEXT | {"content": words})["code"] == 1200
     assert shown(alice, MassMessage.objects.get()) == [PICTURE]
 
@@ -112,7 +112,7 @@ def test_the_address_of_a_picture_is_no_text_to_check(alice: User):
     assert complete(alice, GroupFactory(user=alice).code)["code"] == 1200
 
 
-def test_a_group_waits_until_both_are_sent(alice: User, sandbox: Any):
+def test_a_part_waits_until_both_messages_are_sent(alice: User, sandbox: Any):
     message = fired(alice, reachable(user=alice))
     say_one()
     assert state_of(message) == ([0], MassMessage.Status.WAITING)
@@ -121,7 +121,7 @@ def test_a_group_waits_until_both_are_sent(alice: User, sandbox: Any):
 
 
 @pytest.mark.parametrize("first_is_sent", [False, True])
-def test_a_group_has_failed_when_one_of_them_has(alice: User, sandbox: Any, first_is_sent: bool):
+def test_a_part_has_failed_when_one_of_its_messages_has(alice: User, sandbox: Any, first_is_sent: bool):
     message = fired(alice, reachable(user=alice))
     if first_is_sent:
         say_one()
@@ -133,7 +133,7 @@ def test_a_group_has_failed_when_one_of_them_has(alice: User, sandbox: Any, firs
     assert message.groups.get().reason
 
 
-def test_one_that_an_operator_has_sent_after_all_makes_the_group_sent(alice: User, sandbox: Any):
+def test_a_part_is_sent_after_an_operators_retry_of_its_failed_message(alice: User, sandbox: Any):
     message = fired(alice, reachable(user=alice))
     say_one()
     refuse(sandbox)
@@ -144,7 +144,7 @@ def test_one_that_an_operator_has_sent_after_all_makes_the_group_sent(alice: Use
     assert message.groups.get().reason == ""
 
 
-def test_a_group_cancelled_between_the_two_has_failed(alice: User, sandbox: Any):
+def test_a_part_has_failed_when_its_group_is_cancelled_between_the_two_messages(alice: User, sandbox: Any):
     group = reachable(user=alice)
     message = fired(alice, group)
     say_one()
@@ -156,7 +156,7 @@ def take_back(user: User, message: MassMessage) -> int:
     return int(ApiClient(user).delete(f"/tasks/{message.pk}")["code"])
 
 
-def test_taking_back_takes_back_both(alice: User, sandbox: Any):
+def test_a_recall_recalls_both_messages(alice: User, sandbox: Any):
     message = fired(alice, reachable(user=alice))
     say_everything()
     assert take_back(alice, message) == 1200
@@ -166,7 +166,7 @@ def test_taking_back_takes_back_both(alice: User, sandbox: Any):
     assert state_of(message) == ([3], MassMessage.Status.RECALLED)
 
 
-def test_taking_back_between_the_two_recalls_the_first_and_never_sends_the_second(alice: User, sandbox: Any):
+def test_a_recall_between_the_two_messages_recalls_the_first_and_closes_the_second(alice: User, sandbox: Any):
     message = fired(alice, reachable(user=alice))
     first = say_one()
     assert take_back(alice, message) == 1200
@@ -175,7 +175,7 @@ def test_taking_back_between_the_two_recalls_the_first_and_never_sends_the_secon
     assert state_of(message) == ([3], MassMessage.Status.RECALLED)
 
 
-def test_a_group_that_failed_half_way_can_be_taken_back(alice: User, sandbox: Any):
+def test_a_part_that_failed_after_its_first_message_can_be_recalled(alice: User, sandbox: Any):
     message = fired(alice, reachable(user=alice))
     first = say_one()
     refuse(sandbox)
@@ -186,7 +186,7 @@ def test_a_group_that_failed_half_way_can_be_taken_back(alice: User, sandbox: An
     assert state_of(message) == ([3], MassMessage.Status.RECALLED)
 
 
-def test_where_one_recall_is_refused_the_message_stands_as_sent(alice: User, sandbox: Any):
+def test_when_one_recall_is_refused_the_part_counts_as_sent(alice: User, sandbox: Any):
     message = fired(alice, reachable(user=alice))
     say_everything()
     take_back(alice, message)
@@ -198,7 +198,7 @@ def test_where_one_recall_is_refused_the_message_stands_as_sent(alice: User, san
     assert message.groups.get().reason.startswith("撤回失败：")
 
 
-def test_where_the_second_was_never_sent_a_refused_recall_leaves_a_failed_group(alice: User, sandbox: Any):
+def test_when_the_second_message_was_never_sent_a_refused_recall_leaves_a_failed_part(alice: User, sandbox: Any):
     message = fired(alice, reachable(user=alice))
     say_one()
     take_back(alice, message)
@@ -207,7 +207,7 @@ def test_where_the_second_was_never_sent_a_refused_recall_leaves_a_failed_group(
     assert message.groups.get().reason.startswith("撤回失败：")
 
 
-def test_what_the_gateway_is_recalling_is_not_taken_back_again(alice: User, sandbox: Any):
+def test_messages_that_the_gateway_is_recalling_are_not_recalled_again(alice: User, sandbox: Any):
     message = fired(alice, reachable(user=alice))
     say_everything()
     assert (take_back(alice, message), take_back(alice, message)) == (1200, 1409)

@@ -92,7 +92,7 @@ def test_groups_cancelled_while_a_launch_is_received_get_nothing():
     assert (launch.planned_count, launch.waiting_count, launch.skipped_count) == (40, 10, 30)
 
 
-def test_a_mass_message_is_fired_once_by_many_workers(sandbox: Any):
+def test_a_mass_message_is_sent_once_by_many_workers(sandbox: Any):
     alice = UserFactory()
     message = scheduled(alice, *(reachable(user=alice) for _ in range(5)))
     with time_machine.travel(message.send_at + timedelta(seconds=1)):
@@ -131,7 +131,7 @@ def test_no_more_than_one_a_minute_in_a_group_however_many_at_once():
     assert sorted(told) == [1200, 2005]
 
 
-def test_taking_back_races_firing_and_one_of_them_wins(sandbox: Any):
+def test_of_a_recall_and_the_sending_at_once_one_wins(sandbox: Any):
     alice = UserFactory()
     message = scheduled(alice, reachable(user=alice), send_at=timezone.now())
     client = ApiClient(alice)
@@ -143,7 +143,7 @@ def test_taking_back_races_firing_and_one_of_them_wins(sandbox: Any):
     assert sandbox.state.messages == {}
 
 
-def test_operators_and_senders_at_once_lose_and_double_nothing(sandbox: Any, settings: Any):
+def test_operators_and_senders_at_once_lose_and_duplicate_no_message(sandbox: Any, settings: Any):
     settings.ROBOT_MESSAGES_PER_MINUTE = 1000
     groups = [reachable() for _ in range(15)]
     launch = launched(*groups, items=[WORDS, WORDS])
@@ -168,7 +168,7 @@ def test_operators_and_senders_at_once_lose_and_double_nothing(sandbox: Any, set
 
 @pytest.mark.parametrize("held", [0, 1])
 @pytest.mark.parametrize("action", ["pause", "resume", "cancel"])
-def test_whoever_moves_two_launches_waits_for_a_sender_without_standing_in_its_way(action: str, held: int):
+def test_an_operator_who_changes_two_launches_does_not_deadlock_with_a_sender(action: str, held: int):
     launches = [launched(reachable()), launched(reachable())]
     messages = [launch.deliveries.get().messages().get() for launch in launches]
     messages.append(said_once_more(messages[0]))
@@ -209,7 +209,7 @@ def while_a_sender_notes(attempt: receipts.Attempt, work: Callable[[], Any]) -> 
         return worker.result()
 
 
-def test_a_large_launch_is_cancelled_while_a_sender_notes_what_it_said():
+def test_a_large_launch_is_cancelled_while_a_sender_records_a_result():
     alice, robot = UserFactory(), reachable().robot
     many = [GroupFactory.build(user=alice, robot=robot) for _ in range(writing.CHUNK + 1)]
     groups = sorted(Group.objects.bulk_create(many), key=lambda group: group.code.encode())
@@ -224,7 +224,7 @@ def test_a_large_launch_is_cancelled_while_a_sender_notes_what_it_said():
     assert (launch.sent_count, launch.skipped_count) == (1, writing.CHUNK)
 
 
-def test_stars_end_groups_for_two_reasons_while_a_sender_notes_what_it_said():
+def test_ratings_cancel_groups_for_two_reasons_while_a_sender_records_a_result():
     alice = UserFactory()
     for _ in range(stars.MOST_LOW_STARS):
         GroupFactory(user=alice, star=1)
@@ -237,7 +237,7 @@ def test_stars_end_groups_for_two_reasons_while_a_sender_notes_what_it_said():
     assert (launch.sent_count, launch.skipped_count) == (1, 1)
 
 
-def test_a_switch_and_a_launch_that_is_being_received_leave_nothing_to_send(sandbox: Any):
+def test_a_switch_and_a_launch_received_at_once_leave_nothing_to_send(sandbox: Any):
     alice = UserFactory(code="wx-alice")
     group = reachable(user=alice)
     with ThreadPoolExecutor(1) as threads:
@@ -249,7 +249,7 @@ def test_a_switch_and_a_launch_that_is_being_received_leave_nothing_to_send(sand
     assert OutboxMessage.objects.count() == 0
 
 
-def test_a_launch_system_that_hangs_keeps_one_thread_for_one_calls_time(sandbox: Any, settings: Any):
+def test_a_launch_system_that_hangs_occupies_one_thread_for_the_time_of_one_call(sandbox: Any, settings: Any):
     settings.LAUNCH_TIMEOUT = 1.0
     launched(*(GroupFactory(launch_switch=False) for _ in range(30)))
     sandbox.state.note("fault", system="launch", mode="timeout", rate=1.0)
@@ -275,7 +275,7 @@ class SlowLaunchSystem:
         say_everything()
 
 
-def test_a_delivery_that_ends_anew_while_it_is_told_of_is_told_anew_afterwards(sandbox: Any):
+def test_a_result_that_changes_while_it_is_reported_is_reported_again(sandbox: Any):
     launched(reachable())
     give_up(sandbox)
     system = SlowLaunchSystem()

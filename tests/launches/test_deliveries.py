@@ -62,13 +62,13 @@ def test_a_launch_is_running_while_anything_waits(sandbox: Any):
     assert (launch.status, launch.finished_at) == (Launch.Status.RUNNING, None)
 
 
-def test_one_message_given_up_fails_the_delivery(sandbox: Any):
+def test_one_failed_message_fails_the_delivery(sandbox: Any):
     launch = launched(reachable(), items=[WORDS, PICTURE])
     give_up(sandbox)
     assert counts(launch) == {"planned": 1, "failed": 1}
 
 
-def test_an_operators_retry_that_works_makes_it_sent_and_is_reported_anew(sandbox: Any):
+def test_a_delivery_is_sent_and_reported_again_after_an_operators_retry(sandbox: Any):
     group = reachable()
     launch = launched(group)
     give_up(sandbox)
@@ -80,7 +80,7 @@ def test_an_operators_retry_that_works_makes_it_sent_and_is_reported_anew(sandbo
     assert results(sandbox) == [(group.code, 2), (group.code, 1)]
 
 
-def test_it_is_told_of_by_one_reporter_at_a_time(sandbox: Any):
+def test_a_result_is_reported_by_one_worker_at_a_time(sandbox: Any):
     group = reachable()
     launched(group)
     give_up(sandbox)
@@ -93,7 +93,7 @@ def test_it_is_told_of_by_one_reporter_at_a_time(sandbox: Any):
     assert results(sandbox) == [(group.code, 1)]
 
 
-def test_a_failed_delivery_says_why_it_failed_last(sandbox: Any):
+def test_a_failed_delivery_has_the_reason_of_the_last_failure(sandbox: Any):
     launched(reachable(), items=[WORDS, PICTURE])
     first, second = OutboxMessage.objects.order_by("pk")
     for message, answer in ((first, "502 踢出"), (second, "413 图片太大")):
@@ -105,7 +105,7 @@ def test_a_failed_delivery_says_why_it_failed_last(sandbox: Any):
     assert "413 图片太大" in Delivery.objects.get().reason
 
 
-def test_a_group_cancelled_meanwhile_is_skipped(sandbox: Any):
+def test_a_group_cancelled_before_sending_is_skipped(sandbox: Any):
     group = reachable()
     launch = launched(group)
     cancelling.cancel(group_ids=[group.pk], reason=CancelReason.ROBOT_KICKED, by="网关", at=timezone.now())
@@ -114,7 +114,7 @@ def test_a_group_cancelled_meanwhile_is_skipped(sandbox: Any):
     assert Delivery.objects.get().reason == "群已注销:机器人被踢"
 
 
-def test_a_group_cancelled_after_a_part_was_seen_has_failed(sandbox: Any):
+def test_a_group_cancelled_after_a_message_was_sent_has_failed(sandbox: Any):
     group = reachable()
     launch = launched(group, items=[WORDS, PICTURE])
     OutboxMessage.objects.filter(content__type=8).update(is_held=True)
@@ -123,7 +123,7 @@ def test_a_group_cancelled_after_a_part_was_seen_has_failed(sandbox: Any):
     assert counts(launch) == {"planned": 1, "failed": 1}
 
 
-def test_the_launch_system_hears_of_every_group_it_named(sandbox: Any):
+def test_the_launch_system_gets_a_result_for_every_group(sandbox: Any):
     sent, off = reachable(), GroupFactory(launch_switch=False)
     launched(sent, off, GroupFactory.build(code="nobody", user=None, robot=None))
     say_everything()
@@ -131,14 +131,14 @@ def test_the_launch_system_hears_of_every_group_it_named(sandbox: Any):
     assert sorted(results(sandbox)) == sorted([(sent.code, 1), (off.code, 2), ("nobody", 2)])
 
 
-def test_it_hears_of_each_once(sandbox: Any):
+def test_each_result_is_reported_once(sandbox: Any):
     launched(GroupFactory(launch_switch=False))
     assert report_results() == 1
     assert report_results() == 0
     assert len(results(sandbox)) == 1
 
 
-def test_it_hears_the_name_that_it_used(sandbox: Any):
+def test_a_result_is_reported_under_the_reference_that_was_received(sandbox: Any):
     group = reachable()
     Group.objects.filter(pk=group.pk).update(launch_switch=False)
     group.code = str(group.pk)
@@ -148,7 +148,7 @@ def test_it_hears_the_name_that_it_used(sandbox: Any):
 
 
 @pytest.mark.parametrize("mode", ["error", "drop_reply"])
-def test_while_it_is_away_results_wait_and_come_again(sandbox: Any, mode: str):
+def test_results_wait_while_the_launch_system_is_unavailable(sandbox: Any, mode: str):
     launched(GroupFactory(launch_switch=False))
     break_down(sandbox, "launch", mode)
     assert report_results() == 0
@@ -158,7 +158,7 @@ def test_while_it_is_away_results_wait_and_come_again(sandbox: Any, mode: str):
         assert report_results() == 1
 
 
-def test_it_is_asked_less_often_the_longer_it_is_away(sandbox: Any):
+def test_attempts_become_rarer_the_longer_the_launch_system_is_unavailable(sandbox: Any):
     launched(GroupFactory(launch_switch=False))
     break_down(sandbox, "launch")
     for _ in range(12):
@@ -168,7 +168,7 @@ def test_it_is_asked_less_often_the_longer_it_is_away(sandbox: Any):
     assert timedelta(minutes=59) < wait <= timedelta(hours=1)
 
 
-def test_a_result_in_a_killed_workers_hands_comes_up_again(sandbox: Any):
+def test_a_result_leased_by_a_killed_worker_is_due_again(sandbox: Any):
     launched(GroupFactory(launch_switch=False))
     Delivery.objects.update(result_due_at=timezone.now() + timedelta(minutes=3))  # as taking it in hand does
     assert report_results() == 0

@@ -60,7 +60,7 @@ def status_of(launch: Launch) -> int:
     return launch.status
 
 
-def test_it_asks_first():
+def test_pausing_asks_for_confirmation():
     launch = launched(reachable())
     page = press(operator("pause_launch"), "pause", launch, confirmed=False)
     assert "共 1 个群,待发送 1" in page
@@ -77,7 +77,7 @@ def test_a_paused_launch_sends_nothing_until_it_is_resumed(sandbox: Any):
     assert status_of(launch) == Launch.Status.FINISHED
 
 
-def test_a_resumed_launch_goes_on_where_it_stopped(sandbox: Any):
+def test_a_resumed_launch_continues_where_it_stopped(sandbox: Any):
     first, second = reachable(), reachable()
     launch = launched(first, second)
     OutboxMessage.objects.filter(group_code=second.code).update(is_held=True)
@@ -88,7 +88,7 @@ def test_a_resumed_launch_goes_on_where_it_stopped(sandbox: Any):
     assert sorted(m["group_id"] for m in sandbox.state.messages.values()) == sorted([first.code, second.code])
 
 
-def test_a_group_whose_stars_switched_it_off_meanwhile_is_passed_over(sandbox: Any):
+def test_a_group_that_was_switched_off_during_the_pause_is_skipped(sandbox: Any):
     group = reachable()
     launch = launched(group)
     pause(launch)
@@ -99,7 +99,7 @@ def test_a_group_whose_stars_switched_it_off_meanwhile_is_passed_over(sandbox: A
     assert launch.skipped_count == 1
 
 
-def test_a_cancelled_launch_sends_nothing_more_and_says_so(sandbox: Any):
+def test_a_cancelled_launch_sends_nothing_more_and_reports_its_groups(sandbox: Any):
     group = reachable()
     launch = launched(group)
     assert "已取消 1 条" in press(operator("cancel_launch"), "cancel", launch, reason="广告主要求")
@@ -124,7 +124,7 @@ def test_a_paused_launch_can_be_cancelled():
     assert OutboxMessage.objects.waiting().count() == 0
 
 
-def test_what_failed_is_not_sent_after_all_when_the_launch_was_cancelled(sandbox: Any):
+def test_failed_messages_of_a_cancelled_launch_cannot_be_retried(sandbox: Any):
     launch = half_failed(sandbox)
     assert launch_control.cancel(launch=launch, by="wang", reason="不要了", at=timezone.now())
     assert failed.retry(OutboxMessage.objects.all(), at=timezone.now()) == 0
@@ -132,7 +132,7 @@ def test_what_failed_is_not_sent_after_all_when_the_launch_was_cancelled(sandbox
     assert (launch.failed_count, launch.skipped_count) == (1, 1)
 
 
-def test_what_failed_waits_for_the_end_of_a_pause(sandbox: Any):
+def test_a_retried_message_waits_for_the_end_of_a_pause(sandbox: Any):
     launch = half_failed(sandbox)
     pause(launch)
     failed.retry(OutboxMessage.objects.all(), at=timezone.now())
@@ -141,7 +141,7 @@ def test_what_failed_waits_for_the_end_of_a_pause(sandbox: Any):
     assert say_everything() == 1
 
 
-def test_a_paused_launch_with_nothing_left_to_send_is_over_when_it_goes_on(sandbox: Any):
+def test_a_paused_launch_with_nothing_left_to_send_is_finished_when_it_is_resumed(sandbox: Any):
     launch = launched(reachable())
     [taken] = claim(at=timezone.now()).messages
     pause(launch)
@@ -151,7 +151,7 @@ def test_a_paused_launch_with_nothing_left_to_send_is_over_when_it_goes_on(sandb
     assert status_of(launch) == Launch.Status.FINISHED
 
 
-def test_what_is_over_cannot_be_moved(sandbox: Any):
+def test_a_finished_launch_cannot_be_changed(sandbox: Any):
     launch = launched(reachable())
     say_everything()
     now = timezone.now()
@@ -169,14 +169,14 @@ def test_pausing_twice_is_harmless():
 
 
 @pytest.mark.parametrize("action", ["pause", "resume", "cancel"])
-def test_each_needs_a_permission_of_its_own(action: str):
+def test_each_action_needs_its_own_permission(action: str):
     others = {"pause_launch", "resume_launch", "cancel_launch"} - {f"{action}_launch"}
     launch = launched(reachable())
     press(operator(*others), action, launch, reason="x")
     assert status_of(launch) == Launch.Status.RUNNING
 
 
-def test_the_list_shows_how_far_it_is():
+def test_the_list_shows_the_progress_of_a_launch():
     launched(reachable(), reachable(), items=[WORDS])
     page = operator().get(PAGE).content.decode()
     assert '<td class="field-planned_count">2</td>' in page

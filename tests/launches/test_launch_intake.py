@@ -39,7 +39,7 @@ def test_each_group_gets_every_item_in_order():
         assert [said["type"] for said in said_in(group.code)] == [3, 8]
 
 
-def test_items_are_said_as_the_gateway_knows_them():
+def test_items_become_messages_in_the_gateways_format():
     group = GroupFactory(code="g-7")
     hand_over(group.code, items=[WORDS, PICTURE, LINK, CARD])
     assert said_in("g-7") == [
@@ -76,7 +76,7 @@ def test_an_id_may_be_written_without_hyphens():
     assert len(said_in(group.code)) == 1
 
 
-def test_a_group_nobody_knows_has_failed():
+def test_an_unknown_group_has_failed():
     hand_over("nobody")
     assert state_of("nobody") == (Delivery.Status.FAILED, "没有这个群")
 
@@ -101,7 +101,7 @@ def test_a_group_whose_robot_was_removed_is_skipped():
     assert state_of(group.code) == (Delivery.Status.SKIPPED, "机器人不可用")
 
 
-def test_the_counts_say_what_is_planned():
+def test_the_counts_add_up_to_the_planned_count():
     hand_over(GroupFactory().code, GroupFactory(launch_switch=False).code, "nobody")
     launch = Launch.objects.get()
     assert (launch.planned_count, launch.waiting_count, launch.failed_count, launch.skipped_count) == (3, 1, 1, 1)

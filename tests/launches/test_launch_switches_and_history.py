@@ -37,7 +37,7 @@ def is_on(group: Group) -> bool:
     return Group.objects.values_list("launch_switch", flat=True).get(pk=group.pk)
 
 
-def test_the_launch_system_is_told_first(alice: User, sandbox: Any):
+def test_the_launch_system_is_called_first(alice: User, sandbox: Any):
     group = GroupFactory(user=alice)
     told = switch(alice, {"code": group.code, "rcv_task_flag": 0})
     assert (told["code"], told["data"]) == (1200, 0)
@@ -45,14 +45,14 @@ def test_the_launch_system_is_told_first(alice: User, sandbox: Any):
     assert sandbox.state.switches == {group.code: 0}
 
 
-def test_when_it_says_no_nothing_changes(alice: User, sandbox: Any):
+def test_nothing_changes_when_the_launch_system_refuses(alice: User, sandbox: Any):
     group = GroupFactory(user=alice)
     sandbox.state.note("fault", system="launch", mode="error", rate=1.0)
     assert switch(alice, {"code": group.code, "rcv_task_flag": 0})["code"] == 1101
     assert is_on(group)
 
 
-def test_an_answer_that_got_lost_leaves_both_sides_as_they_were(alice: User, sandbox: Any):
+def test_after_a_lost_answer_both_sides_return_to_the_old_state(alice: User, sandbox: Any):
     group = GroupFactory(user=alice)
     sandbox.state.note("fault", system="launch", mode="drop_reply", rate=1.0)
     assert switch(alice, {"code": group.code, "rcv_task_flag": 0})["code"] == 1101
@@ -87,7 +87,7 @@ def test_a_list_is_set_whole_and_the_last_state_is_answered(alice: User, sandbox
     assert (is_on(first), is_on(second)) == (True, False)
 
 
-def test_a_list_with_somebody_elses_group_sets_nothing(alice: User, sandbox: Any):
+def test_a_list_with_another_users_group_sets_nothing(alice: User, sandbox: Any):
     own, theirs = GroupFactory(user=alice), GroupFactory()
     body = [{"code": own.code, "rcv_task_flag": 0}, {"code": theirs.code, "rcv_task_flag": 0}]
     assert switch(alice, body)["code"] == 1404
@@ -95,7 +95,7 @@ def test_a_list_with_somebody_elses_group_sets_nothing(alice: User, sandbox: Any
     assert sandbox.state.switches == {}
 
 
-def test_a_group_switched_off_gets_nothing_more_of_what_is_under_way(alice: User, sandbox: Any):
+def test_a_group_that_is_switched_off_gets_no_more_of_running_launches(alice: User, sandbox: Any):
     group, other = reachable(user=alice), reachable(user=alice)
     launch = launched(group, other)
     switch(alice, {"code": group.code, "rcv_task_flag": 0})
@@ -104,7 +104,7 @@ def test_a_group_switched_off_gets_nothing_more_of_what_is_under_way(alice: User
     assert (launch.sent_count, launch.skipped_count) == (1, 1)
 
 
-def test_what_is_left_of_a_failed_delivery_does_not_go_to_a_group_that_is_switched_off(alice: User, sandbox: Any):
+def test_the_rest_of_a_failed_delivery_is_not_sent_to_a_group_that_is_switched_off(alice: User, sandbox: Any):
     group = reachable(user=alice)
     launched(group, items=[WORDS, WORDS])
     OutboxMessage.objects.filter(pk=OutboxMessage.objects.latest("pk").pk).update(is_held=True)
@@ -132,7 +132,7 @@ def test_the_send_flag_is_one_when_nothing_is_left_to_send(alice: User, sandbox:
     assert ApiClient(alice).get("/launch/history")["data"][0]["send_flag"] == 1
 
 
-def test_what_was_passed_over_is_no_history(alice: User):
+def test_skipped_deliveries_are_not_in_the_history(alice: User):
     launched(GroupFactory(user=alice, launch_switch=False))
     assert ApiClient(alice).get("/launch/history")["data"] == []
 
@@ -144,7 +144,7 @@ def test_the_detail_names_groups_and_content(alice: User):
     assert data["materials"] == [{"url": None, "title": None, "filePath": None, **WORDS}]
 
 
-def test_a_launch_to_others_is_not_found(alice: User):
+def test_a_launch_to_other_users_is_not_found(alice: User):
     launch = launched(GroupFactory())
     assert ApiClient(alice).get("/launch/history/detail", task_id=str(launch.pk))["code"] == 1404
 

@@ -38,7 +38,7 @@ def sandbox_fault(sandbox: Any, mode: str) -> None:
 
 
 @pytest.mark.parametrize("star", [4, 5])
-def test_stars_that_switch_launches_off_tell_the_launch_system(sandbox: Any, star: int):
+def test_ratings_that_switch_launches_off_are_reported_to_the_launch_system(sandbox: Any, star: int):
     group, other = GroupFactory(), GroupFactory()
     assert stars((group, star), (other, 3)) == 1200
     assert report_switches() == 1
@@ -46,19 +46,19 @@ def test_stars_that_switch_launches_off_tell_the_launch_system(sandbox: Any, sta
     assert not SwitchChange.objects.exists()
 
 
-def test_a_group_that_is_off_already_is_no_news(sandbox: Any):
+def test_a_group_that_is_off_already_is_not_reported(sandbox: Any):
     stars((GroupFactory(launch_switch=False), 5))
     assert report_switches() == 0
 
 
-def test_a_batch_of_stars_that_is_refused_tells_nothing():
+def test_a_refused_batch_of_ratings_reports_nothing():
     nobody = GroupFactory.build(code="nobody")
     assert stars((GroupFactory(), 5), (nobody, 5)) == 1403
     assert not SwitchChange.objects.exists()
 
 
 @pytest.mark.parametrize("mode", ["error", "drop_reply"])
-def test_it_is_told_again_until_it_is_accepted(sandbox: Any, mode: str):
+def test_a_change_is_reported_again_until_it_is_accepted(sandbox: Any, mode: str):
     group = GroupFactory()
     stars((group, 5))
     sandbox_fault(sandbox, mode)
@@ -71,7 +71,7 @@ def test_it_is_told_again_until_it_is_accepted(sandbox: Any, mode: str):
     assert sandbox.state.switches == {group.code: 0}
 
 
-def test_a_user_who_switches_on_meanwhile_has_the_last_word(sandbox: Any):
+def test_a_users_later_switch_replaces_the_change(sandbox: Any):
     group = GroupFactory()
     stars((group, 5))
     ApiClient(group.user).put("/launch/switch", {"code": group.code, "rcv_task_flag": 1})
@@ -79,7 +79,7 @@ def test_a_user_who_switches_on_meanwhile_has_the_last_word(sandbox: Any):
     assert sandbox.state.switches == {group.code: 1}
 
 
-def test_what_is_told_is_the_state_at_that_moment(sandbox: Any):
+def test_the_reported_state_is_the_state_at_that_time(sandbox: Any):
     group = GroupFactory()
     stars((group, 5))
     Group.objects.update(launch_switch=True)
@@ -87,7 +87,7 @@ def test_what_is_told_is_the_state_at_that_moment(sandbox: Any):
     assert sandbox.state.switches == {group.code: 1}
 
 
-def test_a_change_during_the_call_is_told_after_it(sandbox: Any):
+def test_a_change_during_the_call_is_reported_after_it(sandbox: Any):
     group = GroupFactory()
     stars((group, 5))
 
@@ -102,7 +102,7 @@ def test_a_change_during_the_call_is_told_after_it(sandbox: Any):
     assert sandbox.state.switches == {group.code: 1}
 
 
-def test_one_that_is_refused_keeps_back_no_other(sandbox: Any):
+def test_a_refused_change_does_not_stop_others(sandbox: Any):
     first, second = GroupFactory(code="bad"), GroupFactory(code="good")
     stars((first, 5), (second, 4))
 
@@ -116,7 +116,7 @@ def test_one_that_is_refused_keeps_back_no_other(sandbox: Any):
     assert (sandbox.state.switches, SwitchChange.objects.get().group_code) == ({"good": 0}, "bad")
 
 
-def test_a_cancelled_group_takes_launches_no_more(sandbox: Any):
+def test_a_cancelled_group_is_reported_as_off(sandbox: Any):
     group, quiet = GroupFactory(), GroupFactory(launch_switch=False)
     cancel(group)
     cancel(quiet)
@@ -124,7 +124,7 @@ def test_a_cancelled_group_takes_launches_no_more(sandbox: Any):
     assert sandbox.state.switches == {group.code: 0}
 
 
-def test_a_group_bound_again_takes_launches_again(sandbox: Any):
+def test_a_group_that_is_bound_again_is_reported_as_on(sandbox: Any):
     user, robot = UserFactory(code="wx-alice"), RobotFactory(code="r1")
     GroupFactory(code="g1", cancelled_at=timezone.now(), cancel_reason=3, launch_switch=False)
     words = {"robot_id": robot.code, "user_id": user.code, "name": "群"}
@@ -135,7 +135,7 @@ def test_a_group_bound_again_takes_launches_again(sandbox: Any):
     assert sandbox.state.switches == {"g1": 1}
 
 
-def test_many_switches_are_told_in_few_calls(sandbox: Any, django_assert_max_num_queries: Any):
+def test_many_switches_are_reported_in_few_calls(sandbox: Any, django_assert_max_num_queries: Any):
     groups = [GroupFactory(code=f"g{number:03}", user=UserFactory.create()) for number in range(130)]
     stars(*((group, 5) for group in groups))
     with django_assert_max_num_queries(30):
