@@ -113,7 +113,7 @@ def test_a_launch_paused_resumed_and_killed_again_and_again_says_everything_once
 def test_a_picture_and_its_text_reach_every_group_once_and_in_order_through_kills(sandbox: Any, settings: Any):
     alice, robot = UserFactory(), RobotFactory(code="sandbox-robot-1")
     groups = [GroupFactory(user=alice, robot=robot) for _ in range(GROUPS)]
-    message = scheduled(alice, *groups, send_at=timezone.now(), words="周末有活动")
+    message = scheduled(alice, *groups, send_at=timezone.now(), text="周末有活动")
     while MassMessage.objects.get().status == MassMessage.Status.WAITING:
         before = sent()
         with sender(settings, sandbox):

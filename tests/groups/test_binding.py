@@ -1,4 +1,4 @@
-"""How groups come and go."""
+"""Binding and unbinding of groups, as the gateway reports them."""
 
 from datetime import datetime, timedelta
 
@@ -46,10 +46,10 @@ def test_a_full_robot_recommends_another_with_its_picture(alice):
     other = RobotFactory(name="二号", qr_code_url="http://e.com/qr.png")
     gateway_tells(pulled_in())
     assert asked_of_gateway("g1") == []
-    words = said_to("wx-alice")
-    assert "名额" in words[0]
-    assert other.name in words[1]
-    assert words[2] == "http://e.com/qr.png"
+    texts = said_to("wx-alice")
+    assert "名额" in texts[0]
+    assert other.name in texts[1]
+    assert texts[2] == "http://e.com/qr.png"
 
 
 def test_a_robot_out_of_quota_refuses_too(alice, robot):
@@ -130,7 +130,7 @@ def test_a_robot_that_has_filled_up_unbinds_the_group(alice):
 
 @pytest.fixture
 def friend(alice) -> Robot:
-    """A robot that works and that alice has added."""
+    """A working robot that alice has added."""
     return FriendshipFactory(user=alice, robot__code="r2").robot
 
 
@@ -176,12 +176,12 @@ def test_the_database_serves_a_group_once_at_a_time(alice, robot):
 
 
 def bound_at_once(*bind_times: str, arriving: datetime, quota: int = 1) -> list[str]:
-    """The codes of the groups that a robot with that quota a day takes on when these bindings arrive."""
+    """Return the codes of the groups that a robot with this daily quota serves after these bindings."""
     robot = Robot.objects.get(code="r1")
     with time_machine.travel(arriving, tick=False):
         for day in {day_of(arriving), day_of(arriving) - timedelta(days=1)}:
             RobotDay.objects.create(robot=robot, day=day, quota=quota)
-        gateway_tells(*(bound(f"g{n}", bind_time=told) for n, told in enumerate(bind_times, 1)))
+        gateway_tells(*(bound(f"g{n}", bind_time=time) for n, time in enumerate(bind_times, 1)))
     return sorted(Group.objects.values_list("code", flat=True))
 
 
@@ -211,8 +211,8 @@ def test_only_around_midnight_the_day_of_the_binding_counts(alice, robot, bind_t
 
 
 def test_the_user_is_notified_of_a_failed_join(alice, robot):
-    words = {"robot_id": "r1", "group_id": "g1", "user_id": "wx-alice", "name": "好群", "reason": "群满了"}
-    gateway_tells(("robot_join_failed", words))
+    body = {"robot_id": "r1", "group_id": "g1", "user_id": "wx-alice", "name": "好群", "reason": "群满了"}
+    gateway_tells(("robot_join_failed", body))
     assert "群满了" in said_to("wx-alice")[0]
 
 
@@ -246,9 +246,9 @@ def test_a_cancelled_group_is_unbound_and_gets_no_more_messages(alice, robot):
 def test_cancelling_twice_counts_once(alice, robot):
     gateway_tells(bound())
     group = Group.objects.get()
-    how = {"reason": CancelReason.OPERATOR, "by": "root", "at": timezone.now()}
-    assert cancelling.cancel(group_ids=[group.pk], **how) == 1
-    assert cancelling.cancel(group_ids=[group.pk], **how) == 0
+    params = {"reason": CancelReason.OPERATOR, "by": "root", "at": timezone.now()}
+    assert cancelling.cancel(group_ids=[group.pk], **params) == 1
+    assert cancelling.cancel(group_ids=[group.pk], **params) == 0
     robot.refresh_from_db()
     assert robot.group_count == 0
 
@@ -261,10 +261,10 @@ def test_invalid_bodies_are_ignored_and_stored(body):
 
 def test_the_robot_asks_to_be_pulled_back_and_shows_its_code():
     group = GroupFactory(name="测试群")
-    told = ApiClient(group.user).get(f"/pullback/{group.code}")
-    assert (told["code"], told["data"]) == (1200, group.robot.qr_code_url)
-    [words] = said_to(group.user.code)
-    assert "测试群" in words
+    answer = ApiClient(group.user).get(f"/pullback/{group.code}")
+    assert (answer["code"], answer["data"]) == (1200, group.robot.qr_code_url)
+    [text] = said_to(group.user.code)
+    assert "测试群" in text
 
 
 def test_a_robot_can_be_pulled_back_into_a_group_that_kicked_it():

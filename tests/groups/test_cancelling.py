@@ -1,4 +1,4 @@
-"""Cancelling many groups: one service behind the operation and the command, in batches, resumed after a kill."""
+"""Cancelling many groups by the operation and the command, in batches, resumed after a kill."""
 
 import io
 from typing import Any
@@ -20,14 +20,14 @@ from tests.support.entry_points import asked_of_gateway, key_with
 pytestmark = pytest.mark.django_db
 
 
-def delete(*references: Any, **facts: Any) -> dict:
-    body = {"group_ids": [str(one) for one in references], **facts}
+def delete(*references: Any, **fields: Any) -> dict:
+    body = {"group_ids": [str(reference) for reference in references], **fields}
     return key_with(Scope.GROUPS_CANCEL).post("/groups/delete", body)
 
 
-def command(*words: Any, **options: Any) -> str:
+def command(*args: Any, **options: Any) -> str:
     out = io.StringIO()
-    call_command("cancel_groups", *[str(word) for word in words], stdout=out, **options)
+    call_command("cancel_groups", *[str(arg) for arg in args], stdout=out, **options)
     return out.getvalue()
 
 
@@ -76,13 +76,13 @@ def test_unknown_and_cancelled_groups_are_skipped():
     assert active() == set()
 
 
-@pytest.mark.parametrize(("asked", "kept"), [({}, 4), ({"cancel_reason": 7}, 7), ({"cancel_reason": 2}, 2)])
-def test_the_reason_is_stored_and_is_4_by_default(asked: dict, kept: int):
+@pytest.mark.parametrize(("params", "stored"), [({}, 4), ({"cancel_reason": 7}, 7), ({"cancel_reason": 2}, 2)])
+def test_the_reason_is_stored_and_is_4_by_default(params: dict, stored: int):
     group = GroupFactory()
-    delete(group.pk, **asked)
+    delete(group.pk, **params)
     run_cancel_jobs()
     group.refresh_from_db()
-    assert group.cancel_reason == kept
+    assert group.cancel_reason == stored
     assert group.cancelled_by.startswith("接口:")
 
 
@@ -113,12 +113,12 @@ def test_the_command_reads_a_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "facts"), [("robot", {"robot__code": "r"}), ("user", {"user__code": "u"}), ("star", {"star": 2})]
+    ("name", "fields"), [("robot", {"robot__code": "r"}), ("user", {"user__code": "u"}), ("star", {"star": 2})]
 )
-def test_the_command_chooses_by_filter(name: str, facts: dict):
-    GroupFactory(**facts)
+def test_the_command_chooses_by_filter(name: str, fields: dict):
+    GroupFactory(**fields)
     other = GroupFactory(star=3)
-    command(**{name: next(iter(facts.values()))})
+    command(**{name: next(iter(fields.values()))})
     assert active() == {other.code}
 
 

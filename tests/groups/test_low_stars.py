@@ -1,4 +1,4 @@
-"""Beyond the configured totals low-star groups are cancelled, those that earned longest first."""
+"""Cancelling of low-star groups beyond the configured totals, the longest-earning first."""
 
 import pytest
 

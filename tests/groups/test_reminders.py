@@ -1,4 +1,4 @@
-"""Who brought nothing is reminded once; who lost a robot hears which one takes over."""
+"""Reminders to newcomers, and notifications of owners whose robot was banned."""
 
 from datetime import timedelta
 
@@ -19,17 +19,17 @@ from tests.support.entry_points import asked_of_gateway, gateway_tells, said_to
 pytestmark = pytest.mark.django_db
 
 
-def newcomer(hours: float, code: str = "wx-alice", **facts) -> User:
-    user = UserFactory(code=code, completed_at=timezone.now() - timedelta(hours=hours), **facts)
+def newcomer(hours: float, code: str = "wx-alice", **fields) -> User:
+    user = UserFactory(code=code, completed_at=timezone.now() - timedelta(hours=hours), **fields)
     FriendshipFactory(user=user)
     return user
 
 
-@pytest.mark.parametrize(("hours", "told"), [(23.9, 0), (24.1, 1), (35.9, 1), (36.1, 0)])
-def test_a_newcomer_without_a_group_is_reminded_after_a_day(hours, told):
+@pytest.mark.parametrize(("hours", "reminded"), [(23.9, 0), (24.1, 1), (35.9, 1), (36.1, 0)])
+def test_a_newcomer_without_a_group_is_reminded_after_a_day(hours, reminded):
     newcomer(hours)
-    assert remind_newcomers() == told
-    assert ["拉进群" in words for words in said_to("wx-alice")] == [True] * told
+    assert remind_newcomers() == reminded
+    assert ["拉进群" in text for text in said_to("wx-alice")] == [True] * reminded
 
 
 def test_a_newcomer_is_reminded_once():
@@ -94,8 +94,8 @@ def test_owners_are_notified_of_the_new_robot_once(banned):
     RobotFactory(code="r2", name="新助手")
     for _ in range(2):
         gateway_tells(("abnormal_robot_replaced", {"replace_robot_id": "r2", "qrcode": "http://e.com/qr.png"}))
-    words, picture = said_to("wx-alice")
-    assert all(name in words for name in ("新助手", "g1", "g2"))
+    text, picture = said_to("wx-alice")
+    assert all(name in text for name in ("新助手", "g1", "g2"))
     assert picture == "http://e.com/qr.png"
 
 
@@ -104,10 +104,10 @@ def test_groups_that_are_served_again_are_left_out(banned):
     FriendshipFactory(user=alice, robot=later)
     again = GroupFactory(code="g1", name="g1", robot=later, user=alice)
     gateway_tells(("abnormal_robot_replaced", {"replace_robot_id": "r2"}))
-    assert [("g1" in words, "g2" in words) for words in said_to("wx-alice")[:1]] == [(False, True)]
+    assert [("g1" in text, "g2" in text) for text in said_to("wx-alice")[:1]] == [(False, True)]
     again.delete()
     gateway_tells(("abnormal_robot_replaced", {"replace_robot_id": "r3"}))
-    assert not [words for words in said_to("wx-alice") if "g1" in words]
+    assert not [text for text in said_to("wx-alice") if "g1" in text]
 
 
 REPLACED = ("abnormal_robot_replaced", {"replace_robot_id": "r2"})
@@ -129,18 +129,18 @@ def test_owners_are_notified_of_the_new_robot_after_a_ban_that_failed_at_first()
 
 def test_a_new_robot_that_no_owner_awaits_is_ignored_with_a_note():
     gateway_tells(REPLACED)
-    told = GatewayEvent.objects.get()
-    assert (told.status, told.note) == (GatewayEvent.Status.IGNORED, "没有等待通知的群主")
+    event = GatewayEvent.objects.get()
+    assert (event.status, event.note) == (GatewayEvent.Status.IGNORED, "没有等待通知的群主")
 
 
 @pytest.mark.parametrize("robot_id", ["r1", "robot-without-groups"])
 def test_a_replacement_is_recorded_though_no_owner_awaits_it(banned, robot_id):
-    quiet = RobotFactory(code="robot-without-groups")
-    gateway_tells(("abnormal_robot", {"robot_id": quiet.code}))
+    without_groups = RobotFactory(code="robot-without-groups")
+    gateway_tells(("abnormal_robot", {"robot_id": without_groups.code}))
     Group.objects.update(replacement_told_at=timezone.now())
     new = RobotFactory(code="r2")
     gateway_tells(("abnormal_robot_replaced", {"robot_id": robot_id, "replace_robot_id": "r2"}))
-    assert [one.code for one in new.replaced_robots.all()] == [robot_id]
+    assert [robot.code for robot in new.replaced_robots.all()] == [robot_id]
 
 
 def test_an_owner_whom_no_robot_reaches_yet_is_notified_later(banned):
@@ -162,8 +162,8 @@ def test_an_owner_without_another_robot_is_notified_when_adding_one(banned, repl
     if replaced_before:
         gateway_tells(REPLACED)
     adds()
-    [words] = said_to("wx-alice")
-    assert all(part in words for part in ("请把我拉进", "g1", "g2"))
+    [text] = said_to("wx-alice")
+    assert all(part in text for part in ("请把我拉进", "g1", "g2"))
     assert OutboxMessage.objects.get(user_code="wx-alice").robot.code == "r2"
 
 
@@ -180,8 +180,8 @@ def test_when_the_added_robot_is_full_another_is_named(banned):
     RobotFactory(code="r2", group_count=30)
     RobotFactory(code="r3", name="三号", qr_code_url="http://e.com/3.png")
     adds()
-    words, picture = said_to("wx-alice")
-    assert ("三号" in words, picture) == (True, "http://e.com/3.png")
+    text, picture = said_to("wx-alice")
+    assert ("三号" in text, picture) == (True, "http://e.com/3.png")
 
 
 def test_a_user_without_cancelled_groups_is_not_notified_when_adding_a_robot(banned):
@@ -213,9 +213,9 @@ def test_the_event_notes_how_many_owners_were_not_reached(banned):
             user=UserFactory(code=f"u{number}"), robot=banned, cancelled_at=timezone.now(), cancel_reason=6
         )
     gateway_tells(REPLACED)
-    told = GatewayEvent.objects.latest("id")
-    assert told.status == GatewayEvent.Status.HANDLED
-    assert told.note == "已通知 1 位群主，2 位没有可用的机器人，等他们添加机器人时再通知"
+    event = GatewayEvent.objects.latest("id")
+    assert event.status == GatewayEvent.Status.HANDLED
+    assert event.note == "已通知 1 位群主，2 位没有可用的机器人，等他们添加机器人时再通知"
 
 
 def test_the_event_notes_when_all_owners_were_reached(banned):

@@ -1,4 +1,4 @@
-"""Stars: what a rating does, and what the list shows of it."""
+"""Ratings of groups, their consequences, and stars in the list."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -47,9 +47,9 @@ def test_a_rating_is_the_groups_star_and_history(alice):
 
 def test_a_batch_with_one_bad_item_changes_nothing(alice):
     group = GroupFactory(user=alice)
-    told = rate((group.code, 3), ("nobody", 2))
-    assert told["code"] == 1403
-    assert "data.1.groupId" in told["description"]
+    answer = rate((group.code, 3), ("nobody", 2))
+    assert answer["code"] == 1403
+    assert "data.1.groupId" in answer["description"]
     group.refresh_from_db()
     assert group.star is None
     assert StarRating.objects.count() == 0
@@ -84,9 +84,9 @@ def test_the_last_rating_of_a_group_counts_by_whatever_reference():
 def test_one_item_of_the_wrong_shape_among_good_ones_is_named(item: object):
     group = GroupFactory()
     data = [{"groupId": group.code, "state": 1, "star": 3}, item]
-    told = key_with(Scope.STARS_WRITE).post("/groups/star", {"command": "update_group_star", "data": data})
-    assert (told["code"], StarRating.objects.count()) == (1403, 0)
-    assert "data.1" in told["description"]
+    answer = key_with(Scope.STARS_WRITE).post("/groups/star", {"command": "update_group_star", "data": data})
+    assert (answer["code"], StarRating.objects.count()) == (1403, 0)
+    assert "data.1" in answer["description"]
 
 
 def test_an_owner_without_a_code_gets_no_message():
@@ -122,22 +122,22 @@ def test_an_owner_of_many_groups_gets_few_messages_each_of_one_robot(alice):
     groups.append(GroupFactory(user=alice, name="另一个群", robot=other))
     rate(*[(group.code, 3) for group in reversed(groups)])
     lines = [f"群「群{n:02}」评为 3 星,以后每天的收益按新星级计算。" for n in range(22)]
-    letters = OutboxMessage.objects.order_by("id")
-    assert [letter.content["content"] for letter in letters.filter(robot=one)] == [
+    messages = OutboxMessage.objects.order_by("id")
+    assert [message.content["content"] for message in messages.filter(robot=one)] == [
         "\n".join(lines[:20]),
         "\n".join(lines[20:]),
     ]
-    assert letters.get(robot=other).content["content"] == "群「另一个群」评为 3 星,以后每天的收益按新星级计算。"
+    assert messages.get(robot=other).content["content"] == "群「另一个群」评为 3 星,以后每天的收益按新星级计算。"
 
 
-@pytest.mark.parametrize(("hour", "held"), [(0, True), (7, True), (8, False), (23, False)])
-def test_no_owner_is_notified_in_quiet_hours(alice, hour: int, held: bool):
+@pytest.mark.parametrize(("hour", "waits"), [(0, True), (7, True), (8, False), (23, False)])
+def test_no_owner_is_notified_in_quiet_hours(alice, hour: int, waits: bool):
     group = GroupFactory(user=alice)
     with time_machine.travel(datetime(2026, 11, 20, hour, 30, tzinfo=SHANGHAI), tick=False):
         rate((group.code, 3))
         message = OutboxMessage.objects.get()
         eight = datetime(2026, 11, 20, 8, tzinfo=SHANGHAI).astimezone(UTC)
-        assert message.not_before == (eight if held else timezone.now())
+        assert message.not_before == (eight if waits else timezone.now())
 
 
 def say_at(hour: int, minute: int, day: int = 21) -> int:
@@ -231,11 +231,11 @@ def test_the_list_shows_the_stars_price(alice, star: int, price: float):
 
 def test_an_unrated_group_has_code_name_and_day_only(alice):
     group = GroupFactory(user=alice, name="新群")
-    [told] = listed(alice, status=0)
+    [row] = listed(alice, status=0)
     day = timezone.localtime(group.bound_at).strftime("%Y-%m-%d")
     known = {"code": group.code, "name": "新群", "create_date": day}
-    assert told == dict.fromkeys(told) | known
-    assert len(told) == 11
+    assert row == dict.fromkeys(row) | known
+    assert len(row) == 11
 
 
 def test_rated_and_old_groups_are_apart_from_the_unrated(alice):
@@ -255,9 +255,9 @@ def test_income_ends_when_all_days_are_paid_and_launches_are_off(alice):
     assert listed(alice)[0]["income_status"] == "未收益"
 
 
-@pytest.mark.parametrize("facts", [{"star": 5, "settle_count": 29}, {"star": 3, "settle_count": 30}])
-def test_income_continues_with_days_left_or_launches_on(alice, facts: dict):
-    rated(user=alice, **facts)
+@pytest.mark.parametrize("fields", [{"star": 5, "settle_count": 29}, {"star": 3, "settle_count": 30}])
+def test_income_continues_with_days_left_or_launches_on(alice, fields: dict):
+    rated(user=alice, **fields)
     assert listed(alice)[0]["income_status"] == "收益中"
 
 

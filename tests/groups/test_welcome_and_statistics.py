@@ -1,4 +1,4 @@
-"""Newcomers are welcomed; who came, went and spoke is counted per group and day."""
+"""Welcome messages, and daily statistics of joins, leaves and speakers."""
 
 from datetime import timedelta
 
@@ -37,20 +37,20 @@ def group(owner) -> Group:
     )
 
 
-def joins(code: str = "bob", **facts) -> None:
-    gateway_tells(("join_group", {"group_id": "g1", "user_id": code, "nickname": code, **facts}))
+def joins(code: str = "bob", **fields) -> None:
+    gateway_tells(("join_group", {"group_id": "g1", "user_id": code, "nickname": code, **fields}))
 
 
-def leaves(code: str = "bob", **facts) -> None:
-    gateway_tells(("drop_out_group", {"group_id": "g1", "user_id": code, **facts}))
+def leaves(code: str = "bob", **fields) -> None:
+    gateway_tells(("drop_out_group", {"group_id": "g1", "user_id": code, **fields}))
 
 
 def yesterday(hour: int = 12) -> str:
     return days_ago(1, hour).strftime("%F %T")
 
 
-def set_welcome(user: User, words: object) -> int:
-    return ApiClient(user).post("/groups/g1/welcome", {"welcome_msg": words})["code"]
+def set_welcome(user: User, text: object) -> int:
+    return ApiClient(user).post("/groups/g1/welcome", {"welcome_msg": text})["code"]
 
 
 def test_a_newcomer_is_welcomed_by_name(group):
@@ -97,9 +97,9 @@ def test_the_owner_changes_the_welcome_and_switches_it_off(owner, group):
     assert answered_in() == ["新欢迎"]
 
 
-@pytest.mark.parametrize("words", ["  ", "\u200b", "\n\t", "\ufeff \u3000", "\ufe0f", "\u2800", "\u202e\u202c"])
-def test_a_welcome_that_shows_nothing_switches_it_off(owner, group, words):
-    assert set_welcome(owner, words) == 1200
+@pytest.mark.parametrize("text", ["  ", "\u200b", "\n\t", "\ufeff \u3000", "\ufe0f", "\u2800", "\u202e\u202c"])
+def test_a_welcome_that_shows_nothing_switches_it_off(owner, group, text):
+    assert set_welcome(owner, text) == 1200
     joins()
     assert answered_in() == []
     group.refresh_from_db()
@@ -125,15 +125,15 @@ def test_a_welcome_keeps_its_lines_blanks_and_pictures(owner, group):
 
 def test_a_welcome_with_a_sensitive_word_changes_nothing(owner, group):
     add_words(["赌博"])
-    told = ApiClient(owner).post("/groups/g1/welcome", {"welcome_msg": "一起赌 博"})
-    assert (told["code"], told["description"]) == (2003, "内容含有敏感词“赌博”，请修改后再提交")
+    answer = ApiClient(owner).post("/groups/g1/welcome", {"welcome_msg": "一起赌 博"})
+    assert (answer["code"], answer["description"]) == (2003, "内容含有敏感词“赌博”，请修改后再提交")
     group.refresh_from_db()
     assert group.welcome_message == "欢迎"
 
 
-@pytest.mark.parametrize(("words", "code"), [("x" * 500, 1200), ("x" * 501, 1403), (None, 1403), (["x"], 1403)])
-def test_a_welcome_has_at_most_500_characters(owner, group, words, code):
-    assert set_welcome(owner, words) == code
+@pytest.mark.parametrize(("text", "code"), [("x" * 500, 1200), ("x" * 501, 1403), (None, 1403), (["x"], 1403)])
+def test_a_welcome_has_at_most_500_characters(owner, group, text, code):
+    assert set_welcome(owner, text) == code
 
 
 def test_only_who_owns_the_group_in_wechat_sets_its_welcome(group):
@@ -147,9 +147,9 @@ def test_joins_leaves_and_speakers_of_yesterday_are_shown(owner, group):
     for by in ("bob", "bob", "carol", "r1"):
         says(by=by, send_time=yesterday())
     roll_up_statistics()
-    [told] = ApiClient(owner).get("/groups/statistics")["data"]
-    assert (told["join_group_counts"], told["exit_group_counts"], told["speaker_counts"]) == (3, 1, 2)
-    assert told["group_mem_counts"] == 7
+    [row] = ApiClient(owner).get("/groups/statistics")["data"]
+    assert (row["join_group_counts"], row["exit_group_counts"], row["speaker_counts"]) == (3, 1, 2)
+    assert row["group_mem_counts"] == 7
 
 
 def test_today_and_the_day_before_are_not_yesterday(owner, group):
@@ -157,13 +157,13 @@ def test_today_and_the_day_before_are_not_yesterday(owner, group):
     says()
     joins("carol", join_time=days_ago(2).strftime("%F %T"))
     roll_up_statistics()
-    [told] = ApiClient(owner).get("/groups/statistics")["data"]
-    assert (told["join_group_counts"], told["speaker_counts"]) == (0, 0)
+    [row] = ApiClient(owner).get("/groups/statistics")["data"]
+    assert (row["join_group_counts"], row["speaker_counts"]) == (0, 0)
 
 
-@pytest.mark.parametrize(("moment", "counted"), [("00:00:00", 1), ("23:59:59", 1)])
-def test_a_day_is_shanghais(owner, group, moment, counted):
-    joins("bob", join_time=f"{days_ago(1):%F} {moment}")
+@pytest.mark.parametrize(("time", "counted"), [("00:00:00", 1), ("23:59:59", 1)])
+def test_a_day_is_shanghais(owner, group, time, counted):
+    joins("bob", join_time=f"{days_ago(1):%F} {time}")
     roll_up_statistics()
     assert GroupStatistics.objects.latest("day").joined_count == counted
 
@@ -183,7 +183,7 @@ def test_a_group_counts_on_a_day_if_it_was_served_at_the_end_of_the_day(group, h
 
 
 def counted_days() -> dict[int, int]:
-    """How many joined on each day that has numbers, by how many days ago it was."""
+    """Return the joined count of each day with statistics, by how many days ago it was."""
     rows = GroupStatistics.objects.values_list("day", "joined_count")
     return {(timezone.localdate() - day).days: joined for day, joined in rows}
 
@@ -259,7 +259,7 @@ def test_each_joining_and_leaving_changes_the_size_once(group):
 
 
 def test_the_leaving_of_an_unknown_member_reduces_the_size(group):
-    leaves("stranger")
+    leaves("unknown")
     group.refresh_from_db()
     assert group.member_count == 4
 
@@ -303,7 +303,7 @@ def test_a_joining_reported_three_times_counts_once_and_is_welcomed_once(group):
 
 def test_a_leaving_reported_three_times_counts_once(group):
     for _ in range(3):
-        leaves("stranger", join_time=yesterday())
+        leaves("unknown", join_time=yesterday())
     roll_up_statistics()
     group.refresh_from_db()
     assert (GroupStatistics.objects.latest("day").left_count, group.member_count) == (1, 4)
@@ -327,17 +327,17 @@ def test_the_database_counts_a_move_once(group):
 
 
 def test_a_group_is_listed_for_its_new_owner_in_wechat(owner, group):
-    heir = UserFactory(code="wx-heir")
-    gateway_tells(("group_info", {"id": "g1", "admin_user_id": "wx-heir"}))
+    new_owner = UserFactory(code="wx-new_owner")
+    gateway_tells(("group_info", {"id": "g1", "admin_user_id": "wx-new_owner"}))
     assert ApiClient(owner).get("/owner/groups")["data"] == []
-    assert [one["code"] for one in ApiClient(heir).get("/owner/groups")["data"]] == ["g1"]
+    assert [one["code"] for one in ApiClient(new_owner).get("/owner/groups")["data"]] == ["g1"]
 
 
-@pytest.mark.parametrize(("size", "kept"), [(12, 12), ("12", 12), (-1, 5), ("x", 5), (10**9, 5), (None, 5)])
-def test_an_impossible_size_is_ignored(group, size, kept):
+@pytest.mark.parametrize(("size", "stored"), [(12, 12), ("12", 12), (-1, 5), ("x", 5), (10**9, 5), (None, 5)])
+def test_an_impossible_size_is_ignored(group, size, stored):
     gateway_tells(("group_info", {"id": "g1", "mem_count": size}))
     group.refresh_from_db()
-    assert group.member_count == kept
+    assert group.member_count == stored
 
 
 def test_a_kick_of_another_robot_does_not_cancel_the_group(group):

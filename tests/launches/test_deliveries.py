@@ -1,4 +1,4 @@
-"""How a launch goes, and what the launch system hears of it."""
+"""Statuses of deliveries, and their results for the launch system."""
 
 from datetime import timedelta
 from typing import Any
@@ -17,7 +17,7 @@ from robots.models import OutboxMessage
 from robots.outbox import failed
 from robots.outbox import results as receipts
 from robots.outbox.leases import claim
-from tests.factories.launches import WORDS, launched, reachable
+from tests.factories.launches import TEXT_ITEM, launched, reachable
 from tests.factories.people import GroupFactory
 from tests.support.entry_points import say_everything
 
@@ -26,20 +26,20 @@ PICTURE = {"type": 2, "filePath": "https://example.com/a.png"}
 
 
 def results(sandbox: Any) -> list[tuple[str, int]]:
-    return [(told["groupId"], told["state"]) for told in sandbox.state.launch_results]
+    return [(result["groupId"], result["state"]) for result in sandbox.state.launch_results]
 
 
-def break_down(sandbox: Any, system: str, mode: str = "error") -> None:
+def set_fault(sandbox: Any, system: str, mode: str = "error") -> None:
     sandbox.state.note("fault", system=system, mode=mode, rate=1.0)
 
 
-def give_up(sandbox: Any) -> None:
-    """The gateway refuses five times; then it works again."""
-    break_down(sandbox, "gateway")
+def fail_messages(sandbox: Any) -> None:
+    """Have the gateway refuse five attempts, which fails the messages, and then work again."""
+    set_fault(sandbox, "gateway")
     for _ in range(5):
         OutboxMessage.objects.waiting().update(retry_at=timezone.now())
         say_everything()
-    break_down(sandbox, "gateway", "ok")
+    set_fault(sandbox, "gateway", "ok")
 
 
 def counts(launch: Launch) -> dict[str, int]:
@@ -49,7 +49,7 @@ def counts(launch: Launch) -> dict[str, int]:
 
 
 def test_a_delivery_is_sent_when_all_its_messages_are(sandbox: Any):
-    launch = launched(reachable(), items=[WORDS, PICTURE])
+    launch = launched(reachable(), items=[TEXT_ITEM, PICTURE])
     say_everything()
     assert counts(launch) == {"planned": 1, "sent": 1}
     assert launch.status == Launch.Status.FINISHED
@@ -63,15 +63,15 @@ def test_a_launch_is_running_while_anything_waits(sandbox: Any):
 
 
 def test_one_failed_message_fails_the_delivery(sandbox: Any):
-    launch = launched(reachable(), items=[WORDS, PICTURE])
-    give_up(sandbox)
+    launch = launched(reachable(), items=[TEXT_ITEM, PICTURE])
+    fail_messages(sandbox)
     assert counts(launch) == {"planned": 1, "failed": 1}
 
 
 def test_a_delivery_is_sent_and_reported_again_after_an_operators_retry(sandbox: Any):
     group = reachable()
     launch = launched(group)
-    give_up(sandbox)
+    fail_messages(sandbox)
     report_results()
     failed.retry(OutboxMessage.objects.failed(), at=timezone.now())
     say_everything()
@@ -83,8 +83,8 @@ def test_a_delivery_is_sent_and_reported_again_after_an_operators_retry(sandbox:
 def test_a_result_is_reported_by_one_worker_at_a_time(sandbox: Any):
     group = reachable()
     launched(group)
-    give_up(sandbox)
-    Delivery.objects.update(result_due_at=timezone.now() + LEASE)  # as taking it in hand does
+    fail_messages(sandbox)
+    Delivery.objects.update(result_due_at=timezone.now() + LEASE)  # as a lease does
     failed.retry(OutboxMessage.objects.failed(), at=timezone.now())
     say_everything()
     assert report_results() == 0
@@ -94,12 +94,12 @@ def test_a_result_is_reported_by_one_worker_at_a_time(sandbox: Any):
 
 
 def test_a_failed_delivery_has_the_reason_of_the_last_failure(sandbox: Any):
-    launched(reachable(), items=[WORDS, PICTURE])
+    launched(reachable(), items=[TEXT_ITEM, PICTURE])
     first, second = OutboxMessage.objects.order_by("pk")
     for message, answer in ((first, "502 踢出"), (second, "413 图片太大")):
         OutboxMessage.objects.filter(pk=message.pk).update(try_count=4)
-        [taken] = claim(at=timezone.now()).messages
-        receipts.settle([receipts.Attempt(taken, Refused("gateway", answer))], at=timezone.now())
+        [leased] = claim(at=timezone.now()).messages
+        receipts.settle([receipts.Attempt(leased, Refused("gateway", answer))], at=timezone.now())
     failed.retry(OutboxMessage.objects.filter(pk=first.pk), at=timezone.now())
     say_everything()
     assert "413 图片太大" in Delivery.objects.get().reason
@@ -116,7 +116,7 @@ def test_a_group_cancelled_before_sending_is_skipped(sandbox: Any):
 
 def test_a_group_cancelled_after_a_message_was_sent_has_failed(sandbox: Any):
     group = reachable()
-    launch = launched(group, items=[WORDS, PICTURE])
+    launch = launched(group, items=[TEXT_ITEM, PICTURE])
     OutboxMessage.objects.filter(content__type=8).update(is_held=True)
     say_everything()
     cancelling.cancel(group_ids=[group.pk], reason=CancelReason.ROBOT_KICKED, by="网关", at=timezone.now())
@@ -150,9 +150,9 @@ def test_a_result_is_reported_under_the_reference_that_was_received(sandbox: Any
 @pytest.mark.parametrize("mode", ["error", "drop_reply"])
 def test_results_wait_while_the_launch_system_is_unavailable(sandbox: Any, mode: str):
     launched(GroupFactory(launch_switch=False))
-    break_down(sandbox, "launch", mode)
+    set_fault(sandbox, "launch", mode)
     assert report_results() == 0
-    break_down(sandbox, "launch", "ok")
+    set_fault(sandbox, "launch", "ok")
     assert report_results() == 0
     with time_machine.travel(timezone.now() + timedelta(seconds=11)):
         assert report_results() == 1
@@ -160,7 +160,7 @@ def test_results_wait_while_the_launch_system_is_unavailable(sandbox: Any, mode:
 
 def test_attempts_become_rarer_the_longer_the_launch_system_is_unavailable(sandbox: Any):
     launched(GroupFactory(launch_switch=False))
-    break_down(sandbox, "launch")
+    set_fault(sandbox, "launch")
     for _ in range(12):
         Delivery.objects.update(result_due_at=timezone.now())
         report_results()
@@ -170,7 +170,7 @@ def test_attempts_become_rarer_the_longer_the_launch_system_is_unavailable(sandb
 
 def test_a_result_leased_by_a_killed_worker_is_due_again(sandbox: Any):
     launched(GroupFactory(launch_switch=False))
-    Delivery.objects.update(result_due_at=timezone.now() + timedelta(minutes=3))  # as taking it in hand does
+    Delivery.objects.update(result_due_at=timezone.now() + timedelta(minutes=3))  # as a lease does
     assert report_results() == 0
     with time_machine.travel(timezone.now() + timedelta(minutes=3, seconds=1)):
         assert report_results() == 1

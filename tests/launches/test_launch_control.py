@@ -18,9 +18,9 @@ from launches.tasks import fire_mass_messages, report_results
 from robots.models import OutboxMessage
 from robots.outbox import failed, results
 from robots.outbox.leases import claim
-from tests.factories.launches import WORDS, launched, reachable, scheduled
+from tests.factories.launches import TEXT_ITEM, launched, reachable, scheduled
 from tests.factories.people import OperatorFactory, UserFactory
-from tests.launches.test_deliveries import give_up
+from tests.launches.test_deliveries import fail_messages
 from tests.support.entry_points import say_everything
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +28,7 @@ PAGE = "/admin/launches/launch/"
 
 
 def operator(*permissions: str) -> Client:
-    """Somebody who may look at launches, and these things more."""
+    """Return the client of an operator who may view launches and has these permissions."""
     person = OperatorFactory(is_superuser=False, username="wang")
     person.user_permissions.set(Permission.objects.filter(codename__in=["view_launch", *permissions]))
     client = Client()
@@ -36,8 +36,8 @@ def operator(*permissions: str) -> Client:
     return client
 
 
-def press(client: Client, action: str, *launches: Launch, confirmed: bool = True, **said: str) -> str:
-    body = {"action": action, "_selected_action": [launch.pk for launch in launches], **said}
+def run_action(client: Client, action: str, *launches: Launch, confirmed: bool = True, **form_data: str) -> str:
+    body = {"action": action, "_selected_action": [launch.pk for launch in launches], **form_data}
     answer = client.post(PAGE, body | ({"confirmed": "1"} if confirmed else {}), follow=True)
     return answer.content.decode()
 
@@ -47,11 +47,11 @@ def pause(launch: Launch) -> None:
 
 
 def half_failed(sandbox: Any) -> Launch:
-    """It failed in one group, and is not due in the other one before tomorrow."""
+    """Return a launch that failed in one group and waits in another until tomorrow."""
     launch = launched(reachable(), reachable())
     last = OutboxMessage.objects.latest("pk")
     OutboxMessage.objects.filter(pk=last.pk).update(not_before=timezone.now() + timedelta(days=1))
-    give_up(sandbox)
+    fail_messages(sandbox)
     return launch
 
 
@@ -62,7 +62,7 @@ def status_of(launch: Launch) -> int:
 
 def test_pausing_asks_for_confirmation():
     launch = launched(reachable())
-    page = press(operator("pause_launch"), "pause", launch, confirmed=False)
+    page = run_action(operator("pause_launch"), "pause", launch, confirmed=False)
     assert "共 1 个群,待发送 1" in page
     assert status_of(launch) == Launch.Status.RUNNING
 
@@ -70,9 +70,9 @@ def test_pausing_asks_for_confirmation():
 def test_a_paused_launch_sends_nothing_until_it_is_resumed(sandbox: Any):
     launch = launched(reachable(), reachable())
     client = operator("pause_launch", "resume_launch")
-    assert "已暂停 1 条" in press(client, "pause", launch)
+    assert "已暂停 1 条" in run_action(client, "pause", launch)
     assert say_everything() == 0
-    assert "已恢复 1 条" in press(client, "resume", launch)
+    assert "已恢复 1 条" in run_action(client, "resume", launch)
     assert say_everything() == 2
     assert status_of(launch) == Launch.Status.FINISHED
 
@@ -102,10 +102,10 @@ def test_a_group_that_was_switched_off_during_the_pause_is_skipped(sandbox: Any)
 def test_a_cancelled_launch_sends_nothing_more_and_reports_its_groups(sandbox: Any):
     group = reachable()
     launch = launched(group)
-    assert "已取消 1 条" in press(operator("cancel_launch"), "cancel", launch, reason="广告主要求")
+    assert "已取消 1 条" in run_action(operator("cancel_launch"), "cancel", launch, reason="广告主要求")
     assert say_everything() == 0
     report_results()
-    assert [(told["groupId"], told["state"]) for told in sandbox.state.launch_results] == [(group.code, 2)]
+    assert [(result["groupId"], result["state"]) for result in sandbox.state.launch_results] == [(group.code, 2)]
     assert status_of(launch) == Launch.Status.CANCELLED
     assert (launch.cancelled_by, launch.skipped_count) == ("wang", 1)
     assert Delivery.objects.get().reason == "投放已取消:广告主要求"
@@ -113,7 +113,7 @@ def test_a_cancelled_launch_sends_nothing_more_and_reports_its_groups(sandbox: A
 
 def test_cancelling_asks_for_a_reason():
     launch = launched(reachable())
-    press(operator("cancel_launch"), "cancel", launch)
+    run_action(operator("cancel_launch"), "cancel", launch)
     assert status_of(launch) == Launch.Status.RUNNING
 
 
@@ -143,9 +143,9 @@ def test_a_retried_message_waits_for_the_end_of_a_pause(sandbox: Any):
 
 def test_a_paused_launch_with_nothing_left_to_send_is_finished_when_it_is_resumed(sandbox: Any):
     launch = launched(reachable())
-    [taken] = claim(at=timezone.now()).messages
+    [leased] = claim(at=timezone.now()).messages
     pause(launch)
-    results.settle([results.Attempt(taken)], at=timezone.now())
+    results.settle([results.Attempt(leased)], at=timezone.now())
     assert status_of(launch) == Launch.Status.PAUSED
     launch_control.resume(launch=launch, at=timezone.now())
     assert status_of(launch) == Launch.Status.FINISHED
@@ -164,7 +164,7 @@ def test_a_finished_launch_cannot_be_changed(sandbox: Any):
 def test_pausing_twice_is_harmless():
     launch = launched(reachable())
     pause(launch)
-    page = press(operator("pause_launch"), "pause", launch)
+    page = run_action(operator("pause_launch"), "pause", launch)
     assert "1 条没有变化:不在投放中" in page
 
 
@@ -172,19 +172,19 @@ def test_pausing_twice_is_harmless():
 def test_each_action_needs_its_own_permission(action: str):
     others = {"pause_launch", "resume_launch", "cancel_launch"} - {f"{action}_launch"}
     launch = launched(reachable())
-    press(operator(*others), action, launch, reason="x")
+    run_action(operator(*others), action, launch, reason="x")
     assert status_of(launch) == Launch.Status.RUNNING
 
 
 def test_the_list_shows_the_progress_of_a_launch():
-    launched(reachable(), reachable(), items=[WORDS])
+    launched(reachable(), reachable(), items=[TEXT_ITEM])
     page = operator().get(PAGE).content.decode()
     assert '<td class="field-planned_count">2</td>' in page
     assert '<td class="field-waiting_count">2</td>' in page
 
 
 def test_a_delivery_leads_to_its_messages():
-    launched(reachable(), items=[WORDS, WORDS])
+    launched(reachable(), items=[TEXT_ITEM, TEXT_ITEM])
     client = Client()
     client.force_login(OperatorFactory())
     page = client.get(f"/admin/launches/delivery/{Delivery.objects.get().pk}/change/").content.decode()

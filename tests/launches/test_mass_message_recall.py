@@ -1,4 +1,4 @@
-"""Taking a mass message back, before and shortly after it was sent."""
+"""Recalling a mass message, before and shortly after it was sent."""
 
 from datetime import timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from robots.models import OutboxMessage
 from robots.outbox import leases, results, writing
 from tests.factories.launches import reachable, scheduled
 from tests.factories.people import UserFactory
-from tests.launches.test_mass_messages import fired, refuse, states
+from tests.launches.test_mass_messages import refuse, sent_to_outbox, states
 from tests.support.client import ApiClient
 from tests.support.entry_points import say_everything
 
@@ -25,15 +25,15 @@ def alice() -> User:
     return UserFactory(code="wx-alice")
 
 
-def waits(group: Group, words: str) -> None:
-    """Something else that the robot has to say there."""
+def queue_message(group: Group, text: str) -> None:
+    """Queue another message of the robot to the group."""
     writing.message_group(
-        robot=group.robot, group_code=group.code, content=writing.text(words), cause="test", at=timezone.now()
+        robot=group.robot, group_code=group.code, content=writing.text(text), cause="test", at=timezone.now()
     )
 
 
 def test_each_message_sent_just_now_is_recalled(alice: User, sandbox: Any):
-    message = fired(alice, reachable(user=alice), reachable(user=alice))
+    message = sent_to_outbox(alice, reachable(user=alice), reachable(user=alice))
     say_everything()
     assert ApiClient(alice).delete(f"/tasks/{message.pk}")["code"] == 1200
     say_everything()
@@ -44,22 +44,20 @@ def test_each_message_sent_just_now_is_recalled(alice: User, sandbox: Any):
 
 @pytest.mark.parametrize("is_sent", [False, True])
 def test_a_recalled_mass_message_leaves_the_lists(alice: User, sandbox: Any, is_sent: bool):
-    message = fired(alice, reachable(user=alice)) if is_sent else scheduled(alice, reachable(user=alice))
+    message = sent_to_outbox(alice, reachable(user=alice)) if is_sent else scheduled(alice, reachable(user=alice))
     say_everything()
     assert ApiClient(alice).delete(f"/tasks/{message.pk}")["code"] == 1200
     lists = [ApiClient(alice).get("/tasks/messages", direction=direction)["data"] for direction in ("up", "down")]
     assert lists == [[], []]
 
 
-def test_a_recall_does_not_wait_for_the_groups_queue_or_the_robots_rate(
-    alice: User, sandbox: Any, settings: Any
-):
+def test_a_recall_does_not_wait_for_the_groups_queue_or_the_robots_rate(alice: User, sandbox: Any, settings: Any):
     settings.ROBOT_MESSAGES_PER_MINUTE = 1
     group = reachable(user=alice)
-    message = fired(alice, group)
+    message = sent_to_outbox(alice, group)
     say_everything()
-    for words in ("fails", "waits for it"):
-        waits(group, words)
+    for text in ("fails", "waits for it"):
+        queue_message(group, text)
     OutboxMessage.objects.waiting().update(retry_at=timezone.now() + timedelta(minutes=20))
     ApiClient(alice).delete(f"/tasks/{message.pk}")
     assert say_everything() == 1
@@ -67,7 +65,7 @@ def test_a_recall_does_not_wait_for_the_groups_queue_or_the_robots_rate(
 
 
 def test_a_recall_closes_messages_that_wait_in_the_outbox(alice: User, sandbox: Any):
-    message = fired(alice, reachable(user=alice))
+    message = sent_to_outbox(alice, reachable(user=alice))
     assert ApiClient(alice).delete(f"/tasks/{message.pk}")["code"] == 1200
     assert say_everything() == 0
     assert states(message) == [3]
@@ -75,7 +73,7 @@ def test_a_recall_closes_messages_that_wait_in_the_outbox(alice: User, sandbox: 
 
 
 def test_a_mass_message_cannot_be_recalled_after_two_minutes(alice: User, sandbox: Any):
-    message = fired(alice, reachable(user=alice))
+    message = sent_to_outbox(alice, reachable(user=alice))
     say_everything()
     OutboxMessage.objects.filter(cause=message.cause).update(settled_at=timezone.now() - timedelta(minutes=2))
     assert ApiClient(alice).delete(f"/tasks/{message.pk}")["code"] == 1409
@@ -96,7 +94,7 @@ def test_another_user_cannot_recall_a_mass_message(alice: User):
 
 
 def test_a_message_whose_recall_the_gateway_refuses_counts_as_sent(alice: User, sandbox: Any):
-    message = fired(alice, reachable(user=alice))
+    message = sent_to_outbox(alice, reachable(user=alice))
     say_everything()
     ApiClient(alice).delete(f"/tasks/{message.pk}")
     refuse(sandbox)
@@ -106,11 +104,11 @@ def test_a_message_whose_recall_the_gateway_refuses_counts_as_sent(alice: User, 
 
 
 def test_a_message_leased_by_a_sender_during_the_recall_is_recalled_afterwards(alice: User, sandbox: Any):
-    message = fired(alice, reachable(user=alice))
+    message = sent_to_outbox(alice, reachable(user=alice))
     now = timezone.now()
-    [held] = leases.claim(at=now, resting=[], may_say=True, after=0, batch=10).messages
+    [leased] = leases.claim(at=now, resting=[], may_say=True, after=0, batch=10).messages
     assert ApiClient(alice).delete(f"/tasks/{message.pk}")["code"] == 1200
-    results.settle([results.Attempt(held)], at=now)  # the gateway has said it
+    results.settle([results.Attempt(leased)], at=now)  # the gateway has sent it
     say_everything()
-    assert sandbox.state.recalled == [held.message_no]
+    assert sandbox.state.recalled == [leased.message_no]
     assert states(message) == [3]

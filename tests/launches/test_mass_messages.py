@@ -1,4 +1,4 @@
-"""Users' own messages to groups of theirs."""
+"""Mass messages of users to their own groups."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -89,9 +89,9 @@ def test_a_sensitive_word_is_refused(alice: User):
 
 
 def test_the_past_is_refused(alice: User):
-    told = complete(alice, GroupFactory(user=alice).code, send_date="2020-01-01 10:00:00")
-    assert told["code"] == 1403
-    assert "send_date" in told["description"]
+    answer = complete(alice, GroupFactory(user=alice).code, send_date="2020-01-01 10:00:00")
+    assert answer["code"] == 1403
+    assert "send_date" in answer["description"]
 
 
 @pytest.mark.parametrize(
@@ -99,8 +99,8 @@ def test_the_past_is_refused(alice: User):
 )
 def test_a_time_that_is_not_written_as_documented_is_refused(alice: User, when: str):
     written = (timezone.localtime() + timedelta(days=2)).strftime(when)
-    told = complete(alice, GroupFactory(user=alice).code, send_date=written)
-    assert (told["code"], "send_date" in told["description"]) == (1403, True)
+    answer = complete(alice, GroupFactory(user=alice).code, send_date=written)
+    assert (answer["code"], "send_date" in answer["description"]) == (1403, True)
     assert not MassMessage.objects.exists()
 
 
@@ -117,22 +117,22 @@ _NO_LINKS = [
 @pytest.mark.parametrize("kind", [6, 8])
 def test_addresses_must_be_web_addresses(alice: User, url: str, kind: int):
     message = {"type": kind, "title": "标题", "content": "", "desc": "", "url": url}
-    told = complete(alice, GroupFactory(user=alice).code, message=message)
-    assert (told["code"], "url" in told["description"]) == (1403, True)
+    answer = complete(alice, GroupFactory(user=alice).code, message=message)
+    assert (answer["code"], "url" in answer["description"]) == (1403, True)
     assert not MassMessage.objects.exists()
 
 
 @pytest.mark.parametrize("far", ["2206-01-01", "9999-12-31 23:59:59"])
 def test_more_than_a_year_ahead_is_refused(alice: User, far: str):
-    told = complete(alice, GroupFactory(user=alice).code, send_date=far)
-    assert (told["code"], told["description"]) == (1403, "最多提前一年，请检查年份（send_date）")
+    answer = complete(alice, GroupFactory(user=alice).code, send_date=far)
+    assert (answer["code"], answer["description"]) == (1403, "最多提前一年，请检查年份（send_date）")
 
 
 @pytest.mark.parametrize("reference", ["a\x00", "a\ud800", "", "x" * 129])
 def test_a_reference_that_cannot_be_a_group_code_is_refused(alice: User, reference: str):
-    told = complete(alice, reference)
-    assert told["code"] == 1403
-    assert "group_ids" in told["description"]
+    answer = complete(alice, reference)
+    assert answer["code"] == 1403
+    assert "group_ids" in answer["description"]
 
 
 def test_a_day_means_its_morning(alice: User):
@@ -142,7 +142,7 @@ def test_a_day_means_its_morning(alice: User):
 
 
 @pytest.mark.parametrize(
-    ("message", "named"),
+    ("message", "field"),
     [
         (TEXT | {"type": 12}, "type"),
         (PICTURE | {"content": "", "url": " "}, "url"),
@@ -154,10 +154,10 @@ def test_a_day_means_its_morning(alice: User):
         ("x", "message"),
     ],
 )
-def test_a_message_needs_what_its_type_needs(alice: User, message: Any, named: str):
-    told = complete(alice, GroupFactory(user=alice).code, message=message)
-    assert told["code"] == 1403
-    assert named in told["description"]
+def test_a_message_needs_what_its_type_needs(alice: User, message: Any, field: str):
+    answer = complete(alice, GroupFactory(user=alice).code, message=message)
+    assert answer["code"] == 1403
+    assert field in answer["description"]
 
 
 def test_the_third_of_a_day_is_refused(alice: User):
@@ -223,8 +223,8 @@ def test_recalling_a_waiting_mass_message_frees_its_slot(alice: User):
     assert set(OutboxMessage.objects.values_list("cause", flat=True)) == {again.cause}
 
 
-def fired(user: User, *groups: Any) -> MassMessage:
-    """A mass message that went into the outbox a second ago."""
+def sent_to_outbox(user: User, *groups: Any) -> MassMessage:
+    """Return a mass message that was just written to the outbox."""
     message = scheduled(user, *groups, send_at=timezone.now())
     fire_mass_messages()
     return message
@@ -235,7 +235,7 @@ def states(message: MassMessage) -> list[int]:
 
 
 def refuse(sandbox: Any) -> None:
-    """The gateway refuses until what waits is given up."""
+    """Have the gateway refuse until waiting messages have failed."""
     sandbox.state.note("fault", system="gateway", mode="error", rate=1.0)
     for _ in range(5):
         OutboxMessage.objects.waiting().update(retry_at=timezone.now())
@@ -243,7 +243,7 @@ def refuse(sandbox: Any) -> None:
 
 
 def test_a_mass_message_that_reached_no_group_has_failed(alice: User, sandbox: Any):
-    message = fired(alice, reachable(user=alice))
+    message = sent_to_outbox(alice, reachable(user=alice))
     refuse(sandbox)
     message.refresh_from_db()
     assert (states(message), message.status) == ([2], MassMessage.Status.FAILED)
@@ -277,9 +277,9 @@ def test_a_mass_message_that_is_hours_late_is_sent(alice: User, sandbox: Any):
 
 def test_a_sender_alone_sends_a_mass_message_within_five_seconds(alice: User, sandbox: Any):
     message = scheduled(alice, reachable(user=alice), send_at=timezone.now() + timedelta(seconds=1.5))
-    give_up_at = timezone.now() + timedelta(seconds=20)
+    deadline = timezone.now() + timedelta(seconds=20)
     with Sender() as sender:
-        sender.run(lambda: bool(sandbox.state.messages) or timezone.now() > give_up_at)
+        sender.run(lambda: bool(sandbox.state.messages) or timezone.now() > deadline)
     sent = OutboxMessage.objects.get(cause=message.cause)
     assert timedelta(0) <= sent.settled_at - message.send_at < timedelta(seconds=5)
 
