@@ -31,7 +31,7 @@ WHERE g.code = ANY(%s) AND g.cancelled_at IS NULL ORDER BY g.id FOR KEY SHARE OF
 
 @dataclass(frozen=True)
 class ReceivedMessage:
-    """One message in a group, as the gateway reported it in the event `event_id`."""
+    """A message in a group, as the gateway reported it in the event `event_id`."""
 
     event_id: str
     group_code: str

@@ -157,7 +157,7 @@ class Apprentice(serializers.Serializer[Any]):
 
 
 class ReminderRequest(serializers.Serializer[Any]):
-    """One apprentice by `user_id`, as existing clients send it, or all apprentices without a group or an apprentice."""
+    """A reminder to one apprentice (`user_id`, as existing clients send it) or to all who lack a group or an apprentice."""
 
     is_import = StrictBooleanField(required=False)
     is_apprentice = StrictBooleanField(required=False)

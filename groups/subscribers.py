@@ -64,9 +64,7 @@ def on_join_failed(event: Event) -> None:
     if user is None or user.code is None or user.is_blocked:
         raise EventIgnored("用户未知或已被封")
     if Group.objects.active().filter(code=word(event.body, "group_id"), robot=robot).exists():
-        raise EventIgnored(
-            "群已绑定"
-        )  # the failure is older than the binding, or the gateway tried again by itself
+        raise EventIgnored("群已绑定")  # an older failure, or the gateway tried again by itself
     name = shown(event.body, "name", longest=200)
     reason = shown(event.body, "reason", longest=200)
     writing.message_user(

@@ -37,7 +37,7 @@ class KeywordBatch(models.Model):
 
 
 class GroupKeyword(models.Model):
-    """One keyword in one group, in its comparable form; a group has each keyword once."""
+    """A keyword in a group, in its comparable form; a group has each keyword once."""
 
     batch = models.ForeignKey(KeywordBatch, models.CASCADE, related_name="group_keywords")
     group = models.ForeignKey(Group, models.CASCADE, related_name="keywords")

@@ -62,7 +62,7 @@ class GroupQuerySet(models.QuerySet["Group"]):
 
 
 class Group(models.Model):
-    """One service period of a group, from the binding of a robot to the cancelling.
+    """A service period of a group, from the binding of a robot to the cancelling.
 
     A group bound again after a cancelling is a new row, which carries over the number of days that were paid.
     """

@@ -12,7 +12,7 @@ from integrations.gateway.payloads import MessageType
 
 
 class GroupMessage(models.Model):
-    """One message in a group, as the gateway reported it. Ids sort by arrival (`groups.messages.id_by_arrival`)."""
+    """A message in a group, as the gateway reported it. Ids sort by arrival (`groups.messages.id_by_arrival`)."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     group = models.ForeignKey(Group, models.CASCADE, related_name="messages", verbose_name="群")

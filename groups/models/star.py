@@ -23,7 +23,7 @@ class RatingState(models.IntegerChoices):
 
 
 class StarRating(models.Model):
-    """One rating of a group; the newest rating is the group's star."""
+    """A rating of a group; the newest rating is the group's star."""
 
     group = models.ForeignKey(Group, models.CASCADE, related_name="ratings", verbose_name="群")
     star = models.SmallIntegerField("星级")

@@ -7,7 +7,7 @@ from groups.models.group import Group
 
 
 class MemberMove(models.Model):
-    """One joining or leaving of a member; daily statistics count it, and it is deleted after a week."""
+    """A joining or leaving of a member; daily statistics count it, and it is deleted after a week."""
 
     group = models.ForeignKey(Group, models.CASCADE, related_name="moves")
     member_code = models.CharField(max_length=128)

@@ -52,7 +52,7 @@ class StarViews(OperationViews[Group]):
 
 
 class ServedGroupViews(OperationViews[Group]):
-    """One group that a robot serves for the user. Signed-in users who are not blocked."""
+    """A group that a robot serves for the user. Signed-in users who are not blocked."""
 
     permission_classes = (IsUser, IsNotBlocked)
     writing_reads = ("pull_back",)
