@@ -1,4 +1,4 @@
-"""Feedback for those who answer it."""
+"""Pages of problems, conversations and forwarded messages for operators."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ class ProblemCategoryAdmin(ListAdmin):
     list_editable = ("seq_no", "is_shown")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False  # reports keep their category; one that is not wanted any more is hidden
+        return False  # reports keep their category; operators hide a category instead
 
 
 @admin.register(Problem)
@@ -82,27 +82,29 @@ class ProblemAdmin(ReadOnlyAdmin):
 
     @admin.action(description="答复", permissions=["answer"])
     def answer_them(self, request: HttpRequest, queryset: QuerySet[Problem]) -> Any:
-        page, said, keys = confirmation(
+        page, form_data, keys = confirmation(
             self,
             request,
             queryset,
             action="answer_them",
             title="答复反馈",
             question="用户会从机器人收到这段话。",
-            total=_unreachable(queryset),
+            total=_unreachable_note(queryset),
             form=AnswerForm,
         )
         if page is not None:
             return page
-        chosen, now = list(queryset.filter(pk__in=keys).select_related("user", "category")), timezone.now()
+        reports, now = list(queryset.filter(pk__in=keys).select_related("user", "category")), timezone.now()
         by = request.user.get_username()
-        done = [problems.answer(problem=problem, words=said["answer"], by=by, at=now) for problem in chosen]
+        done = [
+            problems.answer_problem(problem=problem, text=form_data["answer"], by=by, at=now) for problem in reports
+        ]
         self.report(request, done=sum(done), chosen=len(keys), did="已答复", why_not=NOT_ANSWERED)
         return None
 
     @admin.action(description="关闭(不答复)", permissions=["answer"])
     def close(self, request: HttpRequest, queryset: QuerySet[Problem]) -> Any:
-        page, said, keys = confirmation(
+        page, form_data, keys = confirmation(
             self,
             request,
             queryset,
@@ -114,13 +116,13 @@ class ProblemAdmin(ReadOnlyAdmin):
         if page is not None:
             return page
         by = request.user.get_username()
-        done = problems.close(keys, reason=said["reason"], by=by, at=timezone.now())
+        done = problems.close_problems(keys, reason=form_data["reason"], by=by, at=timezone.now())
         self.report(request, done=done, chosen=len(keys), did="已关闭", why_not="之前已经答复或关闭")
         return None
 
 
-def _unreachable(chosen: QuerySet[Problem]) -> str:
-    count = problems.unreachable(chosen)[:MOST_AT_ONCE].count()
+def _unreachable_note(chosen: QuerySet[Problem]) -> str:
+    count = problems.with_unreachable_user(chosen)[:MOST_AT_ONCE].count()
     return gettext("其中 %s 条的用户没有可用的机器人,收不到答复,将保持待处理") % count if count else ""
 
 

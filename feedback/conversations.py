@@ -1,4 +1,4 @@
-"""Talks with customer service: staff's words go to the user through a robot, the user's to staff."""
+"""Conversations with customer service: a robot passes staff's messages to the user, and the user's to staff."""
 
 import logging
 from datetime import datetime, timedelta
@@ -20,24 +20,24 @@ from robots.outbox import writing
 
 logger = logging.getLogger(__name__)
 
-FRESH_FOR = timedelta(minutes=5)
-KEEP = timedelta(days=90)  # long enough to settle a complaint by what was said
-CHUNK = 1000  # talks deleted in one statement
+CALLBACK_LIFETIME = timedelta(minutes=5)
+KEEP = timedelta(days=90)  # operators look up the messages when a user complains
+CHUNK = 1000  # conversations deleted in one statement
 KINDS = ("text", "image")
-CREATED, CLOSED, OVERTIME = "CONVERSATION_CREATE", "CONVERSATION_CLOSE", "VISITOR_OVERTIME_NOTICE"
-_SAID = {
+CREATED, CLOSED, SILENCE_WARNING = "CONVERSATION_CREATE", "CONVERSATION_CLOSE", "VISITOR_OVERTIME_NOTICE"
+_EVENT_TEXTS = {
     CREATED: "客服已接入，请直接发消息说明问题。发送「退出」结束对话。",
     CLOSED: "客服对话已结束，谢谢。",
-    OVERTIME: "你已经有一会儿没有说话了，如无其他问题，对话即将结束。",
+    SILENCE_WARNING: "你已经有一会儿没有说话了，如无其他问题，对话即将结束。",
 }
-_ENDED = "(很久没有新消息,对话已自动结束)"
-_SILENCE = "很久没有新消息,客服对话已自动结束。还有问题?回复「菜单」再选 5。"
+_ENDED_FOR_STAFF = "(很久没有新消息,对话已自动结束)"
+_ENDED_FOR_USER = "很久没有新消息,客服对话已自动结束。还有问题?回复「菜单」再选 5。"
 
 
-_FORGET = """
+_DELETE_OLD = """
 WITH old AS MATERIALIZED (
     SELECT ctid AS place, id FROM feedback_conversation WHERE closed_at < %(before)s LIMIT %(chunk)s
-), said AS (
+), messages AS (
     DELETE FROM feedback_forwardedmessage WHERE conversation_id = ANY(ARRAY(SELECT id FROM old))
 )
 DELETE FROM feedback_conversation WHERE ctid = ANY(ARRAY(SELECT place FROM old))
@@ -48,43 +48,48 @@ class BadDigest(NotAllowed):
     message = "摘要不正确或已过期"
 
 
-class DigestTaken(Conflict):
+class DigestAlreadyUsed(Conflict):
     message = "这次回调已经处理过"
 
 
 def require_digest(*, raw: bytes, timestamp: str, digest: str, at: datetime) -> None:
-    """1401 unless customer service signed exactly this, within five minutes; 1409 the second time."""
+    """Accept a callback that customer service signed within the last five minutes, once.
+
+    Raises BadDigest (1401) for a wrong or expired digest, DigestAlreadyUsed (1409) for the second use.
+    """
     if not customer_service.is_signed(raw, timestamp, digest):
         raise BadDigest
-    if abs(at.timestamp() * 1000 - int(timestamp)) > FRESH_FOR.total_seconds() * 1000:
+    if abs(at.timestamp() * 1000 - int(timestamp)) > CALLBACK_LIFETIME.total_seconds() * 1000:
         raise BadDigest
     rows = CallbackDigest.objects.bulk_create([CallbackDigest(digest=digest, taken_at=at)], ignore_conflicts=True)
     if not CallbackDigest.objects.filter(digest=digest, taken_at=rows[0].taken_at).exists():
-        raise DigestTaken
+        raise DigestAlreadyUsed
 
 
-def take_callback(*, reference: str, kind: str, content: str, at: datetime) -> None:
-    """Act on what customer service sends: an event of the conversation, or a text or picture for the user.
+def handle_callback(*, reference: str, kind: str, content: str, at: datetime) -> None:
+    """Handle a callback of customer service: an event of the conversation, or a text or picture for the user.
 
-    A user who is unknown, whom no robot reaches or who has no open conversation is ignored: the sender would repeat a
-    refusal for ever. Only `CONVERSATION_CREATE` opens a conversation. Raises 1403 for a message of no known type, and
-    for a picture without a web address.
+    A callback for a user who is unknown, has no robot or has no open conversation is ignored, because customer service
+    would repeat a refused one for ever. Only `CONVERSATION_CREATE` opens a conversation. Raises BadRequest (1403) for an
+    unknown type, an empty message, and a picture without a web address.
     """
     event = _event_in(kind, content)
     user = User.objects.by_reference(reference).first()
     robot = latest_robot_of(user) if user else None
-    if user is None or robot is None or not _joins(user, event, at):
+    if user is None or robot is None or not _update_conversation(user, event, at):
         logger.info("Ignored a callback of customer service: the user has no robot or no open conversation")
         return
-    message = writing.image(content) if kind == "image" and not event else writing.text(_SAID.get(event, content))
+    message = (
+        writing.image(content) if kind == "image" and not event else writing.text(_EVENT_TEXTS.get(event, content))
+    )
     writing.message_user(
         robot=robot, user_code=str(user.code), content=message, cause=f"customer_service:{user.pk}", at=at
     )
 
 
 def _event_in(kind: str, content: str) -> str:
-    """The event that this tells, or nothing when it is something to say."""
-    event = next((name for name in _SAID if name in (kind.upper(), content)), "")
+    """Return the event of the callback, or "" when it is a message for the user. Raises BadRequest (1403)."""
+    event = next((name for name in _EVENT_TEXTS if name in (kind.upper(), content)), "")
     if not event and kind not in KINDS:
         raise BadRequest("不认识的消息类型", field="msgType")
     if not event and not content.strip():
@@ -94,58 +99,58 @@ def _event_in(kind: str, content: str) -> str:
     return event
 
 
-def _joins(user: User, event: str, at: datetime) -> bool:
-    """Open, close or keep open the user's conversation. Returns False when no conversation is or was open.
+def _update_conversation(user: User, event: str, at: datetime) -> bool:
+    """Open or close the user's conversation, or record activity in it. Returns False when none is or was open.
 
-    A warning of silence comes from no person, so it keeps nothing open.
+    A warning of silence comes from no person, so it does not count as activity.
     """
     if event == CREATED:
-        open_for(user, at=at)
+        start_conversation(user, at=at)
         return True
     if event == CLOSED:
-        return close_for(user, at=at)
-    return open_one_of(user) is not None if event == OVERTIME else _keep_open(user, at)
+        return end_conversation(user, at=at)
+    return find_open_conversation(user) is not None if event == SILENCE_WARNING else _record_activity(user, at)
 
 
-def open_for(user: User, *, at: datetime) -> None:
-    """Open a conversation; one that is open already goes on."""
+def start_conversation(user: User, *, at: datetime) -> None:
+    """Open a conversation, unless the user has an open one."""
     with transaction.atomic():
-        fresh = Conversation(user=user, opened_at=at, said_at=at)
-        Conversation.objects.bulk_create([fresh], ignore_conflicts=True)
-        _keep_open(user, at)
+        conversation = Conversation(user=user, opened_at=at, said_at=at)
+        Conversation.objects.bulk_create([conversation], ignore_conflicts=True)
+        _record_activity(user, at)
 
 
-def _keep_open(user: User, at: datetime) -> bool:
-    """Note that somebody has spoken in the user's open conversation. Returns False when none is open."""
+def _record_activity(user: User, at: datetime) -> bool:
+    """Record that the user or staff has sent a message in the open conversation. Returns False when none is open."""
     current = Conversation.objects.filter(user=user, closed_at=None)
     return bool(current.update(said_at=Greatest(F("said_at"), Value(at))))
 
 
-def close_for(user: User, *, at: datetime) -> bool:
-    """End the open talk; false when none was open."""
+def end_conversation(user: User, *, at: datetime) -> bool:
+    """End the user's open conversation. Returns False when none was open."""
     return bool(
         Conversation.objects.filter(user=user, closed_at=None).update(closed_at=Greatest(F("opened_at"), Value(at)))
     )
 
 
-def open_one_of(user: User) -> Conversation | None:
+def find_open_conversation(user: User) -> Conversation | None:
     return Conversation.objects.filter(user=user, closed_at=None).first()
 
 
-def close_silent(*, at: datetime) -> int:
-    """End the talks in which neither side has spoken for a while, and say so to both sides; how many."""
+def close_silent_conversations(*, at: datetime) -> int:
+    """End conversations without a message for CONVERSATION_TIMEOUT, and notify users and staff. Returns how many."""
     silent = Conversation.objects.filter(closed_at=None, said_at__lte=at - settings.CONVERSATION_TIMEOUT)
     with transaction.atomic():
         rows = list(silent.select_for_update(skip_locked=True, of=("self",)).select_related("user").order_by("pk"))
         Conversation.objects.filter(pk__in=[row.pk for row in rows]).update(closed_at=at)
-        forwarding.forward_all(rows, kind="text", content=_ENDED, at=at)
+        forwarding.forward_all(rows, kind="text", content=_ENDED_FOR_STAFF, at=at)
         robots = robots_to_speak_through(row.user_id for row in rows)
         writing.post_all(
             [
                 writing.private_message(
                     robot=robots[row.user_id],
                     user_code=str(row.user.code),
-                    content=writing.text(_SILENCE),
+                    content=writing.text(_ENDED_FOR_USER),
                     cause=f"customer_service:{row.user_id}",
                     at=at,
                 )
@@ -157,11 +162,11 @@ def close_silent(*, at: datetime) -> int:
 
 
 def forget_old(*, at: datetime) -> int:
-    """Delete talks that ended 90 days ago, with what was said to staff, a chunk at a time; how many talks."""
-    return delete_in_chunks(_FORGET, before=at - KEEP, chunk=CHUNK)
+    """Delete conversations that ended 90 days ago with their messages, a chunk at a time. Returns how many."""
+    return delete_in_chunks(_DELETE_OLD, before=at - KEEP, chunk=CHUNK)
 
 
 def forget_digests(*, at: datetime) -> int:
-    """Digests too old to pass anyway; how many."""
-    count, _ = CallbackDigest.objects.filter(taken_at__lt=at - 2 * FRESH_FOR).delete()
+    """Delete digests of callbacks that have expired. Returns how many."""
+    count, _ = CallbackDigest.objects.filter(taken_at__lt=at - 2 * CALLBACK_LIFETIME).delete()
     return count

@@ -1,4 +1,4 @@
-"""The columns of the problems that the back office takes away as a file: those of the old client's table."""
+"""Columns of the exported file of problems, which are those of the old client's table."""
 
 from config.backoffice.export import Columns
 

@@ -1,7 +1,7 @@
-"""Passing a user's words on to customer service: rows first, then calls, until they are taken.
+"""Forwarding of users' messages to customer service, each stored first and tried until it is accepted.
 
-A conversation keeps its order: the next message waits for the one before. No lock is held while customer
-service is asked; two forwarders at once may hand over the same message, which its number tells.
+A conversation keeps its order: each message waits for the message before it. No lock is held during a call to customer
+service. Two processes may forward the same message, which customer service recognizes by its number.
 """
 
 import logging
@@ -22,17 +22,17 @@ from robots.outbox import writing
 logger = logging.getLogger(__name__)
 
 FORWARD = "feedback.tasks.forward_messages"
-RETRY_AFTER = (2, 5, 15, 60, 120)  # seconds after the first, second … failure; then the last again and again
-GIVE_UP_AFTER = timedelta(hours=24)  # nobody waits longer for an answer
-MOST_REFUSALS = 3  # tries of what customer service refuses: the next words of the talk wait meanwhile
-LEASED_AT_ONCE = timedelta(seconds=30)  # longer than a call takes
+RETRY_AFTER = (2, 5, 15, 60, 120)  # seconds after the first, second … failure; the last value repeats
+GIVE_UP_AFTER = timedelta(hours=24)  # users do not wait longer for an answer
+MOST_REFUSALS = 3  # attempts at a refused message, for which the next messages of the conversation wait
+LEASE = timedelta(seconds=30)  # longer than a call takes
 Status = ForwardedMessage.Status
 _AWAY = "客服系统暂时连不上。你的消息已记下,恢复后会马上转给客服。"
 _REFUSED = "你 {moment} 发给客服的消息没有送达:客服系统不接受它。请换个说法再发一次。"
 _TOO_LATE = "你 {moment} 发给客服的消息没有送达:客服系统一整天都连不上。还需要帮助?回复「菜单」再选 5。"
 
-# The first waiting message of each conversation; taking it in hand puts it off, so that no other takes it too.
-_CLAIM = """
+# Only the first waiting message of a conversation is leased: its next attempt is set after the lease.
+_LEASE_NEXT = """
 UPDATE feedback_forwardedmessage SET retry_at = %(until)s WHERE id IN (
     SELECT f.id FROM feedback_forwardedmessage f
     WHERE f.status = 0 AND f.retry_at <= %(at)s AND NOT EXISTS (
@@ -44,42 +44,42 @@ UPDATE feedback_forwardedmessage SET retry_at = %(until)s WHERE id IN (
 
 
 def forward(conversation: Conversation, *, kind: str, content: str, at: datetime) -> None:
-    """Have this said to staff; `kind` is text or image."""
+    """Queue a message for staff, and record activity in the conversation. `kind` is text or image."""
     with transaction.atomic():
         forward_all([conversation], kind=kind, content=content, at=at)
         Conversation.objects.filter(pk=conversation.pk, said_at__lt=at).update(said_at=at)
 
 
 def forward_all(conversations: Iterable[Conversation], *, kind: str, content: str, at: datetime) -> None:
-    """Have this said to staff in each of these talks; it keeps none of them open."""
+    """Queue a message for staff in each of these conversations, without recording activity in them."""
     with transaction.atomic():
         ForwardedMessage.objects.bulk_create(
-            ForwardedMessage(conversation=one, kind=kind, content=content[:4000], said_at=at, retry_at=at)
-            for one in conversations
+            ForwardedMessage(conversation=conversation, kind=kind, content=content[:4000], said_at=at, retry_at=at)
+            for conversation in conversations
         )
         start_soon(FORWARD)
 
 
 @sweep
 def forward_waiting() -> int:
-    """Hand over what waits, and return how many tries were made; the rest waits when customer service is away."""
+    """Forward waiting messages, until none is left or customer service is unavailable. Returns how many attempts."""
     service, count = CustomerService.from_settings(), 0
-    while message := _claim(timezone.now()):
+    while message := _lease_next(timezone.now()):
         count += 1
-        if not _hand_over(message, service):
+        if not _forward(message, service):
             break
     return count
 
 
-def _claim(at: datetime) -> ForwardedMessage | None:
+def _lease_next(at: datetime) -> ForwardedMessage | None:
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_CLAIM, {"at": at, "until": at + LEASED_AT_ONCE})
+        cursor.execute(_LEASE_NEXT, {"at": at, "until": at + LEASE})
         row = cursor.fetchone()
     return ForwardedMessage.objects.select_related("conversation__user").get(pk=row[0]) if row else None
 
 
-def _hand_over(message: ForwardedMessage, service: CustomerService) -> bool:
-    """Hand over one message; return whether customer service answered, so that the next one is worth a try."""
+def _forward(message: ForwardedMessage, service: CustomerService) -> bool:
+    """Forward one message. Returns whether customer service answered, so that the next message can be tried."""
     user = message.conversation.user
     try:
         service.forward(
@@ -91,61 +91,63 @@ def _hand_over(message: ForwardedMessage, service: CustomerService) -> bool:
         )
     except Refused as refusal:
         logger.warning("Customer service refused a message: %s", refusal)
-        _take_refusal(message, str(refusal), timezone.now())
+        _handle_refusal(message, str(refusal), timezone.now())
     except OutsideError as error:
         logger.warning("A message did not reach customer service: %s", error)
-        _take_failure(message, str(error), timezone.now())
+        _handle_failure(message, str(error), timezone.now())
         return False
     else:
-        _settle(message, Status.SENT, "", timezone.now())
+        _finish(message, Status.SENT, "", timezone.now())
     return True
 
 
-def _settle(message: ForwardedMessage, status: ForwardedMessage.Status, reason: str, at: datetime) -> bool:
+def _finish(message: ForwardedMessage, status: ForwardedMessage.Status, reason: str, at: datetime) -> bool:
     waiting = ForwardedMessage.objects.filter(pk=message.pk, status=Status.WAITING)
     return bool(waiting.update(status=status, settled_at=at, try_count=message.try_count + 1, reason=reason[:200]))
 
 
-def _take_refusal(message: ForwardedMessage, reason: str, at: datetime) -> None:
-    """An answer that will hardly change: a few tries, so that the talk goes on."""
+def _handle_refusal(message: ForwardedMessage, reason: str, at: datetime) -> None:
+    """Retry a refused message, and give up after three attempts: the answer rarely changes, and the next ones wait."""
     if message.try_count + 1 >= MOST_REFUSALS:
         _give_up(message, _REFUSED, reason, at)
     else:
-        _put_off(message, reason, at)
+        _retry_later(message, reason, at)
 
 
-def _take_failure(message: ForwardedMessage, reason: str, at: datetime) -> None:
-    """Try for a day; the user hears of the first failure of a conversation, once."""
+def _handle_failure(message: ForwardedMessage, reason: str, at: datetime) -> None:
+    """Retry for a day, then give up. The user is notified of the first failure of a conversation, once."""
     if at - message.said_at >= GIVE_UP_AFTER:
         _give_up(message, _TOO_LATE, reason, at)
         return
     with transaction.atomic():
-        _put_off(message, reason, at)
-        _tell_once(message.conversation, _AWAY, at, dedupe_key=f"customer_service_away:{message.conversation_id}")
+        _retry_later(message, reason, at)
+        _notify_user_once(
+            message.conversation, _AWAY, at, dedupe_key=f"customer_service_away:{message.conversation_id}"
+        )
 
 
-def _put_off(message: ForwardedMessage, reason: str, at: datetime) -> None:
-    pause = RETRY_AFTER[min(message.try_count, len(RETRY_AFTER) - 1)]
+def _retry_later(message: ForwardedMessage, reason: str, at: datetime) -> None:
+    delay = RETRY_AFTER[min(message.try_count, len(RETRY_AFTER) - 1)]
     ForwardedMessage.objects.filter(pk=message.pk, status=Status.WAITING).update(
-        retry_at=at + timedelta(seconds=pause), try_count=message.try_count + 1, reason=reason[:200]
+        retry_at=at + timedelta(seconds=delay), try_count=message.try_count + 1, reason=reason[:200]
     )
 
 
-def _give_up(message: ForwardedMessage, words: str, reason: str, at: datetime) -> None:
+def _give_up(message: ForwardedMessage, text: str, reason: str, at: datetime) -> None:
     with transaction.atomic():
-        if _settle(message, Status.GIVEN_UP, reason, at):
+        if _finish(message, Status.GIVEN_UP, reason, at):
             moment = f"{timezone.localtime(message.said_at):%H:%M}"
-            told = f"customer_service_given_up:{message.message_no}"
-            _tell_once(message.conversation, words.format(moment=moment), at, dedupe_key=told)
+            dedupe_key = f"customer_service_given_up:{message.message_no}"
+            _notify_user_once(message.conversation, text.format(moment=moment), at, dedupe_key=dedupe_key)
 
 
-def _tell_once(conversation: Conversation, words: str, at: datetime, *, dedupe_key: str) -> None:
+def _notify_user_once(conversation: Conversation, text: str, at: datetime, *, dedupe_key: str) -> None:
     robot = latest_robot_of(conversation.user)
     if robot is not None:
         writing.message_user(
             robot=robot,
             user_code=str(conversation.user.code),
-            content=writing.text(words),
+            content=writing.text(text),
             cause=f"customer_service:{conversation.user_id}",
             at=at,
             dedupe_key=dedupe_key,

@@ -1,4 +1,4 @@
-"""Customer service in the private menu: choice 5 opens a talk, which has every word until it ends."""
+"""Customer service in the private menu: choice 5 opens a conversation, which gets every message until it ends."""
 
 from feedback import conversations, forwarding
 from feedback.models import Conversation
@@ -7,50 +7,51 @@ from robots import menu
 from robots.menu import LEAVE, IncomingMessage
 from robots.outbox import writing
 
-_OPENED = "正在为你接入客服,请直接发消息说明问题。发送「退出」结束对话。"
-_LEFT = "客服对话已结束。回复「菜单」看看我还能做什么。"
-_CAME, _WENT = "(用户请求接入客服)", "(用户已结束对话)"
+_OPENED_FOR_USER = "正在为你接入客服,请直接发消息说明问题。发送「退出」结束对话。"
+_LEFT_FOR_USER = "客服对话已结束。回复「菜单」看看我还能做什么。"
+_STARTED_FOR_STAFF, _LEFT_FOR_STAFF = "(用户请求接入客服)", "(用户已结束对话)"
 _NAMES: dict[int, str] = {MessageType.LINK: "链接", MessageType.MINI_PROGRAM: "小程序", MessageType.CARD: "名片"}
 
 
 @menu.handles("open_conversation")
-def pass_on(said: IncomingMessage) -> bool:
-    """While a talk is open, what the user says goes to staff; 退出 ends it."""
-    talk = conversations.open_one_of(said.user)
-    if talk is None:
+def forward_to_customer_service(message: IncomingMessage) -> bool:
+    """Forward the message to staff while a conversation is open; 退出 ends it."""
+    conversation = conversations.find_open_conversation(message.user)
+    if conversation is None:
         return False
-    if said.text == LEAVE:
-        conversations.close_for(said.user, at=said.at)
-        forwarding.forward(talk, kind="text", content=_WENT, at=said.at)
-        menu.reply(said, writing.text(_LEFT))
+    if message.text == LEAVE:
+        conversations.end_conversation(message.user, at=message.at)
+        forwarding.forward(conversation, kind="text", content=_LEFT_FOR_STAFF, at=message.at)
+        menu.reply(message, writing.text(_LEFT_FOR_USER))
     else:
-        _forward(talk, said)
+        _forward(conversation, message)
     return True
 
 
 @menu.handles("customer_service")
-def open_conversation(said: IncomingMessage) -> bool:
-    if menu.choice(said) != "5":
+def open_conversation_from_menu(message: IncomingMessage) -> bool:
+    """Open a conversation after choice 5."""
+    if menu.choice(message) != "5":
         return False
-    menu.set_state(said.user.pk, "")
-    conversations.open_for(said.user, at=said.at)
-    talk = conversations.open_one_of(said.user)
-    if talk is not None:
-        forwarding.forward(talk, kind="text", content=_CAME, at=said.at)
-    menu.reply(said, writing.text(_OPENED))
+    menu.set_state(message.user.pk, "")
+    conversations.start_conversation(message.user, at=message.at)
+    conversation = conversations.find_open_conversation(message.user)
+    if conversation is not None:
+        forwarding.forward(conversation, kind="text", content=_STARTED_FOR_STAFF, at=message.at)
+    menu.reply(message, writing.text(_OPENED_FOR_USER))
     return True
 
 
-def _forward(talk: Conversation, said: IncomingMessage) -> None:
-    """Text as it is, a picture as a picture, anything else in words."""
-    parts = said.parts
+def _forward(conversation: Conversation, message: IncomingMessage) -> None:
+    """Forward a text or picture as it is, and any other message as a text that names its kind."""
+    parts = message.parts
     if parts["type"] == MessageType.IMAGE and parts["url"]:
-        forwarding.forward(talk, kind="image", content=parts["url"], at=said.at)
+        forwarding.forward(conversation, kind="image", content=parts["url"], at=message.at)
         return
     content = parts["content"] or ""
     if parts["type"] != MessageType.TEXT:
         name = _NAMES.get(parts["type"] or 0, "消息")
-        words = None if parts["type"] == MessageType.MINI_PROGRAM else content  # its card is XML
-        content = " ".join(filter(None, (f"[{name}]", parts["title"], words, parts["url"])))
+        text = None if parts["type"] == MessageType.MINI_PROGRAM else content  # the card of a mini program is XML
+        content = " ".join(filter(None, (f"[{name}]", parts["title"], text, parts["url"])))
     if content.strip():
-        forwarding.forward(talk, kind="text", content=content, at=said.at)
+        forwarding.forward(conversation, kind="text", content=content, at=message.at)

@@ -1,4 +1,4 @@
-"""What users complain about, and their talks with customer service."""
+"""Problems that users report, and their conversations with customer service."""
 
 import uuid
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from robots.models import Robot
 
 
 class ProblemCategory(models.Model):
-    """A kind of problem; its type says what a report must contain."""
+    """A category of problems; its type says which fields a report must contain."""
 
     class Type(models.IntegerChoices):
         ROBOT = 2, "需选择机器人"
@@ -46,16 +46,16 @@ _FILTERS = {
 
 
 class ProblemQuerySet(models.QuerySet["Problem"]):
-    def matching(self, wanted: Mapping[str, Any]) -> "ProblemQuerySet":
-        """Those that the back office's filters want; a robot is named by its id or code."""
-        chosen = self.filter(**{_FILTERS[name]: value for name, value in wanted.items() if name in _FILTERS})
-        if "robot_code" in wanted:
-            chosen = chosen.filter(robot__in=Robot.objects.by_reference(wanted["robot_code"]))
-        return chosen
+    def matching(self, filters: Mapping[str, Any]) -> "ProblemQuerySet":
+        """Return the problems that match these filters of the back office. A robot is named by its id or code."""
+        problems = self.filter(**{_FILTERS[name]: value for name, value in filters.items() if name in _FILTERS})
+        if "robot_code" in filters:
+            problems = problems.filter(robot__in=Robot.objects.by_reference(filters["robot_code"]))
+        return problems
 
 
 class Problem(models.Model):
-    """One report of a user."""
+    """A problem that a user reported."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="problems", verbose_name="用户")
@@ -97,7 +97,7 @@ class Problem(models.Model):
         ]
         indexes = [
             models.Index(fields=["-reported_at", "id"], name="problems_newest_first"),
-            # what waits for an operator
+            # problems that wait for an operator
             models.Index(
                 fields=["-reported_at", "id"],
                 condition=Q(answered_at__isnull=True, closed_at__isnull=True),
@@ -115,13 +115,13 @@ class Problem(models.Model):
 
 
 class Conversation(models.Model):
-    """A user talks with customer service; at most one talk of a user is open."""
+    """A conversation of a user with customer service; a user has at most one open conversation."""
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="conversations", verbose_name="用户"
     )
     opened_at = models.DateTimeField("开始时间")
-    said_at = models.DateTimeField("最近发言时间")  # by either side; long silence ends it
+    said_at = models.DateTimeField("最近发言时间")  # of the user or of staff; a long silence ends the conversation
     closed_at = models.DateTimeField("结束时间", null=True, blank=True)
 
     class Meta:
@@ -148,7 +148,7 @@ class Conversation(models.Model):
 
 
 class ForwardedMessage(models.Model):
-    """What a user says to staff: passed on in order, tried until customer service takes it."""
+    """A user's message to staff, forwarded in order and tried until customer service accepts it."""
 
     class Status(models.IntegerChoices):
         WAITING = 0, "待转发"
@@ -160,7 +160,7 @@ class ForwardedMessage(models.Model):
         Conversation, models.CASCADE, related_name="forwarded", verbose_name="客服会话"
     )
     message_no = models.UUIDField("消息编号", unique=True, default=uuid.uuid4, editable=False)
-    kind = models.CharField("类型", max_length=16)  # text or image, in customer service's words
+    kind = models.CharField("类型", max_length=16)  # text or image, as customer service names them
     content = models.CharField("内容", max_length=4000)
     status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.WAITING)
     said_at = models.DateTimeField("发送时间")
@@ -180,9 +180,9 @@ class ForwardedMessage(models.Model):
             models.CheckConstraint(condition=Q(kind__in=["text", "image"]), name="forward_kind_is_known"),
         ]
         indexes = [
-            # the forwarder: heads of conversations
+            # the forwarder: the first waiting message of each conversation
             models.Index(fields=["conversation", "id"], condition=Q(status=0), name="forwards_waiting"),
-            # the back office: all, and those of a state; most are passed on
+            # the back office: all messages, and those of a status; most are sent
             models.Index(fields=["-said_at", "-id"], name="forwards_newest_first"),
             models.Index(fields=["status", "-said_at", "-id"], condition=~Q(status=1), name="forwards_not_sent"),
         ]
@@ -192,7 +192,7 @@ class ForwardedMessage(models.Model):
 
 
 class CallbackDigest(models.Model):
-    """A digest of customer service that was taken; it is not taken again."""
+    """The digest of a callback that was accepted; it is not accepted again."""
 
     digest = models.CharField(max_length=40, unique=True)
     taken_at = models.DateTimeField()

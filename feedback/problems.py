@@ -36,16 +36,16 @@ class RobotUnknown(NotFound):
     message = "没有这个机器人"
 
 
-def report(
+def report_problem(
     *, user: User, category_id: str, robot_reference: str, group_name: str, description: str, at: datetime
 ) -> ProblemCategory:
-    """Keep a report; answers the category. 1403 when what its type needs is missing."""
+    """Store a report. Returns its category. Raises BadRequest (1403) when a field that its type needs is missing."""
     category = ProblemCategory.objects.filter(has_id(category_id), is_shown=True).first()
     if category is None:
         raise CategoryUnknown
-    given = {"robot_id": robot_reference, "group_name": group_name, "description": description}
+    fields = {"robot_id": robot_reference, "group_name": group_name, "description": description}
     for name in _NEEDED[Type(category.type)]:
-        if not given[name]:
+        if not fields[name]:
             raise BadRequest(f"请填写{_TITLES[name]}", field=name)
     robot = Robot.objects.by_reference(robot_reference).first() if robot_reference else None
     if robot_reference and robot is None:
@@ -56,30 +56,32 @@ def report(
     return category
 
 
-def answer(*, problem: Problem, words: str, by: str, at: datetime) -> bool:
-    """Answer a report, once; the user hears it from the robot added last.
+def answer_problem(*, problem: Problem, text: str, by: str, at: datetime) -> bool:
+    """Answer a report, once, through the robot that the user added last.
 
-    False when it was answered or closed before, or the user has no robot to hear it from: then it stays as it is.
+    Returns False when the report was answered or closed before, or the user has no robot; then it stays as it is.
     """
     user, robot = problem.user, latest_robot_of(problem.user)
     if robot is None or not user.code:
         return False
     with transaction.atomic():
-        fresh = Problem.objects.filter(Problem.OPEN, pk=problem.pk)
-        if not fresh.update(answer=words, answered_at=at, answered_by=by):
+        unanswered = Problem.objects.filter(Problem.OPEN, pk=problem.pk)
+        if not unanswered.update(answer=text, answered_at=at, answered_by=by):
             return False
-        said = writing.text(f"关于你反馈的「{problem.category.title}」:{words}")
-        writing.message_user(robot=robot, user_code=user.code, content=said, cause=f"problem:{problem.pk}", at=at)
+        content = writing.text(f"关于你反馈的「{problem.category.title}」:{text}")
+        writing.message_user(
+            robot=robot, user_code=user.code, content=content, cause=f"problem:{problem.pk}", at=at
+        )
     return True
 
 
-def unreachable(reports: QuerySet[Problem]) -> QuerySet[Problem]:
-    """Those open ones of these whose user has no robot to hear an answer from."""
-    speaking = Friendship.objects.filter(user=OuterRef("user"), robot__status__in=WORKING)
-    return reports.filter(Problem.OPEN).filter(~Exists(speaking) | Q(user__code=None))
+def with_unreachable_user(reports: QuerySet[Problem]) -> QuerySet[Problem]:
+    """Return the open reports whose user has no working robot that could pass on an answer."""
+    working_robots = Friendship.objects.filter(user=OuterRef("user"), robot__status__in=WORKING)
+    return reports.filter(Problem.OPEN).filter(~Exists(working_robots) | Q(user__code=None))
 
 
-def close(keys: Iterable[UUID], *, reason: str, by: str, at: datetime) -> int:
-    """Close reports that need no answer; those answered or closed before are passed over. How many were closed."""
+def close_problems(keys: Iterable[UUID], *, reason: str, by: str, at: datetime) -> int:
+    """Close reports that need no answer, except those answered or closed before. Returns how many were closed."""
     waiting = Problem.objects.filter(Problem.OPEN, pk__in=list(keys))
     return waiting.update(closed_at=at, closed_by=by, closed_reason=reason[:200])

@@ -1,4 +1,4 @@
-"""Receivers of signals: an erased person's words are removed here."""
+"""Receivers of signals: remove an erased person's conversations and the texts of problems."""
 
 from typing import Any
 
@@ -13,8 +13,8 @@ from feedback.models import Conversation, Problem
 
 
 @receiver(user_erased)
-def forget_words(*, user: User, **_: Any) -> None:
-    """Delete the user's talks with customer service, and the words of problems; that there were some stays."""
+def erase_feedback(*, user: User, **_: Any) -> None:
+    """Delete the user's conversations with customer service, and the texts of problems; the rows of problems stay."""
     Conversation.objects.filter(user=user).delete()
     problems = Problem.objects.filter(user=user)
     problems.update(

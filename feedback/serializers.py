@@ -1,4 +1,4 @@
-"""Feedback at the border."""
+"""Request and response fields of the operations about feedback."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ class Category(serializers.Serializer[Any]):
 
 
 class NewProblem(serializers.Serializer[Any]):
-    """`problem_catgory` is spelt as clients send it; what the category does not need may be left out."""
+    """A report. Clients send `problem_catgory` with this spelling; fields that the category does not need are optional."""
 
     problem_catgory = ReferenceField()
     robot_id = ReferenceField(required=False, allow_blank=True, allow_null=True)
@@ -25,7 +25,7 @@ class NewProblem(serializers.Serializer[Any]):
 
 
 class ProblemFilter(serializers.Serializer[Any]):
-    """All optional; ends are inclusive, and a day as an end includes that day."""
+    """Filters of the back office's list, all optional. Both ends are inclusive; a day as an end includes that day."""
 
     phone = StrictStringField(max_length=11, required=False)
     problem_id = UUIDStringField(required=False)

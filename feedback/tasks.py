@@ -18,7 +18,7 @@ def forward_messages() -> int:
 
 @shared_task
 def close_silent_conversations() -> int:
-    return conversations.close_silent(at=timezone.now())
+    return conversations.close_silent_conversations(at=timezone.now())
 
 
 @shared_task

@@ -1,4 +1,4 @@
-"""Paths of feedback. Those under `admin/` stand beside the admin, without a trailing slash."""
+"""Paths of feedback. Paths under `admin/` belong to the API: they have no trailing slash, unlike the admin's pages."""
 
 from django.urls import path
 

@@ -27,7 +27,7 @@ from feedback.serializers import Callback, Category, ListedProblem, NewProblem, 
 
 
 class CategoryViews(OperationViews[ProblemCategory]):
-    """Public: the kinds of problem."""
+    """The categories of problems. Public."""
 
     authentication_classes: tuple[Any, ...] = ()
     permission_classes: tuple[Any, ...] = (Anyone,)
@@ -38,7 +38,7 @@ class CategoryViews(OperationViews[ProblemCategory]):
 
 
 class ProblemViews(OperationViews[Problem]):
-    """A user reports a problem."""
+    """Reports of problems. Signed-in users who are not blocked; limited per day."""
 
     permission_classes = (IsUser, IsNotBlocked)
     throttle_classes = (Throttle,)
@@ -53,20 +53,20 @@ class ProblemViews(OperationViews[Problem]):
         description="分类的 type 决定必填项:2 机器人,3 机器人和群名,4 无,5 描述。",
     )
     def create(self, request: Request) -> Response:
-        given = reading.body(request, NewProblem)
-        category = problems.report(
+        params = reading.body(request, NewProblem)
+        category = problems.report_problem(
             user=signed_in(request),
-            category_id=given["problem_catgory"],
-            robot_reference=given.get("robot_id") or "",
-            group_name=given.get("group_name") or "",
-            description=given.get("description") or "",
+            category_id=params["problem_catgory"],
+            robot_reference=params.get("robot_id") or "",
+            group_name=params.get("group_name") or "",
+            description=params.get("description") or "",
             at=timezone.now(),
         )
         return Response(Category([category], many=True).data)
 
 
 class OwnCategoryViews(OperationViews[ProblemCategory]):
-    """The same list for signed-in clients in use."""
+    """The categories of problems at the path that clients in use call. Signed-in users."""
 
     permission_classes = (IsUser,)
 
@@ -75,27 +75,27 @@ class OwnCategoryViews(OperationViews[ProblemCategory]):
         return Response(Category(ProblemCategory.objects.filter(is_shown=True), many=True).data)
 
 
-def _wanted_problems(request: Request) -> tuple[QuerySet[Problem], dict[str, Any]]:
-    """Return the reports that the body's filters want, newest first; and these filters."""
-    wanted = reading.filters(request, ProblemFilter)
-    rows = Problem.objects.matching(wanted).select_related("user", "category", "robot")
-    return rows.order_by("-reported_at", "pk"), wanted
+def _filtered_problems(request: Request) -> tuple[QuerySet[Problem], dict[str, Any]]:
+    """Return the reports that match the filters in the body, newest first, and these filters."""
+    filters = reading.filters(request, ProblemFilter)
+    rows = Problem.objects.matching(filters).select_related("user", "category", "robot")
+    return rows.order_by("-reported_at", "pk"), filters
 
 
 class ProblemListViews(OperationViews[Problem]):
-    """The back office's list."""
+    """The back office's list of problems. Operators and outside systems who may view problems."""
 
     permission_classes = (needs(Scope.BACKOFFICE_READ, "feedback.view_problem"),)
     max_page_size = BACKOFFICE_PAGE_SIZE
 
     @operation("后台问题反馈列表", body=ProblemFilter, answer=ListedProblem(many=True), paged=True)
     def list(self, request: Request) -> Response:
-        rows, _filters = _wanted_problems(request)
+        rows, _filters = _filtered_problems(request)
         return paged(request, rows, lambda page: ListedProblem(page, many=True).data, max_size=self.max_page_size)
 
 
 class ProblemExportViews(OperationViews[Problem]):
-    """The back office's list as a file. Taking a list away needs more than seeing it, as in the admin."""
+    """The back office's list of problems as a file. As in the admin, exporting a list needs one more permission."""
 
     permission_classes = (needs(Scope.BACKOFFICE_READ, "feedback.view_problem", "config.export_lists"),)
     parser_classes = (StrictJSONParser, SpreadsheetLabelParser)
@@ -108,12 +108,12 @@ class ProblemExportViews(OperationViews[Problem]):
         description="筛选条件与后台问题反馈列表相同，返回全部符合的行（Excel 文件）。写入操作日志。",
     )
     def create(self, request: Request) -> StreamingHttpResponse:
-        rows, filters = _wanted_problems(request)
+        rows, filters = _filtered_problems(request)
         return table_as_xlsx(rows, PROBLEM_COLUMNS, filters=filters)
 
 
 class CallbackViews(OperationViews[Conversation]):
-    """Customer service tells us. Its digest is its credential."""
+    """Callbacks of customer service, which prove themselves by a digest."""
 
     authentication_classes = ()
     permission_classes = (Anyone,)
@@ -129,13 +129,13 @@ class CallbackViews(OperationViews[Conversation]):
     )
     def create(self, request: Request) -> Response:
         raw, now = request.body, timezone.now()
-        signed = request.query_params
+        query = request.query_params
         with transaction.atomic():
             conversations.require_digest(
-                raw=raw, timestamp=signed.get("timestamp", ""), digest=signed.get("digest", ""), at=now
+                raw=raw, timestamp=query.get("timestamp", ""), digest=query.get("digest", ""), at=now
             )
-            told = reading.body(request, Callback)
-            conversations.take_callback(
-                reference=told["userId"], kind=told["msgType"], content=told["content"], at=now
+            params = reading.body(request, Callback)
+            conversations.handle_callback(
+                reference=params["userId"], kind=params["msgType"], content=params["content"], at=now
             )
         return Response(None)

@@ -1,4 +1,4 @@
-"""Groups and their ratings."""
+"""Pages of groups, their members, messages, statistics and cancel jobs for operators."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ class RatingInline(ReadOnlyInline):
     readonly_fields = fields
 
 
-# An operator's reasons; that a robot was kicked or banned is noticed, not said.
+# Operators do not choose ROBOT_KICKED and ROBOT_BANNED: the gateway's events set them.
 _REASONS = [
     (reason.value, _(reason.label))
     for reason in CancelReason
@@ -46,7 +46,7 @@ class CancelForm(forms.Form):
     )
 
 
-_SERVED = {"1": ("服务中", Q(cancelled_at__isnull=True)), "0": ("已注销", Q(cancelled_at__isnull=False))}
+_SERVICE_STATES = {"1": ("服务中", Q(cancelled_at__isnull=True)), "0": ("已注销", Q(cancelled_at__isnull=False))}
 _STARS = [(star, f"{star}★") for star in range(1, 6)]
 
 
@@ -68,7 +68,7 @@ class GroupAdmin(ReadOnlyAdmin):
     )
     list_select_related = ("user", "robot")
     list_filter = (
-        states("served", "状态", _SERVED),
+        states("served", "状态", _SERVICE_STATES),
         among("star", "星级", _STARS),
         "is_legacy",
         "cancel_reason",
@@ -95,7 +95,7 @@ class GroupAdmin(ReadOnlyAdmin):
 
     @admin.action(description="注销群", permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Group]) -> Any:
-        page, said, keys = confirmation(
+        page, form_data, keys = confirmation(
             self,
             request,
             queryset,
@@ -106,7 +106,7 @@ class GroupAdmin(ReadOnlyAdmin):
         )
         if page is not None:
             return page
-        reason, by = CancelReason(said["reason"]), request.user.get_username()
+        reason, by = CancelReason(form_data["reason"]), request.user.get_username()
         done = cancelling.cancel(group_ids=keys, reason=reason, by=by, at=timezone.now())
         self.report(request, done=done, chosen=len(keys), did="已注销", why_not="之前已经注销")
         return None
@@ -121,7 +121,7 @@ class CancelJobAdmin(ReadOnlyAdmin):
 
 @admin.register(GroupMessage)
 class GroupMessageAdmin(ReadOnlyAdmin):
-    list_display = ("sent_at", "group", "sender_code", "is_robot", "words")
+    list_display = ("sent_at", "group", "sender_code", "is_robot", "summary")
     list_select_related = ("group",)
     list_filter = (days("sent_at", "发送时间"),)
     search_fields = ("group__code__exact",)
@@ -129,6 +129,10 @@ class GroupMessageAdmin(ReadOnlyAdmin):
     ordering = ("-sent_at", "-id")
     needs_confirmation_page = True
     reached_from = {"groups.group": ("group", "群消息")}
+
+    @admin.display(description="内容")
+    def summary(self, message: GroupMessage) -> str:
+        return message.summary
 
 
 @admin.register(GroupStatistics)
@@ -144,7 +148,7 @@ class GroupStatisticsAdmin(ReadOnlyAdmin):
 
 @admin.register(Mention)
 class MentionAdmin(ReadOnlyAdmin):
-    list_display = ("mentioned_at", "group", "words", "read_at")
+    list_display = ("mentioned_at", "group", "summary", "read_at")
     list_select_related = ("group", "message")
     list_filter = (("read_at", admin.EmptyFieldListFilter), days("mentioned_at", "时间"))
     search_fields = ("group__code__exact",)
@@ -153,8 +157,8 @@ class MentionAdmin(ReadOnlyAdmin):
     reached_from = {"groups.group": ("group", "@消息")}
 
     @admin.display(description="内容")
-    def words(self, mention: Mention) -> str:
-        return mention.message.words
+    def summary(self, mention: Mention) -> str:
+        return mention.message.summary
 
 
 @admin.register(Member)

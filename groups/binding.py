@@ -1,4 +1,4 @@
-"""How a group comes under a robot's care: somebody pulls it in, the gateway binds it, and it is ours."""
+"""Binding groups: a user adds a robot to a group, the gateway binds it, and the group is served."""
 
 from datetime import date, datetime, timedelta
 
@@ -8,7 +8,7 @@ from django.db.models import Exists, Max, OuterRef, Q
 from accounts.models import User
 from config.errors import NotFound
 from config.platform.dates import day_of, start_of
-from groups.locking import lock_rows, one_at_a_time
+from groups.locking import lock_group_code, lock_rows
 from groups.models import CancelReason, Group
 from groups.signals import launch_switches_changed
 from integrations.gateway.subscriptions import EventIgnored
@@ -18,30 +18,31 @@ from robots.models import MessageAttempt, OutboxMessage, Robot
 from robots.outbox import failed, writing
 
 Outcome = MessageAttempt.Outcome
-OLDEST_UNBINDING = timedelta(
-    days=1
-)  # tries end within half an hour, and a binding closes what an operator could retry
+# Attempts end within half an hour, and a new binding closes the messages that an operator could retry.
+LONGEST_UNBINDING = timedelta(days=1)
 NEAR_MIDNIGHT = timedelta(minutes=5)
-NEVER_AGAIN = (CancelReason.ILLEGAL, CancelReason.POOR_LAUNCHES)
+PERMANENT_REASONS = (CancelReason.ILLEGAL, CancelReason.POOR_LAUNCHES)
 
 
 class NotPulledBack(NotFound):
     message = "这个群的机器人已经不能用了，请添加其他机器人"
 
 
-def ask_to_bind(*, robot: Robot, user: User | None, group_code: str, name: str, cause: str, at: datetime) -> None:
-    """A robot was pulled into a group: have the gateway bind it, or tell the user why not."""
+def request_binding(
+    *, robot: Robot, user: User | None, group_code: str, name: str, cause: str, at: datetime
+) -> None:
+    """Ask the gateway to bind a group to which a robot was added, or tell the user why it is refused."""
     if user is None or user.is_blocked:
         raise EventIgnored("用户未知或已被封")
     if not robot.is_working:
-        _send_elsewhere(user, name, cause, at)
+        _recommend_working_robot(user, name, cause, at)
     elif not pool.has_room(robot, day=day_of(at)):
-        _tell(robot, user, f"群「{name}」没有绑定:我今天的名额用完了。", cause, at)
+        _message_user(robot, user, f"群「{name}」没有绑定:我今天的名额用完了。", cause, at)
         _recommend_another(robot, user, cause, at)
-    elif Group.objects.filter(code=group_code, cancel_reason__in=NEVER_AGAIN).exists():
-        _tell(robot, user, f"群「{name}」没有绑定:它曾因违规被注销,不能再次绑定。", cause, at)
+    elif Group.objects.filter(code=group_code, cancel_reason__in=PERMANENT_REASONS).exists():
+        _message_user(robot, user, f"群「{name}」没有绑定:它曾因违规被注销,不能再次绑定。", cause, at)
     elif Group.objects.active().filter(code=group_code).exists():
-        _tell(robot, user, f"群「{name}」已经有助手在服务,不需要重复绑定。", cause, at)
+        _message_user(robot, user, f"群「{name}」已经有助手在服务,不需要重复绑定。", cause, at)
     else:
         writing.request_gateway(
             writing.Operation.BIND_GROUP,
@@ -64,39 +65,38 @@ def bind(
     cause: str,
     at: datetime,
 ) -> Group | None:
-    """The gateway bound a group: it is ours from now on. Told twice, the second changes nothing.
+    """Serve a group that the gateway bound. The same event again changes nothing.
 
-    None when a robot that filled up meanwhile, or came second, lets it go again, or the robot is gone itself; or when
-    the robot serves the group already and was bound once more. EventIgnored when the binding is over.
+    Returns None when the robot has no room left or is gone, when another robot serves the group (the gateway is asked to
+    unbind it again), or when the same robot was bound once more. Raises EventIgnored when the binding has ended already.
     """
     if user is None:
         raise EventIgnored("用户未知")
     with transaction.atomic():
-        one_at_a_time(group_code)
+        lock_group_code(group_code)
         served = Group.objects.active().filter(code=group_code).first()
         if served is not None:
-            _come_second(served, robot, user, bound_at, cause, at)
+            _handle_second_binding(served, robot, user, bound_at, cause, at)
             return None
-        if _is_over(robot, group_code, bound_at, at):
+        if _has_ended(robot, group_code, bound_at, at):
             raise EventIgnored("这次绑定已经结束")
-        failed.close_of_group(
-            group_code=group_code, reason="群已重新绑定", at=at
-        )  # an unbinding that failed must not end this
+        # An operator who retries a failed unbinding of the earlier binding must not end this one.
+        failed.close_of_group(group_code=group_code, reason="群已重新绑定", at=at)
         try:
             pool.take_group(robot, day=_quota_day(bound_at, at))
         except pool.RobotGone:
-            _send_elsewhere(user, name, cause, at)
+            _recommend_working_robot(user, name, cause, at)
             return None
         except pool.RobotUsedUp:
-            _let_go(robot, group_code, "名额已满", cause, at)
-            _tell(robot, user, f"群「{name}」没有绑定:我今天的名额用完了。", cause, at)
+            _request_unbinding(robot, group_code, "名额已满", cause, at)
+            _message_user(robot, user, f"群「{name}」没有绑定:我今天的名额用完了。", cause, at)
             _recommend_another(robot, user, cause, at)
             return None
         is_again = Group.objects.filter(code=group_code).exists()
         group = _create(robot, user, group_code, name, bound_at)
-        if is_again:  # its earlier life may have been switched off
+        if is_again:  # launches may have been switched off during an earlier binding
             launch_switches_changed.send(Group, group_codes=[group_code], at=at)
-        _greet(group, cause, at)
+        _start_service(group, cause, at)
         return group
 
 
@@ -104,7 +104,7 @@ def _quota_day(bound_at: datetime, at: datetime) -> date:
     """Return the day whose quota a binding uses: the one on which its event arrived.
 
     A binding of the last minutes before midnight that arrives in the first minutes after it uses the quota of its own day.
-    The gateway's word alone opens no other day: its clock may be wrong, and each day would have a quota of its own.
+    The gateway's time alone selects no other day: its clock may be wrong, and each day would have a quota of its own.
     """
     midnight = start_of(day_of(at))
     is_near = midnight - NEAR_MIDNIGHT <= bound_at < midnight and at < midnight + NEAR_MIDNIGHT
@@ -118,46 +118,48 @@ def _create(robot: Robot, user: User, group_code: str, name: str, bound_at: date
     )
 
 
-def _greet(group: Group, cause: str, at: datetime) -> None:
-    """Ask who is in it, thank the user, and recommend another robot when this one is used up."""
+def _start_service(group: Group, cause: str, at: datetime) -> None:
+    """Ask the gateway for the members, thank the user, and recommend another robot when this one is used up."""
     writing.request_gateway(
         writing.Operation.SYNC_MEMBERS, robot=group.robot, group_code=group.code, cause=cause, at=at
     )
-    _tell(group.robot, group.user, f"群「{group.name}」绑定成功,谢谢你!评定星级后就开始有收益。", cause, at)
+    _message_user(group.robot, group.user, f"群「{group.name}」绑定成功,谢谢你!评定星级后就开始有收益。", cause, at)
     robot = Robot.objects.get(pk=group.robot_id)
     if not pool.has_room(robot, day=day_of(at)):
         _recommend_another(robot, group.user, cause, at)
 
 
-def _is_over(robot: Robot, group_code: str, bound_at: datetime, at: datetime) -> bool:
-    """Return whether a binding is told late, again, or after the kick that ended it.
+def _has_ended(robot: Robot, group_code: str, bound_at: datetime, at: datetime) -> bool:
+    """Return whether a binding is reported late, again, or after the kick that ended it.
 
-    Both moments are the gateway's, in whole seconds. A binding without a moment of its own happened just now.
+    Both times are the gateway's, in whole seconds. A binding without a time of its own happened just now.
     """
     if bound_at >= at:
         return False
-    lives = Group.objects.filter(code=group_code, robot=robot, cancelled_at__isnull=False)
+    ended_bindings = Group.objects.filter(code=group_code, robot=robot, cancelled_at__isnull=False)
     next_second = bound_at.replace(microsecond=0) + timedelta(seconds=1)
     was_kicked = Q(cancel_reason=CancelReason.ROBOT_KICKED, cancelled_at__gte=next_second)
-    return lives.filter(was_kicked | Q(bound_at=bound_at) | Q(rebound_at=bound_at)).exists()
+    return ended_bindings.filter(was_kicked | Q(bound_at=bound_at) | Q(rebound_at=bound_at)).exists()
 
 
-def _come_second(served: Group, robot: Robot, user: User, bound_at: datetime, cause: str, at: datetime) -> None:
-    """Two robots were pulled into one group: the gateway bound both, and we serve it through one.
+def _handle_second_binding(
+    served: Group, robot: Robot, user: User, bound_at: datetime, cause: str, at: datetime
+) -> None:
+    """Unbind a second robot from a group that is served already.
 
-    The robot that serves it was kicked and pulled in again where its binding is newer: an earlier kick that is told
-    later is over.
+    The gateway binds each robot that is added, and a group is served through one. A newer binding of the robot that serves
+    it means that it was kicked and added again: a kick before that binding, reported later, ends nothing.
     """
     if served.robot_id == robot.pk and served.last_bound_at < bound_at < at:
         Group.objects.filter(pk=served.pk).update(rebound_at=bound_at, robot_is_in=True)
         return
     if served.robot_id == robot.pk or not robot.is_working:
         raise EventIgnored("群已在服务中")
-    _let_go(robot, served.code, "已由另一个机器人服务", cause, at)
-    _tell(robot, user, f"群「{served.name}」已经有助手在服务,不需要重复绑定。", cause, at)
+    _request_unbinding(robot, served.code, "已由另一个机器人服务", cause, at)
+    _message_user(robot, user, f"群「{served.name}」已经有助手在服务,不需要重复绑定。", cause, at)
 
 
-def _let_go(robot: Robot, group_code: str, reason: str, cause: str, at: datetime) -> None:
+def _request_unbinding(robot: Robot, group_code: str, reason: str, cause: str, at: datetime) -> None:
     writing.request_gateway(
         writing.Operation.UNBIND_GROUP,
         robot=robot,
@@ -168,53 +170,58 @@ def _let_go(robot: Robot, group_code: str, reason: str, cause: str, at: datetime
     )
 
 
-def _send_elsewhere(user: User, name: str, cause: str, at: datetime) -> None:
-    """The robot that was pulled in is banned or removed: another one that the user knows says so, if there is one."""
+def _recommend_working_robot(user: User, name: str, cause: str, at: datetime) -> None:
+    """Tell the user, through another robot the user added, that this robot is banned or removed."""
     speaker = latest_robot_of(user)
     if speaker is None:
         return
-    _tell(speaker, user, f"群「{name}」没有绑定:你拉进群的助手已经不能用了。", cause, at)
+    _message_user(speaker, user, f"群「{name}」没有绑定:你拉进群的助手已经不能用了。", cause, at)
     if pool.has_room(speaker, day=day_of(at)):
-        _tell(speaker, user, "请改把我拉进群。", cause, at)
+        _message_user(speaker, user, "请改把我拉进群。", cause, at)
     else:
         _recommend_another(speaker, user, cause, at)
 
 
-def _tell(robot: Robot, user: User, words: str, cause: str, at: datetime) -> None:
-    writing.message_user(robot=robot, user_code=str(user.code), content=writing.text(words), cause=cause, at=at)
+def _message_user(robot: Robot, user: User, text: str, cause: str, at: datetime) -> None:
+    writing.message_user(robot=robot, user_code=str(user.code), content=writing.text(text), cause=cause, at=at)
 
 
 def _recommend_another(robot: Robot, user: User, cause: str, at: datetime) -> None:
     other = pool.recommend(channel=robot.channel, other_than=robot, day=day_of(at))
     if other is None:
         return
-    _tell(robot, user, f"请添加另一位助手「{other.name}」(微信号 {other.wechat_no}),再把它拉进群:", cause, at)
+    _message_user(
+        robot, user, f"请添加另一位助手「{other.name}」(微信号 {other.wechat_no}),再把它拉进群:", cause, at
+    )
     if other.qr_code_url:
         picture = writing.image(other.qr_code_url)
         writing.message_user(robot=robot, user_code=str(user.code), content=picture, cause=cause, at=at)
 
 
-def we_unbound(group: Group) -> bool:
-    """Return whether an unbinding of ours left for the gateway after this group was bound.
+def requested_unbinding(group: Group) -> bool:
+    """Return whether an unbinding that we requested was sent to the gateway after this group was bound.
 
-    One of an earlier life may have been in a sender's hands meanwhile; its answer may not be written down yet.
+    The request may belong to an earlier binding and be leased by a sender, whose attempt is not recorded yet.
     """
     since = group.last_bound_at
-    asked = OutboxMessage.objects.filter(
+    requests = OutboxMessage.objects.filter(
         operation=writing.Operation.UNBIND_GROUP,
         robot=group.robot_id,
         group_code=group.code,
-        created_at__gte=since - OLDEST_UNBINDING,
+        created_at__gte=since - LONGEST_UNBINDING,
     )
-    left = MessageAttempt.objects.filter(
+    attempts = MessageAttempt.objects.filter(
         message=OuterRef("pk"), tried_at__gte=since, outcome__in=[Outcome.DONE, Outcome.UNKNOWN]
     )
-    return asked.filter(Exists(left) | Q(status=OutboxMessage.Status.WAITING, lease__isnull=False)).exists()
+    return requests.filter(Exists(attempts) | Q(status=OutboxMessage.Status.WAITING, lease__isnull=False)).exists()
 
 
-def ask_to_be_pulled_back(*, group: Group, at: datetime) -> str:
-    """Have the robot ask its user to pull it back in, once a day; answers the robot's QR image. 1404: it is gone."""
-    words = f"我不在群「{group.name}」里了,请把我再拉进去,收益才能继续。"
+def request_pull_back(*, group: Group, at: datetime) -> str:
+    """Have the robot ask its user, once a day, to add it to the group again.
+
+    Returns the address of the robot's QR code. Raises NotPulledBack (1404) when the robot or the group is gone.
+    """
+    text = f"我不在群「{group.name}」里了,请把我再拉进去,收益才能继续。"
     once_a_day = f"pull_back:{group.pk}:{day_of(at)}"
     with transaction.atomic():
         was_cancelled_meanwhile = group.cancelled_at is None and group.pk not in lock_rows([group.code])
@@ -223,7 +230,7 @@ def ask_to_be_pulled_back(*, group: Group, at: datetime) -> str:
         writing.message_user(
             robot=group.robot,
             user_code=str(group.user.code),
-            content=writing.text(words),
+            content=writing.text(text),
             cause=once_a_day,
             at=at,
             dedupe_key=once_a_day,

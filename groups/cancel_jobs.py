@@ -1,4 +1,4 @@
-"""Cancelling many groups: accepted at once, done in batches, resumed after a kill."""
+"""Cancel jobs: many groups, accepted at once, cancelled in batches, resumed after a kill."""
 
 import logging
 from collections.abc import Sequence
@@ -27,8 +27,8 @@ _NEXT = RawSQL(  # noqa: S611 - no value from outside
 RUN_CANCEL_JOBS = "groups.tasks.run_cancel_jobs"
 
 
-def ask(*, references: Sequence[str], reason: CancelReason, by: str, at: datetime) -> CancelJob:
-    """Have these groups (ids or codes) cancelled; unknown and cancelled ones will be passed over."""
+def request_cancelling(*, references: Sequence[str], reason: CancelReason, by: str, at: datetime) -> CancelJob:
+    """Create a job that cancels these groups (ids or codes). It skips unknown and cancelled groups."""
     with transaction.atomic():
         start_soon(RUN_CANCEL_JOBS)
         distinct = list(dict.fromkeys(references))
@@ -36,9 +36,9 @@ def ask(*, references: Sequence[str], reason: CancelReason, by: str, at: datetim
 
 
 def run_next_batch(job_id: UUID, *, at: datetime) -> int:
-    """Do one batch of a job; how many references that was, 0 when it is done or in somebody else's hands.
+    """Cancel the next batch of a job. Returns how many references it had, 0 when the job is done or another process has it.
 
-    The batch and how far the job has come are one transaction: a kill leaves both or neither.
+    The batch and the job's position are written in one transaction: a kill leaves both or neither.
     """
     with transaction.atomic():
         jobs = CancelJob.objects.select_for_update(skip_locked=True).defer("references").annotate(batch=_NEXT)
@@ -56,8 +56,8 @@ def run_next_batch(job_id: UUID, *, at: datetime) -> int:
         return len(job.batch)
 
 
-def run_waiting() -> int:
-    """Do every job that is not done; how many references that was. One that fails is left for the next time."""
+def run_unfinished_jobs() -> int:
+    """Run every unfinished job. Returns how many references they had. A job that fails is left for the next run."""
     count = 0
     for job_id in CancelJob.objects.filter(done_at=None).order_by("asked_at").values_list("pk", flat=True):
         try:
@@ -69,8 +69,8 @@ def run_waiting() -> int:
 
 
 def active_ids(references: Sequence[str]) -> list[UUID]:
-    """The active groups behind these ids or codes."""
+    """Return the ids of the active groups that these ids or codes name."""
     active = Group.objects.active()
     by_code = active.filter(code__in=references).values_list("pk", flat=True)
-    uuids = [found for found in map(as_uuid, references) if found]
+    uuids = [uuid for uuid in map(as_uuid, references) if uuid]
     return [*by_code, *active.filter(pk__in=uuids).values_list("pk", flat=True)]

@@ -1,4 +1,4 @@
-"""How a group leaves: it is out of every list and every future send at once."""
+"""Cancelling groups: each leaves every list and gets no further message at once."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,34 +15,34 @@ from robots.outbox import writing
 
 
 def cancel(*, group_ids: Iterable[UUID], reason: CancelReason, by: str, at: datetime) -> int:
-    """Cancel these groups; those already cancelled are passed over. How many were cancelled."""
+    """Cancel these groups, except those already cancelled. Returns how many were cancelled."""
     return cancel_each(dict.fromkeys(group_ids, reason), by=by, at=at)
 
 
 def cancel_each(reasons: Mapping[UUID, CancelReason], *, by: str, at: datetime) -> int:
-    """The same, each group for its own reason."""
-    ended: dict[CancelReason, list[Group]] = defaultdict(list)
+    """Cancel these groups, each for its own reason. Returns how many were cancelled."""
+    cancelled: dict[CancelReason, list[Group]] = defaultdict(list)
     with transaction.atomic():
         for group in lock_groups(reasons):
             if group.cancelled_at is None:
-                ended[reasons[group.pk]].append(group)
-        for reason, groups in ended.items():
+                cancelled[reasons[group.pk]].append(group)
+        for reason, groups in cancelled.items():
             Group.objects.filter(pk__in=[group.pk for group in groups]).update(
                 cancelled_at=at, cancelled_by=by, cancel_reason=reason, robot_is_in=False
             )
-        _silence(ended, at)
-        groups = [group for those in ended.values() for group in those]
+        _close_messages_and_unbind(cancelled, at)
+        groups = [group for part in cancelled.values() for group in part]
         pool.release_groups(dict(Counter(group.robot_id for group in groups)))
         if off := [group.code for group in groups if group.launch_switch]:
             launch_switches_changed.send(Group, group_codes=off, at=at)
     return len(groups)
 
 
-def _silence(ended: Mapping[CancelReason, Sequence[Group]], at: datetime) -> None:
-    """Close what was still to be said there, then ask the gateway to leave (a robot that is gone cannot)."""
+def _close_messages_and_unbind(cancelled: Mapping[CancelReason, Sequence[Group]], at: datetime) -> None:
+    """Close the unsent messages of these groups, then ask the gateway to unbind them where the robot still works."""
     endings = [
         writing.Closing(f"群已注销:{reason.label}", group_codes=[group.code for group in groups])
-        for reason, groups in ended.items()
+        for reason, groups in cancelled.items()
     ]
     writing.close(*endings, at=at)
     writing.post_all(
@@ -55,7 +55,7 @@ def _silence(ended: Mapping[CancelReason, Sequence[Group]], at: datetime) -> Non
                 cause=f"group_cancelled:{group.pk}",
                 at=at,
             )
-            for reason, groups in ended.items()
+            for reason, groups in cancelled.items()
             for group in groups
             if group.robot.is_working
         ]

@@ -1,8 +1,8 @@
-"""The one way to lock groups.
+"""Functions that lock groups.
 
-One order everywhere, so that nobody waits in a circle: groups by primary key, their users, what waits in the outbox,
-robots by primary key. What writes rows for several groups holds or writes them in that order too: their foreign keys
-lock the groups when the transaction commits.
+All code locks in one order, so that no two transactions deadlock: groups by primary key, their users, messages that wait
+in the outbox, robots by primary key. Code that writes rows for several groups locks or writes them in that order too:
+their foreign keys lock the groups when the transaction commits.
 """
 
 from collections.abc import Iterable
@@ -12,23 +12,23 @@ from django.db import connection
 
 from groups.models import Group
 
-_HOLD = """
+_LOCK_ROWS = """
 SELECT id FROM groups_group WHERE code = ANY(%s) AND cancelled_at IS NULL ORDER BY id FOR KEY SHARE
 """
 
 
 def lock_rows(group_codes: Iterable[str]) -> set[UUID]:
-    """The active groups of these codes, which nobody cancels before the transaction ends.
+    """Lock the active groups of these codes against being cancelled until the transaction ends. Returns their ids.
 
-    For what says something in groups. It waits for a cancelling (`lock_groups`), not for other changes of the groups.
+    Code that sends messages to groups calls it. It waits for a cancelling (`lock_groups`), not for other changes.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_HOLD, [list(group_codes)])
+        cursor.execute(_LOCK_ROWS, [list(group_codes)])
         return {pk for (pk,) in cursor.fetchall()}
 
 
 def lock_groups(ids: Iterable[UUID]) -> list[Group]:
-    """Lock these groups for rating or cancelling, in primary-key order, and read them afresh."""
+    """Lock these groups for rating or cancelling, in primary-key order. Returns them as read under the lock."""
     return list(
         Group.objects.select_for_update(of=("self",))
         .select_related("robot", "user")
@@ -37,7 +37,7 @@ def lock_groups(ids: Iterable[UUID]) -> list[Group]:
     )
 
 
-def one_at_a_time(group_code: str) -> None:
-    """Hold a gateway code until the transaction ends: a first binding has no row to lock yet."""
+def lock_group_code(group_code: str) -> None:
+    """Lock a gateway code until the transaction ends: a first binding has no row to lock yet."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('groups_group'), hashtext(%s))", [group_code])

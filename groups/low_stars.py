@@ -1,4 +1,4 @@
-"""The low-star clean-up: so many groups of a low star are served and no more; off unless totals are set."""
+"""The low-star clean-up, which cancels groups beyond a total per star; off unless totals are set."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,12 +10,14 @@ BY = "低星清理"
 
 
 def clean_up(*, totals: Mapping[int, int], at: datetime) -> int:
-    """Have the groups beyond each star's total cancelled, those that earned longest first; how many."""
+    """Request the cancelling of groups beyond each star's total, the longest-earning first. Returns how many."""
     count = 0
     for star, total in sorted(totals.items()):
-        kept_first = Group.objects.active().filter(star=star).order_by("settle_count", "-bound_at", "pk")
-        beyond = [str(pk) for pk in kept_first.values_list("pk", flat=True)[total:]]
+        shortest_earning_first = (
+            Group.objects.active().filter(star=star).order_by("settle_count", "-bound_at", "pk")
+        )
+        beyond = [str(pk) for pk in shortest_earning_first.values_list("pk", flat=True)[total:]]
         if beyond:
-            cancel_jobs.ask(references=beyond, reason=CancelReason.TOO_MANY_LOW_STARS, by=BY, at=at)
+            cancel_jobs.request_cancelling(references=beyond, reason=CancelReason.TOO_MANY_LOW_STARS, by=BY, at=at)
         count += len(beyond)
     return count

@@ -1,4 +1,4 @@
-"""Who is in a group, and what it is called, as the gateway tells it."""
+"""Members and details of groups, as the gateway reports them."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -13,12 +13,12 @@ from integrations.gateway.payloads import address_in, code_in, display_text, is_
 from integrations.gateway.subscriptions import BadEvent, text_field
 
 
-def take_members(*, group: Group, told: Sequence[Mapping[str, Any]], at: datetime) -> int:
-    """The gateway's full list: newcomers join, the known are refreshed, whoever is not on it has left.
+def replace_members(*, group: Group, rows: Sequence[Mapping[str, Any]], at: datetime) -> int:
+    """Take over the gateway's full list: add new members, update known ones, mark all others as left.
 
-    Each row has a proper `user_id`.
+    Each row has a valid `user_id`. Returns how many members the group has.
     """
-    members = {code_in(one, "user_id"): _member(group, one, at) for one in told}
+    members = {code_in(row, "user_id"): _member(group, row, at) for row in rows}
     with transaction.atomic():
         Member.objects.bulk_create(
             members.values(),
@@ -32,23 +32,23 @@ def take_members(*, group: Group, told: Sequence[Mapping[str, Any]], at: datetim
     return len(members)
 
 
-def _member(group: Group, told: Mapping[str, Any], at: datetime) -> Member:
+def _member(group: Group, row: Mapping[str, Any], at: datetime) -> Member:
     return Member(
         group=group,
-        code=code_in(told, "user_id"),
-        nickname=display_text(told, "nickname"),
-        avatar_url=address_in(told, "avatar"),
-        is_admin=is_true(told.get("is_admin")),
+        code=code_in(row, "user_id"),
+        nickname=display_text(row, "nickname"),
+        avatar_url=address_in(row, "avatar"),
+        is_admin=is_true(row.get("is_admin")),
         joined_at=at,
     )
 
 
-def take_info(*, group: Group, told: Mapping[str, Any]) -> None:
-    """The gateway's word on a group: its name, its owner in WeChat, its size, whether our robot is in."""
-    group.name = display_text(told, "name", max_length=200) or group.name
-    group.wechat_owner_code = text_field(told, "admin_user_id", required=False) or group.wechat_owner_code
-    group.member_count = _count(told.get("mem_count"), group.member_count)
-    group.robot_is_in = _robot_is_in(group, told.get("robots"))
+def update_info(*, group: Group, body: Mapping[str, Any]) -> None:
+    """Update the group's name, WeChat owner, size, and whether its robot is a member."""
+    group.name = display_text(body, "name", max_length=200) or group.name
+    group.wechat_owner_code = text_field(body, "admin_user_id", required=False) or group.wechat_owner_code
+    group.member_count = _count(body.get("mem_count"), group.member_count)
+    group.robot_is_in = _robot_is_in(group, body.get("robots"))
     group.save(update_fields=["name", "wechat_owner_code", "member_count", "robot_is_in"])
 
 
@@ -62,23 +62,23 @@ def _count(value: Any, otherwise: int) -> int:
     return value
 
 
-def _robot_is_in(group: Group, told: Any) -> bool:
-    if not isinstance(told, list):
+def _robot_is_in(group: Group, robots: Any) -> bool:
+    if not isinstance(robots, list):
         return group.robot_is_in
-    for one in told:
-        if isinstance(one, dict) and code_in(one, "robot_id") == group.robot.code:
-            return is_true(one.get("robot_in_group"))
+    for row in robots:
+        if isinstance(row, dict) and code_in(row, "robot_id") == group.robot.code:
+            return is_true(row.get("robot_in_group"))
     return group.robot_is_in
 
 
-def join(*, group: Group, code: str, nickname: str, avatar_url: str, at: datetime) -> bool:
-    """Note that somebody joined; False when this joining was noted before.
+def record_joining(*, group: Group, code: str, nickname: str, avatar_url: str, at: datetime) -> bool:
+    """Record that a person joined. Returns False when this joining was recorded before.
 
-    It counts in the statistics, and in the size unless the person is known to be in. A joining that is told after the
-    leaving that followed it brings nobody back.
+    It counts in the statistics, and in the group's size unless the person is a member already. A joining that is reported
+    after the leaving that followed it makes nobody a member again.
     """
     with transaction.atomic():
-        if not _note_move(group, code, at, is_joining=True):
+        if not _record_move(group, code, at, is_joining=True):
             return False
         member, is_new = Member.objects.get_or_create(
             group=group, code=code, defaults={"nickname": nickname, "avatar_url": avatar_url, "joined_at": at}
@@ -86,7 +86,7 @@ def join(*, group: Group, code: str, nickname: str, avatar_url: str, at: datetim
         was_away = is_new or member.left_at is not None
         if not is_new:
             was_only_seen_leaving = member.left_at == member.joined_at
-            is_over = member.left_at is not None and at < _second(member.left_at)
+            is_over = member.left_at is not None and at < _whole_second(member.left_at)
             was_away = was_only_seen_leaving if is_over else was_away
             member.nickname, member.avatar_url = nickname or member.nickname, avatar_url or member.avatar_url
             if was_only_seen_leaving or not is_over:
@@ -98,18 +98,18 @@ def join(*, group: Group, code: str, nickname: str, avatar_url: str, at: datetim
     return True
 
 
-def leave(*, group: Group, code: str, at: datetime) -> bool:
-    """Note that somebody left; False when this leaving was noted before.
+def record_leaving(*, group: Group, code: str, at: datetime) -> bool:
+    """Record that a person left. Returns False when this leaving was recorded before.
 
-    It counts in the statistics, and in the size unless the person is known to be gone, or to have joined since.
+    It counts in the statistics, and in the group's size unless the person had left already, or has joined since.
     """
     with transaction.atomic():
-        if not _note_move(group, code, at, is_joining=False):
+        if not _record_move(group, code, at, is_joining=False):
             return False
         member, is_new = Member.objects.get_or_create(
             group=group, code=code, defaults={"joined_at": at, "left_at": at}
         )
-        is_over = not is_new and (member.left_at is not None or at < _second(member.joined_at))
+        is_over = not is_new and (member.left_at is not None or at < _whole_second(member.joined_at))
         if is_over:
             return True
         Member.objects.filter(pk=member.pk, left_at=None).update(left_at=Greatest(F("joined_at"), Value(at)))
@@ -117,12 +117,12 @@ def leave(*, group: Group, code: str, at: datetime) -> bool:
     return True
 
 
-def _second(moment: datetime) -> datetime:
-    """Return the whole second of a moment, which is all that the gateway tells."""
+def _whole_second(moment: datetime) -> datetime:
+    """Return the time without its fraction of a second: the gateway reports whole seconds."""
     return moment.replace(microsecond=0)
 
 
-def _note_move(group: Group, code: str, at: datetime, *, is_joining: bool) -> bool:
-    """Keep one joining or leaving for the statistics; False when it is kept already, under another event's number."""
+def _record_move(group: Group, code: str, at: datetime, *, is_joining: bool) -> bool:
+    """Store one joining or leaving for the statistics. Returns False when another event stored it already."""
     _, is_new = MemberMove.objects.get_or_create(group=group, member_code=code, is_joining=is_joining, moved_at=at)
     return is_new

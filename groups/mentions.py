@@ -1,4 +1,4 @@
-"""Mentions of an owner: telling the owner, showing what was said around it, and replying."""
+"""Mentions of a group's owner: notifying the owner, the messages around a mention, and replies."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,12 +15,12 @@ from groups.models import Group, GroupMessage, Member, Mention
 from integrations.moderation.words import require_clean
 from robots.outbox import writing
 
-NOTIFIED_EVERY = timedelta(minutes=5)
-SHOWN_FOR = timedelta(days=3)
-AROUND = 20
+NOTIFICATION_INTERVAL = timedelta(minutes=5)
+LISTED_FOR = timedelta(days=3)
+CONTEXT_SIZE = 20
 
 
-class RobotGone(NotFound):
+class ReplyRobotGone(NotFound):
     message = "这个群里没有可用的机器人，不能回复"
 
 
@@ -34,42 +34,47 @@ def _owners_of(group: Group) -> set[str]:
 
 
 def notify_owner(*, group: Group, cause: str, at: datetime) -> bool:
-    """Send the owner a link to the mention, unless switched off or told a moment ago."""
+    """Send the owner a link to the mention. Returns False when it is switched off, or was sent within five minutes."""
     if not group.user.mentions_enabled or not group.user.code or group.user.is_blocked:
         return False
-    due = Group.objects.filter(Q(mention_told_at=None) | Q(mention_told_at__lte=at - NOTIFIED_EVERY), pk=group.pk)
+    due = Group.objects.filter(
+        Q(mention_told_at=None) | Q(mention_told_at__lte=at - NOTIFICATION_INTERVAL), pk=group.pk
+    )
     if not due.update(mention_told_at=at):
         return False
     url = short_links.shorten(client_pages.mentions())
-    words = f"群「{group.name}」里有人@你,点击查看:{url}"
+    text = f"群「{group.name}」里有人@你,点击查看:{url}"
     writing.message_user(
-        robot=group.robot, user_code=group.user.code, content=writing.text(words), cause=cause, at=at
+        robot=group.robot, user_code=group.user.code, content=writing.text(text), cause=cause, at=at
     )
     return True
 
 
 def context_of(*, group: Group, message_id: str, at: datetime) -> list[dict[str, Any]]:
-    """Up to 20 messages before and after, oldest first; the mention is read by that. 1404 for an unknown message."""
+    """Return up to 20 messages before and after a mention, oldest first, and mark the mention as read.
+
+    Raises NotFound (1404) for an unknown message.
+    """
     same = GroupMessage.objects.filter(group=group)
     message = same.filter(has_id(message_id)).first()
     if message is None:
         raise NotFound("消息不存在,可能已超过 7 天")
     Mention.objects.filter(message=message, read_at=None).update(read_at=at)
-    # Said twice, because only the plain comparison is a bound that the index knows.
+    # `sent_at` is compared twice: PostgreSQL uses only the plain comparison as a bound of the index.
     earlier = same.filter(Q(sent_at__lt=message.sent_at) | Q(pk__lt=message.pk), sent_at__lte=message.sent_at)
     later = same.filter(Q(sent_at__gt=message.sent_at) | Q(pk__gt=message.pk), sent_at__gte=message.sent_at)
-    before = list(earlier.order_by("-sent_at", "-pk")[:AROUND])
-    after = list(later.order_by("sent_at", "pk")[:AROUND])
-    return _shown(group, [*reversed(before), message, *after])
+    before = list(earlier.order_by("-sent_at", "-pk")[:CONTEXT_SIZE])
+    after = list(later.order_by("sent_at", "pk")[:CONTEXT_SIZE])
+    return _context_rows(group, [*reversed(before), message, *after])
 
 
-def _shown(group: Group, messages: list[GroupMessage]) -> list[dict[str, Any]]:
+def _context_rows(group: Group, messages: list[GroupMessage]) -> list[dict[str, Any]]:
     codes = {message.sender_code for message in messages}
     members = {member.code: member for member in Member.objects.filter(group=group, code__in=codes)}
-    return [_one(group, message, members.get(message.sender_code)) for message in messages]
+    return [_context_row(group, message, members.get(message.sender_code)) for message in messages]
 
 
-def _one(group: Group, message: GroupMessage, member: Member | None) -> dict[str, Any]:
+def _context_row(group: Group, message: GroupMessage, member: Member | None) -> dict[str, Any]:
     name = member.nickname if member else message.sender_code
     avatar = member.avatar_url if member else ""
     return {
@@ -85,27 +90,30 @@ def _one(group: Group, message: GroupMessage, member: Member | None) -> dict[str
 
 
 def mentions_of(user: User, *, at: datetime) -> QuerySet[Mention]:
-    """The last three days' mentions in the user's groups, newest first."""
+    """Return the mentions of the last three days in the user's groups, newest first."""
     groups = Group.objects.served_for(user)
-    recent = Mention.objects.filter(group__in=groups, mentioned_at__gte=at - SHOWN_FOR)
+    recent = Mention.objects.filter(group__in=groups, mentioned_at__gte=at - LISTED_FOR)
     return recent.select_related("message", "group").order_by("-mentioned_at", "-message_id")
 
 
-def reply(*, group: Group, member_code: str, words: str, at: datetime) -> None:
-    """Say it in the group to that member. 1404: no robot there, or nobody of that code; 2003 sensitive word."""
-    require_clean(words)
+def reply(*, group: Group, member_code: str, text: str, at: datetime) -> None:
+    """Send a text to the group, addressed to that member.
+
+    Raises 1404 when the group has no working robot or no member of that code, and 2003 for a sensitive word.
+    """
+    require_clean(text)
     if not group.robot_is_in or not group.robot.is_working:
-        raise RobotGone
+        raise ReplyRobotGone
     is_known = Member.objects.filter(group=group, code=member_code, left_at=None).exists()
     if not is_known and not GroupMessage.objects.filter(group=group, sender_code=member_code).exists():
         raise MemberUnknown
     with transaction.atomic():
         if group.pk not in locking.lock_rows([group.code]):
-            raise RobotGone
+            raise ReplyRobotGone
         writing.message_group(
             robot=group.robot,
             group_code=group.code,
-            content=writing.text(words),
+            content=writing.text(text),
             mentions=[member_code],
             cause=f"mention_reply:{group.pk}",
             at=at,

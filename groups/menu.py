@@ -1,4 +1,4 @@
-"""The private menu: what it offers, and the choices that are about groups, robots and apprentices."""
+"""The private menu: its texts, and the choices about groups, robots and apprentices."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -17,7 +17,7 @@ from robots.menu import LEAVE, MENU, IncomingMessage
 from robots.outbox import writing
 
 QUESTIONS = "questions"
-HINT_EVERY = menu.REMEMBERED_SECONDS
+HINT_INTERVAL = menu.REMEMBERED_SECONDS
 BACK = ("0", MENU, LEAVE)
 HOME = ("主页", "我的主页", "首页")
 
@@ -30,7 +30,7 @@ _MENU = """回复数字选择:
 6 机器人还能带几个群
 7 群发消息
 随时回复「菜单」回到这里。"""
-_HOW_TO_BRING = """三步把群交给我:
+_HOW_TO_ADD_A_GROUP = """三步把群交给我:
 ① 打开你的群,点右上角「…」,再点「+」;
 ② 选中我,点「完成」;
 ③ 我进群后会私信告诉你绑定结果。
@@ -48,98 +48,98 @@ _QUESTIONS = "\n".join(
 
 
 @menu.handles("home")
-def answer_newcomer(said: IncomingMessage) -> bool:
-    """Answer by its name, also while a conversation with customer service is open."""
-    return said.text in HOME and _send_completion_link(said)
+def answer_newcomer(message: IncomingMessage) -> bool:
+    """Answer the name of the home page, also while a conversation with customer service is open."""
+    return message.text in HOME and _send_completion_link(message)
 
 
 @menu.handles("newcomers")
-def answer_newcomer_who_chooses_home(said: IncomingMessage) -> bool:
-    """Answer by its number in the menu, which newcomers without a group never see."""
-    return menu.choice(said) == "1" and _send_completion_link(said)
+def answer_newcomer_who_chooses_home(message: IncomingMessage) -> bool:
+    """Answer the number of the home page in the menu, which newcomers without a group never see."""
+    return menu.choice(message) == "1" and _send_completion_link(message)
 
 
-def _send_completion_link(said: IncomingMessage) -> bool:
-    """Answer with a new link to complete the profile; return False to those who have completed it."""
-    if said.user.completed_at is not None:
+def _send_completion_link(message: IncomingMessage) -> bool:
+    """Answer with a new link to complete the profile. Returns False for users who have completed it."""
+    if message.user.completed_at is not None:
         return False
-    url = completion.new_link(said.user, at=said.at)
-    menu.reply(said, writing.text(f"点击链接完善资料，领取新人红包：{url}"))
+    url = completion.new_link(message.user, at=message.at)
+    menu.reply(message, writing.text(f"点击链接完善资料，领取新人红包：{url}"))
     return True
 
 
 @menu.handles("non_owners")
-def pass_over(said: IncomingMessage) -> bool:
-    """Who owns no group in WeChat gets no answer."""
-    return not Group.objects.owned_in_wechat_by(said.user).exists()
+def ignore_users_without_groups(message: IncomingMessage) -> bool:
+    """Take the messages of users who own no group in WeChat, without an answer."""
+    return not Group.objects.owned_in_wechat_by(message.user).exists()
 
 
 @menu.handles("menu")
-def take_all(said: IncomingMessage) -> bool:
-    """The menu, its choices, and what nobody understood: the end of the line."""
-    place, words = menu.state_of(said.user.pk), said.text
-    if words in BACK and (place or words == MENU):
-        _show_menu(said)
+def answer_menu(message: IncomingMessage) -> bool:
+    """Answer the menu and its choices, and hint at the menu after anything else. The last handler: takes every message."""
+    place, text = menu.state_of(message.user.pk), message.text
+    if text in BACK and (place or text == MENU):
+        _show_menu(message)
     elif place == QUESTIONS:
-        _answer_question(said)
-    elif words in _CHOICES:
-        menu.reply(said, writing.text(_CHOICES[words](said)))
+        _answer_question(message)
+    elif text in _CHOICES:
+        menu.reply(message, writing.text(_CHOICES[text](message)))
     elif place == MENU:
-        menu.reply(said, writing.text("没有这一项,请回复 1 到 7 的数字,或回复「菜单」再看一遍。"))
+        menu.reply(message, writing.text("没有这一项,请回复 1 到 7 的数字,或回复「菜单」再看一遍。"))
     else:
-        _hint(said)
+        _hint(message)
     return True
 
 
-def _show_menu(said: IncomingMessage) -> None:
-    menu.set_state(said.user.pk, MENU)
-    menu.reply(said, writing.text(_MENU))
+def _show_menu(message: IncomingMessage) -> None:
+    menu.set_state(message.user.pk, MENU)
+    menu.reply(message, writing.text(_MENU))
 
 
-def _answer_question(said: IncomingMessage) -> None:
-    menu.set_state(said.user.pk, QUESTIONS)
-    number = int(said.text) if said.text.isascii() and said.text.isdigit() and len(said.text) < 3 else 0
+def _answer_question(message: IncomingMessage) -> None:
+    menu.set_state(message.user.pk, QUESTIONS)
+    number = int(message.text) if message.text.isascii() and message.text.isdigit() and len(message.text) < 3 else 0
     if 1 <= number <= len(_FAQ):
-        menu.reply(said, writing.text(f"{_FAQ[number - 1][1]}\n还想了解?回复 1 到 {len(_FAQ)},或 0 返回菜单。"))
+        menu.reply(message, writing.text(f"{_FAQ[number - 1][1]}\n还想了解?回复 1 到 {len(_FAQ)},或 0 返回菜单。"))
     else:
-        menu.reply(said, writing.text(f"没有这个问题,请回复 1 到 {len(_FAQ)} 的数字,或 0 返回菜单。"))
+        menu.reply(message, writing.text(f"没有这个问题,请回复 1 到 {len(_FAQ)} 的数字,或 0 返回菜单。"))
 
 
-def _hint(said: IncomingMessage) -> None:
-    """Small talk is answered once in a while, so that nobody is told the same thing all day.
+def _hint(message: IncomingMessage) -> None:
+    """Answer a text that is no choice with a hint, at most once in HINT_INTERVAL.
 
-    An answer that did not commit is given again: the hint is this event's.
+    The cache holds the id of the event that got the hint, so that the event gets it again when its transaction failed.
     """
     with suppress(*REDIS_AWAY):
-        if cache.get_or_set(f"menu-hint:{said.user.pk}", said.event_id, HINT_EVERY) == said.event_id:
-            menu.reply(said, writing.text("我没看懂。回复「菜单」看看我能做什么。"))
+        if cache.get_or_set(f"menu-hint:{message.user.pk}", message.event_id, HINT_INTERVAL) == message.event_id:
+            menu.reply(message, writing.text("我没看懂。回复「菜单」看看我能做什么。"))
 
 
-def _home(said: IncomingMessage) -> str:
+def _home(message: IncomingMessage) -> str:
     return f"这是你的主页:{short_links.shorten(client_pages.home())}"
 
 
-def _how_to_bring(said: IncomingMessage) -> str:
-    return _HOW_TO_BRING
+def _how_to_add_a_group(message: IncomingMessage) -> str:
+    return _HOW_TO_ADD_A_GROUP
 
 
-def _invite(said: IncomingMessage) -> str:
-    """Answer with the invite link; there is none before the profile is completed, which comes first then."""
-    if said.user.completed_at is None:
-        url = completion.new_link(said.user, at=said.at)
+def _invite(message: IncomingMessage) -> str:
+    """Return the invite link, or before the profile is completed the link to complete it."""
+    if message.user.completed_at is None:
+        url = completion.new_link(message.user, at=message.at)
         return f"请先点击链接完善资料，然后再回复「菜单」选择 3，就能拿到你的邀请链接：{url}"
-    return f"把这个链接发给好友，TA 加了机器人就是你的徒弟，TA 的收益你也有份：{invite_link_of(said.user)}"
+    return f"把这个链接发给好友，TA 加了机器人就是你的徒弟，TA 的收益你也有份：{invite_link_of(message.user)}"
 
 
-def _questions(said: IncomingMessage) -> str:
-    menu.set_state(said.user.pk, QUESTIONS)
+def _questions(message: IncomingMessage) -> str:
+    menu.set_state(message.user.pk, QUESTIONS)
     return _QUESTIONS
 
 
-def _quota(said: IncomingMessage) -> str:
-    """How many more groups each robot that the user added takes on today."""
-    robots = working_robots_of(said.user)
-    left = pool.places_left(robots, day=day_of(said.at))
+def _quota(message: IncomingMessage) -> str:
+    """Return how many more groups each robot that the user added can serve today."""
+    robots = working_robots_of(message.user)
+    left = pool.places_left(robots, day=day_of(message.at))
     lines = [f"「{robot.name}」今天还能带 {left[robot.pk]} 个群" for robot in robots]
     return "\n".join(lines) or "你还没有可用的机器人,请先添加一个。"
 
@@ -147,7 +147,7 @@ def _quota(said: IncomingMessage) -> str:
 _CHOICES: Mapping[str, Callable[[IncomingMessage], str]] = {
     "1": _home,
     **dict.fromkeys(HOME, _home),
-    "2": _how_to_bring,
+    "2": _how_to_add_a_group,
     "3": _invite,
     "4": _questions,
     "6": _quota,

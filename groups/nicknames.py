@@ -1,4 +1,4 @@
-"""The robot's name in a group: the gateway first, then our row."""
+"""The robot's nickname in a group, which is set at the gateway first and then stored."""
 
 from config.errors import OutsideFailed
 from groups.models import Group
@@ -13,7 +13,7 @@ class NicknameNotChanged(OutsideFailed):
 
 
 def rename_robot(*, group: Group, nickname: str) -> None:
-    """Give the robot this name in the group: 2003 sensitive word, 1101 when the gateway does not do it."""
+    """Set the robot's nickname in the group. Raises 2003 for a sensitive word, 1101 when the gateway fails."""
     require_clean(nickname)
     call = robot_nickname(robot=group.robot.code, group=group.code, nickname=nickname)
     try:

@@ -1,4 +1,4 @@
-"""Receivers of signals: an erased person's groups are cancelled, and their names and words removed."""
+"""Receivers of signals: cancel the groups of an erased person, and remove the person's names and texts."""
 
 from datetime import datetime
 from typing import Any
@@ -18,13 +18,13 @@ from robots.outbox import writing
 
 @receiver(user_erased)
 def forget_in_groups(*, user: User, pseudonym: str, by: str, at: datetime, **_: Any) -> None:
-    """Cancel the groups that are served for the user, and let the pseudonym stand where the person was or spoke."""
+    """Cancel the groups that are served for the user, and put the pseudonym in the place of the person's code."""
     served = Group.objects.served_for(user).values_list("pk", flat=True)
     cancelling.cancel(group_ids=list(served), reason=CancelReason.OPERATOR, by=by, at=at)
     Group.objects.filter(user=user).update(welcome_message="")
     Awakening.objects.filter(user=user).delete()
     forget_person(user, pseudonym=pseudonym, at=at)
-    _forget_what_robots_said_for(user)
+    _clear_robot_messages_for(user)
     if user.code:
         Group.objects.filter(wechat_owner_code=user.code).update(wechat_owner_code=pseudonym)
         Member.objects.filter(code=user.code).update(code=pseudonym, nickname=ERASED_NAME, avatar_url="")
@@ -34,17 +34,17 @@ def forget_in_groups(*, user: User, pseudonym: str, by: str, at: datetime, **_: 
         )
 
 
-def _forget_what_robots_said_for(user: User) -> None:
-    """Remove replies, welcomes and answers to keywords, which are the user's words; content of launches is not."""
-    then_served = Group.objects.filter(
+def _clear_robot_messages_for(user: User) -> None:
+    """Clear replies, welcome messages and keyword replies, which the user wrote; launches have other authors."""
+    served_when_sent = Group.objects.filter(
         user=user,
         code=OuterRef("group_code"),
         bound_at__lte=OuterRef("created_at"),
         cancelled_at__gte=OuterRef("created_at"),
     )
-    said = OutboxMessage.objects.filter(
-        Exists(then_served),
+    messages = OutboxMessage.objects.filter(
+        Exists(served_when_sent),
         operation=OutboxMessage.Operation.SEND,
         status__in=[OutboxMessage.Status.SENT, OutboxMessage.Status.CLOSED],
     )
-    said.exclude(cause__startswith="launch:").update(content={})
+    messages.exclude(cause__startswith="launch:").update(content={})

@@ -1,4 +1,4 @@
-"""Groups at the border."""
+"""Request and response fields of the operations about groups."""
 
 import re
 from typing import Any
@@ -27,7 +27,7 @@ class GroupsFilter(serializers.Serializer[Any]):
 
 
 class ListedGroup(serializers.Serializer[Any]):
-    """A group in the user's list; what an unrated group does not have yet is null."""
+    """A group in the user's list; fields that an unrated group lacks are null."""
 
     code = serializers.CharField()
     name = serializers.CharField()
@@ -49,13 +49,13 @@ class RatedGroup(serializers.Serializer[Any]):
 
 
 class RatedGroups(serializers.ListField):
-    """Ten thousand at a time: what is plainly right is taken as it is, anything else is looked at field by field."""
+    """Up to ten thousand ratings. A batch in which all are valid is accepted as it is; otherwise each field is checked."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(child=RatedGroup(), min_length=1, max_length=10_000, **kwargs)
 
     def to_internal_value(self, data: Any) -> Any:
-        if type(data) is list and 1 <= len(data) <= 10_000 and all(map(_is_plainly_a_rating, data)):
+        if type(data) is list and 1 <= len(data) <= 10_000 and all(map(_is_valid_rating, data)):
             return data
         return super().to_internal_value(data)
 
@@ -64,11 +64,11 @@ _RATING_STATES = frozenset(RatingState.values)
 _PLAIN_REFERENCE = re.compile(r"[\w@.:-]{1,128}", re.ASCII)
 
 
-def _is_plainly_a_rating(told: Any) -> bool:
-    """Whether `RatedGroup` would take it and change nothing of the three."""
-    if type(told) is not dict:
+def _is_valid_rating(row: Any) -> bool:
+    """Return whether `RatedGroup` would accept the row and return the same three values."""
+    if type(row) is not dict:
         return False
-    reference, state, star = told.get("groupId"), told.get("state"), told.get("star")
+    reference, state, star = row.get("groupId"), row.get("state"), row.get("star")
     return (
         type(reference) is str
         and _PLAIN_REFERENCE.fullmatch(reference) is not None
@@ -102,7 +102,7 @@ class OwnedGroup(serializers.Serializer[Group]):
 
 
 class GroupNumbers(serializers.Serializer[Any]):
-    """Yesterday's numbers; nothing happened where nothing was counted."""
+    """Yesterday's statistics of a group, zero where nothing was counted."""
 
     group_id = serializers.UUIDField(source="id")
     group_name = serializers.CharField(source="name")
@@ -157,7 +157,7 @@ class Apprentice(serializers.Serializer[Any]):
 
 
 class ReminderRequest(serializers.Serializer[Any]):
-    """Existing clients name one apprentice; without `user_id` it is everybody who lacks a group or an apprentice."""
+    """A reminder to one apprentice (`user_id`, as existing clients send it) or to all who lack a group or an apprentice."""
 
     is_import = StrictBooleanField(required=False)
     is_apprentice = StrictBooleanField(required=False)
@@ -181,7 +181,7 @@ class MentionSwitch(serializers.Serializer[Any]):
 class ListedMention(serializers.Serializer[Any]):
     msg_id = serializers.UUIDField(source="message_id")
     group_name = serializers.CharField(source="group.name")
-    msg_content = serializers.CharField(source="message.words")
+    msg_content = serializers.CharField(source="message.summary")
     group_id = serializers.UUIDField()
     group_code = serializers.CharField(source="group.code")
     status = serializers.SerializerMethodField()
@@ -199,9 +199,9 @@ class MessageContent(serializers.Serializer[Any]):
     voice_time = serializers.IntegerField(allow_null=True)
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
-        """Return each part or null; a text is never null, because existing clients show no page then.
+        """Return each part or null. A text is never null, because existing clients then show no page.
 
-        What was kept before a picture's address stood in `content` and `url` is read anew.
+        Messages stored before pictures had their address in both `content` and `url` are parsed again.
         """
         parts = parts_of(instance)
         return parts | {"content": ""} if parts["type"] == MessageType.TEXT and parts["content"] is None else parts

@@ -1,7 +1,7 @@
-"""What happens to groups, told to the rooms above, inside the transaction."""
+"""Signals of groups for higher apps, sent inside the transaction."""
 
 from django.dispatch import Signal
 
-# group_codes: list[str], at: datetime. Whether these groups take launches changed, and not by their users, who tell the
-# launch system first. The groups are locked.
+# group_codes: list[str], at: datetime. The launch switches of these groups changed by something else than their users'
+# requests, which report to the launch system first. The groups are locked.
 launch_switches_changed = Signal()

@@ -1,4 +1,4 @@
-"""Stars: what the rating system says of groups, and what follows from it."""
+"""Stars of groups: ratings, their consequences, and the plans that say what a star earns."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,141 +24,151 @@ STARS = range(1, 6)
 LOW_STAR = 1
 MOST_LOW_STARS = 20
 NO_LAUNCHES_FROM = 4
-LINES = 20  # of a letter, one a group
+GROUPS_PER_MESSAGE = 20  # one line each
 
 
 @dataclass(frozen=True)
 class Rating:
-    """What the rating system says about one group."""
+    """A rating of one group by the rating system."""
 
     group_code: str
     star: int
     state: int
 
 
-# A group is named by its code, else by its id.
+# The rating system names a group by its code or by its id.
 _LOCK = """
 SELECT id, code, star, user_id, launch_switch FROM groups_group
 WHERE cancelled_at IS NULL AND (code = ANY(%(codes)s) OR id = ANY(%(ids)s::uuid[]))
 ORDER BY id FOR UPDATE
 """
-# An owner of many groups gets one letter about twenty, not twenty letters; each robot writes about its own.
-_LETTERS = private_messages_sql(
+# An owner of many groups gets one private message for twenty groups; each robot writes about the groups that it serves.
+_MESSAGES = private_messages_sql(
     """
     SELECT robot_id, user_code, string_agg(line, E'\\n' ORDER BY place) AS text, 'star:' || user_id AS cause,
         (user_id, min(place)) AS place
     FROM (
         SELECT g.robot_id, u.id AS user_id, u.code AS user_code,
-            format(coalesce(told.ending, %(words)s), g.name, told.star) AS line,
+            format(coalesce(rated.ending, %(text)s), g.name, rated.star) AS line,
             row_number() OVER (PARTITION BY g.robot_id, u.id ORDER BY g.name, g.id) - 1 AS place
-        FROM told JOIN groups_group g ON g.id = told.group_id JOIN accounts_user u ON u.id = g.user_id
-        WHERE (g.star IS DISTINCT FROM told.star OR told.ending IS NOT NULL) AND u.code <> ''
+        FROM rated JOIN groups_group g ON g.id = rated.group_id JOIN accounts_user u ON u.id = g.user_id
+        WHERE (g.star IS DISTINCT FROM rated.star OR rated.ending IS NOT NULL) AND u.code <> ''
     ) AS lines GROUP BY robot_id, user_id, user_code, place / %(lines)s
     """
 )
-# History, letters to the owners, the group's star and its switch in one statement, however many groups.
+# One statement writes the history, the messages to owners, the stars and the launch switches, however many groups.
 _RATE = f"""
-WITH told AS (
+WITH rated AS (
     SELECT * FROM unnest(%(ids)s::uuid[], %(stars)s::smallint[], %(states)s::smallint[], %(endings)s::text[])
         AS t(group_id, star, state, ending)
 ), history AS (
     INSERT INTO groups_starrating (group_id, star, state, rated_at)
-    SELECT group_id, star, state, %(at)s FROM told
-), letters AS ({_LETTERS}), rated AS (
+    SELECT group_id, star, state, %(at)s FROM rated
+), messages AS ({_MESSAGES}), updated AS (
     UPDATE groups_group g
-    SET star = told.star, launch_switch = g.launch_switch AND told.star < %(no_launches_from)s
-    FROM told WHERE g.id = told.group_id
+    SET star = rated.star, launch_switch = g.launch_switch AND rated.star < %(no_launches_from)s
+    FROM rated WHERE g.id = rated.group_id
 )
-SELECT count(*) FROM letters
+SELECT count(*) FROM messages
 """  # noqa: S608 - our own SQL
-_WORDS = "群「%s」评为 %s 星,以后每天的收益按新星级计算。"
-_ENDED: Mapping[CancelReason | None, str] = {
+_RATED_TEXT = "群「%s」评为 %s 星,以后每天的收益按新星级计算。"
+_CANCELLED_TEXTS: Mapping[CancelReason | None, str] = {
     CancelReason.TOO_FEW_MESSAGES: "群「%s」评为 %s 星,因发言太少已经注销,不再有收益。",
     CancelReason.TOO_MANY_LOW_STARS: "群「%s」评为 %s 星,因低星级的群超过限制已经注销,不再有收益。",
 }
 
 
-class _Rated(NamedTuple):
-    """A group as it was, and what is said about it."""
+class _RatedGroup(NamedTuple):
+    """A locked group as it was before the rating, and the rating."""
 
     pk: UUID
     code: str
     star: int | None
     user_id: UUID
     takes_launches: bool
-    told: Rating
+    rating: Rating
 
 
 def rate(ratings: Sequence[Rating], *, at: datetime) -> int:
-    """Apply a whole batch of ratings or, when one names no active group (1403), none."""
+    """Apply a whole batch of ratings. Returns how many groups were rated.
+
+    Raises BadRequest (1403) and applies none when a rating names no active group.
+    """
     with transaction.atomic():
         rated = _lock(ratings)
-        ended = _too_low(rated)
-        _write(rated, ended, at)
-        if ended:
-            cancelling.cancel_each(ended, by="星级评定", at=at)
+        to_cancel = _groups_to_cancel(rated)
+        _write(rated, to_cancel, at)
+        if to_cancel:
+            cancelling.cancel_each(to_cancel, by="星级评定", at=at)
     return len(rated)
 
 
-def _lock(ratings: Sequence[Rating]) -> list[_Rated]:
-    """The active groups that are named, locked in the order of their ids; the last word on each counts."""
+def _lock(ratings: Sequence[Rating]) -> list[_RatedGroup]:
+    """Lock the rated groups in the order of their ids. Of several ratings of a group the last counts."""
     references = [rating.group_code for rating in ratings]
-    words: dict[str, Any] = {"codes": references, "ids": [pk for one in references if (pk := as_uuid(one))]}
+    params: dict[str, Any] = {
+        "codes": references,
+        "ids": [pk for reference in references if (pk := as_uuid(reference))],
+    }
     with connection.cursor() as cursor:
-        cursor.execute(_LOCK, words)
+        cursor.execute(_LOCK, params)
         groups = cursor.fetchall()
     by_name = {str(pk): pk for pk, *_ in groups} | {code: pk for pk, code, *_ in groups}
-    told: dict[UUID, Rating] = {}
+    last: dict[UUID, Rating] = {}
     for index, rating in enumerate(ratings):
         pk = by_name.get(rating.group_code) or by_name.get(str(as_uuid(rating.group_code)))
         if pk is None:
             raise BadRequest("没有这个群，整批未生效", field=f"data.{index}.groupId")
-        told[pk] = rating
-    return [_Rated(pk, code, star, user, is_on, told[pk]) for pk, code, star, user, is_on in groups if pk in told]
+        last[pk] = rating
+    return [
+        _RatedGroup(pk, code, star, user, is_on, last[pk]) for pk, code, star, user, is_on in groups if pk in last
+    ]
 
 
-def _write(rated: Sequence[_Rated], ended: Mapping[UUID, CancelReason], at: datetime) -> None:
-    words: dict[str, Any] = {
+def _write(rated: Sequence[_RatedGroup], to_cancel: Mapping[UUID, CancelReason], at: datetime) -> None:
+    params: dict[str, Any] = {
         "ids": [group.pk for group in rated],
-        "stars": [group.told.star for group in rated],
-        "states": [group.told.state for group in rated],
-        "endings": [_ENDED.get(ended.get(group.pk)) for group in rated],
+        "stars": [group.rating.star for group in rated],
+        "states": [group.rating.state for group in rated],
+        "endings": [_CANCELLED_TEXTS.get(to_cancel.get(group.pk)) for group in rated],
         "at": at,
         "not_before": after_quiet_hours(at),
         "by_day_only": True,
         "no_launches_from": NO_LAUNCHES_FROM,
-        "words": _WORDS,
-        "lines": LINES,
+        "text": _RATED_TEXT,
+        "lines": GROUPS_PER_MESSAGE,
     }
     with connection.cursor() as cursor:
-        cursor.execute(_RATE, words)
-        (letters,) = cursor.fetchone()
-    if letters:
+        cursor.execute(_RATE, params)
+        (message_count,) = cursor.fetchone()
+    if message_count:
         outbox.notify_senders()
-    off = [one.code for one in rated if one.takes_launches and one.told.star >= NO_LAUNCHES_FROM]
+    off = [group.code for group in rated if group.takes_launches and group.rating.star >= NO_LAUNCHES_FROM]
     if off:
         launch_switches_changed.send(Group, group_codes=off, at=at)
 
 
-def _too_low(rated: Sequence[_Rated]) -> dict[UUID, CancelReason]:
-    """One star by timeout ends a group (7); so does being a user's 21st group of one star (5)."""
-    low = [group for group in rated if group.told.star == LOW_STAR]
-    ended = {group.pk: CancelReason.TOO_FEW_MESSAGES for group in low if group.told.state == RatingState.TIMEOUT}
-    left = [group for group in low if group.pk not in ended]
+def _groups_to_cancel(rated: Sequence[_RatedGroup]) -> dict[UUID, CancelReason]:
+    """Return the groups to cancel: one star by timeout (reason 7), and a user's 21st group of one star (reason 5)."""
+    low = [group for group in rated if group.rating.star == LOW_STAR]
+    to_cancel = {
+        group.pk: CancelReason.TOO_FEW_MESSAGES for group in low if group.rating.state == RatingState.TIMEOUT
+    }
+    left = [group for group in low if group.pk not in to_cancel]
     fallen = [group for group in left if group.star != LOW_STAR]
     if not fallen:
-        return ended
+        return to_cancel
     seen = _one_star_groups({group.user_id for group in fallen}, besides=rated)
     seen.update(group.user_id for group in left if group.star == LOW_STAR)
     for group in fallen:
         seen[group.user_id] += 1
         if seen[group.user_id] > MOST_LOW_STARS:
-            ended[group.pk] = CancelReason.TOO_MANY_LOW_STARS
-    return ended
+            to_cancel[group.pk] = CancelReason.TOO_MANY_LOW_STARS
+    return to_cancel
 
 
-def _one_star_groups(user_ids: Iterable[UUID], *, besides: Sequence[_Rated]) -> Counter[UUID]:
-    """How many groups of one star each of these users has. They are locked: nobody else counts for them meanwhile."""
+def _one_star_groups(user_ids: Iterable[UUID], *, besides: Sequence[_RatedGroup]) -> Counter[UUID]:
+    """Lock these users, so that two batches do not count at once. Returns how many other one-star groups each has."""
     users = User.objects.select_for_update(no_key=True).filter(pk__in=list(user_ids)).order_by("pk")
     ids = list(users.values_list("pk", flat=True))
     ones = Group.objects.active().filter(user_id__in=ids, star=LOW_STAR)
@@ -166,7 +176,7 @@ def _one_star_groups(user_ids: Iterable[UUID], *, besides: Sequence[_Rated]) -> 
 
 
 def plans_on(day: date) -> dict[int, StarPlan]:
-    """The plan of each star that is valid on that day, the latest start first in line."""
+    """Return the plan of each star that is valid on that day. Of several valid plans the latest counts."""
     plans = StarPlan.objects.filter(valid_from__lte=day).exclude(valid_to__lt=day).order_by("star", "valid_from")
     return {plan.star: plan for plan in plans}
 
@@ -204,6 +214,6 @@ def _days_between(plans: list[tuple[date, date | None]], since: date) -> Iterato
 
 
 def article_price_on(day: date) -> Decimal:
-    """What one article read earns on that day, in yuan."""
+    """Return the income of one article read on that day, in yuan."""
     amount = ArticlePrice.objects.filter(valid_from__lte=day).values_list("amount", flat=True).first()
     return amount if amount is not None else Decimal(0)

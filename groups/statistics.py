@@ -1,6 +1,6 @@
-"""A day's numbers: real joins, leaves and speakers, rolled up at night in one statement.
+"""Daily statistics of groups: joins, leaves and speakers, rolled up after midnight in one statement.
 
-A day that was missed is rolled up later, as long as its messages and moves are kept.
+A missed day is rolled up later, as long as its messages and moves are stored.
 """
 
 from datetime import date, datetime, timedelta
@@ -36,7 +36,7 @@ WHERE NOT EXISTS (SELECT 1 FROM groups_groupstatistics s WHERE s.day = d.day)
         WHERE g.bound_at < d.ended_at AND (g.cancelled_at IS NULL OR g.cancelled_at >= d.ended_at))
 ORDER BY d.day
 """
-# Mentions go with their messages; nothing is read into this process.
+# The statement deletes mentions with their messages, so that no rows are read into this process.
 _FORGET_MESSAGES = """
 WITH old AS MATERIALIZED (
     SELECT ctid AS place, id FROM groups_groupmessage WHERE sent_at < %(before)s LIMIT %(chunk)s
@@ -53,9 +53,9 @@ DELETE FROM groups_membermove WHERE ctid = ANY(ARRAY(
 
 
 def roll_up(day: date) -> int:
-    """Count a day that is over, for the groups that were served when it ended. Returns how many groups.
+    """Roll up a day that is over, for the groups that were served when it ended. Returns how many groups.
 
-    Doing it again counts what came late; how many members a group had stays as it was counted first.
+    A second run counts events that arrived late; the number of members stays as the first run stored it.
     """
     with connection.cursor() as cursor:
         cursor.execute(_ROLL_UP, {"day": day, "start": start_of(day), "end": end_of(day)})
@@ -63,14 +63,14 @@ def roll_up(day: date) -> int:
 
 
 def roll_up_missed(*, at: datetime) -> int:
-    """Count every day that was missed. Returns how many rows that made."""
+    """Roll up every missed day. Returns how many rows were written."""
     return sum(roll_up(day) for day in missed_days(at=at))
 
 
 def missed_days(*, at: datetime) -> list[date]:
-    """Return the days without numbers of which everything is still kept, the earliest first.
+    """Return the days without statistics whose messages are all still stored, the earliest first.
 
-    A day on which no group was served has none.
+    A day on which no group was served is not missing.
     """
     first, last = day_of(at - KEEP) + timedelta(days=1), day_of(at) - timedelta(days=1)
     days = [first + timedelta(days=step) for step in range((last - first).days + 1)]
@@ -80,5 +80,5 @@ def missed_days(*, at: datetime) -> list[date]:
 
 
 def forget_old(*, at: datetime) -> int:
-    """Delete messages and moves older than a week, some thousand at a time; how many."""
+    """Delete messages and moves older than a week, some thousand at a time. Returns how many rows were deleted."""
     return sum(delete_in_chunks(statement, before=at - KEEP) for statement in (_FORGET_MESSAGES, _FORGET_MOVES))

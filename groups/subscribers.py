@@ -1,9 +1,9 @@
-"""What groups hear of gateway events."""
+"""Subscribers of gateway events about groups."""
 
 from collections.abc import Mapping, Sequence
 
 from accounts.models import User
-from groups import binding, cancelling, members, messages, replacing, welcome
+from groups import binding, cancelling, members, messages, robot_replacement, welcome
 from groups.models import CancelReason, Group
 from integrations.gateway.payloads import address_in, code_in, display_text
 from integrations.gateway.subscriptions import (
@@ -24,15 +24,15 @@ def _user(event: Event) -> User | None:
 
 
 def _group(code: str) -> Group:
-    """The active group of that code; without one there is nothing to do."""
+    """Return the active group of that code. Raises EventIgnored when there is none."""
     group = Group.objects.active().select_related("robot", "user").filter(code=code).first()
     if group is None:
         raise EventIgnored("群未绑定")
     return group
 
 
-def _served_by_its_robot(event: Event) -> Group:
-    """The active group, if the robot that the event names is the one that serves it."""
+def _group_served_by_robot(event: Event) -> Group:
+    """Return the active group of the event. Raises EventIgnored when another robot serves it."""
     group = _group(text_field(event.body, "group_id"))
     if group.robot.code != text_field(event.body, "robot_id"):
         raise EventIgnored("群由另一个机器人服务")
@@ -41,7 +41,7 @@ def _served_by_its_robot(event: Event) -> Group:
 
 @subscribe("wait_for_bind")
 def on_wait_for_bind(event: Event) -> None:
-    binding.ask_to_bind(
+    binding.request_binding(
         robot=robot_named(event),
         user=_user(event),
         group_code=text_field(event.body, "group_id"),
@@ -66,12 +66,12 @@ def on_bound(event: Event) -> None:
 
 @subscribe("robot_join_failed")
 def on_join_failed(event: Event) -> None:
-    """The user is told that it did not work, and what the gateway says of it."""
+    """Tell the user that the robot could not join, with the gateway's reason."""
     robot, user = robot_named(event), _user(event)
     if user is None or user.code is None or user.is_blocked:
         raise EventIgnored("用户未知或已被封")
     if Group.objects.active().filter(code=text_field(event.body, "group_id"), robot=robot).exists():
-        raise EventIgnored("群已绑定")  # the failure is an older one, or the gateway tried again by itself
+        raise EventIgnored("群已绑定")  # an older failure, or the gateway tried again by itself
     name = display_text(event.body, "name", max_length=200)
     reason = display_text(event.body, "reason", max_length=200)
     writing.message_user(
@@ -85,7 +85,7 @@ def on_join_failed(event: Event) -> None:
 
 @subscribe("robot_kicked")
 def on_kicked(event: Event) -> None:
-    group = _served_by_its_robot(event)
+    group = _group_served_by_robot(event)
     at = moment(event, "kick_time")
     if at < group.last_bound_at:
         raise EventIgnored("早于这次绑定")
@@ -94,39 +94,39 @@ def on_kicked(event: Event) -> None:
 
 @subscribe("unbind_group_success")
 def on_unbound(event: Event) -> None:
-    """Only our own asking leads here, so the group is gone already, unless it was bound anew just before.
+    """Cancel a group that was bound again just before an unbinding that we had requested.
 
-    One that is told late, of an earlier life, ends nothing.
+    The gateway unbinds only on request, so the group is usually cancelled already. A late report of an unbinding of an
+    earlier binding cancels nothing.
     """
-    group = _served_by_its_robot(event)
-    if not binding.we_unbound(group):
+    group = _group_served_by_robot(event)
+    if not binding.requested_unbinding(group):
         raise EventIgnored("这次绑定以后没有要求过解绑")
     cancelling.cancel(group_ids=[group.pk], reason=CancelReason.OPERATOR, by="网关", at=event.received_at)
 
 
 @subscribe("group_info")
 def on_info(event: Event) -> None:
-    members.take_info(group=_group(text_field(event.body, "id")), told=event.body)
+    members.update_info(group=_group(text_field(event.body, "id")), body=event.body)
 
 
 @subscribe("group_members")
 def on_members(event: Event) -> None:
-    told = event.body
-    if not isinstance(told, list):
+    if not isinstance(event.body, list):
         raise BadEvent("应为成员数组", field="body")
-    rows = [one for one in told if code_in(one, "group_id") and code_in(one, "user_id")]
-    codes = {code_in(one, "group_id") for one in rows}
+    rows = [row for row in event.body if code_in(row, "group_id") and code_in(row, "user_id")]
+    codes = {code_in(row, "group_id") for row in rows}
     if len(codes) != 1:
         raise BadEvent("应为同一个群的成员", field="group_id")
-    members.take_members(group=_group(codes.pop()), told=rows, at=event.received_at)
+    members.replace_members(group=_group(codes.pop()), rows=rows, at=event.received_at)
 
 
 @subscribe("join_group")
 def on_join(event: Event) -> None:
-    """Somebody joined: a member, a number in the statistics, and perhaps a welcome."""
+    """Record a new member, and send the group's welcome message."""
     group = _group(text_field(event.body, "group_id"))
     at, code = moment(event, "join_time"), text_field(event.body, "user_id")
-    is_new = members.join(
+    is_new = members.record_joining(
         group=group,
         code=code,
         nickname=display_text(event.body, "nickname"),
@@ -136,45 +136,49 @@ def on_join(event: Event) -> None:
     if not is_new:
         raise EventIgnored("这次进群已记录")
     if code != group.robot.code:
-        welcome.greet(group=group, member_code=code, cause=f"join_group:{event.event_id}", at=event.received_at)
+        welcome.send_welcome(
+            group=group, member_code=code, cause=f"join_group:{event.event_id}", at=event.received_at
+        )
 
 
 @subscribe("drop_out_group")
 def on_leave(event: Event) -> None:
     group = _group(text_field(event.body, "group_id"))
-    if not members.leave(group=group, code=text_field(event.body, "user_id"), at=moment(event, "join_time")):
+    if not members.record_leaving(
+        group=group, code=text_field(event.body, "user_id"), at=moment(event, "join_time")
+    ):
         raise EventIgnored("这次退群已记录")
 
 
 @subscribe_in_bulk("group_message")
 def on_messages(events: Sequence[Event]) -> Mapping[str, str]:
-    """Kept for a week; mentions are passed on."""
-    heard, ignored = _heard(events)
-    groups = messages.served(message.group_code for message in heard)
-    ours = [message for message in heard if message.group_code in groups]
-    new = messages.keep(ours, groups, at=max(event.received_at for event in events)) if ours else set()
-    ignored |= {message.event_id: "群未绑定" for message in heard if message.group_code not in groups}
+    """Store messages for a week and notify owners of mentions. Returns why events are ignored, by event id."""
+    received, ignored = _parse_messages(events)
+    groups = messages.served_groups(message.group_code for message in received)
+    ours = [message for message in received if message.group_code in groups]
+    new = messages.store_messages(ours, groups, at=max(event.received_at for event in events)) if ours else set()
+    ignored |= {message.event_id: "群未绑定" for message in received if message.group_code not in groups}
     return ignored | {message.event_id: "消息已收到过" for message in ours if message.event_id not in new}
 
 
-def _heard(events: Sequence[Event]) -> tuple[list[messages.ReceivedMessage], dict[str, str]]:
-    """The messages, and why those that are none are ignored."""
-    heard, ignored = [], {}
+def _parse_messages(events: Sequence[Event]) -> tuple[list[messages.ReceivedMessage], dict[str, str]]:
+    """Return the valid messages, and why the other events are ignored, by event id."""
+    received, ignored = [], {}
     for event in events:
         try:
-            heard.append(_message(event))
+            received.append(_parse_message(event))
         except BadEvent as reason:
             ignored[event.event_id] = str(reason)
-    return heard, ignored
+    return received, ignored
 
 
-def _message(event: Event) -> messages.ReceivedMessage:
+def _parse_message(event: Event) -> messages.ReceivedMessage:
     return messages.ReceivedMessage(
         event_id=event.event_id,
         group_code=text_field(event.body, "group_id"),
         sender_code=text_field(event.body, "user_id"),
         message_no=text_field(event.body, "message_no", required=False),
-        told=event.body,
+        body=event.body,
         sent_at=moment(event, "send_time"),
         arrival=event.number,
     )
@@ -182,19 +186,21 @@ def _message(event: Event) -> messages.ReceivedMessage:
 
 @subscribe("abnormal_robot")
 def on_banned(event: Event) -> None:
-    """WeChat banned a robot. Here and not in robots.subscribers: groups are locked before their robot."""
-    replacing.ban(robot_named(event), at=event.received_at)
+    """Ban a robot that WeChat banned. It stands here and not in robots.subscribers, because groups are locked first."""
+    robot_replacement.ban_robot(robot_named(event), at=event.received_at)
 
 
 @subscribe("robot_added")
 def on_added(event: Event) -> str | None:
-    """An owner of a banned robot's groups, whom no robot could speak to, hears what became of them.
+    """Notify an owner of a banned robot's groups, whom no robot could reach before, of the cancelled groups.
 
-    After `robots.subscribers`: the completion link comes first.
+    It runs after `robots.subscribers`, which sends the link to complete the profile first.
     """
     user = _user(event)
     cause = f"robot_added:{event.event_id}"
-    if user and replacing.notify_newcomer(user=user, robot=robot_named(event), cause=cause, at=event.received_at):
+    if user and robot_replacement.notify_owner_with_new_robot(
+        user=user, robot=robot_named(event), cause=cause, at=event.received_at
+    ):
         return "已告知换机器人"
     return None
 
@@ -205,13 +211,15 @@ def on_replaced(event: Event) -> str:
     robot = Robot.objects.filter(code=code).first()
     picture = address_in(event.body, "qrcode")
     banned_code, at = code_in(event.body, "robot_id"), event.received_at
-    is_noted = robot is not None and bool(replacing.note_replacement(robot, banned_code=banned_code, at=at))
-    if not is_noted and not replacing.remembered().exists():
+    is_recorded = robot is not None and bool(
+        robot_replacement.record_replacement(robot, banned_code=banned_code, at=at)
+    )
+    if not is_recorded and not robot_replacement.awaiting_replacement_notice().exists():
         raise EventIgnored("没有等待通知的群主")  # an operator can have it handled again
-    told = replacing.notify_owners(
+    notified = robot_replacement.notify_owners(
         name=robot.name if robot else code,
         qr_code_url=picture or (robot.qr_code_url if robot else ""),
         cause=f"abnormal_robot_replaced:{event.event_id}",
         at=at,
     )
-    return str(told)
+    return str(notified)

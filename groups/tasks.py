@@ -14,13 +14,13 @@ from groups import apprentices, cancel_jobs, low_stars, statistics
 @shared_task
 @sweep
 def run_cancel_jobs() -> int:
-    return cancel_jobs.run_waiting()
+    return cancel_jobs.run_unfinished_jobs()
 
 
 @shared_task
 @sweep
 def roll_up_statistics() -> int:
-    """Roll up yesterday, again each hour of the night for what came late, and what was missed before it."""
+    """Roll up yesterday and missed days. It runs every hour from 0 to 5, to count events that arrive late."""
     at = timezone.now()
     return statistics.roll_up(day_of(at) - timedelta(days=1)) + statistics.roll_up_missed(at=at)
 

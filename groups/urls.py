@@ -1,4 +1,4 @@
-"""Paths of groups. `groups/star` and its like come before `groups/<reference>/…`."""
+"""Paths of groups. Fixed paths such as `groups/star` come before `groups/<reference>/…`, which would match them."""
 
 from django.urls import path
 
@@ -20,7 +20,7 @@ urlpatterns = [
     path("pullback/<str:reference>", groups.ServedGroupViews.as_view({"get": "pull_back"})),
     path("user/groups/disciples", apprentices.ApprenticeViews.as_view({"get": "counts"})),
     path("user/apprentice", apprentices.ApprenticeViews.as_view({"get": "list"})),
-    path("apprentice/awakening", apprentices.ApprenticeViews.as_view({"post": "awaken"})),
+    path("apprentice/awakening", apprentices.ApprenticeViews.as_view({"post": "remind"})),
     path("alt/switch", mentions.MentionSwitchViews.as_view({"get": "show", "put": "update"})),
     path("alt_msg", mentions.MentionViews.as_view({"get": "list"})),
     path("alt_msg/reply", mentions.MentionViews.as_view({"post": "reply"})),

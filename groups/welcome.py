@@ -1,4 +1,4 @@
-"""Welcoming members: what the robot says to newcomers, at most once in five minutes per group."""
+"""Welcome messages, which the robot sends to new members at most once in five minutes per group."""
 
 from datetime import datetime, timedelta
 
@@ -9,21 +9,23 @@ from groups.models import Group
 from integrations.moderation.words import require_clean
 from robots.outbox import writing
 
-EVERY = timedelta(minutes=5)
+WELCOME_INTERVAL = timedelta(minutes=5)
 
 
-def set_welcome(*, group: Group, words: str) -> None:
-    """What is said to newcomers; nothing switches it off. 2003 on a sensitive word."""
-    require_clean(words)
-    Group.objects.filter(pk=group.pk).update(welcome_message=words)
+def set_welcome(*, group: Group, text: str) -> None:
+    """Set the welcome message; an empty text switches it off. Raises 2003 for a sensitive word."""
+    require_clean(text)
+    Group.objects.filter(pk=group.pk).update(welcome_message=text)
 
 
-def greet(*, group: Group, member_code: str, cause: str, at: datetime) -> bool:
-    """Welcome a newcomer; false when there is nothing to say or it was said a moment ago."""
+def send_welcome(*, group: Group, member_code: str, cause: str, at: datetime) -> bool:
+    """Send the welcome message to a new member. Returns False without a message, or within five minutes of the last."""
     if not is_visible(group.welcome_message):
         return False
-    due = Group.objects.active().filter(Q(welcomed_at=None) | Q(welcomed_at__lte=at - EVERY), pk=group.pk)
-    if not due.update(welcomed_at=at):  # of two newcomers at once one is greeted; in a cancelled group none
+    due = Group.objects.active().filter(
+        Q(welcomed_at=None) | Q(welcomed_at__lte=at - WELCOME_INTERVAL), pk=group.pk
+    )
+    if not due.update(welcomed_at=at):  # one update of two at once changes the row; in a cancelled group none does
         return False
     writing.message_group(
         robot=group.robot,

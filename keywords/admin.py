@@ -1,4 +1,4 @@
-"""Keywords for operators."""
+"""Pages of keywords for operators."""
 
 from django.contrib import admin
 

@@ -1,4 +1,4 @@
-"""Making, changing and deleting keyword batches."""
+"""Creating, changing and deleting keyword batches."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,20 +14,20 @@ from config.errors import BadRequest
 from config.platform.characters import comparable
 from config.platform.lookups import has_id
 from groups.models import Group
-from groups.naming import named
+from groups.references import groups_by_reference
 from integrations.moderation.words import require_clean
 from keywords.matcher import matcher
 from keywords.models import GroupKeyword, KeywordBatch
 
-# What somebody set whose group it no longer is: neither served for them nor theirs in WeChat.
-_LET_GO = """
+# A former owner is a user for whom the group is no longer served and who does not own it in WeChat.
+_DELETE_OF_FORMER_OWNERS = """
 DELETE FROM keywords_groupkeyword k USING groups_group g, keywords_keywordbatch b, accounts_user u
 WHERE k.group_id = ANY(%s) AND g.id = k.group_id AND b.id = k.batch_id AND u.id = b.user_id
   AND g.user_id <> u.id AND (g.wechat_owner_code = '' OR g.wechat_owner_code IS DISTINCT FROM u.code)
 """
 MOST_KEYWORDS = 50
 LONGEST_KEYWORD = 32
-LONGEST_COMPARED = 96  # characters of its comparable form: one may stand for several
+LONGEST_COMPARED = 96  # characters of the comparable form, in which one character may become several
 LONGEST_REPLY = 1000
 
 
@@ -46,63 +46,75 @@ class BatchUnknown(BadRequest):
     message = "关键字不存在"
 
 
-def create(
-    *, user: User, group_codes: Sequence[str], words: Sequence[str], reply: str, at: datetime
+def create_batch(
+    *, user: User, group_codes: Sequence[str], keywords: Sequence[str], reply: str, at: datetime
 ) -> KeywordBatch:
-    """Have the robot answer these keywords in these groups. 1403 foreign group or keyword taken, 2003 sensitive."""
-    require_clean(reply, *words)
+    """Have the robot answer these keywords in these groups.
+
+    Raises 1403 for a group of another user or a keyword that the group has already, 2003 for a sensitive word.
+    """
+    require_clean(reply, *keywords)
     with transaction.atomic():
-        _one_edit_at_a_time()
-        batch = KeywordBatch.objects.create(user=user, words=list(words), reply_content=reply, created_at=at)
-        _spread(batch, _own_groups(user, group_codes), words)
+        _lock_edits()
+        batch = KeywordBatch.objects.create(user=user, words=list(keywords), reply_content=reply, created_at=at)
+        _add_to_groups(batch, _own_groups(user, group_codes), keywords)
     return batch
 
 
-def change(*, user: User, batch_id: str, group_codes: Sequence[str], words: Sequence[str], reply: str) -> None:
-    """Replace keywords, groups and reply; how often it was triggered stays."""
-    require_clean(reply, *words)
+def change_batch(
+    *, user: User, batch_id: str, group_codes: Sequence[str], keywords: Sequence[str], reply: str
+) -> None:
+    """Replace the keywords, groups and reply of a batch. Its trigger count stays."""
+    require_clean(reply, *keywords)
     with transaction.atomic():
-        _one_edit_at_a_time()
-        batch = _locked(user, batch_id)
-        batch.words, batch.reply_content = list(words), reply
+        _lock_edits()
+        batch = _lock_batch(user, batch_id)
+        batch.words, batch.reply_content = list(keywords), reply
         batch.save(update_fields=["words", "reply_content"])
         batch.group_keywords.all().delete()
-        _spread(batch, _own_groups(user, group_codes), words)
+        _add_to_groups(batch, _own_groups(user, group_codes), keywords)
 
 
-def delete(*, user: User, batch_id: str) -> None:
+def delete_batch(*, user: User, batch_id: str) -> None:
     with transaction.atomic():
-        _locked(user, batch_id).delete()
+        _lock_batch(user, batch_id).delete()
 
 
 def delete_of_former_owners(group_ids: Sequence[UUID]) -> int:
-    """Take the keywords of former owners out of these groups, so that the new one may set the same; how many."""
+    """Delete the keywords of former owners in these groups, so that the new owner can set the same ones.
+
+    Returns how many were deleted.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(_LET_GO, [list(group_ids)])
+        cursor.execute(_DELETE_OF_FORMER_OWNERS, [list(group_ids)])
         return int(cursor.rowcount)
 
 
-def of_user(user: User) -> QuerySet[Any]:
-    """The user's batches, newest first, each with the codes of its active groups."""
+def batches_of_user(user: User) -> QuerySet[Any]:
+    """Return the user's batches, newest first, each with the codes of its active groups."""
     active = Q(group_keywords__isnull=False, group_keywords__group__cancelled_at__isnull=True)
     codes = ArrayAgg("group_keywords__group__code", distinct=True, filter=active, default=[])
     return KeywordBatch.objects.filter(user=user).annotate(group_codes=codes).order_by("-created_at", "pk")
 
 
-def one(user: User, batch_id: str) -> Any:
-    batch = of_user(user).filter(has_id(batch_id)).first()
+def batch_of_user(user: User, batch_id: str) -> Any:
+    """Return one batch of the user. Raises BatchUnknown (1403)."""
+    batch = batches_of_user(user).filter(has_id(batch_id)).first()
     if batch is None:
         raise BatchUnknown
     return batch
 
 
-def _one_edit_at_a_time() -> None:
-    """Until this transaction ends. So ids become visible in their order, which the matcher relies on."""
+def _lock_edits() -> None:
+    """Lock edits of keywords until this transaction ends, so that new rows become visible in the order of their ids.
+
+    The matcher relies on this order: it reads only rows with a higher id than the last row that it has read.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('keywords_groupkeyword'))")
 
 
-def _locked(user: User, batch_id: str) -> KeywordBatch:
+def _lock_batch(user: User, batch_id: str) -> KeywordBatch:
     batch = KeywordBatch.objects.select_for_update().filter(has_id(batch_id), user=user).first()
     if batch is None:
         raise BatchUnknown
@@ -110,22 +122,22 @@ def _locked(user: User, batch_id: str) -> KeywordBatch:
 
 
 def _own_groups(user: User, references: Sequence[str]) -> list[UUID]:
-    """The groups named; every reference must be one of the user's own."""
-    found = named(Group.objects.own_of(user), references)
+    """Return the ids of these groups. Raises NotOwnGroup (1403) when one is not the user's own."""
+    found = groups_by_reference(Group.objects.own_of(user), references)
     if any(reference not in found for reference in references):
         raise NotOwnGroup
-    return sorted({group.pk for group in found.values()})  # as groups are locked everywhere
+    return sorted({group.pk for group in found.values()})  # the order in which all code locks groups
 
 
-def _spread(batch: KeywordBatch, group_ids: Sequence[UUID], words: Sequence[str]) -> None:
-    folded = [comparable(word) for word in words]
+def _add_to_groups(batch: KeywordBatch, group_ids: Sequence[UUID], keywords: Sequence[str]) -> None:
+    folded = [comparable(keyword) for keyword in keywords]
     if len(set(folded)) != len(folded):
         raise KeywordTaken
-    delete_of_former_owners(group_ids)  # of one whose edit met the change of owner
-    rows = [GroupKeyword(batch=batch, group_id=pk, folded=word) for pk in group_ids for word in folded]
+    delete_of_former_owners(group_ids)  # a former owner's edit may have committed after the change of owner
+    rows = [GroupKeyword(batch=batch, group_id=pk, folded=keyword) for pk in group_ids for keyword in folded]
     try:
         with transaction.atomic():
             GroupKeyword.objects.bulk_create(rows, batch_size=5000)
     except IntegrityError as error:
         raise KeywordTaken from error
-    matcher.look_at_once()
+    matcher.mark_stale()

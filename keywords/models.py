@@ -1,4 +1,4 @@
-"""What the robot answers to in a user's groups."""
+"""Keywords that robots answer in users' groups."""
 
 import uuid
 
@@ -10,7 +10,7 @@ from groups.models import Group
 
 
 class KeywordBatch(models.Model):
-    """Keywords × groups → one reply."""
+    """Keywords of a user for several groups, with one reply."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(
@@ -37,7 +37,7 @@ class KeywordBatch(models.Model):
 
 
 class GroupKeyword(models.Model):
-    """One keyword in one group, as it is compared: a group has it once."""
+    """A keyword in a group, in its comparable form; a group has each keyword once."""
 
     batch = models.ForeignKey(KeywordBatch, models.CASCADE, related_name="group_keywords")
     group = models.ForeignKey(Group, models.CASCADE, related_name="keywords")
@@ -56,7 +56,7 @@ class GroupKeyword(models.Model):
 
 
 class KeywordReply(models.Model):
-    """When a batch last answered a speaker; it does so once in ten seconds."""
+    """The time of the last reply of a batch to a speaker, who gets at most one in ten seconds."""
 
     batch = models.ForeignKey(KeywordBatch, models.CASCADE, related_name="replies")
     speaker_code = models.CharField(max_length=128)

@@ -1,4 +1,4 @@
-"""Receivers of signals: an erased person's keywords are deleted here."""
+"""Receivers of signals: delete the keywords of an erased person."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from keywords.models import KeywordBatch, KeywordReply
 
 @receiver(user_erased)
 def forget_keywords(*, user: User, **_: Any) -> None:
-    """Delete the user's keywords, and the clocks of replies to the person."""
+    """Delete the user's keywords, and the times of replies to the person."""
     KeywordBatch.objects.filter(user=user).delete()
     if user.code:
         KeywordReply.objects.filter(speaker_code=user.code).delete()

@@ -1,4 +1,4 @@
-"""Keywords at the border."""
+"""Request and response fields of the operations about keywords."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ MOST_GROUPS = 500
 
 
 class Keyword(SingleLineField):
-    """A keyword; the form in which it is compared may be longer, and is bounded too."""
+    """A keyword. Its comparable form may be longer and has a limit of its own."""
 
     def __init__(self) -> None:
         super().__init__(max_length=LONGEST_KEYWORD)
@@ -51,6 +51,6 @@ class ListedBatch(serializers.Serializer[Any]):
 
 
 class BatchDetail(ListedBatch):
-    """`id` repeats `batch_id`: clients in use read it."""
+    """A batch. `id` repeats `batch_id`, because clients in use read it."""
 
     id = serializers.UUIDField()

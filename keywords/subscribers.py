@@ -1,6 +1,7 @@
-"""What keywords hear of gateway events.
+"""Subscribers of gateway events about keywords.
 
-groups.subscribers has kept the messages before us, and holds their groups: nobody cancels one before its replies are written.
+groups.subscribers runs first: it has stored the messages and locked their groups, so that none is cancelled before the
+replies are written.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,30 +16,30 @@ from keywords.quotes import without_quotation
 
 @subscribe_in_bulk("group_message")
 def on_messages(events: Sequence[Event]) -> Mapping[str, str]:
-    """People's texts may trigger replies."""
-    matcher.look()
-    replies.answer(_texts(events))
+    """Reply to texts that contain keywords."""
+    matcher.refresh()
+    replies.send_replies(_texts(events))
     return {}
 
 
 @subscribe("group_info")
 def on_info(event: Event) -> None:
-    """It may name another owner in WeChat, as groups.subscribers has noted: the former one's keywords end."""
+    """Delete keywords of former owners: groups.subscribers may have stored another owner in WeChat."""
     found = Group.objects.active().filter(code=text_field(event.body, "id"))
     batches.delete_of_former_owners(list(found.values_list("pk", flat=True)))
 
 
-def _texts(events: Sequence[Event]) -> Iterator[replies.HeardText]:
-    """Yield what people said as text in groups that have keywords; what they quote was said before."""
+def _texts(events: Sequence[Event]) -> Iterator[replies.ReceivedText]:
+    """Yield the texts of people in groups that have keywords, without quotations, which are texts of others."""
     for event in events:
         group_code = text_field(event.body, "group_id")
-        if not matcher.knows(group_code) or is_true(event.body.get("is_robot")):
+        if not matcher.has_keywords(group_code) or is_true(event.body.get("is_robot")):
             continue
-        if words := without_quotation(text_in(event.body) or ""):
-            yield replies.HeardText(
+        if text := without_quotation(text_in(event.body) or ""):
+            yield replies.ReceivedText(
                 group_code=group_code,
                 speaker_code=text_field(event.body, "user_id"),
-                words=words,
+                text=text,
                 at_users=codes_in(event.body.get("at_users")),
                 cause=f"keyword:{event.event_id}",
                 at=event.received_at,

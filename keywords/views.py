@@ -20,30 +20,30 @@ from keywords.models import KeywordBatch
 from keywords.serializers import BatchDetail, BatchNamed, ChangedBatch, ListedBatch, NewBatch
 
 
-def _count_words(request: Request, words: Sequence[str]) -> None:
+def _count_keywords(request: Request, keywords: Sequence[str]) -> None:
     """Count the keywords that a user writes in a day. Raises TooManyRequests."""
-    count_made("keyword_words_day", str(signed_in(request).pk), amount=len(words))
+    count_made("keyword_words_day", str(signed_in(request).pk), amount=len(keywords))
 
 
 class KeywordViews(OperationViews[KeywordBatch]):
-    """A batch: keywords × groups → one reply. An unknown id is a bad parameter (1403)."""
+    """Batches of keywords with one reply. Signed-in users who are not blocked; an unknown id is a bad parameter (1403)."""
 
     permission_classes = (IsUser, IsNotBlocked)
     limits: ClassVar = {"create": ("moderated", "keyword_batches_day"), "update": ("moderated",)}
 
     @operation("查询关键字列表", answer=ListedBatch(many=True))
     def list(self, request: Request) -> Response:
-        return Response(ListedBatch(batches.of_user(signed_in(request)), many=True).data)
+        return Response(ListedBatch(batches.batches_of_user(signed_in(request)), many=True).data)
 
     @operation("新增关键字", body=NewBatch, answer=serializers.CharField(), codes=[Code.SENSITIVE_WORD])
     def create(self, request: Request) -> Response:
-        given = reading.body(request, NewBatch)
-        _count_words(request, given["keywords"])
-        batches.create(
+        params = reading.body(request, NewBatch)
+        _count_keywords(request, params["keywords"])
+        batches.create_batch(
             user=signed_in(request),
-            group_codes=given["group_codes"],
-            words=given["keywords"],
-            reply=given["reply_content"],
+            group_codes=params["group_codes"],
+            keywords=params["keywords"],
+            reply=params["reply_content"],
             at=timezone.now(),
         )
         return Response("SUCCESS")
@@ -56,22 +56,22 @@ class KeywordViews(OperationViews[KeywordBatch]):
         description="触发次数保留。",
     )
     def update(self, request: Request) -> Response:
-        given = reading.body(request, ChangedBatch)
-        _count_words(request, given["keywords"])
-        batches.change(
+        params = reading.body(request, ChangedBatch)
+        _count_keywords(request, params["keywords"])
+        batches.change_batch(
             user=signed_in(request),
-            batch_id=given["id"],
-            group_codes=given["group_codes"],
-            words=given["keywords"],
-            reply=given["reply_content"],
+            batch_id=params["id"],
+            group_codes=params["group_codes"],
+            keywords=params["keywords"],
+            reply=params["reply_content"],
         )
         return Response("SUCCESS")
 
     @operation("删除关键字", body=BatchNamed, answer=serializers.CharField())
     def destroy(self, request: Request) -> Response:
-        batches.delete(user=signed_in(request), batch_id=reading.body(request, BatchNamed)["id"])
+        batches.delete_batch(user=signed_in(request), batch_id=reading.body(request, BatchNamed)["id"])
         return Response("SUCCESS")
 
     @operation("关键字详情", answer=BatchDetail, codes=[Code.BAD_REQUEST])
     def show(self, request: Request, batch_id: str) -> Response:
-        return Response(BatchDetail(batches.one(signed_in(request), batch_id)).data)
+        return Response(BatchDetail(batches.batch_of_user(signed_in(request), batch_id)).data)

@@ -1,4 +1,4 @@
-"""Launches and mass messages for operators."""
+"""Pages of launches, deliveries, mass messages and drafts for operators."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -18,18 +18,20 @@ from django.utils.translation import gettext as _
 from config.backoffice.actions import ReasonForm, confirmation
 from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline, permission_check
 from config.backoffice.filters import days, states
-from launches import running
+from launches import launch_control
 from launches.models import Delivery, Launch, MassMessage, MassMessageDraft, MassMessageGroup
 from robots.models import OutboxMessage
 
-_ENDED = {str(end.value): (end.label, Q(status=end)) for end in Delivery.Status if end != Delivery.Status.WAITING}
+_END_STATES = {
+    str(end.value): (end.label, Q(status=end)) for end in Delivery.Status if end != Delivery.Status.WAITING
+}
 
 
 def _links_to(messages: Iterable[OutboxMessage]) -> str:
-    """Return a line per message, with a link to the page that shows every try."""
+    """Return a line per message, with a link to the page that shows its attempts."""
     page = "admin:robots_outboxmessage_change"
     return format_html_join(
-        mark_safe("<br>"),  # noqa: S308 - written here
+        mark_safe("<br>"),  # noqa: S308 - a constant
         '<a href="{}">{}</a> {}',
         ((reverse(page, args=[message.pk]), message, message.get_status_display()) for message in messages),
     )
@@ -37,7 +39,7 @@ def _links_to(messages: Iterable[OutboxMessage]) -> str:
 
 @admin.register(Launch)
 class LaunchAdmin(ReadOnlyAdmin):
-    """Progress at a glance; the counts are columns, so a page of launches costs what a page of anything costs."""
+    """Launches with their progress. The counts are columns of the table, so a page needs no query per launch."""
 
     list_display = (
         "received_at",
@@ -61,10 +63,10 @@ class LaunchAdmin(ReadOnlyAdmin):
     has_cancel_permission = permission_check("launches.cancel_launch")
 
     def is_action_available(self, action: str, obj: Any) -> bool:
-        running_now = (Launch.Status.RUNNING,)
-        wanted = {"pause": running_now, "resume": (Launch.Status.PAUSED,)}
-        return super().is_action_available(action, obj) and obj.status in wanted.get(
-            action, (*running_now, Launch.Status.PAUSED)
+        running = (Launch.Status.RUNNING,)
+        statuses = {"pause": running, "resume": (Launch.Status.PAUSED,)}
+        return super().is_action_available(action, obj) and obj.status in statuses.get(
+            action, (*running, Launch.Status.PAUSED)
         )
 
     @admin.display(description="待发送")
@@ -73,41 +75,46 @@ class LaunchAdmin(ReadOnlyAdmin):
 
     @admin.action(description="暂停", permissions=["pause"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Launch]) -> Any:
-        page, _said, keys = self._ask(request, queryset, "pause", "暂停投放", "未发出的消息将停止发送,直到恢复。")
+        page, _form_data, keys = self._confirmation(
+            request, queryset, "pause", "暂停投放", "未发出的消息将停止发送,直到恢复。"
+        )
         if page is not None:
             return page
         by, at = request.user.get_username(), timezone.now()
-        with running.several(keys) as launches:
-            done = sum(running.pause(launch=launch, by=by, at=at) for launch in launches)
+        with launch_control.lock_launches(keys) as launches:
+            done = sum(launch_control.pause(launch=launch, by=by, at=at) for launch in launches)
         self.report(request, done=done, chosen=len(keys), did="已暂停", why_not="不在投放中")
         return None
 
     @admin.action(description="恢复", permissions=["resume"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Launch]) -> Any:
-        page, _said, keys = self._ask(
+        page, _form_data, keys = self._confirmation(
             request, queryset, "resume", "恢复投放", "从停下的地方继续,已发出的不会重发。"
         )
         if page is not None:
             return page
         at = timezone.now()
-        with running.several(keys) as launches:
-            done = sum(running.resume(launch=launch, at=at) for launch in launches)
+        with launch_control.lock_launches(keys) as launches:
+            done = sum(launch_control.resume(launch=launch, at=at) for launch in launches)
         self.report(request, done=done, chosen=len(keys), did="已恢复", why_not="没有暂停")
         return None
 
     @admin.action(description="取消", permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Launch]) -> Any:
         question = "未发出的不再发送,并作为未发送回报给投放系统。此操作不可撤销。"
-        page, said, keys = self._ask(request, queryset, "cancel", "取消投放", question, ReasonForm)
+        page, form_data, keys = self._confirmation(request, queryset, "cancel", "取消投放", question, ReasonForm)
         if page is not None:
             return page
         by, at = request.user.get_username(), timezone.now()
-        with running.several(keys) as launches:
-            done = sum(running.cancel(launch=launch, by=by, reason=said["reason"], at=at) for launch in launches)
+        with launch_control.lock_launches(keys) as launches:
+            done = sum(
+                launch_control.cancel(launch=launch, by=by, reason=form_data["reason"], at=at)
+                for launch in launches
+            )
         self.report(request, done=done, chosen=len(keys), did="已取消", why_not="已经完成或取消")
         return None
 
-    def _ask(
+    def _confirmation(
         self,
         request: HttpRequest,
         queryset: QuerySet[Launch],
@@ -131,37 +138,37 @@ class LaunchAdmin(ReadOnlyAdmin):
 class DeliveryAdmin(ReadOnlyAdmin):
     list_display = ("launch", "group_code", "group", "status", "settled_at", "reason", "reported_at")
     list_select_related = ("launch", "group")
-    list_filter = (states("status", "状态", _ENDED),)
+    list_filter = (states("status", "状态", _END_STATES),)
     search_fields = ("group__code__exact", "launch__task_id__exact")
     search_help_text = "完整的群编号或任务编号"
     ordering = ("-id",)
     reached_from = {"launches.launch": ("launch", "投放明细"), "groups.group": ("group", "投放明细")}
-    readonly_fields = ("messages_said",)
+    readonly_fields = ("message_links",)
 
     @admin.display(description="消息")
-    def messages_said(self, delivery: Delivery) -> str:
+    def message_links(self, delivery: Delivery) -> str:
         return _links_to(delivery.messages())
 
 
 class MassMessageGroupInline(ReadOnlyInline):
     model = MassMessageGroup
-    fields = ("group", "status", "messages_said", "settled_at", "reason")
+    fields = ("group", "status", "message_links", "settled_at", "reason")
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[MassMessageGroup]:
-        """Return the parts with their messages, all in one query."""
-        said = OutboxMessage.objects.filter(
+        """Return the parts with their messages, in one query."""
+        messages = OutboxMessage.objects.filter(
             cause=Concat(Value("mass_message:"), OuterRef("mass_message_id"), output_field=TextField()),
             group_code=OuterRef("group__code"),
         )
         columns = JSONObject(pk="pk", message_no="message_no", status="status")
         parts = super().get_queryset(request).select_related("group")
-        return parts.annotate(said=ArraySubquery(said.order_by("pk").values(row=columns)))
+        return parts.annotate(messages=ArraySubquery(messages.order_by("pk").values(row=columns)))
 
     @admin.display(description="消息")
-    def messages_said(self, part: Any) -> str:
+    def message_links(self, part: Any) -> str:
         return _links_to(
-            OutboxMessage(pk=one["pk"], message_no=one["message_no"], status=one["status"]) for one in part.said
+            OutboxMessage(pk=row["pk"], message_no=row["message_no"], status=row["status"]) for row in part.messages
         )
 
 

@@ -1,4 +1,4 @@
-"""How launches go: a delivery's state is read off its messages whenever one of them was settled."""
+"""Statuses of deliveries, derived from their messages whenever one of these is finished, and counts of launches."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
@@ -10,8 +10,8 @@ from django.db import connection, transaction
 from django.db.models import Case, F, Q, Value, When
 
 from config.platform.wakeups import start_soon
+from launches.launch_intake import REPORT_RESULTS, SWITCHED_OFF
 from launches.models import Delivery, Launch
-from launches.receiving import REPORT_RESULTS, SWITCHED_OFF
 from robots.models import OutboxMessage
 from robots.outbox import writing
 from robots.signals import FinishedMessage
@@ -19,7 +19,7 @@ from robots.signals import FinishedMessage
 Status = Delivery.Status
 _COLUMNS = {Status.SENT: "sent_count", Status.FAILED: "failed_count", Status.SKIPPED: "skipped_count"}
 
-# Locked first, in a statement of its own: who comes second then sees all that the first has written.
+# The lock is a statement of its own: the next statement of a second transaction then sees what the first has written.
 _LOCK = """
 SELECT d.id FROM launches_delivery d
 WHERE (d.launch_id, d.group_code) IN (
@@ -27,81 +27,84 @@ WHERE (d.launch_id, d.group_code) IN (
     WHERE o.id = ANY(%(messages)s))
 ORDER BY d.id FOR UPDATE OF d
 """
-# One parked message fails a delivery; one closed skips it, unless a part was seen already: then it failed. An operator
-# who closes a parked message changes nothing, one who has it sent after all does. A result that is in a reporter's hands
-# stays there until its call is over: two calls about one delivery might arrive in the wrong order.
-_JUDGE = """
-WITH told AS (
+# One failed message fails a delivery. A closed message skips the delivery, or fails it when another message was sent
+# already. An operator who closes a failed message does not change the delivery; an operator who retries it may. A result
+# that is being reported keeps its lease until the call ends: two calls about one delivery might arrive in the wrong order.
+_UPDATE = """
+WITH counted AS (
     SELECT d.id, d.launch_id, d.status AS before,
         count(*) FILTER (WHERE o.status = 0) AS waiting, count(*) FILTER (WHERE o.status = 1) AS sent,
-        count(*) FILTER (WHERE o.status = 2) AS parked, count(*) FILTER (WHERE o.status = 3) AS closed,
+        count(*) FILTER (WHERE o.status = 2) AS failed, count(*) FILTER (WHERE o.status = 3) AS closed,
         max(o.reason) FILTER (WHERE o.status = 2) AS failure, max(o.reason) AS reason
     FROM launches_delivery d
     JOIN robots_outboxmessage o ON o.cause = 'launch:' || d.launch_id AND o.group_code = d.group_code
     WHERE d.id = ANY(%(ids)s)
     GROUP BY d.id
-), judged AS (
+), decided AS (
     SELECT *, CASE
-        WHEN parked > 0 THEN 2
+        WHEN failed > 0 THEN 2
         WHEN waiting > 0 THEN before
         WHEN closed > 0 THEN CASE WHEN sent > 0 OR before = 2 THEN 2 ELSE 3 END
         ELSE 1 END AS after
-    FROM told
+    FROM counted
 )
 UPDATE launches_delivery d
-SET status = after, settled_at = %(at)s, reason = CASE WHEN after = 1 THEN '' ELSE COALESCE(failure, judged.reason) END,
+SET status = after, settled_at = %(at)s, reason = CASE WHEN after = 1 THEN '' ELSE COALESCE(failure, decided.reason) END,
     result_due_at = CASE
         WHEN d.result_due_at > %(at)s THEN d.result_due_at
         WHEN d.result_sent IS DISTINCT FROM (after = 1) THEN %(at)s END,
     result_try_count = 0
-FROM judged WHERE judged.id = d.id AND (after <> before OR failure <> d.reason)
+FROM decided WHERE decided.id = d.id AND (after <> before OR failure <> d.reason)
 RETURNING d.launch_id, before, after
 """
 
 
-def settle(messages: Iterable[FinishedMessage], *, at: datetime) -> None:
-    """Take over what became of these messages; what was not said for a launch is passed over."""
+def update_deliveries_of(messages: Iterable[FinishedMessage], *, at: datetime) -> None:
+    """Update the deliveries to which these finished messages belong. Messages of other sources are skipped."""
     mine = [message.pk for message in messages if message.cause.startswith("launch:")]
     if not mine:
         return
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_LOCK, {"messages": mine})
-        cursor.execute(_JUDGE, {"ids": [row[0] for row in cursor.fetchall()], "at": at})
-        moves = [move for move in cursor.fetchall() if move[1] != move[2]]
-        if moves:
-            _count(moves, at)
+        cursor.execute(_UPDATE, {"ids": [row[0] for row in cursor.fetchall()], "at": at})
+        changes = [change for change in cursor.fetchall() if change[1] != change[2]]
+        if changes:
+            _count(changes, at)
             start_soon(REPORT_RESULTS)
 
 
 def skip_switched_off(group_codes: Collection[str], *, at: datetime) -> int:
-    """Close what is unsent for these groups, which take no launches any more; how many messages waited."""
+    """Close unsent messages of launches for these groups, which take no launches any more. Returns how many waited."""
     unsent = OutboxMessage.objects.unsent().filter(group_code__in=group_codes, cause__startswith="launch:")
     causes = set(unsent.values_list("cause", flat=True))
     return writing.close(writing.Closing(SWITCHED_OFF, group_codes=group_codes, causes=causes), at=at)
 
 
-def pass_over_switched_off(launch: Launch, *, at: datetime) -> int:
-    """The same for those groups of a launch that were switched off while it was paused."""
+def skip_switched_off_in_launch(launch: Launch, *, at: datetime) -> int:
+    """Close unsent messages for the groups that were switched off while the launch was paused. Returns how many waited."""
     off = launch.deliveries.filter(group__launch_switch=False, status__in=[Status.WAITING, Status.FAILED])
     codes = list(off.values_list("group_code", flat=True))
     return writing.close(writing.Closing(SWITCHED_OFF, group_codes=codes, causes=[launch.cause]), at=at)
 
 
-def _count(moves: Iterable[tuple[UUID, int, int]], at: datetime) -> None:
-    """Move the counts of launches (in primary-key order), and finish those with nothing left to wait for."""
+def _count(changes: Iterable[tuple[UUID, int, int]], at: datetime) -> None:
+    """Update the counts of launches, in primary-key order, and finish launches without waiting deliveries."""
     steps: dict[UUID, Counter[str]] = defaultdict(Counter)
-    for launch_id, before, after in moves:
+    for launch_id, before, after in changes:
         steps[launch_id][_COLUMNS[Status(after)]] += 1
         if before != Status.WAITING:
             steps[launch_id][_COLUMNS[Status(before)]] -= 1
     for launch_id in sorted(steps):
         launches = Launch.objects.filter(pk=launch_id)
         launches.update(**{column: F(column) + step for column, step in steps[launch_id].items()})
-        finish(launches, at=at)
+        finish_launches(launches, at=at)
 
 
-def finish(launches: Any, *, at: datetime) -> int:
-    """Those of which every delivery has an end state are over; a cancelled one stays called so, a paused one waits."""
+def finish_launches(launches: Any, *, at: datetime) -> int:
+    """Finish the launches without waiting deliveries. Returns how many.
+
+    A cancelled launch keeps its status, and a paused launch is finished only when it is resumed.
+    """
     ended = F("sent_count") + F("failed_count") + F("skipped_count")
     is_cancelled = When(status=Launch.Status.CANCELLED, then=Value(Launch.Status.CANCELLED))
     count: int = launches.filter(Q(planned_count=ended), ~Q(status=Launch.Status.PAUSED), finished_at=None).update(

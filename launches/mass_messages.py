@@ -1,4 +1,4 @@
-"""Users' own messages to groups of theirs: completing a draft, and the lists that users see."""
+"""Mass messages of users to their own groups: completing a draft, and the users' lists."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -13,20 +13,20 @@ from config.platform.dates import day_of
 from config.platform.lookups import has_id
 from config.platform.wakeups import start_soon
 from groups.models import Group
-from groups.naming import named
+from groups.references import groups_by_reference
 from integrations.gateway.payloads import MessageType
 from integrations.moderation.words import require_clean
-from launches.drafts import DraftUnknown
+from launches.mass_message_drafts import DraftUnknown
 from launches.models import MassMessage, MassMessageDraft, MassMessageGroup
 
-FIRE_DUE = "launches.tasks.fire_mass_messages"
+SEND_DUE = "launches.tasks.fire_mass_messages"
 SLOTS = (1, 2)  # mass messages of a user that go out in one day
-SHOWN_FOR = timedelta(days=7)
-PLANNED_FOR = timedelta(days=365)  # later than that is a slip of the finger, and is in no list
-GRACE = timedelta(minutes=1)  # "now" is a moment ago by the time it arrives
+LISTED_FOR = timedelta(days=7)
+LONGEST_LEAD = timedelta(days=365)  # a later date is a typing error
+PAST_TOLERANCE = timedelta(minutes=1)  # a client's "now" is past when the request arrives
 
 
-class GroupUnknown(NotFound):
+class MassMessageGroupUnknown(NotFound):
     field = "group_ids"
     message = "只能选择自己的、正在服务的群"
 
@@ -45,7 +45,7 @@ class AlreadyCompleted(Conflict):
     message = "这条群发已经提交过"
 
 
-class TwoADay(Refusal):
+class DailyLimitReached(Refusal):
     code = Code.LIMIT_REACHED
     message = "一天最多群发两次，请换一天"
 
@@ -59,7 +59,7 @@ class MassMessageUnknown(NotFound):
     message = "没有找到这条群发消息"
 
 
-def complete(
+def complete_draft(
     *,
     user: User,
     draft_id: str,
@@ -68,29 +68,29 @@ def complete(
     send_at: datetime,
     at: datetime,
 ) -> MassMessage:
-    """Make a draft a mass message to these groups at that moment. `message`: what the user adds to the draft, or says
-    instead of it (`_contents_of`).
+    """Complete a draft: create a mass message to these groups at `send_at`.
 
-    1404 draft or group unknown, 1409 completed before, 1403 past, 2003 sensitive, 2004 third of that day, 2005 a group
-    has one in that minute. Two a day and one a minute are kept by the database, whoever comes at once.
+    `message` follows the draft or replaces it (`_contents_of`). Raises 1404 for an unknown draft or group, 1409 for a draft
+    completed before, 1403 for a time that is past or too far, 2003 for a sensitive word, 2004 for the third of a day, 2005
+    when a group has a mass message in that minute. Constraints of the database keep the last two against races.
     """
     contents = _contents_of(_completable(MassMessageDraft.objects.all(), user, draft_id, at), message)
-    require_clean(*_texts_of(contents))  # may ask outside: no lock is held
+    require_clean(*_texts_of(contents))  # may call an outside system, so before the lock
     with transaction.atomic():
         draft = _completable(MassMessageDraft.objects.select_for_update(), user, draft_id, at)
         draft.completed_at = at
         draft.save(update_fields=["completed_at"])
         groups = _own_groups(user, references)
-        if send_at < at - GRACE:
+        if send_at < at - PAST_TOLERANCE:
             raise SendDateIsPast
-        if send_at > at + PLANNED_FOR:
+        if send_at > at + LONGEST_LEAD:
             raise SendDateIsFar
         mass_message = MassMessage(
             pk=draft.pk, user=user, contents=contents, send_at=send_at, day=day_of(send_at), created_at=at
         )
         _take_slot(mass_message)
         _take_minutes(mass_message, groups)
-        start_soon(FIRE_DUE)
+        start_soon(SEND_DUE)
     return mass_message
 
 
@@ -105,9 +105,9 @@ def _completable(drafts: QuerySet[MassMessageDraft], user: User, draft_id: str, 
 
 
 def _contents_of(draft: MassMessageDraft, message: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return what each group gets: a text accompanies the draft, behind it; anything else is said instead of it.
+    """Return the contents that each group gets: the draft and a text after it, or a message of another type instead.
 
-    The page at which users complete drafts asks for a text that they may leave out.
+    The page at which users complete drafts asks for a text, which is optional.
     """
     if message["type"] != MessageType.TEXT:
         return [dict(message)]
@@ -115,7 +115,7 @@ def _contents_of(draft: MassMessageDraft, message: Mapping[str, Any]) -> list[di
 
 
 def _texts_of(contents: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the parts that people read; a picture has an address in the place of words."""
+    """Return the parts that people read. The content of a picture is its address, which is left out."""
     return [
         str(content[part])
         for content in contents
@@ -125,9 +125,9 @@ def _texts_of(contents: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _own_groups(user: User, references: Sequence[str]) -> list[Group]:
-    found = named(Group.objects.own_of(user), references)
+    found = groups_by_reference(Group.objects.own_of(user), references)
     if any(reference not in found for reference in references):
-        raise GroupUnknown
+        raise MassMessageGroupUnknown
     return sorted(set(found.values()), key=lambda group: group.pk)
 
 
@@ -140,7 +140,7 @@ def _take_slot(message: MassMessage) -> None:
                 return
         except IntegrityError:
             continue
-    raise TwoADay
+    raise DailyLimitReached
 
 
 def _take_minutes(message: MassMessage, groups: Sequence[Group]) -> None:
@@ -153,24 +153,24 @@ def _take_minutes(message: MassMessage, groups: Sequence[Group]) -> None:
         raise MinuteTaken from error
 
 
-def coming(user: User, *, at: datetime) -> QuerySet[MassMessage]:
-    """What goes out in the next seven days."""
-    return _of_user(user).filter(send_at__gt=at, send_at__lte=at + SHOWN_FOR)
+def upcoming(user: User, *, at: datetime) -> QuerySet[MassMessage]:
+    """Return the user's mass messages of the next seven days."""
+    return _of_user(user).filter(send_at__gt=at, send_at__lte=at + LISTED_FOR)
 
 
 def past(user: User, *, at: datetime) -> QuerySet[MassMessage]:
-    """What went out in the last seven days."""
-    return _of_user(user).filter(send_at__lte=at, send_at__gte=at - SHOWN_FOR)
+    """Return the user's mass messages of the last seven days."""
+    return _of_user(user).filter(send_at__lte=at, send_at__gte=at - LISTED_FOR)
 
 
 def _of_user(user: User) -> QuerySet[Any, Any]:
-    """Return the user's mass messages without those taken back, for which existing clients have no state to show."""
+    """Return the user's mass messages without recalled ones, for which existing clients have no status to show."""
     messages = MassMessage.objects.filter(user=user).exclude(status=MassMessage.Status.RECALLED)
     return messages.annotate(group_count=Count("groups")).order_by("-send_at", "pk")
 
 
-def one(user: User, message_id: str) -> MassMessage:
-    """A mass message of the user, with its groups at hand."""
+def mass_message_of_user(user: User, message_id: str) -> MassMessage:
+    """Return a mass message of the user with its groups. Raises MassMessageUnknown (1404)."""
     messages = MassMessage.objects.filter(has_id(message_id), user=user)
     message = messages.prefetch_related("groups__group").first()
     if message is None:

@@ -1,45 +1,47 @@
-"""Choice 7 of the private menu: the first picture, link or mini program after it becomes a mass message's draft."""
+"""Choice 7 of the private menu: the next picture, link or mini program becomes the draft of a mass message."""
 
 from config.api.throttles import seconds_over_limit
 from integrations.gateway.payloads import MessageType
-from launches import drafts
+from launches import mass_message_drafts
 from robots import menu
 from robots.menu import LEAVE, MENU, IncomingMessage
 from robots.outbox import writing
 
-WAITING = "mass_message"
-DRAFTS = "mass_message_drafts_day"
-TAKEN = (MessageType.IMAGE, MessageType.LINK, MessageType.MINI_PROGRAM)
+AWAITING_CONTENT = "mass_message"
+DRAFT_LIMIT = "mass_message_drafts_day"
+ACCEPTED_TYPES = (MessageType.IMAGE, MessageType.LINK, MessageType.MINI_PROGRAM)
 _TOO_MANY = "今天发来的群发内容太多，请明天再试。"
-_ASK = "请在 10 分钟内发来要群发的图片、链接或小程序。回复「退出」放弃。"
+_PROMPT = "请在 10 分钟内发来要群发的图片、链接或小程序。回复「退出」放弃。"
 
 
 @menu.handles("mass_message")
-def take_draft(said: IncomingMessage) -> bool:
-    """The choice, what is sent after it, and words in between that are neither a way out nor another choice."""
-    if menu.choice(said) == "7":
-        menu.set_state(said.user.pk, WAITING)
-        menu.reply(said, writing.text(_ASK))
+def handle_mass_message_choice(message: IncomingMessage) -> bool:
+    """Answer choice 7, the content sent after it, and other messages in between, except 菜单 and 退出."""
+    if menu.choice(message) == "7":
+        menu.set_state(message.user.pk, AWAITING_CONTENT)
+        menu.reply(message, writing.text(_PROMPT))
         return True
-    if menu.state_of(said.user.pk) != WAITING or said.text == MENU:
+    if menu.state_of(message.user.pk) != AWAITING_CONTENT or message.text == MENU:
         return False
-    if said.text == LEAVE:
-        menu.set_state(said.user.pk, "")
-        menu.reply(said, writing.text("已放弃群发。回复「菜单」看看我还能做什么。"))
-    elif said.parts["type"] in TAKEN and not drafts.missing_in(said.parts):
-        if problem := drafts.problem_in(said.parts):
-            menu.reply(said, writing.text(f"这不能群发：{problem}。{_ASK}"))
+    if message.text == LEAVE:
+        menu.set_state(message.user.pk, "")
+        menu.reply(message, writing.text("已放弃群发。回复「菜单」看看我还能做什么。"))
+    elif message.parts["type"] in ACCEPTED_TYPES and not mass_message_drafts.missing_content_part(message.parts):
+        if problem := mass_message_drafts.address_problem(message.parts):
+            menu.reply(message, writing.text(f"这不能群发：{problem}。{_PROMPT}"))
         else:
-            _keep(said)
+            _create_draft(message)
     else:
-        menu.reply(said, writing.text(f"这不能群发。{_ASK}"))
+        menu.reply(message, writing.text(f"这不能群发。{_PROMPT}"))
     return True
 
 
-def _keep(said: IncomingMessage) -> None:
-    menu.set_state(said.user.pk, "")
-    if seconds_over_limit(DRAFTS, str(said.user.pk)):
-        menu.reply(said, writing.text(_TOO_MANY))
+def _create_draft(message: IncomingMessage) -> None:
+    menu.set_state(message.user.pk, "")
+    if seconds_over_limit(DRAFT_LIMIT, str(message.user.pk)):
+        menu.reply(message, writing.text(_TOO_MANY))
         return
-    draft = drafts.keep(user=said.user, content=said.parts, at=said.at)
-    menu.reply(said, writing.text(f"收到!请在 10 分钟内打开链接,选择群和时间:{drafts.link_to(draft)}"))
+    draft = mass_message_drafts.create_draft(user=message.user, content=message.parts, at=message.at)
+    menu.reply(
+        message, writing.text(f"收到!请在 10 分钟内打开链接,选择群和时间:{mass_message_drafts.link_to(draft)}")
+    )

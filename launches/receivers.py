@@ -1,4 +1,4 @@
-"""What launches do when messages of theirs are settled, when switches change, and when senders look for what is due."""
+"""Receivers of signals: finished messages, changed launch switches, looks of senders for work, and erased users."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,29 +9,29 @@ from django.dispatch import receiver
 from accounts.models import User
 from accounts.signals import user_erased
 from groups.signals import launch_switches_changed
-from launches import deliveries, erasing, firing, outcomes, switch_changes
+from launches import deliveries, erasure, mass_message_results, scheduled_sending, switch_changes
 from robots.signals import FinishedMessage, message_finished, sender_tick
 
-SENDERS_SECONDS = 0.05  # of each second, so that what waits in the outbox goes on
+SENDER_SECONDS = 0.05  # of each second, so that a sender has the rest for the outbox
 
 
 @receiver(user_erased)
 def forget_mass_messages(*, user: User, at: datetime, **_: Any) -> None:
-    erasing.forget_mass_messages_of(user, at=at)
+    erasure.forget_mass_messages_of(user, at=at)
 
 
 @receiver(message_finished)
-def take_outcomes(*, messages: Sequence[FinishedMessage], at: datetime, **_: Any) -> None:
-    deliveries.settle(messages, at=at)
-    outcomes.settle(messages, at=at)
+def update_from_messages(*, messages: Sequence[FinishedMessage], at: datetime, **_: Any) -> None:
+    deliveries.update_deliveries_of(messages, at=at)
+    mass_message_results.update_parts_of(messages, at=at)
 
 
 @receiver(launch_switches_changed)
 def report_to_launch_system(*, group_codes: Sequence[str], at: datetime, **_: Any) -> None:
-    switch_changes.note(group_codes, at=at)
+    switch_changes.record_changes(group_codes, at=at)
 
 
 @receiver(sender_tick)
-def fire_what_is_due(**_: Any) -> None:
-    """Also while beat is down, mass messages go out when senders do; a sender has other things to do, too."""
-    firing.fire_due(seconds=SENDERS_SECONDS)
+def send_due_mass_messages(**_: Any) -> None:
+    """Send mass messages that are due from senders too, so that they do not depend on Celery beat."""
+    scheduled_sending.send_due(seconds=SENDER_SECONDS)

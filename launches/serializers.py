@@ -1,4 +1,4 @@
-"""Launches and mass messages at the border."""
+"""Request and response fields of the operations about launches and mass messages."""
 
 import re
 from datetime import datetime, time
@@ -20,20 +20,20 @@ from config.api.fields import (
 from config.platform.dates import day_of
 from config.platform.web_addresses import problem_of
 from integrations.gateway.payloads import MessageType, picture_address
-from launches.drafts import USABLE, missing_in
-from launches.items import ADDRESS_IN, missing_part
+from launches.launch_items import ADDRESS_IN, missing_part
+from launches.mass_message_drafts import USABLE, missing_content_part
 from launches.models import Launch, LaunchItemType, MassMessage, MassMessageDraft
 from robots.outbox import writing
 
 MOST_ITEMS = 20
 MOST_GROUPS = 50_000
 MOST_OWN_GROUPS = 500
-MORNING = time(9)  # when a day is all that was said
-_REFERENCE = re.compile("[^\x00\ud800-\udfff]{1,128}")  # PostgreSQL keeps no NUL and no half a character
+MORNING = time(9)  # for a send date without a time
+_REFERENCE = re.compile("[^\x00\ud800-\udfff]{1,128}")  # PostgreSQL stores no NUL and no surrogates
 
 
 class References(ListOrCommasField):
-    """Ids or codes, each once; ten thousand are looked at one by one in no time, which a field a piece is not."""
+    """Ids or codes, each once. A loop checks them, because a field per item would be slow for ten thousand."""
 
     default_error_messages = {"invalid_reference": "第 {place} 项应为 1 到 128 个字符的群编号"}
 
@@ -51,7 +51,7 @@ class References(ListOrCommasField):
 
 
 class LaunchItem(serializers.Serializer[Any]):
-    """Which parts must be there follows from the type: 1 content, 2 filePath, 3 title and url, 4 those and content."""
+    """An item. Its type says which parts it needs: 1 content, 2 filePath, 3 title and url, 4 title, url and content."""
 
     type = IntegerChoiceField(choices=LaunchItemType)
     title = SingleLineField(max_length=200, required=False, allow_blank=True, allow_null=True)
@@ -114,7 +114,7 @@ class LaunchDetail(serializers.Serializer[Any]):
 
 
 class MassMessageContent(serializers.Serializer[Any]):
-    """What is said: the gateway's kinds of message, except cards. A text accompanies the draft, and may be empty."""
+    """A message of one of the gateway's types, except cards. A text follows the draft and may be empty."""
 
     type = IntegerChoiceField(choices=USABLE)
     content = StrictStringField(max_length=4000, allow_blank=True, required=False, default="")
@@ -123,7 +123,7 @@ class MassMessageContent(serializers.Serializer[Any]):
     url = StrictStringField(max_length=2048, allow_blank=True, required=False, default="")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        missing = missing_in(attrs) if attrs["type"] != MessageType.TEXT else None
+        missing = missing_content_part(attrs) if attrs["type"] != MessageType.TEXT else None
         if missing:
             raise serializers.ValidationError({missing: "该类型的消息缺少必填项"})
         if attrs["type"] == MessageType.IMAGE:
@@ -134,7 +134,7 @@ class MassMessageContent(serializers.Serializer[Any]):
 
 
 class SendDateField(MomentField):
-    """A time; or a day, which means its morning (today: that, or at once when it is past)."""
+    """A time, or a day, which means nine in the morning (today after nine: at once)."""
 
     def to_internal_value(self, data: Any) -> datetime:
         moment = super().to_internal_value(data)
@@ -152,7 +152,7 @@ class CompletedDraft(serializers.Serializer[Any]):
 
 
 class MessageContent(serializers.Serializer[Any]):
-    """What a draft or a mass message says; parts that its type does not have are empty."""
+    """The content of a draft or a mass message; parts that its type does not have are empty."""
 
     type = serializers.IntegerField()
     content = serializers.CharField()

@@ -1,7 +1,7 @@
-"""Telling the launch system of switches that changed without their users, until it has accepted that.
+"""Reporting of switches that changed without their users to the launch system, repeated until it accepts.
 
-A change is a row first, in the transaction that made it. What is sent is the state that the switch has when it is sent,
-under the lock of `launches.switches`: both sides end up with the same state whatever else changes it meanwhile.
+A change is stored in the transaction that makes it. The report contains the state that the switch has at that time, under
+the lock of `launches.launch_switches`, so that both sides end up with the same state whatever changes it in between.
 """
 
 import logging
@@ -16,8 +16,8 @@ from config.platform.wakeups import start_soon
 from groups.models import Group
 from integrations.http import OutsideError, Refused
 from integrations.launch_system import LaunchSystem
+from launches.launch_results import retry_delay
 from launches.models import SwitchChange
-from launches.results import pause_after
 
 logger = logging.getLogger(__name__)
 
@@ -25,8 +25,8 @@ REPORT_SWITCHES = "launches.tasks.report_switches"
 BATCH = 100
 LEASE = timedelta(minutes=1)  # longer than a call that times out
 
-# In one order, so that two that note the same groups wait for each other and never in a circle.
-_NOTE = """
+# Rows are written in one order, so that two transactions with the same groups do not deadlock.
+_RECORD = """
 INSERT INTO launches_switchchange (group_code, changed_at, due_at, try_count)
 SELECT code, clock_timestamp(), %(due)s, 0 FROM unnest(%(codes)s::text[]) AS t(code) ORDER BY code
 ON CONFLICT (group_code) DO UPDATE SET changed_at = EXCLUDED.changed_at, due_at = EXCLUDED.due_at, try_count = 0
@@ -41,27 +41,27 @@ WHERE c.id = done.id AND c.changed_at = done.changed_at
 """
 
 
-def note(group_codes: Collection[str], *, at: datetime, due_at: datetime | None = None) -> None:
-    """Have the launch system told of these switches, at once or from `due_at` on, in the caller's transaction."""
+def record_changes(group_codes: Collection[str], *, at: datetime, due_at: datetime | None = None) -> None:
+    """Have these switches reported to the launch system, at once or from `due_at` on, in the caller's transaction."""
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(_NOTE, {"codes": sorted(set(group_codes)), "due": due_at or at})
+            cursor.execute(_RECORD, {"codes": sorted(set(group_codes)), "due": due_at or at})
         if due_at is None:
             start_soon(REPORT_SWITCHES)
 
 
-def forget(group_codes: Collection[str]) -> None:
-    """Drop what was noted of these switches: the launch system was just told, under the lock."""
+def discard_changes(group_codes: Collection[str]) -> None:
+    """Delete the changes of these switches, whose states the caller has just reported under the lock."""
     SwitchChange.objects.filter(group_code__in=group_codes).delete()
 
 
 @sweep
-def report_due(system: LaunchSystem | None = None) -> int:
-    """Tell what is due, and return how many switches were accepted; the rest waits when the launch system is away."""
+def report_due_switches(system: LaunchSystem | None = None) -> int:
+    """Report changes that are due, until none is left or the launch system is unavailable. Returns how many it accepted."""
     system, count = system or LaunchSystem.from_settings(), 0
-    while batch := _claim(timezone.now()):
+    while batch := _lease_batch(timezone.now()):
         try:
-            count += _tell(system, batch)
+            count += _report(system, batch)
         except Refused as error:
             logger.warning("The launch system refused %s switches: %s", len(batch), error)
             count += _report_each(system, batch)
@@ -70,25 +70,25 @@ def report_due(system: LaunchSystem | None = None) -> int:
     return count
 
 
-def _claim(at: datetime) -> list[SwitchChange]:
-    """Take the next changes in hand; they are due again, later each time, unless they are accepted."""
+def _lease_batch(at: datetime) -> list[SwitchChange]:
+    """Lease the next changes. Unless they are accepted they are due again, later each time."""
     due = SwitchChange.objects.filter(due_at__lte=at).order_by("due_at", "pk")
     with transaction.atomic():
         batch = list(due.select_for_update(skip_locked=True)[:BATCH])
         for change in batch:
-            change.due_at = at + max(LEASE, pause_after(change.try_count))
+            change.due_at = at + max(LEASE, retry_delay(change.try_count))
             change.try_count = min(change.try_count + 1, 1000)
         SwitchChange.objects.bulk_update(batch, ["due_at", "try_count"])
     return batch
 
 
 def _report_each(system: LaunchSystem, batch: Sequence[SwitchChange]) -> int:
-    """Tell one at a time, so that one that is refused keeps back no other; nothing more once it does not answer."""
+    """Report changes one at a time, so that a refused one stops no other. Stops when the launch system does not answer."""
     count = 0
     if len(batch) > 1:
         for change in batch:
             try:
-                count += _tell(system, [change])
+                count += _report(system, [change])
             except Refused:
                 continue
             except OutsideError:
@@ -96,8 +96,8 @@ def _report_each(system: LaunchSystem, batch: Sequence[SwitchChange]) -> int:
     return count
 
 
-def _tell(system: LaunchSystem, batch: Sequence[SwitchChange]) -> int:
-    """Tell the present states; those whose users are setting them at this moment wait. Returns how many were accepted."""
+def _report(system: LaunchSystem, batch: Sequence[SwitchChange]) -> int:
+    """Report the present states, except those that users are setting now. Returns how many were accepted."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_LOCK_FREE, [sorted(change.group_code for change in batch)])
         free = [code for (code,) in cursor.fetchall()]

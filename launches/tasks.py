@@ -4,25 +4,25 @@ from celery import shared_task
 from django.utils import timezone
 
 from config.platform.sweeps import sweep
-from launches import drafts, firing, results, switch_changes
+from launches import launch_results, mass_message_drafts, scheduled_sending, switch_changes
 
 
 @shared_task
 def report_results() -> int:
-    return results.report_due()
+    return launch_results.report_due_results()
 
 
 @shared_task
 def report_switches() -> int:
-    return switch_changes.report_due()
+    return switch_changes.report_due_switches()
 
 
 @shared_task
 @sweep
 def fire_mass_messages() -> int:
-    return firing.fire_due()
+    return scheduled_sending.send_due()
 
 
 @shared_task
 def forget_old_drafts() -> int:
-    return drafts.forget_old(at=timezone.now())
+    return mass_message_drafts.forget_old(at=timezone.now())

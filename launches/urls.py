@@ -1,4 +1,4 @@
-"""Paths of launches and mass messages. `tasks/messages` stands before `tasks/:id`, which would take it."""
+"""Paths of launches and mass messages. `tasks/messages` stands before `tasks/:id`, which would match it."""
 
 from django.urls import path
 

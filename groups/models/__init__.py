@@ -1,11 +1,12 @@
-"""Groups, who is in them, what is said there, how good they are."""
+"""Groups, their members, messages, statistics and star ratings."""
 
+from groups.models.awakening import Awakening
+from groups.models.cancel_job import CancelJob
 from groups.models.group import CancelReason, Group
 from groups.models.member import Member
 from groups.models.message import GroupMessage, Mention
 from groups.models.star import ArticlePrice, RatingState, StarPlan, StarRating
 from groups.models.statistics import GroupStatistics, MemberMove
-from groups.models.work import Awakening, CancelJob
 
 __all__ = [
     "ArticlePrice",

@@ -13,7 +13,7 @@ from robots.models import Robot
 
 
 class CancelReason(models.IntegerChoices):
-    """Why a group is no longer served."""
+    """Reasons for which a group is no longer served."""
 
     ILLEGAL = 1, "违法"
     POOR_LAUNCHES = 2, "投放质量差"
@@ -29,42 +29,42 @@ class GroupQuerySet(models.QuerySet["Group"]):
         return self.filter(cancelled_at__isnull=True)
 
     def by_reference(self, reference: object) -> "GroupQuerySet":
-        """The group with this id, or the life of it with this gateway code."""
+        """Return the group with this id, or the groups with this gateway code."""
         return self.filter(id_or_code(reference))
 
     def served_for(self, user: User) -> "GroupQuerySet":
-        """The active groups that this user pulled a robot into."""
+        """Return the active groups to which this user added a robot."""
         return self.active().filter(user=user)
 
     def owned_in_wechat_by(self, user: User) -> "GroupQuerySet":
-        """The active groups, served for anyone, whose WeChat owner is this user."""
+        """Return the active groups, served for any user, whose WeChat owner is this user."""
         return self.active().filter(wechat_owner_code=user.code) if user.code else self.none()
 
     def own_of(self, user: User) -> "GroupQuerySet":
-        """The active groups that are the user's in either way: served for them, or theirs in WeChat."""
+        """Return the active groups that are served for the user or owned by the user in WeChat."""
         return self.active().filter(Q(user=user) | Q(wechat_owner_code=user.code or "-"))
 
     def to_pull_back_for(self, user: User) -> "GroupQuerySet":
-        """The user's groups that a robot serves, or served until it was kicked; the latest life first."""
+        """Return the user's groups that a robot serves, or served until it was kicked, the latest binding first."""
         served = Q(cancelled_at__isnull=True) | Q(cancel_reason=CancelReason.ROBOT_KICKED)
         return self.filter(served, user=user).select_related("robot", "user").order_by("-bound_at", "pk")
 
     def rated(self) -> "GroupQuerySet":
-        """Groups that earn: with a star, or imported from before stars."""
+        """Return the groups that earn: rated groups, and legacy groups from before ratings."""
         return self.filter(Q(star__isnull=False) | Q(is_legacy=True))
 
     def unrated(self) -> "GroupQuerySet":
         return self.filter(star__isnull=True, is_legacy=False)
 
     def with_list_status(self, status: int) -> "GroupQuerySet":
-        """Return the groups of one of the user's two lists: 1 rated, 0 not yet rated; no group for any other number."""
+        """Return the groups of one of the user's two lists (1 rated, 0 unrated), or no group for any other number."""
         return {0: self.unrated(), 1: self.rated()}.get(status, self.none())
 
 
 class Group(models.Model):
-    """One life of a group: from the robot's binding to the cancelling.
+    """A service period of a group, from the binding of a robot to the cancelling.
 
-    A group bound again after a cancelling is a new row; it carries over how many days were paid.
+    A group bound again after a cancelling is a new row, which carries over the number of days that were paid.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -137,7 +137,7 @@ class Group(models.Model):
             ),
             models.Index(fields=["robot"], condition=Q(cancelled_at__isnull=True), name="active_groups_of_robot"),
             models.Index(fields=["code", "-bound_at"], name="lives_of_group"),
-            # the back office: the list, its search, the home page's plots
+            # the back office: the list, its search, the dashboard's charts
             models.Index(fields=["-bound_at", "id"], name="groups_newest_first"),
             models.Index(fields=["name"], opclasses=["varchar_pattern_ops"], name="groups_by_name"),
             models.Index(
@@ -159,5 +159,5 @@ class Group(models.Model):
 
     @property
     def last_bound_at(self) -> datetime:
-        """When its robot was last bound; an earlier kick is over. Gateways tell whole seconds."""
+        """Return when its robot was last bound, in whole seconds as the gateway reports. Earlier kicks do not count."""
         return max(self.bound_at, self.rebound_at or self.bound_at).replace(microsecond=0)

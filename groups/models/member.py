@@ -1,4 +1,4 @@
-"""Who is in a group."""
+"""Members of groups."""
 
 from django.db import models
 from django.db.models import F, Q
@@ -7,7 +7,7 @@ from groups.models.group import Group
 
 
 class Member(models.Model):
-    """A person in a group, as the gateway last told it."""
+    """A person in a group, as the gateway last reported."""
 
     group = models.ForeignKey(Group, models.CASCADE, related_name="members", verbose_name="群")
     code = models.CharField("成员编号", max_length=128)

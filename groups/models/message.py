@@ -1,4 +1,4 @@
-"""What is said in groups, kept for a week, and what of it mentions the owner."""
+"""Messages in groups, stored for a week, and mentions of the owner in them."""
 
 import uuid
 
@@ -12,7 +12,7 @@ from integrations.gateway.payloads import MessageType
 
 
 class GroupMessage(models.Model):
-    """One message in a group, as the gateway told it. Ids sort by arrival (`groups.messages.id_by_arrival`)."""
+    """A message in a group, as the gateway reported it. Ids sort by arrival (`groups.messages.id_by_arrival`)."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     group = models.ForeignKey(Group, models.CASCADE, related_name="messages", verbose_name="群")
@@ -33,7 +33,7 @@ class GroupMessage(models.Model):
         ]
         indexes = [
             models.Index(fields=["group", "sent_at", "id"], name="messages_of_group"),  # context
-            # roll-up and retention go by days; messages come in their order, so a summary of blocks is enough
+            # roll-up and retention select whole days; rows are stored in the order of time, so a BRIN index is enough
             BrinIndex(fields=["sent_at"], name="messages_by_moment", pages_per_range=32),
         ]
 
@@ -41,8 +41,8 @@ class GroupMessage(models.Model):
         return f"{self.sender_code} {shanghai_time(self.sent_at)}"
 
     @property
-    def words(self) -> str:
-        """Return the text of the message; of a picture, link, mini program or card its kind and title."""
+    def summary(self) -> str:
+        """Return the text of the message, or the kind and title of a picture, link, mini program or card."""
         kind = self.content.get("type")
         if kind in MessageType and kind != MessageType.TEXT:
             return f"[{MessageType(kind).label}] {self.content.get('title') or ''}".strip()
@@ -50,7 +50,7 @@ class GroupMessage(models.Model):
 
 
 class Mention(models.Model):
-    """A message that mentions the user a group is served for, or their robot, or everybody."""
+    """A message that mentions the user for whom the group is served, its robot, or everybody."""
 
     message = models.OneToOneField(GroupMessage, models.CASCADE, primary_key=True, related_name="mention")
     group = models.ForeignKey(Group, models.CASCADE, related_name="mentions", verbose_name="群")
@@ -62,7 +62,7 @@ class Mention(models.Model):
         ordering = ["-mentioned_at", "-message_id"]
         indexes = [
             models.Index(fields=["group", "-mentioned_at"], name="mentions_of_group"),
-            # the back office: all, and those that nobody read
+            # the back office: all mentions, and the unread ones
             models.Index(fields=["-mentioned_at", "-message"], name="mentions_newest_first"),
             models.Index(
                 fields=["-mentioned_at", "-message"], condition=Q(read_at__isnull=True), name="mentions_unread"

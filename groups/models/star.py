@@ -1,4 +1,4 @@
-"""How good a group is, and what that is worth."""
+"""Star ratings of groups, and the income of each star."""
 
 from decimal import Decimal
 
@@ -10,7 +10,7 @@ from groups.models.group import Group
 
 
 class RatingState(models.IntegerChoices):
-    """How a rating came about, in the rating system's numbers."""
+    """Origins of a rating, in the rating system's numbers."""
 
     UNDEFINED = 0, "未定义"
     INITIAL = 1, "初评"
@@ -23,7 +23,7 @@ class RatingState(models.IntegerChoices):
 
 
 class StarRating(models.Model):
-    """One rating of a group; the newest is the group's star."""
+    """A rating of a group; the newest rating is the group's star."""
 
     group = models.ForeignKey(Group, models.CASCADE, related_name="ratings", verbose_name="群")
     star = models.SmallIntegerField("星级")
@@ -36,7 +36,7 @@ class StarRating(models.Model):
         constraints = [models.CheckConstraint(condition=Q(star__range=(1, 5)), name="rating_is_1_to_5")]
         indexes = [
             models.Index(fields=["group", "-id"], name="ratings_of_group"),
-            models.Index(fields=["rated_at"], name="ratings_by_moment"),  # settlement: what was rated since a day
+            models.Index(fields=["rated_at"], name="ratings_by_moment"),  # settlement: ratings since a day
         ]
 
     def __str__(self) -> str:
@@ -44,9 +44,9 @@ class StarRating(models.Model):
 
 
 class StarPlan(models.Model):
-    """What a group of one star earns a day, and for how many days; operators edit it.
+    """The daily income of a group of one star, and the number of days; operators edit plans.
 
-    The days of a plan times its daily profit are the star's price.
+    The price of a star is the number of days times the daily profit.
     """
 
     star = models.SmallIntegerField("星级")
@@ -83,12 +83,12 @@ class StarPlan(models.Model):
 
     @property
     def price(self) -> Decimal:
-        """What all income days add up to, in yuan."""
+        """Return the income of all days together, in yuan."""
         return self.daily_profit * self.income_days
 
 
 class ArticlePrice(models.Model):
-    """What one article read is worth, in yuan, from a day on; shown to users."""
+    """The income of one article read, in yuan, from a day on; users see it."""
 
     amount = models.DecimalField("单价(元)", max_digits=6, decimal_places=2)
     valid_from = models.DateField("生效日期", unique=True)

@@ -1,4 +1,4 @@
-"""Who came and went, and how lively a group was, per day."""
+"""Joins and leaves of members, and daily statistics of groups."""
 
 from django.db import models
 from django.db.models import Q
@@ -7,7 +7,7 @@ from groups.models.group import Group
 
 
 class MemberMove(models.Model):
-    """Somebody joined or left a group; counted at night, then forgotten."""
+    """A joining or leaving of a member; daily statistics count it, and it is deleted after a week."""
 
     group = models.ForeignKey(Group, models.CASCADE, related_name="moves")
     member_code = models.CharField(max_length=128)
@@ -29,7 +29,7 @@ class MemberMove(models.Model):
 
 
 class GroupStatistics(models.Model):
-    """One group's day."""
+    """The statistics of a group on one day."""
 
     group = models.ForeignKey(Group, models.CASCADE, related_name="statistics", verbose_name="群")
     day = models.DateField("日期")

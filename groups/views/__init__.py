@@ -1,1 +1,1 @@
-"""The doors of groups for clients and outside systems."""
+"""Operations about groups for clients and outside systems."""

@@ -19,11 +19,11 @@ from groups import apprentices
 from groups.models import Awakening
 from groups.serializers import Apprentice, Disciples, LevelFilter, ReminderRequest
 
-NOTHING_TO_SAY = "今天已经提醒过了,或没有需要提醒的事"
+NO_REMINDER_NEEDED = "今天已经提醒过了,或没有需要提醒的事"
 
 
 class ApprenticeViews(OperationViews[User]):
-    """Who stands below the user in the referral tree."""
+    """The user's apprentices and grand-apprentices. Signed-in users who are not blocked."""
 
     permission_classes = (IsUser, IsNotBlocked)
 
@@ -40,7 +40,7 @@ class ApprenticeViews(OperationViews[User]):
     )
     def list(self, request: Request) -> Response:
         level = reading.query(request, LevelFilter)["level"]
-        rows = apprentices.below(signed_in(request), level=level, today=day_of(timezone.now()))
+        rows = apprentices.apprentices_of(signed_in(request), level=level, today=day_of(timezone.now()))
         return paged(request, rows, lambda page: Apprentice(page, many=True, context={"level": level}).data)
 
     @operation(
@@ -49,12 +49,17 @@ class ApprenticeViews(OperationViews[User]):
         codes=[Code.NOT_FOUND],
         description="带 user_id 时只唤醒该徒弟,按其实际情况决定说什么。每人每类每天至多一次。",
     )
-    def awaken(self, request: Request) -> Response:
-        given, master, now = reading.body(request, ReminderRequest), signed_in(request), timezone.now()
-        if "user_id" in given:
-            mine = User.objects.filter(inviter=master).by_reference(given["user_id"])
-            done = apprentices.remind_one(master=master, apprentice=get_object_or_404(mine), at=now)
+    def remind(self, request: Request) -> Response:
+        params, inviter, now = reading.body(request, ReminderRequest), signed_in(request), timezone.now()
+        if "user_id" in params:
+            mine = User.objects.filter(inviter=inviter).by_reference(params["user_id"])
+            done = apprentices.remind_apprentice(inviter=inviter, apprentice=get_object_or_404(mine), at=now)
         else:
-            asked = {Awakening.Kind.GROUP: given["is_import"], Awakening.Kind.APPRENTICE: given["is_apprentice"]}
-            done = apprentices.remind_all(master=master, kinds=[kind for kind in asked if asked[kind]], at=now)
-        return Response(Answer(None, description="" if done else NOTHING_TO_SAY))
+            requested = {
+                Awakening.Kind.GROUP: params["is_import"],
+                Awakening.Kind.APPRENTICE: params["is_apprentice"],
+            }
+            done = apprentices.remind_apprentices(
+                inviter=inviter, kinds=[kind for kind in requested if requested[kind]], at=now
+            )
+        return Response(Answer(None, description="" if done else NO_REMINDER_NEEDED))

@@ -1,4 +1,4 @@
-"""The user's groups, and the rating system's door."""
+"""The user's groups, ratings from the rating system, and cancelling by outside systems."""
 
 from typing import ClassVar
 
@@ -17,14 +17,14 @@ from config.api.schema import operation
 from config.api.views import OperationViews
 from config.errors import Code, NotFound
 from config.models import Scope
-from groups import binding, cancel_jobs, listing, nicknames, stars
+from groups import binding, cancel_jobs, group_list, nicknames, stars
 from groups.models import CancelReason, Group
 from groups.serializers import GroupsFilter, GroupsToCancel, ListedGroup, RatingBatch, RobotNickname
 from groups.views.mentions import own_group
 
 
 class GroupViews(OperationViews[Group]):
-    """The groups that the user pulled a robot into."""
+    """The groups to which the user added a robot. Signed-in users."""
 
     permission_classes = (IsUser,)
 
@@ -34,25 +34,25 @@ class GroupViews(OperationViews[Group]):
         groups = Group.objects.served_for(signed_in(request)).with_list_status(status).select_related("robot")
         newest_first, rated = groups.order_by("-bound_at", "pk"), status == 1
         return paged(
-            request, newest_first, lambda page: ListedGroup(listing.shown(page, rated=rated), many=True).data
+            request, newest_first, lambda page: ListedGroup(group_list.list_rows(page, rated=rated), many=True).data
         )
 
 
 class StarViews(OperationViews[Group]):
-    """The rating system tells what groups are worth: all of a batch, or none."""
+    """Ratings of groups, a whole batch or none. The rating system."""
 
     permission_classes = (needs(Scope.STARS_WRITE, "groups.change_group"),)
 
     @operation("群星级评定", body=RatingBatch, description="整批生效或整批不生效;出错时说明是哪一项。")
     def create(self, request: Request) -> Response:
-        told = reading.body(request, RatingBatch)["data"]
-        ratings = [stars.Rating(one["groupId"], one["star"], one["state"]) for one in told]
+        rows = reading.body(request, RatingBatch)["data"]
+        ratings = [stars.Rating(row["groupId"], row["star"], row["state"]) for row in rows]
         stars.rate(ratings, at=timezone.now())
         return Response(None)
 
 
 class ServedGroupViews(OperationViews[Group]):
-    """One group that a robot serves for the user."""
+    """A group that a robot serves for the user. Signed-in users who are not blocked."""
 
     permission_classes = (IsUser, IsNotBlocked)
     writing_reads = ("pull_back",)
@@ -79,11 +79,11 @@ class ServedGroupViews(OperationViews[Group]):
         group = Group.objects.to_pull_back_for(signed_in(request)).by_reference(reference).first()
         if group is None:
             raise NotFound
-        return Response(binding.ask_to_be_pulled_back(group=group, at=timezone.now()))
+        return Response(binding.request_pull_back(group=group, at=timezone.now()))
 
 
 class CancelViews(OperationViews[Group]):
-    """Outside systems cancel groups: accepted at once, done in the background."""
+    """Cancelling of groups, accepted at once and done in the background. Outside systems."""
 
     permission_classes = (needs(Scope.GROUPS_CANCEL, "groups.cancel_group"),)
 
@@ -94,7 +94,9 @@ class CancelViews(OperationViews[Group]):
         description="立即受理,后台分批注销;未知或已注销的群跳过。",
     )
     def create(self, request: Request) -> Response:
-        given = reading.body(request, GroupsToCancel)
-        reason = CancelReason(given["cancel_reason"])
-        cancel_jobs.ask(references=given["group_ids"], reason=reason, by=actor(request), at=timezone.now())
+        params = reading.body(request, GroupsToCancel)
+        reason = CancelReason(params["cancel_reason"])
+        cancel_jobs.request_cancelling(
+            references=params["group_ids"], reason=reason, by=actor(request), at=timezone.now()
+        )
         return Response("")

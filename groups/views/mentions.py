@@ -1,4 +1,4 @@
-"""What of the talk in groups concerns the user."""
+"""Mentions in the user's groups."""
 
 from typing import Any, ClassVar
 
@@ -22,14 +22,14 @@ from groups.serializers import ContextMessage, ListedMention, MentionReply, Ment
 
 
 def own_group(request: Request, reference: str) -> Group:
-    """A group that a robot serves for this user; somebody else's is not found."""
+    """Return a group that is served for this user. Raises Http404 for any other group."""
     groups = Group.objects.served_for(signed_in(request)).select_related("robot", "user")
     group: Group = get_object_or_404(groups.by_reference(reference))
     return group
 
 
 class MentionSwitchViews(OperationViews[User]):
-    """Whether the user is told of mentions."""
+    """The switch for notifications of mentions. Signed-in users who are not blocked."""
 
     permission_classes = (IsUser, IsNotBlocked)
 
@@ -45,7 +45,7 @@ class MentionSwitchViews(OperationViews[User]):
 
 
 class MentionViews(OperationViews[Mention]):
-    """The mentions of the last three days, what was said around them, and answering."""
+    """The mentions of the last three days, the messages around them, and replies. Signed-in users who are not blocked."""
 
     permission_classes = (IsUser, IsNotBlocked)
     limits: ClassVar = {"reply": ("moderated", "mention_replies_day")}
@@ -68,11 +68,11 @@ class MentionViews(OperationViews[Mention]):
 
     @operation("回复@消息", body=MentionReply, codes=[Code.NOT_FOUND, Code.SENSITIVE_WORD])
     def reply(self, request: Request) -> Response:
-        given: dict[str, Any] = reading.body(request, MentionReply)
+        params: dict[str, Any] = reading.body(request, MentionReply)
         mentions.reply(
-            group=own_group(request, given["group_code"]),
-            member_code=given["mem_code"],
-            words=given["content"],
+            group=own_group(request, params["group_code"]),
+            member_code=params["mem_code"],
+            text=params["content"],
             at=timezone.now(),
         )
         return Response(None)

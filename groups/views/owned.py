@@ -1,4 +1,4 @@
-"""The groups that the user owns in WeChat: list, yesterday's numbers, welcome."""
+"""The groups that the user owns in WeChat: list, yesterday's statistics, welcome message."""
 
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -17,7 +17,7 @@ from config.api.schema import operation
 from config.api.views import OperationViews
 from config.errors import Code
 from config.platform.dates import day_of
-from groups import listing, welcome
+from groups import group_list, welcome
 from groups.models import Group
 from groups.serializers import GroupNumbers, NewWelcome, OwnedGroup, Welcome
 
@@ -27,7 +27,7 @@ def _owned(request: Request) -> Any:
 
 
 class OwnedGroupViews(OperationViews[Group]):
-    """Lists take `page_size=-1` for everything."""
+    """Groups owned in WeChat. Signed-in users who are not blocked; lists take `page_size=-1` for all rows."""
 
     permission_classes = (IsUser, IsNotBlocked)
     limits: ClassVar = {"set_welcome": ("moderated",)}
@@ -43,7 +43,7 @@ class OwnedGroupViews(OperationViews[Group]):
     @operation("群主群数据", answer=GroupNumbers(many=True), paged=True, description="昨天的数据。")
     def statistics(self, request: Request) -> Response:
         yesterday = day_of(timezone.now()) - timedelta(days=1)
-        rows = listing.with_statistics(_owned(request), day=yesterday)
+        rows = group_list.with_statistics(_owned(request), day=yesterday)
         return paged(request, rows, lambda page: GroupNumbers(page, many=True).data, may_ask_all=True)
 
     @operation("查询用户群欢迎语", answer=Welcome(many=True), paged=True)
@@ -58,7 +58,7 @@ class OwnedGroupViews(OperationViews[Group]):
         description="空字符串表示关闭。",
     )
     def set_welcome(self, request: Request, reference: str) -> Response:
-        words = reading.body(request, NewWelcome)["welcome_msg"]
+        text = reading.body(request, NewWelcome)["welcome_msg"]
         group = get_object_or_404(_owned(request).by_reference(reference))
-        welcome.set_welcome(group=group, words=words)
+        welcome.set_welcome(group=group, text=text)
         return Response("SUCCESS")

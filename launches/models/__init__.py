@@ -1,4 +1,4 @@
-"""What goes out to many groups: advertisers' launches and users' own mass messages."""
+"""Launches of advertisers, mass messages of users, and changes of launch switches."""
 
 from launches.models.launch import Delivery, Launch, LaunchItemType
 from launches.models.mass_message import MassMessage, MassMessageDraft, MassMessageGroup

@@ -1,4 +1,4 @@
-"""An advertiser's content, and how it went in each group it was meant for."""
+"""Launches: content of advertisers, and its delivery to each group."""
 
 import uuid
 from typing import Any
@@ -13,7 +13,7 @@ from robots.models import OutboxMessage
 
 
 class LaunchItemType(models.IntegerChoices):
-    """Kinds of content, in the launch system's numbers (robots know them as `MessageType`)."""
+    """Types of content, in the launch system's numbers (the gateway's numbers are in `MessageType`)."""
 
     TEXT = 1, "文字"
     IMAGE = 2, "图片"
@@ -23,12 +23,12 @@ class LaunchItemType(models.IntegerChoices):
 
 class LaunchQuerySet(models.QuerySet["Launch"]):
     def by_reference(self, reference: str) -> "LaunchQuerySet":
-        """The launch with this id, or that the launch system calls so."""
+        """Return the launch with this id or this task id."""
         return self.filter(has_id(reference) | Q(task_id=reference))
 
 
 class Launch(models.Model):
-    """Content for many groups, received once. The counts move in the transactions that move its deliveries."""
+    """Content for many groups, received once. Its counts change in the transactions that change its deliveries."""
 
     class Status(models.IntegerChoices):
         RUNNING = 1, "投放中"
@@ -38,7 +38,7 @@ class Launch(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     task_id = models.CharField("任务编号", max_length=128, unique=True)
-    fingerprint = models.CharField(max_length=64, editable=False)  # of content and groups: is it the same call?
+    fingerprint = models.CharField(max_length=64, editable=False)  # of content and groups; tells a repeated call
     items = models.JSONField("内容")  # as received: type title content filePath url
     status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.RUNNING)
     received_at = models.DateTimeField("接收时间")
@@ -92,7 +92,7 @@ class Launch(models.Model):
         ]
         indexes = [
             models.Index(fields=["-received_at", "id"], name="launches_newest_first"),
-            # the back office: most are finished
+            # the back office: unfinished launches; most are finished
             models.Index(
                 fields=["status", "-received_at", "id"], condition=~Q(status=4), name="launches_not_finished"
             ),
@@ -103,25 +103,25 @@ class Launch(models.Model):
 
     @property
     def waiting_count(self) -> int:
-        """Deliveries that have no end state yet."""
+        """Return the number of deliveries that wait."""
         return self.planned_count - self.sent_count - self.failed_count - self.skipped_count
 
     @property
     def cause(self) -> str:
-        """What its messages in the outbox say they were caused by."""
+        """Return the cause under which its messages are in the outbox."""
         return f"launch:{self.pk}"
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def to_groups_of(self, user: Any) -> "DeliveryQuerySet":
-        """What went, or is still to go, to the groups of this user; what was passed over is left out."""
+        """Return the deliveries to the groups of this user, without skipped ones."""
         return self.filter(user=user).exclude(status=Delivery.Status.SKIPPED)
 
 
 class Delivery(models.Model):
     """A launch in one group: one or more messages of the outbox, found there by the launch's cause and the group.
 
-    Sent when all its messages were, failed as soon as one is parked, skipped when it is not to go at all.
+    It is sent when all its messages are, failed as soon as one has failed, skipped when none is to be sent.
     """
 
     class Status(models.IntegerChoices):
@@ -135,11 +135,11 @@ class Delivery(models.Model):
         Launch, models.PROTECT, related_name="deliveries", db_index=False, verbose_name="投放"
     )
     group_code = models.CharField("群编号", max_length=128)
-    reference = models.CharField("投放系统所称", max_length=128)  # id or code; results go back under it
+    reference = models.CharField("投放系统所称", max_length=128)  # id or code; results are reported under it
     group = models.ForeignKey(
         Group, models.PROTECT, null=True, blank=True, related_name="deliveries", verbose_name="群"
     )
-    user = models.ForeignKey(  # for whom the group was served then
+    user = models.ForeignKey(  # for whom the group was served when the launch was received
         settings.AUTH_USER_MODEL,
         models.PROTECT,
         null=True,
@@ -152,10 +152,10 @@ class Delivery(models.Model):
     settled_at = models.DateTimeField("完成时间", null=True, blank=True)
     reason = models.CharField("原因", max_length=200, blank=True)
 
-    result_due_at = models.DateTimeField("下次回报", null=True, blank=True)  # while the launch system is to be told
+    result_due_at = models.DateTimeField("下次回报", null=True, blank=True)  # null when nothing is to be reported
     result_try_count = models.PositiveSmallIntegerField("回报次数", default=0)
-    result_sent = models.BooleanField("回报为已发送", null=True, blank=True)  # what it was last told …
-    reported_at = models.DateTimeField("回报时间", null=True, blank=True)  # … and when it accepted that
+    result_sent = models.BooleanField("回报为已发送", null=True, blank=True)  # the last accepted result …
+    reported_at = models.DateTimeField("回报时间", null=True, blank=True)  # … and when it was accepted
 
     objects = DeliveryQuerySet.as_manager()
 
@@ -183,9 +183,9 @@ class Delivery(models.Model):
         indexes = [
             # GET /launch/history
             models.Index(fields=["user", "launch"], condition=~Q(status=3), name="deliveries_of_user"),
-            # the back office: what went wrong; most are sent
+            # the back office: failed and skipped deliveries; most are sent
             models.Index(fields=["status", "-id"], condition=Q(status__in=[2, 3]), name="deliveries_not_sent"),
-            # telling the launch system
+            # reporting to the launch system
             models.Index(
                 fields=["result_due_at", "id"],
                 condition=Q(result_due_at__isnull=False),
@@ -197,5 +197,5 @@ class Delivery(models.Model):
         return self.group_code
 
     def messages(self) -> models.QuerySet[OutboxMessage]:
-        """What robots say for it, in order."""
+        """Return its messages in the outbox, in order."""
         return OutboxMessage.objects.filter(cause=self.launch.cause, group_code=self.group_code).order_by("pk")

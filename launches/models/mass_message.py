@@ -1,4 +1,4 @@
-"""A user's own content for groups of theirs, on a day they choose."""
+"""Mass messages: content of users for their own groups, sent at a time of their choice."""
 
 import uuid
 
@@ -11,7 +11,7 @@ from groups.models import Group
 
 
 class MassMessageDraft(models.Model):
-    """What a user forwarded to the robot after choosing 群发; it waits a few minutes for groups and a time."""
+    """Content that a user forwarded to the robot after choosing 群发; it waits ten minutes for groups and a time."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(
@@ -51,12 +51,10 @@ class MassMessage(models.Model):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="mass_messages", verbose_name="用户"
     )
-    contents = models.JSONField("内容")  # what each group gets, in this order: type content title desc url
+    contents = models.JSONField("内容")  # messages for each group, in this order: type content title desc url
     send_at = models.DateTimeField("发送时间")
     day = models.DateField("日期")
-    slot = models.PositiveSmallIntegerField(
-        "当日第几条", null=True, blank=True
-    )  # free again when it never went out
+    slot = models.PositiveSmallIntegerField("当日第几条", null=True, blank=True)  # null when recalled unsent
     status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.WAITING)
     created_at = models.DateTimeField("创建时间")
     fired_at = models.DateTimeField("进入发件箱时间", null=True, blank=True)
@@ -82,12 +80,12 @@ class MassMessage(models.Model):
         indexes = [
             # GET /tasks/messages
             models.Index(fields=["user", "-send_at", "id"], name="mass_messages_of_user"),
-            # the back office: all, and those of a state; most are sent
+            # the back office: all mass messages, and those of a status; most are sent
             models.Index(fields=["-send_at", "id"], name="mass_messages_newest_first"),
             models.Index(
                 fields=["status", "-send_at", "id"], condition=~Q(status=1), name="mass_messages_not_sent"
             ),
-            # firing what is due
+            # scheduled sending
             models.Index(
                 fields=["send_at", "id"],
                 condition=Q(status=0, fired_at__isnull=True),
@@ -112,8 +110,8 @@ class MassMessage(models.Model):
 class MassMessageGroup(models.Model):
     """A mass message in one group: one or two messages of the outbox, found there by its cause and the group's code.
 
-    Sent when all of them were, failed when one was not. `minute` keeps the group's minute for it; the minute is free
-    again when the mass message never went out.
+    It is sent when all its messages are, failed when one has failed. `minute` reserves the group's minute and is null when
+    the mass message was recalled before it was sent.
     """
 
     Status = MassMessage.Status
@@ -128,7 +126,7 @@ class MassMessageGroup(models.Model):
     status = models.SmallIntegerField(
         "状态", choices=MassMessage.Status.choices, default=MassMessage.Status.WAITING
     )
-    message_count = models.PositiveSmallIntegerField("消息数", default=0)  # in the outbox; none before it is due
+    message_count = models.PositiveSmallIntegerField("消息数", default=0)  # in the outbox; 0 before it is due
     settled_at = models.DateTimeField("完成时间", null=True, blank=True)
     reason = models.CharField("原因", max_length=200, blank=True)
 

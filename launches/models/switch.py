@@ -1,12 +1,12 @@
-"""What the launch system is still to be told about groups' switches."""
+"""Changes of launch switches that are to be reported to the launch system."""
 
 from django.db import models
 
 
 class SwitchChange(models.Model):
-    """A group's switch changed without its user: by stars, by a cancelling, by binding it again.
+    """A change of a group's switch without its user: by a rating, a cancelling or a new binding.
 
-    The row goes when the launch system has accepted the state that the switch has by then.
+    The row is deleted when the launch system has accepted the state that the switch has at that time.
     """
 
     id = models.BigAutoField(primary_key=True)

@@ -1,1 +1,1 @@
-"""The doors of launches and of mass messages."""
+"""Operations about launches and mass messages."""

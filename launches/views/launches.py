@@ -1,4 +1,4 @@
-"""Launches: the launch system hands them over, users switch them and look back at them."""
+"""Launches: received from the launch system, switched on and off and listed by users."""
 
 from typing import ClassVar
 
@@ -16,7 +16,7 @@ from config.api.schema import operation
 from config.api.views import OperationViews
 from config.errors import BadRequest, Code
 from config.models import Scope
-from launches import history, receiving, switches
+from launches import launch_history, launch_intake, launch_switches
 from launches.models import Launch
 from launches.serializers import LaunchDetail, LaunchNamed, ListedLaunch, NewLaunch, WantedSwitch
 
@@ -24,7 +24,7 @@ MOST_SWITCHES = 500
 
 
 class ReceiveViews(OperationViews[Launch]):
-    """The launch system hands a launch over."""
+    """Receiving a launch. The launch system."""
 
     permission_classes = (needs(Scope.LAUNCHES_WRITE, "launches.receive_launch"),)
 
@@ -35,11 +35,11 @@ class ReceiveViews(OperationViews[Launch]):
         description="同一 taskId 再次提交相同内容不产生变化,内容或群不同则 1409;每个群的结果都会回报给投放系统。",
     )
     def create(self, request: Request) -> Response:
-        given = reading.body(request, NewLaunch)
-        receiving.receive(
-            task_id=given["taskId"],
-            references=given["groupIds"],
-            items=given["content"]["items"],
+        params = reading.body(request, NewLaunch)
+        launch_intake.receive_launch(
+            task_id=params["taskId"],
+            references=params["groupIds"],
+            items=params["content"]["items"],
             by=actor(request),
             at=timezone.now(),
         )
@@ -47,23 +47,23 @@ class ReceiveViews(OperationViews[Launch]):
 
 
 class HistoryViews(OperationViews[Launch]):
-    """What went to the user's groups."""
+    """Launches that went to the user's groups. Signed-in users who are not blocked."""
 
     permission_classes = (IsUser, IsNotBlocked)
 
     @operation("投放历史", answer=ListedLaunch(many=True), paged=True)
     def list(self, request: Request) -> Response:
-        rows = history.of_user(signed_in(request))
+        rows = launch_history.launches_of_user(signed_in(request))
         return paged(request, rows, lambda page: ListedLaunch(page, many=True).data)
 
     @operation("投放历史详情", query=LaunchNamed, answer=LaunchDetail, codes=[Code.NOT_FOUND])
     def show(self, request: Request) -> Response:
         task_id = reading.query(request, LaunchNamed)["task_id"]
-        return Response(LaunchDetail(history.one(signed_in(request), task_id)).data)
+        return Response(LaunchDetail(launch_history.launch_of_user(signed_in(request), task_id)).data)
 
 
 class SwitchViews(HistoryViews):
-    """One path, two things: PUT sets switches, GET is the history (as the document has it)."""
+    """Launch switches. In the document one path has both: PUT sets switches, GET lists the history."""
 
     limits: ClassVar = {"update": ("launch_switch",)}
 
@@ -79,7 +79,8 @@ class SwitchViews(HistoryViews):
         many = isinstance(request.data, list)
         if many and not 1 <= len(request.data) <= MOST_SWITCHES:
             raise BadRequest(f"每次 1 到 {MOST_SWITCHES} 个群", field="code")
-        given = reading.body(request, WantedSwitch, many=many)
-        wanted = [switches.Wanted(one["code"], one["rcv_task_flag"]) for one in (given if many else [given])]
-        is_on = switches.set_switches(user=signed_in(request), wanted=wanted, at=timezone.now())
+        params = reading.body(request, WantedSwitch, many=many)
+        rows = params if many else [params]
+        requests = [launch_switches.SwitchRequest(row["code"], row["rcv_task_flag"]) for row in rows]
+        is_on = launch_switches.set_switches(user=signed_in(request), requests=requests, at=timezone.now())
         return Response(int(is_on))

@@ -13,13 +13,13 @@ from config.api.permissions import IsNotBlocked, IsUser
 from config.api.schema import operation
 from config.api.views import OperationViews
 from config.errors import Code
-from launches import drafts, mass_messages, outcomes
+from launches import mass_message_drafts, mass_message_results, mass_messages
 from launches.models import MassMessage
 from launches.serializers import CompletedDraft, Direction, Draft, ListedMassMessage, MassMessageDetail
 
 
 class MassMessageViews(OperationViews[MassMessage]):
-    """A draft is completed under its id, and is a mass message under that id from then on."""
+    """Drafts and mass messages; a completed draft is a mass message with the same id. Signed-in users, not blocked."""
 
     permission_classes = (IsUser, IsNotBlocked)
     limits: ClassVar = {"complete": ("moderated", "mass_messages_day")}
@@ -32,14 +32,14 @@ class MassMessageViews(OperationViews[MassMessage]):
         description="up 未来七天，down 过去七天；已撤回的不再列出。status：0 待发送，1 已发送，2 失败。",
     )
     def list(self, request: Request) -> Response:
-        lists = {"up": mass_messages.coming, "down": mass_messages.past}
+        lists = {"up": mass_messages.upcoming, "down": mass_messages.past}
         chosen = lists[reading.query(request, Direction)["direction"]]
         rows = chosen(signed_in(request), at=timezone.now())
         return paged(request, rows, lambda page: ListedMassMessage(page, many=True).data)
 
     @operation("进入群发消息补全页面", answer=Draft, codes=[Code.NOT_FOUND], description="草稿十分钟内有效。")
     def draft(self, request: Request, task_id: str) -> Response:
-        return Response(Draft(drafts.open_one(signed_in(request), task_id, at=timezone.now())).data)
+        return Response(Draft(mass_message_drafts.open_draft(signed_in(request), task_id, at=timezone.now())).data)
 
     @operation(
         "更新群发消息",
@@ -49,20 +49,20 @@ class MassMessageViews(OperationViews[MassMessage]):
         "为其他类型时代替草稿。send_date 为日期时在当天 9 点发送（当天已过 9 点则立即发送）。",
     )
     def complete(self, request: Request, task_id: str) -> Response:
-        given = reading.body(request, CompletedDraft)
-        mass_messages.complete(
+        params = reading.body(request, CompletedDraft)
+        mass_messages.complete_draft(
             user=signed_in(request),
             draft_id=task_id,
-            message=given["message"],
-            references=given["group_ids"],
-            send_at=given["send_date"],
+            message=params["message"],
+            references=params["group_ids"],
+            send_at=params["send_date"],
             at=timezone.now(),
         )
         return Response(None)
 
     @operation("群发消息详情", answer=MassMessageDetail, codes=[Code.NOT_FOUND])
     def show(self, request: Request, task_id: str) -> Response:
-        return Response(MassMessageDetail(mass_messages.one(signed_in(request), task_id)).data)
+        return Response(MassMessageDetail(mass_messages.mass_message_of_user(signed_in(request), task_id)).data)
 
     @operation(
         "群发消息撤回",
@@ -70,5 +70,5 @@ class MassMessageViews(OperationViews[MassMessage]):
         description="未发送的直接取消,发送不到两分钟的逐群撤回,之后 1409。",
     )
     def recall(self, request: Request, task_id: str) -> Response:
-        outcomes.recall(user=signed_in(request), message_id=task_id, at=timezone.now())
+        mass_message_results.recall(user=signed_in(request), message_id=task_id, at=timezone.now())
         return Response(None)

@@ -24,11 +24,11 @@ from launches.models import MassMessage
 from robots.models import OutboxMessage, Scan
 from tests.accounts.test_identity import REAL
 from tests.accounts.test_identity import give as give_card
+from tests.factories.conversations import ConversationFactory
 from tests.factories.launches import launched
 from tests.factories.money import ask, balance
 from tests.factories.money import give as give_money
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory
-from tests.factories.talks import ConversationFactory
 from tests.launches.test_mass_messages import complete
 from tests.support.admin_pages import Operator
 from tests.support.client import ApiClient
@@ -169,7 +169,7 @@ def test_messages_and_members_have_a_pseudonym(active_user):
     pseudonym = f"erased-{active_user.pk.hex}"
     assert set(Member.objects.values_list("code", "nickname")) == {(pseudonym, "已注销用户"), ("somebody", "")}
     message = GroupMessage.objects.get()
-    assert (message.sender_code, message.words) == (pseudonym, "（已删除）")
+    assert (message.sender_code, message.summary) == (pseudonym, "（已删除）")
     assert MassMessage.objects.get().status == MassMessage.Status.RECALLED
     assert OutboxMessage.objects.get(cause__startswith="launch:").content["content"] == "大家好"
     assert not KeywordBatch.objects.exists()

@@ -9,7 +9,7 @@ from earnings.models import LedgerTransaction
 from feedback.models import Conversation
 from robots.models import Scan
 from tests.factories.people import FriendshipFactory, RobotFactory, UserFactory
-from tests.feedback.test_callback import tells
+from tests.feedback.test_callback import call_back
 from tests.support.admin_pages import Operator
 from tests.support.client import ApiClient
 from tests.support.entry_points import key_with
@@ -81,7 +81,7 @@ def test_a_token_from_before_a_user_became_an_operator_is_invalid():
 
 def test_customer_service_opens_no_conversation_with_an_operator(clerk):
     FriendshipFactory(user=clerk)
-    assert tells("CONVERSATION_CREATE", user=str(clerk.pk)) == 1200
+    assert call_back("CONVERSATION_CREATE", user=str(clerk.pk)) == 1200
     assert not Conversation.objects.exists()
 
 

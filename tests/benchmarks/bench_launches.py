@@ -17,7 +17,7 @@ from django.utils import timezone
 from accounts.models import User
 from config.models import Scope
 from groups.models import Group
-from launches import receiving
+from launches import launch_intake
 from robots.models import Robot
 from tests.benchmarks.harness import compare, run
 from tests.support.entry_points import key_with
@@ -93,7 +93,7 @@ def main() -> None:
 
     def ours() -> None:
         now = timezone.now()
-        receiving.receive(task_id=str(uuid.uuid4()), references=codes, items=[LINK], by="bench", at=now)
+        launch_intake.receive_launch(task_id=str(uuid.uuid4()), references=codes, items=[LINK], by="bench", at=now)
 
     def whole_call() -> None:
         body = {"taskId": str(uuid.uuid4()), "groupIds": codes, "content": {"items": [LINK]}}

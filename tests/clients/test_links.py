@@ -183,5 +183,5 @@ def test_who_shortens_a_link_has_a_case_here():
         "earnings/payouts/state.py",
         "groups/menu.py",
         "groups/messages.py",
-        "launches/drafts.py",
+        "launches/mass_message_drafts.py",
     }

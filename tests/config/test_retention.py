@@ -34,7 +34,7 @@ def fill(group: Group) -> None:
 
 @pytest.mark.parametrize(
     "statement",
-    [inbox._FORGET, conversations._FORGET, statistics._FORGET_MESSAGES, statistics._FORGET_MOVES],
+    [inbox._DELETE, conversations._DELETE_OLD, statistics._FORGET_MESSAGES, statistics._FORGET_MOVES],
     ids=["events", "conversations", "messages", "moves"],
 )
 def test_a_table_that_was_analyzed_while_empty_is_not_joined_row_by_row(statement: str):

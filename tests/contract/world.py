@@ -95,7 +95,7 @@ class World:
 
     def _batch_of(self, user: User, group: Group) -> KeywordBatch:
         now = timezone.now()
-        return batches.create(user=user, group_codes=[group.code], words=["价格"], reply="看公告", at=now)
+        return batches.create_batch(user=user, group_codes=[group.code], keywords=["价格"], reply="看公告", at=now)
 
     @cached_property
     def category(self) -> ProblemCategory:

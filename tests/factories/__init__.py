@@ -1,1 +1,1 @@
-"""Things that tests are about, as small as the rules allow."""
+"""Factories of rows for tests, with as few fields as the rules allow."""

@@ -1,4 +1,4 @@
-"""Money on accounts, made as the product makes it: by posting."""
+"""Money on accounts, posted by the product's own functions."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -18,37 +18,37 @@ from tests.factories.people import GroupFactory
 
 
 def give(user: User, yuan: str, *, at: datetime | None = None, slip_type: IncomeType = IncomeType.GROUPS) -> None:
-    """Income of this user."""
+    """Post income to the account of this user."""
     at = at or timezone.now()
     postings = [
         Posting(ledger.account_of(user), Decimal(yuan), slip_type=slip_type),
         Posting(ledger.platform_account(Account.Kind.REWARDS), -Decimal(yuan)),
     ]
-    ledger.post(kind=TransactionKind.SETTLEMENT, cause=f"test:{uuid4()}", day=day_of(at), at=at, postings=postings)
+    ledger.post(kind=TransactionKind.SETTLEMENT, cause=f"test:{uuid4()}", day=day_of(at), at=at, moves=postings)
 
 
 def ask(user: User, yuan: str = "20", *, days_ago: int = 0) -> Withdrawal:
-    """A withdrawal of this user, asked that many days ago."""
+    """Return a withdrawal that this user requested this many days ago."""
     at = timezone.now() - timedelta(days=days_ago)
     return withdrawals.request_withdrawal(user=user, amount=Decimal(yuan), at=at)
 
 
-def rated(star: int, **facts: Any) -> Group:
-    """A group with a star."""
-    return GroupFactory(star=star, launch_switch=star < 4, **facts)
+def rated(star: int, **fields: Any) -> Group:
+    """Return a group with this star."""
+    return GroupFactory(star=star, launch_switch=star < 4, **fields)
 
 
 def balance(user: User) -> tuple[str, str]:
-    """(available, withdrawing) of this user."""
+    """Return the amounts (available, withdrawing) of this user's account."""
     account = Account.objects.get(user=user)
     return str(account.available), str(account.withdrawing)
 
 
-def plan_in_force(star: int | None = None, **facts: Any) -> None:
-    """Change the plans in force, of one star or of all, which the database refuses outside tests."""
+def plan_in_force(star: int | None = None, **fields: Any) -> None:
+    """Change the plans in force, of one star or of all. A trigger refuses such changes outside tests."""
     in_force = StarPlan.objects.filter(valid_from__lte=timezone.localdate())
     plans = in_force.filter(star=star) if star else in_force
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE groups_starplan DISABLE TRIGGER in_force_stays")
-        plans.update(**facts)
+        plans.update(**fields)
         cursor.execute("ALTER TABLE groups_starplan ENABLE TRIGGER in_force_stays")

@@ -13,7 +13,7 @@ from robots.models import Friendship, Robot
 
 
 def days_ago(days: int, hour: int = 12) -> datetime:
-    """That many days ago, at `hour` o'clock in Shanghai."""
+    """Return the time this many days ago, at `hour` o'clock in Shanghai."""
     return (timezone.localtime() - timedelta(days=days)).replace(hour=hour, minute=0, second=0, microsecond=0)
 
 
@@ -32,7 +32,7 @@ class UserFactory(factory.django.DjangoModelFactory[User]):
 
 
 class OperatorFactory(factory.django.DjangoModelFactory[User]):
-    """An operator who may do everything."""
+    """An operator with all permissions."""
 
     class Meta:
         model = User
@@ -76,7 +76,7 @@ class GroupFactory(factory.django.DjangoModelFactory[Group]):
 
     @classmethod
     def _create(cls, model_class: type[Group], *args: Any, **kwargs: Any) -> Group:
-        """An active group counts on its robot."""
+        """Create the group, and count an active one on its robot."""
         group: Group = super()._create(model_class, *args, **kwargs)
         if group.cancelled_at is None:
             Robot.objects.filter(pk=group.robot_id).update(group_count=F("group_count") + 1)

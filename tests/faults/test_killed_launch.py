@@ -14,7 +14,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from launches import running
+from launches import launch_control
 from launches.models import Delivery, Launch, MassMessage
 from launches.tasks import report_results
 from robots.models import OutboxMessage
@@ -96,11 +96,11 @@ def test_a_launch_that_is_paused_resumed_and_killed_repeatedly_sends_each_messag
     for rate in (4, 8):
         with sender(settings, sandbox, rate):
             wait_for(lambda rate=rate: sent() == rate * ROBOTS)
-            assert running.pause(launch=launch, by="wang", at=timezone.now())
+            assert launch_control.pause(launch=launch, by="wang", at=timezone.now())
         with sender(settings, sandbox, rate=1000):
             time.sleep(2)  # long enough to send a message that is not paused
             assert sent() == rate * ROBOTS
-        assert running.resume(launch=launch, at=timezone.now())
+        assert launch_control.resume(launch=launch, at=timezone.now())
     while Launch.objects.get().status != Launch.Status.FINISHED:
         before = sent()
         with sender(settings, sandbox):
@@ -113,7 +113,7 @@ def test_a_launch_that_is_paused_resumed_and_killed_repeatedly_sends_each_messag
 def test_a_picture_and_its_text_reach_every_group_once_and_in_order_through_kills(sandbox: Any, settings: Any):
     alice, robot = UserFactory(), RobotFactory(code="sandbox-robot-1")
     groups = [GroupFactory(user=alice, robot=robot) for _ in range(GROUPS)]
-    message = scheduled(alice, *groups, send_at=timezone.now(), words="周末有活动")
+    message = scheduled(alice, *groups, send_at=timezone.now(), text="周末有活动")
     while MassMessage.objects.get().status == MassMessage.Status.WAITING:
         before = sent()
         with sender(settings, sandbox):
@@ -127,7 +127,7 @@ def test_a_launch_cancelled_while_it_is_sent_reports_the_groups_that_received_it
     launch = launch_of(ITEMS[:1])
     with sender(settings, sandbox, rate=4):
         wait_for(lambda: sent() == 4 * ROBOTS)
-        assert running.cancel(launch=launch, by="wang", reason="广告主要求", at=timezone.now())
+        assert launch_control.cancel(launch=launch, by="wang", reason="广告主要求", at=timezone.now())
     with sender(settings, sandbox):
         time.sleep(2)  # long enough to send a message that is not closed
     report_results()

@@ -1,4 +1,4 @@
-"""Customer service speaks to users through a robot: signed, fresh, once."""
+"""Callbacks of customer service: signed, recent, accepted once."""
 
 import json
 from datetime import timedelta
@@ -14,8 +14,8 @@ from feedback.models import CallbackDigest, Conversation
 from feedback.tasks import forget_digests
 from integrations.aliyun.customer_service import digest_of
 from robots.models import OutboxMessage, Robot
+from tests.factories.conversations import ConversationFactory
 from tests.factories.people import FriendshipFactory, UserFactory
-from tests.factories.talks import ConversationFactory
 from tests.support.entry_points import said_to
 
 pytestmark = pytest.mark.django_db
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def alice() -> User:
-    """Somebody whom a robot reaches and who talks with customer service."""
+    """A user with a robot and an open conversation with customer service."""
     user = UserFactory(code="wx-alice")
     FriendshipFactory(user=user)
     ConversationFactory(user=user, opened_at=timezone.now() - timedelta(minutes=5), closed_at=None)
@@ -31,7 +31,7 @@ def alice() -> User:
 
 
 def without_conversation(code: str = "wx-bob") -> User:
-    """Somebody whom a robot reaches, and whose conversation has ended."""
+    """Return a user with a robot whose conversation has ended."""
     user = UserFactory(code=code)
     FriendshipFactory(user=user)
     ConversationFactory(user=user)
@@ -50,22 +50,22 @@ def call(raw: bytes, path: str) -> int:
     return Client().post(path, data=raw, content_type="application/json").json()["code"]
 
 
-def tells(content: str = "你好", *, kind: str = "text", user: str = "wx-alice", **how: Any) -> int:
-    return call(*signed({"userId": user, "msgType": kind, "content": content}, **how))
+def call_back(content: str = "你好", *, kind: str = "text", user: str = "wx-alice", **options: Any) -> int:
+    return call(*signed({"userId": user, "msgType": kind, "content": content}, **options))
 
 
-def test_staffs_words_reach_the_user_through_the_robot():
-    assert tells("请稍等") == 1200
+def test_staffs_text_reaches_the_user_through_the_robot():
+    assert call_back("请稍等") == 1200
     assert said_to("wx-alice") == ["请稍等"]
 
 
 def test_the_user_is_named_by_code_or_id():
-    assert tells("请稍等", user=str(User.objects.get(code="wx-alice").pk)) == 1200
+    assert call_back("请稍等", user=str(User.objects.get(code="wx-alice").pk)) == 1200
     assert said_to("wx-alice") == ["请稍等"]
 
 
 def test_staffs_picture_reaches_the_user():
-    assert tells("http://e.com/p.png", kind="image") == 1200
+    assert call_back("http://e.com/p.png", kind="image") == 1200
     assert OutboxMessage.objects.get().content == {
         "type": 8,
         "content": "http://e.com/p.png",
@@ -75,17 +75,17 @@ def test_staffs_picture_reaches_the_user():
 
 @pytest.mark.parametrize("age", [299, -299])
 def test_a_clock_may_differ_by_five_minutes(age):
-    assert tells(age=age) == 1200
+    assert call_back(age=age) == 1200
 
 
 @pytest.mark.parametrize("age", [301, -301, 10**8])
 def test_a_stale_or_early_callback_is_refused(age):
-    assert tells(age=age) == 1401
+    assert call_back(age=age) == 1401
     assert said_to("wx-alice") == []
 
 
 def test_another_key_is_refused():
-    assert tells(key="guess") == 1401
+    assert call_back(key="guess") == 1401
 
 
 def test_a_changed_body_is_refused():
@@ -97,11 +97,11 @@ def test_a_changed_body_is_refused():
     "query",
     ["", "?timestamp=1", "?digest=x", "?timestamp=x&digest=é", "?timestamp=-1&digest=0", "?timestamp=²&digest=0"],
 )
-def test_no_digest_no_entry(query):
+def test_a_callback_without_a_valid_digest_is_refused(query):
     assert call(b"{}", f"/aliyun/callback{query}") == 1401
 
 
-def test_a_digest_is_taken_once():
+def test_a_digest_is_accepted_once():
     raw, path = signed({"userId": "wx-alice", "msgType": "text", "content": "a"})
     assert [call(raw, path), call(raw, path)] == [1200, 1409]
     assert said_to("wx-alice") == ["a"]
@@ -124,7 +124,7 @@ CALLBACKS = [
 @pytest.mark.parametrize(("content", "kind"), CALLBACKS)
 def test_a_user_without_an_open_conversation_is_ignored(content: str, kind: str):
     before = without_conversation().conversations.values_list("said_at", "closed_at").get()
-    assert tells(content, kind=kind, user="wx-bob") == 1200
+    assert call_back(content, kind=kind, user="wx-bob") == 1200
     assert said_to("wx-bob") == []
     assert Conversation.objects.filter(user__code="wx-bob").values_list("said_at", "closed_at").get() == before
 
@@ -133,19 +133,19 @@ def test_a_user_without_an_open_conversation_is_ignored(content: str, kind: str)
 def test_a_user_who_is_unknown_or_whom_no_robot_reaches_is_ignored(content: str, kind: str):
     UserFactory(code="wx-lonely")
     Robot.objects.update(status=Robot.Status.REMOVED)
-    assert {tells(content, kind=kind, user=user) for user in ("wx-lonely", "wx-alice", "nobody")} == {1200}
+    assert {call_back(content, kind=kind, user=user) for user in ("wx-lonely", "wx-alice", "nobody")} == {1200}
     assert not OutboxMessage.objects.exists()
     assert Conversation.objects.get().closed_at is None
 
 
-def test_an_ignored_callback_is_taken_once_too():
+def test_the_digest_of_an_ignored_callback_is_accepted_once_too():
     without_conversation()
     raw, path = signed({"userId": "wx-bob", "msgType": "text", "content": "a"})
     assert [call(raw, path), call(raw, path)] == [1200, 1409]
 
 
-def test_an_unknown_user_excuses_no_malformed_message():
-    assert tells("a", kind="video", user="nobody") == 1403
+def test_a_malformed_message_to_an_unknown_user_is_refused():
+    assert call_back("a", kind="video", user="nobody") == 1403
 
 
 @pytest.mark.parametrize("body", [{}, [], {"userId": "wx-alice"}, {"userId": ["x"], "msgType": "text"}, "x"])
@@ -159,34 +159,34 @@ def test_a_signed_body_that_is_no_json_is_a_bad_request():
 
 def test_a_conversation_is_opened_and_closed():
     bob = without_conversation()
-    assert tells("CONVERSATION_CREATE", kind="event", user="wx-bob") == 1200
+    assert call_back("CONVERSATION_CREATE", kind="event", user="wx-bob") == 1200
     assert bob.conversations.filter(closed_at=None).count() == 1
-    assert tells("", kind="conversation_close", user="wx-bob") == 1200
+    assert call_back("", kind="conversation_close", user="wx-bob") == 1200
     assert not bob.conversations.filter(closed_at=None).exists()
-    assert ["客服已接入" in words for words in said_to("wx-bob")] == [True, False]
+    assert ["客服已接入" in text for text in said_to("wx-bob")] == [True, False]
 
 
 def test_a_conversation_created_twice_is_one(alice):
-    tells("CONVERSATION_CREATE")
-    tells("", kind="CONVERSATION_CREATE")
+    call_back("CONVERSATION_CREATE")
+    call_back("", kind="CONVERSATION_CREATE")
     assert alice.conversations.count() == 1
 
 
 def test_the_database_keeps_one_open_conversation_a_user():
-    tells("CONVERSATION_CREATE")
+    call_back("CONVERSATION_CREATE")
     row = Conversation.objects.get()
     row.pk = None
     with pytest.raises(IntegrityError, match="one_open_conversation_per_user"), transaction.atomic():
         row.save(force_insert=True)
 
 
-def test_a_visitor_who_says_nothing_is_warned():
-    tells("VISITOR_OVERTIME_NOTICE")
+def test_a_silent_user_is_warned():
+    call_back("VISITOR_OVERTIME_NOTICE")
     assert "即将结束" in said_to("wx-alice")[0]
 
 
-def test_digests_that_could_not_pass_anyway_are_forgotten():
-    tells()
+def test_digests_of_expired_callbacks_are_deleted():
+    call_back()
     assert forget_digests() == 0
     CallbackDigest.objects.update(taken_at=timezone.now() - timedelta(minutes=11))
     assert forget_digests() == 1
@@ -205,6 +205,6 @@ def test_digests_that_could_not_pass_anyway_are_forgotten():
         ("http://a:b@e.com/p.png", "image"),
     ],
 )
-def test_what_says_nothing_or_nothing_known_is_refused(content: str, kind: str):
-    assert tells(content, kind=kind) == 1403
+def test_an_empty_or_unknown_message_is_refused(content: str, kind: str):
+    assert call_back(content, kind=kind) == 1403
     assert said_to("wx-alice") == []

@@ -1,4 +1,4 @@
-"""The back office's list of problems, POST /admin/problem/feedback, and the same as a file, …/feedback/export."""
+"""The back office's list of problems (POST /admin/problem/feedback), and its export (…/feedback/export)."""
 
 from typing import Any
 
@@ -25,13 +25,13 @@ def reported():
         UserFactory(phone="13800138000", nickname="爱丽丝"),
     )
     category = ProblemCategory.objects.get(title="机器人没有反应")
-    told = {"problem_catgory": str(category.pk), "robot_id": robot.code, "group_name": "", "description": ""}
-    assert ApiClient(alice).post("/user/problem", told)["code"] == 1200
+    body = {"problem_catgory": str(category.pk), "robot_id": robot.code, "group_name": "", "description": ""}
+    assert ApiClient(alice).post("/user/problem", body)["code"] == 1200
     return robot
 
 
-def listed(**wanted: Any) -> list[dict[str, Any]]:
-    return key_with(Scope.BACKOFFICE_READ).post("/admin/problem/feedback", wanted)["data"]
+def listed(**filters: Any) -> list[dict[str, Any]]:
+    return key_with(Scope.BACKOFFICE_READ).post("/admin/problem/feedback", filters)["data"]
 
 
 def test_a_robot_is_named_by_its_code_or_its_id(reported):
@@ -45,10 +45,10 @@ def test_the_end_of_a_range_includes_the_second_that_the_list_shows(reported):
     assert len(listed(commit_date_end=shown[:10])) == 1
 
 
-def filed(**facts: Any) -> Problem:
+def stored_problem(**fields: Any) -> Problem:
     category = ProblemCategory.objects.get(title="机器人没有反应")
     return Problem.objects.create(
-        user=UserFactory(phone=None), category=category, reported_at=timezone.now(), **facts
+        user=UserFactory(phone=None), category=category, reported_at=timezone.now(), **fields
     )
 
 
@@ -57,8 +57,8 @@ def test_the_robot_is_shown_by_name_and_wechat_number(reported):
 
 
 def test_a_robot_without_a_wechat_number_is_shown_by_name_and_no_robot_as_null():
-    filed(robot=RobotFactory(name="小助手", wechat_no=""))
-    filed()
+    stored_problem(robot=RobotFactory(name="小助手", wechat_no=""))
+    stored_problem()
     assert [one["robot_info"] for one in listed()] == [None, "小助手"]
 
 
@@ -73,10 +73,10 @@ def test_a_page_holds_500_in_a_fixed_number_of_queries(reported, django_assert_n
     client = key_with(Scope.BACKOFFICE_READ)
     client.post("/admin/problem/feedback", {})
     for _ in range(5):
-        filed(robot=reported)
+        stored_problem(robot=reported)
     with django_assert_num_queries(3):  # key, count, page
-        told = client.post("/admin/problem/feedback?current_page=0&page_size=500", {})
-    assert (len(told["data"]), told["page_info"]["page_size"]) == (6, 500)
+        answer = client.post("/admin/problem/feedback?current_page=0&page_size=500", {})
+    assert (len(answer["data"]), answer["page_info"]["page_size"]) == (6, 500)
 
 
 EXPORT = "/admin/problem/feedback/export"
@@ -89,8 +89,8 @@ def exported(**filters: Any) -> Any:
 @pytest.mark.parametrize(
     "filters", [{}, {"phone": "13800138000"}, {"robot_code": "another"}, {"group_name": "测试"}]
 )
-def test_the_file_holds_what_the_list_shows_in_its_order(reported, filters: dict[str, Any]):
-    filed(group_name="测试群", description="说明")
+def test_the_file_has_the_rows_of_the_list_in_its_order(reported, filters: dict[str, Any]):
+    stored_problem(group_name="测试群", description="说明")
     names = ("phone", "nickname", "title", "code", "robot_info", "group_name", "description", "create_date")
     titles, *rows = rows_of(exported(**filters))
     assert titles == [
@@ -106,21 +106,21 @@ def test_the_file_holds_what_the_list_shows_in_its_order(reported, filters: dict
     assert rows == [[one[name] or "" for name in names] for one in listed(**filters)]
 
 
-def test_an_export_labelled_as_the_old_client_labels_it_is_understood(reported):
+def test_an_export_with_the_old_clients_content_type_is_accepted(reported):
     client = key_with(Scope.BACKOFFICE_READ)
     label = "application/vnd.ms-excel;chartset=utf-8"
     response = client.http.post(EXPORT, b"{}", content_type=label, headers=client.headers)
     assert [row[0] for row in rows_of(response)[1:]] == ["13800138000"]
 
 
-def test_what_a_user_writes_is_text_and_no_formula():
-    filed(description="=HYPERLINK(1)", group_name="+1")
+def test_a_users_text_is_no_formula_in_the_file():
+    stored_problem(description="=HYPERLINK(1)", group_name="+1")
     sheet = sheet_of(exported())
     assert '<c t="inlineStr"><is><t xml:space="preserve">=HYPERLINK(1)</t></is></c>' in sheet
     assert "<f>" not in sheet
 
 
-def test_whoever_takes_the_list_away_is_in_the_audit_log():
+def test_an_export_is_in_the_audit_log():
     exported(group_name="测试群")
     entry = AuditEntry.objects.get()
     assert (entry.action, entry.table_name, entry.via) == ("E", "feedback_problem", f"POST {EXPORT}")
@@ -128,7 +128,7 @@ def test_whoever_takes_the_list_away_is_in_the_audit_log():
 
 
 @pytest.mark.parametrize(("role", "code"), [("support", 1200), ("viewer", 1401), ("finance", 1401)])
-def test_only_operators_who_may_export_this_list_take_it_away(role: str, code: int):
+def test_only_operators_with_the_permission_export_the_list(role: str, code: int):
     response = Operator(role).http.post(EXPORT, {}, content_type="application/json")
     is_file = response["Content-Type"] != "application/json"
     assert (1200 if is_file else response.json()["code"]) == code
@@ -137,8 +137,8 @@ def test_only_operators_who_may_export_this_list_take_it_away(role: str, code: i
 def test_the_queries_of_an_export_do_not_grow_with_the_rows(reported):
     counts = []
     for _ in range(2):
-        with CaptureQueriesContext(connection) as told:
+        with CaptureQueriesContext(connection) as queries:
             rows_of(exported())
-        counts.append(len(told))
-        filed(robot=RobotFactory())
+        counts.append(len(queries))
+        stored_problem(robot=RobotFactory())
     assert counts[0] == counts[1]

@@ -1,4 +1,4 @@
-"""Reporting problems: what each kind needs, the public list, the back office's list."""
+"""Reports of problems: the fields of each category, the public list, the back office's list."""
 
 from datetime import timedelta
 
@@ -25,22 +25,22 @@ def category(kind: int) -> ProblemCategory:
     return ProblemCategory.objects.filter(type=kind).first()
 
 
-def report(user: User, kind: int, **facts) -> dict:
-    return ApiClient(user).post("/user/problem", {"problem_catgory": str(category(kind).pk), **facts})
+def report(user: User, kind: int, **fields) -> dict:
+    return ApiClient(user).post("/user/problem", {"problem_catgory": str(category(kind).pk), **fields})
 
 
-def office(**filters) -> list[dict]:
+def back_office(**filters) -> list[dict]:
     return key_with(Scope.BACKOFFICE_READ).post("/admin/problem/feedback", filters)["data"]
 
 
-def test_the_kinds_are_public_and_in_order(alice):
+def test_the_categories_are_public_and_in_order(alice):
     kinds = ApiClient().get("/admin/problems")["data"]
     assert {one["type"] for one in kinds} == {2, 3, 4, 5}
     assert [one["seq_no"] for one in kinds] == sorted(one["seq_no"] for one in kinds)
     assert ApiClient(alice).get("/problems")["data"] == kinds
 
 
-def test_a_kind_that_operators_hide_is_neither_shown_nor_taken(alice):
+def test_a_hidden_category_is_neither_shown_nor_accepted(alice):
     hidden = category(Type.NOTHING)
     ProblemCategory.objects.filter(pk=hidden.pk).update(is_shown=False)
     assert str(hidden.pk) not in {one["id"] for one in ApiClient().get("/admin/problems")["data"]}
@@ -48,7 +48,7 @@ def test_a_kind_that_operators_hide_is_neither_shown_nor_taken(alice):
 
 
 @pytest.mark.parametrize(
-    ("kind", "facts", "missing"),
+    ("kind", "fields", "missing"),
     [
         (Type.ROBOT, {}, "robot_id"),
         (Type.ROBOT_AND_GROUP, {"robot_id": "r"}, "group_name"),
@@ -56,16 +56,16 @@ def test_a_kind_that_operators_hide_is_neither_shown_nor_taken(alice):
         (Type.DESCRIPTION, {"robot_id": "r"}, "description"),
     ],
 )
-def test_what_a_kind_needs_is_named_when_it_is_missing(alice, kind, facts, missing):
+def test_a_missing_field_of_a_category_is_named(alice, kind, fields, missing):
     RobotFactory(code="r")
-    told = report(alice, kind, **facts)
-    assert told["code"] == 1403
-    assert missing in told["description"]
+    answer = report(alice, kind, **fields)
+    assert answer["code"] == 1403
+    assert missing in answer["description"]
     assert not Problem.objects.exists()
 
 
 @pytest.mark.parametrize(
-    ("kind", "facts"),
+    ("kind", "fields"),
     [
         (Type.ROBOT, {"robot_id": "r"}),
         (Type.ROBOT_AND_GROUP, {"robot_id": "r", "group_name": "群"}),
@@ -73,10 +73,10 @@ def test_what_a_kind_needs_is_named_when_it_is_missing(alice, kind, facts, missi
         (Type.DESCRIPTION, {"description": "没有反应", "robot_id": "", "group_name": None}),
     ],
 )
-def test_a_report_is_filed_under_its_kind(alice, kind, facts):
+def test_a_report_is_stored_under_its_category(alice, kind, fields):
     RobotFactory(code="r")
-    told = report(alice, kind, **facts)
-    assert [one["id"] for one in told["data"]] == [str(category(kind).pk)]
+    answer = report(alice, kind, **fields)
+    assert [one["id"] for one in answer["data"]] == [str(category(kind).pk)]
     assert Problem.objects.get().user == alice
 
 
@@ -86,10 +86,10 @@ def test_a_robot_may_be_named_by_its_id(alice):
     assert Problem.objects.get().robot == robot
 
 
-def test_the_office_sees_who_what_and_about_which_robot(alice):
+def test_the_back_office_sees_the_user_the_problem_and_the_robot(alice):
     robot = RobotFactory()
     report(alice, Type.ROBOT_AND_GROUP, robot_id=robot.code, group_name="测试群")
-    [row] = office()
+    [row] = back_office()
     assert row == {
         "phone": "13800138000",
         "nickname": "alice",
@@ -104,7 +104,7 @@ def test_the_office_sees_who_what_and_about_which_robot(alice):
     }
 
 
-def test_the_office_filters_by_each_and_all(alice):
+def test_the_back_office_filters_by_each_field_and_by_all(alice):
     robot = RobotFactory(code="r")
     report(alice, Type.ROBOT_AND_GROUP, robot_id="r", group_name="测试群")
     report(UserFactory(phone="13900139000"), Type.NOTHING)
@@ -115,25 +115,29 @@ def test_the_office_filters_by_each_and_all(alice):
         {"group_name": "测试"},
         {"problem_id": kind},
     ):
-        assert [row["nickname"] for row in office(**wanted)] == ["alice"]
-    assert office(phone="13900139000", problem_id=kind) == []
+        assert [row["nickname"] for row in back_office(**wanted)] == ["alice"]
+    assert back_office(phone="13900139000", problem_id=kind) == []
 
 
 def test_blank_filters_are_no_filters(alice):
     report(alice, Type.NOTHING)
     blank = dict.fromkeys(("phone", "problem_id", "robot_code", "group_name", "commit_date_begin"), "")
-    assert len(office(**blank)) == 1
+    assert len(back_office(**blank)) == 1
 
 
 def test_a_day_as_an_end_includes_that_day(alice):
     report(alice, Type.NOTHING)
     today = timezone.localdate()
     tomorrow = today + timedelta(days=1)
-    assert len(office(commit_date_begin=str(today), commit_date_end=str(today))) == 1
-    assert office(commit_date_begin=str(tomorrow)) == office(commit_date_end=str(today - timedelta(days=1))) == []
+    assert len(back_office(commit_date_begin=str(today), commit_date_end=str(today))) == 1
+    assert (
+        back_office(commit_date_begin=str(tomorrow))
+        == back_office(commit_date_end=str(today - timedelta(days=1)))
+        == []
+    )
 
 
-def test_the_office_list_is_newest_first_in_two_queries(alice, django_assert_max_num_queries):
+def test_the_back_offices_list_is_newest_first_in_three_queries(alice, django_assert_max_num_queries):
     for _ in range(5):
         report(alice, Type.ROBOT, robot_id=RobotFactory().code)
     system = key_with(Scope.BACKOFFICE_READ)

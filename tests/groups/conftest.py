@@ -1,4 +1,4 @@
-"""A user and a robot that most tests of groups begin with."""
+"""Fixtures of most tests of groups: a user and a robot."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""How groups come and go."""
+"""Binding and unbinding of groups, as the gateway reports them."""
 
 from datetime import datetime, timedelta
 
@@ -22,7 +22,7 @@ from tests.support.group_events import bound, pulled_in
 pytestmark = pytest.mark.django_db
 
 
-def test_a_robot_that_is_pulled_in_asks_the_gateway_to_bind(alice, robot):
+def test_a_robot_that_is_added_asks_the_gateway_to_bind(alice, robot):
     gateway_tells(pulled_in())
     assert asked_of_gateway("g1") == ["bind_group"]
     assert said_to("wx-alice") == []
@@ -46,10 +46,10 @@ def test_a_full_robot_recommends_another_with_its_picture(alice):
     other = RobotFactory(name="二号", qr_code_url="http://e.com/qr.png")
     gateway_tells(pulled_in())
     assert asked_of_gateway("g1") == []
-    words = said_to("wx-alice")
-    assert "名额" in words[0]
-    assert other.name in words[1]
-    assert words[2] == "http://e.com/qr.png"
+    texts = said_to("wx-alice")
+    assert "名额" in texts[0]
+    assert other.name in texts[1]
+    assert texts[2] == "http://e.com/qr.png"
 
 
 def test_a_robot_out_of_quota_refuses_too(alice, robot):
@@ -59,14 +59,14 @@ def test_a_robot_out_of_quota_refuses_too(alice, robot):
 
 
 @pytest.mark.parametrize("reason", [CancelReason.ILLEGAL, CancelReason.POOR_LAUNCHES])
-def test_a_group_cancelled_for_its_faults_does_not_come_back(alice, robot, reason: int):
+def test_a_group_cancelled_for_a_violation_cannot_be_bound_again(alice, robot, reason: int):
     GroupFactory(code="g1", cancelled_at=timezone.now(), cancel_reason=reason)
     gateway_tells(pulled_in())
     assert asked_of_gateway("g1") == []
     assert "违规" in said_to("wx-alice")[0]
 
 
-def test_a_group_cancelled_for_another_reason_may_come_back(alice, robot):
+def test_a_group_cancelled_for_another_reason_can_be_bound_again(alice, robot):
     GroupFactory(code="g1", cancelled_at=timezone.now(), cancel_reason=CancelReason.ROBOT_KICKED)
     gateway_tells(pulled_in())
     assert asked_of_gateway("g1") == ["bind_group"]
@@ -94,14 +94,14 @@ def test_a_bound_group_asks_for_its_members_and_thanks_the_user(alice, robot):
     assert "绑定成功" in said_to("wx-alice")[0]
 
 
-def test_being_told_twice_binds_once(alice, robot):
+def test_a_binding_reported_twice_binds_once(alice, robot):
     gateway_tells(bound())
     gateway_tells(bound())
     robot.refresh_from_db()
     assert (Group.objects.count(), robot.group_count, len(said_to("wx-alice"))) == (1, 1, 1)
 
 
-def test_the_moment_of_binding_is_the_gateways(alice, robot):
+def test_the_time_of_binding_is_the_gateways(alice, robot):
     gateway_tells(bound(bind_time="2026-01-02 03:04:05"))
     assert timezone.localtime(Group.objects.get().bound_at).strftime("%F %T") == "2026-01-02 03:04:05"
 
@@ -113,14 +113,14 @@ def test_a_group_bound_again_keeps_its_paid_days(alice, robot):
     assert Group.objects.active().get().settle_count == 12
 
 
-def test_the_last_free_place_recommends_another_robot(alice):
+def test_the_last_free_place_of_a_robot_recommends_another(alice):
     RobotFactory(code="r1", group_count=29)
     other = RobotFactory(name="二号")
     gateway_tells(bound())
     assert other.name in said_to("wx-alice")[1]
 
 
-def test_a_robot_that_filled_up_meanwhile_lets_the_group_go(alice):
+def test_a_robot_that_has_filled_up_unbinds_the_group(alice):
     RobotFactory(code="r1", group_count=30)
     gateway_tells(bound())
     assert Group.objects.count() == 0
@@ -130,11 +130,11 @@ def test_a_robot_that_filled_up_meanwhile_lets_the_group_go(alice):
 
 @pytest.fixture
 def friend(alice) -> Robot:
-    """A robot that works and that alice has added."""
+    """A working robot that alice has added."""
     return FriendshipFactory(user=alice, robot__code="r2").robot
 
 
-def test_a_robot_banned_before_its_binding_is_told_gets_no_group(alice, robot, friend):
+def test_a_robot_banned_before_its_binding_is_reported_gets_no_group(alice, robot, friend):
     gateway_tells(("abnormal_robot", {"robot_id": "r1"}), bound())
     assert Group.objects.count() == 0
     assert asked_of_gateway("g1") == []
@@ -142,25 +142,25 @@ def test_a_robot_banned_before_its_binding_is_told_gets_no_group(alice, robot, f
     assert set(OutboxMessage.objects.values_list("robot__code", flat=True)) == {"r2"}
 
 
-def test_a_banned_robot_that_is_pulled_in_sends_to_one_that_works(alice, robot, friend):
+def test_a_banned_robot_that_is_added_recommends_a_working_one(alice, robot, friend):
     gateway_tells(("abnormal_robot", {"robot_id": "r1"}), pulled_in())
     assert said_to("wx-alice")[1] == "请改把我拉进群。"
     assert asked_of_gateway("g1") == []
 
 
-def test_where_the_robot_one_knows_is_full_another_is_recommended(alice, robot, friend):
+def test_when_the_users_other_robot_is_full_a_third_is_recommended(alice, robot, friend):
     Robot.objects.filter(pk=friend.pk).update(group_count=30)
     RobotFactory(name="三号")
     gateway_tells(("abnormal_robot", {"robot_id": "r1"}), bound())
     assert "三号" in said_to("wx-alice")[1]
 
 
-def test_without_a_robot_that_works_a_banned_one_says_nothing(alice, robot):
+def test_a_banned_robot_sends_nothing_when_the_user_has_no_working_robot(alice, robot):
     gateway_tells(("abnormal_robot", {"robot_id": "r1"}), bound())
     assert (Group.objects.count(), said_to("wx-alice")) == (0, [])
 
 
-def test_of_two_robots_in_a_group_the_second_is_let_go(alice, robot):
+def test_the_second_robot_in_a_group_is_unbound(alice, robot):
     RobotFactory(code="r2")
     gateway_tells(bound(), bound(robot="r2"))
     assert Group.objects.get().robot == robot
@@ -176,16 +176,16 @@ def test_the_database_serves_a_group_once_at_a_time(alice, robot):
 
 
 def bound_at_once(*bind_times: str, arriving: datetime, quota: int = 1) -> list[str]:
-    """The codes of the groups that a robot with that quota a day takes on when these bindings arrive."""
+    """Return the codes of the groups that a robot with this daily quota serves after these bindings."""
     robot = Robot.objects.get(code="r1")
     with time_machine.travel(arriving, tick=False):
         for day in {day_of(arriving), day_of(arriving) - timedelta(days=1)}:
             RobotDay.objects.create(robot=robot, day=day, quota=quota)
-        gateway_tells(*(bound(f"g{n}", bind_time=told) for n, told in enumerate(bind_times, 1)))
+        gateway_tells(*(bound(f"g{n}", bind_time=time) for n, time in enumerate(bind_times, 1)))
     return sorted(Group.objects.values_list("code", flat=True))
 
 
-def test_bindings_told_for_another_day_use_the_quota_of_today(alice, robot):
+def test_bindings_reported_for_another_day_use_the_quota_of_today(alice, robot):
     times = ["2026-11-02 12:00:00", "2026-11-01 12:00:00", "2026-10-01 08:00:00"]
     noon = datetime.fromisoformat("2026-11-02T12:30:00+08:00")
     assert bound_at_once(*times, arriving=noon, quota=2) == ["g1", "g2"]
@@ -210,13 +210,13 @@ def test_only_around_midnight_the_day_of_the_binding_counts(alice, robot, bind_t
     assert str(RobotDay.objects.get(bound_count=1).day) == day
 
 
-def test_a_failed_join_is_told_to_the_user(alice, robot):
-    words = {"robot_id": "r1", "group_id": "g1", "user_id": "wx-alice", "name": "好群", "reason": "群满了"}
-    gateway_tells(("robot_join_failed", words))
+def test_the_user_is_notified_of_a_failed_join(alice, robot):
+    body = {"robot_id": "r1", "group_id": "g1", "user_id": "wx-alice", "name": "好群", "reason": "群满了"}
+    gateway_tells(("robot_join_failed", body))
     assert "群满了" in said_to("wx-alice")[0]
 
 
-def test_a_kicked_robot_ends_the_group(alice, robot):
+def test_a_kick_of_the_robot_cancels_the_group(alice, robot):
     gateway_tells(bound())
     gateway_tells(("robot_kicked", {"robot_id": "r1", "group_id": "g1", "user_id": "wx-alice"}))
     group = Group.objects.get()
@@ -225,7 +225,7 @@ def test_a_kicked_robot_ends_the_group(alice, robot):
     assert robot.group_count == 0
 
 
-def test_a_kick_from_before_the_binding_ends_nothing(alice, robot):
+def test_a_kick_from_before_the_binding_cancels_nothing(alice, robot):
     gateway_tells(bound(bind_time="2026-11-02 10:00:00"))
     kick = {"robot_id": "r1", "group_id": "g1", "user_id": "wx-alice"}
     gateway_tells(("robot_kicked", kick | {"kick_time": "2026-11-02 09:59:59"}))
@@ -234,7 +234,7 @@ def test_a_kick_from_before_the_binding_ends_nothing(alice, robot):
     assert Group.objects.active().count() == 0
 
 
-def test_a_cancelled_group_asks_the_gateway_to_leave_and_says_nothing_more(alice, robot):
+def test_a_cancelled_group_is_unbound_and_gets_no_more_messages(alice, robot):
     gateway_tells(bound())
     group = Group.objects.get()
     cancelling.cancel(group_ids=[group.pk], reason=CancelReason.OPERATOR, by="root", at=timezone.now())
@@ -246,40 +246,40 @@ def test_a_cancelled_group_asks_the_gateway_to_leave_and_says_nothing_more(alice
 def test_cancelling_twice_counts_once(alice, robot):
     gateway_tells(bound())
     group = Group.objects.get()
-    how = {"reason": CancelReason.OPERATOR, "by": "root", "at": timezone.now()}
-    assert cancelling.cancel(group_ids=[group.pk], **how) == 1
-    assert cancelling.cancel(group_ids=[group.pk], **how) == 0
+    params = {"reason": CancelReason.OPERATOR, "by": "root", "at": timezone.now()}
+    assert cancelling.cancel(group_ids=[group.pk], **params) == 1
+    assert cancelling.cancel(group_ids=[group.pk], **params) == 0
     robot.refresh_from_db()
     assert robot.group_count == 0
 
 
 @pytest.mark.parametrize("body", [{}, [], "x", 1, {"group_id": ["x"]}, [{"group_id": "g1"}]])
-def test_nonsense_is_ignored_and_kept(body):
+def test_invalid_bodies_are_ignored_and_stored(body):
     gateway_tells(("group_members", body), ("bind_group_success", body), ("group_info", body))
     assert set(GatewayEvent.objects.values_list("status", flat=True)) == {GatewayEvent.Status.IGNORED}
 
 
 def test_the_robot_asks_to_be_pulled_back_and_shows_its_code():
     group = GroupFactory(name="测试群")
-    told = ApiClient(group.user).get(f"/pullback/{group.code}")
-    assert (told["code"], told["data"]) == (1200, group.robot.qr_code_url)
-    [words] = said_to(group.user.code)
-    assert "测试群" in words
+    answer = ApiClient(group.user).get(f"/pullback/{group.code}")
+    assert (answer["code"], answer["data"]) == (1200, group.robot.qr_code_url)
+    [text] = said_to(group.user.code)
+    assert "测试群" in text
 
 
-def test_a_group_that_ended_because_the_robot_was_kicked_can_be_pulled_back():
+def test_a_robot_can_be_pulled_back_into_a_group_that_kicked_it():
     group = GroupFactory(cancelled_at=timezone.now(), cancel_reason=CancelReason.ROBOT_KICKED)
     assert ApiClient(group.user).get(f"/pullback/{group.pk}")["code"] == 1200
     assert len(said_to(group.user.code)) == 1
 
 
-def test_a_group_that_ended_otherwise_cannot():
+def test_a_robot_cannot_be_pulled_back_into_a_group_cancelled_for_another_reason():
     group = GroupFactory(cancelled_at=timezone.now(), cancel_reason=CancelReason.ILLEGAL)
     assert ApiClient(group.user).get(f"/pullback/{group.pk}")["code"] == 1404
     assert said_to(group.user.code) == []
 
 
-def test_an_unbinding_that_failed_does_not_end_the_group_when_it_was_bound_anew(alice, robot):
+def test_a_failed_unbinding_does_not_cancel_a_group_that_is_bound_again(alice, robot):
     gateway_tells(bound())
     cancelling.cancel(
         group_ids=[Group.objects.get().pk], reason=CancelReason.OPERATOR, by="wang", at=timezone.now()

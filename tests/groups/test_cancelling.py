@@ -1,4 +1,4 @@
-"""Cancelling many groups: one service behind the operation and the command, in batches, resumed after a kill."""
+"""Cancelling many groups by the operation and the command, in batches, resumed after a kill."""
 
 import io
 from typing import Any
@@ -20,14 +20,14 @@ from tests.support.entry_points import asked_of_gateway, key_with
 pytestmark = pytest.mark.django_db
 
 
-def delete(*references: Any, **facts: Any) -> dict:
-    body = {"group_ids": [str(one) for one in references], **facts}
+def delete(*references: Any, **fields: Any) -> dict:
+    body = {"group_ids": [str(reference) for reference in references], **fields}
     return key_with(Scope.GROUPS_CANCEL).post("/groups/delete", body)
 
 
-def command(*words: Any, **options: Any) -> str:
+def command(*args: Any, **options: Any) -> str:
     out = io.StringIO()
-    call_command("cancel_groups", *[str(word) for word in words], stdout=out, **options)
+    call_command("cancel_groups", *[str(arg) for arg in args], stdout=out, **options)
     return out.getvalue()
 
 
@@ -35,7 +35,7 @@ def active() -> set[str]:
     return set(Group.objects.active().values_list("code", flat=True))
 
 
-def test_it_is_accepted_at_once_and_done_behind():
+def test_cancelling_is_accepted_at_once_and_done_in_the_background():
     group = GroupFactory()
     assert delete(group.pk)["data"] == ""
     assert active() == {group.code}
@@ -43,7 +43,7 @@ def test_it_is_accepted_at_once_and_done_behind():
     assert active() == set()
 
 
-def test_ids_and_codes_name_groups_and_a_group_named_twice_goes_once():
+def test_ids_and_codes_name_groups_and_a_group_named_twice_is_cancelled_once():
     one, other = GroupFactory(), GroupFactory()
     delete(one.pk, one.code, other.code)
     run_cancel_jobs()
@@ -51,21 +51,21 @@ def test_ids_and_codes_name_groups_and_a_group_named_twice_goes_once():
     assert active() == set()
 
 
-def test_a_robot_that_still_works_leaves_whatever_the_reason():
+def test_a_working_robot_is_unbound_whatever_the_reason():
     group = GroupFactory()
     delete(group.pk, cancel_reason=CancelReason.ROBOT_BANNED)
     run_cancel_jobs()
     assert asked_of_gateway(group.code) == ["unbind_group"]
 
 
-def test_groups_may_come_in_one_text_with_commas():
+def test_groups_may_be_one_text_with_commas():
     one, other = GroupFactory(), GroupFactory()
     key_with(Scope.GROUPS_CANCEL).post("/groups/delete", {"group_ids": f"{one.pk}, {other.code}"})
     run_cancel_jobs()
     assert active() == set()
 
 
-def test_unknown_and_cancelled_groups_are_passed_over():
+def test_unknown_and_cancelled_groups_are_skipped():
     gone, there = GroupFactory(), GroupFactory()
     delete(gone.pk, cancel_reason=1)
     run_cancel_jobs()
@@ -76,17 +76,17 @@ def test_unknown_and_cancelled_groups_are_passed_over():
     assert active() == set()
 
 
-@pytest.mark.parametrize(("asked", "kept"), [({}, 4), ({"cancel_reason": 7}, 7), ({"cancel_reason": 2}, 2)])
-def test_the_reason_is_kept_and_is_4_when_none_is_named(asked: dict, kept: int):
+@pytest.mark.parametrize(("params", "stored"), [({}, 4), ({"cancel_reason": 7}, 7), ({"cancel_reason": 2}, 2)])
+def test_the_reason_is_stored_and_is_4_by_default(params: dict, stored: int):
     group = GroupFactory()
-    delete(group.pk, **asked)
+    delete(group.pk, **params)
     run_cancel_jobs()
     group.refresh_from_db()
-    assert group.cancel_reason == kept
+    assert group.cancel_reason == stored
     assert group.cancelled_by.startswith("接口:")
 
 
-def test_the_gateway_is_asked_to_leave_and_the_robot_is_free_for_others():
+def test_the_gateway_is_asked_to_unbind_and_the_robot_has_room_for_other_groups():
     robot = RobotFactory()
     groups = GroupFactory.create_batch(3, robot=robot)
     delete(*[group.pk for group in groups[:2]])
@@ -113,16 +113,16 @@ def test_the_command_reads_a_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "facts"), [("robot", {"robot__code": "r"}), ("user", {"user__code": "u"}), ("star", {"star": 2})]
+    ("name", "fields"), [("robot", {"robot__code": "r"}), ("user", {"user__code": "u"}), ("star", {"star": 2})]
 )
-def test_the_command_chooses_by_filter(name: str, facts: dict):
-    GroupFactory(**facts)
+def test_the_command_chooses_by_filter(name: str, fields: dict):
+    GroupFactory(**fields)
     other = GroupFactory(star=3)
-    command(**{name: next(iter(facts.values()))})
+    command(**{name: next(iter(fields.values()))})
     assert active() == {other.code}
 
 
-def test_a_dry_run_says_how_many_and_cancels_nothing():
+def test_a_dry_run_prints_the_number_and_cancels_nothing():
     group = GroupFactory()
     assert command(group.pk, group.code, "nobody", dry_run=True) == "1 groups would be cancelled.\n"
     assert active() == {group.code}
@@ -136,14 +136,16 @@ def test_no_group_named_is_no_reason_to_cancel_all():
     assert len(active()) == 1
 
 
-def test_a_file_that_is_not_there_is_said(tmp_path):
+def test_a_missing_file_is_an_error(tmp_path):
     with pytest.raises(CommandError, match="cannot be read"):
         command(file=tmp_path / "nowhere")
 
 
-def test_what_a_killed_run_left_is_resumed(settings):
+def test_the_rest_of_a_killed_run_is_resumed(settings):
     groups = [group.code for group in GroupFactory.create_batch(3)]
-    job = cancel_jobs.ask(references=groups, reason=CancelReason.OPERATOR, by="小王", at=timezone.now())
+    job = cancel_jobs.request_cancelling(
+        references=groups, reason=CancelReason.OPERATOR, by="小王", at=timezone.now()
+    )
     CancelJob.objects.filter(pk=job.pk).update(position=1)
     assert command(resume=True) == "2 groups cancelled.\n"
     assert active() == {groups[0]}
@@ -151,7 +153,7 @@ def test_what_a_killed_run_left_is_resumed(settings):
 
 @pytest.mark.parametrize("count", [cancel_jobs.BATCH - 1, cancel_jobs.BATCH, cancel_jobs.BATCH + 1])
 def test_a_job_ends_wherever_its_last_batch_ends(count: int):
-    cancel_jobs.ask(
+    cancel_jobs.request_cancelling(
         references=[f"g{number}" for number in range(count)],
         reason=CancelReason.OPERATOR,
         by="x",
@@ -165,7 +167,7 @@ def test_a_job_ends_wherever_its_last_batch_ends(count: int):
 def queries_of(count: int) -> int:
     user = UserFactory()
     groups = [GroupFactory(user=user) for _ in range(count)]
-    cancel_jobs.ask(
+    cancel_jobs.request_cancelling(
         references=[str(group.pk) for group in groups], reason=CancelReason.OPERATOR, by="x", at=timezone.now()
     )
     with CaptureQueriesContext(
@@ -180,7 +182,7 @@ def test_many_groups_of_many_robots_cost_no_more_statements_than_two():
     assert queries_of(2) == queries_of(40)
 
 
-def test_a_job_that_fails_does_not_keep_the_next_from_being_done(caplog):
+def test_a_job_that_fails_does_not_stop_the_next_job(caplog):
     broken, sound = GroupFactory(), GroupFactory()
     Robot.objects.filter(pk=broken.robot_id).update(group_count=0)  # it cannot serve one group fewer
     delete(broken.pk)
@@ -196,7 +198,7 @@ def test_a_file_with_a_bom_loses_no_code(tmp_path):
     assert "2 groups cancelled" in command(file=tmp_path / "groups.txt")
 
 
-def test_a_file_in_another_encoding_is_no_empty_one(tmp_path):
+def test_a_file_in_another_encoding_is_an_error(tmp_path):
     (tmp_path / "groups.txt").write_bytes("测试群\n".encode("gbk"))
     with pytest.raises(CommandError, match="cannot be read"):
         command(file=tmp_path / "groups.txt")

@@ -1,4 +1,4 @@
-"""The user's lists of groups: served ones, and those owned in WeChat."""
+"""The user's lists of served groups and of groups owned in WeChat."""
 
 import pytest
 from django.utils import timezone
@@ -18,8 +18,8 @@ def alice() -> User:
     return UserFactory(code="wx-alice")
 
 
-def cancelled(**facts) -> Group:
-    return GroupFactory(cancelled_at=timezone.now(), cancel_reason=CancelReason.OPERATOR, **facts)
+def cancelled(**fields) -> Group:
+    return GroupFactory(cancelled_at=timezone.now(), cancel_reason=CancelReason.OPERATOR, **fields)
 
 
 def listed(user: User, status: int = 1) -> list[dict]:
@@ -28,11 +28,11 @@ def listed(user: User, status: int = 1) -> list[dict]:
 
 def test_rated_and_old_groups_are_in_one_list_and_new_ones_in_the_other(alice):
     star, old, new = rated(2, user=alice), GroupFactory(user=alice, is_legacy=True), GroupFactory(user=alice)
-    assert {one["code"]: one["old_group"] for one in listed(alice)} == {star.code: 0, old.code: 1}
-    assert [one["code"] for one in listed(alice, 0)] == [new.code]
+    assert {row["code"]: row["old_group"] for row in listed(alice)} == {star.code: 0, old.code: 1}
+    assert [row["code"] for row in listed(alice, 0)] == [new.code]
 
 
-def test_cancelled_groups_and_those_of_others_are_in_neither(alice):
+def test_cancelled_groups_and_groups_of_other_users_are_in_neither_list(alice):
     cancelled(user=alice, star=3)
     rated(3)
     assert listed(alice) == listed(alice, 0) == []
@@ -40,23 +40,23 @@ def test_cancelled_groups_and_those_of_others_are_in_neither(alice):
 
 def test_the_newest_binding_comes_first(alice):
     older, newer = rated(1, user=alice, bound_at=days_ago(3)), rated(1, user=alice, bound_at=days_ago(2))
-    assert [one["code"] for one in listed(alice)] == [newer.code, older.code]
+    assert [row["code"] for row in listed(alice)] == [newer.code, older.code]
 
 
-def test_the_robot_goes_by_its_name_in_the_group(alice):
+def test_the_robot_is_listed_by_its_nickname_in_the_group(alice):
     rated(1, user=alice, robot=RobotFactory(name="小助手"))
     rated(1, user=alice, robot_nickname="小熊")
-    assert {one["robot_name"] for one in listed(alice)} == {"小助手", "小熊"}
+    assert {row["robot_name"] for row in listed(alice)} == {"小助手", "小熊"}
 
 
 @pytest.mark.parametrize(
-    ("settle_count", "switch", "said"),
+    ("settle_count", "switch", "status"),
     [(30, False, "未收益"), (30, True, "收益中"), (29, False, "收益中"), (29, True, "收益中")],
 )
-def test_income_ends_when_all_days_are_paid_and_the_switch_is_off(alice, settle_count, switch, said):
+def test_income_ends_when_all_days_are_paid_and_the_switch_is_off(alice, settle_count, switch, status):
     GroupFactory(user=alice, star=2, settle_count=settle_count, launch_switch=switch)
-    [one] = listed(alice)
-    assert (one["income_status"], one["settle_count"], one["launch_switch"]) == (said, settle_count, int(switch))
+    [row] = listed(alice)
+    assert (row["income_status"], row["settle_count"], row["launch_switch"]) == (status, settle_count, int(switch))
 
 
 def test_pages_do_not_overlap(alice):
@@ -65,7 +65,7 @@ def test_pages_do_not_overlap(alice):
     client = ApiClient(alice)
     pages = [client.get("/groups", status=1, current_page=number, page_size=10) for number in range(4)]
     assert [len(page["data"]) for page in pages] == [10, 10, 5, 0]
-    assert len({one["code"] for page in pages for one in page["data"]}) == 25
+    assert len({row["code"] for page in pages for row in page["data"]}) == 25
     assert pages[1]["page_info"] == {"current_page": 1, "page_size": 10, "total_page": 3, "total_records": 25}
 
 
@@ -76,14 +76,14 @@ OTHER_STATUSES = ("2", "3", "-1", "99", "+3", str(10**30), str(-(10**30)), "9" *
 def test_a_status_that_no_group_has_lists_no_group(alice, status: str):
     rated(1, user=alice)
     GroupFactory(user=alice)
-    told = ApiClient(alice).get("/groups", status=status)
-    assert (told["code"], told["data"], told["page_info"]["total_records"]) == (1200, [], 0)
+    answer = ApiClient(alice).get("/groups", status=status)
+    assert (answer["code"], answer["data"], answer["page_info"]["total_records"]) == (1200, [], 0)
 
 
 @pytest.mark.parametrize("status", ["", "x", "1.0", "1e0", "--1", "+", "0x1", "null", "１"])
 def test_a_status_that_is_no_integer_is_refused(alice, status: str):
-    told = ApiClient(alice).get("/groups", status=status)
-    assert (told["code"], told["data"]) == (1403, None)
+    answer = ApiClient(alice).get("/groups", status=status)
+    assert (answer["code"], answer["data"]) == (1403, None)
 
 
 @pytest.mark.parametrize("status", [0, 1])
@@ -95,17 +95,17 @@ def test_the_list_takes_a_fixed_number_of_queries(alice, status: int, django_ass
         assert len(client.get("/groups", status=status)["data"]) == 20
 
 
-def test_groups_owned_in_wechat_are_listed_whoever_they_are_served_for(alice):
+def test_groups_owned_in_wechat_are_listed_for_their_owner(alice):
     owned = GroupFactory(wechat_owner_code="wx-alice")
     GroupFactory(user=alice, wechat_owner_code="wx-mallory")
     cancelled(wechat_owner_code="wx-alice")
     ids = {path: ApiClient(alice).get(path)["data"] for path in OWNER_LISTS}
-    assert [one["id"] for one in ids["/owner/groups"]] == [str(owned.pk)]
-    assert [one["group_id"] for one in ids["/groups/statistics"]] == [str(owned.pk)]
-    assert [one["id"] for one in ids["/groups/welcome"]] == [str(owned.pk)]
+    assert [row["id"] for row in ids["/owner/groups"]] == [str(owned.pk)]
+    assert [row["group_id"] for row in ids["/groups/statistics"]] == [str(owned.pk)]
+    assert [row["id"] for row in ids["/groups/welcome"]] == [str(owned.pk)]
 
 
-def test_who_owns_a_group_in_wechat_is_told_so(alice):
+def test_verify_answers_whether_the_user_owns_a_group_in_wechat(alice):
     assert ApiClient(alice).get("/owner/group/verify")["data"] is False
     GroupFactory(wechat_owner_code="wx-alice")
     assert ApiClient(alice).get("/owner/group/verify")["data"] is True
@@ -119,16 +119,16 @@ def test_a_user_without_a_code_owns_nothing():
 
 
 @pytest.mark.parametrize("path", OWNER_LISTS)
-def test_minus_1_is_everything_at_once(alice, path: str, django_assert_max_num_queries):
+def test_page_size_minus_1_returns_all_rows(alice, path: str, django_assert_max_num_queries):
     GroupFactory.create_batch(23, wechat_owner_code="wx-alice")
     client = ApiClient(alice)
     with django_assert_max_num_queries(4):
-        told = client.get(path, page_size=-1)
-    assert len(told["data"]) == 23
-    assert told["page_info"] == {"current_page": 0, "page_size": 23, "total_page": 1, "total_records": 23}
+        answer = client.get(path, page_size=-1)
+    assert len(answer["data"]) == 23
+    assert answer["page_info"] == {"current_page": 0, "page_size": 23, "total_page": 1, "total_records": 23}
 
 
 @pytest.mark.parametrize("path", OWNER_LISTS)
-def test_everything_of_nothing_is_an_empty_list(alice, path: str):
-    told = ApiClient(alice).get(path, page_size=-1)
-    assert (told["data"], told["page_info"]["total_records"]) == ([], 0)
+def test_all_rows_of_no_groups_are_an_empty_list(alice, path: str):
+    answer = ApiClient(alice).get(path, page_size=-1)
+    assert (answer["data"], answer["page_info"]["total_records"]) == ([], 0)

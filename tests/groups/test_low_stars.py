@@ -1,4 +1,4 @@
-"""Beyond the configured totals low-star groups are cancelled, those that earned longest first."""
+"""Cancelling of low-star groups beyond the configured totals, the longest-earning first."""
 
 import pytest
 
@@ -22,12 +22,12 @@ def left() -> set[str]:
     return set(Group.objects.active().values_list("code", flat=True))
 
 
-def test_it_is_off_unless_totals_are_set():
+def test_the_clean_up_is_off_unless_totals_are_set():
     assert clean_up_low_stars() == 0
     assert len(left()) == 5
 
 
-def test_what_is_beyond_the_total_is_cancelled(settings):
+def test_groups_beyond_the_total_are_cancelled(settings):
     settings.LOW_STAR_TOTALS = {"1": "1", "2": "5"}
     assert clean_up_low_stars() == 2
     assert left() == {"one-1", "two", "unrated"}
@@ -35,7 +35,7 @@ def test_what_is_beyond_the_total_is_cancelled(settings):
     assert set(gone.values_list("cancel_reason", "cancelled_by")) == {(CancelReason.TOO_MANY_LOW_STARS, "低星清理")}
 
 
-def test_doing_it_again_cancels_nothing_more(settings):
+def test_a_second_clean_up_cancels_nothing_more(settings):
     settings.LOW_STAR_TOTALS = {"1": "1"}
     clean_up_low_stars()
     left()

@@ -1,4 +1,4 @@
-"""What the gateway reports of a group: its members, its owner, its size."""
+"""Members, owner and size of a group, as the gateway reports them."""
 
 import pytest
 
@@ -11,21 +11,21 @@ from tests.support.entry_points import gateway_tells
 pytestmark = pytest.mark.django_db
 
 
-def member(code: str, **facts):
-    return {"group_id": "g1", "user_id": code, "nickname": code.title(), "avatar": "", "is_admin": False, **facts}
+def member(code: str, **fields):
+    return {"group_id": "g1", "user_id": code, "nickname": code.title(), "avatar": "", "is_admin": False, **fields}
 
 
-def test_members_join_change_and_leave_as_the_gateway_tells():
+def test_members_join_change_and_leave_as_the_gateway_reports():
     group = GroupFactory(code="g1", bound_at=days_ago(1))
     gateway_tells(("group_members", [member("ann"), member("bob"), member("cid", is_admin=True)]))
     gateway_tells(("group_members", [member("ann", nickname="安"), member("dan")]))
     present = Member.objects.filter(left_at=None).order_by("code")
-    assert [(one.code, one.nickname) for one in present] == [("ann", "安"), ("dan", "Dan")]
+    assert [(member.code, member.nickname) for member in present] == [("ann", "安"), ("dan", "Dan")]
     group.refresh_from_db()
     assert group.member_count == 2
 
 
-ABSURD = [
+INVALID = [
     ({"avatar": "x" * 1025}, ("Ann", "")),
     ({"nickname": ["x"]}, ("", "")),
     ({"nickname": {"a": 1}, "avatar": 5.5}, ("", "5.5")),
@@ -33,20 +33,20 @@ ABSURD = [
 ]
 
 
-@pytest.mark.parametrize(("facts", "kept"), ABSURD)
-def test_absurd_words_on_one_member_are_cut_or_left_out_and_the_list_counts(facts, kept):
+@pytest.mark.parametrize(("fields", "stored"), INVALID)
+def test_invalid_fields_of_one_member_are_cut_or_left_out_and_the_list_counts(fields, stored):
     GroupFactory(code="g1", bound_at=days_ago(1))
-    gateway_tells(("group_members", [member("ann", **facts), member("bob", avatar="http://e.com/b")]))
+    gateway_tells(("group_members", [member("ann", **fields), member("bob", avatar="http://e.com/b")]))
     shown = Member.objects.order_by("code").values_list("code", "nickname", "avatar_url")
     assert shown[1] == ("bob", "Bob", "http://e.com/b")
-    assert shown[0] == ("ann", *kept)
+    assert shown[0] == ("ann", *stored)
 
 
 NOBODY = [None, "x", {}, member(""), member("x" * 129), {"user_id": "ann"}, member("ann", group_id=["g1"])]
 
 
 @pytest.mark.parametrize("row", NOBODY)
-def test_a_row_that_names_no_member_is_passed_over(row):
+def test_a_row_that_names_no_member_is_skipped(row):
     group = GroupFactory(code="g1", bound_at=days_ago(1))
     gateway_tells(("group_members", [row, member("bob")]))
     assert list(Member.objects.values_list("code", flat=True)) == ["bob"]
@@ -55,9 +55,9 @@ def test_a_row_that_names_no_member_is_passed_over(row):
     assert GatewayEvent.objects.get().lane == "g:g1"
 
 
-def test_who_adds_a_robot_with_an_absurd_picture_is_met_all_the_same(robot):
-    words = {"robot_id": "r1", "user_id": "wx-new", "nickname": ["x"], "avatar": "x" * 1025}
-    gateway_tells(("robot_added", words))
+def test_a_user_with_an_invalid_picture_can_add_a_robot(robot):
+    body = {"robot_id": "r1", "user_id": "wx-new", "nickname": ["x"], "avatar": "x" * 1025}
+    gateway_tells(("robot_added", body))
     assert User.objects.values_list("nickname", "avatar_url").get(code="wx-new") == ("", "")
 
 

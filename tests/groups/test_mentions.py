@@ -1,4 +1,4 @@
-"""Who is mentioned in a group is told, sees what was said around it, and answers."""
+"""Mentions in groups: notifications of the owner, the messages around a mention, and replies."""
 
 import uuid
 from datetime import timedelta
@@ -43,10 +43,10 @@ def context(user: User) -> list[dict]:
 
 
 @pytest.mark.parametrize(
-    "facts", [{"at_users": ["wx-alice"]}, {"at_users": ["r1"]}, {"at_users": ["all"]}, {"all": True}, {"all": "1"}]
+    "fields", [{"at_users": ["wx-alice"]}, {"at_users": ["r1"]}, {"at_users": ["all"]}, {"all": True}, {"all": "1"}]
 )
-def test_the_owner_the_robot_and_everybody_are_mentions(alice, group, facts):
-    says("在吗", **facts)
+def test_the_owner_the_robot_and_everybody_are_mentions(alice, group, fields):
+    says("在吗", **fields)
     [mention] = mentions(alice)
     assert (mention["msg_content"], mention["group_name"], mention["status"]) == ("在吗", "好群", 0)
 
@@ -58,16 +58,16 @@ def test_the_owner_in_wechat_is_an_owner_too(alice, group):
 
 
 @pytest.mark.parametrize(
-    "facts",
+    "fields",
     [{}, {"at_users": []}, {"at_users": ["carol"]}, {"at_users": 5}, {"at_users": {"wx-alice": 1}}, {"all": "no"}],
 )
-def test_anything_else_mentions_nobody_and_is_kept(alice, group, facts):
-    says(**facts)
+def test_any_other_message_mentions_nobody_and_is_stored(alice, group, fields):
+    says(**fields)
     assert mentions(alice) == []
     assert GroupMessage.objects.count() == 1
 
 
-def test_the_robots_own_words_are_no_mention(alice, group):
+def test_the_robots_own_messages_are_no_mentions(alice, group):
     says(at_users=["all"], by="r1")
     says(at_users=["all"], is_robot=True)
     assert mentions(alice) == []
@@ -75,12 +75,12 @@ def test_the_robots_own_words_are_no_mention(alice, group):
 
 def test_the_owner_gets_a_link_by_private_message(alice, group):
     says(at_users=["r1"])
-    [words] = said_to("wx-alice")
-    assert "好群" in words
-    assert "/s/" in words
+    [text] = said_to("wx-alice")
+    assert "好群" in text
+    assert "/s/" in text
 
 
-def test_the_owner_is_told_once_in_five_minutes_per_group(alice, group):
+def test_the_owner_is_notified_once_in_five_minutes_per_group(alice, group):
     GroupFactory(code="g2", user=alice, robot=group.robot)
     for code in ("g1", "g1", "g2"):
         says(at_users=["r1"], group=code)
@@ -90,14 +90,14 @@ def test_the_owner_is_told_once_in_five_minutes_per_group(alice, group):
     assert len(said_to("wx-alice")) == 3
 
 
-def test_who_switched_it_off_is_not_told_but_finds_the_mention(alice, group):
+def test_an_owner_who_switched_notifications_off_gets_none_but_finds_the_mention(alice, group):
     assert ApiClient(alice).put("/alt/switch", {"alt_switch": 0})["data"] == 0
     says(at_users=["r1"])
     assert said_to("wx-alice") == []
     assert len(mentions(alice)) == 1
 
 
-def test_a_blocked_owner_is_not_told(alice, group):
+def test_a_blocked_owner_is_not_notified(alice, group):
     User.objects.update(blocked_at=timezone.now())
     says(at_users=["r1"])
     assert said_to("wx-alice") == []
@@ -127,29 +127,29 @@ def test_twenty_before_and_twenty_after_are_shown_oldest_first(alice, group):
     for number in range(50):
         at = timezone.localtime(start + timedelta(seconds=number)).strftime("%F %T")
         says(str(number), send_time=at, at_users=["r1"] if number == 25 else [])
-    assert [one["content"]["content"] for one in context(alice)] == [str(number) for number in range(5, 46)]
+    assert [row["content"]["content"] for row in context(alice)] == [str(number) for number in range(5, 46)]
 
 
 SECOND = "2026-11-02 12:00:00"
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-def test_messages_of_one_second_stand_in_the_order_of_their_arrival(alice, group, at_once):
-    talk = [said(str(n), send_time=SECOND, at_users=["r1"] if n == 15 else []) for n in range(30)]
-    for events in [talk] if at_once else [[one] for one in talk]:
-        gateway_tells(*events)
-    assert [one["content"]["content"] for one in context(alice)] == [str(n) for n in range(30)]
+def test_messages_of_one_second_are_in_the_order_of_arrival(alice, group, at_once):
+    events = [said(str(n), send_time=SECOND, at_users=["r1"] if n == 15 else []) for n in range(30)]
+    for batch in [events] if at_once else [[event] for event in events]:
+        gateway_tells(*batch)
+    assert [row["content"]["content"] for row in context(alice)] == [str(n) for n in range(30)]
 
 
 def test_twenty_before_and_after_are_the_nearest_by_arrival_in_a_crowded_second(alice, group):
     gateway_tells(*(said(str(n), send_time=SECOND, at_users=["r1"] if n == 40 else []) for n in range(80)))
-    assert [one["content"]["content"] for one in context(alice)] == [str(n) for n in range(20, 61)]
+    assert [row["content"]["content"] for row in context(alice)] == [str(n) for n in range(20, 61)]
 
 
 def test_mentions_of_one_second_are_listed_newest_first_by_arrival(alice, group):
     now = timezone.localtime().strftime("%F %T")
     gateway_tells(*(said(str(n), send_time=now, at_users=["r1"]) for n in range(20)))
-    assert [one["msg_content"] for one in mentions(alice)] == [str(n) for n in range(19, -1, -1)]
+    assert [row["msg_content"] for row in mentions(alice)] == [str(n) for n in range(19, -1, -1)]
 
 
 @pytest.mark.parametrize("numbers", [(0, 1), (4095, 4096), (2**31, 2**31 + 1), (2**59 - 1, 2**59)])
@@ -166,64 +166,64 @@ def test_reading_the_context_marks_the_mention_read(alice, group):
     assert mentions(alice)[0]["status"] == 1
 
 
-def test_the_robot_and_the_owner_are_masters(alice, group):
+def test_messages_of_the_robot_and_the_owner_are_marked(alice, group):
     for by in ("bob", "wx-alice", "r1"):
         says(by=by, at_users=["r1"] if by == "bob" else [])
-    assert [(one["mem_code"], one["is_master"]) for one in context(alice)] == [
+    assert [(row["mem_code"], row["is_master"]) for row in context(alice)] == [
         ("bob", False),
         ("wx-alice", True),
         ("r1", True),
     ]
 
 
-def test_the_client_finds_the_mention_and_its_speaker_by_the_id_it_asked_with(alice, group):
+def test_the_context_contains_the_mention_and_its_sender_under_the_requested_id(alice, group):
     says("早", by="carol")
     says("在吗", by="bob", at_users=["r1"])
-    asked = mentions(alice)[0]["msg_id"]
-    around = ApiClient(alice).get(f"/groups/g1/msg/{asked}/context")["data"]
-    assert [(one["mem_code"], one["id"] == asked) for one in around] == [("carol", False), ("bob", True)]
-    assert {one["id"] for one in around} == {str(pk) for pk in GroupMessage.objects.values_list("pk", flat=True)}
+    message_id = mentions(alice)[0]["msg_id"]
+    around = ApiClient(alice).get(f"/groups/g1/msg/{message_id}/context")["data"]
+    assert [(row["mem_code"], row["id"] == message_id) for row in around] == [("carol", False), ("bob", True)]
+    assert {row["id"] for row in around} == {str(pk) for pk in GroupMessage.objects.values_list("pk", flat=True)}
 
 
 @pytest.mark.parametrize("place", ["content", "url"])
-def test_a_picture_is_shown_from_wherever_its_address_stood(alice, group, place):
+def test_a_picture_is_shown_from_either_place_of_its_address(alice, group, place):
     says(None, at_users=["r1"], **{"type": 8, place: "http://e.com/p.png"})
     content = context(alice)[0]["content"]
     assert (content["content"], content["url"]) == ("http://e.com/p.png", "http://e.com/p.png")
     assert mentions(alice)[0]["msg_content"] == "[图片]"
 
 
-def test_a_picture_kept_by_an_earlier_version_is_shown_too(alice, group):
+def test_a_picture_stored_by_an_earlier_version_is_shown_too(alice, group):
     says("x", at_users=["r1"])
     GroupMessage.objects.update(content={"type": 8, "content": None, "url": "http://e.com/p.png"})
     assert context(alice)[0]["content"]["content"] == "http://e.com/p.png"
 
 
-def test_what_is_no_text_is_listed_by_its_kind_and_title(alice, group):
+def test_a_message_that_is_no_text_is_listed_by_its_kind_and_title(alice, group):
     says("<msg/>", at_users=["r1"], type=11, title="小店")
     assert mentions(alice)[0]["msg_content"] == "[小程序] 小店"
 
 
-def test_a_text_without_words_is_empty_and_not_null(alice, group):
+def test_a_text_without_content_is_empty_and_not_null(alice, group):
     says(None, at_users=["r1"])
     assert context(alice)[0]["content"]["content"] == ""
 
 
 def test_a_member_is_shown_by_name_and_picture(alice, group):
-    told = {"group_id": "g1", "user_id": "bob", "nickname": "鲍勃", "avatar": "http://e.com/b.png"}
-    gateway_tells(("join_group", told))
+    body = {"group_id": "g1", "user_id": "bob", "nickname": "鲍勃", "avatar": "http://e.com/b.png"}
+    gateway_tells(("join_group", body))
     says(at_users=["r1"])
     [shown] = context(alice)
     assert (shown["nickname"], shown["head_url"]) == ("鲍勃", "http://e.com/b.png")
 
 
-def test_somebody_elses_context_is_not_found(group):
+def test_the_context_in_another_users_group_is_not_found(group):
     says(at_users=["r1"])
     mention = Mention.objects.get()
     assert ApiClient(UserFactory()).get(f"/groups/g1/msg/{mention.pk}/context")["code"] == 1404
 
 
-ABSURD = [
+INVALID = [
     {"type": "3", "voice_time": "12"},
     {"type": [3], "voice_time": {"a": 1}, "title": 5, "desc": True, "url": ["x"]},
     {"type": 10**30, "voice_time": -1, "content": {"a": "b"}},
@@ -233,9 +233,9 @@ ABSURD = [
 ]
 
 
-@pytest.mark.parametrize("facts", ABSURD)
-def test_whatever_the_gateway_tells_the_context_keeps_its_types(alice, group, facts):
-    says(at_users=["r1"], **facts)
+@pytest.mark.parametrize("fields", INVALID)
+def test_the_context_keeps_its_types_whatever_the_gateway_sends(alice, group, fields):
+    says(at_users=["r1"], **fields)
     [shown] = context(alice)
     content = shown["content"]
     assert list(content) == ["type", "content", "title", "desc", "url", "voice_time"]
@@ -251,7 +251,7 @@ def test_digits_for_a_number_are_the_number(alice, group):
     assert (content["type"], content["voice_time"]) == (34, 12)
 
 
-def test_a_message_told_twice_is_kept_once(alice, group):
+def test_a_message_reported_twice_is_stored_once(alice, group):
     command, body = said(at_users=["r1"])
     gateway_tells((command, body))
     gateway_tells((command, body))
@@ -262,12 +262,12 @@ def test_a_message_told_twice_is_kept_once(alice, group):
 @pytest.mark.parametrize(
     "moment", ["0001-01-01 00:00:00", "1900-01-01 00:00:00", "x", "9" * 60, "2026-02-30 00:00:00"]
 )
-def test_a_moment_that_is_none_is_ignored_with_the_reason(group, moment):
+def test_a_message_with_an_invalid_time_is_ignored_with_the_reason(group, moment):
     says(send_time=moment)
     assert "send_time" in GatewayEvent.objects.get().note
 
 
-def test_a_moment_in_the_future_is_now(group):
+def test_a_time_in_the_future_counts_as_now(group):
     says(send_time="2999-01-01 00:00:00")
     assert GroupMessage.objects.get().sent_at <= timezone.now()
 
@@ -279,54 +279,54 @@ def test_messages_of_a_group_that_is_not_served_are_ignored(alice, group):
     assert GatewayEvent.objects.get().status == GatewayEvent.Status.IGNORED
 
 
-def reply(user: User, **facts) -> int:
+def reply(user: User, **fields) -> int:
     body = {"group_code": "g1", "mem_code": "bob", "content": "在的", "type": 3}
-    return ApiClient(user).post("/alt_msg/reply", body | facts)["code"]
+    return ApiClient(user).post("/alt_msg/reply", body | fields)["code"]
 
 
-def test_an_answer_is_said_in_the_group_to_that_member(alice, group):
+def test_a_reply_is_sent_to_the_group_and_mentions_the_member(alice, group):
     says(at_users=["r1"])
     assert reply(alice) == 1200
     message = OutboxMessage.objects.get(group_code="g1")
     assert (message.content["content"], message.mentions) == ("在的", ["bob"])
 
 
-def test_only_text_is_answered(alice, group):
+def test_a_reply_is_a_text(alice, group):
     says(at_users=["r1"])
     assert reply(alice, type=8) == 1403
 
 
-def test_an_answer_to_nobody_is_not_found(alice, group):
+def test_a_reply_to_an_unknown_member_is_not_found(alice, group):
     assert reply(alice) == 1404
 
 
-def test_an_answer_with_a_sensitive_word_is_refused(alice, group):
+def test_a_reply_with_a_sensitive_word_is_refused(alice, group):
     says(at_users=["r1"])
     add_words(["赌博"])
     assert reply(alice, content="来 赌 博") == 2003
     assert answered_in() == []
 
 
-def test_without_the_robot_nothing_is_answered(alice, group):
+def test_without_the_robot_in_the_group_a_reply_is_not_found(alice, group):
     says(at_users=["r1"])
     Group.objects.update(robot_is_in=False)
     assert reply(alice) == 1404
 
 
-def test_messages_are_forgotten_after_a_week_and_their_mentions_with_them(alice, group):
+def test_messages_are_deleted_after_a_week_with_their_mentions(alice, group):
     says(at_users=["r1"])
     says(at_users=["r1"])
-    kept = GroupMessage.objects.first()
-    GroupMessage.objects.exclude(pk=kept.pk).update(sent_at=timezone.now() - timedelta(days=7, minutes=1))
+    recent = GroupMessage.objects.first()
+    GroupMessage.objects.exclude(pk=recent.pk).update(sent_at=timezone.now() - timedelta(days=7, minutes=1))
     assert forget_old_messages() == 1
-    assert list(Mention.objects.values_list("pk", flat=True)) == [kept.pk]
+    assert list(Mention.objects.values_list("pk", flat=True)) == [recent.pk]
 
 
-def test_the_context_reads_only_what_was_said_near_the_mention(alice, group):
+def test_the_context_reads_only_messages_near_the_mention(alice, group):
     says("在吗", at_users=["wx-alice"])
-    with CaptureQueriesContext(connection) as asked, connection.cursor() as cursor:
+    with CaptureQueriesContext(connection) as queries, connection.cursor() as cursor:
         context(alice)
-        around = [one["sql"] for one in asked if one["sql"].endswith("LIMIT 20")]
+        around = [query["sql"] for query in queries if query["sql"].endswith("LIMIT 20")]
         cursor.execute(
             "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off"
         )

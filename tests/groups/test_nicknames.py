@@ -1,4 +1,4 @@
-"""The robot's name in a group: the gateway first, then our row."""
+"""The robot's nickname in a group, set at the gateway and then stored."""
 
 import pytest
 
@@ -28,46 +28,46 @@ def rename(user: User, group: Group, name: str = "小熊") -> int:
 @pytest.mark.parametrize(
     "name", ["\u200b", "\u202e", "a\nb", "小\t熊", "\u2066", "小\u202e熊", "\x07熊", "\u3164", "\u2028"]
 )
-def test_a_name_shows_something_and_is_one_line(alice, group, sandbox, name):
+def test_a_name_has_visible_characters_and_one_line(alice, group, sandbox, name):
     assert rename(alice, group, name) == 1403
-    assert known(group) == ""
+    assert stored(group) == ""
 
 
 @pytest.mark.parametrize("name", ["\ufeff小熊", "小熊\u200b", "\u202d小熊\u202c", " 小熊\ufe0f"])
 def test_invisible_characters_at_the_ends_are_no_part_of_a_name(alice, group, sandbox, name):
     assert rename(alice, group, name) == 1200
-    assert known(group) == "小熊"
+    assert stored(group) == "小熊"
 
 
 @pytest.mark.parametrize("name", ["熊❤️", "👨‍👩‍👧", "1️⃣", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "می‌خواهم"])
-def test_pictures_and_joined_letters_of_a_name_stay_whole(alice, group, sandbox, name):
+def test_emoji_and_joined_letters_of_a_name_are_unchanged(alice, group, sandbox, name):
     assert rename(alice, group, name) == 1200
-    assert known(group) == name
+    assert stored(group) == name
 
 
-def known(group: Group) -> str:
+def stored(group: Group) -> str:
     group.refresh_from_db()
     return group.robot_nickname
 
 
 @pytest.mark.parametrize("method", ["post", "put"])
 @pytest.mark.parametrize("by", ["pk", "code"])
-def test_the_gateway_hears_it_and_we_keep_it(alice, group, sandbox, method: str, by: str):
+def test_the_gateway_gets_the_nickname_and_we_store_it(alice, group, sandbox, method: str, by: str):
     path = f"/groups/{getattr(group, by)}/robot_name"
     assert getattr(ApiClient(alice), method)(path, {"remark_name": "小熊"})["data"] == "SUCCESS"
-    assert (sandbox.state.nicknames, known(group)) == ({group.code: "小熊"}, "小熊")
+    assert (sandbox.state.nicknames, stored(group)) == ({group.code: "小熊"}, "小熊")
 
 
 def test_a_gateway_that_refuses_changes_nothing(alice, group, sandbox):
     sandbox.state.note("fault", system="gateway", mode="error", rate=1.0)
     assert rename(alice, group) == 1101
-    assert known(group) == ""
+    assert stored(group) == ""
 
 
 def test_a_sensitive_word_never_reaches_the_gateway(alice, group, sandbox):
     add_words(["坏词"])
     assert rename(alice, group, "坏 词") == 2003
-    assert (sandbox.state.nicknames, known(group)) == ({}, "")
+    assert (sandbox.state.nicknames, stored(group)) == ({}, "")
 
 
 def test_a_name_has_1_to_30_characters(alice, group):

@@ -1,4 +1,4 @@
-"""Who brought nothing is reminded once; who lost a robot hears which one takes over."""
+"""Reminders to newcomers, and notifications of owners whose robot was banned."""
 
 from datetime import timedelta
 
@@ -19,44 +19,44 @@ from tests.support.entry_points import asked_of_gateway, gateway_tells, said_to
 pytestmark = pytest.mark.django_db
 
 
-def newcomer(hours: float, code: str = "wx-alice", **facts) -> User:
-    user = UserFactory(code=code, completed_at=timezone.now() - timedelta(hours=hours), **facts)
+def newcomer(hours: float, code: str = "wx-alice", **fields) -> User:
+    user = UserFactory(code=code, completed_at=timezone.now() - timedelta(hours=hours), **fields)
     FriendshipFactory(user=user)
     return user
 
 
-@pytest.mark.parametrize(("hours", "told"), [(23.9, 0), (24.1, 1), (35.9, 1), (36.1, 0)])
-def test_who_brought_no_group_is_reminded_after_a_day(hours, told):
+@pytest.mark.parametrize(("hours", "reminded"), [(23.9, 0), (24.1, 1), (35.9, 1), (36.1, 0)])
+def test_a_newcomer_without_a_group_is_reminded_after_a_day(hours, reminded):
     newcomer(hours)
-    assert remind_newcomers() == told
-    assert ["拉进群" in words for words in said_to("wx-alice")] == [True] * told
+    assert remind_newcomers() == reminded
+    assert ["拉进群" in text for text in said_to("wx-alice")] == [True] * reminded
 
 
-def test_nobody_is_reminded_twice():
+def test_a_newcomer_is_reminded_once():
     newcomer(25)
     assert [remind_newcomers(), remind_newcomers()] == [1, 0]
 
 
-def test_who_has_a_group_but_no_apprentice_is_reminded_of_that():
+def test_a_newcomer_with_a_group_and_no_apprentice_is_reminded_of_an_apprentice():
     GroupFactory(user=newcomer(25))
     assert remind_newcomers() == 1
     assert "邀请好友" in said_to("wx-alice")[0]
 
 
-def test_who_has_both_is_left_alone():
+def test_a_newcomer_with_both_gets_no_reminder():
     alice = newcomer(25)
     GroupFactory(user=alice)
     UserFactory(inviter=alice)
     assert remind_newcomers() == 0
 
 
-def test_who_is_blocked_or_unreachable_is_left_alone():
+def test_a_blocked_or_unreachable_newcomer_gets_no_reminder():
     newcomer(25, blocked_at=timezone.now())
     UserFactory(completed_at=timezone.now() - timedelta(hours=25))
     assert remind_newcomers() == 0
 
 
-def test_who_has_no_code_keeps_nobody_from_being_reminded():
+def test_a_newcomer_without_a_code_does_not_stop_other_reminders():
     newcomer(25, code=None)
     GroupFactory(user=newcomer(25))
     assert remind_newcomers() == 1
@@ -89,13 +89,13 @@ def test_a_banned_robot_loses_its_groups_and_is_not_asked_to_leave_them(banned):
     assert asked_of_gateway("g1") == []
 
 
-def test_owners_hear_of_the_new_robot_once(banned):
+def test_owners_are_notified_of_the_new_robot_once(banned):
     FriendshipFactory(user=_alice())
     RobotFactory(code="r2", name="新助手")
     for _ in range(2):
         gateway_tells(("abnormal_robot_replaced", {"replace_robot_id": "r2", "qrcode": "http://e.com/qr.png"}))
-    words, picture = said_to("wx-alice")
-    assert all(name in words for name in ("新助手", "g1", "g2"))
+    text, picture = said_to("wx-alice")
+    assert all(name in text for name in ("新助手", "g1", "g2"))
     assert picture == "http://e.com/qr.png"
 
 
@@ -104,16 +104,16 @@ def test_groups_that_are_served_again_are_left_out(banned):
     FriendshipFactory(user=alice, robot=later)
     again = GroupFactory(code="g1", name="g1", robot=later, user=alice)
     gateway_tells(("abnormal_robot_replaced", {"replace_robot_id": "r2"}))
-    assert [("g1" in words, "g2" in words) for words in said_to("wx-alice")[:1]] == [(False, True)]
+    assert [("g1" in text, "g2" in text) for text in said_to("wx-alice")[:1]] == [(False, True)]
     again.delete()
     gateway_tells(("abnormal_robot_replaced", {"replace_robot_id": "r3"}))
-    assert not [words for words in said_to("wx-alice") if "g1" in words]
+    assert not [text for text in said_to("wx-alice") if "g1" in text]
 
 
 REPLACED = ("abnormal_robot_replaced", {"replace_robot_id": "r2"})
 
 
-def test_owners_hear_of_the_new_robot_after_a_ban_that_failed_at_first():
+def test_owners_are_notified_of_the_new_robot_after_a_ban_that_failed_at_first():
     FriendshipFactory(user=_alice())
     GroupFactory(code="g1", robot=RobotFactory(code="r1"), user=_alice())
     with connection.cursor() as cursor:
@@ -127,23 +127,23 @@ def test_owners_hear_of_the_new_robot_after_a_ban_that_failed_at_first():
     assert len(said_to("wx-alice")) == 1
 
 
-def test_a_new_robot_that_nobody_waits_for_is_noted_and_can_be_handled_again():
+def test_a_new_robot_that_no_owner_awaits_is_ignored_with_a_note():
     gateway_tells(REPLACED)
-    told = GatewayEvent.objects.get()
-    assert (told.status, told.note) == (GatewayEvent.Status.IGNORED, "没有等待通知的群主")
+    event = GatewayEvent.objects.get()
+    assert (event.status, event.note) == (GatewayEvent.Status.IGNORED, "没有等待通知的群主")
 
 
 @pytest.mark.parametrize("robot_id", ["r1", "robot-without-groups"])
-def test_a_replacement_is_noted_though_no_owner_waits_for_it(banned, robot_id):
-    quiet = RobotFactory(code="robot-without-groups")
-    gateway_tells(("abnormal_robot", {"robot_id": quiet.code}))
+def test_a_replacement_is_recorded_though_no_owner_awaits_it(banned, robot_id):
+    without_groups = RobotFactory(code="robot-without-groups")
+    gateway_tells(("abnormal_robot", {"robot_id": without_groups.code}))
     Group.objects.update(replacement_told_at=timezone.now())
     new = RobotFactory(code="r2")
     gateway_tells(("abnormal_robot_replaced", {"robot_id": robot_id, "replace_robot_id": "r2"}))
-    assert [one.code for one in new.replaced_robots.all()] == [robot_id]
+    assert [robot.code for robot in new.replaced_robots.all()] == [robot_id]
 
 
-def test_an_owner_whom_no_robot_reaches_yet_is_told_later(banned):
+def test_an_owner_whom_no_robot_reaches_yet_is_notified_later(banned):
     Friendship.objects.all().delete()
     gateway_tells(("abnormal_robot_replaced", {"replace_robot_id": "r2"}))
     assert said_to("wx-alice") == []
@@ -157,17 +157,17 @@ def adds(robot: str = "r2", user: str = "wx-alice") -> None:
 
 
 @pytest.mark.parametrize("replaced_before", [True, False])
-def test_an_owner_who_knew_no_other_robot_is_told_when_adding_one(banned, replaced_before: bool):
+def test_an_owner_without_another_robot_is_notified_when_adding_one(banned, replaced_before: bool):
     RobotFactory(code="r2", name="新助手")
     if replaced_before:
         gateway_tells(REPLACED)
     adds()
-    [words] = said_to("wx-alice")
-    assert all(part in words for part in ("请把我拉进", "g1", "g2"))
+    [text] = said_to("wx-alice")
+    assert all(part in text for part in ("请把我拉进", "g1", "g2"))
     assert OutboxMessage.objects.get(user_code="wx-alice").robot.code == "r2"
 
 
-def test_an_owner_is_told_once_however_many_robots_are_added(banned):
+def test_an_owner_is_notified_once_however_many_robots_are_added(banned):
     for code in ("r2", "r3"):
         RobotFactory(code=code)
         adds(code)
@@ -176,15 +176,15 @@ def test_an_owner_is_told_once_however_many_robots_are_added(banned):
     assert len(said_to("wx-alice")) == 1
 
 
-def test_where_the_added_robot_is_full_another_is_named(banned):
+def test_when_the_added_robot_is_full_another_is_named(banned):
     RobotFactory(code="r2", group_count=30)
     RobotFactory(code="r3", name="三号", qr_code_url="http://e.com/3.png")
     adds()
-    words, picture = said_to("wx-alice")
-    assert ("三号" in words, picture) == (True, "http://e.com/3.png")
+    text, picture = said_to("wx-alice")
+    assert ("三号" in text, picture) == (True, "http://e.com/3.png")
 
 
-def test_who_adds_a_robot_and_misses_no_group_hears_nothing_of_it(banned):
+def test_a_user_without_cancelled_groups_is_not_notified_when_adding_a_robot(banned):
     RobotFactory(code="r2")
     UserFactory(code="wx-bob")
     adds(user="wx-bob")
@@ -195,7 +195,7 @@ def test_who_adds_a_robot_and_misses_no_group_hears_nothing_of_it(banned):
     assert said_to("wx-alice") == []
 
 
-def test_a_banned_robot_that_is_added_and_a_blocked_owner_are_passed_over(banned):
+def test_a_banned_robot_that_is_added_and_a_blocked_owner_are_skipped(banned):
     adds("r1")
     RobotFactory(code="r2")
     User.objects.filter(code="wx-alice").update(blocked_at=timezone.now())
@@ -206,25 +206,25 @@ def test_a_banned_robot_that_is_added_and_a_blocked_owner_are_passed_over(banned
     assert len(said_to("wx-alice")) == 1
 
 
-def test_the_event_says_how_many_owners_were_not_reached(banned):
+def test_the_event_notes_how_many_owners_were_not_reached(banned):
     FriendshipFactory(user=_alice())
     for number in range(2):
         GroupFactory(
             user=UserFactory(code=f"u{number}"), robot=banned, cancelled_at=timezone.now(), cancel_reason=6
         )
     gateway_tells(REPLACED)
-    told = GatewayEvent.objects.latest("id")
-    assert told.status == GatewayEvent.Status.HANDLED
-    assert told.note == "已通知 1 位群主，2 位没有可用的机器人，等他们添加机器人时再通知"
+    event = GatewayEvent.objects.latest("id")
+    assert event.status == GatewayEvent.Status.HANDLED
+    assert event.note == "已通知 1 位群主，2 位没有可用的机器人，等他们添加机器人时再通知"
 
 
-def test_the_event_says_when_all_owners_were_reached(banned):
+def test_the_event_notes_when_all_owners_were_reached(banned):
     FriendshipFactory(user=_alice())
     gateway_tells(REPLACED)
     assert GatewayEvent.objects.latest("id").note == "已通知 1 位群主"
 
 
-def test_a_blocked_apprentice_is_not_woken():
+def test_a_blocked_apprentice_cannot_be_reminded():
     alice = UserFactory()
     FriendshipFactory(user=UserFactory(code="wx-bob", inviter=alice, blocked_at=timezone.now(), blocked_by="x"))
     client = ApiClient(alice)
@@ -245,7 +245,7 @@ def test_a_robot_asks_to_be_pulled_back_once_a_day(served):
     assert len(said_to("wx-alice")) == 1
 
 
-def test_whoever_only_looks_is_asked_nothing(served):
+def test_a_head_request_sends_no_message(served):
     assert ApiClient(served.user).send("head", "/pullback/g1").status_code == 405
     assert said_to("wx-alice") == []
 

@@ -1,4 +1,4 @@
-"""Stars: what a rating does, and what the list shows of it."""
+"""Ratings of groups, their consequences, and stars in the list."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -47,9 +47,9 @@ def test_a_rating_is_the_groups_star_and_history(alice):
 
 def test_a_batch_with_one_bad_item_changes_nothing(alice):
     group = GroupFactory(user=alice)
-    told = rate((group.code, 3), ("nobody", 2))
-    assert told["code"] == 1403
-    assert "data.1.groupId" in told["description"]
+    answer = rate((group.code, 3), ("nobody", 2))
+    assert answer["code"] == 1403
+    assert "data.1.groupId" in answer["description"]
     group.refresh_from_db()
     assert group.star is None
     assert StarRating.objects.count() == 0
@@ -67,14 +67,14 @@ def test_a_group_may_be_named_by_its_id():
     assert group.star == 3
 
 
-def test_a_group_whose_code_is_no_plain_word_is_rated_too():
+def test_a_group_whose_code_has_special_characters_is_rated_too():
     group = GroupFactory(code="群 一/甲")
     assert rate(("群 一/甲", 3))["code"] == 1200
     group.refresh_from_db()
     assert group.star == 3
 
 
-def test_the_last_word_on_a_group_counts_whatever_it_is_called():
+def test_the_last_rating_of_a_group_counts_by_whatever_reference():
     group = GroupFactory()
     assert rate((group.code, 2), (str(group.pk), 3), (group.code, 4))["code"] == 1200
     assert list(StarRating.objects.values_list("group", "star")) == [(group.pk, 4)]
@@ -84,12 +84,12 @@ def test_the_last_word_on_a_group_counts_whatever_it_is_called():
 def test_one_item_of_the_wrong_shape_among_good_ones_is_named(item: object):
     group = GroupFactory()
     data = [{"groupId": group.code, "state": 1, "star": 3}, item]
-    told = key_with(Scope.STARS_WRITE).post("/groups/star", {"command": "update_group_star", "data": data})
-    assert (told["code"], StarRating.objects.count()) == (1403, 0)
-    assert "data.1" in told["description"]
+    answer = key_with(Scope.STARS_WRITE).post("/groups/star", {"command": "update_group_star", "data": data})
+    assert (answer["code"], StarRating.objects.count()) == (1403, 0)
+    assert "data.1" in answer["description"]
 
 
-def test_an_owner_without_a_code_is_not_written_to():
+def test_an_owner_without_a_code_gets_no_message():
     group = GroupFactory(user=UserFactory(code=None))
     assert rate((group.code, 3))["code"] == 1200
     assert OutboxMessage.objects.count() == 0
@@ -110,34 +110,34 @@ def test_a_switch_that_is_off_stays_off():
     assert group.launch_switch is False
 
 
-def test_the_owner_is_told(alice):
+def test_the_owner_is_notified_of_a_rating(alice):
     group = GroupFactory(user=alice, name="好群")
     rate((group.code, 3))
     assert said_to("wx-alice") == ["群「好群」评为 3 星,以后每天的收益按新星级计算。"]
 
 
-def test_an_owner_of_many_groups_gets_few_letters_each_of_one_robot(alice):
+def test_an_owner_of_many_groups_gets_few_messages_each_of_one_robot(alice):
     one, other = RobotFactory(), RobotFactory()
     groups = [GroupFactory(user=alice, name=f"群{n:02}", robot=one) for n in range(22)]
     groups.append(GroupFactory(user=alice, name="另一个群", robot=other))
     rate(*[(group.code, 3) for group in reversed(groups)])
     lines = [f"群「群{n:02}」评为 3 星,以后每天的收益按新星级计算。" for n in range(22)]
-    letters = OutboxMessage.objects.order_by("id")
-    assert [letter.content["content"] for letter in letters.filter(robot=one)] == [
+    messages = OutboxMessage.objects.order_by("id")
+    assert [message.content["content"] for message in messages.filter(robot=one)] == [
         "\n".join(lines[:20]),
         "\n".join(lines[20:]),
     ]
-    assert letters.get(robot=other).content["content"] == "群「另一个群」评为 3 星,以后每天的收益按新星级计算。"
+    assert messages.get(robot=other).content["content"] == "群「另一个群」评为 3 星,以后每天的收益按新星级计算。"
 
 
-@pytest.mark.parametrize(("hour", "held"), [(0, True), (7, True), (8, False), (23, False)])
-def test_nobody_is_told_between_midnight_and_eight(alice, hour: int, held: bool):
+@pytest.mark.parametrize(("hour", "waits"), [(0, True), (7, True), (8, False), (23, False)])
+def test_no_owner_is_notified_in_quiet_hours(alice, hour: int, waits: bool):
     group = GroupFactory(user=alice)
     with time_machine.travel(datetime(2026, 11, 20, hour, 30, tzinfo=SHANGHAI), tick=False):
         rate((group.code, 3))
         message = OutboxMessage.objects.get()
         eight = datetime(2026, 11, 20, 8, tzinfo=SHANGHAI).astimezone(UTC)
-        assert message.not_before == (eight if held else timezone.now())
+        assert message.not_before == (eight if waits else timezone.now())
 
 
 def say_at(hour: int, minute: int, day: int = 21) -> int:
@@ -145,7 +145,7 @@ def say_at(hour: int, minute: int, day: int = 21) -> int:
         return say_everything()
 
 
-def test_who_could_not_be_told_before_midnight_is_told_at_eight(alice, sandbox):
+def test_a_message_that_failed_before_midnight_is_sent_at_eight(alice, sandbox):
     group = reachable(user=alice)
     with time_machine.travel(datetime(2026, 11, 20, 23, 58, tzinfo=SHANGHAI)):
         rate((group.code, 3))
@@ -156,7 +156,7 @@ def test_who_could_not_be_told_before_midnight_is_told_at_eight(alice, sandbox):
     assert [say_at(8, 0), len(sandbox.state.messages)] == [1, 1]
 
 
-def test_what_waits_for_the_morning_holds_up_nothing(alice, sandbox):
+def test_a_message_that_waits_for_the_morning_delays_no_other(alice, sandbox):
     group = reachable(user=alice)
     with time_machine.travel(datetime(2026, 11, 20, 23, 58, tzinfo=SHANGHAI)):
         rate((group.code, 3))
@@ -167,7 +167,7 @@ def test_what_waits_for_the_morning_holds_up_nothing(alice, sandbox):
     assert [message["content"] for message in sandbox.state.messages.values()] == ["菜单"]
 
 
-def test_a_silent_one_star_group_is_cancelled():
+def test_a_one_star_group_without_messages_is_cancelled():
     group = GroupFactory()
     rate((group.code, 1), state=6)
     group.refresh_from_db()
@@ -180,7 +180,7 @@ def test_an_owner_is_not_promised_income_of_a_group_that_is_cancelled(alice):
     assert said_to("wx-alice") == ["群「好群」评为 1 星,因发言太少已经注销,不再有收益。"]
 
 
-def test_a_group_that_rises_makes_room_for_one_that_falls(alice):
+def test_an_upgraded_group_makes_room_for_a_degraded_one(alice):
     low = [rated(1, user=alice) for _ in range(20)]
     falling = GroupFactory(user=alice, star=3)
     rate((low[0].code, 2), (low[1].code, 1), (falling.code, 1))
@@ -231,11 +231,11 @@ def test_the_list_shows_the_stars_price(alice, star: int, price: float):
 
 def test_an_unrated_group_has_code_name_and_day_only(alice):
     group = GroupFactory(user=alice, name="新群")
-    [told] = listed(alice, status=0)
+    [row] = listed(alice, status=0)
     day = timezone.localtime(group.bound_at).strftime("%Y-%m-%d")
     known = {"code": group.code, "name": "新群", "create_date": day}
-    assert told == dict.fromkeys(told) | known
-    assert len(told) == 11
+    assert row == dict.fromkeys(row) | known
+    assert len(row) == 11
 
 
 def test_rated_and_old_groups_are_apart_from_the_unrated(alice):
@@ -255,9 +255,9 @@ def test_income_ends_when_all_days_are_paid_and_launches_are_off(alice):
     assert listed(alice)[0]["income_status"] == "未收益"
 
 
-@pytest.mark.parametrize("facts", [{"star": 5, "settle_count": 29}, {"star": 3, "settle_count": 30}])
-def test_income_goes_on_with_days_left_or_launches_on(alice, facts: dict):
-    rated(user=alice, **facts)
+@pytest.mark.parametrize("fields", [{"star": 5, "settle_count": 29}, {"star": 3, "settle_count": 30}])
+def test_income_continues_with_days_left_or_launches_on(alice, fields: dict):
+    rated(user=alice, **fields)
     assert listed(alice)[0]["income_status"] == "收益中"
 
 
@@ -270,7 +270,7 @@ def test_a_new_plan_changes_the_price_from_its_first_day(alice):
     assert listed(alice)[0]["group_income"] == 6.0
 
 
-def test_the_list_is_ones_own(alice):
+def test_the_list_has_only_the_users_own_groups(alice):
     rated(3)
     assert listed(alice) == []
 

@@ -1,4 +1,4 @@
-"""A user's keywords: who may set which, in which groups, and what is refused."""
+"""Keywords of users: allowed groups and keywords, and refusals."""
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -33,9 +33,9 @@ def listed(user: User) -> list[dict]:
     return ApiClient(user).get("/keywords")["data"]
 
 
-def change(user: User, batch_id: str, **facts) -> int:
+def change(user: User, batch_id: str, **fields) -> int:
     body = {"id": batch_id, "group_codes": ["g1"], "keywords": ["地址"], "reply_content": "一号"}
-    return ApiClient(user).put("/keywords", body | facts)["code"]
+    return ApiClient(user).put("/keywords", body | fields)["code"]
 
 
 def test_a_batch_is_keywords_times_groups(alice, group):
@@ -52,13 +52,13 @@ def test_ids_name_groups_too(alice, group):
     assert create(alice, groups=[str(group.pk)]) == 1200
 
 
-def test_a_group_owned_in_wechat_is_ones_own(alice):
+def test_a_group_owned_in_wechat_is_the_users_own(alice):
     GroupFactory(code="g1", wechat_owner_code="wx-alice")
     assert create(alice) == 1200
 
 
 @pytest.mark.parametrize("reference", ["g-mallory", "g-nowhere", "00000000-0000-0000-0000-000000000000", "a\x00"])
-def test_somebody_elses_group_is_a_bad_parameter(alice, group, reference):
+def test_another_users_group_is_a_bad_parameter(alice, group, reference):
     GroupFactory(code="g-mallory")
     assert create(alice, groups=["g1", reference]) == 1403
     assert KeywordBatch.objects.count() == 0
@@ -102,22 +102,24 @@ LIMITS = [
 ]
 
 
-@pytest.mark.parametrize(("facts", "code"), LIMITS)
-def test_limits(alice, group, facts, code):
-    assert create(alice, **facts) == code
+@pytest.mark.parametrize(("fields", "code"), LIMITS)
+def test_limits(alice, group, fields, code):
+    assert create(alice, **fields) == code
     assert KeywordBatch.objects.count() == int(code == 1200)
 
 
-@pytest.mark.parametrize("word", ["拼车\ufeff", "团购\u200b", "秒杀\u200e", "\u202a砍价\ufe0f", "\u00ad报名\u2060"])
-def test_invisible_characters_at_the_ends_are_no_part_of_a_keyword(alice, group, word):
-    assert create(alice, [word]) == 1200
+@pytest.mark.parametrize(
+    "keyword", ["拼车\ufeff", "团购\u200b", "秒杀\u200e", "\u202a砍价\ufe0f", "\u00ad报名\u2060"]
+)
+def test_invisible_characters_at_the_ends_are_no_part_of_a_keyword(alice, group, keyword):
+    assert create(alice, [keyword]) == 1200
     [batch] = listed(alice)
-    assert batch["keywords"] == [word.strip("\ufeff\u200b\u200e\u202a\ufe0f\u00ad\u2060")]
+    assert batch["keywords"] == [keyword.strip("\ufeff\u200b\u200e\u202a\ufe0f\u00ad\u2060")]
 
 
-@pytest.mark.parametrize("word", ["\ufe0f", "\u200b", "\u3164", "\u0301", "a\nb", "价\t格", "\u2067", "\x7f"])
-def test_a_keyword_shows_something_and_is_one_line(alice, group, word):
-    assert create(alice, [word]) == 1403
+@pytest.mark.parametrize("keyword", ["\ufe0f", "\u200b", "\u3164", "\u0301", "a\nb", "价\t格", "\u2067", "\x7f"])
+def test_a_keyword_has_visible_characters_and_one_line(alice, group, keyword):
+    assert create(alice, [keyword]) == 1403
     assert listed(alice) == []
 
 
@@ -138,10 +140,10 @@ def test_keywords_that_are_compared_the_same_are_the_same(alice, group, one, oth
     assert [create(alice, [one]), create(alice, [other])] == [1200, 1403]
 
 
-@pytest.mark.parametrize("facts", [{"keywords": ["赌 博"]}, {"reply": "来赌博吧"}])
-def test_a_sensitive_word_is_refused(alice, group, facts):
+@pytest.mark.parametrize("fields", [{"keywords": ["赌 博"]}, {"reply": "来赌博吧"}])
+def test_a_sensitive_word_is_refused(alice, group, fields):
     add_words(["赌博"])
-    assert create(alice, **facts) == 2003
+    assert create(alice, **fields) == 2003
     assert KeywordBatch.objects.count() == 0
 
 
@@ -165,7 +167,7 @@ def test_an_edit_that_is_refused_changes_nothing(alice, group):
     assert listed(alice)[1]["keywords"] == ["价格"]
 
 
-def test_deleting_takes_it_away(alice, group):
+def test_a_deleted_batch_leaves_the_list(alice, group):
     create(alice)
     assert ApiClient(alice).delete("/keywords", {"id": listed(alice)[0]["batch_id"]})["code"] == 1200
     assert listed(alice) == []
@@ -179,7 +181,7 @@ def test_an_unknown_id_is_a_bad_parameter(alice, group, batch_id):
     assert [*codes, client.get(f"/keywords/{batch_id}")["code"]] == [1403, 1403, 1403]
 
 
-def test_somebody_elses_batch_is_as_good_as_unknown(alice, group):
+def test_another_users_batch_is_treated_as_unknown(alice, group):
     create(alice)
     [batch] = listed(alice)
     mallory = UserFactory()
@@ -196,7 +198,7 @@ def test_the_list_takes_a_fixed_number_of_queries(alice, group, django_assert_nu
         assert len(client.get("/keywords")["data"]) == 5
 
 
-def test_the_database_keeps_a_keyword_once_per_group(alice, group):
+def test_the_database_stores_a_keyword_once_per_group(alice, group):
     create(alice)
     row = GroupKeyword.objects.get()
     row.pk = None

@@ -1,4 +1,4 @@
-"""Who says a keyword in a group gets its reply: at once, once, and counted exactly."""
+"""Replies to keywords in groups: sent at once, once, and counted exactly."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -52,19 +52,19 @@ def counted() -> int:
     return KeywordBatch.objects.get().trigger_count
 
 
-@pytest.mark.parametrize("words", ["价格", "请问价格多少", "价格价格"])
-def test_who_says_a_keyword_gets_the_reply(alice, group, words):
+@pytest.mark.parametrize("text", ["价格", "请问价格多少", "价格价格"])
+def test_a_text_with_a_keyword_gets_the_reply(alice, group, text):
     answer_to("价格", user=alice)
-    says(words)
+    says(text)
     message = OutboxMessage.objects.get()
     assert (message.group_code, message.content["content"], message.mentions) == ("g1", "十元", ["bob"])
     assert counted() == 1
 
 
-@pytest.mark.parametrize("words", ["价", "格价", "", "价 格", None, 5, {"a": "价格"}, ["价格"]])
-def test_other_words_get_none(alice, group, words):
+@pytest.mark.parametrize("text", ["价", "格价", "", "价 格", None, 5, {"a": "价格"}, ["价格"]])
+def test_a_text_without_the_keyword_gets_no_reply(alice, group, text):
     answer_to("价格", user=alice)
-    says(words)
+    says(text)
     assert (answered_in(), counted()) == ([], 0)
 
 
@@ -75,7 +75,7 @@ def test_case_makes_no_difference(alice, group):
 
 
 @pytest.mark.parametrize(
-    ("keyword", "words"),
+    ("keyword", "text"),
     [
         ("❤️", "爱你❤"),
         ("❤", "爱你❤️"),
@@ -88,13 +88,13 @@ def test_case_makes_no_difference(alice, group):
         ("\u00c5", "A\u030a"),
     ],
 )
-def test_width_and_invisible_characters_make_no_difference(alice, group, keyword, words):
+def test_width_and_invisible_characters_make_no_difference(alice, group, keyword, text):
     answer_to(keyword, user=alice)
-    says(words)
+    says(text)
     assert answered_in() == ["十元"]
 
 
-def test_keywords_of_before_are_compared_in_the_same_form(alice, group):
+def test_keywords_of_an_earlier_version_are_compared_in_the_same_form(alice, group):
     batch_id = answer_to("ok价", "❤", user=alice)
     answer_to("别的", reply="later", user=alice)
     for old, new in (("ok价", "ＯＫ价"), ("❤", "❤\ufe0f"), ("别的", "❤")):
@@ -112,7 +112,7 @@ DASHES = "- - - - - - - - - - - - - - -"
 
 
 @pytest.mark.parametrize(
-    "words",
+    "text",
     [
         f"「张三：价格多少」\n{DASHES}\n不知道",
         f"「机器人：价格是十元」\n{DASHES}\n谢谢",
@@ -122,14 +122,14 @@ DASHES = "- - - - - - - - - - - - - - -"
         f"「张三：价格」\n{DASHES}",
     ],
 )
-def test_a_keyword_in_what_is_quoted_is_not_answered(alice, group, words):
+def test_a_keyword_inside_a_quotation_is_not_answered(alice, group, text):
     answer_to("价格", user=alice)
-    says(words)
+    says(text)
     assert (answered_in(), counted()) == ([], 0)
 
 
 @pytest.mark.parametrize(
-    "words",
+    "text",
     [
         f"「张三：你好」\n{DASHES}\n价格多少",
         "「价格」",
@@ -138,13 +138,13 @@ def test_a_keyword_in_what_is_quoted_is_not_answered(alice, group, words):
         "「张三：你好」\n--\n价格",
     ],
 )
-def test_a_keyword_beside_what_is_quoted_is_answered(alice, group, words):
+def test_a_keyword_beside_a_quotation_is_answered(alice, group, text):
     answer_to("价格", user=alice)
-    says(words)
+    says(text)
     assert answered_in() == ["十元"]
 
 
-def test_two_keywords_of_a_batch_are_one_reply(alice, group):
+def test_two_keywords_of_a_batch_get_one_reply(alice, group):
     answer_to("价格", "多少钱", user=alice)
     says("价格多少钱")
     assert (answered_in(), counted()) == (["十元"], 1)
@@ -158,7 +158,7 @@ def test_the_batch_with_the_longest_keyword_answers_first(alice, group):
     assert answered_in() == ["longest", "longer", "short"]
 
 
-def test_one_reply_in_ten_seconds_to_a_speaker(alice, group):
+def test_a_speaker_gets_one_reply_in_ten_seconds(alice, group):
     answer_to("价格", user=alice)
     says("价格")
     says("价格")
@@ -174,11 +174,11 @@ def test_replies_of_a_backlog_come_in_the_order_in_which_people_spoke(alice, gro
     start = timezone.now() - timedelta(minutes=1)
     for second, speaker in ((0, "bob"), (5, "carol"), (12, "bob"), (14, "dave")):
         command, body = said("价格", by=speaker)
-        told = {"event_id": f"e{second}", "command": command, "body": body}
-        inbox.store([told], at=start + timedelta(seconds=second))
+        event = {"event_id": f"e{second}", "command": command, "body": body}
+        inbox.store([event], at=start + timedelta(seconds=second))
     handle_events()
-    spoken = OutboxMessage.objects.order_by("id").values_list("mentions", flat=True)
-    assert list(spoken) == [["bob"], ["carol"], ["bob"], ["dave"]]
+    mentions = OutboxMessage.objects.order_by("id").values_list("mentions", flat=True)
+    assert list(mentions) == [["bob"], ["carol"], ["bob"], ["dave"]]
 
 
 def test_every_batch_has_its_own_ten_seconds(alice, group):
@@ -196,7 +196,7 @@ def test_one_speaker_in_two_groups_at_once_gets_one_reply(alice, group):
     assert (len(answered_in("g1")) + len(answered_in("g2")), counted()) == (1, 1)
 
 
-def test_a_message_told_twice_is_answered_once(alice, group):
+def test_a_message_reported_twice_is_answered_once(alice, group):
     answer_to("价格", user=alice)
     command, body = said("价格")
     gateway_tells((command, body))
@@ -206,11 +206,11 @@ def test_a_message_told_twice_is_answered_once(alice, group):
 
 
 @pytest.mark.parametrize(
-    "facts", [{"by": "r1"}, {"is_robot": True}, {"is_robot": "1"}, {"type": 8}, {"type": "x"}, {"type": None}]
+    "fields", [{"by": "r1"}, {"is_robot": True}, {"is_robot": "1"}, {"type": 8}, {"type": "x"}, {"type": None}]
 )
-def test_only_a_persons_text_is_answered(alice, group, facts):
+def test_only_a_persons_text_is_answered(alice, group, fields):
     answer_to("价格", user=alice)
-    says("价格", **facts)
+    says("价格", **fields)
     assert answered_in() == []
 
 
@@ -228,14 +228,16 @@ def test_other_groups_are_not_answered(alice, group):
 
 
 @pytest.mark.parametrize(("at_users", "answered"), [(["r1"], 1), ([], 0), (["wx-alice"], 0), ("r1", 0), (None, 0)])
-def test_with_the_setting_only_what_mentions_the_robot_is_answered(alice, group, settings, at_users, answered):
+def test_with_the_setting_only_texts_that_mention_the_robot_are_answered(
+    alice, group, settings, at_users, answered
+):
     settings.KEYWORD_NEEDS_MENTION = True
     answer_to("价格", user=alice)
     says("价格", at_users=at_users)
     assert len(answered_in()) == answered
 
 
-def test_an_edit_counts_at_once(alice, group):
+def test_an_edit_takes_effect_at_once(alice, group):
     batch_id = answer_to("价格", user=alice)
     says("价格")
     body = {"id": batch_id, "group_codes": ["g1"], "keywords": ["地址"], "reply_content": "一号"}
@@ -246,7 +248,7 @@ def test_an_edit_counts_at_once(alice, group):
     assert answered_in() == ["十元", "一号"]
 
 
-def test_a_deleted_batch_is_silent_at_once(alice, group):
+def test_a_deleted_batch_sends_no_reply(alice, group):
     batch_id = answer_to("价格", user=alice)
     says("别的")
     ApiClient(alice).delete("/keywords", {"id": batch_id})
@@ -254,7 +256,7 @@ def test_a_deleted_batch_is_silent_at_once(alice, group):
     assert answered_in() == []
 
 
-def test_a_cancelled_group_is_silent_at_once(alice, group):
+def test_a_cancelled_group_gets_no_reply(alice, group):
     answer_to("价格", user=alice)
     says("别的")
     cancelling.cancel(group_ids=[group.pk], reason=CancelReason.OPERATOR, by="root", at=timezone.now())
@@ -262,7 +264,7 @@ def test_a_cancelled_group_is_silent_at_once(alice, group):
     assert answered_in() == []
 
 
-def test_a_former_owner_in_wechat_is_silent_at_once(alice, group):
+def test_keywords_of_a_former_owner_in_wechat_get_no_reply(alice, group):
     mallory = UserFactory(code="wx-mallory")
     Group.objects.update(wechat_owner_code="wx-mallory")
     answer_to("价格", user=mallory)
@@ -275,14 +277,14 @@ def test_a_new_owner_in_wechat_sets_the_same_keyword(alice, group):
     mallory = UserFactory(code="wx-mallory")
     Group.objects.update(wechat_owner_code="wx-mallory")
     answer_to("价格", reply="mallory's", user=mallory)
-    gateway_tells(("group_info", {"id": "g1", "admin_user_id": "wx-heir"}))
+    gateway_tells(("group_info", {"id": "g1", "admin_user_id": "wx-new_owner"}))
     assert ApiClient(mallory).get("/keywords")["data"][0]["group_codes"] == []
     answer_to("价格", user=alice)
     says("价格")
     assert answered_in() == ["十元"]
 
 
-def test_an_edit_that_met_the_change_of_owner_blocks_nobody(alice, group):
+def test_keywords_of_a_former_owner_do_not_block_the_new_owner(alice, group):
     mallory = UserFactory(code="wx-mallory")
     Group.objects.update(wechat_owner_code="wx-mallory")
     answer_to("价格", user=mallory)
@@ -292,23 +294,23 @@ def test_an_edit_that_met_the_change_of_owner_blocks_nobody(alice, group):
     assert answered_in() == ["十元"]
 
 
-def test_who_pulled_the_robot_in_keeps_the_keywords_whoever_owns_the_group(alice, group):
+def test_the_user_who_added_the_robot_keeps_the_keywords_whoever_owns_the_group(alice, group):
     answer_to("价格", user=alice)
-    gateway_tells(("group_info", {"id": "g1", "admin_user_id": "wx-heir"}))
+    gateway_tells(("group_info", {"id": "g1", "admin_user_id": "wx-new_owner"}))
     says("价格")
     assert answered_in() == ["十元"]
 
 
-def test_an_owner_in_wechat_keeps_the_keywords_while_it_is_theirs(group):
-    heir = UserFactory(code="wx-heir")
-    Group.objects.update(wechat_owner_code="wx-heir")
-    answer_to("价格", user=heir)
-    gateway_tells(("group_info", {"id": "g1", "admin_user_id": "wx-heir", "name": "新名字"}))
+def test_an_owner_in_wechat_keeps_the_keywords_while_owning_the_group(group):
+    new_owner = UserFactory(code="wx-new_owner")
+    Group.objects.update(wechat_owner_code="wx-new_owner")
+    answer_to("价格", user=new_owner)
+    gateway_tells(("group_info", {"id": "g1", "admin_user_id": "wx-new_owner", "name": "新名字"}))
     says("价格")
     assert answered_in() == ["十元"]
 
 
-def test_a_blocked_users_keywords_are_silent_until_they_are_let_in_again(alice, group):
+def test_keywords_of_a_blocked_user_get_no_reply_until_the_user_is_unblocked(alice, group):
     answer_to("价格", user=alice)
     blocking.block(user=alice, by="root", reason="x", at=timezone.now())
     says("价格")
@@ -318,7 +320,7 @@ def test_a_blocked_users_keywords_are_silent_until_they_are_let_in_again(alice, 
     assert answered_in() == ["十元"]
 
 
-def test_a_new_life_of_the_group_has_no_keywords(alice, group):
+def test_a_group_that_is_bound_again_has_no_keywords(alice, group):
     answer_to("价格", user=alice)
     cancelling.cancel(group_ids=[group.pk], reason=CancelReason.ROBOT_KICKED, by="x", at=timezone.now())
     GroupFactory(code="g1", user=alice)
@@ -327,7 +329,7 @@ def test_a_new_life_of_the_group_has_no_keywords(alice, group):
 
 
 def test_an_edit_of_another_process_is_seen_within_two_seconds(alice, group):
-    says("别的")  # this process has just looked
+    says("别的")  # this process has just read the keywords
     batch = KeywordBatch.objects.create(user=alice, words=["价格"], reply_content="x", created_at=timezone.now())
     GroupKeyword.objects.create(batch=batch, group=group, folded="价格")
     deadline = time.monotonic() + 2
@@ -337,7 +339,7 @@ def test_an_edit_of_another_process_is_seen_within_two_seconds(alice, group):
     assert answered_in() == ["x"]
 
 
-def test_old_clocks_are_forgotten(alice, group):
+def test_old_times_of_replies_are_deleted(alice, group):
     answer_to("价格", user=alice)
     says("价格")
     assert forget_old_replies() == 0
@@ -357,8 +359,8 @@ def test_a_message_takes_a_fixed_number_of_queries_however_many_keywords(
         handle_events()
 
 
-def told_at_once(codes: list[str], *, turns: int, speaker: str) -> None:
-    """Every group hears both keywords in each turn, and four workers handle a few messages at a time."""
+def handle_at_once(codes: list[str], *, turns: int, speaker: str) -> None:
+    """Send both keywords to every group in each turn, while four workers handle a few messages at a time."""
     events = [
         {
             "event_id": f"{turn}-{code}",
@@ -383,24 +385,24 @@ def told_at_once(codes: list[str], *, turns: int, speaker: str) -> None:
 
 @pytest.fixture
 def eight_groups(monkeypatch) -> list[str]:
-    """With two batches of keywords each; a worker takes five messages at a time."""
+    """Return the codes of eight groups with two batches of keywords each; a worker leases five messages at a time."""
     monkeypatch.setattr(claiming, "BATCH", 5)
     alice = UserFactory(code="wx-alice")
     codes = [GroupFactory(user=alice).code for _ in range(8)]
-    for word in ("价格", "地址"):
-        answer_to(word, user=alice, groups=",".join(codes))
+    for keyword in ("价格", "地址"):
+        answer_to(keyword, user=alice, groups=",".join(codes))
     return codes
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_replies_are_counted_exactly_by_workers_at_once(eight_groups):
-    told_at_once(eight_groups, turns=6, speaker="{turn}{code}")
+    handle_at_once(eight_groups, turns=6, speaker="{turn}{code}")
     assert list(KeywordBatch.objects.values_list("trigger_count", flat=True)) == [48, 48]
     assert (OutboxMessage.objects.count(), GroupMessage.objects.count()) == (96, 48)
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_one_speaker_heard_by_workers_at_once_gets_one_reply_of_each_batch(eight_groups):
-    told_at_once(eight_groups, turns=6, speaker="chatterbox")
+def test_a_speaker_handled_by_several_workers_gets_one_reply_of_each_batch(eight_groups):
+    handle_at_once(eight_groups, turns=6, speaker="chatterbox")
     assert list(KeywordBatch.objects.values_list("trigger_count", flat=True)) == [1, 1]
     assert (OutboxMessage.objects.count(), GroupMessage.objects.count()) == (2, 48)

@@ -1,4 +1,4 @@
-"""A mass message is the draft and, behind it, the text that the user adds to it: two messages in each group."""
+"""Mass messages of a draft and a text that follows it: two messages in each group."""
 
 from datetime import timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from accounts.models import User
 from groups import cancelling
 from groups.models import CancelReason
 from integrations.moderation.words import add_words
-from launches import drafts
+from launches import mass_message_drafts
 from launches.models import MassMessage
 from launches.tasks import fire_mass_messages
 from robots.models import OutboxMessage
@@ -23,7 +23,7 @@ from tests.support.client import ApiClient
 from tests.support.entry_points import say_everything
 
 pytestmark = pytest.mark.django_db
-WORDS = TEXT["content"]
+TEXT_AFTER_DRAFT = TEXT["content"]
 
 
 @pytest.fixture
@@ -31,9 +31,9 @@ def alice() -> User:
     return UserFactory(code="wx-alice")
 
 
-def fired(user: User, *groups: Any) -> MassMessage:
-    """A picture with words, which went into the outbox a second ago."""
-    message = scheduled(user, *groups, send_at=timezone.now(), words=WORDS)
+def sent_to_outbox(user: User, *groups: Any) -> MassMessage:
+    """Return a picture followed by a text, which were just written to the outbox."""
+    message = scheduled(user, *groups, send_at=timezone.now(), text=TEXT_AFTER_DRAFT)
     fire_mass_messages()
     return message
 
@@ -42,11 +42,11 @@ def shown(user: User, message: MassMessage) -> list[dict[str, Any]]:
     return list(ApiClient(user).get(f"/tasks/{message.pk}/message")["data"]["content"])
 
 
-def say_one() -> str:
-    """A sender has the gateway say what comes next; its number."""
-    [taken] = leases.claim(at=timezone.now()).messages
-    results.finish([results.AttemptResult(taken)], at=timezone.now())
-    return taken.message_no
+def send_next() -> str:
+    """Send the next message of the outbox. Returns its number."""
+    [leased] = leases.claim(at=timezone.now()).messages
+    results.finish([results.AttemptResult(leased)], at=timezone.now())
+    return leased.message_no
 
 
 def state_of(message: MassMessage) -> tuple[list[int], int]:
@@ -56,13 +56,17 @@ def state_of(message: MassMessage) -> tuple[list[int], int]:
 
 def test_the_text_follows_the_draft_in_every_group(alice: User, sandbox: Any):
     groups = [reachable(user=alice), reachable(user=alice)]
-    message = fired(alice, *groups)
+    message = sent_to_outbox(alice, *groups)
     say_everything()
     for group in groups:
-        heard = [one for one in sandbox.state.messages.values() if one["group_id"] == group.code]
-        assert [(one["type"], one["content"], one["requests"]) for one in heard] == [
+        sent = [
+            message_sent
+            for message_sent in sandbox.state.messages.values()
+            if message_sent["group_id"] == group.code
+        ]
+        assert [(content["type"], content["content"], content["requests"]) for content in sent] == [
             (8, PICTURE["content"], 1),
-            (3, WORDS, 1),
+            (3, TEXT_AFTER_DRAFT, 1),
         ]
     assert state_of(message) == ([1, 1], MassMessage.Status.SENT)
 
@@ -73,16 +77,19 @@ def test_the_detail_lists_the_draft_and_the_text(alice: User):
     assert shown(alice, MassMessage.objects.get()) == [PICTURE, TEXT]
 
 
-@pytest.mark.parametrize("words", ["", "  ", "\n"])
-def test_without_a_text_the_draft_goes_alone(alice: User, words: str):
-    assert complete(alice, GroupFactory(user=alice).code, message=TEXT | {"content": words})["code"] == 1200
+@pytest.mark.parametrize("text", ["", "  ", "\n"])
+def test_without_a_text_the_draft_is_sent_alone(alice: User, text: str):
+    assert complete(alice, GroupFactory(user=alice).code, message=TEXT | {"content": text})["code"] == 1200
     assert shown(alice, MassMessage.objects.get()) == [PICTURE]
 
 
 def test_a_text_follows_a_draft_that_is_a_text_too(alice: User):
-    draft = drafts.keep(user=alice, content=TEXT | {"content": "第一句"}, at=timezone.now())
+    draft = mass_message_drafts.create_draft(user=alice, content=TEXT | {"content": "第一句"}, at=timezone.now())
     complete(alice, GroupFactory(user=alice).code, draft_id=draft.pk, message=TEXT)
-    assert [one["content"] for one in shown(alice, MassMessage.objects.get())] == ["第一句", WORDS]
+    assert [content["content"] for content in shown(alice, MassMessage.objects.get())] == [
+        "第一句",
+        TEXT_AFTER_DRAFT,
+    ]
 
 
 def test_a_message_of_another_type_replaces_the_draft(alice: User):
@@ -102,7 +109,7 @@ def test_a_picture_that_replaces_the_draft_has_its_address_in_both_places(alice:
 def test_a_sensitive_word_in_the_draft_is_refused_too(alice: User):
     add_words(["违规"])
     link = {"type": 6, "title": "违规好文", "url": "https://example.com/a"}
-    draft = drafts.keep(user=alice, content=link, at=timezone.now())
+    draft = mass_message_drafts.create_draft(user=alice, content=link, at=timezone.now())
     assert complete(alice, GroupFactory(user=alice).code, draft_id=draft.pk)["code"] == 2003
     assert ApiClient(alice).get(f"/tasks/{draft.pk}")["code"] == 1200
 
@@ -112,19 +119,19 @@ def test_the_address_of_a_picture_is_no_text_to_check(alice: User):
     assert complete(alice, GroupFactory(user=alice).code)["code"] == 1200
 
 
-def test_a_group_waits_until_both_are_sent(alice: User, sandbox: Any):
-    message = fired(alice, reachable(user=alice))
-    say_one()
+def test_a_part_waits_until_both_messages_are_sent(alice: User, sandbox: Any):
+    message = sent_to_outbox(alice, reachable(user=alice))
+    send_next()
     assert state_of(message) == ([0], MassMessage.Status.WAITING)
-    say_one()
+    send_next()
     assert state_of(message) == ([1], MassMessage.Status.SENT)
 
 
 @pytest.mark.parametrize("first_is_sent", [False, True])
-def test_a_group_has_failed_when_one_of_them_has(alice: User, sandbox: Any, first_is_sent: bool):
-    message = fired(alice, reachable(user=alice))
+def test_a_part_has_failed_when_one_of_its_messages_has(alice: User, sandbox: Any, first_is_sent: bool):
+    message = sent_to_outbox(alice, reachable(user=alice))
     if first_is_sent:
-        say_one()
+        send_next()
         refuse(sandbox)
     else:
         OutboxMessage.objects.filter(content__type=3).update(not_before=timezone.now() + timedelta(hours=1))
@@ -133,9 +140,9 @@ def test_a_group_has_failed_when_one_of_them_has(alice: User, sandbox: Any, firs
     assert message.groups.get().reason
 
 
-def test_one_that_an_operator_has_sent_after_all_makes_the_group_sent(alice: User, sandbox: Any):
-    message = fired(alice, reachable(user=alice))
-    say_one()
+def test_a_part_is_sent_after_an_operators_retry_of_its_failed_message(alice: User, sandbox: Any):
+    message = sent_to_outbox(alice, reachable(user=alice))
+    send_next()
     refuse(sandbox)
     sandbox.state.faults.clear()
     failed.retry(OutboxMessage.objects.failed(), at=timezone.now())
@@ -144,52 +151,52 @@ def test_one_that_an_operator_has_sent_after_all_makes_the_group_sent(alice: Use
     assert message.groups.get().reason == ""
 
 
-def test_a_group_cancelled_between_the_two_has_failed(alice: User, sandbox: Any):
+def test_a_part_has_failed_when_its_group_is_cancelled_between_the_two_messages(alice: User, sandbox: Any):
     group = reachable(user=alice)
-    message = fired(alice, group)
-    say_one()
+    message = sent_to_outbox(alice, group)
+    send_next()
     cancelling.cancel(group_ids=[group.pk], reason=CancelReason.OPERATOR, by="wang", at=timezone.now())
     assert state_of(message) == ([2], MassMessage.Status.FAILED)
 
 
-def take_back(user: User, message: MassMessage) -> int:
+def recall(user: User, message: MassMessage) -> int:
     return int(ApiClient(user).delete(f"/tasks/{message.pk}")["code"])
 
 
-def test_taking_back_takes_back_both(alice: User, sandbox: Any):
-    message = fired(alice, reachable(user=alice))
+def test_a_recall_recalls_both_messages(alice: User, sandbox: Any):
+    message = sent_to_outbox(alice, reachable(user=alice))
     say_everything()
-    assert take_back(alice, message) == 1200
+    assert recall(alice, message) == 1200
     say_everything()
     numbers = OutboxMessage.objects.filter(cause=message.cause).values_list("message_no", flat=True)
     assert sorted(sandbox.state.recalled) == sorted(map(str, numbers))
     assert state_of(message) == ([3], MassMessage.Status.RECALLED)
 
 
-def test_taking_back_between_the_two_recalls_the_first_and_never_sends_the_second(alice: User, sandbox: Any):
-    message = fired(alice, reachable(user=alice))
-    first = say_one()
-    assert take_back(alice, message) == 1200
+def test_a_recall_between_the_two_messages_recalls_the_first_and_closes_the_second(alice: User, sandbox: Any):
+    message = sent_to_outbox(alice, reachable(user=alice))
+    first = send_next()
+    assert recall(alice, message) == 1200
     say_everything()
     assert (sandbox.state.recalled, sandbox.state.messages) == ([first], {})
     assert state_of(message) == ([3], MassMessage.Status.RECALLED)
 
 
-def test_a_group_that_failed_half_way_can_be_taken_back(alice: User, sandbox: Any):
-    message = fired(alice, reachable(user=alice))
-    first = say_one()
+def test_a_part_that_failed_after_its_first_message_can_be_recalled(alice: User, sandbox: Any):
+    message = sent_to_outbox(alice, reachable(user=alice))
+    first = send_next()
     refuse(sandbox)
     sandbox.state.faults.clear()
-    assert take_back(alice, message) == 1200
+    assert recall(alice, message) == 1200
     say_everything()
     assert sandbox.state.recalled == [first]
     assert state_of(message) == ([3], MassMessage.Status.RECALLED)
 
 
-def test_where_one_recall_is_refused_the_message_stands_as_sent(alice: User, sandbox: Any):
-    message = fired(alice, reachable(user=alice))
+def test_when_one_recall_is_refused_the_part_counts_as_sent(alice: User, sandbox: Any):
+    message = sent_to_outbox(alice, reachable(user=alice))
     say_everything()
-    take_back(alice, message)
+    recall(alice, message)
     OutboxMessage.objects.filter(pk=OutboxMessage.objects.latest("pk").pk).update(
         not_before=timezone.now() + timedelta(hours=1)
     )
@@ -198,19 +205,19 @@ def test_where_one_recall_is_refused_the_message_stands_as_sent(alice: User, san
     assert message.groups.get().reason.startswith("撤回失败：")
 
 
-def test_where_the_second_was_never_sent_a_refused_recall_leaves_a_failed_group(alice: User, sandbox: Any):
-    message = fired(alice, reachable(user=alice))
-    say_one()
-    take_back(alice, message)
+def test_when_the_second_message_was_never_sent_a_refused_recall_leaves_a_failed_part(alice: User, sandbox: Any):
+    message = sent_to_outbox(alice, reachable(user=alice))
+    send_next()
+    recall(alice, message)
     refuse(sandbox)
     assert state_of(message) == ([2], MassMessage.Status.FAILED)
     assert message.groups.get().reason.startswith("撤回失败：")
 
 
-def test_what_the_gateway_is_recalling_is_not_taken_back_again(alice: User, sandbox: Any):
-    message = fired(alice, reachable(user=alice))
+def test_messages_that_the_gateway_is_recalling_are_not_recalled_again(alice: User, sandbox: Any):
+    message = sent_to_outbox(alice, reachable(user=alice))
     say_everything()
-    assert (take_back(alice, message), take_back(alice, message)) == (1200, 1409)
+    assert (recall(alice, message), recall(alice, message)) == (1200, 1409)
     assert OutboxMessage.objects.filter(operation="recall").count() == 2
 
 

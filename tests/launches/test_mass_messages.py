@@ -1,4 +1,4 @@
-"""Users' own messages to groups of theirs."""
+"""Mass messages of users to their own groups."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from accounts.models import User
 from groups import cancelling
 from groups.models import CancelReason
 from integrations.moderation.words import add_words
-from launches import drafts
+from launches import mass_message_drafts
 from launches.models import MassMessage, MassMessageGroup
 from launches.tasks import fire_mass_messages
 from robots.models import OutboxMessage
@@ -42,18 +42,18 @@ def complete(user: User, *references: str, **changes: Any) -> dict[str, Any]:
     return ApiClient(user).put(f"/tasks/{draft_id}", body)
 
 
-def test_a_draft_shows_what_was_forwarded(alice: User):
+def test_a_draft_shows_the_forwarded_content(alice: User):
     draft = drafted(alice)
     assert ApiClient(alice).get(f"/tasks/{draft.pk}")["data"] == {"id": str(draft.pk), "content": PICTURE}
 
 
-def test_a_draft_is_gone_after_ten_minutes(alice: User):
-    draft = drafted(alice, at=timezone.now() - drafts.LIFETIME)
+def test_a_draft_expires_after_ten_minutes(alice: User):
+    draft = drafted(alice, at=timezone.now() - mass_message_drafts.LIFETIME)
     assert ApiClient(alice).get(f"/tasks/{draft.pk}")["code"] == 1404
     assert complete(alice, GroupFactory(user=alice).code, draft_id=draft.pk)["code"] == 1404
 
 
-def test_somebody_elses_draft_is_not_found(alice: User):
+def test_another_users_draft_is_not_found(alice: User):
     draft = drafted(UserFactory())
     assert ApiClient(alice).get(f"/tasks/{draft.pk}")["code"] == 1404
     assert complete(alice, GroupFactory(user=alice).code, draft_id=draft.pk)["code"] == 1404
@@ -78,7 +78,7 @@ def test_groups_are_named_by_id_or_code_in_a_list_or_with_commas(alice: User):
     assert MassMessage.objects.get().groups.count() == 2
 
 
-def test_somebody_elses_group_is_not_found(alice: User):
+def test_another_users_group_is_not_found(alice: User):
     assert complete(alice, GroupFactory(user=alice).code, GroupFactory().code)["code"] == 1404
     assert MassMessage.objects.count() == 0
 
@@ -89,9 +89,9 @@ def test_a_sensitive_word_is_refused(alice: User):
 
 
 def test_the_past_is_refused(alice: User):
-    told = complete(alice, GroupFactory(user=alice).code, send_date="2020-01-01 10:00:00")
-    assert told["code"] == 1403
-    assert "send_date" in told["description"]
+    answer = complete(alice, GroupFactory(user=alice).code, send_date="2020-01-01 10:00:00")
+    assert answer["code"] == 1403
+    assert "send_date" in answer["description"]
 
 
 @pytest.mark.parametrize(
@@ -99,8 +99,8 @@ def test_the_past_is_refused(alice: User):
 )
 def test_a_time_that_is_not_written_as_documented_is_refused(alice: User, when: str):
     written = (timezone.localtime() + timedelta(days=2)).strftime(when)
-    told = complete(alice, GroupFactory(user=alice).code, send_date=written)
-    assert (told["code"], "send_date" in told["description"]) == (1403, True)
+    answer = complete(alice, GroupFactory(user=alice).code, send_date=written)
+    assert (answer["code"], "send_date" in answer["description"]) == (1403, True)
     assert not MassMessage.objects.exists()
 
 
@@ -115,24 +115,24 @@ _NO_LINKS = [
 
 @pytest.mark.parametrize("url", _NO_LINKS)
 @pytest.mark.parametrize("kind", [6, 8])
-def test_robots_send_addresses_of_the_web_only(alice: User, url: str, kind: int):
+def test_addresses_must_be_web_addresses(alice: User, url: str, kind: int):
     message = {"type": kind, "title": "标题", "content": "", "desc": "", "url": url}
-    told = complete(alice, GroupFactory(user=alice).code, message=message)
-    assert (told["code"], "url" in told["description"]) == (1403, True)
+    answer = complete(alice, GroupFactory(user=alice).code, message=message)
+    assert (answer["code"], "url" in answer["description"]) == (1403, True)
     assert not MassMessage.objects.exists()
 
 
 @pytest.mark.parametrize("far", ["2206-01-01", "9999-12-31 23:59:59"])
 def test_more_than_a_year_ahead_is_refused(alice: User, far: str):
-    told = complete(alice, GroupFactory(user=alice).code, send_date=far)
-    assert (told["code"], told["description"]) == (1403, "最多提前一年，请检查年份（send_date）")
+    answer = complete(alice, GroupFactory(user=alice).code, send_date=far)
+    assert (answer["code"], answer["description"]) == (1403, "最多提前一年，请检查年份（send_date）")
 
 
 @pytest.mark.parametrize("reference", ["a\x00", "a\ud800", "", "x" * 129])
-def test_what_can_be_no_code_of_a_group_is_refused(alice: User, reference: str):
-    told = complete(alice, reference)
-    assert told["code"] == 1403
-    assert "group_ids" in told["description"]
+def test_a_reference_that_cannot_be_a_group_code_is_refused(alice: User, reference: str):
+    answer = complete(alice, reference)
+    assert answer["code"] == 1403
+    assert "group_ids" in answer["description"]
 
 
 def test_a_day_means_its_morning(alice: User):
@@ -142,7 +142,7 @@ def test_a_day_means_its_morning(alice: User):
 
 
 @pytest.mark.parametrize(
-    ("message", "named"),
+    ("message", "field"),
     [
         (TEXT | {"type": 12}, "type"),
         (PICTURE | {"content": "", "url": " "}, "url"),
@@ -154,10 +154,10 @@ def test_a_day_means_its_morning(alice: User):
         ("x", "message"),
     ],
 )
-def test_a_message_needs_what_its_type_needs(alice: User, message: Any, named: str):
-    told = complete(alice, GroupFactory(user=alice).code, message=message)
-    assert told["code"] == 1403
-    assert named in told["description"]
+def test_a_message_needs_what_its_type_needs(alice: User, message: Any, field: str):
+    answer = complete(alice, GroupFactory(user=alice).code, message=message)
+    assert answer["code"] == 1403
+    assert field in answer["description"]
 
 
 def test_the_third_of_a_day_is_refused(alice: User):
@@ -167,7 +167,7 @@ def test_the_third_of_a_day_is_refused(alice: User):
     assert complete(alice, group.code, send_date=tomorrow(12))["code"] == 2004
 
 
-def test_a_group_has_one_a_minute_whoever_sends_it(alice: User):
+def test_a_group_gets_one_mass_message_a_minute_whoever_sends_it(alice: User):
     group = GroupFactory(user=alice, wechat_owner_code="wx-bob")
     assert complete(alice, group.code, send_date=tomorrow(10))["code"] == 1200
     assert complete(UserFactory(code="wx-bob"), group.code, send_date=tomorrow(10))["code"] == 2005
@@ -191,7 +191,7 @@ def test_the_detail_shows_groups_and_content(alice: User):
     assert data["content"] == [PICTURE]
 
 
-def test_nobody_elses_detail(alice: User):
+def test_another_users_detail_is_not_found(alice: User):
     message = scheduled(alice, GroupFactory(user=alice))
     assert ApiClient(UserFactory()).get(f"/tasks/{message.pk}/message")["code"] == 1404
     assert ApiClient(alice).get(f"/tasks/{uuid4()}/message")["code"] == 1404
@@ -201,7 +201,7 @@ def at_its_time(message: MassMessage, seconds: int = 1) -> datetime:
     return message.send_at + timedelta(seconds=seconds)
 
 
-def test_when_it_is_due_each_group_gets_it_once(alice: User, sandbox: Any):
+def test_each_group_gets_a_mass_message_once_when_it_is_due(alice: User, sandbox: Any):
     message = scheduled(alice, reachable(user=alice), reachable(user=alice))
     assert fire_mass_messages() == 0
     with time_machine.travel(at_its_time(message)):
@@ -213,7 +213,7 @@ def test_when_it_is_due_each_group_gets_it_once(alice: User, sandbox: Any):
     assert message.status == MassMessage.Status.SENT
 
 
-def test_one_that_waits_is_taken_back_and_its_place_is_free(alice: User):
+def test_recalling_a_waiting_mass_message_frees_its_slot(alice: User):
     group = reachable(user=alice)
     message = scheduled(alice, group)
     assert ApiClient(alice).delete(f"/tasks/{message.pk}")["code"] == 1200
@@ -223,8 +223,8 @@ def test_one_that_waits_is_taken_back_and_its_place_is_free(alice: User):
     assert set(OutboxMessage.objects.values_list("cause", flat=True)) == {again.cause}
 
 
-def fired(user: User, *groups: Any) -> MassMessage:
-    """A mass message that went into the outbox a second ago."""
+def sent_to_outbox(user: User, *groups: Any) -> MassMessage:
+    """Return a mass message that was just written to the outbox."""
     message = scheduled(user, *groups, send_at=timezone.now())
     fire_mass_messages()
     return message
@@ -235,21 +235,21 @@ def states(message: MassMessage) -> list[int]:
 
 
 def refuse(sandbox: Any) -> None:
-    """The gateway refuses until what waits is given up."""
+    """Have the gateway refuse until waiting messages have failed."""
     sandbox.state.note("fault", system="gateway", mode="error", rate=1.0)
     for _ in range(5):
         OutboxMessage.objects.waiting().update(retry_at=timezone.now())
         say_everything()
 
 
-def test_one_that_could_be_sent_nowhere_has_failed(alice: User, sandbox: Any):
-    message = fired(alice, reachable(user=alice))
+def test_a_mass_message_that_reached_no_group_has_failed(alice: User, sandbox: Any):
+    message = sent_to_outbox(alice, reachable(user=alice))
     refuse(sandbox)
     message.refresh_from_db()
     assert (states(message), message.status) == ([2], MassMessage.Status.FAILED)
 
 
-def test_a_group_cancelled_meanwhile_gets_nothing(alice: User, sandbox: Any):
+def test_a_group_cancelled_before_sending_gets_no_message(alice: User, sandbox: Any):
     kept, gone = reachable(user=alice), reachable(user=alice)
     message = scheduled(alice, kept, gone, send_at=timezone.now())
     cancelling.cancel(group_ids=[gone.pk], reason=CancelReason.OPERATOR, by="wang", at=timezone.now())
@@ -260,7 +260,7 @@ def test_a_group_cancelled_meanwhile_gets_nothing(alice: User, sandbox: Any):
     assert message.status == MassMessage.Status.SENT
 
 
-def test_a_user_blocked_meanwhile_says_nothing(alice: User, sandbox: Any):
+def test_a_user_blocked_before_sending_sends_no_message(alice: User, sandbox: Any):
     message = scheduled(alice, reachable(user=alice), send_at=timezone.now())
     User.objects.filter(pk=alice.pk).update(blocked_at=timezone.now())
     fire_mass_messages()
@@ -268,18 +268,18 @@ def test_a_user_blocked_meanwhile_says_nothing(alice: User, sandbox: Any):
     assert message.groups.get().reason == "账号已被封"
 
 
-def test_one_that_was_due_while_nobody_looked_goes_out_then(alice: User, sandbox: Any):
+def test_a_mass_message_that_is_hours_late_is_sent(alice: User, sandbox: Any):
     message = scheduled(alice, reachable(user=alice))
     with time_machine.travel(at_its_time(message, seconds=3 * 3600)):
         assert fire_mass_messages() == 1
         assert say_everything() == 1
 
 
-def test_a_sender_alone_sends_what_is_due_within_five_seconds_of_its_moment(alice: User, sandbox: Any):
+def test_a_sender_alone_sends_a_mass_message_within_five_seconds(alice: User, sandbox: Any):
     message = scheduled(alice, reachable(user=alice), send_at=timezone.now() + timedelta(seconds=1.5))
-    give_up_at = timezone.now() + timedelta(seconds=20)
+    deadline = timezone.now() + timedelta(seconds=20)
     with Sender() as sender:
-        sender.run(lambda: bool(sandbox.state.messages) or timezone.now() > give_up_at)
+        sender.run(lambda: bool(sandbox.state.messages) or timezone.now() > deadline)
     sent = OutboxMessage.objects.get(cause=message.cause)
     assert timedelta(0) <= sent.settled_at - message.send_at < timedelta(seconds=5)
 
@@ -301,7 +301,7 @@ def test_the_detail_takes_the_same_queries_however_many_groups(alice: User, djan
         assert len(client.get(f"/tasks/{message.pk}/message")["data"]["groups_info"]) == 5
 
 
-def test_the_database_refuses_a_third_of_the_day(alice: User):
+def test_the_database_refuses_a_third_mass_message_of_a_day(alice: User):
     for hour in (10, 11):
         complete(alice, GroupFactory(user=alice).code, send_date=tomorrow(hour))
     third = MassMessage.objects.first()

@@ -1,4 +1,4 @@
-"""What an earlier version stored is the same mass message after the migration."""
+"""Mass messages that an earlier version stored, after the migration."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 @pytest.fixture
 def sent(sandbox: Any) -> Iterator[MassMessage]:
-    """A mass message that was sent to a group, in the database of the version before."""
+    """Yield a mass message that was sent to a group, in the database of the version before."""
     alice = UserFactory(code="wx-alice")
     message = scheduled(alice, reachable(user=alice), send_at=timezone.now())
     fire_mass_messages()

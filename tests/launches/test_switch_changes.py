@@ -1,4 +1,4 @@
-"""Switches that change without their users: the launch system is told of them too, until it accepts that."""
+"""Reports of switches that changed without their users, repeated until the launch system accepts them."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from tests.support.entry_points import gateway_tells, key_with
 pytestmark = pytest.mark.django_db
 
 
-def stars(*ratings: tuple[Group, int]) -> int:
+def rate(*ratings: tuple[Group, int]) -> int:
     data = [{"groupId": group.code, "star": star, "state": 1} for group, star in ratings]
     return key_with().post("/groups/star", {"command": "update_group_star", "data": data})["code"]
 
@@ -38,29 +38,29 @@ def sandbox_fault(sandbox: Any, mode: str) -> None:
 
 
 @pytest.mark.parametrize("star", [4, 5])
-def test_stars_that_switch_launches_off_tell_the_launch_system(sandbox: Any, star: int):
+def test_ratings_that_switch_launches_off_are_reported_to_the_launch_system(sandbox: Any, star: int):
     group, other = GroupFactory(), GroupFactory()
-    assert stars((group, star), (other, 3)) == 1200
+    assert rate((group, star), (other, 3)) == 1200
     assert report_switches() == 1
     assert sandbox.state.switches == {group.code: 0}
     assert not SwitchChange.objects.exists()
 
 
-def test_a_group_that_is_off_already_is_no_news(sandbox: Any):
-    stars((GroupFactory(launch_switch=False), 5))
+def test_a_group_that_is_off_already_is_not_reported(sandbox: Any):
+    rate((GroupFactory(launch_switch=False), 5))
     assert report_switches() == 0
 
 
-def test_a_batch_of_stars_that_is_refused_tells_nothing():
+def test_a_refused_batch_of_ratings_reports_nothing():
     nobody = GroupFactory.build(code="nobody")
-    assert stars((GroupFactory(), 5), (nobody, 5)) == 1403
+    assert rate((GroupFactory(), 5), (nobody, 5)) == 1403
     assert not SwitchChange.objects.exists()
 
 
 @pytest.mark.parametrize("mode", ["error", "drop_reply"])
-def test_it_is_told_again_until_it_is_accepted(sandbox: Any, mode: str):
+def test_a_change_is_reported_again_until_it_is_accepted(sandbox: Any, mode: str):
     group = GroupFactory()
-    stars((group, 5))
+    rate((group, 5))
     sandbox_fault(sandbox, mode)
     assert (report_switches(), report_switches()) == (0, 0)  # the second finds nothing due
     change = SwitchChange.objects.get()
@@ -71,40 +71,40 @@ def test_it_is_told_again_until_it_is_accepted(sandbox: Any, mode: str):
     assert sandbox.state.switches == {group.code: 0}
 
 
-def test_a_user_who_switches_on_meanwhile_has_the_last_word(sandbox: Any):
+def test_a_users_later_switch_replaces_the_change(sandbox: Any):
     group = GroupFactory()
-    stars((group, 5))
+    rate((group, 5))
     ApiClient(group.user).put("/launch/switch", {"code": group.code, "rcv_task_flag": 1})
     assert report_switches() == 0
     assert sandbox.state.switches == {group.code: 1}
 
 
-def test_what_is_told_is_the_state_at_that_moment(sandbox: Any):
+def test_the_reported_state_is_the_state_at_that_time(sandbox: Any):
     group = GroupFactory()
-    stars((group, 5))
+    rate((group, 5))
     Group.objects.update(launch_switch=True)
     report_switches()
     assert sandbox.state.switches == {group.code: 1}
 
 
-def test_a_change_during_the_call_is_told_after_it(sandbox: Any):
+def test_a_change_during_the_call_is_reported_after_it(sandbox: Any):
     group = GroupFactory()
-    stars((group, 5))
+    rate((group, 5))
 
     class Slow(LaunchSystem):
         def set_switches(self, switches: dict[str, bool]) -> None:
             super().set_switches(switches)
             if not switches[group.code]:
                 Group.objects.update(launch_switch=True)
-                switch_changes.note([group.code], at=timezone.now())
+                switch_changes.record_changes([group.code], at=timezone.now())
 
-    assert switch_changes.report_due(Slow.from_settings()) == 2
+    assert switch_changes.report_due_switches(Slow.from_settings()) == 2
     assert sandbox.state.switches == {group.code: 1}
 
 
-def test_one_that_is_refused_keeps_back_no_other(sandbox: Any):
+def test_a_refused_change_does_not_stop_others(sandbox: Any):
     first, second = GroupFactory(code="bad"), GroupFactory(code="good")
-    stars((first, 5), (second, 4))
+    rate((first, 5), (second, 4))
 
     class Choosy(LaunchSystem):
         def set_switches(self, switches: dict[str, bool]) -> None:
@@ -112,32 +112,32 @@ def test_one_that_is_refused_keeps_back_no_other(sandbox: Any):
                 raise Refused("launch", "404", "no such group")
             super().set_switches(switches)
 
-    switch_changes.report_due(Choosy.from_settings())
+    switch_changes.report_due_switches(Choosy.from_settings())
     assert (sandbox.state.switches, SwitchChange.objects.get().group_code) == ({"good": 0}, "bad")
 
 
-def test_a_cancelled_group_takes_launches_no_more(sandbox: Any):
-    group, quiet = GroupFactory(), GroupFactory(launch_switch=False)
+def test_a_cancelled_group_is_reported_as_off(sandbox: Any):
+    group, other = GroupFactory(), GroupFactory(launch_switch=False)
     cancel(group)
-    cancel(quiet)
+    cancel(other)
     assert report_switches() == 1
     assert sandbox.state.switches == {group.code: 0}
 
 
-def test_a_group_bound_again_takes_launches_again(sandbox: Any):
+def test_a_group_that_is_bound_again_is_reported_as_on(sandbox: Any):
     user, robot = UserFactory(code="wx-alice"), RobotFactory(code="r1")
     GroupFactory(code="g1", cancelled_at=timezone.now(), cancel_reason=3, launch_switch=False)
-    words = {"robot_id": robot.code, "user_id": user.code, "name": "群"}
+    body = {"robot_id": robot.code, "user_id": user.code, "name": "群"}
     gateway_tells(
-        ("bind_group_success", words | {"group_id": "g1"}), ("bind_group_success", words | {"group_id": "g2"})
+        ("bind_group_success", body | {"group_id": "g1"}), ("bind_group_success", body | {"group_id": "g2"})
     )
     assert report_switches() == 1
     assert sandbox.state.switches == {"g1": 1}
 
 
-def test_many_switches_are_told_in_few_calls(sandbox: Any, django_assert_max_num_queries: Any):
+def test_many_switches_are_reported_in_few_calls(sandbox: Any, django_assert_max_num_queries: Any):
     groups = [GroupFactory(code=f"g{number:03}", user=UserFactory.create()) for number in range(130)]
-    stars(*((group, 5) for group in groups))
+    rate(*((group, 5) for group in groups))
     with django_assert_max_num_queries(30):
         assert report_switches() == 130
     assert sandbox.state.switches == {group.code: 0 for group in groups}

@@ -1,4 +1,4 @@
-"""`manage.py cancel_groups`: cancel many groups, with progress; after a kill `--resume` goes on."""
+"""`manage.py cancel_groups`: cancel many groups, with progress. `--resume` continues jobs of a killed run."""
 
 import time
 from pathlib import Path
@@ -43,10 +43,12 @@ class Command(BaseCommand):
             self.stdout.write(f"{count} groups would be cancelled.")
             return None
         reason = CancelReason(options["reason"])
-        return cancel_jobs.ask(references=references, reason=reason, by=options["by"], at=timezone.now())
+        return cancel_jobs.request_cancelling(
+            references=references, reason=reason, by=options["by"], at=timezone.now()
+        )
 
     def _run(self, job: CancelJob) -> int:
-        """Do a job, or watch a worker do it; how many groups were cancelled meanwhile."""
+        """Run a job, or wait while a worker runs it. Returns how many groups were cancelled in the meantime."""
         before = job.cancelled_count
         with tqdm(
             total=len(job.references), initial=job.position, desc="cancelling", unit="group", disable=None
@@ -63,9 +65,8 @@ def _lines(path: Path | None) -> list[str]:
     if path is None:
         return []
     try:
-        text = path.read_text(
-            encoding="utf-8-sig"
-        )  # with a BOM the first code would be an unknown one, passed over
+        # "utf-8-sig" drops a BOM, which would make the first code an unknown one that is skipped.
+        text = path.read_text(encoding="utf-8-sig")
         return [line.strip() for line in text.splitlines() if line.strip()]
     except UnicodeDecodeError as error:
         raise CommandError(f"{path} cannot be read: it is not UTF-8.") from error

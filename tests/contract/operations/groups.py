@@ -160,7 +160,7 @@ ROWS: Rows = [
         ],
         paged=True,
         may_ask_all=True,
-        rules="tests/groups/test_welcome_and_numbers.py",
+        rules="tests/groups/test_welcome_and_statistics.py",
     ),
     Operation(
         23,
@@ -182,7 +182,7 @@ ROWS: Rows = [
         good=lambda world: {"group_id": world.group.code, "welcome_msg": "欢迎入群"},
         answer=SUCCESS,
         codes=(1404, 2003),
-        rules="tests/groups/test_welcome_and_numbers.py",
+        rules="tests/groups/test_welcome_and_statistics.py",
     ),
     Operation(30, "GET", "/alt/switch", "user", answer=SWITCH, rules="tests/groups/test_mentions.py"),
     Operation(

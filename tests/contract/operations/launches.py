@@ -11,7 +11,7 @@ from tests.contract.world import World
 from tests.factories.launches import TEXT as WORDS
 
 _RULES = "tests/launches/test_mass_messages.py"
-_HISTORY_RULES = "tests/launches/test_switch_and_history.py"
+_HISTORY_RULES = "tests/launches/test_launch_switches_and_history.py"
 _CONTENT = {"type": INTEGER, "content": TEXT, "title": TEXT, "desc": TEXT, "url": TEXT}
 _STATUS = Type("0 to 2", lambda value: value in (0, 1, 2), ("integer",))
 _HISTORY = Operation(
@@ -156,6 +156,6 @@ ROWS: Rows = [
             "content": {"items": [{"type": 1, "content": "大家好", "title": "", "filePath": "", "url": ""}]},
         },
         codes=(1409,),
-        rules="tests/launches/test_receiving.py",
+        rules="tests/launches/test_launch_intake.py",
     ),
 ]

@@ -1,4 +1,4 @@
-"""Taking a launch on: the task, a delivery per group and its messages, in one go however many groups."""
+"""Receiving a launch: one statement writes a delivery per group and its messages, however many groups."""
 
 import json
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from config.errors import Conflict
 from config.platform.lookups import as_uuid
 from config.platform.wakeups import start_soon
 from groups.models import Group
-from launches.items import GROUP_PLACEHOLDER, Item, as_received, fingerprint, message_of
+from launches.launch_items import GROUP_PLACEHOLDER, Item, as_received, fingerprint, message_content
 from launches.models import Delivery, Launch
 from robots.outbox import writing
 from robots.outbox.bulk import group_messages_sql
@@ -21,26 +21,26 @@ REPORT_RESULTS = "launches.tasks.report_results"
 SWITCHED_OFF = "投放开关已关闭"
 Status = Delivery.Status
 
-# What becomes of each group that is named, in the numbers of the statement below.
-_VERDICTS: tuple[tuple[Status, str], ...] = (
+# The initial statuses of deliveries with their reasons, numbered from 0 in the statement below (`initial`).
+_INITIAL_STATUSES: tuple[tuple[Status, str], ...] = (
     (Status.WAITING, ""),
     (Status.FAILED, "没有这个群"),
     (Status.SKIPPED, "群已注销"),
     (Status.SKIPPED, SWITCHED_OFF),
     (Status.SKIPPED, "机器人不可用"),
 )
-# The code stands in JSON, so it is put in as JSON writes it.
+# The content is JSON, so the group's code is inserted as JSON escapes it.
 _MESSAGES = group_messages_sql(
     """
     SELECT f.robot_id, f.group_code, i.place,
         replace(i.content, %(placeholder)s, substr(f.quoted, 2, length(f.quoted) - 2))::jsonb AS content
-    FROM planned p JOIN found f USING (group_code)
+    FROM created c JOIN found f USING (group_code)
     CROSS JOIN unnest(%(contents)s::text[]) WITH ORDINALITY AS i(content, place)
-    WHERE p.status = 0
+    WHERE c.status = 0
     """
 )
-# Groups are locked against being cancelled meanwhile, in the order in which everybody locks them.
-_PLAN = f"""
+# Groups are locked against being cancelled, in the order in which all code locks them (`groups.locking`).
+_CREATE_DELIVERIES = f"""
 WITH named AS MATERIALIZED (
     SELECT * FROM unnest(%(codes)s::text[], %(references)s::text[]) AS t(group_code, reference)
 ), found AS MATERIALIZED (
@@ -50,27 +50,27 @@ WITH named AS MATERIALIZED (
     JOIN groups_group g ON g.code = n.group_code AND g.cancelled_at IS NULL
     JOIN robots_robot r ON r.id = g.robot_id
     ORDER BY g.id FOR KEY SHARE OF g
-), judged AS (
+), decided AS (
     SELECT n.group_code, n.reference, f.group_id, f.user_id, CASE
         WHEN f.group_id IS NULL THEN
             CASE WHEN EXISTS (SELECT FROM groups_group g WHERE g.code = n.group_code) THEN 2 ELSE 1 END
         WHEN NOT f.launch_switch THEN 3
         WHEN NOT f.robot_works THEN 4
-        ELSE 0 END AS verdict
+        ELSE 0 END AS initial
     FROM named n LEFT JOIN found f USING (group_code)
-), planned AS (
+), created AS (
     INSERT INTO launches_delivery (
         launch_id, group_code, reference, group_id, user_id, status, reason,
         settled_at, result_due_at, result_try_count)
     SELECT
         %(launch)s, group_code, reference, group_id, user_id,
-        (%(statuses)s::smallint[])[verdict + 1], (%(reasons)s::text[])[verdict + 1],
-        CASE WHEN verdict > 0 THEN %(at)s END, CASE WHEN verdict > 0 THEN %(at)s END, 0
-    FROM judged ORDER BY group_id
+        (%(statuses)s::smallint[])[initial + 1], (%(reasons)s::text[])[initial + 1],
+        CASE WHEN initial > 0 THEN %(at)s END, CASE WHEN initial > 0 THEN %(at)s END, 0
+    FROM decided ORDER BY group_id
     RETURNING group_code, status
-), said AS ({_MESSAGES})
-SELECT status, count(*) FROM planned GROUP BY status
-"""  # noqa: S608 - all of it is written here
+), messages AS ({_MESSAGES})
+SELECT status, count(*) FROM created GROUP BY status
+"""  # noqa: S608 - constants of this module
 
 
 class TaskAlreadyReceived(Conflict):
@@ -78,66 +78,67 @@ class TaskAlreadyReceived(Conflict):
     message = "该任务已接收过，内容或群不同"
 
 
-def receive(
+def receive_launch(
     *, task_id: str, references: Sequence[str], items: Sequence[Item], by: str, at: datetime
 ) -> tuple[Launch, bool]:
-    """Take a launch on; (the launch, whether it is new). The same call again changes nothing, another one is 1409.
+    """Receive a launch. Returns the launch, and whether it is new.
 
-    Each active group whose switch is on gets every item, in order. The others end at once, with the reason: a group
-    that nobody knows has failed, one that is cancelled, switched off or without a working robot is skipped.
+    Each active group whose switch is on gets every item, in order. Deliveries to other groups end at once, with the reason:
+    for an unknown group as failed, for a group that is cancelled, switched off or without a working robot as skipped.
+    The same call again changes nothing. Raises TaskAlreadyReceived (1409) for the same task with other content or groups.
     """
-    mark = fingerprint(items, references)
+    digest = fingerprint(items, references)
     with transaction.atomic():
         try:
             with transaction.atomic():
-                launch = _create(task_id, mark, items, by, at)
+                launch = _create_launch(task_id, digest, items, by, at)
         except IntegrityError:
-            return _as_before(task_id, mark), False
-        _plan(launch, references, items, at)
+            return _existing_launch(task_id, digest), False
+        _create_deliveries(launch, references, items, at)
     return launch, True
 
 
-def _create(task_id: str, mark: str, items: Sequence[Item], by: str, at: datetime) -> Launch:
-    """A launch system that numbers its tasks with UUIDs meets the same ids here."""
+def _create_launch(task_id: str, digest: str, items: Sequence[Item], by: str, at: datetime) -> Launch:
+    """Create the launch, under the id of the task when that is a UUID."""
     return Launch.objects.create(
         id=as_uuid(task_id) or uuid4(),
         task_id=task_id,
-        fingerprint=mark,
+        fingerprint=digest,
         items=[as_received(item) for item in items],
         received_at=at,
         received_by=by,
     )
 
 
-def _as_before(task_id: str, mark: str) -> Launch:
+def _existing_launch(task_id: str, digest: str) -> Launch:
     launch = Launch.objects.filter(task_id=task_id).first()
-    if launch is None or launch.fingerprint != mark:
+    if launch is None or launch.fingerprint != digest:
         raise TaskAlreadyReceived
     return launch
 
 
-def _plan(launch: Launch, references: Sequence[str], items: Sequence[Item], at: datetime) -> None:
+def _create_deliveries(launch: Launch, references: Sequence[str], items: Sequence[Item], at: datetime) -> None:
     by_code = _by_code(references)
-    words: dict[str, Any] = {
+    params: dict[str, Any] = {
         "launch": launch.pk,
         "cause": launch.cause,
         "at": at,
         "placeholder": GROUP_PLACEHOLDER,
         "codes": list(by_code),
         "references": list(by_code.values()),
-        "contents": [json.dumps(message_of(item), ensure_ascii=False) for item in items],
-        "statuses": [int(status) for status, _ in _VERDICTS],
-        "reasons": [reason for _, reason in _VERDICTS],
+        "contents": [json.dumps(message_content(item), ensure_ascii=False) for item in items],
+        "statuses": [int(status) for status, _ in _INITIAL_STATUSES],
+        "reasons": [reason for _, reason in _INITIAL_STATUSES],
     }
     with connection.cursor() as cursor:
-        cursor.execute(_PLAN, words)
+        cursor.execute(_CREATE_DELIVERIES, params)
         _count(launch, dict(cursor.fetchall()), at)
     writing.notify_senders()
     start_soon(REPORT_RESULTS)
 
 
 def _by_code(references: Sequence[str]) -> dict[str, str]:
-    """Each group once, by its code: what the caller calls it. Most callers say codes; ids are looked up."""
+    """Return the caller's reference of each group by the group's code. Ids are looked up; most callers send codes."""
     ids = {reference: found for reference in references if (found := as_uuid(reference))}
     codes = dict(Group.objects.filter(pk__in=ids.values()).values_list("pk", "code")) if ids else {}
     by_code: dict[str, str] = {}

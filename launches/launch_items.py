@@ -1,4 +1,4 @@
-"""The content of a launch: what each kind needs, and the messages that robots make of it."""
+"""Items of a launch: the parts that each type needs, and the content of the messages that robots send."""
 
 import hashlib
 import json
@@ -11,14 +11,17 @@ from robots.outbox import writing
 
 Item = Mapping[str, Any]
 PARTS = ("type", "title", "content", "filePath", "url")
-GROUP_PLACEHOLDER = "{groupId}"  # in a link; becomes the code of the group it is sent to
+GROUP_PLACEHOLDER = "{groupId}"  # in a link; replaced by the code of the group
 NEEDED: dict[int, tuple[str, ...]] = {
     LaunchItemType.TEXT: ("content",),
     LaunchItemType.IMAGE: ("filePath",),
     LaunchItemType.LINK: ("title", "url"),
     LaunchItemType.MINI_PROGRAM: ("title", "content", "url"),  # content: the picture on the card
 }
-ADDRESS_IN: dict[int, str] = {LaunchItemType.IMAGE: "filePath", LaunchItemType.LINK: "url"}  # opened by who gets it
+ADDRESS_IN: dict[int, str] = {
+    LaunchItemType.IMAGE: "filePath",
+    LaunchItemType.LINK: "url",
+}  # addresses that the members open
 _MESSAGE_OF: dict[int, Callable[[Item], writing.Content]] = {
     LaunchItemType.TEXT: lambda item: writing.text(item["content"]),
     LaunchItemType.IMAGE: lambda item: writing.image(item["filePath"]),
@@ -41,21 +44,21 @@ def _card_of(item: Item) -> str:
 
 
 def missing_part(item: Item) -> str | None:
-    """The first part that an item of this type needs and does not have."""
+    """Return the first part that an item of this type needs and lacks, or None."""
     return next((part for part in NEEDED[item["type"]] if not item.get(part)), None)
 
 
-def message_of(item: Item) -> writing.Content:
-    """What a robot says for this item."""
+def message_content(item: Item) -> writing.Content:
+    """Return the content of the message that robots send for this item."""
     return _MESSAGE_OF[item["type"]](item)
 
 
 def as_received(item: Item) -> dict[str, Any]:
-    """An item with all its parts, null where it has none."""
+    """Return the item with all its parts, None for those that it lacks."""
     return {part: item.get(part) or None for part in PARTS}
 
 
 def fingerprint(items: Sequence[Item], references: Sequence[str]) -> str:
-    """The same for the same content and the same groups, in whatever order they are named."""
-    told = [[as_received(item) for item in items], sorted(set(references))]
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    """Return a hash of the content and the groups, which does not depend on the order of the groups."""
+    identity = [[as_received(item) for item in items], sorted(set(references))]
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()

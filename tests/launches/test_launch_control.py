@@ -12,15 +12,15 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from groups import stars
-from launches import running
+from launches import launch_control
 from launches.models import Delivery, Launch
 from launches.tasks import fire_mass_messages, report_results
 from robots.models import OutboxMessage
 from robots.outbox import failed, results
 from robots.outbox.leases import claim
-from tests.factories.launches import WORDS, launched, reachable, scheduled
+from tests.factories.launches import TEXT_ITEM, launched, reachable, scheduled
 from tests.factories.people import OperatorFactory, UserFactory
-from tests.launches.test_progress import give_up
+from tests.launches.test_deliveries import fail_messages
 from tests.support.entry_points import say_everything
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +28,7 @@ PAGE = "/admin/launches/launch/"
 
 
 def operator(*permissions: str) -> Client:
-    """Somebody who may look at launches, and these things more."""
+    """Return the client of an operator who may view launches and has these permissions."""
     person = OperatorFactory(is_superuser=False, username="wang")
     person.user_permissions.set(Permission.objects.filter(codename__in=["view_launch", *permissions]))
     client = Client()
@@ -36,22 +36,22 @@ def operator(*permissions: str) -> Client:
     return client
 
 
-def press(client: Client, action: str, *launches: Launch, confirmed: bool = True, **said: str) -> str:
-    body = {"action": action, "_selected_action": [launch.pk for launch in launches], **said}
+def run_action(client: Client, action: str, *launches: Launch, confirmed: bool = True, **form_data: str) -> str:
+    body = {"action": action, "_selected_action": [launch.pk for launch in launches], **form_data}
     answer = client.post(PAGE, body | ({"confirmed": "1"} if confirmed else {}), follow=True)
     return answer.content.decode()
 
 
 def pause(launch: Launch) -> None:
-    assert running.pause(launch=launch, by="wang", at=timezone.now())
+    assert launch_control.pause(launch=launch, by="wang", at=timezone.now())
 
 
 def half_failed(sandbox: Any) -> Launch:
-    """It failed in one group, and is not due in the other one before tomorrow."""
+    """Return a launch that failed in one group and waits in another until tomorrow."""
     launch = launched(reachable(), reachable())
     last = OutboxMessage.objects.latest("pk")
     OutboxMessage.objects.filter(pk=last.pk).update(not_before=timezone.now() + timedelta(days=1))
-    give_up(sandbox)
+    fail_messages(sandbox)
     return launch
 
 
@@ -60,9 +60,9 @@ def status_of(launch: Launch) -> int:
     return launch.status
 
 
-def test_it_asks_first():
+def test_pausing_asks_for_confirmation():
     launch = launched(reachable())
-    page = press(operator("pause_launch"), "pause", launch, confirmed=False)
+    page = run_action(operator("pause_launch"), "pause", launch, confirmed=False)
     assert "共 1 个群,待发送 1" in page
     assert status_of(launch) == Launch.Status.RUNNING
 
@@ -70,42 +70,42 @@ def test_it_asks_first():
 def test_a_paused_launch_sends_nothing_until_it_is_resumed(sandbox: Any):
     launch = launched(reachable(), reachable())
     client = operator("pause_launch", "resume_launch")
-    assert "已暂停 1 条" in press(client, "pause", launch)
+    assert "已暂停 1 条" in run_action(client, "pause", launch)
     assert say_everything() == 0
-    assert "已恢复 1 条" in press(client, "resume", launch)
+    assert "已恢复 1 条" in run_action(client, "resume", launch)
     assert say_everything() == 2
     assert status_of(launch) == Launch.Status.FINISHED
 
 
-def test_a_resumed_launch_goes_on_where_it_stopped(sandbox: Any):
+def test_a_resumed_launch_continues_where_it_stopped(sandbox: Any):
     first, second = reachable(), reachable()
     launch = launched(first, second)
     OutboxMessage.objects.filter(group_code=second.code).update(is_held=True)
     say_everything()
     pause(launch)
-    running.resume(launch=launch, at=timezone.now())
+    launch_control.resume(launch=launch, at=timezone.now())
     say_everything()
     assert sorted(m["group_id"] for m in sandbox.state.messages.values()) == sorted([first.code, second.code])
 
 
-def test_a_group_whose_stars_switched_it_off_meanwhile_is_passed_over(sandbox: Any):
+def test_a_group_that_was_switched_off_during_the_pause_is_skipped(sandbox: Any):
     group = reachable()
     launch = launched(group)
     pause(launch)
     stars.rate([stars.Rating(group.code, 4, 1)], at=timezone.now())
-    running.resume(launch=launch, at=timezone.now())
+    launch_control.resume(launch=launch, at=timezone.now())
     say_everything()
     assert status_of(launch) == Launch.Status.FINISHED
     assert launch.skipped_count == 1
 
 
-def test_a_cancelled_launch_sends_nothing_more_and_says_so(sandbox: Any):
+def test_a_cancelled_launch_sends_nothing_more_and_reports_its_groups(sandbox: Any):
     group = reachable()
     launch = launched(group)
-    assert "已取消 1 条" in press(operator("cancel_launch"), "cancel", launch, reason="广告主要求")
+    assert "已取消 1 条" in run_action(operator("cancel_launch"), "cancel", launch, reason="广告主要求")
     assert say_everything() == 0
     report_results()
-    assert [(told["groupId"], told["state"]) for told in sandbox.state.launch_results] == [(group.code, 2)]
+    assert [(result["groupId"], result["state"]) for result in sandbox.state.launch_results] == [(group.code, 2)]
     assert status_of(launch) == Launch.Status.CANCELLED
     assert (launch.cancelled_by, launch.skipped_count) == ("wang", 1)
     assert Delivery.objects.get().reason == "投放已取消:广告主要求"
@@ -113,78 +113,78 @@ def test_a_cancelled_launch_sends_nothing_more_and_says_so(sandbox: Any):
 
 def test_cancelling_asks_for_a_reason():
     launch = launched(reachable())
-    press(operator("cancel_launch"), "cancel", launch)
+    run_action(operator("cancel_launch"), "cancel", launch)
     assert status_of(launch) == Launch.Status.RUNNING
 
 
 def test_a_paused_launch_can_be_cancelled():
     launch = launched(reachable())
     pause(launch)
-    assert running.cancel(launch=launch, by="wang", reason="不要了", at=timezone.now())
+    assert launch_control.cancel(launch=launch, by="wang", reason="不要了", at=timezone.now())
     assert OutboxMessage.objects.waiting().count() == 0
 
 
-def test_what_failed_is_not_sent_after_all_when_the_launch_was_cancelled(sandbox: Any):
+def test_failed_messages_of_a_cancelled_launch_cannot_be_retried(sandbox: Any):
     launch = half_failed(sandbox)
-    assert running.cancel(launch=launch, by="wang", reason="不要了", at=timezone.now())
+    assert launch_control.cancel(launch=launch, by="wang", reason="不要了", at=timezone.now())
     assert failed.retry(OutboxMessage.objects.all(), at=timezone.now()) == 0
     assert status_of(launch) == Launch.Status.CANCELLED
     assert (launch.failed_count, launch.skipped_count) == (1, 1)
 
 
-def test_what_failed_waits_for_the_end_of_a_pause(sandbox: Any):
+def test_a_retried_message_waits_for_the_end_of_a_pause(sandbox: Any):
     launch = half_failed(sandbox)
     pause(launch)
     failed.retry(OutboxMessage.objects.all(), at=timezone.now())
     assert say_everything() == 0
-    running.resume(launch=launch, at=timezone.now())
+    launch_control.resume(launch=launch, at=timezone.now())
     assert say_everything() == 1
 
 
-def test_a_paused_launch_with_nothing_left_to_send_is_over_when_it_goes_on(sandbox: Any):
+def test_a_paused_launch_with_nothing_left_to_send_is_finished_when_it_is_resumed(sandbox: Any):
     launch = launched(reachable())
-    [taken] = claim(at=timezone.now()).messages
+    [leased] = claim(at=timezone.now()).messages
     pause(launch)
-    results.finish([results.AttemptResult(taken)], at=timezone.now())
+    results.finish([results.AttemptResult(leased)], at=timezone.now())
     assert status_of(launch) == Launch.Status.PAUSED
-    running.resume(launch=launch, at=timezone.now())
+    launch_control.resume(launch=launch, at=timezone.now())
     assert status_of(launch) == Launch.Status.FINISHED
 
 
-def test_what_is_over_cannot_be_moved(sandbox: Any):
+def test_a_finished_launch_cannot_be_changed(sandbox: Any):
     launch = launched(reachable())
     say_everything()
     now = timezone.now()
-    assert not running.pause(launch=launch, by="wang", at=now)
-    assert not running.resume(launch=launch, at=timezone.now())
-    assert not running.cancel(launch=launch, by="wang", reason="不要了", at=now)
+    assert not launch_control.pause(launch=launch, by="wang", at=now)
+    assert not launch_control.resume(launch=launch, at=timezone.now())
+    assert not launch_control.cancel(launch=launch, by="wang", reason="不要了", at=now)
     assert status_of(launch) == Launch.Status.FINISHED
 
 
 def test_pausing_twice_is_harmless():
     launch = launched(reachable())
     pause(launch)
-    page = press(operator("pause_launch"), "pause", launch)
+    page = run_action(operator("pause_launch"), "pause", launch)
     assert "1 条没有变化:不在投放中" in page
 
 
 @pytest.mark.parametrize("action", ["pause", "resume", "cancel"])
-def test_each_needs_a_permission_of_its_own(action: str):
+def test_each_action_needs_its_own_permission(action: str):
     others = {"pause_launch", "resume_launch", "cancel_launch"} - {f"{action}_launch"}
     launch = launched(reachable())
-    press(operator(*others), action, launch, reason="x")
+    run_action(operator(*others), action, launch, reason="x")
     assert status_of(launch) == Launch.Status.RUNNING
 
 
-def test_the_list_shows_how_far_it_is():
-    launched(reachable(), reachable(), items=[WORDS])
+def test_the_list_shows_the_progress_of_a_launch():
+    launched(reachable(), reachable(), items=[TEXT_ITEM])
     page = operator().get(PAGE).content.decode()
     assert '<td class="field-planned_count">2</td>' in page
     assert '<td class="field-waiting_count">2</td>' in page
 
 
 def test_a_delivery_leads_to_its_messages():
-    launched(reachable(), items=[WORDS, WORDS])
+    launched(reachable(), items=[TEXT_ITEM, TEXT_ITEM])
     client = Client()
     client.force_login(OperatorFactory())
     page = client.get(f"/admin/launches/delivery/{Delivery.objects.get().pk}/change/").content.decode()

@@ -1,4 +1,4 @@
-"""Newcomers are welcomed; who came, went and spoke is counted per group and day."""
+"""Welcome messages, and daily statistics of joins, leaves and speakers."""
 
 from datetime import timedelta
 
@@ -37,20 +37,20 @@ def group(owner) -> Group:
     )
 
 
-def joins(code: str = "bob", **facts) -> None:
-    gateway_tells(("join_group", {"group_id": "g1", "user_id": code, "nickname": code, **facts}))
+def joins(code: str = "bob", **fields) -> None:
+    gateway_tells(("join_group", {"group_id": "g1", "user_id": code, "nickname": code, **fields}))
 
 
-def leaves(code: str = "bob", **facts) -> None:
-    gateway_tells(("drop_out_group", {"group_id": "g1", "user_id": code, **facts}))
+def leaves(code: str = "bob", **fields) -> None:
+    gateway_tells(("drop_out_group", {"group_id": "g1", "user_id": code, **fields}))
 
 
 def yesterday(hour: int = 12) -> str:
     return days_ago(1, hour).strftime("%F %T")
 
 
-def set_welcome(user: User, words: object) -> int:
-    return ApiClient(user).post("/groups/g1/welcome", {"welcome_msg": words})["code"]
+def set_welcome(user: User, text: object) -> int:
+    return ApiClient(user).post("/groups/g1/welcome", {"welcome_msg": text})["code"]
 
 
 def test_a_newcomer_is_welcomed_by_name(group):
@@ -59,7 +59,7 @@ def test_a_newcomer_is_welcomed_by_name(group):
     assert (message.group_code, message.content["content"], message.mentions) == ("g1", "欢迎", ["bob"])
 
 
-def test_an_older_joining_that_is_told_late_brings_no_older_leaving_back(group):
+def test_an_older_joining_that_is_reported_late_restores_no_older_leaving(group):
     joins(join_time=yesterday(12))
     joins(join_time=yesterday(11))
     leaves(join_time=yesterday(11))
@@ -67,7 +67,7 @@ def test_an_older_joining_that_is_told_late_brings_no_older_leaving_back(group):
     assert Group.objects.get().member_count == group.member_count + 1
 
 
-def test_one_welcome_in_five_minutes(group):
+def test_a_group_gets_one_welcome_in_five_minutes(group):
     joins("bob")
     joins("carol")
     assert len(answered_in()) == 1
@@ -97,16 +97,16 @@ def test_the_owner_changes_the_welcome_and_switches_it_off(owner, group):
     assert answered_in() == ["新欢迎"]
 
 
-@pytest.mark.parametrize("words", ["  ", "\u200b", "\n\t", "\ufeff \u3000", "\ufe0f", "\u2800", "\u202e\u202c"])
-def test_a_welcome_that_shows_nothing_switches_it_off(owner, group, words):
-    assert set_welcome(owner, words) == 1200
+@pytest.mark.parametrize("text", ["  ", "\u200b", "\n\t", "\ufeff \u3000", "\ufe0f", "\u2800", "\u202e\u202c"])
+def test_a_welcome_that_shows_nothing_switches_it_off(owner, group, text):
+    assert set_welcome(owner, text) == 1200
     joins()
     assert answered_in() == []
     group.refresh_from_db()
     assert group.welcome_message == ""
 
 
-def test_a_newcomers_name_is_kept_in_one_line(group):
+def test_a_newcomers_name_is_stored_as_one_line(group):
     joins("bob", nickname="\u202e小\n明\u200b")
     assert Member.objects.get(code="bob").nickname == "小 明"
 
@@ -125,15 +125,15 @@ def test_a_welcome_keeps_its_lines_blanks_and_pictures(owner, group):
 
 def test_a_welcome_with_a_sensitive_word_changes_nothing(owner, group):
     add_words(["赌博"])
-    told = ApiClient(owner).post("/groups/g1/welcome", {"welcome_msg": "一起赌 博"})
-    assert (told["code"], told["description"]) == (2003, "内容含有敏感词“赌博”，请修改后再提交")
+    answer = ApiClient(owner).post("/groups/g1/welcome", {"welcome_msg": "一起赌 博"})
+    assert (answer["code"], answer["description"]) == (2003, "内容含有敏感词“赌博”，请修改后再提交")
     group.refresh_from_db()
     assert group.welcome_message == "欢迎"
 
 
-@pytest.mark.parametrize(("words", "code"), [("x" * 500, 1200), ("x" * 501, 1403), (None, 1403), (["x"], 1403)])
-def test_a_welcome_has_at_most_500_characters(owner, group, words, code):
-    assert set_welcome(owner, words) == code
+@pytest.mark.parametrize(("text", "code"), [("x" * 500, 1200), ("x" * 501, 1403), (None, 1403), (["x"], 1403)])
+def test_a_welcome_has_at_most_500_characters(owner, group, text, code):
+    assert set_welcome(owner, text) == code
 
 
 def test_only_who_owns_the_group_in_wechat_sets_its_welcome(group):
@@ -147,9 +147,9 @@ def test_joins_leaves_and_speakers_of_yesterday_are_shown(owner, group):
     for by in ("bob", "bob", "carol", "r1"):
         says(by=by, send_time=yesterday())
     roll_up_statistics()
-    [told] = ApiClient(owner).get("/groups/statistics")["data"]
-    assert (told["join_group_counts"], told["exit_group_counts"], told["speaker_counts"]) == (3, 1, 2)
-    assert told["group_mem_counts"] == 7
+    [row] = ApiClient(owner).get("/groups/statistics")["data"]
+    assert (row["join_group_counts"], row["exit_group_counts"], row["speaker_counts"]) == (3, 1, 2)
+    assert row["group_mem_counts"] == 7
 
 
 def test_today_and_the_day_before_are_not_yesterday(owner, group):
@@ -157,18 +157,18 @@ def test_today_and_the_day_before_are_not_yesterday(owner, group):
     says()
     joins("carol", join_time=days_ago(2).strftime("%F %T"))
     roll_up_statistics()
-    [told] = ApiClient(owner).get("/groups/statistics")["data"]
-    assert (told["join_group_counts"], told["speaker_counts"]) == (0, 0)
+    [row] = ApiClient(owner).get("/groups/statistics")["data"]
+    assert (row["join_group_counts"], row["speaker_counts"]) == (0, 0)
 
 
-@pytest.mark.parametrize(("moment", "counted"), [("00:00:00", 1), ("23:59:59", 1)])
-def test_a_day_is_shanghais(owner, group, moment, counted):
-    joins("bob", join_time=f"{days_ago(1):%F} {moment}")
+@pytest.mark.parametrize(("time", "counted"), [("00:00:00", 1), ("23:59:59", 1)])
+def test_a_day_is_shanghais(owner, group, time, counted):
+    joins("bob", join_time=f"{days_ago(1):%F} {time}")
     roll_up_statistics()
     assert GroupStatistics.objects.latest("day").joined_count == counted
 
 
-def test_counting_again_counts_what_came_late(group):
+def test_a_second_roll_up_counts_late_events(group):
     roll_up_statistics()
     joins(join_time=yesterday())
     roll_up_statistics()
@@ -176,20 +176,20 @@ def test_counting_again_counts_what_came_late(group):
 
 
 @pytest.mark.parametrize(("hours_ago", "rows"), [(1, 0), (-1, 1)])
-def test_a_group_counts_on_a_day_at_whose_end_it_was_served(group, hours_ago, rows):
+def test_a_group_counts_on_a_day_if_it_was_served_at_the_end_of_the_day(group, hours_ago, rows):
     cancelled_at = days_ago(0, hour=0) - timedelta(hours=hours_ago)
     Group.objects.update(cancelled_at=cancelled_at, cancel_reason=3)
     assert statistics.roll_up(day_of(timezone.now()) - timedelta(days=1)) == rows
 
 
 def counted_days() -> dict[int, int]:
-    """How many joined on each day that has numbers, by how many days ago it was."""
+    """Return the joined count of each day with statistics, by how many days ago it was."""
     rows = GroupStatistics.objects.values_list("day", "joined_count")
     return {(timezone.localdate() - day).days: joined for day, joined in rows}
 
 
 @pytest.mark.parametrize("task", [roll_up_statistics, roll_up_missed_statistics])
-def test_every_missed_day_that_is_still_kept_is_counted_late(group, task):
+def test_every_missed_day_whose_messages_are_stored_is_rolled_up_later(group, task):
     for back in (6, 4, 1):
         joins(f"m{back}", join_time=days_ago(back).strftime("%F %T"))
     task()
@@ -212,19 +212,19 @@ def test_days_before_the_first_group_are_not_missing(group):
 
 
 @pytest.mark.parametrize("task", ["earnings.tasks.settle", "groups.tasks.roll_up"])
-def test_what_was_missed_is_looked_for_at_every_hour(task):
+def test_missed_days_are_looked_for_every_hour(task):
     times = [entry["schedule"] for entry in SCHEDULE.values() if entry["task"].startswith(task)]
     assert set().union(*(one.hour for one in times)) == set(range(24))
 
 
-def test_statistics_of_all_groups_are_one_statement(group, django_assert_num_queries):
+def test_statistics_of_all_groups_take_one_statement(group, django_assert_num_queries):
     for _ in range(5):
         GroupFactory()
     with django_assert_num_queries(1):
         assert statistics.roll_up(day_of(timezone.now())) == 6
 
 
-def test_the_database_keeps_one_row_a_group_and_day(group):
+def test_the_database_stores_one_row_per_group_and_day(group):
     statistics.roll_up(day_of(timezone.now()))
     row = GroupStatistics.objects.latest("day")
     row.pk = None
@@ -232,7 +232,7 @@ def test_the_database_keeps_one_row_a_group_and_day(group):
         row.save(force_insert=True)
 
 
-def test_moves_are_forgotten_after_a_week(group):
+def test_moves_are_deleted_after_a_week(group):
     joins("bob")
     MemberMove.objects.update(moved_at=timezone.now() - timedelta(days=8))
     joins("carol")
@@ -240,7 +240,7 @@ def test_moves_are_forgotten_after_a_week(group):
     assert MemberMove.objects.get().member_code == "carol"
 
 
-def test_nothing_that_is_forgotten_is_loaded_and_it_goes_some_thousand_at_a_time(group):
+def test_old_rows_are_deleted_some_thousand_at_a_time_without_being_loaded(group):
     moves = "INSERT INTO groups_membermove (group_id, member_code, is_joining, moved_at) SELECT %s, n, true, %s"
     with connection.cursor() as cursor:
         cursor.execute(f"{moves} FROM generate_series(0, %s) n", [group.pk, days_ago(9), CHUNK])
@@ -250,7 +250,7 @@ def test_nothing_that_is_forgotten_is_loaded_and_it_goes_some_thousand_at_a_time
     assert len(queries) == 3  # messages, and moves in two chunks
 
 
-def test_who_comes_and_goes_changes_the_size_once_each(group):
+def test_each_joining_and_leaving_changes_the_size_once(group):
     for act in (joins, joins, leaves, leaves, joins):
         act()
     group.refresh_from_db()
@@ -258,13 +258,13 @@ def test_who_comes_and_goes_changes_the_size_once_each(group):
     assert Member.objects.get().left_at is None
 
 
-def test_who_was_never_seen_and_leaves_makes_the_group_smaller(group):
-    leaves("stranger")
+def test_the_leaving_of_an_unknown_member_reduces_the_size(group):
+    leaves("unknown")
     group.refresh_from_db()
     assert group.member_count == 4
 
 
-def test_a_leaving_told_after_a_newer_joining_ends_no_membership(group):
+def test_a_leaving_reported_after_a_newer_joining_ends_no_membership(group):
     joins("bob", join_time=yesterday(12))
     joins("bob", join_time=yesterday(14))
     leaves("bob", join_time=yesterday(13))
@@ -275,14 +275,14 @@ def test_a_leaving_told_after_a_newer_joining_ends_no_membership(group):
     assert (counted.joined_count, counted.left_count) == (2, 1)
 
 
-def test_a_joining_told_after_the_leaving_that_followed_it_brings_nobody_back(group):
+def test_a_joining_reported_after_the_leaving_that_followed_it_restores_no_membership(group):
     for hour, act in ((11, joins), (15, leaves), (14, joins), (13, leaves)):
         act("bob", join_time=yesterday(hour))
     group.refresh_from_db()
     assert (group.member_count, Member.objects.filter(left_at=None).count()) == (5, 0)
 
 
-def test_of_a_stranger_who_came_and_went_only_the_order_is_wrong(group):
+def test_a_joining_reported_after_the_leaving_of_an_unknown_member_leaves_the_size_unchanged(group):
     leaves("bob", join_time=yesterday(15))
     joins("bob", join_time=yesterday(14))
     group.refresh_from_db()
@@ -292,7 +292,7 @@ def test_of_a_stranger_who_came_and_went_only_the_order_is_wrong(group):
     assert (group.member_count, Member.objects.filter(left_at=None).count()) == (6, 1)
 
 
-def test_a_joining_told_three_times_counts_once_and_is_welcomed_once(group):
+def test_a_joining_reported_three_times_counts_once_and_is_welcomed_once(group):
     for _ in range(3):
         joins("bob", join_time=yesterday())
         Group.objects.update(welcomed_at=None)
@@ -301,15 +301,15 @@ def test_a_joining_told_three_times_counts_once_and_is_welcomed_once(group):
     assert (GroupStatistics.objects.latest("day").joined_count, group.member_count, len(answered_in())) == (1, 6, 1)
 
 
-def test_a_leaving_told_three_times_counts_once(group):
+def test_a_leaving_reported_three_times_counts_once(group):
     for _ in range(3):
-        leaves("stranger", join_time=yesterday())
+        leaves("unknown", join_time=yesterday())
     roll_up_statistics()
     group.refresh_from_db()
     assert (GroupStatistics.objects.latest("day").left_count, group.member_count) == (1, 4)
 
 
-def test_who_comes_back_a_second_later_is_counted_again(group):
+def test_a_member_who_joins_again_a_second_later_is_counted_again(group):
     joins("bob", join_time=f"{days_ago(1):%F} 12:00:00")
     leaves("bob", join_time=f"{days_ago(1):%F} 12:00:00")
     joins("bob", join_time=f"{days_ago(1):%F} 12:00:01")
@@ -326,20 +326,20 @@ def test_the_database_counts_a_move_once(group):
         move.save(force_insert=True)
 
 
-def test_a_new_owner_in_wechat_takes_the_group_over(owner, group):
-    heir = UserFactory(code="wx-heir")
-    gateway_tells(("group_info", {"id": "g1", "admin_user_id": "wx-heir"}))
+def test_a_group_is_listed_for_its_new_owner_in_wechat(owner, group):
+    new_owner = UserFactory(code="wx-new_owner")
+    gateway_tells(("group_info", {"id": "g1", "admin_user_id": "wx-new_owner"}))
     assert ApiClient(owner).get("/owner/groups")["data"] == []
-    assert [one["code"] for one in ApiClient(heir).get("/owner/groups")["data"]] == ["g1"]
+    assert [one["code"] for one in ApiClient(new_owner).get("/owner/groups")["data"]] == ["g1"]
 
 
-@pytest.mark.parametrize(("size", "kept"), [(12, 12), ("12", 12), (-1, 5), ("x", 5), (10**9, 5), (None, 5)])
-def test_an_absurd_size_is_not_taken(group, size, kept):
+@pytest.mark.parametrize(("size", "stored"), [(12, 12), ("12", 12), (-1, 5), ("x", 5), (10**9, 5), (None, 5)])
+def test_an_impossible_size_is_ignored(group, size, stored):
     gateway_tells(("group_info", {"id": "g1", "mem_count": size}))
     group.refresh_from_db()
-    assert group.member_count == kept
+    assert group.member_count == stored
 
 
-def test_a_kick_of_another_robot_leaves_the_group_alone(group):
+def test_a_kick_of_another_robot_does_not_cancel_the_group(group):
     gateway_tells(("robot_kicked", {"group_id": "g1", "robot_id": "r2", "user_id": "x"}))
     assert Group.objects.active().count() == 1

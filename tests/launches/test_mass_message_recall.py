@@ -1,4 +1,4 @@
-"""Taking a mass message back, before and shortly after it was sent."""
+"""Recalling a mass message, before and shortly after it was sent."""
 
 from datetime import timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from robots.models import OutboxMessage
 from robots.outbox import leases, results, writing
 from tests.factories.launches import reachable, scheduled
 from tests.factories.people import UserFactory
-from tests.launches.test_mass_messages import fired, refuse, states
+from tests.launches.test_mass_messages import refuse, sent_to_outbox, states
 from tests.support.client import ApiClient
 from tests.support.entry_points import say_everything
 
@@ -25,15 +25,15 @@ def alice() -> User:
     return UserFactory(code="wx-alice")
 
 
-def waits(group: Group, words: str) -> None:
-    """Something else that the robot has to say there."""
+def queue_message(group: Group, text: str) -> None:
+    """Queue another message of the robot to the group."""
     writing.message_group(
-        robot=group.robot, group_code=group.code, content=writing.text(words), cause="test", at=timezone.now()
+        robot=group.robot, group_code=group.code, content=writing.text(text), cause="test", at=timezone.now()
     )
 
 
-def test_one_just_sent_is_recalled_message_by_message(alice: User, sandbox: Any):
-    message = fired(alice, reachable(user=alice), reachable(user=alice))
+def test_each_message_sent_just_now_is_recalled(alice: User, sandbox: Any):
+    message = sent_to_outbox(alice, reachable(user=alice), reachable(user=alice))
     say_everything()
     assert ApiClient(alice).delete(f"/tasks/{message.pk}")["code"] == 1200
     say_everything()
@@ -43,39 +43,37 @@ def test_one_just_sent_is_recalled_message_by_message(alice: User, sandbox: Any)
 
 
 @pytest.mark.parametrize("is_sent", [False, True])
-def test_one_that_was_taken_back_leaves_the_lists(alice: User, sandbox: Any, is_sent: bool):
-    message = fired(alice, reachable(user=alice)) if is_sent else scheduled(alice, reachable(user=alice))
+def test_a_recalled_mass_message_leaves_the_lists(alice: User, sandbox: Any, is_sent: bool):
+    message = sent_to_outbox(alice, reachable(user=alice)) if is_sent else scheduled(alice, reachable(user=alice))
     say_everything()
     assert ApiClient(alice).delete(f"/tasks/{message.pk}")["code"] == 1200
     lists = [ApiClient(alice).get("/tasks/messages", direction=direction)["data"] for direction in ("up", "down")]
     assert lists == [[], []]
 
 
-def test_it_is_recalled_at_once_though_the_group_has_a_queue_and_the_robot_no_place(
-    alice: User, sandbox: Any, settings: Any
-):
+def test_a_recall_does_not_wait_for_the_groups_queue_or_the_robots_rate(alice: User, sandbox: Any, settings: Any):
     settings.ROBOT_MESSAGES_PER_MINUTE = 1
     group = reachable(user=alice)
-    message = fired(alice, group)
+    message = sent_to_outbox(alice, group)
     say_everything()
-    for words in ("fails", "waits for it"):
-        waits(group, words)
+    for text in ("fails", "waits for it"):
+        queue_message(group, text)
     OutboxMessage.objects.waiting().update(retry_at=timezone.now() + timedelta(minutes=20))
     ApiClient(alice).delete(f"/tasks/{message.pk}")
     assert say_everything() == 1
     assert sandbox.state.recalled == [str(OutboxMessage.objects.get(cause=message.cause).message_no)]
 
 
-def test_what_is_in_the_outbox_is_closed_and_never_sent(alice: User, sandbox: Any):
-    message = fired(alice, reachable(user=alice))
+def test_a_recall_closes_messages_that_wait_in_the_outbox(alice: User, sandbox: Any):
+    message = sent_to_outbox(alice, reachable(user=alice))
     assert ApiClient(alice).delete(f"/tasks/{message.pk}")["code"] == 1200
     assert say_everything() == 0
     assert states(message) == [3]
     assert sandbox.state.messages == {}
 
 
-def test_after_two_minutes_it_stays(alice: User, sandbox: Any):
-    message = fired(alice, reachable(user=alice))
+def test_a_mass_message_cannot_be_recalled_after_two_minutes(alice: User, sandbox: Any):
+    message = sent_to_outbox(alice, reachable(user=alice))
     say_everything()
     OutboxMessage.objects.filter(cause=message.cause).update(settled_at=timezone.now() - timedelta(minutes=2))
     assert ApiClient(alice).delete(f"/tasks/{message.pk}")["code"] == 1409
@@ -88,15 +86,15 @@ def test_recalling_twice_is_a_conflict(alice: User, sandbox: Any):
     assert ApiClient(alice).delete(f"/tasks/{message.pk}")["code"] == 1409
 
 
-def test_nobody_else_recalls_it(alice: User):
+def test_another_user_cannot_recall_a_mass_message(alice: User):
     message = scheduled(alice, reachable(user=alice))
     assert ApiClient(UserFactory()).delete(f"/tasks/{message.pk}")["code"] == 1404
     message.refresh_from_db()
     assert message.status == MassMessage.Status.WAITING
 
 
-def test_one_that_the_gateway_refuses_to_recall_stands_as_sent(alice: User, sandbox: Any):
-    message = fired(alice, reachable(user=alice))
+def test_a_message_whose_recall_the_gateway_refuses_counts_as_sent(alice: User, sandbox: Any):
+    message = sent_to_outbox(alice, reachable(user=alice))
     say_everything()
     ApiClient(alice).delete(f"/tasks/{message.pk}")
     refuse(sandbox)
@@ -105,12 +103,12 @@ def test_one_that_the_gateway_refuses_to_recall_stands_as_sent(alice: User, sand
     assert "撤回失败" in message.groups.get().reason
 
 
-def test_a_message_that_was_in_a_senders_hands_when_it_was_taken_back_is_recalled(alice: User, sandbox: Any):
-    message = fired(alice, reachable(user=alice))
+def test_a_message_leased_by_a_sender_during_the_recall_is_recalled_afterwards(alice: User, sandbox: Any):
+    message = sent_to_outbox(alice, reachable(user=alice))
     now = timezone.now()
-    [held] = leases.claim(at=now, resting=[], may_say=True, after=0, batch=10).messages
+    [leased] = leases.claim(at=now, resting=[], may_say=True, after=0, batch=10).messages
     assert ApiClient(alice).delete(f"/tasks/{message.pk}")["code"] == 1200
-    results.finish([results.AttemptResult(held)], at=now)  # the gateway has said it
+    results.finish([results.AttemptResult(leased)], at=now)  # the gateway has sent it
     say_everything()
-    assert sandbox.state.recalled == [held.message_no]
+    assert sandbox.state.recalled == [leased.message_no]
     assert states(message) == [3]

@@ -1,4 +1,4 @@
-"""What went to a user's groups, in a fixed number of queries."""
+"""Launches that went to a user's groups, read in a fixed number of queries."""
 
 from typing import Any
 
@@ -14,8 +14,8 @@ class LaunchUnknown(NotFound):
     message = "没有找到这次投放"
 
 
-def of_user(user: User) -> QuerySet[Any, Any]:
-    """A row per launch that went to groups of the user, newest first."""
+def launches_of_user(user: User) -> QuerySet[Any, Any]:
+    """Return a row per launch that went to groups of the user, newest first."""
     waiting = Count("pk", filter=Q(status=Delivery.Status.WAITING))
     return (
         Delivery.objects.to_groups_of(user)
@@ -25,8 +25,8 @@ def of_user(user: User) -> QuerySet[Any, Any]:
     )
 
 
-def one(user: User, reference: str) -> dict[str, Any]:
-    """A launch with the names of the user's groups; 1404 when it went to none of them."""
+def launch_of_user(user: User, reference: str) -> dict[str, Any]:
+    """Return a launch with the names of the user's groups. Raises LaunchUnknown (1404) when it went to none of them."""
     launch = Launch.objects.by_reference(reference).first()
     deliveries = Delivery.objects.to_groups_of(user).filter(launch=launch).order_by("pk")
     names = list(deliveries.values_list("group__name", flat=True)) if launch else []

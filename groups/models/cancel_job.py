@@ -1,8 +1,7 @@
-"""Work on groups that is done in the background, or once a day."""
+"""Jobs that cancel many groups."""
 
 import uuid
 
-from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
@@ -10,7 +9,7 @@ from groups.models.group import CancelReason
 
 
 class CancelJob(models.Model):
-    """Groups to cancel, batch by batch; `position` is how far it has come, so a killed worker loses nothing."""
+    """Groups to cancel, batch by batch. `position` counts the references processed, so a killed worker loses nothing."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     references = models.JSONField("群")  # ids or codes
@@ -31,25 +30,3 @@ class CancelJob(models.Model):
 
     def __str__(self) -> str:
         return f"{self.position}/{len(self.references)}"
-
-
-class Awakening(models.Model):
-    """A user was asked to bring a group or an apprentice; at most once a day each."""
-
-    class Kind(models.IntegerChoices):
-        GROUP = 1, "导群"
-        APPRENTICE = 2, "收徒"
-
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="awakenings", verbose_name="用户"
-    )
-    kind = models.SmallIntegerField("类型", choices=Kind.choices)
-    day = models.DateField("日期")
-
-    class Meta:
-        verbose_name = verbose_name_plural = "唤醒记录"
-        ordering = ["-day", "id"]
-        constraints = [models.UniqueConstraint(fields=["user", "kind", "day"], name="woken_once_a_day_for_each")]
-
-    def __str__(self) -> str:
-        return f"{self.day}"

@@ -1,4 +1,4 @@
-"""Drafts of mass messages: what a user sent the robot after choosing 群发 in the menu, kept for ten minutes."""
+"""Drafts of mass messages, which users send to the robot after choosing 群发 in the menu; valid for ten minutes."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -14,8 +14,8 @@ from launches.models import MassMessageDraft
 
 LIFETIME = timedelta(minutes=10)
 PARTS = ("type", "content", "title", "desc", "url")
-# By kind of message, parts of which one must be there: a mini program may have its title in the card, which is its
-# content. All others may be empty.
+# By type of message: the sets of parts of which one must be present. A mini program may have its title in the card, which
+# is its content. All other parts may be empty.
 NEEDED: Mapping[int, Sequence[tuple[str, ...]]] = {
     MessageType.TEXT: [("content",)],
     MessageType.LINK: [("title",), ("url",)],
@@ -34,27 +34,30 @@ class DraftUnknown(NotFound):
     message = "没有这条群发草稿，或已过期，请在机器人私聊中重新发送"
 
 
-def keep(*, user: User, content: Mapping[str, Any], at: datetime) -> MassMessageDraft:
-    """Keep what the user sent (`type content title url desc`, as the gateway tells it) for ten minutes."""
-    kept = {part: str(content.get(part) or "") for part in PARTS}
-    if not kept["type"].isdigit() or int(kept["type"]) not in USABLE:
+def create_draft(*, user: User, content: Mapping[str, Any], at: datetime) -> MassMessageDraft:
+    """Create a draft from a message (`type content title url desc`, as the gateway sends it).
+
+    Raises ContentUnusable (1403) for a type that mass messages do not have, and for an address that is not of the web.
+    """
+    parts = {part: str(content.get(part) or "") for part in PARTS}
+    if not parts["type"].isdigit() or int(parts["type"]) not in USABLE:
         raise ContentUnusable
-    if problem := problem_in(kept | {"type": int(kept["type"])}):
+    if problem := address_problem(parts | {"type": int(parts["type"])}):
         raise ContentUnusable(problem, field="url")
     return MassMessageDraft.objects.create(
-        user=user, content=kept | {"type": int(kept["type"])}, created_at=at, expires_at=at + LIFETIME
+        user=user, content=parts | {"type": int(parts["type"])}, created_at=at, expires_at=at + LIFETIME
     )
 
 
-def missing_in(content: Mapping[str, Any]) -> str | None:
-    """Return the name of the first part that a message of this usable type needs and does not have."""
+def missing_content_part(content: Mapping[str, Any]) -> str | None:
+    """Return the name of the first part that a message of this usable type needs and lacks, or None."""
     needed = NEEDED[int(content["type"])]
-    missing = (one for one in needed if not any(str(content.get(part) or "").strip() for part in one))
-    return next(("/".join(one) for one in missing), None)
+    missing = (parts for parts in needed if not any(str(content.get(part) or "").strip() for part in parts))
+    return next(("/".join(parts) for parts in missing), None)
 
 
-def problem_in(content: Mapping[str, Any]) -> str:
-    """Return in Chinese why the address in this message cannot be sent, or nothing. `type` is a usable one."""
+def address_problem(content: Mapping[str, Any]) -> str:
+    """Return in Chinese why the address in this message cannot be sent, or "". The type is usable."""
     match content["type"]:
         case MessageType.LINK:
             return problem_of(str(content["url"]))
@@ -64,12 +67,12 @@ def problem_in(content: Mapping[str, Any]) -> str:
 
 
 def link_to(draft: MassMessageDraft) -> str:
-    """The short address at which the client completes it."""
+    """Return the short address at which the client completes the draft."""
     return short_links.shorten(client_pages.new_mass_message(draft.pk))
 
 
-def open_one(user: User, draft_id: str, *, at: datetime) -> MassMessageDraft:
-    """A draft that can still be completed; 1404 once it is completed or expired."""
+def open_draft(user: User, draft_id: str, *, at: datetime) -> MassMessageDraft:
+    """Return a draft that can be completed. Raises DraftUnknown (1404) once it is completed or expired."""
     drafts = MassMessageDraft.objects.filter(has_id(draft_id), user=user, completed_at=None, expires_at__gt=at)
     draft = drafts.first()
     if draft is None:
@@ -78,6 +81,6 @@ def open_one(user: User, draft_id: str, *, at: datetime) -> MassMessageDraft:
 
 
 def forget_old(*, at: datetime) -> int:
-    """Drafts that nobody can complete any more, after a week; how many."""
+    """Delete drafts older than a week. Returns how many."""
     count, _ = MassMessageDraft.objects.filter(created_at__lt=at - timedelta(days=7)).delete()
     return count

@@ -1,4 +1,4 @@
-"""How a launch goes, and what the launch system hears of it."""
+"""Statuses of deliveries, and their results for the launch system."""
 
 from datetime import timedelta
 from typing import Any
@@ -10,14 +10,14 @@ from django.utils import timezone
 from groups import cancelling
 from groups.models import CancelReason, Group
 from integrations.http import Refused
+from launches.launch_results import LEASE
 from launches.models import Delivery, Launch
-from launches.results import LEASED_AT_ONCE
 from launches.tasks import report_results
 from robots.models import OutboxMessage
 from robots.outbox import failed
 from robots.outbox import results as receipts
 from robots.outbox.leases import claim
-from tests.factories.launches import WORDS, launched, reachable
+from tests.factories.launches import TEXT_ITEM, launched, reachable
 from tests.factories.people import GroupFactory
 from tests.support.entry_points import say_everything
 
@@ -26,20 +26,20 @@ PICTURE = {"type": 2, "filePath": "https://example.com/a.png"}
 
 
 def results(sandbox: Any) -> list[tuple[str, int]]:
-    return [(told["groupId"], told["state"]) for told in sandbox.state.launch_results]
+    return [(result["groupId"], result["state"]) for result in sandbox.state.launch_results]
 
 
-def break_down(sandbox: Any, system: str, mode: str = "error") -> None:
+def set_fault(sandbox: Any, system: str, mode: str = "error") -> None:
     sandbox.state.note("fault", system=system, mode=mode, rate=1.0)
 
 
-def give_up(sandbox: Any) -> None:
-    """The gateway refuses five times; then it works again."""
-    break_down(sandbox, "gateway")
+def fail_messages(sandbox: Any) -> None:
+    """Have the gateway refuse five attempts, which fails the messages, and then work again."""
+    set_fault(sandbox, "gateway")
     for _ in range(5):
         OutboxMessage.objects.waiting().update(retry_at=timezone.now())
         say_everything()
-    break_down(sandbox, "gateway", "ok")
+    set_fault(sandbox, "gateway", "ok")
 
 
 def counts(launch: Launch) -> dict[str, int]:
@@ -49,7 +49,7 @@ def counts(launch: Launch) -> dict[str, int]:
 
 
 def test_a_delivery_is_sent_when_all_its_messages_are(sandbox: Any):
-    launch = launched(reachable(), items=[WORDS, PICTURE])
+    launch = launched(reachable(), items=[TEXT_ITEM, PICTURE])
     say_everything()
     assert counts(launch) == {"planned": 1, "sent": 1}
     assert launch.status == Launch.Status.FINISHED
@@ -62,16 +62,16 @@ def test_a_launch_is_running_while_anything_waits(sandbox: Any):
     assert (launch.status, launch.finished_at) == (Launch.Status.RUNNING, None)
 
 
-def test_one_message_given_up_fails_the_delivery(sandbox: Any):
-    launch = launched(reachable(), items=[WORDS, PICTURE])
-    give_up(sandbox)
+def test_one_failed_message_fails_the_delivery(sandbox: Any):
+    launch = launched(reachable(), items=[TEXT_ITEM, PICTURE])
+    fail_messages(sandbox)
     assert counts(launch) == {"planned": 1, "failed": 1}
 
 
-def test_an_operators_retry_that_works_makes_it_sent_and_is_reported_anew(sandbox: Any):
+def test_a_delivery_is_sent_and_reported_again_after_an_operators_retry(sandbox: Any):
     group = reachable()
     launch = launched(group)
-    give_up(sandbox)
+    fail_messages(sandbox)
     report_results()
     failed.retry(OutboxMessage.objects.failed(), at=timezone.now())
     say_everything()
@@ -80,32 +80,32 @@ def test_an_operators_retry_that_works_makes_it_sent_and_is_reported_anew(sandbo
     assert results(sandbox) == [(group.code, 2), (group.code, 1)]
 
 
-def test_it_is_told_of_by_one_reporter_at_a_time(sandbox: Any):
+def test_a_result_is_reported_by_one_worker_at_a_time(sandbox: Any):
     group = reachable()
     launched(group)
-    give_up(sandbox)
-    Delivery.objects.update(result_due_at=timezone.now() + LEASED_AT_ONCE)  # as taking it in hand does
+    fail_messages(sandbox)
+    Delivery.objects.update(result_due_at=timezone.now() + LEASE)  # as a lease does
     failed.retry(OutboxMessage.objects.failed(), at=timezone.now())
     say_everything()
     assert report_results() == 0
-    with time_machine.travel(timezone.now() + LEASED_AT_ONCE + timedelta(seconds=1)):
+    with time_machine.travel(timezone.now() + LEASE + timedelta(seconds=1)):
         assert report_results() == 1
     assert results(sandbox) == [(group.code, 1)]
 
 
-def test_a_failed_delivery_says_why_it_failed_last(sandbox: Any):
-    launched(reachable(), items=[WORDS, PICTURE])
+def test_a_failed_delivery_has_the_reason_of_the_last_failure(sandbox: Any):
+    launched(reachable(), items=[TEXT_ITEM, PICTURE])
     first, second = OutboxMessage.objects.order_by("pk")
     for message, answer in ((first, "502 踢出"), (second, "413 图片太大")):
         OutboxMessage.objects.filter(pk=message.pk).update(try_count=4)
-        [taken] = claim(at=timezone.now()).messages
-        receipts.finish([receipts.AttemptResult(taken, Refused("gateway", answer))], at=timezone.now())
+        [leased] = claim(at=timezone.now()).messages
+        receipts.finish([receipts.AttemptResult(leased, Refused("gateway", answer))], at=timezone.now())
     failed.retry(OutboxMessage.objects.filter(pk=first.pk), at=timezone.now())
     say_everything()
     assert "413 图片太大" in Delivery.objects.get().reason
 
 
-def test_a_group_cancelled_meanwhile_is_skipped(sandbox: Any):
+def test_a_group_cancelled_before_sending_is_skipped(sandbox: Any):
     group = reachable()
     launch = launched(group)
     cancelling.cancel(group_ids=[group.pk], reason=CancelReason.ROBOT_KICKED, by="网关", at=timezone.now())
@@ -114,16 +114,16 @@ def test_a_group_cancelled_meanwhile_is_skipped(sandbox: Any):
     assert Delivery.objects.get().reason == "群已注销:机器人被踢"
 
 
-def test_a_group_cancelled_after_a_part_was_seen_has_failed(sandbox: Any):
+def test_a_group_cancelled_after_a_message_was_sent_has_failed(sandbox: Any):
     group = reachable()
-    launch = launched(group, items=[WORDS, PICTURE])
+    launch = launched(group, items=[TEXT_ITEM, PICTURE])
     OutboxMessage.objects.filter(content__type=8).update(is_held=True)
     say_everything()
     cancelling.cancel(group_ids=[group.pk], reason=CancelReason.ROBOT_KICKED, by="网关", at=timezone.now())
     assert counts(launch) == {"planned": 1, "failed": 1}
 
 
-def test_the_launch_system_hears_of_every_group_it_named(sandbox: Any):
+def test_the_launch_system_gets_a_result_for_every_group(sandbox: Any):
     sent, off = reachable(), GroupFactory(launch_switch=False)
     launched(sent, off, GroupFactory.build(code="nobody", user=None, robot=None))
     say_everything()
@@ -131,14 +131,14 @@ def test_the_launch_system_hears_of_every_group_it_named(sandbox: Any):
     assert sorted(results(sandbox)) == sorted([(sent.code, 1), (off.code, 2), ("nobody", 2)])
 
 
-def test_it_hears_of_each_once(sandbox: Any):
+def test_each_result_is_reported_once(sandbox: Any):
     launched(GroupFactory(launch_switch=False))
     assert report_results() == 1
     assert report_results() == 0
     assert len(results(sandbox)) == 1
 
 
-def test_it_hears_the_name_that_it_used(sandbox: Any):
+def test_a_result_is_reported_under_the_reference_that_was_received(sandbox: Any):
     group = reachable()
     Group.objects.filter(pk=group.pk).update(launch_switch=False)
     group.code = str(group.pk)
@@ -148,19 +148,19 @@ def test_it_hears_the_name_that_it_used(sandbox: Any):
 
 
 @pytest.mark.parametrize("mode", ["error", "drop_reply"])
-def test_while_it_is_away_results_wait_and_come_again(sandbox: Any, mode: str):
+def test_results_wait_while_the_launch_system_is_unavailable(sandbox: Any, mode: str):
     launched(GroupFactory(launch_switch=False))
-    break_down(sandbox, "launch", mode)
+    set_fault(sandbox, "launch", mode)
     assert report_results() == 0
-    break_down(sandbox, "launch", "ok")
+    set_fault(sandbox, "launch", "ok")
     assert report_results() == 0
     with time_machine.travel(timezone.now() + timedelta(seconds=11)):
         assert report_results() == 1
 
 
-def test_it_is_asked_less_often_the_longer_it_is_away(sandbox: Any):
+def test_attempts_become_rarer_the_longer_the_launch_system_is_unavailable(sandbox: Any):
     launched(GroupFactory(launch_switch=False))
-    break_down(sandbox, "launch")
+    set_fault(sandbox, "launch")
     for _ in range(12):
         Delivery.objects.update(result_due_at=timezone.now())
         report_results()
@@ -168,9 +168,9 @@ def test_it_is_asked_less_often_the_longer_it_is_away(sandbox: Any):
     assert timedelta(minutes=59) < wait <= timedelta(hours=1)
 
 
-def test_a_result_in_a_killed_workers_hands_comes_up_again(sandbox: Any):
+def test_a_result_leased_by_a_killed_worker_is_due_again(sandbox: Any):
     launched(GroupFactory(launch_switch=False))
-    Delivery.objects.update(result_due_at=timezone.now() + timedelta(minutes=3))  # as taking it in hand does
+    Delivery.objects.update(result_due_at=timezone.now() + timedelta(minutes=3))  # as a lease does
     assert report_results() == 0
     with time_machine.travel(timezone.now() + timedelta(minutes=3, seconds=1)):
         assert report_results() == 1

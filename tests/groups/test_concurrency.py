@@ -1,4 +1,4 @@
-"""Two at once on the same groups: nobody waits in a circle, and nothing is said where the robot is leaving."""
+"""Concurrent work on the same groups: no deadlocks, and no messages to groups that are being cancelled."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +30,7 @@ def cancel(*groups: Group) -> int:
 
 
 def while_cancelling(group: Group, work: Callable[[], Any]) -> Any:
-    """What `work` answers that started before the cancelling of its group committed."""
+    """Return the result of `work`, started before the cancelling of its group commits."""
     with ThreadPoolExecutor(1) as threads:
         with transaction.atomic():
             cancel(group)
@@ -46,8 +46,8 @@ def group() -> Group:
 def test_no_mention_is_answered_in_a_group_that_is_being_cancelled(group):
     says(by="bob")
     body = {"group_code": "g1", "mem_code": "bob", "content": "在的", "type": 3}
-    told = while_cancelling(group, lambda: ApiClient(group.user).post("/alt_msg/reply", body))
-    assert told["code"] == 1404
+    answer = while_cancelling(group, lambda: ApiClient(group.user).post("/alt_msg/reply", body))
+    assert answer["code"] == 1404
     assert answered_in() == []
 
 
@@ -63,25 +63,25 @@ def test_nobody_is_welcomed_in_a_group_that_is_being_cancelled(group):
     assert answered_in() == []
 
 
-def test_nobody_is_asked_back_into_a_group_that_is_being_cancelled(group):
-    told = while_cancelling(group, lambda: ApiClient(group.user).get("/pullback/g1"))
-    assert told["code"] == 1404
+def test_no_user_is_asked_to_pull_the_robot_back_into_a_group_that_is_being_cancelled(group):
+    answer = while_cancelling(group, lambda: ApiClient(group.user).get("/pullback/g1"))
+    assert answer["code"] == 1404
     assert said_to("wx-alice") == []
 
 
-def test_messages_of_many_groups_and_a_cancelling_do_not_wait_in_a_circle():
+def test_messages_of_many_groups_and_a_cancelling_do_not_deadlock():
     first, second = sorted([GroupFactory(), GroupFactory()], key=lambda group: group.pk)
-    talk = (said("甲", group=second.code), said("乙", group=first.code))
+    events = (said("甲", group=second.code), said("乙", group=first.code))
     with ThreadPoolExecutor(1) as threads:
         with transaction.atomic():
             cancel(first)
-            future = in_another_thread(threads, lambda: gateway_tells(*talk))
+            future = in_another_thread(threads, lambda: gateway_tells(*events))
             assert cancel(second) == 1
         future.result()
     assert GroupMessage.objects.count() == 0
 
 
-def test_a_ban_and_a_cancelling_do_not_wait_in_a_circle(group):
+def test_a_ban_and_a_cancelling_do_not_deadlock(group):
     banned = ("abnormal_robot", {"robot_id": "r1"})
     with ThreadPoolExecutor(1) as threads:
         with transaction.atomic():
@@ -94,13 +94,13 @@ def test_a_ban_and_a_cancelling_do_not_wait_in_a_circle(group):
 
 
 class Gateway:
-    """Names all robots, the last first."""
+    """A gateway that lists all robots, the newest first."""
 
     def robots(self) -> list[dict[str, str]]:
         return [{"robot_id": code} for code in Robot.objects.order_by("-pk").values_list("code", flat=True)]
 
 
-def test_a_sync_and_an_assigning_do_not_wait_in_a_circle():
+def test_a_sync_and_an_assigning_do_not_deadlock():
     first, second = sorted([RobotFactory(), RobotFactory()], key=lambda robot: robot.pk)
     with ThreadPoolExecutor(1) as threads:
         with transaction.atomic():

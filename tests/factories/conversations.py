@@ -1,4 +1,4 @@
-"""Talks with customer service."""
+"""Conversations with customer service."""
 
 from datetime import timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from tests.factories.people import UserFactory, days_ago
 
 
 class ConversationFactory(factory.django.DjangoModelFactory[Conversation]):
-    """A talk that ended after half an hour, yesterday."""
+    """A conversation of yesterday that ended after half an hour."""
 
     class Meta:
         model = Conversation
@@ -19,11 +19,11 @@ class ConversationFactory(factory.django.DjangoModelFactory[Conversation]):
     user: Any = factory.SubFactory(UserFactory)
     opened_at = factory.LazyFunction(lambda: days_ago(1))
     said_at = factory.SelfAttribute("opened_at")
-    closed_at = factory.LazyAttribute(lambda talk: talk.opened_at + timedelta(minutes=30))
+    closed_at = factory.LazyAttribute(lambda conversation: conversation.opened_at + timedelta(minutes=30))
 
 
 class ForwardedMessageFactory(factory.django.DjangoModelFactory[ForwardedMessage]):
-    """What a user said to staff in a talk; it still waits."""
+    """A waiting message of a user to staff."""
 
     class Meta:
         model = ForwardedMessage

@@ -1,4 +1,4 @@
-"""When a mass message is due it becomes messages of the outbox."""
+"""Scheduled sending of mass messages: when one is due, its messages are written to the outbox."""
 
 import json
 import math
@@ -9,8 +9,8 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
+from launches.mass_message_results import finish_mass_messages
 from launches.models import MassMessage
-from launches.outcomes import conclude
 from robots.outbox import writing
 from robots.outbox.bulk import group_messages_sql
 
@@ -24,8 +24,8 @@ _MESSAGES = group_messages_sql(
     FROM open o CROSS JOIN unnest(%(contents)s::text[]) WITH ORDINALITY AS i(content, place)
     """
 )
-# Groups are locked against being cancelled meanwhile, in the order in which everybody locks them.
-_FIRE = f"""
+# Groups are locked against being cancelled, in the order in which all code locks them (`groups.locking`).
+_WRITE_MESSAGES = f"""
 WITH open AS MATERIALIZED (
     SELECT m.id AS part_id, g.robot_id, g.code AS group_code
     FROM launches_massmessagegroup m
@@ -33,49 +33,53 @@ WITH open AS MATERIALIZED (
     JOIN robots_robot r ON r.id = g.robot_id AND r.status IN (1, 2)
     WHERE m.mass_message_id = %(message)s AND m.status = 0
     ORDER BY g.id FOR KEY SHARE OF g
-), said AS ({_MESSAGES}), counted AS (
-    SELECT group_code, count(*) AS messages FROM said GROUP BY group_code
+), written AS ({_MESSAGES}), counted AS (
+    SELECT group_code, count(*) AS messages FROM written GROUP BY group_code
 )
 UPDATE launches_massmessagegroup m SET message_count = counted.messages
 FROM counted JOIN open USING (group_code) WHERE m.id = open.part_id
-"""  # noqa: S608 - all of it is written here
+"""  # noqa: S608 - constants of this module
 
 
-def fire_due(*, seconds: float = math.inf) -> int:
-    """Put mass messages that are due into the outbox, each once however many workers look; return how many.
+def send_due(*, seconds: float = math.inf) -> int:
+    """Write the messages of mass messages that are due to the outbox, each once however many workers run this.
 
-    `seconds`: begin no further one after so long. A crowd of them is due at nine in the morning, at 10 ms each.
+    Returns how many mass messages. After `seconds` it begins no further one: at nine in the morning many are due, and each
+    takes about 10 ms.
     """
     count, ends_at = 0, time.monotonic() + seconds
-    while time.monotonic() < ends_at and _fire_next(timezone.now()):
+    while time.monotonic() < ends_at and _send_next(timezone.now()):
         count += 1
     return count
 
 
-def _fire_next(at: datetime) -> bool:
+def _send_next(at: datetime) -> bool:
     due = MassMessage.objects.filter(status=Status.WAITING, fired_at=None, send_at__lte=at)
     with transaction.atomic():
         unlocked = due.select_for_update(skip_locked=True, of=("self",))
         message = unlocked.select_related("user").order_by("send_at", "pk").first()
         if message is None:
             return False
-        _wait_for_the_disk()
+        _wait_for_disk_on_commit()
         MassMessage.objects.filter(pk=message.pk).update(fired_at=at)
         if not message.user.is_blocked:
-            _say(message, at)
+            _write_messages(message, at)
         reason = _BLOCKED if message.user.is_blocked else _GONE
         message.groups.filter(message_count=0).update(status=Status.FAILED, settled_at=at, reason=reason)
-        conclude([message.pk])
+        finish_mass_messages([message.pk])
     return True
 
 
-def _wait_for_the_disk() -> None:
-    """Senders fire too, and their sessions do not wait for it; firing once more would say everything twice."""
+def _wait_for_disk_on_commit() -> None:
+    """Have the commit wait for the disk, for which the sessions of senders do not wait otherwise.
+
+    After a crash of the database, a commit that was lost would send the whole mass message again.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL synchronous_commit TO DEFAULT")
 
 
-def _say(message: MassMessage, at: datetime) -> None:
+def _write_messages(message: MassMessage, at: datetime) -> None:
     params: dict[str, Any] = {
         "message": message.pk,
         "contents": [json.dumps(content, ensure_ascii=False) for content in message.contents],
@@ -83,5 +87,5 @@ def _say(message: MassMessage, at: datetime) -> None:
         "at": at,
     }
     with connection.cursor() as cursor:
-        cursor.execute(_FIRE, params)
+        cursor.execute(_WRITE_MESSAGES, params)
     writing.notify_senders()

@@ -1,4 +1,4 @@
-"""The user's list of groups, as the client shows it, in a fixed number of queries."""
+"""Rows of the user's lists of groups, read in a fixed number of queries."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -16,16 +16,16 @@ from groups.stars import article_price_on, plans_on
 EARNING, NOT_EARNING = "收益中", "未收益"
 
 
-def shown(groups: Iterable[Group], *, rated: bool) -> list[dict[str, Any]]:
-    """Each group with its price and income; an unrated one has only code, name and date."""
+def list_rows(groups: Iterable[Group], *, rated: bool) -> list[dict[str, Any]]:
+    """Return a row for each group with its price and income; rows of unrated groups have only code, name and date."""
     if not rated:
-        return [_unrated(group) for group in groups]
+        return [_unrated_row(group) for group in groups]
     today = day_of(timezone.now())
     plans, text_income = plans_on(today), article_price_on(today)
-    return [_rated(group, plans, text_income) for group in groups]
+    return [_rated_row(group, plans, text_income) for group in groups]
 
 
-def _unrated(group: Group) -> dict[str, Any]:
+def _unrated_row(group: Group) -> dict[str, Any]:
     empty = dict.fromkeys(
         (
             "settle_count",
@@ -41,7 +41,7 @@ def _unrated(group: Group) -> dict[str, Any]:
     return {**empty, "code": group.code, "name": group.name, "bound_at": group.bound_at}
 
 
-def _rated(group: Group, plans: dict[int, StarPlan], text_income: Decimal) -> dict[str, Any]:
+def _rated_row(group: Group, plans: dict[int, StarPlan], text_income: Decimal) -> dict[str, Any]:
     plan = plans.get(group.star or 0)
     days_left = plan is not None and group.settle_count < plan.income_days
     return {
@@ -60,7 +60,7 @@ def _rated(group: Group, plans: dict[int, StarPlan], text_income: Decimal) -> di
 
 
 def with_statistics(groups: QuerySet[Group], *, day: date) -> QuerySet[Any]:
-    """Each group with its numbers of that day, zero where nothing was counted."""
+    """Return each group with its statistics of that day, zero where nothing was counted."""
     of_day = GroupStatistics.objects.filter(group=OuterRef("pk"), day=day)
     return groups.annotate(
         shown_member_count=Coalesce(Subquery(of_day.values("member_count")), F("member_count")),

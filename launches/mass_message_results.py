@@ -1,0 +1,202 @@
+"""Results of mass messages in each group, and their recall.
+
+A mass message has a part per group. The status of a part is derived from the part's messages and recalls in the outbox,
+whenever one of these is finished. Rows are locked in the order of senders: the outbox, mass messages, their parts.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from accounts.models import User
+from config.errors import Conflict
+from config.platform.lookups import as_uuid
+from launches import mass_messages
+from launches.models import MassMessage, MassMessageGroup
+from robots.models import OutboxMessage
+from robots.outbox import writing
+from robots.signals import FinishedMessage
+
+Status = MassMessage.Status
+Part = tuple[UUID, str]  # the mass message and the group's code
+RECALLABLE_FOR = timedelta(minutes=2)  # WeChat's own limit
+RECALLED_BY_USER = "用户撤回"
+
+# A message is `visible` once it was sent, until the gateway is asked to recall it; a refused recall leaves it visible. It
+# is `unsent` when the user recalled it before it was sent, and `lost` when it failed or was closed for another reason. One
+# lost message fails the part while the others are still sent, as with deliveries of launches. A part has failed, too, when
+# one message is visible and another was never sent.
+_UPDATE_PARTS = """
+WITH parts AS MATERIALIZED (
+    SELECT p.id, p.status AS before, g.code AS group_code,
+        'mass_message:' || p.mass_message_id AS cause, 'mass_recall:' || p.mass_message_id AS recall_cause
+    FROM unnest(%(ids)s::uuid[], %(codes)s::text[]) AS t(mass_message_id, group_code)
+    JOIN groups_group g ON g.code = t.group_code
+    JOIN launches_massmessagegroup p ON p.mass_message_id = t.mass_message_id AND p.group_id = g.id
+), counted AS (
+    SELECT parts.id, parts.before,
+        count(*) FILTER (WHERE o.status = 0) AS waiting,
+        count(*) FILTER (WHERE o.status = 1 AND NOT recall.is_asked) AS visible,
+        count(*) FILTER (WHERE o.status = 1 AND recall.is_asked) AS recalled,
+        count(*) FILTER (WHERE o.status = 3 AND o.reason = %(recalled_by_user)s) AS unsent,
+        count(*) FILTER (WHERE o.status = 2 OR o.status = 3 AND o.reason <> %(recalled_by_user)s) AS lost,
+        max(o.reason) FILTER (WHERE o.status = 2 OR o.status = 3 AND o.reason <> %(recalled_by_user)s) AS loss,
+        '撤回失败：' || max(recall.refusal) AS refusal
+    FROM parts
+    JOIN robots_outboxmessage o ON o.cause = parts.cause AND o.group_code = parts.group_code
+    CROSS JOIN LATERAL (
+        SELECT COALESCE(bool_or(r.status IN (0, 1)), false) AS is_asked,
+            max(r.reason) FILTER (WHERE r.status IN (2, 3)) AS refusal
+        FROM robots_outboxmessage r
+        WHERE r.cause = parts.recall_cause AND r.group_code = parts.group_code
+          AND r.content ->> 'message_no' = o.message_no::text
+    ) recall
+    GROUP BY parts.id, parts.before
+), decided AS (
+    SELECT id, CASE
+        WHEN lost > 0 AND (waiting + visible > 0 OR recalled + unsent = 0) THEN 2
+        WHEN waiting > 0 THEN before
+        WHEN visible = 0 THEN 3
+        WHEN unsent > 0 THEN 2
+        ELSE 1 END AS status, loss, refusal
+    FROM counted
+)
+UPDATE launches_massmessagegroup p
+SET status = decided.status, settled_at = %(at)s,
+    reason = left(CASE decided.status
+        WHEN 1 THEN COALESCE(decided.refusal, '')
+        WHEN 2 THEN COALESCE(decided.loss, decided.refusal, %(recalled_by_user)s)
+        ELSE %(recalled_by_user)s END, 200)
+FROM decided
+WHERE p.id = decided.id AND p.status <> decided.status
+"""
+
+
+class RecallTooLate(Conflict):
+    message = "已经撤回过，或发送超过两分钟，不能撤回"
+
+
+def update_parts_of(messages: Iterable[FinishedMessage], *, at: datetime) -> None:
+    """Update the parts of mass messages to which these messages and recalls belong; skip all others."""
+    mine = [message for message in messages if message.cause.startswith(("mass_message:", "mass_recall:"))]
+    if not mine:
+        return
+    parts = {(_mass_message_id_of(message), message.group_code) for message in mine}
+    ids = sorted({message_id for message_id, _ in parts})
+    with transaction.atomic():
+        recalled = _lock(ids)
+        _recall_late_messages([message for message in mine if _mass_message_id_of(message) in recalled], at)
+        _update_parts(parts, at)
+        finish_mass_messages(ids)
+
+
+def recall(*, user: User, message_id: str, at: datetime) -> None:
+    """Recall a mass message: close waiting messages, recall those sent within two minutes.
+
+    Raises MassMessageUnknown (1404), or RecallTooLate (1409) when no message can be recalled.
+    """
+    message = mass_messages.mass_message_of_user(user, message_id)
+    if not _cancel_scheduled(message, at):
+        _recall_sent(message, at)
+
+
+def finish_mass_messages(ids: Iterable[UUID]) -> None:
+    """Mark mass messages without waiting or recalled parts as sent or, when every part has failed, as failed."""
+    for message_id in ids:
+        groups = MassMessageGroup.objects.filter(mass_message=message_id)
+        states = set(groups.values_list("status", flat=True))
+        if not states & {Status.WAITING, Status.RECALLED}:
+            outcome = Status.SENT if Status.SENT in states else Status.FAILED
+            MassMessage.objects.filter(pk=message_id).update(status=outcome)
+
+
+def _lock(ids: Sequence[UUID]) -> set[UUID]:
+    """Lock these mass messages, in a statement of its own, so that the next one sees what others wrote before.
+
+    Returns the ids of those that their users recalled.
+    """
+    rows = MassMessage.objects.select_for_update().filter(pk__in=ids).order_by("pk")
+    return {pk for pk, recalled_at in rows.values_list("pk", "recalled_at") if recalled_at is not None}
+
+
+def _mass_message_id_of(message: FinishedMessage) -> UUID:
+    return as_uuid(message.cause.partition(":")[2]) or UUID(int=0)
+
+
+def _update_parts(parts: Collection[Part], at: datetime) -> None:
+    """Store the status of each of these parts. The caller has locked the mass messages."""
+    params: dict[str, Any] = {
+        "ids": [message_id for message_id, _ in parts],
+        "codes": [group_code for _, group_code in parts],
+        "recalled_by_user": RECALLED_BY_USER,
+        "at": at,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_UPDATE_PARTS, params)
+
+
+def _recall_late_messages(messages: Sequence[FinishedMessage], at: datetime) -> None:
+    """Recall messages that a sender was sending during the user's recall, or that an operator retried after it."""
+    sent = [message.pk for message in messages if message.status == OutboxMessage.Status.SENT]
+    messages_sent = OutboxMessage.objects.filter(pk__in=sent, operation=writing.Operation.SEND)
+    _request_recall(list(messages_sent.select_related("robot")), at)
+
+
+def _cancel_scheduled(message: MassMessage, at: datetime) -> bool:
+    """Cancel a mass message that is not due yet, which frees its slot of the day and its minutes.
+
+    Returns False once it was due.
+    """
+    with transaction.atomic():
+        waiting = MassMessage.objects.filter(pk=message.pk, status=Status.WAITING, fired_at=None)
+        cancelled = bool(waiting.update(status=Status.RECALLED, recalled_at=at, slot=None))
+        if cancelled:
+            message.groups.update(status=Status.RECALLED, settled_at=at, minute=None, reason=RECALLED_BY_USER)
+    return cancelled
+
+
+def _recall_sent(message: MassMessage, at: datetime) -> None:
+    with transaction.atomic():
+        closed = writing.close_waiting(cause=message.cause, reason=RECALLED_BY_USER, at=at)
+        _lock([message.pk])
+        to_recall = _recallable(message, at)
+        if not closed and not to_recall:
+            raise RecallTooLate
+        _request_recall(to_recall, at)
+        _update_parts({(message.pk, sent.group_code) for sent in to_recall}, at)
+        is_recalled = message.groups.filter(status=Status.RECALLED).exists()
+        # When only waiting messages could be stopped, sent messages stay visible, and so does the row in the user's list.
+        change = {"status": Status.RECALLED} if is_recalled else {}
+        MassMessage.objects.filter(pk=message.pk).update(recalled_at=at, **change)
+        finish_mass_messages([message.pk])
+
+
+def _recallable(message: MassMessage, at: datetime) -> list[OutboxMessage]:
+    """Return the messages sent within two minutes whose recall was not requested yet."""
+    recalls = OutboxMessage.objects.filter(cause=message.recall_cause, status__in=[0, 1])
+    numbers = set(recalls.values_list("content__message_no", flat=True))
+    sent = OutboxMessage.objects.filter(
+        cause=message.cause, status=OutboxMessage.Status.SENT, settled_at__gt=at - RECALLABLE_FOR
+    )
+    rows = sent.select_related("robot").order_by("pk")
+    return [row for row in rows if str(row.message_no) not in numbers]
+
+
+def _request_recall(messages: Sequence[OutboxMessage], at: datetime) -> None:
+    """Ask the gateway to recall these messages, which count as recalled unless the gateway refuses."""
+    writing.post_all(
+        [
+            writing.request(
+                writing.Operation.RECALL,
+                robot=message.robot,
+                group_code=message.group_code,
+                content={"message_no": str(message.message_no)},
+                cause=message.cause.replace("mass_message:", "mass_recall:", 1),
+                at=at,
+            )
+            for message in messages
+        ]
+    )
