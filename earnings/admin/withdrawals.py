@@ -228,9 +228,9 @@ def _waiting() -> tuple[int, str]:
     """How many, and their money; of more than are counted, the money of the newest, and that it is theirs."""
     waiting = Withdrawal.objects.filter(status=Status.TO_REVIEW)
     number = dashboard.counted(lambda: waiting)()[0]
-    words = {"count": dashboard.COUNTED, "total": _sum(waiting[: dashboard.COUNTED])}
+    words = {"count": dashboard.COUNT_LIMIT, "total": _sum(waiting[: dashboard.COUNT_LIMIT])}
     return number, (
-        _("共 %(total)s 元") if number <= dashboard.COUNTED else _("最新 %(count)s 条共 %(total)s 元")
+        _("共 %(total)s 元") if number <= dashboard.COUNT_LIMIT else _("最新 %(count)s 条共 %(total)s 元")
     ) % words
 
 

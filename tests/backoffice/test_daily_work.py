@@ -199,7 +199,7 @@ class TestWithdrawals:
     def test_too_many_at_once_are_refused(self, root, monkeypatch):
         first = withdrawal_of("13800000001")
         withdrawal_of("13800000002")
-        monkeypatch.setattr("config.backoffice.actions.MOST_AT_ONCE", 1)
+        monkeypatch.setattr("config.backoffice.actions.MAX_ROWS", 1)
         assert "一次最多处理 1 条" in root.act("earnings/withdrawal", "approve", first, select_across="1")
 
 

@@ -66,7 +66,7 @@ def test_the_page_that_asks_says_whose_withdrawal_it_is(root, action: str):
 
 
 def test_more_withdrawals_than_are_counted_have_a_total_that_says_what_it_sums(root, monkeypatch):
-    monkeypatch.setattr(dashboard, "COUNTED", 1)
+    monkeypatch.setattr(dashboard, "COUNT_LIMIT", 1)
     with time_machine.travel(timezone.now() - timedelta(minutes=1), tick=False):
         withdrawal_of("13800000001", "50")
     withdrawal_of("13800000002", "20")
