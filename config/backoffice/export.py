@@ -91,14 +91,14 @@ def _download(queryset: QuerySet[Any], suffix: str, kind: str, content: Iterator
 
 def as_csv(model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> StreamingHttpResponse:
     """Return the list's columns of these rows as a CSV download, recorded in the audit log."""
-    audit.note_export(queryset.model, kind="CSV", query=request.GET.urlencode())
+    audit.record_export(queryset.model, kind="CSV", query=request.GET.urlencode())
     rows = _rows(model_admin, request, queryset)
     return _download(queryset, "csv", "text/csv; charset=utf-8", _lines(rows))
 
 
 def as_xlsx(model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> StreamingHttpResponse:
     """Return the list's columns of these rows as an Excel workbook, recorded in the audit log."""
-    audit.note_export(queryset.model, kind="XLSX", query=request.GET.urlencode())
+    audit.record_export(queryset.model, kind="XLSX", query=request.GET.urlencode())
     return _download(queryset, "xlsx", XLSX, workbook(_rows(model_admin, request, queryset)))
 
 
@@ -107,5 +107,5 @@ def table_as_xlsx(
 ) -> StreamingHttpResponse:
     """Return these columns of all rows as an Excel workbook, recorded in the audit log with its filters."""
     query = "&".join(f"{name}={value}" for name, value in filters.items())
-    audit.note_export(queryset.model, kind="XLSX", query=query)
+    audit.record_export(queryset.model, kind="XLSX", query=query)
     return _download(queryset, "xlsx", XLSX, workbook(_table(queryset, columns)))

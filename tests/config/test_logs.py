@@ -184,5 +184,5 @@ def test_what_a_task_of_celery_logs_is_masked(tmp_path: Path):
 
 
 def test_the_supervisor_masks_what_its_children_print(capsys):
-    Console().say("web", "libpq: phone 13800138000\x1b[31m")
+    Console().log("web", "libpq: phone 13800138000\x1b[31m")
     assert capsys.readouterr().out == "web     | libpq: phone 138****8000\\x1b[31m\n"

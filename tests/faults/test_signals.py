@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
 SECONDS = 10  # within which everything of ours ends
 WAITS_TO_BE_STOPPED = """
 import signal
-from config.stopping import StopRequest
+from config.platform.stopping import StopRequest
 stop = StopRequest().install(signal.SIGTERM, signal.SIGINT)
 print("ready", flush=True)
 while not stop.wait(60):

@@ -142,7 +142,7 @@ class Stage(Product):
         """Stop everything, however far `start` got."""
         if self.supervising is not None:
             self.supervisor.stop_request.count += 1
-            self.supervisor.stop_request.wake()
+            self.supervisor.stop_request.interrupt_wait()
             self.supervising.join()
         if self.sandbox_child is not None:
             self.stop_sandbox()
