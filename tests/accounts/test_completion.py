@@ -17,8 +17,8 @@ from feedback.models import Conversation
 from robots.models import OutboxMessage, Scan
 from tests.factories.people import GroupFactory, RobotFactory, UserFactory
 from tests.support.admin_pages import Operator
-from tests.support.entry_points import gateway_tells, key_with, said_to
-from tests.support.private_messages import tells_robot
+from tests.support.entry_points import gateway_sends, key_with, private_messages_to
+from tests.support.private_messages import receive_private_message
 
 pytestmark = pytest.mark.django_db
 
@@ -32,7 +32,7 @@ def _enforced(settings: Any, sandbox: Any) -> None:
 def victim() -> User:
     """Somebody whom a robot met and sent the link."""
     RobotFactory(code="r1")
-    gateway_tells(("robot_added", {"robot_id": "r1", "user_id": "wx-victim", "nickname": "小维"}))
+    gateway_sends(("robot_added", {"robot_id": "r1", "user_id": "wx-victim", "nickname": "小维"}))
     return User.objects.get(code="wx-victim")
 
 
@@ -61,7 +61,7 @@ def complete(browser: Client, reference: object, name: str, **sent: Any) -> dict
 
 
 def test_the_robots_link_completes_the_profile_of_whoever_it_was_sent_to(victim):
-    assert complete(phone("victim"), key_in(said_to("wx-victim")[0]), "victim")["code"] == 1200
+    assert complete(phone("victim"), key_in(private_messages_to("wx-victim")[0]), "victim")["code"] == 1200
     victim.refresh_from_db()
     assert (victim.union_id, victim.open_id, victim.app_id) == ("union-victim", "open-victim", "sandbox")
 
@@ -84,22 +84,22 @@ def test_unknown_taken_and_foreign_users_look_alike(victim):
 
 
 def test_a_used_key_is_2200_for_its_owner_and_unknown_to_everybody_else(victim):
-    key = key_in(said_to("wx-victim")[0])
+    key = key_in(private_messages_to("wx-victim")[0])
     complete(phone("victim"), key, "victim")
     assert complete(phone("victim"), key, "victim")["code"] == 2200
     assert complete(phone("mallory"), key, "mallory")["code"] == 1404
 
 
 def test_a_key_expires_after_thirty_days(victim):
-    key = key_in(said_to("wx-victim")[0])
+    key = key_in(private_messages_to("wx-victim")[0])
     with time_machine.travel(timezone.now() + timedelta(days=30, seconds=1)):
         assert complete(phone("victim"), key, "victim")["code"] == 1404
 
 
 @pytest.mark.parametrize("words", ["1", "主页", "我的主页", " 首页 "])
 def test_a_newcomer_who_asks_for_the_home_page_gets_a_new_link(victim, words):
-    tells_robot(words, user="wx-victim")
-    first, second = (key_in(text) for text in said_to("wx-victim"))
+    receive_private_message(words, user="wx-victim")
+    first, second = (key_in(text) for text in private_messages_to("wx-victim"))
     assert first != second
     with time_machine.travel(timezone.now() + timedelta(days=29)):
         assert complete(phone("victim"), second, "victim")["code"] == 1200
@@ -107,30 +107,30 @@ def test_a_newcomer_who_asks_for_the_home_page_gets_a_new_link(victim, words):
 
 
 def test_a_newcomer_who_says_something_else_gets_no_link(victim):
-    tells_robot("你好", user="wx-victim")
-    assert len(said_to("wx-victim")) == 1
+    receive_private_message("你好", user="wx-victim")
+    assert len(private_messages_to("wx-victim")) == 1
 
 
 def test_whoever_has_completed_gets_the_plain_home_page(settings):
     RobotFactory(code="r1")
     alice = UserFactory(code="wx-alice")
     GroupFactory(user=alice, wechat_owner_code="wx-alice")
-    tells_robot("主页")
+    receive_private_message("主页")
     assert (
-        Client().get(f"/s/{said_to('wx-alice')[0].rsplit('/s/', 1)[1]}")["Location"]
+        Client().get(f"/s/{private_messages_to('wx-alice')[0].rsplit('/s/', 1)[1]}")["Location"]
         == f"{settings.CLIENT_BASE_URL}/home"
     )
 
 
 def test_only_the_hash_of_a_key_is_kept_with_the_user(victim):
-    key = key_in(said_to("wx-victim")[0])
+    key = key_in(private_messages_to("wx-victim")[0])
     kept = CompletionKey.objects.get(user=victim)
     assert key not in (kept.key_hash, str(victim.pk), victim.code)
     assert len(key) == 24  # 144 bits
 
 
 def test_operators_see_no_link_that_carries_a_key(victim):
-    slug = said_to("wx-victim")[0].rsplit("/s/", 1)[1]
+    slug = private_messages_to("wx-victim")[0].rsplit("/s/", 1)[1]
     message = OutboxMessage.objects.get()
     pages = [
         Operator().page(f"{where}/") for where in ("config/shortlink", f"robots/outboxmessage/{message.pk}/change")
@@ -181,7 +181,7 @@ def test_a_scan_keeps_the_open_id_that_wechat_vouched_for(victim):
 
 
 def test_no_table_and_no_cache_holds_a_key_in_clear(victim):
-    key = key_in(said_to("wx-victim")[0])
+    key = key_in(private_messages_to("wx-victim")[0])
     complete(phone("victim"), key, "victim")
     kept = [*ShortLink.objects.values_list("slug", "url"), *CompletionKey.objects.values_list("key_hash")]
     assert [row for row in kept if key in " ".join(row)] == []
@@ -190,8 +190,8 @@ def test_no_table_and_no_cache_holds_a_key_in_clear(victim):
 
 def test_three_links_are_valid_at_once(victim):
     for _ in range(4):
-        tells_robot("主页", user="wx-victim")
-    links = said_to("wx-victim")
+        receive_private_message("主页", user="wx-victim")
+    links = private_messages_to("wx-victim")
     assert ShortLink.objects.count() == CompletionKey.objects.count() == 3
     assert Client().get(f"/s/{links[1].rsplit('/s/', 1)[1]}").json()["code"] == 1404
     assert complete(phone("victim"), key_in(links[2]), "victim")["code"] == 1200
@@ -199,7 +199,7 @@ def test_three_links_are_valid_at_once(victim):
 
 def test_the_link_makes_the_browser_forget_who_used_it_before(victim):
     browser = phone("mallory")
-    answer = browser.get(f"/s/{said_to('wx-victim')[0].rsplit('/s/', 1)[1]}")
+    answer = browser.get(f"/s/{private_messages_to('wx-victim')[0].rsplit('/s/', 1)[1]}")
     assert {name: cookie["max-age"] for name, cookie in answer.cookies.items()} == {
         "wechat_proof": 0,
         "union_id": 0,
@@ -208,9 +208,9 @@ def test_the_link_makes_the_browser_forget_who_used_it_before(victim):
 
 def test_the_home_page_is_asked_for_in_the_midst_of_a_conversation(victim):
     Conversation.objects.create(user=victim, opened_at=timezone.now(), said_at=timezone.now())
-    tells_robot("主页", user="wx-victim")
-    assert "/s/" in said_to("wx-victim")[-1]
-    assert len(said_to("wx-victim")) == 2
+    receive_private_message("主页", user="wx-victim")
+    assert "/s/" in private_messages_to("wx-victim")[-1]
+    assert len(private_messages_to("wx-victim")) == 2
 
 
 @pytest.mark.parametrize(

@@ -70,9 +70,9 @@ def test_what_machines_do_is_not_in_the_operators_log():
 def test_what_a_signed_in_operator_does_through_the_api_is_noted(root, settings, enforced):
     settings.ENFORCE_AUTH = enforced
     alice = UserFactory()
-    told = root.http.put(f"/users/{alice.pk}/block", content_type="application/json").json()
+    answer = root.http.put(f"/users/{alice.pk}/block", content_type="application/json").json()
     entry = AuditEntry.objects.get(table_name="accounts_user")
-    assert (told["code"], entry.actor, entry.via) == (1200, "root", f"PUT /users/{alice.pk}/block")
+    assert (answer["code"], entry.actor, entry.via) == (1200, "root", f"PUT /users/{alice.pk}/block")
 
 
 def test_an_operators_call_that_is_refused_leaves_nothing(root):
@@ -82,8 +82,10 @@ def test_an_operators_call_that_is_refused_leaves_nothing(root):
 
 
 def test_the_status_that_an_operator_sets_through_the_api_is_shown_and_noted(root):
-    told = root.http.post("/app/status", {"status": 2, "upGradeEndTime": "23:00"}, content_type="application/json")
-    assert told.json()["code"] == 1200
+    answer = root.http.post(
+        "/app/status", {"status": 2, "upGradeEndTime": "23:00"}, content_type="application/json"
+    )
+    assert answer.json()["code"] == 1200
     assert root.http.get("/app/status").json()["data"]["status"] == 2
     assert noted("config_sitestatus")["upgrade_end"] == [None, "23:00"]
 

@@ -19,7 +19,7 @@ from robots.models import Robot
 from tests.factories.money import ask, give
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory
 from tests.support.admin_pages import Operator
-from tests.support.entry_points import said_to
+from tests.support.entry_points import private_messages_to
 
 pytestmark = pytest.mark.django_db
 
@@ -35,10 +35,10 @@ def withdrawal_of(phone: str, yuan: str = "20", days_ago: int = 0) -> Withdrawal
     return ask(user, yuan, days_ago=days_ago)
 
 
-def reported(**facts) -> Problem:
+def reported(**fields) -> Problem:
     friendship = FriendshipFactory()
     category = ProblemCategory.objects.first()
-    return Problem.objects.create(user=friendship.user, category=category, reported_at=timezone.now(), **facts)
+    return Problem.objects.create(user=friendship.user, category=category, reported_at=timezone.now(), **fields)
 
 
 def shown_on(page: str) -> str:
@@ -220,12 +220,12 @@ class TestFeedback:
         problem = reported()
         root.act("feedback/problem", "answer_them", problem, answer=answer)
         problem.refresh_from_db()
-        assert (problem.answered_at, said_to(problem.user.code)) == (None, [])
+        assert (problem.answered_at, private_messages_to(problem.user.code)) == (None, [])
 
     def test_an_answer_is_heard_from_the_robot(self, root):
         problem = reported()
         assert "已答复 1 条" in root.act("feedback/problem", "answer_them", problem, answer="已经修好了")
-        assert "已经修好了" in said_to(problem.user.code)[-1]
+        assert "已经修好了" in private_messages_to(problem.user.code)[-1]
 
     def test_what_nobody_would_hear_stays_open_and_the_page_says_so(self, root):
         problem = reported()

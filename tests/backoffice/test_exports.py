@@ -73,5 +73,5 @@ def test_a_workbook_says_that_more_was_to_come(monkeypatch):
 def test_a_nickname_is_no_formula_in_a_csv(root, sign):
     user = UserFactory(nickname=f"{sign}HYPERLINK(1)")
     body = {"action": "export", "_selected_action": [str(user.pk)]}
-    told = b"".join(root.http.post("/admin/accounts/user/", body).streaming_content).decode()
-    assert f"'{sign}HYPERLINK(1)" in told
+    answer = b"".join(root.http.post("/admin/accounts/user/", body).streaming_content).decode()
+    assert f"'{sign}HYPERLINK(1)" in answer

@@ -86,8 +86,8 @@ def test_who_made_it_cannot_confirm_it(ann):
 @pytest.mark.parametrize("maker_has_access", [True, False])
 def test_who_can_sign_in_as_the_maker_or_is_made_by_them_cannot_confirm_it(maker_has_access):
     ann, puppet = Operator(username="ann"), Operator("viewer", username="puppet")
-    word = {"usable_password": "true", "password1": "a-Long-Word-7", "password2": "a-Long-Word-7"}
-    ann.saves(f"accounts/operator/{puppet.user.pk}/password/", word)
+    text = {"usable_password": "true", "password1": "a-Long-Word-7", "password2": "a-Long-Word-7"}
+    ann.saves(f"accounts/operator/{puppet.user.pk}/password/", text)
     puppet.user.groups.add(Role.objects.get(name="administrator"))
     puppet.user.refresh_from_db()
     puppet.http.force_login(puppet.user)

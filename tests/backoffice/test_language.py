@@ -76,8 +76,8 @@ def test_an_action_answers_in_english():
 def test_the_api_answers_in_its_own_words_whatever_the_cookie_says():
     operator = switched()
     assert operator.http.get("/s/nothing-here").json()["description"] == "短链不存在"
-    told = operator.http.post("/withdraw/review", {"status": 1}, content_type="application/json").json()
-    assert told["description"] == "缺少必填项（withdraw_id）"
+    answer = operator.http.post("/withdraw/review", {"status": 1}, content_type="application/json").json()
+    assert answer["description"] == "缺少必填项（withdraw_id）"
 
 
 @pytest.mark.parametrize("language", ["en", "zh_Hans"])

@@ -33,8 +33,8 @@ def refusal(page: str) -> str:
 
 
 def test_the_second_of_two_words_is_refused_and_reads_who_was_first(ann, bob):
-    word = SensitiveWord.objects.create(word="优惠券")
-    where = f"integrations/sensitiveword/{word.pk}/change/"
+    text = SensitiveWord.objects.create(word="优惠券")
+    where = f"integrations/sensitiveword/{text.pk}/change/"
     of_ann, of_bob = ann.opens(where), bob.opens(where)
     ann.saves(where, of_ann, word="代金券")
     page = bob.saves(where, of_bob, word="打折券")
@@ -43,16 +43,16 @@ def test_the_second_of_two_words_is_refused_and_reads_who_was_first(ann, bob):
 
 
 def test_who_opens_the_form_anew_saves(ann, bob):
-    word = SensitiveWord.objects.create(word="优惠券")
-    where = f"integrations/sensitiveword/{word.pk}/change/"
+    text = SensitiveWord.objects.create(word="优惠券")
+    where = f"integrations/sensitiveword/{text.pk}/change/"
     ann.saves(where, ann.opens(where), word="代金券")
     assert refusal(bob.saves(where, bob.opens(where), word="打折券")) == ""
     assert SensitiveWord.objects.get().word == "打折券"
 
 
 def test_a_form_that_came_back_with_an_error_is_still_stale(ann, bob):
-    word = SensitiveWord.objects.create(word="优惠券")
-    where = f"integrations/sensitiveword/{word.pk}/change/"
+    text = SensitiveWord.objects.create(word="优惠券")
+    where = f"integrations/sensitiveword/{text.pk}/change/"
     form = bob.opens(where)
     ann.saves(where, ann.opens(where), word="代金券")
     again = filled_in(bob.saves(where, form, word=""), "sensitiveword_form")
@@ -79,8 +79,8 @@ def test_signing_in_meanwhile_is_no_change_of_an_operator(ann):
 
 
 def test_a_change_by_a_command_is_noticed_without_a_name(ann):
-    word = SensitiveWord.objects.create(word="优惠券")
-    where = f"integrations/sensitiveword/{word.pk}/change/"
+    text = SensitiveWord.objects.create(word="优惠券")
+    where = f"integrations/sensitiveword/{text.pk}/change/"
     form = ann.opens(where)
     SensitiveWord.objects.update(word="代金券")
     assert "内容已被修改，请重新打开" in ann.saves(where, form, word="打折券")

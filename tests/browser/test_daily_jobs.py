@@ -74,9 +74,9 @@ def test_finance_takes_a_filtered_list_away(page: Page):
     withdrawals(2)
     enter(page, "finance").goto("/admin/earnings/withdrawal/?q=0001")
     page.check("#action-toggle")
-    with page.expect_download() as told:
+    with page.expect_download() as answer:
         choose(page, "导出所选为 Excel")
-    assert told.value.suggested_filename.endswith(".xlsx")
+    assert answer.value.suggested_filename.endswith(".xlsx")
 
 
 def test_support_finds_a_person_by_the_last_digits_and_blocks_them(page: Page):

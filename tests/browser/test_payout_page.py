@@ -20,9 +20,9 @@ from tests.support.wechat_browser import CHROME, WECHAT
 pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.xdist_group("browser")]
 
 
-def window_of(chromium: Any, servers: tuple[str, ...], **facts: Any) -> Page:
+def window_of(chromium: Any, servers: tuple[str, ...], **fields: Any) -> Page:
     """A window that may reach our own server and the sandbox, and nothing else."""
-    given = {"viewport": {"width": 390, "height": 844}, "user_agent": WECHAT, "locale": "zh-CN"} | facts
+    given = {"viewport": {"width": 390, "height": 844}, "user_agent": WECHAT, "locale": "zh-CN"} | fields
     context = chromium.new_context(**given)
     context.route(lambda url: not url.startswith(servers), lambda route: route.abort())
     window = context.new_page()

@@ -51,27 +51,27 @@ def status_of(answer: bytes) -> int:
 
 @pytest.mark.parametrize("size", [1, 7, 4096])
 def test_a_chunked_event_is_stored(server: WebServer, size: int):
-    status, told = chunked(server, "POST", "/gateway/events", json.dumps(EVENT).encode(), size=size)
-    assert (status, told["code"]) == (200, 1200)
+    status, answer = chunked(server, "POST", "/gateway/events", json.dumps(EVENT).encode(), size=size)
+    assert (status, answer["code"]) == (200, 1200)
     assert GatewayEvent.objects.get().body == EVENT["body"]
 
 
 def test_a_chunked_body_is_read_by_operations_of_users_too(server: WebServer):
     token = f"Authorization: Bearer {issue_token(UserFactory())}"
-    _status, told = chunked(server, "POST", "/long_to_short", b'{"url": "https://example.com/chunked"}', token)
-    assert told["code"] == 1200
+    _status, answer = chunked(server, "POST", "/long_to_short", b'{"url": "https://example.com/chunked"}', token)
+    assert answer["code"] == 1200
     assert ShortLink.objects.get().url == "https://example.com/chunked"
 
 
 def test_a_chunked_body_whose_fields_are_all_optional_is_not_taken_for_an_empty_one(server: WebServer):
-    _status, told = chunked(server, "POST", "/admin/withdraw", b'{"status": 99}')
-    assert (told["code"], "status" in told["description"]) == (1403, True)
+    _status, answer = chunked(server, "POST", "/admin/withdraw", b'{"status": 99}')
+    assert (answer["code"], "status" in answer["description"]) == (1403, True)
 
 
 def test_a_chunked_body_of_two_mebibytes_is_read(server: WebServer):
     raw = b'{"union_id": "%s"}' % (b"x" * (2 * MIB - 16))
-    status, told = chunked(server, "POST", "/auth", raw, size=65536)
-    assert (len(raw), status, told["code"]) == (2 * MIB, 200, 1403)
+    status, answer = chunked(server, "POST", "/auth", raw, size=65536)
+    assert (len(raw), status, answer["code"]) == (2 * MIB, 200, 1403)
 
 
 def test_a_chunked_body_without_an_end_is_cut_off_with_413(server: WebServer):

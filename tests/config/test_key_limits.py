@@ -23,10 +23,10 @@ def _enforced(settings: Any) -> None:
     settings.ENFORCE_AUTH = True
 
 
-def made(*words: str, name: str = "bi") -> str:
+def made(*text: str, name: str = "bi") -> str:
     """The key that the command prints."""
     printed = StringIO()
-    call_command("create_api_key", name, "--scope=backoffice:read", *words, stdout=printed)
+    call_command("create_api_key", name, "--scope=backoffice:read", *text, stdout=printed)
     return printed.getvalue().strip()
 
 

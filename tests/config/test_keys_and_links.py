@@ -148,8 +148,8 @@ _NOT_TAKEN = [
 
 @pytest.mark.parametrize("url", _NOT_TAKEN)
 def test_an_address_that_leads_elsewhere_than_it_looks_is_refused(url: str):
-    told = ApiClient(UserFactory()).post("/long_to_short", {"url": url})
-    assert (told["code"], "url" in told["description"]) == (1403, True)
+    answer = ApiClient(UserFactory()).post("/long_to_short", {"url": url})
+    assert (answer["code"], "url" in answer["description"]) == (1403, True)
     assert not ShortLink.objects.exists()
 
 

@@ -46,9 +46,9 @@ def test_the_service_status_is_still_told(redis_away: None):
 
 
 def test_a_new_status_is_kept_and_told(redis_away: None):
-    told = {"status": 2, "upGradeEndTime": "今晚十点"}
-    assert key_with(Scope.STATUS_WRITE).post("/app/status", told)["code"] == 1200
-    assert ApiClient().get("/app/status")["data"] == told
+    answer = {"status": 2, "upGradeEndTime": "今晚十点"}
+    assert key_with(Scope.STATUS_WRITE).post("/app/status", answer)["code"] == 1200
+    assert ApiClient().get("/app/status")["data"] == answer
 
 
 def test_short_links_still_lead_somewhere(redis_away: None):

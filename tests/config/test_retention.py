@@ -26,10 +26,10 @@ _FILL = {
 
 
 def fill(group: Group) -> None:
-    facts = {"group": group.pk, "user": group.user_id, "old": days_ago(400), "rows": ROWS}
+    fields = {"group": group.pk, "user": group.user_id, "old": days_ago(400), "rows": ROWS}
     with connection.cursor() as cursor:
         for table, values in _FILL.items():
-            cursor.execute(f"INSERT INTO {table} {values} FROM generate_series(1, %(rows)s) n", facts)
+            cursor.execute(f"INSERT INTO {table} {values} FROM generate_series(1, %(rows)s) n", fields)
 
 
 @pytest.mark.parametrize(

@@ -113,8 +113,8 @@ def test_a_list_of_words_that_was_shown(change, is_old_accepted):
     secret = page.split('name="shown" value="')[1].split('"')[0]
     change(is_old_accepted=is_old_accepted)
     support.http.force_login(support.user)
-    said = support.presses(WORDS, "take_in", confirmed="yes", shown=secret)
-    assert ("页面已过期" in said) != is_old_accepted
+    text = support.presses(WORDS, "take_in", confirmed="yes", shown=secret)
+    assert ("页面已过期" in text) != is_old_accepted
 
 
 def test_an_identity_card_of_the_embedded_mode(change, alice, settings):

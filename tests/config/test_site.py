@@ -27,18 +27,18 @@ def test_a_new_service_runs_and_shows_no_marquee():
 
 
 def test_maintenance_says_until_when(system, django_capture_on_commit_callbacks):
-    told = {"status": 2, "upGradeEndTime": "12月17日12点"}
+    answer = {"status": 2, "upGradeEndTime": "12月17日12点"}
     status()
     with django_capture_on_commit_callbacks(execute=True):
-        assert system.post("/app/status", told)["data"] == told
-    assert status() == told
+        assert system.post("/app/status", answer)["data"] == answer
+    assert status() == answer
 
 
 def test_maintenance_without_an_end_is_refused(system):
     for body in ({"status": 2}, {"status": 2, "upGradeEndTime": ""}):
-        told = system.post("/app/status", body)
-        assert told["code"] == 1403
-        assert "upGradeEndTime" in told["description"]
+        answer = system.post("/app/status", body)
+        assert answer["code"] == 1403
+        assert "upGradeEndTime" in answer["description"]
     assert not SiteStatus.objects.exists()
 
 

@@ -107,8 +107,8 @@ def test_others_are_answered_while_a_hundred_callers_send_half_a_request(server:
 @pytest.mark.parametrize("path", ["/app/status", "/public/app/status"])
 def test_no_header_rewrites_the_path(server: WebServer, header: str, path: str):
     url = f"http://127.0.0.1:{server.port}{path}"
-    told = requests.get(url, headers={header: "/public"}, timeout=20)
-    assert told.json()["code"] == (1200 if path == "/app/status" else 1404)
+    answer = requests.get(url, headers={header: "/public"}, timeout=20)
+    assert answer.json()["code"] == (1200 if path == "/app/status" else 1404)
 
 
 def test_a_request_in_small_parts_is_answered(server: WebServer):
@@ -145,7 +145,7 @@ def test_a_head_that_is_too_long_is_refused(server: WebServer):
 
 
 def _all_of(line: socket.socket) -> bytes:
-    told = b""
+    answer = b""
     while part := line.recv(65536):
-        told += part
-    return told
+        answer += part
+    return answer

@@ -109,9 +109,9 @@ def test_each_installation_signs_with_a_key_of_its_own(running: Product, started
     assert key == (started_before / "secret.key").read_text()  # kept from start to start
     assert (running.run_dir / "secret.key").stat().st_mode & 0o777 == 0o600
     assert len(set(key)) > 20
-    told = read_services(running.run_dir)
-    assert told is not None
-    assert told["secret_key"] == key
+    answer = read_services(running.run_dir)
+    assert answer is not None
+    assert answer["secret_key"] == key
 
 
 def test_what_it_keeps_is_for_nobody_else(newcomer: Product):

@@ -76,8 +76,8 @@ _REPEATED = ['{"union_id": "a", "union_id": "b"}', '{"union_id": "a", "surplus":
 
 @pytest.mark.parametrize("body", [*_REPEATED, '{"union_id": "a", "union\\u005fid": "b"}'])
 def test_a_field_that_is_there_twice_is_1403_and_named(body: str):
-    told = Client().post("/auth", data=body, content_type="application/json").json()
-    assert (told["code"], told["msg"].startswith("请求内容里有重复的字段（")) == (1403, True)
+    answer = Client().post("/auth", data=body, content_type="application/json").json()
+    assert (answer["code"], answer["msg"].startswith("请求内容里有重复的字段（")) == (1403, True)
 
 
 def test_many_repeated_fields_are_found_at_once():
@@ -251,9 +251,9 @@ _NO_TIMES = [
 )
 def test_times_are_written_as_documented(text: str):
     office = key_with(Scope.BACKOFFICE_READ)
-    told = [office.post("/admin/withdraw", {name: text}) for name in ("withdraw_date_begin", "paid_date_end")]
-    told.append(office.post("/admin/problem/feedback", {"commit_date_begin": text}))
-    assert [answer["code"] for answer in told] == [1403] * 3
+    response = [office.post("/admin/withdraw", {name: text}) for name in ("withdraw_date_begin", "paid_date_end")]
+    response.append(office.post("/admin/problem/feedback", {"commit_date_begin": text}))
+    assert [answer["code"] for answer in response] == [1403] * 3
 
 
 @pytest.mark.parametrize("day", ["9999-12-31", "9999-12-31 23:59:59", "0001-01-01"])
@@ -310,14 +310,14 @@ def test_pages_count_from_zero_and_never_overlap():
 
 
 def test_an_empty_list_has_no_pages():
-    told = ApiClient(UserFactory()).get("/groups", status=0)
-    assert told["data"] == []
-    assert told["page_info"] == {"current_page": 0, "page_size": 20, "total_page": 0, "total_records": 0}
+    answer = ApiClient(UserFactory()).get("/groups", status=0)
+    assert answer["data"] == []
+    assert answer["page_info"] == {"current_page": 0, "page_size": 20, "total_page": 0, "total_records": 0}
 
 
 def test_a_blank_page_size_means_the_default():
-    told = ApiClient(UserFactory()).get("/groups", status=0, page_size="", current_page="")
-    assert told["page_info"]["page_size"] == 20
+    answer = ApiClient(UserFactory()).get("/groups", status=0, page_size="", current_page="")
+    assert answer["page_info"]["page_size"] == 20
 
 
 _SIZES = ["0", "201", "-1", "1.5", "٣"]
@@ -328,9 +328,9 @@ _PAGES = ["-1", "x", "9" * 30]
     ("name", "value"), [*(("page_size", one) for one in _SIZES), *(("current_page", one) for one in _PAGES)]
 )
 def test_any_other_page_is_1403(name: str, value: str):
-    told = ApiClient(UserFactory()).get("/groups", **{"status": 0, name: value})
-    assert told["code"] == 1403
-    assert name in told["description"]
+    answer = ApiClient(UserFactory()).get("/groups", **{"status": 0, name: value})
+    assert answer["code"] == 1403
+    assert name in answer["description"]
 
 
 def test_a_deleted_users_token_is_refused():

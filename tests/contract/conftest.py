@@ -1,18 +1,18 @@
-"""What every contract test has: a world to call about, and the real locks on the doors."""
+"""What every contract test has: a objects to call about, and the real locks on the doors."""
 
 from typing import Any
 
 import pytest
 
 from tests.contract.coverage import OPERATION
-from tests.contract.world import World
+from tests.contract.objects import Objects
 
 
 @pytest.fixture
-def world(sandbox: Any, db: None, settings: Any) -> World:
+def objects(sandbox: Any, db: None, settings: Any) -> Objects:
     settings.ENFORCE_AUTH = True
     settings.THROTTLE_RATES = dict.fromkeys(settings.THROTTLE_RATES, "1000/60")
-    return World(sandbox)
+    return Objects(sandbox)
 
 
 @pytest.fixture(autouse=True)

@@ -10,14 +10,14 @@ from urllib.parse import quote, urlencode
 from tests.contract.types import NOTHING, Shape
 
 if TYPE_CHECKING:
-    from tests.contract.world import World
+    from tests.contract.objects import Objects
 
 DOCUMENTED = 62
 NOBODY = "00000000-0000-0000-0000-000000000000"
 Kind = Literal["text", "integer", "boolean", "list", "commas", "object", "money", "moment", "any"]
 Where = Literal["path", "query", "body"]
 Values = dict[str, Any]
-Make = Callable[["World"], Values]
+Make = Callable[["Objects"], Values]
 
 # What a parameter of a kind can never be. Path and query carry text only, so any text is some text there.
 _OBJECT, _LIST = {"a": "b"}, ["a", "b"]
@@ -63,16 +63,16 @@ class Param:
         return next(part for part in reversed(self.name.split(".")) if not part.isdigit())
 
 
-def path(name: str, **facts: Any) -> Param:
-    return Param(name, "text", "path", **facts)
+def path(name: str, **fields: Any) -> Param:
+    return Param(name, "text", "path", **fields)
 
 
-def query(name: str, kind: Kind = "text", **facts: Any) -> Param:
-    return Param(name, kind, "query", **facts)
+def query(name: str, kind: Kind = "text", **fields: Any) -> Param:
+    return Param(name, kind, "query", **fields)
 
 
-def body(name: str, kind: Kind = "text", **facts: Any) -> Param:
-    return Param(name, kind, "body", **facts)
+def body(name: str, kind: Kind = "text", **fields: Any) -> Param:
+    return Param(name, kind, "body", **fields)
 
 
 @dataclass(frozen=True)
@@ -164,16 +164,16 @@ class Operation:
         closed = self.kind != "public"
         return {1200, *self.codes} | ({1403} if taken else set()) | ({1401} if closed else set())
 
-    def good_call(self, world: "World") -> Call:
+    def good_call(self, objects: "Objects") -> Call:
         for name in self.given:
-            getattr(world, name)
-        values = self.good(world) if callable(self.good) else self.good or {}
+            getattr(objects, name)
+        values = self.good(objects) if callable(self.good) else self.good or {}
         return self.call(deepcopy(values))
 
-    def proven_call(self, world: "World") -> Call:
+    def proven_call(self, objects: "Objects") -> Call:
         """A good call of somebody for whom WeChat vouched, and for whom no key of a system does."""
-        values = self.good(world) if callable(self.good) else self.good or {}
-        return self.call(deepcopy(values) | (self.proven(world) if self.proven else {}))
+        values = self.good(objects) if callable(self.good) else self.good or {}
+        return self.call(deepcopy(values) | (self.proven(objects) if self.proven else {}))
 
     def call(self, values: Values) -> Call:
         """Each value where its parameter belongs."""
@@ -191,9 +191,9 @@ class Operation:
         return f"{filled}?{urlencode(call.query)}" if call.query else filled
 
 
-def also_as(operation: Operation, **facts: Any) -> Operation:
+def also_as(operation: Operation, **fields: Any) -> Operation:
     """The same operation under another method or path."""
-    return replace(operation, number=None, **facts)
+    return replace(operation, number=None, **fields)
 
 
 def as_json(value: Any) -> bytes:

@@ -24,10 +24,10 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.contract.calling import credential_of, token_of
+from tests.contract.objects import Objects
 from tests.contract.operations import OPERATIONS
 from tests.contract.table import Operation
 from tests.contract.test_schema import _bare
-from tests.contract.world import World
 
 CHECKS = [
     not_a_server_error,
@@ -113,15 +113,17 @@ def _read(value: Any, schema: Any) -> Any:
     return int(text) if schema.get("type") == "integer" and re.fullmatch("[+-]?[0-9]+", text) else text
 
 
-def _try(operation: Operation, mode: GenerationMode, world: World, headers: Any, *, examples: int = 8) -> list[Any]:
+def _try(
+    operation: Operation, mode: GenerationMode, objects: Objects, headers: Any, *, examples: int = 8
+) -> list[Any]:
     """Send what is made up; the codes of the answers, each checked against the schema."""
     codes = []
-    told = _operations()[operation.method, _bare(operation.path)]
-    names = [parameter.name for parameter in told.path_parameters]
-    known = dict(zip(names, map(str, operation.good_call(world).path.values()), strict=True))
+    answer = _operations()[operation.method, _bare(operation.path)]
+    names = [parameter.name for parameter in answer.path_parameters]
+    known = dict(zip(names, map(str, operation.good_call(objects).path.values()), strict=True))
 
     @settings(same_each_time, max_examples=examples)
-    @given(case=told.as_strategy(generation_mode=mode, path_parameters=known or None))
+    @given(case=answer.as_strategy(generation_mode=mode, path_parameters=known or None))
     def send(case: Any) -> None:
         response = case.call(headers=headers)
         case.validate_response(response, checks=CHECKS)
@@ -142,14 +144,14 @@ each = pytest.mark.parametrize("operation", JSON, ids=str)
 
 
 @each
-def test_what_fits_the_schema_is_answered_as_it_says(operation: Operation, world: World):
-    codes = _try(operation, GenerationMode.POSITIVE, world, credential_of(operation, world))
+def test_what_fits_the_schema_is_answered_as_it_says(operation: Operation, objects: Objects):
+    codes = _try(operation, GenerationMode.POSITIVE, objects, credential_of(operation, objects))
     assert {code for code, _ in codes} <= operation.all_codes
 
 
 @pytest.mark.parametrize("operation", [one for one in JSON if one.of("query", "body")], ids=str)
-def test_what_does_not_fit_is_refused(operation: Operation, world: World):
-    codes = _try(operation, GenerationMode.NEGATIVE, world, credential_of(operation, world))
+def test_what_does_not_fit_is_refused(operation: Operation, objects: Objects):
+    codes = _try(operation, GenerationMode.NEGATIVE, objects, credential_of(operation, objects))
     accepted = [case for code, case in codes if code == 1200]
     assert [(case.query, case.body) for case in accepted if not _fits(operation, case)] == []
 
@@ -158,7 +160,7 @@ CLOSED = [one for one in JSON if one.kind not in ("public", "signed")]
 
 
 @pytest.mark.parametrize("operation", CLOSED, ids=str)
-def test_without_the_credential_nothing_is_done(operation: Operation, world: World):
-    headers = token_of(world.mallory) if operation.kind == "service" else {}
-    codes = _try(operation, GenerationMode.POSITIVE, world, headers, examples=3)
+def test_without_the_credential_nothing_is_done(operation: Operation, objects: Objects):
+    headers = token_of(objects.mallory) if operation.kind == "service" else {}
+    codes = _try(operation, GenerationMode.POSITIVE, objects, headers, examples=3)
     assert {code for code, _ in codes} <= {1401}

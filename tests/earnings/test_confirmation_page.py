@@ -18,7 +18,7 @@ from earnings.tasks import query_payouts, send_payouts
 from robots.models import OutboxMessage
 from tests.factories.money import ask
 from tests.factories.people import FriendshipFactory, UserFactory
-from tests.support.payouts import bills, block, fault, how_it_stands, query_later, turns_out
+from tests.support.payouts import bills, block, query_later, set_fault, set_next_state, states_of
 from tests.support.wechat_browser import CHROME, WeChatBrowser, confirm_in_wechat, page_of, path_of
 
 pytestmark = pytest.mark.django_db
@@ -34,7 +34,7 @@ def holder(alice: User) -> WeChatBrowser:
 @pytest.fixture
 def waiting(approved: Withdrawal, sandbox: Any) -> Withdrawal:
     """Sent, and waiting for alice."""
-    turns_out(sandbox, "WAIT_USER_CONFIRM")
+    set_next_state(sandbox, "WAIT_USER_CONFIRM")
     send_payouts()
     return approved
 
@@ -46,7 +46,7 @@ def facts_of(page: str) -> dict[str, str]:
 
 def test_the_robots_link_leads_to_the_amount_and_what_wechat_needs(approved, alice, holder, sandbox):
     FriendshipFactory(user=alice)
-    turns_out(sandbox, "WAIT_USER_CONFIRM")
+    set_next_state(sandbox, "WAIT_USER_CONFIRM")
     send_payouts()
     [message] = OutboxMessage.objects.filter(cause__startswith="payout")
     link = re.search(r"http\S+", message.content["content"])[0]
@@ -106,7 +106,7 @@ def stands_after(turned_out: str, then: Any = None) -> Any:
     """Approved and sent, with this outcome; then what happens to it."""
 
     def bring_there(withdrawal: Withdrawal, sandbox: Any) -> None:
-        turns_out(sandbox, turned_out)
+        set_next_state(sandbox, turned_out)
         withdrawals.approve([withdrawal.pk], by="root", at=timezone.now())
         send_payouts()
         if then:
@@ -164,14 +164,14 @@ def test_once_wechat_has_confirmed_the_workers_ask_at_once(waiting, holder, sand
     assert holder.state(waiting, "post")["data"] == {"state": "to_confirm"}
     assert query_payouts() == 1
     assert holder.state(waiting)["data"] == {"state": "paid"}
-    assert how_it_stands(waiting) == (3, "succeeded")
+    assert states_of(waiting) == (3, "succeeded")
 
 
 def test_saying_that_one_has_confirmed_pays_nothing(waiting, holder, sandbox):
     holder.open(page_of(waiting))
     holder.state(waiting, "post")
     query_payouts()
-    assert how_it_stands(waiting) == (1, "waiting_user")
+    assert states_of(waiting) == (1, "waiting_user")
     assert bills(sandbox) == [("WAIT_USER_CONFIRM", 1)]
 
 
@@ -181,12 +181,12 @@ def test_confirming_twice_pays_once(waiting, holder, sandbox):
     for _ in range(2):
         holder.state(waiting, "post")
         query_payouts()
-    assert how_it_stands(waiting) == (3, "succeeded")
+    assert states_of(waiting) == (3, "succeeded")
     assert bills(sandbox) == [("SUCCESS", 1)]
 
 
 def test_only_what_waits_for_its_user_is_asked_about_sooner(approved, holder, sandbox):
-    turns_out(sandbox, "PROCESSING")
+    set_next_state(sandbox, "PROCESSING")
     send_payouts()
     before = Payout.objects.get().due_at
     holder.open(page_of(approved))
@@ -239,7 +239,7 @@ def test_the_sandbox_takes_the_place_of_wechat_in_any_browser(waiting, holder, s
 def test_while_wechat_does_not_answer_the_page_says_so(waiting, holder, sandbox):
     holder.open(page_of(waiting))
     cache.redis().flushdb()  # the ticket is kept for two hours
-    fault(sandbox, "error", system="wechat")
+    set_fault(sandbox, "error", system="wechat")
     page = holder.open(page_of(waiting)).text
     assert ("微信暂时没有响应" in page, 'id="confirm"' in page, "20.00" in page) == (True, False, True)
 
@@ -250,7 +250,7 @@ def test_in_a_pause_a_transfer_that_waits_is_confirmed_all_the_same(waiting, hol
     confirm_in_wechat(sandbox, waiting)
     holder.state(waiting, "post")
     query_payouts()
-    assert how_it_stands(waiting) == (3, "succeeded")
+    assert states_of(waiting) == (3, "succeeded")
 
 
 @pytest.mark.parametrize("is_signed_in", [True, False])

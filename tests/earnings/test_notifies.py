@@ -4,17 +4,17 @@ import pytest
 
 from earnings.tasks import send_payouts
 from tests.factories.money import balance
-from tests.support.payouts import fault, how_it_stands, notify, signed_notify, turns_out
+from tests.support.payouts import notify, set_fault, set_next_state, signed_notify, states_of
 
 pytestmark = pytest.mark.django_db
 
 
 def test_a_notify_ends_what_was_processing(approved, sandbox):
-    turns_out(sandbox, "PROCESSING")
+    set_next_state(sandbox, "PROCESSING")
     send_payouts()
     sandbox.state.note("bill", out_bill_no=approved.pk.hex, state="SUCCESS")
     assert notify(sandbox, approved) == 200
-    assert how_it_stands(approved) == (3, "succeeded")
+    assert states_of(approved) == (3, "succeeded")
 
 
 def test_a_notify_repeated_changes_nothing(approved, alice, sandbox):
@@ -25,11 +25,11 @@ def test_a_notify_repeated_changes_nothing(approved, alice, sandbox):
 
 @pytest.mark.parametrize("header", ["Wechatpay-Signature", "Wechatpay-Timestamp", "Wechatpay-Nonce"])
 def test_a_notify_that_somebody_else_wrote_is_refused(approved, sandbox, header: str):
-    turns_out(sandbox, "PROCESSING")
+    set_next_state(sandbox, "PROCESSING")
     send_payouts()
     sandbox.state.note("bill", out_bill_no=approved.pk.hex, state="SUCCESS")
     assert notify(sandbox, approved, **{header: "1"}) == 401
-    assert how_it_stands(approved) == (1, "sent")
+    assert states_of(approved) == (1, "sent")
 
 
 def test_notifies_in_the_wrong_order_change_nothing_any_more(approved, sandbox):
@@ -38,15 +38,15 @@ def test_notifies_in_the_wrong_order_change_nothing_any_more(approved, sandbox):
     assert notify(sandbox, approved) == 200
     sandbox.state.note("bill", out_bill_no=approved.pk.hex, state="FAIL")
     assert notify(sandbox, approved) == 200
-    assert how_it_stands(approved) == (3, "succeeded")
+    assert states_of(approved) == (3, "succeeded")
 
 
 def test_a_notify_before_our_own_answer_is_enough(approved, sandbox):
-    fault(sandbox, "drop_reply")
+    set_fault(sandbox, "drop_reply")
     send_payouts()
     sandbox.state.faults.clear()
     assert notify(sandbox, approved) == 200
-    assert how_it_stands(approved) == (3, "succeeded")
+    assert states_of(approved) == (3, "succeeded")
 
 
 def test_a_notify_signed_under_another_key_is_refused(approved, sandbox):
@@ -104,11 +104,11 @@ def test_contents_sealed_with_another_key_are_named(sandbox):
 
 @pytest.mark.parametrize("event", ["TRANSACTION.SUCCESS", "REFUND.SUCCESS", "PAYSCORE.USER_PAID"])
 def test_a_signed_notify_of_another_kind_is_no_wrong_signature(approved, sandbox, event: str):
-    turns_out(sandbox, "PROCESSING")
+    set_next_state(sandbox, "PROCESSING")
     send_payouts()
     status, answer = signed_notify(sandbox, BILL | {"out_bill_no": approved.pk.hex}, event=event)
     assert (status, answer["code"], event in answer["description"]) == (400, 1403, True)
-    assert how_it_stands(approved) == (1, "sent")
+    assert states_of(approved) == (1, "sent")
 
 
 def test_a_signed_notify_about_no_bill_of_ours_is_taken_and_changes_nothing(sandbox):

@@ -16,9 +16,9 @@ from robots.models import Robot
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory, days_ago
 from tests.factories.talks import ConversationFactory, ForwardedMessageFactory
 from tests.feedback.test_callback import tells as staff_tells
-from tests.support.entry_points import said_to
-from tests.support.outside_system import Outside, played_by
-from tests.support.private_messages import last_said_to, tells_robot
+from tests.support.entry_points import private_messages_to
+from tests.support.outside_system import OutsideSystem, played_by
+from tests.support.private_messages import last_message_to, receive_private_message
 
 pytestmark = pytest.mark.django_db
 Status = ForwardedMessage.Status
@@ -54,8 +54,8 @@ def silent(minutes: int = 31) -> None:
 
 
 def test_five_opens_a_talk_and_tells_staff(alice, sandbox):
-    tells_robot("5")
-    assert "接入客服" in last_said_to()
+    receive_private_message("5")
+    assert "接入客服" in last_message_to()
     assert Conversation.objects.get(closed_at=None).user == alice
     assert staff_heard(sandbox) == ["(用户请求接入客服)"]
     assert sandbox.state.forwarded[0]["body"]["userId"] == "wx-alice"
@@ -63,11 +63,11 @@ def test_five_opens_a_talk_and_tells_staff(alice, sandbox):
 
 
 def test_while_it_is_open_every_word_goes_to_staff_in_order(sandbox):
-    tells_robot("5")
+    receive_private_message("5")
     for words in ("提现没到账", "1", "菜单"):
-        tells_robot(words)
+        receive_private_message(words)
     assert staff_heard(sandbox)[1:] == ["提现没到账", "1", "菜单"]
-    assert len(said_to("wx-alice")) == 1
+    assert len(private_messages_to("wx-alice")) == 1
 
 
 OTHER_KINDS: list[tuple[dict[str, Any], str, str]] = [
@@ -82,65 +82,65 @@ OTHER_KINDS: list[tuple[dict[str, Any], str, str]] = [
 
 @pytest.mark.parametrize(("facts", "kind", "content"), OTHER_KINDS)
 def test_pictures_go_as_pictures_and_the_rest_in_words(sandbox, facts, kind, content):
-    tells_robot("5")
-    tells_robot(**facts)
+    receive_private_message("5")
+    receive_private_message(**facts)
     assert staff_heard(sandbox)[1:] == [content]
     assert sandbox.state.forwarded[1]["body"]["msgType"] == kind
 
 
 def test_nothing_said_is_nothing_to_pass_on(sandbox):
-    tells_robot("5")
-    tells_robot("  ")
+    receive_private_message("5")
+    receive_private_message("  ")
     assert len(staff_heard(sandbox)) == 1
 
 
 def test_leaving_ends_it_for_both_sides(sandbox):
-    tells_robot("5")
-    tells_robot("退出")
-    assert "已结束" in last_said_to()
+    receive_private_message("5")
+    receive_private_message("退出")
+    assert "已结束" in last_message_to()
     assert Conversation.objects.get().closed_at is not None
     assert staff_heard(sandbox)[-1] == "(用户已结束对话)"
-    tells_robot("2")
-    assert "三步" in last_said_to()
+    receive_private_message("2")
+    assert "三步" in last_message_to()
 
 
 def test_staff_ends_it_too(sandbox):
-    tells_robot("5")
+    receive_private_message("5")
     staff_tells("CONVERSATION_CLOSE")
-    tells_robot("谢谢")
+    receive_private_message("谢谢")
     assert staff_heard(sandbox) == ["(用户请求接入客服)"]
 
 
 def test_a_talk_that_staff_opened_takes_the_words_of_who_owns_no_group(sandbox):
     FriendshipFactory(user=UserFactory(code="wx-bob"), robot=Robot.objects.get(code="r1"))
     staff_tells("CONVERSATION_CREATE", user="wx-bob")
-    tells_robot("你好", user="wx-bob")
+    receive_private_message("你好", user="wx-bob")
     assert staff_heard(sandbox) == ["你好"]
 
 
 def test_choosing_five_twice_is_one_talk(sandbox):
-    tells_robot("5")
-    tells_robot("5")
+    receive_private_message("5")
+    receive_private_message("5")
     assert Conversation.objects.count() == 1
     assert staff_heard(sandbox) == ["(用户请求接入客服)", "5"]
 
 
 @pytest.mark.parametrize("mode", ["error", "drop_reply"])
 def test_when_customer_service_is_away_the_user_is_told_once_and_nothing_is_lost(sandbox, mode):
-    tells_robot("5")
+    receive_private_message("5")
     away(sandbox, mode)
-    tells_robot("在吗")
+    receive_private_message("在吗")
     for _ in range(3):
         forward_messages()
         ForwardedMessage.objects.filter(status=Status.WAITING).update(retry_at=timezone.now())
-    assert sum("暂时连不上" in words for words in said_to("wx-alice")) == 1
+    assert sum("暂时连不上" in words for words in private_messages_to("wx-alice")) == 1
     back(sandbox)
     assert list(dict.fromkeys(staff_heard(sandbox))) == ["(用户请求接入客服)", "在吗"]
     assert set(ForwardedMessage.objects.values_list("status", flat=True)) == {Status.SENT}
 
 
 def test_a_message_whose_reply_was_lost_comes_again_under_its_number(sandbox):
-    tells_robot("5")
+    receive_private_message("5")
     away(sandbox, "drop_reply")
     forward_messages()
     back(sandbox)
@@ -151,9 +151,9 @@ def test_a_message_whose_reply_was_lost_comes_again_under_its_number(sandbox):
 
 def test_customer_service_without_a_connection_keeps_the_door_open(settings):
     settings.ALIYUN_CS_BASE_URL = "http://127.0.0.1:1"
-    tells_robot("5")
+    receive_private_message("5")
     forward_messages()
-    assert "暂时连不上" in last_said_to()
+    assert "暂时连不上" in last_message_to()
     message = ForwardedMessage.objects.get()
     assert (message.status, message.try_count) == (Status.WAITING, 1)
     assert message.retry_at > timezone.now()
@@ -162,18 +162,18 @@ def test_customer_service_without_a_connection_keeps_the_door_open(settings):
 def test_a_message_that_fails_holds_back_its_own_talk_only(sandbox):
     FriendshipFactory(user=UserFactory(code="wx-bob"), robot=Robot.objects.get(code="r1"))
     GroupFactory(wechat_owner_code="wx-bob")
-    tells_robot("5")
-    tells_robot("一")
+    receive_private_message("5")
+    receive_private_message("一")
     ForwardedMessage.objects.filter(content__startswith="(").update(retry_at=timezone.now() + timedelta(minutes=1))
-    tells_robot("5", user="wx-bob")
+    receive_private_message("5", user="wx-bob")
     assert staff_heard(sandbox) == ["(用户请求接入客服)"]
     assert sandbox.state.forwarded[0]["body"]["userId"] == "wx-bob"
 
 
 def test_what_customer_service_refuses_does_not_hold_up_the_talk(sandbox):
-    tells_robot("5")
-    tells_robot("违禁")
-    tells_robot("在吗")
+    receive_private_message("5")
+    receive_private_message("违禁")
+    receive_private_message("在吗")
     for _ in range(3):
         forward_messages()
         ForwardedMessage.objects.filter(status=Status.WAITING).update(retry_at=timezone.now())
@@ -181,39 +181,39 @@ def test_what_customer_service_refuses_does_not_hold_up_the_talk(sandbox):
     refused = ForwardedMessage.objects.get(content="违禁")
     assert (refused.status, refused.try_count) == (Status.GIVEN_UP, 3)
     assert "400" in refused.reason
-    assert ["没有送达" in words for words in said_to("wx-alice")] == [False, True]
+    assert ["没有送达" in words for words in private_messages_to("wx-alice")] == [False, True]
 
 
 def test_a_refusal_is_tried_again_before_it_counts(sandbox):
-    tells_robot("5")
-    tells_robot("违禁")
+    receive_private_message("5")
+    receive_private_message("违禁")
     forward_messages()
     refused = ForwardedMessage.objects.get(content="违禁")
     assert (refused.status, refused.try_count) == (Status.WAITING, 1)
-    assert len(said_to("wx-alice")) == 1
+    assert len(private_messages_to("wx-alice")) == 1
 
 
 def test_after_a_day_nobody_waits_for_an_answer_any_more(sandbox):
-    tells_robot("5")
+    receive_private_message("5")
     away(sandbox)
     ForwardedMessage.objects.update(said_at=timezone.now() - timedelta(hours=25))
     forward_messages()
     message = ForwardedMessage.objects.get()
     assert message.status == Status.GIVEN_UP
     assert message.reason
-    assert "没有送达" in last_said_to()
+    assert "没有送达" in last_message_to()
 
 
 @pytest.mark.parametrize(("minutes", "closed"), [(29, 0), (31, 1)])
 def test_long_silence_ends_it_and_the_user_is_told(minutes, closed):
-    tells_robot("5")
+    receive_private_message("5")
     silent(minutes)
     assert close_silent_conversations() == closed
-    assert sum("自动结束" in words for words in said_to("wx-alice")) == closed
+    assert sum("自动结束" in words for words in private_messages_to("wx-alice")) == closed
 
 
 def test_staff_is_told_too_that_silence_ended_it(sandbox):
-    tells_robot("5")
+    receive_private_message("5")
     silent()
     close_silent_conversations()
     assert staff_heard(sandbox)[-1] == "(很久没有新消息,对话已自动结束)"
@@ -221,33 +221,33 @@ def test_staff_is_told_too_that_silence_ended_it(sandbox):
 
 @pytest.mark.parametrize(("content", "kind"), [("查到了", "text"), ("http://e.com/p.png", "image")])
 def test_staff_reach_nobody_whose_conversation_silence_ended_until_they_open_another(content, kind):
-    tells_robot("5")
+    receive_private_message("5")
     silent()
     close_silent_conversations()
     staff_tells(content, kind=kind)
-    assert (last_said_to() == content, Conversation.objects.filter(closed_at=None).exists()) == (False, False)
+    assert (last_message_to() == content, Conversation.objects.filter(closed_at=None).exists()) == (False, False)
     staff_tells("CONVERSATION_CREATE")
     staff_tells(content, kind=kind)
-    assert last_said_to() == content
+    assert last_message_to() == content
 
 
 def test_a_warning_of_silence_opens_nothing_again(sandbox):
-    tells_robot("5")
+    receive_private_message("5")
     staff_tells("CONVERSATION_CLOSE")
     staff_tells("VISITOR_OVERTIME_NOTICE")
     assert not Conversation.objects.filter(closed_at=None).exists()
 
 
 def test_a_warning_of_silence_breaks_no_silence():
-    tells_robot("5")
+    receive_private_message("5")
     silent()
     staff_tells("VISITOR_OVERTIME_NOTICE")
     assert close_silent_conversations() == 1
 
 
-@pytest.mark.parametrize("speak", [lambda: tells_robot("还在"), lambda: staff_tells("请稍等")])
+@pytest.mark.parametrize("speak", [lambda: receive_private_message("还在"), lambda: staff_tells("请稍等")])
 def test_either_side_keeps_it_open(speak):
-    tells_robot("5")
+    receive_private_message("5")
     silent()
     speak()
     assert close_silent_conversations() == 0
@@ -264,7 +264,7 @@ def test_talks_that_ended_90_days_ago_are_forgotten_with_what_was_said(monkeypat
 
 
 def test_the_database_knows_when_a_forward_ended():
-    tells_robot("5")
+    receive_private_message("5")
     with pytest.raises(IntegrityError, match="settled_forward_has_settled_at"), transaction.atomic():
         ForwardedMessage.objects.update(status=Status.SENT)
 
@@ -284,6 +284,6 @@ def test_a_sweep_ends_at_the_first_sign_that_customer_service_is_away(sandbox, m
 def test_what_customer_service_refuses_keeps_no_other_talk_waiting(tmp_path, settings):
     for _ in range(3):
         ForwardedMessageFactory(status=Status.WAITING)
-    with played_by(Outside(Reply({"code": 500}), Reply({"code": 200})), tmp_path, settings):
+    with played_by(OutsideSystem(Reply({"code": 500}), Reply({"code": 200})), tmp_path, settings):
         assert forward_messages() == 3
     assert ForwardedMessage.objects.filter(status=Status.SENT).count() == 2

@@ -10,7 +10,7 @@ from groups.models import Awakening, CancelReason
 from robots.models import OutboxMessage, Robot
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory
 from tests.support.client import ApiClient
-from tests.support.entry_points import said_to
+from tests.support.entry_points import private_messages_to
 
 pytestmark = pytest.mark.django_db
 
@@ -113,14 +113,14 @@ def test_who_has_done_both_or_has_no_robot_is_not_marked(alice, apprentice):
 @pytest.mark.parametrize("by", ["pk", "code"])
 def test_one_without_a_group_is_asked_for_a_group(alice, apprentice, by: str):
     assert wake(alice, user_id=str(getattr(apprentice, by)))["code"] == 1200
-    [words] = said_to(apprentice.code)
+    [words] = private_messages_to(apprentice.code)
     assert "拉进群" in words
 
 
 def test_one_with_a_group_is_asked_for_an_apprentice_whatever_the_client_says(alice, apprentice):
     GroupFactory(user=apprentice)
     wake(alice, user_id=str(apprentice.pk), is_import=True, is_apprentice=False)
-    [words] = said_to(apprentice.code)
+    [words] = private_messages_to(apprentice.code)
     assert "邀请好友" in words
 
 
@@ -129,21 +129,21 @@ def test_one_who_did_both_hears_nothing(alice, apprentice):
     UserFactory(inviter=apprentice)
     told = wake(alice, user_id=str(apprentice.pk))
     assert (told["code"], told["description"] != "") == (1200, True)
-    assert said_to(apprentice.code) == []
+    assert private_messages_to(apprentice.code) == []
 
 
 def test_waking_again_the_same_day_says_so_and_says_nothing(alice, apprentice):
     assert wake(alice, user_id=str(apprentice.pk))["description"] == ""
     again = wake(alice, user_id=str(apprentice.pk))
     assert (again["code"], again["description"] != "") == (1200, True)
-    assert len(said_to(apprentice.code)) == 1
+    assert len(private_messages_to(apprentice.code)) == 1
 
 
 def test_the_next_day_they_may_be_woken_again(alice, apprentice):
     wake(alice, user_id=str(apprentice.pk))
     Awakening.objects.update(day=timezone.localdate() - timedelta(days=1))
     wake(alice, user_id=str(apprentice.pk))
-    assert len(said_to(apprentice.code)) == 2
+    assert len(private_messages_to(apprentice.code)) == 2
 
 
 def test_somebody_elses_apprentice_is_not_found(alice):
@@ -168,21 +168,21 @@ def test_all_without_a_group_are_woken_for_a_group(alice, apprentice):
     has_one = reachable(inviter=alice)
     GroupFactory(user=has_one)
     assert wake(alice, is_import=True, is_apprentice=False)["code"] == 1200
-    assert (len(said_to(apprentice.code)), len(said_to(has_one.code))) == (1, 0)
+    assert (len(private_messages_to(apprentice.code)), len(private_messages_to(has_one.code))) == (1, 0)
 
 
 def test_all_without_an_apprentice_are_woken_for_one(alice, apprentice):
     has_one = reachable(inviter=alice)
     UserFactory(inviter=has_one)
     assert wake(alice, is_import=False, is_apprentice=True)["code"] == 1200
-    assert "邀请好友" in said_to(apprentice.code)[0]
-    assert said_to(has_one.code) == []
+    assert "邀请好友" in private_messages_to(apprentice.code)[0]
+    assert private_messages_to(has_one.code) == []
 
 
 def test_waking_all_again_the_same_day_says_so(alice, apprentice):
     wake(alice, is_import=True, is_apprentice=False)
     assert wake(alice, is_import=True, is_apprentice=False)["description"] != ""
-    assert len(said_to(apprentice.code)) == 1
+    assert len(private_messages_to(apprentice.code)) == 1
 
 
 def test_nobody_to_wake_is_1404(alice):

@@ -16,7 +16,7 @@ from integrations.moderation.remote import _is_labeled
 from integrations.sandbox.server import Reply
 from integrations.wechat.login import WeChat
 from integrations.wechat.pay import WeChatPay
-from tests.support.outside_system import Outside, played_by
+from tests.support.outside_system import OutsideSystem, played_by
 
 Ask = Callable[[], Any]
 
@@ -51,9 +51,9 @@ PAY: tuple[Ask, dict[str, Any], dict[str, Any]] = (lambda: WeChatPay.from_settin
 
 
 @pytest.fixture
-def outside(tmp_path, settings) -> Iterator[Outside]:
+def outside(tmp_path, settings) -> Iterator[OutsideSystem]:
     settings.WECHAT_TIMEOUT = 5
-    with played_by(Outside(Reply({})), tmp_path, settings) as playing:
+    with played_by(OutsideSystem(Reply({})), tmp_path, settings) as playing:
         yield playing
 
 

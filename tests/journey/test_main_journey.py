@@ -73,8 +73,8 @@ def join(product: Product, name: str, sharer: str = "") -> tuple[str, str, Decim
 
 def bring_group(product: Product, owner: str, group: str, robot: str) -> None:
     """The owner pulled the robot into a group three days ago."""
-    words = {"robot_id": robot, "group_id": group, "user_id": f"wx-{owner}", "name": f"{owner}的群"}
-    product.gateway_tells(("wait_for_bind", words), ("bind_group_success", {**words, "bind_time": LONG_AGO}))
+    text = {"robot_id": robot, "group_id": group, "user_id": f"wx-{owner}", "name": f"{owner}的群"}
+    product.gateway_tells(("wait_for_bind", text), ("bind_group_success", {**text, "bind_time": LONG_AGO}))
 
 
 def test_a_group_earns_and_its_owner_is_paid_in_wechat(product: Product):
@@ -93,13 +93,13 @@ def test_a_group_earns_and_its_owner_is_paid_in_wechat(product: Product):
     ]
 
     # A live binding: the robot is pulled in, the gateway binds it and says so, members and info follow.
-    words = {
+    text = {
         "robot_id": "sandbox-robot-1",
         "group_id": "live-group",
         "user_id": "wx-alice",
         "name": "今天的群",
     }
-    product.gateway_tells(("wait_for_bind", words))
+    product.gateway_tells(("wait_for_bind", text))
     listed = wait_for(lambda: product.call("GET", "/groups", token=alice, status=0)["data"])
     assert [group["name"] for group in listed] == ["今天的群"]
     assert listed[0]["create_date"] == day()

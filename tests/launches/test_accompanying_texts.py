@@ -20,7 +20,7 @@ from tests.factories.launches import PICTURE, TEXT, drafted, reachable, schedule
 from tests.factories.people import GroupFactory, UserFactory
 from tests.launches.test_mass_messages import complete, refuse, states
 from tests.support.client import ApiClient
-from tests.support.entry_points import say_everything
+from tests.support.entry_points import send_due_messages
 
 pytestmark = pytest.mark.django_db
 WORDS = TEXT["content"]
@@ -57,7 +57,7 @@ def state_of(message: MassMessage) -> tuple[list[int], int]:
 def test_the_text_follows_the_draft_in_every_group(alice: User, sandbox: Any):
     groups = [reachable(user=alice), reachable(user=alice)]
     message = fired(alice, *groups)
-    say_everything()
+    send_due_messages()
     for group in groups:
         heard = [one for one in sandbox.state.messages.values() if one["group_id"] == group.code]
         assert [(one["type"], one["content"], one["requests"]) for one in heard] == [
@@ -139,7 +139,7 @@ def test_one_that_an_operator_has_sent_after_all_makes_the_group_sent(alice: Use
     refuse(sandbox)
     sandbox.state.faults.clear()
     failed.retry(OutboxMessage.objects.failed(), at=timezone.now())
-    say_everything()
+    send_due_messages()
     assert state_of(message) == ([1], MassMessage.Status.SENT)
     assert message.groups.get().reason == ""
 
@@ -158,9 +158,9 @@ def take_back(user: User, message: MassMessage) -> int:
 
 def test_taking_back_takes_back_both(alice: User, sandbox: Any):
     message = fired(alice, reachable(user=alice))
-    say_everything()
+    send_due_messages()
     assert take_back(alice, message) == 1200
-    say_everything()
+    send_due_messages()
     numbers = OutboxMessage.objects.filter(cause=message.cause).values_list("message_no", flat=True)
     assert sorted(sandbox.state.recalled) == sorted(map(str, numbers))
     assert state_of(message) == ([3], MassMessage.Status.RECALLED)
@@ -170,7 +170,7 @@ def test_taking_back_between_the_two_recalls_the_first_and_never_sends_the_secon
     message = fired(alice, reachable(user=alice))
     first = say_one()
     assert take_back(alice, message) == 1200
-    say_everything()
+    send_due_messages()
     assert (sandbox.state.recalled, sandbox.state.messages) == ([first], {})
     assert state_of(message) == ([3], MassMessage.Status.RECALLED)
 
@@ -181,14 +181,14 @@ def test_a_group_that_failed_half_way_can_be_taken_back(alice: User, sandbox: An
     refuse(sandbox)
     sandbox.state.faults.clear()
     assert take_back(alice, message) == 1200
-    say_everything()
+    send_due_messages()
     assert sandbox.state.recalled == [first]
     assert state_of(message) == ([3], MassMessage.Status.RECALLED)
 
 
 def test_where_one_recall_is_refused_the_message_stands_as_sent(alice: User, sandbox: Any):
     message = fired(alice, reachable(user=alice))
-    say_everything()
+    send_due_messages()
     take_back(alice, message)
     OutboxMessage.objects.filter(pk=OutboxMessage.objects.latest("pk").pk).update(
         not_before=timezone.now() + timedelta(hours=1)
@@ -209,7 +209,7 @@ def test_where_the_second_was_never_sent_a_refused_recall_leaves_a_failed_group(
 
 def test_what_the_gateway_is_recalling_is_not_taken_back_again(alice: User, sandbox: Any):
     message = fired(alice, reachable(user=alice))
-    say_everything()
+    send_due_messages()
     assert (take_back(alice, message), take_back(alice, message)) == (1200, 1409)
     assert OutboxMessage.objects.filter(operation="recall").count() == 2
 

@@ -14,8 +14,8 @@ from robots.outbox.sender import Sender
 from robots.signals import FinishedMessage, message_finished
 from tests.factories.people import RobotFactory
 from tests.robots.test_sending import make_due, say
-from tests.support.entry_points import say_everything
-from tests.support.outside_system import Outside, played_by
+from tests.support.entry_points import send_due_messages
+from tests.support.outside_system import OutsideSystem, played_by
 
 pytestmark = pytest.mark.django_db
 Status = OutboxMessage.Status
@@ -29,7 +29,7 @@ def robot(sandbox) -> Robot:
 def test_a_refusal_of_the_gateway_is_written_down(robot, sandbox):
     unknown = RobotFactory(code="nobody")
     message = say(unknown, "x")
-    say_everything()
+    send_due_messages()
     assert message.attempts.get().outcome == "refused"
     assert "301" in message.attempts.get().answer
 
@@ -51,7 +51,7 @@ def babbler(sandbox, settings, tmp_path) -> Iterator[None]:
 @pytest.mark.usefixtures("babbler")
 def test_a_refusal_in_words_that_no_database_keeps_is_a_try_like_any_other(robot):
     message = say(robot, "x")
-    say_everything()
+    send_due_messages()
     message.refresh_from_db()
     assert (message.status, message.try_count) == (Status.WAITING, 1)
     assert message.attempts.get().answer == "gateway: 301 a\ufffdb"
@@ -75,7 +75,7 @@ def poison() -> Iterator[list[Exception]]:
 def test_a_receiver_that_fails_for_one_message_keeps_no_other_from_being_written_down(robot, sandbox):
     bad = say(robot, "bad", group="g1", cause="poison")
     good = say(robot, "good", group="g2")
-    say_everything()
+    send_due_messages()
     for message in (bad, good):
         message.refresh_from_db()
     assert (good.status, bad.status, len(sandbox.state.messages)) == (Status.SENT, Status.WAITING, 2)
@@ -86,7 +86,7 @@ def test_what_no_receiver_takes_in_is_parked_after_five_tries(robot, sandbox):
     bad = say(robot, "bad", cause="poison")
     for _ in range(5):
         make_due()
-        say_everything()
+        send_due_messages()
     bad.refresh_from_db()
     assert (bad.status, bad.try_count) == (Status.FAILED, 5)
     assert bad.reason == "系统未能处理网关的应答:ValueError"
@@ -97,10 +97,10 @@ def test_when_the_receiver_is_mended_an_operator_has_it_tried_again_and_it_is_se
     bad = say(robot, "bad", cause="poison")
     for _ in range(5):
         make_due()
-        say_everything()
+        send_due_messages()
     poison.clear()
     failed.retry(OutboxMessage.objects.all(), at=bad.created_at)
-    say_everything()
+    send_due_messages()
     bad.refresh_from_db()
     [told] = sandbox.state.messages.values()
     assert (bad.status, told["requests"]) == (Status.SENT, 6)
@@ -117,19 +117,19 @@ def test_a_database_that_gives_up_once_is_asked_again_and_the_log_says_why(robot
 
 
 def test_a_gateway_that_says_later_loses_no_message(robot, tmp_path, settings):
-    with played_by(Outside(Reply({}, 429)), tmp_path, settings) as gateway:
+    with played_by(OutsideSystem(Reply({}, 429)), tmp_path, settings) as gateway:
         message = say(robot, "x")
         for _ in range(8):
             make_due()
-            say_everything()
+            send_due_messages()
         message.refresh_from_db()
         assert (message.status, message.try_count) == (Status.WAITING, 8)
         gateway.replies = [Reply({}, 500), Reply({"code": "100"})]
         make_due()
-        say_everything()
+        send_due_messages()
         message.refresh_from_db()
         assert (message.status, message.try_count) == (Status.WAITING, 9)  # one hiccup is no end after that
         make_due()
-        say_everything()
+        send_due_messages()
     message.refresh_from_db()
     assert message.status == Status.SENT

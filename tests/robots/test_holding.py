@@ -9,7 +9,7 @@ from robots.outbox import writing
 from robots.signals import message_finished
 from tests.factories.people import RobotFactory
 from tests.robots.test_sending import broken, heard, make_due, mended, say
-from tests.support.entry_points import say_everything
+from tests.support.entry_points import send_due_messages
 
 pytestmark = pytest.mark.django_db
 Status = OutboxMessage.Status
@@ -37,7 +37,7 @@ def test_what_is_held_back_is_not_sent_and_holds_up_nothing_else(robot, sandbox)
     say(robot, "advert", cause="campaign-1")
     say(robot, "welcome")
     assert writing.pause("campaign-1") == 1
-    say_everything()
+    send_due_messages()
     assert heard(sandbox) == ["welcome"]
 
 
@@ -46,7 +46,7 @@ def test_what_is_let_go_is_sent_in_its_old_order(robot, sandbox):
         say(robot, str(number), cause="campaign-1")
     writing.pause("campaign-1")
     assert writing.resume("campaign-1") == 3
-    say_everything()
+    send_due_messages()
     assert heard(sandbox) == ["0", "1", "2"]
 
 
@@ -63,25 +63,25 @@ def test_a_cause_that_ended_closes_what_waits_held_or_not_and_receivers_are_told
     say(robot, "other", cause="campaign-2", group="g3")
     assert writing.close_waiting(cause="campaign-1", reason="投放已取消", at=timezone.now()) == 2
     assert told == [("campaign-1", Status.CLOSED)] * 2
-    say_everything()
+    send_due_messages()
     assert heard(sandbox) == ["other"]
 
 
 def test_a_try_that_failed_stays_held_back(robot, sandbox):
     broken(sandbox, "error")
     message = say(robot, "advert", cause="campaign-1")
-    say_everything()
+    send_due_messages()
     mended(sandbox)
     writing.pause("campaign-1")
     make_due()
-    assert say_everything() == 0
+    assert send_due_messages() == 0
     message.refresh_from_db()
     assert (message.status, message.is_held) == (Status.WAITING, True)
 
 
 def test_what_was_said_cannot_be_held_back(robot, sandbox):
     message = say(robot, "said", cause="campaign-1")
-    say_everything()
+    send_due_messages()
     assert writing.pause("campaign-1") == 0
     with pytest.raises(IntegrityError, match="only_unsent_messages_are_held"):
         OutboxMessage.objects.filter(pk=message.pk).update(is_held=True)

@@ -13,12 +13,12 @@ def main() -> int:
     run_dir = Path(tempfile.mkdtemp(prefix="wxrobot-soak-")) / "run"
     (run_dir / "log").mkdir(parents=True)
     os.environ["TEST_LOGS"] = str(run_dir / "log")
-    stage = import_module("tests.soak.stage").Stage(run_dir)
+    product = import_module("tests.soak.faulty_product").Stage(run_dir)
     for name in ("DATABASE_URL", "REDIS_URL"):
         os.environ.pop(name, None)
-    os.environ.update(stage.env, DJANGO_SETTINGS_MODULE="config.settings")
+    os.environ.update(product.env, DJANGO_SETTINGS_MODULE="config.settings")
     import_module("django").setup()
-    status: int = import_module("tests.soak.soak").main(stage)
+    status: int = import_module("tests.soak.soak").main(product)
     return status
 
 

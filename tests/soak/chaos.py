@@ -11,8 +11,8 @@ from django.db import close_old_connections, connection
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
-from tests.soak.city import KEYWORD, PROBE, City, expect, group_of
 from tests.soak.machine import Machine
+from tests.soak.scenario import KEYWORD, PROBE, SoakScenario, expect, group_of
 from tests.soak.traffic import MISREAD, NO_ANSWER
 
 RECOVERY_SECONDS = 10.0
@@ -85,8 +85,8 @@ def plan(seconds: float, seed: int) -> list[str]:
 class Chaos:
     """Makes one fault at a time, and probes until all is well."""
 
-    def __init__(self, city: City) -> None:
-        self.city, self.stage = city, city.stage
+    def __init__(self, scenario: SoakScenario) -> None:
+        self.scenario, self.processes = scenario, scenario.processes
         self.faults: list[Fault] = []
         self.machine = Machine()
         self.machine.start()
@@ -104,9 +104,9 @@ class Chaos:
     def _cause(self, name: str) -> float:
         """Make the fault and, unless the product mends it itself, end it; the moment from which recovery counts."""
         if name == "kill a web worker":
-            self.stage.kill_web_worker()
+            self.processes.kill_web_worker()
         elif name in CHILDREN:
-            self.stage.kill(CHILDREN[name])
+            self.processes.kill(CHILDREN[name])
         elif name in SERVERS:
             return self._restart(name)
         else:
@@ -114,7 +114,7 @@ class Chaos:
         return time.monotonic()
 
     def _restart(self, name: str) -> float:
-        server = self.stage.redis if name == "restart Redis" else self.stage.postgres
+        server = self.processes.redis if name == "restart Redis" else self.processes.postgres
         usual = server.stop_signal
         if name == "stop PostgreSQL at once":
             server.stop_signal = signal.SIGQUIT
@@ -127,38 +127,38 @@ class Chaos:
     def _fail_outside(self, name: str) -> None:
         system, _, mode = name.partition(": ")
         if not mode:
-            self.stage.stop_sandbox()
+            self.processes.stop_sandbox()
             time.sleep(OUTSIDE_SECONDS)
-            self.stage.start_sandbox()
+            self.processes.start_sandbox()
             return
-        self.stage.set_fault(system, mode)
+        self.processes.set_fault(system, mode)
         time.sleep(OUTSIDE_SECONDS)
-        self.stage.set_fault(system, "ok")
+        self.processes.set_fault(system, "ok")
 
     def _is_well(self, name: str, since: datetime) -> bool:
         """Return whether a round of calls of each kind goes well, and new work goes through to the gateway."""
         try:
             checks: Sequence[Callable[[], object]] = (
-                lambda: expect(self.city.call("probe", "GET", "/app/status")),
-                lambda: expect(self.city.people[PROBE].call("GET", "/groups?status=1")),
-                lambda: expect(self.city.call("probe", "POST", "/admin/withdraw", {})),
+                lambda: expect(self.scenario.call("probe", "GET", "/app/status")),
+                lambda: expect(self.scenario.people[PROBE].call("GET", "/groups?status=1")),
+                lambda: expect(self.scenario.call("probe", "POST", "/admin/withdraw", {})),
                 lambda: self._operators_page(),
                 lambda: self._system(name),
                 lambda: self._is_answered(),
             )
             for check in checks:
                 check()
-            return self.stage.is_whole() and (name != "kill beat" or self._beat_beats(since))
+            return self.processes.is_whole() and (name != "kill beat" or self._beat_beats(since))
         except (*NO_ANSWER, *MISREAD):
             return False
 
     def _operators_page(self) -> None:
-        page = self.city.http("probe").get(f"{self.stage.url}/admin/login/", timeout=10)
+        page = self.scenario.http("probe").get(f"{self.processes.url}/admin/login/", timeout=10)
         assert page.status_code == 200, page.status_code
 
     def _system(self, name: str) -> None:
         """The outside system that failed is used again."""
-        phone = self.city.people[PROBE]
+        phone = self.scenario.people[PROBE]
         match name.partition(":")[0]:
             case "sms":
                 expect(phone.call("GET", "/sms/code/delivery?phone=13900000000"))
@@ -170,12 +170,12 @@ class Chaos:
     def _is_answered(self) -> None:
         """Somebody says the keyword in a group, and the gateway is asked to say the reply."""
         group = group_of(PROBE, 0)
-        speaker, *event = self.city.asks_the_price(group)
-        self.city.gateway((event[0], event[1]), role="probe")
-        self.city.promises.note(lambda kept: kept.speakers.add(speaker))
+        speaker, *event = self.scenario.asks_the_price(group)
+        self.scenario.gateway((event[0], event[1]), role="probe")
+        self.scenario.accepted.note(lambda kept: kept.speakers.add(speaker))
         deadline = time.monotonic() + RECOVERY_SECONDS
         while time.monotonic() < deadline:
-            sent = self.stage.sandbox("messages", group_id=group)["messages"]
+            sent = self.processes.sandbox("messages", group_id=group)["messages"]
             if any(message["users"] == [speaker] for message in sent):
                 return
             time.sleep(0.1)

@@ -37,7 +37,7 @@ class Machine(threading.Thread):
 
 
 def _busy_and_idle() -> tuple[int, int]:
-    columns = [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    columns = [int(text) for text in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
     idle = sum(columns[_IDLE])
     return sum(columns) - idle, idle
 

@@ -14,8 +14,8 @@ from tests.support.admin_forms import filled_in
 class Operator:
     """Somebody signed in to the admin, in one of the four roles or as a superuser."""
 
-    def __init__(self, role: str = "", **facts: Any) -> None:
-        self.user: User = OperatorFactory(is_superuser=not role, **facts)
+    def __init__(self, role: str = "", **fields: Any) -> None:
+        self.user: User = OperatorFactory(is_superuser=not role, **fields)
         if role:
             self.user.groups.add(Role.objects.get(name=role))
         self.http = Client()

@@ -22,25 +22,25 @@ def key_with(*scopes: str) -> ApiClient:
     )
 
 
-def gateway_tells(*events: tuple[str, Any]) -> None:
+def gateway_sends(*events: tuple[str, Any]) -> None:
     """The gateway posts these events, and the worker handles them."""
     batch = [{"event_id": f"e-{next(_numbers)}", "command": command, "body": body} for command, body in events]
     assert key_with(Scope.GATEWAY_EVENTS).post("/gateway/events", batch)["code"] == 1200
     handle_events()
 
 
-def say_everything() -> int:
+def send_due_messages() -> int:
     """A sender does what is due; how many tries that took."""
     return sender.drain()
 
 
-def said_to(user_code: str) -> list[str]:
+def private_messages_to(user_code: str) -> list[str]:
     """What the outbox holds for this user, oldest first."""
     rows = OutboxMessage.objects.filter(user_code=user_code, operation="send").order_by("id")
     return [row.content.get("content") or row.content.get("url") for row in rows]
 
 
-def asked_of_gateway(group_code: str) -> list[str]:
+def gateway_operations(group_code: str) -> list[str]:
     """Which operations the outbox holds for this group, oldest first."""
     return list(
         OutboxMessage.objects.filter(group_code=group_code).order_by("id").values_list("operation", flat=True)

@@ -54,9 +54,9 @@ def _note_changed_setting(setting: str, value: Any, **_: Any) -> None:
 def _watch_django(factory: Any, client: Any) -> None:
     make, ask = factory.generic, client.request
 
-    def generic(self: Any, method: str, path: str, data: Any = "", *args: Any, **how: Any) -> Any:
-        note_call(path, how.get("headers") or {}, data)
-        return make(self, method, path, data, *args, **how)
+    def generic(self: Any, method: str, path: str, data: Any = "", *args: Any, **options: Any) -> Any:
+        note_call(path, options.get("headers") or {}, data)
+        return make(self, method, path, data, *args, **options)
 
     def request(self: Any, **environ: Any) -> Any:
         response = ask(self, **environ)
@@ -69,9 +69,9 @@ def _watch_django(factory: Any, client: Any) -> None:
 def _watch_requests(session: Any) -> None:
     send = session.send
 
-    def watched(self: Any, prepared: Any, **how: Any) -> Any:
+    def watched(self: Any, prepared: Any, **options: Any) -> Any:
         note_call(prepared.url, prepared.headers, prepared.body if isinstance(prepared.body, str | bytes) else None)
-        response = send(self, prepared, **how)
+        response = send(self, prepared, **options)
         note_cookies(self.cookies.get_dict().items())
         return response
 

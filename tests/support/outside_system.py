@@ -12,7 +12,7 @@ from integrations.sandbox.state import State
 URLS = [f"{name}_BASE_URL" for name in ("WECHAT", "GATEWAY", "SMS", "WECHAT_PAY", "LAUNCH", "ALIYUN_CS")]
 
 
-class Outside:
+class OutsideSystem:
     """Give `replies` in their order, the last one again and again; keep the `calls`."""
 
     def __init__(self, *replies: Reply) -> None:
@@ -24,7 +24,7 @@ class Outside:
 
 
 @contextmanager
-def played_by(outside: Outside, folder: Path, settings: Any) -> Iterator[Outside]:
+def played_by(outside: OutsideSystem, folder: Path, settings: Any) -> Iterator[OutsideSystem]:
     """Have it stand for every outside system."""
     server = Sandbox(0, State(folder / "journal"), [("outside", outside)])
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})

@@ -19,11 +19,11 @@ from earnings.tasks import query_payouts
 from tests.support.entry_points import key_with
 
 
-def turns_out(sandbox, state: str) -> None:
+def set_next_state(sandbox, state: str) -> None:
     sandbox.state.note("next_bill", next_state=state)
 
 
-def fault(sandbox, mode: str, *, system: str = "pay") -> None:
+def set_fault(sandbox, mode: str, *, system: str = "pay") -> None:
     sandbox.state.note("fault", system=system, mode=mode, rate=1.0)
 
 
@@ -33,7 +33,7 @@ def query_later(**later: float) -> None:
         query_payouts()
 
 
-def how_it_stands(withdrawal: Withdrawal) -> tuple[int, str]:
+def states_of(withdrawal: Withdrawal) -> tuple[int, str]:
     withdrawal.refresh_from_db()
     payout = Payout.objects.get(withdrawal=withdrawal)
     assert ledger_check.check() == []

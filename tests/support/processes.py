@@ -23,13 +23,15 @@ def new_log(name: str) -> Path:
     return LOGS / f"{_WORKER}-{next(_numbers)}-{name}.log"
 
 
-def start_process(argv: Sequence[str], name: str, *, env: Mapping[str, str], **how: Any) -> "subprocess.Popen[str]":
+def start_process(
+    argv: Sequence[str], name: str, *, env: Mapping[str, str], **options: Any
+) -> "subprocess.Popen[str]":
     """Start a process that writes into a log (`log_of`): its errors, and its output unless `how` says otherwise."""
     note_environment(env)
     path = new_log(name)
     with path.open("wb") as log:
-        how = {"cwd": PROJECT, "stdout": log, "stderr": log, "text": True, **how}
-        process = subprocess.Popen(argv, env=env, **how)
+        options = {"cwd": PROJECT, "stdout": log, "stderr": log, "text": True, **options}
+        process = subprocess.Popen(argv, env=env, **options)
     process.log_path = path  # type: ignore[attr-defined]
     return process
 
@@ -40,12 +42,12 @@ def log_of(process: "subprocess.Popen[str]") -> str:
 
 
 def run_process(
-    argv: Sequence[str], name: str, *, answers: bool = False, env: Mapping[str, str] | None = None, **how: Any
+    argv: Sequence[str], name: str, *, answers: bool = False, env: Mapping[str, str] | None = None, **options: Any
 ) -> "subprocess.CompletedProcess[str]":
     """Run a process to its end. With `answers`, its standard output is meant for whoever asked, and is no log."""
     note_environment(env or {})
-    how = {"cwd": PROJECT, "capture_output": True, "text": True, "check": False, **how}
-    done = subprocess.run(argv, env=env, **how)
+    options = {"cwd": PROJECT, "capture_output": True, "text": True, "check": False, **options}
+    done = subprocess.run(argv, env=env, **options)
     new_log(name).write_text(done.stderr if answers else done.stdout + done.stderr)
     return done
 

@@ -22,8 +22,8 @@ READY_SECONDS = 180
 class Product:
     """Start it, talk to it over HTTP as each kind of caller, stop it."""
 
-    def __init__(self, run_dir: Path, *words: str, **env: str) -> None:
-        self.run_dir, self.words = run_dir, words
+    def __init__(self, run_dir: Path, *text: str, **env: str) -> None:
+        self.run_dir, self.words = run_dir, text
         self.port, self.sandbox_port = free_port(), free_port()
         kept = {
             k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
@@ -80,10 +80,10 @@ class Product:
         self.process.wait(30)
         return time.monotonic() - began
 
-    def run(self, *words: str) -> str:
+    def run(self, *text: str) -> str:
         """Run a management command beside it; what it printed."""
-        argv = [sys.executable, "manage.py", *words]
-        done = run_process(argv, words[0], env=self.env, answers=True, timeout=120)
+        argv = [sys.executable, "manage.py", *text]
+        done = run_process(argv, text[0], env=self.env, answers=True, timeout=120)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -91,8 +91,8 @@ class Product:
         """One call of the API; the parsed answer."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         answer = requests.request(method, self.url + path, json=body, params=query, headers=headers, timeout=20)
-        told: dict[str, Any] = answer.json()
-        return told
+        response: dict[str, Any] = answer.json()
+        return response
 
     def gateway_tells(self, *events: tuple[str, Any]) -> None:
         """Post gateway events, as one batch."""
@@ -104,8 +104,8 @@ class Product:
 
     def sandbox(self, path: str, **query: Any) -> dict[str, Any]:
         """The sandbox's control side."""
-        told: dict[str, Any] = requests.get(f"{self.sandbox_url}/_/{path}", params=query, timeout=10).json()
-        return told
+        answer: dict[str, Any] = requests.get(f"{self.sandbox_url}/_/{path}", params=query, timeout=10).json()
+        return answer
 
     def operator(self) -> Operator:
         found = re.search(r"Password:\s+(\S+)", self.said)

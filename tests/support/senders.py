@@ -25,7 +25,7 @@ from tests.support.processes import start_process, watch_servers
 LEASE_SECONDS = 1.5
 
 
-class World:
+class SenderProcesses:
     """PostgreSQL and Redis that nobody else uses, and the sender processes that are started here."""
 
     def __init__(self, run_dir: Path, gateway_url: str) -> None:

@@ -27,14 +27,14 @@ def income(user: User) -> dict[int, str]:
     return {entry.slip_type: str(entry.amount) for entry in LedgerEntry.objects.filter(account__user=user)}
 
 
-def begin(back: int) -> None:
+def start_settlement(back: int) -> None:
     """The nightly job looks after days from that many days ago on."""
     EarningsRules.objects.update(settle_from=timezone.localdate() - timedelta(days=back))
 
 
-def legacy(**facts: Any) -> Group:
+def legacy(**fields: Any) -> Group:
     """An old group that earns."""
-    return GroupFactory(is_legacy=True, member_count=50, repeat_rate="0.1", **facts)
+    return GroupFactory(is_legacy=True, member_count=50, repeat_rate="0.1", **fields)
 
 
 def rate(group: Group, star: int, *, at: datetime) -> None:

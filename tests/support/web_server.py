@@ -72,13 +72,13 @@ class WebServer:
 
 def _services() -> dict[str, Any]:
     """Where the tests' own database and Redis are."""
-    told = read_services(Path(os.environ["RUN_DIR"])) or {}
-    facts = connection.get_connection_params()
-    user, host = quote(str(facts["user"])), quote(str(facts["host"]), safe="")
-    secret = f":{quote(str(facts['password']))}" if facts.get("password") else ""
-    port = facts.get("port", 5432)
-    database = f"postgres://{user}{secret}@{host}:{port}/{facts['dbname']}"
-    return {**told, "database_url": database, "redis_url": os.environ.get("REDIS_URL") or told["redis_url"]}
+    answer = read_services(Path(os.environ["RUN_DIR"])) or {}
+    fields = connection.get_connection_params()
+    user, host = quote(str(fields["user"])), quote(str(fields["host"]), safe="")
+    secret = f":{quote(str(fields['password']))}" if fields.get("password") else ""
+    port = fields.get("port", 5432)
+    database = f"postgres://{user}{secret}@{host}:{port}/{fields['dbname']}"
+    return {**answer, "database_url": database, "redis_url": os.environ.get("REDIS_URL") or answer["redis_url"]}
 
 
 def _heard(line: socket.socket) -> bytes:

@@ -9,7 +9,7 @@ Kept = TypeVar("Kept")
 
 
 @dataclass
-class Promises:
+class Accepted:
     """Collects from all threads."""
 
     events: set[str] = field(default_factory=set)  # event_ids
@@ -20,6 +20,6 @@ class Promises:
     texts: set[str] = field(default_factory=set)  # phones
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def note(self, change: Callable[["Promises"], Kept]) -> Kept:
+    def note(self, change: Callable[["Accepted"], Kept]) -> Kept:
         with self.lock:
             return change(self)

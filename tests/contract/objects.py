@@ -22,7 +22,7 @@ from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory
 LONG_URL = "https://example.com/contract?a=b"
 
 
-class World:
+class Objects:
     """Things by name. `theirs(name)` is mallory's thing of that kind."""
 
     def __init__(self, sandbox: Any) -> None:

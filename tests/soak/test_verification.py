@@ -17,8 +17,8 @@ from tests.factories.money import ask, give
 from tests.factories.people import UserFactory
 from tests.soak.calls import BROKEN, Call, Surprise
 from tests.soak.chaos import Fault, plan
-from tests.soak.judge import Evidence, breaches
-from tests.support.entry_points import say_everything
+from tests.soak.verification import Evidence, violations
+from tests.support.entry_points import send_due_messages
 
 pytestmark = pytest.mark.django_db
 FAULT = Fault("restart PostgreSQL", 10.0, 13.0, 14.0)
@@ -41,10 +41,10 @@ def call(status: int | str, began: float, *, can_retry: bool = False) -> Call:
     return Call("user", "GET /groups", began, 0.1, status, can_retry)
 
 
-def found(*calls: Call, sandbox: State, **facts: Any) -> str:
-    evidence = Evidence(faults=[FAULT], **facts)
+def found(*calls: Call, sandbox: State, **fields: Any) -> str:
+    evidence = Evidence(faults=[FAULT], **fields)
     evidence.log.calls.extend(calls)
-    return "\n".join(breaches(evidence, sandbox))
+    return "\n".join(violations(evidence, sandbox))
 
 
 def say(text: str) -> None:
@@ -52,7 +52,7 @@ def say(text: str) -> None:
     writing.message_group(
         robot=group.robot, group_code=group.code, content=writing.text(text), cause="soak", at=timezone.now()
     )
-    say_everything()
+    send_due_messages()
 
 
 def test_calls_that_go_well_and_those_that_a_fault_excuses_are_no_breach(nothing: State):
@@ -75,12 +75,12 @@ def test_what_a_fault_would_excuse_is_a_breach_without_one(nothing: State, plant
 def test_an_unexpected_answer_is_a_breach(nothing: State):
     evidence = Evidence(faults=[FAULT])
     evidence.log.surprises += [Surprise("user", "in the fault", 12.0), Surprise("user", "code 1401", 30.0)]
-    assert breaches(evidence, nothing) == ["unexpected while nothing was broken: 1, such as user: code 1401"]
+    assert violations(evidence, nothing) == ["unexpected while nothing was broken: 1, such as user: code 1401"]
 
 
 def test_a_slow_recovery_and_a_fault_that_was_not_made_are_breaches(nothing: State):
     slow = Evidence(faults=[FAULT, Fault("kill beat", 20.0, 20.0, 31.0)], planned=3)
-    assert breaches(slow, nothing) == [
+    assert violations(slow, nothing) == [
         "recoveries that took too long: 1, such as kill beat 11.0 s",
         "only 2 of 3 faults were made in time",
     ]
@@ -99,17 +99,17 @@ def test_a_message_that_arrived_is_no_breach_and_a_missing_one_is(sandbox: Any):
 
 def test_a_message_that_nobody_wrote_is_a_breach(sandbox: Any):
     say("在吗")
-    [said] = sandbox.state.messages.values()
-    sandbox.state.messages["invented"] = said
+    [text] = sandbox.state.messages.values()
+    sandbox.state.messages["invented"] = text
     assert "messages that were said and are not sent here: 1, such as invented" in found(sandbox=sandbox.state)
 
 
 def test_a_reply_that_is_said_twice_or_never_is_a_breach(sandbox: Any):
     evidence = Evidence()
-    evidence.promises.speakers.update({"wx-never", "wx-twice"})
+    evidence.accepted.speakers.update({"wx-never", "wx-twice"})
     for number in range(2):
         sandbox.state.messages[str(number)] = {"users": ["wx-twice"], "requests": 1}
-    assert "replies that are not said exactly once: 2, such as wx-never × 0, wx-twice × 2" in breaches(
+    assert "replies that are not said exactly once: 2, such as wx-never × 0, wx-twice × 2" in violations(
         evidence, sandbox.state
     )
 
@@ -163,20 +163,20 @@ def test_unequal_books_are_a_breach(
 def test_what_was_taken_and_not_done_is_a_breach(nothing: State, promised: dict[str, Any], sentence: str):
     evidence = Evidence()
     for name, kept in promised.items():
-        getattr(evidence.promises, name).update(kept)
-    assert sentence in "\n".join(breaches(evidence, nothing))
+        getattr(evidence.accepted, name).update(kept)
+    assert sentence in "\n".join(violations(evidence, nothing))
 
 
 def test_a_mass_message_that_reached_no_group_is_a_breach(nothing: State):
     evidence = Evidence()
-    evidence.promises.mass_messages[str(uuid4())] = 1
-    assert "mass messages that did not reach all their groups: 1" in breaches(evidence, nothing)[0]
+    evidence.accepted.mass_messages[str(uuid4())] = 1
+    assert "mass messages that did not reach all their groups: 1" in violations(evidence, nothing)[0]
 
 
 def test_a_launch_that_is_under_way_or_unknown_to_the_launch_system_is_a_breach(sandbox: Any):
     launched(reachable(launch_switch=True))
     assert "still to be done: 1 deliveries" in found(sandbox=sandbox.state)
-    say_everything()
+    send_due_messages()
     assert "deliveries that the launch system does not know of: 1" in found(sandbox=sandbox.state)
 
 

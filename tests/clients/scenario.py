@@ -26,7 +26,7 @@ GROUP, NEW_GROUP, SPEAKER = "clients-group", "clients-new-group", "wx-speaker"
 
 
 @dataclass
-class Town:
+class Scenario:
     """The product, a service key, and the people by name."""
 
     product: Product
@@ -85,7 +85,7 @@ class Town:
             ("group_members", members),
         )
 
-    def speaks_in(self, group: str, content: str, **facts: Any) -> None:
+    def speaks_in(self, group: str, content: str, **fields: Any) -> None:
         message = {
             "group_id": group,
             "user_id": SPEAKER,
@@ -95,22 +95,22 @@ class Town:
             "all": False,
         }
         number = {"message_no": f"m-{content}", "send_time": f"{datetime.now(ZoneInfo('Asia/Shanghai')):%F %T}"}
-        self.gateway(("group_message", {**message, **number, "at_users": [], **facts}))
+        self.gateway(("group_message", {**message, **number, "at_users": [], **fields}))
 
 
-def populated(product: Product) -> Town:
+def populated_scenario(product: Product) -> Scenario:
     """Make the world of a product that has just been started.
 
     Qiang invited Alice, and Alice invited Bao; Alice has a rated group and one that waits for its star.
     """
     scopes = [f"--scope={scope.value}" for scope in Scope]
-    town = Town(product, product.run("create_api_key", "clients", *scopes).split()[-1])
-    qiang = town.joins("qiang")
-    alice = town.joins("alice", inviter=qiang)
-    town.joins("bao", inviter=alice)
+    scenario = Scenario(product, product.run("create_api_key", "clients", *scopes).split()[-1])
+    qiang = scenario.joins("qiang")
+    alice = scenario.joins("alice", inviter=qiang)
+    scenario.joins("bao", inviter=alice)
     for group in (GROUP, NEW_GROUP):
-        town.brings("alice", group)
+        scenario.brings("alice", group)
     wait_for(lambda: alice.call("GET", "/groups?status=0")["page_info"]["total_records"] == 2)
     stars = {"command": "update_group_star", "data": [{"groupId": GROUP, "state": 1, "star": 3}]}
-    assert town.system("POST", "/groups/star", stars)["code"] == 1200
-    return town
+    assert scenario.system("POST", "/groups/star", stars)["code"] == 1200
+    return scenario

@@ -33,7 +33,7 @@ ENVIRONMENT = {
 }
 
 
-class Stage(Product):
+class FaultyProduct(Product):
     """Runs what `manage.py up` runs. The servers keep their ports over a restart, as those of a deployment do.
 
     Call `start` once this process has `environment` and Django; a fault is made from the thread that called it.
@@ -52,7 +52,7 @@ class Stage(Product):
         self.sandbox_child: Child | None = None
         self.supervising: threading.Thread | None = None
 
-    def start(self) -> "Stage":
+    def start(self) -> "FaultyProduct":
         import_module("django.core.management").call_command("check", verbosity=0)
         import_module("integrations.sandbox.keys").ensure_keys(self.run_dir / "keys")
         found = re.search(r"Password:\s+(\S+)", self.run("prepare"))
@@ -107,7 +107,7 @@ class Stage(Product):
             return []
         with suppress(OSError):
             pid = web.process.pid
-            return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+            return [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
         return []
 
     def kill_web_worker(self) -> None:

@@ -11,10 +11,10 @@ import requests
 
 from config.models import Scope
 from tests.clients.phone import Phone
-from tests.clients.town import Town, day
+from tests.clients.scenario import Scenario, day
+from tests.soak.accepted import Accepted
 from tests.soak.calls import CallLog, recorded_session
-from tests.soak.promises import Promises
-from tests.soak.stage import Stage
+from tests.soak.faulty_product import FaultyProduct
 from tests.support.product import wait_for
 
 KEYWORD, REPLY = "价格", "看公告"
@@ -31,12 +31,12 @@ def group_of(name: str, number: int) -> str:
     return f"soak-{name}-{number}"
 
 
-class City(Town):
+class SoakScenario(Scenario):
     """A town whose calls are recorded, and whose outside systems repeat what was not taken, as real ones do."""
 
-    def __init__(self, stage: Stage, log: CallLog, promises: Promises, key: str) -> None:
-        super().__init__(stage, key)
-        self.stage, self.log, self.promises = stage, log, promises
+    def __init__(self, processes: FaultyProduct, log: CallLog, accepted: Accepted, key: str) -> None:
+        super().__init__(processes, key)
+        self.processes, self.log, self.accepted = processes, log, accepted
 
     # How outside systems call
 
@@ -46,7 +46,7 @@ class City(Town):
     def call(self, role: str, method: str, path: str, body: Any = None) -> Any:
         """One call of an outside system, the parsed answer; raises when there is none."""
         headers = {"X-Api-Key": self.key}
-        return self.http(role).request(method, self.stage.url + path, json=body, headers=headers, timeout=30).json()
+        return self.http(role).request(method, self.processes.url + path, json=body, headers=headers, timeout=30).json()
 
     def system(self, method: str, path: str, body: Any = None) -> Any:
         return self.call("setup", method, path, body)
@@ -71,16 +71,16 @@ class City(Town):
         ]
         answer = self.until_taken(role, "POST", "/gateway/events", batch if len(batch) > 1 else batch[0])
         assert answer["data"]["refused"] == [], answer
-        self.promises.note(lambda promises: promises.events.update(event["event_id"] for event in batch))
+        self.accepted.note(lambda accepted: accepted.events.update(event["event_id"] for event in batch))
 
-    def speaks(self, group: str, content: str, **facts: Any) -> tuple[str, Any]:
+    def speaks(self, group: str, content: str, **fields: Any) -> tuple[str, Any]:
         """Return the event of somebody's words in a group."""
-        words = {"group_id": group, "type": 3, "content": content, "is_robot": False, "all": False, "at_users": []}
+        text = {"group_id": group, "type": 3, "content": content, "is_robot": False, "all": False, "at_users": []}
         number = {
             "message_no": f"m-{next(self.numbers)}",
             "send_time": f"{datetime.now(ZoneInfo('Asia/Shanghai')):%F %T}",
         }
-        return "group_message", {**words, **number, **facts}
+        return "group_message", {**text, **number, **fields}
 
     def asks_the_price(self, group: str) -> tuple[str, str, Any]:
         """Return a newcomer to the group, and the event of their saying its keyword."""
@@ -127,7 +127,7 @@ class City(Town):
         switches = [{"code": group, "rcv_task_flag": 1} for group in groups]
         expect(phone.call("PUT", "/launch/switch", switches))
         expect(phone.call("GET", f"/sms/code/delivery?phone={mobile}"))
-        sent = wait_for(lambda: self.stage.sandbox("sms", phone=mobile)["sms"])[-1]["content"]
+        sent = wait_for(lambda: self.processes.sandbox("sms", phone=mobile)["sms"])[-1]["content"]
         expect(phone.call("PUT", "/user/phone", {"phone": mobile, "code": re.findall(r"\d{6}", sent)[0]}))
 
 
@@ -138,7 +138,7 @@ def expect(answer: Any, *codes: int) -> Any:
     return answer
 
 
-def key_of(stage: Stage) -> str:
+def key_of(processes: FaultyProduct) -> str:
     """Return a new key with every scope."""
     scopes = [f"--scope={scope.value}" for scope in Scope]
-    return stage.run("create_api_key", "soak", *scopes).split()[-1]
+    return processes.run("create_api_key", "soak", *scopes).split()[-1]
