@@ -1,4 +1,4 @@
-"""The old back-office client: an operator signed in at the admin lists, reviews and takes away, as that client calls."""
+"""The old back-office client: an operator signed in to the admin lists, reviews and exports withdrawals."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from tests.contract.types import INTEGER, MONEY, TEXT, TIME, UUID, misfits, null
 from tests.support.product import wait_for
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("clients")]
-EXCEL = {"Content-type": "application/vnd.ms-excel;chartset=utf-8"}  # as that client spells it
+EXCEL = {"Content-type": "application/vnd.ms-excel;chartset=utf-8"}  # the spelling of that client
 LISTED = {
     "id": UUID,
     "phone": TEXT,
@@ -25,7 +25,7 @@ LISTED = {
 
 @pytest.fixture(scope="module")
 def rich(scenario: Scenario) -> Phone:
-    """Somebody whose group earned a yuan yesterday, and who asked for it."""
+    """Return a user whose group earned one yuan yesterday, with a requested withdrawal."""
     rich = scenario.joins("rich")
     scenario.brings("rich", "clients-rich-group")
     wait_for(lambda: rich.call("GET", "/groups?status=0")["page_info"]["total_records"] == 1)
@@ -43,12 +43,12 @@ def rich(scenario: Scenario) -> Phone:
 
 @pytest.fixture(scope="module")
 def operator(scenario: Scenario, rich: Phone) -> requests.Session:
-    """A browser in which an operator has signed in at the admin."""
+    """Return a browser in which an operator is signed in to the admin."""
     return scenario.product.operator().http
 
 
 def post(scenario: Scenario, operator: requests.Session, path: str, body: Any, **headers: str) -> requests.Response:
-    """A call as axios makes it: the cookie XSRF-TOKEN goes along as a header."""
+    """Call the API like axios, which copies the cookie XSRF-TOKEN to a header."""
     token = {"X-XSRF-TOKEN": operator.cookies["XSRF-TOKEN"]}
     return operator.post(scenario.product.url + path, json=body, headers=token | headers, timeout=20)
 
@@ -79,7 +79,9 @@ def test_feedback_names_the_robot(scenario: Scenario, operator: requests.Session
     [robot] = rich.call("GET", "/user/robots")["data"]
     report = {"problem_catgory": category["id"], "robot_id": robot["id"]}
     assert rich.call("POST", "/user/problem", report)["code"] == 1200
-    rows = post(scenario, operator, "/admin/problem/feedback?current_page=0&page_size=100", {"phone": "13811112222"})
+    rows = post(
+        scenario, operator, "/admin/problem/feedback?current_page=0&page_size=100", {"phone": "13811112222"}
+    )
     assert rows.json()["data"][0]["robot_info"] == f"{robot['name']}({robot['wechat_no']})"
 
 

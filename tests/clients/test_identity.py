@@ -1,4 +1,4 @@
-"""Who is there: the client's identity of 90 days, the proof behind it, and the way back to WeChat."""
+"""The identity of a client: its cookies of 90 days, the proof, and the redirect to WeChat."""
 
 import pytest
 
@@ -10,7 +10,7 @@ HOUR, DAY = 3600, 86400
 
 
 def another_phone(scenario: Scenario, name: str = "alice") -> Phone:
-    """The same person on another phone, where nobody has signed in yet."""
+    """Return a new phone of the same person, without a sign-in."""
     return Phone(scenario.product, name)
 
 

@@ -1,4 +1,4 @@
-"""The mobile client's screens: the calls of each, as the client makes them, and every field that it reads."""
+"""The screens of the mobile client: the calls of each screen, and every field that it reads."""
 
 import time
 from datetime import datetime, timedelta
@@ -31,7 +31,7 @@ CONTENT = {"type": INTEGER, "content": TEXT, "title": TEXT, "desc": TEXT, "url":
 
 
 def read(answer: dict[str, Any], shape: Shape, *, paged: bool = False) -> Any:
-    """What the client reads of an answer: all of it is there, of the right type, whatever else is."""
+    """Return the data of a response after checking all fields that the client reads, and their types."""
     assert answer["code"] == 1200, answer
     assert [wrong for wrong in misfits(answer["data"], shape) if ": with " not in wrong] == []
     assert not paged or misfits(answer["page_info"], PAGE) == []
@@ -39,7 +39,7 @@ def read(answer: dict[str, Any], shape: Shape, *, paged: bool = False) -> Any:
 
 
 def soon() -> str:
-    """A moment as the client's date picker gives it."""
+    """Return a future moment in the format of the client's date picker."""
     return f"{datetime.now(ZoneInfo('Asia/Shanghai')) + timedelta(hours=2):%Y-%m-%d %H:%M}:00"
 
 
@@ -184,7 +184,9 @@ def test_a_mention_is_opened_and_answered(scenario: Scenario, alice: Phone):
     reply = {"group_code": asked["group_code"], "mem_code": asked["mem_code"], "content": "我在", "type": 3}
     assert (asked["mem_code"], alice.call("POST", "/alt_msg/reply", reply)["code"]) == (SPEAKER, 1200)
     wait_for(
-        lambda: [m for m in scenario.product.sandbox("messages", group_id=GROUP)["messages"] if m["content"] == "我在"]
+        lambda: [
+            m for m in scenario.product.sandbox("messages", group_id=GROUP)["messages"] if m["content"] == "我在"
+        ]
     )
 
 
@@ -195,7 +197,7 @@ def test_mentions_are_switched_off_and_on(alice: Phone):
 
 
 def draft_of(scenario: Scenario, phone: Phone) -> str:
-    """The person chooses 7 in the menu and sends a picture; the link of the robot leads to the page."""
+    """Choose 7 in the menu, send a picture and follow the robot's link. Returns the draft's task_id."""
     about = {"robot_id": scenario.robot_of[phone.name], "user_id": f"wx-{phone.name}"}
     seen = len(phone.messages())
     scenario.gateway(("private_message", {**about, "type": 3, "content": "7"}))

@@ -84,10 +84,10 @@ def running(tmp_path_factory: pytest.TempPathFactory, started_before: Path):
 
 def test_it_starts_says_where_everything_is_and_stops_cleanly(newcomer: Product):
     product = newcomer.start().wait_until_ready()
-    assert f"{product.url}/docs" in product.said
-    assert re.search(r"Password: +\S{12,}", product.said)
+    assert f"{product.url}/docs" in product.output
+    assert re.search(r"Password: +\S{12,}", product.output)
     assert product.stop() < 20
-    assert "stopped" in product.said
+    assert "stopped" in product.output
     assert product.process is not None
     assert product.process.returncode == 0
     assert processes_of(product) == []
@@ -100,7 +100,7 @@ def test_data_survives_a_restart_and_the_password_is_printed_once(product: Produ
     robot = product.call("POST", "/robot/distribution", scan)["data"]
     product.stop()
     product.start().wait_until_ready()
-    assert "Password" not in product.said
+    assert "Password" not in product.output
     assert product.call("POST", "/robot/distribution", scan)["data"] == robot
 
 
@@ -129,8 +129,8 @@ def test_what_it_keeps_is_for_nobody_else(newcomer: Product):
 def test_a_second_one_says_that_one_is_running(running: Product):
     second = Product(running.run_dir, "--no-demo").start()
     wait_for(lambda: second.ended, 20)
-    assert "Already running" in second.said
-    assert running.url in second.said
+    assert "Already running" in second.output
+    assert running.url in second.output
     assert running.call("GET", "/s/x")["code"] == 1404
 
 
@@ -143,8 +143,8 @@ def test_a_taken_port_is_a_clear_message(product: Product, name: str):
         product.env[name] = str(port)
         product.start()
         wait_for(lambda: product.ended, 20)
-    assert f"Port {port} is taken" in product.said
-    assert f"{name}=" in product.said
+    assert f"Port {port} is taken" in product.output
+    assert f"{name}=" in product.output
     assert processes_of(product) == []
 
 
@@ -183,7 +183,7 @@ def test_a_child_that_dies_is_started_again(running: Product, words: str):
     before = pids_of(running, words)
     running.forget_output()
     os.kill(min(before), signal.SIGKILL)
-    wait_for(lambda: "starting it again" in running.said, 10)
+    wait_for(lambda: "starting it again" in running.output, 10)
     wait_for(lambda: set(pids_of(running, words)) - set(before), 10)
     wait_for(lambda: _answers(f"{running.url}/s/x") and _answers(f"{running.sandbox_url}/_/"), 20)
 
@@ -201,7 +201,7 @@ def test_a_database_that_dies_is_started_again_with_its_data(product: Product, w
     scan = {"open_id": "o", "union_id": "u", "sharing_user_id": "", "channel": ""}
     robot = product.call("POST", "/robot/distribution", scan)["data"]
     os.kill(min(pids_of(product, f"/bin/{words} " if words == "postgres" else words)), signal.SIGKILL)
-    wait_for(lambda: "starting them again" in product.said, 15)
+    wait_for(lambda: "starting them again" in product.output, 15)
     wait_for(lambda: _answers(f"{product.url}/s/x"), 30)
     wait_for(lambda: product.call("POST", "/robot/distribution", scan).get("data") == robot, 20)
 
@@ -217,7 +217,9 @@ def test_it_runs_in_odd_folders(tmp_path: Path, name: str):
 def test_the_demo_world_is_played_on_the_first_start_and_kept(product: Product):
     product.words = ()
     product.start()
-    wait_for(lambda: "The demo world is there" in product.said or product.ended, 180, lambda: product.said[-3000:])
+    wait_for(
+        lambda: "The demo world is there" in product.output or product.ended, 180, lambda: product.output[-3000:]
+    )
     listed = product.call("POST", "/admin/withdraw", {})
     assert sorted(row["status"] for row in listed["data"]) == [0, 0, 1, 2, 2, 3, 3, 3, 4]
     assert "there already" in product.run("demo")

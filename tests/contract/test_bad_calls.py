@@ -124,7 +124,9 @@ _OWNED = [(one, param) for one, param in _REFERRING if param.theirs]
 
 
 @pytest.mark.parametrize(("operation", "param"), _OWNED, ids=_name)
-def test_somebody_elses_thing_looks_like_one_that_is_not_there(operation: Operation, param: Param, objects: Objects):
+def test_somebody_elses_thing_looks_like_one_that_is_not_there(
+    operation: Operation, param: Param, objects: Objects
+):
     good, headers = operation.good_call(objects), credential_of(operation, objects)
     theirs = objects.theirs(param.refers_to)
     unknown, before = answer_to(operation, good.having(param, NOBODY), headers), database_fingerprint()

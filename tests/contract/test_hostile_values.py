@@ -37,7 +37,9 @@ def _calls(operation: Operation, good: Call) -> list[tuple[str, Call, bytes | No
 
 
 @pytest.mark.parametrize("operation", _TAKING, ids=str)
-def test_no_value_breaks_or_delays_an_operation(operation: Operation, objects: Objects, sandbox: Any, settings: Any):
+def test_no_value_breaks_or_delays_an_operation(
+    operation: Operation, objects: Objects, sandbox: Any, settings: Any
+):
     settings.THROTTLE_RATES = dict.fromkeys(settings.THROTTLE_RATES, "1000000/1")
     good, headers = operation.good_call(objects), credential_of(operation, objects)
     wrong = []

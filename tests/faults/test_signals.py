@@ -89,4 +89,4 @@ def test_the_whole_product_ends_after_a_burst_of_signals(tmp_path: Path):
     assert product.process is not None
     burst(product.process.pid, signal.SIGINT)
     ends(lambda: not product.ended)
-    assert "stopped" in product.said
+    assert "stopped" in product.output

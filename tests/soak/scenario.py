@@ -46,7 +46,11 @@ class SoakScenario(Scenario):
     def call(self, role: str, method: str, path: str, body: Any = None) -> Any:
         """One call of an outside system, the parsed answer; raises when there is none."""
         headers = {"X-Api-Key": self.key}
-        return self.http(role).request(method, self.processes.url + path, json=body, headers=headers, timeout=30).json()
+        return (
+            self.http(role)
+            .request(method, self.processes.url + path, json=body, headers=headers, timeout=30)
+            .json()
+        )
 
     def system(self, method: str, path: str, body: Any = None) -> Any:
         return self.call("setup", method, path, body)

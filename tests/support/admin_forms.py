@@ -1,11 +1,11 @@
-"""A page's form as a browser holds it: what is filled in, and what is sent when it is saved."""
+"""The values of an admin page's form, as a browser would submit them."""
 
 from html.parser import HTMLParser
 from typing import Any
 
 
 class _Inputs(HTMLParser):
-    """Collect the values of the form with this id."""
+    """A parser that collects the values of the form with this id."""
 
     def __init__(self, form_id: str) -> None:
         super().__init__()

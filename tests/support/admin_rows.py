@@ -1,4 +1,4 @@
-"""A few rows in every table that a page lists."""
+"""Creation of a few rows in every table that the admin lists."""
 
 from datetime import timedelta
 from itertools import count

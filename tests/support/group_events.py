@@ -1,4 +1,4 @@
-"""What the gateway reports of a robot in a group, as events: (command, body)."""
+"""Gateway events about a robot in a group, as (command, body)."""
 
 
 def pulled_in(code: str = "g1", robot: str = "r1", user: str = "wx-alice"):

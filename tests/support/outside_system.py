@@ -1,4 +1,4 @@
-"""An outside system that answers every call as a test says."""
+"""An outside system whose responses a test defines."""
 
 import threading
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ URLS = [f"{name}_BASE_URL" for name in ("WECHAT", "GATEWAY", "SMS", "WECHAT_PAY"
 
 
 class OutsideSystem:
-    """Give `replies` in their order, the last one again and again; keep the `calls`."""
+    """An outside system that returns `replies` in order, the last one repeatedly, and stores the `calls`."""
 
     def __init__(self, *replies: Reply) -> None:
         self.replies, self.calls, self.url = list(replies), list[Call](), ""
@@ -25,7 +25,7 @@ class OutsideSystem:
 
 @contextmanager
 def played_by(outside: OutsideSystem, folder: Path, settings: Any) -> Iterator[OutsideSystem]:
-    """Have it stand for every outside system."""
+    """Serve all outside systems with this one."""
     server = Sandbox(0, State(folder / "journal"), [("outside", outside)])
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()

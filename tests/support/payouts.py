@@ -1,4 +1,4 @@
-"""What tests of paying share: how WeChat Pay behaves, the workers later on, and how a withdrawal then stands."""
+"""Helpers for tests of payouts: the behavior of WeChat Pay, later queries, and the states of a withdrawal."""
 
 import base64
 import json
@@ -28,7 +28,7 @@ def set_fault(sandbox, mode: str, *, system: str = "pay") -> None:
 
 
 def query_later(**later: float) -> None:
-    """The worker asks, six minutes (or so much) later: what was sent by then arrives no more."""
+    """Query the payouts as a worker six minutes (or `later`) later, when earlier calls can no longer arrive."""
     with time_machine.travel(timezone.now() + timedelta(**(later or {"minutes": 6})), tick=True):
         query_payouts()
 
@@ -45,7 +45,7 @@ def bills(sandbox) -> list[tuple[str, int]]:
 
 
 def notify(sandbox, withdrawal: Withdrawal, **changed: str) -> int:
-    """The sandbox's signed notify, posted by hand; `changed` are headers somebody tampered with."""
+    """Post the sandbox's signed notification with `changed` headers. Returns the HTTP status."""
     pay = next(player for system, player in sandbox.players if system == "pay")
     raw, headers = pay.notify_of(withdrawal.pk.hex)
     return (
@@ -58,7 +58,7 @@ def notify(sandbox, withdrawal: Withdrawal, **changed: str) -> int:
 def signed_notify(
     sandbox, told: Any, *, event: Any = "MCHTRANSFER.BILL.FINISHED", **changed: Any
 ) -> tuple[int, Any]:
-    """A notify that says this, rightly signed; `changed` are parts of its resource. The status and the answer."""
+    """Post a correctly signed notification with this content. `changed`: parts of its resource. Returns (status, body)."""
     pay = next(player for system, player in sandbox.players if system == "pay")
     sealed = AESGCM(settings.WECHAT_PAY_API_V3_KEY.encode()).encrypt(b"0" * 12, json.dumps(told).encode(), b"x")
     resource = {

@@ -1,4 +1,4 @@
-"""Private talk between users and robots."""
+"""Private messages between users and robots."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from tests.support.entry_points import gateway_sends, private_messages_to
 
 
 def receive_private_message(words: Any = None, *, user: str = "wx-alice", robot: str = "r1", **fields: Any) -> None:
-    """A user says this to a robot in private; what waits for the commit (the place in the menu) is done too."""
+    """Receive a user's private message to a robot, and run the on-commit callbacks (the position in the menu)."""
     answer = {"robot_id": robot, "user_id": user, "type": 3, "content": words}
     with TestCase.captureOnCommitCallbacks(execute=True):
         gateway_sends(("private_message", answer | fields))
