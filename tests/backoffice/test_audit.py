@@ -25,7 +25,7 @@ def noted(table: str) -> dict:
     return AuditEntry.objects.filter(table_name=table).values_list("changes", flat=True)[0]
 
 
-def test_blocking_a_user_is_noted_from_what_to_what(root):
+def test_blocking_a_user_is_recorded_with_both_values(root):
     alice = UserFactory()
     root.act("accounts/user", "block", alice, reason="刷单")
     entry = AuditEntry.objects.get(table_name="accounts_user", row_id=str(alice.pk))
@@ -34,7 +34,7 @@ def test_blocking_a_user_is_noted_from_what_to_what(root):
     assert entry.changes["blocked_at"][0] is None
 
 
-def test_what_plain_sql_and_update_write_is_noted_too(root):
+def test_changes_by_sql_and_update_are_recorded_too(root):
     alice = UserFactory(phone="13800138000")
     give(alice, "20")
     root.act("earnings/withdrawal", "reject", ask(alice), reason="资料不符")
@@ -60,14 +60,14 @@ def test_an_export_is_noted(root):
     assert (entry.actor, entry.changes["filter"]) == ("root", [None, "blocked=0"])
 
 
-def test_what_machines_do_is_not_in_the_operators_log():
+def test_changes_by_machines_are_not_in_the_audit_log():
     alice = UserFactory()
     key_with().put(f"/users/{alice.pk}/block")
     assert not AuditEntry.objects.exists()
 
 
 @pytest.mark.parametrize("enforced", [True, False])
-def test_what_a_signed_in_operator_does_through_the_api_is_noted(root, settings, enforced):
+def test_changes_of_a_signed_in_operator_through_the_api_are_recorded(root, settings, enforced):
     settings.ENFORCE_AUTH = enforced
     alice = UserFactory()
     answer = root.http.put(f"/users/{alice.pk}/block", content_type="application/json").json()
@@ -107,7 +107,7 @@ def test_an_action_that_fails_leaves_neither_change_nor_entry():
     assert not AuditEntry.objects.exists()
 
 
-def test_the_database_lets_nobody_change_the_log(root):
+def test_the_database_refuses_every_change_of_the_log(root):
     root.act("accounts/user", "block", UserFactory(), reason="刷单")
     with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
         AuditEntry.objects.update(actor="somebody else")

@@ -62,25 +62,25 @@ def test_ten_are_shown_once_after_enrolling(enrolled):
     assert "no-store" in page["Cache-Control"]
 
 
-def test_each_opens_once(enrolled):
+def test_each_recovery_code_works_once(enrolled):
     _client, codes = enrolled
     assert [enters_with(codes[0]), enters_with(codes[0])] == [True, False]
     assert StaticToken.objects.count() == 9
 
 
-def test_it_may_be_typed_in_capitals_and_groups(enrolled):
+def test_a_recovery_code_may_be_typed_in_capitals_and_groups(enrolled):
     _client, codes = enrolled
     assert enters_with(f" {codes[0][:4]}-{codes[0][4:]} ".upper())
 
 
-def test_it_is_no_password(enrolled):
+def test_a_recovery_code_is_not_a_password(enrolled):
     _client, codes = enrolled
     client = Client()
     sign_in(client, "wrong", code=codes[0])
     assert (is_in(client), StaticToken.objects.count()) == (False, 10)
 
 
-def test_it_is_of_its_own_operator(enrolled):
+def test_a_recovery_code_works_for_its_operator_only(enrolled):
     _client, codes = enrolled
     other = User.objects.create_superuser("other", WORD)
     TOTPDevice.objects.create(user=other, confirmed=True)
@@ -89,7 +89,7 @@ def test_it_is_of_its_own_operator(enrolled):
     assert (is_in(client), StaticToken.objects.count()) == (False, 10)
 
 
-def test_wrong_ones_slow_the_next_down(enrolled):
+def test_wrong_recovery_codes_delay_the_next_attempt(enrolled):
     _client, codes = enrolled
     now = timezone.now()
     with time_machine.travel(now, tick=False):
@@ -105,7 +105,7 @@ def test_a_strange_code_is_an_ordinary_refusal(enrolled, code):
     assert not enters_with(code)
 
 
-def test_new_ones_void_the_old(enrolled):
+def test_new_recovery_codes_replace_the_old(enrolled):
     client, codes = enrolled
     new = shown(later(client, "codes", codes[0]))
     assert (len(new), StaticToken.objects.count()) == (10, 10)
@@ -114,7 +114,7 @@ def test_new_ones_void_the_old(enrolled):
     assert enters_with(new[0])
 
 
-def test_new_ones_need_a_code(enrolled):
+def test_new_recovery_codes_need_a_code(enrolled):
     client, codes = enrolled
     assert "验证码不正确" in later(client, "codes", "aaaaaaaa")
     StaticDevice.objects.get().throttle_reset()

@@ -35,7 +35,7 @@ def is_in(client: Client) -> bool:
     return client.get("/admin/").status_code == 200
 
 
-def test_the_right_password_lets_in(root):
+def test_the_right_password_signs_in(root):
     client = Client()
     sign_in(client)
     assert is_in(client)
@@ -161,7 +161,7 @@ def test_enrolling_asks_for_the_first_code(root):
     assert (entry.actor, entry.changes) == ("root", {"confirmed": [False, True]})
 
 
-def test_who_has_a_second_factor_needs_it(root):
+def test_an_operator_with_a_second_factor_needs_it(root):
     device = TOTPDevice.objects.create(user=root, confirmed=True)
     client = Client()
     assert "请输入身份验证器上的" in sign_in(client)
@@ -180,7 +180,7 @@ def test_where_two_factors_are_asked_for_a_password_alone_leads_to_enrolment_and
     assert is_in(client)
 
 
-def test_an_operator_without_the_second_factor_has_no_say_at_the_api(root, settings):
+def test_an_operator_without_the_second_factor_is_refused_by_the_api(root, settings):
     settings.OPERATOR_TWO_FACTOR = settings.ENFORCE_AUTH = True
     client = Client()
     sign_in(client)

@@ -32,7 +32,7 @@ def refusal(page: str) -> str:
     return "".join(re.findall("已被 (.+?) 于 .+? 修改，请重新打开", page)[:1])
 
 
-def test_the_second_of_two_words_is_refused_and_reads_who_was_first(ann, bob):
+def test_the_second_save_of_a_word_is_refused_with_the_name_of_the_first_operator(ann, bob):
     text = SensitiveWord.objects.create(word="优惠券")
     where = f"integrations/sensitiveword/{text.pk}/change/"
     of_ann, of_bob = ann.opens(where), bob.opens(where)
@@ -42,7 +42,7 @@ def test_the_second_of_two_words_is_refused_and_reads_who_was_first(ann, bob):
     assert SensitiveWord.objects.get().word == "代金券"
 
 
-def test_who_opens_the_form_anew_saves(ann, bob):
+def test_reopening_the_form_allows_saving(ann, bob):
     text = SensitiveWord.objects.create(word="优惠券")
     where = f"integrations/sensitiveword/{text.pk}/change/"
     ann.saves(where, ann.opens(where), word="代金券")
@@ -59,7 +59,7 @@ def test_a_form_that_came_back_with_an_error_is_still_stale(ann, bob):
     assert refusal(bob.saves(where, again, word="打折券")) == "ann"
 
 
-def test_roles_that_somebody_else_gave_are_not_taken_back(ann, bob):
+def test_roles_given_by_another_operator_are_not_removed(ann, bob):
     clerk = Operator("viewer").user
     where = f"accounts/operator/{clerk.pk}/change/"
     form, stale = ann.opens(where), bob.opens(where)

@@ -117,7 +117,7 @@ def test_money_on_its_way_is_shown_when_it_arrives(phone: Page, waiting: Withdra
     expect(phone.locator("h1")).to_have_text("已到账", timeout=15_000)
 
 
-def test_who_leaves_it_for_later_can_try_again(phone: Page, waiting: Withdrawal, sandbox: Any):
+def test_a_user_who_cancels_can_try_again(phone: Page, waiting: Withdrawal, sandbox: Any):
     take(enter(phone, sandbox), "以后再说")
     expect(phone.locator("[data-note=cancelled]")).to_be_visible()
     assert Payout.objects.get().state == Payout.State.WAITING_USER
@@ -135,7 +135,7 @@ def test_a_transfer_that_ended_meanwhile_shows_its_end(phone: Page, waiting: Wit
     expect(phone.locator(".reason")).to_contain_text("微信支付账户被冻结")
 
 
-def test_what_wechat_does_not_open_says_what_to_do(phone: Page, waiting: Withdrawal, sandbox: Any):
+def test_a_failed_opening_in_wechat_shows_what_to_do(phone: Page, waiting: Withdrawal, sandbox: Any):
     enter(phone, sandbox)
     expect(phone.locator("#confirm")).to_be_enabled()
     sandbox.state.note("fault", system="pay", mode="error", rate=1.0)
@@ -144,7 +144,7 @@ def test_what_wechat_does_not_open_says_what_to_do(phone: Page, waiting: Withdra
     expect(phone.locator("#confirm")).to_be_enabled()
 
 
-def test_a_page_that_wechat_does_not_recognize_says_so(
+def test_a_page_that_wechat_does_not_recognize_shows_a_message(
     phone: Page, waiting: Withdrawal, sandbox: Any, settings: Any
 ):
     """The signed address differs from the address of the page."""
@@ -155,7 +155,7 @@ def test_a_page_that_wechat_does_not_recognize_says_so(
     expect(phone.locator("#confirm")).to_be_disabled()
 
 
-def test_without_wechats_component_the_page_says_so(phone: Page, waiting: Withdrawal, sandbox: Any):
+def test_without_wechats_component_the_page_shows_a_message(phone: Page, waiting: Withdrawal, sandbox: Any):
     phone.route("**/jweixin*.js", lambda route: route.abort())
     enter(phone, sandbox)
     expect(phone.locator("[data-note=sdk]")).to_be_visible()

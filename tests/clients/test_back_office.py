@@ -68,7 +68,7 @@ def test_the_list_is_filtered_as_its_form_sends_it(scenario: Scenario, operator:
     assert listed(scenario, operator, phone="13800000000") == []
 
 
-def test_the_list_and_the_feedback_are_taken_away_as_files(scenario: Scenario, operator: requests.Session):
+def test_the_list_and_the_feedback_are_exported_as_files(scenario: Scenario, operator: requests.Session):
     for path in ("/admin/withdraw/export", "/admin/problem/feedback/export"):
         file = post(scenario, operator, path, {}, **EXCEL)
         assert (file.status_code, file.content[:2]) == (200, b"PK")  # a workbook is a ZIP file

@@ -97,7 +97,7 @@ def test_an_invitation_of_nobody_gives_a_robot_all_the_same(scenario: Scenario, 
     assert (answer["code"], answer["data"]["qr_code"].startswith("http")) == (1200, True)
 
 
-def test_the_link_of_the_robot_is_opened_again_after_it_was_used(scenario: Scenario):
+def test_the_robots_link_can_be_opened_again_after_its_use(scenario: Scenario):
     phone = another_phone(scenario, "bao")
     page, parameters = phone.follow(phone.messages()[0]["content"])
     assert (page, list(parameters)) == ("/home", ["userId"])

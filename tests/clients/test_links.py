@@ -169,7 +169,7 @@ def test_one_module_knows_the_addresses_of_the_client():
     }
 
 
-def test_who_shortens_a_link_has_a_case_here():
+def test_every_shortened_link_has_a_case_here():
     sources = [path for app in APPS for path in (PROJECT / app).rglob("*.py") if path.parent.name != "migrations"]
     shortening = {path.relative_to(PROJECT).as_posix() for path in sources if "links.shorten" in path.read_text()}
     assert shortening == {

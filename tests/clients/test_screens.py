@@ -114,7 +114,7 @@ APPRENTICE = {
 }  # fmt: skip
 
 
-def test_apprentices_and_waking_one(alice: Phone):
+def test_apprentices_and_reminding_one(alice: Phone):
     [bao] = read(
         alice.call("GET", "/user/apprentice?current_page=0&page_size=20&leave=1"), [APPRENTICE], paged=True
     )
@@ -152,7 +152,7 @@ def test_welcome_messages(alice: Phone):
 OWNED = {"id": UUID, "code": TEXT, "name": TEXT, "launch_switch": SWITCH, "create_date": TIME}
 
 
-def test_keywords_are_made_edited_and_taken_away(alice: Phone):
+def test_keywords_are_created_edited_and_deleted(alice: Phone):
     read(alice.call("GET", "/owner/groups?current_page=0&page_size=-1"), [OWNED], paged=True)
     new = {"keywords": ["价格"], "group_codes": [GROUP], "reply_content": "看公告"}
     assert alice.call("POST", "/keywords", new)["code"] == 1200
@@ -215,7 +215,9 @@ DETAIL = {"content": [CONTENT], "groups_info": [{"id": UUID, "name": TEXT}], "se
 @pytest.mark.parametrize(
     ("text", "types"), [("", [8]), ("今晚八点见", [8, 3])], ids=["picture", "picture and text"]
 )
-def test_a_mass_message_is_made_of_the_robots_draft_and_taken_back(scenario: Scenario, alice: Phone, text, types):
+def test_a_mass_message_is_created_from_the_robots_draft_and_recalled(
+    scenario: Scenario, alice: Phone, text, types
+):
     task = draft_of(scenario, alice)
     read(alice.call("GET", f"/tasks/{task}"), {"id": UUID, "content": CONTENT})
     groups = [group["id"] for group in alice.call("GET", "/owner/groups?current_page=0&page_size=-1")["data"]]

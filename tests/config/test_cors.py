@@ -44,7 +44,7 @@ def cors_of(headers: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name.lower().startswith("access-control-")}
 
 
-def test_a_preflight_of_any_operation_lets_the_client_call_with_a_token(tmp_path: Path):
+def test_a_preflight_of_any_operation_allows_the_client_to_call_with_a_token(tmp_path: Path):
     paths = [one.path.replace("{", "").replace("}", "") for one in OPERATIONS]
     for status, headers in ask(tmp_path, *map(preflight, paths), allowed=CLIENT):
         allowed = cors_of(headers)
@@ -66,7 +66,7 @@ def test_its_answers_may_be_read_by_the_client_and_by_no_other_origin(tmp_path: 
     assert cors_of(theirs) == {}
 
 
-def test_a_preflight_of_another_origin_lets_nothing_in(tmp_path: Path):
+def test_a_preflight_of_another_origin_allows_nothing(tmp_path: Path):
     [(_, headers)] = ask(tmp_path, preflight("/groups", STRANGER), allowed=CLIENT)
     assert cors_of(headers) == {}
 

@@ -56,7 +56,7 @@ def test_beyond_the_limit_is_answered_as_documented(settings, alice, scope, meth
 
 
 @each
-def test_a_limit_is_far_above_what_anybody_does(settings, scope, method, path, body):
+def test_a_limit_is_far_above_ordinary_use(settings, scope, method, path, body):
     times, _seconds = settings.THROTTLE_RATES[scope].split("/")
     assert int(times) >= 30
 

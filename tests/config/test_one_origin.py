@@ -76,7 +76,7 @@ def test_every_operation_reaches_the_api(site: Proxy):
     assert hidden == []
 
 
-def test_the_api_hears_who_called_and_how(site: Proxy):
+def test_the_api_receives_the_callers_address_and_scheme(site: Proxy):
     assert site.get("/groups").text == f"api {site.url.removeprefix('https://').split(':')[0]} 127.0.0.1 https"
 
 

@@ -107,7 +107,7 @@ def test_a_code_by_sms(change, alice, sandbox, is_old_accepted):
 
 
 @accepted_and_not
-def test_a_list_of_words_that_was_shown(change, is_old_accepted):
+def test_a_shown_list_of_words(change, is_old_accepted):
     support = Operator("support")
     page = shown(support, "赌博")
     secret = page.split('name="shown" value="')[1].split('"')[0]

@@ -128,7 +128,7 @@ def test_requests_behind_one_another_are_all_answered(server: WebServer):
         assert _all_of(line).count(b'"code":1200') == 3
 
 
-def test_who_asks_whether_to_go_on_is_told_so(server: WebServer):
+def test_a_caller_that_expects_100_continue_gets_it(server: WebServer):
     head = f"{HEAD.replace('127.0.0.1', f'127.0.0.1:{server.port}')}Content-Length: 2\r\nExpect: 100-continue\r\n"
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as line:
         line.sendall(f"{head}Connection: close\r\n\r\n".encode())

@@ -82,7 +82,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, started_before: Path):
     _end(product)
 
 
-def test_it_starts_says_where_everything_is_and_stops_cleanly(newcomer: Product):
+def test_it_starts_prints_the_addresses_and_stops_cleanly(newcomer: Product):
     product = newcomer.start().wait_until_ready()
     assert f"{product.url}/docs" in product.output
     assert re.search(r"Password: +\S{12,}", product.output)
@@ -114,7 +114,7 @@ def test_each_installation_signs_with_a_key_of_its_own(running: Product, started
     assert answer["secret_key"] == key
 
 
-def test_what_it_keeps_is_for_nobody_else(newcomer: Product):
+def test_its_files_are_private(newcomer: Product):
     run_dir = newcomer.start().wait_until_ready().run_dir
     fault = {"system": "sms", "mode": "ok", "rate": 1.0}
     assert requests.post(f"{newcomer.sandbox_url}/_/faults", json=fault, timeout=20).status_code == 200
@@ -126,7 +126,7 @@ def test_what_it_keeps_is_for_nobody_else(newcomer: Product):
     assert open_to_others == []
 
 
-def test_a_second_one_says_that_one_is_running(running: Product):
+def test_a_second_up_reports_the_running_one(running: Product):
     second = Product(running.run_dir, "--no-demo").start()
     wait_for(lambda: second.ended, 20)
     assert "Already running" in second.output
@@ -214,7 +214,7 @@ def test_it_runs_in_odd_folders(tmp_path: Path, name: str):
     assert product.stop() < 20
 
 
-def test_the_demo_world_is_played_on_the_first_start_and_kept(product: Product):
+def test_the_demo_world_is_loaded_on_the_first_start_and_kept(product: Product):
     product.words = ()
     product.start()
     wait_for(

@@ -35,7 +35,7 @@ def test_paths_work_without_a_trailing_slash_only():
 
 
 @pytest.mark.parametrize("path", ["/schema", "/docs"])
-def test_pages_that_are_only_read_say_so_in_json(path: str):
+def test_read_only_pages_refuse_other_methods_in_json(path: str):
     answer = Client().post(path)
     assert (answer.status_code, answer.json()["code"]) == (405, 1405)
 
@@ -99,7 +99,7 @@ def test_another_word_is_no_credential(scheme: str):
     assert Client().get("/profit", headers=headers).json()["code"] == 1401
 
 
-def test_options_tells_what_a_path_takes_and_asks_nobody_who_they_are():
+def test_options_lists_the_methods_without_a_credential():
     answer = Client().options("/groups", headers={"Authorization": "Bearer a.b.c", "X-Api-Key": "x"})
     assert (answer.status_code, answer.content, answer["Allow"]) == (204, b"", "GET, HEAD, OPTIONS")
     assert [name for name in answer.headers if name.lower().startswith("access-control")] == []
@@ -125,7 +125,7 @@ def test_malformed_json_is_1403(body: Any):
 
 
 @pytest.mark.urls("tests.config.broken_urls")
-def test_our_fault_is_1500_and_tells_nothing():
+def test_an_internal_error_is_1500_without_details():
     answer = Client(raise_request_exception=False).get("/fault")
     assert (answer.status_code, list(answer.json()), answer.json()["code"]) == (500, ENVELOPE, 1500)
     assert "440524188001010014" not in answer.text
@@ -186,7 +186,7 @@ _PUBLIC = {
 
 
 @pytest.mark.parametrize("scope", _PUBLIC)
-def test_what_is_public_is_counted_by_itself(settings: Any, sandbox: Any, scope: str):
+def test_public_operations_are_counted_separately(settings: Any, sandbox: Any, scope: str):
     """Thousands share a carrier's address: their tickets must not close the sign-in of others."""
     settings.THROTTLE_RATES = settings.THROTTLE_RATES | {scope: "0/60"}
     statuses = {one: Client().get(path).status_code for one, path in _PUBLIC.items()}
@@ -204,7 +204,7 @@ def test_a_throttle_whose_window_was_lost_opens_a_new_one(settings: Any):
 
 @pytest.mark.parametrize("header", [{"Authorization": "Bearer a.b.c"}, {"X-Api-Key": "revoked"}])
 @pytest.mark.parametrize("path", ["/app/status", "/app/marquee", "/users/union-x/registered", "/admin/problems"])
-def test_a_stale_credential_does_not_close_what_is_public(path: str, header: dict[str, str]):
+def test_an_expired_credential_does_not_prevent_public_operations(path: str, header: dict[str, str]):
     assert Client().get(path, headers=header).json()["code"] == 1200
 
 

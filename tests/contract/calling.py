@@ -1,4 +1,4 @@
-"""Sending the calls of the table, and reading what comes back."""
+"""Sending the calls of the contract table, and reading the responses."""
 
 import re
 from typing import Any
@@ -28,13 +28,13 @@ def key_for(*scopes: str) -> Headers:
 
 
 def proof_of(union_id: str) -> Headers:
-    """The cookie that WeChat's word leaves; the sandbox vouches for `union-X` when asked with the code X."""
+    """Return the cookie of a WeChat proof. The sandbox confirms `union-X` for the code X."""
     query = {"app_id": "sandbox", "code": union_id.removeprefix("union-")}
     return {"Cookie": f"{COOKIE}={Client().get('/wechat/user_info', query).cookies[COOKIE].value}"}
 
 
 def credential_of(operation: Operation, objects: Objects) -> Headers:
-    """What this operation asks for, as alice or an outside system has it."""
+    """Return the credential of this operation, of alice or of an outside system."""
     return {
         "public": dict,
         "signed": dict,
@@ -48,7 +48,7 @@ def credential_of(operation: Operation, objects: Objects) -> Headers:
 
 
 def send(operation: Operation, call: Call, headers: Headers, *, client: Client | None = None, **fields: Any) -> Any:
-    """The response to a call. `facts`: a method, a content type or a raw body other than the operation's."""
+    """Return the response to a call. `fields`: another method, path, content type or raw body."""
     call = operation.finish(call) if operation.finish else call
     method = fields.get("method", operation.method).lower()
     client = client or Client(raise_request_exception=False)
@@ -61,7 +61,7 @@ def send(operation: Operation, call: Call, headers: Headers, *, client: Client |
 
 
 def envelope_of(operation: Operation, response: Any) -> dict[str, Any]:
-    """The envelope of an answer; the older shape of tokens, and a file, put into one."""
+    """Return the envelope of a response. The older form of tokens, and files, are converted to one."""
     if operation.shape in ("picture", "workbook") and response["Content-Type"] != "application/json":
         return {"code": 1200, "description": "", "data": None, "page_info": {}}
     answer = response.json()
@@ -78,7 +78,7 @@ def answer_to(operation: Operation, call: Call, headers: Headers) -> dict[str, A
 
 
 def refused_naming(operation: Operation, param: Param, call: Call, headers: Headers) -> str:
-    """What is wrong with the answer to a call whose `param` is bad; nothing when it is 1403 and names it."""
+    """Return the problem of the response to a call with a bad `param`; empty for a 1403 that names the parameter."""
     response = send(operation, call, headers)
     answer = envelope_of(operation, response)
     is_refused = (response.status_code, answer["code"]) == (200, 1403) and is_for_people(answer, param.last)
@@ -86,7 +86,7 @@ def refused_naming(operation: Operation, param: Param, call: Call, headers: Head
 
 
 def is_for_people(told: dict[str, Any], field: str = "") -> bool:
-    """Whether a refusal's description is Chinese sentences, the name of a field behind each and in front of none."""
+    """Return whether the description has Chinese sentences that end with, and do not begin with, the field's name."""
     sentences = told["description"].split("；")
     return all(re.match("[\u4e00-\u9fff]", one) for one in sentences) and field in told["description"]
 
@@ -95,7 +95,7 @@ _UNSEEN = {"config_apikey", "config_operatorsession"}
 
 
 def database_fingerprint() -> str:
-    """A fingerprint of all that the database holds, but for the keys that calls are made with."""
+    """Return a fingerprint of the whole database, except the keys of the calls."""
     tables = sorted({model._meta.db_table for model in apps.get_models()} - _UNSEEN)
     of_table = "SELECT '{0}' AS name, md5(string_agg(t::text, '|' ORDER BY t::text)) AS sum FROM {0} t"
     union = " UNION ALL ".join(of_table.format(table) for table in tables)

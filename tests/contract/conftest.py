@@ -1,4 +1,4 @@
-"""What every contract test has: a objects to call about, and the real locks on the doors."""
+"""Fixtures of the contract tests: the objects of good calls, and enforced authentication."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def objects(sandbox: Any, db: None, settings: Any) -> Objects:
 
 @pytest.fixture(autouse=True)
 def _note_operation(request: pytest.FixtureRequest) -> None:
-    """So that the summary can say which operations were proven."""
+    """Record the operation of a test for the summary."""
     operation = getattr(request.node, "callspec", None) and request.node.callspec.params.get("operation")
     if operation is not None and operation.number is not None:
         request.node.user_properties.append((OPERATION, operation.number))

@@ -1,4 +1,4 @@
-"""Whatever is wrong with a parameter, the answer is 1403, names it, and nothing changed."""
+"""A bad parameter is refused with 1403 and its name, and nothing changes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,17 +18,17 @@ from tests.contract.objects import Objects
 from tests.contract.operations import OPERATIONS
 from tests.contract.table import MISTYPED, NOBODY, Call, Operation, Param, as_json
 
-Wrong = Callable[[Param, Any], list[Any]]  # what to put in place of the good value
+Wrong = Callable[[Param, Any], list[Any]]  # the bad values for a parameter
 
 
 def _asking(which: Callable[[Param], bool]) -> Any:
-    """Every operation with at least one such parameter."""
+    """Parametrize a test with every operation that has such a parameter."""
     rows = [one for one in OPERATIONS if any(which(param) for param in one.of("query", "body"))]
     return pytest.mark.parametrize("operation", [one for one in rows if not one.finish], ids=str)
 
 
 def _refusals(operation: Operation, objects: Objects, calls: Callable[[Param, Call], list[Call]]) -> list[str]:
-    """What is not as it should be when each parameter is made wrong in turn."""
+    """Return the problems of the responses when each parameter is bad in turn."""
     good, headers = operation.good_call(objects), credential_of(operation, objects)
     before = database_fingerprint()
     text = [
@@ -113,7 +113,7 @@ def _name(one: Any) -> str:
 
 
 @pytest.mark.parametrize(("operation", "param"), _REFERRING, ids=_name)
-def test_what_is_not_there_is_not_found(operation: Operation, param: Param, objects: Objects):
+def test_a_missing_object_is_not_found(operation: Operation, param: Param, objects: Objects):
     good, headers, before = operation.good_call(objects), credential_of(operation, objects), database_fingerprint()
     codes = {name: answer_to(operation, good.having(param, name), headers)["code"] for name in UNKNOWN}
     assert codes == dict.fromkeys(UNKNOWN, param.unknown)
@@ -124,7 +124,7 @@ _OWNED = [(one, param) for one, param in _REFERRING if param.theirs]
 
 
 @pytest.mark.parametrize(("operation", "param"), _OWNED, ids=_name)
-def test_somebody_elses_thing_looks_like_one_that_is_not_there(
+def test_an_object_of_another_user_is_refused_like_a_missing_object(
     operation: Operation, param: Param, objects: Objects
 ):
     good, headers = operation.good_call(objects), credential_of(operation, objects)
@@ -151,7 +151,7 @@ def test_junk_is_refused_and_breaks_nothing(operation: Operation, objects: Objec
 
 
 @takes_a_body
-def test_what_is_no_json_is_1403(operation: Operation, objects: Objects):
+def test_malformed_json_is_1403(operation: Operation, objects: Objects):
     good, headers = operation.good_call(objects), credential_of(operation, objects)
     codes = [envelope_of(operation, send(operation, good, headers, raw=raw))["code"] for raw in NO_JSON]
     assert codes == [1403] * len(NO_JSON)

@@ -1,4 +1,4 @@
-"""Who may call what, as one table."""
+"""The credentials of every operation."""
 
 from dataclasses import replace
 from typing import Any
@@ -34,7 +34,7 @@ service = pytest.mark.parametrize("operation", SERVICE, ids=str)
 
 
 def _refused(operation: Operation, objects: Objects, headers: dict[str, str], call: Call | None = None) -> bool:
-    """Whether the answer to the call (the good one) is 1401 in a 200, and nothing happened."""
+    """Return whether the call (by default the good call) is refused with 1401 in HTTP 200, without a change."""
     call = call or operation.good_call(objects)
     before = database_fingerprint()
     response = send(operation, call, headers)
@@ -62,13 +62,13 @@ def test_a_key_without_the_scope_is_refused(operation: Operation, objects: Objec
 
 
 @pytest.mark.parametrize("operation", [one for one in CLOSED if one.kind == "proof"], ids=str)
-def test_a_proof_opens_for_the_union_id_that_wechat_vouched_for(operation: Operation, objects: Objects):
+def test_a_proof_is_accepted_for_its_own_union_id(operation: Operation, objects: Objects):
     call = operation.proven_call(objects)
     assert answer_to(operation, call, proof_of(call.body["union_id"]))["code"] == operation.code
 
 
 @pytest.mark.parametrize("operation", [one for one in CLOSED if one.kind in ("proof", "user_with_proof")], ids=str)
-def test_a_proof_of_somebody_else_opens_nothing(operation: Operation, objects: Objects):
+def test_a_proof_of_another_user_is_refused(operation: Operation, objects: Objects):
     headers = (token_of(objects.alice) if operation.kind == "user_with_proof" else {}) | proof_of("union-mallory")
     assert _refused(operation, objects, headers)
 
@@ -136,7 +136,7 @@ def test_a_proof_takes_over_nobody(operation: Operation, objects: Objects):
 
 
 @pytest.mark.parametrize("operation", USERS, ids=str)
-def test_a_user_who_was_switched_off_is_nobody(operation: Operation, objects: Objects):
+def test_an_inactive_user_is_not_authenticated(operation: Operation, objects: Objects):
     headers = {"Authorization": f"Bearer {issue_token(objects.alice)}"}
     objects.alice.is_active = False
     objects.alice.save()

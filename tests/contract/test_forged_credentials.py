@@ -1,4 +1,4 @@
-"""Every operation that asks for a credential, called with each kind of wrong one: nobody gets in, and nothing breaks."""
+"""Every operation with a credential refuses each kind of wrong credential without an error."""
 
 import base64
 import json
@@ -162,7 +162,7 @@ def _sessions_that_are_none() -> Iterator[tuple[str, Client]]:
 
 
 @pytest.mark.parametrize("operation", CLOSED, ids=str)
-def test_no_forged_credential_opens_an_operation(operation: Operation, objects: Objects, record_property: Any):
+def test_no_forged_credential_is_accepted(operation: Operation, objects: Objects, record_property: Any):
     good = issue_token(objects.alice)
     wrong = [
         *_headers_that_are_none(good),
@@ -196,8 +196,8 @@ def test_an_operator_writes_nothing_without_a_csrf_token(operation: Operation, o
 
 
 @pytest.mark.parametrize("operation", [one for one in CLOSED if one.kind == "service"], ids=str)
-def test_half_a_sign_in_opens_nothing(operation: Operation, objects: Objects, settings: Any):
-    """The password alone, where a code is asked for too."""
+def test_a_sign_in_without_the_second_factor_is_refused(operation: Operation, objects: Objects, settings: Any):
+    """Sign in with the password only, where a code is required too."""
     settings.OPERATOR_TWO_FACTOR = True
     call, client = operation.good_call(objects), Client()
     client.force_login(OperatorFactory())

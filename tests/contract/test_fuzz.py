@@ -1,4 +1,4 @@
-"""schemathesis over /schema: whatever it makes up, nothing breaks, every answer is documented, bad input is refused."""
+"""schemathesis over /schema: generated calls cause no error, get documented responses, and bad input is refused."""
 
 import re
 from collections.abc import Iterator
@@ -47,21 +47,21 @@ same_each_time = settings(
 
 @cache
 def _schema() -> Any:
-    """As the server tells it."""
+    """Return the schema as the server returns it."""
     with _connection_kept():
         return schemathesis.openapi.from_wsgi("/schema", get_wsgi_application())
 
 
 @cache
 def _operations() -> dict[tuple[str, str], Any]:
-    """schemathesis' operations by method and bare path."""
+    """Return schemathesis' operations by method and path without parameter names."""
     found = [one.ok() for one in _schema().get_all_operations()]
     return {(one.method.upper(), _bare(one.path)): one for one in found}
 
 
 @contextmanager
 def _connection_kept() -> Iterator[None]:
-    """A server lets go of its connection between requests; here it holds the test's transaction."""
+    """Keep the connection, which a server closes between requests: it holds the test's transaction."""
     for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)
     yield
@@ -70,9 +70,9 @@ def _connection_kept() -> Iterator[None]:
 
 
 def _fits(operation: Operation, case: Any) -> bool:
-    """Whether what was made up is good after all: by the schema alone, whatever the maker meant."""
+    """Return whether the generated call is valid by the schema, whatever the generator intended."""
     if operation.path == "/gateway/events" and isinstance(case.body, list):
-        return True  # a batch is taken item by item: its answer names those that were refused
+        return True  # the items of a batch are accepted one by one; the response names the refused items
     return _query_fits(_told(operation), case.query or {}) and _body_fits(_told(operation), case.body)
 
 
@@ -97,7 +97,7 @@ def _body_fits(told: Any, body: Any) -> bool:
 
 
 def _query_fits(told: Any, query: Any) -> bool:
-    """A query string has only text: digits are a number there, and nothing is nothing."""
+    """Convert a value of a query string, which contains text only: digits are a number, an empty text is no value."""
     params = [one for one in told.get("parameters", ()) if one["in"] == "query"]
     given = {name: value for name, value in query.items() if value not in ("", None)}
     return all(
@@ -116,7 +116,7 @@ def _read(value: Any, schema: Any) -> Any:
 def _try(
     operation: Operation, mode: GenerationMode, objects: Objects, headers: Any, *, examples: int = 8
 ) -> list[Any]:
-    """Send what is made up; the codes of the answers, each checked against the schema."""
+    """Send the generated calls and check the responses against the schema. Returns their codes."""
     codes = []
     answer = _operations()[operation.method, _bare(operation.path)]
     names = [parameter.name for parameter in answer.path_parameters]
@@ -144,13 +144,13 @@ each = pytest.mark.parametrize("operation", JSON, ids=str)
 
 
 @each
-def test_what_fits_the_schema_is_answered_as_it_says(operation: Operation, objects: Objects):
+def test_valid_calls_get_documented_responses(operation: Operation, objects: Objects):
     codes = _try(operation, GenerationMode.POSITIVE, objects, credential_of(operation, objects))
     assert {code for code, _ in codes} <= operation.all_codes
 
 
 @pytest.mark.parametrize("operation", [one for one in JSON if one.of("query", "body")], ids=str)
-def test_what_does_not_fit_is_refused(operation: Operation, objects: Objects):
+def test_invalid_input_is_refused(operation: Operation, objects: Objects):
     codes = _try(operation, GenerationMode.NEGATIVE, objects, credential_of(operation, objects))
     accepted = [case for code, case in codes if code == 1200]
     assert [(case.query, case.body) for case in accepted if not _fits(operation, case)] == []

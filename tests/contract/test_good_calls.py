@@ -1,4 +1,4 @@
-"""A good call answers exactly what is documented, whichever way its references are written."""
+"""A good call returns the documented response, with each form of its references."""
 
 import io
 import re
@@ -31,12 +31,12 @@ LISTS = [one for one in JSON if isinstance(one.answer, list) and one.kind != "se
 
 
 @pytest.mark.parametrize("operation", LISTS, ids=str)
-def test_a_list_shows_what_is_there(operation: Operation, objects: Objects):
+def test_a_list_shows_existing_objects(operation: Operation, objects: Objects):
     assert answer_to(operation, operation.good_call(objects), credential_of(operation, objects))["data"]
 
 
 @pytest.mark.parametrize("operation", [one for one in OPERATIONS if one.shape == "redirect"], ids=str)
-def test_a_short_link_leads_where_it_says(operation: Operation, objects: Objects):
+def test_a_short_link_redirects_to_its_address(operation: Operation, objects: Objects):
     response = send(operation, operation.good_call(objects), {})
     assert (response.status_code, response["Location"]) == (302, LONG_URL)
 
@@ -71,7 +71,7 @@ def test_an_id_and_a_code_name_the_same_thing(operation: Operation, param: Param
 @pytest.mark.parametrize(
     ("operation", "param"), [(one, param) for one in JSON for param in one.params if param.alias], ids=str
 )
-def test_another_spelling_is_taken(operation: Operation, param: Param, objects: Objects):
+def test_another_spelling_is_accepted(operation: Operation, param: Param, objects: Objects):
     call, headers = operation.good_call(objects), credential_of(operation, objects)
     renamed = call.without(param).having(replace(param, name=param.alias), call.value_of(param))
     assert answer_to(operation, renamed, headers) == answer_to(operation, call, headers)

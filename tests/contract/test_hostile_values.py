@@ -1,4 +1,4 @@
-"""Every parameter of every operation with each hostile value: an answer as documented, and soon."""
+"""Every parameter of every operation with each hostile value gets a documented response quickly."""
 
 import time
 from dataclasses import replace
@@ -18,7 +18,7 @@ _MARK = "a place for a value as it is written"
 
 
 def _calls(operation: Operation, good: Call) -> list[tuple[str, Call, bytes | None]]:
-    """(what stands where, the call, the body as it is written)."""
+    """Yield (parameter and value, the call, the raw body)."""
     calls: list[tuple[str, Call, bytes | None]] = []
     in_body = operation.of("body")
     for param in operation.params:
@@ -45,7 +45,7 @@ def test_no_value_breaks_or_delays_an_operation(
     wrong = []
     for name, call, raw in _calls(operation, good):
         began = time.process_time()
-        with transaction.atomic():  # each finds what the first found
+        with transaction.atomic():  # rolled back, so that each call finds the same data
             response = send(operation, call, headers, **({} if raw is None else {"raw": raw}))
             transaction.set_rollback(True)
         seconds = time.process_time() - began

@@ -1,4 +1,4 @@
-"""Pages of every list: where they begin, how large they are, and what is no page."""
+"""The pages of every list: first page, sizes, and invalid pages."""
 
 import pytest
 
@@ -49,7 +49,7 @@ NO_PAGES += [("current_page", wrong) for wrong in ("-1", "x", "0.5", "9" * 30)]
 
 
 @paged
-def test_what_is_no_page_is_named(operation: Operation, objects: Objects):
+def test_an_invalid_page_is_refused_with_its_parameter(operation: Operation, objects: Objects):
     too_large = ("page_size", str(operation.largest_page + 1))
     response = [(name, _asked(operation, objects, **{name: value})) for name, value in (*NO_PAGES, too_large)]
     assert [name for name, answer in response if answer["code"] != 1403 or not is_for_people(answer, name)] == []

@@ -1,4 +1,4 @@
-"""The table and /schema say the same, so that neither can drift."""
+"""The contract table and /schema agree."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +22,7 @@ JSON_KINDS = {
     "money": {"string", "number"},
     "moment": {"string"},
 }
-PAGES = {"/schema", "/docs", "/admin", "/payouts/{}/confirm"}  # what people open in a browser: no operations
+PAGES = {"/schema", "/docs", "/admin", "/payouts/{}/confirm"}  # pages for browsers, not operations
 CREDENTIALS = {
     "public": [],
     "signed": [],
@@ -41,7 +41,7 @@ def schema() -> Any:
 
 
 def _bare(path: str) -> str:
-    """A path without the names of its parts: the document and the code name them differently."""
+    """Return a path without parameter names, which differ between the specification and the code."""
     return "/".join("{}" if part.startswith(("{", "<")) else part for part in path.split("/"))
 
 
@@ -54,13 +54,13 @@ def _told(schema: Any, operation: Operation) -> Any:
 
 
 class Reader:
-    """Reads a schema, following its references."""
+    """A reader of a schema that follows its references."""
 
     def __init__(self, schema: Any) -> None:
         self.schema = schema
 
     def real(self, part: Any) -> Any:
-        """What a part says, through references and through `allOf` of one."""
+        """Return a part with references and single `allOf` resolved."""
         if "$ref" in part:
             return self.real(self.schema["components"]["schemas"][part["$ref"].rsplit("/", 1)[1]])
         if len(part.get("allOf", ())) == 1:
@@ -68,7 +68,7 @@ class Reader:
         return part
 
     def choices(self, part: Any) -> list[Any]:
-        """The alternatives of a part."""
+        """Return the alternatives of a part."""
         real = self.real(part)
         several = real.get("oneOf") or real.get("anyOf")
         return [one for way in several for one in self.choices(way)] if several else [real]
@@ -78,11 +78,11 @@ class Reader:
         return {name for one in text for name in ([one] if isinstance(one, str) else one)}
 
     def values(self, part: Any) -> set[Any]:
-        """What may stand there, when it is one of a few."""
+        """Return the allowed values of an enumeration."""
         return {value for choice in self.choices(part) for value in _values_of(choice)} - {None}
 
     def field(self, part: Any, name: str) -> tuple[Any, bool]:
-        """The part of a dotted name, and whether it is required."""
+        """Return the part of a dotted name, and whether it is required."""
         required = False
         for step in name.split("."):
             whole = self.choices(part)[0]

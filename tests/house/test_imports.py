@@ -29,7 +29,7 @@ def modules_of(app: str) -> list[str]:
 
 
 @pytest.mark.parametrize("app", APPS)
-def test_a_module_imports_none_that_is_nearer_to_the_caller(app: str):
+def test_a_module_imports_no_higher_layer(app: str):
     inside = [(one, other) for one in modules_of(app) for other in graph().find_modules_directly_imported_by(one)]
     upward = [pair for pair in inside if pair[1].startswith(f"{app}.") and rank(pair[0]) < rank(pair[1])]
     assert upward == []

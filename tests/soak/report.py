@@ -1,4 +1,4 @@
-"""The figures of a soak, as tables."""
+"""The results of a soak as tables."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence

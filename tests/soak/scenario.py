@@ -1,4 +1,4 @@
-"""The people, groups and money that a soak begins with, and how outside systems call."""
+"""The users, groups and money at the beginning of a soak, and the calls of outside systems."""
 
 import re
 import time
@@ -21,9 +21,9 @@ KEYWORD, REPLY = "价格", "看公告"
 GROUPS_EACH = 2
 ROBOTS = 5
 READS = "800"  # yuan that a group's articles earned yesterday
-REPEAT_SECONDS = 0.5  # before an outside system repeats a call that was not taken
+REPEAT_SECONDS = 0.5  # before an outside system repeats a failed call
 GIVE_UP_SECONDS = 60.0
-PROBE = "probe"  # the person whom traffic leaves alone
+PROBE = "probe"  # the user of the probes, whom the traffic does not use
 OK = 1200
 
 
@@ -32,19 +32,19 @@ def group_of(name: str, number: int) -> str:
 
 
 class SoakScenario(Scenario):
-    """A town whose calls are recorded, and whose outside systems repeat what was not taken, as real ones do."""
+    """A scenario with recorded calls, whose outside systems repeat failed calls like real ones."""
 
     def __init__(self, processes: FaultyProduct, log: CallLog, accepted: Accepted, key: str) -> None:
         super().__init__(processes, key)
         self.processes, self.log, self.accepted = processes, log, accepted
 
-    # How outside systems call
+    # Calls of outside systems
 
     def http(self, role: str) -> requests.Session:
         return recorded_session(self.log, role)
 
     def call(self, role: str, method: str, path: str, body: Any = None) -> Any:
-        """One call of an outside system, the parsed answer; raises when there is none."""
+        """Call the API as an outside system. Returns the parsed response; raises without one."""
         headers = {"X-Api-Key": self.key}
         return (
             self.http(role)
@@ -55,8 +55,8 @@ class SoakScenario(Scenario):
     def system(self, method: str, path: str, body: Any = None) -> Any:
         return self.call("setup", method, path, body)
 
-    def until_taken(self, role: str, method: str, path: str, body: Any) -> Any:
-        """Repeat a call until it is answered with success."""
+    def call_until_accepted(self, role: str, method: str, path: str, body: Any) -> Any:
+        """Repeat a call until it succeeds."""
         give_up_at = time.monotonic() + GIVE_UP_SECONDS
         while True:
             try:
@@ -73,12 +73,12 @@ class SoakScenario(Scenario):
         batch = [
             {"event_id": f"soak-{next(self.numbers)}", "command": command, "body": body} for command, body in events
         ]
-        answer = self.until_taken(role, "POST", "/gateway/events", batch if len(batch) > 1 else batch[0])
+        answer = self.call_until_accepted(role, "POST", "/gateway/events", batch if len(batch) > 1 else batch[0])
         assert answer["data"]["refused"] == [], answer
         self.accepted.note(lambda accepted: accepted.events.update(event["event_id"] for event in batch))
 
-    def speaks(self, group: str, content: str, **fields: Any) -> tuple[str, Any]:
-        """Return the event of somebody's words in a group."""
+    def group_message(self, group: str, content: str, **fields: Any) -> tuple[str, Any]:
+        """Return the event of a message in a group."""
         text = {"group_id": group, "type": 3, "content": content, "is_robot": False, "all": False, "at_users": []}
         number = {
             "message_no": f"m-{next(self.numbers)}",
@@ -86,15 +86,15 @@ class SoakScenario(Scenario):
         }
         return "group_message", {**text, **number, **fields}
 
-    def asks_the_price(self, group: str) -> tuple[str, str, Any]:
-        """Return a newcomer to the group, and the event of their saying its keyword."""
+    def keyword_message(self, group: str) -> tuple[str, str, Any]:
+        """Return a new member's code, and the event of the member's message with the keyword."""
         speaker = f"wx-asks-{next(self.numbers)}"
-        return speaker, *self.speaks(group, f"{KEYWORD}是多少", user_id=speaker)
+        return speaker, *self.group_message(group, f"{KEYWORD}是多少", user_id=speaker)
 
-    # What there is at the beginning
+    # The beginning of a soak
 
-    def settle_in(self, names: list[str]) -> None:
-        """Everybody joins, proves a phone, has groups with stars and a keyword, and money from yesterday."""
+    def prepare(self, names: list[str]) -> None:
+        """Create the users with phones, groups with stars and a keyword, and yesterday's income."""
         self.joins(PROBE)
         with ThreadPoolExecutor(4) as threads:
             list(threads.map(lambda name: self.joins(name, inviter=self.people[PROBE]), names))
@@ -107,13 +107,13 @@ class SoakScenario(Scenario):
             codes = [group_of(name, number) for name in [PROBE, *names] for number in range(GROUPS_EACH)]
             wait_for(lambda: all(self._has_groups(phone) for phone in self.people.values()), 60)
             stars = {"command": "update_group_star", "data": [{"groupId": c, "state": 1, "star": 3} for c in codes]}
-            self.until_taken("setup", "POST", "/groups/star", stars)
+            self.call_until_accepted("setup", "POST", "/groups/star", stars)
             reads = {"settle_date": day(1), "data": dict.fromkeys(codes, READS)}
-            self.until_taken("setup", "POST", "/settlement", reads)
+            self.call_until_accepted("setup", "POST", "/settlement", reads)
             list(threads.map(self._equip, enumerate(self.people.values())))
 
     def _record(self, name: str) -> None:
-        """From now on the phone's calls are counted as those of users."""
+        """Record the calls of the phone from now on as calls of users."""
         phone = self.people[name]
         session = self.http("probe" if name == PROBE else "user")
         session.cookies, session.headers["User-Agent"] = phone.http.cookies, phone.http.headers["User-Agent"]
@@ -136,13 +136,13 @@ class SoakScenario(Scenario):
 
 
 def expect(answer: Any, *codes: int) -> Any:
-    """Return the answer when its code is one of these, or success when none is named; raise otherwise."""
+    """Return the response. Raises AssertionError unless its code is one of these, by default success."""
     if answer["code"] not in (codes or (OK,)):
         raise AssertionError(f"answered {answer}")
     return answer
 
 
 def key_of(processes: FaultyProduct) -> str:
-    """Return a new key with every scope."""
+    """Create a key with every scope. Returns the key."""
     scopes = [f"--scope={scope.value}" for scope in Scope]
     return processes.run("create_api_key", "soak", *scopes).split()[-1]

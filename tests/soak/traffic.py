@@ -1,4 +1,4 @@
-"""The traffic: each role is a thread that goes through its scripts, one every so many seconds."""
+"""The traffic of a soak: each role is a thread that runs its scripts at intervals."""
 
 import random
 import re
@@ -37,7 +37,7 @@ OPERATORS_PAGES = (
 
 
 class Role(threading.Thread):
-    """Runs `step` every so many seconds until stopped. What it cannot read outside of a fault is a surprise."""
+    """A thread that runs `step` at intervals until stopped. An unreadable response outside a fault is a surprise."""
 
     def __init__(
         self, name: str, seconds: float, step: Callable[[], None], log: CallLog, stop: threading.Event
@@ -49,7 +49,7 @@ class Role(threading.Thread):
         while not self.stop.wait(self.seconds * random.uniform(0.5, 1.5)):
             try:
                 self.step()
-            except NO_ANSWER:  # recorded where it was called
+            except NO_ANSWER:  # recorded by the session
                 self.stop.wait(PAUSE_AFTER_TROUBLE)
             except MISREAD as error:
                 self.log.add_surprise(self.name, error)
@@ -57,7 +57,7 @@ class Role(threading.Thread):
 
 
 class Traffic:
-    """Everybody who calls. `start` them, and later `end` them."""
+    """All callers, which `start` and `end` control."""
 
     def __init__(self, scenario: SoakScenario, names: list[str], seconds: float, password: str, seed: int) -> None:
         self.scenario, self.names, self.password = scenario, names, password
@@ -99,7 +99,7 @@ class Traffic:
 
     @contextmanager
     def _phone(self, name: str = "") -> Iterator[Phone]:
-        """Hold somebody's phone, anybody's when none is named: nobody does two things with it at a time."""
+        """Lock the phone of this user, or of any user: only one thread uses a phone at a time."""
         locked = name
         while not locked:
             somebody = self.random.choice(self.names)
@@ -161,7 +161,7 @@ class Traffic:
             expect(phone.call("DELETE", "/keywords", {"id": batch["batch_id"]}))
 
     def _switches(self) -> None:
-        """The switch of the last group only: launches go to the others, too."""
+        """Change the launch switch of the last group only, because launches use the other groups."""
         with self._phone() as phone:
             change = {"code": group_of(phone.name, GROUPS_EACH - 1), "rcv_task_flag": self.random.randrange(2)}
             expect(phone.call("PUT", "/launch/switch", [change]), 1200, 1101)
@@ -183,7 +183,7 @@ class Traffic:
                 self._send_to_a_group(phone)
 
     def _send_to_a_group(self, phone: Phone) -> None:
-        """Choose 7 in the robot's menu, send a picture, follow the link that it answers with, and choose group and time."""
+        """Choose 7 in the robot's menu, send a picture, follow the link in its reply, and choose group and time."""
         about = {"robot_id": self.scenario.robot_of[phone.name], "user_id": f"wx-{phone.name}"}
         before = len(phone.messages())
         self.scenario.gateway(("private_message", {**about, "type": 3, "content": "7"}))
@@ -197,7 +197,7 @@ class Traffic:
             self.accepted.note(lambda kept: kept.mass_messages.update({task: 1}))
 
     def _answer_to(self, phone: Phone, before: int, words: str) -> str:
-        """Wait for the robot's answer; a robot whose sender was killed answers after the lease."""
+        """Wait for the robot's reply, which comes after the lease when its sender was killed."""
         deadline = time.monotonic() + 45
         while time.monotonic() < deadline and not self.stop.is_set():
             with suppress(*NO_ANSWER):
@@ -210,14 +210,16 @@ class Traffic:
     # Outside systems
 
     def _one_event(self) -> None:
-        speaker, *event = self.scenario.asks_the_price(self._some_group())
+        speaker, *event = self.scenario.keyword_message(self._some_group())
         self.scenario.gateway(tuple(event))
         self.accepted.note(lambda kept: kept.speakers.add(speaker))
 
     def _batch(self) -> None:
-        """Ten words in groups, four of them keywords, some of members who come and go."""
-        asked = [self.scenario.asks_the_price(self._some_group()) for _ in range(4)]
-        conversation = [self.scenario.speaks(self._some_group(), f"早 {n}", user_id="wx-speaker") for n in range(4)]
+        """Send ten messages in groups, four of them with keywords, and members who join and leave."""
+        asked = [self.scenario.keyword_message(self._some_group()) for _ in range(4)]
+        conversation = [
+            self.scenario.group_message(self._some_group(), f"早 {n}", user_id="wx-speaker") for n in range(4)
+        ]
         group, member = (
             self._some_group(),
             {"user_id": "wx-comes", "nickname": "来", "avatar": "", "is_admin": False},
@@ -231,7 +233,7 @@ class Traffic:
         task = f"soak-launch-{next(self.scenario.numbers)}"
         items = [{"type": 1, "content": f"大家好 {task}", "title": "", "filePath": "", "url": ""}]
         body = {"taskId": task, "groupIds": groups, "content": {"items": items}}
-        self.scenario.until_taken("system", "POST", "/task/receive", body)
+        self.scenario.call_until_accepted("system", "POST", "/task/receive", body)
         self.accepted.note(lambda kept: kept.launches.update({task: len(groups)}))
 
     def _keyed_operation(self) -> None:
@@ -252,12 +254,12 @@ class Traffic:
         body = {"phones": phones, "content": f"通知 {phones[0]}"}
         answer = self.scenario.call(
             "system", "POST", "/sms/delivery/batch", body
-        )  # never repeated: that is another batch
+        )  # never repeated: a repetition is another batch
         if answer["code"] == 1200:
             self.accepted.note(lambda kept: kept.texts.update(phones))
         expect(answer, 1200, 1503)
 
-    # People of the house
+    # Operators
 
     def _operator(self) -> None:
         try:
@@ -278,7 +280,7 @@ class Traffic:
         assert "logout" in page, "the page is not the operator's"
 
     def _command(self) -> None:
-        """A command fails while what it needs is away; then it is a surprise unless there was a fault."""
+        """Run a command. A failure is a surprise unless there was a fault."""
         text = self.random.choice(
             [
                 ["check_ledger"],
@@ -305,7 +307,7 @@ class Traffic:
                 wrong = {"X-Api-Key": self.random.randbytes(16).hex()}
                 expect(http.post(f"{url}/gateway/events", json={}, headers=wrong, timeout=30).json(), 1401, 1503)
             case 2:
-                with suppress(*NO_ANSWER):  # the server may hang up before all of it has arrived
+                with suppress(*NO_ANSWER):  # the server may close before everything has arrived
                     http.post(f"{url}/withdraw", data=b"x" * BIG_BODY_BYTES, timeout=30)
             case 3:
                 broken = {"Content-Type": "application/json", "X-Api-Key": self.scenario.key}
@@ -323,7 +325,7 @@ class Traffic:
                 self._half_request()
 
     def _half_request(self) -> None:
-        """Begin a request and hang up, or send what is no request."""
+        """Begin a request and close, or send an invalid request."""
         began, status = time.monotonic(), BROKEN
         begun = [
             b"POST /gateway/events HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\n{",

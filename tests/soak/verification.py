@@ -1,4 +1,4 @@
-"""The judgement: what the product answered, what it keeps, and what outside systems were asked for have to agree."""
+"""The verification of a soak: responses, the database and the calls to outside systems must agree."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,15 +19,15 @@ from tests.soak.accepted import Accepted
 from tests.soak.calls import CallLog
 from tests.soak.chaos import RECOVERY_SECONDS, Fault
 
-GRACE_SECONDS = 2.0  # a fault still shows so long after it was seen to be over
+GRACE_SECONDS = 2.0  # effects of a fault may still show for this time after its recovery
 SHOWN = 5
 Outbox, Event, Text = OutboxMessage.Status, GatewayEvent.Status, TextMessage.Status
-ANSWERED_BADLY = "hostile"  # half a request gets no answer, and needs none
+ANSWERED_BADLY = "hostile"  # the role whose partial requests need no response
 
 
 @dataclass
 class Evidence:
-    """What the judgement is about, besides the database."""
+    """The data of the verification besides the database."""
 
     log: CallLog = field(default_factory=CallLog)
     accepted: Accepted = field(default_factory=Accepted)
@@ -36,9 +36,9 @@ class Evidence:
 
 
 def pending(*, until: datetime | None = None) -> dict[str, int]:
-    """Return how much is still to be done, by kind, without what waits for the morning.
+    """Return the number of unfinished rows by kind, without messages for the daytime.
 
-    Payouts of unknown outcome count when WeChat Pay is asked about them before `until`: it may be minutes till then.
+    Payouts of unknown outcome count when their next query is due before `until`, which may take minutes.
     """
     now = timezone.now()
     waiting = OutboxMessage.objects.filter(status=Outbox.WAITING, by_day_only=False, is_held=False)
@@ -55,7 +55,7 @@ def pending(*, until: datetime | None = None) -> dict[str, int]:
 
 
 def violations(evidence: Evidence, sandbox: State) -> list[str]:
-    """Return a sentence for each thing that must not be; nothing when all is well."""
+    """Return a sentence for each violation; an empty list when there is none."""
     return [
         *_of_calls(evidence),
         *_of_faults(evidence),
@@ -64,17 +64,17 @@ def violations(evidence: Evidence, sandbox: State) -> list[str]:
         *_of_messages(sandbox),
         *_of_launches(evidence.accepted, sandbox),
         *_of_texts(evidence.accepted, sandbox),
-        *(f"still to be done: {count} {name}" for name, count in pending(until=_asked_by_now()).items()),
+        *(f"still to be done: {count} {name}" for name, count in pending(until=_queried_until()).items()),
     ]
 
 
-def _asked_by_now() -> datetime:
-    """Return the moment up to which payouts that were due have been asked about."""
+def _queried_until() -> datetime:
+    """Return the moment up to which due payouts have been queried."""
     return timezone.now() - timedelta(minutes=1)
 
 
 def _some(sentence: str, found: Iterable[object]) -> Iterator[str]:
-    """Yield the sentence with how many there are and a few of them, if there are any."""
+    """Yield the sentence with the number of items and a few examples, if there are any."""
     kept = list(found)
     if kept:
         yield f"{sentence}: {len(kept)}, such as {', '.join(str(one) for one in kept[:SHOWN])}"
@@ -107,7 +107,7 @@ def _of_faults(evidence: Evidence) -> Iterator[str]:
 
 
 def _of_books(accepted: Accepted, sandbox: State) -> Iterator[str]:
-    """The ledger proves itself; each bill of WeChat Pay is one withdrawal of its amount, and each paid one has its bill."""
+    """Check the ledger, and that each bill of WeChat Pay matches one withdrawal and each paid withdrawal one bill."""
     yield from _some("the ledger", ledger_check.check())
     withdrawals = {row.out_bill_no: row for row in Withdrawal.objects.select_related("user", "payout")}
     bills = sandbox.bills
@@ -125,7 +125,7 @@ def _of_books(accepted: Accepted, sandbox: State) -> Iterator[str]:
 
 
 def _of_events(accepted: Accepted, sandbox: State) -> Iterator[str]:
-    """What was taken was handled, and what it calls for was done once."""
+    """Check that accepted events were handled and caused exactly one reply each."""
     handled = GatewayEvent.objects.filter(status=Event.HANDLED, event_id__in=accepted.events)
     missing = accepted.events - set(handled.values_list("event_id", flat=True))
     yield from _some("events that were taken and are not handled", missing)
@@ -139,27 +139,27 @@ def _of_events(accepted: Accepted, sandbox: State) -> Iterator[str]:
 
 
 def _of_messages(sandbox: State) -> Iterator[str]:
-    """Each message that is sent here was said by the gateway, and nothing was said that is not here."""
+    """Check that the sent messages in the database and at the gateway are the same."""
     rows = OutboxMessage.objects.filter(operation=OutboxMessage.Operation.SEND)
     sent = {str(number) for number in rows.filter(status=Outbox.SENT).values_list("message_no", flat=True)}
     yield from _some("messages that are sent here and unknown to the gateway", sent - sandbox.messages.keys())
     yield from _some("messages that were said and are not sent here", sandbox.messages.keys() - sent)
-    switched_off = Q(status=Outbox.CLOSED, cause__startswith="launch:")  # by its user, before it was said
+    switched_off = Q(status=Outbox.CLOSED, cause__startswith="launch:")  # by its user, before it was sent
     given_up = OutboxMessage.objects.filter(status__in=[Outbox.FAILED, Outbox.CLOSED]).exclude(switched_off)
     yield from _some("messages that were given up", (f"{row.cause}: {row.reason}" for row in given_up))
 
 
 def repeated_requests(sandbox: State) -> tuple[int, int]:
-    """Return how often the gateway was asked for a message that it had said, and how many tries ended unknown.
+    """Return the number of repeated requests to the gateway, and the number of attempts with an unknown outcome.
 
-    The first may exceed the second by what killed senders had asked.
+    The first may exceed the second by the requests of killed senders.
     """
     unknown = MessageAttempt.objects.filter(outcome=MessageAttempt.Outcome.UNKNOWN).count()
     return sum(message["requests"] - 1 for message in sandbox.messages.values()), unknown
 
 
 def _of_launches(accepted: Accepted, sandbox: State) -> Iterator[str]:
-    """Every launch and mass message that was taken has all its deliveries, and the launch system knows of each."""
+    """Check that accepted launches and mass messages have all deliveries, and that each launch delivery was reported."""
     planned = dict(Launch.objects.annotate(rows=Count("deliveries")).values_list("task_id", "rows"))
     yield from _some("launches without all their deliveries", accepted.launches.items() - planned.items())
     ended = F("sent_count") + F("failed_count") + F("skipped_count")
@@ -188,7 +188,7 @@ def _groups_of_mass_messages() -> Iterable[MassMessageGroup]:
 
 
 def _of_texts(accepted: Accepted, sandbox: State) -> Iterator[str]:
-    """Each number of a batch is texted once; what was not answered may have arrived, and is not sent again."""
+    """Check that each phone of a batch got one text. A text without a response may have arrived and is not repeated."""
     arrived = Counter(text["phone"] for text in sandbox.sms if text["phone"].startswith("136"))
     yield from _some("phones that were texted twice", (phone for phone, count in arrived.items() if count > 1))
     rows = TextMessage.objects.filter(phone__in=accepted.texts)
