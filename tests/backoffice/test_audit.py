@@ -1,4 +1,4 @@
-"""The audit log: who, when, from what to what, however it was written."""
+"""The audit log: actor, moment and values before and after, for every kind of write."""
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -21,7 +21,7 @@ def root() -> Operator:
 
 
 def noted(table: str) -> dict:
-    """The changes that the newest entry about a table holds."""
+    """Return the changes of the newest entry of a table."""
     return AuditEntry.objects.filter(table_name=table).values_list("changes", flat=True)[0]
 
 

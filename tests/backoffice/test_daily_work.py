@@ -1,4 +1,4 @@
-"""What operators do all day, and what the pages tell them."""
+"""The daily work of operators and the messages of the pages."""
 
 import re
 from datetime import timedelta
@@ -42,7 +42,7 @@ def reported(**fields) -> Problem:
 
 
 def shown_on(page: str) -> str:
-    """What a confirmation page remembers of what it showed."""
+    """Return the hidden value of a confirmation page that identifies the rows shown."""
     return re.findall('name="shown" value="([^"]+)"', page)[0]
 
 
@@ -99,7 +99,7 @@ class TestHome:
 
     def test_operators_are_no_new_users(self, root):
         UserFactory(code=None)
-        Operator("viewer", code="wx-of-an-operator")  # robots met this one too
+        Operator("viewer", code="wx-of-an-operator")  # a robot has met this operator too
         today = f"{timezone.localdate():%m-%d}"
         assert f"<title>{today} 注册 2</title>" in root.page("")
 

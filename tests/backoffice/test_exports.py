@@ -1,4 +1,4 @@
-"""Lists that are taken away: as CSV and as workbooks, whole and in bounded memory."""
+"""Exports as CSV and as workbooks, complete and in bounded memory."""
 
 import csv
 import io

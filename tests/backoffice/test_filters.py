@@ -1,4 +1,4 @@
-"""A filter whose value means nothing shows nothing and says so: page, export and "select all" alike."""
+"""A filter with an invalid value shows no rows and a message: on the page, in exports and in actions."""
 
 from urllib.parse import urlencode
 

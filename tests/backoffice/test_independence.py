@@ -1,4 +1,4 @@
-"""Two approvals are those of two people: an operator and whoever can sign in as them are one."""
+"""Two approvals need two people: operators with access to each other's account count as one."""
 
 from datetime import timedelta
 from io import StringIO
@@ -42,7 +42,7 @@ def approves(operator: Operator, withdrawal: Withdrawal) -> str:
 
 
 def confirmed(by: Operator | None = None) -> None:
-    """What was proposed is confirmed, by anybody unless it is said by whom."""
+    """Confirm the proposed change, by this operator or by any other."""
     (by or Operator()).act("accounts/operatorchange", "confirm", OperatorChange.objects.get(status=0))
 
 

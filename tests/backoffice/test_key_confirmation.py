@@ -1,4 +1,4 @@
-"""A key that reviews withdrawals works once a second, independent administrator has confirmed it."""
+"""A key that reviews withdrawals works after a second, independent administrator has confirmed it."""
 
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -38,13 +38,13 @@ def bob() -> Operator:
 
 
 def made(by: Operator, *scopes: str, **typed: Any) -> tuple[str, ApiClient]:
-    """The page that follows when this operator makes a key, and the system that has the key."""
+    """Create a key as this operator. Returns the page that follows and a client with the key."""
     page = by.saves(f"{KEYS}/add/", {"name": "console", "scopes": scopes or [REVIEW], **typed})
     return page, ApiClient(key=page.split("请立即保存):")[1][:43])
 
 
 def reviews(system: ApiClient) -> bool:
-    """Return whether the key may review withdrawals; there is none of this id."""
+    """Return whether the key may review withdrawals, by a call with an unknown withdrawal."""
     code = system.post("/withdraw/review", {"withdraw_id": [str(uuid4())], "status": 1})["code"]
     assert code in (1409, 1401), code
     return code == 1409

@@ -1,4 +1,4 @@
-"""Chinese unless switched; English when switched."""
+"""The admin is in Chinese, or in English after switching."""
 
 import re
 from pathlib import Path
@@ -27,7 +27,7 @@ def test_the_browsers_language_is_not_asked():
     assert "待处理" in operator.http.get("/admin/", headers={"Accept-Language": "en"}).text
 
 
-HOLDING_CHINESE = {"feedback/problem", "feedback/problemcategory"}  # categories, made by a migration
+HOLDING_CHINESE = {"feedback/problem", "feedback/problemcategory"}  # categories, created by a migration
 FORMS = ("config/apikey/add/", "config/sitestatus/add/", "groups/starplan/add/")
 
 

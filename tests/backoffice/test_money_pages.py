@@ -1,4 +1,4 @@
-"""What the pages about money tell before and after: alarms, whose withdrawals, how much waits."""
+"""The pages about money: alarms, the users of withdrawals, and totals."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Operators who move money are made and changed by two administrators; a machine's owner needs nobody."""
+"""Operators with money permissions are created and changed by two administrators, or on the command line."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Where an operator is signed in, signing out elsewhere, and what ends a session."""
+"""The list of an operator's sessions, signing out elsewhere, and the end of sessions."""
 
 import re
 from datetime import timedelta
@@ -45,7 +45,7 @@ def signed_in(name: str = "ann", password: str = WORD, address: str = "203.0.113
 
 
 def is_in(client: Client) -> bool:
-    """Return whether the next request is let in: on the pages, and at the API alike."""
+    """Return whether the next request is accepted, on the pages and in the API."""
     page = client.get("/admin/")
     code = client.post("/admin/withdraw", content_type="application/json").json()["code"]
     assert (page.status_code, code) in ((200, 1200), (302, 1401))

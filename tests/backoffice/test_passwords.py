@@ -1,4 +1,4 @@
-"""Rules of operators' passwords, on every way to set one."""
+"""The rules of operators' passwords, for every way to set a password."""
 
 import pytest
 from django.core.management import CommandError, call_command

@@ -1,4 +1,4 @@
-"""What the page of a withdrawal warns of before somebody approves it: who else is paid to the same WeChat account."""
+"""The warning on a withdrawal's page about other users who are paid to the same WeChat account."""
 
 import pytest
 from django.db import connection
@@ -27,7 +27,7 @@ def asked(open_id: str, *, app_id: str = "sandbox", days_ago: int = 0, user: Use
 
 
 def warning_of(root: Operator, withdrawal: Withdrawal) -> str:
-    """The sentence about the account on the page of this withdrawal, if there is one."""
+    """Return the warning about the account on the page of this withdrawal, if there is one."""
     page = root.page(f"earnings/withdrawal/{withdrawal.pk}/change/")
     found = [part.split("<")[0] for part in page.split('<li class="risk">')[1:] if "同一个微信账号" in part]
     return found[0] if found else ""
@@ -77,7 +77,7 @@ def test_it_warns_in_english(root):
 
 def test_the_others_are_found_by_an_index():
     plan_of = risks.paid_to_account_of(asked("open-shared"))
-    User.objects.bulk_create(UserFactory.build_batch(500))  # of one or two users, any index is as good
+    User.objects.bulk_create(UserFactory.build_batch(500))  # with one or two users the planner could use any index
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE accounts_user")
         cursor.execute("SET LOCAL enable_seqscan = off")

@@ -1,4 +1,4 @@
-"""Operators see which robots were banned, and which took over."""
+"""Operators see banned robots and their replacements."""
 
 from datetime import timedelta
 

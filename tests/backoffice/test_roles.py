@@ -1,4 +1,4 @@
-"""Each role sees and can do only its own: one table over every page and every action."""
+"""Each role has its own pages and actions: a table of every page and action."""
 
 import re
 
@@ -24,7 +24,7 @@ FOR_ADMINISTRATORS = {
     "django_celery_beat/periodictask",
 }
 EXPORTS = {"export", "export_xlsx"}
-# page → what this role can do there, beside looking and exporting
+# page → the permissions of this role there, except viewing and exporting
 SUPPORT = {
     "accounts/user": {"block", "unblock", "sign_out"},
     "robots/robot": {"make_assignable", "make_unassignable"},
@@ -69,7 +69,7 @@ TABLE = {"viewer": VIEWER, "support": SUPPORT, "finance": FINANCE}
 
 
 def can(operator: Operator, where: str) -> set[str]:
-    """What this operator can do on a page, as the page itself decides."""
+    """Return the permissions and actions of this operator on a page, according to the page."""
     request = operator.http.get("/admin/password_change/").wsgi_request
     page = PAGES[where]
     allowed = {verb for verb in ("add", "change", "delete") if getattr(page, f"has_{verb}_permission")(request)}

@@ -1,4 +1,4 @@
-"""Of two people who open the same form, the second saves nothing over the first."""
+"""When two operators open the same form, the second save is refused."""
 
 import re
 

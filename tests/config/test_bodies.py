@@ -1,4 +1,4 @@
-"""Bodies over a real socket: chunked ones are read like any other, and none is read past its limit."""
+"""Bodies over a real socket: chunked bodies are read like others, and no body is read beyond its limit."""
 
 import json
 from collections.abc import Iterator
@@ -33,13 +33,13 @@ def server(
 
 
 def chunks(raw: bytes, size: int = 7) -> list[bytes]:
-    """The body in chunks of so many bytes, as HTTP/1.1 writes them."""
+    """Return the body in chunks of this size in the format of HTTP/1.1."""
     pieces = [raw[start : start + size] for start in range(0, len(raw), size)]
     return [b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces] + [b"0\r\n\r\n"]
 
 
 def chunked(server: WebServer, method: str, path: str, raw: bytes, *headers: str, size: int = 7) -> Any:
-    """Send a JSON body in chunks. Returns the HTTP status and the parsed answer."""
+    """Send a JSON body in chunks. Returns the HTTP status and the parsed response."""
     more = ["Content-Type: application/json", "Transfer-Encoding: chunked", *headers]
     answer, _sent = server.send("\r\n".join([f"{method} {path} HTTP/1.1", *more]), chunks(raw, size))
     return status_of(answer), json.loads(answer.partition(b"\r\n\r\n")[2])
@@ -124,13 +124,13 @@ def test_the_next_call_of_the_connection_is_answered(server: WebServer):
 
 
 def test_a_server_that_reads_no_chunks_asks_for_a_length():
-    headers = {"Transfer-Encoding": "chunked"}  # Django's test client is such a server
+    headers = {"Transfer-Encoding": "chunked"}  # Django's test client does not read chunks
     answer = Client().post("/gateway/events", data=EVENT, content_type="application/json", headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (411, 1403)
 
 
 def upload(words: int) -> dict[str, Any]:
-    """A list of sensitive words as long as that; most lines repeat the first word."""
+    """Return an upload with this number of lines, which repeat one sensitive word."""
     lines = "示例敏感词\n" * words
     return {"asked": "yes", "file": SimpleUploadedFile("words.csv", lines.encode())}
 

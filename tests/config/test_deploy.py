@@ -1,4 +1,4 @@
-"""`check --deploy` fails on every hole, and settings fail with a sentence that helps."""
+"""`check --deploy` reports every unsafe setting, and missing settings fail with a helpful sentence."""
 
 import os
 import sys
@@ -17,7 +17,7 @@ SECRET = "b7Kx2mQ9vT4wZ8nR"
 
 @pytest.fixture
 def production(tmp_path: Path) -> dict[str, str]:
-    """An environment without a hole."""
+    """Return an environment with safe settings."""
     ensure_keys(tmp_path)
     return {
         "PATH": os.environ["PATH"],
@@ -193,7 +193,7 @@ STARTS = {
 
 @pytest.mark.parametrize("process", STARTS)
 def test_no_process_starts_with_unsafe_settings(production, process: str):
-    """Nothing answers at these addresses: whoever tries to reach them did not refuse before."""
+    """No server listens at these addresses: a process that tries to connect has not refused to start."""
     argv = [sys.executable, *STARTS[process]]
     done = run_process(argv, process, env=production | WEAK, timeout=60)
     assert done.returncode != 0

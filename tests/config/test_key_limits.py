@@ -1,4 +1,4 @@
-"""Keys of outside systems that expire, that are accepted from some addresses only, and that are changed for new ones."""
+"""Service keys that expire, that are limited to networks, and that are replaced."""
 
 from datetime import timedelta
 from io import StringIO
@@ -24,7 +24,7 @@ def _enforced(settings: Any) -> None:
 
 
 def made(*text: str, name: str = "bi") -> str:
-    """The key that the command prints."""
+    """Create a key with the command. Returns the key."""
     printed = StringIO()
     call_command("create_api_key", name, "--scope=backoffice:read", *text, stdout=printed)
     return printed.getvalue().strip()

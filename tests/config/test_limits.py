@@ -1,4 +1,4 @@
-"""What a user may make in a day and have done outside in a minute: bounded far above ordinary use, for users only."""
+"""Daily limits and limits of outside calls: far above ordinary use, and for users only."""
 
 from typing import Any
 

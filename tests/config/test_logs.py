@@ -1,4 +1,4 @@
-"""People's numbers never reach a log."""
+"""Personal numbers and secrets are masked in logs."""
 
 import logging
 import sys

@@ -1,4 +1,4 @@
-"""What browsers may load and run on our pages, and what nobody may keep of an answer."""
+"""The Content-Security-Policy of our pages, and the caching of responses."""
 
 import re
 from html.parser import HTMLParser
@@ -20,7 +20,7 @@ SCRIPTS_OF_OURS = "script-src 'self';"
 
 
 class _InlineParts(HTMLParser):
-    """Collects what a page would run or style by itself, without a file."""
+    """A parser that collects the inline scripts and styles of a page."""
 
     def __init__(self, page: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""While Redis is away, takes no writes or is full: what it only helps with goes on, what needs it says so."""
+"""While Redis is down, read-only or full, cached features go on and dependent ones return 1503."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the key of before signed is accepted until it is removed: each kind of signature; what signs is the new key."""
+"""Signatures with an earlier SECRET_KEY are accepted until it is removed; the new key signs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -28,7 +28,7 @@ Change = Callable[..., None]
 
 @pytest.fixture
 def change(settings: Any) -> Change:
-    """Everything before is signed under the old key; from then on the new one signs."""
+    """Change the key: the old key signed before, the new key signs from now on."""
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS, settings.ENFORCE_AUTH = OLD, [], True
 
     def to_the_new_key(*, is_old_accepted: bool) -> None:
@@ -72,7 +72,7 @@ def test_a_wechat_proof(change, alice, sandbox, settings, is_old_accepted):
     change(is_old_accepted=is_old_accepted)
     assert sign_in(browser).json()["code"] == (1200 if is_old_accepted else 1401)
     settings.SECRET_KEY_FALLBACKS = []
-    assert not is_old_accepted or sign_in(browser).json()["code"] == 1200  # it was renewed under the new key
+    assert not is_old_accepted or sign_in(browser).json()["code"] == 1200  # it was renewed with the new key
     assert COOKIE in browser.cookies
 
 

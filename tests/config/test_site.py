@@ -1,4 +1,4 @@
-"""What clients ask before anything else: is the service up, what runs across the home page; and counting visits."""
+"""The service status, the marquee and the count of visits."""
 
 import pytest
 from django.utils import timezone

@@ -1,4 +1,4 @@
-"""A real gunicorn under callers who send half a request, or leave their answers: the others notice nothing."""
+"""A real gunicorn with callers that send partial requests or do not read: other callers are served."""
 
 import socket
 import threading
@@ -36,13 +36,13 @@ def server(
     limits = {"WEB_HEAD_SECONDS": str(HEAD_SECONDS), "WEB_REQUEST_SECONDS": str(REQUEST_SECONDS)}
     with django_db_blocker.unblock():
         server = WebServer(tmp_path_factory.mktemp("web"), **limits)
-    seconds_of_an_answer(server)  # the first one loads the project
+    seconds_of_an_answer(server)  # the first request loads the project
     yield server
     server.stop()
 
 
 class Crowd:
-    """Callers who send the same beginning, then a byte every half second, and never hang up."""
+    """Callers that send the same beginning, then a byte every half second, and never close."""
 
     def __init__(self, server: WebServer, beginning: bytes, drop: bytes) -> None:
         self.drop, self.left = drop, threading.Event()

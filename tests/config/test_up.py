@@ -1,4 +1,4 @@
-"""`manage.py up` as people meet it: twice at once, on a taken port, killed, in odd folders, stopped."""
+"""`manage.py up`: started twice, on a taken port, killed, in unusual folders, stopped."""
 
 import os
 import re
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
 
 
 def _running(product: Product) -> dict[int, str]:
-    """pid → command line of whatever runs with this product's directory in its environment or as its home."""
+    """Return the command lines by pid of processes with the product's directory in their environment or as their cwd."""
     found = {}
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
@@ -48,7 +48,7 @@ def _end(product: Product) -> None:
 
 @pytest.fixture
 def newcomer(tmp_path: Path):
-    """In an empty directory."""
+    """Return a product in an empty directory."""
     product = Product(tmp_path / "run", "--no-demo")
     yield product
     _end(product)
@@ -56,7 +56,7 @@ def newcomer(tmp_path: Path):
 
 @pytest.fixture(scope="module")
 def started_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory in which everything was started once and stopped: a copy of it spares making the database."""
+    """Return a directory of a product that was started and stopped: its copies need no new database."""
     first = Product(tmp_path_factory.mktemp("before") / "run", "--no-demo").start().wait_until_ready()
     first.stop()
     return first.run_dir
@@ -64,7 +64,7 @@ def started_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def product(tmp_path: Path, started_before: Path):
-    """In a directory in which it was started before."""
+    """Return a product in a directory in which it was started before."""
     shutil.copytree(started_before, tmp_path / "run")
     product = Product(tmp_path / "run", "--no-demo")
     yield product
@@ -73,7 +73,7 @@ def product(tmp_path: Path, started_before: Path):
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory, started_before: Path):
-    """One that several tests share: what each breaks is mended before the next."""
+    """Return a running product for several tests, each of which repairs its damage."""
     run_dir = tmp_path_factory.mktemp("shared") / "run"
     shutil.copytree(started_before, run_dir)
     product = Product(run_dir, "--no-demo").start().wait_until_ready()

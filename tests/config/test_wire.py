@@ -1,4 +1,4 @@
-"""The wire: what callers see when something is not as it should be, and how lists are cut into pages."""
+"""The envelope of errors and refusals, and the paging of lists."""
 
 import time
 from typing import Any
@@ -187,7 +187,7 @@ _PUBLIC = {
 
 @pytest.mark.parametrize("scope", _PUBLIC)
 def test_public_operations_are_counted_separately(settings: Any, sandbox: Any, scope: str):
-    """Thousands share a carrier's address: their tickets must not close the sign-in of others."""
+    """Thousands of users share a carrier's address: their tickets must not use up the limit of sign-ins."""
     settings.THROTTLE_RATES = settings.THROTTLE_RATES | {scope: "0/60"}
     statuses = {one: Client().get(path).status_code for one, path in _PUBLIC.items()}
     assert {one for one, status in statuses.items() if status == 429} == {scope}
@@ -196,7 +196,7 @@ def test_public_operations_are_counted_separately(settings: Any, sandbox: Any, s
 def test_a_throttle_whose_window_was_lost_opens_a_new_one(settings: Any):
     settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"withdraw": "1/60"}
     alice = UserFactory()
-    redis().set(key_of("withdraw", str(alice.pk)), 9)  # a count without an end
+    redis().set(key_of("withdraw", str(alice.pk)), 9)  # a count without an expiry
     answer = ApiClient(alice).send("post", "/withdraw", {"balance": "3"})
     assert (answer.json()["code"], answer["Retry-After"]) == (1429, "60")
     assert redis().ttl(key_of("withdraw", str(alice.pk))) > 0
@@ -341,7 +341,7 @@ def test_a_deleted_users_token_is_refused():
 
 
 def test_a_count_in_redis_names_nobody():
-    """What Redis keeps for a day is read by whoever backs it up."""
+    """Backups of Redis contain the counts of a day."""
     for who in ("13800138000", "union:union-alice", "203.0.113.7"):
         seconds_to_wait("sms_day", who)
     names = " ".join(map(str, redis().keys("wxrobot:throttle:*")))

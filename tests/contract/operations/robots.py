@@ -1,4 +1,4 @@
-"""Rows of assigning robots, of the gateway's door and of texts. (robots, integrations)"""
+"""Rows of robots and integrations: assigning robots, gateway events and SMS."""
 
 from tests.contract.table import Operation, Rows, body
 from tests.contract.types import BLANK, INTEGER, TEXT, UUID
