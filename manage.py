@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Django's command line."""
+"""The command line of Django."""
 
 import os
 import sys
@@ -16,7 +16,9 @@ def main() -> None:
     try:
         execute_from_command_line(sys.argv)
     except OperationalError as error:
-        if "port 1 failed" not in str(error):  # nothing listens there: see DATABASE_URL in config/settings.py
+        if "port 1 failed" not in str(
+            error
+        ):  # the default of DATABASE_URL in config/settings.py, where no server listens
             raise
         sys.exit(
             "The embedded database is not running. Start it with 'make run' (in another terminal), or set DATABASE_URL."

@@ -54,7 +54,7 @@ def erase(*, user: User, by: str, at: datetime, gives_up_balance: bool = False) 
     if user.is_staff:
         raise NotFound
     with transaction.atomic():
-        with audit.unnoted():
+        with audit.unaudited():
             user_erased.send(
                 User, user=user, pseudonym=pseudonym_of(user), gives_up_balance=gives_up_balance, by=by, at=at
             )

@@ -1,4 +1,4 @@
-"""The project: settings, the wire, and what belongs to the whole service."""
+"""The project: settings, the API's envelope, the back office, and features that belong to no single app."""
 
 from config.celery import app as celery_app
 

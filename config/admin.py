@@ -1,4 +1,6 @@
-"""What clients are shown, short links, jobs, and the audit log. (Service keys: accounts.admin.api_keys.)"""
+"""Admin pages of the service status, the marquee, short links, visits, periodic tasks and the audit log.
+Service keys are in accounts.admin.api_keys.
+"""
 
 import json
 import re
@@ -31,7 +33,7 @@ from config.platform.wakeups import start_soon
 from config.site import status
 
 for schedule in (ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule):
-    admin.site.unregister(schedule)  # the schedule itself is code: config/celery.py
+    admin.site.unregister(schedule)  # the schedule is defined in code: config/celery.py
 
 
 @admin.register(ShortLink)
@@ -46,7 +48,7 @@ class ShortLinkAdmin(ReadOnlyAdmin):
 
 
 class _Current(ReadOnlyAdmin):
-    """The newest is current. Set a new one by adding it; what was set before stays as history."""
+    """An admin of rows of which the newest is current. Operators add a new row; the earlier rows stay as history."""
 
     ordering = ("-id",)
     readonly_fields = ("preview",)
@@ -56,7 +58,7 @@ class _Current(ReadOnlyAdmin):
 
     @admin.display(description="预览")
     def preview(self, row: Any) -> SafeString:
-        """As a client shows it; follows what is typed."""
+        """Return the preview of the row as clients show it. A script updates it while the operator types."""
         return format_html(
             '<div class="preview" data-preview="{}">{}</div>', ",".join(self.previewed), row if row.pk else ""
         )
@@ -98,7 +100,7 @@ class PageVisitAdmin(ReadOnlyAdmin):
 
 @admin.register(PeriodicTask)
 class JobAdmin(ReadOnlyAdmin):
-    """What beat does and when it last did. Times come from the code; a job can be paused, or run now."""
+    """The periodic tasks of beat with their last run. Operators pause a task or run it now; its times are in the code."""
 
     list_display = ("name", "description", "schedule", "enabled", "last_run_at", "total_run_count")
     list_filter = ("enabled",)
@@ -127,7 +129,7 @@ class JobAdmin(ReadOnlyAdmin):
     @admin.action(description="暂停", permissions=["change_job"])
     def pause(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> Any:
         question = "这些任务将不再自动运行,直到恢复。消息、结算、打款可能因此停下。"
-        page, _said, keys = confirmation(
+        page, _fields, keys = confirmation(
             self, request, queryset, action="pause", title="暂停任务", question=question
         )
         if page is not None:
@@ -144,13 +146,13 @@ class JobAdmin(ReadOnlyAdmin):
         changed = [job for job in jobs if job.enabled != on]
         for job in changed:
             job.enabled = on
-            job.save(update_fields=["enabled"])  # tells beat
+            job.save(update_fields=["enabled"])  # its post_save signal makes beat reload the schedule
         self.report(request, done=len(changed), chosen=len(jobs), did="已设置", why_not="已经是该状态")
 
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
-    """Who changed what, when, from what to what."""
+    """The audit log: actor, moment, object, and the values before and after."""
 
     list_display = ("noted_at", "actor", "action", "subject", "summary", "via")
     list_filter = (
@@ -192,21 +194,22 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         model = audit.model_of(entry)
         titles = {field.column: str(field.verbose_name) for field in model._meta.fields} if model else {}
         return [
-            (titles.get(name, name), _told(before), _told(after)) for name, (before, after) in entry.changes.items()
+            (titles.get(name, name), _value_text(before), _value_text(after))
+            for name, (before, after) in entry.changes.items()
         ]
 
 
 _MOMENT = re.compile(
     r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)"
-)  # as the trigger writes them
+)  # the format in which the audit trigger writes moments
 
 
-def _told(value: Any) -> str:
-    """Return a value of the audit log as people read it: moments in Shanghai time, also those inside JSON."""
+def _value_text(value: Any) -> str:
+    """Return a value of the audit log as text, with all its moments, also those inside JSON, in Shanghai time."""
     if value is None:
         return "-"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return _MOMENT.sub(lambda found: shanghai_time(datetime.fromisoformat(found[0])), text)
+    return _MOMENT.sub(lambda match: shanghai_time(datetime.fromisoformat(match[0])), text)
 
 
 dashboard.register_task(

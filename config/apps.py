@@ -1,4 +1,4 @@
-"""The project's own app."""
+"""The app config of `config`. It registers the system checks and the signal receivers."""
 
 from importlib import import_module
 

@@ -1,4 +1,6 @@
-"""Work in the background. The broker only wakes: what must happen is a row first, and beat sweeps."""
+"""The Celery app and the schedule of beat.
+A message of the broker only starts a task early: all pending work is stored in rows, and beat's tasks look for due rows.
+"""
 
 import logging
 import os
@@ -78,19 +80,19 @@ SCHEDULE: dict[str, dict[str, Any]] = {
 for entry in SCHEDULE.values():
     options = entry.get("options", {})
     if "expires" in options:
-        options["expire_seconds"] = options["expires"]  # as the scheduler that keeps the jobs as rows calls it
+        options["expire_seconds"] = options["expires"]  # the name that django-celery-beat's DatabaseScheduler reads
 app.conf.beat_schedule = SCHEDULE
 
 
 @import_modules.connect
 def _refuse_unsafe_settings(**_: Any) -> None:
-    """Have no worker and no beat start with settings that leave a door open: both import the tasks first."""
+    """Refuse to start a worker or beat with unsafe settings. Both import the task modules before anything else."""
     require_sound_settings()
 
 
 @setup_logging.connect
 def _log_as_the_web_does(loglevel: int | None = None, **_: Any) -> None:
-    """Configure logging in Celery's place: its own handlers write tasks' messages as they are, unmasked."""
+    """Configure logging in place of Celery, whose own handlers would write the messages of tasks unmasked."""
     mask_output(stdout=True)
     dictConfig(settings.LOGGING)
     if loglevel:

@@ -1,11 +1,11 @@
-"""The codes on the wire and the base of every refusal. Pure Python: every room may import it."""
+"""The codes of the API and the base class of every refusal. Pure Python: every package may import it."""
 
 from enum import IntEnum
 from typing import Any, ClassVar
 
 
 class Code(IntEnum):
-    """What `code` in an answer says. The numbers are the customer's."""
+    """The values of `code` in a response. The numbers are given by the customer's specification."""
 
     OK = 1200
     OUTSIDE_FAILED = 1101
@@ -39,15 +39,14 @@ class Code(IntEnum):
     WITHDRAWAL_REFUSED = 3004
 
 
-def named(sentence: str, field: str) -> str:
-    """Return the sentence with the name of the field that it is about: clients show the whole to people as it is."""
+def with_field_name(sentence: str, field: str) -> str:
+    """Return the sentence followed by the name of its field. Clients show the result to people unchanged."""
     return f"{sentence.rstrip('。')}（{field}）" if field else sentence
 
 
-class Refusal(Exception):  # noqa: N818 - what callers meet is a refusal, not a fault
-    """A rule says no. `code` goes on the wire, `message` says in Chinese what the reader can do.
-
-    `field` is the parameter that it is about; its name follows the sentence.
+class Refusal(Exception):  # noqa: N818 - a refusal is an expected outcome, not an error of the program
+    """A call refused by a rule: `code` for the client, `message` in Chinese with what the reader can do.
+    `field` is the parameter that caused the refusal; its name follows the sentence.
     """
 
     code: ClassVar[Code] = Code.BAD_REQUEST
@@ -55,41 +54,41 @@ class Refusal(Exception):  # noqa: N818 - what callers meet is a refusal, not a 
     field: ClassVar[str] = ""
 
     def __init__(self, message: str | None = None, *, field: str = "", data: Any = None) -> None:
-        self.description = named(message or self.message, field or self.field)
+        self.description = with_field_name(message or self.message, field or self.field)
         self.data = data
         super().__init__(self.description)
 
 
 class BadRequest(Refusal):
-    """A parameter is missing, mistyped or out of range; the description names it."""
+    """A parameter that is missing, mistyped or out of range. The description names it."""
 
     code = Code.BAD_REQUEST
     message = "请求参数错误"
 
 
 class NotFound(Refusal):
-    """No such thing, or somebody else's: the two look the same."""
+    """An object that does not exist or belongs to another user; both cases look the same to the caller."""
 
     code = Code.NOT_FOUND
     message = "没有找到，请检查编号是否正确"
 
 
 class NotAllowed(Refusal):
-    """The caller is not known, or is known and may not."""
+    """A caller that is not authenticated, or is authenticated without the permission."""
 
     code = Code.UNAUTHENTICATED
     message = "没有权限，请重新登录后再试"
 
 
 class Conflict(Refusal):
-    """The same call came before, or something else is in its place."""
+    """A repeated call, or a call that contradicts the present state."""
 
     code = Code.CONFLICT
     message = "重复或冲突的请求"
 
 
 class OutsideFailed(Refusal):
-    """WeChat, the gateway, SMS or the launch system did not do it; nothing was changed here."""
+    """A failed call to WeChat, the gateway, SMS or the launch system. Nothing was changed in the database."""
 
     code = Code.OUTSIDE_FAILED
     message = "外部服务暂时不可用，请稍后再试"

@@ -1,4 +1,4 @@
-"""What belongs to the whole service: service keys and short links."""
+"""Models that belong to no single app: service keys, short links, site status, visits, audit log, operator sessions."""
 
 import uuid
 from datetime import datetime
@@ -18,7 +18,7 @@ from config.platform.networks import is_within
 
 
 class Scope(models.TextChoices):
-    """What a service key may be used for."""
+    """The permissions that a service key can carry."""
 
     STATUS_WRITE = "status:write", "设置服务状态"
     MARQUEE_WRITE = "marquee:write", "设置跑马灯"
@@ -36,21 +36,20 @@ class Scope(models.TextChoices):
     AUTH_ISSUE = "auth:issue", "代用户登录"
 
 
-CONFIRMED_SCOPES = (Scope.WITHDRAWALS_REVIEW,)  # of which a key made by an administrator needs a second one
+CONFIRMED_SCOPES = (Scope.WITHDRAWALS_REVIEW,)  # a second administrator confirms a key with one of these
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     def waiting(self) -> "ApiKeyQuerySet":
-        """Return the keys that a second administrator has to confirm."""
+        """Return the keys that wait for the confirmation of a second administrator."""
         return self.filter(WAITING_FOR_CONFIRMATION)
 
 
 class ApiKey(models.Model):
-    """A key of an outside system. Only its hash is kept; the key itself is shown once.
-
-    A system may have several keys, of one name: the next one is made before the last one ends or is revoked. A key has
-    none of CONFIRMED_SCOPES before it is confirmed. The database ends the confirmation when the name, scopes, networks,
-    end or hash of a key change (trigger confirmed_as_it_was).
+    """A key of an outside system. Only its hash is stored; the key itself is shown once.
+    A system can have several keys with the same name: the next key is created before the last one expires or is revoked.
+    A key is not accepted for any of CONFIRMED_SCOPES before it is confirmed. The database removes the confirmation when
+    the name, scopes, networks, expiry or hash of the key change (trigger confirmed_as_it_was).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -59,7 +58,9 @@ class ApiKey(models.Model):
     key_hash = models.CharField(max_length=64, unique=True, editable=False)
     scopes = ArrayField(models.CharField(max_length=32, choices=Scope.choices), verbose_name="权限范围")
     created_at = models.DateTimeField("创建时间", auto_now_add=True)
-    created_by = models.CharField("创建人", max_length=80, blank=True, editable=False)  # empty: made by no operator
+    created_by = models.CharField(
+        "创建人", max_length=80, blank=True, editable=False
+    )  # empty: created by no operator
     confirmed_at = models.DateTimeField("确认时间", null=True, blank=True, editable=False)
     confirmed_by = models.CharField("确认人", max_length=80, blank=True, editable=False)
     expires_at = models.DateTimeField(
@@ -120,18 +121,18 @@ class ApiKey(models.Model):
         return f"{self.name} ({self.prefix}…)"
 
     def is_valid(self, *, address: str, at: datetime) -> bool:
-        """Return whether this key is accepted from that address at that moment."""
+        """Return whether the key is accepted from this address at this moment."""
         is_live = self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
         return is_live and (not self.networks or is_within(address, self.networks))
 
     def allows(self, scope: str) -> bool:
-        """Return whether this key is live and carries `scope`, confirmed where that is needed."""
+        """Return whether the key is not revoked and carries `scope`, confirmed where CONFIRMED_SCOPES requires it."""
         has_scope = self.revoked_at is None and scope in self.scopes
         return has_scope and (scope not in CONFIRMED_SCOPES or self.confirmed_at is not None)
 
     @property
     def needs_confirmation(self) -> bool:
-        """Return whether a second administrator has to confirm this key."""
+        """Return whether the key waits for the confirmation of a second administrator."""
         return self.revoked_at is None and any(
             scope in self.scopes and not self.allows(scope) for scope in CONFIRMED_SCOPES
         )
@@ -143,13 +144,13 @@ WAITING_FOR_CONFIRMATION = Q(
 
 
 class ShortLink(models.Model):
-    """A short address for a long one; the same long address always has the same short one."""
+    """A short address that redirects to a long address. The same long address always has the same short address."""
 
     id = models.BigAutoField(primary_key=True)
-    slug = models.CharField("短码", max_length=64, unique=True)  # of a secret link the hash
+    slug = models.CharField("短码", max_length=64, unique=True)  # a secret link stores the hash of its slug
     url = models.CharField("目标地址", max_length=2048)
     url_hash = models.CharField(max_length=64, unique=True, editable=False)
-    is_secret = models.BooleanField(default=False, editable=False)  # carries a key: no operator sees it
+    is_secret = models.BooleanField(default=False, editable=False)  # hidden from operators: it carries a key
     click_count = models.BigIntegerField("点击数", default=0)
     created_at = models.DateTimeField("创建时间", auto_now_add=True)
 
@@ -169,19 +170,19 @@ class ShortLink(models.Model):
 
 
 def revoke(key: ApiKey, *, by: Any, at: datetime) -> bool:
-    """Take a key out of use for ever; false when it was out already."""
+    """Revoke a key for ever. Returns False when it was revoked before."""
     return bool(ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=at, revoked_by=by))
 
 
 class SiteStatus(models.Model):
-    """Whether the service runs, as clients show it. The newest row is current, the others are history."""
+    """The status of the service that clients show. The newest row is current, the others are history."""
 
     class Status(models.IntegerChoices):
         RUNNING = 1, "正常"
         MAINTENANCE = 2, "维护"
 
     status = models.SmallIntegerField("状态", choices=Status.choices)
-    upgrade_end = models.CharField("维护结束时间", max_length=100, blank=True)  # free text, shown as it is
+    upgrade_end = models.CharField("维护结束时间", max_length=100, blank=True)  # clients show it unchanged
     set_at = models.DateTimeField("设置时间")
     set_by = models.CharField("设置人", max_length=80)
 
@@ -202,7 +203,7 @@ class SiteStatus(models.Model):
 
 
 class Marquee(models.Model):
-    """The line that runs across the home page. The newest row is current, the others are history."""
+    """The scrolling line of the home page. The newest row is current, the others are history."""
 
     is_shown = models.BooleanField("显示")
     content = models.CharField("内容", max_length=500, blank=True)
@@ -218,7 +219,7 @@ class Marquee(models.Model):
 
 
 class PageVisit(models.Model):
-    """How often the client was opened on a day."""
+    """The number of times that the client was opened on a day."""
 
     day = models.DateField("日期", unique=True)
     visit_count = models.PositiveBigIntegerField("访问次数", default=0)
@@ -232,7 +233,9 @@ class PageVisit(models.Model):
 
 
 class AuditEntry(models.Model):
-    """One row that an operator changed, from what to what. Written by triggers (config.platform.audit), never changed."""
+    """One row that an operator changed, with its values before and after.
+    Triggers write the entries (config.platform.audit); an entry is never changed.
+    """
 
     class Action(models.TextChoices):
         ADDED = "I", "新增"
@@ -251,7 +254,7 @@ class AuditEntry(models.Model):
 
     class Meta:
         verbose_name = verbose_name_plural = "操作日志"
-        permissions = [("export_lists", "导出列表")]  # noted here
+        permissions = [("export_lists", "导出列表")]  # each export is an entry of this log
         ordering = ["-id"]
         constraints = [models.CheckConstraint(condition=~Q(actor=""), name="audit_entry_names_somebody")]
         indexes = [
@@ -267,7 +270,7 @@ class AuditEntry(models.Model):
 
 
 class DayFigure(models.Model):
-    """A figure of one closed day for the home page's plots, counted once."""
+    """A value of one past day for a chart of the home page, computed once."""
 
     name = models.CharField(max_length=64)
     day = models.DateField()
@@ -283,9 +286,9 @@ class DayFigure(models.Model):
 
 
 class OperatorSession(AbstractBaseSession):
-    """A session of a browser in the admin, as Django keeps it, with whose it is. (config.backoffice.sessions)"""
+    """A session of the admin with its operator and its last use (config.backoffice.sessions)."""
 
-    # No constraint: SessionStore.create() takes any violation for a key in use, and would try for ever.
+    # No constraint: SessionStore.create() reads every violation as a session key in use, and would retry for ever.
     operator = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.CASCADE,

@@ -1,8 +1,8 @@
-"""Every setting of the project, in the order in which a reader asks.
+"""Every setting of the project, in the order in which a reader looks for them.
 
 Values come from the environment (or `.env` beside this folder, see `.env.example`). Without
 `DATABASE_URL` the project runs *embedded*: everything has a working default and `manage.py up`
-brings its own PostgreSQL, Redis and sandbox. With it, what has no safe default must be given.
+starts its own PostgreSQL, Redis and sandbox. With it, settings without a safe default are required.
 """
 
 import re
@@ -23,7 +23,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 
 class _Env(environ.Env):
-    """The environment; the commas of a Chinese keyboard separate lists as others do."""
+    """The environment. Chinese commas (U+FF0C, U+3001) separate the items of a list like ASCII commas."""
 
     def list(self, *args: Any, **kwargs: Any) -> Any:
         return [part for item in super().list(*args, **kwargs) for part in re.split("[\uff0c\u3001]", item)]
@@ -42,7 +42,7 @@ _SANDBOX_URL = f"http://127.0.0.1:{SANDBOX_PORT}"
 
 
 def _needed(name: str, embedded: Any, why: str) -> Any:
-    """The value of `name`; its embedded default; or, on a real database, a sentence that helps."""
+    """Return the value of `name`, or its default in the embedded mode. Raises ImproperlyConfigured elsewhere."""
     value = env.str(name, default="")
     if value or EMBEDDED:
         return value or embedded
@@ -50,32 +50,32 @@ def _needed(name: str, embedded: Any, why: str) -> Any:
 
 
 DEBUG: bool = env.bool("DEBUG", default=False)
-# Where nothing runs, a key for this process alone.
+# The key of the embedded services; a process without running services gets a random key of its own.
 _OWN_KEY = _services.get("secret_key") or EMBEDDED_KEY + secrets.token_urlsafe(48)
 SECRET_KEY: str = _needed("SECRET_KEY", _OWN_KEY, "50 random characters that sign tokens")
-# Keys of before, whose signatures are still accepted; SECRET_KEY alone signs.
+# Earlier keys. Their signatures are still accepted, but only SECRET_KEY signs.
 SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 PUBLIC_BASE_URL: str = env.str("PUBLIC_BASE_URL", default=f"http://127.0.0.1:{PORT}").rstrip("/")
 CLIENT_BASE_URL: str = env.str("CLIENT_BASE_URL", default=f"http://127.0.0.1:{PORT}/client").rstrip("/")
 
-# --- Who may come in ---------------------------------------------------------------------------
+# --- Authentication ----------------------------------------------------------------------------
 
 ENFORCE_AUTH: bool = env.bool("ENFORCE_AUTH", default=not EMBEDDED)
 if not EMBEDDED and not ENFORCE_AUTH:
     raise ImproperlyConfigured("ENFORCE_AUTH=0 opens every service endpoint: it is for the embedded mode only.")
 API_NATIVE_STATUS: bool = env.bool("API_NATIVE_STATUS", default=False)
-WECHAT_PROOF_MAX_AGE = timedelta(days=90)  # as long as the client keeps the identity
+WECHAT_PROOF_MAX_AGE = timedelta(days=90)  # the client keeps its identity cookies as long
 SIMPLE_JWT = {
-    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=70),  # clients keep it for an hour, and must not meet an expired one
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=70),  # clients use a token for an hour, which must not expire before
     "ALGORITHM": "HS256",
     "USER_ID_CLAIM": "user_id",
     "UPDATE_LAST_LOGIN": False,
     "AUTH_TOKEN_CLASSES": ("accounts.tokens.UserToken",),
 }
-# Operators: how long a session lasts without a click, when a name is locked after wrong passwords, and whether a code
-# from an authenticator app is asked for too (the embedded mode lets the first operator in with the password alone).
-SESSION_ENGINE = "config.backoffice.sessions"  # Django's in the database, with whose session each is
+# Operators: the idle time after which a session ends, the lock after wrong passwords, and whether a code from an
+# authenticator app is required (in the embedded mode the first operator signs in with the password alone).
+SESSION_ENGINE = "config.backoffice.sessions"  # Django's database sessions with the operator of each
 SESSION_COOKIE_AGE = 60 * env.int("OPERATOR_SESSION_MINUTES", default=120)
 SESSION_SAVE_EVERY_REQUEST = True
 OPERATOR_TWO_FACTOR: bool = env.bool("OPERATOR_TWO_FACTOR", default=not EMBEDDED)
@@ -89,16 +89,17 @@ AXES_CLIENT_IP_CALLABLE = "config.api.throttles.client_address"
 AXES_RESET_ON_SUCCESS = True
 AXES_ENABLE_ADMIN = False
 AXES_DISABLE_ACCESS_LOG = True
-LOGIN_REDIRECT_URL = "admin:index"  # after a sign-in whose `next` was refused
+LOGIN_REDIRECT_URL = "admin:index"  # used after a sign-in whose `next` was refused
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = env.bool("HTTPS", default=not EMBEDDED)
 SECURE_HSTS_SECONDS = 31536000 if SECURE_SSL_REDIRECT else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE_SSL_REDIRECT
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
-# Hops of our own in front of the web server; the client's address is that many from the right.
+# The number of our own proxies in front of the web server: the client's address is that many places from the right in
+# X-Forwarded-For.
 TRUSTED_PROXIES: int = env.int("TRUSTED_PROXIES", default=0)
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-# What pages may load and run: our own files, and nothing that stands in a page itself. The page on which payouts are
-# confirmed adds WeChat's JS-SDK (earnings/views/confirmation.py).
+# Pages load and run our own files only, and no inline script or style. The page on which users confirm payouts adds
+# WeChat's JS-SDK (earnings/views/confirmation.py).
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'none'"],
@@ -112,17 +113,17 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": ["'none'"],
     }
 }
-# Origins of clients elsewhere that call with a token. Cookies stay out, and with them sign-in by WeChat's proof.
+# Origins of other clients that call with a token. CORS sends no cookies, so these clients cannot use WeChat's proof.
 CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ALLOWED_ORIGINS", default=[])
-CORS_ALLOW_HEADERS = ["authorization", "content-type"]  # keys belong to servers, not to browsers
+CORS_ALLOW_HEADERS = ["authorization", "content-type"]  # X-Api-Key is missing: servers send keys, browsers do not
 CORS_EXPOSE_HEADERS = ["Retry-After"]
-# Fernet keys (newest first) under which identity cards are stored.
+# Fernet keys (newest first) that encrypt the stored identity cards.
 IDENTITY_KEYS: list[str] = env.list("IDENTITY_KEYS", default=[])
 if not EMBEDDED and not IDENTITY_KEYS:
     raise ImproperlyConfigured("Set IDENTITY_KEYS: a Fernet key for identity cards. See .env.example.")
 
-# What a caller may do how often: "times/seconds", per user, else per address. Thousands of users share one carrier's
-# address; a page costs one `registered` and up to three JS tickets, and a 429 of these freezes existing clients.
+# Rate limits, as "times/seconds", per user or else per address. Thousands of users share one address of a mobile carrier;
+# one page makes one `registered` and up to three JS-ticket calls, and existing clients freeze on a 429 of these calls.
 THROTTLE_RATES = {
     "auth": env.str("THROTTLE_AUTH", default="3000/60"),
     "wechat": env.str("THROTTLE_WECHAT", default="3000/60"),
@@ -138,11 +139,11 @@ THROTTLE_RATES = {
     # Attempts of one address at the operators' sign-in page; each costs a password hash.
     "operator_sign_in": env.str("THROTTLE_OPERATOR_SIGN_IN", default="20/60"),
     "page_sign_in": env.str("THROTTLE_PAGE_SIGN_IN", default="300/60"),
-    # What calls an outside system while the user waits.
+    # Operations that call an outside system while the user waits.
     "robot_name": env.str("THROTTLE_ROBOT_NAME", default="30/60"),
     "launch_switch": env.str("THROTTLE_LAUNCH_SWITCH", default="60/60"),
     "moderated": env.str("THROTTLE_MODERATED", default="60/60"),
-    # What a user makes in a day, far above what anybody makes.
+    # Objects that one user creates in a day; the limits are far above ordinary use.
     "mention_replies_day": env.str("THROTTLE_MENTION_REPLIES_DAY", default="2000/86400"),
     "links_day": env.str("THROTTLE_LINKS_DAY", default="500/86400"),
     "keyword_batches_day": env.str("THROTTLE_KEYWORD_BATCHES_DAY", default="300/86400"),
@@ -154,7 +155,8 @@ THROTTLE_RATES = {
 
 # --- Data --------------------------------------------------------------------------------------
 
-# The embedded services choose their ports at start and leave them in RUN_DIR; nothing listens on port 1.
+# The embedded services choose their ports at start and write them to RUN_DIR. The default is port 1, where no server
+# listens.
 DATABASE_URL: str = env.str("DATABASE_URL", default="") or _services.get(
     "database_url", "postgres://embedded@127.0.0.1:1/wxrobot"
 )
@@ -166,7 +168,7 @@ DATABASES = {
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             "connect_timeout": 3,
-            # A host that vanished is noticed within 15 s; the kernel's own timers would wait for two hours.
+            # A host that is gone is noticed within 15 s; with the kernel's default timers it takes two hours.
             "keepalives_idle": 5,
             "keepalives_interval": 3,
             "keepalives_count": 3,
@@ -186,13 +188,13 @@ CACHES = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
 
-# --- What it is made of ------------------------------------------------------------------------
+# --- Apps, middleware and templates ------------------------------------------------------------
 
 INSTALLED_APPS = [
     "config.backoffice.apps.OperatorAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",  # its middleware and `clearsessions`; its own table is not used
+    "django.contrib.sessions",  # for its middleware and `clearsessions`; its own table is not used
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
@@ -207,7 +209,7 @@ INSTALLED_APPS = [
     "django_otp.plugins.otp_static",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    # Ours, low rooms first: subscribers to one gateway command run in this order.
+    # Our apps, lower packages first: the subscribers of one gateway command run in this order.
     "config",
     "integrations",
     "accounts",
@@ -219,7 +221,7 @@ INSTALLED_APPS = [
     "feedback",
 ]
 MIDDLEWARE = [
-    *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),  # it answers any OPTIONS
+    *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),  # answers every OPTIONS request
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -227,7 +229,7 @@ MIDDLEWARE = [
     "config.backoffice.middleware.LanguageByChoice",
     "django.middleware.common.CommonMiddleware",
     "config.api.csrf.AxiosCsrfCookie",
-    "config.api.bodies.BoundedBodies",  # before the CSRF check, which reads bodies
+    "config.api.bodies.BoundedBodies",  # before CsrfViewMiddleware, which reads bodies
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
@@ -256,16 +258,16 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "config.backoffice.passwords.MaximumLengthValidator"},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},  # the commonest 20,000, offline
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},  # Django's list of 20,000
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 
-# --- The wire ----------------------------------------------------------------------------------
+# --- The API -----------------------------------------------------------------------------------
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
-MAX_UPLOAD_BYTES = 10 * 1024 * 1024  # on the pages where operators upload a file
+MAX_UPLOAD_BYTES = 10 * 1024 * 1024  # for admin pages with a file upload
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
-# Seconds in which a caller must have sent the head of a request, and all of it; then the connection is closed.
+# Seconds within which a caller must send the head of a request, and the whole request. The connection is closed after.
 WEB_HEAD_SECONDS: float = env.float("WEB_HEAD_SECONDS", default=10.0)
 WEB_REQUEST_SECONDS: float = env.float("WEB_REQUEST_SECONDS", default=30.0)
 REST_FRAMEWORK: dict[str, Any] = {
@@ -312,11 +314,11 @@ LANGUAGE_CODE = "zh-hans"
 LANGUAGES = [("zh-hans", "简体中文"), ("en", "English")]
 LOCALE_PATHS = [BASE_DIR / "config/locale"]
 LANGUAGE_COOKIE_SECURE = SESSION_COOKIE_SECURE
-STATIC_URL = "/assets/"  # the client's own files are under /static, on the same origin
+STATIC_URL = "/assets/"  # /static on the same origin belongs to the mobile client
 STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(RUN_DIR / "static")))
-WHITENOISE_USE_FINDERS = True  # nothing to collect before the first start
+WHITENOISE_USE_FINDERS = True  # serves the files of the packages without `collectstatic`
 
-# --- Work in the background (the broker only wakes; sweeps find what it lost) ------------------
+# --- Background work (a message of the broker only starts a task early; sweeps find all due rows) ---
 
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
@@ -326,18 +328,18 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 5, "socket_connect_timeout": 2, "max_retries": 0}
 CELERY_TIMEZONE = TIME_ZONE
-# The schedule of config/celery.py, kept as rows: operators see each job, and pause it or run it now.
+# The schedule of config/celery.py is stored in rows: operators see each periodic task, pause it or run it now.
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
-CELERY_BEAT_SYNC_EVERY = 1  # a beat that is killed knows what it started
+CELERY_BEAT_SYNC_EVERY = 1  # beat saves each start at once, so that a killed beat repeats none
 DJANGO_CELERY_BEAT_TZ_AWARE = True
 
-# --- Rules with a number in them ---------------------------------------------------------------
+# --- Limits and rules --------------------------------------------------------------------------
 
 ROBOT_MESSAGES_PER_MINUTE: int = env.int("ROBOT_MESSAGES_PER_MINUTE", default=20)
 # Threads of one worker that handle gateway events at the same time.
 INBOX_THREADS: int = env.int("INBOX_THREADS", default=2)
 KEYWORD_NEEDS_MENTION: bool = env.bool("KEYWORD_NEEDS_MENTION", default=False)
-LOW_STAR_TOTALS: dict[str, str] = env.dict("LOW_STAR_TOTALS", default={})  # star=groups; nothing: no clean-up
+LOW_STAR_TOTALS: dict[str, str] = env.dict("LOW_STAR_TOTALS", default={})  # star=groups; empty: no clean-up
 CONVERSATION_TIMEOUT = timedelta(minutes=env.int("CONVERSATION_TIMEOUT_MINUTES", default=30))  # of silence
 SENDER_CONCURRENCY: int = env.int("SENDER_CONCURRENCY", default=64)
 if not 1 <= SENDER_CONCURRENCY <= 500:
@@ -350,7 +352,7 @@ WECHAT_BASE_URL: str = env.str("WECHAT_BASE_URL", default=_SANDBOX_URL if EMBEDD
 # Pairs of app_id and secret: app_id=secret,app_id=secret
 WECHAT_APPS: dict[str, str] = env.dict("WECHAT_APPS", default={"sandbox": "sandbox-secret"} if EMBEDDED else {})
 WECHAT_TIMEOUT: float = env.float("WECHAT_TIMEOUT", default=3.0)
-# Where users' browsers go: WeChat's sign-in page, and the JS-SDK of our own pages.
+# Addresses that users' browsers open: WeChat's sign-in page, and the JS-SDK of our own pages.
 WECHAT_OAUTH_BASE_URL: str = env.str(
     "WECHAT_OAUTH_BASE_URL", default=_SANDBOX_URL if EMBEDDED else "https://open.weixin.qq.com"
 ).rstrip("/")
@@ -362,7 +364,7 @@ WECHAT_JS_SDK_URL: str = env.str(
 GATEWAY_BASE_URL: str = _needed("GATEWAY_BASE_URL", _SANDBOX_URL, "the robot gateway's address")
 GATEWAY_TOKEN: str = env.str("GATEWAY_TOKEN", default="")
 GATEWAY_TIMEOUT: float = env.float("GATEWAY_TIMEOUT", default=10.0)
-if SENDER_LEASE_SECONDS < GATEWAY_TIMEOUT + 5:  # to be asked for its pace, to wait for a place, to be written down
+if SENDER_LEASE_SECONDS < GATEWAY_TIMEOUT + 5:  # 5 s for the rate limit, a free connection and storing the result
     raise ImproperlyConfigured("SENDER_LEASE_SECONDS must be GATEWAY_TIMEOUT and five seconds more.")
 
 SMS_BASE_URL: str = env.str("SMS_BASE_URL", default=_SANDBOX_URL if EMBEDDED else "https://dysmsapi.aliyuncs.com")
@@ -388,7 +390,7 @@ WECHAT_PAY_PUBLIC_KEY_FILE = Path(
     _needed("WECHAT_PAY_PUBLIC_KEY_FILE", str(_KEYS / "platform_public.pem"), "WeChat Pay's public key (PEM)")
 )
 WECHAT_PAY_PUBLIC_KEY_ID: str = _needed("WECHAT_PAY_PUBLIC_KEY_ID", "PUB_KEY_ID_SANDBOX", "that public key's id")
-# Further keys that WeChat Pay may sign with, for the time of a change: serial=file (a public key or a certificate).
+# Additional keys that WeChat Pay signs with during a key change: serial=file (a public key or a certificate).
 WECHAT_PAY_MORE_KEYS: dict[str, str] = env.dict("WECHAT_PAY_MORE_KEYS", default={})
 WECHAT_PAY_API_V3_KEY: str = _needed(
     "WECHAT_PAY_API_V3_KEY", "sandbox" * 4 + "key!", "the 32 characters of the APIv3 key"
@@ -412,14 +414,14 @@ ALIYUN_CS_BASE_URL: str = _needed("ALIYUN_CS_BASE_URL", _SANDBOX_URL, "the custo
 ALIYUN_CS_KEY: str = _needed("ALIYUN_CS_KEY", "sandbox-cs-key", "the key shared with the customer-service system")
 ALIYUN_CS_TIMEOUT: float = env.float("ALIYUN_CS_TIMEOUT", default=5.0)
 
-# A second opinion behind the list of sensitive words: nothing, wechat or aliyun (by the access key of Aliyun SMS).
+# The remote check after the list of sensitive words: empty, wechat or aliyun (with the access key of Aliyun SMS).
 MODERATION_REMOTE: str = env.str("MODERATION_REMOTE", default="")
 MODERATION_TIMEOUT: float = env.float("MODERATION_TIMEOUT", default=1.0)
 MODERATION_WECHAT_APP_ID: str = env.str("MODERATION_WECHAT_APP_ID", default=next(iter(WECHAT_APPS), ""))
 _GREEN_URL = _SANDBOX_URL if EMBEDDED else "https://green-cip.cn-shanghai.aliyuncs.com"
 MODERATION_ALIYUN_BASE_URL: str = env.str("MODERATION_ALIYUN_BASE_URL", default=_GREEN_URL)
 
-# --- What it says ------------------------------------------------------------------------------
+# --- Logging -----------------------------------------------------------------------------------
 
 LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO")
 LOGGING = logging_at(LOG_LEVEL)

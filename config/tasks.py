@@ -1,4 +1,4 @@
-"""Background work of the whole service."""
+"""Celery tasks that belong to no single app."""
 
 from celery import shared_task
 from django.utils import timezone
@@ -23,7 +23,7 @@ def flush_visits() -> int:
 @shared_task
 @sweep
 def recount_figures() -> int:
-    """Count the past days of the operators' charts anew."""
+    """Recompute the past days of the dashboard's charts."""
     return dashboard.recompute(at=timezone.now())
 
 

@@ -1,4 +1,4 @@
-"""Every path of the project."""
+"""The URL configuration of the project."""
 
 from django.contrib import admin
 from django.urls import include, path
@@ -21,10 +21,10 @@ urlpatterns = [
     path("", include("feedback.urls")),
     path("", include("config.site.short_link_urls")),
     path("", include("config.site.urls")),
-    path("", include("earnings.urls")),  # last: `user/<reference>` would take `user/problem` and its like
+    path("", include("earnings.urls")),  # last: `user/<reference>` also matches `user/problem`
     path("schema", schema, name="schema"),
     path("docs", docs, name="docs"),
-    # The documented /admin/... operations stand above, without a trailing slash.
+    # The documented operations /admin/... come before and have no trailing slash.
     path("admin/", admin.site.urls),
     path("admin", RedirectView.as_view(url="/admin/")),
 ]

@@ -11,10 +11,10 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from config.backoffice import dashboard
-from config.backoffice.actions import MOST_AT_ONCE, ReasonForm, confirmation
+from config.backoffice.actions import MAX_ROWS, ReasonForm, confirmation
 from config.backoffice.base import EXPORTS, ListAdmin, ReadOnlyAdmin, permission_check
 from config.backoffice.filters import days, exactly, states
-from config.backoffice.texts import SeenCharField
+from config.backoffice.texts import VisibleCharField
 from feedback import problems
 from feedback.models import Conversation, ForwardedMessage, Problem, ProblemCategory
 
@@ -27,7 +27,9 @@ _STATES = {
 
 
 class AnswerForm(forms.Form):
-    answer = SeenCharField(label=_("答复"), max_length=1000, widget=forms.Textarea(attrs={"rows": 4, "cols": 60}))
+    answer = VisibleCharField(
+        label=_("答复"), max_length=1000, widget=forms.Textarea(attrs={"rows": 4, "cols": 60})
+    )
 
 
 @admin.register(ProblemCategory)
@@ -122,7 +124,7 @@ class ProblemAdmin(ReadOnlyAdmin):
 
 
 def _unreachable_note(chosen: QuerySet[Problem]) -> str:
-    count = problems.with_unreachable_user(chosen)[:MOST_AT_ONCE].count()
+    count = problems.with_unreachable_user(chosen)[:MAX_ROWS].count()
     return gettext("其中 %s 条的用户没有可用的机器人,收不到答复,将保持待处理") % count if count else ""
 
 

@@ -127,7 +127,7 @@ class GroupMessageAdmin(ReadOnlyAdmin):
     search_fields = ("group__code__exact",)
     search_help_text = "请输入完整的群编号"
     ordering = ("-sent_at", "-id")
-    needs_confirmation_page = True
+    requires_filter = True
     reached_from = {"groups.group": ("group", "群消息")}
 
     @admin.display(description="内容")

@@ -247,7 +247,7 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
         return None
 
 
-def _finished(status: OutboxMessage.Status) -> dashboard.Figure:
+def _finished(status: OutboxMessage.Status) -> dashboard.Metric:
     return dashboard.per_day(lambda: OutboxMessage.objects.filter(status=status, operation=SEND), "settled_at")
 
 

@@ -1,4 +1,4 @@
-"""Who acts, in a word for the books."""
+"""The name of the acting person or system, as histories and the audit log store it."""
 
 from rest_framework.request import Request
 
@@ -7,7 +7,7 @@ from config.platform.audit import KEY_PREFIX, LONGEST_ACTOR
 
 
 def actor(request: Request) -> str:
-    """The operator's name, the key's name, or the user's id; at most 80 characters, as the books keep it."""
+    """Return the operator's name, the key's name or the user's id, in the 80 characters that the columns hold."""
     if isinstance(request.auth, ApiKey):
         return f"{KEY_PREFIX}{request.auth.name}"[:LONGEST_ACTOR]
     if request.user.is_authenticated:

@@ -1,4 +1,4 @@
-"""Who calls: an outside system with a key, or a signed-in operator. (Users: accounts.authentication.)"""
+"""Authentication of outside systems by key and of operators by session. Users: accounts.authentication."""
 
 import hashlib
 from datetime import datetime, timedelta
@@ -17,23 +17,23 @@ from config.models import ApiKey
 from config.platform.networks import address_from
 
 KEY_HEADER = "HTTP_X_API_KEY"
-_NOTE_USE_EVERY = timedelta(minutes=1)
+_RECORD_USE_EVERY = timedelta(minutes=1)
 
 
 def hash_key(raw: str) -> str:
-    """What is stored of a key. Keys are 256 random bits, so a plain hash cannot be searched."""
+    """Return the hash of a key that is stored. Keys are 256 random bits, so a plain hash cannot be searched."""
     return hashlib.sha256(raw.encode()).hexdigest()
 
 
-def _note_use(key: ApiKey, address: str, at: datetime) -> None:
-    """Remember the use and from where, at most once a minute per key, so that no request waits for another."""
-    if key.last_used_at is None or at - key.last_used_at > _NOTE_USE_EVERY:
-        known = address_from(address)
-        ApiKey.objects.filter(pk=key.pk).update(last_used_at=at, last_used_from=known and str(known))
+def _record_use(key: ApiKey, address: str, at: datetime) -> None:
+    """Store the moment and the address of a use, at most once a minute per key: requests do not wait for the row's lock."""
+    if key.last_used_at is None or at - key.last_used_at > _RECORD_USE_EVERY:
+        parsed = address_from(address)
+        ApiKey.objects.filter(pk=key.pk).update(last_used_at=at, last_used_from=parsed and str(parsed))
 
 
 class ApiKeyAuthentication(BaseAuthentication):
-    """The header X-Api-Key. An expired key, or one that is used from elsewhere, is as good as unknown."""
+    """Authentication by the header X-Api-Key. A key that expired or is used from another network is refused as unknown."""
 
     def authenticate(self, request: Request) -> tuple[AnonymousUser, ApiKey] | None:
         raw = request.META.get(KEY_HEADER, "")
@@ -43,7 +43,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         address, now = client_address(request), timezone.now()
         if key is None or not key.is_valid(address=address, at=now):
             raise AuthenticationFailed
-        _note_use(key, address, now)
+        _record_use(key, address, now)
         return AnonymousUser(), key
 
     def authenticate_header(self, request: Request) -> str:
@@ -51,7 +51,7 @@ class ApiKeyAuthentication(BaseAuthentication):
 
 
 class OperatorAuthentication(SessionAuthentication):
-    """The session of an operator signed in to the admin, with CSRF protection."""
+    """Authentication by the session of an operator who is signed in to the admin, with CSRF protection."""
 
     def authenticate(self, request: Request):  # type: ignore[no-untyped-def]
         user = getattr(request._request, "user", None)
@@ -60,11 +60,11 @@ class OperatorAuthentication(SessionAuthentication):
         return super().authenticate(request)
 
     def enforce_csrf(self, request: Request) -> None:
-        """Take the CSRF token under the name that axios sends it by, too (config.api.csrf)."""
+        """Check the CSRF token; the header name of axios is accepted too (config.api.csrf)."""
         if AXIOS_HEADER in request.META:
             request.META.setdefault(settings.CSRF_HEADER_NAME, request.META[AXIOS_HEADER])
         super().enforce_csrf(request)
 
 
-# Where WeChat's proof is the credential: a key may act for users, and an old token in the header means nothing.
+# For operations whose credential is WeChat's proof: a key may act for users, and a token in the header is ignored.
 PROOF_AUTHENTICATION = (ApiKeyAuthentication,)

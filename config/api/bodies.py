@@ -1,7 +1,7 @@
-"""How much of a body is read, and how: one rule for declared and for chunked bodies, before anything looks at one.
+"""The size limit of request bodies: one rule for bodies with a Content-Length and for chunked bodies.
 
-Django goes by Content-Length and sees an empty body where there is none, although the server can read a chunked one.
-Its own limit (DATA_UPLOAD_MAX_MEMORY_SIZE) leaves out files, so strangers could fill the disk through the CSRF check.
+Django trusts Content-Length and treats a chunked body as empty, although the server can read it. Django's own limit
+(DATA_UPLOAD_MAX_MEMORY_SIZE) does not count files, so anybody could fill the disk through the CSRF check.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,9 +28,9 @@ class _BodyRefused(Exception):
 
 
 class BoundedBodies:
-    """Refuse bodies over the view's limit with 413, and read chunked ones. Stands before CsrfViewMiddleware.
+    """A middleware, before CsrfViewMiddleware, that refuses bodies over the limit with 413 and reads chunked bodies.
 
-    A view may say by `body_limit(request, **kwargs)` how many bytes it takes; MAX_BODY_BYTES otherwise.
+    A view may define `body_limit(request, **kwargs)`, which returns its limit in bytes; the default is MAX_BODY_BYTES.
     """
 
     def __init__(self, get_response: Callable[[WSGIRequest], HttpResponseBase]) -> None:
@@ -46,21 +46,21 @@ class BoundedBodies:
         limit = limit_of(request, **kwargs) if limit_of else settings.MAX_BODY_BYTES
         try:
             if "HTTP_TRANSFER_ENCODING" in request.META:
-                _take_chunked(request, limit)
-            elif _declared(request) > limit:
+                _read_chunked(request, limit)
+            elif _declared_length(request) > limit:
                 raise _too_large(limit)
         except _BodyRefused as refused:
-            return _answered(request, view, refused)
+            return _refusal_response(request, view, refused)
         return None
 
 
-def _declared(request: WSGIRequest) -> int:
+def _declared_length(request: WSGIRequest) -> int:
     length = str(request.META.get("CONTENT_LENGTH") or "")
     return int(length) if length.isascii() and length.isdigit() else 0
 
 
-def _take_chunked(request: WSGIRequest, limit: int) -> None:
-    """Give the request its body, as if its length had been declared."""
+def _read_chunked(request: WSGIRequest, limit: int) -> None:
+    """Read a chunked body into the request and set its CONTENT_LENGTH."""
     if not request.META.get("wsgi.input_terminated"):
         raise _BodyRefused(
             HTTPStatus.LENGTH_REQUIRED, Code.BAD_REQUEST, _("服务器不支持分块传输，请给出 Content-Length")
@@ -71,9 +71,9 @@ def _take_chunked(request: WSGIRequest, limit: int) -> None:
 
 
 def _read(stream: IO[bytes], limit: int) -> bytes:
-    """Return all of the stream. Raises _BodyRefused past the limit; what comes after it is left unread."""
+    """Return the whole stream. Raises _BodyRefused beyond the limit and leaves the rest unread."""
     parts, size = [], 0
-    while part := _part_of(stream, min(_STEP, limit + 1 - size)):
+    while part := _read_part(stream, min(_STEP, limit + 1 - size)):
         parts.append(part)
         size += len(part)
         if size > limit:
@@ -81,12 +81,12 @@ def _read(stream: IO[bytes], limit: int) -> bytes:
     return b"".join(parts)
 
 
-def _part_of(stream: IO[bytes], size: int) -> bytes:
+def _read_part(stream: IO[bytes], size: int) -> bytes:
     try:
         return stream.read(size)
     except (
         Exception
-    ) as error:  # each server has classes of its own for a chunk that is none and for a caller who left
+    ) as error:  # each server raises classes of its own for a malformed chunk and for a closed connection
         raise _BodyRefused(HTTPStatus.BAD_REQUEST, Code.BAD_REQUEST, _("请求内容不完整，请重新提交")) from error
 
 
@@ -95,10 +95,10 @@ def _too_large(limit: int) -> _BodyRefused:
     return _BodyRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, Code.BODY_TOO_LARGE, sentence)
 
 
-def _answered(request: WSGIRequest, view: View, refused: _BodyRefused) -> HttpResponse:
-    """Return the refusal in the shape of the operation's answers; as a page where operators submit a form."""
+def _refusal_response(request: WSGIRequest, view: View, refused: _BodyRefused) -> HttpResponse:
+    """Return the refusal in the envelope of the operation, or as a page where operators submit a form."""
     renderers = getattr(getattr(view, "cls", None), "renderer_classes", ())
     if not renderers and is_for_people(request):
         return render(request, "admin/body_refused.html", {"sentence": refused.sentence}, status=refused.status)
-    own = next((one for one in renderers if issubclass(one, EnvelopeRenderer)), EnvelopeRenderer)
-    return plain_answer(Answer(None, {}, refused.sentence, refused.code), refused.status, renderer=own)
+    renderer = next((each for each in renderers if issubclass(each, EnvelopeRenderer)), EnvelopeRenderer)
+    return plain_answer(Answer(None, {}, refused.sentence, refused.code), refused.status, renderer=renderer)

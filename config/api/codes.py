@@ -1,4 +1,4 @@
-"""From a code to an HTTP status."""
+"""The HTTP status and the meaning of each code."""
 
 from http import HTTPStatus
 
@@ -6,7 +6,7 @@ from django.conf import settings
 
 from config.errors import Code
 
-# Not an operation's answer: these carry their own status always.
+# These codes are not results of an operation: they always have their own HTTP status.
 _ALWAYS: dict[Code, HTTPStatus] = {
     Code.METHOD_NOT_ALLOWED: HTTPStatus.METHOD_NOT_ALLOWED,
     Code.BODY_TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -15,7 +15,7 @@ _ALWAYS: dict[Code, HTTPStatus] = {
     Code.OUR_FAULT: HTTPStatus.INTERNAL_SERVER_ERROR,
     Code.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
 }
-# With API_NATIVE_STATUS refusals have a status too; those not named here are a bad request or a conflict of state.
+# The HTTP status of refusals with API_NATIVE_STATUS. Every other code is 422.
 _NATIVE: dict[Code, HTTPStatus] = {
     Code.UNAUTHENTICATED: HTTPStatus.UNAUTHORIZED,
     Code.BAD_REQUEST: HTTPStatus.BAD_REQUEST,
@@ -30,7 +30,7 @@ _NATIVE: dict[Code, HTTPStatus] = {
 
 
 def http_status(code: Code, *, known: bool = False) -> int:
-    """The HTTP status of a refusal. `known` says that the caller is somebody, yet may not."""
+    """Return the HTTP status of a refusal. `known`: the caller is authenticated but lacks the permission."""
     if code in _ALWAYS:
         return _ALWAYS[code]
     if not settings.API_NATIVE_STATUS or code == Code.OK:
@@ -40,7 +40,7 @@ def http_status(code: Code, *, known: bool = False) -> int:
     return _NATIVE.get(code, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
-# What a code tells a reader of the documentation.
+# The meaning of each code in the API documentation.
 MEANINGS: dict[Code, str] = {
     Code.OK: "成功",
     Code.OUTSIDE_FAILED: "外部服务失败",

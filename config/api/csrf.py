@@ -1,6 +1,6 @@
-"""The CSRF token under the names that axios knows, so that pages built with axios can call as a signed-in operator.
+"""The CSRF token under the cookie and header names of axios, for pages that call as a signed-in operator.
 
-The old back-office client is such a page: it sends neither a key nor Django's own X-CSRFToken.
+The old back-office client uses axios: it sends neither a key nor Django's own X-CSRFToken.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ AXIOS_HEADER = "HTTP_X_XSRF_TOKEN"
 
 
 class AxiosCsrfCookie:
-    """Sets Django's CSRF cookie a second time, under axios' name. Stands before CsrfViewMiddleware."""
+    """A middleware, before CsrfViewMiddleware, that sets Django's CSRF cookie a second time, under the name of axios."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response

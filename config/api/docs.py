@@ -1,4 +1,4 @@
-"""The OpenAPI document and the page that shows it."""
+"""The OpenAPI document and the Swagger page that shows it."""
 
 import threading
 from functools import cache
@@ -21,7 +21,7 @@ def _document() -> bytes:
 
 
 def schema(request: HttpRequest) -> HttpResponse:
-    """OpenAPI 3.1 as JSON: built once per process, by one thread (the generator is not made for two)."""
+    """Return OpenAPI 3.1 as JSON, built once per process under a lock: the generator is not thread-safe."""
     if request.method not in ("GET", "HEAD"):
         return answer_other_method(request)
     with _building:
@@ -30,5 +30,5 @@ def schema(request: HttpRequest) -> HttpResponse:
 
 
 def docs(request: HttpRequest) -> HttpResponse:
-    """The page that shows it, where every operation can be tried."""
+    """Return the Swagger page, on which every operation can be tried."""
     return _page(request) if request.method in ("GET", "HEAD") else answer_other_method(request)

@@ -1,4 +1,4 @@
-"""Examples for the documentation, made from the serializers themselves: they cannot show a field that is not there."""
+"""Examples for the API documentation, generated from the serializers so that they show existing fields only."""
 
 from typing import Any
 
@@ -47,20 +47,20 @@ _BY_TYPE: tuple[tuple[type[Any], Any], ...] = (
 
 
 def example_of(shape: Any) -> Any:
-    """A plausible value of a serializer or field."""
+    """Return a plausible value of a serializer or field."""
     if isinstance(shape, ListSerializer):
         return [example_of(shape.child)]
     if isinstance(shape, BaseSerializer):
         fields = shape.fields  # type: ignore[attr-defined]
-        return {name: _of_field(name, field) for name, field in fields.items()}
-    return _of_field("", shape)
+        return {name: _field_example(name, field) for name, field in fields.items()}
+    return _field_example("", shape)
 
 
-def _of_field(name: str, field: Any) -> Any:
+def _field_example(name: str, field: Any) -> Any:
     if isinstance(field, BaseSerializer):
         return example_of(field)
     if isinstance(field, serializers.ListField):
-        return [_of_field(name.removesuffix("s"), field.child)]
+        return [_field_example(name.removesuffix("s"), field.child)]
     if isinstance(field, serializers.ChoiceField):
         return next(iter(field.choices))
     if name in _BY_NAME:

@@ -1,4 +1,4 @@
-"""The one place where an exception becomes an answer."""
+"""The conversion of exceptions to responses; no other module does it."""
 
 import logging
 import sys
@@ -17,7 +17,7 @@ from rest_framework.response import Response
 
 from config.api.codes import http_status
 from config.api.renderer import Answer, is_for_people, plain_answer
-from config.errors import Code, Refusal, named
+from config.errors import Code, Refusal, with_field_name
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ _BY_TYPE: tuple[tuple[type[Exception], Code, str], ...] = (
 
 
 def sentences_of(detail: Any, path: str = "") -> Iterator[str]:
-    """Yield each error of a serializer as a sentence with the name of its field behind it."""
+    """Yield each error of a serializer as a sentence followed by the name of its field."""
     if isinstance(detail, Mapping):
         for key, value in detail.items():
             name = "" if key == "non_field_errors" else str(key)
@@ -46,31 +46,31 @@ def sentences_of(detail: Any, path: str = "") -> Iterator[str]:
             nested = isinstance(value, Mapping) and value
             yield from sentences_of(value, f"{path}.{index}".lstrip(".") if nested else path)
     else:
-        yield named(str(detail), path)
+        yield with_field_name(str(detail), path)
 
 
 def _describe(error: Exception) -> tuple[Answer, dict[str, str]]:
-    """What to answer, and with which headers."""
+    """Return the answer to an exception, and its headers."""
     if isinstance(error, Refusal):
         wait = getattr(error, "retry_after", None)
         return Answer(error.data, {}, error.description, error.code), {"Retry-After": str(wait)} if wait else {}
     if isinstance(error, exceptions.ValidationError):
         return Answer(None, {}, "；".join(sentences_of(error.detail))[:500], Code.BAD_REQUEST), {}
     if isinstance(error, exceptions.PermissionDenied | PermissionDenied):
-        said = getattr(error, "detail", "") if getattr(error, "status_code", 0) == 403 else ""
-        custom = said if getattr(said, "code", "") == "stated" else "没有权限进行此操作"
-        return Answer(None, {}, str(custom), Code.UNAUTHENTICATED), {}
+        detail = getattr(error, "detail", "") if getattr(error, "status_code", 0) == 403 else ""
+        description = detail if getattr(detail, "code", "") == "stated" else "没有权限进行此操作"
+        return Answer(None, {}, str(description), Code.UNAUTHENTICATED), {}
     for kind, code, description in _BY_TYPE:
         if isinstance(error, kind):
             return Answer(None, {}, description, code), {}
     if isinstance(error, DEPENDENCY_DOWN):
-        logger.error("A service that we need is down: %s", type(error).__name__)
+        logger.error("A required service is down: %s", type(error).__name__)
         return Answer(None, {}, "服务暂时不可用，请稍后再试", Code.UNAVAILABLE), dict(RETRY_LATER)
     return Answer(None, {}, "系统出错了，我们已经记录，请稍后再试", Code.OUR_FAULT), {}
 
 
 def handle(error: Exception, context: Mapping[str, Any]) -> Response:
-    """DRF's EXCEPTION_HANDLER: every exception of a view becomes an envelope."""
+    """Convert every exception of a view to an envelope (DRF's EXCEPTION_HANDLER)."""
     answer, headers = _describe(error)
     request = context.get("request")
     if answer.code == Code.OUR_FAULT:
@@ -82,34 +82,34 @@ def handle(error: Exception, context: Mapping[str, Any]) -> Response:
 
 
 def _operation_of(request: Any) -> str:
-    """Return method and route, not the path: what a caller puts there may be a key, or forge a line of the log."""
+    """Return the method and the route. The path is left out: it can hold a key, or text that forges a line of the log."""
     match = getattr(request, "resolver_match", None)
     return f"{getattr(request, 'method', '')} {match.route if match else ''}".strip()
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """handler404: no operation has this path."""
+    """Answer a path that no operation has (handler404)."""
     if is_for_people(request):
         return defaults.page_not_found(request, exception)
     return plain_answer(Answer(None, {}, "没有这个地址，接口文档见 /docs", Code.NOT_FOUND), 404)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """handler400: a host or a request that Django itself refuses."""
+    """Answer a host or a request that Django itself refuses (handler400)."""
     if isinstance(exception, RequestDataTooBig):
         return plain_answer(Answer(None, {}, "请求内容超过 2 MiB，请分批提交", Code.BODY_TOO_LARGE), 413)
     return plain_answer(Answer(None, {}, "请求参数错误", Code.BAD_REQUEST), 400)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """handler403."""
+    """Answer a request without the permission (handler403)."""
     if is_for_people(request):
         return defaults.permission_denied(request, exception)
     return plain_answer(Answer(None, {}, "没有权限进行此操作", Code.UNAUTHENTICATED), 403)
 
 
 def answer_other_method(request: HttpRequest) -> HttpResponse:
-    """Answer another method than GET and HEAD at a page that is only read: OPTIONS says so, the rest is 405."""
+    """Answer a method other than GET and HEAD on a read-only page: 204 with `Allow` for OPTIONS, 405 for the rest."""
     allowed = {"Allow": "GET, HEAD, OPTIONS"}
     if request.method == "OPTIONS":
         return HttpResponse(status=204, headers=allowed)
@@ -118,8 +118,8 @@ def answer_other_method(request: HttpRequest) -> HttpResponse:
 
 
 def our_fault(request: HttpRequest) -> HttpResponse:
-    """handler500: a fault outside any operation (Django logs it), or 503 while the database or Redis is away."""
-    error = sys.exc_info()[1]  # Django calls this while it handles the exception
+    """Answer an error outside any operation (handler500; Django logs it): 503 while the database or Redis is down."""
+    error = sys.exc_info()[1]  # Django calls handler500 while it handles the exception
     if isinstance(error, DEPENDENCY_DOWN):
         return _unavailable(request, error)
     if is_for_people(request):

@@ -1,4 +1,4 @@
-"""Field types of the border: money, switches, lists and references as the document writes them."""
+"""Serializer fields of the API: money, switches, lists and references in the form of the specification."""
 
 import re
 from collections.abc import Iterable
@@ -21,9 +21,9 @@ _CENT = Decimal("0.01")
 
 
 def yuan_from(data: Any) -> Decimal | None:
-    """Return an amount that is written in ASCII digits with at most two places (more zeros are none); None for any other.
+    """Return the amount written in ASCII digits with at most two decimal places, apart from trailing zeros; else None.
 
-    A number of JSON counts as it is written, so views that take amounts read bodies by MoneyJSONParser.
+    The text of a JSON number decides, so views that take amounts use MoneyJSONParser.
     """
     if isinstance(data, bool) or not isinstance(data, str | int | WrittenNumber):
         return None
@@ -33,7 +33,7 @@ def yuan_from(data: Any) -> Decimal | None:
 
 
 class MoneyStringField(serializers.DecimalField):
-    """Yuan as a two-digit string; a request may also say it as a number."""
+    """Yuan as a string with two decimal places; requests may also send a number."""
 
     default_error_messages: ClassVar = {"invalid": "应为金额，最多两位小数"}
 
@@ -49,7 +49,7 @@ class MoneyStringField(serializers.DecimalField):
 
 @extend_schema_field({"type": "number"})
 class MoneyNumberField(serializers.Field[Decimal, Any, Any, Any]):
-    """Yuan as a JSON number, for the three fields that the document shows so. Output only."""
+    """Yuan as a JSON number, for the three fields that the specification defines so. Output only."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(read_only=True, **kwargs)
@@ -60,20 +60,20 @@ class MoneyNumberField(serializers.Field[Decimal, Any, Any, Any]):
 
 @extend_schema_field({"type": "string", "maxLength": 0})
 class EmptyStringField(serializers.CharField):
-    """The empty text that some operations answer."""
+    """The empty string that some operations return."""
 
 
-class _OnlyText:
-    """Text of JSON: neither a number nor a boolean passes for it. Invisible characters at its ends are dropped, and a
-    text that shows nothing is blank.
+class _StringOnly:
+    """A JSON string; numbers and booleans are refused. Invisible characters at its ends are removed, and a text of
+    invisible characters only becomes blank.
     """
 
     def run_validation(self, data: Any = empty) -> Any:
         if isinstance(data, str):
-            data = self._seen(data)
+            data = self._without_invisible(data)
         return super().run_validation(data)  # type: ignore[misc]
 
-    def _seen(self, text: str) -> str:
+    def _without_invisible(self, text: str) -> str:
         if not is_visible(text):
             return ""
         return stripped(text) if getattr(self, "trim_whitespace", True) else text
@@ -84,12 +84,12 @@ class _OnlyText:
         return str(super().to_internal_value(data))  # type: ignore[misc]
 
 
-class StrictStringField(_OnlyText, serializers.CharField):
-    """Text that a request carries."""
+class StrictStringField(_StringOnly, serializers.CharField):
+    """A text in a request."""
 
 
 class SingleLineField(StrictStringField):
-    """Text in one line: a name, a title, a keyword."""
+    """A text in one line: a name, a title, a keyword."""
 
     default_error_messages: ClassVar = {"not_a_line": "应为一行文字，不能有换行或控制字符"}
 
@@ -100,11 +100,11 @@ class SingleLineField(StrictStringField):
         return text
 
 
-NOTHING = ("null", "undefined")  # how JavaScript spells nothing when it is made a text
+NOTHING = ("null", "undefined")  # JavaScript converts missing values to these texts
 
 
 class NullableStringField(StrictStringField):
-    """Text that clients send blank, as null or as the text "null" when they have none; all become blank."""
+    """A text that clients send as blank, null or the text "null" when they have none; all become blank."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(allow_blank=True, allow_null=True, **kwargs)
@@ -119,18 +119,18 @@ class NullableStringField(StrictStringField):
 
 
 class DisplayNameField(NullableStringField):
-    """A name that WeChat gave somebody: whatever stands in it, it is shown in one line."""
+    """A name from WeChat. It may hold any character; line breaks become blanks."""
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
-        return text if "\x00" in text else in_one_line(text)  # which is refused, as everywhere
+        return text if "\x00" in text else in_one_line(text)  # kept, so that the validators refuse it
 
 
 @extend_schema_field({"description": "文本；其他值视为没有"})
 class AddressParameterField(serializers.Field[str, Any, Any, Any]):
-    """What a client found in the address of its page, handed on unseen: anything may stand there, or nothing.
+    """A value that clients copy unchecked from the address of their page, so that it can be anything or missing.
 
-    Everything that is no text of 1 to `max_length` characters becomes blank, and so do JavaScript's names for nothing.
+    Values other than a text of 1 to `max_length` characters become blank, and so do "null" and "undefined".
     """
 
     def __init__(self, *, max_length: int, **kwargs: Any) -> None:
@@ -145,19 +145,19 @@ class AddressParameterField(serializers.Field[str, Any, Any, Any]):
         return text if len(text) <= self.max_length and text.isprintable() and text not in NOTHING else ""
 
 
-class PatternField(_OnlyText, serializers.RegexField):
-    """Text of a certain form."""
+class PatternField(_StringOnly, serializers.RegexField):
+    """A text that matches a regular expression."""
 
 
-class UUIDStringField(_OnlyText, serializers.UUIDField):
-    """An id that a request names; there is no code beside it."""
+class UUIDStringField(_StringOnly, serializers.UUIDField):
+    """The id of an object that has no code."""
 
     def to_internal_value(self, data: Any) -> Any:
         return serializers.UUIDField.to_internal_value(self, super().to_internal_value(data))
 
 
 class StrictBooleanField(serializers.BooleanField):
-    """true or false; nothing that only looks like it."""
+    """A JSON boolean; texts and numbers are refused."""
 
     def to_internal_value(self, data: Any) -> bool:
         if not isinstance(data, bool):
@@ -166,7 +166,7 @@ class StrictBooleanField(serializers.BooleanField):
 
 
 class ReferenceField(StrictStringField):
-    """An id or a gateway code."""
+    """The id or the gateway code of an object."""
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("max_length", 128)
@@ -175,7 +175,7 @@ class ReferenceField(StrictStringField):
 
 @extend_schema_field({"type": "integer", "minimum": 0, "maximum": 1})
 class SwitchField(serializers.BooleanField):
-    """A switch: 0 or 1 on the wire, a boolean inside."""
+    """A switch: 0 or 1 in the API, a boolean in the code."""
 
     def to_internal_value(self, data: Any) -> bool:
         if type(data) is int and data in (0, 1):
@@ -187,7 +187,7 @@ class SwitchField(serializers.BooleanField):
 
 
 class ListOrCommasField(serializers.ListField):
-    """A JSON array, or one string with commas: those of any keyboard, and the enumeration comma."""
+    """A JSON array, or one string with ASCII, full-width or enumeration commas."""
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, str):
@@ -196,7 +196,7 @@ class ListOrCommasField(serializers.ListField):
 
 
 class StrictIntegerField(serializers.IntegerField):
-    """A whole number of JSON; neither text nor a boolean nor 1.0 passes for one."""
+    """A JSON integer; texts, booleans and 1.0 are refused."""
 
     def to_internal_value(self, data: Any) -> int:
         if type(data) is not int:
@@ -205,7 +205,7 @@ class StrictIntegerField(serializers.IntegerField):
 
 
 class IntegerChoiceField(StrictIntegerField):
-    """One of a few whole numbers."""
+    """One of a few integers."""
 
     def __init__(self, *, choices: Iterable[int], **kwargs: Any) -> None:
         self.choices = [int(choice) for choice in choices]
@@ -220,7 +220,7 @@ class IntegerChoiceField(StrictIntegerField):
 
 
 class QueryIntegerField(serializers.IntegerField):
-    """A whole number in a query string: ASCII digits, with a sign or without."""
+    """An integer in a query string: ASCII digits with an optional sign."""
 
     default_error_messages: ClassVar = {"invalid": "应为整数"}
     MAX_STRING_LENGTH = 4000  # Python converts at most 4,300 digits
@@ -232,7 +232,7 @@ class QueryIntegerField(serializers.IntegerField):
 
 
 class DayField(serializers.DateField):
-    """A day that a request carries, as YYYY-MM-DD. The framework's own field takes every form of ISO 8601."""
+    """A day as YYYY-MM-DD. DRF's own field accepts every form of ISO 8601."""
 
     default_error_messages: ClassVar = {"invalid": "日期格式应为 YYYY-MM-DD"}
 
@@ -246,7 +246,7 @@ class DayField(serializers.DateField):
 
 @extend_schema_field({"type": "string", "examples": ["2026-11-23", "2026-11-23 09:30:00"]})
 class MomentField(serializers.Field[datetime, Any, Any, Any]):
-    """A day or a time of Shanghai as one end of a range. A day as the `end` includes that day."""
+    """A day or a time in Shanghai as one end of a range. As the `end`, a day includes the whole day."""
 
     default_error_messages = {"invalid": "时间格式应为 YYYY-MM-DD 或 YYYY-MM-DD HH:MM:SS"}
 
@@ -255,16 +255,16 @@ class MomentField(serializers.Field[datetime, Any, Any, Any]):
         super().__init__(**kwargs)
 
     def to_internal_value(self, data: Any) -> datetime:
-        """The first moment meant (or, as an end, the last: a day and a second are meant whole)."""
+        """Return the first moment of the day or second, or the last moment when the field is an end."""
         if not isinstance(data, str):
             self.fail("invalid")
         try:
-            return self._meant(data)
+            return self._moment_from(data)
         except (ValueError, OverflowError):
             self.fail("invalid")
             raise
 
-    def _meant(self, data: str) -> datetime:
+    def _moment_from(self, data: str) -> datetime:
         if " " not in data:
             day = day_from(data)
             return end_of(day) - datetime.resolution if self.end else start_of(day)

@@ -1,4 +1,4 @@
-"""Keys of outside systems."""
+"""Creation of service keys."""
 
 import secrets
 from collections.abc import Sequence
@@ -11,13 +11,13 @@ from config.models import ApiKey
 def issue_key(
     key: ApiKey | str, scopes: Sequence[str], *, by: str = "", confirmed_at: datetime | None = None
 ) -> str:
-    """Store a new key (its name, or one not yet saved) with these scopes and return it; it is not seen again.
+    """Store a new key (a name, or an unsaved ApiKey) with these scopes. Returns the key, which is not shown again.
 
-    `by` is the operator who makes it. A key that no operator makes may be confirmed from the start.
+    `by` is the operator who creates it. A key that no operator creates may be confirmed from the start.
     """
-    fresh = ApiKey(name=key) if isinstance(key, str) else key
+    row = ApiKey(name=key) if isinstance(key, str) else key
     raw = secrets.token_urlsafe(32)
-    fresh.prefix, fresh.key_hash, fresh.scopes = raw[:8], hash_key(raw), list(scopes)
-    fresh.created_by, fresh.confirmed_at = by, confirmed_at
-    fresh.save(force_insert=True)
+    row.prefix, row.key_hash, row.scopes = raw[:8], hash_key(raw), list(scopes)
+    row.created_by, row.confirmed_at = by, confirmed_at
+    row.save(force_insert=True)
     return raw

@@ -1,4 +1,4 @@
-"""Pages: `current_page` from 0, `page_size` 1–200 (1–500 in the back office), exact totals."""
+"""Paging: `current_page` from 0, `page_size` 1–200 (1–500 in the back office), exact totals."""
 
 from collections.abc import Callable
 from math import ceil
@@ -13,11 +13,11 @@ from config.errors import BadRequest
 
 DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 200
-BACKOFFICE_PAGE_SIZE = 500  # the largest page that the old back-office client offers
-MAX_PAGE = 10**17  # past the end is an empty page, however far
+BACKOFFICE_PAGE_SIZE = 500  # the largest page size of the old back-office client
+MAX_PAGE = 10**17  # every page beyond the last is empty
 
 
-def _number(request: Request, name: str, default: int, low: int, high: int) -> int:
+def _integer_parameter(request: Request, name: str, default: int, low: int, high: int) -> int:
     raw = request.query_params.get(name, "").strip()
     if not raw:
         return default
@@ -29,11 +29,11 @@ def _number(request: Request, name: str, default: int, low: int, high: int) -> i
 def page_bounds(
     request: Request, *, may_ask_all: bool = False, max_size: int = MAX_PAGE_SIZE
 ) -> tuple[int, int | None]:
-    """(`current_page`, `page_size`), the size None when everything is asked for with -1."""
-    page = _number(request, "current_page", 0, 0, MAX_PAGE)
+    """Return (`current_page`, `page_size`). The size is None when the request asks for all rows with -1."""
+    page = _integer_parameter(request, "current_page", 0, 0, MAX_PAGE)
     if may_ask_all and request.query_params.get("page_size", "").strip() == "-1":
         return page, None
-    return page, _number(request, "page_size", DEFAULT_PAGE_SIZE, 1, max_size)
+    return page, _integer_parameter(request, "page_size", DEFAULT_PAGE_SIZE, 1, max_size)
 
 
 def page_info(page: int, size: int, total: int) -> dict[str, int]:
@@ -53,7 +53,7 @@ def paged(
     may_ask_all: bool = False,
     max_size: int = MAX_PAGE_SIZE,
 ) -> Response:
-    """One page of `rows` (which must have a unique order), each row put into wire form by `shape(rows)`."""
+    """Return one page of `rows`, which need a unique order. `shape(rows)` converts the rows to the form of the API."""
     page, size = page_bounds(request, may_ask_all=may_ask_all, max_size=max_size)
     total = rows.count()
     if size is None:

@@ -1,4 +1,4 @@
-"""Reading bodies: JSON only. `config.api.bodies` bounds them."""
+"""Parsers of JSON bodies. `config.api.bodies` limits their size."""
 
 import json
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ from rest_framework.parsers import JSONParser
 
 from config.errors import BadRequest
 
-_LONGEST_NAME = 64  # of a field, in a refusal
+_LONGEST_NAME = 64  # characters of a field's name in a refusal
 
 
 class RepeatedName(BadRequest):
-    """An object has a name twice; which of its values is meant cannot be known."""
+    """An object with a repeated name, of which the intended value is unknown."""
 
     message = "请求内容里有重复的字段"
 
@@ -24,7 +24,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return the object of these names and values. Raises RepeatedName."""
+    """Return the dict of these pairs. Raises RepeatedName."""
     found = dict(pairs)
     if len(found) != len(pairs):
         raise RepeatedName(field=_first_repeated(pairs)[:_LONGEST_NAME])
@@ -37,7 +37,7 @@ def _first_repeated(pairs: list[tuple[str, Any]]) -> str:
 
 
 def strict_json(text: str, **hooks: Any) -> Any:
-    """Parse JSON without NaN and with each name once in an object; `hooks` are those of `json.loads`.
+    """Parse JSON; NaN and repeated names are refused. `hooks` are those of `json.loads`.
 
     Raises ValueError and RepeatedName.
     """
@@ -45,32 +45,32 @@ def strict_json(text: str, **hooks: Any) -> Any:
 
 
 class StrictJSONParser(JSONParser):
-    """JSON as the standard says it (no NaN), each name once, not nested beyond reason. A byte order mark is skipped."""
+    """A parser of standard JSON: no NaN, no repeated names, no excessive nesting. It skips a byte order mark."""
 
     def parse(
         self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
         try:
             text = stream.read().decode("utf-8-sig")
-            return self.read(text) if text.strip() else {}
+            return self.parse_text(text) if text.strip() else {}
         except (ValueError, RecursionError) as error:
             raise ParseError("请求内容不是合法的 JSON") from error
 
-    def read(self, text: str) -> Any:
+    def parse_text(self, text: str) -> Any:
         return strict_json(text)
 
 
 @dataclass(frozen=True)
 class Ambiguous:
-    """Stands for an item of a list in which an object has a name twice."""
+    """A placeholder for a list item in which an object has a repeated name."""
 
     field: str
 
 
 class ItemsJSONParser(StrictJSONParser):
-    """For lists that are taken item by item: an item in which a name is repeated becomes Ambiguous, the others stay."""
+    """A parser for lists that are validated item by item: an item with a repeated name becomes Ambiguous."""
 
-    def read(self, text: str) -> Any:
+    def parse_text(self, text: str) -> Any:
         repeated: list[Ambiguous] = []
 
         def item_of(pairs: list[tuple[str, Any]]) -> Any:
@@ -87,30 +87,30 @@ class ItemsJSONParser(StrictJSONParser):
 
 
 def _ambiguous_in(value: Any) -> Ambiguous | None:
-    left = [value]
-    while left:
-        one = left.pop()
-        if isinstance(one, Ambiguous):
-            return one
-        left.extend(one.values() if isinstance(one, dict) else one if isinstance(one, list) else ())
+    pending = [value]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, Ambiguous):
+            return part
+        pending.extend(part.values() if isinstance(part, dict) else part if isinstance(part, list) else ())
     return None
 
 
 @dataclass(frozen=True)
 class WrittenNumber:
-    """A number of JSON with a fraction or an exponent, as it is written: a float does not know 1e2 from 100."""
+    """The text of a JSON number with a fraction or an exponent: a float cannot tell 1e2 from 100."""
 
     text: str
 
 
 class MoneyJSONParser(StrictJSONParser):
-    """For bodies with amounts: the number 0.07 is what the text "0.07" is."""
+    """A parser for bodies with amounts: it reads the number 0.07 exactly like the text "0.07"."""
 
-    def read(self, text: str) -> Any:
+    def parse_text(self, text: str) -> Any:
         return strict_json(text, parse_float=WrittenNumber)
 
 
 class SpreadsheetLabelParser(MoneyJSONParser):
-    """JSON labelled as the spreadsheet that is asked for: the old back-office client labels its export calls so."""
+    """A parser of JSON under the media type of Excel, which the old back-office client sends with its export calls."""
 
     media_type = "application/vnd.ms-excel"

@@ -1,4 +1,4 @@
-"""Who may call what. The default is nobody; every view states its own."""
+"""Permission classes of the API. The default denies every call; each view states its own."""
 
 import logging
 from typing import Any, ClassVar
@@ -16,21 +16,21 @@ logger = logging.getLogger(__name__)
 
 
 class Nobody(BasePermission):
-    """What a view without a stated policy has."""
+    """The default permission: a view that states no permission denies every call."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         return False
 
 
 class Anyone(BasePermission):
-    """Public operations say so."""
+    """The permission of public operations."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         return True
 
 
 class IsUser(BasePermission):
-    """A user with an access token."""
+    """The permission for users with an access token."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         if not isinstance(request.auth, Token):
@@ -39,7 +39,7 @@ class IsUser(BasePermission):
 
 
 class IsProven(BasePermission):
-    """A user for whom WeChat vouched in this browser."""
+    """The permission for users whose browser carries a WeChat proof."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         if not isinstance(request.auth, Proof):
@@ -48,7 +48,7 @@ class IsProven(BasePermission):
 
 
 class IsNotBlocked(BasePermission):
-    """A blocked user reads, and writes nothing. `writing_reads` of a view names its GETs that do something."""
+    """The permission that denies writes to blocked users. `writing_reads` names GET actions that change something."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         is_write = request.method not in SAFE_METHODS or view.action in getattr(view, "writing_reads", ())
@@ -58,9 +58,9 @@ class IsNotBlocked(BasePermission):
 
 
 class HasScope(BasePermission):
-    """An outside system whose key carries `scope`, or an operator with all `operator_permissions`.
+    """The permission for keys that carry `scope` and for operators with all `operator_permissions`.
 
-    Runs open in the embedded mode (settings.ENFORCE_AUTH), with one warning an operation.
+    Without settings.ENFORCE_AUTH (the embedded mode) every caller is allowed, with one warning per operation.
     """
 
     scope: ClassVar[Scope]
@@ -85,6 +85,6 @@ class HasScope(BasePermission):
 
 
 def needs(scope: Scope, operator_permission: str, *more: str) -> type[HasScope]:
-    """Return the permission class of a service operation. One that named no permission would let every operator in."""
+    """Return the permission class of a service operation. It needs a permission: an empty list allows every operator."""
     name = "Needs" + scope.name.title().replace("_", "")
     return type(name, (HasScope,), {"scope": scope, "operator_permissions": (operator_permission, *more)})

@@ -1,8 +1,8 @@
-"""The WeChat proof: a signed cookie with the identity that WeChat has vouched for.
+"""The WeChat proof: a signed cookie with an identity that WeChat has confirmed.
 
-It lives as long as the client keeps the identity in cookies of its own, and is renewed at each sign-in. A proof that was
-issued before its person was blocked or signed out is dead: the browser asks WeChat again. A proof issued to somebody who
-is blocked lets them read, as their access token does.
+The cookie lasts as long as the identity cookies of the client and is renewed at each sign-in. A proof that was issued
+before its user was blocked or signed out is invalid, and the browser signs in to WeChat again. A proof issued after a
+user was blocked lets the user read, like an access token.
 """
 
 from dataclasses import asdict, dataclass
@@ -22,7 +22,7 @@ _SALT = "accounts.wechat_proof"
 
 @dataclass(frozen=True)
 class Proof:
-    """One person as WeChat knows them. `issued_at`: seconds since 1970."""
+    """The WeChat identity of one person. `issued_at`: seconds since 1970."""
 
     union_id: str
     open_id: str
@@ -31,7 +31,7 @@ class Proof:
 
 
 def issue(response: HttpResponseBase, *, union_id: str, open_id: str, app_id: str, at: datetime) -> None:
-    """Set the cookie, for what was known at that moment; scripts cannot read it."""
+    """Set the cookie, which scripts cannot read. `at` is the moment at which WeChat confirmed the identity."""
     proof = Proof(union_id, open_id, app_id, at.timestamp())
     response.set_cookie(
         COOKIE,
@@ -44,7 +44,7 @@ def issue(response: HttpResponseBase, *, union_id: str, open_id: str, app_id: st
 
 
 def read(request: Any) -> Proof | None:
-    """Return the proof that a request carries; None when it has none, or one that is dead, forged, too old or malformed."""
+    """Return the proof of a request; None when it is missing, revoked, forged, too old or malformed."""
     proof = read_signed(request)
     if proof is None:
         return None
@@ -58,7 +58,7 @@ def _accepts(user: Any, proof: Proof) -> bool:
 
 
 def read_signed(request: Any) -> Proof | None:
-    """Return the proof as it was signed, dead or not: enough to tell callers apart, without a query."""
+    """Return the signed proof without a query and without the check for revocation: enough to tell callers apart."""
     cookie = request.COOKIES.get(COOKIE, "")
     if not cookie:
         return None
@@ -73,17 +73,17 @@ def read_signed(request: Any) -> Proof | None:
 
 
 def forget(response: HttpResponseBase) -> None:
-    """Have the browser forget who is there: the proof and the client's own identity."""
+    """Delete the proof and the client's own identity cookie in the browser."""
     response.delete_cookie(COOKIE, samesite="Lax")
     response.delete_cookie(CLIENT_IDENTITY_COOKIE)
 
 
 def has_client_identity(request: Request) -> bool:
-    """Return whether the client believes to know who is there."""
+    """Return whether the request carries the client's own identity cookie."""
     return CLIENT_IDENTITY_COOKIE in request.COOKIES
 
 
 def send_back_to_wechat(request: Request, response: HttpResponseBase) -> None:
-    """Delete the client's own identity cookie, if the request has it: the client then asks WeChat again who is there."""
+    """Delete the client's own identity cookie, if the request has it. The client then signs in to WeChat again."""
     if has_client_identity(request):
         response.delete_cookie(CLIENT_IDENTITY_COOKIE)

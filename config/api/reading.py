@@ -1,4 +1,4 @@
-"""Validated input, as a typed dict of our own names."""
+"""Validation of bodies and query strings by serializers."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from config.errors import BadRequest
 
 
 def body(request: Request, shape: type[serializers.BaseSerializer[Any]], **kwargs: Any) -> Any:
-    """Return the validated body. Raises 1403, naming what is wrong."""
+    """Return the validated body. Raises 1403 with the name of the invalid field."""
     return validated(shape, request.data, **kwargs)
 
 
 def filters(request: Request, shape: type[serializers.BaseSerializer[Any]]) -> Any:
-    """Return a validated body of filters. Forms send what is left blank too, so blank text and null count as absent."""
+    """Return a validated body of filters. Forms also send empty fields, so blank text and null count as missing."""
     given = request.data
     if isinstance(given, dict):
         given = {name: value for name, value in given.items() if not _is_blank(value)}
@@ -26,14 +26,14 @@ def _is_blank(value: Any) -> bool:
 
 
 def query(request: Request, shape: type[serializers.BaseSerializer[Any]]) -> Any:
-    """Return the validated query string. Blank values count as absent."""
+    """Return the validated query string. Blank values count as missing."""
     return validated(shape, {name: value for name, value in request.query_params.items() if value != ""})
 
 
 def validated(shape: type[serializers.BaseSerializer[Any]], given: Any, **kwargs: Any) -> Any:
-    """Return what the serializer makes of `given`. Raises 1403, naming what is wrong."""
+    """Return the validated data of the serializer for `given`. Raises 1403 with the name of the invalid field."""
     if given is None:
-        raise BadRequest("内容应为 JSON 对象")  # the framework has this sentence in English only
+        raise BadRequest("内容应为 JSON 对象")  # DRF's own message is in English
     serializer = shape(data=given, **kwargs)
     serializer.is_valid(raise_exception=True)
     return serializer.validated_data

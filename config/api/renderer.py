@@ -1,4 +1,4 @@
-"""The envelope: the one place where an answer gets its outer shape."""
+"""The envelope of all responses, and the renderers that write it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from config.errors import Code
 
 @dataclass(frozen=True)
 class Answer:
-    """What a view says beyond plain data: a page, a remark, or (from the exception handler) a refusal."""
+    """The contents of the envelope: data with a page, a description, or (from the exception handler) a refusal."""
 
     data: Any = None
     page_info: Mapping[str, int] = field(default_factory=dict)
@@ -29,7 +29,7 @@ def _as_answer(data: Any) -> Answer:
     return data if isinstance(data, Answer) else Answer(data=data)
 
 
-def _unknown(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     if isinstance(value, Decimal):
         return str(value)
     if isinstance(value, Mapping):
@@ -39,18 +39,18 @@ def _unknown(value: Any) -> Any:
     return str(value)
 
 
-def _printable(words: str) -> str:
-    """A refusal may quote what the caller sent, half characters included, which JSON does not have."""
-    return words.encode("utf-8", "replace").decode()
+def _printable(text: str) -> str:
+    """Replace lone surrogates, which JSON does not allow. A refusal may quote them from the request."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def to_bytes(value: Any) -> bytes:
-    """JSON, UTF-8. Decimals become strings; serializers decide the two digits of money."""
-    return orjson.dumps(value, default=_unknown, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_SUBCLASS)
+    """Return the value as JSON in UTF-8. Decimals become strings; serializers set the two decimal places of money."""
+    return orjson.dumps(value, default=_to_json, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_SUBCLASS)
 
 
 class EnvelopeRenderer(BaseRenderer):
-    """`{"code", "description", "data", "page_info"}`, all four, in this order."""
+    """The renderer of `{"code", "description", "data", "page_info"}`: always all four, in this order."""
 
     media_type = "application/json"
     format = "json"
@@ -70,7 +70,7 @@ class EnvelopeRenderer(BaseRenderer):
 
 
 class TokenRenderer(EnvelopeRenderer):
-    """The older shape of `/auth` and `/auth/me`: `code`, `msg`, and the data beside them."""
+    """The renderer of `/auth` and `/auth/me`, which have an older form: `code`, `msg` and the data beside them."""
 
     def render(self, data: Any, *args: Any, **kwargs: Any) -> bytes:
         answer = _as_answer(data)
@@ -78,11 +78,11 @@ class TokenRenderer(EnvelopeRenderer):
 
 
 class AlwaysJSON(BaseContentNegotiation):
-    """Callers get JSON whatever they say they accept."""
+    """Content negotiation that returns JSON for every `Accept` header."""
 
     def select_parser(self, request: Request, parsers: Any) -> BaseParser | None:
-        wanted = (request.content_type or "").split(";")[0].strip().lower()
-        return next((parser for parser in parsers if parser.media_type == wanted), None)
+        content_type = (request.content_type or "").split(";")[0].strip().lower()
+        return next((parser for parser in parsers if parser.media_type == content_type), None)
 
     def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
         return renderers[0], renderers[0].media_type
@@ -94,11 +94,11 @@ def plain_answer(
     headers: Mapping[str, str] | None = None,
     renderer: type[EnvelopeRenderer] = EnvelopeRenderer,
 ) -> HttpResponse:
-    """Return an answer of ours outside DRF: an unknown path, a body that is not read, a fault before a view was found."""
+    """Return a response outside DRF: for an unknown path, a refused body, or an error before a view was found."""
     body = renderer().render(answer)
     return HttpResponse(body, status=status, content_type="application/json", headers=dict(headers or {}))
 
 
 def is_for_people(request: HttpRequest) -> bool:
-    """Whether an HTML page is the right answer: only inside the admin."""
+    """Return whether the response is an HTML page, which it is in the admin only."""
     return request.path.startswith("/admin/")

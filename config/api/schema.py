@@ -1,7 +1,7 @@
-"""OpenAPI: what each operation takes, answers and refuses, in the envelope as it really is.
+"""The OpenAPI schema of each operation: its input, its responses in the envelope, and its refusals.
 
-`operation(...)` on a view's method says it; everything else (credential, throttling, paging, the refusals that
-every operation shares) is read off the view itself, so that the page cannot say what the code does not do.
+`operation(...)` on a view's method describes the operation. Everything else (credential, throttling, paging, the
+refusals that every operation shares) is read from the view itself, so that the schema cannot contradict the code.
 """
 
 import re
@@ -52,14 +52,14 @@ SECURITY_SCHEMES = {
 _OWN_STATUS = {"429": Code.TOO_MANY_REQUESTS, "500": Code.OUR_FAULT, "503": Code.UNAVAILABLE}
 _OWN_STATUS_WITH_BODY = {"413": Code.BODY_TOO_LARGE, "415": Code.UNSUPPORTED_MEDIA_TYPE}
 _PAGE_INFO: dict[str, Any] = {"$ref": "#/components/schemas/PageInfo"}
-_NO_PAGE: dict[str, Any] = {"type": "object", "maxProperties": 0}  # refusals of lists have none either
+_NO_PAGE: dict[str, Any] = {"type": "object", "maxProperties": 0}  # also for refusals of lists
 _PAGE_EXAMPLE = {"current_page": 0, "page_size": 20, "total_page": 1, "total_records": 1}
 Shape = BaseSerializer[Any] | serializers.Field[Any, Any, Any, Any] | None
 
 
 @dataclass(frozen=True)
 class Operation:
-    """What one operation says of itself."""
+    """The description of one operation by `operation(...)`."""
 
     summary: str
     description: str
@@ -84,19 +84,19 @@ def operation(
     or_list: bool = False,
     media_type: str = JSON,
 ) -> Callable[[Any], Any]:
-    """Documents a view's method: its summary, the shape of `data`, what it takes, the codes it may refuse with.
+    """Document a view's method: its summary, the form of `data`, its input, and the codes of its refusals.
 
-    `or_list`: the body may also be an array of it. `media_type`: of an answer that is not JSON (refusals are).
+    `or_list`: the body may also be an array. `media_type`: of a response that is not JSON; refusals are always JSON.
     """
-    told = Operation(
+    described = Operation(
         summary, description, _instance(answer), _instance(body), query, codes, paged, or_list, media_type
     )
 
-    def keep(method: Any) -> Any:
-        method.operation = told
+    def mark(method: Any) -> Any:
+        method.operation = described
         return method
 
-    return keep
+    return mark
 
 
 def _page_parameters(max_size: int) -> list[OpenApiParameter]:
@@ -112,87 +112,87 @@ def _instance(shape: Any) -> Shape:
 
 
 class EnvelopeSchema(AutoSchema):
-    """drf-spectacular's schema, with every answer in its envelope."""
+    """The schema of drf-spectacular, with every response in its envelope."""
 
     @property
-    def told(self) -> Operation:
+    def described(self) -> Operation:
         view: Any = self.view
-        told: Operation = getattr(view, view.action).operation
-        return told
+        described: Operation = getattr(view, view.action).operation
+        return described
 
     def get_operation_id(self) -> str:
-        """The method and the words of the path: unique as they are."""
+        """Return the method and the parts of the path, which are unique together."""
         return "_".join([self.method.lower(), *re.findall(r"\w+", self.path)])
 
     def get_summary(self) -> str:
-        return self.told.summary
+        return self.described.summary
 
     def get_description(self, path: str = "", method: str = "") -> str:
-        return self.told.description
+        return self.described.description
 
     def get_tags(self) -> list[str]:
-        room = type(self.view).__module__.split(".")[0]
-        return [str(apps.get_app_config(room).verbose_name)]
+        app_label = type(self.view).__module__.split(".")[0]
+        return [str(apps.get_app_config(app_label).verbose_name)]
 
     def get_request_serializer(self) -> Any:
-        return self.told.body
+        return self.described.body
 
     def get_response_serializers(self) -> Any:
-        return self.told.answer
+        return self.described.answer
 
     def _is_list_view(self, serializer: Any = None) -> bool:
         return False  # pages are described by the envelope
 
     def get_override_parameters(self) -> list[Any]:
-        query = [self.told.query] if self.told.query else []
+        query = [self.described.query] if self.described.query else []
         view: Any = self.view
-        return query + (_page_parameters(view.max_page_size) if self.told.paged else [])
+        return query + (_page_parameters(view.max_page_size) if self.described.paged else [])
 
     def _resolve_path_parameters(self, variables: Any) -> list[dict[str, Any]]:
         text = build_basic_type(OpenApiTypes.STR)
-        said = {"reference": "id 或 code"}
+        titles = {"reference": "id 或 code"}
         return [
-            {"in": "path", "name": name, "schema": text, "required": True, "description": said.get(name, "")}
+            {"in": "path", "name": name, "schema": text, "required": True, "description": titles.get(name, "")}
             for name in variables
         ]
 
     def get_auth(self) -> list[dict[str, list[str]]]:
-        permissions = [one for one in self.view.get_permissions() if one is not None]
-        flat = [part for one in permissions for part in _parts(one)]
+        permissions = [permission for permission in self.view.get_permissions() if permission is not None]
+        flat = [part for permission in permissions for part in _parts(permission)]
         scopes = [part.scope.value for part in flat if isinstance(part, HasScope)]
         if any(isinstance(part, IsProven) for part in flat):
             return [{"wechatProof": []}]
-        ways: list[dict[str, list[str]]] = []
+        credentials: list[dict[str, list[str]]] = []
         proof: dict[str, list[str]] = {"wechatProof": []} if getattr(self.view, "proof_needed", False) else {}
         if any(isinstance(part, IsUser) or getattr(part, "takes_users", False) for part in flat):
             return [{"accessToken": []} | proof] + ([{"apiKey": scopes}, {"operatorSession": []}] if scopes else [])
         if scopes:
-            ways += [{"apiKey": scopes}, {"operatorSession": []}]
+            credentials += [{"apiKey": scopes}, {"operatorSession": []}]
         if proof:
-            ways += [proof, {"apiKey": ["auth:issue"]}]
-        return ways
+            credentials += [proof, {"apiKey": ["auth:issue"]}]
+        return credentials
 
     def _get_request_body(self, direction: str = "request") -> dict[str, Any] | None:
-        if self.told.body is None:
+        if self.described.body is None:
             return None
-        shape = self._shape(self.told.body, "request")
-        if self.told.or_list:
+        shape = self._shape(self.described.body, "request")
+        if self.described.or_list:
             shape = {"oneOf": [shape, {"type": "array", "items": shape}]}
-        return {"required": True, "content": {JSON: {"schema": shape, "example": example_of(self.told.body)}}}
+        return {"required": True, "content": {JSON: {"schema": shape, "example": example_of(self.described.body)}}}
 
     def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
-        shared = _OWN_STATUS | (_OWN_STATUS_WITH_BODY if self.told.body else {})
+        shared = _OWN_STATUS | (_OWN_STATUS_WITH_BODY if self.described.body else {})
         if not self.view.get_throttles():
             shared.pop("429")
-        own = getattr(self.view, "own_statuses", {})  # in the media type of the operation
+        own = getattr(self.view, "own_statuses", {})  # answered in the media type of the operation
         return {"200": self._answer()} | {
-            status: {"description": MEANINGS[code], "content": self._refused_in(code, status in own)}
+            status: {"description": MEANINGS[code], "content": self._refusal_content(code, status in own)}
             for status, code in sorted((shared | own).items())
         }
 
-    def _refused_in(self, code: Code, is_own: bool) -> dict[str, Any]:
-        if is_own and self.told.media_type != JSON:
-            return {self.told.media_type: {"schema": {"type": "string", "format": "binary"}}}
+    def _refusal_content(self, code: Code, is_own: bool) -> dict[str, Any]:
+        if is_own and self.described.media_type != JSON:
+            return {self.described.media_type: {"schema": {"type": "string", "format": "binary"}}}
         return {JSON: self._refusal(code)}
 
     @property
@@ -200,9 +200,9 @@ class EnvelopeSchema(AutoSchema):
         return TokenRenderer in self.view.renderer_classes
 
     def _codes(self) -> list[Code]:
-        """Every code that a 200 answer may carry, success first."""
-        codes = {Code.OK, *self.told.codes}
-        if self.told.body is not None or self.told.query is not None or self.told.paged:
+        """Return every code that a 200 response may carry, success first."""
+        codes = {Code.OK, *self.described.codes}
+        if self.described.body is not None or self.described.query is not None or self.described.paged:
             codes.add(Code.BAD_REQUEST)
         if self.get_auth():
             codes.add(Code.UNAUTHENTICATED)
@@ -216,18 +216,19 @@ class EnvelopeSchema(AutoSchema):
         meanings = ";".join(f"{code.value} {MEANINGS[code]}" for code in codes)
         examples = {str(code.value): {"summary": MEANINGS[code], "value": self._example(code)} for code in codes}
         content = {JSON: {"schema": self._envelope(codes), "examples": examples}}
-        if self.told.media_type != JSON:
-            content[self.told.media_type] = {"schema": {"type": "string", "format": "binary"}, "examples": {}}
+        if self.described.media_type != JSON:
+            content[self.described.media_type] = {"schema": {"type": "string", "format": "binary"}, "examples": {}}
         return {"description": meanings, "content": content}
 
     def _envelope(self, codes: list[Code]) -> dict[str, Any]:
-        code = {"type": "integer", "enum": [one.value for one in codes]}
+        code = {"type": "integer", "enum": [each.value for each in codes]}
         if self._is_token:
-            data = dict(self._fields(self.told.answer).items())
+            data = dict(self._fields(self.described.answer).items())
             return _object({"code": code, "msg": {"type": "string"}, **data}, required=["code", "msg"])
-        data_shape = self._shape(self.told.answer, "response") if self.told.answer is not None else {"type": "null"}
-        page = {"anyOf": [_PAGE_INFO, _NO_PAGE]} if self.told.paged else _NO_PAGE
-        nullable = {"anyOf": [data_shape, {"type": "null"}]} if self.told.answer is not None else data_shape
+        answer = self.described.answer
+        data_shape = self._shape(answer, "response") if answer is not None else {"type": "null"}
+        page = {"anyOf": [_PAGE_INFO, _NO_PAGE]} if self.described.paged else _NO_PAGE
+        nullable = {"anyOf": [data_shape, {"type": "null"}]} if answer is not None else data_shape
         return _object({"code": code, "description": {"type": "string"}, "data": nullable, "page_info": page})
 
     def _refusal(self, code: Code) -> dict[str, Any]:
@@ -235,13 +236,13 @@ class EnvelopeSchema(AutoSchema):
         return {"schema": {"$ref": f"#/components/schemas/{name}"}, "example": self._example(code)}
 
     def _example(self, code: Code) -> dict[str, Any]:
-        fine = code == Code.OK
-        said = "" if fine else MEANINGS[code]
-        data = example_of(self.told.answer) if fine and self.told.answer is not None else None
+        is_ok = code == Code.OK
+        meaning = "" if is_ok else MEANINGS[code]
+        data = example_of(self.described.answer) if is_ok and self.described.answer is not None else None
         if self._is_token:
-            return {"code": code.value, "msg": said, **(data or {})}
-        page = _PAGE_EXAMPLE if fine and self.told.paged else {}
-        return {"code": code.value, "description": said, "data": data, "page_info": page}
+            return {"code": code.value, "msg": meaning, **(data or {})}
+        page = _PAGE_EXAMPLE if is_ok and self.described.paged else {}
+        return {"code": code.value, "description": meaning, "data": data, "page_info": page}
 
     def _fields(self, shape: Shape) -> dict[str, Any]:
         return dict(self._map_serializer(shape, "response").get("properties", {})) if shape is not None else {}
@@ -257,7 +258,7 @@ class EnvelopeSchema(AutoSchema):
 
 
 class ListOrCommasSchema(OpenApiSerializerFieldExtension):
-    """An array, or its items in one string."""
+    """The schema of ListOrCommasField: an array, or its items in one string."""
 
     target_class = "config.api.fields.ListOrCommasField"
     match_subclasses = True
@@ -268,7 +269,7 @@ class ListOrCommasSchema(OpenApiSerializerFieldExtension):
 
 
 class MomentSchema(OpenApiSerializerFieldExtension):
-    """Times as they are on the wire, which is not what OpenAPI calls date-time."""
+    """The schema of times, whose format in the API is not the date-time of OpenAPI."""
 
     target_class = "rest_framework.serializers.DateTimeField"
 
@@ -279,7 +280,7 @@ class MomentSchema(OpenApiSerializerFieldExtension):
 
 
 class MoneySchema(OpenApiSerializerFieldExtension):
-    """Answered as a string of two digits; taken as a string or a number."""
+    """The schema of money: a string with two decimal places in responses, a string or a number in requests."""
 
     target_class = "config.api.fields.MoneyStringField"
 
@@ -289,7 +290,7 @@ class MoneySchema(OpenApiSerializerFieldExtension):
 
 
 def _parts(permission: Any) -> list[Any]:
-    """The permissions behind `A & B`."""
+    """Return the permissions that `A & B` combines."""
     if hasattr(permission, "op1"):
         return _parts(permission.op1) + _parts(permission.op2)
     return [permission]
@@ -318,7 +319,7 @@ COMPONENTS = {
 
 
 def add_components(result: dict[str, Any], generator: Any, **_: Any) -> dict[str, Any]:
-    """A spectacular hook: the parts that every operation shares."""
+    """Add the components that all operations share (a postprocessing hook of drf-spectacular)."""
     for kind, parts in COMPONENTS.items():
         result["components"].setdefault(kind, {}).update(parts)
     return result

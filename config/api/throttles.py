@@ -1,4 +1,4 @@
-"""How often: fixed windows in Redis, counted atomically, per user or else per address."""
+"""Rate limits: fixed windows in Redis, counted atomically, per user or else per address."""
 
 from contextlib import suppress
 from math import ceil
@@ -16,7 +16,7 @@ from config.platform.signatures import keyed_hash
 
 
 class TooManyRequests(Refusal):
-    """Called too often; `retry_after` says in how many seconds to come back."""
+    """A call beyond the rate limit. `retry_after` is the number of seconds until the next call is allowed."""
 
     code = Code.TOO_MANY_REQUESTS
     message = "操作太频繁，请稍后再试"
@@ -27,7 +27,7 @@ class TooManyRequests(Refusal):
 
 
 def client_address(request: Request | HttpRequest) -> str:
-    """The caller's address, seen past our own proxies and no further."""
+    """Return the address of the caller. Only the hops added by our own proxies (TRUSTED_PROXIES) are trusted."""
     hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
     trusted = settings.TRUSTED_PROXIES
     if trusted and len(hops) >= trusted:
@@ -35,7 +35,7 @@ def client_address(request: Request | HttpRequest) -> str:
     return str(request.META.get("REMOTE_ADDR", ""))
 
 
-# Counting and opening the window are one step, so that no count is ever left without an end.
+# One script counts and opens the window, so that no count is left without an expiry.
 _COUNT = """
 local count, left = redis.call('INCRBY', KEYS[1], ARGV[2]), redis.call('PTTL', KEYS[1])
 if left < 0 then
@@ -46,53 +46,53 @@ return {count, left}
 """
 
 
-def key_of(scope: str, who: str) -> str:
-    """Return the name of a count in Redis. It holds no phone, address or union_id that could be read there."""
-    return f"wxrobot:throttle:{scope}:{keyed_hash('throttle', who)[:32]}"
+def key_of(scope: str, caller: str) -> str:
+    """Return the Redis key of a count. Phones, addresses and union_ids are hashed, so that nobody can read them there."""
+    return f"wxrobot:throttle:{scope}:{keyed_hash('throttle', caller)[:32]}"
 
 
-def seconds_to_wait(scope: str, who: str, *, amount: int = 1) -> int:
-    """Count a call of `who`, or `amount` of what it makes; 0 when it is allowed, else in how many seconds the window ends."""
+def seconds_to_wait(scope: str, caller: str, *, amount: int = 1) -> int:
+    """Count a call, or `amount` created objects. Returns 0 when allowed, else the seconds until the window ends."""
     times, seconds = (int(part) for part in settings.THROTTLE_RATES[scope].split("/"))
-    count, left = redis().eval(_COUNT, 1, key_of(scope, who), seconds * 1000, amount)
+    count, left = redis().eval(_COUNT, 1, key_of(scope, caller), seconds * 1000, amount)
     return 0 if count <= times else ceil(left / 1000)
 
 
-def count_call(scope: str, who: str, *, refusal: type[TooManyRequests] = TooManyRequests) -> None:
-    """Count one call of `who`. Raises `refusal` when the window has had too many."""
-    if wait := seconds_to_wait(scope, who):
+def count_call(scope: str, caller: str, *, refusal: type[TooManyRequests] = TooManyRequests) -> None:
+    """Count one call. Raises `refusal` beyond the limit of the window."""
+    if wait := seconds_to_wait(scope, caller):
         raise refusal(retry_after=wait)
 
 
-def seconds_over_limit(scope: str, who: str, *, amount: int = 1) -> int:
-    """Count what `who` makes against a limit far above ordinary use; 0 when it is allowed, and while Redis is away.
+def seconds_over_limit(scope: str, caller: str, *, amount: int = 1) -> int:
+    """Count created objects against a limit far above ordinary use. Returns 0 when allowed and while Redis is down.
 
-    Such a limit only keeps abuse within bounds: nobody's ordinary work stops because nobody can count.
+    Such a limit only restrains abuse, so ordinary work goes on when nothing can be counted.
     """
     with suppress(*REDIS_AWAY):
-        return seconds_to_wait(scope, who, amount=amount)
+        return seconds_to_wait(scope, caller, amount=amount)
     return 0
 
 
-def count_made(scope: str, who: str, *, amount: int = 1) -> None:
-    """Count what `who` makes. Raises TooManyRequests when the window has had too much; never while Redis is away."""
-    if wait := seconds_over_limit(scope, who, amount=amount):
+def count_made(scope: str, caller: str, *, amount: int = 1) -> None:
+    """Count created objects. Raises TooManyRequests beyond the limit of the window, but never while Redis is down."""
+    if wait := seconds_over_limit(scope, caller, amount=amount):
         raise TooManyRequests(retry_after=wait)
 
 
 class Throttle(BaseThrottle):
-    """Counts a call in `throttle_scope` of the view, and in the limits that `limits` has for the operation.
+    """A throttle that counts a call in `throttle_scope` of the view, and in the `limits` of the operation.
 
-    Limits are for users and for callers without a credential: an outside system with a key, or an operator, has none.
+    `limits` apply to users and to callers without a credential, not to keys and operators.
     """
 
     def allow_request(self, request: Request, view: Any) -> bool:
-        who = str(request.user.pk) if request.user and request.user.pk else client_address(request)
+        caller = str(request.user.pk) if request.user and request.user.pk else client_address(request)
         scope = getattr(view, "throttle_scope", None)
         if scope is not None:
-            count_call(scope, who)
+            count_call(scope, caller)
         if isinstance(request.auth, ApiKey) or getattr(request.user, "is_staff", False):
             return True
         for limit in view.limits.get(view.action, ()):
-            count_made(limit, who)
+            count_made(limit, caller)
         return True

@@ -1,4 +1,4 @@
-"""What every viewset of the API has in common."""
+"""The base class of all viewsets of the API."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
@@ -22,10 +22,10 @@ Row = TypeVar("Row", bound=Model, covariant=True)
 
 
 class OperationViews(GenericViewSet[Row]):
-    """Explicit verb maps in urls.py. A method that the path does not have is 405 whoever asks.
+    """A viewset with explicit method maps in urls.py. A method that the path does not have is 405 for every caller.
 
-    The audit log always has what signed-in operators write; with `audits_every_caller` it has the calls of keys too.
-    `limits` names, by method, the throttle scopes that keep abuse of it within bounds (config.api.throttles.Throttle).
+    The audit log records the writes of signed-in operators, and with `audits_every_caller` those of keys too.
+    `limits` maps an action to the throttle scopes that restrain its abuse (config.api.throttles.Throttle).
     """
 
     max_page_size: ClassVar[int] = MAX_PAGE_SIZE
@@ -34,15 +34,15 @@ class OperationViews(GenericViewSet[Row]):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         if request.method == "OPTIONS":
-            return  # it tells which methods the path has, which the documentation tells anyone
+            return  # the methods of a path are public: the documentation shows them too
         if (request.method or "").lower() not in self.action_map:
             raise MethodNotAllowed(request.method or "")
         if "\x00" in request.path:
-            raise NotFound  # no id of ours has one, and PostgreSQL does not take it
+            raise NotFound  # no id contains NUL, and PostgreSQL refuses it
         if request.method == "HEAD" and self.action in getattr(self, "writing_reads", ()):
-            raise MethodNotAllowed(request.method)  # whoever only looks does not make it act
+            raise MethodNotAllowed(request.method)  # a HEAD request must not change anything
         super().initial(request, *args, **kwargs)
-        self._note_if_written(request)
+        self._audit_if_written(request)
 
     def get_throttles(self) -> list[BaseThrottle]:
         throttles = super().get_throttles()
@@ -50,27 +50,27 @@ class OperationViews(GenericViewSet[Row]):
         return throttles if is_counted or self.action not in self.limits else [*throttles, Throttle()]
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """Add `no-store` to every answer that says nothing of caches: most hold what one user or one key may see."""
+        """Add `no-store` to every response without a Cache-Control: most hold data of one user or one key."""
         answer = super().finalize_response(request, response, *args, **kwargs)
         answer.headers.setdefault("Cache-Control", "no-store")
         return answer
 
     def options(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
-        """Answer 204 with `Allow`, and with no word on other origins: where they may call, django-cors-headers answers."""
+        """Return 204 with `Allow`. It has no CORS headers: django-cors-headers answers for the allowed origins."""
         return HttpResponse(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
 
-    def _note_if_written(self, request: Request) -> None:
+    def _audit_if_written(self, request: Request) -> None:
         is_operators = isinstance(request.successful_authenticator, OperatorAuthentication)
         if (is_operators or self.audits_every_caller) and request.method not in SAFE_METHODS:
             method = str(request.method).lower()
-            setattr(self, method, _noted(getattr(self, method)))
+            setattr(self, method, _audited(getattr(self, method)))
 
 
-def _noted(act: Callable[..., Response]) -> Callable[..., Response]:
-    """Return `act` in a transaction whose changes the audit log notes, as it does those made in the admin."""
+def _audited(method_handler: Callable[..., Response]) -> Callable[..., Response]:
+    """Return `method_handler` in a transaction whose changes the audit log records, like changes in the admin."""
 
-    def within(request: Request, *args: Any, **kwargs: Any) -> Response:
+    def audited(request: Request, *args: Any, **kwargs: Any) -> Response:
         with audit.acting(by=actor(request), via=f"{request.method} {request.path}"):
-            return act(request, *args, **kwargs)
+            return method_handler(request, *args, **kwargs)
 
-    return within
+    return audited

@@ -1,1 +1,1 @@
-"""What every page of the operators' admin has in common."""
+"""The operators' admin: the site, base classes of pages, roles, sign-in, dashboard and exports."""

@@ -1,4 +1,4 @@
-"""A page between an action and its effect: what it will do, to what and how many, and (if asked for) why."""
+"""The confirmation page of an action: its effect, the rows, their number, and a form for the reason."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -15,21 +15,23 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from config.backoffice.texts import SeenCharField
+from config.backoffice.texts import VisibleCharField
 from config.errors import Conflict
 
 SHOWN = 20
-MOST_AT_ONCE = 5_000  # rows of one action: it is one transaction
+MAX_ROWS = 5_000  # of one action, which is one transaction
 
 
 class ReasonForm(forms.Form):
-    """Why; kept beside what was done."""
+    """The form for the reason of an action, which is stored with its effect."""
 
-    reason = SeenCharField(label=gettext_lazy("原因"), max_length=200, widget=forms.TextInput(attrs={"size": 60}))
+    reason = VisibleCharField(
+        label=gettext_lazy("原因"), max_length=200, widget=forms.TextInput(attrs={"size": 60})
+    )
 
 
 class EmptyForm(forms.Form):
-    """A plain yes or no."""
+    """A form without fields, for a plain confirmation."""
 
 
 def confirmation(
@@ -44,21 +46,21 @@ def confirmation(
     lines: Sequence[str] = (),
     form: type[forms.Form] = EmptyForm,
 ) -> tuple[HttpResponse | None, dict[str, Any], list[Any]]:
-    """(the page, …) until the operator has confirmed it; then (None, what the form says, the keys of the rows).
+    """Return (the page, …) until the operator has confirmed; then (None, the form's fields, the keys of the rows).
 
-    The action does what it does to the rows with these keys, and no others. Which rows they were, and `total`, is
-    compared with what was shown: if others came in or left meanwhile, it is asked anew.
+    The action must change exactly the rows with these keys. The rows and `total` are compared with those shown on the
+    page: when they changed meanwhile, the page is shown again.
     """
-    keys = sorted(queryset.order_by().values_list("pk", flat=True)[: MOST_AT_ONCE + 1])
-    if len(keys) > MOST_AT_ONCE:
+    keys = sorted(queryset.order_by().values_list("pk", flat=True)[: MAX_ROWS + 1])
+    if len(keys) > MAX_ROWS:
         text = _("一次最多处理 %(most)s 条,现在选中了 %(count)s 条,请用筛选缩小范围。")
-        model_admin.message_user(request, text % {"most": MOST_AT_ONCE, "count": queryset.count()}, messages.ERROR)
+        model_admin.message_user(request, text % {"most": MAX_ROWS, "count": queryset.count()}, messages.ERROR)
         return HttpResponseRedirect(request.get_full_path()), {}, []
-    answered = "confirmed" in request.POST
-    filled = form(request.POST if answered else None)
+    is_confirmed = "confirmed" in request.POST
+    filled = form(request.POST if is_confirmed else None)
     shown = f"{_fingerprint(keys)} {total}"
-    has_changed = answered and request.POST.get("shown", shown) != shown
-    if answered and filled.is_valid() and not has_changed:
+    has_changed = is_confirmed and request.POST.get("shown", shown) != shown
+    if is_confirmed and filled.is_valid() and not has_changed:
         return None, filled.cleaned_data, keys
     count = len(keys)
     context = {
@@ -89,19 +91,20 @@ def confirm_each(
     do: Callable[..., bool],
     did: str,
     why_not: str,
-    **asked: Any,
+    **page_options: Any,
 ) -> HttpResponse | None:
-    """Ask (`asked` is what `ask` takes), then call `do(key, by=…, at=…, **said)` for each row and report how many it did.
+    """Show the confirmation page (`page_options` are those of `confirmation`), then call `do` for each row and report.
 
-    `do` returns whether it did something. What it refuses with, a Conflict or a ValidationError, is shown.
+    The call is `do(key, by=…, at=…, **fields)`, which returns whether it changed the row. Its refusals (Conflict,
+    ValidationError) are shown as messages.
     """
-    page, said, keys = confirmation(model_admin, request, queryset, **asked)
+    page, fields, keys = confirmation(model_admin, request, queryset, **page_options)
     if page is not None:
         return page
     done = 0
     for key in keys:
         try:
-            done += do(key, by=request.user.get_username(), at=timezone.now(), **said)
+            done += do(key, by=request.user.get_username(), at=timezone.now(), **fields)
         except Conflict as refusal:
             model_admin.message_user(request, _(refusal.description), messages.ERROR)
         except ValidationError as error:
@@ -117,7 +120,7 @@ def _fingerprint(keys: Sequence[Any]) -> str:
 def confirmation_of_import(
     model_admin: admin.ModelAdmin, request: HttpRequest, *, title: str, question: str, form: type[forms.Form]
 ) -> tuple[HttpResponse | None, dict[str, Any]]:
-    """The same for a button above a list, which is about no rows."""
+    """Return the confirmation page of a button above a list, which concerns no rows; else (None, the form's fields)."""
     filled = form(request.POST if "confirmed" in request.POST else None)
     if filled.is_valid():
         return None, filled.cleaned_data

@@ -1,4 +1,4 @@
-"""The built-in admin, serving our site."""
+"""The app config of Django's admin with our own site."""
 
 from importlib import import_module
 

@@ -1,10 +1,10 @@
-"""The name of a browser as a person knows it, from its User-Agent."""
+"""The common name of a browser, from its User-Agent."""
 
 import re
 
 from django.utils.translation import gettext as _
 
-# The first that is found counts: most browsers call themselves Chrome or Safari as well.
+# The first match counts: most browsers also contain the names Chrome or Safari.
 _BROWSERS = (
     ("微信", re.compile(r"MicroMessenger/(\d+)")),
     ("Edge", re.compile(r"Edg(?:e|A|iOS)?/(\d+)")),
@@ -30,7 +30,7 @@ _SYSTEMS = (
 
 
 def browser_name(user_agent: str) -> str:
-    """Return for example "Chrome 126, Android"; less where less is known."""
+    """Return for example "Chrome 126, Android", without the parts that are unknown."""
     browsers = ((name, pattern.search(user_agent)) for name, pattern in _BROWSERS)
     browser = next((f"{_(name)} {found[1]}" for name, found in browsers if found), "")
     system = next((name for name, pattern in _SYSTEMS if pattern.search(user_agent)), "")

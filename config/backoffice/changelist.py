@@ -1,4 +1,4 @@
-"""Lists that open as fast on a million rows as on ten thousand: capped counts, searches and orders that indexes answer."""
+"""Lists as fast on a million rows as on ten thousand: capped counts, and searches and orders that use indexes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,31 +14,31 @@ from django.utils.functional import cached_property
 from django.utils.text import smart_split, unescape_string_literal
 from django.utils.translation import gettext as _
 
-COUNTED = 10_000  # rows counted at most; a list says "more than" beyond it
-FOUND = 1_000  # people, robots or groups that one search word may stand for
+COUNT_LIMIT = 10_000  # rows; a list shows "more than" beyond it
+MATCH_LIMIT = 1_000  # users, robots or groups that one search term may match
 
 
 class CappedPaginator(Paginator):
-    """Counts no further than `COUNTED`, so that the count of a huge list costs what a page does."""
+    """A paginator that counts up to `COUNT_LIMIT`, so that the count of a huge list costs as much as one page."""
 
     @cached_property
     def count(self) -> int:
         rows: Any = self.object_list
         return int(
-            rows.order_by().values("pk")[: COUNTED + 1].count()
-        )  # without what is computed for each row shown
+            rows.order_by().values("pk")[: COUNT_LIMIT + 1].count()
+        )  # `values` drops the annotations of the list
 
 
 class FastChangeList(ChangeList):
-    """Sorted by one chosen column, ties by primary key the other way round: as the indexes have it."""
+    """A change list sorted by one column and by the primary key in the opposite direction, like the indexes."""
 
     @property
     def is_capped(self) -> bool:
-        return self.result_count > COUNTED
+        return self.result_count > COUNT_LIMIT
 
     def get_filters(self, request: HttpRequest) -> Any:
-        """Refuse what PostgreSQL takes nowhere before Django's own filters ask for it. Those that are typed into see to it."""
-        typed = {name for one in self.list_filter or () for name, *_rest in getattr(one, "inputs", ())}
+        """Refuse NUL, which PostgreSQL never accepts, in Django's own filters. Typed filters check their input."""
+        typed = {name for each in self.list_filter or () for name, *_rest in getattr(each, "inputs", ())}
         texts = (text for name, given in self.filter_params.items() if name not in typed for text in given)
         if any("\x00" in text for text in texts):
             raise IncorrectLookupParameters
@@ -46,13 +46,11 @@ class FastChangeList(ChangeList):
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         rows = super().get_queryset(request, exclude_parameters)
-        nothing_chosen = getattr(self.model_admin, "needs_confirmation_page", False) and not (
-            self.query or self.filter_params
-        )
-        return rows.none() if nothing_chosen else rows
+        is_filtered = bool(self.query or self.filter_params)
+        return rows if is_filtered or not getattr(self.model_admin, "requires_filter", False) else rows.none()
 
     def get_ordering_field(self, field_name: Any) -> Any:
-        """A column that no index orders is not sorted by, whatever an address says."""
+        """Return the field to sort by; None for a column without an index, also when the address names it."""
         return super().get_ordering_field(field_name) if field_name in (self.sortable_by or ()) else None
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
@@ -66,50 +64,50 @@ class FastChangeList(ChangeList):
         return [F(name).asc(nulls_first=nulls), F("pk").desc()]
 
 
-def matching(model: type[Model], lookups: Sequence[str], word: str) -> tuple[Q, bool]:
-    """A filter for rows one of whose lookups matches; and whether a related word stood for too many rows.
+def matching(model: type[Model], lookups: Sequence[str], term: str) -> tuple[Q, bool]:
+    """Return a filter for rows that match one of the lookups, and whether the term matched too many related rows.
 
-    What lies behind a foreign key is looked up first and put in as keys: an OR across a join has no index.
+    Related rows are looked up first and inserted as keys, because an OR across a join cannot use an index.
     """
-    found, behind = Q(), dict[str, list[str]]()
+    found, related_lookups = Q(), dict[str, list[str]]()
     for lookup in lookups:
         head, _dot, rest = lookup.partition("__")
-        if rest and _leads_elsewhere(model, head):
-            behind.setdefault(head, []).append(rest)
+        if rest and _is_relation(model, head):
+            related_lookups.setdefault(head, []).append(rest)
         else:
-            found |= Q(**{lookup: word})
+            found |= Q(**{lookup: term})
     too_many = False
-    for head, rests in behind.items():
+    for head, rests in related_lookups.items():
         related = model._meta.get_field(head).related_model
-        inner, inner_too_many = matching(related, rests, word)  # type: ignore[arg-type]
-        keys = list(related._base_manager.filter(inner).values_list("pk", flat=True)[:FOUND])  # type: ignore[union-attr]
-        too_many |= inner_too_many or len(keys) == FOUND
+        inner, inner_too_many = matching(related, rests, term)  # type: ignore[arg-type]
+        keys = list(related._base_manager.filter(inner).values_list("pk", flat=True)[:MATCH_LIMIT])  # type: ignore[union-attr]
+        too_many |= inner_too_many or len(keys) == MATCH_LIMIT
         found |= Q(**{f"{head}__in": keys})
     return found, too_many
 
 
-def _leads_elsewhere(model: type[Model], name: str) -> bool:
+def _is_relation(model: type[Model], name: str) -> bool:
     try:
         return bool(model._meta.get_field(name).is_relation)
     except FieldDoesNotExist:
         return False
 
 
-def _words(search_term: str) -> list[str]:
+def _terms(search_term: str) -> list[str]:
     bits = smart_split(search_term)
     return [unescape_string_literal(bit) if bit[0] in "\"'" and bit[0] == bit[-1] else bit for bit in bits]
 
 
 class FastSearch:
-    """For a ModelAdmin whose `search_fields` name their lookups (`phone__contains`, `user__code__exact`)."""
+    """A mixin for a ModelAdmin whose `search_fields` name their lookups (`phone__contains`, `user__code__exact`)."""
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        for word in _words(search_term.replace("\x00", "")):
-            found, too_many = matching(queryset.model, self.get_search_fields(request), word)  # type: ignore[attr-defined]
+        for term in _terms(search_term.replace("\x00", "")):
+            found, too_many = matching(queryset.model, self.get_search_fields(request), term)  # type: ignore[attr-defined]
             queryset = queryset.filter(found)
             if too_many:
                 text = _("“%(word)s”匹配的太多,只查了其中 %(count)s 个,请输入更完整的内容。")
-                messages.warning(request, text % {"word": word, "count": FOUND})
+                messages.warning(request, text % {"word": term, "count": MATCH_LIMIT})
         return queryset, False

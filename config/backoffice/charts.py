@@ -1,4 +1,4 @@
-"""Charts as SVG made on the server: no script, no other host, readable on a phone and by a screen reader."""
+"""Charts as SVG rendered on the server: without a script or another host, readable on phones and by screen readers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,24 +7,30 @@ from decimal import Decimal
 
 WIDTH, HEIGHT = 600, 200
 LEFT, TOP, BOTTOM = 52, 12, 24
-_STEPS = (Decimal("1.2"), Decimal(2), Decimal(4), Decimal(8), Decimal(12))  # a quarter of each is round
+_STEPS = (
+    Decimal("1.2"),
+    Decimal(2),
+    Decimal(4),
+    Decimal(8),
+    Decimal(12),
+)  # round numbers whose quarters are round too
 
 
 @dataclass(frozen=True)
 class Line:
-    """One figure over the days."""
+    """The values of one metric over the days."""
 
     label: str
     values: Sequence[Decimal]
 
     @property
     def total(self) -> str:
-        return _words(sum(self.values, Decimal(0)))
+        return _number_text(sum(self.values, Decimal(0)))
 
 
 @dataclass(frozen=True)
 class Chart:
-    """Lines over the same days; the template draws what is computed here."""
+    """Lines over the same days, with the coordinates that the template draws."""
 
     title: str
     days: Sequence[date]
@@ -36,7 +42,7 @@ class Chart:
 
     @property
     def top(self) -> Decimal:
-        """The value at the upper edge: the next round number."""
+        """Return the value at the upper edge: the next round number."""
         highest = max((value for line in self.lines for value in line.values), default=Decimal(0))
         if highest <= 4:
             return Decimal(4)
@@ -51,17 +57,17 @@ class Chart:
 
     @property
     def grid(self) -> list[tuple[float, str]]:
-        """(height, words) of the horizontal lines."""
-        return [(self._y(self.top * part / 4), _words(self.top * part / 4)) for part in range(5)]
+        """Return (height, label) of the horizontal lines."""
+        return [(self._y(self.top * part / 4), _number_text(self.top * part / 4)) for part in range(5)]
 
     @property
     def ticks(self) -> list[tuple[float, str]]:
-        """(place, day) below the chart, one a week, the last day first."""
+        """Return (position, day) of the labels below the chart, one per week, the last day first."""
         return [(self._x(index), f"{self.days[index]:%m-%d}") for index in range(len(self.days) - 1, -1, -7)]
 
     @property
     def drawn(self) -> list[tuple[str, str, list[tuple[float, float, str]]]]:
-        """(label, polyline points, [(x, y, words)]) of each line."""
+        """Return (label, polyline points, [(x, y, tooltip)]) of each line."""
         return [(line.label, self._points(line), self._dots(line)) for line in self.lines]
 
     def _points(self, line: Line) -> str:
@@ -69,19 +75,23 @@ class Chart:
 
     def _dots(self, line: Line) -> list[tuple[float, float, str]]:
         return [
-            (round(self._x(i), 1), round(self._y(value), 1), f"{self.days[i]:%m-%d} {line.label} {_words(value)}")
+            (
+                round(self._x(i), 1),
+                round(self._y(value), 1),
+                f"{self.days[i]:%m-%d} {line.label} {_number_text(value)}",
+            )
             for i, value in enumerate(line.values)
         ]
 
     @property
     def rows(self) -> list[tuple[str, list[str]]]:
-        """The same as a table, newest first."""
+        """Return the values as rows of a table, newest first."""
         return [
-            (f"{day:%Y-%m-%d}", [_words(line.values[index]) for line in self.lines])
+            (f"{day:%Y-%m-%d}", [_number_text(line.values[index]) for line in self.lines])
             for index, day in reversed(list(enumerate(self.days)))
         ]
 
 
-def _words(value: Decimal) -> str:
-    """Whole numbers without decimals, thousands apart."""
+def _number_text(value: Decimal) -> str:
+    """Return the number with thousands separators, and with decimals only where it has some."""
     return f"{value:,.0f}" if value == value.to_integral_value() else f"{value:,.2f}"

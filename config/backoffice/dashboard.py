@@ -1,8 +1,8 @@
-"""The operators' first page: what needs a hand now, and how the last 30 days went.
+"""The dashboard of the admin: tasks that wait for an operator, and charts of the last 30 days.
 
-Each app's admin says what it contributes (`to_do`, `plot`); here it is counted, cached and drawn. Counts stop at
-`COUNTED`, and a day that is well over is kept as it was counted, so the page costs the same however old the tables are.
-The kept days are counted anew each night: rows of the past come in late when old groups are imported.
+Each app's admin registers its tasks and charts (`register_task`, `register_chart`); this module counts, caches and
+renders them. Counts stop at `COUNT_LIMIT` and the values of past days are stored, so the cost of the page does not grow
+with the tables. Stored days are recomputed each night, because an import of old groups adds rows to past days.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,24 +20,24 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from config.backoffice.changelist import COUNTED
+from config.backoffice.changelist import COUNT_LIMIT
 from config.backoffice.charts import Chart, Line
 from config.models import DayFigure
 from config.platform.dates import day_of, end_of, start_of
 
 DAYS = 30
-FRESH_SECONDS = 30  # how old today's numbers may be
-LATE_DAYS = 3  # days that are over and may still change: events come late, parked messages are sent after all
+FRESH_SECONDS = 30  # the cache time of today's values
+LATE_DAYS = 3  # past days that may still change: events arrive late, failed messages are sent after all
 LATE_SECONDS = 600
-Figure = Callable[[date, date], dict[date, Any]]  # first day, last day → value of each day that has one
+Metric = Callable[[date, date], dict[date, Any]]  # first day, last day → the values of days that have one
 
 
 @dataclass(frozen=True)
 class Task:
-    """Something that waits for an operator. `count` answers (how many, a remark)."""
+    """A kind of work that waits for an operator. `count` returns (number, remark)."""
 
     title: str
-    page: str  # "earnings_withdrawal": its list
+    page: str  # of the list, such as "earnings_withdrawal"
     query: str
     permission: str
     count: Callable[[], tuple[int, str]]
@@ -46,15 +46,15 @@ class Task:
 
 @dataclass(frozen=True)
 class _RegisteredChart:
-    """One chart: lines of a figure per day, each with a name that stays (`users.new`)."""
+    """A chart: lines of one metric each, stored under a permanent name (`users.new`)."""
 
     title: str
     permission: str
-    lines: Sequence[tuple[str, str, Figure]]  # (name, label, figure of a day)
+    lines: Sequence[tuple[str, str, Metric]]  # (name, label, metric)
 
 
-_to_dos: list[Task] = []
-_plots: list[_RegisteredChart] = []
+_tasks: list[Task] = []
+_charts: list[_RegisteredChart] = []
 
 
 def register_task(
@@ -66,83 +66,83 @@ def register_task(
     count: Callable[[], tuple[int, str]],
     is_urgent: bool = False,
 ) -> None:
-    _to_dos.append(Task(title, page, query, permission, count, is_urgent))
+    _tasks.append(Task(title, page, query, permission, count, is_urgent))
 
 
-def register_chart(title: str, *, permission: str, lines: Sequence[tuple[str, str, Figure]]) -> None:
-    _plots.append(_RegisteredChart(title, permission, lines))
+def register_chart(title: str, *, permission: str, lines: Sequence[tuple[str, str, Metric]]) -> None:
+    _charts.append(_RegisteredChart(title, permission, lines))
 
 
 def counted(queryset: Callable[[], QuerySet[Any]]) -> Callable[[], tuple[int, str]]:
-    """Just how many there are, up to `COUNTED`."""
-    return lambda: (queryset()[: COUNTED + 1].count(), "")
+    """Return a `count` for a Task: the number of rows up to `COUNT_LIMIT`, without a remark."""
+    return lambda: (queryset()[: COUNT_LIMIT + 1].count(), "")
 
 
-def per_day(rows: Callable[[], QuerySet[Any]], moment: str, value: Any = Count("pk")) -> Figure:  # noqa: B008
-    """How many of these rows (or another aggregate) have their `moment` on each day."""
+def per_day(rows: Callable[[], QuerySet[Any]], moment: str, value: Any = Count("pk")) -> Metric:  # noqa: B008
+    """Return a metric: the number of rows (or another aggregate) whose `moment` is on each day."""
 
-    def figure(first: date, last: date) -> dict[date, Any]:
+    def metric(first: date, last: date) -> dict[date, Any]:
         within = rows().filter(**{f"{moment}__gte": start_of(first), f"{moment}__lt": end_of(last)})
-        by_day = within.order_by().annotate(on_day=TruncDate(moment)).values("on_day").annotate(figure=value)
-        return dict(by_day.values_list("on_day", "figure"))
+        by_day = within.order_by().annotate(on_day=TruncDate(moment)).values("on_day").annotate(result=value)
+        return dict(by_day.values_list("on_day", "result"))
 
-    return figure
+    return metric
 
 
 def contents(request: HttpRequest) -> dict[str, Any]:
-    """What this operator's first page shows."""
-    to_dos = [_shown(one) for one in _to_dos if request.user.has_perm(one.permission)]
+    """Return the template context of the dashboard for this operator."""
+    tasks = [_task_card(task) for task in _tasks if request.user.has_perm(task.permission)]
     return {
-        "to_dos": sorted(to_dos, key=lambda one: (not one["is_urgent"], not one["is_waiting"])),
-        "charts": [_drawn(one) for one in _plots if request.user.has_perm(one.permission)],
+        "tasks": sorted(tasks, key=lambda card: (not card["is_urgent"], not card["is_waiting"])),
+        "charts": [_chart(chart) for chart in _charts if request.user.has_perm(chart.permission)],
     }
 
 
-def _shown(one: Task) -> dict[str, Any]:
-    name = f"to-do:{get_language()}:{one.page}:{one.title}"  # the remark is in the operator's language
-    number, remark = cache.get_or_set(name, one.count, FRESH_SECONDS) or (0, "")
+def _task_card(task: Task) -> dict[str, Any]:
+    name = f"task:{get_language()}:{task.page}:{task.title}"  # the remark is in the operator's language
+    number, remark = cache.get_or_set(name, task.count, FRESH_SECONDS) or (0, "")
     return {
-        "title": _(one.title),
-        "number": f"{COUNTED}+" if number > COUNTED else number,
+        "title": _(task.title),
+        "number": f"{COUNT_LIMIT}+" if number > COUNT_LIMIT else number,
         "remark": remark,
-        "is_urgent": bool(number) and one.is_urgent,
+        "is_urgent": bool(number) and task.is_urgent,
         "is_waiting": bool(number),
-        "address": f"{reverse(f'admin:{one.page}_changelist')}?{one.query}",
+        "address": f"{reverse(f'admin:{task.page}_changelist')}?{task.query}",
     }
 
 
-def _drawn(one: _RegisteredChart) -> Chart:
+def _chart(chart: _RegisteredChart) -> Chart:
     today = day_of(timezone.now())
     days = [today - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
     return Chart(
-        _(one.title), days, [Line(_(label), _values(name, figure, days)) for name, label, figure in one.lines]
+        _(chart.title), days, [Line(_(label), _values(name, metric, days)) for name, label, metric in chart.lines]
     )
 
 
-def _values(name: str, figure: Figure, days: Sequence[date]) -> list[Decimal]:
+def _values(name: str, metric: Metric, days: Sequence[date]) -> list[Decimal]:
     *over, today = days
     closed, late = over[:-LATE_DAYS], over[-LATE_DAYS:]
     known = dict(DayFigure.objects.filter(name=name, day__in=closed).values_list("day", "value"))
     missing = [day for day in closed if day not in known]
     if missing:
-        found = figure(missing[0], missing[-1])
+        found = metric(missing[0], missing[-1])
         known.update({day: Decimal(found.get(day) or 0) for day in missing})
         rows = [DayFigure(name=name, day=day, value=known[day]) for day in missing]
         DayFigure.objects.bulk_create(rows, ignore_conflicts=True)
-    now = cache.get_or_set(f"figure:{name}:{today}", lambda: figure(today, today).get(today) or 0, FRESH_SECONDS)
-    lately = cache.get_or_set(f"figures:{name}:{today}", lambda: figure(late[0], late[-1]), LATE_SECONDS) or {}
+    now = cache.get_or_set(f"figure:{name}:{today}", lambda: metric(today, today).get(today) or 0, FRESH_SECONDS)
+    lately = cache.get_or_set(f"figures:{name}:{today}", lambda: metric(late[0], late[-1]), LATE_SECONDS) or {}
     return [*(known[day] for day in closed), *(Decimal(lately.get(day) or 0) for day in late), Decimal(now or 0)]
 
 
 def recompute(*, at: datetime) -> int:
-    """Count the kept days of all charts anew. Returns how many figures were wrong or missing."""
+    """Recompute the stored days of all charts. Returns the number of values that were wrong or missing."""
     today = day_of(at)
     days = [today - timedelta(days=back) for back in range(DAYS - 1, LATE_DAYS, -1)]
-    return sum(_recount(name, figure, days) for one in _plots for name, _label, figure in one.lines)
+    return sum(_recompute_metric(name, metric, days) for chart in _charts for name, _label, metric in chart.lines)
 
 
-def _recount(name: str, figure: Figure, days: Sequence[date]) -> int:
-    found = figure(days[0], days[-1])
+def _recompute_metric(name: str, metric: Metric, days: Sequence[date]) -> int:
+    found = metric(days[0], days[-1])
     kept = dict(DayFigure.objects.filter(name=name, day__in=days).values_list("day", "value"))
     rows = [DayFigure(name=name, day=day, value=Decimal(found.get(day) or 0)) for day in days]
     wrong = [row for row in rows if kept.get(row.day) != row.value]

@@ -1,4 +1,4 @@
-"""Lists as CSV and XLSX: streamed row by row, safe to open in a spreadsheet."""
+"""Exports of lists as CSV and XLSX: streamed row by row, and without formulas that a spreadsheet would run."""
 
 import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -26,37 +26,37 @@ _FORMULA = (
     "\uff0b",
     "\uff0d",
     "\uff20",
-)  # spreadsheets in Chinese fold the wide ones
+)  # Chinese spreadsheets treat the full-width characters like the ASCII ones
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 Row = list[Any]
-Columns = Mapping[str, Callable[[Any], Any]]  # the title of each, and its value of a row
+Columns = Mapping[str, Callable[[Any], Any]]  # title → function from a row to its value
 
 
 class _Line:
-    """A file that hands back what is written to it."""
+    """A file whose `write` returns the text, so that csv.writer returns each line."""
 
     def write(self, line: str) -> str:
         return line
 
 
 def _rows(model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> Iterator[Row]:
-    """The titles of the list's columns, then each row: numbers as numbers, everything else as a person reads it."""
+    """Yield the titles of the list's columns, then the cells of each row: numbers as numbers, all others as text."""
     columns = [name for name in model_admin.get_list_display(request) if name != "action_checkbox"]
     related = model_admin.list_select_related
     rows = queryset.select_related(*related) if isinstance(related, list | tuple) else queryset
     yield [str(label_for_field(name, rows.model, model_admin)) for name in columns]
     for row in rows.iterator(chunk_size=CHUNK):
-        yield [_cell(_shown(name, row, model_admin)) for name in columns]
+        yield [_cell(_display_value(name, row, model_admin)) for name in columns]
 
 
 def _table(queryset: QuerySet[Any], columns: Columns) -> Iterator[Row]:
-    """The titles, then the cells of each row."""
+    """Yield the titles, then the cells of each row."""
     yield list(columns)
     for row in queryset.iterator(chunk_size=CHUNK):
         yield [_cell(value_of(row)) for value_of in columns.values()]
 
 
-def _shown(name: str, row: Any, model_admin: Any) -> Any:
+def _display_value(name: str, row: Any, model_admin: Any) -> Any:
     display = getattr(row, f"get_{name}_display", None)
     return display() if display else lookup_field(name, row, model_admin)[2]
 
@@ -72,13 +72,13 @@ def _cell(value: Any) -> Any:
 
 
 def _harmless(cell: Any) -> Any:
-    """What a spreadsheet would run as a formula gets a quote in front."""
+    """Return the cell, with a leading quote where a spreadsheet would run it as a formula."""
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
 def _lines(rows: Iterable[Row]) -> Iterator[str]:
     writer = csv.writer(_Line())
-    yield "\ufeff"  # or Excel reads it in a legacy encoding
+    yield "\ufeff"  # without the byte order mark, Excel reads the file in a legacy encoding
     for row in rows:
         yield writer.writerow([_harmless(cell) for cell in row])
 
@@ -90,22 +90,22 @@ def _download(queryset: QuerySet[Any], suffix: str, kind: str, content: Iterator
 
 
 def as_csv(model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> StreamingHttpResponse:
-    """The list's columns of these rows as a download; who took it is kept."""
-    audit.note_export(queryset.model, kind="CSV", query=request.GET.urlencode())
+    """Return the list's columns of these rows as a CSV download, recorded in the audit log."""
+    audit.record_export(queryset.model, kind="CSV", query=request.GET.urlencode())
     rows = _rows(model_admin, request, queryset)
     return _download(queryset, "csv", "text/csv; charset=utf-8", _lines(rows))
 
 
 def as_xlsx(model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> StreamingHttpResponse:
-    """The same as an Excel workbook."""
-    audit.note_export(queryset.model, kind="XLSX", query=request.GET.urlencode())
+    """Return the list's columns of these rows as an Excel workbook, recorded in the audit log."""
+    audit.record_export(queryset.model, kind="XLSX", query=request.GET.urlencode())
     return _download(queryset, "xlsx", XLSX, workbook(_rows(model_admin, request, queryset)))
 
 
 def table_as_xlsx(
     queryset: QuerySet[Any], columns: Columns, *, filters: Mapping[str, Any]
 ) -> StreamingHttpResponse:
-    """Return these columns of all these rows as an Excel workbook. Who took it, and by which filters, is kept."""
+    """Return these columns of all rows as an Excel workbook, recorded in the audit log with its filters."""
     query = "&".join(f"{name}={value}" for name, value in filters.items())
-    audit.note_export(queryset.model, kind="XLSX", query=query)
+    audit.record_export(queryset.model, kind="XLSX", query=query)
     return _download(queryset, "xlsx", XLSX, workbook(_table(queryset, columns)))

@@ -1,4 +1,4 @@
-"""Filters that a big list can afford: a range, an exact word, a few named values. None of them reads the table to draw itself."""
+"""Filters for large lists: a range, an exact text, a few named values. None of them queries the table for its choices."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
@@ -9,19 +9,19 @@ from django.contrib import messages
 from django.contrib.admin import ListFilter, SimpleListFilter
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
-from django.utils.translation import gettext as _said
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from config.api.fields import yuan_from
 from config.backoffice import changelist as lists
 from config.platform.dates import day_from, end_of, start_of
 
-_LONGEST_WORD = 128
-_SHOWN = 40  # characters of what was typed, in a message
+_LONGEST_TEXT = 128
+_SHOWN = 40  # characters of the input in a message
 
 
-class _Typed(ListFilter):
-    """A filter that the operator types into; its template holds the inputs and keeps the other filters."""
+class _TypedFilter(ListFilter):
+    """A filter with text inputs. Its template holds the inputs and keeps the other filters."""
 
     template = "admin/typed_filter.html"
     inputs: Sequence[tuple[str, Any, str]] = ()  # (query name, label, HTML type)
@@ -44,9 +44,9 @@ class _Typed(ListFilter):
             key: value for key, value in changelist.filter_params.items() if key not in self.expected_parameters()
         }
         kept = [
-            (key, one)
+            (key, value)
             for key, values in others.items()
-            for one in (values if isinstance(values, list) else [values])
+            for value in (values if isinstance(values, list) else [values])
         ]
         for key in ("q", "o"):
             if changelist.params.get(key):
@@ -61,39 +61,41 @@ class _Typed(ListFilter):
             "cleared": changelist.get_query_string(remove=self.expected_parameters()),
         }
 
-    def said(self, name: str) -> str:
+    def input_text(self, name: str) -> str:
         return str(self.used_parameters.get(name, ""))
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Return the rows that are meant; none, and say why, where an input means nothing."""
+        """Return the matching rows; for an invalid input no rows, with a message."""
         try:
             return self.matching(queryset)
-        except _MeansNothing as error:
-            return _nothing(request, queryset, self.title, str(error))
+        except _InvalidInput as error:
+            return _no_rows(request, queryset, self.title, str(error))
 
     def matching(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         raise NotImplementedError
 
 
-class _MeansNothing(ValueError):
-    """What was typed is no day, no amount or no word; the message is what was typed."""
+class _InvalidInput(ValueError):
+    """An input that is not a day, an amount or a possible text. The message is the input."""
 
 
-def _nothing(request: HttpRequest, queryset: QuerySet[Any], title: Any, typed: str) -> QuerySet[Any]:
-    """Return no rows and say why, once: a filter that is passed over would let every row into an export or an action."""
-    text = _said("筛选“%(title)s”的值“%(typed)s”无效，没有显示任何记录。") % {
+def _no_rows(request: HttpRequest, queryset: QuerySet[Any], title: Any, typed: str) -> QuerySet[Any]:
+    """Return no rows, with a message: ignoring an invalid filter would include every row in an export or an action."""
+    text = gettext("筛选“%(title)s”的值“%(typed)s”无效，没有显示任何记录。") % {
         "title": title,
         "typed": typed[:_SHOWN],
     }
-    said: set[str] = request.__dict__.setdefault("_said_by_filters", set())  # a list asks its filters several times
-    if text not in said:
-        said.add(text)
+    shown: set[str] = request.__dict__.setdefault(
+        "_filter_messages", set()
+    )  # a list runs its filters several times
+    if text not in shown:
+        shown.add(text)
         messages.warning(request, text)
     return queryset.none()
 
 
 def parameters_of(list_filter: Any) -> set[str]:
-    """Return the query parameters of one entry of a list_filter: a field, a pair of field and class, or a class."""
+    """Return the query parameters of one entry of `list_filter`: a field, a pair of field and class, or a class."""
     if isinstance(list_filter, str | tuple):
         field = list_filter if isinstance(list_filter, str) else list_filter[0]
         return {field, *(f"{field}__{kind}" for kind in ("exact", "isempty", "isnull", "id__exact"))}
@@ -102,13 +104,13 @@ def parameters_of(list_filter: Any) -> set[str]:
 
 
 def days(field: str, title: Any, *, of_moments: bool = True) -> type[ListFilter]:
-    """From a day to a day, both included; the field holds moments, or dates with `of_moments=False`."""
+    """Return a filter by days, both ends included. The field holds moments, or dates with `of_moments=False`."""
 
-    class Days(_Typed):
+    class Days(_TypedFilter):
         inputs = ((f"{field}_from", _("从"), "date"), (f"{field}_to", _("到"), "date"))
 
         def matching(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-            since, until = _day(self.said(f"{field}_from")), _day(self.said(f"{field}_to"))
+            since, until = _day(self.input_text(f"{field}_from")), _day(self.input_text(f"{field}_to"))
             if since:
                 queryset = queryset.filter(**{f"{field}__gte": start_of(since) if of_moments else since})
             if until and of_moments:
@@ -120,14 +122,14 @@ def days(field: str, title: Any, *, of_moments: bool = True) -> type[ListFilter]
 
 
 def amounts(field: str, title: Any) -> type[ListFilter]:
-    """From an amount to an amount, both included."""
+    """Return a filter by amounts, both ends included."""
 
-    class Amounts(_Typed):
+    class Amounts(_TypedFilter):
         inputs = ((f"{field}_from", _("从"), "number"), (f"{field}_to", _("到"), "number"))
 
         def matching(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
             for name, lookup in ((f"{field}_from", "gte"), (f"{field}_to", "lte")):
-                amount = _number(self.said(name))
+                amount = _number(self.input_text(name))
                 if amount is not None:
                     queryset = queryset.filter(**{f"{field}__{lookup}": amount})
             return queryset
@@ -137,28 +139,28 @@ def amounts(field: str, title: Any) -> type[ListFilter]:
 
 
 def exactly(lookup: str, title: Any) -> type[ListFilter]:
-    """Exactly this word; `lookup` may reach across a foreign key (`robot__code`)."""
+    """Return a filter by an exact text. `lookup` may cross a foreign key (`robot__code`)."""
 
-    class Exactly(_Typed):
+    class Exactly(_TypedFilter):
         inputs = ((lookup.replace("__", "_"), "", "text"),)
 
         def matching(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-            word = self.said(self.inputs[0][0])
-            if len(word) > _LONGEST_WORD or "\x00" in word:
-                raise _MeansNothing(word.replace("\x00", ""))
-            return queryset.filter(lists.matching(self.model, [lookup], word)[0]) if word else queryset
+            text = self.input_text(self.inputs[0][0])
+            if len(text) > _LONGEST_TEXT or "\x00" in text:
+                raise _InvalidInput(text.replace("\x00", ""))
+            return queryset.filter(lists.matching(self.model, [lookup], text)[0]) if text else queryset
 
     Exactly.title = _(title)
     return Exactly
 
 
 def among(field: str, title: Any, values: Sequence[tuple[Any, Any]]) -> type[ListFilter]:
-    """One of a few values that are known without asking the table."""
+    """Return a filter by one of a few given values."""
     return states(field, title, {str(value): (label, Q(**{field: value})) for value, label in values})
 
 
 def states(parameter: str, title: Any, known: dict[str, tuple[Any, Any]]) -> type[ListFilter]:
-    """Named states, each a filter: {value: (label, Q)}."""
+    """Return a filter by named states, given as {value: (label, Q)}."""
 
     class States(SimpleListFilter):
         parameter_name = parameter
@@ -169,7 +171,7 @@ def states(parameter: str, title: Any, known: dict[str, tuple[Any, Any]]) -> typ
         def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
             value = self.value()
             if value and value not in known:
-                return _nothing(request, queryset, self.title, value)
+                return _no_rows(request, queryset, self.title, value)
             return queryset.filter(known[value][1]) if value else queryset
 
     States.title = _(title)
@@ -177,21 +179,21 @@ def states(parameter: str, title: Any, known: dict[str, tuple[Any, Any]]) -> typ
 
 
 def _day(text: str) -> date | None:
-    """Return the day that was typed, None when nothing was. Raises _MeansNothing."""
+    """Return the day of the input; None for an empty input. Raises _InvalidInput."""
     if not text:
         return None
     try:
         day = day_from(text)
     except ValueError as error:
-        raise _MeansNothing(text) from error
+        raise _InvalidInput(text) from error
     if not timedelta(days=366) < day - date.min < timedelta(days=366 * 9000):
-        raise _MeansNothing(text)
+        raise _InvalidInput(text)
     return day
 
 
 def _number(text: str) -> Decimal | None:
-    """Return the amount that was typed, None when nothing was. Raises _MeansNothing."""
+    """Return the amount of the input; None for an empty input. Raises _InvalidInput."""
     amount = yuan_from(text)
     if text and amount is None:
-        raise _MeansNothing(text)
+        raise _InvalidInput(text)
     return amount

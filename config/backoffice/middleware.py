@@ -1,4 +1,4 @@
-"""Chinese, or English in the admin for whoever switched to it; what the browser prefers is not asked."""
+"""The language: Chinese, or English in the admin for operators who switched. Accept-Language has no effect."""
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
@@ -7,7 +7,7 @@ from django.utils import translation
 
 
 class LanguageByChoice(LocaleMiddleware):
-    """Follows, in the admin, the cookie that the switch in its header sets. Operations answer in Chinese."""
+    """A middleware that follows, in the admin, the cookie of its language switch. The API answers in Chinese."""
 
     def process_request(self, request: HttpRequest) -> None:
         chosen = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME) if request.path.startswith("/admin/") else None
@@ -15,6 +15,6 @@ class LanguageByChoice(LocaleMiddleware):
         request.LANGUAGE_CODE = translation.get_language()
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        """Name the language, without the `Vary: Accept-Language` of Django's own: caches would keep copies for nothing."""
+        """Set Content-Language without Django's `Vary: Accept-Language`, which would only split caches."""
         response.headers.setdefault("Content-Language", translation.get_language())
         return response

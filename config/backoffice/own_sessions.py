@@ -1,4 +1,4 @@
-"""The page on which operators see where they are signed in, and sign out elsewhere."""
+"""The page on which operators see their open sessions and end them."""
 
 from django.contrib import admin, messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -13,21 +13,21 @@ SHOWN = 100
 
 
 def show(request: HttpRequest) -> HttpResponse:
-    """List the operator's open sessions; a POST ends the one it names, or all others."""
+    """List the operator's open sessions. A POST ends the named session, or all others."""
     if request.method == "POST":
         return _sign_out(request)
     this = request.session.session_key
     found = sessions.open_sessions(request.user)
     rows = [
         {
-            "id": one.id,
-            "signed_in_at": shanghai_time(one.signed_in_at),
-            "last_used_at": shanghai_time(one.last_used_at),
-            "address": one.address or "-",
-            "browser": browser_name(one.user_agent),
-            "is_this": one.key == this,
+            "id": session.id,
+            "signed_in_at": shanghai_time(session.signed_in_at),
+            "last_used_at": shanghai_time(session.last_used_at),
+            "address": session.address or "-",
+            "browser": browser_name(session.user_agent),
+            "is_this": session.key == this,
         }
-        for one in sorted(found, key=lambda one: one.key != this)
+        for session in sorted(found, key=lambda session: session.key != this)
     ]
     context = {
         **admin.site.each_context(request),
@@ -40,7 +40,7 @@ def show(request: HttpRequest) -> HttpResponse:
 
 def _sign_out(request: HttpRequest) -> HttpResponse:
     this = str(request.session.session_key)
-    others = {one.id: one.key for one in sessions.open_sessions(request.user) if one.key != this}
+    others = {session.id: session.key for session in sessions.open_sessions(request.user) if session.key != this}
     if request.POST.get("do") == "others":
         sessions.end_others(request.user, than=this)
         messages.success(request, _("已退出其他全部登录。"))

@@ -1,4 +1,4 @@
-"""The longest password of an operator: what the sign-in page takes, no longer one may be set."""
+"""The maximum length of an operator's password, which the sign-in page accepts."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ LONGEST_PASSWORD = 256  # characters
 
 
 class MaximumLengthValidator:
-    """Refuse a password with which nobody could sign in."""
+    """A password validator that refuses passwords longer than the sign-in page accepts."""
 
     def validate(self, password: str, user: Any = None) -> None:
         if len(password) > LONGEST_PASSWORD:

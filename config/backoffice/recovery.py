@@ -1,15 +1,15 @@
-"""Recovery codes of operators: for a sign-in without the authenticator app, each usable once."""
+"""Recovery codes of operators: single-use codes for a sign-in without the authenticator app."""
 
 from typing import Any
 
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 
 COUNT = 10
-LONGEST_TYPED = 32  # in groups; django-otp keeps at most 16 characters
+LONGEST_TYPED = 32  # with separators between groups; django-otp stores at most 16 characters
 
 
 def renew(operator: Any) -> list[str]:
-    """Void the operator's codes and return new ones, which are not shown again. Within a transaction."""
+    """Delete the operator's codes and create new ones, within a transaction. Returns them; they are not shown again."""
     device, _created = StaticDevice.objects.get_or_create(user=operator, defaults={"name": "recovery"})
     device.token_set.all().delete()
     codes: set[str] = set()
@@ -24,5 +24,5 @@ def count_left(operator: Any) -> int:
 
 
 def as_typed(code: str) -> str:
-    """Return a code as it is kept: people type capitals, and blanks or hyphens between groups."""
+    """Return a typed code in its stored form: without blanks and hyphens, in lower case."""
     return code.replace(" ", "").replace("-", "").lower()

@@ -1,6 +1,6 @@
-"""What operators are: four roles, made and kept exact by `migrate`. What a role may do is changed here, not in the admin.
+"""The four roles of operators. `migrate` creates them and sets their permissions, which are defined here only.
 
-Superusers may do everything, and only they make superusers.
+Superusers have every permission, and only superusers create superusers.
 """
 
 from typing import Any
@@ -30,7 +30,7 @@ _APPS = {
     "feedback",
     "django_celery_beat",
 }
-# Not for every eye: keys, operators and their failed sign-ins, who did what.
+# Models that only administrators see: keys, operators, the audit log, periodic tasks, erasure requests.
 _FOR_ADMINISTRATORS = {
     "apikey",
     "operator",
@@ -39,7 +39,7 @@ _FOR_ADMINISTRATORS = {
     "periodictask",
     "erasurerequest",
 }
-_NOBODYS = {
+_WITHOUT_PAGE = {
     "verificationcode",
     "completionkey",
     "identityhashkey",
@@ -72,8 +72,8 @@ _FINANCE = {
     " view_rulechange decide_rulechange view_payout decide_payout view_payoutpause pause_payouts",
 }
 
-# Who gets one of these can pay, change what is paid, or make somebody who can.
-_MOVES_MONEY = {
+# Permissions to pay, to change the amounts paid, or to give such permissions to others.
+_MONEY_PERMISSIONS = {
     "config": "add_apikey confirm_apikey",
     "accounts": "add_operator change_operator decide_operatorchange",
     "groups": "add_starplan change_starplan delete_starplan add_articleprice change_articleprice delete_articleprice",
@@ -86,8 +86,8 @@ def _codes(table: dict[str, str]) -> set[tuple[str, str]]:
     return {(app, code) for app, codes in table.items() for code in codes.split()}
 
 
-def _may(role: str, app: str, model: str, code: str) -> bool:
-    if app not in _APPS or model in _NOBODYS:
+def _has_permission(role: str, app: str, model: str, code: str) -> bool:
+    if app not in _APPS or model in _WITHOUT_PAGE:
         return False
     if role == ADMINISTRATOR:
         return True
@@ -97,20 +97,20 @@ def _may(role: str, app: str, model: str, code: str) -> bool:
 
 
 def that_move_money() -> set[str]:
-    """Return the names of the roles with a permission that pays money or changes what is paid."""
+    """Return the names of the roles with a permission to pay money or to change the amounts paid."""
     found = Q()
-    for app, codes in _MOVES_MONEY.items():
+    for app, codes in _MONEY_PERMISSIONS.items():
         found |= Q(permissions__content_type__app_label=app, permissions__codename__in=codes.split())
     return set(Role.objects.filter(found).order_by().values_list("name", flat=True))
 
 
 def make(**_: Any) -> None:
-    """Make the four roles and give each exactly its permissions; nothing while only some apps are migrated."""
+    """Create the four roles with exactly their permissions. Does nothing while only some apps are migrated."""
     if Permission._meta.db_table not in connection.introspection.table_names():
         return
     known = list(Permission.objects.values_list("pk", "content_type__app_label", "content_type__model", "codename"))
     for name in TITLES:
         role, _created = Role.objects.get_or_create(name=name)
-        wanted = {pk for pk, app, model, code in known if _may(name, app, model, code)}
+        wanted = {pk for pk, app, model, code in known if _has_permission(name, app, model, code)}
         if wanted != set(role.permissions.values_list("pk", flat=True)):
             role.permissions.set(wanted)

@@ -1,7 +1,7 @@
-"""The sessions of operators: which are open, and ending them.
+"""The open sessions of operators, and ending them.
 
-Django's sessions in the database, in a table that knows whose each is and when it was used. The row of the list is the
-session itself, so one that ended in whatever way is not listed, and one that is deleted opens nothing any more.
+Sessions are stored like Django's database sessions, with the operator and the last use of each. The listed row is the
+session itself: an ended session is never listed, and a deleted session is invalid at once.
 """
 
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ from config.models import OperatorSession
 from config.platform.networks import address_from
 from config.platform.retention import delete_in_chunks
 
-SIGN_IN = "sign_in"  # in the session: what was seen when it began
+SIGN_IN = "sign_in"  # the session key with the moment, address and browser of the sign-in
 LONGEST_USER_AGENT = 200
 _FORGET = """
 DELETE FROM config_operatorsession WHERE ctid = ANY(ARRAY(
@@ -36,12 +36,12 @@ DELETE FROM config_operatorsession WHERE ctid = ANY(ARRAY(
 
 
 class SessionStore(DatabaseSessionStore):
-    """What settings.SESSION_ENGINE names. A session is saved at each request, which notes its last use."""
+    """The session store of settings.SESSION_ENGINE. Each request saves the session, which stores its last use."""
 
     def save(self, must_create: bool = False) -> None:
-        """Save the session. Raises OperationalError or InterfaceError while the database is away.
+        """Save the session. Raises OperationalError or InterfaceError while the database is down.
 
-        Django takes every failure for a session that somebody ended meanwhile, and answers 400.
+        Django treats every failure as a session that was ended meanwhile, and answers 400.
         """
         try:
             super().save(must_create)
@@ -62,7 +62,7 @@ class SessionStore(DatabaseSessionStore):
 
 @dataclass(frozen=True)
 class SignedIn:
-    """An open session as its operator sees it. `id` is not the key, which opens it."""
+    """An open session as its operator sees it. `id` is not the secret session key."""
 
     id: str
     key: str
@@ -73,8 +73,8 @@ class SignedIn:
 
 
 @receiver(user_logged_in)
-def note_sign_in(request: HttpRequest, **_: Any) -> None:
-    """Keep in the new session when it began, and from which address and browser."""
+def store_sign_in(request: HttpRequest, **_: Any) -> None:
+    """Store the moment, the address and the browser of the sign-in in the new session."""
     address = address_from(client_address(request))
     request.session[SIGN_IN] = {
         "id": uuid4().hex,
@@ -85,9 +85,9 @@ def note_sign_in(request: HttpRequest, **_: Any) -> None:
 
 
 def open_sessions(operator: Any) -> list[SignedIn]:
-    """Return the sessions in which this operator is signed in, the one used last first.
+    """Return the sessions in which this operator is signed in, the most recently used first.
 
-    One that stopped half-way (the password without the code), or that began under an older password, is none.
+    Sessions without the second factor and sessions from before a change of password are not included.
     """
     hashes = {operator.get_session_auth_hash(), *operator.get_session_auth_fallback_hash()}
     devices = (
@@ -115,7 +115,7 @@ def end(operator: Any, key: str) -> None:
 
 
 def end_others(operator: Any, *, than: str) -> None:
-    """End every session of this operator but the one with this key, also those that stopped half-way."""
+    """End every session of this operator except the one with this key, also sessions without the second factor."""
     OperatorSession.objects.filter(operator=operator).exclude(session_key=than).delete()
 
 
@@ -125,5 +125,5 @@ def end_all(operators: Iterable[Any]) -> None:
 
 
 def forget_ended(*, at: datetime) -> int:
-    """Delete the sessions that nobody used for OPERATOR_SESSION_MINUTES. Returns how many."""
+    """Delete the sessions that were not used for OPERATOR_SESSION_MINUTES. Returns their number."""
     return delete_in_chunks(_FORGET, before=at)

@@ -1,4 +1,4 @@
-"""The operators' sign-in page: bounded input, and a limit per address that is checked before a password is hashed."""
+"""The operators' sign-in page: limited input, and a rate limit per address that applies before a password is hashed."""
 
 import threading
 from collections.abc import Iterator
@@ -18,17 +18,17 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from config.api.throttles import client_address, seconds_over_limit
 from config.backoffice import recovery
 from config.backoffice.passwords import LONGEST_PASSWORD
-from config.backoffice.two_factor import CODE_NEEDED, CODE_WRONG, code_field, matched
+from config.backoffice.two_factor import CODE_NEEDED, CODE_WRONG, code_field, matching_device
 
-LONGEST_USERNAME = 64  # as accounts.User keeps it
-# Hashing a password takes a third of a second of a processor. More of them at once, from however many addresses, would
-# leave no thread and no processor to the requests of users.
-AT_ONCE = 1  # of a process
-_places = threading.BoundedSemaphore(AT_ONCE)
+LONGEST_USERNAME = 64  # the length of the column in accounts.User
+# Hashing a password takes a third of a second of CPU. Several at once, even from different addresses, would take the
+# threads and the CPU from the requests of users.
+MAX_CHECKS_PER_PROCESS = 1
+_slots = threading.BoundedSemaphore(MAX_CHECKS_PER_PROCESS)
 
 
 class SignInForm(AdminAuthenticationForm):
-    """Name and password, and the code of those who have a second factor."""
+    """The form for the name, the password and, for operators with a second factor, the code."""
 
     username = UsernameField(
         label=gettext_lazy("登录名"),
@@ -49,33 +49,33 @@ class SignInForm(AdminAuthenticationForm):
         if operator is not None and TOTPDevice.objects.filter(user=operator, confirmed=True).exists():
             if not cleaned.get("code"):
                 raise forms.ValidationError(CODE_NEEDED, code="code_needed")
-            device = matched(operator, cleaned["code"], via=reverse("admin:login"))
+            device = matching_device(operator, cleaned["code"], via=reverse("admin:login"))
             if device is None:
                 raise forms.ValidationError(CODE_WRONG, code="code_wrong")
-            operator.otp_device = device  # type: ignore[attr-defined]  # django_otp marks the session with it
+            operator.otp_device = device  # type: ignore[attr-defined]  # django_otp stores it in the session
         return cleaned
 
 
 def refuse_too_many(request: HttpRequest) -> HttpResponse | None:
-    """Count one attempt of this address; return a page with status 429 when there were too many, else None.
+    """Count one attempt of this address. Returns a page with status 429 beyond the limit, else None.
 
-    Each attempt costs a password hash, and the lock after wrong passwords does not see names that change. While Redis
-    is away nothing is counted: operators must be able to sign in to see what is wrong.
+    Each attempt costs a password hash, and the lock after wrong passwords does not catch changing names. While Redis
+    is down nothing is counted: operators must be able to sign in to find the problem.
     """
     wait = seconds_over_limit("operator_sign_in", client_address(request))
     return _refused(request, seconds=wait) if wait else None
 
 
 @contextmanager
-def place(request: HttpRequest) -> Iterator[HttpResponse | None]:
-    """Hold one of the AT_ONCE places in which a password is checked; yields a page with status 429 when all are taken."""
-    if not _places.acquire(blocking=False):
+def password_slot(request: HttpRequest) -> Iterator[HttpResponse | None]:
+    """Take one of the slots for a password check. Yields None, or a page with status 429 when all slots are taken."""
+    if not _slots.acquire(blocking=False):
         yield _refused(request, seconds=1, is_busy=True)
         return
     try:
         yield None
     finally:
-        _places.release()
+        _slots.release()
 
 
 def _refused(request: HttpRequest, *, seconds: int, is_busy: bool = False) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""The operators' site: the built-in admin under our name, with a first page, two factors and an audit log."""
+"""The admin site of operators: Django's admin with a dashboard, two-factor sign-in and the audit log."""
 
 from collections.abc import Callable
 from functools import update_wrapper
@@ -14,7 +14,7 @@ from django.views.i18n import set_language
 from config.backoffice import dashboard, own_sessions, sign_in, two_factor
 from config.platform import audit
 
-_READS = ("GET", "HEAD", "OPTIONS")
+_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 class OperatorAdminSite(AdminSite):
@@ -34,34 +34,34 @@ class OperatorAdminSite(AdminSite):
         return [*own, *super().get_urls()]
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Staff; and, where two factors are asked for, with the second one given."""
+        """Return whether the user is staff and, where two factors are required, has given the second factor."""
         return super().has_permission(request) and (
             not settings.OPERATOR_TWO_FACTOR or two_factor.is_verified(request)
         )
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Whoever has given the password but has no second factor yet is taken to get one."""
+        """Show the sign-in page. Redirects operators without a second factor to its setup."""
         if super().has_permission(request) and not self.has_permission(request):
             return HttpResponseRedirect(reverse("admin:two_factor"))
         if request.method != "POST":
             return super().login(request, extra_context)
         if (refused := sign_in.refuse_too_many(request)) is not None:
             return refused
-        with sign_in.place(request) as busy:
+        with sign_in.password_slot(request) as busy:
             return busy or super().login(request, extra_context)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         return super().index(request, {**dashboard.contents(request), **(extra_context or {})})
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Any:
-        """A page that writes does so in one transaction, in the operator's name. No page is kept by a browser."""
+        """Wrap a page: a write is one transaction in the operator's name, and browsers cache no page."""
         inner = super().admin_view(view, cacheable=False)
 
-        def noted(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            if request.method in _READS or not self.has_permission(request):
+        def audited(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            if request.method in _SAFE_METHODS or not self.has_permission(request):
                 return inner(request, *args, **kwargs)
             via = f"{request.path} {request.POST.get('action', '')}".strip()
             with audit.acting(by=request.user.get_username(), via=via):
                 return inner(request, *args, **kwargs)
 
-        return update_wrapper(noted, inner)
+        return update_wrapper(audited, inner)

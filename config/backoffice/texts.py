@@ -1,4 +1,4 @@
-"""Texts and numbers that operators write."""
+"""Form fields for texts and numbers of operators."""
 
 import re
 from typing import Any, ClassVar
@@ -11,8 +11,8 @@ _INTEGER = re.compile(r"[+-]?[0-9]+")
 _DECIMAL = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 
 
-class SeenCharField(forms.CharField):
-    """Text without invisible characters at its ends; a text that shows nothing is blank."""
+class VisibleCharField(forms.CharField):
+    """A text field that removes invisible characters at the ends; a text of invisible characters only is blank."""
 
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value)
@@ -22,7 +22,7 @@ class SeenCharField(forms.CharField):
 
 
 class _PlainNumber:
-    """A number in ASCII digits. Python also reads 1e2, 1_000 and the digits of every script, which nobody means."""
+    """A number in ASCII digits. Python also accepts 1e2, 1_000 and the digits of every script."""
 
     pattern: ClassVar[re.Pattern[str]]
 
@@ -33,12 +33,12 @@ class _PlainNumber:
 
 
 class PlainIntegerField(_PlainNumber, forms.IntegerField):
-    """A whole number."""
+    """A field for an integer."""
 
     pattern = _INTEGER
 
 
 class PlainDecimalField(_PlainNumber, forms.DecimalField):
-    """An amount or a share."""
+    """A field for an amount or a share."""
 
     pattern = _DECIMAL

@@ -1,7 +1,7 @@
-"""The words operators see can be switched to English: every label is looked up in `locale/` when it is shown.
+"""The translation of the admin's labels to English: every label is looked up in `locale/` when it is shown.
 
-Labels are written in Chinese where they belong (models, admin classes), without a wrapper around each; here they are
-made translatable in one pass, after everything is loaded.
+Labels are written in Chinese in models and admin classes without a gettext call around each. After all apps are loaded,
+this module makes them translatable.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ _APPS = (
 
 
 def translate_labels() -> None:
-    """Make apps', models', fields', choices' and actions' labels translatable."""
+    """Make the labels of apps, models, fields, choices and actions translatable."""
     for owner, name, label in labels():
         setattr(owner, name, gettext_lazy(label))
     for field in _fields():
@@ -36,26 +36,28 @@ def translate_labels() -> None:
 
 
 def labels() -> Iterator[tuple[Any, str, str]]:
-    """(owner, attribute, Chinese words) of every label but those of choices."""
-    owners: list[tuple[Any, tuple[str, ...]]] = [(apps.get_app_config(room), ("verbose_name",)) for room in _APPS]
+    """Yield (owner, attribute, Chinese text) of every label except those of choices."""
+    owners: list[tuple[Any, tuple[str, ...]]] = [
+        (apps.get_app_config(app_label), ("verbose_name",)) for app_label in _APPS
+    ]
     owners += [(model._meta, ("verbose_name", "verbose_name_plural")) for model in _models()]
     owners += [(field, ("verbose_name", "help_text")) for field in _fields()]
     owners += [(function, ("short_description",)) for function in _functions()]
     owners += [(model_admin, ("search_help_text",)) for model_admin in admin.site._registry.values()]
     for owner, names in owners:
         for name in names:
-            words = getattr(owner, name, None)
-            if words and not isinstance(words, Promise):
-                yield owner, name, words
+            text = getattr(owner, name, None)
+            if text and not isinstance(text, Promise):
+                yield owner, name, text
 
 
 def choice_labels() -> set[str]:
-    """The Chinese words of all choices."""
+    """Return the Chinese labels of all choices."""
     return {force_str(label) for field in _fields() for _value, label in field.flatchoices or ()}
 
 
 def _models() -> list[Any]:
-    return [model for room in _APPS for model in apps.get_app_config(room).get_models()]
+    return [model for app_label in _APPS for model in apps.get_app_config(app_label).get_models()]
 
 
 def _fields() -> list[Any]:
@@ -63,9 +65,9 @@ def _fields() -> list[Any]:
 
 
 def _functions() -> list[Any]:
-    """Columns and actions of admin classes that are functions with a description."""
+    """Return the columns and actions of admin classes that are functions with a description."""
     found = []
     for model_admin in admin.site._registry.values():
         for kind in type(model_admin).__mro__:
-            found += [one for one in vars(kind).values() if hasattr(one, "short_description")]
+            found += [member for member in vars(kind).values() if hasattr(member, "short_description")]
     return found

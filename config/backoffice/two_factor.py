@@ -23,8 +23,8 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from config.backoffice import recovery
 from config.platform import audit
 
-DIGITS = 6  # of a code from the app
-REPLACING = "replaces_second_factor"  # in the session: a code was given, the new app not scanned yet
+DIGITS = 6  # the length of a code from the app
+REPLACING = "replaces_second_factor"  # the session key set between the check of the old code and the first new code
 CODE_NEEDED = gettext_lazy("请输入身份验证器上的 6 位验证码。")
 CODE_WRONG = gettext_lazy("验证码不正确或已过期,请用最新的验证码重试。")
 
@@ -34,14 +34,14 @@ def is_verified(request: HttpRequest) -> bool:
 
 
 def code_field(*, required: bool, longest: int = DIGITS) -> forms.CharField:
-    """Return a field for a code of the app; with a greater length for a recovery code too."""
+    """Return a field for a code of the app, or with a greater length also for a recovery code."""
     attrs = {"autocomplete": "one-time-code", **({"inputmode": "numeric"} if longest == DIGITS else {})}
     widget = forms.TextInput(attrs=attrs)
     return forms.CharField(label=gettext_lazy("验证码"), required=required, max_length=longest, widget=widget)
 
 
-def matched(operator: Any, code: str, *, via: str) -> Device | None:
-    """Return the device of the operator that a code is of; the use of a recovery code is in the audit log."""
+def matching_device(operator: Any, code: str, *, via: str) -> Device | None:
+    """Return the operator's device that accepts the code, else None. The audit log records a used recovery code."""
     typed = recovery.as_typed(code)
     if len(typed) == DIGITS:
         return match_token(operator, typed)
@@ -60,9 +60,9 @@ class AnyCodeForm(forms.Form):
 @never_cache
 @login_required(login_url="admin:login")
 def enrol(request: HttpRequest) -> HttpResponse:
-    """Show a QR code to scan; the first right code from it makes it this operator's second factor.
+    """Show a QR code to scan. The first correct code activates the app as the operator's second factor.
 
-    The app that it replaces works until then. The recovery codes are shown with the answer, and never again.
+    The replaced app works until then. The recovery codes are shown once, with the response.
     """
     if not (request.user.is_active and request.user.is_staff):
         return HttpResponseRedirect(reverse("admin:login"))
@@ -88,10 +88,10 @@ def enrol(request: HttpRequest) -> HttpResponse:
 
 
 def _manage(request: HttpRequest) -> HttpResponse:
-    """Give an enrolled operator new recovery codes, or lead to a new app; each for a code of the present ones."""
+    """Give an enrolled operator new recovery codes or a new app. Both require a current code."""
     form = AnyCodeForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        if matched(request.user, form.cleaned_data["code"], via=request.path) is None:
+        if matching_device(request.user, form.cleaned_data["code"], via=request.path) is None:
             form.add_error("code", str(CODE_WRONG))
         elif request.POST.get("do") == "replace":
             request.session[REPLACING] = True
@@ -114,11 +114,11 @@ def _page(request: HttpRequest, shown: dict[str, Any]) -> HttpResponse:
 
 
 def _picture(device: TOTPDevice) -> str:
-    drawn = io.BytesIO()
-    segno.make(device.config_url).save(drawn, kind="svg", scale=5, xmldecl=False, svgns=True)
-    return mark_safe(drawn.getvalue().decode())  # noqa: S308 - drawn here
+    image = io.BytesIO()
+    segno.make(device.config_url).save(image, kind="svg", scale=5, xmldecl=False, svgns=True)
+    return mark_safe(image.getvalue().decode())  # noqa: S308 - generated above
 
 
 def _secret(device: TOTPDevice) -> str:
-    """The same as text, for apps that cannot scan."""
+    """Return the secret as text, for apps that cannot scan."""
     return str(device.config_url).split("secret=")[1].split("&")[0]

@@ -1,6 +1,6 @@
-"""A form saves nothing over what somebody else has saved since it was opened.
+"""Optimistic locking of admin forms: a form does not overwrite changes that were saved after it was opened.
 
-Each form carries a fingerprint of the values that it was opened with. Whoever saves second reads who was first.
+Each form carries a fingerprint of its initial values. The second operator to save sees who saved first.
 """
 
 import hashlib
@@ -22,11 +22,11 @@ OPENED = "opened_version"
 
 
 class VersionedForm(forms.ModelForm):
-    """Refuse to save when the row differs from the one that the form was opened with."""
+    """A form that refuses to save when the row has changed since the form was opened."""
 
     @property
     def opened_version(self) -> str:
-        """Return the fingerprint for the page: of a form that comes back with errors the one it was opened with."""
+        """Return the fingerprint for the page. A form with errors keeps the fingerprint with which it was opened."""
         return str(self.data.get(OPENED, "")) if self.is_bound else self._version
 
     @property
@@ -41,12 +41,12 @@ class VersionedForm(forms.ModelForm):
 
 
 class VersionedFormSet(BaseModelFormSet):
-    """The same for a list that is edited in place: one fingerprint for all its rows."""
+    """A formset, for lists that are edited in place, with one fingerprint for all its rows."""
 
     model: type[Model]
 
     def __init__(self, data: Any = None, files: Any = None, *, queryset: Any = None, **options: Any) -> None:
-        """Lock the rows of a list that is saved, so that of two at once the second sees what the first saved."""
+        """Lock the rows of a list that is saved, so that a second save at the same time sees the first."""
         if data is not None and isinstance(queryset, QuerySet):
             queryset = queryset.select_for_update(of=("self",))
         super().__init__(data, files, queryset=queryset, **options)
@@ -69,7 +69,7 @@ class VersionedFormSet(BaseModelFormSet):
 
 
 def versioned(form: Any) -> Any:
-    """Return this class of forms with the check of versions."""
+    """Return a subclass of this form class that checks the version."""
     return type(form)(form.__name__, (VersionedForm, form), {})
 
 
@@ -80,28 +80,28 @@ def _fingerprint(rows: Iterable[tuple[Any, Mapping[str, Any]]]) -> str:
 
 
 def _plain(value: Any) -> str:
-    """Return a value as text; of related rows their keys, in order."""
+    """Return a value as text; for related rows, their sorted keys."""
     if isinstance(value, list | tuple | set):
-        return ",".join(sorted(str(one.pk if isinstance(one, Model) else one) for one in value))
+        return ",".join(sorted(str(item.pk if isinstance(item, Model) else item) for item in value))
     return str(value)
 
 
 def _conflict(model: type[Model], keys: Iterable[Any]) -> ValidationError:
-    """Return the refusal. It names the last person who changed one of these rows."""
-    last = AuditEntry.objects.filter(_about(model, [str(key) for key in keys])).order_by("-id").first()
+    """Return the refusal, which names the operator who last changed one of these rows."""
+    last = AuditEntry.objects.filter(_entries_of(model, [str(key) for key in keys])).order_by("-id").first()
     if last is None:  # changed by a command or by plain SQL
         return ValidationError(_("内容已被修改，请重新打开"), code="changed_meanwhile")
     moment = shanghai_time(last.noted_at)
     when = moment[11:16] if day_of(last.noted_at) == day_of(timezone.now()) else moment[:16]
-    words = {"name": last.actor, "when": when}
-    return ValidationError(_("已被 %(name)s 于 %(when)s 修改，请重新打开") % words, code="changed_meanwhile")
+    params = {"name": last.actor, "when": when}
+    return ValidationError(_("已被 %(name)s 于 %(when)s 修改，请重新打开") % params, code="changed_meanwhile")
 
 
-def _about(model: type[Model], keys: list[str]) -> Q:
-    """Return the condition for entries about these rows, and about rows that join others to them (an operator's roles)."""
-    about = Q(table_name=model._meta.db_table, row_id__in=keys)
+def _entries_of(model: type[Model], keys: list[str]) -> Q:
+    """Return the filter for entries of these rows and of their many-to-many rows (an operator's roles)."""
+    entries = Q(table_name=model._meta.db_table, row_id__in=keys)
     for field in model._meta.many_to_many:
         through: Any = field.remote_field.through
         own = f"changes__{through._meta.get_field(field.m2m_field_name()).column}__contains"
-        about |= Q(Q(*[Q(**{own: key}) for key in keys], _connector=Q.OR), table_name=through._meta.db_table)
-    return about
+        entries |= Q(Q(*[Q(**{own: key}) for key in keys], _connector=Q.OR), table_name=through._meta.db_table)
+    return entries

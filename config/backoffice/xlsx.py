@@ -1,7 +1,7 @@
-"""An XLSX workbook of one sheet, written while it is sent: it is never in memory or on disk as a whole.
+"""An XLSX workbook of one sheet, generated while it is sent: it is never complete in memory or on disk.
 
-Libraries build a workbook before they hand out its first byte. Text cells are inline strings, which no
-spreadsheet takes for a formula.
+Libraries build a whole workbook before they return its first byte. Text cells are inline strings, which no
+spreadsheet runs as a formula.
 """
 
 import io
@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape
 
 from django.utils.translation import gettext as _
 
-MOST_ROWS = 1_048_576  # what a sheet can hold
+MOST_ROWS = 1_048_576  # the capacity of a sheet
 FLUSH_BYTES = 64 * 1024
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>'
@@ -36,7 +36,7 @@ _PARTS = {
 
 
 class _Pipe(io.RawIOBase):
-    """Where the archive is written to, and taken from in pieces."""
+    """A buffer to which the archive is written and from which it is read in pieces."""
 
     def __init__(self) -> None:
         self.pieces: list[bytes] = []
@@ -48,13 +48,13 @@ class _Pipe(io.RawIOBase):
         self.pieces.append(bytes(piece))
         return len(piece)
 
-    def taken(self) -> bytes:
+    def read_all(self) -> bytes:
         pieces, self.pieces = self.pieces, []
         return b"".join(pieces)
 
 
 def workbook(rows: Iterable[list[Any]]) -> Iterator[bytes]:
-    """The file's bytes, piece by piece; when there are more rows than a sheet can hold, the last says so."""
+    """Yield the bytes of the file. With more rows than a sheet holds, the last row is a note about it."""
     pipe = _Pipe()
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, xml in _PARTS.items():
@@ -62,25 +62,25 @@ def workbook(rows: Iterable[list[Any]]) -> Iterator[bytes]:
         with archive.open("xl/worksheets/sheet1.xml", "w", force_zip64=True) as sheet:
             for piece in _sheet(rows):
                 sheet.write(piece.encode())
-                yield pipe.taken()
-    yield pipe.taken()
+                yield pipe.read_all()
+    yield pipe.read_all()
 
 
 def _sheet(rows: Iterable[list[Any]]) -> Iterator[str]:
-    held = [f'{_HEAD}<worksheet xmlns="{_OOXML}/spreadsheetml/2006/main"><sheetData>']
+    buffer = [f'{_HEAD}<worksheet xmlns="{_OOXML}/spreadsheetml/2006/main"><sheetData>']
     size = 0
     for number, row in enumerate(rows, start=1):
-        if number == MOST_ROWS:  # the last one: whatever comes is more than a sheet holds
-            held.append(
+        if number == MOST_ROWS:  # the last row of a sheet, and more rows follow
+            buffer.append(
                 f'<row r="{number}">{_cell(_("其余的行超出了工作表的容量,请筛选后分批导出,或导出 CSV"))}</row>'
             )
             break
-        held.append(f'<row r="{number}">{"".join(map(_cell, row))}</row>')
-        size += len(held[-1])
+        buffer.append(f'<row r="{number}">{"".join(map(_cell, row))}</row>')
+        size += len(buffer[-1])
         if size > FLUSH_BYTES:
-            yield "".join(held)
-            held, size = [], 0
-    yield "".join([*held, "</sheetData></worksheet>"])
+            yield "".join(buffer)
+            buffer, size = [], 0
+    yield "".join([*buffer, "</sheetData></worksheet>"])
 
 
 def _cell(value: Any) -> str:

@@ -1,6 +1,6 @@
-"""Checks of `manage.py check --deploy`: settings that would leave a door open or a provider unreachable.
+"""Checks of `manage.py check --deploy` for unsafe settings and for unreachable outside systems.
 
-Outside the embedded mode the web server, the workers and the senders do not start with such a setting either
+Outside the embedded mode the web server, the workers and the senders also refuse to start with such a setting
 (`require_sound_settings`).
 """
 
@@ -29,7 +29,7 @@ API_V3_KEY_LENGTH = 32
 
 @register(Tags.security, deploy=True)
 def access(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
-    """Default secrets, open endpoints, any host."""
+    """Check for default secrets, open endpoints and unrestricted hosts."""
     found: list[CheckMessage] = []
     if settings.EMBEDDED:
         found.append(
@@ -50,7 +50,7 @@ def access(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
     if not settings.ALLOWED_HOSTS or not all(map(addresses.is_host_of_ours, settings.ALLOWED_HOSTS)):
         hint = "Set ALLOWED_HOSTS to your host names, with commas between."
         found.append(Error("ALLOWED_HOSTS must name your hosts, and no others.", hint=hint, id="wxrobot.E005"))
-    if not all(map(_is_strong_key, secret_keys())):
+    if not all(map(_is_strong_secret_key, secret_keys())):
         text = "SECRET_KEY must be 50 random characters or more, and so must each of SECRET_KEY_FALLBACKS."
         found.append(Error(text, hint="Set SECRET_KEY.", id="wxrobot.E011"))
     if settings.SECURE_PROXY_SSL_HEADER and not settings.TRUSTED_PROXIES:
@@ -59,15 +59,15 @@ def access(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
     if urlsplit(settings.REDIS_URL).port == 1:
         found.append(Error("REDIS_URL is missing.", hint="Set REDIS_URL.", id="wxrobot.E008"))
     found += _stores()
-    return [*found, *addresses.own(), *addresses.outside(), *limits.found()]
+    return [*found, *addresses.check_own(), *addresses.check_outside(), *limits.check_limits()]
 
 
-def _is_strong_key(key: str) -> bool:
+def _is_strong_secret_key(key: str) -> bool:
     return len(key) >= 50 and len(set(key)) >= 16 and not key.startswith("django-insecure-")
 
 
 def _stores() -> list[CheckMessage]:
-    """PostgreSQL, and a password for whatever is reached over a network."""
+    """Check that the database is PostgreSQL and that servers reached over a network have a password."""
     database, redis = settings.DATABASES["default"], urlsplit(settings.REDIS_URL)
     if database["ENGINE"] != "django.db.backends.postgresql":
         text = "DATABASE_URL must name a PostgreSQL database: the rules of money are kept there."
@@ -86,7 +86,7 @@ def _stores() -> list[CheckMessage]:
 
 @register(Tags.security, deploy=True)
 def origins(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
-    """Warn of a client on another origin than the API, unless CORS lets it in."""
+    """Warn about a client on an origin other than the API's, unless CORS allows it."""
     client, api = _origin(settings.CLIENT_BASE_URL), _origin(settings.PUBLIC_BASE_URL)
     if client == api or client in map(_origin, settings.CORS_ALLOWED_ORIGINS):
         return []
@@ -101,15 +101,15 @@ def origins(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
 
 
 def _origin(address: str) -> tuple[str, str]:
-    """Return the scheme and the host of an address, with the port unless it is the scheme's own."""
+    """Return the scheme and the host of an address, with the port unless it is the default of the scheme."""
     parts = urlsplit(address.lower())
-    own_port = {"https": ":443", "http": ":80"}.get(parts.scheme, "")
-    return parts.scheme, parts.netloc.removesuffix(own_port) if own_port else parts.netloc
+    default_port = {"https": ":443", "http": ":80"}.get(parts.scheme, "")
+    return parts.scheme, parts.netloc.removesuffix(default_port) if default_port else parts.netloc
 
 
 @register(Tags.security, deploy=True)
 def providers(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
-    """Secrets without which WeChat, payments or customer service cannot work."""
+    """Check the secrets that WeChat, payments, SMS and customer service require."""
     missing = {
         "WECHAT_APPS": "sandbox" in settings.WECHAT_APPS
         or not all(map(_is_secret, settings.WECHAT_APPS.values() or [""])),
@@ -121,12 +121,12 @@ def providers(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]
         "ALIYUN_CS_KEY": not _is_secret(settings.ALIYUN_CS_KEY),
         "WECHAT_PAY_API_V3_KEY": len(settings.WECHAT_PAY_API_V3_KEY) != API_V3_KEY_LENGTH
         or not _is_secret(settings.WECHAT_PAY_API_V3_KEY),
-        "WECHAT_PAY_PRIVATE_KEY_FILE": not _signs(settings.WECHAT_PAY_PRIVATE_KEY_FILE),
-        "WECHAT_PAY_PUBLIC_KEY_FILE": not _verifies(
+        "WECHAT_PAY_PRIVATE_KEY_FILE": not _is_private_key(settings.WECHAT_PAY_PRIVATE_KEY_FILE),
+        "WECHAT_PAY_PUBLIC_KEY_FILE": not _is_public_key(
             settings.WECHAT_PAY_PUBLIC_KEY_ID, settings.WECHAT_PAY_PUBLIC_KEY_FILE
         ),
         "WECHAT_PAY_MORE_KEYS": not all(
-            _verifies(serial, Path(file)) for serial, file in settings.WECHAT_PAY_MORE_KEYS.items()
+            _is_public_key(serial, Path(file)) for serial, file in settings.WECHAT_PAY_MORE_KEYS.items()
         ),
         "IDENTITY_KEYS": not _are_fernet_keys(settings.IDENTITY_KEYS),
     }
@@ -138,29 +138,29 @@ def providers(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]
 
 
 def _is_secret(text: str) -> bool:
-    """Return whether nobody guesses it: 16 characters or more, six different ones, none of the sandbox's."""
+    """Return whether the text is hard to guess: at least 16 characters, six different ones, not from the sandbox."""
     return len(text) >= 16 and len(set(text)) >= 6 and not text.startswith("sandbox")
 
 
-def _signs(file: Path) -> bool:
-    """Return whether this is an RSA private key without a passphrase."""
+def _is_private_key(file: Path) -> bool:
+    """Return whether the file is an RSA private key without a passphrase."""
     try:
         return isinstance(serialization.load_pem_private_key(file.read_bytes(), None), RSAPrivateKey)
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm):
         return False
 
 
-def _verifies(serial: str, file: Path) -> bool:
-    """Return whether this is a public key, or the certificate of this serial that has not ended."""
+def _is_public_key(serial: str, file: Path) -> bool:
+    """Return whether the file is an RSA public key, or a certificate with this serial that has not expired."""
     try:
         raw = file.read_bytes()
         if b"BEGIN CERTIFICATE" not in raw:
             return isinstance(serialization.load_pem_public_key(raw), RSAPublicKey)
         certificate = x509.load_pem_x509_certificate(raw)
-        is_named = int(serial, 16) == certificate.serial_number
+        has_serial = int(serial, 16) == certificate.serial_number
     except (OSError, ValueError, UnsupportedAlgorithm):
         return False
-    return is_named and certificate.not_valid_after_utc > datetime.now(UTC)
+    return has_serial and certificate.not_valid_after_utc > datetime.now(UTC)
 
 
 def _are_fernet_keys(keys: Sequence[str]) -> bool:
@@ -171,13 +171,13 @@ def _are_fernet_keys(keys: Sequence[str]) -> bool:
 
 
 def require_sound_settings() -> None:
-    """Refuse to start with a setting that `check --deploy` calls an error, except in the embedded mode.
+    """Refuse to start with a setting that `check --deploy` reports as an error, except in the embedded mode.
 
-    Raises ImproperlyConfigured, which says all of them at once.
+    Raises ImproperlyConfigured, whose message lists all of them.
     """
     if settings.EMBEDDED:
         return
-    found = [one for check in (access, providers) for one in check(None) if one.level >= ERROR]
-    if found:
-        lines = [f"{one.msg} {one.hint or ''}".strip() for one in found]
+    errors = [message for check in (access, providers) for message in check(None) if message.level >= ERROR]
+    if errors:
+        lines = [f"{error.msg} {error.hint or ''}".strip() for error in errors]
         raise ImproperlyConfigured("\n".join(["These settings would leave a door open:", *lines]))

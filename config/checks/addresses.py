@@ -1,4 +1,4 @@
-"""Which addresses a deployment may have: its own, and those of outside systems."""
+"""Checks of the addresses in the settings: our own, and those of outside systems."""
 
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -20,8 +20,8 @@ OUTSIDE = (
 )
 
 
-def own() -> list[CheckMessage]:
-    """Addresses that users and outside systems are given."""
+def check_own() -> list[CheckMessage]:
+    """Check the addresses that users and outside systems receive from us."""
     found: list[CheckMessage] = []
     for name in OWN:
         if not _is_public(getattr(settings, name)):
@@ -43,8 +43,8 @@ def own() -> list[CheckMessage]:
     return found
 
 
-def outside() -> list[CheckMessage]:
-    """Addresses to which secrets and people's words go. A private network is allowed, one's own machine is not."""
+def check_outside() -> list[CheckMessage]:
+    """Check the addresses that receive secrets and users' texts. Private networks are allowed, this machine is not."""
     found: list[CheckMessage] = []
     for name in OUTSIDE:
         parts = urlsplit(getattr(settings, name))
@@ -55,9 +55,9 @@ def outside() -> list[CheckMessage]:
 
 
 def is_host_of_ours(host: str) -> bool:
-    """Return whether ALLOWED_HOSTS may hold it: a name of two parts or more, or a public address.
+    """Return whether ALLOWED_HOSTS may contain the host: a name of at least two parts, or a public address.
 
-    A dot at its beginning stands for all hosts below.
+    A leading dot includes all subdomains.
     """
     name = host.removeprefix(".")
     return "." in name and "*" not in name and _is_public(f"https://{name}")

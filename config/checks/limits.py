@@ -1,18 +1,18 @@
-"""Numbers that would switch a protection off, or everything else."""
+"""Checks of numbers in the settings that would disable a protection or stop the service."""
 
 import re
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 
-# At most so many calls a second, on average: 1000000/1 is no limit. A text message costs money.
+# The highest average rates that still protect: 1000000/1 is not a limit. Each SMS costs money.
 _MOST_PER_SECOND = 500.0
-_MOST_TEXTS_PER_SECOND = 0.1
-_OF_TEXTS = ("sms", "sms_day")
+_MOST_SMS_PER_SECOND = 0.1
+_SMS_SCOPES = ("sms", "sms_day")
 
 
-def found() -> list[CheckMessage]:
-    """Return an error for each number out of its range, and for a log that holds what people wrote."""
+def check_limits() -> list[CheckMessage]:
+    """Return an error for each number out of range, and for a log level that would log users' texts."""
     ranges = {
         "TRUSTED_PROXIES": (settings.TRUSTED_PROXIES, 0, 5),
         "OPERATOR_SIGN_IN_TRIES": (settings.AXES_FAILURE_LIMIT, 1, 20),
@@ -25,7 +25,7 @@ def found() -> list[CheckMessage]:
         if not least <= value <= most
     ]
     for scope, rate in settings.THROTTLE_RATES.items():
-        name, most = f"THROTTLE_{scope.upper()}", _MOST_TEXTS_PER_SECOND if scope in _OF_TEXTS else _MOST_PER_SECOND
+        name, most = f"THROTTLE_{scope.upper()}", _MOST_SMS_PER_SECOND if scope in _SMS_SCOPES else _MOST_PER_SECOND
         if not _is_rate(rate, most):
             text = f"{name} must be times/seconds, such as 10/60, and at most {most:g} a second."
             errors.append(Error(text, hint=f"Set {name}.", id="wxrobot.E015"))

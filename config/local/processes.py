@@ -1,4 +1,4 @@
-"""What starting and watching processes needs of the operating system."""
+"""Functions of the operating system for starting and watching processes."""
 
 import ctypes
 import os
@@ -19,7 +19,7 @@ _SERVER_PORTS = range(20_000, 32_000)
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on, below those that the kernel gives to outgoing connections."""
+    """Return a free loopback port below the range that the kernel uses for outgoing connections."""
     for port in random.sample(_SERVER_PORTS, len(_SERVER_PORTS)):
         with closing(socket.socket()) as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
@@ -28,7 +28,7 @@ def free_port() -> int:
 
 
 def write_secret(path: Path, content: str) -> None:
-    """Write a file that only we can read, whole or not at all."""
+    """Write a file atomically, readable by its owner only."""
     fresh = path.with_name(path.name + ".new")
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(content)
@@ -36,13 +36,13 @@ def write_secret(path: Path, content: str) -> None:
 
 
 def die_with_parent(number: int) -> None:
-    """In a forked child: have the kernel send us this signal when our parent dies (Linux), once or a few times."""
+    """Make the kernel send this signal to the calling process when its parent dies (Linux); it may arrive repeatedly."""
     if sys.platform == "linux":
         _LIBC.prctl(_PR_SET_PDEATHSIG, number)
 
 
 def enter_user_namespace() -> None:
-    """In a forked child of root: be an ordinary user in a namespace of our own, as PostgreSQL demands."""
+    """Become an ordinary user in a new user namespace, as PostgreSQL requires. For a forked child of root."""
     if _LIBC.unshare(_CLONE_NEWUSER) != 0:
         raise OSError(ctypes.get_errno(), "unshare")
     for name, line in (
@@ -62,7 +62,7 @@ def namespaces_work() -> bool:
 
 
 def holders(directory: Path) -> Iterator[int]:
-    """Processes whose working directory this is: servers stay in their data directory."""
+    """Yield the processes with this working directory: servers keep their data directory as working directory."""
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             if (entry / "cwd").readlink() == directory:
@@ -70,6 +70,6 @@ def holders(directory: Path) -> Iterator[int]:
 
 
 def become_ordinary() -> None:
-    """In a forked child of root: an ordinary user who ends with us."""
+    """Become an ordinary user and end with the parent. For a forked child of root."""
     enter_user_namespace()
     die_with_parent(signal.SIGINT)

@@ -1,1 +1,1 @@
-"""What every app builds on: cache, wake-ups, retention, dates, logs. It knows no app."""
+"""Infrastructure for all apps: cache, notifications, retention, dates, logs. It imports no app."""

@@ -1,7 +1,7 @@
-"""Who changed what, from what to what: written by triggers, so that no way of writing escapes it.
+"""The audit log: actor, moment and values before and after of each change, written by triggers.
 
-Libraries that listen to `save()` miss `queryset.update()` and plain SQL, which most verbs use. Here PostgreSQL itself
-notes each changed row, as soon as the transaction says who acts (docs/decisions/0005).
+Libraries that listen to `save()` miss `queryset.update()` and plain SQL, which most service functions use. Triggers
+record each changed row of a transaction in which an actor is set (docs/decisions/0005).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,8 +14,8 @@ from django.db.models import Model
 
 from config.models import AuditEntry
 
-COMMAND_LINE = "命令行"  # who acts where no operator does, through `manage.py …`
-KEY_PREFIX, LONGEST_ACTOR = "接口:", 80  # keys among those who act; as long as the log keeps a name
+COMMAND_LINE = "命令行"  # the actor of `manage.py …`
+KEY_PREFIX, LONGEST_ACTOR = "接口:", 80  # the prefix of keys as actors; the length of the column
 DEVICE_TABLES = ("otp_totp_totpdevice", "otp_static_staticdevice")  # second factors
 _ACTOR, _VIA = "wxrobot.actor", "wxrobot.via"
 _APPS = (
@@ -33,8 +33,8 @@ _APPS = (
     "otp_totp",
     "otp_static",
 )
-# What is a history itself, follows from what is noted, or would show keys of sessions.
-_NOT_NOTED = {
+# Models that are histories themselves, follow from recorded changes, or contain session keys.
+_NOT_AUDITED = {
     "config.auditentry",
     "config.dayfigure",
     "config.operatorsession",
@@ -48,31 +48,31 @@ _NOT_NOTED = {
     "launches.switchchange",
     "django_celery_beat.periodictasks",
 }
-# Written by the hundred as a consequence; operators only change them.
-_NOT_NOTED_WHEN_NEW = {"robots.outboxmessage", "launches.delivery"}
-# Noted as changed, never with their content.
+# Models whose rows are created by the hundred as a consequence; operators only change them.
+_NOT_AUDITED_WHEN_NEW = {"robots.outboxmessage", "launches.delivery"}
+# Columns whose changes are recorded without their values.
 _SECRET = ("password", "identity_sealed", "identity_hash", "sealed_key", "key_hash", "key", "code_hash", "token")
 _UNIMPORTANT = ("last_login", "last_used_at", "last_used_from", "last_t", "throttling_failure_timestamp")
 
 
 @contextmanager
 def acting(*, by: str, via: str) -> Iterator[None]:
-    """One transaction in which everything that changes is noted as done by `by`; what comes after it as before."""
+    """Open a transaction whose changes are recorded with the actor `by`. The previous actor is restored at its end."""
     with transaction.atomic():
-        before = _said()
-        _say(by, via)
+        before = _current_actor()
+        _set_actor(by, via)
         yield
-        _say(*before)
+        _set_actor(*before)
 
 
 @contextmanager
-def unnoted() -> Iterator[None]:
-    """One transaction of which nothing is noted: for values that must not be kept, whose loss is noted by itself."""
+def unaudited() -> Iterator[None]:
+    """Open a transaction that records nothing, for the erasure of values, which is recorded separately."""
     with acting(by="", via=""):
         yield
 
 
-def _said() -> tuple[str, str]:
+def _current_actor() -> tuple[str, str]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT coalesce(current_setting(%s, true), ''), coalesce(current_setting(%s, true), '')",
@@ -82,29 +82,29 @@ def _said() -> tuple[str, str]:
     return by, via
 
 
-def _say(by: str, via: str) -> None:
+def _set_actor(by: str, via: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config(%s, %s, true), set_config(%s, %s, true)", [_ACTOR, by, _VIA, via[:200]])
 
 
-# The database lets nothing else be changed in the log: a value becomes one that is noted without its content.
+# A trigger forbids every other change of the log: values may only be replaced by the mask.
 _MASK = """
 UPDATE config_auditentry SET changes = (
     SELECT jsonb_object_agg(name, CASE WHEN name = ANY(%(columns)s) THEN '["•••", "•••"]'::jsonb ELSE value END)
-    FROM jsonb_each(changes) AS noted(name, value)
+    FROM jsonb_each(changes) AS entry(name, value)
 ) WHERE table_name = %(table)s AND row_id = ANY(%(rows)s) AND changes ?| %(columns)s
 """
 
 
 def mask(model: type[Model], rows: Iterable[Any], columns: Sequence[str]) -> None:
-    """Take the values of these columns out of everything that is noted of these rows; that they changed stays."""
-    noted: dict[str, Any] = {"table": model._meta.db_table, "rows": list(map(str, rows)), "columns": list(columns)}
+    """Mask the values of these columns in all entries of these rows. The entries themselves stay."""
+    params: dict[str, Any] = {"table": model._meta.db_table, "rows": list(map(str, rows)), "columns": list(columns)}
     with connection.cursor() as cursor:
-        cursor.execute(_MASK, noted)
+        cursor.execute(_MASK, params)
 
 
-def note_export(model: type[Model], *, kind: str, query: str) -> None:
-    """Somebody takes a list away. Within `acting`."""
+def record_export(model: type[Model], *, kind: str, query: str) -> None:
+    """Record the export of a list. Call it within `acting`."""
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO config_auditentry (noted_at, actor, via, action, table_name, row_id, changes)"
@@ -115,48 +115,50 @@ def note_export(model: type[Model], *, kind: str, query: str) -> None:
         )
 
 
-def noted_models() -> list[type[Model]]:
-    """Every model whose changes are noted."""
+def audited_models() -> list[type[Model]]:
+    """Return every model whose changes are recorded."""
     found = []
     for label in _APPS:
         for model in apps.get_app_config(label).get_models(include_auto_created=True):
             options = model._meta
-            if options.managed and not options.proxy and options.label_lower not in _NOT_NOTED:
+            if options.managed and not options.proxy and options.label_lower not in _NOT_AUDITED:
                 found.append(model)
     return found
 
 
 def install(**_: Any) -> None:
-    """Give every such table its trigger; runs after each `migrate`, so that new tables have it from the start.
+    """Create the trigger of every audited table. Runs after each `migrate`, so that new tables are included.
 
-    A trigger made with other words, as before a column became secret, is replaced.
+    A trigger with other arguments, for example from before a column became secret, is replaced.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regproc('audit_note')")
         (function,) = cursor.fetchone()
         cursor.execute("SELECT tgrelid::regclass::text, tgargs FROM pg_trigger WHERE tgname = 'audit_note'")
-        there = {table: bytes(words) for table, words in cursor.fetchall()}
+        existing = {table: bytes(arguments) for table, arguments in cursor.fetchall()}
         tables = set(connection.introspection.table_names(cursor))
-        for model in noted_models() if function else ():
-            as_kept = b"".join(word.encode() + b"\x00" for word in _words(model))
-            if model._meta.db_table in tables and there.get(model._meta.db_table) != as_kept:
+        for model in audited_models() if function else ():
+            expected = b"".join(argument.encode() + b"\x00" for argument in _arguments(model))
+            if model._meta.db_table in tables and existing.get(model._meta.db_table) != expected:
                 cursor.execute(_trigger(model))
 
 
-def _words(model: type[Model]) -> list[str]:
+def _arguments(model: type[Model]) -> list[str]:
     return [str(model._meta.pk.column), ",".join(_SECRET), ",".join(_UNIMPORTANT)]
 
 
 def _trigger(model: type[Model]) -> str:
     quote = connection.ops.quote_name
-    moments = "UPDATE OR DELETE" if model._meta.label_lower in _NOT_NOTED_WHEN_NEW else "INSERT OR UPDATE OR DELETE"
-    arguments = ", ".join(f"'{word}'" for word in _words(model))
+    events = (
+        "UPDATE OR DELETE" if model._meta.label_lower in _NOT_AUDITED_WHEN_NEW else "INSERT OR UPDATE OR DELETE"
+    )
+    arguments = ", ".join(f"'{argument}'" for argument in _arguments(model))
     return (
-        f"CREATE OR REPLACE TRIGGER audit_note AFTER {moments} ON {quote(model._meta.db_table)} FOR EACH ROW"
+        f"CREATE OR REPLACE TRIGGER audit_note AFTER {events} ON {quote(model._meta.db_table)} FOR EACH ROW"
         f" WHEN (coalesce(current_setting('{_ACTOR}', true), '') <> '') EXECUTE FUNCTION audit_note({arguments})"
     )
 
 
 def model_of(entry: AuditEntry) -> type[Model] | None:
-    """The model whose table it was."""
-    return next((model for model in noted_models() if model._meta.db_table == entry.table_name), None)
+    """Return the model of the changed table; None when it is no longer audited."""
+    return next((model for model in audited_models() if model._meta.db_table == entry.table_name), None)

@@ -1,4 +1,4 @@
-"""Redis, as a help that may be missing: what is only cached is found anew while it is away."""
+"""Redis as an optional cache: while it is down, cached values are computed again."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,14 +10,14 @@ from django.core.cache import cache
 from redis import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError
 
-# Unreachable, slow, loading, full, or a replica that takes no writes: to us it is all the same.
+# Unreachable, slow, loading, full, or a read-only replica: all cases are treated alike.
 REDIS_AWAY = (RedisError,)
-Found = TypeVar("Found")
+Value = TypeVar("Value")
 
 
 @once
 def redis() -> Redis:
-    """This process's client. A thread that finds all connections in use waits for one instead of failing."""
+    """Return the client of this process. A thread waits for a free connection instead of failing."""
     pool = BlockingConnectionPool.from_url(
         settings.REDIS_URL,
         max_connections=50,
@@ -30,20 +30,20 @@ def redis() -> Redis:
     return Redis(connection_pool=pool)
 
 
-def cached(key: str, seconds: int, find: Callable[[], Found]) -> Found:
-    """What `find` answers, remembered for so long unless it is None."""
+def cached(key: str, seconds: int, find: Callable[[], Value]) -> Value:
+    """Return the value of `find`, cached for these seconds unless it is None."""
     try:
-        known: Found | None = cache.get(key)
+        value: Value | None = cache.get(key)
     except REDIS_AWAY:
         return find()
-    if known is None:
-        known = find()
+    if value is None:
+        value = find()
         with suppress(*REDIS_AWAY):
-            cache.set(key, known, seconds)
-    return known
+            cache.set(key, value, seconds)
+    return value
 
 
 def forget(key: str) -> None:
-    """Have it found anew; while Redis is away it lives out its seconds."""
+    """Delete a cached value. While Redis is down, the value stays until its seconds are over."""
     with suppress(*REDIS_AWAY):
         cache.delete(key)

@@ -1,24 +1,24 @@
-"""Counting what happens often: in Redis at once, in PostgreSQL once a minute."""
+"""Counters of frequent events: in Redis at once, in PostgreSQL once a minute."""
 
 from collections.abc import Iterator
 from contextlib import suppress
 
 from config.platform.cache import REDIS_AWAY, redis
 
-# What is counted down to nothing is forgotten, or every name ever counted would be read each minute.
+# Counts of zero are deleted, or every name ever counted would be read each minute.
 _SUBTRACT = """
 if redis.call('HINCRBY', KEYS[1], ARGV[1], -ARGV[2]) == 0 then redis.call('HDEL', KEYS[1], ARGV[1]) end
 """
 
 
 class Counter:
-    """Counts by name. `take` hands over what was counted and subtracts it, so a count in between is kept."""
+    """Counts by name. `take` yields the counts and subtracts them, so that counts added in between are kept."""
 
     def __init__(self, key: str) -> None:
         self.key = f"wxrobot:{key}"
 
     def add(self, name: str) -> None:
-        """Count once more; what happens while Redis is away goes uncounted rather than wrong for the caller."""
+        """Count once. While Redis is down nothing is counted, so that the caller's operation does not fail."""
         with suppress(*REDIS_AWAY):
             redis().hincrby(self.key, name, 1)
 

@@ -1,4 +1,4 @@
-"""Days as the customer's books know them: from midnight to midnight in Shanghai."""
+"""Days and times in Shanghai. A day lasts from midnight to midnight there, also in the accounts."""
 
 import re
 from datetime import date, datetime, time, timedelta
@@ -11,22 +11,22 @@ _TIME = re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}", re.ASCII)
 
 
 def day_of(moment: datetime) -> date:
-    """The Shanghai day in which `moment` lies."""
+    """Return the Shanghai day of `moment`."""
     return timezone.localtime(moment).date()
 
 
 def start_of(day: date) -> datetime:
-    """The first moment of `day`."""
+    """Return the first moment of `day`."""
     return timezone.make_aware(datetime.combine(day, time.min))
 
 
 def end_of(day: date) -> datetime:
-    """The first moment after `day`."""
+    """Return the first moment after `day`."""
     return start_of(day + timedelta(days=1))
 
 
 def after_quiet_hours(moment: datetime) -> datetime:
-    """That moment, or eight o'clock when it lies between midnight and then."""
+    """Return the moment, or eight o'clock for a moment between midnight and eight."""
     local = timezone.localtime(moment)
     return (
         moment
@@ -36,12 +36,12 @@ def after_quiet_hours(moment: datetime) -> datetime:
 
 
 def shanghai_time(moment: datetime) -> str:
-    """Return the moment as people in Shanghai read it, to the second."""
+    """Return the moment as text in Shanghai time, to the second."""
     return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}"
 
 
 def day_from(text: str) -> date:
-    """Return the day written as YYYY-MM-DD. Raises ValueError for anything else, which Python reads more kinds of."""
+    """Return the day written as YYYY-MM-DD. Raises ValueError for all other forms, some of which Python would accept."""
     if not _DAY.fullmatch(text):
         raise ValueError(text)
     return date.fromisoformat(text)
@@ -54,6 +54,6 @@ def time_from(text: str) -> datetime:
     return timezone.make_aware(datetime.fromisoformat(text))
 
 
-def day_named(word: str) -> date:
-    """The day that a person means on a command line: YYYY-MM-DD, or "yesterday"."""
-    return day_of(timezone.now()) - timedelta(days=1) if word == "yesterday" else day_from(word)
+def day_named(text: str) -> date:
+    """Return the day of a command-line argument: YYYY-MM-DD, or "yesterday"."""
+    return day_of(timezone.now()) - timedelta(days=1) if text == "yesterday" else day_from(text)

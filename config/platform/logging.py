@@ -1,4 +1,4 @@
-"""What a log line may say: people's numbers and secrets are masked, and PostgreSQL's row contents are left out."""
+"""The masking of log lines: personal numbers, secrets and the row contents in PostgreSQL's errors are removed."""
 
 import logging
 import re
@@ -9,17 +9,17 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, TextIO, cast
 
-# 18 characters, or the 15 digits of cards made before 1999: region, a day with two digits of the year, a number.
+# 18 characters, or the 15 digits of cards issued before 1999: region, birthday with a two-digit year, number.
 _IDENTITY_CARD = re.compile(
     r"(?<!\d)(?:\d{17}[\dXx]|[1-8]\d{7}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3})(?!\d)"
 )
 _PHONE = re.compile(r"(?<!\d)((?:86)?1[3-9]\d)\d{4}(\d{4})(?!\d)")
-# To the end of what PostgreSQL said: a value may have lines of its own.
+# To the end of PostgreSQL's message: a value may contain line ends.
 _ROW_CONTENTS = re.compile(
     r"^(\s*)DETAIL:.*?(?=\n\s*\n\s*(?:The above exception was|During handling of the above)|\n?\Z)",
     re.MULTILINE | re.DOTALL,
 )
-# Secrets in the places where others' messages carry them: requests and gunicorn quote addresses and headers.
+# Secrets in messages of libraries: requests and gunicorn quote addresses and headers.
 _SECRETS = (
     re.compile(r"()\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?"),  # a JWT
     re.compile(r"(\bBearer\s+)[\w.~+/=-]{16,}", re.IGNORECASE),
@@ -41,7 +41,7 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\
 
 
 def masked(line: str) -> str:
-    """Return the line without identity cards, whole phone numbers, secrets and the contents of database rows."""
+    """Return the line with identity cards, phone numbers, secrets and the contents of database rows masked."""
     line = _ROW_CONTENTS.sub(r"\1DETAIL: (left out)", line)
     for shape in _SECRETS:
         line = shape.sub(r"\1***", line)
@@ -49,17 +49,17 @@ def masked(line: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return the text with its control characters written out: it ends no line and moves no cursor."""
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    """Return the text with escaped control characters, so that it cannot end the line or move the cursor."""
+    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def _indented(text: str) -> str:
-    """Return the lines of a traceback such that none of them looks like a line of the log."""
+    """Return the traceback with indented lines, so that none of them looks like a line of the log."""
     return "\n".join(f"  {one_line(line)}" for line in text.rstrip("\n").split("\n"))
 
 
 class MaskedStream:
-    """A text stream that masks what is written; everything else is the original's."""
+    """A text stream that masks all writes and delegates everything else to the original stream."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -77,9 +77,9 @@ class MaskedStream:
 
 
 def mask_output(*, stdout: bool) -> None:
-    """Mask what this process writes past its loggers: exceptions that nobody caught, and what libraries print.
+    """Mask the output of this process outside its loggers: uncaught exceptions, and prints of libraries.
 
-    With `stdout`, standard output too; management commands answer there, and some answer with a new password or key.
+    With `stdout`, standard output is masked too. Not for management commands: some print a new password or key there.
     """
     sys.excepthook = print_masked
     threading.excepthook = _log_end_of_thread
@@ -91,7 +91,7 @@ def mask_output(*, stdout: bool) -> None:
 
 
 def print_masked(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Print a traceback as the log would write it (`sys.excepthook`)."""
+    """Print a masked traceback in the form of the log (`sys.excepthook`)."""
     text = masked("".join(traceback.format_exception(kind, error, trace)))
     sys.stderr.write(f"Ended by {kind.__name__}:\n{_indented(text)}\n")
 
@@ -99,24 +99,24 @@ def print_masked(kind: type[BaseException], error: BaseException, trace: Traceba
 def _log_end_of_thread(ended: threading.ExceptHookArgs) -> None:
     if ended.exc_value is not None and not isinstance(ended.exc_value, SystemExit):
         name = ended.thread.name if ended.thread else "?"
-        what = (ended.exc_type, ended.exc_value, ended.exc_traceback)
-        logger.critical("The thread %s ended by an exception", name, exc_info=what)
+        exc_info = (ended.exc_type, ended.exc_value, ended.exc_traceback)
+        logger.critical("The thread %s ended by an exception", name, exc_info=exc_info)
 
 
 def _log_unraisable(ignored: "sys.UnraisableHookArgs") -> None:
     if ignored.exc_value is not None:
         where = getattr(ignored.object, "__qualname__", type(ignored.object).__name__)
-        what = (ignored.exc_type, ignored.exc_value, ignored.exc_traceback)
-        logger.error("An exception was ignored in %s", where, exc_info=what)
+        exc_info = (ignored.exc_type, ignored.exc_value, ignored.exc_traceback)
+        logger.error("An exception was ignored in %s", where, exc_info=exc_info)
 
 
 class MaskingFormatter(logging.Formatter):
-    """Masks the whole line, traceback included. A message stays in its line, and a traceback is indented: what somebody
-    put into either forges no line of its own.
+    """A formatter that masks the whole line and the traceback. Messages stay on one line and tracebacks are indented, so
+    that text of a caller cannot forge a line of the log.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        kept, record.exc_text = record.exc_text, None  # a traceback that another formatter kept is not ours
+        kept, record.exc_text = record.exc_text, None  # another formatter may have cached an unmasked traceback
         try:
             return masked(super().format(record))
         except Exception as error:  # noqa: BLE001 - logging would print the message and its arguments as they are
@@ -133,7 +133,7 @@ class MaskingFormatter(logging.Formatter):
 
 
 def logging_at(level: str) -> dict[str, Any]:
-    """Return Django's LOGGING: one line each to the console, from this level on."""
+    """Return Django's LOGGING: records from this level on, one line each, on the console."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -146,9 +146,11 @@ def logging_at(level: str) -> dict[str, Any]:
         "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"handlers": ["console"], "level": level},
         "loggers": {
-            # Refusals answer themselves; only our own faults belong in the log.
+            # Refusals are answered to the caller; only our own errors belong in the log.
             "django.request": {"level": "ERROR"},
-            "django.security": {"level": "CRITICAL"},  # a foreign host, a body that is too large: others' faults
+            "django.security": {
+                "level": "CRITICAL"
+            },  # an unknown host, a body that is too large: errors of callers
             "urllib3": {"level": "ERROR"},
             "axes": {"level": "WARNING"},
             "celery": {"level": "WARNING"},

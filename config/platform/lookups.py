@@ -1,4 +1,4 @@
-"""How a thing is named in a request: by its id or by its code."""
+"""Lookups of objects that a request names by id or code."""
 
 import uuid
 
@@ -6,7 +6,7 @@ from django.db.models import Q
 
 
 def as_uuid(text: object) -> uuid.UUID | None:
-    """The UUID that a text spells, if it spells one."""
+    """Return the UUID of a text; None when the text is not a UUID."""
     try:
         return uuid.UUID(str(text))
     except ValueError:
@@ -14,13 +14,13 @@ def as_uuid(text: object) -> uuid.UUID | None:
 
 
 def has_id(text: object) -> Q:
-    """A filter for the row whose id the text spells; nothing matches what is no id."""
+    """Return a filter for the row with this id. A text that is not a UUID matches no row."""
     found = as_uuid(text)
     return Q(pk=found) if found else Q(pk__in=[])
 
 
 def id_or_code(reference: object) -> Q:
-    """A filter for the row whose id or gateway code is `reference`; nothing matches what is neither."""
+    """Return a filter for the row whose id or gateway code is `reference`. Impossible values match no row."""
     text = str(reference)
     if not text or "\x00" in text or len(text) > 128:
         return Q(pk__in=[])

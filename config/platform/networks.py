@@ -1,19 +1,19 @@
-"""Addresses of callers, and the networks that they are in."""
+"""IP addresses of callers, and networks."""
 
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 
 def network_from(text: str) -> str:
-    """Return an address, or a network in CIDR notation, as it is kept.
+    """Return an address, or a network in CIDR notation, in its stored form.
 
-    Raises ValueError for anything else, also for a network with bits of an address in it, such as 10.0.0.1/8.
+    Raises ValueError for all other texts, also for a network with host bits, such as 10.0.0.1/8.
     """
     return str(ip_network(text.strip()))
 
 
 def address_from(text: str) -> IPv4Address | IPv6Address | None:
-    """Return the address that a text spells, if it spells one; that of an IPv4 host behind IPv6 is its IPv4 address."""
+    """Return the address of a text, or None. An IPv4-mapped IPv6 address becomes its IPv4 address."""
     try:
         address = ip_address(text)
     except ValueError:
@@ -22,6 +22,6 @@ def address_from(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def is_within(address: str, networks: Iterable[str]) -> bool:
-    """Return whether the address is in one of the networks. What is no address is in none."""
+    """Return whether the address is in one of the networks. A text that is not an address is in none."""
     found = address_from(address)
     return found is not None and any(found in ip_network(network) for network in networks)

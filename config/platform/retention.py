@@ -1,4 +1,4 @@
-"""Forgetting what is old enough, however much of it there is."""
+"""Deletion of old rows, in chunks."""
 
 from datetime import datetime
 from typing import Any
@@ -8,17 +8,17 @@ from django.db import connection
 CHUNK = 10_000  # rows deleted in one statement
 
 
-def delete_in_chunks(statement: str, *, before: datetime, chunk: int = CHUNK, **words: Any) -> int:
-    """Run a DELETE of at most `chunk` rows from before that moment until nothing is left for it. Returns how many rows.
+def delete_in_chunks(statement: str, *, before: datetime, chunk: int = CHUNK, **params: Any) -> int:
+    """Repeat a DELETE of at most `chunk` rows from before that moment until no row is left. Returns their number.
 
-    It names its rows by place, `ctid = ANY(ARRAY(SELECT ctid …))`: a join of the table with the rows chosen compares
-    each with each while PostgreSQL still believes the table to be empty (measured 28 s for 10,000 rows, else 0.01 s).
-    Each chunk is a transaction: a killed run leaves less for the next, and no lock is held for long.
+    The statement selects rows by `ctid = ANY(ARRAY(SELECT ctid …))`: a join compares every pair of rows while
+    PostgreSQL's statistics still show an empty table (measured 28 s for 10,000 rows, against 0.01 s).
+    Each chunk is a transaction: a killed run keeps its progress, and no lock is held for long.
     """
     total = 0
     with connection.cursor() as cursor:
         while True:
-            cursor.execute(statement, {"before": before, "chunk": chunk, **words})
+            cursor.execute(statement, {"before": before, "chunk": chunk, **params})
             total += cursor.rowcount
             if cursor.rowcount < chunk:
                 return total

@@ -1,11 +1,11 @@
-"""Keyed hashes under SECRET_KEY that outlive a change of it: those under a key in SECRET_KEY_FALLBACKS are accepted."""
+"""Keyed hashes with SECRET_KEY. Hashes with a key in SECRET_KEY_FALLBACKS are still accepted after a key change."""
 
 from django.conf import settings
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 
 def secret_keys() -> list[str]:
-    """Return the key that signs, and behind it those whose signatures are accepted."""
+    """Return the signing key, followed by the keys whose signatures are accepted."""
     return [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
 
 
@@ -15,7 +15,7 @@ def keyed_hash(salt: str, value: str) -> str:
 
 
 def is_keyed_hash(given: str, salt: str, value: str) -> bool:
-    """Return whether this is the value's keyed hash under one of the keys."""
+    """Return whether `given` is the keyed hash of the value with one of the keys."""
     return any(constant_time_compare(given, _hash(salt, value, key)) for key in secret_keys())
 
 

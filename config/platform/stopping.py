@@ -1,8 +1,8 @@
-"""Asking a process to stop by a signal.
+"""Stop requests to a process by a signal.
 
-Python runs a signal handler between any two instructions of the main thread, the handler itself included. A handler that
-takes a lock (`threading.Event.set`, logging, a queue) waits for ever when a second signal comes while it holds that lock:
-a sender was seen hanging so. The handler here only counts and writes to a pipe.
+Python runs a signal handler between any two instructions of the main thread, even inside the handler itself. A handler
+that takes a lock (`threading.Event.set`, logging, a queue) deadlocks when a second signal arrives while it holds the
+lock; this was seen in a sender. The handler here only counts and writes to a pipe.
 """
 
 import os
@@ -13,34 +13,34 @@ from types import FrameType
 
 
 class StopRequest:
-    """Notes whether the process was asked to stop, by one of the signals that it was installed for."""
+    """The request to stop, set by the signals for which it was installed."""
 
     def __init__(self) -> None:
-        self.count = 0  # a second signal means: at once
+        self.count = 0  # a second signal asks for an immediate stop
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._reader, False)
         os.set_blocking(self._writer, False)
 
     def install(self, *signals: signal.Signals) -> "StopRequest":
-        """Take these signals as the request; call it in the main thread."""
+        """Install the handler of these signals. Call it in the main thread."""
         for number in signals:
             signal.signal(number, self._handle)
         return self
 
     def _handle(self, _number: int, _frame: FrameType | None) -> None:
         self.count += 1
-        self.wake()
+        self.interrupt_wait()
 
-    def wake(self) -> None:
-        """End a `wait` that is under way; from any thread or signal handler."""
-        with suppress(BlockingIOError):  # the pipe is full: whoever waits comes back anyway
+    def interrupt_wait(self) -> None:
+        """End a running `wait`. May be called from any thread or signal handler."""
+        with suppress(BlockingIOError):  # the pipe is full, so the wait ends anyway
             os.write(self._writer, b"\0")
 
     def requested(self) -> bool:
         return self.count > 0
 
     def wait(self, seconds: float) -> bool:
-        """Wait so long for the request; return whether it has come."""
+        """Wait up to these seconds for a request. Returns whether there was one."""
         if not self.count:
             select.select([self._reader], [], [], seconds)
             with suppress(BlockingIOError):

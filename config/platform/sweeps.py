@@ -1,7 +1,7 @@
-"""Background work that goes through everything that is due: one thread of a process does each kind of it.
+"""Sweeps: background functions that process all due rows, each run by one thread of a process at a time.
 
-Beat and wake-ups start the same sweep again and again. Each start takes a thread of the worker, and a sweep that waits for
-a slow outside system would in the end hold all of them: events and replies would wait for minutes.
+Beat and `start_soon` start the same sweep again and again. Each start takes a thread of the worker, so sweeps that wait
+for a slow outside system would occupy all threads, and events and replies would wait for minutes.
 """
 
 import threading
@@ -9,23 +9,23 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec
 
-Given = ParamSpec("Given")
+Params = ParamSpec("Params")
 
 
-def sweep(work: Callable[Given, int]) -> Callable[Given, int]:
-    """Make `work`, which returns how many items it did, a sweep: a start while it is under way returns 0 at once.
+def sweep(work: Callable[Params, int]) -> Callable[Params, int]:
+    """Make `work`, which returns a number of rows, a sweep: a start while it runs in this process returns 0 at once.
 
-    What becomes due just as a sweep ends is found by the next one, which beat starts soon.
+    Rows that become due as a sweep ends are processed by the next sweep, which beat starts soon.
     """
-    turn = threading.Lock()
+    lock = threading.Lock()
 
     @wraps(work)
-    def start(*args: Given.args, **kwargs: Given.kwargs) -> int:
-        if not turn.acquire(blocking=False):
+    def start(*args: Params.args, **kwargs: Params.kwargs) -> int:
+        if not lock.acquire(blocking=False):
             return 0
         try:
             return work(*args, **kwargs)
         finally:
-            turn.release()
+            lock.release()
 
     return start

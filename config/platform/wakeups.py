@@ -1,7 +1,7 @@
-"""Waking background work once a transaction has committed; losing the wake-up loses nothing.
+"""Early starts of background work after a commit. A lost start only causes a delay.
 
-`wake` has a celery worker run a task. `ring` rings a bell for the processes that do one thing all the time and
-listen for it (`Listener`); they look by themselves each second too.
+`start_soon` starts a Celery task. `notify` publishes on a Redis channel for processes that subscribe to it (`Listener`);
+these processes also look for work each second.
 """
 
 import logging
@@ -21,23 +21,23 @@ from redis.retry import Retry
 
 logger = logging.getLogger(__name__)
 
-COOL_DOWN_SECONDS = 1.0  # how long nobody asks Redis after it did not answer
-LONGEST_TRY_SECONDS = 8.0  # longer than any try takes
+COOL_DOWN_SECONDS = 1.0  # without calls to Redis after a failed call
+LONGEST_TRY_SECONDS = 8.0  # longer than any call takes
 LISTEN_SECONDS = 5.0
 
 
 def start_soon(task_name: str) -> None:
-    """Have the task of that name run soon after this transaction commits, once however often it is asked for."""
+    """Start the task of this name once after this transaction commits, however often it is requested."""
     _once_committed(_TaskStart(task_name))
 
 
-def notify(bell: str) -> None:
-    """Ring a bell when this transaction commits, once however often it is asked for."""
-    _once_committed(_Notification(bell))
+def notify(channel: str) -> None:
+    """Publish on a channel once after this transaction commits, however often it is requested."""
+    _once_committed(_Notification(channel))
 
 
 class _Hook:
-    """Something to do after the commit; two of a kind with one name are one."""
+    """A function to call after the commit. Two of the same class and name are called once."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -47,13 +47,13 @@ class _Hook:
 
 
 def _once_committed(hook: _Hook) -> None:
-    asked_for = (entry[1] for entry in transaction.get_connection().run_on_commit)
-    if not any(type(other) is type(hook) and getattr(other, "name", None) == hook.name for other in asked_for):
+    registered = (entry[1] for entry in transaction.get_connection().run_on_commit)
+    if not any(type(other) is type(hook) and getattr(other, "name", None) == hook.name for other in registered):
         transaction.on_commit(hook)
 
 
 class _CircuitBreaker:
-    """Knows whether Redis is worth asking. After a failure one thread a second tries; nobody else waits for it."""
+    """A circuit breaker for calls to Redis. After a failure one thread per second tries, and no other thread waits."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -64,10 +64,10 @@ class _CircuitBreaker:
             now = time.monotonic()
             if self.has_failed and now < self.try_at:
                 return False
-            self.try_at = now + LONGEST_TRY_SECONDS  # for this thread's try; the others do not wait for its end
+            self.try_at = now + LONGEST_TRY_SECONDS  # only this thread tries; the others skip meanwhile
             return True
 
-    def note(self, *, has_failed: bool) -> None:
+    def record(self, *, has_failed: bool) -> None:
         with self.lock:
             self.has_failed, self.try_at = has_failed, time.monotonic() + COOL_DOWN_SECONDS
 
@@ -81,10 +81,10 @@ class _TaskStart(_Hook):
         try:
             current_app.send_task(self.name, ignore_result=True, expires=10, retry=False)
         except (OperationalError, RedisError, OSError):
-            self.broker.note(has_failed=True)
-            logger.warning("Could not wake %s; beat will", self.name)
+            self.broker.record(has_failed=True)
+            logger.warning("Could not start %s; beat will", self.name)
         else:
-            self.broker.note(has_failed=False)
+            self.broker.record(has_failed=False)
 
 
 class _Notification(_Hook):
@@ -96,14 +96,14 @@ class _Notification(_Hook):
         try:
             _redis(settings.REDIS_URL).publish(_channel(self.name), b"1")
         except RedisError:
-            self.redis.note(has_failed=True)
-            logger.warning("Could not ring for %s; it looks each second", self.name)
+            self.redis.record(has_failed=True)
+            logger.warning("Could not notify %s; it looks for work each second", self.name)
         else:
-            self.redis.note(has_failed=False)
+            self.redis.record(has_failed=False)
 
 
-def _channel(bell: str) -> str:
-    return f"wxrobot:bell:{bell}"
+def _channel(name: str) -> str:
+    return f"wxrobot:notify:{name}"
 
 
 @cache
@@ -112,11 +112,11 @@ def _redis(url: str) -> Redis:
 
 
 class Listener(threading.Thread):
-    """Calls `heard` whenever the bell rings, and when it may have rung unheard because Redis was away."""
+    """A thread that calls `on_notified` at each message of the channel, and after each lost connection to Redis."""
 
-    def __init__(self, bell: str, heard: Callable[[], None]) -> None:
-        super().__init__(name=f"bell {bell}", daemon=True)
-        self.bell, self.heard = bell, heard
+    def __init__(self, channel: str, on_notified: Callable[[], None]) -> None:
+        super().__init__(name=f"listener {channel}", daemon=True)
+        self.channel, self.on_notified = channel, on_notified
         self.stopping = threading.Event()
 
     def run(self) -> None:
@@ -130,12 +130,12 @@ class Listener(threading.Thread):
         redis = Redis.from_url(
             settings.REDIS_URL, socket_connect_timeout=1, health_check_interval=10, retry=Retry(NoBackoff(), 0)
         )
-        with redis, redis.pubsub(ignore_subscribe_messages=True) as ears:
-            ears.subscribe(_channel(self.bell))
-            self.heard()
+        with redis, redis.pubsub(ignore_subscribe_messages=True) as subscription:
+            subscription.subscribe(_channel(self.channel))
+            self.on_notified()
             while not self.stopping.is_set():
-                if ears.get_message(timeout=LISTEN_SECONDS) is not None:
-                    self.heard()
+                if subscription.get_message(timeout=LISTEN_SECONDS) is not None:
+                    self.on_notified()
 
     def stop(self) -> None:
         self.stopping.set()

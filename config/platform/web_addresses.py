@@ -1,4 +1,4 @@
-"""Addresses of the web that people and systems hand us: which of them are taken, and how they are written on the wire."""
+"""Web addresses from users and outside systems: their validation and their form in HTTP headers."""
 
 import re
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -7,16 +7,16 @@ from django.conf import settings
 from django.utils.encoding import iri_to_uri, punycode
 
 LONGEST = 2048
-# Browsers read a backslash as a slash and drop tabs and line ends, so that they may go elsewhere than the host that is read here.
+# Browsers read a backslash as a slash and drop tabs and line ends, so they may open another host than the one parsed here.
 _UNSAFE = re.compile(r"[\\\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 
 
 class NotAWebAddress(ValueError):
-    """The message says in Chinese what is wrong."""
+    """An invalid web address. The message explains the problem in Chinese."""
 
 
 def web_address(text: str) -> str:
-    """Return an http(s) address as HTTP headers carry it: the host in punycode, the rest percent-encoded.
+    """Return an http(s) address in the form for HTTP headers: the host in punycode, the rest percent-encoded.
 
     Raises NotAWebAddress.
     """
@@ -26,7 +26,7 @@ def web_address(text: str) -> str:
         parts = urlsplit(text)
         host, port = parts.hostname or "", parts.port
         name = f"[{host}]" if ":" in host else punycode(host)
-    except ValueError as error:  # a port or a host that is none
+    except ValueError as error:  # an invalid port or host
         raise NotAWebAddress("链接不正确，请检查") from error
     if parts.scheme not in ("http", "https") or not name:
         raise NotAWebAddress("应为 http 或 https 链接")
@@ -41,7 +41,7 @@ def web_address(text: str) -> str:
 
 
 def problem_of(text: str) -> str:
-    """Return in Chinese what is wrong with an address that a robot is to send; nothing when it is one of the web."""
+    """Return the problem of an address in Chinese; an empty text for a valid web address."""
     try:
         web_address(text)
     except NotAWebAddress as error:
@@ -50,8 +50,8 @@ def problem_of(text: str) -> str:
 
 
 def is_own_short_link(address: str) -> bool:
-    """Return whether this address, of `web_address`, is a short link of ours."""
-    own, asked = urlsplit(settings.PUBLIC_BASE_URL), urlsplit(address)
-    is_ours = (asked.hostname or "").rstrip(".") == (own.hostname or "").rstrip(".")
-    path = re.sub("/+", "/", unquote(asked.path))
+    """Return whether this address, a result of `web_address`, is one of our short links."""
+    own, parts = urlsplit(settings.PUBLIC_BASE_URL), urlsplit(address)
+    is_ours = (parts.hostname or "").rstrip(".") == (own.hostname or "").rstrip(".")
+    path = re.sub("/+", "/", unquote(parts.path))
     return is_ours and path.startswith(f"{own.path}/s/")

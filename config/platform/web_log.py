@@ -1,6 +1,6 @@
-"""gunicorn's logger, changed so that its lines are masked and escaped like those of the application.
+"""gunicorn's logger with lines that are masked and escaped like those of the application.
 
-gunicorn quotes what callers sent: a request line that it cannot read, the address of a request that failed.
+gunicorn quotes input of callers: an invalid request line, or the address of a failed request.
 """
 
 import logging
@@ -12,12 +12,12 @@ from config.platform.logging import MaskingFormatter, mask_output
 
 
 class MaskingLogger(Logger):
-    """Keeps gunicorn's levels, files and formats; masks what they write, and what the process prints besides."""
+    """A logger with gunicorn's levels, files and formats that masks all lines, and all other output of the process."""
 
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)
         mask_output(stdout=True)
         for handler in {*logging.getLogger().handlers, *self.error_log.handlers, *self.access_log.handlers}:
             if not isinstance(handler.formatter, MaskingFormatter):
-                written = handler.formatter or logging.Formatter()
-                handler.setFormatter(MaskingFormatter(written._fmt, written.datefmt))
+                original = handler.formatter or logging.Formatter()
+                handler.setFormatter(MaskingFormatter(original._fmt, original.datefmt))

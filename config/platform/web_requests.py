@@ -1,4 +1,4 @@
-"""When a request has arrived: the least reading of HTTP that tells a whole request from a part of one."""
+"""A minimal reading of HTTP that tells a complete request from a partial one."""
 
 import re
 import time
@@ -6,62 +6,62 @@ import time
 from django.conf import settings
 
 MAX_HEAD_BYTES = 64 * 1024
-_CHUNKS_PER_BODY = 4  # a chunked body may be so many times as long on the wire as what it carries
+_MAX_CHUNK_OVERHEAD = 4  # the highest ratio of a chunked body's length to the length of its content
 _END = b"\r\n\r\n"
 _BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?", re.DOTALL)
 
 
 class Incoming:
-    """The bytes of one request so far.
+    """The bytes received so far of one request.
 
-    Anything odd counts as arrived: the parser then refuses it by what is there, and waits for nothing.
+    A malformed request counts as complete: the parser then refuses it at once.
     """
 
     def __init__(self, received: bytes) -> None:
         self.received = bytearray(received)
         self.began_at = time.monotonic()
-        self.end_by = self.began_at + settings.WEB_REQUEST_SECONDS  # moments in monotonic seconds
-        self.read_until = 0.0  # until when the thread may wait for more of it
-        self._head_end = 0  # 0 until the head is whole
+        self.end_by = self.began_at + settings.WEB_REQUEST_SECONDS  # all moments are monotonic seconds
+        self.read_until = 0.0  # the moment until which the thread may read the rest
+        self._head_end = 0  # 0 until the head is complete
         self._searched = 0
         self._length: int | None = None  # of the body; None when it is chunked
-        self._chunk_at = 0  # where the next chunk begins
+        self._chunk_at = 0  # the position of the next chunk
         self._chunked_bytes = 0
-        self._goes_on = False
+        self._expects_continue = False
 
     def deadline(self) -> float:
-        """Return the moment at which it is cut off, in monotonic seconds."""
+        """Return the moment at which the request is aborted, in monotonic seconds."""
         head_by = self.began_at + settings.WEB_HEAD_SECONDS
         return self.end_by if self._head_end else min(head_by, self.end_by)
 
-    def asks_to_go_on(self) -> bool:
-        """Tell whether the caller waits for `100 Continue` before it sends the body; true once."""
-        asked, self._goes_on = self._goes_on, False
-        return asked
+    def takes_continue(self) -> bool:
+        """Return whether the caller waits for `100 Continue`. Returns True at the first call only."""
+        expected, self._expects_continue = self._expects_continue, False
+        return expected
 
     def is_ready(self) -> bool:
-        """Tell whether a thread can answer it without waiting for the caller."""
+        """Return whether a thread can answer the request without waiting for the caller."""
         if not self._head_end:
-            looked_at = self._searched
+            already_searched = self._searched
             if not self._find_head():
-                is_odd = _BARE_LINE_FEED.search(self.received, max(0, looked_at - 1)) is not None
-                return is_odd or len(self.received) > MAX_HEAD_BYTES
+                is_malformed = _BARE_LINE_FEED.search(self.received, max(0, already_searched - 1)) is not None
+                return is_malformed or len(self.received) > MAX_HEAD_BYTES
             if self._plan_body():
                 return True
         if self._length is None:
-            return self._chunks_are_there()
+            return self._has_all_chunks()
         return len(self.received) >= self._head_end + self._length
 
     def _find_head(self) -> bool:
-        start = 2 if self.received.startswith(b"\r\n") else 0  # one empty line before a request is none of it
+        start = 2 if self.received.startswith(b"\r\n") else 0  # HTTP allows one empty line before a request
         found = self.received.find(_END, max(start, self._searched - len(_END)))
         self._searched = len(self.received)
         self._head_end = self._chunk_at = found + len(_END) if found >= 0 else 0
         return found >= 0
 
     def _plan_body(self) -> bool:
-        """Note what kind of body follows. Returns True when it is not waited for here."""
+        """Read the length of the body from the head. Returns True when the body is not collected here."""
         lengths, is_chunked = [], False
         for line in bytes(self.received[: self._head_end]).split(b"\r\n")[1:]:
             name, _colon, value = line.partition(b":")
@@ -69,28 +69,28 @@ class Incoming:
             if name == b"content-length":
                 lengths.append(value)
             is_chunked = is_chunked or name == b"transfer-encoding"
-            self._goes_on = self._goes_on or (name, value) == (b"expect", b"100-continue")
+            self._expects_continue = self._expects_continue or (name, value) == (b"expect", b"100-continue")
         if is_chunked:
-            return bool(lengths)  # the parser refuses both at once
-        if len(lengths) > 1 or not all(one.isdigit() and len(one) < 20 for one in lengths):
+            return bool(lengths)  # the parser refuses both headers in one request
+        if len(lengths) > 1 or not all(length.isdigit() and len(length) < 20 for length in lengths):
             return True
         self._length = int(lengths[0]) if lengths else 0
         if self._length > settings.MAX_BODY_BYTES:
-            # Refused unread, except on the pages where a signed-in operator uploads a file.
+            # The body is refused unread, except on pages where a signed-in operator uploads a file.
             self.read_until = self.end_by
             return True
         return False
 
-    def _chunks_are_there(self) -> bool:
+    def _has_all_chunks(self) -> bool:
         limit = settings.MAX_BODY_BYTES
-        if len(self.received) > self._head_end + limit * _CHUNKS_PER_BODY:
+        if len(self.received) > self._head_end + limit * _MAX_CHUNK_OVERHEAD:
             return True
         while (line_end := self.received.find(b"\r\n", self._chunk_at)) >= 0:
             size = _CHUNK_SIZE.fullmatch(self.received, self._chunk_at, line_end)
             if size is None:
                 return True
             length, data_at = int(size[1], 16), line_end + 2
-            if length == 0:  # then trailers, or none, and an empty line
+            if length == 0:  # optional trailers and an empty line follow
                 return self.received.find(_END, line_end) >= 0
             if len(self.received) < data_at + length + 2:
                 return self._chunked_bytes + len(self.received) - data_at > limit

@@ -1,8 +1,8 @@
-"""gunicorn's thread worker, changed so that a slow caller never holds a thread.
+"""gunicorn's thread worker, changed so that a slow caller never occupies a thread.
 
-The original gives a connection to a thread at its first byte, and the thread waits for the rest without a limit: a hundred
-half-sent requests stop the service. Here the event loop collects a request, and a thread gets it once it is whole. What
-a request means is still decided by gunicorn's parser alone; this module decides when the parser sees it.
+The original passes a connection to a thread at its first byte, and the thread waits for the rest without a limit: a
+hundred partial requests stop the service. Here the event loop collects a request, and a thread gets the complete
+request. Only gunicorn's parser interprets requests; this module decides when the parser sees them.
 """
 
 import errno
@@ -19,22 +19,22 @@ from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
 from config.platform.web_requests import Incoming
 
-SEND_SECONDS = 10.0  # for one piece of an answer, of which a caller may take none
-LINGER_SECONDS = 2.0  # from the end of an answer until the connection is closed, whatever the caller still sends
-HELD_BYTES = 64 * 1024**2  # of unfinished requests in one process; the oldest is cut off beyond it
+SEND_SECONDS = 10.0  # the limit for sending one piece of a response to a caller that may not read it
+LINGER_SECONDS = 2.0  # between the end of a response and the close of the connection
+MAX_PARTIAL_BYTES = 64 * 1024**2  # of partial requests in one process; beyond it the oldest is aborted
 _SWEEP_SECONDS = 0.25
 _STEP = 64 * 1024
 
 
 class _LimitedUnreader(SocketUnreader):
-    """Gives the parser what was collected, and reads from the socket until a moment only."""
+    """An unreader that gives the parser the collected bytes and reads from the socket until a deadline."""
 
     deadline = 0.0  # monotonic seconds
 
     def chunk(self, size_hint: int | None = None) -> bytes:
         left = self.deadline - time.monotonic()
         if left <= 0:
-            # An error, since an empty answer would pass for the body's end. gunicorn logs no error of this number.
+            # An error, because an empty result would mean the end of the body. gunicorn does not log ECONNRESET.
             raise TimeoutError(errno.ECONNRESET, "the request did not arrive in time")
         before = self.sock.gettimeout()
         self.sock.settimeout(left)
@@ -47,17 +47,17 @@ class _LimitedUnreader(SocketUnreader):
 
 
 class _Connection(TConn):
-    """A connection whose next request is collected before a thread gets it."""
+    """A connection whose next request is collected before it is passed to a thread."""
 
     def __init__(self, worker: "CollectingWorker", sock: socket, client: Any, server: Any) -> None:
         super().__init__(worker.cfg, sock, client, server)
         self.worker = worker
         self.incoming = Incoming(b"")
         self.linger_until = 0.0
-        self.data_ready = True  # a thread need not wait for the first byte
+        self.data_ready = True  # a thread does not wait for the first byte
 
     def init(self) -> None:
-        """Prepare the parser for the collected request; gunicorn calls it in the thread, before each request."""
+        """Prepare the parser for the collected request. gunicorn calls it in the thread before each request."""
         is_new = self.parser is None
         super().init()
         if is_new:
@@ -75,13 +75,13 @@ class _Connection(TConn):
 
 
 class CollectingWorker(ThreadWorker):
-    """Collects requests in the event loop, within WEB_HEAD_SECONDS and WEB_REQUEST_SECONDS."""
+    """A worker that collects requests in the event loop, within WEB_HEAD_SECONDS and WEB_REQUEST_SECONDS."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._collecting: dict[_Connection, None] = {}  # in the order in which they began
+        self._collecting: dict[_Connection, None] = {}  # in the order of their beginning
         self._lingering: dict[_Connection, None] = {}
-        self._held = 0
+        self._partial_bytes = 0
         self._next_sweep = 0.0
 
     @classmethod
@@ -108,7 +108,7 @@ class CollectingWorker(ThreadWorker):
     def finish_request(self, conn: _Connection, fs: Any) -> None:
         kept = not fs.cancelled() and fs.exception() is None and fs.result()
         ahead = conn.parser.unreader.take_buffered() if kept else b""
-        if ahead:  # the caller sent its next request, or a part of it, behind this one
+        if ahead:  # the caller has already sent its next request, or a part of it
             self._collect(conn, ahead)
         else:
             super().finish_request(conn, fs)
@@ -117,11 +117,11 @@ class CollectingWorker(ThreadWorker):
         try:
             return bool(super().handle_request(req, conn))
         except TimeoutError as late:
-            # gunicorn logs no error of this number: a caller who takes no answer is no fault of ours.
-            raise TimeoutError(errno.EPIPE, "the caller does not take the answer") from late
+            # gunicorn does not log EPIPE: a caller that does not read the response is not our error.
+            raise TimeoutError(errno.EPIPE, "the caller does not read the response") from late
 
     def _keepalive_after(self, conn: _Connection, keepalive: bool) -> bool:
-        conn.parser.unreader.deadline = 0.0  # a body that nobody read is not waited for: the connection closes
+        conn.parser.unreader.deadline = 0.0  # do not wait for the rest of an unread body: the connection closes
         return bool(super()._keepalive_after(conn, keepalive))
 
     def _collect(self, conn: _Connection, ahead: bytes = b"") -> None:
@@ -130,12 +130,12 @@ class CollectingWorker(ThreadWorker):
             conn.incoming.end_by = time.monotonic() + STOP_KEEPALIVE_LINGER
         conn.sock.setblocking(False)
         self._collecting[conn] = None
-        self._held += len(ahead)
+        self._partial_bytes += len(ahead)
         self.poller.register(conn.sock, EVENT_READ, partial(self._read_more, conn))
         if ahead:
-            self._look_at(conn)
+            self._dispatch_if_ready(conn)
         else:
-            self._read_more(conn, conn.sock)  # most requests are there already
+            self._read_more(conn, conn.sock)  # most requests have already arrived
 
     def _read_more(self, conn: _Connection, sock: socket) -> None:
         try:
@@ -145,42 +145,42 @@ class CollectingWorker(ThreadWorker):
         except OSError:
             part = b""
         if not part:
-            self._cut_off(conn)
+            self._abort(conn)
             return
         conn.incoming.received += part
-        self._held += len(part)
-        self._look_at(conn)
-        while self._held > HELD_BYTES:
-            self._cut_off(next(iter(self._collecting)))
+        self._partial_bytes += len(part)
+        self._dispatch_if_ready(conn)
+        while self._partial_bytes > MAX_PARTIAL_BYTES:
+            self._abort(next(iter(self._collecting)))
 
-    def _look_at(self, conn: _Connection) -> None:
+    def _dispatch_if_ready(self, conn: _Connection) -> None:
         if conn.incoming.is_ready():
-            self._leave(conn)
+            self._stop_collecting(conn)
             self.enqueue_req(conn)
-        elif conn.incoming.asks_to_go_on():
-            with suppress(OSError):  # who has hung up is seen when it is read from next
+        elif conn.incoming.takes_continue():
+            with suppress(OSError):  # a closed connection is noticed at the next read
                 conn.sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def _leave(self, conn: _Connection) -> None:
+    def _stop_collecting(self, conn: _Connection) -> None:
         del self._collecting[conn]
-        self._held -= len(conn.incoming.received)
+        self._partial_bytes -= len(conn.incoming.received)
         self.poller.unregister(conn.sock)
 
-    def _cut_off(self, conn: _Connection) -> None:
-        self._leave(conn)
+    def _abort(self, conn: _Connection) -> None:
+        self._stop_collecting(conn)
         self.nr_conns -= 1
         conn.close()
 
     def linger(self, conn: _Connection) -> None:
-        """Close after the caller has, or after LINGER_SECONDS: closing at once could destroy the end of the answer.
+        """Close after the caller closes, or after LINGER_SECONDS: an immediate close could lose the end of the response.
 
-        gunicorn waits for that in its event loop, which then serves nobody: a hundred callers who do not hang up stop it.
+        gunicorn waits inside its event loop: a hundred callers that keep their connections open would stop the loop.
         """
         try:
             conn.sock.setblocking(False)
             conn.sock.shutdown(SHUT_WR)
             self.poller.register(conn.sock, EVENT_READ, partial(self._drain, conn))
-        except (OSError, ValueError):  # it is closed already
+        except (OSError, ValueError):  # the connection is already closed
             conn.close()
             return
         self.nr_conns += 1
@@ -195,24 +195,24 @@ class CollectingWorker(ThreadWorker):
             return
         except OSError:
             pass
-        self._end(conn)
+        self._finish_lingering(conn)
 
-    def _end(self, conn: _Connection) -> None:
+    def _finish_lingering(self, conn: _Connection) -> None:
         del self._lingering[conn]
         self.poller.unregister(conn.sock)
         self.nr_conns -= 1
         conn.close()
 
     def murder_pending(self) -> None:
-        """Close what took too long; gunicorn calls it at every turn of its loop."""
+        """Close connections beyond their deadline. gunicorn calls it in each iteration of its loop."""
         now = time.monotonic()
         if now < self._next_sweep:
             return
         self._next_sweep = now + _SWEEP_SECONDS
-        for conn in [one for one in self._collecting if one.incoming.deadline() <= now]:
-            self._cut_off(conn)
-        for conn in [one for one in self._lingering if one.linger_until <= now]:
-            self._end(conn)
+        for conn in [each for each in self._collecting if each.incoming.deadline() <= now]:
+            self._abort(conn)
+        for conn in [each for each in self._lingering if each.linger_until <= now]:
+            self._finish_lingering(conn)
 
     def _cap_keepalive(self, deadline: float) -> None:
         super()._cap_keepalive(deadline)

@@ -1,1 +1,1 @@
-"""The service's own pages and operations: status, marquee, short links, visits."""
+"""The status of the service, the marquee, short links and visits."""

@@ -1,6 +1,6 @@
-"""Addresses of the mobile web client's pages: the only module that builds them.
+"""The addresses of the mobile web client's pages. No other module builds them.
 
-The pages and their parameters are the client's own; `CLIENT_BASE_URL` is the address below which they are.
+The client defines the pages and their parameters; `CLIENT_BASE_URL` is their base address.
 """
 
 from urllib.parse import urlencode
@@ -15,12 +15,12 @@ def home(*, completion_key: str = "") -> str:
 
 
 def adopt(*, inviter_id: UUID, channel: str) -> str:
-    """Return the address at which a friend of the inviter adopts a robot of the inviter's channel."""
+    """Return the address of the page on which a friend of the inviter adopts a robot of the inviter's channel."""
     return _page("adopt", sharing_user_id=str(inviter_id), channel=channel)
 
 
 def new_mass_message(draft_id: UUID) -> str:
-    """Return the address at which a user completes the draft of a mass message."""
+    """Return the address of the page on which a user completes the draft of a mass message."""
     return _page("createmess", task_id=str(draft_id))
 
 

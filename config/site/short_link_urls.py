@@ -1,4 +1,4 @@
-"""Paths of short links."""
+"""URLs of short links."""
 
 from django.urls import path
 

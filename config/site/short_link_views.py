@@ -1,4 +1,4 @@
-"""Short links."""
+"""Views of short links."""
 
 from typing import Any, ClassVar
 
@@ -25,7 +25,7 @@ _ServiceKey: type[BasePermission] = needs(Scope.LINKS_WRITE, "config.add_shortli
 
 
 class UserOrLinksKey(_ServiceKey):  # type: ignore[valid-type, misc]
-    """A user's token or a key that may make links."""
+    """The permission for users with a token and for keys with the scope links:write."""
 
     takes_users = True
 
@@ -51,7 +51,7 @@ class LongUrl(serializers.Serializer[Any]):
 
 
 class LinkViews(OperationViews[ShortLink]):
-    """From a long address to a short one."""
+    """The operation that shortens an address."""
 
     permission_classes = (UserOrLinksKey,)
     limits: ClassVar = {"create": ("links_day",)}
@@ -62,7 +62,7 @@ class LinkViews(OperationViews[ShortLink]):
 
 
 class FollowViews(OperationViews[ShortLink]):
-    """Where a short link leads."""
+    """The operation that redirects to the address of a short link."""
 
     authentication_classes = ()
     permission_classes = (Anyone,)
@@ -76,6 +76,6 @@ class FollowViews(OperationViews[ShortLink]):
     def show(self, request: Request, slug: str) -> HttpResponse:
         url, is_secret = short_links.follow(slug)
         response = HttpResponseRedirect(url)
-        if is_secret:  # whoever used this browser before must not be the one who acts with the key
+        if is_secret:  # another person may have used this browser before, and must not act with the key
             proofs.forget(response)
         return response

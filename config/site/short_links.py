@@ -1,4 +1,4 @@
-"""Short links: the same long address always gets the same short one."""
+"""Short links: the same long address always gets the same short address."""
 
 import hashlib
 import re
@@ -15,8 +15,8 @@ from config.platform.counters import Counter
 from config.platform.web_addresses import NotAWebAddress, is_own_short_link, web_address
 
 _CACHE_SECONDS = 3600
-SECRET_LENGTH = 24  # of a key in URL-safe characters; other links are shorter
-_KEY = "{key}"  # stands for the key in a kept address
+SECRET_LENGTH = 24  # URL-safe characters of a key; the slugs of other links are shorter
+_KEY = "{key}"  # the placeholder of the key in a stored address
 _SLUG = re.compile(rf"[\w-]{{1,16}}|[\w-]{{{SECRET_LENGTH}}}", re.ASCII)
 _SHORT_ADDRESS = re.compile(rf"/s/([\w-]{{{SECRET_LENGTH}}})(?![\w-])", re.ASCII)
 CLICKS = Counter("link-clicks")
@@ -27,7 +27,7 @@ class LinkUnknown(NotFound):
 
 
 def shorten(url: str) -> str:
-    """Return the short address of an http(s) address, which is kept as `web_address` writes it."""
+    """Return the short address of an http(s) address, which is stored in the form of `web_address`."""
     url = web_address(url)
     link, _ = ShortLink.objects.get_or_create(
         url_hash=hashlib.sha256(url.encode()).hexdigest(),
@@ -37,9 +37,9 @@ def shorten(url: str) -> str:
 
 
 def shorten_secret(address_of: Callable[[str], str]) -> tuple[str, str]:
-    """Return a new short address and the key in it, which `address_of` puts into the long address.
+    """Return a new short address and its key, which `address_of` inserts into the long address.
 
-    Whoever has the short address may act with the key. Only the key's hash is kept, here as everywhere.
+    Everybody who knows the short address can act with the key. Only the hash of the key is stored.
     """
     key = secrets.token_urlsafe(18)
     url = address_of(key).replace(key, _KEY)
@@ -48,14 +48,14 @@ def shorten_secret(address_of: Callable[[str], str]) -> tuple[str, str]:
 
 
 def hash_of(key: str) -> str:
-    """Return what is kept of a key. Keys are 144 random bits, so a plain hash cannot be searched."""
+    """Return the hash of a key that is stored. Keys are 144 random bits, so a plain hash cannot be searched."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
 def follow(slug: str) -> tuple[str, bool]:
-    """Return where a short link leads, and whether it carries a key. Raises LinkUnknown (1404).
+    """Return the address of a short link, and whether it carries a key. Raises LinkUnknown (1404).
 
-    Clicks are counted in Redis and written down once a minute.
+    Clicks are counted in Redis and stored once a minute.
     """
     if not _SLUG.fullmatch(slug):
         raise LinkUnknown
@@ -70,7 +70,7 @@ def follow(slug: str) -> tuple[str, bool]:
 
 
 def without_secret_links(text: str) -> str:
-    """Return the text with the secret short links in it made unusable, for people who must not open them."""
+    """Return the text with its secret short links made unusable, for people who must not open them."""
     for slug in _SHORT_ADDRESS.findall(text):
         if ShortLink.objects.filter(slug=hash_of(slug), is_secret=True).exists():
             text = text.replace(f"/s/{slug}", "/s/…")
@@ -87,7 +87,7 @@ def _address_of(slug: str) -> str:
     if url is None:
         raise LinkUnknown
     try:
-        address = web_address(url)  # links made before were kept as they came
+        address = web_address(url)  # older links were stored without this check
     except NotAWebAddress as error:
         raise LinkUnknown from error
     if is_own_short_link(address):
@@ -96,7 +96,7 @@ def _address_of(slug: str) -> str:
 
 
 def flush_clicks() -> int:
-    """Write the counted clicks down; how many."""
+    """Store the counted clicks. Returns their number."""
     total = 0
     for slug, count in CLICKS.take():
         ShortLink.objects.filter(slug=slug).update(click_count=F("click_count") + count)

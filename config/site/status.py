@@ -1,4 +1,4 @@
-"""What clients show before anything else: whether the service runs, and the marquee. Cached; history is kept."""
+"""The status of the service and the marquee, which clients show first. Both are cached, and their history is stored."""
 
 from datetime import datetime
 from typing import Any
@@ -9,11 +9,11 @@ from config.models import Marquee, SiteStatus
 from config.platform.cache import cached, forget
 
 _STATUS, _MARQUEE = "site-status", "site-marquee"
-_SECONDS = 10  # how long a process may go on showing what was replaced, should Redis miss the change
+_SECONDS = 10  # the longest time that a replaced value stays visible when its deletion from Redis fails
 
 
 def status() -> dict[str, Any]:
-    """`status` and `upgrade_end` (free text, empty while the service runs)."""
+    """Return the current `status` and `upgrade_end` (free text, empty while the service runs)."""
     return cached(_STATUS, _SECONDS, _current_status)
 
 
@@ -29,7 +29,7 @@ def set_status(*, status: int, upgrade_end: str, by: str, at: datetime) -> SiteS
 
 
 def marquee() -> dict[str, Any]:
-    """`is_shown` and `content`."""
+    """Return the current `is_shown` and `content`."""
     return cached(_MARQUEE, _SECONDS, _current_marquee)
 
 

@@ -1,4 +1,4 @@
-"""Paths that clients ask before anything else."""
+"""URLs of the service status, the marquee and visits."""
 
 from django.urls import path
 

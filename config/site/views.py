@@ -1,4 +1,4 @@
-"""The state of the service, the marquee, and visits."""
+"""Views of the service status, the marquee and visits."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ from config.site import visits
 
 class Status(serializers.Serializer[Any]):
     status = StrictIntegerField(min_value=1, max_value=2)
-    upGradeEndTime = serializers.CharField(source="upgrade_end")  # noqa: N815 - the wire's word
+    upGradeEndTime = serializers.CharField(source="upgrade_end")  # noqa: N815 - the name in the API
 
 
 class NewStatus(serializers.Serializer[Any]):
@@ -44,7 +44,7 @@ class MarqueeLine(serializers.Serializer[Any]):
 
 
 class _ReadByAnyone(OperationViews[Row]):
-    """Reading asks nobody who they are, so that a stale token does not close it."""
+    """A viewset whose reads need no authentication, so that an expired token does not prevent them."""
 
     writers: type[HasScope]
 
@@ -57,7 +57,7 @@ class _ReadByAnyone(OperationViews[Row]):
 
 
 class StatusViews(_ReadByAnyone[SiteStatus]):
-    """Read by anyone, set by whoever runs the service."""
+    """The service status: read by anyone, set by keys and operators."""
 
     writers = needs(Scope.STATUS_WRITE, "config.add_sitestatus")
 
@@ -80,7 +80,7 @@ class StatusViews(_ReadByAnyone[SiteStatus]):
 
 
 class MarqueeViews(_ReadByAnyone[Marquee]):
-    """The same for the marquee."""
+    """The marquee: read by anyone, set by keys and operators."""
 
     writers = needs(Scope.MARQUEE_WRITE, "config.add_marquee")
 
@@ -99,7 +99,7 @@ class MarqueeViews(_ReadByAnyone[Marquee]):
 
 
 class VisitViews(OperationViews[PageVisit]):
-    """Counts that somebody opened the client."""
+    """The operation that counts a visit of the client."""
 
     authentication_classes = ()
     permission_classes = (Anyone,)

@@ -1,4 +1,4 @@
-"""How often the client is opened."""
+"""The number of visits of the client per day."""
 
 from datetime import date, datetime
 
@@ -16,7 +16,7 @@ def count(*, at: datetime) -> None:
 
 
 def flush() -> int:
-    """Write the counted visits down; how many."""
+    """Store the counted visits. Returns their number."""
     total = 0
     for day, number in VISITS.take():
         row, _ = PageVisit.objects.get_or_create(day=date.fromisoformat(day))

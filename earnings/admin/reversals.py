@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from config.backoffice.actions import MOST_AT_ONCE, SHOWN
+from config.backoffice.actions import MAX_ROWS, SHOWN
 from config.platform.dates import day_of
 from earnings import ledger
 from earnings.admin.people import display_name
@@ -78,7 +78,7 @@ def reversible_parts(chosen: QuerySet[LedgerEntry]) -> list[Part]:
     )
     rows = chosen.select_related("transaction", "account__user").filter(
         ~Exists(reversals), transaction__kind__in=ledger.REVERSIBLE, account__kind=Account.Kind.USER
-    )[:MOST_AT_ONCE]
+    )[:MAX_ROWS]
     by_part = {(row.transaction_id, row.account_id): row for row in rows}
     counts = Counter((row.transaction_id, row.account_id) for row in rows)
     sums = LedgerEntry.objects.filter(

@@ -225,12 +225,12 @@ def _is_waiting_above(withdrawal: Any, limit: Decimal) -> bool:
 
 
 def _waiting() -> tuple[int, str]:
-    """Return the number of waiting withdrawals and their total. Above dashboard.COUNTED only the newest are summed."""
+    """Return the number of waiting withdrawals and their total. Above dashboard.COUNT_LIMIT only the newest are summed."""
     waiting = Withdrawal.objects.filter(status=Status.TO_REVIEW)
     number = dashboard.counted(lambda: waiting)()[0]
-    values = {"count": dashboard.COUNTED, "total": _sum(waiting[: dashboard.COUNTED])}
+    values = {"count": dashboard.COUNT_LIMIT, "total": _sum(waiting[: dashboard.COUNT_LIMIT])}
     return number, (
-        _("共 %(total)s 元") if number <= dashboard.COUNTED else _("最新 %(count)s 条共 %(total)s 元")
+        _("共 %(total)s 元") if number <= dashboard.COUNT_LIMIT else _("最新 %(count)s 条共 %(total)s 元")
     ) % values
 
 

@@ -17,8 +17,8 @@ from feedback.models import Conversation
 from robots.models import OutboxMessage, Scan
 from tests.factories.people import GroupFactory, RobotFactory, UserFactory
 from tests.support.admin_pages import Operator
-from tests.support.entry_points import gateway_tells, key_with, said_to
-from tests.support.private_messages import tells_robot
+from tests.support.entry_points import gateway_sends, key_with, private_messages_to
+from tests.support.private_messages import receive_private_message
 
 pytestmark = pytest.mark.django_db
 
@@ -32,7 +32,7 @@ def _enforced(settings: Any, sandbox: Any) -> None:
 def contact() -> User:
     """A user who added a robot and received the completion link."""
     RobotFactory(code="r1")
-    gateway_tells(("robot_added", {"robot_id": "r1", "user_id": "wx-contact", "nickname": "小维"}))
+    gateway_sends(("robot_added", {"robot_id": "r1", "user_id": "wx-contact", "nickname": "小维"}))
     return User.objects.get(code="wx-contact")
 
 
@@ -61,7 +61,7 @@ def complete(browser: Client, reference: object, name: str, **sent: Any) -> dict
 
 
 def test_the_robots_link_completes_the_profile_of_its_receiver(contact):
-    assert complete(phone("contact"), key_in(said_to("wx-contact")[0]), "contact")["code"] == 1200
+    assert complete(phone("contact"), key_in(private_messages_to("wx-contact")[0]), "contact")["code"] == 1200
     contact.refresh_from_db()
     assert (contact.union_id, contact.open_id, contact.app_id) == ("union-contact", "open-contact", "sandbox")
 
@@ -85,22 +85,22 @@ def test_unknown_completed_and_other_users_get_the_same_answer(contact):
 
 
 def test_a_used_key_is_2200_for_its_owner_and_1404_for_all_others(contact):
-    key = key_in(said_to("wx-contact")[0])
+    key = key_in(private_messages_to("wx-contact")[0])
     complete(phone("contact"), key, "contact")
     assert complete(phone("contact"), key, "contact")["code"] == 2200
     assert complete(phone("mallory"), key, "mallory")["code"] == 1404
 
 
 def test_a_key_expires_after_thirty_days(contact):
-    key = key_in(said_to("wx-contact")[0])
+    key = key_in(private_messages_to("wx-contact")[0])
     with time_machine.travel(timezone.now() + timedelta(days=30, seconds=1)):
         assert complete(phone("contact"), key, "contact")["code"] == 1404
 
 
 @pytest.mark.parametrize("text", ["1", "主页", "我的主页", " 首页 "])
 def test_a_newcomer_who_asks_for_the_home_page_gets_a_new_link(contact, text):
-    tells_robot(text, user="wx-contact")
-    first, second = (key_in(message) for message in said_to("wx-contact"))
+    receive_private_message(text, user="wx-contact")
+    first, second = (key_in(message) for message in private_messages_to("wx-contact"))
     assert first != second
     with time_machine.travel(timezone.now() + timedelta(days=29)):
         assert complete(phone("contact"), second, "contact")["code"] == 1200
@@ -108,30 +108,30 @@ def test_a_newcomer_who_asks_for_the_home_page_gets_a_new_link(contact, text):
 
 
 def test_a_newcomer_who_writes_another_text_gets_no_link(contact):
-    tells_robot("你好", user="wx-contact")
-    assert len(said_to("wx-contact")) == 1
+    receive_private_message("你好", user="wx-contact")
+    assert len(private_messages_to("wx-contact")) == 1
 
 
 def test_a_user_with_a_completed_profile_gets_the_plain_home_page(settings):
     RobotFactory(code="r1")
     alice = UserFactory(code="wx-alice")
     GroupFactory(user=alice, wechat_owner_code="wx-alice")
-    tells_robot("主页")
+    receive_private_message("主页")
     assert (
-        Client().get(f"/s/{said_to('wx-alice')[0].rsplit('/s/', 1)[1]}")["Location"]
+        Client().get(f"/s/{private_messages_to('wx-alice')[0].rsplit('/s/', 1)[1]}")["Location"]
         == f"{settings.CLIENT_BASE_URL}/home"
     )
 
 
 def test_only_the_hash_of_a_key_is_stored(contact):
-    key = key_in(said_to("wx-contact")[0])
+    key = key_in(private_messages_to("wx-contact")[0])
     kept = CompletionKey.objects.get(user=contact)
     assert key not in (kept.key_hash, str(contact.pk), contact.code)
     assert len(key) == 24  # 144 bits
 
 
 def test_operators_see_no_link_that_carries_a_key(contact):
-    slug = said_to("wx-contact")[0].rsplit("/s/", 1)[1]
+    slug = private_messages_to("wx-contact")[0].rsplit("/s/", 1)[1]
     message = OutboxMessage.objects.get()
     pages = [
         Operator().page(f"{path}/") for path in ("config/shortlink", f"robots/outboxmessage/{message.pk}/change")
@@ -182,7 +182,7 @@ def test_a_scan_stores_the_open_id_of_the_wechat_proof(contact):
 
 
 def test_no_table_and_no_cache_contains_a_key_in_clear(contact):
-    key = key_in(said_to("wx-contact")[0])
+    key = key_in(private_messages_to("wx-contact")[0])
     complete(phone("contact"), key, "contact")
     kept = [*ShortLink.objects.values_list("slug", "url"), *CompletionKey.objects.values_list("key_hash")]
     assert [row for row in kept if key in " ".join(row)] == []
@@ -191,8 +191,8 @@ def test_no_table_and_no_cache_contains_a_key_in_clear(contact):
 
 def test_three_links_are_valid_at_once(contact):
     for _ in range(4):
-        tells_robot("主页", user="wx-contact")
-    links = said_to("wx-contact")
+        receive_private_message("主页", user="wx-contact")
+    links = private_messages_to("wx-contact")
     assert ShortLink.objects.count() == CompletionKey.objects.count() == 3
     assert Client().get(f"/s/{links[1].rsplit('/s/', 1)[1]}").json()["code"] == 1404
     assert complete(phone("contact"), key_in(links[2]), "contact")["code"] == 1200
@@ -200,7 +200,7 @@ def test_three_links_are_valid_at_once(contact):
 
 def test_the_link_deletes_the_cookies_of_the_browsers_earlier_user(contact):
     browser = phone("mallory")
-    answer = browser.get(f"/s/{said_to('wx-contact')[0].rsplit('/s/', 1)[1]}")
+    answer = browser.get(f"/s/{private_messages_to('wx-contact')[0].rsplit('/s/', 1)[1]}")
     assert {name: cookie["max-age"] for name, cookie in answer.cookies.items()} == {
         "wechat_proof": 0,
         "union_id": 0,
@@ -209,9 +209,9 @@ def test_the_link_deletes_the_cookies_of_the_browsers_earlier_user(contact):
 
 def test_a_request_for_the_home_page_is_answered_during_a_conversation(contact):
     Conversation.objects.create(user=contact, opened_at=timezone.now(), said_at=timezone.now())
-    tells_robot("主页", user="wx-contact")
-    assert "/s/" in said_to("wx-contact")[-1]
-    assert len(said_to("wx-contact")) == 2
+    receive_private_message("主页", user="wx-contact")
+    assert "/s/" in private_messages_to("wx-contact")[-1]
+    assert len(private_messages_to("wx-contact")) == 2
 
 
 @pytest.mark.parametrize(

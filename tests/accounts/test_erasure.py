@@ -32,8 +32,8 @@ from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory
 from tests.launches.test_mass_messages import complete
 from tests.support.admin_pages import Operator
 from tests.support.client import ApiClient
-from tests.support.entry_points import gateway_tells, key_with
-from tests.support.payouts import query_later, turns_out
+from tests.support.entry_points import gateway_sends, key_with
+from tests.support.payouts import query_later, set_next_state
 
 pytestmark = pytest.mark.django_db
 # The personal data to look for.
@@ -93,9 +93,9 @@ def active_user(alice: User, sandbox: Any) -> User:
     ConversationFactory(user=alice)
     category = apps.get_model("feedback", "ProblemCategory").objects.first()
     Problem.objects.create(user=alice, category=category, description=SAID, reported_at=timezone.now())
-    gateway_tells(("private_message", {"robot_id": "r1", "user_id": CODE, "type": 3, "content": "菜单"}))
+    gateway_sends(("private_message", {"robot_id": "r1", "user_id": CODE, "type": 3, "content": "菜单"}))
     give_money(alice, "20")
-    turns_out(sandbox, "SUCCESS")
+    set_next_state(sandbox, "SUCCESS")
     paid(alice)
     root = Operator("support")
     root.act("accounts/user", "block", alice, reason=SAID)
@@ -249,7 +249,7 @@ def test_the_same_person_may_return_as_a_new_user(alice):
     give_card(alice)
     erase(alice)
     RobotFactory(code="r1")
-    gateway_tells(("robot_added", {"robot_id": "r1", "user_id": CODE, "nickname": NAME}))
+    gateway_sends(("robot_added", {"robot_id": "r1", "user_id": CODE, "nickname": NAME}))
     again = User.objects.get(code=CODE)
     assert again.pk != alice.pk
     assert give_card(again, REAL)["code"] == 1200

@@ -15,7 +15,7 @@ from tests.factories.money import ask, balance, give
 from tests.factories.people import FriendshipFactory, RobotFactory, UserFactory
 from tests.support.admin_pages import Operator
 from tests.support.client import ApiClient
-from tests.support.entry_points import gateway_tells, key_with, said_to
+from tests.support.entry_points import gateway_sends, key_with, private_messages_to
 
 pytestmark = pytest.mark.django_db
 
@@ -41,19 +41,19 @@ def complete(user: User, name: str = "alice") -> dict:
 
 def test_adding_a_robot_creates_a_user_and_sends_the_completion_link():
     robot = RobotFactory(channel="north")
-    gateway_tells(
+    gateway_sends(
         ("robot_added", {"robot_id": robot.code, "user_id": "wx-1", "nickname": "小明", "avatar": "a.png"})
     )
     user = User.objects.get(code="wx-1")
     assert (user.nickname, user.avatar_url, user.channel) == ("小明", "a.png", "north")
     assert user.friendships.get().robot == robot
-    assert "/s/" in said_to("wx-1")[0]
+    assert "/s/" in private_messages_to("wx-1")[0]
 
 
 def test_the_completion_link_leads_to_the_client(settings):
     robot = RobotFactory()
-    gateway_tells(("robot_added", {"robot_id": robot.code, "user_id": "wx-1", "nickname": "小明"}))
-    slug = said_to("wx-1")[0].rsplit("/s/", 1)[1]
+    gateway_sends(("robot_added", {"robot_id": robot.code, "user_id": "wx-1", "nickname": "小明"}))
+    slug = private_messages_to("wx-1")[0].rsplit("/s/", 1)[1]
     page, _, key = ApiClient().http.get(f"/s/{slug}")["Location"].partition("?userId=")
     assert page == f"{settings.CLIENT_BASE_URL}/home"
     assert ApiClient().put(f"/user/{key}", profile())["code"] == 1200
@@ -62,9 +62,9 @@ def test_the_completion_link_leads_to_the_client(settings):
 
 def test_adding_the_same_robot_twice_sends_one_message():
     robot = RobotFactory()
-    gateway_tells(("robot_added", {"robot_id": robot.code, "user_id": "wx-1", "nickname": "小明"}))
-    gateway_tells(("robot_added", {"robot_id": robot.code, "user_id": "wx-1", "nickname": "小明"}))
-    assert len(said_to("wx-1")) == 1
+    gateway_sends(("robot_added", {"robot_id": robot.code, "user_id": "wx-1", "nickname": "小明"}))
+    gateway_sends(("robot_added", {"robot_id": robot.code, "user_id": "wx-1", "nickname": "小明"}))
+    assert len(private_messages_to("wx-1")) == 1
 
 
 def test_completing_binds_the_wechat_account():

@@ -10,7 +10,7 @@ from accounts.models import User, VerificationCode
 from integrations.sandbox.server import SandboxResponse
 from tests.factories.people import UserFactory
 from tests.support.client import ApiClient
-from tests.support.outside_system import Outside, played_by
+from tests.support.outside_system import OutsideSystem, played_by
 
 pytestmark = pytest.mark.django_db
 PHONE = "13800138000"
@@ -159,7 +159,7 @@ def test_the_providers_flow_control_is_2304_with_the_waiting_time(
     tmp_path, settings, client, message: str, seconds: int
 ):
     limited = SandboxResponse({"Code": "isv.BUSINESS_LIMIT_CONTROL", "Message": message})
-    with played_by(Outside(limited), tmp_path, settings):
+    with played_by(OutsideSystem(limited), tmp_path, settings):
         answer = client.http.get("/sms/code/delivery", {"phone": PHONE}, headers=client.headers)
     assert (answer.json()["code"], answer["Retry-After"]) == (2304, str(seconds))
 
@@ -177,7 +177,7 @@ def test_the_providers_flow_control_is_2304_with_the_waiting_time(
 def test_an_earlier_code_stays_valid_when_the_new_one_was_not_sent(sandbox, client, tmp_path, settings, reply):
     old = code_sent(sandbox, client)
     assert prove(client, wrong(old)) == 2301
-    with played_by(Outside(reply), tmp_path, settings):
+    with played_by(OutsideSystem(reply), tmp_path, settings):
         assert client.get("/sms/code/delivery", phone=PHONE)["code"] in (1101, 2304)
     assert [prove(client, wrong(old)) for _ in range(3)] == [2301] * 3
     assert prove(client, old) == 1200
@@ -187,7 +187,7 @@ def test_an_earlier_code_stays_valid_when_the_new_one_was_not_sent(sandbox, clie
     "code", ["isv.BUSINESS_LIMIT_CONTROL", "Throttling.User", "Throttling", "isv.DAY_LIMIT_CONTROL"]
 )
 def test_each_kind_of_flow_control_is_2304(tmp_path, settings, client, code: str):
-    with played_by(Outside(SandboxResponse({"Code": code, "Message": "x"}, 400)), tmp_path, settings):
+    with played_by(OutsideSystem(SandboxResponse({"Code": code, "Message": "x"}, 400)), tmp_path, settings):
         assert client.get("/sms/code/delivery", phone=PHONE)["code"] == 2304
 
 

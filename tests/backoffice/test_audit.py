@@ -1,4 +1,4 @@
-"""The audit log: who, when, from what to what, however it was written."""
+"""The audit log: actor, moment and values before and after, for every kind of write."""
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -21,11 +21,11 @@ def root() -> Operator:
 
 
 def noted(table: str) -> dict:
-    """The changes that the newest entry about a table holds."""
+    """Return the changes of the newest entry of a table."""
     return AuditEntry.objects.filter(table_name=table).values_list("changes", flat=True)[0]
 
 
-def test_blocking_a_user_is_noted_from_what_to_what(root):
+def test_blocking_a_user_is_recorded_with_both_values(root):
     alice = UserFactory()
     root.act("accounts/user", "block", alice, reason="刷单")
     entry = AuditEntry.objects.get(table_name="accounts_user", row_id=str(alice.pk))
@@ -34,7 +34,7 @@ def test_blocking_a_user_is_noted_from_what_to_what(root):
     assert entry.changes["blocked_at"][0] is None
 
 
-def test_what_plain_sql_and_update_write_is_noted_too(root):
+def test_changes_by_sql_and_update_are_recorded_too(root):
     alice = UserFactory(phone="13800138000")
     give(alice, "20")
     root.act("earnings/withdrawal", "reject", ask(alice), reason="资料不符")
@@ -60,19 +60,19 @@ def test_an_export_is_noted(root):
     assert (entry.actor, entry.changes["filter"]) == ("root", [None, "blocked=0"])
 
 
-def test_what_machines_do_is_not_in_the_operators_log():
+def test_changes_by_machines_are_not_in_the_audit_log():
     alice = UserFactory()
     key_with().put(f"/users/{alice.pk}/block")
     assert not AuditEntry.objects.exists()
 
 
 @pytest.mark.parametrize("enforced", [True, False])
-def test_what_a_signed_in_operator_does_through_the_api_is_noted(root, settings, enforced):
+def test_changes_of_a_signed_in_operator_through_the_api_are_recorded(root, settings, enforced):
     settings.ENFORCE_AUTH = enforced
     alice = UserFactory()
-    told = root.http.put(f"/users/{alice.pk}/block", content_type="application/json").json()
+    answer = root.http.put(f"/users/{alice.pk}/block", content_type="application/json").json()
     entry = AuditEntry.objects.get(table_name="accounts_user")
-    assert (told["code"], entry.actor, entry.via) == (1200, "root", f"PUT /users/{alice.pk}/block")
+    assert (answer["code"], entry.actor, entry.via) == (1200, "root", f"PUT /users/{alice.pk}/block")
 
 
 def test_an_operators_call_that_is_refused_leaves_nothing(root):
@@ -82,8 +82,10 @@ def test_an_operators_call_that_is_refused_leaves_nothing(root):
 
 
 def test_the_status_that_an_operator_sets_through_the_api_is_shown_and_noted(root):
-    told = root.http.post("/app/status", {"status": 2, "upGradeEndTime": "23:00"}, content_type="application/json")
-    assert told.json()["code"] == 1200
+    answer = root.http.post(
+        "/app/status", {"status": 2, "upGradeEndTime": "23:00"}, content_type="application/json"
+    )
+    assert answer.json()["code"] == 1200
     assert root.http.get("/app/status").json()["data"]["status"] == 2
     assert noted("config_sitestatus")["upgrade_end"] == [None, "23:00"]
 
@@ -105,7 +107,7 @@ def test_an_action_that_fails_leaves_neither_change_nor_entry():
     assert not AuditEntry.objects.exists()
 
 
-def test_the_database_lets_nobody_change_the_log(root):
+def test_the_database_refuses_every_change_of_the_log(root):
     root.act("accounts/user", "block", UserFactory(), reason="刷单")
     with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
         AuditEntry.objects.update(actor="somebody else")

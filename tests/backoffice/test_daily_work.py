@@ -1,4 +1,4 @@
-"""What operators do all day, and what the pages tell them."""
+"""The daily work of operators and the messages of the pages."""
 
 import re
 from datetime import timedelta
@@ -19,7 +19,7 @@ from robots.models import Robot
 from tests.factories.money import ask, give
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory
 from tests.support.admin_pages import Operator
-from tests.support.entry_points import said_to
+from tests.support.entry_points import private_messages_to
 
 pytestmark = pytest.mark.django_db
 
@@ -35,14 +35,14 @@ def withdrawal_of(phone: str, yuan: str = "20", days_ago: int = 0) -> Withdrawal
     return ask(user, yuan, days_ago=days_ago)
 
 
-def reported(**facts) -> Problem:
+def reported(**fields) -> Problem:
     friendship = FriendshipFactory()
     category = ProblemCategory.objects.first()
-    return Problem.objects.create(user=friendship.user, category=category, reported_at=timezone.now(), **facts)
+    return Problem.objects.create(user=friendship.user, category=category, reported_at=timezone.now(), **fields)
 
 
 def shown_on(page: str) -> str:
-    """What a confirmation page remembers of what it showed."""
+    """Return the hidden value of a confirmation page that identifies the rows shown."""
     return re.findall('name="shown" value="([^"]+)"', page)[0]
 
 
@@ -51,7 +51,7 @@ def shown_phones(page: str) -> list[str]:
 
 
 class TestHome:
-    def test_it_says_what_waits_with_its_total(self, root):
+    def test_the_dashboard_shows_waiting_work_with_its_total(self, root):
         withdrawal_of("13800000001", "50")
         withdrawal_of("13800000002", "20")
         page = root.page("")
@@ -67,13 +67,13 @@ class TestHome:
         pauses.pause(by="root", reason="对账", at=timezone.now())
         assert '<li class="urgent"><a href="/admin/earnings/payout/?">' in root.page("")
 
-    def test_charts_show_each_day_and_keep_what_is_over(self, root):
+    def test_charts_show_each_day_and_store_past_days(self, root):
         last_week = timezone.localtime() - timedelta(days=7)
         GroupFactory(bound_at=last_week)
         assert f"<title>{last_week:%m-%d} 绑定 1</title>" in root.page("")
         assert DayFigure.objects.get(name="groups.bound", day=last_week.date()).value == 1
 
-    def test_what_comes_in_late_is_still_counted(self, root):
+    def test_late_rows_are_still_counted(self, root):
         yesterday = timezone.localtime() - timedelta(days=1)
         GroupFactory(bound_at=yesterday)
         root.page("")
@@ -99,7 +99,7 @@ class TestHome:
 
     def test_operators_are_no_new_users(self, root):
         UserFactory(code=None)
-        Operator("viewer", code="wx-of-an-operator")  # robots met this one too
+        Operator("viewer", code="wx-of-an-operator")  # a robot has met this operator too
         today = f"{timezone.localdate():%m-%d}"
         assert f"<title>{today} 注册 2</title>" in root.page("")
 
@@ -164,7 +164,7 @@ class TestWithdrawals:
         assert 'value="approve"' in page
         assert 'value="reject"' in page
 
-    def test_what_is_decided_offers_nothing_more(self, root):
+    def test_a_reviewed_withdrawal_has_no_actions(self, root):
         withdrawal = withdrawal_of("13800000001")
         root.act("earnings/withdrawal", "reject", withdrawal, reason="资料不符")
         page = root.page(f"earnings/withdrawal/{withdrawal.pk}/change/")
@@ -189,7 +189,7 @@ class TestWithdrawals:
         assert "所选内容在确认之前有了变化" in page
         assert not Payout.objects.exists()
 
-    def test_what_was_shown_is_done(self, root):
+    def test_the_action_applies_to_the_rows_shown(self, root):
         first = withdrawal_of("13800000001")
         withdrawal_of("13800000002")
         page = root.act("earnings/withdrawal", "approve", first, select_across="1", confirmed=False)
@@ -199,35 +199,35 @@ class TestWithdrawals:
     def test_too_many_at_once_are_refused(self, root, monkeypatch):
         first = withdrawal_of("13800000001")
         withdrawal_of("13800000002")
-        monkeypatch.setattr("config.backoffice.actions.MOST_AT_ONCE", 1)
+        monkeypatch.setattr("config.backoffice.actions.MAX_ROWS", 1)
         assert "一次最多处理 1 条" in root.act("earnings/withdrawal", "approve", first, select_across="1")
 
 
 class TestFeedback:
-    def test_closing_needs_a_reason_and_says_nothing_to_the_user(self, root):
+    def test_closing_needs_a_reason_and_sends_nothing_to_the_user(self, root):
         problem = reported()
         root.act("feedback/problem", "close", problem, reason="重复")
         problem.refresh_from_db()
         assert (problem.closed_by, problem.closed_reason, problem.answer) == ("root", "重复", "")
 
-    def test_what_is_closed_is_not_answered(self, root):
+    def test_a_closed_problem_is_not_answered(self, root):
         problem = reported()
         root.act("feedback/problem", "close", problem, reason="重复")
         assert "之前已经答复或关闭" in root.act("feedback/problem", "answer_them", problem, answer="好的")
 
     @pytest.mark.parametrize("answer", ["\u200b", " \ufeff", "\u3164"])
-    def test_an_answer_that_shows_nothing_is_none(self, root, answer):
+    def test_an_invisible_answer_is_refused(self, root, answer):
         problem = reported()
         root.act("feedback/problem", "answer_them", problem, answer=answer)
         problem.refresh_from_db()
-        assert (problem.answered_at, said_to(problem.user.code)) == (None, [])
+        assert (problem.answered_at, private_messages_to(problem.user.code)) == (None, [])
 
-    def test_an_answer_is_heard_from_the_robot(self, root):
+    def test_an_answer_is_sent_by_the_robot(self, root):
         problem = reported()
         assert "已答复 1 条" in root.act("feedback/problem", "answer_them", problem, answer="已经修好了")
-        assert "已经修好了" in said_to(problem.user.code)[-1]
+        assert "已经修好了" in private_messages_to(problem.user.code)[-1]
 
-    def test_what_nobody_would_hear_stays_open_and_the_page_says_so(self, root):
+    def test_an_answer_that_reaches_nobody_stays_open_with_a_message(self, root):
         problem = reported()
         Robot.objects.update(status=Robot.Status.REMOVED)
         asked = root.act("feedback/problem", "answer_them", problem, reported(), confirmed=False)
@@ -274,7 +274,7 @@ def test_a_persons_page_leads_to_everything_of_theirs(root):
     assert "bob" in page
 
 
-def test_a_title_that_shows_nothing_is_none(root):
+def test_an_invisible_title_is_refused(root):
     root.http.post("/admin/feedback/problemcategory/add/", {"title": "\u200b\u202e", "seq_no": 9, "type": 4})
     root.http.post("/admin/feedback/problemcategory/add/", {"title": "\ufeff提现\u200b", "seq_no": 9, "type": 4})
     assert list(ProblemCategory.objects.filter(seq_no=9).values_list("title", flat=True)) == ["提现"]
@@ -305,12 +305,12 @@ def test_groups_are_cancelled_in_bulk(root):
     assert not Group.objects.active().exists()
 
 
-def test_an_operator_says_no_reason_that_robots_notice_themselves(root):
+def test_operators_cannot_choose_reasons_that_robots_detect(root):
     page = root.act("groups/group", "cancel", group := GroupFactory(), confirmed=False)
     assert re.findall(r'<option value="(\d)"', page) == ["1", "2", "4", "5", "7"]
     root.act("groups/group", "cancel", group, reason=6)
     assert Group.objects.active().exists()
 
 
-def test_everything_that_is_said_in_groups_is_not_listed_at_once(root):
+def test_group_messages_are_not_listed_before_a_search(root):
     assert "0 群消息" in root.page("groups/groupmessage/")

@@ -1,4 +1,4 @@
-"""The database goes away while an operator works."""
+"""The database is down while an operator works."""
 
 from collections.abc import Callable
 from typing import Any

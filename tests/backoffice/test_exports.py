@@ -1,4 +1,4 @@
-"""Lists that are taken away: as CSV and as workbooks, whole and in bounded memory."""
+"""Exports as CSV and as workbooks, complete and in bounded memory."""
 
 import csv
 import io
@@ -34,7 +34,7 @@ def test_the_list_as_csv(root):
     assert lines[1][2:5] == ["13800000001", "20.00", "待审核"]
 
 
-def test_all_that_the_filters_let_through_as_csv(root):
+def test_all_rows_that_match_the_filters_as_csv(root):
     chosen = withdrawal_of("13800000001", "50")
     withdrawal_of("13800000002", "50")
     withdrawal_of("13800000003", "20")
@@ -62,7 +62,7 @@ def test_a_workbook_of_100_000_rows_is_never_in_memory():
     assert peak < 8_000_000
 
 
-def test_a_workbook_says_that_more_was_to_come(monkeypatch):
+def test_a_workbook_notes_missing_rows(monkeypatch):
     monkeypatch.setattr("config.backoffice.xlsx.MOST_ROWS", 3)
     with zipfile.ZipFile(io.BytesIO(b"".join(workbook([[f"行{number}"] for number in range(9)])))) as archive:
         sheet = archive.read("xl/worksheets/sheet1.xml").decode()
@@ -73,5 +73,5 @@ def test_a_workbook_says_that_more_was_to_come(monkeypatch):
 def test_a_nickname_is_no_formula_in_a_csv(root, sign):
     user = UserFactory(nickname=f"{sign}HYPERLINK(1)")
     body = {"action": "export", "_selected_action": [str(user.pk)]}
-    told = b"".join(root.http.post("/admin/accounts/user/", body).streaming_content).decode()
-    assert f"'{sign}HYPERLINK(1)" in told
+    answer = b"".join(root.http.post("/admin/accounts/user/", body).streaming_content).decode()
+    assert f"'{sign}HYPERLINK(1)" in answer

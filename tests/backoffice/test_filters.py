@@ -1,4 +1,4 @@
-"""A filter whose value means nothing shows nothing and says so: page, export and "select all" alike."""
+"""A filter with an invalid value shows no rows and a message: on the page, in exports and in actions."""
 
 from urllib.parse import urlencode
 
@@ -34,7 +34,7 @@ impossible = pytest.mark.parametrize(("name", "value"), _IMPOSSIBLE)
 
 
 @impossible
-def test_the_page_shows_nothing_and_says_why(withdrawal: Withdrawal, name: str, value: str):
+def test_the_page_shows_no_rows_and_the_reason(withdrawal: Withdrawal, name: str, value: str):
     assert "筛选用户" in Operator().page(f"{WHERE}/")
     page = Operator().page(f"{WHERE}/", **{name: value})
     assert "筛选用户" not in page
@@ -58,6 +58,6 @@ def test_an_action_on_all_does_nothing(withdrawal: Withdrawal):
 @pytest.mark.parametrize(
     "query", [{"asked_at_from": ""}, {"amount_from": " 1.00 "}, {"asked_at_from": "2020-01-01"}]
 )
-def test_what_means_something_or_is_left_blank_shows_its_rows(withdrawal: Withdrawal, query: dict[str, str]):
+def test_a_valid_or_blank_value_shows_its_rows(withdrawal: Withdrawal, query: dict[str, str]):
     page = Operator().page(f"{WHERE}/", **query)
     assert ("筛选用户" in page, "无效" in page) == (True, False)

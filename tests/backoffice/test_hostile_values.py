@@ -1,4 +1,4 @@
-"""Every list of the admin with hostile values in its search, filters and addresses: no fault, and no wait."""
+"""Every list of the admin handles hostile values in search, filters and addresses quickly and without errors."""
 
 import time
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _OF_DJANGO = ("o", "p", "all", "e", "_to_field", "_popup", "id__regex", "pk__in"
 
 
 def _queries(model_admin: Any) -> Iterator[dict[str, str]]:
-    """Yield queries in which each parameter that the list reads has each value once; what only Django reads stands alone."""
+    """Yield queries with each value once in each parameter of the list, and queries of Django's own parameters."""
     own = {name for one in model_admin.list_filter for name in parameters_of(one)}
     reached = {name for name, _title in getattr(model_admin, "reached_from", {}).values()}
     names = sorted(own | reached | {"q"})

@@ -1,4 +1,4 @@
-"""Two approvals are those of two people: an operator and whoever can sign in as them are one."""
+"""Two approvals need two people: operators with access to each other's account count as one."""
 
 from datetime import timedelta
 from io import StringIO
@@ -42,7 +42,7 @@ def approves(operator: Operator, withdrawal: Withdrawal) -> str:
 
 
 def confirmed(by: Operator | None = None) -> None:
-    """What was proposed is confirmed, by anybody unless it is said by whom."""
+    """Confirm the proposed change, by this operator or by any other."""
     (by or Operator()).act("accounts/operatorchange", "confirm", OperatorChange.objects.get(status=0))
 
 
@@ -65,7 +65,9 @@ def has_paid(withdrawal: Withdrawal) -> bool:
 
 @pytest.mark.parametrize("gets_access", [sets_password, resets_second_factor])
 @pytest.mark.parametrize("chief_is_first", [True, False])
-def test_who_can_sign_in_as_the_other_approver_is_no_second_person(chief, large, gets_access, chief_is_first):
+def test_an_operator_with_access_to_the_other_account_is_not_a_second_approver(
+    chief, large, gets_access, chief_is_first
+):
     ann = Operator(username="ann")
     gets_access(chief, ann)
     first, second = (chief, ann) if chief_is_first else (ann, chief)
@@ -77,7 +79,7 @@ def test_who_can_sign_in_as_the_other_approver_is_no_second_person(chief, large,
     assert "已通过 1 条" in approves(Operator(), large)
 
 
-def test_who_made_an_operator_is_no_second_person_beside_them(chief, large):
+def test_the_maker_of_an_operator_is_not_a_second_approver(chief, large):
     form = {"username": "puppet", **PASSWORD, "groups": [Role.objects.get(name="finance").pk]}
     chief.http.post("/admin/accounts/operator/add/", form)
     confirmed()
@@ -89,7 +91,7 @@ def test_who_made_an_operator_is_no_second_person_beside_them(chief, large):
 
 
 @pytest.mark.parametrize("gets_access", [sets_password, resets_second_factor])
-def test_who_confirmed_it_is_no_second_person_either(chief, large, gets_access):
+def test_the_confirmer_of_an_account_is_not_a_second_approver_either(chief, large, gets_access):
     ann = Operator(username="ann")
     gets_access(Operator(), ann, by=chief)
     approves(chief, large)
@@ -116,7 +118,7 @@ def test_it_lasts_for_thirty_days(chief, large, days, pays):
     assert has_paid(large) == pays
 
 
-def test_ones_own_new_password_binds_nobody(chief, large):
+def test_changing_the_own_password_makes_nobody_dependent(chief, large):
     ann = Operator(username="ann")
     ann.user.set_password(WORD)
     ann.user.save()
@@ -166,7 +168,7 @@ def key_approves(key: ApiClient, withdrawal: Withdrawal) -> str:
 
 @pytest.mark.parametrize("name", ["console", "k" * 80])
 @pytest.mark.parametrize("days", [0, 400])
-def test_who_made_a_key_is_no_second_person_beside_it(chief, large, name, days):
+def test_the_maker_of_a_key_is_not_a_second_approver_beside_it(chief, large, name, days):
     key = makes_key(chief, name)
     with time_machine.travel(timezone.now() + timedelta(days=days), tick=True):
         key_approves(key, large)

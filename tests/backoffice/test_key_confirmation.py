@@ -1,4 +1,4 @@
-"""A key that reviews withdrawals works once a second, independent administrator has confirmed it."""
+"""A key that reviews withdrawals works after a second, independent administrator has confirmed it."""
 
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -38,13 +38,13 @@ def bob() -> Operator:
 
 
 def made(by: Operator, *scopes: str, **typed: Any) -> tuple[str, ApiClient]:
-    """The page that follows when this operator makes a key, and the system that has the key."""
+    """Create a key as this operator. Returns the page that follows and a client with the key."""
     page = by.saves(f"{KEYS}/add/", {"name": "console", "scopes": scopes or [REVIEW], **typed})
     return page, ApiClient(key=page.split("请立即保存):")[1][:43])
 
 
 def reviews(system: ApiClient) -> bool:
-    """Return whether the key may review withdrawals; there is none of this id."""
+    """Return whether the key may review withdrawals, by a call with an unknown withdrawal."""
     code = system.post("/withdraw/review", {"withdraw_id": [str(uuid4())], "status": 1})["code"]
     assert code in (1409, 1401), code
     return code == 1409
@@ -77,17 +77,17 @@ def test_a_key_without_that_scope_waits_for_nobody(ann, bob):
     assert ApiKey.objects.get().confirmed_at is None
 
 
-def test_who_made_it_cannot_confirm_it(ann):
+def test_the_maker_of_a_key_cannot_confirm_it(ann):
     _page, system = made(ann)
     assert "自己创建的密钥要由另一名管理员确认" in confirms(ann)
     assert not reviews(system)
 
 
 @pytest.mark.parametrize("maker_has_access", [True, False])
-def test_who_can_sign_in_as_the_maker_or_is_made_by_them_cannot_confirm_it(maker_has_access):
+def test_an_operator_linked_to_the_maker_cannot_confirm_a_key(maker_has_access):
     ann, puppet = Operator(username="ann"), Operator("viewer", username="puppet")
-    word = {"usable_password": "true", "password1": "a-Long-Word-7", "password2": "a-Long-Word-7"}
-    ann.saves(f"accounts/operator/{puppet.user.pk}/password/", word)
+    text = {"usable_password": "true", "password1": "a-Long-Word-7", "password2": "a-Long-Word-7"}
+    ann.saves(f"accounts/operator/{puppet.user.pk}/password/", text)
     puppet.user.groups.add(Role.objects.get(name="administrator"))
     puppet.user.refresh_from_db()
     puppet.http.force_login(puppet.user)
@@ -104,7 +104,7 @@ def test_only_administrators_confirm(ann, role):
     assert not reviews(system)
 
 
-def test_the_page_that_asks_says_what_the_key_may_do(ann, bob):
+def test_the_confirmation_page_shows_the_permissions_of_the_key(ann, bob):
     made(ann, READ, REVIEW, networks="10.1.0.0/16")
     key = ApiKey.objects.get()
     page = bob.act(KEYS, "confirm", key, confirmed=False)
@@ -167,7 +167,7 @@ def test_a_key_that_is_changed_past_the_pages_has_to_be_confirmed_again(change):
     assert not key.allows(REVIEW)
 
 
-def test_what_is_noted_of_its_use_leaves_it_confirmed(ann, bob):
+def test_storing_the_use_of_a_key_leaves_it_confirmed(ann, bob):
     _page, system = made(ann)
     confirms(bob)
     assert reviews(system)

@@ -1,4 +1,4 @@
-"""Chinese unless switched; English when switched."""
+"""The admin is in Chinese, or in English after switching."""
 
 import re
 from pathlib import Path
@@ -27,7 +27,7 @@ def test_the_browsers_language_is_not_asked():
     assert "待处理" in operator.http.get("/admin/", headers={"Accept-Language": "en"}).text
 
 
-HOLDING_CHINESE = {"feedback/problem", "feedback/problemcategory"}  # categories, made by a migration
+HOLDING_CHINESE = {"feedback/problem", "feedback/problemcategory"}  # categories, created by a migration
 FORMS = ("config/apikey/add/", "config/sitestatus/add/", "groups/starplan/add/")
 
 
@@ -57,13 +57,13 @@ def test_a_plan_is_tried_in_english():
     assert chinese(tried) == set()
 
 
-def test_what_the_database_would_refuse_is_said_in_words():
+def test_a_violated_constraint_is_explained():
     form = {"status": 2, "upgrade_end": ""}
     assert "请填写维护结束时间" in Operator().http.post("/admin/config/sitestatus/add/", form).text
     assert "say until when" in switched().http.post("/admin/config/sitestatus/add/", form).text
 
 
-def test_what_rows_hold_stays_as_it_is():
+def test_contents_of_rows_are_not_translated():
     make_rows(1)
     assert "用户" in switched().page("accounts/user/")
 
@@ -73,15 +73,15 @@ def test_an_action_answers_in_english():
     assert "Select Sensitive words to change" in switched().page("integrations/sensitiveword/")
 
 
-def test_the_api_answers_in_its_own_words_whatever_the_cookie_says():
+def test_the_api_answers_in_chinese_whatever_the_cookie_is():
     operator = switched()
     assert operator.http.get("/s/nothing-here").json()["description"] == "短链不存在"
-    told = operator.http.post("/withdraw/review", {"status": 1}, content_type="application/json").json()
-    assert told["description"] == "缺少必填项（withdraw_id）"
+    answer = operator.http.post("/withdraw/review", {"status": 1}, content_type="application/json").json()
+    assert answer["description"] == "缺少必填项（withdraw_id）"
 
 
 @pytest.mark.parametrize("language", ["en", "zh_Hans"])
-def test_the_compiled_words_are_those_of_the_source(tmp_path: Path, language: str):
+def test_the_compiled_translations_match_their_source(tmp_path: Path, language: str):
     source, compiled = LOCALE / language / "LC_MESSAGES/django.po", tmp_path / "django.mo"
     polib.pofile(str(source)).save_as_mofile(str(compiled))
     assert compiled.read_bytes() == source.with_suffix(".mo").read_bytes(), "run 'make words'"

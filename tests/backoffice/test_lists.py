@@ -1,4 +1,4 @@
-"""Every list of the admin: it opens, and takes a fixed number of queries; every row has a page."""
+"""Every list of the admin opens with a fixed number of queries, and every row has a page."""
 
 import pytest
 from django.contrib.admin.utils import quote

@@ -1,4 +1,4 @@
-"""What the pages about money tell before and after: alarms, whose withdrawals, how much waits."""
+"""The pages about money: alarms, the users of withdrawals, and totals."""
 
 from datetime import timedelta
 
@@ -28,7 +28,7 @@ def withdrawal_of(phone: str, yuan: str = "20") -> Withdrawal:
     return ask(user, yuan)
 
 
-def test_what_the_daily_check_finds_is_an_alarm_on_the_first_page(root):
+def test_findings_of_the_daily_check_are_an_alarm_on_the_dashboard(root):
     LedgerCheck.objects.create(checked_at=timezone.now(), findings=["流水不平: x", "余额为负: y"])
     page = root.page("")
     assert ALARM in page
@@ -59,14 +59,14 @@ def test_a_new_installation_has_nothing_to_check_yet(root):
 
 
 @pytest.mark.parametrize("action", ["approve", "reject"])
-def test_the_page_that_asks_says_whose_withdrawal_it_is(root, action: str):
+def test_the_confirmation_page_shows_the_user_of_the_withdrawal(root, action: str):
     page = root.act("earnings/withdrawal", action, withdrawal_of("13800000001"), confirmed=False)
     assert "user 01 138****0001 20.00 元 待审核" in page
     assert "13800000001" not in page
 
 
-def test_more_withdrawals_than_are_counted_have_a_total_that_says_what_it_sums(root, monkeypatch):
-    monkeypatch.setattr(dashboard, "COUNTED", 1)
+def test_beyond_the_count_limit_the_total_names_its_withdrawals(root, monkeypatch):
+    monkeypatch.setattr(dashboard, "COUNT_LIMIT", 1)
     with time_machine.travel(timezone.now() - timedelta(minutes=1), tick=False):
         withdrawal_of("13800000001", "50")
     withdrawal_of("13800000002", "20")

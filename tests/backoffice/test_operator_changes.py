@@ -1,4 +1,4 @@
-"""Operators who move money are made and changed by two administrators; a machine's owner needs nobody."""
+"""Operators with money permissions are created and changed by two administrators, or on the command line."""
 
 from typing import Any
 
@@ -63,7 +63,7 @@ def puppet() -> OperatorRow | None:
 
 class TestAdding:
     @pytest.mark.parametrize("roles", [("finance",), ("administrator",), ("support", "finance")])
-    def test_one_who_moves_money_waits_for_another_administrator(self, ann, roles):
+    def test_a_new_operator_with_money_permissions_waits_for_another_administrator(self, ann, roles):
         assert SUBMITTED in adds(ann, *roles)
         assert (puppet(), waiting().asked_by, waiting().kind) == (None, "ann", "add")
 
@@ -83,7 +83,7 @@ class TestAdding:
         assert (made.is_staff, made.is_superuser, made.check_password(WORD)) == (True, False, True)
         assert [role.name for role in made.groups.all()] == ["finance"]
 
-    def test_who_proposed_it_cannot_confirm_it(self, ann):
+    def test_the_proposer_cannot_confirm_a_change(self, ann):
         adds(ann, "finance")
         assert "自己提交的或自己账号的变更，要由另一名管理员确认" in confirms(ann)
         assert puppet() is None
@@ -128,7 +128,7 @@ class TestAdding:
         assert entries[0].changes["password"] == ["•••", "•••"]
         assert entries[1].changes["password"] == ["•••", "•••"]
 
-    def test_the_first_page_says_that_something_waits(self, ann, bob):
+    def test_the_dashboard_shows_waiting_changes(self, ann, bob):
         adds(ann, "finance")
         assert "<strong>1</strong><span>待确认的运营人员变更</span>" in bob.page("")
 
@@ -156,7 +156,7 @@ class TestRights:
         assert fang.user.is_active
 
     @pytest.mark.parametrize("typed", [{"groups": []}, {"is_active": []}])
-    def test_what_takes_rights_away_is_done_at_once(self, ann, fang, typed):
+    def test_removing_permissions_takes_effect_at_once(self, ann, fang, typed):
         changes(ann, fang, **typed)
         fang.user.refresh_from_db()
         assert fang.user.is_active == ("is_active" not in typed)
@@ -182,7 +182,7 @@ class TestRights:
         clerk.user.refresh_from_db()
         assert clerk.user.is_superuser
 
-    def test_ones_own_rights_are_not_confirmed_by_oneself(self, ann, fang):
+    def test_operators_cannot_confirm_their_own_permissions(self, ann, fang):
         changes(ann, fang, groups=role("finance", "administrator"))
         fang.user.groups.add(*role("administrator"))
         assert "自己账号的变更" in confirms(fang)
@@ -196,7 +196,7 @@ class TestAccess:
         operator.user.refresh_from_db()
         return bool(operator.user.check_password(WORD))
 
-    def test_a_password_of_one_who_moves_money_waits(self, ann, bob, fang):
+    def test_the_password_of_an_operator_with_money_permissions_waits(self, ann, bob, fang):
         assert SUBMITTED in self.sets_password(ann, fang)
         assert not self.has_new_password(fang)
         confirms(bob)
@@ -224,7 +224,7 @@ class TestAccess:
         page = ann.saves(f"{OPERATORS}/{fang.user.pk}/password/", {**PASSWORD, "password2": "other"})
         assert ("errorlist" in page, OperatorChange.objects.exists()) == (True, False)
 
-    def test_a_second_factor_of_one_who_moves_money_waits(self, ann, bob, fang):
+    def test_the_second_factor_of_an_operator_with_money_permissions_waits(self, ann, bob, fang):
         clerk = Operator("support")
         for operator in (fang, clerk):
             TOTPDevice.objects.create(user=operator.user, confirmed=True)
@@ -234,7 +234,7 @@ class TestAccess:
         confirms(bob)
         assert not TOTPDevice.objects.exists()
 
-    def test_who_can_sign_in_as_the_other_administrator_does_not_confirm(self, ann, bob, fang):
+    def test_an_administrator_with_access_to_the_other_account_cannot_confirm(self, ann, bob, fang):
         self.sets_password(ann, bob)
         confirms(Operator())
         bob.http.force_login(OperatorRow.objects.get(username="bob"))
@@ -244,13 +244,13 @@ class TestAccess:
 
 
 class TestOneAdministrator:
-    def test_the_page_says_that_the_command_line_is_the_way(self, ann):
+    def test_the_page_refers_to_the_command_line(self, ann):
         assert "manage.py operator" in adds(ann, "finance").split("messagelist")[1].split("</ul>")[0]
 
-    def test_with_another_one_it_does_not(self, ann, bob):
+    def test_with_another_administrator_it_does_not(self, ann, bob):
         assert "manage.py operator" not in adds(ann, "finance").split("messagelist")[1].split("</ul>")[0]
 
-    def test_the_form_says_so_before(self, ann):
+    def test_the_form_shows_it_in_advance(self, ann):
         assert "manage.py operator" in ann.page(f"{OPERATORS}/add/")
 
     def test_the_command_makes_an_operator_with_roles(self, capsys):
@@ -279,7 +279,7 @@ class TestOneAdministrator:
             (["fang"], "Say what to do"),
         ],
     )
-    def test_the_command_says_what_it_cannot_do(self, fang, words, said):
+    def test_the_command_reports_impossible_changes(self, fang, words, said):
         with pytest.raises(CommandError, match=said):
             call_command("operator", *words)
 

@@ -1,4 +1,4 @@
-"""Where an operator is signed in, signing out elsewhere, and what ends a session."""
+"""The list of an operator's sessions, signing out elsewhere, and the end of sessions."""
 
 import re
 from datetime import timedelta
@@ -45,7 +45,7 @@ def signed_in(name: str = "ann", password: str = WORD, address: str = "203.0.113
 
 
 def is_in(client: Client) -> bool:
-    """Return whether the next request is let in: on the pages, and at the API alike."""
+    """Return whether the next request is accepted, on the pages and in the API."""
     page = client.get("/admin/")
     code = client.post("/admin/withdraw", content_type="application/json").json()["code"]
     assert (page.status_code, code) in ((200, 1200), (302, 1401))
@@ -62,7 +62,7 @@ def row_count(page: str) -> int:
     return page.split("<tbody>")[1].split("</tbody>")[0].count("<tr>")
 
 
-def test_the_list_says_when_from_where_and_with_what(ann):
+def test_the_list_shows_moment_address_and_browser(ann):
     with time_machine.travel("2026-12-01T01:00:00Z", tick=False):
         other = signed_in()
     with time_machine.travel("2026-12-01T02:30:00Z", tick=False):
@@ -84,12 +84,12 @@ def test_no_key_of_a_session_is_on_the_page(ann):
     assert not any(key in page for key in keys)
 
 
-def test_every_page_leads_there_and_it_is_kept_by_no_browser(ann):
+def test_every_page_links_to_the_sessions_and_browsers_do_not_cache_the_list(ann):
     assert f'href="{PAGE}"' in ann.page("")
     assert "no-store" in ann.http.get(PAGE)["Cache-Control"]
 
 
-def test_it_speaks_english(ann):
+def test_the_list_is_translated_to_english(ann):
     signed_in()
     ann.http.post("/admin/language/", {"language": "en", "next": "/admin/"})
     page = ann.page("sessions/")
@@ -97,7 +97,7 @@ def test_it_speaks_english(ann):
     assert set(re.findall("[\u4e00-\u9fff]+", page)) == {"中文"}
 
 
-def test_signing_out_of_one_ends_it_at_once_and_no_other(ann):
+def test_signing_out_of_one_session_ends_only_that_session_at_once(ann):
     one, another = signed_in(), signed_in()
     with_one_alone = [key for key in ids(ann.page("sessions/")) if key == one.session["sign_in"]["id"]]
     answer = ann.http.post(PAGE, {"session": with_one_alone}, follow=True)
@@ -122,7 +122,7 @@ def test_a_session_that_was_signed_out_of_cannot_be_used_to_sign_others_out(ann)
 
 
 @pytest.mark.parametrize("whose", ["another operator's", "this one", "unknown", "none"])
-def test_what_is_no_other_session_of_ones_own_is_missing(ann, whose):
+def test_a_session_that_is_not_another_own_session_is_404(ann, whose):
     bob = Operator(username="bob")
     named = {
         "another operator's": {"session": bob.http.session["sign_in"]["id"]},
@@ -148,7 +148,7 @@ def test_reading_ends_nothing_and_a_form_from_elsewhere_is_refused(ann):
     assert is_in(other)
 
 
-def test_somebody_who_is_not_signed_in_is_led_to_the_sign_in():
+def test_an_anonymous_visitor_is_redirected_to_the_sign_in():
     assert Client().get(PAGE)["Location"].startswith("/admin/login/")
 
 
@@ -162,7 +162,7 @@ def test_a_session_that_ended_by_itself_is_not_listed_and_is_forgotten(ann):
         assert is_in(ann.http)
 
 
-def test_one_that_signed_out_or_was_cleared_is_not_listed(ann):
+def test_a_signed_out_or_cleared_session_is_not_listed(ann):
     one, another = signed_in(), signed_in()
     one.post("/admin/logout/")
     OperatorSession.objects.filter(session_key=another.session.session_key).delete()
@@ -195,7 +195,7 @@ def test_a_password_without_the_code_is_no_sign_in(ann, settings):
     assert not OperatorSession.objects.exclude(session_key=whole.session.session_key).exists()
 
 
-def test_a_new_password_of_ones_own_ends_the_other_sessions(ann):
+def test_changing_the_own_password_ends_the_other_sessions(ann):
     other = signed_in()
     form = {"old_password": WORD, "new_password1": OTHER_WORD, "new_password2": OTHER_WORD}
     assert ann.http.post("/admin/password_change/", form).status_code == 302
@@ -238,7 +238,7 @@ def makes_inactive(ann: Operator) -> None:
         makes_inactive,
     ],
 )
-def test_what_others_do_to_an_operator_ends_all_sessions(ann, happens):
+def test_changes_by_others_end_all_sessions_of_an_operator(ann, happens):
     other = signed_in()
     happens(ann)
     assert [is_in(other), is_in(ann.http)] == [False, False]
@@ -253,14 +253,14 @@ def test_a_session_stays_ended_when_its_operator_is_active_again(ann):
     assert (ann.user.is_active, is_in(ann.http)) == (True, False)
 
 
-def test_who_makes_oneself_inactive_is_signed_out(ann):
+def test_operators_who_deactivate_themselves_are_signed_out(ann):
     chief = Operator("administrator", username="chief")
     where = f"accounts/operator/{chief.user.pk}/change/"
     answer = chief.http.post(f"/admin/{where}", {**chief.opens(where), "is_active": []})
     assert (answer.status_code, is_in(chief.http)) == (302, False)
 
 
-def test_a_right_that_is_taken_away_is_gone_with_the_next_request(ann):
+def test_a_removed_permission_ends_with_the_next_request(ann):
     bob, where = Operator(username="bob"), f"accounts/operator/{ann.user.pk}/change/"
     assert ann.sees("earnings/withdrawal/") == 200
     bob.saves(where, bob.opens(where), groups=[Role.objects.get(name="support").pk])

@@ -1,4 +1,4 @@
-"""Rules of operators' passwords, on every way to set one."""
+"""The rules of operators' passwords, for every way to set a password."""
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -35,13 +35,13 @@ def test_a_weak_password_is_refused_with_the_reason(password, why):
     assert not is_made()
 
 
-def test_a_password_of_twelve_characters_is_taken():
+def test_a_password_of_twelve_characters_is_accepted():
     adds("Zk7-vq2-Xw5m")
     assert is_made()
 
 
 @pytest.mark.parametrize("where", ["accounts/operator/add/", "password_change/", "accounts/operator/{}/password/"])
-def test_every_form_says_the_rules_in_chinese(where):
+def test_every_form_shows_the_rules_in_chinese(where):
     operator = Operator()
     page = operator.page(where.format(operator.user.pk))
     for rule in ("至少 12 个字符", "最多 256 个字符", "不能是一个常见密码", "不能全都是数字", "太相似"):
@@ -49,7 +49,7 @@ def test_every_form_says_the_rules_in_chinese(where):
 
 
 @pytest.mark.parametrize("password", ["Zk7-vq2-Xw5", "1qaz2wsx3edc", "x7-" * 86])
-def test_ones_own_new_password_obeys_them_too(password):
+def test_changing_the_own_password_follows_the_rules_too(password):
     operator = Operator()
     operator.user.set_password(GOOD)
     operator.user.save()

@@ -1,4 +1,4 @@
-"""Recovery codes: shown once, each usable once, so that a lost phone needs no administrator."""
+"""Recovery codes: shown once and used once, so that a lost phone needs no administrator."""
 
 import re
 from datetime import timedelta
@@ -12,7 +12,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import OperatorChange, User
 from config.models import AuditEntry
-from tests.backoffice.test_sign_in import WORD, code_of, is_in, sign_in
+from tests.backoffice.test_sign_in import PASSWORD, code_of, is_in, sign_in
 from tests.support.admin_pages import Operator
 
 pytestmark = pytest.mark.django_db
@@ -26,12 +26,12 @@ def _two_factors(settings) -> None:
 
 @pytest.fixture
 def root() -> User:
-    return User.objects.create_superuser("root", WORD)
+    return User.objects.create_superuser("root", PASSWORD)
 
 
 @pytest.fixture
 def enrolled(root) -> tuple[Client, list[str]]:
-    """Somebody signed in who has just set up the app, and the codes that were shown."""
+    """Return a client of an operator who has just set up the app, and the recovery codes shown."""
     client = Client()
     sign_in(client)
     page = client.post(PAGE, {"code": code_of(TOTPDevice.objects.get(user=root))})
@@ -43,7 +43,7 @@ def shown(page: str) -> list[str]:
 
 
 def later(client: Client, what: str, code: str) -> str:
-    """Ask for new codes or a new app when the app shows another code."""
+    """Request new recovery codes or a new app, after the app shows another code."""
     return client.post(PAGE, {"code": code, "do": what}, follow=True).text
 
 
@@ -62,34 +62,34 @@ def test_ten_are_shown_once_after_enrolling(enrolled):
     assert "no-store" in page["Cache-Control"]
 
 
-def test_each_opens_once(enrolled):
+def test_each_recovery_code_works_once(enrolled):
     _client, codes = enrolled
     assert [enters_with(codes[0]), enters_with(codes[0])] == [True, False]
     assert StaticToken.objects.count() == 9
 
 
-def test_it_may_be_typed_in_capitals_and_groups(enrolled):
+def test_a_recovery_code_may_be_typed_in_capitals_and_groups(enrolled):
     _client, codes = enrolled
     assert enters_with(f" {codes[0][:4]}-{codes[0][4:]} ".upper())
 
 
-def test_it_is_no_password(enrolled):
+def test_a_recovery_code_is_not_a_password(enrolled):
     _client, codes = enrolled
     client = Client()
     sign_in(client, "wrong", code=codes[0])
     assert (is_in(client), StaticToken.objects.count()) == (False, 10)
 
 
-def test_it_is_of_its_own_operator(enrolled):
+def test_a_recovery_code_works_for_its_operator_only(enrolled):
     _client, codes = enrolled
-    other = User.objects.create_superuser("other", WORD)
+    other = User.objects.create_superuser("other", PASSWORD)
     TOTPDevice.objects.create(user=other, confirmed=True)
     client = Client()
-    client.post("/admin/login/", {"username": "other", "password": WORD, "code": codes[0]})
+    client.post("/admin/login/", {"username": "other", "password": PASSWORD, "code": codes[0]})
     assert (is_in(client), StaticToken.objects.count()) == (False, 10)
 
 
-def test_wrong_ones_slow_the_next_down(enrolled):
+def test_wrong_recovery_codes_delay_the_next_attempt(enrolled):
     _client, codes = enrolled
     now = timezone.now()
     with time_machine.travel(now, tick=False):
@@ -105,7 +105,7 @@ def test_a_strange_code_is_an_ordinary_refusal(enrolled, code):
     assert not enters_with(code)
 
 
-def test_new_ones_void_the_old(enrolled):
+def test_new_recovery_codes_replace_the_old(enrolled):
     client, codes = enrolled
     new = shown(later(client, "codes", codes[0]))
     assert (len(new), StaticToken.objects.count()) == (10, 10)
@@ -114,7 +114,7 @@ def test_new_ones_void_the_old(enrolled):
     assert enters_with(new[0])
 
 
-def test_new_ones_need_a_code(enrolled):
+def test_new_recovery_codes_need_a_code(enrolled):
     client, codes = enrolled
     assert "验证码不正确" in later(client, "codes", "aaaaaaaa")
     StaticDevice.objects.get().throttle_reset()

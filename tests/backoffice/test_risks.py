@@ -1,4 +1,4 @@
-"""What the page of a withdrawal warns of before somebody approves it: who else is paid to the same WeChat account."""
+"""The warning on a withdrawal's page about other users who are paid to the same WeChat account."""
 
 import pytest
 from django.db import connection
@@ -27,7 +27,7 @@ def asked(open_id: str, *, app_id: str = "sandbox", days_ago: int = 0, user: Use
 
 
 def warning_of(root: Operator, withdrawal: Withdrawal) -> str:
-    """The sentence about the account on the page of this withdrawal, if there is one."""
+    """Return the warning about the account on the page of this withdrawal, if there is one."""
     page = root.page(f"earnings/withdrawal/{withdrawal.pk}/change/")
     found = [part.split("<")[0] for part in page.split('<li class="risk">')[1:] if "同一个微信账号" in part]
     return found[0] if found else ""
@@ -49,7 +49,7 @@ def test_an_account_is_the_same_in_the_same_app_only(root, settings):
     assert warning_of(root, mine) == ""
 
 
-def test_ones_own_earlier_withdrawals_are_no_warning(root):
+def test_earlier_withdrawals_of_the_same_user_cause_no_warning(root):
     earlier = asked("open-alice", days_ago=3)
     assert warning_of(root, asked("open-alice", user=earlier.user)) == ""
 
@@ -60,7 +60,7 @@ def test_accounts_that_are_not_known_are_not_the_same(root):
     assert warning_of(root, mine) == ""
 
 
-def test_what_was_asked_for_counts_and_not_what_the_account_became(root):
+def test_the_account_at_the_time_of_the_request_counts(root):
     mine, other = asked("open-shared"), asked("open-shared")
     withdrawals.reject([other.pk], by="root", reason="重复", at=timezone.now())
     User.objects.filter(pk=other.user_id).update(open_id="open-new")
@@ -77,7 +77,7 @@ def test_it_warns_in_english(root):
 
 def test_the_others_are_found_by_an_index():
     plan_of = risks.paid_to_account_of(asked("open-shared"))
-    User.objects.bulk_create(UserFactory.build_batch(500))  # of one or two users, any index is as good
+    User.objects.bulk_create(UserFactory.build_batch(500))  # with one or two users the planner could use any index
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE accounts_user")
         cursor.execute("SET LOCAL enable_seqscan = off")
@@ -85,7 +85,7 @@ def test_the_others_are_found_by_an_index():
     assert ("withdrawals_by_receiver" in plan, "users_by_wechat_account" in plan) == (True, True)
 
 
-def test_who_has_not_asked_yet_is_counted_too(root):
+def test_users_without_a_withdrawal_are_counted_too(root):
     mine = asked("open-shared")
     UserFactory(open_id="open-shared", app_id="sandbox")
     assert warning_of(root, mine) == "另有 1 个用户使用同一个微信账号收款"

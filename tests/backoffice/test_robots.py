@@ -1,4 +1,4 @@
-"""Operators see which robots were banned, and which took over."""
+"""Operators see banned robots and their replacements."""
 
 from datetime import timedelta
 
@@ -8,7 +8,7 @@ from django.utils import timezone
 from robots.models import Robot, RobotDay
 from tests.factories.people import GroupFactory, RobotFactory
 from tests.support.admin_pages import Operator
-from tests.support.entry_points import gateway_tells
+from tests.support.entry_points import gateway_sends
 
 pytestmark = pytest.mark.django_db
 CARD = "<strong>{}</strong><span>被封号、未接替的机器人</span>"
@@ -22,7 +22,7 @@ def support() -> Operator:
 def banned(name: str) -> Robot:
     robot = RobotFactory(name=name)
     GroupFactory(robot=robot)
-    gateway_tells(("abnormal_robot", {"robot_id": robot.code}))
+    gateway_sends(("abnormal_robot", {"robot_id": robot.code}))
     return robot
 
 
@@ -51,7 +51,7 @@ def test_a_banned_robot_has_no_quota_left(support):
 
 def test_both_pages_say_who_replaced_whom(support):
     old, new = banned("甲"), RobotFactory(name="乙")
-    gateway_tells(("abnormal_robot_replaced", {"replace_robot_id": new.code, "qrcode": ""}))
+    gateway_sends(("abnormal_robot_replaced", {"replace_robot_id": new.code, "qrcode": ""}))
     assert f'/admin/robots/robot/{new.pk}/change/">乙</a> (20' in support.page(f"robots/robot/{old.pk}/change/")
     assert f'/admin/robots/robot/{old.pk}/change/">甲</a>' in support.page(f"robots/robot/{new.pk}/change/")
     assert CARD.format(0) in support.page("")
@@ -59,9 +59,9 @@ def test_both_pages_say_who_replaced_whom(support):
 
 def test_a_second_replacement_is_of_the_robots_banned_since(support):
     first, new = banned("甲"), RobotFactory()
-    gateway_tells(("abnormal_robot_replaced", {"replace_robot_id": new.code, "qrcode": ""}))
+    gateway_sends(("abnormal_robot_replaced", {"replace_robot_id": new.code, "qrcode": ""}))
     second, newer = banned("丙"), RobotFactory()
-    gateway_tells(("abnormal_robot_replaced", {"replace_robot_id": newer.code, "qrcode": ""}))
+    gateway_sends(("abnormal_robot_replaced", {"replace_robot_id": newer.code, "qrcode": ""}))
     first.refresh_from_db()
     second.refresh_from_db()
     assert (first.replaced_by, second.replaced_by) == (new, newer)

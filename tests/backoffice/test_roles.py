@@ -1,4 +1,4 @@
-"""Each role sees and can do only its own: one table over every page and every action."""
+"""Each role has its own pages and actions: a table of every page and action."""
 
 import re
 
@@ -24,7 +24,7 @@ FOR_ADMINISTRATORS = {
     "django_celery_beat/periodictask",
 }
 EXPORTS = {"export", "export_xlsx"}
-# page → what this role can do there, beside looking and exporting
+# page → the permissions of this role there, except viewing and exporting
 SUPPORT = {
     "accounts/user": {"block", "unblock", "sign_out"},
     "robots/robot": {"make_assignable", "make_unassignable"},
@@ -69,7 +69,7 @@ TABLE = {"viewer": VIEWER, "support": SUPPORT, "finance": FINANCE}
 
 
 def can(operator: Operator, where: str) -> set[str]:
-    """What this operator can do on a page, as the page itself decides."""
+    """Return the permissions and actions of this operator on a page, according to the page."""
     request = operator.http.get("/admin/password_change/").wsgi_request
     page = PAGES[where]
     allowed = {verb for verb in ("add", "change", "delete") if getattr(page, f"has_{verb}_permission")(request)}
@@ -93,7 +93,7 @@ def test_an_administrator_can_do_what_a_superuser_can():
 @pytest.mark.parametrize(
     ("role", "exports"), [("viewer", False), ("support", True), ("finance", True), ("administrator", True)]
 )
-def test_who_only_looks_takes_no_list_away(role: str, exports: bool):
+def test_viewers_cannot_export_lists(role: str, exports: bool):
     operator, user = Operator(role), UserFactory()
     assert ("导出所选为 CSV" in operator.page("accounts/user/")) == exports
     body = {"action": "export", "_selected_action": [str(user.pk)]}
@@ -128,7 +128,7 @@ def test_an_administrator_makes_an_operator_with_a_role():
 
 
 @pytest.mark.parametrize("role", ["finance", "administrator"])
-def test_who_approves_does_not_say_from_which_amount_two_must(role: str):
+def test_approvers_cannot_set_the_amount_that_needs_two_approvals(role: str):
     before = EarningsRules.current()
     operator, where = Operator(role), "earnings/earningsrules/1/change/"
     operator.proposes(where, adoption_fee="0.02", second_approval_above="", second_operator_above="")
@@ -165,13 +165,13 @@ def test_support_sees_the_tries_of_a_message_and_the_ratings_of_a_group():
     assert "星级记录" in support.page(f"groups/group/{GroupFactory().pk}/change/")
 
 
-def test_only_who_may_see_the_log_is_led_to_it():
+def test_only_operators_who_may_see_the_log_have_a_link_to_it():
     where = f"accounts/user/{UserFactory().pk}/change/"
     assert "/history/" not in Operator("viewer").page(where)
     assert "/history/" in Operator("administrator").page(where)
 
 
-def test_migrating_again_takes_back_what_was_given_by_hand():
+def test_migrating_again_removes_manually_added_permissions():
     viewer = Role.objects.get(name="viewer")
     before = set(viewer.permissions.values_list("pk", flat=True))
     viewer.permissions.set(Role.objects.get(name="finance").permissions.all())

@@ -14,15 +14,15 @@ from config.models import AuditEntry
 from tests.support.admin_pages import Operator
 
 pytestmark = pytest.mark.django_db
-WORD = "a-Long-Word-7"
+PASSWORD = "a-Long-Word-7"
 
 
 @pytest.fixture
 def root() -> User:
-    return User.objects.create_superuser("root", WORD)
+    return User.objects.create_superuser("root", PASSWORD)
 
 
-def sign_in(client: Client, password: str = WORD, code: str = "", **headers: str) -> str:
+def sign_in(client: Client, password: str = PASSWORD, code: str = "", **headers: str) -> str:
     form = {"username": "root", "password": password, "code": code}
     return client.post("/admin/login/?next=/admin/", form, follow=True, headers=headers).text
 
@@ -35,7 +35,7 @@ def is_in(client: Client) -> bool:
     return client.get("/admin/").status_code == 200
 
 
-def test_the_right_password_lets_in(root):
+def test_the_right_password_signs_in(root):
     client = Client()
     sign_in(client)
     assert is_in(client)
@@ -43,7 +43,7 @@ def test_the_right_password_lets_in(root):
 
 @pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example", "javascript:alert(1)", ""])
 def test_a_sign_in_that_may_not_go_on_elsewhere_leads_to_the_first_page(root, target):
-    form = {"username": "root", "password": WORD, "next": target}
+    form = {"username": "root", "password": PASSWORD, "next": target}
     answer = Client().post("/admin/login/", form, follow=True)
     assert (answer.redirect_chain, answer.status_code) == ([("/admin/", 302)], 200)
 
@@ -98,17 +98,17 @@ def test_too_many_attempts_of_an_address_are_refused_before_a_password_is_looked
     client = Client()
     for name in ("nobody", "somebody"):
         client.post("/admin/login/", {"username": name, "password": "wrong"})
-    answer = client.post("/admin/login/", {"username": "root", "password": WORD})
+    answer = client.post("/admin/login/", {"username": "root", "password": PASSWORD})
     assert (answer.status_code, f"请 {answer['Retry-After']} 秒后再试" in answer.text) == (429, True)
     assert 50 <= int(answer["Retry-After"]) <= 60
     assert not is_in(client)
 
 
 def test_while_another_password_is_checked_none_is(root):
-    """Each takes a third of a second of a processor: from many addresses at once they would stop the service."""
+    """A check takes a third of a second of CPU: many at once would stop the service."""
     client = Client()
-    with sign_in_page.place(RequestFactory().get("/admin/login/")):
-        answer = client.post("/admin/login/", {"username": "root", "password": WORD})
+    with sign_in_page.password_slot(RequestFactory().get("/admin/login/")):
+        answer = client.post("/admin/login/", {"username": "root", "password": PASSWORD})
     assert (answer.status_code, answer["Retry-After"]) == (429, "1")
     assert "正在登录的人太多，请过一会儿再试。" in answer.text
     assert not is_in(client)
@@ -161,7 +161,7 @@ def test_enrolling_asks_for_the_first_code(root):
     assert (entry.actor, entry.changes) == ("root", {"confirmed": [False, True]})
 
 
-def test_who_has_a_second_factor_needs_it(root):
+def test_an_operator_with_a_second_factor_needs_it(root):
     device = TOTPDevice.objects.create(user=root, confirmed=True)
     client = Client()
     assert "请输入身份验证器上的" in sign_in(client)
@@ -180,7 +180,7 @@ def test_where_two_factors_are_asked_for_a_password_alone_leads_to_enrolment_and
     assert is_in(client)
 
 
-def test_an_operator_without_the_second_factor_has_no_say_at_the_api(root, settings):
+def test_an_operator_without_the_second_factor_is_refused_by_the_api(root, settings):
     settings.OPERATOR_TWO_FACTOR = settings.ENFORCE_AUTH = True
     client = Client()
     sign_in(client)

@@ -1,4 +1,4 @@
-"""Operators read Shanghai time on every page."""
+"""Every page of the admin shows Shanghai time."""
 
 import re
 from datetime import UTC, datetime
@@ -32,7 +32,7 @@ def moments_of(row: Any) -> list[datetime]:
 
 
 def utc_spellings() -> set[str]:
-    """Every way to write a moment of the database in UTC that is not a moment of it in Shanghai as well."""
+    """Return all UTC spellings of moments in the database that are not Shanghai spellings of another moment."""
     moments = [moment for model in MODELS for row in model._base_manager.all() for moment in moments_of(row)]
     local = {one for moment in moments for one in spelled(timezone.localtime(moment))}
     return {one for moment in moments for one in spelled(moment.astimezone(UTC))} - local
@@ -43,7 +43,7 @@ def utc_on(page: str, spellings: set[str]) -> set[str]:
 
 
 def pages_of(root: Operator, where: str) -> dict[str, str]:
-    """The list, the page of its first row, and the confirmation of each of its actions."""
+    """Return the list, the page of its first row, and the confirmation pages of its actions."""
     request = root.http.get("/admin/password_change/").wsgi_request
     row, actions = PAGES[where].get_queryset(request).first(), PAGES[where].get_actions(request)
     assert row is not None, "tests/support/admin_rows.py makes no such row"

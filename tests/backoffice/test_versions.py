@@ -1,4 +1,4 @@
-"""Of two people who open the same form, the second saves nothing over the first."""
+"""When two operators open the same form, the second save is refused."""
 
 import re
 
@@ -32,9 +32,9 @@ def refusal(page: str) -> str:
     return "".join(re.findall("已被 (.+?) 于 .+? 修改，请重新打开", page)[:1])
 
 
-def test_the_second_of_two_words_is_refused_and_reads_who_was_first(ann, bob):
-    word = SensitiveWord.objects.create(word="优惠券")
-    where = f"integrations/sensitiveword/{word.pk}/change/"
+def test_the_second_save_of_a_word_is_refused_with_the_name_of_the_first_operator(ann, bob):
+    text = SensitiveWord.objects.create(word="优惠券")
+    where = f"integrations/sensitiveword/{text.pk}/change/"
     of_ann, of_bob = ann.opens(where), bob.opens(where)
     ann.saves(where, of_ann, word="代金券")
     page = bob.saves(where, of_bob, word="打折券")
@@ -42,24 +42,24 @@ def test_the_second_of_two_words_is_refused_and_reads_who_was_first(ann, bob):
     assert SensitiveWord.objects.get().word == "代金券"
 
 
-def test_who_opens_the_form_anew_saves(ann, bob):
-    word = SensitiveWord.objects.create(word="优惠券")
-    where = f"integrations/sensitiveword/{word.pk}/change/"
+def test_reopening_the_form_allows_saving(ann, bob):
+    text = SensitiveWord.objects.create(word="优惠券")
+    where = f"integrations/sensitiveword/{text.pk}/change/"
     ann.saves(where, ann.opens(where), word="代金券")
     assert refusal(bob.saves(where, bob.opens(where), word="打折券")) == ""
     assert SensitiveWord.objects.get().word == "打折券"
 
 
 def test_a_form_that_came_back_with_an_error_is_still_stale(ann, bob):
-    word = SensitiveWord.objects.create(word="优惠券")
-    where = f"integrations/sensitiveword/{word.pk}/change/"
+    text = SensitiveWord.objects.create(word="优惠券")
+    where = f"integrations/sensitiveword/{text.pk}/change/"
     form = bob.opens(where)
     ann.saves(where, ann.opens(where), word="代金券")
     again = filled_in(bob.saves(where, form, word=""), "sensitiveword_form")
     assert refusal(bob.saves(where, again, word="打折券")) == "ann"
 
 
-def test_roles_that_somebody_else_gave_are_not_taken_back(ann, bob):
+def test_roles_given_by_another_operator_are_not_removed(ann, bob):
     clerk = Operator("viewer").user
     where = f"accounts/operator/{clerk.pk}/change/"
     form, stale = ann.opens(where), bob.opens(where)
@@ -79,8 +79,8 @@ def test_signing_in_meanwhile_is_no_change_of_an_operator(ann):
 
 
 def test_a_change_by_a_command_is_noticed_without_a_name(ann):
-    word = SensitiveWord.objects.create(word="优惠券")
-    where = f"integrations/sensitiveword/{word.pk}/change/"
+    text = SensitiveWord.objects.create(word="优惠券")
+    where = f"integrations/sensitiveword/{text.pk}/change/"
     form = ann.opens(where)
     SensitiveWord.objects.update(word="代金券")
     assert "内容已被修改，请重新打开" in ann.saves(where, form, word="打折券")

@@ -1,4 +1,4 @@
-"""Debian's Chromium, driven by Playwright, in front of the real pages."""
+"""Debian's Chromium, controlled by Playwright, on the real pages."""
 
 import os
 import shutil
@@ -33,7 +33,7 @@ def chromium(django_db_setup: None) -> Iterator[Any]:
 
 @pytest.fixture
 def page(chromium: Any, live_server: Any, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A window that may reach our own server and nothing else; its last sight is kept as a picture."""
+    """Return a window with access to our own server only. Its last view is saved as a picture."""
     context = chromium.new_context(base_url=live_server.url, viewport={"width": 1280, "height": 900})
     context.route(lambda url: not url.startswith(live_server.url), lambda route: route.abort())
     window = context.new_page()
@@ -46,7 +46,7 @@ def page(chromium: Any, live_server: Any, request: pytest.FixtureRequest) -> Ite
 
 
 def note_what_the_policy_refuses(window: Page) -> list[str]:
-    """Return a list that fills with what Content-Security-Policy keeps the window from loading or running."""
+    """Return a list to which each violation of the Content-Security-Policy in the window is appended."""
     refused: list[str] = []
     window.on("console", lambda line: refused.append(line.text) if "Content Security Policy" in line.text else None)
     return refused

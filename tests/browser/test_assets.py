@@ -1,4 +1,4 @@
-"""Our own files are where the mobile client, on the same origin, has none: under /assets/."""
+"""Our static files are below /assets/, where the mobile client on the same origin has none."""
 
 from urllib.parse import urlsplit
 

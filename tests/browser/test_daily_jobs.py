@@ -1,4 +1,4 @@
-"""The daily jobs of each role, in a browser, with nothing but clicks and keys."""
+"""The daily work of each role in a browser, with clicks and keys only."""
 
 import pytest
 from django.contrib.auth.hashers import make_password
@@ -17,16 +17,16 @@ from tests.factories.money import ask, give
 from tests.factories.people import FriendshipFactory, GroupFactory, OperatorFactory, UserFactory
 
 pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.xdist_group("browser")]
-WORD = "a-Long-Word-7"
+PASSWORD = "a-Long-Word-7"
 
 
 def enter(page: Page, role: str) -> Page:
-    """Sign in as somebody in this role."""
-    operator = OperatorFactory(username=role, is_superuser=False, password=make_password(WORD))
+    """Sign in as an operator with this role."""
+    operator = OperatorFactory(username=role, is_superuser=False, password=make_password(PASSWORD))
     operator.groups.add(Role.objects.get(name=role))
     page.goto("/admin/")
     page.fill("#id_username", role)
-    page.fill("#id_password", WORD)
+    page.fill("#id_password", PASSWORD)
     page.click("input[type=submit]")
     expect(page.locator("#logout-form")).to_be_visible()
     return page
@@ -74,9 +74,9 @@ def test_finance_takes_a_filtered_list_away(page: Page):
     withdrawals(2)
     enter(page, "finance").goto("/admin/earnings/withdrawal/?q=0001")
     page.check("#action-toggle")
-    with page.expect_download() as told:
+    with page.expect_download() as answer:
         choose(page, "导出所选为 Excel")
-    assert told.value.suggested_filename.endswith(".xlsx")
+    assert answer.value.suggested_filename.endswith(".xlsx")
 
 
 def test_support_finds_a_person_by_the_last_digits_and_blocks_them(page: Page):

@@ -1,4 +1,4 @@
-"""A user on a phone confirms a payout: from the robot's link to the money, with nothing but taps."""
+"""The confirmation of a payout on a phone, from the robot's link to the payment, with taps only."""
 
 import re
 from collections.abc import Iterator
@@ -20,9 +20,9 @@ from tests.support.wechat_browser import CHROME, WECHAT
 pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.xdist_group("browser")]
 
 
-def window_of(chromium: Any, servers: tuple[str, ...], **facts: Any) -> Page:
-    """A window that may reach our own server and the sandbox, and nothing else."""
-    given = {"viewport": {"width": 390, "height": 844}, "user_agent": WECHAT, "locale": "zh-CN"} | facts
+def window_of(chromium: Any, servers: tuple[str, ...], **fields: Any) -> Page:
+    """Return a window with access to our own server and the sandbox only."""
+    given = {"viewport": {"width": 390, "height": 844}, "user_agent": WECHAT, "locale": "zh-CN"} | fields
     context = chromium.new_context(**given)
     context.route(lambda url: not url.startswith(servers), lambda route: route.abort())
     window = context.new_page()
@@ -38,7 +38,7 @@ def servers(live_server: Any, sandbox: Any, settings: Any) -> tuple[str, ...]:
 
 @pytest.fixture
 def phone(chromium: Any, servers: tuple[str, ...], request: pytest.FixtureRequest) -> Iterator[Page]:
-    """WeChat's browser on a phone; its last sight is kept as a picture."""
+    """Return WeChat's browser on a phone. Its last view is saved as a picture."""
     window = window_of(chromium, servers)
     refused = note_what_the_policy_refuses(window)
     yield window
@@ -49,7 +49,7 @@ def phone(chromium: Any, servers: tuple[str, ...], request: pytest.FixtureReques
 
 @pytest.fixture
 def waiting(servers: tuple[str, ...], sandbox: Any) -> Withdrawal:
-    """Approved, sent and waiting for alice, whom the robot has told so."""
+    """Return a withdrawal that is approved, sent and waits for alice, with the robot's message to her."""
     alice = UserFactory(phone="13800138000", code="wx-alice", union_id="union-alice", open_id="open-alice")
     FriendshipFactory(user=alice, robot=RobotFactory(code="sandbox-robot-1"))
     give(alice, "100")
@@ -61,28 +61,28 @@ def waiting(servers: tuple[str, ...], sandbox: Any) -> Withdrawal:
     return withdrawal
 
 
-def link_told(sandbox: Any) -> str:
-    """The link in what the robot told alice in private."""
+def link_from_robot(sandbox: Any) -> str:
+    """Return the link in the robot's private message to alice."""
     [message] = [one for one in sandbox.state.messages.values() if one["user_id"] == "wx-alice"]
     return str(re.search(r"http\S+", message["content"])[0])
 
 
 def enter(window: Page, sandbox: Any) -> Page:
-    """Open the robot's link, and sign in at the sandbox's WeChat."""
-    window.goto(link_told(sandbox))
+    """Open the robot's link and sign in at the sandbox's WeChat."""
+    window.goto(link_from_robot(sandbox))
     window.click("button[value=alice]")
     expect(window.locator(".amount")).to_have_text("¥20.00")
     return window
 
 
 def take(window: Page, choice: str = "收款") -> None:
-    """Confirm on our page, then choose on WeChat's own."""
+    """Confirm on our page, then choose on WeChat's page."""
     window.click("#confirm")
     window.locator("#sandbox-transfer").get_by_role("button", name=choice, exact=True).click()
 
 
 def take_with_a_worker(window: Page) -> None:
-    """Confirm, and have a worker do what the page wakes it for."""
+    """Confirm, and run the task that the page starts as a worker."""
     with window.expect_response(lambda answer: answer.request.method == "POST" and "/state" in answer.url):
         take(window)
     expect(window.locator("[data-note=asking]")).to_be_visible()
@@ -104,7 +104,7 @@ def test_a_user_confirms_from_the_robots_link_to_the_money(phone: Page, waiting:
 
 
 def test_money_on_its_way_is_shown_when_it_arrives(phone: Page, waiting: Withdrawal, sandbox: Any):
-    """WeChat Pay takes a while between the user's confirmation and the money."""
+    """WeChat Pay pays some time after the user's confirmation."""
     enter(phone, sandbox)
     sandbox.state.note("bill", out_bill_no=waiting.pk.hex, state="TRANSFERING")
     Payout.objects.update(due_at=timezone.now())
@@ -117,7 +117,7 @@ def test_money_on_its_way_is_shown_when_it_arrives(phone: Page, waiting: Withdra
     expect(phone.locator("h1")).to_have_text("已到账", timeout=15_000)
 
 
-def test_who_leaves_it_for_later_can_try_again(phone: Page, waiting: Withdrawal, sandbox: Any):
+def test_a_user_who_cancels_can_try_again(phone: Page, waiting: Withdrawal, sandbox: Any):
     take(enter(phone, sandbox), "以后再说")
     expect(phone.locator("[data-note=cancelled]")).to_be_visible()
     assert Payout.objects.get().state == Payout.State.WAITING_USER
@@ -135,7 +135,7 @@ def test_a_transfer_that_ended_meanwhile_shows_its_end(phone: Page, waiting: Wit
     expect(phone.locator(".reason")).to_contain_text("微信支付账户被冻结")
 
 
-def test_what_wechat_does_not_open_says_what_to_do(phone: Page, waiting: Withdrawal, sandbox: Any):
+def test_a_failed_opening_in_wechat_shows_what_to_do(phone: Page, waiting: Withdrawal, sandbox: Any):
     enter(phone, sandbox)
     expect(phone.locator("#confirm")).to_be_enabled()
     sandbox.state.note("fault", system="pay", mode="error", rate=1.0)
@@ -144,10 +144,10 @@ def test_what_wechat_does_not_open_says_what_to_do(phone: Page, waiting: Withdra
     expect(phone.locator("#confirm")).to_be_enabled()
 
 
-def test_a_page_that_wechat_does_not_recognize_says_so(
+def test_a_page_that_wechat_does_not_recognize_shows_a_message(
     phone: Page, waiting: Withdrawal, sandbox: Any, settings: Any
 ):
-    """The address that the page is signed for is not the one at which it is open."""
+    """The signed address differs from the address of the page."""
     enter(phone, sandbox)
     settings.PUBLIC_BASE_URL = "https://other.example.com"
     phone.reload()
@@ -155,7 +155,7 @@ def test_a_page_that_wechat_does_not_recognize_says_so(
     expect(phone.locator("#confirm")).to_be_disabled()
 
 
-def test_without_wechats_component_the_page_says_so(phone: Page, waiting: Withdrawal, sandbox: Any):
+def test_without_wechats_component_the_page_shows_a_message(phone: Page, waiting: Withdrawal, sandbox: Any):
     phone.route("**/jweixin*.js", lambda route: route.abort())
     enter(phone, sandbox)
     expect(phone.locator("[data-note=sdk]")).to_be_visible()
@@ -167,7 +167,7 @@ def test_outside_wechat_a_link_is_there_to_copy(
 ):
     settings.EMBEDDED = False
     window = window_of(chromium, servers, user_agent=CHROME, permissions=["clipboard-read", "clipboard-write"])
-    window.goto(link_told(sandbox))
+    window.goto(link_from_robot(sandbox))
     expect(window.locator("h1")).to_have_text("请在微信里打开")
     window.click("#copy")
     expect(window.locator("[data-note=copied]")).to_be_visible()

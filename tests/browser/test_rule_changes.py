@@ -1,4 +1,4 @@
-"""A change of a star plan in the browser: seen before it counts, and confirmed by two."""
+"""A change of a star plan in the browser: shown before it takes effect, and confirmed by a second operator."""
 
 from datetime import timedelta
 

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import pytest
 
 from tests.clients.phone import Phone
-from tests.clients.town import SECRET_KEY, Town, populated
+from tests.clients.scenario import SECRET_KEY, Scenario, populated_scenario
 from tests.support.product import Product
 
 
 @pytest.fixture(scope="package", params=["open", "enforced"])
-def town(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+def scenario(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
     product = Product(
         tmp_path_factory.mktemp("clients"),
         "--no-demo",
@@ -22,11 +22,11 @@ def town(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     product.env["CLIENT_BASE_URL"] = f"{product.url}/grouppet"
     product.start().wait_until_ready()
     try:
-        yield populated(product)
+        yield populated_scenario(product)
     finally:
         product.stop()
 
 
 @pytest.fixture
-def alice(town: Town) -> Phone:
-    return town.people["alice"]
+def alice(scenario: Scenario) -> Phone:
+    return scenario.people["alice"]

@@ -1,4 +1,4 @@
-"""A phone with the mobile web client open in WeChat: its cookies, its token, its way of calling and of signing in."""
+"""The mobile web client in WeChat on a phone: its cookies, its token, its calls and its sign-in."""
 
 import re
 import time
@@ -20,7 +20,7 @@ Answer = dict[str, Any]
 
 
 class Phone:
-    """One person's browser. `calls` keeps what was sent, in order."""
+    """The browser of one person. `calls` holds all calls in order."""
 
     def __init__(self, product: Product, name: str) -> None:
         self.product, self.name = product, name
@@ -30,10 +30,10 @@ class Phone:
         self.token: str | None = None
         self.calls: list[str] = []
 
-    # What the browser keeps
+    # Cookies
 
     def cookie(self, name: str) -> str | None:
-        """What the client finds in a cookie of its own: base64 of the escaped text."""
+        """Return the value of a client's cookie, which is stored as base64 of the escaped text."""
         found = self.http.cookies.get(name)
         return unquote(b64decode(found).decode()) if found else None
 
@@ -42,11 +42,11 @@ class Phone:
         self.http.cookies.set(name, b64encode(escaped.encode()).decode(), domain="127.0.0.1", path="/")
 
     def forget_proof(self) -> None:
-        """The state in which everybody arrives who comes from an earlier system."""
+        """Delete the proof, as for users of an earlier system."""
         self.http.cookies.pop(PROOF, None)
 
     def age_proof(self, seconds: float) -> None:
-        """Replace the proof by one that WeChat vouched for so long ago."""
+        """Replace the proof by one that is this many seconds old."""
         then = time.time() - seconds
         proof = {
             "union_id": f"union-{self.name}",
@@ -59,10 +59,10 @@ class Phone:
         self.forget_proof()
         self.http.cookies.set(PROOF, signer.sign_object(proof), domain="127.0.0.1", path="/")
 
-    # How the client calls
+    # Calls
 
     def call(self, method: str, path: str, body: Any = None, *, again: bool = True) -> Answer:
-        """One call as the client makes it; a refused token is renewed by signing in, once."""
+        """Call the API like the client. A refused token is renewed once by signing in."""
         answer = self.send(method, path, body)
         if answer["code"] in TOKEN_REFUSED and again:
             self.token = None
@@ -71,7 +71,7 @@ class Phone:
         return answer
 
     def send(self, method: str, path: str, body: Any = None) -> Answer:
-        """The parsed answer, which the client reads only when its HTTP status is 200."""
+        """Return the parsed response, which the client reads only with the HTTP status 200."""
         headers = {
             "Authorization": f"Bearer {self.token or 'null'}",
             "Content-Type": "application/json;charset=UTF-8",
@@ -81,10 +81,10 @@ class Phone:
         assert response.status_code == 200, (method, path, response.status_code, response.text)
         return dict(response.json())
 
-    # How the client finds out who is there
+    # Identity and sign-in
 
     def open(self, page: str = "/home", **parameters: str) -> str:
-        """Open a page: the state of the service, the identity, the sign-in. Returns where the client ends up."""
+        """Open a page: service status, identity, sign-in. Returns the page on which the client ends."""
         assert self.send("GET", "/app/status")["data"]["status"] == 1
         if self.cookie("union_id") in (None, "null"):
             self.ask_wechat()
@@ -103,7 +103,7 @@ class Phone:
             self.keep(name, profile[field])
 
     def sign_in(self) -> int:
-        """Returns the code of the answer."""
+        """Sign in. Returns the code of the response."""
         answer = self.send("POST", "/auth", {"union_id": self.cookie("union_id")})
         self.token = answer.get("access_token")
         return int(answer["code"])
@@ -113,18 +113,18 @@ class Phone:
         return int(self.send("PUT", f"/user/{key}", profile)["code"])
 
     def refresh(self) -> Answer:
-        """What the client sends after each sign-in."""
+        """Send the call that the client makes after each sign-in."""
         shown = {name: self.cookie(name) for name in IDENTITY if name != "union_id"}
         return self.call("PUT", f"/user/refresh/{self.cookie('union_id')}", shown | {"appid": APP_ID})
 
-    # What comes by WeChat
+    # Messages of robots
 
     def messages(self) -> list[Answer]:
-        """What robots have sent to this person in private, oldest first."""
+        """Return the private messages of robots to this person, oldest first."""
         return list(self.product.sandbox("messages", user_id=f"wx-{self.name}")["messages"])
 
     def follow(self, text: str) -> tuple[str, dict[str, str]]:
-        """Tap the link in a message: the page of the client that it leads to, and its parameters."""
+        """Open the link in a message. Returns the page of the client and its parameters."""
         link = re.search(r"https?://\S+/s/[\w-]+", text)
         assert link, text
         address = self.http.get(link[0], allow_redirects=False, timeout=20).headers["Location"]

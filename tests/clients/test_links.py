@@ -1,4 +1,4 @@
-"""Every link that the product can send a user leads to a page that there is, with the parameters that the page knows."""
+"""Every link in messages to users leads to an existing page of the client, with parameters that the page reads."""
 
 import re
 from collections.abc import Callable
@@ -21,13 +21,13 @@ from groups.tasks import remind_newcomers
 from robots.models import OutboxMessage
 from tests.factories.money import ask, give
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory
-from tests.support.entry_points import gateway_tells, said_to
-from tests.support.payouts import turns_out
-from tests.support.private_messages import tells_robot
+from tests.support.entry_points import gateway_sends, private_messages_to
+from tests.support.payouts import set_next_state
+from tests.support.private_messages import receive_private_message
 
 pytestmark = pytest.mark.django_db
 PROJECT = Path(__file__).resolve().parents[2]
-ROOMS = ("accounts", "robots", "groups", "keywords", "launches", "earnings", "feedback", "integrations", "config")
+APPS = ("accounts", "robots", "groups", "keywords", "launches", "earnings", "feedback", "integrations", "config")
 # The pages of the mobile client to which links lead, and the parameters that each of them reads.
 PAGES = {
     "/home": {"userId"},
@@ -50,40 +50,40 @@ def alice() -> Any:
 
 
 def adds_a_robot(_: Any) -> str:
-    gateway_tells(("robot_added", {"robot_id": "r1", "user_id": "wx-new", "nickname": "新人"}))
+    gateway_sends(("robot_added", {"robot_id": "r1", "user_id": "wx-new", "nickname": "新人"}))
     return "wx-new"
 
 
 def newcomer_asks_for_the_home_page(alice: Any) -> str:
     adds_a_robot(alice)
-    tells_robot("主页", user="wx-new")
+    receive_private_message("主页", user="wx-new")
     return "wx-new"
 
 
 def newcomer_asks_for_an_invitation(alice: Any) -> str:
     adds_a_robot(alice)
     GroupFactory(wechat_owner_code="wx-new")
-    tells_robot("3", user="wx-new")
+    receive_private_message("3", user="wx-new")
     return "wx-new"
 
 
 def chooses(choice: str) -> Callable[[Any], str]:
     def choose(alice: Any) -> str:
-        tells_robot(choice)
+        receive_private_message(choice)
         return str(alice.code)
 
     return choose
 
 
 def drafts_a_mass_message(alice: Any) -> str:
-    tells_robot("7")
-    tells_robot(type=8, content="http://pictures.example.com/1.png")
+    receive_private_message("7")
+    receive_private_message(type=8, content="http://pictures.example.com/1.png")
     return str(alice.code)
 
 
 def is_mentioned(alice: Any) -> str:
     message = {"group_id": "g1", "user_id": "wx-speaker", "type": 3, "content": "在吗", "message_no": "m1"}
-    gateway_tells(("group_message", {**message, "at_users": ["wx-alice"], "is_robot": False, "all": False}))
+    gateway_sends(("group_message", {**message, "at_users": ["wx-alice"], "is_robot": False, "all": False}))
     return str(alice.code)
 
 
@@ -121,7 +121,7 @@ def followed(text: str) -> str:
 
 @pytest.mark.parametrize("happens", CLIENT_LINKS, ids=lambda one: one.__name__)
 def test_a_link_to_the_client_leads_to_one_of_its_pages(alice: Any, happens: Callable[[Any], str]):
-    address = followed(said_to(happens(alice))[-1])
+    address = followed(private_messages_to(happens(alice))[-1])
     base, parts = urlsplit(settings.CLIENT_BASE_URL), urlsplit(address)
     page = parts.path.removeprefix(base.path)
     assert (parts.scheme, parts.netloc, parts.path.startswith(base.path)) == (base.scheme, base.netloc, True)
@@ -135,13 +135,13 @@ def test_an_invitation_carries_the_inviter_and_their_channel(alice: Any):
 
 
 def test_a_payout_that_waits_leads_to_the_page_that_confirms_it(alice: Any, sandbox: Any):
-    turns_out(sandbox, "WAIT_USER_CONFIRM")
+    set_next_state(sandbox, "WAIT_USER_CONFIRM")
     give(alice, "20")
     withdrawal = ask(alice)
     approve([withdrawal.pk], by="root", at=timezone.now())
     send_payouts()
     query_payouts()
-    address = followed(said_to("wx-alice")[-1])
+    address = followed(private_messages_to("wx-alice")[-1])
     assert address == f"{settings.PUBLIC_BASE_URL}/payouts/{withdrawal.pk}/confirm"
     assert (
         Client(headers={"User-Agent": "MicroMessenger"}).get(urlsplit(address).path).status_code == 302
@@ -159,9 +159,7 @@ def test_all_links_of_the_outbox_were_followed(alice: Any):
 
 
 def test_one_module_knows_the_addresses_of_the_client():
-    sources = [
-        path for room in ROOMS for path in (PROJECT / room).rglob("*.py") if path.parent.name != "migrations"
-    ]
+    sources = [path for app in APPS for path in (PROJECT / app).rglob("*.py") if path.parent.name != "migrations"]
     knowing = {path.relative_to(PROJECT).as_posix() for path in sources if "CLIENT_BASE_URL" in path.read_text()}
     assert knowing == {
         "config/site/client_pages.py",
@@ -171,10 +169,8 @@ def test_one_module_knows_the_addresses_of_the_client():
     }
 
 
-def test_who_shortens_a_link_has_a_case_here():
-    sources = [
-        path for room in ROOMS for path in (PROJECT / room).rglob("*.py") if path.parent.name != "migrations"
-    ]
+def test_every_shortened_link_has_a_case_here():
+    sources = [path for app in APPS for path in (PROJECT / app).rglob("*.py") if path.parent.name != "migrations"]
     shortening = {path.relative_to(PROJECT).as_posix() for path in sources if "links.shorten" in path.read_text()}
     assert shortening == {
         "accounts/completion.py",

@@ -1,4 +1,4 @@
-"""The mobile client's screens: the calls of each, as the client makes them, and every field that it reads."""
+"""The screens of the mobile client: the calls of each screen, and every field that it reads."""
 
 import time
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from tests.clients.phone import APP_ID, Phone
-from tests.clients.town import GROUP, NEW_GROUP, SPEAKER, Town
+from tests.clients.scenario import GROUP, NEW_GROUP, SPEAKER, Scenario
 from tests.contract.types import (
     BOOLEAN,
     INTEGER,
@@ -31,7 +31,7 @@ CONTENT = {"type": INTEGER, "content": TEXT, "title": TEXT, "desc": TEXT, "url":
 
 
 def read(answer: dict[str, Any], shape: Shape, *, paged: bool = False) -> Any:
-    """What the client reads of an answer: all of it is there, of the right type, whatever else is."""
+    """Return the data of a response after checking all fields that the client reads, and their types."""
     assert answer["code"] == 1200, answer
     assert [wrong for wrong in misfits(answer["data"], shape) if ": with " not in wrong] == []
     assert not paged or misfits(answer["page_info"], PAGE) == []
@@ -39,11 +39,11 @@ def read(answer: dict[str, Any], shape: Shape, *, paged: bool = False) -> Any:
 
 
 def soon() -> str:
-    """A moment as the client's date picker gives it."""
+    """Return a future moment in the format of the client's date picker."""
     return f"{datetime.now(ZoneInfo('Asia/Shanghai')) + timedelta(hours=2):%Y-%m-%d %H:%M}:00"
 
 
-def test_home(town: Town, alice: Phone):
+def test_home(scenario: Scenario, alice: Phone):
     alice.open("/home")
     assert read(alice.call("GET", "/received/redpacket"), BOOLEAN) in (True, False)
     numbers = {"group_count": INTEGER, "disciples": INTEGER, "apprentice": INTEGER, "disciple": INTEGER}
@@ -58,8 +58,8 @@ def test_home(town: Town, alice: Phone):
     assert alice.call("GET", "/page/access")["code"] == 1200
 
 
-def test_the_red_packet_is_opened_by_the_user(town: Town):
-    newcomer = town.joins("newcomer")
+def test_the_red_packet_is_opened_by_the_user(scenario: Scenario):
+    newcomer = scenario.joins("newcomer")
     assert read(newcomer.call("GET", "/received/redpacket"), BOOLEAN) is False
     amount = read(newcomer.call("GET", "/receive/redpacket"), {"red_packet": MONEY})["red_packet"]
     assert 0.60 <= float(amount) <= 0.70
@@ -114,7 +114,7 @@ APPRENTICE = {
 }  # fmt: skip
 
 
-def test_apprentices_and_waking_one(alice: Phone):
+def test_apprentices_and_reminding_one(alice: Phone):
     [bao] = read(
         alice.call("GET", "/user/apprentice?current_page=0&page_size=20&leave=1"), [APPRENTICE], paged=True
     )
@@ -126,13 +126,13 @@ def test_apprentices_and_waking_one(alice: Phone):
     assert alice.call("POST", "/apprentice/awakening", woken)["code"] == 1200
 
 
-def test_the_poster_is_shown_without_a_token(town: Town, alice: Phone):
-    address = f"{town.product.url}/user/{alice.call('GET', '/user')['data']}/poster"
+def test_the_poster_is_shown_without_a_token(scenario: Scenario, alice: Phone):
+    address = f"{scenario.product.url}/user/{alice.call('GET', '/user')['data']}/poster"
     picture = requests.get(address, timeout=20)
     assert (picture.status_code, picture.headers["Content-Type"]) == (200, "image/png")
     again = requests.get(address, headers={"If-None-Match": picture.headers["ETag"]}, timeout=20)
     assert again.status_code == 304
-    assert requests.get(f"{town.product.url}/user/undefined/poster", timeout=20).status_code == 404
+    assert requests.get(f"{scenario.product.url}/user/undefined/poster", timeout=20).status_code == 404
 
 
 def test_numbers_of_groups(alice: Phone):
@@ -152,7 +152,7 @@ def test_welcome_messages(alice: Phone):
 OWNED = {"id": UUID, "code": TEXT, "name": TEXT, "launch_switch": SWITCH, "create_date": TIME}
 
 
-def test_keywords_are_made_edited_and_taken_away(alice: Phone):
+def test_keywords_are_created_edited_and_deleted(alice: Phone):
     read(alice.call("GET", "/owner/groups?current_page=0&page_size=-1"), [OWNED], paged=True)
     new = {"keywords": ["价格"], "group_codes": [GROUP], "reply_content": "看公告"}
     assert alice.call("POST", "/keywords", new)["code"] == 1200
@@ -174,8 +174,8 @@ SPOKEN = {
 }  # fmt: skip
 
 
-def test_a_mention_is_opened_and_answered(town: Town, alice: Phone):
-    town.speaks_in(GROUP, "群主在吗", at_users=["wx-alice"])
+def test_a_mention_is_opened_and_answered(scenario: Scenario, alice: Phone):
+    scenario.speaks_in(GROUP, "群主在吗", at_users=["wx-alice"])
     link = wait_for(lambda: [one["content"] for one in alice.messages() if "@" in (one["content"] or "")])[-1]
     assert alice.follow(link) == ("/altme", {})
     [mention] = read(alice.call("GET", "/alt_msg?current_page=0&page_size=20"), [MENTION], paged=True)
@@ -184,7 +184,9 @@ def test_a_mention_is_opened_and_answered(town: Town, alice: Phone):
     reply = {"group_code": asked["group_code"], "mem_code": asked["mem_code"], "content": "我在", "type": 3}
     assert (asked["mem_code"], alice.call("POST", "/alt_msg/reply", reply)["code"]) == (SPEAKER, 1200)
     wait_for(
-        lambda: [m for m in town.product.sandbox("messages", group_id=GROUP)["messages"] if m["content"] == "我在"]
+        lambda: [
+            m for m in scenario.product.sandbox("messages", group_id=GROUP)["messages"] if m["content"] == "我在"
+        ]
     )
 
 
@@ -194,13 +196,13 @@ def test_mentions_are_switched_off_and_on(alice: Phone):
         assert read(alice.call("GET", "/alt/switch"), SWITCH) == flag
 
 
-def draft_of(town: Town, phone: Phone) -> str:
-    """The person chooses 7 in the menu and sends a picture; the link of the robot leads to the page."""
-    about = {"robot_id": town.robot_of[phone.name], "user_id": f"wx-{phone.name}"}
+def draft_of(scenario: Scenario, phone: Phone) -> str:
+    """Choose 7 in the menu, send a picture and follow the robot's link. Returns the draft's task_id."""
+    about = {"robot_id": scenario.robot_of[phone.name], "user_id": f"wx-{phone.name}"}
     seen = len(phone.messages())
-    town.gateway(("private_message", {**about, "type": 3, "content": "7"}))
+    scenario.gateway(("private_message", {**about, "type": 3, "content": "7"}))
     wait_for(lambda: len(phone.messages()) > seen)
-    town.gateway(("private_message", {**about, "type": 8, "content": "http://pictures.example.com/1.png"}))
+    scenario.gateway(("private_message", {**about, "type": 8, "content": "http://pictures.example.com/1.png"}))
     page, parameters = phone.follow(wait_for(lambda: phone.messages()[seen + 1 :])[0]["content"])
     assert page == "/createmess"
     return parameters["task_id"]
@@ -213,8 +215,10 @@ DETAIL = {"content": [CONTENT], "groups_info": [{"id": UUID, "name": TEXT}], "se
 @pytest.mark.parametrize(
     ("text", "types"), [("", [8]), ("今晚八点见", [8, 3])], ids=["picture", "picture and text"]
 )
-def test_a_mass_message_is_made_of_the_robots_draft_and_taken_back(town: Town, alice: Phone, text, types):
-    task = draft_of(town, alice)
+def test_a_mass_message_is_created_from_the_robots_draft_and_recalled(
+    scenario: Scenario, alice: Phone, text, types
+):
+    task = draft_of(scenario, alice)
     read(alice.call("GET", f"/tasks/{task}"), {"id": UUID, "content": CONTENT})
     groups = [group["id"] for group in alice.call("GET", "/owner/groups?current_page=0&page_size=-1")["data"]]
     message = {"type": 3, "content": text, "title": "", "desc": "", "url": ""}
@@ -249,13 +253,13 @@ WALLET = {
 }
 
 
-def test_a_withdrawal_with_its_phone_and_identity_card(town: Town, alice: Phone):
+def test_a_withdrawal_with_its_phone_and_identity_card(scenario: Scenario, alice: Phone):
     assert read(alice.call("GET", "/withdraw"), WALLET)["is_withdrawed"] is False
     assert alice.call("POST", "/withdraw", {"balance": 1})["code"] == 2001
-    phone = "13800138000" if town.product.env["ENFORCE_AUTH"] == "1" else "13800138001"
+    phone = "13800138000" if scenario.product.env["ENFORCE_AUTH"] == "1" else "13800138001"
     assert alice.call("PUT", "/user/phone", {"phone": phone, "code": "123456"})["code"] == 2302
     assert alice.call("GET", f"/sms/code/delivery?phone={phone}")["code"] == 1200
-    text = wait_for(lambda: town.product.sandbox("sms", phone=phone)["sms"])[-1]["content"]
+    text = wait_for(lambda: scenario.product.sandbox("sms", phone=phone)["sms"])[-1]["content"]
     code = "".join(digit for digit in text.split("，")[0].split(",")[0] if digit.isdigit())
     assert alice.call("PUT", "/user/phone", {"phone": phone, "code": code})["code"] == 1200
     card = {"id_number": "11010519491231002X", "name": "王小明"}
@@ -280,12 +284,12 @@ def test_feedback_asks_for_what_its_category_needs(alice: Phone):
         assert alice.call("POST", "/user/problem", report)["code"] == 1200
 
 
-def test_articles_that_were_sent(town: Town, alice: Phone):
+def test_articles_that_were_sent(scenario: Scenario, alice: Phone):
     content = {
         "items": [{"type": 3, "title": "好文", "content": "摘要", "filePath": None, "url": "http://example.com/a"}]
     }
     launch = {"taskId": f"clients-{time.monotonic_ns()}", "groupIds": [GROUP], "content": content}
-    assert town.system("POST", "/task/receive", launch)["code"] == 1200
+    assert scenario.system("POST", "/task/receive", launch)["code"] == 1200
     shape = {"task_id": UUID, "send_date": TIME, "group_count": INTEGER, "send_flag": INTEGER}
     listed = wait_for(
         lambda: read(alice.call("GET", "/launch/history?current_page=0&page_size=20"), [shape], paged=True)
@@ -299,17 +303,17 @@ def test_a_refusal_is_a_sentence_for_the_user(alice: Phone):
     assert (refused["code"], refused["description"][0].isascii()) == (1403, False)
 
 
-def test_maintenance_is_seen_before_anything_else(town: Town, alice: Phone):
+def test_maintenance_is_seen_before_anything_else(scenario: Scenario, alice: Phone):
     try:
-        assert town.system("POST", "/app/status", {"status": 2, "upGradeEndTime": "明早八点"})["code"] == 1200
+        assert scenario.system("POST", "/app/status", {"status": 2, "upGradeEndTime": "明早八点"})["code"] == 1200
         assert alice.send("GET", "/app/status")["data"] == {"status": 2, "upGradeEndTime": "明早八点"}
     finally:
-        assert town.system("POST", "/app/status", {"status": 1})["code"] == 1200
+        assert scenario.system("POST", "/app/status", {"status": 1})["code"] == 1200
 
 
-def test_a_blocked_user_is_led_to_the_page_that_says_so(town: Town):
-    villain = town.joins("villain")
-    assert town.system("PUT", f"/users/{villain.call('GET', '/user')['data']}/block")["code"] == 1200
+def test_a_blocked_user_is_led_to_the_page_that_says_so(scenario: Scenario):
+    villain = scenario.joins("villain")
+    assert scenario.system("PUT", f"/users/{villain.call('GET', '/user')['data']}/block")["code"] == 1200
     assert villain.open("/home") == "/home"  # through WeChat once more
     assert read(villain.call("GET", "/users/block_verify"), BOOLEAN) is True
     assert villain.call("POST", "/withdraw", {"balance": 1})["code"] == 3004

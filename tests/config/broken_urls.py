@@ -1,4 +1,4 @@
-"""Operations that break, each in its own way."""
+"""Operations that raise exceptions, for the tests of error handling."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Bodies over a real socket: chunked ones are read like any other, and none is read past its limit."""
+"""Bodies over a real socket: chunked bodies are read like others, and no body is read beyond its limit."""
 
 import json
 from collections.abc import Iterator
@@ -33,13 +33,13 @@ def server(
 
 
 def chunks(raw: bytes, size: int = 7) -> list[bytes]:
-    """The body in chunks of so many bytes, as HTTP/1.1 writes them."""
+    """Return the body in chunks of this size in the format of HTTP/1.1."""
     pieces = [raw[start : start + size] for start in range(0, len(raw), size)]
     return [b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces] + [b"0\r\n\r\n"]
 
 
 def chunked(server: WebServer, method: str, path: str, raw: bytes, *headers: str, size: int = 7) -> Any:
-    """Send a JSON body in chunks. Returns the HTTP status and the parsed answer."""
+    """Send a JSON body in chunks. Returns the HTTP status and the parsed response."""
     more = ["Content-Type: application/json", "Transfer-Encoding: chunked", *headers]
     answer, _sent = server.send("\r\n".join([f"{method} {path} HTTP/1.1", *more]), chunks(raw, size))
     return status_of(answer), json.loads(answer.partition(b"\r\n\r\n")[2])
@@ -51,27 +51,27 @@ def status_of(answer: bytes) -> int:
 
 @pytest.mark.parametrize("size", [1, 7, 4096])
 def test_a_chunked_event_is_stored(server: WebServer, size: int):
-    status, told = chunked(server, "POST", "/gateway/events", json.dumps(EVENT).encode(), size=size)
-    assert (status, told["code"]) == (200, 1200)
+    status, answer = chunked(server, "POST", "/gateway/events", json.dumps(EVENT).encode(), size=size)
+    assert (status, answer["code"]) == (200, 1200)
     assert GatewayEvent.objects.get().body == EVENT["body"]
 
 
 def test_a_chunked_body_is_read_by_operations_of_users_too(server: WebServer):
     token = f"Authorization: Bearer {issue_token(UserFactory())}"
-    _status, told = chunked(server, "POST", "/long_to_short", b'{"url": "https://example.com/chunked"}', token)
-    assert told["code"] == 1200
+    _status, answer = chunked(server, "POST", "/long_to_short", b'{"url": "https://example.com/chunked"}', token)
+    assert answer["code"] == 1200
     assert ShortLink.objects.get().url == "https://example.com/chunked"
 
 
-def test_a_chunked_body_whose_fields_are_all_optional_is_not_taken_for_an_empty_one(server: WebServer):
-    _status, told = chunked(server, "POST", "/admin/withdraw", b'{"status": 99}')
-    assert (told["code"], "status" in told["description"]) == (1403, True)
+def test_a_chunked_body_with_optional_fields_only_is_read(server: WebServer):
+    _status, answer = chunked(server, "POST", "/admin/withdraw", b'{"status": 99}')
+    assert (answer["code"], "status" in answer["description"]) == (1403, True)
 
 
 def test_a_chunked_body_of_two_mebibytes_is_read(server: WebServer):
     raw = b'{"union_id": "%s"}' % (b"x" * (2 * MIB - 16))
-    status, told = chunked(server, "POST", "/auth", raw, size=65536)
-    assert (len(raw), status, told["code"]) == (2 * MIB, 200, 1403)
+    status, answer = chunked(server, "POST", "/auth", raw, size=65536)
+    assert (len(raw), status, answer["code"]) == (2 * MIB, 200, 1403)
 
 
 def test_a_chunked_body_without_an_end_is_cut_off_with_413(server: WebServer):
@@ -124,13 +124,13 @@ def test_the_next_call_of_the_connection_is_answered(server: WebServer):
 
 
 def test_a_server_that_reads_no_chunks_asks_for_a_length():
-    headers = {"Transfer-Encoding": "chunked"}  # Django's test client is such a server
+    headers = {"Transfer-Encoding": "chunked"}  # Django's test client does not read chunks
     answer = Client().post("/gateway/events", data=EVENT, content_type="application/json", headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (411, 1403)
 
 
 def upload(words: int) -> dict[str, Any]:
-    """A list of sensitive words as long as that; most lines repeat the first word."""
+    """Return an upload with this number of lines, which repeat one sensitive word."""
     lines = "示例敏感词\n" * words
     return {"asked": "yes", "file": SimpleUploadedFile("words.csv", lines.encode())}
 
@@ -152,7 +152,7 @@ def test_no_upload_is_endless():
 
 
 @pytest.mark.parametrize("who", ["nobody", "no permission", "another page"])
-def test_only_who_may_upload_sends_so_much(who: str):
+def test_only_operators_who_may_upload_send_large_bodies(who: str):
     http = Client() if who == "nobody" else Operator("finance" if who == "no permission" else "").http
     path = "accounts/user/add/" if who == "another page" else "integrations/sensitiveword/do/take_in/"
     answer = http.post(f"/admin/{path}", upload(THREE_MIB))

@@ -1,4 +1,4 @@
-"""Browsers let token-only clients of other origins in when the setting names them, and nobody otherwise."""
+"""CORS allows token-only clients on the origins of the setting, and no others."""
 
 import json
 import os
@@ -11,8 +11,8 @@ import pytest
 from tests.contract.operations import OPERATIONS
 from tests.support.processes import run_process
 
-CLIENT, STRANGER = "https://m.example.com", "https://x.example.com"
-# What needs no database answers as everything does. The settings are those of a process of its own.
+CLIENT, OTHER_ORIGIN = "https://m.example.com", "https://x.example.com"
+# CORS is the same for all operations, so operations without a database suffice. Settings need a separate process.
 _ASK = """
 import json, sys, django
 django.setup()
@@ -23,7 +23,7 @@ print(json.dumps([[answer.status_code, dict(answer.headers)] for answer in answe
 
 
 def ask(tmp_path: Path, *calls: tuple[str, str, dict[str, str]], allowed: str) -> list[Any]:
-    """(status, headers) of each (method, path, headers)."""
+    """Return (status, headers) of each (method, path, headers)."""
     env = {"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "config.settings", "RUN_DIR": str(tmp_path)}
     (tmp_path / "static").mkdir(exist_ok=True)
     argv = [sys.executable, "-c", _ASK, json.dumps(calls)]
@@ -44,7 +44,7 @@ def cors_of(headers: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name.lower().startswith("access-control-")}
 
 
-def test_a_preflight_of_any_operation_lets_the_client_call_with_a_token(tmp_path: Path):
+def test_a_preflight_of_any_operation_allows_the_client_to_call_with_a_token(tmp_path: Path):
     paths = [one.path.replace("{", "").replace("}", "") for one in OPERATIONS]
     for status, headers in ask(tmp_path, *map(preflight, paths), allowed=CLIENT):
         allowed = cors_of(headers)
@@ -60,14 +60,14 @@ def test_commas_of_any_keyboard_separate_the_origins(tmp_path: Path, comma: str)
 
 
 def test_its_answers_may_be_read_by_the_client_and_by_no_other_origin(tmp_path: Path):
-    calls = [("get", "/nowhere", {"Origin": origin}) for origin in (CLIENT, STRANGER)]
+    calls = [("get", "/nowhere", {"Origin": origin}) for origin in (CLIENT, OTHER_ORIGIN)]
     (_, ours), (_, theirs) = ask(tmp_path, *calls, allowed=f"https://a.example.com,{CLIENT}")
     assert cors_of(ours)["access-control-allow-origin"] == CLIENT
     assert cors_of(theirs) == {}
 
 
-def test_a_preflight_of_another_origin_lets_nothing_in(tmp_path: Path):
-    [(_, headers)] = ask(tmp_path, preflight("/groups", STRANGER), allowed=CLIENT)
+def test_a_preflight_of_another_origin_allows_nothing(tmp_path: Path):
+    [(_, headers)] = ask(tmp_path, preflight("/groups", OTHER_ORIGIN), allowed=CLIENT)
     assert cors_of(headers) == {}
 
 

@@ -1,4 +1,4 @@
-"""`check --deploy` fails on every hole, and settings fail with a sentence that helps."""
+"""`check --deploy` reports every unsafe setting, and missing settings fail with a helpful sentence."""
 
 import os
 import sys
@@ -17,7 +17,7 @@ SECRET = "b7Kx2mQ9vT4wZ8nR"
 
 @pytest.fixture
 def production(tmp_path: Path) -> dict[str, str]:
-    """An environment without a hole."""
+    """Return an environment with safe settings."""
     ensure_keys(tmp_path)
     return {
         "PATH": os.environ["PATH"],
@@ -52,7 +52,7 @@ def check(environment: dict[str, str]) -> "CompletedProcess[str]":
     return run_process(argv, "check", env=environment)
 
 
-def test_an_environment_without_a_hole_passes(production):
+def test_a_safe_environment_passes(production):
     done = check(production)
     assert done.returncode == 0, done.stderr
 
@@ -124,7 +124,7 @@ def test_an_environment_without_a_hole_passes(production):
         ("SECRET_KEY_FALLBACKS", "embedded-only-" + "k" * 50, "E002"),
     ],
 )
-def test_each_hole_is_found(production, name: str, value: str, found: str):
+def test_each_unsafe_setting_is_found(production, name: str, value: str, found: str):
     done = check(production | {name: value})
     assert done.returncode != 0
     assert found in done.stderr
@@ -137,12 +137,12 @@ def test_each_hole_is_found(production, name: str, value: str, found: str):
         {"CLIENT_BASE_URL": "https://m.example.com", "CORS_ALLOWED_ORIGINS": "https://m.example.com"},
     ],
 )
-def test_a_client_on_the_same_origin_or_let_in_by_cors_is_no_hole(production, client: dict[str, str]):
+def test_a_client_on_the_same_origin_or_in_cors_is_accepted(production, client: dict[str, str]):
     done = check(production | client)
     assert done.returncode == 0, done.stderr
 
 
-def test_a_client_elsewhere_is_a_hole_though_cors_lets_others_in(production):
+def test_a_client_on_an_origin_missing_in_cors_is_reported(production):
     other = {"CLIENT_BASE_URL": "https://m.example.com", "CORS_ALLOWED_ORIGINS": "https://x.example.com"}
     assert "W001" in check(production | other).stderr
 
@@ -192,8 +192,8 @@ STARTS = {
 
 
 @pytest.mark.parametrize("process", STARTS)
-def test_no_process_starts_with_a_door_open(production, process: str):
-    """Nothing answers at these addresses: whoever tries to reach them did not refuse before."""
+def test_no_process_starts_with_unsafe_settings(production, process: str):
+    """No server listens at these addresses: a process that tries to connect has not refused to start."""
     argv = [sys.executable, *STARTS[process]]
     done = run_process(argv, process, env=production | WEAK, timeout=60)
     assert done.returncode != 0

@@ -1,4 +1,4 @@
-"""Keys of outside systems that expire, that are accepted from some addresses only, and that are changed for new ones."""
+"""Service keys that expire, that are limited to networks, and that are replaced."""
 
 from datetime import timedelta
 from io import StringIO
@@ -23,10 +23,10 @@ def _enforced(settings: Any) -> None:
     settings.ENFORCE_AUTH = True
 
 
-def made(*words: str, name: str = "bi") -> str:
-    """The key that the command prints."""
+def made(*text: str, name: str = "bi") -> str:
+    """Create a key with the command. Returns the key."""
     printed = StringIO()
-    call_command("create_api_key", name, "--scope=backoffice:read", *words, stdout=printed)
+    call_command("create_api_key", name, "--scope=backoffice:read", *text, stdout=printed)
     return printed.getvalue().strip()
 
 
@@ -92,7 +92,7 @@ def test_the_last_use_has_its_address():
     assert "203.0.113.7" in page
 
 
-def test_a_refused_use_is_none():
+def test_a_refused_use_is_not_stored():
     call(made("--from=203.0.113.7"), "198.51.100.1")
     assert ApiKey.objects.get().last_used_at is None
 
@@ -115,7 +115,7 @@ def test_two_keys_of_a_system_are_valid_until_the_old_one_is_revoked():
         ("--days=3", "--until=2099-01-01"),
     ],
 )
-def test_the_command_refuses_what_is_no_network_or_no_day_to_come(words):
+def test_the_command_refuses_an_invalid_network_or_a_past_day(words):
     with pytest.raises(CommandError):
         made(*words)
     assert not ApiKey.objects.exists()
@@ -147,7 +147,7 @@ def test_the_admin_sets_and_shows_both():
         ({"expires_at_0": "2020-01-01", "expires_at_1": "00:00"}, "失效时间要在现在之后。"),
     ],
 )
-def test_the_admin_says_what_is_wrong(typed, why):
+def test_the_admin_shows_the_problem(typed, why):
     page = Operator().saves("config/apikey/add/", {"name": "bi", "scopes": ["backoffice:read"]}, **typed)
     assert why in page
     assert not ApiKey.objects.exists()

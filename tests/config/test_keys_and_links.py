@@ -35,7 +35,7 @@ def test_the_command_refuses_an_unknown_scope():
         call_command("create_api_key", "x", "--scope=everything")
 
 
-def test_a_revoked_key_opens_nothing(settings):
+def test_a_revoked_key_is_refused(settings):
     settings.ENFORCE_AUTH = True
     system = key_with(Scope.BACKOFFICE_READ)
     assert system.post("/admin/withdraw")["code"] == 1200
@@ -108,7 +108,7 @@ def test_a_short_link_leads_to_an_address_that_every_caller_can_resolve(url: str
     assert Client().get(f"/s/{short.rsplit('/', 1)[1]}")["Location"] == location
 
 
-def test_a_link_that_was_kept_as_it_came_is_encoded_when_it_is_followed():
+def test_an_older_unencoded_link_is_encoded_when_it_is_followed():
     ShortLink.objects.create(slug="old", url="https://例子.com/产品", url_hash="a")
     assert Client().get("/s/old")["Location"] == "https://xn--fsqu00a.com/%E4%BA%A7%E5%93%81"
     ShortLink.objects.create(slug="evil", url="https://example.com\\@evil.com/", url_hash="b")
@@ -147,9 +147,9 @@ _NOT_TAKEN = [
 
 
 @pytest.mark.parametrize("url", _NOT_TAKEN)
-def test_an_address_that_leads_elsewhere_than_it_looks_is_refused(url: str):
-    told = ApiClient(UserFactory()).post("/long_to_short", {"url": url})
-    assert (told["code"], "url" in told["description"]) == (1403, True)
+def test_a_misleading_address_is_refused(url: str):
+    answer = ApiClient(UserFactory()).post("/long_to_short", {"url": url})
+    assert (answer["code"], "url" in answer["description"]) == (1403, True)
     assert not ShortLink.objects.exists()
 
 

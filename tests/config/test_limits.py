@@ -1,4 +1,4 @@
-"""What a user may make in a day and have done outside in a minute: bounded far above ordinary use, for users only."""
+"""Daily limits and limits of outside calls: far above ordinary use, and for users only."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from launches.models import MassMessageDraft
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory
 from tests.support.client import ApiClient
 from tests.support.entry_points import key_with
-from tests.support.private_messages import last_said_to, tells_robot
+from tests.support.private_messages import last_message_to, receive_private_message
 
 pytestmark = pytest.mark.django_db
 NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -56,7 +56,7 @@ def test_beyond_the_limit_is_answered_as_documented(settings, alice, scope, meth
 
 
 @each
-def test_a_limit_is_far_above_what_anybody_does(settings, scope, method, path, body):
+def test_a_limit_is_far_above_ordinary_use(settings, scope, method, path, body):
     times, _seconds = settings.THROTTLE_RATES[scope].split("/")
     assert int(times) >= 30
 
@@ -73,12 +73,12 @@ def test_reading_and_deleting_count_for_no_limit(settings, alice):
 def test_keywords_are_counted_one_by_one(settings, alice):
     GroupFactory(code="g1", user=alice)
     allow(settings, "keyword_words_day", "3/86400")
-    words = [
+    text = [
         {"group_codes": ["g1"], "keywords": keywords, "reply_content": "好"}
         for keywords in (["a1", "a2"], ["a3", "a4"])
     ]
-    assert [ApiClient(alice).post("/keywords", body)["code"] for body in words] == [1200, 1429]
-    assert ApiClient(UserFactory()).post("/keywords", words[0])["code"] != 1429
+    assert [ApiClient(alice).post("/keywords", body)["code"] for body in text] == [1200, 1429]
+    assert ApiClient(UserFactory()).post("/keywords", text[0])["code"] != 1429
 
 
 def test_a_key_has_no_limit_and_a_caller_without_one_is_counted_by_address(settings):
@@ -105,7 +105,7 @@ def test_too_many_drafts_of_a_day_are_refused_by_the_robot(settings, alice):
     FriendshipFactory(user=alice, robot=robot)
     GroupFactory(user=alice, robot=robot, wechat_owner_code=alice.code, bound_at=timezone.now())
     for _ in range(2):
-        tells_robot("7")
-        tells_robot("http://127.0.0.1:8001/a.png", type=8)
-    assert last_said_to() == "今天发来的群发内容太多，请明天再试。"
+        receive_private_message("7")
+        receive_private_message("http://127.0.0.1:8001/a.png", type=8)
+    assert last_message_to() == "今天发来的群发内容太多，请明天再试。"
     assert MassMessageDraft.objects.count() == 1

@@ -1,4 +1,4 @@
-"""People's numbers never reach a log."""
+"""Personal numbers and secrets are masked in logs."""
 
 import logging
 import sys
@@ -65,7 +65,7 @@ def test_a_message_forges_no_line_and_moves_no_cursor(mark: str):
     assert len(line.splitlines()) == 1
 
 
-def test_what_an_exception_says_forges_no_line_of_the_log():
+def test_the_message_of_an_exception_forges_no_line_of_the_log():
     try:
         raise ValueError("x\n2026-11-26 23:59:59,000 CRITICAL earnings: FAKE\x1b[31m")
     except ValueError as error:
@@ -123,7 +123,7 @@ def test_secrets_are_left_out(line: str, secret: str):
 @pytest.mark.parametrize(
     "line", ["GET /user/apprentice", "Set GATEWAY_TOKEN: see .env.example", "code=1403", "a cookie"]
 )
-def test_what_only_speaks_of_secrets_stays(line: str):
+def test_lines_that_only_mention_secrets_are_unchanged(line: str):
     assert logged(line) == line
 
 
@@ -162,7 +162,7 @@ def fail():
 
 
 @pytest.mark.parametrize("code", ENDS.values(), ids=ENDS)
-def test_what_a_command_writes_past_its_log_is_masked(code: str):
+def test_output_of_a_command_outside_its_log_is_masked(code: str):
     argv = [sys.executable, "manage.py", "shell", "--verbosity=0", "-c", f"{FAIL}globals()['fail'] = fail\n{code}"]
     done = run_process(argv, "shell")
     assert done.stderr
@@ -170,7 +170,7 @@ def test_what_a_command_writes_past_its_log_is_masked(code: str):
     assert "\n2026-11-26 23:59:59,000 CRITICAL" not in done.stderr
 
 
-def test_what_a_task_of_celery_logs_is_masked(tmp_path: Path):
+def test_logs_of_celery_tasks_are_masked(tmp_path: Path):
     code = (
         "from config.celery import app; app.log.setup('WARNING', redirect_stdouts=True); "
         "from celery.utils.log import get_task_logger; "
@@ -184,5 +184,5 @@ def test_what_a_task_of_celery_logs_is_masked(tmp_path: Path):
 
 
 def test_the_supervisor_masks_what_its_children_print(capsys):
-    Console().say("web", "libpq: phone 13800138000\x1b[31m")
+    Console().log("web", "libpq: phone 13800138000\x1b[31m")
     assert capsys.readouterr().out == "web     | libpq: phone 138****8000\\x1b[31m\n"

@@ -1,4 +1,4 @@
-"""deploy/nginx.conf serves the mobile client and the API on one origin, and neither hides the other."""
+"""deploy/nginx.conf serves the mobile client and the API on one origin without conflicts of paths."""
 
 import http.server
 import re
@@ -20,7 +20,7 @@ OURS = ["/admin/", "/docs", "/schema", "/s/abc", static("admin/css/base.css"), s
 
 
 class Api(http.server.BaseHTTPRequestHandler):
-    """Stands for the web processes: answers with the headers that nginx gave it."""
+    """A stand-in for the web server that returns the headers from nginx."""
 
     def do_GET(self) -> None:
         body = f"api {self.headers['Host']} {self.headers['X-Forwarded-For']} {self.headers['X-Forwarded-Proto']}"
@@ -76,7 +76,7 @@ def test_every_operation_reaches_the_api(site: Proxy):
     assert hidden == []
 
 
-def test_the_api_hears_who_called_and_how(site: Proxy):
+def test_the_api_receives_the_callers_address_and_scheme(site: Proxy):
     assert site.get("/groups").text == f"api {site.url.removeprefix('https://').split(':')[0]} 127.0.0.1 https"
 
 

@@ -1,4 +1,4 @@
-"""What browsers may load and run on our pages, and what nobody may keep of an answer."""
+"""The Content-Security-Policy of our pages, and the caching of responses."""
 
 import re
 from html.parser import HTMLParser
@@ -20,7 +20,7 @@ SCRIPTS_OF_OURS = "script-src 'self';"
 
 
 class _InlineParts(HTMLParser):
-    """Collects what a page would run or style by itself, without a file."""
+    """A parser that collects the inline scripts and styles of a page."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ def pages_of(where: str, row: Any) -> list[str]:
     return [f"/admin/{where}/{page}" for page in pages]
 
 
-def test_no_page_of_the_admin_runs_what_stands_in_it_or_is_kept():
+def test_no_page_of_the_admin_runs_inline_scripts_or_is_cached():
     make_rows(1)
     root = Operator()
     request = root.http.get("/admin/password_change/").wsgi_request
@@ -63,7 +63,7 @@ def test_no_page_of_the_admin_runs_what_stands_in_it_or_is_kept():
 
 
 @pytest.mark.parametrize("path", ["/admin/login/", "/admin/nothing/", "/docs", "/nothing", f"/payouts/{NOBODY}/x"])
-def test_no_page_for_strangers_runs_what_stands_in_it(path: str):
+def test_no_public_page_runs_inline_scripts(path: str):
     assert faults_of(Client().get(path)) == []
 
 

@@ -1,4 +1,4 @@
-"""While Redis is away, takes no writes or is full: what it only helps with goes on, what needs it says so."""
+"""While Redis is down, read-only or full, cached features go on and dependent ones return 1503."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -40,15 +40,15 @@ def redis_away(request: pytest.FixtureRequest, another_redis: Valkey, settings: 
     cache.redis.cache_clear()
 
 
-def test_the_service_status_is_still_told(redis_away: None):
+def test_the_service_status_is_still_returned(redis_away: None):
     assert ApiClient().get("/app/status")["data"]["status"] == 1
     assert ApiClient().get("/app/marquee")["data"] == {"status": 0, "content": ""}
 
 
-def test_a_new_status_is_kept_and_told(redis_away: None):
-    told = {"status": 2, "upGradeEndTime": "今晚十点"}
-    assert key_with(Scope.STATUS_WRITE).post("/app/status", told)["code"] == 1200
-    assert ApiClient().get("/app/status")["data"] == told
+def test_a_new_status_is_stored_and_returned(redis_away: None):
+    answer = {"status": 2, "upGradeEndTime": "今晚十点"}
+    assert key_with(Scope.STATUS_WRITE).post("/app/status", answer)["code"] == 1200
+    assert ApiClient().get("/app/status")["data"] == answer
 
 
 def test_short_links_still_lead_somewhere(redis_away: None):
@@ -57,7 +57,7 @@ def test_short_links_still_lead_somewhere(redis_away: None):
     assert (answer.status_code, answer["Location"]) == (302, "https://example.com/away")
 
 
-def test_the_gateway_can_still_tell_events(redis_away: None):
+def test_gateway_events_are_still_stored(redis_away: None):
     event = {"event_id": "away-1", "command": "robot_added", "body": {}}
     assert key_with(Scope.GATEWAY_EVENTS).post("/gateway/events", event)["code"] == 1200
     assert GatewayEvent.objects.filter(event_id="away-1").exists()
@@ -73,7 +73,7 @@ def test_the_gateway_can_still_tell_events(redis_away: None):
         ("get", "/wechat/js/ticket?app_id=sandbox&url=http://example.com", None),
     ],
 )
-def test_what_is_throttled_says_when_to_come_back(redis_away: None, method: str, path: str, body: Any):
+def test_throttled_operations_return_retry_after(redis_away: None, method: str, path: str, body: Any):
     answer = ApiClient(UserFactory()).send(method, path, body)
     assert (answer.status_code, answer.json()["code"]) == (503, 1503)
     assert answer["Retry-After"]

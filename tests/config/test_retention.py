@@ -1,4 +1,4 @@
-"""Old rows are deleted by where they stand, whatever PostgreSQL believes of the size of the table."""
+"""Old rows are deleted by ctid, independently of the statistics of PostgreSQL."""
 
 import pytest
 from django.db import connection
@@ -13,7 +13,7 @@ from integrations.models import GatewayEvent
 from tests.factories.people import GroupFactory, days_ago
 
 pytestmark = pytest.mark.django_db
-ROWS = CHUNK + 1  # of a few rows PostgreSQL reads all
+ROWS = CHUNK + 1  # of a small table PostgreSQL reads all rows
 _FILL = {
     "groups_membermove": "(group_id, member_code, moved_at, is_joining) SELECT %(group)s, 'm' || n, %(old)s, true",
     "groups_groupmessage": "(id, message_no, sender_code, is_robot, content, sent_at, group_id)"
@@ -26,10 +26,10 @@ _FILL = {
 
 
 def fill(group: Group) -> None:
-    facts = {"group": group.pk, "user": group.user_id, "old": days_ago(400), "rows": ROWS}
+    fields = {"group": group.pk, "user": group.user_id, "old": days_ago(400), "rows": ROWS}
     with connection.cursor() as cursor:
         for table, values in _FILL.items():
-            cursor.execute(f"INSERT INTO {table} {values} FROM generate_series(1, %(rows)s) n", facts)
+            cursor.execute(f"INSERT INTO {table} {values} FROM generate_series(1, %(rows)s) n", fields)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def fill(group: Group) -> None:
     ids=["events", "conversations", "messages", "moves"],
 )
 def test_a_table_that_was_analyzed_while_empty_is_not_joined_row_by_row(statement: str):
-    """A join took half a minute for 10,000 rows: each was compared with each."""
+    """A join compared every pair of rows and took half a minute for 10,000 rows."""
     group = GroupFactory()
     fill(group)
     with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""Paths that look alike and live side by side."""
+"""Similar paths lead to different operations."""
 
 import pytest
 from django.test import Client

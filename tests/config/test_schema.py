@@ -1,4 +1,4 @@
-"""The documentation says what the code does."""
+"""The API documentation is valid and complete."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,7 +15,7 @@ def test_it_is_valid_openapi_3_1_without_a_warning(tmp_path: Any):
 
 
 def test_it_is_served_to_many_readers_at_once():
-    """The generator underneath loads classes lazily and stumbles over itself in two threads."""
+    """The generator of drf-spectacular loads classes lazily and fails in two threads."""
     _document.cache_clear()
     with ThreadPoolExecutor(8) as readers:
         answers = list(readers.map(lambda _: Client().get("/schema"), range(8)))

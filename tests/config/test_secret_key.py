@@ -1,4 +1,4 @@
-"""What the key of before signed is accepted until it is removed: each kind of signature; what signs is the new key."""
+"""Signatures with an earlier SECRET_KEY are accepted until it is removed; the new key signs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -28,7 +28,7 @@ Change = Callable[..., None]
 
 @pytest.fixture
 def change(settings: Any) -> Change:
-    """Everything before is signed under the old key; from then on the new one signs."""
+    """Change the key: the old key signed before, the new key signs from now on."""
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS, settings.ENFORCE_AUTH = OLD, [], True
 
     def to_the_new_key(*, is_old_accepted: bool) -> None:
@@ -72,7 +72,7 @@ def test_a_wechat_proof(change, alice, sandbox, settings, is_old_accepted):
     change(is_old_accepted=is_old_accepted)
     assert sign_in(browser).json()["code"] == (1200 if is_old_accepted else 1401)
     settings.SECRET_KEY_FALLBACKS = []
-    assert not is_old_accepted or sign_in(browser).json()["code"] == 1200  # it was renewed under the new key
+    assert not is_old_accepted or sign_in(browser).json()["code"] == 1200  # it was renewed with the new key
     assert COOKIE in browser.cookies
 
 
@@ -107,14 +107,14 @@ def test_a_code_by_sms(change, alice, sandbox, is_old_accepted):
 
 
 @accepted_and_not
-def test_a_list_of_words_that_was_shown(change, is_old_accepted):
+def test_a_shown_list_of_words(change, is_old_accepted):
     support = Operator("support")
     page = shown(support, "赌博")
     secret = page.split('name="shown" value="')[1].split('"')[0]
     change(is_old_accepted=is_old_accepted)
     support.http.force_login(support.user)
-    said = support.presses(WORDS, "take_in", confirmed="yes", shown=secret)
-    assert ("页面已过期" in said) != is_old_accepted
+    text = support.presses(WORDS, "take_in", confirmed="yes", shown=secret)
+    assert ("页面已过期" in text) != is_old_accepted
 
 
 def test_an_identity_card_of_the_embedded_mode(change, alice, settings):

@@ -1,4 +1,4 @@
-"""What clients ask before anything else: is the service up, what runs across the home page; and counting visits."""
+"""The service status, the marquee and the count of visits."""
 
 import pytest
 from django.utils import timezone
@@ -26,19 +26,19 @@ def test_a_new_service_runs_and_shows_no_marquee():
     assert ApiClient().get("/app/marquee")["data"] == {"status": 0, "content": ""}
 
 
-def test_maintenance_says_until_when(system, django_capture_on_commit_callbacks):
-    told = {"status": 2, "upGradeEndTime": "12月17日12点"}
+def test_maintenance_shows_its_end(system, django_capture_on_commit_callbacks):
+    answer = {"status": 2, "upGradeEndTime": "12月17日12点"}
     status()
     with django_capture_on_commit_callbacks(execute=True):
-        assert system.post("/app/status", told)["data"] == told
-    assert status() == told
+        assert system.post("/app/status", answer)["data"] == answer
+    assert status() == answer
 
 
 def test_maintenance_without_an_end_is_refused(system):
     for body in ({"status": 2}, {"status": 2, "upGradeEndTime": ""}):
-        told = system.post("/app/status", body)
-        assert told["code"] == 1403
-        assert "upGradeEndTime" in told["description"]
+        answer = system.post("/app/status", body)
+        assert answer["code"] == 1403
+        assert "upGradeEndTime" in answer["description"]
     assert not SiteStatus.objects.exists()
 
 
@@ -46,14 +46,14 @@ def test_the_end_is_free_text_that_a_running_service_need_not_have(system):
     assert system.post("/app/status", {"status": 1})["data"] == {"status": 1, "upGradeEndTime": ""}
 
 
-def test_history_is_kept_with_who_set_it(system):
+def test_history_is_kept_with_the_operator(system):
     system.post("/app/status", {"status": 2, "upGradeEndTime": "今晚"})
     system.post("/app/status", {"status": 1})
     assert list(SiteStatus.objects.values_list("status", flat=True)) == [1, 2]
     assert all(row.set_by.startswith("接口:") for row in SiteStatus.objects.all())
 
 
-def test_the_marquee_is_shown_and_taken_away(system, django_capture_on_commit_callbacks):
+def test_the_marquee_is_shown_and_removed(system, django_capture_on_commit_callbacks):
     ApiClient().get("/app/marquee")
     with django_capture_on_commit_callbacks(execute=True):
         assert system.post("/app/marquee", {"status": 1, "content": "升级中"})["data"] == "SUCCESS"
@@ -63,13 +63,13 @@ def test_the_marquee_is_shown_and_taken_away(system, django_capture_on_commit_ca
     assert ApiClient().get("/app/marquee")["data"] == {"status": 0, "content": ""}
 
 
-def test_the_documented_example_of_an_empty_line_is_taken(system):
+def test_the_documented_example_of_an_empty_line_is_accepted(system):
     assert system.post("/app/marquee", {"status": 1, "content": ""})["data"] == "SUCCESS"
     assert Marquee.objects.get().content == ""
 
 
 @pytest.mark.parametrize("path", ["/app/status", "/app/marquee"])
-def test_what_is_known_is_asked_of_no_database(path: str, django_assert_num_queries):
+def test_cached_values_need_no_query(path: str, django_assert_num_queries):
     ApiClient().get(path)
     with django_assert_num_queries(0):
         ApiClient().get(path)

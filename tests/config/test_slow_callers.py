@@ -1,4 +1,4 @@
-"""A real gunicorn under callers who send half a request, or leave their answers: the others notice nothing."""
+"""A real gunicorn with callers that send partial requests or do not read: other callers are served."""
 
 import socket
 import threading
@@ -36,13 +36,13 @@ def server(
     limits = {"WEB_HEAD_SECONDS": str(HEAD_SECONDS), "WEB_REQUEST_SECONDS": str(REQUEST_SECONDS)}
     with django_db_blocker.unblock():
         server = WebServer(tmp_path_factory.mktemp("web"), **limits)
-    seconds_of_an_answer(server)  # the first one loads the project
+    seconds_of_an_answer(server)  # the first request loads the project
     yield server
     server.stop()
 
 
 class Crowd:
-    """Callers who send the same beginning, then a byte every half second, and never hang up."""
+    """Callers that send the same beginning, then a byte every half second, and never close."""
 
     def __init__(self, server: WebServer, beginning: bytes, drop: bytes) -> None:
         self.drop, self.left = drop, threading.Event()
@@ -107,8 +107,8 @@ def test_others_are_answered_while_a_hundred_callers_send_half_a_request(server:
 @pytest.mark.parametrize("path", ["/app/status", "/public/app/status"])
 def test_no_header_rewrites_the_path(server: WebServer, header: str, path: str):
     url = f"http://127.0.0.1:{server.port}{path}"
-    told = requests.get(url, headers={header: "/public"}, timeout=20)
-    assert told.json()["code"] == (1200 if path == "/app/status" else 1404)
+    answer = requests.get(url, headers={header: "/public"}, timeout=20)
+    assert answer.json()["code"] == (1200 if path == "/app/status" else 1404)
 
 
 def test_a_request_in_small_parts_is_answered(server: WebServer):
@@ -128,7 +128,7 @@ def test_requests_behind_one_another_are_all_answered(server: WebServer):
         assert _all_of(line).count(b'"code":1200') == 3
 
 
-def test_who_asks_whether_to_go_on_is_told_so(server: WebServer):
+def test_a_caller_that_expects_100_continue_gets_it(server: WebServer):
     head = f"{HEAD.replace('127.0.0.1', f'127.0.0.1:{server.port}')}Content-Length: 2\r\nExpect: 100-continue\r\n"
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as line:
         line.sendall(f"{head}Connection: close\r\n\r\n".encode())
@@ -145,7 +145,7 @@ def test_a_head_that_is_too_long_is_refused(server: WebServer):
 
 
 def _all_of(line: socket.socket) -> bytes:
-    told = b""
+    answer = b""
     while part := line.recv(65536):
-        told += part
-    return told
+        answer += part
+    return answer

@@ -1,4 +1,4 @@
-"""`manage.py up` as people meet it: twice at once, on a taken port, killed, in odd folders, stopped."""
+"""`manage.py up`: started twice, on a taken port, killed, in unusual folders, stopped."""
 
 import os
 import re
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
 
 
 def _running(product: Product) -> dict[int, str]:
-    """pid → command line of whatever runs with this product's directory in its environment or as its home."""
+    """Return the command lines by pid of processes with the product's directory in their environment or as their cwd."""
     found = {}
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
@@ -48,7 +48,7 @@ def _end(product: Product) -> None:
 
 @pytest.fixture
 def newcomer(tmp_path: Path):
-    """In an empty directory."""
+    """Return a product in an empty directory."""
     product = Product(tmp_path / "run", "--no-demo")
     yield product
     _end(product)
@@ -56,7 +56,7 @@ def newcomer(tmp_path: Path):
 
 @pytest.fixture(scope="module")
 def started_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory in which everything was started once and stopped: a copy of it spares making the database."""
+    """Return a directory of a product that was started and stopped: its copies need no new database."""
     first = Product(tmp_path_factory.mktemp("before") / "run", "--no-demo").start().wait_until_ready()
     first.stop()
     return first.run_dir
@@ -64,7 +64,7 @@ def started_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def product(tmp_path: Path, started_before: Path):
-    """In a directory in which it was started before."""
+    """Return a product in a directory in which it was started before."""
     shutil.copytree(started_before, tmp_path / "run")
     product = Product(tmp_path / "run", "--no-demo")
     yield product
@@ -73,7 +73,7 @@ def product(tmp_path: Path, started_before: Path):
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory, started_before: Path):
-    """One that several tests share: what each breaks is mended before the next."""
+    """Return a running product for several tests, each of which repairs its damage."""
     run_dir = tmp_path_factory.mktemp("shared") / "run"
     shutil.copytree(started_before, run_dir)
     product = Product(run_dir, "--no-demo").start().wait_until_ready()
@@ -82,12 +82,12 @@ def running(tmp_path_factory: pytest.TempPathFactory, started_before: Path):
     _end(product)
 
 
-def test_it_starts_says_where_everything_is_and_stops_cleanly(newcomer: Product):
+def test_it_starts_prints_the_addresses_and_stops_cleanly(newcomer: Product):
     product = newcomer.start().wait_until_ready()
-    assert f"{product.url}/docs" in product.said
-    assert re.search(r"Password: +\S{12,}", product.said)
+    assert f"{product.url}/docs" in product.output
+    assert re.search(r"Password: +\S{12,}", product.output)
     assert product.stop() < 20
-    assert "stopped" in product.said
+    assert "stopped" in product.output
     assert product.process is not None
     assert product.process.returncode == 0
     assert processes_of(product) == []
@@ -100,7 +100,7 @@ def test_data_survives_a_restart_and_the_password_is_printed_once(product: Produ
     robot = product.call("POST", "/robot/distribution", scan)["data"]
     product.stop()
     product.start().wait_until_ready()
-    assert "Password" not in product.said
+    assert "Password" not in product.output
     assert product.call("POST", "/robot/distribution", scan)["data"] == robot
 
 
@@ -109,12 +109,12 @@ def test_each_installation_signs_with_a_key_of_its_own(running: Product, started
     assert key == (started_before / "secret.key").read_text()  # kept from start to start
     assert (running.run_dir / "secret.key").stat().st_mode & 0o777 == 0o600
     assert len(set(key)) > 20
-    told = read_services(running.run_dir)
-    assert told is not None
-    assert told["secret_key"] == key
+    answer = read_services(running.run_dir)
+    assert answer is not None
+    assert answer["secret_key"] == key
 
 
-def test_what_it_keeps_is_for_nobody_else(newcomer: Product):
+def test_its_files_are_private(newcomer: Product):
     run_dir = newcomer.start().wait_until_ready().run_dir
     fault = {"system": "sms", "mode": "ok", "rate": 1.0}
     assert requests.post(f"{newcomer.sandbox_url}/_/faults", json=fault, timeout=20).status_code == 200
@@ -126,11 +126,11 @@ def test_what_it_keeps_is_for_nobody_else(newcomer: Product):
     assert open_to_others == []
 
 
-def test_a_second_one_says_that_one_is_running(running: Product):
+def test_a_second_up_reports_the_running_one(running: Product):
     second = Product(running.run_dir, "--no-demo").start()
     wait_for(lambda: second.ended, 20)
-    assert "Already running" in second.said
-    assert running.url in second.said
+    assert "Already running" in second.output
+    assert running.url in second.output
     assert running.call("GET", "/s/x")["code"] == 1404
 
 
@@ -143,8 +143,8 @@ def test_a_taken_port_is_a_clear_message(product: Product, name: str):
         product.env[name] = str(port)
         product.start()
         wait_for(lambda: product.ended, 20)
-    assert f"Port {port} is taken" in product.said
-    assert f"{name}=" in product.said
+    assert f"Port {port} is taken" in product.output
+    assert f"{name}=" in product.output
     assert processes_of(product) == []
 
 
@@ -183,7 +183,7 @@ def test_a_child_that_dies_is_started_again(running: Product, words: str):
     before = pids_of(running, words)
     running.forget_output()
     os.kill(min(before), signal.SIGKILL)
-    wait_for(lambda: "starting it again" in running.said, 10)
+    wait_for(lambda: "starting it again" in running.output, 10)
     wait_for(lambda: set(pids_of(running, words)) - set(before), 10)
     wait_for(lambda: _answers(f"{running.url}/s/x") and _answers(f"{running.sandbox_url}/_/"), 20)
 
@@ -201,7 +201,7 @@ def test_a_database_that_dies_is_started_again_with_its_data(product: Product, w
     scan = {"open_id": "o", "union_id": "u", "sharing_user_id": "", "channel": ""}
     robot = product.call("POST", "/robot/distribution", scan)["data"]
     os.kill(min(pids_of(product, f"/bin/{words} " if words == "postgres" else words)), signal.SIGKILL)
-    wait_for(lambda: "starting them again" in product.said, 15)
+    wait_for(lambda: "starting them again" in product.output, 15)
     wait_for(lambda: _answers(f"{product.url}/s/x"), 30)
     wait_for(lambda: product.call("POST", "/robot/distribution", scan).get("data") == robot, 20)
 
@@ -214,10 +214,12 @@ def test_it_runs_in_odd_folders(tmp_path: Path, name: str):
     assert product.stop() < 20
 
 
-def test_the_demo_world_is_played_on_the_first_start_and_kept(product: Product):
+def test_the_demo_world_is_loaded_on_the_first_start_and_kept(product: Product):
     product.words = ()
     product.start()
-    wait_for(lambda: "The demo world is there" in product.said or product.ended, 180, lambda: product.said[-3000:])
+    wait_for(
+        lambda: "The demo world is there" in product.output or product.ended, 180, lambda: product.output[-3000:]
+    )
     listed = product.call("POST", "/admin/withdraw", {})
     assert sorted(row["status"] for row in listed["data"]) == [0, 0, 1, 2, 2, 3, 3, 3, 4]
     assert "there already" in product.run("demo")

@@ -1,4 +1,4 @@
-"""What gunicorn itself writes is masked and escaped, as are its access log and what its process prints."""
+"""The logs of gunicorn, its access log and the output of its processes are masked and escaped."""
 
 import re
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def server(folder: Path, django_db_setup: None, django_db_blocker: object) -> It
 
 
 def written_after(server: WebServer, head: str) -> str:
-    """Return what the web server logs when a caller sends this head."""
+    """Return the log of the web server after a request with this head."""
     before = len(server.log)
     server.send(head, [])
     wait_for(lambda: server.log[before:].endswith("\n"), 10, lambda: server.log)

@@ -1,4 +1,4 @@
-"""The wire: what callers see when something is not as it should be, and how lists are cut into pages."""
+"""The envelope of errors and refusals, and the paging of lists."""
 
 import time
 from typing import Any
@@ -35,7 +35,7 @@ def test_paths_work_without_a_trailing_slash_only():
 
 
 @pytest.mark.parametrize("path", ["/schema", "/docs"])
-def test_pages_that_are_only_read_say_so_in_json(path: str):
+def test_read_only_pages_refuse_other_methods_in_json(path: str):
     answer = Client().post(path)
     assert (answer.status_code, answer.json()["code"]) == (405, 1405)
 
@@ -76,8 +76,8 @@ _REPEATED = ['{"union_id": "a", "union_id": "b"}', '{"union_id": "a", "surplus":
 
 @pytest.mark.parametrize("body", [*_REPEATED, '{"union_id": "a", "union\\u005fid": "b"}'])
 def test_a_field_that_is_there_twice_is_1403_and_named(body: str):
-    told = Client().post("/auth", data=body, content_type="application/json").json()
-    assert (told["code"], told["msg"].startswith("请求内容里有重复的字段（")) == (1403, True)
+    answer = Client().post("/auth", data=body, content_type="application/json").json()
+    assert (answer["code"], answer["msg"].startswith("请求内容里有重复的字段（")) == (1403, True)
 
 
 def test_many_repeated_fields_are_found_at_once():
@@ -99,7 +99,7 @@ def test_another_word_is_no_credential(scheme: str):
     assert Client().get("/profit", headers=headers).json()["code"] == 1401
 
 
-def test_options_tells_what_a_path_takes_and_asks_nobody_who_they_are():
+def test_options_lists_the_methods_without_a_credential():
     answer = Client().options("/groups", headers={"Authorization": "Bearer a.b.c", "X-Api-Key": "x"})
     assert (answer.status_code, answer.content, answer["Allow"]) == (204, b"", "GET, HEAD, OPTIONS")
     assert [name for name in answer.headers if name.lower().startswith("access-control")] == []
@@ -125,7 +125,7 @@ def test_malformed_json_is_1403(body: Any):
 
 
 @pytest.mark.urls("tests.config.broken_urls")
-def test_our_fault_is_1500_and_tells_nothing():
+def test_an_internal_error_is_1500_without_details():
     answer = Client(raise_request_exception=False).get("/fault")
     assert (answer.status_code, list(answer.json()), answer.json()["code"]) == (500, ENVELOPE, 1500)
     assert "440524188001010014" not in answer.text
@@ -186,8 +186,8 @@ _PUBLIC = {
 
 
 @pytest.mark.parametrize("scope", _PUBLIC)
-def test_what_is_public_is_counted_by_itself(settings: Any, sandbox: Any, scope: str):
-    """Thousands share a carrier's address: their tickets must not close the sign-in of others."""
+def test_public_operations_are_counted_separately(settings: Any, sandbox: Any, scope: str):
+    """Thousands of users share a carrier's address: their tickets must not use up the limit of sign-ins."""
     settings.THROTTLE_RATES = settings.THROTTLE_RATES | {scope: "0/60"}
     statuses = {one: Client().get(path).status_code for one, path in _PUBLIC.items()}
     assert {one for one, status in statuses.items() if status == 429} == {scope}
@@ -196,7 +196,7 @@ def test_what_is_public_is_counted_by_itself(settings: Any, sandbox: Any, scope:
 def test_a_throttle_whose_window_was_lost_opens_a_new_one(settings: Any):
     settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"withdraw": "1/60"}
     alice = UserFactory()
-    redis().set(key_of("withdraw", str(alice.pk)), 9)  # a count without an end
+    redis().set(key_of("withdraw", str(alice.pk)), 9)  # a count without an expiry
     answer = ApiClient(alice).send("post", "/withdraw", {"balance": "3"})
     assert (answer.json()["code"], answer["Retry-After"]) == (1429, "60")
     assert redis().ttl(key_of("withdraw", str(alice.pk))) > 0
@@ -204,7 +204,7 @@ def test_a_throttle_whose_window_was_lost_opens_a_new_one(settings: Any):
 
 @pytest.mark.parametrize("header", [{"Authorization": "Bearer a.b.c"}, {"X-Api-Key": "revoked"}])
 @pytest.mark.parametrize("path", ["/app/status", "/app/marquee", "/users/union-x/registered", "/admin/problems"])
-def test_a_stale_credential_does_not_close_what_is_public(path: str, header: dict[str, str]):
+def test_an_expired_credential_does_not_prevent_public_operations(path: str, header: dict[str, str]):
     assert Client().get(path, headers=header).json()["code"] == 1200
 
 
@@ -251,9 +251,9 @@ _NO_TIMES = [
 )
 def test_times_are_written_as_documented(text: str):
     office = key_with(Scope.BACKOFFICE_READ)
-    told = [office.post("/admin/withdraw", {name: text}) for name in ("withdraw_date_begin", "paid_date_end")]
-    told.append(office.post("/admin/problem/feedback", {"commit_date_begin": text}))
-    assert [answer["code"] for answer in told] == [1403] * 3
+    response = [office.post("/admin/withdraw", {name: text}) for name in ("withdraw_date_begin", "paid_date_end")]
+    response.append(office.post("/admin/problem/feedback", {"commit_date_begin": text}))
+    assert [answer["code"] for answer in response] == [1403] * 3
 
 
 @pytest.mark.parametrize("day", ["9999-12-31", "9999-12-31 23:59:59", "0001-01-01"])
@@ -310,14 +310,14 @@ def test_pages_count_from_zero_and_never_overlap():
 
 
 def test_an_empty_list_has_no_pages():
-    told = ApiClient(UserFactory()).get("/groups", status=0)
-    assert told["data"] == []
-    assert told["page_info"] == {"current_page": 0, "page_size": 20, "total_page": 0, "total_records": 0}
+    answer = ApiClient(UserFactory()).get("/groups", status=0)
+    assert answer["data"] == []
+    assert answer["page_info"] == {"current_page": 0, "page_size": 20, "total_page": 0, "total_records": 0}
 
 
 def test_a_blank_page_size_means_the_default():
-    told = ApiClient(UserFactory()).get("/groups", status=0, page_size="", current_page="")
-    assert told["page_info"]["page_size"] == 20
+    answer = ApiClient(UserFactory()).get("/groups", status=0, page_size="", current_page="")
+    assert answer["page_info"]["page_size"] == 20
 
 
 _SIZES = ["0", "201", "-1", "1.5", "٣"]
@@ -328,9 +328,9 @@ _PAGES = ["-1", "x", "9" * 30]
     ("name", "value"), [*(("page_size", one) for one in _SIZES), *(("current_page", one) for one in _PAGES)]
 )
 def test_any_other_page_is_1403(name: str, value: str):
-    told = ApiClient(UserFactory()).get("/groups", **{"status": 0, name: value})
-    assert told["code"] == 1403
-    assert name in told["description"]
+    answer = ApiClient(UserFactory()).get("/groups", **{"status": 0, name: value})
+    assert answer["code"] == 1403
+    assert name in answer["description"]
 
 
 def test_a_deleted_users_token_is_refused():
@@ -341,7 +341,7 @@ def test_a_deleted_users_token_is_refused():
 
 
 def test_a_count_in_redis_names_nobody():
-    """What Redis keeps for a day is read by whoever backs it up."""
+    """Backups of Redis contain the counts of a day."""
     for who in ("13800138000", "union:union-alice", "203.0.113.7"):
         seconds_to_wait("sms_day", who)
     names = " ".join(map(str, redis().keys("wxrobot:throttle:*")))

@@ -1,4 +1,4 @@
-"""Sending the calls of the table, and reading what comes back."""
+"""Sending the calls of the contract table, and reading the responses."""
 
 import re
 from typing import Any
@@ -12,8 +12,8 @@ from accounts.authentication import issue_token
 from config.api.keys import issue_key
 from config.api.proofs import COOKIE
 from config.models import Scope
+from tests.contract.objects import Objects
 from tests.contract.table import Call, Operation, Param, as_json
-from tests.contract.world import World
 
 Headers = dict[str, str]
 ENVELOPE = ["code", "description", "data", "page_info"]
@@ -28,65 +28,65 @@ def key_for(*scopes: str) -> Headers:
 
 
 def proof_of(union_id: str) -> Headers:
-    """The cookie that WeChat's word leaves; the sandbox vouches for `union-X` when asked with the code X."""
+    """Return the cookie of a WeChat proof. The sandbox confirms `union-X` for the code X."""
     query = {"app_id": "sandbox", "code": union_id.removeprefix("union-")}
     return {"Cookie": f"{COOKIE}={Client().get('/wechat/user_info', query).cookies[COOKIE].value}"}
 
 
-def credential_of(operation: Operation, world: World) -> Headers:
-    """What this operation asks for, as alice or an outside system has it."""
+def credential_of(operation: Operation, objects: Objects) -> Headers:
+    """Return the credential of this operation, of alice or of an outside system."""
     return {
         "public": dict,
         "signed": dict,
-        "user": lambda: token_of(world.alice),
-        "user_or_service": lambda: token_of(world.alice),
-        "user_with_proof": lambda: token_of(world.alice) | proof_of(world.alice.union_id),
+        "user": lambda: token_of(objects.alice),
+        "user_or_service": lambda: token_of(objects.alice),
+        "user_with_proof": lambda: token_of(objects.alice) | proof_of(objects.alice.union_id),
         "proof": lambda: key_for(Scope.AUTH_ISSUE),
-        "own_proof": lambda: proof_of(world.alice.union_id),
+        "own_proof": lambda: proof_of(objects.alice.union_id),
         "service": lambda: key_for(operation.scope),
     }[operation.kind]()
 
 
-def send(operation: Operation, call: Call, headers: Headers, *, client: Client | None = None, **facts: Any) -> Any:
-    """The response to a call. `facts`: a method, a content type or a raw body other than the operation's."""
+def send(operation: Operation, call: Call, headers: Headers, *, client: Client | None = None, **fields: Any) -> Any:
+    """Return the response to a call. `fields`: another method, path, content type or raw body."""
     call = operation.finish(call) if operation.finish else call
-    method = facts.get("method", operation.method).lower()
+    method = fields.get("method", operation.method).lower()
     client = client or Client(raise_request_exception=False)
-    path = facts.get("path", operation.url(call))
+    path = fields.get("path", operation.url(call))
     if method == "get":
         return client.get(path, headers=headers)
-    raw = facts.get("raw", as_json(call.body))
-    kind = facts.get("content_type", "application/json")
+    raw = fields.get("raw", as_json(call.body))
+    kind = fields.get("content_type", "application/json")
     return getattr(client, method)(path, data=raw, content_type=kind, headers=headers)
 
 
-def told_by(operation: Operation, response: Any) -> dict[str, Any]:
-    """The envelope of an answer; the older shape of tokens, and a file, put into one."""
+def envelope_of(operation: Operation, response: Any) -> dict[str, Any]:
+    """Return the envelope of a response. The older form of tokens, and files, are converted to one."""
     if operation.shape in ("picture", "workbook") and response["Content-Type"] != "application/json":
         return {"code": 1200, "description": "", "data": None, "page_info": {}}
-    told = response.json()
+    answer = response.json()
     if operation.shape != "token":
-        assert list(told) == ENVELOPE
-        return told
-    assert list(told)[:2] == ["code", "msg"]
-    rest = {name: value for name, value in told.items() if name not in ("code", "msg")}
-    return {"code": told["code"], "description": told["msg"], "data": rest, "page_info": {}}
+        assert list(answer) == ENVELOPE
+        return answer
+    assert list(answer)[:2] == ["code", "msg"]
+    rest = {name: value for name, value in answer.items() if name not in ("code", "msg")}
+    return {"code": answer["code"], "description": answer["msg"], "data": rest, "page_info": {}}
 
 
 def answer_to(operation: Operation, call: Call, headers: Headers) -> dict[str, Any]:
-    return told_by(operation, send(operation, call, headers))
+    return envelope_of(operation, send(operation, call, headers))
 
 
 def refused_naming(operation: Operation, param: Param, call: Call, headers: Headers) -> str:
-    """What is wrong with the answer to a call whose `param` is bad; nothing when it is 1403 and names it."""
+    """Return the problem of the response to a call with a bad `param`; empty for a 1403 that names the parameter."""
     response = send(operation, call, headers)
-    told = told_by(operation, response)
-    is_refused = (response.status_code, told["code"]) == (200, 1403) and is_for_people(told, param.last)
-    return "" if is_refused else f"{param.name} in {call}: {told}"
+    answer = envelope_of(operation, response)
+    is_refused = (response.status_code, answer["code"]) == (200, 1403) and is_for_people(answer, param.last)
+    return "" if is_refused else f"{param.name} in {call}: {answer}"
 
 
 def is_for_people(told: dict[str, Any], field: str = "") -> bool:
-    """Whether a refusal's description is Chinese sentences, the name of a field behind each and in front of none."""
+    """Return whether the description has Chinese sentences that end with, and do not begin with, the field's name."""
     sentences = told["description"].split("；")
     return all(re.match("[\u4e00-\u9fff]", one) for one in sentences) and field in told["description"]
 
@@ -94,8 +94,8 @@ def is_for_people(told: dict[str, Any], field: str = "") -> bool:
 _UNSEEN = {"config_apikey", "config_operatorsession"}
 
 
-def everything() -> str:
-    """A fingerprint of all that the database holds, but for the keys that calls are made with."""
+def database_fingerprint() -> str:
+    """Return a fingerprint of the whole database, except the keys of the calls."""
     tables = sorted({model._meta.db_table for model in apps.get_models()} - _UNSEEN)
     of_table = "SELECT '{0}' AS name, md5(string_agg(t::text, '|' ORDER BY t::text)) AS sum FROM {0} t"
     union = " UNION ALL ".join(of_table.format(table) for table in tables)

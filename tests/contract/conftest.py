@@ -1,23 +1,23 @@
-"""What every contract test has: a world to call about, and the real locks on the doors."""
+"""Fixtures of the contract tests: the objects of good calls, and enforced authentication."""
 
 from typing import Any
 
 import pytest
 
 from tests.contract.coverage import OPERATION
-from tests.contract.world import World
+from tests.contract.objects import Objects
 
 
 @pytest.fixture
-def world(sandbox: Any, db: None, settings: Any) -> World:
+def objects(sandbox: Any, db: None, settings: Any) -> Objects:
     settings.ENFORCE_AUTH = True
     settings.THROTTLE_RATES = dict.fromkeys(settings.THROTTLE_RATES, "1000/60")
-    return World(sandbox)
+    return Objects(sandbox)
 
 
 @pytest.fixture(autouse=True)
 def _note_operation(request: pytest.FixtureRequest) -> None:
-    """So that the summary can say which operations were proven."""
+    """Record the operation of a test for the summary."""
     operation = getattr(request.node, "callspec", None) and request.node.callspec.params.get("operation")
     if operation is not None and operation.number is not None:
         request.node.user_properties.append((OPERATION, operation.number))

@@ -1,4 +1,4 @@
-"""A pytest plugin: counts the documented operations whose contract tests ran and passed, and says so at the end.
+"""A pytest plugin that reports the number of documented operations whose contract tests passed.
 
 Under xdist the reports of all workers arrive here with their properties.
 """
@@ -8,7 +8,7 @@ from typing import Any
 from tests.contract.table import DOCUMENTED
 
 OPERATION = "contract_operation"
-CELLS = "credential_cells"  # how many wrong credentials were tried, and refused
+CELLS = "credential_cells"  # the number of wrong credentials that were refused
 _proven: set[int] = set()
 _failed: set[int] = set()
 _cells: list[int] = []

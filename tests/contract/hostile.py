@@ -1,4 +1,4 @@
-"""Values that attackers and broken clients send where others send words, numbers and days."""
+"""Values that attackers and broken clients send instead of texts, numbers and days."""
 
 TEXTS = (
     "\x00",

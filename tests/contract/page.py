@@ -1,4 +1,4 @@
-"""docs/api.md, written from the contract table: `python -m tests.contract.page` writes it, a test holds it to the table."""
+"""The generator of docs/api.md from the contract table (`python -m tests.contract.page`); a test compares both."""
 
 import os
 from pathlib import Path
@@ -40,7 +40,7 @@ From each row the tests of `tests/contract/` are generated. Their names end in t
 
 
 def page(operations: list[Operation]) -> str:
-    """The whole page."""
+    """Return the whole page."""
     documented = sorted((one for one in operations if one.number), key=lambda one: one.number or 0)
     further = sorted((one for one in operations if not one.number), key=str)
     return "\n".join(

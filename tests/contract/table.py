@@ -1,4 +1,4 @@
-"""What one row of the contract says: method, path, credential, parameters, answer, codes; and a good call of it."""
+"""The rows of the contract: method, path, credential, parameters, response, codes, and a good call."""
 
 import json
 from collections.abc import Callable
@@ -10,16 +10,16 @@ from urllib.parse import quote, urlencode
 from tests.contract.types import NOTHING, Shape
 
 if TYPE_CHECKING:
-    from tests.contract.world import World
+    from tests.contract.objects import Objects
 
 DOCUMENTED = 62
 NOBODY = "00000000-0000-0000-0000-000000000000"
 Kind = Literal["text", "integer", "boolean", "list", "commas", "object", "money", "moment", "any"]
 Where = Literal["path", "query", "body"]
 Values = dict[str, Any]
-Make = Callable[["World"], Values]
+Make = Callable[["Objects"], Values]
 
-# What a parameter of a kind can never be. Path and query carry text only, so any text is some text there.
+# Values of the wrong type for each kind of parameter. Path and query contain text only, so every text is valid there.
 _OBJECT, _LIST = {"a": "b"}, ["a", "b"]
 MISTYPED: dict[tuple[bool, Kind], tuple[Any, ...]] = {
     (True, "text"): (_OBJECT, _LIST, True, 5),
@@ -38,7 +38,7 @@ MISTYPED: dict[tuple[bool, Kind], tuple[Any, ...]] = {
 
 @dataclass(frozen=True)
 class Param:
-    """One parameter. A dotted name is a part of an object or of a list's items: `data.0.star`."""
+    """A parameter. A dotted name is a part of an object or of a list's items: `data.0.star`."""
 
     name: str
     kind: Kind
@@ -46,12 +46,12 @@ class Param:
     required: bool = True
     longest: int | None = None  # characters, or items of a list
     enum: tuple[Any, ...] = ()
-    blank: bool = False  # "" is a value
+    blank: bool = False  # whether "" is a valid value
     null: bool = False
-    alias: str = ""  # another name that clients send it under
+    alias: str = ""  # another name in the calls of clients
     refers_to: str = ""  # group, owned_group, user, robot, batch, …: an attribute of World, and mallory's
-    unknown: int = 1404  # the code for one that is not there, or is somebody else's
-    theirs: bool = True  # whether somebody else's is refused
+    unknown: int = 1404  # the code for a missing object or an object of another user
+    theirs: bool = True  # whether objects of other users are refused
 
     @property
     def is_json(self) -> bool:
@@ -59,25 +59,25 @@ class Param:
 
     @property
     def last(self) -> str:
-        """The name that a refusal must mention."""
+        """Return the name that a refusal must contain."""
         return next(part for part in reversed(self.name.split(".")) if not part.isdigit())
 
 
-def path(name: str, **facts: Any) -> Param:
-    return Param(name, "text", "path", **facts)
+def path(name: str, **fields: Any) -> Param:
+    return Param(name, "text", "path", **fields)
 
 
-def query(name: str, kind: Kind = "text", **facts: Any) -> Param:
-    return Param(name, kind, "query", **facts)
+def query(name: str, kind: Kind = "text", **fields: Any) -> Param:
+    return Param(name, kind, "query", **fields)
 
 
-def body(name: str, kind: Kind = "text", **facts: Any) -> Param:
-    return Param(name, kind, "body", **facts)
+def body(name: str, kind: Kind = "text", **fields: Any) -> Param:
+    return Param(name, kind, "body", **fields)
 
 
 @dataclass(frozen=True)
 class Call:
-    """A request, before it is sent."""
+    """The parameters of a request."""
 
     path: Values
     query: Values
@@ -88,19 +88,19 @@ class Call:
 
     def without(self, param: Param) -> "Call":
         changed = deepcopy(self)
-        holder, key = _place(changed[param.where], param.name)
-        holder.pop(key, None)
+        container, key = _place(changed[param.where], param.name)
+        container.pop(key, None)
         return changed
 
     def having(self, param: Param, value: Any) -> "Call":
         changed = deepcopy(self)
-        holder, key = _place(changed[param.where], param.name)
-        holder[key] = value
+        container, key = _place(changed[param.where], param.name)
+        container[key] = value
         return changed
 
     def value_of(self, param: Param) -> Any:
-        holder, key = _place(self[param.where], param.name)
-        return holder[key]
+        container, key = _place(self[param.where], param.name)
+        return container[key]
 
 
 def _place(whole: Any, name: str) -> tuple[Any, Any]:
@@ -117,7 +117,7 @@ Credential = (
 
 @dataclass(frozen=True)
 class Operation:
-    """One row. `number` is the place in the document's order, None for an operation that it forgot."""
+    """A row of the contract. `number` is the position in the specification, None when it is missing there."""
 
     number: int | None
     method: str
@@ -125,21 +125,21 @@ class Operation:
     credential: Credential
     params: tuple[Param, ...] = ()
     good: Values | Make | None = None  # parameter → value, for a call that answers `code`
-    proven: Make | None = None  # what differs in a good call that WeChat's proof lets in
-    given: tuple[str, ...] = ()  # what of World must be there, though the call does not name it
+    proven: Make | None = None  # the different values in a good call with WeChat's proof
+    given: tuple[str, ...] = ()  # objects that must exist although the call does not name them
     answer: Shape = NOTHING
-    codes: tuple[int, ...] = ()  # refusals of its own, beside what a credential (1401) and parameters (1403) bring
+    codes: tuple[int, ...] = ()  # refusals other than those of credentials (1401) and parameters (1403)
     paged: bool = False
     may_ask_all: bool = False
     largest_page: int = 200
-    code: int = 1200  # what the good call answers
+    code: int = 1200  # the code of the good call
     shape: Literal["envelope", "token", "redirect", "picture", "workbook"] = "envelope"
-    writes: bool | None = None  # whether a blocked user is refused; every method but GET, unless said otherwise
+    writes: bool | None = None  # whether a blocked user is refused; None: every method except GET
     blocked_code: int = 1401
     or_list: bool = False  # the body may be a list of such objects
     also: tuple[str, ...] = ()  # parameters of another form of the same call, with tests of their own
-    finish: Callable[[Call], Call] | None = None  # signs a call
-    rules: str = ""  # the file whose tests prove what it does
+    finish: Callable[[Call], Call] | None = None  # signs the call
+    rules: str = ""  # the file with the tests of its rules
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -154,29 +154,29 @@ class Operation:
 
     @property
     def kind(self) -> str:
-        """Who calls: the credential without its scope."""
+        """Return the credential without its scope."""
         return self.credential.partition(":")[0]
 
     @property
     def all_codes(self) -> set[int]:
-        """Every code that an answer of HTTP 200 may carry."""
+        """Return every code that a response with HTTP 200 may carry."""
         taken = any(param.where != "path" for param in self.params) or self.paged
         closed = self.kind != "public"
         return {1200, *self.codes} | ({1403} if taken else set()) | ({1401} if closed else set())
 
-    def good_call(self, world: "World") -> Call:
+    def good_call(self, objects: "Objects") -> Call:
         for name in self.given:
-            getattr(world, name)
-        values = self.good(world) if callable(self.good) else self.good or {}
+            getattr(objects, name)
+        values = self.good(objects) if callable(self.good) else self.good or {}
         return self.call(deepcopy(values))
 
-    def proven_call(self, world: "World") -> Call:
-        """A good call of somebody for whom WeChat vouched, and for whom no key of a system does."""
-        values = self.good(world) if callable(self.good) else self.good or {}
-        return self.call(deepcopy(values) | (self.proven(world) if self.proven else {}))
+    def proven_call(self, objects: "Objects") -> Call:
+        """Return a good call with WeChat's proof instead of a key."""
+        values = self.good(objects) if callable(self.good) else self.good or {}
+        return self.call(deepcopy(values) | (self.proven(objects) if self.proven else {}))
 
     def call(self, values: Values) -> Call:
-        """Each value where its parameter belongs."""
+        """Return the call with each value in the place of its parameter."""
         where = {param.name.split(".")[0]: param.where for param in self.params}
         parts: dict[str, Values] = {"path": {}, "query": {}, "body": {}}
         for name, value in values.items():
@@ -191,9 +191,9 @@ class Operation:
         return f"{filled}?{urlencode(call.query)}" if call.query else filled
 
 
-def also_as(operation: Operation, **facts: Any) -> Operation:
-    """The same operation under another method or path."""
-    return replace(operation, number=None, **facts)
+def also_as(operation: Operation, **fields: Any) -> Operation:
+    """Return the operation with another method or path."""
+    return replace(operation, number=None, **fields)
 
 
 def as_json(value: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""Every operation that asks for a credential, called with each kind of wrong one: nobody gets in, and nothing breaks."""
+"""Every operation with a credential refuses each kind of wrong credential without an error."""
 
 import base64
 import json
@@ -20,11 +20,11 @@ from accounts.authentication import issue_token
 from config.api.keys import issue_key
 from config.api.proofs import COOKIE
 from config.models import ApiKey, OperatorSession, Scope
-from tests.contract.calling import Headers, everything, proof_of, send
+from tests.contract.calling import Headers, database_fingerprint, proof_of, send
 from tests.contract.coverage import CELLS
+from tests.contract.objects import Objects
 from tests.contract.operations import OPERATIONS
 from tests.contract.table import Operation
-from tests.contract.world import World
 from tests.factories.people import OperatorFactory, UserFactory
 
 CLOSED = [one for one in OPERATIONS if one.kind not in ("public", "signed")]
@@ -73,8 +73,8 @@ def _headers_that_are_none(good: str) -> Iterator[Named]:
     yield "as another header", {"X-Authorization": f"Bearer {good}", "X-User": "alice", "X-Forwarded-User": "alice"}
 
 
-def _tokens_that_are_none(world: World) -> Iterator[Named]:
-    user_id = str(world.alice.pk)
+def _tokens_that_are_none(objects: Objects) -> Iterator[Named]:
+    user_id = str(objects.alice.pk)
     yield "expired", _signed(_claims(user_id, exp=timezone.now() - timedelta(minutes=1)))
     yield "without an end", _signed(_claims(user_id, exp=None))
     yield "not yet", _signed(_claims(user_id, nbf=timezone.now() + timedelta(hours=1)))
@@ -122,12 +122,12 @@ def _keys_that_are_none() -> Iterator[Named]:
     yield "as a bearer", _bearer(raw)
 
 
-def _proofs_that_are_none(world: World) -> Iterator[Named]:
+def _proofs_that_are_none(objects: Objects) -> Iterator[Named]:
     def proof(payload: object, salt: str = "accounts.wechat_proof", key: str | None = None) -> Headers:
         return {"Cookie": f"{COOKIE}={signing.dumps(payload, salt=salt, key=key)}"}
 
     whole = {
-        "union_id": world.alice.union_id,
+        "union_id": objects.alice.union_id,
         "open_id": "o",
         "app_id": "sandbox",
         "issued_at": timezone.now().timestamp(),
@@ -162,16 +162,16 @@ def _sessions_that_are_none() -> Iterator[tuple[str, Client]]:
 
 
 @pytest.mark.parametrize("operation", CLOSED, ids=str)
-def test_no_forged_credential_opens_an_operation(operation: Operation, world: World, record_property: Any):
-    good = issue_token(world.alice)
+def test_no_forged_credential_is_accepted(operation: Operation, objects: Objects, record_property: Any):
+    good = issue_token(objects.alice)
     wrong = [
         *_headers_that_are_none(good),
-        *_tokens_that_are_none(world),
+        *_tokens_that_are_none(objects),
         *_keys_that_are_none(),
-        *_proofs_that_are_none(world),
+        *_proofs_that_are_none(objects),
     ]
-    call, sessions = operation.good_call(world), list(_sessions_that_are_none())
-    before, answers = everything(), {}
+    call, sessions = operation.good_call(objects), list(_sessions_that_are_none())
+    before, answers = database_fingerprint(), {}
     for name, headers in wrong:
         answers[name] = send(operation, call, headers)
     for name, client in sessions:
@@ -182,23 +182,23 @@ def test_no_forged_credential_opens_an_operation(operation: Operation, world: Wo
         if (answer.status_code, answer.json()["code"]) != (200, 1401)
     }
     assert let_in == {}
-    assert everything() == before
+    assert database_fingerprint() == before
     record_property(CELLS, len(answers))
 
 
 @pytest.mark.parametrize("operation", [one for one in CLOSED if one.kind == "service" and one.is_write], ids=str)
-def test_an_operator_writes_nothing_without_a_csrf_token(operation: Operation, world: World):
-    call, client = operation.good_call(world), Client(enforce_csrf_checks=True)
+def test_an_operator_writes_nothing_without_a_csrf_token(operation: Operation, objects: Objects):
+    call, client = operation.good_call(objects), Client(enforce_csrf_checks=True)
     client.force_login(OperatorFactory())
-    before = everything()
+    before = database_fingerprint()
     assert send(operation, call, {}, client=client).json()["code"] == 1401
-    assert everything() == before
+    assert database_fingerprint() == before
 
 
 @pytest.mark.parametrize("operation", [one for one in CLOSED if one.kind == "service"], ids=str)
-def test_half_a_sign_in_opens_nothing(operation: Operation, world: World, settings: Any):
-    """The password alone, where a code is asked for too."""
+def test_a_sign_in_without_the_second_factor_is_refused(operation: Operation, objects: Objects, settings: Any):
+    """Sign in with the password only, where a code is required too."""
     settings.OPERATOR_TWO_FACTOR = True
-    call, client = operation.good_call(world), Client()
+    call, client = operation.good_call(objects), Client()
     client.force_login(OperatorFactory())
     assert send(operation, call, {}, client=client).json()["code"] == 1401

@@ -1,4 +1,4 @@
-"""schemathesis over /schema: whatever it makes up, nothing breaks, every answer is documented, bad input is refused."""
+"""schemathesis over /schema: generated calls cause no error, get documented responses, and bad input is refused."""
 
 import re
 from collections.abc import Iterator
@@ -24,10 +24,10 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.contract.calling import credential_of, token_of
+from tests.contract.objects import Objects
 from tests.contract.operations import OPERATIONS
 from tests.contract.table import Operation
 from tests.contract.test_schema import _bare
-from tests.contract.world import World
 
 CHECKS = [
     not_a_server_error,
@@ -47,21 +47,21 @@ same_each_time = settings(
 
 @cache
 def _schema() -> Any:
-    """As the server tells it."""
+    """Return the schema as the server returns it."""
     with _connection_kept():
         return schemathesis.openapi.from_wsgi("/schema", get_wsgi_application())
 
 
 @cache
 def _operations() -> dict[tuple[str, str], Any]:
-    """schemathesis' operations by method and bare path."""
+    """Return schemathesis' operations by method and path without parameter names."""
     found = [one.ok() for one in _schema().get_all_operations()]
     return {(one.method.upper(), _bare(one.path)): one for one in found}
 
 
 @contextmanager
 def _connection_kept() -> Iterator[None]:
-    """A server lets go of its connection between requests; here it holds the test's transaction."""
+    """Keep the connection, which a server closes between requests: it holds the test's transaction."""
     for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)
     yield
@@ -70,9 +70,9 @@ def _connection_kept() -> Iterator[None]:
 
 
 def _fits(operation: Operation, case: Any) -> bool:
-    """Whether what was made up is good after all: by the schema alone, whatever the maker meant."""
+    """Return whether the generated call is valid by the schema, whatever the generator intended."""
     if operation.path == "/gateway/events" and isinstance(case.body, list):
-        return True  # a batch is taken item by item: its answer names those that were refused
+        return True  # the items of a batch are accepted one by one; the response names the refused items
     return _query_fits(_told(operation), case.query or {}) and _body_fits(_told(operation), case.body)
 
 
@@ -97,7 +97,7 @@ def _body_fits(told: Any, body: Any) -> bool:
 
 
 def _query_fits(told: Any, query: Any) -> bool:
-    """A query string has only text: digits are a number there, and nothing is nothing."""
+    """Convert a value of a query string, which contains text only: digits are a number, an empty text is no value."""
     params = [one for one in told.get("parameters", ()) if one["in"] == "query"]
     given = {name: value for name, value in query.items() if value not in ("", None)}
     return all(
@@ -113,15 +113,17 @@ def _read(value: Any, schema: Any) -> Any:
     return int(text) if schema.get("type") == "integer" and re.fullmatch("[+-]?[0-9]+", text) else text
 
 
-def _try(operation: Operation, mode: GenerationMode, world: World, headers: Any, *, examples: int = 8) -> list[Any]:
-    """Send what is made up; the codes of the answers, each checked against the schema."""
+def _try(
+    operation: Operation, mode: GenerationMode, objects: Objects, headers: Any, *, examples: int = 8
+) -> list[Any]:
+    """Send the generated calls and check the responses against the schema. Returns their codes."""
     codes = []
-    told = _operations()[operation.method, _bare(operation.path)]
-    names = [parameter.name for parameter in told.path_parameters]
-    known = dict(zip(names, map(str, operation.good_call(world).path.values()), strict=True))
+    answer = _operations()[operation.method, _bare(operation.path)]
+    names = [parameter.name for parameter in answer.path_parameters]
+    known = dict(zip(names, map(str, operation.good_call(objects).path.values()), strict=True))
 
     @settings(same_each_time, max_examples=examples)
-    @given(case=told.as_strategy(generation_mode=mode, path_parameters=known or None))
+    @given(case=answer.as_strategy(generation_mode=mode, path_parameters=known or None))
     def send(case: Any) -> None:
         response = case.call(headers=headers)
         case.validate_response(response, checks=CHECKS)
@@ -142,14 +144,14 @@ each = pytest.mark.parametrize("operation", JSON, ids=str)
 
 
 @each
-def test_what_fits_the_schema_is_answered_as_it_says(operation: Operation, world: World):
-    codes = _try(operation, GenerationMode.POSITIVE, world, credential_of(operation, world))
+def test_valid_calls_get_documented_responses(operation: Operation, objects: Objects):
+    codes = _try(operation, GenerationMode.POSITIVE, objects, credential_of(operation, objects))
     assert {code for code, _ in codes} <= operation.all_codes
 
 
 @pytest.mark.parametrize("operation", [one for one in JSON if one.of("query", "body")], ids=str)
-def test_what_does_not_fit_is_refused(operation: Operation, world: World):
-    codes = _try(operation, GenerationMode.NEGATIVE, world, credential_of(operation, world))
+def test_invalid_input_is_refused(operation: Operation, objects: Objects):
+    codes = _try(operation, GenerationMode.NEGATIVE, objects, credential_of(operation, objects))
     accepted = [case for code, case in codes if code == 1200]
     assert [(case.query, case.body) for case in accepted if not _fits(operation, case)] == []
 
@@ -158,7 +160,7 @@ CLOSED = [one for one in JSON if one.kind not in ("public", "signed")]
 
 
 @pytest.mark.parametrize("operation", CLOSED, ids=str)
-def test_without_the_credential_nothing_is_done(operation: Operation, world: World):
-    headers = token_of(world.mallory) if operation.kind == "service" else {}
-    codes = _try(operation, GenerationMode.POSITIVE, world, headers, examples=3)
+def test_without_the_credential_nothing_is_done(operation: Operation, objects: Objects):
+    headers = token_of(objects.mallory) if operation.kind == "service" else {}
+    codes = _try(operation, GenerationMode.POSITIVE, objects, headers, examples=3)
     assert {code for code, _ in codes} <= {1401}

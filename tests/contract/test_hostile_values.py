@@ -1,4 +1,4 @@
-"""Every parameter of every operation with each hostile value: an answer as documented, and soon."""
+"""Every parameter of every operation with each hostile value gets a documented response quickly."""
 
 import time
 from dataclasses import replace
@@ -9,16 +9,16 @@ from django.db import transaction
 
 from tests.contract.calling import credential_of, send
 from tests.contract.hostile import LARGE, LONGEST_SECONDS, RAW, TEXTS, VALUES
+from tests.contract.objects import Objects
 from tests.contract.operations import OPERATIONS
 from tests.contract.table import Call, Operation, as_json
-from tests.contract.world import World
 
 _TAKING = [one for one in OPERATIONS if one.params or one.paged]
 _MARK = "a place for a value as it is written"
 
 
 def _calls(operation: Operation, good: Call) -> list[tuple[str, Call, bytes | None]]:
-    """(what stands where, the call, the body as it is written)."""
+    """Yield (parameter and value, the call, the raw body)."""
     calls: list[tuple[str, Call, bytes | None]] = []
     in_body = operation.of("body")
     for param in operation.params:
@@ -37,13 +37,15 @@ def _calls(operation: Operation, good: Call) -> list[tuple[str, Call, bytes | No
 
 
 @pytest.mark.parametrize("operation", _TAKING, ids=str)
-def test_no_value_breaks_or_delays_an_operation(operation: Operation, world: World, sandbox: Any, settings: Any):
+def test_no_value_breaks_or_delays_an_operation(
+    operation: Operation, objects: Objects, sandbox: Any, settings: Any
+):
     settings.THROTTLE_RATES = dict.fromkeys(settings.THROTTLE_RATES, "1000000/1")
-    good, headers = operation.good_call(world), credential_of(operation, world)
+    good, headers = operation.good_call(objects), credential_of(operation, objects)
     wrong = []
     for name, call, raw in _calls(operation, good):
         began = time.process_time()
-        with transaction.atomic():  # each finds what the first found
+        with transaction.atomic():  # rolled back, so that each call finds the same data
             response = send(operation, call, headers, **({} if raw is None else {"raw": raw}))
             transaction.set_rollback(True)
         seconds = time.process_time() - began

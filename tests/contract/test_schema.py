@@ -1,4 +1,4 @@
-"""The table and /schema say the same, so that neither can drift."""
+"""The contract table and /schema agree."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +22,7 @@ JSON_KINDS = {
     "money": {"string", "number"},
     "moment": {"string"},
 }
-PAGES = {"/schema", "/docs", "/admin", "/payouts/{}/confirm"}  # what people open in a browser: no operations
+PAGES = {"/schema", "/docs", "/admin", "/payouts/{}/confirm"}  # pages for browsers, not operations
 CREDENTIALS = {
     "public": [],
     "signed": [],
@@ -41,26 +41,26 @@ def schema() -> Any:
 
 
 def _bare(path: str) -> str:
-    """A path without the names of its parts: the document and the code name them differently."""
+    """Return a path without parameter names, which differ between the specification and the code."""
     return "/".join("{}" if part.startswith(("{", "<")) else part for part in path.split("/"))
 
 
 def _told(schema: Any, operation: Operation) -> Any:
     return next(
-        told[operation.method.lower()]
-        for path, told in schema["paths"].items()
-        if _bare(path) == _bare(operation.path) and operation.method.lower() in told
+        answer[operation.method.lower()]
+        for path, answer in schema["paths"].items()
+        if _bare(path) == _bare(operation.path) and operation.method.lower() in answer
     )
 
 
 class Reader:
-    """Reads a schema, following its references."""
+    """A reader of a schema that follows its references."""
 
     def __init__(self, schema: Any) -> None:
         self.schema = schema
 
     def real(self, part: Any) -> Any:
-        """What a part says, through references and through `allOf` of one."""
+        """Return a part with references and single `allOf` resolved."""
         if "$ref" in part:
             return self.real(self.schema["components"]["schemas"][part["$ref"].rsplit("/", 1)[1]])
         if len(part.get("allOf", ())) == 1:
@@ -68,21 +68,21 @@ class Reader:
         return part
 
     def choices(self, part: Any) -> list[Any]:
-        """The alternatives of a part."""
+        """Return the alternatives of a part."""
         real = self.real(part)
         several = real.get("oneOf") or real.get("anyOf")
         return [one for way in several for one in self.choices(way)] if several else [real]
 
     def types(self, part: Any) -> set[str]:
-        said = [choice.get("type", "any") for choice in self.choices(part)]
-        return {name for one in said for name in ([one] if isinstance(one, str) else one)}
+        text = [choice.get("type", "any") for choice in self.choices(part)]
+        return {name for one in text for name in ([one] if isinstance(one, str) else one)}
 
     def values(self, part: Any) -> set[Any]:
-        """What may stand there, when it is one of a few."""
+        """Return the allowed values of an enumeration."""
         return {value for choice in self.choices(part) for value in _values_of(choice)} - {None}
 
     def field(self, part: Any, name: str) -> tuple[Any, bool]:
-        """The part of a dotted name, and whether it is required."""
+        """Return the part of a dotted name, and whether it is required."""
         required = False
         for step in name.split("."):
             whole = self.choices(part)[0]
@@ -123,8 +123,8 @@ def test_every_route_has_its_rows():
 
 
 def test_every_method_of_the_schema_has_its_row(schema: Any):
-    told = {(method.upper(), _bare(path)) for path, methods in schema["paths"].items() for method in methods}
-    assert told == {(one.method, _bare(one.path)) for one in OPERATIONS}
+    answer = {(method.upper(), _bare(path)) for path, methods in schema["paths"].items() for method in methods}
+    assert answer == {(one.method, _bare(one.path)) for one in OPERATIONS}
 
 
 @each
@@ -153,11 +153,13 @@ def _query(schema: Any, operation: Operation) -> dict[str, Any]:
 
 @each
 def test_it_takes_the_same_query(operation: Operation, schema: Any):
-    reader, told = Reader(schema), _query(schema, operation)
+    reader, answer = Reader(schema), _query(schema, operation)
     named = {name for param in operation.of("query") for name in (param.name, param.alias) if name}
-    assert set(told) == named | ({"current_page", "page_size"} if operation.paged else set())
+    assert set(answer) == named | ({"current_page", "page_size"} if operation.paged else set())
     wrong = [
-        _param_drift(reader, param, told[param.name]["schema"], told[param.name].get("required", False), operation)
+        _param_drift(
+            reader, param, answer[param.name]["schema"], answer[param.name].get("required", False), operation
+        )
         for param in operation.of("query")
     ]
     assert [one for one in wrong if one] == []
@@ -178,12 +180,12 @@ def _param_drift(reader: Reader, param: Param, part: Any, required: bool, operat
 
 @each
 def test_it_takes_the_same_body(operation: Operation, schema: Any):
-    reader, told = Reader(schema), _told(schema, operation)
+    reader, answer = Reader(schema), _told(schema, operation)
     params = operation.of("body")
     if not params:
-        assert "requestBody" not in told
+        assert "requestBody" not in answer
         return
-    whole = told["requestBody"]["content"]["application/json"]["schema"]
+    whole = answer["requestBody"]["content"]["application/json"]["schema"]
     named = {param.name for param in params if "." not in param.name}
     assert set(reader.choices(whole)[0]["properties"]) == named | set(operation.also)
     wrong = [_param_drift(reader, param, *reader.field(whole, param.name), operation) for param in params]
@@ -194,10 +196,10 @@ def test_it_takes_the_same_body(operation: Operation, schema: Any):
 @each
 def test_it_answers_with_the_same_fields(operation: Operation, schema: Any):
     properties = _told(schema, operation)["responses"]["200"]["content"]["application/json"]["schema"]["properties"]
-    told = {"properties": properties, "required": list(properties)}
+    answer = {"properties": properties, "required": list(properties)}
     shape = operation.answer
     if operation.shape == "token":
-        assert _shape_drift(Reader(schema), {"code": None, "msg": None, **shape}, told, "") == []
+        assert _shape_drift(Reader(schema), {"code": None, "msg": None, **shape}, answer, "") == []
     elif operation.shape == "envelope":
         assert list(properties) == ["code", "description", "data", "page_info"]
         assert _shape_drift(Reader(schema), shape, properties["data"], "data") == []

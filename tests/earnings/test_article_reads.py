@@ -17,7 +17,7 @@ from earnings.settlement import settle_day
 from tests.factories.people import GroupFactory, UserFactory, days_ago
 from tests.support.client import ApiClient
 from tests.support.entry_points import key_with
-from tests.support.settlement import begin, income, yesterday
+from tests.support.settlement import income, start_settlement, yesterday
 
 pytestmark = pytest.mark.django_db
 
@@ -29,7 +29,7 @@ def report(amounts: object, day: object = None) -> dict:
 
 @pytest.fixture(autouse=True)
 def _settled_for_a_month() -> None:
-    begin(30)
+    start_settlement(30)
 
 
 def test_the_owner_gets_the_amount_and_both_inviters_an_eighth(family):
@@ -188,7 +188,7 @@ def test_a_day_that_is_not_over_is_refused(family, ahead: int):
 
 
 def test_a_day_before_the_first_settled_day_is_refused(family):
-    begin(3)
+    start_settlement(3)
     code = GroupFactory(user=family[0]).code
     answer = report({code: "1.00"}, day=timezone.localdate() - timedelta(days=4))
     assert (answer["code"], answer["description"]) == (1403, "早于平台开始结算的日期（settle_date）")
@@ -197,12 +197,12 @@ def test_a_day_before_the_first_settled_day_is_refused(family):
 
 
 def test_on_the_platforms_first_day_yesterday_can_be_reported(family):
-    begin(0)
+    start_settlement(0)
     assert report({GroupFactory(user=family[0]).code: "1.00"})["code"] == 1200
 
 
 def test_an_earlier_day_that_was_settled_manually_can_be_reported(family):
-    begin(0)
+    start_settlement(0)
     day = timezone.localdate() - timedelta(days=5)
     settle_day(day, at=timezone.now())
     assert report({GroupFactory(user=family[0]).code: "1.00"}, day=day)["code"] == 1200

@@ -18,7 +18,7 @@ from earnings.tasks import query_payouts, send_payouts
 from robots.models import OutboxMessage
 from tests.factories.money import ask
 from tests.factories.people import FriendshipFactory, UserFactory
-from tests.support.payouts import bills, block, fault, how_it_stands, query_later, turns_out
+from tests.support.payouts import bills, block, query_later, set_fault, set_next_state, states_of
 from tests.support.wechat_browser import CHROME, WeChatBrowser, confirm_in_wechat, page_of, path_of
 
 pytestmark = pytest.mark.django_db
@@ -34,7 +34,7 @@ def browser(alice: User) -> WeChatBrowser:
 @pytest.fixture
 def waiting(approved: Withdrawal, sandbox: Any) -> Withdrawal:
     """A sent withdrawal that waits for alice's confirmation."""
-    turns_out(sandbox, "WAIT_USER_CONFIRM")
+    set_next_state(sandbox, "WAIT_USER_CONFIRM")
     send_payouts()
     return approved
 
@@ -46,7 +46,7 @@ def script_data(page: str) -> dict[str, str]:
 
 def test_the_robots_link_shows_the_amount_and_contains_the_parameters_for_wechat(approved, alice, browser, sandbox):
     FriendshipFactory(user=alice)
-    turns_out(sandbox, "WAIT_USER_CONFIRM")
+    set_next_state(sandbox, "WAIT_USER_CONFIRM")
     send_payouts()
     [message] = OutboxMessage.objects.filter(cause__startswith="payout")
     link = re.search(r"http\S+", message.content["content"])[0]
@@ -106,7 +106,7 @@ def sent_with(bill_state: str, then: Any = None) -> Any:
     """Return a function that approves and sends a withdrawal with this bill state, and then calls `then`."""
 
     def prepare(withdrawal: Withdrawal, sandbox: Any) -> None:
-        turns_out(sandbox, bill_state)
+        set_next_state(sandbox, bill_state)
         withdrawals.approve([withdrawal.pk], by="root", at=timezone.now())
         send_payouts()
         if then:
@@ -164,14 +164,14 @@ def test_after_a_confirmation_the_workers_query_at_once(waiting, browser, sandbo
     assert browser.state(waiting, "post")["data"] == {"state": "to_confirm"}
     assert query_payouts() == 1
     assert browser.state(waiting)["data"] == {"state": "paid"}
-    assert how_it_stands(waiting) == (3, "succeeded")
+    assert states_of(waiting) == (3, "succeeded")
 
 
 def test_a_claimed_confirmation_pays_nothing(waiting, browser, sandbox):
     browser.open(page_of(waiting))
     browser.state(waiting, "post")
     query_payouts()
-    assert how_it_stands(waiting) == (1, "waiting_user")
+    assert states_of(waiting) == (1, "waiting_user")
     assert bills(sandbox) == [("WAIT_USER_CONFIRM", 1)]
 
 
@@ -181,12 +181,12 @@ def test_confirming_twice_pays_once(waiting, browser, sandbox):
     for _ in range(2):
         browser.state(waiting, "post")
         query_payouts()
-    assert how_it_stands(waiting) == (3, "succeeded")
+    assert states_of(waiting) == (3, "succeeded")
     assert bills(sandbox) == [("SUCCESS", 1)]
 
 
 def test_only_payouts_that_wait_for_their_user_are_queried_sooner(approved, browser, sandbox):
-    turns_out(sandbox, "PROCESSING")
+    set_next_state(sandbox, "PROCESSING")
     send_payouts()
     before = Payout.objects.get().due_at
     browser.open(page_of(approved))
@@ -239,7 +239,7 @@ def test_in_the_embedded_mode_the_sandbox_replaces_wechat_in_any_browser(waiting
 def test_without_an_answer_of_wechat_the_page_shows_a_note(waiting, browser, sandbox):
     browser.open(page_of(waiting))
     cache.redis().flushdb()  # the ticket is cached for two hours
-    fault(sandbox, "error", system="wechat")
+    set_fault(sandbox, "error", system="wechat")
     page = browser.open(page_of(waiting)).text
     assert ("微信暂时没有响应" in page, 'id="confirm"' in page, "20.00" in page) == (True, False, True)
 
@@ -250,7 +250,7 @@ def test_a_waiting_transfer_can_be_confirmed_during_a_pause(waiting, browser, sa
     confirm_in_wechat(sandbox, waiting)
     browser.state(waiting, "post")
     query_payouts()
-    assert how_it_stands(waiting) == (3, "succeeded")
+    assert states_of(waiting) == (3, "succeeded")
 
 
 @pytest.mark.parametrize("is_signed_in", [True, False])

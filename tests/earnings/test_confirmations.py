@@ -10,17 +10,17 @@ from robots.models import OutboxMessage
 from tests.factories.money import balance
 from tests.factories.people import FriendshipFactory
 from tests.support.client import ApiClient
-from tests.support.payouts import bills, fault, how_it_stands, query_later, turns_out
+from tests.support.payouts import bills, query_later, set_fault, set_next_state, states_of
 
 pytestmark = pytest.mark.django_db
 
 
 def test_a_waiting_transfer_shows_the_confirmation_and_sends_one_reminder(approved, alice, sandbox):
     FriendshipFactory(user=alice)
-    turns_out(sandbox, "WAIT_USER_CONFIRM")
+    set_next_state(sandbox, "WAIT_USER_CONFIRM")
     send_payouts()
     query_later()
-    assert how_it_stands(approved) == (1, "waiting_user")
+    assert states_of(approved) == (1, "waiting_user")
     confirm = ApiClient(alice).get("/withdraw")["data"]["confirm"]
     assert (confirm["withdraw_id"], confirm["app_id"], confirm["mch_id"]) == (
         str(approved.pk),
@@ -35,21 +35,21 @@ def test_a_waiting_transfer_shows_the_confirmation_and_sends_one_reminder(approv
     ("end", "result"), [("SUCCESS", (3, "succeeded")), ("FAIL", (4, "failed")), ("CANCELLED", (4, "failed"))]
 )
 def test_a_waiting_transfer_ends_by_wechat_pays_report(approved, alice, sandbox, end: str, result: tuple[int, str]):
-    turns_out(sandbox, "WAIT_USER_CONFIRM")
+    set_next_state(sandbox, "WAIT_USER_CONFIRM")
     send_payouts()
     sandbox.state.note("bill", out_bill_no=approved.pk.hex, state=end)
     query_later()
-    assert how_it_stands(approved) == result
+    assert states_of(approved) == result
     assert "confirm" not in ApiClient(alice).get("/withdraw")["data"]
 
 
 def test_an_unconfirmed_bill_is_cancelled_and_the_money_returned(approved, alice, sandbox):
-    turns_out(sandbox, "WAIT_USER_CONFIRM")
+    set_next_state(sandbox, "WAIT_USER_CONFIRM")
     send_payouts()
     query_later(hours=24)
-    assert how_it_stands(approved) == (1, "waiting_user")
+    assert states_of(approved) == (1, "waiting_user")
     query_later(hours=26)
-    assert how_it_stands(approved) == (4, "failed")
+    assert states_of(approved) == (4, "failed")
     assert balance(alice) == ("100.00", "0.00")
     assert bills(sandbox) == [("CANCELLED", 1)]
 
@@ -62,8 +62,8 @@ def confirmation(user: User) -> dict[str, str] | None:
 def test_a_package_lost_with_its_answer_is_fetched_by_sending_the_transfer_again(approved, alice, sandbox):
     """The answer to a query contains no package."""
     FriendshipFactory(user=alice)
-    turns_out(sandbox, "WAIT_USER_CONFIRM")
-    fault(sandbox, "drop_reply")
+    set_next_state(sandbox, "WAIT_USER_CONFIRM")
+    set_fault(sandbox, "drop_reply")
     send_payouts()
     sandbox.state.faults.clear()
     query_later()
@@ -75,19 +75,19 @@ def test_a_package_lost_with_its_answer_is_fetched_by_sending_the_transfer_again
 def test_without_a_package_nobody_is_asked_to_confirm(approved, alice, sandbox):
     """During a pause a transfer is not sent again."""
     FriendshipFactory(user=alice)
-    turns_out(sandbox, "WAIT_USER_CONFIRM")
-    fault(sandbox, "drop_reply")
+    set_next_state(sandbox, "WAIT_USER_CONFIRM")
+    set_fault(sandbox, "drop_reply")
     send_payouts()
     sandbox.state.faults.clear()
     pauses.pause(by="root", reason="对账", at=timezone.now())
     query_later()
-    assert (how_it_stands(approved), bills(sandbox)) == ((1, "waiting_user"), [("WAIT_USER_CONFIRM", 1)])
+    assert (states_of(approved), bills(sandbox)) == ((1, "waiting_user"), [("WAIT_USER_CONFIRM", 1)])
     assert (confirmation(alice), OutboxMessage.objects.filter(cause__startswith="payout").count()) == (None, 0)
 
 
 def test_a_package_may_be_long(approved, alice, sandbox):
-    turns_out(sandbox, "WAIT_USER_CONFIRM")
-    fault(sandbox, "drop_reply")
+    set_next_state(sandbox, "WAIT_USER_CONFIRM")
+    set_fault(sandbox, "drop_reply")
     send_payouts()
     sandbox.state.faults.clear()
     sandbox.state.note("bill", out_bill_no=approved.pk.hex, package_info="p" * 1024)
@@ -96,7 +96,7 @@ def test_a_package_may_be_long(approved, alice, sandbox):
 
 
 def test_a_user_can_confirm_a_stuck_transfer_again(approved, alice, sandbox):
-    turns_out(sandbox, "WAIT_USER_CONFIRM")
+    set_next_state(sandbox, "WAIT_USER_CONFIRM")
     send_payouts()
     sandbox.state.note("bill", out_bill_no=approved.pk.hex, state="TRANSFERING")
     query_later()
@@ -105,18 +105,18 @@ def test_a_user_can_confirm_a_stuck_transfer_again(approved, alice, sandbox):
 
 def test_the_time_to_confirm_starts_with_the_accepted_transfer(approved, sandbox):
     """The merchant account was empty for a weekend, so the transfer was accepted late."""
-    turns_out(sandbox, "NOT_ENOUGH")
+    set_next_state(sandbox, "NOT_ENOUGH")
     send_payouts()
-    turns_out(sandbox, "WAIT_USER_CONFIRM")
+    set_next_state(sandbox, "WAIT_USER_CONFIRM")
     query_later(hours=60)
     query_later(hours=61)
-    assert how_it_stands(approved) == (1, "waiting_user")
+    assert states_of(approved) == (1, "waiting_user")
     query_later(hours=86)
-    assert how_it_stands(approved) == (4, "failed")
+    assert states_of(approved) == (4, "failed")
 
 
 def test_a_transfer_without_progress_is_sent_again(approved, sandbox):
-    turns_out(sandbox, "PROCESSING")
+    set_next_state(sandbox, "PROCESSING")
     send_payouts()
     query_later(minutes=10)
     assert bills(sandbox) == [("PROCESSING", 1)]
@@ -126,11 +126,11 @@ def test_a_transfer_without_progress_is_sent_again(approved, sandbox):
 
 
 def test_a_refused_cancellation_does_not_end_the_payout(approved, alice, sandbox):
-    turns_out(sandbox, "WAIT_USER_CONFIRM")
+    set_next_state(sandbox, "WAIT_USER_CONFIRM")
     send_payouts()
     sandbox.state.note("refusal", code="NOT_FOUND", of="cancel")
     query_later(hours=26)
-    assert how_it_stands(approved) == (1, "waiting_user")
+    assert states_of(approved) == (1, "waiting_user")
     assert (balance(alice), bills(sandbox)) == (("80.00", "20.00"), [("WAIT_USER_CONFIRM", 1)])
     query_later(hours=30)
-    assert how_it_stands(approved) == (4, "failed")
+    assert states_of(approved) == (4, "failed")

@@ -17,7 +17,7 @@ from earnings.tasks import settle
 from groups.models import Group
 from tests.factories.money import rated
 from tests.factories.people import GroupFactory, UserFactory, days_ago
-from tests.support.settlement import begin, income, legacy, rate, settle_yesterday
+from tests.support.settlement import income, legacy, rate, settle_yesterday, start_settlement
 
 pytestmark = pytest.mark.django_db
 
@@ -36,11 +36,11 @@ def totals(user: User) -> dict[int, str]:
 
 @pytest.fixture(autouse=True)
 def _settled_for_forty_days() -> None:
-    begin(40)
+    start_settlement(40)
 
 
 def test_the_nightly_job_catches_up_on_missed_days():
-    begin(3)
+    start_settlement(3)
     group = rated(5, bound_at=days_ago(4))
     assert settle() == 3
     group.refresh_from_db()
@@ -100,7 +100,7 @@ def test_a_star_without_any_rating_was_imported_and_counts_for_every_day():
 
 
 def test_missed_days_before_a_settled_day_are_found():
-    begin(5)
+    start_settlement(5)
     group = rated(5, bound_at=days_ago(6))
     for back in (5, 2):
         settle_day(timezone.localdate() - timedelta(days=back), at=timezone.now())
@@ -186,7 +186,7 @@ def settled_days() -> list[int]:
 
 
 def test_days_before_the_first_settled_day_are_not_settled():
-    begin(2)
+    start_settlement(2)
     star, old = rated(5, bound_at=days_ago(20)), legacy(bound_at=days_ago(400))
     assert settle() == 2
     assert settled_days() == [1, 2]
@@ -203,7 +203,7 @@ def test_a_new_installation_starts_on_the_day_of_its_migration():
 
 
 def test_an_older_day_settled_by_command_makes_no_other_day_due():
-    begin(2)
+    start_settlement(2)
     group = rated(5, bound_at=days_ago(20))
     call_command("settle", f"--date={timezone.localdate() - timedelta(days=9)}", stdout=StringIO())
     assert settle() == 2
@@ -213,13 +213,13 @@ def test_an_older_day_settled_by_command_makes_no_other_day_due():
 
 def test_operators_change_the_first_settled_day():
     rated(5, bound_at=days_ago(20))
-    begin(1)
+    start_settlement(1)
     settle()
-    begin(4)
+    start_settlement(4)
     assert settle() == 3
 
 
 def test_at_most_a_month_of_missed_days_is_settled():
-    begin(400)
+    start_settlement(400)
     legacy(bound_at=days_ago(500))
     assert settle() == 32

@@ -159,13 +159,15 @@ class Money(RuleBasedStateMachine):
         return list(waiting.order_by("asked_at", "pk").values_list("pk", flat=True))
 
     @rule(
-        turns_out=st.sampled_from(["SUCCESS", "SUCCESS", "FAIL", "WAIT_USER_CONFIRM", "PROCESSING", "NOT_ENOUGH"]),
+        set_next_state=st.sampled_from(
+            ["SUCCESS", "SUCCESS", "FAIL", "WAIT_USER_CONFIRM", "PROCESSING", "NOT_ENOUGH"]
+        ),
         fault=st.sampled_from(["ok", "ok", "error", "drop_reply"]),
         crash_at=crash,
     )
-    def run_workers(self, turns_out: str, fault: str, crash_at: int) -> None:
+    def run_workers(self, set_next_state: str, fault: str, crash_at: int) -> None:
         self.now += timedelta(minutes=11)
-        self.sandbox.state.note("next_bill", next_state=turns_out)
+        self.sandbox.state.note("next_bill", next_state=set_next_state)
         self.sandbox.state.note("fault", system="pay", mode=fault, rate=1.0)
         with crashing(crash_at):
             self._process_payouts()

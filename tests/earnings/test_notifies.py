@@ -4,17 +4,17 @@ import pytest
 
 from earnings.tasks import send_payouts
 from tests.factories.money import balance
-from tests.support.payouts import fault, how_it_stands, notify, signed_notify, turns_out
+from tests.support.payouts import notify, set_fault, set_next_state, signed_notify, states_of
 
 pytestmark = pytest.mark.django_db
 
 
 def test_a_notify_ends_a_processing_payout(approved, sandbox):
-    turns_out(sandbox, "PROCESSING")
+    set_next_state(sandbox, "PROCESSING")
     send_payouts()
     sandbox.state.note("bill", out_bill_no=approved.pk.hex, state="SUCCESS")
     assert notify(sandbox, approved) == 200
-    assert how_it_stands(approved) == (3, "succeeded")
+    assert states_of(approved) == (3, "succeeded")
 
 
 def test_a_repeated_notify_changes_nothing(approved, alice, sandbox):
@@ -25,11 +25,11 @@ def test_a_repeated_notify_changes_nothing(approved, alice, sandbox):
 
 @pytest.mark.parametrize("header", ["Wechatpay-Signature", "Wechatpay-Timestamp", "Wechatpay-Nonce"])
 def test_a_forged_notify_is_refused(approved, sandbox, header: str):
-    turns_out(sandbox, "PROCESSING")
+    set_next_state(sandbox, "PROCESSING")
     send_payouts()
     sandbox.state.note("bill", out_bill_no=approved.pk.hex, state="SUCCESS")
     assert notify(sandbox, approved, **{header: "1"}) == 401
-    assert how_it_stands(approved) == (1, "sent")
+    assert states_of(approved) == (1, "sent")
 
 
 def test_notifies_after_the_end_change_nothing(approved, sandbox):
@@ -38,15 +38,15 @@ def test_notifies_after_the_end_change_nothing(approved, sandbox):
     assert notify(sandbox, approved) == 200
     sandbox.state.note("bill", out_bill_no=approved.pk.hex, state="FAIL")
     assert notify(sandbox, approved) == 200
-    assert how_it_stands(approved) == (3, "succeeded")
+    assert states_of(approved) == (3, "succeeded")
 
 
 def test_a_notify_ends_a_payout_whose_answer_was_lost(approved, sandbox):
-    fault(sandbox, "drop_reply")
+    set_fault(sandbox, "drop_reply")
     send_payouts()
     sandbox.state.faults.clear()
     assert notify(sandbox, approved) == 200
-    assert how_it_stands(approved) == (3, "succeeded")
+    assert states_of(approved) == (3, "succeeded")
 
 
 def test_a_notify_signed_under_another_key_is_refused(approved, sandbox):
@@ -104,11 +104,11 @@ def test_a_notify_encrypted_with_another_key_has_its_own_message(sandbox):
 
 @pytest.mark.parametrize("event", ["TRANSACTION.SUCCESS", "REFUND.SUCCESS", "PAYSCORE.USER_PAID"])
 def test_a_signed_notify_of_another_event_is_400(approved, sandbox, event: str):
-    turns_out(sandbox, "PROCESSING")
+    set_next_state(sandbox, "PROCESSING")
     send_payouts()
     status, answer = signed_notify(sandbox, BILL | {"out_bill_no": approved.pk.hex}, event=event)
     assert (status, answer["code"], event in answer["description"]) == (400, 1403, True)
-    assert how_it_stands(approved) == (1, "sent")
+    assert states_of(approved) == (1, "sent")
 
 
 def test_a_signed_notify_about_an_unknown_bill_is_accepted_and_changes_nothing(sandbox):

@@ -12,29 +12,29 @@ from earnings.payouts import state as transitions
 from earnings.tasks import send_payouts
 from tests.factories.money import balance
 from tests.support.admin_pages import Operator
-from tests.support.payouts import bills, fault, how_it_stands, notify, query_later, turns_out
+from tests.support.payouts import bills, notify, query_later, set_fault, set_next_state, states_of
 
 pytestmark = pytest.mark.django_db
 
 
 def test_a_payout_is_left_to_operators_after_the_query_period(approved, sandbox):
-    fault(sandbox, "error")
+    set_fault(sandbox, "error")
     send_payouts()
     sandbox.state.faults.clear()
     query_later(days=30)
-    assert how_it_stands(approved) == (1, "sent")
+    assert states_of(approved) == (1, "sent")
     assert (bills(sandbox), Payout.objects.needing_an_operator().count()) == ([], 1)
     query_later(days=31)
     assert bills(sandbox) == []
 
 
 def test_the_query_period_starts_with_the_last_call(approved, sandbox):
-    turns_out(sandbox, "NOT_ENOUGH")
+    set_next_state(sandbox, "NOT_ENOUGH")
     send_payouts()
     query_later(days=20)
-    turns_out(sandbox, "SUCCESS")
+    set_next_state(sandbox, "SUCCESS")
     query_later(days=35)
-    assert how_it_stands(approved) == (3, "succeeded")
+    assert states_of(approved) == (3, "succeeded")
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def finance() -> Operator:
 
 
 def leave_to_operators(sandbox) -> None:
-    fault(sandbox, "error")
+    set_fault(sandbox, "error")
     send_payouts()
     query_later(days=30)
 
@@ -54,7 +54,7 @@ def test_an_operator_decides_an_old_payout(approved, sandbox, finance, paid: str
     assert "已确认 1 条" in finance.act(
         "earnings/payout", "decide", Payout.objects.get(), paid=paid, reason="平台已核对"
     )
-    assert how_it_stands(approved) == result
+    assert states_of(approved) == result
     step = WithdrawalStep.objects.last()
     assert (step.taken_by, Payout.objects.get().ended_by) == ("fiona", "fiona")
 
@@ -68,7 +68,7 @@ def test_the_confirmation_page_shows_the_amount_and_the_masked_user(approved, al
 def test_other_payouts_cannot_be_decided_on_the_page(approved, sandbox, finance):
     page = finance.act("earnings/payout", "decide", Payout.objects.get(), paid="1", reason="不想等")
     assert "1 条没有变化:不需要人工确认" in page
-    assert how_it_stands(approved) == (1, "prepared")
+    assert states_of(approved) == (1, "prepared")
 
 
 def test_finance_pauses_payouts_and_resumes_them(approved, sandbox, finance):
@@ -76,22 +76,22 @@ def test_finance_pauses_payouts_and_resumes_them(approved, sandbox, finance):
     assert (send_payouts(), pauses.open_pause().paused_by) == (0, "fiona")
     finance.presses("earnings/payout", "resume", confirmed="yes")
     assert send_payouts() == 1
-    assert how_it_stands(approved) == (3, "succeeded")
+    assert states_of(approved) == (3, "succeeded")
 
 
 def test_a_payout_that_can_be_queried_cannot_be_decided(approved, sandbox):
-    fault(sandbox, "drop_reply")
+    set_fault(sandbox, "drop_reply")
     send_payouts()
     with pytest.raises(transitions.NotForOperators):
         transitions.decide(approved.pk, paid=False, by="root", reason="不想等", at=timezone.now())
 
 
 def test_a_bill_with_another_amount_is_left_to_operators(approved, sandbox):
-    turns_out(sandbox, "PROCESSING")
+    set_next_state(sandbox, "PROCESSING")
     send_payouts()
     sandbox.state.note("bill", out_bill_no=approved.pk.hex, state="SUCCESS", amount=2001)
     query_later()
-    assert how_it_stands(approved) == (1, "sent")
+    assert states_of(approved) == (1, "sent")
     assert Payout.objects.needing_an_operator().count() == 1
 
 
@@ -107,15 +107,15 @@ def bill_of(sandbox, withdrawal: Withdrawal, **fields: Any) -> None:
 def test_a_bill_of_an_unsent_payout_is_applied(approved, sandbox, state: str, result: tuple[int, str]):
     bill_of(sandbox, approved, state=state)
     assert notify(sandbox, approved) == 200
-    assert how_it_stands(approved) == result
+    assert states_of(approved) == result
 
 
 def test_a_bill_with_another_amount_of_an_unsent_payout_can_be_decided(approved, sandbox, finance):
     bill_of(sandbox, approved, state="SUCCESS", amount=2001)
     notify(sandbox, approved)
-    assert how_it_stands(approved) == (1, "sent")
+    assert states_of(approved) == (1, "sent")
     finance.act("earnings/payout", "decide", Payout.objects.get(), paid="1", reason="平台已核对")
-    assert how_it_stands(approved) == (3, "succeeded")
+    assert states_of(approved) == (3, "succeeded")
 
 
 def test_the_database_leaves_only_sent_payouts_to_operators(approved):
@@ -124,18 +124,18 @@ def test_the_database_leaves_only_sent_payouts_to_operators(approved):
 
 
 def test_a_bill_that_disappears_is_left_to_operators(approved, alice, sandbox):
-    turns_out(sandbox, "PROCESSING")
+    set_next_state(sandbox, "PROCESSING")
     send_payouts()
     sandbox.state.bills.clear()
     query_later()
-    assert (how_it_stands(approved), Payout.objects.needing_an_operator().count()) == ((1, "sent"), 1)
+    assert (states_of(approved), Payout.objects.needing_an_operator().count()) == ((1, "sent"), 1)
     assert (balance(alice), bills(sandbox)) == (("80.00", "20.00"), [])
 
 
 @pytest.fixture
 def contradicted(approved, sandbox) -> Withdrawal:
     """A withdrawal whose money was returned before WeChat Pay reported it as paid."""
-    turns_out(sandbox, "FAIL")
+    set_next_state(sandbox, "FAIL")
     send_payouts()
     sandbox.state.note("bill", out_bill_no=approved.pk.hex, state="SUCCESS")
     assert [notify(sandbox, approved) for _ in range(2)] == [200, 200]
@@ -144,7 +144,7 @@ def contradicted(approved, sandbox) -> Withdrawal:
 
 def test_a_contradiction_changes_nothing_and_is_logged_once(contradicted, alice, caplog):
     assert [record.levelname for record in caplog.get_records("setup")].count("CRITICAL") == 1
-    assert (how_it_stands(contradicted), balance(alice)) == ((4, "failed"), ("100.00", "0.00"))
+    assert (states_of(contradicted), balance(alice)) == ((4, "failed"), ("100.00", "0.00"))
     assert "微信支付说 SUCCESS" in Payout.objects.contradicted().get().note
 
 
@@ -170,7 +170,7 @@ def test_the_database_accepts_a_review_of_contradicted_payouts_only(approved, sa
 
 
 def test_an_outcome_that_stays_unknown_is_on_the_home_page(approved, sandbox, finance):
-    turns_out(sandbox, "PROCESSING")
+    set_next_state(sandbox, "PROCESSING")
     send_payouts()
     for hours in (1, 2, 4, 8, 16):
         query_later(hours=hours)

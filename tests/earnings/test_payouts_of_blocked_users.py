@@ -7,59 +7,59 @@ from earnings import withdrawals
 from earnings.tasks import query_payouts, send_payouts
 from tests.factories.money import balance
 from tests.support.client import ApiClient
-from tests.support.payouts import bills, block, fault, how_it_stands, query_later, turns_out
+from tests.support.payouts import bills, block, query_later, set_fault, set_next_state, states_of
 
 pytestmark = pytest.mark.django_db
 
 
 def test_blocking_rejects_unsent_withdrawals(approved, alice, sandbox):
     withdrawals.reject_unpaid_of(alice, by="root", reason="封号", at=timezone.now())
-    assert how_it_stands(approved) == (2, "withdrawn")
+    assert states_of(approved) == (2, "withdrawn")
     assert balance(alice) == ("100.00", "0.00")
     assert send_payouts() == 0
 
 
 def test_blocking_does_not_reject_a_sent_withdrawal(approved, alice, sandbox):
-    turns_out(sandbox, "PROCESSING")
+    set_next_state(sandbox, "PROCESSING")
     send_payouts()
     withdrawals.reject_unpaid_of(alice, by="root", reason="封号", at=timezone.now())
-    assert how_it_stands(approved) == (1, "sent")
+    assert states_of(approved) == (1, "sent")
 
 
 def test_a_user_blocked_between_approval_and_sending_is_not_paid(approved, alice, sandbox):
     block(alice)
     assert send_payouts() == 0
-    assert how_it_stands(approved) == (2, "withdrawn")
+    assert states_of(approved) == (2, "withdrawn")
     assert balance(alice) == ("100.00", "0.00")
 
 
 def test_a_transfer_waiting_for_a_blocked_user_is_cancelled_and_refunded(approved, alice, sandbox):
-    turns_out(sandbox, "WAIT_USER_CONFIRM")
+    set_next_state(sandbox, "WAIT_USER_CONFIRM")
     send_payouts()
     block(alice)
     assert "confirm" not in ApiClient(alice).get("/withdraw")["data"]
     query_payouts()
-    assert how_it_stands(approved) == (4, "failed")
+    assert states_of(approved) == (4, "failed")
     assert (balance(alice), bills(sandbox)) == (("100.00", "0.00"), [("CANCELLED", 1)])
 
 
 def test_a_call_that_never_arrived_is_not_repeated_for_a_blocked_user(approved, alice, sandbox):
-    fault(sandbox, "error")
+    set_fault(sandbox, "error")
     send_payouts()
     sandbox.state.faults.clear()
     block(alice)
     query_payouts()
-    assert how_it_stands(approved) == (1, "sent")  # the call may still arrive
+    assert states_of(approved) == (1, "sent")  # the call may still arrive
     query_later()
-    assert how_it_stands(approved) == (4, "failed")
+    assert states_of(approved) == (4, "failed")
     assert (balance(alice), bills(sandbox)) == (("100.00", "0.00"), [])
 
 
 def test_a_payout_paid_before_the_block_stays_paid(approved, alice, sandbox):
-    fault(sandbox, "drop_reply")
+    set_fault(sandbox, "drop_reply")
     send_payouts()
     sandbox.state.faults.clear()
     block(alice)
     query_payouts()
-    assert how_it_stands(approved) == (3, "succeeded")
+    assert states_of(approved) == (3, "succeeded")
     assert balance(alice) == ("80.00", "0.00")

@@ -12,19 +12,19 @@ from earnings.tasks import send_payouts
 from tests.factories.money import ask, balance, give
 from tests.factories.people import UserFactory
 from tests.support.client import ApiClient
-from tests.support.payouts import bills, fault, how_it_stands, query_later, turns_out
+from tests.support.payouts import bills, query_later, set_fault, set_next_state, states_of
 
 pytestmark = pytest.mark.django_db
 
 
 def test_the_receiver_of_a_number_never_changes(approved, alice, sandbox):
     """After a lost answer the same number is sent to the same receiver, although the user has another open_id now."""
-    fault(sandbox, "error")
+    set_fault(sandbox, "error")
     send_payouts()
     sandbox.state.faults.clear()
     User.objects.filter(pk=alice.pk).update(open_id="open-other")
     query_later()
-    assert how_it_stands(approved) == (3, "succeeded")
+    assert states_of(approved) == (3, "succeeded")
     assert next(iter(sandbox.state.bills.values()))["openid"] == "open-alice"
 
 
@@ -41,7 +41,7 @@ def test_without_an_open_id_at_the_request_the_money_is_returned(alice, sandbox,
     User.objects.filter(pk=alice.pk).update(open_id=later)
     withdrawals.approve([asked.pk], by="root", at=timezone.now())
     send_payouts()
-    assert how_it_stands(asked) == (4, "failed")
+    assert states_of(asked) == (4, "failed")
     assert "没有绑定微信" in asked.reason
     assert (balance(alice), bills(sandbox)) == (("100.00", "0.00"), [])
 
@@ -50,7 +50,7 @@ def test_an_open_id_is_paid_in_its_own_app(alice, sandbox, settings):
     settings.WECHAT_APPS = {"sandbox": "s", "second-app": "s"}
     User.objects.filter(pk=alice.pk).update(app_id="second-app")
     withdrawals.approve([ask(alice).pk], by="root", at=timezone.now())
-    turns_out(sandbox, "WAIT_USER_CONFIRM")
+    set_next_state(sandbox, "WAIT_USER_CONFIRM")
     send_payouts()
     assert next(iter(sandbox.state.bills.values()))["appid"] == "second-app"
     assert ApiClient(alice).get("/withdraw")["data"]["confirm"]["app_id"] == "second-app"

@@ -20,7 +20,7 @@ from groups.models import StarPlan
 from tests.factories.money import plan_in_force, rated
 from tests.factories.people import GroupFactory, UserFactory, days_ago
 from tests.support.client import ApiClient
-from tests.support.settlement import begin, income, legacy, settle_yesterday, yesterday
+from tests.support.settlement import income, legacy, settle_yesterday, start_settlement, yesterday
 
 pytestmark = pytest.mark.django_db
 
@@ -222,7 +222,7 @@ def test_profit_and_daily_income_are_the_sums_of_the_entries(family):
 
 def test_the_number_of_queries_of_profit_does_not_grow_with_the_days(family, django_assert_num_queries):
     owner, *_ = family
-    begin(25)
+    start_settlement(25)
     rated(5, user=owner, bound_at=days_ago(25))
     settle()
     client = ApiClient(owner)

@@ -5,7 +5,7 @@ from django.db import connection
 
 from earnings.models import Payout
 from earnings.tasks import send_payouts
-from tests.support.payouts import fault, query_later, turns_out
+from tests.support.payouts import query_later, set_fault, set_next_state
 
 pytestmark = pytest.mark.django_db
 
@@ -16,15 +16,15 @@ def states() -> list[str]:
 
 @pytest.mark.parametrize("mode", ["error", "drop_reply"])
 def test_after_an_outage_no_other_payout_is_sent(three, sandbox, mode: str):
-    fault(sandbox, mode)
+    set_fault(sandbox, mode)
     assert send_payouts() == 0
     assert states() == ["prepared", "prepared", "sent"]
 
 
 def test_after_an_outage_no_other_payout_is_queried(three, sandbox):
-    turns_out(sandbox, "PROCESSING")
+    set_next_state(sandbox, "PROCESSING")
     send_payouts()
-    fault(sandbox, "error")
+    set_fault(sandbox, "error")
     query_later()
     assert Payout.objects.filter(note__contains="HTTP 500").count() == 1
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from config.checks import providers
 from earnings.tasks import query_payouts, send_payouts
 from integrations.sandbox.pay import SERIAL, FakeWeChatPay
-from tests.support.payouts import how_it_stands, notify, query_later, turns_out
+from tests.support.payouts import notify, query_later, set_next_state, states_of
 
 pytestmark = pytest.mark.django_db
 CERTIFIED = "5157F09EFDC096DE"
@@ -46,12 +46,12 @@ def sign_with(pay: FakeWeChatPay, key: rsa.RSAPrivateKey, serial: str = CERTIFIE
 
 def test_answers_signed_with_any_configured_key_are_accepted(approved, sandbox, pay, settings, tmp_path, other_key):
     settings.WECHAT_PAY_MORE_KEYS = {CERTIFIED: certificate_file(tmp_path, other_key)}
-    turns_out(sandbox, "PROCESSING")
+    set_next_state(sandbox, "PROCESSING")
     send_payouts()
     sandbox.state.note("bill", out_bill_no=approved.pk.hex, state="SUCCESS")
     sign_with(pay, other_key)
     query_later()
-    assert how_it_stands(approved) == (3, "succeeded")
+    assert states_of(approved) == (3, "succeeded")
 
 
 @pytest.mark.parametrize("by_certificate", [True, False])
@@ -84,7 +84,7 @@ def test_a_certificate_can_be_the_main_key(approved, sandbox, pay, settings, tmp
     settings.WECHAT_PAY_PUBLIC_KEY_FILE = Path(certificate_file(tmp_path, other_key))
     sign_with(pay, other_key)
     send_payouts()
-    assert how_it_stands(approved) == (3, "succeeded")
+    assert states_of(approved) == (3, "succeeded")
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from config.platform.embedded_mode import read_services
-from tests.clients.town import GROUP, SECRET_KEY, Town, populated
+from tests.clients.scenario import GROUP, SECRET_KEY, Scenario, populated_scenario
 from tests.config.test_up import pids_of
 from tests.support.product import Product, wait_for
 
@@ -27,7 +27,7 @@ _numbers = itertools.count()
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
     """Start the product with people and groups. Alice has a keyword in her group."""
     product = Product(
         tmp_path_factory.mktemp("availability"),
@@ -41,7 +41,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     product.env["CLIENT_BASE_URL"] = f"{product.url}/grouppet"
     product.start().wait_until_ready()
     try:
-        town = populated(product)
+        town = populated_scenario(product)
         keyword = {"keywords": ["价格"], "group_codes": [GROUP], "reply_content": REPLY}
         assert town.people["alice"].call("POST", "/keywords", keyword)["code"] == 1200
         yield town
@@ -50,7 +50,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 
 
 @contextmanager
-def fault(town: Town, system: str, mode: str = "timeout") -> Iterator[None]:
+def fault(town: Scenario, system: str, mode: str = "timeout") -> Iterator[None]:
     address = f"{town.product.sandbox_url}/_/faults"
     requests.post(address, json={"system": system, "mode": mode, "rate": 1.0}, timeout=10)
     try:
@@ -65,27 +65,27 @@ def seconds_of(work: Callable[[], Any]) -> float:
     return time.monotonic() - began
 
 
-def status(town: Town) -> None:
+def status(town: Scenario) -> None:
     assert requests.get(f"{town.product.url}/app/status", timeout=30).status_code == 200
 
 
-def withdrawal(town: Town) -> None:
+def withdrawal(town: Scenario) -> None:
     """Request a withdrawal for Alice, which is refused because she has no verified phone."""
     assert town.people["alice"].send("POST", "/withdraw", {"balance": 1})["code"] == 2001
 
 
-def keyword_reply(town: Town) -> None:
+def keyword_reply(town: Scenario) -> None:
     """Send the keyword to the group and wait for the robot's reply."""
     speaker = f"wx-speaker-{next(_numbers)}"
     town.speaks_in(GROUP, f"价格是多少 {speaker}", user_id=speaker)
     wait_for(lambda: [message for message in sent_in_group(town) if message["users"] == [speaker]], 60)
 
 
-def sent_in_group(town: Town) -> list[dict[str, Any]]:
+def sent_in_group(town: Scenario) -> list[dict[str, Any]]:
     return list(town.product.sandbox("messages", group_id=GROUP)["messages"])
 
 
-def median_of_probes(work: Callable[[Town], None], town: Town, count: int = 5) -> float:
+def median_of_probes(work: Callable[[Scenario], None], town: Scenario, count: int = 5) -> float:
     """Half of the probes may be slow because other tests have the processor, not because a thread was lacking."""
     return sorted(seconds_of(lambda: work(town)) for _ in range(count))[count // 2]
 
@@ -93,25 +93,25 @@ def median_of_probes(work: Callable[[Town], None], town: Town, count: int = 5) -
 CROWD = 24
 
 
-def texts(town: Town, _: int) -> None:
+def texts(town: Scenario, _: int) -> None:
     phones = [f"138{next(_numbers):08}" for _ in range(30)]
     town.system("POST", "/sms/delivery/batch", {"phones": phones, "content": "通知"})
     town.people["alice"].send("GET", f"/sms/code/delivery?phone=139{next(_numbers):08}")
 
 
-def oauth(town: Town, _: int) -> None:
+def oauth(town: Scenario, _: int) -> None:
     requests.get(f"{town.product.url}/wechat/user_info?app_id=sandbox&code=x", timeout=60)
 
 
-def nickname(town: Town, number: int) -> None:
+def nickname(town: Scenario, number: int) -> None:
     town.people["alice"].send("PUT", f"/groups/{GROUP}/robot_name", {"remark_name": f"小管家{number}"})
 
 
-def switch(town: Town, number: int) -> None:
+def switch(town: Scenario, number: int) -> None:
     town.people["alice"].send("PUT", "/launch/switch", [{"code": GROUP, "rcv_task_flag": number % 2}])
 
 
-def payout(town: Town, number: int) -> None:
+def payout(town: Scenario, number: int) -> None:
     """Approve a withdrawal of Qiang's in the first thread; in each, list his withdrawals."""
     qiang = town.people["qiang"]
     if number == 0:
@@ -122,18 +122,18 @@ def payout(town: Town, number: int) -> None:
     qiang.send("GET", "/withdraw")
 
 
-def message_to_staff(town: Town, number: int) -> None:
+def message_to_staff(town: Scenario, number: int) -> None:
     """Send a message of Alice's to customer service."""
-    tells_robot(town, f"在吗 {number}")
+    receive_private_message(town, f"在吗 {number}")
 
 
-def tells_robot(town: Town, content: str) -> None:
+def receive_private_message(town: Scenario, content: str) -> None:
     message = {"robot_id": town.robot_of["alice"], "user_id": "wx-alice", "type": 3, "content": content}
     town.gateway(("private_message", message))
 
 
 @pytest.fixture(scope="module")
-def money(town: Town) -> None:
+def money(town: Scenario) -> None:
     """Credit Qiang an eighth of the article earnings of Alice's group, and verify his phone."""
     yesterday = datetime.now(ZoneInfo("Asia/Shanghai")) - timedelta(days=1)
     reads = {"settle_date": f"{yesterday:%Y-%m-%d}", "data": {GROUP: "800"}}
@@ -145,9 +145,9 @@ def money(town: Town) -> None:
 
 
 @pytest.fixture(scope="module")
-def conversation(town: Town) -> None:
+def conversation(town: Scenario) -> None:
     """Open a conversation of Alice's with customer service."""
-    tells_robot(town, "5")
+    receive_private_message(town, "5")
     alice = town.people["alice"]
     wait_for(lambda: [message for message in alice.messages() if "接入客服" in str(message["content"])], 60)
 
@@ -166,7 +166,7 @@ def conversation(town: Town) -> None:
 )
 @pytest.mark.usefixtures("money", "conversation")
 def test_many_calls_to_a_system_that_hangs_delay_no_other_request(
-    town: Town, system: str, call: Callable[[Town, int], None]
+    town: Scenario, system: str, call: Callable[[Scenario, int], None]
 ):
     probes = [status, withdrawal] if system == "gateway" else [status, withdrawal, keyword_reply]
     with fault(town, system), ThreadPoolExecutor(CROWD) as crowd:
@@ -177,7 +177,7 @@ def test_many_calls_to_a_system_that_hangs_delay_no_other_request(
     assert {name: seconds for name, seconds in took.items() if seconds > SOON} == {}
 
 
-def sql(town: Town, statement: str) -> list[tuple[Any, ...]]:
+def sql(town: Scenario, statement: str) -> list[tuple[Any, ...]]:
     services = read_services(town.product.run_dir)
     assert services is not None
     with psycopg2.connect(services["database_url"]) as connection, connection.cursor() as cursor:
@@ -199,7 +199,7 @@ SELECT made.id, g.id, made.day, 0, '', 0 FROM made, groups_group g WHERE g.code 
 TEXT = '{"type": 3, "content": "群发", "title": "", "desc": "", "url": ""}'
 
 
-def test_five_thousand_mass_messages_due_at_once_delay_no_reply(town: Town):
+def test_five_thousand_mass_messages_due_at_once_delay_no_reply(town: Scenario):
     sql(town, _CROWD_OF_MASS_MESSAGES.format(count=5000, content=TEXT, group="clients-new-group"))
     took = [seconds_of(lambda: keyword_reply(town)) for _ in range(5)]
     waiting = sql(town, "SELECT count(*) FROM launches_massmessage WHERE fired_at IS NULL AND status = 0")[0][0]
@@ -213,7 +213,7 @@ def signal_all(pids: list[int], number: signal.Signals) -> None:
         os.kill(pid, number)
 
 
-def test_a_database_that_stops_answering_is_503_and_the_service_recovers(town: Town):
+def test_a_database_that_stops_answering_is_503_and_the_service_recovers(town: Scenario):
     alice = town.people["alice"]
     servers = pids_of(town.product, "postgres")
     began, codes = time.monotonic(), []
@@ -230,7 +230,7 @@ def test_a_database_that_stops_answering_is_503_and_the_service_recovers(town: T
     keyword_reply(town)
 
 
-def test_a_redis_that_hangs_delays_no_commit(town: Town):
+def test_a_redis_that_hangs_delays_no_commit(town: Scenario):
     servers = pids_of(town.product, "valkey-server")
     signal_all(servers, signal.SIGSTOP)
     try:

@@ -18,7 +18,7 @@ from keywords.models import KeywordBatch
 from robots.models import OutboxMessage
 from tests.factories.people import GroupFactory, RobotFactory, UserFactory, days_ago
 from tests.support.client import ApiClient
-from tests.support.group_messages import said
+from tests.support.group_messages import group_message
 from tests.support.killable import Killable
 
 pytestmark = [
@@ -50,7 +50,7 @@ def random_commands() -> list[tuple[str, Any]]:
         commands.append(("robot_added", {"robot_id": "r1", "user_id": f"new{number}", "nickname": "新"}))
         commands.append(("join_group", {"group_id": f"g{number % GROUPS}", "user_id": f"p{number}"}))
     for number in range(MESSAGES):
-        commands.append(said("价格", group=f"g{number % GROUPS}", by=f"p{number}", at_users=["wx-alice"]))
+        commands.append(group_message("价格", group=f"g{number % GROUPS}", by=f"p{number}", at_users=["wx-alice"]))
     random.Random(20261124).shuffle(commands)
     return commands
 

@@ -9,31 +9,31 @@ from typing import Any
 import pytest
 
 from tests.support.product import wait_for
-from tests.support.senders import World, stop
+from tests.support.senders import SenderProcesses, stop
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
 WAITING, SENT = 0, 1
 
 
 @pytest.fixture(scope="module")
-def _world(tmp_path_factory: pytest.TempPathFactory, _sandbox_server: Any) -> Iterator[World]:
+def _world(tmp_path_factory: pytest.TempPathFactory, _sandbox_server: Any) -> Iterator[SenderProcesses]:
     url = f"http://127.0.0.1:{_sandbox_server.server_address[1]}"
-    world = World(tmp_path_factory.mktemp("senders"), url)
+    world = SenderProcesses(tmp_path_factory.mktemp("senders"), url)
     yield world
     world.close()
 
 
 @pytest.fixture
-def world(_world: World, sandbox: Any) -> Iterator[World]:
+def world(_world: SenderProcesses, sandbox: Any) -> Iterator[SenderProcesses]:
     yield _world
     _world.forget()
 
 
-def all_sent(world: World, count: int, seconds: float = 20) -> None:
+def all_sent(world: SenderProcesses, count: int, seconds: float = 20) -> None:
     wait_for(lambda: world.states() == {SENT: count}, seconds, world.states)
 
 
-def assert_each_once_in_order(sandbox: Any, world: World) -> None:
+def assert_each_once_in_order(sandbox: Any, world: SenderProcesses) -> None:
     """Compare the gateway's messages with the outbox: each message_no once, and in the order of each group."""
     received = defaultdict(list)
     for message in sandbox.state.messages.values():
@@ -44,7 +44,7 @@ def assert_each_once_in_order(sandbox: Any, world: World) -> None:
     assert received == written
 
 
-def make_due(world: World) -> None:
+def make_due(world: SenderProcesses) -> None:
     world.sql("UPDATE robots_outboxmessage SET retry_at = now() WHERE status = 0")
 
 

@@ -15,7 +15,7 @@ import pytest
 from config.local.processes import free_port
 from tests.support.processes import start_process
 from tests.support.product import Product, wait_for
-from tests.support.senders import World
+from tests.support.senders import SenderProcesses
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
 SECONDS = 10  # within which each process ends
@@ -53,7 +53,7 @@ def test_a_stop_request_survives_bursts_of_signals(number: signal.Signals):
 
 
 def test_senders_end_after_bursts_of_signals(tmp_path: Path, sandbox: Any):
-    world = World(tmp_path, sandbox.url)
+    world = SenderProcesses(tmp_path, sandbox.url)
     try:
         for _ in range(10):
             sender = world.start_sender()
@@ -89,4 +89,4 @@ def test_the_whole_product_ends_after_a_burst_of_signals(tmp_path: Path):
     assert product.process is not None
     burst(product.process.pid, signal.SIGINT)
     ends(lambda: not product.ended)
-    assert "stopped" in product.said
+    assert "stopped" in product.output

@@ -16,7 +16,7 @@ from integrations.aliyun.customer_service import digest_of
 from robots.models import OutboxMessage, Robot
 from tests.factories.conversations import ConversationFactory
 from tests.factories.people import FriendshipFactory, UserFactory
-from tests.support.entry_points import said_to
+from tests.support.entry_points import private_messages_to
 
 pytestmark = pytest.mark.django_db
 
@@ -56,12 +56,12 @@ def call_back(content: str = "你好", *, kind: str = "text", user: str = "wx-al
 
 def test_staffs_text_reaches_the_user_through_the_robot():
     assert call_back("请稍等") == 1200
-    assert said_to("wx-alice") == ["请稍等"]
+    assert private_messages_to("wx-alice") == ["请稍等"]
 
 
 def test_the_user_is_named_by_code_or_id():
     assert call_back("请稍等", user=str(User.objects.get(code="wx-alice").pk)) == 1200
-    assert said_to("wx-alice") == ["请稍等"]
+    assert private_messages_to("wx-alice") == ["请稍等"]
 
 
 def test_staffs_picture_reaches_the_user():
@@ -81,7 +81,7 @@ def test_a_clock_may_differ_by_five_minutes(age):
 @pytest.mark.parametrize("age", [301, -301, 10**8])
 def test_a_stale_or_early_callback_is_refused(age):
     assert call_back(age=age) == 1401
-    assert said_to("wx-alice") == []
+    assert private_messages_to("wx-alice") == []
 
 
 def test_another_key_is_refused():
@@ -104,7 +104,7 @@ def test_a_callback_without_a_valid_digest_is_refused(query):
 def test_a_digest_is_accepted_once():
     raw, path = signed({"userId": "wx-alice", "msgType": "text", "content": "a"})
     assert [call(raw, path), call(raw, path)] == [1200, 1409]
-    assert said_to("wx-alice") == ["a"]
+    assert private_messages_to("wx-alice") == ["a"]
 
 
 def test_a_refused_callback_may_be_sent_again():
@@ -125,7 +125,7 @@ CALLBACKS = [
 def test_a_user_without_an_open_conversation_is_ignored(content: str, kind: str):
     before = without_conversation().conversations.values_list("said_at", "closed_at").get()
     assert call_back(content, kind=kind, user="wx-bob") == 1200
-    assert said_to("wx-bob") == []
+    assert private_messages_to("wx-bob") == []
     assert Conversation.objects.filter(user__code="wx-bob").values_list("said_at", "closed_at").get() == before
 
 
@@ -163,7 +163,7 @@ def test_a_conversation_is_opened_and_closed():
     assert bob.conversations.filter(closed_at=None).count() == 1
     assert call_back("", kind="conversation_close", user="wx-bob") == 1200
     assert not bob.conversations.filter(closed_at=None).exists()
-    assert ["客服已接入" in text for text in said_to("wx-bob")] == [True, False]
+    assert ["客服已接入" in text for text in private_messages_to("wx-bob")] == [True, False]
 
 
 def test_a_conversation_created_twice_is_one(alice):
@@ -182,7 +182,7 @@ def test_the_database_keeps_one_open_conversation_a_user():
 
 def test_a_silent_user_is_warned():
     call_back("VISITOR_OVERTIME_NOTICE")
-    assert "即将结束" in said_to("wx-alice")[0]
+    assert "即将结束" in private_messages_to("wx-alice")[0]
 
 
 def test_digests_of_expired_callbacks_are_deleted():
@@ -207,4 +207,4 @@ def test_digests_of_expired_callbacks_are_deleted():
 )
 def test_an_empty_or_unknown_message_is_refused(content: str, kind: str):
     assert call_back(content, kind=kind) == 1403
-    assert said_to("wx-alice") == []
+    assert private_messages_to("wx-alice") == []

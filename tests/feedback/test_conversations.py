@@ -16,9 +16,9 @@ from robots.models import Robot
 from tests.factories.conversations import ConversationFactory, ForwardedMessageFactory
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory, days_ago
 from tests.feedback.test_callback import call_back as staff_calls_back
-from tests.support.entry_points import said_to
-from tests.support.outside_system import Outside, played_by
-from tests.support.private_messages import last_said_to, tells_robot
+from tests.support.entry_points import private_messages_to
+from tests.support.outside_system import OutsideSystem, played_by
+from tests.support.private_messages import last_message_to, receive_private_message
 
 pytestmark = pytest.mark.django_db
 Status = ForwardedMessage.Status
@@ -54,8 +54,8 @@ def make_silent(minutes: int = 31) -> None:
 
 
 def test_choice_5_opens_a_conversation_and_notifies_staff(alice, sandbox):
-    tells_robot("5")
-    assert "接入客服" in last_said_to()
+    receive_private_message("5")
+    assert "接入客服" in last_message_to()
     assert Conversation.objects.get(closed_at=None).user == alice
     assert forwarded_to_staff(sandbox) == ["(用户请求接入客服)"]
     assert sandbox.state.forwarded[0]["body"]["userId"] == "wx-alice"
@@ -63,11 +63,11 @@ def test_choice_5_opens_a_conversation_and_notifies_staff(alice, sandbox):
 
 
 def test_messages_in_an_open_conversation_are_forwarded_in_order(sandbox):
-    tells_robot("5")
+    receive_private_message("5")
     for text in ("提现没到账", "1", "菜单"):
-        tells_robot(text)
+        receive_private_message(text)
     assert forwarded_to_staff(sandbox)[1:] == ["提现没到账", "1", "菜单"]
-    assert len(said_to("wx-alice")) == 1
+    assert len(private_messages_to("wx-alice")) == 1
 
 
 OTHER_KINDS: list[tuple[dict[str, Any], str, str]] = [
@@ -82,65 +82,65 @@ OTHER_KINDS: list[tuple[dict[str, Any], str, str]] = [
 
 @pytest.mark.parametrize(("fields", "kind", "content"), OTHER_KINDS)
 def test_pictures_are_forwarded_as_pictures_and_other_messages_as_text(sandbox, fields, kind, content):
-    tells_robot("5")
-    tells_robot(**fields)
+    receive_private_message("5")
+    receive_private_message(**fields)
     assert forwarded_to_staff(sandbox)[1:] == [content]
     assert sandbox.state.forwarded[1]["body"]["msgType"] == kind
 
 
 def test_an_empty_message_is_not_forwarded(sandbox):
-    tells_robot("5")
-    tells_robot("  ")
+    receive_private_message("5")
+    receive_private_message("  ")
     assert len(forwarded_to_staff(sandbox)) == 1
 
 
 def test_leaving_ends_the_conversation_for_both_sides(sandbox):
-    tells_robot("5")
-    tells_robot("退出")
-    assert "已结束" in last_said_to()
+    receive_private_message("5")
+    receive_private_message("退出")
+    assert "已结束" in last_message_to()
     assert Conversation.objects.get().closed_at is not None
     assert forwarded_to_staff(sandbox)[-1] == "(用户已结束对话)"
-    tells_robot("2")
-    assert "三步" in last_said_to()
+    receive_private_message("2")
+    assert "三步" in last_message_to()
 
 
 def test_staff_can_end_the_conversation(sandbox):
-    tells_robot("5")
+    receive_private_message("5")
     staff_calls_back("CONVERSATION_CLOSE")
-    tells_robot("谢谢")
+    receive_private_message("谢谢")
     assert forwarded_to_staff(sandbox) == ["(用户请求接入客服)"]
 
 
 def test_a_conversation_opened_by_staff_forwards_messages_of_users_without_groups(sandbox):
     FriendshipFactory(user=UserFactory(code="wx-bob"), robot=Robot.objects.get(code="r1"))
     staff_calls_back("CONVERSATION_CREATE", user="wx-bob")
-    tells_robot("你好", user="wx-bob")
+    receive_private_message("你好", user="wx-bob")
     assert forwarded_to_staff(sandbox) == ["你好"]
 
 
 def test_choosing_5_twice_opens_one_conversation(sandbox):
-    tells_robot("5")
-    tells_robot("5")
+    receive_private_message("5")
+    receive_private_message("5")
     assert Conversation.objects.count() == 1
     assert forwarded_to_staff(sandbox) == ["(用户请求接入客服)", "5"]
 
 
 @pytest.mark.parametrize("mode", ["error", "drop_reply"])
 def test_when_customer_service_is_unavailable_the_user_is_notified_once_and_no_message_is_lost(sandbox, mode):
-    tells_robot("5")
+    receive_private_message("5")
     set_fault(sandbox, mode)
-    tells_robot("在吗")
+    receive_private_message("在吗")
     for _ in range(3):
         forward_messages()
         ForwardedMessage.objects.filter(status=Status.WAITING).update(retry_at=timezone.now())
-    assert sum("暂时连不上" in text for text in said_to("wx-alice")) == 1
+    assert sum("暂时连不上" in text for text in private_messages_to("wx-alice")) == 1
     clear_fault(sandbox)
     assert list(dict.fromkeys(forwarded_to_staff(sandbox))) == ["(用户请求接入客服)", "在吗"]
     assert set(ForwardedMessage.objects.values_list("status", flat=True)) == {Status.SENT}
 
 
 def test_a_message_whose_answer_was_lost_is_sent_again_under_its_number(sandbox):
-    tells_robot("5")
+    receive_private_message("5")
     set_fault(sandbox, "drop_reply")
     forward_messages()
     clear_fault(sandbox)
@@ -151,9 +151,9 @@ def test_a_message_whose_answer_was_lost_is_sent_again_under_its_number(sandbox)
 
 def test_a_message_waits_while_customer_service_has_no_connection(settings):
     settings.ALIYUN_CS_BASE_URL = "http://127.0.0.1:1"
-    tells_robot("5")
+    receive_private_message("5")
     forward_messages()
-    assert "暂时连不上" in last_said_to()
+    assert "暂时连不上" in last_message_to()
     message = ForwardedMessage.objects.get()
     assert (message.status, message.try_count) == (Status.WAITING, 1)
     assert message.retry_at > timezone.now()
@@ -162,18 +162,18 @@ def test_a_message_waits_while_customer_service_has_no_connection(settings):
 def test_a_failed_message_delays_only_its_own_conversation(sandbox):
     FriendshipFactory(user=UserFactory(code="wx-bob"), robot=Robot.objects.get(code="r1"))
     GroupFactory(wechat_owner_code="wx-bob")
-    tells_robot("5")
-    tells_robot("一")
+    receive_private_message("5")
+    receive_private_message("一")
     ForwardedMessage.objects.filter(content__startswith="(").update(retry_at=timezone.now() + timedelta(minutes=1))
-    tells_robot("5", user="wx-bob")
+    receive_private_message("5", user="wx-bob")
     assert forwarded_to_staff(sandbox) == ["(用户请求接入客服)"]
     assert sandbox.state.forwarded[0]["body"]["userId"] == "wx-bob"
 
 
 def test_a_refused_message_does_not_stop_its_conversation(sandbox):
-    tells_robot("5")
-    tells_robot("违禁")
-    tells_robot("在吗")
+    receive_private_message("5")
+    receive_private_message("违禁")
+    receive_private_message("在吗")
     for _ in range(3):
         forward_messages()
         ForwardedMessage.objects.filter(status=Status.WAITING).update(retry_at=timezone.now())
@@ -181,39 +181,39 @@ def test_a_refused_message_does_not_stop_its_conversation(sandbox):
     refused = ForwardedMessage.objects.get(content="违禁")
     assert (refused.status, refused.try_count) == (Status.GIVEN_UP, 3)
     assert "400" in refused.reason
-    assert ["没有送达" in text for text in said_to("wx-alice")] == [False, True]
+    assert ["没有送达" in text for text in private_messages_to("wx-alice")] == [False, True]
 
 
 def test_a_refused_message_is_tried_again(sandbox):
-    tells_robot("5")
-    tells_robot("违禁")
+    receive_private_message("5")
+    receive_private_message("违禁")
     forward_messages()
     refused = ForwardedMessage.objects.get(content="违禁")
     assert (refused.status, refused.try_count) == (Status.WAITING, 1)
-    assert len(said_to("wx-alice")) == 1
+    assert len(private_messages_to("wx-alice")) == 1
 
 
 def test_a_message_is_given_up_after_a_day(sandbox):
-    tells_robot("5")
+    receive_private_message("5")
     set_fault(sandbox)
     ForwardedMessage.objects.update(said_at=timezone.now() - timedelta(hours=25))
     forward_messages()
     message = ForwardedMessage.objects.get()
     assert message.status == Status.GIVEN_UP
     assert message.reason
-    assert "没有送达" in last_said_to()
+    assert "没有送达" in last_message_to()
 
 
 @pytest.mark.parametrize(("minutes", "closed"), [(29, 0), (31, 1)])
 def test_a_long_silence_ends_the_conversation_and_notifies_the_user(minutes, closed):
-    tells_robot("5")
+    receive_private_message("5")
     make_silent(minutes)
     assert close_silent_conversations() == closed
-    assert sum("自动结束" in text for text in said_to("wx-alice")) == closed
+    assert sum("自动结束" in text for text in private_messages_to("wx-alice")) == closed
 
 
 def test_staff_is_notified_of_a_conversation_ended_by_silence(sandbox):
-    tells_robot("5")
+    receive_private_message("5")
     make_silent()
     close_silent_conversations()
     assert forwarded_to_staff(sandbox)[-1] == "(很久没有新消息,对话已自动结束)"
@@ -221,33 +221,33 @@ def test_staff_is_notified_of_a_conversation_ended_by_silence(sandbox):
 
 @pytest.mark.parametrize(("content", "kind"), [("查到了", "text"), ("http://e.com/p.png", "image")])
 def test_staff_cannot_reach_a_user_after_silence_until_they_open_a_conversation(content, kind):
-    tells_robot("5")
+    receive_private_message("5")
     make_silent()
     close_silent_conversations()
     staff_calls_back(content, kind=kind)
-    assert (last_said_to() == content, Conversation.objects.filter(closed_at=None).exists()) == (False, False)
+    assert (last_message_to() == content, Conversation.objects.filter(closed_at=None).exists()) == (False, False)
     staff_calls_back("CONVERSATION_CREATE")
     staff_calls_back(content, kind=kind)
-    assert last_said_to() == content
+    assert last_message_to() == content
 
 
 def test_a_warning_of_silence_opens_no_conversation(sandbox):
-    tells_robot("5")
+    receive_private_message("5")
     staff_calls_back("CONVERSATION_CLOSE")
     staff_calls_back("VISITOR_OVERTIME_NOTICE")
     assert not Conversation.objects.filter(closed_at=None).exists()
 
 
 def test_a_warning_of_silence_is_no_activity():
-    tells_robot("5")
+    receive_private_message("5")
     make_silent()
     staff_calls_back("VISITOR_OVERTIME_NOTICE")
     assert close_silent_conversations() == 1
 
 
-@pytest.mark.parametrize("speak", [lambda: tells_robot("还在"), lambda: staff_calls_back("请稍等")])
+@pytest.mark.parametrize("speak", [lambda: receive_private_message("还在"), lambda: staff_calls_back("请稍等")])
 def test_a_message_of_either_side_keeps_the_conversation_open(speak):
-    tells_robot("5")
+    receive_private_message("5")
     make_silent()
     speak()
     assert close_silent_conversations() == 0
@@ -264,7 +264,7 @@ def test_conversations_that_ended_90_days_ago_are_deleted_with_their_messages(mo
 
 
 def test_the_database_refuses_a_sent_forward_without_its_time():
-    tells_robot("5")
+    receive_private_message("5")
     with pytest.raises(IntegrityError, match="settled_forward_has_settled_at"), transaction.atomic():
         ForwardedMessage.objects.update(status=Status.SENT)
 
@@ -284,6 +284,8 @@ def test_a_sweep_ends_when_customer_service_is_unavailable(sandbox, mode: str):
 def test_a_refused_message_does_not_stop_other_conversations(tmp_path, settings):
     for _ in range(3):
         ForwardedMessageFactory(status=Status.WAITING)
-    with played_by(Outside(SandboxResponse({"code": 500}), SandboxResponse({"code": 200})), tmp_path, settings):
+    with played_by(
+        OutsideSystem(SandboxResponse({"code": 500}), SandboxResponse({"code": 200})), tmp_path, settings
+    ):
         assert forward_messages() == 3
     assert ForwardedMessage.objects.filter(status=Status.SENT).count() == 2

@@ -10,7 +10,7 @@ from groups.models import Awakening, CancelReason
 from robots.models import OutboxMessage, Robot
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory
 from tests.support.client import ApiClient
-from tests.support.entry_points import said_to
+from tests.support.entry_points import private_messages_to
 
 pytestmark = pytest.mark.django_db
 
@@ -113,14 +113,14 @@ def test_an_apprentice_who_lacks_nothing_or_has_no_robot_is_not_marked(alice, ap
 @pytest.mark.parametrize("by", ["pk", "code"])
 def test_an_apprentice_without_a_group_is_asked_for_a_group(alice, apprentice, by: str):
     assert remind(alice, user_id=str(getattr(apprentice, by)))["code"] == 1200
-    [text] = said_to(apprentice.code)
+    [text] = private_messages_to(apprentice.code)
     assert "拉进群" in text
 
 
 def test_an_apprentice_with_a_group_is_asked_for_an_apprentice_whatever_the_client_sends(alice, apprentice):
     GroupFactory(user=apprentice)
     remind(alice, user_id=str(apprentice.pk), is_import=True, is_apprentice=False)
-    [text] = said_to(apprentice.code)
+    [text] = private_messages_to(apprentice.code)
     assert "邀请好友" in text
 
 
@@ -129,21 +129,21 @@ def test_an_apprentice_who_lacks_nothing_gets_no_reminder(alice, apprentice):
     UserFactory(inviter=apprentice)
     answer = remind(alice, user_id=str(apprentice.pk))
     assert (answer["code"], answer["description"] != "") == (1200, True)
-    assert said_to(apprentice.code) == []
+    assert private_messages_to(apprentice.code) == []
 
 
 def test_a_second_reminder_on_one_day_is_answered_but_not_sent(alice, apprentice):
     assert remind(alice, user_id=str(apprentice.pk))["description"] == ""
     again = remind(alice, user_id=str(apprentice.pk))
     assert (again["code"], again["description"] != "") == (1200, True)
-    assert len(said_to(apprentice.code)) == 1
+    assert len(private_messages_to(apprentice.code)) == 1
 
 
 def test_an_apprentice_may_be_reminded_again_the_next_day(alice, apprentice):
     remind(alice, user_id=str(apprentice.pk))
     Awakening.objects.update(day=timezone.localdate() - timedelta(days=1))
     remind(alice, user_id=str(apprentice.pk))
-    assert len(said_to(apprentice.code)) == 2
+    assert len(private_messages_to(apprentice.code)) == 2
 
 
 def test_somebody_elses_apprentice_is_not_found(alice):
@@ -168,21 +168,21 @@ def test_all_apprentices_without_a_group_are_reminded_of_a_group(alice, apprenti
     other = reachable(inviter=alice)
     GroupFactory(user=other)
     assert remind(alice, is_import=True, is_apprentice=False)["code"] == 1200
-    assert (len(said_to(apprentice.code)), len(said_to(other.code))) == (1, 0)
+    assert (len(private_messages_to(apprentice.code)), len(private_messages_to(other.code))) == (1, 0)
 
 
 def test_all_apprentices_without_an_apprentice_are_reminded_of_one(alice, apprentice):
     other = reachable(inviter=alice)
     UserFactory(inviter=other)
     assert remind(alice, is_import=False, is_apprentice=True)["code"] == 1200
-    assert "邀请好友" in said_to(apprentice.code)[0]
-    assert said_to(other.code) == []
+    assert "邀请好友" in private_messages_to(apprentice.code)[0]
+    assert private_messages_to(other.code) == []
 
 
 def test_a_second_reminder_of_all_on_one_day_is_answered_but_not_sent(alice, apprentice):
     remind(alice, is_import=True, is_apprentice=False)
     assert remind(alice, is_import=True, is_apprentice=False)["description"] != ""
-    assert len(said_to(apprentice.code)) == 1
+    assert len(private_messages_to(apprentice.code)) == 1
 
 
 def test_nobody_to_remind_is_1404(alice):

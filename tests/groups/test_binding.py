@@ -16,37 +16,37 @@ from robots.models import OutboxMessage, Robot, RobotDay
 from robots.outbox import failed
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory
 from tests.support.client import ApiClient
-from tests.support.entry_points import asked_of_gateway, gateway_tells, said_to
+from tests.support.entry_points import gateway_operations, gateway_sends, private_messages_to
 from tests.support.group_events import bound, pulled_in
 
 pytestmark = pytest.mark.django_db
 
 
 def test_a_robot_that_is_added_asks_the_gateway_to_bind(alice, robot):
-    gateway_tells(pulled_in())
-    assert asked_of_gateway("g1") == ["bind_group"]
-    assert said_to("wx-alice") == []
+    gateway_sends(pulled_in())
+    assert gateway_operations("g1") == ["bind_group"]
+    assert private_messages_to("wx-alice") == []
 
 
 def test_an_unknown_user_is_refused_silently(robot):
-    gateway_tells(pulled_in(user="nobody"))
-    assert asked_of_gateway("g1") == []
+    gateway_sends(pulled_in(user="nobody"))
+    assert gateway_operations("g1") == []
     assert GatewayEvent.objects.get().status == GatewayEvent.Status.IGNORED
 
 
 def test_a_blocked_user_is_refused_silently(alice, robot):
     User.objects.update(blocked_at=timezone.now())
-    gateway_tells(pulled_in())
-    assert asked_of_gateway("g1") == []
-    assert said_to("wx-alice") == []
+    gateway_sends(pulled_in())
+    assert gateway_operations("g1") == []
+    assert private_messages_to("wx-alice") == []
 
 
 def test_a_full_robot_recommends_another_with_its_picture(alice):
     RobotFactory(code="r1", group_count=30)
     other = RobotFactory(name="二号", qr_code_url="http://e.com/qr.png")
-    gateway_tells(pulled_in())
-    assert asked_of_gateway("g1") == []
-    texts = said_to("wx-alice")
+    gateway_sends(pulled_in())
+    assert gateway_operations("g1") == []
+    texts = private_messages_to("wx-alice")
     assert "名额" in texts[0]
     assert other.name in texts[1]
     assert texts[2] == "http://e.com/qr.png"
@@ -54,33 +54,33 @@ def test_a_full_robot_recommends_another_with_its_picture(alice):
 
 def test_a_robot_out_of_quota_refuses_too(alice, robot):
     RobotDay.objects.create(robot=robot, day=day_of(timezone.now()), quota=1, bound_count=1)
-    gateway_tells(pulled_in())
-    assert asked_of_gateway("g1") == []
+    gateway_sends(pulled_in())
+    assert gateway_operations("g1") == []
 
 
 @pytest.mark.parametrize("reason", [CancelReason.ILLEGAL, CancelReason.POOR_LAUNCHES])
 def test_a_group_cancelled_for_a_violation_cannot_be_bound_again(alice, robot, reason: int):
     GroupFactory(code="g1", cancelled_at=timezone.now(), cancel_reason=reason)
-    gateway_tells(pulled_in())
-    assert asked_of_gateway("g1") == []
-    assert "违规" in said_to("wx-alice")[0]
+    gateway_sends(pulled_in())
+    assert gateway_operations("g1") == []
+    assert "违规" in private_messages_to("wx-alice")[0]
 
 
 def test_a_group_cancelled_for_another_reason_can_be_bound_again(alice, robot):
     GroupFactory(code="g1", cancelled_at=timezone.now(), cancel_reason=CancelReason.ROBOT_KICKED)
-    gateway_tells(pulled_in())
-    assert asked_of_gateway("g1") == ["bind_group"]
+    gateway_sends(pulled_in())
+    assert gateway_operations("g1") == ["bind_group"]
 
 
 def test_a_group_that_is_served_already_is_refused(alice, robot):
     GroupFactory(code="g1")
-    gateway_tells(pulled_in())
-    assert asked_of_gateway("g1") == []
-    assert "已经有" in said_to("wx-alice")[0]
+    gateway_sends(pulled_in())
+    assert gateway_operations("g1") == []
+    assert "已经有" in private_messages_to("wx-alice")[0]
 
 
 def test_a_bound_group_is_the_users_and_counts_on_the_robot(alice, robot):
-    gateway_tells(bound())
+    gateway_sends(bound())
     group = Group.objects.get()
     assert (group.user, group.robot, group.name) == (alice, robot, "好群")
     robot.refresh_from_db()
@@ -89,43 +89,43 @@ def test_a_bound_group_is_the_users_and_counts_on_the_robot(alice, robot):
 
 
 def test_a_bound_group_asks_for_its_members_and_thanks_the_user(alice, robot):
-    gateway_tells(bound())
-    assert asked_of_gateway("g1") == ["sync_members"]
-    assert "绑定成功" in said_to("wx-alice")[0]
+    gateway_sends(bound())
+    assert gateway_operations("g1") == ["sync_members"]
+    assert "绑定成功" in private_messages_to("wx-alice")[0]
 
 
 def test_a_binding_reported_twice_binds_once(alice, robot):
-    gateway_tells(bound())
-    gateway_tells(bound())
+    gateway_sends(bound())
+    gateway_sends(bound())
     robot.refresh_from_db()
-    assert (Group.objects.count(), robot.group_count, len(said_to("wx-alice"))) == (1, 1, 1)
+    assert (Group.objects.count(), robot.group_count, len(private_messages_to("wx-alice"))) == (1, 1, 1)
 
 
 def test_the_time_of_binding_is_the_gateways(alice, robot):
-    gateway_tells(bound(bind_time="2026-01-02 03:04:05"))
+    gateway_sends(bound(bind_time="2026-01-02 03:04:05"))
     assert timezone.localtime(Group.objects.get().bound_at).strftime("%F %T") == "2026-01-02 03:04:05"
 
 
 def test_a_group_bound_again_keeps_its_paid_days(alice, robot):
     GroupFactory(code="g1", settle_count=12, cancelled_at=timezone.now(), cancel_reason=3)
     GroupFactory(code="g1", settle_count=5, cancelled_at=timezone.now(), cancel_reason=3)
-    gateway_tells(bound())
+    gateway_sends(bound())
     assert Group.objects.active().get().settle_count == 12
 
 
 def test_the_last_free_place_of_a_robot_recommends_another(alice):
     RobotFactory(code="r1", group_count=29)
     other = RobotFactory(name="二号")
-    gateway_tells(bound())
-    assert other.name in said_to("wx-alice")[1]
+    gateway_sends(bound())
+    assert other.name in private_messages_to("wx-alice")[1]
 
 
 def test_a_robot_that_has_filled_up_unbinds_the_group(alice):
     RobotFactory(code="r1", group_count=30)
-    gateway_tells(bound())
+    gateway_sends(bound())
     assert Group.objects.count() == 0
-    assert asked_of_gateway("g1") == ["unbind_group"]
-    assert "名额" in said_to("wx-alice")[0]
+    assert gateway_operations("g1") == ["unbind_group"]
+    assert "名额" in private_messages_to("wx-alice")[0]
 
 
 @pytest.fixture
@@ -135,38 +135,38 @@ def friend(alice) -> Robot:
 
 
 def test_a_robot_banned_before_its_binding_is_reported_gets_no_group(alice, robot, friend):
-    gateway_tells(("abnormal_robot", {"robot_id": "r1"}), bound())
+    gateway_sends(("abnormal_robot", {"robot_id": "r1"}), bound())
     assert Group.objects.count() == 0
-    assert asked_of_gateway("g1") == []
-    assert "不能用了" in said_to("wx-alice")[0]
+    assert gateway_operations("g1") == []
+    assert "不能用了" in private_messages_to("wx-alice")[0]
     assert set(OutboxMessage.objects.values_list("robot__code", flat=True)) == {"r2"}
 
 
 def test_a_banned_robot_that_is_added_recommends_a_working_one(alice, robot, friend):
-    gateway_tells(("abnormal_robot", {"robot_id": "r1"}), pulled_in())
-    assert said_to("wx-alice")[1] == "请改把我拉进群。"
-    assert asked_of_gateway("g1") == []
+    gateway_sends(("abnormal_robot", {"robot_id": "r1"}), pulled_in())
+    assert private_messages_to("wx-alice")[1] == "请改把我拉进群。"
+    assert gateway_operations("g1") == []
 
 
 def test_when_the_users_other_robot_is_full_a_third_is_recommended(alice, robot, friend):
     Robot.objects.filter(pk=friend.pk).update(group_count=30)
     RobotFactory(name="三号")
-    gateway_tells(("abnormal_robot", {"robot_id": "r1"}), bound())
-    assert "三号" in said_to("wx-alice")[1]
+    gateway_sends(("abnormal_robot", {"robot_id": "r1"}), bound())
+    assert "三号" in private_messages_to("wx-alice")[1]
 
 
 def test_a_banned_robot_sends_nothing_when_the_user_has_no_working_robot(alice, robot):
-    gateway_tells(("abnormal_robot", {"robot_id": "r1"}), bound())
-    assert (Group.objects.count(), said_to("wx-alice")) == (0, [])
+    gateway_sends(("abnormal_robot", {"robot_id": "r1"}), bound())
+    assert (Group.objects.count(), private_messages_to("wx-alice")) == (0, [])
 
 
 def test_the_second_robot_in_a_group_is_unbound(alice, robot):
     RobotFactory(code="r2")
-    gateway_tells(bound(), bound(robot="r2"))
+    gateway_sends(bound(), bound(robot="r2"))
     assert Group.objects.get().robot == robot
     unbinding = OutboxMessage.objects.get(operation="unbind_group")
     assert (unbinding.robot.code, unbinding.group_code) == ("r2", "g1")
-    assert "已经有" in said_to("wx-alice")[-1]
+    assert "已经有" in private_messages_to("wx-alice")[-1]
 
 
 def test_the_database_serves_a_group_once_at_a_time(alice, robot):
@@ -181,7 +181,7 @@ def bound_at_once(*bind_times: str, arriving: datetime, quota: int = 1) -> list[
     with time_machine.travel(arriving, tick=False):
         for day in {day_of(arriving), day_of(arriving) - timedelta(days=1)}:
             RobotDay.objects.create(robot=robot, day=day, quota=quota)
-        gateway_tells(*(bound(f"g{n}", bind_time=time) for n, time in enumerate(bind_times, 1)))
+        gateway_sends(*(bound(f"g{n}", bind_time=time) for n, time in enumerate(bind_times, 1)))
     return sorted(Group.objects.values_list("code", flat=True))
 
 
@@ -190,7 +190,7 @@ def test_bindings_reported_for_another_day_use_the_quota_of_today(alice, robot):
     noon = datetime.fromisoformat("2026-11-02T12:30:00+08:00")
     assert bound_at_once(*times, arriving=noon, quota=2) == ["g1", "g2"]
     assert RobotDay.objects.get(day="2026-11-02").bound_count == 2
-    assert asked_of_gateway("g3") == ["unbind_group"]
+    assert gateway_operations("g3") == ["unbind_group"]
 
 
 @pytest.mark.parametrize(
@@ -212,13 +212,13 @@ def test_only_around_midnight_the_day_of_the_binding_counts(alice, robot, bind_t
 
 def test_the_user_is_notified_of_a_failed_join(alice, robot):
     body = {"robot_id": "r1", "group_id": "g1", "user_id": "wx-alice", "name": "好群", "reason": "群满了"}
-    gateway_tells(("robot_join_failed", body))
-    assert "群满了" in said_to("wx-alice")[0]
+    gateway_sends(("robot_join_failed", body))
+    assert "群满了" in private_messages_to("wx-alice")[0]
 
 
 def test_a_kick_of_the_robot_cancels_the_group(alice, robot):
-    gateway_tells(bound())
-    gateway_tells(("robot_kicked", {"robot_id": "r1", "group_id": "g1", "user_id": "wx-alice"}))
+    gateway_sends(bound())
+    gateway_sends(("robot_kicked", {"robot_id": "r1", "group_id": "g1", "user_id": "wx-alice"}))
     group = Group.objects.get()
     assert (group.cancel_reason, group.cancelled_by) == (CancelReason.ROBOT_KICKED, "网关")
     robot.refresh_from_db()
@@ -226,25 +226,25 @@ def test_a_kick_of_the_robot_cancels_the_group(alice, robot):
 
 
 def test_a_kick_from_before_the_binding_cancels_nothing(alice, robot):
-    gateway_tells(bound(bind_time="2026-11-02 10:00:00"))
+    gateway_sends(bound(bind_time="2026-11-02 10:00:00"))
     kick = {"robot_id": "r1", "group_id": "g1", "user_id": "wx-alice"}
-    gateway_tells(("robot_kicked", kick | {"kick_time": "2026-11-02 09:59:59"}))
+    gateway_sends(("robot_kicked", kick | {"kick_time": "2026-11-02 09:59:59"}))
     assert Group.objects.active().count() == 1
-    gateway_tells(("robot_kicked", kick | {"kick_time": "2026-11-02 10:00:00"}))
+    gateway_sends(("robot_kicked", kick | {"kick_time": "2026-11-02 10:00:00"}))
     assert Group.objects.active().count() == 0
 
 
 def test_a_cancelled_group_is_unbound_and_gets_no_more_messages(alice, robot):
-    gateway_tells(bound())
+    gateway_sends(bound())
     group = Group.objects.get()
     cancelling.cancel(group_ids=[group.pk], reason=CancelReason.OPERATOR, by="root", at=timezone.now())
-    assert asked_of_gateway("g1") == ["sync_members", "unbind_group"]
+    assert gateway_operations("g1") == ["sync_members", "unbind_group"]
     waiting = OutboxMessage.objects.filter(group_code="g1", status=0)
     assert [message.operation for message in waiting] == ["unbind_group"]
 
 
 def test_cancelling_twice_counts_once(alice, robot):
-    gateway_tells(bound())
+    gateway_sends(bound())
     group = Group.objects.get()
     params = {"reason": CancelReason.OPERATOR, "by": "root", "at": timezone.now()}
     assert cancelling.cancel(group_ids=[group.pk], **params) == 1
@@ -255,7 +255,7 @@ def test_cancelling_twice_counts_once(alice, robot):
 
 @pytest.mark.parametrize("body", [{}, [], "x", 1, {"group_id": ["x"]}, [{"group_id": "g1"}]])
 def test_invalid_bodies_are_ignored_and_stored(body):
-    gateway_tells(("group_members", body), ("bind_group_success", body), ("group_info", body))
+    gateway_sends(("group_members", body), ("bind_group_success", body), ("group_info", body))
     assert set(GatewayEvent.objects.values_list("status", flat=True)) == {GatewayEvent.Status.IGNORED}
 
 
@@ -263,29 +263,29 @@ def test_the_robot_asks_to_be_pulled_back_and_shows_its_code():
     group = GroupFactory(name="测试群")
     answer = ApiClient(group.user).get(f"/pullback/{group.code}")
     assert (answer["code"], answer["data"]) == (1200, group.robot.qr_code_url)
-    [text] = said_to(group.user.code)
+    [text] = private_messages_to(group.user.code)
     assert "测试群" in text
 
 
 def test_a_robot_can_be_pulled_back_into_a_group_that_kicked_it():
     group = GroupFactory(cancelled_at=timezone.now(), cancel_reason=CancelReason.ROBOT_KICKED)
     assert ApiClient(group.user).get(f"/pullback/{group.pk}")["code"] == 1200
-    assert len(said_to(group.user.code)) == 1
+    assert len(private_messages_to(group.user.code)) == 1
 
 
 def test_a_robot_cannot_be_pulled_back_into_a_group_cancelled_for_another_reason():
     group = GroupFactory(cancelled_at=timezone.now(), cancel_reason=CancelReason.ILLEGAL)
     assert ApiClient(group.user).get(f"/pullback/{group.pk}")["code"] == 1404
-    assert said_to(group.user.code) == []
+    assert private_messages_to(group.user.code) == []
 
 
 def test_a_failed_unbinding_does_not_cancel_a_group_that_is_bound_again(alice, robot):
-    gateway_tells(bound())
+    gateway_sends(bound())
     cancelling.cancel(
         group_ids=[Group.objects.get().pk], reason=CancelReason.OPERATOR, by="wang", at=timezone.now()
     )
     unbinding = OutboxMessage.objects.filter(operation="unbind_group")
     unbinding.update(status=OutboxMessage.Status.FAILED, reason="502", settled_at=timezone.now())
-    gateway_tells(bound())
+    gateway_sends(bound())
     assert failed.retry(unbinding, at=timezone.now()) == 0
     assert unbinding.get().reason == "群已重新绑定"

@@ -15,7 +15,7 @@ from groups.models import CancelJob, CancelReason, Group
 from groups.tasks import run_cancel_jobs
 from robots.models import OutboxMessage, Robot
 from tests.factories.people import GroupFactory, RobotFactory, UserFactory
-from tests.support.entry_points import asked_of_gateway, key_with
+from tests.support.entry_points import gateway_operations, key_with
 
 pytestmark = pytest.mark.django_db
 
@@ -55,7 +55,7 @@ def test_a_working_robot_is_unbound_whatever_the_reason():
     group = GroupFactory()
     delete(group.pk, cancel_reason=CancelReason.ROBOT_BANNED)
     run_cancel_jobs()
-    assert asked_of_gateway(group.code) == ["unbind_group"]
+    assert gateway_operations(group.code) == ["unbind_group"]
 
 
 def test_groups_may_be_one_text_with_commas():
@@ -93,8 +93,8 @@ def test_the_gateway_is_asked_to_unbind_and_the_robot_has_room_for_other_groups(
     run_cancel_jobs()
     robot.refresh_from_db()
     assert robot.group_count == 1
-    assert asked_of_gateway(groups[0].code) == ["unbind_group"]
-    assert asked_of_gateway(groups[2].code) == []
+    assert gateway_operations(groups[0].code) == ["unbind_group"]
+    assert gateway_operations(groups[2].code) == []
 
 
 def test_the_command_cancels_by_the_same_service():
@@ -102,7 +102,7 @@ def test_the_command_cancels_by_the_same_service():
     assert command(group.code, by="小王", reason=5) == "1 groups cancelled.\n"
     group.refresh_from_db()
     assert (group.cancelled_by, group.cancel_reason) == ("小王", 5)
-    assert asked_of_gateway(group.code) == ["unbind_group"]
+    assert gateway_operations(group.code) == ["unbind_group"]
 
 
 def test_the_command_reads_a_file(tmp_path):

@@ -18,8 +18,8 @@ from tests.factories.money import rated
 from tests.factories.people import GroupFactory, RobotFactory, UserFactory
 from tests.support.client import ApiClient
 from tests.support.concurrency import in_another_thread
-from tests.support.entry_points import gateway_tells, key_with, said_to
-from tests.support.group_messages import answered_in, said, says
+from tests.support.entry_points import gateway_sends, key_with, private_messages_to
+from tests.support.group_messages import group_message, messages_to, receive_group_message
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
@@ -44,38 +44,38 @@ def group() -> Group:
 
 
 def test_no_mention_is_answered_in_a_group_that_is_being_cancelled(group):
-    says(by="bob")
+    receive_group_message(by="bob")
     body = {"group_code": "g1", "mem_code": "bob", "content": "在的", "type": 3}
     answer = while_cancelling(group, lambda: ApiClient(group.user).post("/alt_msg/reply", body))
     assert answer["code"] == 1404
-    assert answered_in() == []
+    assert messages_to() == []
 
 
 def test_no_keyword_is_answered_in_a_group_that_is_being_cancelled(group):
     ApiClient(group.user).post("/keywords", {"group_codes": ["g1"], "keywords": ["价格"], "reply_content": "十元"})
-    while_cancelling(group, lambda: says("价格"))
-    assert answered_in() == []
+    while_cancelling(group, lambda: receive_group_message("价格"))
+    assert messages_to() == []
 
 
 def test_nobody_is_welcomed_in_a_group_that_is_being_cancelled(group):
     Group.objects.update(welcome_message="欢迎")
-    while_cancelling(group, lambda: gateway_tells(("join_group", {"group_id": "g1", "user_id": "bob"})))
-    assert answered_in() == []
+    while_cancelling(group, lambda: gateway_sends(("join_group", {"group_id": "g1", "user_id": "bob"})))
+    assert messages_to() == []
 
 
 def test_no_user_is_asked_to_pull_the_robot_back_into_a_group_that_is_being_cancelled(group):
     answer = while_cancelling(group, lambda: ApiClient(group.user).get("/pullback/g1"))
     assert answer["code"] == 1404
-    assert said_to("wx-alice") == []
+    assert private_messages_to("wx-alice") == []
 
 
 def test_messages_of_many_groups_and_a_cancelling_do_not_deadlock():
     first, second = sorted([GroupFactory(), GroupFactory()], key=lambda group: group.pk)
-    events = (said("甲", group=second.code), said("乙", group=first.code))
+    events = (group_message("甲", group=second.code), group_message("乙", group=first.code))
     with ThreadPoolExecutor(1) as threads:
         with transaction.atomic():
             cancel(first)
-            future = in_another_thread(threads, lambda: gateway_tells(*events))
+            future = in_another_thread(threads, lambda: gateway_sends(*events))
             assert cancel(second) == 1
         future.result()
     assert GroupMessage.objects.count() == 0
@@ -86,7 +86,7 @@ def test_a_ban_and_a_cancelling_do_not_deadlock(group):
     with ThreadPoolExecutor(1) as threads:
         with transaction.atomic():
             Group.objects.select_for_update().get(pk=group.pk)
-            future = in_another_thread(threads, lambda: gateway_tells(banned))
+            future = in_another_thread(threads, lambda: gateway_sends(banned))
             assert cancel(group) == 1
         future.result()
     assert Robot.objects.values_list("status", "group_count").get() == (Robot.Status.BANNED, 0)

@@ -10,7 +10,7 @@ from groups import cancelling
 from groups.models import CancelReason, Group
 from integrations.models import GatewayEvent
 from robots.models import OutboxMessage
-from tests.support.entry_points import asked_of_gateway, gateway_tells, said_to
+from tests.support.entry_points import gateway_operations, gateway_sends, private_messages_to
 from tests.support.group_events import bound
 
 pytestmark = pytest.mark.django_db
@@ -26,7 +26,7 @@ def at(clock: str) -> datetime:
 def report_at(clock: str, *events) -> None:
     """Handle events that the gateway sends at this time of one day."""
     with time_machine.travel(at(clock), tick=False):
-        gateway_tells(*events)
+        gateway_sends(*events)
 
 
 def kicked(clock: str):
@@ -48,7 +48,7 @@ def test_a_kick_reported_after_a_newer_binding_cancels_nothing(alice, robot):
     report_at("21:30:01", bound_then("21:30:00"))
     report_at("21:40:05", bound_then("21:40:00"))
     report_at("21:41:00", kicked("21:39:00"))
-    assert (Group.objects.active().count(), asked_of_gateway("g1")) == (1, ["sync_members"])
+    assert (Group.objects.active().count(), gateway_operations("g1")) == (1, ["sync_members"])
     assert Group.objects.get().bound_at == at("21:30:00")  # the income of the group does not start again
     report_at("21:42:00", kicked("21:40:00"))
     assert Group.objects.active().count() == 0
@@ -87,9 +87,9 @@ def test_a_binding_reported_again_after_an_operator_cancelled_it_creates_no_grou
 
 
 def test_an_unbinding_that_we_did_not_request_cancels_nothing(alice, robot):
-    gateway_tells(bound())
-    gateway_tells(UNBOUND)
-    assert (Group.objects.active().count(), asked_of_gateway("g1")) == (1, ["sync_members"])
+    gateway_sends(bound())
+    gateway_sends(UNBOUND)
+    assert (Group.objects.active().count(), gateway_operations("g1")) == (1, ["sync_members"])
     assert notes() == ["这次绑定以后没有要求过解绑"]
 
 
@@ -128,8 +128,8 @@ def test_an_unbinding_whose_attempt_is_not_recorded_yet_cancels_the_group(alice,
 
 
 def test_a_failed_join_reported_after_the_binding_notifies_nobody(alice, robot):
-    gateway_tells(bound())
-    thanked = said_to("wx-alice")
+    gateway_sends(bound())
+    thanked = private_messages_to("wx-alice")
     body = {"robot_id": "r1", "group_id": "g1", "user_id": "wx-alice", "name": "好群", "reason": "群满了"}
-    gateway_tells(("robot_join_failed", body))
-    assert (said_to("wx-alice"), notes()) == (thanked, ["群已绑定"])
+    gateway_sends(("robot_join_failed", body))
+    assert (private_messages_to("wx-alice"), notes()) == (thanked, ["群已绑定"])

@@ -6,7 +6,7 @@ from accounts.models import User
 from groups.models import Member
 from integrations.models import GatewayEvent
 from tests.factories.people import GroupFactory, RobotFactory, days_ago
-from tests.support.entry_points import gateway_tells
+from tests.support.entry_points import gateway_sends
 
 pytestmark = pytest.mark.django_db
 
@@ -17,8 +17,8 @@ def member(code: str, **fields):
 
 def test_members_join_change_and_leave_as_the_gateway_reports():
     group = GroupFactory(code="g1", bound_at=days_ago(1))
-    gateway_tells(("group_members", [member("ann"), member("bob"), member("cid", is_admin=True)]))
-    gateway_tells(("group_members", [member("ann", nickname="安"), member("dan")]))
+    gateway_sends(("group_members", [member("ann"), member("bob"), member("cid", is_admin=True)]))
+    gateway_sends(("group_members", [member("ann", nickname="安"), member("dan")]))
     present = Member.objects.filter(left_at=None).order_by("code")
     assert [(member.code, member.nickname) for member in present] == [("ann", "安"), ("dan", "Dan")]
     group.refresh_from_db()
@@ -36,7 +36,7 @@ INVALID = [
 @pytest.mark.parametrize(("fields", "stored"), INVALID)
 def test_invalid_fields_of_one_member_are_cut_or_left_out_and_the_list_counts(fields, stored):
     GroupFactory(code="g1", bound_at=days_ago(1))
-    gateway_tells(("group_members", [member("ann", **fields), member("bob", avatar="http://e.com/b")]))
+    gateway_sends(("group_members", [member("ann", **fields), member("bob", avatar="http://e.com/b")]))
     shown = Member.objects.order_by("code").values_list("code", "nickname", "avatar_url")
     assert shown[1] == ("bob", "Bob", "http://e.com/b")
     assert shown[0] == ("ann", *stored)
@@ -48,7 +48,7 @@ NOBODY = [None, "x", {}, member(""), member("x" * 129), {"user_id": "ann"}, memb
 @pytest.mark.parametrize("row", NOBODY)
 def test_a_row_that_names_no_member_is_skipped(row):
     group = GroupFactory(code="g1", bound_at=days_ago(1))
-    gateway_tells(("group_members", [row, member("bob")]))
+    gateway_sends(("group_members", [row, member("bob")]))
     assert list(Member.objects.values_list("code", flat=True)) == ["bob"]
     group.refresh_from_db()
     assert group.member_count == 1
@@ -57,13 +57,13 @@ def test_a_row_that_names_no_member_is_skipped(row):
 
 def test_a_user_with_an_invalid_picture_can_add_a_robot(robot):
     body = {"robot_id": "r1", "user_id": "wx-new", "nickname": ["x"], "avatar": "x" * 1025}
-    gateway_tells(("robot_added", body))
+    gateway_sends(("robot_added", body))
     assert User.objects.values_list("nickname", "avatar_url").get(code="wx-new") == ("", "")
 
 
 def test_a_robot_whose_code_is_a_number_is_found_in_the_info():
     group = GroupFactory(code="g1", robot=RobotFactory(code="77"))
-    gateway_tells(("group_info", {"id": "g1", "robots": [{"robot_id": 77, "robot_in_group": False}]}))
+    gateway_sends(("group_info", {"id": "g1", "robots": [{"robot_id": 77, "robot_in_group": False}]}))
     group.refresh_from_db()
     assert not group.robot_is_in
 
@@ -71,14 +71,14 @@ def test_a_robot_whose_code_is_a_number_is_found_in_the_info():
 def test_members_are_written_in_a_fixed_number_of_statements(django_assert_max_num_queries):
     GroupFactory(code="g1", bound_at=days_ago(1))
     with django_assert_max_num_queries(40):
-        gateway_tells(("group_members", [member(f"m{n}") for n in range(300)]))
+        gateway_sends(("group_members", [member(f"m{n}") for n in range(300)]))
 
 
 def test_info_names_the_group_its_owner_and_its_size():
     group = GroupFactory(code="g1", robot=RobotFactory(code="r1"))
     robots = [{"robot_id": "r1", "robot_in_group": False}]
     info = {"id": "g1", "name": "新名字", "admin_user_id": "wx-alice", "mem_count": 321, "robots": robots}
-    gateway_tells(("group_info", info))
+    gateway_sends(("group_info", info))
     group.refresh_from_db()
     assert (group.name, group.wechat_owner_code, group.member_count, group.robot_is_in) == (
         "新名字",

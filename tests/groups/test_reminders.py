@@ -14,7 +14,7 @@ from integrations.tasks import handle_events
 from robots.models import Friendship, OutboxMessage, Robot
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory
 from tests.support.client import ApiClient
-from tests.support.entry_points import asked_of_gateway, gateway_tells, said_to
+from tests.support.entry_points import gateway_operations, gateway_sends, private_messages_to
 
 pytestmark = pytest.mark.django_db
 
@@ -29,7 +29,7 @@ def newcomer(hours: float, code: str = "wx-alice", **fields) -> User:
 def test_a_newcomer_without_a_group_is_reminded_after_a_day(hours, reminded):
     newcomer(hours)
     assert remind_newcomers() == reminded
-    assert ["拉进群" in text for text in said_to("wx-alice")] == [True] * reminded
+    assert ["拉进群" in text for text in private_messages_to("wx-alice")] == [True] * reminded
 
 
 def test_a_newcomer_is_reminded_once():
@@ -40,7 +40,7 @@ def test_a_newcomer_is_reminded_once():
 def test_a_newcomer_with_a_group_and_no_apprentice_is_reminded_of_an_apprentice():
     GroupFactory(user=newcomer(25))
     assert remind_newcomers() == 1
-    assert "邀请好友" in said_to("wx-alice")[0]
+    assert "邀请好友" in private_messages_to("wx-alice")[0]
 
 
 def test_a_newcomer_with_both_gets_no_reminder():
@@ -74,7 +74,7 @@ def banned() -> Robot:
     robot = RobotFactory(code="r1")
     for code in ("g1", "g2"):
         GroupFactory(code=code, name=code, robot=robot, user=_alice())
-    gateway_tells(("abnormal_robot", {"robot_id": "r1"}))
+    gateway_sends(("abnormal_robot", {"robot_id": "r1"}))
     return robot
 
 
@@ -86,15 +86,15 @@ def test_a_banned_robot_loses_its_groups_and_is_not_asked_to_leave_them(banned):
     assert set(Group.objects.values_list("cancel_reason", flat=True)) == {CancelReason.ROBOT_BANNED}
     banned.refresh_from_db()
     assert (banned.status, banned.group_count) == (Robot.Status.BANNED, 0)
-    assert asked_of_gateway("g1") == []
+    assert gateway_operations("g1") == []
 
 
 def test_owners_are_notified_of_the_new_robot_once(banned):
     FriendshipFactory(user=_alice())
     RobotFactory(code="r2", name="新助手")
     for _ in range(2):
-        gateway_tells(("abnormal_robot_replaced", {"replace_robot_id": "r2", "qrcode": "http://e.com/qr.png"}))
-    text, picture = said_to("wx-alice")
+        gateway_sends(("abnormal_robot_replaced", {"replace_robot_id": "r2", "qrcode": "http://e.com/qr.png"}))
+    text, picture = private_messages_to("wx-alice")
     assert all(name in text for name in ("新助手", "g1", "g2"))
     assert picture == "http://e.com/qr.png"
 
@@ -103,11 +103,11 @@ def test_groups_that_are_served_again_are_left_out(banned):
     alice, later = _alice(), RobotFactory(code="r2")
     FriendshipFactory(user=alice, robot=later)
     again = GroupFactory(code="g1", name="g1", robot=later, user=alice)
-    gateway_tells(("abnormal_robot_replaced", {"replace_robot_id": "r2"}))
-    assert [("g1" in text, "g2" in text) for text in said_to("wx-alice")[:1]] == [(False, True)]
+    gateway_sends(("abnormal_robot_replaced", {"replace_robot_id": "r2"}))
+    assert [("g1" in text, "g2" in text) for text in private_messages_to("wx-alice")[:1]] == [(False, True)]
     again.delete()
-    gateway_tells(("abnormal_robot_replaced", {"replace_robot_id": "r3"}))
-    assert not [text for text in said_to("wx-alice") if "g1" in text]
+    gateway_sends(("abnormal_robot_replaced", {"replace_robot_id": "r3"}))
+    assert not [text for text in private_messages_to("wx-alice") if "g1" in text]
 
 
 REPLACED = ("abnormal_robot_replaced", {"replace_robot_id": "r2"})
@@ -119,16 +119,16 @@ def test_owners_are_notified_of_the_new_robot_after_a_ban_that_failed_at_first()
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # a table with pending checks is not altered
         cursor.execute("ALTER TABLE robots_robot ADD CONSTRAINT broken CHECK (status <> 5) NOT VALID")
-        gateway_tells(("abnormal_robot", {"robot_id": "r1"}), REPLACED)
-        assert said_to("wx-alice") == []
+        gateway_sends(("abnormal_robot", {"robot_id": "r1"}), REPLACED)
+        assert private_messages_to("wx-alice") == []
         cursor.execute("ALTER TABLE robots_robot DROP CONSTRAINT broken")
     GatewayEvent.objects.update(retry_at=timezone.now())
     handle_events()
-    assert len(said_to("wx-alice")) == 1
+    assert len(private_messages_to("wx-alice")) == 1
 
 
 def test_a_new_robot_that_no_owner_awaits_is_ignored_with_a_note():
-    gateway_tells(REPLACED)
+    gateway_sends(REPLACED)
     event = GatewayEvent.objects.get()
     assert (event.status, event.note) == (GatewayEvent.Status.IGNORED, "没有等待通知的群主")
 
@@ -136,33 +136,33 @@ def test_a_new_robot_that_no_owner_awaits_is_ignored_with_a_note():
 @pytest.mark.parametrize("robot_id", ["r1", "robot-without-groups"])
 def test_a_replacement_is_recorded_though_no_owner_awaits_it(banned, robot_id):
     without_groups = RobotFactory(code="robot-without-groups")
-    gateway_tells(("abnormal_robot", {"robot_id": without_groups.code}))
+    gateway_sends(("abnormal_robot", {"robot_id": without_groups.code}))
     Group.objects.update(replacement_told_at=timezone.now())
     new = RobotFactory(code="r2")
-    gateway_tells(("abnormal_robot_replaced", {"robot_id": robot_id, "replace_robot_id": "r2"}))
+    gateway_sends(("abnormal_robot_replaced", {"robot_id": robot_id, "replace_robot_id": "r2"}))
     assert [robot.code for robot in new.replaced_robots.all()] == [robot_id]
 
 
 def test_an_owner_whom_no_robot_reaches_yet_is_notified_later(banned):
     Friendship.objects.all().delete()
-    gateway_tells(("abnormal_robot_replaced", {"replace_robot_id": "r2"}))
-    assert said_to("wx-alice") == []
+    gateway_sends(("abnormal_robot_replaced", {"replace_robot_id": "r2"}))
+    assert private_messages_to("wx-alice") == []
     FriendshipFactory(user=_alice())
-    gateway_tells(("abnormal_robot_replaced", {"replace_robot_id": "r2"}))
-    assert len(said_to("wx-alice")) == 1
+    gateway_sends(("abnormal_robot_replaced", {"replace_robot_id": "r2"}))
+    assert len(private_messages_to("wx-alice")) == 1
 
 
 def adds(robot: str = "r2", user: str = "wx-alice") -> None:
-    gateway_tells(("robot_added", {"robot_id": robot, "user_id": user}))
+    gateway_sends(("robot_added", {"robot_id": robot, "user_id": user}))
 
 
 @pytest.mark.parametrize("replaced_before", [True, False])
 def test_an_owner_without_another_robot_is_notified_when_adding_one(banned, replaced_before: bool):
     RobotFactory(code="r2", name="新助手")
     if replaced_before:
-        gateway_tells(REPLACED)
+        gateway_sends(REPLACED)
     adds()
-    [text] = said_to("wx-alice")
+    [text] = private_messages_to("wx-alice")
     assert all(part in text for part in ("请把我拉进", "g1", "g2"))
     assert OutboxMessage.objects.get(user_code="wx-alice").robot.code == "r2"
 
@@ -172,15 +172,15 @@ def test_an_owner_is_notified_once_however_many_robots_are_added(banned):
         RobotFactory(code=code)
         adds(code)
         adds(code)
-    gateway_tells(REPLACED)
-    assert len(said_to("wx-alice")) == 1
+    gateway_sends(REPLACED)
+    assert len(private_messages_to("wx-alice")) == 1
 
 
 def test_when_the_added_robot_is_full_another_is_named(banned):
     RobotFactory(code="r2", group_count=30)
     RobotFactory(code="r3", name="三号", qr_code_url="http://e.com/3.png")
     adds()
-    text, picture = said_to("wx-alice")
+    text, picture = private_messages_to("wx-alice")
     assert ("三号" in text, picture) == (True, "http://e.com/3.png")
 
 
@@ -188,11 +188,11 @@ def test_a_user_without_cancelled_groups_is_not_notified_when_adding_a_robot(ban
     RobotFactory(code="r2")
     UserFactory(code="wx-bob")
     adds(user="wx-bob")
-    assert said_to("wx-bob") == []
+    assert private_messages_to("wx-bob") == []
     GroupFactory(code="g1", user=_alice())
     GroupFactory(code="g2", user=_alice())
     adds()
-    assert said_to("wx-alice") == []
+    assert private_messages_to("wx-alice") == []
 
 
 def test_a_banned_robot_that_is_added_and_a_blocked_owner_are_skipped(banned):
@@ -200,10 +200,10 @@ def test_a_banned_robot_that_is_added_and_a_blocked_owner_are_skipped(banned):
     RobotFactory(code="r2")
     User.objects.filter(code="wx-alice").update(blocked_at=timezone.now())
     adds()
-    assert said_to("wx-alice") == []
+    assert private_messages_to("wx-alice") == []
     User.objects.filter(code="wx-alice").update(blocked_at=None)
     adds()
-    assert len(said_to("wx-alice")) == 1
+    assert len(private_messages_to("wx-alice")) == 1
 
 
 def test_the_event_notes_how_many_owners_were_not_reached(banned):
@@ -212,7 +212,7 @@ def test_the_event_notes_how_many_owners_were_not_reached(banned):
         GroupFactory(
             user=UserFactory(code=f"u{number}"), robot=banned, cancelled_at=timezone.now(), cancel_reason=6
         )
-    gateway_tells(REPLACED)
+    gateway_sends(REPLACED)
     event = GatewayEvent.objects.latest("id")
     assert event.status == GatewayEvent.Status.HANDLED
     assert event.note == "已通知 1 位群主，2 位没有可用的机器人，等他们添加机器人时再通知"
@@ -220,7 +220,7 @@ def test_the_event_notes_how_many_owners_were_not_reached(banned):
 
 def test_the_event_notes_when_all_owners_were_reached(banned):
     FriendshipFactory(user=_alice())
-    gateway_tells(REPLACED)
+    gateway_sends(REPLACED)
     assert GatewayEvent.objects.latest("id").note == "已通知 1 位群主"
 
 
@@ -230,7 +230,7 @@ def test_a_blocked_apprentice_cannot_be_reminded():
     client = ApiClient(alice)
     assert client.get("/user/apprentice", leave=1)["data"][0]["is_remind"] == 0
     assert client.post("/apprentice/awakening", {"user_id": "wx-bob"})["code"] == 1404
-    assert said_to("wx-bob") == []
+    assert private_messages_to("wx-bob") == []
 
 
 @pytest.fixture
@@ -242,15 +242,15 @@ def test_a_robot_asks_to_be_pulled_back_once_a_day(served):
     client = ApiClient(served.user)
     for _ in range(3):
         assert client.get("/pullback/g1")["data"] == served.robot.qr_code_url
-    assert len(said_to("wx-alice")) == 1
+    assert len(private_messages_to("wx-alice")) == 1
 
 
 def test_a_head_request_sends_no_message(served):
     assert ApiClient(served.user).send("head", "/pullback/g1").status_code == 405
-    assert said_to("wx-alice") == []
+    assert private_messages_to("wx-alice") == []
 
 
 def test_a_banned_robot_does_not_ask_to_be_pulled_back(served):
     Robot.objects.update(status=Robot.Status.BANNED, banned_at=timezone.now())
     assert ApiClient(served.user).get("/pullback/g1")["code"] == 1404
-    assert said_to("wx-alice") == []
+    assert private_messages_to("wx-alice") == []

@@ -16,7 +16,7 @@ from tests.factories.launches import reachable
 from tests.factories.money import rated
 from tests.factories.people import GroupFactory, RobotFactory, UserFactory
 from tests.support.client import ApiClient
-from tests.support.entry_points import key_with, said_to, say_everything
+from tests.support.entry_points import key_with, private_messages_to, send_due_messages
 
 pytestmark = pytest.mark.django_db
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -113,7 +113,7 @@ def test_a_switch_that_is_off_stays_off():
 def test_the_owner_is_notified_of_a_rating(alice):
     group = GroupFactory(user=alice, name="好群")
     rate((group.code, 3))
-    assert said_to("wx-alice") == ["群「好群」评为 3 星,以后每天的收益按新星级计算。"]
+    assert private_messages_to("wx-alice") == ["群「好群」评为 3 星,以后每天的收益按新星级计算。"]
 
 
 def test_an_owner_of_many_groups_gets_few_messages_each_of_one_robot(alice):
@@ -142,7 +142,7 @@ def test_no_owner_is_notified_in_quiet_hours(alice, hour: int, waits: bool):
 
 def say_at(hour: int, minute: int, day: int = 21) -> int:
     with time_machine.travel(datetime(2026, 11, day, hour, minute, 30, tzinfo=SHANGHAI)):
-        return say_everything()
+        return send_due_messages()
 
 
 def test_a_message_that_failed_before_midnight_is_sent_at_eight(alice, sandbox):
@@ -177,7 +177,7 @@ def test_a_one_star_group_without_messages_is_cancelled():
 def test_an_owner_is_not_promised_income_of_a_group_that_is_cancelled(alice):
     group = GroupFactory(user=alice, name="好群", star=3)
     rate((group.code, 1), state=6)
-    assert said_to("wx-alice") == ["群「好群」评为 1 星,因发言太少已经注销,不再有收益。"]
+    assert private_messages_to("wx-alice") == ["群「好群」评为 1 星,因发言太少已经注销,不再有收益。"]
 
 
 def test_an_upgraded_group_makes_room_for_a_degraded_one(alice):

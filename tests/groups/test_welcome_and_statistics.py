@@ -18,8 +18,8 @@ from integrations.moderation.words import add_words
 from robots.models import OutboxMessage
 from tests.factories.people import GroupFactory, RobotFactory, UserFactory, days_ago
 from tests.support.client import ApiClient
-from tests.support.entry_points import gateway_tells
-from tests.support.group_messages import answered_in, says
+from tests.support.entry_points import gateway_sends
+from tests.support.group_messages import messages_to, receive_group_message
 
 pytestmark = pytest.mark.django_db
 
@@ -38,11 +38,11 @@ def group(owner) -> Group:
 
 
 def joins(code: str = "bob", **fields) -> None:
-    gateway_tells(("join_group", {"group_id": "g1", "user_id": code, "nickname": code, **fields}))
+    gateway_sends(("join_group", {"group_id": "g1", "user_id": code, "nickname": code, **fields}))
 
 
 def leaves(code: str = "bob", **fields) -> None:
-    gateway_tells(("drop_out_group", {"group_id": "g1", "user_id": code, **fields}))
+    gateway_sends(("drop_out_group", {"group_id": "g1", "user_id": code, **fields}))
 
 
 def yesterday(hour: int = 12) -> str:
@@ -70,22 +70,22 @@ def test_an_older_joining_that_is_reported_late_restores_no_older_leaving(group)
 def test_a_group_gets_one_welcome_in_five_minutes(group):
     joins("bob")
     joins("carol")
-    assert len(answered_in()) == 1
+    assert len(messages_to()) == 1
     Group.objects.update(welcomed_at=timezone.now() - timedelta(minutes=5))
     joins("dan")
-    assert len(answered_in()) == 2
+    assert len(messages_to()) == 2
 
 
 def test_every_group_has_its_own_five_minutes(group):
     GroupFactory(code="g2", welcome_message="你好")
     joins()
     joins(group_id="g2")
-    assert answered_in("g2") == ["你好"]
+    assert messages_to("g2") == ["你好"]
 
 
 def test_the_robot_does_not_welcome_itself(group):
     joins("r1")
-    assert answered_in() == []
+    assert messages_to() == []
 
 
 def test_the_owner_changes_the_welcome_and_switches_it_off(owner, group):
@@ -94,14 +94,14 @@ def test_the_owner_changes_the_welcome_and_switches_it_off(owner, group):
     assert set_welcome(owner, "") == 1200
     Group.objects.update(welcomed_at=None)
     joins("carol")
-    assert answered_in() == ["新欢迎"]
+    assert messages_to() == ["新欢迎"]
 
 
 @pytest.mark.parametrize("text", ["  ", "\u200b", "\n\t", "\ufeff \u3000", "\ufe0f", "\u2800", "\u202e\u202c"])
 def test_a_welcome_that_shows_nothing_switches_it_off(owner, group, text):
     assert set_welcome(owner, text) == 1200
     joins()
-    assert answered_in() == []
+    assert messages_to() == []
     group.refresh_from_db()
     assert group.welcome_message == ""
 
@@ -114,13 +114,13 @@ def test_a_newcomers_name_is_stored_as_one_line(group):
 def test_an_older_welcome_that_shows_nothing_is_not_sent(group):
     Group.objects.update(welcome_message=" \u200b")
     joins()
-    assert answered_in() == []
+    assert messages_to() == []
 
 
 def test_a_welcome_keeps_its_lines_blanks_and_pictures(owner, group):
     set_welcome(owner, " 欢迎❤️\n  请看公告 👨‍👩‍👧")
     joins()
-    assert answered_in() == [" 欢迎❤️\n  请看公告 👨‍👩‍👧"]
+    assert messages_to() == [" 欢迎❤️\n  请看公告 👨‍👩‍👧"]
 
 
 def test_a_welcome_with_a_sensitive_word_changes_nothing(owner, group):
@@ -145,7 +145,7 @@ def test_joins_leaves_and_speakers_of_yesterday_are_shown(owner, group):
         joins(code, join_time=yesterday())
     leaves("dan", join_time=yesterday(13))
     for by in ("bob", "bob", "carol", "r1"):
-        says(by=by, send_time=yesterday())
+        receive_group_message(by=by, send_time=yesterday())
     roll_up_statistics()
     [row] = ApiClient(owner).get("/groups/statistics")["data"]
     assert (row["join_group_counts"], row["exit_group_counts"], row["speaker_counts"]) == (3, 1, 2)
@@ -154,7 +154,7 @@ def test_joins_leaves_and_speakers_of_yesterday_are_shown(owner, group):
 
 def test_today_and_the_day_before_are_not_yesterday(owner, group):
     joins("bob")
-    says()
+    receive_group_message()
     joins("carol", join_time=days_ago(2).strftime("%F %T"))
     roll_up_statistics()
     [row] = ApiClient(owner).get("/groups/statistics")["data"]
@@ -298,7 +298,7 @@ def test_a_joining_reported_three_times_counts_once_and_is_welcomed_once(group):
         Group.objects.update(welcomed_at=None)
     roll_up_statistics()
     group.refresh_from_db()
-    assert (GroupStatistics.objects.latest("day").joined_count, group.member_count, len(answered_in())) == (1, 6, 1)
+    assert (GroupStatistics.objects.latest("day").joined_count, group.member_count, len(messages_to())) == (1, 6, 1)
 
 
 def test_a_leaving_reported_three_times_counts_once(group):
@@ -328,18 +328,18 @@ def test_the_database_counts_a_move_once(group):
 
 def test_a_group_is_listed_for_its_new_owner_in_wechat(owner, group):
     new_owner = UserFactory(code="wx-new_owner")
-    gateway_tells(("group_info", {"id": "g1", "admin_user_id": "wx-new_owner"}))
+    gateway_sends(("group_info", {"id": "g1", "admin_user_id": "wx-new_owner"}))
     assert ApiClient(owner).get("/owner/groups")["data"] == []
     assert [one["code"] for one in ApiClient(new_owner).get("/owner/groups")["data"]] == ["g1"]
 
 
 @pytest.mark.parametrize(("size", "stored"), [(12, 12), ("12", 12), (-1, 5), ("x", 5), (10**9, 5), (None, 5)])
 def test_an_impossible_size_is_ignored(group, size, stored):
-    gateway_tells(("group_info", {"id": "g1", "mem_count": size}))
+    gateway_sends(("group_info", {"id": "g1", "mem_count": size}))
     group.refresh_from_db()
     assert group.member_count == stored
 
 
 def test_a_kick_of_another_robot_does_not_cancel_the_group(group):
-    gateway_tells(("robot_kicked", {"group_id": "g1", "robot_id": "r2", "user_id": "x"}))
+    gateway_sends(("robot_kicked", {"group_id": "g1", "robot_id": "r2", "user_id": "x"}))
     assert Group.objects.active().count() == 1

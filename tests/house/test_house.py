@@ -1,4 +1,4 @@
-"""What a linter cannot keep."""
+"""Rules of the project that linters cannot check."""
 
 import re
 from pathlib import Path
@@ -14,9 +14,9 @@ from config.errors import Code, Refusal
 from integrations.gateway.subscriptions import _subscribers
 
 PROJECT = Path(__file__).resolve().parents[2]
-ROOMS = ("config", "integrations", "accounts", "robots", "groups", "keywords", "launches", "earnings", "feedback")
-MODELS = [model for room in ROOMS for model in apps.get_app_config(room).get_models()]
-# Rows that operators see as part of another page, or need not see.
+APPS = ("config", "integrations", "accounts", "robots", "groups", "keywords", "launches", "earnings", "feedback")
+MODELS = [model for app in APPS for model in apps.get_app_config(app).get_models()]
+# Models whose rows operators see on another page or do not need to see.
 WITHOUT_PAGE = {
     "DayFigure",
     "OperatorSession",
@@ -38,7 +38,7 @@ WITHOUT_PAGE = {
     "GroupReads",
     "MassMessageGroup",
 }
-SOURCES = [path for room in ROOMS for path in (PROJECT / room).rglob("*.py") if "migrations" not in path.parts]
+SOURCES = [path for app in APPS for path in (PROJECT / app).rglob("*.py") if "migrations" not in path.parts]
 
 
 def _views(patterns):
@@ -52,7 +52,7 @@ def _views(patterns):
 
 VIEWS = list(
     {
-        view.cls: view for view in _views(get_resolver().url_patterns) if view.cls.__module__.split(".")[0] in ROOMS
+        view.cls: view for view in _views(get_resolver().url_patterns) if view.cls.__module__.split(".")[0] in APPS
     }.values()
 )
 
@@ -158,7 +158,7 @@ def test_both_readmes_show_the_same_commands():
 
 @pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
 def test_every_package_is_locked_with_its_hashes(name: str):
-    """What others depend on too: `make run` on another day installs the same."""
+    """Transitive dependencies are locked too, so that a later installation is identical."""
     wanted = re.findall(r"^([\w.-]+)(?:\[\w+\])?==(\S+)", (PROJECT / f"{name}.in").read_text(), re.MULTILINE)
     entries = re.split(r"^(?=[\w])", (PROJECT / f"{name}.txt").read_text(), flags=re.MULTILINE)[1:]
     locked = {entry.partition("==")[0].replace("_", "-").lower(): entry for entry in entries}

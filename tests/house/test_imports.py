@@ -6,7 +6,7 @@ import grimp
 import pytest
 
 APPS = ("integrations", "accounts", "robots", "groups", "keywords", "launches", "earnings", "feedback")
-# What others call us through. `wechat_proof`, `authentication`, `tokens` and `throttles` read requests for the views.
+# The modules of the entry points. `wechat_proof`, `authentication`, `tokens` and `throttles` read requests for the views.
 ENTRY_POINTS = {"apps", "urls", "views", "admin", "subscribers", "receivers", "tasks", "management"}
 CREDENTIALS = {"wechat_proof", "authentication", "tokens", "throttles"}
 
@@ -17,7 +17,7 @@ def graph() -> grimp.ImportGraph:
 
 
 def rank(module: str) -> int:
-    """Return how far from the database a module of an app is."""
+    """Return the layer of an app's module; models are 0."""
     name = module.split(".")[1]
     return {"urls": 5, "apps": 5, "serializers": 2, "models": 0, "signals": 0, "migrations": 0}.get(
         name, 4 if name in ENTRY_POINTS else 3 if name in CREDENTIALS else 1
@@ -29,7 +29,7 @@ def modules_of(app: str) -> list[str]:
 
 
 @pytest.mark.parametrize("app", APPS)
-def test_a_module_imports_none_that_is_nearer_to_the_caller(app: str):
+def test_a_module_imports_no_higher_layer(app: str):
     inside = [(one, other) for one in modules_of(app) for other in graph().find_modules_directly_imported_by(one)]
     upward = [pair for pair in inside if pair[1].startswith(f"{app}.") and rank(pair[0]) < rank(pair[1])]
     assert upward == []
@@ -37,7 +37,7 @@ def test_a_module_imports_none_that_is_nearer_to_the_caller(app: str):
 
 @pytest.mark.parametrize("app", APPS)
 def test_a_subject_knows_no_http(app: str):
-    """Every rule can be called from a command, a gateway event or the admin."""
+    """Rules can be called from commands, gateway events and the admin."""
     subjects = [module for module in modules_of(app) if rank(module) <= 1]
     knowing = [one for one in subjects if "rest_framework" in graph().find_modules_directly_imported_by(one)]
     assert knowing == []

@@ -60,7 +60,7 @@ def test_a_noted_value_is_found(tmp_path: Path, kind: str, value: str, line: str
         "bill 20261126180124000123 of 1764007284000",
     ],
 )
-def test_what_is_masked_and_plain_numbers_are_no_secret(tmp_path: Path, line: str):
+def test_masked_values_and_plain_numbers_are_not_secrets(tmp_path: Path, line: str):
     assert found(tmp_path, line, ("one-time code", "402517")) == []
 
 
@@ -92,7 +92,7 @@ def test_a_report_counts_lines_and_names_no_value(tmp_path: Path):
         ),
     ],
 )
-def test_what_callers_send_under_a_secret_name_is_noted(body: str, kind: str, value: str):
+def test_values_under_secret_names_are_recorded(body: str, kind: str, value: str):
     note_call("/", {}, body)
     assert (kind, value) in noted()
 

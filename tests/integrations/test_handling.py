@@ -12,9 +12,9 @@ from integrations.gateway import claiming, handling, inbox
 from integrations.models import GatewayEvent
 from integrations.tasks import handle_events
 from tests.factories.people import GroupFactory, OperatorFactory, RobotFactory, UserFactory
-from tests.support.entry_points import gateway_tells
+from tests.support.entry_points import gateway_sends
 from tests.support.gateway_events import event, met, post
-from tests.support.group_messages import said
+from tests.support.group_messages import group_message
 
 pytestmark = pytest.mark.django_db
 Status = GatewayEvent.Status
@@ -24,7 +24,7 @@ def test_a_user_is_met_before_their_group_is_bound():
     """Two ordering keys: the binding waits for earlier events of its user."""
     RobotFactory(code="r1")
     bound = {"robot_id": "r1", "group_id": "g1", "user_id": "u1", "name": "群"}
-    gateway_tells(("robot_added", met("u1")), ("bind_group_success", bound))
+    gateway_sends(("robot_added", met("u1")), ("bind_group_success", bound))
     assert Group.objects.get().user.code == "u1"
 
 
@@ -32,7 +32,7 @@ def test_events_of_one_group_are_handled_in_order():
     RobotFactory(code="r1")
     UserFactory(code="u1")
     body = {"robot_id": "r1", "group_id": "g1", "user_id": "u1", "name": "群"}
-    gateway_tells(
+    gateway_sends(
         ("bind_group_success", body),
         ("group_info", {"id": "g1", "name": "一"}),
         ("group_info", {"id": "g1", "name": "二"}),
@@ -51,7 +51,7 @@ def test_an_event_that_fails_is_tried_again_and_delays_its_group():
     body = {"robot_id": "r1", "group_id": "g1", "user_id": "u1", "name": "x" * 10}
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE groups_group ADD CONSTRAINT broken CHECK (code <> 'g1') NOT VALID")
-    gateway_tells(("bind_group_success", body), ("robot_kicked", body), ("robot_added", met("u2")))
+    gateway_sends(("bind_group_success", body), ("robot_kicked", body), ("robot_added", met("u2")))
     failed, waiting, elsewhere = GatewayEvent.objects.order_by("id")
     assert (failed.status, failed.try_count) == (Status.WAITING, 1)
     assert (waiting.status, waiting.try_count) == (Status.WAITING, 0)
@@ -63,7 +63,7 @@ def test_after_five_attempts_an_event_fails_for_an_operator():
     UserFactory(code="u1")
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE groups_group ADD CONSTRAINT broken CHECK (code <> 'g1') NOT VALID")
-    gateway_tells(("bind_group_success", {"robot_id": "r1", "group_id": "g1", "user_id": "u1"}))
+    gateway_sends(("bind_group_success", {"robot_id": "r1", "group_id": "g1", "user_id": "u1"}))
     for _ in range(4):
         GatewayEvent.objects.update(retry_at=timezone.now())
         handle_events()
@@ -92,7 +92,7 @@ def test_the_note_of_a_failure_has_no_row_contents_and_no_phone():
     RobotFactory(code="r1")
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE groups_group ADD CONSTRAINT broken CHECK (name = '') NOT VALID")
-    gateway_tells(
+    gateway_sends(
         ("bind_group_success", {"robot_id": "r1", "group_id": "g1", "user_id": "u1", "name": "13812345678"})
     )
     note = GatewayEvent.objects.get().note
@@ -136,7 +136,12 @@ def broken_for(group_code: str) -> None:
 def test_of_messages_handled_together_the_one_that_fails_delays_its_group_only():
     broken_for("bad")
     GroupFactory(code="good")
-    gateway_tells(said(group="bad"), said(group="good"), said(group="bad"), said(group="good"))
+    gateway_sends(
+        group_message(group="bad"),
+        group_message(group="good"),
+        group_message(group="bad"),
+        group_message(group="good"),
+    )
     assert list(GatewayEvent.objects.order_by("id").values_list("status", "try_count")) == [
         (Status.WAITING, 1),
         (Status.HANDLED, 1),
@@ -148,7 +153,7 @@ def test_of_messages_handled_together_the_one_that_fails_delays_its_group_only()
 
 def test_a_message_that_keeps_failing_ends_as_failed_and_the_next_of_its_group_is_handled():
     broken_for("bad")
-    gateway_tells(said(group="bad"), said(group="bad", user_id=""))
+    gateway_sends(group_message(group="bad"), group_message(group="bad", user_id=""))
     for _ in range(4):
         GatewayEvent.objects.update(retry_at=timezone.now())
         handle_events()
@@ -160,7 +165,7 @@ def test_a_message_that_keeps_failing_ends_as_failed_and_the_next_of_its_group_i
 
 def test_of_messages_handled_together_each_ignored_one_has_its_reason():
     GroupFactory(code="g1")
-    gateway_tells(said(), said(group="nowhere"), said(group="g2", user_id=["x"]))
+    gateway_sends(group_message(), group_message(group="nowhere"), group_message(group="g2", user_id=["x"]))
     notes = GatewayEvent.objects.order_by("id").values_list("status", "note")
     assert list(notes) == [
         (Status.HANDLED, ""),
@@ -170,7 +175,7 @@ def test_of_messages_handled_together_each_ignored_one_has_its_reason():
 
 
 def test_messages_of_many_groups_are_handled_in_a_fixed_number_of_queries(django_assert_max_num_queries):
-    events = [event(f"e{n}", "group_message", said(group=GroupFactory().code)[1]) for n in range(60)]
+    events = [event(f"e{n}", "group_message", group_message(group=GroupFactory().code)[1]) for n in range(60)]
     inbox.store(events, at=timezone.now())
     with django_assert_max_num_queries(16):
         assert handle_events() == 60
@@ -179,14 +184,14 @@ def test_messages_of_many_groups_are_handled_in_a_fixed_number_of_queries(django
 def test_messages_of_one_group_keep_their_order_among_those_of_others():
     GroupFactory(code="g1")
     GroupFactory(code="g2")
-    gateway_tells(*(said(str(number), group=f"g{number % 2 + 1}") for number in range(10)))
+    gateway_sends(*(group_message(str(number), group=f"g{number % 2 + 1}") for number in range(10)))
     handled = GatewayEvent.objects.filter(lane="g:g1").order_by("settled_at", "id").values_list("body__content")
     assert [content for (content,) in handled] == ["0", "2", "4", "6", "8"]
 
 
 def backlog(groups: int, each: int) -> None:
     """Store `each` messages of every group, the groups alternating."""
-    messages = [said(str(number), group=f"g{number % groups}") for number in range(groups * each)]
+    messages = [group_message(str(number), group=f"g{number % groups}") for number in range(groups * each)]
     events = [event(f"e{number}", *message) for number, message in enumerate(messages)]
     inbox.store(events, at=timezone.now())
 
@@ -205,9 +210,10 @@ def test_a_group_behind_a_long_backlog_that_waits_for_another_try_is_reached():
     broken_for("bad")
     GroupFactory(code="good")
     events = [
-        event(f"e{number}", *said(group="bad")) for number in range(claiming.FIRST_WINDOW + claiming.WINDOW + 1)
+        event(f"e{number}", *group_message(group="bad"))
+        for number in range(claiming.FIRST_WINDOW + claiming.WINDOW + 1)
     ]
-    inbox.store([*events, event("last", *said(group="good")), event("x", "dance")], at=timezone.now())
+    inbox.store([*events, event("last", *group_message(group="good")), event("x", "dance")], at=timezone.now())
     handle_events()
     assert GroupMessage.objects.get().group.code == "good"
     assert GatewayEvent.objects.get(event_id="x").status == Status.UNKNOWN

@@ -18,7 +18,7 @@ from integrations.tasks import forget_old_events, handle_events
 from tests.factories.people import RobotFactory
 from tests.support.admin_pages import Operator
 from tests.support.concurrency import in_another_thread
-from tests.support.entry_points import gateway_tells, key_with
+from tests.support.entry_points import gateway_sends, key_with
 from tests.support.gateway_events import event, met, post
 
 pytestmark = pytest.mark.django_db
@@ -167,32 +167,32 @@ def test_a_thousand_unknown_fields_cost_little():
 
 
 def test_an_unknown_command_is_stored_as_unknown():
-    gateway_tells(("dance", {"x": 1}))
+    gateway_sends(("dance", {"x": 1}))
     assert GatewayEvent.objects.get().status == Status.UNKNOWN
 
 
 def test_an_event_that_needs_no_handling_is_ignored_with_the_reason():
-    gateway_tells(("robot_added", met("u1", robot="nobody")))
+    gateway_sends(("robot_added", met("u1", robot="nobody")))
     kept = GatewayEvent.objects.get()
     assert (kept.status, kept.note) == (Status.IGNORED, "机器人未知")
 
 
 def test_characters_that_postgresql_cannot_store_are_replaced():
     RobotFactory(code="r1")
-    gateway_tells(("robot_added", {"robot_id": "r1", "user_id": "u1", "nickname": "a\x00b\ud800"}))
+    gateway_sends(("robot_added", {"robot_id": "r1", "user_id": "u1", "nickname": "a\x00b\ud800"}))
     assert User.objects.get().nickname == "a\ufffdb?"
 
 
 def test_handled_events_are_deleted_after_30_days():
     RobotFactory(code="r1")
-    gateway_tells(("robot_added", met("u1")), ("dance", {}), ("robot_added", met("u2", robot="nobody")))
+    gateway_sends(("robot_added", met("u1")), ("dance", {}), ("robot_added", met("u2", robot="nobody")))
     GatewayEvent.objects.update(received_at=timezone.now() - timedelta(days=31))
     assert forget_old_events() == 2
     assert GatewayEvent.objects.get().command == "dance"
 
 
 def test_events_that_operators_may_need_are_deleted_after_90_days_and_waiting_ones_never():
-    gateway_tells(("dance", {}))
+    gateway_sends(("dance", {}))
     post([event("e1"), event("e2")])
     failed = {"status": Status.FAILED, "settled_at": timezone.now()}
     GatewayEvent.objects.filter(event_id="e1").update(**failed)

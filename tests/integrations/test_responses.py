@@ -16,7 +16,7 @@ from integrations.moderation.remote import _is_labeled
 from integrations.sandbox.server import SandboxResponse
 from integrations.wechat.login import WeChat
 from integrations.wechat.pay import WeChatPay
-from tests.support.outside_system import Outside, played_by
+from tests.support.outside_system import OutsideSystem, played_by
 
 Work = Callable[[], Any]
 
@@ -51,9 +51,9 @@ PAY: tuple[Work, dict[str, Any], dict[str, Any]] = (lambda: WeChatPay.from_setti
 
 
 @pytest.fixture
-def outside(tmp_path, settings) -> Iterator[Outside]:
+def outside(tmp_path, settings) -> Iterator[OutsideSystem]:
     settings.WECHAT_TIMEOUT = 5
-    with played_by(Outside(SandboxResponse({})), tmp_path, settings) as system:
+    with played_by(OutsideSystem(SandboxResponse({})), tmp_path, settings) as system:
         yield system
 
 

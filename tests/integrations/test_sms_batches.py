@@ -13,7 +13,7 @@ from integrations.sandbox.server import SandboxResponse
 from integrations.tasks import send_texts
 from tests.factories.people import OperatorFactory
 from tests.support.entry_points import key_with
-from tests.support.outside_system import Outside, played_by
+from tests.support.outside_system import OutsideSystem, played_by
 
 pytestmark = pytest.mark.django_db
 Status = TextMessage.Status
@@ -119,7 +119,7 @@ def statuses() -> list[int]:
     "reply", [THROTTLED, LIMITED, SandboxResponse({}, 429), SandboxResponse({"Code": "Throttling.Api"})]
 )
 def test_texts_that_flow_control_stopped_wait_and_are_sent_later(tmp_path, settings, reply: SandboxResponse):
-    with played_by(Outside(reply, OK), tmp_path, settings) as aliyun:
+    with played_by(OutsideSystem(reply, OK), tmp_path, settings) as aliyun:
         text("13800138000", "13800138001", "13800138002")
         send_texts()
         assert Status.FAILED not in statuses()
@@ -129,20 +129,20 @@ def test_texts_that_flow_control_stopped_wait_and_are_sent_later(tmp_path, setti
 
 
 def test_a_number_at_its_limit_delays_no_other(tmp_path, settings):
-    with played_by(Outside(LIMITED, OK), tmp_path, settings):
+    with played_by(OutsideSystem(LIMITED, OK), tmp_path, settings):
         text(*phones(3))
         assert send_texts() == 3
     assert statuses() == [Status.WAITING, Status.SENT, Status.SENT]
 
 
 def test_an_account_that_is_throttled_ends_the_sweep(tmp_path, settings):
-    with played_by(Outside(THROTTLED, OK), tmp_path, settings):
+    with played_by(OutsideSystem(THROTTLED, OK), tmp_path, settings):
         text(*phones(3))
         assert (send_texts(), send_texts()) == (1, 2)
 
 
 def test_a_limit_of_a_day_is_outlasted(tmp_path, settings):
-    with played_by(Outside(LIMITED), tmp_path, settings) as aliyun:
+    with played_by(OutsideSystem(LIMITED), tmp_path, settings) as aliyun:
         text("13800138000")
         for hours in range(24):
             send_later(hours=hours)
@@ -154,7 +154,7 @@ def test_a_limit_of_a_day_is_outlasted(tmp_path, settings):
 
 @pytest.mark.parametrize("code", ["isp.SYSTEM_ERROR", "isp.GATEWAY_ERROR", "InternalError"])
 def test_an_error_that_does_not_say_whether_it_was_sent_is_unknown(tmp_path, settings, code: str):
-    with played_by(Outside(SandboxResponse({"Code": code, "Message": "x"})), tmp_path, settings):
+    with played_by(OutsideSystem(SandboxResponse({"Code": code, "Message": "x"})), tmp_path, settings):
         text("13800138000")
         send_texts()
     assert statuses() == [Status.UNKNOWN]
@@ -167,7 +167,7 @@ def test_an_operator_has_failed_texts_sent_again_and_no_others(tmp_path, setting
     )
     client = Client()
     client.force_login(OperatorFactory())
-    with played_by(Outside(refused, OK, unknown, OK), tmp_path, settings) as aliyun:
+    with played_by(OutsideSystem(refused, OK, unknown, OK), tmp_path, settings) as aliyun:
         text(*phones(3))
         send_texts()
         assert statuses() == [Status.FAILED, Status.SENT, Status.UNKNOWN]

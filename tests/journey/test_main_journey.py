@@ -1,4 +1,4 @@
-"""From a first visit to a paid withdrawal, on real processes: every answer, and every balance on the way."""
+"""A journey from the first visit to a paid withdrawal, on real processes, with every response and balance."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
 
 
 def day(back: int = 0) -> str:
-    """A day of Shanghai, so many days ago, asked when it is needed: a suite may run over midnight."""
+    """Return the day in Shanghai this many days ago. Computed at each call, because the suite may run over midnight."""
     return (datetime.now(ZoneInfo("Asia/Shanghai")) - timedelta(days=back)).strftime("%Y-%m-%d")
 
 
@@ -28,7 +28,7 @@ def product(tmp_path_factory: pytest.TempPathFactory):
 
 
 def join(product: Product, name: str, sharer: str = "") -> tuple[str, str, Decimal]:
-    """A newcomer comes in through the front door: (user id, token, red packet)."""
+    """Register a new user through the client. Returns (user id, token, red packet)."""
     profile = product.call("GET", "/wechat/user_info", app_id="sandbox", code=name)
     assert profile["code"] == 1200
     assert profile["data"]["unionid"] == f"union-{name}"
@@ -47,7 +47,7 @@ def join(product: Product, name: str, sharer: str = "") -> tuple[str, str, Decim
         "avatar": "",
         "add_time": LONG_AGO,
     }
-    product.gateway_tells(("robot_added", added))
+    product.gateway_sends(("robot_added", added))
     link = wait_for(lambda: product.sandbox("messages", user_id=f"wx-{name}")["messages"])[0]["content"]
     assert "/s/" in link
 
@@ -72,9 +72,9 @@ def join(product: Product, name: str, sharer: str = "") -> tuple[str, str, Decim
 
 
 def bring_group(product: Product, owner: str, group: str, robot: str) -> None:
-    """The owner pulled the robot into a group three days ago."""
-    words = {"robot_id": robot, "group_id": group, "user_id": f"wx-{owner}", "name": f"{owner}的群"}
-    product.gateway_tells(("wait_for_bind", words), ("bind_group_success", {**words, "bind_time": LONG_AGO}))
+    """Bind a group of the owner, three days ago."""
+    text = {"robot_id": robot, "group_id": group, "user_id": f"wx-{owner}", "name": f"{owner}的群"}
+    product.gateway_sends(("wait_for_bind", text), ("bind_group_success", {**text, "bind_time": LONG_AGO}))
 
 
 def test_a_group_earns_and_its_owner_is_paid_in_wechat(product: Product):
@@ -93,13 +93,13 @@ def test_a_group_earns_and_its_owner_is_paid_in_wechat(product: Product):
     ]
 
     # A live binding: the robot is pulled in, the gateway binds it and says so, members and info follow.
-    words = {
+    text = {
         "robot_id": "sandbox-robot-1",
         "group_id": "live-group",
         "user_id": "wx-alice",
         "name": "今天的群",
     }
-    product.gateway_tells(("wait_for_bind", words))
+    product.gateway_sends(("wait_for_bind", text))
     listed = wait_for(lambda: product.call("GET", "/groups", token=alice, status=0)["data"])
     assert [group["name"] for group in listed] == ["今天的群"]
     assert listed[0]["create_date"] == day()
@@ -172,7 +172,7 @@ def test_a_group_earns_and_its_owner_is_paid_in_wechat(product: Product):
     paid = wait_for(
         lambda: product.call("POST", "/admin/withdraw", {"status": 3})["data"],
         90,
-        lambda: product.said[-2000:],
+        lambda: product.output[-2000:],
     )
     assert paid[0]["paid_date"] is not None
     [bill] = product.sandbox("transfers")["transfers"]

@@ -1,4 +1,4 @@
-"""The tour of the README, typed as it stands there, says what it says there."""
+"""The tour of the README: each command prints the output that the README shows."""
 
 import json
 import re
@@ -17,13 +17,13 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 def tour() -> list[tuple[str, str]]:
-    """(what is typed, what is shown) of each step."""
+    """Return (command, output) of each step."""
     page = (PROJECT / "README.md").read_text().split("## A five-minute tour")[1]
     return re.findall(r"```sh\n(.*?)```\n```text\n(.*?)```", page, re.DOTALL)
 
 
 def shape(value: Any) -> Any:
-    """Names and types; what differs from run to run is left out."""
+    """Return the names and types of a value, without parts that differ between runs."""
     if isinstance(value, dict):
         return {name: shape(part) for name, part in value.items()}
     return [shape(part) for part in value] if isinstance(value, list) else type(value).__name__
@@ -43,7 +43,7 @@ def shapes(output: str) -> list[Any]:
 def product(tmp_path: Path):
     running = Product(tmp_path / "run")
     running.start()
-    wait_for(lambda: "The demo world is there" in running.said or running.ended, running.said, 180)
+    wait_for(lambda: "The demo world is there" in running.output or running.ended, running.output, 180)
     yield running
     running.stop()
 

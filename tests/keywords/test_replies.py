@@ -22,8 +22,8 @@ from keywords.tasks import forget_old_replies
 from robots.models import OutboxMessage
 from tests.factories.people import GroupFactory, RobotFactory, UserFactory
 from tests.support.client import ApiClient
-from tests.support.entry_points import gateway_tells
-from tests.support.group_messages import answered_in, said, says
+from tests.support.entry_points import gateway_sends
+from tests.support.group_messages import group_message, messages_to, receive_group_message
 
 pytestmark = pytest.mark.django_db
 
@@ -55,7 +55,7 @@ def counted() -> int:
 @pytest.mark.parametrize("text", ["价格", "请问价格多少", "价格价格"])
 def test_a_text_with_a_keyword_gets_the_reply(alice, group, text):
     answer_to("价格", user=alice)
-    says(text)
+    receive_group_message(text)
     message = OutboxMessage.objects.get()
     assert (message.group_code, message.content["content"], message.mentions) == ("g1", "十元", ["bob"])
     assert counted() == 1
@@ -64,14 +64,14 @@ def test_a_text_with_a_keyword_gets_the_reply(alice, group, text):
 @pytest.mark.parametrize("text", ["价", "格价", "", "价 格", None, 5, {"a": "价格"}, ["价格"]])
 def test_a_text_without_the_keyword_gets_no_reply(alice, group, text):
     answer_to("价格", user=alice)
-    says(text)
-    assert (answered_in(), counted()) == ([], 0)
+    receive_group_message(text)
+    assert (messages_to(), counted()) == ([], 0)
 
 
 def test_case_makes_no_difference(alice, group):
     answer_to("Price", user=alice)
-    says("the PRICE please")
-    assert answered_in() == ["十元"]
+    receive_group_message("the PRICE please")
+    assert messages_to() == ["十元"]
 
 
 @pytest.mark.parametrize(
@@ -90,8 +90,8 @@ def test_case_makes_no_difference(alice, group):
 )
 def test_width_and_invisible_characters_make_no_difference(alice, group, keyword, text):
     answer_to(keyword, user=alice)
-    says(text)
-    assert answered_in() == ["十元"]
+    receive_group_message(text)
+    assert messages_to() == ["十元"]
 
 
 def test_keywords_of_an_earlier_version_are_compared_in_the_same_form(alice, group):
@@ -124,8 +124,8 @@ DASHES = "- - - - - - - - - - - - - - -"
 )
 def test_a_keyword_inside_a_quotation_is_not_answered(alice, group, text):
     answer_to("价格", user=alice)
-    says(text)
-    assert (answered_in(), counted()) == ([], 0)
+    receive_group_message(text)
+    assert (messages_to(), counted()) == ([], 0)
 
 
 @pytest.mark.parametrize(
@@ -140,40 +140,40 @@ def test_a_keyword_inside_a_quotation_is_not_answered(alice, group, text):
 )
 def test_a_keyword_beside_a_quotation_is_answered(alice, group, text):
     answer_to("价格", user=alice)
-    says(text)
-    assert answered_in() == ["十元"]
+    receive_group_message(text)
+    assert messages_to() == ["十元"]
 
 
 def test_two_keywords_of_a_batch_get_one_reply(alice, group):
     answer_to("价格", "多少钱", user=alice)
-    says("价格多少钱")
-    assert (answered_in(), counted()) == (["十元"], 1)
+    receive_group_message("价格多少钱")
+    assert (messages_to(), counted()) == (["十元"], 1)
 
 
 def test_the_batch_with_the_longest_keyword_answers_first(alice, group):
     answer_to("价", reply="short", user=alice)
     answer_to("价格表", reply="longest", user=alice)
     answer_to("价格", reply="longer", user=alice)
-    says("看看价格表")
-    assert answered_in() == ["longest", "longer", "short"]
+    receive_group_message("看看价格表")
+    assert messages_to() == ["longest", "longer", "short"]
 
 
 def test_a_speaker_gets_one_reply_in_ten_seconds(alice, group):
     answer_to("价格", user=alice)
-    says("价格")
-    says("价格")
-    says("价格", by="carol")
-    assert (len(answered_in()), counted()) == (2, 2)
+    receive_group_message("价格")
+    receive_group_message("价格")
+    receive_group_message("价格", by="carol")
+    assert (len(messages_to()), counted()) == (2, 2)
     ten_seconds_later()
-    says("价格")
-    assert (len(answered_in()), counted()) == (3, 3)
+    receive_group_message("价格")
+    assert (len(messages_to()), counted()) == (3, 3)
 
 
 def test_replies_of_a_backlog_come_in_the_order_in_which_people_spoke(alice, group):
     answer_to("价格", user=alice)
     start = timezone.now() - timedelta(minutes=1)
     for second, speaker in ((0, "bob"), (5, "carol"), (12, "bob"), (14, "dave")):
-        command, body = said("价格", by=speaker)
+        command, body = group_message("价格", by=speaker)
         event = {"event_id": f"e{second}", "command": command, "body": body}
         inbox.store([event], at=start + timedelta(seconds=second))
     handle_events()
@@ -184,24 +184,24 @@ def test_replies_of_a_backlog_come_in_the_order_in_which_people_spoke(alice, gro
 def test_every_batch_has_its_own_ten_seconds(alice, group):
     answer_to("价格", reply="a", user=alice)
     answer_to("地址", reply="b", user=alice)
-    says("价格")
-    says("价格地址")
-    assert answered_in() == ["a", "b"]
+    receive_group_message("价格")
+    receive_group_message("价格地址")
+    assert messages_to() == ["a", "b"]
 
 
 def test_one_speaker_in_two_groups_at_once_gets_one_reply(alice, group):
     GroupFactory(code="g2", user=alice)
     answer_to("价格", user=alice, groups="g1,g2")
-    gateway_tells(said("价格"), said("价格", group="g2"))
-    assert (len(answered_in("g1")) + len(answered_in("g2")), counted()) == (1, 1)
+    gateway_sends(group_message("价格"), group_message("价格", group="g2"))
+    assert (len(messages_to("g1")) + len(messages_to("g2")), counted()) == (1, 1)
 
 
 def test_a_message_reported_twice_is_answered_once(alice, group):
     answer_to("价格", user=alice)
-    command, body = said("价格")
-    gateway_tells((command, body))
+    command, body = group_message("价格")
+    gateway_sends((command, body))
     ten_seconds_later()
-    gateway_tells((command, body))
+    gateway_sends((command, body))
     assert counted() == 1
 
 
@@ -210,21 +210,21 @@ def test_a_message_reported_twice_is_answered_once(alice, group):
 )
 def test_only_a_persons_text_is_answered(alice, group, fields):
     answer_to("价格", user=alice)
-    says("价格", **fields)
-    assert answered_in() == []
+    receive_group_message("价格", **fields)
+    assert messages_to() == []
 
 
 def test_the_owner_is_a_person_too(alice, group):
     answer_to("价格", user=alice)
-    says("价格", by="wx-alice", type="3")
-    assert answered_in() == ["十元"]
+    receive_group_message("价格", by="wx-alice", type="3")
+    assert messages_to() == ["十元"]
 
 
 def test_other_groups_are_not_answered(alice, group):
     GroupFactory(code="g2", user=alice)
     answer_to("价格", user=alice)
-    says("价格", group="g2")
-    assert answered_in("g2") == []
+    receive_group_message("价格", group="g2")
+    assert messages_to("g2") == []
 
 
 @pytest.mark.parametrize(("at_users", "answered"), [(["r1"], 1), ([], 0), (["wx-alice"], 0), ("r1", 0), (None, 0)])
@@ -233,35 +233,35 @@ def test_with_the_setting_only_texts_that_mention_the_robot_are_answered(
 ):
     settings.KEYWORD_NEEDS_MENTION = True
     answer_to("价格", user=alice)
-    says("价格", at_users=at_users)
-    assert len(answered_in()) == answered
+    receive_group_message("价格", at_users=at_users)
+    assert len(messages_to()) == answered
 
 
 def test_an_edit_takes_effect_at_once(alice, group):
     batch_id = answer_to("价格", user=alice)
-    says("价格")
+    receive_group_message("价格")
     body = {"id": batch_id, "group_codes": ["g1"], "keywords": ["地址"], "reply_content": "一号"}
     assert ApiClient(alice).put("/keywords", body)["code"] == 1200
     ten_seconds_later()
-    says("价格")
-    says("地址")
-    assert answered_in() == ["十元", "一号"]
+    receive_group_message("价格")
+    receive_group_message("地址")
+    assert messages_to() == ["十元", "一号"]
 
 
 def test_a_deleted_batch_sends_no_reply(alice, group):
     batch_id = answer_to("价格", user=alice)
-    says("别的")
+    receive_group_message("别的")
     ApiClient(alice).delete("/keywords", {"id": batch_id})
-    says("价格")
-    assert answered_in() == []
+    receive_group_message("价格")
+    assert messages_to() == []
 
 
 def test_a_cancelled_group_gets_no_reply(alice, group):
     answer_to("价格", user=alice)
-    says("别的")
+    receive_group_message("别的")
     cancelling.cancel(group_ids=[group.pk], reason=CancelReason.OPERATOR, by="root", at=timezone.now())
-    says("价格")
-    assert answered_in() == []
+    receive_group_message("价格")
+    assert messages_to() == []
 
 
 def test_keywords_of_a_former_owner_in_wechat_get_no_reply(alice, group):
@@ -269,19 +269,19 @@ def test_keywords_of_a_former_owner_in_wechat_get_no_reply(alice, group):
     Group.objects.update(wechat_owner_code="wx-mallory")
     answer_to("价格", user=mallory)
     Group.objects.update(wechat_owner_code="wx-alice")
-    says("价格")
-    assert (answered_in(), counted()) == ([], 0)
+    receive_group_message("价格")
+    assert (messages_to(), counted()) == ([], 0)
 
 
 def test_a_new_owner_in_wechat_sets_the_same_keyword(alice, group):
     mallory = UserFactory(code="wx-mallory")
     Group.objects.update(wechat_owner_code="wx-mallory")
     answer_to("价格", reply="mallory's", user=mallory)
-    gateway_tells(("group_info", {"id": "g1", "admin_user_id": "wx-new_owner"}))
+    gateway_sends(("group_info", {"id": "g1", "admin_user_id": "wx-new_owner"}))
     assert ApiClient(mallory).get("/keywords")["data"][0]["group_codes"] == []
     answer_to("价格", user=alice)
-    says("价格")
-    assert answered_in() == ["十元"]
+    receive_group_message("价格")
+    assert messages_to() == ["十元"]
 
 
 def test_keywords_of_a_former_owner_do_not_block_the_new_owner(alice, group):
@@ -290,58 +290,58 @@ def test_keywords_of_a_former_owner_do_not_block_the_new_owner(alice, group):
     answer_to("价格", user=mallory)
     Group.objects.update(wechat_owner_code="wx-alice")
     answer_to("价格", user=alice)
-    says("价格")
-    assert answered_in() == ["十元"]
+    receive_group_message("价格")
+    assert messages_to() == ["十元"]
 
 
 def test_the_user_who_added_the_robot_keeps_the_keywords_whoever_owns_the_group(alice, group):
     answer_to("价格", user=alice)
-    gateway_tells(("group_info", {"id": "g1", "admin_user_id": "wx-new_owner"}))
-    says("价格")
-    assert answered_in() == ["十元"]
+    gateway_sends(("group_info", {"id": "g1", "admin_user_id": "wx-new_owner"}))
+    receive_group_message("价格")
+    assert messages_to() == ["十元"]
 
 
 def test_an_owner_in_wechat_keeps_the_keywords_while_owning_the_group(group):
     new_owner = UserFactory(code="wx-new_owner")
     Group.objects.update(wechat_owner_code="wx-new_owner")
     answer_to("价格", user=new_owner)
-    gateway_tells(("group_info", {"id": "g1", "admin_user_id": "wx-new_owner", "name": "新名字"}))
-    says("价格")
-    assert answered_in() == ["十元"]
+    gateway_sends(("group_info", {"id": "g1", "admin_user_id": "wx-new_owner", "name": "新名字"}))
+    receive_group_message("价格")
+    assert messages_to() == ["十元"]
 
 
 def test_keywords_of_a_blocked_user_get_no_reply_until_the_user_is_unblocked(alice, group):
     answer_to("价格", user=alice)
     blocking.block(user=alice, by="root", reason="x", at=timezone.now())
-    says("价格")
-    assert answered_in() == []
+    receive_group_message("价格")
+    assert messages_to() == []
     blocking.unblock(user=alice, at=timezone.now())
-    says("价格")
-    assert answered_in() == ["十元"]
+    receive_group_message("价格")
+    assert messages_to() == ["十元"]
 
 
 def test_a_group_that_is_bound_again_has_no_keywords(alice, group):
     answer_to("价格", user=alice)
     cancelling.cancel(group_ids=[group.pk], reason=CancelReason.ROBOT_KICKED, by="x", at=timezone.now())
     GroupFactory(code="g1", user=alice)
-    says("价格")
-    assert answered_in() == []
+    receive_group_message("价格")
+    assert messages_to() == []
 
 
 def test_an_edit_of_another_process_is_seen_within_two_seconds(alice, group):
-    says("别的")  # this process has just read the keywords
+    receive_group_message("别的")  # this process has just read the keywords
     batch = KeywordBatch.objects.create(user=alice, words=["价格"], reply_content="x", created_at=timezone.now())
     GroupKeyword.objects.create(batch=batch, group=group, folded="价格")
     deadline = time.monotonic() + 2
-    while not answered_in() and time.monotonic() < deadline:
-        says("价格")
+    while not messages_to() and time.monotonic() < deadline:
+        receive_group_message("价格")
         time.sleep(0.05)
-    assert answered_in() == ["x"]
+    assert messages_to() == ["x"]
 
 
 def test_old_times_of_replies_are_deleted(alice, group):
     answer_to("价格", user=alice)
-    says("价格")
+    receive_group_message("价格")
     assert forget_old_replies() == 0
     KeywordReply.objects.update(replied_at=timezone.now() - timedelta(days=2))
     assert forget_old_replies() == 1
@@ -351,7 +351,7 @@ def test_a_message_takes_a_fixed_number_of_queries_however_many_keywords(
     alice, group, django_assert_max_num_queries
 ):
     answer_to(*(f"词{n}" for n in range(50)), user=alice)
-    events = [{"event_id": "e1", "command": "group_message", "body": said("别的")[1]}]
+    events = [{"event_id": "e1", "command": "group_message", "body": group_message("别的")[1]}]
     with django_assert_max_num_queries(
         17
     ):  # store 3, claim 4, groups, keep, look, settle; and the next claim, in vain
@@ -365,7 +365,7 @@ def handle_at_once(codes: list[str], *, turns: int, speaker: str) -> None:
         {
             "event_id": f"{turn}-{code}",
             "command": "group_message",
-            "body": said("地址价格", group=code, by=speaker.format(turn=turn, code=code))[1],
+            "body": group_message("地址价格", group=code, by=speaker.format(turn=turn, code=code))[1],
         }
         for turn in range(turns)
         for code in codes

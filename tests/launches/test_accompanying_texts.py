@@ -20,7 +20,7 @@ from tests.factories.launches import PICTURE, TEXT, drafted, reachable, schedule
 from tests.factories.people import GroupFactory, UserFactory
 from tests.launches.test_mass_messages import complete, refuse, states
 from tests.support.client import ApiClient
-from tests.support.entry_points import say_everything
+from tests.support.entry_points import send_due_messages
 
 pytestmark = pytest.mark.django_db
 TEXT_AFTER_DRAFT = TEXT["content"]
@@ -57,7 +57,7 @@ def state_of(message: MassMessage) -> tuple[list[int], int]:
 def test_the_text_follows_the_draft_in_every_group(alice: User, sandbox: Any):
     groups = [reachable(user=alice), reachable(user=alice)]
     message = sent_to_outbox(alice, *groups)
-    say_everything()
+    send_due_messages()
     for group in groups:
         sent = [
             message_sent
@@ -146,7 +146,7 @@ def test_a_part_is_sent_after_an_operators_retry_of_its_failed_message(alice: Us
     refuse(sandbox)
     sandbox.state.faults.clear()
     failed.retry(OutboxMessage.objects.failed(), at=timezone.now())
-    say_everything()
+    send_due_messages()
     assert state_of(message) == ([1], MassMessage.Status.SENT)
     assert message.groups.get().reason == ""
 
@@ -165,9 +165,9 @@ def recall(user: User, message: MassMessage) -> int:
 
 def test_a_recall_recalls_both_messages(alice: User, sandbox: Any):
     message = sent_to_outbox(alice, reachable(user=alice))
-    say_everything()
+    send_due_messages()
     assert recall(alice, message) == 1200
-    say_everything()
+    send_due_messages()
     numbers = OutboxMessage.objects.filter(cause=message.cause).values_list("message_no", flat=True)
     assert sorted(sandbox.state.recalled) == sorted(map(str, numbers))
     assert state_of(message) == ([3], MassMessage.Status.RECALLED)
@@ -177,7 +177,7 @@ def test_a_recall_between_the_two_messages_recalls_the_first_and_closes_the_seco
     message = sent_to_outbox(alice, reachable(user=alice))
     first = send_next()
     assert recall(alice, message) == 1200
-    say_everything()
+    send_due_messages()
     assert (sandbox.state.recalled, sandbox.state.messages) == ([first], {})
     assert state_of(message) == ([3], MassMessage.Status.RECALLED)
 
@@ -188,14 +188,14 @@ def test_a_part_that_failed_after_its_first_message_can_be_recalled(alice: User,
     refuse(sandbox)
     sandbox.state.faults.clear()
     assert recall(alice, message) == 1200
-    say_everything()
+    send_due_messages()
     assert sandbox.state.recalled == [first]
     assert state_of(message) == ([3], MassMessage.Status.RECALLED)
 
 
 def test_when_one_recall_is_refused_the_part_counts_as_sent(alice: User, sandbox: Any):
     message = sent_to_outbox(alice, reachable(user=alice))
-    say_everything()
+    send_due_messages()
     recall(alice, message)
     OutboxMessage.objects.filter(pk=OutboxMessage.objects.latest("pk").pk).update(
         not_before=timezone.now() + timedelta(hours=1)
@@ -216,7 +216,7 @@ def test_when_the_second_message_was_never_sent_a_refused_recall_leaves_a_failed
 
 def test_messages_that_the_gateway_is_recalling_are_not_recalled_again(alice: User, sandbox: Any):
     message = sent_to_outbox(alice, reachable(user=alice))
-    say_everything()
+    send_due_messages()
     assert (recall(alice, message), recall(alice, message)) == (1200, 1409)
     assert OutboxMessage.objects.filter(operation="recall").count() == 2
 

@@ -29,7 +29,7 @@ from tests.launches.test_deliveries import fail_messages
 from tests.support.admin_pages import Operator
 from tests.support.client import ApiClient
 from tests.support.concurrency import in_another_thread
-from tests.support.entry_points import key_with, say_everything
+from tests.support.entry_points import key_with, send_due_messages
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
@@ -137,7 +137,7 @@ def test_of_a_recall_and_the_sending_at_once_one_wins(sandbox: Any):
     client = ApiClient(alice)
     path = f"/tasks/{message.pk}"
     answers = at_once(lambda n: fire_mass_messages() if n % 2 else client.delete(path)["code"], 6)
-    say_everything()
+    send_due_messages()
     assert Counter(answers[::2]) == {1200: 1, 1409: 2}
     assert list(message.groups.values_list("status", flat=True)) == [MassMessage.Status.RECALLED]
     assert sandbox.state.messages == {}
@@ -151,7 +151,7 @@ def test_operators_and_senders_at_once_lose_and_duplicate_no_message(sandbox: An
 
     def work(number: int) -> Any:
         if number % 3 == 0:
-            return say_everything()
+            return send_due_messages()
         return (
             launch_control.pause(launch=launch, by="wang", at=now)
             if number % 3 == 1
@@ -160,7 +160,7 @@ def test_operators_and_senders_at_once_lose_and_duplicate_no_message(sandbox: An
 
     at_once(work, 12, workers=4)
     launch_control.resume(launch=launch, at=timezone.now())
-    say_everything()
+    send_due_messages()
     launch.refresh_from_db()
     assert (launch.status, launch.sent_count) == (Launch.Status.FINISHED, 15)
     assert [message["requests"] for message in sandbox.state.messages.values()] == [1] * 30
@@ -272,7 +272,7 @@ class SlowLaunchSystem:
 
     def _retry(self, _: int) -> None:
         failed.retry(OutboxMessage.objects.all(), at=timezone.now())
-        say_everything()
+        send_due_messages()
 
 
 def test_a_result_that_changes_while_it_is_reported_is_reported_again(sandbox: Any):

@@ -19,7 +19,7 @@ from robots.outbox import results as receipts
 from robots.outbox.leases import claim
 from tests.factories.launches import TEXT_ITEM, launched, reachable
 from tests.factories.people import GroupFactory
-from tests.support.entry_points import say_everything
+from tests.support.entry_points import send_due_messages
 
 pytestmark = pytest.mark.django_db
 PICTURE = {"type": 2, "filePath": "https://example.com/a.png"}
@@ -38,7 +38,7 @@ def fail_messages(sandbox: Any) -> None:
     set_fault(sandbox, "gateway")
     for _ in range(5):
         OutboxMessage.objects.waiting().update(retry_at=timezone.now())
-        say_everything()
+        send_due_messages()
     set_fault(sandbox, "gateway", "ok")
 
 
@@ -50,14 +50,14 @@ def counts(launch: Launch) -> dict[str, int]:
 
 def test_a_delivery_is_sent_when_all_its_messages_are(sandbox: Any):
     launch = launched(reachable(), items=[TEXT_ITEM, PICTURE])
-    say_everything()
+    send_due_messages()
     assert counts(launch) == {"planned": 1, "sent": 1}
     assert launch.status == Launch.Status.FINISHED
 
 
 def test_a_launch_is_running_while_anything_waits(sandbox: Any):
     launch = launched(reachable(), GroupFactory())  # the gateway does not know the second one's robot
-    say_everything()
+    send_due_messages()
     assert counts(launch) == {"planned": 2, "waiting": 1, "sent": 1}
     assert (launch.status, launch.finished_at) == (Launch.Status.RUNNING, None)
 
@@ -74,7 +74,7 @@ def test_a_delivery_is_sent_and_reported_again_after_an_operators_retry(sandbox:
     fail_messages(sandbox)
     report_results()
     failed.retry(OutboxMessage.objects.failed(), at=timezone.now())
-    say_everything()
+    send_due_messages()
     report_results()
     assert counts(launch) == {"planned": 1, "sent": 1}
     assert results(sandbox) == [(group.code, 2), (group.code, 1)]
@@ -86,7 +86,7 @@ def test_a_result_is_reported_by_one_worker_at_a_time(sandbox: Any):
     fail_messages(sandbox)
     Delivery.objects.update(result_due_at=timezone.now() + LEASE)  # as a lease does
     failed.retry(OutboxMessage.objects.failed(), at=timezone.now())
-    say_everything()
+    send_due_messages()
     assert report_results() == 0
     with time_machine.travel(timezone.now() + LEASE + timedelta(seconds=1)):
         assert report_results() == 1
@@ -101,7 +101,7 @@ def test_a_failed_delivery_has_the_reason_of_the_last_failure(sandbox: Any):
         [leased] = claim(at=timezone.now()).messages
         receipts.finish([receipts.AttemptResult(leased, Refused("gateway", answer))], at=timezone.now())
     failed.retry(OutboxMessage.objects.filter(pk=first.pk), at=timezone.now())
-    say_everything()
+    send_due_messages()
     assert "413 图片太大" in Delivery.objects.get().reason
 
 
@@ -109,7 +109,7 @@ def test_a_group_cancelled_before_sending_is_skipped(sandbox: Any):
     group = reachable()
     launch = launched(group)
     cancelling.cancel(group_ids=[group.pk], reason=CancelReason.ROBOT_KICKED, by="网关", at=timezone.now())
-    say_everything()
+    send_due_messages()
     assert counts(launch) == {"planned": 1, "skipped": 1}
     assert Delivery.objects.get().reason == "群已注销:机器人被踢"
 
@@ -118,7 +118,7 @@ def test_a_group_cancelled_after_a_message_was_sent_has_failed(sandbox: Any):
     group = reachable()
     launch = launched(group, items=[TEXT_ITEM, PICTURE])
     OutboxMessage.objects.filter(content__type=8).update(is_held=True)
-    say_everything()
+    send_due_messages()
     cancelling.cancel(group_ids=[group.pk], reason=CancelReason.ROBOT_KICKED, by="网关", at=timezone.now())
     assert counts(launch) == {"planned": 1, "failed": 1}
 
@@ -126,7 +126,7 @@ def test_a_group_cancelled_after_a_message_was_sent_has_failed(sandbox: Any):
 def test_the_launch_system_gets_a_result_for_every_group(sandbox: Any):
     sent, off = reachable(), GroupFactory(launch_switch=False)
     launched(sent, off, GroupFactory.build(code="nobody", user=None, robot=None))
-    say_everything()
+    send_due_messages()
     assert report_results() == 3
     assert sorted(results(sandbox)) == sorted([(sent.code, 1), (off.code, 2), ("nobody", 2)])
 

@@ -21,7 +21,7 @@ from robots.outbox.leases import claim
 from tests.factories.launches import TEXT_ITEM, launched, reachable, scheduled
 from tests.factories.people import OperatorFactory, UserFactory
 from tests.launches.test_deliveries import fail_messages
-from tests.support.entry_points import say_everything
+from tests.support.entry_points import send_due_messages
 
 pytestmark = pytest.mark.django_db
 PAGE = "/admin/launches/launch/"
@@ -71,9 +71,9 @@ def test_a_paused_launch_sends_nothing_until_it_is_resumed(sandbox: Any):
     launch = launched(reachable(), reachable())
     client = operator("pause_launch", "resume_launch")
     assert "已暂停 1 条" in run_action(client, "pause", launch)
-    assert say_everything() == 0
+    assert send_due_messages() == 0
     assert "已恢复 1 条" in run_action(client, "resume", launch)
-    assert say_everything() == 2
+    assert send_due_messages() == 2
     assert status_of(launch) == Launch.Status.FINISHED
 
 
@@ -81,10 +81,10 @@ def test_a_resumed_launch_continues_where_it_stopped(sandbox: Any):
     first, second = reachable(), reachable()
     launch = launched(first, second)
     OutboxMessage.objects.filter(group_code=second.code).update(is_held=True)
-    say_everything()
+    send_due_messages()
     pause(launch)
     launch_control.resume(launch=launch, at=timezone.now())
-    say_everything()
+    send_due_messages()
     assert sorted(m["group_id"] for m in sandbox.state.messages.values()) == sorted([first.code, second.code])
 
 
@@ -94,7 +94,7 @@ def test_a_group_that_was_switched_off_during_the_pause_is_skipped(sandbox: Any)
     pause(launch)
     stars.rate([stars.Rating(group.code, 4, 1)], at=timezone.now())
     launch_control.resume(launch=launch, at=timezone.now())
-    say_everything()
+    send_due_messages()
     assert status_of(launch) == Launch.Status.FINISHED
     assert launch.skipped_count == 1
 
@@ -103,7 +103,7 @@ def test_a_cancelled_launch_sends_nothing_more_and_reports_its_groups(sandbox: A
     group = reachable()
     launch = launched(group)
     assert "已取消 1 条" in run_action(operator("cancel_launch"), "cancel", launch, reason="广告主要求")
-    assert say_everything() == 0
+    assert send_due_messages() == 0
     report_results()
     assert [(result["groupId"], result["state"]) for result in sandbox.state.launch_results] == [(group.code, 2)]
     assert status_of(launch) == Launch.Status.CANCELLED
@@ -136,9 +136,9 @@ def test_a_retried_message_waits_for_the_end_of_a_pause(sandbox: Any):
     launch = half_failed(sandbox)
     pause(launch)
     failed.retry(OutboxMessage.objects.all(), at=timezone.now())
-    assert say_everything() == 0
+    assert send_due_messages() == 0
     launch_control.resume(launch=launch, at=timezone.now())
-    assert say_everything() == 1
+    assert send_due_messages() == 1
 
 
 def test_a_paused_launch_with_nothing_left_to_send_is_finished_when_it_is_resumed(sandbox: Any):
@@ -153,7 +153,7 @@ def test_a_paused_launch_with_nothing_left_to_send_is_finished_when_it_is_resume
 
 def test_a_finished_launch_cannot_be_changed(sandbox: Any):
     launch = launched(reachable())
-    say_everything()
+    send_due_messages()
     now = timezone.now()
     assert not launch_control.pause(launch=launch, by="wang", at=now)
     assert not launch_control.resume(launch=launch, at=timezone.now())

@@ -19,7 +19,7 @@ from tests.factories.launches import TEXT_ITEM, launched, reachable
 from tests.factories.people import GroupFactory, UserFactory
 from tests.launches.test_deliveries import fail_messages
 from tests.support.client import ApiClient
-from tests.support.entry_points import say_everything
+from tests.support.entry_points import send_due_messages
 
 pytestmark = pytest.mark.django_db
 
@@ -99,7 +99,7 @@ def test_a_group_that_is_switched_off_gets_no_more_of_running_launches(alice: Us
     group, other = reachable(user=alice), reachable(user=alice)
     launch = launched(group, other)
     switch(alice, {"code": group.code, "rcv_task_flag": 0})
-    assert say_everything() == 1
+    assert send_due_messages() == 1
     launch.refresh_from_db()
     assert (launch.sent_count, launch.skipped_count) == (1, 1)
 
@@ -112,7 +112,7 @@ def test_the_rest_of_a_failed_delivery_is_not_sent_to_a_group_that_is_switched_o
     OutboxMessage.objects.update(is_held=False)
     switch(alice, {"code": group.code, "rcv_task_flag": 0})
     assert failed.retry(OutboxMessage.objects.all(), at=timezone.now()) == 0
-    assert say_everything() == 0
+    assert send_due_messages() == 0
     assert Delivery.objects.get().status == Delivery.Status.FAILED
 
 
@@ -128,7 +128,7 @@ def test_the_history_counts_the_users_own_groups(alice: User, sandbox: Any, path
 
 def test_the_send_flag_is_one_when_nothing_is_left_to_send(alice: User, sandbox: Any):
     launched(reachable(user=alice))
-    say_everything()
+    send_due_messages()
     assert ApiClient(alice).get("/launch/history")["data"][0]["send_flag"] == 1
 
 

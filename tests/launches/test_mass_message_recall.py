@@ -15,7 +15,7 @@ from tests.factories.launches import reachable, scheduled
 from tests.factories.people import UserFactory
 from tests.launches.test_mass_messages import refuse, sent_to_outbox, states
 from tests.support.client import ApiClient
-from tests.support.entry_points import say_everything
+from tests.support.entry_points import send_due_messages
 
 pytestmark = pytest.mark.django_db
 
@@ -34,9 +34,9 @@ def queue_message(group: Group, text: str) -> None:
 
 def test_each_message_sent_just_now_is_recalled(alice: User, sandbox: Any):
     message = sent_to_outbox(alice, reachable(user=alice), reachable(user=alice))
-    say_everything()
+    send_due_messages()
     assert ApiClient(alice).delete(f"/tasks/{message.pk}")["code"] == 1200
-    say_everything()
+    send_due_messages()
     numbers = OutboxMessage.objects.filter(cause=message.cause).values_list("message_no", flat=True)
     assert sorted(sandbox.state.recalled) == sorted(map(str, numbers))
     assert states(message) == [3, 3]
@@ -45,7 +45,7 @@ def test_each_message_sent_just_now_is_recalled(alice: User, sandbox: Any):
 @pytest.mark.parametrize("is_sent", [False, True])
 def test_a_recalled_mass_message_leaves_the_lists(alice: User, sandbox: Any, is_sent: bool):
     message = sent_to_outbox(alice, reachable(user=alice)) if is_sent else scheduled(alice, reachable(user=alice))
-    say_everything()
+    send_due_messages()
     assert ApiClient(alice).delete(f"/tasks/{message.pk}")["code"] == 1200
     lists = [ApiClient(alice).get("/tasks/messages", direction=direction)["data"] for direction in ("up", "down")]
     assert lists == [[], []]
@@ -55,26 +55,26 @@ def test_a_recall_does_not_wait_for_the_groups_queue_or_the_robots_rate(alice: U
     settings.ROBOT_MESSAGES_PER_MINUTE = 1
     group = reachable(user=alice)
     message = sent_to_outbox(alice, group)
-    say_everything()
+    send_due_messages()
     for text in ("fails", "waits for it"):
         queue_message(group, text)
     OutboxMessage.objects.waiting().update(retry_at=timezone.now() + timedelta(minutes=20))
     ApiClient(alice).delete(f"/tasks/{message.pk}")
-    assert say_everything() == 1
+    assert send_due_messages() == 1
     assert sandbox.state.recalled == [str(OutboxMessage.objects.get(cause=message.cause).message_no)]
 
 
 def test_a_recall_closes_messages_that_wait_in_the_outbox(alice: User, sandbox: Any):
     message = sent_to_outbox(alice, reachable(user=alice))
     assert ApiClient(alice).delete(f"/tasks/{message.pk}")["code"] == 1200
-    assert say_everything() == 0
+    assert send_due_messages() == 0
     assert states(message) == [3]
     assert sandbox.state.messages == {}
 
 
 def test_a_mass_message_cannot_be_recalled_after_two_minutes(alice: User, sandbox: Any):
     message = sent_to_outbox(alice, reachable(user=alice))
-    say_everything()
+    send_due_messages()
     OutboxMessage.objects.filter(cause=message.cause).update(settled_at=timezone.now() - timedelta(minutes=2))
     assert ApiClient(alice).delete(f"/tasks/{message.pk}")["code"] == 1409
     assert states(message) == [1]
@@ -95,7 +95,7 @@ def test_another_user_cannot_recall_a_mass_message(alice: User):
 
 def test_a_message_whose_recall_the_gateway_refuses_counts_as_sent(alice: User, sandbox: Any):
     message = sent_to_outbox(alice, reachable(user=alice))
-    say_everything()
+    send_due_messages()
     ApiClient(alice).delete(f"/tasks/{message.pk}")
     refuse(sandbox)
     message.refresh_from_db()
@@ -109,6 +109,6 @@ def test_a_message_leased_by_a_sender_during_the_recall_is_recalled_afterwards(a
     [leased] = leases.claim(at=now, resting=[], may_say=True, after=0, batch=10).messages
     assert ApiClient(alice).delete(f"/tasks/{message.pk}")["code"] == 1200
     results.finish([results.AttemptResult(leased)], at=now)  # the gateway has sent it
-    say_everything()
+    send_due_messages()
     assert sandbox.state.recalled == [leased.message_no]
     assert states(message) == [3]

@@ -21,7 +21,7 @@ from robots.outbox.sender import Sender
 from tests.factories.launches import PICTURE, TEXT, drafted, reachable, scheduled
 from tests.factories.people import GroupFactory, UserFactory
 from tests.support.client import ApiClient
-from tests.support.entry_points import say_everything
+from tests.support.entry_points import send_due_messages
 
 pytestmark = pytest.mark.django_db
 
@@ -207,7 +207,7 @@ def test_each_group_gets_a_mass_message_once_when_it_is_due(alice: User, sandbox
     with time_machine.travel(at_its_time(message)):
         assert fire_mass_messages() == 1
         assert fire_mass_messages() == 0
-        say_everything()
+        send_due_messages()
     assert OutboxMessage.objects.filter(cause=message.cause, status=1).count() == 2
     message.refresh_from_db()
     assert message.status == MassMessage.Status.SENT
@@ -239,7 +239,7 @@ def refuse(sandbox: Any) -> None:
     sandbox.state.note("fault", system="gateway", mode="error", rate=1.0)
     for _ in range(5):
         OutboxMessage.objects.waiting().update(retry_at=timezone.now())
-        say_everything()
+        send_due_messages()
 
 
 def test_a_mass_message_that_reached_no_group_has_failed(alice: User, sandbox: Any):
@@ -254,7 +254,7 @@ def test_a_group_cancelled_before_sending_gets_no_message(alice: User, sandbox: 
     message = scheduled(alice, kept, gone, send_at=timezone.now())
     cancelling.cancel(group_ids=[gone.pk], reason=CancelReason.OPERATOR, by="wang", at=timezone.now())
     fire_mass_messages()
-    say_everything()
+    send_due_messages()
     message.refresh_from_db()
     assert sorted(states(message)) == [1, 2]
     assert message.status == MassMessage.Status.SENT
@@ -264,7 +264,7 @@ def test_a_user_blocked_before_sending_sends_no_message(alice: User, sandbox: An
     message = scheduled(alice, reachable(user=alice), send_at=timezone.now())
     User.objects.filter(pk=alice.pk).update(blocked_at=timezone.now())
     fire_mass_messages()
-    assert say_everything() == 0
+    assert send_due_messages() == 0
     assert message.groups.get().reason == "账号已被封"
 
 
@@ -272,7 +272,7 @@ def test_a_mass_message_that_is_hours_late_is_sent(alice: User, sandbox: Any):
     message = scheduled(alice, reachable(user=alice))
     with time_machine.travel(at_its_time(message, seconds=3 * 3600)):
         assert fire_mass_messages() == 1
-        assert say_everything() == 1
+        assert send_due_messages() == 1
 
 
 def test_a_sender_alone_sends_a_mass_message_within_five_seconds(alice: User, sandbox: Any):

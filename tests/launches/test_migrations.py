@@ -14,7 +14,7 @@ from robots.models import OutboxMessage
 from robots.outbox import writing
 from tests.factories.launches import PICTURE, reachable, scheduled
 from tests.factories.people import UserFactory
-from tests.support.entry_points import say_everything
+from tests.support.entry_points import send_due_messages
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
@@ -25,7 +25,7 @@ def sent(sandbox: Any) -> Iterator[MassMessage]:
     alice = UserFactory(code="wx-alice")
     message = scheduled(alice, reachable(user=alice), send_at=timezone.now())
     fire_mass_messages()
-    say_everything()
+    send_due_messages()
     call_command("migrate", "launches", "0004", verbosity=0)
     yield message
     call_command("migrate", verbosity=0)

@@ -14,7 +14,7 @@ from launches.models import SwitchChange
 from launches.tasks import report_switches
 from tests.factories.people import GroupFactory, RobotFactory, UserFactory
 from tests.support.client import ApiClient
-from tests.support.entry_points import gateway_tells, key_with
+from tests.support.entry_points import gateway_sends, key_with
 
 pytestmark = pytest.mark.django_db
 
@@ -128,7 +128,7 @@ def test_a_group_that_is_bound_again_is_reported_as_on(sandbox: Any):
     user, robot = UserFactory(code="wx-alice"), RobotFactory(code="r1")
     GroupFactory(code="g1", cancelled_at=timezone.now(), cancel_reason=3, launch_switch=False)
     body = {"robot_id": robot.code, "user_id": user.code, "name": "群"}
-    gateway_tells(
+    gateway_sends(
         ("bind_group_success", body | {"group_id": "g1"}), ("bind_group_success", body | {"group_id": "g2"})
     )
     assert report_switches() == 1

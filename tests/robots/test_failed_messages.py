@@ -16,7 +16,7 @@ from robots.tasks import close_for_gone_robots
 from tests.factories.people import OperatorFactory, RobotFactory
 from tests.robots.test_sending import sent_contents, write_message
 from tests.support.admin_pages import Operator
-from tests.support.entry_points import say_everything
+from tests.support.entry_points import send_due_messages
 
 pytestmark = pytest.mark.django_db
 Status = OutboxMessage.Status
@@ -48,7 +48,7 @@ def test_all_failed_messages_are_tried_again(robot, sandbox):
     failed_message(robot, "a", group="g1")
     failed_message(robot, "b", group="g2")
     assert run() == "2 messages will be tried again; 0 left.\n"
-    say_everything()
+    send_due_messages()
     assert sorted(sent_contents(sandbox)) == ["a", "b"]
 
 
@@ -134,9 +134,9 @@ def test_a_paused_message_stays_paused_when_it_is_tried_again(robot, sandbox):
     failed_message(robot, "a", cause="campaign-1")
     writing.pause("campaign-1")
     run()
-    assert say_everything() == 0
+    assert send_due_messages() == 0
     writing.resume("campaign-1")
-    say_everything()
+    send_due_messages()
     assert sent_contents(sandbox) == ["a"]
 
 

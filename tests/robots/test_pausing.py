@@ -9,7 +9,7 @@ from robots.outbox import writing
 from robots.signals import message_finished
 from tests.factories.people import RobotFactory
 from tests.robots.test_sending import clear_faults, make_due, sent_contents, set_fault, write_message
-from tests.support.entry_points import say_everything
+from tests.support.entry_points import send_due_messages
 
 pytestmark = pytest.mark.django_db
 Status = OutboxMessage.Status
@@ -37,7 +37,7 @@ def test_a_paused_message_is_not_sent_and_delays_no_other(robot, sandbox):
     write_message(robot, "advert", cause="campaign-1")
     write_message(robot, "welcome")
     assert writing.pause("campaign-1") == 1
-    say_everything()
+    send_due_messages()
     assert sent_contents(sandbox) == ["welcome"]
 
 
@@ -46,7 +46,7 @@ def test_resumed_messages_are_sent_in_their_old_order(robot, sandbox):
         write_message(robot, str(number), cause="campaign-1")
     writing.pause("campaign-1")
     assert writing.resume("campaign-1") == 3
-    say_everything()
+    send_due_messages()
     assert sent_contents(sandbox) == ["0", "1", "2"]
 
 
@@ -63,25 +63,25 @@ def test_closing_a_cause_closes_paused_and_waiting_messages_and_receivers_get_th
     write_message(robot, "other", cause="campaign-2", group="g3")
     assert writing.close_waiting(cause="campaign-1", reason="投放已取消", at=timezone.now()) == 2
     assert finished == [("campaign-1", Status.CLOSED)] * 2
-    say_everything()
+    send_due_messages()
     assert sent_contents(sandbox) == ["other"]
 
 
 def test_a_message_whose_attempt_failed_can_be_paused(robot, sandbox):
     set_fault(sandbox, "error")
     message = write_message(robot, "advert", cause="campaign-1")
-    say_everything()
+    send_due_messages()
     clear_faults(sandbox)
     writing.pause("campaign-1")
     make_due()
-    assert say_everything() == 0
+    assert send_due_messages() == 0
     message.refresh_from_db()
     assert (message.status, message.is_held) == (Status.WAITING, True)
 
 
 def test_a_sent_message_cannot_be_paused(robot, sandbox):
     message = write_message(robot, "said", cause="campaign-1")
-    say_everything()
+    send_due_messages()
     assert writing.pause("campaign-1") == 0
     with pytest.raises(IntegrityError, match="only_unsent_messages_are_held"):
         OutboxMessage.objects.filter(pk=message.pk).update(is_held=True)

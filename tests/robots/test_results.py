@@ -14,8 +14,8 @@ from robots.outbox.sender import Sender
 from robots.signals import FinishedMessage, message_finished
 from tests.factories.people import RobotFactory
 from tests.robots.test_sending import make_due, write_message
-from tests.support.entry_points import say_everything
-from tests.support.outside_system import Outside, played_by
+from tests.support.entry_points import send_due_messages
+from tests.support.outside_system import OutsideSystem, played_by
 
 pytestmark = pytest.mark.django_db
 Status = OutboxMessage.Status
@@ -29,7 +29,7 @@ def robot(sandbox) -> Robot:
 def test_a_refusal_of_the_gateway_is_stored(robot, sandbox):
     unknown = RobotFactory(code="nobody")
     message = write_message(unknown, "x")
-    say_everything()
+    send_due_messages()
     assert message.attempts.get().outcome == "refused"
     assert "301" in message.attempts.get().answer
 
@@ -53,7 +53,7 @@ def unstorable_gateway(sandbox, settings, tmp_path) -> Iterator[None]:
 @pytest.mark.usefixtures("unstorable_gateway")
 def test_a_refusal_with_unstorable_text_is_stored_like_any_other(robot):
     message = write_message(robot, "x")
-    say_everything()
+    send_due_messages()
     message.refresh_from_db()
     assert (message.status, message.try_count) == (Status.WAITING, 1)
     assert message.attempts.get().answer == "gateway: 301 a\ufffdb"
@@ -77,7 +77,7 @@ def poison() -> Iterator[list[Exception]]:
 def test_a_receiver_that_fails_for_one_message_does_not_keep_others_from_being_stored(robot, sandbox):
     bad = write_message(robot, "bad", group="g1", cause="poison")
     good = write_message(robot, "good", group="g2")
-    say_everything()
+    send_due_messages()
     for message in (bad, good):
         message.refresh_from_db()
     assert (good.status, bad.status, len(sandbox.state.messages)) == (Status.SENT, Status.WAITING, 2)
@@ -88,7 +88,7 @@ def test_a_message_whose_receiver_fails_is_failed_after_five_attempts(robot, san
     bad = write_message(robot, "bad", cause="poison")
     for _ in range(5):
         make_due()
-        say_everything()
+        send_due_messages()
     bad.refresh_from_db()
     assert (bad.status, bad.try_count) == (Status.FAILED, 5)
     assert bad.reason == "系统未能处理网关的应答:ValueError"
@@ -101,10 +101,10 @@ def test_when_the_receiver_is_repaired_an_operator_has_the_message_tried_again_a
     bad = write_message(robot, "bad", cause="poison")
     for _ in range(5):
         make_due()
-        say_everything()
+        send_due_messages()
     poison.clear()
     failed.retry(OutboxMessage.objects.all(), at=bad.created_at)
-    say_everything()
+    send_due_messages()
     bad.refresh_from_db()
     [sent] = sandbox.state.messages.values()
     assert (bad.status, sent["requests"]) == (Status.SENT, 6)
@@ -121,22 +121,22 @@ def test_a_database_that_fails_once_is_used_again_and_the_error_is_logged(robot,
 
 
 def test_a_busy_gateway_loses_no_message(robot, tmp_path, settings):
-    with played_by(Outside(SandboxResponse({}, 429)), tmp_path, settings) as gateway:
+    with played_by(OutsideSystem(SandboxResponse({}, 429)), tmp_path, settings) as gateway:
         message = write_message(robot, "x")
         for _ in range(8):
             make_due()
-            say_everything()
+            send_due_messages()
         message.refresh_from_db()
         assert (message.status, message.try_count) == (Status.WAITING, 8)
         gateway.replies = [SandboxResponse({}, 500), SandboxResponse({"code": "100"})]
         make_due()
-        say_everything()
+        send_due_messages()
         message.refresh_from_db()
         assert (message.status, message.try_count) == (
             Status.WAITING,
             9,
         )  # another error is not the last attempt then
         make_due()
-        say_everything()
+        send_due_messages()
     message.refresh_from_db()
     assert message.status == Status.SENT

@@ -14,7 +14,7 @@ from robots.outbox import failed, results, writing
 from robots.outbox.leases import claim
 from robots.tasks import close_for_gone_robots
 from tests.factories.people import RobotFactory
-from tests.support.entry_points import say_everything
+from tests.support.entry_points import send_due_messages
 
 pytestmark = pytest.mark.django_db
 Status = OutboxMessage.Status
@@ -60,7 +60,7 @@ def test_a_message_is_sent_to_the_group(robot, sandbox):
         cause="test",
         at=timezone.now(),
     )
-    assert say_everything() == 1
+    assert send_due_messages() == 1
     [sent] = sandbox.state.messages.values()
     assert (sent["robot_id"], sent["group_id"], sent["users"], sent["type"], sent["content"]) == (
         "sandbox-robot-1",
@@ -80,7 +80,7 @@ def test_a_link_and_a_picture_keep_their_parts(robot, sandbox):
     writing.message_user(
         robot=robot, user_code="u2", content=writing.image("http://e.com/p.png"), cause="test", at=timezone.now()
     )
-    say_everything()
+    send_due_messages()
     link, picture = sorted(sandbox.state.messages.values(), key=lambda message: message["user_id"])
     assert (link["type"], link["title"], link["url"], link["desc"]) == (6, "标题", "http://e.com", "说明")
     assert (picture["type"], picture["user_id"]) == (8, "u2")
@@ -90,7 +90,7 @@ def test_a_link_and_a_picture_keep_their_parts(robot, sandbox):
 def test_messages_of_one_chat_keep_their_order(robot, sandbox):
     for number in range(5):
         write_message(robot, str(number))
-    say_everything()
+    send_due_messages()
     assert sent_contents(sandbox) == ["0", "1", "2", "3", "4"]
 
 
@@ -99,7 +99,7 @@ def test_a_message_that_fails_delays_its_chat_only(robot, sandbox):
     OutboxMessage.objects.filter(pk=first.pk).update(retry_at=timezone.now() + timedelta(minutes=1))
     write_message(robot, "second")
     write_message(robot, "elsewhere", group="g2")
-    say_everything()
+    send_due_messages()
     assert sent_contents(sandbox) == ["elsewhere"]
 
 
@@ -109,15 +109,15 @@ def test_a_message_for_a_later_hour_delays_no_other(robot, sandbox):
         robot=robot, user_code="u1", content=writing.text("later"), cause="t", at=timezone.now(), not_before=later
     )
     writing.message_user(robot=robot, user_code="u1", content=writing.text("now"), cause="t", at=timezone.now())
-    say_everything()
+    send_due_messages()
     assert sent_contents(sandbox) == ["now"]
 
 
 def test_a_robot_sends_at_most_20_messages_a_minute(robot, sandbox):
     for number in range(25):
         write_message(robot, str(number), group=f"g{number}")
-    assert say_everything() == 20
-    assert say_everything() == 0
+    assert send_due_messages() == 20
+    assert send_due_messages() == 0
     assert OutboxMessage.objects.filter(status=Status.WAITING).count() == 5
 
 
@@ -125,7 +125,7 @@ def test_the_rate_limit_is_a_setting(robot, sandbox, settings):
     settings.ROBOT_MESSAGES_PER_MINUTE = 3
     for number in range(5):
         write_message(robot, str(number), group=f"g{number}")
-    assert say_everything() == 3
+    assert send_due_messages() == 3
 
 
 def test_every_robot_has_its_own_rate_limit(robot, sandbox, settings):
@@ -134,7 +134,7 @@ def test_every_robot_has_its_own_rate_limit(robot, sandbox, settings):
     for number in range(3):
         write_message(robot, "a", group=f"a{number}")
         write_message(other, "b", group=f"b{number}")
-    assert say_everything() == 4
+    assert send_due_messages() == 4
 
 
 def test_a_request_to_bind_does_not_count_towards_the_rate_limit(robot, sandbox, settings):
@@ -148,7 +148,7 @@ def test_a_request_to_bind_does_not_count_towards_the_rate_limit(robot, sandbox,
             cause="t",
             at=timezone.now(),
         )
-    assert say_everything() == 3
+    assert send_due_messages() == 3
 
 
 def test_after_five_attempts_a_message_is_failed(robot, sandbox):
@@ -156,7 +156,7 @@ def test_after_five_attempts_a_message_is_failed(robot, sandbox):
     message = write_message(robot, "x")
     for _ in range(5):
         make_due()
-        say_everything()
+        send_due_messages()
     message.refresh_from_db()
     assert (message.status, message.try_count) == (Status.FAILED, 5)
     assert message.reason
@@ -169,7 +169,7 @@ def test_the_attempts_are_spread_over_about_half_an_hour(robot, sandbox):
     waits = []
     for _ in range(4):
         make_due()
-        say_everything()
+        send_due_messages()
         message.refresh_from_db()
         waits.append((message.retry_at - timezone.now()).total_seconds())
     assert waits == sorted(waits)
@@ -181,20 +181,20 @@ def test_a_failed_message_is_sent_when_an_operator_retries_it(robot, sandbox):
     write_message(robot, "x")
     for _ in range(5):
         make_due()
-        say_everything()
+        send_due_messages()
     clear_faults(sandbox)
     assert failed.retry(OutboxMessage.objects.all(), at=timezone.now()) == 1
-    say_everything()
+    send_due_messages()
     assert sent_contents(sandbox) == ["x"]
 
 
 def test_a_message_whose_response_was_lost_is_submitted_again_and_sent_once(robot, sandbox):
     set_fault(sandbox, "drop_reply")
     message = write_message(robot, "x")
-    say_everything()
+    send_due_messages()
     clear_faults(sandbox)
     make_due()
-    say_everything()
+    send_due_messages()
     message.refresh_from_db()
     [sent] = sandbox.state.messages.values()
     assert (sent["requests"], message.status) == (2, Status.SENT)
@@ -204,7 +204,7 @@ def test_a_message_whose_response_was_lost_is_submitted_again_and_sent_once(robo
 def test_an_unavailable_gateway_is_tried_again(robot, settings):
     settings.GATEWAY_BASE_URL = "http://127.0.0.1:1"
     message = write_message(robot, "x")
-    say_everything()
+    send_due_messages()
     message.refresh_from_db()
     assert (message.status, message.try_count) == (Status.WAITING, 1)
     assert message.attempts.get().outcome == "unavailable"
@@ -213,9 +213,9 @@ def test_an_unavailable_gateway_is_tried_again(robot, settings):
 def test_a_message_of_a_killed_sender_is_sent_when_its_lease_ends(robot, sandbox):
     write_message(robot, "x")
     [claimed] = claim(at=timezone.now()).messages
-    assert say_everything() == 0
+    assert send_due_messages() == 0
     OutboxMessage.objects.filter(pk=claimed.id).update(leased_until=timezone.now() - timedelta(seconds=1))
-    assert say_everything() == 1
+    assert send_due_messages() == 1
     assert sent_contents(sandbox) == ["x"]
 
 
@@ -223,7 +223,7 @@ def test_a_sender_whose_lease_ends_before_the_response_submits_again_and_goes_on
     settings.SENDER_LEASE_SECONDS = 0.5
     set_fault(sandbox, "slow")
     message = write_message(robot, "x")
-    assert say_everything() == 2
+    assert send_due_messages() == 2
     message.refresh_from_db()
     [sent] = sandbox.state.messages.values()
     assert (sent["requests"], message.status, message.attempts.count()) == (2, Status.SENT, 2)
@@ -233,7 +233,7 @@ def test_a_slow_sender_that_lost_its_lease_does_not_undo_the_result_of_the_next(
     message = write_message(robot, "x")
     [slow] = claim(at=timezone.now()).messages
     OutboxMessage.objects.filter(pk=slow.id).update(leased_until=timezone.now() - timedelta(seconds=1))
-    say_everything()
+    send_due_messages()
     results.finish([results.AttemptResult(slow, OutcomeUnknown("gateway", "timed out"))], at=timezone.now())
     message.refresh_from_db()
     assert (message.status, message.try_count) == (Status.SENT, 1)
@@ -243,7 +243,7 @@ def test_a_slow_sender_that_lost_its_lease_does_not_undo_the_result_of_the_next(
 def test_a_banned_robot_sends_nothing(robot, sandbox):
     write_message(robot, "x")
     Robot.objects.update(status=Robot.Status.BANNED, banned_at=timezone.now())
-    assert say_everything() == 0
+    assert send_due_messages() == 0
 
 
 def test_a_message_for_a_banned_robot_is_closed_with_that_reason(robot):
@@ -283,7 +283,7 @@ def test_without_redis_no_message_is_sent_and_groups_are_still_bound(robot, sand
         cause="t",
         at=timezone.now(),
     )
-    assert say_everything() == 1
+    assert send_due_messages() == 1
     message.refresh_from_db()
     assert (message.status, message.try_count, message.lease) == (Status.WAITING, 0, None)
     assert list(sandbox.state.bound) == ["g2"]
@@ -294,7 +294,7 @@ def test_calls_that_hang_delay_no_others(robot, sandbox, settings):
     sandbox.state.note("fault", system="gateway", mode="timeout", rate=0.5)
     for number in range(40):
         write_message(robot, str(number), group=f"g{number}")
-    assert say_everything() == 40
+    assert send_due_messages() == 40
     tried = MessageAttempt.objects.order_by("tried_at")
     assert tried.filter(outcome="done").last().tried_at < tried.filter(outcome="unknown").first().tried_at
 
@@ -308,7 +308,7 @@ def test_a_command_sends_once_too(robot, sandbox):
 def test_a_closed_message_is_never_sent(robot, sandbox):
     message = write_message(robot, "x")
     assert writing.close_waiting(group_codes=["g1"], reason="群已注销", at=timezone.now()) == 1
-    assert say_everything() == 0
+    assert send_due_messages() == 0
     message.refresh_from_db()
     assert (message.status, message.reason) == (Status.CLOSED, "群已注销")
 

@@ -1,4 +1,4 @@
-"""`python -m tests.soak`: settings are read once the servers run, so that they know where these are."""
+"""`python -m tests.soak`: settings are loaded after the start of the servers, whose URLs they read."""
 
 import os
 import signal
@@ -9,16 +9,16 @@ from pathlib import Path
 
 
 def main() -> int:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped by SIGTERM"))  # with what it started
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped by SIGTERM"))  # also stops the started processes
     run_dir = Path(tempfile.mkdtemp(prefix="wxrobot-soak-")) / "run"
     (run_dir / "log").mkdir(parents=True)
     os.environ["TEST_LOGS"] = str(run_dir / "log")
-    stage = import_module("tests.soak.stage").Stage(run_dir)
+    product = import_module("tests.soak.faulty_product").Stage(run_dir)
     for name in ("DATABASE_URL", "REDIS_URL"):
         os.environ.pop(name, None)
-    os.environ.update(stage.env, DJANGO_SETTINGS_MODULE="config.settings")
+    os.environ.update(product.env, DJANGO_SETTINGS_MODULE="config.settings")
     import_module("django").setup()
-    status: int = import_module("tests.soak.soak").main(stage)
+    status: int = import_module("tests.soak.soak").main(product)
     return status
 
 

@@ -1,4 +1,4 @@
-"""Every HTTP exchange of the traffic, as the callers saw it."""
+"""The log of all HTTP calls of the traffic, as seen by the callers."""
 
 import re
 import threading
@@ -10,20 +10,24 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 
-REFUSED, BROKEN, TIMED_OUT = "refused", "broken", "timed out"  # no answer: no connection, cut off, nothing in time
+REFUSED, BROKEN, TIMED_OUT = (
+    "refused",
+    "broken",
+    "timed out",
+)  # no response: connection refused, closed early, timeout
 _ID = re.compile(r"(?<=/)(?=[^/?]*\d)[\w.-]+|(?<=/)union-[\w-]+")
 
 
 @dataclass(frozen=True)
 class Call:
-    """One exchange. Moments are monotonic seconds; `status` is a number or one of the words above."""
+    """An HTTP call. Moments are monotonic seconds; `status` is a number or one of the constants above."""
 
     role: str
     what: str
     began: float
     seconds: float
     status: int | str
-    can_retry: bool = False  # the answer has Retry-After
+    can_retry: bool = False  # the response has Retry-After
 
     @property
     def ended(self) -> float:
@@ -35,7 +39,7 @@ class Call:
 
     @property
     def is_fault(self) -> bool:
-        """Return whether it is a 5xx other than the one that tells callers to come back."""
+        """Return whether the status is a 5xx other than a 503 with Retry-After."""
         is_unavailable = self.status == HTTPStatus.SERVICE_UNAVAILABLE and self.can_retry
         return (
             isinstance(self.status, int) and self.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not is_unavailable
@@ -44,7 +48,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Surprise:
-    """A script met an answer that it does not know, such as a refusal of a rightful call."""
+    """An unexpected response in a script, such as a refusal of a permitted call."""
 
     role: str
     text: str
@@ -52,7 +56,7 @@ class Surprise:
 
 
 class CallLog:
-    """Collects from all threads."""
+    """The calls and surprises of all threads."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -69,7 +73,7 @@ class CallLog:
 
 
 class _Recorder(HTTPAdapter):
-    """Writes down each exchange, redirects one by one, and reads the body at once so that a cut one shows."""
+    """An adapter that records each call, also each redirect. It reads the body at once to detect a truncated body."""
 
     def __init__(self, log: CallLog, role: str) -> None:
         super().__init__()
@@ -95,7 +99,7 @@ class _Recorder(HTTPAdapter):
 
 
 def recorded_session(log: CallLog, role: str) -> requests.Session:
-    """Return a session of this role. No connection is kept: one that the server ends just then would look like a fault."""
+    """Return a session of this role without keep-alive: a connection that the server closes would look like an error."""
     session = requests.Session()
     session.trust_env = False
     session.mount("http://", _Recorder(log, role))

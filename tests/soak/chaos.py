@@ -1,4 +1,4 @@
-"""The faults: which ones, in which order, how each is made, and how long the product needs to be well again."""
+"""The faults of a soak: their selection, order and injection, and the recovery of the product."""
 
 import random
 import signal
@@ -11,8 +11,8 @@ from django.db import close_old_connections, connection
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
-from tests.soak.city import KEYWORD, PROBE, City, expect, group_of
 from tests.soak.machine import Machine
+from tests.soak.scenario import KEYWORD, PROBE, SoakScenario, expect, group_of
 from tests.soak.traffic import MISREAD, NO_ANSWER
 
 RECOVERY_SECONDS = 10.0
@@ -45,13 +45,13 @@ CHILDREN = {
 
 @dataclass(frozen=True)
 class Fault:
-    """One that was made. Moments are monotonic seconds; recovery counts from `over`, when its cause was gone."""
+    """An injected fault. Moments are monotonic seconds; the recovery begins at `over`, the end of its cause."""
 
     name: str
     began: float
     over: float
     recovered: float
-    others: float = 0.0  # the share of the processors that other programs had during the recovery
+    others: float = 0.0  # the CPU share of other programs during the recovery
 
     @property
     def recovery_seconds(self) -> float:
@@ -59,15 +59,15 @@ class Fault:
 
     @property
     def own_seconds(self) -> float:
-        """The part of the recovery that is the product's, and not that of others who had the processors."""
+        """Return the recovery time without the CPU share of other programs."""
         return self.recovery_seconds * (1 - self.others)
 
 
 def plan(seconds: float, seed: int) -> list[str]:
-    """Return the faults of a soak of this length: each kill first of all, then servers, outside systems, and kills again.
+    """Return the faults of a soak of this length, selected in the order: kills, servers, outside systems, kills again.
 
-    Outside systems fail in the first two thirds, WeChat Pay before all others, because what met them is tried again after up
-    to two minutes, and payouts after five.
+    Outside systems fail in the first two thirds, WeChat Pay first, because failed calls are retried after up to two
+    minutes and payouts after five.
     """
     count = max(1, int(seconds / max(SLOT_SECONDS, min(11.0, seconds / 27))))
     chosen = [*KILLS, *SERVERS, *OUTSIDE, *KILLS, *SERVERS][:count]
@@ -83,10 +83,10 @@ def plan(seconds: float, seed: int) -> list[str]:
 
 
 class Chaos:
-    """Makes one fault at a time, and probes until all is well."""
+    """An injector that makes one fault at a time and probes until the product has recovered."""
 
-    def __init__(self, city: City) -> None:
-        self.city, self.stage = city, city.stage
+    def __init__(self, scenario: SoakScenario) -> None:
+        self.scenario, self.processes = scenario, scenario.processes
         self.faults: list[Fault] = []
         self.machine = Machine()
         self.machine.start()
@@ -102,11 +102,11 @@ class Chaos:
         return self.faults[-1]
 
     def _cause(self, name: str) -> float:
-        """Make the fault and, unless the product mends it itself, end it; the moment from which recovery counts."""
+        """Make the fault and, unless the product repairs it, end it. Returns the beginning of the recovery."""
         if name == "kill a web worker":
-            self.stage.kill_web_worker()
+            self.processes.kill_web_worker()
         elif name in CHILDREN:
-            self.stage.kill(CHILDREN[name])
+            self.processes.kill(CHILDREN[name])
         elif name in SERVERS:
             return self._restart(name)
         else:
@@ -114,7 +114,7 @@ class Chaos:
         return time.monotonic()
 
     def _restart(self, name: str) -> float:
-        server = self.stage.redis if name == "restart Redis" else self.stage.postgres
+        server = self.processes.redis if name == "restart Redis" else self.processes.postgres
         usual = server.stop_signal
         if name == "stop PostgreSQL at once":
             server.stop_signal = signal.SIGQUIT
@@ -127,38 +127,38 @@ class Chaos:
     def _fail_outside(self, name: str) -> None:
         system, _, mode = name.partition(": ")
         if not mode:
-            self.stage.stop_sandbox()
+            self.processes.stop_sandbox()
             time.sleep(OUTSIDE_SECONDS)
-            self.stage.start_sandbox()
+            self.processes.start_sandbox()
             return
-        self.stage.set_fault(system, mode)
+        self.processes.set_fault(system, mode)
         time.sleep(OUTSIDE_SECONDS)
-        self.stage.set_fault(system, "ok")
+        self.processes.set_fault(system, "ok")
 
     def _is_well(self, name: str, since: datetime) -> bool:
-        """Return whether a round of calls of each kind goes well, and new work goes through to the gateway."""
+        """Return whether calls of each kind succeed and a new event leads to a message at the gateway."""
         try:
             checks: Sequence[Callable[[], object]] = (
-                lambda: expect(self.city.call("probe", "GET", "/app/status")),
-                lambda: expect(self.city.people[PROBE].call("GET", "/groups?status=1")),
-                lambda: expect(self.city.call("probe", "POST", "/admin/withdraw", {})),
+                lambda: expect(self.scenario.call("probe", "GET", "/app/status")),
+                lambda: expect(self.scenario.people[PROBE].call("GET", "/groups?status=1")),
+                lambda: expect(self.scenario.call("probe", "POST", "/admin/withdraw", {})),
                 lambda: self._operators_page(),
                 lambda: self._system(name),
                 lambda: self._is_answered(),
             )
             for check in checks:
                 check()
-            return self.stage.is_whole() and (name != "kill beat" or self._beat_beats(since))
+            return self.processes.is_whole() and (name != "kill beat" or self._beat_beats(since))
         except (*NO_ANSWER, *MISREAD):
             return False
 
     def _operators_page(self) -> None:
-        page = self.city.http("probe").get(f"{self.stage.url}/admin/login/", timeout=10)
+        page = self.scenario.http("probe").get(f"{self.processes.url}/admin/login/", timeout=10)
         assert page.status_code == 200, page.status_code
 
     def _system(self, name: str) -> None:
-        """The outside system that failed is used again."""
-        phone = self.city.people[PROBE]
+        """Call the outside system that failed."""
+        phone = self.scenario.people[PROBE]
         match name.partition(":")[0]:
             case "sms":
                 expect(phone.call("GET", "/sms/code/delivery?phone=13900000000"))
@@ -168,14 +168,14 @@ class Chaos:
                 expect(phone.call("PUT", "/launch/switch", [{"code": group_of(PROBE, 0), "rcv_task_flag": 1}]))
 
     def _is_answered(self) -> None:
-        """Somebody says the keyword in a group, and the gateway is asked to say the reply."""
+        """Send the keyword in a group and wait for the reply at the gateway."""
         group = group_of(PROBE, 0)
-        speaker, *event = self.city.asks_the_price(group)
-        self.city.gateway((event[0], event[1]), role="probe")
-        self.city.promises.note(lambda kept: kept.speakers.add(speaker))
+        speaker, *event = self.scenario.keyword_message(group)
+        self.scenario.gateway((event[0], event[1]), role="probe")
+        self.scenario.accepted.note(lambda kept: kept.speakers.add(speaker))
         deadline = time.monotonic() + RECOVERY_SECONDS
         while time.monotonic() < deadline:
-            sent = self.stage.sandbox("messages", group_id=group)["messages"]
+            sent = self.processes.sandbox("messages", group_id=group)["messages"]
             if any(message["users"] == [speaker] for message in sent):
                 return
             time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""How much of the processors other programs had: on a machine that is shared, everything of ours takes longer."""
+"""The CPU share of other programs: on a shared machine everything takes longer."""
 
 import os
 import threading
@@ -11,7 +11,7 @@ _IDLE = slice(3, 5)  # idle, and waiting for a disk
 
 
 class Machine(threading.Thread):
-    """Samples the processor time of everything, and of this process and its descendants."""
+    """A thread that samples the CPU time of the machine, and of this process and its descendants."""
 
     def __init__(self) -> None:
         super().__init__(name="machine", daemon=True)
@@ -31,19 +31,19 @@ class Machine(threading.Thread):
             before = now
 
     def share_of_others(self, began: float, ended: float) -> float:
-        """Return the part of all processors that other programs had between these moments (monotonic seconds)."""
+        """Return the CPU share of other programs between these moments (monotonic seconds)."""
         shares = [share for until, share in self.samples if began <= until <= ended + SAMPLE_SECONDS]
         return sum(shares) / len(shares) if shares else 0.0
 
 
 def _busy_and_idle() -> tuple[int, int]:
-    columns = [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    columns = [int(text) for text in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
     idle = sum(columns[_IDLE])
     return sum(columns) - idle, idle
 
 
 def _ticks_of_ours() -> dict[int, int]:
-    """Return the processor time of each of our processes."""
+    """Return the CPU time of each of our processes."""
     parents, ticks = {}, {}
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):

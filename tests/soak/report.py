@@ -1,4 +1,4 @@
-"""The figures of a soak, as tables."""
+"""The results of a soak as tables."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,7 +11,7 @@ from integrations.sandbox.state import State
 from launches.models import Delivery, MassMessage
 from robots.models import OutboxMessage
 from tests.soak.calls import Call
-from tests.soak.judge import Evidence, said_again
+from tests.soak.verification import Evidence, repeated_requests
 
 Row = Sequence[object]
 
@@ -84,23 +84,23 @@ def _books(sandbox: State) -> Iterator[Row]:
 
 
 def _messages(evidence: Evidence, sandbox: State) -> Iterator[Row]:
-    yield "events taken", len(evidence.promises.events)
+    yield "events taken", len(evidence.accepted.events)
     for status, count in _counts(GatewayEvent.objects.values_list("status").annotate(n=Count("pk"))):
         yield f"events {GatewayEvent.Status(status).name.lower()}", count
-    yield "replies owed", len(evidence.promises.speakers)
+    yield "replies owed", len(evidence.accepted.speakers)
     for status, count in _counts(OutboxMessage.objects.values_list("status").annotate(n=Count("pk"))):
         yield f"outbox {OutboxMessage.Status(status).name.lower()}", count
     yield "messages said by the gateway", len(sandbox.messages)
-    again, unknown = said_again(sandbox)
+    again, unknown = repeated_requests(sandbox)
     yield "asked again under the same number", again
     yield "tries of unknown outcome", unknown
-    yield "launches taken", len(evidence.promises.launches)
+    yield "launches taken", len(evidence.accepted.launches)
     for status, count in _counts(Delivery.objects.values_list("status").annotate(n=Count("pk"))):
         yield f"deliveries {Delivery.Status(status).name.lower()}", count
-    yield "mass messages taken", len(evidence.promises.mass_messages)
-    sent = MassMessage.objects.filter(pk__in=evidence.promises.mass_messages, status=MassMessage.Status.SENT)
+    yield "mass messages taken", len(evidence.accepted.mass_messages)
+    sent = MassMessage.objects.filter(pk__in=evidence.accepted.mass_messages, status=MassMessage.Status.SENT)
     yield "mass messages sent", sent.count()
-    yield "texts taken", len(evidence.promises.texts)
+    yield "texts taken", len(evidence.accepted.texts)
     yield "texts arrived", sum(text["phone"].startswith("136") for text in sandbox.sms)
 
 

@@ -1,4 +1,4 @@
-"""The course of a soak: set up, traffic and faults, waiting for the queues, judgement."""
+"""The course of a soak: preparation, traffic and faults, draining of the queues, verification."""
 
 import os
 import shutil
@@ -14,28 +14,28 @@ from config.platform.wakeups import start_soon
 from earnings.payouts.worker import QUERY_PAYOUTS
 from integrations.sandbox.state import State
 from tests.soak.chaos import OUTSIDE, Chaos, plan
-from tests.soak.city import City, key_of
-from tests.soak.judge import Evidence, breaches, under_way
+from tests.soak.faulty_product import FaultyProduct
 from tests.soak.report import lines
-from tests.soak.stage import Stage
+from tests.soak.scenario import SoakScenario, key_of
 from tests.soak.traffic import Traffic
+from tests.soak.verification import Evidence, pending, violations
 from tests.support.log_search import search
 from tests.support.secrets_in_use import note_watched, noted
 
-DRAIN_SECONDS = 200.0  # two tries that failed are two and a half minutes, and the third goes well
+DRAIN_SECONDS = 200.0  # two failed attempts take 2.5 minutes, and the third succeeds
 PROGRESS_SECONDS = 10.0
-MOST_TIMES = 1.5  # the time that it was given
+MOST_TIMES = 1.5  # the longest duration, as a multiple of the given time
 
 
 class Progress:
-    """Says how far it is: in one line that changes on a terminal, else in a line every so many seconds."""
+    """The progress display: one changing line on a terminal, else a line at intervals."""
 
     def __init__(self) -> None:
         self.is_terminal = sys.stdout.isatty()
         self.began = time.monotonic()
         self.next_at = 0.0
 
-    def say(self, text: str) -> None:
+    def show(self, text: str) -> None:
         prefix = "\r\033[K" if self.is_terminal else ""
         sys.stdout.write(f"{prefix}{time.monotonic() - self.began:5.0f} s  {text}\n")
         sys.stdout.flush()
@@ -47,44 +47,44 @@ class Progress:
             sys.stdout.flush()
         elif now >= self.next_at:
             self.next_at = now + PROGRESS_SECONDS
-            self.say(text)
+            self.show(text)
 
 
 class Soak:
-    """One soak on a stage whose environment this process has."""
+    """A soak of a product whose environment this process shares."""
 
-    def __init__(self, stage: Stage, seconds: float, seed: int) -> None:
-        self.stage, self.seconds, self.seed = stage, seconds, seed
+    def __init__(self, processes: FaultyProduct, seconds: float, seed: int) -> None:
+        self.processes, self.seconds, self.seed = processes, seconds, seed
         self.evidence, self.progress = Evidence(), Progress()
 
     def run(self) -> int:
         """Return the exit status."""
-        self.progress.say(f"starting everything in {self.stage.run_dir}")
+        self.progress.show(f"starting everything in {self.processes.run_dir}")
         try:
-            self.stage.start()
+            self.processes.start()
             self._traffic_and_faults()
             self._drain()
-            found = self._judge()
+            found = self._verify()
         finally:
-            self.stage.close()
+            self.processes.close()
         if found:
-            self.progress.say(f"the logs and the sandbox's journal are kept in {self.stage.run_dir}")
+            self.progress.show(f"the logs and the sandbox's journal are kept in {self.processes.run_dir}")
         else:
-            shutil.rmtree(self.stage.run_dir.parent, ignore_errors=True)
+            shutil.rmtree(self.processes.run_dir.parent, ignore_errors=True)
         return 1 if found else 0
 
     def _traffic_and_faults(self) -> None:
-        log, promises = self.evidence.log, self.evidence.promises
-        city = City(self.stage, log, promises, key_of(self.stage))
+        log, accepted = self.evidence.log, self.evidence.accepted
+        scenario = SoakScenario(self.processes, log, accepted, key_of(self.processes))
         names = [f"u{number}" for number in range(min(24, max(6, int(self.seconds / 10))))]
-        self.progress.say(f"settling {len(names)} people and their groups in")
-        city.settle_in(names)
+        self.progress.show(f"settling {len(names)} people and their groups in")
+        scenario.prepare(names)
         faults = plan(self.seconds, self.seed)
         self.evidence.planned = len(faults)
-        self.progress.say(
+        self.progress.show(
             f"{self.seconds:.0f} s of traffic, seed {self.seed}, {len(faults)} faults: {', '.join(faults)}"
         )
-        traffic, chaos = Traffic(city, names, self.seconds, self.stage.password, self.seed), Chaos(city)
+        traffic, chaos = Traffic(scenario, names, self.seconds, self.processes.password, self.seed), Chaos(scenario)
         self.evidence.faults = chaos.faults
         traffic.start()
         try:
@@ -93,9 +93,9 @@ class Soak:
             traffic.end()
 
     def _make(self, faults: Sequence[str], chaos: Chaos) -> None:
-        """One fault after the other, at even distances.
+        """Make one fault after the other, at regular intervals.
 
-        A machine that others use gets more time; what does not fit into that is not made, and the judgement says so.
+        On a busy machine the time is extended; faults beyond it are not made, which the verification reports.
         """
         began = time.monotonic()
         for number, name in enumerate(faults):
@@ -103,7 +103,7 @@ class Soak:
             if time.monotonic() > began + self.seconds * MOST_TIMES:
                 break
             fault = chaos.make(name)
-            self.progress.say(
+            self.progress.show(
                 f"{name}: away {fault.over - fault.began:.1f} s, well again after {fault.recovery_seconds:.1f} s"
             )
         self._wait_until(began + self.seconds)
@@ -114,25 +114,25 @@ class Soak:
             time.sleep(0.2)
 
     def _drain(self) -> None:
-        """Wait until nothing is to be done; payouts that WeChat Pay is asked about later do not hold it up.
+        """Wait until all queues are empty, except payouts whose query is due later.
 
-        Beat has the others asked about every five minutes; here that job is run more often, as an operator may run it.
+        Beat queries payouts every five minutes; here the task runs more often, as operators can run it.
         """
         for system in {name.partition(":")[0] for name in OUTSIDE if ":" in name}:
-            self.stage.set_fault(system, "ok")
+            self.processes.set_fault(system, "ok")
         deadline, until = time.monotonic() + DRAIN_SECONDS, timezone.now() + timedelta(seconds=DRAIN_SECONDS)
         connection.close()
-        while (left := under_way(until=until)) and time.monotonic() < deadline:
+        while (left := pending(until=until)) and time.monotonic() < deadline:
             self.progress.tick("waiting for " + ", ".join(f"{count} {name}" for name, count in left.items()))
             start_soon(QUERY_PAYOUTS)
             time.sleep(2)
 
-    def _judge(self) -> list[str]:
-        sandbox = State(self.stage.run_dir / "sandbox.jsonl")
-        output = self.stage.run("check_ledger").strip()
+    def _verify(self) -> list[str]:
+        sandbox = State(self.processes.run_dir / "sandbox.jsonl")
+        output = self.processes.run("check_ledger").strip()
         note_watched()
-        logs = search(self.stage.run_dir / "log", noted())
-        found = breaches(self.evidence, sandbox)
+        logs = search(self.processes.run_dir / "log", noted())
+        found = violations(self.evidence, sandbox)
         found += [f"a secret in a log: {kind} in {file}" for file, kind in logs.found]
         report = [*lines(self.evidence, sandbox), "", output, str(logs), ""]
         report += [f"BREACH  {sentence}" for sentence in found] or ["PASSED  no breach"]
@@ -140,6 +140,6 @@ class Soak:
         return found
 
 
-def main(stage: Stage) -> int:
+def main(processes: FaultyProduct) -> int:
     """Run a soak of SECONDS (300) with SEED (1)."""
-    return Soak(stage, float(os.environ.get("SECONDS") or 300), int(os.environ.get("SEED") or 1)).run()
+    return Soak(processes, float(os.environ.get("SECONDS") or 300), int(os.environ.get("SEED") or 1)).run()

@@ -1,4 +1,4 @@
-"""A short soak on real processes, so that `make soak` works on the day it is needed."""
+"""A short soak on real processes, which keeps `make soak` working."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""The traffic: each role is a thread that goes through its scripts, one every so many seconds."""
+"""The traffic of a soak: each role is a thread that runs its scripts at intervals."""
 
 import random
 import re
@@ -16,7 +16,7 @@ import requests
 from config.local.demo.clients import Operator, Unexpected
 from tests.clients.phone import Phone
 from tests.soak.calls import BROKEN, REFUSED, TIMED_OUT, Call, CallLog
-from tests.soak.city import GROUPS_EACH, City, expect, group_of
+from tests.soak.scenario import GROUPS_EACH, SoakScenario, expect, group_of
 from tests.support.processes import run_process
 
 NO_ANSWER = (requests.RequestException, OSError)
@@ -37,7 +37,7 @@ OPERATORS_PAGES = (
 
 
 class Role(threading.Thread):
-    """Runs `step` every so many seconds until stopped. What it cannot read outside of a fault is a surprise."""
+    """A thread that runs `step` at intervals until stopped. An unreadable response outside a fault is a surprise."""
 
     def __init__(
         self, name: str, seconds: float, step: Callable[[], None], log: CallLog, stop: threading.Event
@@ -49,7 +49,7 @@ class Role(threading.Thread):
         while not self.stop.wait(self.seconds * random.uniform(0.5, 1.5)):
             try:
                 self.step()
-            except NO_ANSWER:  # recorded where it was called
+            except NO_ANSWER:  # recorded by the session
                 self.stop.wait(PAUSE_AFTER_TROUBLE)
             except MISREAD as error:
                 self.log.add_surprise(self.name, error)
@@ -57,11 +57,11 @@ class Role(threading.Thread):
 
 
 class Traffic:
-    """Everybody who calls. `start` them, and later `end` them."""
+    """All callers, which `start` and `end` control."""
 
-    def __init__(self, city: City, names: list[str], seconds: float, password: str, seed: int) -> None:
-        self.city, self.names, self.password = city, names, password
-        self.stage, self.log, self.promises = city.stage, city.log, city.promises
+    def __init__(self, scenario: SoakScenario, names: list[str], seconds: float, password: str, seed: int) -> None:
+        self.scenario, self.names, self.password = scenario, names, password
+        self.processes, self.log, self.accepted = scenario.processes, scenario.log, scenario.accepted
         self.stop, self.random = threading.Event(), random.Random(seed)
         self.held = {name: threading.Lock() for name in names}
         self.operator: Operator | None = None
@@ -99,13 +99,13 @@ class Traffic:
 
     @contextmanager
     def _phone(self, name: str = "") -> Iterator[Phone]:
-        """Hold somebody's phone, anybody's when none is named: nobody does two things with it at a time."""
-        held = name
-        while not held:
+        """Lock the phone of this user, or of any user: only one thread uses a phone at a time."""
+        locked = name
+        while not locked:
             somebody = self.random.choice(self.names)
-            held = somebody if not self.held[somebody].locked() else ""
-        with self.held[held]:
-            yield self.city.people[held]
+            locked = somebody if not self.held[somebody].locked() else ""
+        with self.held[locked]:
+            yield self.scenario.people[locked]
 
     def _some_group(self) -> str:
         return group_of(self.random.choice(self.names), self.random.randrange(GROUPS_EACH))
@@ -152,16 +152,16 @@ class Traffic:
 
     def _keywords(self) -> None:
         with self._phone() as phone:
-            word = f"词{self.random.randrange(10**9)}"
-            new = {"keywords": [word], "group_codes": [group_of(phone.name, 0)], "reply_content": "好"}
+            text = f"词{self.random.randrange(10**9)}"
+            new = {"keywords": [text], "group_codes": [group_of(phone.name, 0)], "reply_content": "好"}
             expect(phone.call("POST", "/keywords", new))
-            [batch] = [one for one in expect(phone.call("GET", "/keywords"))["data"] if one["keywords"] == [word]]
+            [batch] = [one for one in expect(phone.call("GET", "/keywords"))["data"] if one["keywords"] == [text]]
             detail = expect(phone.call("GET", f"/keywords/{batch['batch_id']}"))["data"]
             expect(phone.call("PUT", "/keywords", {**detail, "reply_content": "很好"}))
             expect(phone.call("DELETE", "/keywords", {"id": batch["batch_id"]}))
 
     def _switches(self) -> None:
-        """The switch of the last group only: launches go to the others, too."""
+        """Change the launch switch of the last group only, because launches use the other groups."""
         with self._phone() as phone:
             change = {"code": group_of(phone.name, GROUPS_EACH - 1), "rcv_task_flag": self.random.randrange(2)}
             expect(phone.call("PUT", "/launch/switch", [change]), 1200, 1101)
@@ -174,7 +174,7 @@ class Traffic:
         with self._phone(self.to_withdraw[0]) as phone:
             if not expect(phone.call("GET", "/withdraw"))["data"]["is_withdrawed"]:
                 expect(phone.call("POST", "/withdraw", {"balance": yuan}))
-                self.promises.note(lambda kept: kept.withdrawals.update({f"union-{phone.name}": yuan}))
+                self.accepted.note(lambda kept: kept.withdrawals.update({f"union-{phone.name}": yuan}))
         self.to_withdraw.pop(0)
 
     def _mass_message(self) -> None:
@@ -183,21 +183,21 @@ class Traffic:
                 self._send_to_a_group(phone)
 
     def _send_to_a_group(self, phone: Phone) -> None:
-        """Choose 7 in the robot's menu, send a picture, follow the link that it answers with, and choose group and time."""
-        about = {"robot_id": self.city.robot_of[phone.name], "user_id": f"wx-{phone.name}"}
+        """Choose 7 in the robot's menu, send a picture, follow the link in its reply, and choose group and time."""
+        about = {"robot_id": self.scenario.robot_of[phone.name], "user_id": f"wx-{phone.name}"}
         before = len(phone.messages())
-        self.city.gateway(("private_message", {**about, "type": 3, "content": "7"}))
+        self.scenario.gateway(("private_message", {**about, "type": 3, "content": "7"}))
         self._answer_to(phone, before, "10 分钟")
-        self.city.gateway(("private_message", {**about, "type": 8, "content": PICTURE}))
+        self.scenario.gateway(("private_message", {**about, "type": 8, "content": PICTURE}))
         task = phone.follow(self._answer_to(phone, before, "/s/"))[1]["task_id"]
         groups = expect(phone.call("GET", "/owner/groups?current_page=0&page_size=-1"))["data"]
         send_at = datetime.now(ZoneInfo("Asia/Shanghai")) + timedelta(seconds=1)
         sent = {"message": TEXT, "group_ids": [self.random.choice(groups)["id"]], "send_date": f"{send_at:%F %T}"}
         if expect(phone.call("PUT", f"/tasks/{task}", sent), 1200, 2005)["code"] == 1200:
-            self.promises.note(lambda kept: kept.mass_messages.update({task: 1}))
+            self.accepted.note(lambda kept: kept.mass_messages.update({task: 1}))
 
     def _answer_to(self, phone: Phone, before: int, words: str) -> str:
-        """Wait for the robot's answer; a robot whose sender was killed answers after the lease."""
+        """Wait for the robot's reply, which comes after the lease when its sender was killed."""
         deadline = time.monotonic() + 45
         while time.monotonic() < deadline and not self.stop.is_set():
             with suppress(*NO_ANSWER):
@@ -210,54 +210,56 @@ class Traffic:
     # Outside systems
 
     def _one_event(self) -> None:
-        speaker, *event = self.city.asks_the_price(self._some_group())
-        self.city.gateway(tuple(event))
-        self.promises.note(lambda kept: kept.speakers.add(speaker))
+        speaker, *event = self.scenario.keyword_message(self._some_group())
+        self.scenario.gateway(tuple(event))
+        self.accepted.note(lambda kept: kept.speakers.add(speaker))
 
     def _batch(self) -> None:
-        """Ten words in groups, four of them keywords, some of members who come and go."""
-        asked = [self.city.asks_the_price(self._some_group()) for _ in range(4)]
-        talk = [self.city.speaks(self._some_group(), f"早 {n}", user_id="wx-speaker") for n in range(4)]
+        """Send ten messages in groups, four of them with keywords, and members who join and leave."""
+        asked = [self.scenario.keyword_message(self._some_group()) for _ in range(4)]
+        conversation = [
+            self.scenario.group_message(self._some_group(), f"早 {n}", user_id="wx-speaker") for n in range(4)
+        ]
         group, member = (
             self._some_group(),
             {"user_id": "wx-comes", "nickname": "来", "avatar": "", "is_admin": False},
         )
         moves = [("group_members", [{"group_id": group, **member}])]
-        self.city.gateway(*(tuple(event) for _, *event in asked), *talk, *moves)
-        self.promises.note(lambda kept: kept.speakers.update(speaker for speaker, *_ in asked))
+        self.scenario.gateway(*(tuple(event) for _, *event in asked), *conversation, *moves)
+        self.accepted.note(lambda kept: kept.speakers.update(speaker for speaker, *_ in asked))
 
     def _launch(self) -> None:
         groups = self.random.sample([group_of(name, n) for name in self.names for n in range(GROUPS_EACH)], 4)
-        task = f"soak-launch-{next(self.city.numbers)}"
+        task = f"soak-launch-{next(self.scenario.numbers)}"
         items = [{"type": 1, "content": f"大家好 {task}", "title": "", "filePath": "", "url": ""}]
         body = {"taskId": task, "groupIds": groups, "content": {"items": items}}
-        self.city.until_taken("system", "POST", "/task/receive", body)
-        self.promises.note(lambda kept: kept.launches.update({task: len(groups)}))
+        self.scenario.call_until_accepted("system", "POST", "/task/receive", body)
+        self.accepted.note(lambda kept: kept.launches.update({task: len(groups)}))
 
     def _keyed_operation(self) -> None:
         match self.random.randrange(4):
             case 0:
-                expect(self.city.call("system", "POST", "/admin/withdraw", {"page_size": 100}))
+                expect(self.scenario.call("system", "POST", "/admin/withdraw", {"page_size": 100}))
             case 1:
-                expect(self.city.call("system", "POST", "/admin/problem/feedback", {"page_size": 100}))
+                expect(self.scenario.call("system", "POST", "/admin/problem/feedback", {"page_size": 100}))
             case 2:
                 stars = [{"groupId": self._some_group(), "state": 1, "star": self.random.choice([2, 3])}]
                 body = {"command": "update_group_star", "data": stars}
-                expect(self.city.call("system", "POST", "/groups/star", body))
+                expect(self.scenario.call("system", "POST", "/groups/star", body))
             case _:
-                expect(self.city.call("system", "GET", "/app/status"))
+                expect(self.scenario.call("system", "GET", "/app/status"))
 
     def _texts(self) -> None:
-        phones = [f"136{next(self.city.numbers):08}" for _ in range(5)]
+        phones = [f"136{next(self.scenario.numbers):08}" for _ in range(5)]
         body = {"phones": phones, "content": f"通知 {phones[0]}"}
-        answer = self.city.call(
+        answer = self.scenario.call(
             "system", "POST", "/sms/delivery/batch", body
-        )  # never repeated: that is another batch
+        )  # never repeated: a repetition is another batch
         if answer["code"] == 1200:
-            self.promises.note(lambda kept: kept.texts.update(phones))
+            self.accepted.note(lambda kept: kept.texts.update(phones))
         expect(answer, 1200, 1503)
 
-    # People of the house
+    # Operators
 
     def _operator(self) -> None:
         try:
@@ -268,7 +270,7 @@ class Traffic:
 
     def _operators_work(self) -> None:
         if self.operator is None or time.monotonic() > self.operator_until:
-            self.operator = Operator(self.stage.url, "admin", self.password, self.city.http("operator"))
+            self.operator = Operator(self.processes.url, "admin", self.password, self.scenario.http("operator"))
             self.operator_until = time.monotonic() + 60
         waiting = self.operator.rows("earnings/withdrawal", status="0")
         if waiting:
@@ -278,8 +280,8 @@ class Traffic:
         assert "logout" in page, "the page is not the operator's"
 
     def _command(self) -> None:
-        """A command fails while what it needs is away; then it is a surprise unless there was a fault."""
-        words = self.random.choice(
+        """Run a command. A failure is a surprise unless there was a fault."""
+        text = self.random.choice(
             [
                 ["check_ledger"],
                 ["sync_robots"],
@@ -287,16 +289,16 @@ class Traffic:
                 ["settle", "--date", "yesterday", "--dry-run"],
             ]
         )
-        argv, began = [sys.executable, "manage.py", *words], time.monotonic()
-        done = run_process(argv, words[0], env=self.stage.env, timeout=120)
+        argv, began = [sys.executable, "manage.py", *text], time.monotonic()
+        done = run_process(argv, text[0], env=self.processes.env, timeout=120)
         status = f"exit {done.returncode}"
-        self.log.add(Call("command", words[0], began, time.monotonic() - began, status))
+        self.log.add(Call("command", text[0], began, time.monotonic() - began, status))
         assert done.returncode == 0, done.stderr.strip()[-300:]
 
     # Hostile callers
 
     def _hostile(self) -> None:
-        http, url = self.city.http("hostile"), self.stage.url
+        http, url = self.scenario.http("hostile"), self.processes.url
         match self.random.randrange(8):
             case 0:
                 forged = {"Authorization": f"Bearer {self.random.randbytes(20).hex()}"}
@@ -305,10 +307,10 @@ class Traffic:
                 wrong = {"X-Api-Key": self.random.randbytes(16).hex()}
                 expect(http.post(f"{url}/gateway/events", json={}, headers=wrong, timeout=30).json(), 1401, 1503)
             case 2:
-                with suppress(*NO_ANSWER):  # the server may hang up before all of it has arrived
+                with suppress(*NO_ANSWER):  # the server may close before everything has arrived
                     http.post(f"{url}/withdraw", data=b"x" * BIG_BODY_BYTES, timeout=30)
             case 3:
-                broken = {"Content-Type": "application/json", "X-Api-Key": self.city.key}
+                broken = {"Content-Type": "application/json", "X-Api-Key": self.scenario.key}
                 data = self.random.choice([b"{", b"[" * 5000, b"\xff\x00", b'{"a":1e999}', b""])
                 answer = http.post(f"{url}/task/receive", data=data, headers=broken, timeout=30)
                 expect(answer.json(), 1403, 1503)
@@ -323,7 +325,7 @@ class Traffic:
                 self._half_request()
 
     def _half_request(self) -> None:
-        """Begin a request and hang up, or send what is no request."""
+        """Begin a request and close, or send an invalid request."""
         began, status = time.monotonic(), BROKEN
         begun = [
             b"POST /gateway/events HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\n{",
@@ -332,7 +334,7 @@ class Traffic:
             b"GET /groups HTTP/9.9\r\nHost: 127.0.0.1\r\n\r\n",
         ]
         try:
-            with socket.create_connection(("127.0.0.1", self.stage.port), 5) as caller:
+            with socket.create_connection(("127.0.0.1", self.processes.port), 5) as caller:
                 caller.sendall(self.random.choice(begun))
                 caller.settimeout(0.3)
                 head = caller.recv(4096)

@@ -1,11 +1,11 @@
-"""A page's form as a browser holds it: what is filled in, and what is sent when it is saved."""
+"""The values of an admin page's form, as a browser would submit them."""
 
 from html.parser import HTMLParser
 from typing import Any
 
 
 class _Inputs(HTMLParser):
-    """Collect the values of the form with this id."""
+    """A parser that collects the values of the form with this id."""
 
     def __init__(self, form_id: str) -> None:
         super().__init__()
@@ -13,23 +13,23 @@ class _Inputs(HTMLParser):
         self._is_inside, self._select, self._area = False, "", ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        told = dict(attrs)
+        answer = dict(attrs)
         if tag == "form":
-            self._is_inside = (told.get("id") or "") == self.form_id
+            self._is_inside = (answer.get("id") or "") == self.form_id
         if not self._is_inside:
             return
-        name, kind = told.get("name") or "", told.get("type", "text")
+        name, kind = answer.get("name") or "", answer.get("type", "text")
         if tag == "select":
             self._select = name
         elif tag == "textarea":
             self._area = name
             self.values[name] = [""]
-        elif tag == "option" and "selected" in told and self._select:
-            self.values.setdefault(self._select, []).append(told.get("value") or "")
+        elif tag == "option" and "selected" in answer and self._select:
+            self.values.setdefault(self._select, []).append(answer.get("value") or "")
         elif tag == "input" and name and kind not in ("submit", "file", "checkbox", "radio"):
-            self.values.setdefault(name, []).append(told.get("value") or "")
-        elif tag == "input" and name and "checked" in told:
-            self.values.setdefault(name, []).append(told.get("value") or "on")
+            self.values.setdefault(name, []).append(answer.get("value") or "")
+        elif tag == "input" and name and "checked" in answer:
+            self.values.setdefault(name, []).append(answer.get("value") or "on")
 
     def handle_data(self, data: str) -> None:
         if self._area:

@@ -1,4 +1,4 @@
-"""The admin as operators use it: signed in, on its pages."""
+"""An operator who is signed in to the admin and uses its pages."""
 
 from typing import Any
 
@@ -12,17 +12,17 @@ from tests.support.admin_forms import filled_in
 
 
 class Operator:
-    """Somebody signed in to the admin, in one of the four roles or as a superuser."""
+    """An operator signed in to the admin, with one of the four roles or as a superuser."""
 
-    def __init__(self, role: str = "", **facts: Any) -> None:
-        self.user: User = OperatorFactory(is_superuser=not role, **facts)
+    def __init__(self, role: str = "", **fields: Any) -> None:
+        self.user: User = OperatorFactory(is_superuser=not role, **fields)
         if role:
             self.user.groups.add(Role.objects.get(name=role))
         self.http = Client()
         self.http.force_login(self.user)
 
     def sees(self, where: str, **query: Any) -> int:
-        """The HTTP status of a page."""
+        """Return the HTTP status of a page."""
         return int(self.http.get(f"/admin/{where}", query).status_code)
 
     def page(self, where: str, **query: Any) -> str:
@@ -31,7 +31,7 @@ class Operator:
         return str(answer.text)
 
     def act(self, where: str, action: str, *rows: Any, confirmed: bool = True, **form: Any) -> str:
-        """Choose rows and an action, and confirm it; the page that follows."""
+        """Run an action on these rows and confirm it. Returns the page that follows."""
         body = {"action": action, "_selected_action": [str(row.pk) for row in rows], **form}
         if confirmed:
             body["confirmed"] = "yes"
@@ -39,23 +39,23 @@ class Operator:
         return str(self.http.post(f"/admin/{path.rstrip('/')}/?{query}", body, follow=True).text)
 
     def opens(self, where: str) -> dict[str, Any]:
-        """Return the form of a row's page, or of the page that adds one, as it is filled in."""
+        """Return the initial values of the form of a change or add page."""
         return filled_in(self.page(where), f"{where.split('/')[1]}_form")
 
     def saves(self, where: str, form: dict[str, Any], **typed: Any) -> str:
-        """Type into an opened form and save it; the page that follows."""
+        """Change the values of an opened form and save it. Returns the page that follows."""
         return str(self.http.post(f"/admin/{where}", {**form, **typed}, follow=True).text)
 
     def confirms(self, where: str, page: str, **typed: Any) -> str:
-        """Confirm what a page shows that asks before a rule changes; the page that follows."""
+        """Confirm the change of a rule on its confirmation page. Returns the page that follows."""
         return self.saves(where, filled_in(page, ""), **typed)
 
     def proposes(self, where: str, **typed: Any) -> str:
-        """Change rules in their form and confirm what the page shows; the page that follows."""
+        """Change rules in their form and confirm the change. Returns the page that follows."""
         return self.confirms(where, self.saves(where, self.opens(where), **typed))
 
     def presses(self, where: str, name: str, **form: Any) -> str:
-        """A button above a list."""
+        """Press a button above a list. Returns the page that follows."""
         return str(self.http.post(f"/admin/{where}/do/{name}/", form, follow=True).text)
 
 

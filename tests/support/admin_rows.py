@@ -1,4 +1,4 @@
-"""A few rows in every table that a page lists."""
+"""Creation of a few rows in every table that the admin lists."""
 
 from datetime import timedelta
 from itertools import count
@@ -50,15 +50,15 @@ def _one_of_each(n: int) -> None:
     Mention.objects.create(message=message, group=group, mentioned_at=now)
     GroupStatistics.objects.create(group=group, day=now.date(), member_count=3)
     CancelJob.objects.create(references=[], reason=4, asked_at=now, asked_by="root")
-    said = OutboxMessage.objects.create(
+    text = OutboxMessage.objects.create(
         robot=robot, user_code="u", chat=f"c{n}", cause="test", created_at=now, not_before=now, retry_at=now
     )
-    MessageAttempt.objects.create(message=said, outcome=MessageAttempt.Outcome.UNKNOWN, tried_at=now)
+    MessageAttempt.objects.create(message=text, outcome=MessageAttempt.Outcome.UNKNOWN, tried_at=now)
     RedPacketOpening.objects.create(user=user, opened_at=now)
     KeywordBatch.objects.create(user=user, words=["a"], reply_content="b", created_at=now)
     Problem.objects.create(user=user, category=ProblemCategory.objects.first(), robot=robot, reported_at=now)
-    talk = Conversation.objects.create(user=user, opened_at=now, said_at=now)
-    ForwardedMessage.objects.create(conversation=talk, kind="text", content="x", said_at=now, retry_at=now)
+    conversation = Conversation.objects.create(user=user, opened_at=now, said_at=now)
+    ForwardedMessage.objects.create(conversation=conversation, kind="text", content="x", said_at=now, retry_at=now)
     GatewayEvent.objects.create(event_id=f"rows-{n}", command="x", body={}, lane="", received_at=now, retry_at=now)
     word_import = SensitiveWordImport.objects.create(file_name=f"{n}.csv", imported_at=now, imported_by="root")
     SensitiveWord.objects.create(word=f"词{n}", word_import=word_import)

@@ -1,4 +1,4 @@
-"""Calling the API as clients do."""
+"""A client of the API."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from accounts.models import User
 
 
 class ApiClient:
-    """A client that signs in as a user or with a key and answers with the parsed JSON body."""
+    """A client that calls as a user or with a key. Its methods return the parsed JSON body."""
 
     def __init__(self, user: User | None = None, key: str = "") -> None:
         self.http = Client()
@@ -32,7 +32,7 @@ class ApiClient:
         return self.send("delete", path, body).json()
 
     def send(self, method: str, path: str, body: Any = None) -> Any:
-        """The raw response, for what the body does not show."""
+        """Return the response itself, for tests of its status and headers."""
         return getattr(self.http, method)(
             path, data=body if body is not None else {}, content_type="application/json", headers=self.headers
         )

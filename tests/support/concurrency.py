@@ -1,4 +1,4 @@
-"""Two at once in tests: what one does while another holds its locks."""
+"""Concurrent transactions: a thread that waits for the locks of the test."""
 
 import time
 from collections.abc import Callable
@@ -7,14 +7,14 @@ from typing import Any
 
 from django.db import connection
 
-_LOOK_ANEW = "SELECT pg_stat_clear_snapshot()"  # a transaction sees one picture of the others, else
+_CLEAR_SNAPSHOT = "SELECT pg_stat_clear_snapshot()"  # a transaction caches the statistics of other sessions
 _WAITING = """
 SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0
 """
 
 
 def in_another_thread(threads: ThreadPoolExecutor, work: Callable[[], Any], *, waiting: int = 1) -> "Future[Any]":
-    """Started, and waiting for what is locked; `waiting`: how many then wait in all."""
+    """Start the work in a thread and return when it waits for a lock. `waiting`: the number of sessions that then wait."""
 
     def alone() -> Any:
         try:
@@ -24,15 +24,15 @@ def in_another_thread(threads: ThreadPoolExecutor, work: Callable[[], Any], *, w
 
     future = threads.submit(alone)
     until = time.monotonic() + 20
-    while _how_many_wait() < waiting:
+    while _count_waiting() < waiting:
         assert time.monotonic() < until, "nobody waits"
         time.sleep(0.02)
     return future
 
 
-def _how_many_wait() -> int:
+def _count_waiting() -> int:
     with connection.cursor() as cursor:
-        cursor.execute(_LOOK_ANEW)
+        cursor.execute(_CLEAR_SNAPSHOT)
         cursor.execute(_WAITING)
         count: int = cursor.fetchone()[0]
     return count

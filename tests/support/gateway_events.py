@@ -1,4 +1,4 @@
-"""Events as the gateway posts them."""
+"""Gateway events in the form in which the gateway posts them."""
 
 from tests.support.entry_points import key_with
 

@@ -1,8 +1,8 @@
-"""A worker that is killed at whatever step it is told: before the n-th SQL statement, commit or call, or after it.
+"""A worker that is killed at a given step: before or after its n-th SQL statement, commit or outside call.
 
-Run as a process (`python -m tests.support.killable <database> <module of tasks>`), it sets Django up once and forks a child for each
-order. An order is a line of JSON: a list of [task, n], run side by side, each killed with SIGKILL at its n-th step
-(0: never). The answer is a line of JSON: for each, whether it was killed and after how many steps it ended.
+Run as a process (`python -m tests.support.killable <database> <module of tasks>`), it sets up Django once and forks a child
+for each order. An order is a line of JSON: a list of [task, n], run in parallel, each killed with SIGKILL at its n-th step
+(0: never). The response is a line of JSON: whether each task was killed, and its number of steps.
 """
 
 import json
@@ -18,7 +18,7 @@ from tests.support.processes import start_process
 
 
 class Killable:
-    """The parent's end: give orders, read what became of them."""
+    """The client of the process: it writes orders and reads the responses."""
 
     def __init__(self, database: str, *, tasks: str = "earnings.tasks", **env: str) -> None:
         self.process = start_process(
@@ -30,7 +30,7 @@ class Killable:
         )
 
     def run(self, *orders: tuple[str, int]) -> list[tuple[bool, int]]:
-        """(killed, steps) of each; steps are known of those that were not killed."""
+        """Return (killed, steps) of each task. The steps of killed tasks are unknown."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(json.dumps(orders) + "\n")
@@ -48,7 +48,7 @@ class Killable:
 
 
 class Steps:
-    """Counts, and at the n-th one the process is gone as if the power had failed."""
+    """A counter of steps that kills the process with SIGKILL at the last step."""
 
     def __init__(self, last: int) -> None:
         self.last, self.count = last, 0
@@ -68,7 +68,7 @@ class Steps:
         return counted
 
     def watch(self) -> None:
-        """Every statement and commit of this process' connection, and every call that it makes."""
+        """Count every statement and commit of this process' connection, and every outside call."""
         import requests  # noqa: PLC0415
         from django.db import connection  # noqa: PLC0415
 
@@ -78,7 +78,7 @@ class Steps:
 
 
 def _child(what: str, last: int) -> int:
-    """Do the work; how many steps it took."""
+    """Run the task. Returns its number of steps."""
     steps = Steps(last)
     steps.watch()
     getattr(import_module(sys.argv[2]), what)()
@@ -86,7 +86,7 @@ def _child(what: str, last: int) -> int:
 
 
 def _fork(what: str, last: int) -> tuple[int, int]:
-    """(process id, where it writes its count)."""
+    """Return (process id, the file descriptor to which it writes its count)."""
     reading, writing = os.pipe()
     pid = os.fork()
     if pid:
@@ -115,7 +115,7 @@ def main() -> None:
     from django.db import connections  # noqa: PLC0415
 
     django.setup()
-    import_module(sys.argv[2])  # once, and not in each child
+    import_module(sys.argv[2])  # imported once instead of in each child
     connections["default"].settings_dict["NAME"] = sys.argv[1]
     for line in sys.stdin:
         children = [_fork(what, last) for what, last in json.loads(line)]

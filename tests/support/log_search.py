@@ -1,4 +1,4 @@
-"""Search the logs of a session for secrets and personal values."""
+"""A search of a session's logs for secrets and personal values."""
 
 import re
 from collections import defaultdict
@@ -23,12 +23,12 @@ SHAPES = {
 # `prepare` and `operator` print a new password once, for the person who typed the command.
 SHOWN_ONCE = re.compile(r"Password:\s+(\S+)\s+\(shown once")
 _CODE_IS_NEAR = re.compile("code|otp|验证码", re.IGNORECASE)
-_BEGINNING = 8  # characters by which a long value is looked up
+_BEGINNING = 8  # characters of a long value that are looked up first
 
 
 @dataclass
 class Report:
-    """What a search read, and (file, kind) of each secret that it met."""
+    """The result of a search: the amount of text, and (file, kind) of each secret found."""
 
     lines: int = 0
     files: int = 0
@@ -39,7 +39,7 @@ class Report:
 
 
 class Search:
-    """Looks for shapes, and for the values that are given as (kind, value)."""
+    """A search for patterns of secrets and for values given as (kind, value)."""
 
     def __init__(self, values: Iterable[tuple[str, str]]) -> None:
         self.long: dict[str, list[tuple[str, str]]] = defaultdict(list)
@@ -57,14 +57,14 @@ class Search:
             self.long[value[:_BEGINNING]].append((kind, value))
 
     def in_line(self, line: str) -> Iterator[str]:
-        """The kinds of the secrets in a line."""
+        """Yield the kinds of the secrets in a line."""
         yield from (kind for kind, shape in SHAPES.items() if shape.search(line))
         yield from (kind for kind, value in self.short if value in line)
         for start in range(len(line) - _BEGINNING + 1):
             for kind, value in self.long.get(line[start : start + _BEGINNING], ()):
                 if line.startswith(value, start):
                     yield kind
-        if _CODE_IS_NEAR.search(line):  # six digits are found in any number
+        if _CODE_IS_NEAR.search(line):  # six digits occur in many numbers
             yield from (self.codes[number] for number in re.findall(r"\d+", line) if number in self.codes)
 
 

@@ -1,6 +1,6 @@
-"""A pytest plugin: keeps what tests and their processes log, and fails the session when a secret is in it.
+"""A pytest plugin that stores the logs of tests and their processes and fails the session when they contain a secret.
 
-Under xdist every worker writes into the folder of the session; the controller searches it when they have ended.
+Under xdist every worker writes to the folder of the session, and the controller searches it after they have ended.
 """
 
 import logging
@@ -21,7 +21,7 @@ _reports: list[Report] = []
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure() -> None:
-    """Watch the settings and the two HTTP clients that the tests have."""
+    """Record the secrets in settings and in the calls of both HTTP clients."""
     import requests  # noqa: PLC0415
     from django.conf import settings  # noqa: PLC0415
     from django.test.client import Client, RequestFactory  # noqa: PLC0415
@@ -37,7 +37,7 @@ def pytest_configure() -> None:
 
 
 def pytest_sessionstart() -> None:
-    """Keep what the tests' own process logs, written as the product writes it."""
+    """Write the logs of the test process to a file, in the format of the product."""
     from django.conf import settings  # noqa: PLC0415
 
     from config.platform.logging import MaskingFormatter  # noqa: PLC0415
@@ -54,9 +54,9 @@ def _note_changed_setting(setting: str, value: Any, **_: Any) -> None:
 def _watch_django(factory: Any, client: Any) -> None:
     make, ask = factory.generic, client.request
 
-    def generic(self: Any, method: str, path: str, data: Any = "", *args: Any, **how: Any) -> Any:
-        note_call(path, how.get("headers") or {}, data)
-        return make(self, method, path, data, *args, **how)
+    def generic(self: Any, method: str, path: str, data: Any = "", *args: Any, **options: Any) -> Any:
+        note_call(path, options.get("headers") or {}, data)
+        return make(self, method, path, data, *args, **options)
 
     def request(self: Any, **environ: Any) -> Any:
         response = ask(self, **environ)
@@ -69,9 +69,9 @@ def _watch_django(factory: Any, client: Any) -> None:
 def _watch_requests(session: Any) -> None:
     send = session.send
 
-    def watched(self: Any, prepared: Any, **how: Any) -> Any:
+    def watched(self: Any, prepared: Any, **options: Any) -> Any:
         note_call(prepared.url, prepared.headers, prepared.body if isinstance(prepared.body, str | bytes) else None)
-        response = send(self, prepared, **how)
+        response = send(self, prepared, **options)
         note_cookies(self.cookies.get_dict().items())
         return response
 

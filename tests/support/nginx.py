@@ -1,4 +1,4 @@
-"""nginx as deploy/nginx.conf sets it up: with a certificate and a client's build of its own, on free ports."""
+"""nginx with deploy/nginx.conf, a certificate and a build of the client, on free ports."""
 
 import os
 import shutil
@@ -34,7 +34,7 @@ http {{
 
 
 class Proxy:
-    """The origin in front of the web processes at `api_port`, as a browser meets it. Skips the test without nginx."""
+    """An nginx in front of the web server at `api_port`. Skips the test when nginx is not installed."""
 
     def __init__(self, folder: Path, api_port: int) -> None:
         if _NGINX is None:

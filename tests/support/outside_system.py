@@ -1,4 +1,4 @@
-"""An outside system that answers every call as a test says."""
+"""An outside system whose responses a test defines."""
 
 import threading
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ from integrations.sandbox.state import State
 URLS = [f"{name}_BASE_URL" for name in ("WECHAT", "GATEWAY", "SMS", "WECHAT_PAY", "LAUNCH", "ALIYUN_CS")]
 
 
-class Outside:
-    """Give `replies` in their order, the last one again and again; keep the `calls`."""
+class OutsideSystem:
+    """An outside system that returns `replies` in order, the last one repeatedly, and stores the `calls`."""
 
     def __init__(self, *replies: SandboxResponse) -> None:
         self.replies, self.calls, self.url = list(replies), list[SandboxRequest](), ""
@@ -24,8 +24,8 @@ class Outside:
 
 
 @contextmanager
-def played_by(outside: Outside, folder: Path, settings: Any) -> Iterator[Outside]:
-    """Have it stand for every outside system."""
+def played_by(outside: OutsideSystem, folder: Path, settings: Any) -> Iterator[OutsideSystem]:
+    """Serve all outside systems with this one."""
     server = Sandbox(0, State(folder / "journal"), [("outside", outside)])
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()

@@ -1,4 +1,4 @@
-"""What tests of paying share: how WeChat Pay behaves, the workers later on, and how a withdrawal then stands."""
+"""Helpers for tests of payouts: the behavior of WeChat Pay, later queries, and the states of a withdrawal."""
 
 import base64
 import json
@@ -19,21 +19,21 @@ from earnings.tasks import query_payouts
 from tests.support.entry_points import key_with
 
 
-def turns_out(sandbox, state: str) -> None:
+def set_next_state(sandbox, state: str) -> None:
     sandbox.state.note("next_bill", next_state=state)
 
 
-def fault(sandbox, mode: str, *, system: str = "pay") -> None:
+def set_fault(sandbox, mode: str, *, system: str = "pay") -> None:
     sandbox.state.note("fault", system=system, mode=mode, rate=1.0)
 
 
 def query_later(**later: float) -> None:
-    """The worker asks, six minutes (or so much) later: what was sent by then arrives no more."""
+    """Query the payouts as a worker six minutes (or `later`) later, when earlier calls can no longer arrive."""
     with time_machine.travel(timezone.now() + timedelta(**(later or {"minutes": 6})), tick=True):
         query_payouts()
 
 
-def how_it_stands(withdrawal: Withdrawal) -> tuple[int, str]:
+def states_of(withdrawal: Withdrawal) -> tuple[int, str]:
     withdrawal.refresh_from_db()
     payout = Payout.objects.get(withdrawal=withdrawal)
     assert ledger_check.find_errors() == []
@@ -45,8 +45,8 @@ def bills(sandbox) -> list[tuple[str, int]]:
 
 
 def notify(sandbox, withdrawal: Withdrawal, **changed: str) -> int:
-    """The sandbox's signed notify, posted by hand; `changed` are headers somebody tampered with."""
-    pay = next(system for name, system in sandbox.systems if name == "pay")
+    """Post the sandbox's signed notification with `changed` headers. Returns the HTTP status."""
+    pay = next(player for system, player in sandbox.players if system == "pay")
     raw, headers = pay.notify_of(withdrawal.pk.hex)
     return (
         Client()
@@ -58,8 +58,8 @@ def notify(sandbox, withdrawal: Withdrawal, **changed: str) -> int:
 def signed_notify(
     sandbox, told: Any, *, event: Any = "MCHTRANSFER.BILL.FINISHED", **changed: Any
 ) -> tuple[int, Any]:
-    """A notify that says this, rightly signed; `changed` are parts of its resource. The status and the answer."""
-    pay = next(system for name, system in sandbox.systems if name == "pay")
+    """Post a correctly signed notification with this content. `changed`: parts of its resource. Returns (status, body)."""
+    pay = next(player for system, player in sandbox.players if system == "pay")
     sealed = AESGCM(settings.WECHAT_PAY_API_V3_KEY.encode()).encrypt(b"0" * 12, json.dumps(told).encode(), b"x")
     resource = {
         "ciphertext": base64.b64encode(sealed).decode(),

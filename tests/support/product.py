@@ -1,4 +1,4 @@
-"""The whole product as a user starts it: `manage.py up` in its own directory, on free ports, with real processes."""
+"""The whole product: `manage.py up` in its own directory, on free ports, with real processes."""
 
 import os
 import re
@@ -20,10 +20,10 @@ READY_SECONDS = 180
 
 
 class Product:
-    """Start it, talk to it over HTTP as each kind of caller, stop it."""
+    """A running product that tests start, call over HTTP and stop."""
 
-    def __init__(self, run_dir: Path, *words: str, **env: str) -> None:
-        self.run_dir, self.words = run_dir, words
+    def __init__(self, run_dir: Path, *text: str, **env: str) -> None:
+        self.run_dir, self.words = run_dir, text
         self.port, self.sandbox_port = free_port(), free_port()
         kept = {
             k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
@@ -56,16 +56,16 @@ class Product:
         return self
 
     @property
-    def said(self) -> str:
-        """Return what the running `up` and its children wrote, apart from what is forgotten."""
+    def output(self) -> str:
+        """Return the output of `up` and its children since the last `forget_output`."""
         return log_of(self.process)[self.forgotten :] if self.process is not None else ""
 
     def forget_output(self) -> None:
-        self.forgotten += len(self.said)
+        self.forgotten += len(self.output)
 
     def wait_until_ready(self) -> "Product":
-        wait_for(lambda: "Robots: " in self.said or self.ended, READY_SECONDS, lambda: self.said)
-        assert not self.ended, self.said
+        wait_for(lambda: "Robots: " in self.output or self.ended, READY_SECONDS, lambda: self.output)
+        assert not self.ended, self.output
         return self
 
     @property
@@ -73,28 +73,28 @@ class Product:
         return self.process is not None and self.process.poll() is not None
 
     def stop(self, number: int = signal.SIGINT) -> float:
-        """Ask it to end; how many seconds that took."""
+        """Stop the product with a signal. Returns the seconds until its end."""
         assert self.process is not None
         began = time.monotonic()
         self.process.send_signal(number)
         self.process.wait(30)
         return time.monotonic() - began
 
-    def run(self, *words: str) -> str:
-        """Run a management command beside it; what it printed."""
-        argv = [sys.executable, "manage.py", *words]
-        done = run_process(argv, words[0], env=self.env, answers=True, timeout=120)
+    def run(self, *text: str) -> str:
+        """Run a management command. Returns its output."""
+        argv = [sys.executable, "manage.py", *text]
+        done = run_process(argv, text[0], env=self.env, answers=True, timeout=120)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def call(self, method: str, path: str, body: Any = None, token: str = "", **query: Any) -> dict[str, Any]:
-        """One call of the API; the parsed answer."""
+        """Call the API. Returns the parsed response."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         answer = requests.request(method, self.url + path, json=body, params=query, headers=headers, timeout=20)
-        told: dict[str, Any] = answer.json()
-        return told
+        response: dict[str, Any] = answer.json()
+        return response
 
-    def gateway_tells(self, *events: tuple[str, Any]) -> None:
+    def gateway_sends(self, *events: tuple[str, Any]) -> None:
         """Post gateway events, as one batch."""
         batch = [
             {"event_id": f"test-{time.monotonic_ns()}-{n}", "command": command, "body": body}
@@ -103,21 +103,21 @@ class Product:
         assert self.call("POST", "/gateway/events", batch)["code"] == 1200
 
     def sandbox(self, path: str, **query: Any) -> dict[str, Any]:
-        """The sandbox's control side."""
-        told: dict[str, Any] = requests.get(f"{self.sandbox_url}/_/{path}", params=query, timeout=10).json()
-        return told
+        """Return a page of the sandbox's control interface."""
+        answer: dict[str, Any] = requests.get(f"{self.sandbox_url}/_/{path}", params=query, timeout=10).json()
+        return answer
 
     def operator(self) -> Operator:
-        found = re.search(r"Password:\s+(\S+)", self.said)
-        assert found, self.said
+        found = re.search(r"Password:\s+(\S+)", self.output)
+        assert found, self.output
         return Operator(self.url, "admin", found[1])
 
 
-def wait_for(true: Callable[[], Any], seconds: float = 20, otherwise: Callable[[], Any] = lambda: "") -> Any:
-    """Wait until it is true, and answer with it; fail with what `otherwise` says."""
+def wait_for(condition: Callable[[], Any], seconds: float = 20, otherwise: Callable[[], Any] = lambda: "") -> Any:
+    """Wait until the condition is true and return its value. Fails with the text of `otherwise`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if found := true():
+        if found := condition():
             return found
         time.sleep(0.1)
     raise AssertionError(f"not true within {seconds} s: {otherwise()}")

@@ -1,8 +1,8 @@
-"""The secrets and personal values that the tests use, noted where they arise.
+"""The secrets and personal values that the tests use, recorded where they are created.
 
-Phones, identity cards, tokens and private keys have a shape, by which tests/support/log_search.py finds them. What has none is
-noted here: what callers send under a secret name, cookies that they get, keys in the settings and in the environment.
-union_id, open_id, gateway codes and nicknames are not secret: they name a person to the operators and open nothing.
+tests/support/log_search.py finds phones, identity cards, tokens and private keys by patterns. This module records values
+without a pattern: values under secret names in calls, cookies, and keys in the settings and in the environment. union_id,
+open_id, gateway codes and nicknames are not secret: operators see them, and they give no access.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 FILE = Path(os.environ["TEST_LOGS"]).with_name("secrets-in-use.jsonl")
-SHORTEST = 8  # of what is searched for everywhere; shorter ASCII would be found in ordinary words
+SHORTEST = 8  # characters; shorter ASCII values occur in ordinary text
 PASSWORDS = {"password", "old_password", "new_password1", "new_password2", "password1", "password2"}
 CODES = {"otp_token", "code"}
 COOKIES = {"sessionid", "csrftoken", "XSRF-TOKEN", "wechat_proof", "wechat_sign_in"}
@@ -37,7 +37,7 @@ _noted: set[tuple[str, str]] = set()
 
 
 def note(kind: str, value: str) -> None:
-    """Note a value that no log may show."""
+    """Record a value that no log may contain."""
     short = value.isascii() and len(value) < SHORTEST and kind != "one-time code"
     if short or len(value) < 2 or (kind, value) in _noted:
         return
@@ -47,13 +47,13 @@ def note(kind: str, value: str) -> None:
 
 
 def noted() -> list[tuple[str, str]]:
-    """Return (kind, value) of all that was noted, by every worker of the session."""
+    """Return (kind, value) of all recorded values, from every worker of the session."""
     lines = FILE.read_text().splitlines() if FILE.exists() else []
     return sorted({(kind, value) for kind, value in map(json.loads, lines)})
 
 
 def note_setting(name: str, value: Any) -> None:
-    """Note the secrets in the value of a setting, or of the variable that it is read from."""
+    """Record the secrets in the value of a setting or of its environment variable."""
     if name not in SETTINGS or not value:
         return
     if name.endswith("_URL"):
@@ -78,7 +78,7 @@ def note_cookies(cookies: Iterable[tuple[str, str]]) -> None:
 
 
 def note_call(path: str, headers: Mapping[str, Any], body: str | bytes | None) -> None:
-    """Note what a caller sends under a secret name."""
+    """Record the values under secret names in a call."""
     for name, value in headers.items():
         if kind := HEADERS.get(name.lower()):
             note(kind, str(value))
@@ -89,7 +89,7 @@ def note_call(path: str, headers: Mapping[str, Any], body: str | bytes | None) -
 
 
 def watch(run_dir: Path) -> None:
-    """Note, at the end of the session, what is in the files of secrets of this folder."""
+    """Record the contents of this folder's secret files at the end of the session."""
     with FILE.with_name("watched").open("a") as file:
         file.write(f"{run_dir}\n")
 

@@ -1,7 +1,7 @@
-"""Real sender processes against servers of their own, which can be killed and restarted.
+"""Real sender processes with their own PostgreSQL and Redis, which tests kill and restart.
 
-Run as a process (`python -m tests.support.senders`) it sets Django up once and forks a child for each order: a line of
-JSON, [what, argument]. It answers with the child's process id.
+Run as a process (`python -m tests.support.senders`), it sets up Django once and forks a child for each order: a line of
+JSON, [function, argument]. It responds with the child's process id.
 """
 
 import json
@@ -25,8 +25,8 @@ from tests.support.processes import start_process, watch_servers
 LEASE_SECONDS = 1.5
 
 
-class World:
-    """PostgreSQL and Redis that nobody else uses, and the sender processes that are started here."""
+class SenderProcesses:
+    """PostgreSQL and Redis for one test module, and the sender processes that it starts."""
 
     def __init__(self, run_dir: Path, gateway_url: str) -> None:
         self.services = EmbeddedServices(run_dir, durable=False)
@@ -43,7 +43,7 @@ class World:
                 "RUN_DIR": str(run_dir),
                 "GATEWAY_BASE_URL": gateway_url,
                 "SENDER_CONCURRENCY": "16",
-                "ROBOT_MESSAGES_PER_MINUTE": "100000",  # counted, and never too many
+                "ROBOT_MESSAGES_PER_MINUTE": "100000",  # never reached, but counted
             },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -69,13 +69,13 @@ class World:
         return int(self.parent.stdout.readline())
 
     def run(self, what: str, argument: Any = None) -> None:
-        """Have something done to its end."""
+        """Run a function in a child and wait for its end."""
         pid = self.order(what, argument)
         while _runs(pid):
             time.sleep(0.02)
 
     def start_sender(self, *, clock_jumps_by: int = 0, is_patient: bool = False) -> int:
-        """One that is patient waits so long for answers that even a busy machine makes it ask nothing twice."""
+        """Start a sender. `is_patient`: its timeouts are so long that it repeats no call even on a busy machine."""
         self.senders.append(self.order("send", [clock_jumps_by, is_patient]))
         return self.senders[-1]
 
@@ -87,7 +87,7 @@ class World:
             time.sleep(0.01)
 
     def forget(self) -> None:
-        """No sender, nothing in the outbox."""
+        """Kill all senders and empty the outbox."""
         for pid in list(self.senders):
             self.kill(pid)
         self.sql("TRUNCATE robots_messageattempt, robots_outboxmessage, robots_robot CASCADE")
@@ -103,7 +103,7 @@ class World:
             yield cursor
 
     def states(self) -> dict[int, int]:
-        """How many messages there are in each status."""
+        """Return the number of messages by status."""
         return dict(self.sql("SELECT status, count(*) FROM robots_outboxmessage GROUP BY status"))
 
     def close(self) -> None:
@@ -118,7 +118,7 @@ class World:
 
 
 def stop(server: Postgres | Valkey) -> Any:
-    """Stop a server; call what comes back to start it again, where it was."""
+    """Stop a server. Returns a function that restarts it with the same port and data."""
     server.stop()
     return server.start_again
 
@@ -130,7 +130,7 @@ def _runs(pid: int) -> bool:
     return False
 
 
-# What follows runs in the parent of the senders and in its children.
+# The following functions run in the parent of the senders and in its children.
 
 
 def _migrate(_: None) -> None:
@@ -140,7 +140,7 @@ def _migrate(_: None) -> None:
 
 
 def _write(counts: list[int]) -> None:
-    """So many messages in each of so many groups, one group after the other in turn."""
+    """Write messages to groups: the number of messages of each group, and the number of groups, in turn."""
     from django.utils import timezone  # noqa: PLC0415
 
     from robots.models import OutboxMessage, Robot  # noqa: PLC0415
@@ -166,7 +166,7 @@ def _write(counts: list[int]) -> None:
 
 
 def _say(words: str) -> None:
-    """One message, as the product writes it: whoever listens hears the bell."""
+    """Write one message like the product, with the notification to senders."""
     from django.utils import timezone  # noqa: PLC0415
 
     from robots.models import Robot  # noqa: PLC0415
@@ -201,7 +201,7 @@ def main() -> None:
     from config.local.processes import die_with_parent  # noqa: PLC0415
 
     django.setup()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel takes the dead away
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps ended children
     work = {"migrate": _migrate, "write": _write, "say": _say, "send": _send}
     for line in sys.stdin:
         what, argument = json.loads(line)

@@ -1,6 +1,6 @@
-"""A pytest plugin, loaded before settings are: every test has a real PostgreSQL and a real Redis.
+"""A pytest plugin, loaded before the settings, that starts a real PostgreSQL and a real Redis for all tests.
 
-They are started here unless the environment names others.
+Servers named by the environment are used instead.
 """
 
 import atexit

@@ -1,4 +1,4 @@
-"""What tests of nights share: settling yesterday, and what somebody earned."""
+"""Helpers for tests of the nightly settlement: settling yesterday, and a user's income."""
 
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -23,18 +23,18 @@ def settle_yesterday() -> None:
 
 
 def income(user: User) -> dict[int, str]:
-    """Kind of income → yuan."""
+    """Return the user's yuan by income type."""
     return {entry.slip_type: str(entry.amount) for entry in LedgerEntry.objects.filter(account__user=user)}
 
 
-def begin(back: int) -> None:
-    """The nightly job looks after days from that many days ago on."""
+def start_settlement(back: int) -> None:
+    """Set the first day of the nightly settlement, as a number of days ago."""
     EarningsRules.objects.update(settle_from=timezone.localdate() - timedelta(days=back))
 
 
-def legacy(**facts: Any) -> Group:
-    """An old group that earns."""
-    return GroupFactory(is_legacy=True, member_count=50, repeat_rate="0.1", **facts)
+def legacy(**fields: Any) -> Group:
+    """Return an old group that earns."""
+    return GroupFactory(is_legacy=True, member_count=50, repeat_rate="0.1", **fields)
 
 
 def rate(group: Group, star: int, *, at: datetime) -> None:

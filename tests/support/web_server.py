@@ -1,4 +1,4 @@
-"""A real gunicorn over the database of the tests, spoken to over a socket."""
+"""A real gunicorn with the database of the tests, called over a socket."""
 
 import os
 import socket
@@ -19,7 +19,7 @@ from tests.support.processes import log_of, start_process
 
 
 class WebServer:
-    """One worker of the web server, as `up` runs it, in the embedded mode."""
+    """A web server with one worker, in the embedded mode, as `up` runs it."""
 
     def __init__(self, run_dir: Path, **variables: str) -> None:
         self.port = free_port()
@@ -55,15 +55,15 @@ class WebServer:
         self.process.wait(20)
 
     def send(self, head: str, parts: Iterable[bytes]) -> tuple[bytes, int]:
-        """Send a head and then the parts, until the server answers or hangs up. Returns what it answered and how much was sent."""
+        """Send a head and the parts until the server responds or closes. Returns the response and the bytes sent."""
         sent = 0
         with closing(self._connect()) as line:
             line.sendall(f"{head}\r\nHost: 127.0.0.1:{self.port}\r\n\r\n".encode())
             line.setblocking(False)
             answer = b""
             for part in parts:
-                answer = _heard(line)
-                if answer or not _pushed(line, part):
+                answer = _received(line)
+                if answer or not _send_all(line, part):
                     break
                 sent += len(part)
             line.setblocking(True)
@@ -71,27 +71,27 @@ class WebServer:
 
 
 def _services() -> dict[str, Any]:
-    """Where the tests' own database and Redis are."""
-    told = read_services(Path(os.environ["RUN_DIR"])) or {}
-    facts = connection.get_connection_params()
-    user, host = quote(str(facts["user"])), quote(str(facts["host"]), safe="")
-    secret = f":{quote(str(facts['password']))}" if facts.get("password") else ""
-    port = facts.get("port", 5432)
-    database = f"postgres://{user}{secret}@{host}:{port}/{facts['dbname']}"
-    return {**told, "database_url": database, "redis_url": os.environ.get("REDIS_URL") or told["redis_url"]}
+    """Return the URLs of the tests' database and Redis."""
+    answer = read_services(Path(os.environ["RUN_DIR"])) or {}
+    fields = connection.get_connection_params()
+    user, host = quote(str(fields["user"])), quote(str(fields["host"]), safe="")
+    secret = f":{quote(str(fields['password']))}" if fields.get("password") else ""
+    port = fields.get("port", 5432)
+    database = f"postgres://{user}{secret}@{host}:{port}/{fields['dbname']}"
+    return {**answer, "database_url": database, "redis_url": os.environ.get("REDIS_URL") or answer["redis_url"]}
 
 
-def _heard(line: socket.socket) -> bytes:
+def _received(line: socket.socket) -> bytes:
     try:
         return line.recv(65536)
     except BlockingIOError:
         return b""
     except OSError:
-        return b"-"  # it hung up
+        return b"-"  # the server closed the connection
 
 
-def _pushed(line: socket.socket, part: bytes) -> bool:
-    """Send the part, waiting as long as the server takes nothing. Returns False when it hung up, or answered instead."""
+def _send_all(line: socket.socket, part: bytes) -> bool:
+    """Send the part, waiting while the server does not read. Returns False when the server closed or responded."""
     deadline = time.monotonic() + 20
     while part and time.monotonic() < deadline:
         try:

@@ -1,4 +1,4 @@
-"""A user's phone: WeChat's browser, its sign-in, and its own page that confirms a transfer."""
+"""WeChat's browser on a user's phone, with its sign-in and WeChat's page for confirming a transfer."""
 
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -15,17 +15,17 @@ CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/130.0 Safari
 
 
 class WeChatBrowser:
-    """Who holds it signs in with the code of that name."""
+    """The browser of one person, who signs in with the code of this name."""
 
     def __init__(self, name: str, *, agent: str = WECHAT) -> None:
         self.name, self.http = name, Client(headers={"User-Agent": agent})
 
     def get(self, path: str, **query: str) -> Any:
-        """The answer, with no redirect followed."""
+        """Return the response without following a redirect."""
         return self.http.get(path, query)
 
     def open(self, path: str) -> Any:
-        """The page behind a path, once WeChat has said who holds the phone."""
+        """Return the page of a path, after the sign-in at WeChat."""
         answer = self.get(path)
         while answer.status_code == 302:
             there = answer["Location"]
@@ -35,12 +35,12 @@ class WeChatBrowser:
         return answer
 
     def sign_in_at(self, address: str) -> str:
-        """Where WeChat's sign-in page sends the browser back to."""
+        """Return the address to which WeChat's sign-in page redirects."""
         there, _, _ = address.partition("#")
         return requests.get(f"{there}&login={self.name}", allow_redirects=False, timeout=5).headers["Location"]
 
     def state(self, withdrawal: Withdrawal, method: str = "get") -> dict[str, Any]:
-        """What the page's script is told."""
+        """Return the response to the page's script."""
         answer: dict[str, Any] = getattr(self.http, method)(f"/payouts/{withdrawal.pk}/state").json()
         return answer
 
@@ -59,7 +59,7 @@ def page_of(withdrawal: Withdrawal) -> str:
 
 
 def confirm_in_wechat(sandbox: Any, withdrawal: Withdrawal) -> int:
-    """The user taps on WeChat's own page; its status."""
+    """Confirm the transfer on WeChat's own page. Returns the HTTP status."""
     package = Payout.objects.get(withdrawal=withdrawal).package_info
     params = {"mchId": "1900000001", "appId": "sandbox", "package": package}
     return requests.post(f"{sandbox.url}/phone/transfer", params=params, timeout=5).status_code

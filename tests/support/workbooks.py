@@ -1,4 +1,4 @@
-"""Reading the workbooks that exports answer with."""
+"""Readers of exported workbooks."""
 
 import io
 import zipfile
@@ -9,13 +9,13 @@ _NAMES = {"s": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
 
 
 def sheet_of(response: Any) -> str:
-    """The XML of the one sheet."""
+    """Return the XML of the only sheet."""
     content = b"".join(response.streaming_content)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         return archive.read("xl/worksheets/sheet1.xml").decode()
 
 
 def rows_of(response: Any) -> list[list[str]]:
-    """The text of every cell, row by row, titles first."""
+    """Return the text of every cell, row by row, starting with the titles."""
     rows = ElementTree.fromstring(sheet_of(response)).iterfind(".//s:row", _NAMES)
     return [["".join(cell.itertext()) for cell in row.iterfind("s:c", _NAMES)] for row in rows]

@@ -1,1 +1,1 @@
-"""A small living world for local use, made through the public doors only."""
+"""A small demo world for local use, created through the public entry points only."""

@@ -1,4 +1,4 @@
-"""Who lives in the demo world, and what happens there in a week. Playing it twice changes nothing."""
+"""The users, robots, groups and events of the demo world, a week of them. Loading it twice changes nothing."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from typing import Any
 from config.local.demo.clients import Caller, Operator, wait_for
 
 USERS = 30
-GROUPS = 42  # a robot takes 15 groups a day, and this world is played in one
+GROUPS = 42  # at most 15 new groups per robot and day, and the demo is loaded in one day
 ROBOTS = 3
 OWNERS = 14
 DAYS = 7
@@ -48,14 +48,14 @@ NAMES = [
 TOPICS = ("宝妈", "美食", "读书", "跑步", "二手", "团购", "摄影", "育儿")
 STARS = (5, 4, 3, 5, 2, 5, 4, 1)
 REASON = "演示:资料不符"
-# How the withdrawals of the first few users end: "" is left to be reviewed.
-ENDS = ("SUCCESS", "SUCCESS", "SUCCESS", "FAIL", "reject", "reject", "WAIT_USER_CONFIRM", "", "")
+# The final state of the first users' withdrawals; "" stays in review.
+OUTCOMES = ("SUCCESS", "SUCCESS", "SUCCESS", "FAIL", "reject", "reject", "WAIT_USER_CONFIRM", "", "")
 _STATUS = {"SUCCESS": 3, "FAIL": 4, "WAIT_USER_CONFIRM": 1}
 
 
 @dataclass
 class Person:
-    """One user of the demo world."""
+    """A user of the demo world."""
 
     number: int
     caller: Caller
@@ -75,13 +75,13 @@ class Person:
 
     @property
     def inviter(self) -> int | None:
-        """Number of the person above in the referral tree; the first has none."""
+        """Return the number of the inviter in the referral tree; None for the first user."""
         return (self.number - 1) // INVITED_EACH if self.number else None
 
 
 @dataclass
 class World:
-    """The doors it is played through."""
+    """The demo world, with the entry points through which it is loaded."""
 
     url: str
     sandbox: Caller
@@ -91,9 +91,9 @@ class World:
     today: date
     people: list[Person] = field(default_factory=list)
 
-    def is_there(self) -> bool:
-        """Whether this world was played to its end before: the last decision is taken."""
-        last = max(number for number, end in enumerate(ENDS) if end)
+    def is_loaded(self) -> bool:
+        """Return whether the world was completely loaded before: its last withdrawal is reviewed."""
+        last = max(number for number, outcome in enumerate(OUTCOMES) if outcome)
         return self._withdrawals(last) > self._withdrawals(last, status=0)
 
     def _withdrawals(self, number: int, **wanted: Any) -> int:
@@ -101,17 +101,17 @@ class World:
         return int(self.service.call("POST", "/admin/withdraw", filters)["page_info"]["total_records"])
 
     def steps(self) -> Iterator[tuple[str, Callable[[], None]]]:
-        """Everything that happens, in order: (what, do it)."""
+        """Yield all steps in order: (label, function)."""
         for number in range(USERS):
             yield "用户加入", lambda n=number: self._join(n)  # type: ignore[misc]
         for start in range(0, GROUPS, 10):
-            yield "拉群", lambda s=start: self._bring_groups(s, s + 10)  # type: ignore[misc]
+            yield "拉群", lambda s=start: self._bind_groups(s, s + 10)  # type: ignore[misc]
         yield "等待绑定", self._wait_for_groups
-        yield "评星", self._rate
-        for back in range(DAYS - 1, 1, -1):  # yesterday is left to whoever tries the settlement by hand
+        yield "评星", self._rate_groups
+        for back in range(DAYS - 1, 1, -1):  # yesterday is left for a manual settlement
             yield "结算", lambda b=back: self.settle(self.today - timedelta(days=b))  # type: ignore[misc]
-        for number in range(len(ENDS)):
-            yield "申请提现", lambda n=number: self._ask_for_money(n)  # type: ignore[misc]
+        for number in range(len(OUTCOMES)):
+            yield "申请提现", lambda n=number: self._request_withdrawal(n)  # type: ignore[misc]
         yield "审核打款", self._review
 
     def _moment(self, days_back: int, hour: int) -> str:
@@ -123,15 +123,15 @@ class World:
         person.caller.call(
             "GET", "/wechat/user_info", app_id="sandbox", code=person.union_id.removeprefix("union-")
         )
-        sharer = "" if person.inviter is None else self.people[person.inviter].user_id
+        inviter_id = "" if person.inviter is None else self.people[person.inviter].user_id
         scan = {
             "open_id": f"open-demo-{number:02}",
             "union_id": person.union_id,
-            "sharing_user_id": sharer,
+            "sharing_user_id": inviter_id,
             "channel": "",
         }
         robot = person.caller.call("POST", "/robot/distribution", scan)["data"]
-        self._tell(
+        self._send_event(
             "robot_added",
             f"meet-{number}",
             robot_id=robot["wechat_no"].replace("sandbox_wx_", "sandbox-robot-"),
@@ -148,28 +148,28 @@ class World:
             "appid": "sandbox",
         }
         path = f"/user/{person.code}"
-        wait_for(lambda: self.service.call("PUT", path, profile, may=(1200, 1404, 2200))["code"] != 1404, path)
+        wait_for(lambda: self.service.call("PUT", path, profile, expected=(1200, 1404, 2200))["code"] != 1404, path)
         person.caller.sign_in(person.union_id)
-        person.user_id = person.caller.call("GET", "/auth/me", may=(1200,))["me"]["user_id"]
+        person.user_id = person.caller.call("GET", "/auth/me", expected=(1200,))["me"]["user_id"]
 
-    def _tell(self, command: str, event: str, **body: Any) -> None:
+    def _send_event(self, command: str, event: str, **body: Any) -> None:
         self.service.call("POST", "/gateway/events", self._event(command, event, body))
 
     def _event(self, command: str, event: str, body: Any) -> dict[str, Any]:
         return {"event_id": f"demo-{event}", "command": command, "body": body}
 
-    def _bring_groups(self, start: int, end: int) -> None:
+    def _bind_groups(self, start: int, end: int) -> None:
         events = []
         for number in range(start, min(end, GROUPS)):
-            words = {
+            body = {
                 "robot_id": f"sandbox-robot-{number % ROBOTS + 1}",
                 "group_id": f"demo-group-{number:02}",
                 "user_id": f"wx-demo-{number % OWNERS:02}",
                 "name": f"{TOPICS[number % len(TOPICS)]}交流{number // len(TOPICS) + 1}群",
             }
-            bound = {**words, "bind_time": self._moment(DAYS - number % (DAYS - 1), 9 + number % 10)}
+            bound = {**body, "bind_time": self._moment(DAYS - number % (DAYS - 1), 9 + number % 10)}
             events += [
-                self._event("wait_for_bind", f"wait-{number}", words),
+                self._event("wait_for_bind", f"wait-{number}", body),
                 self._event("bind_group_success", f"bound-{number}", bound),
             ]
         self.service.call("POST", "/gateway/events", events)
@@ -185,22 +185,21 @@ class World:
 
         wait_for(bound, "the groups", 60)
 
-    def _rate(self) -> None:
+    def _rate_groups(self) -> None:
         rated = [
             {"groupId": f"demo-group-{number:02}", "state": 1, "star": STARS[number % len(STARS)]}
-            for number in range(GROUPS - 8)  # the last ones wait for their first star
+            for number in range(GROUPS - 8)  # the last groups have no star yet
         ]
         self.service.call("POST", "/groups/star", {"command": "update_group_star", "data": rated})
 
-    def _ask_for_money(self, number: int) -> None:
+    def _request_withdrawal(self, number: int) -> None:
         person = self.people[number]
         if self._withdrawals(number):
             return
         person.caller.call("GET", "/sms/code/delivery", phone=person.phone)
-        said = wait_for(lambda: self.sandbox.call("GET", "/_/sms", phone=person.phone)["sms"], "the SMS")[-1][
-            "content"
-        ]
-        code = "".join(digit for digit in said.split(",")[0] if digit.isdigit())
+        messages = wait_for(lambda: self.sandbox.call("GET", "/_/sms", phone=person.phone)["sms"], "the SMS")
+        first_part = messages[-1]["content"].split(",")[0]
+        code = "".join(character for character in first_part if character.isdigit())
         person.caller.call("PUT", "/user/phone", {"phone": person.phone, "code": code})
         wallet = person.caller.call("GET", "/withdraw")["data"]
         amount = "20" if float(wallet["balance_amount"]) >= 20 else "1"
@@ -208,22 +207,22 @@ class World:
 
     def _review(self) -> None:
         operator = self.operator()
-        for number, end in enumerate(ENDS):
-            if end and self._withdrawals(number, status=0):
-                self._decide(operator, number, end)
+        for number, outcome in enumerate(OUTCOMES):
+            if outcome and self._withdrawals(number, status=0):
+                self._decide(operator, number, outcome)
         self.sandbox.call("POST", "/_/pay", {"next_state": "SUCCESS"})
 
-    def _decide(self, operator: Operator, number: int, end: str) -> None:
+    def _decide(self, operator: Operator, number: int, outcome: str) -> None:
         ids = operator.rows("earnings/withdrawal", q=Person(number, self.service).phone)
-        if end == "reject":
+        if outcome == "reject":
             operator.act("earnings/withdrawal", "reject", ids, reason=REASON)
             return
         before = self._bills()
-        self.sandbox.call("POST", "/_/pay", {"next_state": end})
+        self.sandbox.call("POST", "/_/pay", {"next_state": outcome})
         operator.act("earnings/withdrawal", "approve", ids)
         wait_for(
-            lambda: self._withdrawals(number, status=_STATUS[end]) and self._bills() > before,
-            f"{end} of {number}",
+            lambda: self._withdrawals(number, status=_STATUS[outcome]) and self._bills() > before,
+            f"{outcome} of {number}",
             60,
         )
 

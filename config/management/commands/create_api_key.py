@@ -1,4 +1,4 @@
-"""`manage.py create_api_key`: a key for an outside system, shown once."""
+"""`manage.py create_api_key`: create a key for an outside system and print it once."""
 
 from argparse import ArgumentTypeError
 from datetime import date, timedelta

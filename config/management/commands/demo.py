@@ -1,4 +1,4 @@
-"""`manage.py demo`: a small living world, played through the public doors of a running `up`."""
+"""`manage.py demo`: load the demo world through the public entry points of a running `up`."""
 
 import secrets
 from datetime import date, timedelta
@@ -46,35 +46,35 @@ class Command(BaseCommand):
             today=day_of(timezone.now()),
         )
         try:
-            self._play(world)
+            self._load(world)
         except requests.RequestException as error:
-            said = f"No answer from {url}: is 'make run' running? ({type(error).__name__}: {error})"
-            raise CommandError(said) from error
+            text = f"No answer from {url}: is 'make run' running? ({type(error).__name__}: {error})"
+            raise CommandError(text) from error
         except Unexpected as error:
             raise CommandError(f"The demo stopped: {error}. Run 'manage.py demo' again to go on.") from error
         finally:
-            self._leave(key)
+            self._revoke_access(key)
 
-    def _play(self, world: World) -> None:
-        if world.is_there():
+    def _load(self, world: World) -> None:
+        if world.is_loaded():
             self.stdout.write("The demo world is there already; nothing was changed.")
             return
         EarningsRules.objects.update(settle_from=Least("settle_from", world.today - timedelta(days=DAYS)))
         steps = list(world.steps())
         with tqdm(steps, desc="demo", unit="step", mininterval=0.5) as bar:
-            for what, play in bar:
-                bar.set_postfix_str(what)
-                play()
-        dashboard.recompute(at=timezone.now())  # somebody may have looked at the charts while the past came in
+            for label, run in bar:
+                bar.set_postfix_str(label)
+                run()
+        dashboard.recompute(at=timezone.now())  # charts opened during the load have stored incomplete past days
         self.stdout.write(
             f"The demo world is there: {USERS} users, {ROBOTS} robots, {GROUPS} groups, a week of income."
         )
 
     def _settle(self, day: date) -> None:
-        """Settle a past day. The groups were rated when they were bound: a rating made now would not count for it."""
+        """Settle a past day. Ratings are moved back to the binding of their groups, or they would not count for the day."""
         bound_at = Group.objects.filter(pk=OuterRef("group_id")).values("bound_at")
-        played = StarRating.objects.filter(group__code__startswith="demo-group-")
-        played.update(rated_at=Least("rated_at", Subquery(bound_at)))
+        ratings = StarRating.objects.filter(group__code__startswith="demo-group-")
+        ratings.update(rated_at=Least("rated_at", Subquery(bound_at)))
         call_command("settle", f"--date={day}", stdout=StringIO())
 
     def _key(self) -> str:
@@ -83,7 +83,7 @@ class Command(BaseCommand):
         return printed.getvalue().strip()
 
     def _operator(self, url: str) -> Operator:
-        """An operator of its own; the password is known to this run only."""
+        """Return an operator of the demo with a new random password."""
         password = secrets.token_urlsafe(18)
         row = OperatorRow.objects.filter(username=OPERATOR).first()
         if row is None:
@@ -94,7 +94,7 @@ class Command(BaseCommand):
             row.save(update_fields=["password", "is_active"])
         return Operator(url, OPERATOR, password)
 
-    def _leave(self, key: str) -> None:
-        """Its key and its operator are of no more use to anybody."""
+    def _revoke_access(self, key: str) -> None:
+        """Revoke the key and deactivate the operator of the demo."""
         ApiKey.objects.filter(prefix=key[:8], name=OPERATOR, revoked_at=None).update(revoked_at=timezone.now())
         OperatorRow.objects.filter(username=OPERATOR).update(is_active=False)

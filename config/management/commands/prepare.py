@@ -1,4 +1,4 @@
-"""`manage.py prepare`: what `up` does to the database before anything runs."""
+"""`manage.py prepare`: migrate the database and create the first operator and the sandbox's key, before `up` starts."""
 
 import secrets
 from typing import Any

@@ -1,4 +1,4 @@
-"""`manage.py up`: everything, on one machine, until Ctrl-C."""
+"""`manage.py up`: run the whole product on one machine until Ctrl-C."""
 
 import fcntl
 import os
@@ -23,7 +23,7 @@ from config.local.supervisor import Child, Console, Supervisor
 from integrations.sandbox.keys import ensure_keys
 
 HEALTHY_SECONDS = 30
-# Celery warns root at length at every start; here everything is local and says so itself.
+# Celery prints a long warning for root at every start, which does not matter on a local machine.
 _WITHOUT_ROOT_WARNING = {"PYTHONWARNINGS": "ignore:You're running the worker with superuser"}
 
 
@@ -31,7 +31,7 @@ class Command(BaseCommand):
     help = (
         "Start the database, Redis, web, worker, sender, beat and the sandbox, and keep them running until Ctrl-C."
     )
-    requires_system_checks: list[str] = []  # the database is not there yet
+    requires_system_checks: list[str] = []  # the database does not run yet
     current_command: subprocess.Popen[bytes] | None = None
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -46,25 +46,25 @@ class Command(BaseCommand):
             services = EmbeddedServices(
                 settings.RUN_DIR, database=settings.EMBEDDED, redis=not os.environ.get("REDIS_URL")
             )
-            supervisor = Supervisor([], self._say)
+            supervisor = Supervisor([], self._log)
             supervisor.stop_request.install(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
             try:
                 self._start(services, supervisor, demo=not options["no_demo"])
             except EmbeddedError as error:
                 raise CommandError(str(error)) from error
             finally:
-                self._say("up", "stopping …")
+                self._log("up", "stopping …")
                 self._end_current_command()
                 supervisor.stop()
                 services.stop()
-                self._say("up", "stopped")
+                self._log("up", "stopped")
 
-    def _say(self, name: str, line: str) -> None:
-        self.console.say(name, line)
+    def _log(self, name: str, line: str) -> None:
+        self.console.log(name, line)
 
-    def _manage(self, *words: str) -> int:
-        """Run one of our commands to its end, in our own output; its exit status."""
-        argv = [sys.executable, str(settings.BASE_DIR / "manage.py"), *words]
+    def _manage(self, *arguments: str) -> int:
+        """Run a management command with our output and wait for its end. Returns its exit status."""
+        argv = [sys.executable, str(settings.BASE_DIR / "manage.py"), *arguments]
         self.current_command = subprocess.Popen(
             argv,
             cwd=settings.BASE_DIR,
@@ -79,10 +79,10 @@ class Command(BaseCommand):
             self.current_command.wait()
 
     def _start(self, services: EmbeddedServices, supervisor: Supervisor, *, demo: bool) -> None:
-        began = time.monotonic()
-        self._say("up", "starting PostgreSQL and Redis …")
+        started_at = time.monotonic()
+        self._log("up", "starting PostgreSQL and Redis …")
         services.start()
-        self._say("up", "migrating the database …")
+        self._log("up", "migrating the database …")
         ensure_keys(settings.RUN_DIR / "keys")
         if self._manage("prepare") != 0:
             raise CommandError("The database could not be prepared; the lines above say why.")
@@ -90,23 +90,23 @@ class Command(BaseCommand):
             return
         supervisor.children = children()
         supervisor.start()
-        greeter = threading.Thread(target=self._greet, args=(supervisor, began, demo), daemon=True)
-        greeter.start()
-        supervisor.run(lambda: _restart_services(services, supervisor, self._say))
+        announcer = threading.Thread(target=self._announce, args=(supervisor, started_at, demo), daemon=True)
+        announcer.start()
+        supervisor.run(lambda: _restart_services(services, supervisor, self._log))
 
-    def _greet(self, supervisor: Supervisor, began: float, demo: bool) -> None:
-        """Once the web answers: say where everything is, then bring in robots and the demo world."""
+    def _announce(self, supervisor: Supervisor, started_at: float, demo: bool) -> None:
+        """Wait until the web server answers, print the addresses, then load the robots and the demo world."""
         url = f"http://127.0.0.1:{settings.PORT}/app/status"
         while not _answers(url, supervisor):
             if supervisor.stop_request.requested():
                 return
-            self._say("up", f"the web does not answer yet after {time.monotonic() - began:.0f} s; waiting on")
-        self._say("up", f"ready after {time.monotonic() - began:.0f} s — stop with Ctrl-C")
-        for what, path in (("API docs", "/docs"), ("Admin", "/admin/")):
-            self._say("up", f"{what:<9} http://127.0.0.1:{settings.PORT}{path}")
+            self._log("up", f"the web does not answer yet after {time.monotonic() - started_at:.0f} s; waiting on")
+        self._log("up", f"ready after {time.monotonic() - started_at:.0f} s — stop with Ctrl-C")
+        for title, path in (("API docs", "/docs"), ("Admin", "/admin/")):
+            self._log("up", f"{title:<9} http://127.0.0.1:{settings.PORT}{path}")
         if not settings.EMBEDDED:
             return
-        self._say("up", f"{'Sandbox':<9} http://127.0.0.1:{settings.SANDBOX_PORT}/_/")
+        self._log("up", f"{'Sandbox':<9} http://127.0.0.1:{settings.SANDBOX_PORT}/_/")
         steps = [["sync_robots"], ["demo"]] if demo else [["sync_robots"]]
         for step in steps:
             if (
@@ -114,11 +114,11 @@ class Command(BaseCommand):
                 and self._manage(*step) != 0
                 and not supervisor.stop_request.requested()
             ):
-                self._say("up", f"'manage.py {step[0]}' did not finish; the lines above say why. The rest runs on.")
+                self._log("up", f"'manage.py {step[0]}' did not finish; the lines above say why. The rest runs on.")
 
 
 def _only_one(path: Path) -> IO[str]:
-    """The lock of the one `up` of this directory; the kernel lets go of it whatever kills us."""
+    """Return the lock file of this directory's `up`. The kernel releases the lock when the process dies."""
     lock = path.open("a+")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -145,7 +145,7 @@ def _check_ports() -> None:
 
 
 def children() -> list[Child]:
-    """Return the programs that are the product on one machine, as settings have them."""
+    """Return the programs of the product on one machine, according to the settings."""
     python, base, run_dir = sys.executable, settings.BASE_DIR, settings.RUN_DIR
     web = [python, "-m", "gunicorn", "config.wsgi", "--config", str(base / "gunicorn.conf.py")]
     web += ["--bind", f"127.0.0.1:{settings.PORT}"]
@@ -157,7 +157,7 @@ def children() -> list[Child]:
         Child("web", web, base),
         Child("worker", worker, base, _WITHOUT_ROOT_WARNING),
         Child("sender", [python, str(base / "manage.py"), "send"], base),
-        # A second signal while it writes down its schedule, within the first one's handler, makes it wait for itself.
+        # SIGKILL: a second SIGTERM inside the handler of the first, while beat saves its schedule, deadlocks beat.
         Child("beat", beat, base, death_signal=signal.SIGKILL),
     ]
     if settings.EMBEDDED:
@@ -166,11 +166,11 @@ def children() -> list[Child]:
     return children
 
 
-def _restart_services(services: EmbeddedServices, supervisor: Supervisor, say: Any) -> None:
-    """A database or Redis that died comes back on a new port, so everybody who knew the old one starts anew."""
-    if services.alive() or supervisor.stop_request.requested():
+def _restart_services(services: EmbeddedServices, supervisor: Supervisor, log: Any) -> None:
+    """Restart a database or Redis that died. Its port changes, so all children are restarted too."""
+    if services.are_running() or supervisor.stop_request.requested():
         return
-    say("up", "PostgreSQL or Redis ended; starting them again")
+    log("up", "PostgreSQL or Redis ended; starting them again")
     services.stop()
     services.start()
     for child in supervisor.children:

@@ -1,4 +1,4 @@
-"""The contract: one row per operation, one file per room. The 62 documented ones carry their number."""
+"""The contract: one row per operation, one file per app. The 62 documented ones carry their number."""
 
 from tests.contract.operations import feedback, groups, keywords, launches, money, people, robots, site
 from tests.contract.table import Operation

@@ -44,9 +44,9 @@ ROWS: Rows = [
             body("group_name", required=False, longest=200, blank=True, null=True),
             body("description", required=False, longest=1000, blank=True, null=True),
         ),
-        good=lambda world: {
-            "problem_catgory": str(world.category.pk),
-            "robot_id": world.robot.code,
+        good=lambda objects: {
+            "problem_catgory": str(objects.category.pk),
+            "robot_id": objects.robot.code,
             "group_name": "测试群",
             "description": "",
         },
@@ -101,7 +101,7 @@ ROWS: Rows = [
             body("msgType", longest=64),
             body("content", required=False, longest=4000, blank=True),
         ),
-        good=lambda world: {"userId": world.alice.code, "msgType": "text", "content": "您好"},
+        good=lambda objects: {"userId": objects.alice.code, "msgType": "text", "content": "您好"},
         codes=(1401, 1409),
         finish=_signed,
         rules="tests/feedback/test_callback.py",

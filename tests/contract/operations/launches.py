@@ -5,9 +5,9 @@ from typing import Any
 
 from django.utils import timezone
 
+from tests.contract.objects import Objects
 from tests.contract.table import Operation, Rows, also_as, body, path, query
 from tests.contract.types import INTEGER, SWITCH, TEXT, TIME, UUID, Type, nullable
-from tests.contract.world import World
 from tests.factories.launches import TEXT as WORDS
 
 _RULES = "tests/launches/test_mass_messages.py"
@@ -26,10 +26,10 @@ _HISTORY = Operation(
 )
 
 
-def _completed(world: World) -> dict[str, Any]:
+def _completed(objects: Objects) -> dict[str, Any]:
     tomorrow = timezone.localtime() + timedelta(days=1)
-    groups = [str(world.group.pk)]
-    return {"task_id": world.draft.pk, "message": WORDS, "group_ids": groups, "send_date": f"{tomorrow:%F %T}"}
+    groups = [str(objects.group.pk)]
+    return {"task_id": objects.draft.pk, "message": WORDS, "group_ids": groups, "send_date": f"{tomorrow:%F %T}"}
 
 
 ROWS: Rows = [
@@ -39,7 +39,7 @@ ROWS: Rows = [
         "/launch/switch",
         "user",
         params=(body("code", longest=128, refers_to="group"), body("rcv_task_flag", "integer", enum=(0, 1))),
-        good=lambda world: {"code": world.group.code, "rcv_task_flag": 0},
+        good=lambda objects: {"code": objects.group.code, "rcv_task_flag": 0},
         answer=SWITCH,
         codes=(1101, 1404),
         or_list=True,
@@ -53,7 +53,7 @@ ROWS: Rows = [
         "/launch/history/detail",
         "user",
         params=(query("task_id", longest=128, refers_to="launch"),),
-        good=lambda world: {"task_id": world.launch.pk},
+        good=lambda objects: {"task_id": objects.launch.pk},
         answer={
             "groups": [TEXT],
             "materials": [
@@ -76,7 +76,7 @@ ROWS: Rows = [
         "/tasks/{task_id}",
         "user",
         params=(path("task_id", refers_to="draft"),),
-        good=lambda world: {"task_id": world.draft.pk},
+        good=lambda objects: {"task_id": objects.draft.pk},
         answer={"id": UUID, "content": _CONTENT},
         codes=(1404,),
         rules=_RULES,
@@ -119,7 +119,7 @@ ROWS: Rows = [
         "/tasks/{task_id}/message",
         "user",
         params=(path("task_id", refers_to="mass_message"),),
-        good=lambda world: {"task_id": world.mass_message.pk},
+        good=lambda objects: {"task_id": objects.mass_message.pk},
         answer={"groups_info": [{"id": UUID, "name": TEXT}], "content": [_CONTENT], "send_date": TIME},
         codes=(1404,),
         rules=_RULES,
@@ -130,7 +130,7 @@ ROWS: Rows = [
         "/tasks/{task_id}",
         "user",
         params=(path("task_id", refers_to="mass_message"),),
-        good=lambda world: {"task_id": world.mass_message.pk},
+        good=lambda objects: {"task_id": objects.mass_message.pk},
         codes=(1404, 1409),
         rules=_RULES,
     ),
@@ -150,9 +150,9 @@ ROWS: Rows = [
             body("content.items.0.filePath", required=False, longest=2048, blank=True, null=True),
             body("content.items.0.url", required=False, longest=2048, blank=True, null=True),
         ),
-        good=lambda world: {
+        good=lambda objects: {
             "taskId": "task-1",
-            "groupIds": [world.group.code],
+            "groupIds": [objects.group.code],
             "content": {"items": [{"type": 1, "content": "大家好", "title": "", "filePath": "", "url": ""}]},
         },
         codes=(1409,),

@@ -1,4 +1,4 @@
-"""Rows of assigning robots, of the gateway's door and of texts. (robots, integrations)"""
+"""Rows of robots and integrations: assigning robots, gateway events and SMS."""
 
 from tests.contract.table import Operation, Rows, body
 from tests.contract.types import BLANK, INTEGER, TEXT, UUID
@@ -21,7 +21,7 @@ ROWS: Rows = [
         "/robot/undistributable",
         "service:robots:write",
         params=(body("robot_id", longest=128, refers_to="robot", theirs=False),),
-        good=lambda world: {"robot_id": world.robot.code},
+        good=lambda objects: {"robot_id": objects.robot.code},
         answer=BLANK,
         codes=(1404,),
         rules="tests/robots/test_users_robots.py",
@@ -55,11 +55,11 @@ ROWS: Rows = [
             body("sharing_user_id", "any", required=False, null=True),
             body("channel", "any", required=False, null=True),
         ),
-        good=lambda world: {
+        good=lambda objects: {
             "open_id": "open-new",
             "union_id": "union-new",
-            "sharing_user_id": str(world.master.pk),
-            "channel": world.robot.channel,
+            "sharing_user_id": str(objects.master.pk),
+            "channel": objects.robot.channel,
         },
         answer={"head_url": TEXT, "qr_code": TEXT, "wechat_no": TEXT, "name": TEXT},
         codes=(1600,),

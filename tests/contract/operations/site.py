@@ -1,8 +1,8 @@
 """Rows of what clients ask before anything else, and of short links. (config)"""
 
+from tests.contract.objects import LONG_URL
 from tests.contract.table import Operation, Rows, body, path
 from tests.contract.types import LINK, SUCCESS, SWITCH, TEXT, Type
-from tests.contract.world import LONG_URL
 
 _STATUS = {
     "status": Type("1 or 2", lambda value: value in (1, 2), ("integer",)),
@@ -59,7 +59,7 @@ ROWS: Rows = [
         "/s/{slug}",
         "public",
         params=(path("slug", refers_to="slug", theirs=False),),
-        good=lambda world: {"slug": world.slug},
+        good=lambda objects: {"slug": objects.slug},
         codes=(1404,),
         shape="redirect",
         rules="tests/config/test_keys_and_links.py",

@@ -1,4 +1,4 @@
-"""The judgement of a soak finds what is planted, and nothing where all is well."""
+"""The verification of a soak finds planted violations, and none in a sound run."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,8 +17,8 @@ from tests.factories.money import ask, give
 from tests.factories.people import UserFactory
 from tests.soak.calls import BROKEN, Call, Surprise
 from tests.soak.chaos import Fault, plan
-from tests.soak.judge import Evidence, breaches
-from tests.support.entry_points import say_everything
+from tests.soak.verification import Evidence, violations
+from tests.support.entry_points import send_due_messages
 
 pytestmark = pytest.mark.django_db
 FAULT = Fault("restart PostgreSQL", 10.0, 13.0, 14.0)
@@ -26,7 +26,7 @@ FAULT = Fault("restart PostgreSQL", 10.0, 13.0, 14.0)
 
 @pytest.fixture
 def nothing(tmp_path: Path) -> State:
-    """A sandbox that nobody has asked for anything."""
+    """Return a sandbox without calls."""
     return State(tmp_path / "sandbox.jsonl")
 
 
@@ -41,10 +41,10 @@ def call(status: int | str, began: float, *, can_retry: bool = False) -> Call:
     return Call("user", "GET /groups", began, 0.1, status, can_retry)
 
 
-def found(*calls: Call, sandbox: State, **facts: Any) -> str:
-    evidence = Evidence(faults=[FAULT], **facts)
+def found(*calls: Call, sandbox: State, **fields: Any) -> str:
+    evidence = Evidence(faults=[FAULT], **fields)
     evidence.log.calls.extend(calls)
-    return "\n".join(breaches(evidence, sandbox))
+    return "\n".join(violations(evidence, sandbox))
 
 
 def say(text: str) -> None:
@@ -52,64 +52,64 @@ def say(text: str) -> None:
     writing.message_group(
         robot=group.robot, group_code=group.code, content=writing.text(text), cause="soak", at=timezone.now()
     )
-    say_everything()
+    send_due_messages()
 
 
-def test_calls_that_go_well_and_those_that_a_fault_excuses_are_no_breach(nothing: State):
+def test_successful_calls_and_failures_during_a_fault_are_no_violation(nothing: State):
     excused = [call(503, 12.0, can_retry=True), call(BROKEN, 11.0), call("refused", 15.0)]
     assert found(call(200, 1.0), *excused, sandbox=nothing) == ""
 
 
 @pytest.mark.parametrize("planted", [call(500, 12.0), call(503, 12.0), call(502, 1.0, can_retry=True)])
-def test_a_5xx_is_a_breach_even_in_a_fault(nothing: State, planted: Call):
+def test_a_5xx_is_a_violation_even_in_a_fault(nothing: State, planted: Call):
     assert f"5xx other than 503 with Retry-After: 1, such as {planted.status} user GET /groups" in found(
         planted, sandbox=nothing
     )
 
 
 @pytest.mark.parametrize("planted", [call(503, 30.0, can_retry=True), call(BROKEN, 30.0)])
-def test_what_a_fault_would_excuse_is_a_breach_without_one(nothing: State, planted: Call):
+def test_failures_outside_a_fault_are_violations(nothing: State, planted: Call):
     assert "while nothing was broken: 1" in found(planted, sandbox=nothing)
 
 
-def test_an_unexpected_answer_is_a_breach(nothing: State):
+def test_an_unexpected_response_is_a_violation(nothing: State):
     evidence = Evidence(faults=[FAULT])
     evidence.log.surprises += [Surprise("user", "in the fault", 12.0), Surprise("user", "code 1401", 30.0)]
-    assert breaches(evidence, nothing) == ["unexpected while nothing was broken: 1, such as user: code 1401"]
+    assert violations(evidence, nothing) == ["unexpected while nothing was broken: 1, such as user: code 1401"]
 
 
-def test_a_slow_recovery_and_a_fault_that_was_not_made_are_breaches(nothing: State):
+def test_a_slow_recovery_and_a_missing_fault_are_violations(nothing: State):
     slow = Evidence(faults=[FAULT, Fault("kill beat", 20.0, 20.0, 31.0)], planned=3)
-    assert breaches(slow, nothing) == [
+    assert violations(slow, nothing) == [
         "recoveries that took too long: 1, such as kill beat 11.0 s",
         "only 2 of 3 faults were made in time",
     ]
 
 
-def test_what_others_took_of_the_machine_is_not_held_against_the_product():
+def test_cpu_time_of_other_programs_does_not_count_as_recovery():
     assert Fault("kill beat", 20.0, 20.0, 36.0, others=0.5).own_seconds == 8.0
 
 
-def test_a_message_that_arrived_is_no_breach_and_a_missing_one_is(sandbox: Any):
+def test_only_a_missing_message_is_a_violation(sandbox: Any):
     say("在吗")
     assert found(sandbox=sandbox.state) == ""
     sandbox.state.messages.clear()
     assert "messages that are sent here and unknown to the gateway: 1" in found(sandbox=sandbox.state)
 
 
-def test_a_message_that_nobody_wrote_is_a_breach(sandbox: Any):
+def test_a_message_without_a_row_is_a_violation(sandbox: Any):
     say("在吗")
-    [said] = sandbox.state.messages.values()
-    sandbox.state.messages["invented"] = said
+    [text] = sandbox.state.messages.values()
+    sandbox.state.messages["invented"] = text
     assert "messages that were said and are not sent here: 1, such as invented" in found(sandbox=sandbox.state)
 
 
-def test_a_reply_that_is_said_twice_or_never_is_a_breach(sandbox: Any):
+def test_a_reply_that_is_sent_twice_or_never_is_a_violation(sandbox: Any):
     evidence = Evidence()
-    evidence.promises.speakers.update({"wx-never", "wx-twice"})
+    evidence.accepted.speakers.update({"wx-never", "wx-twice"})
     for number in range(2):
         sandbox.state.messages[str(number)] = {"users": ["wx-twice"], "requests": 1}
-    assert "replies that are not said exactly once: 2, such as wx-never × 0, wx-twice × 2" in breaches(
+    assert "replies that are not said exactly once: 2, such as wx-never × 0, wx-twice × 2" in violations(
         evidence, sandbox.state
     )
 
@@ -143,7 +143,7 @@ def _paid_though_not_approved(user: User, sandbox: State) -> None:
         (_paid_though_not_approved, "transfers that are paid though their withdrawal is not: 1"),
     ],
 )
-def test_unequal_books_are_a_breach(
+def test_differences_in_the_ledger_are_a_violation(
     nothing: State, alice: User, plant: Callable[[User, State], None], sentence: str
 ):
     assert found(sandbox=nothing) == ""
@@ -160,23 +160,23 @@ def test_unequal_books_are_a_breach(
         ({"texts": {"13600000001"}}, "texts that were taken and not sent: 1, such as 13600000001"),
     ],
 )
-def test_what_was_taken_and_not_done_is_a_breach(nothing: State, promised: dict[str, Any], sentence: str):
+def test_accepted_work_that_is_not_done_is_a_violation(nothing: State, promised: dict[str, Any], sentence: str):
     evidence = Evidence()
     for name, kept in promised.items():
-        getattr(evidence.promises, name).update(kept)
-    assert sentence in "\n".join(breaches(evidence, nothing))
+        getattr(evidence.accepted, name).update(kept)
+    assert sentence in "\n".join(violations(evidence, nothing))
 
 
-def test_a_mass_message_that_reached_no_group_is_a_breach(nothing: State):
+def test_a_mass_message_that_reached_no_group_is_a_violation(nothing: State):
     evidence = Evidence()
-    evidence.promises.mass_messages[str(uuid4())] = 1
-    assert "mass messages that did not reach all their groups: 1" in breaches(evidence, nothing)[0]
+    evidence.accepted.mass_messages[str(uuid4())] = 1
+    assert "mass messages that did not reach all their groups: 1" in violations(evidence, nothing)[0]
 
 
-def test_a_launch_that_is_under_way_or_unknown_to_the_launch_system_is_a_breach(sandbox: Any):
+def test_an_unfinished_or_unreported_launch_is_a_violation(sandbox: Any):
     launched(reachable(launch_switch=True))
     assert "still to be done: 1 deliveries" in found(sandbox=sandbox.state)
-    say_everything()
+    send_due_messages()
     assert "deliveries that the launch system does not know of: 1" in found(sandbox=sandbox.state)
 
 

@@ -1,4 +1,4 @@
-"""The judgement: what the product answered, what it keeps, and what outside systems were asked for have to agree."""
+"""The verification of a soak: responses, the database and the calls to outside systems must agree."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,30 +15,30 @@ from integrations.models import GatewayEvent, TextMessage
 from integrations.sandbox.state import State
 from launches.models import Delivery, Launch, MassMessage, MassMessageGroup
 from robots.models import MessageAttempt, OutboxMessage
+from tests.soak.accepted import Accepted
 from tests.soak.calls import CallLog
 from tests.soak.chaos import RECOVERY_SECONDS, Fault
-from tests.soak.promises import Promises
 
-GRACE_SECONDS = 2.0  # a fault still shows so long after it was seen to be over
+GRACE_SECONDS = 2.0  # effects of a fault may still show for this time after its recovery
 SHOWN = 5
 Outbox, Event, Text = OutboxMessage.Status, GatewayEvent.Status, TextMessage.Status
-ANSWERED_BADLY = "hostile"  # half a request gets no answer, and needs none
+ANSWERED_BADLY = "hostile"  # the role whose partial requests need no response
 
 
 @dataclass
 class Evidence:
-    """What the judgement is about, besides the database."""
+    """The data of the verification besides the database."""
 
     log: CallLog = field(default_factory=CallLog)
-    promises: Promises = field(default_factory=Promises)
+    accepted: Accepted = field(default_factory=Accepted)
     faults: Sequence[Fault] = ()
     planned: int = 0  # faults
 
 
-def under_way(*, until: datetime | None = None) -> dict[str, int]:
-    """Return how much is still to be done, by kind, without what waits for the morning.
+def pending(*, until: datetime | None = None) -> dict[str, int]:
+    """Return the number of unfinished rows by kind, without messages for the daytime.
 
-    Payouts of unknown outcome count when WeChat Pay is asked about them before `until`: it may be minutes till then.
+    Payouts of unknown outcome count when their next query is due before `until`, which may take minutes.
     """
     now = timezone.now()
     waiting = OutboxMessage.objects.filter(status=Outbox.WAITING, by_day_only=False, is_held=False)
@@ -54,27 +54,27 @@ def under_way(*, until: datetime | None = None) -> dict[str, int]:
     return {name: count for name, rows in kinds.items() if (count := rows.count())}
 
 
-def breaches(evidence: Evidence, sandbox: State) -> list[str]:
-    """Return a sentence for each thing that must not be; nothing when all is well."""
+def violations(evidence: Evidence, sandbox: State) -> list[str]:
+    """Return a sentence for each violation; an empty list when there is none."""
     return [
         *_of_calls(evidence),
         *_of_faults(evidence),
-        *_of_books(evidence.promises, sandbox),
-        *_of_events(evidence.promises, sandbox),
+        *_of_books(evidence.accepted, sandbox),
+        *_of_events(evidence.accepted, sandbox),
         *_of_messages(sandbox),
-        *_of_launches(evidence.promises, sandbox),
-        *_of_texts(evidence.promises, sandbox),
-        *(f"still to be done: {count} {name}" for name, count in under_way(until=_asked_by_now()).items()),
+        *_of_launches(evidence.accepted, sandbox),
+        *_of_texts(evidence.accepted, sandbox),
+        *(f"still to be done: {count} {name}" for name, count in pending(until=_queried_until()).items()),
     ]
 
 
-def _asked_by_now() -> datetime:
-    """Return the moment up to which payouts that were due have been asked about."""
+def _queried_until() -> datetime:
+    """Return the moment up to which due payouts have been queried."""
     return timezone.now() - timedelta(minutes=1)
 
 
 def _some(sentence: str, found: Iterable[object]) -> Iterator[str]:
-    """Yield the sentence with how many there are and a few of them, if there are any."""
+    """Yield the sentence with the number of items and a few examples, if there are any."""
     kept = list(found)
     if kept:
         yield f"{sentence}: {len(kept)}, such as {', '.join(str(one) for one in kept[:SHOWN])}"
@@ -106,8 +106,8 @@ def _of_faults(evidence: Evidence) -> Iterator[str]:
         yield f"only {len(evidence.faults)} of {evidence.planned} faults were made in time"
 
 
-def _of_books(promises: Promises, sandbox: State) -> Iterator[str]:
-    """The ledger proves itself; each bill of WeChat Pay is one withdrawal of its amount, and each paid one has its bill."""
+def _of_books(accepted: Accepted, sandbox: State) -> Iterator[str]:
+    """Check the ledger, and that each bill of WeChat Pay matches one withdrawal and each paid withdrawal one bill."""
     yield from _some("the ledger", ledger_check.find_errors())
     withdrawals = {row.out_bill_no: row for row in Withdrawal.objects.select_related("user", "payout")}
     bills = sandbox.bills
@@ -121,47 +121,47 @@ def _of_books(promises: Promises, sandbox: State) -> Iterator[str]:
     being_asked = {row.pk for row in withdrawals.values() if row.status == Withdrawal.Status.PAYING}
     yield from _some("transfers that are paid though their withdrawal is not", paid - has_paid - being_asked)
     asked = {(row.user.union_id, int(row.amount)) for row in withdrawals.values()}
-    yield from _some("withdrawals that were accepted and are missing", set(promises.withdrawals.items()) - asked)
+    yield from _some("withdrawals that were accepted and are missing", set(accepted.withdrawals.items()) - asked)
 
 
-def _of_events(promises: Promises, sandbox: State) -> Iterator[str]:
-    """What was taken was handled, and what it calls for was done once."""
-    handled = GatewayEvent.objects.filter(status=Event.HANDLED, event_id__in=promises.events)
-    missing = promises.events - set(handled.values_list("event_id", flat=True))
+def _of_events(accepted: Accepted, sandbox: State) -> Iterator[str]:
+    """Check that accepted events were handled and caused exactly one reply each."""
+    handled = GatewayEvent.objects.filter(status=Event.HANDLED, event_id__in=accepted.events)
+    missing = accepted.events - set(handled.values_list("event_id", flat=True))
     yield from _some("events that were taken and are not handled", missing)
     written = Counter(
         chain.from_iterable(OutboxMessage.objects.exclude(mentions=[]).values_list("mentions", flat=True))
     )
-    said = Counter(chain.from_iterable(message["users"] for message in sandbox.messages.values()))
-    for where, counts in (("written", written), ("said", said)):
-        wrong = (f"{who} × {counts[who]}" for who in sorted(promises.speakers) if counts[who] != 1)
+    text = Counter(chain.from_iterable(message["users"] for message in sandbox.messages.values()))
+    for where, counts in (("written", written), ("said", text)):
+        wrong = (f"{who} × {counts[who]}" for who in sorted(accepted.speakers) if counts[who] != 1)
         yield from _some(f"replies that are not {where} exactly once", wrong)
 
 
 def _of_messages(sandbox: State) -> Iterator[str]:
-    """Each message that is sent here was said by the gateway, and nothing was said that is not here."""
+    """Check that the sent messages in the database and at the gateway are the same."""
     rows = OutboxMessage.objects.filter(operation=OutboxMessage.Operation.SEND)
     sent = {str(number) for number in rows.filter(status=Outbox.SENT).values_list("message_no", flat=True)}
     yield from _some("messages that are sent here and unknown to the gateway", sent - sandbox.messages.keys())
     yield from _some("messages that were said and are not sent here", sandbox.messages.keys() - sent)
-    switched_off = Q(status=Outbox.CLOSED, cause__startswith="launch:")  # by its user, before it was said
+    switched_off = Q(status=Outbox.CLOSED, cause__startswith="launch:")  # by its user, before it was sent
     given_up = OutboxMessage.objects.filter(status__in=[Outbox.FAILED, Outbox.CLOSED]).exclude(switched_off)
     yield from _some("messages that were given up", (f"{row.cause}: {row.reason}" for row in given_up))
 
 
-def said_again(sandbox: State) -> tuple[int, int]:
-    """Return how often the gateway was asked for a message that it had said, and how many tries ended unknown.
+def repeated_requests(sandbox: State) -> tuple[int, int]:
+    """Return the number of repeated requests to the gateway, and the number of attempts with an unknown outcome.
 
-    The first may exceed the second by what killed senders had asked.
+    The first may exceed the second by the requests of killed senders.
     """
     unknown = MessageAttempt.objects.filter(outcome=MessageAttempt.Outcome.UNKNOWN).count()
     return sum(message["requests"] - 1 for message in sandbox.messages.values()), unknown
 
 
-def _of_launches(promises: Promises, sandbox: State) -> Iterator[str]:
-    """Every launch and mass message that was taken has all its deliveries, and the launch system knows of each."""
+def _of_launches(accepted: Accepted, sandbox: State) -> Iterator[str]:
+    """Check that accepted launches and mass messages have all deliveries, and that each launch delivery was reported."""
     planned = dict(Launch.objects.annotate(rows=Count("deliveries")).values_list("task_id", "rows"))
-    yield from _some("launches without all their deliveries", promises.launches.items() - planned.items())
+    yield from _some("launches without all their deliveries", accepted.launches.items() - planned.items())
     ended = F("sent_count") + F("failed_count") + F("skipped_count")
     yield from _some("launches whose counts do not add up", Launch.objects.exclude(planned_count=ended))
     failed = Delivery.objects.filter(status=Delivery.Status.FAILED)
@@ -170,16 +170,16 @@ def _of_launches(promises: Promises, sandbox: State) -> Iterator[str]:
     sent = Delivery.objects.filter(status=Delivery.Status.SENT).values_list("launch__task_id", "reference")
     yield from _some("deliveries that the launch system does not know of", set(sent) - reported.keys())
     is_sent = Q(groups__status=MassMessage.Status.SENT)
-    rows = MassMessage.objects.filter(pk__in=promises.mass_messages).annotate(sent=Count("groups", filter=is_sent))
+    rows = MassMessage.objects.filter(pk__in=accepted.mass_messages).annotate(sent=Count("groups", filter=is_sent))
     groups = {str(key): count for key, count in rows.values_list("pk", "sent")}
     yield from _some(
-        "mass messages that did not reach all their groups", promises.mass_messages.items() - groups.items()
+        "mass messages that did not reach all their groups", accepted.mass_messages.items() - groups.items()
     )
     counts = {(row.mass_message.cause, row.group.code): row.message_count for row in _groups_of_mass_messages()}
-    said = Counter(
+    text = Counter(
         OutboxMessage.objects.filter(cause__startswith="mass_message:").values_list("cause", "group_code")
     )
-    yield from _some("mass messages with more or fewer messages than counted", counts.items() ^ said.items())
+    yield from _some("mass messages with more or fewer messages than counted", counts.items() ^ text.items())
 
 
 def _groups_of_mass_messages() -> Iterable[MassMessageGroup]:
@@ -187,12 +187,12 @@ def _groups_of_mass_messages() -> Iterable[MassMessageGroup]:
     return rows.filter(status=MassMessageGroup.Status.SENT)
 
 
-def _of_texts(promises: Promises, sandbox: State) -> Iterator[str]:
-    """Each number of a batch is texted once; what was not answered may have arrived, and is not sent again."""
+def _of_texts(accepted: Accepted, sandbox: State) -> Iterator[str]:
+    """Check that each phone of a batch got one text. A text without a response may have arrived and is not repeated."""
     arrived = Counter(text["phone"] for text in sandbox.sms if text["phone"].startswith("136"))
     yield from _some("phones that were texted twice", (phone for phone, count in arrived.items() if count > 1))
-    rows = TextMessage.objects.filter(phone__in=promises.texts)
+    rows = TextMessage.objects.filter(phone__in=accepted.texts)
     sent = set(rows.filter(status=Text.SENT).values_list("phone", flat=True))
     yield from _some("texts that are sent here and did not arrive", sent - arrived.keys())
     unknown = set(rows.filter(status=Text.UNKNOWN).values_list("phone", flat=True))
-    yield from _some("texts that were taken and not sent", promises.texts - sent - unknown)
+    yield from _some("texts that were taken and not sent", accepted.texts - sent - unknown)

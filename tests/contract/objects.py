@@ -1,4 +1,4 @@
-"""What a good call refers to, made when a row asks for it. Alice calls; what is mallory's, alice must not see."""
+"""The objects that good calls refer to, created on first use. Alice calls and must not see objects of mallory."""
 
 from functools import cached_property
 from typing import Any
@@ -22,8 +22,8 @@ from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory
 LONG_URL = "https://example.com/contract?a=b"
 
 
-class World:
-    """Things by name. `theirs(name)` is mallory's thing of that kind."""
+class Objects:
+    """The objects by name. `theirs(name)` is mallory's object of that kind."""
 
     def __init__(self, sandbox: Any) -> None:
         self.sandbox = sandbox
@@ -45,12 +45,12 @@ class World:
 
     @cached_property
     def met(self) -> User:
-        """Somebody whom a robot met, and no more."""
+        """Return a user whom a robot met and who has not signed in."""
         return UserFactory(union_id=None, open_id="", completed_at=None)
 
     @cached_property
     def completion_key(self) -> str:
-        """What the robot's link gives whom it met the right with."""
+        """Return the completion key in the robot's link."""
         return completion.new_link(self.met, at=timezone.now()).rsplit("/", 1)[1]
 
     @cached_property
@@ -61,11 +61,11 @@ class World:
 
     @cached_property
     def robot(self) -> Robot:
-        return RobotFactory(code="sandbox-robot-1")  # one that the sandbox plays
+        return RobotFactory(code="sandbox-robot-1")  # a robot of the sandbox
 
     @cached_property
     def group(self) -> Group:
-        """Served for alice, and hers in WeChat."""
+        """Return a group that is served for alice and owned by her in WeChat."""
         return self._group_of(self.alice)
 
     def _group_of(self, user: User) -> Group:
@@ -73,7 +73,7 @@ class World:
 
     @cached_property
     def first_day(self) -> str:
-        """The platform's first settlement day, of the document's example."""
+        """Return the first settlement day, from the example in the specification."""
         EarningsRules.objects.update(settle_from="2018-11-01")
         return "2018-11-01"
 
@@ -145,5 +145,5 @@ class World:
         return self._batch_of(self.mallory, self._group_of(self.mallory))
 
     def theirs(self, name: str) -> Any:
-        """Mallory's object of that kind."""
+        """Return mallory's object of that kind."""
         return self._theirs[name]()

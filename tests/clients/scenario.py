@@ -1,4 +1,4 @@
-"""A small world in a running product, made through its public entry points: people, robots, groups."""
+"""Users, robots and groups in a running product, created through its public entry points."""
 
 import itertools
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ SECRET_KEY = "clients-" + "s" * 50
 
 
 def day(back: int = 0) -> str:
-    """Return the day in Shanghai that was so many days ago."""
+    """Return the day in Shanghai this many days ago."""
     return f"{datetime.now(ZoneInfo('Asia/Shanghai')) - timedelta(days=back):%Y-%m-%d}"
 
 
@@ -26,8 +26,8 @@ GROUP, NEW_GROUP, SPEAKER = "clients-group", "clients-new-group", "wx-speaker"
 
 
 @dataclass
-class Town:
-    """The product, a service key, and the people by name."""
+class Scenario:
+    """A product, a service key, and the users' phones by name."""
 
     product: Product
     key: str
@@ -35,7 +35,7 @@ class Town:
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def system(self, method: str, path: str, body: Any = None) -> Any:
-        """A call of an outside system."""
+        """Call the API as an outside system."""
         headers = {"X-Api-Key": self.key}
         response = requests.request(method, self.product.url + path, json=body, headers=headers, timeout=20)
         return response.json()
@@ -48,7 +48,7 @@ class Town:
         assert self.system("POST", "/gateway/events", batch)["code"] == 1200
 
     def joins(self, name: str, inviter: Phone | None = None) -> Phone:
-        """Somebody opens the page of an invitation, adds the robot, and completes the profile by the robot's link."""
+        """Add a user, who opens an invitation, adds the robot and completes the profile with the robot's link."""
         phone = self.people[name] = Phone(self.product, name)
         shared = inviter.call("GET", "/user")["data"] if inviter else None
         assert phone.open("/adopt") == "/adopt"
@@ -69,7 +69,7 @@ class Town:
     robot_of: dict[str, str] = field(default_factory=dict)
 
     def brings(self, name: str, group: str, robot: str = "") -> None:
-        """Their group is bound to this robot or else theirs, they own it in WeChat, and somebody is in it."""
+        """Bind a group of the user to this robot or the user's own, with the user as owner in WeChat and one member."""
         robot = robot or self.robot_of[name]
         bound = {"robot_id": robot, "group_id": group, "user_id": f"wx-{name}", "name": f"{name}的群{group[-5:]}"}
         info = {"id": group, "name": bound["name"], "admin_user_id": f"wx-{name}", "mem_count": 3}
@@ -85,7 +85,7 @@ class Town:
             ("group_members", members),
         )
 
-    def speaks_in(self, group: str, content: str, **facts: Any) -> None:
+    def speaks_in(self, group: str, content: str, **fields: Any) -> None:
         message = {
             "group_id": group,
             "user_id": SPEAKER,
@@ -95,22 +95,22 @@ class Town:
             "all": False,
         }
         number = {"message_no": f"m-{content}", "send_time": f"{datetime.now(ZoneInfo('Asia/Shanghai')):%F %T}"}
-        self.gateway(("group_message", {**message, **number, "at_users": [], **facts}))
+        self.gateway(("group_message", {**message, **number, "at_users": [], **fields}))
 
 
-def populated(product: Product) -> Town:
-    """Make the world of a product that has just been started.
+def populated_scenario(product: Product) -> Scenario:
+    """Return the scenario of a newly started product.
 
     Qiang invited Alice, and Alice invited Bao; Alice has a rated group and one that waits for its star.
     """
     scopes = [f"--scope={scope.value}" for scope in Scope]
-    town = Town(product, product.run("create_api_key", "clients", *scopes).split()[-1])
-    qiang = town.joins("qiang")
-    alice = town.joins("alice", inviter=qiang)
-    town.joins("bao", inviter=alice)
+    scenario = Scenario(product, product.run("create_api_key", "clients", *scopes).split()[-1])
+    qiang = scenario.joins("qiang")
+    alice = scenario.joins("alice", inviter=qiang)
+    scenario.joins("bao", inviter=alice)
     for group in (GROUP, NEW_GROUP):
-        town.brings("alice", group)
+        scenario.brings("alice", group)
     wait_for(lambda: alice.call("GET", "/groups?status=0")["page_info"]["total_records"] == 2)
     stars = {"command": "update_group_star", "data": [{"groupId": GROUP, "state": 1, "star": 3}]}
-    assert town.system("POST", "/groups/star", stars)["code"] == 1200
-    return town
+    assert scenario.system("POST", "/groups/star", stars)["code"] == 1200
+    return scenario

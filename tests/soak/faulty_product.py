@@ -1,4 +1,4 @@
-"""The product on real processes, whose parts can be killed, stopped and started again one by one."""
+"""A product on real processes, whose parts are killed, stopped and restarted one by one."""
 
 import os
 import re
@@ -21,7 +21,7 @@ ENVIRONMENT = {
     "ENFORCE_AUTH": "1",
     "WEB_WORKERS": str(WEB_WORKERS),
     "ROBOT_MESSAGES_PER_MINUTE": "0",
-    # All callers share one address, and few people do what many would do.
+    # All callers share one address, and a few users make the calls of many.
     "THROTTLE_SMS": "1000/20",
     "THROTTLE_SMS_DAY": "1000/86400",
     "THROTTLE_WITHDRAW": "1000/60",
@@ -33,10 +33,10 @@ ENVIRONMENT = {
 }
 
 
-class Stage(Product):
-    """Runs what `manage.py up` runs. The servers keep their ports over a restart, as those of a deployment do.
+class FaultyProduct(Product):
+    """The programs of `manage.py up`. The servers keep their ports over a restart, like servers of a deployment.
 
-    Call `start` once this process has `environment` and Django; a fault is made from the thread that called it.
+    Call `start` after this process has `environment` and Django. Faults are made in the thread that called `start`.
     """
 
     def __init__(self, run_dir: Path) -> None:
@@ -52,7 +52,7 @@ class Stage(Product):
         self.sandbox_child: Child | None = None
         self.supervising: threading.Thread | None = None
 
-    def start(self) -> "Stage":
+    def start(self) -> "FaultyProduct":
         import_module("django.core.management").call_command("check", verbosity=0)
         import_module("integrations.sandbox.keys").ensure_keys(self.run_dir / "keys")
         found = re.search(r"Password:\s+(\S+)", self.run("prepare"))
@@ -60,8 +60,8 @@ class Stage(Product):
         self.password = found[1]
         children = import_module("config.management.commands.up").children()
         self.sandbox_child = next(child for child in children if child.name == "sandbox")
-        self.sandbox_child.start(self.say)
-        self.supervisor = Supervisor([child for child in children if child is not self.sandbox_child], self.say)
+        self.sandbox_child.start(self.log)
+        self.supervisor = Supervisor([child for child in children if child is not self.sandbox_child], self.log)
         self.supervising = threading.Thread(target=self._supervise)
         self.supervising.start()
         wait_for(self.is_whole, 180, lambda: "the product does not start")
@@ -73,13 +73,13 @@ class Stage(Product):
         self.supervisor.run()
         self.supervisor.stop()
 
-    def say(self, name: str, line: str) -> None:
+    def log(self, name: str, line: str) -> None:
         with self.lock:
             self.log.write(f"{time.strftime('%H:%M:%S')} {name:<8}| {line}\n")
             self.log.flush()
 
     def is_whole(self) -> bool:
-        """Return whether each process runs and the web server and the sandbox answer."""
+        """Return whether all processes run and the web server and the sandbox respond."""
         running = all(child.process is not None and child.process.poll() is None for child in self.children)
         return running and len(self.web_workers()) == WEB_WORKERS and self.web_answers() and self.sandbox_answers()
 
@@ -107,7 +107,7 @@ class Stage(Product):
             return []
         with suppress(OSError):
             pid = web.process.pid
-            return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+            return [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
         return []
 
     def kill_web_worker(self) -> None:
@@ -135,14 +135,14 @@ class Stage(Product):
 
     def start_sandbox(self) -> None:
         assert self.sandbox_child is not None
-        self.sandbox_child.start(self.say)
+        self.sandbox_child.start(self.log)
         wait_for(self.sandbox_answers, 30)
 
     def close(self) -> None:
-        """Stop everything, however far `start` got."""
+        """Stop everything, also after an incomplete `start`."""
         if self.supervising is not None:
             self.supervisor.stop_request.count += 1
-            self.supervisor.stop_request.wake()
+            self.supervisor.stop_request.interrupt_wait()
             self.supervising.join()
         if self.sandbox_child is not None:
             self.stop_sandbox()

@@ -1,4 +1,4 @@
-"""The people, groups and money that a soak begins with, and how outside systems call."""
+"""The users, groups and money at the beginning of a soak, and the calls of outside systems."""
 
 import re
 import time
@@ -11,19 +11,19 @@ import requests
 
 from config.models import Scope
 from tests.clients.phone import Phone
-from tests.clients.town import Town, day
+from tests.clients.scenario import Scenario, day
+from tests.soak.accepted import Accepted
 from tests.soak.calls import CallLog, recorded_session
-from tests.soak.promises import Promises
-from tests.soak.stage import Stage
+from tests.soak.faulty_product import FaultyProduct
 from tests.support.product import wait_for
 
 KEYWORD, REPLY = "价格", "看公告"
 GROUPS_EACH = 2
 ROBOTS = 5
 READS = "800"  # yuan that a group's articles earned yesterday
-REPEAT_SECONDS = 0.5  # before an outside system repeats a call that was not taken
+REPEAT_SECONDS = 0.5  # before an outside system repeats a failed call
 GIVE_UP_SECONDS = 60.0
-PROBE = "probe"  # the person whom traffic leaves alone
+PROBE = "probe"  # the user of the probes, whom the traffic does not use
 OK = 1200
 
 
@@ -31,28 +31,32 @@ def group_of(name: str, number: int) -> str:
     return f"soak-{name}-{number}"
 
 
-class City(Town):
-    """A town whose calls are recorded, and whose outside systems repeat what was not taken, as real ones do."""
+class SoakScenario(Scenario):
+    """A scenario with recorded calls, whose outside systems repeat failed calls like real ones."""
 
-    def __init__(self, stage: Stage, log: CallLog, promises: Promises, key: str) -> None:
-        super().__init__(stage, key)
-        self.stage, self.log, self.promises = stage, log, promises
+    def __init__(self, processes: FaultyProduct, log: CallLog, accepted: Accepted, key: str) -> None:
+        super().__init__(processes, key)
+        self.processes, self.log, self.accepted = processes, log, accepted
 
-    # How outside systems call
+    # Calls of outside systems
 
     def http(self, role: str) -> requests.Session:
         return recorded_session(self.log, role)
 
     def call(self, role: str, method: str, path: str, body: Any = None) -> Any:
-        """One call of an outside system, the parsed answer; raises when there is none."""
+        """Call the API as an outside system. Returns the parsed response; raises without one."""
         headers = {"X-Api-Key": self.key}
-        return self.http(role).request(method, self.stage.url + path, json=body, headers=headers, timeout=30).json()
+        return (
+            self.http(role)
+            .request(method, self.processes.url + path, json=body, headers=headers, timeout=30)
+            .json()
+        )
 
     def system(self, method: str, path: str, body: Any = None) -> Any:
         return self.call("setup", method, path, body)
 
-    def until_taken(self, role: str, method: str, path: str, body: Any) -> Any:
-        """Repeat a call until it is answered with success."""
+    def call_until_accepted(self, role: str, method: str, path: str, body: Any) -> Any:
+        """Repeat a call until it succeeds."""
         give_up_at = time.monotonic() + GIVE_UP_SECONDS
         while True:
             try:
@@ -69,28 +73,28 @@ class City(Town):
         batch = [
             {"event_id": f"soak-{next(self.numbers)}", "command": command, "body": body} for command, body in events
         ]
-        answer = self.until_taken(role, "POST", "/gateway/events", batch if len(batch) > 1 else batch[0])
+        answer = self.call_until_accepted(role, "POST", "/gateway/events", batch if len(batch) > 1 else batch[0])
         assert answer["data"]["refused"] == [], answer
-        self.promises.note(lambda promises: promises.events.update(event["event_id"] for event in batch))
+        self.accepted.note(lambda accepted: accepted.events.update(event["event_id"] for event in batch))
 
-    def speaks(self, group: str, content: str, **facts: Any) -> tuple[str, Any]:
-        """Return the event of somebody's words in a group."""
-        words = {"group_id": group, "type": 3, "content": content, "is_robot": False, "all": False, "at_users": []}
+    def group_message(self, group: str, content: str, **fields: Any) -> tuple[str, Any]:
+        """Return the event of a message in a group."""
+        text = {"group_id": group, "type": 3, "content": content, "is_robot": False, "all": False, "at_users": []}
         number = {
             "message_no": f"m-{next(self.numbers)}",
             "send_time": f"{datetime.now(ZoneInfo('Asia/Shanghai')):%F %T}",
         }
-        return "group_message", {**words, **number, **facts}
+        return "group_message", {**text, **number, **fields}
 
-    def asks_the_price(self, group: str) -> tuple[str, str, Any]:
-        """Return a newcomer to the group, and the event of their saying its keyword."""
+    def keyword_message(self, group: str) -> tuple[str, str, Any]:
+        """Return a new member's code, and the event of the member's message with the keyword."""
         speaker = f"wx-asks-{next(self.numbers)}"
-        return speaker, *self.speaks(group, f"{KEYWORD}是多少", user_id=speaker)
+        return speaker, *self.group_message(group, f"{KEYWORD}是多少", user_id=speaker)
 
-    # What there is at the beginning
+    # The beginning of a soak
 
-    def settle_in(self, names: list[str]) -> None:
-        """Everybody joins, proves a phone, has groups with stars and a keyword, and money from yesterday."""
+    def prepare(self, names: list[str]) -> None:
+        """Create the users with phones, groups with stars and a keyword, and yesterday's income."""
         self.joins(PROBE)
         with ThreadPoolExecutor(4) as threads:
             list(threads.map(lambda name: self.joins(name, inviter=self.people[PROBE]), names))
@@ -103,13 +107,13 @@ class City(Town):
             codes = [group_of(name, number) for name in [PROBE, *names] for number in range(GROUPS_EACH)]
             wait_for(lambda: all(self._has_groups(phone) for phone in self.people.values()), 60)
             stars = {"command": "update_group_star", "data": [{"groupId": c, "state": 1, "star": 3} for c in codes]}
-            self.until_taken("setup", "POST", "/groups/star", stars)
+            self.call_until_accepted("setup", "POST", "/groups/star", stars)
             reads = {"settle_date": day(1), "data": dict.fromkeys(codes, READS)}
-            self.until_taken("setup", "POST", "/settlement", reads)
+            self.call_until_accepted("setup", "POST", "/settlement", reads)
             list(threads.map(self._equip, enumerate(self.people.values())))
 
     def _record(self, name: str) -> None:
-        """From now on the phone's calls are counted as those of users."""
+        """Record the calls of the phone from now on as calls of users."""
         phone = self.people[name]
         session = self.http("probe" if name == PROBE else "user")
         session.cookies, session.headers["User-Agent"] = phone.http.cookies, phone.http.headers["User-Agent"]
@@ -127,18 +131,18 @@ class City(Town):
         switches = [{"code": group, "rcv_task_flag": 1} for group in groups]
         expect(phone.call("PUT", "/launch/switch", switches))
         expect(phone.call("GET", f"/sms/code/delivery?phone={mobile}"))
-        sent = wait_for(lambda: self.stage.sandbox("sms", phone=mobile)["sms"])[-1]["content"]
+        sent = wait_for(lambda: self.processes.sandbox("sms", phone=mobile)["sms"])[-1]["content"]
         expect(phone.call("PUT", "/user/phone", {"phone": mobile, "code": re.findall(r"\d{6}", sent)[0]}))
 
 
 def expect(answer: Any, *codes: int) -> Any:
-    """Return the answer when its code is one of these, or success when none is named; raise otherwise."""
+    """Return the response. Raises AssertionError unless its code is one of these, by default success."""
     if answer["code"] not in (codes or (OK,)):
         raise AssertionError(f"answered {answer}")
     return answer
 
 
-def key_of(stage: Stage) -> str:
-    """Return a new key with every scope."""
+def key_of(processes: FaultyProduct) -> str:
+    """Create a key with every scope. Returns the key."""
     scopes = [f"--scope={scope.value}" for scope in Scope]
-    return stage.run("create_api_key", "soak", *scopes).split()[-1]
+    return processes.run("create_api_key", "soak", *scopes).split()[-1]
