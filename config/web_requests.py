@@ -7,6 +7,7 @@ from django.conf import settings
 
 MAX_HEAD_BYTES = 64 * 1024
 _CHUNKS_PER_BODY = 4  # a chunked body may be so many times as long on the wire as what it carries
+_READ_AHEAD = 1024  # gunicorn asks for at least so many bytes of a body at a time
 _END = b"\r\n\r\n"
 _BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?", re.DOTALL)
@@ -82,7 +83,7 @@ class Incoming:
         return False
 
     def _chunks_are_there(self) -> bool:
-        limit = settings.MAX_BODY_BYTES
+        limit = settings.MAX_BODY_BYTES + _READ_AHEAD  # past it the body is refused for its length
         if len(self.received) > self._head_end + limit * _CHUNKS_PER_BODY:
             return True
         while (line_end := self.received.find(b"\r\n", self._chunk_at)) >= 0:

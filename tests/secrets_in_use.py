@@ -39,11 +39,16 @@ _noted: set[tuple[str, str]] = set()
 def note(kind: str, value: str) -> None:
     """Note a value that no log may show."""
     short = value.isascii() and len(value) < SHORTEST and kind != "one-time code"
-    if short or len(value) < 2 or (kind, value) in _noted:
+    if short or len(value) < 2 or _is_ordinary(value) or (kind, value) in _noted:
         return
     _noted.add((kind, value))
     with FILE.open("a") as file:
         file.write(json.dumps([kind, value]) + "\n")
+
+
+def _is_ordinary(value: str) -> bool:
+    """Return whether ordinary lines have it: a word such as `postgres`, or a character again and again."""
+    return value.isascii() and (value.isalpha() and value.islower() or len(set(value)) < 4)
 
 
 def noted() -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
@@ -279,6 +279,16 @@ def test_a_sweep_ends_at_the_first_sign_that_customer_service_is_away(sandbox, m
         back(sandbox)
         forward_messages()
     assert not ForwardedMessage.objects.exclude(status=Status.SENT).exists()
+
+
+def test_one_message_is_taken_at_a_time_whatever_the_planner_chooses(tmp_path, settings):
+    for _ in range(3):
+        ForwardedMessageFactory(status=Status.WAITING)
+    with connection.cursor() as cursor:
+        for way in ("hashjoin", "mergejoin", "hashagg", "sort", "material", "memoize"):
+            cursor.execute(f"SET LOCAL enable_{way} = off")
+    with played_by(Outside(Reply({"code": 200})), tmp_path, settings):
+        assert forward_messages() == 3
 
 
 def test_what_customer_service_refuses_keeps_no_other_talk_waiting(tmp_path, settings):
