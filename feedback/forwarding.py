@@ -31,15 +31,16 @@ _AWAY = "客服系统暂时连不上。你的消息已记下,恢复后会马上�
 _REFUSED = "你 {moment} 发给客服的消息没有送达:客服系统不接受它。请换个说法再发一次。"
 _TOO_LATE = "你 {moment} 发给客服的消息没有送达:客服系统一整天都连不上。还需要帮助?回复「菜单」再选 5。"
 
-# Only the first waiting message of a conversation is leased: its next attempt is set after the lease.
+# Only the first waiting message of a conversation is leased: its next attempt is set after the lease. PostgreSQL evaluates an
+# array once. Behind `IN`, the planner may run the subquery again for each row, and one claim then leases all of them.
 _LEASE_NEXT = """
-UPDATE feedback_forwardedmessage SET retry_at = %(until)s WHERE id IN (
+UPDATE feedback_forwardedmessage SET retry_at = %(until)s WHERE id = ANY(ARRAY(
     SELECT f.id FROM feedback_forwardedmessage f
     WHERE f.status = 0 AND f.retry_at <= %(at)s AND NOT EXISTS (
         SELECT 1 FROM feedback_forwardedmessage b
         WHERE b.status = 0 AND b.conversation_id = f.conversation_id AND b.id < f.id)
     ORDER BY f.id LIMIT 1 FOR UPDATE SKIP LOCKED
-) RETURNING id
+)) RETURNING id
 """
 
 

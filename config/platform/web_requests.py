@@ -7,6 +7,7 @@ from django.conf import settings
 
 MAX_HEAD_BYTES = 64 * 1024
 _MAX_CHUNK_OVERHEAD = 4  # the highest ratio of a chunked body's length to the length of its content
+_READ_AHEAD = 1024  # gunicorn asks for at least so many bytes of a body at a time
 _END = b"\r\n\r\n"
 _BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?", re.DOTALL)
@@ -82,7 +83,7 @@ class Incoming:
         return False
 
     def _has_all_chunks(self) -> bool:
-        limit = settings.MAX_BODY_BYTES
+        limit = settings.MAX_BODY_BYTES + _READ_AHEAD  # a body past it is refused for its length
         if len(self.received) > self._head_end + limit * _MAX_CHUNK_OVERHEAD:
             return True
         while (line_end := self.received.find(b"\r\n", self._chunk_at)) >= 0:

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
@@ -279,6 +279,16 @@ def test_a_sweep_ends_when_customer_service_is_unavailable(sandbox, mode: str):
         clear_fault(sandbox)
         forward_messages()
     assert not ForwardedMessage.objects.exclude(status=Status.SENT).exists()
+
+
+def test_a_claim_takes_one_message_whatever_the_planner_chooses(tmp_path, settings):
+    for _ in range(3):
+        ForwardedMessageFactory(status=Status.WAITING)
+    with connection.cursor() as cursor:
+        for plan in ("hashjoin", "mergejoin", "hashagg", "sort", "material", "memoize"):
+            cursor.execute(f"SET LOCAL enable_{plan} = off")
+    with played_by(OutsideSystem(SandboxResponse({"code": 200})), tmp_path, settings):
+        assert forward_messages() == 3
 
 
 def test_a_refused_message_does_not_stop_other_conversations(tmp_path, settings):
