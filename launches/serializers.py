@@ -151,7 +151,7 @@ class CompletedDraft(serializers.Serializer[Any]):
     send_date = SendDateField()
 
 
-class MessageContent(serializers.Serializer[Any]):
+class SentMessageContent(serializers.Serializer[Any]):
     """The content of a draft or a mass message; parts that its type does not have are empty."""
 
     type = serializers.IntegerField()
@@ -163,7 +163,7 @@ class MessageContent(serializers.Serializer[Any]):
 
 class Draft(serializers.Serializer[MassMessageDraft]):
     id = serializers.UUIDField()
-    content = MessageContent()
+    content = SentMessageContent()
 
 
 class Direction(serializers.Serializer[Any]):
@@ -187,7 +187,7 @@ class MassMessageDetail(serializers.Serializer[Any]):
     content = serializers.SerializerMethodField()
     send_date = serializers.DateTimeField(source="send_at")
 
-    @extend_schema_field(MessageContent(many=True))
+    @extend_schema_field(SentMessageContent(many=True))
     def get_content(self, message: MassMessage) -> list[dict[str, Any]]:
         contents: list[dict[str, Any]] = message.contents
         return contents
