@@ -18,18 +18,22 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """Tests that commit are cleaned up by TRUNCATE, which the books refuse in real life."""
+def django_db_setup(
+    django_test_environment: None, django_db_modify_db_settings: None, django_db_blocker: Any
+) -> Iterator[None]:
+    """Give this process a database of its own, copied from the prepared one where the server is ours."""
+    from django.conf import settings  # noqa: PLC0415
     from django.db import connection  # noqa: PLC0415
 
-    tables = ("earnings_ledgerentry", "earnings_ledgertransaction", "earnings_withdrawalstep")
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        for table in tables:
-            cursor.execute(f"DROP TRIGGER append_only ON {table}")
-            cursor.execute(
-                f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON {table}"
-                " FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_change()"
-            )
+    from tests.support.database import create_database  # noqa: PLC0415
+
+    name = connection.settings_dict["NAME"]
+    with django_db_blocker.unblock():
+        create_database(from_template=settings.EMBEDDED)
+    yield
+    if not settings.EMBEDDED:  # ours goes with its server
+        with django_db_blocker.unblock():
+            connection.creation.destroy_test_db(name, verbosity=0)
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,7 @@ def town(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         ROBOT_MESSAGES_PER_MINUTE="0",
     )
     product.env["CLIENT_BASE_URL"] = f"{product.url}/grouppet"
-    product.start().wait_until_ready()
+    product.with_database().start().wait_until_ready()
     try:
         yield populated(product)
     finally:

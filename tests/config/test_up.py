@@ -57,7 +57,9 @@ def newcomer(tmp_path: Path):
 @pytest.fixture(scope="module")
 def started_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory in which everything was started once and stopped: a copy of it spares making the database."""
-    first = Product(tmp_path_factory.mktemp("before") / "run", "--no-demo").start().wait_until_ready()
+    first = (
+        Product(tmp_path_factory.mktemp("before") / "run", "--no-demo").with_database().start().wait_until_ready()
+    )
     first.stop()
     return first.run_dir
 

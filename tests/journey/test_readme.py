@@ -41,7 +41,7 @@ def shapes(output: str) -> list[Any]:
 
 @pytest.fixture
 def product(tmp_path: Path):
-    running = Product(tmp_path / "run")
+    running = Product(tmp_path / "run").with_database()
     running.start()
     wait_for(lambda: "The demo world is there" in running.said or running.ended, running.said, 180)
     yield running

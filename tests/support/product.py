@@ -14,6 +14,7 @@ import requests
 
 from config.local.demo.clients import Operator
 from config.local.processes import free_port
+from tests.support.prepared import copy_prepared
 from tests.support.processes import log_of, run_process, start_process, watch_servers
 
 READY_SECONDS = 180
@@ -38,6 +39,11 @@ class Product:
         }
         self.process: Popen[str] | None = None
         self.forgotten = 0
+
+    def with_database(self) -> "Product":
+        """Spare a first start `initdb` and the migrations: put a migrated database of nobody into the directory."""
+        copy_prepared(self.run_dir)
+        return self
 
     @property
     def url(self) -> str:
