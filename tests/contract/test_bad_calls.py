@@ -18,6 +18,8 @@ from tests.contract.operations import OPERATIONS
 from tests.contract.table import MISTYPED, NOBODY, Call, Operation, Param, as_json
 from tests.contract.world import World
 
+pytestmark = pytest.mark.exhaustive
+
 Wrong = Callable[[Param, Any], list[Any]]  # what to put in place of the good value
 
 

@@ -17,6 +17,8 @@ from tests.contract.table import Call, Operation
 from tests.contract.world import World
 from tests.factories.people import OperatorFactory
 
+pytestmark = pytest.mark.exhaustive
+
 CLOSED = [one for one in OPERATIONS if one.kind not in ("public", "signed")]
 SERVICE = [one for one in OPERATIONS if one.kind == "service"]
 USERS = [one for one in OPERATIONS if one.kind.startswith("user")]

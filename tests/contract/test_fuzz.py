@@ -29,6 +29,8 @@ from tests.contract.table import Operation
 from tests.contract.test_schema import _bare
 from tests.contract.world import World
 
+pytestmark = pytest.mark.fuzz
+
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
