@@ -93,10 +93,12 @@ def _sandbox_server() -> Iterator[Any]:
 @pytest.fixture
 def sandbox(_sandbox_server: Any, settings: Any) -> Any:
     """The outside world, forgetful: what it was told is in `.state`."""
+    from config.checks.addresses import outside_names  # noqa: PLC0415
+
     _sandbox_server.state.forget()
     url = f"http://127.0.0.1:{_sandbox_server.server_address[1]}"
-    for name in ("WECHAT", "WECHAT_OAUTH", "GATEWAY", "SMS", "WECHAT_PAY", "LAUNCH", "ALIYUN_CS"):
-        setattr(settings, f"{name}_BASE_URL", url)
+    for name in ("WECHAT_OAUTH_BASE_URL", *outside_names()):
+        setattr(settings, name, url)
     settings.WECHAT_JS_SDK_URL = f"{url}/open/js/jweixin-1.6.0.js"
     _sandbox_server.url = url
     return _sandbox_server

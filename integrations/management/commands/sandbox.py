@@ -55,7 +55,6 @@ def make_sandbox(port: int, app_url: str) -> Sandbox:
         cert_serial=settings.WECHAT_PAY_CERT_SERIAL,
     )
     players: list[tuple[str, Player]] = [
-        ("control", ControlPlayer(state, pay)),
         ("gateway", GatewayPlayer(state, poster, f"http://127.0.0.1:{port}")),
         ("wechat", WeChatPlayer()),
         ("wechat", PhonePlayer(state)),
@@ -65,6 +64,8 @@ def make_sandbox(port: int, app_url: str) -> Sandbox:
         ("aliyun", TextModerationPlayer(settings.SMS_ACCESS_KEY_SECRET)),
         ("sms", SmsPlayer(state, settings.SMS_ACCESS_KEY_SECRET)),
     ]
+    systems = tuple(dict.fromkeys(name for name, _ in players))
+    players.insert(0, ("control", ControlPlayer(state, pay, systems)))
     try:
         server = Sandbox(port, state, players)
     except OSError as error:
