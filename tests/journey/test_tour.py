@@ -1,4 +1,4 @@
-"""The tour of the README, typed as it stands there, says what it says there."""
+"""docs/tour.md, typed as it stands there, answers what it says there."""
 
 import json
 import re
@@ -18,7 +18,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 def tour() -> list[tuple[str, str]]:
     """(what is typed, what is shown) of each step."""
-    page = (PROJECT / "README.md").read_text().split("## A five-minute tour")[1]
+    page = (PROJECT / "docs/tour.md").read_text()
     return re.findall(r"```sh\n(.*?)```\n```text\n(.*?)```", page, re.DOTALL)
 
 
