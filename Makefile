@@ -2,16 +2,19 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test bench soak lint lock install install-dev clean words
+.PHONY: help run test quick bench soak lint lock install install-dev clean words
 
 help: ## Say what there is to type.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
-run: install ## Install what is missing and start everything: database, web, worker, beat, sandbox.
-	@$(BIN)/python manage.py up
+run: install ## Install what is missing and start everything: database, web, worker, beat, sandbox (RELOAD=1: again after each edit).
+	@$(BIN)/python manage.py up $(if $(filter 1,$(RELOAD)),--reload)
 
-test: install-dev ## Install what is missing and run the whole test suite.
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+test: install-dev ## Install what is missing and run the whole test suite (T=tests/keywords: a part of it, in one process).
+	@$(BIN)/python -m pytest $(or $(T),-n 2 --dist loadgroup) $(ARGS)
+
+quick: install-dev ## Run the tests that start no process and no browser and try no generated input.
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not processes and not browser and not fuzz and not exhaustive" $(ARGS)
 
 bench: install-dev ## Print the speed of what must be fast, as ratios to bare work (ONLY=stars: one script).
 	@failed=0; for script in tests/benchmarks/bench_$(or $(ONLY),*).py; do \

@@ -18,18 +18,22 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """Tests that commit are cleaned up by TRUNCATE, which the books refuse in real life."""
+def django_db_setup(
+    django_test_environment: None, django_db_modify_db_settings: None, django_db_blocker: Any
+) -> Iterator[None]:
+    """Give this process a database of its own, copied from the prepared one where the server is ours."""
+    from django.conf import settings  # noqa: PLC0415
     from django.db import connection  # noqa: PLC0415
 
-    tables = ("earnings_ledgerentry", "earnings_ledgertransaction", "earnings_withdrawalstep")
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        for table in tables:
-            cursor.execute(f"DROP TRIGGER append_only ON {table}")
-            cursor.execute(
-                f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON {table}"
-                " FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_change()"
-            )
+    from tests.support.database import create_database  # noqa: PLC0415
+
+    name = connection.settings_dict["NAME"]
+    with django_db_blocker.unblock():
+        create_database(from_template=settings.EMBEDDED)
+    yield
+    if not settings.EMBEDDED:  # ours goes with its server
+        with django_db_blocker.unblock():
+            connection.creation.destroy_test_db(name, verbosity=0)
 
 
 @pytest.fixture(autouse=True)
@@ -89,10 +93,12 @@ def _sandbox_server() -> Iterator[Any]:
 @pytest.fixture
 def sandbox(_sandbox_server: Any, settings: Any) -> Any:
     """The outside world, forgetful: what it was told is in `.state`."""
+    from config.checks.addresses import outside_names  # noqa: PLC0415
+
     _sandbox_server.state.forget()
     url = f"http://127.0.0.1:{_sandbox_server.server_address[1]}"
-    for name in ("WECHAT", "WECHAT_OAUTH", "GATEWAY", "SMS", "WECHAT_PAY", "LAUNCH", "ALIYUN_CS"):
-        setattr(settings, f"{name}_BASE_URL", url)
+    for name in ("WECHAT_OAUTH_BASE_URL", *outside_names()):
+        setattr(settings, name, url)
     settings.WECHAT_JS_SDK_URL = f"{url}/open/js/jweixin-1.6.0.js"
     _sandbox_server.url = url
     return _sandbox_server

@@ -9,15 +9,11 @@ from django.http.request import validate_host
 
 OWN = ("PUBLIC_BASE_URL", "CLIENT_BASE_URL")
 OF_BROWSERS = ("WECHAT_OAUTH_BASE_URL", "WECHAT_JS_SDK_URL")
-OUTSIDE = (
-    "WECHAT_BASE_URL",
-    "GATEWAY_BASE_URL",
-    "SMS_BASE_URL",
-    "WECHAT_PAY_BASE_URL",
-    "LAUNCH_BASE_URL",
-    "ALIYUN_CS_BASE_URL",
-    "MODERATION_ALIYUN_BASE_URL",
-)
+
+
+def outside_names() -> list[str]:
+    """Return the names of the settings that say where outside systems are."""
+    return [name for name in dir(settings) if name.endswith("_BASE_URL") and name not in (*OWN, *OF_BROWSERS)]
 
 
 def check_own() -> list[CheckMessage]:
@@ -46,7 +42,7 @@ def check_own() -> list[CheckMessage]:
 def check_outside() -> list[CheckMessage]:
     """Check the addresses that receive secrets and users' texts. Private networks are allowed, this machine is not."""
     found: list[CheckMessage] = []
-    for name in OUTSIDE:
+    for name in outside_names():
         parts = urlsplit(getattr(settings, name))
         if parts.scheme != "https" or _is_this_machine(parts.hostname or ""):
             text = f"{name} gets secrets or people's words and must be an https address of another machine."

@@ -59,6 +59,7 @@ class Child:
     started_at: float = 0.0
     start_at: float = 0.0  # the earliest moment of the next start, in monotonic seconds
     quick_exits: int = 0
+    restarts: bool = False  # it was asked to end for an edited file: that is no failure
 
     def start(self, log: Log) -> None:
         self.started_at = time.monotonic()
@@ -115,6 +116,9 @@ class Supervisor:
     def _plan_restart(self, child: Child) -> None:
         ended = child.process
         child.kill_group(signal.SIGKILL)  # its remaining processes
+        if child.restarts:
+            child.process, child.restarts = None, False
+            return
         run_seconds = time.monotonic() - child.started_at
         child.quick_exits = child.quick_exits + 1 if run_seconds < QUICK_EXIT_SECONDS else 0
         pause = min(2.0 ** (child.quick_exits - 2), LONGEST_PAUSE_SECONDS) if child.quick_exits > 1 else 0.0

@@ -6,7 +6,6 @@ from integrations.sandbox.pay import FakeWeChatPay
 from integrations.sandbox.server import SandboxRequest, SandboxResponse
 from integrations.sandbox.state import Record, State
 
-SYSTEMS = ("gateway", "wechat", "sms", "pay", "launch", "aliyun")
 MODES = ("ok", "error", "timeout", "garbage", "drop_reply", "slow")
 BILL_STATES = ("SUCCESS", "FAIL", "WAIT_USER_CONFIRM", "PROCESSING", "NOT_ENOUGH")
 _MESSAGE = [
@@ -24,7 +23,6 @@ _MESSAGE = [
     "requests",
 ]
 _INDEX = {
-    "plays": list(SYSTEMS),
     "pages": ["GET /connect/oauth2/authorize?appid=sandbox&redirect_uri=&state=&login="],
     "control": [
         "GET /_/messages?robot_id=&group_id=&user_id=",
@@ -40,7 +38,8 @@ _INDEX = {
 
 
 class ControlApi:
-    def __init__(self, state: State, pay: FakeWeChatPay) -> None:
+    def __init__(self, state: State, pay: FakeWeChatPay, systems: tuple[str, ...]) -> None:
+        self.systems = systems
         self.state, self.pay = state, pay
 
     def __call__(self, request: SandboxRequest) -> SandboxResponse | None:
@@ -57,7 +56,7 @@ class ControlApi:
 
     def _show(self, name: str, request: SandboxRequest) -> SandboxResponse:
         shown: dict[str, Any] = {
-            "": _INDEX,
+            "": {"plays": list(self.systems), **_INDEX},
             "messages": {"messages": self._messages(request)},
             "sms": {"sms": _picked(self.state.sms, request, "phone", ("phone", "content", "received_at"))},
             "transfers": {"transfers": [_transfer(bill) for bill in self.state.bills.values()]},
@@ -78,9 +77,9 @@ class ControlApi:
     def _set(self, name: str, body: Any) -> SandboxResponse:
         if name == "faults":
             rate = float(body.get("rate", 1.0))
-            if body.get("system") not in SYSTEMS or body.get("mode") not in MODES or not 0 <= rate <= 1:
+            if body.get("system") not in self.systems or body.get("mode") not in MODES or not 0 <= rate <= 1:
                 return SandboxResponse(
-                    {"error": f"system: one of {SYSTEMS}; mode: one of {MODES}; rate: 0 to 1"}, 400
+                    {"error": f"system: one of {self.systems}; mode: one of {MODES}; rate: 0 to 1"}, 400
                 )
             self.state.note("fault", system=body["system"], mode=body["mode"], rate=rate)
         elif name == "pay" and body.get("next_state") in BILL_STATES:

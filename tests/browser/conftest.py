@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import connections
 from playwright.sync_api import Page, sync_playwright
 
 PICTURES = Path(__file__).resolve().parents[2] / "test-artefacts"
@@ -15,19 +15,16 @@ CHROMIUM = shutil.which("chromium")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def chromium(django_db_setup: None) -> Iterator[Any]:
+def chromium() -> Iterator[Any]:
     if CHROMIUM is None:
         pytest.skip("No Chromium here: 'apt-get install chromium' brings it.")
     PICTURES.mkdir(exist_ok=True)
-    migrated = connections[DEFAULT_DB_ALIAS]._test_serialized_contents
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright runs a loop in this thread
     with sync_playwright() as playwright:
-        # … in which Django takes a connection of its own: let it know, too, what the migrated tables hold.
-        connections[DEFAULT_DB_ALIAS]._test_serialized_contents = migrated
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
         browser.close()
-        connections.close_all()  # the one of this loop; nobody could reach it afterwards
+        connections.close_all()  # Django takes one for this loop; nobody could reach it afterwards
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 

@@ -5,7 +5,11 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
-pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.xdist_group("browser")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True, serialized_rollback=True),
+    pytest.mark.browser,
+    pytest.mark.xdist_group("browser"),
+]
 
 
 @pytest.mark.parametrize(("path", "shown"), [("/admin/", "#id_username"), ("/docs", ".swagger-ui .opblock")])

@@ -16,7 +16,11 @@ from tests.factories.launches import launched
 from tests.factories.money import ask, give
 from tests.factories.people import FriendshipFactory, GroupFactory, OperatorFactory, UserFactory
 
-pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.xdist_group("browser")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True, serialized_rollback=True),
+    pytest.mark.browser,
+    pytest.mark.xdist_group("browser"),
+]
 PASSWORD = "a-Long-Word-7"
 
 

@@ -17,7 +17,11 @@ from tests.factories.money import ask, balance, give
 from tests.factories.people import FriendshipFactory, RobotFactory, UserFactory
 from tests.support.wechat_browser import CHROME, WECHAT
 
-pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.xdist_group("browser")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True, serialized_rollback=True),
+    pytest.mark.browser,
+    pytest.mark.xdist_group("browser"),
+]
 
 
 def window_of(chromium: Any, servers: tuple[str, ...], **fields: Any) -> Page:

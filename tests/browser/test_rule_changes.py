@@ -12,6 +12,7 @@ from tests.browser.test_daily_jobs import enter
 from tests.factories.money import rated
 
 pytestmark = [
+    pytest.mark.browser,
     pytest.mark.django_db(transaction=True, serialized_rollback=True),
     pytest.mark.xdist_group("browser"),
 ]

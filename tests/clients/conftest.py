@@ -20,7 +20,7 @@ def scenario(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         ROBOT_MESSAGES_PER_MINUTE="0",
     )
     product.env["CLIENT_BASE_URL"] = f"{product.url}/grouppet"
-    product.start().wait_until_ready()
+    product.with_database().start().wait_until_ready()
     try:
         yield populated_scenario(product)
     finally:

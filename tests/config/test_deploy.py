@@ -8,7 +8,7 @@ from subprocess import CompletedProcess
 import pytest
 from cryptography.fernet import Fernet
 
-from config.checks.addresses import OUTSIDE
+from config.checks.addresses import outside_names
 from integrations.sandbox.keys import ensure_keys
 from tests.support.processes import run_process
 
@@ -94,9 +94,9 @@ def test_a_safe_environment_passes(production):
         ("CSRF_TRUSTED_ORIGINS", "https://*", "E016"),
         ("CSRF_TRUSTED_ORIGINS", "https://*.com", "E016"),
         ("CSRF_TRUSTED_ORIGINS", "http://api.example.com", "E016"),
-        *((name, "http://other.example.com", name) for name in OUTSIDE),
-        *((name, "https://127.0.0.1:8001", name) for name in OUTSIDE),
-        *((name, "https://localhost", name) for name in OUTSIDE),
+        *((name, "http://other.example.com", name) for name in outside_names()),
+        *((name, "https://127.0.0.1:8001", name) for name in outside_names()),
+        *((name, "https://localhost", name) for name in outside_names()),
         ("DATABASE_URL", "postgres://wxrobot@db.example.com/wxrobot", "E013"),
         ("DATABASE_URL", "postgres://wxrobot:postgres@db.example.com/wxrobot", "E013"),
         ("DATABASE_URL", "postgres://wxrobot:wxrobot@db.example.com/wxrobot", "E013"),

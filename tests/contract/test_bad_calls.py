@@ -18,6 +18,8 @@ from tests.contract.objects import Objects
 from tests.contract.operations import OPERATIONS
 from tests.contract.table import MISTYPED, NOBODY, Call, Operation, Param, as_json
 
+pytestmark = pytest.mark.exhaustive
+
 Wrong = Callable[[Param, Any], list[Any]]  # the bad values for a parameter
 
 

@@ -26,6 +26,8 @@ from tests.contract.operations import OPERATIONS
 from tests.contract.table import Call, Operation
 from tests.factories.people import OperatorFactory
 
+pytestmark = pytest.mark.exhaustive
+
 CLOSED = [one for one in OPERATIONS if one.kind not in ("public", "signed")]
 SERVICE = [one for one in OPERATIONS if one.kind == "service"]
 USERS = [one for one in OPERATIONS if one.kind.startswith("user")]

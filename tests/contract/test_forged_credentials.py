@@ -27,6 +27,8 @@ from tests.contract.operations import OPERATIONS
 from tests.contract.table import Operation
 from tests.factories.people import OperatorFactory, UserFactory
 
+pytestmark = pytest.mark.exhaustive
+
 CLOSED = [one for one in OPERATIONS if one.kind not in ("public", "signed")]
 _RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 _PRIVATE = _RSA.private_bytes(

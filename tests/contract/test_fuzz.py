@@ -29,6 +29,8 @@ from tests.contract.operations import OPERATIONS
 from tests.contract.table import Operation
 from tests.contract.test_schema import _bare
 
+pytestmark = pytest.mark.fuzz
+
 CHECKS = [
     not_a_server_error,
     status_code_conformance,

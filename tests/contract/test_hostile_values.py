@@ -13,6 +13,8 @@ from tests.contract.objects import Objects
 from tests.contract.operations import OPERATIONS
 from tests.contract.table import Call, Operation, as_json
 
+pytestmark = pytest.mark.exhaustive
+
 _TAKING = [one for one in OPERATIONS if one.params or one.paged]
 _MARK = "a place for a value as it is written"
 

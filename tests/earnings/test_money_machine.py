@@ -43,7 +43,7 @@ from robots.models import Robot, Scan
 from tests.factories.money import rated
 from tests.factories.people import FriendshipFactory, RobotFactory, UserFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.fuzz]
 State = Payout.State
 ENDED = ("SUCCESS", "FAIL", "CANCELLED")
 _numbers = count(1)

@@ -54,7 +54,7 @@ class Front:
 
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    product = Product(tmp_path_factory.mktemp("at-once"), "--no-demo", TRUSTED_PROXIES="1")
+    product = Product(tmp_path_factory.mktemp("at-once"), "--no-demo", TRUSTED_PROXIES="1").with_database()
     yield product.start().wait_until_ready()
     product.stop()
 

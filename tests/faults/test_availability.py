@@ -39,7 +39,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
         THROTTLE_WITHDRAW="1000/60",
     )
     product.env["CLIENT_BASE_URL"] = f"{product.url}/grouppet"
-    product.start().wait_until_ready()
+    product.with_database().start().wait_until_ready()
     try:
         town = populated_scenario(product)
         keyword = {"keywords": ["价格"], "group_codes": [GROUP], "reply_content": REPLY}

@@ -85,7 +85,7 @@ def test_the_sandbox_ends_after_a_burst_of_signals(tmp_path: Path):
 
 
 def test_the_whole_product_ends_after_a_burst_of_signals(tmp_path: Path):
-    product = Product(tmp_path / "run", "--no-demo").start().wait_until_ready()
+    product = Product(tmp_path / "run", "--no-demo").with_database().start().wait_until_ready()
     assert product.process is not None
     burst(product.process.pid, signal.SIGINT)
     ends(lambda: not product.ended)

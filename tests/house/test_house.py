@@ -142,18 +142,26 @@ def test_every_environment_variable_is_in_the_example():
     assert {name for name in names if f"\n#{name}=" not in example} == set()
 
 
-@pytest.mark.parametrize("page", ["README.md", "README.zh.md", ".env.example"])
-def test_every_named_file_exists(page: str):
-    text = (PROJECT / page).read_text()
-    for link in re.findall(r"\]\((?!http)([^)#]+)\)", text):
-        assert (PROJECT / link).exists(), link
+PAGES = [*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md"), *PROJECT.glob(".github/**/*.md")]
 
 
-def test_both_readmes_show_the_same_commands():
-    def blocks(name):
-        return re.findall(r"```sh\n(.*?)```", (PROJECT / name).read_text(), re.DOTALL)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_every_named_file_exists(page: Path):
+    for link in re.findall(r"\]\((?!http|#)([^)#]+)[^)]*\)", page.read_text()):
+        assert (page.parent / link).exists(), link
 
-    assert blocks("README.md") == blocks("README.zh.md")
+
+@pytest.mark.parametrize("name", ["README", "docs/tour", "docs/configuration"])
+def test_a_page_and_its_chinese_twin_show_the_same_commands_and_settings(name: str):
+    def shown(page: str) -> list[str]:
+        text = (PROJECT / page).read_text()
+        return re.findall(r"```sh\n(.*?)```", text, re.DOTALL) + sorted(re.findall(r"`([A-Z_]{5,})`", text))
+
+    assert shown(f"{name}.md") == shown(f"{name}.zh.md")
+
+
+def test_the_readme_is_read_in_a_minute():
+    assert len((PROJECT / "README.md").read_text().splitlines()) <= 70
 
 
 @pytest.mark.parametrize("name", ["requirements", "requirements-dev"])

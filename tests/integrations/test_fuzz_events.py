@@ -21,7 +21,7 @@ from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory
 from tests.support.client import ApiClient
 from tests.support.entry_points import key_with
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.fuzz]
 Status = GatewayEvent.Status
 EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "")
 _numbers = count(1)

@@ -39,7 +39,7 @@ def transfer(pay: WeChatPay, number: str = "0" * 32, fen: int = 100) -> str:
 
 
 def test_the_index_names_the_systems(sandbox):
-    assert control(sandbox)["plays"] == ["gateway", "wechat", "sms", "pay", "launch", "aliyun"]
+    assert control(sandbox)["plays"] == ["gateway", "wechat", "pay", "launch", "aliyun", "sms"]
 
 
 def test_a_message_number_seen_twice_is_one_message(gateway, sandbox):

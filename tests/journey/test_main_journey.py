@@ -21,7 +21,7 @@ LONG_AGO = f"{day(3)} 12:00:00"
 
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory):
-    running = Product(tmp_path_factory.mktemp("product"), "--no-demo", THROTTLE_SMS="9/20")
+    running = Product(tmp_path_factory.mktemp("product"), "--no-demo", THROTTLE_SMS="9/20").with_database()
     running.start().wait_until_ready()
     yield running
     running.stop()

@@ -6,10 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from config.checks.addresses import outside_names
 from integrations.sandbox.server import Sandbox, SandboxRequest, SandboxResponse
 from integrations.sandbox.state import State
-
-URLS = [f"{name}_BASE_URL" for name in ("WECHAT", "GATEWAY", "SMS", "WECHAT_PAY", "LAUNCH", "ALIYUN_CS")]
 
 
 class OutsideSystem:
@@ -30,7 +29,7 @@ def played_by(outside: OutsideSystem, folder: Path, settings: Any) -> Iterator[O
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     outside.url = f"http://127.0.0.1:{server.server_address[1]}"
-    for name in (*URLS, "MODERATION_ALIYUN_BASE_URL"):
+    for name in outside_names():
         setattr(settings, name, outside.url)
     try:
         yield outside

@@ -20,6 +20,7 @@ from typing import Any
 import psycopg2
 
 from config.local.embedded import EmbeddedServices, Postgres, Valkey
+from tests.support.prepared import copy_prepared
 from tests.support.processes import start_process, watch_servers
 
 LEASE_SECONDS = 1.5
@@ -29,6 +30,7 @@ class SenderProcesses:
     """PostgreSQL and Redis for one test module, and the sender processes that it starts."""
 
     def __init__(self, run_dir: Path, gateway_url: str) -> None:
+        copy_prepared(run_dir)
         self.services = EmbeddedServices(run_dir, durable=False)
         self.services.start()
         (run_dir / "static").mkdir()
@@ -49,7 +51,6 @@ class SenderProcesses:
             stdout=subprocess.PIPE,
         )
         self.senders: list[int] = []
-        self.run("migrate")
 
     @property
     def postgres(self) -> Postgres:
@@ -133,12 +134,6 @@ def _runs(pid: int) -> bool:
 # The following functions run in the parent of the senders and in its children.
 
 
-def _migrate(_: None) -> None:
-    from django.core.management import call_command  # noqa: PLC0415
-
-    call_command("migrate", verbosity=0)
-
-
 def _write(counts: list[int]) -> None:
     """Write messages to groups: the number of messages of each group, and the number of groups, in turn."""
     from django.utils import timezone  # noqa: PLC0415
@@ -202,7 +197,7 @@ def main() -> None:
 
     django.setup()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps ended children
-    work = {"migrate": _migrate, "write": _write, "say": _say, "send": _send}
+    work = {"write": _write, "say": _say, "send": _send}
     for line in sys.stdin:
         what, argument = json.loads(line)
         pid = os.fork()

@@ -1,6 +1,6 @@
 """A pytest plugin, loaded before the settings, that starts a real PostgreSQL and a real Redis for all tests.
 
-Servers named by the environment are used instead.
+The plugin starts them unless the environment names others, PostgreSQL with every migration already run.
 """
 
 import atexit
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from config.local.embedded import EmbeddedServices
 from config.platform.embedded_mode import read_services
+from tests.support.prepared import copy_prepared
 
 if "PYTEST_XDIST_WORKER" not in os.environ:
     _run_dir = Path(tempfile.mkdtemp(prefix="wxrobot-tests-"))
@@ -22,6 +23,8 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
     _services = EmbeddedServices(
         _run_dir, durable=False, database=not _given["DATABASE_URL"], redis=not _given["REDIS_URL"]
     )
+    if not _given["DATABASE_URL"]:
+        copy_prepared(_run_dir)
     _services.start()
 
     @atexit.register

@@ -19,6 +19,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config.local.embedded import EmbeddedError, EmbeddedServices
 from config.local.processes import die_with_parent
+from config.local.reloading import Reloader
 from config.local.supervisor import Child, Console, Supervisor
 from integrations.sandbox.keys import ensure_keys
 
@@ -36,6 +37,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--no-demo", action="store_true", help="do not load the demo world")
+        parser.add_argument(
+            "--reload", action="store_true", help="restart the programs when a source file is edited"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.console = Console()
@@ -49,7 +53,7 @@ class Command(BaseCommand):
             supervisor = Supervisor([], self._log)
             supervisor.stop_request.install(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
             try:
-                self._start(services, supervisor, demo=not options["no_demo"])
+                self._start(services, supervisor, demo=not options["no_demo"], reload=options["reload"])
             except EmbeddedError as error:
                 raise CommandError(str(error)) from error
             finally:
@@ -78,7 +82,7 @@ class Command(BaseCommand):
             self.current_command.kill()
             self.current_command.wait()
 
-    def _start(self, services: EmbeddedServices, supervisor: Supervisor, *, demo: bool) -> None:
+    def _start(self, services: EmbeddedServices, supervisor: Supervisor, *, demo: bool, reload: bool) -> None:
         started_at = time.monotonic()
         self._log("up", "starting PostgreSQL and Redis …")
         services.start()
@@ -92,7 +96,14 @@ class Command(BaseCommand):
         supervisor.start()
         announcer = threading.Thread(target=self._announce, args=(supervisor, started_at, demo), daemon=True)
         announcer.start()
-        supervisor.run(lambda: _restart_services(services, supervisor, self._log))
+        reloader = Reloader(settings.BASE_DIR, supervisor, self._log) if reload else None
+
+        def each_turn() -> None:
+            _restart_services(services, supervisor, self._log)
+            if reloader is not None:
+                reloader.look()
+
+        supervisor.run(each_turn)
 
     def _announce(self, supervisor: Supervisor, started_at: float, demo: bool) -> None:
         """Wait until the web server answers, print the addresses, then load the robots and the demo world."""

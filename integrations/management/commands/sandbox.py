@@ -54,8 +54,7 @@ def make_sandbox(port: int, app_url: str) -> Sandbox:
         mch_id=settings.WECHAT_PAY_MCH_ID,
         cert_serial=settings.WECHAT_PAY_CERT_SERIAL,
     )
-    systems: list[tuple[str, FakeSystem]] = [
-        ("control", ControlApi(state, pay)),
+    fakes: list[tuple[str, FakeSystem]] = [
         ("gateway", FakeGateway(state, poster, f"http://127.0.0.1:{port}")),
         ("wechat", FakeWeChat()),
         ("wechat", FakePhone(state)),
@@ -65,8 +64,10 @@ def make_sandbox(port: int, app_url: str) -> Sandbox:
         ("aliyun", FakeTextModeration(settings.SMS_ACCESS_KEY_SECRET)),
         ("sms", FakeSms(state, settings.SMS_ACCESS_KEY_SECRET)),
     ]
+    systems = tuple(dict.fromkeys(name for name, _ in fakes))
+    fakes.insert(0, ("control", ControlApi(state, pay, systems)))
     try:
-        server = Sandbox(port, state, systems)
+        server = Sandbox(port, state, fakes)
     except OSError as error:
         raise CommandError(f"Port {port} is taken: choose another with SANDBOX_PORT=8101.") from error
     poster.start()

@@ -1,4 +1,4 @@
-"""The tour of the README: each command prints the output that the README shows."""
+"""The tour in docs/tour.md: each command prints the output that the page shows."""
 
 import json
 import re
@@ -18,7 +18,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 def tour() -> list[tuple[str, str]]:
     """Return (command, output) of each step."""
-    page = (PROJECT / "README.md").read_text().split("## A five-minute tour")[1]
+    page = (PROJECT / "docs/tour.md").read_text()
     return re.findall(r"```sh\n(.*?)```\n```text\n(.*?)```", page, re.DOTALL)
 
 
@@ -41,7 +41,7 @@ def shapes(output: str) -> list[Any]:
 
 @pytest.fixture
 def product(tmp_path: Path):
-    running = Product(tmp_path / "run")
+    running = Product(tmp_path / "run").with_database()
     running.start()
     wait_for(lambda: "The demo world is there" in running.output or running.ended, running.output, 180)
     yield running

@@ -1,0 +1,72 @@
+"""`make run RELOAD=1`: an edited file is what runs, within seconds, and a broken edit is mended by the next one."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from tests.config.test_up import pids_of
+from tests.support.processes import PROJECT
+from tests.support.product import Product, wait_for
+
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
+VIEW = """
+from django.http import HttpResponse
+urlpatterns.append(path("edited", lambda request: HttpResponse("{}")))
+"""
+OTHERS = ("celery --quiet -A config worker", "celery --quiet -A config beat", "manage.py send", "manage.py sandbox")
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """One that runs a copy of the sources."""
+    folder = tmp_path_factory.mktemp("reload")
+    product = Product(folder / "run", "--no-demo", "--reload").with_database()
+    product.project = folder / "project"
+    hidden = shutil.ignore_patterns(".*", "tests", "__pycache__")
+    shutil.copytree(PROJECT, product.project, ignore=hidden)
+    yield product.start().wait_until_ready()
+    product.stop()
+
+
+def edit(product: Product, text: str) -> None:
+    (product.project / "config/urls.py").write_text((PROJECT / "config/urls.py").read_text() + text)
+
+
+def answers(product: Product, text: str) -> bool:
+    try:
+        return requests.get(f"{product.url}/edited", timeout=5).text == text
+    except requests.RequestException:  # the workers that could not import it are ending
+        return False
+
+
+def test_an_edited_view_answers_and_no_request_is_refused_meanwhile(product: Product):
+    edit(product, VIEW.format("first"))
+    wait_for(lambda: requests.get(f"{product.url}/edited", timeout=30).text == "first", 60, lambda: product.output)
+
+
+def test_the_other_processes_start_again_too(product: Product):
+    before = {words: set(pids_of(product, words)) for words in OTHERS}
+    product.forget_output()
+    edit(product, VIEW.format("second"))
+    for words, pids in before.items():
+        wait_for(lambda words=words, pids=pids: set(pids_of(product, words)) - pids, 60, lambda: product.output)
+    assert "config/urls.py changed" in product.output
+    assert "ended" not in product.output
+
+
+def test_an_edit_that_breaks_the_sources_is_mended_by_the_next_one(product: Product):
+    edit(product, "this is no Python")
+    wait_for(lambda: "SyntaxError" in product.output, 60, lambda: product.output)
+    edit(product, VIEW.format("mended"))
+    wait_for(lambda: answers(product, "mended"), 60, lambda: product.output)
+
+
+def test_a_test_that_is_edited_restarts_nothing(product: Product):
+    product.forget_output()
+    (product.project / "tests").mkdir()
+    (product.project / "tests/test_new.py").write_text("")
+    edit(product, VIEW.format("after"))
+    wait_for(lambda: answers(product, "after"), 60, lambda: product.output)
+    assert "tests/test_new.py" not in product.output
