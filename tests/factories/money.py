@@ -24,7 +24,7 @@ def give(user: User, yuan: str, *, at: datetime | None = None, slip_type: Income
         Posting(ledger.account_of(user), Decimal(yuan), slip_type=slip_type),
         Posting(ledger.platform_account(Account.Kind.REWARDS), -Decimal(yuan)),
     ]
-    ledger.post(kind=TransactionKind.SETTLEMENT, cause=f"test:{uuid4()}", day=day_of(at), at=at, moves=postings)
+    ledger.post(kind=TransactionKind.SETTLEMENT, cause=f"test:{uuid4()}", day=day_of(at), at=at, postings=postings)
 
 
 def ask(user: User, yuan: str = "20", *, days_ago: int = 0) -> Withdrawal:
