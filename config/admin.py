@@ -1,4 +1,4 @@
-"""What clients are shown, short links, jobs, and the audit log. (Service keys: accounts.admin.api_keys.)"""
+"""Pages of the service status, the marquee, visits, short links, jobs and the audit log. (Keys: accounts.admin.api_keys.)"""
 
 import json
 import re

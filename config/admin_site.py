@@ -46,7 +46,7 @@ class OperatorAdminSite(AdminSite):
             return super().login(request, extra_context)
         if (refused := sign_in.refuse_too_many(request)) is not None:
             return refused
-        with sign_in.place(request) as busy:
+        with sign_in.password_slot(request) as busy:
             return busy or super().login(request, extra_context)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:

@@ -91,7 +91,7 @@ def _refuse_open_doors(**_: Any) -> None:
 @setup_logging.connect
 def _log_as_the_web_does(loglevel: int | None = None, **_: Any) -> None:
     """Configure logging in Celery's place: its own handlers write tasks' messages as they are, unmasked."""
+    dictConfig(settings.LOGGING)  # before the streams are masked: its formatter masks each line already
     mask_output(stdout=True)
-    dictConfig(settings.LOGGING)
     if loglevel:
         logging.getLogger().setLevel(loglevel)

@@ -1,4 +1,4 @@
-"""What a log line may say: people's numbers and secrets are masked, and PostgreSQL's row contents are left out."""
+"""Logs without people's numbers, secrets and the contents of PostgreSQL's rows."""
 
 import logging
 import re

@@ -28,7 +28,7 @@ _BEGINNING = 8  # characters by which a long value is looked up
 
 @dataclass
 class Report:
-    """What a search read, and (file, kind) of each secret that it met."""
+    """Counts of the lines and files that were read, and (file, kind) of each secret in them."""
 
     lines: int = 0
     files: int = 0

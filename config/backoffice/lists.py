@@ -24,9 +24,8 @@ class CappedPaginator(Paginator):
     @cached_property
     def count(self) -> int:
         rows: Any = self.object_list
-        return int(
-            rows.order_by().values("pk")[: COUNTED + 1].count()
-        )  # without what is computed for each row shown
+        # By primary key alone: without what is computed for each row shown.
+        return int(rows.order_by().values("pk")[: COUNTED + 1].count())
 
 
 class FastChangeList(ChangeList):

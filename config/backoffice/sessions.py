@@ -36,7 +36,7 @@ DELETE FROM config_operatorsession WHERE ctid = ANY(ARRAY(
 
 
 class SessionStore(DatabaseSessionStore):
-    """What settings.SESSION_ENGINE names. A session is saved at each request, which notes its last use."""
+    """The backend that settings.SESSION_ENGINE names. Each request saves its session, which notes the last use."""
 
     def save(self, must_create: bool = False) -> None:
         """Save the session. Raises OperationalError or InterfaceError while the database is away.

@@ -23,8 +23,7 @@ from config.backoffice.two_factor import CODE_NEEDED, CODE_WRONG, code_field, ma
 LONGEST_USERNAME = 64  # as accounts.User keeps it
 # Hashing a password takes a third of a second of a processor. More of them at once, from however many addresses, would
 # leave no thread and no processor to the requests of users.
-AT_ONCE = 1  # of a process
-_places = threading.BoundedSemaphore(AT_ONCE)
+_password_check = threading.Lock()
 
 
 class SignInForm(AdminAuthenticationForm):
@@ -67,15 +66,15 @@ def refuse_too_many(request: HttpRequest) -> HttpResponse | None:
 
 
 @contextmanager
-def place(request: HttpRequest) -> Iterator[HttpResponse | None]:
-    """Hold one of the AT_ONCE places in which a password is checked; yields a page with status 429 when all are taken."""
-    if not _places.acquire(blocking=False):
+def password_slot(request: HttpRequest) -> Iterator[HttpResponse | None]:
+    """Hold the one slot of this process for checking a password; yields a page with status 429 while it is taken."""
+    if not _password_check.acquire(blocking=False):
         yield _refused(request, seconds=1, is_busy=True)
         return
     try:
         yield None
     finally:
-        _places.release()
+        _password_check.release()
 
 
 def _refused(request: HttpRequest, *, seconds: int, is_busy: bool = False) -> HttpResponse:

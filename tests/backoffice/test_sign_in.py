@@ -107,7 +107,7 @@ def test_too_many_attempts_of_an_address_are_refused_before_a_password_is_looked
 def test_while_another_password_is_checked_none_is(root):
     """Each takes a third of a second of a processor: from many addresses at once they would stop the service."""
     client = Client()
-    with sign_in_page.place(RequestFactory().get("/admin/login/")):
+    with sign_in_page.password_slot(RequestFactory().get("/admin/login/")):
         answer = client.post("/admin/login/", {"username": "root", "password": WORD})
     assert (answer.status_code, answer["Retry-After"]) == (429, "1")
     assert "正在登录的人太多，请过一会儿再试。" in answer.text

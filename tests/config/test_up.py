@@ -116,8 +116,7 @@ def test_each_installation_signs_with_a_key_of_its_own(running: Product, started
 
 def test_what_it_keeps_is_for_nobody_else(newcomer: Product):
     run_dir = newcomer.start().wait_until_ready().run_dir
-    fault = {"system": "sms", "mode": "ok", "rate": 1.0}
-    assert requests.post(f"{newcomer.sandbox_url}/_/faults", json=fault, timeout=20).status_code == 200
+    newcomer.set_fault("sms", "ok")
     private = {"keys", "log", "postgres", "redis", "sandbox.jsonl", "secret.key", "services.json", "redis.conf"}
     assert {path.name for path in run_dir.iterdir()} >= private
     open_to_others = [

@@ -27,7 +27,7 @@ ANSWERED_BADLY = "hostile"  # half a request gets no answer, and needs none
 
 @dataclass
 class Evidence:
-    """What the judgement is about, besides the database."""
+    """The calls, promises and faults of a soak. The judgement reads the rest from the database."""
 
     log: CallLog = field(default_factory=CallLog)
     promises: Promises = field(default_factory=Promises)
