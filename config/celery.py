@@ -93,7 +93,7 @@ def _refuse_unsafe_settings(**_: Any) -> None:
 @setup_logging.connect
 def _log_as_the_web_does(loglevel: int | None = None, **_: Any) -> None:
     """Configure logging in place of Celery, whose own handlers would write the messages of tasks unmasked."""
+    dictConfig(settings.LOGGING)  # before the streams are masked: its formatter masks each line already
     mask_output(stdout=True)
-    dictConfig(settings.LOGGING)
     if loglevel:
         logging.getLogger().setLevel(loglevel)

@@ -133,9 +133,8 @@ class ApiKey(models.Model):
     @property
     def needs_confirmation(self) -> bool:
         """Return whether the key waits for the confirmation of a second administrator."""
-        return self.revoked_at is None and any(
-            scope in self.scopes and not self.allows(scope) for scope in CONFIRMED_SCOPES
-        )
+        is_open = self.confirmed_at is None and self.revoked_at is None
+        return is_open and not set(CONFIRMED_SCOPES).isdisjoint(self.scopes)
 
 
 WAITING_FOR_CONFIRMATION = Q(

@@ -130,6 +130,6 @@ def our_fault(request: HttpRequest) -> HttpResponse:
 def _unavailable(request: HttpRequest, error: Exception) -> HttpResponse:
     if is_for_people(request):
         page = render_to_string("admin/unavailable.html")
-        return HttpResponse(page, status=HTTPStatus.SERVICE_UNAVAILABLE, headers=dict(RETRY_LATER))
+        return HttpResponse(page, status=HTTPStatus.SERVICE_UNAVAILABLE, headers=RETRY_LATER)
     answer, headers = _describe(error)
     return plain_answer(answer, HTTPStatus.SERVICE_UNAVAILABLE, headers)

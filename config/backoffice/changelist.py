@@ -24,9 +24,8 @@ class CappedPaginator(Paginator):
     @cached_property
     def count(self) -> int:
         rows: Any = self.object_list
-        return int(
-            rows.order_by().values("pk")[: COUNT_LIMIT + 1].count()
-        )  # `values` drops the annotations of the list
+        # By primary key alone, without the annotations of the list.
+        return int(rows.order_by().values("pk")[: COUNT_LIMIT + 1].count())
 
 
 class FastChangeList(ChangeList):

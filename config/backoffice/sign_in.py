@@ -23,8 +23,7 @@ from config.backoffice.two_factor import CODE_NEEDED, CODE_WRONG, code_field, ma
 LONGEST_USERNAME = 64  # the length of the column in accounts.User
 # Hashing a password takes a third of a second of CPU. Several at once, even from different addresses, would take the
 # threads and the CPU from the requests of users.
-MAX_CHECKS_PER_PROCESS = 1
-_slots = threading.BoundedSemaphore(MAX_CHECKS_PER_PROCESS)
+_password_check = threading.Lock()
 
 
 class SignInForm(AdminAuthenticationForm):
@@ -68,14 +67,14 @@ def refuse_too_many(request: HttpRequest) -> HttpResponse | None:
 
 @contextmanager
 def password_slot(request: HttpRequest) -> Iterator[HttpResponse | None]:
-    """Take one of the slots for a password check. Yields None, or a page with status 429 when all slots are taken."""
-    if not _slots.acquire(blocking=False):
+    """Take this process's only slot for a password check. Yields None, or a page with status 429 when it is taken."""
+    if not _password_check.acquire(blocking=False):
         yield _refused(request, seconds=1, is_busy=True)
         return
     try:
         yield None
     finally:
-        _slots.release()
+        _password_check.release()
 
 
 def _refused(request: HttpRequest, *, seconds: int, is_busy: bool = False) -> HttpResponse:

@@ -1,6 +1,7 @@
 """Bodies over a real socket: chunked bodies are read like others, and no body is read beyond its limit."""
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -98,6 +99,19 @@ def test_the_sign_in_page_reads_no_chunked_hundred_megabytes(server: WebServer):
     answer, sent = server.send(head, parts)
     assert (status_of(answer), sent < 10 * MIB) == (413, True)
     assert list(server.tmp_dir.iterdir()) == []
+
+
+def test_a_chunked_body_that_pauses_just_past_two_mebibytes_is_refused_for_its_length(server: WebServer):
+    """gunicorn asks for a kilobyte more than the one byte that tells."""
+
+    def parts() -> Iterator[bytes]:
+        yield b"400000\r\n" + b" " * (2 * MIB + 1)
+        time.sleep(0.5)
+        yield b" " * 4096
+
+    head = "POST /gateway/events HTTP/1.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked"
+    answer, _sent = server.send(head, parts())
+    assert (status_of(answer), json.loads(answer.partition(b"\r\n\r\n")[2])["code"]) == (413, 1413)
 
 
 def test_a_body_with_two_lengths_is_refused(server: WebServer):

@@ -13,8 +13,8 @@ import pytest
 from django.templatetags.static import static
 
 from tests.contract.operations import OPERATIONS
-from tests.support.nginx import FOLDERS, Proxy
-from tests.support.processes import run_process
+from tests.support.nginx import EXAMPLE, FOLDERS, Proxy
+from tests.support.processes import PROJECT, run_process
 
 OURS = ["/admin/", "/docs", "/schema", "/s/abc", static("admin/css/base.css"), static("backoffice/backoffice.css")]
 
@@ -55,6 +55,15 @@ def test_nginx_takes_the_example(site: Proxy):
     done = run_process(site.argv("-t"), "nginx")
     assert done.returncode == 0, done.stderr
     assert "warn" not in done.stderr
+
+
+def test_the_proxy_gives_up_an_idle_connection_before_gunicorn_does():
+    """A request sent into a connection that gunicorn is closing would be answered with 502."""
+    of_nginx = re.search(r"upstream wxrobot {[^}]*keepalive_timeout (\d+)s;", EXAMPLE.read_text())
+    of_gunicorn = re.search(r"^keepalive = (\d+)", (PROJECT / "gunicorn.conf.py").read_text(), re.MULTILINE)
+    assert of_nginx is not None
+    assert of_gunicorn is not None
+    assert int(of_nginx[1]) < int(of_gunicorn[1])
 
 
 @pytest.mark.parametrize("path", ["/grouppet", "/grouppet/home?userId=x", "/grouppet/messmsgetails/1/2"])

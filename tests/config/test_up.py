@@ -119,8 +119,7 @@ def test_each_installation_signs_with_a_key_of_its_own(running: Product, started
 
 def test_its_files_are_private(running: Product):
     run_dir = running.run_dir
-    fault = {"system": "sms", "mode": "ok", "rate": 1.0}
-    assert requests.post(f"{running.sandbox_url}/_/faults", json=fault, timeout=20).status_code == 200
+    running.set_fault("sms", "ok")
     private = {"keys", "log", "postgres", "redis", "sandbox.jsonl", "secret.key", "services.json", "redis.conf"}
     assert {path.name for path in run_dir.iterdir()} >= private
     open_to_others = [

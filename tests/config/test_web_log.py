@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,8 +25,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(folder: Path, django_db_setup: None, django_db_blocker: object) -> Iterator[WebServer]:
-    with django_db_blocker.unblock():  # type: ignore[attr-defined]
+def server(folder: Path, django_db_setup: None, django_db_blocker: Any) -> Iterator[WebServer]:
+    with django_db_blocker.unblock():
         access = f"--access-logfile {folder}/access.log"
         server = WebServer(folder, GUNICORN_CMD_ARGS=access)
     yield server

@@ -133,16 +133,11 @@ def outside_call(front: Front, _: int) -> None:
 
 
 def test_the_service_answers_under_all_these_loads(product: Product, front: Front):
-    faults = f"{product.sandbox_url}/_/faults"
-    requests.post(faults, json={"system": "wechat", "mode": "timeout", "rate": 1.0}, timeout=10)
     loads = [(HALF_SENT, half_a_request), (SIGN_INS, sign_in), (UPLOADS, upload), (OUTSIDE_CALLS, outside_call)]
-    try:
-        with ExitStack() as stack:
-            for count, work in loads:
-                stack.enter_context(repeated(count, work, front))
-            time.sleep(2)
-            took = sorted(front.seconds_of_an_answer() for _ in range(PROBES))
-    finally:
-        requests.post(faults, json={"system": "wechat", "mode": "ok", "rate": 1.0}, timeout=10)
+    with product.fault("wechat"), ExitStack() as stack:
+        for count, work in loads:
+            stack.enter_context(repeated(count, work, front))
+        time.sleep(2)
+        took = sorted(front.seconds_of_an_answer() for _ in range(PROBES))
     # Half of them may be slow because other tests have the processor, not because a thread was lacking.
     assert took[PROBES // 2] < SOON, took

@@ -7,7 +7,6 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -47,16 +46,6 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
         yield town
     finally:
         product.stop()
-
-
-@contextmanager
-def fault(town: Scenario, system: str, mode: str = "timeout") -> Iterator[None]:
-    address = f"{town.product.sandbox_url}/_/faults"
-    requests.post(address, json={"system": system, "mode": mode, "rate": 1.0}, timeout=10)
-    try:
-        yield
-    finally:
-        requests.post(address, json={"system": system, "mode": "ok", "rate": 1.0}, timeout=10)
 
 
 def seconds_of(work: Callable[[], Any]) -> float:
@@ -169,7 +158,7 @@ def test_many_calls_to_a_system_that_hangs_delay_no_other_request(
     town: Scenario, system: str, call: Callable[[Scenario, int], None]
 ):
     probes = [status, withdrawal] if system == "gateway" else [status, withdrawal, keyword_reply]
-    with fault(town, system), ThreadPoolExecutor(CROWD) as crowd:
+    with town.product.fault(system), ThreadPoolExecutor(CROWD) as crowd:
         calls = [crowd.submit(call, town, number) for number in range(CROWD)]
         time.sleep(0.5)
         took = {probe.__name__: median_of_probes(probe, town) for probe in probes}

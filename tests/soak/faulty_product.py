@@ -123,10 +123,6 @@ class FaultyProduct(Product):
         assert self.services.valkey is not None
         return self.services.valkey
 
-    def set_fault(self, system: str, mode: str) -> None:
-        fault = {"system": system, "mode": mode, "rate": 1.0}
-        assert requests.post(f"{self.sandbox_url}/_/faults", json=fault, timeout=10).status_code == 200
-
     def stop_sandbox(self) -> None:
         assert self.sandbox_child is not None
         self.sandbox_child.kill_group(signal.SIGTERM)

@@ -27,7 +27,7 @@ ANSWERED_BADLY = "hostile"  # the role whose partial requests need no response
 
 @dataclass
 class Evidence:
-    """The data of the verification besides the database."""
+    """The calls, accepted requests and faults of a soak. The verification reads the rest from the database."""
 
     log: CallLog = field(default_factory=CallLog)
     accepted: Accepted = field(default_factory=Accepted)

@@ -28,7 +28,7 @@ _BEGINNING = 8  # characters of a long value that are looked up first
 
 @dataclass
 class Report:
-    """The result of a search: the amount of text, and (file, kind) of each secret found."""
+    """Counts of the lines and files that were read, and (file, kind) of each secret in them."""
 
     lines: int = 0
     files: int = 0

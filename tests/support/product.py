@@ -5,7 +5,8 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
@@ -117,6 +118,20 @@ class Product:
         """Return a page of the sandbox's control interface."""
         answer: dict[str, Any] = requests.get(f"{self.sandbox_url}/_/{path}", params=query, timeout=10).json()
         return answer
+
+    def set_fault(self, system: str, mode: str) -> None:
+        """Have an outside system of the sandbox fail in this way from now on; `ok` ends it."""
+        fault = {"system": system, "mode": mode, "rate": 1.0}
+        assert requests.post(f"{self.sandbox_url}/_/faults", json=fault, timeout=20).status_code == 200
+
+    @contextmanager
+    def fault(self, system: str, mode: str = "timeout") -> Iterator[None]:
+        """Have an outside system fail in this way meanwhile."""
+        self.set_fault(system, mode)
+        try:
+            yield
+        finally:
+            self.set_fault(system, "ok")
 
     def operator(self) -> Operator:
         found = re.search(r"Password:\s+(\S+)", self.output)
