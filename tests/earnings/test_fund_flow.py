@@ -43,7 +43,7 @@ def number(sandbox) -> str:
 @pytest.fixture
 def reconcile(sandbox, monkeypatch) -> Callable[[bytes], str]:
     """Return a function that runs the command with this fund-flow file and returns its output and exit status."""
-    pay = next(player for system, player in sandbox.systems if system == "pay")
+    pay = dict(sandbox.systems)["pay"]
 
     def run(raw: bytes) -> str:
         monkeypatch.setattr(pay, "_fund_flow", lambda day: raw)

@@ -34,7 +34,7 @@ def other_key() -> rsa.RSAPrivateKey:
 
 @pytest.fixture
 def pay(sandbox, monkeypatch) -> FakeWeChatPay:
-    player = next(player for system, player in sandbox.systems if system == "pay")
+    player = dict(sandbox.systems)["pay"]
     monkeypatch.setattr(player, "own_serial", SERIAL)  # monkeypatch restores both after the test
     monkeypatch.setattr(player, "own_key", player.own_key)
     return player

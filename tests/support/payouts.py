@@ -44,9 +44,14 @@ def bills(sandbox) -> list[tuple[str, int]]:
     return [(bill["state"], bill["requests"]) for bill in sandbox.state.bills.values()]
 
 
+def pay_of(sandbox) -> Any:
+    """Return the sandbox's WeChat Pay."""
+    return dict(sandbox.systems)["pay"]
+
+
 def notify(sandbox, withdrawal: Withdrawal, **changed: str) -> int:
     """Post the sandbox's signed notification with `changed` headers. Returns the HTTP status."""
-    pay = next(player for system, player in sandbox.players if system == "pay")
+    pay = pay_of(sandbox)
     raw, headers = pay.notify_of(withdrawal.pk.hex)
     return (
         Client()
@@ -56,11 +61,11 @@ def notify(sandbox, withdrawal: Withdrawal, **changed: str) -> int:
 
 
 def signed_notify(
-    sandbox, told: Any, *, event: Any = "MCHTRANSFER.BILL.FINISHED", **changed: Any
+    sandbox, content: Any, *, event: Any = "MCHTRANSFER.BILL.FINISHED", **changed: Any
 ) -> tuple[int, Any]:
     """Post a correctly signed notification with this content. `changed`: parts of its resource. Returns (status, body)."""
-    pay = next(player for system, player in sandbox.players if system == "pay")
-    sealed = AESGCM(settings.WECHAT_PAY_API_V3_KEY.encode()).encrypt(b"0" * 12, json.dumps(told).encode(), b"x")
+    pay = pay_of(sandbox)
+    sealed = AESGCM(settings.WECHAT_PAY_API_V3_KEY.encode()).encrypt(b"0" * 12, json.dumps(content).encode(), b"x")
     resource = {
         "ciphertext": base64.b64encode(sealed).decode(),
         "nonce": "0" * 12,
