@@ -3,6 +3,7 @@
 import uuid
 from typing import Any, ClassVar
 
+import pgtrigger
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.contrib.postgres.indexes import GinIndex
@@ -11,6 +12,25 @@ from django.db.models import F, Q
 
 from config.platform.dates import shanghai_time
 from config.platform.lookups import id_or_code
+from config.platform.triggers import FixedColumns, Rule
+
+INVITERS_FORM_NO_CIRCLE = """
+    IF TG_OP = 'UPDATE' AND NEW.inviter_id IS NOT DISTINCT FROM OLD.inviter_id THEN
+        RETURN NEW;
+    END IF;
+    -- Two people inviting each other at the same time would each see no circle: one at a time.
+    PERFORM pg_advisory_xact_lock(hashtext('accounts_user.inviter'));
+    IF EXISTS (
+        WITH RECURSIVE up(id, inviter_id) AS (
+            SELECT u.id, u.inviter_id FROM accounts_user u WHERE u.id = NEW.inviter_id
+            UNION
+            SELECT u.id, u.inviter_id FROM accounts_user u JOIN up ON u.id = up.inviter_id
+        ) SELECT 1 FROM up WHERE id = NEW.id
+    ) THEN
+        RAISE EXCEPTION 'inviters form a circle' USING ERRCODE = 'check_violation', CONSTRAINT = 'inviters_form_no_circle';
+    END IF;
+    RETURN NEW;
+"""
 
 
 class UserQuerySet(models.QuerySet["User"]):
@@ -148,6 +168,23 @@ class User(AbstractBaseUser, PermissionsMixin):
                 fields=["identity_given_at", "id"],
                 condition=Q(identity_sealed__isnull=False, identity_hash__isnull=True),
                 name="users_with_unhashed_card",
+            ),
+        ]
+        triggers = [
+            FixedColumns(
+                name="inviter_is_set_once",
+                operation=pgtrigger.UpdateOf("inviter_id"),
+                fields=["inviter"],
+                condition="OLD.inviter_id IS NOT NULL",
+                constraint="inviter_is_set_once",
+                message="an inviter is set once",
+            ),
+            Rule(
+                name="inviters_form_no_circle",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert | pgtrigger.UpdateOf("inviter_id"),
+                condition=pgtrigger.Condition("NEW.inviter_id IS NOT NULL"),
+                func=INVITERS_FORM_NO_CIRCLE,
             ),
         ]
 

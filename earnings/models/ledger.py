@@ -2,10 +2,32 @@
 
 import uuid
 
+import pgtrigger
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext as _
+
+from config.platform.triggers import AppendOnly, FixedColumns, Forbid, Rule
+from earnings.models.triggers import (
+    APPLY_ENTRIES,
+    GUARD_REVERSAL,
+    REVERSAL_IS_OPPOSITE,
+    TRANSACTION_HAS_ENTRIES,
+)
+
+_TOTALS = "totals of an account follow from its entries only"
+_IS_REVERSAL = pgtrigger.Condition("NEW.reverses_id IS NOT NULL")
+
+
+def append_only() -> AppendOnly:
+    """Return the trigger of a history: a correction is a new row."""
+    return AppendOnly(
+        name="append_only",
+        constraint="history_is_append_only",
+        message="% is append-only: post a reversal instead",
+        values=["TG_TABLE_NAME"],
+    )
 
 
 class Account(models.Model):
@@ -48,6 +70,22 @@ class Account(models.Model):
             models.UniqueConstraint(fields=["kind"], condition=~Q(kind="user"), name="one_house_account_of_a_kind"),
         ]
         indexes = [models.Index(fields=["-opened_at", "id"], name="accounts_newest_first")]
+        triggers = [
+            Forbid(
+                name="account_opens_empty",
+                operation=pgtrigger.Insert,
+                condition="(NEW.available, NEW.withdrawing, NEW.earned) <> (0, 0, 0)",
+                constraint="totals_follow_from_entries",
+                message=_TOTALS,
+            ),
+            FixedColumns(
+                name="totals_follow_from_entries",
+                fields=["available", "withdrawing", "earned", "kind", "user"],
+                condition="pg_trigger_depth() = 0",  # above 0 the trigger apply_entries is at work
+                constraint="totals_follow_from_entries",
+                message=_TOTALS,
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.user_id or ''}".strip()
@@ -114,6 +152,31 @@ class LedgerTransaction(models.Model):
                 fields=["kind", "-posted_at", "id"], condition=~Q(kind="settlement"), name="transactions_by_kind"
             ),
         ]
+        triggers = [
+            append_only(),
+            Rule(
+                name="transaction_has_entries",
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert,
+                timing=pgtrigger.Deferred,
+                func=TRANSACTION_HAS_ENTRIES,
+            ),
+            Rule(
+                name="guard_reversal",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert,
+                condition=_IS_REVERSAL,
+                func=GUARD_REVERSAL,
+            ),
+            Rule(
+                name="reversal_is_opposite",
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert,
+                timing=pgtrigger.Deferred,
+                condition=_IS_REVERSAL,
+                func=REVERSAL_IS_OPPOSITE,
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.cause
@@ -173,6 +236,17 @@ class LedgerEntry(models.Model):
                 fields=["slip_type", "-id"], condition=Q(slip_type__in=[3, 4]), name="entries_of_rare_type"
             ),
             models.Index(fields=["-id"], condition=Q(bucket="withdrawing"), name="entries_of_withdrawals"),
+        ]
+        triggers = [
+            append_only(),
+            Rule(
+                name="apply_entries",
+                level=pgtrigger.Statement,
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert,
+                referencing=pgtrigger.Referencing(new="fresh"),
+                func=APPLY_ENTRIES,
+            ),
         ]
 
     def __str__(self) -> str:

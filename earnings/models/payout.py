@@ -1,8 +1,11 @@
 """Models of payouts through WeChat Pay and of their pauses."""
 
+import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 
+from config.platform.triggers import FixedColumns, Rule, Transitions
+from earnings.models.triggers import PAYOUT_GOES_TO_THE_RECEIVER
 from earnings.models.withdrawal import Withdrawal
 
 
@@ -21,6 +24,15 @@ class PayoutQuerySet(models.QuerySet["Payout"]):
         return self.filter(Payout.CONTRADICTED)
 
 
+class PayoutState(models.TextChoices):
+    PREPARED = "prepared", "待打款"  # may be sent
+    SENT = "sent", "结果待查"  # may have reached WeChat Pay: only queried from here on
+    WAITING_USER = "waiting_user", "待用户确认"
+    SUCCEEDED = "succeeded", "成功"
+    FAILED = "failed", "失败"
+    WITHDRAWN = "withdrawn", "已撤销"  # the withdrawal was rejected before the payout was sent
+
+
 class Payout(models.Model):
     """The one transfer of an approved withdrawal through WeChat Pay, always under the same number."""
 
@@ -29,13 +41,7 @@ class Payout(models.Model):
     LEFT_TO_OPERATORS = Q(ended_at__isnull=True, needs_operator_at__isnull=False)
     CONTRADICTED = Q(contradicted_at__isnull=False, reviewed_at__isnull=True)
 
-    class State(models.TextChoices):
-        PREPARED = "prepared", "待打款"  # may be sent
-        SENT = "sent", "结果待查"  # may have reached WeChat Pay: only queried from here on
-        WAITING_USER = "waiting_user", "待用户确认"
-        SUCCEEDED = "succeeded", "成功"
-        FAILED = "failed", "失败"
-        WITHDRAWN = "withdrawn", "已撤销"  # the withdrawal was rejected before the payout was sent
+    State = PayoutState
 
     withdrawal = models.OneToOneField(Withdrawal, models.PROTECT, primary_key=True, related_name="payout")
     state = models.CharField("状态", max_length=16, choices=State.choices, default=State.PREPARED)
@@ -115,6 +121,39 @@ class Payout(models.Model):
             ),
             models.Index(
                 fields=["contradicted_at"], condition=Q(contradicted_at__isnull=False), name="payouts_contradicted"
+            ),
+        ]
+        triggers = [
+            Transitions(
+                name="payout_moves_one_way",
+                field="state",
+                allowed=[
+                    (PayoutState.PREPARED, PayoutState.SENT),
+                    (PayoutState.PREPARED, PayoutState.WITHDRAWN),
+                    (PayoutState.SENT, PayoutState.WAITING_USER),
+                    (PayoutState.SENT, PayoutState.SUCCEEDED),
+                    (PayoutState.SENT, PayoutState.FAILED),
+                    (PayoutState.WAITING_USER, PayoutState.SUCCEEDED),
+                    (PayoutState.WAITING_USER, PayoutState.FAILED),
+                ],
+                constraint="payout_moves_one_way",
+                message="a payout does not go from % to %",
+            ),
+            FixedColumns(
+                name="sent_payout_keeps_its_receiver",
+                fields=["open_id", "app_id", "sent_at"],
+                condition="OLD.sent_at IS NOT NULL",
+                # the receiver of an ended payout may be erased, but not replaced
+                unless="OLD.ended_at IS NOT NULL AND (NEW.open_id, NEW.app_id, NEW.sent_at) = ('', '', OLD.sent_at)",
+                constraint="sent_payout_keeps_its_receiver",
+                message="a payout that was sent keeps its receiver",
+            ),
+            Rule(
+                name="payout_goes_to_the_receiver_asked_for",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Condition("OLD.sent_at IS NULL AND NEW.sent_at IS NOT NULL"),
+                func=PAYOUT_GOES_TO_THE_RECEIVER,
             ),
         ]
 

@@ -2,10 +2,15 @@
 
 from decimal import Decimal
 
+import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from config.platform.triggers import FixedColumns, Forbid
+
+_DECIDED_ONCE = "a change of what is paid is decided once, as it was asked for"
 
 
 class EarningsRules(models.Model):
@@ -144,6 +149,27 @@ class RuleChange(models.Model):
             ),
         ]
         indexes = [models.Index(fields=["status", "-id"], name="rule_changes_by_status")]
+        triggers = [
+            Forbid(
+                name="rule_change_is_kept",
+                operation=pgtrigger.Delete,
+                constraint="rule_change_stays",
+                message=_DECIDED_ONCE,
+            ),
+            FixedColumns(
+                name="rule_change_stays",
+                fields=["target", "row_id", "before", "values", "effect", "needs_second", "asked_at", "asked_by"],
+                constraint="rule_change_stays",
+                message=_DECIDED_ONCE,
+            ),
+            Forbid(
+                name="decided_rule_change_stays",
+                operation=pgtrigger.Update,
+                condition="OLD.status <> 0",
+                constraint="rule_change_stays",
+                message=_DECIDED_ONCE,
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_target_display()} {self.effect:+} 元/晚"
