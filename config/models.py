@@ -14,6 +14,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from config.platform.constraints import empty, filled
 from config.platform.dates import shanghai_time
 from config.platform.networks import is_within
 from config.platform.triggers import Forbid, Rule
@@ -100,15 +101,15 @@ class ApiKey(models.Model):
                 name="api_key_expires_after_it_was_made",
             ),
             models.CheckConstraint(
-                condition=Q(last_used_from__isnull=True) | Q(last_used_at__isnull=False),
+                condition=empty("last_used_from") | filled("last_used_at"),
                 name="api_key_used_from_somewhere_was_used",
             ),
             models.CheckConstraint(
-                condition=Q(revoked_at__isnull=False) | Q(revoked_by__isnull=True),
+                condition=filled("revoked_at") | empty("revoked_by"),
                 name="key_revoked_by_someone_has_revoked_at",
             ),
             models.CheckConstraint(
-                condition=Q(confirmed_at__isnull=False) | Q(confirmed_by=""),
+                condition=filled("confirmed_at") | empty(texts=["confirmed_by"]),
                 name="key_confirmed_by_someone_has_confirmed_at",
             ),
             models.CheckConstraint(

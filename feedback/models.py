@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from config.platform.constraints import empty, filled_exactly_when, filled_together
 from config.platform.dates import shanghai_time
 from robots.models import Robot
 
@@ -85,13 +86,12 @@ class Problem(models.Model):
         permissions = [("answer_problem", "答复反馈")]
         constraints = [
             models.CheckConstraint(
-                condition=Q(answered_at__isnull=True, answered_by="", answer="")
-                | (Q(answered_at__isnull=False) & ~Q(answered_by="") & ~Q(answer="")),
+                condition=filled_together("answered_at", texts=["answered_by", "answer"]),
                 name="answered_problem_says_what_who_and_when",
             ),
             models.CheckConstraint(
-                condition=Q(closed_at__isnull=True, closed_by="", closed_reason="")
-                | (Q(closed_at__isnull=False, answered_at__isnull=True) & ~Q(closed_by="") & ~Q(closed_reason="")),
+                condition=filled_together("closed_at", texts=["closed_by", "closed_reason"])
+                & (empty("closed_at") | empty("answered_at")),
                 name="closed_problem_says_who_and_why_and_is_unanswered",
             ),
         ]
@@ -174,7 +174,7 @@ class ForwardedMessage(models.Model):
         ordering = ["-said_at", "-id"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(status=0, settled_at__isnull=True) | (~Q(status=0) & Q(settled_at__isnull=False)),
+                condition=filled_exactly_when(~Q(status=0), "settled_at"),
                 name="settled_forward_has_settled_at",
             ),
             models.CheckConstraint(condition=Q(kind__in=["text", "image"]), name="forward_kind_is_known"),

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
+from config.platform.constraints import empty, filled, filled_exactly_when
 from config.platform.triggers import AppendOnly, FixedColumns, Forbid, Rule
 from earnings.models.triggers import (
     APPLY_ENTRIES,
@@ -64,7 +65,7 @@ class Account(models.Model):
             models.CheckConstraint(condition=Q(available__gte=0), name="available_not_negative"),
             models.CheckConstraint(condition=Q(withdrawing__gte=0), name="withdrawing_not_negative"),
             models.CheckConstraint(
-                condition=Q(kind="user", user__isnull=False) | (~Q(kind="user") & Q(user__isnull=True)),
+                condition=filled_exactly_when(Q(kind="user"), "user"),
                 name="user_account_has_a_user",
             ),
             models.UniqueConstraint(fields=["kind"], condition=~Q(kind="user"), name="one_house_account_of_a_kind"),
@@ -131,8 +132,8 @@ class LedgerTransaction(models.Model):
         ordering = ["-posted_at", "id"]
         constraints = [
             models.CheckConstraint(
-                condition=(Q(kind="reversal", reverses__isnull=False) & ~Q(reason="") & ~Q(posted_by=""))
-                | (~Q(kind="reversal") & Q(reverses__isnull=True, reverses_account__isnull=True)),
+                condition=Q(kind="reversal") & filled("reverses", texts=["reason", "posted_by"])
+                | ~Q(kind="reversal") & empty("reverses", "reverses_account"),
                 name="reversal_names_what_who_and_why",
             ),
             models.UniqueConstraint(
@@ -220,7 +221,7 @@ class LedgerEntry(models.Model):
                 condition=Q(slip_type__isnull=True) | Q(slip_type__range=(0, 4)), name="slip_type_is_0_to_4"
             ),
             models.CheckConstraint(
-                condition=Q(slip_type__isnull=True) | Q(bucket="available"), name="income_is_available"
+                condition=empty("slip_type") | Q(bucket="available"), name="income_is_available"
             ),
         ]
         indexes = [

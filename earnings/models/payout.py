@@ -4,6 +4,7 @@ import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 
+from config.platform.constraints import empty, filled, filled_exactly_when, filled_together
 from config.platform.triggers import FixedColumns, Rule, Transitions
 from earnings.models.triggers import PAYOUT_GOES_TO_THE_RECEIVER
 from earnings.models.withdrawal import Withdrawal
@@ -77,35 +78,33 @@ class Payout(models.Model):
         ordering = ["-created_at", "withdrawal_id"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(state__in=["prepared", "withdrawn"]) | Q(sent_at__isnull=False),
+                condition=Q(state__in=["prepared", "withdrawn"]) | filled("sent_at"),
                 name="payout_beyond_prepared_was_sent",
             ),
             models.CheckConstraint(
-                condition=Q(sent_at__isnull=True, called_at__isnull=True)
-                | Q(sent_at__isnull=False, called_at__gte=F("sent_at")),
+                condition=empty("sent_at", "called_at") | filled("sent_at") & Q(called_at__gte=F("sent_at")),
                 name="sent_payout_was_called",
             ),
             models.CheckConstraint(
-                condition=Q(state__in=["succeeded", "failed", "withdrawn"], ended_at__isnull=False)
-                | (~Q(state__in=["succeeded", "failed", "withdrawn"]) & Q(ended_at__isnull=True)),
+                condition=filled_exactly_when(Q(state__in=["succeeded", "failed", "withdrawn"]), "ended_at"),
                 name="ended_payout_has_ended_at",
             ),
             models.CheckConstraint(
-                condition=Q(ended_by="") | (Q(ended_at__isnull=False) & ~Q(note="")),
+                condition=empty(texts=["ended_by"]) | filled("ended_at", texts=["note"]),
                 name="payout_decided_by_somebody_has_a_note",
             ),
             models.CheckConstraint(condition=Q(due_at__gte=F("created_at")), name="payout_due_after_it_was_made"),
             models.CheckConstraint(
-                condition=~Q(state="prepared") | Q(needs_operator_at__isnull=True),
+                condition=~Q(state="prepared") | empty("needs_operator_at"),
                 name="payout_left_to_operators_was_sent",
             ),
             models.CheckConstraint(
-                condition=Q(reviewed_at__isnull=True, reviewed_by="")
-                | (Q(reviewed_at__isnull=False, contradicted_at__isnull=False) & ~Q(reviewed_by="") & ~Q(note="")),
+                condition=empty("reviewed_at", texts=["reviewed_by"])
+                | filled("reviewed_at", "contradicted_at", texts=["reviewed_by", "note"]),
                 name="reviewed_payout_was_contradicted",
             ),
             models.CheckConstraint(
-                condition=Q(contradicted_at__isnull=True) | Q(ended_at__isnull=False),
+                condition=empty("contradicted_at") | filled("ended_at"),
                 name="contradicted_payout_has_ended",
             ),
         ]
@@ -191,11 +190,10 @@ class PayoutPause(models.Model):
                 models.Value(1), condition=Q(resumed_at__isnull=True), name="one_pause_of_payouts_at_a_time"
             ),
             models.CheckConstraint(
-                condition=~Q(reason="") & ~Q(paused_by=""), name="pause_has_somebody_and_reason"
+                condition=filled(texts=["reason", "paused_by"]), name="pause_has_somebody_and_reason"
             ),
             models.CheckConstraint(
-                condition=Q(resumed_at__isnull=True, resumed_by="")
-                | (Q(resumed_at__isnull=False) & ~Q(resumed_by="")),
+                condition=filled_together("resumed_at", texts=["resumed_by"]),
                 name="resumed_pause_has_somebody",
             ),
         ]

@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import DecimalField, F, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
 
+from config.platform.constraints import filled, filled_exactly_when, filled_together
 from config.platform.triggers import FixedColumns, Forbid, Rule, Transitions
 from earnings.models.ledger import append_only
 from earnings.models.triggers import LARGE_WITHDRAWAL_HAS_TWO_APPROVALS
@@ -108,17 +109,15 @@ class Withdrawal(models.Model):
                 condition=Q(amount__in=[1, 20, 50, 100, 200, 500]), name="withdrawal_amount_is_offered"
             ),
             models.CheckConstraint(
-                condition=Q(status=0, reviewed_at__isnull=True, reviewed_by="")
-                | (~Q(status=0) & Q(reviewed_at__isnull=False) & ~Q(reviewed_by="")),
+                condition=filled_exactly_when(~Q(status=0), "reviewed_at", texts=["reviewed_by"]),
                 name="reviewed_withdrawal_has_reviewer_and_moment",
             ),
             models.CheckConstraint(
-                condition=Q(first_approved_at__isnull=True, first_approved_by="")
-                | (Q(first_approved_at__isnull=False) & ~Q(first_approved_by="")),
+                condition=filled_together("first_approved_at", texts=["first_approved_by"]),
                 name="first_approval_has_somebody_and_moment",
             ),
             models.CheckConstraint(
-                condition=Q(open_id="", app_id="") | (~Q(open_id="") & ~Q(app_id="")),
+                condition=filled_together(texts=["open_id", "app_id"]),
                 name="receiver_has_open_id_and_app_id",
             ),
             models.CheckConstraint(
@@ -126,15 +125,15 @@ class Withdrawal(models.Model):
                 name="two_approvals_are_of_two_people",
             ),
             models.CheckConstraint(
-                condition=Q(status=3, paid_at__isnull=False) | (~Q(status=3) & Q(paid_at__isnull=True)),
+                condition=filled_exactly_when(Q(status=3), "paid_at"),
                 name="paid_withdrawal_has_paid_at",
             ),
             models.CheckConstraint(
-                condition=Q(status=4, failed_at__isnull=False) | (~Q(status=4) & Q(failed_at__isnull=True)),
+                condition=filled_exactly_when(Q(status=4), "failed_at"),
                 name="failed_withdrawal_has_failed_at",
             ),
             models.CheckConstraint(
-                condition=~Q(status__in=[2, 4]) | ~Q(reason=""), name="unpaid_withdrawal_has_a_reason"
+                condition=~Q(status__in=[2, 4]) | filled(texts=["reason"]), name="unpaid_withdrawal_has_a_reason"
             ),
         ]
         indexes = [

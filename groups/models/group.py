@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from accounts.models import User
+from config.platform.constraints import empty, filled, filled_together
 from config.platform.lookups import id_or_code
 from robots.models import Robot
 
@@ -107,12 +108,11 @@ class Group(models.Model):
                 fields=["code"], condition=Q(cancelled_at__isnull=True), name="group_is_served_once_at_a_time"
             ),
             models.CheckConstraint(
-                condition=Q(cancelled_at__isnull=True, cancel_reason__isnull=True)
-                | Q(cancelled_at__isnull=False, cancel_reason__isnull=False),
+                condition=filled_together("cancelled_at", "cancel_reason"),
                 name="cancelled_group_has_a_reason",
             ),
             models.CheckConstraint(
-                condition=Q(cancelled_at__isnull=False) | Q(cancelled_by=""),
+                condition=filled("cancelled_at") | empty(texts=["cancelled_by"]),
                 name="group_cancelled_by_has_cancelled_at",
             ),
             models.CheckConstraint(condition=Q(star__isnull=True) | Q(star__range=(1, 5)), name="star_is_1_to_5"),

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from config.platform.constraints import filled, filled_exactly_when
 from config.platform.dates import shanghai_time
 from groups.models import Group
 
@@ -70,10 +71,10 @@ class MassMessage(models.Model):
                 name="two_mass_messages_a_day",
             ),
             models.CheckConstraint(
-                condition=Q(status__in=[0, 3]) | Q(fired_at__isnull=False), name="sent_mass_message_has_fired_at"
+                condition=Q(status__in=[0, 3]) | filled("fired_at"), name="sent_mass_message_has_fired_at"
             ),
             models.CheckConstraint(
-                condition=~Q(status=3) | Q(recalled_at__isnull=False),
+                condition=~Q(status=3) | filled("recalled_at"),
                 name="recalled_mass_message_has_recalled_at",
             ),
         ]
@@ -137,17 +138,17 @@ class MassMessageGroup(models.Model):
             models.UniqueConstraint(fields=["mass_message", "group"], name="mass_message_once_per_group"),
             models.UniqueConstraint(fields=["group", "minute"], name="one_mass_message_per_group_and_minute"),
             models.CheckConstraint(
-                condition=Q(status=0, settled_at__isnull=True) | (~Q(status=0) & Q(settled_at__isnull=False)),
+                condition=filled_exactly_when(~Q(status=0), "settled_at"),
                 name="settled_mass_message_group_has_settled_at",
             ),
             models.CheckConstraint(
                 condition=~Q(status=1) | Q(message_count__gt=0), name="mass_message_is_sent_by_messages"
             ),
             models.CheckConstraint(
-                condition=~Q(status=2) | ~Q(reason=""), name="failed_mass_message_group_has_a_reason"
+                condition=~Q(status=2) | filled(texts=["reason"]), name="failed_mass_message_group_has_a_reason"
             ),
             models.CheckConstraint(
-                condition=Q(minute__isnull=False) | Q(status=3), name="mass_message_keeps_its_minute_until_recalled"
+                condition=filled("minute") | Q(status=3), name="mass_message_keeps_its_minute_until_recalled"
             ),
         ]
 
