@@ -209,7 +209,7 @@ class SiteStatus(models.Model):
             models.CheckConstraint(condition=Q(status__in=[1, 2]), name="site_status_is_1_or_2"),
             models.CheckConstraint(
                 condition=Q(status=1) | ~Q(upgrade_end=""),
-                name="maintenance_says_until_when",
+                name="maintenance_has_an_end",
                 violation_error_message=_("状态为维护时,请填写维护结束时间。"),
             ),
         ]

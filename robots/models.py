@@ -259,7 +259,7 @@ class OutboxMessage(models.Model):
                 condition=Q(is_held=False) | Q(status__in=[0, 2]), name="only_unsent_messages_are_held"
             ),
             models.UniqueConstraint(
-                fields=["dedupe_key"], condition=Q(dedupe_key__isnull=False), name="said_once_for_ever"
+                fields=["dedupe_key"], condition=Q(dedupe_key__isnull=False), name="dedupe_key_is_used_once"
             ),
         ]
         indexes = [
@@ -277,7 +277,9 @@ class OutboxMessage(models.Model):
             # the back office: failed and closed messages; sent ones, which are most, are listed by id
             models.Index(fields=["status", "-id"], condition=Q(status__in=[2, 3]), name="outbox_not_sent"),
             # the back office: other operations than SEND, which is most; and messages by time of creation
-            models.Index(fields=["operation", "-id"], condition=~Q(operation="send"), name="outbox_not_said"),
+            models.Index(
+                fields=["operation", "-id"], condition=~Q(operation="send"), name="outbox_other_operations"
+            ),
             BrinIndex(fields=["created_at"], name="outbox_by_moment", pages_per_range=32, autosummarize=True),
             # the chart of the dashboard: a BRIN index, which costs the sender next to nothing
             BrinIndex(fields=["settled_at"], name="outbox_by_settling", pages_per_range=32, autosummarize=True),

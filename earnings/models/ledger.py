@@ -68,7 +68,9 @@ class Account(models.Model):
                 condition=filled_exactly_when(Q(kind="user"), "user"),
                 name="user_account_has_a_user",
             ),
-            models.UniqueConstraint(fields=["kind"], condition=~Q(kind="user"), name="one_house_account_of_a_kind"),
+            models.UniqueConstraint(
+                fields=["kind"], condition=~Q(kind="user"), name="one_platform_account_of_a_kind"
+            ),
         ]
         indexes = [models.Index(fields=["-opened_at", "id"], name="accounts_newest_first")]
         triggers = [
@@ -209,7 +211,7 @@ class LedgerEntry(models.Model):
     bucket = models.CharField("余额", max_length=12, choices=Bucket.choices, default=Bucket.AVAILABLE)
     amount = models.DecimalField("金额(元)", max_digits=14, decimal_places=2)
     # Set for the user's income or fee, null for transfers between balances.
-    slip_type = models.SmallIntegerField("收益类型", choices=IncomeType.choices, null=True, blank=True)
+    income_type = models.SmallIntegerField("收益类型", choices=IncomeType.choices, null=True, blank=True)
     day = models.DateField("记账日")  # the transaction's day, copied here for the index
 
     class Meta:
@@ -218,23 +220,23 @@ class LedgerEntry(models.Model):
         constraints = [
             models.CheckConstraint(condition=~Q(amount=0), name="entry_moves_something"),
             models.CheckConstraint(
-                condition=Q(slip_type__isnull=True) | Q(slip_type__range=(0, 4)), name="slip_type_is_0_to_4"
+                condition=Q(income_type__isnull=True) | Q(income_type__range=(0, 4)), name="income_type_is_0_to_4"
             ),
             models.CheckConstraint(
-                condition=empty("slip_type") | Q(bucket="available"), name="income_is_available"
+                condition=empty("income_type") | Q(bucket="available"), name="income_is_available"
             ),
         ]
         indexes = [
             # GET /profit and /profit/slip: a few days of one account, from the index alone
             models.Index(
-                fields=["account", "day", "slip_type"],
+                fields=["account", "day", "income_type"],
                 include=["amount"],
-                condition=Q(slip_type__isnull=False),
+                condition=Q(income_type__isnull=False),
                 name="income_of_account_by_day",
             ),
             # the admin's filter by the rare income types
             models.Index(
-                fields=["slip_type", "-id"], condition=Q(slip_type__in=[3, 4]), name="entries_of_rare_type"
+                fields=["income_type", "-id"], condition=Q(income_type__in=[3, 4]), name="entries_of_rare_type"
             ),
             models.Index(fields=["-id"], condition=Q(bucket="withdrawing"), name="entries_of_withdrawals"),
         ]

@@ -28,7 +28,7 @@ APPLY_ENTRIES = """
         SELECT account_id,
                coalesce(sum(amount) FILTER (WHERE bucket = 'available'), 0) AS available,
                coalesce(sum(amount) FILTER (WHERE bucket = 'withdrawing'), 0) AS withdrawing,
-               coalesce(sum(amount) FILTER (WHERE slip_type IS NOT NULL), 0) AS earned
+               coalesce(sum(amount) FILTER (WHERE income_type IS NOT NULL), 0) AS earned
         FROM fresh GROUP BY account_id
     ) s WHERE a.id = s.account_id AND a.kind = 'user';
     RETURN NULL;
@@ -58,7 +58,7 @@ REVERSAL_IS_OPPOSITE = """
         SELECT 1 FROM earnings_ledgerentry e JOIN earnings_account a ON a.id = e.account_id
         WHERE a.kind = 'user' AND (e.transaction_id = NEW.id OR (e.transaction_id = NEW.reverses_id
             AND (NEW.reverses_account_id IS NULL OR e.account_id = NEW.reverses_account_id)))
-        GROUP BY e.account_id, e.bucket, e.slip_type HAVING sum(e.amount) <> 0
+        GROUP BY e.account_id, e.bucket, e.income_type HAVING sum(e.amount) <> 0
     ) THEN
         RAISE EXCEPTION 'a reversal is the opposite of what it reverses'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'reversal_is_the_opposite';

@@ -83,8 +83,8 @@ class Group(models.Model):
     welcome_message = models.CharField("欢迎语", max_length=500, blank=True)
 
     welcomed_at = models.DateTimeField("上次欢迎时间", null=True, blank=True)
-    mention_told_at = models.DateTimeField("上次@通知时间", null=True, blank=True)
-    replacement_told_at = models.DateTimeField("换机器人通知时间", null=True, blank=True)
+    mention_notified_at = models.DateTimeField("上次@通知时间", null=True, blank=True)
+    replacement_notified_at = models.DateTimeField("换机器人通知时间", null=True, blank=True)
 
     star = models.SmallIntegerField("星级", null=True, blank=True)
     is_legacy = models.BooleanField("老群", default=False)
@@ -136,7 +136,7 @@ class Group(models.Model):
                 name="groups_by_wechat_owner",
             ),
             models.Index(fields=["robot"], condition=Q(cancelled_at__isnull=True), name="active_groups_of_robot"),
-            models.Index(fields=["code", "-bound_at"], name="lives_of_group"),
+            models.Index(fields=["code", "-bound_at"], name="bindings_of_group"),
             # the back office: the list, its search, the dashboard's charts
             models.Index(fields=["-bound_at", "id"], name="groups_newest_first"),
             models.Index(fields=["name"], opclasses=["varchar_pattern_ops"], name="groups_by_name"),

@@ -83,12 +83,12 @@ class Launch(models.Model):
             ),
             models.CheckConstraint(
                 condition=~Q(status=2) | filled("paused_at", texts=["paused_by"]),
-                name="paused_launch_says_when_and_by_whom",
+                name="paused_launch_has_moment_and_person",
             ),
             models.CheckConstraint(
                 condition=filled_exactly_when(Q(status=3), "cancelled_at", texts=["cancelled_by"])
                 & (~Q(status=3) | filled(texts=["cancel_reason"])),
-                name="cancelled_launch_says_when_why_and_by_whom",
+                name="cancelled_launch_has_moment_person_and_reason",
             ),
         ]
         indexes = [

@@ -27,7 +27,9 @@ class MassMessageDraft(models.Model):
         verbose_name = verbose_name_plural = "群发草稿"
         ordering = ["-created_at", "id"]
         constraints = [
-            models.CheckConstraint(condition=Q(expires_at__gt=F("created_at")), name="draft_lives_for_a_while"),
+            models.CheckConstraint(
+                condition=Q(expires_at__gt=F("created_at")), name="draft_expires_after_it_was_made"
+            ),
             models.CheckConstraint(
                 condition=Q(completed_at__isnull=True) | Q(completed_at__lt=F("expires_at")),
                 name="draft_completed_before_it_expired",
@@ -58,7 +60,7 @@ class MassMessage(models.Model):
     slot = models.PositiveSmallIntegerField("当日第几条", null=True, blank=True)  # null when recalled unsent
     status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.WAITING)
     created_at = models.DateTimeField("创建时间")
-    fired_at = models.DateTimeField("进入发件箱时间", null=True, blank=True)
+    queued_at = models.DateTimeField("进入发件箱时间", null=True, blank=True)
     recalled_at = models.DateTimeField("撤回时间", null=True, blank=True)
 
     class Meta:
@@ -67,11 +69,11 @@ class MassMessage(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["user", "day", "slot"], name="mass_message_slot_is_taken_once"),
             models.CheckConstraint(
-                condition=Q(slot__in=[1, 2]) | Q(slot__isnull=True, status=3, fired_at__isnull=True),
+                condition=Q(slot__in=[1, 2]) | Q(slot__isnull=True, status=3, queued_at__isnull=True),
                 name="two_mass_messages_a_day",
             ),
             models.CheckConstraint(
-                condition=Q(status__in=[0, 3]) | filled("fired_at"), name="sent_mass_message_has_fired_at"
+                condition=Q(status__in=[0, 3]) | filled("queued_at"), name="sent_mass_message_has_queued_at"
             ),
             models.CheckConstraint(
                 condition=~Q(status=3) | filled("recalled_at"),
@@ -89,8 +91,8 @@ class MassMessage(models.Model):
             # scheduled sending
             models.Index(
                 fields=["send_at", "id"],
-                condition=Q(status=0, fired_at__isnull=True),
-                name="mass_messages_to_fire",
+                condition=Q(status=0, queued_at__isnull=True),
+                name="mass_messages_to_queue",
             ),
         ]
 

@@ -56,7 +56,7 @@ def test_an_unbalanced_transaction_is_refused(alice):
     account = ledger.account_of(alice)
     with pytest.raises(IntegrityError, match="add up to nothing"), transaction.atomic():
         post(
-            Posting(account, Decimal("1.00"), slip_type=IncomeType.OTHER),
+            Posting(account, Decimal("1.00"), income_type=IncomeType.OTHER),
             Posting(ledger.platform_account(Account.Kind.REWARDS), Decimal("-0.99")),
         )
     assert balance(alice) == ("0.00", "0.00")
@@ -122,7 +122,7 @@ def test_the_available_balance_is_never_negative(alice):
     account = ledger.account_of(alice)
     with pytest.raises(ledger.BalanceWouldBeNegative), transaction.atomic():
         post(
-            Posting(account, Decimal("-5.01"), slip_type=IncomeType.OTHER),
+            Posting(account, Decimal("-5.01"), income_type=IncomeType.OTHER),
             Posting(ledger.platform_account(Account.Kind.REWARDS), Decimal("5.01")),
         )
     assert balance(alice) == ("5.00", "0.00")
@@ -143,7 +143,7 @@ def test_a_zero_entry_is_refused(alice):
 
 def test_the_same_cause_is_posted_once(alice):
     account, rewards = ledger.account_of(alice), ledger.platform_account(Account.Kind.REWARDS)
-    postings = (Posting(account, Decimal(1), slip_type=IncomeType.OTHER), Posting(rewards, Decimal(-1)))
+    postings = (Posting(account, Decimal(1), income_type=IncomeType.OTHER), Posting(rewards, Decimal(-1)))
     post(*postings, cause="once")
     with pytest.raises(ledger.AlreadyPosted):
         post(*postings, cause="once")
@@ -224,7 +224,7 @@ def test_totals_always_equal_the_sums_of_the_entries(alice, amounts):
     for amount in amounts:
         try:
             with transaction.atomic():
-                post(Posting(account, amount, slip_type=IncomeType.OTHER), Posting(rewards, -amount))
+                post(Posting(account, amount, income_type=IncomeType.OTHER), Posting(rewards, -amount))
         except ledger.BalanceWouldBeNegative:
             continue
     entries = LedgerEntry.objects.filter(account=account).values_list("amount", flat=True)

@@ -17,11 +17,11 @@ from tests.factories.people import GroupFactory
 from tests.support.triggers import without_trigger
 
 
-def give(user: User, yuan: str, *, at: datetime | None = None, slip_type: IncomeType = IncomeType.GROUPS) -> None:
+def give(user: User, yuan: str, *, at: datetime | None = None, income_type: IncomeType = IncomeType.GROUPS) -> None:
     """Post income to the account of this user."""
     at = at or timezone.now()
     postings = [
-        Posting(ledger.account_of(user), Decimal(yuan), slip_type=slip_type),
+        Posting(ledger.account_of(user), Decimal(yuan), income_type=income_type),
         Posting(ledger.platform_account(Account.Kind.REWARDS), -Decimal(yuan)),
     ]
     ledger.post(kind=TransactionKind.SETTLEMENT, cause=f"test:{uuid4()}", day=day_of(at), at=at, postings=postings)

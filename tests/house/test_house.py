@@ -32,7 +32,7 @@ WITHOUT_PAGE = {
     "WithdrawalStep",
     "GroupDay",
     "MemberMove",
-    "Awakening",
+    "Reminder",
     "GroupKeyword",
     "KeywordReply",
     "CallbackDigest",
