@@ -5,6 +5,7 @@ from datetime import datetime
 from importlib import import_module
 from typing import Any
 
+import pgtrigger
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import BrinIndex
@@ -13,8 +14,10 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from config.platform.constraints import empty, filled
 from config.platform.dates import shanghai_time
 from config.platform.networks import is_within
+from config.platform.triggers import Forbid, Rule
 
 
 class Scope(models.TextChoices):
@@ -98,15 +101,15 @@ class ApiKey(models.Model):
                 name="api_key_expires_after_it_was_made",
             ),
             models.CheckConstraint(
-                condition=Q(last_used_from__isnull=True) | Q(last_used_at__isnull=False),
+                condition=empty("last_used_from") | filled("last_used_at"),
                 name="api_key_used_from_somewhere_was_used",
             ),
             models.CheckConstraint(
-                condition=Q(revoked_at__isnull=False) | Q(revoked_by__isnull=True),
+                condition=filled("revoked_at") | empty("revoked_by"),
                 name="key_revoked_by_someone_has_revoked_at",
             ),
             models.CheckConstraint(
-                condition=Q(confirmed_at__isnull=False) | Q(confirmed_by=""),
+                condition=filled("confirmed_at") | empty(texts=["confirmed_by"]),
                 name="key_confirmed_by_someone_has_confirmed_at",
             ),
             models.CheckConstraint(
@@ -115,6 +118,20 @@ class ApiKey(models.Model):
                 | (~Q(confirmed_by="") & ~Q(confirmed_by=F("created_by"))),
                 name="operators_key_is_confirmed_by_another",
             ),
+        ]
+        triggers = [
+            Rule(
+                name="confirmed_as_it_was",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Condition(
+                    "NEW.confirmed_at IS NOT DISTINCT FROM OLD.confirmed_at"
+                    " AND ((NEW.name, NEW.key_hash, NEW.scopes, NEW.networks, NEW.expires_at)"
+                    " IS DISTINCT FROM (OLD.name, OLD.key_hash, OLD.scopes, OLD.networks, OLD.expires_at)"
+                    " OR (OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS NULL))"
+                ),
+                func="NEW.confirmed_at := NULL; NEW.confirmed_by := ''; RETURN NEW;",
+            )
         ]
 
     def __str__(self) -> str:
@@ -192,7 +209,7 @@ class SiteStatus(models.Model):
             models.CheckConstraint(condition=Q(status__in=[1, 2]), name="site_status_is_1_or_2"),
             models.CheckConstraint(
                 condition=Q(status=1) | ~Q(upgrade_end=""),
-                name="maintenance_says_until_when",
+                name="maintenance_has_an_end",
                 violation_error_message=_("状态为维护时,请填写维护结束时间。"),
             ),
         ]
@@ -231,9 +248,25 @@ class PageVisit(models.Model):
         return f"{self.day} {self.visit_count}"
 
 
+_ONLY_MASKED = """
+    IF (NEW.id, NEW.noted_at, NEW.actor, NEW.via, NEW.action, NEW.table_name, NEW.row_id) IS DISTINCT FROM
+       (OLD.id, OLD.noted_at, OLD.actor, OLD.via, OLD.action, OLD.table_name, OLD.row_id)
+        OR EXISTS (
+            SELECT 1 FROM jsonb_each(OLD.changes) AS before(name, value)
+            FULL JOIN jsonb_each(NEW.changes) AS after(name, value) USING (name)
+            WHERE before.value IS NULL OR after.value IS NULL
+                OR (before.value <> after.value AND after.value <> '["•••", "•••"]')
+        ) THEN
+        RAISE EXCEPTION 'the audit log is append-only'
+            USING ERRCODE = 'restrict_violation', CONSTRAINT = 'audit_is_append_only';
+    END IF;
+    RETURN NEW;
+"""
+
+
 class AuditEntry(models.Model):
     """One row that an operator changed, with its values before and after.
-    Triggers write the entries (config.platform.audit); an entry is never changed.
+    Triggers write the entries (config.platform.audit). An entry is kept; only its values may be masked.
     """
 
     class Action(models.TextChoices):
@@ -262,6 +295,17 @@ class AuditEntry(models.Model):
             models.Index(fields=["row_id", "-id"], name="audit_of_an_id"),
             models.Index(fields=["action", "-id"], name="audit_by_action"),
             BrinIndex(fields=["noted_at"], name="audit_by_moment", pages_per_range=32, autosummarize=True),
+        ]
+        triggers = [
+            Forbid(
+                name="append_only",
+                level=pgtrigger.Statement,
+                operation=pgtrigger.Delete,
+                constraint="audit_is_append_only",
+                error_code="restrict_violation",
+                message="the audit log is append-only",
+            ),
+            Rule(name="only_masked", when=pgtrigger.Before, operation=pgtrigger.Update, func=_ONLY_MASKED),
         ]
 
     def __str__(self) -> str:

@@ -190,6 +190,18 @@ AUTH_USER_MODEL = "accounts.User"
 
 # --- Apps, middleware and templates ------------------------------------------------------------
 
+# Our apps, lower packages first: the subscribers of one gateway command run in this order.
+LOCAL_APPS = [
+    "config",
+    "integrations",
+    "accounts",
+    "robots",
+    "groups",
+    "keywords",
+    "launches",
+    "earnings",
+    "feedback",
+]
 INSTALLED_APPS = [
     "config.backoffice.apps.OperatorAdminConfig",
     "django.contrib.auth",
@@ -209,16 +221,8 @@ INSTALLED_APPS = [
     "django_otp.plugins.otp_static",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    # Our apps, lower packages first: the subscribers of one gateway command run in this order.
-    "config",
-    "integrations",
-    "accounts",
-    "robots",
-    "groups",
-    "keywords",
-    "launches",
-    "earnings",
-    "feedback",
+    "pgtrigger",
+    *LOCAL_APPS,
 ]
 MIDDLEWARE = [
     *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),  # answers every OPTIONS request

@@ -87,7 +87,7 @@ ORDER BY group_id
 _INCOME = """
 CREATE OR REPLACE TEMPORARY VIEW income AS
 WITH paid AS (SELECT * FROM read_lines WHERE group_id IS NOT NULL AND NOT is_blocked)
-SELECT user_id, 1 AS slip_type, amount FROM paid
+SELECT user_id, 1 AS income_type, amount FROM paid
 UNION ALL SELECT inviter_id, 2, inviter_amount FROM paid WHERE inviter_id IS NOT NULL
 UNION ALL SELECT grand_inviter_id, 2, grand_inviter_amount FROM paid WHERE grand_inviter_id IS NOT NULL
 """

@@ -1,6 +1,6 @@
 """Crediting of many users in one ledger transaction: amounts are summed per user and income type, then rounded down.
 
-The caller provides the exact amounts as a temporary view `income` (user_id, slip_type, amount in yuan).
+The caller provides the exact amounts as a temporary view `income` (user_id, income_type, amount in yuan).
 """
 
 from datetime import date, datetime
@@ -13,8 +13,8 @@ from earnings.models import TransactionKind
 
 _SUM_AND_FLOOR = """
 CREATE TEMPORARY TABLE credits ON COMMIT DROP AS
-SELECT user_id, slip_type, floor(sum(amount) * 100) / 100 AS amount FROM income
-GROUP BY user_id, slip_type HAVING floor(sum(amount) * 100) > 0
+SELECT user_id, income_type, floor(sum(amount) * 100) / 100 AS amount FROM income
+GROUP BY user_id, income_type HAVING floor(sum(amount) * 100) > 0
 """
 # Rows are inserted in the order of user_id, so that two transactions that open the same accounts cannot deadlock.
 _OPEN_ACCOUNTS = """
@@ -30,14 +30,14 @@ WITH posted AS (
     SELECT gen_random_uuid(), %(kind)s, %(cause)s, %(day)s, %(at)s, %(by)s, ''
     WHERE EXISTS (SELECT 1 FROM credits) RETURNING id
 )
-INSERT INTO earnings_ledgerentry (transaction_id, account_id, bucket, amount, slip_type, day)
-SELECT posted.id, a.id, 'available', c.amount, c.slip_type, %(day)s::date
+INSERT INTO earnings_ledgerentry (transaction_id, account_id, bucket, amount, income_type, day)
+SELECT posted.id, a.id, 'available', c.amount, c.income_type, %(day)s::date
 FROM credits c JOIN earnings_account a ON a.user_id = c.user_id CROSS JOIN posted
 UNION ALL
 SELECT posted.id, rewards.id, 'available', -(SELECT sum(amount) FROM credits), NULL, %(day)s::date
 FROM posted CROSS JOIN earnings_account rewards WHERE rewards.kind = 'rewards'
 """
-_TOTALS = "SELECT slip_type, sum(amount) FROM credits GROUP BY slip_type"
+_TOTALS = "SELECT income_type, sum(amount) FROM credits GROUP BY income_type"
 _LARGEST = """
 SELECT coalesce(nullif(u.nickname, ''), u.id::text), sum(c.amount) FROM credits c
 JOIN accounts_user u ON u.id = c.user_id GROUP BY u.id ORDER BY 2 DESC, u.id LIMIT 10

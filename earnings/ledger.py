@@ -60,7 +60,7 @@ class Posting:
     account: Account
     amount: Decimal
     bucket: Bucket = Bucket.AVAILABLE
-    slip_type: IncomeType | None = None
+    income_type: IncomeType | None = None
 
 
 def rounded_down(amount: Decimal) -> Decimal:
@@ -130,7 +130,7 @@ def _write_entries(posted: LedgerTransaction, postings: Sequence[Posting]) -> No
             account=posting.account,
             bucket=posting.bucket,
             amount=posting.amount,
-            slip_type=posting.slip_type,
+            income_type=posting.income_type,
             day=posted.day,
         )
         for posting in postings
@@ -199,5 +199,5 @@ def _opposite_part(original: LedgerTransaction, account: Account) -> list[Postin
 
 
 def _opposite_posting(entry: LedgerEntry) -> Posting:
-    slip_type = None if entry.slip_type is None else IncomeType(entry.slip_type)
-    return Posting(entry.account, -entry.amount, Bucket(entry.bucket), slip_type)
+    income_type = None if entry.income_type is None else IncomeType(entry.income_type)
+    return Posting(entry.account, -entry.amount, Bucket(entry.bucket), income_type)

@@ -17,7 +17,7 @@ _CHECKS = {
         WHERE a.kind = 'user' GROUP BY a.id
         HAVING a.available <> coalesce(sum(e.amount) FILTER (WHERE e.bucket = 'available'), 0)
             OR a.withdrawing <> coalesce(sum(e.amount) FILTER (WHERE e.bucket = 'withdrawing'), 0)
-            OR a.earned <> coalesce(sum(e.amount) FILTER (WHERE e.slip_type IS NOT NULL), 0) LIMIT 20""",
+            OR a.earned <> coalesce(sum(e.amount) FILTER (WHERE e.income_type IS NOT NULL), 0) LIMIT 20""",
     "余额为负": "SELECT id::text FROM earnings_account WHERE available < 0 OR withdrawing < 0 LIMIT 20",
     "提现中金额与提现单不符": """
         SELECT a.id::text FROM earnings_account a

@@ -51,7 +51,7 @@ def pay_red_packet(user: User, *, at: datetime) -> Decimal:
     cause = _cause(user)
     amount = _draw(EarningsRules.current())
     postings = [
-        Posting(ledger.account_of(user), amount, slip_type=IncomeType.OTHER),
+        Posting(ledger.account_of(user), amount, income_type=IncomeType.OTHER),
         Posting(ledger.platform_account(Account.Kind.REWARDS), -amount),
     ]
     try:
@@ -73,7 +73,7 @@ def charge_adoption_fee(user: User, *, at: datetime) -> Decimal:
         if fee <= 0:
             return Decimal(0)
         if account.available < fee:
-            _post_fee(user, Posting(account, fee, slip_type=IncomeType.ADOPTION_FEE), at=at, reason=WAIVED)
+            _post_fee(user, Posting(account, fee, income_type=IncomeType.ADOPTION_FEE), at=at, reason=WAIVED)
             return Decimal(0)
         _post_fee(user, Posting(ledger.platform_account(Account.Kind.REWARDS), fee), at=at)
     return fee
@@ -81,7 +81,7 @@ def charge_adoption_fee(user: User, *, at: datetime) -> Decimal:
 
 def _post_fee(user: User, credit: Posting, *, at: datetime, reason: str = "") -> None:
     """Post the fee of the user against `credit`. A waived fee is credited back to the user in the same transaction."""
-    fee = Posting(ledger.account_of(user), -credit.amount, slip_type=IncomeType.ADOPTION_FEE)
+    fee = Posting(ledger.account_of(user), -credit.amount, income_type=IncomeType.ADOPTION_FEE)
     cause = f"adoption_fee:{user.pk}"
     ledger.post(
         kind=TransactionKind.ADOPTION_FEE, cause=cause, day=day_of(at), at=at, postings=[fee, credit], reason=reason

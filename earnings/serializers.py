@@ -54,7 +54,7 @@ class Profit(serializers.Serializer[Any]):
 
 class _IncomeDetail(serializers.Serializer[Any]):
     balance = MoneyStringField()
-    slip_type = serializers.IntegerField()
+    slip_type = serializers.IntegerField(source="income_type")
 
 
 class IncomeDay(serializers.Serializer[Any]):

@@ -112,7 +112,7 @@ WHERE g.is_legacy AND g.day_star IS NULL AND g.member_count >= %(legacy_members)
 """  # noqa: S608 - our own SQL
 _INCOME = """
 CREATE OR REPLACE TEMPORARY VIEW income AS
-SELECT user_id, 0 AS slip_type, sum(profit) AS amount FROM settlement_lines GROUP BY user_id
+SELECT user_id, 0 AS income_type, sum(profit) AS amount FROM settlement_lines GROUP BY user_id
 UNION ALL SELECT user_id, 4, sum(bonus) FROM settlement_lines WHERE bonus > 0 GROUP BY user_id
 UNION ALL SELECT inviter_id, 2, sum(inviter_profit) FROM settlement_lines WHERE inviter_id IS NOT NULL GROUP BY inviter_id
 UNION ALL SELECT grand_inviter_id, 2, sum(grand_inviter_profit) FROM settlement_lines

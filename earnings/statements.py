@@ -18,9 +18,9 @@ STATEMENT_DAYS = 15
 def _income(account: Account, first: date, last: date) -> dict[tuple[date, int], Decimal]:
     """Return the account's income as {(day, income type): yuan}."""
     rows = (
-        LedgerEntry.objects.filter(account=account, slip_type__isnull=False, day__range=(first, last))
+        LedgerEntry.objects.filter(account=account, income_type__isnull=False, day__range=(first, last))
         .order_by()
-        .values_list("day", "slip_type")
+        .values_list("day", "income_type")
         .annotate(total=Sum("amount"))
     )
     return {(day, kind): total for day, kind, total in rows}
@@ -46,7 +46,7 @@ def income_by_day(user: User, *, today: date) -> list[dict[str, Any]]:
 
 def _one_day(day: date, income: dict[tuple[date, int], Decimal]) -> dict[str, Any]:
     detail: list[dict[str, Any]] = [
-        {"balance": income.get((day, kind), Decimal(0)), "slip_type": int(kind)} for kind in IncomeType
+        {"balance": income.get((day, kind), Decimal(0)), "income_type": int(kind)} for kind in IncomeType
     ]
     return {
         "day": day,

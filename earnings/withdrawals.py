@@ -17,7 +17,16 @@ from config.platform.dates import day_of, start_of
 from config.platform.wakeups import start_soon
 from earnings import ledger
 from earnings.ledger import Posting
-from earnings.models import Account, Bucket, EarningsRules, Payout, TransactionKind, Withdrawal, WithdrawalStep
+from earnings.models import (
+    Account,
+    Bucket,
+    EarningsRules,
+    Payout,
+    TransactionKind,
+    Withdrawal,
+    WithdrawalStatus,
+    WithdrawalStep,
+)
 
 AMOUNTS = tuple(Decimal(yuan) for yuan in (1, 20, 50, 100, 200, 500))
 FIRST_ONLY = Decimal(1)
@@ -280,7 +289,7 @@ def _lock(ids: Iterable[UUID]) -> list[Withdrawal]:
 
 
 def _change_status(
-    withdrawal: Withdrawal, to: Withdrawal.Status, *, by: str, reason: str, at: datetime, **fields: object
+    withdrawal: Withdrawal, to: WithdrawalStatus, *, by: str, reason: str, at: datetime, **fields: object
 ) -> None:
     """Change the status of a locked withdrawal and record the step."""
     before = withdrawal.status
@@ -292,7 +301,7 @@ def _change_status(
 
 
 def _record_step(
-    withdrawal: Withdrawal, before: int | None, to: Withdrawal.Status, *, by: str, reason: str, at: datetime
+    withdrawal: Withdrawal, before: int | None, to: WithdrawalStatus, *, by: str, reason: str, at: datetime
 ) -> None:
     WithdrawalStep.objects.create(
         withdrawal=withdrawal, from_status=before, to_status=to, taken_at=at, taken_by=by, reason=reason[:200]

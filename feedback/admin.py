@@ -141,10 +141,10 @@ class ConversationAdmin(ReadOnlyAdmin):
 
 @admin.register(ForwardedMessage)
 class ForwardedMessageAdmin(ReadOnlyAdmin):
-    list_display = ("id", "said_at", "user", "kind", "status", "try_count", "settled_at", "reason")
+    list_display = ("id", "written_at", "user", "kind", "status", "try_count", "settled_at", "reason")
     list_select_related = ("conversation__user",)
-    list_filter = ("status", days("said_at", "发送时间"))
-    ordering = ("-said_at", "-id")
+    list_filter = ("status", days("written_at", "发送时间"))
+    ordering = ("-written_at", "-id")
     reached_from = {"feedback.conversation": ("conversation", "转发给客服的消息")}
 
     @admin.display(description="用户")

@@ -61,8 +61,10 @@ def require_digest(*, raw: bytes, timestamp: str, digest: str, at: datetime) -> 
         raise BadDigest
     if abs(at.timestamp() * 1000 - int(timestamp)) > CALLBACK_LIFETIME.total_seconds() * 1000:
         raise BadDigest
-    rows = CallbackDigest.objects.bulk_create([CallbackDigest(digest=digest, taken_at=at)], ignore_conflicts=True)
-    if not CallbackDigest.objects.filter(digest=digest, taken_at=rows[0].taken_at).exists():
+    rows = CallbackDigest.objects.bulk_create(
+        [CallbackDigest(digest=digest, accepted_at=at)], ignore_conflicts=True
+    )
+    if not CallbackDigest.objects.filter(digest=digest, accepted_at=rows[0].accepted_at).exists():
         raise DigestAlreadyUsed
 
 
@@ -115,7 +117,7 @@ def _update_conversation(user: User, event: str, at: datetime) -> bool:
 def start_conversation(user: User, *, at: datetime) -> None:
     """Open a conversation, unless the user has an open one."""
     with transaction.atomic():
-        conversation = Conversation(user=user, opened_at=at, said_at=at)
+        conversation = Conversation(user=user, opened_at=at, last_message_at=at)
         Conversation.objects.bulk_create([conversation], ignore_conflicts=True)
         _record_activity(user, at)
 
@@ -123,7 +125,7 @@ def start_conversation(user: User, *, at: datetime) -> None:
 def _record_activity(user: User, at: datetime) -> bool:
     """Record that the user or staff has sent a message in the open conversation. Returns False when none is open."""
     current = Conversation.objects.filter(user=user, closed_at=None)
-    return bool(current.update(said_at=Greatest(F("said_at"), Value(at))))
+    return bool(current.update(last_message_at=Greatest(F("last_message_at"), Value(at))))
 
 
 def end_conversation(user: User, *, at: datetime) -> bool:
@@ -139,7 +141,7 @@ def find_open_conversation(user: User) -> Conversation | None:
 
 def close_silent_conversations(*, at: datetime) -> int:
     """End conversations without a message for CONVERSATION_TIMEOUT, and notify users and staff. Returns how many."""
-    silent = Conversation.objects.filter(closed_at=None, said_at__lte=at - settings.CONVERSATION_TIMEOUT)
+    silent = Conversation.objects.filter(closed_at=None, last_message_at__lte=at - settings.CONVERSATION_TIMEOUT)
     with transaction.atomic():
         rows = list(silent.select_for_update(skip_locked=True, of=("self",)).select_related("user").order_by("pk"))
         Conversation.objects.filter(pk__in=[row.pk for row in rows]).update(closed_at=at)
@@ -168,5 +170,5 @@ def forget_old(*, at: datetime) -> int:
 
 def forget_digests(*, at: datetime) -> int:
     """Delete digests of callbacks that have expired. Returns how many."""
-    count, _ = CallbackDigest.objects.filter(taken_at__lt=at - 2 * CALLBACK_LIFETIME).delete()
+    count, _ = CallbackDigest.objects.filter(accepted_at__lt=at - 2 * CALLBACK_LIFETIME).delete()
     return count

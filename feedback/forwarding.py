@@ -48,14 +48,16 @@ def forward(conversation: Conversation, *, kind: str, content: str, at: datetime
     """Queue a message for staff, and record activity in the conversation. `kind` is text or image."""
     with transaction.atomic():
         forward_all([conversation], kind=kind, content=content, at=at)
-        Conversation.objects.filter(pk=conversation.pk, said_at__lt=at).update(said_at=at)
+        Conversation.objects.filter(pk=conversation.pk, last_message_at__lt=at).update(last_message_at=at)
 
 
 def forward_all(conversations: Iterable[Conversation], *, kind: str, content: str, at: datetime) -> None:
     """Queue a message for staff in each of these conversations, without recording activity in them."""
     with transaction.atomic():
         ForwardedMessage.objects.bulk_create(
-            ForwardedMessage(conversation=conversation, kind=kind, content=content[:4000], said_at=at, retry_at=at)
+            ForwardedMessage(
+                conversation=conversation, kind=kind, content=content[:4000], written_at=at, retry_at=at
+            )
             for conversation in conversations
         )
         start_soon(FORWARD)
@@ -117,7 +119,7 @@ def _handle_refusal(message: ForwardedMessage, reason: str, at: datetime) -> Non
 
 def _handle_failure(message: ForwardedMessage, reason: str, at: datetime) -> None:
     """Retry for a day, then give up. The user is notified of the first failure of a conversation, once."""
-    if at - message.said_at >= GIVE_UP_AFTER:
+    if at - message.written_at >= GIVE_UP_AFTER:
         _give_up(message, _TOO_LATE, reason, at)
         return
     with transaction.atomic():
@@ -137,7 +139,7 @@ def _retry_later(message: ForwardedMessage, reason: str, at: datetime) -> None:
 def _give_up(message: ForwardedMessage, text: str, reason: str, at: datetime) -> None:
     with transaction.atomic():
         if _finish(message, Status.GIVEN_UP, reason, at):
-            moment = f"{timezone.localtime(message.said_at):%H:%M}"
+            moment = f"{timezone.localtime(message.written_at):%H:%M}"
             dedupe_key = f"customer_service_given_up:{message.message_no}"
             _notify_user_once(message.conversation, text.format(moment=moment), at, dedupe_key=dedupe_key)
 

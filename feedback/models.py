@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from config.platform.constraints import empty, filled_exactly_when, filled_together
 from config.platform.dates import shanghai_time
 from robots.models import Robot
 
@@ -85,14 +86,13 @@ class Problem(models.Model):
         permissions = [("answer_problem", "答复反馈")]
         constraints = [
             models.CheckConstraint(
-                condition=Q(answered_at__isnull=True, answered_by="", answer="")
-                | (Q(answered_at__isnull=False) & ~Q(answered_by="") & ~Q(answer="")),
-                name="answered_problem_says_what_who_and_when",
+                condition=filled_together("answered_at", texts=["answered_by", "answer"]),
+                name="answered_problem_has_answer_person_and_moment",
             ),
             models.CheckConstraint(
-                condition=Q(closed_at__isnull=True, closed_by="", closed_reason="")
-                | (Q(closed_at__isnull=False, answered_at__isnull=True) & ~Q(closed_by="") & ~Q(closed_reason="")),
-                name="closed_problem_says_who_and_why_and_is_unanswered",
+                condition=filled_together("closed_at", texts=["closed_by", "closed_reason"])
+                & (empty("closed_at") | empty("answered_at")),
+                name="closed_problem_has_person_and_reason_and_no_answer",
             ),
         ]
         indexes = [
@@ -121,7 +121,9 @@ class Conversation(models.Model):
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="conversations", verbose_name="用户"
     )
     opened_at = models.DateTimeField("开始时间")
-    said_at = models.DateTimeField("最近发言时间")  # of the user or of staff; a long silence ends the conversation
+    last_message_at = models.DateTimeField(
+        "最近发言时间"
+    )  # of the user or of staff; a long silence ends the conversation
     closed_at = models.DateTimeField("结束时间", null=True, blank=True)
 
     class Meta:
@@ -138,7 +140,9 @@ class Conversation(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["said_at"], condition=Q(closed_at__isnull=True), name="open_conversations_by_said_at"
+                fields=["last_message_at"],
+                condition=Q(closed_at__isnull=True),
+                name="conversations_by_last_message",
             ),
             models.Index(fields=["-opened_at", "-id"], name="conversations_newest_first"),
         ]
@@ -163,7 +167,7 @@ class ForwardedMessage(models.Model):
     kind = models.CharField("类型", max_length=16)  # text or image, as customer service names them
     content = models.CharField("内容", max_length=4000)
     status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.WAITING)
-    said_at = models.DateTimeField("发送时间")
+    written_at = models.DateTimeField("发送时间")
     retry_at = models.DateTimeField("下次尝试")
     try_count = models.PositiveSmallIntegerField("尝试次数", default=0)
     settled_at = models.DateTimeField("完成时间", null=True, blank=True)
@@ -171,10 +175,10 @@ class ForwardedMessage(models.Model):
 
     class Meta:
         verbose_name = verbose_name_plural = "转发给客服的消息"
-        ordering = ["-said_at", "-id"]
+        ordering = ["-written_at", "-id"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(status=0, settled_at__isnull=True) | (~Q(status=0) & Q(settled_at__isnull=False)),
+                condition=filled_exactly_when(~Q(status=0), "settled_at"),
                 name="settled_forward_has_settled_at",
             ),
             models.CheckConstraint(condition=Q(kind__in=["text", "image"]), name="forward_kind_is_known"),
@@ -183,8 +187,8 @@ class ForwardedMessage(models.Model):
             # the forwarder: the first waiting message of each conversation
             models.Index(fields=["conversation", "id"], condition=Q(status=0), name="forwards_waiting"),
             # the back office: all messages, and those of a status; most are sent
-            models.Index(fields=["-said_at", "-id"], name="forwards_newest_first"),
-            models.Index(fields=["status", "-said_at", "-id"], condition=~Q(status=1), name="forwards_not_sent"),
+            models.Index(fields=["-written_at", "-id"], name="forwards_newest_first"),
+            models.Index(fields=["status", "-written_at", "-id"], condition=~Q(status=1), name="forwards_not_sent"),
         ]
 
     def __str__(self) -> str:
@@ -195,12 +199,12 @@ class CallbackDigest(models.Model):
     """The digest of a callback that was accepted; it is not accepted again."""
 
     digest = models.CharField(max_length=40, unique=True)
-    taken_at = models.DateTimeField()
+    accepted_at = models.DateTimeField()
 
     class Meta:
         verbose_name = verbose_name_plural = "客服回调"
         ordering = ["id"]
-        indexes = [models.Index(fields=["taken_at"], name="digests_by_moment")]
+        indexes = [models.Index(fields=["accepted_at"], name="digests_by_moment")]
 
     def __str__(self) -> str:
         return self.digest

@@ -12,12 +12,12 @@ from accounts.models import User
 from config.errors import NotFound
 from config.platform.dates import day_of
 from config.site import client_pages
-from groups.models import Awakening, Group
+from groups.models import Group, Reminder
 from robots.friendships import robots_to_speak_through
 from robots.models import Friendship
 from robots.outbox import writing
 
-Kind = Awakening.Kind
+Kind = Reminder.Kind
 REMIND_AFTER, REMIND_UNTIL = timedelta(hours=24), timedelta(hours=36)
 _TEXTS = {
     Kind.GROUP: "你还没有把我拉进群哦!拉进一个群,每天都有收益:{url}",
@@ -62,8 +62,8 @@ def _with_progress(users: QuerySet[User]) -> QuerySet[Any]:
     )
 
 
-def _reminded_on(kind: Awakening.Kind, today: date) -> Exists:
-    return Exists(Awakening.objects.filter(user=OuterRef("pk"), kind=kind, day=today))
+def _reminded_on(kind: Reminder.Kind, today: date) -> Exists:
+    return Exists(Reminder.objects.filter(user=OuterRef("pk"), kind=kind, day=today))
 
 
 def can_be_reminded(person: Any) -> bool:
@@ -86,7 +86,7 @@ def remind_apprentice(*, inviter: User, apprentice: User, at: datetime) -> bool:
     return _send_reminders([person], Kind.APPRENTICE if person.has_group else Kind.GROUP, at)
 
 
-def remind_apprentices(*, inviter: User, kinds: Iterable[Awakening.Kind], at: datetime) -> bool:
+def remind_apprentices(*, inviter: User, kinds: Iterable[Reminder.Kind], at: datetime) -> bool:
     """Remind all direct apprentices without a group or an apprentice. Returns False when all were reminded today."""
     people = _with_progress(User.objects.filter(inviter=inviter, blocked_at=None))
     lacking = {Kind.GROUP: people.filter(has_group=False), Kind.APPRENTICE: people.filter(has_apprentice=False)}
@@ -104,7 +104,7 @@ def remind_newcomers(*, at: datetime) -> int:
     Returns how many were reminded.
     """
     window = User.objects.filter(completed_at__range=(at - REMIND_UNTIL, at - REMIND_AFTER), blocked_at=None)
-    people, before = _with_progress(window.filter(awakenings=None)), Awakening.objects.count()
+    people, before = _with_progress(window.filter(reminders=None)), Reminder.objects.count()
     lacking = {
         Kind.GROUP: list(people.filter(has_group=False)),
         Kind.APPRENTICE: list(people.filter(has_group=True, has_apprentice=False)),
@@ -112,10 +112,10 @@ def remind_newcomers(*, at: datetime) -> int:
     for kind, users in lacking.items():
         if robots_to_speak_through(user.pk for user in users):
             _send_reminders(users, kind, at)
-    return Awakening.objects.count() - before
+    return Reminder.objects.count() - before
 
 
-def _send_reminders(people: list[Any], kind: Awakening.Kind, at: datetime) -> bool:
+def _send_reminders(people: list[Any], kind: Reminder.Kind, at: datetime) -> bool:
     """Remind the users whom a robot can reach and who were not reminded today. Returns whether any was reminded."""
     robots = robots_to_speak_through(user.pk for user in people)
     reachable = [user for user in people if user.pk in robots]
@@ -125,7 +125,7 @@ def _send_reminders(people: list[Any], kind: Awakening.Kind, at: datetime) -> bo
     with transaction.atomic():
         reminded = _lock_and_find_reminded(reachable, kind, today)
         to_remind = [user for user in reachable if user.pk not in reminded]
-        Awakening.objects.bulk_create([Awakening(user=user, kind=kind, day=today) for user in to_remind])
+        Reminder.objects.bulk_create([Reminder(user=user, kind=kind, day=today) for user in to_remind])
         messages = [
             writing.private_message(
                 robot=robots[user.pk],
@@ -140,8 +140,8 @@ def _send_reminders(people: list[Any], kind: Awakening.Kind, at: datetime) -> bo
     return bool(to_remind)
 
 
-def _lock_and_find_reminded(users: list[Any], kind: Awakening.Kind, today: date) -> set[UUID]:
+def _lock_and_find_reminded(users: list[Any], kind: Reminder.Kind, today: date) -> set[UUID]:
     """Lock these users, so that two clicks at once send one reminder. Returns the users who were reminded today."""
     ids = [user.pk for user in users]
     list(User.objects.select_for_update(no_key=True).filter(pk__in=ids).order_by("pk").values_list("pk", flat=True))
-    return set(Awakening.objects.filter(user__in=ids, kind=kind, day=today).values_list("user_id", flat=True))
+    return set(Reminder.objects.filter(user__in=ids, kind=kind, day=today).values_list("user_id", flat=True))

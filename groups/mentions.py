@@ -38,9 +38,9 @@ def notify_owner(*, group: Group, cause: str, at: datetime) -> bool:
     if not group.user.mentions_enabled or not group.user.code or group.user.is_blocked:
         return False
     due = Group.objects.filter(
-        Q(mention_told_at=None) | Q(mention_told_at__lte=at - NOTIFICATION_INTERVAL), pk=group.pk
+        Q(mention_notified_at=None) | Q(mention_notified_at__lte=at - NOTIFICATION_INTERVAL), pk=group.pk
     )
-    if not due.update(mention_told_at=at):
+    if not due.update(mention_notified_at=at):
         return False
     url = short_links.shorten(client_pages.mentions())
     text = f"群「{group.name}」里有人@你,点击查看:{url}"

@@ -10,7 +10,7 @@ from accounts.erasure import DELETED_TEXT, ERASED_NAME
 from accounts.models import User
 from accounts.signals import user_erased
 from groups import cancelling
-from groups.models import Awakening, CancelReason, Group, GroupMessage, Member, MemberMove
+from groups.models import CancelReason, Group, GroupMessage, Member, MemberMove, Reminder
 from robots.erasing import forget_person
 from robots.models import OutboxMessage
 from robots.outbox import writing
@@ -22,7 +22,7 @@ def forget_in_groups(*, user: User, pseudonym: str, by: str, at: datetime, **_: 
     served = Group.objects.served_for(user).values_list("pk", flat=True)
     cancelling.cancel(group_ids=list(served), reason=CancelReason.OPERATOR, by=by, at=at)
     Group.objects.filter(user=user).update(welcome_message="")
-    Awakening.objects.filter(user=user).delete()
+    Reminder.objects.filter(user=user).delete()
     forget_person(user, pseudonym=pseudonym, at=at)
     _clear_robot_messages_for(user)
     if user.code:

@@ -36,7 +36,7 @@ def ban_robot(robot: Robot, *, at: datetime) -> int:
 
 def awaiting_replacement_notice() -> QuerySet[Group]:
     """Return the groups of banned robots whose owners were not yet notified of a new robot."""
-    return Group.objects.filter(cancel_reason=CancelReason.ROBOT_BANNED, replacement_told_at=None)
+    return Group.objects.filter(cancel_reason=CancelReason.ROBOT_BANNED, replacement_notified_at=None)
 
 
 def record_replacement(new: Robot, *, banned_code: str, at: datetime) -> int:
@@ -111,7 +111,7 @@ def notify_owner_with_new_robot(*, user: User, robot: Robot, cause: str, at: dat
 def _lock_groups_to_notify(waiting: QuerySet[Group], at: datetime) -> list[Group]:
     """Lock the groups whose owners are to be notified. Groups that are served again are marked as notified instead."""
     served_again = Exists(Group.objects.active().filter(code=OuterRef("code")))
-    waiting.filter(served_again).update(replacement_told_at=at)
+    waiting.filter(served_again).update(replacement_notified_at=at)
     locked = waiting.select_for_update(of=("self",), skip_locked=True)
     return list(locked.select_related("user").order_by("pk"))
 
@@ -135,4 +135,4 @@ def _private_messages(
 
 
 def _mark_notified(groups: Iterable[Group], at: datetime) -> None:
-    Group.objects.filter(pk__in=[group.pk for group in groups]).update(replacement_told_at=at)
+    Group.objects.filter(pk__in=[group.pk for group in groups]).update(replacement_notified_at=at)

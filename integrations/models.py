@@ -4,6 +4,8 @@ from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 
+from config.platform.constraints import filled_exactly_when, filled_together
+
 
 class GatewayEvent(models.Model):
     """One event as the gateway posted it. Events with the same ordering key (`lane`) are handled in the order of `id`."""
@@ -37,7 +39,7 @@ class GatewayEvent(models.Model):
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(status=0, settled_at__isnull=True) | (~Q(status=0) & Q(settled_at__isnull=False)),
+                condition=filled_exactly_when(~Q(status=0), "settled_at"),
                 name="settled_event_has_settled_at",
             ),
             models.CheckConstraint(condition=Q(retry_at__gte=F("received_at")), name="event_retried_after_it_came"),
@@ -72,7 +74,7 @@ class SensitiveWordImport(models.Model):
         permissions = [("undo_sensitivewordimport", "撤销敏感词导入")]
         constraints = [
             models.CheckConstraint(
-                condition=Q(undone_at=None, undone_by="") | (Q(undone_at__isnull=False) & ~Q(undone_by="")),
+                condition=filled_together("undone_at", texts=["undone_by"]),
                 name="undone_import_has_undone_by",
             )
         ]
@@ -133,8 +135,7 @@ class TextMessage(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["batch", "phone"], name="each_number_once_per_batch"),
             models.CheckConstraint(
-                condition=Q(status__in=[0, 1], settled_at__isnull=True)
-                | (~Q(status__in=[0, 1]) & Q(settled_at__isnull=False)),
+                condition=filled_exactly_when(~Q(status__in=[0, 1]), "settled_at"),
                 name="settled_text_has_settled_at",
             ),
         ]

@@ -56,7 +56,7 @@ def create_batch(
     require_clean(reply, *keywords)
     with transaction.atomic():
         _lock_edits()
-        batch = KeywordBatch.objects.create(user=user, words=list(keywords), reply_content=reply, created_at=at)
+        batch = KeywordBatch.objects.create(user=user, keywords=list(keywords), reply_content=reply, created_at=at)
         _add_to_groups(batch, _own_groups(user, group_codes), keywords)
     return batch
 
@@ -69,8 +69,8 @@ def change_batch(
     with transaction.atomic():
         _lock_edits()
         batch = _lock_batch(user, batch_id)
-        batch.words, batch.reply_content = list(keywords), reply
-        batch.save(update_fields=["words", "reply_content"])
+        batch.keywords, batch.reply_content = list(keywords), reply
+        batch.save(update_fields=["keywords", "reply_content"])
         batch.group_keywords.all().delete()
         _add_to_groups(batch, _own_groups(user, group_codes), keywords)
 

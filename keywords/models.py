@@ -16,7 +16,7 @@ class KeywordBatch(models.Model):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="keyword_batches", verbose_name="用户"
     )
-    words = models.JSONField("关键字")  # as the user wrote them, in that order
+    keywords = models.JSONField("关键字")  # as the user wrote them, in that order
     reply_content = models.CharField("回复内容", max_length=1000)
     trigger_count = models.PositiveIntegerField("触发次数", default=0)
     created_at = models.DateTimeField("创建时间")
@@ -33,7 +33,7 @@ class KeywordBatch(models.Model):
         ]
 
     def __str__(self) -> str:
-        return "、".join(self.words[:5])
+        return "、".join(self.keywords[:5])
 
 
 class GroupKeyword(models.Model):
@@ -48,7 +48,7 @@ class GroupKeyword(models.Model):
         ordering = ["id"]
         constraints = [
             models.UniqueConstraint(fields=["group", "folded"], name="keyword_once_per_group"),
-            models.CheckConstraint(condition=~Q(folded=""), name="keyword_is_a_word"),
+            models.CheckConstraint(condition=~Q(folded=""), name="keyword_is_not_empty"),
         ]
 
     def __str__(self) -> str:

@@ -40,7 +40,7 @@ class ChangedBatch(NewBatch):
 
 class ListedBatch(serializers.Serializer[Any]):
     batch_id = serializers.UUIDField(source="id")
-    keywords = serializers.ListField(source="words", child=serializers.CharField())
+    keywords = serializers.ListField(child=serializers.CharField())
     bind_group_counts = serializers.SerializerMethodField()
     reply_content = serializers.CharField()
     trigger_times = serializers.IntegerField(source="trigger_count")

@@ -174,7 +174,7 @@ class MassMessageGroupInline(ReadOnlyInline):
 
 @admin.register(MassMessage)
 class MassMessageAdmin(ReadOnlyAdmin):
-    list_display = ("send_at", "user", "status", "fired_at", "recalled_at", "created_at")
+    list_display = ("send_at", "user", "status", "queued_at", "recalled_at", "created_at")
     list_select_related = ("user",)
     list_filter = ("status", days("send_at", "发送时间"))
     search_fields = ("user__phone__contains", "user__nickname__startswith", "user__code__exact")

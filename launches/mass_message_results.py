@@ -151,7 +151,7 @@ def _cancel_scheduled(message: MassMessage, at: datetime) -> bool:
     Returns False once it was due.
     """
     with transaction.atomic():
-        waiting = MassMessage.objects.filter(pk=message.pk, status=Status.WAITING, fired_at=None)
+        waiting = MassMessage.objects.filter(pk=message.pk, status=Status.WAITING, queued_at=None)
         cancelled = bool(waiting.update(status=Status.RECALLED, recalled_at=at, slot=None))
         if cancelled:
             message.groups.update(status=Status.RECALLED, settled_at=at, minute=None, reason=RECALLED_BY_USER)

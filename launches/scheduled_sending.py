@@ -54,14 +54,14 @@ def send_due(*, seconds: float = math.inf) -> int:
 
 
 def _send_next(at: datetime) -> bool:
-    due = MassMessage.objects.filter(status=Status.WAITING, fired_at=None, send_at__lte=at)
+    due = MassMessage.objects.filter(status=Status.WAITING, queued_at=None, send_at__lte=at)
     with transaction.atomic():
         unlocked = due.select_for_update(skip_locked=True, of=("self",))
         message = unlocked.select_related("user").order_by("send_at", "pk").first()
         if message is None:
             return False
         _wait_for_disk_on_commit()
-        MassMessage.objects.filter(pk=message.pk).update(fired_at=at)
+        MassMessage.objects.filter(pk=message.pk).update(queued_at=at)
         if not message.user.is_blocked:
             _write_messages(message, at)
         reason = _BLOCKED if message.user.is_blocked else _GONE

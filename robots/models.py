@@ -9,6 +9,7 @@ from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 
+from config.platform.constraints import empty, filled, filled_exactly_when, filled_together
 from config.platform.dates import shanghai_time
 from config.platform.lookups import id_or_code
 
@@ -66,12 +67,9 @@ class Robot(models.Model):
         ordering = ["-created_at", "id"]
         constraints = [
             models.CheckConstraint(condition=Q(group_count__lte=MAX_GROUPS), name="robot_serves_at_most_30_groups"),
+            models.CheckConstraint(condition=~Q(status=5) | filled("banned_at"), name="banned_robot_has_banned_at"),
             models.CheckConstraint(
-                condition=~Q(status=5) | Q(banned_at__isnull=False), name="banned_robot_has_banned_at"
-            ),
-            models.CheckConstraint(
-                condition=Q(replaced_by__isnull=True, replaced_at__isnull=True)
-                | Q(replaced_by__isnull=False, replaced_at__isnull=False, banned_at__isnull=False),
+                condition=empty("replaced_by", "replaced_at") | filled("replaced_by", "replaced_at", "banned_at"),
                 name="replaced_robot_was_banned",
             ),
         ]
@@ -244,25 +242,24 @@ class OutboxMessage(models.Model):
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(status=0, settled_at__isnull=True) | (~Q(status=0) & Q(settled_at__isnull=False)),
+                condition=filled_exactly_when(~Q(status=0), "settled_at"),
                 name="settled_message_has_settled_at",
             ),
             models.CheckConstraint(
-                condition=Q(lease__isnull=True, leased_until__isnull=True)
-                | Q(lease__isnull=False, leased_until__isnull=False),
+                condition=filled_together("lease", "leased_until"),
                 name="leased_message_has_an_end",
             ),
             models.CheckConstraint(
                 condition=~Q(group_code="") | ~Q(user_code=""), name="message_is_addressed_to_somebody"
             ),
             models.CheckConstraint(
-                condition=~Q(status__in=[2, 3]) | ~Q(reason=""), name="unsent_message_has_a_reason"
+                condition=~Q(status__in=[2, 3]) | filled(texts=["reason"]), name="unsent_message_has_a_reason"
             ),
             models.CheckConstraint(
                 condition=Q(is_held=False) | Q(status__in=[0, 2]), name="only_unsent_messages_are_held"
             ),
             models.UniqueConstraint(
-                fields=["dedupe_key"], condition=Q(dedupe_key__isnull=False), name="said_once_for_ever"
+                fields=["dedupe_key"], condition=Q(dedupe_key__isnull=False), name="dedupe_key_is_used_once"
             ),
         ]
         indexes = [
@@ -280,7 +277,9 @@ class OutboxMessage(models.Model):
             # the back office: failed and closed messages; sent ones, which are most, are listed by id
             models.Index(fields=["status", "-id"], condition=Q(status__in=[2, 3]), name="outbox_not_sent"),
             # the back office: other operations than SEND, which is most; and messages by time of creation
-            models.Index(fields=["operation", "-id"], condition=~Q(operation="send"), name="outbox_not_said"),
+            models.Index(
+                fields=["operation", "-id"], condition=~Q(operation="send"), name="outbox_other_operations"
+            ),
             BrinIndex(fields=["created_at"], name="outbox_by_moment", pages_per_range=32, autosummarize=True),
             # the chart of the dashboard: a BRIN index, which costs the sender next to nothing
             BrinIndex(fields=["settled_at"], name="outbox_by_settling", pages_per_range=32, autosummarize=True),

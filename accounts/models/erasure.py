@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from accounts.models.people import User
+from config.platform.constraints import empty, filled
 from config.platform.dates import shanghai_time
 
 
@@ -38,8 +39,8 @@ class ErasureRequest(models.Model):
         constraints = [
             models.CheckConstraint(condition=~Q(asked_by=""), name="erasure_request_names_who_asked"),
             models.CheckConstraint(
-                condition=Q(status=0, decided_at__isnull=True, decided_by="")
-                | (Q(status__in=[1, 2], decided_at__isnull=False) & ~Q(decided_by="")),
+                condition=Q(status=0) & empty("decided_at", texts=["decided_by"])
+                | Q(status__in=[1, 2]) & filled("decided_at", texts=["decided_by"]),
                 name="erasure_request_decided_by_somebody",
             ),
             models.CheckConstraint(

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from accounts.models.people import User, UserManager, UserQuerySet
+from config.platform.constraints import empty, filled, filled_exactly_when
 
 
 class OperatorManager(UserManager):
@@ -61,12 +62,12 @@ class OperatorChange(models.Model):
         constraints = [
             models.CheckConstraint(condition=~Q(asked_by=""), name="operator_change_names_who_asked"),
             models.CheckConstraint(
-                condition=Q(kind="add", operator__isnull=True) | (~Q(kind="add") & Q(operator__isnull=False)),
+                condition=filled_exactly_when(~Q(kind="add"), "operator"),
                 name="operator_change_has_its_operator",
             ),
             models.CheckConstraint(
-                condition=Q(status=0, decided_at__isnull=True, decided_by="")
-                | (Q(status__in=[1, 2], decided_at__isnull=False, password="") & ~Q(decided_by="")),  # noqa: S106
+                condition=Q(status=0) & empty("decided_at", texts=["decided_by"])
+                | Q(status__in=[1, 2]) & filled("decided_at", texts=["decided_by"]) & empty(texts=["password"]),
                 name="operator_change_decided_by_somebody",
             ),
             models.CheckConstraint(

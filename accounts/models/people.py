@@ -3,14 +3,35 @@
 import uuid
 from typing import Any, ClassVar
 
+import pgtrigger
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Q
 
+from config.platform.constraints import empty, filled, filled_together
 from config.platform.dates import shanghai_time
 from config.platform.lookups import id_or_code
+from config.platform.triggers import FixedColumns, Rule
+
+INVITERS_FORM_NO_CIRCLE = """
+    IF TG_OP = 'UPDATE' AND NEW.inviter_id IS NOT DISTINCT FROM OLD.inviter_id THEN
+        RETURN NEW;
+    END IF;
+    -- Two people inviting each other at the same time would each see no circle: one at a time.
+    PERFORM pg_advisory_xact_lock(hashtext('accounts_user.inviter'));
+    IF EXISTS (
+        WITH RECURSIVE up(id, inviter_id) AS (
+            SELECT u.id, u.inviter_id FROM accounts_user u WHERE u.id = NEW.inviter_id
+            UNION
+            SELECT u.id, u.inviter_id FROM accounts_user u JOIN up ON u.id = up.inviter_id
+        ) SELECT 1 FROM up WHERE id = NEW.id
+    ) THEN
+        RAISE EXCEPTION 'inviters form a circle' USING ERRCODE = 'check_violation', CONSTRAINT = 'inviters_form_no_circle';
+    END IF;
+    RETURN NEW;
+"""
 
 
 class UserQuerySet(models.QuerySet["User"]):
@@ -85,24 +106,23 @@ class User(AbstractBaseUser, PermissionsMixin):
                 condition=Q(inviter__isnull=True) | ~Q(inviter=F("id")), name="user_does_not_invite_oneself"
             ),
             models.CheckConstraint(
-                condition=Q(completed_at__isnull=True) | Q(union_id__isnull=False),
+                condition=empty("completed_at") | filled("union_id"),
                 name="completed_user_has_union_id",
             ),
             models.CheckConstraint(
-                condition=Q(blocked_at__isnull=False) | Q(blocked_by=""),
+                condition=filled("blocked_at") | empty(texts=["blocked_by"]),
                 name="user_blocked_by_someone_has_blocked_at",
             ),
             models.CheckConstraint(
-                condition=Q(identity_sealed__isnull=True, identity_given_at__isnull=True)
-                | Q(identity_sealed__isnull=False, identity_given_at__isnull=False),
+                condition=filled_together("identity_sealed", "identity_given_at"),
                 name="sealed_identity_has_its_moment",
             ),
             models.CheckConstraint(
-                condition=Q(identity_hash__isnull=True) | Q(identity_sealed__isnull=False),
+                condition=empty("identity_hash") | filled("identity_sealed"),
                 name="hashed_identity_is_sealed",
             ),
             models.CheckConstraint(
-                condition=Q(identity_is_shared=False) | Q(identity_hash__isnull=False),
+                condition=Q(identity_is_shared=False) | filled("identity_hash"),
                 name="shared_identity_is_hashed",
             ),
             models.UniqueConstraint(
@@ -111,19 +131,10 @@ class User(AbstractBaseUser, PermissionsMixin):
                 name="one_active_user_per_identity_card",
             ),
             models.CheckConstraint(
-                condition=Q(erased_at__isnull=True)
-                | Q(
-                    is_active=False,
-                    is_staff=False,
-                    username__isnull=True,
-                    code__isnull=True,
-                    phone__isnull=True,
-                    identity_sealed__isnull=True,
-                    avatar_url="",
-                    open_id="",
-                    blocked_at__isnull=False,
-                    signed_out_at__isnull=False,
-                ),
+                condition=empty("erased_at")
+                | Q(is_active=False, is_staff=False)
+                & empty("username", "code", "phone", "identity_sealed", texts=["avatar_url", "open_id"])
+                & filled("blocked_at", "signed_out_at"),
                 name="erased_user_is_nobody",
             ),
             models.CheckConstraint(
@@ -148,6 +159,23 @@ class User(AbstractBaseUser, PermissionsMixin):
                 fields=["identity_given_at", "id"],
                 condition=Q(identity_sealed__isnull=False, identity_hash__isnull=True),
                 name="users_with_unhashed_card",
+            ),
+        ]
+        triggers = [
+            FixedColumns(
+                name="inviter_is_set_once",
+                operation=pgtrigger.UpdateOf("inviter_id"),
+                fields=["inviter"],
+                condition="OLD.inviter_id IS NOT NULL",
+                constraint="inviter_is_set_once",
+                message="an inviter is set once",
+            ),
+            Rule(
+                name="inviters_form_no_circle",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert | pgtrigger.UpdateOf("inviter_id"),
+                condition=pgtrigger.Condition("NEW.inviter_id IS NOT NULL"),
+                func=INVITERS_FORM_NO_CIRCLE,
             ),
         ]
 

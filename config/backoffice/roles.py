@@ -5,6 +5,7 @@ Superusers have every permission, and only superusers create superusers.
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import Group as Role
 from django.contrib.auth.models import Permission
 from django.db import connection
@@ -18,18 +19,7 @@ TITLES = {
     FINANCE: _("财务:提现、账务、收益规则"),
     ADMINISTRATOR: _("管理员:全部页面和操作,包括运营人员"),
 }
-_APPS = {
-    "config",
-    "integrations",
-    "accounts",
-    "robots",
-    "groups",
-    "keywords",
-    "launches",
-    "earnings",
-    "feedback",
-    "django_celery_beat",
-}
+_APPS = {*settings.LOCAL_APPS, "django_celery_beat"}
 # Models that only administrators see: keys, operators, the audit log, periodic tasks, erasure requests.
 _FOR_ADMINISTRATORS = {
     "apikey",

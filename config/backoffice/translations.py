@@ -8,22 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.contrib import admin
 from django.utils.encoding import force_str
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
-
-_APPS = (
-    "config",
-    "integrations",
-    "accounts",
-    "robots",
-    "groups",
-    "keywords",
-    "launches",
-    "earnings",
-    "feedback",
-)
 
 
 def translate_labels() -> None:
@@ -38,7 +27,7 @@ def translate_labels() -> None:
 def labels() -> Iterator[tuple[Any, str, str]]:
     """Yield (owner, attribute, Chinese text) of every label except those of choices."""
     owners: list[tuple[Any, tuple[str, ...]]] = [
-        (apps.get_app_config(app_label), ("verbose_name",)) for app_label in _APPS
+        (apps.get_app_config(app_label), ("verbose_name",)) for app_label in settings.LOCAL_APPS
     ]
     owners += [(model._meta, ("verbose_name", "verbose_name_plural")) for model in _models()]
     owners += [(field, ("verbose_name", "help_text")) for field in _fields()]
@@ -57,7 +46,7 @@ def choice_labels() -> set[str]:
 
 
 def _models() -> list[Any]:
-    return [model for app_label in _APPS for model in apps.get_app_config(app_label).get_models()]
+    return [model for app_label in settings.LOCAL_APPS for model in apps.get_app_config(app_label).get_models()]
 
 
 def _fields() -> list[Any]:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Model
 
@@ -18,21 +19,7 @@ COMMAND_LINE = "命令行"  # the actor of `manage.py …`
 KEY_PREFIX, LONGEST_ACTOR = "接口:", 80  # the prefix of keys as actors; the length of the column
 DEVICE_TABLES = ("otp_totp_totpdevice", "otp_static_staticdevice")  # second factors
 _ACTOR, _VIA = "wxrobot.actor", "wxrobot.via"
-_APPS = (
-    "config",
-    "integrations",
-    "accounts",
-    "robots",
-    "groups",
-    "keywords",
-    "launches",
-    "earnings",
-    "feedback",
-    "auth",
-    "django_celery_beat",
-    "otp_totp",
-    "otp_static",
-)
+_APPS = (*settings.LOCAL_APPS, "auth", "django_celery_beat", "otp_totp", "otp_static")
 # Models that are histories themselves, follow from recorded changes, or contain session keys.
 _NOT_AUDITED = {
     "config.auditentry",
@@ -126,18 +113,44 @@ def audited_models() -> list[type[Model]]:
     return found
 
 
+# The trigger belongs to every table and to no model: also to tables of other packages and of many-to-many fields, whose models
+# and migrations are not ours. It writes {column: [before, after]}; secret columns are recorded without their values.
+_RECORD_CHANGE = """
+CREATE OR REPLACE FUNCTION audit_note() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    before jsonb := CASE WHEN TG_OP = 'INSERT' THEN '{}' ELSE to_jsonb(OLD) END;
+    after jsonb := CASE WHEN TG_OP = 'DELETE' THEN '{}' ELSE to_jsonb(NEW) END;
+    secret text[] := string_to_array(TG_ARGV[1], ',');
+    unimportant text[] := string_to_array(TG_ARGV[2], ',');
+    changes jsonb;
+BEGIN
+    SELECT jsonb_object_agg(name, CASE WHEN name = ANY(secret) THEN '["•••", "•••"]'
+                                       ELSE jsonb_build_array(before -> name, after -> name) END)
+    INTO changes FROM jsonb_object_keys(before || after) AS name
+    WHERE before -> name IS DISTINCT FROM after -> name AND name <> ALL(unimportant);
+    IF changes IS NOT NULL THEN
+        INSERT INTO config_auditentry (noted_at, actor, via, action, table_name, row_id, changes)
+        VALUES (now(), current_setting('wxrobot.actor', true), coalesce(current_setting('wxrobot.via', true), ''),
+                left(TG_OP, 1), TG_TABLE_NAME, left((before || after) ->> TG_ARGV[0], 128), changes);
+    END IF;
+    RETURN NULL;
+END $$
+"""
+
+
 def install(**_: Any) -> None:
     """Create the trigger of every audited table. Runs after each `migrate`, so that new tables are included.
 
     A trigger with other arguments, for example from before a column became secret, is replaced.
     """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT to_regproc('audit_note')")
-        (function,) = cursor.fetchone()
+        tables = set(connection.introspection.table_names(cursor))
+        if AuditEntry._meta.db_table not in tables:
+            return
+        cursor.execute(_RECORD_CHANGE)
         cursor.execute("SELECT tgrelid::regclass::text, tgargs FROM pg_trigger WHERE tgname = 'audit_note'")
         existing = {table: bytes(arguments) for table, arguments in cursor.fetchall()}
-        tables = set(connection.introspection.table_names(cursor))
-        for model in audited_models() if function else ():
+        for model in audited_models():
             expected = b"".join(argument.encode() + b"\x00" for argument in _arguments(model))
             if model._meta.db_table in tables and existing.get(model._meta.db_table) != expected:
                 cursor.execute(_trigger(model))

@@ -44,13 +44,13 @@ class AccountAdmin(ReadOnlyAdmin):
 class LedgerEntryAdmin(ReadOnlyAdmin):
     """Ledger entries, listed by account or by transaction."""
 
-    list_display = ("day", "account", "bucket", "amount", "slip_type", "transaction")
+    list_display = ("day", "account", "bucket", "amount", "income_type", "transaction")
     list_select_related = ("account__user", "transaction")
     list_filter = (
         states(
-            "slip_type",
+            "income_type",
             "收益类型",
-            {str(value): (label, Q(slip_type=value)) for value, label in IncomeType.choices},
+            {str(value): (label, Q(income_type=value)) for value, label in IncomeType.choices},
         ),
         "bucket",
     )

@@ -9,11 +9,11 @@ from earnings.models.ledger import (
     LedgerTransaction,
     TransactionKind,
 )
-from earnings.models.payout import Payout, PayoutPause
+from earnings.models.payout import Payout, PayoutPause, PayoutState
 from earnings.models.red_packet import RedPacketOpening
 from earnings.models.rules import EarningsRules, RuleChange
 from earnings.models.settlement import ArticleReadDay, GroupDay, GroupReads, SettlementDay
-from earnings.models.withdrawal import Withdrawal, WithdrawalStep
+from earnings.models.withdrawal import Withdrawal, WithdrawalStatus, WithdrawalStep
 
 __all__ = [
     "Account",
@@ -22,16 +22,18 @@ __all__ = [
     "EarningsRules",
     "GroupDay",
     "GroupReads",
+    "IncomeType",
     "LedgerCheck",
     "LedgerEntry",
     "LedgerTransaction",
     "Payout",
     "PayoutPause",
+    "PayoutState",
     "RedPacketOpening",
     "RuleChange",
     "SettlementDay",
-    "IncomeType",
     "TransactionKind",
     "Withdrawal",
+    "WithdrawalStatus",
     "WithdrawalStep",
 ]

@@ -2,10 +2,33 @@
 
 import uuid
 
+import pgtrigger
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext as _
+
+from config.platform.constraints import empty, filled, filled_exactly_when
+from config.platform.triggers import AppendOnly, FixedColumns, Forbid, Rule
+from earnings.models.triggers import (
+    APPLY_ENTRIES,
+    GUARD_REVERSAL,
+    REVERSAL_IS_OPPOSITE,
+    TRANSACTION_HAS_ENTRIES,
+)
+
+_TOTALS = "totals of an account follow from its entries only"
+_IS_REVERSAL = pgtrigger.Condition("NEW.reverses_id IS NOT NULL")
+
+
+def append_only() -> AppendOnly:
+    """Return the trigger of a history: a correction is a new row."""
+    return AppendOnly(
+        name="append_only",
+        constraint="history_is_append_only",
+        message="% is append-only: post a reversal instead",
+        values=["TG_TABLE_NAME"],
+    )
 
 
 class Account(models.Model):
@@ -42,12 +65,30 @@ class Account(models.Model):
             models.CheckConstraint(condition=Q(available__gte=0), name="available_not_negative"),
             models.CheckConstraint(condition=Q(withdrawing__gte=0), name="withdrawing_not_negative"),
             models.CheckConstraint(
-                condition=Q(kind="user", user__isnull=False) | (~Q(kind="user") & Q(user__isnull=True)),
+                condition=filled_exactly_when(Q(kind="user"), "user"),
                 name="user_account_has_a_user",
             ),
-            models.UniqueConstraint(fields=["kind"], condition=~Q(kind="user"), name="one_house_account_of_a_kind"),
+            models.UniqueConstraint(
+                fields=["kind"], condition=~Q(kind="user"), name="one_platform_account_of_a_kind"
+            ),
         ]
         indexes = [models.Index(fields=["-opened_at", "id"], name="accounts_newest_first")]
+        triggers = [
+            Forbid(
+                name="account_opens_empty",
+                operation=pgtrigger.Insert,
+                condition="(NEW.available, NEW.withdrawing, NEW.earned) <> (0, 0, 0)",
+                constraint="totals_follow_from_entries",
+                message=_TOTALS,
+            ),
+            FixedColumns(
+                name="totals_follow_from_entries",
+                fields=["available", "withdrawing", "earned", "kind", "user"],
+                condition="pg_trigger_depth() = 0",  # above 0 the trigger apply_entries is at work
+                constraint="totals_follow_from_entries",
+                message=_TOTALS,
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.user_id or ''}".strip()
@@ -93,8 +134,8 @@ class LedgerTransaction(models.Model):
         ordering = ["-posted_at", "id"]
         constraints = [
             models.CheckConstraint(
-                condition=(Q(kind="reversal", reverses__isnull=False) & ~Q(reason="") & ~Q(posted_by=""))
-                | (~Q(kind="reversal") & Q(reverses__isnull=True, reverses_account__isnull=True)),
+                condition=Q(kind="reversal") & filled("reverses", texts=["reason", "posted_by"])
+                | ~Q(kind="reversal") & empty("reverses", "reverses_account"),
                 name="reversal_names_what_who_and_why",
             ),
             models.UniqueConstraint(
@@ -112,6 +153,31 @@ class LedgerTransaction(models.Model):
             models.Index(fields=["-posted_at", "id"], name="transactions_newest_first"),
             models.Index(  # the admin's filter by kind, without settlements, which are most of the rows
                 fields=["kind", "-posted_at", "id"], condition=~Q(kind="settlement"), name="transactions_by_kind"
+            ),
+        ]
+        triggers = [
+            append_only(),
+            Rule(
+                name="transaction_has_entries",
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert,
+                timing=pgtrigger.Deferred,
+                func=TRANSACTION_HAS_ENTRIES,
+            ),
+            Rule(
+                name="guard_reversal",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert,
+                condition=_IS_REVERSAL,
+                func=GUARD_REVERSAL,
+            ),
+            Rule(
+                name="reversal_is_opposite",
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert,
+                timing=pgtrigger.Deferred,
+                condition=_IS_REVERSAL,
+                func=REVERSAL_IS_OPPOSITE,
             ),
         ]
 
@@ -145,7 +211,7 @@ class LedgerEntry(models.Model):
     bucket = models.CharField("余额", max_length=12, choices=Bucket.choices, default=Bucket.AVAILABLE)
     amount = models.DecimalField("金额(元)", max_digits=14, decimal_places=2)
     # Set for the user's income or fee, null for transfers between balances.
-    slip_type = models.SmallIntegerField("收益类型", choices=IncomeType.choices, null=True, blank=True)
+    income_type = models.SmallIntegerField("收益类型", choices=IncomeType.choices, null=True, blank=True)
     day = models.DateField("记账日")  # the transaction's day, copied here for the index
 
     class Meta:
@@ -154,25 +220,36 @@ class LedgerEntry(models.Model):
         constraints = [
             models.CheckConstraint(condition=~Q(amount=0), name="entry_moves_something"),
             models.CheckConstraint(
-                condition=Q(slip_type__isnull=True) | Q(slip_type__range=(0, 4)), name="slip_type_is_0_to_4"
+                condition=Q(income_type__isnull=True) | Q(income_type__range=(0, 4)), name="income_type_is_0_to_4"
             ),
             models.CheckConstraint(
-                condition=Q(slip_type__isnull=True) | Q(bucket="available"), name="income_is_available"
+                condition=empty("income_type") | Q(bucket="available"), name="income_is_available"
             ),
         ]
         indexes = [
             # GET /profit and /profit/slip: a few days of one account, from the index alone
             models.Index(
-                fields=["account", "day", "slip_type"],
+                fields=["account", "day", "income_type"],
                 include=["amount"],
-                condition=Q(slip_type__isnull=False),
+                condition=Q(income_type__isnull=False),
                 name="income_of_account_by_day",
             ),
             # the admin's filter by the rare income types
             models.Index(
-                fields=["slip_type", "-id"], condition=Q(slip_type__in=[3, 4]), name="entries_of_rare_type"
+                fields=["income_type", "-id"], condition=Q(income_type__in=[3, 4]), name="entries_of_rare_type"
             ),
             models.Index(fields=["-id"], condition=Q(bucket="withdrawing"), name="entries_of_withdrawals"),
+        ]
+        triggers = [
+            append_only(),
+            Rule(
+                name="apply_entries",
+                level=pgtrigger.Statement,
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert,
+                referencing=pgtrigger.Referencing(new="fresh"),
+                func=APPLY_ENTRIES,
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,8 +1,12 @@
 """Models of payouts through WeChat Pay and of their pauses."""
 
+import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 
+from config.platform.constraints import empty, filled, filled_exactly_when, filled_together
+from config.platform.triggers import FixedColumns, Rule, Transitions
+from earnings.models.triggers import PAYOUT_GOES_TO_THE_RECEIVER
 from earnings.models.withdrawal import Withdrawal
 
 
@@ -21,6 +25,15 @@ class PayoutQuerySet(models.QuerySet["Payout"]):
         return self.filter(Payout.CONTRADICTED)
 
 
+class PayoutState(models.TextChoices):
+    PREPARED = "prepared", "待打款"  # may be sent
+    SENT = "sent", "结果待查"  # may have reached WeChat Pay: only queried from here on
+    WAITING_USER = "waiting_user", "待用户确认"
+    SUCCEEDED = "succeeded", "成功"
+    FAILED = "failed", "失败"
+    WITHDRAWN = "withdrawn", "已撤销"  # the withdrawal was rejected before the payout was sent
+
+
 class Payout(models.Model):
     """The one transfer of an approved withdrawal through WeChat Pay, always under the same number."""
 
@@ -29,13 +42,7 @@ class Payout(models.Model):
     LEFT_TO_OPERATORS = Q(ended_at__isnull=True, needs_operator_at__isnull=False)
     CONTRADICTED = Q(contradicted_at__isnull=False, reviewed_at__isnull=True)
 
-    class State(models.TextChoices):
-        PREPARED = "prepared", "待打款"  # may be sent
-        SENT = "sent", "结果待查"  # may have reached WeChat Pay: only queried from here on
-        WAITING_USER = "waiting_user", "待用户确认"
-        SUCCEEDED = "succeeded", "成功"
-        FAILED = "failed", "失败"
-        WITHDRAWN = "withdrawn", "已撤销"  # the withdrawal was rejected before the payout was sent
+    State = PayoutState
 
     withdrawal = models.OneToOneField(Withdrawal, models.PROTECT, primary_key=True, related_name="payout")
     state = models.CharField("状态", max_length=16, choices=State.choices, default=State.PREPARED)
@@ -71,35 +78,33 @@ class Payout(models.Model):
         ordering = ["-created_at", "withdrawal_id"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(state__in=["prepared", "withdrawn"]) | Q(sent_at__isnull=False),
+                condition=Q(state__in=["prepared", "withdrawn"]) | filled("sent_at"),
                 name="payout_beyond_prepared_was_sent",
             ),
             models.CheckConstraint(
-                condition=Q(sent_at__isnull=True, called_at__isnull=True)
-                | Q(sent_at__isnull=False, called_at__gte=F("sent_at")),
+                condition=empty("sent_at", "called_at") | filled("sent_at") & Q(called_at__gte=F("sent_at")),
                 name="sent_payout_was_called",
             ),
             models.CheckConstraint(
-                condition=Q(state__in=["succeeded", "failed", "withdrawn"], ended_at__isnull=False)
-                | (~Q(state__in=["succeeded", "failed", "withdrawn"]) & Q(ended_at__isnull=True)),
+                condition=filled_exactly_when(Q(state__in=["succeeded", "failed", "withdrawn"]), "ended_at"),
                 name="ended_payout_has_ended_at",
             ),
             models.CheckConstraint(
-                condition=Q(ended_by="") | (Q(ended_at__isnull=False) & ~Q(note="")),
+                condition=empty(texts=["ended_by"]) | filled("ended_at", texts=["note"]),
                 name="payout_decided_by_somebody_has_a_note",
             ),
             models.CheckConstraint(condition=Q(due_at__gte=F("created_at")), name="payout_due_after_it_was_made"),
             models.CheckConstraint(
-                condition=~Q(state="prepared") | Q(needs_operator_at__isnull=True),
+                condition=~Q(state="prepared") | empty("needs_operator_at"),
                 name="payout_left_to_operators_was_sent",
             ),
             models.CheckConstraint(
-                condition=Q(reviewed_at__isnull=True, reviewed_by="")
-                | (Q(reviewed_at__isnull=False, contradicted_at__isnull=False) & ~Q(reviewed_by="") & ~Q(note="")),
+                condition=empty("reviewed_at", texts=["reviewed_by"])
+                | filled("reviewed_at", "contradicted_at", texts=["reviewed_by", "note"]),
                 name="reviewed_payout_was_contradicted",
             ),
             models.CheckConstraint(
-                condition=Q(contradicted_at__isnull=True) | Q(ended_at__isnull=False),
+                condition=empty("contradicted_at") | filled("ended_at"),
                 name="contradicted_payout_has_ended",
             ),
         ]
@@ -115,6 +120,39 @@ class Payout(models.Model):
             ),
             models.Index(
                 fields=["contradicted_at"], condition=Q(contradicted_at__isnull=False), name="payouts_contradicted"
+            ),
+        ]
+        triggers = [
+            Transitions(
+                name="payout_moves_one_way",
+                field="state",
+                allowed=[
+                    (PayoutState.PREPARED, PayoutState.SENT),
+                    (PayoutState.PREPARED, PayoutState.WITHDRAWN),
+                    (PayoutState.SENT, PayoutState.WAITING_USER),
+                    (PayoutState.SENT, PayoutState.SUCCEEDED),
+                    (PayoutState.SENT, PayoutState.FAILED),
+                    (PayoutState.WAITING_USER, PayoutState.SUCCEEDED),
+                    (PayoutState.WAITING_USER, PayoutState.FAILED),
+                ],
+                constraint="payout_moves_one_way",
+                message="a payout does not go from % to %",
+            ),
+            FixedColumns(
+                name="sent_payout_keeps_its_receiver",
+                fields=["open_id", "app_id", "sent_at"],
+                condition="OLD.sent_at IS NOT NULL",
+                # the receiver of an ended payout may be erased, but not replaced
+                unless="OLD.ended_at IS NOT NULL AND (NEW.open_id, NEW.app_id, NEW.sent_at) = ('', '', OLD.sent_at)",
+                constraint="sent_payout_keeps_its_receiver",
+                message="a payout that was sent keeps its receiver",
+            ),
+            Rule(
+                name="payout_goes_to_the_receiver_asked_for",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Condition("OLD.sent_at IS NULL AND NEW.sent_at IS NOT NULL"),
+                func=PAYOUT_GOES_TO_THE_RECEIVER,
             ),
         ]
 
@@ -152,11 +190,10 @@ class PayoutPause(models.Model):
                 models.Value(1), condition=Q(resumed_at__isnull=True), name="one_pause_of_payouts_at_a_time"
             ),
             models.CheckConstraint(
-                condition=~Q(reason="") & ~Q(paused_by=""), name="pause_has_somebody_and_reason"
+                condition=filled(texts=["reason", "paused_by"]), name="pause_has_somebody_and_reason"
             ),
             models.CheckConstraint(
-                condition=Q(resumed_at__isnull=True, resumed_by="")
-                | (Q(resumed_at__isnull=False) & ~Q(resumed_by="")),
+                condition=filled_together("resumed_at", texts=["resumed_by"]),
                 name="resumed_pause_has_somebody",
             ),
         ]

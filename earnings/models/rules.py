@@ -2,10 +2,16 @@
 
 from decimal import Decimal
 
+import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from config.platform.constraints import empty, filled
+from config.platform.triggers import FixedColumns, Forbid
+
+_DECIDED_ONCE = "a change of what is paid is decided once, as it was asked for"
 
 
 class EarningsRules(models.Model):
@@ -126,13 +132,12 @@ class RuleChange(models.Model):
         constraints = [
             models.CheckConstraint(condition=~Q(asked_by=""), name="rule_change_names_who_asked"),
             models.CheckConstraint(
-                condition=Q(before__isnull=False, row_id__isnull=False)
-                | Q(before__isnull=True, row_id__isnull=True, values__isnull=False),
+                condition=filled("before", "row_id") | empty("before", "row_id") & filled("values"),
                 name="rule_change_changes_something",
             ),
             models.CheckConstraint(
-                condition=Q(status=0, decided_at__isnull=True, decided_by="", needs_second=True)
-                | (Q(status__in=[1, 2], decided_at__isnull=False) & ~Q(decided_by="")),
+                condition=Q(status=0, needs_second=True) & empty("decided_at", texts=["decided_by"])
+                | Q(status__in=[1, 2]) & filled("decided_at", texts=["decided_by"]),
                 name="rule_change_decided_by_somebody",
             ),
             models.CheckConstraint(
@@ -144,6 +149,27 @@ class RuleChange(models.Model):
             ),
         ]
         indexes = [models.Index(fields=["status", "-id"], name="rule_changes_by_status")]
+        triggers = [
+            Forbid(
+                name="rule_change_is_kept",
+                operation=pgtrigger.Delete,
+                constraint="rule_change_stays",
+                message=_DECIDED_ONCE,
+            ),
+            FixedColumns(
+                name="rule_change_stays",
+                fields=["target", "row_id", "before", "values", "effect", "needs_second", "asked_at", "asked_by"],
+                constraint="rule_change_stays",
+                message=_DECIDED_ONCE,
+            ),
+            Forbid(
+                name="decided_rule_change_stays",
+                operation=pgtrigger.Update,
+                condition="OLD.status <> 0",
+                constraint="rule_change_stays",
+                message=_DECIDED_ONCE,
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_target_display()} {self.effect:+} 元/晚"

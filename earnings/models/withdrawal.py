@@ -5,12 +5,19 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+import pgtrigger
 from django.conf import settings
 from django.db import models
 from django.db.models import DecimalField, F, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
 
+from config.platform.constraints import filled, filled_exactly_when, filled_together
+from config.platform.triggers import FixedColumns, Forbid, Rule, Transitions
+from earnings.models.ledger import append_only
+from earnings.models.triggers import LARGE_WITHDRAWAL_HAS_TWO_APPROVALS
+
 COUNTED_TOGETHER = timedelta(hours=24)
+_FIXED = "what was asked is not changed afterwards"
 
 
 class WithdrawalQuerySet(models.QuerySet["Withdrawal"]):
@@ -57,15 +64,18 @@ _FILTERS = {
 _SORT_KEYS = {"amount": "amount", "create_date": "asked_at", "paid_date": "paid_at"}
 
 
-class Withdrawal(models.Model):
-    """A user's request for money. A database trigger allows only the forward changes of its status."""
+class WithdrawalStatus(models.IntegerChoices):
+    TO_REVIEW = 0, "待审核"
+    PAYING = 1, "打款中"
+    REJECTED = 2, "已拒绝"
+    PAID = 3, "已打款"
+    FAILED = 4, "打款失败"
 
-    class Status(models.IntegerChoices):
-        TO_REVIEW = 0, "待审核"
-        PAYING = 1, "打款中"
-        REJECTED = 2, "已拒绝"
-        PAID = 3, "已打款"
-        FAILED = 4, "打款失败"
+
+class Withdrawal(models.Model):
+    """A user's request for money. Database triggers keep the request as it was and allow only forward changes of its status."""
+
+    Status = WithdrawalStatus
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(
@@ -99,17 +109,15 @@ class Withdrawal(models.Model):
                 condition=Q(amount__in=[1, 20, 50, 100, 200, 500]), name="withdrawal_amount_is_offered"
             ),
             models.CheckConstraint(
-                condition=Q(status=0, reviewed_at__isnull=True, reviewed_by="")
-                | (~Q(status=0) & Q(reviewed_at__isnull=False) & ~Q(reviewed_by="")),
+                condition=filled_exactly_when(~Q(status=0), "reviewed_at", texts=["reviewed_by"]),
                 name="reviewed_withdrawal_has_reviewer_and_moment",
             ),
             models.CheckConstraint(
-                condition=Q(first_approved_at__isnull=True, first_approved_by="")
-                | (Q(first_approved_at__isnull=False) & ~Q(first_approved_by="")),
+                condition=filled_together("first_approved_at", texts=["first_approved_by"]),
                 name="first_approval_has_somebody_and_moment",
             ),
             models.CheckConstraint(
-                condition=Q(open_id="", app_id="") | (~Q(open_id="") & ~Q(app_id="")),
+                condition=filled_together(texts=["open_id", "app_id"]),
                 name="receiver_has_open_id_and_app_id",
             ),
             models.CheckConstraint(
@@ -117,15 +125,15 @@ class Withdrawal(models.Model):
                 name="two_approvals_are_of_two_people",
             ),
             models.CheckConstraint(
-                condition=Q(status=3, paid_at__isnull=False) | (~Q(status=3) & Q(paid_at__isnull=True)),
+                condition=filled_exactly_when(Q(status=3), "paid_at"),
                 name="paid_withdrawal_has_paid_at",
             ),
             models.CheckConstraint(
-                condition=Q(status=4, failed_at__isnull=False) | (~Q(status=4) & Q(failed_at__isnull=True)),
+                condition=filled_exactly_when(Q(status=4), "failed_at"),
                 name="failed_withdrawal_has_failed_at",
             ),
             models.CheckConstraint(
-                condition=~Q(status__in=[2, 4]) | ~Q(reason=""), name="unpaid_withdrawal_has_a_reason"
+                condition=~Q(status__in=[2, 4]) | filled(texts=["reason"]), name="unpaid_withdrawal_has_a_reason"
             ),
         ]
         indexes = [
@@ -136,6 +144,57 @@ class Withdrawal(models.Model):
             models.Index(F("paid_at").asc(nulls_last=True), F("id").desc(), name="withdrawals_first_paid_first"),
             models.Index(  # the risk hint about other users with the same receiver
                 fields=["open_id", "app_id", "user"], condition=~Q(open_id=""), name="withdrawals_by_receiver"
+            ),
+        ]
+        triggers = [
+            Forbid(
+                name="withdrawal_begins_unreviewed",
+                operation=pgtrigger.Insert,
+                condition="NEW.status <> 0 OR NEW.first_approved_by <> ''",
+                constraint="withdrawal_moves_one_way",
+                message="a withdrawal does not go from <NULL> to %",
+                values=["NEW.status"],
+            ),
+            Transitions(
+                name="withdrawal_moves_one_way",
+                field="status",
+                allowed=[
+                    (WithdrawalStatus.TO_REVIEW, WithdrawalStatus.PAYING),
+                    (WithdrawalStatus.TO_REVIEW, WithdrawalStatus.REJECTED),
+                    (WithdrawalStatus.PAYING, WithdrawalStatus.REJECTED),  # blocked before the payout was sent
+                    (WithdrawalStatus.PAYING, WithdrawalStatus.PAID),
+                    (WithdrawalStatus.PAYING, WithdrawalStatus.FAILED),
+                ],
+                constraint="withdrawal_moves_one_way",
+                message="a withdrawal does not go from % to %",
+            ),
+            FixedColumns(
+                name="withdrawal_request_is_fixed",
+                fields=["user", "amount", "asked_at", "asked_day"],
+                constraint="withdrawal_request_is_fixed",
+                message=_FIXED,
+            ),
+            FixedColumns(
+                name="withdrawal_receiver_is_fixed",
+                fields=["open_id", "app_id"],
+                # the receiver of an ended withdrawal may be erased, but not replaced
+                unless="OLD.status IN (2, 3, 4) AND (NEW.open_id, NEW.app_id) = ('', '')",
+                constraint="withdrawal_request_is_fixed",
+                message=_FIXED,
+            ),
+            FixedColumns(
+                name="first_approval_is_fixed",
+                fields=["first_approved_by", "first_approved_at"],
+                condition="OLD.first_approved_by <> ''",
+                constraint="first_approval_is_fixed",
+                message="who approved first is not changed afterwards",
+            ),
+            Rule(
+                name="large_withdrawal_has_two_approvals",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Condition("(OLD.status, NEW.status, OLD.first_approved_by) = (0, 1, '')"),
+                func=LARGE_WITHDRAWAL_HAS_TWO_APPROVALS,
             ),
         ]
 
@@ -167,6 +226,7 @@ class WithdrawalStep(models.Model):
         verbose_name = verbose_name_plural = "提现记录"
         ordering = ["id"]
         constraints = [models.CheckConstraint(condition=~Q(taken_by=""), name="step_is_taken_by_somebody")]
+        triggers = [append_only()]
 
     def __str__(self) -> str:
         return f"{self.from_status} → {self.to_status}"

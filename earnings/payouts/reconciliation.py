@@ -13,19 +13,18 @@ from django.db.models import Q
 
 from config.platform.dates import day_of, end_of, start_of
 from config.platform.lookups import as_uuid
-from earnings.models import Payout
+from earnings.models import Payout, PayoutState
 from earnings.payouts.state import fen
 from earnings.payouts.worker import QUERY_PERIOD, adapter
 from integrations.http import Refused
 from integrations.wechat.fund_flow import Flow
 from integrations.wechat.pay import NOT_FOUND, BillState, TransferBill, WeChatPay
 
-State = Payout.State
-_AGREES: dict[State, set[str | None]] = {
-    State.SUCCEEDED: {BillState.SUCCESS},
-    State.FAILED: {BillState.FAIL, BillState.CANCELLED, None},
-    State.WITHDRAWN: {None},
-    State.PREPARED: {None},
+_AGREES: dict[PayoutState, set[str | None]] = {
+    PayoutState.SUCCEEDED: {BillState.SUCCESS},
+    PayoutState.FAILED: {BillState.FAIL, BillState.CANCELLED, None},
+    PayoutState.WITHDRAWN: {None},
+    PayoutState.PREPARED: {None},
 }
 _ENDS: set[str | None] = {BillState.SUCCESS, BillState.FAIL, BillState.CANCELLED, None}
 
@@ -83,7 +82,7 @@ def compare(
             report.differences += _has_no_statement(payout, day)
         if can_query:
             report.differences += _bill_differs(payout, _bill(pay, payout))
-        elif payout.state == State.SUCCEEDED and payout.withdrawal.out_bill_no not in left:
+        elif payout.state == PayoutState.SUCCEEDED and payout.withdrawal.out_bill_no not in left:
             report.differences += _missing_in_fund_flow(payout, day, flows)
     return report
 
@@ -113,7 +112,12 @@ class _Flows:
 
 def _has_no_statement(payout: Payout, day: date) -> list[Difference]:
     """Return a difference for a payout that was sent and paid that day by our records: such a day must have a bill."""
-    if payout.state != State.SUCCEEDED or payout.called_at is None or payout.ended_at is None or payout.ended_by:
+    if (
+        payout.state != PayoutState.SUCCEEDED
+        or payout.called_at is None
+        or payout.ended_at is None
+        or payout.ended_by
+    ):
         return []
     if day_of(payout.called_at) != day or day_of(payout.ended_at) != day:
         return []
@@ -157,8 +161,8 @@ def _flow_differs(payout: Payout, left: dict[str, int], *, can_query: bool) -> l
     paid = left.get(number)
     if paid and paid != amount:
         return [Difference(number, f"金额不同:微信支付 {paid} 分,我们 {amount} 分")]
-    is_unpaid = payout.state in (State.FAILED, State.WITHDRAWN, State.PREPARED)
-    if paid and (is_unpaid or (not can_query and payout.state != State.SUCCEEDED)):
+    is_unpaid = payout.state in (PayoutState.FAILED, PayoutState.WITHDRAWN, PayoutState.PREPARED)
+    if paid and (is_unpaid or (not can_query and payout.state != PayoutState.SUCCEEDED)):
         return [Difference(number, f"微信支付已付出 {paid} 分,我们是“{payout.get_state_display()}”")]
     return []
 
@@ -168,7 +172,7 @@ def _bill_differs(payout: Payout, bill: TransferBill | None) -> list[Difference]
     if bill is not None and bill.amount_fen not in (None, amount):
         return [Difference(number, f"金额不同:微信支付 {bill.amount_fen} 分,我们 {amount} 分")]
     reported = bill.state if bill else None
-    state = State(payout.state)
+    state = PayoutState(payout.state)
     agrees = reported in _AGREES[state] if state in _AGREES else reported not in _ENDS
     if agrees:
         return []

@@ -14,7 +14,7 @@ from django.db import transaction
 from config.errors import Conflict
 from config.site import short_links
 from earnings import confirmation, withdrawals
-from earnings.models import Payout, Withdrawal
+from earnings.models import Payout, PayoutState, Withdrawal
 from integrations.wechat.pay import BillState, TransferBill
 from robots.friendships import latest_robot_of
 from robots.outbox import writing
@@ -177,7 +177,7 @@ def close_contradiction(withdrawal_id: UUID, *, by: str, reason: str, at: dateti
         raise NotContradicted
 
 
-def _end(payout: Payout, state: Payout.State, *, note: str, provider_state: str, at: datetime) -> None:
+def _end(payout: Payout, state: PayoutState, *, note: str, provider_state: str, at: datetime) -> None:
     payout.state, payout.ended_at = state, at
     payout.note, payout.provider_state = note[:200], provider_state[:32]
     payout.save(update_fields=["state", "ended_at", "ended_by", "note", "provider_state"])

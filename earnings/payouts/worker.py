@@ -14,7 +14,7 @@ from django.db import transaction
 
 from accounts.models import User
 from config.platform.wakeups import start_soon
-from earnings.models import Payout
+from earnings.models import Payout, PayoutState
 from earnings.payouts import pauses, state
 from earnings.payouts.state import apply_bill, fen
 from integrations.http import OutsideError, Refused
@@ -66,7 +66,7 @@ def adapter() -> WeChatPay:
     return WeChatPay.from_settings()
 
 
-def _claim(states: list[Payout.State], at: datetime) -> Payout | None:
+def _claim(states: list[PayoutState], at: datetime) -> Payout | None:
     """Lease the payout in one of these states that has been due longest, so that no other worker processes it."""
     with transaction.atomic():
         due = Payout.objects.filter(state__in=states, due_at__lte=at, ended_at=None, needs_operator_at=None)

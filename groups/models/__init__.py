@@ -1,16 +1,16 @@
 """Groups, their members, messages, statistics and star ratings."""
 
-from groups.models.awakening import Awakening
 from groups.models.cancel_job import CancelJob
 from groups.models.group import CancelReason, Group
 from groups.models.member import Member
 from groups.models.message import GroupMessage, Mention
+from groups.models.reminder import Reminder
 from groups.models.star import ArticlePrice, RatingState, StarPlan, StarRating
 from groups.models.statistics import GroupStatistics, MemberMove
 
 __all__ = [
     "ArticlePrice",
-    "Awakening",
+    "Reminder",
     "CancelJob",
     "CancelReason",
     "Group",

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from accounts.models import User
+from config.platform.constraints import empty, filled, filled_together
 from config.platform.lookups import id_or_code
 from robots.models import Robot
 
@@ -82,8 +83,8 @@ class Group(models.Model):
     welcome_message = models.CharField("欢迎语", max_length=500, blank=True)
 
     welcomed_at = models.DateTimeField("上次欢迎时间", null=True, blank=True)
-    mention_told_at = models.DateTimeField("上次@通知时间", null=True, blank=True)
-    replacement_told_at = models.DateTimeField("换机器人通知时间", null=True, blank=True)
+    mention_notified_at = models.DateTimeField("上次@通知时间", null=True, blank=True)
+    replacement_notified_at = models.DateTimeField("换机器人通知时间", null=True, blank=True)
 
     star = models.SmallIntegerField("星级", null=True, blank=True)
     is_legacy = models.BooleanField("老群", default=False)
@@ -107,12 +108,11 @@ class Group(models.Model):
                 fields=["code"], condition=Q(cancelled_at__isnull=True), name="group_is_served_once_at_a_time"
             ),
             models.CheckConstraint(
-                condition=Q(cancelled_at__isnull=True, cancel_reason__isnull=True)
-                | Q(cancelled_at__isnull=False, cancel_reason__isnull=False),
+                condition=filled_together("cancelled_at", "cancel_reason"),
                 name="cancelled_group_has_a_reason",
             ),
             models.CheckConstraint(
-                condition=Q(cancelled_at__isnull=False) | Q(cancelled_by=""),
+                condition=filled("cancelled_at") | empty(texts=["cancelled_by"]),
                 name="group_cancelled_by_has_cancelled_at",
             ),
             models.CheckConstraint(condition=Q(star__isnull=True) | Q(star__range=(1, 5)), name="star_is_1_to_5"),
@@ -136,7 +136,7 @@ class Group(models.Model):
                 name="groups_by_wechat_owner",
             ),
             models.Index(fields=["robot"], condition=Q(cancelled_at__isnull=True), name="active_groups_of_robot"),
-            models.Index(fields=["code", "-bound_at"], name="lives_of_group"),
+            models.Index(fields=["code", "-bound_at"], name="bindings_of_group"),
             # the back office: the list, its search, the dashboard's charts
             models.Index(fields=["-bound_at", "id"], name="groups_newest_first"),
             models.Index(fields=["name"], opclasses=["varchar_pattern_ops"], name="groups_by_name"),

@@ -2,11 +2,35 @@
 
 from decimal import Decimal
 
+import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from config.platform.triggers import Rule
 from groups.models.group import Group
+
+# A plan or price that is or was in force is neither changed nor deleted.
+_IN_FORCE_STAYS = Rule(
+    name="in_force_stays",
+    when=pgtrigger.Before,
+    operation=pgtrigger.Update | pgtrigger.Delete,
+    declare=[("today", "date := (now() AT TIME ZONE 'Asia/Shanghai')::date")],
+    func="""
+    IF TG_OP = 'UPDATE' AND NEW IS NOT DISTINCT FROM OLD THEN
+        RETURN NEW;  -- a dump that is loaded over its own rows
+    ELSIF OLD.valid_from <= today THEN
+        RAISE EXCEPTION 'what is or was in force since % stays as it is', OLD.valid_from
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'in_force_stays';
+    ELSIF TG_OP = 'DELETE' THEN
+        RETURN OLD;
+    ELSIF NEW.valid_from <= today THEN
+        RAISE EXCEPTION 'a change begins on a future day, not on %', NEW.valid_from
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'in_force_stays';
+    END IF;
+    RETURN NEW;
+""",
+)
 
 
 class RatingState(models.IntegerChoices):
@@ -77,6 +101,7 @@ class StarPlan(models.Model):
                 violation_error_message=_("失效日期不能早于生效日期。"),
             ),
         ]
+        triggers = [_IN_FORCE_STAYS]
 
     def __str__(self) -> str:
         return f"{self.star}★ {self.daily_profit} × {self.income_days}"
@@ -103,6 +128,7 @@ class ArticlePrice(models.Model):
                 violation_error_message=_("单价不能是负数。"),
             )
         ]
+        triggers = [_IN_FORCE_STAYS]
 
     def __str__(self) -> str:
         return f"{self.amount}"

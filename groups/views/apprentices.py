@@ -16,7 +16,7 @@ from config.api.views import OperationViews
 from config.errors import Code
 from config.platform.dates import day_of
 from groups import apprentices
-from groups.models import Awakening
+from groups.models import Reminder
 from groups.serializers import Apprentice, Disciples, LevelFilter, ReminderRequest
 
 NO_REMINDER_NEEDED = "今天已经提醒过了,或没有需要提醒的事"
@@ -56,8 +56,8 @@ class ApprenticeViews(OperationViews[User]):
             done = apprentices.remind_apprentice(inviter=inviter, apprentice=get_object_or_404(mine), at=now)
         else:
             requested = {
-                Awakening.Kind.GROUP: params["is_import"],
-                Awakening.Kind.APPRENTICE: params["is_apprentice"],
+                Reminder.Kind.GROUP: params["is_import"],
+                Reminder.Kind.APPRENTICE: params["is_apprentice"],
             }
             done = apprentices.remind_apprentices(
                 inviter=inviter, kinds=[kind for kind in requested if requested[kind]], at=now

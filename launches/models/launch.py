@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from config.platform.constraints import empty, filled, filled_exactly_when
 from config.platform.lookups import has_id
 from groups.models import Group
 from robots.models import OutboxMessage
@@ -78,16 +79,16 @@ class Launch(models.Model):
                 name="finished_launch_has_nothing_waiting",
             ),
             models.CheckConstraint(
-                condition=~Q(status=4) | Q(finished_at__isnull=False), name="finished_launch_has_finished_at"
+                condition=~Q(status=4) | filled("finished_at"), name="finished_launch_has_finished_at"
             ),
             models.CheckConstraint(
-                condition=~Q(status=2) | (Q(paused_at__isnull=False) & ~Q(paused_by="")),
-                name="paused_launch_says_when_and_by_whom",
+                condition=~Q(status=2) | filled("paused_at", texts=["paused_by"]),
+                name="paused_launch_has_moment_and_person",
             ),
             models.CheckConstraint(
-                condition=(Q(status=3, cancelled_at__isnull=False) & ~Q(cancelled_by="") & ~Q(cancel_reason=""))
-                | (~Q(status=3) & Q(cancelled_at__isnull=True, cancelled_by="")),
-                name="cancelled_launch_says_when_why_and_by_whom",
+                condition=filled_exactly_when(Q(status=3), "cancelled_at", texts=["cancelled_by"])
+                & (~Q(status=3) | filled(texts=["cancel_reason"])),
+                name="cancelled_launch_has_moment_person_and_reason",
             ),
         ]
         indexes = [
@@ -165,19 +166,18 @@ class Delivery(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["launch", "group_code"], name="one_delivery_per_launch_and_group"),
             models.CheckConstraint(
-                condition=Q(status=0, settled_at__isnull=True) | (~Q(status=0) & Q(settled_at__isnull=False)),
+                condition=filled_exactly_when(~Q(status=0), "settled_at"),
                 name="settled_delivery_has_settled_at",
             ),
             models.CheckConstraint(
-                condition=~Q(status__in=[2, 3]) | ~Q(reason=""), name="unsent_delivery_has_a_reason"
+                condition=~Q(status__in=[2, 3]) | filled(texts=["reason"]), name="unsent_delivery_has_a_reason"
             ),
             models.CheckConstraint(
-                condition=Q(group__isnull=False, user__isnull=False)
-                | Q(group__isnull=True, user__isnull=True, status__in=[2, 3]),
+                condition=filled("group", "user") | empty("group", "user") & Q(status__in=[2, 3]),
                 name="delivery_to_no_group_has_ended",
             ),
             models.CheckConstraint(
-                condition=~Q(status=0) | Q(result_due_at__isnull=True), name="waiting_delivery_has_no_result"
+                condition=~Q(status=0) | empty("result_due_at"), name="waiting_delivery_has_no_result"
             ),
         ]
         indexes = [

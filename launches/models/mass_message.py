@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from config.platform.constraints import filled, filled_exactly_when
 from config.platform.dates import shanghai_time
 from groups.models import Group
 
@@ -26,7 +27,9 @@ class MassMessageDraft(models.Model):
         verbose_name = verbose_name_plural = "群发草稿"
         ordering = ["-created_at", "id"]
         constraints = [
-            models.CheckConstraint(condition=Q(expires_at__gt=F("created_at")), name="draft_lives_for_a_while"),
+            models.CheckConstraint(
+                condition=Q(expires_at__gt=F("created_at")), name="draft_expires_after_it_was_made"
+            ),
             models.CheckConstraint(
                 condition=Q(completed_at__isnull=True) | Q(completed_at__lt=F("expires_at")),
                 name="draft_completed_before_it_expired",
@@ -57,7 +60,7 @@ class MassMessage(models.Model):
     slot = models.PositiveSmallIntegerField("当日第几条", null=True, blank=True)  # null when recalled unsent
     status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.WAITING)
     created_at = models.DateTimeField("创建时间")
-    fired_at = models.DateTimeField("进入发件箱时间", null=True, blank=True)
+    queued_at = models.DateTimeField("进入发件箱时间", null=True, blank=True)
     recalled_at = models.DateTimeField("撤回时间", null=True, blank=True)
 
     class Meta:
@@ -66,14 +69,14 @@ class MassMessage(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["user", "day", "slot"], name="mass_message_slot_is_taken_once"),
             models.CheckConstraint(
-                condition=Q(slot__in=[1, 2]) | Q(slot__isnull=True, status=3, fired_at__isnull=True),
+                condition=Q(slot__in=[1, 2]) | Q(slot__isnull=True, status=3, queued_at__isnull=True),
                 name="two_mass_messages_a_day",
             ),
             models.CheckConstraint(
-                condition=Q(status__in=[0, 3]) | Q(fired_at__isnull=False), name="sent_mass_message_has_fired_at"
+                condition=Q(status__in=[0, 3]) | filled("queued_at"), name="sent_mass_message_has_queued_at"
             ),
             models.CheckConstraint(
-                condition=~Q(status=3) | Q(recalled_at__isnull=False),
+                condition=~Q(status=3) | filled("recalled_at"),
                 name="recalled_mass_message_has_recalled_at",
             ),
         ]
@@ -88,8 +91,8 @@ class MassMessage(models.Model):
             # scheduled sending
             models.Index(
                 fields=["send_at", "id"],
-                condition=Q(status=0, fired_at__isnull=True),
-                name="mass_messages_to_fire",
+                condition=Q(status=0, queued_at__isnull=True),
+                name="mass_messages_to_queue",
             ),
         ]
 
@@ -137,17 +140,17 @@ class MassMessageGroup(models.Model):
             models.UniqueConstraint(fields=["mass_message", "group"], name="mass_message_once_per_group"),
             models.UniqueConstraint(fields=["group", "minute"], name="one_mass_message_per_group_and_minute"),
             models.CheckConstraint(
-                condition=Q(status=0, settled_at__isnull=True) | (~Q(status=0) & Q(settled_at__isnull=False)),
+                condition=filled_exactly_when(~Q(status=0), "settled_at"),
                 name="settled_mass_message_group_has_settled_at",
             ),
             models.CheckConstraint(
                 condition=~Q(status=1) | Q(message_count__gt=0), name="mass_message_is_sent_by_messages"
             ),
             models.CheckConstraint(
-                condition=~Q(status=2) | ~Q(reason=""), name="failed_mass_message_group_has_a_reason"
+                condition=~Q(status=2) | filled(texts=["reason"]), name="failed_mass_message_group_has_a_reason"
             ),
             models.CheckConstraint(
-                condition=Q(minute__isnull=False) | Q(status=3), name="mass_message_keeps_its_minute_until_recalled"
+                condition=filled("minute") | Q(status=3), name="mass_message_keeps_its_minute_until_recalled"
             ),
         ]
 

@@ -208,7 +208,7 @@ def test_the_link_deletes_the_cookies_of_the_browsers_earlier_user(contact):
 
 
 def test_a_request_for_the_home_page_is_answered_during_a_conversation(contact):
-    Conversation.objects.create(user=contact, opened_at=timezone.now(), said_at=timezone.now())
+    Conversation.objects.create(user=contact, opened_at=timezone.now(), last_message_at=timezone.now())
     receive_private_message("主页", user="wx-contact")
     assert "/s/" in private_messages_to("wx-contact")[-1]
     assert len(private_messages_to("wx-contact")) == 2

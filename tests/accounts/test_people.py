@@ -109,7 +109,7 @@ def test_the_adoption_fee_is_one_cent_a_robot():
     user = contact()
     FriendshipFactory.create_batch(3, user=user)
     complete(user)
-    fee = LedgerEntry.objects.get(account__user=user, slip_type=IncomeType.ADOPTION_FEE)
+    fee = LedgerEntry.objects.get(account__user=user, income_type=IncomeType.ADOPTION_FEE)
     assert fee.amount == Decimal("-0.03")
 
 

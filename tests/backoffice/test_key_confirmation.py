@@ -188,13 +188,3 @@ def test_the_database_keeps_two_people(ann, confirmed_by):
     made(ann)
     with pytest.raises(IntegrityError, match="operators_key_is_confirmed_by_another"), transaction.atomic():
         ApiKey.objects.update(confirmed_at=timezone.now(), confirmed_by=confirmed_by)
-
-
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_a_key_from_before_the_rule_goes_on_working():
-    raw, other = (issue_key("old", scopes, confirmed_at=None) for scopes in ([READ, REVIEW], [READ]))
-    call_command("migrate", "config", "0011", verbosity=0)
-    call_command("migrate", verbosity=0)
-    assert reviews(ApiClient(key=raw))
-    key = ApiKey.objects.get(prefix=raw[:8])
-    assert (key.confirmed_by, ApiKey.objects.get(prefix=other[:8]).confirmed_at) == ("", None)

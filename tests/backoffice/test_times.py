@@ -55,7 +55,7 @@ def pages_of(root: Operator, where: str) -> dict[str, str]:
 def test_no_page_shows_a_time_in_utc():
     make_rows(2)
     with audit.acting(by="root", via="test"):
-        MassMessage.objects.update(fired_at=timezone.now())
+        MassMessage.objects.update(queued_at=timezone.now())
     root, spellings = Operator(), utc_spellings()
     assert spellings
     pages = {(where, name): page for where in PAGES for name, page in pages_of(root, where).items()}

@@ -207,7 +207,7 @@ def many_keywords() -> None:
 
 
 def add_keywords(group: Group, keywords: list[str]) -> None:
-    batch = KeywordBatch.objects.create(user=group.user, words=[], reply_content="x", created_at=timezone.now())
+    batch = KeywordBatch.objects.create(user=group.user, keywords=[], reply_content="x", created_at=timezone.now())
     GroupKeyword.objects.bulk_create(
         (GroupKeyword(batch=batch, group=group, folded=keyword) for keyword in keywords), batch_size=5000
     )

@@ -21,8 +21,8 @@ WITH days AS (
     INSERT INTO earnings_ledgertransaction (id, kind, cause, day, posted_at, posted_by, reason)
     SELECT id, 'settlement', %(cause)s || day, day, now(), '', '' FROM days
 )
-INSERT INTO earnings_ledgerentry (transaction_id, account_id, bucket, amount, slip_type, day)
-SELECT id, %(account)s::uuid, 'available', 0.25, slip_type, day FROM days CROSS JOIN generate_series(0, 4) slip_type
+INSERT INTO earnings_ledgerentry (transaction_id, account_id, bucket, amount, income_type, day)
+SELECT id, %(account)s::uuid, 'available', 0.25, income_type, day FROM days CROSS JOIN generate_series(0, 4) income_type
 UNION ALL SELECT id, %(house)s::uuid, 'available', -1.25, NULL, day FROM days
 """
 

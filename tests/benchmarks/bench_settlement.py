@@ -82,7 +82,7 @@ def store_known_values() -> None:
             [day],
         )
         cursor.execute(
-            "CREATE TABLE known_entries AS SELECT account_id, amount, slip_type FROM earnings_ledgerentry WHERE day = %s",
+            "CREATE TABLE known_entries AS SELECT account_id, amount, income_type FROM earnings_ledgerentry WHERE day = %s",
             [day],
         )
 
@@ -94,8 +94,8 @@ _FLOOR = (
     "UPDATE groups_group g SET settle_count = g.settle_count + 1 FROM known_days k WHERE g.id = k.group_id",
     "WITH posted AS (INSERT INTO earnings_ledgertransaction (id, kind, cause, day, posted_at, posted_by, reason)"
     " VALUES (gen_random_uuid(), 'settlement', 'settlement:' || %(day)s, %(day)s, now(), '', '') RETURNING id)"
-    " INSERT INTO earnings_ledgerentry (transaction_id, account_id, bucket, amount, slip_type, day)"
-    " SELECT posted.id, account_id, 'available', amount, slip_type, %(day)s FROM known_entries CROSS JOIN posted",
+    " INSERT INTO earnings_ledgerentry (transaction_id, account_id, bucket, amount, income_type, day)"
+    " SELECT posted.id, account_id, 'available', amount, income_type, %(day)s FROM known_entries CROSS JOIN posted",
 )
 
 
@@ -115,11 +115,11 @@ def loop_over_groups(groups: list[Group], day: date) -> None:
             GroupDay.objects.create(group=group, day=day, star=group.star, profit=plan.daily_profit)
             group.settle_count += 1
             group.save(update_fields=["settle_count"])
-            postings = [Posting(ledger.account_of(group.user), plan.daily_profit, slip_type=IncomeType.GROUPS)]
+            postings = [Posting(ledger.account_of(group.user), plan.daily_profit, income_type=IncomeType.GROUPS)]
             above, share = group.user.inviter, rules.inviter_share
             for next_share in (rules.grand_inviter_share, Decimal(0)):
                 if above is not None and (amount := ledger.rounded_down(plan.daily_profit * share)):
-                    postings.append(Posting(ledger.account_of(above), amount, slip_type=IncomeType.APPRENTICES))
+                    postings.append(Posting(ledger.account_of(above), amount, income_type=IncomeType.APPRENTICES))
                 above, share = above.inviter if above else None, next_share
             postings.append(Posting(house, -sum((posting.amount for posting in postings), Decimal(0))))
             cause = f"loop:{day}:{group.pk}"

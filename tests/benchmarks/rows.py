@@ -72,7 +72,7 @@ TABLES: dict[str, dict[str, str]] = {
         "account_id": key("earnings_account"),
         "amount": "1",
         "bucket": "CASE WHEN i % 100 = 0 THEN 'withdrawing' ELSE 'available' END",
-        "slip_type": "CASE WHEN i % 100 = 1 THEN 4 WHEN i % 100 > 1 THEN i % 3 END",
+        "income_type": "CASE WHEN i % 100 = 1 THEN 4 WHEN i % 100 > 1 THEN i % 3 END",
     },
     "earnings_withdrawal": {
         "user_id": SOMEBODY,
@@ -133,7 +133,7 @@ TABLES: dict[str, dict[str, str]] = {
         "day": SOME_DAY,
         "slot": "1",
         "status": "1",
-        "fired_at": AGO,
+        "queued_at": AGO,
     },
     "earnings_payout": {
         "withdrawal_id": key("earnings_withdrawal"),
@@ -144,12 +144,17 @@ TABLES: dict[str, dict[str, str]] = {
         "called_at": AGO,
         "ended_at": "now()",
     },
-    "feedback_conversation": {"user_id": SOMEBODY, "opened_at": LATER, "said_at": LATER, "closed_at": "now()"},
+    "feedback_conversation": {
+        "user_id": SOMEBODY,
+        "opened_at": LATER,
+        "last_message_at": LATER,
+        "closed_at": "now()",
+    },
     "feedback_forwardedmessage": {
         "conversation_id": f"1 + ({SOME})",
         "kind": "'text'",
         "status": "CASE WHEN i % 100 = 0 THEN 2 ELSE 1 END",
-        "said_at": LATER,
+        "written_at": LATER,
         "settled_at": "now()",
     },
     "integrations_textmessage": {

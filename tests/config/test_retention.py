@@ -18,7 +18,7 @@ _FILL = {
     "groups_membermove": "(group_id, member_code, moved_at, is_joining) SELECT %(group)s, 'm' || n, %(old)s, true",
     "groups_groupmessage": "(id, message_no, sender_code, is_robot, content, sent_at, group_id)"
     " SELECT gen_random_uuid(), 'm' || n, 'a', false, '{}', %(old)s, %(group)s",
-    "feedback_conversation": "(user_id, opened_at, closed_at, said_at) SELECT %(user)s, %(old)s, %(old)s, %(old)s",
+    "feedback_conversation": "(user_id, opened_at, closed_at, last_message_at) SELECT %(user)s, %(old)s, %(old)s, %(old)s",
     "integrations_gatewayevent": "(event_id, command, body, lane, after_lane, status, received_at, try_count,"
     f" retry_at, settled_at, note) SELECT 'e' || n, 'dance', '1', '', '', {GatewayEvent.Status.HANDLED}, %(old)s, 1,"
     " %(old)s, %(old)s, ''",

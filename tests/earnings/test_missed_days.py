@@ -30,8 +30,8 @@ def paid_days(group: Group) -> list[int]:
 
 def totals(user: User) -> dict[int, str]:
     """Return {income type: yuan} over all days."""
-    rows = LedgerEntry.objects.filter(account__user=user).values_list("slip_type").annotate(Sum("amount"))
-    return {slip_type: str(amount) for slip_type, amount in rows}
+    rows = LedgerEntry.objects.filter(account__user=user).values_list("income_type").annotate(Sum("amount"))
+    return {income_type: str(amount) for income_type, amount in rows}
 
 
 @pytest.fixture(autouse=True)

@@ -133,4 +133,4 @@ def test_concurrent_settlements_withdrawals_rejections_and_blocks_do_not_deadloc
     assert 1500 not in answers
     assert 1503 not in answers
     assert ledger_check.find_errors() == []
-    assert LedgerEntry.objects.filter(account__user=users[0], slip_type=0).count() == 6
+    assert LedgerEntry.objects.filter(account__user=users[0], income_type=0).count() == 6

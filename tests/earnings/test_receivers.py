@@ -1,16 +1,14 @@
 """The receiver of a payout: the user's WeChat account at the moment of the request."""
 
 import pytest
-from django.db import IntegrityError, connection, transaction
-from django.db.migrations.executor import MigrationExecutor
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import User
 from earnings import withdrawals
 from earnings.models import Payout, Withdrawal
 from earnings.tasks import send_payouts
-from tests.factories.money import ask, balance, give
-from tests.factories.people import UserFactory
+from tests.factories.money import ask, balance
 from tests.support.client import ApiClient
 from tests.support.payouts import bills, query_later, set_fault, set_next_state, states_of
 
@@ -86,24 +84,3 @@ def test_the_database_refuses_a_receiver_without_app(alice):
         Withdrawal.objects.create(
             user=alice, amount=20, asked_at=timezone.now(), asked_day="2026-11-01", open_id="open-alice"
         )
-
-
-def migrate(name: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-    MigrationExecutor(connection).migrate([("earnings", name)])
-
-
-def test_the_migration_fills_receivers_from_the_payout_or_the_user(approved, sandbox):
-    send_payouts()
-    User.objects.update(open_id="open-new", app_id="gone-app")
-    unknown, waiting = [UserFactory(phone=f"1370013700{n}", open_id=("", "open-2")[n]) for n in range(2)]
-    for user in (unknown, waiting):
-        give(user, "20")
-        ask(user)
-    migrate("0011_more_backoffice_filters")
-    User.objects.filter(pk=waiting.pk).update(app_id="gone-app")
-    migrate("0012_receiver_of_withdrawals")
-    receivers = dict(Withdrawal.objects.values_list("user", "open_id"))
-    assert receivers == {approved.user_id: "open-alice", unknown.pk: "", waiting.pk: "open-2"}
-    assert set(Withdrawal.objects.values_list("app_id", flat=True)) == {"sandbox", ""}

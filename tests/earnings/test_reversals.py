@@ -192,7 +192,7 @@ def test_the_database_refuses_a_part_that_is_not_the_opposite(settlement, alice,
     account, rewards = Account.objects.get(user=alice), ledger.platform_account(Account.Kind.REWARDS)
     give(alice, "1")
     postings = (
-        ledger.Posting(account, -Decimal(yuan), slip_type=IncomeType.GROUPS),
+        ledger.Posting(account, -Decimal(yuan), income_type=IncomeType.GROUPS),
         ledger.Posting(rewards, Decimal(yuan)),
     )
     with pytest.raises(IntegrityError, match="opposite of what it reverses"):

@@ -18,7 +18,7 @@ class ConversationFactory(factory.django.DjangoModelFactory[Conversation]):
 
     user: Any = factory.SubFactory(UserFactory)
     opened_at = factory.LazyFunction(lambda: days_ago(1))
-    said_at = factory.SelfAttribute("opened_at")
+    last_message_at = factory.SelfAttribute("opened_at")
     closed_at = factory.LazyAttribute(lambda conversation: conversation.opened_at + timedelta(minutes=30))
 
 
@@ -31,5 +31,5 @@ class ForwardedMessageFactory(factory.django.DjangoModelFactory[ForwardedMessage
     conversation: Any = factory.SubFactory(ConversationFactory)
     kind = "text"
     content = "在吗"
-    said_at = factory.LazyFunction(timezone.now)
-    retry_at = factory.SelfAttribute("said_at")
+    written_at = factory.LazyFunction(timezone.now)
+    retry_at = factory.SelfAttribute("written_at")

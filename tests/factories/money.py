@@ -5,7 +5,6 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
-from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
@@ -15,13 +14,14 @@ from earnings.ledger import Posting
 from earnings.models import Account, IncomeType, TransactionKind, Withdrawal
 from groups.models import Group, StarPlan
 from tests.factories.people import GroupFactory
+from tests.support.triggers import without_trigger
 
 
-def give(user: User, yuan: str, *, at: datetime | None = None, slip_type: IncomeType = IncomeType.GROUPS) -> None:
+def give(user: User, yuan: str, *, at: datetime | None = None, income_type: IncomeType = IncomeType.GROUPS) -> None:
     """Post income to the account of this user."""
     at = at or timezone.now()
     postings = [
-        Posting(ledger.account_of(user), Decimal(yuan), slip_type=slip_type),
+        Posting(ledger.account_of(user), Decimal(yuan), income_type=income_type),
         Posting(ledger.platform_account(Account.Kind.REWARDS), -Decimal(yuan)),
     ]
     ledger.post(kind=TransactionKind.SETTLEMENT, cause=f"test:{uuid4()}", day=day_of(at), at=at, postings=postings)
@@ -48,7 +48,5 @@ def plan_in_force(star: int | None = None, **fields: Any) -> None:
     """Change the plans in force, of one star or of all. A trigger refuses such changes outside tests."""
     in_force = StarPlan.objects.filter(valid_from__lte=timezone.localdate())
     plans = in_force.filter(star=star) if star else in_force
-    with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE groups_starplan DISABLE TRIGGER in_force_stays")
+    with without_trigger("groups.StarPlan:in_force_stays"):
         plans.update(**fields)
-        cursor.execute("ALTER TABLE groups_starplan ENABLE TRIGGER in_force_stays")

@@ -191,8 +191,11 @@ TEXT = '{"type": 3, "content": "群发", "title": "", "desc": "", "url": ""}'
 def test_five_thousand_mass_messages_due_at_once_delay_no_reply(town: Scenario):
     sql(town, _CROWD_OF_MASS_MESSAGES.format(count=5000, content=TEXT, group="clients-new-group"))
     took = [seconds_of(lambda: keyword_reply(town)) for _ in range(5)]
-    waiting = sql(town, "SELECT count(*) FROM launches_massmessage WHERE fired_at IS NULL AND status = 0")[0][0]
-    sql(town, "UPDATE launches_massmessage SET fired_at = now() WHERE fired_at IS NULL AND day < DATE '2020-01-01'")
+    waiting = sql(town, "SELECT count(*) FROM launches_massmessage WHERE queued_at IS NULL AND status = 0")[0][0]
+    sql(
+        town,
+        "UPDATE launches_massmessage SET queued_at = now() WHERE queued_at IS NULL AND day < DATE '2020-01-01'",
+    )
     assert waiting > 0  # the replies were measured while messages were still due
     assert sorted(took)[2] < 2.0
 

@@ -51,9 +51,9 @@ def people_with_groups() -> None:
 
 def result() -> tuple[Any, ...]:
     """Return all rows that a settlement writes, without the keys that differ from run to run."""
-    entries = LedgerEntry.objects.order_by("day", "slip_type", "account__user__code", "amount")
+    entries = LedgerEntry.objects.order_by("day", "income_type", "account__user__code", "amount")
     return (
-        list(entries.values_list("day", "slip_type", "account__user__code", "amount")),
+        list(entries.values_list("day", "income_type", "account__user__code", "amount")),
         list(GroupDay.objects.order_by("day", "group").values_list("day", "group", "star", "profit", "bonus")),
         list(Group.objects.order_by("pk").values_list("pk", "settle_count")),
         list(

@@ -123,10 +123,12 @@ CALLBACKS = [
 
 @pytest.mark.parametrize(("content", "kind"), CALLBACKS)
 def test_a_user_without_an_open_conversation_is_ignored(content: str, kind: str):
-    before = without_conversation().conversations.values_list("said_at", "closed_at").get()
+    before = without_conversation().conversations.values_list("last_message_at", "closed_at").get()
     assert call_back(content, kind=kind, user="wx-bob") == 1200
     assert private_messages_to("wx-bob") == []
-    assert Conversation.objects.filter(user__code="wx-bob").values_list("said_at", "closed_at").get() == before
+    assert (
+        Conversation.objects.filter(user__code="wx-bob").values_list("last_message_at", "closed_at").get() == before
+    )
 
 
 @pytest.mark.parametrize(("content", "kind"), [*CALLBACKS, ("CONVERSATION_CREATE", "event")])
@@ -188,7 +190,7 @@ def test_a_silent_user_is_warned():
 def test_digests_of_expired_callbacks_are_deleted():
     call_back()
     assert forget_digests() == 0
-    CallbackDigest.objects.update(taken_at=timezone.now() - timedelta(minutes=11))
+    CallbackDigest.objects.update(accepted_at=timezone.now() - timedelta(minutes=11))
     assert forget_digests() == 1
 
 

@@ -49,7 +49,7 @@ def clear_fault(sandbox) -> None:
 def make_silent(minutes: int = 31) -> None:
     """Set the last message of conversations to this many minutes ago."""
     Conversation.objects.update(
-        opened_at=timezone.now() - timedelta(hours=2), said_at=timezone.now() - timedelta(minutes=minutes)
+        opened_at=timezone.now() - timedelta(hours=2), last_message_at=timezone.now() - timedelta(minutes=minutes)
     )
 
 
@@ -196,7 +196,7 @@ def test_a_refused_message_is_tried_again(sandbox):
 def test_a_message_is_given_up_after_a_day(sandbox):
     receive_private_message("5")
     set_fault(sandbox)
-    ForwardedMessage.objects.update(said_at=timezone.now() - timedelta(hours=25))
+    ForwardedMessage.objects.update(written_at=timezone.now() - timedelta(hours=25))
     forward_messages()
     message = ForwardedMessage.objects.get()
     assert message.status == Status.GIVEN_UP

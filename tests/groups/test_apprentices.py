@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
-from groups.models import Awakening, CancelReason
+from groups.models import CancelReason, Reminder
 from robots.models import OutboxMessage, Robot
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory
 from tests.support.client import ApiClient
@@ -141,7 +141,7 @@ def test_a_second_reminder_on_one_day_is_answered_but_not_sent(alice, apprentice
 
 def test_an_apprentice_may_be_reminded_again_the_next_day(alice, apprentice):
     remind(alice, user_id=str(apprentice.pk))
-    Awakening.objects.update(day=timezone.localdate() - timedelta(days=1))
+    Reminder.objects.update(day=timezone.localdate() - timedelta(days=1))
     remind(alice, user_id=str(apprentice.pk))
     assert len(private_messages_to(apprentice.code)) == 2
 

@@ -85,7 +85,7 @@ def test_the_owner_is_notified_once_in_five_minutes_per_group(alice, group):
     for code in ("g1", "g1", "g2"):
         receive_group_message(at_users=["r1"], group=code)
     assert len(private_messages_to("wx-alice")) == 2
-    Group.objects.update(mention_told_at=timezone.now() - timedelta(minutes=5))
+    Group.objects.update(mention_notified_at=timezone.now() - timedelta(minutes=5))
     receive_group_message(at_users=["r1"])
     assert len(private_messages_to("wx-alice")) == 3
 

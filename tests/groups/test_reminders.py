@@ -137,7 +137,7 @@ def test_a_new_robot_that_no_owner_awaits_is_ignored_with_a_note():
 def test_a_replacement_is_recorded_though_no_owner_awaits_it(banned, robot_id):
     without_groups = RobotFactory(code="robot-without-groups")
     gateway_sends(("abnormal_robot", {"robot_id": without_groups.code}))
-    Group.objects.update(replacement_told_at=timezone.now())
+    Group.objects.update(replacement_notified_at=timezone.now())
     new = RobotFactory(code="r2")
     gateway_sends(("abnormal_robot_replaced", {"robot_id": robot_id, "replace_robot_id": "r2"}))
     assert [robot.code for robot in new.replaced_robots.all()] == [robot_id]

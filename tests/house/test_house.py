@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from django.apps import apps
+from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, get_resolver
 
@@ -14,7 +15,7 @@ from config.errors import Code, Refusal
 from integrations.gateway.subscriptions import _subscribers
 
 PROJECT = Path(__file__).resolve().parents[2]
-APPS = ("config", "integrations", "accounts", "robots", "groups", "keywords", "launches", "earnings", "feedback")
+APPS = settings.LOCAL_APPS
 MODELS = [model for app in APPS for model in apps.get_app_config(app).get_models()]
 # Models whose rows operators see on another page or do not need to see.
 WITHOUT_PAGE = {
@@ -31,7 +32,7 @@ WITHOUT_PAGE = {
     "WithdrawalStep",
     "GroupDay",
     "MemberMove",
-    "Awakening",
+    "Reminder",
     "GroupKeyword",
     "KeywordReply",
     "CallbackDigest",

@@ -93,7 +93,9 @@ def gateway() -> ApiClient:
     FriendshipFactory(user=alice, robot=robot)
     group = GroupFactory(code="g1", user=alice, robot=robot, wechat_owner_code="wx-alice", welcome_message="欢迎")
     GroupFactory(code="g2", user=alice, robot=robot)
-    batch = KeywordBatch.objects.create(user=alice, words=["价格"], reply_content="十元", created_at=group.bound_at)
+    batch = KeywordBatch.objects.create(
+        user=alice, keywords=["价格"], reply_content="十元", created_at=group.bound_at
+    )
     GroupKeyword.objects.create(batch=batch, group=group, folded="价格")
     return key_with("gateway:events")
 

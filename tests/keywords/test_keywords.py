@@ -161,7 +161,7 @@ def test_editing_replaces_all_but_the_count(alice, group):
 def test_an_edit_that_is_refused_changes_nothing(alice, group):
     create(alice, ["价格"])
     create(alice, ["地址"])
-    price = KeywordBatch.objects.get(words=["价格"])
+    price = KeywordBatch.objects.get(keywords=["价格"])
     assert change(alice, str(price.pk)) == 1403
     assert sorted(GroupKeyword.objects.values_list("folded", flat=True)) == ["价格", "地址"]
     assert listed(alice)[1]["keywords"] == ["价格"]

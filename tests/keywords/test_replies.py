@@ -330,7 +330,7 @@ def test_a_group_that_is_bound_again_has_no_keywords(alice, group):
 
 def test_an_edit_of_another_process_is_seen_within_two_seconds(alice, group):
     receive_group_message("别的")  # this process has just read the keywords
-    batch = KeywordBatch.objects.create(user=alice, words=["价格"], reply_content="x", created_at=timezone.now())
+    batch = KeywordBatch.objects.create(user=alice, keywords=["价格"], reply_content="x", created_at=timezone.now())
     GroupKeyword.objects.create(batch=batch, group=group, folded="价格")
     deadline = time.monotonic() + 2
     while not messages_to() and time.monotonic() < deadline:

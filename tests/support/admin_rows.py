@@ -55,10 +55,12 @@ def _one_of_each(n: int) -> None:
     )
     MessageAttempt.objects.create(message=text, outcome=MessageAttempt.Outcome.UNKNOWN, tried_at=now)
     RedPacketOpening.objects.create(user=user, opened_at=now)
-    KeywordBatch.objects.create(user=user, words=["a"], reply_content="b", created_at=now)
+    KeywordBatch.objects.create(user=user, keywords=["a"], reply_content="b", created_at=now)
     Problem.objects.create(user=user, category=ProblemCategory.objects.first(), robot=robot, reported_at=now)
-    conversation = Conversation.objects.create(user=user, opened_at=now, said_at=now)
-    ForwardedMessage.objects.create(conversation=conversation, kind="text", content="x", said_at=now, retry_at=now)
+    conversation = Conversation.objects.create(user=user, opened_at=now, last_message_at=now)
+    ForwardedMessage.objects.create(
+        conversation=conversation, kind="text", content="x", written_at=now, retry_at=now
+    )
     GatewayEvent.objects.create(event_id=f"rows-{n}", command="x", body={}, lane="", received_at=now, retry_at=now)
     word_import = SensitiveWordImport.objects.create(file_name=f"{n}.csv", imported_at=now, imported_by="root")
     SensitiveWord.objects.create(word=f"词{n}", word_import=word_import)

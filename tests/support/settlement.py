@@ -24,7 +24,7 @@ def settle_yesterday() -> None:
 
 def income(user: User) -> dict[int, str]:
     """Return the user's yuan by income type."""
-    return {entry.slip_type: str(entry.amount) for entry in LedgerEntry.objects.filter(account__user=user)}
+    return {entry.income_type: str(entry.amount) for entry in LedgerEntry.objects.filter(account__user=user)}
 
 
 def start_settlement(back: int) -> None:

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db import models
 
 
-class Awakening(models.Model):
+class Reminder(models.Model):
     """A reminder to bring a group or an apprentice; a user gets each at most once a day."""
 
     class Kind(models.IntegerChoices):
@@ -12,7 +12,7 @@ class Awakening(models.Model):
         APPRENTICE = 2, "收徒"
 
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="awakenings", verbose_name="用户"
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="reminders", verbose_name="用户"
     )
     kind = models.SmallIntegerField("类型", choices=Kind.choices)
     day = models.DateField("日期")
@@ -20,7 +20,7 @@ class Awakening(models.Model):
     class Meta:
         verbose_name = verbose_name_plural = "唤醒记录"
         ordering = ["-day", "id"]
-        constraints = [models.UniqueConstraint(fields=["user", "kind", "day"], name="woken_once_a_day_for_each")]
+        constraints = [models.UniqueConstraint(fields=["user", "kind", "day"], name="reminded_once_a_day_for_each")]
 
     def __str__(self) -> str:
         return f"{self.day}"
