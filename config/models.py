@@ -232,7 +232,7 @@ class PageVisit(models.Model):
 
 
 class AuditEntry(models.Model):
-    """One row that an operator changed, with its values before and after.
+    """A row that an operator changed, with its values before and after.
     Triggers write the entries (config.platform.audit); an entry is never changed.
     """
 

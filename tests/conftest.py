@@ -1,4 +1,4 @@
-"""What tests share: a clean database and cache, and the outside world."""
+"""Fixtures of all tests: a clean database and cache, and the outside world."""
 
 import threading
 import time
@@ -92,7 +92,7 @@ def _sandbox_server() -> Iterator[Any]:
 
 @pytest.fixture
 def sandbox(_sandbox_server: Any, settings: Any) -> Any:
-    """The outside world, forgetful: what it was told is in `.state`."""
+    """Return the sandbox with an empty state. `.state` contains the requests that it receives."""
     from config.checks.addresses import outside_names  # noqa: PLC0415
 
     _sandbox_server.state.forget()

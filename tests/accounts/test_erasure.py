@@ -45,8 +45,8 @@ PHONE, CODE, UNION, OPEN, NAME, PICTURE = (
     "爱丽丝的昵称",
     "https://example.com/alice.png",
 )
-SAID = "爱丽丝说过的话"
-PERSONAL = (PHONE, CODE, UNION, OPEN, NAME, PICTURE, SAID)
+WRITTEN = "爱丽丝说过的话"
+PERSONAL = (PHONE, CODE, UNION, OPEN, NAME, PICTURE, WRITTEN)
 
 
 @pytest.fixture
@@ -73,32 +73,32 @@ def active_user(alice: User, sandbox: Any) -> User:
     assert ApiClient(alice).get("/sms/code/delivery", phone=PHONE)["code"] == 1200
     texts = {"phones": [PHONE], "content": "您好"}
     assert key_with(Scope.SMS_SEND).post("/sms/delivery/batch", texts)["code"] == 1200
-    group = GroupFactory(user=alice, robot=robot, code="g1", wechat_owner_code=CODE, welcome_message=SAID)
+    group = GroupFactory(user=alice, robot=robot, code="g1", wechat_owner_code=CODE, welcome_message=WRITTEN)
     Member.objects.create(group=group, code=CODE, nickname=NAME, avatar_url=PICTURE, joined_at=timezone.now())
     elsewhere = GroupFactory(code="g2", robot=robot)
     Member.objects.create(group=elsewhere, code=CODE, nickname=NAME, joined_at=timezone.now())
     GroupMessage.objects.create(
-        group=elsewhere, sender_code=CODE, content={"type": 3, "content": SAID}, sent_at=timezone.now()
+        group=elsewhere, sender_code=CODE, content={"type": 3, "content": WRITTEN}, sent_at=timezone.now()
     )
     Member.objects.create(group=group, code="somebody", joined_at=timezone.now())
-    answer = {"group_code": "g1", "mem_code": "somebody", "content": SAID, "type": 3}
+    answer = {"group_code": "g1", "mem_code": "somebody", "content": WRITTEN, "type": 3}
     assert ApiClient(alice).post("/alt_msg/reply", answer)["code"] == 1200
     launched(group)
-    keyword = {"group_codes": ["g1"], "keywords": ["价格"], "reply_content": SAID}
+    keyword = {"group_codes": ["g1"], "keywords": ["价格"], "reply_content": WRITTEN}
     assert ApiClient(alice).post("/keywords", keyword)["code"] == 1200
     assert (
-        complete(alice, "g1", message={"type": 3, "content": SAID, "title": "", "desc": "", "url": ""})["code"]
+        complete(alice, "g1", message={"type": 3, "content": WRITTEN, "title": "", "desc": "", "url": ""})["code"]
         == 1200
     )
     ConversationFactory(user=alice)
     category = apps.get_model("feedback", "ProblemCategory").objects.first()
-    Problem.objects.create(user=alice, category=category, description=SAID, reported_at=timezone.now())
+    Problem.objects.create(user=alice, category=category, description=WRITTEN, reported_at=timezone.now())
     gateway_sends(("private_message", {"robot_id": "r1", "user_id": CODE, "type": 3, "content": "菜单"}))
     give_money(alice, "20")
     set_next_state(sandbox, "SUCCESS")
     paid(alice)
     root = Operator("support")
-    root.act("accounts/user", "block", alice, reason=SAID)
+    root.act("accounts/user", "block", alice, reason=WRITTEN)
     root.act("accounts/user", "unblock", alice)
     alice.refresh_from_db()
     return alice

@@ -28,7 +28,7 @@ def test_a_card_is_kept_encrypted_and_shown_masked(alice):
     sealed = bytes(alice.identity_sealed)
     assert REAL.encode() not in sealed
     assert "王小明".encode() not in sealed
-    assert identity.masked(alice) == "王** 110105**********2X"
+    assert identity.masked_card(alice) == "王** 110105**********2X"
 
 
 def test_a_small_x_is_an_x(alice):
@@ -95,7 +95,7 @@ def test_a_correction_replaces_the_card(alice):
     give(alice)
     give(alice, name="李大明")
     alice.refresh_from_db()
-    assert identity.masked(alice).startswith("李**")
+    assert identity.masked_card(alice).startswith("李**")
 
 
 def test_neither_card_nor_name_is_logged_or_answered(alice, caplog):

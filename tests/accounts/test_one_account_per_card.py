@@ -1,4 +1,4 @@
-"""One identity card, one account: a second user is refused; older shared cards stay valid with a risk hint."""
+"""An identity card belongs to one account: a second user is refused; older shared cards stay valid with a risk hint."""
 
 import json
 import threading

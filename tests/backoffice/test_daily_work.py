@@ -64,7 +64,7 @@ class TestHome:
         assert "待审核提现" not in page
 
     def test_a_pause_of_payouts_is_urgent(self, root):
-        pauses.pause(by="root", reason="对账", at=timezone.now())
+        pauses.pause_payouts(by="root", reason="对账", at=timezone.now())
         assert '<li class="urgent"><a href="/admin/earnings/payout/?">' in root.page("")
 
     def test_charts_show_each_day_and_store_past_days(self, root):
@@ -288,11 +288,11 @@ def test_a_list_reached_from_a_person_shows_only_theirs(root):
 
 
 def test_payouts_are_paused_and_resumed_with_buttons(root):
-    assert "已暂停打款" in root.presses("earnings/payout", "pause", confirmed="yes", reason="对账")
-    assert "打款已经暂停" in root.presses("earnings/payout", "pause", confirmed="yes", reason="对账")
-    assert "等待中的打款会立即发出" in root.presses("earnings/payout", "resume")
+    assert "已暂停打款" in root.clicks("earnings/payout", "pause", confirmed="yes", reason="对账")
+    assert "打款已经暂停" in root.clicks("earnings/payout", "pause", confirmed="yes", reason="对账")
+    assert "等待中的打款会立即发出" in root.clicks("earnings/payout", "resume")
     assert pauses.open_pause() is not None
-    assert "已恢复打款" in root.presses("earnings/payout", "resume", confirmed="yes")
+    assert "已恢复打款" in root.clicks("earnings/payout", "resume", confirmed="yes")
 
 
 def test_a_button_is_for_those_who_may():

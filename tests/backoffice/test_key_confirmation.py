@@ -19,7 +19,7 @@ from tests.support.client import ApiClient
 pytestmark = pytest.mark.django_db
 KEYS = "config/apikey"
 REVIEW, READ = Scope.WITHDRAWALS_REVIEW.value, Scope.BACKOFFICE_READ.value
-SAID = "要另一名管理员在“接口密钥”里确认后才能审核提现"
+NOTICE = "要另一名管理员在“接口密钥”里确认后才能审核提现"
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +56,7 @@ def confirms(by: Operator) -> str:
 
 def test_it_waits_for_another_administrator(ann, bob):
     page, system = made(ann)
-    assert SAID in page
+    assert NOTICE in page
     assert not reviews(system)
     assert "已确认 1 条" in confirms(bob)
     key = ApiKey.objects.get()
@@ -71,7 +71,7 @@ def test_its_other_scopes_work_at_once(ann):
 
 def test_a_key_without_that_scope_waits_for_nobody(ann, bob):
     page, system = made(ann, READ)
-    assert SAID not in page
+    assert NOTICE not in page
     assert system.post("/admin/withdraw")["code"] == 1200
     assert "不需要确认" in confirms(bob)
     assert ApiKey.objects.get().confirmed_at is None

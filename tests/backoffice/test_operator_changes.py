@@ -271,7 +271,7 @@ class TestOneAdministrator:
         assert not TOTPDevice.objects.exists()
 
     @pytest.mark.parametrize(
-        ("words", "said"),
+        ("arguments", "error"),
         [
             (["nobody", "--new-password"], "Nobody is called"),
             (["fang", "--create"], "called fang already"),
@@ -279,9 +279,9 @@ class TestOneAdministrator:
             (["fang"], "Say what to do"),
         ],
     )
-    def test_the_command_reports_impossible_changes(self, fang, words, said):
-        with pytest.raises(CommandError, match=said):
-            call_command("operator", *words)
+    def test_the_command_reports_impossible_changes(self, fang, arguments, error):
+        with pytest.raises(CommandError, match=error):
+            call_command("operator", *arguments)
 
 
 def test_the_database_refuses_a_change_of_one_person(ann):

@@ -113,7 +113,7 @@ CLIENT_LINKS = [
 
 
 def followed(text: str) -> str:
-    """Where the link in a text leads in the end."""
+    """Return the address to which the link in a text leads in the end."""
     address = ADDRESS.findall(text)[-1]
     path = urlsplit(address).path
     return Client().get(path)["Location"] if path.startswith("/s/") else address

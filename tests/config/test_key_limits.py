@@ -105,7 +105,7 @@ def test_two_keys_of_a_system_are_valid_until_the_old_one_is_revoked():
 
 
 @pytest.mark.parametrize(
-    "words",
+    "arguments",
     [
         ("--from=10.0.0.1/8",),
         ("--from=example.com",),
@@ -115,9 +115,9 @@ def test_two_keys_of_a_system_are_valid_until_the_old_one_is_revoked():
         ("--days=3", "--until=2099-01-01"),
     ],
 )
-def test_the_command_refuses_an_invalid_network_or_a_past_day(words):
+def test_the_command_refuses_an_invalid_network_or_a_past_day(arguments):
     with pytest.raises(CommandError):
-        made(*words)
+        made(*arguments)
     assert not ApiKey.objects.exists()
 
 

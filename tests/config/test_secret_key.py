@@ -113,7 +113,7 @@ def test_a_shown_list_of_words(change, is_old_accepted):
     secret = page.split('name="shown" value="')[1].split('"')[0]
     change(is_old_accepted=is_old_accepted)
     support.http.force_login(support.user)
-    text = support.presses(WORDS, "take_in", confirmed="yes", shown=secret)
+    text = support.clicks(WORDS, "take_in", confirmed="yes", shown=secret)
     assert ("页面已过期" in text) != is_old_accepted
 
 

@@ -30,7 +30,7 @@ class Objects:
 
     @cached_property
     def alice(self) -> User:
-        alice = UserFactory(nickname="alice", phone="13900139000", inviter=self.master)
+        alice = UserFactory(nickname="alice", phone="13900139000", inviter=self.inviter)
         FriendshipFactory(user=alice, robot=self.robot)
         give(alice, "50")
         return alice
@@ -40,8 +40,8 @@ class Objects:
         return UserFactory(nickname="mallory")
 
     @cached_property
-    def master(self) -> User:
-        return UserFactory(nickname="master")
+    def inviter(self) -> User:
+        return UserFactory(nickname="inviter")
 
     @cached_property
     def met(self) -> User:

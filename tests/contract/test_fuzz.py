@@ -75,10 +75,10 @@ def _fits(operation: Operation, case: Any) -> bool:
     """Return whether the generated call is valid by the schema, whatever the generator intended."""
     if operation.path == "/gateway/events" and isinstance(case.body, list):
         return True  # the items of a batch are accepted one by one; the response names the refused items
-    return _query_fits(_told(operation), case.query or {}) and _body_fits(_told(operation), case.body)
+    return _query_fits(_schema_of(operation), case.query or {}) and _body_fits(_schema_of(operation), case.body)
 
 
-def _told(operation: Operation) -> Any:
+def _schema_of(operation: Operation) -> Any:
     return _raw()["paths"][_operations()[operation.method, _bare(operation.path)].path][operation.method.lower()]
 
 
@@ -92,15 +92,15 @@ def _valid(schema: Any, value: Any) -> bool:
     return jsonschema_rs.validator_for(whole).is_valid(value)
 
 
-def _body_fits(told: Any, body: Any) -> bool:
-    if "requestBody" not in told:
+def _body_fits(schema: Any, body: Any) -> bool:
+    if "requestBody" not in schema:
         return True
-    return _valid(told["requestBody"]["content"]["application/json"]["schema"], {} if body is NOT_SET else body)
+    return _valid(schema["requestBody"]["content"]["application/json"]["schema"], {} if body is NOT_SET else body)
 
 
-def _query_fits(told: Any, query: Any) -> bool:
+def _query_fits(schema: Any, query: Any) -> bool:
     """Convert a value of a query string, which contains text only: digits are a number, an empty text is no value."""
-    params = [one for one in told.get("parameters", ()) if one["in"] == "query"]
+    params = [one for one in schema.get("parameters", ()) if one["in"] == "query"]
     given = {name: value for name, value in query.items() if value not in ("", None)}
     return all(
         _valid(one["schema"], _read(given[one["name"]], one["schema"]))

@@ -245,7 +245,7 @@ def test_without_an_answer_of_wechat_the_page_shows_a_note(waiting, browser, san
 
 
 def test_a_waiting_transfer_can_be_confirmed_during_a_pause(waiting, browser, sandbox):
-    pauses.pause(by="root", reason="对账", at=timezone.now())
+    pauses.pause_payouts(by="root", reason="对账", at=timezone.now())
     browser.open(page_of(waiting))
     confirm_in_wechat(sandbox, waiting)
     browser.state(waiting, "post")

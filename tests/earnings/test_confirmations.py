@@ -79,7 +79,7 @@ def test_without_a_package_nobody_is_asked_to_confirm(approved, alice, sandbox):
     set_fault(sandbox, "drop_reply")
     send_payouts()
     sandbox.state.faults.clear()
-    pauses.pause(by="root", reason="对账", at=timezone.now())
+    pauses.pause_payouts(by="root", reason="对账", at=timezone.now())
     query_later()
     assert (states_of(approved), bills(sandbox)) == ((1, "waiting_user"), [("WAIT_USER_CONFIRM", 1)])
     assert (confirmation(alice), OutboxMessage.objects.filter(cause__startswith="payout").count()) == (None, 0)

@@ -31,7 +31,7 @@ def paid_days(group: Group) -> list[int]:
 def totals(user: User) -> dict[int, str]:
     """Return {income type: yuan} over all days."""
     rows = LedgerEntry.objects.filter(account__user=user).values_list("slip_type").annotate(Sum("amount"))
-    return {slip_type: str(amount) for slip_type, amount in rows}
+    return {income_type: str(amount) for income_type, amount in rows}
 
 
 @pytest.fixture(autouse=True)

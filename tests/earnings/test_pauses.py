@@ -108,7 +108,7 @@ def test_a_transfer_that_is_still_processing_ends_no_pause(three, sandbox):
 def test_an_operators_pause_replaces_wechat_pays_pause(three, sandbox):
     refuse(sandbox, "NOT_ENOUGH")
     send_payouts()
-    pauses.pause(by="root", reason="对账中", at=timezone.now())
+    pauses.pause_payouts(by="root", reason="对账中", at=timezone.now())
     refuse(sandbox, "SUCCESS")
     work_later(hours=5)
     assert states() == ["prepared", "prepared", "sent"]
@@ -116,10 +116,10 @@ def test_an_operators_pause_replaces_wechat_pays_pause(three, sandbox):
 
 
 def test_an_operator_pauses_and_resumes(three, sandbox):
-    pauses.pause(by="root", reason="对账中", at=timezone.now())
+    pauses.pause_payouts(by="root", reason="对账中", at=timezone.now())
     work_later(hours=5)
     assert states() == ["prepared"] * 3
-    pauses.resume(by="root", at=timezone.now())
+    pauses.resume_payouts(by="root", at=timezone.now())
     send_payouts()
     assert states() == ["succeeded"] * 3
 
@@ -127,7 +127,7 @@ def test_an_operator_pauses_and_resumes(three, sandbox):
 def test_payouts_sent_before_a_pause_are_still_queried(three, sandbox):
     refuse(sandbox, "PROCESSING")
     send_payouts()
-    pauses.pause(by="root", reason="对账中", at=timezone.now())
+    pauses.pause_payouts(by="root", reason="对账中", at=timezone.now())
     for number in sandbox.state.bills:
         sandbox.state.note("bill", out_bill_no=number, state="SUCCESS")
     work_later(minutes=2)
@@ -136,13 +136,13 @@ def test_payouts_sent_before_a_pause_are_still_queried(three, sandbox):
 
 
 def test_there_is_one_pause_at_a_time():
-    pauses.pause(by="root", reason="对账中", at=timezone.now())
+    pauses.pause_payouts(by="root", reason="对账中", at=timezone.now())
     with pytest.raises(pauses.AlreadyPaused):
-        pauses.pause(by="other", reason="也对账", at=timezone.now())
+        pauses.pause_payouts(by="other", reason="也对账", at=timezone.now())
     with pytest.raises(IntegrityError, match="one_pause_of_payouts_at_a_time"), transaction.atomic():
         PayoutPause.objects.create(reason="x", paused_at=timezone.now(), paused_by="x")
 
 
 def test_resuming_without_a_pause_is_refused():
     with pytest.raises(pauses.NotPaused):
-        pauses.resume(by="root", at=timezone.now())
+        pauses.resume_payouts(by="root", at=timezone.now())

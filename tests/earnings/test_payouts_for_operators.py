@@ -72,9 +72,9 @@ def test_other_payouts_cannot_be_decided_on_the_page(approved, sandbox, finance)
 
 
 def test_finance_pauses_payouts_and_resumes_them(approved, sandbox, finance):
-    finance.presses("earnings/payout", "pause", confirmed="yes", reason="对账")
+    finance.clicks("earnings/payout", "pause", confirmed="yes", reason="对账")
     assert (send_payouts(), pauses.open_pause().paused_by) == (0, "fiona")
-    finance.presses("earnings/payout", "resume", confirmed="yes")
+    finance.clicks("earnings/payout", "resume", confirmed="yes")
     assert send_payouts() == 1
     assert states_of(approved) == (3, "succeeded")
 

@@ -161,7 +161,7 @@ class TestPreview:
         assert 'class="vDateField"' in page
 
     def test_the_button_above_the_settled_days_leads_to_the_form(self, ann):
-        assert '<select name="star"' in ann.presses("earnings/settlementday", "try_a_plan")
+        assert '<select name="star"' in ann.clicks("earnings/settlementday", "try_a_plan")
         assert Operator("viewer").http.post("/admin/earnings/settlementday/do/try_a_plan/").status_code == 403
 
 

@@ -96,11 +96,11 @@ def test_a_launch_that_is_paused_resumed_and_killed_repeatedly_sends_each_messag
     for rate in (4, 8):
         with sender(settings, sandbox, rate):
             wait_for(lambda rate=rate: sent() == rate * ROBOTS)
-            assert launch_control.pause(launch=launch, by="wang", at=timezone.now())
+            assert launch_control.pause_launch(launch=launch, by="wang", at=timezone.now())
         with sender(settings, sandbox, rate=1000):
             time.sleep(2)  # long enough to send a message that is not paused
             assert sent() == rate * ROBOTS
-        assert launch_control.resume(launch=launch, at=timezone.now())
+        assert launch_control.resume_launch(launch=launch, at=timezone.now())
     while Launch.objects.get().status != Launch.Status.FINISHED:
         before = sent()
         with sender(settings, sandbox):
@@ -127,7 +127,7 @@ def test_a_launch_cancelled_while_it_is_sent_reports_the_groups_that_received_it
     launch = launch_of(ITEMS[:1])
     with sender(settings, sandbox, rate=4):
         wait_for(lambda: sent() == 4 * ROBOTS)
-        assert launch_control.cancel(launch=launch, by="wang", reason="广告主要求", at=timezone.now())
+        assert launch_control.cancel_launch(launch=launch, by="wang", reason="广告主要求", at=timezone.now())
     with sender(settings, sandbox):
         time.sleep(2)  # long enough to send a message that is not closed
     report_results()

@@ -72,7 +72,7 @@ def test_a_new_message_notifies_a_sender_at_once(world, sandbox):
     world.start_sender()
     waits = []
     for number in range(1, 6):
-        world.run("say", str(number))
+        world.run("write as product", str(number))
         began = time.monotonic()
         wait_for(lambda until=number: len(sandbox.state.messages) == until)
         waits.append(time.monotonic() - began)

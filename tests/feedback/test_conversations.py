@@ -193,7 +193,7 @@ def test_a_refused_message_is_tried_again(sandbox):
     assert len(private_messages_to("wx-alice")) == 1
 
 
-def test_a_message_is_given_up_after_a_day(sandbox):
+def test_a_message_fails_after_a_day(sandbox):
     receive_private_message("5")
     set_fault(sandbox)
     ForwardedMessage.objects.update(said_at=timezone.now() - timedelta(hours=25))

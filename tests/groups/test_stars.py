@@ -140,7 +140,7 @@ def test_no_owner_is_notified_in_quiet_hours(alice, hour: int, waits: bool):
         assert message.not_before == (eight if waits else timezone.now())
 
 
-def say_at(hour: int, minute: int, day: int = 21) -> int:
+def send_at(hour: int, minute: int, day: int = 21) -> int:
     with time_machine.travel(datetime(2026, 11, day, hour, minute, 30, tzinfo=SHANGHAI)):
         return send_due_messages()
 
@@ -150,10 +150,10 @@ def test_a_message_that_failed_before_midnight_is_sent_at_eight(alice, sandbox):
     with time_machine.travel(datetime(2026, 11, 20, 23, 58, tzinfo=SHANGHAI)):
         rate((group.code, 3))
     sandbox.state.note("fault", system="gateway", mode="error", rate=1.0)
-    assert say_at(23, 58, day=20) == 1
+    assert send_at(23, 58, day=20) == 1
     sandbox.state.faults.clear()
-    assert [say_at(0, 20), say_at(7, 59), len(sandbox.state.messages)] == [0, 0, 0]
-    assert [say_at(8, 0), len(sandbox.state.messages)] == [1, 1]
+    assert [send_at(0, 20), send_at(7, 59), len(sandbox.state.messages)] == [0, 0, 0]
+    assert [send_at(8, 0), len(sandbox.state.messages)] == [1, 1]
 
 
 def test_a_message_that_waits_for_the_morning_delays_no_other(alice, sandbox):
@@ -163,7 +163,7 @@ def test_a_message_that_waits_for_the_morning_delays_no_other(alice, sandbox):
         writing.message_user(
             robot=group.robot, user_code="wx-alice", content=writing.text("菜单"), cause="t", at=timezone.now()
         )
-    assert say_at(0, 20) == 1
+    assert send_at(0, 20) == 1
     assert [message["content"] for message in sandbox.state.messages.values()] == ["菜单"]
 
 

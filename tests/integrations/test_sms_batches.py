@@ -153,7 +153,7 @@ def test_a_limit_of_a_day_is_outlasted(tmp_path, settings):
 
 
 @pytest.mark.parametrize("code", ["isp.SYSTEM_ERROR", "isp.GATEWAY_ERROR", "InternalError"])
-def test_an_error_that_does_not_say_whether_it_was_sent_is_unknown(tmp_path, settings, code: str):
+def test_an_error_after_which_the_text_may_have_been_sent_is_unknown(tmp_path, settings, code: str):
     with played_by(OutsideSystem(SandboxResponse({"Code": code, "Message": "x"})), tmp_path, settings):
         text("13800138000")
         send_texts()

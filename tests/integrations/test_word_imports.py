@@ -45,12 +45,12 @@ def shown(operator: Operator, text: str, encoding: str = "utf-8", name: str = "w
     """Return the page with the preview of a file."""
     file = io.BytesIO(text.encode(encoding))
     file.name = name
-    return operator.presses(WORDS, "take_in", asked="yes", file=file)
+    return operator.clicks(WORDS, "take_in", asked="yes", file=file)
 
 
 def confirm(operator: Operator, page: str, **form: str) -> str:
     [secret] = re.findall(r'name="shown" value="([^"]+)"', page)
-    return operator.presses(WORDS, "take_in", confirmed="yes", shown=secret, **form)
+    return operator.clicks(WORDS, "take_in", confirmed="yes", shown=secret, **form)
 
 
 def counted(page: str) -> dict[str, int]:
@@ -134,9 +134,7 @@ def test_invisible_characters_at_the_ends_are_no_part_of_a_word(support, word):
 
 
 def test_words_that_were_not_previewed_are_not_imported(support):
-    page = support.presses(
-        WORDS, "take_in", confirmed="yes", shown=signing.dumps({"words": ["赌博"]}, salt="other")
-    )
+    page = support.clicks(WORDS, "take_in", confirmed="yes", shown=signing.dumps({"words": ["赌博"]}, salt="other"))
     assert "页面已过期，请重新选择文件。" in page
     assert kept() == set()
 
@@ -200,7 +198,7 @@ def test_only_operators_with_permission_import_and_undo():
 
 def test_an_operator_tests_a_text_and_sees_each_word_with_its_place(support):
     add_words(["赌博", "VX", "b.com"])
-    page = support.presses(WORDS, "try_text", text="来 赌*博，加v x：<b>看B.com")
+    page = support.clicks(WORDS, "try_text", text="来 赌*博，加v x：<b>看B.com")
     assert "来 <mark>赌*博</mark>，加<mark>v x</mark>：&lt;b&gt;看<mark>B.com</mark>" in page
     for word, start, end in (("赌博", 3, 5), ("VX", 8, 10), ("b.com", 16, 20)):
         assert f"<tr><td>{word}</td><td>{start}</td><td>{end}</td></tr>" in page
@@ -208,8 +206,8 @@ def test_an_operator_tests_a_text_and_sees_each_word_with_its_place(support):
 
 def test_an_operator_tests_a_text_without_sensitive_words(support):
     add_words(["LY"])
-    assert "没有找到敏感词。" in support.presses(WORDS, "try_text", text="We are a family")
-    assert "<mark>" not in support.presses(WORDS, "try_text", text=" ")
+    assert "没有找到敏感词。" in support.clicks(WORDS, "try_text", text="We are a family")
+    assert "<mark>" not in support.clicks(WORDS, "try_text", text=" ")
 
 
 def test_an_operator_edits_the_list(support):

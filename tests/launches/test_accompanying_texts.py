@@ -44,7 +44,7 @@ def shown(user: User, message: MassMessage) -> list[dict[str, Any]]:
 
 def send_next() -> str:
     """Send the next message of the outbox. Returns its number."""
-    [leased] = leases.claim(at=timezone.now()).messages
+    [leased] = leases.claim_messages(at=timezone.now()).messages
     results.finish([results.AttemptResult(leased)], at=timezone.now())
     return leased.message_no
 
@@ -145,7 +145,7 @@ def test_a_part_is_sent_after_an_operators_retry_of_its_failed_message(alice: Us
     send_next()
     refuse(sandbox)
     sandbox.state.faults.clear()
-    failed.retry(OutboxMessage.objects.failed(), at=timezone.now())
+    failed.retry_failed(OutboxMessage.objects.failed(), at=timezone.now())
     send_due_messages()
     assert state_of(message) == ([1], MassMessage.Status.SENT)
     assert message.groups.get().reason == ""
@@ -155,7 +155,7 @@ def test_a_part_has_failed_when_its_group_is_cancelled_between_the_two_messages(
     group = reachable(user=alice)
     message = sent_to_outbox(alice, group)
     send_next()
-    cancelling.cancel(group_ids=[group.pk], reason=CancelReason.OPERATOR, by="wang", at=timezone.now())
+    cancelling.cancel_groups(group_ids=[group.pk], reason=CancelReason.OPERATOR, by="wang", at=timezone.now())
     assert state_of(message) == ([2], MassMessage.Status.FAILED)
 
 

@@ -16,7 +16,7 @@ from launches.tasks import report_results
 from robots.models import OutboxMessage
 from robots.outbox import failed
 from robots.outbox import results as receipts
-from robots.outbox.leases import claim
+from robots.outbox.leases import claim_messages
 from tests.factories.launches import TEXT_ITEM, launched, reachable
 from tests.factories.people import GroupFactory
 from tests.support.entry_points import send_due_messages
@@ -73,7 +73,7 @@ def test_a_delivery_is_sent_and_reported_again_after_an_operators_retry(sandbox:
     launch = launched(group)
     fail_messages(sandbox)
     report_results()
-    failed.retry(OutboxMessage.objects.failed(), at=timezone.now())
+    failed.retry_failed(OutboxMessage.objects.failed(), at=timezone.now())
     send_due_messages()
     report_results()
     assert counts(launch) == {"planned": 1, "sent": 1}
@@ -85,7 +85,7 @@ def test_a_result_is_reported_by_one_worker_at_a_time(sandbox: Any):
     launched(group)
     fail_messages(sandbox)
     Delivery.objects.update(result_due_at=timezone.now() + LEASE)  # as a lease does
-    failed.retry(OutboxMessage.objects.failed(), at=timezone.now())
+    failed.retry_failed(OutboxMessage.objects.failed(), at=timezone.now())
     send_due_messages()
     assert report_results() == 0
     with time_machine.travel(timezone.now() + LEASE + timedelta(seconds=1)):
@@ -98,9 +98,9 @@ def test_a_failed_delivery_has_the_reason_of_the_last_failure(sandbox: Any):
     first, second = OutboxMessage.objects.order_by("pk")
     for message, answer in ((first, "502 踢出"), (second, "413 图片太大")):
         OutboxMessage.objects.filter(pk=message.pk).update(try_count=4)
-        [leased] = claim(at=timezone.now()).messages
+        [leased] = claim_messages(at=timezone.now()).messages
         receipts.finish([receipts.AttemptResult(leased, Refused("gateway", answer))], at=timezone.now())
-    failed.retry(OutboxMessage.objects.filter(pk=first.pk), at=timezone.now())
+    failed.retry_failed(OutboxMessage.objects.filter(pk=first.pk), at=timezone.now())
     send_due_messages()
     assert "413 图片太大" in Delivery.objects.get().reason
 
@@ -108,7 +108,7 @@ def test_a_failed_delivery_has_the_reason_of_the_last_failure(sandbox: Any):
 def test_a_group_cancelled_before_sending_is_skipped(sandbox: Any):
     group = reachable()
     launch = launched(group)
-    cancelling.cancel(group_ids=[group.pk], reason=CancelReason.ROBOT_KICKED, by="网关", at=timezone.now())
+    cancelling.cancel_groups(group_ids=[group.pk], reason=CancelReason.ROBOT_KICKED, by="网关", at=timezone.now())
     send_due_messages()
     assert counts(launch) == {"planned": 1, "skipped": 1}
     assert Delivery.objects.get().reason == "群已注销:机器人被踢"
@@ -119,7 +119,7 @@ def test_a_group_cancelled_after_a_message_was_sent_has_failed(sandbox: Any):
     launch = launched(group, items=[TEXT_ITEM, PICTURE])
     OutboxMessage.objects.filter(content__type=8).update(is_held=True)
     send_due_messages()
-    cancelling.cancel(group_ids=[group.pk], reason=CancelReason.ROBOT_KICKED, by="网关", at=timezone.now())
+    cancelling.cancel_groups(group_ids=[group.pk], reason=CancelReason.ROBOT_KICKED, by="网关", at=timezone.now())
     assert counts(launch) == {"planned": 1, "failed": 1}
 
 

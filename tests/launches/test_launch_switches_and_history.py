@@ -70,7 +70,7 @@ def test_a_group_that_is_cancelled_during_the_call_stays_off(alice: User, sandbo
     def slow(system: LaunchSystem, states: dict[str, bool]) -> None:
         set_switches(system, states)
         monkeypatch.setattr(LaunchSystem, "set_switches", set_switches)
-        cancelling.cancel(group_ids=[group.pk], reason=CancelReason.OPERATOR, by="ann", at=timezone.now())
+        cancelling.cancel_groups(group_ids=[group.pk], reason=CancelReason.OPERATOR, by="ann", at=timezone.now())
         switch_changes.record_changes([group.code], at=timezone.now())
 
     monkeypatch.setattr(LaunchSystem, "set_switches", slow)
@@ -111,7 +111,7 @@ def test_the_rest_of_a_failed_delivery_is_not_sent_to_a_group_that_is_switched_o
     fail_messages(sandbox)
     OutboxMessage.objects.update(is_held=False)
     switch(alice, {"code": group.code, "rcv_task_flag": 0})
-    assert failed.retry(OutboxMessage.objects.all(), at=timezone.now()) == 0
+    assert failed.retry_failed(OutboxMessage.objects.all(), at=timezone.now()) == 0
     assert send_due_messages() == 0
     assert Delivery.objects.get().status == Delivery.Status.FAILED
 

@@ -106,7 +106,7 @@ def test_a_message_whose_recall_the_gateway_refuses_counts_as_sent(alice: User, 
 def test_a_message_leased_by_a_sender_during_the_recall_is_recalled_afterwards(alice: User, sandbox: Any):
     message = sent_to_outbox(alice, reachable(user=alice))
     now = timezone.now()
-    [leased] = leases.claim(at=now, batch=10).messages
+    [leased] = leases.claim_messages(at=now, batch=10).messages
     assert ApiClient(alice).delete(f"/tasks/{message.pk}")["code"] == 1200
     results.finish([results.AttemptResult(leased)], at=now)  # the gateway has sent it
     send_due_messages()

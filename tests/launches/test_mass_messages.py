@@ -252,7 +252,7 @@ def test_a_mass_message_that_reached_no_group_has_failed(alice: User, sandbox: A
 def test_a_group_cancelled_before_sending_gets_no_message(alice: User, sandbox: Any):
     kept, gone = reachable(user=alice), reachable(user=alice)
     message = scheduled(alice, kept, gone, send_at=timezone.now())
-    cancelling.cancel(group_ids=[gone.pk], reason=CancelReason.OPERATOR, by="wang", at=timezone.now())
+    cancelling.cancel_groups(group_ids=[gone.pk], reason=CancelReason.OPERATOR, by="wang", at=timezone.now())
     fire_mass_messages()
     send_due_messages()
     message.refresh_from_db()

@@ -26,7 +26,7 @@ def rate(*ratings: tuple[Group, int]) -> int:
 
 def cancel(group: Group) -> None:
     reason = CancelReason.OPERATOR
-    cancelling.cancel(group_ids=[group.pk], reason=reason, by="root", at=timezone.now())
+    cancelling.cancel_groups(group_ids=[group.pk], reason=reason, by="root", at=timezone.now())
 
 
 def make_due() -> None:

@@ -103,7 +103,7 @@ def test_when_the_receiver_is_repaired_an_operator_has_the_message_tried_again_a
         make_due()
         send_due_messages()
     poison.clear()
-    failed.retry(OutboxMessage.objects.all(), at=bad.created_at)
+    failed.retry_failed(OutboxMessage.objects.all(), at=bad.created_at)
     send_due_messages()
     bad.refresh_from_db()
     [sent] = sandbox.state.messages.values()

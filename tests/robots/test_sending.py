@@ -11,7 +11,7 @@ from integrations.gateway.client import RobotGateway
 from integrations.http import OutcomeUnknown
 from robots.models import MessageAttempt, OutboxMessage, Robot
 from robots.outbox import failed, results, writing
-from robots.outbox.leases import claim
+from robots.outbox.leases import claim_messages
 from robots.tasks import close_for_gone_robots
 from tests.factories.people import RobotFactory
 from tests.support.entry_points import send_due_messages
@@ -183,7 +183,7 @@ def test_a_failed_message_is_sent_when_an_operator_retries_it(robot, sandbox):
         make_due()
         send_due_messages()
     clear_faults(sandbox)
-    assert failed.retry(OutboxMessage.objects.all(), at=timezone.now()) == 1
+    assert failed.retry_failed(OutboxMessage.objects.all(), at=timezone.now()) == 1
     send_due_messages()
     assert sent_contents(sandbox) == ["x"]
 
@@ -212,7 +212,7 @@ def test_an_unavailable_gateway_is_tried_again(robot, settings):
 
 def test_a_message_of_a_killed_sender_is_sent_when_its_lease_ends(robot, sandbox):
     write_message(robot, "x")
-    [claimed] = claim(at=timezone.now()).messages
+    [claimed] = claim_messages(at=timezone.now()).messages
     assert send_due_messages() == 0
     OutboxMessage.objects.filter(pk=claimed.id).update(leased_until=timezone.now() - timedelta(seconds=1))
     assert send_due_messages() == 1
@@ -231,7 +231,7 @@ def test_a_sender_whose_lease_ends_before_the_response_submits_again_and_goes_on
 
 def test_a_slow_sender_that_lost_its_lease_does_not_undo_the_result_of_the_next(robot, sandbox):
     message = write_message(robot, "x")
-    [slow] = claim(at=timezone.now()).messages
+    [slow] = claim_messages(at=timezone.now()).messages
     OutboxMessage.objects.filter(pk=slow.id).update(leased_until=timezone.now() - timedelta(seconds=1))
     send_due_messages()
     results.finish([results.AttemptResult(slow, OutcomeUnknown("gateway", "timed out"))], at=timezone.now())
@@ -256,7 +256,7 @@ def test_a_message_for_a_banned_robot_is_closed_with_that_reason(robot):
 
 def test_a_message_that_the_gateway_executed_is_sent_although_it_was_closed_meanwhile(robot, sandbox):
     message = write_message(robot, "x")
-    [claimed] = claim(at=timezone.now()).messages
+    [claimed] = claim_messages(at=timezone.now()).messages
     writing.close_waiting(group_codes=["g1"], reason="群已注销", at=timezone.now())
     results.finish([results.AttemptResult(claimed)], at=timezone.now())
     message.refresh_from_db()
@@ -265,7 +265,7 @@ def test_a_message_that_the_gateway_executed_is_sent_although_it_was_closed_mean
 
 def test_the_same_result_is_stored_once(robot, sandbox):
     message = write_message(robot, "x")
-    [claimed] = claim(at=timezone.now()).messages
+    [claimed] = claim_messages(at=timezone.now()).messages
     for _ in range(2):
         results.finish([results.AttemptResult(claimed)], at=timezone.now())
     message.refresh_from_db()
@@ -325,7 +325,7 @@ def test_claiming_takes_a_fixed_number_of_queries(robot, sandbox, django_assert_
     for number in range(50):
         write_message(robot, "x", group=f"g{number}")
     with django_assert_num_queries(1):
-        assert len(claim(at=timezone.now()).messages) == 50
+        assert len(claim_messages(at=timezone.now()).messages) == 50
 
 
 def test_the_list_of_robots_is_read(sandbox):

@@ -47,7 +47,7 @@ def found(*calls: Call, sandbox: State, **fields: Any) -> str:
     return "\n".join(violations(evidence, sandbox))
 
 
-def say(text: str) -> None:
+def write_text(text: str) -> None:
     group = reachable()
     writing.message_group(
         robot=group.robot, group_code=group.code, content=writing.text(text), cause="soak", at=timezone.now()
@@ -91,14 +91,14 @@ def test_cpu_time_of_other_programs_does_not_count_as_recovery():
 
 
 def test_only_a_missing_message_is_a_violation(sandbox: Any):
-    say("在吗")
+    write_text("在吗")
     assert found(sandbox=sandbox.state) == ""
     sandbox.state.messages.clear()
     assert "messages that are sent here and unknown to the gateway: 1" in found(sandbox=sandbox.state)
 
 
 def test_a_message_without_a_row_is_a_violation(sandbox: Any):
-    say("在吗")
+    write_text("在吗")
     [text] = sandbox.state.messages.values()
     sandbox.state.messages["invented"] = text
     assert "messages that were said and are not sent here: 1, such as invented" in found(sandbox=sandbox.state)

@@ -56,11 +56,11 @@ def notify(sandbox, withdrawal: Withdrawal, **changed: str) -> int:
 
 
 def signed_notify(
-    sandbox, told: Any, *, event: Any = "MCHTRANSFER.BILL.FINISHED", **changed: Any
+    sandbox, content: Any, *, event: Any = "MCHTRANSFER.BILL.FINISHED", **changed: Any
 ) -> tuple[int, Any]:
     """Post a correctly signed notification with this content. `changed`: parts of its resource. Returns (status, body)."""
     pay = next(player for system, player in sandbox.players if system == "pay")
-    sealed = AESGCM(settings.WECHAT_PAY_API_V3_KEY.encode()).encrypt(b"0" * 12, json.dumps(told).encode(), b"x")
+    sealed = AESGCM(settings.WECHAT_PAY_API_V3_KEY.encode()).encrypt(b"0" * 12, json.dumps(content).encode(), b"x")
     resource = {
         "ciphertext": base64.b64encode(sealed).decode(),
         "nonce": "0" * 12,

@@ -160,7 +160,7 @@ def _write(counts: list[int]) -> None:
     )
 
 
-def _say(words: str) -> None:
+def _write_as_product(text: str) -> None:
     """Write one message like the product, with the notification to senders."""
     from django.utils import timezone  # noqa: PLC0415
 
@@ -169,7 +169,7 @@ def _say(words: str) -> None:
 
     robot, _ = Robot.objects.get_or_create(code="sandbox-robot-1", defaults={"name": "小助手"})
     writing.message_group(
-        robot=robot, group_code="g0", content=writing.text(words), cause="fault", at=timezone.now()
+        robot=robot, group_code="g0", content=writing.text(text), cause="fault", at=timezone.now()
     )
 
 
@@ -197,7 +197,7 @@ def main() -> None:
 
     django.setup()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps ended children
-    work = {"write": _write, "say": _say, "send": _send}
+    work = {"write": _write, "write as product": _write_as_product, "send": _send}
     for line in sys.stdin:
         what, argument = json.loads(line)
         pid = os.fork()
