@@ -7,16 +7,10 @@ from django.utils import timezone
 
 from robots.models import Robot, RobotDay
 from tests.factories.people import GroupFactory, RobotFactory
-from tests.support.admin_pages import Operator
 from tests.support.entry_points import gateway_sends
 
 pytestmark = pytest.mark.django_db
 CARD = "<strong>{}</strong><span>被封号、未接替的机器人</span>"
-
-
-@pytest.fixture
-def support() -> Operator:
-    return Operator("support")
 
 
 def banned(name: str) -> Robot:

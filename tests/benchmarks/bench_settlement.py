@@ -25,7 +25,7 @@ from earnings.settlement import settle_day
 from groups.models import Group, StarPlan
 from robots.models import Robot
 from tests.benchmarks.harness import compare, must_reach, report, run
-from tests.factories.money import plan_in_force
+from tests.factories.money import change_plans_in_force
 from tests.factories.people import days_ago
 
 GROUPS, PEOPLE, SAMPLE = 100_000, 10_000, 300
@@ -59,8 +59,8 @@ def make_world() -> None:
             )
             for n in range(start, start + 5000)
         )
-    plan_in_force(income_days=1000)
-    plan_in_force(4, activity_bonus="0.05")
+    change_plans_in_force(income_days=1000)
+    change_plans_in_force(4, activity_bonus="0.05")
 
 
 def tidy() -> None:

@@ -312,8 +312,8 @@ def test_maintenance_is_seen_before_anything_else(scenario: Scenario, alice: Pho
 
 
 def test_a_blocked_user_is_led_to_the_page_for_blocked_users(scenario: Scenario):
-    villain = scenario.joins("villain")
-    assert scenario.system("PUT", f"/users/{villain.call('GET', '/user')['data']}/block")["code"] == 1200
-    assert villain.open("/home") == "/home"  # through WeChat once more
-    assert read(villain.call("GET", "/users/block_verify"), BOOLEAN) is True
-    assert villain.call("POST", "/withdraw", {"balance": 1})["code"] == 3004
+    blocked = scenario.joins("villain")
+    assert scenario.system("PUT", f"/users/{blocked.call('GET', '/user')['data']}/block")["code"] == 1200
+    assert blocked.open("/home") == "/home"  # through WeChat once more
+    assert read(blocked.call("GET", "/users/block_verify"), BOOLEAN) is True
+    assert blocked.call("POST", "/withdraw", {"balance": 1})["code"] == 3004

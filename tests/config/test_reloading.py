@@ -6,9 +6,8 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.config.test_up import pids_of
 from tests.support.processes import PROJECT
-from tests.support.product import Product, wait_for
+from tests.support.product import Product, pids_of, wait_for
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
 VIEW = """

@@ -12,31 +12,13 @@ import pytest
 import requests
 
 from config.platform.embedded_mode import read_services
-from tests.support.product import Product, wait_for
+from tests.support.product import Product, pids_of, running_processes, wait_for
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
 
 
-def _running(product: Product) -> dict[int, str]:
-    """Return the command lines by pid of processes with the product's directory in their environment or as their cwd."""
-    found = {}
-    for entry in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            environment = (entry / "environ").read_bytes().split(b"\0")
-            is_ours = f"RUN_DIR={product.run_dir}".encode() in environment
-            is_home = (entry / "cwd").readlink().is_relative_to(product.run_dir)  # Redis rewrites its environment
-            has_ended = (entry / "stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
-            if (is_ours or is_home) and not has_ended:
-                found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-    return found
-
-
 def processes_of(product: Product) -> list[str]:
-    return list(_running(product).values())
-
-
-def pids_of(product: Product, command: str) -> list[int]:
-    return [pid for pid, command in _running(product).items() if command in command]
+    return list(running_processes(product).values())
 
 
 def _end(product: Product) -> None:

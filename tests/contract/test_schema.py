@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from django.urls import URLPattern, get_resolver
-from drf_spectacular.generators import SchemaGenerator
 
+from tests.contract.openapi import bare_path, openapi_schema
 from tests.contract.operations import OPERATIONS
 from tests.contract.table import DOCUMENTED, Operation, Param
 from tests.contract.types import Shape, Type
@@ -37,19 +37,14 @@ CREDENTIALS = {
 
 @pytest.fixture(scope="module")
 def schema() -> Any:
-    return SchemaGenerator().get_schema(request=None, public=True)
-
-
-def _bare(path: str) -> str:
-    """Return a path without parameter names, which differ between the specification and the code."""
-    return "/".join("{}" if part.startswith(("{", "<")) else part for part in path.split("/"))
+    return openapi_schema()
 
 
 def _schema_of(schema: Any, operation: Operation) -> Any:
     return next(
         answer[operation.method.lower()]
         for path, answer in schema["paths"].items()
-        if _bare(path) == _bare(operation.path) and operation.method.lower() in answer
+        if bare_path(path) == bare_path(operation.path) and operation.method.lower() in answer
     )
 
 
@@ -118,13 +113,13 @@ def _routes(patterns: Any) -> set[str]:
 
 
 def test_every_route_has_its_rows():
-    routes = {_bare(route) for route in _routes(get_resolver().url_patterns)}
-    assert routes == {_bare(one.path) for one in OPERATIONS} | PAGES
+    routes = {bare_path(route) for route in _routes(get_resolver().url_patterns)}
+    assert routes == {bare_path(one.path) for one in OPERATIONS} | PAGES
 
 
 def test_every_method_of_the_schema_has_its_row(schema: Any):
-    answer = {(method.upper(), _bare(path)) for path, methods in schema["paths"].items() for method in methods}
-    assert answer == {(one.method, _bare(one.path)) for one in OPERATIONS}
+    answer = {(method.upper(), bare_path(path)) for path, methods in schema["paths"].items() for method in methods}
+    assert answer == {(one.method, bare_path(one.path)) for one in OPERATIONS}
 
 
 @each

@@ -14,7 +14,7 @@ from groups.models import CancelReason, Group, GroupMessage
 from integrations.models import GatewayEvent
 from robots import pool, roster
 from robots.models import Robot
-from tests.factories.money import rated
+from tests.factories.money import rated_group
 from tests.factories.people import GroupFactory, RobotFactory, UserFactory
 from tests.support.client import ApiClient
 from tests.support.concurrency import in_another_thread
@@ -113,7 +113,7 @@ def test_a_sync_and_an_assigning_do_not_deadlock():
 def test_two_batches_at_once_leave_a_user_no_21st_one_star_group():
     alice: User = UserFactory()
     for _ in range(19):
-        rated(1, user=alice)
+        rated_group(1, user=alice)
     one, other = GroupFactory(user=alice), GroupFactory(user=alice)
 
     def rate(group: Group) -> int:

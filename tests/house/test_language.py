@@ -47,6 +47,7 @@ ORDINARY = {
         "tests/house/test_language.py",
         "tests/integrations/",
         "tests/support/language.py",
+        "tests/support/moderation.py",
     ),
     "letter": ("integrations/moderation/", "config/platform/characters.py"),
     "letters": (

@@ -25,11 +25,12 @@ from robots.outbox import results as receipts
 from robots.outbox.leases import claim_messages
 from tests.factories.launches import TEXT, TEXT_ITEM, drafted, launched, reachable, scheduled
 from tests.factories.people import GroupFactory, UserFactory
-from tests.launches.test_deliveries import fail_messages
 from tests.support.admin_pages import Operator
 from tests.support.client import ApiClient
 from tests.support.concurrency import in_another_thread
 from tests.support.entry_points import key_with, send_due_messages
+from tests.support.outbox import fail_messages
+from tests.support.outside_system import set_fault
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
@@ -252,7 +253,7 @@ def test_a_switch_and_a_launch_received_at_once_leave_nothing_to_send(sandbox: A
 def test_a_launch_system_that_hangs_occupies_one_thread_for_the_time_of_one_call(sandbox: Any, settings: Any):
     settings.LAUNCH_TIMEOUT = 1.0
     launched(*(GroupFactory(launch_switch=False) for _ in range(30)))
-    sandbox.state.note("fault", system="launch", mode="timeout", rate=1.0)
+    set_fault(sandbox, "launch", "timeout")
     began = time.monotonic()
     assert at_once(lambda _: report_results(), 4, workers=4) == [0] * 4
     assert time.monotonic() - began < 2.5

@@ -20,6 +20,8 @@ from robots.outbox.leases import claim_messages
 from tests.factories.launches import TEXT_ITEM, launched, reachable
 from tests.factories.people import GroupFactory
 from tests.support.entry_points import send_due_messages
+from tests.support.outbox import fail_messages
+from tests.support.outside_system import set_fault
 
 pytestmark = pytest.mark.django_db
 PICTURE = {"type": 2, "filePath": "https://example.com/a.png"}
@@ -27,19 +29,6 @@ PICTURE = {"type": 2, "filePath": "https://example.com/a.png"}
 
 def results(sandbox: Any) -> list[tuple[str, int]]:
     return [(result["groupId"], result["state"]) for result in sandbox.state.launch_results]
-
-
-def set_fault(sandbox: Any, system: str, mode: str = "error") -> None:
-    sandbox.state.note("fault", system=system, mode=mode, rate=1.0)
-
-
-def fail_messages(sandbox: Any) -> None:
-    """Have the gateway refuse five attempts, which fails the messages, and then work again."""
-    set_fault(sandbox, "gateway")
-    for _ in range(5):
-        OutboxMessage.objects.waiting().update(retry_at=timezone.now())
-        send_due_messages()
-    set_fault(sandbox, "gateway", "ok")
 
 
 def counts(launch: Launch) -> dict[str, int]:

@@ -20,8 +20,8 @@ from robots.outbox import failed, results
 from robots.outbox.leases import claim_messages
 from tests.factories.launches import TEXT_ITEM, launched, reachable, scheduled
 from tests.factories.people import OperatorFactory, UserFactory
-from tests.launches.test_deliveries import fail_messages
 from tests.support.entry_points import send_due_messages
+from tests.support.outbox import fail_messages
 
 pytestmark = pytest.mark.django_db
 PAGE = "/admin/launches/launch/"

@@ -16,17 +16,13 @@ from launches.models import Delivery
 from robots.models import OutboxMessage
 from robots.outbox import failed
 from tests.factories.launches import TEXT_ITEM, launched, reachable
-from tests.factories.people import GroupFactory, UserFactory
-from tests.launches.test_deliveries import fail_messages
+from tests.factories.people import GroupFactory
 from tests.support.client import ApiClient
 from tests.support.entry_points import send_due_messages
+from tests.support.outbox import fail_messages
+from tests.support.outside_system import set_fault
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def alice() -> User:
-    return UserFactory(code="wx-alice")
 
 
 def switch(user: User, body: Any) -> dict[str, Any]:
@@ -47,17 +43,17 @@ def test_the_launch_system_is_called_first(alice: User, sandbox: Any):
 
 def test_nothing_changes_when_the_launch_system_refuses(alice: User, sandbox: Any):
     group = GroupFactory(user=alice)
-    sandbox.state.note("fault", system="launch", mode="error", rate=1.0)
+    set_fault(sandbox, "launch")
     assert switch(alice, {"code": group.code, "rcv_task_flag": 0})["code"] == 1101
     assert is_on(group)
 
 
 def test_after_a_lost_answer_both_sides_return_to_the_old_state(alice: User, sandbox: Any):
     group = GroupFactory(user=alice)
-    sandbox.state.note("fault", system="launch", mode="drop_reply", rate=1.0)
+    set_fault(sandbox, "launch", "drop_reply")
     assert switch(alice, {"code": group.code, "rcv_task_flag": 0})["code"] == 1101
     assert (is_on(group), sandbox.state.switches) == (True, {group.code: 0})
-    sandbox.state.note("fault", system="launch", mode="ok", rate=1.0)
+    set_fault(sandbox, "launch", "ok")
     with time_machine.travel(timezone.now() + timedelta(minutes=2)):
         assert switch_changes.report_due_switches() == 1
     assert sandbox.state.switches == {group.code: 1}

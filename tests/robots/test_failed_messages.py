@@ -13,18 +13,13 @@ from robots.models import OutboxMessage, Robot
 from robots.outbox import failed, results, writing
 from robots.outbox.leases import claim_messages
 from robots.tasks import close_for_gone_robots
-from tests.factories.people import OperatorFactory, RobotFactory
-from tests.robots.test_sending import sent_contents, write_message
+from tests.factories.people import OperatorFactory
 from tests.support.admin_pages import Operator
 from tests.support.entry_points import send_due_messages
+from tests.support.outbox import sent_contents, write_message
 
 pytestmark = pytest.mark.django_db
 Status = OutboxMessage.Status
-
-
-@pytest.fixture
-def robot(sandbox) -> Robot:
-    return RobotFactory(code="sandbox-robot-1")
 
 
 def failed_message(robot: Robot, content: str, answer: str = "502 kicked", **fields: str) -> OutboxMessage:

@@ -7,17 +7,12 @@ from django.utils import timezone
 from robots.models import OutboxMessage, Robot
 from robots.outbox import writing
 from robots.signals import message_finished
-from tests.factories.people import RobotFactory
-from tests.robots.test_sending import clear_faults, make_due, sent_contents, set_fault, write_message
 from tests.support.entry_points import send_due_messages
+from tests.support.outbox import clear_faults, make_messages_due, sent_contents, write_message
+from tests.support.outside_system import set_fault
 
 pytestmark = pytest.mark.django_db
 Status = OutboxMessage.Status
-
-
-@pytest.fixture
-def robot(sandbox) -> Robot:
-    return RobotFactory(code="sandbox-robot-1")
 
 
 @pytest.fixture
@@ -68,12 +63,12 @@ def test_closing_a_cause_closes_paused_and_waiting_messages_and_receivers_get_th
 
 
 def test_a_message_whose_attempt_failed_can_be_paused(robot, sandbox):
-    set_fault(sandbox, "error")
+    set_fault(sandbox, "gateway")
     message = write_message(robot, "advert", cause="campaign-1")
     send_due_messages()
     clear_faults(sandbox)
     writing.pause_messages("campaign-1")
-    make_due()
+    make_messages_due()
     assert send_due_messages() == 0
     message.refresh_from_db()
     assert (message.status, message.is_held) == (Status.WAITING, True)

@@ -1,6 +1,6 @@
 """Messages are sent in order, within the rate limit, at least once to the gateway and once in the chat."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from io import StringIO
 
 import pytest
@@ -15,40 +15,11 @@ from robots.outbox.leases import claim_messages
 from robots.tasks import close_for_gone_robots
 from tests.factories.people import RobotFactory
 from tests.support.entry_points import send_due_messages
+from tests.support.outbox import clear_faults, make_messages_due, sent_contents, write_message
+from tests.support.outside_system import set_fault
 
 pytestmark = pytest.mark.django_db
 Status = OutboxMessage.Status
-
-
-@pytest.fixture
-def robot(sandbox) -> Robot:
-    return RobotFactory(code="sandbox-robot-1")
-
-
-def write_message(
-    robot: Robot, content: str, group: str = "g1", at: datetime | None = None, cause: str = "test"
-) -> OutboxMessage:
-    return writing.message_group(
-        robot=robot, group_code=group, content=writing.text(content), cause=cause, at=at or timezone.now()
-    )
-
-
-def sent_contents(sandbox) -> list[str]:
-    return [message["content"] for message in sandbox.state.messages.values()]
-
-
-def set_fault(sandbox, mode: str) -> None:
-    sandbox.state.note("fault", system="gateway", mode=mode, rate=1.0)
-
-
-def clear_faults(sandbox) -> None:
-    sandbox.state.faults.clear()
-
-
-def make_due() -> None:
-    OutboxMessage.objects.filter(status=Status.WAITING).update(
-        retry_at=timezone.now(), leased_until=None, lease=None
-    )
 
 
 def test_a_message_is_sent_to_the_group(robot, sandbox):
@@ -152,10 +123,10 @@ def test_a_request_to_bind_does_not_count_towards_the_rate_limit(robot, sandbox,
 
 
 def test_after_five_attempts_a_message_is_failed(robot, sandbox):
-    set_fault(sandbox, "error")
+    set_fault(sandbox, "gateway")
     message = write_message(robot, "x")
     for _ in range(5):
-        make_due()
+        make_messages_due()
         send_due_messages()
     message.refresh_from_db()
     assert (message.status, message.try_count) == (Status.FAILED, 5)
@@ -164,11 +135,11 @@ def test_after_five_attempts_a_message_is_failed(robot, sandbox):
 
 
 def test_the_attempts_are_spread_over_about_half_an_hour(robot, sandbox):
-    set_fault(sandbox, "error")
+    set_fault(sandbox, "gateway")
     message = write_message(robot, "x")
     waits = []
     for _ in range(4):
-        make_due()
+        make_messages_due()
         send_due_messages()
         message.refresh_from_db()
         waits.append((message.retry_at - timezone.now()).total_seconds())
@@ -177,10 +148,10 @@ def test_the_attempts_are_spread_over_about_half_an_hour(robot, sandbox):
 
 
 def test_a_failed_message_is_sent_when_an_operator_retries_it(robot, sandbox):
-    set_fault(sandbox, "error")
+    set_fault(sandbox, "gateway")
     write_message(robot, "x")
     for _ in range(5):
-        make_due()
+        make_messages_due()
         send_due_messages()
     clear_faults(sandbox)
     assert failed.retry_failed(OutboxMessage.objects.all(), at=timezone.now()) == 1
@@ -189,11 +160,11 @@ def test_a_failed_message_is_sent_when_an_operator_retries_it(robot, sandbox):
 
 
 def test_a_message_whose_response_was_lost_is_submitted_again_and_sent_once(robot, sandbox):
-    set_fault(sandbox, "drop_reply")
+    set_fault(sandbox, "gateway", "drop_reply")
     message = write_message(robot, "x")
     send_due_messages()
     clear_faults(sandbox)
-    make_due()
+    make_messages_due()
     send_due_messages()
     message.refresh_from_db()
     [sent] = sandbox.state.messages.values()
@@ -221,7 +192,7 @@ def test_a_message_of_a_killed_sender_is_sent_when_its_lease_ends(robot, sandbox
 
 def test_a_sender_whose_lease_ends_before_the_response_submits_again_and_goes_on(robot, sandbox, settings):
     settings.SENDER_LEASE_SECONDS = 0.5
-    set_fault(sandbox, "slow")
+    set_fault(sandbox, "gateway", "slow")
     message = write_message(robot, "x")
     assert send_due_messages() == 2
     message.refresh_from_db()

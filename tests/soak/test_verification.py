@@ -13,7 +13,7 @@ from accounts.models import User
 from integrations.sandbox.state import State
 from robots.outbox import writing
 from tests.factories.launches import launched, reachable
-from tests.factories.money import ask, give
+from tests.factories.money import credit, requested_withdrawal
 from tests.factories.people import UserFactory
 from tests.soak.calls import BROKEN, Call, Surprise
 from tests.soak.chaos import Fault, plan
@@ -33,7 +33,7 @@ def nothing(tmp_path: Path) -> State:
 @pytest.fixture
 def alice() -> User:
     user = UserFactory(phone="13800138000")
-    give(user, "100")
+    credit(user, "100")
     return user
 
 
@@ -122,16 +122,24 @@ def _without_a_total(user: User, _: State) -> None:
 
 
 def _another_amount(user: User, sandbox: State) -> None:
-    sandbox.bills[ask(user, "20").out_bill_no] = {"amount": 2001, "state": "SUCCESS", "requests": 1}
+    sandbox.bills[requested_withdrawal(user, "20").out_bill_no] = {
+        "amount": 2001,
+        "state": "SUCCESS",
+        "requests": 1,
+    }
 
 
 def _paid_twice(user: User, sandbox: State) -> None:
-    for number in (ask(user, "20").out_bill_no, uuid4().hex):
+    for number in (requested_withdrawal(user, "20").out_bill_no, uuid4().hex):
         sandbox.bills[number] = {"amount": 2000, "state": "PROCESSING", "requests": 1}
 
 
 def _paid_though_not_approved(user: User, sandbox: State) -> None:
-    sandbox.bills[ask(user, "20").out_bill_no] = {"amount": 2000, "state": "SUCCESS", "requests": 1}
+    sandbox.bills[requested_withdrawal(user, "20").out_bill_no] = {
+        "amount": 2000,
+        "state": "SUCCESS",
+        "requests": 1,
+    }
 
 
 @pytest.mark.parametrize(

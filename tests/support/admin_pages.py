@@ -64,3 +64,7 @@ def address(model: Any) -> str:
 
 
 PAGES = {address(model): model_admin for model, model_admin in admin.site._registry.items()}
+
+
+def shown_phones(page: str) -> list[str]:
+    return [phone for phone in ("13800000001", "13800000002", "13800000003") if phone in page]

@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
@@ -139,11 +139,36 @@ class Product:
         return OperatorClient(self.url, "admin", found[1])
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 20, otherwise: Callable[[], Any] = lambda: "") -> Any:
+def wait_for(
+    condition: Callable[[], Any],
+    seconds: float = 20,
+    otherwise: Callable[[], Any] = lambda: "",
+    *,
+    every: float = 0.1,
+) -> Any:
     """Wait until the condition is true and return its value. Fails with the text of `otherwise`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if found := condition():
             return found
-        time.sleep(0.1)
+        time.sleep(every)
     raise AssertionError(f"not true within {seconds} s: {otherwise()}")
+
+
+def running_processes(product: Product) -> dict[int, str]:
+    """Return the command lines by pid of processes with the product's directory in their environment or as their cwd."""
+    found = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            environment = (entry / "environ").read_bytes().split(b"\0")
+            is_ours = f"RUN_DIR={product.run_dir}".encode() in environment
+            is_home = (entry / "cwd").readlink().is_relative_to(product.run_dir)  # Redis rewrites its environment
+            has_ended = (entry / "stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+            if (is_ours or is_home) and not has_ended:
+                found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+    return found
+
+
+def pids_of(product: Product, part: str) -> list[int]:
+    """Return the ids of the product's processes whose command line contains this part."""
+    return [pid for pid, command in running_processes(product).items() if part in command]

@@ -19,14 +19,15 @@ from typing import Any
 
 import psycopg2
 
-from config.local.embedded import EmbeddedServices, Postgres, Valkey
+from config.local.embedded import EmbeddedServices
 from tests.support.prepared import copy_prepared
 from tests.support.processes import start_process, watch_servers
+from tests.support.servers import WithServers
 
 LEASE_SECONDS = 1.5
 
 
-class SenderProcesses:
+class SenderProcesses(WithServers):
     """PostgreSQL and Redis for one test module, and the sender processes that it starts."""
 
     def __init__(self, run_dir: Path, gateway_url: str) -> None:
@@ -51,16 +52,6 @@ class SenderProcesses:
             stdout=subprocess.PIPE,
         )
         self.senders: list[int] = []
-
-    @property
-    def postgres(self) -> Postgres:
-        assert self.services.postgres is not None
-        return self.services.postgres
-
-    @property
-    def redis(self) -> Valkey:
-        assert self.services.valkey is not None
-        return self.services.valkey
 
     def order(self, what: str, argument: Any = None) -> int:
         assert self.parent.stdin is not None
@@ -116,12 +107,6 @@ class SenderProcesses:
         self.parent.wait(10)
         self.parent.stdout.close()
         self.services.stop()
-
-
-def stop(server: Postgres | Valkey) -> Any:
-    """Stop a server. Returns a function that restarts it with the same port and data."""
-    server.stop()
-    return server.start_again
 
 
 def _runs(pid: int) -> bool:
