@@ -119,7 +119,7 @@ def request_all(users: Sequence[User], *, by: str, reason: str, gives_up_balance
     return len({row.user_id for row in rows} - before)
 
 
-def confirm(pk: int, *, by: str, at: datetime) -> bool:
+def confirm_erasure(pk: int, *, by: str, at: datetime) -> bool:
     """Erase the user of a waiting request as its second operator.
 
     Returns False when the request is no longer waiting, or when `by` made it. Raises accounts.independence.NotIndependent
@@ -136,7 +136,7 @@ def confirm(pk: int, *, by: str, at: datetime) -> bool:
     return True
 
 
-def refuse(pk: int, *, by: str, at: datetime) -> bool:
+def refuse_erasure(pk: int, *, by: str, at: datetime) -> bool:
     """Refuse a waiting request; its author may withdraw it too. Returns False when it is no longer waiting."""
     refused = ErasureRequest.Status.REFUSED
     waiting = ErasureRequest.objects.waiting().filter(pk=pk)

@@ -91,7 +91,7 @@ def holders_of(identity_hash: str) -> QuerySet[User]:
     return User.objects.filter(identity_hash=identity_hash, is_active=True)
 
 
-def masked(user: User) -> str:
+def masked_card(user: User) -> str:
     """Return the card as operators see it: the family name, the first six and the last two digits."""
     if user.identity_sealed is None:
         return ""

@@ -75,7 +75,7 @@ def propose(change: OperatorChange, *, by: str, at: datetime) -> OperatorChange:
     return change
 
 
-def confirm(pk: int, *, by: str, at: datetime) -> bool:
+def confirm_operator_change(pk: int, *, by: str, at: datetime) -> bool:
     """Apply a waiting change as its second administrator. Returns False when it is no longer waiting.
 
     Raises OwnOperatorChange, accounts.independence.NotIndependent, OperatorChangedMeanwhile or OperatorNameTaken.
@@ -93,7 +93,7 @@ def confirm(pk: int, *, by: str, at: datetime) -> bool:
     return True
 
 
-def refuse(pk: int, *, by: str, reason: str, at: datetime) -> bool:
+def refuse_operator_change(pk: int, *, by: str, reason: str, at: datetime) -> bool:
     """Refuse a waiting change; its author may withdraw it too. Returns False when it is no longer waiting."""
     waiting = OperatorChange.objects.filter(pk=pk, status=Status.WAITING)
     decided = {"decided_at": at, "decided_by": by, "reason": reason, "password": ""}

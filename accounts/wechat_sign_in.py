@@ -3,7 +3,7 @@
 from config.errors import Code, OutsideFailed, Refusal
 from integrations.http import OutsideError, Refused
 from integrations.wechat.login import WeChat, WeChatProfile
-from integrations.wechat.tickets import signed
+from integrations.wechat.tickets import js_sdk_parameters
 
 
 class WeChatRefused(Refusal):
@@ -21,7 +21,7 @@ def page_signature(app_id: str, url: str, *, at: int) -> dict[str, str]:
     Raises WeChatRefused (2501) for an unknown app, WeChatDown (1101) when WeChat does not answer.
     """
     try:
-        return signed(app_id, url, at=at)
+        return js_sdk_parameters(app_id, url, at=at)
     except Refused as error:
         raise WeChatRefused from error
     except OutsideError as error:

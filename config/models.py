@@ -265,7 +265,7 @@ _ONLY_MASKED = """
 
 
 class AuditEntry(models.Model):
-    """One row that an operator changed, with its values before and after.
+    """A row that an operator changed, with its values before and after.
     Triggers write the entries (config.platform.audit). An entry is kept; only its values may be masked.
     """
 

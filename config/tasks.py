@@ -11,7 +11,7 @@ from config.site import short_links, visits
 @shared_task
 @sweep
 def flush_clicks() -> int:
-    return short_links.flush_clicks()
+    return short_links.store_clicks()
 
 
 @shared_task

@@ -5,12 +5,14 @@ zero, and a unique `cause`. A `Posting` here becomes one entry.
 
 1. The caller locks the accounts it reads (`locked_account_of`, or `lock_accounts_of` for several, in primary-key order).
 2. `post` inserts the transaction; the unique `cause` decides between two callers that post the same cause at once.
-3. `post` inserts all entries in one statement; the trigger `apply_entries` checks the sum and updates the accounts' totals.
+3. `post` inserts all entries in one statement. The trigger `apply_entries` checks the sum and updates the totals of users'
+   accounts; platform accounts have no totals.
 4. A balance below zero violates a constraint and becomes `BalanceWouldBeNegative`.
 5. `reverse` posts the opposite of a transaction or of one account's part, for operators.
 
-All steps are one database transaction: a process killed before the commit leaves nothing, and after it a repeated call
-raises `AlreadyPosted`. PostgreSQL refuses changes of history (docs/ledger.md); earnings.ledger_check verifies the totals.
+earnings.crediting posts the income of many users by SQL of its own, which the same triggers check. All steps are one
+database transaction: a process killed before the commit leaves nothing, and after it a repeated call raises
+`AlreadyPosted`. PostgreSQL refuses changes of history (docs/ledger.md); earnings.ledger_check verifies the totals.
 """
 
 from collections.abc import Iterable, Sequence

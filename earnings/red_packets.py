@@ -41,14 +41,14 @@ def open_red_packet(user: User, *, at: datetime) -> Decimal:
     return amount
 
 
-def _cause(user: User) -> str:
-    """Return the unique cause of the user's red packet in the ledger."""
+def _key_of(user: User) -> str:
+    """Return the unique key of the user's red packet in the ledger."""
     return f"red_packet:{user.pk}"
 
 
 def pay_red_packet(user: User, *, at: datetime) -> Decimal:
     """Pay the red packet unless it was paid before. Returns its amount in yuan."""
-    cause = _cause(user)
+    cause = _key_of(user)
     amount = _draw(EarningsRules.current())
     postings = [
         Posting(ledger.account_of(user), amount, income_type=IncomeType.OTHER),

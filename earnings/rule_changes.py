@@ -148,7 +148,7 @@ def submit(change: RuleChange, *, by: str, at: datetime) -> RuleChange:
     return change
 
 
-def confirm(pk: int, *, by: str, at: datetime) -> bool:
+def confirm_rule_change(pk: int, *, by: str, at: datetime) -> bool:
     """Apply a waiting change as its second operator.
 
     Returns False when it is no longer waiting, or when `by` submitted it. Raises accounts.independence.NotIndependent.
@@ -165,7 +165,7 @@ def confirm(pk: int, *, by: str, at: datetime) -> bool:
     return True
 
 
-def refuse(pk: int, *, by: str, reason: str, at: datetime) -> bool:
+def refuse_rule_change(pk: int, *, by: str, reason: str, at: datetime) -> bool:
     """Reject a waiting change; its author may withdraw it too. Returns False when it is no longer waiting."""
     waiting = RuleChange.objects.filter(pk=pk, status=RuleChange.Status.WAITING)
     rejected = RuleChange.Status.REJECTED

@@ -8,6 +8,7 @@
 4. Calculate each group's income as of the day's due moment into the temporary table `settlement_lines`.
 5. Insert `GroupDay`s and count the paid days (`settle_count`) of the groups.
 6. Sum per user, round down to a cent, and post one ledger transaction (earnings.crediting).
+7. Store the totals in the `SettlementDay`.
 
 A process killed at any step leaves nothing: the day is missing and `settle_missed` settles it at the next hourly run.
 `preview` and `preview_change` run step 4 and the sums only.

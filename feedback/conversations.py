@@ -11,7 +11,7 @@ from django.db.models.functions import Greatest
 from accounts.models import User
 from config.errors import BadRequest, Conflict, NotAllowed
 from config.platform.retention import delete_in_chunks
-from config.platform.web_addresses import problem_of
+from config.platform.web_addresses import address_problem
 from feedback import forwarding
 from feedback.models import CallbackDigest, Conversation
 from integrations.aliyun import customer_service
@@ -96,7 +96,7 @@ def _event_in(kind: str, content: str) -> str:
         raise BadRequest("不认识的消息类型", field="msgType")
     if not event and not content.strip():
         raise BadRequest("消息内容不能为空", field="content")
-    if not event and kind == "image" and (problem := problem_of(content)):
+    if not event and kind == "image" and (problem := address_problem(content)):
         raise BadRequest(problem, field="content")
     return event
 
@@ -139,7 +139,7 @@ def find_open_conversation(user: User) -> Conversation | None:
     return Conversation.objects.filter(user=user, closed_at=None).first()
 
 
-def close_silent_conversations(*, at: datetime) -> int:
+def close_silent(*, at: datetime) -> int:
     """End conversations without a message for CONVERSATION_TIMEOUT, and notify users and staff. Returns how many."""
     silent = Conversation.objects.filter(closed_at=None, last_message_at__lte=at - settings.CONVERSATION_TIMEOUT)
     with transaction.atomic():
@@ -163,12 +163,12 @@ def close_silent_conversations(*, at: datetime) -> int:
     return len(rows)
 
 
-def forget_old(*, at: datetime) -> int:
+def delete_old_conversations(*, at: datetime) -> int:
     """Delete conversations that ended 90 days ago with their messages, a chunk at a time. Returns how many."""
     return delete_in_chunks(_DELETE_OLD, before=at - KEEP, chunk=CHUNK)
 
 
-def forget_digests(*, at: datetime) -> int:
+def delete_expired_digests(*, at: datetime) -> int:
     """Delete digests of callbacks that have expired. Returns how many."""
     count, _ = CallbackDigest.objects.filter(accepted_at__lt=at - 2 * CALLBACK_LIFETIME).delete()
     return count

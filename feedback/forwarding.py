@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 FORWARD = "feedback.tasks.forward_messages"
 RETRY_AFTER = (2, 5, 15, 60, 120)  # seconds after the first, second … failure; the last value repeats
-GIVE_UP_AFTER = timedelta(hours=24)  # users do not wait longer for an answer
+FAIL_AFTER = timedelta(hours=24)  # users do not wait longer for an answer
 MOST_REFUSALS = 3  # attempts at a refused message, for which the next messages of the conversation wait
 LEASE = timedelta(seconds=30)  # longer than a call takes
 Status = ForwardedMessage.Status
@@ -110,17 +110,17 @@ def _finish(message: ForwardedMessage, status: ForwardedMessage.Status, reason: 
 
 
 def _handle_refusal(message: ForwardedMessage, reason: str, at: datetime) -> None:
-    """Retry a refused message, and give up after three attempts: the answer rarely changes, and the next ones wait."""
+    """Retry a refused message, and close it after three attempts: the answer rarely changes, and the next ones wait."""
     if message.try_count + 1 >= MOST_REFUSALS:
-        _give_up(message, _REFUSED, reason, at)
+        _close(message, _REFUSED, reason, at)
     else:
         _retry_later(message, reason, at)
 
 
 def _handle_failure(message: ForwardedMessage, reason: str, at: datetime) -> None:
-    """Retry for a day, then give up. The user is notified of the first failure of a conversation, once."""
-    if at - message.written_at >= GIVE_UP_AFTER:
-        _give_up(message, _TOO_LATE, reason, at)
+    """Retry for a day, then close the message. The user is notified of the first failure of a conversation, once."""
+    if at - message.written_at >= FAIL_AFTER:
+        _close(message, _TOO_LATE, reason, at)
         return
     with transaction.atomic():
         _retry_later(message, reason, at)
@@ -136,7 +136,7 @@ def _retry_later(message: ForwardedMessage, reason: str, at: datetime) -> None:
     )
 
 
-def _give_up(message: ForwardedMessage, text: str, reason: str, at: datetime) -> None:
+def _close(message: ForwardedMessage, text: str, reason: str, at: datetime) -> None:
     with transaction.atomic():
         if _finish(message, Status.GIVEN_UP, reason, at):
             moment = f"{timezone.localtime(message.written_at):%H:%M}"

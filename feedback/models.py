@@ -14,7 +14,7 @@ from robots.models import Robot
 
 
 class ProblemCategory(models.Model):
-    """A category of problems; its type says which fields a report must contain."""
+    """A category of problems. Its type determines which fields a report must contain."""
 
     class Type(models.IntegerChoices):
         ROBOT = 2, "需选择机器人"

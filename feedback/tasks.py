@@ -8,7 +8,7 @@ from feedback import conversations, forwarding
 
 @shared_task
 def forget_digests() -> int:
-    return conversations.forget_digests(at=timezone.now())
+    return conversations.delete_expired_digests(at=timezone.now())
 
 
 @shared_task
@@ -18,9 +18,9 @@ def forward_messages() -> int:
 
 @shared_task
 def close_silent_conversations() -> int:
-    return conversations.close_silent_conversations(at=timezone.now())
+    return conversations.close_silent(at=timezone.now())
 
 
 @shared_task
 def forget_old_conversations() -> int:
-    return conversations.forget_old(at=timezone.now())
+    return conversations.delete_old_conversations(at=timezone.now())

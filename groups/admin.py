@@ -107,7 +107,7 @@ class GroupAdmin(ReadOnlyAdmin):
         if page is not None:
             return page
         reason, by = CancelReason(form_data["reason"]), request.user.get_username()
-        done = cancelling.cancel(group_ids=keys, reason=reason, by=by, at=timezone.now())
+        done = cancelling.cancel_groups(group_ids=keys, reason=reason, by=by, at=timezone.now())
         self.report(request, done=done, chosen=len(keys), did="已注销", why_not="之前已经注销")
         return None
 

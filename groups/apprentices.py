@@ -98,7 +98,7 @@ def remind_apprentices(*, inviter: User, kinds: Iterable[Reminder.Kind], at: dat
     return any(results)
 
 
-def remind_newcomers(*, at: datetime) -> int:
+def remind_new_users(*, at: datetime) -> int:
     """Remind users who completed the profile 24 to 36 hours ago and lack a group, or an apprentice.
 
     Returns how many were reminded.

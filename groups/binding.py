@@ -31,7 +31,7 @@ class NotPulledBack(NotFound):
 def request_binding(
     *, robot: Robot, user: User | None, group_code: str, name: str, cause: str, at: datetime
 ) -> None:
-    """Ask the gateway to bind a group to which a robot was added, or tell the user why it is refused."""
+    """Ask the gateway to bind a group to which a robot was added, or inform the user why it is refused."""
     if user is None or user.is_blocked:
         raise EventIgnored("用户未知或已被封")
     if not robot.is_working:
@@ -171,7 +171,7 @@ def _request_unbinding(robot: Robot, group_code: str, reason: str, cause: str, a
 
 
 def _recommend_working_robot(user: User, name: str, cause: str, at: datetime) -> None:
-    """Tell the user, through another robot the user added, that this robot is banned or removed."""
+    """Inform the user, through another robot the user added, that this robot is banned or removed."""
     speaker = latest_robot_of(user)
     if speaker is None:
         return

@@ -46,7 +46,7 @@ def run_next_batch(job_id: UUID, *, at: datetime) -> int:
         if job is None:
             return 0
         ids = active_ids(job.batch)
-        count = cancelling.cancel(group_ids=ids, reason=CancelReason(job.reason), by=job.asked_by, at=at)
+        count = cancelling.cancel_groups(group_ids=ids, reason=CancelReason(job.reason), by=job.asked_by, at=at)
         is_last = len(job.batch) < BATCH
         CancelJob.objects.filter(pk=job.pk).update(
             position=F("position") + len(job.batch),

@@ -14,7 +14,7 @@ from robots import pool
 from robots.outbox import writing
 
 
-def cancel(*, group_ids: Iterable[UUID], reason: CancelReason, by: str, at: datetime) -> int:
+def cancel_groups(*, group_ids: Iterable[UUID], reason: CancelReason, by: str, at: datetime) -> int:
     """Cancel these groups, except those already cancelled. Returns how many were cancelled."""
     return cancel_each(dict.fromkeys(group_ids, reason), by=by, at=at)
 
@@ -44,7 +44,7 @@ def _close_messages_and_unbind(cancelled: Mapping[CancelReason, Sequence[Group]]
         writing.Closing(f"群已注销:{reason.label}", group_codes=[group.code for group in groups])
         for reason, groups in cancelled.items()
     ]
-    writing.close(*endings, at=at)
+    writing.close_messages(*endings, at=at)
     writing.post_all(
         [
             writing.request(

@@ -96,7 +96,7 @@ def mentions_of(user: User, *, at: datetime) -> QuerySet[Mention]:
     return recent.select_related("message", "group").order_by("-mentioned_at", "-message_id")
 
 
-def reply(*, group: Group, member_code: str, text: str, at: datetime) -> None:
+def reply_to_mention(*, group: Group, member_code: str, text: str, at: datetime) -> None:
     """Send a text to the group, addressed to that member.
 
     Raises 1404 when the group has no working robot or no member of that code, and 2003 for a sensitive word.

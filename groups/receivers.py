@@ -20,7 +20,7 @@ from robots.outbox import writing
 def forget_in_groups(*, user: User, pseudonym: str, by: str, at: datetime, **_: Any) -> None:
     """Cancel the groups that are served for the user, and put the pseudonym in the place of the person's code."""
     served = Group.objects.served_for(user).values_list("pk", flat=True)
-    cancelling.cancel(group_ids=list(served), reason=CancelReason.OPERATOR, by=by, at=at)
+    cancelling.cancel_groups(group_ids=list(served), reason=CancelReason.OPERATOR, by=by, at=at)
     Group.objects.filter(user=user).update(welcome_message="")
     Reminder.objects.filter(user=user).delete()
     forget_person(user, pseudonym=pseudonym, at=at)

@@ -26,12 +26,14 @@ def ban_robot(robot: Robot, *, at: datetime) -> int:
     with transaction.atomic():
         codes = [group.code for group in lock_groups(serving.values_list("pk", flat=True))]
         reason = "机器人被封号"
-        writing.close(writing.Closing(reason, robot=robot), writing.Closing(reason, group_codes=codes), at=at)
+        writing.close_messages(
+            writing.Closing(reason, robot=robot), writing.Closing(reason, group_codes=codes), at=at
+        )
         roster.ban(robot, at=at)
         # The groups are read again, now that a banned robot binds no more: a group bound a moment ago is locked after its
         # robot, against the order of locks. If that deadlocks with a cancelling of this group, the inbox tries again.
         ids = list(serving.values_list("pk", flat=True))
-        return cancelling.cancel(group_ids=ids, reason=CancelReason.ROBOT_BANNED, by="网关", at=at)
+        return cancelling.cancel_groups(group_ids=ids, reason=CancelReason.ROBOT_BANNED, by="网关", at=at)
 
 
 def awaiting_replacement_notice() -> QuerySet[Group]:

@@ -1,4 +1,4 @@
-"""Stars of groups: ratings, their consequences, and the plans that say what a star earns."""
+"""Stars of groups: ratings, their consequences, and the plans with the income of each star."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -64,10 +64,10 @@ def roll_up(day: date) -> int:
 
 def roll_up_missed(*, at: datetime) -> int:
     """Roll up every missed day. Returns how many rows were written."""
-    return sum(roll_up(day) for day in missed_days(at=at))
+    return sum(roll_up(day) for day in days_without_statistics(at=at))
 
 
-def missed_days(*, at: datetime) -> list[date]:
+def days_without_statistics(*, at: datetime) -> list[date]:
     """Return the days without statistics whose messages are all still stored, the earliest first.
 
     A day on which no group was served is not missing.
@@ -79,6 +79,6 @@ def missed_days(*, at: datetime) -> list[date]:
         return [day for (day,) in cursor.fetchall()]
 
 
-def forget_old(*, at: datetime) -> int:
+def delete_old_messages(*, at: datetime) -> int:
     """Delete messages and moves older than a week, some thousand at a time. Returns how many rows were deleted."""
     return sum(delete_in_chunks(statement, before=at - KEEP) for statement in (_FORGET_MESSAGES, _FORGET_MOVES))

@@ -66,7 +66,7 @@ def on_bound(event: Event) -> None:
 
 @subscribe("robot_join_failed")
 def on_join_failed(event: Event) -> None:
-    """Tell the user that the robot could not join, with the gateway's reason."""
+    """Inform the user that the robot could not join, with the gateway's reason."""
     robot, user = robot_named(event), _user(event)
     if user is None or user.code is None or user.is_blocked:
         raise EventIgnored("用户未知或已被封")
@@ -89,7 +89,9 @@ def on_kicked(event: Event) -> None:
     at = moment(event, "kick_time")
     if at < group.last_bound_at:
         raise EventIgnored("早于这次绑定")
-    cancelling.cancel(group_ids=[group.pk], reason=CancelReason.ROBOT_KICKED, by="网关", at=max(at, group.bound_at))
+    cancelling.cancel_groups(
+        group_ids=[group.pk], reason=CancelReason.ROBOT_KICKED, by="网关", at=max(at, group.bound_at)
+    )
 
 
 @subscribe("unbind_group_success")
@@ -102,7 +104,7 @@ def on_unbound(event: Event) -> None:
     group = _group_served_by_robot(event)
     if not binding.requested_unbinding(group):
         raise EventIgnored("这次绑定以后没有要求过解绑")
-    cancelling.cancel(group_ids=[group.pk], reason=CancelReason.OPERATOR, by="网关", at=event.received_at)
+    cancelling.cancel_groups(group_ids=[group.pk], reason=CancelReason.OPERATOR, by="网关", at=event.received_at)
 
 
 @subscribe("group_info")

@@ -33,13 +33,13 @@ def roll_up_missed_statistics() -> int:
 
 @shared_task
 def forget_old_messages() -> int:
-    return statistics.forget_old(at=timezone.now())
+    return statistics.delete_old_messages(at=timezone.now())
 
 
 @shared_task
 @sweep
 def remind_newcomers() -> int:
-    return apprentices.remind_newcomers(at=timezone.now())
+    return apprentices.remind_new_users(at=timezone.now())
 
 
 @shared_task

@@ -59,7 +59,7 @@ class GatewayEventAdmin(ReadOnlyAdmin):
 
 @admin.register(TextMessage)
 class TextMessageAdmin(ReadOnlyAdmin):
-    """Text messages to many phones. Failed ones can be sent again; those of unknown outcome may have arrived."""
+    """Text messages to many phones. Failed ones can be sent again. Texts of unknown outcome may have arrived."""
 
     list_display = ("id", "created_at", "__str__", "content", "status", "try_count", "settled_at", "reason")
     list_filter = ("status", days("created_at", "创建时间"))
@@ -86,7 +86,7 @@ class TextMessageAdmin(ReadOnlyAdmin):
         )
         if page is not None:
             return page
-        done = sms_batches.retry(queryset.filter(pk__in=keys), at=timezone.now())
+        done = sms_batches.retry_texts(queryset.filter(pk__in=keys), at=timezone.now())
         self.report(request, done=done, chosen=len(keys), did="将重新发送", why_not="不是失败的短信")
         return None
 
@@ -102,14 +102,14 @@ class WordForm(forms.ModelForm):
 
     def clean_word(self) -> str:
         word = stripped(self.cleaned_data["word"])
-        if problem := imports.problem_of(word):
+        if problem := imports.word_problem(word):
             raise forms.ValidationError(_(problem))
         return word
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
         word, is_confirmed = self.cleaned_data.get("word", ""), self.cleaned_data.get("take_short")
-        if "word" in self.changed_data and word and imports.is_risky(word) and not is_confirmed:
+        if "word" in self.changed_data and word and imports.is_very_short(word) and not is_confirmed:
             self.add_error("take_short", _("这个词很短，请勾选确认，或换一个更长的词。"))
         return cleaned
 

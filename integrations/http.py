@@ -85,12 +85,12 @@ class _Bulkhead:
     def enter(self, system: str, at_once: int) -> float:
         """Occupy a slot and return the start time. Waits shortly for one; raises Unavailable at once for a slow system."""
         with self.changed:
-            give_up_at = time.monotonic() + SLOW_SECONDS
+            deadline = time.monotonic() + SLOW_SECONDS
             while len(self.began[system]) >= at_once:
                 now, slow_at = time.monotonic(), min(self.began[system]) + SLOW_SECONDS
-                if now >= min(slow_at, give_up_at):
+                if now >= min(slow_at, deadline):
                     raise Unavailable(system, "too many calls under way")
-                self.changed.wait(min(slow_at, give_up_at) - now)
+                self.changed.wait(min(slow_at, deadline) - now)
             began = time.monotonic()
             self.began[system].append(began)
             return began

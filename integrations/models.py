@@ -8,7 +8,7 @@ from config.platform.constraints import filled_exactly_when, filled_together
 
 
 class GatewayEvent(models.Model):
-    """One event as the gateway posted it. Events with the same ordering key (`lane`) are handled in the order of `id`."""
+    """An event as the gateway posted it. Events with the same ordering key (`lane`) are handled in the order of `id`."""
 
     class Status(models.IntegerChoices):
         WAITING = 0, "待处理"
@@ -108,7 +108,7 @@ class SensitiveWord(models.Model):
 
 
 class TextMessage(models.Model):
-    """One SMS of a batch. From SENDING on it may have arrived, so it is never sent again."""
+    """An SMS of a batch. From SENDING on it may have arrived, so it is never sent again."""
 
     class Status(models.IntegerChoices):
         WAITING = 0, "待发送"

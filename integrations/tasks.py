@@ -14,7 +14,7 @@ def handle_events() -> int:
 
 @shared_task
 def forget_old_events() -> int:
-    return inbox.forget_old(at=timezone.now())
+    return inbox.delete_old_events(at=timezone.now())
 
 
 @shared_task

@@ -155,7 +155,7 @@ def _message(reply: KeywordAnswer, robot: Robot) -> OutboxMessage:
     )
 
 
-def forget_old(*, at: datetime) -> int:
+def delete_old_replies(*, at: datetime) -> int:
     """Delete times of replies older than a day. Returns how many."""
     count, _ = KeywordReply.objects.filter(replied_at__lt=at - timedelta(days=1)).delete()
     return count

@@ -15,7 +15,7 @@ from keywords.quotes import without_quotation
 
 
 @subscribe_in_bulk("group_message")
-def on_messages(events: Sequence[Event]) -> Mapping[str, str]:
+def reply_to_messages(events: Sequence[Event]) -> Mapping[str, str]:
     """Reply to texts that contain keywords."""
     matcher.refresh()
     replies.send_replies(_texts(events))
@@ -23,7 +23,7 @@ def on_messages(events: Sequence[Event]) -> Mapping[str, str]:
 
 
 @subscribe("group_info")
-def on_info(event: Event) -> None:
+def delete_keywords_of_former_owner(event: Event) -> None:
     """Delete keywords of former owners: groups.subscribers may have stored another owner in WeChat."""
     found = Group.objects.active().filter(code=text_field(event.body, "id"))
     batches.delete_of_former_owners(list(found.values_list("pk", flat=True)))

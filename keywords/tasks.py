@@ -8,4 +8,4 @@ from keywords import replies
 
 @shared_task
 def forget_old_replies() -> int:
-    return replies.forget_old(at=timezone.now())
+    return replies.delete_old_replies(at=timezone.now())

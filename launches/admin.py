@@ -82,7 +82,7 @@ class LaunchAdmin(ReadOnlyAdmin):
             return page
         by, at = request.user.get_username(), timezone.now()
         with launch_control.lock_launches(keys) as launches:
-            done = sum(launch_control.pause(launch=launch, by=by, at=at) for launch in launches)
+            done = sum(launch_control.pause_launch(launch=launch, by=by, at=at) for launch in launches)
         self.report(request, done=done, chosen=len(keys), did="已暂停", why_not="不在投放中")
         return None
 
@@ -95,7 +95,7 @@ class LaunchAdmin(ReadOnlyAdmin):
             return page
         at = timezone.now()
         with launch_control.lock_launches(keys) as launches:
-            done = sum(launch_control.resume(launch=launch, at=at) for launch in launches)
+            done = sum(launch_control.resume_launch(launch=launch, at=at) for launch in launches)
         self.report(request, done=done, chosen=len(keys), did="已恢复", why_not="没有暂停")
         return None
 
@@ -108,7 +108,7 @@ class LaunchAdmin(ReadOnlyAdmin):
         by, at = request.user.get_username(), timezone.now()
         with launch_control.lock_launches(keys) as launches:
             done = sum(
-                launch_control.cancel(launch=launch, by=by, reason=form_data["reason"], at=at)
+                launch_control.cancel_launch(launch=launch, by=by, reason=form_data["reason"], at=at)
                 for launch in launches
             )
         self.report(request, done=done, chosen=len(keys), did="已取消", why_not="已经完成或取消")

@@ -77,14 +77,14 @@ def skip_switched_off(group_codes: Collection[str], *, at: datetime) -> int:
     """Close unsent messages of launches for these groups, which take no launches any more. Returns how many waited."""
     unsent = OutboxMessage.objects.unsent().filter(group_code__in=group_codes, cause__startswith="launch:")
     causes = set(unsent.values_list("cause", flat=True))
-    return writing.close(writing.Closing(SWITCHED_OFF, group_codes=group_codes, causes=causes), at=at)
+    return writing.close_messages(writing.Closing(SWITCHED_OFF, group_codes=group_codes, causes=causes), at=at)
 
 
 def skip_switched_off_in_launch(launch: Launch, *, at: datetime) -> int:
     """Close unsent messages for the groups that were switched off while the launch was paused. Returns how many waited."""
     off = launch.deliveries.filter(group__launch_switch=False, status__in=[Status.WAITING, Status.FAILED])
     codes = list(off.values_list("group_code", flat=True))
-    return writing.close(writing.Closing(SWITCHED_OFF, group_codes=codes, causes=[launch.cause]), at=at)
+    return writing.close_messages(writing.Closing(SWITCHED_OFF, group_codes=codes, causes=[launch.cause]), at=at)
 
 
 def _count(changes: Iterable[tuple[UUID, int, int]], at: datetime) -> None:

@@ -19,30 +19,30 @@ Status = Launch.Status
 UNFINISHED = (Status.RUNNING, Status.PAUSED)
 
 
-def pause(*, launch: Launch, by: str, at: datetime) -> bool:
+def pause_launch(*, launch: Launch, by: str, at: datetime) -> bool:
     """Stop sending messages of the launch until it is resumed. Returns False when it is not running.
 
     A message that a sender has leased is finished as the gateway answers.
     """
     with _locked(launch, Status.RUNNING) as is_paused:
         if is_paused:
-            writing.pause(launch.cause)
+            writing.pause_messages(launch.cause)
             is_paused = _change_status(launch, Status.RUNNING, status=Status.PAUSED, paused_at=at, paused_by=by)
     return is_paused
 
 
-def resume(*, launch: Launch, at: datetime) -> bool:
+def resume_launch(*, launch: Launch, at: datetime) -> bool:
     """Continue a paused launch, without groups that were switched off in the meantime. Returns False when not paused."""
     with _locked(launch, Status.PAUSED) as is_paused:
         if is_paused:
-            writing.resume(launch.cause)  # first, because it locks the messages that skipping closes
+            writing.resume_messages(launch.cause)  # first, because it locks the messages that skipping closes
             deliveries.skip_switched_off_in_launch(launch, at=at)
             _change_status(launch, Status.PAUSED, status=Status.RUNNING, paused_at=None, paused_by="")
             deliveries.finish_launches(Launch.objects.filter(pk=launch.pk), at=at)
     return is_paused
 
 
-def cancel(*, launch: Launch, by: str, reason: str, at: datetime) -> bool:
+def cancel_launch(*, launch: Launch, by: str, reason: str, at: datetime) -> bool:
     """Cancel a launch: waiting deliveries are skipped and reported as not sent. Returns False when it has ended."""
     with _locked(launch, *UNFINISHED) as is_cancelled:
         if is_cancelled:

@@ -7,7 +7,7 @@ from typing import Any
 from accounts.models import User
 from config.errors import BadRequest, NotFound
 from config.platform.lookups import has_id
-from config.platform.web_addresses import problem_of
+from config.platform.web_addresses import address_problem
 from config.site import client_pages, short_links
 from integrations.gateway.payloads import MessageType, picture_address
 from launches.models import MassMessageDraft
@@ -42,7 +42,7 @@ def create_draft(*, user: User, content: Mapping[str, Any], at: datetime) -> Mas
     parts = {part: str(content.get(part) or "") for part in PARTS}
     if not parts["type"].isdigit() or int(parts["type"]) not in USABLE:
         raise ContentUnusable
-    if problem := address_problem(parts | {"type": int(parts["type"])}):
+    if problem := content_address_problem(parts | {"type": int(parts["type"])}):
         raise ContentUnusable(problem, field="url")
     return MassMessageDraft.objects.create(
         user=user, content=parts | {"type": int(parts["type"])}, created_at=at, expires_at=at + LIFETIME
@@ -56,13 +56,13 @@ def missing_content_part(content: Mapping[str, Any]) -> str | None:
     return next(("/".join(parts) for parts in missing), None)
 
 
-def address_problem(content: Mapping[str, Any]) -> str:
+def content_address_problem(content: Mapping[str, Any]) -> str:
     """Return in Chinese why the address in this message cannot be sent, or "". The type is usable."""
     match content["type"]:
         case MessageType.LINK:
-            return problem_of(str(content["url"]))
+            return address_problem(str(content["url"]))
         case MessageType.IMAGE:
-            return problem_of(picture_address(content.get("content"), content.get("url")) or "")
+            return address_problem(picture_address(content.get("content"), content.get("url")) or "")
     return ""
 
 
@@ -80,7 +80,7 @@ def open_draft(user: User, draft_id: str, *, at: datetime) -> MassMessageDraft:
     return draft
 
 
-def forget_old(*, at: datetime) -> int:
+def delete_old_drafts(*, at: datetime) -> int:
     """Delete drafts older than a week. Returns how many."""
     count, _ = MassMessageDraft.objects.filter(created_at__lt=at - timedelta(days=7)).delete()
     return count

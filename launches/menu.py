@@ -27,7 +27,7 @@ def handle_mass_message_choice(message: IncomingMessage) -> bool:
         menu.set_state(message.user.pk, "")
         menu.reply(message, writing.text("已放弃群发。回复「菜单」看看我还能做什么。"))
     elif message.parts["type"] in ACCEPTED_TYPES and not mass_message_drafts.missing_content_part(message.parts):
-        if problem := mass_message_drafts.address_problem(message.parts):
+        if problem := mass_message_drafts.content_address_problem(message.parts):
             menu.reply(message, writing.text(f"这不能群发：{problem}。{_PROMPT}"))
         else:
             _create_draft(message)

@@ -18,7 +18,7 @@ from config.api.fields import (
     SwitchField,
 )
 from config.platform.dates import day_of
-from config.platform.web_addresses import problem_of
+from config.platform.web_addresses import address_problem
 from integrations.gateway.payloads import MessageType, picture_address
 from launches.launch_items import ADDRESS_IN, missing_part
 from launches.mass_message_drafts import USABLE, missing_content_part
@@ -51,7 +51,7 @@ class References(ListOrCommasField):
 
 
 class LaunchItem(serializers.Serializer[Any]):
-    """An item. Its type says which parts it needs: 1 content, 2 filePath, 3 title and url, 4 title, url and content."""
+    """An item. Its type determines which parts it needs: 1 content, 2 filePath, 3 title and url, 4 title, url and content."""
 
     type = IntegerChoiceField(choices=LaunchItemType)
     title = SingleLineField(max_length=200, required=False, allow_blank=True, allow_null=True)
@@ -65,7 +65,7 @@ class LaunchItem(serializers.Serializer[Any]):
         missing = missing_part(attrs)
         if missing:
             raise serializers.ValidationError({missing: "该类型的内容缺少必填项"})
-        if attrs["type"] in ADDRESS_IN and (problem := problem_of(attrs[ADDRESS_IN[attrs["type"]]])):
+        if attrs["type"] in ADDRESS_IN and (problem := address_problem(attrs[ADDRESS_IN[attrs["type"]]])):
             raise serializers.ValidationError({ADDRESS_IN[attrs["type"]]: problem})
         return attrs
 
@@ -128,7 +128,7 @@ class MassMessageContent(serializers.Serializer[Any]):
             raise serializers.ValidationError({missing: "该类型的消息缺少必填项"})
         if attrs["type"] == MessageType.IMAGE:
             attrs |= writing.image(picture_address(attrs["content"], attrs["url"]) or "")
-        if attrs["type"] in (MessageType.IMAGE, MessageType.LINK) and (problem := problem_of(attrs["url"])):
+        if attrs["type"] in (MessageType.IMAGE, MessageType.LINK) and (problem := address_problem(attrs["url"])):
             raise serializers.ValidationError({"url": problem})
         return attrs
 

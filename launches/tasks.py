@@ -25,4 +25,4 @@ def fire_mass_messages() -> int:
 
 @shared_task
 def forget_old_drafts() -> int:
-    return mass_message_drafts.forget_old(at=timezone.now())
+    return mass_message_drafts.delete_old_drafts(at=timezone.now())

@@ -225,7 +225,7 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
         )
         if page is not None:
             return page
-        done = failed.retry(queryset.filter(pk__in=keys), at=timezone.now())
+        done = failed.retry_failed(queryset.filter(pk__in=keys), at=timezone.now())
         self.report(request, done=done, chosen=len(keys), did="将重新发送", why_not="不是发送失败的消息")
         return None
 
@@ -242,7 +242,7 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
         if page is not None:
             return page
         by = request.user.get_username()
-        done = failed.close(queryset.filter(pk__in=keys), by=by, at=timezone.now())
+        done = failed.close_failed(queryset.filter(pk__in=keys), by=by, at=timezone.now())
         self.report(request, done=done, chosen=len(keys), did="已放弃", why_not="不是发送失败的消息")
         return None
 

@@ -84,7 +84,7 @@ class Robot(models.Model):
 
     @property
     def is_working(self) -> bool:
-        """Whether the robot still sends messages and serves groups (statuses 1 and 2)."""
+        """Return whether the robot still sends messages and serves groups (statuses 1 and 2)."""
         return self.status in (self.Status.ASSIGNABLE, self.Status.UNASSIGNABLE)
 
 
@@ -292,7 +292,7 @@ class OutboxMessage(models.Model):
 
 
 class MessageAttempt(models.Model):
-    """One attempt to have a message executed, with the gateway's answer."""
+    """An attempt to have a message executed, with the gateway's answer."""
 
     class Outcome(models.TextChoices):
         DONE = "done", "成功"

@@ -41,7 +41,7 @@ def quota_of(robot: Robot) -> int:
     return max(0, min(MAX_GROUPS_A_DAY, MAX_GROUPS - robot.group_count))
 
 
-def snapshot_quotas(day: date) -> int:
+def store_quotas(day: date) -> int:
     """Store the quota of every working robot for that day. A quota that is stored already is kept."""
     robots = Robot.objects.exclude(status__in=[Robot.Status.REMOVED, Robot.Status.BANNED])
     rows = [RobotDay(robot=robot, day=day, quota=quota_of(robot)) for robot in robots]

@@ -28,7 +28,7 @@ class Synced:
         return self.created + self.updated
 
 
-def sync_robots(gateway: RobotGateway | None = None) -> Synced:
+def sync_with_gateway(gateway: RobotGateway | None = None) -> Synced:
     """Create and update robots by the gateway's list. Status, quotas and robots that are not listed stay as they are.
 
     Items without a proper robot_id are skipped and logged.

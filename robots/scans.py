@@ -11,7 +11,7 @@ from robots import pool
 from robots.models import Robot, Scan
 
 
-def assign(*, union_id: str, open_id: str, inviter: User | None, channel: str, at: datetime) -> Robot:
+def assign_to_visitor(*, union_id: str, open_id: str, inviter: User | None, channel: str, at: datetime) -> Robot:
     """Return the visitor's robot: the earlier one while it works, else a new one of the channel.
 
     Raises NoRobotFree (1600), and Blocked (1401) for the WeChat account of a blocked user.
@@ -73,4 +73,6 @@ def robot_for(user: User, *, at: datetime) -> Robot:
     known = scan_of(user.union_id)
     if known is not None and known.robot.is_working:
         return known.robot
-    return assign(union_id=user.union_id, open_id=user.open_id, inviter=None, channel=user.channel, at=at)
+    return assign_to_visitor(
+        union_id=user.union_id, open_id=user.open_id, inviter=None, channel=user.channel, at=at
+    )

@@ -12,15 +12,15 @@ from robots.outbox import writing
 @shared_task
 @sweep
 def close_for_gone_robots() -> int:
-    return writing.close_for_gone_robots(at=timezone.now())
+    return writing.close_messages_of_gone_robots(at=timezone.now())
 
 
 @shared_task
 def snapshot_quotas() -> int:
-    return pool.snapshot_quotas(day_of(timezone.now()))
+    return pool.store_quotas(day_of(timezone.now()))
 
 
 @shared_task
 @sweep
 def sync_robots() -> int:
-    return roster.sync_robots().total
+    return roster.sync_with_gateway().total

@@ -41,7 +41,7 @@ class AssignmentViews(OperationViews[Robot]):
     def create(self, request: Request) -> Response:
         given = reading.body(request, ScanPage)
         proof = require_proof(request, given["union_id"])
-        robot = scans.assign(
+        robot = scans.assign_to_visitor(
             union_id=given["union_id"],
             open_id=proof.open_id if proof else given["open_id"],
             inviter=find_inviter(given["sharing_user_id"]),

@@ -1,4 +1,4 @@
-"""What tests share: a clean database and cache, and the outside world."""
+"""Fixtures of all tests: a clean database and cache, and the outside world."""
 
 import threading
 import time
@@ -92,7 +92,7 @@ def _sandbox_server() -> Iterator[Any]:
 
 @pytest.fixture
 def sandbox(_sandbox_server: Any, settings: Any) -> Any:
-    """The outside world, forgetful: what it was told is in `.state`."""
+    """Return the sandbox with an empty state. `.state` contains the requests that it receives."""
     from config.checks.addresses import outside_names  # noqa: PLC0415
 
     _sandbox_server.state.forget()
@@ -102,3 +102,33 @@ def sandbox(_sandbox_server: Any, settings: Any) -> Any:
     settings.WECHAT_JS_SDK_URL = f"{url}/open/js/jweixin-1.6.0.js"
     _sandbox_server.url = url
     return _sandbox_server
+
+
+@pytest.fixture
+def alice() -> Any:
+    """Return a user with the gateway code wx-alice."""
+    from tests.factories.people import UserFactory  # noqa: PLC0415
+
+    return UserFactory(code="wx-alice")
+
+
+@pytest.fixture
+def root() -> Any:
+    """Return a superuser who is signed in to the admin."""
+    from tests.support.admin_pages import Operator  # noqa: PLC0415
+
+    return Operator(username="root")
+
+
+@pytest.fixture
+def support() -> Any:
+    """Return an operator of the role support who is signed in to the admin."""
+    from tests.support.admin_pages import Operator  # noqa: PLC0415
+
+    return Operator("support")
+
+
+@pytest.fixture
+def enforced_auth(settings: Any) -> None:
+    """Refuse callers without credentials."""
+    settings.ENFORCE_AUTH = True

@@ -127,7 +127,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
             title="确认密钥",
             question="这些密钥将立即可以审核提现。请先向创建人以外的人核实；自己创建的要由另一名管理员确认。不同意的请吊销。",
             lines=[_line(key) for key in queryset[:SHOWN]],
-            do=key_confirmation.confirm,
+            do=key_confirmation.confirm_key,
             did="已确认",
             why_not="不需要确认、已经处理或不能由你确认",
         )

@@ -85,7 +85,7 @@ class ErasureRequestAdmin(ReadOnlyAdmin):
             title="确认注销",
             question=f"{_QUESTION}自己提交的要由另一名运营人员确认。",
             lines=[str(row.user) for row in queryset.select_related("user")[:SHOWN]],
-            do=erasure.confirm,
+            do=erasure.confirm_erasure,
             did="已注销账号",
             why_not="由你自己提交、已经处理，或现在不能注销",
         )
@@ -99,7 +99,7 @@ class ErasureRequestAdmin(ReadOnlyAdmin):
             action="refuse",
             title="拒绝注销",
             question="这些账号不会注销。自己提交的可以撤回。",
-            do=erasure.refuse,
+            do=erasure.refuse_erasure,
             did="已拒绝",
             why_not="已经处理",
         )

@@ -74,7 +74,7 @@ class OperatorChangeAdmin(ReadOnlyAdmin):
             title="确认运营人员变更",
             question="这些变更将立即生效。请先向提交人以外的人核实；自己提交的要由另一名管理员确认。",
             lines=_lines(queryset),
-            do=operator_changes.confirm,
+            do=operator_changes.confirm_operator_change,
             did="已确认",
             why_not="已经处理或不能由你确认",
         )
@@ -90,7 +90,7 @@ class OperatorChangeAdmin(ReadOnlyAdmin):
             question="这些变更不会生效。自己提交的可以撤回。",
             lines=_lines(queryset),
             form=ReasonForm,
-            do=operator_changes.refuse,
+            do=operator_changes.refuse_operator_change,
             did="已拒绝",
             why_not="已经处理",
         )

@@ -86,7 +86,7 @@ class UserAdmin(ReadOnlyAdmin):
 
     @admin.display(description="身份证")
     def identity(self, user: User) -> str:
-        return identity.masked(user)
+        return identity.masked_card(user)
 
     @admin.display(description="师徒")
     def referral(self, user: User) -> SafeString:

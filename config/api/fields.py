@@ -205,7 +205,7 @@ class StrictIntegerField(serializers.IntegerField):
 
 
 class IntegerChoiceField(StrictIntegerField):
-    """One of a few integers."""
+    """A field for one of a few integers."""
 
     def __init__(self, *, choices: Iterable[int], **kwargs: Any) -> None:
         self.choices = [int(choice) for choice in choices]

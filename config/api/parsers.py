@@ -98,7 +98,7 @@ def _ambiguous_in(value: Any) -> Ambiguous | None:
 
 @dataclass(frozen=True)
 class WrittenNumber:
-    """The text of a JSON number with a fraction or an exponent: a float cannot tell 1e2 from 100."""
+    """The text of a JSON number with a fraction or an exponent: as floats, 1e2 and 100 are the same."""
 
     text: str
 

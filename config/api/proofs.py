@@ -44,7 +44,7 @@ def issue(response: HttpResponseBase, *, union_id: str, open_id: str, app_id: st
 
 
 def read(request: Any) -> Proof | None:
-    """Return the proof of a request; None when it is missing, revoked, forged, too old or malformed."""
+    """Return the proof of a request. Returns None when it is missing, revoked, forged, too old or malformed."""
     proof = read_signed(request)
     if proof is None:
         return None
@@ -58,7 +58,7 @@ def _accepts(user: Any, proof: Proof) -> bool:
 
 
 def read_signed(request: Any) -> Proof | None:
-    """Return the signed proof without a query and without the check for revocation: enough to tell callers apart."""
+    """Return the signed proof without a query and without the check for revocation: enough to distinguish callers."""
     cookie = request.COOKIES.get(COOKIE, "")
     if not cookie:
         return None
@@ -72,7 +72,7 @@ def read_signed(request: Any) -> Proof | None:
     return proof if is_sound and proof.union_id else None
 
 
-def forget(response: HttpResponseBase) -> None:
+def delete_proof(response: HttpResponseBase) -> None:
     """Delete the proof and the client's own identity cookie in the browser."""
     response.delete_cookie(COOKIE, samesite="Lax")
     response.delete_cookie(CLIENT_IDENTITY_COOKIE)

@@ -49,7 +49,7 @@ class FastChangeList(ChangeList):
         return rows if is_filtered or not getattr(self.model_admin, "requires_filter", False) else rows.none()
 
     def get_ordering_field(self, field_name: Any) -> Any:
-        """Return the field to sort by; None for a column without an index, also when the address names it."""
+        """Return the field to sort by. Returns None for a column without an index, also when the address names it."""
         return super().get_ordering_field(field_name) if field_name in (self.sortable_by or ()) else None
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:

@@ -179,7 +179,7 @@ def states(parameter: str, title: Any, known: dict[str, tuple[Any, Any]]) -> typ
 
 
 def _day(text: str) -> date | None:
-    """Return the day of the input; None for an empty input. Raises _InvalidInput."""
+    """Return the day of the input. Returns None for an empty input. Raises _InvalidInput."""
     if not text:
         return None
     try:
@@ -192,7 +192,7 @@ def _day(text: str) -> date | None:
 
 
 def _number(text: str) -> Decimal | None:
-    """Return the amount of the input; None for an empty input. Raises _InvalidInput."""
+    """Return the amount of the input. Returns None for an empty input. Raises _InvalidInput."""
     amount = yuan_from(text)
     if text and amount is None:
         raise _InvalidInput(text)

@@ -12,7 +12,7 @@ OF_BROWSERS = ("WECHAT_OAUTH_BASE_URL", "WECHAT_JS_SDK_URL")
 
 
 def outside_names() -> list[str]:
-    """Return the names of the settings that say where outside systems are."""
+    """Return the names of the settings with the addresses of outside systems."""
     return [name for name in dir(settings) if name.endswith("_BASE_URL") and name not in (*OWN, *OF_BROWSERS)]
 
 

@@ -173,5 +173,5 @@ def _trigger(model: type[Model]) -> str:
 
 
 def model_of(entry: AuditEntry) -> type[Model] | None:
-    """Return the model of the changed table; None when it is no longer audited."""
+    """Return the model of the changed table. Returns None when it is no longer audited."""
     return next((model for model in audited_models() if model._meta.db_table == entry.table_name), None)

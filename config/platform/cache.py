@@ -43,7 +43,7 @@ def cached(key: str, seconds: int, find: Callable[[], Value]) -> Value:
     return value
 
 
-def forget(key: str) -> None:
+def delete_cached(key: str) -> None:
     """Delete a cached value. While Redis is down, the value stays until its seconds are over."""
     with suppress(*REDIS_AWAY):
         cache.delete(key)

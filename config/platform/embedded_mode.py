@@ -8,7 +8,7 @@ EMBEDDED_KEY = "embedded-only-"  # the prefix of a SECRET_KEY that a deployment 
 
 
 def read_services(run_dir: Path) -> dict[str, Any] | None:
-    """Return the contents of `services.json`; None when no servers run, or while the file is being written."""
+    """Return the contents of `services.json`. Returns None when no servers run, or while the file is being written."""
     try:
         services = json.loads((run_dir / "services.json").read_text())
     except (OSError, ValueError):

@@ -6,7 +6,7 @@ from django.db.models import Q
 
 
 def as_uuid(text: object) -> uuid.UUID | None:
-    """Return the UUID of a text; None when the text is not a UUID."""
+    """Return the UUID of a text. Returns None when the text is not a UUID."""
     try:
         return uuid.UUID(str(text))
     except ValueError:

@@ -40,7 +40,7 @@ def web_address(text: str) -> str:
     return address
 
 
-def problem_of(text: str) -> str:
+def address_problem(text: str) -> str:
     """Return the problem of an address in Chinese; an empty text for a valid web address."""
     try:
         web_address(text)

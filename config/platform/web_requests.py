@@ -1,4 +1,4 @@
-"""A minimal reading of HTTP that tells a complete request from a partial one."""
+"""A minimal reading of HTTP that distinguishes complete requests from partial ones."""
 
 import re
 import time

@@ -77,5 +77,5 @@ class FollowViews(OperationViews[ShortLink]):
         url, is_secret = short_links.follow(slug)
         response = HttpResponseRedirect(url)
         if is_secret:  # another person may have used this browser before, and must not act with the key
-            proofs.forget(response)
+            proofs.delete_proof(response)
         return response

@@ -95,7 +95,7 @@ def _address_of(slug: str) -> str:
     return address
 
 
-def flush_clicks() -> int:
+def store_clicks() -> int:
     """Store the counted clicks. Returns their number."""
     total = 0
     for slug, count in CLICKS.take():

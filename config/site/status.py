@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 
 from config.models import Marquee, SiteStatus
-from config.platform.cache import cached, forget
+from config.platform.cache import cached, delete_cached
 
 _STATUS, _MARQUEE = "site-status", "site-marquee"
 _SECONDS = 10  # the longest time that a replaced value stays visible when its deletion from Redis fails
@@ -24,7 +24,7 @@ def _current_status() -> dict[str, Any]:
 
 def set_status(*, status: int, upgrade_end: str, by: str, at: datetime) -> SiteStatus:
     with transaction.atomic():
-        transaction.on_commit(lambda: forget(_STATUS))
+        transaction.on_commit(lambda: delete_cached(_STATUS))
         return SiteStatus.objects.create(status=status, upgrade_end=upgrade_end, set_by=by, set_at=at)
 
 
@@ -40,5 +40,5 @@ def _current_marquee() -> dict[str, Any]:
 
 def set_marquee(*, is_shown: bool, content: str, by: str, at: datetime) -> Marquee:
     with transaction.atomic():
-        transaction.on_commit(lambda: forget(_MARQUEE))
+        transaction.on_commit(lambda: delete_cached(_MARQUEE))
         return Marquee.objects.create(is_shown=is_shown, content=content, set_by=by, set_at=at)

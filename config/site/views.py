@@ -106,5 +106,5 @@ class VisitViews(OperationViews[PageVisit]):
 
     @operation("页面访问统计")
     def create(self, request: Request) -> Response:
-        visits.count(at=timezone.now())
+        visits.count_visit(at=timezone.now())
         return Response(None)

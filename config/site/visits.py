@@ -11,7 +11,7 @@ from config.platform.dates import day_of
 VISITS = Counter("page-visits")
 
 
-def count(*, at: datetime) -> None:
+def count_visit(*, at: datetime) -> None:
     VISITS.add(day_of(at).isoformat())
 
 

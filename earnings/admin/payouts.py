@@ -114,7 +114,7 @@ class PayoutAdmin(ReadOnlyAdmin):
         if page is not None:
             return page
         try:
-            pauses.pause(by=request.user.get_username(), reason=data["reason"], at=timezone.now())
+            pauses.pause_payouts(by=request.user.get_username(), reason=data["reason"], at=timezone.now())
             self.report(request, done=1, chosen=1, did="已暂停打款", why_not="")
         except pauses.AlreadyPaused:
             self.report(request, done=0, chosen=1, did="", why_not="打款已经暂停")
@@ -128,7 +128,7 @@ class PayoutAdmin(ReadOnlyAdmin):
         if page is not None:
             return page
         try:
-            pauses.resume(by=request.user.get_username(), at=timezone.now())
+            pauses.resume_payouts(by=request.user.get_username(), at=timezone.now())
             self.report(request, done=1, chosen=1, did="已恢复打款", why_not="")
         except pauses.NotPaused:
             self.report(request, done=0, chosen=1, did="", why_not="打款没有暂停")

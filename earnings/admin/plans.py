@@ -134,7 +134,7 @@ class RuleChangeAdmin(ReadOnlyAdmin):
             title="确认变更",
             question="这些变更将按所示内容生效。自己提交的要由另一名运营人员确认。",
             lines=_lines(queryset),
-            do=rule_changes.confirm,
+            do=rule_changes.confirm_rule_change,
             did="已确认",
             why_not="由你自己提交、已经处理,或不能再生效",
         )
@@ -150,7 +150,7 @@ class RuleChangeAdmin(ReadOnlyAdmin):
             question="这些变更不会生效。自己提交的可以撤回。",
             lines=_lines(queryset),
             form=ReasonForm,
-            do=rule_changes.refuse,
+            do=rule_changes.refuse_rule_change,
             did="已拒绝",
             why_not="已经处理",
         )

@@ -34,7 +34,7 @@ def may_send(*, at: datetime) -> bool:
     return bool(due.update(retry_at=at + RETRY_EVERY))
 
 
-def pause(*, by: str, reason: str, at: datetime, retry_at: datetime | None = None) -> PayoutPause:
+def pause_payouts(*, by: str, reason: str, at: datetime, retry_at: datetime | None = None) -> PayoutPause:
     """Stop sending new payouts to WeChat Pay. Sent payouts are still queried. Raises AlreadyPaused.
 
     An operator's pause (no `retry_at`) replaces a pause caused by WeChat Pay, which would end by itself.
@@ -48,7 +48,7 @@ def pause(*, by: str, reason: str, at: datetime, retry_at: datetime | None = Non
         raise AlreadyPaused from error
 
 
-def resume(*, by: str, at: datetime) -> None:
+def resume_payouts(*, by: str, at: datetime) -> None:
     """Resume sending; waiting payouts become due at once. Raises NotPaused."""
     if not _end_pauses(PayoutPause.objects.filter(resumed_at=None), by, at):
         raise NotPaused

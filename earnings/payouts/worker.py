@@ -163,7 +163,7 @@ def _pause_all(payout: Payout, reason: str, at: datetime) -> None:
     if pauses.open_pause() is None:
         logger.error("Payouts are paused: %s", reason)
         try:
-            pauses.pause(by=pauses.BY_PROVIDER, reason=reason, at=at, retry_at=at + pauses.RETRY_EVERY)
+            pauses.pause_payouts(by=pauses.BY_PROVIDER, reason=reason, at=at, retry_at=at + pauses.RETRY_EVERY)
         except pauses.AlreadyPaused:
             logger.info("Payouts are paused already")
 

@@ -69,7 +69,7 @@ class MentionViews(OperationViews[Mention]):
     @operation("回复@消息", body=MentionReply, codes=[Code.NOT_FOUND, Code.SENSITIVE_WORD])
     def reply(self, request: Request) -> Response:
         params: dict[str, Any] = reading.body(request, MentionReply)
-        mentions.reply(
+        mentions.reply_to_mention(
             group=own_group(request, params["group_code"]),
             member_code=params["mem_code"],
             text=params["content"],

@@ -16,7 +16,7 @@ def signature(method: str, params: Mapping[str, str], secret: str) -> str:
     return base64.b64encode(hmac.new(f"{secret}&".encode(), text.encode(), hashlib.sha1).digest()).decode()
 
 
-def signed(action: str, version: str, *, key_id: str, secret: str, **params: str) -> dict[str, str]:
+def signed_form(action: str, version: str, *, key_id: str, secret: str, **params: str) -> dict[str, str]:
     """Return the signed form of one POST."""
     form = {
         "Action": action,

@@ -15,7 +15,7 @@ _THROTTLED, _THROTTLED_SECONDS = "Throttling", 10
 _ACCOUNT_LIMITS = frozenset({"isv.DAY_LIMIT_CONTROL", "isv.MONTH_LIMIT_CONTROL"})  # set by the account's owner
 _PHONE_LIMIT = "BUSINESS_LIMIT_CONTROL"  # of one number: 1 code a minute, 5 an hour, 10 a day
 _WINDOWS = {"天级": 86_400, "小时级": 3600, "分钟级": 60}  # the names of the windows in Aliyun's message
-# Aliyun's advice for these is to call again. It does not say that the text was not sent.
+# Aliyun's advice for these is to call again. The text may have been sent.
 _UNKNOWN = frozenset(
     {"isp.SYSTEM_ERROR", "isp.GATEWAY_ERROR", "isp.UNKNOWN", "InternalError", "ServiceUnavailable"}
 )
@@ -23,7 +23,7 @@ PHONE_PATTERN = r"^1[3-9][0-9]{9}$"  # mainland numbers
 
 
 class PhoneBusy(Busy):
-    """This number has reached its limit for now. Other numbers have not."""
+    """The error of a number that has reached its limit for now. Other numbers have not."""
 
 
 class AliyunSms:
@@ -58,7 +58,7 @@ class AliyunSms:
         )
 
     def _call(self, action: str, **params: str) -> None:
-        signed = rpc.signed(action, "2017-05-25", key_id=self.key_id, secret=self.key_secret, **params)
+        signed = rpc.signed_form(action, "2017-05-25", key_id=self.key_id, secret=self.key_secret, **params)
         response = send(SYSTEM, "POST", self.base_url + "/", timeout=self.timeout, data=signed)
         try:
             _FORMAT.read_response(response)

@@ -93,7 +93,7 @@ def _postpone(message: TextMessage, error: Unavailable) -> None:
     )
 
 
-def retry(messages: QuerySet[TextMessage], *, at: datetime) -> int:
+def retry_texts(messages: QuerySet[TextMessage], *, at: datetime) -> int:
     """Have the FAILED ones of these messages sent again. Returns how many there were.
 
     UNKNOWN ones are left out, because they may have arrived.

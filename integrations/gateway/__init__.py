@@ -2,12 +2,14 @@
 
 An event goes through these steps:
 
-1. `inbox` stores the events of a POST, each `event_id` once, before the POST is answered.
-2. `claiming` locks the waiting events that may be handled now: the first of each ordering key.
-3. `handling` calls the handlers that apps registered in `subscriptions`, in one transaction with the new status.
-4. `payloads` and `subscriptions.text_field` read the fields of a body for the handlers.
+1. `fields` finds misspelled fields, which the answer to the POST names.
+2. `inbox` stores the events of a POST, each `event_id` once, before the POST is answered.
+3. `claiming` locks waiting events that may be handled now: the first of an ordering key, or up to 100 events of a command
+   with bulk handlers, in the order of their keys.
+4. `handling` calls the handlers that apps registered in `subscriptions`, in one transaction with the new status.
+5. `payloads` and `subscriptions.text_field` read the fields of a body for the handlers.
 
-A worker that is killed in step 2 or 3 leaves nothing behind: PostgreSQL rolls its transaction back, and the next worker
+A worker that is killed in step 3 or 4 leaves nothing behind: PostgreSQL rolls its transaction back, and the next worker
 handles the event. A failed event is tried five times; then it is FAILED and waits for an operator.
 
 A call is described by `calls`. `client` makes one call and waits for the answer; `pool` makes many at once for the

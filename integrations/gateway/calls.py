@@ -13,13 +13,13 @@ _FORMAT = ResponseFormat(SYSTEM, code="code", done="100", message="description")
 
 
 class GatewayCall(NamedTuple):
-    """One `POST /gbot/<name>`."""
+    """The request `POST /gbot/<name>`."""
 
     name: str
     body: Mapping[str, Any]
 
 
-def group_message(
+def send_group_message(
     *, robot: str, group: str, message: dict[str, Any], users: Sequence[str] = (), everyone: bool = False
 ) -> GatewayCall:
     """Return the call that sends one message (`type content title url desc voice_time message_no`) to a group."""
@@ -33,7 +33,7 @@ def group_message(
     return GatewayCall("send_group_message", body)
 
 
-def private_message(*, robot: str, user: str, message: dict[str, Any]) -> GatewayCall:
+def send_private_message(*, robot: str, user: str, message: dict[str, Any]) -> GatewayCall:
     """Return the call that sends one message to a friend of the robot."""
     body = {"robot_id": robot, "user_id": user, "users": [], "all": False, "messages": [message]}
     return GatewayCall("send_private_message", body)

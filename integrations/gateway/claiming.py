@@ -67,7 +67,7 @@ class WaitingEvent(NamedTuple):
 KeyBatch = Sequence[WaitingEvent]  # events of one ordering key in their order
 
 
-def claim(*, at: datetime, after: int = 0) -> EventClaim:
+def claim_events(*, at: datetime, after: int = 0) -> EventClaim:
     """Lock the next event after this id, and many others of its command if that has bulk handlers."""
     window = WINDOW if after else FIRST_WINDOW
     with connection.cursor() as cursor:

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from config.errors import Refusal
 from config.platform.logging import masked
-from integrations.gateway.claiming import ClaimedEvent, claim
+from integrations.gateway.claiming import ClaimedEvent, claim_events
 from integrations.gateway.subscriptions import EventIgnored, bulk_subscribers_of, subscribers_of
 from integrations.http import storable
 from integrations.models import GatewayEvent
@@ -84,7 +84,7 @@ def handle_batch(*, at: datetime, after: int = 0) -> tuple[int, int]:
     Returns how many were handled, and the id after which the next window begins (0 when there is none).
     """
     with transaction.atomic():
-        events, next_after = claim(at=at, after=after)
+        events, next_after = claim_events(at=at, after=after)
         outcomes = _outcomes(events) if events else []
         _store(outcomes, at)
     return len(outcomes), next_after

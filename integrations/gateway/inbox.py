@@ -152,7 +152,7 @@ def replay(event: GatewayEvent, *, at: datetime) -> bool:
     return bool(changed)
 
 
-def forget_old(*, at: datetime) -> int:
+def delete_old_events(*, at: datetime) -> int:
     """Delete handled and ignored events after 30 days, events that operators may need after 90. Returns how many."""
     handled = [GatewayEvent.Status.HANDLED, GatewayEvent.Status.IGNORED]
     unresolved = [GatewayEvent.Status.FAILED, GatewayEvent.Status.UNKNOWN, GatewayEvent.Status.REFUSED]

@@ -27,7 +27,7 @@ class MessageType(models.IntegerChoices):
 
 
 def parts_of(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `type` and `voice_time` as whole numbers, the other parts as text; None for values of another type."""
+    """Return `type` and `voice_time` as whole numbers, the other parts as text, and None for values of another type."""
     message_type = _number(body.get("type"))
     texts = {name: _text(body.get(name), max_length) for name, max_length in _MAX_LENGTHS.items()}
     if message_type == MessageType.IMAGE:

@@ -126,7 +126,7 @@ class GatewayPool:
     def __init__(self, base_url: str, token: str, timeout: float, concurrency: int) -> None:
         self.concurrency = concurrency
         headers = ["Content-Type: application/json", *([f"X-Gateway-Token: {token}"] if token else [])]
-        self._submitted: SimpleQueue[list[SubmittedCall]] = SimpleQueue()  # an empty list wakes the thread
+        self._submitted: SimpleQueue[list[SubmittedCall]] = SimpleQueue()  # an empty list interrupts a wait
         self._delivered: SimpleQueue[list[CallResult]] = SimpleQueue()  # an empty list interrupts `results`
         self._closed = self._stopped = False
         self._thread = threading.Thread(target=self._run, name="gateway", daemon=True)

@@ -154,7 +154,7 @@ class _Text:
         is_spelled = False
         if is_alphabetic(key):
             gaps = self._gaps(start, end)
-            if self._is_within_address(start, end) or not _holds_together(word, key, gaps):
+            if self._is_within_address(start, end) or not _is_one_word(word, key, gaps):
                 return False
             is_spelled = bool(gaps) and all(gaps)
         return self._has_border(key[0], start, -1, is_spelled) and self._has_border(key[-1], end - 1, 1, is_spelled)
@@ -212,7 +212,7 @@ class _Text:
         )
 
 
-def _holds_together(word: str, key: str, gaps: Sequence[str]) -> bool:
+def _is_one_word(word: str, key: str, gaps: Sequence[str]) -> bool:
     """Return whether a word of an alphabet that is written with these gaps is one word.
 
     Gaps of decoration keep it one word. Blanks do so when each letter stands alone, or where the list has them too. For

@@ -70,7 +70,7 @@ def read_words(raw: bytes, *, with_short: bool = False) -> WordFile:
     lines = [(number, word) for number, row in enumerate(_rows(raw), 1) if row and (word := stripped(row[0]))]
     has_header = bool(lines) and lines[0][1].casefold() in HEADERS
     lines = lines[has_header:]
-    checked = [(number, word, problem_of(word)) for number, word in lines]
+    checked = [(number, word, word_problem(word)) for number, word in lines]
     refused = [f"第 {number} 行：{problem}" for number, _, problem in checked if problem]
     good = [word for _, word, problem in checked if not problem]
     words = list(dict.fromkeys(good))
@@ -91,7 +91,7 @@ def _rows(raw: bytes) -> list[list[str]]:
     raise NotAList
 
 
-def problem_of(word: str) -> str:
+def word_problem(word: str) -> str:
     """Return why the word cannot be on the list, empty if it can. Marks alone cannot: every text has them; a picture can."""
     if len(word) > MAX_LENGTH:
         return f"超过 {MAX_LENGTH} 个字符"
@@ -101,7 +101,7 @@ def problem_of(word: str) -> str:
     return "" if has_content else "没有文字、数字或图形"
 
 
-def is_risky(word: str) -> bool:
+def is_very_short(word: str) -> bool:
     """Return whether the word is so short that ordinary texts contain it: one character, or two letters or digits."""
     return _is_short(_searched_letters(word))
 

@@ -75,7 +75,7 @@ def _aliyun(text: str, deadline: float) -> bool:
 
 
 def _is_labeled(text: str, deadline: float) -> bool:
-    form = rpc.signed(
+    form = rpc.signed_form(
         "TextModeration",
         "2022-03-02",
         key_id=settings.SMS_ACCESS_KEY_ID,

@@ -22,7 +22,7 @@ ANY_ORIGIN = {"Access-Control-Allow-Origin": "*"}  # for the paths that the prod
 
 @dataclass(frozen=True)
 class SandboxRequest:
-    """One request to the sandbox."""
+    """A request to the sandbox."""
 
     method: str
     path: str
@@ -113,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
         return SandboxRequest(self.command, parts.path, query, dict(self.headers), raw, self.path)
 
     def _answer(self, system: FakeSystem, request: SandboxRequest, mode: str) -> SandboxResponse | None:
-        """Return the system's response. In the modes of _NOTHING_DONE the system only tells whether it owns the path."""
+        """Return the system's response. In the modes of _NOTHING_DONE the system is only asked whether it owns the path."""
         if mode in _NOTHING_DONE:
             return _NOTHING_DONE[mode] if getattr(system, "owns", lambda _: True)(request) else None
         try:

@@ -47,7 +47,7 @@ class Unreadable(OutsideError):
 
 @dataclass(frozen=True)
 class Flow:
-    """One line: the bill number and the amount that left the merchant account (negative: it came back).
+    """A line of the bill: the bill number and the amount that left the merchant account (negative: it came back).
 
     `unknown` names the kind of a line that may or may not be a transfer.
     """
@@ -156,7 +156,7 @@ def _check_sums(rows: list[dict[str, str]], summary: dict[str, str], line_number
 
 
 def _flow(row: dict[str, str]) -> Flow | None:
-    """Return the transfer, or the line of an unknown kind; None for a movement that is known to be no transfer."""
+    """Return the transfer, or the line of an unknown kind. Returns None for any other known movement."""
     kind, direction, fen = f"{row[_NAME]} {row[_TYPE]}".strip(), row[_DIRECTION], int(row[_AMOUNT])
     number = row[_NUMBER]
     if direction not in (_SPENT, _RECEIVED) or fen < 0:

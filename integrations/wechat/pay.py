@@ -62,7 +62,7 @@ class BillState(StrEnum):
 
 @dataclass(frozen=True)
 class TransferBill:
-    """One bill as WeChat Pay answers. `state` may be newer than BillState; some answers have no amount."""
+    """A bill as WeChat Pay answers. `state` may be newer than BillState; some answers have no amount."""
 
     out_bill_no: str
     state: str

@@ -40,7 +40,7 @@ def _refresh(key: str, app_id: str, wechat: WeChat) -> str:
     return ticket.value
 
 
-def signed(app_id: str, url: str, *, at: int) -> dict[str, str]:
+def js_sdk_parameters(app_id: str, url: str, *, at: int) -> dict[str, str]:
     """Return the parameters that the JS-SDK needs on this page (without its fragment). `at`: Unix seconds."""
     params = {
         "jsapi_ticket": jsapi_ticket(app_id),

@@ -39,7 +39,7 @@ class Launch(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     task_id = models.CharField("任务编号", max_length=128, unique=True)
-    fingerprint = models.CharField(max_length=64, editable=False)  # of content and groups; tells a repeated call
+    fingerprint = models.CharField(max_length=64, editable=False)  # of content and groups: finds a repeated call
     items = models.JSONField("内容")  # as received: type title content filePath url
     status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.RUNNING)
     received_at = models.DateTimeField("接收时间")

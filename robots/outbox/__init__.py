@@ -3,10 +3,12 @@
 1. `writing` and `bulk` insert messages in the transaction that causes them, and notify the senders at its commit.
 2. `sender` (`manage.py send`) runs the steps 3 to 6 in a loop. Any number of senders may run at once.
 3. `leases` claims the first sendable message of each chat until `leased_until`, by PostgreSQL's clock.
-4. `rate_limit` counts the messages of each robot in Redis. The sender releases those above the limit.
-5. The sender submits the messages to the gateway, each under its `message_no`.
-6. `results` stores each attempt: SENT, WAITING with a later `retry_at`, or FAILED after the fifth attempt.
-7. `failed` has FAILED messages tried again or closed for an operator; `writing.close` closes messages that are obsolete.
+4. `rate_limit` counts the messages of each robot in Redis. The sender releases those above the limit, and in quiet hours
+   those for the daytime.
+5. The sender submits the messages to the gateway (integrations.gateway.pool), each under its `message_no`.
+6. `results` stores each attempt: SENT, WAITING with a later `retry_at`, or FAILED after the fifth attempt (the 24th when
+   the gateway's flow control puts the message off).
+7. `failed` has FAILED messages tried again or closed for an operator; `writing.close_messages` closes obsolete messages.
 
 A sender that is killed after step 3 leaves its leases behind. When they end, another sender claims the messages and
 submits them under the same `message_no`, which the gateway executes once. `MessageAttempt` has one row per lease, so a

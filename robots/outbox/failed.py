@@ -11,12 +11,12 @@ from robots.outbox.writing import change_all, close_all, notify_senders
 Status = OutboxMessage.Status
 
 
-def count() -> int:
+def count_failed() -> int:
     """Return the number of failed messages."""
     return OutboxMessage.objects.failed().count()
 
 
-def retry(messages: QuerySet[OutboxMessage], *, at: datetime) -> int:
+def retry_failed(messages: QuerySet[OutboxMessage], *, at: datetime) -> int:
     """Have the failed ones of these messages tried again, with five new attempts. Returns how many there were.
 
     The messages of a paused launch stay paused.
@@ -34,7 +34,7 @@ def retry(messages: QuerySet[OutboxMessage], *, at: datetime) -> int:
     return done
 
 
-def close(messages: QuerySet[OutboxMessage], *, by: str, at: datetime) -> int:
+def close_failed(messages: QuerySet[OutboxMessage], *, by: str, at: datetime) -> int:
     """Close the failed ones of these messages. Returns how many there were. Their attempts keep the gateway's answers."""
     return close_all(messages.filter(status=Status.FAILED), reason=f"由 {by} 关闭", at=at)
 

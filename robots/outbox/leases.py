@@ -90,7 +90,7 @@ class MessageClaim(NamedTuple):
     after: int
 
 
-def claim(
+def claim_messages(
     *,
     at: datetime,
     after: int = 0,

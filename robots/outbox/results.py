@@ -45,7 +45,7 @@ SELECT id FROM changed WHERE status <> 0
 
 
 class AttemptResult(NamedTuple):
-    """One attempt at one message. No error: the gateway executed it. `fault`: the error of a receiver of the result."""
+    """The result of an attempt. No error: the gateway executed it. `fault`: the error of a receiver of the result."""
 
     message: ClaimedMessage
     error: OutsideError | None = None

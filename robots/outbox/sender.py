@@ -20,7 +20,7 @@ from integrations.gateway import calls
 from integrations.gateway.calls import GatewayCall
 from integrations.gateway.pool import GatewayPool, NotCalled
 from robots.models import OutboxMessage
-from robots.outbox.leases import BATCH, ClaimedMessage, claim, release
+from robots.outbox.leases import BATCH, ClaimedMessage, claim_messages, release
 from robots.outbox.rate_limit import RateLimiter
 from robots.outbox.results import AttemptResult, finish, postpone
 from robots.signals import sender_tick
@@ -43,9 +43,9 @@ def call_for(message: ClaimedMessage) -> GatewayCall:
     content = {**message.content, "message_no": message.message_no}
     match message.operation:
         case Operation.SEND if group:
-            return calls.group_message(robot=robot, group=group, users=message.mentions, message=content)
+            return calls.send_group_message(robot=robot, group=group, users=message.mentions, message=content)
         case Operation.SEND:
-            return calls.private_message(robot=robot, user=message.user_code, message=content)
+            return calls.send_private_message(robot=robot, user=message.user_code, message=content)
         case Operation.RECALL:
             return calls.recall_message(robot=robot, message_no=str(message.content.get("message_no", "")))
         case Operation.BIND_GROUP:
@@ -136,7 +136,7 @@ class Sender:
 
     def _claim(self, batch: int) -> None:
         began = time.monotonic()
-        claimed = claim(
+        claimed = claim_messages(
             at=timezone.now(),
             after=self.after,
             limited_robots=self.rate_limiter.limited_robots(),

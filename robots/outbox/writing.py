@@ -224,7 +224,7 @@ def lock_unsent(*, causes: Sequence[str]) -> None:
     _lock(OutboxMessage.objects.unsent().filter(cause__in=causes))
 
 
-def pause(*causes: str) -> int:
+def pause_messages(*causes: str) -> int:
     """Pause the unsent messages of these causes. Paused messages do not delay others of their chats. Returns how many.
 
     A message that a sender has submitted already still gets the status that follows from the gateway's answer.
@@ -232,7 +232,7 @@ def pause(*causes: str) -> int:
     return change_all(OutboxMessage.objects.unsent().filter(cause__in=causes, is_held=False), is_held=True)
 
 
-def resume(*causes: str) -> int:
+def resume_messages(*causes: str) -> int:
     """Resume the paused messages of these causes. Returns how many there were."""
     with transaction.atomic():
         count = change_all(OutboxMessage.objects.unsent().filter(cause__in=causes, is_held=True), is_held=False)
@@ -250,10 +250,10 @@ def close_waiting(
 ) -> int:
     """Close the unsent messages of cancelled groups, a banned robot or a cause, as `close` does."""
     causes = None if cause is None else [cause]
-    return close(Closing(reason, group_codes=group_codes, robot=robot, causes=causes), at=at)
+    return close_messages(Closing(reason, group_codes=group_codes, robot=robot, causes=causes), at=at)
 
 
-def close(*closings: Closing, at: datetime) -> int:
+def close_messages(*closings: Closing, at: datetime) -> int:
     """Close the waiting, paused and failed messages of all these sets. Returns how many were waiting.
 
     One call closes all sets: the receivers of `message_finished` lock rows of their own, and a transaction that locked
@@ -264,7 +264,7 @@ def close(*closings: Closing, at: datetime) -> int:
     return _close(unsent, [(closing.messages, closing.reason) for closing in closings], at)[Status.WAITING]
 
 
-def close_for_gone_robots(*, at: datetime) -> int:
+def close_messages_of_gone_robots(*, at: datetime) -> int:
     """Close the messages that were written for banned or removed robots. Returns how many were waiting."""
     gone = Robot.objects.filter(
         Exists(OutboxMessage.objects.unsent().filter(robot=OuterRef("pk"))),

@@ -20,12 +20,7 @@ from tests.support.admin_pages import Operator
 from tests.support.entry_points import gateway_sends, key_with, private_messages_to
 from tests.support.private_messages import receive_private_message
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _enforced(settings: Any, sandbox: Any) -> None:
-    settings.ENFORCE_AUTH = True
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("enforced_auth", "sandbox")]
 
 
 @pytest.fixture

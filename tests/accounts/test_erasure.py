@@ -22,17 +22,16 @@ from integrations.models import TextMessage
 from keywords.models import KeywordBatch
 from launches.models import MassMessage
 from robots.models import OutboxMessage, Scan
-from tests.accounts.test_identity import REAL
-from tests.accounts.test_identity import give as give_card
 from tests.factories.conversations import ConversationFactory
 from tests.factories.launches import launched
-from tests.factories.money import ask, balance
-from tests.factories.money import give as give_money
+from tests.factories.money import available_and_withdrawing, credit, requested_withdrawal
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory
-from tests.launches.test_mass_messages import complete
 from tests.support.admin_pages import Operator
 from tests.support.client import ApiClient
 from tests.support.entry_points import gateway_sends, key_with
+from tests.support.identity_cards import REAL
+from tests.support.identity_cards import enter_card as give_card
+from tests.support.mass_messages import complete_draft
 from tests.support.payouts import query_later, set_next_state
 
 pytestmark = pytest.mark.django_db
@@ -45,8 +44,8 @@ PHONE, CODE, UNION, OPEN, NAME, PICTURE = (
     "爱丽丝的昵称",
     "https://example.com/alice.png",
 )
-SAID = "爱丽丝说过的话"
-PERSONAL = (PHONE, CODE, UNION, OPEN, NAME, PICTURE, SAID)
+WRITTEN = "爱丽丝说过的话"
+PERSONAL = (PHONE, CODE, UNION, OPEN, NAME, PICTURE, WRITTEN)
 
 
 @pytest.fixture
@@ -73,32 +72,34 @@ def active_user(alice: User, sandbox: Any) -> User:
     assert ApiClient(alice).get("/sms/code/delivery", phone=PHONE)["code"] == 1200
     texts = {"phones": [PHONE], "content": "您好"}
     assert key_with(Scope.SMS_SEND).post("/sms/delivery/batch", texts)["code"] == 1200
-    group = GroupFactory(user=alice, robot=robot, code="g1", wechat_owner_code=CODE, welcome_message=SAID)
+    group = GroupFactory(user=alice, robot=robot, code="g1", wechat_owner_code=CODE, welcome_message=WRITTEN)
     Member.objects.create(group=group, code=CODE, nickname=NAME, avatar_url=PICTURE, joined_at=timezone.now())
     elsewhere = GroupFactory(code="g2", robot=robot)
     Member.objects.create(group=elsewhere, code=CODE, nickname=NAME, joined_at=timezone.now())
     GroupMessage.objects.create(
-        group=elsewhere, sender_code=CODE, content={"type": 3, "content": SAID}, sent_at=timezone.now()
+        group=elsewhere, sender_code=CODE, content={"type": 3, "content": WRITTEN}, sent_at=timezone.now()
     )
     Member.objects.create(group=group, code="somebody", joined_at=timezone.now())
-    answer = {"group_code": "g1", "mem_code": "somebody", "content": SAID, "type": 3}
+    answer = {"group_code": "g1", "mem_code": "somebody", "content": WRITTEN, "type": 3}
     assert ApiClient(alice).post("/alt_msg/reply", answer)["code"] == 1200
     launched(group)
-    keyword = {"group_codes": ["g1"], "keywords": ["价格"], "reply_content": SAID}
+    keyword = {"group_codes": ["g1"], "keywords": ["价格"], "reply_content": WRITTEN}
     assert ApiClient(alice).post("/keywords", keyword)["code"] == 1200
     assert (
-        complete(alice, "g1", message={"type": 3, "content": SAID, "title": "", "desc": "", "url": ""})["code"]
+        complete_draft(alice, "g1", message={"type": 3, "content": WRITTEN, "title": "", "desc": "", "url": ""})[
+            "code"
+        ]
         == 1200
     )
     ConversationFactory(user=alice)
     category = apps.get_model("feedback", "ProblemCategory").objects.first()
-    Problem.objects.create(user=alice, category=category, description=SAID, reported_at=timezone.now())
+    Problem.objects.create(user=alice, category=category, description=WRITTEN, reported_at=timezone.now())
     gateway_sends(("private_message", {"robot_id": "r1", "user_id": CODE, "type": 3, "content": "菜单"}))
-    give_money(alice, "20")
+    credit(alice, "20")
     set_next_state(sandbox, "SUCCESS")
     paid(alice)
     root = Operator("support")
-    root.act("accounts/user", "block", alice, reason=SAID)
+    root.act("accounts/user", "block", alice, reason=WRITTEN)
     root.act("accounts/user", "unblock", alice)
     alice.refresh_from_db()
     return alice
@@ -106,7 +107,7 @@ def active_user(alice: User, sandbox: Any) -> User:
 
 def paid(user: User) -> Withdrawal:
     """Create and return a withdrawal of this user that WeChat Pay has paid."""
-    withdrawal = ask(user)
+    withdrawal = requested_withdrawal(user)
     withdrawals.approve([withdrawal.pk], by="root", at=timezone.now())
     send_payouts()
     query_later()
@@ -147,11 +148,15 @@ def test_no_personal_data_is_left(active_user):
 def test_the_ledger_stays_unchanged(active_user):
     kept = list(LedgerEntry.objects.order_by("pk").values_list("pk", "amount", "transaction__cause"))
     withdrawal = Withdrawal.objects.get()
-    status, money = withdrawal.status, balance(active_user)
+    status, money = withdrawal.status, available_and_withdrawing(active_user)
     erase(active_user)
     withdrawal.refresh_from_db()
     assert list(LedgerEntry.objects.order_by("pk").values_list("pk", "amount", "transaction__cause")) == kept
-    assert (withdrawal.user_id, withdrawal.status, balance(active_user)) == (active_user.pk, status, money)
+    assert (withdrawal.user_id, withdrawal.status, available_and_withdrawing(active_user)) == (
+        active_user.pk,
+        status,
+        money,
+    )
     assert (withdrawal.open_id, Payout.objects.get().open_id) == ("", "")
     call_command("check_ledger", stdout=StringIO())
 
@@ -219,8 +224,8 @@ def test_the_audit_log_allows_masked_values_and_no_other_change(change):
 
 
 def test_an_erasure_is_refused_while_a_withdrawal_is_open(alice):
-    give_money(alice, "20")
-    ask(alice)
+    credit(alice, "20")
+    requested_withdrawal(alice)
     with pytest.raises(CommandError, match="请先审核提现"):
         erase(alice)
     alice.refresh_from_db()
@@ -228,11 +233,11 @@ def test_an_erasure_is_refused_while_a_withdrawal_is_open(alice):
 
 
 def test_a_balance_is_withdrawn_first_or_given_up(alice):
-    give_money(alice, "20")
+    credit(alice, "20")
     with pytest.raises(CommandError, match="账户还有余额"):
         erase(alice)
     assert erase(alice, "--gives-up-balance") == "Erased.\n"
-    assert balance(alice) == ("20.00", "0.00")
+    assert available_and_withdrawing(alice) == ("20.00", "0.00")
 
 
 def test_an_erased_user_stays_blocked(alice):
@@ -288,8 +293,8 @@ def test_an_erasure_needs_two_operators(alice):
 
 
 def test_a_request_that_cannot_be_confirmed_yet_shows_the_reason_and_waits(alice):
-    give_money(alice, "20")
-    ask(alice)
+    credit(alice, "20")
+    requested_withdrawal(alice)
     ann, bob = Operator("administrator", username="ann"), Operator("administrator", username="bob")
     ann.act("accounts/user", "erase", alice, reason="本人要求", gives_up_balance="on")
     page = bob.act("accounts/erasurerequest", "confirm", ErasureRequest.objects.get())
@@ -323,7 +328,7 @@ def test_the_database_requires_two_people_and_refuses_personal_data_of_erased_us
 
 
 def test_a_receiver_is_erased_only_after_the_payout_has_ended(alice):
-    give_money(alice, "20")
-    withdrawal = ask(alice)
+    credit(alice, "20")
+    withdrawal = requested_withdrawal(alice)
     with pytest.raises(IntegrityError, match="not changed afterwards"), transaction.atomic():
         Withdrawal.objects.filter(pk=withdrawal.pk).update(open_id="", app_id="")

@@ -11,9 +11,8 @@ from django.utils import timezone
 
 from accounts import identity, identity_rotation
 from accounts.models import IdentityHashKey, User
-from tests.accounts.test_identity import REAL, give
-from tests.accounts.test_one_account_per_card import OTHER, TAKEN, with_old_card
 from tests.factories.people import UserFactory
+from tests.support.identity_cards import OTHER, REAL, TAKEN, enter_card, with_old_card
 
 pytestmark = pytest.mark.django_db
 OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
@@ -35,7 +34,7 @@ def alice(settings: Any) -> User:
     """A user whose card is encrypted under the old key, while the new key comes first."""
     settings.IDENTITY_KEYS = [OLD]
     user = UserFactory()
-    give(user)
+    enter_card(user)
     settings.IDENTITY_KEYS = [NEW, OLD]
     return user
 
@@ -45,7 +44,7 @@ def test_after_a_rotation_the_old_key_is_not_needed(alice, settings):
     settings.IDENTITY_KEYS = [NEW]
     assert output == "1 cards sealed under the first key.\nNothing is left under the other keys.\n"
     assert decrypted_number(alice) == REAL
-    assert give(UserFactory())["description"] == TAKEN  # the hash key was rotated too
+    assert enter_card(UserFactory())["description"] == TAKEN  # the hash key was rotated too
     assert REAL not in output
 
 
@@ -72,7 +71,7 @@ def test_a_killed_run_leaves_valid_cards_and_the_next_run_continues(alice, monke
 def test_a_card_that_its_user_corrects_at_the_same_time_stays_corrected(alice, monkeypatch):
     def correct_first(reseal: Callable[..., Any]) -> Callable[..., Any]:
         def correct_and_reseal(user: Any, sealed: Any, resealed: Any) -> None:
-            give(alice, OTHER)
+            enter_card(alice, OTHER)
             reseal(user, sealed, resealed)
 
         return correct_and_reseal

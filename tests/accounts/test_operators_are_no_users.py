@@ -9,9 +9,9 @@ from earnings.models import LedgerTransaction
 from feedback.models import Conversation
 from robots.models import Scan
 from tests.factories.people import FriendshipFactory, RobotFactory, UserFactory
-from tests.feedback.test_callback import call_back
 from tests.support.admin_pages import Operator
 from tests.support.client import ApiClient
+from tests.support.customer_service import call_back
 from tests.support.entry_points import key_with
 
 pytestmark = pytest.mark.django_db

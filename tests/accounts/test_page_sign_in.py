@@ -12,8 +12,9 @@ from django.utils import timezone
 from accounts.models import User
 from config.platform import cache
 from earnings.models import Withdrawal
-from tests.factories.money import ask, give
+from tests.factories.money import credit, requested_withdrawal
 from tests.factories.people import UserFactory
+from tests.support.outside_system import set_fault
 from tests.support.wechat_browser import WeChatBrowser, page_of, path_of, query_of
 
 pytestmark = pytest.mark.django_db
@@ -22,8 +23,8 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def withdrawal(sandbox: Any) -> Withdrawal:
     alice = UserFactory(phone="13800138000", union_id="union-alice")
-    give(alice, "20")
-    return ask(alice)
+    credit(alice, "20")
+    return requested_withdrawal(alice)
 
 
 def redirect_to_wechat(phone: WeChatBrowser, path: str) -> str:
@@ -57,8 +58,11 @@ def test_an_unknown_browser_does_not_learn_whether_a_withdrawal_exists(withdrawa
 def test_the_sign_in_uses_the_app_in_which_the_withdrawal_is_paid(sandbox, settings):
     settings.WECHAT_APPS = {"sandbox": "s", "second-app": "s"}
     user = UserFactory(phone="13800138000", app_id="second-app")
-    give(user, "20")
-    assert query_of(redirect_to_wechat(WeChatBrowser("alice"), page_of(ask(user))))["appid"] == "second-app"
+    credit(user, "20")
+    assert (
+        query_of(redirect_to_wechat(WeChatBrowser("alice"), page_of(requested_withdrawal(user))))["appid"]
+        == "second-app"
+    )
 
 
 def test_a_return_with_a_code_sets_the_proof_and_redirects_to_the_page(withdrawal):
@@ -121,7 +125,7 @@ def test_a_code_that_wechat_refuses_is_403(withdrawal):
 def test_an_error_of_wechat_is_503(withdrawal, sandbox):
     phone = WeChatBrowser("alice")
     back = phone.sign_in_at(redirect_to_wechat(phone, page_of(withdrawal)))
-    sandbox.state.note("fault", system="wechat", mode="error", rate=1.0)
+    set_fault(sandbox, "wechat")
     answer = phone.get(path_of(back))
     assert (answer.status_code, "微信没有响应" in answer.text) == (503, True)
 

@@ -11,7 +11,7 @@ from accounts.models import User
 from accounts.referral import set_inviter
 from config.models import Scope
 from earnings.models import Account, EarningsRules, IncomeType, LedgerEntry, LedgerTransaction
-from tests.factories.money import ask, balance, give
+from tests.factories.money import available_and_withdrawing, credit, requested_withdrawal
 from tests.factories.people import FriendshipFactory, RobotFactory, UserFactory
 from tests.support.admin_pages import Operator
 from tests.support.client import ApiClient
@@ -95,7 +95,7 @@ def test_completing_twice_is_2200_and_pays_nothing_twice():
     user = contact()
     red_packet = Decimal(str(complete(user)["data"]["red_packed"]))
     assert complete(user)["code"] == 2200
-    assert balance(user) == (f"{red_packet:.2f}", "0.00")
+    assert available_and_withdrawing(user) == (f"{red_packet:.2f}", "0.00")
 
 
 def test_a_wechat_account_belongs_to_one_user():
@@ -118,7 +118,7 @@ def test_an_adoption_fee_that_the_balance_does_not_allow_is_waived():
     user = contact()
     FriendshipFactory(user=user)
     red_packet = Decimal(str(complete(user)["data"]["red_packed"]))
-    assert balance(user) == (f"{red_packet:.2f}", "0.00")
+    assert available_and_withdrawing(user) == (f"{red_packet:.2f}", "0.00")
     assert ApiClient(user).get("/profit/slip")["data"][0]["detail"][3] == {"balance": "0.00", "slip_type": 3}
 
 
@@ -195,13 +195,13 @@ def test_blocking_is_idempotent_and_takes_id_or_code():
 
 def test_blocking_rejects_unreviewed_withdrawals():
     alice = UserFactory(phone="13800138000")
-    give(alice, "30")
-    withdrawal = ask(alice)
+    credit(alice, "30")
+    withdrawal = requested_withdrawal(alice)
     key_with(Scope.USERS_BLOCK).put(f"/users/{alice.pk}/block")
     withdrawal.refresh_from_db()
     assert withdrawal.status == 2
     assert "封" in withdrawal.reason
-    assert balance(alice) == ("30.00", "0.00")
+    assert available_and_withdrawing(alice) == ("30.00", "0.00")
 
 
 def test_a_blocked_user_may_read():

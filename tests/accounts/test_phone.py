@@ -10,15 +10,10 @@ from accounts.models import User, VerificationCode
 from integrations.sandbox.server import SandboxResponse
 from tests.factories.people import UserFactory
 from tests.support.client import ApiClient
-from tests.support.outside_system import OutsideSystem, played_by
+from tests.support.outside_system import OutsideSystem, played_by, set_fault
+from tests.support.phones import PHONE, code_sent, prove_phone
 
 pytestmark = pytest.mark.django_db
-PHONE = "13800138000"
-
-
-@pytest.fixture
-def alice() -> User:
-    return UserFactory()
 
 
 @pytest.fixture
@@ -27,25 +22,14 @@ def client(alice: User, settings) -> ApiClient:
     return ApiClient(alice)
 
 
-def code_sent(sandbox, client: ApiClient, phone: str = PHONE) -> str:
-    assert client.get("/sms/code/delivery", phone=phone)["code"] == 1200
-    content = sandbox.state.sms[-1]["content"]
-    assert sandbox.state.sms[-1]["phone"] == phone
-    return "".join(digit for digit in content.split(",")[0] if digit.isdigit())
-
-
 def wrong(code: str) -> str:
     return "000000" if code != "000000" else "111111"
-
-
-def prove(client: ApiClient, code: str, phone: str = PHONE) -> int:
-    return client.put("/user/phone", {"phone": phone, "code": code})["code"]
 
 
 def test_the_code_that_came_by_sms_proves_the_phone(sandbox, client, alice):
     code = code_sent(sandbox, client)
     assert len(code) == 6
-    assert prove(client, code) == 1200
+    assert prove_phone(client, code) == 1200
     alice.refresh_from_db()
     assert alice.phone == PHONE
 
@@ -57,60 +41,60 @@ def test_the_code_is_not_stored(sandbox, client):
 
 def test_a_code_works_once(sandbox, client):
     code = code_sent(sandbox, client)
-    assert [prove(client, code) for _ in range(2)] == [1200, 2302]
-    assert prove(client, wrong(code)) == 2302
+    assert [prove_phone(client, code) for _ in range(2)] == [1200, 2302]
+    assert prove_phone(client, wrong(code)) == 2302
 
 
 def test_a_wrong_code_is_2301(sandbox, client):
-    assert prove(client, wrong(code_sent(sandbox, client))) == 2301
+    assert prove_phone(client, wrong(code_sent(sandbox, client))) == 2301
 
 
 def test_a_code_that_was_never_sent_is_2302(client):
-    assert prove(client, "123456") == 2302
+    assert prove_phone(client, "123456") == 2302
 
 
 def test_five_wrong_tries_invalidate_the_code(sandbox, client):
     code = code_sent(sandbox, client)
-    assert [prove(client, wrong(code)) for _ in range(5)] == [2301] * 5
-    assert [prove(client, code), prove(client, wrong(code))] == [2302] * 2
+    assert [prove_phone(client, wrong(code)) for _ in range(5)] == [2301] * 5
+    assert [prove_phone(client, code), prove_phone(client, wrong(code))] == [2302] * 2
 
 
 def test_after_four_wrong_tries_the_code_is_still_valid(sandbox, client):
     code = code_sent(sandbox, client)
-    assert [prove(client, wrong(code)) for _ in range(4)] == [2301] * 4
-    assert prove(client, code) == 1200
+    assert [prove_phone(client, wrong(code)) for _ in range(4)] == [2301] * 4
+    assert prove_phone(client, code) == 1200
 
 
 def test_a_code_older_than_an_hour_is_2302(sandbox, client, alice):
     code = code_sent(sandbox, client)
     with time_machine.travel(timezone.now() + timedelta(minutes=60, seconds=1)):
-        assert prove(ApiClient(alice), code) == 2302
+        assert prove_phone(ApiClient(alice), code) == 2302
 
 
 def test_a_new_code_replaces_the_old_one(sandbox, client):
     old, new = code_sent(sandbox, client), code_sent(sandbox, client)
     if old != new:
-        assert prove(client, old) == 2301
-    assert prove(client, new) == 1200
+        assert prove_phone(client, old) == 2301
+    assert prove_phone(client, new) == 1200
 
 
 def test_a_code_is_valid_for_its_user_only(sandbox, client):
     code = code_sent(sandbox, client)
-    assert prove(ApiClient(UserFactory()), code) == 2302
+    assert prove_phone(ApiClient(UserFactory()), code) == 2302
 
 
 def test_a_code_is_valid_for_its_phone_only(sandbox, client):
     code = code_sent(sandbox, client)
-    assert prove(client, code, phone="13800138001") == 2302
+    assert prove_phone(client, code, phone="13800138001") == 2302
 
 
 def test_another_users_phone_is_2303(sandbox, client):
     UserFactory(phone=PHONE)
-    assert prove(client, code_sent(sandbox, client)) == 2303
+    assert prove_phone(client, code_sent(sandbox, client)) == 2303
 
 
 def test_sms_down_is_1101(sandbox, client):
-    sandbox.state.note("fault", system="sms", mode="error", rate=1.0)
+    set_fault(sandbox, "sms")
     assert client.get("/sms/code/delivery", phone=PHONE)["code"] == 1101
 
 
@@ -176,11 +160,11 @@ def test_the_providers_flow_control_is_2304_with_the_waiting_time(
 )
 def test_an_earlier_code_stays_valid_when_the_new_one_was_not_sent(sandbox, client, tmp_path, settings, reply):
     old = code_sent(sandbox, client)
-    assert prove(client, wrong(old)) == 2301
+    assert prove_phone(client, wrong(old)) == 2301
     with played_by(OutsideSystem(reply), tmp_path, settings):
         assert client.get("/sms/code/delivery", phone=PHONE)["code"] in (1101, 2304)
-    assert [prove(client, wrong(old)) for _ in range(3)] == [2301] * 3
-    assert prove(client, old) == 1200
+    assert [prove_phone(client, wrong(old)) for _ in range(3)] == [2301] * 3
+    assert prove_phone(client, old) == 1200
 
 
 @pytest.mark.parametrize(
@@ -193,27 +177,27 @@ def test_each_kind_of_flow_control_is_2304(tmp_path, settings, client, code: str
 
 def test_both_codes_are_valid_when_it_is_unknown_whether_the_new_one_was_sent(sandbox, client):
     old = code_sent(sandbox, client)
-    sandbox.state.note("fault", system="sms", mode="drop_reply", rate=1.0)
+    set_fault(sandbox, "sms", "drop_reply")
     assert client.get("/sms/code/delivery", phone=PHONE)["code"] == 1101
     new = "".join(digit for digit in sandbox.state.sms[-1]["content"].split(",")[0] if digit.isdigit())
     assert VerificationCode.objects.count() == 2
-    assert prove(client, old) == 1200
-    assert prove(client, new) == 2302
+    assert prove_phone(client, old) == 1200
+    assert prove_phone(client, new) == 2302
 
 
 def test_a_code_proves_the_phone_although_the_providers_answer_was_lost(sandbox, client):
     code_sent(sandbox, client)
-    sandbox.state.note("fault", system="sms", mode="drop_reply", rate=1.0)
+    set_fault(sandbox, "sms", "drop_reply")
     client.get("/sms/code/delivery", phone=PHONE)
     new = "".join(digit for digit in sandbox.state.sms[-1]["content"].split(",")[0] if digit.isdigit())
-    assert prove(client, new) == 1200
+    assert prove_phone(client, new) == 1200
 
 
 def test_five_wrong_tries_invalidate_every_usable_code(sandbox, client):
     old = code_sent(sandbox, client)
-    sandbox.state.note("fault", system="sms", mode="drop_reply", rate=1.0)
+    set_fault(sandbox, "sms", "drop_reply")
     client.get("/sms/code/delivery", phone=PHONE)
     new = "".join(digit for digit in sandbox.state.sms[-1]["content"].split(",")[0] if digit.isdigit())
     guess = next(number for number in ("000000", "111111", "222222") if number not in (old, new))
-    assert [prove(client, guess) for _ in range(5)] == [2301] * 5
-    assert [prove(client, old), prove(client, new)] == [2302, 2302]
+    assert [prove_phone(client, guess) for _ in range(5)] == [2301] * 5
+    assert [prove_phone(client, old), prove_phone(client, new)] == [2302, 2302]

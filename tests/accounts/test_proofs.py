@@ -16,31 +16,15 @@ from accounts.blocking import block, unblock
 from accounts.models import User
 from tests.factories.people import UserFactory
 from tests.support.admin_pages import Operator
+from tests.support.wechat_browser import IDENTITY, browser_with_proof, sign_in_with_proof
 
-pytestmark = pytest.mark.django_db
-PROOF, IDENTITY = "wechat_proof", "union_id"
-
-
-@pytest.fixture(autouse=True)
-def _enforced(settings: Any) -> None:
-    settings.ENFORCE_AUTH = True
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("enforced_auth")]
+PROOF = "wechat_proof"
 
 
 @pytest.fixture
 def alice() -> User:
     return UserFactory(union_id="union-alice", open_id="open-alice")
-
-
-def phone(name: str = "alice") -> Client:
-    """Return a browser with a WeChat proof and the client's own identity cookie."""
-    client = Client()
-    assert client.get("/wechat/user_info", {"app_id": "sandbox", "code": name}).json()["code"] == 1200
-    client.cookies[IDENTITY] = b64encode(f"union-{name}".encode()).decode()
-    return client
-
-
-def sign_in(client: Client, name: str = "alice") -> Any:
-    return client.post("/auth", {"union_id": f"union-{name}"}, content_type="application/json")
 
 
 def is_sent_back(response: Any) -> bool:
@@ -53,18 +37,18 @@ def is_sent_back(response: Any) -> bool:
     ("later", "code"), [(timedelta(hours=3), 1200), (timedelta(days=89), 1200), (timedelta(days=91), 1401)]
 )
 def test_a_proof_is_valid_for_ninety_days(alice, sandbox, later, code):
-    browser = phone()
+    browser = browser_with_proof()
     with time_machine.travel(timezone.now() + later):
-        assert sign_in(browser).json()["code"] == code
+        assert sign_in_with_proof(browser).json()["code"] == code
 
 
 def test_each_sign_in_renews_the_proof_for_ninety_days(alice, sandbox):
-    browser = phone()
+    browser = browser_with_proof()
     for days in (80, 160, 240):
         with time_machine.travel(timezone.now() + timedelta(days=days)):
-            assert sign_in(browser).json()["code"] == 1200
+            assert sign_in_with_proof(browser).json()["code"] == 1200
     with time_machine.travel(timezone.now() + timedelta(days=331)):
-        assert sign_in(browser).json()["code"] == 1401
+        assert sign_in_with_proof(browser).json()["code"] == 1401
 
 
 def test_a_browser_with_the_clients_identity_and_no_proof_is_sent_back_to_wechat(alice):
@@ -75,19 +59,19 @@ def test_a_browser_with_the_clients_identity_and_no_proof_is_sent_back_to_wechat
 
 
 def test_a_refused_sign_in_sends_the_browser_back_to_wechat(alice, sandbox):
-    refused = sign_in(phone("mallory"))
+    refused = sign_in_with_proof(browser_with_proof("mallory"))
     assert (refused.json()["code"], is_sent_back(refused)) == (1401, True)
 
 
 def test_a_browser_with_a_live_proof_keeps_its_identity(alice, sandbox):
-    browser = phone()
+    browser = browser_with_proof()
     assert not is_sent_back(browser.get("/app/status"))
-    assert not is_sent_back(sign_in(browser))
+    assert not is_sent_back(sign_in_with_proof(browser))
 
 
 def test_a_caller_without_the_clients_cookie_gets_no_cookies(alice):
     assert Client().get("/app/status").cookies == {}
-    assert IDENTITY not in sign_in(Client()).cookies
+    assert IDENTITY not in sign_in_with_proof(Client()).cookies
 
 
 def test_the_open_mode_sends_nobody_back(alice, settings):
@@ -98,37 +82,37 @@ def test_the_open_mode_sends_nobody_back(alice, settings):
 
 
 def test_two_phones_of_one_user_are_signed_in_at_the_same_time(alice, sandbox):
-    first, second = phone(), phone()
-    assert [sign_in(browser).json()["code"] for browser in (first, second, first)] == [1200] * 3
+    first, second = browser_with_proof(), browser_with_proof()
+    assert [sign_in_with_proof(browser).json()["code"] for browser in (first, second, first)] == [1200] * 3
 
 
 def test_blocking_ends_the_proof_and_a_new_proof_allows_reading(alice, sandbox):
-    browser = phone()
+    browser = browser_with_proof()
     block(user=alice, by="root", reason="作弊", at=timezone.now())
-    assert sign_in(browser).json()["code"] == 1401
-    token = sign_in(phone()).json()["access_token"]
+    assert sign_in_with_proof(browser).json()["code"] == 1401
+    token = sign_in_with_proof(browser_with_proof()).json()["access_token"]
     assert Client().get("/users/block_verify", headers={"Authorization": f"Bearer {token}"}).json()["data"] is True
 
 
 def test_an_unblocked_user_signs_in_again(alice, sandbox):
     block(user=alice, by="root", reason="作弊", at=timezone.now())
     unblock(user=alice, at=timezone.now())
-    assert sign_in(phone()).json()["code"] == 1200
+    assert sign_in_with_proof(browser_with_proof()).json()["code"] == 1200
 
 
 def test_an_operator_signs_a_user_out_on_every_device(alice, sandbox):
-    browser, headers = phone(), {"Authorization": f"Bearer {issue_token(alice)}"}
+    browser, headers = browser_with_proof(), {"Authorization": f"Bearer {issue_token(alice)}"}
     Operator().act("accounts/user/", "sign_out", alice)
-    assert sign_in(browser).json()["code"] == 1401
+    assert sign_in_with_proof(browser).json()["code"] == 1401
     assert Client().get("/auth/me", headers=headers).json()["code"] == 1401
     with time_machine.travel(timezone.now() + timedelta(seconds=2)):
-        assert sign_in(phone()).json()["code"] == 1200
+        assert sign_in_with_proof(browser_with_proof()).json()["code"] == 1200
 
 
 def test_an_inactive_user_cannot_sign_in(alice, sandbox):
-    browser = phone()
+    browser = browser_with_proof()
     User.objects.filter(pk=alice.pk).update(is_active=False)
-    assert sign_in(browser).json()["code"] == 1401
+    assert sign_in_with_proof(browser).json()["code"] == 1401
 
 
 VALID_PAYLOAD = {"union_id": "union-alice", "open_id": "o", "app_id": "sandbox", "issued_at": 1e12}
@@ -152,7 +136,7 @@ VALID_PAYLOAD = {"union_id": "union-alice", "open_id": "o", "app_id": "sandbox",
 def test_a_signed_cookie_that_is_no_proof_is_refused(alice, payload):
     browser = Client()
     browser.cookies[PROOF] = signing.dumps(payload, salt="accounts.wechat_proof")
-    assert sign_in(browser).json()["code"] == 1401
+    assert sign_in_with_proof(browser).json()["code"] == 1401
 
 
 def refresh(browser: Client, user: User, **sent: Any) -> int:
@@ -163,7 +147,7 @@ def refresh(browser: Client, user: User, **sent: Any) -> int:
 
 
 def test_a_refresh_stores_the_open_id_of_the_proof(alice, sandbox):
-    assert refresh(phone(), alice) == 1200
+    assert refresh(browser_with_proof(), alice) == 1200
     alice.refresh_from_db()
     assert (alice.open_id, alice.app_id, alice.nickname) == ("open-alice", "sandbox", "新名")
 
@@ -173,7 +157,7 @@ def test_a_refresh_stores_the_open_id_of_the_proof(alice, sandbox):
     [("小\n爱", "小 爱"), ("\u202e小爱\u202c", "小爱"), ("小\u202d爱", "小爱"), ("\u3000小爱❤️", "小爱❤️")],
 )
 def test_a_nickname_is_stored_as_one_line(alice, sandbox, sent, kept):
-    assert refresh(phone(), alice, nick_name=sent) == 1200
+    assert refresh(browser_with_proof(), alice, nick_name=sent) == 1200
     alice.refresh_from_db()
     assert alice.nickname == kept
 
@@ -181,7 +165,7 @@ def test_a_nickname_is_stored_as_one_line(alice, sandbox, sent, kept):
 @pytest.mark.parametrize("blank", ["", None, "\u200b", "\u3164", "\u202e"])
 def test_a_blank_nickname_and_picture_change_nothing(sandbox, blank):
     alice = UserFactory(union_id="union-alice", nickname="小爱", avatar_url="http://a.cn/1.png")
-    assert refresh(phone(), alice, nick_name=blank, head_url=blank, open_id=blank) == 1200
+    assert refresh(browser_with_proof(), alice, nick_name=blank, head_url=blank, open_id=blank) == 1200
     alice.refresh_from_db()
     assert (alice.nickname, alice.avatar_url) == ("小爱", "http://a.cn/1.png")
 
@@ -195,10 +179,10 @@ def test_in_the_open_mode_a_blank_open_id_changes_nothing(settings):
 
 
 def test_an_earlier_proof_stays_invalid_after_unblocking(alice, sandbox):
-    browser = phone()
+    browser = browser_with_proof()
     block(user=alice, by="root", reason="手机被盗", at=timezone.now())
     unblock(user=alice, at=timezone.now())
-    assert sign_in(browser).json()["code"] == 1401
+    assert sign_in_with_proof(browser).json()["code"] == 1401
 
 
 def test_a_token_without_issue_time_is_invalid_after_a_sign_out(alice):
@@ -218,7 +202,7 @@ def test_a_navigation_by_a_foreign_link_sets_no_proof(sandbox):
 @pytest.mark.parametrize("nothing", ["null", "undefined"])
 def test_the_texts_null_and_undefined_change_nothing(sandbox, nothing):
     alice = UserFactory(union_id="union-alice", nickname="小爱", avatar_url="http://a.cn/1.png")
-    assert refresh(phone(), alice, nick_name=nothing, head_url=nothing) == 1200
+    assert refresh(browser_with_proof(), alice, nick_name=nothing, head_url=nothing) == 1200
     alice.refresh_from_db()
     assert (alice.nickname, alice.avatar_url) == ("小爱", "http://a.cn/1.png")
 
@@ -227,7 +211,7 @@ def test_a_user_cannot_refresh_another_user(alice, sandbox):
     mallory = UserFactory(union_id="union-mallory", open_id="open-mallory")
     body = {"appid": "sandbox", "open_id": "open-mallory", "nick_name": "m", "head_url": ""}
     headers = {"Authorization": f"Bearer {issue_token(mallory)}"}
-    answer = phone("mallory").put(
+    answer = browser_with_proof("mallory").put(
         "/user/refresh/union-alice", body, content_type="application/json", headers=headers
     )
     alice.refresh_from_db()

@@ -8,6 +8,7 @@ from django.utils import timezone
 from accounts.models import User
 from tests.factories.people import UserFactory
 from tests.support.client import ApiClient
+from tests.support.outside_system import set_fault
 
 pytestmark = pytest.mark.django_db
 
@@ -18,10 +19,6 @@ def visit(client: Client, code: str = "alice", app_id: str = "sandbox") -> dict:
 
 def sign_in(client: Client, union_id: str) -> int:
     return client.post("/auth", {"union_id": union_id}, content_type="application/json").json()["code"]
-
-
-def fault(sandbox, system: str, mode: str) -> None:
-    sandbox.state.note("fault", system=system, mode=mode, rate=1.0)
 
 
 def test_the_visitors_wechat_profile_is_returned(sandbox):
@@ -51,13 +48,13 @@ def test_an_unknown_app_is_2501(sandbox):
 
 @pytest.mark.parametrize("mode", ["error", "drop_reply"])
 def test_wechat_down_is_1101(sandbox, mode: str):
-    fault(sandbox, "wechat", mode)
+    set_fault(sandbox, "wechat", mode)
     assert visit(Client())["code"] == 1101
 
 
 def test_wechat_slow_is_1101_soon(sandbox, settings):
     settings.WECHAT_TIMEOUT = 0.2
-    fault(sandbox, "wechat", "timeout")
+    set_fault(sandbox, "wechat", "timeout")
     assert visit(Client())["code"] == 1101
 
 

@@ -7,7 +7,7 @@ from accounts.models import User
 from config.models import AuditEntry
 from config.platform import audit
 from earnings.models import Withdrawal
-from tests.factories.money import ask, give
+from tests.factories.money import credit, requested_withdrawal
 from tests.factories.people import GroupFactory, UserFactory
 from tests.support.admin_pages import Operator
 from tests.support.entry_points import key_with
@@ -15,12 +15,7 @@ from tests.support.entry_points import key_with
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def root() -> Operator:
-    return Operator(username="root")
-
-
-def noted(table: str) -> dict:
+def audited(table: str) -> dict:
     """Return the changes of the newest entry of a table."""
     return AuditEntry.objects.filter(table_name=table).values_list("changes", flat=True)[0]
 
@@ -36,12 +31,12 @@ def test_blocking_a_user_is_recorded_with_both_values(root):
 
 def test_changes_by_sql_and_update_are_recorded_too(root):
     alice = UserFactory(phone="13800138000")
-    give(alice, "20")
-    root.act("earnings/withdrawal", "reject", ask(alice), reason="资料不符")
-    assert noted("earnings_withdrawal")["status"] == [0, 2]
+    credit(alice, "20")
+    root.act("earnings/withdrawal", "reject", requested_withdrawal(alice), reason="资料不符")
+    assert audited("earnings_withdrawal")["status"] == [0, 2]
     group = GroupFactory()
     root.act("groups/group", "cancel", group, reason=4)
-    assert noted("groups_group")["cancel_reason"] == [None, 4]
+    assert audited("groups_group")["cancel_reason"] == [None, 4]
 
 
 def test_secrets_are_noted_without_their_content(root):
@@ -50,7 +45,7 @@ def test_secrets_are_noted_without_their_content(root):
         f"/admin/accounts/operator/{other.pk}/password/",
         {"password1": "a-Long-Word-7", "password2": "a-Long-Word-7", "usable_password": "true"},
     )
-    assert noted("accounts_user") == {"password": ["•••", "•••"]}
+    assert audited("accounts_user") == {"password": ["•••", "•••"]}
 
 
 def test_an_export_is_noted(root):
@@ -87,7 +82,7 @@ def test_the_status_that_an_operator_sets_through_the_api_is_shown_and_noted(roo
     )
     assert answer.json()["code"] == 1200
     assert root.http.get("/app/status").json()["data"]["status"] == 2
-    assert noted("config_sitestatus")["upgrade_end"] == [None, "23:00"]
+    assert audited("config_sitestatus")["upgrade_end"] == [None, "23:00"]
 
 
 def test_looking_is_not_noted(root):
@@ -124,8 +119,8 @@ def test_every_change_page_leads_to_its_history(root):
 
 def test_paid_money_cannot_be_touched(root):
     alice = UserFactory(phone="13800138000")
-    give(alice, "20")
-    withdrawal = ask(alice)
+    credit(alice, "20")
+    withdrawal = requested_withdrawal(alice)
     root.act("earnings/withdrawal", "approve", withdrawal)
     assert "1 条没有变化" in root.act("earnings/withdrawal", "reject", withdrawal, reason="x")
     assert Withdrawal.objects.get().status == Withdrawal.Status.PAYING

@@ -16,23 +16,12 @@ from earnings.payouts import pauses
 from feedback.models import Problem, ProblemCategory
 from groups.models import Group
 from robots.models import Robot
-from tests.factories.money import ask, give
+from tests.factories.money import withdrawal_of_new_user
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory
-from tests.support.admin_pages import Operator
+from tests.support.admin_pages import Operator, shown_phones
 from tests.support.entry_points import private_messages_to
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def root() -> Operator:
-    return Operator(username="root")
-
-
-def withdrawal_of(phone: str, yuan: str = "20", days_ago: int = 0) -> Withdrawal:
-    user = UserFactory(phone=phone)
-    give(user, yuan)
-    return ask(user, yuan, days_ago=days_ago)
 
 
 def reported(**fields) -> Problem:
@@ -46,14 +35,10 @@ def shown_on(page: str) -> str:
     return re.findall('name="shown" value="([^"]+)"', page)[0]
 
 
-def shown_phones(page: str) -> list[str]:
-    return [phone for phone in ("13800000001", "13800000002", "13800000003") if phone in page]
-
-
 class TestHome:
     def test_the_dashboard_shows_waiting_work_with_its_total(self, root):
-        withdrawal_of("13800000001", "50")
-        withdrawal_of("13800000002", "20")
+        withdrawal_of_new_user("50", phone="13800000001")
+        withdrawal_of_new_user("20", phone="13800000002")
         page = root.page("")
         assert "<strong>2</strong><span>待审核提现</span><small>共 70.00 元</small>" in page
         assert "/admin/earnings/withdrawal/?status__exact=0" in page
@@ -64,7 +49,7 @@ class TestHome:
         assert "待审核提现" not in page
 
     def test_a_pause_of_payouts_is_urgent(self, root):
-        pauses.pause(by="root", reason="对账", at=timezone.now())
+        pauses.pause_payouts(by="root", reason="对账", at=timezone.now())
         assert '<li class="urgent"><a href="/admin/earnings/payout/?">' in root.page("")
 
     def test_charts_show_each_day_and_store_past_days(self, root):
@@ -126,14 +111,14 @@ class TestWithdrawals:
         ],
     )
     def test_filters(self, root, query, phones):
-        withdrawal_of("13800000001", "20")
-        withdrawal_of("13800000002", "50")
-        withdrawal_of("13800000003", "100")
+        withdrawal_of_new_user("20", phone="13800000001")
+        withdrawal_of_new_user("50", phone="13800000002")
+        withdrawal_of_new_user("100", phone="13800000003")
         assert shown_phones(root.page("earnings/withdrawal/", **query)) == phones
 
     def test_days_are_both_included(self, root):
-        withdrawal_of("13800000001", days_ago=1)
-        withdrawal_of("13800000002", days_ago=2)
+        withdrawal_of_new_user(phone="13800000001", days_ago=1)
+        withdrawal_of_new_user(phone="13800000002", days_ago=2)
         day = (timezone.localtime() - timedelta(days=1)).date()
         page = root.page("earnings/withdrawal/", asked_at_from=day, asked_at_to=day)
         assert shown_phones(page) == ["13800000001"]
@@ -141,7 +126,7 @@ class TestWithdrawals:
     @pytest.mark.parametrize(("order", "phones"), [("4", "123"), ("-4", "321"), ("1", "321"), ("-1", "123")])
     def test_sorted_by_amount_and_by_when_it_was_asked(self, root, order, phones):
         for number, yuan in ((1, "20"), (2, "50"), (3, "100")):
-            withdrawal_of(f"1380000000{number}", yuan, days_ago=number)
+            withdrawal_of_new_user(yuan, days_ago=number, phone=f"1380000000{number}")
         page = root.page("earnings/withdrawal/", o=order)
         found = sorted(phones, key=lambda number: page.index(f"1380000000{number}"))
         assert "".join(found) == phones
@@ -149,7 +134,7 @@ class TestWithdrawals:
     @pytest.mark.parametrize(("order", "phones"), [("10", "123"), ("-10", "321")])
     def test_sorted_by_when_it_was_paid(self, root, order, phones):
         for number in "123":
-            withdrawal = withdrawal_of(f"1380000000{number}")
+            withdrawal = withdrawal_of_new_user(phone=f"1380000000{number}")
             withdrawals.approve([withdrawal.pk], by="root", at=timezone.now())
             withdrawal.refresh_from_db()
             withdrawals.mark_paid(withdrawal, at=timezone.now() + timedelta(minutes=int(number)))
@@ -157,7 +142,7 @@ class TestWithdrawals:
         assert "".join(sorted(phones, key=lambda number: page.index(f"1380000000{number}"))) == phones
 
     def test_the_review_page_warns_and_offers_both_decisions(self, root):
-        withdrawal = withdrawal_of("13800000001", "100")
+        withdrawal = withdrawal_of_new_user("100", phone="13800000001")
         page = root.page(f"earnings/withdrawal/{withdrawal.pk}/change/")
         assert "金额较大,但没有实名" in page
         assert "没有服务中的群" in page
@@ -165,14 +150,14 @@ class TestWithdrawals:
         assert 'value="reject"' in page
 
     def test_a_reviewed_withdrawal_has_no_actions(self, root):
-        withdrawal = withdrawal_of("13800000001")
+        withdrawal = withdrawal_of_new_user(phone="13800000001")
         root.act("earnings/withdrawal", "reject", withdrawal, reason="资料不符")
         page = root.page(f"earnings/withdrawal/{withdrawal.pk}/change/")
         assert 'value="approve"' not in page
 
     def test_rows_that_came_in_meanwhile_are_asked_about_anew(self, root):
-        first = withdrawal_of("13800000001")
-        withdrawal_of("13800000002")
+        first = withdrawal_of_new_user(phone="13800000001")
+        withdrawal_of_new_user(phone="13800000002")
         page = root.act(
             "earnings/withdrawal", "approve", first, select_across="1", shown="1 其中待审核 1 条,共 20.00 元"
         )
@@ -180,25 +165,25 @@ class TestWithdrawals:
         assert set(Withdrawal.objects.values_list("status", flat=True)) == {0}
 
     def test_others_of_the_same_number_and_total_are_asked_about_anew(self, root):
-        first, decided = withdrawal_of("13800000001"), withdrawal_of("13800000002")
+        first, decided = withdrawal_of_new_user(phone="13800000001"), withdrawal_of_new_user(phone="13800000002")
         waiting = "earnings/withdrawal/?status__exact=0"
         page = root.act(waiting, "approve", first, select_across="1", confirmed=False)
         root.act("earnings/withdrawal", "reject", decided, reason="资料不符")
-        withdrawal_of("13800000003")
+        withdrawal_of_new_user(phone="13800000003")
         page = root.act(waiting, "approve", first, select_across="1", shown=shown_on(page))
         assert "所选内容在确认之前有了变化" in page
         assert not Payout.objects.exists()
 
     def test_the_action_applies_to_the_rows_shown(self, root):
-        first = withdrawal_of("13800000001")
-        withdrawal_of("13800000002")
+        first = withdrawal_of_new_user(phone="13800000001")
+        withdrawal_of_new_user(phone="13800000002")
         page = root.act("earnings/withdrawal", "approve", first, select_across="1", confirmed=False)
         root.act("earnings/withdrawal", "approve", first, select_across="1", shown=shown_on(page))
         assert Payout.objects.count() == 2
 
     def test_too_many_at_once_are_refused(self, root, monkeypatch):
-        first = withdrawal_of("13800000001")
-        withdrawal_of("13800000002")
+        first = withdrawal_of_new_user(phone="13800000001")
+        withdrawal_of_new_user(phone="13800000002")
         monkeypatch.setattr("config.backoffice.actions.MAX_ROWS", 1)
         assert "一次最多处理 1 条" in root.act("earnings/withdrawal", "approve", first, select_across="1")
 
@@ -288,11 +273,11 @@ def test_a_list_reached_from_a_person_shows_only_theirs(root):
 
 
 def test_payouts_are_paused_and_resumed_with_buttons(root):
-    assert "已暂停打款" in root.presses("earnings/payout", "pause", confirmed="yes", reason="对账")
-    assert "打款已经暂停" in root.presses("earnings/payout", "pause", confirmed="yes", reason="对账")
-    assert "等待中的打款会立即发出" in root.presses("earnings/payout", "resume")
+    assert "已暂停打款" in root.clicks("earnings/payout", "pause", confirmed="yes", reason="对账")
+    assert "打款已经暂停" in root.clicks("earnings/payout", "pause", confirmed="yes", reason="对账")
+    assert "等待中的打款会立即发出" in root.clicks("earnings/payout", "resume")
     assert pauses.open_pause() is not None
-    assert "已恢复打款" in root.presses("earnings/payout", "resume", confirmed="yes")
+    assert "已恢复打款" in root.clicks("earnings/payout", "resume", confirmed="yes")
 
 
 def test_a_button_is_for_those_who_may():

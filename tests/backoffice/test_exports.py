@@ -9,16 +9,11 @@ from decimal import Decimal
 import pytest
 
 from config.backoffice.xlsx import workbook
-from tests.backoffice.test_daily_work import shown_phones, withdrawal_of
+from tests.factories.money import withdrawal_of_new_user
 from tests.factories.people import UserFactory
-from tests.support.admin_pages import Operator
+from tests.support.admin_pages import Operator, shown_phones
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def root() -> Operator:
-    return Operator(username="root")
 
 
 def exported(root: Operator, action: str, rows) -> bytes:
@@ -28,23 +23,23 @@ def exported(root: Operator, action: str, rows) -> bytes:
 
 
 def test_the_list_as_csv(root):
-    row = withdrawal_of("13800000001")
+    row = withdrawal_of_new_user(phone="13800000001")
     lines = list(csv.reader(io.StringIO(exported(root, "export", [row]).decode("utf-8-sig"))))
     assert lines[0][:4] == ["申请时间", "用户", "手机号", "金额(元)"]
     assert lines[1][2:5] == ["13800000001", "20.00", "待审核"]
 
 
 def test_all_rows_that_match_the_filters_as_csv(root):
-    chosen = withdrawal_of("13800000001", "50")
-    withdrawal_of("13800000002", "50")
-    withdrawal_of("13800000003", "20")
+    chosen = withdrawal_of_new_user("50", phone="13800000001")
+    withdrawal_of_new_user("50", phone="13800000002")
+    withdrawal_of_new_user("20", phone="13800000003")
     body = {"action": "export", "_selected_action": [str(chosen.pk)], "select_across": "1"}
     answer = root.http.post("/admin/earnings/withdrawal/?amount_from=50", body)
     assert shown_phones(b"".join(answer.streaming_content).decode()) == ["13800000001", "13800000002"]
 
 
 def test_the_list_as_a_workbook(root):
-    row = withdrawal_of("13800000001")
+    row = withdrawal_of_new_user(phone="13800000001")
     with zipfile.ZipFile(io.BytesIO(exported(root, "export_xlsx", [row]))) as archive:
         sheet = archive.read("xl/worksheets/sheet1.xml").decode()
         assert archive.testzip() is None

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 import pytest
 
 from earnings.models import Withdrawal
-from tests.factories.money import ask, give
+from tests.factories.money import credit, requested_withdrawal
 from tests.factories.people import UserFactory
 from tests.support.admin_pages import Operator
 
@@ -16,8 +16,8 @@ WHERE = "earnings/withdrawal"
 @pytest.fixture
 def withdrawal() -> Withdrawal:
     alice = UserFactory(nickname="筛选用户", phone="13800138000", open_id="open-alice")
-    give(alice, "100")
-    return ask(alice)
+    credit(alice, "100")
+    return requested_withdrawal(alice)
 
 
 _IMPOSSIBLE = [

@@ -14,15 +14,14 @@ from accounts.models import ErasureRequest, OperatorChange, User
 from config.models import ApiKey
 from earnings.models import Payout, RuleChange, Withdrawal
 from groups.models import StarPlan
-from tests.factories.money import ask, give
+from tests.factories.money import credit, requested_withdrawal, withdrawal_of_new_user
 from tests.factories.people import UserFactory
 from tests.support.admin_pages import Operator
+from tests.support.admin_sign_in import OTHER_PASSWORD, PASSWORD, password_form
 from tests.support.client import ApiClient
 
 pytestmark = pytest.mark.django_db
-WORD = "a-Long-Word-7"
 WHY = "不能共同审批，请由其他运营人员通过"
-PASSWORD = {"usable_password": "true", "password1": WORD, "password2": WORD}
 
 
 @pytest.fixture
@@ -32,9 +31,7 @@ def chief() -> Operator:
 
 @pytest.fixture
 def large() -> Withdrawal:
-    user = UserFactory(phone="13800138000")
-    give(user, "500")
-    return ask(user, "500")
+    return withdrawal_of_new_user("500", phone="13800138000")
 
 
 def approves(operator: Operator, withdrawal: Withdrawal) -> str:
@@ -47,7 +44,7 @@ def confirmed(by: Operator | None = None) -> None:
 
 
 def sets_password(chief: Operator, other: Operator, by: Operator | None = None) -> None:
-    chief.http.post(f"/admin/accounts/operator/{other.user.pk}/password/", PASSWORD)
+    chief.http.post(f"/admin/accounts/operator/{other.user.pk}/password/", password_form())
     confirmed(by)
     other.http.force_login(User.objects.get(pk=other.user.pk))
 
@@ -80,7 +77,7 @@ def test_an_operator_with_access_to_the_other_account_is_not_a_second_approver(
 
 
 def test_the_maker_of_an_operator_is_not_a_second_approver(chief, large):
-    form = {"username": "puppet", **PASSWORD, "groups": [Role.objects.get(name="finance").pk]}
+    form = {"username": "puppet", **password_form(), "groups": [Role.objects.get(name="finance").pk]}
     chief.http.post("/admin/accounts/operator/add/", form)
     confirmed()
     puppet = Operator("finance", username="other")
@@ -100,7 +97,7 @@ def test_the_confirmer_of_an_account_is_not_a_second_approver_either(chief, larg
 
 def test_an_operator_who_moved_no_money_then_is_bound_as_well(chief, large):
     ann = Operator("support", username="ann")
-    chief.http.post(f"/admin/accounts/operator/{ann.user.pk}/password/", PASSWORD)
+    chief.http.post(f"/admin/accounts/operator/{ann.user.pk}/password/", password_form())
     ann.user.groups.add(Role.objects.get(name="finance"))
     ann.http.force_login(User.objects.get(pk=ann.user.pk))
     approves(chief, large)
@@ -120,10 +117,10 @@ def test_it_lasts_for_thirty_days(chief, large, days, pays):
 
 def test_changing_the_own_password_makes_nobody_dependent(chief, large):
     ann = Operator(username="ann")
-    ann.user.set_password(WORD)
+    ann.user.set_password(PASSWORD)
     ann.user.save()
     ann.http.force_login(ann.user)
-    form = {"old_password": WORD, "new_password1": "b-Long-Word-8", "new_password2": "b-Long-Word-8"}
+    form = {"old_password": PASSWORD, "new_password1": OTHER_PASSWORD, "new_password2": OTHER_PASSWORD}
     assert ann.http.post("/admin/password_change/", form).status_code == 302
     approves(ann, large)
     assert "已通过 1 条" in approves(chief, large)
@@ -134,8 +131,8 @@ def test_the_others_of_the_same_choice_are_approved(chief, large):
     sets_password(chief, ann)
     approves(chief, large)
     user = UserFactory(phone="13800138001")
-    give(user, "20")
-    assert "已通过 1 条" in ann.act("earnings/withdrawal", "approve", large, ask(user))
+    credit(user, "20")
+    assert "已通过 1 条" in ann.act("earnings/withdrawal", "approve", large, requested_withdrawal(user))
 
 
 def test_the_old_clients_review_skips_it_with_the_reason(chief, large):

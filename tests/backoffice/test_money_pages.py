@@ -9,23 +9,15 @@ from django.utils import timezone
 from config.backoffice import dashboard
 from earnings.models import LedgerCheck, Withdrawal
 from earnings.tasks import check_ledger
-from tests.factories.money import ask, give
+from tests.factories.money import credit, withdrawal_of_new_user
 from tests.factories.people import UserFactory
-from tests.support.admin_pages import Operator
 
 pytestmark = pytest.mark.django_db
 ALARM = '<li class="urgent"><a href="/admin/earnings/ledgercheck/?">'
 
 
-@pytest.fixture
-def root() -> Operator:
-    return Operator(username="root")
-
-
 def withdrawal_of(phone: str, yuan: str = "20") -> Withdrawal:
-    user = UserFactory(phone=phone, nickname=f"user {phone[-2:]}")
-    give(user, yuan)
-    return ask(user, yuan)
+    return withdrawal_of_new_user(yuan, phone=phone, nickname=f"user {phone[-2:]}")
 
 
 def test_findings_of_the_daily_check_are_an_alarm_on_the_dashboard(root):
@@ -49,7 +41,7 @@ def test_a_check_that_did_not_run_when_it_was_due_is_an_alarm(root, hours: int, 
 
 @pytest.mark.parametrize(("hours", "is_alarm"), [(25, False), (27, True)])
 def test_a_check_that_never_ran_is_an_alarm_a_day_after_the_first_money(root, hours: int, is_alarm: bool):
-    give(UserFactory(), "1", at=timezone.now() - timedelta(hours=hours))
+    credit(UserFactory(), "1", at=timezone.now() - timedelta(hours=hours))
     assert (ALARM in root.page("")) == is_alarm
 
 

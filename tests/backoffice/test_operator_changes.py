@@ -13,22 +13,11 @@ from accounts.models import Operator as OperatorRow
 from accounts.models import OperatorChange
 from config.models import AuditEntry
 from tests.support.admin_pages import Operator
+from tests.support.admin_sign_in import PASSWORD, password_form
 
 pytestmark = pytest.mark.django_db
-WORD = "a-Long-Word-7"
-PASSWORD = {"usable_password": "true", "password1": WORD, "password2": WORD}
 OPERATORS, CHANGES = "accounts/operator", "accounts/operatorchange"
 SUBMITTED = "1 条已提交，待另一名管理员在“运营人员变更”里确认后生效"
-
-
-@pytest.fixture
-def ann() -> Operator:
-    return Operator("administrator", username="ann")
-
-
-@pytest.fixture
-def bob() -> Operator:
-    return Operator("administrator", username="bob")
 
 
 @pytest.fixture
@@ -41,7 +30,7 @@ def role(*names: str) -> list[int]:
 
 
 def adds(chief: Operator, *roles: str, **typed: Any) -> str:
-    return chief.saves(f"{OPERATORS}/add/", {"username": "puppet", **PASSWORD}, groups=role(*roles), **typed)
+    return chief.saves(f"{OPERATORS}/add/", {"username": "puppet", **password_form()}, groups=role(*roles), **typed)
 
 
 def changes(chief: Operator, operator: Operator, **typed: Any) -> str:
@@ -80,7 +69,7 @@ class TestAdding:
         )
         assert "已确认 1 条" in confirms(bob)
         made = puppet()
-        assert (made.is_staff, made.is_superuser, made.check_password(WORD)) == (True, False, True)
+        assert (made.is_staff, made.is_superuser, made.check_password(PASSWORD)) == (True, False, True)
         assert [role.name for role in made.groups.all()] == ["finance"]
 
     def test_the_proposer_cannot_confirm_a_change(self, ann):
@@ -190,11 +179,11 @@ class TestRights:
 
 class TestAccess:
     def sets_password(self, chief: Operator, operator: Operator) -> str:
-        return chief.saves(f"{OPERATORS}/{operator.user.pk}/password/", PASSWORD)
+        return chief.saves(f"{OPERATORS}/{operator.user.pk}/password/", password_form())
 
     def has_new_password(self, operator: Operator) -> bool:
         operator.user.refresh_from_db()
-        return bool(operator.user.check_password(WORD))
+        return bool(operator.user.check_password(PASSWORD))
 
     def test_the_password_of_an_operator_with_money_permissions_waits(self, ann, bob, fang):
         assert SUBMITTED in self.sets_password(ann, fang)
@@ -213,7 +202,7 @@ class TestAccess:
         assert self.has_new_password(clerk)
 
     def test_taking_a_password_away_is_done_at_once(self, ann, fang):
-        fang.user.set_password(WORD)
+        fang.user.set_password(PASSWORD)
         fang.user.save()
         form = {"usable_password": "false", "unset-password": "yes"}
         ann.saves(f"{OPERATORS}/{fang.user.pk}/password/", form)
@@ -221,7 +210,7 @@ class TestAccess:
         assert not fang.user.has_usable_password()
 
     def test_a_bad_password_is_not_proposed(self, ann, fang):
-        page = ann.saves(f"{OPERATORS}/{fang.user.pk}/password/", {**PASSWORD, "password2": "other"})
+        page = ann.saves(f"{OPERATORS}/{fang.user.pk}/password/", {**password_form(), "password2": "other"})
         assert ("errorlist" in page, OperatorChange.objects.exists()) == (True, False)
 
     def test_the_second_factor_of_an_operator_with_money_permissions_waits(self, ann, bob, fang):
@@ -271,7 +260,7 @@ class TestOneAdministrator:
         assert not TOTPDevice.objects.exists()
 
     @pytest.mark.parametrize(
-        ("words", "said"),
+        ("arguments", "error"),
         [
             (["nobody", "--new-password"], "Nobody is called"),
             (["fang", "--create"], "called fang already"),
@@ -279,9 +268,9 @@ class TestOneAdministrator:
             (["fang"], "Say what to do"),
         ],
     )
-    def test_the_command_reports_impossible_changes(self, fang, words, said):
-        with pytest.raises(CommandError, match=said):
-            call_command("operator", *words)
+    def test_the_command_reports_impossible_changes(self, fang, arguments, error):
+        with pytest.raises(CommandError, match=error):
+            call_command("operator", *arguments)
 
 
 def test_the_database_refuses_a_change_of_one_person(ann):

@@ -2,7 +2,6 @@
 
 import re
 from datetime import timedelta
-from typing import Any
 
 import pytest
 import time_machine
@@ -17,34 +16,27 @@ from accounts.models import OperatorChange
 from config.backoffice.browsers import browser_name
 from config.models import OperatorSession
 from config.tasks import forget_ended_sessions
-from tests.backoffice.test_sign_in import code_of
 from tests.support.admin_pages import Operator
+from tests.support.admin_sign_in import OTHER_PASSWORD, PASSWORD, code_of, password_form
 
-pytestmark = pytest.mark.django_db
-WORD, OTHER_WORD = "a-Long-Word-7", "b-Long-Word-8"
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("enforced_auth")]
 PAGE = "/admin/sessions/"
 _WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
 CHROME = f"Mozilla/5.0 (Linux; Android 14; Pixel 8) {_WEBKIT} Chrome/126.0.0.0 Mobile Safari/537.36"
-NEW_PASSWORD = {"usable_password": "true", "password1": OTHER_WORD, "password2": OTHER_WORD}
-
-
-@pytest.fixture(autouse=True)
-def _enforced(settings: Any) -> None:
-    settings.ENFORCE_AUTH = True
 
 
 @pytest.fixture
 def ann() -> Operator:
-    return Operator("finance", username="ann", password=make_password(WORD))
+    return Operator("finance", username="ann", password=make_password(PASSWORD))
 
 
-def signed_in(name: str = "ann", password: str = WORD, address: str = "203.0.113.7", **headers: str) -> Client:
+def signed_in(name: str = "ann", password: str = PASSWORD, address: str = "203.0.113.7", **headers: str) -> Client:
     client = Client(headers={"User-Agent": CHROME, **headers}, REMOTE_ADDR=address)
     client.post("/admin/login/", {"username": name, "password": password})
     return client
 
 
-def is_in(client: Client) -> bool:
+def is_accepted(client: Client) -> bool:
     """Return whether the next request is accepted, on the pages and in the API."""
     page = client.get("/admin/")
     code = client.post("/admin/withdraw", content_type="application/json").json()["code"]
@@ -102,7 +94,7 @@ def test_signing_out_of_one_session_ends_only_that_session_at_once(ann):
     with_one_alone = [key for key in ids(ann.page("sessions/")) if key == one.session["sign_in"]["id"]]
     answer = ann.http.post(PAGE, {"session": with_one_alone}, follow=True)
     assert "已退出该登录" in answer.text
-    assert [is_in(one), is_in(another), is_in(ann.http)] == [False, True, True]
+    assert [is_accepted(one), is_accepted(another), is_accepted(ann.http)] == [False, True, True]
 
 
 def test_signing_out_of_all_others_leaves_this_one(ann):
@@ -111,14 +103,14 @@ def test_signing_out_of_all_others_leaves_this_one(ann):
     page = ann.http.post(PAGE, {"do": "others"}, follow=True).text
     assert "已退出其他全部登录" in page
     assert (row_count(page), "退出其他全部登录</button>" in page) == (1, False)
-    assert [is_in(one) for one in (*others, ann.http, bob.http)] == [False, False, False, True, True]
+    assert [is_accepted(one) for one in (*others, ann.http, bob.http)] == [False, False, False, True, True]
 
 
 def test_a_session_that_was_signed_out_of_cannot_be_used_to_sign_others_out(ann):
     other = signed_in()
     ann.http.post(PAGE, {"do": "others"})
     assert other.post(PAGE, {"do": "others"}).status_code == 302
-    assert is_in(ann.http)
+    assert is_accepted(ann.http)
 
 
 @pytest.mark.parametrize("whose", ["another operator's", "this one", "unknown", "none"])
@@ -131,7 +123,7 @@ def test_a_session_that_is_not_another_own_session_is_404(ann, whose):
         "none": {},
     }[whose]
     assert ann.http.post(PAGE, named).status_code == 404
-    assert (is_in(bob.http), is_in(ann.http)) == (True, True)
+    assert (is_accepted(bob.http), is_accepted(ann.http)) == (True, True)
 
 
 def test_another_operators_sessions_are_not_listed(ann):
@@ -145,7 +137,7 @@ def test_reading_ends_nothing_and_a_form_from_elsewhere_is_refused(ann):
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(ann.user)
     assert strict.post(PAGE, {"do": "others"}).status_code == 403
-    assert is_in(other)
+    assert is_accepted(other)
 
 
 def test_an_anonymous_visitor_is_redirected_to_the_sign_in():
@@ -159,7 +151,7 @@ def test_a_session_that_ended_by_itself_is_not_listed_and_is_forgotten(ann):
         assert row_count(ann.page("sessions/")) == 1
         assert OperatorSession.objects.count() == 3
         assert forget_ended_sessions() == 2
-        assert is_in(ann.http)
+        assert is_accepted(ann.http)
 
 
 def test_a_signed_out_or_cleared_session_is_not_listed(ann):
@@ -197,14 +189,14 @@ def test_a_password_without_the_code_is_no_sign_in(ann, settings):
 
 def test_changing_the_own_password_ends_the_other_sessions(ann):
     other = signed_in()
-    form = {"old_password": WORD, "new_password1": OTHER_WORD, "new_password2": OTHER_WORD}
+    form = {"old_password": PASSWORD, "new_password1": OTHER_PASSWORD, "new_password2": OTHER_PASSWORD}
     assert ann.http.post("/admin/password_change/", form).status_code == 302
     assert row_count(ann.page("sessions/")) == 1
-    assert [is_in(other), is_in(ann.http)] == [False, True]
+    assert [is_accepted(other), is_accepted(ann.http)] == [False, True]
 
 
 def sets_password(ann: Operator) -> None:
-    Operator(username="bob").saves(f"accounts/operator/{ann.user.pk}/password/", NEW_PASSWORD)
+    Operator(username="bob").saves(f"accounts/operator/{ann.user.pk}/password/", password_form(OTHER_PASSWORD))
     Operator(username="eve").act("accounts/operatorchange", "confirm", OperatorChange.objects.get())
 
 
@@ -241,7 +233,7 @@ def makes_inactive(ann: Operator) -> None:
 def test_changes_by_others_end_all_sessions_of_an_operator(ann, happens):
     other = signed_in()
     happens(ann)
-    assert [is_in(other), is_in(ann.http)] == [False, False]
+    assert [is_accepted(other), is_accepted(ann.http)] == [False, False]
 
 
 def test_a_session_stays_ended_when_its_operator_is_active_again(ann):
@@ -250,14 +242,14 @@ def test_a_session_stays_ended_when_its_operator_is_active_again(ann):
     bob.saves(where, bob.opens(where), is_active="on")
     Operator(username="eve").act("accounts/operatorchange", "confirm", OperatorChange.objects.get())
     ann.user.refresh_from_db()
-    assert (ann.user.is_active, is_in(ann.http)) == (True, False)
+    assert (ann.user.is_active, is_accepted(ann.http)) == (True, False)
 
 
 def test_operators_who_deactivate_themselves_are_signed_out(ann):
     chief = Operator("administrator", username="chief")
     where = f"accounts/operator/{chief.user.pk}/change/"
     answer = chief.http.post(f"/admin/{where}", {**chief.opens(where), "is_active": []})
-    assert (answer.status_code, is_in(chief.http)) == (302, False)
+    assert (answer.status_code, is_accepted(chief.http)) == (302, False)
 
 
 def test_a_removed_permission_ends_with_the_next_request(ann):

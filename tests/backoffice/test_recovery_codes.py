@@ -12,8 +12,8 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import OperatorChange, User
 from config.models import AuditEntry
-from tests.backoffice.test_sign_in import PASSWORD, code_of, is_in, sign_in
 from tests.support.admin_pages import Operator
+from tests.support.admin_sign_in import PASSWORD, code_of, is_signed_in, sign_in
 
 pytestmark = pytest.mark.django_db
 PAGE = "/admin/two-factor/"
@@ -25,16 +25,11 @@ def _two_factors(settings) -> None:
 
 
 @pytest.fixture
-def root() -> User:
-    return User.objects.create_superuser("root", PASSWORD)
-
-
-@pytest.fixture
-def enrolled(root) -> tuple[Client, list[str]]:
+def enrolled(superuser) -> tuple[Client, list[str]]:
     """Return a client of an operator who has just set up the app, and the recovery codes shown."""
     client = Client()
     sign_in(client)
-    page = client.post(PAGE, {"code": code_of(TOTPDevice.objects.get(user=root))})
+    page = client.post(PAGE, {"code": code_of(TOTPDevice.objects.get(user=superuser))})
     return client, shown(page.text)
 
 
@@ -50,7 +45,7 @@ def later(client: Client, what: str, code: str) -> str:
 def enters_with(code: str) -> bool:
     client = Client()
     sign_in(client, code=code)
-    return is_in(client)
+    return is_signed_in(client)
 
 
 def test_ten_are_shown_once_after_enrolling(enrolled):
@@ -77,7 +72,7 @@ def test_a_recovery_code_is_not_a_password(enrolled):
     _client, codes = enrolled
     client = Client()
     sign_in(client, "wrong", code=codes[0])
-    assert (is_in(client), StaticToken.objects.count()) == (False, 10)
+    assert (is_signed_in(client), StaticToken.objects.count()) == (False, 10)
 
 
 def test_a_recovery_code_works_for_its_operator_only(enrolled):
@@ -86,7 +81,7 @@ def test_a_recovery_code_works_for_its_operator_only(enrolled):
     TOTPDevice.objects.create(user=other, confirmed=True)
     client = Client()
     client.post("/admin/login/", {"username": "other", "password": PASSWORD, "code": codes[0]})
-    assert (is_in(client), StaticToken.objects.count()) == (False, 10)
+    assert (is_signed_in(client), StaticToken.objects.count()) == (False, 10)
 
 
 def test_wrong_recovery_codes_delay_the_next_attempt(enrolled):
@@ -121,25 +116,25 @@ def test_new_recovery_codes_need_a_code(enrolled):
     assert enters_with(codes[0])
 
 
-def test_a_lost_app_is_replaced_without_an_administrator(enrolled, root):
+def test_a_lost_app_is_replaced_without_an_administrator(enrolled, superuser):
     _lost, codes = enrolled
     client = Client()
     sign_in(client, code=codes[0])
-    old = TOTPDevice.objects.get(user=root)
+    old = TOTPDevice.objects.get(user=superuser)
     assert "手动输入密钥" in later(client, "replace", codes[1])
     assert TOTPDevice.objects.filter(pk=old.pk, confirmed=True).exists()
-    new = TOTPDevice.objects.get(user=root, confirmed=False)
+    new = TOTPDevice.objects.get(user=superuser, confirmed=False)
     assert len(shown(client.post(PAGE, {"code": code_of(new)}).text)) == 10
-    assert [device.pk for device in TOTPDevice.objects.filter(user=root)] == [new.pk]
-    assert is_in(client)
+    assert [device.pk for device in TOTPDevice.objects.filter(user=superuser)] == [new.pk]
+    assert is_signed_in(client)
     assert not enters_with(codes[2])
 
 
-def test_another_app_needs_a_code_of_the_present_one(enrolled, root):
+def test_another_app_needs_a_code_of_the_present_one(enrolled, superuser):
     client, _codes = enrolled
     assert "手动输入密钥" not in later(client, "replace", "aaaaaaaa")
     assert "手动输入密钥" not in client.get(PAGE).text
-    assert TOTPDevice.objects.filter(user=root).count() == 1
+    assert TOTPDevice.objects.filter(user=superuser).count() == 1
 
 
 def test_the_audit_log_knows_of_them_and_masks_them(enrolled):
@@ -150,16 +145,16 @@ def test_the_audit_log_knows_of_them_and_masks_them(enrolled):
     assert not any(code in str(entry.changes) for entry in entries for code in codes)
 
 
-def test_a_reset_voids_them_too(enrolled, root):
+def test_a_reset_voids_them_too(enrolled, superuser):
     boss, chief = Operator(), Operator()
     for operator in (boss, chief):
         device = TOTPDevice.objects.create(user=operator.user, confirmed=True)
         session = operator.http.session
         session["otp_device_id"] = device.persistent_id
         session.save()
-    boss.act("accounts/operator", "reset_second_factor", root)
+    boss.act("accounts/operator", "reset_second_factor", superuser)
     chief.act("accounts/operatorchange", "confirm", OperatorChange.objects.get())
-    assert not StaticDevice.objects.filter(user=root).exists()
+    assert not StaticDevice.objects.filter(user=superuser).exists()
 
 
 def test_no_page_of_the_admin_lists_them(enrolled):

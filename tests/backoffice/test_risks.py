@@ -8,22 +8,19 @@ from accounts.models import User
 from earnings import withdrawals
 from earnings.admin import risks
 from earnings.models import Withdrawal
-from tests.factories.money import ask, give
+from tests.factories.money import credit, requested_withdrawal
 from tests.factories.people import UserFactory
 from tests.support.admin_pages import Operator
 
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def root() -> Operator:
-    return Operator(username="root")
-
-
-def asked(open_id: str, *, app_id: str = "sandbox", days_ago: int = 0, user: User | None = None) -> Withdrawal:
+def withdrawal_to(
+    open_id: str, *, app_id: str = "sandbox", days_ago: int = 0, user: User | None = None
+) -> Withdrawal:
     user = user or UserFactory(phone=f"1380013{User.objects.count():04}", open_id=open_id, app_id=app_id)
-    give(user, "20")
-    return ask(user, days_ago=days_ago)
+    credit(user, "20")
+    return requested_withdrawal(user, days_ago=days_ago)
 
 
 def warning_of(root: Operator, withdrawal: Withdrawal) -> str:
@@ -34,49 +31,49 @@ def warning_of(root: Operator, withdrawal: Withdrawal) -> str:
 
 
 def test_others_who_are_paid_to_the_same_account_are_counted(root):
-    mine = asked("open-shared")
-    twice = asked("open-shared", days_ago=2)
-    asked("open-shared", user=twice.user)
-    asked("open-shared")
+    mine = withdrawal_to("open-shared")
+    twice = withdrawal_to("open-shared", days_ago=2)
+    withdrawal_to("open-shared", user=twice.user)
+    withdrawal_to("open-shared")
     assert warning_of(root, mine) == "另有 2 个用户使用同一个微信账号收款"
 
 
 def test_an_account_is_the_same_in_the_same_app_only(root, settings):
     settings.WECHAT_APPS = {"sandbox": "s", "second-app": "s"}
-    mine = asked("open-shared")
-    asked("open-shared", app_id="second-app")
-    asked("open-other")
+    mine = withdrawal_to("open-shared")
+    withdrawal_to("open-shared", app_id="second-app")
+    withdrawal_to("open-other")
     assert warning_of(root, mine) == ""
 
 
 def test_earlier_withdrawals_of_the_same_user_cause_no_warning(root):
-    earlier = asked("open-alice", days_ago=3)
-    assert warning_of(root, asked("open-alice", user=earlier.user)) == ""
+    earlier = withdrawal_to("open-alice", days_ago=3)
+    assert warning_of(root, withdrawal_to("open-alice", user=earlier.user)) == ""
 
 
 def test_accounts_that_are_not_known_are_not_the_same(root):
-    mine = asked("")
-    asked("")
+    mine = withdrawal_to("")
+    withdrawal_to("")
     assert warning_of(root, mine) == ""
 
 
 def test_the_account_at_the_time_of_the_request_counts(root):
-    mine, other = asked("open-shared"), asked("open-shared")
+    mine, other = withdrawal_to("open-shared"), withdrawal_to("open-shared")
     withdrawals.reject([other.pk], by="root", reason="重复", at=timezone.now())
     User.objects.filter(pk=other.user_id).update(open_id="open-new")
     assert warning_of(root, mine) == "另有 1 个用户使用同一个微信账号收款"
 
 
 def test_it_warns_in_english(root):
-    mine = asked("open-shared")
-    asked("open-shared")
+    mine = withdrawal_to("open-shared")
+    withdrawal_to("open-shared")
     root.http.post("/admin/language/", {"language": "en", "next": "/admin/"})
     page = root.page(f"earnings/withdrawal/{mine.pk}/change/")
     assert "Other users who are paid to the same WeChat account: 1" in page
 
 
 def test_the_others_are_found_by_an_index():
-    plan_of = risks.paid_to_account_of(asked("open-shared"))
+    plan_of = risks.paid_to_account_of(withdrawal_to("open-shared"))
     User.objects.bulk_create(UserFactory.build_batch(500))  # with one or two users the planner could use any index
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE accounts_user")
@@ -86,6 +83,6 @@ def test_the_others_are_found_by_an_index():
 
 
 def test_users_without_a_withdrawal_are_counted_too(root):
-    mine = asked("open-shared")
+    mine = withdrawal_to("open-shared")
     UserFactory(open_id="open-shared", app_id="sandbox")
     assert warning_of(root, mine) == "另有 1 个用户使用同一个微信账号收款"

@@ -7,16 +7,10 @@ from django.utils import timezone
 
 from robots.models import Robot, RobotDay
 from tests.factories.people import GroupFactory, RobotFactory
-from tests.support.admin_pages import Operator
 from tests.support.entry_points import gateway_sends
 
 pytestmark = pytest.mark.django_db
 CARD = "<strong>{}</strong><span>被封号、未接替的机器人</span>"
-
-
-@pytest.fixture
-def support() -> Operator:
-    return Operator("support")
 
 
 def banned(name: str) -> Robot:
@@ -49,7 +43,7 @@ def test_a_banned_robot_has_no_quota_left(support):
     assert '<td class="field-quota_today">-</td>' in support.page("robots/robot/")
 
 
-def test_both_pages_say_who_replaced_whom(support):
+def test_both_pages_show_who_replaced_whom(support):
     old, new = banned("甲"), RobotFactory(name="乙")
     gateway_sends(("abnormal_robot_replaced", {"replace_robot_id": new.code, "qrcode": ""}))
     assert f'/admin/robots/robot/{new.pk}/change/">乙</a> (20' in support.page(f"robots/robot/{old.pk}/change/")

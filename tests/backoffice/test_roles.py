@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from config.backoffice import roles
 from earnings.models import EarningsRules
 from tests.factories.launches import launched
-from tests.factories.money import ask, give
+from tests.factories.money import credit, requested_withdrawal
 from tests.factories.people import GroupFactory, UserFactory
 from tests.support.admin_pages import PAGES, Operator
 
@@ -153,8 +153,8 @@ def test_an_operators_name_stays():
 
 def test_finance_sees_the_steps_of_a_withdrawal():
     alice = UserFactory(phone="13800138000")
-    give(alice, "20")
-    withdrawal = ask(alice)
+    credit(alice, "20")
+    withdrawal = requested_withdrawal(alice)
     assert "提现记录" in Operator("finance").page(f"earnings/withdrawal/{withdrawal.pk}/change/")
 
 

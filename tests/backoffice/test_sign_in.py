@@ -5,70 +5,51 @@ from urllib.parse import urlencode
 import pytest
 import time_machine
 from django.test import Client, RequestFactory
-from django_otp.oath import totp
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from accounts.models import OperatorChange, User
+from accounts.models import OperatorChange
 from config.backoffice import sign_in as sign_in_page
 from config.models import AuditEntry
 from tests.support.admin_pages import Operator
+from tests.support.admin_sign_in import PASSWORD, code_of, is_signed_in, sign_in
 
 pytestmark = pytest.mark.django_db
-PASSWORD = "a-Long-Word-7"
 
 
-@pytest.fixture
-def root() -> User:
-    return User.objects.create_superuser("root", PASSWORD)
-
-
-def sign_in(client: Client, password: str = PASSWORD, code: str = "", **headers: str) -> str:
-    form = {"username": "root", "password": password, "code": code}
-    return client.post("/admin/login/?next=/admin/", form, follow=True, headers=headers).text
-
-
-def code_of(device: TOTPDevice) -> str:
-    return f"{totp(device.bin_key):06}"
-
-
-def is_in(client: Client) -> bool:
-    return client.get("/admin/").status_code == 200
-
-
-def test_the_right_password_signs_in(root):
+def test_the_right_password_signs_in(superuser):
     client = Client()
     sign_in(client)
-    assert is_in(client)
+    assert is_signed_in(client)
 
 
 @pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example", "javascript:alert(1)", ""])
-def test_a_sign_in_that_may_not_go_on_elsewhere_leads_to_the_first_page(root, target):
+def test_a_sign_in_that_may_not_go_on_elsewhere_leads_to_the_first_page(superuser, target):
     form = {"username": "root", "password": PASSWORD, "next": target}
     answer = Client().post("/admin/login/", form, follow=True)
     assert (answer.redirect_chain, answer.status_code) == ([("/admin/", 302)], 200)
 
 
-def test_five_wrong_passwords_lock_the_name_for_a_while(root):
+def test_five_wrong_passwords_lock_the_name_for_a_while(superuser):
     client = Client()
     for _ in range(5):
         sign_in(client, "wrong")
     assert "登录已锁定" in sign_in(client)
-    assert not is_in(client)
-    with time_machine.travel(root.created_at.timestamp() + 16 * 60, tick=True):
+    assert not is_signed_in(client)
+    with time_machine.travel(superuser.created_at.timestamp() + 16 * 60, tick=True):
         sign_in(client)
-        assert is_in(client)
+        assert is_signed_in(client)
 
 
 @pytest.mark.parametrize("code", ["9" * 33, "9" * 9_000])
 @pytest.mark.parametrize("name", ["root", "r" * 65, "r" * 256, "r" * 9_000, "\ufdfa" * 64, "r\x00", "\ud800"])
-def test_a_name_or_code_of_any_length_is_an_ordinary_refusal(root, name, code):
+def test_a_name_or_code_of_any_length_is_an_ordinary_refusal(superuser, name, code):
     body = urlencode({"username": name, "password": "wrong", "code": code}, errors="surrogatepass")
     client = Client(raise_request_exception=False)
     answer = client.post("/admin/login/", body, content_type="application/x-www-form-urlencoded")
     assert (answer.status_code, "errorlist" in answer.text) == (200, True)
 
 
-def test_a_password_of_any_length_is_an_ordinary_refusal_and_not_hashed(root, monkeypatch):
+def test_a_password_of_any_length_is_an_ordinary_refusal_and_not_hashed(superuser, monkeypatch):
     hashed = []
     monkeypatch.setattr(
         "django.contrib.auth.hashers.PBKDF2PasswordHasher.encode", lambda *args: hashed.append(args)
@@ -78,7 +59,7 @@ def test_a_password_of_any_length_is_an_ordinary_refusal_and_not_hashed(root, mo
 
 
 @pytest.mark.parametrize("query", ["?a=%00", f"?next={'/' * 5000}", "?next=%00", f"?{'a' * 3000}=%ff"])
-def test_a_strange_address_of_the_sign_in_page_is_an_ordinary_refusal(root, query):
+def test_a_strange_address_of_the_sign_in_page_is_an_ordinary_refusal(superuser, query):
     client = Client(raise_request_exception=False)
     form = {"username": "root", "password": "wrong", "next": "\x00" * 9}
     headers = {"User-Agent": "u" * 5000, "Accept": "a" * 5000}
@@ -93,7 +74,7 @@ def test_a_strange_choice_of_language_changes_nothing(language):
     assert (answer.status_code, "django_language" in answer.cookies) == (302, False)
 
 
-def test_too_many_attempts_of_an_address_are_refused_before_a_password_is_looked_at(root, settings):
+def test_too_many_attempts_of_an_address_are_refused_before_a_password_is_looked_at(superuser, settings):
     settings.THROTTLE_RATES = {**settings.THROTTLE_RATES, "operator_sign_in": "2/60"}
     client = Client()
     for name in ("nobody", "somebody"):
@@ -101,29 +82,29 @@ def test_too_many_attempts_of_an_address_are_refused_before_a_password_is_looked
     answer = client.post("/admin/login/", {"username": "root", "password": PASSWORD})
     assert (answer.status_code, f"请 {answer['Retry-After']} 秒后再试" in answer.text) == (429, True)
     assert 50 <= int(answer["Retry-After"]) <= 60
-    assert not is_in(client)
+    assert not is_signed_in(client)
 
 
-def test_while_another_password_is_checked_none_is(root):
+def test_while_another_password_is_checked_none_is(superuser):
     """A check takes a third of a second of CPU: many at once would stop the service."""
     client = Client()
     with sign_in_page.password_slot(RequestFactory().get("/admin/login/")):
         answer = client.post("/admin/login/", {"username": "root", "password": PASSWORD})
     assert (answer.status_code, answer["Retry-After"]) == (429, "1")
     assert "正在登录的人太多，请过一会儿再试。" in answer.text
-    assert not is_in(client)
+    assert not is_signed_in(client)
     sign_in(client)
-    assert is_in(client)
+    assert is_signed_in(client)
 
 
-def test_the_limit_is_of_the_address_and_not_of_everybody(root, settings):
+def test_the_limit_is_of_the_address_and_not_of_everybody(superuser, settings):
     settings.TRUSTED_PROXIES = 1
     settings.THROTTLE_RATES = {**settings.THROTTLE_RATES, "operator_sign_in": "1/60"}
     for _ in range(2):
         sign_in(Client(), "wrong", **{"X-Forwarded-For": "203.0.113.5"})
     client = Client()
     sign_in(client, **{"X-Forwarded-For": "203.0.113.6"})
-    assert is_in(client)
+    assert is_signed_in(client)
 
 
 def test_looking_at_the_sign_in_page_is_no_attempt(settings):
@@ -131,29 +112,29 @@ def test_looking_at_the_sign_in_page_is_no_attempt(settings):
     assert Client().get("/admin/login/").status_code == 200
 
 
-def test_somebody_else_is_not_locked_out_with_it(root, settings):
+def test_somebody_else_is_not_locked_out_with_it(superuser, settings):
     settings.TRUSTED_PROXIES = 1
     for _ in range(5):
         sign_in(Client(), "wrong", **{"X-Forwarded-For": "203.0.113.5"})
     client = Client()
     sign_in(client, **{"X-Forwarded-For": "203.0.113.6"})
-    assert is_in(client)
+    assert is_signed_in(client)
 
 
-def test_an_administrator_unlocks(root):
+def test_an_administrator_unlocks(superuser):
     for _ in range(5):
         sign_in(Client(), "wrong")
-    Operator().act("accounts/operator", "unlock", root)
+    Operator().act("accounts/operator", "unlock", superuser)
     client = Client()
     sign_in(client)
-    assert is_in(client)
+    assert is_signed_in(client)
 
 
-def test_enrolling_asks_for_the_first_code(root):
+def test_enrolling_asks_for_the_first_code(superuser):
     client = Client()
     sign_in(client)
     assert "<svg" in client.get("/admin/two-factor/").text
-    device = TOTPDevice.objects.get(user=root)
+    device = TOTPDevice.objects.get(user=superuser)
     assert "验证码不正确" in client.post("/admin/two-factor/", {"code": "000000"}).text
     device.throttle_reset()
     assert "两步验证已启用" in client.post("/admin/two-factor/", {"code": code_of(device)}, follow=True).text
@@ -161,44 +142,44 @@ def test_enrolling_asks_for_the_first_code(root):
     assert (entry.actor, entry.changes) == ("root", {"confirmed": [False, True]})
 
 
-def test_an_operator_with_a_second_factor_needs_it(root):
-    device = TOTPDevice.objects.create(user=root, confirmed=True)
+def test_an_operator_with_a_second_factor_needs_it(superuser):
+    device = TOTPDevice.objects.create(user=superuser, confirmed=True)
     client = Client()
     assert "请输入身份验证器上的" in sign_in(client)
-    assert not is_in(client)
+    assert not is_signed_in(client)
     sign_in(client, code=code_of(device))
-    assert is_in(client)
+    assert is_signed_in(client)
 
 
-def test_where_two_factors_are_asked_for_a_password_alone_leads_to_enrolment_and_nowhere_else(root, settings):
+def test_where_two_factors_are_asked_for_a_password_alone_leads_to_enrolment_and_nowhere_else(superuser, settings):
     settings.OPERATOR_TWO_FACTOR = True
     client = Client()
     assert "请先完成设置" in sign_in(client)
     assert client.get("/admin/accounts/user/").status_code == 302
-    device = TOTPDevice.objects.get(user=root)
+    device = TOTPDevice.objects.get(user=superuser)
     client.post("/admin/two-factor/", {"code": code_of(device)})
-    assert is_in(client)
+    assert is_signed_in(client)
 
 
-def test_an_operator_without_the_second_factor_is_refused_by_the_api(root, settings):
+def test_an_operator_without_the_second_factor_is_refused_by_the_api(superuser, settings):
     settings.OPERATOR_TWO_FACTOR = settings.ENFORCE_AUTH = True
     client = Client()
     sign_in(client)
     assert client.post("/admin/withdraw", content_type="application/json").json()["code"] == 1401
 
 
-def test_two_administrators_reset_a_lost_second_factor(root):
-    TOTPDevice.objects.create(user=root, confirmed=True)
-    Operator().act("accounts/operator", "reset_second_factor", root)
+def test_two_administrators_reset_a_lost_second_factor(superuser):
+    TOTPDevice.objects.create(user=superuser, confirmed=True)
+    Operator().act("accounts/operator", "reset_second_factor", superuser)
     Operator().act("accounts/operatorchange", "confirm", OperatorChange.objects.get())
     client = Client()
     sign_in(client)
-    assert is_in(client)
+    assert is_signed_in(client)
 
 
-def test_a_session_ends_when_nothing_is_clicked(root, settings):
+def test_a_session_ends_when_nothing_is_clicked(superuser, settings):
     client = Client()
     sign_in(client)
     assert client.cookies["sessionid"]["max-age"] == settings.SESSION_COOKIE_AGE == 2 * 3600
-    with time_machine.travel(root.created_at.timestamp() + 2 * 3600 + 60, tick=True):
-        assert not is_in(client)
+    with time_machine.travel(superuser.created_at.timestamp() + 2 * 3600 + 60, tick=True):
+        assert not is_signed_in(client)

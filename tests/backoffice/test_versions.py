@@ -1,4 +1,4 @@
-"""When two operators open the same form, the second save is refused."""
+"""The second save of a form that two operators opened is refused."""
 
 import re
 

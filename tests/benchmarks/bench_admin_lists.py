@@ -84,7 +84,7 @@ def opened(client: Client, where: str, database: str) -> Callable[[], None]:
 
 
 class Side:
-    """One database. The connection to it is opened once per turn, before the measured pages."""
+    """A database. The connection to it is opened once per turn, before the measured pages."""
 
     def __init__(self, client: Client, name: str) -> None:
         self.client, self.name = client, name

@@ -11,7 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 from robots.models import Robot
-from robots.outbox.leases import claim
+from robots.outbox.leases import claim_messages
 from tests.benchmarks.harness import compare, report, run
 
 CLAIMS = 10  # of 200 messages
@@ -54,7 +54,7 @@ def in_table(schema: str, work: Callable[[], None]) -> Callable[[], None]:
 def claim_all() -> None:
     after = 0
     for _ in range(CLAIMS):
-        claimed = claim(at=timezone.now(), after=after)
+        claimed = claim_messages(at=timezone.now(), after=after)
         assert len(claimed.messages) == 200
         after = claimed.after
 
@@ -77,7 +77,7 @@ def measure_round(what: str, *, limited_robots: list[str], **rows: int) -> None:
     times, after, claimed = [], 0, 0
     while not times or (after and len(times) < 60):
         began = time.perf_counter()
-        found = claim(at=timezone.now(), after=after, limited_robots=limited_robots)
+        found = claim_messages(at=timezone.now(), after=after, limited_robots=limited_robots)
         times.append(time.perf_counter() - began)
         after, claimed = found.after, claimed + len(found.messages)
     report(

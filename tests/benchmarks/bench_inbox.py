@@ -16,7 +16,7 @@ from groups.models import Group
 from integrations.gateway import handling, inbox, subscriptions
 from integrations.gateway.subscriptions import Event
 from keywords.models import GroupKeyword, KeywordBatch
-from keywords.subscribers import on_messages
+from keywords.subscribers import reply_to_messages
 from tests.benchmarks.harness import compare, report, run
 from tests.factories.people import GroupFactory
 from tests.support.entry_points import key_with
@@ -198,7 +198,7 @@ def many_keywords() -> None:
 
         def handle() -> None:
             for event in events:
-                on_messages([event])
+                reply_to_messages([event])
 
         return handle
 

@@ -23,7 +23,7 @@ WITH days AS (
 )
 INSERT INTO earnings_ledgerentry (transaction_id, account_id, bucket, amount, income_type, day)
 SELECT id, %(account)s::uuid, 'available', 0.25, income_type, day FROM days CROSS JOIN generate_series(0, 4) income_type
-UNION ALL SELECT id, %(house)s::uuid, 'available', -1.25, NULL, day FROM days
+UNION ALL SELECT id, %(rewards)s::uuid, 'available', -1.25, NULL, day FROM days
 """
 
 
@@ -34,7 +34,7 @@ def earner(days: int) -> User:
         "days": days,
         "cause": f"bench:{user.pk}:",
         "account": str(ledger.account_of(user).pk),
-        "house": str(ledger.platform_account(Account.Kind.REWARDS).pk),
+        "rewards": str(ledger.platform_account(Account.Kind.REWARDS).pk),
     }
     with connection.cursor() as cursor:
         cursor.execute(_EARN, params)

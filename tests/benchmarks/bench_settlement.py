@@ -25,7 +25,7 @@ from earnings.settlement import settle_day
 from groups.models import Group, StarPlan
 from robots.models import Robot
 from tests.benchmarks.harness import compare, must_reach, report, run
-from tests.factories.money import plan_in_force
+from tests.factories.money import change_plans_in_force
 from tests.factories.people import days_ago
 
 GROUPS, PEOPLE, SAMPLE = 100_000, 10_000, 300
@@ -59,8 +59,8 @@ def make_world() -> None:
             )
             for n in range(start, start + 5000)
         )
-    plan_in_force(income_days=1000)
-    plan_in_force(4, activity_bonus="0.05")
+    change_plans_in_force(income_days=1000)
+    change_plans_in_force(4, activity_bonus="0.05")
 
 
 def tidy() -> None:
@@ -108,7 +108,7 @@ def write_known_values() -> None:
 
 def loop_over_groups(groups: list[Group], day: date) -> None:
     """Settle group by group with the ORM, each group in a posting of its own."""
-    rules, house, now = EarningsRules.current(), ledger.platform_account(Account.Kind.REWARDS), timezone.now()
+    rules, rewards, now = EarningsRules.current(), ledger.platform_account(Account.Kind.REWARDS), timezone.now()
     for group in groups:
         plan = StarPlan.objects.filter(star=group.star, valid_from__lte=day).latest("valid_from")
         with transaction.atomic():
@@ -121,7 +121,7 @@ def loop_over_groups(groups: list[Group], day: date) -> None:
                 if above is not None and (amount := ledger.rounded_down(plan.daily_profit * share)):
                     postings.append(Posting(ledger.account_of(above), amount, income_type=IncomeType.APPRENTICES))
                 above, share = above.inviter if above else None, next_share
-            postings.append(Posting(house, -sum((posting.amount for posting in postings), Decimal(0))))
+            postings.append(Posting(rewards, -sum((posting.amount for posting in postings), Decimal(0))))
             cause = f"loop:{day}:{group.pk}"
             ledger.post(kind=TransactionKind.SETTLEMENT, cause=cause, day=day, at=now, postings=postings)
 

@@ -9,7 +9,7 @@ SECONDS = float(sys.argv[2])
 
 
 class Gateway(asyncio.Protocol):
-    """One connection, which answers each request when its head and body have come."""
+    """A connection, which answers each request when its head and body have come."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport, self.received = transport, b""

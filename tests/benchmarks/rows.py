@@ -184,7 +184,7 @@ _EMPTY = {
 
 
 def fill(table: str, first: int, last: int) -> None:
-    """Rows `first` to `last` of a table: what must be there and what is said of them."""
+    """Insert rows `first` to `last` of a table: its required columns and the values of TABLES."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT column_name, data_type, is_nullable, is_identity FROM information_schema.columns"

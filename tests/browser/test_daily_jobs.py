@@ -1,8 +1,6 @@
 """The daily work of each role in a browser, with clicks and keys only."""
 
 import pytest
-from django.contrib.auth.hashers import make_password
-from django.contrib.auth.models import Group as Role
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
@@ -13,34 +11,22 @@ from groups.models import Group
 from launches.models import Launch
 from robots.models import OutboxMessage
 from tests.factories.launches import launched
-from tests.factories.money import ask, give
-from tests.factories.people import FriendshipFactory, GroupFactory, OperatorFactory, UserFactory
+from tests.factories.money import credit, requested_withdrawal
+from tests.factories.people import FriendshipFactory, GroupFactory, UserFactory
+from tests.support.browser import sign_in_as
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, serialized_rollback=True),
     pytest.mark.browser,
     pytest.mark.xdist_group("browser"),
 ]
-PASSWORD = "a-Long-Word-7"
-
-
-def enter(page: Page, role: str) -> Page:
-    """Sign in as an operator with this role."""
-    operator = OperatorFactory(username=role, is_superuser=False, password=make_password(PASSWORD))
-    operator.groups.add(Role.objects.get(name=role))
-    page.goto("/admin/")
-    page.fill("#id_username", role)
-    page.fill("#id_password", PASSWORD)
-    page.click("input[type=submit]")
-    expect(page.locator("#logout-form")).to_be_visible()
-    return page
 
 
 def withdrawals(count: int) -> list[Withdrawal]:
     users = [UserFactory(phone=f"1380013{number:04}") for number in range(count)]
     for user in users:
-        give(user, "20")
-    return [ask(user) for user in users]
+        credit(user, "20")
+    return [requested_withdrawal(user) for user in users]
 
 
 def choose(page: Page, action: str) -> None:
@@ -54,7 +40,7 @@ def confirm(page: Page) -> None:
 
 def test_finance_reviews_ten_withdrawals_at_once(page: Page):
     withdrawals(10)
-    enter(page, "finance").click("text=待审核提现")
+    sign_in_as(page, "finance").click("text=待审核提现")
     page.check("#action-toggle")
     choose(page, "通过并打款")
     expect(page.locator(".confirm-total")).to_contain_text("共 200.00 元")
@@ -65,7 +51,7 @@ def test_finance_reviews_ten_withdrawals_at_once(page: Page):
 
 def test_finance_rejects_one_from_its_page_with_a_reason(page: Page):
     [withdrawal] = withdrawals(1)
-    enter(page, "finance").goto(f"/admin/earnings/withdrawal/{withdrawal.pk}/change/")
+    sign_in_as(page, "finance").goto(f"/admin/earnings/withdrawal/{withdrawal.pk}/change/")
     page.click("text=拒绝并退回余额")
     page.fill("#id_reason", "资料不符")
     confirm(page)
@@ -76,7 +62,7 @@ def test_finance_rejects_one_from_its_page_with_a_reason(page: Page):
 
 def test_finance_takes_a_filtered_list_away(page: Page):
     withdrawals(2)
-    enter(page, "finance").goto("/admin/earnings/withdrawal/?q=0001")
+    sign_in_as(page, "finance").goto("/admin/earnings/withdrawal/?q=0001")
     page.check("#action-toggle")
     with page.expect_download() as answer:
         choose(page, "导出所选为 Excel")
@@ -86,7 +72,7 @@ def test_finance_takes_a_filtered_list_away(page: Page):
 def test_support_finds_a_person_by_the_last_digits_and_blocks_them(page: Page):
     alice = UserFactory(phone="13800138000", nickname="alice")
     UserFactory(phone="13900139000", nickname="mallory")
-    enter(page, "support").goto("/admin/accounts/user/")
+    sign_in_as(page, "support").goto("/admin/accounts/user/")
     page.fill("#searchbar", "8000")
     page.press("#searchbar", "Enter")
     expect(page.locator("#result_list tbody tr")).to_have_count(1)
@@ -102,7 +88,7 @@ def test_support_answers_feedback(page: Page):
     user = FriendshipFactory().user
     category = ProblemCategory.objects.first()
     Problem.objects.create(user=user, category=category, description="没有欢迎语", reported_at=timezone.now())
-    enter(page, "support").click("text=待答复反馈")
+    sign_in_as(page, "support").click("text=待答复反馈")
     page.check("#action-toggle")
     choose(page, "答复")
     page.fill("#id_answer", "已经修好了")
@@ -114,7 +100,7 @@ def test_support_answers_feedback(page: Page):
 def test_support_cancels_groups(page: Page):
     for _ in range(3):
         GroupFactory()
-    enter(page, "support").goto("/admin/groups/group/")
+    sign_in_as(page, "support").goto("/admin/groups/group/")
     page.check("#action-toggle")
     choose(page, "注销群")
     confirm(page)
@@ -124,7 +110,7 @@ def test_support_cancels_groups(page: Page):
 
 def test_an_administrator_pauses_a_launch(page: Page):
     launch = launched(GroupFactory())
-    enter(page, "administrator").goto(f"/admin/launches/launch/{launch.pk}/change/")
+    sign_in_as(page, "administrator").goto(f"/admin/launches/launch/{launch.pk}/change/")
     page.click("button:has-text('暂停')")
     confirm(page)
     launch.refresh_from_db()
@@ -132,7 +118,7 @@ def test_an_administrator_pauses_a_launch(page: Page):
 
 
 def test_an_administrator_sets_maintenance_and_sees_it_before(page: Page):
-    enter(page, "administrator").goto("/admin/config/sitestatus/add/")
+    sign_in_as(page, "administrator").goto("/admin/config/sitestatus/add/")
     page.select_option("#id_status", "2")
     page.fill("#id_upgrade_end", "今晚 23:00")
     expect(page.locator(".preview")).to_have_text("维护 今晚 23:00")
@@ -144,7 +130,7 @@ def test_an_administrator_sets_maintenance_and_sees_it_before(page: Page):
 def test_a_viewer_looks_at_everything_on_a_phone(page: Page):
     withdrawals(3)
     page.set_viewport_size({"width": 390, "height": 844})
-    enter(page, "viewer")
+    sign_in_as(page, "viewer")
     expect(page.locator(".chart svg").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.goto("/admin/earnings/withdrawal/")
@@ -152,5 +138,5 @@ def test_a_viewer_looks_at_everything_on_a_phone(page: Page):
 
 
 def test_english_is_one_click_away(page: Page):
-    enter(page, "viewer").click("#language-form button")
+    sign_in_as(page, "viewer").click("#language-form button")
     expect(page.locator("#content")).to_contain_text("Withdrawals to review")

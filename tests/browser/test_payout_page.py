@@ -13,8 +13,9 @@ from earnings.models import Payout, Withdrawal
 from earnings.tasks import query_payouts, send_payouts
 from robots.outbox import sender
 from tests.browser.conftest import PICTURES, note_what_the_policy_refuses
-from tests.factories.money import ask, balance, give
+from tests.factories.money import available_and_withdrawing, credit, requested_withdrawal
 from tests.factories.people import FriendshipFactory, RobotFactory, UserFactory
+from tests.support.outside_system import set_fault
 from tests.support.wechat_browser import CHROME, WECHAT
 
 pytestmark = [
@@ -56,8 +57,8 @@ def waiting(servers: tuple[str, ...], sandbox: Any) -> Withdrawal:
     """Return a withdrawal that is approved, sent and waits for alice, with the robot's message to her."""
     alice = UserFactory(phone="13800138000", code="wx-alice", union_id="union-alice", open_id="open-alice")
     FriendshipFactory(user=alice, robot=RobotFactory(code="sandbox-robot-1"))
-    give(alice, "100")
-    withdrawal = ask(alice)
+    credit(alice, "100")
+    withdrawal = requested_withdrawal(alice)
     sandbox.state.note("next_bill", next_state="WAIT_USER_CONFIRM")
     withdrawals.approve([withdrawal.pk], by="root", at=timezone.now())
     send_payouts()
@@ -102,7 +103,7 @@ def test_a_user_confirms_from_the_robots_link_to_the_money(phone: Page, waiting:
     take_with_a_worker(phone)
     waiting.refresh_from_db()
     assert (waiting.status, Payout.objects.get().state) == (Withdrawal.Status.PAID, Payout.State.SUCCEEDED)
-    assert (balance(waiting.user), ledger_check.find_errors()) == (("80.00", "0.00"), [])
+    assert (available_and_withdrawing(waiting.user), ledger_check.find_errors()) == (("80.00", "0.00"), [])
     [bill] = sandbox.state.bills.values()
     assert (bill["state"], bill["openid"], bill["requests"]) == ("SUCCESS", "open-alice", 1)
 
@@ -142,7 +143,7 @@ def test_a_transfer_that_ended_meanwhile_shows_its_end(phone: Page, waiting: Wit
 def test_a_failed_opening_in_wechat_shows_what_to_do(phone: Page, waiting: Withdrawal, sandbox: Any):
     enter(phone, sandbox)
     expect(phone.locator("#confirm")).to_be_enabled()
-    sandbox.state.note("fault", system="pay", mode="error", rate=1.0)
+    set_fault(sandbox, "pay")
     phone.click("#confirm")
     expect(phone.locator("[data-note=failed]")).to_be_visible()
     expect(phone.locator("#confirm")).to_be_enabled()

@@ -8,8 +8,8 @@ from playwright.sync_api import Page, expect
 
 from groups.models import StarPlan
 from tests.browser.conftest import PICTURES
-from tests.browser.test_daily_jobs import enter
-from tests.factories.money import rated
+from tests.factories.money import rated_group
+from tests.support.browser import sign_in_as
 
 pytestmark = [
     pytest.mark.browser,
@@ -21,9 +21,9 @@ pytestmark = [
 @pytest.mark.parametrize("width", [1440, 390])
 def test_finance_changes_a_plan_and_another_confirms_it(page: Page, width: int):
     page.set_viewport_size({"width": width, "height": 900})
-    rated(5)
+    rated_group(5)
     tomorrow = timezone.localdate() + timedelta(days=1)
-    enter(page, "finance").goto("/admin/groups/starplan/add/")
+    sign_in_as(page, "finance").goto("/admin/groups/starplan/add/")
     page.select_option("#id_star", "5")
     page.fill("#id_daily_profit", "200")
     page.fill("#id_valid_from", str(tomorrow))
@@ -36,7 +36,7 @@ def test_finance_changes_a_plan_and_another_confirms_it(page: Page, width: int):
     page.click("input[value=确认变更]")
     expect(page.locator(".messagelist")).to_contain_text("待另一名运营人员")
     page.context.clear_cookies()
-    enter(page, "administrator")
+    sign_in_as(page, "administrator")
     page.screenshot(path=PICTURES / f"home-{width}.png", full_page=True)
     page.click("a:has-text('待第二人确认的收益变更')")
     page.screenshot(path=PICTURES / f"changes-{width}.png", full_page=True)

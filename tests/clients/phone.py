@@ -97,7 +97,7 @@ class Phone:
         return page if self.complete(parameters["userId"]) == 1200 and self.sign_in() == 1200 else "/error"
 
     def ask_wechat(self) -> None:
-        """WeChat's authorization page was passed: the client takes over what WeChat says and keeps it for 90 days."""
+        """WeChat's authorization page was passed: the client takes the profile from WeChat and keeps it for 90 days."""
         profile = self.send("GET", f"/wechat/user_info?app_id={APP_ID}&code={self.name}")["data"]
         for name, field in zip(IDENTITY, ("unionid", "openid", "headimgurl", "nickname"), strict=True):
             self.keep(name, profile[field])

@@ -19,7 +19,7 @@ from earnings.tasks import query_payouts, send_payouts
 from earnings.withdrawals import approve
 from groups.tasks import remind_newcomers
 from robots.models import OutboxMessage
-from tests.factories.money import ask, give
+from tests.factories.money import credit, requested_withdrawal
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory
 from tests.support.entry_points import gateway_sends, private_messages_to
 from tests.support.payouts import set_next_state
@@ -112,7 +112,7 @@ CLIENT_LINKS = [
 
 
 def followed(text: str) -> str:
-    """Where the link in a text leads in the end."""
+    """Return the address to which the link in a text leads in the end."""
     address = ADDRESS.findall(text)[-1]
     path = urlsplit(address).path
     return Client().get(path)["Location"] if path.startswith("/s/") else address
@@ -135,8 +135,8 @@ def test_an_invitation_carries_the_inviter_and_their_channel(alice: Any):
 
 def test_a_payout_that_waits_leads_to_the_page_that_confirms_it(alice: Any, sandbox: Any):
     set_next_state(sandbox, "WAIT_USER_CONFIRM")
-    give(alice, "20")
-    withdrawal = ask(alice)
+    credit(alice, "20")
+    withdrawal = requested_withdrawal(alice)
     approve([withdrawal.pk], by="root", at=timezone.now())
     send_payouts()
     query_payouts()

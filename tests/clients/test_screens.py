@@ -122,8 +122,8 @@ def test_apprentices_and_reminding_one(alice: Phone):
         read(alice.call("GET", "/user/apprentice?current_page=0&page_size=20&leave=2"), [APPRENTICE], paged=True)
         == []
     )
-    woken = {name: bao[name] for name in ("is_import", "is_apprentice", "user_id")}
-    assert alice.call("POST", "/apprentice/awakening", woken)["code"] == 1200
+    reminded = {name: bao[name] for name in ("is_import", "is_apprentice", "user_id")}
+    assert alice.call("POST", "/apprentice/awakening", reminded)["code"] == 1200
 
 
 def test_the_poster_is_shown_without_a_token(scenario: Scenario, alice: Phone):
@@ -311,9 +311,9 @@ def test_maintenance_is_seen_before_anything_else(scenario: Scenario, alice: Pho
         assert scenario.system("POST", "/app/status", {"status": 1})["code"] == 1200
 
 
-def test_a_blocked_user_is_led_to_the_page_that_says_so(scenario: Scenario):
-    villain = scenario.joins("villain")
-    assert scenario.system("PUT", f"/users/{villain.call('GET', '/user')['data']}/block")["code"] == 1200
-    assert villain.open("/home") == "/home"  # through WeChat once more
-    assert read(villain.call("GET", "/users/block_verify"), BOOLEAN) is True
-    assert villain.call("POST", "/withdraw", {"balance": 1})["code"] == 3004
+def test_a_blocked_user_is_led_to_the_page_for_blocked_users(scenario: Scenario):
+    blocked = scenario.joins("villain")
+    assert scenario.system("PUT", f"/users/{blocked.call('GET', '/user')['data']}/block")["code"] == 1200
+    assert blocked.open("/home") == "/home"  # through WeChat once more
+    assert read(blocked.call("GET", "/users/block_verify"), BOOLEAN) is True
+    assert blocked.call("POST", "/withdraw", {"balance": 1})["code"] == 3004

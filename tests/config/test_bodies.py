@@ -102,7 +102,7 @@ def test_the_sign_in_page_reads_no_chunked_hundred_megabytes(server: WebServer):
 
 
 def test_a_chunked_body_that_pauses_just_past_two_mebibytes_is_refused_for_its_length(server: WebServer):
-    """gunicorn asks for a kilobyte more than the one byte that tells."""
+    """gunicorn reads a kilobyte more than the one byte that proves the excess."""
 
     def parts() -> Iterator[bytes]:
         yield b"400000\r\n" + b" " * (2 * MIB + 1)
@@ -143,10 +143,10 @@ def test_a_server_that_reads_no_chunks_asks_for_a_length():
     assert (answer.status_code, answer.json()["code"]) == (411, 1403)
 
 
-def upload(words: int) -> dict[str, Any]:
+def upload(lines: int) -> dict[str, Any]:
     """Return an upload with this number of lines, which repeat one sensitive word."""
-    lines = "示例敏感词\n" * words
-    return {"asked": "yes", "file": SimpleUploadedFile("words.csv", lines.encode())}
+    text = "示例敏感词\n" * lines
+    return {"asked": "yes", "file": SimpleUploadedFile("words.csv", text.encode())}
 
 
 THREE_MIB = 3 * MIB // 16

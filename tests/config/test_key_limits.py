@@ -15,15 +15,10 @@ from config.models import ApiKey, Scope, revoke
 from tests.support.admin_pages import Operator
 from tests.support.client import ApiClient
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("enforced_auth")]
 
 
-@pytest.fixture(autouse=True)
-def _enforced(settings: Any) -> None:
-    settings.ENFORCE_AUTH = True
-
-
-def made(*text: str, name: str = "bi") -> str:
+def issued_key(*text: str, name: str = "bi") -> str:
     """Create a key with the command. Returns the key."""
     printed = StringIO()
     call_command("create_api_key", name, "--scope=backoffice:read", *text, stdout=printed)
@@ -47,7 +42,7 @@ def call(raw: str, address: str = "127.0.0.1", **headers: str) -> dict[str, Any]
 @pytest.mark.parametrize(("until", "last"), [("--until=2026-12-31", "2026-12-31T15:59:59Z"), ("--days=2", None)])
 def test_a_key_expires(until, last):
     with time_machine.travel("2026-12-29T10:00:00Z"):
-        raw = made(until)
+        raw = issued_key(until)
     with time_machine.travel(last or "2026-12-31T09:59:59Z", tick=False):
         assert call(raw)["code"] == 1200
     with time_machine.travel("2026-12-31T16:00:00Z", tick=False):
@@ -70,13 +65,13 @@ def test_a_key_expires(until, last):
     ],
 )
 def test_a_key_is_accepted_from_its_addresses_only(address, code):
-    raw = made("--from=203.0.113.7", "--from=10.1.0.0/16", "--from=2001:db8::/32")
+    raw = issued_key("--from=203.0.113.7", "--from=10.1.0.0/16", "--from=2001:db8::/32")
     assert call(raw, address)["code"] == code
     assert call(raw, address)["code"] == code
 
 
 def test_a_header_moves_nobody_into_an_address(settings):
-    raw = made("--from=203.0.113.7")
+    raw = issued_key("--from=203.0.113.7")
     assert call(raw, "198.51.100.1", **{"X-Forwarded-For": "203.0.113.7"})["code"] == 1401
     settings.TRUSTED_PROXIES = 1
     assert call(raw, "127.0.0.1", **{"X-Forwarded-For": "203.0.113.7, 198.51.100.1"})["code"] == 1401
@@ -84,7 +79,7 @@ def test_a_header_moves_nobody_into_an_address(settings):
 
 
 def test_the_last_use_has_its_address():
-    raw = made()
+    raw = issued_key()
     call(raw, "203.0.113.7")
     key = ApiKey.objects.get()
     assert key.last_used_from == "203.0.113.7"
@@ -93,19 +88,19 @@ def test_the_last_use_has_its_address():
 
 
 def test_a_refused_use_is_not_stored():
-    call(made("--from=203.0.113.7"), "198.51.100.1")
+    call(issued_key("--from=203.0.113.7"), "198.51.100.1")
     assert ApiKey.objects.get().last_used_at is None
 
 
 def test_two_keys_of_a_system_are_valid_until_the_old_one_is_revoked():
-    old, new = made(), made()
+    old, new = issued_key(), issued_key()
     assert [call(raw)["code"] for raw in (old, new)] == [1200, 1200]
     revoke(ApiKey.objects.get(prefix=old[:8]), by=None, at=timezone.now())
     assert [call(raw)["code"] for raw in (old, new)] == [1401, 1200]
 
 
 @pytest.mark.parametrize(
-    "words",
+    "arguments",
     [
         ("--from=10.0.0.1/8",),
         ("--from=example.com",),
@@ -115,9 +110,9 @@ def test_two_keys_of_a_system_are_valid_until_the_old_one_is_revoked():
         ("--days=3", "--until=2099-01-01"),
     ],
 )
-def test_the_command_refuses_an_invalid_network_or_a_past_day(words):
+def test_the_command_refuses_an_invalid_network_or_a_past_day(arguments):
     with pytest.raises(CommandError):
-        made(*words)
+        issued_key(*arguments)
     assert not ApiKey.objects.exists()
 
 

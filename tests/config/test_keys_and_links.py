@@ -11,7 +11,7 @@ from django.utils import timezone
 from config.api.keys import issue_key
 from config.models import ApiKey, Scope, ShortLink, revoke
 from config.platform.cache import redis
-from config.site.short_links import CLICKS, flush_clicks
+from config.site.short_links import CLICKS, store_clicks
 from tests.factories.people import OperatorFactory, UserFactory
 from tests.support.client import ApiClient
 from tests.support.entry_points import key_with
@@ -78,9 +78,9 @@ def test_a_short_link_redirects_and_counts_its_clicks():
     assert {(answer.status_code, answer["Location"]) for answer in answers} == {
         (302, "https://example.com/a?b=c&d=%E7%BE%A4")
     }
-    assert flush_clicks() == 3
+    assert store_clicks() == 3
     assert ShortLink.objects.get().click_count == 3
-    assert flush_clicks() == 0
+    assert store_clicks() == 0
 
 
 def test_following_a_short_link_writes_nothing_to_the_database(django_assert_num_queries):
@@ -161,7 +161,7 @@ def test_other_pages_of_our_own_host_may_be_shortened():
 def test_clicks_that_were_written_down_leave_nothing_behind():
     link = ApiClient(UserFactory()).post("/long_to_short", {"url": "https://example.com/counted"})["data"]
     Client().get(link.removeprefix("http://127.0.0.1:8000"))
-    flush_clicks()
+    store_clicks()
     assert redis().hlen(CLICKS.key) == 0
 
 

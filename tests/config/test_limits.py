@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from accounts.models import User
 from config.models import Scope
 from config.platform.cache import redis
 from launches.models import MassMessageDraft
@@ -32,11 +31,6 @@ COUNTED: list[tuple[str, str, str, Any]] = [
     ("problems_day", "post", "/user/problem", {"problem_catgory": NOBODY}),
 ]
 each = pytest.mark.parametrize(("scope", "method", "path", "body"), COUNTED)
-
-
-@pytest.fixture
-def alice() -> User:
-    return UserFactory(code="wx-alice")
 
 
 def allow(settings: Any, scope: str, rate: str) -> None:

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.config.test_up import pids_of
 from tests.support.processes import PROJECT
-from tests.support.product import Product, wait_for
+from tests.support.product import Product, pids_of, wait_for
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
 VIEW = """
@@ -20,7 +19,7 @@ OTHERS = ("celery --quiet -A config worker", "celery --quiet -A config beat", "m
 
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    """One that runs a copy of the sources."""
+    """Start a product that runs a copy of the sources."""
     folder = tmp_path_factory.mktemp("reload")
     product = Product(folder / "run", "--no-demo", "--reload").with_database()
     product.project = folder / "project"
@@ -47,11 +46,13 @@ def test_an_edited_view_answers_and_no_request_is_refused_meanwhile(product: Pro
 
 
 def test_the_other_processes_start_again_too(product: Product):
-    before = {words: set(pids_of(product, words)) for words in OTHERS}
+    before = {command: set(pids_of(product, command)) for command in OTHERS}
     product.forget_output()
     edit(product, VIEW.format("second"))
-    for words, pids in before.items():
-        wait_for(lambda words=words, pids=pids: set(pids_of(product, words)) - pids, 60, lambda: product.output)
+    for command, pids in before.items():
+        wait_for(
+            lambda command=command, pids=pids: set(pids_of(product, command)) - pids, 60, lambda: product.output
+        )
     assert "config/urls.py changed" in product.output
     assert "ended" not in product.output
 

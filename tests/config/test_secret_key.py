@@ -10,16 +10,14 @@ from accounts.models import User
 from accounts.tokens import UserToken
 from config.api.proofs import COOKIE
 from earnings.models import Withdrawal
-from tests.accounts.test_identity import REAL, give
-from tests.accounts.test_phone import code_sent, prove
-from tests.accounts.test_proofs import phone, sign_in
-from tests.factories.money import ask
-from tests.factories.money import give as give_money
+from tests.factories.money import credit, requested_withdrawal
 from tests.factories.people import UserFactory
-from tests.integrations.test_word_imports import WORDS, shown
 from tests.support.admin_pages import Operator
 from tests.support.client import ApiClient
-from tests.support.wechat_browser import WeChatBrowser, page_of, path_of
+from tests.support.identity_cards import REAL, enter_card
+from tests.support.moderation import WORDS, preview
+from tests.support.phones import code_sent, prove_phone
+from tests.support.wechat_browser import WeChatBrowser, browser_with_proof, page_of, path_of, sign_in_with_proof
 
 pytestmark = pytest.mark.django_db
 OLD, NEW = "old-" + "o" * 50, "new-" + "n" * 50
@@ -68,11 +66,13 @@ def test_a_token_that_has_ended_is_not_revived_by_the_old_key(change, alice):
 
 @accepted_and_not
 def test_a_wechat_proof(change, alice, sandbox, settings, is_old_accepted):
-    browser = phone()
+    browser = browser_with_proof()
     change(is_old_accepted=is_old_accepted)
-    assert sign_in(browser).json()["code"] == (1200 if is_old_accepted else 1401)
+    assert sign_in_with_proof(browser).json()["code"] == (1200 if is_old_accepted else 1401)
     settings.SECRET_KEY_FALLBACKS = []
-    assert not is_old_accepted or sign_in(browser).json()["code"] == 1200  # it was renewed with the new key
+    assert (
+        not is_old_accepted or sign_in_with_proof(browser).json()["code"] == 1200
+    )  # it was renewed with the new key
     assert COOKIE in browser.cookies
 
 
@@ -94,8 +94,8 @@ def test_the_way_to_wechats_sign_in_and_back(change, alice, sandbox, is_old_acce
 
 
 def _withdrawal(user: User) -> Withdrawal:
-    give_money(user, "20")
-    return ask(user)
+    credit(user, "20")
+    return requested_withdrawal(user)
 
 
 @accepted_and_not
@@ -103,23 +103,23 @@ def test_a_code_by_sms(change, alice, sandbox, is_old_accepted):
     client = ApiClient(alice)
     code = code_sent(sandbox, client)
     change(is_old_accepted=is_old_accepted)
-    assert prove(ApiClient(alice), code) == (1200 if is_old_accepted else 2301)
+    assert prove_phone(ApiClient(alice), code) == (1200 if is_old_accepted else 2301)
 
 
 @accepted_and_not
-def test_a_shown_list_of_words(change, is_old_accepted):
+def test_a_previewed_list_of_words(change, is_old_accepted):
     support = Operator("support")
-    page = shown(support, "赌博")
+    page = preview(support, "赌博")
     secret = page.split('name="shown" value="')[1].split('"')[0]
     change(is_old_accepted=is_old_accepted)
     support.http.force_login(support.user)
-    text = support.presses(WORDS, "take_in", confirmed="yes", shown=secret)
+    text = support.clicks(WORDS, "take_in", confirmed="yes", shown=secret)
     assert ("页面已过期" in text) != is_old_accepted
 
 
 def test_an_identity_card_of_the_embedded_mode(change, alice, settings):
     settings.IDENTITY_KEYS = []
-    give(alice)
+    enter_card(alice)
     change(is_old_accepted=True)
     assert "110105**********2X" in Operator().page(f"accounts/user/{alice.pk}/change/")
-    assert give(UserFactory(), REAL)["code"] == 1403
+    assert enter_card(UserFactory(), REAL)["code"] == 1403

@@ -11,7 +11,7 @@ from pgtrigger.core import INSTALLED
 
 from earnings.models import LedgerEntry
 from groups.models import ArticlePrice, StarPlan
-from tests.factories.money import give
+from tests.factories.money import credit
 from tests.factories.people import UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -40,7 +40,7 @@ def test_every_trigger_of_the_database_is_declared_on_a_model_or_writes_the_audi
 
 
 def test_a_session_cannot_switch_a_trigger_off():
-    give(UserFactory(), "5")
+    credit(UserFactory(), "5")
     refused = pytest.raises((IntegrityError, InternalError), match="append-only")
     with pgtrigger.ignore("earnings.LedgerEntry:append_only"), refused, transaction.atomic():
         LedgerEntry.objects.all().delete()

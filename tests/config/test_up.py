@@ -12,31 +12,13 @@ import pytest
 import requests
 
 from config.platform.embedded_mode import read_services
-from tests.support.product import Product, wait_for
+from tests.support.product import Product, pids_of, running_processes, wait_for
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
 
 
-def _running(product: Product) -> dict[int, str]:
-    """Return the command lines by pid of processes with the product's directory in their environment or as their cwd."""
-    found = {}
-    for entry in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            environment = (entry / "environ").read_bytes().split(b"\0")
-            is_ours = f"RUN_DIR={product.run_dir}".encode() in environment
-            is_home = (entry / "cwd").readlink().is_relative_to(product.run_dir)  # Redis rewrites its environment
-            is_dead = (entry / "stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
-            if (is_ours or is_home) and not is_dead:
-                found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-    return found
-
-
 def processes_of(product: Product) -> list[str]:
-    return list(_running(product).values())
-
-
-def pids_of(product: Product, words: str) -> list[int]:
-    return [pid for pid, command in _running(product).items() if words in command]
+    return list(running_processes(product).values())
 
 
 def _end(product: Product) -> None:
@@ -172,7 +154,7 @@ def test_killing_only_its_own_process_leaves_nothing_running(product: Product):
 
 
 @pytest.mark.parametrize(
-    "words",
+    "command",
     [
         "gunicorn",
         "celery --quiet -A config worker",
@@ -181,12 +163,12 @@ def test_killing_only_its_own_process_leaves_nothing_running(product: Product):
         "manage.py sandbox",
     ],
 )
-def test_a_child_that_dies_is_started_again(running: Product, words: str):
-    before = pids_of(running, words)
+def test_a_child_that_dies_is_started_again(running: Product, command: str):
+    before = pids_of(running, command)
     running.forget_output()
     os.kill(min(before), signal.SIGKILL)
     wait_for(lambda: "starting it again" in running.output, 10)
-    wait_for(lambda: set(pids_of(running, words)) - set(before), 10)
+    wait_for(lambda: set(pids_of(running, command)) - set(before), 10)
     wait_for(lambda: _answers(f"{running.url}/s/x") and _answers(f"{running.sandbox_url}/_/"), 20)
 
 
@@ -197,19 +179,19 @@ def _answers(url: str) -> bool:
         return False
 
 
-@pytest.mark.parametrize("words", ["postgres", "valkey-server"])
-def test_a_database_that_dies_is_started_again_with_its_data(product: Product, words: str):
+@pytest.mark.parametrize("command", ["postgres", "valkey-server"])
+def test_a_database_that_dies_is_started_again_with_its_data(product: Product, command: str):
     product.start().wait_until_ready()
     scan = {"open_id": "o", "union_id": "u", "sharing_user_id": "", "channel": ""}
     robot = product.call("POST", "/robot/distribution", scan)["data"]
-    os.kill(min(pids_of(product, f"/bin/{words} " if words == "postgres" else words)), signal.SIGKILL)
+    os.kill(min(pids_of(product, f"/bin/{command} " if command == "postgres" else command)), signal.SIGKILL)
     wait_for(lambda: "starting them again" in product.output, 15)
     wait_for(lambda: _answers(f"{product.url}/s/x"), 30)
     wait_for(lambda: product.call("POST", "/robot/distribution", scan).get("data") == robot, 20)
 
 
 def test_the_demo_world_is_loaded_on_the_first_start_and_kept(product: Product):
-    product.words = ()
+    product.arguments = ()
     product.start()
     wait_for(
         lambda: "The demo world is there" in product.output or product.ended, 180, lambda: product.output[-3000:]
@@ -220,6 +202,6 @@ def test_the_demo_world_is_loaded_on_the_first_start_and_kept(product: Product):
     assert "in order" in product.run("check_ledger")
 
 
-def test_a_command_without_the_services_says_what_to_do(tmp_path: Path):
+def test_a_command_without_the_services_names_the_remedy(tmp_path: Path):
     with pytest.raises(AssertionError, match="Start it with 'make run'"):
         Product(tmp_path / "run").run("check_ledger")

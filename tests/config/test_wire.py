@@ -145,7 +145,7 @@ def test_a_database_that_is_away_outside_any_operation_is_503():
 
 
 @pytest.mark.urls("tests.config.broken_urls")
-def test_an_operators_page_without_database_says_what_to_do():
+def test_an_operators_page_without_database_explains_what_to_do():
     answer = Client(raise_request_exception=False).get("/admin/database")
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     assert "请几秒后刷新页面" in answer.text

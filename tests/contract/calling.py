@@ -85,10 +85,10 @@ def refused_naming(operation: Operation, param: Param, call: Call, headers: Head
     return "" if is_refused else f"{param.name} in {call}: {answer}"
 
 
-def is_for_people(told: dict[str, Any], field: str = "") -> bool:
+def is_for_people(answer: dict[str, Any], field: str = "") -> bool:
     """Return whether the description has Chinese sentences that end with, and do not begin with, the field's name."""
-    sentences = told["description"].split("；")
-    return all(re.match("[\u4e00-\u9fff]", one) for one in sentences) and field in told["description"]
+    sentences = answer["description"].split("；")
+    return all(re.match("[\u4e00-\u9fff]", one) for one in sentences) and field in answer["description"]
 
 
 _UNSEEN = {"config_apikey", "config_operatorsession"}

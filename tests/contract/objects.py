@@ -16,7 +16,7 @@ from keywords.models import KeywordBatch
 from launches.models import Launch, MassMessage, MassMessageDraft
 from robots.models import Robot
 from tests.factories.launches import drafted, launched, scheduled
-from tests.factories.money import ask, give
+from tests.factories.money import credit, requested_withdrawal
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory
 
 LONG_URL = "https://example.com/contract?a=b"
@@ -30,9 +30,9 @@ class Objects:
 
     @cached_property
     def alice(self) -> User:
-        alice = UserFactory(nickname="alice", phone="13900139000", inviter=self.master)
+        alice = UserFactory(nickname="alice", phone="13900139000", inviter=self.inviter)
         FriendshipFactory(user=alice, robot=self.robot)
-        give(alice, "50")
+        credit(alice, "50")
         return alice
 
     @cached_property
@@ -40,18 +40,18 @@ class Objects:
         return UserFactory(nickname="mallory")
 
     @cached_property
-    def master(self) -> User:
-        return UserFactory(nickname="master")
+    def inviter(self) -> User:
+        return UserFactory(nickname="inviter")
 
     @cached_property
-    def met(self) -> User:
+    def contact(self) -> User:
         """Return a user whom a robot met and who has not signed in."""
         return UserFactory(union_id=None, open_id="", completed_at=None)
 
     @cached_property
     def completion_key(self) -> str:
         """Return the completion key in the robot's link."""
-        return completion.new_link(self.met, at=timezone.now()).rsplit("/", 1)[1]
+        return completion.new_link(self.contact, at=timezone.now()).rsplit("/", 1)[1]
 
     @cached_property
     def apprentice(self) -> User:
@@ -115,13 +115,13 @@ class Objects:
 
     @cached_property
     def withdrawal(self) -> Withdrawal:
-        return ask(self.alice)
+        return requested_withdrawal(self.alice)
 
     def _withdrawal_of_mallory(self) -> Withdrawal:
         self.mallory.phone = "13900139001"
         self.mallory.save()
-        give(self.mallory, "20")
-        return ask(self.mallory)
+        credit(self.mallory, "20")
+        return requested_withdrawal(self.mallory)
 
     @cached_property
     def slug(self) -> str:

@@ -117,7 +117,7 @@ def test_a_blocked_user_reads_and_writes_nothing(operation: Operation, objects: 
 @pytest.mark.parametrize("operation", [one for one in CLOSED if one.kind == "proof" and one.is_write], ids=str)
 def test_a_proof_of_somebody_blocked_writes_nothing(operation: Operation, objects: Objects):
     call = operation.proven_call(objects)
-    person, union_id = objects.met if operation.proven else objects.alice, call.body["union_id"]
+    person, union_id = objects.contact if operation.proven else objects.alice, call.body["union_id"]
     person.union_id, person.blocked_at = union_id, timezone.now()
     person.save()
     assert _refused(operation, objects, proof_of(union_id), call)
@@ -126,7 +126,7 @@ def test_a_proof_of_somebody_blocked_writes_nothing(operation: Operation, object
 @pytest.mark.parametrize("operation", [one for one in CLOSED if one.kind == "proof"], ids=str)
 def test_a_proof_takes_over_nobody(operation: Operation, objects: Objects):
     """Mallory has a WeChat account of her own, and knows what others know of the one whom a robot met."""
-    call, victim = operation.proven_call(objects), objects.met
+    call, victim = operation.proven_call(objects), objects.contact
     known = [str(victim.pk), victim.code, str(objects.alice.pk), objects.alice.code]
     sent = {**call.body, "union_id": "union-mallory", "open_id": "open-alice"}
     for name in known:

@@ -12,7 +12,6 @@ import schemathesis
 from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections
-from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
@@ -25,9 +24,9 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.contract.calling import credential_of, token_of
 from tests.contract.objects import Objects
+from tests.contract.openapi import bare_path, openapi_schema
 from tests.contract.operations import OPERATIONS
 from tests.contract.table import Operation
-from tests.contract.test_schema import _bare
 
 pytestmark = pytest.mark.fuzz
 
@@ -58,7 +57,7 @@ def _schema() -> Any:
 def _operations() -> dict[tuple[str, str], Any]:
     """Return schemathesis' operations by method and path without parameter names."""
     found = [one.ok() for one in _schema().get_all_operations()]
-    return {(one.method.upper(), _bare(one.path)): one for one in found}
+    return {(one.method.upper(), bare_path(one.path)): one for one in found}
 
 
 @contextmanager
@@ -75,32 +74,29 @@ def _fits(operation: Operation, case: Any) -> bool:
     """Return whether the generated call is valid by the schema, whatever the generator intended."""
     if operation.path == "/gateway/events" and isinstance(case.body, list):
         return True  # the items of a batch are accepted one by one; the response names the refused items
-    return _query_fits(_told(operation), case.query or {}) and _body_fits(_told(operation), case.body)
+    return _query_fits(_schema_of(operation), case.query or {}) and _body_fits(_schema_of(operation), case.body)
 
 
-def _told(operation: Operation) -> Any:
-    return _raw()["paths"][_operations()[operation.method, _bare(operation.path)].path][operation.method.lower()]
-
-
-@cache
-def _raw() -> Any:
-    return SchemaGenerator().get_schema(request=None, public=True)
+def _schema_of(operation: Operation) -> Any:
+    return openapi_schema()["paths"][_operations()[operation.method, bare_path(operation.path)].path][
+        operation.method.lower()
+    ]
 
 
 def _valid(schema: Any, value: Any) -> bool:
-    whole = {**schema, "components": _raw()["components"]}
+    whole = {**schema, "components": openapi_schema()["components"]}
     return jsonschema_rs.validator_for(whole).is_valid(value)
 
 
-def _body_fits(told: Any, body: Any) -> bool:
-    if "requestBody" not in told:
+def _body_fits(schema: Any, body: Any) -> bool:
+    if "requestBody" not in schema:
         return True
-    return _valid(told["requestBody"]["content"]["application/json"]["schema"], {} if body is NOT_SET else body)
+    return _valid(schema["requestBody"]["content"]["application/json"]["schema"], {} if body is NOT_SET else body)
 
 
-def _query_fits(told: Any, query: Any) -> bool:
+def _query_fits(schema: Any, query: Any) -> bool:
     """Convert a value of a query string, which contains text only: digits are a number, an empty text is no value."""
-    params = [one for one in told.get("parameters", ()) if one["in"] == "query"]
+    params = [one for one in schema.get("parameters", ()) if one["in"] == "query"]
     given = {name: value for name, value in query.items() if value not in ("", None)}
     return all(
         _valid(one["schema"], _read(given[one["name"]], one["schema"]))
@@ -120,7 +116,7 @@ def _try(
 ) -> list[Any]:
     """Send the generated calls and check the responses against the schema. Returns their codes."""
     codes = []
-    answer = _operations()[operation.method, _bare(operation.path)]
+    answer = _operations()[operation.method, bare_path(operation.path)]
     names = [parameter.name for parameter in answer.path_parameters]
     known = dict(zip(names, map(str, operation.good_call(objects).path.values()), strict=True))
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from django.urls import URLPattern, get_resolver
-from drf_spectacular.generators import SchemaGenerator
 
+from tests.contract.openapi import bare_path, openapi_schema
 from tests.contract.operations import OPERATIONS
 from tests.contract.table import DOCUMENTED, Operation, Param
 from tests.contract.types import Shape, Type
@@ -37,19 +37,14 @@ CREDENTIALS = {
 
 @pytest.fixture(scope="module")
 def schema() -> Any:
-    return SchemaGenerator().get_schema(request=None, public=True)
+    return openapi_schema()
 
 
-def _bare(path: str) -> str:
-    """Return a path without parameter names, which differ between the specification and the code."""
-    return "/".join("{}" if part.startswith(("{", "<")) else part for part in path.split("/"))
-
-
-def _told(schema: Any, operation: Operation) -> Any:
+def _schema_of(schema: Any, operation: Operation) -> Any:
     return next(
         answer[operation.method.lower()]
         for path, answer in schema["paths"].items()
-        if _bare(path) == _bare(operation.path) and operation.method.lower() in answer
+        if bare_path(path) == bare_path(operation.path) and operation.method.lower() in answer
     )
 
 
@@ -118,18 +113,18 @@ def _routes(patterns: Any) -> set[str]:
 
 
 def test_every_route_has_its_rows():
-    routes = {_bare(route) for route in _routes(get_resolver().url_patterns)}
-    assert routes == {_bare(one.path) for one in OPERATIONS} | PAGES
+    routes = {bare_path(route) for route in _routes(get_resolver().url_patterns)}
+    assert routes == {bare_path(one.path) for one in OPERATIONS} | PAGES
 
 
 def test_every_method_of_the_schema_has_its_row(schema: Any):
-    answer = {(method.upper(), _bare(path)) for path, methods in schema["paths"].items() for method in methods}
-    assert answer == {(one.method, _bare(one.path)) for one in OPERATIONS}
+    answer = {(method.upper(), bare_path(path)) for path, methods in schema["paths"].items() for method in methods}
+    assert answer == {(one.method, bare_path(one.path)) for one in OPERATIONS}
 
 
 @each
 def test_it_asks_for_the_same_credential(operation: Operation, schema: Any):
-    ways = _told(schema, operation).get("security", [])
+    ways = _schema_of(schema, operation).get("security", [])
     assert [set(way) for way in ways] == CREDENTIALS[operation.kind]
     scopes = {scope for way in ways for scope in way.get("apiKey", [])}
     assert scopes == {operation.scope or "auth:issue"} & scopes | ({operation.scope} if operation.scope else set())
@@ -137,18 +132,18 @@ def test_it_asks_for_the_same_credential(operation: Operation, schema: Any):
 
 @each
 def test_it_refuses_with_the_same_codes(operation: Operation, schema: Any):
-    content = _told(schema, operation)["responses"]["200"]["content"]["application/json"]
+    content = _schema_of(schema, operation)["responses"]["200"]["content"]["application/json"]
     assert set(content["schema"]["properties"]["code"]["enum"]) == operation.all_codes
 
 
 @each
 def test_it_shows_an_example_of_every_code(operation: Operation, schema: Any):
-    content = _told(schema, operation)["responses"]["200"]["content"]["application/json"]
+    content = _schema_of(schema, operation)["responses"]["200"]["content"]["application/json"]
     assert set(content["examples"]) == {str(code) for code in operation.all_codes}
 
 
 def _query(schema: Any, operation: Operation) -> dict[str, Any]:
-    return {one["name"]: one for one in _told(schema, operation).get("parameters", []) if one["in"] == "query"}
+    return {one["name"]: one for one in _schema_of(schema, operation).get("parameters", []) if one["in"] == "query"}
 
 
 @each
@@ -166,7 +161,7 @@ def test_it_takes_the_same_query(operation: Operation, schema: Any):
 
 
 def _param_drift(reader: Reader, param: Param, part: Any, required: bool, operation: Operation) -> str:
-    """How the schema's word on a parameter differs from the table's; one with an alternative may be missing."""
+    """Return how the schema of a parameter differs from the table. A parameter with an alternative may be missing."""
     types = reader.types(part)
     agrees = {
         "required": required == (param.required and not param.alias and not operation.also),
@@ -180,7 +175,7 @@ def _param_drift(reader: Reader, param: Param, part: Any, required: bool, operat
 
 @each
 def test_it_takes_the_same_body(operation: Operation, schema: Any):
-    reader, answer = Reader(schema), _told(schema, operation)
+    reader, answer = Reader(schema), _schema_of(schema, operation)
     params = operation.of("body")
     if not params:
         assert "requestBody" not in answer
@@ -195,7 +190,9 @@ def test_it_takes_the_same_body(operation: Operation, schema: Any):
 
 @each
 def test_it_answers_with_the_same_fields(operation: Operation, schema: Any):
-    properties = _told(schema, operation)["responses"]["200"]["content"]["application/json"]["schema"]["properties"]
+    properties = _schema_of(schema, operation)["responses"]["200"]["content"]["application/json"]["schema"][
+        "properties"
+    ]
     answer = {"properties": properties, "required": list(properties)}
     shape = operation.answer
     if operation.shape == "token":
@@ -207,7 +204,7 @@ def test_it_answers_with_the_same_fields(operation: Operation, schema: Any):
 
 
 def _shape_drift(reader: Reader, shape: Shape | None, part: Any, where: str) -> list[str]:
-    """How the schema's word on an answer differs from the table's."""
+    """Return how the schema of an answer differs from the table."""
     if shape is None:
         return []
     real = next((one for one in reader.choices(part) if one.get("type") != "null"), {"type": "null"})

@@ -1,4 +1,4 @@
-"""The words in which the contract table says what an answer looks like."""
+"""The types with which the contract table describes an answer."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Type:
-    """One kind of value. `schema`: what OpenAPI may call it."""
+    """A type of value. `schema`: the names that OpenAPI may use for it."""
 
     name: str
     fits: Callable[[Any], bool]
@@ -62,7 +62,7 @@ def optional(shape: Any) -> Type:
 
 
 def misfits(value: Any, shape: Shape, where: str = "data") -> list[str]:
-    """What of `value` is not as `shape` says: fields too few, too many, of another type."""
+    """Return how `value` differs from `shape`: fields that are missing, unexpected or of another type."""
     if isinstance(shape, list):
         return _list_misfits(value, shape[0], where)
     if isinstance(shape, Mapping):

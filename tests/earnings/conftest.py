@@ -6,7 +6,7 @@ from django.utils import timezone
 from accounts.models import User
 from earnings import withdrawals
 from earnings.models import Withdrawal
-from tests.factories.money import ask, give
+from tests.factories.money import credit, requested_withdrawal
 from tests.factories.people import UserFactory
 
 
@@ -21,13 +21,13 @@ def family() -> tuple[User, User, User]:
 @pytest.fixture
 def alice() -> User:
     user = UserFactory(phone="13800138000", open_id="open-alice", code="wx-alice")
-    give(user, "100")
+    credit(user, "100")
     return user
 
 
 @pytest.fixture
 def approved(alice, sandbox) -> Withdrawal:
-    withdrawal = ask(alice)
+    withdrawal = requested_withdrawal(alice)
     withdrawals.approve([withdrawal.pk], by="root", at=timezone.now())
     return withdrawal
 
@@ -37,7 +37,7 @@ def three(sandbox) -> list[Withdrawal]:
     """Approved withdrawals of three users, not sent yet."""
     users = [UserFactory(phone=f"1370013700{n}") for n in range(3)]
     for user in users:
-        give(user, "20")
-    asked = [ask(user) for user in users]
+        credit(user, "20")
+    asked = [requested_withdrawal(user) for user in users]
     withdrawals.approve([withdrawal.pk for withdrawal in asked], by="root", at=timezone.now())
     return asked

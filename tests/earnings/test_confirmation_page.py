@@ -16,9 +16,10 @@ from earnings.models import Payout, Withdrawal
 from earnings.payouts import pauses
 from earnings.tasks import query_payouts, send_payouts
 from robots.models import OutboxMessage
-from tests.factories.money import ask
+from tests.factories.money import requested_withdrawal
 from tests.factories.people import FriendshipFactory, UserFactory
-from tests.support.payouts import bills, block, query_later, set_fault, set_next_state, states_of
+from tests.support.outside_system import set_fault
+from tests.support.payouts import bills, block, query_later, set_next_state, states_of
 from tests.support.wechat_browser import CHROME, WeChatBrowser, confirm_in_wechat, page_of, path_of
 
 pytestmark = pytest.mark.django_db
@@ -130,7 +131,7 @@ STAGES = [
 
 @pytest.mark.parametrize(("prepare", "state", "text"), STAGES, ids=[f"{row[1]}-{row[2]}" for row in STAGES])
 def test_the_page_shows_the_stage_of_a_withdrawal(alice, browser, sandbox, prepare: Any, state: str, text: str):
-    withdrawal = ask(alice)
+    withdrawal = requested_withdrawal(alice)
     prepare(withdrawal, sandbox)
     page = browser.open(page_of(withdrawal)).text
     assert (text in page, script_data(page)["state"], browser.state(withdrawal)["data"]) == (
@@ -151,7 +152,7 @@ def test_a_stuck_transfer_can_be_confirmed_again(waiting, browser, sandbox):
 
 def test_the_page_shows_that_the_user_had_no_wechat_account(alice, browser, sandbox):
     User.objects.filter(pk=alice.pk).update(open_id="")
-    withdrawal = ask(alice)
+    withdrawal = requested_withdrawal(alice)
     withdrawals.approve([withdrawal.pk], by="root", at=timezone.now())
     send_payouts()
     assert "还没有绑定微信" in browser.open(page_of(withdrawal)).text
@@ -239,13 +240,13 @@ def test_in_the_embedded_mode_the_sandbox_replaces_wechat_in_any_browser(waiting
 def test_without_an_answer_of_wechat_the_page_shows_a_note(waiting, browser, sandbox):
     browser.open(page_of(waiting))
     cache.redis().flushdb()  # the ticket is cached for two hours
-    set_fault(sandbox, "error", system="wechat")
+    set_fault(sandbox, "wechat")
     page = browser.open(page_of(waiting)).text
     assert ("微信暂时没有响应" in page, 'id="confirm"' in page, "20.00" in page) == (True, False, True)
 
 
 def test_a_waiting_transfer_can_be_confirmed_during_a_pause(waiting, browser, sandbox):
-    pauses.pause(by="root", reason="对账", at=timezone.now())
+    pauses.pause_payouts(by="root", reason="对账", at=timezone.now())
     browser.open(page_of(waiting))
     confirm_in_wechat(sandbox, waiting)
     browser.state(waiting, "post")

@@ -7,10 +7,11 @@ from accounts.models import User
 from earnings.payouts import pauses
 from earnings.tasks import send_payouts
 from robots.models import OutboxMessage
-from tests.factories.money import balance
+from tests.factories.money import available_and_withdrawing
 from tests.factories.people import FriendshipFactory
 from tests.support.client import ApiClient
-from tests.support.payouts import bills, query_later, set_fault, set_next_state, states_of
+from tests.support.outside_system import set_fault
+from tests.support.payouts import bills, query_later, set_next_state, states_of
 
 pytestmark = pytest.mark.django_db
 
@@ -50,7 +51,7 @@ def test_an_unconfirmed_bill_is_cancelled_and_the_money_returned(approved, alice
     assert states_of(approved) == (1, "waiting_user")
     query_later(hours=26)
     assert states_of(approved) == (4, "failed")
-    assert balance(alice) == ("100.00", "0.00")
+    assert available_and_withdrawing(alice) == ("100.00", "0.00")
     assert bills(sandbox) == [("CANCELLED", 1)]
 
 
@@ -63,7 +64,7 @@ def test_a_package_lost_with_its_answer_is_fetched_by_sending_the_transfer_again
     """The answer to a query contains no package."""
     FriendshipFactory(user=alice)
     set_next_state(sandbox, "WAIT_USER_CONFIRM")
-    set_fault(sandbox, "drop_reply")
+    set_fault(sandbox, "pay", "drop_reply")
     send_payouts()
     sandbox.state.faults.clear()
     query_later()
@@ -76,10 +77,10 @@ def test_without_a_package_nobody_is_asked_to_confirm(approved, alice, sandbox):
     """During a pause a transfer is not sent again."""
     FriendshipFactory(user=alice)
     set_next_state(sandbox, "WAIT_USER_CONFIRM")
-    set_fault(sandbox, "drop_reply")
+    set_fault(sandbox, "pay", "drop_reply")
     send_payouts()
     sandbox.state.faults.clear()
-    pauses.pause(by="root", reason="对账", at=timezone.now())
+    pauses.pause_payouts(by="root", reason="对账", at=timezone.now())
     query_later()
     assert (states_of(approved), bills(sandbox)) == ((1, "waiting_user"), [("WAIT_USER_CONFIRM", 1)])
     assert (confirmation(alice), OutboxMessage.objects.filter(cause__startswith="payout").count()) == (None, 0)
@@ -87,7 +88,7 @@ def test_without_a_package_nobody_is_asked_to_confirm(approved, alice, sandbox):
 
 def test_a_package_may_be_long(approved, alice, sandbox):
     set_next_state(sandbox, "WAIT_USER_CONFIRM")
-    set_fault(sandbox, "drop_reply")
+    set_fault(sandbox, "pay", "drop_reply")
     send_payouts()
     sandbox.state.faults.clear()
     sandbox.state.note("bill", out_bill_no=approved.pk.hex, package_info="p" * 1024)
@@ -131,6 +132,6 @@ def test_a_refused_cancellation_does_not_end_the_payout(approved, alice, sandbox
     sandbox.state.note("refusal", code="NOT_FOUND", of="cancel")
     query_later(hours=26)
     assert states_of(approved) == (1, "waiting_user")
-    assert (balance(alice), bills(sandbox)) == (("80.00", "20.00"), [("WAIT_USER_CONFIRM", 1)])
+    assert (available_and_withdrawing(alice), bills(sandbox)) == (("80.00", "20.00"), [("WAIT_USER_CONFIRM", 1)])
     query_later(hours=30)
     assert states_of(approved) == (4, "failed")

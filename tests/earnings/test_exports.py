@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from config.models import AuditEntry, Scope
 from earnings.models import Withdrawal
-from tests.factories.money import ask, give
+from tests.factories.money import credit, requested_withdrawal
 from tests.factories.people import UserFactory
 from tests.support.admin_pages import Operator
 from tests.support.client import ApiClient
@@ -27,8 +27,8 @@ def three(settings) -> list[Withdrawal]:
     rows = []
     for days_ago, yuan in enumerate(("20", "500", "100")):
         user = UserFactory(phone=f"1350013500{days_ago}")
-        give(user, yuan)
-        rows.append(ask(user, yuan, days_ago=days_ago))
+        credit(user, yuan)
+        rows.append(requested_withdrawal(user, yuan, days_ago=days_ago))
     return rows
 
 

@@ -11,8 +11,9 @@ from django.utils import timezone
 from earnings import withdrawals
 from earnings.models import Withdrawal
 from earnings.tasks import send_payouts
-from tests.factories.money import ask, give
+from tests.factories.money import credit, requested_withdrawal
 from tests.factories.people import UserFactory
+from tests.support.payouts import fake_pay
 
 pytestmark = pytest.mark.django_db
 HEADER = "记账时间,微信支付业务单号,资金流水单号,业务名称,业务类型,收支类型,收支金额（元）,账户结余（元）,资金变更提交申请人,备注,业务凭证号"
@@ -33,8 +34,8 @@ def file(*rows: str, total: str = "`1,`0,`0.00,`1,`20.00", header: str = HEADER)
 def number(sandbox) -> str:
     """The number of a payout of 20 yuan."""
     user = UserFactory(phone="13800000001")
-    give(user, "20")
-    withdrawal: Withdrawal = ask(user, "20")
+    credit(user, "20")
+    withdrawal: Withdrawal = requested_withdrawal(user, "20")
     withdrawals.approve([withdrawal.pk], by="root", at=timezone.now())
     send_payouts()
     return str(withdrawal.pk.hex)
@@ -43,7 +44,7 @@ def number(sandbox) -> str:
 @pytest.fixture
 def reconcile(sandbox, monkeypatch) -> Callable[[bytes], str]:
     """Return a function that runs the command with this fund-flow file and returns its output and exit status."""
-    pay = dict(sandbox.systems)["pay"]
+    pay = fake_pay(sandbox)
 
     def run(raw: bytes) -> str:
         monkeypatch.setattr(pay, "_fund_flow", lambda day: raw)

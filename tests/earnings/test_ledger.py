@@ -17,7 +17,7 @@ from earnings import ledger, ledger_check
 from earnings.ledger import Posting
 from earnings.models import Account, Bucket, IncomeType, LedgerEntry, LedgerTransaction, TransactionKind
 from earnings.tasks import check_ledger
-from tests.factories.money import balance, give
+from tests.factories.money import available_and_withdrawing, credit
 from tests.factories.people import UserFactory
 from tests.support.triggers import disable_trigger
 
@@ -26,6 +26,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def alice() -> User:
+    """Return a user without money."""
     return UserFactory()
 
 
@@ -48,8 +49,8 @@ def post(*postings: Posting, cause: str = "") -> LedgerTransaction:
 
 
 def test_a_balanced_transaction_changes_the_balance(alice):
-    give(alice, "12.34")
-    assert balance(alice) == ("12.34", "0.00")
+    credit(alice, "12.34")
+    assert available_and_withdrawing(alice) == ("12.34", "0.00")
 
 
 def test_an_unbalanced_transaction_is_refused(alice):
@@ -59,7 +60,7 @@ def test_an_unbalanced_transaction_is_refused(alice):
             Posting(account, Decimal("1.00"), income_type=IncomeType.OTHER),
             Posting(ledger.platform_account(Account.Kind.REWARDS), Decimal("-0.99")),
         )
-    assert balance(alice) == ("0.00", "0.00")
+    assert available_and_withdrawing(alice) == ("0.00", "0.00")
 
 
 def test_a_transaction_without_entries_is_refused():
@@ -71,7 +72,7 @@ def test_a_transaction_without_entries_is_refused():
 
 
 def test_entries_added_to_a_transaction_later_must_balance_too(alice):
-    give(alice, "5")
+    credit(alice, "5")
     posted = LedgerTransaction.objects.get()
     with pytest.raises(IntegrityError, match="add up to nothing"):
         sql(
@@ -94,7 +95,7 @@ def test_entries_added_to_a_transaction_later_must_balance_too(alice):
     ],
 )
 def test_history_cannot_be_changed(alice, statement: str):
-    give(alice, "5")
+    credit(alice, "5")
     with pytest.raises((IntegrityError, InternalError), match="append-only"):
         sql(statement)
 
@@ -107,7 +108,7 @@ def test_history_cannot_be_truncated(table: str):
 
 @pytest.mark.parametrize("column", ["available", "withdrawing", "earned"])
 def test_totals_cannot_be_set_directly(alice, column: str):
-    give(alice, "5")
+    credit(alice, "5")
     with pytest.raises(IntegrityError, match="follow from its entries"):
         sql(f"UPDATE earnings_account SET {column} = {column} + 1 WHERE kind = 'user'")
 
@@ -118,18 +119,18 @@ def test_an_account_starts_at_zero(alice):
 
 
 def test_the_available_balance_is_never_negative(alice):
-    give(alice, "5")
+    credit(alice, "5")
     account = ledger.account_of(alice)
     with pytest.raises(ledger.BalanceWouldBeNegative), transaction.atomic():
         post(
             Posting(account, Decimal("-5.01"), income_type=IncomeType.OTHER),
             Posting(ledger.platform_account(Account.Kind.REWARDS), Decimal("5.01")),
         )
-    assert balance(alice) == ("5.00", "0.00")
+    assert available_and_withdrawing(alice) == ("5.00", "0.00")
 
 
 def test_the_withdrawing_balance_is_never_negative(alice):
-    give(alice, "5")
+    credit(alice, "5")
     account = ledger.account_of(alice)
     with pytest.raises(ledger.BalanceWouldBeNegative), transaction.atomic():
         post(Posting(account, Decimal(-1), Bucket.WITHDRAWING), Posting(account, Decimal(1)))
@@ -147,7 +148,7 @@ def test_the_same_cause_is_posted_once(alice):
     post(*postings, cause="once")
     with pytest.raises(ledger.AlreadyPosted):
         post(*postings, cause="once")
-    assert balance(alice) == ("1.00", "0.00")
+    assert available_and_withdrawing(alice) == ("1.00", "0.00")
 
 
 def test_a_second_account_of_a_user_is_refused(alice):
@@ -157,17 +158,17 @@ def test_a_second_account_of_a_user_is_refused(alice):
 
 
 def test_a_reversal_is_the_opposite_once_with_a_reason(alice):
-    give(alice, "5")
+    credit(alice, "5")
     posted, now = LedgerTransaction.objects.get(), timezone.now()
     fields = {"by": "root", "reason": "算错了", "at": now, "day": day_of(now)}
     ledger.reverse(posted, **fields)
-    assert balance(alice) == ("0.00", "0.00")
+    assert available_and_withdrawing(alice) == ("0.00", "0.00")
     with pytest.raises(ledger.NotReversible):
         ledger.reverse(posted, **fields)
 
 
 def test_a_reversal_is_not_reversed(alice):
-    give(alice, "5")
+    credit(alice, "5")
     now = timezone.now()
     fields = {"by": "root", "reason": "算错了", "at": now, "day": day_of(now)}
     reversal = ledger.reverse(LedgerTransaction.objects.get(), **fields)
@@ -176,20 +177,20 @@ def test_a_reversal_is_not_reversed(alice):
 
 
 def test_a_reversal_needs_an_author_and_a_reason(alice):
-    give(alice, "5")
+    credit(alice, "5")
     now = timezone.now()
     with pytest.raises(IntegrityError, match="reversal_names_what_who_and_why"), transaction.atomic():
         ledger.reverse(LedgerTransaction.objects.get(), by="root", reason="", at=now, day=day_of(now))
 
 
 def test_the_check_finds_nothing_in_a_correct_ledger(alice, capsys):
-    give(alice, "5")
+    credit(alice, "5")
     call_command("check_ledger")
     assert "in order" in capsys.readouterr().out
 
 
 def test_the_daily_check_is_stored_for_the_home_page(alice, caplog):
-    give(alice, "5")
+    credit(alice, "5")
     assert check_ledger() == 0
     assert ledger_check.last_check().findings == []
     disable_trigger("earnings.Account:totals_follow_from_entries")
@@ -200,7 +201,7 @@ def test_the_daily_check_is_stored_for_the_home_page(alice, caplog):
 
 
 def test_the_check_finds_a_manipulated_total(alice):
-    give(alice, "5")
+    credit(alice, "5")
     disable_trigger("earnings.Account:totals_follow_from_entries")
     sql("UPDATE earnings_account SET available = 6 WHERE kind = 'user'")
     with pytest.raises(CommandError, match="1 findings"):
@@ -208,7 +209,7 @@ def test_the_check_finds_a_manipulated_total(alice):
 
 
 def test_the_check_finds_manipulated_entries(alice):
-    give(alice, "5")
+    credit(alice, "5")
     disable_trigger("earnings.LedgerEntry:append_only")
     sql("UPDATE earnings_ledgerentry SET amount = 6 WHERE amount = 5")
     assert len(ledger_check.find_errors()) == 2

@@ -15,7 +15,7 @@ from earnings.models import EarningsRules, GroupDay, LedgerEntry, SettlementDay
 from earnings.settlement import settle_day
 from earnings.tasks import settle
 from groups.models import Group
-from tests.factories.money import rated
+from tests.factories.money import rated_group
 from tests.factories.people import GroupFactory, UserFactory, days_ago
 from tests.support.settlement import income, legacy, rate, settle_yesterday, start_settlement
 
@@ -41,7 +41,7 @@ def _settled_for_forty_days() -> None:
 
 def test_the_nightly_job_catches_up_on_missed_days():
     start_settlement(3)
-    group = rated(5, bound_at=days_ago(4))
+    group = rated_group(5, bound_at=days_ago(4))
     assert settle() == 3
     group.refresh_from_db()
     assert group.settle_count == 3
@@ -94,14 +94,14 @@ def test_an_old_group_is_paid_as_an_old_group_before_its_first_rating():
 
 
 def test_a_star_without_any_rating_was_imported_and_counts_for_every_day():
-    group = rated(5, bound_at=days_ago(4))
+    group = rated_group(5, bound_at=days_ago(4))
     settle()
     assert paid_days(group) == [3, 2, 1]
 
 
 def test_missed_days_before_a_settled_day_are_found():
     start_settlement(5)
-    group = rated(5, bound_at=days_ago(6))
+    group = rated_group(5, bound_at=days_ago(6))
     for back in (5, 2):
         settle_day(timezone.localdate() - timedelta(days=back), at=timezone.now())
     assert settle() == 3
@@ -110,7 +110,7 @@ def test_missed_days_before_a_settled_day_are_found():
 
 
 def test_a_late_settlement_pays_a_group_that_was_cancelled_after_the_day():
-    group = rated(5, bound_at=days_ago(9), cancelled_at=days_ago(2), cancel_reason=3, robot_is_in=False)
+    group = rated_group(5, bound_at=days_ago(9), cancelled_at=days_ago(2), cancel_reason=3, robot_is_in=False)
     settle()
     assert paid_days(group) == [8, 7, 6, 5, 4, 3]  # day 3 was due on day 2 at 00:30, before the cancellation
 
@@ -118,7 +118,7 @@ def test_a_late_settlement_pays_a_group_that_was_cancelled_after_the_day():
 def test_a_group_cancelled_before_the_due_moment_is_not_paid_by_a_late_settlement():
     midnight = days_ago(2, hour=0)
     group, later = (
-        rated(5, bound_at=days_ago(4), cancelled_at=midnight + timedelta(minutes=minutes), cancel_reason=4)
+        rated_group(5, bound_at=days_ago(4), cancelled_at=midnight + timedelta(minutes=minutes), cancel_reason=4)
         for minutes in (29, 31)
     )
     settle()
@@ -131,14 +131,14 @@ def blocked_between(user: User, first: datetime, last: datetime) -> None:
 
 
 def test_the_days_of_a_block_are_not_paid_after_its_end():
-    group = rated(5, bound_at=days_ago(8))
+    group = rated_group(5, bound_at=days_ago(8))
     blocked_between(group.user, days_ago(6), days_ago(3))
     settle()
     assert paid_days(group) == [7, 3, 2, 1]
 
 
 def test_a_user_who_is_blocked_at_a_late_settlement_gets_nothing():
-    group = rated(5, bound_at=days_ago(3))
+    group = rated_group(5, bound_at=days_ago(3))
     blocking.block(user=group.user, by="root", reason="作弊", at=timezone.now())
     settle()
     assert paid_days(group) == []
@@ -146,7 +146,7 @@ def test_a_user_who_is_blocked_at_a_late_settlement_gets_nothing():
 
 def test_inviters_get_nothing_for_the_days_of_their_block(family):
     owner, inviter, grand_inviter = family
-    rated(5, user=owner, bound_at=days_ago(4))
+    rated_group(5, user=owner, bound_at=days_ago(4))
     blocked_between(inviter, days_ago(3), days_ago(2))
     blocked_between(grand_inviter, days_ago(2), days_ago(1))
     settle()
@@ -157,7 +157,7 @@ def test_an_inviter_gets_a_share_from_the_completion_on():
     inviter = UserFactory()
     owner = UserFactory(inviter=inviter, completed_at=days_ago(2))
     User.objects.filter(pk=owner.pk).update(created_at=days_ago(9))  # registered before having a group
-    rated(5, user=owner, bound_at=days_ago(5))
+    rated_group(5, user=owner, bound_at=days_ago(5))
     settle()
     assert totals(inviter) == {2: "2.00"}
 
@@ -166,13 +166,13 @@ def test_a_grand_inviter_gets_a_share_from_the_completion_on():
     grand_inviter = UserFactory()
     inviter = UserFactory(inviter=grand_inviter, completed_at=days_ago(1))
     User.objects.filter(pk=inviter.pk).update(created_at=days_ago(9))
-    rated(5, user=UserFactory(inviter=inviter), bound_at=days_ago(4))
+    rated_group(5, user=UserFactory(inviter=inviter), bound_at=days_ago(4))
     settle()
     assert (totals(inviter), totals(grand_inviter)) == ({2: "3.00"}, {2: "0.50"})
 
 
 def test_paid_days_of_an_earlier_binding_count_for_the_later_binding():
-    earlier = rated(5, code="g", bound_at=days_ago(9), cancelled_at=days_ago(2), cancel_reason=3)
+    earlier = rated_group(5, code="g", bound_at=days_ago(9), cancelled_at=days_ago(2), cancel_reason=3)
     later = GroupFactory(code="g", bound_at=days_ago(1))
     settle_day(timezone.localdate() - timedelta(days=4), at=timezone.now())
     later.refresh_from_db()
@@ -187,7 +187,7 @@ def settled_days() -> list[int]:
 
 def test_days_before_the_first_settled_day_are_not_settled():
     start_settlement(2)
-    star, old = rated(5, bound_at=days_ago(20)), legacy(bound_at=days_ago(400))
+    star, old = rated_group(5, bound_at=days_ago(20)), legacy(bound_at=days_ago(400))
     assert settle() == 2
     assert settled_days() == [1, 2]
     assert GroupDay.objects.filter(group__in=[star, old]).count() == 4
@@ -204,7 +204,7 @@ def test_a_new_installation_starts_on_the_day_of_its_migration():
 
 def test_an_older_day_settled_by_command_makes_no_other_day_due():
     start_settlement(2)
-    group = rated(5, bound_at=days_ago(20))
+    group = rated_group(5, bound_at=days_ago(20))
     call_command("settle", f"--date={timezone.localdate() - timedelta(days=9)}", stdout=StringIO())
     assert settle() == 2
     assert settled_days() == [1, 2, 9]
@@ -212,7 +212,7 @@ def test_an_older_day_settled_by_command_makes_no_other_day_due():
 
 
 def test_operators_change_the_first_settled_day():
-    rated(5, bound_at=days_ago(20))
+    rated_group(5, bound_at=days_ago(20))
     start_settlement(1)
     settle()
     start_settlement(4)

@@ -18,7 +18,7 @@ from earnings import ledger_check, withdrawals
 from earnings.article_reads import settle_reads
 from earnings.models import EarningsRules, LedgerEntry, Payout, Withdrawal
 from earnings.settlement import settle_day
-from tests.factories.money import ask, balance, give, rated
+from tests.factories.money import available_and_withdrawing, credit, rated_group, requested_withdrawal
 from tests.factories.people import UserFactory, days_ago
 from tests.support.client import ApiClient
 
@@ -65,27 +65,27 @@ def _many_requests(settings, monkeypatch) -> None:
 
 def test_one_of_two_hundred_concurrent_withdrawals_is_accepted():
     alice = UserFactory(phone="13800138000")
-    give(alice, "100000")
+    credit(alice, "100000")
     client = ApiClient(alice)
     codes = at_once(*[lambda: client.post("/withdraw", {"balance": "20"})["code"]] * 200)
     assert Counter(codes) == {1200: 1, 3003: 199}
-    assert balance(alice) == ("99980.00", "20.00")
+    assert available_and_withdrawing(alice) == ("99980.00", "20.00")
     assert (Withdrawal.objects.count(), ledger_check.find_errors()) == (1, [])
 
 
 def test_one_of_two_hundred_concurrent_withdrawals_of_the_whole_balance_is_accepted():
     alice = UserFactory(phone="13800138000")
-    give(alice, "20")
+    credit(alice, "20")
     client = ApiClient(alice)
     codes = at_once(*[lambda: client.post("/withdraw", {"balance": "20"})["code"]] * 200)
     assert Counter(codes) == {1200: 1, 3002: 199}
-    assert balance(alice) == ("0.00", "20.00")
+    assert available_and_withdrawing(alice) == ("0.00", "20.00")
 
 
 def test_concurrent_approvals_create_one_payout():
     alice = UserFactory(phone="13800138000")
-    give(alice, "20")
-    asked = ask(alice)
+    credit(alice, "20")
+    asked = requested_withdrawal(alice)
     approve = [lambda: len(withdrawals.approve([asked.pk], by="root", at=timezone.now()).paying)] * 20
     assert sum(at_once(*approve)) == 1
     assert Payout.objects.count() == 1
@@ -93,15 +93,15 @@ def test_concurrent_approvals_create_one_payout():
 
 def test_a_concurrent_approval_rejection_and_block_end_in_a_rejection():
     alice = UserFactory(phone="13800138000")
-    give(alice, "20")
-    asked, now = ask(alice), timezone.now()
+    credit(alice, "20")
+    asked, now = requested_withdrawal(alice), timezone.now()
     at_once(
         lambda: withdrawals.approve([asked.pk], by="root", at=now),
         lambda: withdrawals.reject([asked.pk], by="root", reason="不符", at=now),
         lambda: block(user=alice, by="root", reason="作弊", at=now),
     )
     assert Withdrawal.objects.get().status == Withdrawal.Status.REJECTED
-    assert (balance(alice), ledger_check.find_errors()) == (("20.00", "0.00"), [])
+    assert (available_and_withdrawing(alice), ledger_check.find_errors()) == (("20.00", "0.00"), [])
 
 
 def test_concurrent_settlements_withdrawals_rejections_and_blocks_do_not_deadlock():
@@ -109,10 +109,10 @@ def test_concurrent_settlements_withdrawals_rejections_and_blocks_do_not_deadloc
     EarningsRules.objects.update(settle_from=day(9))
     now, users = timezone.now(), [UserFactory(phone=f"138{number:08}") for number in range(12)]
     for user in users[:8]:
-        give(user, "40")
+        credit(user, "40")
     for user in users:
-        rated(5, user=user, bound_at=days_ago(9))
-    asked = [ask(user, "20", days_ago=1).pk for user in users[:8]]
+        rated_group(5, user=user, bound_at=days_ago(9))
+    asked = [requested_withdrawal(user, "20", days_ago=1).pk for user in users[:8]]
     codes = dict.fromkeys([group.code for user in users for group in user.served_groups.all()], Decimal(1))
 
     def ask_again(user: User) -> object:

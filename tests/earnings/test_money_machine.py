@@ -40,8 +40,9 @@ from earnings.payouts import worker
 from groups.models import Group
 from integrations.http import OutsideError
 from robots.models import Robot, Scan
-from tests.factories.money import rated
+from tests.factories.money import rated_group
 from tests.factories.people import FriendshipFactory, RobotFactory, UserFactory
+from tests.support.outside_system import set_fault
 
 pytestmark = [pytest.mark.django_db, pytest.mark.fuzz]
 State = Payout.State
@@ -120,7 +121,7 @@ class Money(RuleBasedStateMachine):
     @rule(user=users, star=st.sampled_from([3, 5, 5]))
     def add_groups(self, user: User, star: int) -> None:
         for _ in range(12):
-            rated(star, user=user, bound_at=self.now - timedelta(days=1, hours=1))
+            rated_group(star, user=user, bound_at=self.now - timedelta(days=1, hours=1))
 
     @rule(days=st.integers(1, 8), crash_at=crash)
     def settle_days(self, days: int, crash_at: int) -> None:
@@ -168,7 +169,7 @@ class Money(RuleBasedStateMachine):
     def run_workers(self, set_next_state: str, fault: str, crash_at: int) -> None:
         self.now += timedelta(minutes=11)
         self.sandbox.state.note("next_bill", next_state=set_next_state)
-        self.sandbox.state.note("fault", system="pay", mode=fault, rate=1.0)
+        set_fault(self.sandbox, "pay", fault)
         with crashing(crash_at):
             self._process_payouts()
         self.sandbox.state.faults.clear()

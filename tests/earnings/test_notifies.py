@@ -3,8 +3,9 @@
 import pytest
 
 from earnings.tasks import send_payouts
-from tests.factories.money import balance
-from tests.support.payouts import notify, set_fault, set_next_state, signed_notify, states_of
+from tests.factories.money import available_and_withdrawing
+from tests.support.outside_system import set_fault
+from tests.support.payouts import notify, set_next_state, signed_notify, states_of
 
 pytestmark = pytest.mark.django_db
 
@@ -20,7 +21,7 @@ def test_a_notify_ends_a_processing_payout(approved, sandbox):
 def test_a_repeated_notify_changes_nothing(approved, alice, sandbox):
     send_payouts()
     assert [notify(sandbox, approved) for _ in range(3)] == [200] * 3
-    assert balance(alice) == ("80.00", "0.00")
+    assert available_and_withdrawing(alice) == ("80.00", "0.00")
 
 
 @pytest.mark.parametrize("header", ["Wechatpay-Signature", "Wechatpay-Timestamp", "Wechatpay-Nonce"])
@@ -42,7 +43,7 @@ def test_notifies_after_the_end_change_nothing(approved, sandbox):
 
 
 def test_a_notify_ends_a_payout_whose_answer_was_lost(approved, sandbox):
-    set_fault(sandbox, "drop_reply")
+    set_fault(sandbox, "pay", "drop_reply")
     send_payouts()
     sandbox.state.faults.clear()
     assert notify(sandbox, approved) == 200

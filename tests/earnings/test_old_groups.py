@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from earnings.models import GroupDay
 from earnings.settlement import settle_day
-from tests.factories.money import plan_in_force
+from tests.factories.money import change_plans_in_force
 from tests.factories.people import GroupFactory, days_ago
 from tests.support.settlement import income, legacy, rate, settle_yesterday
 
@@ -49,7 +49,7 @@ def test_days_of_an_old_group_do_not_count_as_paid_days():
 
 
 def test_an_old_group_gets_all_paid_days_of_a_later_star():
-    plan_in_force(income_days=2)
+    change_plans_in_force(income_days=2)
     group = legacy(bound_at=days_ago(20))
     settle_days(5, 4)
     rate(group, 5, at=days_ago(3))

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from accounts.models import User
 from earnings.models import Account, LedgerTransaction, Withdrawal
-from tests.factories.money import ask, give
+from tests.factories.money import credit, requested_withdrawal
 from tests.factories.people import UserFactory
 from tests.support.admin_pages import Operator
 from tests.support.concurrency import in_another_thread
@@ -22,7 +22,7 @@ def two_people(*accounts: int) -> list[User]:
     people = [UserFactory(pk=UUID(int=number), phone=f"1380000000{number}") for number in (1, 2)]
     for user, key in zip(people, accounts, strict=True):
         Account.objects.create(pk=UUID(int=key), user=user)
-        give(user, "20")
+        credit(user, "20")
     return people
 
 
@@ -43,7 +43,7 @@ def act_while_the_first_account_is_locked(path: str, action: str, *rows: Any) ->
 def test_blocking_two_users_locks_in_order():
     people = two_people(2, 1)
     for user in people:
-        ask(user)
+        requested_withdrawal(user)
     assert "已封禁 2 条" in act_while_the_first_account_is_locked("accounts/user", "block", *people)
     assert set(Withdrawal.objects.values_list("status", flat=True)) == {Withdrawal.Status.REJECTED}
 

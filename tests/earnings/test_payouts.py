@@ -8,8 +8,9 @@ from django.db import IntegrityError, transaction
 
 from earnings.models import Payout
 from earnings.tasks import query_payouts, send_payouts
-from tests.factories.money import balance
-from tests.support.payouts import bills, query_later, set_fault, set_next_state, states_of
+from tests.factories.money import available_and_withdrawing
+from tests.support.outside_system import set_fault
+from tests.support.payouts import bills, query_later, set_next_state, states_of
 
 pytestmark = pytest.mark.django_db
 
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.django_db
 def test_an_approved_withdrawal_is_paid(approved, alice, sandbox):
     assert send_payouts() == 1
     assert states_of(approved) == (3, "succeeded")
-    assert balance(alice) == ("80.00", "0.00")
+    assert available_and_withdrawing(alice) == ("80.00", "0.00")
     [bill] = sandbox.state.bills.values()
     assert (bill["out_bill_no"], bill["openid"], bill["amount"]) == (approved.pk.hex, "open-alice", 2000)
 
@@ -33,12 +34,12 @@ def test_a_failed_transfer_returns_the_money(approved, alice, sandbox):
     set_next_state(sandbox, "FAIL")
     send_payouts()
     assert states_of(approved) == (4, "failed")
-    assert balance(alice) == ("100.00", "0.00")
+    assert available_and_withdrawing(alice) == ("100.00", "0.00")
     assert "ACCOUNT_FROZEN" in approved.reason
 
 
 def test_a_payout_with_a_lost_answer_is_queried_and_not_paid_again(approved, sandbox):
-    set_fault(sandbox, "drop_reply")
+    set_fault(sandbox, "pay", "drop_reply")
     send_payouts()
     assert states_of(approved) == (1, "sent")
     sandbox.state.faults.clear()
@@ -48,7 +49,7 @@ def test_a_payout_with_a_lost_answer_is_queried_and_not_paid_again(approved, san
 
 
 def test_a_call_that_never_arrived_is_repeated_under_the_same_number(approved, sandbox):
-    set_fault(sandbox, "error")
+    set_fault(sandbox, "pay")
     send_payouts()
     sandbox.state.faults.clear()
     query_later()
@@ -58,7 +59,7 @@ def test_a_call_that_never_arrived_is_repeated_under_the_same_number(approved, s
 
 def test_a_call_that_arrives_late_is_not_repeated(approved, sandbox):
     """WeChat Pay does not know the number at the first query, because the call arrives after it."""
-    set_fault(sandbox, "error")
+    set_fault(sandbox, "pay")
     send_payouts()
     sandbox.state.faults.clear()
     query_later(minutes=2)
@@ -72,7 +73,7 @@ def test_a_call_that_arrives_late_is_not_repeated(approved, sandbox):
 
 def test_a_payout_whose_call_timed_out_is_queried(approved, sandbox, settings):
     settings.WECHAT_PAY_TIMEOUT = 0.3
-    set_fault(sandbox, "timeout")
+    set_fault(sandbox, "pay", "timeout")
     send_payouts()
     assert states_of(approved) == (1, "sent")
     sandbox.state.faults.clear()
@@ -86,7 +87,7 @@ def test_an_outage_of_wechat_pay_changes_nothing(approved, alice, settings):
     send_payouts()
     query_later()
     assert states_of(approved) == (1, "sent")
-    assert balance(alice) == ("80.00", "20.00")
+    assert available_and_withdrawing(alice) == ("80.00", "20.00")
 
 
 def test_an_unfinished_transfer_is_queried_until_it_ends(approved, sandbox):
@@ -126,7 +127,7 @@ def test_the_delay_between_queries_increases(approved, sandbox):
 
 def test_a_refusal_does_not_end_a_payout_with_a_bill(approved, sandbox):
     """An earlier call has arrived: WeChat Pay refuses the number and has its bill."""
-    set_fault(sandbox, "error")
+    set_fault(sandbox, "pay")
     send_payouts()
     sandbox.state.faults.clear()
     number = approved.pk.hex
@@ -140,7 +141,7 @@ def test_a_refusal_without_a_bill_ends_the_payout(approved, alice, sandbox):
     sandbox.state.note("refusal", code="PARAM_ERROR")
     send_payouts()
     assert states_of(approved) == (4, "failed")
-    assert (balance(alice), approved.reason) == (("100.00", "0.00"), "微信支付拒绝:PARAM_ERROR")
+    assert (available_and_withdrawing(alice), approved.reason) == (("100.00", "0.00"), "微信支付拒绝:PARAM_ERROR")
 
 
 @pytest.mark.parametrize("code", ["NOT_FOUND", "NO_STATEMENT_EXIST"])
@@ -148,7 +149,7 @@ def test_not_found_in_the_answer_to_a_transfer_ends_nothing(approved, alice, san
     """The bill was created anyway, and a query finds it only later."""
     sandbox.state.note("refusal", code=code)
     send_payouts()
-    assert (states_of(approved), balance(alice)) == ((1, "sent"), ("80.00", "20.00"))
+    assert (states_of(approved), available_and_withdrawing(alice)) == ((1, "sent"), ("80.00", "20.00"))
     query_later(minutes=2)
     assert states_of(approved) == (1, "sent")
     late = {"openid": "open-alice", "amount": 2000, "transfer_bill_no": "1", "state": "SUCCESS", "asked": 1}

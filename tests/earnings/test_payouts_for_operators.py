@@ -10,15 +10,16 @@ from earnings.models import Payout, Withdrawal, WithdrawalStep
 from earnings.payouts import pauses
 from earnings.payouts import state as transitions
 from earnings.tasks import send_payouts
-from tests.factories.money import balance
+from tests.factories.money import available_and_withdrawing
 from tests.support.admin_pages import Operator
-from tests.support.payouts import bills, notify, query_later, set_fault, set_next_state, states_of
+from tests.support.outside_system import set_fault
+from tests.support.payouts import bills, notify, query_later, set_next_state, states_of
 
 pytestmark = pytest.mark.django_db
 
 
 def test_a_payout_is_left_to_operators_after_the_query_period(approved, sandbox):
-    set_fault(sandbox, "error")
+    set_fault(sandbox, "pay")
     send_payouts()
     sandbox.state.faults.clear()
     query_later(days=30)
@@ -43,7 +44,7 @@ def finance() -> Operator:
 
 
 def leave_to_operators(sandbox) -> None:
-    set_fault(sandbox, "error")
+    set_fault(sandbox, "pay")
     send_payouts()
     query_later(days=30)
 
@@ -72,15 +73,15 @@ def test_other_payouts_cannot_be_decided_on_the_page(approved, sandbox, finance)
 
 
 def test_finance_pauses_payouts_and_resumes_them(approved, sandbox, finance):
-    finance.presses("earnings/payout", "pause", confirmed="yes", reason="对账")
+    finance.clicks("earnings/payout", "pause", confirmed="yes", reason="对账")
     assert (send_payouts(), pauses.open_pause().paused_by) == (0, "fiona")
-    finance.presses("earnings/payout", "resume", confirmed="yes")
+    finance.clicks("earnings/payout", "resume", confirmed="yes")
     assert send_payouts() == 1
     assert states_of(approved) == (3, "succeeded")
 
 
 def test_a_payout_that_can_be_queried_cannot_be_decided(approved, sandbox):
-    set_fault(sandbox, "drop_reply")
+    set_fault(sandbox, "pay", "drop_reply")
     send_payouts()
     with pytest.raises(transitions.NotForOperators):
         transitions.decide(approved.pk, paid=False, by="root", reason="不想等", at=timezone.now())
@@ -129,7 +130,7 @@ def test_a_bill_that_disappears_is_left_to_operators(approved, alice, sandbox):
     sandbox.state.bills.clear()
     query_later()
     assert (states_of(approved), Payout.objects.needing_an_operator().count()) == ((1, "sent"), 1)
-    assert (balance(alice), bills(sandbox)) == (("80.00", "20.00"), [])
+    assert (available_and_withdrawing(alice), bills(sandbox)) == (("80.00", "20.00"), [])
 
 
 @pytest.fixture
@@ -144,7 +145,7 @@ def contradicted(approved, sandbox) -> Withdrawal:
 
 def test_a_contradiction_changes_nothing_and_is_logged_once(contradicted, alice, caplog):
     assert [record.levelname for record in caplog.get_records("setup")].count("CRITICAL") == 1
-    assert (states_of(contradicted), balance(alice)) == ((4, "failed"), ("100.00", "0.00"))
+    assert (states_of(contradicted), available_and_withdrawing(alice)) == ((4, "failed"), ("100.00", "0.00"))
     assert "微信支付说 SUCCESS" in Payout.objects.contradicted().get().note
 
 

@@ -5,9 +5,10 @@ from django.utils import timezone
 
 from earnings import withdrawals
 from earnings.tasks import query_payouts, send_payouts
-from tests.factories.money import balance
+from tests.factories.money import available_and_withdrawing
 from tests.support.client import ApiClient
-from tests.support.payouts import bills, block, query_later, set_fault, set_next_state, states_of
+from tests.support.outside_system import set_fault
+from tests.support.payouts import bills, block, query_later, set_next_state, states_of
 
 pytestmark = pytest.mark.django_db
 
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.django_db
 def test_blocking_rejects_unsent_withdrawals(approved, alice, sandbox):
     withdrawals.reject_unpaid_of(alice, by="root", reason="封号", at=timezone.now())
     assert states_of(approved) == (2, "withdrawn")
-    assert balance(alice) == ("100.00", "0.00")
+    assert available_and_withdrawing(alice) == ("100.00", "0.00")
     assert send_payouts() == 0
 
 
@@ -30,7 +31,7 @@ def test_a_user_blocked_between_approval_and_sending_is_not_paid(approved, alice
     block(alice)
     assert send_payouts() == 0
     assert states_of(approved) == (2, "withdrawn")
-    assert balance(alice) == ("100.00", "0.00")
+    assert available_and_withdrawing(alice) == ("100.00", "0.00")
 
 
 def test_a_transfer_waiting_for_a_blocked_user_is_cancelled_and_refunded(approved, alice, sandbox):
@@ -40,11 +41,11 @@ def test_a_transfer_waiting_for_a_blocked_user_is_cancelled_and_refunded(approve
     assert "confirm" not in ApiClient(alice).get("/withdraw")["data"]
     query_payouts()
     assert states_of(approved) == (4, "failed")
-    assert (balance(alice), bills(sandbox)) == (("100.00", "0.00"), [("CANCELLED", 1)])
+    assert (available_and_withdrawing(alice), bills(sandbox)) == (("100.00", "0.00"), [("CANCELLED", 1)])
 
 
 def test_a_call_that_never_arrived_is_not_repeated_for_a_blocked_user(approved, alice, sandbox):
-    set_fault(sandbox, "error")
+    set_fault(sandbox, "pay")
     send_payouts()
     sandbox.state.faults.clear()
     block(alice)
@@ -52,14 +53,14 @@ def test_a_call_that_never_arrived_is_not_repeated_for_a_blocked_user(approved, 
     assert states_of(approved) == (1, "sent")  # the call may still arrive
     query_later()
     assert states_of(approved) == (4, "failed")
-    assert (balance(alice), bills(sandbox)) == (("100.00", "0.00"), [])
+    assert (available_and_withdrawing(alice), bills(sandbox)) == (("100.00", "0.00"), [])
 
 
 def test_a_payout_paid_before_the_block_stays_paid(approved, alice, sandbox):
-    set_fault(sandbox, "drop_reply")
+    set_fault(sandbox, "pay", "drop_reply")
     send_payouts()
     sandbox.state.faults.clear()
     block(alice)
     query_payouts()
     assert states_of(approved) == (3, "succeeded")
-    assert balance(alice) == ("80.00", "0.00")
+    assert available_and_withdrawing(alice) == ("80.00", "0.00")

@@ -8,16 +8,17 @@ from accounts.models import User
 from earnings import withdrawals
 from earnings.models import Payout, Withdrawal
 from earnings.tasks import send_payouts
-from tests.factories.money import ask, balance
+from tests.factories.money import available_and_withdrawing, requested_withdrawal
 from tests.support.client import ApiClient
-from tests.support.payouts import bills, query_later, set_fault, set_next_state, states_of
+from tests.support.outside_system import set_fault
+from tests.support.payouts import bills, query_later, set_next_state, states_of
 
 pytestmark = pytest.mark.django_db
 
 
 def test_the_receiver_of_a_number_never_changes(approved, alice, sandbox):
     """After a lost answer the same number is sent to the same receiver, although the user has another open_id now."""
-    set_fault(sandbox, "error")
+    set_fault(sandbox, "pay")
     send_payouts()
     sandbox.state.faults.clear()
     User.objects.filter(pk=alice.pk).update(open_id="open-other")
@@ -35,19 +36,19 @@ def test_the_database_keeps_the_receiver(approved, sandbox):
 @pytest.mark.parametrize("later", ["", "open-alice"])
 def test_without_an_open_id_at_the_request_the_money_is_returned(alice, sandbox, later: str):
     User.objects.filter(pk=alice.pk).update(open_id="")
-    asked = ask(alice)
+    asked = requested_withdrawal(alice)
     User.objects.filter(pk=alice.pk).update(open_id=later)
     withdrawals.approve([asked.pk], by="root", at=timezone.now())
     send_payouts()
     assert states_of(asked) == (4, "failed")
     assert "没有绑定微信" in asked.reason
-    assert (balance(alice), bills(sandbox)) == (("100.00", "0.00"), [])
+    assert (available_and_withdrawing(alice), bills(sandbox)) == (("100.00", "0.00"), [])
 
 
 def test_an_open_id_is_paid_in_its_own_app(alice, sandbox, settings):
     settings.WECHAT_APPS = {"sandbox": "s", "second-app": "s"}
     User.objects.filter(pk=alice.pk).update(app_id="second-app")
-    withdrawals.approve([ask(alice).pk], by="root", at=timezone.now())
+    withdrawals.approve([requested_withdrawal(alice).pk], by="root", at=timezone.now())
     set_next_state(sandbox, "WAIT_USER_CONFIRM")
     send_payouts()
     assert next(iter(sandbox.state.bills.values()))["appid"] == "second-app"

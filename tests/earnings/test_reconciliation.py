@@ -15,16 +15,13 @@ from earnings.payouts import state as transitions
 from earnings.tasks import query_payouts, send_payouts
 from integrations.wechat.fund_flow import read_fund_flow
 from integrations.wechat.pay import FUND_FLOW, BadSignature, WeChatPay
-from tests.factories.money import ask, give
-from tests.factories.people import UserFactory
+from tests.factories.money import withdrawal_of_new_user
 
 pytestmark = pytest.mark.django_db
 
 
 def approve(yuan: str = "20") -> Withdrawal:
-    user = UserFactory(phone=f"138{Withdrawal.objects.count():08}")
-    give(user, yuan)
-    withdrawal = ask(user, yuan)
+    withdrawal = withdrawal_of_new_user(yuan)
     withdrawals.approve([withdrawal.pk], by="root", at=timezone.now())
     return withdrawal
 

@@ -8,7 +8,7 @@ from django.db import connection
 from django.utils import timezone
 
 from earnings.models import LedgerTransaction, TransactionKind
-from tests.factories.money import balance
+from tests.factories.money import available_and_withdrawing
 from tests.factories.people import UserFactory
 from tests.support.client import ApiClient
 
@@ -29,7 +29,7 @@ def test_a_red_packet_unpaid_at_the_completion_is_paid_on_request():
     alice = UserFactory()
     paid = ApiClient(alice).get("/receive/redpacket")["data"]["red_packet"]
     assert Decimal("0.60") <= Decimal(paid) <= Decimal("0.70")
-    assert balance(alice) == (paid, "0.00")
+    assert available_and_withdrawing(alice) == (paid, "0.00")
 
 
 def test_a_request_after_the_completion_returns_the_amount_paid_then():
@@ -37,7 +37,7 @@ def test_a_request_after_the_completion_returns_the_amount_paid_then():
     profile = {"union_id": "u", "open_id": "o", "nick_name": "alice", "head_url": "", "appid": "sandbox"}
     paid = ApiClient().put(f"/user/{alice.pk}", profile)["data"]["red_packed"]
     assert ApiClient(alice).get("/receive/redpacket")["data"] == {"red_packet": f"{paid:.2f}"}
-    assert balance(alice) == (f"{paid:.2f}", "0.00")
+    assert available_and_withdrawing(alice) == (f"{paid:.2f}", "0.00")
 
 
 def test_a_blocked_user_receives_nothing():
@@ -59,4 +59,4 @@ def test_concurrent_requests_pay_the_red_packet_once():
     with ThreadPoolExecutor(8) as threads:
         [paid] = set(threads.map(receive, range(16)))
     assert LedgerTransaction.objects.filter(kind=TransactionKind.RED_PACKET).count() == 1
-    assert balance(alice) == (paid, "0.00")
+    assert available_and_withdrawing(alice) == (paid, "0.00")

@@ -12,18 +12,13 @@ from accounts.models import User
 from config.platform.dates import day_of
 from earnings import ledger, ledger_check
 from earnings.models import Account, IncomeType, LedgerEntry, LedgerTransaction, TransactionKind
-from tests.factories.money import ask, balance, give, rated
+from tests.factories.money import available_and_withdrawing, credit, rated_group, requested_withdrawal
 from tests.factories.people import UserFactory
 from tests.support.admin_pages import Operator
 from tests.support.settlement import settle_yesterday
 
 pytestmark = pytest.mark.django_db
 ENTRIES, TRANSACTIONS = "earnings/ledgerentry", "earnings/ledgertransaction"
-
-
-@pytest.fixture
-def root() -> Operator:
-    return Operator(username="root")
 
 
 @pytest.fixture
@@ -42,7 +37,7 @@ def settlement(alice: User, bob: User) -> LedgerTransaction:
     User.objects.filter(pk=alice.pk).update(inviter=bob)
     for user, count in ((alice, 20), (bob, 1)):
         for _ in range(count):
-            rated(5, user=user)
+            rated_group(5, user=user)
     settle_yesterday()
     return LedgerTransaction.objects.get(kind=TransactionKind.SETTLEMENT)
 
@@ -58,7 +53,10 @@ def reversal_fields(**more: Any) -> dict[str, Any]:
 
 def test_a_settlement_is_reversed_in_the_admin(root, settlement, alice, bob):
     assert "已冲正 1 条" in root.act(TRANSACTIONS, "reverse", settlement, reason="方案填错了")
-    assert (balance(alice), balance(bob)) == (("0.00", "0.00"), ("0.00", "0.00"))
+    assert (available_and_withdrawing(alice), available_and_withdrawing(bob)) == (
+        ("0.00", "0.00"),
+        ("0.00", "0.00"),
+    )
     reversal = LedgerTransaction.objects.get(kind=TransactionKind.REVERSAL)
     assert (reversal.reverses, reversal.posted_by, reversal.reason) == (settlement, "root", "方案填错了")
     assert "全部" in root.page(f"{TRANSACTIONS}/")
@@ -80,7 +78,10 @@ def test_a_settlement_is_not_reversed_twice(root, settlement):
 
 def test_one_users_part_is_reversed_and_the_others_stay(root, settlement, alice, bob):
     assert "已冲正 1 条" in root.act(ENTRIES, "reverse_part", entry_of(bob), reason="多算了")
-    assert (balance(alice), balance(bob)) == (("20.00", "0.00"), ("0.00", "0.00"))
+    assert (available_and_withdrawing(alice), available_and_withdrawing(bob)) == (
+        ("20.00", "0.00"),
+        ("0.00", "0.00"),
+    )
     reversal = LedgerTransaction.objects.get(kind=TransactionKind.REVERSAL)
     account = Account.objects.get(user=bob)
     assert (reversal.reverses, reversal.reverses_account) == (settlement, account)
@@ -100,15 +101,18 @@ def test_both_entries_of_a_user_are_one_part(root, settlement, bob):
     both = LedgerEntry.objects.filter(account__user=bob)
     assert both.count() == 2
     assert "已冲正 1 条" in root.act(ENTRIES, "reverse_part", *both, reason="多算了")
-    assert balance(bob) == ("0.00", "0.00")
+    assert available_and_withdrawing(bob) == ("0.00", "0.00")
 
 
 def test_a_part_can_be_reversed_although_another_user_has_withdrawn(root, settlement, alice, bob):
-    ask(alice, "20")
+    requested_withdrawal(alice, "20")
     assert "1 条没有变化" in root.act(TRANSACTIONS, "reverse", settlement, reason="算错了")
     page = root.act(ENTRIES, "reverse_part", entry_of(alice), entry_of(bob), reason="算错了")
     assert ("已冲正 1 条" in page, "1 条没有变化" in page) == (True, True)
-    assert (balance(alice), balance(bob)) == (("0.00", "20.00"), ("0.00", "0.00"))
+    assert (available_and_withdrawing(alice), available_and_withdrawing(bob)) == (
+        ("0.00", "20.00"),
+        ("0.00", "0.00"),
+    )
     assert ledger_check.find_errors() == []
 
 
@@ -123,7 +127,7 @@ def test_a_part_is_reversed_once(root, settlement, bob):
 def test_after_a_part_the_whole_is_not_reversed(root, settlement, alice, bob):
     root.act(ENTRIES, "reverse_part", entry_of(bob), reason="多算了")
     assert "1 条没有变化" in root.act(TRANSACTIONS, "reverse", settlement, reason="算错了")
-    assert balance(alice) == ("20.00", "0.00")
+    assert available_and_withdrawing(alice) == ("20.00", "0.00")
 
 
 def test_after_the_whole_no_part_is_reversed(root, settlement, bob):
@@ -134,7 +138,7 @@ def test_after_the_whole_no_part_is_reversed(root, settlement, bob):
 
 
 def test_a_part_of_a_withdrawal_transaction_cannot_be_reversed(root, settlement, alice):
-    ask(alice, "20")
+    requested_withdrawal(alice, "20")
     entry = LedgerEntry.objects.filter(transaction__kind=TransactionKind.WITHDRAWAL_ASKED)[0]
     assert "1 条没有变化" in root.act(ENTRIES, "reverse_part", entry, reason="算错了")
 
@@ -190,7 +194,7 @@ def test_the_database_refuses_a_part_twice_under_whatever_cause(settlement, bob)
 @pytest.mark.parametrize("yuan", ["19.99", "20.01"])
 def test_the_database_refuses_a_part_that_is_not_the_opposite(settlement, alice, bob, yuan: str):
     account, rewards = Account.objects.get(user=alice), ledger.platform_account(Account.Kind.REWARDS)
-    give(alice, "1")
+    credit(alice, "1")
     postings = (
         ledger.Posting(account, -Decimal(yuan), income_type=IncomeType.GROUPS),
         ledger.Posting(rewards, Decimal(yuan)),
@@ -223,4 +227,7 @@ def test_concurrent_reversals_of_the_whole_and_of_parts_do_not_mix(settlement, a
         results = sorted(threads.map(run, targets))
     assert results in (["part"] * 2 + ["refused"] * 4, ["refused"] * 5 + ["whole"])
     assert ledger_check.find_errors() == []
-    assert (balance(alice), balance(bob)) == (("0.00", "0.00"), ("0.00", "0.00"))
+    assert (available_and_withdrawing(alice), available_and_withdrawing(bob)) == (
+        ("0.00", "0.00"),
+        ("0.00", "0.00"),
+    )

@@ -13,7 +13,7 @@ from earnings.red_packets import pay_red_packet
 from earnings.settlement import settle_day
 from groups.models import ArticlePrice, StarPlan
 from groups.stars import PlanGap, gaps_in_plans
-from tests.factories.money import plan_in_force, rated
+from tests.factories.money import change_plans_in_force, rated_group
 from tests.factories.people import UserFactory
 from tests.support.admin_pages import Operator
 from tests.support.settlement import yesterday
@@ -108,7 +108,7 @@ class TestInForce:
         assert list(ArticlePrice.objects.values_list("amount", "valid_from")[:1]) == [(Decimal("0.20"), day(1))]
 
     def test_a_past_day_pays_the_same_after_a_change(self, ann):
-        group = rated(5)
+        group = rated_group(5)
         ann.proposes(ADD, **plan("3.00"))
         assert settle_day(yesterday(), at=timezone.now()).total == 1
         assert group.user.account.available == 1
@@ -116,7 +116,7 @@ class TestInForce:
 
 class TestPreview:
     def test_saving_shows_the_effect_per_night_and_saves_nothing(self, ann, family):
-        rated(5, user=family[0])
+        rated_group(5, user=family[0])
         page = ann.saves(ADD, ann.opens(ADD), **plan("2.00", activity_bonus="0.50"))
         assert (
             "<strong>2.50</strong></td><td><strong>5.50</strong>" in page
@@ -127,7 +127,7 @@ class TestPreview:
         assert (StarPlan.objects.filter(star=5).count(), RuleChange.objects.count()) == (1, 0)
 
     def test_a_confirmed_change_applies_from_its_day(self, ann, family):
-        rated(5, user=family[0])
+        rated_group(5, user=family[0])
         assert "已保存，每晚影响 +2.50 元" in ann.proposes(ADD, **plan("2.00"))
         assert StarPlan.objects.get(valid_from=day(1)).daily_profit == 2
         change = only_change()
@@ -141,7 +141,7 @@ class TestPreview:
 
     def test_a_confirmation_of_another_effect_shows_the_page_again(self, ann, family):
         page = ann.saves(ADD, ann.opens(ADD), **plan("2.00"))
-        rated(5, user=family[0])
+        rated_group(5, user=family[0])
         assert "有了变化" in ann.confirms(ADD, page)
         assert "有了变化" in ann.confirms(ADD, page, daily_profit="90.00")
         assert not RuleChange.objects.exists()
@@ -161,14 +161,14 @@ class TestPreview:
         assert 'class="vDateField"' in page
 
     def test_the_button_above_the_settled_days_leads_to_the_form(self, ann):
-        assert '<select name="star"' in ann.presses("earnings/settlementday", "try_a_plan")
+        assert '<select name="star"' in ann.clicks("earnings/settlementday", "try_a_plan")
         assert Operator("viewer").http.post("/admin/earnings/settlementday/do/try_a_plan/").status_code == 403
 
 
 class TestTwoOperators:
     @pytest.fixture
     def large(self, ann) -> RuleChange:
-        rated(5)
+        rated_group(5)
         assert "待另一名运营人员" in ann.proposes(ADD, **plan("102.00"))
         return only_change()
 
@@ -198,19 +198,19 @@ class TestTwoOperators:
         assert not StarPlan.objects.filter(valid_from=day(1)).exists()
 
     def test_small_changes_of_one_operator_are_summed(self, ann):
-        rated(5)
+        rated_group(5)
         assert "已保存" in ann.proposes(ADD, **plan("61.00"))
         page = ann.proposes(ADD, **plan("61.00", star=4, ahead=2))
         assert "已保存" in page  # no group has four stars
         assert "待另一名运营人员" in ann.proposes(ADD, **plan("120.00", ahead=3))
 
     def test_a_decrease_is_a_large_change_too(self, ann):
-        plan_in_force(5, daily_profit="150.00")
-        rated(5)
+        change_plans_in_force(5, daily_profit="150.00")
+        rated_group(5)
         assert "每晚影响 -149.00 元，已提交" in ann.proposes(ADD, **plan("1.00"))
 
     def test_without_a_limit_one_operator_is_enough(self, ann):
-        rated(5)
+        rated_group(5)
         EarningsRules.objects.update(second_operator_above=None)
         assert "已保存" in ann.proposes(ADD, **plan("500.00"))
 
@@ -227,7 +227,7 @@ class TestTwoOperators:
         assert not StarPlan.objects.filter(valid_from=day(0)).exists()
 
     def test_a_row_changed_in_the_meantime_is_not_overwritten(self, ann, bob, future):
-        rated(5)
+        rated_group(5)
         ann.proposes(f"groups/starplan/{future.pk}/change/", daily_profit="300.00")
         StarPlan.objects.filter(pk=future.pk).update(daily_profit="1.20")
         assert "这一条已被修改" in bob.act(CHANGES, "confirm", only_change())
@@ -235,14 +235,14 @@ class TestTwoOperators:
         assert future.daily_profit == Decimal("1.20")
 
     def test_one_row_has_one_waiting_change(self, ann, bob, future):
-        rated(5)
+        rated_group(5)
         path = f"groups/starplan/{future.pk}/change/"
         ann.proposes(path, daily_profit="300.00")
         assert "已有待确认的变更" in bob.proposes(path, daily_profit="400.00")
         assert RuleChange.objects.count() == 1
 
     def test_deleting_a_large_plan_needs_two_operators(self, bob, future):
-        rated(5)
+        rated_group(5)
         StarPlan.objects.filter(pk=future.pk).update(daily_profit="300.00")
         chief = Operator("administrator")
         path = f"groups/starplan/{future.pk}/delete/"
@@ -271,7 +271,7 @@ class TestTwoOperators:
 
 class TestRules:
     def test_a_changed_share_shows_its_effect_and_is_saved_after_the_confirmation(self, ann, family):
-        rated(5, user=family[0])
+        rated_group(5, user=family[0])
         page = ann.saves(RULES, ann.opens(RULES), inviter_share="0.2")
         assert "<strong>-0.80</strong>" in page
         assert EarningsRules.current().inviter_share == 1
@@ -304,27 +304,27 @@ class TestRules:
 class TestGaps:
     def test_a_plan_that_ends_leaves_a_gap(self):
         assert gaps_in_plans(since=day(0)) == []
-        plan_in_force(5, valid_to=day(2))
+        change_plans_in_force(5, valid_to=day(2))
         StarPlan.objects.create(star=5, daily_profit="1", valid_from=day(6), valid_to=day(7))
         assert gaps_in_plans(since=day(0)) == [PlanGap(5, day(3), day(5)), PlanGap(5, day(8), None)]
 
     def test_overlapping_or_adjacent_plans_leave_no_gap(self):
-        plan_in_force(5, valid_to=day(4))
+        change_plans_in_force(5, valid_to=day(4))
         StarPlan.objects.create(star=5, daily_profit="1", valid_from=day(2), valid_to=day(3))
         StarPlan.objects.create(star=5, daily_profit="1", valid_from=day(5))
         assert gaps_in_plans(since=day(0)) == []
 
     def test_a_star_without_any_plan_has_a_gap(self):
-        plan_in_force(3, valid_to=yesterday())
+        change_plans_in_force(3, valid_to=yesterday())
         assert gaps_in_plans(since=day(0)) == [PlanGap(3, day(0), None)]
 
     def test_the_list_and_the_home_page_show_gaps(self, ann):
-        plan_in_force(5, valid_to=day(2))
+        change_plans_in_force(5, valid_to=day(2))
         assert f"没有收益方案：5★ {day(3)} –" in ann.page("groups/starplan/")
         assert f"<strong>1</strong><span>没有收益方案的星级</span><small>5★ {day(3)} –" in ann.page("")
 
     def test_a_plan_that_leaves_a_gap_needs_another_confirmation(self, ann, future):
-        plan_in_force(5, valid_to=day(4))
+        change_plans_in_force(5, valid_to=day(4))
         StarPlan.objects.filter(pk=future.pk).update(valid_to=None)
         path = f"groups/starplan/{future.pk}/change/"
         page = ann.saves(path, ann.opens(path), valid_from=day(8))
@@ -335,7 +335,7 @@ class TestGaps:
         assert StarPlan.objects.filter(valid_from=day(8)).count() == 1
 
     def test_deleting_the_following_plan_leaves_a_gap(self, future):
-        plan_in_force(5, valid_to=day(4))
+        change_plans_in_force(5, valid_to=day(4))
         chief = Operator("administrator")
         path = f"groups/starplan/{future.pk}/delete/"
         page = chief.page(path)
@@ -348,6 +348,6 @@ class TestGaps:
 
 def test_a_proposal_posts_nothing_to_the_ledger(ann):
     user = UserFactory()
-    rated(5, user=user)
+    rated_group(5, user=user)
     ann.saves(ADD, ann.opens(ADD), **plan("2.00"))
     assert not LedgerTransaction.objects.exists()

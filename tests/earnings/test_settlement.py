@@ -17,7 +17,7 @@ from earnings.models import Account, EarningsRules, GroupDay, SettlementDay
 from earnings.settlement import settle_day
 from earnings.tasks import settle
 from groups.models import StarPlan
-from tests.factories.money import plan_in_force, rated
+from tests.factories.money import change_plans_in_force, rated_group
 from tests.factories.people import GroupFactory, UserFactory, days_ago
 from tests.support.client import ApiClient
 from tests.support.settlement import income, legacy, settle_yesterday, start_settlement, yesterday
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.django_db
 )
 def test_a_group_pays_its_owner_and_both_inviters(family, star: int, profit: str, half: str):
     owner, inviter, grand_inviter = family
-    rated(star, user=owner)
+    rated_group(star, user=owner)
     settle_yesterday()
     assert income(owner) == {0: profit}
     assert income(inviter) == {2: profit}
@@ -42,15 +42,15 @@ def test_nobody_above_the_grand_inviter_gets_a_share(family):
     owner, _, grand_inviter = family
     top = UserFactory()
     User.objects.filter(pk=grand_inviter.pk).update(inviter=top)
-    rated(5, user=owner)
+    rated_group(5, user=owner)
     settle_yesterday()
     assert income(top) == {}
 
 
 def test_only_the_owner_gets_the_activity_bonus(family):
     owner, inviter, _ = family
-    plan_in_force(5, activity_bonus="0.25")
-    rated(5, user=owner)
+    change_plans_in_force(5, activity_bonus="0.25")
+    rated_group(5, user=owner)
     settle_yesterday()
     assert income(owner) == {0: "1.00", 4: "0.25"}
     assert income(inviter) == {2: "1.00"}
@@ -59,7 +59,7 @@ def test_only_the_owner_gets_the_activity_bonus(family):
 def test_the_shares_come_from_the_rules(family):
     owner, inviter, grand_inviter = family
     EarningsRules.objects.update(inviter_share="0.2", grand_inviter_share="0.1")
-    rated(5, user=owner)
+    rated_group(5, user=owner)
     settle_yesterday()
     assert (income(inviter), income(grand_inviter)) == ({2: "0.20"}, {2: "0.10"})
 
@@ -68,7 +68,7 @@ def test_the_income_of_a_user_is_summed_and_then_rounded_down():
     EarningsRules.objects.update(inviter_share="0.125")
     inviter = UserFactory()
     for _ in range(3):
-        rated(2, user=UserFactory(inviter=inviter))
+        rated_group(2, user=UserFactory(inviter=inviter))
     settle_yesterday()
     assert income(inviter) == {2: "0.01"}  # 3 × 0.00625 = 0.01875
 
@@ -76,7 +76,7 @@ def test_the_income_of_a_user_is_summed_and_then_rounded_down():
 def test_less_than_a_cent_is_not_paid():
     EarningsRules.objects.update(inviter_share="0.125")
     inviter = UserFactory()
-    rated(1, user=UserFactory(inviter=inviter))
+    rated_group(1, user=UserFactory(inviter=inviter))
     settle_yesterday()
     assert income(inviter) == {}
 
@@ -102,7 +102,7 @@ def test_a_group_that_does_not_qualify_earns_nothing(fields: dict):
 def test_a_blocked_owner_and_the_inviters_earn_nothing(family):
     owner, inviter, _ = family
     User.objects.filter(pk=owner.pk).update(blocked_at=timezone.now())
-    rated(5, user=owner)
+    rated_group(5, user=owner)
     settle_yesterday()
     assert (income(owner), income(inviter)) == ({}, {})
 
@@ -110,7 +110,7 @@ def test_a_blocked_owner_and_the_inviters_earn_nothing(family):
 def test_a_blocked_inviter_gets_no_share_and_the_grand_inviter_keeps_theirs(family):
     owner, inviter, grand_inviter = family
     blocking.block(user=inviter, by="root", reason="作弊", at=timezone.now())
-    rated(5, user=owner)
+    rated_group(5, user=owner)
     settle_yesterday()
     assert (income(owner), income(inviter), income(grand_inviter)) == ({0: "1.00"}, {}, {2: "0.50"})
     assert SettlementDay.objects.get().referral_total == Decimal("0.50")
@@ -119,7 +119,7 @@ def test_a_blocked_inviter_gets_no_share_and_the_grand_inviter_keeps_theirs(fami
 def test_a_blocked_grand_inviter_gets_no_share(family):
     owner, inviter, grand_inviter = family
     blocking.block(user=grand_inviter, by="root", reason="作弊", at=timezone.now())
-    rated(3, user=owner)
+    rated_group(3, user=owner)
     settle_yesterday()
     assert (income(inviter), income(grand_inviter)) == ({2: "0.10"}, {})
 
@@ -135,7 +135,7 @@ def test_a_blocked_inviter_gets_no_share_of_an_old_group(family):
 def test_a_settled_day_is_not_paid_after_unblocking(family):
     owner, inviter, _ = family
     blocking.block(user=inviter, by="root", reason="作弊", at=timezone.now())
-    rated(5, user=owner)
+    rated_group(5, user=owner)
     settle_yesterday()
     blocking.unblock(user=inviter, at=timezone.now())
     settle_yesterday()
@@ -143,31 +143,31 @@ def test_a_settled_day_is_not_paid_after_unblocking(family):
 
 
 def test_a_group_bound_the_day_before_earns():
-    group = rated(5, bound_at=days_ago(2, hour=23))
+    group = rated_group(5, bound_at=days_ago(2, hour=23))
     settle_yesterday()
     assert income(group.user) == {0: "1.00"}
 
 
 def test_the_last_paid_day_is_the_30th():
-    group = rated(5, settle_count=29)
+    group = rated_group(5, settle_count=29)
     settle_yesterday()
     group.refresh_from_db()
     assert (income(group.user), group.settle_count) == ({0: "1.00"}, 30)
 
 
 def test_a_plan_applies_from_its_first_to_its_last_day():
-    plan_in_force(5, valid_to=yesterday() - timedelta(days=1))
+    change_plans_in_force(5, valid_to=yesterday() - timedelta(days=1))
     StarPlan.objects.create(
         star=5, daily_profit="2.00", income_days=30, valid_from=yesterday(), valid_to=yesterday()
     )
-    group = rated(5)
+    group = rated_group(5)
     settle_yesterday()
     assert income(group.user) == {0: "2.00"}
 
 
 def test_a_day_is_settled_once(family):
     owner, *_ = family
-    group = rated(5, user=owner)
+    group = rated_group(5, user=owner)
     settle_yesterday()
     settle_yesterday()
     group.refresh_from_db()
@@ -186,8 +186,8 @@ def test_a_day_without_income_is_settled_too():
 
 def test_the_totals_of_the_day_equal_the_payments(family):
     owner, *_ = family
-    plan_in_force(5, activity_bonus="0.25")
-    rated(5, user=owner)
+    change_plans_in_force(5, activity_bonus="0.25")
+    rated_group(5, user=owner)
     settle_yesterday()
     day = SettlementDay.objects.get()
     assert (day.group_count, day.owner_total, day.referral_total, day.bonus_total) == (
@@ -201,7 +201,7 @@ def test_the_totals_of_the_day_equal_the_payments(family):
 def test_the_number_of_queries_does_not_grow_with_the_groups(django_assert_max_num_queries):
     owner = UserFactory()
     for _ in range(60):
-        rated(3, user=owner)
+        rated_group(3, user=owner)
     with django_assert_max_num_queries(26):
         settle_yesterday()
     assert income(owner) == {0: "6.00"}
@@ -209,8 +209,8 @@ def test_the_number_of_queries_does_not_grow_with_the_groups(django_assert_max_n
 
 def test_profit_and_daily_income_are_the_sums_of_the_entries(family):
     owner, inviter, _ = family
-    rated(5, user=owner)
-    rated(3, user=inviter)
+    rated_group(5, user=owner)
+    rated_group(3, user=inviter)
     settle_yesterday()
     profit = ApiClient(inviter).get("/profit")["data"]["summary"]
     assert profit == {"amount": "1.10", "balance": "1.10", "yesterday_balance": "1.10"}
@@ -223,7 +223,7 @@ def test_profit_and_daily_income_are_the_sums_of_the_entries(family):
 def test_the_number_of_queries_of_profit_does_not_grow_with_the_days(family, django_assert_num_queries):
     owner, *_ = family
     start_settlement(25)
-    rated(5, user=owner, bound_at=days_ago(25))
+    rated_group(5, user=owner, bound_at=days_ago(25))
     settle()
     client = ApiClient(owner)
     with django_assert_num_queries(3):  # user, account, income
@@ -234,7 +234,7 @@ def test_the_number_of_queries_of_profit_does_not_grow_with_the_days(family, dja
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_concurrent_settlements_do_not_pay_a_group_beyond_its_last_day():
-    group = rated(5, settle_count=29)
+    group = rated_group(5, settle_count=29)
     days = [timezone.localdate() - timedelta(days=back) for back in range(1, 5)]
 
     def run(day: date) -> None:
@@ -251,7 +251,7 @@ def test_concurrent_settlements_do_not_pay_a_group_beyond_its_last_day():
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_concurrent_settlements_of_a_day_pay_once():
-    group = rated(5)
+    group = rated_group(5)
 
     def run(_: int) -> bool:
         try:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.models import User
 from config.models import Scope
 from earnings.models import EarningsRules, Payout, Withdrawal, WithdrawalStep
-from tests.factories.money import ask, balance, give
+from tests.factories.money import available_and_withdrawing, credit, requested_withdrawal, withdrawal_of_new_user
 from tests.factories.people import OperatorFactory, UserFactory
 from tests.support.entry_points import key_with
 
@@ -26,9 +26,7 @@ def operator(username: str) -> Client:
 
 @pytest.fixture
 def large() -> Withdrawal:
-    user = UserFactory(phone="13800138000")
-    give(user, "500")
-    return ask(user, "500")
+    return withdrawal_of_new_user("500", phone="13800138000")
 
 
 def act(client: Client, action: str, *withdrawals: Withdrawal, **form: str) -> str:
@@ -73,18 +71,18 @@ def test_either_operator_may_still_reject(large):
     root = operator("root")
     act(root, "approve", large)
     assert "已拒绝 1 条" in act(root, "reject", large, reason="看错了")
-    assert balance(large.user) == ("500.00", "0.00")
+    assert available_and_withdrawing(large.user) == ("500.00", "0.00")
 
 
 def test_a_smaller_withdrawal_needs_one_operator(large):
     user = UserFactory(phone="13800138001")
-    give(user, "200")
-    assert "已通过 1 条" in act(operator("root"), "approve", ask(user, "200"))
+    credit(user, "200")
+    assert "已通过 1 条" in act(operator("root"), "approve", requested_withdrawal(user, "200"))
 
 
 def person(phone: str = "13800138001") -> User:
     user = UserFactory(phone=phone, identity_sealed=b"x", identity_given_at=timezone.now())
-    give(user, "1000")
+    credit(user, "1000")
     return user
 
 
@@ -93,7 +91,7 @@ class TestTogether:
 
     def test_five_withdrawals_of_the_limit_need_a_second_operator(self):
         user = person()
-        rows = [ask(user, "200", days_ago=days) for days in range(5)]
+        rows = [requested_withdrawal(user, "200", days_ago=days) for days in range(5)]
         page = act(operator("root"), "approve", *rows)
         assert "已初审,待另一名运营人员通过 5 条" in page
         assert not Payout.objects.exists()
@@ -101,31 +99,31 @@ class TestTogether:
 
     def test_withdrawals_approved_one_after_the_other_are_summed(self):
         user, root = person(), operator("root")
-        assert "已通过 1 条" in act(root, "approve", ask(user, "200", days_ago=1))
-        assert "已初审" in act(root, "approve", ask(user, "20"))
+        assert "已通过 1 条" in act(root, "approve", requested_withdrawal(user, "200", days_ago=1))
+        assert "已初审" in act(root, "approve", requested_withdrawal(user, "20"))
         assert Payout.objects.count() == 1
 
     @pytest.mark.parametrize(("hours", "text"), [(47, "已初审"), (49, "已通过 1 条")])
     def test_older_withdrawals_are_not_summed(self, hours, text):
         user, root = person(), operator("root")
-        act(root, "approve", ask(user, "200", days_ago=1))
+        act(root, "approve", requested_withdrawal(user, "200", days_ago=1))
         with time_machine.travel(timezone.now() + timedelta(hours=hours - 24), tick=True):
             root.force_login(User.objects.get(username="root"))
-            assert text in act(root, "approve", ask(user, "20"))
+            assert text in act(root, "approve", requested_withdrawal(user, "20"))
 
     def test_rejected_withdrawals_are_not_summed(self):
         user, root = person(), operator("root")
-        act(root, "reject", ask(user, "200", days_ago=1), reason="资料不符")
-        assert "已通过 1 条" in act(root, "approve", ask(user, "200"))
+        act(root, "reject", requested_withdrawal(user, "200", days_ago=1), reason="资料不符")
+        assert "已通过 1 条" in act(root, "approve", requested_withdrawal(user, "200"))
 
     def test_withdrawals_of_other_users_are_not_summed(self):
         root = operator("root")
-        rows = [ask(person(phone), "200") for phone in ("13800138001", "13800138002")]
+        rows = [requested_withdrawal(person(phone), "200") for phone in ("13800138001", "13800138002")]
         assert "已通过 2 条" in act(root, "approve", *rows)
 
     def test_the_list_and_the_confirmation_page_show_the_total(self):
         user = person()
-        rows = [ask(user, "200", days_ago=days) for days in range(2)]
+        rows = [requested_withdrawal(user, "200", days_ago=days) for days in range(2)]
         root = operator("root")
         assert "待审核（24 小时内合计 400.00 元）" in root.get("/admin/earnings/withdrawal/").text
         body = {"action": "approve", "_selected_action": [str(row.pk) for row in rows]}
@@ -134,7 +132,7 @@ class TestTogether:
 
     def test_the_database_refuses_one_approval_of_a_large_total(self):
         user = person()
-        first = [ask(user, "200", days_ago=days) for days in range(2)][0]
+        first = [requested_withdrawal(user, "200", days_ago=days) for days in range(2)][0]
         with pytest.raises(IntegrityError, match="approved by two operators"), transaction.atomic():
             Withdrawal.objects.filter(pk=first.pk).update(status=1, reviewed_at=timezone.now(), reviewed_by="root")
 
@@ -146,8 +144,8 @@ def test_without_a_limit_one_operator_is_enough(large):
 
 def test_a_mixed_choice_reports_each_result(large):
     user = UserFactory(phone="13800138001")
-    give(user, "20")
-    page = act(operator("root"), "approve", large, ask(user, "20"))
+    credit(user, "20")
+    page = act(operator("root"), "approve", large, requested_withdrawal(user, "20"))
     assert "已初审,待另一名运营人员通过 1 条" in page
     assert "已通过 1 条" in page
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from config.checks import providers
 from earnings.tasks import query_payouts, send_payouts
 from integrations.sandbox.pay import SERIAL, FakeWeChatPay
-from tests.support.payouts import notify, query_later, set_next_state, states_of
+from tests.support.payouts import fake_pay, notify, query_later, set_next_state, states_of
 
 pytestmark = pytest.mark.django_db
 CERTIFIED = "5157F09EFDC096DE"
@@ -34,10 +34,10 @@ def other_key() -> rsa.RSAPrivateKey:
 
 @pytest.fixture
 def pay(sandbox, monkeypatch) -> FakeWeChatPay:
-    player = dict(sandbox.systems)["pay"]
-    monkeypatch.setattr(player, "own_serial", SERIAL)  # monkeypatch restores both after the test
-    monkeypatch.setattr(player, "own_key", player.own_key)
-    return player
+    pay_system = fake_pay(sandbox)
+    monkeypatch.setattr(pay_system, "own_serial", SERIAL)  # monkeypatch restores both after the test
+    monkeypatch.setattr(pay_system, "own_key", pay_system.own_key)
+    return pay_system
 
 
 def sign_with(pay: FakeWeChatPay, key: rsa.RSAPrivateKey, serial: str = CERTIFIED) -> None:

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from config.models import Scope
-from tests.factories.money import ask, give
+from tests.factories.money import credit, requested_withdrawal
 from tests.factories.people import UserFactory
 from tests.support.entry_points import key_with
 
@@ -25,8 +25,8 @@ def plan_of(statement: str) -> str:
 
 @pytest.mark.parametrize(("key", "direction"), ORDERS)
 def test_the_list_of_withdrawals_is_read_by_index(key: str, direction: str):
-    give(alice := UserFactory(phone="13800138000"), "20")
-    ask(alice)
+    credit(alice := UserFactory(phone="13800138000"), "20")
+    requested_withdrawal(alice)
     with CaptureQueriesContext(connection) as queries:
         key_with(Scope.BACKOFFICE_READ).post("/admin/withdraw", {"sort": {"sort_key": key, "value": direction}})
     [statement] = [query["sql"] for query in queries if "ORDER BY" in query["sql"] and "withdrawal" in query["sql"]]

@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.models import User
 from earnings import ledger
 from earnings.models import LedgerTransaction, Withdrawal, WithdrawalStep
-from tests.factories.money import ask, balance, give
+from tests.factories.money import available_and_withdrawing, credit, requested_withdrawal
 from tests.factories.people import OperatorFactory, UserFactory
 from tests.support.client import ApiClient
 from tests.support.entry_points import key_with
@@ -25,7 +25,7 @@ Status = Withdrawal.Status
 def alice() -> User:
     """A user with a phone and 2,000 yuan."""
     user = UserFactory(phone="13800138000", nickname="alice")
-    give(user, "2000")
+    credit(user, "2000")
     return user
 
 
@@ -47,7 +47,7 @@ def act(operator: Client, action: str, *withdrawals: Withdrawal, **form: str) ->
 
 def test_a_request_transfers_the_amount_to_withdrawing(alice):
     assert request(alice) == 1200
-    assert balance(alice) == ("1980.00", "20.00")
+    assert available_and_withdrawing(alice) == ("1980.00", "20.00")
     withdrawal = Withdrawal.objects.get()
     assert (withdrawal.status, withdrawal.amount) == (Status.TO_REVIEW, Decimal(20))
 
@@ -67,7 +67,7 @@ def test_any_other_amount_is_1403(alice, amount: object):
 
 @pytest.mark.parametrize(("end", "code"), [("none", 1403), ("approve", 1403), ("reject", 1200)])
 def test_one_yuan_is_offered_for_the_first_withdrawal_only(alice, operator, end: str, code: int):
-    earlier = ask(alice, "20", days_ago=2)
+    earlier = requested_withdrawal(alice, "20", days_ago=2)
     if end != "none":
         act(operator, end, earlier, reason="不行")
     assert request(alice, "1") == code
@@ -85,43 +85,43 @@ def test_a_request_without_a_phone_is_2001(alice):
 
 def test_more_than_800_in_a_month_without_an_identity_card_is_2002(alice):
     with time_machine.travel(timezone.localtime().replace(day=20, hour=12), tick=False):
-        ask(alice, "500", days_ago=3)
-        ask(alice, "200", days_ago=2)
-        ask(alice, "100", days_ago=1)
+        requested_withdrawal(alice, "500", days_ago=3)
+        requested_withdrawal(alice, "200", days_ago=2)
+        requested_withdrawal(alice, "100", days_ago=1)
         assert request(alice, "20") == 2002
-        assert balance(alice) == ("1200.00", "800.00")
+        assert available_and_withdrawing(alice) == ("1200.00", "800.00")
 
 
 def test_800_in_a_month_are_allowed(alice):
     with time_machine.travel(timezone.localtime().replace(day=20, hour=12), tick=False):
-        ask(alice, "500", days_ago=2)
-        ask(alice, "200", days_ago=1)
+        requested_withdrawal(alice, "500", days_ago=2)
+        requested_withdrawal(alice, "200", days_ago=1)
         assert request(alice, "100") == 1200
 
 
 def test_an_identity_card_removes_the_monthly_limit(alice):
     User.objects.filter(pk=alice.pk).update(identity_sealed=b"x", identity_given_at=timezone.now())
     with time_machine.travel(timezone.localtime().replace(day=20, hour=12), tick=False):
-        ask(alice, "500", days_ago=1)
+        requested_withdrawal(alice, "500", days_ago=1)
         assert request(alice, "500") == 1200
 
 
 def test_withdrawals_of_last_month_do_not_count(alice):
     with time_machine.travel(timezone.localtime().replace(day=1, hour=12), tick=False):
-        ask(alice, "500", days_ago=1)
+        requested_withdrawal(alice, "500", days_ago=1)
         assert request(alice, "500") == 1200
 
 
 def test_a_balance_too_small_is_3002():
     bob = UserFactory(phone="13800138001")
-    give(bob, "19.99")
+    credit(bob, "19.99")
     assert request(bob) == 3002
 
 
 def test_a_second_withdrawal_on_the_same_day_is_3003(alice):
     assert request(alice) == 1200
     assert request(alice) == 3003
-    assert balance(alice) == ("1980.00", "20.00")
+    assert available_and_withdrawing(alice) == ("1980.00", "20.00")
 
 
 def test_the_day_is_a_day_in_shanghai(alice):
@@ -139,52 +139,52 @@ def test_refusals_come_in_the_documented_order(alice):
     assert request(bob) == 2001  # the phone before the balance
     with time_machine.travel(timezone.localtime().replace(day=20, hour=12), tick=False):
         carol = UserFactory(phone="13800138002")
-        give(carol, "801")
-        ask(carol, "500", days_ago=2)
-        ask(carol, "200", days_ago=1)
+        credit(carol, "801")
+        requested_withdrawal(carol, "500", days_ago=2)
+        requested_withdrawal(carol, "200", days_ago=1)
         assert request(carol, "200") == 2002  # the card before the balance
-        ask(alice, "20")
-        give(carol, "0.01")
-        ask(carol, "100")
+        requested_withdrawal(alice, "20")
+        credit(carol, "0.01")
+        requested_withdrawal(carol, "100")
         assert request(carol, "50") == 2002
     dave = UserFactory(phone="13800138003")
-    give(dave, "20")
-    ask(dave, "20")
+    credit(dave, "20")
+    requested_withdrawal(dave, "20")
     assert request(dave, "20") == 3002  # the balance before the day
 
 
 def test_an_approval_creates_a_payout(alice, operator):
-    withdrawal = ask(alice)
+    withdrawal = requested_withdrawal(alice)
     assert "已通过 1 条" in act(operator, "approve", withdrawal)
     withdrawal.refresh_from_db()
     assert (withdrawal.status, withdrawal.reviewed_by) == (Status.PAYING, "root")
     assert withdrawal.payout.state == "prepared"
-    assert balance(alice) == ("1980.00", "20.00")
+    assert available_and_withdrawing(alice) == ("1980.00", "20.00")
 
 
 def test_a_second_approval_changes_nothing_and_shows_the_reason(alice, operator):
-    withdrawal = ask(alice)
+    withdrawal = requested_withdrawal(alice)
     act(operator, "approve", withdrawal)
     assert "1 条没有变化:不在待审核状态" in act(operator, "approve", withdrawal)
 
 
 def test_a_rejection_returns_the_money_and_stores_the_reason(alice, operator):
-    withdrawal = ask(alice)
+    withdrawal = requested_withdrawal(alice)
     assert "已拒绝 1 条" in act(operator, "reject", withdrawal, reason="资料不符")
     withdrawal.refresh_from_db()
     assert (withdrawal.status, withdrawal.reason) == (Status.REJECTED, "资料不符")
-    assert balance(alice) == ("2000.00", "0.00")
+    assert available_and_withdrawing(alice) == ("2000.00", "0.00")
 
 
 def test_a_rejection_needs_a_reason(alice, operator):
-    withdrawal = ask(alice)
+    withdrawal = requested_withdrawal(alice)
     assert "缺少必填项" in act(operator, "reject", withdrawal, reason="")
     withdrawal.refresh_from_db()
     assert withdrawal.status == Status.TO_REVIEW
 
 
 def test_an_approval_needs_a_confirmation(alice, operator):
-    withdrawal = ask(alice)
+    withdrawal = requested_withdrawal(alice)
     body = {"action": "approve", "_selected_action": [str(withdrawal.pk)]}
     page = operator.post("/admin/earnings/withdrawal/", body).text
     assert "共 20.00 元" in page
@@ -199,7 +199,7 @@ def test_an_operator_without_the_permission_cannot_approve(alice):
     viewer.user_permissions.add(Permission.objects.get(codename="view_withdrawal"))
     client = Client()
     client.force_login(viewer)
-    withdrawal = ask(alice)
+    withdrawal = requested_withdrawal(alice)
     act(client, "approve", withdrawal)
     withdrawal.refresh_from_db()
     assert withdrawal.status == Status.TO_REVIEW
@@ -208,12 +208,12 @@ def test_an_operator_without_the_permission_cannot_approve(alice):
 def test_many_are_approved_at_once(alice, operator):
     others = [UserFactory(phone=f"1370013700{n}") for n in range(5)]
     for user in others:
-        give(user, "20")
-    assert "已通过 5 条" in act(operator, "approve", *[ask(user) for user in others])
+        credit(user, "20")
+    assert "已通过 5 条" in act(operator, "approve", *[requested_withdrawal(user) for user in others])
 
 
 def test_every_step_is_recorded(alice, operator):
-    withdrawal = ask(alice)
+    withdrawal = requested_withdrawal(alice)
     act(operator, "reject", withdrawal, reason="资料不符")
     steps = WithdrawalStep.objects.values_list("from_status", "to_status", "taken_by", "reason")
     assert list(steps) == [(None, 0, str(alice.pk), ""), (0, 2, "root", "资料不符")]
@@ -228,20 +228,20 @@ def test_the_database_refuses_a_new_withdrawal_with_another_status(alice, status
 
 
 def test_the_database_refuses_backward_transitions_of_withdrawals(alice, operator):
-    withdrawal = ask(alice)
+    withdrawal = requested_withdrawal(alice)
     act(operator, "reject", withdrawal, reason="x")
     with pytest.raises(IntegrityError, match="does not go from"), transaction.atomic():
         Withdrawal.objects.filter(pk=withdrawal.pk).update(status=0, reviewed_at=None, reviewed_by="", reason="")
 
 
 def test_the_database_keeps_the_requested_amount(alice):
-    withdrawal = ask(alice)
+    withdrawal = requested_withdrawal(alice)
     with pytest.raises(IntegrityError, match="not changed afterwards"), transaction.atomic():
         Withdrawal.objects.filter(pk=withdrawal.pk).update(amount=500)
 
 
 def test_operators_cannot_reverse_transactions_of_a_withdrawal(alice):
-    ask(alice)
+    requested_withdrawal(alice)
     posted = LedgerTransaction.objects.get(kind="withdrawal_asked")
     now = timezone.now()
     with pytest.raises(ledger.NotReversible):
@@ -255,7 +255,7 @@ def test_the_wallet_shows_the_balances(alice):
         "2000.00",
         "0.00",
     )
-    ask(alice)
+    requested_withdrawal(alice)
     after = ApiClient(alice).get("/withdraw")["data"]
     assert (after["is_withdrawed"], after["balance_amount"], after["withdrawing_amount"]) == (
         True,
@@ -273,9 +273,9 @@ class TestBackOfficeList:
     def _rows(self, operator) -> None:
         self.users = [UserFactory(phone=f"1350013500{n}") for n in range(3)]
         for user in self.users:
-            give(user, "600")
+            credit(user, "600")
         self.rows = [
-            ask(user, amount, days_ago=n)
+            requested_withdrawal(user, amount, days_ago=n)
             for n, (user, amount) in enumerate(zip(self.users, ("20", "500", "100"), strict=True))
         ]
         act(operator, "reject", self.rows[2], reason="资料不符")

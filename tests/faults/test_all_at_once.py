@@ -26,7 +26,7 @@ _names = itertools.count()
 
 
 class Front:
-    """One address of the service: gunicorn itself, or nginx in front of it."""
+    """An address of the service: gunicorn itself, or nginx in front of it."""
 
     def __init__(self, url: str, certificate: str = "") -> None:
         self.url, self.certificate = url, certificate

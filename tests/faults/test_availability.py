@@ -17,8 +17,7 @@ import requests
 
 from config.platform.embedded_mode import read_services
 from tests.clients.scenario import GROUP, SECRET_KEY, Scenario, populated_scenario
-from tests.config.test_up import pids_of
-from tests.support.product import Product, wait_for
+from tests.support.product import Product, pids_of, wait_for
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("availability")]
 SOON, REPLY = 1.0, "看公告"
@@ -26,7 +25,7 @@ _numbers = itertools.count()
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
+def scenario(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
     """Start the product with people and groups. Alice has a keyword in her group."""
     product = Product(
         tmp_path_factory.mktemp("availability"),
@@ -40,10 +39,10 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
     product.env["CLIENT_BASE_URL"] = f"{product.url}/grouppet"
     product.with_database().start().wait_until_ready()
     try:
-        town = populated_scenario(product)
+        scenario = populated_scenario(product)
         keyword = {"keywords": ["价格"], "group_codes": [GROUP], "reply_content": REPLY}
-        assert town.people["alice"].call("POST", "/keywords", keyword)["code"] == 1200
-        yield town
+        assert scenario.people["alice"].call("POST", "/keywords", keyword)["code"] == 1200
+        yield scenario
     finally:
         product.stop()
 
@@ -54,90 +53,90 @@ def seconds_of(work: Callable[[], Any]) -> float:
     return time.monotonic() - began
 
 
-def status(town: Scenario) -> None:
-    assert requests.get(f"{town.product.url}/app/status", timeout=30).status_code == 200
+def status(scenario: Scenario) -> None:
+    assert requests.get(f"{scenario.product.url}/app/status", timeout=30).status_code == 200
 
 
-def withdrawal(town: Scenario) -> None:
+def withdrawal(scenario: Scenario) -> None:
     """Request a withdrawal for Alice, which is refused because she has no verified phone."""
-    assert town.people["alice"].send("POST", "/withdraw", {"balance": 1})["code"] == 2001
+    assert scenario.people["alice"].send("POST", "/withdraw", {"balance": 1})["code"] == 2001
 
 
-def keyword_reply(town: Scenario) -> None:
+def keyword_reply(scenario: Scenario) -> None:
     """Send the keyword to the group and wait for the robot's reply."""
     speaker = f"wx-speaker-{next(_numbers)}"
-    town.speaks_in(GROUP, f"价格是多少 {speaker}", user_id=speaker)
-    wait_for(lambda: [message for message in sent_in_group(town) if message["users"] == [speaker]], 60)
+    scenario.speaks_in(GROUP, f"价格是多少 {speaker}", user_id=speaker)
+    wait_for(lambda: [message for message in sent_in_group(scenario) if message["users"] == [speaker]], 60)
 
 
-def sent_in_group(town: Scenario) -> list[dict[str, Any]]:
-    return list(town.product.sandbox("messages", group_id=GROUP)["messages"])
+def sent_in_group(scenario: Scenario) -> list[dict[str, Any]]:
+    return list(scenario.product.sandbox("messages", group_id=GROUP)["messages"])
 
 
-def median_of_probes(work: Callable[[Scenario], None], town: Scenario, count: int = 5) -> float:
+def median_of_probes(work: Callable[[Scenario], None], scenario: Scenario, count: int = 5) -> float:
     """Half of the probes may be slow because other tests have the processor, not because a thread was lacking."""
-    return sorted(seconds_of(lambda: work(town)) for _ in range(count))[count // 2]
+    return sorted(seconds_of(lambda: work(scenario)) for _ in range(count))[count // 2]
 
 
 CROWD = 24
 
 
-def texts(town: Scenario, _: int) -> None:
+def texts(scenario: Scenario, _: int) -> None:
     phones = [f"138{next(_numbers):08}" for _ in range(30)]
-    town.system("POST", "/sms/delivery/batch", {"phones": phones, "content": "通知"})
-    town.people["alice"].send("GET", f"/sms/code/delivery?phone=139{next(_numbers):08}")
+    scenario.system("POST", "/sms/delivery/batch", {"phones": phones, "content": "通知"})
+    scenario.people["alice"].send("GET", f"/sms/code/delivery?phone=139{next(_numbers):08}")
 
 
-def oauth(town: Scenario, _: int) -> None:
-    requests.get(f"{town.product.url}/wechat/user_info?app_id=sandbox&code=x", timeout=60)
+def oauth(scenario: Scenario, _: int) -> None:
+    requests.get(f"{scenario.product.url}/wechat/user_info?app_id=sandbox&code=x", timeout=60)
 
 
-def nickname(town: Scenario, number: int) -> None:
-    town.people["alice"].send("PUT", f"/groups/{GROUP}/robot_name", {"remark_name": f"小管家{number}"})
+def nickname(scenario: Scenario, number: int) -> None:
+    scenario.people["alice"].send("PUT", f"/groups/{GROUP}/robot_name", {"remark_name": f"小管家{number}"})
 
 
-def switch(town: Scenario, number: int) -> None:
-    town.people["alice"].send("PUT", "/launch/switch", [{"code": GROUP, "rcv_task_flag": number % 2}])
+def switch(scenario: Scenario, number: int) -> None:
+    scenario.people["alice"].send("PUT", "/launch/switch", [{"code": GROUP, "rcv_task_flag": number % 2}])
 
 
-def payout(town: Scenario, number: int) -> None:
+def payout(scenario: Scenario, number: int) -> None:
     """Approve a withdrawal of Qiang's in the first thread; in each, list his withdrawals."""
-    qiang = town.people["qiang"]
+    qiang = scenario.people["qiang"]
     if number == 0:
         assert qiang.call("POST", "/withdraw", {"balance": 20})["code"] == 1200
-        [withdrawal_id] = sql(town, "SELECT id::text FROM earnings_withdrawal WHERE status = 0")[0]
+        [withdrawal_id] = sql(scenario, "SELECT id::text FROM earnings_withdrawal WHERE status = 0")[0]
         review = {"withdraw_id": withdrawal_id, "status": 1}
-        assert town.system("POST", "/withdraw/review", review)["code"] == 1200
+        assert scenario.system("POST", "/withdraw/review", review)["code"] == 1200
     qiang.send("GET", "/withdraw")
 
 
-def message_to_staff(town: Scenario, number: int) -> None:
+def message_to_staff(scenario: Scenario, number: int) -> None:
     """Send a message of Alice's to customer service."""
-    receive_private_message(town, f"在吗 {number}")
+    receive_private_message(scenario, f"在吗 {number}")
 
 
-def receive_private_message(town: Scenario, content: str) -> None:
-    message = {"robot_id": town.robot_of["alice"], "user_id": "wx-alice", "type": 3, "content": content}
-    town.gateway(("private_message", message))
+def receive_private_message(scenario: Scenario, content: str) -> None:
+    message = {"robot_id": scenario.robot_of["alice"], "user_id": "wx-alice", "type": 3, "content": content}
+    scenario.gateway(("private_message", message))
 
 
 @pytest.fixture(scope="module")
-def money(town: Scenario) -> None:
+def money(scenario: Scenario) -> None:
     """Credit Qiang an eighth of the article earnings of Alice's group, and verify his phone."""
     yesterday = datetime.now(ZoneInfo("Asia/Shanghai")) - timedelta(days=1)
     reads = {"settle_date": f"{yesterday:%Y-%m-%d}", "data": {GROUP: "800"}}
-    assert town.system("POST", "/settlement", reads)["code"] == 1200
-    qiang, phone = town.people["qiang"], "13700000001"
+    assert scenario.system("POST", "/settlement", reads)["code"] == 1200
+    qiang, phone = scenario.people["qiang"], "13700000001"
     assert qiang.call("GET", f"/sms/code/delivery?phone={phone}")["code"] == 1200
-    code = re.findall(r"\d{6}", town.product.sandbox("sms", phone=phone)["sms"][-1]["content"])[0]
+    code = re.findall(r"\d{6}", scenario.product.sandbox("sms", phone=phone)["sms"][-1]["content"])[0]
     assert qiang.call("PUT", "/user/phone", {"phone": phone, "code": code})["code"] == 1200
 
 
 @pytest.fixture(scope="module")
-def conversation(town: Scenario) -> None:
+def conversation(scenario: Scenario) -> None:
     """Open a conversation of Alice's with customer service."""
-    receive_private_message(town, "5")
-    alice = town.people["alice"]
+    receive_private_message(scenario, "5")
+    alice = scenario.people["alice"]
     wait_for(lambda: [message for message in alice.messages() if "接入客服" in str(message["content"])], 60)
 
 
@@ -155,19 +154,19 @@ def conversation(town: Scenario) -> None:
 )
 @pytest.mark.usefixtures("money", "conversation")
 def test_many_calls_to_a_system_that_hangs_delay_no_other_request(
-    town: Scenario, system: str, call: Callable[[Scenario, int], None]
+    scenario: Scenario, system: str, call: Callable[[Scenario, int], None]
 ):
     probes = [status, withdrawal] if system == "gateway" else [status, withdrawal, keyword_reply]
-    with town.product.fault(system), ThreadPoolExecutor(CROWD) as crowd:
-        calls = [crowd.submit(call, town, number) for number in range(CROWD)]
+    with scenario.product.fault(system), ThreadPoolExecutor(CROWD) as crowd:
+        calls = [crowd.submit(call, scenario, number) for number in range(CROWD)]
         time.sleep(0.5)
-        took = {probe.__name__: median_of_probes(probe, town) for probe in probes}
+        took = {probe.__name__: median_of_probes(probe, scenario) for probe in probes}
         wait(calls)
     assert {name: seconds for name, seconds in took.items() if seconds > SOON} == {}
 
 
-def sql(town: Scenario, statement: str) -> list[tuple[Any, ...]]:
-    services = read_services(town.product.run_dir)
+def sql(scenario: Scenario, statement: str) -> list[tuple[Any, ...]]:
+    services = read_services(scenario.product.run_dir)
     assert services is not None
     with psycopg2.connect(services["database_url"]) as connection, connection.cursor() as cursor:
         cursor.execute(statement)
@@ -188,12 +187,14 @@ SELECT made.id, g.id, made.day, 0, '', 0 FROM made, groups_group g WHERE g.code 
 TEXT = '{"type": 3, "content": "群发", "title": "", "desc": "", "url": ""}'
 
 
-def test_five_thousand_mass_messages_due_at_once_delay_no_reply(town: Scenario):
-    sql(town, _CROWD_OF_MASS_MESSAGES.format(count=5000, content=TEXT, group="clients-new-group"))
-    took = [seconds_of(lambda: keyword_reply(town)) for _ in range(5)]
-    waiting = sql(town, "SELECT count(*) FROM launches_massmessage WHERE queued_at IS NULL AND status = 0")[0][0]
+def test_five_thousand_mass_messages_due_at_once_delay_no_reply(scenario: Scenario):
+    sql(scenario, _CROWD_OF_MASS_MESSAGES.format(count=5000, content=TEXT, group="clients-new-group"))
+    took = [seconds_of(lambda: keyword_reply(scenario)) for _ in range(5)]
+    waiting = sql(scenario, "SELECT count(*) FROM launches_massmessage WHERE queued_at IS NULL AND status = 0")[0][
+        0
+    ]
     sql(
-        town,
+        scenario,
         "UPDATE launches_massmessage SET queued_at = now() WHERE queued_at IS NULL AND day < DATE '2020-01-01'",
     )
     assert waiting > 0  # the replies were measured while messages were still due
@@ -205,30 +206,30 @@ def signal_all(pids: list[int], number: signal.Signals) -> None:
         os.kill(pid, number)
 
 
-def test_a_database_that_stops_answering_is_503_and_the_service_recovers(town: Scenario):
-    alice = town.people["alice"]
-    servers = pids_of(town.product, "postgres")
+def test_a_database_that_stops_answering_is_503_and_the_service_recovers(scenario: Scenario):
+    alice = scenario.people["alice"]
+    servers = pids_of(scenario.product, "postgres")
     began, codes = time.monotonic(), []
     signal_all(servers, signal.SIGSTOP)
     try:
         while time.monotonic() - began < 25:
             headers = {"Authorization": f"Bearer {alice.token}"}
-            answer = requests.get(f"{town.product.url}/groups?status=1", headers=headers, timeout=20)
+            answer = requests.get(f"{scenario.product.url}/groups?status=1", headers=headers, timeout=20)
             codes.append((answer.status_code, answer.json()["code"], bool(answer.headers.get("Retry-After"))))
     finally:
         signal_all(servers, signal.SIGCONT)
     assert set(codes) == {(503, 1503, True)}
     wait_for(lambda: alice.call("GET", "/groups?status=1")["code"] == 1200, 10)
-    keyword_reply(town)
+    keyword_reply(scenario)
 
 
-def test_a_redis_that_hangs_delays_no_commit(town: Scenario):
-    servers = pids_of(town.product, "valkey-server")
+def test_a_redis_that_hangs_delays_no_commit(scenario: Scenario):
+    servers = pids_of(scenario.product, "valkey-server")
     signal_all(servers, signal.SIGSTOP)
     try:
         with ThreadPoolExecutor(16) as crowd:
-            took = list(crowd.map(lambda n: seconds_of(lambda: town.speaks_in(GROUP, f"在吗 {n}")), range(48)))
+            took = list(crowd.map(lambda n: seconds_of(lambda: scenario.speaks_in(GROUP, f"在吗 {n}")), range(48)))
     finally:
         signal_all(servers, signal.SIGCONT)
     assert sorted(took)[len(took) // 2] < SOON
-    keyword_reply(town)
+    keyword_reply(scenario)

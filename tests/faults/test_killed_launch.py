@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from subprocess import Popen
 from typing import Any
@@ -21,6 +21,7 @@ from robots.models import OutboxMessage
 from tests.factories.launches import PICTURE, launched, scheduled
 from tests.factories.people import GroupFactory, RobotFactory, UserFactory
 from tests.support.processes import start_process
+from tests.support.product import wait_for
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, serialized_rollback=True),
@@ -70,13 +71,6 @@ def sender(settings: Any, sandbox: Any, rate: int = 100_000) -> "Iterator[Popen[
         OutboxMessage.objects.filter(leased_until__isnull=False).update(leased_until=timezone.now())  # time passes
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 90) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def sent() -> int:
     return OutboxMessage.objects.filter(status=OutboxMessage.Status.SENT).count()
 
@@ -95,16 +89,16 @@ def test_a_launch_that_is_paused_resumed_and_killed_repeatedly_sends_each_messag
     launch = launch_of(ITEMS)
     for rate in (4, 8):
         with sender(settings, sandbox, rate):
-            wait_for(lambda rate=rate: sent() == rate * ROBOTS)
-            assert launch_control.pause(launch=launch, by="wang", at=timezone.now())
+            wait_for(lambda rate=rate: sent() == rate * ROBOTS, 90, every=0.01)
+            assert launch_control.pause_launch(launch=launch, by="wang", at=timezone.now())
         with sender(settings, sandbox, rate=1000):
             time.sleep(2)  # long enough to send a message that is not paused
             assert sent() == rate * ROBOTS
-        assert launch_control.resume(launch=launch, at=timezone.now())
+        assert launch_control.resume_launch(launch=launch, at=timezone.now())
     while Launch.objects.get().status != Launch.Status.FINISHED:
         before = sent()
         with sender(settings, sandbox):
-            wait_for(lambda before=before: sent() > before)
+            wait_for(lambda before=before: sent() > before, 90, every=0.01)
     whole = [item["content"] for item in ITEMS]
     assert list(received(sandbox).values()) == [whole] * GROUPS
     assert Launch.objects.get().sent_count == GROUPS
@@ -117,7 +111,7 @@ def test_a_picture_and_its_text_reach_every_group_once_and_in_order_through_kill
     while MassMessage.objects.get().status == MassMessage.Status.WAITING:
         before = sent()
         with sender(settings, sandbox):
-            wait_for(lambda before=before: sent() > before)
+            wait_for(lambda before=before: sent() > before, 90, every=0.01)
     assert list(received(sandbox).values()) == [[PICTURE["content"], "周末有活动"]] * GROUPS
     assert OutboxMessage.objects.filter(cause=message.cause).count() == 2 * GROUPS
     assert set(message.groups.values_list("status", "message_count")) == {(MassMessage.Status.SENT, 2)}
@@ -126,8 +120,8 @@ def test_a_picture_and_its_text_reach_every_group_once_and_in_order_through_kill
 def test_a_launch_cancelled_while_it_is_sent_reports_the_groups_that_received_it(sandbox: Any, settings: Any):
     launch = launch_of(ITEMS[:1])
     with sender(settings, sandbox, rate=4):
-        wait_for(lambda: sent() == 4 * ROBOTS)
-        assert launch_control.cancel(launch=launch, by="wang", reason="广告主要求", at=timezone.now())
+        wait_for(lambda: sent() == 4 * ROBOTS, 90, every=0.01)
+        assert launch_control.cancel_launch(launch=launch, by="wang", reason="广告主要求", at=timezone.now())
     with sender(settings, sandbox):
         time.sleep(2)  # long enough to send a message that is not closed
     report_results()

@@ -14,9 +14,10 @@ from django.utils import timezone
 from earnings import ledger_check, withdrawals
 from earnings.models import Payout, Withdrawal
 from earnings.tasks import query_payouts, send_payouts
-from tests.factories.money import ask, balance, give
+from tests.factories.money import available_and_withdrawing, credit, requested_withdrawal
 from tests.factories.people import UserFactory
 from tests.support.killable import Killable
+from tests.support.outside_system import set_fault
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, serialized_rollback=True),
@@ -41,8 +42,8 @@ def worker(sandbox: Any, settings: Any) -> Iterator[Killable]:
 
 def approved(number: int) -> Withdrawal:
     user = UserFactory(phone=f"138{number:08}", open_id=f"open-{number}")
-    give(user, "100")
-    withdrawal = ask(user)
+    credit(user, "100")
+    withdrawal = requested_withdrawal(user)
     withdrawals.approve([withdrawal.pk], by="root", at=timezone.now())
     return withdrawal
 
@@ -59,7 +60,7 @@ def assert_paid_once(sandbox: Any, requested: list[Withdrawal]) -> None:
     paid = {number: bill["amount"] for number, bill in sandbox.state.bills.items() if bill["state"] == "SUCCESS"}
     assert paid == {withdrawal.pk.hex: 2000 for withdrawal in requested}
     assert set(Withdrawal.objects.values_list("status", flat=True)) == {Withdrawal.Status.PAID}
-    assert {balance(withdrawal.user) for withdrawal in requested} == {("80.00", "0.00")}
+    assert {available_and_withdrawing(withdrawal.user) for withdrawal in requested} == {("80.00", "0.00")}
     assert ledger_check.find_errors() == []
     output = StringIO()
     call_command("reconcile_payouts", f"--date={timezone.localdate()}", stdout=output, stderr=StringIO())
@@ -84,7 +85,7 @@ def test_killed_at_every_step_of_querying(worker: Killable, sandbox: Any):
     requested: list[Withdrawal] = []
     for step in range(1, MANY):
         requested.append(approved(step))
-        sandbox.state.note("fault", system="pay", mode="drop_reply", rate=1.0)
+        set_fault(sandbox, "pay", "drop_reply")
         send_payouts()
         sandbox.state.faults.clear()
         Payout.objects.filter(ended_at=None).update(due_at=timezone.now())

@@ -8,154 +8,151 @@ from typing import Any
 
 import pytest
 
+from tests.support.outside_system import set_fault
 from tests.support.product import wait_for
-from tests.support.senders import SenderProcesses, stop
+from tests.support.senders import SenderProcesses
+from tests.support.servers import stop
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
 WAITING, SENT = 0, 1
 
 
 @pytest.fixture(scope="module")
-def _world(tmp_path_factory: pytest.TempPathFactory, _sandbox_server: Any) -> Iterator[SenderProcesses]:
+def _senders(tmp_path_factory: pytest.TempPathFactory, _sandbox_server: Any) -> Iterator[SenderProcesses]:
     url = f"http://127.0.0.1:{_sandbox_server.server_address[1]}"
-    world = SenderProcesses(tmp_path_factory.mktemp("senders"), url)
-    yield world
-    world.close()
+    senders = SenderProcesses(tmp_path_factory.mktemp("senders"), url)
+    yield senders
+    senders.close()
 
 
 @pytest.fixture
-def world(_world: SenderProcesses, sandbox: Any) -> Iterator[SenderProcesses]:
-    yield _world
-    _world.forget()
+def senders(_senders: SenderProcesses, sandbox: Any) -> Iterator[SenderProcesses]:
+    yield _senders
+    _senders.forget()
 
 
-def all_sent(world: SenderProcesses, count: int, seconds: float = 20) -> None:
-    wait_for(lambda: world.states() == {SENT: count}, seconds, world.states)
+def all_sent(senders: SenderProcesses, count: int, seconds: float = 20) -> None:
+    wait_for(lambda: senders.states() == {SENT: count}, seconds, senders.states)
 
 
-def assert_each_once_in_order(sandbox: Any, world: SenderProcesses) -> None:
+def assert_each_once_in_order(sandbox: Any, senders: SenderProcesses) -> None:
     """Compare the gateway's messages with the outbox: each message_no once, and in the order of each group."""
     received = defaultdict(list)
     for message in sandbox.state.messages.values():
         received[message["group_id"]].append(message["message_no"])
     written = defaultdict(list)
-    for group, number in world.sql("SELECT group_code, message_no FROM robots_outboxmessage ORDER BY id"):
+    for group, number in senders.sql("SELECT group_code, message_no FROM robots_outboxmessage ORDER BY id"):
         written[group].append(str(number))
     assert received == written
 
 
-def make_due(world: SenderProcesses) -> None:
-    world.sql("UPDATE robots_outboxmessage SET retry_at = now() WHERE status = 0")
+def make_due(senders: SenderProcesses) -> None:
+    senders.sql("UPDATE robots_outboxmessage SET retry_at = now() WHERE status = 0")
 
 
-def fault(sandbox: Any, mode: str) -> None:
-    with sandbox.state.lock:
-        sandbox.state.note("fault", system="gateway", mode=mode, rate=1.0)
-
-
-def test_a_sender_killed_between_the_answer_and_the_commit(world, sandbox):
-    world.run("write", [1, 3])
-    with world.transaction() as cursor:
+def test_a_sender_killed_between_the_answer_and_the_commit(senders, sandbox):
+    senders.run("write", [1, 3])
+    with senders.transaction() as cursor:
         cursor.execute("LOCK TABLE robots_messageattempt IN EXCLUSIVE MODE")  # no result can be stored
-        killed = world.start_sender()
+        killed = senders.start_sender()
         wait_for(lambda: len(sandbox.state.messages) == 3)
-        world.kill(killed)
-    assert world.states() == {WAITING: 3}
-    world.start_sender()
-    all_sent(world, 3)
+        senders.kill(killed)
+    assert senders.states() == {WAITING: 3}
+    senders.start_sender()
+    all_sent(senders, 3)
     assert {message["requests"] for message in sandbox.state.messages.values()} == {2}
-    assert_each_once_in_order(sandbox, world)
+    assert_each_once_in_order(sandbox, senders)
 
 
-def test_a_new_message_notifies_a_sender_at_once(world, sandbox):
+def test_a_new_message_notifies_a_sender_at_once(senders, sandbox):
     """Without the notification the sender would find it a second later at most."""
-    world.start_sender()
+    senders.start_sender()
     waits = []
     for number in range(1, 6):
-        world.run("say", str(number))
+        senders.run("write as product", str(number))
         began = time.monotonic()
         wait_for(lambda until=number: len(sandbox.state.messages) == until)
         waits.append(time.monotonic() - began)
     assert sorted(waits)[2] < 0.5
 
 
-def test_two_concurrent_senders_submit_each_message_once(world, sandbox):
+def test_two_concurrent_senders_submit_each_message_once(senders, sandbox):
     for _ in range(2):
-        world.start_sender(is_patient=True)
-    world.run("write", [5, 60])
-    all_sent(world, 300)
+        senders.start_sender(is_patient=True)
+    senders.run("write", [5, 60])
+    all_sent(senders, 300)
     assert {message["requests"] for message in sandbox.state.messages.values()} == {1}
-    assert_each_once_in_order(sandbox, world)
+    assert_each_once_in_order(sandbox, senders)
 
 
-def test_a_sender_that_is_stopped_stores_the_results_of_its_calls(world, sandbox):
-    world.run("write", [5, 60])
-    stopped = world.start_sender()
+def test_a_sender_that_is_stopped_stores_the_results_of_its_calls(senders, sandbox):
+    senders.run("write", [5, 60])
+    stopped = senders.start_sender()
     wait_for(lambda: len(sandbox.state.messages) > 20)
-    world.kill(stopped, signal.SIGTERM)
-    assert world.states()[SENT] == len(sandbox.state.messages)
-    assert world.sql("SELECT count(*) FROM robots_outboxmessage WHERE lease IS NOT NULL") == [(0,)]
+    senders.kill(stopped, signal.SIGTERM)
+    assert senders.states()[SENT] == len(sandbox.state.messages)
+    assert senders.sql("SELECT count(*) FROM robots_outboxmessage WHERE lease IS NOT NULL") == [(0,)]
 
 
 @pytest.mark.parametrize(("mode", "requests"), [("error", 1), ("timeout", 1), ("drop_reply", 2)])
-def test_a_gateway_that_fails_is_called_again(world, sandbox, mode: str, requests: int):
+def test_a_gateway_that_fails_is_called_again(senders, sandbox, mode: str, requests: int):
     """With status 500 and timeouts the gateway sends nothing; with a dropped response it has sent the message."""
-    fault(sandbox, mode)
-    world.start_sender()
-    world.run("write", [1, 10])
+    set_fault(sandbox, "gateway", mode)
+    senders.start_sender()
+    senders.run("write", [1, 10])
     tried = "SELECT count(*) FROM robots_messageattempt WHERE outcome = 'unknown'"
-    wait_for(lambda: world.sql(tried) == [(10,)], 20, world.states)
+    wait_for(lambda: senders.sql(tried) == [(10,)], 20, senders.states)
     sandbox.state.faults.clear()
-    make_due(world)
-    all_sent(world, 10)
+    make_due(senders)
+    all_sent(senders, 10)
     assert {message["requests"] for message in sandbox.state.messages.values()} == {requests}
-    assert_each_once_in_order(sandbox, world)
+    assert_each_once_in_order(sandbox, senders)
 
 
-def test_redis_restarts_and_messages_written_meanwhile_are_sent(world, sandbox):
-    world.start_sender()
-    world.run("write", [1, 5])
-    all_sent(world, 5)
-    start_again = stop(world.redis)
-    world.run("write", [1, 5])
+def test_redis_restarts_and_messages_written_meanwhile_are_sent(senders, sandbox):
+    senders.start_sender()
+    senders.run("write", [1, 5])
+    all_sent(senders, 5)
+    start_again = stop(senders.redis)
+    senders.run("write", [1, 5])
     time.sleep(1.5)
-    assert world.states() == {SENT: 5, WAITING: 5}  # how much the robots sent in this minute is unknown
+    assert senders.states() == {SENT: 5, WAITING: 5}  # how much the robots sent in this minute is unknown
     start_again()
-    all_sent(world, 10)
-    assert_each_once_in_order(sandbox, world)
+    all_sent(senders, 10)
+    assert_each_once_in_order(sandbox, senders)
 
 
-def test_postgresql_restarts_under_senders(world, sandbox):
+def test_postgresql_restarts_under_senders(senders, sandbox):
     for _ in range(2):
-        world.start_sender()
-    world.run("write", [5, 60])
+        senders.start_sender()
+    senders.run("write", [5, 60])
     wait_for(lambda: len(sandbox.state.messages) > 50)
-    start_again = stop(world.postgres)
+    start_again = stop(senders.postgres)
     time.sleep(1)
     start_again()
-    all_sent(world, 300)
-    assert_each_once_in_order(sandbox, world)
+    all_sent(senders, 300)
+    assert_each_once_in_order(sandbox, senders)
 
 
 @pytest.mark.parametrize("seconds", [60, -60])
-def test_the_clock_of_one_sender_jumps_a_minute(world, sandbox, seconds: int):
-    world.start_sender(is_patient=True)
-    world.start_sender(clock_jumps_by=seconds, is_patient=True)
+def test_the_clock_of_one_sender_jumps_a_minute(senders, sandbox, seconds: int):
+    senders.start_sender(is_patient=True)
+    senders.start_sender(clock_jumps_by=seconds, is_patient=True)
     for _ in range(4):
-        world.run("write", [2, 40])
+        senders.run("write", [2, 40])
         time.sleep(0.3)
-    all_sent(world, 320)
+    all_sent(senders, 320)
     assert {message["requests"] for message in sandbox.state.messages.values()} == {1}
-    assert_each_once_in_order(sandbox, world)
+    assert_each_once_in_order(sandbox, senders)
 
 
-def test_2000_messages_through_20_kills(world, sandbox):
-    world.run("write", [5, 400])
-    senders = [world.start_sender() for _ in range(2)]
+def test_2000_messages_through_20_kills(senders, sandbox):
+    senders.run("write", [5, 400])
+    senders = [senders.start_sender() for _ in range(2)]
     for number in range(1, 21):
-        wait_for(lambda until=number * 90: len(sandbox.state.messages) > until, 20, world.states)
-        world.kill(senders.pop(0))
-        senders.append(world.start_sender())
-    all_sent(world, 2000, 40)
+        wait_for(lambda until=number * 90: len(sandbox.state.messages) > until, 20, senders.states)
+        senders.kill(senders.pop(0))
+        senders.append(senders.start_sender())
+    all_sent(senders, 2000, 40)
     assert len(sandbox.state.messages) == 2000
-    assert_each_once_in_order(sandbox, world)
+    assert_each_once_in_order(sandbox, senders)

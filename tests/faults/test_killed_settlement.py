@@ -16,7 +16,7 @@ from earnings import ledger_check
 from earnings.models import EarningsRules, GroupDay, LedgerEntry, SettlementDay
 from earnings.settlement import settle_missed
 from groups.models import Group
-from tests.factories.money import plan_in_force, rated
+from tests.factories.money import change_plans_in_force, rated_group
 from tests.factories.people import GroupFactory, RobotFactory, UserFactory, days_ago
 from tests.support.killable import Killable
 
@@ -39,12 +39,12 @@ def worker(settings: Any) -> Iterator[Killable]:
 def people_with_groups() -> None:
     """Create users of three generations with groups of all stars, bonuses, old groups, and groups near their last day."""
     EarningsRules.objects.update(settle_from=timezone.localdate() - timedelta(days=DAYS))
-    plan_in_force(4, activity_bonus="0.07")
+    change_plans_in_force(4, activity_bonus="0.07")
     robot, above = RobotFactory(), [UserFactory()]
     for number in range(14):
         user = UserFactory(inviter=above[number // 3])
         above.append(user)
-        rated(number % 5 + 1, user=user, robot=robot, bound_at=days_ago(DAYS + 1), settle_count=10 + number)
+        rated_group(number % 5 + 1, user=user, robot=robot, bound_at=days_ago(DAYS + 1), settle_count=10 + number)
         old = {"is_legacy": True, "member_count": 60, "repeat_rate": Decimal("0.3333")}
         GroupFactory(user=user, robot=robot, bound_at=days_ago(number % DAYS + 1), **old)
 

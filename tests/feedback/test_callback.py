@@ -1,21 +1,18 @@
 """Callbacks of customer service: signed, recent, accepted once."""
 
-import json
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
-from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
 from feedback.models import CallbackDigest, Conversation
 from feedback.tasks import forget_digests
-from integrations.aliyun.customer_service import digest_of
 from robots.models import OutboxMessage, Robot
 from tests.factories.conversations import ConversationFactory
 from tests.factories.people import FriendshipFactory, UserFactory
+from tests.support.customer_service import call_back, post_callback, signed_callback
 from tests.support.entry_points import private_messages_to
 
 pytestmark = pytest.mark.django_db
@@ -36,22 +33,6 @@ def without_conversation(code: str = "wx-bob") -> User:
     FriendshipFactory(user=user)
     ConversationFactory(user=user)
     return user
-
-
-def signed(
-    body: Any, *, age: float = 0, key: str = "sandbox-cs-key", raw: bytes | None = None
-) -> tuple[bytes, str]:
-    raw = raw if raw is not None else json.dumps(body).encode()
-    stamp = str(int((timezone.now().timestamp() - age) * 1000))
-    return raw, f"/aliyun/callback?timestamp={stamp}&digest={digest_of(raw, stamp, key)}"
-
-
-def call(raw: bytes, path: str) -> int:
-    return Client().post(path, data=raw, content_type="application/json").json()["code"]
-
-
-def call_back(content: str = "你好", *, kind: str = "text", user: str = "wx-alice", **options: Any) -> int:
-    return call(*signed({"userId": user, "msgType": kind, "content": content}, **options))
 
 
 def test_staffs_text_reaches_the_user_through_the_robot():
@@ -89,8 +70,8 @@ def test_another_key_is_refused():
 
 
 def test_a_changed_body_is_refused():
-    raw, path = signed({"userId": "wx-alice", "msgType": "text", "content": "a"})
-    assert call(raw.replace(b'"a"', b'"b"'), path) == 1401
+    raw, path = signed_callback({"userId": "wx-alice", "msgType": "text", "content": "a"})
+    assert post_callback(raw.replace(b'"a"', b'"b"'), path) == 1401
 
 
 @pytest.mark.parametrize(
@@ -98,18 +79,18 @@ def test_a_changed_body_is_refused():
     ["", "?timestamp=1", "?digest=x", "?timestamp=x&digest=é", "?timestamp=-1&digest=0", "?timestamp=²&digest=0"],
 )
 def test_a_callback_without_a_valid_digest_is_refused(query):
-    assert call(b"{}", f"/aliyun/callback{query}") == 1401
+    assert post_callback(b"{}", f"/aliyun/callback{query}") == 1401
 
 
 def test_a_digest_is_accepted_once():
-    raw, path = signed({"userId": "wx-alice", "msgType": "text", "content": "a"})
-    assert [call(raw, path), call(raw, path)] == [1200, 1409]
+    raw, path = signed_callback({"userId": "wx-alice", "msgType": "text", "content": "a"})
+    assert [post_callback(raw, path), post_callback(raw, path)] == [1200, 1409]
     assert private_messages_to("wx-alice") == ["a"]
 
 
 def test_a_refused_callback_may_be_sent_again():
-    raw, path = signed({"userId": "wx-alice", "msgType": "video", "content": "a"})
-    assert [call(raw, path), call(raw, path)] == [1403, 1403]
+    raw, path = signed_callback({"userId": "wx-alice", "msgType": "video", "content": "a"})
+    assert [post_callback(raw, path), post_callback(raw, path)] == [1403, 1403]
     assert not CallbackDigest.objects.exists()
 
 
@@ -142,8 +123,8 @@ def test_a_user_who_is_unknown_or_whom_no_robot_reaches_is_ignored(content: str,
 
 def test_the_digest_of_an_ignored_callback_is_accepted_once_too():
     without_conversation()
-    raw, path = signed({"userId": "wx-bob", "msgType": "text", "content": "a"})
-    assert [call(raw, path), call(raw, path)] == [1200, 1409]
+    raw, path = signed_callback({"userId": "wx-bob", "msgType": "text", "content": "a"})
+    assert [post_callback(raw, path), post_callback(raw, path)] == [1200, 1409]
 
 
 def test_a_malformed_message_to_an_unknown_user_is_refused():
@@ -152,11 +133,11 @@ def test_a_malformed_message_to_an_unknown_user_is_refused():
 
 @pytest.mark.parametrize("body", [{}, [], {"userId": "wx-alice"}, {"userId": ["x"], "msgType": "text"}, "x"])
 def test_a_signed_callback_without_its_fields_is_a_bad_request(body):
-    assert call(*signed(body)) == 1403
+    assert post_callback(*signed_callback(body)) == 1403
 
 
 def test_a_signed_body_that_is_no_json_is_a_bad_request():
-    assert call(*signed(None, raw=b"\xff{")) == 1403
+    assert post_callback(*signed_callback(None, raw=b"\xff{")) == 1403
 
 
 def test_a_conversation_is_opened_and_closed():

@@ -15,9 +15,9 @@ from integrations.sandbox.server import SandboxResponse
 from robots.models import Robot
 from tests.factories.conversations import ConversationFactory, ForwardedMessageFactory
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory, days_ago
-from tests.feedback.test_callback import call_back as staff_calls_back
+from tests.support.customer_service import call_back as staff_calls_back
 from tests.support.entry_points import private_messages_to
-from tests.support.outside_system import OutsideSystem, played_by
+from tests.support.outside_system import OutsideSystem, played_by, set_fault
 from tests.support.private_messages import last_message_to, receive_private_message
 
 pytestmark = pytest.mark.django_db
@@ -35,10 +35,6 @@ def alice(sandbox) -> User:
 def forwarded_to_staff(sandbox) -> list[str]:
     forward_messages()
     return [call["body"]["content"] for call in sandbox.state.forwarded]
-
-
-def set_fault(sandbox, mode: str = "error") -> None:
-    sandbox.state.note("fault", system="aliyun", mode=mode, rate=1.0)
 
 
 def clear_fault(sandbox) -> None:
@@ -128,7 +124,7 @@ def test_choosing_5_twice_opens_one_conversation(sandbox):
 @pytest.mark.parametrize("mode", ["error", "drop_reply"])
 def test_when_customer_service_is_unavailable_the_user_is_notified_once_and_no_message_is_lost(sandbox, mode):
     receive_private_message("5")
-    set_fault(sandbox, mode)
+    set_fault(sandbox, "aliyun", mode)
     receive_private_message("在吗")
     for _ in range(3):
         forward_messages()
@@ -141,7 +137,7 @@ def test_when_customer_service_is_unavailable_the_user_is_notified_once_and_no_m
 
 def test_a_message_whose_answer_was_lost_is_sent_again_under_its_number(sandbox):
     receive_private_message("5")
-    set_fault(sandbox, "drop_reply")
+    set_fault(sandbox, "aliyun", "drop_reply")
     forward_messages()
     clear_fault(sandbox)
     forward_messages()
@@ -193,9 +189,9 @@ def test_a_refused_message_is_tried_again(sandbox):
     assert len(private_messages_to("wx-alice")) == 1
 
 
-def test_a_message_is_given_up_after_a_day(sandbox):
+def test_a_message_fails_after_a_day(sandbox):
     receive_private_message("5")
-    set_fault(sandbox)
+    set_fault(sandbox, "aliyun")
     ForwardedMessage.objects.update(written_at=timezone.now() - timedelta(hours=25))
     forward_messages()
     message = ForwardedMessage.objects.get()
@@ -273,7 +269,7 @@ def test_the_database_refuses_a_sent_forward_without_its_time():
 def test_a_sweep_ends_when_customer_service_is_unavailable(sandbox, mode: str):
     for _ in range(3):
         ForwardedMessageFactory(status=Status.WAITING)
-    set_fault(sandbox, mode)
+    set_fault(sandbox, "aliyun", mode)
     assert forward_messages() == 1
     for _ in range(2):  # a connection that broke may be noticed by the next call only
         clear_fault(sandbox)

@@ -13,6 +13,7 @@ from tests.factories.people import RobotFactory, UserFactory
 from tests.support.admin_pages import Operator
 from tests.support.client import ApiClient
 from tests.support.entry_points import key_with
+from tests.support.lists import listed_problems
 from tests.support.workbooks import rows_of, sheet_of
 
 pytestmark = pytest.mark.django_db
@@ -30,19 +31,15 @@ def reported():
     return robot
 
 
-def listed(**filters: Any) -> list[dict[str, Any]]:
-    return key_with(Scope.BACKOFFICE_READ).post("/admin/problem/feedback", filters)["data"]
-
-
 def test_a_robot_is_named_by_its_code_or_its_id(reported):
-    assert len(listed(robot_code=reported.code)) == len(listed(robot_code=str(reported.pk))) == 1
-    assert listed(robot_code="another") == []
+    assert len(listed_problems(robot_code=reported.code)) == len(listed_problems(robot_code=str(reported.pk))) == 1
+    assert listed_problems(robot_code="another") == []
 
 
 def test_the_end_of_a_range_includes_the_second_that_the_list_shows(reported):
-    shown = listed()[0]["create_date"]
-    assert len(listed(commit_date_begin=shown, commit_date_end=shown)) == 1
-    assert len(listed(commit_date_end=shown[:10])) == 1
+    shown = listed_problems()[0]["create_date"]
+    assert len(listed_problems(commit_date_begin=shown, commit_date_end=shown)) == 1
+    assert len(listed_problems(commit_date_end=shown[:10])) == 1
 
 
 def stored_problem(**fields: Any) -> Problem:
@@ -53,20 +50,20 @@ def stored_problem(**fields: Any) -> Problem:
 
 
 def test_the_robot_is_shown_by_name_and_wechat_number(reported):
-    assert listed()[0]["robot_info"] == "小助手(wx-helper)"
+    assert listed_problems()[0]["robot_info"] == "小助手(wx-helper)"
 
 
 def test_a_robot_without_a_wechat_number_is_shown_by_name_and_no_robot_as_null():
     stored_problem(robot=RobotFactory(name="小助手", wechat_no=""))
     stored_problem()
-    assert [one["robot_info"] for one in listed()] == [None, "小助手"]
+    assert [one["robot_info"] for one in listed_problems()] == [None, "小助手"]
 
 
 def test_filters_as_the_old_client_sends_them(reported):
     day = timezone.localtime().strftime("%Y-%m-%d")
     dates = {"commit_date_begin": f"{day} 00:00:00", "commit_date_end": f"{day} 23:59:59"}
-    assert len(listed(phone="", problem_id=None, robot_code="", group_name=" ", **dates)) == 1
-    assert listed(problem_id=str(ProblemCategory.objects.latest("seq_no").pk)) == []
+    assert len(listed_problems(phone="", problem_id=None, robot_code="", group_name=" ", **dates)) == 1
+    assert listed_problems(problem_id=str(ProblemCategory.objects.latest("seq_no").pk)) == []
 
 
 def test_a_page_holds_500_in_a_fixed_number_of_queries(reported, django_assert_num_queries):
@@ -103,7 +100,7 @@ def test_the_file_has_the_rows_of_the_list_in_its_order(reported, filters: dict[
         "备注",
         "提交时间",
     ]
-    assert rows == [[one[name] or "" for name in names] for one in listed(**filters)]
+    assert rows == [[one[name] or "" for name in names] for one in listed_problems(**filters)]
 
 
 def test_an_export_with_the_old_clients_content_type_is_accepted(reported):

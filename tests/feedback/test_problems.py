@@ -11,6 +11,7 @@ from feedback.models import Problem, ProblemCategory
 from tests.factories.people import RobotFactory, UserFactory
 from tests.support.client import ApiClient
 from tests.support.entry_points import key_with
+from tests.support.lists import listed_problems
 
 pytestmark = pytest.mark.django_db
 Type = ProblemCategory.Type
@@ -27,10 +28,6 @@ def category(kind: int) -> ProblemCategory:
 
 def report(user: User, kind: int, **fields) -> dict:
     return ApiClient(user).post("/user/problem", {"problem_catgory": str(category(kind).pk), **fields})
-
-
-def back_office(**filters) -> list[dict]:
-    return key_with(Scope.BACKOFFICE_READ).post("/admin/problem/feedback", filters)["data"]
 
 
 def test_the_categories_are_public_and_in_order(alice):
@@ -89,7 +86,7 @@ def test_a_robot_may_be_named_by_its_id(alice):
 def test_the_back_office_sees_the_user_the_problem_and_the_robot(alice):
     robot = RobotFactory()
     report(alice, Type.ROBOT_AND_GROUP, robot_id=robot.code, group_name="测试群")
-    [row] = back_office()
+    [row] = listed_problems()
     assert row == {
         "phone": "13800138000",
         "nickname": "alice",
@@ -115,24 +112,24 @@ def test_the_back_office_filters_by_each_field_and_by_all(alice):
         {"group_name": "测试"},
         {"problem_id": kind},
     ):
-        assert [row["nickname"] for row in back_office(**wanted)] == ["alice"]
-    assert back_office(phone="13900139000", problem_id=kind) == []
+        assert [row["nickname"] for row in listed_problems(**wanted)] == ["alice"]
+    assert listed_problems(phone="13900139000", problem_id=kind) == []
 
 
 def test_blank_filters_are_no_filters(alice):
     report(alice, Type.NOTHING)
     blank = dict.fromkeys(("phone", "problem_id", "robot_code", "group_name", "commit_date_begin"), "")
-    assert len(back_office(**blank)) == 1
+    assert len(listed_problems(**blank)) == 1
 
 
 def test_a_day_as_an_end_includes_that_day(alice):
     report(alice, Type.NOTHING)
     today = timezone.localdate()
     tomorrow = today + timedelta(days=1)
-    assert len(back_office(commit_date_begin=str(today), commit_date_end=str(today))) == 1
+    assert len(listed_problems(commit_date_begin=str(today), commit_date_end=str(today))) == 1
     assert (
-        back_office(commit_date_begin=str(tomorrow))
-        == back_office(commit_date_end=str(today - timedelta(days=1)))
+        listed_problems(commit_date_begin=str(tomorrow))
+        == listed_problems(commit_date_end=str(today - timedelta(days=1)))
         == []
     )
 

@@ -2,14 +2,8 @@
 
 import pytest
 
-from accounts.models import User
 from robots.models import Robot
-from tests.factories.people import RobotFactory, UserFactory
-
-
-@pytest.fixture
-def alice() -> User:
-    return UserFactory(code="wx-alice")
+from tests.factories.people import RobotFactory
 
 
 @pytest.fixture

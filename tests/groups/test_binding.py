@@ -237,7 +237,7 @@ def test_a_kick_from_before_the_binding_cancels_nothing(alice, robot):
 def test_a_cancelled_group_is_unbound_and_gets_no_more_messages(alice, robot):
     gateway_sends(bound())
     group = Group.objects.get()
-    cancelling.cancel(group_ids=[group.pk], reason=CancelReason.OPERATOR, by="root", at=timezone.now())
+    cancelling.cancel_groups(group_ids=[group.pk], reason=CancelReason.OPERATOR, by="root", at=timezone.now())
     assert gateway_operations("g1") == ["sync_members", "unbind_group"]
     waiting = OutboxMessage.objects.filter(group_code="g1", status=0)
     assert [message.operation for message in waiting] == ["unbind_group"]
@@ -247,8 +247,8 @@ def test_cancelling_twice_counts_once(alice, robot):
     gateway_sends(bound())
     group = Group.objects.get()
     params = {"reason": CancelReason.OPERATOR, "by": "root", "at": timezone.now()}
-    assert cancelling.cancel(group_ids=[group.pk], **params) == 1
-    assert cancelling.cancel(group_ids=[group.pk], **params) == 0
+    assert cancelling.cancel_groups(group_ids=[group.pk], **params) == 1
+    assert cancelling.cancel_groups(group_ids=[group.pk], **params) == 0
     robot.refresh_from_db()
     assert robot.group_count == 0
 
@@ -281,11 +281,11 @@ def test_a_robot_cannot_be_pulled_back_into_a_group_cancelled_for_another_reason
 
 def test_a_failed_unbinding_does_not_cancel_a_group_that_is_bound_again(alice, robot):
     gateway_sends(bound())
-    cancelling.cancel(
+    cancelling.cancel_groups(
         group_ids=[Group.objects.get().pk], reason=CancelReason.OPERATOR, by="wang", at=timezone.now()
     )
     unbinding = OutboxMessage.objects.filter(operation="unbind_group")
     unbinding.update(status=OutboxMessage.Status.FAILED, reason="502", settled_at=timezone.now())
     gateway_sends(bound())
-    assert failed.retry(unbinding, at=timezone.now()) == 0
+    assert failed.retry_failed(unbinding, at=timezone.now()) == 0
     assert unbinding.get().reason == "群已重新绑定"

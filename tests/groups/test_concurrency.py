@@ -14,7 +14,7 @@ from groups.models import CancelReason, Group, GroupMessage
 from integrations.models import GatewayEvent
 from robots import pool, roster
 from robots.models import Robot
-from tests.factories.money import rated
+from tests.factories.money import rated_group
 from tests.factories.people import GroupFactory, RobotFactory, UserFactory
 from tests.support.client import ApiClient
 from tests.support.concurrency import in_another_thread
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 def cancel(*groups: Group) -> int:
     ids = [group.pk for group in groups]
-    return cancelling.cancel(group_ids=ids, reason=CancelReason.OPERATOR, by="wang", at=timezone.now())
+    return cancelling.cancel_groups(group_ids=ids, reason=CancelReason.OPERATOR, by="wang", at=timezone.now())
 
 
 def while_cancelling(group: Group, work: Callable[[], Any]) -> Any:
@@ -105,7 +105,7 @@ def test_a_sync_and_an_assigning_do_not_deadlock():
     with ThreadPoolExecutor(1) as threads:
         with transaction.atomic():
             pool.lock(Robot.objects.filter(pk=first.pk))
-            future = in_another_thread(threads, lambda: roster.sync_robots(Gateway()))
+            future = in_another_thread(threads, lambda: roster.sync_with_gateway(Gateway()))
             pool.lock(Robot.objects.filter(pk=second.pk))
         assert future.result().updated == 2
 
@@ -113,7 +113,7 @@ def test_a_sync_and_an_assigning_do_not_deadlock():
 def test_two_batches_at_once_leave_a_user_no_21st_one_star_group():
     alice: User = UserFactory()
     for _ in range(19):
-        rated(1, user=alice)
+        rated_group(1, user=alice)
     one, other = GroupFactory(user=alice), GroupFactory(user=alice)
 
     def rate(group: Group) -> int:

@@ -81,7 +81,7 @@ def test_a_binding_reported_after_the_kick_that_ended_it_creates_no_group(alice,
 def test_a_binding_reported_again_after_an_operator_cancelled_it_creates_no_group(alice, robot):
     report_at("21:30:01", bound_then("21:30:00"))
     params = {"reason": CancelReason.OPERATOR, "by": "root", "at": at("21:35:00")}
-    cancelling.cancel(group_ids=[Group.objects.get().pk], **params)
+    cancelling.cancel_groups(group_ids=[Group.objects.get().pk], **params)
     report_at("21:36:00", bound_then("21:30:00"))
     assert Group.objects.active().count() == 0
 
@@ -97,7 +97,7 @@ def unbinding_of_earlier_binding(**fields) -> OutboxMessage:
     """Cancel a group and bind it again at 21:50. Returns the first request to unbind it."""
     report_at("21:30:01", bound_then("21:30:00"))
     params = {"reason": CancelReason.OPERATOR, "by": "root", "at": at("21:40:00")}
-    cancelling.cancel(group_ids=[Group.objects.get().pk], **params)
+    cancelling.cancel_groups(group_ids=[Group.objects.get().pk], **params)
     OutboxMessage.objects.filter(operation="unbind_group").update(**fields)
     report_at("21:50:01", bound_then("21:50:00"))
     return OutboxMessage.objects.get(operation="unbind_group")

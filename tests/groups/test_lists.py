@@ -3,50 +3,44 @@
 import pytest
 from django.utils import timezone
 
-from accounts.models import User
 from groups.models import CancelReason, Group
-from tests.factories.money import rated
+from tests.factories.money import rated_group
 from tests.factories.people import GroupFactory, RobotFactory, UserFactory, days_ago
 from tests.support.client import ApiClient
+from tests.support.lists import listed_groups
 
 pytestmark = pytest.mark.django_db
 OWNER_LISTS = ("/owner/groups", "/groups/statistics", "/groups/welcome")
-
-
-@pytest.fixture
-def alice() -> User:
-    return UserFactory(code="wx-alice")
 
 
 def cancelled(**fields) -> Group:
     return GroupFactory(cancelled_at=timezone.now(), cancel_reason=CancelReason.OPERATOR, **fields)
 
 
-def listed(user: User, status: int = 1) -> list[dict]:
-    return ApiClient(user).get("/groups", status=status)["data"]
-
-
 def test_rated_and_old_groups_are_in_one_list_and_new_ones_in_the_other(alice):
-    star, old, new = rated(2, user=alice), GroupFactory(user=alice, is_legacy=True), GroupFactory(user=alice)
-    assert {row["code"]: row["old_group"] for row in listed(alice)} == {star.code: 0, old.code: 1}
-    assert [row["code"] for row in listed(alice, 0)] == [new.code]
+    star, old, new = rated_group(2, user=alice), GroupFactory(user=alice, is_legacy=True), GroupFactory(user=alice)
+    assert {row["code"]: row["old_group"] for row in listed_groups(alice)} == {star.code: 0, old.code: 1}
+    assert [row["code"] for row in listed_groups(alice, 0)] == [new.code]
 
 
 def test_cancelled_groups_and_groups_of_other_users_are_in_neither_list(alice):
     cancelled(user=alice, star=3)
-    rated(3)
-    assert listed(alice) == listed(alice, 0) == []
+    rated_group(3)
+    assert listed_groups(alice) == listed_groups(alice, 0) == []
 
 
 def test_the_newest_binding_comes_first(alice):
-    older, newer = rated(1, user=alice, bound_at=days_ago(3)), rated(1, user=alice, bound_at=days_ago(2))
-    assert [row["code"] for row in listed(alice)] == [newer.code, older.code]
+    older, newer = (
+        rated_group(1, user=alice, bound_at=days_ago(3)),
+        rated_group(1, user=alice, bound_at=days_ago(2)),
+    )
+    assert [row["code"] for row in listed_groups(alice)] == [newer.code, older.code]
 
 
 def test_the_robot_is_listed_by_its_nickname_in_the_group(alice):
-    rated(1, user=alice, robot=RobotFactory(name="小助手"))
-    rated(1, user=alice, robot_nickname="小熊")
-    assert {row["robot_name"] for row in listed(alice)} == {"小助手", "小熊"}
+    rated_group(1, user=alice, robot=RobotFactory(name="小助手"))
+    rated_group(1, user=alice, robot_nickname="小熊")
+    assert {row["robot_name"] for row in listed_groups(alice)} == {"小助手", "小熊"}
 
 
 @pytest.mark.parametrize(
@@ -55,13 +49,13 @@ def test_the_robot_is_listed_by_its_nickname_in_the_group(alice):
 )
 def test_income_ends_when_all_days_are_paid_and_the_switch_is_off(alice, settle_count, switch, status):
     GroupFactory(user=alice, star=2, settle_count=settle_count, launch_switch=switch)
-    [row] = listed(alice)
+    [row] = listed_groups(alice)
     assert (row["income_status"], row["settle_count"], row["launch_switch"]) == (status, settle_count, int(switch))
 
 
 def test_pages_do_not_overlap(alice):
     for _ in range(25):
-        rated(1, user=alice, bound_at=days_ago(1))
+        rated_group(1, user=alice, bound_at=days_ago(1))
     client = ApiClient(alice)
     pages = [client.get("/groups", status=1, current_page=number, page_size=10) for number in range(4)]
     assert [len(page["data"]) for page in pages] == [10, 10, 5, 0]
@@ -74,7 +68,7 @@ OTHER_STATUSES = ("2", "3", "-1", "99", "+3", str(10**30), str(-(10**30)), "9" *
 
 @pytest.mark.parametrize("status", OTHER_STATUSES)
 def test_a_status_that_no_group_has_lists_no_group(alice, status: str):
-    rated(1, user=alice)
+    rated_group(1, user=alice)
     GroupFactory(user=alice)
     answer = ApiClient(alice).get("/groups", status=status)
     assert (answer["code"], answer["data"], answer["page_info"]["total_records"]) == (1200, [], 0)

@@ -24,11 +24,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def alice() -> User:
-    return UserFactory(code="wx-alice")
-
-
-@pytest.fixture
 def group(alice) -> Group:
     return GroupFactory(code="g1", name="好群", user=alice, robot=RobotFactory(code="r1"))
 

@@ -7,13 +7,9 @@ from groups.models import Group
 from integrations.moderation.words import add_words
 from tests.factories.people import GroupFactory, RobotFactory, UserFactory
 from tests.support.client import ApiClient
+from tests.support.outside_system import set_fault
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def alice() -> User:
-    return UserFactory()
 
 
 @pytest.fixture
@@ -59,7 +55,7 @@ def test_the_gateway_gets_the_nickname_and_we_store_it(alice, group, sandbox, me
 
 
 def test_a_gateway_that_refuses_changes_nothing(alice, group, sandbox):
-    sandbox.state.note("fault", system="gateway", mode="error", rate=1.0)
+    set_fault(sandbox, "gateway")
     assert rename(alice, group) == 1101
     assert stored(group) == ""
 

@@ -7,33 +7,25 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from accounts.models import User
 from config.models import Scope
 from groups.models import CancelReason, Group, StarPlan, StarRating
 from robots.models import OutboxMessage
 from robots.outbox import writing
 from tests.factories.launches import reachable
-from tests.factories.money import rated
+from tests.factories.money import rated_group
 from tests.factories.people import GroupFactory, RobotFactory, UserFactory
 from tests.support.client import ApiClient
 from tests.support.entry_points import key_with, private_messages_to, send_due_messages
+from tests.support.lists import listed_groups
+from tests.support.outside_system import set_fault
 
 pytestmark = pytest.mark.django_db
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
-@pytest.fixture
-def alice() -> User:
-    return UserFactory(code="wx-alice")
-
-
 def rate(*groups: tuple[str, int], state: int = 1) -> dict:
     data = [{"groupId": code, "state": state, "star": star} for code, star in groups]
     return key_with(Scope.STARS_WRITE).post("/groups/star", {"command": "update_group_star", "data": data})
-
-
-def listed(user: User, status: int = 1) -> list[dict]:
-    return ApiClient(user).get("/groups", status=status)["data"]
 
 
 def test_a_rating_is_the_groups_star_and_history(alice):
@@ -140,7 +132,7 @@ def test_no_owner_is_notified_in_quiet_hours(alice, hour: int, waits: bool):
         assert message.not_before == (eight if waits else timezone.now())
 
 
-def say_at(hour: int, minute: int, day: int = 21) -> int:
+def send_at(hour: int, minute: int, day: int = 21) -> int:
     with time_machine.travel(datetime(2026, 11, day, hour, minute, 30, tzinfo=SHANGHAI)):
         return send_due_messages()
 
@@ -149,11 +141,11 @@ def test_a_message_that_failed_before_midnight_is_sent_at_eight(alice, sandbox):
     group = reachable(user=alice)
     with time_machine.travel(datetime(2026, 11, 20, 23, 58, tzinfo=SHANGHAI)):
         rate((group.code, 3))
-    sandbox.state.note("fault", system="gateway", mode="error", rate=1.0)
-    assert say_at(23, 58, day=20) == 1
+    set_fault(sandbox, "gateway")
+    assert send_at(23, 58, day=20) == 1
     sandbox.state.faults.clear()
-    assert [say_at(0, 20), say_at(7, 59), len(sandbox.state.messages)] == [0, 0, 0]
-    assert [say_at(8, 0), len(sandbox.state.messages)] == [1, 1]
+    assert [send_at(0, 20), send_at(7, 59), len(sandbox.state.messages)] == [0, 0, 0]
+    assert [send_at(8, 0), len(sandbox.state.messages)] == [1, 1]
 
 
 def test_a_message_that_waits_for_the_morning_delays_no_other(alice, sandbox):
@@ -163,7 +155,7 @@ def test_a_message_that_waits_for_the_morning_delays_no_other(alice, sandbox):
         writing.message_user(
             robot=group.robot, user_code="wx-alice", content=writing.text("菜单"), cause="t", at=timezone.now()
         )
-    assert say_at(0, 20) == 1
+    assert send_at(0, 20) == 1
     assert [message["content"] for message in sandbox.state.messages.values()] == ["菜单"]
 
 
@@ -181,7 +173,7 @@ def test_an_owner_is_not_promised_income_of_a_group_that_is_cancelled(alice):
 
 
 def test_an_upgraded_group_makes_room_for_a_degraded_one(alice):
-    low = [rated(1, user=alice) for _ in range(20)]
+    low = [rated_group(1, user=alice) for _ in range(20)]
     falling = GroupFactory(user=alice, star=3)
     rate((low[0].code, 2), (low[1].code, 1), (falling.code, 1))
     assert Group.objects.active().filter(user=alice, star=1).count() == 20
@@ -189,7 +181,7 @@ def test_an_upgraded_group_makes_room_for_a_degraded_one(alice):
 
 def test_the_21st_one_star_group_of_a_user_is_cancelled(alice):
     for _ in range(20):
-        rated(1, user=alice)
+        rated_group(1, user=alice)
     last = GroupFactory(user=alice)
     rate((last.code, 1))
     last.refresh_from_db()
@@ -198,14 +190,14 @@ def test_the_21st_one_star_group_of_a_user_is_cancelled(alice):
 
 
 def test_rating_a_one_star_group_again_cancels_nothing(alice):
-    groups = [rated(1, user=alice) for _ in range(20)]
+    groups = [rated_group(1, user=alice) for _ in range(20)]
     rate(*[(group.code, 1) for group in groups])
     assert Group.objects.active().filter(user=alice).count() == 20
 
 
 def test_the_20th_one_star_group_stays(alice):
     for _ in range(19):
-        rated(1, user=alice)
+        rated_group(1, user=alice)
     last = GroupFactory(user=alice)
     rate((last.code, 1))
     last.refresh_from_db()
@@ -224,14 +216,14 @@ def test_ratings_take_a_fixed_number_of_queries(django_assert_num_queries, alice
 
 @pytest.mark.parametrize(("star", "price"), [(1, 0.6), (2, 1.5), (3, 3.0), (4, 9.0), (5, 30.0)])
 def test_the_list_shows_the_stars_price(alice, star: int, price: float):
-    rated(star, user=alice)
-    [group] = listed(alice)
+    rated_group(star, user=alice)
+    [group] = listed_groups(alice)
     assert (group["quality_level"], group["group_income"], group["text_income"]) == (star, price, 0.16)
 
 
 def test_an_unrated_group_has_code_name_and_day_only(alice):
     group = GroupFactory(user=alice, name="新群")
-    [row] = listed(alice, status=0)
+    [row] = listed_groups(alice, status=0)
     day = timezone.localtime(group.bound_at).strftime("%Y-%m-%d")
     known = {"code": group.code, "name": "新群", "create_date": day}
     assert row == dict.fromkeys(row) | known
@@ -239,52 +231,52 @@ def test_an_unrated_group_has_code_name_and_day_only(alice):
 
 
 def test_rated_and_old_groups_are_apart_from_the_unrated(alice):
-    rated(3, user=alice)
+    rated_group(3, user=alice)
     GroupFactory(user=alice, is_legacy=True)
     GroupFactory(user=alice)
-    assert (len(listed(alice, 1)), len(listed(alice, 0))) == (2, 1)
+    assert (len(listed_groups(alice, 1)), len(listed_groups(alice, 0))) == (2, 1)
 
 
 def test_the_robots_name_is_its_nickname_in_the_group(alice):
-    rated(3, user=alice, robot_nickname="小秘书")
-    assert listed(alice)[0]["robot_name"] == "小秘书"
+    rated_group(3, user=alice, robot_nickname="小秘书")
+    assert listed_groups(alice)[0]["robot_name"] == "小秘书"
 
 
 def test_income_ends_when_all_days_are_paid_and_launches_are_off(alice):
-    rated(5, user=alice, settle_count=30)
-    assert listed(alice)[0]["income_status"] == "未收益"
+    rated_group(5, user=alice, settle_count=30)
+    assert listed_groups(alice)[0]["income_status"] == "未收益"
 
 
 @pytest.mark.parametrize("fields", [{"star": 5, "settle_count": 29}, {"star": 3, "settle_count": 30}])
 def test_income_continues_with_days_left_or_launches_on(alice, fields: dict):
-    rated(user=alice, **fields)
-    assert listed(alice)[0]["income_status"] == "收益中"
+    rated_group(user=alice, **fields)
+    assert listed_groups(alice)[0]["income_status"] == "收益中"
 
 
 def test_a_new_plan_changes_the_price_from_its_first_day(alice):
-    rated(3, user=alice)
+    rated_group(3, user=alice)
     tomorrow = timezone.localdate() + timedelta(days=1)
     StarPlan.objects.create(star=3, daily_profit="0.20", income_days=30, valid_from=tomorrow)
-    assert listed(alice)[0]["group_income"] == 3.0
+    assert listed_groups(alice)[0]["group_income"] == 3.0
     StarPlan.objects.create(star=3, daily_profit="0.20", income_days=30, valid_from=timezone.localdate())
-    assert listed(alice)[0]["group_income"] == 6.0
+    assert listed_groups(alice)[0]["group_income"] == 6.0
 
 
 def test_the_list_has_only_the_users_own_groups(alice):
-    rated(3)
-    assert listed(alice) == []
+    rated_group(3)
+    assert listed_groups(alice) == []
 
 
 def test_a_cancelled_group_leaves_the_list(alice):
-    rated(3, user=alice, cancelled_at=timezone.now(), cancel_reason=4)
-    assert listed(alice) == []
+    rated_group(3, user=alice, cancelled_at=timezone.now(), cancel_reason=4)
+    assert listed_groups(alice) == []
 
 
 @pytest.mark.parametrize("status", [0, 1])
 def test_the_list_takes_as_many_queries_for_40_groups_as_for_one(alice, status: int, django_assert_num_queries):
     client = ApiClient(alice)
     for _ in range(40):
-        rated(3, user=alice)
+        rated_group(3, user=alice)
         GroupFactory(user=alice)
     with django_assert_num_queries(5 if status else 3):
         assert len(client.get("/groups", status=status, page_size=40)["data"]) == 40

@@ -208,7 +208,7 @@ def test_days_before_the_first_group_are_not_missing(group):
     Group.objects.update(bound_at=days_ago(2))
     assert roll_up_missed_statistics() == 2
     Group.objects.all().delete()
-    assert statistics.missed_days(at=timezone.now()) == []
+    assert statistics.days_without_statistics(at=timezone.now()) == []
 
 
 @pytest.mark.parametrize("task", ["earnings.tasks.settle", "groups.tasks.roll_up"])

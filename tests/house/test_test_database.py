@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group, Permission
 
 from accounts.models import User
 from earnings.models import LedgerEntry
-from tests.factories.money import give
+from tests.factories.money import credit
 from tests.factories.people import UserFactory
 from tests.support.database import restore_rows
 from tests.support.prepared import version_of
@@ -36,7 +36,7 @@ def test_an_edited_view_keeps_the_data_directory(tmp_path: Path):
 
 @pytest.mark.django_db(transaction=True)
 def test_what_a_test_committed_is_gone_afterwards_the_ledger_too():
-    give(UserFactory(), "5")
+    credit(UserFactory(), "5")
     assert LedgerEntry.objects.exists()
     restore_rows()
     assert not LedgerEntry.objects.exists()

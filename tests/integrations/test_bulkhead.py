@@ -10,6 +10,7 @@ import pytest
 from integrations.http import CALLS_AT_ONCE, OutsideError, Unavailable, call_slot
 from integrations.launch_system import _RESULT_SLOTS, LaunchSystem
 from integrations.wechat.login import WeChat
+from tests.support.outside_system import set_fault
 
 THREADS = 24
 
@@ -34,7 +35,7 @@ def test_many_threads_wait_for_a_slot_while_the_system_answers(sandbox: Any, mon
 @pytest.fixture
 def hanging(sandbox: Any, settings: Any) -> None:
     settings.WECHAT_TIMEOUT = 6.0
-    sandbox.state.note("fault", system="wechat", mode="timeout", rate=1.0)
+    set_fault(sandbox, "wechat", "timeout")
 
 
 def test_a_system_that_hangs_occupies_few_threads_and_the_others_fail_soon(hanging: None):
@@ -67,5 +68,5 @@ def test_results_that_hang_delay_no_switch(sandbox: Any):
 def test_the_slots_are_free_again_afterwards(hanging: None, sandbox: Any):
     with ThreadPoolExecutor(THREADS) as threads:
         list(threads.map(attempt, range(THREADS)))
-    sandbox.state.note("fault", system="wechat", mode="ok", rate=1.0)
+    set_fault(sandbox, "wechat", "ok")
     assert attempt(0)[0] is None

@@ -7,16 +7,10 @@ from django.core.cache import cache
 
 from integrations.models import SensitiveWord
 from integrations.moderation.words import VERSION, SensitiveWordFound, add_words, require_clean
+from tests.support.moderation import is_refused
+from tests.support.outside_system import set_fault
 
 pytestmark = pytest.mark.django_db
-
-
-def is_refused(text: str) -> bool:
-    try:
-        require_clean(text)
-    except SensitiveWordFound:
-        return True
-    return False
 
 
 HIDDEN = [
@@ -238,14 +232,14 @@ def test_the_remote_check_decides_about_texts_that_pass_the_list(remote):
 
 def test_the_list_is_checked_before_the_remote_check(remote, sandbox):
     add_words(["赌博"])
-    sandbox.state.note("fault", system=remote, mode="error", rate=1.0)
+    set_fault(sandbox, remote)
     assert is_refused("赌博")
 
 
 @pytest.mark.parametrize("mode", ["error", "drop_reply", "timeout"])
 def test_when_the_remote_check_does_not_answer_the_list_decides(remote, sandbox, settings, mode):
     settings.MODERATION_TIMEOUT = 0.2
-    sandbox.state.note("fault", system=remote, mode=mode, rate=1.0)
+    set_fault(sandbox, remote, mode)
     assert not is_refused("卖违禁品")
 
 
@@ -259,7 +253,7 @@ def test_a_word_is_found_wherever_a_long_text_is_cut(sandbox, settings, length):
 def test_the_parts_of_a_long_text_share_the_time(sandbox, settings):
     settings.MODERATION_REMOTE, settings.MODERATION_TIMEOUT = "aliyun", 2.0
     settings.MODERATION_ALIYUN_BASE_URL = sandbox.url
-    sandbox.state.note("fault", system="aliyun", mode="slow", rate=1.0)  # 1.5 seconds a part
+    set_fault(sandbox, "aliyun", "slow")  # 1.5 seconds a part
     began = time.monotonic()
     assert not is_refused("好" * 1500 + "违禁")
     assert time.monotonic() - began < 4

@@ -1,4 +1,4 @@
-"""How the clients read responses: a call is done only with a 2xx status and an answer that says so."""
+"""Clients count a call as done only with a 2xx status and an answer that confirms it."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -67,7 +67,7 @@ def outcome(call: Work) -> type[OutsideError] | None:
 
 @pytest.mark.parametrize("adapter", ADAPTERS)
 @pytest.mark.parametrize("status", [200, 201])
-def test_a_2xx_response_that_says_done_is_done(outside, adapter: str, status: int):
+def test_a_2xx_response_with_the_code_for_done_is_done(outside, adapter: str, status: int):
     call, done, _refused = ADAPTERS[adapter]
     outside.replies = [SandboxResponse(done, status)]
     assert outcome(call) is None
@@ -75,7 +75,7 @@ def test_a_2xx_response_that_says_done_is_done(outside, adapter: str, status: in
 
 @pytest.mark.parametrize("adapter", ADAPTERS)
 @pytest.mark.parametrize("status", [301, 302, 307, 400, 404, 410, 418, 500, 503])
-def test_any_other_status_is_not_done_whatever_the_response_says(outside, adapter: str, status: int):
+def test_any_other_status_is_not_done_whatever_the_code(outside, adapter: str, status: int):
     call, done, _refused = ADAPTERS[adapter]
     outside.replies = [SandboxResponse(done, status)]
     assert outcome(call) is OutcomeUnknown

@@ -1,4 +1,4 @@
-"""The sandbox behaves as the contracts of the outside systems say, so that our clients work with the real ones too."""
+"""The sandbox behaves as the contracts of the outside systems require, so that our clients work with the real ones too."""
 
 import json
 
@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from integrations.aliyun.sms import AliyunSms
-from integrations.gateway.calls import bind_group, group_message, private_message
+from integrations.gateway.calls import bind_group, send_group_message, send_private_message
 from integrations.gateway.client import RobotGateway
 from integrations.http import OutcomeUnknown, Refused, Unavailable
 from integrations.wechat.login import WeChat
@@ -44,7 +44,7 @@ def test_the_index_names_the_systems(sandbox):
 
 def test_a_message_number_seen_twice_is_one_message(gateway, sandbox):
     for _ in range(2):
-        gateway.call(group_message(robot="sandbox-robot-1", group="g1", message=MESSAGE))
+        gateway.call(send_group_message(robot="sandbox-robot-1", group="g1", message=MESSAGE))
     [sent] = control(sandbox, "messages")["messages"]
     assert (sent["message_no"], sent["requests"], sent["group_id"], sent["content"]) == ("m1", 2, "g1", "你好")
     assert list(sent) == [
@@ -64,8 +64,8 @@ def test_a_message_number_seen_twice_is_one_message(gateway, sandbox):
 
 
 def test_messages_are_filtered(gateway, sandbox):
-    gateway.call(private_message(robot="sandbox-robot-1", user="u1", message=MESSAGE))
-    gateway.call(private_message(robot="sandbox-robot-2", user="u2", message=MESSAGE | {"message_no": "m2"}))
+    gateway.call(send_private_message(robot="sandbox-robot-1", user="u1", message=MESSAGE))
+    gateway.call(send_private_message(robot="sandbox-robot-2", user="u2", message=MESSAGE | {"message_no": "m2"}))
     assert [message["message_no"] for message in control(sandbox, "messages", user_id="u2")["messages"]] == ["m2"]
     assert [
         message["message_no"] for message in control(sandbox, "messages", robot_id="sandbox-robot-1")["messages"]
@@ -74,7 +74,7 @@ def test_messages_are_filtered(gateway, sandbox):
 
 def test_the_gateway_refuses_a_robot_it_does_not_drive(gateway):
     with pytest.raises(Refused, match="301"):
-        gateway.call(group_message(robot="nobody", group="g1", message=MESSAGE))
+        gateway.call(send_group_message(robot="nobody", group="g1", message=MESSAGE))
 
 
 def test_the_gateway_names_its_five_robots(gateway):
@@ -183,7 +183,7 @@ def test_an_answer_that_wechat_pay_did_not_sign_leaves_the_outcome_unknown(pay, 
 def test_a_fault_leaves_the_outcome_unknown(gateway, sandbox, mode: str):
     assert fault(sandbox, "gateway", mode) == 200
     with pytest.raises(OutcomeUnknown):
-        gateway.call(group_message(robot="sandbox-robot-1", group="g1", message=MESSAGE))
+        gateway.call(send_group_message(robot="sandbox-robot-1", group="g1", message=MESSAGE))
     assert len(sandbox.state.messages) == (1 if mode == "drop_reply" else 0)
 
 
@@ -219,7 +219,7 @@ def test_an_invalid_fault_is_refused(sandbox, body: dict):
 
 
 def test_delete_empties_the_state(gateway, sandbox):
-    gateway.call(group_message(robot="sandbox-robot-1", group="g1", message=MESSAGE))
+    gateway.call(send_group_message(robot="sandbox-robot-1", group="g1", message=MESSAGE))
     fault(sandbox, "gateway", "error")
     requests.delete(f"{sandbox.url}/_/", timeout=5)
     assert control(sandbox, "messages") == {"messages": []}
@@ -227,7 +227,7 @@ def test_delete_empties_the_state(gateway, sandbox):
 
 
 def test_a_restart_restores_the_state(gateway, sandbox):
-    gateway.call(group_message(robot="sandbox-robot-1", group="g1", message=MESSAGE))
+    gateway.call(send_group_message(robot="sandbox-robot-1", group="g1", message=MESSAGE))
     lines = sandbox.state.journal.read_text().splitlines()
     assert json.loads(lines[-1])["message_no"] == "m1"
     again = type(sandbox.state)(sandbox.state.journal)

@@ -13,7 +13,7 @@ from integrations.sandbox.server import SandboxResponse
 from integrations.tasks import send_texts
 from tests.factories.people import OperatorFactory
 from tests.support.entry_points import key_with
-from tests.support.outside_system import OutsideSystem, played_by
+from tests.support.outside_system import OutsideSystem, played_by, set_fault
 
 pytestmark = pytest.mark.django_db
 Status = TextMessage.Status
@@ -76,7 +76,7 @@ def test_a_text_that_aliyun_refuses_is_failed_with_the_reason(sandbox, settings)
 
 
 def test_an_unknown_outcome_is_not_tried_again(sandbox):
-    sandbox.state.note("fault", system="sms", mode="drop_reply", rate=1.0)
+    set_fault(sandbox, "sms", "drop_reply")
     text("13800138000")
     send_texts()
     sandbox.state.faults.clear()
@@ -153,7 +153,7 @@ def test_a_limit_of_a_day_is_outlasted(tmp_path, settings):
 
 
 @pytest.mark.parametrize("code", ["isp.SYSTEM_ERROR", "isp.GATEWAY_ERROR", "InternalError"])
-def test_an_error_that_does_not_say_whether_it_was_sent_is_unknown(tmp_path, settings, code: str):
+def test_an_error_after_which_the_text_may_have_been_sent_is_unknown(tmp_path, settings, code: str):
     with played_by(OutsideSystem(SandboxResponse({"Code": code, "Message": "x"})), tmp_path, settings):
         text("13800138000")
         send_texts()

@@ -9,6 +9,7 @@ import pytest
 from integrations.wechat.login import Ticket, WeChat
 from integrations.wechat.tickets import jsapi_ticket
 from tests.support.client import ApiClient
+from tests.support.outside_system import set_fault
 
 pytestmark = pytest.mark.django_db
 
@@ -51,13 +52,13 @@ def test_an_app_that_is_not_ours_is_2501(sandbox):
 
 
 def test_wechat_down_is_1101(sandbox):
-    sandbox.state.note("fault", system="wechat", mode="error", rate=1.0)
+    set_fault(sandbox, "wechat")
     assert signed()["code"] == 1101
 
 
 def test_a_known_ticket_needs_no_wechat(sandbox):
     signed()
-    sandbox.state.note("fault", system="wechat", mode="error", rate=1.0)
+    set_fault(sandbox, "wechat")
     assert signed()["code"] == 1200
 
 

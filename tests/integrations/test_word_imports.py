@@ -1,6 +1,5 @@
 """The list of sensitive words in the admin and by command: files are previewed, imported, and imports undone."""
 
-import io
 import os
 import re
 from io import StringIO
@@ -11,24 +10,12 @@ from django.core.management import CommandError, call_command
 
 from integrations.models import SensitiveWord, SensitiveWordImport
 from integrations.moderation import words as moderation
-from integrations.moderation.words import SensitiveWordFound, add_words, require_clean
+from integrations.moderation.words import add_words
 from tests.support.admin_pages import Operator
+from tests.support.moderation import WORDS, is_refused, preview
 
 pytestmark = pytest.mark.django_db
-WORDS, IMPORTS = "integrations/sensitiveword", "integrations/sensitivewordimport"
-
-
-@pytest.fixture
-def support() -> Operator:
-    return Operator("support")
-
-
-def is_refused(text: str) -> bool:
-    try:
-        require_clean(text)
-    except SensitiveWordFound:
-        return True
-    return False
+IMPORTS = "integrations/sensitivewordimport"
 
 
 def kept() -> set[str]:
@@ -41,16 +28,9 @@ def imported(path, *options: str) -> tuple[str, str]:
     return out.getvalue().strip(), err.getvalue().strip()
 
 
-def shown(operator: Operator, text: str, encoding: str = "utf-8", name: str = "words.csv") -> str:
-    """Return the page with the preview of a file."""
-    file = io.BytesIO(text.encode(encoding))
-    file.name = name
-    return operator.presses(WORDS, "take_in", asked="yes", file=file)
-
-
 def confirm(operator: Operator, page: str, **form: str) -> str:
     [secret] = re.findall(r'name="shown" value="([^"]+)"', page)
-    return operator.presses(WORDS, "take_in", confirmed="yes", shown=secret, **form)
+    return operator.clicks(WORDS, "take_in", confirmed="yes", shown=secret, **form)
 
 
 def counted(page: str) -> dict[str, int]:
@@ -73,7 +53,7 @@ def test_a_file_is_previewed_before_any_word_is_stored(support):
         "b\x7f乙",
         "!!!",
     ]
-    page = shown(support, "\n".join(lines))
+    page = preview(support, "\n".join(lines))
     assert kept() == {"赌博"}
     assert counted(page) == {
         "新增": 2,
@@ -94,7 +74,7 @@ def test_a_file_is_previewed_before_any_word_is_stored(support):
 
 
 def test_a_previewed_file_is_imported_when_it_is_confirmed(support):
-    output = confirm(support, shown(support, "word\n赌博\n a \n彩票"))
+    output = confirm(support, preview(support, "word\n赌博\n a \n彩票"))
     assert "已导入 2 条" in output
     assert kept() == {"赌博", "彩票"}
     assert is_refused("彩票")
@@ -102,18 +82,18 @@ def test_a_previewed_file_is_imported_when_it_is_confirmed(support):
 
 
 def test_very_short_words_are_imported_when_that_is_ticked(support):
-    confirm(support, shown(support, "赌\nSM\n赌博"), take_short="on")
+    confirm(support, preview(support, "赌\nSM\n赌博"), take_short="on")
     assert kept() == {"赌", "SM", "赌博"}
 
 
 @pytest.mark.parametrize("header", ["word", "Words", "敏感词", "词", "关键词", " 敏感词 ", '"word"', "\ufeffword"])
 def test_a_header_is_no_word(support, header):
-    confirm(support, shown(support, f"{header},type\n赌博,1"))
+    confirm(support, preview(support, f"{header},type\n赌博,1"))
     assert kept() == {"赌博"}
 
 
 def test_a_word_further_down_is_no_header(support):
-    confirm(support, shown(support, "赌博\n敏感词"))
+    confirm(support, preview(support, "赌博\n敏感词"))
     assert kept() == {"赌博", "敏感词"}
 
 
@@ -128,41 +108,39 @@ def test_a_word_with_control_characters_is_refused(support, tmp_path, word):
 
 @pytest.mark.parametrize("word", ["赌博\u200b", "\ufeff赌博", "赌博\ufe0f", "\u202e赌博\u3000"])
 def test_invisible_characters_at_the_ends_are_no_part_of_a_word(support, word):
-    confirm(support, shown(support, f"{word}\n彩票"))
+    confirm(support, preview(support, f"{word}\n彩票"))
     support.http.post(f"/admin/{WORDS}/add/", {"word": word})
     assert kept() == {"赌博", "彩票"}
 
 
 def test_words_that_were_not_previewed_are_not_imported(support):
-    page = support.presses(
-        WORDS, "take_in", confirmed="yes", shown=signing.dumps({"words": ["赌博"]}, salt="other")
-    )
+    page = support.clicks(WORDS, "take_in", confirmed="yes", shown=signing.dumps({"words": ["赌博"]}, salt="other"))
     assert "页面已过期，请重新选择文件。" in page
     assert kept() == set()
 
 
 def test_a_list_saved_by_a_spreadsheet_in_gbk_is_imported(support):
-    confirm(support, shown(support, "词一\n词二", "gbk"))
+    confirm(support, preview(support, "词一\n词二", "gbk"))
     assert kept() == {"词一", "词二"}
 
 
 @pytest.mark.parametrize("raw", [b"\x89PNG\xff\xff\xff", b"PK\x03\x04\x00\x00"])
 def test_a_file_that_is_no_text_is_refused_with_an_explanation(support, raw):
-    assert "文件不是文本或 CSV" in shown(support, raw.decode("latin-1"), "latin-1")
+    assert "文件不是文本或 CSV" in preview(support, raw.decode("latin-1"), "latin-1")
 
 
 def test_a_file_that_is_too_large_is_refused_with_an_explanation(support):
-    assert "文件超过 1 MB" in shown(support, "赌博\n" * 300_000)
+    assert "文件超过 1 MB" in preview(support, "赌博\n" * 300_000)
 
 
 def test_fifty_thousand_words_are_imported_at_once(support):
     words = [chr(0x4E00 + n // 250) + chr(0x5E00 + n % 250) for n in range(50_000)]
-    assert "已导入 50000 条" in confirm(support, shown(support, "\n".join(words)))
+    assert "已导入 50000 条" in confirm(support, preview(support, "\n".join(words)))
 
 
 def test_an_import_can_be_undone(support):
     add_words(["赌博"])
-    confirm(support, shown(support, "赌博\n彩票\n裸聊", name="列表.csv"))
+    confirm(support, preview(support, "赌博\n彩票\n裸聊", name="列表.csv"))
     row = SensitiveWordImport.objects.get()
     assert (row.file_name, row.imported_by, row.word_count) == ("列表.csv", support.user.username, 2)
     assert "共删除 2 个词" in support.act(IMPORTS, "undo", row)
@@ -173,16 +151,16 @@ def test_an_import_can_be_undone(support):
 
 
 def test_an_import_is_undone_once(support):
-    confirm(support, shown(support, "彩票"))
+    confirm(support, preview(support, "彩票"))
     row = SensitiveWordImport.objects.get()
     support.act(IMPORTS, "undo", row)
-    confirm(support, shown(support, "彩票"))
+    confirm(support, preview(support, "彩票"))
     assert "已经撤销过" in support.act(IMPORTS, "undo", row)
     assert kept() == {"彩票"}
 
 
 def test_the_words_of_an_import_can_be_listed(support):
-    confirm(support, shown(support, "彩票"))
+    confirm(support, preview(support, "彩票"))
     add_words(["赌博"])
     page = support.page(f"{WORDS}/", word_import=SensitiveWordImport.objects.get().pk)
     assert ("彩票" in page, "赌博" in page) == (True, False)
@@ -200,7 +178,7 @@ def test_only_operators_with_permission_import_and_undo():
 
 def test_an_operator_tests_a_text_and_sees_each_word_with_its_place(support):
     add_words(["赌博", "VX", "b.com"])
-    page = support.presses(WORDS, "try_text", text="来 赌*博，加v x：<b>看B.com")
+    page = support.clicks(WORDS, "try_text", text="来 赌*博，加v x：<b>看B.com")
     assert "来 <mark>赌*博</mark>，加<mark>v x</mark>：&lt;b&gt;看<mark>B.com</mark>" in page
     for word, start, end in (("赌博", 3, 5), ("VX", 8, 10), ("b.com", 16, 20)):
         assert f"<tr><td>{word}</td><td>{start}</td><td>{end}</td></tr>" in page
@@ -208,8 +186,8 @@ def test_an_operator_tests_a_text_and_sees_each_word_with_its_place(support):
 
 def test_an_operator_tests_a_text_without_sensitive_words(support):
     add_words(["LY"])
-    assert "没有找到敏感词。" in support.presses(WORDS, "try_text", text="We are a family")
-    assert "<mark>" not in support.presses(WORDS, "try_text", text=" ")
+    assert "没有找到敏感词。" in support.clicks(WORDS, "try_text", text="We are a family")
+    assert "<mark>" not in support.clicks(WORDS, "try_text", text=" ")
 
 
 def test_an_operator_edits_the_list(support):

@@ -79,20 +79,20 @@ def bring_group(product: Product, owner: str, group: str, robot: str) -> None:
 
 def test_a_group_earns_and_its_owner_is_paid_in_wechat(product: Product):
     grand_id, grand_token, grand_red = join(product, "grandma")
-    master_id, master_token, master_red = join(product, "master", sharer=grand_id)
-    _, alice, alice_red = join(product, "alice", sharer=master_id)
+    inviter_id, inviter_token, inviter_red = join(product, "master", sharer=grand_id)
+    _, alice, alice_red = join(product, "alice", sharer=inviter_id)
 
     def balance(token: str) -> Decimal:
         return Decimal(product.call("GET", "/withdraw", token=token)["data"]["balance_amount"])
 
     fee = Decimal("0.01")
-    assert [balance(grand_token), balance(master_token), balance(alice)] == [
+    assert [balance(grand_token), balance(inviter_token), balance(alice)] == [
         grand_red - fee,
-        master_red - fee,
+        inviter_red - fee,
         alice_red - fee,
     ]
 
-    # A live binding: the robot is pulled in, the gateway binds it and says so, members and info follow.
+    # A live binding: the robot is pulled in, the gateway binds it and reports that, members and info follow.
     text = {
         "robot_id": "sandbox-robot-1",
         "group_id": "live-group",
@@ -127,12 +127,12 @@ def test_a_group_earns_and_its_owner_is_paid_in_wechat(product: Product):
         "old_group": 0,
     }
 
-    # Settlement pays the owner, the master in full, the grand-master half; twice changes nothing.
+    # Settlement pays the owner, the inviter in full, the grand-inviter half; twice changes nothing.
     assert "1 groups, 2.50 yuan paid" in product.run("settle", "--date", day(1))
     assert "settled already" in product.run("settle", "--date", day(1))
     one, half = Decimal("1.00"), Decimal("0.50")
     assert balance(alice) == alice_red - fee + one
-    assert balance(master_token) == master_red - fee + one
+    assert balance(inviter_token) == inviter_red - fee + one
     assert balance(grand_token) == grand_red - fee + half
     profit = product.call("GET", "/profit", token=alice)["data"]["summary"]
     assert profit == {
@@ -140,11 +140,11 @@ def test_a_group_earns_and_its_owner_is_paid_in_wechat(product: Product):
         "balance": str(alice_red - fee + one),
         "yesterday_balance": "1.00",
     }
-    slip = product.call("GET", "/profit/slip", token=master_token)["data"]
-    assert len(slip) == 15
-    assert slip[1]["day"] == day(1)
-    assert slip[1]["balance_detail"] == "1.00"
-    assert [part["balance"] for part in slip[1]["detail"]] == ["0.00", "0.00", "1.00", "0.00", "0.00"]
+    profit_days = product.call("GET", "/profit/slip", token=inviter_token)["data"]
+    assert len(profit_days) == 15
+    assert profit_days[1]["day"] == day(1)
+    assert profit_days[1]["balance_detail"] == "1.00"
+    assert [part["balance"] for part in profit_days[1]["detail"]] == ["0.00", "0.00", "1.00", "0.00", "0.00"]
 
     # A withdrawal needs a phone, and the phone a code that came by SMS.
     assert product.call("POST", "/withdraw", {"balance": "1"}, token=alice)["code"] == 2001

@@ -15,11 +15,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def alice() -> User:
-    return UserFactory(code="wx-alice")
-
-
-@pytest.fixture
 def group(alice) -> Group:
     return GroupFactory(code="g1", user=alice)
 

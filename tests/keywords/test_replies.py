@@ -29,11 +29,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def alice() -> User:
-    return UserFactory(code="wx-alice")
-
-
-@pytest.fixture
 def group(alice) -> Group:
     return GroupFactory(code="g1", user=alice, robot=RobotFactory(code="r1"))
 
@@ -259,7 +254,7 @@ def test_a_deleted_batch_sends_no_reply(alice, group):
 def test_a_cancelled_group_gets_no_reply(alice, group):
     answer_to("价格", user=alice)
     receive_group_message("别的")
-    cancelling.cancel(group_ids=[group.pk], reason=CancelReason.OPERATOR, by="root", at=timezone.now())
+    cancelling.cancel_groups(group_ids=[group.pk], reason=CancelReason.OPERATOR, by="root", at=timezone.now())
     receive_group_message("价格")
     assert messages_to() == []
 
@@ -322,7 +317,7 @@ def test_keywords_of_a_blocked_user_get_no_reply_until_the_user_is_unblocked(ali
 
 def test_a_group_that_is_bound_again_has_no_keywords(alice, group):
     answer_to("价格", user=alice)
-    cancelling.cancel(group_ids=[group.pk], reason=CancelReason.ROBOT_KICKED, by="x", at=timezone.now())
+    cancelling.cancel_groups(group_ids=[group.pk], reason=CancelReason.ROBOT_KICKED, by="x", at=timezone.now())
     GroupFactory(code="g1", user=alice)
     receive_group_message("价格")
     assert messages_to() == []
@@ -354,7 +349,7 @@ def test_a_message_takes_a_fixed_number_of_queries_however_many_keywords(
     events = [{"event_id": "e1", "command": "group_message", "body": group_message("别的")[1]}]
     with django_assert_max_num_queries(
         17
-    ):  # store 3, claim 4, groups, keep, look, settle; and the next claim, in vain
+    ):  # store 3, claim 4, groups, insert, search, finish; and the next claim, which finds nothing
         inbox.store(events, at=timezone.now())
         handle_events()
 

@@ -22,14 +22,15 @@ from launches.tasks import fire_mass_messages, report_results
 from robots.models import OutboxMessage
 from robots.outbox import failed, writing
 from robots.outbox import results as receipts
-from robots.outbox.leases import claim
+from robots.outbox.leases import claim_messages
 from tests.factories.launches import TEXT, TEXT_ITEM, drafted, launched, reachable, scheduled
 from tests.factories.people import GroupFactory, UserFactory
-from tests.launches.test_deliveries import fail_messages
 from tests.support.admin_pages import Operator
 from tests.support.client import ApiClient
 from tests.support.concurrency import in_another_thread
 from tests.support.entry_points import key_with, send_due_messages
+from tests.support.outbox import fail_messages
+from tests.support.outside_system import set_fault
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
@@ -83,7 +84,7 @@ def test_groups_cancelled_while_a_launch_is_received_get_nothing():
         if number == 0:
             return launched(*groups)
         chosen = ids[number::4]
-        return cancelling.cancel(group_ids=chosen, reason=CancelReason.OPERATOR, by="wang", at=now)
+        return cancelling.cancel_groups(group_ids=chosen, reason=CancelReason.OPERATOR, by="wang", at=now)
 
     at_once(work, 4, workers=4)
     left = set(OutboxMessage.objects.waiting().filter(operation="send").values_list("group_code", flat=True))
@@ -153,13 +154,13 @@ def test_operators_and_senders_at_once_lose_and_duplicate_no_message(sandbox: An
         if number % 3 == 0:
             return send_due_messages()
         return (
-            launch_control.pause(launch=launch, by="wang", at=now)
+            launch_control.pause_launch(launch=launch, by="wang", at=now)
             if number % 3 == 1
-            else launch_control.resume(launch=launch, at=timezone.now())
+            else launch_control.resume_launch(launch=launch, at=timezone.now())
         )
 
     at_once(work, 12, workers=4)
-    launch_control.resume(launch=launch, at=timezone.now())
+    launch_control.resume_launch(launch=launch, at=timezone.now())
     send_due_messages()
     launch.refresh_from_db()
     assert (launch.status, launch.sent_count) == (Launch.Status.FINISHED, 15)
@@ -193,7 +194,7 @@ def test_each_result_is_reported_by_one_of_many_workers(sandbox: Any):
 def sent_to(group: Group) -> receipts.AttemptResult:
     """Lease the launch's message to the group. Returns its successful attempt."""
     OutboxMessage.objects.exclude(group_code=group.code).update(is_held=True)
-    [leased] = claim(at=timezone.now()).messages
+    [leased] = claim_messages(at=timezone.now()).messages
     OutboxMessage.objects.update(is_held=False)
     return receipts.AttemptResult(leased)
 
@@ -217,7 +218,7 @@ def test_a_large_launch_is_cancelled_while_a_sender_records_a_result():
     attempt = sent_to(groups[-1])
     now = timezone.now()
     assert while_a_sender_records(
-        attempt, lambda: launch_control.cancel(launch=launch, by="wang", reason="不要了", at=now)
+        attempt, lambda: launch_control.cancel_launch(launch=launch, by="wang", reason="不要了", at=now)
     )
     launch.refresh_from_db()
     assert (launch.status, launch.finished_at is not None) == (Launch.Status.CANCELLED, True)
@@ -252,7 +253,7 @@ def test_a_switch_and_a_launch_received_at_once_leave_nothing_to_send(sandbox: A
 def test_a_launch_system_that_hangs_occupies_one_thread_for_the_time_of_one_call(sandbox: Any, settings: Any):
     settings.LAUNCH_TIMEOUT = 1.0
     launched(*(GroupFactory(launch_switch=False) for _ in range(30)))
-    sandbox.state.note("fault", system="launch", mode="timeout", rate=1.0)
+    set_fault(sandbox, "launch", "timeout")
     began = time.monotonic()
     assert at_once(lambda _: report_results(), 4, workers=4) == [0] * 4
     assert time.monotonic() - began < 2.5
@@ -271,7 +272,7 @@ class SlowLaunchSystem:
         self.reported.append(sent)
 
     def _retry(self, _: int) -> None:
-        failed.retry(OutboxMessage.objects.all(), at=timezone.now())
+        failed.retry_failed(OutboxMessage.objects.all(), at=timezone.now())
         send_due_messages()
 
 

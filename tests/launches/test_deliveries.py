@@ -16,10 +16,12 @@ from launches.tasks import report_results
 from robots.models import OutboxMessage
 from robots.outbox import failed
 from robots.outbox import results as receipts
-from robots.outbox.leases import claim
+from robots.outbox.leases import claim_messages
 from tests.factories.launches import TEXT_ITEM, launched, reachable
 from tests.factories.people import GroupFactory
 from tests.support.entry_points import send_due_messages
+from tests.support.outbox import fail_messages
+from tests.support.outside_system import set_fault
 
 pytestmark = pytest.mark.django_db
 PICTURE = {"type": 2, "filePath": "https://example.com/a.png"}
@@ -27,19 +29,6 @@ PICTURE = {"type": 2, "filePath": "https://example.com/a.png"}
 
 def results(sandbox: Any) -> list[tuple[str, int]]:
     return [(result["groupId"], result["state"]) for result in sandbox.state.launch_results]
-
-
-def set_fault(sandbox: Any, system: str, mode: str = "error") -> None:
-    sandbox.state.note("fault", system=system, mode=mode, rate=1.0)
-
-
-def fail_messages(sandbox: Any) -> None:
-    """Have the gateway refuse five attempts, which fails the messages, and then work again."""
-    set_fault(sandbox, "gateway")
-    for _ in range(5):
-        OutboxMessage.objects.waiting().update(retry_at=timezone.now())
-        send_due_messages()
-    set_fault(sandbox, "gateway", "ok")
 
 
 def counts(launch: Launch) -> dict[str, int]:
@@ -73,7 +62,7 @@ def test_a_delivery_is_sent_and_reported_again_after_an_operators_retry(sandbox:
     launch = launched(group)
     fail_messages(sandbox)
     report_results()
-    failed.retry(OutboxMessage.objects.failed(), at=timezone.now())
+    failed.retry_failed(OutboxMessage.objects.failed(), at=timezone.now())
     send_due_messages()
     report_results()
     assert counts(launch) == {"planned": 1, "sent": 1}
@@ -85,7 +74,7 @@ def test_a_result_is_reported_by_one_worker_at_a_time(sandbox: Any):
     launched(group)
     fail_messages(sandbox)
     Delivery.objects.update(result_due_at=timezone.now() + LEASE)  # as a lease does
-    failed.retry(OutboxMessage.objects.failed(), at=timezone.now())
+    failed.retry_failed(OutboxMessage.objects.failed(), at=timezone.now())
     send_due_messages()
     assert report_results() == 0
     with time_machine.travel(timezone.now() + LEASE + timedelta(seconds=1)):
@@ -98,9 +87,9 @@ def test_a_failed_delivery_has_the_reason_of_the_last_failure(sandbox: Any):
     first, second = OutboxMessage.objects.order_by("pk")
     for message, answer in ((first, "502 踢出"), (second, "413 图片太大")):
         OutboxMessage.objects.filter(pk=message.pk).update(try_count=4)
-        [leased] = claim(at=timezone.now()).messages
+        [leased] = claim_messages(at=timezone.now()).messages
         receipts.finish([receipts.AttemptResult(leased, Refused("gateway", answer))], at=timezone.now())
-    failed.retry(OutboxMessage.objects.filter(pk=first.pk), at=timezone.now())
+    failed.retry_failed(OutboxMessage.objects.filter(pk=first.pk), at=timezone.now())
     send_due_messages()
     assert "413 图片太大" in Delivery.objects.get().reason
 
@@ -108,7 +97,7 @@ def test_a_failed_delivery_has_the_reason_of_the_last_failure(sandbox: Any):
 def test_a_group_cancelled_before_sending_is_skipped(sandbox: Any):
     group = reachable()
     launch = launched(group)
-    cancelling.cancel(group_ids=[group.pk], reason=CancelReason.ROBOT_KICKED, by="网关", at=timezone.now())
+    cancelling.cancel_groups(group_ids=[group.pk], reason=CancelReason.ROBOT_KICKED, by="网关", at=timezone.now())
     send_due_messages()
     assert counts(launch) == {"planned": 1, "skipped": 1}
     assert Delivery.objects.get().reason == "群已注销:机器人被踢"
@@ -119,7 +108,7 @@ def test_a_group_cancelled_after_a_message_was_sent_has_failed(sandbox: Any):
     launch = launched(group, items=[TEXT_ITEM, PICTURE])
     OutboxMessage.objects.filter(content__type=8).update(is_held=True)
     send_due_messages()
-    cancelling.cancel(group_ids=[group.pk], reason=CancelReason.ROBOT_KICKED, by="网关", at=timezone.now())
+    cancelling.cancel_groups(group_ids=[group.pk], reason=CancelReason.ROBOT_KICKED, by="网关", at=timezone.now())
     assert counts(launch) == {"planned": 1, "failed": 1}
 
 

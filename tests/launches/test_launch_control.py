@@ -17,11 +17,11 @@ from launches.models import Delivery, Launch
 from launches.tasks import fire_mass_messages, report_results
 from robots.models import OutboxMessage
 from robots.outbox import failed, results
-from robots.outbox.leases import claim
+from robots.outbox.leases import claim_messages
 from tests.factories.launches import TEXT_ITEM, launched, reachable, scheduled
 from tests.factories.people import OperatorFactory, UserFactory
-from tests.launches.test_deliveries import fail_messages
 from tests.support.entry_points import send_due_messages
+from tests.support.outbox import fail_messages
 
 pytestmark = pytest.mark.django_db
 PAGE = "/admin/launches/launch/"
@@ -43,7 +43,7 @@ def run_action(client: Client, action: str, *launches: Launch, confirmed: bool =
 
 
 def pause(launch: Launch) -> None:
-    assert launch_control.pause(launch=launch, by="wang", at=timezone.now())
+    assert launch_control.pause_launch(launch=launch, by="wang", at=timezone.now())
 
 
 def half_failed(sandbox: Any) -> Launch:
@@ -83,7 +83,7 @@ def test_a_resumed_launch_continues_where_it_stopped(sandbox: Any):
     OutboxMessage.objects.filter(group_code=second.code).update(is_held=True)
     send_due_messages()
     pause(launch)
-    launch_control.resume(launch=launch, at=timezone.now())
+    launch_control.resume_launch(launch=launch, at=timezone.now())
     send_due_messages()
     assert sorted(m["group_id"] for m in sandbox.state.messages.values()) == sorted([first.code, second.code])
 
@@ -93,7 +93,7 @@ def test_a_group_that_was_switched_off_during_the_pause_is_skipped(sandbox: Any)
     launch = launched(group)
     pause(launch)
     stars.rate([stars.Rating(group.code, 4, 1)], at=timezone.now())
-    launch_control.resume(launch=launch, at=timezone.now())
+    launch_control.resume_launch(launch=launch, at=timezone.now())
     send_due_messages()
     assert status_of(launch) == Launch.Status.FINISHED
     assert launch.skipped_count == 1
@@ -120,14 +120,14 @@ def test_cancelling_asks_for_a_reason():
 def test_a_paused_launch_can_be_cancelled():
     launch = launched(reachable())
     pause(launch)
-    assert launch_control.cancel(launch=launch, by="wang", reason="不要了", at=timezone.now())
+    assert launch_control.cancel_launch(launch=launch, by="wang", reason="不要了", at=timezone.now())
     assert OutboxMessage.objects.waiting().count() == 0
 
 
 def test_failed_messages_of_a_cancelled_launch_cannot_be_retried(sandbox: Any):
     launch = half_failed(sandbox)
-    assert launch_control.cancel(launch=launch, by="wang", reason="不要了", at=timezone.now())
-    assert failed.retry(OutboxMessage.objects.all(), at=timezone.now()) == 0
+    assert launch_control.cancel_launch(launch=launch, by="wang", reason="不要了", at=timezone.now())
+    assert failed.retry_failed(OutboxMessage.objects.all(), at=timezone.now()) == 0
     assert status_of(launch) == Launch.Status.CANCELLED
     assert (launch.failed_count, launch.skipped_count) == (1, 1)
 
@@ -135,19 +135,19 @@ def test_failed_messages_of_a_cancelled_launch_cannot_be_retried(sandbox: Any):
 def test_a_retried_message_waits_for_the_end_of_a_pause(sandbox: Any):
     launch = half_failed(sandbox)
     pause(launch)
-    failed.retry(OutboxMessage.objects.all(), at=timezone.now())
+    failed.retry_failed(OutboxMessage.objects.all(), at=timezone.now())
     assert send_due_messages() == 0
-    launch_control.resume(launch=launch, at=timezone.now())
+    launch_control.resume_launch(launch=launch, at=timezone.now())
     assert send_due_messages() == 1
 
 
 def test_a_paused_launch_with_nothing_left_to_send_is_finished_when_it_is_resumed(sandbox: Any):
     launch = launched(reachable())
-    [leased] = claim(at=timezone.now()).messages
+    [leased] = claim_messages(at=timezone.now()).messages
     pause(launch)
     results.finish([results.AttemptResult(leased)], at=timezone.now())
     assert status_of(launch) == Launch.Status.PAUSED
-    launch_control.resume(launch=launch, at=timezone.now())
+    launch_control.resume_launch(launch=launch, at=timezone.now())
     assert status_of(launch) == Launch.Status.FINISHED
 
 
@@ -155,9 +155,9 @@ def test_a_finished_launch_cannot_be_changed(sandbox: Any):
     launch = launched(reachable())
     send_due_messages()
     now = timezone.now()
-    assert not launch_control.pause(launch=launch, by="wang", at=now)
-    assert not launch_control.resume(launch=launch, at=timezone.now())
-    assert not launch_control.cancel(launch=launch, by="wang", reason="不要了", at=now)
+    assert not launch_control.pause_launch(launch=launch, by="wang", at=now)
+    assert not launch_control.resume_launch(launch=launch, at=timezone.now())
+    assert not launch_control.cancel_launch(launch=launch, by="wang", reason="不要了", at=now)
     assert status_of(launch) == Launch.Status.FINISHED
 
 

@@ -16,17 +16,13 @@ from launches.models import Delivery
 from robots.models import OutboxMessage
 from robots.outbox import failed
 from tests.factories.launches import TEXT_ITEM, launched, reachable
-from tests.factories.people import GroupFactory, UserFactory
-from tests.launches.test_deliveries import fail_messages
+from tests.factories.people import GroupFactory
 from tests.support.client import ApiClient
 from tests.support.entry_points import send_due_messages
+from tests.support.outbox import fail_messages
+from tests.support.outside_system import set_fault
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def alice() -> User:
-    return UserFactory(code="wx-alice")
 
 
 def switch(user: User, body: Any) -> dict[str, Any]:
@@ -47,17 +43,17 @@ def test_the_launch_system_is_called_first(alice: User, sandbox: Any):
 
 def test_nothing_changes_when_the_launch_system_refuses(alice: User, sandbox: Any):
     group = GroupFactory(user=alice)
-    sandbox.state.note("fault", system="launch", mode="error", rate=1.0)
+    set_fault(sandbox, "launch")
     assert switch(alice, {"code": group.code, "rcv_task_flag": 0})["code"] == 1101
     assert is_on(group)
 
 
 def test_after_a_lost_answer_both_sides_return_to_the_old_state(alice: User, sandbox: Any):
     group = GroupFactory(user=alice)
-    sandbox.state.note("fault", system="launch", mode="drop_reply", rate=1.0)
+    set_fault(sandbox, "launch", "drop_reply")
     assert switch(alice, {"code": group.code, "rcv_task_flag": 0})["code"] == 1101
     assert (is_on(group), sandbox.state.switches) == (True, {group.code: 0})
-    sandbox.state.note("fault", system="launch", mode="ok", rate=1.0)
+    set_fault(sandbox, "launch", "ok")
     with time_machine.travel(timezone.now() + timedelta(minutes=2)):
         assert switch_changes.report_due_switches() == 1
     assert sandbox.state.switches == {group.code: 1}
@@ -70,7 +66,7 @@ def test_a_group_that_is_cancelled_during_the_call_stays_off(alice: User, sandbo
     def slow(system: LaunchSystem, states: dict[str, bool]) -> None:
         set_switches(system, states)
         monkeypatch.setattr(LaunchSystem, "set_switches", set_switches)
-        cancelling.cancel(group_ids=[group.pk], reason=CancelReason.OPERATOR, by="ann", at=timezone.now())
+        cancelling.cancel_groups(group_ids=[group.pk], reason=CancelReason.OPERATOR, by="ann", at=timezone.now())
         switch_changes.record_changes([group.code], at=timezone.now())
 
     monkeypatch.setattr(LaunchSystem, "set_switches", slow)
@@ -111,7 +107,7 @@ def test_the_rest_of_a_failed_delivery_is_not_sent_to_a_group_that_is_switched_o
     fail_messages(sandbox)
     OutboxMessage.objects.update(is_held=False)
     switch(alice, {"code": group.code, "rcv_task_flag": 0})
-    assert failed.retry(OutboxMessage.objects.all(), at=timezone.now()) == 0
+    assert failed.retry_failed(OutboxMessage.objects.all(), at=timezone.now()) == 0
     assert send_due_messages() == 0
     assert Delivery.objects.get().status == Delivery.Status.FAILED
 

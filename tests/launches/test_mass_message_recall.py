@@ -13,16 +13,12 @@ from robots.models import OutboxMessage
 from robots.outbox import leases, results, writing
 from tests.factories.launches import reachable, scheduled
 from tests.factories.people import UserFactory
-from tests.launches.test_mass_messages import refuse, sent_to_outbox, states
 from tests.support.client import ApiClient
 from tests.support.entry_points import send_due_messages
+from tests.support.mass_messages import sent_to_outbox, statuses_of
+from tests.support.outbox import refuse_messages
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def alice() -> User:
-    return UserFactory(code="wx-alice")
 
 
 def queue_message(group: Group, text: str) -> None:
@@ -39,7 +35,7 @@ def test_each_message_sent_just_now_is_recalled(alice: User, sandbox: Any):
     send_due_messages()
     numbers = OutboxMessage.objects.filter(cause=message.cause).values_list("message_no", flat=True)
     assert sorted(sandbox.state.recalled) == sorted(map(str, numbers))
-    assert states(message) == [3, 3]
+    assert statuses_of(message) == [3, 3]
 
 
 @pytest.mark.parametrize("is_sent", [False, True])
@@ -68,7 +64,7 @@ def test_a_recall_closes_messages_that_wait_in_the_outbox(alice: User, sandbox: 
     message = sent_to_outbox(alice, reachable(user=alice))
     assert ApiClient(alice).delete(f"/tasks/{message.pk}")["code"] == 1200
     assert send_due_messages() == 0
-    assert states(message) == [3]
+    assert statuses_of(message) == [3]
     assert sandbox.state.messages == {}
 
 
@@ -77,7 +73,7 @@ def test_a_mass_message_cannot_be_recalled_after_two_minutes(alice: User, sandbo
     send_due_messages()
     OutboxMessage.objects.filter(cause=message.cause).update(settled_at=timezone.now() - timedelta(minutes=2))
     assert ApiClient(alice).delete(f"/tasks/{message.pk}")["code"] == 1409
-    assert states(message) == [1]
+    assert statuses_of(message) == [1]
 
 
 def test_recalling_twice_is_a_conflict(alice: User, sandbox: Any):
@@ -97,18 +93,18 @@ def test_a_message_whose_recall_the_gateway_refuses_counts_as_sent(alice: User, 
     message = sent_to_outbox(alice, reachable(user=alice))
     send_due_messages()
     ApiClient(alice).delete(f"/tasks/{message.pk}")
-    refuse(sandbox)
+    refuse_messages(sandbox)
     message.refresh_from_db()
-    assert (states(message), message.status) == ([1], MassMessage.Status.SENT)
+    assert (statuses_of(message), message.status) == ([1], MassMessage.Status.SENT)
     assert "撤回失败" in message.groups.get().reason
 
 
 def test_a_message_leased_by_a_sender_during_the_recall_is_recalled_afterwards(alice: User, sandbox: Any):
     message = sent_to_outbox(alice, reachable(user=alice))
     now = timezone.now()
-    [leased] = leases.claim(at=now, batch=10).messages
+    [leased] = leases.claim_messages(at=now, batch=10).messages
     assert ApiClient(alice).delete(f"/tasks/{message.pk}")["code"] == 1200
     results.finish([results.AttemptResult(leased)], at=now)  # the gateway has sent it
     send_due_messages()
     assert sandbox.state.recalled == [leased.message_no]
-    assert states(message) == [3]
+    assert statuses_of(message) == [3]

@@ -22,24 +22,10 @@ from tests.factories.launches import PICTURE, TEXT, drafted, reachable, schedule
 from tests.factories.people import GroupFactory, UserFactory
 from tests.support.client import ApiClient
 from tests.support.entry_points import send_due_messages
+from tests.support.mass_messages import complete_draft, sent_to_outbox, statuses_of, tomorrow
+from tests.support.outbox import refuse_messages
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def alice() -> User:
-    return UserFactory(code="wx-alice")
-
-
-def tomorrow(hour: int = 10, minute: int = 0) -> str:
-    day = timezone.localtime() + timedelta(days=1)
-    return f"{day:%Y-%m-%d} {hour:02}:{minute:02}:00"
-
-
-def complete(user: User, *references: str, **changes: Any) -> dict[str, Any]:
-    draft_id = changes.pop("draft_id", None) or drafted(user).pk
-    body = {"message": TEXT, "group_ids": list(references), "send_date": tomorrow()} | changes
-    return ApiClient(user).put(f"/tasks/{draft_id}", body)
 
 
 def test_a_draft_shows_the_forwarded_content(alice: User):
@@ -50,46 +36,46 @@ def test_a_draft_shows_the_forwarded_content(alice: User):
 def test_a_draft_expires_after_ten_minutes(alice: User):
     draft = drafted(alice, at=timezone.now() - mass_message_drafts.LIFETIME)
     assert ApiClient(alice).get(f"/tasks/{draft.pk}")["code"] == 1404
-    assert complete(alice, GroupFactory(user=alice).code, draft_id=draft.pk)["code"] == 1404
+    assert complete_draft(alice, GroupFactory(user=alice).code, draft_id=draft.pk)["code"] == 1404
 
 
 def test_another_users_draft_is_not_found(alice: User):
     draft = drafted(UserFactory())
     assert ApiClient(alice).get(f"/tasks/{draft.pk}")["code"] == 1404
-    assert complete(alice, GroupFactory(user=alice).code, draft_id=draft.pk)["code"] == 1404
+    assert complete_draft(alice, GroupFactory(user=alice).code, draft_id=draft.pk)["code"] == 1404
 
 
 def test_a_completed_draft_is_a_mass_message_under_its_id(alice: User):
     draft, group = drafted(alice), GroupFactory(user=alice)
-    assert complete(alice, group.code, draft_id=draft.pk)["code"] == 1200
+    assert complete_draft(alice, group.code, draft_id=draft.pk)["code"] == 1200
     assert MassMessage.objects.get(pk=draft.pk).groups.get().group == group
     assert ApiClient(alice).get(f"/tasks/{draft.pk}")["code"] == 1404
 
 
 def test_completing_twice_is_a_conflict(alice: User):
     draft, group = drafted(alice), GroupFactory(user=alice)
-    complete(alice, group.code, draft_id=draft.pk)
-    assert complete(alice, group.code, draft_id=draft.pk, send_date=tomorrow(12))["code"] == 1409
+    complete_draft(alice, group.code, draft_id=draft.pk)
+    assert complete_draft(alice, group.code, draft_id=draft.pk, send_date=tomorrow(12))["code"] == 1409
 
 
 def test_groups_are_named_by_id_or_code_in_a_list_or_with_commas(alice: User):
     first, second = GroupFactory(user=alice), GroupFactory(wechat_owner_code="wx-alice")
-    assert complete(alice, group_ids=f"{first.pk},{second.code}")["code"] == 1200
+    assert complete_draft(alice, group_ids=f"{first.pk},{second.code}")["code"] == 1200
     assert MassMessage.objects.get().groups.count() == 2
 
 
 def test_another_users_group_is_not_found(alice: User):
-    assert complete(alice, GroupFactory(user=alice).code, GroupFactory().code)["code"] == 1404
+    assert complete_draft(alice, GroupFactory(user=alice).code, GroupFactory().code)["code"] == 1404
     assert MassMessage.objects.count() == 0
 
 
 def test_a_sensitive_word_is_refused(alice: User):
     add_words(["活动"])
-    assert complete(alice, GroupFactory(user=alice).code)["code"] == 2003
+    assert complete_draft(alice, GroupFactory(user=alice).code)["code"] == 2003
 
 
 def test_the_past_is_refused(alice: User):
-    answer = complete(alice, GroupFactory(user=alice).code, send_date="2020-01-01 10:00:00")
+    answer = complete_draft(alice, GroupFactory(user=alice).code, send_date="2020-01-01 10:00:00")
     assert answer["code"] == 1403
     assert "send_date" in answer["description"]
 
@@ -99,7 +85,7 @@ def test_the_past_is_refused(alice: User):
 )
 def test_a_time_that_is_not_written_as_documented_is_refused(alice: User, when: str):
     written = (timezone.localtime() + timedelta(days=2)).strftime(when)
-    answer = complete(alice, GroupFactory(user=alice).code, send_date=written)
+    answer = complete_draft(alice, GroupFactory(user=alice).code, send_date=written)
     assert (answer["code"], "send_date" in answer["description"]) == (1403, True)
     assert not MassMessage.objects.exists()
 
@@ -117,27 +103,27 @@ _NO_LINKS = [
 @pytest.mark.parametrize("kind", [6, 8])
 def test_addresses_must_be_web_addresses(alice: User, url: str, kind: int):
     message = {"type": kind, "title": "标题", "content": "", "desc": "", "url": url}
-    answer = complete(alice, GroupFactory(user=alice).code, message=message)
+    answer = complete_draft(alice, GroupFactory(user=alice).code, message=message)
     assert (answer["code"], "url" in answer["description"]) == (1403, True)
     assert not MassMessage.objects.exists()
 
 
 @pytest.mark.parametrize("far", ["2206-01-01", "9999-12-31 23:59:59"])
 def test_more_than_a_year_ahead_is_refused(alice: User, far: str):
-    answer = complete(alice, GroupFactory(user=alice).code, send_date=far)
+    answer = complete_draft(alice, GroupFactory(user=alice).code, send_date=far)
     assert (answer["code"], answer["description"]) == (1403, "最多提前一年，请检查年份（send_date）")
 
 
 @pytest.mark.parametrize("reference", ["a\x00", "a\ud800", "", "x" * 129])
 def test_a_reference_that_cannot_be_a_group_code_is_refused(alice: User, reference: str):
-    answer = complete(alice, reference)
+    answer = complete_draft(alice, reference)
     assert answer["code"] == 1403
     assert "group_ids" in answer["description"]
 
 
 def test_a_day_means_its_morning(alice: User):
     day = tomorrow()[:10]
-    complete(alice, GroupFactory(user=alice).code, send_date=day)
+    complete_draft(alice, GroupFactory(user=alice).code, send_date=day)
     assert ApiClient(alice).get("/tasks/messages", direction="up")["data"][0]["send_date"] == f"{day} 09:00:00"
 
 
@@ -155,22 +141,22 @@ def test_a_day_means_its_morning(alice: User):
     ],
 )
 def test_a_message_needs_what_its_type_needs(alice: User, message: Any, field: str):
-    answer = complete(alice, GroupFactory(user=alice).code, message=message)
+    answer = complete_draft(alice, GroupFactory(user=alice).code, message=message)
     assert answer["code"] == 1403
     assert field in answer["description"]
 
 
 def test_the_third_of_a_day_is_refused(alice: User):
     group = GroupFactory(user=alice)
-    assert complete(alice, group.code, send_date=tomorrow(10))["code"] == 1200
-    assert complete(alice, group.code, send_date=tomorrow(11))["code"] == 1200
-    assert complete(alice, group.code, send_date=tomorrow(12))["code"] == 2004
+    assert complete_draft(alice, group.code, send_date=tomorrow(10))["code"] == 1200
+    assert complete_draft(alice, group.code, send_date=tomorrow(11))["code"] == 1200
+    assert complete_draft(alice, group.code, send_date=tomorrow(12))["code"] == 2004
 
 
 def test_a_group_gets_one_mass_message_a_minute_whoever_sends_it(alice: User):
     group = GroupFactory(user=alice, wechat_owner_code="wx-bob")
-    assert complete(alice, group.code, send_date=tomorrow(10))["code"] == 1200
-    assert complete(UserFactory(code="wx-bob"), group.code, send_date=tomorrow(10))["code"] == 2005
+    assert complete_draft(alice, group.code, send_date=tomorrow(10))["code"] == 1200
+    assert complete_draft(UserFactory(code="wx-bob"), group.code, send_date=tomorrow(10))["code"] == 2005
 
 
 def test_the_lists_show_a_week_ahead_and_a_week_back(alice: User):
@@ -223,40 +209,21 @@ def test_recalling_a_waiting_mass_message_frees_its_slot(alice: User):
     assert set(OutboxMessage.objects.values_list("cause", flat=True)) == {again.cause}
 
 
-def sent_to_outbox(user: User, *groups: Any) -> MassMessage:
-    """Return a mass message that was just written to the outbox."""
-    message = scheduled(user, *groups, send_at=timezone.now())
-    fire_mass_messages()
-    return message
-
-
-def states(message: MassMessage) -> list[int]:
-    return list(message.groups.order_by("pk").values_list("status", flat=True))
-
-
-def refuse(sandbox: Any) -> None:
-    """Have the gateway refuse until waiting messages have failed."""
-    sandbox.state.note("fault", system="gateway", mode="error", rate=1.0)
-    for _ in range(5):
-        OutboxMessage.objects.waiting().update(retry_at=timezone.now())
-        send_due_messages()
-
-
 def test_a_mass_message_that_reached_no_group_has_failed(alice: User, sandbox: Any):
     message = sent_to_outbox(alice, reachable(user=alice))
-    refuse(sandbox)
+    refuse_messages(sandbox)
     message.refresh_from_db()
-    assert (states(message), message.status) == ([2], MassMessage.Status.FAILED)
+    assert (statuses_of(message), message.status) == ([2], MassMessage.Status.FAILED)
 
 
 def test_a_group_cancelled_before_sending_gets_no_message(alice: User, sandbox: Any):
     kept, gone = reachable(user=alice), reachable(user=alice)
     message = scheduled(alice, kept, gone, send_at=timezone.now())
-    cancelling.cancel(group_ids=[gone.pk], reason=CancelReason.OPERATOR, by="wang", at=timezone.now())
+    cancelling.cancel_groups(group_ids=[gone.pk], reason=CancelReason.OPERATOR, by="wang", at=timezone.now())
     fire_mass_messages()
     send_due_messages()
     message.refresh_from_db()
-    assert sorted(states(message)) == [1, 2]
+    assert sorted(statuses_of(message)) == [1, 2]
     assert message.status == MassMessage.Status.SENT
 
 
@@ -303,7 +270,7 @@ def test_the_detail_takes_the_same_queries_however_many_groups(alice: User, djan
 
 def test_the_database_refuses_a_third_mass_message_of_a_day(alice: User):
     for hour in (10, 11):
-        complete(alice, GroupFactory(user=alice).code, send_date=tomorrow(hour))
+        complete_draft(alice, GroupFactory(user=alice).code, send_date=tomorrow(hour))
     third = MassMessage.objects.first()
     third.pk = uuid4()
     with pytest.raises(IntegrityError, match="mass_message_slot_is_taken_once"), transaction.atomic():

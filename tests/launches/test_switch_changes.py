@@ -15,6 +15,7 @@ from launches.tasks import report_switches
 from tests.factories.people import GroupFactory, RobotFactory, UserFactory
 from tests.support.client import ApiClient
 from tests.support.entry_points import gateway_sends, key_with
+from tests.support.outside_system import set_fault
 
 pytestmark = pytest.mark.django_db
 
@@ -26,7 +27,7 @@ def rate(*ratings: tuple[Group, int]) -> int:
 
 def cancel(group: Group) -> None:
     reason = CancelReason.OPERATOR
-    cancelling.cancel(group_ids=[group.pk], reason=reason, by="root", at=timezone.now())
+    cancelling.cancel_groups(group_ids=[group.pk], reason=reason, by="root", at=timezone.now())
 
 
 def make_due() -> None:
@@ -34,7 +35,7 @@ def make_due() -> None:
 
 
 def sandbox_fault(sandbox: Any, mode: str) -> None:
-    sandbox.state.note("fault", system="launch", mode=mode, rate=1.0)
+    set_fault(sandbox, "launch", mode)
 
 
 @pytest.mark.parametrize("star", [4, 5])

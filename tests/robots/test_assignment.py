@@ -312,7 +312,7 @@ class Gateway:
 def test_of_a_robot_that_the_gateway_lists_twice_the_last_item_counts():
     RobotFactory(code="r1")
     gateway = Gateway({"robot_id": "r1", "name": "旧"}, {"robot_id": "r2"}, {"robot_id": "r1", "name": "新"})
-    synced = roster.sync_robots(gateway)
+    synced = roster.sync_with_gateway(gateway)
     assert (synced.created, synced.updated) == (1, 1)
     assert Robot.objects.get(code="r1").name == "新"
 
@@ -322,7 +322,7 @@ NAMELESS = [{}, {"robot_id": ""}, {"robot_id": ["r9"]}, {"robot_id": "x" * 129},
 
 @pytest.mark.parametrize("row", NAMELESS)
 def test_an_item_without_a_robot_id_does_not_stop_the_others(row):
-    assert roster.sync_robots(Gateway(row, {"robot_id": "r1", "name": "一"})).total == 1
+    assert roster.sync_with_gateway(Gateway(row, {"robot_id": "r1", "name": "一"})).total == 1
     assert Robot.objects.get().code == "r1"
 
 
@@ -334,6 +334,6 @@ def test_invalid_values_of_one_robot_do_not_stop_the_others():
         "head_url": "x" * 1025,
         "channel": "c" * 65,
     }
-    assert roster.sync_robots(Gateway(invalid, {"robot_id": "r2"})).created == 2
+    assert roster.sync_with_gateway(Gateway(invalid, {"robot_id": "r2"})).created == 2
     robot = Robot.objects.get(code="1")
     assert (robot.name, robot.wechat_no, robot.avatar_url, robot.channel) == ("a\ufffdb?", "", "", "c" * 64)

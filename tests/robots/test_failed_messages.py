@@ -11,27 +11,22 @@ from django.utils import timezone
 from integrations.http import Refused
 from robots.models import OutboxMessage, Robot
 from robots.outbox import failed, results, writing
-from robots.outbox.leases import claim
+from robots.outbox.leases import claim_messages
 from robots.tasks import close_for_gone_robots
-from tests.factories.people import OperatorFactory, RobotFactory
-from tests.robots.test_sending import sent_contents, write_message
+from tests.factories.people import OperatorFactory
 from tests.support.admin_pages import Operator
 from tests.support.entry_points import send_due_messages
+from tests.support.outbox import sent_contents, write_message
 
 pytestmark = pytest.mark.django_db
 Status = OutboxMessage.Status
-
-
-@pytest.fixture
-def robot(sandbox) -> Robot:
-    return RobotFactory(code="sandbox-robot-1")
 
 
 def failed_message(robot: Robot, content: str, answer: str = "502 kicked", **fields: str) -> OutboxMessage:
     """Return a message whose fifth attempt has just failed."""
     message = write_message(robot, content, **fields)
     OutboxMessage.objects.filter(pk=message.pk).update(try_count=4)
-    [claimed] = [other for other in claim(at=timezone.now()).messages if other.id == message.pk]
+    [claimed] = [other for other in claim_messages(at=timezone.now()).messages if other.id == message.pk]
     results.finish([results.AttemptResult(claimed, Refused("gateway", answer))], at=timezone.now())
     message.refresh_from_db()
     assert message.status == Status.FAILED
@@ -55,7 +50,7 @@ def test_all_failed_messages_are_tried_again(robot, sandbox):
 def test_a_dry_run_counts_and_changes_nothing(robot):
     failed_message(robot, "a")
     assert run("--dry-run") == "1 messages would be tried again.\n"
-    assert failed.count() == 1
+    assert failed.count_failed() == 1
 
 
 @pytest.mark.parametrize(
@@ -103,7 +98,7 @@ def test_an_operator_retries_or_closes_in_the_admin_after_confirming(robot, acti
     form = {"action": action, "_selected_action": [message.pk]}
     page = reverse("admin:robots_outboxmessage_changelist")
     browser.post(page, form)
-    assert failed.count() == 1
+    assert failed.count_failed() == 1
     browser.post(page, form | {"confirmed": "1"})
     message.refresh_from_db()
     assert message.status == status
@@ -127,15 +122,15 @@ def test_failed_messages_of_a_removed_robot_are_closed(robot):
     failed_message(robot, "a")
     Robot.objects.update(status=Robot.Status.REMOVED)
     close_for_gone_robots()
-    assert failed.count() == 0
+    assert failed.count_failed() == 0
 
 
 def test_a_paused_message_stays_paused_when_it_is_tried_again(robot, sandbox):
     failed_message(robot, "a", cause="campaign-1")
-    writing.pause("campaign-1")
+    writing.pause_messages("campaign-1")
     run()
     assert send_due_messages() == 0
-    writing.resume("campaign-1")
+    writing.resume_messages("campaign-1")
     send_due_messages()
     assert sent_contents(sandbox) == ["a"]
 
@@ -143,8 +138,8 @@ def test_a_paused_message_stays_paused_when_it_is_tried_again(robot, sandbox):
 def test_a_message_that_fails_while_it_is_paused_stays_paused(robot):
     message = write_message(robot, "a", cause="campaign-1")
     OutboxMessage.objects.update(try_count=4)
-    [claimed] = claim(at=timezone.now()).messages
-    writing.pause("campaign-1")
+    [claimed] = claim_messages(at=timezone.now()).messages
+    writing.pause_messages("campaign-1")
     results.finish([results.AttemptResult(claimed, Refused("gateway", "502 kicked"))], at=timezone.now())
     message.refresh_from_db()
     assert (message.status, message.is_held) == (Status.FAILED, True)

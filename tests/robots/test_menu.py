@@ -52,7 +52,7 @@ def test_one_is_the_home_page(alice, settings):
     assert long_address(last_message_to()) == f"{settings.CLIENT_BASE_URL}/home"
 
 
-def test_two_tells_how_to_bring_a_group():
+def test_two_explains_how_to_bring_a_group():
     receive_private_message("2")
     assert "三步" in last_message_to()
 

@@ -7,17 +7,12 @@ from django.utils import timezone
 from robots.models import OutboxMessage, Robot
 from robots.outbox import writing
 from robots.signals import message_finished
-from tests.factories.people import RobotFactory
-from tests.robots.test_sending import clear_faults, make_due, sent_contents, set_fault, write_message
 from tests.support.entry_points import send_due_messages
+from tests.support.outbox import clear_faults, make_messages_due, sent_contents, write_message
+from tests.support.outside_system import set_fault
 
 pytestmark = pytest.mark.django_db
 Status = OutboxMessage.Status
-
-
-@pytest.fixture
-def robot(sandbox) -> Robot:
-    return RobotFactory(code="sandbox-robot-1")
 
 
 @pytest.fixture
@@ -36,7 +31,7 @@ def finished():
 def test_a_paused_message_is_not_sent_and_delays_no_other(robot, sandbox):
     write_message(robot, "advert", cause="campaign-1")
     write_message(robot, "welcome")
-    assert writing.pause("campaign-1") == 1
+    assert writing.pause_messages("campaign-1") == 1
     send_due_messages()
     assert sent_contents(sandbox) == ["welcome"]
 
@@ -44,21 +39,21 @@ def test_a_paused_message_is_not_sent_and_delays_no_other(robot, sandbox):
 def test_resumed_messages_are_sent_in_their_old_order(robot, sandbox):
     for number in range(3):
         write_message(robot, str(number), cause="campaign-1")
-    writing.pause("campaign-1")
-    assert writing.resume("campaign-1") == 3
+    writing.pause_messages("campaign-1")
+    assert writing.resume_messages("campaign-1") == 3
     send_due_messages()
     assert sent_contents(sandbox) == ["0", "1", "2"]
 
 
 def test_pausing_twice_and_resuming_twice_change_nothing_more(robot):
     write_message(robot, "advert", cause="campaign-1")
-    assert [writing.pause("campaign-1") for _ in range(2)] == [1, 0]
-    assert [writing.resume("campaign-1") for _ in range(2)] == [1, 0]
+    assert [writing.pause_messages("campaign-1") for _ in range(2)] == [1, 0]
+    assert [writing.resume_messages("campaign-1") for _ in range(2)] == [1, 0]
 
 
 def test_closing_a_cause_closes_paused_and_waiting_messages_and_receivers_get_them(robot, sandbox, finished):
     write_message(robot, "held", cause="campaign-1", group="g1")
-    writing.pause("campaign-1")
+    writing.pause_messages("campaign-1")
     write_message(robot, "waiting", cause="campaign-1", group="g2")
     write_message(robot, "other", cause="campaign-2", group="g3")
     assert writing.close_waiting(cause="campaign-1", reason="投放已取消", at=timezone.now()) == 2
@@ -68,12 +63,12 @@ def test_closing_a_cause_closes_paused_and_waiting_messages_and_receivers_get_th
 
 
 def test_a_message_whose_attempt_failed_can_be_paused(robot, sandbox):
-    set_fault(sandbox, "error")
+    set_fault(sandbox, "gateway")
     message = write_message(robot, "advert", cause="campaign-1")
     send_due_messages()
     clear_faults(sandbox)
-    writing.pause("campaign-1")
-    make_due()
+    writing.pause_messages("campaign-1")
+    make_messages_due()
     assert send_due_messages() == 0
     message.refresh_from_db()
     assert (message.status, message.is_held) == (Status.WAITING, True)
@@ -82,7 +77,7 @@ def test_a_message_whose_attempt_failed_can_be_paused(robot, sandbox):
 def test_a_sent_message_cannot_be_paused(robot, sandbox):
     message = write_message(robot, "said", cause="campaign-1")
     send_due_messages()
-    assert writing.pause("campaign-1") == 0
+    assert writing.pause_messages("campaign-1") == 0
     with pytest.raises(IntegrityError, match="only_unsent_messages_are_held"):
         OutboxMessage.objects.filter(pk=message.pk).update(is_held=True)
 
@@ -112,7 +107,7 @@ def test_closing_takes_as_many_queries_for_300_messages_as_for_one(robot, count:
 def test_more_messages_than_a_chunk_are_all_changed(robot):
     count = writing.CHUNK + 1
     private_messages(robot, count)
-    assert (writing.pause("c"), writing.resume("c")) == (count, count)
+    assert (writing.pause_messages("c"), writing.resume_messages("c")) == (count, count)
     assert writing.close_waiting(cause="c", reason="x", at=timezone.now()) == count
 
 
@@ -121,7 +116,7 @@ def test_several_closings_close_each_message_for_its_own_reason(robot):
         write_message(robot, "x", group=group, cause=cause)
         for group, cause in (("g1", "a"), ("g2", "b"), ("g1", "b"))
     ]
-    closed = writing.close(
+    closed = writing.close_messages(
         writing.Closing("甲", group_codes=["g1"]), writing.Closing("乙", causes=["b"]), at=timezone.now()
     )
     for message in messages:

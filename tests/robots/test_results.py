@@ -8,22 +8,17 @@ from django.db import OperationalError
 
 from integrations.sandbox.server import Sandbox, SandboxResponse
 from integrations.sandbox.state import State
-from robots.models import OutboxMessage, Robot
+from robots.models import OutboxMessage
 from robots.outbox import failed
 from robots.outbox.sender import Sender
 from robots.signals import FinishedMessage, message_finished
 from tests.factories.people import RobotFactory
-from tests.robots.test_sending import make_due, write_message
 from tests.support.entry_points import send_due_messages
+from tests.support.outbox import make_messages_due, write_message
 from tests.support.outside_system import OutsideSystem, played_by
 
 pytestmark = pytest.mark.django_db
 Status = OutboxMessage.Status
-
-
-@pytest.fixture
-def robot(sandbox) -> Robot:
-    return RobotFactory(code="sandbox-robot-1")
 
 
 def test_a_refusal_of_the_gateway_is_stored(robot, sandbox):
@@ -87,7 +82,7 @@ def test_a_receiver_that_fails_for_one_message_does_not_keep_others_from_being_s
 def test_a_message_whose_receiver_fails_is_failed_after_five_attempts(robot, sandbox):
     bad = write_message(robot, "bad", cause="poison")
     for _ in range(5):
-        make_due()
+        make_messages_due()
         send_due_messages()
     bad.refresh_from_db()
     assert (bad.status, bad.try_count) == (Status.FAILED, 5)
@@ -100,10 +95,10 @@ def test_when_the_receiver_is_repaired_an_operator_has_the_message_tried_again_a
 ):
     bad = write_message(robot, "bad", cause="poison")
     for _ in range(5):
-        make_due()
+        make_messages_due()
         send_due_messages()
     poison.clear()
-    failed.retry(OutboxMessage.objects.all(), at=bad.created_at)
+    failed.retry_failed(OutboxMessage.objects.all(), at=bad.created_at)
     send_due_messages()
     bad.refresh_from_db()
     [sent] = sandbox.state.messages.values()
@@ -124,19 +119,19 @@ def test_a_busy_gateway_loses_no_message(robot, tmp_path, settings):
     with played_by(OutsideSystem(SandboxResponse({}, 429)), tmp_path, settings) as gateway:
         message = write_message(robot, "x")
         for _ in range(8):
-            make_due()
+            make_messages_due()
             send_due_messages()
         message.refresh_from_db()
         assert (message.status, message.try_count) == (Status.WAITING, 8)
         gateway.replies = [SandboxResponse({}, 500), SandboxResponse({"code": "100"})]
-        make_due()
+        make_messages_due()
         send_due_messages()
         message.refresh_from_db()
         assert (message.status, message.try_count) == (
             Status.WAITING,
             9,
         )  # another error is not the last attempt then
-        make_due()
+        make_messages_due()
         send_due_messages()
     message.refresh_from_db()
     assert message.status == Status.SENT

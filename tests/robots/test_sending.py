@@ -1,6 +1,6 @@
 """Messages are sent in order, within the rate limit, at least once to the gateway and once in the chat."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from io import StringIO
 
 import pytest
@@ -11,44 +11,15 @@ from integrations.gateway.client import RobotGateway
 from integrations.http import OutcomeUnknown
 from robots.models import MessageAttempt, OutboxMessage, Robot
 from robots.outbox import failed, results, writing
-from robots.outbox.leases import claim
+from robots.outbox.leases import claim_messages
 from robots.tasks import close_for_gone_robots
 from tests.factories.people import RobotFactory
 from tests.support.entry_points import send_due_messages
+from tests.support.outbox import clear_faults, make_messages_due, sent_contents, write_message
+from tests.support.outside_system import set_fault
 
 pytestmark = pytest.mark.django_db
 Status = OutboxMessage.Status
-
-
-@pytest.fixture
-def robot(sandbox) -> Robot:
-    return RobotFactory(code="sandbox-robot-1")
-
-
-def write_message(
-    robot: Robot, content: str, group: str = "g1", at: datetime | None = None, cause: str = "test"
-) -> OutboxMessage:
-    return writing.message_group(
-        robot=robot, group_code=group, content=writing.text(content), cause=cause, at=at or timezone.now()
-    )
-
-
-def sent_contents(sandbox) -> list[str]:
-    return [message["content"] for message in sandbox.state.messages.values()]
-
-
-def set_fault(sandbox, mode: str) -> None:
-    sandbox.state.note("fault", system="gateway", mode=mode, rate=1.0)
-
-
-def clear_faults(sandbox) -> None:
-    sandbox.state.faults.clear()
-
-
-def make_due() -> None:
-    OutboxMessage.objects.filter(status=Status.WAITING).update(
-        retry_at=timezone.now(), leased_until=None, lease=None
-    )
 
 
 def test_a_message_is_sent_to_the_group(robot, sandbox):
@@ -152,10 +123,10 @@ def test_a_request_to_bind_does_not_count_towards_the_rate_limit(robot, sandbox,
 
 
 def test_after_five_attempts_a_message_is_failed(robot, sandbox):
-    set_fault(sandbox, "error")
+    set_fault(sandbox, "gateway")
     message = write_message(robot, "x")
     for _ in range(5):
-        make_due()
+        make_messages_due()
         send_due_messages()
     message.refresh_from_db()
     assert (message.status, message.try_count) == (Status.FAILED, 5)
@@ -164,11 +135,11 @@ def test_after_five_attempts_a_message_is_failed(robot, sandbox):
 
 
 def test_the_attempts_are_spread_over_about_half_an_hour(robot, sandbox):
-    set_fault(sandbox, "error")
+    set_fault(sandbox, "gateway")
     message = write_message(robot, "x")
     waits = []
     for _ in range(4):
-        make_due()
+        make_messages_due()
         send_due_messages()
         message.refresh_from_db()
         waits.append((message.retry_at - timezone.now()).total_seconds())
@@ -177,23 +148,23 @@ def test_the_attempts_are_spread_over_about_half_an_hour(robot, sandbox):
 
 
 def test_a_failed_message_is_sent_when_an_operator_retries_it(robot, sandbox):
-    set_fault(sandbox, "error")
+    set_fault(sandbox, "gateway")
     write_message(robot, "x")
     for _ in range(5):
-        make_due()
+        make_messages_due()
         send_due_messages()
     clear_faults(sandbox)
-    assert failed.retry(OutboxMessage.objects.all(), at=timezone.now()) == 1
+    assert failed.retry_failed(OutboxMessage.objects.all(), at=timezone.now()) == 1
     send_due_messages()
     assert sent_contents(sandbox) == ["x"]
 
 
 def test_a_message_whose_response_was_lost_is_submitted_again_and_sent_once(robot, sandbox):
-    set_fault(sandbox, "drop_reply")
+    set_fault(sandbox, "gateway", "drop_reply")
     message = write_message(robot, "x")
     send_due_messages()
     clear_faults(sandbox)
-    make_due()
+    make_messages_due()
     send_due_messages()
     message.refresh_from_db()
     [sent] = sandbox.state.messages.values()
@@ -212,7 +183,7 @@ def test_an_unavailable_gateway_is_tried_again(robot, settings):
 
 def test_a_message_of_a_killed_sender_is_sent_when_its_lease_ends(robot, sandbox):
     write_message(robot, "x")
-    [claimed] = claim(at=timezone.now()).messages
+    [claimed] = claim_messages(at=timezone.now()).messages
     assert send_due_messages() == 0
     OutboxMessage.objects.filter(pk=claimed.id).update(leased_until=timezone.now() - timedelta(seconds=1))
     assert send_due_messages() == 1
@@ -221,7 +192,7 @@ def test_a_message_of_a_killed_sender_is_sent_when_its_lease_ends(robot, sandbox
 
 def test_a_sender_whose_lease_ends_before_the_response_submits_again_and_goes_on(robot, sandbox, settings):
     settings.SENDER_LEASE_SECONDS = 0.5
-    set_fault(sandbox, "slow")
+    set_fault(sandbox, "gateway", "slow")
     message = write_message(robot, "x")
     assert send_due_messages() == 2
     message.refresh_from_db()
@@ -231,7 +202,7 @@ def test_a_sender_whose_lease_ends_before_the_response_submits_again_and_goes_on
 
 def test_a_slow_sender_that_lost_its_lease_does_not_undo_the_result_of_the_next(robot, sandbox):
     message = write_message(robot, "x")
-    [slow] = claim(at=timezone.now()).messages
+    [slow] = claim_messages(at=timezone.now()).messages
     OutboxMessage.objects.filter(pk=slow.id).update(leased_until=timezone.now() - timedelta(seconds=1))
     send_due_messages()
     results.finish([results.AttemptResult(slow, OutcomeUnknown("gateway", "timed out"))], at=timezone.now())
@@ -256,7 +227,7 @@ def test_a_message_for_a_banned_robot_is_closed_with_that_reason(robot):
 
 def test_a_message_that_the_gateway_executed_is_sent_although_it_was_closed_meanwhile(robot, sandbox):
     message = write_message(robot, "x")
-    [claimed] = claim(at=timezone.now()).messages
+    [claimed] = claim_messages(at=timezone.now()).messages
     writing.close_waiting(group_codes=["g1"], reason="群已注销", at=timezone.now())
     results.finish([results.AttemptResult(claimed)], at=timezone.now())
     message.refresh_from_db()
@@ -265,7 +236,7 @@ def test_a_message_that_the_gateway_executed_is_sent_although_it_was_closed_mean
 
 def test_the_same_result_is_stored_once(robot, sandbox):
     message = write_message(robot, "x")
-    [claimed] = claim(at=timezone.now()).messages
+    [claimed] = claim_messages(at=timezone.now()).messages
     for _ in range(2):
         results.finish([results.AttemptResult(claimed)], at=timezone.now())
     message.refresh_from_db()
@@ -325,7 +296,7 @@ def test_claiming_takes_a_fixed_number_of_queries(robot, sandbox, django_assert_
     for number in range(50):
         write_message(robot, "x", group=f"g{number}")
     with django_assert_num_queries(1):
-        assert len(claim(at=timezone.now()).messages) == 50
+        assert len(claim_messages(at=timezone.now()).messages) == 50
 
 
 def test_the_list_of_robots_is_read(sandbox):

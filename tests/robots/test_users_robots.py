@@ -7,17 +7,12 @@ from accounts.models import User
 from config.models import Scope
 from config.platform.dates import day_of
 from robots.models import Robot, RobotDay, Scan
-from tests.factories.people import FriendshipFactory, RobotFactory, UserFactory
+from tests.factories.people import FriendshipFactory, RobotFactory
 from tests.support.client import ApiClient
 from tests.support.entry_points import key_with
 
 pytestmark = pytest.mark.django_db
 Status = Robot.Status
-
-
-@pytest.fixture
-def alice() -> User:
-    return UserFactory()
 
 
 def shown(user: User) -> dict:

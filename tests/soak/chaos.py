@@ -16,7 +16,7 @@ from tests.soak.scenario import KEYWORD, PROBE, SoakScenario, expect, group_of
 from tests.soak.traffic import MISREAD, NO_ANSWER
 
 RECOVERY_SECONDS = 10.0
-GIVE_UP_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 SLOT_SECONDS = 7.0  # the shortest time from fault to fault
 SERVER_AWAY_SECONDS = 2.0
 OUTSIDE_SECONDS = 4.0
@@ -93,15 +93,15 @@ class Chaos:
 
     def make(self, name: str) -> Fault:
         began, at = time.monotonic(), timezone.now()
-        over = self._cause(name)
-        deadline = time.monotonic() + GIVE_UP_SECONDS
+        over = self._inject(name)
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while not self._is_well(name, at) and time.monotonic() < deadline:
             time.sleep(0.1)
         recovered = time.monotonic()
         self.faults.append(Fault(name, began, over, recovered, self.machine.share_of_others(over, recovered)))
         return self.faults[-1]
 
-    def _cause(self, name: str) -> float:
+    def _inject(self, name: str) -> float:
         """Make the fault and, unless the product repairs it, end it. Returns the beginning of the recovery."""
         if name == "kill a web worker":
             self.processes.kill_web_worker()

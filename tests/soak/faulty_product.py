@@ -11,10 +11,11 @@ from pathlib import Path
 
 import requests
 
-from config.local.embedded import EmbeddedServices, Postgres, Valkey
+from config.local.embedded import EmbeddedServices
 from config.local.supervisor import Child, Supervisor
 from tests.support.product import Product, wait_for
 from tests.support.secrets_in_use import watch
+from tests.support.servers import WithServers
 
 WEB_WORKERS = 2
 ENVIRONMENT = {
@@ -33,7 +34,7 @@ ENVIRONMENT = {
 }
 
 
-class FaultyProduct(Product):
+class FaultyProduct(WithServers, Product):
     """The programs of `manage.py up`. The servers keep their ports over a restart, like servers of a deployment.
 
     Call `start` after this process has `environment` and Django. Faults are made in the thread that called `start`.
@@ -46,7 +47,7 @@ class FaultyProduct(Product):
         self.services = EmbeddedServices(run_dir)
         self.services.start()
         watch(run_dir)
-        self.log = (run_dir / "log" / "processes.log").open("w")
+        self.log_file = (run_dir / "log" / "processes.log").open("w")
         self.lock = threading.Lock()
         self.password = ""
         self.sandbox_child: Child | None = None
@@ -75,8 +76,8 @@ class FaultyProduct(Product):
 
     def log(self, name: str, line: str) -> None:
         with self.lock:
-            self.log.write(f"{time.strftime('%H:%M:%S')} {name:<8}| {line}\n")
-            self.log.flush()
+            self.log_file.write(f"{time.strftime('%H:%M:%S')} {name:<8}| {line}\n")
+            self.log_file.flush()
 
     def is_whole(self) -> bool:
         """Return whether all processes run and the web server and the sandbox respond."""
@@ -113,16 +114,6 @@ class FaultyProduct(Product):
     def kill_web_worker(self) -> None:
         os.kill(min(self.web_workers()), signal.SIGKILL)
 
-    @property
-    def postgres(self) -> Postgres:
-        assert self.services.postgres is not None
-        return self.services.postgres
-
-    @property
-    def redis(self) -> Valkey:
-        assert self.services.valkey is not None
-        return self.services.valkey
-
     def stop_sandbox(self) -> None:
         assert self.sandbox_child is not None
         self.sandbox_child.kill_group(signal.SIGTERM)
@@ -143,7 +134,7 @@ class FaultyProduct(Product):
         if self.sandbox_child is not None:
             self.stop_sandbox()
         self.services.stop()
-        self.log.close()
+        self.log_file.close()
 
 
 def _answers(url: str) -> bool:

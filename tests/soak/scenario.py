@@ -22,7 +22,7 @@ GROUPS_EACH = 2
 ROBOTS = 5
 READS = "800"  # yuan that a group's articles earned yesterday
 REPEAT_SECONDS = 0.5  # before an outside system repeats a failed call
-GIVE_UP_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 PROBE = "probe"  # the user of the probes, whom the traffic does not use
 OK = 1200
 
@@ -57,7 +57,7 @@ class SoakScenario(Scenario):
 
     def call_until_accepted(self, role: str, method: str, path: str, body: Any) -> Any:
         """Repeat a call until it succeeds."""
-        give_up_at = time.monotonic() + GIVE_UP_SECONDS
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while True:
             try:
                 answer = self.call(role, method, path, body)
@@ -65,7 +65,7 @@ class SoakScenario(Scenario):
                 answer = {}
             if answer.get("code") == OK:
                 return answer
-            if answer.get("code", 1503) not in (1503, 1429) or time.monotonic() > give_up_at:
+            if answer.get("code", 1503) not in (1503, 1429) or time.monotonic() > deadline:
                 raise AssertionError(f"{method} {path}: {answer}")
             time.sleep(REPEAT_SECONDS)
 

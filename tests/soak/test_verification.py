@@ -13,7 +13,7 @@ from accounts.models import User
 from integrations.sandbox.state import State
 from robots.outbox import writing
 from tests.factories.launches import launched, reachable
-from tests.factories.money import ask, give
+from tests.factories.money import credit, requested_withdrawal
 from tests.factories.people import UserFactory
 from tests.soak.calls import BROKEN, Call, Surprise
 from tests.soak.chaos import Fault, plan
@@ -34,7 +34,7 @@ def nothing(tmp_path: Path) -> State:
 @pytest.fixture
 def alice() -> User:
     user = UserFactory(phone="13800138000")
-    give(user, "100")
+    credit(user, "100")
     return user
 
 
@@ -48,7 +48,7 @@ def found(*calls: Call, sandbox: State, **fields: Any) -> str:
     return "\n".join(violations(evidence, sandbox))
 
 
-def say(text: str) -> None:
+def write_text(text: str) -> None:
     group = reachable()
     writing.message_group(
         robot=group.robot, group_code=group.code, content=writing.text(text), cause="soak", at=timezone.now()
@@ -92,14 +92,14 @@ def test_cpu_time_of_other_programs_does_not_count_as_recovery():
 
 
 def test_only_a_missing_message_is_a_violation(sandbox: Any):
-    say("在吗")
+    write_text("在吗")
     assert found(sandbox=sandbox.state) == ""
     sandbox.state.messages.clear()
     assert "messages that are sent here and unknown to the gateway: 1" in found(sandbox=sandbox.state)
 
 
 def test_a_message_without_a_row_is_a_violation(sandbox: Any):
-    say("在吗")
+    write_text("在吗")
     [text] = sandbox.state.messages.values()
     sandbox.state.messages["invented"] = text
     assert "messages that were said and are not sent here: 1, such as invented" in found(sandbox=sandbox.state)
@@ -122,16 +122,24 @@ def _without_a_total(user: User, _: State) -> None:
 
 
 def _another_amount(user: User, sandbox: State) -> None:
-    sandbox.bills[ask(user, "20").out_bill_no] = {"amount": 2001, "state": "SUCCESS", "requests": 1}
+    sandbox.bills[requested_withdrawal(user, "20").out_bill_no] = {
+        "amount": 2001,
+        "state": "SUCCESS",
+        "requests": 1,
+    }
 
 
 def _paid_twice(user: User, sandbox: State) -> None:
-    for number in (ask(user, "20").out_bill_no, uuid4().hex):
+    for number in (requested_withdrawal(user, "20").out_bill_no, uuid4().hex):
         sandbox.bills[number] = {"amount": 2000, "state": "PROCESSING", "requests": 1}
 
 
 def _paid_though_not_approved(user: User, sandbox: State) -> None:
-    sandbox.bills[ask(user, "20").out_bill_no] = {"amount": 2000, "state": "SUCCESS", "requests": 1}
+    sandbox.bills[requested_withdrawal(user, "20").out_bill_no] = {
+        "amount": 2000,
+        "state": "SUCCESS",
+        "requests": 1,
+    }
 
 
 @pytest.mark.parametrize(

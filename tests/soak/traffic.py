@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import requests
 
-from config.local.demo.clients import Operator, Unexpected
+from config.local.demo.clients import OperatorClient, Unexpected
 from tests.clients.phone import Phone
 from tests.soak.calls import BROKEN, REFUSED, TIMED_OUT, Call, CallLog
 from tests.soak.scenario import GROUPS_EACH, SoakScenario, expect, group_of
@@ -63,8 +63,8 @@ class Traffic:
         self.scenario, self.names, self.password = scenario, names, password
         self.processes, self.log, self.accepted = scenario.processes, scenario.log, scenario.accepted
         self.stop, self.random = threading.Event(), random.Random(seed)
-        self.held = {name: threading.Lock() for name in names}
-        self.operator: Operator | None = None
+        self.locks = {name: threading.Lock() for name in names}
+        self.operator: OperatorClient | None = None
         self.operator_until = 0.0
         self.to_withdraw, self.to_mass_message = list(names), [name for name in names for _ in range(2)]
         per_withdrawal = max(2.0, seconds * 0.7 / len(names))
@@ -103,8 +103,8 @@ class Traffic:
         locked = name
         while not locked:
             somebody = self.random.choice(self.names)
-            locked = somebody if not self.held[somebody].locked() else ""
-        with self.held[locked]:
+            locked = somebody if not self.locks[somebody].locked() else ""
+        with self.locks[locked]:
             yield self.scenario.people[locked]
 
     def _some_group(self) -> str:
@@ -196,13 +196,13 @@ class Traffic:
         if expect(phone.call("PUT", f"/tasks/{task}", sent), 1200, 2005)["code"] == 1200:
             self.accepted.note(lambda kept: kept.mass_messages.update({task: 1}))
 
-    def _answer_to(self, phone: Phone, before: int, words: str) -> str:
+    def _answer_to(self, phone: Phone, before: int, text: str) -> str:
         """Wait for the robot's reply, which comes after the lease when its sender was killed."""
         deadline = time.monotonic() + 45
         while time.monotonic() < deadline and not self.stop.is_set():
             with suppress(*NO_ANSWER):
                 for message in phone.messages()[before:]:
-                    if words in str(message["content"]):
+                    if text in str(message["content"]):
                         return str(message["content"])
             time.sleep(0.3)
         raise requests.Timeout("the robot has not answered")
@@ -270,7 +270,9 @@ class Traffic:
 
     def _operators_work(self) -> None:
         if self.operator is None or time.monotonic() > self.operator_until:
-            self.operator = Operator(self.processes.url, "admin", self.password, self.scenario.http("operator"))
+            self.operator = OperatorClient(
+                self.processes.url, "admin", self.password, self.scenario.http("operator")
+            )
             self.operator_until = time.monotonic() + 60
         waiting = self.operator.rows("earnings/withdrawal", status="0")
         if waiting:

@@ -143,10 +143,10 @@ def _of_messages(sandbox: State) -> Iterator[str]:
     rows = OutboxMessage.objects.filter(operation=OutboxMessage.Operation.SEND)
     sent = {str(number) for number in rows.filter(status=Outbox.SENT).values_list("message_no", flat=True)}
     yield from _some("messages that are sent here and unknown to the gateway", sent - sandbox.messages.keys())
-    yield from _some("messages that were said and are not sent here", sandbox.messages.keys() - sent)
+    yield from _some("messages that the gateway sent and that are not sent here", sandbox.messages.keys() - sent)
     switched_off = Q(status=Outbox.CLOSED, cause__startswith="launch:")  # by its user, before it was sent
-    given_up = OutboxMessage.objects.filter(status__in=[Outbox.FAILED, Outbox.CLOSED]).exclude(switched_off)
-    yield from _some("messages that were given up", (f"{row.cause}: {row.reason}" for row in given_up))
+    unsent = OutboxMessage.objects.filter(status__in=[Outbox.FAILED, Outbox.CLOSED]).exclude(switched_off)
+    yield from _some("messages that failed or were closed", (f"{row.cause}: {row.reason}" for row in unsent))
 
 
 def repeated_requests(sandbox: State) -> tuple[int, int]:

@@ -20,7 +20,7 @@ from integrations.models import GatewayEvent, SensitiveWord, SensitiveWordImport
 from keywords.models import KeywordBatch
 from robots.models import MessageAttempt, OutboxMessage, RobotDay, Scan
 from tests.factories.launches import launched, scheduled
-from tests.factories.money import ask, give
+from tests.factories.money import credit, requested_withdrawal
 from tests.factories.people import FriendshipFactory, GroupFactory, OperatorFactory, UserFactory
 
 _numbers = count(1)
@@ -65,8 +65,8 @@ def _one_of_each(n: int) -> None:
     word_import = SensitiveWordImport.objects.create(file_name=f"{n}.csv", imported_at=now, imported_by="root")
     SensitiveWord.objects.create(word=f"词{n}", word_import=word_import)
     TextMessage.objects.create(batch=user.pk, phone=user.phone, content="x", created_at=now, retry_at=now)
-    give(user, "100")
-    withdrawals.approve([ask(user).pk], by="root", at=now)
+    credit(user, "100")
+    withdrawals.approve([requested_withdrawal(user).pk], by="root", at=now)
     issue_key(f"key-{n}", [Scope.SMS_SEND])
     ShortLink.objects.create(slug=f"s{n}", url="http://a", url_hash=f"h{n}")
     status.set_status(status=1, upgrade_end="", by="root", at=now)

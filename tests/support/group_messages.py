@@ -11,15 +11,15 @@ _numbers = count(1)
 
 
 def group_message(
-    words: Any = "你好", *, group: str = "g1", by: str = "bob", **fields: Any
+    text: Any = "你好", *, group: str = "g1", by: str = "bob", **fields: Any
 ) -> tuple[str, dict[str, Any]]:
     """Return the event of a member's text in a group, with a new message number."""
-    answer = {"group_id": group, "user_id": by, "type": 3, "content": words, "message_no": f"m{next(_numbers)}"}
+    answer = {"group_id": group, "user_id": by, "type": 3, "content": text, "message_no": f"m{next(_numbers)}"}
     return "group_message", answer | fields
 
 
-def receive_group_message(words: Any = "你好", **fields: Any) -> None:
-    gateway_sends(group_message(words, **fields))
+def receive_group_message(text: Any = "你好", **fields: Any) -> None:
+    gateway_sends(group_message(text, **fields))
 
 
 def messages_to(group_code: str = "g1") -> list[str]:

@@ -1,4 +1,4 @@
-"""An outside system whose responses a test defines."""
+"""Outside systems that fail in the sandbox, and an outside system whose responses a test defines."""
 
 import threading
 from collections.abc import Iterator
@@ -9,6 +9,12 @@ from typing import Any
 from config.checks.addresses import outside_names
 from integrations.sandbox.server import Sandbox, SandboxRequest, SandboxResponse
 from integrations.sandbox.state import State
+
+
+def set_fault(sandbox: Any, system: str, mode: str = "error") -> None:
+    """Have an outside system of the sandbox fail in this way from now on; `ok` ends it."""
+    with sandbox.state.lock:
+        sandbox.state.note("fault", system=system, mode=mode, rate=1.0)
 
 
 class OutsideSystem:

@@ -19,12 +19,13 @@ from earnings.tasks import query_payouts
 from tests.support.entry_points import key_with
 
 
+def fake_pay(sandbox) -> Any:
+    """Return the sandbox's fake of WeChat Pay."""
+    return next(system for name, system in sandbox.systems if name == "pay")
+
+
 def set_next_state(sandbox, state: str) -> None:
     sandbox.state.note("next_bill", next_state=state)
-
-
-def set_fault(sandbox, mode: str, *, system: str = "pay") -> None:
-    sandbox.state.note("fault", system=system, mode=mode, rate=1.0)
 
 
 def query_later(**later: float) -> None:
@@ -40,18 +41,17 @@ def states_of(withdrawal: Withdrawal) -> tuple[int, str]:
     return withdrawal.status, payout.state
 
 
+def payout_states() -> list[str]:
+    return sorted(Payout.objects.values_list("state", flat=True))
+
+
 def bills(sandbox) -> list[tuple[str, int]]:
     return [(bill["state"], bill["requests"]) for bill in sandbox.state.bills.values()]
 
 
-def pay_of(sandbox) -> Any:
-    """Return the sandbox's WeChat Pay."""
-    return dict(sandbox.systems)["pay"]
-
-
 def notify(sandbox, withdrawal: Withdrawal, **changed: str) -> int:
     """Post the sandbox's signed notification with `changed` headers. Returns the HTTP status."""
-    pay = pay_of(sandbox)
+    pay = fake_pay(sandbox)
     raw, headers = pay.notify_of(withdrawal.pk.hex)
     return (
         Client()
@@ -64,7 +64,7 @@ def signed_notify(
     sandbox, content: Any, *, event: Any = "MCHTRANSFER.BILL.FINISHED", **changed: Any
 ) -> tuple[int, Any]:
     """Post a correctly signed notification with this content. `changed`: parts of its resource. Returns (status, body)."""
-    pay = pay_of(sandbox)
+    pay = fake_pay(sandbox)
     sealed = AESGCM(settings.WECHAT_PAY_API_V3_KEY.encode()).encrypt(b"0" * 12, json.dumps(content).encode(), b"x")
     resource = {
         "ciphertext": base64.b64encode(sealed).decode(),

@@ -26,7 +26,7 @@ def new_log(name: str) -> Path:
 def start_process(
     argv: Sequence[str], name: str, *, env: Mapping[str, str], **options: Any
 ) -> "subprocess.Popen[str]":
-    """Start a process that writes into a log (`log_of`): its errors, and its output unless `how` says otherwise."""
+    """Start a process that writes into a log (`log_of`): its errors, and its output unless `options` redirect it."""
     note_environment(env)
     path = new_log(name)
     with path.open("wb") as log:

@@ -6,14 +6,14 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
 
 import requests
 
-from config.local.demo.clients import Operator
+from config.local.demo.clients import OperatorClient
 from config.local.processes import free_port
 from tests.support.prepared import copy_prepared
 from tests.support.processes import PROJECT, log_of, run_process, start_process, watch_servers
@@ -24,8 +24,8 @@ READY_SECONDS = 180
 class Product:
     """A running product that tests start, call over HTTP and stop."""
 
-    def __init__(self, run_dir: Path, *text: str, **env: str) -> None:
-        self.run_dir, self.words = run_dir, text
+    def __init__(self, run_dir: Path, *arguments: str, **env: str) -> None:
+        self.run_dir, self.arguments = run_dir, arguments
         self.port, self.sandbox_port = free_port(), free_port()
         kept = {
             k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
@@ -57,7 +57,7 @@ class Product:
 
     def start(self) -> "Product":
         self.process = start_process(
-            [sys.executable, "manage.py", "up", *self.words],
+            [sys.executable, "manage.py", "up", *self.arguments],
             "up",
             env=self.env,
             cwd=self.project,
@@ -92,10 +92,10 @@ class Product:
         self.process.wait(30)
         return time.monotonic() - began
 
-    def run(self, *text: str) -> str:
+    def run(self, *arguments: str) -> str:
         """Run a management command. Returns its output."""
-        argv = [sys.executable, "manage.py", *text]
-        done = run_process(argv, text[0], env=self.env, answers=True, timeout=120)
+        argv = [sys.executable, "manage.py", *arguments]
+        done = run_process(argv, arguments[0], env=self.env, answers=True, timeout=120)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -133,17 +133,42 @@ class Product:
         finally:
             self.set_fault(system, "ok")
 
-    def operator(self) -> Operator:
+    def operator(self) -> OperatorClient:
         found = re.search(r"Password:\s+(\S+)", self.output)
         assert found, self.output
-        return Operator(self.url, "admin", found[1])
+        return OperatorClient(self.url, "admin", found[1])
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 20, otherwise: Callable[[], Any] = lambda: "") -> Any:
+def wait_for(
+    condition: Callable[[], Any],
+    seconds: float = 20,
+    otherwise: Callable[[], Any] = lambda: "",
+    *,
+    every: float = 0.1,
+) -> Any:
     """Wait until the condition is true and return its value. Fails with the text of `otherwise`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if found := condition():
             return found
-        time.sleep(0.1)
+        time.sleep(every)
     raise AssertionError(f"not true within {seconds} s: {otherwise()}")
+
+
+def running_processes(product: Product) -> dict[int, str]:
+    """Return the command lines by pid of processes with the product's directory in their environment or as their cwd."""
+    found = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            environment = (entry / "environ").read_bytes().split(b"\0")
+            is_ours = f"RUN_DIR={product.run_dir}".encode() in environment
+            is_home = (entry / "cwd").readlink().is_relative_to(product.run_dir)  # Redis rewrites its environment
+            has_ended = (entry / "stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+            if (is_ours or is_home) and not has_ended:
+                found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+    return found
+
+
+def pids_of(product: Product, part: str) -> list[int]:
+    """Return the ids of the product's processes whose command line contains this part."""
+    return [pid for pid, command in running_processes(product).items() if part in command]

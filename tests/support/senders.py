@@ -19,14 +19,15 @@ from typing import Any
 
 import psycopg2
 
-from config.local.embedded import EmbeddedServices, Postgres, Valkey
+from config.local.embedded import EmbeddedServices
 from tests.support.prepared import copy_prepared
 from tests.support.processes import start_process, watch_servers
+from tests.support.servers import WithServers
 
 LEASE_SECONDS = 1.5
 
 
-class SenderProcesses:
+class SenderProcesses(WithServers):
     """PostgreSQL and Redis for one test module, and the sender processes that it starts."""
 
     def __init__(self, run_dir: Path, gateway_url: str) -> None:
@@ -51,16 +52,6 @@ class SenderProcesses:
             stdout=subprocess.PIPE,
         )
         self.senders: list[int] = []
-
-    @property
-    def postgres(self) -> Postgres:
-        assert self.services.postgres is not None
-        return self.services.postgres
-
-    @property
-    def redis(self) -> Valkey:
-        assert self.services.valkey is not None
-        return self.services.valkey
 
     def order(self, what: str, argument: Any = None) -> int:
         assert self.parent.stdin is not None
@@ -118,12 +109,6 @@ class SenderProcesses:
         self.services.stop()
 
 
-def stop(server: Postgres | Valkey) -> Any:
-    """Stop a server. Returns a function that restarts it with the same port and data."""
-    server.stop()
-    return server.start_again
-
-
 def _runs(pid: int) -> bool:
     with suppress(ProcessLookupError):
         os.kill(pid, 0)
@@ -160,7 +145,7 @@ def _write(counts: list[int]) -> None:
     )
 
 
-def _say(words: str) -> None:
+def _write_as_product(text: str) -> None:
     """Write one message like the product, with the notification to senders."""
     from django.utils import timezone  # noqa: PLC0415
 
@@ -169,7 +154,7 @@ def _say(words: str) -> None:
 
     robot, _ = Robot.objects.get_or_create(code="sandbox-robot-1", defaults={"name": "小助手"})
     writing.message_group(
-        robot=robot, group_code="g0", content=writing.text(words), cause="fault", at=timezone.now()
+        robot=robot, group_code="g0", content=writing.text(text), cause="fault", at=timezone.now()
     )
 
 
@@ -197,7 +182,7 @@ def main() -> None:
 
     django.setup()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps ended children
-    work = {"write": _write, "say": _say, "send": _send}
+    work = {"write": _write, "write as product": _write_as_product, "send": _send}
     for line in sys.stdin:
         what, argument = json.loads(line)
         pid = os.fork()

@@ -35,8 +35,8 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
 else:  # workers share the servers; each has a directory and, in Redis as in PostgreSQL, a database of its own
     _name = os.environ["PYTEST_XDIST_WORKER"]
     _shared_dir = Path(os.environ["RUN_DIR"])
-    _told = read_services(_shared_dir) or {}
-    _redis_url = (os.environ.get("REDIS_URL") or _told["redis_url"]).rsplit("/", 1)[0]
+    _services = read_services(_shared_dir) or {}
+    _redis_url = (os.environ.get("REDIS_URL") or _services["redis_url"]).rsplit("/", 1)[0]
     _own_dir = _shared_dir / _name
     (_own_dir / "static").mkdir(parents=True, exist_ok=True)
     (_own_dir / "services.json").write_text((_shared_dir / "services.json").read_text())

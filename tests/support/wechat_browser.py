@@ -1,5 +1,6 @@
 """WeChat's browser on a user's phone, with its sign-in and WeChat's page for confirming a transfer."""
 
+from base64 import b64encode
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -8,6 +9,7 @@ from django.test import Client
 
 from earnings.models import Payout, Withdrawal
 
+IDENTITY = "union_id"  # the client's own cookie
 WECHAT = (
     "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 Chrome/116.0 Mobile Safari/537.36 MicroMessenger/8.0.50"
 )
@@ -63,3 +65,16 @@ def confirm_in_wechat(sandbox: Any, withdrawal: Withdrawal) -> int:
     package = Payout.objects.get(withdrawal=withdrawal).package_info
     params = {"mchId": "1900000001", "appId": "sandbox", "package": package}
     return requests.post(f"{sandbox.url}/phone/transfer", params=params, timeout=5).status_code
+
+
+def browser_with_proof(name: str = "alice") -> Client:
+    """Return a browser with a WeChat proof and the client's own identity cookie."""
+    client = Client()
+    assert client.get("/wechat/user_info", {"app_id": "sandbox", "code": name}).json()["code"] == 1200
+    client.cookies[IDENTITY] = b64encode(f"union-{name}".encode()).decode()
+    return client
+
+
+def sign_in_with_proof(client: Client, name: str = "alice") -> Any:
+    """Sign in to the API with the proof of the browser. Returns the response."""
+    return client.post("/auth", {"union_id": f"union-{name}"}, content_type="application/json")

@@ -48,7 +48,7 @@ class Caller:
         self.http.headers["Authorization"] = f"Bearer {token}"
 
 
-class Operator:
+class OperatorClient:
     """An operator in the admin: signs in through its form, runs actions and confirms them."""
 
     def __init__(self, url: str, username: str, password: str, http: requests.Session | None = None) -> None:

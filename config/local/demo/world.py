@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-from config.local.demo.clients import Caller, Operator, wait_for
+from config.local.demo.clients import Caller, OperatorClient, wait_for
 
 USERS = 30
 GROUPS = 42  # at most 15 new groups per robot and day, and the demo is loaded in one day
@@ -75,7 +75,7 @@ class Person:
 
     @property
     def inviter(self) -> int | None:
-        """Return the number of the inviter in the referral tree; None for the first user."""
+        """Return the number of the inviter in the referral tree. Returns None for the first user."""
         return (self.number - 1) // INVITED_EACH if self.number else None
 
 
@@ -86,7 +86,7 @@ class World:
     url: str
     sandbox: Caller
     service: Caller
-    operator: Callable[[], Operator]
+    operator: Callable[[], OperatorClient]
     settle: Callable[[date], None]
     today: date
     people: list[Person] = field(default_factory=list)
@@ -212,7 +212,7 @@ class World:
                 self._decide(operator, number, outcome)
         self.sandbox.call("POST", "/_/pay", {"next_state": "SUCCESS"})
 
-    def _decide(self, operator: Operator, number: int, outcome: str) -> None:
+    def _decide(self, operator: OperatorClient, number: int, outcome: str) -> None:
         ids = operator.rows("earnings/withdrawal", q=Person(number, self.service).phone)
         if outcome == "reject":
             operator.act("earnings/withdrawal", "reject", ids, reason=REASON)

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from accounts.models import Operator as OperatorRow
 from config.backoffice import dashboard
-from config.local.demo.clients import Caller, Operator, Unexpected
+from config.local.demo.clients import Caller, OperatorClient, Unexpected
 from config.local.demo.world import DAYS, GROUPS, ROBOTS, USERS, World
 from config.models import ApiKey, Scope
 from config.platform.dates import day_of
@@ -82,7 +82,7 @@ class Command(BaseCommand):
         call_command("create_api_key", OPERATOR, *[f"--scope={scope.value}" for scope in SCOPES], stdout=printed)
         return printed.getvalue().strip()
 
-    def _operator(self, url: str) -> Operator:
+    def _operator(self, url: str) -> OperatorClient:
         """Return an operator of the demo with a new random password."""
         password = secrets.token_urlsafe(18)
         row = OperatorRow.objects.filter(username=OPERATOR).first()
@@ -92,7 +92,7 @@ class Command(BaseCommand):
             row.set_password(password)
             row.is_active = True
             row.save(update_fields=["password", "is_active"])
-        return Operator(url, OPERATOR, password)
+        return OperatorClient(url, OPERATOR, password)
 
     def _revoke_access(self, key: str) -> None:
         """Revoke the key and deactivate the operator of the demo."""

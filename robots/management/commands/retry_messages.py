@@ -40,7 +40,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{count} messages would be {done_to}.")
             return
         done = sum(self._change(chosen, count, options))
-        left = failed.count()
+        left = failed.count_failed()
         self.stdout.write(
             f"{done} messages {'closed' if options['close'] else 'will be tried again'}; {left} left."
         )
@@ -52,9 +52,9 @@ class Command(BaseCommand):
             while keys := list(chosen.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:CHUNK]):
                 chunk, last, now = OutboxMessage.objects.filter(pk__in=keys), keys[-1], timezone.now()
                 if options["close"]:
-                    done.append(failed.close(chunk, by=options["by"], at=now))
+                    done.append(failed.close_failed(chunk, by=options["by"], at=now))
                 else:
-                    done.append(failed.retry(chunk, at=now))
+                    done.append(failed.retry_failed(chunk, at=now))
                 bar.update(len(keys))
         return done
 

@@ -13,7 +13,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            synced = roster.sync_robots()
+            synced = roster.sync_with_gateway()
         except OutsideError as error:
             raise CommandError(f"The gateway does not answer: {error}. Try again later.") from error
         self.stdout.write(f"Robots: {synced.created} new, {synced.updated} updated.")

@@ -8,7 +8,7 @@ from django.utils import timezone
 from tests.contract.objects import Objects
 from tests.contract.table import Operation, Rows, also_as, body, path, query
 from tests.contract.types import INTEGER, SWITCH, TEXT, TIME, UUID, Type, nullable
-from tests.factories.launches import TEXT as WORDS
+from tests.factories.launches import TEXT as MESSAGE_TEXT
 
 _RULES = "tests/launches/test_mass_messages.py"
 _HISTORY_RULES = "tests/launches/test_launch_switches_and_history.py"
@@ -29,7 +29,12 @@ _HISTORY = Operation(
 def _completed(objects: Objects) -> dict[str, Any]:
     tomorrow = timezone.localtime() + timedelta(days=1)
     groups = [str(objects.group.pk)]
-    return {"task_id": objects.draft.pk, "message": WORDS, "group_ids": groups, "send_date": f"{tomorrow:%F %T}"}
+    return {
+        "task_id": objects.draft.pk,
+        "message": MESSAGE_TEXT,
+        "group_ids": groups,
+        "send_date": f"{tomorrow:%F %T}",
+    }
 
 
 ROWS: Rows = [

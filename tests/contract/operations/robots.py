@@ -58,7 +58,7 @@ ROWS: Rows = [
         good=lambda objects: {
             "open_id": "open-new",
             "union_id": "union-new",
-            "sharing_user_id": str(objects.master.pk),
+            "sharing_user_id": str(objects.inviter.pk),
             "channel": objects.robot.channel,
         },
         answer={"head_url": TEXT, "qr_code": TEXT, "wechat_no": TEXT, "name": TEXT},

@@ -1,0 +1,49 @@
+"""Messages of robots: written like the product, sent, refused and due again."""
+
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+
+from robots.models import OutboxMessage, Robot
+from robots.outbox import writing
+from tests.support.entry_points import send_due_messages
+from tests.support.outside_system import set_fault
+
+
+def write_message(
+    robot: Robot, content: str, group: str = "g1", at: datetime | None = None, cause: str = "test"
+) -> OutboxMessage:
+    return writing.message_group(
+        robot=robot, group_code=group, content=writing.text(content), cause=cause, at=at or timezone.now()
+    )
+
+
+def sent_contents(sandbox) -> list[str]:
+    """Return the contents of the messages that reached the gateway."""
+    return [message["content"] for message in sandbox.state.messages.values()]
+
+
+def clear_faults(sandbox) -> None:
+    sandbox.state.faults.clear()
+
+
+def make_messages_due() -> None:
+    """Have waiting messages be due now, whatever their lease."""
+    OutboxMessage.objects.filter(status=OutboxMessage.Status.WAITING).update(
+        retry_at=timezone.now(), leased_until=None, lease=None
+    )
+
+
+def refuse_messages(sandbox: Any) -> None:
+    """Have the gateway refuse five attempts, which fails the waiting messages."""
+    set_fault(sandbox, "gateway")
+    for _ in range(5):
+        OutboxMessage.objects.waiting().update(retry_at=timezone.now())
+        send_due_messages()
+
+
+def fail_messages(sandbox: Any) -> None:
+    """Have the gateway refuse the waiting messages until they fail, and then work again."""
+    refuse_messages(sandbox)
+    set_fault(sandbox, "gateway", "ok")
