@@ -28,7 +28,7 @@ __all__ = [
     "LedgerTransaction",
     "Payout",
     "PayoutPause",
-    "PayoutState",
+    "PayoutStage",
     "RedPacketOpening",
     "RuleChange",
     "SettlementDay",

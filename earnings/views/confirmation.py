@@ -166,7 +166,7 @@ def _notice(request: HttpRequest, notice: Notice, status: int, **context: Any) -
     return render(request, "earnings/payout_notice.html", {"notice": notice, **context}, status=status)
 
 
-class PayoutState(serializers.Serializer[Any]):
+class PayoutStage(serializers.Serializer[Any]):
     state = serializers.ChoiceField(choices=[stage.value for stage in Stage], help_text="到哪一步了")
 
 
@@ -180,7 +180,7 @@ class PayoutStateViews(OperationViews[Withdrawal]):
 
     @operation(
         "提现到哪一步了",
-        answer=PayoutState,
+        answer=PayoutStage,
         codes=[Code.NOT_FOUND],
         description="收款确认页用：reviewing 审核中，rejected 已拒绝，paying 打款中，to_confirm 待用户确认，"
         "transferring 转账中，cancelling 撤销中，checking 核实中，paid 已到账，failed 失败。",
@@ -190,7 +190,7 @@ class PayoutStateViews(OperationViews[Withdrawal]):
 
     @operation(
         "用户已在微信里确认收款",
-        answer=PayoutState,
+        answer=PayoutStage,
         codes=[Code.NOT_FOUND],
         description="收款确认页用：随即向微信支付查询；是否到账以微信支付的答复为准。",
     )
@@ -208,5 +208,5 @@ def _own_withdrawal(request: Request, reference: str) -> Withdrawal:
 
 
 def _state_of(withdrawal: Withdrawal) -> dict[str, Any]:
-    data: dict[str, Any] = PayoutState({"state": confirmation.stage_of(withdrawal)}).data
+    data: dict[str, Any] = PayoutStage({"state": confirmation.stage_of(withdrawal)}).data
     return data
