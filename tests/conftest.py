@@ -11,10 +11,11 @@ from config.local.processes import free_port
 
 
 def pytest_configure() -> None:
-    """Every test client builds the middleware afresh; looking for static files each time took 80 ms."""
+    """Leave out what is slow and tested elsewhere."""
     from django.conf import settings  # noqa: PLC0415
 
-    settings.WHITENOISE_USE_FINDERS = False
+    settings.WHITENOISE_USE_FINDERS = False  # every test client builds the middleware again: 80 ms
+    settings.PASSWORD_HASHERS = ["tests.support.hashers.OneRoundHasher"]
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from config.backoffice.filters import parameters_of
 from tests.contract.hostile import LONGEST_SECONDS, TEXTS
 from tests.support.admin_pages import PAGES, Operator
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.exhaustive]
 _OF_DJANGO = ("o", "p", "all", "e", "_to_field", "_popup", "id__regex", "pk__in", "id__exact")
 
 

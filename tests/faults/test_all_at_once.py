@@ -20,6 +20,7 @@ from tests.support.product import Product
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("availability")]
 HALF_SENT, SIGN_INS, UPLOADS, OUTSIDE_CALLS = 100, 64, 4, 24
 PROBES, SOON, PAUSE = 11, 1.0, 2.0  # seconds, the last two
+SLOWER = 10  # times as long as without loads; a service whose threads are taken answers after half a minute
 UPLOAD_BYTES, PART = 100_000_000, b"0" * 100_000
 TOKEN = "a" * 32
 _names = itertools.count()
@@ -134,10 +135,12 @@ def outside_call(front: Front, _: int) -> None:
 
 def test_the_service_answers_under_all_these_loads(product: Product, front: Front):
     loads = [(HALF_SENT, half_a_request), (SIGN_INS, sign_in), (UPLOADS, upload), (OUTSIDE_CALLS, outside_call)]
+    quiet = sorted(front.seconds_of_an_answer() for _ in range(PROBES))[PROBES // 2]
     with product.fault("wechat"), ExitStack() as stack:
         for count, work in loads:
             stack.enter_context(repeated(count, work, front))
         time.sleep(2)
         took = sorted(front.seconds_of_an_answer() for _ in range(PROBES))
     # Half of them may be slow because other tests have the processor, not because a thread was lacking.
-    assert took[PROBES // 2] < SOON, took
+    # Where other programs have it too, an answer takes longer before the loads as well.
+    assert took[PROBES // 2] < max(SOON, SLOWER * quiet), (quiet, took)

@@ -35,7 +35,6 @@ ALLOWED = {
 ORDINARY = {
     "words": (
         "integrations/",
-        "keywords/",
         "config/settings.py",
         "tests/benchmarks/bench_moderation.py",
         "tests/config/test_secret_key.py",
