@@ -1,4 +1,4 @@
-"""The categories that a new installation starts with; operators edit them."""
+"""The categories of problems that a new installation starts with; operators edit them."""
 
 from django.db import migrations
 
