@@ -4,9 +4,9 @@ from django.db import migrations
 
 
 def add(apps, schema_editor):
-    account = apps.get_model("earnings", "Account")
+    Account = apps.get_model("earnings", "Account")
     for kind in ("rewards", "paid_out"):
-        account.objects.create(kind=kind)
+        Account.objects.create(kind=kind)
     apps.get_model("earnings", "EarningsRules").objects.create(pk=1)
 
 

@@ -10,9 +10,9 @@ FROM = date(2018, 1, 1)
 
 
 def add(apps, schema_editor):
-    plan = apps.get_model("groups", "StarPlan")
+    StarPlan = apps.get_model("groups", "StarPlan")
     for star, daily in DAILY.items():
-        plan.objects.create(star=star, income_days=30, daily_profit=Decimal(daily), valid_from=FROM)
+        StarPlan.objects.create(star=star, income_days=30, daily_profit=Decimal(daily), valid_from=FROM)
     apps.get_model("groups", "ArticlePrice").objects.create(amount=Decimal("0.16"), valid_from=FROM)
 
 
