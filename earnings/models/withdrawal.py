@@ -72,6 +72,17 @@ class WithdrawalStatus(models.IntegerChoices):
     FAILED = 4, "打款失败"
 
 
+_NOT_TO_REVIEW = f"NEW.status <> {WithdrawalStatus.TO_REVIEW} OR NEW.first_approved_by <> ''"
+_RECEIVER_IS_ERASED = (
+    f"OLD.status IN ({WithdrawalStatus.REJECTED}, {WithdrawalStatus.PAID}, {WithdrawalStatus.FAILED})"
+    " AND (NEW.open_id, NEW.app_id) = ('', '')"
+)
+_IS_APPROVED_BY_ONE = (
+    "(OLD.status, NEW.status, OLD.first_approved_by)"
+    f" = ({WithdrawalStatus.TO_REVIEW}, {WithdrawalStatus.PAYING}, '')"
+)
+
+
 class Withdrawal(models.Model):
     """A user's request for money. Database triggers keep the request as it was and allow only forward changes of its status."""
 
@@ -150,7 +161,7 @@ class Withdrawal(models.Model):
             Forbid(
                 name="withdrawal_begins_unreviewed",
                 operation=pgtrigger.Insert,
-                condition="NEW.status <> 0 OR NEW.first_approved_by <> ''",
+                condition=_NOT_TO_REVIEW,
                 constraint="withdrawal_moves_one_way",
                 message="a withdrawal does not go from <NULL> to %",
                 values=["NEW.status"],
@@ -178,7 +189,7 @@ class Withdrawal(models.Model):
                 name="withdrawal_receiver_is_fixed",
                 fields=["open_id", "app_id"],
                 # the receiver of an ended withdrawal may be erased, but not replaced
-                unless="OLD.status IN (2, 3, 4) AND (NEW.open_id, NEW.app_id) = ('', '')",
+                unless=_RECEIVER_IS_ERASED,
                 constraint="withdrawal_request_is_fixed",
                 message=_FIXED,
             ),
@@ -193,7 +204,7 @@ class Withdrawal(models.Model):
                 name="large_withdrawal_has_two_approvals",
                 when=pgtrigger.Before,
                 operation=pgtrigger.Update,
-                condition=pgtrigger.Condition("(OLD.status, NEW.status, OLD.first_approved_by) = (0, 1, '')"),
+                condition=pgtrigger.Condition(_IS_APPROVED_BY_ONE),
                 func=LARGE_WITHDRAWAL_HAS_TWO_APPROVALS,
             ),
         ]

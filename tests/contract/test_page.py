@@ -16,6 +16,6 @@ def test_the_tests_of_its_rules_call_the_operation(operation: Operation):
     """The file with the tests of its rules, or a helper that it imports, contains the fixed part of its path."""
     text = (PROJECT / operation.rules).read_text()
     for module in re.findall(r"^from (tests\.\S+) import", text, re.MULTILINE):
-        text += (PROJECT / module.replace(".", "/")).with_suffix(".py").read_text()
+        text += Path(str(import_module(module).__file__)).read_text()
     fixed = max(operation.path.split("/{")[0].lstrip("/").split("}"), key=len)
     assert fixed in text

@@ -3,11 +3,9 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from uuid import UUID
 
 import pytest
 from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from accounts import blocking
@@ -87,20 +85,6 @@ def test_width_and_invisible_characters_make_no_difference(alice, group, keyword
     answer_to(keyword, user=alice)
     receive_group_message(text)
     assert messages_to() == ["十元"]
-
-
-def test_keywords_of_an_earlier_version_are_compared_in_the_same_form(alice, group):
-    batch_id = answer_to("ok价", "❤", user=alice)
-    answer_to("别的", reply="later", user=alice)
-    for old, new in (("ok价", "ＯＫ价"), ("❤", "❤\ufe0f"), ("别的", "❤")):
-        GroupKeyword.objects.filter(folded=old).update(folded=new)
-    with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-    for name in ("0003_backoffice", "0004_compare_keywords_in_compatibility_form"):
-        MigrationExecutor(connection).migrate([("keywords", name)])
-    assert list(GroupKeyword.objects.values_list("batch", "folded")) == [(UUID(batch_id), "ok价")] + [
-        (KeywordBatch.objects.latest("created_at").pk, "❤")
-    ]
 
 
 DASHES = "- - - - - - - - - - - - - - -"

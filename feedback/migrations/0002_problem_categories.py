@@ -1,4 +1,4 @@
-"""The categories that a new installation starts with; operators edit them."""
+"""The categories of problems that a new installation starts with; operators edit them."""
 
 from django.db import migrations
 
@@ -15,9 +15,9 @@ CATEGORIES = [
 
 
 def add(apps, schema_editor):
-    category = apps.get_model("feedback", "ProblemCategory")
+    ProblemCategory = apps.get_model("feedback", "ProblemCategory")
     for number, (title, kind) in enumerate(CATEGORIES, start=1):
-        category.objects.create(title=title, type=kind, seq_no=number * 10)
+        ProblemCategory.objects.create(title=title, type=kind, seq_no=number * 10)
 
 
 class Migration(migrations.Migration):
