@@ -5,10 +5,8 @@ The caller provides the exact amounts as a temporary view `income` (user_id, sli
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
 
-from django.db import connection
-
+from config.platform import db
 from earnings.models import TransactionKind
 
 _SUM_AND_FLOOR = """
@@ -46,10 +44,9 @@ JOIN accounts_user u ON u.id = c.user_id GROUP BY u.id ORDER BY 2 DESC, u.id LIM
 
 def calculate_credits() -> None:
     """Sum `income` per user and income type and round down to a cent, inside the caller's transaction."""
-    with connection.cursor() as cursor:
-        cursor.execute("DROP TABLE IF EXISTS credits")  # left by an earlier calculation in this transaction
-        cursor.execute(_SUM_AND_FLOOR)
-        cursor.execute("ANALYZE credits")  # otherwise the planner assumes a small table
+    db.execute("DROP TABLE IF EXISTS credits")  # left by an earlier calculation in this transaction
+    db.execute(_SUM_AND_FLOOR)
+    db.execute("ANALYZE credits")  # otherwise the planner assumes a small table
 
 
 def post_credits(*, kind: TransactionKind, cause: str, day: date, at: datetime, by: str = "") -> None:
@@ -57,21 +54,16 @@ def post_credits(*, kind: TransactionKind, cause: str, day: date, at: datetime, 
 
     Raises IntegrityError when the cause was posted before.
     """
-    params: dict[str, Any] = {"kind": kind.value, "cause": cause, "day": day, "at": at, "by": by}
-    with connection.cursor() as cursor:
-        for statement in (_OPEN_ACCOUNTS, _POST):
-            cursor.execute(statement, params)
+    params = {"kind": kind.value, "cause": cause, "day": day, "at": at, "by": by}
+    for statement in (_OPEN_ACCOUNTS, _POST):
+        db.execute(statement, params)
 
 
 def totals_by_type() -> dict[int, Decimal]:
     """Return the calculated credits as {income type: yuan}."""
-    with connection.cursor() as cursor:
-        cursor.execute(_TOTALS)
-        return dict(cursor.fetchall())
+    return dict(db.rows(_TOTALS))
 
 
 def largest_credits() -> list[tuple[str, Decimal]]:
     """Return (nickname, yuan) of the ten users with the largest credits."""
-    with connection.cursor() as cursor:
-        cursor.execute(_LARGEST)
-        return cursor.fetchall()
+    return db.rows(_LARGEST)

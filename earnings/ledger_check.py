@@ -2,8 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from django.db import connection
-
+from config.platform import db
 from earnings.models import LedgerCheck, LedgerTransaction
 
 OVERDUE_AFTER = timedelta(hours=26)  # one day, plus two hours for a late run
@@ -54,9 +53,4 @@ def is_overdue(last: LedgerCheck | None, *, at: datetime) -> bool:
 
 def find_errors() -> list[str]:
     """Return one line for each violation of an invariant."""
-    findings = []
-    with connection.cursor() as cursor:
-        for label, sql in _CHECKS.items():
-            cursor.execute(sql)
-            findings += [f"{label}: {row[0]}" for row in cursor.fetchall()]
-    return findings
+    return [f"{label}: {row[0]}" for label, sql in _CHECKS.items() for row in db.rows(sql)]

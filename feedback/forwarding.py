@@ -8,9 +8,10 @@ import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
+from config.platform import db
 from config.platform.sweeps import sweep
 from config.platform.wakeups import start_soon
 from feedback.models import Conversation, ForwardedMessage
@@ -73,10 +74,10 @@ def forward_waiting() -> int:
 
 
 def _lease_next(at: datetime) -> ForwardedMessage | None:
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_LEASE_NEXT, {"at": at, "until": at + LEASE})
-        row = cursor.fetchone()
-    return ForwardedMessage.objects.select_related("conversation__user").get(pk=row[0]) if row else None
+    with transaction.atomic():
+        leased = db.rows(_LEASE_NEXT, {"at": at, "until": at + LEASE})
+    messages = ForwardedMessage.objects.select_related("conversation__user")
+    return messages.get(pk=leased[0][0]) if leased else None
 
 
 def _forward(message: ForwardedMessage, service: CustomerService) -> bool:

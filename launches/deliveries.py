@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Case, F, Q, Value, When
 
+from config.platform import db
 from config.platform.wakeups import start_soon
 from launches.launch_intake import REPORT_RESULTS, SWITCHED_OFF
 from launches.models import Delivery, Launch
@@ -64,10 +65,9 @@ def update_deliveries_of(messages: Iterable[FinishedMessage], *, at: datetime) -
     mine = [message.pk for message in messages if message.cause.startswith("launch:")]
     if not mine:
         return
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_LOCK, {"messages": mine})
-        cursor.execute(_UPDATE, {"ids": [row[0] for row in cursor.fetchall()], "at": at})
-        changes = [change for change in cursor.fetchall() if change[1] != change[2]]
+    with transaction.atomic():
+        ids = [pk for pk, *_ in db.rows(_LOCK, {"messages": mine})]
+        changes = [change for change in db.rows(_UPDATE, {"ids": ids, "at": at}) if change[1] != change[2]]
         if changes:
             _count(changes, at)
             start_soon(REPORT_RESULTS)

@@ -3,12 +3,12 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from uuid import uuid4
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from config.errors import Conflict
+from config.platform import db
 from config.platform.lookups import as_uuid
 from config.platform.wakeups import start_soon
 from groups.models import Group
@@ -119,7 +119,7 @@ def _existing_launch(task_id: str, digest: str) -> Launch:
 
 def _create_deliveries(launch: Launch, references: Sequence[str], items: Sequence[Item], at: datetime) -> None:
     by_code = _by_code(references)
-    params: dict[str, Any] = {
+    params = {
         "launch": launch.pk,
         "cause": launch.cause,
         "at": at,
@@ -130,9 +130,7 @@ def _create_deliveries(launch: Launch, references: Sequence[str], items: Sequenc
         "statuses": [int(status) for status, _ in _INITIAL_STATUSES],
         "reasons": [reason for _, reason in _INITIAL_STATUSES],
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_CREATE_DELIVERIES, params)
-        _count(launch, dict(cursor.fetchall()), at)
+    _count(launch, dict(db.rows(_CREATE_DELIVERIES, params)), at)
     writing.notify_senders()
     start_soon(REPORT_RESULTS)
 

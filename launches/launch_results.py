@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
+from config.platform import db
 from config.platform.sweeps import sweep
 from integrations.http import OutsideError, Refused
 from integrations.launch_system import RESULTS_AT_ONCE, LaunchSystem
@@ -83,16 +83,16 @@ def _report(system: LaunchSystem, delivery: Delivery) -> ReportOutcome:
 
 def _record(batch: Sequence[Delivery], answers: Sequence[ReportOutcome], at: datetime) -> None:
     """Record which results were accepted, and when the others are due again."""
-    params: dict[str, Any] = {
+    params = {
         "at": at,
         "ids": [delivery.pk for delivery in batch],
         "sent": [delivery.status == Delivery.Status.SENT for delivery in batch],
         "accepted": [answer == ReportOutcome.ACCEPTED for answer in answers],
         "again": [at + retry_delay(delivery.result_try_count) for delivery in batch],
     }
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_LOCK, params)
-        cursor.execute(_RECORD, params)
+    with transaction.atomic():
+        db.execute(_LOCK, params)
+        db.execute(_RECORD, params)
 
 
 def retry_delay(try_count: int) -> timedelta:

@@ -6,13 +6,13 @@ whenever one of these is finished. Rows are locked in the order of senders: the 
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from accounts.models import User
 from config.errors import Conflict
+from config.platform import db
 from config.platform.lookups import as_uuid
 from launches import mass_messages
 from launches.models import MassMessage, MassMessageGroup
@@ -128,14 +128,13 @@ def _mass_message_id_of(message: FinishedMessage) -> UUID:
 
 def _update_parts(parts: Collection[Part], at: datetime) -> None:
     """Store the status of each of these parts. The caller has locked the mass messages."""
-    params: dict[str, Any] = {
+    params = {
         "ids": [message_id for message_id, _ in parts],
         "codes": [group_code for _, group_code in parts],
         "recalled_by_user": RECALLED_BY_USER,
         "at": at,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_UPDATE_PARTS, params)
+    db.execute(_UPDATE_PARTS, params)
 
 
 def _recall_late_messages(messages: Sequence[FinishedMessage], at: datetime) -> None:

@@ -4,11 +4,11 @@ import json
 import math
 import time
 from datetime import datetime
-from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
+from config.platform import db
 from launches.mass_message_results import finish_mass_messages
 from launches.models import MassMessage
 from robots.outbox import writing
@@ -75,17 +75,15 @@ def _wait_for_disk_on_commit() -> None:
 
     After a crash of the database, a commit that was lost would send the whole mass message again.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL synchronous_commit TO DEFAULT")
+    db.execute("SET LOCAL synchronous_commit TO DEFAULT")
 
 
 def _write_messages(message: MassMessage, at: datetime) -> None:
-    params: dict[str, Any] = {
+    params = {
         "message": message.pk,
         "contents": [json.dumps(content, ensure_ascii=False) for content in message.contents],
         "cause": message.cause,
         "at": at,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_WRITE_MESSAGES, params)
+    db.execute(_WRITE_MESSAGES, params)
     writing.notify_senders()

@@ -8,11 +8,11 @@ they have. It locks only the events that it returns.
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import takewhile
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
-from django.db import connection
 
+from config.platform import db
 from integrations.gateway.subscriptions import Event, bulk_subscribers_of
 
 BATCH = 100
@@ -70,9 +70,9 @@ KeyBatch = Sequence[WaitingEvent]  # events of one ordering key in their order
 def claim(*, at: datetime, after: int = 0) -> EventClaim:
     """Lock the next event after this id, and many others of its command if that has bulk handlers."""
     window = WINDOW if after else FIRST_WINDOW
-    with connection.cursor() as cursor:
-        cursor.execute(_SELECT_WINDOW, {"at": at, "after": after, "window": window})
-        waiting = [WaitingEvent._make(row) for row in cursor.fetchall()]
+    waiting = [
+        WaitingEvent._make(row) for row in db.rows(_SELECT_WINDOW, {"at": at, "after": after, "window": window})
+    ]
     next_after = waiting[-1].id if len(waiting) == window else 0
     batches = list(_ready_batches(waiting, after))
     for command in dict.fromkeys(batch[0].command for batch in batches):
@@ -112,22 +112,18 @@ def _batch(events: KeyBatch) -> KeyBatch:
 
 def _oldest(keys: Iterable[str]) -> dict[str | int, int]:
     """Return the id of the oldest waiting event of each of these ordering keys."""
-    with connection.cursor() as cursor:
-        cursor.execute(_SELECT_OLDEST, [list(keys)])
-        return {key: pk for key, pk in cursor.fetchall() if pk is not None}
+    return {key: pk for key, pk in db.rows(_SELECT_OLDEST, [list(keys)]) if pk is not None}
 
 
 def _lock(batches: Sequence[KeyBatch], at: datetime) -> list[ClaimedEvent]:
     """Lock what is free of these batches of one command. A batch ends before its first event that is locked elsewhere."""
     is_bulk = bool(bulk_subscribers_of(batches[0][0].command))
-    params: dict[str, Any] = {
+    params = {
         "ids": [event.id for batch in batches for event in batch],
         "at": at,
         "limit": BATCH if is_bulk else 1,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_LOCK, params)
-        rows = {row[0]: row for row in cursor.fetchall()}
+    rows = {row[0]: row for row in db.rows(_LOCK, params)}
     in_order = {event.id for batch in batches for event in takewhile(lambda event: event.id in rows, batch)}
     return [_claimed(*row) for pk, row in rows.items() if pk in in_order]
 

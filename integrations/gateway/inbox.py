@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from django.db import connection, transaction
+from django.db import transaction
 
 from config.api.parsers import Ambiguous
+from config.platform import db
 from config.platform.logging import masked
 from config.platform.retention import delete_in_chunks
 from config.platform.wakeups import start_soon
@@ -77,10 +78,9 @@ def _code(value: Any) -> str:
 
 def store(events: Sequence[Mapping[str, Any]], *, at: datetime) -> int:
     """Store these events, each `event_id` once. Returns how many were new. Handling starts when this commits."""
-    params: dict[str, Any] = {"events": _as_json([_row(event) for event in events]), "at": at}
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_STORE, params)
-        stored = int(cursor.rowcount)
+    params = {"events": _as_json([_row(event) for event in events]), "at": at}
+    with transaction.atomic():
+        stored = db.execute(_STORE, params)
         start_soon(HANDLE_EVENTS)
     return stored
 

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import orjson
 from django.conf import settings
-from django.db import connection
 
+from config.platform import db
 from robots.models import OutboxMessage
 
 BATCH = 200
@@ -103,7 +103,7 @@ def claim(
     SEND messages of `limited_robots` are left out, all SEND messages unless `may_send`. Other operations are claimed.
     """
     lease = str(uuid.uuid4())
-    params: dict[str, Any] = {
+    params = {
         "lease": lease,
         "seconds": settings.SENDER_LEASE_SECONDS,
         "at": at,
@@ -113,9 +113,7 @@ def claim(
         "may_send": may_send,
         "batch": batch,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, params)
-        rows = cursor.fetchall()
+    rows = db.rows(_CLAIM, params)
     return MessageClaim([_claimed(row[1:], lease) for row in rows if row[1] is not None], after=rows[0][0] or 0)
 
 
@@ -127,10 +125,9 @@ def _claimed(row: tuple[Any, ...], lease: str) -> ClaimedMessage:
 def release(messages: list[ClaimedMessage], *, until: datetime | None = None) -> None:
     """End the leases of messages that were not submitted to the gateway. `until` sets their `not_before`."""
     if messages:
-        params: dict[str, Any] = {
+        params = {
             "ids": [message.id for message in messages],
             "leases": [message.lease for message in messages],
             "until": until,
         }
-        with connection.cursor() as cursor:
-            cursor.execute(_RELEASE, params)
+        db.execute(_RELEASE, params)

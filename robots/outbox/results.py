@@ -2,10 +2,11 @@
 
 import random
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from django.db import connection, transaction
+from django.db import transaction
 
+from config.platform import db
 from integrations.http import Busy, OutcomeUnknown, OutsideError, Refused
 from robots.models import MessageAttempt, OutboxMessage
 from robots.outbox.leases import ClaimedMessage
@@ -114,7 +115,7 @@ def _store(results: list[AttemptResult], at: datetime) -> set[int]:
     """Store the results in one statement. Returns the ids of the messages that reached a final status."""
     results = sorted(results, key=_message_id)
     outcomes, answers, statuses, retries = map(list, zip(*(result.columns(at) for result in results), strict=True))
-    params: dict[str, Any] = {
+    params = {
         "at": at,
         "ids": [result.message.id for result in results],
         "leases": [result.message.lease for result in results],
@@ -123,9 +124,7 @@ def _store(results: list[AttemptResult], at: datetime) -> set[int]:
         "statuses": statuses,
         "retries": retries,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_FINISH, params)
-        return {key for (key,) in cursor.fetchall()}
+    return {key for (key,) in db.rows(_FINISH, params)}
 
 
 def _message_id(result: AttemptResult) -> int:
