@@ -88,9 +88,10 @@ ORDER BY group_id
 _INCOME = """
 CREATE OR REPLACE TEMPORARY VIEW income AS
 WITH paid AS (SELECT * FROM read_lines WHERE group_id IS NOT NULL AND NOT is_blocked)
-SELECT user_id, 1 AS slip_type, amount FROM paid
-UNION ALL SELECT inviter_id, 2, inviter_amount FROM paid WHERE inviter_id IS NOT NULL
-UNION ALL SELECT grand_inviter_id, 2, grand_inviter_amount FROM paid WHERE grand_inviter_id IS NOT NULL
+SELECT user_id, %(income_article_reads)s AS slip_type, amount FROM paid
+UNION ALL SELECT inviter_id, %(income_apprentices)s, inviter_amount FROM paid WHERE inviter_id IS NOT NULL
+UNION ALL SELECT grand_inviter_id, %(income_apprentices)s, grand_inviter_amount FROM paid
+    WHERE grand_inviter_id IS NOT NULL
 """
 
 
@@ -113,7 +114,7 @@ def settle_reads(*, day: date, amounts: Mapping[str, Decimal], by: str, at: date
         _refuse_duplicates()
         result.group_count = db.execute(_INSERT_GROUP_READS, {"day": day})
         [(result.unknown, result.blocked)] = db.rows(_SKIPPED_GROUPS)
-        db.execute(_INCOME)
+        db.execute(_INCOME, db.enum_params(income=IncomeType))
         crediting.calculate_credits()
         crediting.post_credits(
             kind=TransactionKind.ARTICLE_READS, cause=f"article_reads:{day}", day=day, at=at, by=by

@@ -7,8 +7,9 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from config.platform import db
-from earnings.models import TransactionKind
+from earnings.models import Account, Bucket, TransactionKind
 
+_CONSTANTS = db.enum_params(account=Account.Kind, bucket=Bucket)
 _SUM_AND_FLOOR = """
 CREATE TEMPORARY TABLE credits ON COMMIT DROP AS
 SELECT user_id, slip_type, floor(sum(amount) * 100) / 100 AS amount FROM income
@@ -17,7 +18,7 @@ GROUP BY user_id, slip_type HAVING floor(sum(amount) * 100) > 0
 # Rows are inserted in the order of user_id, so that two transactions that open the same accounts cannot deadlock.
 _OPEN_ACCOUNTS = """
 INSERT INTO earnings_account (id, kind, user_id, available, withdrawing, earned, opened_at)
-SELECT gen_random_uuid(), 'user', c.user_id, 0, 0, 0, %(at)s
+SELECT gen_random_uuid(), %(account_user)s, c.user_id, 0, 0, 0, %(at)s
 FROM (SELECT DISTINCT user_id FROM credits) c
 WHERE NOT EXISTS (SELECT 1 FROM earnings_account a WHERE a.user_id = c.user_id)
 ORDER BY c.user_id ON CONFLICT (user_id) DO NOTHING
@@ -29,11 +30,11 @@ WITH posted AS (
     WHERE EXISTS (SELECT 1 FROM credits) RETURNING id
 )
 INSERT INTO earnings_ledgerentry (transaction_id, account_id, bucket, amount, slip_type, day)
-SELECT posted.id, a.id, 'available', c.amount, c.slip_type, %(day)s::date
+SELECT posted.id, a.id, %(bucket_available)s, c.amount, c.slip_type, %(day)s::date
 FROM credits c JOIN earnings_account a ON a.user_id = c.user_id CROSS JOIN posted
 UNION ALL
-SELECT posted.id, rewards.id, 'available', -(SELECT sum(amount) FROM credits), NULL, %(day)s::date
-FROM posted CROSS JOIN earnings_account rewards WHERE rewards.kind = 'rewards'
+SELECT posted.id, rewards.id, %(bucket_available)s, -(SELECT sum(amount) FROM credits), NULL, %(day)s::date
+FROM posted CROSS JOIN earnings_account rewards WHERE rewards.kind = %(account_rewards)s
 """
 _TOTALS = "SELECT slip_type, sum(amount) FROM credits GROUP BY slip_type"
 _LARGEST = """
@@ -54,7 +55,7 @@ def post_credits(*, kind: TransactionKind, cause: str, day: date, at: datetime, 
 
     Raises IntegrityError when the cause was posted before.
     """
-    params = {"kind": kind.value, "cause": cause, "day": day, "at": at, "by": by}
+    params = {**_CONSTANTS, "kind": kind.value, "cause": cause, "day": day, "at": at, "by": by}
     for statement in (_OPEN_ACCOUNTS, _POST):
         db.execute(statement, params)
 

@@ -113,10 +113,11 @@ WHERE g.is_legacy AND g.day_star IS NULL AND g.member_count >= %(legacy_members)
 """  # noqa: S608 - our own SQL
 _INCOME = """
 CREATE OR REPLACE TEMPORARY VIEW income AS
-SELECT user_id, 0 AS slip_type, sum(profit) AS amount FROM settlement_lines GROUP BY user_id
-UNION ALL SELECT user_id, 4, sum(bonus) FROM settlement_lines WHERE bonus > 0 GROUP BY user_id
-UNION ALL SELECT inviter_id, 2, sum(inviter_profit) FROM settlement_lines WHERE inviter_id IS NOT NULL GROUP BY inviter_id
-UNION ALL SELECT grand_inviter_id, 2, sum(grand_inviter_profit) FROM settlement_lines
+SELECT user_id, %(income_groups)s AS slip_type, sum(profit) AS amount FROM settlement_lines GROUP BY user_id
+UNION ALL SELECT user_id, %(income_other)s, sum(bonus) FROM settlement_lines WHERE bonus > 0 GROUP BY user_id
+UNION ALL SELECT inviter_id, %(income_apprentices)s, sum(inviter_profit) FROM settlement_lines
+    WHERE inviter_id IS NOT NULL GROUP BY inviter_id
+UNION ALL SELECT grand_inviter_id, %(income_apprentices)s, sum(grand_inviter_profit) FROM settlement_lines
     WHERE grand_inviter_id IS NOT NULL GROUP BY grand_inviter_id
 """
 _INSERT_GROUP_DAYS = """
@@ -205,7 +206,7 @@ def _calculate(params: dict[str, Any]) -> None:
     db.execute("DROP TABLE IF EXISTS settlement_lines, read_lines CASCADE")
     db.execute(_CALCULATE, params)
     db.execute("ANALYZE settlement_lines")  # otherwise the planner assumes a small table
-    db.execute(_INCOME)
+    db.execute(_INCOME, db.enum_params(income=IncomeType))
 
 
 def _pay(day: date, at: datetime) -> SettlementResult:

@@ -37,9 +37,9 @@ _TOO_LATE = "你 {moment} 发给客服的消息没有送达:客服系统一整�
 _LEASE_NEXT = """
 UPDATE feedback_forwardedmessage SET retry_at = %(until)s WHERE id = ANY(ARRAY(
     SELECT f.id FROM feedback_forwardedmessage f
-    WHERE f.status = 0 AND f.retry_at <= %(at)s AND NOT EXISTS (
+    WHERE f.status = %(waiting)s AND f.retry_at <= %(at)s AND NOT EXISTS (
         SELECT 1 FROM feedback_forwardedmessage b
-        WHERE b.status = 0 AND b.conversation_id = f.conversation_id AND b.id < f.id)
+        WHERE b.status = %(waiting)s AND b.conversation_id = f.conversation_id AND b.id < f.id)
     ORDER BY f.id LIMIT 1 FOR UPDATE SKIP LOCKED
 )) RETURNING id
 """
@@ -75,7 +75,7 @@ def forward_waiting() -> int:
 
 def _lease_next(at: datetime) -> ForwardedMessage | None:
     with transaction.atomic():
-        leased = db.rows(_LEASE_NEXT, {"at": at, "until": at + LEASE})
+        leased = db.rows(_LEASE_NEXT, {"waiting": Status.WAITING, "at": at, "until": at + LEASE})
     messages = ForwardedMessage.objects.select_related("conversation__user")
     return messages.get(pk=leased[0][0]) if leased else None
 

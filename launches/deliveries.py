@@ -19,6 +19,7 @@ from robots.signals import FinishedMessage
 
 Status = Delivery.Status
 _COLUMNS = {Status.SENT: "sent_count", Status.FAILED: "failed_count", Status.SKIPPED: "skipped_count"}
+_STATUSES = db.enum_params(message=OutboxMessage.Status, delivery=Status)
 
 # The lock is a statement of its own: the next statement of a second transaction then sees what the first has written.
 _LOCK = """
@@ -34,26 +35,30 @@ ORDER BY d.id FOR UPDATE OF d
 _UPDATE = """
 WITH counted AS (
     SELECT d.id, d.launch_id, d.status AS before,
-        count(*) FILTER (WHERE o.status = 0) AS waiting, count(*) FILTER (WHERE o.status = 1) AS sent,
-        count(*) FILTER (WHERE o.status = 2) AS failed, count(*) FILTER (WHERE o.status = 3) AS closed,
-        max(o.reason) FILTER (WHERE o.status = 2) AS failure, max(o.reason) AS reason
+        count(*) FILTER (WHERE o.status = %(message_waiting)s) AS waiting,
+        count(*) FILTER (WHERE o.status = %(message_sent)s) AS sent,
+        count(*) FILTER (WHERE o.status = %(message_failed)s) AS failed,
+        count(*) FILTER (WHERE o.status = %(message_closed)s) AS closed,
+        max(o.reason) FILTER (WHERE o.status = %(message_failed)s) AS failure, max(o.reason) AS reason
     FROM launches_delivery d
     JOIN robots_outboxmessage o ON o.cause = 'launch:' || d.launch_id AND o.group_code = d.group_code
     WHERE d.id = ANY(%(ids)s)
     GROUP BY d.id
 ), decided AS (
     SELECT *, CASE
-        WHEN failed > 0 THEN 2
+        WHEN failed > 0 THEN %(delivery_failed)s
         WHEN waiting > 0 THEN before
-        WHEN closed > 0 THEN CASE WHEN sent > 0 OR before = 2 THEN 2 ELSE 3 END
-        ELSE 1 END AS after
+        WHEN closed > 0 THEN
+            CASE WHEN sent > 0 OR before = %(delivery_failed)s THEN %(delivery_failed)s ELSE %(delivery_skipped)s END
+        ELSE %(delivery_sent)s END AS after
     FROM counted
 )
 UPDATE launches_delivery d
-SET status = after, settled_at = %(at)s, reason = CASE WHEN after = 1 THEN '' ELSE COALESCE(failure, decided.reason) END,
+SET status = after, settled_at = %(at)s,
+    reason = CASE WHEN after = %(delivery_sent)s THEN '' ELSE COALESCE(failure, decided.reason) END,
     result_due_at = CASE
         WHEN d.result_due_at > %(at)s THEN d.result_due_at
-        WHEN d.result_sent IS DISTINCT FROM (after = 1) THEN %(at)s END,
+        WHEN d.result_sent IS DISTINCT FROM (after = %(delivery_sent)s) THEN %(at)s END,
     result_try_count = 0
 FROM decided WHERE decided.id = d.id AND (after <> before OR failure <> d.reason)
 RETURNING d.launch_id, before, after
@@ -67,7 +72,9 @@ def update_deliveries_of(messages: Iterable[FinishedMessage], *, at: datetime) -
         return
     with transaction.atomic():
         ids = [pk for pk, *_ in db.rows(_LOCK, {"messages": mine})]
-        changes = [change for change in db.rows(_UPDATE, {"ids": ids, "at": at}) if change[1] != change[2]]
+        changes = [
+            change for change in db.rows(_UPDATE, {**_STATUSES, "ids": ids, "at": at}) if change[1] != change[2]
+        ]
         if changes:
             _count(changes, at)
             start_soon(REPORT_RESULTS)

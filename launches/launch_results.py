@@ -23,7 +23,7 @@ _LOCK = "SELECT id FROM launches_delivery WHERE id = ANY(%(ids)s) ORDER BY id FO
 _RECORD = """
 UPDATE launches_delivery d
 SET result_due_at = CASE
-        WHEN (d.status = 1) <> reported.is_sent THEN %(at)s
+        WHEN (d.status = %(delivery_sent)s) <> reported.is_sent THEN %(at)s
         WHEN NOT reported.is_accepted THEN reported.again_at END,
     reported_at = CASE WHEN reported.is_accepted THEN %(at)s ELSE d.reported_at END,
     result_sent = CASE WHEN reported.is_accepted THEN reported.is_sent ELSE d.result_sent END,
@@ -84,6 +84,7 @@ def _report(system: LaunchSystem, delivery: Delivery) -> ReportOutcome:
 def _record(batch: Sequence[Delivery], answers: Sequence[ReportOutcome], at: datetime) -> None:
     """Record which results were accepted, and when the others are due again."""
     params = {
+        "delivery_sent": Delivery.Status.SENT,
         "at": at,
         "ids": [delivery.pk for delivery in batch],
         "sent": [delivery.status == Delivery.Status.SENT for delivery in batch],

@@ -26,7 +26,7 @@ class RobotQuerySet(models.QuerySet["Robot"]):
         known = Q(friendships__user=user)
         if user.union_id:
             known |= Q(scans__union_id=user.union_id)
-        return self.filter(known, status__in=[1, 2]).distinct().order_by("-created_at", "id")
+        return self.filter(known, status__in=Robot.WORKING).distinct().order_by("-created_at", "id")
 
     def assignable(self) -> "RobotQuerySet":
         return self.filter(status=Robot.Status.ASSIGNABLE)
@@ -58,6 +58,9 @@ class Robot(models.Model):
     )
     replaced_at = models.DateTimeField("接替时间", null=True, blank=True)
 
+    # The statuses in which a robot sends messages and serves groups.
+    WORKING = (Status.ASSIGNABLE, Status.UNASSIGNABLE)
+
     objects = RobotQuerySet.as_manager()
 
     class Meta:
@@ -86,8 +89,8 @@ class Robot(models.Model):
 
     @property
     def is_working(self) -> bool:
-        """Whether the robot still sends messages and serves groups (statuses 1 and 2)."""
-        return self.status in (self.Status.ASSIGNABLE, self.Status.UNASSIGNABLE)
+        """Whether the robot still sends messages and serves groups."""
+        return self.status in self.WORKING
 
 
 class RobotDay(models.Model):

@@ -103,9 +103,9 @@ def record_export(model: type[Model], *, kind: str, query: str) -> None:
     db.execute(
         "INSERT INTO config_auditentry (noted_at, actor, via, action, table_name, row_id, changes)"
         " VALUES (now(), coalesce(current_setting(%s, true), ''), coalesce(current_setting(%s, true), ''),"
-        " 'E', %s, '', jsonb_build_object('file', jsonb_build_array(null, %s::text),"
+        " %s, %s, '', jsonb_build_object('file', jsonb_build_array(null, %s::text),"
         " 'filter', jsonb_build_array(null, %s::text)))",
-        [_ACTOR, _VIA, model._meta.db_table, kind, query[:500]],
+        [_ACTOR, _VIA, AuditEntry.Action.EXPORTED, model._meta.db_table, kind, query[:500]],
     )
 
 

@@ -30,7 +30,7 @@ _BANS = {"abnormal_robot", "abnormal_robot_replaced"}
 _STORE = """
 INSERT INTO integrations_gatewayevent
     (id, event_id, command, body, lane, after_lane, status, received_at, try_count, retry_at, note)
-SELECT e.id, e.event_id, e.command, coalesce(e.body, 'null'), e.lane, e.after_lane, 0, %(at)s, 0, %(at)s, ''
+SELECT e.id, e.event_id, e.command, coalesce(e.body, 'null'), e.lane, e.after_lane, %(waiting)s, %(at)s, 0, %(at)s, ''
 FROM (
     SELECT nextval(pg_get_serial_sequence('integrations_gatewayevent', 'id')) AS id, t.*
     FROM ROWS FROM (jsonb_to_recordset(%(events)s::jsonb)
@@ -78,7 +78,11 @@ def _code(value: Any) -> str:
 
 def store(events: Sequence[Mapping[str, Any]], *, at: datetime) -> int:
     """Store these events, each `event_id` once. Returns how many were new. Handling starts when this commits."""
-    params = {"events": _as_json([_row(event) for event in events]), "at": at}
+    params = {
+        "events": _as_json([_row(event) for event in events]),
+        "at": at,
+        "waiting": GatewayEvent.Status.WAITING,
+    }
     with transaction.atomic():
         stored = db.execute(_STORE, params)
         start_soon(HANDLE_EVENTS)

@@ -14,11 +14,12 @@ import orjson
 from django.conf import settings
 
 from config.platform import db
-from robots.models import OutboxMessage
+from robots.models import OutboxMessage, Robot
 
 BATCH = 200
 WINDOW = 2_000  # waiting messages that one claim reads, so that its cost does not depend on how many wait
 Operation = OutboxMessage.Operation
+_CONSTANTS = db.enum_params(message=OutboxMessage.Status, operation=Operation) | {"working": Robot.WORKING}
 
 # A claim takes the first sendable message of each chat, if it is due. Later messages of the chat wait for it, also while
 # it is leased. A message with a later `not_before` does not delay the others. Removed and banned robots send nothing.
@@ -29,16 +30,16 @@ Operation = OutboxMessage.Operation
 # chat has as its condition; the planner would take any other partial index for as good.
 _CLAIM = """
 WITH scan_window AS MATERIALIZED (
-    SELECT (SELECT id FROM robots_outboxmessage WHERE status = 0 AND NOT is_held AND id > %(after)s
+    SELECT (SELECT id FROM robots_outboxmessage WHERE status = %(message_waiting)s AND NOT is_held AND id > %(after)s
             ORDER BY id OFFSET %(window)s - 1 LIMIT 1) AS last
 ), found AS MATERIALIZED (
     SELECT m.id, m.robot_id FROM robots_outboxmessage m
-    WHERE m.status = 0 AND NOT m.is_held AND m.id > %(after)s
+    WHERE m.status = %(message_waiting)s AND NOT m.is_held AND m.id > %(after)s
       AND m.id <= COALESCE((SELECT last FROM scan_window), 9223372036854775807)
       AND m.not_before <= %(at)s AND m.retry_at <= %(at)s
       AND (m.leased_until IS NULL OR m.leased_until < clock_timestamp())
-      AND (SELECT r.status IN (1, 2)
-                  AND (m.operation <> 'send' OR %(may_send)s AND r.code <> ALL(%(limited_robots)s::text[]))
+      AND (SELECT r.status IN %(working)s
+                  AND (m.operation <> %(operation_send)s OR %(may_send)s AND r.code <> ALL(%(limited_robots)s::text[]))
            FROM robots_robot r WHERE r.id = m.robot_id)
       AND m.id = (
           SELECT first.id FROM robots_outboxmessage first
@@ -62,7 +63,7 @@ _RELEASE = """
 UPDATE robots_outboxmessage o
 SET lease = NULL, leased_until = NULL, not_before = COALESCE(%(until)s::timestamptz, o.not_before)
 FROM unnest(%(ids)s::bigint[], %(leases)s::uuid[]) AS t(id, lease)
-WHERE o.id = t.id AND o.lease = t.lease AND o.status = 0
+WHERE o.id = t.id AND o.lease = t.lease AND o.status = %(message_waiting)s
 """
 
 
@@ -104,6 +105,7 @@ def claim(
     """
     lease = str(uuid.uuid4())
     params = {
+        **_CONSTANTS,
         "lease": lease,
         "seconds": settings.SENDER_LEASE_SECONDS,
         "at": at,
@@ -126,6 +128,7 @@ def release(messages: list[ClaimedMessage], *, until: datetime | None = None) ->
     """End the leases of messages that were not submitted to the gateway. `until` sets their `not_before`."""
     if messages:
         params = {
+            **_CONSTANTS,
             "ids": [message.id for message in messages],
             "leases": [message.lease for message in messages],
             "until": until,
