@@ -1,7 +1,7 @@
 """Robots, their quotas, scans and friendships, and the outbox with its attempts."""
 
 import uuid
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.conf import settings
 from django.contrib.postgres.functions import RandomUUID
@@ -32,14 +32,17 @@ class RobotQuerySet(models.QuerySet["Robot"]):
         return self.filter(status=Robot.Status.ASSIGNABLE)
 
 
+class RobotStatus(models.IntegerChoices):
+    ASSIGNABLE = 1, "可分配"
+    UNASSIGNABLE = 2, "不可分配"
+    REMOVED = 3, "已移除"
+    BANNED = 5, "已封号"
+
+
 class Robot(models.Model):
     """A WeChat account that the gateway drives."""
 
-    class Status(models.IntegerChoices):
-        ASSIGNABLE = 1, "可分配"
-        UNASSIGNABLE = 2, "不可分配"
-        REMOVED = 3, "已移除"
-        BANNED = 5, "已封号"
+    Status: TypeAlias = RobotStatus
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     code = models.CharField("网关编号", max_length=128, unique=True)
@@ -70,7 +73,8 @@ class Robot(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(group_count__lte=MAX_GROUPS), name="robot_serves_at_most_30_groups"),
             models.CheckConstraint(
-                condition=~Q(status=5) | Q(banned_at__isnull=False), name="banned_robot_has_banned_at"
+                condition=~Q(status=RobotStatus.BANNED) | Q(banned_at__isnull=False),
+                name="banned_robot_has_banned_at",
             ),
             models.CheckConstraint(
                 condition=Q(replaced_by__isnull=True, replaced_at__isnull=True)
@@ -187,24 +191,30 @@ class OutboxMessageQuerySet(models.QuerySet["OutboxMessage"]):
         return self.filter(status=OutboxMessage.Status.FAILED)
 
 
+class MessageOperation(models.TextChoices):
+    SEND = "send", "发消息"
+    RECALL = "recall", "撤回"
+    BIND_GROUP = "bind_group", "绑定群"
+    UNBIND_GROUP = "unbind_group", "解绑群"
+    SYNC_MEMBERS = "sync_members", "同步成员"
+
+
+class MessageStatus(models.IntegerChoices):
+    WAITING = 0, "待发送"
+    SENT = 1, "已发送"
+    FAILED = 2, "发送失败"
+    CLOSED = 3, "已取消"
+
+
 class OutboxMessage(models.Model):
     """A message to send, or another request to the gateway, written in the transaction that causes it.
 
     The gateway executes a `message_no` once, however often it comes.
     """
 
-    class Operation(models.TextChoices):
-        SEND = "send", "发消息"
-        RECALL = "recall", "撤回"
-        BIND_GROUP = "bind_group", "绑定群"
-        UNBIND_GROUP = "unbind_group", "解绑群"
-        SYNC_MEMBERS = "sync_members", "同步成员"
+    Operation: TypeAlias = MessageOperation
 
-    class Status(models.IntegerChoices):
-        WAITING = 0, "待发送"
-        SENT = 1, "已发送"
-        FAILED = 2, "发送失败"
-        CLOSED = 3, "已取消"
+    Status: TypeAlias = MessageStatus
 
     id = models.BigAutoField(primary_key=True)
     message_no = models.UUIDField("消息编号", unique=True, default=uuid.uuid4, editable=False)
@@ -223,7 +233,7 @@ class OutboxMessage(models.Model):
     status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.WAITING)
     is_held = models.BooleanField("暂缓", default=False)  # of a paused launch: not sent until the launch is resumed
     is_sendable = models.GeneratedField(
-        expression=models.ExpressionWrapper(Q(status=0, is_held=False), models.BooleanField()),
+        expression=models.ExpressionWrapper(Q(status=MessageStatus.WAITING, is_held=False), models.BooleanField()),
         output_field=models.BooleanField(),
         db_persist=True,
     )
@@ -247,7 +257,8 @@ class OutboxMessage(models.Model):
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(status=0, settled_at__isnull=True) | (~Q(status=0) & Q(settled_at__isnull=False)),
+                condition=Q(status=MessageStatus.WAITING, settled_at__isnull=True)
+                | (~Q(status=MessageStatus.WAITING) & Q(settled_at__isnull=False)),
                 name="settled_message_has_settled_at",
             ),
             models.CheckConstraint(
@@ -259,10 +270,12 @@ class OutboxMessage(models.Model):
                 condition=~Q(group_code="") | ~Q(user_code=""), name="message_is_addressed_to_somebody"
             ),
             models.CheckConstraint(
-                condition=~Q(status__in=[2, 3]) | ~Q(reason=""), name="unsent_message_has_a_reason"
+                condition=~Q(status__in=[MessageStatus.FAILED, MessageStatus.CLOSED]) | ~Q(reason=""),
+                name="unsent_message_has_a_reason",
             ),
             models.CheckConstraint(
-                condition=Q(is_held=False) | Q(status__in=[0, 2]), name="only_unsent_messages_are_held"
+                condition=Q(is_held=False) | Q(status__in=[MessageStatus.WAITING, MessageStatus.FAILED]),
+                name="only_unsent_messages_are_held",
             ),
             models.UniqueConstraint(
                 fields=["dedupe_key"], condition=Q(dedupe_key__isnull=False), name="said_once_for_ever"
@@ -270,7 +283,11 @@ class OutboxMessage(models.Model):
         ]
         indexes = [
             # senders: waiting messages in their order; the first of each chat, by a condition that no other index has
-            models.Index(fields=["id"], condition=Q(status=0, is_held=False), name="outbox_sendable_by_id"),
+            models.Index(
+                fields=["id"],
+                condition=Q(status=MessageStatus.WAITING, is_held=False),
+                name="outbox_sendable_by_id",
+            ),
             models.Index(
                 fields=["chat", "id"],
                 include=["not_before"],
@@ -278,12 +295,26 @@ class OutboxMessage(models.Model):
                 name="outbox_sendable_by_chat",
             ),
             # closing the unsent messages of a cancelled group or a banned robot
-            models.Index(fields=["group_code"], condition=Q(status__in=[0, 2]), name="outbox_unsent_by_group"),
-            models.Index(fields=["robot"], condition=Q(status__in=[0, 2]), name="outbox_unsent_by_robot"),
+            models.Index(
+                fields=["group_code"],
+                condition=Q(status__in=[MessageStatus.WAITING, MessageStatus.FAILED]),
+                name="outbox_unsent_by_group",
+            ),
+            models.Index(
+                fields=["robot"],
+                condition=Q(status__in=[MessageStatus.WAITING, MessageStatus.FAILED]),
+                name="outbox_unsent_by_robot",
+            ),
             # the back office: failed and closed messages; sent ones, which are most, are listed by id
-            models.Index(fields=["status", "-id"], condition=Q(status__in=[2, 3]), name="outbox_not_sent"),
+            models.Index(
+                fields=["status", "-id"],
+                condition=Q(status__in=[MessageStatus.FAILED, MessageStatus.CLOSED]),
+                name="outbox_not_sent",
+            ),
             # the back office: other operations than SEND, which is most; and messages by time of creation
-            models.Index(fields=["operation", "-id"], condition=~Q(operation="send"), name="outbox_not_said"),
+            models.Index(
+                fields=["operation", "-id"], condition=~Q(operation=MessageOperation.SEND), name="outbox_not_said"
+            ),
             BrinIndex(fields=["created_at"], name="outbox_by_moment", pages_per_range=32, autosummarize=True),
             # the chart of the dashboard: a BRIN index, which costs the sender next to nothing
             BrinIndex(fields=["settled_at"], name="outbox_by_settling", pages_per_range=32, autosummarize=True),

@@ -1,11 +1,18 @@
 """Models of the double-entry ledger. Triggers and constraints keep its invariants (docs/ledger.md)."""
 
 import uuid
+from typing import TypeAlias
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext as _
+
+
+class AccountKind(models.TextChoices):
+    USER = "user", "用户"
+    REWARDS = "rewards", "平台收益支出"  # the source of all credits
+    PAID_OUT = "paid_out", "已打款"  # money that left the platform through WeChat Pay
 
 
 class Account(models.Model):
@@ -15,10 +22,7 @@ class Account(models.Model):
     accounts have no totals: their row would be the one that every posting waits for.
     """
 
-    class Kind(models.TextChoices):
-        USER = "user", "用户"
-        REWARDS = "rewards", "平台收益支出"  # the source of all credits
-        PAID_OUT = "paid_out", "已打款"  # money that left the platform through WeChat Pay
+    Kind: TypeAlias = AccountKind
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField("类型", max_length=16, choices=Kind.choices, default=Kind.USER)
@@ -42,10 +46,13 @@ class Account(models.Model):
             models.CheckConstraint(condition=Q(available__gte=0), name="available_not_negative"),
             models.CheckConstraint(condition=Q(withdrawing__gte=0), name="withdrawing_not_negative"),
             models.CheckConstraint(
-                condition=Q(kind="user", user__isnull=False) | (~Q(kind="user") & Q(user__isnull=True)),
+                condition=Q(kind=AccountKind.USER, user__isnull=False)
+                | (~Q(kind=AccountKind.USER) & Q(user__isnull=True)),
                 name="user_account_has_a_user",
             ),
-            models.UniqueConstraint(fields=["kind"], condition=~Q(kind="user"), name="one_house_account_of_a_kind"),
+            models.UniqueConstraint(
+                fields=["kind"], condition=~Q(kind=AccountKind.USER), name="one_house_account_of_a_kind"
+            ),
         ]
         indexes = [models.Index(fields=["-opened_at", "id"], name="accounts_newest_first")]
 
@@ -93,8 +100,10 @@ class LedgerTransaction(models.Model):
         ordering = ["-posted_at", "id"]
         constraints = [
             models.CheckConstraint(
-                condition=(Q(kind="reversal", reverses__isnull=False) & ~Q(reason="") & ~Q(posted_by=""))
-                | (~Q(kind="reversal") & Q(reverses__isnull=True, reverses_account__isnull=True)),
+                condition=(
+                    Q(kind=TransactionKind.REVERSAL, reverses__isnull=False) & ~Q(reason="") & ~Q(posted_by="")
+                )
+                | (~Q(kind=TransactionKind.REVERSAL) & Q(reverses__isnull=True, reverses_account__isnull=True)),
                 name="reversal_names_what_who_and_why",
             ),
             models.UniqueConstraint(
@@ -111,7 +120,9 @@ class LedgerTransaction(models.Model):
         indexes = [
             models.Index(fields=["-posted_at", "id"], name="transactions_newest_first"),
             models.Index(  # the admin's filter by kind, without settlements, which are most of the rows
-                fields=["kind", "-posted_at", "id"], condition=~Q(kind="settlement"), name="transactions_by_kind"
+                fields=["kind", "-posted_at", "id"],
+                condition=~Q(kind=TransactionKind.SETTLEMENT),
+                name="transactions_by_kind",
             ),
         ]
 
@@ -154,10 +165,11 @@ class LedgerEntry(models.Model):
         constraints = [
             models.CheckConstraint(condition=~Q(amount=0), name="entry_moves_something"),
             models.CheckConstraint(
-                condition=Q(slip_type__isnull=True) | Q(slip_type__range=(0, 4)), name="slip_type_is_0_to_4"
+                condition=Q(slip_type__isnull=True) | Q(slip_type__range=(IncomeType.GROUPS, IncomeType.OTHER)),
+                name="slip_type_is_0_to_4",
             ),
             models.CheckConstraint(
-                condition=Q(slip_type__isnull=True) | Q(bucket="available"), name="income_is_available"
+                condition=Q(slip_type__isnull=True) | Q(bucket=Bucket.AVAILABLE), name="income_is_available"
             ),
         ]
         indexes = [
@@ -170,9 +182,11 @@ class LedgerEntry(models.Model):
             ),
             # the admin's filter by the rare income types
             models.Index(
-                fields=["slip_type", "-id"], condition=Q(slip_type__in=[3, 4]), name="entries_of_rare_type"
+                fields=["slip_type", "-id"],
+                condition=Q(slip_type__in=[IncomeType.ADOPTION_FEE, IncomeType.OTHER]),
+                name="entries_of_rare_type",
             ),
-            models.Index(fields=["-id"], condition=Q(bucket="withdrawing"), name="entries_of_withdrawals"),
+            models.Index(fields=["-id"], condition=Q(bucket=Bucket.WITHDRAWING), name="entries_of_withdrawals"),
         ]
 
     def __str__(self) -> str:

@@ -1,5 +1,7 @@
 """Models of payouts through WeChat Pay and of their pauses."""
 
+from typing import TypeAlias
+
 from django.db import models
 from django.db.models import F, Q
 
@@ -21,6 +23,15 @@ class PayoutQuerySet(models.QuerySet["Payout"]):
         return self.filter(Payout.CONTRADICTED)
 
 
+class PayoutState(models.TextChoices):
+    PREPARED = "prepared", "待打款"  # may be sent
+    SENT = "sent", "结果待查"  # may have reached WeChat Pay: only queried from here on
+    WAITING_USER = "waiting_user", "待用户确认"
+    SUCCEEDED = "succeeded", "成功"
+    FAILED = "failed", "失败"
+    WITHDRAWN = "withdrawn", "已撤销"  # the withdrawal was rejected before the payout was sent
+
+
 class Payout(models.Model):
     """The one transfer of an approved withdrawal through WeChat Pay, always under the same number."""
 
@@ -29,13 +40,7 @@ class Payout(models.Model):
     LEFT_TO_OPERATORS = Q(ended_at__isnull=True, needs_operator_at__isnull=False)
     CONTRADICTED = Q(contradicted_at__isnull=False, reviewed_at__isnull=True)
 
-    class State(models.TextChoices):
-        PREPARED = "prepared", "待打款"  # may be sent
-        SENT = "sent", "结果待查"  # may have reached WeChat Pay: only queried from here on
-        WAITING_USER = "waiting_user", "待用户确认"
-        SUCCEEDED = "succeeded", "成功"
-        FAILED = "failed", "失败"
-        WITHDRAWN = "withdrawn", "已撤销"  # the withdrawal was rejected before the payout was sent
+    State: TypeAlias = PayoutState
 
     withdrawal = models.OneToOneField(Withdrawal, models.PROTECT, primary_key=True, related_name="payout")
     state = models.CharField("状态", max_length=16, choices=State.choices, default=State.PREPARED)
@@ -71,7 +76,7 @@ class Payout(models.Model):
         ordering = ["-created_at", "withdrawal_id"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(state__in=["prepared", "withdrawn"]) | Q(sent_at__isnull=False),
+                condition=Q(state__in=[PayoutState.PREPARED, PayoutState.WITHDRAWN]) | Q(sent_at__isnull=False),
                 name="payout_beyond_prepared_was_sent",
             ),
             models.CheckConstraint(
@@ -80,8 +85,14 @@ class Payout(models.Model):
                 name="sent_payout_was_called",
             ),
             models.CheckConstraint(
-                condition=Q(state__in=["succeeded", "failed", "withdrawn"], ended_at__isnull=False)
-                | (~Q(state__in=["succeeded", "failed", "withdrawn"]) & Q(ended_at__isnull=True)),
+                condition=Q(
+                    state__in=[PayoutState.SUCCEEDED, PayoutState.FAILED, PayoutState.WITHDRAWN],
+                    ended_at__isnull=False,
+                )
+                | (
+                    ~Q(state__in=[PayoutState.SUCCEEDED, PayoutState.FAILED, PayoutState.WITHDRAWN])
+                    & Q(ended_at__isnull=True)
+                ),
                 name="ended_payout_has_ended_at",
             ),
             models.CheckConstraint(
@@ -90,7 +101,7 @@ class Payout(models.Model):
             ),
             models.CheckConstraint(condition=Q(due_at__gte=F("created_at")), name="payout_due_after_it_was_made"),
             models.CheckConstraint(
-                condition=~Q(state="prepared") | Q(needs_operator_at__isnull=True),
+                condition=~Q(state=PayoutState.PREPARED) | Q(needs_operator_at__isnull=True),
                 name="payout_left_to_operators_was_sent",
             ),
             models.CheckConstraint(
@@ -107,10 +118,10 @@ class Payout(models.Model):
             # workers, and the admin's list of open payouts
             models.Index(fields=["due_at"], condition=Q(ended_at__isnull=True), name="payouts_under_way"),
             models.Index(fields=["-created_at", "withdrawal"], name="payouts_newest_first"),
-            models.Index(fields=["ended_at"], condition=Q(state="failed"), name="payouts_failed"),
+            models.Index(fields=["ended_at"], condition=Q(state=PayoutState.FAILED), name="payouts_failed"),
             models.Index(  # the admin's filter by state, without succeeded payouts, which are most of the rows
                 fields=["state", "-created_at", "withdrawal"],
-                condition=~Q(state="succeeded"),
+                condition=~Q(state=PayoutState.SUCCEEDED),
                 name="payouts_not_succeeded",
             ),
             models.Index(

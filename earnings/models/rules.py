@@ -1,6 +1,7 @@
 """Models of the earnings rules and of their changes."""
 
 from decimal import Decimal
+from typing import TypeAlias
 
 from django.db import models
 from django.db.models import F, Q
@@ -90,6 +91,12 @@ class EarningsRules(models.Model):
         return cls.objects.get(pk=1)
 
 
+class RuleChangeStatus(models.IntegerChoices):
+    WAITING = 0, "待第二人确认"
+    APPLIED = 1, "已生效"
+    REJECTED = 2, "已拒绝"
+
+
 class RuleChange(models.Model):
     """A change of one row of the plans, prices or rules, with the values before and after.
 
@@ -101,10 +108,7 @@ class RuleChange(models.Model):
         PRICE = "price", "文章阅读单价"
         RULES = "rules", "收益规则"
 
-    class Status(models.IntegerChoices):
-        WAITING = 0, "待第二人确认"
-        APPLIED = 1, "已生效"
-        REJECTED = 2, "已拒绝"
+    Status: TypeAlias = RuleChangeStatus
 
     target = models.CharField("变更对象", max_length=8, choices=Target.choices)
     row_id = models.BigIntegerField(null=True, blank=True, editable=False)  # null: a row is added
@@ -131,16 +135,23 @@ class RuleChange(models.Model):
                 name="rule_change_changes_something",
             ),
             models.CheckConstraint(
-                condition=Q(status=0, decided_at__isnull=True, decided_by="", needs_second=True)
-                | (Q(status__in=[1, 2], decided_at__isnull=False) & ~Q(decided_by="")),
+                condition=Q(
+                    status=RuleChangeStatus.WAITING, decided_at__isnull=True, decided_by="", needs_second=True
+                )
+                | (
+                    Q(status__in=[RuleChangeStatus.APPLIED, RuleChangeStatus.REJECTED], decided_at__isnull=False)
+                    & ~Q(decided_by="")
+                ),
                 name="rule_change_decided_by_somebody",
             ),
             models.CheckConstraint(
-                condition=~Q(status=1, needs_second=True, decided_by=F("asked_by")),
+                condition=~Q(status=RuleChangeStatus.APPLIED, needs_second=True, decided_by=F("asked_by")),
                 name="large_rule_change_is_of_two_people",
             ),
             models.UniqueConstraint(
-                fields=["target", "row_id"], condition=Q(status=0), name="one_waiting_change_per_row"
+                fields=["target", "row_id"],
+                condition=Q(status=RuleChangeStatus.WAITING),
+                name="one_waiting_change_per_row",
             ),
         ]
         indexes = [models.Index(fields=["status", "-id"], name="rule_changes_by_status")]

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.conf import settings
 from django.db import models
@@ -57,15 +57,18 @@ _FILTERS = {
 _SORT_KEYS = {"amount": "amount", "create_date": "asked_at", "paid_date": "paid_at"}
 
 
+class WithdrawalStatus(models.IntegerChoices):
+    TO_REVIEW = 0, "待审核"
+    PAYING = 1, "打款中"
+    REJECTED = 2, "已拒绝"
+    PAID = 3, "已打款"
+    FAILED = 4, "打款失败"
+
+
 class Withdrawal(models.Model):
     """A user's request for money. A database trigger allows only the forward changes of its status."""
 
-    class Status(models.IntegerChoices):
-        TO_REVIEW = 0, "待审核"
-        PAYING = 1, "打款中"
-        REJECTED = 2, "已拒绝"
-        PAID = 3, "已打款"
-        FAILED = 4, "打款失败"
+    Status: TypeAlias = WithdrawalStatus
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(
@@ -99,8 +102,8 @@ class Withdrawal(models.Model):
                 condition=Q(amount__in=[1, 20, 50, 100, 200, 500]), name="withdrawal_amount_is_offered"
             ),
             models.CheckConstraint(
-                condition=Q(status=0, reviewed_at__isnull=True, reviewed_by="")
-                | (~Q(status=0) & Q(reviewed_at__isnull=False) & ~Q(reviewed_by="")),
+                condition=Q(status=WithdrawalStatus.TO_REVIEW, reviewed_at__isnull=True, reviewed_by="")
+                | (~Q(status=WithdrawalStatus.TO_REVIEW) & Q(reviewed_at__isnull=False) & ~Q(reviewed_by="")),
                 name="reviewed_withdrawal_has_reviewer_and_moment",
             ),
             models.CheckConstraint(
@@ -113,19 +116,24 @@ class Withdrawal(models.Model):
                 name="receiver_has_open_id_and_app_id",
             ),
             models.CheckConstraint(
-                condition=Q(status__in=[0, 2]) | Q(first_approved_by="") | ~Q(first_approved_by=F("reviewed_by")),
+                condition=Q(status__in=[WithdrawalStatus.TO_REVIEW, WithdrawalStatus.REJECTED])
+                | Q(first_approved_by="")
+                | ~Q(first_approved_by=F("reviewed_by")),
                 name="two_approvals_are_of_two_people",
             ),
             models.CheckConstraint(
-                condition=Q(status=3, paid_at__isnull=False) | (~Q(status=3) & Q(paid_at__isnull=True)),
+                condition=Q(status=WithdrawalStatus.PAID, paid_at__isnull=False)
+                | (~Q(status=WithdrawalStatus.PAID) & Q(paid_at__isnull=True)),
                 name="paid_withdrawal_has_paid_at",
             ),
             models.CheckConstraint(
-                condition=Q(status=4, failed_at__isnull=False) | (~Q(status=4) & Q(failed_at__isnull=True)),
+                condition=Q(status=WithdrawalStatus.FAILED, failed_at__isnull=False)
+                | (~Q(status=WithdrawalStatus.FAILED) & Q(failed_at__isnull=True)),
                 name="failed_withdrawal_has_failed_at",
             ),
             models.CheckConstraint(
-                condition=~Q(status__in=[2, 4]) | ~Q(reason=""), name="unpaid_withdrawal_has_a_reason"
+                condition=~Q(status__in=[WithdrawalStatus.REJECTED, WithdrawalStatus.FAILED]) | ~Q(reason=""),
+                name="unpaid_withdrawal_has_a_reason",
             ),
         ]
         indexes = [

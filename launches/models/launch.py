@@ -1,7 +1,7 @@
 """Launches: content of advertisers, and its delivery to each group."""
 
 import uuid
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.conf import settings
 from django.db import models
@@ -27,14 +27,17 @@ class LaunchQuerySet(models.QuerySet["Launch"]):
         return self.filter(has_id(reference) | Q(task_id=reference))
 
 
+class LaunchStatus(models.IntegerChoices):
+    RUNNING = 1, "投放中"
+    PAUSED = 2, "已暂停"
+    CANCELLED = 3, "已取消"
+    FINISHED = 4, "已完成"
+
+
 class Launch(models.Model):
     """Content for many groups, received once. Its counts change in the transactions that change its deliveries."""
 
-    class Status(models.IntegerChoices):
-        RUNNING = 1, "投放中"
-        PAUSED = 2, "已暂停"
-        CANCELLED = 3, "已取消"
-        FINISHED = 4, "已完成"
+    Status: TypeAlias = LaunchStatus
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     task_id = models.CharField("任务编号", max_length=128, unique=True)
@@ -78,15 +81,20 @@ class Launch(models.Model):
                 name="finished_launch_has_nothing_waiting",
             ),
             models.CheckConstraint(
-                condition=~Q(status=4) | Q(finished_at__isnull=False), name="finished_launch_has_finished_at"
+                condition=~Q(status=LaunchStatus.FINISHED) | Q(finished_at__isnull=False),
+                name="finished_launch_has_finished_at",
             ),
             models.CheckConstraint(
-                condition=~Q(status=2) | (Q(paused_at__isnull=False) & ~Q(paused_by="")),
+                condition=~Q(status=LaunchStatus.PAUSED) | (Q(paused_at__isnull=False) & ~Q(paused_by="")),
                 name="paused_launch_says_when_and_by_whom",
             ),
             models.CheckConstraint(
-                condition=(Q(status=3, cancelled_at__isnull=False) & ~Q(cancelled_by="") & ~Q(cancel_reason=""))
-                | (~Q(status=3) & Q(cancelled_at__isnull=True, cancelled_by="")),
+                condition=(
+                    Q(status=LaunchStatus.CANCELLED, cancelled_at__isnull=False)
+                    & ~Q(cancelled_by="")
+                    & ~Q(cancel_reason="")
+                )
+                | (~Q(status=LaunchStatus.CANCELLED) & Q(cancelled_at__isnull=True, cancelled_by="")),
                 name="cancelled_launch_says_when_why_and_by_whom",
             ),
         ]
@@ -94,7 +102,9 @@ class Launch(models.Model):
             models.Index(fields=["-received_at", "id"], name="launches_newest_first"),
             # the back office: unfinished launches; most are finished
             models.Index(
-                fields=["status", "-received_at", "id"], condition=~Q(status=4), name="launches_not_finished"
+                fields=["status", "-received_at", "id"],
+                condition=~Q(status=LaunchStatus.FINISHED),
+                name="launches_not_finished",
             ),
         ]
 
@@ -118,17 +128,20 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         return self.filter(user=user).exclude(status=Delivery.Status.SKIPPED)
 
 
+class DeliveryStatus(models.IntegerChoices):
+    WAITING = 0, "待发送"
+    SENT = 1, "已发送"
+    FAILED = 2, "失败"
+    SKIPPED = 3, "跳过"
+
+
 class Delivery(models.Model):
     """A launch in one group: one or more messages of the outbox, found there by the launch's cause and the group.
 
     It is sent when all its messages are, failed as soon as one has failed, skipped when none is to be sent.
     """
 
-    class Status(models.IntegerChoices):
-        WAITING = 0, "待发送"
-        SENT = 1, "已发送"
-        FAILED = 2, "失败"
-        SKIPPED = 3, "跳过"
+    Status: TypeAlias = DeliveryStatus
 
     id = models.BigAutoField(primary_key=True)
     launch = models.ForeignKey(
@@ -165,26 +178,39 @@ class Delivery(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["launch", "group_code"], name="one_delivery_per_launch_and_group"),
             models.CheckConstraint(
-                condition=Q(status=0, settled_at__isnull=True) | (~Q(status=0) & Q(settled_at__isnull=False)),
+                condition=Q(status=DeliveryStatus.WAITING, settled_at__isnull=True)
+                | (~Q(status=DeliveryStatus.WAITING) & Q(settled_at__isnull=False)),
                 name="settled_delivery_has_settled_at",
             ),
             models.CheckConstraint(
-                condition=~Q(status__in=[2, 3]) | ~Q(reason=""), name="unsent_delivery_has_a_reason"
+                condition=~Q(status__in=[DeliveryStatus.FAILED, DeliveryStatus.SKIPPED]) | ~Q(reason=""),
+                name="unsent_delivery_has_a_reason",
             ),
             models.CheckConstraint(
                 condition=Q(group__isnull=False, user__isnull=False)
-                | Q(group__isnull=True, user__isnull=True, status__in=[2, 3]),
+                | Q(
+                    group__isnull=True,
+                    user__isnull=True,
+                    status__in=[DeliveryStatus.FAILED, DeliveryStatus.SKIPPED],
+                ),
                 name="delivery_to_no_group_has_ended",
             ),
             models.CheckConstraint(
-                condition=~Q(status=0) | Q(result_due_at__isnull=True), name="waiting_delivery_has_no_result"
+                condition=~Q(status=DeliveryStatus.WAITING) | Q(result_due_at__isnull=True),
+                name="waiting_delivery_has_no_result",
             ),
         ]
         indexes = [
             # GET /launch/history
-            models.Index(fields=["user", "launch"], condition=~Q(status=3), name="deliveries_of_user"),
+            models.Index(
+                fields=["user", "launch"], condition=~Q(status=DeliveryStatus.SKIPPED), name="deliveries_of_user"
+            ),
             # the back office: failed and skipped deliveries; most are sent
-            models.Index(fields=["status", "-id"], condition=Q(status__in=[2, 3]), name="deliveries_not_sent"),
+            models.Index(
+                fields=["status", "-id"],
+                condition=Q(status__in=[DeliveryStatus.FAILED, DeliveryStatus.SKIPPED]),
+                name="deliveries_not_sent",
+            ),
             # reporting to the launch system
             models.Index(
                 fields=["result_due_at", "id"],
