@@ -3,7 +3,7 @@
 import uuid
 from datetime import datetime
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeAlias
 
 import pgtrigger
 from django.conf import settings
@@ -190,12 +190,15 @@ def revoke(key: ApiKey, *, by: Any, at: datetime) -> bool:
     return bool(ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=at, revoked_by=by))
 
 
+class ServiceStatus(models.IntegerChoices):
+    RUNNING = 1, "正常"
+    MAINTENANCE = 2, "维护"
+
+
 class SiteStatus(models.Model):
     """The status of the service that clients show. The newest row is current, the others are history."""
 
-    class Status(models.IntegerChoices):
-        RUNNING = 1, "正常"
-        MAINTENANCE = 2, "维护"
+    Status: TypeAlias = ServiceStatus
 
     status = models.SmallIntegerField("状态", choices=Status.choices)
     upgrade_end = models.CharField("维护结束时间", max_length=100, blank=True)  # clients show it unchanged
@@ -206,9 +209,12 @@ class SiteStatus(models.Model):
         verbose_name = verbose_name_plural = "服务状态"
         ordering = ["-id"]
         constraints = [
-            models.CheckConstraint(condition=Q(status__in=[1, 2]), name="site_status_is_1_or_2"),
             models.CheckConstraint(
-                condition=Q(status=1) | ~Q(upgrade_end=""),
+                condition=Q(status__in=[ServiceStatus.RUNNING, ServiceStatus.MAINTENANCE]),
+                name="site_status_is_1_or_2",
+            ),
+            models.CheckConstraint(
+                condition=Q(status=ServiceStatus.RUNNING) | ~Q(upgrade_end=""),
                 name="maintenance_has_an_end",
                 violation_error_message=_("状态为维护时,请填写维护结束时间。"),
             ),

@@ -11,10 +11,11 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from accounts.blocking import BLOCKED_USERS
 from config.errors import BadRequest, Conflict
+from config.platform import db
 from config.platform.dates import day_of, end_of, start_of
 from config.platform.lookups import as_uuid
 from earnings import crediting
@@ -87,9 +88,10 @@ ORDER BY group_id
 _INCOME = """
 CREATE OR REPLACE TEMPORARY VIEW income AS
 WITH paid AS (SELECT * FROM read_lines WHERE group_id IS NOT NULL AND NOT is_blocked)
-SELECT user_id, 1 AS income_type, amount FROM paid
-UNION ALL SELECT inviter_id, 2, inviter_amount FROM paid WHERE inviter_id IS NOT NULL
-UNION ALL SELECT grand_inviter_id, 2, grand_inviter_amount FROM paid WHERE grand_inviter_id IS NOT NULL
+SELECT user_id, %(income_article_reads)s AS income_type, amount FROM paid
+UNION ALL SELECT inviter_id, %(income_apprentices)s, inviter_amount FROM paid WHERE inviter_id IS NOT NULL
+UNION ALL SELECT grand_inviter_id, %(income_apprentices)s, grand_inviter_amount FROM paid
+    WHERE grand_inviter_id IS NOT NULL
 """
 
 
@@ -107,15 +109,12 @@ def settle_reads(*, day: date, amounts: Mapping[str, Decimal], by: str, at: date
         if not _claim_day(day, by, at):
             raise ReadsAlreadySettled
         result = Reads(day)
-        with connection.cursor() as cursor:
-            cursor.execute("DROP TABLE IF EXISTS read_lines, settlement_lines CASCADE")
-            cursor.execute(_FIND_GROUPS, _params(day, amounts, rules, at))
-            _refuse_duplicates(cursor)
-            cursor.execute(_INSERT_GROUP_READS, {"day": day})
-            result.group_count = cursor.rowcount
-            cursor.execute(_SKIPPED_GROUPS)
-            result.unknown, result.blocked = cursor.fetchone()
-            cursor.execute(_INCOME)
+        db.execute("DROP TABLE IF EXISTS read_lines, settlement_lines CASCADE")
+        db.execute(_FIND_GROUPS, _params(day, amounts, rules, at))
+        _refuse_duplicates()
+        result.group_count = db.execute(_INSERT_GROUP_READS, {"day": day})
+        [(result.unknown, result.blocked)] = db.rows(_SKIPPED_GROUPS)
+        db.execute(_INCOME, db.enum_params(income=IncomeType))
         crediting.calculate_credits()
         crediting.post_credits(
             kind=TransactionKind.ARTICLE_READS, cause=f"article_reads:{day}", day=day, at=at, by=by
@@ -142,9 +141,7 @@ def _is_before_first(day: date, rules: EarningsRules, at: datetime) -> bool:
 
 def _claim_day(day: date, by: str, at: datetime) -> bool:
     """Insert the row of this day. Returns False when it exists: of two concurrent reports, one waits and then sees it."""
-    with connection.cursor() as cursor:
-        cursor.execute(_CLAIM_DAY, [day, at, by])
-        return bool(cursor.rowcount)
+    return bool(db.execute(_CLAIM_DAY, [day, at, by]))
 
 
 def _params(day: date, amounts: Mapping[str, Decimal], rules: EarningsRules, at: datetime) -> dict[str, Any]:
@@ -160,8 +157,7 @@ def _params(day: date, amounts: Mapping[str, Decimal], rules: EarningsRules, at:
     }
 
 
-def _refuse_duplicates(cursor: Any) -> None:
+def _refuse_duplicates() -> None:
     """Raise BadRequest when a group is reported by its code and by its id, because the amounts may differ."""
-    cursor.execute(_DUPLICATE_GROUPS)
-    if duplicates := cursor.fetchone():
-        raise BadRequest(f"同一个群写了两次：{duplicates[0]}，整批未生效", field="data")
+    if duplicates := db.rows(_DUPLICATE_GROUPS):
+        raise BadRequest(f"同一个群写了两次：{duplicates[0][0]}，整批未生效", field="data")

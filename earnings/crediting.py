@@ -5,12 +5,11 @@ The caller provides the exact amounts as a temporary view `income` (user_id, inc
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
 
-from django.db import connection
+from config.platform import db
+from earnings.models import Account, Bucket, TransactionKind
 
-from earnings.models import TransactionKind
-
+_CONSTANTS = db.enum_params(account=Account.Kind, bucket=Bucket)
 _SUM_AND_FLOOR = """
 CREATE TEMPORARY TABLE credits ON COMMIT DROP AS
 SELECT user_id, income_type, floor(sum(amount) * 100) / 100 AS amount FROM income
@@ -19,7 +18,7 @@ GROUP BY user_id, income_type HAVING floor(sum(amount) * 100) > 0
 # Rows are inserted in the order of user_id, so that two transactions that open the same accounts cannot deadlock.
 _OPEN_ACCOUNTS = """
 INSERT INTO earnings_account (id, kind, user_id, available, withdrawing, earned, opened_at)
-SELECT gen_random_uuid(), 'user', c.user_id, 0, 0, 0, %(at)s
+SELECT gen_random_uuid(), %(account_user)s, c.user_id, 0, 0, 0, %(at)s
 FROM (SELECT DISTINCT user_id FROM credits) c
 WHERE NOT EXISTS (SELECT 1 FROM earnings_account a WHERE a.user_id = c.user_id)
 ORDER BY c.user_id ON CONFLICT (user_id) DO NOTHING
@@ -31,11 +30,11 @@ WITH posted AS (
     WHERE EXISTS (SELECT 1 FROM credits) RETURNING id
 )
 INSERT INTO earnings_ledgerentry (transaction_id, account_id, bucket, amount, income_type, day)
-SELECT posted.id, a.id, 'available', c.amount, c.income_type, %(day)s::date
+SELECT posted.id, a.id, %(bucket_available)s, c.amount, c.income_type, %(day)s::date
 FROM credits c JOIN earnings_account a ON a.user_id = c.user_id CROSS JOIN posted
 UNION ALL
-SELECT posted.id, rewards.id, 'available', -(SELECT sum(amount) FROM credits), NULL, %(day)s::date
-FROM posted CROSS JOIN earnings_account rewards WHERE rewards.kind = 'rewards'
+SELECT posted.id, rewards.id, %(bucket_available)s, -(SELECT sum(amount) FROM credits), NULL, %(day)s::date
+FROM posted CROSS JOIN earnings_account rewards WHERE rewards.kind = %(account_rewards)s
 """
 _TOTALS = "SELECT income_type, sum(amount) FROM credits GROUP BY income_type"
 _LARGEST = """
@@ -46,10 +45,9 @@ JOIN accounts_user u ON u.id = c.user_id GROUP BY u.id ORDER BY 2 DESC, u.id LIM
 
 def calculate_credits() -> None:
     """Sum `income` per user and income type and round down to a cent, inside the caller's transaction."""
-    with connection.cursor() as cursor:
-        cursor.execute("DROP TABLE IF EXISTS credits")  # left by an earlier calculation in this transaction
-        cursor.execute(_SUM_AND_FLOOR)
-        cursor.execute("ANALYZE credits")  # otherwise the planner assumes a small table
+    db.execute("DROP TABLE IF EXISTS credits")  # left by an earlier calculation in this transaction
+    db.execute(_SUM_AND_FLOOR)
+    db.execute("ANALYZE credits")  # otherwise the planner assumes a small table
 
 
 def post_credits(*, kind: TransactionKind, cause: str, day: date, at: datetime, by: str = "") -> None:
@@ -57,21 +55,16 @@ def post_credits(*, kind: TransactionKind, cause: str, day: date, at: datetime, 
 
     Raises IntegrityError when the cause was posted before.
     """
-    params: dict[str, Any] = {"kind": kind.value, "cause": cause, "day": day, "at": at, "by": by}
-    with connection.cursor() as cursor:
-        for statement in (_OPEN_ACCOUNTS, _POST):
-            cursor.execute(statement, params)
+    params = {**_CONSTANTS, "kind": kind.value, "cause": cause, "day": day, "at": at, "by": by}
+    for statement in (_OPEN_ACCOUNTS, _POST):
+        db.execute(statement, params)
 
 
 def totals_by_type() -> dict[int, Decimal]:
     """Return the calculated credits as {income type: yuan}."""
-    with connection.cursor() as cursor:
-        cursor.execute(_TOTALS)
-        return dict(cursor.fetchall())
+    return dict(db.rows(_TOTALS))
 
 
 def largest_credits() -> list[tuple[str, Decimal]]:
     """Return (nickname, yuan) of the ten users with the largest credits."""
-    with connection.cursor() as cursor:
-        cursor.execute(_LARGEST)
-        return cursor.fetchall()
+    return db.rows(_LARGEST)

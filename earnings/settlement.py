@@ -20,11 +20,12 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Max
 
 from accounts.blocking import BLOCKED_USERS
 from config.errors import BadRequest
+from config.platform import db
 from config.platform.dates import day_of, end_of, start_of
 from earnings import crediting
 from earnings.due import INVITERS, JOIN_INVITER, due_at
@@ -113,10 +114,11 @@ WHERE g.is_legacy AND g.day_star IS NULL AND g.member_count >= %(legacy_members)
 """  # noqa: S608 - our own SQL
 _INCOME = """
 CREATE OR REPLACE TEMPORARY VIEW income AS
-SELECT user_id, 0 AS income_type, sum(profit) AS amount FROM settlement_lines GROUP BY user_id
-UNION ALL SELECT user_id, 4, sum(bonus) FROM settlement_lines WHERE bonus > 0 GROUP BY user_id
-UNION ALL SELECT inviter_id, 2, sum(inviter_profit) FROM settlement_lines WHERE inviter_id IS NOT NULL GROUP BY inviter_id
-UNION ALL SELECT grand_inviter_id, 2, sum(grand_inviter_profit) FROM settlement_lines
+SELECT user_id, %(income_groups)s AS income_type, sum(profit) AS amount FROM settlement_lines GROUP BY user_id
+UNION ALL SELECT user_id, %(income_other)s, sum(bonus) FROM settlement_lines WHERE bonus > 0 GROUP BY user_id
+UNION ALL SELECT inviter_id, %(income_apprentices)s, sum(inviter_profit) FROM settlement_lines
+    WHERE inviter_id IS NOT NULL GROUP BY inviter_id
+UNION ALL SELECT grand_inviter_id, %(income_apprentices)s, sum(grand_inviter_profit) FROM settlement_lines
     WHERE grand_inviter_id IS NOT NULL GROUP BY grand_inviter_id
 """
 _INSERT_GROUP_DAYS = """
@@ -145,8 +147,7 @@ def settle_day(day: date, *, at: datetime) -> SettlementResult:
     if day >= day_of(at):
         raise DayNotOver
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(_ONE_AT_A_TIME)
+        db.execute(_ONE_AT_A_TIME)
         if not _claim_day(day, at):
             return SettlementResult(day, is_new=False)
         return _pay(day, at)
@@ -176,13 +177,12 @@ def preview_change(
 
 def _claim_day(day: date, at: datetime) -> bool:
     """Insert the row of this day. Returns False when it exists."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO earnings_settlementday (day, settled_at, group_count, owner_total, referral_total, bonus_total)"
-            " VALUES (%s, %s, 0, 0, 0, 0) ON CONFLICT (day) DO NOTHING",
-            [day, at],
-        )
-        return bool(cursor.rowcount)
+    inserted = db.execute(
+        "INSERT INTO earnings_settlementday (day, settled_at, group_count, owner_total, referral_total, bonus_total)"
+        " VALUES (%s, %s, 0, 0, 0, 0) ON CONFLICT (day) DO NOTHING",
+        [day, at],
+    )
+    return bool(inserted)
 
 
 def _params(day: date, at: datetime) -> dict[str, Any]:
@@ -201,22 +201,21 @@ def _params(day: date, at: datetime) -> dict[str, Any]:
     }
 
 
-def _calculate(cursor: Any, params: dict[str, Any]) -> None:
+def _calculate(params: dict[str, Any]) -> None:
     """Calculate the exact income of that day into temporary tables. Changes no other table."""
     # The tables may be left from an earlier calculation in this transaction.
-    cursor.execute("DROP TABLE IF EXISTS settlement_lines, read_lines CASCADE")
-    cursor.execute(_CALCULATE, params)
-    cursor.execute("ANALYZE settlement_lines")  # otherwise the planner assumes a small table
-    cursor.execute(_INCOME)
+    db.execute("DROP TABLE IF EXISTS settlement_lines, read_lines CASCADE")
+    db.execute(_CALCULATE, params)
+    db.execute("ANALYZE settlement_lines")  # otherwise the planner assumes a small table
+    db.execute(_INCOME, db.enum_params(income=IncomeType))
 
 
 def _pay(day: date, at: datetime) -> SettlementResult:
     params = _params(day, at)
-    with connection.cursor() as cursor:
-        cursor.execute(_LOCK_GROUPS, params)
-        _calculate(cursor, params)
-        for statement in (_INSERT_GROUP_DAYS, _COUNT_DAYS, _COUNT_IN_LATER_BINDINGS):
-            cursor.execute(statement, params)
+    db.execute(_LOCK_GROUPS, params)
+    _calculate(params)
+    for statement in (_INSERT_GROUP_DAYS, _COUNT_DAYS, _COUNT_IN_LATER_BINDINGS):
+        db.execute(statement, params)
     crediting.calculate_credits()
     crediting.post_credits(kind=TransactionKind.SETTLEMENT, cause=f"settlement:{day}", day=day, at=at)
     result = _result(day)
@@ -230,19 +229,15 @@ def _pay(day: date, at: datetime) -> SettlementResult:
 
 
 def _calculate_result(day: date, at: datetime) -> SettlementResult:
-    with connection.cursor() as cursor:
-        _calculate(cursor, _params(day, at))
+    _calculate(_params(day, at))
     crediting.calculate_credits()
     return _result(day)
 
 
 def _result(day: date) -> SettlementResult:
     totals = crediting.totals_by_type()
-    with connection.cursor() as cursor:
-        cursor.execute(_PER_STAR)
-        per_star = cursor.fetchall()
-        cursor.execute(_TO_COME)
-        [to_come] = cursor.fetchone()
+    per_star = db.rows(_PER_STAR)
+    [(to_come,)] = db.rows(_TO_COME)
     return SettlementResult(
         day=day,
         is_new=True,

@@ -4,9 +4,9 @@ import logging
 from collections.abc import Callable
 
 from celery import shared_task
-from django.db import connection
 from django.utils import timezone
 
+from config.platform import db
 from config.platform.sweeps import sweep
 from earnings import ledger_check, settlement
 from earnings.payouts import worker
@@ -38,14 +38,13 @@ def _sweep(name: str, do_next: Callable[..., bool]) -> int:
     belongs to the connection and is released when a worker is killed. The clock is read for each payout, because a long
     sweep must not shorten the leases.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_TRY_LOCK, [name])
-        if not cursor.fetchone()[0]:
-            return 0
-        try:
-            return _process_all_due(do_next)
-        finally:
-            cursor.execute(_UNLOCK, [name])
+    [(is_locked,)] = db.rows(_TRY_LOCK, [name])
+    if not is_locked:
+        return 0
+    try:
+        return _process_all_due(do_next)
+    finally:
+        db.execute(_UNLOCK, [name])
 
 
 def _process_all_due(do_next: Callable[..., bool]) -> int:

@@ -8,9 +8,10 @@ import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
+from config.platform import db
 from config.platform.sweeps import sweep
 from config.platform.wakeups import start_soon
 from feedback.models import Conversation, ForwardedMessage
@@ -36,9 +37,9 @@ _TOO_LATE = "你 {moment} 发给客服的消息没有送达:客服系统一整�
 _LEASE_NEXT = """
 UPDATE feedback_forwardedmessage SET retry_at = %(until)s WHERE id = ANY(ARRAY(
     SELECT f.id FROM feedback_forwardedmessage f
-    WHERE f.status = 0 AND f.retry_at <= %(at)s AND NOT EXISTS (
+    WHERE f.status = %(waiting)s AND f.retry_at <= %(at)s AND NOT EXISTS (
         SELECT 1 FROM feedback_forwardedmessage b
-        WHERE b.status = 0 AND b.conversation_id = f.conversation_id AND b.id < f.id)
+        WHERE b.status = %(waiting)s AND b.conversation_id = f.conversation_id AND b.id < f.id)
     ORDER BY f.id LIMIT 1 FOR UPDATE SKIP LOCKED
 )) RETURNING id
 """
@@ -75,10 +76,10 @@ def forward_waiting() -> int:
 
 
 def _lease_next(at: datetime) -> ForwardedMessage | None:
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_LEASE_NEXT, {"at": at, "until": at + LEASE})
-        row = cursor.fetchone()
-    return ForwardedMessage.objects.select_related("conversation__user").get(pk=row[0]) if row else None
+    with transaction.atomic():
+        leased = db.rows(_LEASE_NEXT, {"waiting": Status.WAITING, "at": at, "until": at + LEASE})
+    messages = ForwardedMessage.objects.select_related("conversation__user")
+    return messages.get(pk=leased[0][0]) if leased else None
 
 
 def _forward(message: ForwardedMessage, service: CustomerService) -> bool:

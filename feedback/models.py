@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.conf import settings
 from django.db import models
@@ -13,14 +13,17 @@ from config.platform.dates import shanghai_time
 from robots.models import Robot
 
 
+class ProblemType(models.IntegerChoices):
+    ROBOT = 2, "需选择机器人"
+    ROBOT_AND_GROUP = 3, "需选择机器人并填写群名"
+    NOTHING = 4, "无需补充"
+    DESCRIPTION = 5, "需填写描述"
+
+
 class ProblemCategory(models.Model):
     """A category of problems. Its type determines which fields a report must contain."""
 
-    class Type(models.IntegerChoices):
-        ROBOT = 2, "需选择机器人"
-        ROBOT_AND_GROUP = 3, "需选择机器人并填写群名"
-        NOTHING = 4, "无需补充"
-        DESCRIPTION = 5, "需填写描述"
+    Type: TypeAlias = ProblemType
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     title = models.CharField("标题", max_length=100)
@@ -31,7 +34,9 @@ class ProblemCategory(models.Model):
     class Meta:
         verbose_name = verbose_name_plural = "问题分类"
         ordering = ["seq_no", "id"]
-        constraints = [models.CheckConstraint(condition=Q(type__in=[2, 3, 4, 5]), name="category_type_is_known")]
+        constraints = [
+            models.CheckConstraint(condition=Q(type__in=ProblemType.values), name="category_type_is_known")
+        ]
 
     def __str__(self) -> str:
         return self.title
@@ -151,13 +156,16 @@ class Conversation(models.Model):
         return shanghai_time(self.opened_at)
 
 
+class ForwardingStatus(models.IntegerChoices):
+    WAITING = 0, "待转发"
+    SENT = 1, "已转发"
+    GIVEN_UP = 2, "已放弃"
+
+
 class ForwardedMessage(models.Model):
     """A user's message to staff, forwarded in order and tried until customer service accepts it."""
 
-    class Status(models.IntegerChoices):
-        WAITING = 0, "待转发"
-        SENT = 1, "已转发"
-        GIVEN_UP = 2, "已放弃"
+    Status: TypeAlias = ForwardingStatus
 
     id = models.BigAutoField(primary_key=True)
     conversation = models.ForeignKey(
@@ -178,17 +186,23 @@ class ForwardedMessage(models.Model):
         ordering = ["-written_at", "-id"]
         constraints = [
             models.CheckConstraint(
-                condition=filled_exactly_when(~Q(status=0), "settled_at"),
+                condition=filled_exactly_when(~Q(status=ForwardingStatus.WAITING), "settled_at"),
                 name="settled_forward_has_settled_at",
             ),
             models.CheckConstraint(condition=Q(kind__in=["text", "image"]), name="forward_kind_is_known"),
         ]
         indexes = [
             # the forwarder: the first waiting message of each conversation
-            models.Index(fields=["conversation", "id"], condition=Q(status=0), name="forwards_waiting"),
+            models.Index(
+                fields=["conversation", "id"], condition=Q(status=ForwardingStatus.WAITING), name="forwards_waiting"
+            ),
             # the back office: all messages, and those of a status; most are sent
             models.Index(fields=["-written_at", "-id"], name="forwards_newest_first"),
-            models.Index(fields=["status", "-written_at", "-id"], condition=~Q(status=1), name="forwards_not_sent"),
+            models.Index(
+                fields=["status", "-written_at", "-id"],
+                condition=~Q(status=ForwardingStatus.SENT),
+                name="forwards_not_sent",
+            ),
         ]
 
     def __str__(self) -> str:

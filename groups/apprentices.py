@@ -14,7 +14,7 @@ from config.platform.dates import day_of
 from config.site import client_pages
 from groups.models import Group, Reminder
 from robots.friendships import robots_to_speak_through
-from robots.models import Friendship
+from robots.models import Friendship, Robot
 from robots.outbox import writing
 
 Kind = Reminder.Kind
@@ -48,7 +48,7 @@ def apprentices_of(user: User, *, level: int, today: date) -> QuerySet[Any]:
     """
     of_level = {1: User.objects.filter(inviter=user), 2: User.objects.filter(inviter__inviter=user)}
     rows = _with_progress(of_level.get(level, User.objects.none())).annotate(
-        has_robot=Exists(Friendship.objects.filter(user=OuterRef("pk"), robot__status__in=[1, 2])),
+        has_robot=Exists(Friendship.objects.filter(user=OuterRef("pk"), robot__status__in=Robot.WORKING)),
         reminded_for_group=_reminded_on(Kind.GROUP, today),
         reminded_for_apprentice=_reminded_on(Kind.APPRENTICE, today),
     )

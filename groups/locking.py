@@ -8,8 +8,7 @@ their foreign keys lock the groups when the transaction commits.
 from collections.abc import Iterable
 from uuid import UUID
 
-from django.db import connection
-
+from config.platform import db
 from groups.models import Group
 
 _LOCK_ROWS = """
@@ -22,9 +21,7 @@ def lock_rows(group_codes: Iterable[str]) -> set[UUID]:
 
     Code that sends messages to groups calls it. It waits for a cancelling (`lock_groups`), not for other changes.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_LOCK_ROWS, [list(group_codes)])
-        return {pk for (pk,) in cursor.fetchall()}
+    return {pk for (pk,) in db.rows(_LOCK_ROWS, [list(group_codes)])}
 
 
 def lock_groups(ids: Iterable[UUID]) -> list[Group]:
@@ -39,5 +36,4 @@ def lock_groups(ids: Iterable[UUID]) -> list[Group]:
 
 def lock_group_code(group_code: str) -> None:
     """Lock a gateway code until the transaction ends: a first binding has no row to lock yet."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('groups_group'), hashtext(%s))", [group_code])
+    db.execute("SELECT pg_advisory_xact_lock(hashtext('groups_group'), hashtext(%s))", [group_code])

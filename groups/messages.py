@@ -8,8 +8,8 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from django.db import connection
 
+from config.platform import db
 from groups.mentions import notify_owner
 from groups.models import Group, Mention
 from integrations.gateway.payloads import codes_in, is_true, parts_of
@@ -61,12 +61,9 @@ class ServedGroup:
 
 def served_groups(group_codes: Iterable[str]) -> dict[str, ServedGroup]:
     """Return the active groups of these codes, locked against being cancelled until the transaction ends."""
-    with connection.cursor() as cursor:
-        cursor.execute(_LOCK_SERVED, [list(set(group_codes))])
-        rows = cursor.fetchall()
     return {
         code: ServedGroup(pk, robot, frozenset(filter(None, (robot, user, owner))))
-        for code, pk, robot, user, owner in rows
+        for code, pk, robot, user, owner in db.rows(_LOCK_SERVED, [list(set(group_codes))])
     }
 
 
@@ -76,9 +73,7 @@ def store_messages(
     """Store these messages of active groups and notify owners of mentions. Returns the event_ids of the new messages."""
     ids = {str(id_by_arrival(message.arrival)): message for message in received}
     rows = [_row(pk, message, groups[message.group_code]) for pk, message in ids.items()]
-    with connection.cursor() as cursor:
-        cursor.execute(_INSERT, [orjson.dumps(rows).decode()])
-        new = {pk: ids[pk] for (pk,) in cursor.fetchall()}
+    new = {pk: ids[pk] for (pk,) in db.rows(_INSERT, [orjson.dumps(rows).decode()])}
     _record_mentions(
         {pk: message for pk, message in new.items() if groups[message.group_code].is_mentioned_in(message)},
         groups,

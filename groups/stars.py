@@ -5,13 +5,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from accounts.models import User
 from config.errors import BadRequest
+from config.platform import db
 from config.platform.dates import after_quiet_hours
 from config.platform.lookups import as_uuid
 from groups import cancelling
@@ -106,13 +107,8 @@ def rate(ratings: Sequence[Rating], *, at: datetime) -> int:
 def _lock(ratings: Sequence[Rating]) -> list[_RatedGroup]:
     """Lock the rated groups in the order of their ids. Of several ratings of a group the last counts."""
     references = [rating.group_code for rating in ratings]
-    params: dict[str, Any] = {
-        "codes": references,
-        "ids": [pk for reference in references if (pk := as_uuid(reference))],
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_LOCK, params)
-        groups = cursor.fetchall()
+    ids = [pk for reference in references if (pk := as_uuid(reference))]
+    groups = db.rows(_LOCK, {"codes": references, "ids": ids})
     by_name = {str(pk): pk for pk, *_ in groups} | {code: pk for pk, code, *_ in groups}
     last: dict[UUID, Rating] = {}
     for index, rating in enumerate(ratings):
@@ -126,7 +122,7 @@ def _lock(ratings: Sequence[Rating]) -> list[_RatedGroup]:
 
 
 def _write(rated: Sequence[_RatedGroup], to_cancel: Mapping[UUID, CancelReason], at: datetime) -> None:
-    params: dict[str, Any] = {
+    params = {
         "ids": [group.pk for group in rated],
         "stars": [group.rating.star for group in rated],
         "states": [group.rating.state for group in rated],
@@ -138,9 +134,7 @@ def _write(rated: Sequence[_RatedGroup], to_cancel: Mapping[UUID, CancelReason],
         "text": _RATED_TEXT,
         "lines": GROUPS_PER_MESSAGE,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_RATE, params)
-        (message_count,) = cursor.fetchone()
+    [(message_count,)] = db.rows(_RATE, params)
     if message_count:
         outbox.notify_senders()
     off = [group.code for group in rated if group.takes_launches and group.rating.star >= NO_LAUNCHES_FROM]

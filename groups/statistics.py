@@ -5,8 +5,7 @@ A missed day is rolled up later, as long as its messages and moves are stored.
 
 from datetime import date, datetime, timedelta
 
-from django.db import connection
-
+from config.platform import db
 from config.platform.dates import day_of, end_of, start_of
 from config.platform.retention import delete_in_chunks
 
@@ -57,9 +56,7 @@ def roll_up(day: date) -> int:
 
     A second run counts events that arrived late; the number of members stays as the first run stored it.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_ROLL_UP, {"day": day, "start": start_of(day), "end": end_of(day)})
-        return int(cursor.rowcount)
+    return db.execute(_ROLL_UP, {"day": day, "start": start_of(day), "end": end_of(day)})
 
 
 def roll_up_missed(*, at: datetime) -> int:
@@ -74,9 +71,7 @@ def days_without_statistics(*, at: datetime) -> list[date]:
     """
     first, last = day_of(at - KEEP) + timedelta(days=1), day_of(at) - timedelta(days=1)
     days = [first + timedelta(days=step) for step in range((last - first).days + 1)]
-    with connection.cursor() as cursor:
-        cursor.execute(_MISSED, [days, [end_of(day) for day in days]])
-        return [day for (day,) in cursor.fetchall()]
+    return [day for (day,) in db.rows(_MISSED, [days, [end_of(day) for day in days]])]
 
 
 def delete_old_messages(*, at: datetime) -> int:

@@ -1,5 +1,7 @@
 """The inbox of gateway events, the list of sensitive words, and text messages in bulk."""
 
+from typing import TypeAlias
+
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
@@ -7,16 +9,19 @@ from django.db.models import F, Q
 from config.platform.constraints import filled_exactly_when, filled_together
 
 
+class EventStatus(models.IntegerChoices):
+    WAITING = 0, "待处理"
+    HANDLED = 1, "已处理"
+    IGNORED = 2, "已忽略"
+    UNKNOWN = 3, "未知命令"
+    FAILED = 4, "处理失败"
+    REFUSED = 5, "已拒收"  # an invalid item, stored so that operators see what the gateway sends
+
+
 class GatewayEvent(models.Model):
     """An event as the gateway posted it. Events with the same ordering key (`lane`) are handled in the order of `id`."""
 
-    class Status(models.IntegerChoices):
-        WAITING = 0, "待处理"
-        HANDLED = 1, "已处理"
-        IGNORED = 2, "已忽略"
-        UNKNOWN = 3, "未知命令"
-        FAILED = 4, "处理失败"
-        REFUSED = 5, "已拒收"  # an invalid item, stored so that operators see what the gateway sends
+    Status: TypeAlias = EventStatus
 
     id = models.BigAutoField(primary_key=True)
     event_id = models.CharField("事件编号", max_length=128, unique=True)
@@ -39,15 +44,17 @@ class GatewayEvent(models.Model):
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(
-                condition=filled_exactly_when(~Q(status=0), "settled_at"),
+                condition=filled_exactly_when(~Q(status=EventStatus.WAITING), "settled_at"),
                 name="settled_event_has_settled_at",
             ),
             models.CheckConstraint(condition=Q(retry_at__gte=F("received_at")), name="event_retried_after_it_came"),
         ]
         indexes = [
             # handle_events: the first event of each ordering key, and the window of waiting events
-            models.Index(fields=["lane", "id"], condition=Q(status=0), name="event_waiting_by_lane"),
-            models.Index(fields=["id"], condition=Q(status=0), name="event_waiting_by_id"),
+            models.Index(
+                fields=["lane", "id"], condition=Q(status=EventStatus.WAITING), name="event_waiting_by_lane"
+            ),
+            models.Index(fields=["id"], condition=Q(status=EventStatus.WAITING), name="event_waiting_by_id"),
             # operators: the events that need one
             models.Index(fields=["status", "-id"], name="event_by_status"),
             # retention by days: events are inserted in the order of time, so a BRIN index is enough
@@ -107,15 +114,18 @@ class SensitiveWord(models.Model):
         return self.word
 
 
+class TextMessageStatus(models.IntegerChoices):
+    WAITING = 0, "待发送"
+    SENDING = 1, "发送中"
+    SENT = 2, "已发送"
+    FAILED = 3, "失败"
+    UNKNOWN = 4, "结果未知"
+
+
 class TextMessage(models.Model):
     """An SMS of a batch. From SENDING on it may have arrived, so it is never sent again."""
 
-    class Status(models.IntegerChoices):
-        WAITING = 0, "待发送"
-        SENDING = 1, "发送中"
-        SENT = 2, "已发送"
-        FAILED = 3, "失败"
-        UNKNOWN = 4, "结果未知"
+    Status: TypeAlias = TextMessageStatus
 
     id = models.BigAutoField(primary_key=True)
     batch = models.UUIDField("批次")
@@ -135,15 +145,25 @@ class TextMessage(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["batch", "phone"], name="each_number_once_per_batch"),
             models.CheckConstraint(
-                condition=filled_exactly_when(~Q(status__in=[0, 1]), "settled_at"),
+                condition=filled_exactly_when(
+                    ~Q(status__in=[TextMessageStatus.WAITING, TextMessageStatus.SENDING]), "settled_at"
+                ),
                 name="settled_text_has_settled_at",
             ),
         ]
         indexes = [
-            models.Index(fields=["id"], condition=Q(status__in=[0, 1]), name="texts_under_way"),
+            models.Index(
+                fields=["id"],
+                condition=Q(status__in=[TextMessageStatus.WAITING, TextMessageStatus.SENDING]),
+                name="texts_under_way",
+            ),
             # the back office: the messages of one number, those that were not sent, and those of a day
             models.Index(fields=["phone", "-id"], name="texts_of_phone"),
-            models.Index(fields=["status", "-id"], condition=Q(status__in=[3, 4]), name="texts_not_sent"),
+            models.Index(
+                fields=["status", "-id"],
+                condition=Q(status__in=[TextMessageStatus.FAILED, TextMessageStatus.UNKNOWN]),
+                name="texts_not_sent",
+            ),
             BrinIndex(fields=["created_at"], name="texts_by_moment", pages_per_range=32, autosummarize=True),
         ]
 

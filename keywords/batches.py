@@ -6,11 +6,12 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.postgres.aggregates import ArrayAgg
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 
 from accounts.models import User
 from config.errors import BadRequest
+from config.platform import db
 from config.platform.characters import comparable
 from config.platform.lookups import has_id
 from groups.models import Group
@@ -85,9 +86,7 @@ def delete_of_former_owners(group_ids: Sequence[UUID]) -> int:
 
     Returns how many were deleted.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_DELETE_OF_FORMER_OWNERS, [list(group_ids)])
-        return int(cursor.rowcount)
+    return db.execute(_DELETE_OF_FORMER_OWNERS, [list(group_ids)])
 
 
 def batches_of_user(user: User) -> QuerySet[Any]:
@@ -110,8 +109,7 @@ def _lock_edits() -> None:
 
     The matcher relies on this order: it reads only rows with a higher id than the last row that it has read.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('keywords_groupkeyword'))")
+    db.execute("SELECT pg_advisory_xact_lock(hashtext('keywords_groupkeyword'))")
 
 
 def _lock_batch(user: User, batch_id: str) -> KeywordBatch:

@@ -8,8 +8,8 @@ import threading
 import time
 
 from ahocorasick_rs import AhoCorasick
-from django.db import connection
 
+from config.platform import db
 from config.platform.characters import comparable
 
 REFRESH_INTERVAL = 1.0  # seconds between two reads of new keywords
@@ -35,11 +35,8 @@ class _Keywords:
         self.automaton: AhoCorasick | None = None
 
     def read_new(self) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(_SELECT_NEW, [self.last_id])
-            rows = cursor.fetchall()
         known = len(self.keywords)
-        for row_id, keyword, group_code in rows:
+        for row_id, keyword, group_code in db.rows(_SELECT_NEW, [self.last_id]):
             number = self.numbers.setdefault(keyword, len(self.keywords))
             if number == len(self.keywords):
                 self.keywords.append(keyword)

@@ -4,12 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection
 
+from config.platform import db
 from keywords.matcher import matcher
 from keywords.models import KeywordReply
 from robots.models import OutboxMessage, Robot
@@ -90,10 +89,8 @@ def _triggered(hits: Sequence[tuple[ReceivedText, Sequence[str]]]) -> list[Keywo
     """Lock the batches of these keywords. Returns their replies as the database has them now."""
     pairs = [(text.group_code, keyword) for text, keywords in hits for keyword in keywords]
     params = {"groups": [code for code, _ in pairs], "keywords": [keyword for _, keyword in pairs]}
-    with connection.cursor() as cursor:
-        cursor.execute(_LOCK, params)
-        cursor.execute(_TRIGGERED, params)
-        rows = cursor.fetchall()
+    db.execute(_LOCK, params)
+    rows = db.rows(_TRIGGERED, params)
     return [
         KeywordAnswer(text, robot_id, batch_id, content)
         for text, _ in hits
@@ -127,21 +124,18 @@ def _outside_cooldown(replies: list[KeywordAnswer]) -> list[KeywordAnswer]:
 
 def _start_cooldowns(replies: Iterable[KeywordAnswer]) -> set[tuple[UUID, str]]:
     listed = list(replies)
-    params: dict[str, Any] = {
+    params = {
         "batches": [reply.batch_id for reply in listed],
         "speakers": [reply.received.speaker_code for reply in listed],
         "at": [reply.received.at for reply in listed],
         "cooldown": SPEAKER_COOLDOWN,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_START_COOLDOWNS, params)
-        return set(cursor.fetchall())
+    return set(db.rows(_START_COOLDOWNS, params))
 
 
 def _count(replies: Sequence[KeywordAnswer]) -> None:
     times = Counter(reply.batch_id for reply in replies)
-    with connection.cursor() as cursor:
-        cursor.execute(_COUNT, [list(times), list(times.values())])
+    db.execute(_COUNT, [list(times), list(times.values())])
 
 
 def _message(reply: KeywordAnswer, robot: Robot) -> OutboxMessage:

@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Case, F, Q, Value, When
 
+from config.platform import db
 from config.platform.wakeups import start_soon
 from launches.launch_intake import REPORT_RESULTS, SWITCHED_OFF
 from launches.models import Delivery, Launch
@@ -18,6 +19,7 @@ from robots.signals import FinishedMessage
 
 Status = Delivery.Status
 _COLUMNS = {Status.SENT: "sent_count", Status.FAILED: "failed_count", Status.SKIPPED: "skipped_count"}
+_STATUSES = db.enum_params(message=OutboxMessage.Status, delivery=Status)
 
 # The lock is a statement of its own: the next statement of a second transaction then sees what the first has written.
 _LOCK = """
@@ -33,26 +35,30 @@ ORDER BY d.id FOR UPDATE OF d
 _UPDATE = """
 WITH counted AS (
     SELECT d.id, d.launch_id, d.status AS before,
-        count(*) FILTER (WHERE o.status = 0) AS waiting, count(*) FILTER (WHERE o.status = 1) AS sent,
-        count(*) FILTER (WHERE o.status = 2) AS failed, count(*) FILTER (WHERE o.status = 3) AS closed,
-        max(o.reason) FILTER (WHERE o.status = 2) AS failure, max(o.reason) AS reason
+        count(*) FILTER (WHERE o.status = %(message_waiting)s) AS waiting,
+        count(*) FILTER (WHERE o.status = %(message_sent)s) AS sent,
+        count(*) FILTER (WHERE o.status = %(message_failed)s) AS failed,
+        count(*) FILTER (WHERE o.status = %(message_closed)s) AS closed,
+        max(o.reason) FILTER (WHERE o.status = %(message_failed)s) AS failure, max(o.reason) AS reason
     FROM launches_delivery d
     JOIN robots_outboxmessage o ON o.cause = 'launch:' || d.launch_id AND o.group_code = d.group_code
     WHERE d.id = ANY(%(ids)s)
     GROUP BY d.id
 ), decided AS (
     SELECT *, CASE
-        WHEN failed > 0 THEN 2
+        WHEN failed > 0 THEN %(delivery_failed)s
         WHEN waiting > 0 THEN before
-        WHEN closed > 0 THEN CASE WHEN sent > 0 OR before = 2 THEN 2 ELSE 3 END
-        ELSE 1 END AS after
+        WHEN closed > 0 THEN
+            CASE WHEN sent > 0 OR before = %(delivery_failed)s THEN %(delivery_failed)s ELSE %(delivery_skipped)s END
+        ELSE %(delivery_sent)s END AS after
     FROM counted
 )
 UPDATE launches_delivery d
-SET status = after, settled_at = %(at)s, reason = CASE WHEN after = 1 THEN '' ELSE COALESCE(failure, decided.reason) END,
+SET status = after, settled_at = %(at)s,
+    reason = CASE WHEN after = %(delivery_sent)s THEN '' ELSE COALESCE(failure, decided.reason) END,
     result_due_at = CASE
         WHEN d.result_due_at > %(at)s THEN d.result_due_at
-        WHEN d.result_sent IS DISTINCT FROM (after = 1) THEN %(at)s END,
+        WHEN d.result_sent IS DISTINCT FROM (after = %(delivery_sent)s) THEN %(at)s END,
     result_try_count = 0
 FROM decided WHERE decided.id = d.id AND (after <> before OR failure <> d.reason)
 RETURNING d.launch_id, before, after
@@ -64,10 +70,11 @@ def update_deliveries_of(messages: Iterable[FinishedMessage], *, at: datetime) -
     mine = [message.pk for message in messages if message.cause.startswith("launch:")]
     if not mine:
         return
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_LOCK, {"messages": mine})
-        cursor.execute(_UPDATE, {"ids": [row[0] for row in cursor.fetchall()], "at": at})
-        changes = [change for change in cursor.fetchall() if change[1] != change[2]]
+    with transaction.atomic():
+        ids = [pk for pk, *_ in db.rows(_LOCK, {"messages": mine})]
+        changes = [
+            change for change in db.rows(_UPDATE, {**_STATUSES, "ids": ids, "at": at}) if change[1] != change[2]
+        ]
         if changes:
             _count(changes, at)
             start_soon(REPORT_RESULTS)

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from datetime import datetime
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 
+from config.platform import db
 from launches import deliveries
 from launches.models import Launch
 from robots.outbox import writing
@@ -80,8 +81,7 @@ def _locked(launch: Launch, *expected: Status) -> Iterator[bool]:
 
 
 def _lock(launch: Launch) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('launches_launch'), hashtext(%s))", [str(launch.pk)])
+    db.execute("SELECT pg_advisory_xact_lock(hashtext('launches_launch'), hashtext(%s))", [str(launch.pk)])
 
 
 def _change_status(launch: Launch, *expected: Status, **change: object) -> bool:

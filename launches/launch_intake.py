@@ -3,23 +3,25 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from uuid import uuid4
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from config.errors import Conflict
+from config.platform import db
 from config.platform.lookups import as_uuid
 from config.platform.wakeups import start_soon
 from groups.models import Group
 from launches.launch_items import GROUP_PLACEHOLDER, Item, as_received, fingerprint, message_content
 from launches.models import Delivery, Launch
+from robots.models import Robot
 from robots.outbox import writing
 from robots.outbox.bulk import group_messages_sql
 
 REPORT_RESULTS = "launches.tasks.report_results"
 SWITCHED_OFF = "投放开关已关闭"
 Status = Delivery.Status
+_CONSTANTS = db.enum_params(delivery=Status) | {"working": Robot.WORKING}
 
 # The initial statuses of deliveries with their reasons, numbered from 0 in the statement below (`initial`).
 _INITIAL_STATUSES: tuple[tuple[Status, str], ...] = (
@@ -36,7 +38,7 @@ _MESSAGES = group_messages_sql(
         replace(i.content, %(placeholder)s, substr(f.quoted, 2, length(f.quoted) - 2))::jsonb AS content
     FROM created c JOIN found f USING (group_code)
     CROSS JOIN unnest(%(contents)s::text[]) WITH ORDINALITY AS i(content, place)
-    WHERE c.status = 0
+    WHERE c.status = %(delivery_waiting)s
     """
 )
 # Groups are locked against being cancelled, in the order in which all code locks them (`groups.locking`).
@@ -45,7 +47,7 @@ WITH named AS MATERIALIZED (
     SELECT * FROM unnest(%(codes)s::text[], %(references)s::text[]) AS t(group_code, reference)
 ), found AS MATERIALIZED (
     SELECT n.group_code, g.id AS group_id, g.user_id, g.robot_id, g.launch_switch,
-        r.status IN (1, 2) AS robot_works, to_json(n.group_code)::text AS quoted
+        r.status IN %(working)s AS robot_works, to_json(n.group_code)::text AS quoted
     FROM named n
     JOIN groups_group g ON g.code = n.group_code AND g.cancelled_at IS NULL
     JOIN robots_robot r ON r.id = g.robot_id
@@ -119,7 +121,8 @@ def _existing_launch(task_id: str, digest: str) -> Launch:
 
 def _create_deliveries(launch: Launch, references: Sequence[str], items: Sequence[Item], at: datetime) -> None:
     by_code = _by_code(references)
-    params: dict[str, Any] = {
+    params = {
+        **_CONSTANTS,
         "launch": launch.pk,
         "cause": launch.cause,
         "at": at,
@@ -130,9 +133,7 @@ def _create_deliveries(launch: Launch, references: Sequence[str], items: Sequenc
         "statuses": [int(status) for status, _ in _INITIAL_STATUSES],
         "reasons": [reason for _, reason in _INITIAL_STATUSES],
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_CREATE_DELIVERIES, params)
-        _count(launch, dict(cursor.fetchall()), at)
+    _count(launch, dict(db.rows(_CREATE_DELIVERIES, params)), at)
     writing.notify_senders()
     start_soon(REPORT_RESULTS)
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
+from config.platform import db
 from config.platform.sweeps import sweep
 from integrations.http import OutsideError, Refused
 from integrations.launch_system import RESULTS_AT_ONCE, LaunchSystem
@@ -23,7 +23,7 @@ _LOCK = "SELECT id FROM launches_delivery WHERE id = ANY(%(ids)s) ORDER BY id FO
 _RECORD = """
 UPDATE launches_delivery d
 SET result_due_at = CASE
-        WHEN (d.status = 1) <> reported.is_sent THEN %(at)s
+        WHEN (d.status = %(delivery_sent)s) <> reported.is_sent THEN %(at)s
         WHEN NOT reported.is_accepted THEN reported.again_at END,
     reported_at = CASE WHEN reported.is_accepted THEN %(at)s ELSE d.reported_at END,
     result_sent = CASE WHEN reported.is_accepted THEN reported.is_sent ELSE d.result_sent END,
@@ -83,16 +83,17 @@ def _report(system: LaunchSystem, delivery: Delivery) -> ReportOutcome:
 
 def _record(batch: Sequence[Delivery], answers: Sequence[ReportOutcome], at: datetime) -> None:
     """Record which results were accepted, and when the others are due again."""
-    params: dict[str, Any] = {
+    params = {
+        "delivery_sent": Delivery.Status.SENT,
         "at": at,
         "ids": [delivery.pk for delivery in batch],
         "sent": [delivery.status == Delivery.Status.SENT for delivery in batch],
         "accepted": [answer == ReportOutcome.ACCEPTED for answer in answers],
         "again": [at + retry_delay(delivery.result_try_count) for delivery in batch],
     }
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_LOCK, params)
-        cursor.execute(_RECORD, params)
+    with transaction.atomic():
+        db.execute(_LOCK, params)
+        db.execute(_RECORD, params)
 
 
 def retry_delay(try_count: int) -> timedelta:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, transaction
 
 from accounts.models import User
 from config.errors import NotFound, OutsideFailed
+from config.platform import db
 from groups.locking import lock_groups
 from groups.models import Group
 from groups.references import groups_by_reference
@@ -69,16 +70,13 @@ def _lock_switches(group_codes: Sequence[str]) -> None:
     A request that waits keeps a thread of the web server while the launch system answers another request, so it waits at
     most LONGEST_LOCK_WAIT. Raises SwitchNotSet (1101).
     """
-    with connection.cursor() as cursor:
-        cursor.execute(f"SET LOCAL lock_timeout = '{LONGEST_LOCK_WAIT}'")
-        try:
-            for group_code in group_codes:
-                cursor.execute(
-                    "SELECT pg_advisory_xact_lock(hashtext('launch_switch'), hashtext(%s))", [group_code]
-                )
-        except OperationalError as error:
-            raise SwitchNotSet from error
-        cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
+    db.execute(f"SET LOCAL lock_timeout = '{LONGEST_LOCK_WAIT}'")
+    try:
+        for group_code in group_codes:
+            db.execute("SELECT pg_advisory_xact_lock(hashtext('launch_switch'), hashtext(%s))", [group_code])
+    except OperationalError as error:
+        raise SwitchNotSet from error
+    db.execute("SET LOCAL lock_timeout TO DEFAULT")
 
 
 def _send_states(states: dict[str, bool]) -> None:

@@ -6,13 +6,13 @@ whenever one of these is finished. Rows are locked in the order of senders: the 
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from accounts.models import User
 from config.errors import Conflict
+from config.platform import db
 from config.platform.lookups import as_uuid
 from launches import mass_messages
 from launches.models import MassMessage, MassMessageGroup
@@ -24,6 +24,8 @@ Status = MassMessage.Status
 Part = tuple[UUID, str]  # the mass message and the group's code
 RECALLABLE_FOR = timedelta(minutes=2)  # WeChat's own limit
 RECALLED_BY_USER = "用户撤回"
+_ASKED = (OutboxMessage.Status.WAITING, OutboxMessage.Status.SENT)  # statuses of a recall that was not refused
+_CONSTANTS = db.enum_params(message=OutboxMessage.Status, part=Status) | {"asked": _ASKED}
 
 # A message is `visible` once it was sent, until the gateway is asked to recall it; a refused recall leaves it visible. It
 # is `unsent` when the user recalled it before it was sent, and `lost` when it failed or was closed for another reason. One
@@ -38,18 +40,22 @@ WITH parts AS MATERIALIZED (
     JOIN launches_massmessagegroup p ON p.mass_message_id = t.mass_message_id AND p.group_id = g.id
 ), counted AS (
     SELECT parts.id, parts.before,
-        count(*) FILTER (WHERE o.status = 0) AS waiting,
-        count(*) FILTER (WHERE o.status = 1 AND NOT recall.is_asked) AS visible,
-        count(*) FILTER (WHERE o.status = 1 AND recall.is_asked) AS recalled,
-        count(*) FILTER (WHERE o.status = 3 AND o.reason = %(recalled_by_user)s) AS unsent,
-        count(*) FILTER (WHERE o.status = 2 OR o.status = 3 AND o.reason <> %(recalled_by_user)s) AS lost,
-        max(o.reason) FILTER (WHERE o.status = 2 OR o.status = 3 AND o.reason <> %(recalled_by_user)s) AS loss,
+        count(*) FILTER (WHERE o.status = %(message_waiting)s) AS waiting,
+        count(*) FILTER (WHERE o.status = %(message_sent)s AND NOT recall.is_asked) AS visible,
+        count(*) FILTER (WHERE o.status = %(message_sent)s AND recall.is_asked) AS recalled,
+        count(*) FILTER (WHERE o.status = %(message_closed)s AND o.reason = %(recalled_by_user)s) AS unsent,
+        count(*) FILTER (WHERE is_lost) AS lost,
+        max(o.reason) FILTER (WHERE is_lost) AS loss,
         '撤回失败：' || max(recall.refusal) AS refusal
     FROM parts
     JOIN robots_outboxmessage o ON o.cause = parts.cause AND o.group_code = parts.group_code
     CROSS JOIN LATERAL (
-        SELECT COALESCE(bool_or(r.status IN (0, 1)), false) AS is_asked,
-            max(r.reason) FILTER (WHERE r.status IN (2, 3)) AS refusal
+        SELECT o.status = %(message_failed)s
+            OR o.status = %(message_closed)s AND o.reason <> %(recalled_by_user)s AS is_lost
+    ) fate
+    CROSS JOIN LATERAL (
+        SELECT COALESCE(bool_or(r.status IN %(asked)s), false) AS is_asked,
+            max(r.reason) FILTER (WHERE r.status NOT IN %(asked)s) AS refusal
         FROM robots_outboxmessage r
         WHERE r.cause = parts.recall_cause AND r.group_code = parts.group_code
           AND r.content ->> 'message_no' = o.message_no::text
@@ -57,18 +63,18 @@ WITH parts AS MATERIALIZED (
     GROUP BY parts.id, parts.before
 ), decided AS (
     SELECT id, CASE
-        WHEN lost > 0 AND (waiting + visible > 0 OR recalled + unsent = 0) THEN 2
+        WHEN lost > 0 AND (waiting + visible > 0 OR recalled + unsent = 0) THEN %(part_failed)s
         WHEN waiting > 0 THEN before
-        WHEN visible = 0 THEN 3
-        WHEN unsent > 0 THEN 2
-        ELSE 1 END AS status, loss, refusal
+        WHEN visible = 0 THEN %(part_recalled)s
+        WHEN unsent > 0 THEN %(part_failed)s
+        ELSE %(part_sent)s END AS status, loss, refusal
     FROM counted
 )
 UPDATE launches_massmessagegroup p
 SET status = decided.status, settled_at = %(at)s,
     reason = left(CASE decided.status
-        WHEN 1 THEN COALESCE(decided.refusal, '')
-        WHEN 2 THEN COALESCE(decided.loss, decided.refusal, %(recalled_by_user)s)
+        WHEN %(part_sent)s THEN COALESCE(decided.refusal, '')
+        WHEN %(part_failed)s THEN COALESCE(decided.loss, decided.refusal, %(recalled_by_user)s)
         ELSE %(recalled_by_user)s END, 200)
 FROM decided
 WHERE p.id = decided.id AND p.status <> decided.status
@@ -128,14 +134,14 @@ def _mass_message_id_of(message: FinishedMessage) -> UUID:
 
 def _update_parts(parts: Collection[Part], at: datetime) -> None:
     """Store the status of each of these parts. The caller has locked the mass messages."""
-    params: dict[str, Any] = {
+    params = {
+        **_CONSTANTS,
         "ids": [message_id for message_id, _ in parts],
         "codes": [group_code for _, group_code in parts],
         "recalled_by_user": RECALLED_BY_USER,
         "at": at,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_UPDATE_PARTS, params)
+    db.execute(_UPDATE_PARTS, params)
 
 
 def _recall_late_messages(messages: Sequence[FinishedMessage], at: datetime) -> None:
@@ -176,7 +182,7 @@ def _recall_sent(message: MassMessage, at: datetime) -> None:
 
 def _recallable(message: MassMessage, at: datetime) -> list[OutboxMessage]:
     """Return the messages sent within two minutes whose recall was not requested yet."""
-    recalls = OutboxMessage.objects.filter(cause=message.recall_cause, status__in=[0, 1])
+    recalls = OutboxMessage.objects.filter(cause=message.recall_cause, status__in=_ASKED)
     numbers = set(recalls.values_list("content__message_no", flat=True))
     sent = OutboxMessage.objects.filter(
         cause=message.cause, status=OutboxMessage.Status.SENT, settled_at__gt=at - RECALLABLE_FOR

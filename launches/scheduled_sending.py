@@ -4,13 +4,14 @@ import json
 import math
 import time
 from datetime import datetime
-from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
+from config.platform import db
 from launches.mass_message_results import finish_mass_messages
 from launches.models import MassMessage
+from robots.models import Robot
 from robots.outbox import writing
 from robots.outbox.bulk import group_messages_sql
 
@@ -30,8 +31,8 @@ WITH open AS MATERIALIZED (
     SELECT m.id AS part_id, g.robot_id, g.code AS group_code
     FROM launches_massmessagegroup m
     JOIN groups_group g ON g.id = m.group_id AND g.cancelled_at IS NULL
-    JOIN robots_robot r ON r.id = g.robot_id AND r.status IN (1, 2)
-    WHERE m.mass_message_id = %(message)s AND m.status = 0
+    JOIN robots_robot r ON r.id = g.robot_id AND r.status IN %(working)s
+    WHERE m.mass_message_id = %(message)s AND m.status = %(waiting)s
     ORDER BY g.id FOR KEY SHARE OF g
 ), written AS ({_MESSAGES}), counted AS (
     SELECT group_code, count(*) AS messages FROM written GROUP BY group_code
@@ -75,17 +76,17 @@ def _wait_for_disk_on_commit() -> None:
 
     After a crash of the database, a commit that was lost would send the whole mass message again.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL synchronous_commit TO DEFAULT")
+    db.execute("SET LOCAL synchronous_commit TO DEFAULT")
 
 
 def _write_messages(message: MassMessage, at: datetime) -> None:
-    params: dict[str, Any] = {
+    params = {
+        "working": Robot.WORKING,
+        "waiting": Status.WAITING,
         "message": message.pk,
         "contents": [json.dumps(content, ensure_ascii=False) for content in message.contents],
         "cause": message.cause,
         "at": at,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_WRITE_MESSAGES, params)
+    db.execute(_WRITE_MESSAGES, params)
     writing.notify_senders()

@@ -8,9 +8,10 @@ import logging
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
+from config.platform import db
 from config.platform.sweeps import sweep
 from config.platform.wakeups import start_soon
 from groups.models import Group
@@ -44,8 +45,7 @@ WHERE c.id = done.id AND c.changed_at = done.changed_at
 def record_changes(group_codes: Collection[str], *, at: datetime, due_at: datetime | None = None) -> None:
     """Have these switches reported to the launch system, at once or from `due_at` on, in the caller's transaction."""
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(_RECORD, {"codes": sorted(set(group_codes)), "due": due_at or at})
+        db.execute(_RECORD, {"codes": sorted(set(group_codes)), "due": due_at or at})
         if due_at is None:
             start_soon(REPORT_SWITCHES)
 
@@ -98,14 +98,13 @@ def _report_each(system: LaunchSystem, batch: Sequence[SwitchChange]) -> int:
 
 def _report(system: LaunchSystem, batch: Sequence[SwitchChange]) -> int:
     """Report the present states, except those that users are setting now. Returns how many were accepted."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_LOCK_FREE, [sorted(change.group_code for change in batch)])
-        free = [code for (code,) in cursor.fetchall()]
+    with transaction.atomic():
+        free = [code for (code,) in db.rows(_LOCK_FREE, [sorted(change.group_code for change in batch)])]
         if not free:
             return 0
         on = Group.objects.active().filter(code__in=free, launch_switch=True).values_list("code", flat=True)
         states = dict.fromkeys(free, False) | dict.fromkeys(on, True)
         system.set_switches(states)
         done = [change for change in batch if change.group_code in states]
-        cursor.execute(_FINISH, [[change.pk for change in done], [change.changed_at for change in done]])
+        db.execute(_FINISH, [[change.pk for change in done], [change.changed_at for change in done]])
         return len(done)

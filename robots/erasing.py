@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from django.db import connection
 from django.db.models import F, Q, Value
 from django.db.models.functions import Replace
 
 from accounts.models import User
+from config.platform import db
 from robots.models import Friendship, OutboxMessage, Scan
 from robots.outbox import writing
 
@@ -30,5 +30,4 @@ def forget_person(user: User, *, pseudonym: str, at: datetime) -> None:
     OutboxMessage.objects.filter(user_code=user.code).update(
         user_code=pseudonym, chat=Replace(F("chat"), Value(user.code), Value(pseudonym))
     )
-    with connection.cursor() as cursor:
-        cursor.execute(_MENTIONS, {"code": user.code, "pseudonym": pseudonym})
+    db.execute(_MENTIONS, {"code": user.code, "pseudonym": pseudonym})

@@ -1,7 +1,7 @@
 """Robots, their quotas, scans and friendships, and the outbox with its attempts."""
 
 import uuid
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.conf import settings
 from django.contrib.postgres.functions import RandomUUID
@@ -27,20 +27,23 @@ class RobotQuerySet(models.QuerySet["Robot"]):
         known = Q(friendships__user=user)
         if user.union_id:
             known |= Q(scans__union_id=user.union_id)
-        return self.filter(known, status__in=[1, 2]).distinct().order_by("-created_at", "id")
+        return self.filter(known, status__in=Robot.WORKING).distinct().order_by("-created_at", "id")
 
     def assignable(self) -> "RobotQuerySet":
         return self.filter(status=Robot.Status.ASSIGNABLE)
 
 
+class RobotStatus(models.IntegerChoices):
+    ASSIGNABLE = 1, "可分配"
+    UNASSIGNABLE = 2, "不可分配"
+    REMOVED = 3, "已移除"
+    BANNED = 5, "已封号"
+
+
 class Robot(models.Model):
     """A WeChat account that the gateway drives."""
 
-    class Status(models.IntegerChoices):
-        ASSIGNABLE = 1, "可分配"
-        UNASSIGNABLE = 2, "不可分配"
-        REMOVED = 3, "已移除"
-        BANNED = 5, "已封号"
+    Status: TypeAlias = RobotStatus
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     code = models.CharField("网关编号", max_length=128, unique=True)
@@ -59,6 +62,9 @@ class Robot(models.Model):
     )
     replaced_at = models.DateTimeField("接替时间", null=True, blank=True)
 
+    # The statuses in which a robot sends messages and serves groups.
+    WORKING = (Status.ASSIGNABLE, Status.UNASSIGNABLE)
+
     objects = RobotQuerySet.as_manager()
 
     class Meta:
@@ -67,7 +73,10 @@ class Robot(models.Model):
         ordering = ["-created_at", "id"]
         constraints = [
             models.CheckConstraint(condition=Q(group_count__lte=MAX_GROUPS), name="robot_serves_at_most_30_groups"),
-            models.CheckConstraint(condition=~Q(status=5) | filled("banned_at"), name="banned_robot_has_banned_at"),
+            models.CheckConstraint(
+                condition=~Q(status=RobotStatus.BANNED) | filled("banned_at"),
+                name="banned_robot_has_banned_at",
+            ),
             models.CheckConstraint(
                 condition=empty("replaced_by", "replaced_at") | filled("replaced_by", "replaced_at", "banned_at"),
                 name="replaced_robot_was_banned",
@@ -84,8 +93,8 @@ class Robot(models.Model):
 
     @property
     def is_working(self) -> bool:
-        """Return whether the robot still sends messages and serves groups (statuses 1 and 2)."""
-        return self.status in (self.Status.ASSIGNABLE, self.Status.UNASSIGNABLE)
+        """Return whether the robot still sends messages and serves groups."""
+        return self.status in self.WORKING
 
 
 class RobotDay(models.Model):
@@ -182,24 +191,30 @@ class OutboxMessageQuerySet(models.QuerySet["OutboxMessage"]):
         return self.filter(status=OutboxMessage.Status.FAILED)
 
 
+class MessageOperation(models.TextChoices):
+    SEND = "send", "发消息"
+    RECALL = "recall", "撤回"
+    BIND_GROUP = "bind_group", "绑定群"
+    UNBIND_GROUP = "unbind_group", "解绑群"
+    SYNC_MEMBERS = "sync_members", "同步成员"
+
+
+class MessageStatus(models.IntegerChoices):
+    WAITING = 0, "待发送"
+    SENT = 1, "已发送"
+    FAILED = 2, "发送失败"
+    CLOSED = 3, "已取消"
+
+
 class OutboxMessage(models.Model):
     """A message to send, or another request to the gateway, written in the transaction that causes it.
 
     The gateway executes a `message_no` once, however often it comes.
     """
 
-    class Operation(models.TextChoices):
-        SEND = "send", "发消息"
-        RECALL = "recall", "撤回"
-        BIND_GROUP = "bind_group", "绑定群"
-        UNBIND_GROUP = "unbind_group", "解绑群"
-        SYNC_MEMBERS = "sync_members", "同步成员"
+    Operation: TypeAlias = MessageOperation
 
-    class Status(models.IntegerChoices):
-        WAITING = 0, "待发送"
-        SENT = 1, "已发送"
-        FAILED = 2, "发送失败"
-        CLOSED = 3, "已取消"
+    Status: TypeAlias = MessageStatus
 
     id = models.BigAutoField(primary_key=True)
     message_no = models.UUIDField("消息编号", unique=True, default=uuid.uuid4, editable=False)
@@ -218,7 +233,7 @@ class OutboxMessage(models.Model):
     status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.WAITING)
     is_held = models.BooleanField("暂缓", default=False)  # of a paused launch: not sent until the launch is resumed
     is_sendable = models.GeneratedField(
-        expression=models.ExpressionWrapper(Q(status=0, is_held=False), models.BooleanField()),
+        expression=models.ExpressionWrapper(Q(status=MessageStatus.WAITING, is_held=False), models.BooleanField()),
         output_field=models.BooleanField(),
         db_persist=True,
     )
@@ -242,7 +257,7 @@ class OutboxMessage(models.Model):
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(
-                condition=filled_exactly_when(~Q(status=0), "settled_at"),
+                condition=filled_exactly_when(~Q(status=MessageStatus.WAITING), "settled_at"),
                 name="settled_message_has_settled_at",
             ),
             models.CheckConstraint(
@@ -253,10 +268,12 @@ class OutboxMessage(models.Model):
                 condition=~Q(group_code="") | ~Q(user_code=""), name="message_is_addressed_to_somebody"
             ),
             models.CheckConstraint(
-                condition=~Q(status__in=[2, 3]) | filled(texts=["reason"]), name="unsent_message_has_a_reason"
+                condition=~Q(status__in=[MessageStatus.FAILED, MessageStatus.CLOSED]) | filled(texts=["reason"]),
+                name="unsent_message_has_a_reason",
             ),
             models.CheckConstraint(
-                condition=Q(is_held=False) | Q(status__in=[0, 2]), name="only_unsent_messages_are_held"
+                condition=Q(is_held=False) | Q(status__in=[MessageStatus.WAITING, MessageStatus.FAILED]),
+                name="only_unsent_messages_are_held",
             ),
             models.UniqueConstraint(
                 fields=["dedupe_key"], condition=Q(dedupe_key__isnull=False), name="dedupe_key_is_used_once"
@@ -264,7 +281,11 @@ class OutboxMessage(models.Model):
         ]
         indexes = [
             # senders: waiting messages in their order; the first of each chat, by a condition that no other index has
-            models.Index(fields=["id"], condition=Q(status=0, is_held=False), name="outbox_sendable_by_id"),
+            models.Index(
+                fields=["id"],
+                condition=Q(status=MessageStatus.WAITING, is_held=False),
+                name="outbox_sendable_by_id",
+            ),
             models.Index(
                 fields=["chat", "id"],
                 include=["not_before"],
@@ -272,13 +293,27 @@ class OutboxMessage(models.Model):
                 name="outbox_sendable_by_chat",
             ),
             # closing the unsent messages of a cancelled group or a banned robot
-            models.Index(fields=["group_code"], condition=Q(status__in=[0, 2]), name="outbox_unsent_by_group"),
-            models.Index(fields=["robot"], condition=Q(status__in=[0, 2]), name="outbox_unsent_by_robot"),
+            models.Index(
+                fields=["group_code"],
+                condition=Q(status__in=[MessageStatus.WAITING, MessageStatus.FAILED]),
+                name="outbox_unsent_by_group",
+            ),
+            models.Index(
+                fields=["robot"],
+                condition=Q(status__in=[MessageStatus.WAITING, MessageStatus.FAILED]),
+                name="outbox_unsent_by_robot",
+            ),
             # the back office: failed and closed messages; sent ones, which are most, are listed by id
-            models.Index(fields=["status", "-id"], condition=Q(status__in=[2, 3]), name="outbox_not_sent"),
+            models.Index(
+                fields=["status", "-id"],
+                condition=Q(status__in=[MessageStatus.FAILED, MessageStatus.CLOSED]),
+                name="outbox_not_sent",
+            ),
             # the back office: other operations than SEND, which is most; and messages by time of creation
             models.Index(
-                fields=["operation", "-id"], condition=~Q(operation="send"), name="outbox_other_operations"
+                fields=["operation", "-id"],
+                condition=~Q(operation=MessageOperation.SEND),
+                name="outbox_other_operations",
             ),
             BrinIndex(fields=["created_at"], name="outbox_by_moment", pages_per_range=32, autosummarize=True),
             # the chart of the dashboard: a BRIN index, which costs the sender next to nothing

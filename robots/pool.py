@@ -5,10 +5,11 @@ import uuid
 from collections.abc import Iterable
 from datetime import date, datetime
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F, QuerySet
 
 from config.errors import Code, Refusal
+from config.platform import db
 from config.platform.dates import day_of
 from robots.models import MAX_GROUPS, MAX_GROUPS_A_DAY, Robot, RobotDay
 
@@ -76,9 +77,9 @@ def release_groups(counts: dict[uuid.UUID, int]) -> None:
     """Subtract cancelled groups from each robot's count (by primary key). The day's quota stays used."""
     if not counts:
         return
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic():
         lock(Robot.objects.filter(pk__in=counts))
-        cursor.execute(_RELEASE, [list(counts), list(counts.values())])
+        db.execute(_RELEASE, [list(counts), list(counts.values())])
 
 
 def has_room(robot: Robot, *, day: date) -> bool:

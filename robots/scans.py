@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from accounts.blocking import Blocked
 from accounts.models import User
+from config.platform import db
 from config.platform.dates import day_of
 from robots import pool
 from robots.models import Robot, Scan
@@ -51,8 +52,7 @@ def _repeat(known: Scan, open_id: str, inviter: User | None, at: datetime) -> Ro
 
 def _lock_visitor(union_id: str) -> None:
     """Lock a visitor until the transaction ends, by an advisory lock: a first visit has no row to lock."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('robots_scan'), hashtext(%s))", [union_id])
+    db.execute("SELECT pg_advisory_xact_lock(hashtext('robots_scan'), hashtext(%s))", [union_id])
 
 
 def scan_of(union_id: str) -> Scan | None:

@@ -1,5 +1,7 @@
 """Model of the requests to erase a user."""
 
+from typing import TypeAlias
+
 from django.db import models
 from django.db.models import F, Q
 
@@ -14,13 +16,16 @@ class ErasureRequestQuerySet(models.QuerySet["ErasureRequest"]):
         return self.filter(status=ErasureRequest.Status.WAITING)
 
 
+class ErasureStatus(models.IntegerChoices):
+    WAITING = 0, "待第二人确认"
+    DONE = 1, "已注销账号"
+    REFUSED = 2, "已拒绝"
+
+
 class ErasureRequest(models.Model):
     """A request of one operator to erase a user. A second operator confirms it; any operator may refuse it."""
 
-    class Status(models.IntegerChoices):
-        WAITING = 0, "待第二人确认"
-        DONE = 1, "已注销账号"
-        REFUSED = 2, "已拒绝"
+    Status: TypeAlias = ErasureStatus
 
     user = models.ForeignKey(User, models.PROTECT, related_name="erasure_requests", verbose_name="用户")
     status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.WAITING)
@@ -39,14 +44,18 @@ class ErasureRequest(models.Model):
         constraints = [
             models.CheckConstraint(condition=~Q(asked_by=""), name="erasure_request_names_who_asked"),
             models.CheckConstraint(
-                condition=Q(status=0) & empty("decided_at", texts=["decided_by"])
-                | Q(status__in=[1, 2]) & filled("decided_at", texts=["decided_by"]),
+                condition=Q(status=ErasureStatus.WAITING) & empty("decided_at", texts=["decided_by"])
+                | Q(status__in=[ErasureStatus.DONE, ErasureStatus.REFUSED])
+                & filled("decided_at", texts=["decided_by"]),
                 name="erasure_request_decided_by_somebody",
             ),
             models.CheckConstraint(
-                condition=~Q(status=1) | ~Q(decided_by=F("asked_by")), name="erasure_is_of_two_people"
+                condition=~Q(status=ErasureStatus.DONE) | ~Q(decided_by=F("asked_by")),
+                name="erasure_is_of_two_people",
             ),
-            models.UniqueConstraint(fields=["user"], condition=Q(status=0), name="one_waiting_erasure_per_user"),
+            models.UniqueConstraint(
+                fields=["user"], condition=Q(status=ErasureStatus.WAITING), name="one_waiting_erasure_per_user"
+            ),
         ]
         indexes = [models.Index(fields=["status", "-id"], name="erasure_requests_by_status")]
 

@@ -1,6 +1,6 @@
 """Models of the operators and of the changes that one administrator proposes for another operator."""
 
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from django.db import models
 from django.db.models import F, Q
@@ -24,19 +24,25 @@ class Operator(User):
         verbose_name = verbose_name_plural = "运营人员"
 
 
+class OperatorChangeKind(models.TextChoices):
+    ADD = "add", "新建运营人员"
+    RIGHTS = "rights", "修改权限"
+    PASSWORD = "password", "设置密码"
+    SECOND_FACTOR = "second_factor", "重置两步验证"
+
+
+class OperatorChangeStatus(models.IntegerChoices):
+    WAITING = 0, "待另一名管理员确认"
+    APPLIED = 1, "已生效"
+    REFUSED = 2, "已拒绝"
+
+
 class OperatorChange(models.Model):
     """A change of an operator who moves money. One administrator proposes it, another one confirms or refuses it."""
 
-    class Kind(models.TextChoices):
-        ADD = "add", "新建运营人员"
-        RIGHTS = "rights", "修改权限"
-        PASSWORD = "password", "设置密码"
-        SECOND_FACTOR = "second_factor", "重置两步验证"
+    Kind: TypeAlias = OperatorChangeKind
 
-    class Status(models.IntegerChoices):
-        WAITING = 0, "待另一名管理员确认"
-        APPLIED = 1, "已生效"
-        REFUSED = 2, "已拒绝"
+    Status: TypeAlias = OperatorChangeStatus
 
     kind = models.CharField("变更内容", max_length=16, choices=Kind.choices)
     username = models.CharField("登录名", max_length=64)
@@ -62,20 +68,25 @@ class OperatorChange(models.Model):
         constraints = [
             models.CheckConstraint(condition=~Q(asked_by=""), name="operator_change_names_who_asked"),
             models.CheckConstraint(
-                condition=filled_exactly_when(~Q(kind="add"), "operator"),
+                condition=filled_exactly_when(~Q(kind=OperatorChangeKind.ADD), "operator"),
                 name="operator_change_has_its_operator",
             ),
             models.CheckConstraint(
-                condition=Q(status=0) & empty("decided_at", texts=["decided_by"])
-                | Q(status__in=[1, 2]) & filled("decided_at", texts=["decided_by"]) & empty(texts=["password"]),
+                condition=Q(status=OperatorChangeStatus.WAITING) & empty("decided_at", texts=["decided_by"])
+                | Q(status__in=[OperatorChangeStatus.APPLIED, OperatorChangeStatus.REFUSED])
+                & filled("decided_at", texts=["decided_by"])
+                & empty(texts=["password"]),
                 name="operator_change_decided_by_somebody",
             ),
             models.CheckConstraint(
-                condition=~Q(status=1, decided_by=F("asked_by")) & ~Q(status=1, decided_by=F("username")),
+                condition=~Q(status=OperatorChangeStatus.APPLIED, decided_by=F("asked_by"))
+                & ~Q(status=OperatorChangeStatus.APPLIED, decided_by=F("username")),
                 name="operator_change_is_of_two_people",
             ),
             models.UniqueConstraint(
-                fields=["username", "kind"], condition=Q(status=0), name="one_waiting_change_per_operator_and_kind"
+                fields=["username", "kind"],
+                condition=Q(status=OperatorChangeStatus.WAITING),
+                name="one_waiting_change_per_operator_and_kind",
             ),
         ]
         indexes = [models.Index(fields=["status", "-id"], name="operator_changes_by_status")]

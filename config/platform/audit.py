@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.db.models import Model
 
 from config.models import AuditEntry
+from config.platform import db
 
 COMMAND_LINE = "命令行"  # the actor of `manage.py …`
 KEY_PREFIX, LONGEST_ACTOR = "接口:", 80  # the prefix of keys as actors; the length of the column
@@ -60,18 +61,14 @@ def unaudited() -> Iterator[None]:
 
 
 def _current_actor() -> tuple[str, str]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT coalesce(current_setting(%s, true), ''), coalesce(current_setting(%s, true), '')",
-            [_ACTOR, _VIA],
-        )
-        by, via = cursor.fetchone()
+    [(by, via)] = db.rows(
+        "SELECT coalesce(current_setting(%s, true), ''), coalesce(current_setting(%s, true), '')", [_ACTOR, _VIA]
+    )
     return by, via
 
 
 def _set_actor(by: str, via: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config(%s, %s, true), set_config(%s, %s, true)", [_ACTOR, by, _VIA, via[:200]])
+    db.execute("SELECT set_config(%s, %s, true), set_config(%s, %s, true)", [_ACTOR, by, _VIA, via[:200]])
 
 
 # A trigger forbids every other change of the log: values may only be replaced by the mask.
@@ -85,21 +82,18 @@ UPDATE config_auditentry SET changes = (
 
 def mask(model: type[Model], rows: Iterable[Any], columns: Sequence[str]) -> None:
     """Mask the values of these columns in all entries of these rows. The entries themselves stay."""
-    params: dict[str, Any] = {"table": model._meta.db_table, "rows": list(map(str, rows)), "columns": list(columns)}
-    with connection.cursor() as cursor:
-        cursor.execute(_MASK, params)
+    db.execute(_MASK, {"table": model._meta.db_table, "rows": list(map(str, rows)), "columns": list(columns)})
 
 
 def record_export(model: type[Model], *, kind: str, query: str) -> None:
     """Record the export of a list. Call it within `acting`."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO config_auditentry (noted_at, actor, via, action, table_name, row_id, changes)"
-            " VALUES (now(), coalesce(current_setting(%s, true), ''), coalesce(current_setting(%s, true), ''),"
-            " 'E', %s, '', jsonb_build_object('file', jsonb_build_array(null, %s::text),"
-            " 'filter', jsonb_build_array(null, %s::text)))",
-            [_ACTOR, _VIA, model._meta.db_table, kind, query[:500]],
-        )
+    db.execute(
+        "INSERT INTO config_auditentry (noted_at, actor, via, action, table_name, row_id, changes)"
+        " VALUES (now(), coalesce(current_setting(%s, true), ''), coalesce(current_setting(%s, true), ''),"
+        " %s, %s, '', jsonb_build_object('file', jsonb_build_array(null, %s::text),"
+        " 'filter', jsonb_build_array(null, %s::text)))",
+        [_ACTOR, _VIA, AuditEntry.Action.EXPORTED, model._meta.db_table, kind, query[:500]],
+    )
 
 
 def audited_models() -> list[type[Model]]:
@@ -143,17 +137,16 @@ def install(**_: Any) -> None:
 
     A trigger with other arguments, for example from before a column became secret, is replaced.
     """
-    with connection.cursor() as cursor:
-        tables = set(connection.introspection.table_names(cursor))
-        if AuditEntry._meta.db_table not in tables:
-            return
-        cursor.execute(_RECORD_CHANGE)
-        cursor.execute("SELECT tgrelid::regclass::text, tgargs FROM pg_trigger WHERE tgname = 'audit_note'")
-        existing = {table: bytes(arguments) for table, arguments in cursor.fetchall()}
-        for model in audited_models():
-            expected = b"".join(argument.encode() + b"\x00" for argument in _arguments(model))
-            if model._meta.db_table in tables and existing.get(model._meta.db_table) != expected:
-                cursor.execute(_trigger(model))
+    tables = set(connection.introspection.table_names())
+    if AuditEntry._meta.db_table not in tables:
+        return
+    db.execute(_RECORD_CHANGE)
+    triggers = db.rows("SELECT tgrelid::regclass::text, tgargs FROM pg_trigger WHERE tgname = 'audit_note'")
+    existing = {table: bytes(arguments) for table, arguments in triggers}
+    for model in audited_models():
+        expected = b"".join(argument.encode() + b"\x00" for argument in _arguments(model))
+        if model._meta.db_table in tables and existing.get(model._meta.db_table) != expected:
+            db.execute(_trigger(model))
 
 
 def _arguments(model: type[Model]) -> list[str]:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
+from config.platform import db
 
 CHUNK = 10_000  # rows deleted in one statement
 
@@ -16,9 +16,8 @@ def delete_in_chunks(statement: str, *, before: datetime, chunk: int = CHUNK, **
     Each chunk is a transaction: a killed run keeps its progress, and no lock is held for long.
     """
     total = 0
-    with connection.cursor() as cursor:
-        while True:
-            cursor.execute(statement, {"before": before, "chunk": chunk, **params})
-            total += cursor.rowcount
-            if cursor.rowcount < chunk:
-                return total
+    while True:
+        deleted = db.execute(statement, {"before": before, "chunk": chunk, **params})
+        total += deleted
+        if deleted < chunk:
+            return total

@@ -5,6 +5,7 @@ migration of a new or changed trigger.
 """
 
 from collections.abc import Iterable
+from enum import Enum
 from typing import Any
 
 import pgtrigger
@@ -127,6 +128,15 @@ class Transitions(Forbid):
         old, new = f"OLD.{self.field}", f"NEW.{self.field}"
         pairs = ", ".join(f"({_literal(before)}, {_literal(after)})" for before, after in self.allowed)
         return pgtrigger.Condition(f"{new} <> {old} AND ({old}, {new}) NOT IN ({pairs})")
+
+
+def with_values(sql: str, **enums: type[Enum]) -> str:
+    """Return the SQL with the values of enums: `with_values(sql, status=Status)` fills in `{status_paid}`.
+
+    The statement that creates a function takes no parameters (compare `config.platform.db.enum_params`).
+    """
+    members = [(name, member) for name, enum in enums.items() for member in enum]
+    return sql.format(**{f"{name}_{member.name.lower()}": _literal(member) for name, member in members})
 
 
 def _literal(status: Any) -> str:

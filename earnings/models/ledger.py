@@ -1,6 +1,7 @@
 """Models of the double-entry ledger. Triggers and constraints keep its invariants (docs/ledger.md)."""
 
 import uuid
+from typing import TypeAlias
 
 import pgtrigger
 from django.conf import settings
@@ -9,7 +10,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from config.platform.constraints import empty, filled, filled_exactly_when
-from config.platform.triggers import AppendOnly, FixedColumns, Forbid, Rule
+from config.platform.triggers import AppendOnly, FixedColumns, Forbid, Rule, with_values
 from earnings.models.triggers import (
     APPLY_ENTRIES,
     GUARD_REVERSAL,
@@ -31,6 +32,12 @@ def append_only() -> AppendOnly:
     )
 
 
+class AccountKind(models.TextChoices):
+    USER = "user", "用户"
+    REWARDS = "rewards", "平台收益支出"  # the source of all credits
+    PAID_OUT = "paid_out", "已打款"  # money that left the platform through WeChat Pay
+
+
 class Account(models.Model):
     """An account of a user or of the platform, distinguished by `kind`.
 
@@ -38,10 +45,7 @@ class Account(models.Model):
     accounts have no totals: their row would be the one that every posting waits for.
     """
 
-    class Kind(models.TextChoices):
-        USER = "user", "用户"
-        REWARDS = "rewards", "平台收益支出"  # the source of all credits
-        PAID_OUT = "paid_out", "已打款"  # money that left the platform through WeChat Pay
+    Kind: TypeAlias = AccountKind
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField("类型", max_length=16, choices=Kind.choices, default=Kind.USER)
@@ -65,11 +69,11 @@ class Account(models.Model):
             models.CheckConstraint(condition=Q(available__gte=0), name="available_not_negative"),
             models.CheckConstraint(condition=Q(withdrawing__gte=0), name="withdrawing_not_negative"),
             models.CheckConstraint(
-                condition=filled_exactly_when(Q(kind="user"), "user"),
+                condition=filled_exactly_when(Q(kind=AccountKind.USER), "user"),
                 name="user_account_has_a_user",
             ),
             models.UniqueConstraint(
-                fields=["kind"], condition=~Q(kind="user"), name="one_platform_account_of_a_kind"
+                fields=["kind"], condition=~Q(kind=AccountKind.USER), name="one_platform_account_of_a_kind"
             ),
         ]
         indexes = [models.Index(fields=["-opened_at", "id"], name="accounts_newest_first")]
@@ -134,8 +138,8 @@ class LedgerTransaction(models.Model):
         ordering = ["-posted_at", "id"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(kind="reversal") & filled("reverses", texts=["reason", "posted_by"])
-                | ~Q(kind="reversal") & empty("reverses", "reverses_account"),
+                condition=Q(kind=TransactionKind.REVERSAL) & filled("reverses", texts=["reason", "posted_by"])
+                | ~Q(kind=TransactionKind.REVERSAL) & empty("reverses", "reverses_account"),
                 name="reversal_names_what_who_and_why",
             ),
             models.UniqueConstraint(
@@ -152,7 +156,9 @@ class LedgerTransaction(models.Model):
         indexes = [
             models.Index(fields=["-posted_at", "id"], name="transactions_newest_first"),
             models.Index(  # the admin's filter by kind, without settlements, which are most of the rows
-                fields=["kind", "-posted_at", "id"], condition=~Q(kind="settlement"), name="transactions_by_kind"
+                fields=["kind", "-posted_at", "id"],
+                condition=~Q(kind=TransactionKind.SETTLEMENT),
+                name="transactions_by_kind",
             ),
         ]
         triggers = [
@@ -177,7 +183,7 @@ class LedgerTransaction(models.Model):
                 operation=pgtrigger.Insert,
                 timing=pgtrigger.Deferred,
                 condition=_IS_REVERSAL,
-                func=REVERSAL_IS_OPPOSITE,
+                func=with_values(REVERSAL_IS_OPPOSITE, account=AccountKind),
             ),
         ]
 
@@ -220,10 +226,11 @@ class LedgerEntry(models.Model):
         constraints = [
             models.CheckConstraint(condition=~Q(amount=0), name="entry_moves_something"),
             models.CheckConstraint(
-                condition=Q(income_type__isnull=True) | Q(income_type__range=(0, 4)), name="income_type_is_0_to_4"
+                condition=Q(income_type__isnull=True) | Q(income_type__range=(IncomeType.GROUPS, IncomeType.OTHER)),
+                name="income_type_is_0_to_4",
             ),
             models.CheckConstraint(
-                condition=empty("income_type") | Q(bucket="available"), name="income_is_available"
+                condition=empty("income_type") | Q(bucket=Bucket.AVAILABLE), name="income_is_available"
             ),
         ]
         indexes = [
@@ -236,9 +243,11 @@ class LedgerEntry(models.Model):
             ),
             # the admin's filter by the rare income types
             models.Index(
-                fields=["income_type", "-id"], condition=Q(income_type__in=[3, 4]), name="entries_of_rare_type"
+                fields=["income_type", "-id"],
+                condition=Q(income_type__in=[IncomeType.ADOPTION_FEE, IncomeType.OTHER]),
+                name="entries_of_rare_type",
             ),
-            models.Index(fields=["-id"], condition=Q(bucket="withdrawing"), name="entries_of_withdrawals"),
+            models.Index(fields=["-id"], condition=Q(bucket=Bucket.WITHDRAWING), name="entries_of_withdrawals"),
         ]
         triggers = [
             append_only(),
@@ -248,7 +257,7 @@ class LedgerEntry(models.Model):
                 when=pgtrigger.After,
                 operation=pgtrigger.Insert,
                 referencing=pgtrigger.Referencing(new="fresh"),
-                func=APPLY_ENTRIES,
+                func=with_values(APPLY_ENTRIES, account=AccountKind, bucket=Bucket),
             ),
         ]
 

@@ -1,5 +1,7 @@
 """Models of payouts through WeChat Pay and of their pauses."""
 
+from typing import TypeAlias
+
 import pgtrigger
 from django.db import models
 from django.db.models import F, Q
@@ -42,7 +44,7 @@ class Payout(models.Model):
     LEFT_TO_OPERATORS = Q(ended_at__isnull=True, needs_operator_at__isnull=False)
     CONTRADICTED = Q(contradicted_at__isnull=False, reviewed_at__isnull=True)
 
-    State = PayoutState
+    State: TypeAlias = PayoutState
 
     withdrawal = models.OneToOneField(Withdrawal, models.PROTECT, primary_key=True, related_name="payout")
     state = models.CharField("状态", max_length=16, choices=State.choices, default=State.PREPARED)
@@ -78,7 +80,7 @@ class Payout(models.Model):
         ordering = ["-created_at", "withdrawal_id"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(state__in=["prepared", "withdrawn"]) | filled("sent_at"),
+                condition=Q(state__in=[PayoutState.PREPARED, PayoutState.WITHDRAWN]) | filled("sent_at"),
                 name="payout_beyond_prepared_was_sent",
             ),
             models.CheckConstraint(
@@ -86,7 +88,9 @@ class Payout(models.Model):
                 name="sent_payout_was_called",
             ),
             models.CheckConstraint(
-                condition=filled_exactly_when(Q(state__in=["succeeded", "failed", "withdrawn"]), "ended_at"),
+                condition=filled_exactly_when(
+                    Q(state__in=[PayoutState.SUCCEEDED, PayoutState.FAILED, PayoutState.WITHDRAWN]), "ended_at"
+                ),
                 name="ended_payout_has_ended_at",
             ),
             models.CheckConstraint(
@@ -95,7 +99,7 @@ class Payout(models.Model):
             ),
             models.CheckConstraint(condition=Q(due_at__gte=F("created_at")), name="payout_due_after_it_was_made"),
             models.CheckConstraint(
-                condition=~Q(state="prepared") | empty("needs_operator_at"),
+                condition=~Q(state=PayoutState.PREPARED) | empty("needs_operator_at"),
                 name="payout_left_to_operators_was_sent",
             ),
             models.CheckConstraint(
@@ -112,10 +116,10 @@ class Payout(models.Model):
             # workers, and the admin's list of open payouts
             models.Index(fields=["due_at"], condition=Q(ended_at__isnull=True), name="payouts_under_way"),
             models.Index(fields=["-created_at", "withdrawal"], name="payouts_newest_first"),
-            models.Index(fields=["ended_at"], condition=Q(state="failed"), name="payouts_failed"),
+            models.Index(fields=["ended_at"], condition=Q(state=PayoutState.FAILED), name="payouts_failed"),
             models.Index(  # the admin's filter by state, without succeeded payouts, which are most of the rows
                 fields=["state", "-created_at", "withdrawal"],
-                condition=~Q(state="succeeded"),
+                condition=~Q(state=PayoutState.SUCCEEDED),
                 name="payouts_not_succeeded",
             ),
             models.Index(

@@ -1,6 +1,7 @@
 """Models of the earnings rules and of their changes."""
 
 from decimal import Decimal
+from typing import TypeAlias
 
 import pgtrigger
 from django.db import models
@@ -96,6 +97,12 @@ class EarningsRules(models.Model):
         return cls.objects.get(pk=1)
 
 
+class RuleChangeStatus(models.IntegerChoices):
+    WAITING = 0, "待第二人确认"
+    APPLIED = 1, "已生效"
+    REJECTED = 2, "已拒绝"
+
+
 class RuleChange(models.Model):
     """A change of one row of the plans, prices or rules, with the values before and after.
 
@@ -107,10 +114,7 @@ class RuleChange(models.Model):
         PRICE = "price", "文章阅读单价"
         RULES = "rules", "收益规则"
 
-    class Status(models.IntegerChoices):
-        WAITING = 0, "待第二人确认"
-        APPLIED = 1, "已生效"
-        REJECTED = 2, "已拒绝"
+    Status: TypeAlias = RuleChangeStatus
 
     target = models.CharField("变更对象", max_length=8, choices=Target.choices)
     row_id = models.BigIntegerField(null=True, blank=True, editable=False)  # null: a row is added
@@ -136,16 +140,20 @@ class RuleChange(models.Model):
                 name="rule_change_changes_something",
             ),
             models.CheckConstraint(
-                condition=Q(status=0, needs_second=True) & empty("decided_at", texts=["decided_by"])
-                | Q(status__in=[1, 2]) & filled("decided_at", texts=["decided_by"]),
+                condition=Q(status=RuleChangeStatus.WAITING, needs_second=True)
+                & empty("decided_at", texts=["decided_by"])
+                | Q(status__in=[RuleChangeStatus.APPLIED, RuleChangeStatus.REJECTED])
+                & filled("decided_at", texts=["decided_by"]),
                 name="rule_change_decided_by_somebody",
             ),
             models.CheckConstraint(
-                condition=~Q(status=1, needs_second=True, decided_by=F("asked_by")),
+                condition=~Q(status=RuleChangeStatus.APPLIED, needs_second=True, decided_by=F("asked_by")),
                 name="large_rule_change_is_of_two_people",
             ),
             models.UniqueConstraint(
-                fields=["target", "row_id"], condition=Q(status=0), name="one_waiting_change_per_row"
+                fields=["target", "row_id"],
+                condition=Q(status=RuleChangeStatus.WAITING),
+                name="one_waiting_change_per_row",
             ),
         ]
         indexes = [models.Index(fields=["status", "-id"], name="rule_changes_by_status")]
@@ -165,7 +173,7 @@ class RuleChange(models.Model):
             Forbid(
                 name="decided_rule_change_stays",
                 operation=pgtrigger.Update,
-                condition="OLD.status <> 0",
+                condition=f"OLD.status <> {RuleChangeStatus.WAITING}",
                 constraint="rule_change_stays",
                 message=_DECIDED_ONCE,
             ),

@@ -1,4 +1,4 @@
-"""The bodies of the longer trigger functions of the ledger and of withdrawals (PL/pgSQL)."""
+"""The bodies of the longer trigger functions of the ledger and of withdrawals (PL/pgSQL), before `with_values`."""
 
 # Only this trigger updates the totals of users' accounts. A statement trigger with a transition table costs the same for 2 rows
 # and for 100,000.
@@ -19,18 +19,18 @@ APPLY_ENTRIES = """
     END IF;
     -- In primary-key order, as every function locks accounts, so that two postings never wait for each other.
     PERFORM 1 FROM earnings_account a
-        WHERE a.id IN (SELECT account_id FROM fresh) AND a.kind = 'user' ORDER BY a.id FOR UPDATE;
+        WHERE a.id IN (SELECT account_id FROM fresh) AND a.kind = {account_user} ORDER BY a.id FOR UPDATE;
     UPDATE earnings_account a SET
         available = a.available + s.available,
         withdrawing = a.withdrawing + s.withdrawing,
         earned = a.earned + s.earned
     FROM (
         SELECT account_id,
-               coalesce(sum(amount) FILTER (WHERE bucket = 'available'), 0) AS available,
-               coalesce(sum(amount) FILTER (WHERE bucket = 'withdrawing'), 0) AS withdrawing,
+               coalesce(sum(amount) FILTER (WHERE bucket = {bucket_available}), 0) AS available,
+               coalesce(sum(amount) FILTER (WHERE bucket = {bucket_withdrawing}), 0) AS withdrawing,
                coalesce(sum(amount) FILTER (WHERE income_type IS NOT NULL), 0) AS earned
         FROM fresh GROUP BY account_id
-    ) s WHERE a.id = s.account_id AND a.kind = 'user';
+    ) s WHERE a.id = s.account_id AND a.kind = {account_user};
     RETURN NULL;
 """
 TRANSACTION_HAS_ENTRIES = """
@@ -56,7 +56,7 @@ GUARD_REVERSAL = """
 REVERSAL_IS_OPPOSITE = """
     IF EXISTS (
         SELECT 1 FROM earnings_ledgerentry e JOIN earnings_account a ON a.id = e.account_id
-        WHERE a.kind = 'user' AND (e.transaction_id = NEW.id OR (e.transaction_id = NEW.reverses_id
+        WHERE a.kind = {account_user} AND (e.transaction_id = NEW.id OR (e.transaction_id = NEW.reverses_id
             AND (NEW.reverses_account_id IS NULL OR e.account_id = NEW.reverses_account_id)))
         GROUP BY e.account_id, e.bucket, e.income_type HAVING sum(e.amount) <> 0
     ) THEN
@@ -69,10 +69,12 @@ REVERSAL_IS_OPPOSITE = """
 LARGE_WITHDRAWAL_HAS_TWO_APPROVALS = """
     IF NEW.amount + (
         SELECT coalesce(sum(amount), 0) FROM earnings_withdrawal o
-        WHERE o.user_id = NEW.user_id AND o.id <> NEW.id AND (o.status = 0 OR o.status IN (1, 3) AND (
-            o.reviewed_at > NEW.reviewed_at - interval '24 hours'
-            OR o.asked_at > NEW.asked_at - interval '24 hours' AND o.asked_at < NEW.asked_at + interval '24 hours'
-        ))
+        WHERE o.user_id = NEW.user_id AND o.id <> NEW.id AND (
+            o.status = {status_to_review} OR o.status IN ({status_paying}, {status_paid}) AND (
+                o.reviewed_at > NEW.reviewed_at - interval '24 hours'
+                OR o.asked_at > NEW.asked_at - interval '24 hours' AND o.asked_at < NEW.asked_at + interval '24 hours'
+            )
+        )
     ) > (SELECT second_approval_above FROM earnings_earningsrules) THEN
         RAISE EXCEPTION 'a withdrawal this large is approved by two operators'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'large_withdrawal_has_two_approvals';

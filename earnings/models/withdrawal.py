@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 import pgtrigger
 from django.conf import settings
@@ -12,7 +12,7 @@ from django.db.models import DecimalField, F, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from config.platform.constraints import filled, filled_exactly_when, filled_together
-from config.platform.triggers import FixedColumns, Forbid, Rule, Transitions
+from config.platform.triggers import FixedColumns, Forbid, Rule, Transitions, with_values
 from earnings.models.ledger import append_only
 from earnings.models.triggers import LARGE_WITHDRAWAL_HAS_TWO_APPROVALS
 
@@ -86,7 +86,7 @@ _IS_APPROVED_BY_ONE = (
 class Withdrawal(models.Model):
     """A user's request for money. Database triggers keep the request as it was and allow only forward changes of its status."""
 
-    Status = WithdrawalStatus
+    Status: TypeAlias = WithdrawalStatus
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(
@@ -120,7 +120,9 @@ class Withdrawal(models.Model):
                 condition=Q(amount__in=[1, 20, 50, 100, 200, 500]), name="withdrawal_amount_is_offered"
             ),
             models.CheckConstraint(
-                condition=filled_exactly_when(~Q(status=0), "reviewed_at", texts=["reviewed_by"]),
+                condition=filled_exactly_when(
+                    ~Q(status=WithdrawalStatus.TO_REVIEW), "reviewed_at", texts=["reviewed_by"]
+                ),
                 name="reviewed_withdrawal_has_reviewer_and_moment",
             ),
             models.CheckConstraint(
@@ -132,19 +134,23 @@ class Withdrawal(models.Model):
                 name="receiver_has_open_id_and_app_id",
             ),
             models.CheckConstraint(
-                condition=Q(status__in=[0, 2]) | Q(first_approved_by="") | ~Q(first_approved_by=F("reviewed_by")),
+                condition=Q(status__in=[WithdrawalStatus.TO_REVIEW, WithdrawalStatus.REJECTED])
+                | Q(first_approved_by="")
+                | ~Q(first_approved_by=F("reviewed_by")),
                 name="two_approvals_are_of_two_people",
             ),
             models.CheckConstraint(
-                condition=filled_exactly_when(Q(status=3), "paid_at"),
+                condition=filled_exactly_when(Q(status=WithdrawalStatus.PAID), "paid_at"),
                 name="paid_withdrawal_has_paid_at",
             ),
             models.CheckConstraint(
-                condition=filled_exactly_when(Q(status=4), "failed_at"),
+                condition=filled_exactly_when(Q(status=WithdrawalStatus.FAILED), "failed_at"),
                 name="failed_withdrawal_has_failed_at",
             ),
             models.CheckConstraint(
-                condition=~Q(status__in=[2, 4]) | filled(texts=["reason"]), name="unpaid_withdrawal_has_a_reason"
+                condition=~Q(status__in=[WithdrawalStatus.REJECTED, WithdrawalStatus.FAILED])
+                | filled(texts=["reason"]),
+                name="unpaid_withdrawal_has_a_reason",
             ),
         ]
         indexes = [
@@ -205,7 +211,7 @@ class Withdrawal(models.Model):
                 when=pgtrigger.Before,
                 operation=pgtrigger.Update,
                 condition=pgtrigger.Condition(_IS_APPROVED_BY_ONE),
-                func=LARGE_WITHDRAWAL_HAS_TWO_APPROVALS,
+                func=with_values(LARGE_WITHDRAWAL_HAS_TWO_APPROVALS, status=WithdrawalStatus),
             ),
         ]
 

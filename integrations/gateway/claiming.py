@@ -8,33 +8,38 @@ they have. It locks only the events that it returns.
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import takewhile
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
-from django.db import connection
 
+from config.platform import db
 from integrations.gateway.subscriptions import Event, bulk_subscribers_of
+from integrations.models import GatewayEvent
 
 BATCH = 100
 # Waiting events that one claim reads: at the front of the backlog, and behind it.
 FIRST_WINDOW, WINDOW = 200, 2_000
+_STATUSES = db.enum_params(event=GatewayEvent.Status)
 
 # The table's statistics are older than a sudden flood of events. By them, the planner takes a bitmap scan with a sort of
 # all waiting events for as cheap as an index scan in the order of ids.
 _SELECT_WINDOW = """
 SET LOCAL enable_bitmapscan = off;
 SELECT id, command, lane, after_lane, retry_at <= %(at)s FROM integrations_gatewayevent
-WHERE status = 0 AND id > %(after)s ORDER BY id LIMIT %(window)s
+WHERE status = %(event_waiting)s AND id > %(after)s ORDER BY id LIMIT %(window)s
 """
 _SELECT_OLDEST = """
-SELECT k.lane, (SELECT e.id FROM integrations_gatewayevent e WHERE e.status = 0 AND e.lane = k.lane ORDER BY e.id LIMIT 1)
-FROM unnest(%s::text[]) AS k(lane)
+SELECT k.lane, (
+    SELECT e.id FROM integrations_gatewayevent e
+    WHERE e.status = %(event_waiting)s AND e.lane = k.lane ORDER BY e.id LIMIT 1)
+FROM unnest(%(keys)s::text[]) AS k(lane)
 """
-# "status < 1" means status 0, but makes the planner use the primary key instead of an index of the waiting events.
+# No status is lower than WAITING. "<=" makes the planner use the primary key instead of an index of the waiting events.
 _LOCK = """
 RESET enable_bitmapscan;
 SELECT id, lane, event_id, command, body, received_at, try_count FROM integrations_gatewayevent
-WHERE id = ANY(%(ids)s) AND status < 1 AND retry_at <= %(at)s ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+WHERE id = ANY(%(ids)s) AND status <= %(event_waiting)s AND retry_at <= %(at)s
+ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
 
 
@@ -70,9 +75,8 @@ KeyBatch = Sequence[WaitingEvent]  # events of one ordering key in their order
 def claim_events(*, at: datetime, after: int = 0) -> EventClaim:
     """Lock the next event after this id, and many others of its command if that has bulk handlers."""
     window = WINDOW if after else FIRST_WINDOW
-    with connection.cursor() as cursor:
-        cursor.execute(_SELECT_WINDOW, {"at": at, "after": after, "window": window})
-        waiting = [WaitingEvent._make(row) for row in cursor.fetchall()]
+    params = {**_STATUSES, "at": at, "after": after, "window": window}
+    waiting = [WaitingEvent._make(row) for row in db.rows(_SELECT_WINDOW, params)]
     next_after = waiting[-1].id if len(waiting) == window else 0
     batches = list(_ready_batches(waiting, after))
     for command in dict.fromkeys(batch[0].command for batch in batches):
@@ -112,22 +116,20 @@ def _batch(events: KeyBatch) -> KeyBatch:
 
 def _oldest(keys: Iterable[str]) -> dict[str | int, int]:
     """Return the id of the oldest waiting event of each of these ordering keys."""
-    with connection.cursor() as cursor:
-        cursor.execute(_SELECT_OLDEST, [list(keys)])
-        return {key: pk for key, pk in cursor.fetchall() if pk is not None}
+    found = db.rows(_SELECT_OLDEST, {**_STATUSES, "keys": list(keys)})
+    return {key: pk for key, pk in found if pk is not None}
 
 
 def _lock(batches: Sequence[KeyBatch], at: datetime) -> list[ClaimedEvent]:
     """Lock what is free of these batches of one command. A batch ends before its first event that is locked elsewhere."""
     is_bulk = bool(bulk_subscribers_of(batches[0][0].command))
-    params: dict[str, Any] = {
+    params = {
+        **_STATUSES,
         "ids": [event.id for batch in batches for event in batch],
         "at": at,
         "limit": BATCH if is_bulk else 1,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_LOCK, params)
-        rows = {row[0]: row for row in cursor.fetchall()}
+    rows = {row[0]: row for row in db.rows(_LOCK, params)}
     in_order = {event.id for batch in batches for event in takewhile(lambda event: event.id in rows, batch)}
     return [_claimed(*row) for pk, row in rows.items() if pk in in_order]
 

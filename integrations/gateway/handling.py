@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import BoundedSemaphore
-from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from config.errors import Refusal
+from config.platform import db
 from config.platform.logging import masked
 from integrations.gateway.claiming import ClaimedEvent, claim_events
 from integrations.gateway.subscriptions import EventIgnored, bulk_subscribers_of, subscribers_of
@@ -157,18 +157,17 @@ def _failed(claimed: ClaimedEvent) -> Outcome:
 
 def _store(outcomes: Sequence[Outcome], at: datetime) -> None:
     finished = [outcome for outcome in outcomes if outcome.status != Status.WAITING]
-    columns: list[Any] = [
+    columns = [
         [outcome.claimed.pk for outcome in finished],
         [int(outcome.status) for outcome in finished],
         [_note(outcome) if outcome.note else "" for outcome in finished],
     ]
-    with connection.cursor() as cursor:
-        if finished:
-            cursor.execute(_FINISH, [at, *columns])
-        for outcome in outcomes:
-            if outcome.status == Status.WAITING:
-                retry_at = at + timedelta(seconds=RETRY_AFTER[outcome.claimed.try_count])
-                cursor.execute(_RETRY, [retry_at, _note(outcome), outcome.claimed.pk])
+    if finished:
+        db.execute(_FINISH, [at, *columns])
+    for outcome in outcomes:
+        if outcome.status == Status.WAITING:
+            retry_at = at + timedelta(seconds=RETRY_AFTER[outcome.claimed.try_count])
+            db.execute(_RETRY, [retry_at, _note(outcome), outcome.claimed.pk])
 
 
 def _note(outcome: Outcome) -> str:

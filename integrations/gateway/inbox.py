@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from django.db import connection, transaction
+from django.db import transaction
 
 from config.api.parsers import Ambiguous
+from config.platform import db
 from config.platform.logging import masked
 from config.platform.retention import delete_in_chunks
 from config.platform.wakeups import start_soon
@@ -29,7 +30,7 @@ _BANS = {"abnormal_robot", "abnormal_robot_replaced"}
 _STORE = """
 INSERT INTO integrations_gatewayevent
     (id, event_id, command, body, lane, after_lane, status, received_at, try_count, retry_at, note)
-SELECT e.id, e.event_id, e.command, coalesce(e.body, 'null'), e.lane, e.after_lane, 0, %(at)s, 0, %(at)s, ''
+SELECT e.id, e.event_id, e.command, coalesce(e.body, 'null'), e.lane, e.after_lane, %(waiting)s, %(at)s, 0, %(at)s, ''
 FROM (
     SELECT nextval(pg_get_serial_sequence('integrations_gatewayevent', 'id')) AS id, t.*
     FROM ROWS FROM (jsonb_to_recordset(%(events)s::jsonb)
@@ -77,10 +78,13 @@ def _code(value: Any) -> str:
 
 def store(events: Sequence[Mapping[str, Any]], *, at: datetime) -> int:
     """Store these events, each `event_id` once. Returns how many were new. Handling starts when this commits."""
-    params: dict[str, Any] = {"events": _as_json([_row(event) for event in events]), "at": at}
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_STORE, params)
-        stored = int(cursor.rowcount)
+    params = {
+        "events": _as_json([_row(event) for event in events]),
+        "at": at,
+        "waiting": GatewayEvent.Status.WAITING,
+    }
+    with transaction.atomic():
+        stored = db.execute(_STORE, params)
         start_soon(HANDLE_EVENTS)
     return stored
 

@@ -1,7 +1,7 @@
 """Launches: content of advertisers, and its delivery to each group."""
 
 import uuid
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.conf import settings
 from django.db import models
@@ -28,14 +28,17 @@ class LaunchQuerySet(models.QuerySet["Launch"]):
         return self.filter(has_id(reference) | Q(task_id=reference))
 
 
+class LaunchStatus(models.IntegerChoices):
+    RUNNING = 1, "投放中"
+    PAUSED = 2, "已暂停"
+    CANCELLED = 3, "已取消"
+    FINISHED = 4, "已完成"
+
+
 class Launch(models.Model):
     """Content for many groups, received once. Its counts change in the transactions that change its deliveries."""
 
-    class Status(models.IntegerChoices):
-        RUNNING = 1, "投放中"
-        PAUSED = 2, "已暂停"
-        CANCELLED = 3, "已取消"
-        FINISHED = 4, "已完成"
+    Status: TypeAlias = LaunchStatus
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     task_id = models.CharField("任务编号", max_length=128, unique=True)
@@ -79,15 +82,18 @@ class Launch(models.Model):
                 name="finished_launch_has_nothing_waiting",
             ),
             models.CheckConstraint(
-                condition=~Q(status=4) | filled("finished_at"), name="finished_launch_has_finished_at"
+                condition=~Q(status=LaunchStatus.FINISHED) | filled("finished_at"),
+                name="finished_launch_has_finished_at",
             ),
             models.CheckConstraint(
-                condition=~Q(status=2) | filled("paused_at", texts=["paused_by"]),
+                condition=~Q(status=LaunchStatus.PAUSED) | filled("paused_at", texts=["paused_by"]),
                 name="paused_launch_has_moment_and_person",
             ),
             models.CheckConstraint(
-                condition=filled_exactly_when(Q(status=3), "cancelled_at", texts=["cancelled_by"])
-                & (~Q(status=3) | filled(texts=["cancel_reason"])),
+                condition=filled_exactly_when(
+                    Q(status=LaunchStatus.CANCELLED), "cancelled_at", texts=["cancelled_by"]
+                )
+                & (~Q(status=LaunchStatus.CANCELLED) | filled(texts=["cancel_reason"])),
                 name="cancelled_launch_has_moment_person_and_reason",
             ),
         ]
@@ -95,7 +101,9 @@ class Launch(models.Model):
             models.Index(fields=["-received_at", "id"], name="launches_newest_first"),
             # the back office: unfinished launches; most are finished
             models.Index(
-                fields=["status", "-received_at", "id"], condition=~Q(status=4), name="launches_not_finished"
+                fields=["status", "-received_at", "id"],
+                condition=~Q(status=LaunchStatus.FINISHED),
+                name="launches_not_finished",
             ),
         ]
 
@@ -119,17 +127,20 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         return self.filter(user=user).exclude(status=Delivery.Status.SKIPPED)
 
 
+class DeliveryStatus(models.IntegerChoices):
+    WAITING = 0, "待发送"
+    SENT = 1, "已发送"
+    FAILED = 2, "失败"
+    SKIPPED = 3, "跳过"
+
+
 class Delivery(models.Model):
     """A launch in one group: one or more messages of the outbox, found there by the launch's cause and the group.
 
     It is sent when all its messages are, failed as soon as one has failed, skipped when none is to be sent.
     """
 
-    class Status(models.IntegerChoices):
-        WAITING = 0, "待发送"
-        SENT = 1, "已发送"
-        FAILED = 2, "失败"
-        SKIPPED = 3, "跳过"
+    Status: TypeAlias = DeliveryStatus
 
     id = models.BigAutoField(primary_key=True)
     launch = models.ForeignKey(
@@ -166,25 +177,34 @@ class Delivery(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["launch", "group_code"], name="one_delivery_per_launch_and_group"),
             models.CheckConstraint(
-                condition=filled_exactly_when(~Q(status=0), "settled_at"),
+                condition=filled_exactly_when(~Q(status=DeliveryStatus.WAITING), "settled_at"),
                 name="settled_delivery_has_settled_at",
             ),
             models.CheckConstraint(
-                condition=~Q(status__in=[2, 3]) | filled(texts=["reason"]), name="unsent_delivery_has_a_reason"
+                condition=~Q(status__in=[DeliveryStatus.FAILED, DeliveryStatus.SKIPPED]) | filled(texts=["reason"]),
+                name="unsent_delivery_has_a_reason",
             ),
             models.CheckConstraint(
-                condition=filled("group", "user") | empty("group", "user") & Q(status__in=[2, 3]),
+                condition=filled("group", "user")
+                | empty("group", "user") & Q(status__in=[DeliveryStatus.FAILED, DeliveryStatus.SKIPPED]),
                 name="delivery_to_no_group_has_ended",
             ),
             models.CheckConstraint(
-                condition=~Q(status=0) | empty("result_due_at"), name="waiting_delivery_has_no_result"
+                condition=~Q(status=DeliveryStatus.WAITING) | empty("result_due_at"),
+                name="waiting_delivery_has_no_result",
             ),
         ]
         indexes = [
             # GET /launch/history
-            models.Index(fields=["user", "launch"], condition=~Q(status=3), name="deliveries_of_user"),
+            models.Index(
+                fields=["user", "launch"], condition=~Q(status=DeliveryStatus.SKIPPED), name="deliveries_of_user"
+            ),
             # the back office: failed and skipped deliveries; most are sent
-            models.Index(fields=["status", "-id"], condition=Q(status__in=[2, 3]), name="deliveries_not_sent"),
+            models.Index(
+                fields=["status", "-id"],
+                condition=Q(status__in=[DeliveryStatus.FAILED, DeliveryStatus.SKIPPED]),
+                name="deliveries_not_sent",
+            ),
             # reporting to the launch system
             models.Index(
                 fields=["result_due_at", "id"],

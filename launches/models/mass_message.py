@@ -1,6 +1,7 @@
 """Mass messages: content of users for their own groups, sent at a time of their choice."""
 
 import uuid
+from typing import TypeAlias
 
 from django.conf import settings
 from django.db import models
@@ -41,14 +42,17 @@ class MassMessageDraft(models.Model):
         return str(self.pk)
 
 
+class MassMessageStatus(models.IntegerChoices):
+    WAITING = 0, "待发送"
+    SENT = 1, "已发送"
+    FAILED = 2, "失败"
+    RECALLED = 3, "已撤回"
+
+
 class MassMessage(models.Model):
     """A completed draft, under the draft's id. `slot` is its place among the user's two of that day."""
 
-    class Status(models.IntegerChoices):
-        WAITING = 0, "待发送"
-        SENT = 1, "已发送"
-        FAILED = 2, "失败"
-        RECALLED = 3, "已撤回"
+    Status: TypeAlias = MassMessageStatus
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(
@@ -69,14 +73,17 @@ class MassMessage(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["user", "day", "slot"], name="mass_message_slot_is_taken_once"),
             models.CheckConstraint(
-                condition=Q(slot__in=[1, 2]) | Q(slot__isnull=True, status=3, queued_at__isnull=True),
+                condition=Q(slot__in=[1, 2])
+                | Q(slot__isnull=True, status=MassMessageStatus.RECALLED, queued_at__isnull=True),
                 name="two_mass_messages_a_day",
             ),
             models.CheckConstraint(
-                condition=Q(status__in=[0, 3]) | filled("queued_at"), name="sent_mass_message_has_queued_at"
+                condition=Q(status__in=[MassMessageStatus.WAITING, MassMessageStatus.RECALLED])
+                | filled("queued_at"),
+                name="sent_mass_message_has_queued_at",
             ),
             models.CheckConstraint(
-                condition=~Q(status=3) | filled("recalled_at"),
+                condition=~Q(status=MassMessageStatus.RECALLED) | filled("recalled_at"),
                 name="recalled_mass_message_has_recalled_at",
             ),
         ]
@@ -86,12 +93,14 @@ class MassMessage(models.Model):
             # the back office: all mass messages, and those of a status; most are sent
             models.Index(fields=["-send_at", "id"], name="mass_messages_newest_first"),
             models.Index(
-                fields=["status", "-send_at", "id"], condition=~Q(status=1), name="mass_messages_not_sent"
+                fields=["status", "-send_at", "id"],
+                condition=~Q(status=MassMessageStatus.SENT),
+                name="mass_messages_not_sent",
             ),
             # scheduled sending
             models.Index(
                 fields=["send_at", "id"],
-                condition=Q(status=0, queued_at__isnull=True),
+                condition=Q(status=MassMessageStatus.WAITING, queued_at__isnull=True),
                 name="mass_messages_to_queue",
             ),
         ]
@@ -140,17 +149,20 @@ class MassMessageGroup(models.Model):
             models.UniqueConstraint(fields=["mass_message", "group"], name="mass_message_once_per_group"),
             models.UniqueConstraint(fields=["group", "minute"], name="one_mass_message_per_group_and_minute"),
             models.CheckConstraint(
-                condition=filled_exactly_when(~Q(status=0), "settled_at"),
+                condition=filled_exactly_when(~Q(status=MassMessageStatus.WAITING), "settled_at"),
                 name="settled_mass_message_group_has_settled_at",
             ),
             models.CheckConstraint(
-                condition=~Q(status=1) | Q(message_count__gt=0), name="mass_message_is_sent_by_messages"
+                condition=~Q(status=MassMessageStatus.SENT) | Q(message_count__gt=0),
+                name="mass_message_is_sent_by_messages",
             ),
             models.CheckConstraint(
-                condition=~Q(status=2) | filled(texts=["reason"]), name="failed_mass_message_group_has_a_reason"
+                condition=~Q(status=MassMessageStatus.FAILED) | filled(texts=["reason"]),
+                name="failed_mass_message_group_has_a_reason",
             ),
             models.CheckConstraint(
-                condition=filled("minute") | Q(status=3), name="mass_message_keeps_its_minute_until_recalled"
+                condition=filled("minute") | Q(status=MassMessageStatus.RECALLED),
+                name="mass_message_keeps_its_minute_until_recalled",
             ),
         ]
 

@@ -1,13 +1,21 @@
 """SQL that writes messages to very many receivers in one statement, from a query that selects the receivers."""
 
+from integrations.gateway.payloads import MessageType
+from robots.models import OutboxMessage
+
+_CONSTANTS = {
+    "send": OutboxMessage.Operation.SEND.value,
+    "waiting": OutboxMessage.Status.WAITING.value,
+    "text": MessageType.TEXT.value,
+}
 # The caller runs the statement, and `writing.notify_senders()` in the same transaction.
 _INSERT_GROUP_MESSAGES = """
 INSERT INTO robots_outboxmessage (
     message_no, operation, robot_id, group_code, user_code, chat, mentions, content, cause,
     status, is_held, created_at, not_before, retry_at, try_count, reason)
 SELECT
-    gen_random_uuid(), 'send', robot_id, group_code, '', 'g:' || group_code, '[]', content, %(cause)s,
-    0, false, %(at)s, %(at)s, %(at)s, 0, ''
+    gen_random_uuid(), '{send}', robot_id, group_code, '', 'g:' || group_code, '[]', content, %(cause)s,
+    {waiting}, false, %(at)s, %(at)s, %(at)s, 0, ''
 FROM ({rows}) AS wanted ORDER BY group_code COLLATE "C", place
 RETURNING id, group_code
 """
@@ -16,9 +24,9 @@ INSERT INTO robots_outboxmessage (
     message_no, operation, robot_id, group_code, user_code, chat, mentions, content, cause,
     status, is_held, created_at, not_before, retry_at, try_count, reason, by_day_only)
 SELECT
-    gen_random_uuid(), 'send', w.robot_id, '', w.user_code, 'p:' || r.code || ':' || w.user_code, '[]',
-    jsonb_build_object('type', 3, 'content', w.text), w.cause,
-    0, false, %(at)s, %(not_before)s, %(not_before)s, 0, '', %(by_day_only)s
+    gen_random_uuid(), '{send}', w.robot_id, '', w.user_code, 'p:' || r.code || ':' || w.user_code, '[]',
+    jsonb_build_object('type', {text}, 'content', w.text), w.cause,
+    {waiting}, false, %(at)s, %(not_before)s, %(not_before)s, 0, '', %(by_day_only)s
 FROM ({rows}) AS w JOIN robots_robot r ON r.id = w.robot_id ORDER BY w.place
 RETURNING id
 """
@@ -30,7 +38,7 @@ def private_messages_sql(rows: str) -> str:
     Messages of one chat go out in the order of `place`. The SQL has the parameters `at`, `not_before` (not before `at`)
     and `by_day_only`, and returns (id).
     """
-    return _INSERT_PRIVATE_MESSAGES.format(rows=rows)
+    return _INSERT_PRIVATE_MESSAGES.format(rows=rows, **_CONSTANTS)
 
 
 def group_messages_sql(rows: str) -> str:
@@ -39,4 +47,4 @@ def group_messages_sql(rows: str) -> str:
     Messages of one group go out in the order of `place`. The SQL has the parameters `cause` and `at`, and returns
     (id, group_code).
     """
-    return _INSERT_GROUP_MESSAGES.format(rows=rows)
+    return _INSERT_GROUP_MESSAGES.format(rows=rows, **_CONSTANTS)

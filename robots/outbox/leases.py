@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 
 import orjson
 from django.conf import settings
-from django.db import connection
 
-from robots.models import OutboxMessage
+from config.platform import db
+from robots.models import OutboxMessage, Robot
 
 BATCH = 200
 WINDOW = 2_000  # waiting messages that one claim reads, so that its cost does not depend on how many wait
 Operation = OutboxMessage.Operation
+_CONSTANTS = db.enum_params(message=OutboxMessage.Status, operation=Operation) | {"working": Robot.WORKING}
 
 # A claim takes the first sendable message of each chat, if it is due. Later messages of the chat wait for it, also while
 # it is leased. A message with a later `not_before` does not delay the others. Removed and banned robots send nothing.
@@ -29,16 +30,16 @@ Operation = OutboxMessage.Operation
 # chat has as its condition; the planner would take any other partial index for as good.
 _CLAIM = """
 WITH scan_window AS MATERIALIZED (
-    SELECT (SELECT id FROM robots_outboxmessage WHERE status = 0 AND NOT is_held AND id > %(after)s
+    SELECT (SELECT id FROM robots_outboxmessage WHERE status = %(message_waiting)s AND NOT is_held AND id > %(after)s
             ORDER BY id OFFSET %(window)s - 1 LIMIT 1) AS last
 ), found AS MATERIALIZED (
     SELECT m.id, m.robot_id FROM robots_outboxmessage m
-    WHERE m.status = 0 AND NOT m.is_held AND m.id > %(after)s
+    WHERE m.status = %(message_waiting)s AND NOT m.is_held AND m.id > %(after)s
       AND m.id <= COALESCE((SELECT last FROM scan_window), 9223372036854775807)
       AND m.not_before <= %(at)s AND m.retry_at <= %(at)s
       AND (m.leased_until IS NULL OR m.leased_until < clock_timestamp())
-      AND (SELECT r.status IN (1, 2)
-                  AND (m.operation <> 'send' OR %(may_send)s AND r.code <> ALL(%(limited_robots)s::text[]))
+      AND (SELECT r.status IN %(working)s
+                  AND (m.operation <> %(operation_send)s OR %(may_send)s AND r.code <> ALL(%(limited_robots)s::text[]))
            FROM robots_robot r WHERE r.id = m.robot_id)
       AND m.id = (
           SELECT first.id FROM robots_outboxmessage first
@@ -62,7 +63,7 @@ _RELEASE = """
 UPDATE robots_outboxmessage o
 SET lease = NULL, leased_until = NULL, not_before = COALESCE(%(until)s::timestamptz, o.not_before)
 FROM unnest(%(ids)s::bigint[], %(leases)s::uuid[]) AS t(id, lease)
-WHERE o.id = t.id AND o.lease = t.lease AND o.status = 0
+WHERE o.id = t.id AND o.lease = t.lease AND o.status = %(message_waiting)s
 """
 
 
@@ -103,7 +104,8 @@ def claim_messages(
     SEND messages of `limited_robots` are left out, all SEND messages unless `may_send`. Other operations are claimed.
     """
     lease = str(uuid.uuid4())
-    params: dict[str, Any] = {
+    params = {
+        **_CONSTANTS,
         "lease": lease,
         "seconds": settings.SENDER_LEASE_SECONDS,
         "at": at,
@@ -113,9 +115,7 @@ def claim_messages(
         "may_send": may_send,
         "batch": batch,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, params)
-        rows = cursor.fetchall()
+    rows = db.rows(_CLAIM, params)
     return MessageClaim([_claimed(row[1:], lease) for row in rows if row[1] is not None], after=rows[0][0] or 0)
 
 
@@ -127,10 +127,10 @@ def _claimed(row: tuple[Any, ...], lease: str) -> ClaimedMessage:
 def release(messages: list[ClaimedMessage], *, until: datetime | None = None) -> None:
     """End the leases of messages that were not submitted to the gateway. `until` sets their `not_before`."""
     if messages:
-        params: dict[str, Any] = {
+        params = {
+            **_CONSTANTS,
             "ids": [message.id for message in messages],
             "leases": [message.lease for message in messages],
             "until": until,
         }
-        with connection.cursor() as cursor:
-            cursor.execute(_RELEASE, params)
+        db.execute(_RELEASE, params)

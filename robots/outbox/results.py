@@ -2,10 +2,11 @@
 
 import random
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from django.db import connection, transaction
+from django.db import transaction
 
+from config.platform import db
 from integrations.http import Busy, OutcomeUnknown, OutsideError, Refused
 from robots.models import MessageAttempt, OutboxMessage
 from robots.outbox.leases import ClaimedMessage
@@ -17,6 +18,7 @@ JITTER = 0.2
 _RECEIVER_FAILED = "系统未能处理网关的应答:"
 Outcome = MessageAttempt.Outcome
 Status = OutboxMessage.Status
+_STATUSES = db.enum_params(message=Status)
 _DONE = (Outcome.DONE.value, "", Status.SENT.value, None)
 
 # A failed attempt changes its message only while the sender still has the lease. A successful attempt always makes the
@@ -33,14 +35,16 @@ WITH results AS (
 ), changed AS (
     UPDATE robots_outboxmessage o
     SET status = r.status, try_count = o.try_count + 1, lease = NULL, leased_until = NULL,
-        is_held = o.is_held AND r.status <> 1, retry_at = COALESCE(r.retry_at, o.retry_at),
-        settled_at = CASE WHEN r.status <> 0 THEN %(at)s::timestamptz END,
-        reason = CASE WHEN r.status = 2 THEN left(r.answer, 200) ELSE '' END
+        is_held = o.is_held AND r.status <> %(message_sent)s, retry_at = COALESCE(r.retry_at, o.retry_at),
+        settled_at = CASE WHEN r.status <> %(message_waiting)s THEN %(at)s::timestamptz END,
+        reason = CASE WHEN r.status = %(message_failed)s THEN left(r.answer, 200) ELSE '' END
     FROM results r
-    WHERE o.id = ANY(%(ids)s) AND o.id = r.id AND (o.status = 0 AND o.lease = r.lease OR r.status = 1 AND o.status <> 1)
+    WHERE o.id = ANY(%(ids)s) AND o.id = r.id
+      AND (o.status = %(message_waiting)s AND o.lease = r.lease
+           OR r.status = %(message_sent)s AND o.status <> %(message_sent)s)
     RETURNING o.id, o.status
 )
-SELECT id FROM changed WHERE status <> 0
+SELECT id FROM changed WHERE status <> %(message_waiting)s
 """
 
 
@@ -114,7 +118,8 @@ def _store(results: list[AttemptResult], at: datetime) -> set[int]:
     """Store the results in one statement. Returns the ids of the messages that reached a final status."""
     results = sorted(results, key=_message_id)
     outcomes, answers, statuses, retries = map(list, zip(*(result.columns(at) for result in results), strict=True))
-    params: dict[str, Any] = {
+    params = {
+        **_STATUSES,
         "at": at,
         "ids": [result.message.id for result in results],
         "leases": [result.message.lease for result in results],
@@ -123,9 +128,7 @@ def _store(results: list[AttemptResult], at: datetime) -> set[int]:
         "statuses": statuses,
         "retries": retries,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_FINISH, params)
-        return {key for (key,) in cursor.fetchall()}
+    return {key for (key,) in db.rows(_FINISH, params)}
 
 
 def _message_id(result: AttemptResult) -> int:

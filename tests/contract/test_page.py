@@ -1,5 +1,9 @@
 """docs/api.md matches the contract table, and the tests that it names exist."""
 
+import re
+from importlib import import_module
+from pathlib import Path
+
 import pytest
 
 from tests.contract.operations import OPERATIONS

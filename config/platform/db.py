@@ -1,0 +1,31 @@
+"""SQL statements of our own, on the connection that Django's ORM uses."""
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Any
+
+from django.db import connection
+
+Params = Sequence[Any] | Mapping[str, Any]
+
+
+def enum_params(**enums: type[Enum]) -> dict[str, Any]:
+    """Return the values of enums as parameters: `enum_params(message=Status)` has `message_sent` for Status.SENT.
+
+    psycopg2 writes parameters into the statement, so the planner sees them and uses partial indexes as for literals.
+    """
+    return {f"{name}_{member.name.lower()}": member.value for name, enum in enums.items() for member in enum}
+
+
+def rows(sql: str, params: Params | None = None) -> list[tuple[Any, ...]]:
+    """Run a statement that returns rows. Returns them all; a single row reads `[(name, count)] = rows(…)`."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return cursor.fetchall()
+
+
+def execute(sql: str, params: Params | None = None) -> int:
+    """Run a statement. Returns how many rows it wrote."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return cursor.rowcount
