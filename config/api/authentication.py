@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.contrib.admin import site
@@ -53,7 +54,7 @@ class ApiKeyAuthentication(BaseAuthentication):
 class OperatorAuthentication(SessionAuthentication):
     """Authentication by the session of an operator who is signed in to the admin, with CSRF protection."""
 
-    def authenticate(self, request: Request):  # type: ignore[no-untyped-def]
+    def authenticate(self, request: Request) -> tuple[Any, Any] | None:
         user = getattr(request._request, "user", None)
         if user is None or not user.is_staff or not site.has_permission(request._request):
             return None
