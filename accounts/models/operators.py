@@ -80,7 +80,7 @@ class OperatorChange(models.Model):
                         password="",
                     )
                     & ~Q(decided_by="")
-                ),  # noqa: S106
+                ),
                 name="operator_change_decided_by_somebody",
             ),
             models.CheckConstraint(

@@ -103,8 +103,9 @@ def test_keywords_of_an_earlier_version_are_compared_in_the_same_form(alice, gro
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
     for name in ("0003_backoffice", "0004_compare_keywords_in_compatibility_form"):
         MigrationExecutor(connection).migrate([("keywords", name)])
-    assert list(GroupKeyword.objects.values_list("batch", "folded")) == [(UUID(batch_id), "ok价")] + [
-        (KeywordBatch.objects.latest("created_at").pk, "❤")
+    assert list(GroupKeyword.objects.values_list("batch", "folded")) == [
+        (UUID(batch_id), "ok价"),
+        (KeywordBatch.objects.latest("created_at").pk, "❤"),
     ]
 
 
