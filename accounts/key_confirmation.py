@@ -5,7 +5,7 @@ from the start, because its author has access to the server anyway.
 """
 
 from datetime import datetime
-from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 
@@ -18,7 +18,7 @@ class OwnApiKey(Conflict):
     message = "自己创建的密钥要由另一名管理员确认"
 
 
-def confirm_key(pk: Any, *, by: str, at: datetime) -> bool:
+def confirm_key(pk: UUID, *, by: str, at: datetime) -> bool:
     """Confirm a waiting key as its second administrator. Returns False when it is no longer waiting.
 
     Raises OwnApiKey or accounts.independence.NotIndependent.

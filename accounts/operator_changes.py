@@ -6,7 +6,8 @@ same changes at once, because its author has access to the server anyway; a syst
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
 from django.contrib.auth.models import Group as Role
 from django.db import IntegrityError, transaction
@@ -104,7 +105,7 @@ def _apply(change: OperatorChange) -> None:
     if change.kind == Kind.ADD:
         create_operator(change.username, rights=change.values or NO_RIGHTS, password=change.password)
         return
-    operator = User.objects.select_for_update().get(pk=change.operator_id)
+    operator = User.objects.select_for_update().get(pk=cast(UUID, change.operator_id))  # a constraint: it is set
     if change.kind == Kind.RIGHTS:
         if rights_of(operator) != change.before:
             raise OperatorChangedMeanwhile
@@ -133,12 +134,12 @@ def set_rights(operator: User, rights: Rights) -> None:
     operator.groups.set(Role.objects.filter(name__in=rights["roles"]))
 
 
-def reset_second_factors(keys: Iterable[Any]) -> int:
+def reset_second_factors(keys: Iterable[UUID]) -> int:
     """Delete the second factors and recovery codes of these operators, and end the sessions of those who had any.
 
     Returns the number of operators who had any.
     """
-    keys, owners = list(keys), set[Any]()
+    keys, owners = list(keys), set[UUID]()
     for model in (TOTPDevice, StaticDevice):
         devices = model.objects.filter(user__in=keys)
         owners.update(devices.values_list("user", flat=True))

@@ -6,7 +6,6 @@ Clients show posters in an <img>, which sends no token: anyone who knows the id 
 from functools import cache
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import segno
 from PIL import Image, ImageDraw, ImageFont
@@ -85,7 +84,7 @@ def _draw_line(draw: ImageDraw.ImageDraw, text: str, *, y: int, size: int, color
 
 
 @cache
-def _font(size: int) -> Any:
+def _font(size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(_FONT), size)
 
 

@@ -44,7 +44,7 @@ def with_field_name(sentence: str, field: str) -> str:
     return f"{sentence.rstrip('。')}（{field}）" if field else sentence
 
 
-class Refusal(Exception):  # noqa: N818 - a refusal is an expected outcome, not an error of the program
+class Refusal(Exception):
     """A call refused by a rule: `code` for the client, `message` in Chinese with what the reader can do.
     `field` is the parameter that caused the refusal; its name follows the sentence.
     """

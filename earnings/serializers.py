@@ -179,7 +179,7 @@ class ReadsReport(serializers.Serializer[Any]):
     """The BI system's report of one day."""
 
     settle_date = DayField()
-    data = ReadAmounts()  # type: ignore[assignment]
+    data = ReadAmounts()  # type: ignore[assignment]  # the wire name hides Serializer.data
 
 
 class ReadsSettled(serializers.Serializer[Any]):

@@ -47,7 +47,7 @@ def apprentices_of(user: User, *, level: int, today: date) -> QuerySet[Any]:
     Returns no rows for any other level.
     """
     of_level = {1: User.objects.filter(inviter=user), 2: User.objects.filter(inviter__inviter=user)}
-    rows = _with_progress(of_level.get(level, User.objects.none())).annotate(
+    rows: QuerySet[User] = _with_progress(of_level.get(level, User.objects.none())).annotate(
         has_robot=Exists(Friendship.objects.filter(user=OuterRef("pk"), robot__status__in=Robot.WORKING)),
         reminded_for_group=_reminded_on(Kind.GROUP, today),
         reminded_for_apprentice=_reminded_on(Kind.APPRENTICE, today),
@@ -115,7 +115,7 @@ def remind_new_users(*, at: datetime) -> int:
     return Reminder.objects.count() - before
 
 
-def _send_reminders(people: list[Any], kind: Reminder.Kind, at: datetime) -> bool:
+def _send_reminders(people: list[User], kind: Reminder.Kind, at: datetime) -> bool:
     """Remind the users whom a robot can reach and who were not reminded today. Returns whether any was reminded."""
     robots = robots_to_speak_through(user.pk for user in people)
     reachable = [user for user in people if user.pk in robots]
@@ -140,7 +140,7 @@ def _send_reminders(people: list[Any], kind: Reminder.Kind, at: datetime) -> boo
     return bool(to_remind)
 
 
-def _lock_and_find_reminded(users: list[Any], kind: Reminder.Kind, today: date) -> set[UUID]:
+def _lock_and_find_reminded(users: list[User], kind: Reminder.Kind, today: date) -> set[UUID]:
     """Lock these users, so that two clicks at once send one reminder. Returns the users who were reminded today."""
     ids = [user.pk for user in users]
     list(User.objects.select_for_update(no_key=True).filter(pk__in=ids).order_by("pk").values_list("pk", flat=True))

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 BATCH = 500
 # Only the batch leaves the database, however long the job is.
-_NEXT = RawSQL(  # noqa: S611 - no value from outside
+_NEXT = RawSQL(
     """jsonb_path_query_array("references", '$[$from to $to]', jsonb_build_object('from', position, 'to', position + %s))""",
     [BATCH - 1],
     output_field=JSONField(),

@@ -62,7 +62,7 @@ def _count(value: Any, otherwise: int) -> int:
     return value
 
 
-def _robot_is_in(group: Group, robots: Any) -> bool:
+def _robot_is_in(group: Group, robots: object) -> bool:
     if not isinstance(robots, list):
         return group.robot_is_in
     for row in robots:

@@ -81,7 +81,7 @@ def _is_valid_rating(row: Any) -> bool:
 
 class RatingBatch(serializers.Serializer[Any]):
     command = serializers.ChoiceField(choices=["update_group_star"])
-    data = RatedGroups()  # type: ignore[assignment]
+    data = RatedGroups()  # type: ignore[assignment]  # the wire name hides Serializer.data
 
 
 class GroupsToCancel(serializers.Serializer[Any]):

@@ -31,7 +31,7 @@ def _links_to(messages: Iterable[OutboxMessage]) -> str:
     """Return a line per message, with a link to the page that shows its attempts."""
     page = "admin:robots_outboxmessage_change"
     return format_html_join(
-        mark_safe("<br>"),  # noqa: S308 - a constant
+        mark_safe("<br>"),
         '<a href="{}">{}</a> {}',
         ((reverse(page, args=[message.pk]), message, message.get_status_display()) for message in messages),
     )

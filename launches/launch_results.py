@@ -98,4 +98,5 @@ def _record(batch: Sequence[Delivery], answers: Sequence[ReportOutcome], at: dat
 
 def retry_delay(try_count: int) -> timedelta:
     """Return how long to wait after this many failed attempts."""
-    return min(FIRST_DELAY * 2 ** min(try_count, 12), LONGEST_DELAY)
+    doublings: int = 2 ** min(try_count, 12)
+    return min(FIRST_DELAY * doublings, LONGEST_DELAY)

@@ -11,7 +11,7 @@ from django.db.models import F, QuerySet
 from config.errors import Code, Refusal
 from config.platform import db
 from config.platform.dates import day_of
-from robots.models import MAX_GROUPS, MAX_GROUPS_A_DAY, Robot, RobotDay
+from robots.models import MAX_GROUPS, MAX_GROUPS_A_DAY, Robot, RobotDay, RobotQuerySet
 
 SHOWN_PER_QUOTA = 3  # a robot is shown to at most this many people per group of its quota
 
@@ -138,9 +138,9 @@ def places_left(robots: Iterable[Robot], *, day: date) -> dict[uuid.UUID, int]:
     return {robot.pk: max(0, min(left[robot.pk], MAX_GROUPS - robot.group_count)) for robot in chosen}
 
 
-def best_of(robots: QuerySet[Robot], *, day: date) -> Robot | None:
+def best_of(robots: RobotQuerySet, *, day: date) -> Robot | None:
     """Return the assignable robot of these with the most remaining quota that day, None when all are full."""
-    chosen = list(robots.assignable())  # type: ignore[attr-defined]
+    chosen = list(robots.assignable())
     left = places_left(chosen, day=day)
     return max((robot for robot in chosen if left[robot.pk] > 0), key=lambda robot: left[robot.pk], default=None)
 

@@ -201,7 +201,7 @@ class OperatorAdmin(ListAdmin, DjangoUserAdmin):
 
     @admin.display(description="两步验证", boolean=True)
     def has_second_factor(self, operator: Operator) -> bool:
-        return any(device.confirmed for device in operator.totpdevice_set.all())  # type: ignore[attr-defined]
+        return any(device.confirmed for device in operator.totpdevice_set.all())  # type: ignore[attr-defined]  # of django_otp
 
     @admin.action(description="重置两步验证", permissions=["change"])
     def reset_second_factor(self, request: HttpRequest, queryset: QuerySet[Operator]) -> Any:

@@ -5,19 +5,19 @@ from typing import ClassVar, TypeAlias
 from django.db import models
 from django.db.models import F, Q
 
-from accounts.models.people import User, UserManager, UserQuerySet
+from accounts.models.people import User, UserManager
 from config.platform.constraints import empty, filled, filled_exactly_when
 
 
-class OperatorManager(UserManager):
-    def get_queryset(self) -> UserQuerySet:
-        return UserQuerySet(self.model, using=self._db).filter(is_staff=True)
+class OperatorManager(UserManager["Operator"]):
+    def get_queryset(self) -> models.QuerySet["Operator"]:
+        return super().get_queryset().filter(is_staff=True)
 
 
 class Operator(User):
     """A user with `is_staff`, who works in the admin (proxy of User)."""
 
-    objects: ClassVar[OperatorManager] = OperatorManager()
+    objects: ClassVar[OperatorManager] = OperatorManager()  # type: ignore[assignment]  # the stubs let no proxy have a manager of its own
 
     class Meta:
         proxy = True

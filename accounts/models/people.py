@@ -1,7 +1,7 @@
 """Models of the users of the robot platform, their keys, codes and blocks."""
 
 import uuid
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import pgtrigger
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -44,10 +44,13 @@ class UserQuerySet(models.QuerySet["User"]):
         return self.filter(union_id=union_id, is_active=True, is_staff=False)
 
 
-class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]
-    def create_superuser(self, username: str, password: str | None = None, **fields: Any) -> "User":
+UserRow = TypeVar("UserRow", bound="User")
+
+
+class UserManager(BaseUserManager[UserRow]):
+    def create_superuser(self, username: str, password: str | None = None, **fields: Any) -> UserRow:
         """Create an operator with all permissions."""
-        operator: User = self.model(username=username, is_staff=True, is_superuser=True, **fields)
+        operator = self.model(username=username, is_staff=True, is_superuser=True, **fields)
         operator.set_password(password)
         operator.save(using=self._db)
         return operator
@@ -93,7 +96,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     erased_at = models.DateTimeField("账号注销时间", null=True, blank=True, editable=False)  # accounts.erasure
     created_at = models.DateTimeField("注册时间", auto_now_add=True)
 
-    objects: ClassVar[UserManager] = UserManager()
+    objects = UserManager.from_queryset(UserQuerySet)()
     USERNAME_FIELD = "username"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.contrib.admin import site
@@ -53,9 +54,10 @@ class ApiKeyAuthentication(BaseAuthentication):
 class OperatorAuthentication(SessionAuthentication):
     """Authentication by the session of an operator who is signed in to the admin, with CSRF protection."""
 
-    def authenticate(self, request: Request):  # type: ignore[no-untyped-def]
-        user = getattr(request._request, "user", None)
-        if user is None or not user.is_staff or not site.has_permission(request._request):
+    def authenticate(self, request: Request) -> tuple[Any, Any] | None:
+        http_request = request._request  # noqa: SLF001 - it has no other name for Django's request
+        user = getattr(http_request, "user", None)
+        if user is None or not user.is_staff or not site.has_permission(http_request):
             return None
         return super().authenticate(request)
 

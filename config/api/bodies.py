@@ -67,7 +67,7 @@ def _read_chunked(request: WSGIRequest, limit: int) -> None:
         )
     raw = _read(request.META["wsgi.input"], limit)
     request.META["CONTENT_LENGTH"] = str(len(raw))
-    request._stream = BytesIO(raw)
+    request._stream = BytesIO(raw)  # noqa: SLF001 - Django reads the body from it
 
 
 def _read(stream: IO[bytes], limit: int) -> bytes:

@@ -63,7 +63,7 @@ class EmptyStringField(serializers.CharField):
     """The empty string that some operations return."""
 
 
-class _StringOnly:
+class _StringOnly(serializers.Field[Any, Any, Any, Any]):
     """A JSON string; numbers and booleans are refused. Invisible characters at its ends are removed, and a text of
     invisible characters only becomes blank.
     """
@@ -71,7 +71,7 @@ class _StringOnly:
     def run_validation(self, data: Any = empty) -> Any:
         if isinstance(data, str):
             data = self._without_invisible(data)
-        return super().run_validation(data)  # type: ignore[misc]
+        return super().run_validation(data)
 
     def _without_invisible(self, text: str) -> str:
         if not is_visible(text):
@@ -80,8 +80,8 @@ class _StringOnly:
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
-            self.fail("invalid")  # type: ignore[attr-defined]
-        return str(super().to_internal_value(data))  # type: ignore[misc]
+            self.fail("invalid")
+        return str(super().to_internal_value(data))
 
 
 class StrictStringField(_StringOnly, serializers.CharField):

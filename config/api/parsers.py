@@ -33,7 +33,11 @@ def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _first_repeated(pairs: list[tuple[str, Any]]) -> str:
     seen: set[str] = set()
-    return next(name for name, _value in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+    for name, _value in pairs:
+        if name in seen:
+            break
+        seen.add(name)
+    return name
 
 
 def strict_json(text: str, **hooks: Any) -> Any:

@@ -28,8 +28,9 @@ class TooManyRequests(Refusal):
 
 def client_address(request: Request | HttpRequest) -> str:
     """Return the address of the caller. Only the hops added by our own proxies (TRUSTED_PROXIES) are trusted."""
-    hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
-    trusted = settings.TRUSTED_PROXIES
+    forwarded: str = request.META.get("HTTP_X_FORWARDED_FOR", "")
+    hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
+    trusted: int = settings.TRUSTED_PROXIES
     if trusted and len(hops) >= trusted:
         return hops[-trusted]
     return str(request.META.get("REMOTE_ADDR", ""))

@@ -55,7 +55,7 @@ class OperationViews(GenericViewSet[Row]):
         answer.headers.setdefault("Cache-Control", "no-store")
         return answer
 
-    def options(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
+    def options(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]  # no Response
         """Return 204 with `Allow`. It has no CORS headers: django-cors-headers answers for the allowed origins."""
         return HttpResponse(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
 

@@ -1,9 +1,9 @@
 """Lists as fast on a million rows as on ten thousand: capped counts, and searches and orders that use indexes."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ORDER_VAR, ChangeList
 from django.core.exceptions import FieldDoesNotExist
@@ -77,9 +77,9 @@ def matching(model: type[Model], lookups: Sequence[str], term: str) -> tuple[Q, 
             found |= Q(**{lookup: term})
     too_many = False
     for head, rests in related_lookups.items():
-        related = model._meta.get_field(head).related_model
-        inner, inner_too_many = matching(related, rests, term)  # type: ignore[arg-type]
-        keys = list(related._base_manager.filter(inner).values_list("pk", flat=True)[:MATCH_LIMIT])  # type: ignore[union-attr]
+        related = cast("type[Model]", model._meta.get_field(head).related_model)
+        inner, inner_too_many = matching(related, rests, term)
+        keys = list(related._base_manager.filter(inner).values_list("pk", flat=True)[:MATCH_LIMIT])
         too_many |= inner_too_many or len(keys) == MATCH_LIMIT
         found |= Q(**{f"{head}__in": keys})
     return found, too_many
@@ -97,14 +97,14 @@ def _terms(search_term: str) -> list[str]:
     return [unescape_string_literal(bit) if bit[0] in "\"'" and bit[0] == bit[-1] else bit for bit in bits]
 
 
-class FastSearch:
-    """A mixin for a ModelAdmin whose `search_fields` name their lookups (`phone__contains`, `user__code__exact`)."""
+class FastSearch(admin.ModelAdmin):
+    """A ModelAdmin whose `search_fields` name their lookups (`phone__contains`, `user__code__exact`)."""
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         for term in _terms(search_term.replace("\x00", "")):
-            found, too_many = matching(queryset.model, self.get_search_fields(request), term)  # type: ignore[attr-defined]
+            found, too_many = matching(queryset.model, self.get_search_fields(request), term)
             queryset = queryset.filter(found)
             if too_many:
                 text = _("“%(word)s”匹配的太多,只查了其中 %(count)s 个,请输入更完整的内容。")

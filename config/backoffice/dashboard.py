@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from config.backoffice.changelist import COUNT_LIMIT
+from config.backoffice.changelist import COUNT_LIMIT as COUNT_LIMIT
 from config.backoffice.charts import Chart, Line
 from config.models import DayFigure
 from config.platform.dates import day_of, end_of, start_of

@@ -48,9 +48,7 @@ class _TypedFilter(ListFilter):
             for key, values in others.items()
             for value in (values if isinstance(values, list) else [values])
         ]
-        for key in ("q", "o"):
-            if changelist.params.get(key):
-                kept.append((key, changelist.params[key]))
+        kept += [(key, changelist.params[key]) for key in ("q", "o") if changelist.params.get(key)]
         yield {
             "inputs": [
                 {"name": name, "label": label, "kind": kind, "value": self.used_parameters.get(name, "")}

@@ -21,15 +21,15 @@ class VisibleCharField(forms.CharField):
         return stripped(text) if is_visible(text) else self.empty_value
 
 
-class _PlainNumber:
+class _PlainNumber(forms.Field):
     """A number in ASCII digits. Python also accepts 1e2, 1_000 and the digits of every script."""
 
     pattern: ClassVar[re.Pattern[str]]
 
     def to_python(self, value: Any) -> Any:
         if isinstance(value, str) and value.strip() and not self.pattern.fullmatch(value.strip()):
-            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")  # type: ignore[attr-defined]
-        return super().to_python(value)  # type: ignore[misc]
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
+        return super().to_python(value)
 
 
 class PlainIntegerField(_PlainNumber, forms.IntegerField):

@@ -53,7 +53,7 @@ class VersionedFormSet(BaseModelFormSet):
 
     @cached_property
     def management_form(self) -> Any:
-        form = BaseModelFormSet.management_form.func(self)  # type: ignore[attr-defined]
+        form = BaseModelFormSet.management_form.func(self)  # type: ignore[attr-defined]  # the stubs have a property
         if not self.is_bound:
             form.fields[OPENED] = forms.CharField(widget=forms.HiddenInput, initial=self._version)
         return form

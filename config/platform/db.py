@@ -21,11 +21,13 @@ def rows(sql: str, params: Params | None = None) -> list[tuple[Any, ...]]:
     """Run a statement that returns rows. Returns them all; a single row reads `[(name, count)] = rows(…)`."""
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
-        return cursor.fetchall()
+        fetched: list[tuple[Any, ...]] = cursor.fetchall()
+    return fetched
 
 
 def execute(sql: str, params: Params | None = None) -> int:
     """Run a statement. Returns how many rows it wrote."""
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
-        return cursor.rowcount
+        written: int = cursor.rowcount
+    return written

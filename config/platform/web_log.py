@@ -20,4 +20,5 @@ class MaskingLogger(Logger):
         for handler in {*logging.getLogger().handlers, *self.error_log.handlers, *self.access_log.handlers}:
             if not isinstance(handler.formatter, MaskingFormatter):
                 original = handler.formatter or logging.Formatter()
-                handler.setFormatter(MaskingFormatter(original._fmt, original.datefmt))
+                line_format = original._fmt  # noqa: SLF001 - a formatter has no other name for it
+                handler.setFormatter(MaskingFormatter(line_format, original.datefmt))

@@ -6,14 +6,13 @@ from django.core.validators import URLValidator
 from django.http import HttpResponse, HttpResponseRedirect
 from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied
-from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework_simplejwt.tokens import Token
 
 from config.api import proofs, reading
 from config.api.fields import StrictStringField
-from config.api.permissions import Anyone, needs
+from config.api.permissions import Anyone, HasScope
 from config.api.schema import operation
 from config.api.views import OperationViews
 from config.errors import Code
@@ -21,13 +20,13 @@ from config.models import Scope, ShortLink
 from config.platform.web_addresses import NotAWebAddress, is_own_short_link, web_address
 from config.site import short_links
 
-_ServiceKey: type[BasePermission] = needs(Scope.LINKS_WRITE, "config.add_shortlink")
 
-
-class UserOrLinksKey(_ServiceKey):  # type: ignore[valid-type, misc]
+class UserOrLinksKey(HasScope):
     """The permission for users with a token and for keys with the scope links:write."""
 
     takes_users = True
+    scope = Scope.LINKS_WRITE
+    operator_permissions = ("config.add_shortlink",)
 
     def has_permission(self, request: Request, view: Any) -> bool:
         if isinstance(request.auth, Token):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
@@ -50,7 +51,7 @@ def _receiver(withdrawal: Withdrawal, at: datetime) -> Iterator[Hint]:
         yield "另有 %(count)s 个用户使用同一个微信账号收款", {"count": count}
 
 
-def paid_to_account_of(withdrawal: Withdrawal) -> QuerySet[Any, Any]:
+def paid_to_account_of(withdrawal: Withdrawal) -> QuerySet[Any, UUID]:
     """Return the ids of the users who have the receiving WeChat account, or have requested a withdrawal to it."""
     account = {"open_id": withdrawal.open_id, "app_id": withdrawal.app_id}
     requesters = Withdrawal.objects.filter(**account).exclude(open_id="").order_by().values_list("user", flat=True)

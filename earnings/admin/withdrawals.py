@@ -1,7 +1,7 @@
 """Admin page of withdrawals: search, risk hints, approval and rejection, each with a confirmation page."""
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet, Sum
@@ -20,6 +20,7 @@ from earnings import withdrawals
 from earnings.admin.people import display_name
 from earnings.admin.risks import risks_of
 from earnings.models import EarningsRules, Payout, Withdrawal, WithdrawalStep
+from earnings.models.withdrawal import WithdrawalQuerySet
 from groups.models import Group
 
 NOT_TO_REVIEW = "不在待审核状态"
@@ -88,7 +89,7 @@ class WithdrawalAdmin(ReadOnlyAdmin):
         return withdrawal.user.phone or ""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).with_total(at=timezone.now())  # type: ignore[attr-defined]
+        return cast(WithdrawalQuerySet, super().get_queryset(request)).with_total(at=timezone.now())
 
     @admin.display(description="状态")
     def state(self, withdrawal: Withdrawal) -> str:

@@ -33,10 +33,10 @@ __all__ = [
     "UnusableNotify",
     "adapter",
     "cancel_unpaid_of",
-    "query_soon",
-    "query_next",
-    "send_next",
     "handle_notify",
+    "query_next",
+    "query_soon",
+    "send_next",
 ]
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,6 @@ from groups.models.statistics import GroupStatistics, MemberMove
 
 __all__ = [
     "ArticlePrice",
-    "Reminder",
     "CancelJob",
     "CancelReason",
     "Group",
@@ -20,6 +19,7 @@ __all__ = [
     "MemberMove",
     "Mention",
     "RatingState",
+    "Reminder",
     "StarPlan",
     "StarRating",
 ]

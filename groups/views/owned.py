@@ -1,7 +1,7 @@
 """The groups that the user owns in WeChat: list, yesterday's statistics, welcome message."""
 
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -19,10 +19,11 @@ from config.errors import Code
 from config.platform.dates import day_of
 from groups import group_list, welcome
 from groups.models import Group
+from groups.models.group import GroupQuerySet
 from groups.serializers import GroupNumbers, NewWelcome, OwnedGroup, Welcome
 
 
-def _owned(request: Request) -> Any:
+def _owned(request: Request) -> GroupQuerySet:
     return Group.objects.owned_in_wechat_by(signed_in(request)).order_by("-bound_at", "pk")
 
 

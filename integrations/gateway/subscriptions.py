@@ -30,7 +30,7 @@ class Event:
     number: int = 0  # ascending in the order of arrival
 
 
-class EventIgnored(Exception):  # noqa: N818 - not an error: the event needs no handling
+class EventIgnored(Exception):
     """The event needs no handling. The reason is stored beside the event."""
 
 

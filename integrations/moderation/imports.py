@@ -22,22 +22,22 @@ MAX_LENGTH = 64
 MAX_FILE_NAME_LENGTH = 200
 MAX_NAME_LENGTH = 80  # of the person who imports
 CHUNK = 5000
-HEADERS = frozenset(
-    (
-        "word",
-        "words",
-        "keyword",
-        "keywords",
-        "text",
-        "sensitive_word",
-        "sensitive word",
-        "词",
-        "词语",
-        "词汇",
-        "单词",
-    )
-    + ("敏感词", "敏感词汇", "敏感词语", "关键词", "关键字", "违禁词", "屏蔽词", "内容")
+_ENGLISH_HEADERS = ("word", "words", "keyword", "keywords", "text", "sensitive_word", "sensitive word")
+_CHINESE_HEADERS = (
+    "词",
+    "词语",
+    "词汇",
+    "单词",
+    "敏感词",
+    "敏感词汇",
+    "敏感词语",
+    "关键词",
+    "关键字",
+    "违禁词",
+    "屏蔽词",
+    "内容",
 )
+HEADERS = frozenset((*_ENGLISH_HEADERS, *_CHINESE_HEADERS))
 
 
 class NotAList(BadRequest):

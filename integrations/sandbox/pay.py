@@ -106,11 +106,13 @@ class FakeWeChatPay:
     def _fund_flow(self, day: str) -> bytes:
         """Return the fund-flow file of that day's paid transfers."""
         paid = [bill for bill in self.state.bills.values() if bill.get("paid_at", "").startswith(day)]
-        rows = [_FLOW_HEADER] + [
-            [bill["paid_at"], bill["transfer_bill_no"], bill["transfer_bill_no"], "商家转账", "转账", "支出"]
-            + [f"{bill['amount'] / 100:.2f}", "0.00", "system", "", bill["out_bill_no"]]
-            for bill in paid
-        ]
+        rows = [_FLOW_HEADER]
+        for bill in paid:
+            number, amount = bill["transfer_bill_no"], f"{bill['amount'] / 100:.2f}"
+            kinds = ["商家转账", "转账", "支出"]
+            rows.append(
+                [bill["paid_at"], number, number, *kinds, amount, "0.00", "system", "", bill["out_bill_no"]]
+            )
         total = f"{sum(bill['amount'] for bill in paid) / 100:.2f}"
         rows += [_FLOW_SUMMARY, [str(len(paid)), "0", "0.00", str(len(paid)), total]]
         marked = [row if row in (_FLOW_HEADER, _FLOW_SUMMARY) else [f"`{cell}" for cell in row] for row in rows]

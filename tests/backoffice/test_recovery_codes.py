@@ -138,7 +138,7 @@ def test_another_app_needs_a_code_of_the_present_one(enrolled, superuser):
 
 
 def test_the_audit_log_knows_of_them_and_masks_them(enrolled):
-    client, codes = enrolled
+    _client, codes = enrolled
     enters_with(codes[0])
     entries = AuditEntry.objects.filter(table_name="otp_static_statictoken").order_by("id")
     assert [(entry.actor, entry.action) for entry in entries] == [("root", "I")] * 10 + [("root", "D")]

@@ -200,7 +200,7 @@ def fill(table: str, first: int, last: int) -> None:
             if identity == "NO" and (nullable == "NO" or name in given)
         }
         cursor.execute(
-            f"INSERT INTO {table} ({', '.join(chosen)}) SELECT {', '.join(chosen.values())}"  # noqa: S608
+            f"INSERT INTO {table} ({', '.join(chosen)}) SELECT {', '.join(chosen.values())}"
             f" FROM generate_series({first}, {last}) AS i"
         )
 
@@ -219,6 +219,6 @@ def robots() -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO robots_robot (id, code, name, wechat_no, avatar_url, qr_code_url, channel, status, group_count,"
-            f" created_at) SELECT {key(ROBOT)}, 'r' || i, '小助手' || i, '', '', '', '', 1, 3, now()"  # noqa: S608
+            f" created_at) SELECT {key(ROBOT)}, 'r' || i, '小助手' || i, '', '', '', '', 1, 3, now()"
             " FROM generate_series(0, 99) AS i"
         )

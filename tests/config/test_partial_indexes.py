@@ -15,10 +15,10 @@ from robots.outbox import leases
 pytestmark = pytest.mark.django_db
 
 STATEMENTS = {
-    "waiting events": (lambda: claiming.claim(at=timezone.now()), {"event_waiting_by_id"}),
+    "waiting events": (lambda: claiming.claim_events(at=timezone.now()), {"event_waiting_by_id"}),
     "the first event of each key": (lambda: claiming._oldest(["g:g1"]), {"event_waiting_"}),
     "waiting messages": (
-        lambda: leases.claim(at=timezone.now()),
+        lambda: leases.claim_messages(at=timezone.now()),
         {"outbox_sendable_by_id", "outbox_sendable_by_chat"},
     ),
     "forwarded messages": (lambda: forwarding._lease_next(timezone.now()), {"forwards_waiting"}),

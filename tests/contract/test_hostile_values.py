@@ -24,8 +24,8 @@ def _calls(operation: Operation, good: Call) -> list[tuple[str, Call, bytes | No
     calls: list[tuple[str, Call, bytes | None]] = []
     in_body = operation.of("body")
     for param in operation.params:
-        for value in (*TEXTS, *(LARGE if param in in_body[:1] else ()), *(VALUES if param.is_json else ())):
-            calls.append((f"{param.name}={value!r:.40}", good.having(param, value), None))
+        values = (*TEXTS, *(LARGE if param in in_body[:1] else ()), *(VALUES if param.is_json else ()))
+        calls += [(f"{param.name}={value!r:.40}", good.having(param, value), None) for value in values]
         if param in in_body[:1]:
             written = as_json(good.having(param, _MARK).body)
             calls += [

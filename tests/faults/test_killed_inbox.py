@@ -49,8 +49,10 @@ def random_commands() -> list[tuple[str, Any]]:
     for number in range(PEOPLE):
         commands.append(("robot_added", {"robot_id": "r1", "user_id": f"new{number}", "nickname": "新"}))
         commands.append(("join_group", {"group_id": f"g{number % GROUPS}", "user_id": f"p{number}"}))
-    for number in range(MESSAGES):
-        commands.append(group_message("价格", group=f"g{number % GROUPS}", by=f"p{number}", at_users=["wx-alice"]))
+    commands += [
+        group_message("价格", group=f"g{number % GROUPS}", by=f"p{number}", at_users=["wx-alice"])
+        for number in range(MESSAGES)
+    ]
     random.Random(20261124).shuffle(commands)
     return commands
 

@@ -85,13 +85,14 @@ class _Recorder(HTTPAdapter):
             response = super().send(request, *args, **kwargs)
             len(response.content)
             status, can_retry = response.status_code, "Retry-After" in response.headers
-            return response
         except requests.Timeout:
             status = TIMED_OUT
             raise
         except requests.RequestException as error:
             status = REFUSED if "NewConnectionError" in repr(error) else BROKEN
             raise
+        else:
+            return response
         finally:
             path = _ID.sub(":id", (request.path_url or "").partition("?")[0])
             seconds = time.monotonic() - began

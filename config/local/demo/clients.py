@@ -12,7 +12,7 @@ from urllib3 import Retry
 TIMEOUT_SECONDS = 30
 
 
-class Unexpected(Exception):  # noqa: N818 - the response differs from the expected one
+class Unexpected(Exception):
     """An unexpected response of an entry point. The message contains the entry point and the response."""
 
 

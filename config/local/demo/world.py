@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 from config.local.demo.clients import Caller, OperatorClient, wait_for
@@ -103,15 +104,15 @@ class World:
     def steps(self) -> Iterator[tuple[str, Callable[[], None]]]:
         """Yield all steps in order: (label, function)."""
         for number in range(USERS):
-            yield "用户加入", lambda n=number: self._join(n)  # type: ignore[misc]
+            yield "用户加入", partial(self._join, number)
         for start in range(0, GROUPS, 10):
-            yield "拉群", lambda s=start: self._bind_groups(s, s + 10)  # type: ignore[misc]
+            yield "拉群", partial(self._bind_groups, start, start + 10)
         yield "等待绑定", self._wait_for_groups
         yield "评星", self._rate_groups
         for back in range(DAYS - 1, 1, -1):  # yesterday is left for a manual settlement
-            yield "结算", lambda b=back: self.settle(self.today - timedelta(days=b))  # type: ignore[misc]
+            yield "结算", partial(self.settle, self.today - timedelta(days=back))
         for number in range(len(OUTCOMES)):
-            yield "申请提现", lambda n=number: self._request_withdrawal(n)  # type: ignore[misc]
+            yield "申请提现", partial(self._request_withdrawal, number)
         yield "审核打款", self._review
 
     def _moment(self, days_back: int, hour: int) -> str:
@@ -176,12 +177,12 @@ class World:
 
     def _wait_for_groups(self) -> None:
         def bound() -> bool:
-            pages = [
+            totals: list[int] = [
                 person.caller.call("GET", "/groups", status=status, page_size=1)["page_info"]["total_records"]
                 for person in self.people
                 for status in (0, 1)
             ]
-            return sum(pages) >= GROUPS
+            return sum(totals) >= GROUPS
 
         wait_for(bound, "the groups", 60)
 
