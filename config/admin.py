@@ -23,14 +23,16 @@ from django_celery_beat.models import (
 )
 
 from config.backoffice import dashboard
-from config.backoffice.actions import confirmation
-from config.backoffice.base import EXPORTS, ReadOnlyAdmin, permission_check
+from config.backoffice.actions import Confirmed, action, confirmed
+from config.backoffice.base import EXPORTS, ReadOnlyAdmin
 from config.backoffice.filters import days, exactly, states
 from config.models import AuditEntry, Marquee, PageVisit, ShortLink, SiteStatus
 from config.platform import audit
 from config.platform.dates import shanghai_time
 from config.platform.wakeups import start_soon
 from config.site import status
+
+_CHANGE_JOB = "django_celery_beat.change_periodictask"
 
 for schedule in (ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule):
     admin.site.unregister(schedule)  # the schedule is defined in code: config/celery.py
@@ -110,7 +112,6 @@ class JobAdmin(ReadOnlyAdmin):
     fields = ("name", "description", "task", "schedule", "enabled", "last_run_at", "total_run_count")
     readonly_fields = ("schedule",)
     actions = ("run_now", "pause", "resume", *EXPORTS)
-    has_change_job_permission = permission_check("django_celery_beat.change_periodictask")
 
     @admin.display(description="时间")
     def schedule(self, job: PeriodicTask) -> str:
@@ -119,25 +120,23 @@ class JobAdmin(ReadOnlyAdmin):
     def is_action_available(self, action: str, obj: Any) -> bool:
         return super().is_action_available(action, obj) and action != ("resume" if obj.enabled else "pause")
 
-    @admin.action(description="立即运行", permissions=["change_job"])
+    @action("立即运行", permission=_CHANGE_JOB)
     def run_now(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
         names = list(queryset.values_list("task", flat=True))
         for name in names:
             start_soon(name)
         self.report(request, done=len(names), chosen=len(names), did="已要求运行(看最近运行时间)", why_not="")
 
-    @admin.action(description="暂停", permissions=["change_job"])
-    def pause(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> Any:
-        question = "这些任务将不再自动运行,直到恢复。消息、结算、打款可能因此停下。"
-        page, _fields, keys = confirmation(
-            self, request, queryset, action="pause", title="暂停任务", question=question
-        )
-        if page is not None:
-            return page
-        self._switch(request, queryset.filter(pk__in=keys), on=False)
-        return None
+    @confirmed(
+        "暂停",
+        permission=_CHANGE_JOB,
+        title="暂停任务",
+        question="这些任务将不再自动运行,直到恢复。消息、结算、打款可能因此停下。",
+    )
+    def pause(self, chosen: Confirmed) -> None:
+        self._switch(chosen.request, chosen.rows, on=False)
 
-    @admin.action(description="恢复", permissions=["change_job"])
+    @action("恢复", permission=_CHANGE_JOB)
     def resume(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
         self._switch(request, queryset, on=True)
 

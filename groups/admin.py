@@ -4,14 +4,12 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Q, QuerySet
-from django.http import HttpRequest
-from django.utils import timezone
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from config.backoffice import dashboard
-from config.backoffice.actions import confirmation
-from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline, permission_check
+from config.backoffice.actions import Confirmed, confirmed
+from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline
 from config.backoffice.filters import among, days, exactly, states
 from groups import cancelling
 from groups.models import (
@@ -88,28 +86,21 @@ class GroupAdmin(ReadOnlyAdmin):
     reached_from = {"accounts.user": ("user", "群"), "robots.robot": ("robot", "群")}
     inlines = (RatingInline,)
     actions = ("cancel", *EXPORTS)
-    has_cancel_permission = permission_check("groups.cancel_group")
 
     def is_action_available(self, action: str, obj: Any) -> bool:
         return super().is_action_available(action, obj) and obj.cancelled_at is None
 
-    @admin.action(description="注销群", permissions=["cancel"])
-    def cancel(self, request: HttpRequest, queryset: QuerySet[Group]) -> Any:
-        page, form_data, keys = confirmation(
-            self,
-            request,
-            queryset,
-            action="cancel",
-            title="注销群",
-            question="机器人将退出这些群,不再收益和发送;未发出的消息一并取消。此操作不可撤销。",
-            form=CancelForm,
-        )
-        if page is not None:
-            return page
-        reason, by = CancelReason(form_data["reason"]), request.user.get_username()
-        done = cancelling.cancel(group_ids=keys, reason=reason, by=by, at=timezone.now())
-        self.report(request, done=done, chosen=len(keys), did="已注销", why_not="之前已经注销")
-        return None
+    @confirmed(
+        "注销群",
+        permission="groups.cancel_group",
+        question="机器人将退出这些群,不再收益和发送;未发出的消息一并取消。此操作不可撤销。",
+        form=CancelForm,
+        did="已注销",
+        why_not="之前已经注销",
+    )
+    def cancel(self, chosen: Confirmed) -> int:
+        reason = CancelReason(chosen.fields["reason"])
+        return cancelling.cancel(group_ids=chosen.keys, reason=reason, by=chosen.by, at=chosen.at)
 
 
 @admin.register(CancelJob)

@@ -7,20 +7,17 @@ from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from config.backoffice import dashboard
-from config.backoffice.actions import confirmation
-from config.backoffice.base import EXPORTS, ListAdmin, ReadOnlyAdmin, button, permission_check
+from config.backoffice.actions import SHOWN, Confirmed, button, confirmed
+from config.backoffice.base import EXPORTS, ListAdmin, ReadOnlyAdmin
 from config.backoffice.filters import days
 from config.platform.characters import stripped
 from integrations.aliyun import sms_batches
 from integrations.gateway import inbox
 from integrations.models import GatewayEvent, SensitiveWord, SensitiveWordImport, TextMessage
 from integrations.moderation import imports, pages, words
-
-SHOWN_LINES = 20
 
 
 @admin.register(GatewayEvent)
@@ -33,28 +30,20 @@ class GatewayEventAdmin(ReadOnlyAdmin):
     search_help_text = "完整的事件编号"
     ordering = ("-id",)
     actions = ("replay", *EXPORTS)
-    has_replay_permission = permission_check("integrations.replay_gatewayevent")
 
     def is_action_available(self, action: str, obj: Any) -> bool:
         excluded = (GatewayEvent.Status.WAITING, GatewayEvent.Status.HANDLED, GatewayEvent.Status.REFUSED)
         return super().is_action_available(action, obj) and obj.status not in excluded
 
-    @admin.action(description="重新处理", permissions=["replay"])
-    def replay(self, request: HttpRequest, queryset: QuerySet[GatewayEvent]) -> Any:
-        page, _form, keys = confirmation(
-            self,
-            request,
-            queryset,
-            action="replay",
-            title="重新处理",
-            question="将重新处理其中失败、忽略或未知的事件。",
-        )
-        if page is not None:
-            return page
-        now = timezone.now()
-        done = [inbox.replay(event, at=now) for event in queryset.filter(pk__in=keys).order_by("pk")]
-        self.report(request, done=sum(done), chosen=len(keys), did="将重新处理", why_not="已处理或正在等待处理")
-        return None
+    @confirmed(
+        "重新处理",
+        permission="integrations.replay_gatewayevent",
+        question="将重新处理其中失败、忽略或未知的事件。",
+        did="将重新处理",
+        why_not="已处理或正在等待处理",
+    )
+    def replay(self, chosen: Confirmed) -> int:
+        return sum(inbox.replay(event, at=chosen.at) for event in chosen.rows.order_by("pk"))
 
 
 @admin.register(TextMessage)
@@ -69,26 +58,20 @@ class TextMessageAdmin(ReadOnlyAdmin):
     fields = ("batch", "__str__", "content", "status", "created_at", "settled_at", "try_count", "reason")
     readonly_fields = ("__str__",)
     actions = ("retry", *EXPORTS)
-    has_retry_permission = permission_check("integrations.retry_textmessage")
 
     def is_action_available(self, action: str, obj: Any) -> bool:
         return super().is_action_available(action, obj) and obj.status == TextMessage.Status.FAILED
 
-    @admin.action(description="重新发送失败的短信", permissions=["retry"])
-    def retry(self, request: HttpRequest, queryset: QuerySet[TextMessage]) -> Any:
-        page, _form, keys = confirmation(
-            self,
-            request,
-            queryset,
-            action="retry",
-            title="重新发送",
-            question="将重新发送其中失败的短信；结果未知的可能已经送达，不会重发。",
-        )
-        if page is not None:
-            return page
-        done = sms_batches.retry(queryset.filter(pk__in=keys), at=timezone.now())
-        self.report(request, done=done, chosen=len(keys), did="将重新发送", why_not="不是失败的短信")
-        return None
+    @confirmed(
+        "重新发送失败的短信",
+        permission="integrations.retry_textmessage",
+        title="重新发送",
+        question="将重新发送其中失败的短信；结果未知的可能已经送达，不会重发。",
+        did="将重新发送",
+        why_not="不是失败的短信",
+    )
+    def retry(self, chosen: Confirmed) -> int:
+        return sms_batches.retry(chosen.rows, at=chosen.at)
 
 
 class WordForm(forms.ModelForm):
@@ -147,6 +130,12 @@ class SensitiveWordAdmin(ListAdmin):
         transaction.on_commit(words.list_changed)
 
 
+def _lines(chosen: QuerySet[SensitiveWordImport]) -> list[str]:
+    """Return a line for each import: the file's name and the number of its words."""
+    text = _("%(name)s：新增 %(count)s 个词")
+    return [text % {"name": row.file_name, "count": row.word_count} for row in chosen[:SHOWN]]
+
+
 @admin.register(SensitiveWordImport)
 class SensitiveWordImportAdmin(ReadOnlyAdmin):
     """The imported files. Each import can be undone."""
@@ -157,34 +146,22 @@ class SensitiveWordImportAdmin(ReadOnlyAdmin):
     search_help_text = "文件名的开头"
     ordering = ("-id",)
     actions = ("undo", *EXPORTS)
-    has_undo_permission = permission_check("integrations.undo_sensitivewordimport")
 
     def is_action_available(self, action: str, obj: Any) -> bool:
         return super().is_action_available(action, obj) and obj.undone_at is None
 
-    @admin.action(description="撤销导入", permissions=["undo"])
-    def undo(self, request: HttpRequest, queryset: QuerySet[SensitiveWordImport]) -> Any:
-        page, _form, keys = confirmation(
-            self,
-            request,
-            queryset,
-            action="undo",
-            title="撤销导入",
-            question="将从敏感词列表中删除这些导入新增的词；导入之前已有的词保留。",
-            lines=[
-                _("%(name)s：新增 %(count)s 个词") % {"name": row.file_name, "count": row.word_count}
-                for row in queryset[:SHOWN_LINES]
-            ],
-        )
-        if page is not None:
-            return page
-        now, by = timezone.now(), request.user.get_username()
-        rows = list(queryset.filter(pk__in=keys, undone_at=None).order_by("pk"))
-        count = sum(imports.undo_import(row, by=by, at=now) for row in rows)
-        self.report(request, done=len(rows), chosen=len(keys), did="已撤销导入", why_not="已经撤销过")
+    @confirmed(
+        "撤销导入",
+        permission="integrations.undo_sensitivewordimport",
+        question="将从敏感词列表中删除这些导入新增的词；导入之前已有的词保留。",
+        lines=_lines,
+    )
+    def undo(self, chosen: Confirmed) -> None:
+        rows = list(chosen.rows.filter(undone_at=None).order_by("pk"))
+        count = sum(imports.undo_import(row, by=chosen.by, at=chosen.at) for row in rows)
+        self.report(chosen.request, done=len(rows), chosen=len(chosen.keys), did="已撤销导入", why_not="已经撤销过")
         if rows:
-            self.message_user(request, _("共删除 %(count)s 个词。") % {"count": count}, messages.SUCCESS)
-        return None
+            self.message_user(chosen.request, _("共删除 %(count)s 个词。") % {"count": count}, messages.SUCCESS)
 
 
 dashboard.register_task(

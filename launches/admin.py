@@ -3,20 +3,18 @@
 from collections.abc import Iterable
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import OuterRef, Q, QuerySet, TextField, Value
 from django.db.models.functions import Concat, JSONObject
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 
-from config.backoffice.actions import ReasonForm, confirmation
-from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline, permission_check
+from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed
+from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline
 from config.backoffice.filters import days, states
 from launches import launch_control
 from launches.models import Delivery, Launch, MassMessage, MassMessageDraft, MassMessageGroup
@@ -35,6 +33,15 @@ def _links_to(messages: Iterable[OutboxMessage]) -> str:
         '<a href="{}">{}</a> {}',
         ((reverse(page, args=[message.pk]), message, message.get_status_display()) for message in messages),
     )
+
+
+def _lines(chosen: QuerySet[Launch]) -> list[str]:
+    """Return a line for each launch with its groups and those that wait."""
+    text = _("%(task)s:共 %(planned)s 个群,待发送 %(waiting)s")
+    return [
+        text % {"task": launch.task_id, "planned": launch.planned_count, "waiting": launch.waiting_count}
+        for launch in chosen[:SHOWN]
+    ]
 
 
 @admin.register(Launch)
@@ -58,9 +65,6 @@ class LaunchAdmin(ReadOnlyAdmin):
     search_help_text = "完整的任务编号"
     ordering = ("-received_at", "id")
     actions = ("pause", "resume", "cancel", *EXPORTS)
-    has_pause_permission = permission_check("launches.pause_launch")
-    has_resume_permission = permission_check("launches.resume_launch")
-    has_cancel_permission = permission_check("launches.cancel_launch")
 
     def is_action_available(self, action: str, obj: Any) -> bool:
         running = (Launch.Status.RUNNING,)
@@ -73,65 +77,46 @@ class LaunchAdmin(ReadOnlyAdmin):
     def waiting_count(self, launch: Launch) -> int:
         return launch.waiting_count
 
-    @admin.action(description="暂停", permissions=["pause"])
-    def pause(self, request: HttpRequest, queryset: QuerySet[Launch]) -> Any:
-        page, _form_data, keys = self._confirmation(
-            request, queryset, "pause", "暂停投放", "未发出的消息将停止发送,直到恢复。"
-        )
-        if page is not None:
-            return page
-        by, at = request.user.get_username(), timezone.now()
-        with launch_control.lock_launches(keys) as launches:
-            done = sum(launch_control.pause(launch=launch, by=by, at=at) for launch in launches)
-        self.report(request, done=done, chosen=len(keys), did="已暂停", why_not="不在投放中")
-        return None
+    @confirmed(
+        "暂停",
+        permission="launches.pause_launch",
+        title="暂停投放",
+        question="未发出的消息将停止发送,直到恢复。",
+        lines=_lines,
+        did="已暂停",
+        why_not="不在投放中",
+    )
+    def pause(self, chosen: Confirmed) -> int:
+        with launch_control.lock_launches(chosen.keys) as launches:
+            return sum(launch_control.pause(launch=launch, by=chosen.by, at=chosen.at) for launch in launches)
 
-    @admin.action(description="恢复", permissions=["resume"])
-    def resume(self, request: HttpRequest, queryset: QuerySet[Launch]) -> Any:
-        page, _form_data, keys = self._confirmation(
-            request, queryset, "resume", "恢复投放", "从停下的地方继续,已发出的不会重发。"
-        )
-        if page is not None:
-            return page
-        at = timezone.now()
-        with launch_control.lock_launches(keys) as launches:
-            done = sum(launch_control.resume(launch=launch, at=at) for launch in launches)
-        self.report(request, done=done, chosen=len(keys), did="已恢复", why_not="没有暂停")
-        return None
+    @confirmed(
+        "恢复",
+        permission="launches.resume_launch",
+        title="恢复投放",
+        question="从停下的地方继续,已发出的不会重发。",
+        lines=_lines,
+        did="已恢复",
+        why_not="没有暂停",
+    )
+    def resume(self, chosen: Confirmed) -> int:
+        with launch_control.lock_launches(chosen.keys) as launches:
+            return sum(launch_control.resume(launch=launch, at=chosen.at) for launch in launches)
 
-    @admin.action(description="取消", permissions=["cancel"])
-    def cancel(self, request: HttpRequest, queryset: QuerySet[Launch]) -> Any:
-        question = "未发出的不再发送,并作为未发送回报给投放系统。此操作不可撤销。"
-        page, form_data, keys = self._confirmation(request, queryset, "cancel", "取消投放", question, ReasonForm)
-        if page is not None:
-            return page
-        by, at = request.user.get_username(), timezone.now()
-        with launch_control.lock_launches(keys) as launches:
-            done = sum(
-                launch_control.cancel(launch=launch, by=by, reason=form_data["reason"], at=at)
-                for launch in launches
-            )
-        self.report(request, done=done, chosen=len(keys), did="已取消", why_not="已经完成或取消")
-        return None
-
-    def _confirmation(
-        self,
-        request: HttpRequest,
-        queryset: QuerySet[Launch],
-        action: str,
-        title: str,
-        question: str,
-        form: type[forms.Form] | None = None,
-    ) -> tuple[Any, dict[str, Any], list[Any]]:
-        lines = [
-            _("%(task)s:共 %(planned)s 个群,待发送 %(waiting)s")
-            % {"task": launch.task_id, "planned": launch.planned_count, "waiting": launch.waiting_count}
-            for launch in queryset[:20]
-        ]
-        extra: Any = {"form": form} if form else {}
-        return confirmation(
-            self, request, queryset, action=action, title=title, question=question, lines=lines, **extra
-        )
+    @confirmed(
+        "取消",
+        permission="launches.cancel_launch",
+        title="取消投放",
+        question="未发出的不再发送,并作为未发送回报给投放系统。此操作不可撤销。",
+        form=ReasonForm,
+        lines=_lines,
+        did="已取消",
+        why_not="已经完成或取消",
+    )
+    def cancel(self, chosen: Confirmed) -> int:
+        fields = {"by": chosen.by, "at": chosen.at, **chosen.fields}
+        with launch_control.lock_launches(chosen.keys) as launches:
+            return sum(launch_control.cancel(launch=launch, **fields) for launch in launches)
 
 
 @admin.register(Delivery)

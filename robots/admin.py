@@ -15,8 +15,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from config.backoffice import dashboard
-from config.backoffice.actions import confirmation
-from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline, button, permission_check
+from config.backoffice.actions import Confirmed, action, button, confirmed
+from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline
 from config.backoffice.filters import days, exactly, states
 from config.platform.dates import day_of, shanghai_time
 from config.platform.wakeups import start_soon
@@ -77,7 +77,6 @@ class RobotAdmin(ReadOnlyAdmin):
     readonly_fields = ("quota_today", "friend_count", "replacement", "replaced")
     actions = ("make_assignable", "make_unassignable", *EXPORTS)
     list_buttons = ("sync",)
-    has_assign_permission = permission_check("robots.assign_robot")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         today = RobotDay.objects.filter(robot=OuterRef("pk"), day=day_of(timezone.now()))
@@ -116,11 +115,11 @@ class RobotAdmin(ReadOnlyAdmin):
         start_soon(SYNC_ROBOTS)
         self.message_user(request, _("已开始同步,新机器人稍后出现在列表中。"), messages.SUCCESS)
 
-    @admin.action(description="设为可分配", permissions=["assign"])
+    @action("设为可分配", permission="robots.assign_robot")
     def make_assignable(self, request: HttpRequest, queryset: QuerySet[Robot]) -> None:
         self._set(request, queryset, Robot.Status.UNASSIGNABLE, Robot.Status.ASSIGNABLE)
 
-    @admin.action(description="设为不可分配", permissions=["assign"])
+    @action("设为不可分配", permission="robots.assign_robot")
     def make_unassignable(self, request: HttpRequest, queryset: QuerySet[Robot]) -> None:
         self._set(request, queryset, Robot.Status.ASSIGNABLE, Robot.Status.UNASSIGNABLE)
 
@@ -196,7 +195,6 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
     readonly_fields = ("shown_content",)
     inlines = (AttemptInline,)
     actions = ("retry", "close", *EXPORTS)
-    has_retry_permission = permission_check("robots.retry_outboxmessage")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Limit a search by receiver to the newest messages: an index of receivers would slow the senders down."""
@@ -213,38 +211,26 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
     def shown_content(self, message: OutboxMessage) -> str:
         return short_links.without_secret_links(json.dumps(message.content, ensure_ascii=False))
 
-    @admin.action(description="重新发送失败的消息", permissions=["retry"])
-    def retry(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> Any:
-        page, _form, keys = confirmation(
-            self,
-            request,
-            queryset,
-            action="retry",
-            title="重新发送",
-            question="将重新发送其中发送失败的消息。",
-        )
-        if page is not None:
-            return page
-        done = failed.retry(queryset.filter(pk__in=keys), at=timezone.now())
-        self.report(request, done=done, chosen=len(keys), did="将重新发送", why_not="不是发送失败的消息")
-        return None
+    @confirmed(
+        "重新发送失败的消息",
+        permission="robots.retry_outboxmessage",
+        title="重新发送",
+        question="将重新发送其中发送失败的消息。",
+        did="将重新发送",
+        why_not="不是发送失败的消息",
+    )
+    def retry(self, chosen: Confirmed) -> int:
+        return failed.retry(chosen.rows, at=chosen.at)
 
-    @admin.action(description="放弃发送", permissions=["retry"])
-    def close(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> Any:
-        page, _form, keys = confirmation(
-            self,
-            request,
-            queryset,
-            action="close",
-            title="放弃发送",
-            question="其中发送失败的消息不再发送。",
-        )
-        if page is not None:
-            return page
-        by = request.user.get_username()
-        done = failed.close(queryset.filter(pk__in=keys), by=by, at=timezone.now())
-        self.report(request, done=done, chosen=len(keys), did="已放弃", why_not="不是发送失败的消息")
-        return None
+    @confirmed(
+        "放弃发送",
+        permission="robots.retry_outboxmessage",
+        question="其中发送失败的消息不再发送。",
+        did="已放弃",
+        why_not="不是发送失败的消息",
+    )
+    def close(self, chosen: Confirmed) -> int:
+        return failed.close(chosen.rows, by=chosen.by, at=chosen.at)
 
 
 def _finished(status: OutboxMessage.Status) -> dashboard.Metric:

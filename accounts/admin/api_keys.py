@@ -5,7 +5,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -14,8 +13,8 @@ from django.utils.translation import gettext_lazy
 from accounts import key_confirmation
 from config.api.keys import issue_key
 from config.backoffice import dashboard
-from config.backoffice.actions import SHOWN, confirm_each, confirmation
-from config.backoffice.base import EXPORTS, ReadOnlyAdmin, permission_check
+from config.backoffice.actions import SHOWN, Confirmed, confirmed
+from config.backoffice.base import EXPORTS, ReadOnlyAdmin
 from config.backoffice.filters import states
 from config.models import WAITING_FOR_CONFIRMATION, ApiKey, Scope, revoke
 from config.platform.dates import shanghai_time
@@ -80,7 +79,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         "scopes",
         "created_at",
         "created_by",
-        "confirmed",
+        "confirmation",
         "expires_at",
         "networks",
         "last_used_at",
@@ -95,8 +94,6 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     )
     search_fields = ("name__startswith", "prefix__exact")
     actions = ("confirm", "revoke", *EXPORTS)
-    has_confirm_permission = permission_check("config.confirm_apikey")
-    has_revoke_permission = permission_check("config.revoke_apikey")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("config.add_apikey"))
@@ -106,7 +103,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         return super().is_action_available(action, obj) and is_due
 
     @admin.display(description="确认")
-    def confirmed(self, key: ApiKey) -> str:
+    def confirmation(self, key: ApiKey) -> str:
         if key.confirmed_at is None:
             return _("待另一名管理员确认") if key.needs_confirmation else "-"
         return f"{key.confirmed_by} {shanghai_time(key.confirmed_at)}".strip()
@@ -117,37 +114,27 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         if obj.needs_confirmation:
             self.message_user(request, _(NEEDS_CONFIRMATION), messages.WARNING)
 
-    @admin.action(description="确认密钥", permissions=["confirm"])
-    def confirm(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> Any:
-        return confirm_each(
-            self,
-            request,
-            queryset,
-            action="confirm",
-            title="确认密钥",
-            question="这些密钥将立即可以审核提现。请先向创建人以外的人核实；自己创建的要由另一名管理员确认。不同意的请吊销。",
-            lines=[_line(key) for key in queryset[:SHOWN]],
-            do=key_confirmation.confirm,
-            did="已确认",
-            why_not="不需要确认、已经处理或不能由你确认",
-        )
+    @confirmed(
+        "确认密钥",
+        permission="config.confirm_apikey",
+        question="这些密钥将立即可以审核提现。请先向创建人以外的人核实；自己创建的要由另一名管理员确认。不同意的请吊销。",
+        lines=lambda rows: [_line(key) for key in rows[:SHOWN]],
+        did="已确认",
+        why_not="不需要确认、已经处理或不能由你确认",
+    )
+    def confirm(self, chosen: Confirmed) -> int:
+        return chosen.call_each(key_confirmation.confirm)
 
-    @admin.action(description="吊销", permissions=["revoke"])
-    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> Any:
-        page, _data, keys = confirmation(
-            self,
-            request,
-            queryset,
-            action="revoke",
-            title="吊销密钥",
-            question="使用这些密钥的系统将立即无法调用,不可恢复。",
-        )
-        if page is not None:
-            return page
-        now = timezone.now()
-        done = [revoke(key, by=request.user, at=now) for key in queryset.filter(pk__in=keys)]
-        self.report(request, done=sum(done), chosen=len(keys), did="已吊销", why_not="之前已经吊销")
-        return None
+    @confirmed(
+        "吊销",
+        permission="config.revoke_apikey",
+        title="吊销密钥",
+        question="使用这些密钥的系统将立即无法调用,不可恢复。",
+        did="已吊销",
+        why_not="之前已经吊销",
+    )
+    def revoke(self, chosen: Confirmed) -> int:
+        return sum(revoke(key, by=chosen.request.user, at=chosen.at) for key in chosen.rows)
 
 
 def _line(key: ApiKey) -> str:

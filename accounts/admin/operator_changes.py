@@ -12,11 +12,39 @@ from django.utils.translation import gettext as _
 from accounts import operator_changes
 from accounts.models import OperatorChange
 from config.backoffice import dashboard
-from config.backoffice.actions import SHOWN, ReasonForm, confirm_each
-from config.backoffice.base import ReadOnlyAdmin, permission_check
+from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed
+from config.backoffice.base import ReadOnlyAdmin
 from config.backoffice.filters import days
 
 _RIGHTS = (("roles", "角色"), ("is_active", "启用"), ("is_superuser", "超级用户"))
+
+
+def _differences(change: OperatorChange) -> list[tuple[str, str, str]]:
+    """Return (label, before, after) of each right that changes."""
+    before, after = change.before or operator_changes.NO_RIGHTS, change.values
+    if after is None:
+        return []
+    return [
+        (_(label), _display(before[name]), _display(after[name]))
+        for name, label in _RIGHTS
+        if before[name] != after[name]
+    ]
+
+
+def _display(value: Any) -> str:
+    if isinstance(value, bool):
+        return _("是") if value else _("否")
+    return "、".join(value) or "-"
+
+
+def _lines(chosen: QuerySet[OperatorChange]) -> list[str]:
+    """Return a line for each change: the person who proposed it, its kind, the operator and the rights that change."""
+    rows = chosen[:SHOWN]
+    return [f"{row.asked_by}：{_(row.get_kind_display())} {row.username} {_summary(row)}".rstrip() for row in rows]
+
+
+def _summary(change: OperatorChange) -> str:
+    return "，".join(f"{label} {before} → {after}" for label, before, after in _differences(change))
 
 
 @admin.register(OperatorChange)
@@ -46,7 +74,6 @@ class OperatorChangeAdmin(ReadOnlyAdmin):
     )
     readonly_fields = ("comparison",)
     actions = ("confirm", "refuse")
-    has_decide_permission = permission_check("accounts.decide_operatorchange")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         changes = super().get_queryset(request)
@@ -64,64 +91,30 @@ class OperatorChangeAdmin(ReadOnlyAdmin):
         rows = format_html_join("", "<tr><th>{}</th><td>{}</td><td>→ {}</td></tr>", _differences(change))
         return format_html("<table>{}</table>", rows)
 
-    @admin.action(description="确认变更", permissions=["decide"])
-    def confirm(self, request: HttpRequest, queryset: QuerySet[OperatorChange]) -> Any:
-        return confirm_each(
-            self,
-            request,
-            queryset,
-            action="confirm",
-            title="确认运营人员变更",
-            question="这些变更将立即生效。请先向提交人以外的人核实；自己提交的要由另一名管理员确认。",
-            lines=_lines(queryset),
-            do=operator_changes.confirm,
-            did="已确认",
-            why_not="已经处理或不能由你确认",
-        )
+    @confirmed(
+        "确认变更",
+        permission="accounts.decide_operatorchange",
+        title="确认运营人员变更",
+        question="这些变更将立即生效。请先向提交人以外的人核实；自己提交的要由另一名管理员确认。",
+        lines=_lines,
+        did="已确认",
+        why_not="已经处理或不能由你确认",
+    )
+    def confirm(self, chosen: Confirmed) -> int:
+        return chosen.call_each(operator_changes.confirm)
 
-    @admin.action(description="拒绝变更", permissions=["decide"])
-    def refuse(self, request: HttpRequest, queryset: QuerySet[OperatorChange]) -> Any:
-        return confirm_each(
-            self,
-            request,
-            queryset,
-            action="refuse",
-            title="拒绝运营人员变更",
-            question="这些变更不会生效。自己提交的可以撤回。",
-            lines=_lines(queryset),
-            form=ReasonForm,
-            do=operator_changes.refuse,
-            did="已拒绝",
-            why_not="已经处理",
-        )
-
-
-def _differences(change: OperatorChange) -> list[tuple[str, str, str]]:
-    """Return (label, before, after) of each right that changes."""
-    before, after = change.before or operator_changes.NO_RIGHTS, change.values
-    if after is None:
-        return []
-    return [
-        (_(label), _display(before[name]), _display(after[name]))
-        for name, label in _RIGHTS
-        if before[name] != after[name]
-    ]
-
-
-def _display(value: Any) -> str:
-    if isinstance(value, bool):
-        return _("是") if value else _("否")
-    return "、".join(value) or "-"
-
-
-def _lines(chosen: QuerySet[OperatorChange]) -> list[str]:
-    """Return a line for each change: the person who proposed it, its kind, the operator and the rights that change."""
-    rows = chosen[:SHOWN]
-    return [f"{row.asked_by}：{_(row.get_kind_display())} {row.username} {_summary(row)}".rstrip() for row in rows]
-
-
-def _summary(change: OperatorChange) -> str:
-    return "，".join(f"{label} {before} → {after}" for label, before, after in _differences(change))
+    @confirmed(
+        "拒绝变更",
+        permission="accounts.decide_operatorchange",
+        title="拒绝运营人员变更",
+        question="这些变更不会生效。自己提交的可以撤回。",
+        lines=_lines,
+        form=ReasonForm,
+        did="已拒绝",
+        why_not="已经处理",
+    )
+    def refuse(self, chosen: Confirmed) -> int:
+        return chosen.call_each(operator_changes.refuse)
 
 
 dashboard.register_task(

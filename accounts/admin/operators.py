@@ -22,7 +22,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from accounts import operator_changes
 from accounts.models import Operator, OperatorChange
 from config.backoffice import roles, sessions
-from config.backoffice.actions import confirmation
+from config.backoffice.actions import Confirmed, action, confirmed
 from config.backoffice.base import ListAdmin
 from config.errors import Conflict
 
@@ -203,30 +203,22 @@ class OperatorAdmin(ListAdmin, DjangoUserAdmin):
     def has_second_factor(self, operator: Operator) -> bool:
         return any(device.confirmed for device in operator.totpdevice_set.all())  # type: ignore[attr-defined]
 
-    @admin.action(description="重置两步验证", permissions=["change"])
-    def reset_second_factor(self, request: HttpRequest, queryset: QuerySet[Operator]) -> Any:
-        page, _data, keys = confirmation(
-            self,
-            request,
-            queryset,
-            action="reset_second_factor",
-            title="重置两步验证",
-            question="这些运营人员下次登录时要重新设置身份验证器。请先确认是本人要求。"
-            "可动用资金的运营人员要另一名管理员确认后才重置。",
-        )
-        if page is not None:
-            return page
-        with_device = queryset.filter(pk__in=keys, totpdevice__isnull=False).distinct()
+    @confirmed(
+        "重置两步验证",
+        permission="accounts.change_operator",
+        question="这些运营人员下次登录时要重新设置身份验证器。请先确认是本人要求。"
+        "可动用资金的运营人员要另一名管理员确认后才重置。",
+    )
+    def reset_second_factor(self, chosen: Confirmed) -> None:
+        with_device = chosen.rows.filter(totpdevice__isnull=False).distinct()
         money_operators = [operator for operator in with_device if operator_changes.moves_money(operator)]
-        self._propose(
-            request, [_change(OperatorChange.Kind.SECOND_FACTOR, operator) for operator in money_operators]
-        )
-        others = set(keys) - {operator.pk for operator in money_operators}
+        changes = [_change(OperatorChange.Kind.SECOND_FACTOR, operator) for operator in money_operators]
+        self._propose(chosen.request, changes)
+        others = set(chosen.keys) - {operator.pk for operator in money_operators}
         done = operator_changes.reset_second_factors(others)
-        self.report(request, done=done, chosen=len(others), did="已重置", why_not="没有设置两步验证")
-        return None
+        self.report(chosen.request, done=done, chosen=len(others), did="已重置", why_not="没有设置两步验证")
 
-    @admin.action(description="解除登录锁定", permissions=["change"])
+    @action("解除登录锁定", permission="accounts.change_operator")
     def unlock(self, request: HttpRequest, queryset: QuerySet[Operator]) -> None:
         names = list(queryset.values_list("username", flat=True))
         done = sum(bool(reset(username=name)) for name in names)

@@ -1,6 +1,5 @@
 """Base classes of admin pages: fast lists with exports, related lists and buttons, and read-only pages."""
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
@@ -13,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
 
+from config.backoffice.actions import action
 from config.backoffice.changelist import CappedPaginator, FastChangeList, FastSearch
 from config.backoffice.export import as_csv, as_xlsx
 from config.backoffice.filters import parameters_of
@@ -20,11 +20,8 @@ from config.backoffice.texts import PlainDecimalField, PlainIntegerField, Visibl
 from config.backoffice.versions import VersionedFormSet, versioned
 
 EXPORTS = ("export", "export_xlsx")
-
-
-def permission_check(permission: str) -> Callable[[Any, HttpRequest], bool]:
-    """Return a `has_…_permission` method that checks whether the operator has this permission."""
-    return lambda _admin, request: bool(request.user.has_perm(permission))
+_DELETE = "delete_selected"  # Django's own action, which checks the permission to delete
+_EXPORT = "config.export_lists"  # seeing a list does not include exporting it
 
 
 class ListAdmin(FastSearch, admin.ModelAdmin):
@@ -43,7 +40,6 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
     actions: tuple[str, ...] = EXPORTS
     reached_from: ClassVar[dict[str, tuple[str, str]]] = {}
     list_buttons: tuple[str, ...] = ()
-    has_export_permission = permission_check("config.export_lists")  # seeing a list does not include exporting it
     formfield_overrides: ClassVar[Any] = {
         models.CharField: {"form_class": VisibleCharField},
         models.TextField: {"form_class": VisibleCharField},
@@ -78,12 +74,20 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
         list(self.model._base_manager.filter(pk=found.pk).select_for_update().values_list("pk"))
         return super().get_object(request, object_id, from_field)
 
-    @admin.action(description="导出所选为 CSV", permissions=["export"])
+    def get_actions(self, request: HttpRequest) -> Any:
+        """Return the actions that the operator may run. An action without a permission is for superusers only."""
+        return {
+            name: found
+            for name, found in super().get_actions(request).items()
+            if found and (name == _DELETE or request.user.has_perm(getattr(found[0], "permission", "")))
+        }
+
+    @action("导出所选为 CSV", permission=_EXPORT)
     def export(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         """Export the list's columns of the selected rows, or of all rows that match the filters."""
         return as_csv(self, request, queryset)
 
-    @admin.action(description="导出所选为 Excel", permissions=["export"])
+    @action("导出所选为 Excel", permission=_EXPORT)
     def export_xlsx(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         return as_xlsx(self, request, queryset)
 
@@ -110,7 +114,7 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
         if obj is None:
             return []
         actions = [action for action in self.get_actions(request).values() if action is not None]
-        hidden = (*EXPORTS, "delete_selected")
+        hidden = (*EXPORTS, _DELETE)
         return [
             (name, label)
             for _do, name, label in actions
@@ -195,13 +199,3 @@ class ReadOnlyInline(admin.TabularInline):
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
-
-
-def button(description: str, *, permission: str, takes_file: bool = False) -> Callable[[Any], Any]:
-    """Mark a method as a button above the list. `takes_file`: its page accepts a file of up to MAX_UPLOAD_BYTES."""
-
-    def mark(method: Any) -> Any:
-        method.short_description, method.permission, method.takes_file = description, permission, takes_file
-        return method
-
-    return mark

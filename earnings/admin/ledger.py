@@ -1,6 +1,5 @@
 """Read-only admin pages of the ledger. Operators correct a wrong transaction by a reversal."""
 
-from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
@@ -10,13 +9,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from config.backoffice import dashboard
-from config.backoffice.actions import SHOWN, ReasonForm, confirmation
-from config.backoffice.base import EXPORTS, ReadOnlyAdmin, permission_check
+from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed
+from config.backoffice.base import EXPORTS, ReadOnlyAdmin
 from config.backoffice.filters import days, states
 from earnings import ledger, ledger_check
 from earnings.admin.reversals import (
     NOT_REVERSED,
-    reversal_fields,
+    part_total,
     reversal_lines,
     reversal_total,
     reversible_parts,
@@ -63,37 +62,27 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
         "earnings.ledgertransaction": ("transaction", "分录"),
     }
     actions = ("reverse_part", *EXPORTS)
-    has_reverse_permission = permission_check("earnings.reverse_ledgertransaction")
 
     def is_action_available(self, action: str, obj: Any) -> bool:
         return super().is_action_available(action, obj) and bool(
             reversible_parts(LedgerEntry.objects.filter(pk=obj.pk))
         )
 
-    @admin.action(description="冲正此人的部分", permissions=["reverse"])
-    def reverse_part(self, request: HttpRequest, queryset: QuerySet[LedgerEntry]) -> Any:
-        parts = reversible_parts(queryset)
-        page, data, keys = confirmation(
-            self,
-            request,
-            queryset,
-            action="reverse_part",
-            title="冲正个人的收益",
-            question="将收回所选的人在该笔流水中得到的全部金额,同一流水里其他人的不变。请写明原因。",
-            total=_("可冲正 %(people)s 人次,共 %(total)s 元")
-            % {"people": len(parts), "total": sum((part.total for part in parts), Decimal("0.00"))},
-            lines=[str(part) for part in parts[:SHOWN]],
-            form=ReasonForm,
-        )
-        if page is not None:
-            return page
-        parts = reversible_parts(queryset.filter(pk__in=keys))
+    @confirmed(
+        "冲正此人的部分",
+        permission="earnings.reverse_ledgertransaction",
+        title="冲正个人的收益",
+        question="将收回所选的人在该笔流水中得到的全部金额,同一流水里其他人的不变。请写明原因。",
+        total=part_total,
+        lines=lambda rows: [str(part) for part in reversible_parts(rows)[:SHOWN]],
+        form=ReasonForm,
+    )
+    def reverse_part(self, chosen: Confirmed) -> None:
+        parts = reversible_parts(chosen.rows)
         ledger.lock_accounts_of(part.account.user_id for part in parts if part.account.user_id)
-        fields = reversal_fields(request, data)
-        done = sum(try_reverse(part.transaction, account=part.account, **fields) for part in parts)
-        skipped = len(keys) - sum(part.entry_count for part in parts)
-        self.report(request, done=done, chosen=len(parts) + skipped, did="已冲正", why_not=NOT_REVERSED)
-        return None
+        done = sum(try_reverse(part.transaction, chosen, account=part.account) for part in parts)
+        skipped = len(chosen.keys) - sum(part.entry_count for part in parts)
+        self.report(chosen.request, done=done, chosen=len(parts) + skipped, did="已冲正", why_not=NOT_REVERSED)
 
 
 @admin.register(LedgerTransaction)
@@ -104,7 +93,6 @@ class LedgerTransactionAdmin(ReadOnlyAdmin):
     search_help_text = "完整的起因"
     ordering = ("-posted_at", "id")
     actions = ("reverse", *EXPORTS)
-    has_reverse_permission = permission_check("earnings.reverse_ledgertransaction")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LedgerTransaction]:
         reversals = LedgerTransaction.objects.filter(reverses=OuterRef("pk"))
@@ -128,28 +116,21 @@ class LedgerTransactionAdmin(ReadOnlyAdmin):
         is_open = obj is not None and obj.kind in ledger.REVERSIBLE and not self.reversed_how(obj)
         return super().is_action_available(action, obj) and is_open
 
-    @admin.action(description="冲正", permissions=["reverse"])
-    def reverse(self, request: HttpRequest, queryset: QuerySet[LedgerTransaction]) -> Any:
-        page, data, keys = confirmation(
-            self,
-            request,
-            queryset,
-            action="reverse",
-            title="冲正流水",
-            question="将为所选流水各记一笔相反的流水,原流水保留。请写明原因。",
-            total=reversal_total(queryset),
-            lines=reversal_lines(queryset),
-            form=ReasonForm,
-        )
-        if page is not None:
-            return page
-        ledger.lock_accounts_of(
-            LedgerEntry.objects.filter(transaction__in=keys).values_list("account__user", flat=True)
-        )
-        fields = reversal_fields(request, data)
-        done = sum(try_reverse(posted, **fields) for posted in queryset.filter(pk__in=keys))
-        self.report(request, done=done, chosen=len(keys), did="已冲正", why_not=NOT_REVERSED)
-        return None
+    @confirmed(
+        "冲正",
+        permission="earnings.reverse_ledgertransaction",
+        title="冲正流水",
+        question="将为所选流水各记一笔相反的流水,原流水保留。请写明原因。",
+        total=reversal_total,
+        lines=reversal_lines,
+        form=ReasonForm,
+        did="已冲正",
+        why_not=NOT_REVERSED,
+    )
+    def reverse(self, chosen: Confirmed) -> int:
+        entries = LedgerEntry.objects.filter(transaction__in=chosen.keys)
+        ledger.lock_accounts_of(entries.values_list("account__user", flat=True))
+        return sum(try_reverse(posted, chosen) for posted in chosen.rows)
 
 
 @admin.register(LedgerCheck)

@@ -12,8 +12,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from config.backoffice import dashboard
-from config.backoffice.actions import SHOWN, ReasonForm, confirm_each
-from config.backoffice.base import EXPORTS, ReadOnlyAdmin, permission_check
+from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed
+from config.backoffice.base import EXPORTS, ReadOnlyAdmin
 from config.backoffice.filters import among, days
 from config.platform.dates import day_of
 from earnings import rule_changes
@@ -81,6 +81,28 @@ class ArticlePriceAdmin(DatedAdmin):
     list_display = ("valid_from", "amount")
 
 
+def _line(change: RuleChange) -> str:
+    rows = differences(change)
+    if change.before is None:
+        return "，".join(f"{label} {after}" for label, _before, after in rows)
+    return "，".join(f"{label} {before} → {after}" for label, before, after in rows)
+
+
+def _lines(chosen: QuerySet[RuleChange]) -> list[str]:
+    """Return a line for each change: its author, its target, its effect per night and the fields that change."""
+    text = _("%(who)s：%(target)s，每晚影响 %(effect)s 元（%(what)s）")
+    return [
+        text
+        % {
+            "who": change.asked_by,
+            "target": change.get_target_display(),
+            "effect": f"{change.effect:+}",
+            "what": _line(change),
+        }
+        for change in chosen[:SHOWN]
+    ]
+
+
 @admin.register(RuleChange)
 class RuleChangeAdmin(ReadOnlyAdmin):
     """Changes of plans, prices and rules with their effect per night. A large change waits for a second operator."""
@@ -110,7 +132,6 @@ class RuleChangeAdmin(ReadOnlyAdmin):
     )
     readonly_fields = ("comparison",)
     actions = ("confirm", "refuse", *EXPORTS)
-    has_decide_permission = permission_check("earnings.decide_rulechange")
 
     def is_action_available(self, action: str, obj: Any) -> bool:
         return super().is_action_available(action, obj) and obj.status == RuleChange.Status.WAITING
@@ -124,58 +145,28 @@ class RuleChangeAdmin(ReadOnlyAdmin):
         rows = format_html_join("", "<tr><th>{}</th><td>{}</td><td>→ {}</td></tr>", differences(change))
         return format_html("<table>{}</table>", rows)
 
-    @admin.action(description="确认变更", permissions=["decide"])
-    def confirm(self, request: HttpRequest, queryset: QuerySet[RuleChange]) -> Any:
-        return confirm_each(
-            self,
-            request,
-            queryset,
-            action="confirm",
-            title="确认变更",
-            question="这些变更将按所示内容生效。自己提交的要由另一名运营人员确认。",
-            lines=_lines(queryset),
-            do=rule_changes.confirm,
-            did="已确认",
-            why_not="由你自己提交、已经处理,或不能再生效",
-        )
+    @confirmed(
+        "确认变更",
+        permission="earnings.decide_rulechange",
+        question="这些变更将按所示内容生效。自己提交的要由另一名运营人员确认。",
+        lines=_lines,
+        did="已确认",
+        why_not="由你自己提交、已经处理,或不能再生效",
+    )
+    def confirm(self, chosen: Confirmed) -> int:
+        return chosen.call_each(rule_changes.confirm)
 
-    @admin.action(description="拒绝变更", permissions=["decide"])
-    def refuse(self, request: HttpRequest, queryset: QuerySet[RuleChange]) -> Any:
-        return confirm_each(
-            self,
-            request,
-            queryset,
-            action="refuse",
-            title="拒绝变更",
-            question="这些变更不会生效。自己提交的可以撤回。",
-            lines=_lines(queryset),
-            form=ReasonForm,
-            do=rule_changes.refuse,
-            did="已拒绝",
-            why_not="已经处理",
-        )
-
-
-def _line(change: RuleChange) -> str:
-    rows = differences(change)
-    if change.before is None:
-        return "，".join(f"{label} {after}" for label, _before, after in rows)
-    return "，".join(f"{label} {before} → {after}" for label, before, after in rows)
-
-
-def _lines(chosen: QuerySet[RuleChange]) -> list[str]:
-    """Return a line for each change: its author, its target, its effect per night and the fields that change."""
-    text = _("%(who)s：%(target)s，每晚影响 %(effect)s 元（%(what)s）")
-    return [
-        text
-        % {
-            "who": change.asked_by,
-            "target": change.get_target_display(),
-            "effect": f"{change.effect:+}",
-            "what": _line(change),
-        }
-        for change in chosen[:SHOWN]
-    ]
+    @confirmed(
+        "拒绝变更",
+        permission="earnings.decide_rulechange",
+        question="这些变更不会生效。自己提交的可以撤回。",
+        lines=_lines,
+        form=ReasonForm,
+        did="已拒绝",
+        why_not="已经处理",
+    )
+    def refuse(self, chosen: Confirmed) -> int:
+        return chosen.call_each(rule_changes.refuse)
 
 
 def _count_gaps() -> tuple[int, str]:

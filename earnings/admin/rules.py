@@ -6,7 +6,8 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from config.backoffice.base import ReadOnlyAdmin, button
+from config.backoffice.actions import button
+from config.backoffice.base import ReadOnlyAdmin
 from config.backoffice.filters import days
 from earnings.admin.proposals import ProposalAdmin
 from earnings.models import ArticleReadDay, EarningsRules, RuleChange, SettlementDay

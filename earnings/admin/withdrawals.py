@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 
 from accounts import independence
 from config.backoffice import dashboard
-from config.backoffice.actions import SHOWN, ReasonForm, confirmation
-from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline, permission_check
+from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed
+from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline
 from config.backoffice.filters import amounts, days
 from earnings import withdrawals
 from earnings.admin.people import display_name
@@ -37,6 +37,44 @@ class PayoutInline(ReadOnlyInline):
     model = Payout
     fields = ("state", "provider_state", "try_count", "sent_at", "due_at", "ended_at", "note")
     readonly_fields = fields
+
+
+def _total_note(withdrawal: Any) -> str:
+    """Return the 24-hour total of a waiting withdrawal, or "" when the total is its own amount."""
+    if withdrawal.status != Status.TO_REVIEW or withdrawal.total == withdrawal.amount:
+        return ""
+    return _("24 小时内合计 %s 元") % withdrawal.total
+
+
+def _sum(rows: QuerySet[Withdrawal]) -> Decimal:
+    return rows.aggregate(total=Sum("amount"))["total"] or Decimal("0.00")
+
+
+def _to_review(chosen: QuerySet[Withdrawal]) -> str:
+    waiting = chosen.filter(status=Status.TO_REVIEW)
+    return _("其中待审核 %(count)s 条,共 %(total)s 元") % {"count": waiting.count(), "total": _sum(waiting)}
+
+
+def _lines(chosen: QuerySet[Withdrawal]) -> list[str]:
+    """Return a line for each withdrawal with its user and amount, for the confirmation page."""
+    rows = chosen.select_related("user")[:SHOWN]
+    limit = EarningsRules.current().second_approval_above
+    return [
+        " ".join(
+            [
+                display_name(row.user),
+                _("%s 元") % row.amount,
+                row.get_status_display(),
+                _total_note(row),
+                _("要两人审核") if limit is not None and _is_waiting_above(row, limit) else "",
+            ]
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _is_waiting_above(withdrawal: Any, limit: Decimal) -> bool:
+    return bool(withdrawal.status == Status.TO_REVIEW and withdrawal.total > limit)
 
 
 @admin.register(Withdrawal)
@@ -78,7 +116,6 @@ class WithdrawalAdmin(ReadOnlyAdmin):
     readonly_fields = ("phone", "person", "risks", "earlier")
     inlines = (StepInline, PayoutInline)
     actions = ("approve", "reject", *EXPORTS)
-    has_review_permission = permission_check("earnings.review_withdrawal")
 
     def is_action_available(self, action: str, obj: Any) -> bool:
         return super().is_action_available(action, obj) and obj.status == Status.TO_REVIEW
@@ -133,95 +170,43 @@ class WithdrawalAdmin(ReadOnlyAdmin):
         lines = format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", cells)
         return format_html("<table>{}</table>", lines) if lines else format_html("{}", _("第一次提现"))
 
-    @admin.action(description="通过并打款", permissions=["review"])
-    def approve(self, request: HttpRequest, queryset: QuerySet[Withdrawal]) -> Any:
-        page, _data, chosen = confirmation(
-            self,
-            request,
-            queryset.select_related("user"),
-            action="approve",
-            title="通过提现",
-            question="将通过其中待审核的提现，随后由微信支付打款。一名用户待审核的和 24 小时内通过的提现合计计算，"
-            "超过“收益规则”里的金额时要另一名运营人员再通过一次。",
-            total=_to_review(queryset),
-            lines=_lines(queryset),
-        )
-        if page is not None:
-            return page
-        approved = withdrawals.approve(chosen, by=request.user.get_username(), at=timezone.now())
+    @confirmed(
+        "通过并打款",
+        permission="earnings.review_withdrawal",
+        title="通过提现",
+        question="将通过其中待审核的提现，随后由微信支付打款。一名用户待审核的和 24 小时内通过的提现合计计算，"
+        "超过“收益规则”里的金额时要另一名运营人员再通过一次。",
+        total=_to_review,
+        lines=_lines,
+    )
+    def approve(self, chosen: Confirmed) -> None:
+        request, approved = chosen.request, withdrawals.approve(chosen.keys, by=chosen.by, at=chosen.at)
         first_approved, own = len(approved.first_approved), len(approved.own_first_approvals)
         self.report(request, done=first_approved, chosen=0, did="已初审,待另一名运营人员通过", why_not="")
         if own:
-            text = _("%(count)s 条由你初审过,要另一名运营人员通过;超过多少元要两人审核,在“收益规则”里设置。") % {
-                "count": own
-            }
-            self.message_user(request, text, messages.WARNING)
+            text = _("%(count)s 条由你初审过,要另一名运营人员通过;超过多少元要两人审核,在“收益规则”里设置。")
+            self.message_user(request, text % {"count": own}, messages.WARNING)
         dependent = approved.dependent
         if dependent:
             approvers = "、".join(sorted({withdrawal.first_approved_by for withdrawal in dependent}))
             values = {"count": len(dependent), "who": approvers, "why": _(independence.NOT_INDEPENDENT)}
             self.message_user(request, _("%(count)s 条由 %(who)s 初审：%(why)s。") % values, messages.WARNING)
-        others = len(chosen) - first_approved - own - len(dependent)
+        others = len(chosen.keys) - first_approved - own - len(dependent)
         self.report(request, done=len(approved.paying), chosen=others, did="已通过", why_not=NOT_TO_REVIEW)
-        return None
 
-    @admin.action(description="拒绝并退回余额", permissions=["review"])
-    def reject(self, request: HttpRequest, queryset: QuerySet[Withdrawal]) -> Any:
-        page, data, chosen = confirmation(
-            self,
-            request,
-            queryset.select_related("user"),
-            action="reject",
-            title="拒绝提现",
-            question="将拒绝其中待审核的提现,金额退回用户余额。请写明原因,用户会看到。",
-            total=_to_review(queryset),
-            lines=_lines(queryset),
-            form=ReasonForm,
-        )
-        if page is not None:
-            return page
-        by = request.user.get_username()
-        done = withdrawals.reject(chosen, by=by, reason=data["reason"], at=timezone.now())
-        self.report(request, done=len(done), chosen=len(chosen), did="已拒绝", why_not=NOT_TO_REVIEW)
-        return None
-
-
-def _total_note(withdrawal: Any) -> str:
-    """Return the 24-hour total of a waiting withdrawal, or "" when the total is its own amount."""
-    if withdrawal.status != Status.TO_REVIEW or withdrawal.total == withdrawal.amount:
-        return ""
-    return _("24 小时内合计 %s 元") % withdrawal.total
-
-
-def _sum(rows: QuerySet[Withdrawal]) -> Decimal:
-    return rows.aggregate(total=Sum("amount"))["total"] or Decimal("0.00")
-
-
-def _to_review(chosen: QuerySet[Withdrawal]) -> str:
-    waiting = chosen.filter(status=Status.TO_REVIEW)
-    return _("其中待审核 %(count)s 条,共 %(total)s 元") % {"count": waiting.count(), "total": _sum(waiting)}
-
-
-def _lines(chosen: QuerySet[Withdrawal]) -> list[str]:
-    """Return a line for each withdrawal with its user and amount, for the confirmation page."""
-    rows = chosen.select_related("user")[:SHOWN]
-    limit = EarningsRules.current().second_approval_above
-    return [
-        " ".join(
-            [
-                display_name(row.user),
-                _("%s 元") % row.amount,
-                row.get_status_display(),
-                _total_note(row),
-                _("要两人审核") if limit is not None and _is_waiting_above(row, limit) else "",
-            ]
-        ).rstrip()
-        for row in rows
-    ]
-
-
-def _is_waiting_above(withdrawal: Any, limit: Decimal) -> bool:
-    return bool(withdrawal.status == Status.TO_REVIEW and withdrawal.total > limit)
+    @confirmed(
+        "拒绝并退回余额",
+        permission="earnings.review_withdrawal",
+        title="拒绝提现",
+        question="将拒绝其中待审核的提现,金额退回用户余额。请写明原因,用户会看到。",
+        total=_to_review,
+        lines=_lines,
+        form=ReasonForm,
+        did="已拒绝",
+        why_not=NOT_TO_REVIEW,
+    )
+    def reject(self, chosen: Confirmed) -> int:
+        return len(withdrawals.reject(chosen.keys, by=chosen.by, at=chosen.at, **chosen.fields))
 
 
 def _waiting() -> tuple[int, str]:
