@@ -46,7 +46,7 @@ def bills(sandbox) -> list[tuple[str, int]]:
 
 def notify(sandbox, withdrawal: Withdrawal, **changed: str) -> int:
     """Post the sandbox's signed notification with `changed` headers. Returns the HTTP status."""
-    pay = next(player for system, player in sandbox.players if system == "pay")
+    pay = next(player for system, player in sandbox.systems if system == "pay")
     raw, headers = pay.notify_of(withdrawal.pk.hex)
     return (
         Client()
@@ -59,7 +59,7 @@ def signed_notify(
     sandbox, told: Any, *, event: Any = "MCHTRANSFER.BILL.FINISHED", **changed: Any
 ) -> tuple[int, Any]:
     """Post a correctly signed notification with this content. `changed`: parts of its resource. Returns (status, body)."""
-    pay = next(player for system, player in sandbox.players if system == "pay")
+    pay = next(player for system, player in sandbox.systems if system == "pay")
     sealed = AESGCM(settings.WECHAT_PAY_API_V3_KEY.encode()).encrypt(b"0" * 12, json.dumps(told).encode(), b"x")
     resource = {
         "ciphertext": base64.b64encode(sealed).decode(),
