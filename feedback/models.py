@@ -1,8 +1,6 @@
 """Problems that users report, and their conversations with customer service."""
 
 import uuid
-from collections.abc import Mapping
-from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -36,24 +34,6 @@ class ProblemCategory(models.Model):
         return self.title
 
 
-_FILTERS = {
-    "phone": "user__phone",
-    "problem_id": "category",
-    "group_name": "group_name__icontains",
-    "commit_date_begin": "reported_at__gte",
-    "commit_date_end": "reported_at__lte",
-}
-
-
-class ProblemQuerySet(models.QuerySet["Problem"]):
-    def matching(self, filters: Mapping[str, Any]) -> "ProblemQuerySet":
-        """Return the problems that match these filters of the back office. A robot is named by its id or code."""
-        problems = self.filter(**{_FILTERS[name]: value for name, value in filters.items() if name in _FILTERS})
-        if "robot_code" in filters:
-            problems = problems.filter(robot__in=Robot.objects.by_reference(filters["robot_code"]))
-        return problems
-
-
 class Problem(models.Model):
     """A problem that a user reported."""
 
@@ -76,8 +56,6 @@ class Problem(models.Model):
     closed_reason = models.CharField("关闭原因", max_length=200, blank=True)
 
     OPEN = Q(answered_at__isnull=True, closed_at__isnull=True)  # waits for an operator
-
-    objects = ProblemQuerySet.as_manager()
 
     class Meta:
         verbose_name = verbose_name_plural = "问题反馈"

@@ -1,9 +1,7 @@
 """Models of withdrawals and of their steps."""
 
 import uuid
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -14,11 +12,6 @@ COUNTED_TOGETHER = timedelta(hours=24)
 
 
 class WithdrawalQuerySet(models.QuerySet["Withdrawal"]):
-    def matching(self, filters: Mapping[str, Any]) -> "WithdrawalQuerySet":
-        """Return the withdrawals that match the back office's filters. Unknown filters are ignored."""
-        lookups = {_FILTERS[name]: value for name, value in filters.items() if name in _FILTERS}
-        return self.filter(**lookups)
-
     def with_total(self, *, at: datetime) -> "WithdrawalQuerySet":
         """Annotate `total`: the amount in yuan that is compared with the limit for two operators.
 
@@ -44,16 +37,6 @@ class WithdrawalQuerySet(models.QuerySet["Withdrawal"]):
         return self.order_by(column.asc(nulls_last=True) if key == "paid_date" else column.asc(), "-pk")
 
 
-_FILTERS = {
-    "phone": "user__phone",
-    "amount_begin": "amount__gte",
-    "amount_end": "amount__lte",
-    "withdraw_date_begin": "asked_at__gte",
-    "withdraw_date_end": "asked_at__lte",
-    "paid_date_begin": "paid_at__gte",
-    "paid_date_end": "paid_at__lte",
-    "status": "status",
-}
 _SORT_KEYS = {"amount": "amount", "create_date": "asked_at", "paid_date": "paid_at"}
 
 
