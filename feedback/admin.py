@@ -18,9 +18,9 @@ from feedback import problems
 from feedback.models import Conversation, ForwardedMessage, Problem, ProblemCategory
 
 _STATES = {
-    "open": ("待处理", Problem.OPEN),
-    "answered": ("已答复", Q(answered_at__isnull=False)),
-    "closed": ("已关闭", Q(closed_at__isnull=False)),
+    "open": (_("待处理"), Problem.OPEN),
+    "answered": (_("已答复"), Q(answered_at__isnull=False)),
+    "closed": (_("已关闭"), Q(closed_at__isnull=False)),
 }
 
 
@@ -59,40 +59,40 @@ class ProblemAdmin(ReadOnlyAdmin):
     )
     list_select_related = ("user", "category", "robot")
     list_filter = (
-        states("state", "状态", _STATES),
+        states("state", _("状态"), _STATES),
         ("category", admin.RelatedFieldListFilter),
-        days("reported_at", "反馈时间"),
-        exactly("robot__code", "机器人编号"),
-        exactly("group_name", "群名"),
+        days("reported_at", _("反馈时间")),
+        exactly("robot__code", _("机器人编号")),
+        exactly("group_name", _("群名")),
     )
     search_fields = ("user__phone__contains", "user__nickname__startswith", "group_name__startswith")
-    search_help_text = "手机号的任意几位、昵称或群名的开头"
+    search_help_text = _("手机号的任意几位、昵称或群名的开头")
     ordering = ("-reported_at", "id")
-    reached_from = {"accounts.user": ("user", "反馈"), "robots.robot": ("robot", "反馈")}
+    reached_from = {"accounts.user": ("user", _("反馈")), "robots.robot": ("robot", _("反馈"))}
     actions = ("answer_them", "close", *EXPORTS)
 
     def is_action_available(self, action: str, obj: Any) -> bool:
         return super().is_action_available(action, obj) and obj.answered_at is None and obj.closed_at is None
 
-    @admin.display(description="手机号")
+    @admin.display(description=_("手机号"))
     def phone(self, problem: Problem) -> str:
         return problem.user.phone or ""
 
-    @admin.display(description="状态")
+    @admin.display(description=_("状态"))
     def state(self, problem: Problem) -> Any:
         if problem.answered_at:
             return _("已答复")
         return _("已关闭") if problem.closed_at else _("待处理")
 
     @confirmed(
-        "答复",
+        _("答复"),
         permission="feedback.answer_problem",
-        title="答复反馈",
-        question="用户会从机器人收到这段话。",
+        title=_("答复反馈"),
+        question=_("用户会从机器人收到这段话。"),
         total=_unreachable_note,
         form=AnswerForm,
-        did="已答复",
-        why_not="之前已经答复或关闭,或用户没有可用的机器人",
+        did=_("已答复"),
+        why_not=_("之前已经答复或关闭,或用户没有可用的机器人"),
     )
     def answer_them(self, chosen: Confirmed) -> int:
         answer = {"text": chosen.fields["answer"], "by": chosen.by, "at": chosen.at}
@@ -100,13 +100,13 @@ class ProblemAdmin(ReadOnlyAdmin):
         return sum(problems.answer_problem(problem=problem, **answer) for problem in rows)
 
     @confirmed(
-        "关闭(不答复)",
+        _("关闭(不答复)"),
         permission="feedback.answer_problem",
-        title="关闭反馈",
-        question="这些反馈不再处理,用户不会收到消息。请写明原因。",
+        title=_("关闭反馈"),
+        question=_("这些反馈不再处理,用户不会收到消息。请写明原因。"),
         form=ReasonForm,
-        did="已关闭",
-        why_not="之前已经答复或关闭",
+        did=_("已关闭"),
+        why_not=_("之前已经答复或关闭"),
     )
     def close(self, chosen: Confirmed) -> int:
         return problems.close_problems(chosen.keys, by=chosen.by, at=chosen.at, **chosen.fields)
@@ -116,28 +116,28 @@ class ProblemAdmin(ReadOnlyAdmin):
 class ConversationAdmin(ReadOnlyAdmin):
     list_display = ("opened_at", "user", "closed_at")
     list_select_related = ("user",)
-    list_filter = (("closed_at", admin.EmptyFieldListFilter), days("opened_at", "开始时间"))
+    list_filter = (("closed_at", admin.EmptyFieldListFilter), days("opened_at", _("开始时间")))
     search_fields = ("user__phone__contains", "user__nickname__startswith", "user__code__exact")
-    search_help_text = "手机号的任意几位、昵称的开头,或完整的网关编号"
+    search_help_text = _("手机号的任意几位、昵称的开头,或完整的网关编号")
     ordering = ("-opened_at", "-id")
-    reached_from = {"accounts.user": ("user", "客服会话")}
+    reached_from = {"accounts.user": ("user", _("客服会话"))}
 
 
 @admin.register(ForwardedMessage)
 class ForwardedMessageAdmin(ReadOnlyAdmin):
     list_display = ("id", "said_at", "user", "kind", "status", "try_count", "settled_at", "reason")
     list_select_related = ("conversation__user",)
-    list_filter = ("status", days("said_at", "发送时间"))
+    list_filter = ("status", days("said_at", _("发送时间")))
     ordering = ("-said_at", "-id")
-    reached_from = {"feedback.conversation": ("conversation", "转发给客服的消息")}
+    reached_from = {"feedback.conversation": ("conversation", _("转发给客服的消息"))}
 
-    @admin.display(description="用户")
+    @admin.display(description=_("用户"))
     def user(self, message: ForwardedMessage) -> str:
         return str(message.conversation.user)
 
 
 dashboard.register_task(
-    "待答复反馈",
+    _("待答复反馈"),
     page="feedback_problem",
     query="state=open",
     permission="feedback.view_problem",

@@ -32,7 +32,7 @@ class RatingInline(ReadOnlyInline):
 
 # Operators do not choose ROBOT_KICKED and ROBOT_BANNED: the gateway's events set them.
 _REASONS = [
-    (reason.value, _(reason.label))
+    (reason.value, reason.label)
     for reason in CancelReason
     if reason not in (CancelReason.ROBOT_KICKED, CancelReason.ROBOT_BANNED)
 ]
@@ -44,7 +44,10 @@ class CancelForm(forms.Form):
     )
 
 
-_SERVICE_STATES = {"1": ("服务中", Q(cancelled_at__isnull=True)), "0": ("已注销", Q(cancelled_at__isnull=False))}
+_SERVICE_STATES = {
+    "1": (_("服务中"), Q(cancelled_at__isnull=True)),
+    "0": (_("已注销"), Q(cancelled_at__isnull=False)),
+}
 _STARS = [(star, f"{star}★") for star in range(1, 6)]
 
 
@@ -66,13 +69,13 @@ class GroupAdmin(ReadOnlyAdmin):
     )
     list_select_related = ("user", "robot")
     list_filter = (
-        states("served", "状态", _SERVICE_STATES),
-        among("star", "星级", _STARS),
+        states("served", _("状态"), _SERVICE_STATES),
+        among("star", _("星级"), _STARS),
         "is_legacy",
         "cancel_reason",
         "launch_switch",
-        days("bound_at", "绑定时间"),
-        exactly("robot__code", "机器人编号"),
+        days("bound_at", _("绑定时间")),
+        exactly("robot__code", _("机器人编号")),
     )
     search_fields = (
         "name__startswith",
@@ -81,9 +84,9 @@ class GroupAdmin(ReadOnlyAdmin):
         "user__nickname__startswith",
         "user__code__exact",
     )
-    search_help_text = "群名或用户昵称的开头、手机号的任意几位,或完整的网关编号"
+    search_help_text = _("群名或用户昵称的开头、手机号的任意几位,或完整的网关编号")
     ordering = ("-bound_at", "id")
-    reached_from = {"accounts.user": ("user", "群"), "robots.robot": ("robot", "群")}
+    reached_from = {"accounts.user": ("user", _("群")), "robots.robot": ("robot", _("群"))}
     inlines = (RatingInline,)
     actions = ("cancel", *EXPORTS)
 
@@ -91,12 +94,12 @@ class GroupAdmin(ReadOnlyAdmin):
         return super().is_action_available(action, obj) and obj.cancelled_at is None
 
     @confirmed(
-        "注销群",
+        _("注销群"),
         permission="groups.cancel_group",
-        question="机器人将退出这些群,不再收益和发送;未发出的消息一并取消。此操作不可撤销。",
+        question=_("机器人将退出这些群,不再收益和发送;未发出的消息一并取消。此操作不可撤销。"),
         form=CancelForm,
-        did="已注销",
-        why_not="之前已经注销",
+        did=_("已注销"),
+        why_not=_("之前已经注销"),
     )
     def cancel(self, chosen: Confirmed) -> int:
         reason = CancelReason(chosen.fields["reason"])
@@ -106,7 +109,7 @@ class GroupAdmin(ReadOnlyAdmin):
 @admin.register(CancelJob)
 class CancelJobAdmin(ReadOnlyAdmin):
     list_display = ("asked_at", "asked_by", "reason", "__str__", "cancelled_count", "done_at")
-    list_filter = (("done_at", admin.EmptyFieldListFilter), "reason", days("asked_at", "提交时间"))
+    list_filter = (("done_at", admin.EmptyFieldListFilter), "reason", days("asked_at", _("提交时间")))
     fields = ("asked_at", "asked_by", "reason", "position", "cancelled_count", "done_at")
 
 
@@ -114,14 +117,14 @@ class CancelJobAdmin(ReadOnlyAdmin):
 class GroupMessageAdmin(ReadOnlyAdmin):
     list_display = ("sent_at", "group", "sender_code", "is_robot", "summary")
     list_select_related = ("group",)
-    list_filter = (days("sent_at", "发送时间"),)
+    list_filter = (days("sent_at", _("发送时间")),)
     search_fields = ("group__code__exact",)
-    search_help_text = "请输入完整的群编号"
+    search_help_text = _("请输入完整的群编号")
     ordering = ("-sent_at", "-id")
     requires_filter = True
-    reached_from = {"groups.group": ("group", "群消息")}
+    reached_from = {"groups.group": ("group", _("群消息"))}
 
-    @admin.display(description="内容")
+    @admin.display(description=_("内容"))
     def summary(self, message: GroupMessage) -> str:
         return message.summary
 
@@ -130,24 +133,24 @@ class GroupMessageAdmin(ReadOnlyAdmin):
 class GroupStatisticsAdmin(ReadOnlyAdmin):
     list_display = ("day", "group", "member_count", "joined_count", "left_count", "speaker_count")
     list_select_related = ("group",)
-    list_filter = (days("day", "日期", of_moments=False),)
+    list_filter = (days("day", _("日期"), of_moments=False),)
     search_fields = ("group__code__exact", "group__name__startswith")
-    search_help_text = "完整的群编号,或群名的开头"
+    search_help_text = _("完整的群编号,或群名的开头")
     ordering = ("-day", "id")
-    reached_from = {"groups.group": ("group", "群数据")}
+    reached_from = {"groups.group": ("group", _("群数据"))}
 
 
 @admin.register(Mention)
 class MentionAdmin(ReadOnlyAdmin):
     list_display = ("mentioned_at", "group", "summary", "read_at")
     list_select_related = ("group", "message")
-    list_filter = (("read_at", admin.EmptyFieldListFilter), days("mentioned_at", "时间"))
+    list_filter = (("read_at", admin.EmptyFieldListFilter), days("mentioned_at", _("时间")))
     search_fields = ("group__code__exact",)
-    search_help_text = "完整的群编号"
+    search_help_text = _("完整的群编号")
     ordering = ("-mentioned_at", "-message_id")
-    reached_from = {"groups.group": ("group", "@消息")}
+    reached_from = {"groups.group": ("group", _("@消息"))}
 
-    @admin.display(description="内容")
+    @admin.display(description=_("内容"))
     def summary(self, mention: Mention) -> str:
         return mention.message.summary
 
@@ -158,16 +161,16 @@ class MemberAdmin(ReadOnlyAdmin):
     list_select_related = ("group",)
     list_filter = (("left_at", admin.EmptyFieldListFilter),)
     search_fields = ("group__code__exact",)
-    search_help_text = "完整的群编号"
+    search_help_text = _("完整的群编号")
     ordering = ("-id",)
-    reached_from = {"groups.group": ("group", "群成员")}
+    reached_from = {"groups.group": ("group", _("群成员"))}
 
 
 dashboard.register_chart(
-    "群",
+    _("群"),
     permission="groups.view_group",
     lines=[
-        ("groups.bound", "绑定", dashboard.per_day(Group.objects.all, "bound_at")),
-        ("groups.cancelled", "注销", dashboard.per_day(Group.objects.all, "cancelled_at")),
+        ("groups.bound", _("绑定"), dashboard.per_day(Group.objects.all, "bound_at")),
+        ("groups.cancelled", _("注销"), dashboard.per_day(Group.objects.all, "cancelled_at")),
     ],
 )

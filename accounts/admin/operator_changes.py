@@ -7,7 +7,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts import operator_changes
 from accounts.models import OperatorChange
@@ -16,7 +17,7 @@ from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed
 from config.backoffice.base import ReadOnlyAdmin
 from config.backoffice.filters import days
 
-_RIGHTS = (("roles", "角色"), ("is_active", "启用"), ("is_superuser", "超级用户"))
+_RIGHTS = (("roles", _("角色")), ("is_active", _("启用")), ("is_superuser", _("超级用户")))
 
 
 def _differences(change: OperatorChange) -> list[tuple[str, str, str]]:
@@ -25,7 +26,7 @@ def _differences(change: OperatorChange) -> list[tuple[str, str, str]]:
     if after is None:
         return []
     return [
-        (_(label), _display(before[name]), _display(after[name]))
+        (str(label), _display(before[name]), _display(after[name]))
         for name, label in _RIGHTS
         if before[name] != after[name]
     ]
@@ -33,14 +34,14 @@ def _differences(change: OperatorChange) -> list[tuple[str, str, str]]:
 
 def _display(value: Any) -> str:
     if isinstance(value, bool):
-        return _("是") if value else _("否")
+        return gettext("是") if value else gettext("否")
     return "、".join(value) or "-"
 
 
 def _lines(chosen: QuerySet[OperatorChange]) -> list[str]:
     """Return a line for each change: the person who proposed it, its kind, the operator and the rights that change."""
     rows = chosen[:SHOWN]
-    return [f"{row.asked_by}：{_(row.get_kind_display())} {row.username} {_summary(row)}".rstrip() for row in rows]
+    return [f"{row.asked_by}：{row.get_kind_display()} {row.username} {_summary(row)}".rstrip() for row in rows]
 
 
 def _summary(change: OperatorChange) -> str:
@@ -62,7 +63,7 @@ class OperatorChangeAdmin(ReadOnlyAdmin):
         "decided_by",
         "reason",
     )
-    list_filter = ("status", "kind", days("asked_at", "提交时间"))
+    list_filter = ("status", "kind", days("asked_at", _("提交时间")))
     ordering = ("-id",)
     fields = (
         ("asked_at", "asked_by"),
@@ -82,43 +83,43 @@ class OperatorChangeAdmin(ReadOnlyAdmin):
     def is_action_available(self, action: str, obj: Any) -> bool:
         return super().is_action_available(action, obj) and obj.status == OperatorChange.Status.WAITING
 
-    @admin.display(description="变更")
+    @admin.display(description=_("变更"))
     def summary(self, change: OperatorChange) -> str:
         return _summary(change)
 
-    @admin.display(description="变更")
+    @admin.display(description=_("变更"))
     def comparison(self, change: OperatorChange) -> SafeString:
         rows = format_html_join("", "<tr><th>{}</th><td>{}</td><td>→ {}</td></tr>", _differences(change))
         return format_html("<table>{}</table>", rows)
 
     @confirmed(
-        "确认变更",
+        _("确认变更"),
         permission="accounts.decide_operatorchange",
-        title="确认运营人员变更",
-        question="这些变更将立即生效。请先向提交人以外的人核实；自己提交的要由另一名管理员确认。",
+        title=_("确认运营人员变更"),
+        question=_("这些变更将立即生效。请先向提交人以外的人核实；自己提交的要由另一名管理员确认。"),
         lines=_lines,
-        did="已确认",
-        why_not="已经处理或不能由你确认",
+        did=_("已确认"),
+        why_not=_("已经处理或不能由你确认"),
     )
     def confirm(self, chosen: Confirmed) -> int:
         return chosen.call_each(operator_changes.confirm)
 
     @confirmed(
-        "拒绝变更",
+        _("拒绝变更"),
         permission="accounts.decide_operatorchange",
-        title="拒绝运营人员变更",
-        question="这些变更不会生效。自己提交的可以撤回。",
+        title=_("拒绝运营人员变更"),
+        question=_("这些变更不会生效。自己提交的可以撤回。"),
         lines=_lines,
         form=ReasonForm,
-        did="已拒绝",
-        why_not="已经处理",
+        did=_("已拒绝"),
+        why_not=_("已经处理"),
     )
     def refuse(self, chosen: Confirmed) -> int:
         return chosen.call_each(operator_changes.refuse)
 
 
 dashboard.register_task(
-    "待确认的运营人员变更",
+    _("待确认的运营人员变更"),
     page="accounts_operatorchange",
     query="status__exact=0",
     permission="accounts.view_operatorchange",

@@ -22,7 +22,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from config.backoffice.texts import VisibleCharField
+from config.backoffice.texts import Label, VisibleCharField
 from config.errors import Conflict
 
 SHOWN = 20
@@ -68,7 +68,7 @@ class Confirmed:
         return done
 
 
-def action(description: str, *, permission: str) -> Callable[[Any], Any]:
+def action(description: Label, *, permission: str) -> Callable[[Any], Any]:
     """Mark a method as an action of chosen rows, for operators who have the permission."""
 
     def mark(method: Any) -> Any:
@@ -78,7 +78,7 @@ def action(description: str, *, permission: str) -> Callable[[Any], Any]:
     return mark
 
 
-def button(description: str, *, permission: str, takes_file: bool = False) -> Callable[[Any], Any]:
+def button(description: Label, *, permission: str, takes_file: bool = False) -> Callable[[Any], Any]:
     """Mark a method as a button above the list. `takes_file`: its page accepts a file of up to MAX_UPLOAD_BYTES."""
 
     def mark(method: Any) -> Any:
@@ -89,13 +89,13 @@ def button(description: str, *, permission: str, takes_file: bool = False) -> Ca
 
 
 def confirmed(
-    description: str,
+    description: Label,
     *,
     permission: str,
-    question: str,
-    did: str = "",
-    why_not: str = "",
-    title: str = "",
+    question: Label,
+    did: Label = "",
+    why_not: Label = "",
+    title: Label = "",
     form: type[forms.Form] = EmptyForm,
     lines: Callable[[QuerySet[Any]], Sequence[str]] | None = None,
     total: Callable[[QuerySet[Any]], str] | None = None,
@@ -143,12 +143,12 @@ def confirmed(
 
 
 def confirmed_button(
-    description: str,
+    description: Label,
     *,
     permission: str,
-    question: str,
-    did: str,
-    why_not: str,
+    question: Label,
+    did: Label,
+    why_not: Label,
     form: type[forms.Form] = EmptyForm,
 ) -> Callable[[Callable[[Any, Confirmed], bool]], Any]:
     """Make a button above a list from a method that takes what was confirmed and returns whether it changed a thing."""
@@ -185,8 +185,8 @@ def _fingerprint(keys: Iterable[Any]) -> str:
 
 
 def _page(
-    model_admin: Any, request: HttpRequest, title: str, question: str, form: forms.Form, context: dict[str, Any]
+    model_admin: Any, request: HttpRequest, title: Label, question: Label, form: forms.Form, context: dict[str, Any]
 ) -> HttpResponse:
     shared = {**model_admin.admin_site.each_context(request), "opts": model_admin.opts}
-    page = {"title": _(title), "question": _(question), "form": form}
+    page = {"title": title, "question": question, "form": form}
     return TemplateResponse(request, "admin/confirm_action.html", {**shared, **page, **context})

@@ -10,13 +10,14 @@ from django.db import models
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from config.backoffice.actions import action
 from config.backoffice.changelist import CappedPaginator, FastChangeList, FastSearch
 from config.backoffice.export import as_csv, as_xlsx
 from config.backoffice.filters import parameters_of
-from config.backoffice.texts import PlainDecimalField, PlainIntegerField, VisibleCharField
+from config.backoffice.texts import Label, PlainDecimalField, PlainIntegerField, VisibleCharField
 from config.backoffice.versions import VersionedFormSet, versioned
 
 EXPORTS = ("export", "export_xlsx")
@@ -38,7 +39,7 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
     list_per_page = 50
     sortable_by: ClassVar[Any] = ()
     actions: tuple[str, ...] = EXPORTS
-    reached_from: ClassVar[dict[str, tuple[str, str]]] = {}
+    reached_from: ClassVar[dict[str, tuple[str, Label]]] = {}
     list_buttons: tuple[str, ...] = ()
     formfield_overrides: ClassVar[Any] = {
         models.CharField: {"form_class": VisibleCharField},
@@ -82,21 +83,23 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
             if found and (name == _DELETE or request.user.has_perm(getattr(found[0], "permission", "")))
         }
 
-    @action("导出所选为 CSV", permission=_EXPORT)
+    @action(_("导出所选为 CSV"), permission=_EXPORT)
     def export(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         """Export the list's columns of the selected rows, or of all rows that match the filters."""
         return as_csv(self, request, queryset)
 
-    @action("导出所选为 Excel", permission=_EXPORT)
+    @action(_("导出所选为 Excel"), permission=_EXPORT)
     def export_xlsx(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         return as_xlsx(self, request, queryset)
 
-    def report(self, request: HttpRequest, *, done: int, chosen: int, did: str, why_not: str) -> None:
+    def report(self, request: HttpRequest, *, done: int, chosen: int, did: Label, why_not: Label) -> None:
         """Show how many rows were changed, and why the others were not."""
         if done:
-            self.message_user(request, _("%(did)s %(done)s 条。") % {"did": _(did), "done": done}, messages.SUCCESS)
+            self.message_user(
+                request, gettext("%(did)s %(done)s 条。") % {"did": did, "done": done}, messages.SUCCESS
+            )
         if chosen > done:
-            text = _("%(count)s 条没有变化:%(why)s。") % {"count": chosen - done, "why": _(why_not)}
+            text = gettext("%(count)s 条没有变化:%(why)s。") % {"count": chosen - done, "why": why_not}
             self.message_user(request, text, messages.WARNING)
 
     def change_view(
@@ -160,14 +163,14 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
         return HttpResponseRedirect(f"{reverse('admin:config_auditentry_changelist')}?{query}")
 
 
-def related_lists(model_admin: admin.ModelAdmin, request: HttpRequest, object_id: str) -> list[tuple[str, str]]:
+def related_lists(model_admin: admin.ModelAdmin, request: HttpRequest, object_id: str) -> list[tuple[Label, str]]:
     """Return (title, address) of the lists with rows of this object that the operator may see."""
-    label, found = model_admin.opts.label_lower, []
+    label, found = model_admin.opts.label_lower, list[tuple[Label, str]]()
     for model, other in model_admin.admin_site._registry.items():
         lookup, title = getattr(other, "reached_from", {}).get(label, ("", ""))
         if lookup and other.has_view_permission(request):
             address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-            found.append((_(title), f"{address}?{urlencode({lookup: object_id})}"))
+            found.append((title, f"{address}?{urlencode({lookup: object_id})}"))
     return found
 
 

@@ -22,10 +22,10 @@ from earnings.payouts import pauses, state
 LONG_UNKNOWN_TRIES = 5  # queries since the last change of state: 18 minutes or more (state.QUERY_DELAYS)
 _UNKNOWN = Q(state=Payout.State.SENT, needs_operator_at__isnull=True, try_count__gte=LONG_UNKNOWN_TRIES)
 _ATTENTION = {
-    "operator": ("要人工确认", Payout.LEFT_TO_OPERATORS),
-    "contradicted": ("与微信结果不符", Payout.CONTRADICTED),
-    "unknown": ("结果久未查明", Q(ended_at__isnull=True) & _UNKNOWN),
-    "failed": ("失败", Q(state=Payout.State.FAILED)),
+    "operator": (_("要人工确认"), Payout.LEFT_TO_OPERATORS),
+    "contradicted": (_("与微信结果不符"), Payout.CONTRADICTED),
+    "unknown": (_("结果久未查明"), Q(ended_at__isnull=True) & _UNKNOWN),
+    "failed": (_("失败"), Q(state=Payout.State.FAILED)),
 }
 
 
@@ -68,11 +68,11 @@ class PayoutAdmin(ReadOnlyAdmin):
         "note",
     )
     list_select_related = ("withdrawal",)
-    list_filter = ("state", states("attention", "需要处理", _ATTENTION), days("created_at", "创建时间"))
+    list_filter = ("state", states("attention", _("需要处理"), _ATTENTION), days("created_at", _("创建时间")))
     search_fields = ("withdrawal__user__phone__contains",)
-    search_help_text = "手机号的任意几位"
+    search_help_text = _("手机号的任意几位")
     ordering = ("-created_at", "withdrawal_id")
-    reached_from = {"earnings.withdrawal": ("withdrawal", "打款")}
+    reached_from = {"earnings.withdrawal": ("withdrawal", _("打款"))}
     exclude = ("package_info",)
     actions = ("decide", "close_contradiction", *EXPORTS)
     list_buttons = ("pause", "resume")
@@ -85,38 +85,38 @@ class PayoutAdmin(ReadOnlyAdmin):
         return obj.ended_at is None and obj.needs_operator_at is not None
 
     @confirmed(
-        "人工确认结果",
+        _("人工确认结果"),
         permission="earnings.decide_payout",
-        title="人工确认打款结果",
-        question="微信支付已查不到结果。请先在商户平台核对,再写明依据。确认后不能更改。",
+        title=_("人工确认打款结果"),
+        question=_("微信支付已查不到结果。请先在商户平台核对,再写明依据。确认后不能更改。"),
         lines=_lines,
         form=DecisionForm,
-        did="已确认",
-        why_not="不需要人工确认",
+        did=_("已确认"),
+        why_not=_("不需要人工确认"),
     )
     def decide(self, chosen: Confirmed) -> int:
         return _apply_to_each(chosen, state.decide)
 
     @confirmed(
-        "核对完毕",
+        _("核对完毕"),
         permission="earnings.decide_payout",
-        title="与微信结果不符的打款核对完毕",
-        question="不改变打款结果和余额,只记录已经处理。请写明核对结果和处理办法。",
+        title=_("与微信结果不符的打款核对完毕"),
+        question=_("不改变打款结果和余额,只记录已经处理。请写明核对结果和处理办法。"),
         lines=_lines,
         form=ReasonForm,
-        did="已确认",
-        why_not="与微信结果没有不符",
+        did=_("已确认"),
+        why_not=_("与微信结果没有不符"),
     )
     def close_contradiction(self, chosen: Confirmed) -> int:
         return _apply_to_each(chosen, state.close_contradiction)
 
     @confirmed_button(
-        "暂停打款",
+        _("暂停打款"),
         permission="earnings.pause_payouts",
-        question="将停止发起新的打款,直到恢复。已经发起的照常查询结果。",
+        question=_("将停止发起新的打款,直到恢复。已经发起的照常查询结果。"),
         form=ReasonForm,
-        did="已暂停打款",
-        why_not="打款已经暂停",
+        did=_("已暂停打款"),
+        why_not=_("打款已经暂停"),
     )
     def pause(self, chosen: Confirmed) -> bool:
         """Stop sending new payouts to WeChat Pay until an operator resumes."""
@@ -126,11 +126,11 @@ class PayoutAdmin(ReadOnlyAdmin):
         return False
 
     @confirmed_button(
-        "恢复打款",
+        _("恢复打款"),
         permission="earnings.pause_payouts",
-        question="将恢复发起打款,等待中的打款会立即发出。请先确认暂停的原因已经解决。",
-        did="已恢复打款",
-        why_not="打款没有暂停",
+        question=_("将恢复发起打款,等待中的打款会立即发出。请先确认暂停的原因已经解决。"),
+        did=_("已恢复打款"),
+        why_not=_("打款没有暂停"),
     )
     def resume(self, chosen: Confirmed) -> bool:
         """Resume sending after a confirmation, because the waiting payouts are sent at once."""
@@ -156,15 +156,15 @@ def _failed_today() -> QuerySet[Payout]:
 
 
 for title, query, count in (
-    ("打款已暂停", "", _paused),
-    ("打款要人工确认", "attention=operator", dashboard.counted(Payout.objects.needing_an_operator)),
-    ("打款与微信结果不符", "attention=contradicted", dashboard.counted(Payout.objects.contradicted)),
+    (_("打款已暂停"), "", _paused),
+    (_("打款要人工确认"), "attention=operator", dashboard.counted(Payout.objects.needing_an_operator)),
+    (_("打款与微信结果不符"), "attention=contradicted", dashboard.counted(Payout.objects.contradicted)),
     (
-        "打款结果久未查明",
+        _("打款结果久未查明"),
         "attention=unknown",
         dashboard.counted(lambda: Payout.objects.filter(_ATTENTION["unknown"][1])),
     ),
-    ("今天打款失败", "attention=failed", dashboard.counted(_failed_today)),
+    (_("今天打款失败"), "attention=failed", dashboard.counted(_failed_today)),
 ):
     dashboard.register_task(
         title,
