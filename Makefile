@@ -39,7 +39,10 @@ lock: install-dev ## Write requirements*.txt anew from requirements*.in: every p
 	@$(LOCK) --output-file requirements.txt requirements.in
 	@$(LOCK) --output-file requirements-dev.txt requirements-dev.in
 
-words: install-dev ## Compile the English words of the admin and the sentences of refusals (config/locale).
+words: install-dev ## Collect the marked texts for translation, and compile the translations (config/locale).
+	@if command -v xgettext >/dev/null; then \
+		$(BIN)/python manage.py makemessages --locale en --no-location --no-obsolete --ignore .venv --ignore .run --ignore tests; \
+	else echo "GNU gettext is not installed: new texts are not collected, only compiled."; fi
 	@$(BIN)/python -c "import glob, polib; [polib.pofile(po).save_as_mofile(po[:-2] + 'mo') for po in glob.glob('config/locale/*/LC_MESSAGES/django.po')]"
 
 install: $(VENV)/.runtime ## Make the virtual environment.

@@ -1,8 +1,9 @@
 """Django configuration of the accounts app."""
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class AccountsConfig(AppConfig):
     name = "accounts"
-    verbose_name = "用户"
+    verbose_name = _("用户")

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from django.db.models import Q
+from django.utils.translation import gettext_noop
 
 from accounts.models import OperatorChange, User
 from config.errors import Conflict
@@ -18,7 +19,7 @@ from config.models import ApiKey, AuditEntry
 from config.platform.audit import DEVICE_TABLES, KEY_PREFIX, LONGEST_ACTOR
 
 LOOKBACK = timedelta(days=30)
-NOT_INDEPENDENT = (
+NOT_INDEPENDENT = gettext_noop(
     "你们中的一方在 30 天内为另一方创建过账号、设置过密码或重置过两步验证，或创建了所用的密钥，"
     "不能共同审批，请由其他运营人员通过"
 )

@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext_noop
 
 from accounts import independence
 from config.errors import Conflict
@@ -15,7 +16,7 @@ from config.models import ApiKey
 
 
 class OwnApiKey(Conflict):
-    message = "自己创建的密钥要由另一名管理员确认"
+    message = gettext_noop("自己创建的密钥要由另一名管理员确认")
 
 
 def confirm_key(pk: UUID, *, by: str, at: datetime) -> bool:

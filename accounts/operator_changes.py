@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import Group as Role
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext_noop
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
@@ -25,19 +26,19 @@ NO_RIGHTS: Rights = {"roles": [], "is_active": False, "is_superuser": False}
 
 
 class OperatorChangeWaiting(Conflict):
-    message = "该运营人员已有同样的变更待确认"
+    message = gettext_noop("该运营人员已有同样的变更待确认")
 
 
 class OperatorChangedMeanwhile(Conflict):
-    message = "该运营人员的权限已被修改，请重新提交"
+    message = gettext_noop("该运营人员的权限已被修改，请重新提交")
 
 
 class OperatorNameTaken(Conflict):
-    message = "该登录名已被使用，请重新提交"
+    message = gettext_noop("该登录名已被使用，请重新提交")
 
 
 class OwnOperatorChange(Conflict):
-    message = "自己提交的或自己账号的变更，要由另一名管理员确认"
+    message = gettext_noop("自己提交的或自己账号的变更，要由另一名管理员确认")
 
 
 def rights_of(operator: User) -> Rights:

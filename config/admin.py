@@ -14,6 +14,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 from django_celery_beat.models import (
     ClockedSchedule,
     CrontabSchedule,
@@ -23,14 +24,16 @@ from django_celery_beat.models import (
 )
 
 from config.backoffice import dashboard
-from config.backoffice.actions import confirmation
-from config.backoffice.base import EXPORTS, ReadOnlyAdmin, permission_check
+from config.backoffice.actions import Confirmed, action, confirmed
+from config.backoffice.base import EXPORTS, ReadOnlyAdmin
 from config.backoffice.filters import days, exactly, states
 from config.models import AuditEntry, Marquee, PageVisit, ShortLink, SiteStatus
 from config.platform import audit
 from config.platform.dates import shanghai_time
 from config.platform.wakeups import start_soon
 from config.site import status
+
+_CHANGE_JOB = "django_celery_beat.change_periodictask"
 
 for schedule in (ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule):
     admin.site.unregister(schedule)  # the schedule is defined in code: config/celery.py
@@ -40,7 +43,7 @@ for schedule in (ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTas
 class ShortLinkAdmin(ReadOnlyAdmin):
     list_display = ("slug", "url", "click_count", "created_at")
     search_fields = ("slug__exact", "url__exact")
-    search_help_text = "完整的短码或目标地址"
+    search_help_text = _("完整的短码或目标地址")
     ordering = ("-id",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -56,7 +59,7 @@ class _Current(ReadOnlyAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm(f"config.add_{self.opts.model_name}"))
 
-    @admin.display(description="预览")
+    @admin.display(description=_("预览"))
     def preview(self, row: Any) -> SafeString:
         """Return the preview of the row as clients show it. A script updates it while the operator types."""
         return format_html(
@@ -110,34 +113,31 @@ class JobAdmin(ReadOnlyAdmin):
     fields = ("name", "description", "task", "schedule", "enabled", "last_run_at", "total_run_count")
     readonly_fields = ("schedule",)
     actions = ("run_now", "pause", "resume", *EXPORTS)
-    has_change_job_permission = permission_check("django_celery_beat.change_periodictask")
 
-    @admin.display(description="时间")
+    @admin.display(description=_("时间"))
     def schedule(self, job: PeriodicTask) -> str:
         return str(job.crontab or job.interval or "")
 
     def is_action_available(self, action: str, obj: Any) -> bool:
         return super().is_action_available(action, obj) and action != ("resume" if obj.enabled else "pause")
 
-    @admin.action(description="立即运行", permissions=["change_job"])
+    @action(_("立即运行"), permission=_CHANGE_JOB)
     def run_now(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
         names = list(queryset.values_list("task", flat=True))
         for name in names:
             start_soon(name)
-        self.report(request, done=len(names), chosen=len(names), did="已要求运行(看最近运行时间)", why_not="")
+        self.report(request, done=len(names), chosen=len(names), did=_("已要求运行(看最近运行时间)"), why_not="")
 
-    @admin.action(description="暂停", permissions=["change_job"])
-    def pause(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> Any:
-        question = "这些任务将不再自动运行,直到恢复。消息、结算、打款可能因此停下。"
-        page, _fields, keys = confirmation(
-            self, request, queryset, action="pause", title="暂停任务", question=question
-        )
-        if page is not None:
-            return page
-        self._switch(request, queryset.filter(pk__in=keys), on=False)
-        return None
+    @confirmed(
+        _("暂停"),
+        permission=_CHANGE_JOB,
+        title=_("暂停任务"),
+        question=_("这些任务将不再自动运行,直到恢复。消息、结算、打款可能因此停下。"),
+    )
+    def pause(self, chosen: Confirmed) -> None:
+        self._switch(chosen.request, chosen.rows, on=False)
 
-    @admin.action(description="恢复", permissions=["change_job"])
+    @action(_("恢复"), permission=_CHANGE_JOB)
     def resume(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
         self._switch(request, queryset, on=True)
 
@@ -147,7 +147,7 @@ class JobAdmin(ReadOnlyAdmin):
         for job in changed:
             job.enabled = on
             job.save(update_fields=["enabled"])  # its post_save signal makes beat reload the schedule
-        self.report(request, done=len(changed), chosen=len(jobs), did="已设置", why_not="已经是该状态")
+        self.report(request, done=len(changed), chosen=len(jobs), did=_("已设置"), why_not=_("已经是该状态"))
 
 
 @admin.register(AuditEntry)
@@ -157,18 +157,20 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     list_display = ("noted_at", "actor", "action", "subject", "summary", "via")
     list_filter = (
         states(
-            "action", "动作", {str(value): (label, Q(action=value)) for value, label in AuditEntry.Action.choices}
+            "action",
+            _("动作"),
+            {str(value): (label, Q(action=value)) for value, label in AuditEntry.Action.choices},
         ),
-        days("noted_at", "时间"),
-        exactly("actor", "操作人"),
-        exactly("table_name", "数据表"),
-        exactly("row_id", "对象编号"),
+        days("noted_at", _("时间")),
+        exactly("actor", _("操作人")),
+        exactly("table_name", _("数据表")),
+        exactly("row_id", _("对象编号")),
     )
     ordering = ("-id",)
     fields = ("noted_at", "actor", "via", "action", "subject", "comparison")
     readonly_fields = ("subject", "comparison")
 
-    @admin.display(description="对象")
+    @admin.display(description=_("对象"))
     def subject(self, entry: AuditEntry) -> Any:
         model = audit.model_of(entry)
         if model is None:
@@ -180,12 +182,12 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         except NoReverseMatch:
             return title
 
-    @admin.display(description="变更")
+    @admin.display(description=_("变更"))
     def summary(self, entry: AuditEntry) -> str:
         shown = "、".join(f"{name}: {before} → {after}" for name, before, after in self._changes(entry))
         return shown if len(shown) <= 160 else f"{shown[:160]}…"
 
-    @admin.display(description="变更")
+    @admin.display(description=_("变更"))
     def comparison(self, entry: AuditEntry) -> SafeString:
         rows = format_html_join("", "<tr><th>{}</th><td>{}</td><td>→ {}</td></tr>", self._changes(entry))
         return format_html("<table>{}</table>", rows)
@@ -213,7 +215,7 @@ def _value_text(value: Any) -> str:
 
 
 dashboard.register_task(
-    "暂停的任务",
+    _("暂停的任务"),
     page="django_celery_beat_periodictask",
     query="enabled__exact=0",
     permission="django_celery_beat.view_periodictask",

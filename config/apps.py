@@ -3,11 +3,12 @@
 from importlib import import_module
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class ConfigAppConfig(AppConfig):
     name = "config"
-    verbose_name = "平台"
+    verbose_name = _("平台")
 
     def ready(self) -> None:
         import_module("config.checks")

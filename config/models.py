@@ -23,20 +23,20 @@ from config.platform.triggers import Forbid, Rule
 class Scope(models.TextChoices):
     """The permissions that a service key can carry."""
 
-    STATUS_WRITE = "status:write", "设置服务状态"
-    MARQUEE_WRITE = "marquee:write", "设置跑马灯"
-    SMS_SEND = "sms:send", "批量发送短信"
-    GROUPS_CANCEL = "groups:cancel", "批量注销群"
-    USERS_BLOCK = "users:block", "封号"
-    ROBOTS_WRITE = "robots:write", "管理机器人"
-    STARS_WRITE = "stars:write", "群星级评定"
-    LAUNCHES_WRITE = "launches:write", "群投放"
-    SETTLEMENT_WRITE = "settlement:write", "文章收益结算"
-    GATEWAY_EVENTS = "gateway:events", "机器人网关事件"
-    BACKOFFICE_READ = "backoffice:read", "后台列表"
-    WITHDRAWALS_REVIEW = "withdrawals:review", "审核提现"
-    LINKS_WRITE = "links:write", "短链"
-    AUTH_ISSUE = "auth:issue", "代用户登录"
+    STATUS_WRITE = "status:write", _("设置服务状态")
+    MARQUEE_WRITE = "marquee:write", _("设置跑马灯")
+    SMS_SEND = "sms:send", _("批量发送短信")
+    GROUPS_CANCEL = "groups:cancel", _("批量注销群")
+    USERS_BLOCK = "users:block", _("封号")
+    ROBOTS_WRITE = "robots:write", _("管理机器人")
+    STARS_WRITE = "stars:write", _("群星级评定")
+    LAUNCHES_WRITE = "launches:write", _("群投放")
+    SETTLEMENT_WRITE = "settlement:write", _("文章收益结算")
+    GATEWAY_EVENTS = "gateway:events", _("机器人网关事件")
+    BACKOFFICE_READ = "backoffice:read", _("后台列表")
+    WITHDRAWALS_REVIEW = "withdrawals:review", _("审核提现")
+    LINKS_WRITE = "links:write", _("短链")
+    AUTH_ISSUE = "auth:issue", _("代用户登录")
 
 
 CONFIRMED_SCOPES = (Scope.WITHDRAWALS_REVIEW,)  # a second administrator confirms a key with one of these
@@ -56,42 +56,42 @@ class ApiKey(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    name = models.CharField("名称", max_length=80)
-    prefix = models.CharField("前缀", max_length=8, help_text="密钥的前几位,便于辨认")
+    name = models.CharField(_("名称"), max_length=80)
+    prefix = models.CharField(_("前缀"), max_length=8, help_text=_("密钥的前几位,便于辨认"))
     key_hash = models.CharField(max_length=64, unique=True, editable=False)
-    scopes = ArrayField(models.CharField(max_length=32, choices=Scope.choices), verbose_name="权限范围")
-    created_at = models.DateTimeField("创建时间", auto_now_add=True)
+    scopes = ArrayField(models.CharField(max_length=32, choices=Scope.choices), verbose_name=_("权限范围"))
+    created_at = models.DateTimeField(_("创建时间"), auto_now_add=True)
     created_by = models.CharField(
-        "创建人", max_length=80, blank=True, editable=False
+        _("创建人"), max_length=80, blank=True, editable=False
     )  # empty: created by no operator
-    confirmed_at = models.DateTimeField("确认时间", null=True, blank=True, editable=False)
-    confirmed_by = models.CharField("确认人", max_length=80, blank=True, editable=False)
+    confirmed_at = models.DateTimeField(_("确认时间"), null=True, blank=True, editable=False)
+    confirmed_by = models.CharField(_("确认人"), max_length=80, blank=True, editable=False)
     expires_at = models.DateTimeField(
-        "失效时间", null=True, blank=True, help_text="到这一刻为止有效；不填则一直有效"
+        _("失效时间"), null=True, blank=True, help_text=_("到这一刻为止有效；不填则一直有效")
     )
     networks = ArrayField(
         models.CharField(max_length=43),
         default=list,
         blank=True,
-        verbose_name="允许的地址",
-        help_text="只接受来自这些地址或网段的调用，每行一个，如 203.0.113.7 或 10.1.0.0/16；不填则不限制",
+        verbose_name=_("允许的地址"),
+        help_text=_("只接受来自这些地址或网段的调用，每行一个，如 203.0.113.7 或 10.1.0.0/16；不填则不限制"),
     )
-    last_used_at = models.DateTimeField("最近使用", null=True, blank=True)
-    last_used_from = models.GenericIPAddressField("最近使用的地址", null=True, blank=True)
-    revoked_at = models.DateTimeField("吊销时间", null=True, blank=True)
+    last_used_at = models.DateTimeField(_("最近使用"), null=True, blank=True)
+    last_used_from = models.GenericIPAddressField(_("最近使用的地址"), null=True, blank=True)
+    revoked_at = models.DateTimeField(_("吊销时间"), null=True, blank=True)
     revoked_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.PROTECT,
         null=True,
         blank=True,
         related_name="+",
-        verbose_name="吊销人",
+        verbose_name=_("吊销人"),
     )
 
     objects = ApiKeyQuerySet.as_manager()
 
     class Meta:
-        verbose_name = verbose_name_plural = "接口密钥"
+        verbose_name = verbose_name_plural = _("接口密钥")
         permissions = [("revoke_apikey", "吊销密钥"), ("confirm_apikey", "确认密钥")]
         ordering = ["-created_at", "id"]
         constraints = [
@@ -163,15 +163,15 @@ class ShortLink(models.Model):
     """A short address that redirects to a long address. The same long address always has the same short address."""
 
     id = models.BigAutoField(primary_key=True)
-    slug = models.CharField("短码", max_length=64, unique=True)  # a secret link stores the hash of its slug
-    url = models.CharField("目标地址", max_length=2048)
+    slug = models.CharField(_("短码"), max_length=64, unique=True)  # a secret link stores the hash of its slug
+    url = models.CharField(_("目标地址"), max_length=2048)
     url_hash = models.CharField(max_length=64, unique=True, editable=False)
     is_secret = models.BooleanField(default=False, editable=False)  # hidden from operators: it carries a key
-    click_count = models.BigIntegerField("点击数", default=0)
-    created_at = models.DateTimeField("创建时间", auto_now_add=True)
+    click_count = models.BigIntegerField(_("点击数"), default=0)
+    created_at = models.DateTimeField(_("创建时间"), auto_now_add=True)
 
     class Meta:
-        verbose_name = verbose_name_plural = "短链"
+        verbose_name = verbose_name_plural = _("短链")
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(condition=Q(click_count__gte=0), name="short_link_clicks_not_negative"),
@@ -191,8 +191,8 @@ def revoke(key: ApiKey, *, by: Any, at: datetime) -> bool:
 
 
 class ServiceStatus(models.IntegerChoices):
-    RUNNING = 1, "正常"
-    MAINTENANCE = 2, "维护"
+    RUNNING = 1, _("正常")
+    MAINTENANCE = 2, _("维护")
 
 
 class SiteStatus(models.Model):
@@ -200,13 +200,13 @@ class SiteStatus(models.Model):
 
     Status: TypeAlias = ServiceStatus
 
-    status = models.SmallIntegerField("状态", choices=Status.choices)
-    upgrade_end = models.CharField("维护结束时间", max_length=100, blank=True)  # clients show it unchanged
-    set_at = models.DateTimeField("设置时间")
-    set_by = models.CharField("设置人", max_length=80)
+    status = models.SmallIntegerField(_("状态"), choices=Status.choices)
+    upgrade_end = models.CharField(_("维护结束时间"), max_length=100, blank=True)  # clients show it unchanged
+    set_at = models.DateTimeField(_("设置时间"))
+    set_by = models.CharField(_("设置人"), max_length=80)
 
     class Meta:
-        verbose_name = verbose_name_plural = "服务状态"
+        verbose_name = verbose_name_plural = _("服务状态")
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(
@@ -227,13 +227,13 @@ class SiteStatus(models.Model):
 class Marquee(models.Model):
     """The scrolling line of the home page. The newest row is current, the others are history."""
 
-    is_shown = models.BooleanField("显示")
-    content = models.CharField("内容", max_length=500, blank=True)
-    set_at = models.DateTimeField("设置时间")
-    set_by = models.CharField("设置人", max_length=80)
+    is_shown = models.BooleanField(_("显示"))
+    content = models.CharField(_("内容"), max_length=500, blank=True)
+    set_at = models.DateTimeField(_("设置时间"))
+    set_by = models.CharField(_("设置人"), max_length=80)
 
     class Meta:
-        verbose_name = verbose_name_plural = "跑马灯"
+        verbose_name = verbose_name_plural = _("跑马灯")
         ordering = ["-id"]
 
     def __str__(self) -> str:
@@ -243,11 +243,11 @@ class Marquee(models.Model):
 class PageVisit(models.Model):
     """The number of times that the client was opened on a day."""
 
-    day = models.DateField("日期", unique=True)
-    visit_count = models.PositiveBigIntegerField("访问次数", default=0)
+    day = models.DateField(_("日期"), unique=True)
+    visit_count = models.PositiveBigIntegerField(_("访问次数"), default=0)
 
     class Meta:
-        verbose_name = verbose_name_plural = "访问量"
+        verbose_name = verbose_name_plural = _("访问量")
         ordering = ["-day"]
 
     def __str__(self) -> str:
@@ -276,22 +276,22 @@ class AuditEntry(models.Model):
     """
 
     class Action(models.TextChoices):
-        ADDED = "I", "新增"
-        CHANGED = "U", "修改"
-        DELETED = "D", "删除"
-        EXPORTED = "E", "导出"
+        ADDED = "I", _("新增")
+        CHANGED = "U", _("修改")
+        DELETED = "D", _("删除")
+        EXPORTED = "E", _("导出")
 
     id = models.BigAutoField(primary_key=True)
-    noted_at = models.DateTimeField("时间")
-    actor = models.CharField("操作人", max_length=80)
-    via = models.CharField("入口", max_length=200, blank=True)
-    action = models.CharField("动作", max_length=1, choices=Action.choices)
-    table_name = models.CharField("数据表", max_length=63)
-    row_id = models.CharField("对象编号", max_length=128, blank=True)
-    changes = models.JSONField("变更", default=dict)  # {column: [before, after]}
+    noted_at = models.DateTimeField(_("时间"))
+    actor = models.CharField(_("操作人"), max_length=80)
+    via = models.CharField(_("入口"), max_length=200, blank=True)
+    action = models.CharField(_("动作"), max_length=1, choices=Action.choices)
+    table_name = models.CharField(_("数据表"), max_length=63)
+    row_id = models.CharField(_("对象编号"), max_length=128, blank=True)
+    changes = models.JSONField(_("变更"), default=dict)  # {column: [before, after]}
 
     class Meta:
-        verbose_name = verbose_name_plural = "操作日志"
+        verbose_name = verbose_name_plural = _("操作日志")
         permissions = [("export_lists", "导出列表")]  # each export is an entry of this log
         ordering = ["-id"]
         constraints = [models.CheckConstraint(condition=~Q(actor=""), name="audit_entry_names_somebody")]
@@ -326,7 +326,7 @@ class DayFigure(models.Model):
     value = models.DecimalField(max_digits=16, decimal_places=2)
 
     class Meta:
-        verbose_name = verbose_name_plural = "每日数字"
+        verbose_name = verbose_name_plural = _("每日数字")
         ordering = ["name", "day"]
         constraints = [models.UniqueConstraint(fields=["name", "day"], name="one_figure_per_name_and_day")]
 
@@ -344,12 +344,12 @@ class OperatorSession(AbstractBaseSession):
         null=True,
         db_constraint=False,
         related_name="+",
-        verbose_name="运营人员",
+        verbose_name=_("运营人员"),
     )
-    last_used_at = models.DateTimeField("最近使用")
+    last_used_at = models.DateTimeField(_("最近使用"))
 
     class Meta:
-        verbose_name = verbose_name_plural = "登录会话"
+        verbose_name = verbose_name_plural = _("登录会话")
         ordering = ["-last_used_at", "session_key"]
 
     def __str__(self) -> str:

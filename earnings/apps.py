@@ -3,11 +3,12 @@
 from importlib import import_module
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class EarningsConfig(AppConfig):
     name = "earnings"
-    verbose_name = "收益"
+    verbose_name = _("收益")
 
     def ready(self) -> None:
         import_module("earnings.receivers")

@@ -13,6 +13,7 @@ from django.db import models, transaction
 from django.db.models import Sum
 from django.db.models.functions import Abs, Coalesce
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from accounts import independence
 from config.errors import Conflict
@@ -35,19 +36,19 @@ FIELDS_WITHOUT_PAY = {"settle_from", "second_approval_above", "second_operator_a
 
 
 class ChangedMeanwhile(Conflict):
-    message = "这一条已被修改，请重新提交"
+    message = gettext_noop("这一条已被修改，请重新提交")
 
 
 class InForce(Conflict):
-    message = "已经生效的不能修改或删除，请新增一条从以后的日期开始"
+    message = gettext_noop("已经生效的不能修改或删除，请新增一条从以后的日期开始")
 
 
 class DaysToSettle(Conflict):
-    message = "还有未结算的日期，结算完再修改收益规则"
+    message = gettext_noop("还有未结算的日期，结算完再修改收益规则")
 
 
 class AlreadyWaiting(Conflict):
-    message = "这一条已有待确认的变更"
+    message = gettext_noop("这一条已有待确认的变更")
 
 
 @dataclass

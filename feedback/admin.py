@@ -6,23 +6,21 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from config.backoffice import dashboard
-from config.backoffice.actions import MAX_ROWS, ReasonForm, confirmation
-from config.backoffice.base import EXPORTS, ListAdmin, ReadOnlyAdmin, permission_check
+from config.backoffice.actions import MAX_ROWS, Confirmed, ReasonForm, confirmed
+from config.backoffice.base import EXPORTS, ListAdmin, ReadOnlyAdmin
 from config.backoffice.filters import days, exactly, states
 from config.backoffice.texts import VisibleCharField
 from feedback import problems
 from feedback.models import Conversation, ForwardedMessage, Problem, ProblemCategory
 
-NOT_ANSWERED = "之前已经答复或关闭,或用户没有可用的机器人"
 _STATES = {
-    "open": ("待处理", Problem.OPEN),
-    "answered": ("已答复", Q(answered_at__isnull=False)),
-    "closed": ("已关闭", Q(closed_at__isnull=False)),
+    "open": (_("待处理"), Problem.OPEN),
+    "answered": (_("已答复"), Q(answered_at__isnull=False)),
+    "closed": (_("已关闭"), Q(closed_at__isnull=False)),
 }
 
 
@@ -30,6 +28,11 @@ class AnswerForm(forms.Form):
     answer = VisibleCharField(
         label=_("答复"), max_length=1000, widget=forms.Textarea(attrs={"rows": 4, "cols": 60})
     )
+
+
+def _unreachable_note(chosen: QuerySet[Problem]) -> str:
+    count = problems.with_unreachable_user(chosen)[:MAX_ROWS].count()
+    return gettext("其中 %s 条的用户没有可用的机器人,收不到答复,将保持待处理") % count if count else ""
 
 
 @admin.register(ProblemCategory)
@@ -56,104 +59,85 @@ class ProblemAdmin(ReadOnlyAdmin):
     )
     list_select_related = ("user", "category", "robot")
     list_filter = (
-        states("state", "状态", _STATES),
+        states("state", _("状态"), _STATES),
         ("category", admin.RelatedFieldListFilter),
-        days("reported_at", "反馈时间"),
-        exactly("robot__code", "机器人编号"),
-        exactly("group_name", "群名"),
+        days("reported_at", _("反馈时间")),
+        exactly("robot__code", _("机器人编号")),
+        exactly("group_name", _("群名")),
     )
     search_fields = ("user__phone__contains", "user__nickname__startswith", "group_name__startswith")
-    search_help_text = "手机号的任意几位、昵称或群名的开头"
+    search_help_text = _("手机号的任意几位、昵称或群名的开头")
     ordering = ("-reported_at", "id")
-    reached_from = {"accounts.user": ("user", "反馈"), "robots.robot": ("robot", "反馈")}
+    reached_from = {"accounts.user": ("user", _("反馈")), "robots.robot": ("robot", _("反馈"))}
     actions = ("answer_them", "close", *EXPORTS)
-    has_answer_permission = permission_check("feedback.answer_problem")
 
     def is_action_available(self, action: str, obj: Any) -> bool:
         return super().is_action_available(action, obj) and obj.answered_at is None and obj.closed_at is None
 
-    @admin.display(description="手机号")
+    @admin.display(description=_("手机号"))
     def phone(self, problem: Problem) -> str:
         return problem.user.phone or ""
 
-    @admin.display(description="状态")
+    @admin.display(description=_("状态"))
     def state(self, problem: Problem) -> Any:
         if problem.answered_at:
             return _("已答复")
         return _("已关闭") if problem.closed_at else _("待处理")
 
-    @admin.action(description="答复", permissions=["answer"])
-    def answer_them(self, request: HttpRequest, queryset: QuerySet[Problem]) -> Any:
-        page, form_data, keys = confirmation(
-            self,
-            request,
-            queryset,
-            action="answer_them",
-            title="答复反馈",
-            question="用户会从机器人收到这段话。",
-            total=_unreachable_note(queryset),
-            form=AnswerForm,
-        )
-        if page is not None:
-            return page
-        reports, now = list(queryset.filter(pk__in=keys).select_related("user", "category")), timezone.now()
-        by = request.user.get_username()
-        done = [
-            problems.answer_problem(problem=problem, text=form_data["answer"], by=by, at=now) for problem in reports
-        ]
-        self.report(request, done=sum(done), chosen=len(keys), did="已答复", why_not=NOT_ANSWERED)
-        return None
+    @confirmed(
+        _("答复"),
+        permission="feedback.answer_problem",
+        title=_("答复反馈"),
+        question=_("用户会从机器人收到这段话。"),
+        total=_unreachable_note,
+        form=AnswerForm,
+        did=_("已答复"),
+        why_not=_("之前已经答复或关闭,或用户没有可用的机器人"),
+    )
+    def answer_them(self, chosen: Confirmed) -> int:
+        answer = {"text": chosen.fields["answer"], "by": chosen.by, "at": chosen.at}
+        rows = chosen.rows.select_related("user", "category")
+        return sum(problems.answer_problem(problem=problem, **answer) for problem in rows)
 
-    @admin.action(description="关闭(不答复)", permissions=["answer"])
-    def close(self, request: HttpRequest, queryset: QuerySet[Problem]) -> Any:
-        page, form_data, keys = confirmation(
-            self,
-            request,
-            queryset,
-            action="close",
-            title="关闭反馈",
-            question="这些反馈不再处理,用户不会收到消息。请写明原因。",
-            form=ReasonForm,
-        )
-        if page is not None:
-            return page
-        by = request.user.get_username()
-        done = problems.close_problems(keys, reason=form_data["reason"], by=by, at=timezone.now())
-        self.report(request, done=done, chosen=len(keys), did="已关闭", why_not="之前已经答复或关闭")
-        return None
-
-
-def _unreachable_note(chosen: QuerySet[Problem]) -> str:
-    count = problems.with_unreachable_user(chosen)[:MAX_ROWS].count()
-    return gettext("其中 %s 条的用户没有可用的机器人,收不到答复,将保持待处理") % count if count else ""
+    @confirmed(
+        _("关闭(不答复)"),
+        permission="feedback.answer_problem",
+        title=_("关闭反馈"),
+        question=_("这些反馈不再处理,用户不会收到消息。请写明原因。"),
+        form=ReasonForm,
+        did=_("已关闭"),
+        why_not=_("之前已经答复或关闭"),
+    )
+    def close(self, chosen: Confirmed) -> int:
+        return problems.close_problems(chosen.keys, by=chosen.by, at=chosen.at, **chosen.fields)
 
 
 @admin.register(Conversation)
 class ConversationAdmin(ReadOnlyAdmin):
     list_display = ("opened_at", "user", "closed_at")
     list_select_related = ("user",)
-    list_filter = (("closed_at", admin.EmptyFieldListFilter), days("opened_at", "开始时间"))
+    list_filter = (("closed_at", admin.EmptyFieldListFilter), days("opened_at", _("开始时间")))
     search_fields = ("user__phone__contains", "user__nickname__startswith", "user__code__exact")
-    search_help_text = "手机号的任意几位、昵称的开头,或完整的网关编号"
+    search_help_text = _("手机号的任意几位、昵称的开头,或完整的网关编号")
     ordering = ("-opened_at", "-id")
-    reached_from = {"accounts.user": ("user", "客服会话")}
+    reached_from = {"accounts.user": ("user", _("客服会话"))}
 
 
 @admin.register(ForwardedMessage)
 class ForwardedMessageAdmin(ReadOnlyAdmin):
     list_display = ("id", "written_at", "user", "kind", "status", "try_count", "settled_at", "reason")
     list_select_related = ("conversation__user",)
-    list_filter = ("status", days("written_at", "发送时间"))
+    list_filter = ("status", days("written_at", _("发送时间")))
     ordering = ("-written_at", "-id")
-    reached_from = {"feedback.conversation": ("conversation", "转发给客服的消息")}
+    reached_from = {"feedback.conversation": ("conversation", _("转发给客服的消息"))}
 
-    @admin.display(description="用户")
+    @admin.display(description=_("用户"))
     def user(self, message: ForwardedMessage) -> str:
         return str(message.conversation.user)
 
 
 dashboard.register_task(
-    "待答复反馈",
+    _("待答复反馈"),
     page="feedback_problem",
     query="state=open",
     permission="feedback.view_problem",

@@ -3,11 +3,12 @@
 from importlib import import_module
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class FeedbackConfig(AppConfig):
     name = "feedback"
-    verbose_name = "问题反馈"
+    verbose_name = _("问题反馈")
 
     def ready(self) -> None:
         import_module("feedback.receivers")

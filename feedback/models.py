@@ -1,12 +1,12 @@
 """Problems that users report, and their conversations with customer service."""
 
 import uuid
-from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from config.platform.constraints import empty, filled_exactly_when, filled_together
 from config.platform.dates import shanghai_time
@@ -14,10 +14,10 @@ from robots.models import Robot
 
 
 class ProblemType(models.IntegerChoices):
-    ROBOT = 2, "需选择机器人"
-    ROBOT_AND_GROUP = 3, "需选择机器人并填写群名"
-    NOTHING = 4, "无需补充"
-    DESCRIPTION = 5, "需填写描述"
+    ROBOT = 2, _("需选择机器人")
+    ROBOT_AND_GROUP = 3, _("需选择机器人并填写群名")
+    NOTHING = 4, _("无需补充")
+    DESCRIPTION = 5, _("需填写描述")
 
 
 class ProblemCategory(models.Model):
@@ -26,13 +26,13 @@ class ProblemCategory(models.Model):
     Type: TypeAlias = ProblemType
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    title = models.CharField("标题", max_length=100)
-    type = models.SmallIntegerField("类型", choices=Type.choices)
-    seq_no = models.PositiveSmallIntegerField("排序号")
-    is_shown = models.BooleanField("显示", default=True)
+    title = models.CharField(_("标题"), max_length=100)
+    type = models.SmallIntegerField(_("类型"), choices=Type.choices)
+    seq_no = models.PositiveSmallIntegerField(_("排序号"))
+    is_shown = models.BooleanField(_("显示"), default=True)
 
     class Meta:
-        verbose_name = verbose_name_plural = "问题分类"
+        verbose_name = verbose_name_plural = _("问题分类")
         ordering = ["seq_no", "id"]
         constraints = [
             models.CheckConstraint(condition=Q(type__in=ProblemType.values), name="category_type_is_known")
@@ -42,51 +42,33 @@ class ProblemCategory(models.Model):
         return self.title
 
 
-_FILTERS = {
-    "phone": "user__phone",
-    "problem_id": "category",
-    "group_name": "group_name__icontains",
-    "commit_date_begin": "reported_at__gte",
-    "commit_date_end": "reported_at__lte",
-}
-
-
-class ProblemQuerySet(models.QuerySet["Problem"]):
-    def matching(self, filters: Mapping[str, Any]) -> "ProblemQuerySet":
-        """Return the problems that match these filters of the back office. A robot is named by its id or code."""
-        problems = self.filter(**{_FILTERS[name]: value for name, value in filters.items() if name in _FILTERS})
-        if "robot_code" in filters:
-            problems = problems.filter(robot__in=Robot.objects.by_reference(filters["robot_code"]))
-        return problems
-
-
 class Problem(models.Model):
     """A problem that a user reported."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="problems", verbose_name="用户")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="problems", verbose_name=_("用户")
+    )
     category = models.ForeignKey(
-        ProblemCategory, models.PROTECT, related_name="problems", db_index=False, verbose_name="分类"
+        ProblemCategory, models.PROTECT, related_name="problems", db_index=False, verbose_name=_("分类")
     )
     robot = models.ForeignKey(
-        Robot, models.PROTECT, null=True, blank=True, related_name="problems", verbose_name="机器人"
+        Robot, models.PROTECT, null=True, blank=True, related_name="problems", verbose_name=_("机器人")
     )
-    group_name = models.CharField("群名", max_length=200, blank=True)
-    description = models.CharField("描述", max_length=1000, blank=True)
-    reported_at = models.DateTimeField("反馈时间")
-    answer = models.CharField("答复", max_length=1000, blank=True)
-    answered_at = models.DateTimeField("答复时间", null=True, blank=True)
-    answered_by = models.CharField("答复人", max_length=80, blank=True)
-    closed_at = models.DateTimeField("关闭时间", null=True, blank=True)
-    closed_by = models.CharField("关闭人", max_length=80, blank=True)
-    closed_reason = models.CharField("关闭原因", max_length=200, blank=True)
+    group_name = models.CharField(_("群名"), max_length=200, blank=True)
+    description = models.CharField(_("描述"), max_length=1000, blank=True)
+    reported_at = models.DateTimeField(_("反馈时间"))
+    answer = models.CharField(_("答复"), max_length=1000, blank=True)
+    answered_at = models.DateTimeField(_("答复时间"), null=True, blank=True)
+    answered_by = models.CharField(_("答复人"), max_length=80, blank=True)
+    closed_at = models.DateTimeField(_("关闭时间"), null=True, blank=True)
+    closed_by = models.CharField(_("关闭人"), max_length=80, blank=True)
+    closed_reason = models.CharField(_("关闭原因"), max_length=200, blank=True)
 
     OPEN = Q(answered_at__isnull=True, closed_at__isnull=True)  # waits for an operator
 
-    objects = ProblemQuerySet.as_manager()
-
     class Meta:
-        verbose_name = verbose_name_plural = "问题反馈"
+        verbose_name = verbose_name_plural = _("问题反馈")
         ordering = ["-reported_at", "id"]
         permissions = [("answer_problem", "答复反馈")]
         constraints = [
@@ -123,16 +105,16 @@ class Conversation(models.Model):
     """A conversation of a user with customer service; a user has at most one open conversation."""
 
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="conversations", verbose_name="用户"
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="conversations", verbose_name=_("用户")
     )
-    opened_at = models.DateTimeField("开始时间")
+    opened_at = models.DateTimeField(_("开始时间"))
     last_message_at = models.DateTimeField(
-        "最近发言时间"
+        _("最近发言时间")
     )  # of the user or of staff; a long silence ends the conversation
-    closed_at = models.DateTimeField("结束时间", null=True, blank=True)
+    closed_at = models.DateTimeField(_("结束时间"), null=True, blank=True)
 
     class Meta:
-        verbose_name = verbose_name_plural = "客服会话"
+        verbose_name = verbose_name_plural = _("客服会话")
         ordering = ["-opened_at", "-id"]
         constraints = [
             models.UniqueConstraint(
@@ -157,9 +139,9 @@ class Conversation(models.Model):
 
 
 class ForwardingStatus(models.IntegerChoices):
-    WAITING = 0, "待转发"
-    SENT = 1, "已转发"
-    GIVEN_UP = 2, "已放弃"
+    WAITING = 0, _("待转发")
+    SENT = 1, _("已转发")
+    GIVEN_UP = 2, _("已放弃")
 
 
 class ForwardedMessage(models.Model):
@@ -169,20 +151,20 @@ class ForwardedMessage(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     conversation = models.ForeignKey(
-        Conversation, models.CASCADE, related_name="forwarded", verbose_name="客服会话"
+        Conversation, models.CASCADE, related_name="forwarded", verbose_name=_("客服会话")
     )
-    message_no = models.UUIDField("消息编号", unique=True, default=uuid.uuid4, editable=False)
-    kind = models.CharField("类型", max_length=16)  # text or image, as customer service names them
-    content = models.CharField("内容", max_length=4000)
-    status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.WAITING)
-    written_at = models.DateTimeField("发送时间")
-    retry_at = models.DateTimeField("下次尝试")
-    try_count = models.PositiveSmallIntegerField("尝试次数", default=0)
-    settled_at = models.DateTimeField("完成时间", null=True, blank=True)
-    reason = models.CharField("原因", max_length=200, blank=True)
+    message_no = models.UUIDField(_("消息编号"), unique=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(_("类型"), max_length=16)  # text or image, as customer service names them
+    content = models.CharField(_("内容"), max_length=4000)
+    status = models.SmallIntegerField(_("状态"), choices=Status.choices, default=Status.WAITING)
+    written_at = models.DateTimeField(_("发送时间"))
+    retry_at = models.DateTimeField(_("下次尝试"))
+    try_count = models.PositiveSmallIntegerField(_("尝试次数"), default=0)
+    settled_at = models.DateTimeField(_("完成时间"), null=True, blank=True)
+    reason = models.CharField(_("原因"), max_length=200, blank=True)
 
     class Meta:
-        verbose_name = verbose_name_plural = "转发给客服的消息"
+        verbose_name = verbose_name_plural = _("转发给客服的消息")
         ordering = ["-written_at", "-id"]
         constraints = [
             models.CheckConstraint(
@@ -216,7 +198,7 @@ class CallbackDigest(models.Model):
     accepted_at = models.DateTimeField()
 
     class Meta:
-        verbose_name = verbose_name_plural = "客服回调"
+        verbose_name = verbose_name_plural = _("客服回调")
         ordering = ["id"]
         indexes = [models.Index(fields=["accepted_at"], name="digests_by_moment")]
 

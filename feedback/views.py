@@ -22,6 +22,7 @@ from config.errors import Code
 from config.models import Scope
 from feedback import conversations, problems
 from feedback.exports import PROBLEM_COLUMNS
+from feedback.filters import ProblemFilters
 from feedback.models import Conversation, Problem, ProblemCategory
 from feedback.serializers import Callback, Category, ListedProblem, NewProblem, ProblemFilter, Signed
 
@@ -78,8 +79,8 @@ class OwnCategoryViews(OperationViews[ProblemCategory]):
 def _filtered_problems(request: Request) -> tuple[QuerySet[Problem], dict[str, Any]]:
     """Return the reports that match the filters in the body, newest first, and these filters."""
     filters = reading.filters(request, ProblemFilter)
-    rows = Problem.objects.matching(filters).select_related("user", "category", "robot")
-    return rows.order_by("-reported_at", "pk"), filters
+    rows = Problem.objects.select_related("user", "category", "robot")
+    return reading.filter_rows(rows, ProblemFilters, filters).order_by("-reported_at", "pk"), filters
 
 
 class ProblemListViews(OperationViews[Problem]):

@@ -4,14 +4,12 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Q, QuerySet
-from django.http import HttpRequest
-from django.utils import timezone
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from config.backoffice import dashboard
-from config.backoffice.actions import confirmation
-from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline, permission_check
+from config.backoffice.actions import Confirmed, confirmed
+from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline
 from config.backoffice.filters import among, days, exactly, states
 from groups import cancelling
 from groups.models import (
@@ -34,7 +32,7 @@ class RatingInline(ReadOnlyInline):
 
 # Operators do not choose ROBOT_KICKED and ROBOT_BANNED: the gateway's events set them.
 _REASONS = [
-    (reason.value, _(reason.label))
+    (reason.value, reason.label)
     for reason in CancelReason
     if reason not in (CancelReason.ROBOT_KICKED, CancelReason.ROBOT_BANNED)
 ]
@@ -46,7 +44,10 @@ class CancelForm(forms.Form):
     )
 
 
-_SERVICE_STATES = {"1": ("服务中", Q(cancelled_at__isnull=True)), "0": ("已注销", Q(cancelled_at__isnull=False))}
+_SERVICE_STATES = {
+    "1": (_("服务中"), Q(cancelled_at__isnull=True)),
+    "0": (_("已注销"), Q(cancelled_at__isnull=False)),
+}
 _STARS = [(star, f"{star}★") for star in range(1, 6)]
 
 
@@ -68,13 +69,13 @@ class GroupAdmin(ReadOnlyAdmin):
     )
     list_select_related = ("user", "robot")
     list_filter = (
-        states("served", "状态", _SERVICE_STATES),
-        among("star", "星级", _STARS),
+        states("served", _("状态"), _SERVICE_STATES),
+        among("star", _("星级"), _STARS),
         "is_legacy",
         "cancel_reason",
         "launch_switch",
-        days("bound_at", "绑定时间"),
-        exactly("robot__code", "机器人编号"),
+        days("bound_at", _("绑定时间")),
+        exactly("robot__code", _("机器人编号")),
     )
     search_fields = (
         "name__startswith",
@@ -83,39 +84,32 @@ class GroupAdmin(ReadOnlyAdmin):
         "user__nickname__startswith",
         "user__code__exact",
     )
-    search_help_text = "群名或用户昵称的开头、手机号的任意几位,或完整的网关编号"
+    search_help_text = _("群名或用户昵称的开头、手机号的任意几位,或完整的网关编号")
     ordering = ("-bound_at", "id")
-    reached_from = {"accounts.user": ("user", "群"), "robots.robot": ("robot", "群")}
+    reached_from = {"accounts.user": ("user", _("群")), "robots.robot": ("robot", _("群"))}
     inlines = (RatingInline,)
     actions = ("cancel", *EXPORTS)
-    has_cancel_permission = permission_check("groups.cancel_group")
 
     def is_action_available(self, action: str, obj: Any) -> bool:
         return super().is_action_available(action, obj) and obj.cancelled_at is None
 
-    @admin.action(description="注销群", permissions=["cancel"])
-    def cancel(self, request: HttpRequest, queryset: QuerySet[Group]) -> Any:
-        page, form_data, keys = confirmation(
-            self,
-            request,
-            queryset,
-            action="cancel",
-            title="注销群",
-            question="机器人将退出这些群,不再收益和发送;未发出的消息一并取消。此操作不可撤销。",
-            form=CancelForm,
-        )
-        if page is not None:
-            return page
-        reason, by = CancelReason(form_data["reason"]), request.user.get_username()
-        done = cancelling.cancel_groups(group_ids=keys, reason=reason, by=by, at=timezone.now())
-        self.report(request, done=done, chosen=len(keys), did="已注销", why_not="之前已经注销")
-        return None
+    @confirmed(
+        _("注销群"),
+        permission="groups.cancel_group",
+        question=_("机器人将退出这些群,不再收益和发送;未发出的消息一并取消。此操作不可撤销。"),
+        form=CancelForm,
+        did=_("已注销"),
+        why_not=_("之前已经注销"),
+    )
+    def cancel(self, chosen: Confirmed) -> int:
+        reason = CancelReason(chosen.fields["reason"])
+        return cancelling.cancel_groups(group_ids=chosen.keys, reason=reason, by=chosen.by, at=chosen.at)
 
 
 @admin.register(CancelJob)
 class CancelJobAdmin(ReadOnlyAdmin):
     list_display = ("asked_at", "asked_by", "reason", "__str__", "cancelled_count", "done_at")
-    list_filter = (("done_at", admin.EmptyFieldListFilter), "reason", days("asked_at", "提交时间"))
+    list_filter = (("done_at", admin.EmptyFieldListFilter), "reason", days("asked_at", _("提交时间")))
     fields = ("asked_at", "asked_by", "reason", "position", "cancelled_count", "done_at")
 
 
@@ -123,14 +117,14 @@ class CancelJobAdmin(ReadOnlyAdmin):
 class GroupMessageAdmin(ReadOnlyAdmin):
     list_display = ("sent_at", "group", "sender_code", "is_robot", "summary")
     list_select_related = ("group",)
-    list_filter = (days("sent_at", "发送时间"),)
+    list_filter = (days("sent_at", _("发送时间")),)
     search_fields = ("group__code__exact",)
-    search_help_text = "请输入完整的群编号"
+    search_help_text = _("请输入完整的群编号")
     ordering = ("-sent_at", "-id")
     requires_filter = True
-    reached_from = {"groups.group": ("group", "群消息")}
+    reached_from = {"groups.group": ("group", _("群消息"))}
 
-    @admin.display(description="内容")
+    @admin.display(description=_("内容"))
     def summary(self, message: GroupMessage) -> str:
         return message.summary
 
@@ -139,24 +133,24 @@ class GroupMessageAdmin(ReadOnlyAdmin):
 class GroupStatisticsAdmin(ReadOnlyAdmin):
     list_display = ("day", "group", "member_count", "joined_count", "left_count", "speaker_count")
     list_select_related = ("group",)
-    list_filter = (days("day", "日期", of_moments=False),)
+    list_filter = (days("day", _("日期"), of_moments=False),)
     search_fields = ("group__code__exact", "group__name__startswith")
-    search_help_text = "完整的群编号,或群名的开头"
+    search_help_text = _("完整的群编号,或群名的开头")
     ordering = ("-day", "id")
-    reached_from = {"groups.group": ("group", "群数据")}
+    reached_from = {"groups.group": ("group", _("群数据"))}
 
 
 @admin.register(Mention)
 class MentionAdmin(ReadOnlyAdmin):
     list_display = ("mentioned_at", "group", "summary", "read_at")
     list_select_related = ("group", "message")
-    list_filter = (("read_at", admin.EmptyFieldListFilter), days("mentioned_at", "时间"))
+    list_filter = (("read_at", admin.EmptyFieldListFilter), days("mentioned_at", _("时间")))
     search_fields = ("group__code__exact",)
-    search_help_text = "完整的群编号"
+    search_help_text = _("完整的群编号")
     ordering = ("-mentioned_at", "-message_id")
-    reached_from = {"groups.group": ("group", "@消息")}
+    reached_from = {"groups.group": ("group", _("@消息"))}
 
-    @admin.display(description="内容")
+    @admin.display(description=_("内容"))
     def summary(self, mention: Mention) -> str:
         return mention.message.summary
 
@@ -167,16 +161,16 @@ class MemberAdmin(ReadOnlyAdmin):
     list_select_related = ("group",)
     list_filter = (("left_at", admin.EmptyFieldListFilter),)
     search_fields = ("group__code__exact",)
-    search_help_text = "完整的群编号"
+    search_help_text = _("完整的群编号")
     ordering = ("-id",)
-    reached_from = {"groups.group": ("group", "群成员")}
+    reached_from = {"groups.group": ("group", _("群成员"))}
 
 
 dashboard.register_chart(
-    "群",
+    _("群"),
     permission="groups.view_group",
     lines=[
-        ("groups.bound", "绑定", dashboard.per_day(Group.objects.all, "bound_at")),
-        ("groups.cancelled", "注销", dashboard.per_day(Group.objects.all, "cancelled_at")),
+        ("groups.bound", _("绑定"), dashboard.per_day(Group.objects.all, "bound_at")),
+        ("groups.cancelled", _("注销"), dashboard.per_day(Group.objects.all, "cancelled_at")),
     ],
 )

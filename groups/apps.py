@@ -3,11 +3,12 @@
 from importlib import import_module
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class GroupsConfig(AppConfig):
     name = "groups"
-    verbose_name = "群"
+    verbose_name = _("群")
 
     def ready(self) -> None:
         import_module("groups.receivers")

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from config.platform.languages import in_product_language
 from groups.locking import lock_groups
 from groups.models import CancelReason, Group
 from groups.signals import launch_switches_changed
@@ -41,7 +42,9 @@ def cancel_each(reasons: Mapping[UUID, CancelReason], *, by: str, at: datetime) 
 def _close_messages_and_unbind(cancelled: Mapping[CancelReason, Sequence[Group]], at: datetime) -> None:
     """Close the unsent messages of these groups, then ask the gateway to unbind them where the robot still works."""
     endings = [
-        writing.Closing(f"群已注销:{reason.label}", group_codes=[group.code for group in groups])
+        writing.Closing(
+            f"群已注销:{in_product_language(reason.label)}", group_codes=[group.code for group in groups]
+        )
         for reason, groups in cancelled.items()
     ]
     writing.close_messages(*endings, at=at)
@@ -51,7 +54,7 @@ def _close_messages_and_unbind(cancelled: Mapping[CancelReason, Sequence[Group]]
                 writing.Operation.UNBIND_GROUP,
                 robot=group.robot,
                 group_code=group.code,
-                content={"reason": str(reason.label)},
+                content={"reason": in_product_language(reason.label)},
                 cause=f"group_cancelled:{group.pk}",
                 at=at,
             )

@@ -7,12 +7,11 @@ from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from config.backoffice import dashboard
-from config.backoffice.actions import confirmation
-from config.backoffice.base import EXPORTS, ListAdmin, ReadOnlyAdmin, button, permission_check
+from config.backoffice.actions import SHOWN, Confirmed, button, confirmed
+from config.backoffice.base import EXPORTS, ListAdmin, ReadOnlyAdmin
 from config.backoffice.filters import days
 from config.platform.characters import stripped
 from integrations.aliyun import sms_batches
@@ -20,41 +19,31 @@ from integrations.gateway import inbox
 from integrations.models import GatewayEvent, SensitiveWord, SensitiveWordImport, TextMessage
 from integrations.moderation import imports, pages, words
 
-SHOWN_LINES = 20
-
 
 @admin.register(GatewayEvent)
 class GatewayEventAdmin(ReadOnlyAdmin):
     """The events of the gateway. Failed, ignored and unknown ones can be handled again."""
 
     list_display = ("id", "received_at", "command", "event_id", "lane", "status", "try_count", "settled_at")
-    list_filter = ("status", days("received_at", "收到时间"))
+    list_filter = ("status", days("received_at", _("收到时间")))
     search_fields = ("event_id__exact",)
-    search_help_text = "完整的事件编号"
+    search_help_text = _("完整的事件编号")
     ordering = ("-id",)
     actions = ("replay", *EXPORTS)
-    has_replay_permission = permission_check("integrations.replay_gatewayevent")
 
     def is_action_available(self, action: str, obj: Any) -> bool:
         excluded = (GatewayEvent.Status.WAITING, GatewayEvent.Status.HANDLED, GatewayEvent.Status.REFUSED)
         return super().is_action_available(action, obj) and obj.status not in excluded
 
-    @admin.action(description="重新处理", permissions=["replay"])
-    def replay(self, request: HttpRequest, queryset: QuerySet[GatewayEvent]) -> Any:
-        page, _form, keys = confirmation(
-            self,
-            request,
-            queryset,
-            action="replay",
-            title="重新处理",
-            question="将重新处理其中失败、忽略或未知的事件。",
-        )
-        if page is not None:
-            return page
-        now = timezone.now()
-        done = [inbox.replay(event, at=now) for event in queryset.filter(pk__in=keys).order_by("pk")]
-        self.report(request, done=sum(done), chosen=len(keys), did="将重新处理", why_not="已处理或正在等待处理")
-        return None
+    @confirmed(
+        _("重新处理"),
+        permission="integrations.replay_gatewayevent",
+        question=_("将重新处理其中失败、忽略或未知的事件。"),
+        did=_("将重新处理"),
+        why_not=_("已处理或正在等待处理"),
+    )
+    def replay(self, chosen: Confirmed) -> int:
+        return sum(inbox.replay(event, at=chosen.at) for event in chosen.rows.order_by("pk"))
 
 
 @admin.register(TextMessage)
@@ -62,33 +51,27 @@ class TextMessageAdmin(ReadOnlyAdmin):
     """Text messages to many phones. Failed ones can be sent again. Texts of unknown outcome may have arrived."""
 
     list_display = ("id", "created_at", "__str__", "content", "status", "try_count", "settled_at", "reason")
-    list_filter = ("status", days("created_at", "创建时间"))
+    list_filter = ("status", days("created_at", _("创建时间")))
     search_fields = ("phone__exact",)
-    search_help_text = "完整的手机号"
+    search_help_text = _("完整的手机号")
     ordering = ("-id",)
     fields = ("batch", "__str__", "content", "status", "created_at", "settled_at", "try_count", "reason")
     readonly_fields = ("__str__",)
     actions = ("retry", *EXPORTS)
-    has_retry_permission = permission_check("integrations.retry_textmessage")
 
     def is_action_available(self, action: str, obj: Any) -> bool:
         return super().is_action_available(action, obj) and obj.status == TextMessage.Status.FAILED
 
-    @admin.action(description="重新发送失败的短信", permissions=["retry"])
-    def retry(self, request: HttpRequest, queryset: QuerySet[TextMessage]) -> Any:
-        page, _form, keys = confirmation(
-            self,
-            request,
-            queryset,
-            action="retry",
-            title="重新发送",
-            question="将重新发送其中失败的短信；结果未知的可能已经送达，不会重发。",
-        )
-        if page is not None:
-            return page
-        done = sms_batches.retry_texts(queryset.filter(pk__in=keys), at=timezone.now())
-        self.report(request, done=done, chosen=len(keys), did="将重新发送", why_not="不是失败的短信")
-        return None
+    @confirmed(
+        _("重新发送失败的短信"),
+        permission="integrations.retry_textmessage",
+        title=_("重新发送"),
+        question=_("将重新发送其中失败的短信；结果未知的可能已经送达，不会重发。"),
+        did=_("将重新发送"),
+        why_not=_("不是失败的短信"),
+    )
+    def retry(self, chosen: Confirmed) -> int:
+        return sms_batches.retry_texts(chosen.rows, at=chosen.at)
 
 
 class WordForm(forms.ModelForm):
@@ -120,16 +103,16 @@ class SensitiveWordAdmin(ListAdmin):
     list_display = ("word", "created_at", "word_import")
     list_select_related = ("word_import",)
     search_fields = ("word__startswith",)
-    search_help_text = "敏感词的开头"
+    search_help_text = _("敏感词的开头")
     list_buttons = ("take_in", "try_text")
-    reached_from = {"integrations.sensitivewordimport": ("word_import", "敏感词")}
+    reached_from = {"integrations.sensitivewordimport": ("word_import", _("敏感词"))}
 
-    @button("导入 CSV", permission="integrations.add_sensitiveword", takes_file=True)
+    @button(_("导入 CSV"), permission="integrations.add_sensitiveword", takes_file=True)
     def take_in(self, request: HttpRequest) -> HttpResponse | None:
         """Show the form for a file, then the preview of its import; then import it."""
         return pages.import_file(self, request)
 
-    @button("试一段文字", permission="integrations.view_sensitiveword")
+    @button(_("试一段文字"), permission="integrations.view_sensitiveword")
     def try_text(self, request: HttpRequest) -> HttpResponse:
         """Show which words a text contains, and where."""
         return pages.try_text(self, request)
@@ -147,48 +130,44 @@ class SensitiveWordAdmin(ListAdmin):
         transaction.on_commit(words.list_changed)
 
 
+def _lines(chosen: QuerySet[SensitiveWordImport]) -> list[str]:
+    """Return a line for each import: the file's name and the number of its words."""
+    text = _("%(name)s：新增 %(count)s 个词")
+    return [text % {"name": row.file_name, "count": row.word_count} for row in chosen[:SHOWN]]
+
+
 @admin.register(SensitiveWordImport)
 class SensitiveWordImportAdmin(ReadOnlyAdmin):
     """The imported files. Each import can be undone."""
 
     list_display = ("imported_at", "imported_by", "file_name", "word_count", "undone_at", "undone_by")
-    list_filter = (days("imported_at", "导入时间"),)
+    list_filter = (days("imported_at", _("导入时间")),)
     search_fields = ("file_name__startswith",)
-    search_help_text = "文件名的开头"
+    search_help_text = _("文件名的开头")
     ordering = ("-id",)
     actions = ("undo", *EXPORTS)
-    has_undo_permission = permission_check("integrations.undo_sensitivewordimport")
 
     def is_action_available(self, action: str, obj: Any) -> bool:
         return super().is_action_available(action, obj) and obj.undone_at is None
 
-    @admin.action(description="撤销导入", permissions=["undo"])
-    def undo(self, request: HttpRequest, queryset: QuerySet[SensitiveWordImport]) -> Any:
-        page, _form, keys = confirmation(
-            self,
-            request,
-            queryset,
-            action="undo",
-            title="撤销导入",
-            question="将从敏感词列表中删除这些导入新增的词；导入之前已有的词保留。",
-            lines=[
-                _("%(name)s：新增 %(count)s 个词") % {"name": row.file_name, "count": row.word_count}
-                for row in queryset[:SHOWN_LINES]
-            ],
+    @confirmed(
+        _("撤销导入"),
+        permission="integrations.undo_sensitivewordimport",
+        question=_("将从敏感词列表中删除这些导入新增的词；导入之前已有的词保留。"),
+        lines=_lines,
+    )
+    def undo(self, chosen: Confirmed) -> None:
+        rows = list(chosen.rows.filter(undone_at=None).order_by("pk"))
+        count = sum(imports.undo_import(row, by=chosen.by, at=chosen.at) for row in rows)
+        self.report(
+            chosen.request, done=len(rows), chosen=len(chosen.keys), did=_("已撤销导入"), why_not=_("已经撤销过")
         )
-        if page is not None:
-            return page
-        now, by = timezone.now(), request.user.get_username()
-        rows = list(queryset.filter(pk__in=keys, undone_at=None).order_by("pk"))
-        count = sum(imports.undo_import(row, by=by, at=now) for row in rows)
-        self.report(request, done=len(rows), chosen=len(keys), did="已撤销导入", why_not="已经撤销过")
         if rows:
-            self.message_user(request, _("共删除 %(count)s 个词。") % {"count": count}, messages.SUCCESS)
-        return None
+            self.message_user(chosen.request, _("共删除 %(count)s 个词。") % {"count": count}, messages.SUCCESS)
 
 
 dashboard.register_task(
-    "处理失败的事件",
+    _("处理失败的事件"),
     page="integrations_gatewayevent",
     query="status__exact=4",
     permission="integrations.view_gatewayevent",
@@ -196,14 +175,14 @@ dashboard.register_task(
     is_urgent=True,
 )
 dashboard.register_task(
-    "未知命令的事件",
+    _("未知命令的事件"),
     page="integrations_gatewayevent",
     query="status__exact=3",
     permission="integrations.view_gatewayevent",
     count=dashboard.counted(lambda: GatewayEvent.objects.filter(status=GatewayEvent.Status.UNKNOWN)),
 )
 dashboard.register_task(
-    "拒收的事件",
+    _("拒收的事件"),
     page="integrations_gatewayevent",
     query="status__exact=5",
     permission="integrations.view_gatewayevent",

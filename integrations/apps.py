@@ -4,11 +4,12 @@ from importlib import import_module
 
 from django.apps import AppConfig, apps
 from django.utils.module_loading import module_has_submodule
+from django.utils.translation import gettext_lazy as _
 
 
 class IntegrationsConfig(AppConfig):
     name = "integrations"
-    verbose_name = "外部系统"
+    verbose_name = _("外部系统")
 
     def ready(self) -> None:
         # In the order of INSTALLED_APPS: the handlers of robots run before those of groups.

@@ -5,17 +5,18 @@ from typing import TypeAlias
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from config.platform.constraints import filled_exactly_when, filled_together
 
 
 class EventStatus(models.IntegerChoices):
-    WAITING = 0, "待处理"
-    HANDLED = 1, "已处理"
-    IGNORED = 2, "已忽略"
-    UNKNOWN = 3, "未知命令"
-    FAILED = 4, "处理失败"
-    REFUSED = 5, "已拒收"  # an invalid item, stored so that operators see what the gateway sends
+    WAITING = 0, _("待处理")
+    HANDLED = 1, _("已处理")
+    IGNORED = 2, _("已忽略")
+    UNKNOWN = 3, _("未知命令")
+    FAILED = 4, _("处理失败")
+    REFUSED = 5, _("已拒收")  # an invalid item, stored so that operators see what the gateway sends
 
 
 class GatewayEvent(models.Model):
@@ -24,22 +25,22 @@ class GatewayEvent(models.Model):
     Status: TypeAlias = EventStatus
 
     id = models.BigAutoField(primary_key=True)
-    event_id = models.CharField("事件编号", max_length=128, unique=True)
-    command = models.CharField("命令", max_length=64)
-    body = models.JSONField("内容")
+    event_id = models.CharField(_("事件编号"), max_length=128, unique=True)
+    command = models.CharField(_("命令"), max_length=64)
+    body = models.JSONField(_("内容"))
     # The ordering key: "g:<group>", "u:<user>", "r:<robot>", "bans" or "" (no order).
-    lane = models.CharField("次序", max_length=160)
+    lane = models.CharField(_("次序"), max_length=160)
     # A second ordering key, whose earlier events are handled first (the user who invites a robot into a group).
     after_lane = models.CharField(max_length=160, blank=True)
-    status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.WAITING)
-    received_at = models.DateTimeField("收到时间")
-    try_count = models.PositiveSmallIntegerField("尝试次数", default=0)
-    retry_at = models.DateTimeField("下次处理")
-    settled_at = models.DateTimeField("处理时间", null=True, blank=True)
-    note = models.TextField("说明", blank=True)  # why it was ignored, or the traceback
+    status = models.SmallIntegerField(_("状态"), choices=Status.choices, default=Status.WAITING)
+    received_at = models.DateTimeField(_("收到时间"))
+    try_count = models.PositiveSmallIntegerField(_("尝试次数"), default=0)
+    retry_at = models.DateTimeField(_("下次处理"))
+    settled_at = models.DateTimeField(_("处理时间"), null=True, blank=True)
+    note = models.TextField(_("说明"), blank=True)  # why it was ignored, or the traceback
 
     class Meta:
-        verbose_name = verbose_name_plural = "网关事件"
+        verbose_name = verbose_name_plural = _("网关事件")
         permissions = [("replay_gatewayevent", "重新处理事件")]
         ordering = ["-id"]
         constraints = [
@@ -68,15 +69,15 @@ class GatewayEvent(models.Model):
 class SensitiveWordImport(models.Model):
     """An imported file of sensitive words. Undoing the import deletes the words that it added."""
 
-    file_name = models.CharField("文件名", max_length=200, blank=True)
-    imported_at = models.DateTimeField("导入时间")
-    imported_by = models.CharField("导入人", max_length=80)
-    word_count = models.PositiveIntegerField("新增词数", default=0)
-    undone_at = models.DateTimeField("撤销时间", null=True, blank=True)
-    undone_by = models.CharField("撤销人", max_length=80, blank=True)
+    file_name = models.CharField(_("文件名"), max_length=200, blank=True)
+    imported_at = models.DateTimeField(_("导入时间"))
+    imported_by = models.CharField(_("导入人"), max_length=80)
+    word_count = models.PositiveIntegerField(_("新增词数"), default=0)
+    undone_at = models.DateTimeField(_("撤销时间"), null=True, blank=True)
+    undone_by = models.CharField(_("撤销人"), max_length=80, blank=True)
 
     class Meta:
-        verbose_name = verbose_name_plural = "敏感词导入"
+        verbose_name = verbose_name_plural = _("敏感词导入")
         ordering = ["-id"]
         permissions = [("undo_sensitivewordimport", "撤销敏感词导入")]
         constraints = [
@@ -93,8 +94,8 @@ class SensitiveWordImport(models.Model):
 class SensitiveWord(models.Model):
     """A word that nicknames, welcome messages, keywords and mass messages may not contain."""
 
-    word = models.CharField("敏感词", max_length=64, unique=True)
-    created_at = models.DateTimeField("添加时间", auto_now_add=True)
+    word = models.CharField(_("敏感词"), max_length=64, unique=True)
+    created_at = models.DateTimeField(_("添加时间"), auto_now_add=True)
     word_import = models.ForeignKey(
         SensitiveWordImport,
         models.SET_NULL,
@@ -102,11 +103,11 @@ class SensitiveWord(models.Model):
         null=True,
         blank=True,
         editable=False,
-        verbose_name="来自导入",
+        verbose_name=_("来自导入"),
     )
 
     class Meta:
-        verbose_name = verbose_name_plural = "敏感词"
+        verbose_name = verbose_name_plural = _("敏感词")
         ordering = ["word"]
         constraints = [models.CheckConstraint(condition=~Q(word=""), name="sensitive_word_is_a_word")]
 
@@ -115,11 +116,11 @@ class SensitiveWord(models.Model):
 
 
 class TextMessageStatus(models.IntegerChoices):
-    WAITING = 0, "待发送"
-    SENDING = 1, "发送中"
-    SENT = 2, "已发送"
-    FAILED = 3, "失败"
-    UNKNOWN = 4, "结果未知"
+    WAITING = 0, _("待发送")
+    SENDING = 1, _("发送中")
+    SENT = 2, _("已发送")
+    FAILED = 3, _("失败")
+    UNKNOWN = 4, _("结果未知")
 
 
 class TextMessage(models.Model):
@@ -128,18 +129,18 @@ class TextMessage(models.Model):
     Status: TypeAlias = TextMessageStatus
 
     id = models.BigAutoField(primary_key=True)
-    batch = models.UUIDField("批次")
-    phone = models.CharField("手机号", max_length=11)
-    content = models.CharField("内容", max_length=500)
-    status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.WAITING)
-    created_at = models.DateTimeField("创建时间")
-    retry_at = models.DateTimeField("下次尝试")
-    try_count = models.PositiveSmallIntegerField("尝试次数", default=0)
-    settled_at = models.DateTimeField("完成时间", null=True, blank=True)
-    reason = models.CharField("原因", max_length=200, blank=True)
+    batch = models.UUIDField(_("批次"))
+    phone = models.CharField(_("手机号"), max_length=11)
+    content = models.CharField(_("内容"), max_length=500)
+    status = models.SmallIntegerField(_("状态"), choices=Status.choices, default=Status.WAITING)
+    created_at = models.DateTimeField(_("创建时间"))
+    retry_at = models.DateTimeField(_("下次尝试"))
+    try_count = models.PositiveSmallIntegerField(_("尝试次数"), default=0)
+    settled_at = models.DateTimeField(_("完成时间"), null=True, blank=True)
+    reason = models.CharField(_("原因"), max_length=200, blank=True)
 
     class Meta:
-        verbose_name = verbose_name_plural = "群发短信"
+        verbose_name = verbose_name_plural = _("群发短信")
         permissions = [("retry_textmessage", "重发短信")]
         ordering = ["-id"]
         constraints = [

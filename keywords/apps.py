@@ -3,11 +3,12 @@
 from importlib import import_module
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class KeywordsConfig(AppConfig):
     name = "keywords"
-    verbose_name = "关键字"
+    verbose_name = _("关键字")
 
     def ready(self) -> None:
         import_module("keywords.receivers")

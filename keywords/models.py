@@ -5,6 +5,7 @@ import uuid
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from groups.models import Group
 
@@ -14,15 +15,15 @@ class KeywordBatch(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="keyword_batches", verbose_name="用户"
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="keyword_batches", verbose_name=_("用户")
     )
-    keywords = models.JSONField("关键字")  # as the user wrote them, in that order
-    reply_content = models.CharField("回复内容", max_length=1000)
-    trigger_count = models.PositiveIntegerField("触发次数", default=0)
-    created_at = models.DateTimeField("创建时间")
+    keywords = models.JSONField(_("关键字"))  # as the user wrote them, in that order
+    reply_content = models.CharField(_("回复内容"), max_length=1000)
+    trigger_count = models.PositiveIntegerField(_("触发次数"), default=0)
+    created_at = models.DateTimeField(_("创建时间"))
 
     class Meta:
-        verbose_name = verbose_name_plural = "关键字"
+        verbose_name = verbose_name_plural = _("关键字")
         ordering = ["-created_at", "id"]
         constraints = [
             models.CheckConstraint(condition=~Q(reply_content=""), name="keyword_batch_replies_something")
@@ -44,7 +45,7 @@ class GroupKeyword(models.Model):
     folded = models.CharField(max_length=96)  # as `config.platform.characters.comparable` writes it
 
     class Meta:
-        verbose_name = verbose_name_plural = "群关键字"
+        verbose_name = verbose_name_plural = _("群关键字")
         ordering = ["id"]
         constraints = [
             models.UniqueConstraint(fields=["group", "folded"], name="keyword_once_per_group"),
@@ -63,7 +64,7 @@ class KeywordReply(models.Model):
     replied_at = models.DateTimeField()
 
     class Meta:
-        verbose_name = verbose_name_plural = "关键字回复"
+        verbose_name = verbose_name_plural = _("关键字回复")
         ordering = ["id"]
         constraints = [
             models.UniqueConstraint(fields=["batch", "speaker_code"], name="one_clock_per_batch_and_speaker")

@@ -3,20 +3,19 @@
 from collections.abc import Iterable
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import OuterRef, Q, QuerySet, TextField, Value
 from django.db.models.functions import Concat, JSONObject
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
-from config.backoffice.actions import ReasonForm, confirmation
-from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline, permission_check
+from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed
+from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline
 from config.backoffice.filters import days, states
 from launches import launch_control
 from launches.models import Delivery, Launch, MassMessage, MassMessageDraft, MassMessageGroup
@@ -37,6 +36,15 @@ def _links_to(messages: Iterable[OutboxMessage]) -> str:
     )
 
 
+def _lines(chosen: QuerySet[Launch]) -> list[str]:
+    """Return a line for each launch with its groups and those that wait."""
+    text = gettext("%(task)s:共 %(planned)s 个群,待发送 %(waiting)s")
+    return [
+        text % {"task": launch.task_id, "planned": launch.planned_count, "waiting": launch.waiting_count}
+        for launch in chosen[:SHOWN]
+    ]
+
+
 @admin.register(Launch)
 class LaunchAdmin(ReadOnlyAdmin):
     """Launches with their progress. The counts are columns of the table, so a page needs no query per launch."""
@@ -53,14 +61,11 @@ class LaunchAdmin(ReadOnlyAdmin):
         "received_by",
         "finished_at",
     )
-    list_filter = ("status", days("received_at", "接收时间"))
+    list_filter = ("status", days("received_at", _("接收时间")))
     search_fields = ("task_id__exact",)
-    search_help_text = "完整的任务编号"
+    search_help_text = _("完整的任务编号")
     ordering = ("-received_at", "id")
     actions = ("pause", "resume", "cancel", *EXPORTS)
-    has_pause_permission = permission_check("launches.pause_launch")
-    has_resume_permission = permission_check("launches.resume_launch")
-    has_cancel_permission = permission_check("launches.cancel_launch")
 
     def is_action_available(self, action: str, obj: Any) -> bool:
         running = (Launch.Status.RUNNING,)
@@ -69,83 +74,66 @@ class LaunchAdmin(ReadOnlyAdmin):
             action, (*running, Launch.Status.PAUSED)
         )
 
-    @admin.display(description="待发送")
+    @admin.display(description=_("待发送"))
     def waiting_count(self, launch: Launch) -> int:
         return launch.waiting_count
 
-    @admin.action(description="暂停", permissions=["pause"])
-    def pause(self, request: HttpRequest, queryset: QuerySet[Launch]) -> Any:
-        page, _form_data, keys = self._confirmation(
-            request, queryset, "pause", "暂停投放", "未发出的消息将停止发送,直到恢复。"
-        )
-        if page is not None:
-            return page
-        by, at = request.user.get_username(), timezone.now()
-        with launch_control.lock_launches(keys) as launches:
-            done = sum(launch_control.pause_launch(launch=launch, by=by, at=at) for launch in launches)
-        self.report(request, done=done, chosen=len(keys), did="已暂停", why_not="不在投放中")
-        return None
-
-    @admin.action(description="恢复", permissions=["resume"])
-    def resume(self, request: HttpRequest, queryset: QuerySet[Launch]) -> Any:
-        page, _form_data, keys = self._confirmation(
-            request, queryset, "resume", "恢复投放", "从停下的地方继续,已发出的不会重发。"
-        )
-        if page is not None:
-            return page
-        at = timezone.now()
-        with launch_control.lock_launches(keys) as launches:
-            done = sum(launch_control.resume_launch(launch=launch, at=at) for launch in launches)
-        self.report(request, done=done, chosen=len(keys), did="已恢复", why_not="没有暂停")
-        return None
-
-    @admin.action(description="取消", permissions=["cancel"])
-    def cancel(self, request: HttpRequest, queryset: QuerySet[Launch]) -> Any:
-        question = "未发出的不再发送,并作为未发送回报给投放系统。此操作不可撤销。"
-        page, form_data, keys = self._confirmation(request, queryset, "cancel", "取消投放", question, ReasonForm)
-        if page is not None:
-            return page
-        by, at = request.user.get_username(), timezone.now()
-        with launch_control.lock_launches(keys) as launches:
-            done = sum(
-                launch_control.cancel_launch(launch=launch, by=by, reason=form_data["reason"], at=at)
-                for launch in launches
+    @confirmed(
+        _("暂停"),
+        permission="launches.pause_launch",
+        title=_("暂停投放"),
+        question=_("未发出的消息将停止发送,直到恢复。"),
+        lines=_lines,
+        did=_("已暂停"),
+        why_not=_("不在投放中"),
+    )
+    def pause(self, chosen: Confirmed) -> int:
+        with launch_control.lock_launches(chosen.keys) as launches:
+            return sum(
+                launch_control.pause_launch(launch=launch, by=chosen.by, at=chosen.at) for launch in launches
             )
-        self.report(request, done=done, chosen=len(keys), did="已取消", why_not="已经完成或取消")
-        return None
 
-    def _confirmation(
-        self,
-        request: HttpRequest,
-        queryset: QuerySet[Launch],
-        action: str,
-        title: str,
-        question: str,
-        form: type[forms.Form] | None = None,
-    ) -> tuple[Any, dict[str, Any], list[Any]]:
-        lines = [
-            _("%(task)s:共 %(planned)s 个群,待发送 %(waiting)s")
-            % {"task": launch.task_id, "planned": launch.planned_count, "waiting": launch.waiting_count}
-            for launch in queryset[:20]
-        ]
-        extra: Any = {"form": form} if form else {}
-        return confirmation(
-            self, request, queryset, action=action, title=title, question=question, lines=lines, **extra
-        )
+    @confirmed(
+        _("恢复"),
+        permission="launches.resume_launch",
+        title=_("恢复投放"),
+        question=_("从停下的地方继续,已发出的不会重发。"),
+        lines=_lines,
+        did=_("已恢复"),
+        why_not=_("没有暂停"),
+    )
+    def resume(self, chosen: Confirmed) -> int:
+        with launch_control.lock_launches(chosen.keys) as launches:
+            return sum(launch_control.resume_launch(launch=launch, at=chosen.at) for launch in launches)
+
+    @confirmed(
+        _("取消"),
+        permission="launches.cancel_launch",
+        title=_("取消投放"),
+        question=_("未发出的不再发送,并作为未发送回报给投放系统。此操作不可撤销。"),
+        form=ReasonForm,
+        lines=_lines,
+        did=_("已取消"),
+        why_not=_("已经完成或取消"),
+    )
+    def cancel(self, chosen: Confirmed) -> int:
+        fields = {"by": chosen.by, "at": chosen.at, **chosen.fields}
+        with launch_control.lock_launches(chosen.keys) as launches:
+            return sum(launch_control.cancel_launch(launch=launch, **fields) for launch in launches)
 
 
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyAdmin):
     list_display = ("launch", "group_code", "group", "status", "settled_at", "reason", "reported_at")
     list_select_related = ("launch", "group")
-    list_filter = (states("status", "状态", _END_STATES),)
+    list_filter = (states("status", _("状态"), _END_STATES),)
     search_fields = ("group__code__exact", "launch__task_id__exact")
-    search_help_text = "完整的群编号或任务编号"
+    search_help_text = _("完整的群编号或任务编号")
     ordering = ("-id",)
-    reached_from = {"launches.launch": ("launch", "投放明细"), "groups.group": ("group", "投放明细")}
+    reached_from = {"launches.launch": ("launch", _("投放明细")), "groups.group": ("group", _("投放明细"))}
     readonly_fields = ("message_links",)
 
-    @admin.display(description="消息")
+    @admin.display(description=_("消息"))
     def message_links(self, delivery: Delivery) -> str:
         return _links_to(delivery.messages())
 
@@ -165,7 +153,7 @@ class MassMessageGroupInline(ReadOnlyInline):
         parts = super().get_queryset(request).select_related("group")
         return parts.annotate(messages=ArraySubquery(messages.order_by("pk").values(row=columns)))
 
-    @admin.display(description="消息")
+    @admin.display(description=_("消息"))
     def message_links(self, part: Any) -> str:
         return _links_to(
             OutboxMessage(pk=row["pk"], message_no=row["message_no"], status=row["status"]) for row in part.messages
@@ -176,11 +164,11 @@ class MassMessageGroupInline(ReadOnlyInline):
 class MassMessageAdmin(ReadOnlyAdmin):
     list_display = ("send_at", "user", "status", "queued_at", "recalled_at", "created_at")
     list_select_related = ("user",)
-    list_filter = ("status", days("send_at", "发送时间"))
+    list_filter = ("status", days("send_at", _("发送时间")))
     search_fields = ("user__phone__contains", "user__nickname__startswith", "user__code__exact")
-    search_help_text = "手机号的任意几位、昵称的开头,或完整的网关编号"
+    search_help_text = _("手机号的任意几位、昵称的开头,或完整的网关编号")
     ordering = ("-send_at", "id")
-    reached_from = {"accounts.user": ("user", "群发")}
+    reached_from = {"accounts.user": ("user", _("群发"))}
     inlines = (MassMessageGroupInline,)
 
 
@@ -189,5 +177,5 @@ class MassMessageDraftAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "user", "expires_at", "completed_at")
     list_select_related = ("user",)
     search_fields = ("user__phone__contains", "user__nickname__startswith", "user__code__exact")
-    search_help_text = "手机号的任意几位、昵称的开头,或完整的网关编号"
+    search_help_text = _("手机号的任意几位、昵称的开头,或完整的网关编号")
     ordering = ("-created_at", "id")

@@ -3,11 +3,12 @@
 from importlib import import_module
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class LaunchesConfig(AppConfig):
     name = "launches"
-    verbose_name = "投放与群发"
+    verbose_name = _("投放与群发")
 
     def ready(self) -> None:
         import_module("launches.receivers")

@@ -12,11 +12,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from config.backoffice import dashboard
-from config.backoffice.actions import confirmation
-from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline, button, permission_check
+from config.backoffice.actions import Confirmed, action, button, confirmed
+from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline
 from config.backoffice.filters import days, exactly, states
 from config.platform.dates import day_of, shanghai_time
 from config.platform.wakeups import start_soon
@@ -31,14 +32,14 @@ SYNC_ROBOTS = "robots.tasks.sync_robots"
 BAN_SHOWN_DAYS = 30  # how long a ban without a replacement is on the dashboard
 _BANS = {
     "open": (
-        "30 天内封号、未接替",
+        _("30 天内封号、未接替"),
         Q(status=Robot.Status.BANNED, replaced_by=None, banned_at__gte=Now() - timedelta(days=BAN_SHOWN_DAYS)),
     ),
-    "replaced": ("已接替", Q(replaced_by__isnull=False)),
+    "replaced": (_("已接替"), Q(replaced_by__isnull=False)),
 }
 _CAPACITY = {
-    "full": ("将满(剩 3 个以内)", Q(group_count__gte=NEARLY_FULL)),
-    "free": ("未满", Q(group_count__lt=NEARLY_FULL)),
+    "full": (_("将满(剩 3 个以内)"), Q(group_count__gte=NEARLY_FULL)),
+    "free": (_("未满"), Q(group_count__lt=NEARLY_FULL)),
 }
 
 
@@ -59,12 +60,12 @@ class RobotAdmin(ReadOnlyAdmin):
     list_select_related = ("replaced_by",)
     list_filter = (
         "status",
-        states("ban", "封号", _BANS),
-        states("room", "余量", _CAPACITY),
-        exactly("channel", "渠道"),
+        states("ban", _("封号"), _BANS),
+        states("room", _("余量"), _CAPACITY),
+        exactly("channel", _("渠道")),
     )
     search_fields = ("name__contains", "code__exact", "wechat_no__exact")
-    search_help_text = "名字的一部分,或完整的网关编号、微信号"
+    search_help_text = _("名字的一部分,或完整的网关编号、微信号")
     ordering = ("-created_at", "id")
     fields = (
         ("name", "code"),
@@ -77,29 +78,28 @@ class RobotAdmin(ReadOnlyAdmin):
     readonly_fields = ("quota_today", "friend_count", "replacement", "replaced")
     actions = ("make_assignable", "make_unassignable", *EXPORTS)
     list_buttons = ("sync",)
-    has_assign_permission = permission_check("robots.assign_robot")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         today = RobotDay.objects.filter(robot=OuterRef("pk"), day=day_of(timezone.now()))
         left = Subquery(today.values_list(F("quota") - F("bound_count"), flat=True)[:1])
         return super().get_queryset(request).annotate(left_today=Coalesce(left, None))
 
-    @admin.display(description="今日余量")
+    @admin.display(description=_("今日余量"))
     def quota_today(self, robot: Any) -> str:
         return "-" if robot.left_today is None or not robot.is_working else str(robot.left_today)
 
-    @admin.display(description="由谁接替")
+    @admin.display(description=_("由谁接替"))
     def replacement(self, robot: Robot) -> str:
         if robot.replaced_by is None or robot.replaced_at is None:
             return "-"
         return format_html("{} ({})", _link(robot.replaced_by), shanghai_time(robot.replaced_at))
 
-    @admin.display(description="接替了谁")
+    @admin.display(description=_("接替了谁"))
     def replaced(self, robot: Robot) -> str:
         rows = robot.replaced_robots.order_by("-replaced_at", "pk")
         return format_html_join("、", "{}", ((_link(old_robot),) for old_robot in rows)) or "-"
 
-    @admin.display(description="好友数")
+    @admin.display(description=_("好友数"))
     def friend_count(self, robot: Robot) -> int:
         return Friendship.objects.filter(robot=robot).count()
 
@@ -110,24 +110,26 @@ class RobotAdmin(ReadOnlyAdmin):
         }
         return super().is_action_available(action, obj) and obj.status == opposite.get(action, obj.status)
 
-    @button("从网关导入和同步", permission="robots.assign_robot")
+    @button(_("从网关导入和同步"), permission="robots.assign_robot")
     def sync(self, request: HttpRequest) -> None:
         """Synchronize robots with the gateway's list in the background."""
         start_soon(SYNC_ROBOTS)
-        self.message_user(request, _("已开始同步,新机器人稍后出现在列表中。"), messages.SUCCESS)
+        self.message_user(request, gettext("已开始同步,新机器人稍后出现在列表中。"), messages.SUCCESS)
 
-    @admin.action(description="设为可分配", permissions=["assign"])
+    @action(_("设为可分配"), permission="robots.assign_robot")
     def make_assignable(self, request: HttpRequest, queryset: QuerySet[Robot]) -> None:
         self._set(request, queryset, Robot.Status.UNASSIGNABLE, Robot.Status.ASSIGNABLE)
 
-    @admin.action(description="设为不可分配", permissions=["assign"])
+    @action(_("设为不可分配"), permission="robots.assign_robot")
     def make_unassignable(self, request: HttpRequest, queryset: QuerySet[Robot]) -> None:
         self._set(request, queryset, Robot.Status.ASSIGNABLE, Robot.Status.UNASSIGNABLE)
 
     def _set(self, request: HttpRequest, queryset: QuerySet[Robot], before: int, after: int) -> None:
         chosen = queryset.count()
         done = Robot.objects.filter(pk__in=queryset.values("pk"), status=before).update(status=after)
-        self.report(request, done=done, chosen=chosen, did="已设置", why_not="已是该状态,或机器人已移除、封号")
+        self.report(
+            request, done=done, chosen=chosen, did=_("已设置"), why_not=_("已是该状态,或机器人已移除、封号")
+        )
 
 
 def _link(robot: Robot) -> SafeString:
@@ -138,31 +140,31 @@ def _link(robot: Robot) -> SafeString:
 class RobotDayAdmin(ReadOnlyAdmin):
     list_display = ("day", "robot", "quota", "bound_count", "shown_count")
     list_select_related = ("robot",)
-    list_filter = (days("day", "日期", of_moments=False), exactly("robot__code", "机器人编号"))
+    list_filter = (days("day", _("日期"), of_moments=False), exactly("robot__code", _("机器人编号")))
     ordering = ("-day", "id")
-    reached_from = {"robots.robot": ("robot", "每日配额")}
+    reached_from = {"robots.robot": ("robot", _("每日配额"))}
 
 
 @admin.register(Scan)
 class ScanAdmin(ReadOnlyAdmin):
     list_display = ("assigned_at", "union_id", "robot", "inviter", "channel", "scanned_at")
     list_select_related = ("robot", "inviter")
-    list_filter = (days("assigned_at", "分配时间"), exactly("robot__code", "机器人编号"))
+    list_filter = (days("assigned_at", _("分配时间")), exactly("robot__code", _("机器人编号")))
     search_fields = ("union_id__exact",)
-    search_help_text = "完整的 union_id"
+    search_help_text = _("完整的 union_id")
     ordering = ("-assigned_at", "id")
-    reached_from = {"robots.robot": ("robot", "扫码记录")}
+    reached_from = {"robots.robot": ("robot", _("扫码记录"))}
 
 
 @admin.register(Friendship)
 class FriendshipAdmin(ReadOnlyAdmin):
     list_display = ("befriended_at", "user", "robot")
     list_select_related = ("user", "robot")
-    list_filter = (days("befriended_at", "成为好友时间"), exactly("robot__code", "机器人编号"))
+    list_filter = (days("befriended_at", _("成为好友时间")), exactly("robot__code", _("机器人编号")))
     search_fields = ("user__phone__contains", "user__nickname__startswith", "user__code__exact")
-    search_help_text = "手机号的任意几位、昵称的开头,或完整的网关编号"
+    search_help_text = _("手机号的任意几位、昵称的开头,或完整的网关编号")
     ordering = ("-befriended_at", "id")
-    reached_from = {"robots.robot": ("robot", "好友"), "accounts.user": ("user", "机器人好友")}
+    reached_from = {"robots.robot": ("robot", _("好友")), "accounts.user": ("user", _("机器人好友"))}
 
 
 class AttemptInline(ReadOnlyInline):
@@ -187,16 +189,20 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
         "reason",
     )
     list_select_related = ("robot",)
-    list_filter = ("status", "operation", days("created_at", "创建时间"), exactly("robot__code", "机器人编号"))
+    list_filter = (
+        "status",
+        "operation",
+        days("created_at", _("创建时间")),
+        exactly("robot__code", _("机器人编号")),
+    )
     search_fields = ("group_code__exact", "user_code__exact")
-    search_help_text = "完整的群编号或用户编号,在最近 20 万条中查找"
+    search_help_text = _("完整的群编号或用户编号,在最近 20 万条中查找")
     ordering = ("-id",)
-    reached_from = {"robots.robot": ("robot", "发件箱")}
+    reached_from = {"robots.robot": ("robot", _("发件箱"))}
     exclude = ("content",)
     readonly_fields = ("shown_content",)
     inlines = (AttemptInline,)
     actions = ("retry", "close", *EXPORTS)
-    has_retry_permission = permission_check("robots.retry_outboxmessage")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Limit a search by receiver to the newest messages: an index of receivers would slow the senders down."""
@@ -209,42 +215,30 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
     def is_action_available(self, action: str, obj: Any) -> bool:
         return super().is_action_available(action, obj) and obj.status == OutboxMessage.Status.FAILED
 
-    @admin.display(description="内容")
+    @admin.display(description=_("内容"))
     def shown_content(self, message: OutboxMessage) -> str:
         return short_links.without_secret_links(json.dumps(message.content, ensure_ascii=False))
 
-    @admin.action(description="重新发送失败的消息", permissions=["retry"])
-    def retry(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> Any:
-        page, _form, keys = confirmation(
-            self,
-            request,
-            queryset,
-            action="retry",
-            title="重新发送",
-            question="将重新发送其中发送失败的消息。",
-        )
-        if page is not None:
-            return page
-        done = failed.retry_failed(queryset.filter(pk__in=keys), at=timezone.now())
-        self.report(request, done=done, chosen=len(keys), did="将重新发送", why_not="不是发送失败的消息")
-        return None
+    @confirmed(
+        _("重新发送失败的消息"),
+        permission="robots.retry_outboxmessage",
+        title=_("重新发送"),
+        question=_("将重新发送其中发送失败的消息。"),
+        did=_("将重新发送"),
+        why_not=_("不是发送失败的消息"),
+    )
+    def retry(self, chosen: Confirmed) -> int:
+        return failed.retry_failed(chosen.rows, at=chosen.at)
 
-    @admin.action(description="放弃发送", permissions=["retry"])
-    def close(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> Any:
-        page, _form, keys = confirmation(
-            self,
-            request,
-            queryset,
-            action="close",
-            title="放弃发送",
-            question="其中发送失败的消息不再发送。",
-        )
-        if page is not None:
-            return page
-        by = request.user.get_username()
-        done = failed.close_failed(queryset.filter(pk__in=keys), by=by, at=timezone.now())
-        self.report(request, done=done, chosen=len(keys), did="已放弃", why_not="不是发送失败的消息")
-        return None
+    @confirmed(
+        _("放弃发送"),
+        permission="robots.retry_outboxmessage",
+        question=_("其中发送失败的消息不再发送。"),
+        did=_("已放弃"),
+        why_not=_("不是发送失败的消息"),
+    )
+    def close(self, chosen: Confirmed) -> int:
+        return failed.close_failed(chosen.rows, by=chosen.by, at=chosen.at)
 
 
 def _finished(status: OutboxMessage.Status) -> dashboard.Metric:
@@ -252,7 +246,7 @@ def _finished(status: OutboxMessage.Status) -> dashboard.Metric:
 
 
 dashboard.register_task(
-    "发送失败的消息",
+    _("发送失败的消息"),
     page="robots_outboxmessage",
     query="status__exact=2",
     permission="robots.view_outboxmessage",
@@ -260,7 +254,7 @@ dashboard.register_task(
     is_urgent=True,
 )
 dashboard.register_task(
-    "被封号、未接替的机器人",
+    _("被封号、未接替的机器人"),
     page="robots_robot",
     query="ban=open",
     permission="robots.view_robot",
@@ -268,17 +262,17 @@ dashboard.register_task(
     is_urgent=True,
 )
 dashboard.register_task(
-    "将满的机器人",
+    _("将满的机器人"),
     page="robots_robot",
     query="status__exact=1&room=full",
     permission="robots.view_robot",
     count=dashboard.counted(lambda: Robot.objects.assignable().filter(group_count__gte=NEARLY_FULL)),
 )
 dashboard.register_chart(
-    "消息",
+    _("消息"),
     permission="robots.view_outboxmessage",
     lines=[
-        ("messages.sent", "已发送", _finished(OutboxMessage.Status.SENT)),
-        ("messages.failed", "失败", _finished(OutboxMessage.Status.FAILED)),
+        ("messages.sent", _("已发送"), _finished(OutboxMessage.Status.SENT)),
+        ("messages.failed", _("失败"), _finished(OutboxMessage.Status.FAILED)),
     ],
 )

@@ -4,11 +4,12 @@ from importlib import import_module
 
 from django.apps import AppConfig, apps
 from django.utils.module_loading import module_has_submodule
+from django.utils.translation import gettext_lazy as _
 
 
 class RobotsConfig(AppConfig):
     name = "robots"
-    verbose_name = "机器人"
+    verbose_name = _("机器人")
 
     def ready(self) -> None:
         for config in apps.get_app_configs():

@@ -8,6 +8,7 @@ from django.contrib.postgres.functions import RandomUUID
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from config.platform.constraints import empty, filled, filled_exactly_when, filled_together
 from config.platform.dates import shanghai_time
@@ -34,10 +35,10 @@ class RobotQuerySet(models.QuerySet["Robot"]):
 
 
 class RobotStatus(models.IntegerChoices):
-    ASSIGNABLE = 1, "可分配"
-    UNASSIGNABLE = 2, "不可分配"
-    REMOVED = 3, "已移除"
-    BANNED = 5, "已封号"
+    ASSIGNABLE = 1, _("可分配")
+    UNASSIGNABLE = 2, _("不可分配")
+    REMOVED = 3, _("已移除")
+    BANNED = 5, _("已封号")
 
 
 class Robot(models.Model):
@@ -46,21 +47,26 @@ class Robot(models.Model):
     Status: TypeAlias = RobotStatus
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    code = models.CharField("网关编号", max_length=128, unique=True)
-    name = models.CharField("名字", max_length=128)
-    wechat_no = models.CharField("微信号", max_length=128, blank=True)
-    avatar_url = models.CharField("头像", max_length=1024, blank=True)
-    qr_code_url = models.CharField("二维码", max_length=1024, blank=True)
-    channel = models.CharField("渠道", max_length=64, blank=True)
-    status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.ASSIGNABLE)
-    group_count = models.PositiveSmallIntegerField("服务群数", default=0)
-    created_at = models.DateTimeField("创建时间", auto_now_add=True)
-    banned_at = models.DateTimeField("封号时间", null=True, blank=True)
+    code = models.CharField(_("网关编号"), max_length=128, unique=True)
+    name = models.CharField(_("名字"), max_length=128)
+    wechat_no = models.CharField(_("微信号"), max_length=128, blank=True)
+    avatar_url = models.CharField(_("头像"), max_length=1024, blank=True)
+    qr_code_url = models.CharField(_("二维码"), max_length=1024, blank=True)
+    channel = models.CharField(_("渠道"), max_length=64, blank=True)
+    status = models.SmallIntegerField(_("状态"), choices=Status.choices, default=Status.ASSIGNABLE)
+    group_count = models.PositiveSmallIntegerField(_("服务群数"), default=0)
+    created_at = models.DateTimeField(_("创建时间"), auto_now_add=True)
+    banned_at = models.DateTimeField(_("封号时间"), null=True, blank=True)
     # The gateway names only the new robot. Which robot it replaces follows from the groups whose owners are informed.
     replaced_by = models.ForeignKey(
-        "self", models.PROTECT, null=True, blank=True, related_name="replaced_robots", verbose_name="接替的机器人"
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="replaced_robots",
+        verbose_name=_("接替的机器人"),
     )
-    replaced_at = models.DateTimeField("接替时间", null=True, blank=True)
+    replaced_at = models.DateTimeField(_("接替时间"), null=True, blank=True)
 
     # The statuses in which a robot sends messages and serves groups.
     WORKING = (Status.ASSIGNABLE, Status.UNASSIGNABLE)
@@ -68,7 +74,7 @@ class Robot(models.Model):
     objects = RobotQuerySet.as_manager()
 
     class Meta:
-        verbose_name = verbose_name_plural = "机器人"
+        verbose_name = verbose_name_plural = _("机器人")
         permissions = [("assign_robot", "设置机器人可否分配")]
         ordering = ["-created_at", "id"]
         constraints = [
@@ -101,13 +107,13 @@ class RobotDay(models.Model):
     """The quota of a robot for one day, and its use. Constraints keep the limits."""
 
     robot = models.ForeignKey(Robot, models.CASCADE, related_name="days")
-    day = models.DateField("日期")
-    quota = models.PositiveSmallIntegerField("当日配额", help_text="min(15, 零点时剩余群数)")
-    bound_count = models.PositiveSmallIntegerField("已绑群数", default=0)
-    shown_count = models.PositiveSmallIntegerField("展示人数", default=0)
+    day = models.DateField(_("日期"))
+    quota = models.PositiveSmallIntegerField(_("当日配额"), help_text=_("min(15, 零点时剩余群数)"))
+    bound_count = models.PositiveSmallIntegerField(_("已绑群数"), default=0)
+    shown_count = models.PositiveSmallIntegerField(_("展示人数"), default=0)
 
     class Meta:
-        verbose_name = verbose_name_plural = "机器人每日配额"
+        verbose_name = verbose_name_plural = _("机器人每日配额")
         ordering = ["-day", "id"]
         indexes = [models.Index(fields=["-day", "id"], name="robot_days_newest_first")]
         constraints = [
@@ -129,21 +135,21 @@ class Scan(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     union_id = models.CharField(max_length=128, unique=True)
     open_id = models.CharField(max_length=128)
-    robot = models.ForeignKey(Robot, models.PROTECT, related_name="scans", verbose_name="机器人")
+    robot = models.ForeignKey(Robot, models.PROTECT, related_name="scans", verbose_name=_("机器人"))
     inviter = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.PROTECT,
         null=True,
         blank=True,
         related_name="+",
-        verbose_name="分享人",
+        verbose_name=_("分享人"),
     )
-    channel = models.CharField("渠道", max_length=64, blank=True)
-    scanned_at = models.DateTimeField("首次扫码时间")
-    assigned_at = models.DateTimeField("分配时间")
+    channel = models.CharField(_("渠道"), max_length=64, blank=True)
+    scanned_at = models.DateTimeField(_("首次扫码时间"))
+    assigned_at = models.DateTimeField(_("分配时间"))
 
     class Meta:
-        verbose_name = verbose_name_plural = "扫码记录"
+        verbose_name = verbose_name_plural = _("扫码记录")
         ordering = ["-assigned_at", "id"]
         indexes = [models.Index(fields=["-assigned_at", "id"], name="scans_newest_first")]
         constraints = [
@@ -158,14 +164,14 @@ class Scan(models.Model):
 class Friendship(models.Model):
     """A user who added a robot as a WeChat friend."""
 
-    robot = models.ForeignKey(Robot, models.CASCADE, related_name="friendships", verbose_name="机器人")
+    robot = models.ForeignKey(Robot, models.CASCADE, related_name="friendships", verbose_name=_("机器人"))
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="friendships", verbose_name="用户"
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="friendships", verbose_name=_("用户")
     )
-    befriended_at = models.DateTimeField("成为好友时间")
+    befriended_at = models.DateTimeField(_("成为好友时间"))
 
     class Meta:
-        verbose_name = verbose_name_plural = "好友关系"
+        verbose_name = verbose_name_plural = _("好友关系")
         ordering = ["-befriended_at", "id"]
         constraints = [models.UniqueConstraint(fields=["robot", "user"], name="friends_once")]
         indexes = [
@@ -192,18 +198,18 @@ class OutboxMessageQuerySet(models.QuerySet["OutboxMessage"]):
 
 
 class MessageOperation(models.TextChoices):
-    SEND = "send", "发消息"
-    RECALL = "recall", "撤回"
-    BIND_GROUP = "bind_group", "绑定群"
-    UNBIND_GROUP = "unbind_group", "解绑群"
-    SYNC_MEMBERS = "sync_members", "同步成员"
+    SEND = "send", _("发消息")
+    RECALL = "recall", _("撤回")
+    BIND_GROUP = "bind_group", _("绑定群")
+    UNBIND_GROUP = "unbind_group", _("解绑群")
+    SYNC_MEMBERS = "sync_members", _("同步成员")
 
 
 class MessageStatus(models.IntegerChoices):
-    WAITING = 0, "待发送"
-    SENT = 1, "已发送"
-    FAILED = 2, "发送失败"
-    CLOSED = 3, "已取消"
+    WAITING = 0, _("待发送")
+    SENT = 1, _("已发送")
+    FAILED = 2, _("发送失败")
+    CLOSED = 3, _("已取消")
 
 
 class OutboxMessage(models.Model):
@@ -217,42 +223,46 @@ class OutboxMessage(models.Model):
     Status: TypeAlias = MessageStatus
 
     id = models.BigAutoField(primary_key=True)
-    message_no = models.UUIDField("消息编号", unique=True, default=uuid.uuid4, editable=False)
-    operation = models.CharField("操作", max_length=16, choices=Operation.choices, default=Operation.SEND)
-    robot = models.ForeignKey(Robot, models.PROTECT, related_name="outbox", verbose_name="机器人", db_index=False)
-    group_code = models.CharField("群编号", max_length=128, blank=True)
-    user_code = models.CharField("用户编号", max_length=128, blank=True)
+    message_no = models.UUIDField(_("消息编号"), unique=True, default=uuid.uuid4, editable=False)
+    operation = models.CharField(_("操作"), max_length=16, choices=Operation.choices, default=Operation.SEND)
+    robot = models.ForeignKey(
+        Robot, models.PROTECT, related_name="outbox", verbose_name=_("机器人"), db_index=False
+    )
+    group_code = models.CharField(_("群编号"), max_length=128, blank=True)
+    user_code = models.CharField(_("用户编号"), max_length=128, blank=True)
     chat = models.CharField(max_length=300, editable=False)  # the ordering key
-    mentions = models.JSONField("提到的人", default=list, blank=True)  # codes of group members
+    mentions = models.JSONField(_("提到的人"), default=list, blank=True)  # codes of group members
     content = models.JSONField(
-        "内容", default=dict
+        _("内容"), default=dict
     )  # type content title url desc voice_time, or the parameters of the operation
-    cause = models.CharField("起因", max_length=200)  # the source of the message, such as "star:<group id>:<…>"
+    cause = models.CharField(_("起因"), max_length=200)  # the source of the message, such as "star:<group id>:<…>"
     dedupe_key = models.CharField(max_length=200, null=True, blank=True, editable=False)  # noqa: DJ001 - few have one
 
-    status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.WAITING)
-    is_held = models.BooleanField("暂缓", default=False)  # of a paused launch: not sent until the launch is resumed
+    status = models.SmallIntegerField(_("状态"), choices=Status.choices, default=Status.WAITING)
+    is_held = models.BooleanField(
+        _("暂缓"), default=False
+    )  # of a paused launch: not sent until the launch is resumed
     is_sendable = models.GeneratedField(
         expression=models.ExpressionWrapper(Q(status=MessageStatus.WAITING, is_held=False), models.BooleanField()),
         output_field=models.BooleanField(),
         db_persist=True,
     )
-    created_at = models.DateTimeField("创建时间")
-    not_before = models.DateTimeField("最早发送时间")
+    created_at = models.DateTimeField(_("创建时间"))
+    not_before = models.DateTimeField(_("最早发送时间"))
     by_day_only = models.BooleanField(
         default=False, db_default=False, editable=False
     )  # not sent in quiet hours, also when it is tried again
-    retry_at = models.DateTimeField("下次尝试")
+    retry_at = models.DateTimeField(_("下次尝试"))
     lease = models.UUIDField(null=True, editable=False)  # of the sender that has claimed the message
     leased_until = models.DateTimeField(null=True, editable=False)
-    try_count = models.PositiveSmallIntegerField("尝试次数", default=0)
-    settled_at = models.DateTimeField("完成时间", null=True, blank=True)
-    reason = models.CharField("原因", max_length=200, blank=True)
+    try_count = models.PositiveSmallIntegerField(_("尝试次数"), default=0)
+    settled_at = models.DateTimeField(_("完成时间"), null=True, blank=True)
+    reason = models.CharField(_("原因"), max_length=200, blank=True)
 
     objects = OutboxMessageQuerySet.as_manager()
 
     class Meta:
-        verbose_name = verbose_name_plural = "发件箱"
+        verbose_name = verbose_name_plural = _("发件箱")
         permissions = [("retry_outboxmessage", "重发消息")]
         ordering = ["-id"]
         constraints = [
@@ -330,10 +340,10 @@ class MessageAttempt(models.Model):
     """An attempt to have a message executed, with the gateway's answer."""
 
     class Outcome(models.TextChoices):
-        DONE = "done", "成功"
-        REFUSED = "refused", "拒绝"
-        UNAVAILABLE = "unavailable", "不可用"
-        UNKNOWN = "unknown", "结果未知"
+        DONE = "done", _("成功")
+        REFUSED = "refused", _("拒绝")
+        UNAVAILABLE = "unavailable", _("不可用")
+        UNKNOWN = "unknown", _("结果未知")
 
     # The constraint below has the index. There is no foreign key constraint, because the statement that inserts an
     # attempt updates its message too, and the check of the key was a third of the statement's cost.
@@ -341,12 +351,12 @@ class MessageAttempt(models.Model):
         OutboxMessage, models.CASCADE, related_name="attempts", db_index=False, db_constraint=False
     )
     lease = models.UUIDField(db_default=RandomUUID(), editable=False)  # the lease under which it was made
-    outcome = models.CharField("结果", max_length=16, choices=Outcome.choices)
-    answer = models.CharField("网关回答", max_length=500, blank=True)
-    tried_at = models.DateTimeField("时间")
+    outcome = models.CharField(_("结果"), max_length=16, choices=Outcome.choices)
+    answer = models.CharField(_("网关回答"), max_length=500, blank=True)
+    tried_at = models.DateTimeField(_("时间"))
 
     class Meta:
-        verbose_name = verbose_name_plural = "发送记录"
+        verbose_name = verbose_name_plural = _("发送记录")
         ordering = ["id"]
         constraints = [models.UniqueConstraint(fields=["message", "lease"], name="one_try_per_claim")]
 

@@ -14,15 +14,15 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts import operator_changes
 from accounts.models import Operator, OperatorChange
 from config.backoffice import roles, sessions
-from config.backoffice.actions import confirmation
+from config.backoffice.actions import Confirmed, action, confirmed
 from config.backoffice.base import ListAdmin
 from config.errors import Conflict
 
@@ -31,7 +31,7 @@ for device in (TOTPDevice, StaticDevice):
     admin.site.unregister(device)  # its page shows the secret
 
 
-NO_OTHER_ADMINISTRATOR = (
+NO_OTHER_ADMINISTRATOR = _(
     "目前没有别的管理员可以确认。只有一名管理员时，请由运维在服务器上用命令 manage.py operator 办理，"
     "再把这条变更拒绝。"
 )
@@ -47,10 +47,10 @@ class RolesField(forms.ModelMultipleChoiceField):
 def _roles_field() -> RolesField:
     return RolesField(
         Role.objects.all(),
-        label=gettext_lazy("角色"),
+        label=_("角色"),
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text=gettext_lazy(
+        help_text=_(
             "可动用资金的角色（财务、管理员）要另一名管理员确认后生效；只有一名管理员时，由运维用命令 manage.py operator 办理。"
         ),
     )
@@ -163,13 +163,13 @@ class OperatorAdmin(ListAdmin, DjangoUserAdmin):
             try:
                 operator_changes.propose(change, by=by, at=timezone.now())
             except Conflict as refusal:
-                self.message_user(request, f"{_(refusal.description)}：{change.username}", messages.ERROR)
+                self.message_user(request, f"{gettext(refusal.description)}：{change.username}", messages.ERROR)
                 continue
             done += 1
             if not operator_changes.count_deciders(change, by=by):
-                self.message_user(request, _(NO_OTHER_ADMINISTRATOR), messages.WARNING)
+                self.message_user(request, NO_OTHER_ADMINISTRATOR, messages.WARNING)
         if done:
-            text = _(
+            text = gettext(
                 "可动用资金的运营人员由两名管理员变更：%s 条已提交，待另一名管理员在“运营人员变更”里确认后生效。"
             )
             self.message_user(request, text % done, messages.WARNING)
@@ -181,8 +181,8 @@ class OperatorAdmin(ListAdmin, DjangoUserAdmin):
         rights = ("is_active", "is_superuser", "groups") if request.user.is_superuser else ("is_active", "groups")
         return (
             (None, {"fields": ("username", "password")}),
-            (_("权限"), {"fields": rights}),
-            (_("时间"), {"fields": ("last_login",)}),
+            (gettext("权限"), {"fields": rights}),
+            (gettext("时间"), {"fields": ("last_login",)}),
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
@@ -195,39 +195,33 @@ class OperatorAdmin(ListAdmin, DjangoUserAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # an operator who left becomes inactive: the audit log still refers to the name
 
-    @admin.display(description="角色")
+    @admin.display(description=_("角色"))
     def roles(self, operator: Operator) -> str:
         return "、".join(role.name for role in operator.groups.all())
 
-    @admin.display(description="两步验证", boolean=True)
+    @admin.display(description=_("两步验证"), boolean=True)
     def has_second_factor(self, operator: Operator) -> bool:
         return any(device.confirmed for device in operator.totpdevice_set.all())  # type: ignore[attr-defined]  # of django_otp
 
-    @admin.action(description="重置两步验证", permissions=["change"])
-    def reset_second_factor(self, request: HttpRequest, queryset: QuerySet[Operator]) -> Any:
-        page, _data, keys = confirmation(
-            self,
-            request,
-            queryset,
-            action="reset_second_factor",
-            title="重置两步验证",
-            question="这些运营人员下次登录时要重新设置身份验证器。请先确认是本人要求。"
-            "可动用资金的运营人员要另一名管理员确认后才重置。",
-        )
-        if page is not None:
-            return page
-        with_device = queryset.filter(pk__in=keys, totpdevice__isnull=False).distinct()
+    @confirmed(
+        _("重置两步验证"),
+        permission="accounts.change_operator",
+        question=_(
+            "这些运营人员下次登录时要重新设置身份验证器。请先确认是本人要求。"
+            "可动用资金的运营人员要另一名管理员确认后才重置。"
+        ),
+    )
+    def reset_second_factor(self, chosen: Confirmed) -> None:
+        with_device = chosen.rows.filter(totpdevice__isnull=False).distinct()
         money_operators = [operator for operator in with_device if operator_changes.moves_money(operator)]
-        self._propose(
-            request, [_change(OperatorChange.Kind.SECOND_FACTOR, operator) for operator in money_operators]
-        )
-        others = set(keys) - {operator.pk for operator in money_operators}
+        changes = [_change(OperatorChange.Kind.SECOND_FACTOR, operator) for operator in money_operators]
+        self._propose(chosen.request, changes)
+        others = set(chosen.keys) - {operator.pk for operator in money_operators}
         done = operator_changes.reset_second_factors(others)
-        self.report(request, done=done, chosen=len(others), did="已重置", why_not="没有设置两步验证")
-        return None
+        self.report(chosen.request, done=done, chosen=len(others), did=_("已重置"), why_not=_("没有设置两步验证"))
 
-    @admin.action(description="解除登录锁定", permissions=["change"])
+    @action(_("解除登录锁定"), permission="accounts.change_operator")
     def unlock(self, request: HttpRequest, queryset: QuerySet[Operator]) -> None:
         names = list(queryset.values_list("username", flat=True))
         done = sum(bool(reset(username=name)) for name in names)
-        self.report(request, done=done, chosen=len(names), did="已解锁", why_not="没有被锁定")
+        self.report(request, done=done, chosen=len(names), did=_("已解锁"), why_not=_("没有被锁定"))

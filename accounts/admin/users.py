@@ -6,22 +6,22 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 
-from accounts import blocking, identity, sign_out
-from accounts.admin.erasure import request_erasure
+from accounts import blocking, erasure, identity, sign_out
+from accounts.admin.erasure import ErasureForm
 from accounts.models import EndedBlock, User
 from config.backoffice import dashboard
-from config.backoffice.actions import ReasonForm, confirmation
-from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline, permission_check
+from config.backoffice.actions import Confirmed, ReasonForm, confirmed
+from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline
 from config.backoffice.filters import days, exactly, states
 
 SHOWN_APPRENTICES = 20
 _PEOPLE = Q(is_staff=False) | Q(code__isnull=False)  # an operator is listed only when also a contact of a robot
-_BLOCKED = {"1": ("已封号", Q(blocked_at__isnull=False)), "0": ("正常", Q(blocked_at__isnull=True))}
-_COMPLETE = {"1": ("已补全", Q(completed_at__isnull=False)), "0": ("未补全", Q(completed_at__isnull=True))}
+_BLOCKED = {"1": (_("已封号"), Q(blocked_at__isnull=False)), "0": (_("正常"), Q(blocked_at__isnull=True))}
+_COMPLETE = {"1": (_("已补全"), Q(completed_at__isnull=False)), "0": (_("未补全"), Q(completed_at__isnull=True))}
 
 
 class EndedBlockInline(ReadOnlyInline):
@@ -46,15 +46,15 @@ class UserAdmin(ReadOnlyAdmin):
     )
     list_select_related = ("inviter",)
     list_filter = (
-        states("blocked", "封号", _BLOCKED),
-        states("completed", "资料", _COMPLETE),
-        days("created_at", "注册时间"),
-        exactly("channel", "渠道"),
+        states("blocked", _("封号"), _BLOCKED),
+        states("completed", _("资料"), _COMPLETE),
+        days("created_at", _("注册时间")),
+        exactly("channel", _("渠道")),
     )
     search_fields = ("phone__contains", "nickname__startswith", "code__exact", "union_id__exact")
-    search_help_text = "手机号的任意几位、昵称的开头,或完整的网关编号、union_id"
+    search_help_text = _("手机号的任意几位、昵称的开头,或完整的网关编号、union_id")
     ordering = ("-created_at", "id")
-    reached_from = {"accounts.user": ("inviter", "徒弟")}
+    reached_from = {"accounts.user": ("inviter", _("徒弟"))}
     fields = (
         ("nickname", "avatar_url"),
         ("code", "channel"),
@@ -68,8 +68,6 @@ class UserAdmin(ReadOnlyAdmin):
     readonly_fields = ("identity", "referral", "erased_at")
     inlines = (EndedBlockInline,)
     actions = ("block", "unblock", "sign_out", "erase", *EXPORTS)
-    has_block_permission = permission_check("accounts.block_user")
-    has_erase_permission = permission_check("accounts.erase_user")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).filter(_PEOPLE)
@@ -84,11 +82,11 @@ class UserAdmin(ReadOnlyAdmin):
         }
         return super().is_action_available(action, obj) and available.get(action, True)
 
-    @admin.display(description="身份证")
+    @admin.display(description=_("身份证"))
     def identity(self, user: User) -> str:
         return identity.masked_card(user)
 
-    @admin.display(description="师徒")
+    @admin.display(description=_("师徒"))
     def referral(self, user: User) -> SafeString:
         """Return the chain of inviters up to the top, and the first apprentices with the number of their own."""
         inviter, inviters = user.inviter, list[User]()
@@ -104,59 +102,51 @@ class UserAdmin(ReadOnlyAdmin):
         more = "…" if len(apprentices) > SHOWN_APPRENTICES else ""
         return format_html("{}<ul>{}</ul>{}", chain, items, more)
 
-    @admin.action(description="封号", permissions=["block"])
-    def block(self, request: HttpRequest, queryset: QuerySet[User]) -> Any:
-        page, data, keys = confirmation(
-            self,
-            request,
-            queryset,
-            action="block",
-            title="封号",
-            question="将封禁这些用户:只能查看,不能操作;未打款的提现一并拒绝并退回余额。",
-            form=ReasonForm,
-        )
-        if page is not None:
-            return page
-        by = request.user.get_username()
-        done = blocking.block_all(keys, by=by, reason=data["reason"], at=timezone.now())
-        self.report(request, done=done, chosen=len(keys), did="已封禁", why_not="已经是封禁状态，或是运营人员")
-        return None
+    @confirmed(
+        _("封号"),
+        permission="accounts.block_user",
+        question=_("将封禁这些用户:只能查看,不能操作;未打款的提现一并拒绝并退回余额。"),
+        form=ReasonForm,
+        did=_("已封禁"),
+        why_not=_("已经是封禁状态，或是运营人员"),
+    )
+    def block(self, chosen: Confirmed) -> int:
+        return blocking.block_all(chosen.keys, by=chosen.by, at=chosen.at, **chosen.fields)
 
-    @admin.action(description="解封", permissions=["block"])
-    def unblock(self, request: HttpRequest, queryset: QuerySet[User]) -> Any:
-        page, _, keys = confirmation(
-            self,
-            request,
-            queryset,
-            action="unblock",
-            title="解封",
-            question="这些用户将恢复使用。已拒绝的提现不会恢复。",
-        )
-        if page is not None:
-            return page
-        done = blocking.unblock_all(keys, at=timezone.now())
-        self.report(request, done=done, chosen=len(keys), did="已解封", why_not="没有被封禁，或已经注销")
-        return None
+    @confirmed(
+        _("解封"),
+        permission="accounts.block_user",
+        question=_("这些用户将恢复使用。已拒绝的提现不会恢复。"),
+        did=_("已解封"),
+        why_not=_("没有被封禁，或已经注销"),
+    )
+    def unblock(self, chosen: Confirmed) -> int:
+        return blocking.unblock_all(chosen.keys, at=chosen.at)
 
-    @admin.action(description="退出登录", permissions=["block"])
-    def sign_out(self, request: HttpRequest, queryset: QuerySet[User]) -> Any:
-        page, _, keys = confirmation(
-            self,
-            request,
-            queryset,
-            action="sign_out",
-            title="退出登录",
-            question="这些用户在所有设备上的登录立即失效，需要重新微信授权。",
-        )
-        if page is not None:
-            return page
-        done = sign_out.sign_out_all(keys, at=timezone.now())
-        self.report(request, done=done, chosen=len(keys), did="已退出登录", why_not="运营人员在自己的页面退出")
-        return None
+    @confirmed(
+        _("退出登录"),
+        permission="accounts.block_user",
+        question=_("这些用户在所有设备上的登录立即失效，需要重新微信授权。"),
+        did=_("已退出登录"),
+        why_not=_("运营人员在自己的页面退出"),
+    )
+    def sign_out(self, chosen: Confirmed) -> int:
+        return sign_out.sign_out_all(chosen.keys, at=chosen.at)
 
-    @admin.action(description="注销账号", permissions=["erase"])
-    def erase(self, request: HttpRequest, queryset: QuerySet[User]) -> Any:
-        return request_erasure(self, request, queryset)
+    @confirmed(
+        _("注销账号"),
+        permission="accounts.erase_user",
+        question=_(
+            "手机号、身份证、昵称、头像、微信标识和说过的话将被清除，群被注销，登录立即失效，不可恢复；账目保留但不含个人信息。"
+            "提交后由另一名运营人员在“注销申请”里确认。原因里请不要写个人信息。"
+        ),
+        form=ErasureForm,
+        did=_("已提交，待另一名运营人员确认"),
+        why_not=_("已经注销、已有待确认的申请，或是运营人员"),
+    )
+    def erase(self, chosen: Confirmed) -> int:
+        users = list(User.objects.filter(pk__in=chosen.keys))
+        return erasure.request_all(users, by=chosen.by, at=chosen.at, **chosen.fields)
 
 
 def _link(user: User) -> SafeString:
@@ -164,7 +154,7 @@ def _link(user: User) -> SafeString:
 
 
 dashboard.register_chart(
-    "新用户",
+    _("新用户"),
     permission="accounts.view_user",
-    lines=[("users.new", "注册", dashboard.per_day(lambda: User.objects.filter(_PEOPLE), "created_at"))],
+    lines=[("users.new", _("注册"), dashboard.per_day(lambda: User.objects.filter(_PEOPLE), "created_at"))],
 )

@@ -4,6 +4,7 @@ from typing import TypeAlias
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models.people import User
 from config.platform.constraints import empty, filled
@@ -17,9 +18,9 @@ class ErasureRequestQuerySet(models.QuerySet["ErasureRequest"]):
 
 
 class ErasureStatus(models.IntegerChoices):
-    WAITING = 0, "待第二人确认"
-    DONE = 1, "已注销账号"
-    REFUSED = 2, "已拒绝"
+    WAITING = 0, _("待第二人确认")
+    DONE = 1, _("已注销账号")
+    REFUSED = 2, _("已拒绝")
 
 
 class ErasureRequest(models.Model):
@@ -27,19 +28,19 @@ class ErasureRequest(models.Model):
 
     Status: TypeAlias = ErasureStatus
 
-    user = models.ForeignKey(User, models.PROTECT, related_name="erasure_requests", verbose_name="用户")
-    status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.WAITING)
-    reason = models.CharField("原因", max_length=200)
-    gives_up_balance = models.BooleanField("放弃余额", default=False)
-    asked_at = models.DateTimeField("提交时间")
-    asked_by = models.CharField("提交人", max_length=80)
-    decided_at = models.DateTimeField("处理时间", null=True, blank=True)
-    decided_by = models.CharField("处理人", max_length=80, blank=True)
+    user = models.ForeignKey(User, models.PROTECT, related_name="erasure_requests", verbose_name=_("用户"))
+    status = models.SmallIntegerField(_("状态"), choices=Status.choices, default=Status.WAITING)
+    reason = models.CharField(_("原因"), max_length=200)
+    gives_up_balance = models.BooleanField(_("放弃余额"), default=False)
+    asked_at = models.DateTimeField(_("提交时间"))
+    asked_by = models.CharField(_("提交人"), max_length=80)
+    decided_at = models.DateTimeField(_("处理时间"), null=True, blank=True)
+    decided_by = models.CharField(_("处理人"), max_length=80, blank=True)
 
     objects = ErasureRequestQuerySet.as_manager()
 
     class Meta:
-        verbose_name = verbose_name_plural = "注销申请"
+        verbose_name = verbose_name_plural = _("注销申请")
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(condition=~Q(asked_by=""), name="erasure_request_names_who_asked"),

@@ -4,6 +4,7 @@ from typing import ClassVar, TypeAlias
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models.people import User, UserManager
 from config.platform.constraints import empty, filled, filled_exactly_when
@@ -21,20 +22,20 @@ class Operator(User):
 
     class Meta:
         proxy = True
-        verbose_name = verbose_name_plural = "运营人员"
+        verbose_name = verbose_name_plural = _("运营人员")
 
 
 class OperatorChangeKind(models.TextChoices):
-    ADD = "add", "新建运营人员"
-    RIGHTS = "rights", "修改权限"
-    PASSWORD = "password", "设置密码"
-    SECOND_FACTOR = "second_factor", "重置两步验证"
+    ADD = "add", _("新建运营人员")
+    RIGHTS = "rights", _("修改权限")
+    PASSWORD = "password", _("设置密码")
+    SECOND_FACTOR = "second_factor", _("重置两步验证")
 
 
 class OperatorChangeStatus(models.IntegerChoices):
-    WAITING = 0, "待另一名管理员确认"
-    APPLIED = 1, "已生效"
-    REFUSED = 2, "已拒绝"
+    WAITING = 0, _("待另一名管理员确认")
+    APPLIED = 1, _("已生效")
+    REFUSED = 2, _("已拒绝")
 
 
 class OperatorChange(models.Model):
@@ -44,25 +45,25 @@ class OperatorChange(models.Model):
 
     Status: TypeAlias = OperatorChangeStatus
 
-    kind = models.CharField("变更内容", max_length=16, choices=Kind.choices)
-    username = models.CharField("登录名", max_length=64)
+    kind = models.CharField(_("变更内容"), max_length=16, choices=Kind.choices)
+    username = models.CharField(_("登录名"), max_length=64)
     # None for a new operator. `before` and `values` are rights in the form of accounts.operator_changes.
     operator = models.ForeignKey(
-        Operator, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="运营人员"
+        Operator, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("运营人员")
     )
-    before = models.JSONField("原权限", null=True, blank=True, editable=False)
-    values = models.JSONField("新权限", null=True, blank=True, editable=False)
+    before = models.JSONField(_("原权限"), null=True, blank=True, editable=False)
+    values = models.JSONField(_("新权限"), null=True, blank=True, editable=False)
     password = models.CharField(max_length=128, blank=True, editable=False)  # hashed; empty after the decision
-    of_superuser = models.BooleanField("超级用户", default=False)  # only superusers decide
-    status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.WAITING)
-    asked_at = models.DateTimeField("提交时间")
-    asked_by = models.CharField("提交人", max_length=80)
-    decided_at = models.DateTimeField("确认时间", null=True, blank=True)
-    decided_by = models.CharField("确认人", max_length=80, blank=True)
-    reason = models.CharField("拒绝原因", max_length=200, blank=True)
+    of_superuser = models.BooleanField(_("超级用户"), default=False)  # only superusers decide
+    status = models.SmallIntegerField(_("状态"), choices=Status.choices, default=Status.WAITING)
+    asked_at = models.DateTimeField(_("提交时间"))
+    asked_by = models.CharField(_("提交人"), max_length=80)
+    decided_at = models.DateTimeField(_("确认时间"), null=True, blank=True)
+    decided_by = models.CharField(_("确认人"), max_length=80, blank=True)
+    reason = models.CharField(_("拒绝原因"), max_length=200, blank=True)
 
     class Meta:
-        verbose_name = verbose_name_plural = "运营人员变更"
+        verbose_name = verbose_name_plural = _("运营人员变更")
         permissions = [("decide_operatorchange", "确认运营人员变更")]
         ordering = ["-id"]
         constraints = [

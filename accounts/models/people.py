@@ -9,6 +9,7 @@ from django.contrib.auth.models import PermissionsMixin
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from config.platform.constraints import empty, filled, filled_together
 from config.platform.dates import shanghai_time
@@ -64,44 +65,44 @@ class User(AbstractBaseUser, PermissionsMixin):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    username = models.CharField("登录名", max_length=64, unique=True, null=True, blank=True)
-    is_staff = models.BooleanField("运营人员", default=False)
-    is_active = models.BooleanField("启用", default=True)
+    username = models.CharField(_("登录名"), max_length=64, unique=True, null=True, blank=True)
+    is_staff = models.BooleanField(_("运营人员"), default=False)
+    is_active = models.BooleanField(_("启用"), default=True)
 
-    code = models.CharField("网关编号", max_length=128, unique=True, null=True, blank=True)
-    nickname = models.CharField("昵称", max_length=128, blank=True)
-    avatar_url = models.CharField("头像", max_length=1024, blank=True)
-    channel = models.CharField("渠道", max_length=64, blank=True)
+    code = models.CharField(_("网关编号"), max_length=128, unique=True, null=True, blank=True)
+    nickname = models.CharField(_("昵称"), max_length=128, blank=True)
+    avatar_url = models.CharField(_("头像"), max_length=1024, blank=True)
+    channel = models.CharField(_("渠道"), max_length=64, blank=True)
     union_id = models.CharField("union_id", max_length=128, unique=True, null=True, blank=True)
     open_id = models.CharField("open_id", max_length=128, blank=True)
     app_id = models.CharField("app_id", max_length=64, blank=True)
-    completed_at = models.DateTimeField("补全时间", null=True, blank=True)
+    completed_at = models.DateTimeField(_("补全时间"), null=True, blank=True)
     inviter = models.ForeignKey(
-        "self", models.PROTECT, null=True, blank=True, related_name="apprentices", verbose_name="师傅"
+        "self", models.PROTECT, null=True, blank=True, related_name="apprentices", verbose_name=_("师傅")
     )
-    phone = models.CharField("手机号", max_length=11, unique=True, null=True, blank=True)
+    phone = models.CharField(_("手机号"), max_length=11, unique=True, null=True, blank=True)
     identity_sealed = models.BinaryField(null=True, editable=False)  # accounts.identity encrypts and decrypts it
-    identity_given_at = models.DateTimeField("实名时间", null=True, blank=True)
+    identity_given_at = models.DateTimeField(_("实名时间"), null=True, blank=True)
     identity_hash = models.CharField(max_length=64, null=True, editable=False)  # noqa: DJ001 - no card, no hash
     # Another user had this card already when the cards were hashed; both accounts are older than the rule and stay valid.
     identity_is_shared = models.BooleanField(default=False, editable=False)
 
-    mentions_enabled = models.BooleanField("@消息通知", default=True)
-    blocked_at = models.DateTimeField("封号时间", null=True, blank=True)
-    blocked_by = models.CharField("封号操作人", max_length=80, blank=True)
-    blocked_reason = models.CharField("封号原因", max_length=200, blank=True)
+    mentions_enabled = models.BooleanField(_("@消息通知"), default=True)
+    blocked_at = models.DateTimeField(_("封号时间"), null=True, blank=True)
+    blocked_by = models.CharField(_("封号操作人"), max_length=80, blank=True)
+    blocked_reason = models.CharField(_("封号原因"), max_length=200, blank=True)
     # Proofs and tokens issued before this moment are rejected.
-    signed_out_at = models.DateTimeField("登录失效时间", null=True, blank=True)
+    signed_out_at = models.DateTimeField(_("登录失效时间"), null=True, blank=True)
     proofs_end_at = models.DateTimeField(null=True, editable=False)  # the same for proofs only; set by blocking
-    erased_at = models.DateTimeField("账号注销时间", null=True, blank=True, editable=False)  # accounts.erasure
-    created_at = models.DateTimeField("注册时间", auto_now_add=True)
+    erased_at = models.DateTimeField(_("账号注销时间"), null=True, blank=True, editable=False)  # accounts.erasure
+    created_at = models.DateTimeField(_("注册时间"), auto_now_add=True)
 
     objects = UserManager.from_queryset(UserQuerySet)()
     USERNAME_FIELD = "username"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 
     class Meta:
-        verbose_name = verbose_name_plural = "用户"
+        verbose_name = verbose_name_plural = _("用户")
         permissions = [("block_user", "封号与解封"), ("erase_user", "注销账号")]
         ordering = ["-created_at", "id"]
         constraints = [
@@ -197,12 +198,12 @@ class IdentityHashKey(models.Model):
     sealed_key = models.BinaryField(editable=False)
 
     class Meta:
-        verbose_name = verbose_name_plural = "身份证哈希密钥"
+        verbose_name = verbose_name_plural = _("身份证哈希密钥")
         ordering = ["id"]
         constraints = [models.CheckConstraint(condition=Q(id=1), name="one_identity_hash_key")]
 
     def __str__(self) -> str:
-        return "身份证哈希密钥"
+        return str(self._meta.verbose_name)
 
 
 class CompletionKey(models.Model):
@@ -211,13 +212,13 @@ class CompletionKey(models.Model):
     All links of a user are valid until the first of them is used.
     """
 
-    user = models.ForeignKey(User, models.CASCADE, related_name="completion_keys", verbose_name="用户")
+    user = models.ForeignKey(User, models.CASCADE, related_name="completion_keys", verbose_name=_("用户"))
     key_hash = models.CharField(max_length=64, unique=True)
-    created_at = models.DateTimeField("创建时间")
-    expires_at = models.DateTimeField("失效时间")
+    created_at = models.DateTimeField(_("创建时间"))
+    expires_at = models.DateTimeField(_("失效时间"))
 
     class Meta:
-        verbose_name = verbose_name_plural = "补全链接"
+        verbose_name = verbose_name_plural = _("补全链接")
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(
@@ -235,14 +236,14 @@ class EndedBlock(models.Model):
     A block that has not ended is stored on the user (`blocked_at`).
     """
 
-    user = models.ForeignKey(User, models.PROTECT, related_name="ended_blocks", verbose_name="用户")
-    blocked_at = models.DateTimeField("封号时间")
-    blocked_by = models.CharField("封号操作人", max_length=80, blank=True)
-    blocked_reason = models.CharField("封号原因", max_length=200, blank=True)
-    ended_at = models.DateTimeField("解封时间")
+    user = models.ForeignKey(User, models.PROTECT, related_name="ended_blocks", verbose_name=_("用户"))
+    blocked_at = models.DateTimeField(_("封号时间"))
+    blocked_by = models.CharField(_("封号操作人"), max_length=80, blank=True)
+    blocked_reason = models.CharField(_("封号原因"), max_length=200, blank=True)
+    ended_at = models.DateTimeField(_("解封时间"))
 
     class Meta:
-        verbose_name = verbose_name_plural = "封号记录"
+        verbose_name = verbose_name_plural = _("封号记录")
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(condition=Q(ended_at__gte=F("blocked_at")), name="block_ends_after_it_began"),
@@ -268,7 +269,7 @@ class VerificationCode(models.Model):
     used_at = models.DateTimeField(null=True)
 
     class Meta:
-        verbose_name = verbose_name_plural = "短信验证码"
+        verbose_name = verbose_name_plural = _("短信验证码")
         constraints = [
             models.CheckConstraint(condition=Q(wrong_tries__lte=5), name="five_wrong_tries_burn_a_code"),
             models.CheckConstraint(condition=Q(expires_at__gt=F("sent_at")), name="code_expires_after_it_was_sent"),

@@ -1,11 +1,16 @@
 """Validation of bodies and query strings by serializers."""
 
-from typing import Any
+from typing import Any, TypeVar
 
+from django.db.models import QuerySet
+from django_filters import FilterSet
+from django_filters.utils import translate_validation
 from rest_framework import serializers
 from rest_framework.request import Request
 
 from config.errors import BadRequest
+
+Rows = TypeVar("Rows", bound=QuerySet[Any])
 
 
 def body(request: Request, shape: type[serializers.BaseSerializer[Any]], **kwargs: Any) -> Any:
@@ -19,6 +24,15 @@ def filters(request: Request, shape: type[serializers.BaseSerializer[Any]]) -> A
     if isinstance(given, dict):
         given = {name: value for name, value in given.items() if not _is_blank(value)}
     return validated(shape, given)
+
+
+def filter_rows(rows: Rows, filter_set: type[FilterSet], given: dict[str, Any]) -> Rows:
+    """Return the rows that match the given filters. Raises 1403 for a value that a filter cannot compare with."""
+    chosen = filter_set(given, queryset=rows)
+    if not chosen.is_valid():
+        raise translate_validation(chosen.errors)
+    matched: Rows = chosen.qs
+    return matched
 
 
 def _is_blank(value: Any) -> bool:

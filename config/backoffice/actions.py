@@ -1,11 +1,18 @@
-"""The confirmation page of an action: its effect, the rows, their number, and a form for the reason."""
+"""Actions of lists and buttons above them: each has one permission, and most have a confirmation page.
+
+`confirmed` wraps an action that changes rows: its page shows the effect, the rows, their number and a form for the
+reason, and the action receives exactly the rows that were confirmed.
+"""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import wraps
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
@@ -15,7 +22,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from config.backoffice.texts import VisibleCharField
+from config.backoffice.texts import Label, VisibleCharField
 from config.errors import Conflict
 
 SHOWN = 20
@@ -34,101 +41,152 @@ class EmptyForm(forms.Form):
     """A form without fields, for a plain confirmation."""
 
 
-def confirmation(
-    model_admin: admin.ModelAdmin,
-    request: HttpRequest,
-    queryset: QuerySet[Any],
+@dataclass(frozen=True)
+class Confirmed:
+    """An action that an operator has confirmed: the rows, the fields of the form, the operator and the moment."""
+
+    request: HttpRequest
+    rows: QuerySet[Any]  # none for a button above a list
+    keys: Sequence[Any]
+    fields: dict[str, Any]
+    by: str
+    at: datetime = field(default_factory=timezone.now)
+
+    def call_each(self, do: Callable[..., bool]) -> int:
+        """Call `do(key, by=…, at=…, **fields)` for each row. Returns how many calls changed their row.
+
+        Refusals (Conflict, ValidationError) are shown as messages.
+        """
+        done = 0
+        for key in self.keys:
+            try:
+                done += do(key, by=self.by, at=self.at, **self.fields)
+            except Conflict as refusal:
+                messages.error(self.request, _(refusal.description))
+            except ValidationError as error:
+                messages.error(self.request, "；".join(error.messages))
+        return done
+
+
+def action(description: Label, *, permission: str) -> Callable[[Any], Any]:
+    """Mark a method as an action of chosen rows, for operators who have the permission."""
+
+    def mark(method: Any) -> Any:
+        method.short_description, method.permission = description, permission
+        return method
+
+    return mark
+
+
+def button(description: Label, *, permission: str, takes_file: bool = False) -> Callable[[Any], Any]:
+    """Mark a method as a button above the list. `takes_file`: its page accepts a file of up to MAX_UPLOAD_BYTES."""
+
+    def mark(method: Any) -> Any:
+        method.short_description, method.permission, method.takes_file = description, permission, takes_file
+        return method
+
+    return mark
+
+
+def confirmed(
+    description: Label,
     *,
-    action: str,
-    title: str,
-    question: str,
-    total: str = "",
-    lines: Sequence[str] = (),
+    permission: str,
+    question: Label,
+    did: Label = "",
+    why_not: Label = "",
+    title: Label = "",
     form: type[forms.Form] = EmptyForm,
-) -> tuple[HttpResponse | None, dict[str, Any], list[Any]]:
-    """Return (the page, …) until the operator has confirmed; then (None, the form's fields, the keys of the rows).
+    lines: Callable[[QuerySet[Any]], Sequence[str]] | None = None,
+    total: Callable[[QuerySet[Any]], str] | None = None,
+) -> Callable[[Callable[[Any, Confirmed], int | None]], Any]:
+    """Make an action of chosen rows from a method that takes what the operator has confirmed.
 
-    The action must change exactly the rows with these keys. The rows and `total` are compared with those shown on the
-    page: when they changed meanwhile, the page is shown again.
+    The method returns how many of the confirmed rows it changed, which is reported with `did` and `why_not`, or None
+    when it has reported by itself. `lines` and `total` describe the chosen rows on the page.
     """
-    keys = sorted(queryset.order_by().values_list("pk", flat=True)[: MAX_ROWS + 1])
-    if len(keys) > MAX_ROWS:
-        text = _("一次最多处理 %(most)s 条,现在选中了 %(count)s 条,请用筛选缩小范围。")
-        model_admin.message_user(request, text % {"most": MAX_ROWS, "count": queryset.count()}, messages.ERROR)
-        return HttpResponseRedirect(request.get_full_path()), {}, []
-    is_confirmed = "confirmed" in request.POST
-    filled = form(request.POST if is_confirmed else None)
-    shown = f"{_fingerprint(keys)} {total}"
-    has_changed = is_confirmed and request.POST.get("shown", shown) != shown
-    if is_confirmed and filled.is_valid() and not has_changed:
-        return None, filled.cleaned_data, keys
-    count = len(keys)
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "title": _(title),
-        "question": _(question),
-        "count": count,
-        "total": total,
-        "shown": shown,
-        "has_changed": has_changed,
-        "lines": lines or [str(row) for row in queryset.filter(pk__in=keys)[:SHOWN]],
-        "more": max(0, count - SHOWN),
-        "form": filled,
-        "action": action,
-        "chosen": request.POST.getlist(ACTION_CHECKBOX_NAME),
-        "select_across": request.POST.get("select_across", "0"),
-        "checkbox_name": ACTION_CHECKBOX_NAME,
-        "opts": model_admin.opts,
-    }
-    return TemplateResponse(request, "admin/confirm_action.html", context), {}, []
+
+    def decorate(method: Callable[[Any, Confirmed], int | None]) -> Any:
+        @wraps(method)
+        def ask_and_do(model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+            keys = sorted(queryset.order_by().values_list("pk", flat=True)[: MAX_ROWS + 1])
+            if len(keys) > MAX_ROWS:
+                return _refuse_many(model_admin, request, queryset)
+            note = total(queryset) if total else ""
+            rows = queryset.filter(pk__in=keys)
+            shown = f"{_fingerprint(keys)} {note}"
+            has_changed = "confirmed" in request.POST and request.POST.get("shown", shown) != shown
+            filled = _filled(form, request)
+            if filled.is_valid() and not has_changed:
+                chosen = Confirmed(request, rows, keys, filled.cleaned_data, request.user.get_username())
+                done = method(model_admin, chosen)
+                if done is not None:
+                    model_admin.report(request, done=done, chosen=len(keys), did=did, why_not=why_not)
+                return None
+            context = {
+                "count": len(keys),
+                "total": note,
+                "shown": shown,
+                "has_changed": has_changed,
+                "lines": (lines and lines(queryset)) or [str(row) for row in rows[:SHOWN]],
+                "more": max(0, len(keys) - SHOWN),
+                "action": method.__name__,
+                "chosen": request.POST.getlist(ACTION_CHECKBOX_NAME),
+                "select_across": request.POST.get("select_across", "0"),
+                "checkbox_name": ACTION_CHECKBOX_NAME,
+            }
+            return _page(model_admin, request, title or description, question, filled, context)
+
+        return action(description, permission=permission)(ask_and_do)
+
+    return decorate
 
 
-def confirm_each(
-    model_admin: Any,
-    request: HttpRequest,
-    queryset: QuerySet[Any],
+def confirmed_button(
+    description: Label,
     *,
-    do: Callable[..., bool],
-    did: str,
-    why_not: str,
-    **page_options: Any,
-) -> HttpResponse | None:
-    """Show the confirmation page (`page_options` are those of `confirmation`), then call `do` for each row and report.
+    permission: str,
+    question: Label,
+    did: Label,
+    why_not: Label,
+    form: type[forms.Form] = EmptyForm,
+) -> Callable[[Callable[[Any, Confirmed], bool]], Any]:
+    """Make a button above a list from a method that takes what was confirmed and returns whether it changed a thing."""
 
-    The call is `do(key, by=…, at=…, **fields)`, which returns whether it changed the row. Its refusals (Conflict,
-    ValidationError) are shown as messages.
-    """
-    page, fields, keys = confirmation(model_admin, request, queryset, **page_options)
-    if page is not None:
-        return page
-    done = 0
-    for key in keys:
-        try:
-            done += do(key, by=request.user.get_username(), at=timezone.now(), **fields)
-        except Conflict as refusal:
-            model_admin.message_user(request, _(refusal.description), messages.ERROR)
-        except ValidationError as error:
-            model_admin.message_user(request, "；".join(error.messages), messages.ERROR)
-    model_admin.report(request, done=done, chosen=len(keys), did=did, why_not=why_not)
-    return None
+    def decorate(method: Callable[[Any, Confirmed], bool]) -> Any:
+        @wraps(method)
+        def ask_and_do(model_admin: Any, request: HttpRequest) -> HttpResponse | None:
+            filled = _filled(form, request)
+            if not filled.is_valid():
+                return _page(model_admin, request, description, question, filled, {})
+            rows = model_admin.get_queryset(request).none()
+            chosen = Confirmed(request, rows, (), filled.cleaned_data, request.user.get_username())
+            done = method(model_admin, chosen)
+            model_admin.report(request, done=int(done), chosen=1, did=did, why_not=why_not)
+            return None
+
+        return button(description, permission=permission)(ask_and_do)
+
+    return decorate
 
 
-def _fingerprint(keys: Sequence[Any]) -> str:
+def _filled(form: type[forms.Form], request: HttpRequest) -> forms.Form:
+    return form(request.POST if "confirmed" in request.POST else None)
+
+
+def _refuse_many(model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
+    text = _("一次最多处理 %(most)s 条,现在选中了 %(count)s 条,请用筛选缩小范围。")
+    model_admin.message_user(request, text % {"most": MAX_ROWS, "count": queryset.count()}, messages.ERROR)
+    return HttpResponseRedirect(request.get_full_path())
+
+
+def _fingerprint(keys: Iterable[Any]) -> str:
     return hashlib.sha256(",".join(map(str, keys)).encode()).hexdigest()
 
 
-def confirmation_of_import(
-    model_admin: admin.ModelAdmin, request: HttpRequest, *, title: str, question: str, form: type[forms.Form]
-) -> tuple[HttpResponse | None, dict[str, Any]]:
-    """Return the confirmation page of a button above a list, which concerns no rows; else (None, the form's fields)."""
-    filled = form(request.POST if "confirmed" in request.POST else None)
-    if filled.is_valid():
-        return None, filled.cleaned_data
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "title": _(title),
-        "question": _(question),
-        "form": filled,
-        "opts": model_admin.opts,
-    }
-    return TemplateResponse(request, "admin/confirm_action.html", context), {}
+def _page(
+    model_admin: Any, request: HttpRequest, title: Label, question: Label, form: forms.Form, context: dict[str, Any]
+) -> HttpResponse:
+    shared = {**model_admin.admin_site.each_context(request), "opts": model_admin.opts}
+    page = {"title": title, "question": question, "form": form}
+    return TemplateResponse(request, "admin/confirm_action.html", {**shared, **page, **context})

@@ -1,6 +1,5 @@
 """Base classes of admin pages: fast lists with exports, related lists and buttons, and read-only pages."""
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
@@ -11,20 +10,19 @@ from django.db import models
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
+from config.backoffice.actions import action
 from config.backoffice.changelist import CappedPaginator, FastChangeList, FastSearch
 from config.backoffice.export import as_csv, as_xlsx
 from config.backoffice.filters import parameters_of
-from config.backoffice.texts import PlainDecimalField, PlainIntegerField, VisibleCharField
+from config.backoffice.texts import Label, PlainDecimalField, PlainIntegerField, VisibleCharField
 from config.backoffice.versions import VersionedFormSet, versioned
 
 EXPORTS = ("export", "export_xlsx")
-
-
-def permission_check(permission: str) -> Callable[[Any, HttpRequest], bool]:
-    """Return a `has_…_permission` method that checks whether the operator has this permission."""
-    return lambda _admin, request: bool(request.user.has_perm(permission))
+_DELETE = "delete_selected"  # Django's own action, which checks the permission to delete
+_EXPORT = "config.export_lists"  # seeing a list does not include exporting it
 
 
 class ListAdmin(FastSearch, admin.ModelAdmin):
@@ -41,9 +39,8 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
     list_per_page = 50
     sortable_by: ClassVar[Any] = ()
     actions: tuple[str, ...] = EXPORTS
-    reached_from: ClassVar[dict[str, tuple[str, str]]] = {}
+    reached_from: ClassVar[dict[str, tuple[str, Label]]] = {}
     list_buttons: tuple[str, ...] = ()
-    has_export_permission = permission_check("config.export_lists")  # seeing a list does not include exporting it
     formfield_overrides: ClassVar[Any] = {
         models.CharField: {"form_class": VisibleCharField},
         models.TextField: {"form_class": VisibleCharField},
@@ -78,21 +75,31 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
         list(self.model._base_manager.filter(pk=found.pk).select_for_update().values_list("pk"))
         return super().get_object(request, object_id, from_field)
 
-    @admin.action(description="导出所选为 CSV", permissions=["export"])
+    def get_actions(self, request: HttpRequest) -> Any:
+        """Return the actions that the operator may run. An action without a permission is for superusers only."""
+        return {
+            name: found
+            for name, found in super().get_actions(request).items()
+            if found and (name == _DELETE or request.user.has_perm(getattr(found[0], "permission", "")))
+        }
+
+    @action(_("导出所选为 CSV"), permission=_EXPORT)
     def export(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         """Export the list's columns of the selected rows, or of all rows that match the filters."""
         return as_csv(self, request, queryset)
 
-    @admin.action(description="导出所选为 Excel", permissions=["export"])
+    @action(_("导出所选为 Excel"), permission=_EXPORT)
     def export_xlsx(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         return as_xlsx(self, request, queryset)
 
-    def report(self, request: HttpRequest, *, done: int, chosen: int, did: str, why_not: str) -> None:
+    def report(self, request: HttpRequest, *, done: int, chosen: int, did: Label, why_not: Label) -> None:
         """Show how many rows were changed, and why the others were not."""
         if done:
-            self.message_user(request, _("%(did)s %(done)s 条。") % {"did": _(did), "done": done}, messages.SUCCESS)
+            self.message_user(
+                request, gettext("%(did)s %(done)s 条。") % {"did": did, "done": done}, messages.SUCCESS
+            )
         if chosen > done:
-            text = _("%(count)s 条没有变化:%(why)s。") % {"count": chosen - done, "why": _(why_not)}
+            text = gettext("%(count)s 条没有变化:%(why)s。") % {"count": chosen - done, "why": why_not}
             self.message_user(request, text, messages.WARNING)
 
     def change_view(
@@ -110,7 +117,7 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
         if obj is None:
             return []
         actions = [action for action in self.get_actions(request).values() if action is not None]
-        hidden = (*EXPORTS, "delete_selected")
+        hidden = (*EXPORTS, _DELETE)
         return [
             (name, label)
             for _do, name, label in actions
@@ -156,14 +163,14 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
         return HttpResponseRedirect(f"{reverse('admin:config_auditentry_changelist')}?{query}")
 
 
-def related_lists(model_admin: admin.ModelAdmin, request: HttpRequest, object_id: str) -> list[tuple[str, str]]:
+def related_lists(model_admin: admin.ModelAdmin, request: HttpRequest, object_id: str) -> list[tuple[Label, str]]:
     """Return (title, address) of the lists with rows of this object that the operator may see."""
-    label, found = model_admin.opts.label_lower, []
+    label, found = model_admin.opts.label_lower, list[tuple[Label, str]]()
     for model, other in model_admin.admin_site._registry.items():
         lookup, title = getattr(other, "reached_from", {}).get(label, ("", ""))
         if lookup and other.has_view_permission(request):
             address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-            found.append((_(title), f"{address}?{urlencode({lookup: object_id})}"))
+            found.append((title, f"{address}?{urlencode({lookup: object_id})}"))
     return found
 
 
@@ -195,13 +202,3 @@ class ReadOnlyInline(admin.TabularInline):
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
-
-
-def button(description: str, *, permission: str, takes_file: bool = False) -> Callable[[Any], Any]:
-    """Mark a method as a button above the list. `takes_file`: its page accepts a file of up to MAX_UPLOAD_BYTES."""
-
-    def mark(method: Any) -> Any:
-        method.short_description, method.permission, method.takes_file = description, permission, takes_file
-        return method
-
-    return mark

@@ -2,11 +2,12 @@
 
 import re
 
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 # The first match counts: most browsers also contain the names Chrome or Safari.
 _BROWSERS = (
-    ("微信", re.compile(r"MicroMessenger/(\d+)")),
+    (_("微信"), re.compile(r"MicroMessenger/(\d+)")),
     ("Edge", re.compile(r"Edg(?:e|A|iOS)?/(\d+)")),
     ("Opera", re.compile(r"OPR/(\d+)")),
     ("QQ", re.compile(r"QQBrowser/(\d+)")),
@@ -32,6 +33,6 @@ _SYSTEMS = (
 def browser_name(user_agent: str) -> str:
     """Return for example "Chrome 126, Android", without the parts that are unknown."""
     browsers = ((name, pattern.search(user_agent)) for name, pattern in _BROWSERS)
-    browser = next((f"{_(name)} {found[1]}" for name, found in browsers if found), "")
+    browser = next((f"{name} {found[1]}" for name, found in browsers if found), "")
     system = next((name for name, pattern in _SYSTEMS if pattern.search(user_agent)), "")
-    return ", ".join(part for part in (browser, system) if part) or _("未知浏览器")
+    return ", ".join(part for part in (browser, system) if part) or gettext("未知浏览器")

@@ -63,7 +63,7 @@ class FastChangeList(ChangeList):
         return [F(name).asc(nulls_first=nulls), F("pk").desc()]
 
 
-def matching(model: type[Model], lookups: Sequence[str], term: str) -> tuple[Q, bool]:
+def search_filter(model: type[Model], lookups: Sequence[str], term: str) -> tuple[Q, bool]:
     """Return a filter for rows that match one of the lookups, and whether the term matched too many related rows.
 
     Related rows are looked up first and inserted as keys, because an OR across a join cannot use an index.
@@ -78,7 +78,7 @@ def matching(model: type[Model], lookups: Sequence[str], term: str) -> tuple[Q, 
     too_many = False
     for head, rests in related_lookups.items():
         related = cast("type[Model]", model._meta.get_field(head).related_model)
-        inner, inner_too_many = matching(related, rests, term)
+        inner, inner_too_many = search_filter(related, rests, term)
         keys = list(related._base_manager.filter(inner).values_list("pk", flat=True)[:MATCH_LIMIT])
         too_many |= inner_too_many or len(keys) == MATCH_LIMIT
         found |= Q(**{f"{head}__in": keys})
@@ -104,7 +104,7 @@ class FastSearch(admin.ModelAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         for term in _terms(search_term.replace("\x00", "")):
-            found, too_many = matching(queryset.model, self.get_search_fields(request), term)
+            found, too_many = search_filter(queryset.model, self.get_search_fields(request), term)
             queryset = queryset.filter(found)
             if too_many:
                 text = _("“%(word)s”匹配的太多,只查了其中 %(count)s 个,请输入更完整的内容。")

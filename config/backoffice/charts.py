@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from config.backoffice.texts import Label
+
 WIDTH, HEIGHT = 600, 200
 LEFT, TOP, BOTTOM = 52, 12, 24
 _STEPS = (
@@ -20,7 +22,7 @@ _STEPS = (
 class Line:
     """The values of one metric over the days."""
 
-    label: str
+    label: Label
     values: Sequence[Decimal]
 
     @property
@@ -32,7 +34,7 @@ class Line:
 class Chart:
     """Lines over the same days, with the coordinates that the template draws."""
 
-    title: str
+    title: Label
     days: Sequence[date]
     lines: Sequence[Line]
 
@@ -66,7 +68,7 @@ class Chart:
         return [(self._x(index), f"{self.days[index]:%m-%d}") for index in range(len(self.days) - 1, -1, -7)]
 
     @property
-    def drawn(self) -> list[tuple[str, str, list[tuple[float, float, str]]]]:
+    def drawn(self) -> list[tuple[Label, str, list[tuple[float, float, str]]]]:
         """Return (label, polyline points, [(x, y, tooltip)]) of each line."""
         return [(line.label, self._points(line), self._dots(line)) for line in self.lines]
 

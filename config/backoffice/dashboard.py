@@ -18,12 +18,13 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
-from django.utils.translation import gettext as _
 
 from config.backoffice.changelist import COUNT_LIMIT as COUNT_LIMIT
 from config.backoffice.charts import Chart, Line
+from config.backoffice.texts import Label
 from config.models import DayFigure
 from config.platform.dates import day_of, end_of, start_of
+from config.platform.languages import in_product_language
 
 DAYS = 30
 FRESH_SECONDS = 30  # the cache time of today's values
@@ -36,7 +37,7 @@ Metric = Callable[[date, date], dict[date, Any]]  # first day, last day → the 
 class Task:
     """A kind of work that waits for an operator. `count` returns (number, remark)."""
 
-    title: str
+    title: Label
     page: str  # of the list, such as "earnings_withdrawal"
     query: str
     permission: str
@@ -48,9 +49,9 @@ class Task:
 class _RegisteredChart:
     """A chart: lines of one metric each, stored under a permanent name (`users.new`)."""
 
-    title: str
+    title: Label
     permission: str
-    lines: Sequence[tuple[str, str, Metric]]  # (name, label, metric)
+    lines: Sequence[tuple[str, Label, Metric]]  # (name, label, metric)
 
 
 _tasks: list[Task] = []
@@ -58,7 +59,7 @@ _charts: list[_RegisteredChart] = []
 
 
 def register_task(
-    title: str,
+    title: Label,
     *,
     page: str,
     query: str,
@@ -69,7 +70,7 @@ def register_task(
     _tasks.append(Task(title, page, query, permission, count, is_urgent))
 
 
-def register_chart(title: str, *, permission: str, lines: Sequence[tuple[str, str, Metric]]) -> None:
+def register_chart(title: Label, *, permission: str, lines: Sequence[tuple[str, Label, Metric]]) -> None:
     _charts.append(_RegisteredChart(title, permission, lines))
 
 
@@ -99,10 +100,11 @@ def contents(request: HttpRequest) -> dict[str, Any]:
 
 
 def _task_card(task: Task) -> dict[str, Any]:
-    name = f"task:{get_language()}:{task.page}:{task.title}"  # the remark is in the operator's language
+    title = in_product_language(task.title)
+    name = f"task:{get_language()}:{task.page}:{title}"  # the remark is in the operator's language
     number, remark = cache.get_or_set(name, task.count, FRESH_SECONDS) or (0, "")
     return {
-        "title": _(task.title),
+        "title": task.title,
         "number": f"{COUNT_LIMIT}+" if number > COUNT_LIMIT else number,
         "remark": remark,
         "is_urgent": bool(number) and task.is_urgent,
@@ -115,7 +117,7 @@ def _chart(chart: _RegisteredChart) -> Chart:
     today = day_of(timezone.now())
     days = [today - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
     return Chart(
-        _(chart.title), days, [Line(_(label), _values(name, metric, days)) for name, label, metric in chart.lines]
+        chart.title, days, [Line(label, _values(name, metric, days)) for name, label, metric in chart.lines]
     )
 
 

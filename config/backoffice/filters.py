@@ -115,7 +115,7 @@ def days(field: str, title: Any, *, of_moments: bool = True) -> type[ListFilter]
                 return queryset.filter(**{f"{field}__lt": end_of(until)})
             return queryset.filter(**{f"{field}__lte": until}) if until else queryset
 
-    Days.title = _(title)
+    Days.title = title
     return Days
 
 
@@ -132,7 +132,7 @@ def amounts(field: str, title: Any) -> type[ListFilter]:
                     queryset = queryset.filter(**{f"{field}__{lookup}": amount})
             return queryset
 
-    Amounts.title = _(title)
+    Amounts.title = title
     return Amounts
 
 
@@ -146,9 +146,9 @@ def exactly(lookup: str, title: Any) -> type[ListFilter]:
             text = self.input_text(self.inputs[0][0])
             if len(text) > _LONGEST_TEXT or "\x00" in text:
                 raise _InvalidInput(text.replace("\x00", ""))
-            return queryset.filter(lists.matching(self.model, [lookup], text)[0]) if text else queryset
+            return queryset.filter(lists.search_filter(self.model, [lookup], text)[0]) if text else queryset
 
-    Exactly.title = _(title)
+    Exactly.title = title
     return Exactly
 
 
@@ -164,7 +164,7 @@ def states(parameter: str, title: Any, known: dict[str, tuple[Any, Any]]) -> typ
         parameter_name = parameter
 
         def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[Any, Any]]:
-            return [(value, _(label)) for value, (label, _condition) in known.items()]
+            return [(value, label) for value, (label, _condition) in known.items()]
 
         def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
             value = self.value()
@@ -172,7 +172,7 @@ def states(parameter: str, title: Any, known: dict[str, tuple[Any, Any]]) -> typ
                 return _no_rows(request, queryset, self.title, value)
             return queryset.filter(known[value][1]) if value else queryset
 
-    States.title = _(title)
+    States.title = title
     return States
 
 

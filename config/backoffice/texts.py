@@ -4,9 +4,11 @@ import re
 from typing import Any, ClassVar
 
 from django import forms
+from django.utils.functional import Promise
 
 from config.platform.characters import is_visible, stripped
 
+Label = str | Promise  # a Promise is a text that is translated when it is shown
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _DECIMAL = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 

@@ -1,22 +1,22 @@
 """Read-only admin pages of the ledger. Operators correct a wrong transaction by a reversal."""
 
-from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from config.backoffice import dashboard
-from config.backoffice.actions import SHOWN, ReasonForm, confirmation
-from config.backoffice.base import EXPORTS, ReadOnlyAdmin, permission_check
+from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed
+from config.backoffice.base import EXPORTS, ReadOnlyAdmin
 from config.backoffice.filters import days, states
 from earnings import ledger, ledger_check
 from earnings.admin.reversals import (
     NOT_REVERSED,
-    reversal_fields,
+    part_total,
     reversal_lines,
     reversal_total,
     reversible_parts,
@@ -29,13 +29,13 @@ from earnings.models import Account, IncomeType, LedgerCheck, LedgerEntry, Ledge
 class AccountAdmin(ReadOnlyAdmin):
     list_display = ("user", "phone", "kind", "available", "withdrawing", "earned", "opened_at")
     list_select_related = ("user",)
-    list_filter = ("kind", days("opened_at", "开户时间"))
+    list_filter = ("kind", days("opened_at", _("开户时间")))
     search_fields = ("user__phone__contains", "user__nickname__startswith", "user__code__exact")
-    search_help_text = "手机号的任意几位、昵称的开头,或完整的网关编号"
+    search_help_text = _("手机号的任意几位、昵称的开头,或完整的网关编号")
     ordering = ("-opened_at", "id")
-    reached_from = {"accounts.user": ("user", "账户")}
+    reached_from = {"accounts.user": ("user", _("账户"))}
 
-    @admin.display(description="手机号")
+    @admin.display(description=_("手机号"))
     def phone(self, account: Account) -> str:
         return (account.user and account.user.phone) or ""
 
@@ -49,62 +49,51 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
     list_filter = (
         states(
             "income_type",
-            "收益类型",
+            _("收益类型"),
             {str(value): (label, Q(income_type=value)) for value, label in IncomeType.choices},
         ),
         "bucket",
     )
     search_fields = ("account__user__phone__contains", "account__user__code__exact")
-    search_help_text = "手机号的任意几位,或完整的网关编号"
+    search_help_text = _("手机号的任意几位,或完整的网关编号")
     ordering = ("-id",)
     reached_from = {
-        "accounts.user": ("account__user", "账务"),
-        "earnings.account": ("account", "分录"),
-        "earnings.ledgertransaction": ("transaction", "分录"),
+        "accounts.user": ("account__user", _("账务")),
+        "earnings.account": ("account", _("分录")),
+        "earnings.ledgertransaction": ("transaction", _("分录")),
     }
     actions = ("reverse_part", *EXPORTS)
-    has_reverse_permission = permission_check("earnings.reverse_ledgertransaction")
 
     def is_action_available(self, action: str, obj: Any) -> bool:
         return super().is_action_available(action, obj) and bool(
             reversible_parts(LedgerEntry.objects.filter(pk=obj.pk))
         )
 
-    @admin.action(description="冲正此人的部分", permissions=["reverse"])
-    def reverse_part(self, request: HttpRequest, queryset: QuerySet[LedgerEntry]) -> Any:
-        parts = reversible_parts(queryset)
-        page, data, keys = confirmation(
-            self,
-            request,
-            queryset,
-            action="reverse_part",
-            title="冲正个人的收益",
-            question="将收回所选的人在该笔流水中得到的全部金额,同一流水里其他人的不变。请写明原因。",
-            total=_("可冲正 %(people)s 人次,共 %(total)s 元")
-            % {"people": len(parts), "total": sum((part.total for part in parts), Decimal("0.00"))},
-            lines=[str(part) for part in parts[:SHOWN]],
-            form=ReasonForm,
-        )
-        if page is not None:
-            return page
-        parts = reversible_parts(queryset.filter(pk__in=keys))
+    @confirmed(
+        _("冲正此人的部分"),
+        permission="earnings.reverse_ledgertransaction",
+        title=_("冲正个人的收益"),
+        question=_("将收回所选的人在该笔流水中得到的全部金额,同一流水里其他人的不变。请写明原因。"),
+        total=part_total,
+        lines=lambda rows: [str(part) for part in reversible_parts(rows)[:SHOWN]],
+        form=ReasonForm,
+    )
+    def reverse_part(self, chosen: Confirmed) -> None:
+        parts = reversible_parts(chosen.rows)
         ledger.lock_accounts_of(part.account.user_id for part in parts if part.account.user_id)
-        fields = reversal_fields(request, data)
-        done = sum(try_reverse(part.transaction, account=part.account, **fields) for part in parts)
-        skipped = len(keys) - sum(part.entry_count for part in parts)
-        self.report(request, done=done, chosen=len(parts) + skipped, did="已冲正", why_not=NOT_REVERSED)
-        return None
+        done = sum(try_reverse(part.transaction, chosen, account=part.account) for part in parts)
+        skipped = len(chosen.keys) - sum(part.entry_count for part in parts)
+        self.report(chosen.request, done=done, chosen=len(parts) + skipped, did=_("已冲正"), why_not=NOT_REVERSED)
 
 
 @admin.register(LedgerTransaction)
 class LedgerTransactionAdmin(ReadOnlyAdmin):
     list_display = ("posted_at", "kind", "cause", "day", "posted_by", "reason", "reversed_how")
-    list_filter = ("kind", days("posted_at", "入账时间"))
+    list_filter = ("kind", days("posted_at", _("入账时间")))
     search_fields = ("cause__exact",)
-    search_help_text = "完整的起因"
+    search_help_text = _("完整的起因")
     ordering = ("-posted_at", "id")
     actions = ("reverse", *EXPORTS)
-    has_reverse_permission = permission_check("earnings.reverse_ledgertransaction")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LedgerTransaction]:
         reversals = LedgerTransaction.objects.filter(reverses=OuterRef("pk"))
@@ -117,39 +106,32 @@ class LedgerTransactionAdmin(ReadOnlyAdmin):
             )
         )
 
-    @admin.display(description="已冲正")
+    @admin.display(description=_("已冲正"))
     def reversed_how(self, posted: LedgerTransaction) -> str:
         """Return the text for a full or partial reversal, or "" when there is none."""
         if getattr(posted, "is_reversed", False):
-            return _("全部")
-        return _("部分") if getattr(posted, "is_reversed_in_part", False) else ""
+            return gettext("全部")
+        return gettext("部分") if getattr(posted, "is_reversed_in_part", False) else ""
 
     def is_action_available(self, action: str, obj: Any) -> bool:
         is_open = obj is not None and obj.kind in ledger.REVERSIBLE and not self.reversed_how(obj)
         return super().is_action_available(action, obj) and is_open
 
-    @admin.action(description="冲正", permissions=["reverse"])
-    def reverse(self, request: HttpRequest, queryset: QuerySet[LedgerTransaction]) -> Any:
-        page, data, keys = confirmation(
-            self,
-            request,
-            queryset,
-            action="reverse",
-            title="冲正流水",
-            question="将为所选流水各记一笔相反的流水,原流水保留。请写明原因。",
-            total=reversal_total(queryset),
-            lines=reversal_lines(queryset),
-            form=ReasonForm,
-        )
-        if page is not None:
-            return page
-        ledger.lock_accounts_of(
-            LedgerEntry.objects.filter(transaction__in=keys).values_list("account__user", flat=True)
-        )
-        fields = reversal_fields(request, data)
-        done = sum(try_reverse(posted, **fields) for posted in queryset.filter(pk__in=keys))
-        self.report(request, done=done, chosen=len(keys), did="已冲正", why_not=NOT_REVERSED)
-        return None
+    @confirmed(
+        _("冲正"),
+        permission="earnings.reverse_ledgertransaction",
+        title=_("冲正流水"),
+        question=_("将为所选流水各记一笔相反的流水,原流水保留。请写明原因。"),
+        total=reversal_total,
+        lines=reversal_lines,
+        form=ReasonForm,
+        did=_("已冲正"),
+        why_not=NOT_REVERSED,
+    )
+    def reverse(self, chosen: Confirmed) -> int:
+        entries = LedgerEntry.objects.filter(transaction__in=chosen.keys)
+        ledger.lock_accounts_of(entries.values_list("account__user", flat=True))
+        return sum(try_reverse(posted, chosen) for posted in chosen.rows)
 
 
 @admin.register(LedgerCheck)
@@ -163,14 +145,14 @@ def _alarm() -> tuple[int, str]:
     """Return the number of findings of the last ledger check and a note. An overdue check counts as one finding."""
     last = ledger_check.last_check()
     if ledger_check.is_overdue(last, at=timezone.now()):
-        return 1, _("账务检查超过 26 小时没有运行")
+        return 1, gettext("账务检查超过 26 小时没有运行")
     if last is None:
-        return 0, _("还没有检查过")
-    return len(last.findings), _("检查于 %s") % f"{timezone.localtime(last.checked_at):%m-%d %H:%M}"
+        return 0, gettext("还没有检查过")
+    return len(last.findings), gettext("检查于 %s") % f"{timezone.localtime(last.checked_at):%m-%d %H:%M}"
 
 
 dashboard.register_task(
-    "账务不符",
+    _("账务不符"),
     page="earnings_ledgercheck",
     query="",
     permission="earnings.view_ledgercheck",
@@ -180,12 +162,12 @@ dashboard.register_task(
 
 
 dashboard.register_chart(
-    "收益入账(元)",
+    _("收益入账(元)"),
     permission="earnings.view_ledgertransaction",
     lines=[
         (
             "income.credited",
-            "入账",  # what left the rewards account
+            _("入账"),  # what left the rewards account
             dashboard.per_day(
                 lambda: LedgerTransaction.objects.filter(entries__account__kind=Account.Kind.REWARDS),
                 "posted_at",

@@ -1,19 +1,18 @@
 """Admin pages of payouts and their pauses."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from config.backoffice import dashboard
-from config.backoffice.actions import SHOWN, EmptyForm, ReasonForm, confirmation, confirmation_of_import
-from config.backoffice.base import EXPORTS, ReadOnlyAdmin, button, permission_check
+from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed, confirmed_button
+from config.backoffice.base import EXPORTS, ReadOnlyAdmin
 from config.backoffice.filters import days, states
 from config.platform.dates import day_of, start_of
 from earnings.admin.people import display_name
@@ -23,10 +22,10 @@ from earnings.payouts import pauses, state
 LONG_UNKNOWN_TRIES = 5  # queries since the last change of state: 18 minutes or more (state.QUERY_DELAYS)
 _UNKNOWN = Q(state=Payout.State.SENT, needs_operator_at__isnull=True, try_count__gte=LONG_UNKNOWN_TRIES)
 _ATTENTION = {
-    "operator": ("要人工确认", Payout.LEFT_TO_OPERATORS),
-    "contradicted": ("与微信结果不符", Payout.CONTRADICTED),
-    "unknown": ("结果久未查明", Q(ended_at__isnull=True) & _UNKNOWN),
-    "failed": ("失败", Q(state=Payout.State.FAILED)),
+    "operator": (_("要人工确认"), Payout.LEFT_TO_OPERATORS),
+    "contradicted": (_("与微信结果不符"), Payout.CONTRADICTED),
+    "unknown": (_("结果久未查明"), Q(ended_at__isnull=True) & _UNKNOWN),
+    "failed": (_("失败"), Q(state=Payout.State.FAILED)),
 }
 
 
@@ -36,6 +35,22 @@ class DecisionForm(ReasonForm):
         choices=[("", "---------"), ("1", _("已到账")), ("0", _("未付款"))],
         coerce=lambda value: value == "1",
     )
+
+
+def _apply_to_each(chosen: Confirmed, do: Callable[..., None]) -> int:
+    """Call `do` for each payout and skip refused payouts. Returns the number done."""
+    done = 0
+    for key in chosen.keys:
+        with suppress(state.NotForOperators, state.NotContradicted):
+            do(key, by=chosen.by, at=chosen.at, **chosen.fields)
+            done += 1
+    return done
+
+
+def _lines(chosen: QuerySet[Payout]) -> list[str]:
+    """Return a line for each payout: amount, user, and the number that the merchant platform shows."""
+    rows = chosen.select_related("withdrawal__user")[:SHOWN]
+    return [f"{row.withdrawal.amount} 元 · {display_name(row.withdrawal.user)} · {row}" for row in rows]
 
 
 @admin.register(Payout)
@@ -53,15 +68,14 @@ class PayoutAdmin(ReadOnlyAdmin):
         "note",
     )
     list_select_related = ("withdrawal",)
-    list_filter = ("state", states("attention", "需要处理", _ATTENTION), days("created_at", "创建时间"))
+    list_filter = ("state", states("attention", _("需要处理"), _ATTENTION), days("created_at", _("创建时间")))
     search_fields = ("withdrawal__user__phone__contains",)
-    search_help_text = "手机号的任意几位"
+    search_help_text = _("手机号的任意几位")
     ordering = ("-created_at", "withdrawal_id")
-    reached_from = {"earnings.withdrawal": ("withdrawal", "打款")}
+    reached_from = {"earnings.withdrawal": ("withdrawal", _("打款"))}
     exclude = ("package_info",)
     actions = ("decide", "close_contradiction", *EXPORTS)
     list_buttons = ("pause", "resume")
-    has_decide_permission = permission_check("earnings.decide_payout")
 
     def is_action_available(self, action: str, obj: Any) -> bool:
         if not super().is_action_available(action, obj):
@@ -70,91 +84,66 @@ class PayoutAdmin(ReadOnlyAdmin):
             return obj.contradicted_at is not None and obj.reviewed_at is None
         return obj.ended_at is None and obj.needs_operator_at is not None
 
-    @admin.action(description="人工确认结果", permissions=["decide"])
-    def decide(self, request: HttpRequest, queryset: QuerySet[Payout]) -> Any:
-        page, data, keys = confirmation(
-            self,
-            request,
-            queryset.select_related("withdrawal"),
-            action="decide",
-            title="人工确认打款结果",
-            question="微信支付已查不到结果。请先在商户平台核对,再写明依据。确认后不能更改。",
-            lines=_lines(queryset),
-            form=DecisionForm,
-        )
-        if page is not None:
-            return page
-        done = _apply_to_each(keys, state.decide, request, paid=data["paid"], reason=data["reason"])
-        self.report(request, done=done, chosen=len(keys), did="已确认", why_not="不需要人工确认")
-        return None
+    @confirmed(
+        _("人工确认结果"),
+        permission="earnings.decide_payout",
+        title=_("人工确认打款结果"),
+        question=_("微信支付已查不到结果。请先在商户平台核对,再写明依据。确认后不能更改。"),
+        lines=_lines,
+        form=DecisionForm,
+        did=_("已确认"),
+        why_not=_("不需要人工确认"),
+    )
+    def decide(self, chosen: Confirmed) -> int:
+        return _apply_to_each(chosen, state.decide)
 
-    @admin.action(description="核对完毕", permissions=["decide"])
-    def close_contradiction(self, request: HttpRequest, queryset: QuerySet[Payout]) -> Any:
-        page, data, keys = confirmation(
-            self,
-            request,
-            queryset,
-            action="close_contradiction",
-            title="与微信结果不符的打款核对完毕",
-            question="不改变打款结果和余额,只记录已经处理。请写明核对结果和处理办法。",
-            lines=_lines(queryset),
-            form=ReasonForm,
-        )
-        if page is not None:
-            return page
-        done = _apply_to_each(keys, state.close_contradiction, request, reason=data["reason"])
-        self.report(request, done=done, chosen=len(keys), did="已确认", why_not="与微信结果没有不符")
-        return None
+    @confirmed(
+        _("核对完毕"),
+        permission="earnings.decide_payout",
+        title=_("与微信结果不符的打款核对完毕"),
+        question=_("不改变打款结果和余额,只记录已经处理。请写明核对结果和处理办法。"),
+        lines=_lines,
+        form=ReasonForm,
+        did=_("已确认"),
+        why_not=_("与微信结果没有不符"),
+    )
+    def close_contradiction(self, chosen: Confirmed) -> int:
+        return _apply_to_each(chosen, state.close_contradiction)
 
-    @button("暂停打款", permission="earnings.pause_payouts")
-    def pause(self, request: HttpRequest) -> HttpResponse | None:
+    @confirmed_button(
+        _("暂停打款"),
+        permission="earnings.pause_payouts",
+        question=_("将停止发起新的打款,直到恢复。已经发起的照常查询结果。"),
+        form=ReasonForm,
+        did=_("已暂停打款"),
+        why_not=_("打款已经暂停"),
+    )
+    def pause(self, chosen: Confirmed) -> bool:
         """Stop sending new payouts to WeChat Pay until an operator resumes."""
-        question = "将停止发起新的打款,直到恢复。已经发起的照常查询结果。"
-        page, data = confirmation_of_import(self, request, title="暂停打款", question=question, form=ReasonForm)
-        if page is not None:
-            return page
-        try:
-            pauses.pause_payouts(by=request.user.get_username(), reason=data["reason"], at=timezone.now())
-            self.report(request, done=1, chosen=1, did="已暂停打款", why_not="")
-        except pauses.AlreadyPaused:
-            self.report(request, done=0, chosen=1, did="", why_not="打款已经暂停")
-        return None
+        with suppress(pauses.AlreadyPaused):
+            pauses.pause(by=chosen.by, at=chosen.at, **chosen.fields)
+            return True
+        return False
 
-    @button("恢复打款", permission="earnings.pause_payouts")
-    def resume(self, request: HttpRequest) -> HttpResponse | None:
+    @confirmed_button(
+        _("恢复打款"),
+        permission="earnings.pause_payouts",
+        question=_("将恢复发起打款,等待中的打款会立即发出。请先确认暂停的原因已经解决。"),
+        did=_("已恢复打款"),
+        why_not=_("打款没有暂停"),
+    )
+    def resume(self, chosen: Confirmed) -> bool:
         """Resume sending after a confirmation, because the waiting payouts are sent at once."""
-        question = "将恢复发起打款,等待中的打款会立即发出。请先确认暂停的原因已经解决。"
-        page, _data = confirmation_of_import(self, request, title="恢复打款", question=question, form=EmptyForm)
-        if page is not None:
-            return page
-        try:
-            pauses.resume_payouts(by=request.user.get_username(), at=timezone.now())
-            self.report(request, done=1, chosen=1, did="已恢复打款", why_not="")
-        except pauses.NotPaused:
-            self.report(request, done=0, chosen=1, did="", why_not="打款没有暂停")
-        return None
+        with suppress(pauses.NotPaused):
+            pauses.resume_payouts(by=chosen.by, at=chosen.at)
+            return True
+        return False
 
 
 @admin.register(PayoutPause)
 class PayoutPauseAdmin(ReadOnlyAdmin):
     list_display = ("paused_at", "paused_by", "reason", "retry_at", "resumed_at", "resumed_by")
     ordering = ("-id",)
-
-
-def _apply_to_each(keys: Iterable[Any], do: Callable[..., None], request: HttpRequest, **data: Any) -> int:
-    """Call `do` for each payout and skip refused payouts. Returns the number done."""
-    done = 0
-    for key in keys:
-        with suppress(state.NotForOperators, state.NotContradicted):
-            do(key, by=request.user.get_username(), at=timezone.now(), **data)
-            done += 1
-    return done
-
-
-def _lines(chosen: QuerySet[Payout]) -> list[str]:
-    """Return a line for each payout: amount, user, and the number that the merchant platform shows."""
-    rows = chosen.select_related("withdrawal__user")[:SHOWN]
-    return [f"{row.withdrawal.amount} 元 · {display_name(row.withdrawal.user)} · {row}" for row in rows]
 
 
 def _paused() -> tuple[int, str]:
@@ -167,15 +156,15 @@ def _failed_today() -> QuerySet[Payout]:
 
 
 for title, query, count in (
-    ("打款已暂停", "", _paused),
-    ("打款要人工确认", "attention=operator", dashboard.counted(Payout.objects.needing_an_operator)),
-    ("打款与微信结果不符", "attention=contradicted", dashboard.counted(Payout.objects.contradicted)),
+    (_("打款已暂停"), "", _paused),
+    (_("打款要人工确认"), "attention=operator", dashboard.counted(Payout.objects.needing_an_operator)),
+    (_("打款与微信结果不符"), "attention=contradicted", dashboard.counted(Payout.objects.contradicted)),
     (
-        "打款结果久未查明",
+        _("打款结果久未查明"),
         "attention=unknown",
         dashboard.counted(lambda: Payout.objects.filter(_ATTENTION["unknown"][1])),
     ),
-    ("今天打款失败", "attention=failed", dashboard.counted(_failed_today)),
+    (_("今天打款失败"), "attention=failed", dashboard.counted(_failed_today)),
 ):
     dashboard.register_task(
         title,

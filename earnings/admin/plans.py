@@ -9,11 +9,12 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from config.backoffice import dashboard
-from config.backoffice.actions import SHOWN, ReasonForm, confirm_each
-from config.backoffice.base import EXPORTS, ReadOnlyAdmin, permission_check
+from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed
+from config.backoffice.base import EXPORTS, ReadOnlyAdmin
 from config.backoffice.filters import among, days
 from config.platform.dates import day_of
 from earnings import rule_changes
@@ -57,9 +58,9 @@ class StarPlanAdmin(DatedAdmin):
         "valid_to",
         "price",
     )
-    list_filter = (among("star", "星级", _STARS),)
+    list_filter = (among("star", _("星级"), _STARS),)
 
-    @admin.display(description="总价(元)")
+    @admin.display(description=_("总价(元)"))
     def price(self, plan: StarPlan) -> Any:
         return plan.price
 
@@ -71,7 +72,7 @@ class StarPlanAdmin(DatedAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         if request.method == "GET":
             for gap in gaps():
-                self.message_user(request, _("没有收益方案：%s") % str(gap), messages.WARNING)
+                self.message_user(request, gettext("没有收益方案：%s") % str(gap), messages.WARNING)
         return super().changelist_view(request, extra_context)
 
 
@@ -79,6 +80,28 @@ class StarPlanAdmin(DatedAdmin):
 class ArticlePriceAdmin(DatedAdmin):
     target = RuleChange.Target.PRICE
     list_display = ("valid_from", "amount")
+
+
+def _line(change: RuleChange) -> str:
+    rows = differences(change)
+    if change.before is None:
+        return "，".join(f"{label} {after}" for label, _before, after in rows)
+    return "，".join(f"{label} {before} → {after}" for label, before, after in rows)
+
+
+def _lines(chosen: QuerySet[RuleChange]) -> list[str]:
+    """Return a line for each change: its author, its target, its effect per night and the fields that change."""
+    text = gettext("%(who)s：%(target)s，每晚影响 %(effect)s 元（%(what)s）")
+    return [
+        text
+        % {
+            "who": change.asked_by,
+            "target": change.get_target_display(),
+            "effect": f"{change.effect:+}",
+            "what": _line(change),
+        }
+        for change in chosen[:SHOWN]
+    ]
 
 
 @admin.register(RuleChange)
@@ -97,7 +120,7 @@ class RuleChangeAdmin(ReadOnlyAdmin):
         "decided_by",
         "reason",
     )
-    list_filter = ("status", "target", days("asked_at", "提交时间"))
+    list_filter = ("status", "target", days("asked_at", _("提交时间")))
     ordering = ("-id",)
     fields = (
         ("asked_at", "asked_by"),
@@ -110,72 +133,41 @@ class RuleChangeAdmin(ReadOnlyAdmin):
     )
     readonly_fields = ("comparison",)
     actions = ("confirm", "refuse", *EXPORTS)
-    has_decide_permission = permission_check("earnings.decide_rulechange")
 
     def is_action_available(self, action: str, obj: Any) -> bool:
         return super().is_action_available(action, obj) and obj.status == RuleChange.Status.WAITING
 
-    @admin.display(description="变更")
+    @admin.display(description=_("变更"))
     def summary(self, change: RuleChange) -> str:
         return _line(change)
 
-    @admin.display(description="变更")
+    @admin.display(description=_("变更"))
     def comparison(self, change: RuleChange) -> SafeString:
         rows = format_html_join("", "<tr><th>{}</th><td>{}</td><td>→ {}</td></tr>", differences(change))
         return format_html("<table>{}</table>", rows)
 
-    @admin.action(description="确认变更", permissions=["decide"])
-    def confirm(self, request: HttpRequest, queryset: QuerySet[RuleChange]) -> Any:
-        return confirm_each(
-            self,
-            request,
-            queryset,
-            action="confirm",
-            title="确认变更",
-            question="这些变更将按所示内容生效。自己提交的要由另一名运营人员确认。",
-            lines=_lines(queryset),
-            do=rule_changes.confirm_rule_change,
-            did="已确认",
-            why_not="由你自己提交、已经处理,或不能再生效",
-        )
+    @confirmed(
+        _("确认变更"),
+        permission="earnings.decide_rulechange",
+        question=_("这些变更将按所示内容生效。自己提交的要由另一名运营人员确认。"),
+        lines=_lines,
+        did=_("已确认"),
+        why_not=_("由你自己提交、已经处理,或不能再生效"),
+    )
+    def confirm(self, chosen: Confirmed) -> int:
+        return chosen.call_each(rule_changes.confirm_rule_change)
 
-    @admin.action(description="拒绝变更", permissions=["decide"])
-    def refuse(self, request: HttpRequest, queryset: QuerySet[RuleChange]) -> Any:
-        return confirm_each(
-            self,
-            request,
-            queryset,
-            action="refuse",
-            title="拒绝变更",
-            question="这些变更不会生效。自己提交的可以撤回。",
-            lines=_lines(queryset),
-            form=ReasonForm,
-            do=rule_changes.refuse_rule_change,
-            did="已拒绝",
-            why_not="已经处理",
-        )
-
-
-def _line(change: RuleChange) -> str:
-    rows = differences(change)
-    if change.before is None:
-        return "，".join(f"{label} {after}" for label, _before, after in rows)
-    return "，".join(f"{label} {before} → {after}" for label, before, after in rows)
-
-
-def _lines(chosen: QuerySet[RuleChange]) -> list[str]:
-    """Return a line for each change: its author, its target, its effect per night and the fields that change."""
-    text = _("%(who)s：%(target)s，每晚影响 %(effect)s 元（%(what)s）")
-    return [
-        text
-        % {
-            "who": change.asked_by,
-            "target": change.get_target_display(),
-            "effect": f"{change.effect:+}",
-            "what": _line(change),
-        }
-        for change in chosen[:SHOWN]
-    ]
+    @confirmed(
+        _("拒绝变更"),
+        permission="earnings.decide_rulechange",
+        question=_("这些变更不会生效。自己提交的可以撤回。"),
+        lines=_lines,
+        form=ReasonForm,
+        did=_("已拒绝"),
+        why_not=_("已经处理"),
+    )
+    def refuse(self, chosen: Confirmed) -> int:
+        return chosen.call_each(rule_changes.refuse_rule_change)
 
 
 def _count_gaps() -> tuple[int, str]:
@@ -184,7 +176,7 @@ def _count_gaps() -> tuple[int, str]:
 
 
 dashboard.register_task(
-    "没有收益方案的星级",
+    _("没有收益方案的星级"),
     page="groups_starplan",
     query="",
     permission="groups.view_starplan",
@@ -192,7 +184,7 @@ dashboard.register_task(
     is_urgent=True,
 )
 dashboard.register_task(
-    "待第二人确认的收益变更",
+    _("待第二人确认的收益变更"),
     page="earnings_rulechange",
     query="status__exact=0",
     permission="earnings.view_rulechange",

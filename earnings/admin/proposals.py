@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext
 
 from config.backoffice.base import ListAdmin
 from config.errors import Conflict
@@ -31,7 +31,7 @@ class DatedForm(forms.ModelForm):
     def clean_valid_from(self) -> Any:
         day = self.cleaned_data["valid_from"]
         if day <= day_of(timezone.now()):
-            raise ValidationError(_("生效日期要在今天之后，已经生效的不能改动。"))
+            raise ValidationError(gettext("生效日期要在今天之后，已经生效的不能改动。"))
         return day
 
 
@@ -77,7 +77,7 @@ class ProposalAdmin(ListAdmin):
         """Show the confirmation page, and submit the change once it is confirmed as shown."""
         back = HttpResponseRedirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"))
         if change.before == change.values:
-            self.message_user(request, _("没有改动。"), messages.WARNING)
+            self.message_user(request, gettext("没有改动。"), messages.WARNING)
             return back
         now = timezone.now()
         try:
@@ -93,10 +93,12 @@ class ProposalAdmin(ListAdmin):
             self.message_user(request, refusal.description, messages.ERROR)
             return back
         if change.needs_second:
-            text = _("每晚影响 %s 元，已提交，待另一名运营人员在“收益变更”里确认后生效。") % f"{change.effect:+}"
+            text = (
+                gettext("每晚影响 %s 元，已提交，待另一名运营人员在“收益变更”里确认后生效。") % f"{change.effect:+}"
+            )
             self.message_user(request, text, messages.WARNING)
         else:
-            self.message_user(request, _("已保存，每晚影响 %s 元。") % f"{change.effect:+}", messages.SUCCESS)
+            self.message_user(request, gettext("已保存，每晚影响 %s 元。") % f"{change.effect:+}", messages.SUCCESS)
         return back
 
     def _confirmation_page(
@@ -111,7 +113,7 @@ class ProposalAdmin(ListAdmin):
         page = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
         context = {
             **admin.site.each_context(request),
-            "title": _("确认删除") if change.values is None else _("确认变更"),
+            "title": gettext("确认删除") if change.values is None else gettext("确认变更"),
             "opts": self.opts,
             "rows": differences(change, instead_of=rule_changes.values_in_place(change, effect.day)),
             "effect": effect,

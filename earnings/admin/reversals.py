@@ -3,34 +3,27 @@
 from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest
-from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
-from config.backoffice.actions import MAX_ROWS, SHOWN
+from config.backoffice.actions import MAX_ROWS, SHOWN, Confirmed
 from config.platform.dates import day_of
 from earnings import ledger
 from earnings.admin.people import display_name
 from earnings.models import Account, LedgerEntry, LedgerTransaction
 
-NOT_REVERSED = "已经冲正过、不可冲正,或余额会变负"
+NOT_REVERSED = _("已经冲正过、不可冲正,或余额会变负")
 NOTHING = Decimal("0.00")
 
 
-def reversal_fields(request: HttpRequest, data: dict[str, Any]) -> dict[str, Any]:
-    """Return the author, reason, moment and day of a reversal, as ledger.reverse takes them."""
-    now = timezone.now()
-    return {"by": request.user.get_username(), "reason": data["reason"], "at": now, "day": day_of(now)}
-
-
-def try_reverse(posted: LedgerTransaction, **fields: Any) -> bool:
+def try_reverse(posted: LedgerTransaction, chosen: Confirmed, *, account: Account | None = None) -> bool:
     """Reverse a transaction or one account's part of it. Returns False when the ledger refuses."""
+    reason, day = chosen.fields["reason"], day_of(chosen.at)
     try:
-        ledger.reverse(posted, **fields)
+        ledger.reverse(posted, account=account, by=chosen.by, reason=reason, at=chosen.at, day=day)
     except (ledger.NotReversible, ledger.BalanceWouldBeNegative):
         return False
     return True
@@ -43,7 +36,7 @@ def reversal_total(chosen: QuerySet[LedgerTransaction]) -> str:
         people=Count("account", distinct=True), total=Coalesce(Sum("amount"), NOTHING)
     )
     values["count"] = reversible.count()
-    return _("其中可冲正 %(count)s 条,涉及 %(people)s 人,共 %(total)s 元") % values
+    return gettext("其中可冲正 %(count)s 条,涉及 %(people)s 人,共 %(total)s 元") % values
 
 
 def reversal_lines(chosen: QuerySet[LedgerTransaction]) -> list[str]:
@@ -53,7 +46,7 @@ def reversal_lines(chosen: QuerySet[LedgerTransaction]) -> list[str]:
         people=Count("entries__account", filter=of_users, distinct=True),
         total=Coalesce(Sum("entries__amount", filter=of_users), NOTHING),
     )
-    text = _("%(what)s:%(people)s 人,共 %(total)s 元")
+    text = gettext("%(what)s:%(people)s 人,共 %(total)s 元")
     return [text % {"what": row.cause, "people": row.people, "total": row.total} for row in rows[:SHOWN]]
 
 
@@ -68,7 +61,7 @@ class Part:
 
     def __str__(self) -> str:
         values = {"who": display_name(self.account.user), "what": self.transaction.cause, "total": self.total}
-        return _("%(who)s:%(total)s 元(%(what)s)") % values
+        return gettext("%(who)s:%(total)s 元(%(what)s)") % values
 
 
 def reversible_parts(chosen: QuerySet[LedgerEntry]) -> list[Part]:
@@ -93,3 +86,10 @@ def reversible_parts(chosen: QuerySet[LedgerEntry]) -> list[Part]:
     return [
         Part(row.transaction, row.account, totals[key], counts[key]) for key, row in by_part.items() if totals[key]
     ]
+
+
+def part_total(chosen: QuerySet[LedgerEntry]) -> str:
+    """Return the count and the total of the parts that can be reversed among those chosen."""
+    parts = reversible_parts(chosen)
+    values = {"people": len(parts), "total": sum((part.total for part in parts), NOTHING)}
+    return gettext("可冲正 %(people)s 人次,共 %(total)s 元") % values

@@ -6,9 +6,11 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext_lazy as _
 
 from accounts.identity import holders_of
 from accounts.models import User
+from config.backoffice.texts import Label
 from earnings.models import Withdrawal
 from groups.models import Group
 
@@ -16,7 +18,7 @@ YOUNG = timedelta(days=3)
 LARGE = 100  # yuan: from here on a missing identity card is a hint
 SIBLINGS = 3  # apprentices of one inviter who request a withdrawal on the same day
 RECENT = timedelta(days=30)
-Hint = tuple[str, dict[str, Any]]
+Hint = tuple[Label, dict[str, Any]]
 
 
 def risks_of(withdrawal: Withdrawal, *, at: datetime) -> list[Hint]:
@@ -31,24 +33,24 @@ def risks_of(withdrawal: Withdrawal, *, at: datetime) -> list[Hint]:
 def _person(withdrawal: Withdrawal, at: datetime) -> Iterator[Hint]:
     user = withdrawal.user
     if user.is_blocked:
-        yield "用户已封号:%(reason)s", {"reason": user.blocked_reason}
+        yield _("用户已封号:%(reason)s"), {"reason": user.blocked_reason}
     if withdrawal.asked_at - user.created_at < YOUNG:
-        yield "注册不到 %(days)s 天就申请提现", {"days": YOUNG.days}
+        yield _("注册不到 %(days)s 天就申请提现"), {"days": YOUNG.days}
     if withdrawal.amount >= LARGE and user.identity_given_at is None:
-        yield "金额较大,但没有实名", {}
+        yield _("金额较大,但没有实名"), {}
 
 
 def _card(withdrawal: Withdrawal, at: datetime) -> Iterator[Hint]:
     card = withdrawal.user.identity_hash
     count = holders_of(card).exclude(pk=withdrawal.user_id).count() if card else 0
     if count:
-        yield "另有 %(count)s 个用户使用同一张身份证", {"count": count}
+        yield _("另有 %(count)s 个用户使用同一张身份证"), {"count": count}
 
 
 def _receiver(withdrawal: Withdrawal, at: datetime) -> Iterator[Hint]:
     count = len({*paid_to_account_of(withdrawal)} - {withdrawal.user_id}) if withdrawal.open_id else 0
     if count:
-        yield "另有 %(count)s 个用户使用同一个微信账号收款", {"count": count}
+        yield _("另有 %(count)s 个用户使用同一个微信账号收款"), {"count": count}
 
 
 def paid_to_account_of(withdrawal: Withdrawal) -> QuerySet[Any, UUID]:
@@ -63,16 +65,16 @@ def _history(withdrawal: Withdrawal, at: datetime) -> Iterator[Hint]:
     recent = Withdrawal.objects.filter(user=withdrawal.user, asked_at__gte=at - RECENT).exclude(pk=withdrawal.pk)
     unpaid = recent.filter(Q(status=Withdrawal.Status.REJECTED) | Q(status=Withdrawal.Status.FAILED)).count()
     if unpaid:
-        yield "最近 30 天有 %(count)s 次提现被拒绝或打款失败", {"count": unpaid}
+        yield _("最近 30 天有 %(count)s 次提现被拒绝或打款失败"), {"count": unpaid}
 
 
 def _groups(withdrawal: Withdrawal, at: datetime) -> Iterator[Hint]:
     groups = Group.objects.filter(user=withdrawal.user)
     if not groups.active().exists():
-        yield "没有服务中的群", {}
+        yield _("没有服务中的群"), {}
     cancelled = groups.filter(cancelled_at__gte=at - RECENT).count()
     if cancelled >= SIBLINGS:
-        yield "最近 30 天注销了 %(count)s 个群", {"count": cancelled}
+        yield _("最近 30 天注销了 %(count)s 个群"), {"count": cancelled}
 
 
 def _siblings(withdrawal: Withdrawal, at: datetime) -> Iterator[Hint]:
@@ -82,4 +84,4 @@ def _siblings(withdrawal: Withdrawal, at: datetime) -> Iterator[Hint]:
     others = User.objects.filter(inviter_id=inviter, withdrawals__asked_day=withdrawal.asked_day)
     count = others.exclude(pk=withdrawal.user_id).count()
     if count >= SIBLINGS:
-        yield "同一个师傅的另外 %(count)s 个徒弟同一天申请提现", {"count": count}
+        yield _("同一个师傅的另外 %(count)s 个徒弟同一天申请提现"), {"count": count}

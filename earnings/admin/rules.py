@@ -5,8 +5,10 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
-from config.backoffice.base import ReadOnlyAdmin, button
+from config.backoffice.actions import button
+from config.backoffice.base import ReadOnlyAdmin
 from config.backoffice.filters import days
 from earnings.admin.proposals import ProposalAdmin
 from earnings.models import ArticleReadDay, EarningsRules, RuleChange, SettlementDay
@@ -15,10 +17,10 @@ from earnings.models import ArticleReadDay, EarningsRules, RuleChange, Settlemen
 @admin.register(SettlementDay)
 class SettlementDayAdmin(ReadOnlyAdmin):
     list_display = ("day", "settled_at", "group_count", "owner_total", "referral_total", "bonus_total")
-    list_filter = (days("day", "日期", of_moments=False),)
+    list_filter = (days("day", _("日期"), of_moments=False),)
     list_buttons = ("try_a_plan",)
 
-    @button("试算收益方案", permission="groups.add_starplan")
+    @button(_("试算收益方案"), permission="groups.add_starplan")
     def try_a_plan(self, request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(reverse("admin:groups_starplan_add"))
 
@@ -26,7 +28,7 @@ class SettlementDayAdmin(ReadOnlyAdmin):
 @admin.register(ArticleReadDay)
 class ArticleReadDayAdmin(ReadOnlyAdmin):
     list_display = ("day", "settled_at", "settled_by", "group_count", "owner_total", "referral_total")
-    list_filter = (days("day", "日期", of_moments=False),)
+    list_filter = (days("day", _("日期"), of_moments=False),)
 
 
 @admin.register(EarningsRules)

@@ -9,12 +9,13 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts import independence
 from config.backoffice import dashboard
-from config.backoffice.actions import SHOWN, ReasonForm, confirmation
-from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline, permission_check
+from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed
+from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline
 from config.backoffice.filters import amounts, days
 from earnings import withdrawals
 from earnings.admin.people import display_name
@@ -23,7 +24,7 @@ from earnings.models import EarningsRules, Payout, Withdrawal, WithdrawalStep
 from earnings.models.withdrawal import WithdrawalQuerySet
 from groups.models import Group
 
-NOT_TO_REVIEW = "不在待审核状态"
+NOT_TO_REVIEW = _("不在待审核状态")
 SHOWN_BEFORE = 10
 Status = Withdrawal.Status
 
@@ -38,6 +39,44 @@ class PayoutInline(ReadOnlyInline):
     model = Payout
     fields = ("state", "provider_state", "try_count", "sent_at", "due_at", "ended_at", "note")
     readonly_fields = fields
+
+
+def _total_note(withdrawal: Any) -> str:
+    """Return the 24-hour total of a waiting withdrawal, or "" when the total is its own amount."""
+    if withdrawal.status != Status.TO_REVIEW or withdrawal.total == withdrawal.amount:
+        return ""
+    return gettext("24 小时内合计 %s 元") % withdrawal.total
+
+
+def _sum(rows: QuerySet[Withdrawal]) -> Decimal:
+    return rows.aggregate(total=Sum("amount"))["total"] or Decimal("0.00")
+
+
+def _to_review(chosen: QuerySet[Withdrawal]) -> str:
+    waiting = chosen.filter(status=Status.TO_REVIEW)
+    return gettext("其中待审核 %(count)s 条,共 %(total)s 元") % {"count": waiting.count(), "total": _sum(waiting)}
+
+
+def _lines(chosen: QuerySet[Withdrawal]) -> list[str]:
+    """Return a line for each withdrawal with its user and amount, for the confirmation page."""
+    rows = chosen.select_related("user")[:SHOWN]
+    limit = EarningsRules.current().second_approval_above
+    return [
+        " ".join(
+            [
+                display_name(row.user),
+                gettext("%s 元") % row.amount,
+                row.get_status_display(),
+                _total_note(row),
+                gettext("要两人审核") if limit is not None and _is_waiting_above(row, limit) else "",
+            ]
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _is_waiting_above(withdrawal: Any, limit: Decimal) -> bool:
+    return bool(withdrawal.status == Status.TO_REVIEW and withdrawal.total > limit)
 
 
 @admin.register(Withdrawal)
@@ -57,15 +96,15 @@ class WithdrawalAdmin(ReadOnlyAdmin):
     list_select_related = ("user",)
     list_filter = (
         "status",
-        amounts("amount", "金额(元)"),
-        days("asked_at", "申请时间"),
-        days("paid_at", "打款时间"),
+        amounts("amount", _("金额(元)")),
+        days("asked_at", _("申请时间")),
+        days("paid_at", _("打款时间")),
     )
     search_fields = ("user__phone__contains", "user__nickname__startswith", "user__code__exact")
-    search_help_text = "手机号的任意几位、昵称的开头,或完整的网关编号"
+    search_help_text = _("手机号的任意几位、昵称的开头,或完整的网关编号")
     ordering = ("-asked_at", "id")
     sortable_by = ("asked_at", "amount", "paid_at")
-    reached_from = {"accounts.user": ("user", "提现")}
+    reached_from = {"accounts.user": ("user", _("提现"))}
     fields = (
         ("user", "phone"),
         ("amount", "status"),
@@ -79,26 +118,25 @@ class WithdrawalAdmin(ReadOnlyAdmin):
     readonly_fields = ("phone", "person", "risks", "earlier")
     inlines = (StepInline, PayoutInline)
     actions = ("approve", "reject", *EXPORTS)
-    has_review_permission = permission_check("earnings.review_withdrawal")
 
     def is_action_available(self, action: str, obj: Any) -> bool:
         return super().is_action_available(action, obj) and obj.status == Status.TO_REVIEW
 
-    @admin.display(description="手机号")
+    @admin.display(description=_("手机号"))
     def phone(self, withdrawal: Withdrawal) -> str:
         return withdrawal.user.phone or ""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return cast(WithdrawalQuerySet, super().get_queryset(request)).with_total(at=timezone.now())
 
-    @admin.display(description="状态")
+    @admin.display(description=_("状态"))
     def state(self, withdrawal: Withdrawal) -> str:
         shown = str(withdrawal.get_status_display())
         if withdrawal.waits_for_second:
-            return _("%s(待第二人审核)") % shown
+            return gettext("%s(待第二人审核)") % shown
         return f"{shown}（{total}）" if (total := _total_note(withdrawal)) else shown
 
-    @admin.display(description="账户")
+    @admin.display(description=_("账户"))
     def person(self, withdrawal: Withdrawal) -> str:
         account = getattr(withdrawal.user, "account", None)
         values = {
@@ -109,22 +147,22 @@ class WithdrawalAdmin(ReadOnlyAdmin):
             "cancelled": Group.objects.filter(user=withdrawal.user, cancelled_at__isnull=False).count(),
         }
         return (
-            _(
+            gettext(
                 "余额 %(available)s 元,提现中 %(withdrawing)s 元,累计收益 %(earned)s 元;"
                 "服务中的群 %(groups)s 个,已注销 %(cancelled)s 个"
             )
             % values
         )
 
-    @admin.display(description="风险提示")
+    @admin.display(description=_("风险提示"))
     def risks(self, withdrawal: Withdrawal) -> SafeString:
-        hints = [(_(sentence) % values,) for sentence, values in risks_of(withdrawal, at=timezone.now())]
+        hints = [(str(sentence) % values,) for sentence, values in risks_of(withdrawal, at=timezone.now())]
         if not hints:
-            return format_html("{}", _("没有发现异常"))
+            return format_html("{}", gettext("没有发现异常"))
         items = format_html_join("", '<li class="risk">{}</li>', hints)
         return format_html('<ul class="hints">{}</ul>', items)
 
-    @admin.display(description="历史提现")
+    @admin.display(description=_("历史提现"))
     def earlier(self, withdrawal: Withdrawal) -> SafeString:
         rows = Withdrawal.objects.filter(user=withdrawal.user).exclude(pk=withdrawal.pk)[:SHOWN_BEFORE]
         cells = (
@@ -132,97 +170,47 @@ class WithdrawalAdmin(ReadOnlyAdmin):
             for row in rows
         )
         lines = format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", cells)
-        return format_html("<table>{}</table>", lines) if lines else format_html("{}", _("第一次提现"))
+        return format_html("<table>{}</table>", lines) if lines else format_html("{}", gettext("第一次提现"))
 
-    @admin.action(description="通过并打款", permissions=["review"])
-    def approve(self, request: HttpRequest, queryset: QuerySet[Withdrawal]) -> Any:
-        page, _data, chosen = confirmation(
-            self,
-            request,
-            queryset.select_related("user"),
-            action="approve",
-            title="通过提现",
-            question="将通过其中待审核的提现，随后由微信支付打款。一名用户待审核的和 24 小时内通过的提现合计计算，"
-            "超过“收益规则”里的金额时要另一名运营人员再通过一次。",
-            total=_to_review(queryset),
-            lines=_lines(queryset),
-        )
-        if page is not None:
-            return page
-        approved = withdrawals.approve(chosen, by=request.user.get_username(), at=timezone.now())
+    @confirmed(
+        _("通过并打款"),
+        permission="earnings.review_withdrawal",
+        title=_("通过提现"),
+        question=_(
+            "将通过其中待审核的提现，随后由微信支付打款。一名用户待审核的和 24 小时内通过的提现合计计算，"
+            "超过“收益规则”里的金额时要另一名运营人员再通过一次。"
+        ),
+        total=_to_review,
+        lines=_lines,
+    )
+    def approve(self, chosen: Confirmed) -> None:
+        request, approved = chosen.request, withdrawals.approve(chosen.keys, by=chosen.by, at=chosen.at)
         first_approved, own = len(approved.first_approved), len(approved.own_first_approvals)
-        self.report(request, done=first_approved, chosen=0, did="已初审,待另一名运营人员通过", why_not="")
+        self.report(request, done=first_approved, chosen=0, did=_("已初审,待另一名运营人员通过"), why_not="")
         if own:
-            text = _("%(count)s 条由你初审过,要另一名运营人员通过;超过多少元要两人审核,在“收益规则”里设置。") % {
-                "count": own
-            }
-            self.message_user(request, text, messages.WARNING)
+            text = gettext("%(count)s 条由你初审过,要另一名运营人员通过;超过多少元要两人审核,在“收益规则”里设置。")
+            self.message_user(request, text % {"count": own}, messages.WARNING)
         dependent = approved.dependent
         if dependent:
             approvers = "、".join(sorted({withdrawal.first_approved_by for withdrawal in dependent}))
-            values = {"count": len(dependent), "who": approvers, "why": _(independence.NOT_INDEPENDENT)}
-            self.message_user(request, _("%(count)s 条由 %(who)s 初审：%(why)s。") % values, messages.WARNING)
-        others = len(chosen) - first_approved - own - len(dependent)
-        self.report(request, done=len(approved.paying), chosen=others, did="已通过", why_not=NOT_TO_REVIEW)
-        return None
+            values = {"count": len(dependent), "who": approvers, "why": gettext(independence.NOT_INDEPENDENT)}
+            self.message_user(request, gettext("%(count)s 条由 %(who)s 初审：%(why)s。") % values, messages.WARNING)
+        others = len(chosen.keys) - first_approved - own - len(dependent)
+        self.report(request, done=len(approved.paying), chosen=others, did=_("已通过"), why_not=NOT_TO_REVIEW)
 
-    @admin.action(description="拒绝并退回余额", permissions=["review"])
-    def reject(self, request: HttpRequest, queryset: QuerySet[Withdrawal]) -> Any:
-        page, data, chosen = confirmation(
-            self,
-            request,
-            queryset.select_related("user"),
-            action="reject",
-            title="拒绝提现",
-            question="将拒绝其中待审核的提现,金额退回用户余额。请写明原因,用户会看到。",
-            total=_to_review(queryset),
-            lines=_lines(queryset),
-            form=ReasonForm,
-        )
-        if page is not None:
-            return page
-        by = request.user.get_username()
-        done = withdrawals.reject(chosen, by=by, reason=data["reason"], at=timezone.now())
-        self.report(request, done=len(done), chosen=len(chosen), did="已拒绝", why_not=NOT_TO_REVIEW)
-        return None
-
-
-def _total_note(withdrawal: Any) -> str:
-    """Return the 24-hour total of a waiting withdrawal, or "" when the total is its own amount."""
-    if withdrawal.status != Status.TO_REVIEW or withdrawal.total == withdrawal.amount:
-        return ""
-    return _("24 小时内合计 %s 元") % withdrawal.total
-
-
-def _sum(rows: QuerySet[Withdrawal]) -> Decimal:
-    return rows.aggregate(total=Sum("amount"))["total"] or Decimal("0.00")
-
-
-def _to_review(chosen: QuerySet[Withdrawal]) -> str:
-    waiting = chosen.filter(status=Status.TO_REVIEW)
-    return _("其中待审核 %(count)s 条,共 %(total)s 元") % {"count": waiting.count(), "total": _sum(waiting)}
-
-
-def _lines(chosen: QuerySet[Withdrawal]) -> list[str]:
-    """Return a line for each withdrawal with its user and amount, for the confirmation page."""
-    rows = chosen.select_related("user")[:SHOWN]
-    limit = EarningsRules.current().second_approval_above
-    return [
-        " ".join(
-            [
-                display_name(row.user),
-                _("%s 元") % row.amount,
-                row.get_status_display(),
-                _total_note(row),
-                _("要两人审核") if limit is not None and _is_waiting_above(row, limit) else "",
-            ]
-        ).rstrip()
-        for row in rows
-    ]
-
-
-def _is_waiting_above(withdrawal: Any, limit: Decimal) -> bool:
-    return bool(withdrawal.status == Status.TO_REVIEW and withdrawal.total > limit)
+    @confirmed(
+        _("拒绝并退回余额"),
+        permission="earnings.review_withdrawal",
+        title=_("拒绝提现"),
+        question=_("将拒绝其中待审核的提现,金额退回用户余额。请写明原因,用户会看到。"),
+        total=_to_review,
+        lines=_lines,
+        form=ReasonForm,
+        did=_("已拒绝"),
+        why_not=NOT_TO_REVIEW,
+    )
+    def reject(self, chosen: Confirmed) -> int:
+        return len(withdrawals.reject(chosen.keys, by=chosen.by, at=chosen.at, **chosen.fields))
 
 
 def _waiting() -> tuple[int, str]:
@@ -231,12 +219,14 @@ def _waiting() -> tuple[int, str]:
     number = dashboard.counted(lambda: waiting)()[0]
     values = {"count": dashboard.COUNT_LIMIT, "total": _sum(waiting[: dashboard.COUNT_LIMIT])}
     return number, (
-        _("共 %(total)s 元") if number <= dashboard.COUNT_LIMIT else _("最新 %(count)s 条共 %(total)s 元")
+        gettext("共 %(total)s 元")
+        if number <= dashboard.COUNT_LIMIT
+        else gettext("最新 %(count)s 条共 %(total)s 元")
     ) % values
 
 
 dashboard.register_task(
-    "待审核提现",
+    _("待审核提现"),
     page="earnings_withdrawal",
     query="status__exact=0",
     permission="earnings.view_withdrawal",
@@ -245,10 +235,10 @@ dashboard.register_task(
 
 
 dashboard.register_chart(
-    "提现(元)",
+    _("提现(元)"),
     permission="earnings.view_withdrawal",
     lines=[
-        ("withdrawals.asked", "申请", dashboard.per_day(Withdrawal.objects.all, "asked_at", Sum("amount"))),
-        ("withdrawals.paid", "打款", dashboard.per_day(Withdrawal.objects.all, "paid_at", Sum("amount"))),
+        ("withdrawals.asked", _("申请"), dashboard.per_day(Withdrawal.objects.all, "asked_at", Sum("amount"))),
+        ("withdrawals.paid", _("打款"), dashboard.per_day(Withdrawal.objects.all, "paid_at", Sum("amount"))),
     ],
 )

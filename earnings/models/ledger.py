@@ -7,7 +7,8 @@ import pgtrigger
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from config.platform.constraints import empty, filled, filled_exactly_when
 from config.platform.triggers import AppendOnly, FixedColumns, Forbid, Rule, with_values
@@ -33,9 +34,9 @@ def append_only() -> AppendOnly:
 
 
 class AccountKind(models.TextChoices):
-    USER = "user", "用户"
-    REWARDS = "rewards", "平台收益支出"  # the source of all credits
-    PAID_OUT = "paid_out", "已打款"  # money that left the platform through WeChat Pay
+    USER = "user", _("用户")
+    REWARDS = "rewards", _("平台收益支出")  # the source of all credits
+    PAID_OUT = "paid_out", _("已打款")  # money that left the platform through WeChat Pay
 
 
 class Account(models.Model):
@@ -48,22 +49,22 @@ class Account(models.Model):
     Kind: TypeAlias = AccountKind
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    kind = models.CharField("类型", max_length=16, choices=Kind.choices, default=Kind.USER)
+    kind = models.CharField(_("类型"), max_length=16, choices=Kind.choices, default=Kind.USER)
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL,
         models.PROTECT,
         null=True,
         blank=True,
         related_name="account",
-        verbose_name="用户",
+        verbose_name=_("用户"),
     )
-    available = models.DecimalField("可提现(元)", max_digits=14, decimal_places=2, default=0)
-    withdrawing = models.DecimalField("提现中(元)", max_digits=14, decimal_places=2, default=0)
-    earned = models.DecimalField("累计收益(元)", max_digits=14, decimal_places=2, default=0)
-    opened_at = models.DateTimeField("开户时间", auto_now_add=True)
+    available = models.DecimalField(_("可提现(元)"), max_digits=14, decimal_places=2, default=0)
+    withdrawing = models.DecimalField(_("提现中(元)"), max_digits=14, decimal_places=2, default=0)
+    earned = models.DecimalField(_("累计收益(元)"), max_digits=14, decimal_places=2, default=0)
+    opened_at = models.DateTimeField(_("开户时间"), auto_now_add=True)
 
     class Meta:
-        verbose_name = verbose_name_plural = "账户"
+        verbose_name = verbose_name_plural = _("账户")
         ordering = ["-opened_at", "id"]
         constraints = [
             models.CheckConstraint(condition=Q(available__gte=0), name="available_not_negative"),
@@ -101,14 +102,14 @@ class Account(models.Model):
 class TransactionKind(models.TextChoices):
     """The kind of business event behind a transaction."""
 
-    RED_PACKET = "red_packet", "新人红包"
-    ADOPTION_FEE = "adoption_fee", "领养费用"
-    SETTLEMENT = "settlement", "每日结算"
-    ARTICLE_READS = "article_reads", "文章阅读"
-    WITHDRAWAL_ASKED = "withdrawal_asked", "申请提现"
-    WITHDRAWAL_PAID = "withdrawal_paid", "提现打款"
-    WITHDRAWAL_RETURNED = "withdrawal_returned", "提现退回"
-    REVERSAL = "reversal", "冲正"
+    RED_PACKET = "red_packet", _("新人红包")
+    ADOPTION_FEE = "adoption_fee", _("领养费用")
+    SETTLEMENT = "settlement", _("每日结算")
+    ARTICLE_READS = "article_reads", _("文章阅读")
+    WITHDRAWAL_ASKED = "withdrawal_asked", _("申请提现")
+    WITHDRAWAL_PAID = "withdrawal_paid", _("提现打款")
+    WITHDRAWAL_RETURNED = "withdrawal_returned", _("提现退回")
+    REVERSAL = "reversal", _("冲正")
 
 
 class LedgerTransaction(models.Model):
@@ -118,22 +119,22 @@ class LedgerTransaction(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    kind = models.CharField("类型", max_length=24, choices=TransactionKind.choices)
-    cause = models.CharField("起因", max_length=200, unique=True)
-    day = models.DateField("记账日")
-    posted_at = models.DateTimeField("入账时间")
-    posted_by = models.CharField("操作人", max_length=80, blank=True)
-    reason = models.CharField("原因", max_length=200, blank=True)
+    kind = models.CharField(_("类型"), max_length=24, choices=TransactionKind.choices)
+    cause = models.CharField(_("起因"), max_length=200, unique=True)
+    day = models.DateField(_("记账日"))
+    posted_at = models.DateTimeField(_("入账时间"))
+    posted_by = models.CharField(_("操作人"), max_length=80, blank=True)
+    reason = models.CharField(_("原因"), max_length=200, blank=True)
     reverses = models.ForeignKey(
-        "self", models.PROTECT, null=True, blank=True, related_name="reversals", verbose_name="冲正对象"
+        "self", models.PROTECT, null=True, blank=True, related_name="reversals", verbose_name=_("冲正对象")
     )
     # The account whose part was reversed, or null for the whole. A trigger refuses a mix of both (docs/ledger.md).
     reverses_account = models.ForeignKey(
-        Account, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="只冲正此账户"
+        Account, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("只冲正此账户")
     )
 
     class Meta:
-        verbose_name = verbose_name_plural = "账务流水"
+        verbose_name = verbose_name_plural = _("账务流水")
         permissions = [("reverse_ledgertransaction", "冲正流水")]
         ordering = ["-posted_at", "id"]
         constraints = [
@@ -194,34 +195,36 @@ class LedgerTransaction(models.Model):
 class Bucket(models.TextChoices):
     """The two balances of an account; an entry changes one of them."""
 
-    AVAILABLE = "available", "可提现"
-    WITHDRAWING = "withdrawing", "提现中"
+    AVAILABLE = "available", _("可提现")
+    WITHDRAWING = "withdrawing", _("提现中")
 
 
 class IncomeType(models.IntegerChoices):
     """The types of income (and fee) that users see."""
 
-    GROUPS = 0, "拉群"
-    ARTICLE_READS = 1, "资讯点击"
-    APPRENTICES = 2, "徒弟徒孙"
-    ADOPTION_FEE = 3, "领养费用"
-    OTHER = 4, "其他"
+    GROUPS = 0, _("拉群")
+    ARTICLE_READS = 1, _("资讯点击")
+    APPRENTICES = 2, _("徒弟徒孙")
+    ADOPTION_FEE = 3, _("领养费用")
+    OTHER = 4, _("其他")
 
 
 class LedgerEntry(models.Model):
     """A side of a transaction: a signed amount in yuan. Never changed, never deleted."""
 
     id = models.BigAutoField(primary_key=True)
-    transaction = models.ForeignKey(LedgerTransaction, models.PROTECT, related_name="entries", verbose_name="流水")
-    account = models.ForeignKey(Account, models.PROTECT, related_name="entries", verbose_name="账户")
-    bucket = models.CharField("余额", max_length=12, choices=Bucket.choices, default=Bucket.AVAILABLE)
-    amount = models.DecimalField("金额(元)", max_digits=14, decimal_places=2)
+    transaction = models.ForeignKey(
+        LedgerTransaction, models.PROTECT, related_name="entries", verbose_name=_("流水")
+    )
+    account = models.ForeignKey(Account, models.PROTECT, related_name="entries", verbose_name=_("账户"))
+    bucket = models.CharField(_("余额"), max_length=12, choices=Bucket.choices, default=Bucket.AVAILABLE)
+    amount = models.DecimalField(_("金额(元)"), max_digits=14, decimal_places=2)
     # Set for the user's income or fee, null for transfers between balances.
-    income_type = models.SmallIntegerField("收益类型", choices=IncomeType.choices, null=True, blank=True)
-    day = models.DateField("记账日")  # the transaction's day, copied here for the index
+    income_type = models.SmallIntegerField(_("收益类型"), choices=IncomeType.choices, null=True, blank=True)
+    day = models.DateField(_("记账日"))  # the transaction's day, copied here for the index
 
     class Meta:
-        verbose_name = verbose_name_plural = "账务分录"
+        verbose_name = verbose_name_plural = _("账务分录")
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(condition=~Q(amount=0), name="entry_moves_something"),
@@ -269,12 +272,12 @@ class LedgerCheck(models.Model):
     """A run of the ledger check with its findings; an empty list means no violation."""
 
     id = models.BigAutoField(primary_key=True)
-    checked_at = models.DateTimeField("检查时间")
-    findings = models.JSONField("发现", default=list, blank=True)
+    checked_at = models.DateTimeField(_("检查时间"))
+    findings = models.JSONField(_("发现"), default=list, blank=True)
 
     class Meta:
-        verbose_name = verbose_name_plural = "账务检查"
+        verbose_name = verbose_name_plural = _("账务检查")
         ordering = ["-id"]
 
     def __str__(self) -> str:
-        return _("%s 项不符") % len(self.findings) if self.findings else _("账务正常")
+        return gettext("%s 项不符") % len(self.findings) if self.findings else gettext("账务正常")

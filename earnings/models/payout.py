@@ -5,6 +5,7 @@ from typing import TypeAlias
 import pgtrigger
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from config.platform.constraints import empty, filled, filled_exactly_when, filled_together
 from config.platform.triggers import FixedColumns, Rule, Transitions
@@ -28,12 +29,12 @@ class PayoutQuerySet(models.QuerySet["Payout"]):
 
 
 class PayoutState(models.TextChoices):
-    PREPARED = "prepared", "待打款"  # may be sent
-    SENT = "sent", "结果待查"  # may have reached WeChat Pay: only queried from here on
-    WAITING_USER = "waiting_user", "待用户确认"
-    SUCCEEDED = "succeeded", "成功"
-    FAILED = "failed", "失败"
-    WITHDRAWN = "withdrawn", "已撤销"  # the withdrawal was rejected before the payout was sent
+    PREPARED = "prepared", _("待打款")  # may be sent
+    SENT = "sent", _("结果待查")  # may have reached WeChat Pay: only queried from here on
+    WAITING_USER = "waiting_user", _("待用户确认")
+    SUCCEEDED = "succeeded", _("成功")
+    FAILED = "failed", _("失败")
+    WITHDRAWN = "withdrawn", _("已撤销")  # the withdrawal was rejected before the payout was sent
 
 
 class Payout(models.Model):
@@ -47,35 +48,35 @@ class Payout(models.Model):
     State: TypeAlias = PayoutState
 
     withdrawal = models.OneToOneField(Withdrawal, models.PROTECT, primary_key=True, related_name="payout")
-    state = models.CharField("状态", max_length=16, choices=State.choices, default=State.PREPARED)
-    created_at = models.DateTimeField("创建时间")
-    due_at = models.DateTimeField("下次处理时间")
-    try_count = models.PositiveSmallIntegerField("尝试次数", default=0)
-    sent_at = models.DateTimeField("首次提交时间", null=True, blank=True)
-    called_at = models.DateTimeField("最近提交时间", null=True, blank=True)  # a call may be in flight since then
+    state = models.CharField(_("状态"), max_length=16, choices=State.choices, default=State.PREPARED)
+    created_at = models.DateTimeField(_("创建时间"))
+    due_at = models.DateTimeField(_("下次处理时间"))
+    try_count = models.PositiveSmallIntegerField(_("尝试次数"), default=0)
+    sent_at = models.DateTimeField(_("首次提交时间"), null=True, blank=True)
+    called_at = models.DateTimeField(_("最近提交时间"), null=True, blank=True)  # a call may be in flight since then
     # Copied from the withdrawal at the first call and never changed, because WeChat Pay refuses the same number with
     # another receiver.
-    open_id = models.CharField("收款 open_id", max_length=128, blank=True)
-    app_id = models.CharField("收款 app_id", max_length=64, blank=True)
+    open_id = models.CharField(_("收款 open_id"), max_length=128, blank=True)
+    app_id = models.CharField(_("收款 app_id"), max_length=64, blank=True)
     cancel_asked_at = models.DateTimeField(
-        "要求撤销时间", null=True, blank=True
+        _("要求撤销时间"), null=True, blank=True
     )  # the user was blocked after sending
-    needs_operator_at = models.DateTimeField("转人工时间", null=True, blank=True)  # left to operators since then
-    ended_at = models.DateTimeField("结束时间", null=True, blank=True)
-    ended_by = models.CharField("结束人", max_length=80, blank=True)  # the operator who decided, or blank
+    needs_operator_at = models.DateTimeField(_("转人工时间"), null=True, blank=True)  # left to operators since then
+    ended_at = models.DateTimeField(_("结束时间"), null=True, blank=True)
+    ended_by = models.CharField(_("结束人"), max_length=80, blank=True)  # the operator who decided, or blank
     contradicted_at = models.DateTimeField(
-        "与微信结果不符时间", null=True, blank=True
+        _("与微信结果不符时间"), null=True, blank=True
     )  # WeChat Pay reported another end
-    reviewed_at = models.DateTimeField("核对时间", null=True, blank=True)
-    reviewed_by = models.CharField("核对人", max_length=80, blank=True)  # the operator who reviewed it
+    reviewed_at = models.DateTimeField(_("核对时间"), null=True, blank=True)
+    reviewed_by = models.CharField(_("核对人"), max_length=80, blank=True)  # the operator who reviewed it
     package_info = models.TextField(blank=True)  # WeChat's confirmation page needs it
-    provider_state = models.CharField("微信状态", max_length=32, blank=True)
-    note = models.CharField("说明", max_length=200, blank=True)
+    provider_state = models.CharField(_("微信状态"), max_length=32, blank=True)
+    note = models.CharField(_("说明"), max_length=200, blank=True)
 
     objects = PayoutQuerySet.as_manager()
 
     class Meta:
-        verbose_name = verbose_name_plural = "打款"
+        verbose_name = verbose_name_plural = _("打款")
         permissions = [("decide_payout", "人工确认打款结果")]
         ordering = ["-created_at", "withdrawal_id"]
         constraints = [
@@ -178,15 +179,15 @@ class PayoutPause(models.Model):
     """
 
     id = models.BigAutoField(primary_key=True)
-    reason = models.CharField("原因", max_length=200)
-    paused_at = models.DateTimeField("暂停时间")
-    paused_by = models.CharField("暂停人", max_length=80)
-    retry_at = models.DateTimeField("下次尝试时间", null=True, blank=True)
-    resumed_at = models.DateTimeField("恢复时间", null=True, blank=True)
-    resumed_by = models.CharField("恢复人", max_length=80, blank=True)
+    reason = models.CharField(_("原因"), max_length=200)
+    paused_at = models.DateTimeField(_("暂停时间"))
+    paused_by = models.CharField(_("暂停人"), max_length=80)
+    retry_at = models.DateTimeField(_("下次尝试时间"), null=True, blank=True)
+    resumed_at = models.DateTimeField(_("恢复时间"), null=True, blank=True)
+    resumed_by = models.CharField(_("恢复人"), max_length=80, blank=True)
 
     class Meta:
-        verbose_name = verbose_name_plural = "打款暂停"
+        verbose_name = verbose_name_plural = _("打款暂停")
         permissions = [("pause_payouts", "暂停与恢复打款")]
         ordering = ["-id"]
         constraints = [

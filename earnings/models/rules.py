@@ -18,52 +18,56 @@ _DECIDED_ONCE = "a change of what is paid is decided once, as it was asked for"
 class EarningsRules(models.Model):
     """The one row of shares and rewards, in yuan or as fractions of 1."""
 
-    red_packet_min = models.DecimalField("红包下限(元)", max_digits=6, decimal_places=2, default=Decimal("0.60"))
-    red_packet_max = models.DecimalField("红包上限(元)", max_digits=6, decimal_places=2, default=Decimal("0.70"))
-    adoption_fee = models.DecimalField("领养费(元/机器人)", max_digits=6, decimal_places=2, default=Decimal("0.01"))
-    inviter_share = models.DecimalField("师傅分成", max_digits=5, decimal_places=4, default=Decimal(1))
-    grand_inviter_share = models.DecimalField("师爷分成", max_digits=5, decimal_places=4, default=Decimal("0.5"))
+    red_packet_min = models.DecimalField(_("红包下限(元)"), max_digits=6, decimal_places=2, default=Decimal("0.60"))
+    red_packet_max = models.DecimalField(_("红包上限(元)"), max_digits=6, decimal_places=2, default=Decimal("0.70"))
+    adoption_fee = models.DecimalField(
+        _("领养费(元/机器人)"), max_digits=6, decimal_places=2, default=Decimal("0.01")
+    )
+    inviter_share = models.DecimalField(_("师傅分成"), max_digits=5, decimal_places=4, default=Decimal(1))
+    grand_inviter_share = models.DecimalField(_("师爷分成"), max_digits=5, decimal_places=4, default=Decimal("0.5"))
     reads_inviter_share = models.DecimalField(
-        "阅读师傅分成", max_digits=5, decimal_places=4, default=Decimal("0.125")
+        _("阅读师傅分成"), max_digits=5, decimal_places=4, default=Decimal("0.125")
     )
     reads_grand_inviter_share = models.DecimalField(
-        "阅读师爷分成", max_digits=5, decimal_places=4, default=Decimal("0.125")
+        _("阅读师爷分成"), max_digits=5, decimal_places=4, default=Decimal("0.125")
     )
     legacy_profit = models.DecimalField(
-        "老群日收益基数(元)", max_digits=6, decimal_places=2, default=Decimal("0.10")
+        _("老群日收益基数(元)"), max_digits=6, decimal_places=2, default=Decimal("0.10")
     )
     legacy_profit_owned = models.DecimalField(
-        "老群群主日收益基数(元)", max_digits=6, decimal_places=2, default=Decimal("0.45")
+        _("老群群主日收益基数(元)"), max_digits=6, decimal_places=2, default=Decimal("0.45")
     )
     legacy_grand_inviter_share = models.DecimalField(
-        "老群师爷分成", max_digits=5, decimal_places=4, default=Decimal("0.3")
+        _("老群师爷分成"), max_digits=5, decimal_places=4, default=Decimal("0.3")
     )
     settle_from = models.DateField(
-        "从哪天起结算",
+        _("从哪天起结算"),
         default=timezone.localdate,
-        help_text="每晚的自动结算不会结算这一天之前的日期;更早的日期只能由运维用命令 settle --date 逐日结算",
+        help_text=_("每晚的自动结算不会结算这一天之前的日期;更早的日期只能由运维用命令 settle --date 逐日结算"),
     )
     second_approval_above = models.DecimalField(
-        "超过此金额需两人审核(元)",
+        _("超过此金额需两人审核(元)"),
         max_digits=8,
         decimal_places=2,
         null=True,
         blank=True,
         default=Decimal(200),
-        help_text="一名用户待审核的和 24 小时内通过的提现合计计算，超过时要两名不同的运营人员通过才打款；留空表示一人即可",
+        help_text=_(
+            "一名用户待审核的和 24 小时内通过的提现合计计算，超过时要两名不同的运营人员通过才打款；留空表示一人即可"
+        ),
     )
     second_operator_above = models.DecimalField(
-        "每晚影响超过此金额的收益变更需两人确认(元)",
+        _("每晚影响超过此金额的收益变更需两人确认(元)"),
         max_digits=8,
         decimal_places=2,
         null=True,
         blank=True,
         default=Decimal(100),
-        help_text="一人在 24 小时内确认的变更合计计算;留空表示一人即可",
+        help_text=_("一人在 24 小时内确认的变更合计计算;留空表示一人即可"),
     )
 
     class Meta:
-        verbose_name = verbose_name_plural = "收益规则"
+        verbose_name = verbose_name_plural = _("收益规则")
         constraints = [
             models.CheckConstraint(condition=Q(id=1), name="one_row_of_rules"),
             models.CheckConstraint(
@@ -98,9 +102,9 @@ class EarningsRules(models.Model):
 
 
 class RuleChangeStatus(models.IntegerChoices):
-    WAITING = 0, "待第二人确认"
-    APPLIED = 1, "已生效"
-    REJECTED = 2, "已拒绝"
+    WAITING = 0, _("待第二人确认")
+    APPLIED = 1, _("已生效")
+    REJECTED = 2, _("已拒绝")
 
 
 class RuleChange(models.Model):
@@ -110,27 +114,27 @@ class RuleChange(models.Model):
     """
 
     class Target(models.TextChoices):
-        PLAN = "plan", "星级收益方案"
-        PRICE = "price", "文章阅读单价"
-        RULES = "rules", "收益规则"
+        PLAN = "plan", _("星级收益方案")
+        PRICE = "price", _("文章阅读单价")
+        RULES = "rules", _("收益规则")
 
     Status: TypeAlias = RuleChangeStatus
 
-    target = models.CharField("变更对象", max_length=8, choices=Target.choices)
+    target = models.CharField(_("变更对象"), max_length=8, choices=Target.choices)
     row_id = models.BigIntegerField(null=True, blank=True, editable=False)  # null: a row is added
     before = models.JSONField(null=True, blank=True, editable=False)  # {field: text}; null: a row is added
     values = models.JSONField(null=True, blank=True, editable=False)  # {field: text}; null: the row is deleted
-    effect = models.DecimalField("每晚影响(元)", max_digits=16, decimal_places=2)
-    needs_second = models.BooleanField("需两人确认")
-    status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.WAITING)
-    asked_at = models.DateTimeField("提交时间")
-    asked_by = models.CharField("提交人", max_length=150)
-    decided_at = models.DateTimeField("确认时间", null=True, blank=True)
-    decided_by = models.CharField("确认人", max_length=150, blank=True)
-    reason = models.CharField("拒绝原因", max_length=200, blank=True)
+    effect = models.DecimalField(_("每晚影响(元)"), max_digits=16, decimal_places=2)
+    needs_second = models.BooleanField(_("需两人确认"))
+    status = models.SmallIntegerField(_("状态"), choices=Status.choices, default=Status.WAITING)
+    asked_at = models.DateTimeField(_("提交时间"))
+    asked_by = models.CharField(_("提交人"), max_length=150)
+    decided_at = models.DateTimeField(_("确认时间"), null=True, blank=True)
+    decided_by = models.CharField(_("确认人"), max_length=150, blank=True)
+    reason = models.CharField(_("拒绝原因"), max_length=200, blank=True)
 
     class Meta:
-        verbose_name = verbose_name_plural = "收益变更"
+        verbose_name = verbose_name_plural = _("收益变更")
         permissions = [("decide_rulechange", "确认收益变更")]
         ordering = ["-id"]
         constraints = [

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from groups.models import Group
 
@@ -9,15 +10,15 @@ from groups.models import Group
 class SettlementDay(models.Model):
     """A settled day. The row and its ledger entries are committed together."""
 
-    day = models.DateField("日期", primary_key=True)
-    settled_at = models.DateTimeField("结算时间")
-    group_count = models.PositiveIntegerField("群数", default=0)
-    owner_total = models.DecimalField("群收益(元)", max_digits=14, decimal_places=2, default=0)
-    referral_total = models.DecimalField("徒弟徒孙收益(元)", max_digits=14, decimal_places=2, default=0)
-    bonus_total = models.DecimalField("活动奖励(元)", max_digits=14, decimal_places=2, default=0)
+    day = models.DateField(_("日期"), primary_key=True)
+    settled_at = models.DateTimeField(_("结算时间"))
+    group_count = models.PositiveIntegerField(_("群数"), default=0)
+    owner_total = models.DecimalField(_("群收益(元)"), max_digits=14, decimal_places=2, default=0)
+    referral_total = models.DecimalField(_("徒弟徒孙收益(元)"), max_digits=14, decimal_places=2, default=0)
+    bonus_total = models.DecimalField(_("活动奖励(元)"), max_digits=14, decimal_places=2, default=0)
 
     class Meta:
-        verbose_name = verbose_name_plural = "结算日"
+        verbose_name = verbose_name_plural = _("结算日")
         ordering = ["-day"]
         constraints = [
             models.CheckConstraint(
@@ -34,14 +35,14 @@ class GroupDay(models.Model):
     """A group's income of one day, before rounding down; the record behind `settle_count`."""
 
     id = models.BigAutoField(primary_key=True)
-    group = models.ForeignKey(Group, models.PROTECT, related_name="paid_days", verbose_name="群")
-    day = models.DateField("日期")
-    star = models.SmallIntegerField("星级", null=True)
-    profit = models.DecimalField("收益(元)", max_digits=12, decimal_places=6)
-    bonus = models.DecimalField("活动奖励(元)", max_digits=12, decimal_places=6, default=0)
+    group = models.ForeignKey(Group, models.PROTECT, related_name="paid_days", verbose_name=_("群"))
+    day = models.DateField(_("日期"))
+    star = models.SmallIntegerField(_("星级"), null=True)
+    profit = models.DecimalField(_("收益(元)"), max_digits=12, decimal_places=6)
+    bonus = models.DecimalField(_("活动奖励(元)"), max_digits=12, decimal_places=6, default=0)
 
     class Meta:
-        verbose_name = verbose_name_plural = "群结算记录"
+        verbose_name = verbose_name_plural = _("群结算记录")
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(fields=["day", "group"], name="group_is_paid_once_a_day"),
@@ -55,15 +56,15 @@ class GroupDay(models.Model):
 class ArticleReadDay(models.Model):
     """A day with credited article reads. The row and its ledger entries are committed together."""
 
-    day = models.DateField("日期", primary_key=True)
-    settled_at = models.DateTimeField("结算时间")
-    settled_by = models.CharField("提交方", max_length=100)
-    group_count = models.PositiveIntegerField("群数", default=0)
-    owner_total = models.DecimalField("阅读收益(元)", max_digits=14, decimal_places=2, default=0)
-    referral_total = models.DecimalField("徒弟徒孙收益(元)", max_digits=14, decimal_places=2, default=0)
+    day = models.DateField(_("日期"), primary_key=True)
+    settled_at = models.DateTimeField(_("结算时间"))
+    settled_by = models.CharField(_("提交方"), max_length=100)
+    group_count = models.PositiveIntegerField(_("群数"), default=0)
+    owner_total = models.DecimalField(_("阅读收益(元)"), max_digits=14, decimal_places=2, default=0)
+    referral_total = models.DecimalField(_("徒弟徒孙收益(元)"), max_digits=14, decimal_places=2, default=0)
 
     class Meta:
-        verbose_name = verbose_name_plural = "文章阅读结算日"
+        verbose_name = verbose_name_plural = _("文章阅读结算日")
         ordering = ["-day"]
         constraints = [
             models.CheckConstraint(
@@ -79,12 +80,12 @@ class GroupReads(models.Model):
     """A group's reported income from article reads on one day, before rounding down."""
 
     id = models.BigAutoField(primary_key=True)
-    group = models.ForeignKey(Group, models.PROTECT, related_name="read_days", verbose_name="群")
-    day = models.DateField("日期")
-    amount = models.DecimalField("金额(元)", max_digits=14, decimal_places=6)
+    group = models.ForeignKey(Group, models.PROTECT, related_name="read_days", verbose_name=_("群"))
+    day = models.DateField(_("日期"))
+    amount = models.DecimalField(_("金额(元)"), max_digits=14, decimal_places=6)
 
     class Meta:
-        verbose_name = verbose_name_plural = "群阅读收益记录"
+        verbose_name = verbose_name_plural = _("群阅读收益记录")
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(fields=["day", "group"], name="reads_of_group_are_paid_once_a_day"),

@@ -1,15 +1,15 @@
 """Models of withdrawals and of their steps."""
 
 import uuid
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import pgtrigger
 from django.conf import settings
 from django.db import models
 from django.db.models import DecimalField, F, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_lazy as _
 
 from config.platform.constraints import filled, filled_exactly_when, filled_together
 from config.platform.triggers import FixedColumns, Forbid, Rule, Transitions, with_values
@@ -21,11 +21,6 @@ _FIXED = "what was asked is not changed afterwards"
 
 
 class WithdrawalQuerySet(models.QuerySet["Withdrawal"]):
-    def matching(self, filters: Mapping[str, Any]) -> "WithdrawalQuerySet":
-        """Return the withdrawals that match the back office's filters. Unknown filters are ignored."""
-        lookups = {_FILTERS[name]: value for name, value in filters.items() if name in _FILTERS}
-        return self.filter(**lookups)
-
     def with_total(self, *, at: datetime) -> "WithdrawalQuerySet":
         """Annotate `total`: the amount in yuan that is compared with the limit for two operators.
 
@@ -51,25 +46,15 @@ class WithdrawalQuerySet(models.QuerySet["Withdrawal"]):
         return self.order_by(column.asc(nulls_last=True) if key == "paid_date" else column.asc(), "-pk")
 
 
-_FILTERS = {
-    "phone": "user__phone",
-    "amount_begin": "amount__gte",
-    "amount_end": "amount__lte",
-    "withdraw_date_begin": "asked_at__gte",
-    "withdraw_date_end": "asked_at__lte",
-    "paid_date_begin": "paid_at__gte",
-    "paid_date_end": "paid_at__lte",
-    "status": "status",
-}
 _SORT_KEYS = {"amount": "amount", "create_date": "asked_at", "paid_date": "paid_at"}
 
 
 class WithdrawalStatus(models.IntegerChoices):
-    TO_REVIEW = 0, "待审核"
-    PAYING = 1, "打款中"
-    REJECTED = 2, "已拒绝"
-    PAID = 3, "已打款"
-    FAILED = 4, "打款失败"
+    TO_REVIEW = 0, _("待审核")
+    PAYING = 1, _("打款中")
+    REJECTED = 2, _("已拒绝")
+    PAID = 3, _("已打款")
+    FAILED = 4, _("打款失败")
 
 
 _NOT_TO_REVIEW = f"NEW.status <> {WithdrawalStatus.TO_REVIEW} OR NEW.first_approved_by <> ''"
@@ -90,28 +75,28 @@ class Withdrawal(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="withdrawals", verbose_name="用户"
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="withdrawals", verbose_name=_("用户")
     )
-    amount = models.DecimalField("金额(元)", max_digits=8, decimal_places=2)
-    status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.TO_REVIEW)
-    asked_at = models.DateTimeField("申请时间")
-    asked_day = models.DateField("申请日期", editable=False)
+    amount = models.DecimalField(_("金额(元)"), max_digits=8, decimal_places=2)
+    status = models.SmallIntegerField(_("状态"), choices=Status.choices, default=Status.TO_REVIEW)
+    asked_at = models.DateTimeField(_("申请时间"))
+    asked_day = models.DateField(_("申请日期"), editable=False)
     # The receiving WeChat account: the user's at the moment of the request, or blank when none was known.
-    open_id = models.CharField("收款 open_id", max_length=128, blank=True)
-    app_id = models.CharField("收款 app_id", max_length=64, blank=True)
+    open_id = models.CharField(_("收款 open_id"), max_length=128, blank=True)
+    app_id = models.CharField(_("收款 app_id"), max_length=64, blank=True)
     # The first of the two approvals of a large withdrawal, which still waits for the second.
-    first_approved_at = models.DateTimeField("初审时间", null=True, blank=True)
-    first_approved_by = models.CharField("初审人", max_length=80, blank=True)
-    reviewed_at = models.DateTimeField("审核时间", null=True, blank=True)
-    reviewed_by = models.CharField("审核人", max_length=80, blank=True)
-    paid_at = models.DateTimeField("打款时间", null=True, blank=True)
-    failed_at = models.DateTimeField("失败时间", null=True, blank=True)
-    reason = models.CharField("原因", max_length=200, blank=True)
+    first_approved_at = models.DateTimeField(_("初审时间"), null=True, blank=True)
+    first_approved_by = models.CharField(_("初审人"), max_length=80, blank=True)
+    reviewed_at = models.DateTimeField(_("审核时间"), null=True, blank=True)
+    reviewed_by = models.CharField(_("审核人"), max_length=80, blank=True)
+    paid_at = models.DateTimeField(_("打款时间"), null=True, blank=True)
+    failed_at = models.DateTimeField(_("失败时间"), null=True, blank=True)
+    reason = models.CharField(_("原因"), max_length=200, blank=True)
 
     objects = WithdrawalQuerySet.as_manager()
 
     class Meta:
-        verbose_name = verbose_name_plural = "提现"
+        verbose_name = verbose_name_plural = _("提现")
         permissions = [("review_withdrawal", "审核提现")]
         ordering = ["-asked_at", "id"]
         constraints = [
@@ -232,15 +217,15 @@ class Withdrawal(models.Model):
 class WithdrawalStep(models.Model):
     """A change of a withdrawal's status with its author, moment and reason. Never changed."""
 
-    withdrawal = models.ForeignKey(Withdrawal, models.PROTECT, related_name="steps", verbose_name="提现")
-    from_status = models.SmallIntegerField("原状态", choices=Withdrawal.Status.choices, null=True)
-    to_status = models.SmallIntegerField("新状态", choices=Withdrawal.Status.choices)
-    taken_at = models.DateTimeField("时间")
-    taken_by = models.CharField("操作人", max_length=80)
-    reason = models.CharField("原因", max_length=200, blank=True)
+    withdrawal = models.ForeignKey(Withdrawal, models.PROTECT, related_name="steps", verbose_name=_("提现"))
+    from_status = models.SmallIntegerField(_("原状态"), choices=Withdrawal.Status.choices, null=True)
+    to_status = models.SmallIntegerField(_("新状态"), choices=Withdrawal.Status.choices)
+    taken_at = models.DateTimeField(_("时间"))
+    taken_by = models.CharField(_("操作人"), max_length=80)
+    reason = models.CharField(_("原因"), max_length=200, blank=True)
 
     class Meta:
-        verbose_name = verbose_name_plural = "提现记录"
+        verbose_name = verbose_name_plural = _("提现记录")
         ordering = ["id"]
         constraints = [models.CheckConstraint(condition=~Q(taken_by=""), name="step_is_taken_by_somebody")]
         triggers = [append_only()]

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext_noop
 
 from config.errors import Conflict
 from earnings.models import Payout, PayoutPause
@@ -14,11 +15,11 @@ State = Payout.State
 
 
 class AlreadyPaused(Conflict):
-    message = "打款已经暂停"
+    message = gettext_noop("打款已经暂停")
 
 
 class NotPaused(Conflict):
-    message = "打款没有暂停"
+    message = gettext_noop("打款没有暂停")
 
 
 def open_pause() -> PayoutPause | None:

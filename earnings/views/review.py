@@ -21,6 +21,7 @@ from config.errors import Code
 from config.models import Scope
 from earnings import reviews
 from earnings.exports import WITHDRAWAL_COLUMNS
+from earnings.filters import WithdrawalFilters
 from earnings.models import Withdrawal
 from earnings.serializers import (
     ListedWithdrawal,
@@ -34,7 +35,7 @@ def _filtered_withdrawals(request: Request) -> tuple[QuerySet[Withdrawal], dict[
     """Return the withdrawals that match the filters of the body, in its order, and the filters themselves."""
     filters = reading.filters(request, WithdrawalFilter)
     sort = filters.pop("sort", {"sort_key": "create_date", "value": "desc"})
-    rows = Withdrawal.objects.select_related("user").matching(filters)
+    rows = reading.filter_rows(Withdrawal.objects.select_related("user"), WithdrawalFilters, filters)
     return rows.sorted_by(sort["sort_key"], descending=sort["value"] == "desc"), filters
 
 

@@ -4,6 +4,7 @@ import uuid
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from groups.models.group import CancelReason
 
@@ -12,16 +13,16 @@ class CancelJob(models.Model):
     """Groups to cancel, batch by batch. `position` counts the references processed, so a killed worker loses nothing."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    references = models.JSONField("群")  # ids or codes
-    reason = models.SmallIntegerField("注销原因", choices=CancelReason.choices)
-    asked_at = models.DateTimeField("提交时间")
-    asked_by = models.CharField("提交人", max_length=80)
-    position = models.PositiveIntegerField("已处理", default=0)
-    cancelled_count = models.PositiveIntegerField("已注销", default=0)
-    done_at = models.DateTimeField("完成时间", null=True, blank=True)
+    references = models.JSONField(_("群"))  # ids or codes
+    reason = models.SmallIntegerField(_("注销原因"), choices=CancelReason.choices)
+    asked_at = models.DateTimeField(_("提交时间"))
+    asked_by = models.CharField(_("提交人"), max_length=80)
+    position = models.PositiveIntegerField(_("已处理"), default=0)
+    cancelled_count = models.PositiveIntegerField(_("已注销"), default=0)
+    done_at = models.DateTimeField(_("完成时间"), null=True, blank=True)
 
     class Meta:
-        verbose_name = verbose_name_plural = "批量注销"
+        verbose_name = verbose_name_plural = _("批量注销")
         ordering = ["-asked_at", "id"]
         constraints = [models.CheckConstraint(condition=~Q(asked_by=""), name="cancel_job_has_somebody_who_asked")]
         indexes = [

@@ -6,6 +6,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from config.platform.constraints import empty, filled, filled_together
@@ -16,13 +17,13 @@ from robots.models import Robot
 class CancelReason(models.IntegerChoices):
     """Reasons for which a group is no longer served."""
 
-    ILLEGAL = 1, "违法"
-    POOR_LAUNCHES = 2, "投放质量差"
-    ROBOT_KICKED = 3, "机器人被踢"
-    OPERATOR = 4, "系统注销"
-    TOO_MANY_LOW_STARS = 5, "低星级超过限制"
-    ROBOT_BANNED = 6, "机器人封号"
-    TOO_FEW_MESSAGES = 7, "发言太少"
+    ILLEGAL = 1, _("违法")
+    POOR_LAUNCHES = 2, _("投放质量差")
+    ROBOT_KICKED = 3, _("机器人被踢")
+    OPERATOR = 4, _("系统注销")
+    TOO_MANY_LOW_STARS = 5, _("低星级超过限制")
+    ROBOT_BANNED = 6, _("机器人封号")
+    TOO_FEW_MESSAGES = 7, _("发言太少")
 
 
 class GroupQuerySet(models.QuerySet["Group"]):
@@ -69,38 +70,38 @@ class Group(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    code = models.CharField("网关编号", max_length=128)
-    name = models.CharField("群名", max_length=200, blank=True)
-    robot = models.ForeignKey(Robot, models.PROTECT, related_name="groups", verbose_name="机器人")
-    robot_nickname = models.CharField("机器人群昵称", max_length=30, blank=True)
-    robot_is_in = models.BooleanField("机器人在群", default=True)
+    code = models.CharField(_("网关编号"), max_length=128)
+    name = models.CharField(_("群名"), max_length=200, blank=True)
+    robot = models.ForeignKey(Robot, models.PROTECT, related_name="groups", verbose_name=_("机器人"))
+    robot_nickname = models.CharField(_("机器人群昵称"), max_length=30, blank=True)
+    robot_is_in = models.BooleanField(_("机器人在群"), default=True)
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="served_groups", verbose_name="用户"
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="served_groups", verbose_name=_("用户")
     )
-    wechat_owner_code = models.CharField("群主编号", max_length=128, blank=True)
-    member_count = models.PositiveIntegerField("成员数", default=0)
-    launch_switch = models.BooleanField("投放开关", default=True)
-    welcome_message = models.CharField("欢迎语", max_length=500, blank=True)
+    wechat_owner_code = models.CharField(_("群主编号"), max_length=128, blank=True)
+    member_count = models.PositiveIntegerField(_("成员数"), default=0)
+    launch_switch = models.BooleanField(_("投放开关"), default=True)
+    welcome_message = models.CharField(_("欢迎语"), max_length=500, blank=True)
 
-    welcomed_at = models.DateTimeField("上次欢迎时间", null=True, blank=True)
-    mention_notified_at = models.DateTimeField("上次@通知时间", null=True, blank=True)
-    replacement_notified_at = models.DateTimeField("换机器人通知时间", null=True, blank=True)
+    welcomed_at = models.DateTimeField(_("上次欢迎时间"), null=True, blank=True)
+    mention_notified_at = models.DateTimeField(_("上次@通知时间"), null=True, blank=True)
+    replacement_notified_at = models.DateTimeField(_("换机器人通知时间"), null=True, blank=True)
 
-    star = models.SmallIntegerField("星级", null=True, blank=True)
-    is_legacy = models.BooleanField("老群", default=False)
-    repeat_rate = models.DecimalField("重复率", max_digits=5, decimal_places=4, null=True, blank=True)
-    settle_count = models.PositiveIntegerField("已结算天数", default=0)
+    star = models.SmallIntegerField(_("星级"), null=True, blank=True)
+    is_legacy = models.BooleanField(_("老群"), default=False)
+    repeat_rate = models.DecimalField(_("重复率"), max_digits=5, decimal_places=4, null=True, blank=True)
+    settle_count = models.PositiveIntegerField(_("已结算天数"), default=0)
 
-    bound_at = models.DateTimeField("绑定时间")
-    rebound_at = models.DateTimeField("再次绑定时间", null=True, blank=True, editable=False)  # by the same robot
-    cancelled_at = models.DateTimeField("注销时间", null=True, blank=True)
-    cancelled_by = models.CharField("注销操作人", max_length=80, blank=True)
-    cancel_reason = models.SmallIntegerField("注销原因", choices=CancelReason.choices, null=True, blank=True)
+    bound_at = models.DateTimeField(_("绑定时间"))
+    rebound_at = models.DateTimeField(_("再次绑定时间"), null=True, blank=True, editable=False)  # by the same robot
+    cancelled_at = models.DateTimeField(_("注销时间"), null=True, blank=True)
+    cancelled_by = models.CharField(_("注销操作人"), max_length=80, blank=True)
+    cancel_reason = models.SmallIntegerField(_("注销原因"), choices=CancelReason.choices, null=True, blank=True)
 
     objects = GroupQuerySet.as_manager()
 
     class Meta:
-        verbose_name = verbose_name_plural = "群"
+        verbose_name = verbose_name_plural = _("群")
         permissions = [("cancel_group", "注销群")]
         ordering = ["-bound_at", "id"]
         constraints = [

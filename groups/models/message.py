@@ -5,6 +5,7 @@ import uuid
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from config.platform.dates import shanghai_time
 from groups.models.group import Group
@@ -15,15 +16,15 @@ class GroupMessage(models.Model):
     """A message in a group, as the gateway reported it. Ids sort by arrival (`groups.messages.id_by_arrival`)."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    group = models.ForeignKey(Group, models.CASCADE, related_name="messages", verbose_name="群")
-    message_no = models.CharField("消息编号", max_length=128, blank=True)
-    sender_code = models.CharField("发送人编号", max_length=128)
-    is_robot = models.BooleanField("机器人发送", default=False)
-    content = models.JSONField("内容", default=dict)  # type content title desc url voice_time
-    sent_at = models.DateTimeField("发送时间")
+    group = models.ForeignKey(Group, models.CASCADE, related_name="messages", verbose_name=_("群"))
+    message_no = models.CharField(_("消息编号"), max_length=128, blank=True)
+    sender_code = models.CharField(_("发送人编号"), max_length=128)
+    is_robot = models.BooleanField(_("机器人发送"), default=False)
+    content = models.JSONField(_("内容"), default=dict)  # type content title desc url voice_time
+    sent_at = models.DateTimeField(_("发送时间"))
 
     class Meta:
-        verbose_name = verbose_name_plural = "群消息"
+        verbose_name = verbose_name_plural = _("群消息")
         ordering = ["-sent_at", "-id"]
         constraints = [
             models.UniqueConstraint(
@@ -53,12 +54,12 @@ class Mention(models.Model):
     """A message that mentions the user for whom the group is served, its robot, or everybody."""
 
     message = models.OneToOneField(GroupMessage, models.CASCADE, primary_key=True, related_name="mention")
-    group = models.ForeignKey(Group, models.CASCADE, related_name="mentions", verbose_name="群")
-    mentioned_at = models.DateTimeField("时间")
-    read_at = models.DateTimeField("已读时间", null=True, blank=True)
+    group = models.ForeignKey(Group, models.CASCADE, related_name="mentions", verbose_name=_("群"))
+    mentioned_at = models.DateTimeField(_("时间"))
+    read_at = models.DateTimeField(_("已读时间"), null=True, blank=True)
 
     class Meta:
-        verbose_name = verbose_name_plural = "@消息"
+        verbose_name = verbose_name_plural = _("@消息")
         ordering = ["-mentioned_at", "-message_id"]
         indexes = [
             models.Index(fields=["group", "-mentioned_at"], name="mentions_of_group"),

@@ -36,26 +36,26 @@ _IN_FORCE_STAYS = Rule(
 class RatingState(models.IntegerChoices):
     """Origins of a rating, in the rating system's numbers."""
 
-    UNDEFINED = 0, "未定义"
-    INITIAL = 1, "初评"
-    UPGRADED = 2, "升级"
-    DEGRADED = 3, "降级"
-    CONFIRMED = 4, "确认"
-    MANUAL = 5, "人工"
-    TIMEOUT = 6, "超时"
-    QUIT = 10, "退出"
+    UNDEFINED = 0, _("未定义")
+    INITIAL = 1, _("初评")
+    UPGRADED = 2, _("升级")
+    DEGRADED = 3, _("降级")
+    CONFIRMED = 4, _("确认")
+    MANUAL = 5, _("人工")
+    TIMEOUT = 6, _("超时")
+    QUIT = 10, _("退出")
 
 
 class StarRating(models.Model):
     """A rating of a group; the newest rating is the group's star."""
 
-    group = models.ForeignKey(Group, models.CASCADE, related_name="ratings", verbose_name="群")
-    star = models.SmallIntegerField("星级")
-    state = models.SmallIntegerField("状态", choices=RatingState.choices)
-    rated_at = models.DateTimeField("评定时间")
+    group = models.ForeignKey(Group, models.CASCADE, related_name="ratings", verbose_name=_("群"))
+    star = models.SmallIntegerField(_("星级"))
+    state = models.SmallIntegerField(_("状态"), choices=RatingState.choices)
+    rated_at = models.DateTimeField(_("评定时间"))
 
     class Meta:
-        verbose_name = verbose_name_plural = "星级记录"
+        verbose_name = verbose_name_plural = _("星级记录")
         ordering = ["-id"]
         constraints = [models.CheckConstraint(condition=Q(star__range=(1, 5)), name="rating_is_1_to_5")]
         indexes = [
@@ -73,15 +73,15 @@ class StarPlan(models.Model):
     The price of a star is the number of days times the daily profit.
     """
 
-    star = models.SmallIntegerField("星级")
-    income_days = models.PositiveSmallIntegerField("收益天数", default=30)
-    daily_profit = models.DecimalField("每日收益(元)", max_digits=8, decimal_places=2)
-    activity_bonus = models.DecimalField("活动奖励(元/天)", max_digits=8, decimal_places=2, default=Decimal(0))
-    valid_from = models.DateField("生效日期")
-    valid_to = models.DateField("失效日期", null=True, blank=True, help_text="含当日;留空表示一直有效")
+    star = models.SmallIntegerField(_("星级"))
+    income_days = models.PositiveSmallIntegerField(_("收益天数"), default=30)
+    daily_profit = models.DecimalField(_("每日收益(元)"), max_digits=8, decimal_places=2)
+    activity_bonus = models.DecimalField(_("活动奖励(元/天)"), max_digits=8, decimal_places=2, default=Decimal(0))
+    valid_from = models.DateField(_("生效日期"))
+    valid_to = models.DateField(_("失效日期"), null=True, blank=True, help_text=_("含当日;留空表示一直有效"))
 
     class Meta:
-        verbose_name = verbose_name_plural = "星级收益方案"
+        verbose_name = verbose_name_plural = _("星级收益方案")
         ordering = ["star", "-valid_from"]
         constraints = [
             models.UniqueConstraint(fields=["star", "valid_from"], name="one_plan_per_star_and_start"),
@@ -115,11 +115,11 @@ class StarPlan(models.Model):
 class ArticlePrice(models.Model):
     """The income of one article read, in yuan, from a day on; users see it."""
 
-    amount = models.DecimalField("单价(元)", max_digits=6, decimal_places=2)
-    valid_from = models.DateField("生效日期", unique=True)
+    amount = models.DecimalField(_("单价(元)"), max_digits=6, decimal_places=2)
+    valid_from = models.DateField(_("生效日期"), unique=True)
 
     class Meta:
-        verbose_name = verbose_name_plural = "文章阅读单价"
+        verbose_name = verbose_name_plural = _("文章阅读单价")
         ordering = ["-valid_from"]
         constraints = [
             models.CheckConstraint(

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from groups.models.group import Group
 
@@ -15,7 +16,7 @@ class MemberMove(models.Model):
     moved_at = models.DateTimeField()
 
     class Meta:
-        verbose_name = verbose_name_plural = "进退群记录"
+        verbose_name = verbose_name_plural = _("进退群记录")
         ordering = ["-id"]
         indexes = [models.Index(fields=["moved_at"], name="moves_by_moment")]
         constraints = [
@@ -31,15 +32,15 @@ class MemberMove(models.Model):
 class GroupStatistics(models.Model):
     """The statistics of a group on one day."""
 
-    group = models.ForeignKey(Group, models.CASCADE, related_name="statistics", verbose_name="群")
-    day = models.DateField("日期")
-    member_count = models.PositiveIntegerField("成员数")
-    joined_count = models.PositiveIntegerField("进群人数", default=0)
-    left_count = models.PositiveIntegerField("退群人数", default=0)
-    speaker_count = models.PositiveIntegerField("发言人数", default=0)
+    group = models.ForeignKey(Group, models.CASCADE, related_name="statistics", verbose_name=_("群"))
+    day = models.DateField(_("日期"))
+    member_count = models.PositiveIntegerField(_("成员数"))
+    joined_count = models.PositiveIntegerField(_("进群人数"), default=0)
+    left_count = models.PositiveIntegerField(_("退群人数"), default=0)
+    speaker_count = models.PositiveIntegerField(_("发言人数"), default=0)
 
     class Meta:
-        verbose_name = verbose_name_plural = "群数据"
+        verbose_name = verbose_name_plural = _("群数据")
         ordering = ["-day", "id"]
         indexes = [models.Index(fields=["-day", "id"], name="statistics_newest_first")]
         constraints = [

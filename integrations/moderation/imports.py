@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
+from django.utils.translation import gettext_noop
 
 from config.errors import BadRequest
 from config.platform.characters import has_control, stripped
@@ -96,9 +97,9 @@ def word_problem(word: str) -> str:
     if len(word) > MAX_LENGTH:
         return f"超过 {MAX_LENGTH} 个字符"
     if has_control(word):
-        return "含有控制字符"
+        return gettext_noop("含有控制字符")
     has_content = letters_of(word) or any(unicodedata.category(letter) == "So" for letter in word)
-    return "" if has_content else "没有文字、数字或图形"
+    return "" if has_content else gettext_noop("没有文字、数字或图形")
 
 
 def is_very_short(word: str) -> bool:

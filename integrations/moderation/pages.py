@@ -9,8 +9,8 @@ from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from config.backoffice.base import ListAdmin
 from integrations.moderation import imports
@@ -29,14 +29,14 @@ class FileForm(forms.Form):
     """A file of words, for the preview. The confirmation sends the words of the preview instead of the file."""
 
     file = forms.FileField(
-        label=gettext_lazy("文件"),
-        help_text=gettext_lazy("CSV 或文本文件（UTF-8 或 GBK），第一列，每行一个词，最大 1 MB"),
+        label=_("文件"),
+        help_text=_("CSV 或文本文件（UTF-8 或 GBK），第一列，每行一个词，最大 1 MB"),
     )
 
     def clean_file(self) -> tuple[str, bytes, WordFile]:
         file: UploadedFile = self.cleaned_data["file"]
         if (file.size or 0) > MAX_FILE_BYTES:
-            raise forms.ValidationError(_("文件超过 1 MB，请分成几个文件导入。"))
+            raise forms.ValidationError(gettext("文件超过 1 MB，请分成几个文件导入。"))
         raw = file.read()
         try:
             return file.name or "", raw, imports.read_words(raw)
@@ -49,8 +49,8 @@ class ConfirmedForm(forms.Form):
 
     shown = forms.CharField(widget=forms.HiddenInput)
     take_short = forms.BooleanField(
-        label=gettext_lazy("很短的词也导入"),
-        help_text=gettext_lazy("一个字的词，和两个字母、数字的词，会使很多正常内容被拒绝。"),
+        label=_("很短的词也导入"),
+        help_text=_("一个字的词，和两个字母、数字的词，会使很多正常内容被拒绝。"),
         required=False,
     )
 
@@ -58,7 +58,7 @@ class ConfirmedForm(forms.Form):
         try:
             return signing.loads(self.cleaned_data["shown"], salt=_SALT, max_age=_MAX_AGE)
         except signing.BadSignature as error:
-            raise forms.ValidationError(_("页面已过期，请重新选择文件。")) from error
+            raise forms.ValidationError(gettext("页面已过期，请重新选择文件。")) from error
 
 
 def import_file(model_admin: ListAdmin, request: HttpRequest) -> HttpResponse | None:
@@ -68,7 +68,11 @@ def import_file(model_admin: ListAdmin, request: HttpRequest) -> HttpResponse | 
         _import(model_admin, request, confirmed.cleaned_data)
         return None
     form = FileForm(request.POST, request.FILES) if "asked" in request.POST else FileForm()
-    context: dict[str, Any] = {"title": _("导入敏感词"), "form": form, "errors": confirmed and confirmed.errors}
+    context: dict[str, Any] = {
+        "title": gettext("导入敏感词"),
+        "form": form,
+        "errors": confirmed and confirmed.errors,
+    }
     if form.is_valid():
         name, _raw, found = form.cleaned_data["file"]
         context |= {"name": name, "found": found, "more_refused": max(0, len(found.refused) - SHOWN_LINES)}
@@ -83,14 +87,14 @@ def _import(model_admin: ListAdmin, request: HttpRequest, confirmed: dict[str, A
     words = [*shown["words"], *(shown["short"] if confirmed["take_short"] else [])]
     now, by = timezone.now(), request.user.get_username()
     done = imports.import_words(words, file_name=shown["name"], by=by, at=now)
-    model_admin.report(request, done=done.word_count, chosen=len(words), did="已导入", why_not="已经在列表中")
+    model_admin.report(request, done=done.word_count, chosen=len(words), did=_("已导入"), why_not=_("已经在列表中"))
     if done.word_count:
-        model_admin.message_user(request, _("在“敏感词导入”里可以撤销这次导入。"), messages.INFO)
+        model_admin.message_user(request, gettext("在“敏感词导入”里可以撤销这次导入。"), messages.INFO)
 
 
 class TextForm(forms.Form):
     text = forms.CharField(
-        label=gettext_lazy("文字"),
+        label=_("文字"),
         max_length=MAX_TEXT_LENGTH,
         strip=False,
         widget=forms.Textarea(attrs={"rows": 6, "cols": 80}),
@@ -100,7 +104,7 @@ class TextForm(forms.Form):
 def try_text(model_admin: ListAdmin, request: HttpRequest) -> HttpResponse:
     """Return the page that tests a text: it marks the sensitive words that the text contains."""
     form = TextForm(request.POST or None)
-    context: dict[str, Any] = {"title": _("试一段文字"), "form": form}
+    context: dict[str, Any] = {"title": gettext("试一段文字"), "form": form}
     if form.is_valid():
         text = form.cleaned_data["text"]
         found = moderation.words_in(text)

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from config.platform.constraints import empty, filled, filled_exactly_when
 from config.platform.lookups import has_id
@@ -16,7 +17,7 @@ from robots.models import OutboxMessage
 class LaunchItemType(models.IntegerChoices):
     """Types of content, in the launch system's numbers (the gateway's numbers are in `MessageType`)."""
 
-    TEXT = 1, "文字"
+    TEXT = 1, _("文字")
     IMAGE = 2, "图片"
     LINK = 3, "链接"
     MINI_PROGRAM = 4, "小程序"
@@ -29,10 +30,10 @@ class LaunchQuerySet(models.QuerySet["Launch"]):
 
 
 class LaunchStatus(models.IntegerChoices):
-    RUNNING = 1, "投放中"
-    PAUSED = 2, "已暂停"
-    CANCELLED = 3, "已取消"
-    FINISHED = 4, "已完成"
+    RUNNING = 1, _("投放中")
+    PAUSED = 2, _("已暂停")
+    CANCELLED = 3, _("已取消")
+    FINISHED = 4, _("已完成")
 
 
 class Launch(models.Model):
@@ -41,29 +42,29 @@ class Launch(models.Model):
     Status: TypeAlias = LaunchStatus
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    task_id = models.CharField("任务编号", max_length=128, unique=True)
+    task_id = models.CharField(_("任务编号"), max_length=128, unique=True)
     fingerprint = models.CharField(max_length=64, editable=False)  # of content and groups: finds a repeated call
-    items = models.JSONField("内容")  # as received: type title content filePath url
-    status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.RUNNING)
-    received_at = models.DateTimeField("接收时间")
-    received_by = models.CharField("来源", max_length=80)
+    items = models.JSONField(_("内容"))  # as received: type title content filePath url
+    status = models.SmallIntegerField(_("状态"), choices=Status.choices, default=Status.RUNNING)
+    received_at = models.DateTimeField(_("接收时间"))
+    received_by = models.CharField(_("来源"), max_length=80)
 
-    planned_count = models.PositiveIntegerField("群数", default=0)
-    sent_count = models.PositiveIntegerField("已发送", default=0)
-    failed_count = models.PositiveIntegerField("失败", default=0)
-    skipped_count = models.PositiveIntegerField("跳过", default=0)
+    planned_count = models.PositiveIntegerField(_("群数"), default=0)
+    sent_count = models.PositiveIntegerField(_("已发送"), default=0)
+    failed_count = models.PositiveIntegerField(_("失败"), default=0)
+    skipped_count = models.PositiveIntegerField(_("跳过"), default=0)
 
-    paused_at = models.DateTimeField("暂停时间", null=True, blank=True)
-    paused_by = models.CharField("暂停人", max_length=80, blank=True)
-    cancelled_at = models.DateTimeField("取消时间", null=True, blank=True)
-    cancelled_by = models.CharField("取消人", max_length=80, blank=True)
-    cancel_reason = models.CharField("取消原因", max_length=200, blank=True)
-    finished_at = models.DateTimeField("完成时间", null=True, blank=True)
+    paused_at = models.DateTimeField(_("暂停时间"), null=True, blank=True)
+    paused_by = models.CharField(_("暂停人"), max_length=80, blank=True)
+    cancelled_at = models.DateTimeField(_("取消时间"), null=True, blank=True)
+    cancelled_by = models.CharField(_("取消人"), max_length=80, blank=True)
+    cancel_reason = models.CharField(_("取消原因"), max_length=200, blank=True)
+    finished_at = models.DateTimeField(_("完成时间"), null=True, blank=True)
 
     objects = LaunchQuerySet.as_manager()
 
     class Meta:
-        verbose_name = verbose_name_plural = "投放"
+        verbose_name = verbose_name_plural = _("投放")
         permissions = [
             ("receive_launch", "接收投放"),
             ("pause_launch", "暂停投放"),
@@ -128,10 +129,10 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
 
 
 class DeliveryStatus(models.IntegerChoices):
-    WAITING = 0, "待发送"
-    SENT = 1, "已发送"
-    FAILED = 2, "失败"
-    SKIPPED = 3, "跳过"
+    WAITING = 0, _("待发送")
+    SENT = 1, _("已发送")
+    FAILED = 2, _("失败")
+    SKIPPED = 3, _("跳过")
 
 
 class Delivery(models.Model):
@@ -144,12 +145,12 @@ class Delivery(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     launch = models.ForeignKey(
-        Launch, models.PROTECT, related_name="deliveries", db_index=False, verbose_name="投放"
+        Launch, models.PROTECT, related_name="deliveries", db_index=False, verbose_name=_("投放")
     )
-    group_code = models.CharField("群编号", max_length=128)
-    reference = models.CharField("投放系统所称", max_length=128)  # id or code; results are reported under it
+    group_code = models.CharField(_("群编号"), max_length=128)
+    reference = models.CharField(_("投放系统所称"), max_length=128)  # id or code; results are reported under it
     group = models.ForeignKey(
-        Group, models.PROTECT, null=True, blank=True, related_name="deliveries", verbose_name="群"
+        Group, models.PROTECT, null=True, blank=True, related_name="deliveries", verbose_name=_("群")
     )
     user = models.ForeignKey(  # for whom the group was served when the launch was received
         settings.AUTH_USER_MODEL,
@@ -158,21 +159,23 @@ class Delivery(models.Model):
         blank=True,
         related_name="+",
         db_index=False,
-        verbose_name="用户",
+        verbose_name=_("用户"),
     )
-    status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.WAITING)
-    settled_at = models.DateTimeField("完成时间", null=True, blank=True)
-    reason = models.CharField("原因", max_length=200, blank=True)
+    status = models.SmallIntegerField(_("状态"), choices=Status.choices, default=Status.WAITING)
+    settled_at = models.DateTimeField(_("完成时间"), null=True, blank=True)
+    reason = models.CharField(_("原因"), max_length=200, blank=True)
 
-    result_due_at = models.DateTimeField("下次回报", null=True, blank=True)  # null when nothing is to be reported
-    result_try_count = models.PositiveSmallIntegerField("回报次数", default=0)
-    result_sent = models.BooleanField("回报为已发送", null=True, blank=True)  # the last accepted result …
-    reported_at = models.DateTimeField("回报时间", null=True, blank=True)  # … and when it was accepted
+    result_due_at = models.DateTimeField(
+        _("下次回报"), null=True, blank=True
+    )  # null when nothing is to be reported
+    result_try_count = models.PositiveSmallIntegerField(_("回报次数"), default=0)
+    result_sent = models.BooleanField(_("回报为已发送"), null=True, blank=True)  # the last accepted result …
+    reported_at = models.DateTimeField(_("回报时间"), null=True, blank=True)  # … and when it was accepted
 
     objects = DeliveryQuerySet.as_manager()
 
     class Meta:
-        verbose_name = verbose_name_plural = "投放明细"
+        verbose_name = verbose_name_plural = _("投放明细")
         ordering = ["id"]
         constraints = [
             models.UniqueConstraint(fields=["launch", "group_code"], name="one_delivery_per_launch_and_group"),

@@ -6,6 +6,7 @@ from typing import TypeAlias
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from config.platform.constraints import filled, filled_exactly_when
 from config.platform.dates import shanghai_time
@@ -17,15 +18,15 @@ class MassMessageDraft(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="mass_message_drafts", verbose_name="用户"
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="mass_message_drafts", verbose_name=_("用户")
     )
-    content = models.JSONField("内容")  # type content title desc url
-    created_at = models.DateTimeField("创建时间")
-    expires_at = models.DateTimeField("失效时间")
-    completed_at = models.DateTimeField("补全时间", null=True, blank=True)
+    content = models.JSONField(_("内容"))  # type content title desc url
+    created_at = models.DateTimeField(_("创建时间"))
+    expires_at = models.DateTimeField(_("失效时间"))
+    completed_at = models.DateTimeField(_("补全时间"), null=True, blank=True)
 
     class Meta:
-        verbose_name = verbose_name_plural = "群发草稿"
+        verbose_name = verbose_name_plural = _("群发草稿")
         ordering = ["-created_at", "id"]
         constraints = [
             models.CheckConstraint(
@@ -43,10 +44,10 @@ class MassMessageDraft(models.Model):
 
 
 class MassMessageStatus(models.IntegerChoices):
-    WAITING = 0, "待发送"
-    SENT = 1, "已发送"
-    FAILED = 2, "失败"
-    RECALLED = 3, "已撤回"
+    WAITING = 0, _("待发送")
+    SENT = 1, _("已发送")
+    FAILED = 2, _("失败")
+    RECALLED = 3, _("已撤回")
 
 
 class MassMessage(models.Model):
@@ -56,19 +57,19 @@ class MassMessage(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="mass_messages", verbose_name="用户"
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="mass_messages", verbose_name=_("用户")
     )
-    contents = models.JSONField("内容")  # messages for each group, in this order: type content title desc url
-    send_at = models.DateTimeField("发送时间")
-    day = models.DateField("日期")
-    slot = models.PositiveSmallIntegerField("当日第几条", null=True, blank=True)  # null when recalled unsent
-    status = models.SmallIntegerField("状态", choices=Status.choices, default=Status.WAITING)
-    created_at = models.DateTimeField("创建时间")
-    queued_at = models.DateTimeField("进入发件箱时间", null=True, blank=True)
-    recalled_at = models.DateTimeField("撤回时间", null=True, blank=True)
+    contents = models.JSONField(_("内容"))  # messages for each group, in this order: type content title desc url
+    send_at = models.DateTimeField(_("发送时间"))
+    day = models.DateField(_("日期"))
+    slot = models.PositiveSmallIntegerField(_("当日第几条"), null=True, blank=True)  # null when recalled unsent
+    status = models.SmallIntegerField(_("状态"), choices=Status.choices, default=Status.WAITING)
+    created_at = models.DateTimeField(_("创建时间"))
+    queued_at = models.DateTimeField(_("进入发件箱时间"), null=True, blank=True)
+    recalled_at = models.DateTimeField(_("撤回时间"), null=True, blank=True)
 
     class Meta:
-        verbose_name = verbose_name_plural = "群发"
+        verbose_name = verbose_name_plural = _("群发")
         ordering = ["-send_at", "id"]
         constraints = [
             models.UniqueConstraint(fields=["user", "day", "slot"], name="mass_message_slot_is_taken_once"),
@@ -129,21 +130,21 @@ class MassMessageGroup(models.Model):
     Status = MassMessage.Status
 
     mass_message = models.ForeignKey(
-        MassMessage, models.CASCADE, related_name="groups", db_index=False, verbose_name="群发"
+        MassMessage, models.CASCADE, related_name="groups", db_index=False, verbose_name=_("群发")
     )
     group = models.ForeignKey(
-        Group, models.PROTECT, related_name="mass_messages", db_index=False, verbose_name="群"
+        Group, models.PROTECT, related_name="mass_messages", db_index=False, verbose_name=_("群")
     )
-    minute = models.DateTimeField("分钟", null=True, blank=True)
+    minute = models.DateTimeField(_("分钟"), null=True, blank=True)
     status = models.SmallIntegerField(
-        "状态", choices=MassMessage.Status.choices, default=MassMessage.Status.WAITING
+        _("状态"), choices=MassMessage.Status.choices, default=MassMessage.Status.WAITING
     )
-    message_count = models.PositiveSmallIntegerField("消息数", default=0)  # in the outbox; 0 before it is due
-    settled_at = models.DateTimeField("完成时间", null=True, blank=True)
-    reason = models.CharField("原因", max_length=200, blank=True)
+    message_count = models.PositiveSmallIntegerField(_("消息数"), default=0)  # in the outbox; 0 before it is due
+    settled_at = models.DateTimeField(_("完成时间"), null=True, blank=True)
+    reason = models.CharField(_("原因"), max_length=200, blank=True)
 
     class Meta:
-        verbose_name = verbose_name_plural = "群发明细"
+        verbose_name = verbose_name_plural = _("群发明细")
         ordering = ["mass_message", "id"]
         constraints = [
             models.UniqueConstraint(fields=["mass_message", "group"], name="mass_message_once_per_group"),

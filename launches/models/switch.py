@@ -1,6 +1,7 @@
 """Changes of launch switches that are to be reported to the launch system."""
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class SwitchChange(models.Model):
@@ -10,13 +11,13 @@ class SwitchChange(models.Model):
     """
 
     id = models.BigAutoField(primary_key=True)
-    group_code = models.CharField("群编号", max_length=128, unique=True)
-    changed_at = models.DateTimeField("变更时间")
-    due_at = models.DateTimeField("下次通知")
-    try_count = models.PositiveSmallIntegerField("通知次数", default=0)
+    group_code = models.CharField(_("群编号"), max_length=128, unique=True)
+    changed_at = models.DateTimeField(_("变更时间"))
+    due_at = models.DateTimeField(_("下次通知"))
+    try_count = models.PositiveSmallIntegerField(_("通知次数"), default=0)
 
     class Meta:
-        verbose_name = verbose_name_plural = "待通知的投放开关"
+        verbose_name = verbose_name_plural = _("待通知的投放开关")
         ordering = ["id"]
         indexes = [models.Index(fields=["due_at", "id"], name="switch_changes_due")]
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import polib
 import pytest
 
-from groups.models import Group
+from groups.models import CancelReason, Group
+from robots.models import OutboxMessage
 from tests.factories.launches import launched
 from tests.factories.people import GroupFactory
 from tests.support.admin_pages import PAGES, Operator
@@ -85,3 +86,10 @@ def test_the_compiled_translations_match_their_source(tmp_path: Path, language: 
     source, compiled = LOCALE / language / "LC_MESSAGES/django.po", tmp_path / "django.mo"
     polib.pofile(str(source)).save_as_mofile(str(compiled))
     assert compiled.read_bytes() == source.with_suffix(".mo").read_bytes(), "run 'make words'"
+
+
+def test_what_an_operator_stores_in_english_is_chinese():
+    group = GroupFactory(name="g")
+    switched().act("groups/group", "cancel", group, reason=CancelReason.OPERATOR)
+    unbinding = OutboxMessage.objects.get(operation=OutboxMessage.Operation.UNBIND_GROUP)
+    assert unbinding.content["reason"] == "系统注销"

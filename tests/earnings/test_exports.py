@@ -65,7 +65,7 @@ def test_the_content_type_of_the_old_client_is_accepted():
 def test_a_reason_is_text_and_no_formula(three):
     Operator(username="root").act("earnings/withdrawal", "reject", three[0], reason="=HYPERLINK(1)")
     sheet = sheet_of(exported(status=2))
-    assert '<c t="inlineStr"><is><t xml:space="preserve">=HYPERLINK(1)</t></is></c>' in sheet
+    assert 't="inlineStr"><is><t>=HYPERLINK(1)</t></is></c>' in sheet
     assert "<f>" not in sheet
 
 

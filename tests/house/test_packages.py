@@ -13,7 +13,6 @@ from tests.house.test_house import PROJECT, SOURCES
 PRODUCTION = [*SOURCES, PROJECT / "gunicorn.conf.py", PROJECT / "manage.py"]
 # Packages that production code does not import: the file that names them, and how.
 PLUGGED = {
-    "django-filter": ("config/settings.py", '"django_filters"'),
     "drf-spectacular-sidecar": ("config/settings.py", '"drf_spectacular_sidecar"'),
     "django-cors-headers": ("config/settings.py", '"corsheaders.middleware.CorsMiddleware"'),
     "whitenoise": ("config/settings.py", '"whitenoise.middleware.WhiteNoiseMiddleware"'),
