@@ -121,7 +121,7 @@ class PayoutAdmin(ReadOnlyAdmin):
     def pause(self, chosen: Confirmed) -> bool:
         """Stop sending new payouts to WeChat Pay until an operator resumes."""
         with suppress(pauses.AlreadyPaused):
-            pauses.pause(by=chosen.by, at=chosen.at, **chosen.fields)
+            pauses.pause_payouts(by=chosen.by, at=chosen.at, **chosen.fields)
             return True
         return False
 
