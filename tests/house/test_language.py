@@ -40,6 +40,7 @@ ORDINARY = {
         "tests/config/test_secret_key.py",
         "tests/house/test_language.py",
         "tests/integrations/",
+        "tests/house/test_words.py",
         "tests/support/language.py",
         "tests/support/moderation.py",
     ),
