@@ -23,11 +23,11 @@ _WHITE, _GOLD, _DARK = (255, 255, 255), (255, 214, 90), (51, 51, 51)
 Color = tuple[int, int, int]
 # (top color, bottom color, stars, headline, second line) of each kind of poster
 KINDS: dict[str, tuple[Color, Color, int, str, str]] = {
-    "default": ((7, 193, 96), (4, 120, 87), 0, "邀请你一起来", "把小助手拉进群,每天都有收益"),
-    "fourstar": ((60, 90, 220), (30, 40, 120), 4, "四星级的群", "星级更高,收益更高"),
-    "fivestar": ((220, 60, 60), (110, 20, 50), 5, "五星级的群", "星级最高,收益最高"),
+    "default": ((7, 193, 96), (4, 120, 87), 0, "邀请你一起来", "把小助手拉进群，每天都有收益"),
+    "fourstar": ((60, 90, 220), (30, 40, 120), 4, "四星级的群", "星级更高，收益更高"),
+    "fivestar": ((220, 60, 60), (110, 20, 50), 5, "五星级的群", "星级最高，收益最高"),
 }
-_BELOW_QR = "长按识别二维码,添加小助手"
+_BELOW_QR = "长按识别二维码，添加小助手"
 
 
 def poster_owner(user_id: str) -> User | None:

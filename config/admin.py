@@ -126,13 +126,13 @@ class JobAdmin(ReadOnlyAdmin):
         names = list(queryset.values_list("task", flat=True))
         for name in names:
             start_soon(name)
-        self.report(request, done=len(names), chosen=len(names), did=_("已要求运行(看最近运行时间)"), why_not="")
+        self.report(request, done=len(names), chosen=len(names), did=_("已要求运行（看最近运行时间）"), why_not="")
 
     @confirmed(
         _("暂停"),
         permission=_CHANGE_JOB,
         title=_("暂停任务"),
-        question=_("这些任务将不再自动运行,直到恢复。消息、结算、打款可能因此停下。"),
+        question=_("这些任务将不再自动运行，直到恢复。消息、结算、打款可能因此停下。"),
     )
     def pause(self, chosen: Confirmed) -> None:
         self._switch(chosen.request, chosen.rows, on=False)

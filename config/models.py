@@ -57,7 +57,7 @@ class ApiKey(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(_("名称"), max_length=80)
-    prefix = models.CharField(_("前缀"), max_length=8, help_text=_("密钥的前几位,便于辨认"))
+    prefix = models.CharField(_("前缀"), max_length=8, help_text=_("密钥的前几位，便于辨认"))
     key_hash = models.CharField(max_length=64, unique=True, editable=False)
     scopes = ArrayField(models.CharField(max_length=32, choices=Scope.choices), verbose_name=_("权限范围"))
     created_at = models.DateTimeField(_("创建时间"), auto_now_add=True)
@@ -216,7 +216,7 @@ class SiteStatus(models.Model):
             models.CheckConstraint(
                 condition=Q(status=ServiceStatus.RUNNING) | ~Q(upgrade_end=""),
                 name="maintenance_has_an_end",
-                violation_error_message=_("状态为维护时,请填写维护结束时间。"),
+                violation_error_message=_("状态为维护时，请填写维护结束时间。"),
             ),
         ]
 

@@ -20,7 +20,7 @@ from earnings.models import (
 )
 from robots.models import Friendship
 
-WAIVED = "余额不足,免收领养费"
+WAIVED = "余额不足，免收领养费"
 
 
 def _draw(rules: EarningsRules) -> Decimal:

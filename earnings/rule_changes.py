@@ -240,9 +240,9 @@ def _other_payments(packets: int, fees: int, reads: Decimal) -> dict[str, Decima
     rules = EarningsRules.current()
     shares = rules.reads_inviter_share + rules.reads_grand_inviter_share
     return {
-        _("红包(近 7 天日均)"): packets * (rules.red_packet_min + rules.red_packet_max) / 2 / AVERAGED_DAYS,
-        _("领养费(近 7 天日均,每人一个机器人)"): -fees * rules.adoption_fee / AVERAGED_DAYS,
-        _("阅读分成(近 7 天日均,最多)"): reads * shares / AVERAGED_DAYS,
+        _("红包（近 7 天日均）"): packets * (rules.red_packet_min + rules.red_packet_max) / 2 / AVERAGED_DAYS,
+        _("领养费（近 7 天日均，每人一个机器人）"): -fees * rules.adoption_fee / AVERAGED_DAYS,
+        _("阅读分成（近 7 天日均，最多）"): reads * shares / AVERAGED_DAYS,
     }
 
 

@@ -32,7 +32,7 @@ class AnswerForm(forms.Form):
 
 def _unreachable_note(chosen: QuerySet[Problem]) -> str:
     count = problems.with_unreachable_user(chosen)[:MAX_ROWS].count()
-    return gettext("其中 %s 条的用户没有可用的机器人,收不到答复,将保持待处理") % count if count else ""
+    return gettext("其中 %s 条的用户没有可用的机器人，收不到答复，将保持待处理") % count if count else ""
 
 
 @admin.register(ProblemCategory)
@@ -92,7 +92,7 @@ class ProblemAdmin(ReadOnlyAdmin):
         total=_unreachable_note,
         form=AnswerForm,
         did=_("已答复"),
-        why_not=_("之前已经答复或关闭,或用户没有可用的机器人"),
+        why_not=_("之前已经答复或关闭，或用户没有可用的机器人"),
     )
     def answer_them(self, chosen: Confirmed) -> int:
         answer = {"text": chosen.fields["answer"], "by": chosen.by, "at": chosen.at}
@@ -100,10 +100,10 @@ class ProblemAdmin(ReadOnlyAdmin):
         return sum(problems.answer_problem(problem=problem, **answer) for problem in rows)
 
     @confirmed(
-        _("关闭(不答复)"),
+        _("关闭（不答复）"),
         permission="feedback.answer_problem",
         title=_("关闭反馈"),
-        question=_("这些反馈不再处理,用户不会收到消息。请写明原因。"),
+        question=_("这些反馈不再处理，用户不会收到消息。请写明原因。"),
         form=ReasonForm,
         did=_("已关闭"),
         why_not=_("之前已经答复或关闭"),
@@ -118,7 +118,7 @@ class ConversationAdmin(ReadOnlyAdmin):
     list_select_related = ("user",)
     list_filter = (("closed_at", admin.EmptyFieldListFilter), days("opened_at", _("开始时间")))
     search_fields = ("user__phone__contains", "user__nickname__startswith", "user__code__exact")
-    search_help_text = _("手机号的任意几位、昵称的开头,或完整的网关编号")
+    search_help_text = _("手机号的任意几位、昵称的开头，或完整的网关编号")
     ordering = ("-opened_at", "-id")
     reached_from = {"accounts.user": ("user", _("客服会话"))}
 

@@ -30,8 +30,8 @@ _EVENT_TEXTS = {
     CLOSED: "客服对话已结束，谢谢。",
     SILENCE_WARNING: "你已经有一会儿没有说话了，如无其他问题，对话即将结束。",
 }
-_ENDED_FOR_STAFF = "(很久没有新消息,对话已自动结束)"
-_ENDED_FOR_USER = "很久没有新消息,客服对话已自动结束。还有问题?回复「菜单」再选 5。"
+_ENDED_FOR_STAFF = "（很久没有新消息，对话已自动结束）"
+_ENDED_FOR_USER = "很久没有新消息，客服对话已自动结束。还有问题？回复「菜单」再选 5。"
 
 
 _DELETE_OLD = """

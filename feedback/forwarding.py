@@ -28,9 +28,9 @@ FAIL_AFTER = timedelta(hours=24)  # users do not wait longer for an answer
 MOST_REFUSALS = 3  # attempts at a refused message, for which the next messages of the conversation wait
 LEASE = timedelta(seconds=30)  # longer than a call takes
 Status = ForwardedMessage.Status
-_AWAY = "客服系统暂时连不上。你的消息已记下,恢复后会马上转给客服。"
-_REFUSED = "你 {moment} 发给客服的消息没有送达:客服系统不接受它。请换个说法再发一次。"
-_TOO_LATE = "你 {moment} 发给客服的消息没有送达:客服系统一整天都连不上。还需要帮助?回复「菜单」再选 5。"
+_AWAY = "客服系统暂时连不上。你的消息已记下，恢复后会马上转给客服。"
+_REFUSED = "你 {moment} 发给客服的消息没有送达：客服系统不接受它。请换个说法再发一次。"
+_TOO_LATE = "你 {moment} 发给客服的消息没有送达：客服系统一整天都连不上。还需要帮助？回复「菜单」再选 5。"
 
 # Only the first waiting message of a conversation is leased: its next attempt is set after the lease. PostgreSQL evaluates an
 # array once. Behind `IN`, the planner may run the subquery again for each row, and one claim then leases all of them.

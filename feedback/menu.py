@@ -7,9 +7,9 @@ from robots import menu
 from robots.menu import LEAVE, IncomingMessage
 from robots.outbox import writing
 
-_OPENED_FOR_USER = "正在为你接入客服,请直接发消息说明问题。发送「退出」结束对话。"
+_OPENED_FOR_USER = "正在为你接入客服，请直接发消息说明问题。发送「退出」结束对话。"
 _LEFT_FOR_USER = "客服对话已结束。回复「菜单」看看我还能做什么。"
-_STARTED_FOR_STAFF, _LEFT_FOR_STAFF = "(用户请求接入客服)", "(用户已结束对话)"
+_STARTED_FOR_STAFF, _LEFT_FOR_STAFF = "（用户请求接入客服）", "（用户已结束对话）"
 _NAMES: dict[int, str] = {MessageType.LINK: "链接", MessageType.MINI_PROGRAM: "小程序", MessageType.CARD: "名片"}
 
 

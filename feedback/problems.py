@@ -68,7 +68,7 @@ def answer_problem(*, problem: Problem, text: str, by: str, at: datetime) -> boo
         unanswered = Problem.objects.filter(Problem.OPEN, pk=problem.pk)
         if not unanswered.update(answer=text, answered_at=at, answered_by=by):
             return False
-        content = writing.text(f"关于你反馈的「{problem.category.title}」:{text}")
+        content = writing.text(f"关于你反馈的「{problem.category.title}」：{text}")
         writing.message_user(
             robot=robot, user_code=user.code, content=content, cause=f"problem:{problem.pk}", at=at
         )

@@ -47,7 +47,7 @@ class ListedProblem(serializers.Serializer[Problem]):
         default=None,
         allow_null=True,
         read_only=True,
-        help_text="机器人昵称(微信号)，没有机器人时为 null",
+        help_text="机器人昵称（微信号），没有机器人时为 null",
     )
     group_name = serializers.SerializerMethodField()
     description = serializers.SerializerMethodField()

@@ -51,7 +51,7 @@ class ProblemViews(OperationViews[Problem]):
         body=NewProblem,
         answer=Category(many=True),
         codes=[Code.NOT_FOUND],
-        description="分类的 type 决定必填项:2 机器人,3 机器人和群名,4 无,5 描述。",
+        description="分类的 type 决定必填项：2 机器人，3 机器人和群名，4 无，5 描述。",
     )
     def create(self, request: Request) -> Response:
         params = reading.body(request, NewProblem)
@@ -71,7 +71,7 @@ class OwnCategoryViews(OperationViews[ProblemCategory]):
 
     permission_classes = (IsUser,)
 
-    @operation("获取问题列表(登录)", answer=Category(many=True))
+    @operation("获取问题列表（登录）", answer=Category(many=True))
     def list(self, request: Request) -> Response:
         return Response(Category(ProblemCategory.objects.filter(is_shown=True), many=True).data)
 
@@ -124,7 +124,7 @@ class CallbackViews(OperationViews[Conversation]):
         query=Signed,
         body=Callback,
         codes=[Code.UNAUTHENTICATED, Code.CONFLICT],
-        description="digest 为 HMAC-SHA1(原始请求体 + timestamp)，五分钟内有效，只接受一次。"
+        description="digest 为 HMAC-SHA1（原始请求体 + timestamp），五分钟内有效，只接受一次。"
         "没有进行中的客服会话、没有这个用户或没有机器人能联系到 TA 时，返回 1200 并忽略；"
         "CONVERSATION_CREATE 会开启会话。",
     )

@@ -84,7 +84,7 @@ class GroupAdmin(ReadOnlyAdmin):
         "user__nickname__startswith",
         "user__code__exact",
     )
-    search_help_text = _("群名或用户昵称的开头、手机号的任意几位,或完整的网关编号")
+    search_help_text = _("群名或用户昵称的开头、手机号的任意几位，或完整的网关编号")
     ordering = ("-bound_at", "id")
     reached_from = {"accounts.user": ("user", _("群")), "robots.robot": ("robot", _("群"))}
     inlines = (RatingInline,)
@@ -96,7 +96,7 @@ class GroupAdmin(ReadOnlyAdmin):
     @confirmed(
         _("注销群"),
         permission="groups.cancel_group",
-        question=_("机器人将退出这些群,不再收益和发送;未发出的消息一并取消。此操作不可撤销。"),
+        question=_("机器人将退出这些群，不再收益和发送；未发出的消息一并取消。此操作不可撤销。"),
         form=CancelForm,
         did=_("已注销"),
         why_not=_("之前已经注销"),
@@ -135,7 +135,7 @@ class GroupStatisticsAdmin(ReadOnlyAdmin):
     list_select_related = ("group",)
     list_filter = (days("day", _("日期"), of_moments=False),)
     search_fields = ("group__code__exact", "group__name__startswith")
-    search_help_text = _("完整的群编号,或群名的开头")
+    search_help_text = _("完整的群编号，或群名的开头")
     ordering = ("-day", "id")
     reached_from = {"groups.group": ("group", _("群数据"))}
 

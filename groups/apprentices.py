@@ -20,8 +20,8 @@ from robots.outbox import writing
 Kind = Reminder.Kind
 REMIND_AFTER, REMIND_UNTIL = timedelta(hours=24), timedelta(hours=36)
 _TEXTS = {
-    Kind.GROUP: "你还没有把我拉进群哦!拉进一个群,每天都有收益:{url}",
-    Kind.APPRENTICE: "邀请好友一起来,徒弟的收益你也有份!这是你的邀请页:{url}",
+    Kind.GROUP: "你还没有把我拉进群哦！拉进一个群，每天都有收益：{url}",
+    Kind.APPRENTICE: "邀请好友一起来，徒弟的收益你也有份！这是你的邀请页：{url}",
 }
 
 

@@ -37,12 +37,12 @@ def request_binding(
     if not robot.is_working:
         _recommend_working_robot(user, name, cause, at)
     elif not pool.has_room(robot, day=day_of(at)):
-        _message_user(robot, user, f"群「{name}」没有绑定:我今天的名额用完了。", cause, at)
+        _message_user(robot, user, f"群「{name}」没有绑定：我今天的名额用完了。", cause, at)
         _recommend_another(robot, user, cause, at)
     elif Group.objects.filter(code=group_code, cancel_reason__in=PERMANENT_REASONS).exists():
-        _message_user(robot, user, f"群「{name}」没有绑定:它曾因违规被注销,不能再次绑定。", cause, at)
+        _message_user(robot, user, f"群「{name}」没有绑定：它曾因违规被注销，不能再次绑定。", cause, at)
     elif Group.objects.active().filter(code=group_code).exists():
-        _message_user(robot, user, f"群「{name}」已经有助手在服务,不需要重复绑定。", cause, at)
+        _message_user(robot, user, f"群「{name}」已经有助手在服务，不需要重复绑定。", cause, at)
     else:
         writing.request_gateway(
             writing.Operation.BIND_GROUP,
@@ -89,7 +89,7 @@ def bind(
             return None
         except pool.RobotUsedUp:
             _request_unbinding(robot, group_code, "名额已满", cause, at)
-            _message_user(robot, user, f"群「{name}」没有绑定:我今天的名额用完了。", cause, at)
+            _message_user(robot, user, f"群「{name}」没有绑定：我今天的名额用完了。", cause, at)
             _recommend_another(robot, user, cause, at)
             return None
         is_again = Group.objects.filter(code=group_code).exists()
@@ -123,7 +123,9 @@ def _start_service(group: Group, cause: str, at: datetime) -> None:
     writing.request_gateway(
         writing.Operation.SYNC_MEMBERS, robot=group.robot, group_code=group.code, cause=cause, at=at
     )
-    _message_user(group.robot, group.user, f"群「{group.name}」绑定成功,谢谢你!评定星级后就开始有收益。", cause, at)
+    _message_user(
+        group.robot, group.user, f"群「{group.name}」绑定成功，谢谢你！评定星级后就开始有收益。", cause, at
+    )
     robot = Robot.objects.get(pk=group.robot_id)
     if not pool.has_room(robot, day=day_of(at)):
         _recommend_another(robot, group.user, cause, at)
@@ -156,7 +158,7 @@ def _handle_second_binding(
     if served.robot_id == robot.pk or not robot.is_working:
         raise EventIgnored("群已在服务中")
     _request_unbinding(robot, served.code, "已由另一个机器人服务", cause, at)
-    _message_user(robot, user, f"群「{served.name}」已经有助手在服务,不需要重复绑定。", cause, at)
+    _message_user(robot, user, f"群「{served.name}」已经有助手在服务，不需要重复绑定。", cause, at)
 
 
 def _request_unbinding(robot: Robot, group_code: str, reason: str, cause: str, at: datetime) -> None:
@@ -175,7 +177,7 @@ def _recommend_working_robot(user: User, name: str, cause: str, at: datetime) ->
     speaker = latest_robot_of(user)
     if speaker is None:
         return
-    _message_user(speaker, user, f"群「{name}」没有绑定:你拉进群的助手已经不能用了。", cause, at)
+    _message_user(speaker, user, f"群「{name}」没有绑定：你拉进群的助手已经不能用了。", cause, at)
     if pool.has_room(speaker, day=day_of(at)):
         _message_user(speaker, user, "请改把我拉进群。", cause, at)
     else:
@@ -191,7 +193,7 @@ def _recommend_another(robot: Robot, user: User, cause: str, at: datetime) -> No
     if other is None:
         return
     _message_user(
-        robot, user, f"请添加另一位助手「{other.name}」(微信号 {other.wechat_no}),再把它拉进群:", cause, at
+        robot, user, f"请添加另一位助手「{other.name}」（微信号 {other.wechat_no}），再把它拉进群：", cause, at
     )
     if other.qr_code_url:
         picture = writing.image(other.qr_code_url)
@@ -221,7 +223,7 @@ def request_pull_back(*, group: Group, at: datetime) -> str:
 
     Returns the address of the robot's QR code. Raises NotPulledBack (1404) when the robot or the group is gone.
     """
-    text = f"我不在群「{group.name}」里了,请把我再拉进去,收益才能继续。"
+    text = f"我不在群「{group.name}」里了，请把我再拉进去，收益才能继续。"
     once_a_day = f"pull_back:{group.pk}:{day_of(at)}"
     with transaction.atomic():
         was_cancelled_meanwhile = group.cancelled_at is None and group.pk not in lock_rows([group.code])

@@ -43,7 +43,7 @@ def _close_messages_and_unbind(cancelled: Mapping[CancelReason, Sequence[Group]]
     """Close the unsent messages of these groups, then ask the gateway to unbind them where the robot still works."""
     endings = [
         writing.Closing(
-            f"群已注销:{in_product_language(reason.label)}", group_codes=[group.code for group in groups]
+            f"群已注销：{in_product_language(reason.label)}", group_codes=[group.code for group in groups]
         )
         for reason, groups in cancelled.items()
     ]

@@ -43,7 +43,7 @@ def notify_owner(*, group: Group, cause: str, at: datetime) -> bool:
     if not due.update(mention_notified_at=at):
         return False
     url = short_links.shorten(client_pages.mentions())
-    text = f"群「{group.name}」里有人@你,点击查看:{url}"
+    text = f"群「{group.name}」里有人@你，点击查看：{url}"
     writing.message_user(
         robot=group.robot, user_code=group.user.code, content=writing.text(text), cause=cause, at=at
     )
@@ -58,7 +58,7 @@ def context_of(*, group: Group, message_id: str, at: datetime) -> list[dict[str,
     same = GroupMessage.objects.filter(group=group)
     message = same.filter(has_id(message_id)).first()
     if message is None:
-        raise NotFound("消息不存在,可能已超过 7 天")
+        raise NotFound("消息不存在，可能已超过 7 天")
     Mention.objects.filter(message=message, read_at=None).update(read_at=at)
     # `sent_at` is compared twice: PostgreSQL uses only the plain comparison as a bound of the index.
     earlier = same.filter(Q(sent_at__lt=message.sent_at) | Q(pk__lt=message.pk), sent_at__lte=message.sent_at)

@@ -21,7 +21,7 @@ HINT_INTERVAL = menu.REMEMBERED_SECONDS
 BACK = ("0", MENU, LEAVE)
 HOME = ("主页", "我的主页", "首页")
 
-_MENU = """回复数字选择:
+_MENU = """回复数字选择：
 1 我的主页
 2 怎样拉群
 3 邀请好友
@@ -30,20 +30,20 @@ _MENU = """回复数字选择:
 6 机器人还能带几个群
 7 群发消息
 随时回复「菜单」回到这里。"""
-_HOW_TO_ADD_A_GROUP = """三步把群交给我:
-① 打开你的群,点右上角「…」,再点「+」;
-② 选中我,点「完成」;
+_HOW_TO_ADD_A_GROUP = """三步把群交给我：
+① 打开你的群，点右上角「…」，再点「+」；
+② 选中我，点「完成」；
 ③ 我进群后会私信告诉你绑定结果。
-群成员越多、聊得越热闹,星级越高,收益越多。"""
+群成员越多、聊得越热闹，星级越高，收益越多。"""
 _FAQ = (
-    ("收益什么时候到账?", "每天凌晨结算前一天的收益,早上就能在主页看到。"),
-    ("怎样提现?", "在主页点「提现」,选择金额提交;审核通过后打到你的微信零钱。"),
-    ("群为什么没有收益?", "群评定星级后才开始有收益;收益天数用完,或机器人不在群里,也会没有收益。"),
-    ("机器人被踢了怎么办?", "请把机器人重新拉进群;绑定成功后收益接着算,已结算的天数不会重来。"),
-    ("星级是怎么评的?", "按群的人数和活跃程度评定,每隔一段时间会重新评定,可升可降。"),
+    ("收益什么时候到账？", "每天凌晨结算前一天的收益，早上就能在主页看到。"),
+    ("怎样提现？", "在主页点「提现」，选择金额提交；审核通过后打到你的微信零钱。"),
+    ("群为什么没有收益？", "群评定星级后才开始有收益；收益天数用完，或机器人不在群里，也会没有收益。"),
+    ("机器人被踢了怎么办？", "请把机器人重新拉进群；绑定成功后收益接着算，已结算的天数不会重来。"),
+    ("星级是怎么评的？", "按群的人数和活跃程度评定，每隔一段时间会重新评定，可升可降。"),
 )
 _QUESTIONS = "\n".join(
-    ["想了解哪一个?回复数字:", *(f"{number} {title}" for number, (title, _) in enumerate(_FAQ, 1)), "0 返回菜单"]
+    ["想了解哪一个？回复数字：", *(f"{number} {title}" for number, (title, _) in enumerate(_FAQ, 1)), "0 返回菜单"]
 )
 
 
@@ -85,7 +85,7 @@ def answer_menu(message: IncomingMessage) -> bool:
     elif text in _CHOICES:
         menu.reply(message, writing.text(_CHOICES[text](message)))
     elif place == MENU:
-        menu.reply(message, writing.text("没有这一项,请回复 1 到 7 的数字,或回复「菜单」再看一遍。"))
+        menu.reply(message, writing.text("没有这一项，请回复 1 到 7 的数字，或回复「菜单」再看一遍。"))
     else:
         _hint(message)
     return True
@@ -100,9 +100,11 @@ def _answer_question(message: IncomingMessage) -> None:
     menu.set_state(message.user.pk, QUESTIONS)
     number = int(message.text) if message.text.isascii() and message.text.isdigit() and len(message.text) < 3 else 0
     if 1 <= number <= len(_FAQ):
-        menu.reply(message, writing.text(f"{_FAQ[number - 1][1]}\n还想了解?回复 1 到 {len(_FAQ)},或 0 返回菜单。"))
+        menu.reply(
+            message, writing.text(f"{_FAQ[number - 1][1]}\n还想了解？回复 1 到 {len(_FAQ)}，或 0 返回菜单。")
+        )
     else:
-        menu.reply(message, writing.text(f"没有这个问题,请回复 1 到 {len(_FAQ)} 的数字,或 0 返回菜单。"))
+        menu.reply(message, writing.text(f"没有这个问题，请回复 1 到 {len(_FAQ)} 的数字，或 0 返回菜单。"))
 
 
 def _hint(message: IncomingMessage) -> None:
@@ -116,7 +118,7 @@ def _hint(message: IncomingMessage) -> None:
 
 
 def _home(message: IncomingMessage) -> str:
-    return f"这是你的主页:{short_links.shorten(client_pages.home())}"
+    return f"这是你的主页：{short_links.shorten(client_pages.home())}"
 
 
 def _how_to_add_a_group(message: IncomingMessage) -> str:
@@ -141,7 +143,7 @@ def _quota(message: IncomingMessage) -> str:
     robots = working_robots_of(message.user)
     left = pool.places_left(robots, day=day_of(message.at))
     lines = [f"「{robot.name}」今天还能带 {left[robot.pk]} 个群" for robot in robots]
-    return "\n".join(lines) or "你还没有可用的机器人,请先添加一个。"
+    return "\n".join(lines) or "你还没有可用的机器人，请先添加一个。"
 
 
 _CHOICES: Mapping[str, Callable[[IncomingMessage], str]] = {

@@ -76,7 +76,7 @@ def notify_owners(*, name: str, qr_code_url: str, cause: str, at: datetime) -> N
         messages: list[OutboxMessage] = []
         for user, names in _by_owner(groups):
             if user.pk in robots:
-                text = f"原来的机器人不能用了,请添加「{name}」并把它拉进这些群:{names}"
+                text = f"原来的机器人不能用了，请添加「{name}」并把它拉进这些群：{names}"
                 messages += _private_messages(robots[user.pk], user, text, qr_code_url, cause, at)
         writing.post_all(messages)
         _mark_notified([group for group in groups if group.user_id in robots], at)

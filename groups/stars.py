@@ -72,10 +72,10 @@ WITH rated AS (
 )
 SELECT count(*) FROM messages
 """  # noqa: S608 - our own SQL
-_RATED_TEXT = "群「%s」评为 %s 星,以后每天的收益按新星级计算。"
+_RATED_TEXT = "群「%s」评为 %s 星，以后每天的收益按新星级计算。"
 _CANCELLED_TEXTS: Mapping[CancelReason | None, str] = {
-    CancelReason.TOO_FEW_MESSAGES: "群「%s」评为 %s 星,因发言太少已经注销,不再有收益。",
-    CancelReason.TOO_MANY_LOW_STARS: "群「%s」评为 %s 星,因低星级的群超过限制已经注销,不再有收益。",
+    CancelReason.TOO_FEW_MESSAGES: "群「%s」评为 %s 星，因发言太少已经注销，不再有收益。",
+    CancelReason.TOO_MANY_LOW_STARS: "群「%s」评为 %s 星，因低星级的群超过限制已经注销，不再有收益。",
 }
 
 

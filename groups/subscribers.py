@@ -77,7 +77,7 @@ def on_join_failed(event: Event) -> None:
     writing.message_user(
         robot=robot,
         user_code=user.code,
-        content=writing.text(f"群「{name}」没有绑定成功:{reason or '机器人没能进群'},请稍后再拉一次。"),
+        content=writing.text(f"群「{name}」没有绑定成功：{reason or '机器人没能进群'}，请稍后再拉一次。"),
         cause=f"robot_join_failed:{event.event_id}",
         at=event.received_at,
     )

@@ -63,7 +63,7 @@ class SmsBatchViews(OperationViews[TextMessage]):
     permission_classes = (needs(Scope.SMS_SEND, "integrations.add_textmessage"),)
 
     @operation(
-        "批量发送短信", body=SmsBatch, description="每次最多 1000 个号码;有无效号码时整批不发送,并指出是哪些。"
+        "批量发送短信", body=SmsBatch, description="每次最多 1000 个号码；有无效号码时整批不发送，并指出是哪些。"
     )
     def create(self, request: Request) -> Response:
         data = reading.body(request, SmsBatch)

@@ -14,6 +14,6 @@ class KeywordBatchAdmin(ReadOnlyAdmin):
     list_select_related = ("user",)
     list_filter = (days("created_at", _("创建时间")),)
     search_fields = ("user__phone__contains", "user__nickname__startswith", "user__code__exact")
-    search_help_text = _("手机号的任意几位、昵称的开头,或完整的网关编号")
+    search_help_text = _("手机号的任意几位、昵称的开头，或完整的网关编号")
     ordering = ("-created_at", "id")
     reached_from = {"accounts.user": ("user", _("关键字"))}

@@ -38,7 +38,7 @@ def _links_to(messages: Iterable[OutboxMessage]) -> str:
 
 def _lines(chosen: QuerySet[Launch]) -> list[str]:
     """Return a line for each launch with its groups and those that wait."""
-    text = gettext("%(task)s:共 %(planned)s 个群,待发送 %(waiting)s")
+    text = gettext("%(task)s：共 %(planned)s 个群，待发送 %(waiting)s")
     return [
         text % {"task": launch.task_id, "planned": launch.planned_count, "waiting": launch.waiting_count}
         for launch in chosen[:SHOWN]
@@ -82,7 +82,7 @@ class LaunchAdmin(ReadOnlyAdmin):
         _("暂停"),
         permission="launches.pause_launch",
         title=_("暂停投放"),
-        question=_("未发出的消息将停止发送,直到恢复。"),
+        question=_("未发出的消息将停止发送，直到恢复。"),
         lines=_lines,
         did=_("已暂停"),
         why_not=_("不在投放中"),
@@ -97,7 +97,7 @@ class LaunchAdmin(ReadOnlyAdmin):
         _("恢复"),
         permission="launches.resume_launch",
         title=_("恢复投放"),
-        question=_("从停下的地方继续,已发出的不会重发。"),
+        question=_("从停下的地方继续，已发出的不会重发。"),
         lines=_lines,
         did=_("已恢复"),
         why_not=_("没有暂停"),
@@ -110,7 +110,7 @@ class LaunchAdmin(ReadOnlyAdmin):
         _("取消"),
         permission="launches.cancel_launch",
         title=_("取消投放"),
-        question=_("未发出的不再发送,并作为未发送回报给投放系统。此操作不可撤销。"),
+        question=_("未发出的不再发送，并作为未发送回报给投放系统。此操作不可撤销。"),
         form=ReasonForm,
         lines=_lines,
         did=_("已取消"),
@@ -166,7 +166,7 @@ class MassMessageAdmin(ReadOnlyAdmin):
     list_select_related = ("user",)
     list_filter = ("status", days("send_at", _("发送时间")))
     search_fields = ("user__phone__contains", "user__nickname__startswith", "user__code__exact")
-    search_help_text = _("手机号的任意几位、昵称的开头,或完整的网关编号")
+    search_help_text = _("手机号的任意几位、昵称的开头，或完整的网关编号")
     ordering = ("-send_at", "id")
     reached_from = {"accounts.user": ("user", _("群发"))}
     inlines = (MassMessageGroupInline,)
@@ -177,5 +177,5 @@ class MassMessageDraftAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "user", "expires_at", "completed_at")
     list_select_related = ("user",)
     search_fields = ("user__phone__contains", "user__nickname__startswith", "user__code__exact")
-    search_help_text = _("手机号的任意几位、昵称的开头,或完整的网关编号")
+    search_help_text = _("手机号的任意几位、昵称的开头，或完整的网关编号")
     ordering = ("-created_at", "id")

@@ -47,7 +47,7 @@ def cancel_launch(*, launch: Launch, by: str, reason: str, at: datetime) -> bool
     """Cancel a launch: waiting deliveries are skipped and reported as not sent. Returns False when it has ended."""
     with _locked(launch, *UNFINISHED) as is_cancelled:
         if is_cancelled:
-            closed = writing.close_waiting(cause=launch.cause, reason=f"投放已取消:{reason}", at=at)
+            closed = writing.close_waiting(cause=launch.cause, reason=f"投放已取消：{reason}", at=at)
             # Closing the last waiting message has finished the launch in this transaction.
             expected = (*UNFINISHED, Status.FINISHED) if closed else UNFINISHED
             is_cancelled = _change_status(

@@ -43,5 +43,5 @@ def _create_draft(message: IncomingMessage) -> None:
         return
     draft = mass_message_drafts.create_draft(user=message.user, content=message.parts, at=message.at)
     menu.reply(
-        message, writing.text(f"收到!请在 10 分钟内打开链接,选择群和时间:{mass_message_drafts.link_to(draft)}")
+        message, writing.text(f"收到！请在 10 分钟内打开链接，选择群和时间：{mass_message_drafts.link_to(draft)}")
     )

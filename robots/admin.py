@@ -38,7 +38,7 @@ _BANS = {
     "replaced": (_("已接替"), Q(replaced_by__isnull=False)),
 }
 _CAPACITY = {
-    "full": (_("将满(剩 3 个以内)"), Q(group_count__gte=NEARLY_FULL)),
+    "full": (_("将满（剩 3 个以内）"), Q(group_count__gte=NEARLY_FULL)),
     "free": (_("未满"), Q(group_count__lt=NEARLY_FULL)),
 }
 
@@ -65,7 +65,7 @@ class RobotAdmin(ReadOnlyAdmin):
         exactly("channel", _("渠道")),
     )
     search_fields = ("name__contains", "code__exact", "wechat_no__exact")
-    search_help_text = _("名字的一部分,或完整的网关编号、微信号")
+    search_help_text = _("名字的一部分，或完整的网关编号、微信号")
     ordering = ("-created_at", "id")
     fields = (
         ("name", "code"),
@@ -114,7 +114,7 @@ class RobotAdmin(ReadOnlyAdmin):
     def sync(self, request: HttpRequest) -> None:
         """Synchronize robots with the gateway's list in the background."""
         start_soon(SYNC_ROBOTS)
-        self.message_user(request, gettext("已开始同步,新机器人稍后出现在列表中。"), messages.SUCCESS)
+        self.message_user(request, gettext("已开始同步，新机器人稍后出现在列表中。"), messages.SUCCESS)
 
     @action(_("设为可分配"), permission="robots.assign_robot")
     def make_assignable(self, request: HttpRequest, queryset: QuerySet[Robot]) -> None:
@@ -128,7 +128,7 @@ class RobotAdmin(ReadOnlyAdmin):
         chosen = queryset.count()
         done = Robot.objects.filter(pk__in=queryset.values("pk"), status=before).update(status=after)
         self.report(
-            request, done=done, chosen=chosen, did=_("已设置"), why_not=_("已是该状态,或机器人已移除、封号")
+            request, done=done, chosen=chosen, did=_("已设置"), why_not=_("已是该状态，或机器人已移除、封号")
         )
 
 
@@ -162,7 +162,7 @@ class FriendshipAdmin(ReadOnlyAdmin):
     list_select_related = ("user", "robot")
     list_filter = (days("befriended_at", _("成为好友时间")), exactly("robot__code", _("机器人编号")))
     search_fields = ("user__phone__contains", "user__nickname__startswith", "user__code__exact")
-    search_help_text = _("手机号的任意几位、昵称的开头,或完整的网关编号")
+    search_help_text = _("手机号的任意几位、昵称的开头，或完整的网关编号")
     ordering = ("-befriended_at", "id")
     reached_from = {"robots.robot": ("robot", _("好友")), "accounts.user": ("user", _("机器人好友"))}
 
@@ -196,7 +196,7 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
         exactly("robot__code", _("机器人编号")),
     )
     search_fields = ("group_code__exact", "user_code__exact")
-    search_help_text = _("完整的群编号或用户编号,在最近 20 万条中查找")
+    search_help_text = _("完整的群编号或用户编号，在最近 20 万条中查找")
     ordering = ("-id",)
     reached_from = {"robots.robot": ("robot", _("发件箱"))}
     exclude = ("content",)

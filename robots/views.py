@@ -60,7 +60,7 @@ class RobotViews(OperationViews[Robot]):
         "获取用户当前绑定机器人",
         answer=ShownRobot,
         codes=[Code.NO_ROBOT_FREE],
-        description="已添加的机器人里名额最多的;没有则为最近分配的,再没有则新分配一个。",
+        description="已添加的机器人里名额最多的；没有则为最近分配的，再没有则新分配一个。",
     )
     def show(self, request: Request) -> Response:
         return Response(ShownRobot(scans.robot_for(signed_in(request), at=timezone.now())).data)

@@ -108,7 +108,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
         raw = issue_key(obj, form.cleaned_data["scopes"], by=request.user.get_username())
-        self.message_user(request, gettext("密钥(只显示这一次,请立即保存):%s") % raw, messages.WARNING)
+        self.message_user(request, gettext("密钥（只显示这一次，请立即保存）：%s") % raw, messages.WARNING)
         if obj.needs_confirmation:
             self.message_user(request, NEEDS_CONFIRMATION, messages.WARNING)
 
@@ -129,7 +129,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         _("吊销"),
         permission="config.revoke_apikey",
         title=_("吊销密钥"),
-        question=_("使用这些密钥的系统将立即无法调用,不可恢复。"),
+        question=_("使用这些密钥的系统将立即无法调用，不可恢复。"),
         did=_("已吊销"),
         why_not=_("之前已经吊销"),
     )

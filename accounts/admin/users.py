@@ -52,7 +52,7 @@ class UserAdmin(ReadOnlyAdmin):
         exactly("channel", _("渠道")),
     )
     search_fields = ("phone__contains", "nickname__startswith", "code__exact", "union_id__exact")
-    search_help_text = _("手机号的任意几位、昵称的开头,或完整的网关编号、union_id")
+    search_help_text = _("手机号的任意几位、昵称的开头，或完整的网关编号、union_id")
     ordering = ("-created_at", "id")
     reached_from = {"accounts.user": ("inviter", _("徒弟"))}
     fields = (
@@ -105,7 +105,7 @@ class UserAdmin(ReadOnlyAdmin):
     @confirmed(
         _("封号"),
         permission="accounts.block_user",
-        question=_("将封禁这些用户:只能查看,不能操作;未打款的提现一并拒绝并退回余额。"),
+        question=_("将封禁这些用户：只能查看，不能操作；未打款的提现一并拒绝并退回余额。"),
         form=ReasonForm,
         did=_("已封禁"),
         why_not=_("已经是封禁状态，或是运营人员"),

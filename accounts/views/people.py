@@ -129,7 +129,7 @@ class BlockViews(OperationViews[User]):
         "用户封号",
         answer=EmptyStringField(),
         codes=[Code.NOT_FOUND],
-        description="可重复调用;未打款的提现一并拒绝并退回余额。",
+        description="可重复调用；未打款的提现一并拒绝并退回余额。",
     )
     def update(self, request: Request, reference: str) -> Response:
         user = get_object_or_404(User.objects.by_reference(reference))

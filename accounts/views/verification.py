@@ -61,7 +61,7 @@ class IdentityViews(OperationViews[User]):
     throttle_classes = (Throttle,)
     throttle_scope = "phone"
 
-    @operation("补全身份证信息", body=IdentityCard, description="加密保存,运营人员只能看到掩码。")
+    @operation("补全身份证信息", body=IdentityCard, description="加密保存，运营人员只能看到掩码。")
     def update(self, request: Request) -> Response:
         body, now = reading.body(request, IdentityCard), timezone.now()
         identity.save_card(user=signed_in(request), at=now, today=day_of(now), **body)

@@ -175,7 +175,7 @@ def _filled(form: type[forms.Form], request: HttpRequest) -> forms.Form:
 
 
 def _refuse_many(model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
-    text = _("一次最多处理 %(most)s 条,现在选中了 %(count)s 条,请用筛选缩小范围。")
+    text = _("一次最多处理 %(most)s 条，现在选中了 %(count)s 条，请用筛选缩小范围。")
     model_admin.message_user(request, text % {"most": MAX_ROWS, "count": queryset.count()}, messages.ERROR)
     return HttpResponseRedirect(request.get_full_path())
 

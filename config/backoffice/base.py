@@ -99,7 +99,7 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
                 request, gettext("%(did)s %(done)s 条。") % {"did": did, "done": done}, messages.SUCCESS
             )
         if chosen > done:
-            text = gettext("%(count)s 条没有变化:%(why)s。") % {"count": chosen - done, "why": why_not}
+            text = gettext("%(count)s 条没有变化：%(why)s。") % {"count": chosen - done, "why": why_not}
             self.message_user(request, text, messages.WARNING)
 
     def change_view(

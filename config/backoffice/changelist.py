@@ -107,6 +107,6 @@ class FastSearch(admin.ModelAdmin):
             found, too_many = search_filter(queryset.model, self.get_search_fields(request), term)
             queryset = queryset.filter(found)
             if too_many:
-                text = _("“%(word)s”匹配的太多,只查了其中 %(count)s 个,请输入更完整的内容。")
+                text = _("“%(word)s”匹配的太多，只查了其中 %(count)s 个，请输入更完整的内容。")
                 messages.warning(request, text % {"word": term, "count": MATCH_LIMIT})
         return queryset, False

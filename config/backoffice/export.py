@@ -99,7 +99,7 @@ def workbook(rows: Iterable[Row]) -> Iterator[bytes]:
             sheet = book.add_worksheet()
             for number, row in enumerate(rows):
                 if number == MOST_ROWS - 1:
-                    sheet.write_string(number, 0, _("其余的行超出了工作表的容量,请筛选后分批导出,或导出 CSV"))
+                    sheet.write_string(number, 0, _("其余的行超出了工作表的容量，请筛选后分批导出，或导出 CSV"))
                     break
                 for column, cell in enumerate(row):
                     write = sheet.write_string if isinstance(cell, str) else sheet.write_number

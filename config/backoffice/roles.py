@@ -14,10 +14,10 @@ from django.utils.translation import gettext_lazy as _
 
 VIEWER, SUPPORT, FINANCE, ADMINISTRATOR = "viewer", "support", "finance", "administrator"
 TITLES = {
-    VIEWER: _("查看员:看所有业务页面,不能操作和导出"),
-    SUPPORT: _("客服:用户、机器人、群、反馈"),
-    FINANCE: _("财务:提现、账务、收益规则"),
-    ADMINISTRATOR: _("管理员:全部页面和操作,包括运营人员"),
+    VIEWER: _("查看员：看所有业务页面，不能操作和导出"),
+    SUPPORT: _("客服：用户、机器人、群、反馈"),
+    FINANCE: _("财务：提现、账务、收益规则"),
+    ADMINISTRATOR: _("管理员：全部页面和操作，包括运营人员"),
 }
 _APPS = {*settings.LOCAL_APPS, "django_celery_beat"}
 # Models that only administrators see: keys, operators, the audit log, periodic tasks, erasure requests.

@@ -26,7 +26,7 @@ from config.platform import audit
 DIGITS = 6  # the length of a code from the app
 REPLACING = "replaces_second_factor"  # the session key set between the check of the old code and the first new code
 CODE_NEEDED = gettext_lazy("请输入身份验证器上的 6 位验证码。")
-CODE_WRONG = gettext_lazy("验证码不正确或已过期,请用最新的验证码重试。")
+CODE_WRONG = gettext_lazy("验证码不正确或已过期，请用最新的验证码重试。")
 
 
 def is_verified(request: HttpRequest) -> bool:
@@ -81,7 +81,7 @@ def enrol(request: HttpRequest) -> HttpResponse:
                 codes = recovery.renew(request.user)
             request.session.pop(REPLACING, None)
             remember_second_factor(request, device)
-            messages.success(request, _("两步验证已启用,以后登录需要验证码。"))
+            messages.success(request, _("两步验证已启用，以后登录需要验证码。"))
             return _page(request, {"is_enrolled": True, "codes": codes})
         form.add_error("code", str(CODE_WRONG))
     return _page(request, {"form": form, "picture": _picture(device), "secret": _secret(device)})

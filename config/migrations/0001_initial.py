@@ -113,7 +113,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=80, verbose_name='名称')),
-                ('prefix', models.CharField(help_text='密钥的前几位,便于辨认', max_length=8, verbose_name='前缀')),
+                ('prefix', models.CharField(help_text='密钥的前几位，便于辨认', max_length=8, verbose_name='前缀')),
                 ('key_hash', models.CharField(editable=False, max_length=64, unique=True)),
                 ('scopes', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('status:write', '设置服务状态'), ('marquee:write', '设置跑马灯'), ('sms:send', '批量发送短信'), ('groups:cancel', '批量注销群'), ('users:block', '封号'), ('robots:write', '管理机器人'), ('stars:write', '群星级评定'), ('launches:write', '群投放'), ('settlement:write', '文章收益结算'), ('gateway:events', '机器人网关事件'), ('backoffice:read', '后台列表'), ('withdrawals:review', '审核提现'), ('links:write', '短链'), ('auth:issue', '代用户登录')], max_length=32), size=None, verbose_name='权限范围')),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='创建时间')),
@@ -186,7 +186,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='sitestatus',
-            constraint=models.CheckConstraint(condition=models.Q(('status', 1), models.Q(('upgrade_end', ''), _negated=True), _connector='OR'), name='maintenance_has_an_end', violation_error_message='状态为维护时,请填写维护结束时间。'),
+            constraint=models.CheckConstraint(condition=models.Q(('status', 1), models.Q(('upgrade_end', ''), _negated=True), _connector='OR'), name='maintenance_has_an_end', violation_error_message='状态为维护时，请填写维护结束时间。'),
         ),
         migrations.AddConstraint(
             model_name='apikey',

@@ -17,7 +17,7 @@ from config.models import AuditEntry
 from config.platform import db
 
 COMMAND_LINE = "命令行"  # the actor of `manage.py …`
-KEY_PREFIX, LONGEST_ACTOR = "接口:", 80  # the prefix of keys as actors; the length of the column
+KEY_PREFIX, LONGEST_ACTOR = "接口：", 80  # the prefix of keys as actors; the length of the column
 DEVICE_TABLES = ("otp_totp_totpdevice", "otp_static_staticdevice")  # second factors
 _ACTOR, _VIA = "wxrobot.actor", "wxrobot.via"
 _APPS = (*settings.LOCAL_APPS, "auth", "django_celery_beat", "otp_totp", "otp_static")

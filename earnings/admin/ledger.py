@@ -31,7 +31,7 @@ class AccountAdmin(ReadOnlyAdmin):
     list_select_related = ("user",)
     list_filter = ("kind", days("opened_at", _("开户时间")))
     search_fields = ("user__phone__contains", "user__nickname__startswith", "user__code__exact")
-    search_help_text = _("手机号的任意几位、昵称的开头,或完整的网关编号")
+    search_help_text = _("手机号的任意几位、昵称的开头，或完整的网关编号")
     ordering = ("-opened_at", "id")
     reached_from = {"accounts.user": ("user", _("账户"))}
 
@@ -55,7 +55,7 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
         "bucket",
     )
     search_fields = ("account__user__phone__contains", "account__user__code__exact")
-    search_help_text = _("手机号的任意几位,或完整的网关编号")
+    search_help_text = _("手机号的任意几位，或完整的网关编号")
     ordering = ("-id",)
     reached_from = {
         "accounts.user": ("account__user", _("账务")),
@@ -73,7 +73,7 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
         _("冲正此人的部分"),
         permission="earnings.reverse_ledgertransaction",
         title=_("冲正个人的收益"),
-        question=_("将收回所选的人在该笔流水中得到的全部金额,同一流水里其他人的不变。请写明原因。"),
+        question=_("将收回所选的人在该笔流水中得到的全部金额，同一流水里其他人的不变。请写明原因。"),
         total=part_total,
         lines=lambda rows: [str(part) for part in reversible_parts(rows)[:SHOWN]],
         form=ReasonForm,
@@ -121,7 +121,7 @@ class LedgerTransactionAdmin(ReadOnlyAdmin):
         _("冲正"),
         permission="earnings.reverse_ledgertransaction",
         title=_("冲正流水"),
-        question=_("将为所选流水各记一笔相反的流水,原流水保留。请写明原因。"),
+        question=_("将为所选流水各记一笔相反的流水，原流水保留。请写明原因。"),
         total=reversal_total,
         lines=reversal_lines,
         form=ReasonForm,
@@ -162,7 +162,7 @@ dashboard.register_task(
 
 
 dashboard.register_chart(
-    _("收益入账(元)"),
+    _("收益入账（元）"),
     permission="earnings.view_ledgertransaction",
     lines=[
         (

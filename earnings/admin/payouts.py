@@ -88,7 +88,7 @@ class PayoutAdmin(ReadOnlyAdmin):
         _("人工确认结果"),
         permission="earnings.decide_payout",
         title=_("人工确认打款结果"),
-        question=_("微信支付已查不到结果。请先在商户平台核对,再写明依据。确认后不能更改。"),
+        question=_("微信支付已查不到结果。请先在商户平台核对，再写明依据。确认后不能更改。"),
         lines=_lines,
         form=DecisionForm,
         did=_("已确认"),
@@ -101,7 +101,7 @@ class PayoutAdmin(ReadOnlyAdmin):
         _("核对完毕"),
         permission="earnings.decide_payout",
         title=_("与微信结果不符的打款核对完毕"),
-        question=_("不改变打款结果和余额,只记录已经处理。请写明核对结果和处理办法。"),
+        question=_("不改变打款结果和余额，只记录已经处理。请写明核对结果和处理办法。"),
         lines=_lines,
         form=ReasonForm,
         did=_("已确认"),
@@ -113,7 +113,7 @@ class PayoutAdmin(ReadOnlyAdmin):
     @confirmed_button(
         _("暂停打款"),
         permission="earnings.pause_payouts",
-        question=_("将停止发起新的打款,直到恢复。已经发起的照常查询结果。"),
+        question=_("将停止发起新的打款，直到恢复。已经发起的照常查询结果。"),
         form=ReasonForm,
         did=_("已暂停打款"),
         why_not=_("打款已经暂停"),
@@ -128,7 +128,7 @@ class PayoutAdmin(ReadOnlyAdmin):
     @confirmed_button(
         _("恢复打款"),
         permission="earnings.pause_payouts",
-        question=_("将恢复发起打款,等待中的打款会立即发出。请先确认暂停的原因已经解决。"),
+        question=_("将恢复发起打款，等待中的打款会立即发出。请先确认暂停的原因已经解决。"),
         did=_("已恢复打款"),
         why_not=_("打款没有暂停"),
     )

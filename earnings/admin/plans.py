@@ -60,7 +60,7 @@ class StarPlanAdmin(DatedAdmin):
     )
     list_filter = (among("star", _("星级"), _STARS),)
 
-    @admin.display(description=_("总价(元)"))
+    @admin.display(description=_("总价（元）"))
     def price(self, plan: StarPlan) -> Any:
         return plan.price
 
@@ -152,7 +152,7 @@ class RuleChangeAdmin(ReadOnlyAdmin):
         question=_("这些变更将按所示内容生效。自己提交的要由另一名运营人员确认。"),
         lines=_lines,
         did=_("已确认"),
-        why_not=_("由你自己提交、已经处理,或不能再生效"),
+        why_not=_("由你自己提交、已经处理，或不能再生效"),
     )
     def confirm(self, chosen: Confirmed) -> int:
         return chosen.call_each(rule_changes.confirm_rule_change)

@@ -15,7 +15,7 @@ from earnings import ledger
 from earnings.admin.people import display_name
 from earnings.models import Account, LedgerEntry, LedgerTransaction
 
-NOT_REVERSED = _("已经冲正过、不可冲正,或余额会变负")
+NOT_REVERSED = _("已经冲正过、不可冲正，或余额会变负")
 NOTHING = Decimal("0.00")
 
 
@@ -36,7 +36,7 @@ def reversal_total(chosen: QuerySet[LedgerTransaction]) -> str:
         people=Count("account", distinct=True), total=Coalesce(Sum("amount"), NOTHING)
     )
     values["count"] = reversible.count()
-    return gettext("其中可冲正 %(count)s 条,涉及 %(people)s 人,共 %(total)s 元") % values
+    return gettext("其中可冲正 %(count)s 条，涉及 %(people)s 人，共 %(total)s 元") % values
 
 
 def reversal_lines(chosen: QuerySet[LedgerTransaction]) -> list[str]:
@@ -46,7 +46,7 @@ def reversal_lines(chosen: QuerySet[LedgerTransaction]) -> list[str]:
         people=Count("entries__account", filter=of_users, distinct=True),
         total=Coalesce(Sum("entries__amount", filter=of_users), NOTHING),
     )
-    text = gettext("%(what)s:%(people)s 人,共 %(total)s 元")
+    text = gettext("%(what)s:%(people)s 人，共 %(total)s 元")
     return [text % {"what": row.cause, "people": row.people, "total": row.total} for row in rows[:SHOWN]]
 
 
@@ -61,7 +61,7 @@ class Part:
 
     def __str__(self) -> str:
         values = {"who": display_name(self.account.user), "what": self.transaction.cause, "total": self.total}
-        return gettext("%(who)s:%(total)s 元(%(what)s)") % values
+        return gettext("%(who)s:%(total)s 元（%(what)s）") % values
 
 
 def reversible_parts(chosen: QuerySet[LedgerEntry]) -> list[Part]:
@@ -92,4 +92,4 @@ def part_total(chosen: QuerySet[LedgerEntry]) -> str:
     """Return the count and the total of the parts that can be reversed among those chosen."""
     parts = reversible_parts(chosen)
     values = {"people": len(parts), "total": sum((part.total for part in parts), NOTHING)}
-    return gettext("可冲正 %(people)s 人次,共 %(total)s 元") % values
+    return gettext("可冲正 %(people)s 人次，共 %(total)s 元") % values

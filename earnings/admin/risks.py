@@ -33,11 +33,11 @@ def risks_of(withdrawal: Withdrawal, *, at: datetime) -> list[Hint]:
 def _person(withdrawal: Withdrawal, at: datetime) -> Iterator[Hint]:
     user = withdrawal.user
     if user.is_blocked:
-        yield _("用户已封号:%(reason)s"), {"reason": user.blocked_reason}
+        yield _("用户已封号：%(reason)s"), {"reason": user.blocked_reason}
     if withdrawal.asked_at - user.created_at < YOUNG:
         yield _("注册不到 %(days)s 天就申请提现"), {"days": YOUNG.days}
     if withdrawal.amount >= LARGE and user.identity_given_at is None:
-        yield _("金额较大,但没有实名"), {}
+        yield _("金额较大，但没有实名"), {}
 
 
 def _card(withdrawal: Withdrawal, at: datetime) -> Iterator[Hint]:

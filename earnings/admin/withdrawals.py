@@ -54,7 +54,7 @@ def _sum(rows: QuerySet[Withdrawal]) -> Decimal:
 
 def _to_review(chosen: QuerySet[Withdrawal]) -> str:
     waiting = chosen.filter(status=Status.TO_REVIEW)
-    return gettext("其中待审核 %(count)s 条,共 %(total)s 元") % {"count": waiting.count(), "total": _sum(waiting)}
+    return gettext("其中待审核 %(count)s 条，共 %(total)s 元") % {"count": waiting.count(), "total": _sum(waiting)}
 
 
 def _lines(chosen: QuerySet[Withdrawal]) -> list[str]:
@@ -96,12 +96,12 @@ class WithdrawalAdmin(ReadOnlyAdmin):
     list_select_related = ("user",)
     list_filter = (
         "status",
-        amounts("amount", _("金额(元)")),
+        amounts("amount", _("金额（元）")),
         days("asked_at", _("申请时间")),
         days("paid_at", _("打款时间")),
     )
     search_fields = ("user__phone__contains", "user__nickname__startswith", "user__code__exact")
-    search_help_text = _("手机号的任意几位、昵称的开头,或完整的网关编号")
+    search_help_text = _("手机号的任意几位、昵称的开头，或完整的网关编号")
     ordering = ("-asked_at", "id")
     sortable_by = ("asked_at", "amount", "paid_at")
     reached_from = {"accounts.user": ("user", _("提现"))}
@@ -133,7 +133,7 @@ class WithdrawalAdmin(ReadOnlyAdmin):
     def state(self, withdrawal: Withdrawal) -> str:
         shown = str(withdrawal.get_status_display())
         if withdrawal.waits_for_second:
-            return gettext("%s(待第二人审核)") % shown
+            return gettext("%s（待第二人审核）") % shown
         return f"{shown}（{total}）" if (total := _total_note(withdrawal)) else shown
 
     @admin.display(description=_("账户"))
@@ -148,8 +148,8 @@ class WithdrawalAdmin(ReadOnlyAdmin):
         }
         return (
             gettext(
-                "余额 %(available)s 元,提现中 %(withdrawing)s 元,累计收益 %(earned)s 元;"
-                "服务中的群 %(groups)s 个,已注销 %(cancelled)s 个"
+                "余额 %(available)s 元，提现中 %(withdrawing)s 元，累计收益 %(earned)s 元；"
+                "服务中的群 %(groups)s 个，已注销 %(cancelled)s 个"
             )
             % values
         )
@@ -186,9 +186,11 @@ class WithdrawalAdmin(ReadOnlyAdmin):
     def approve(self, chosen: Confirmed) -> None:
         request, approved = chosen.request, withdrawals.approve(chosen.keys, by=chosen.by, at=chosen.at)
         first_approved, own = len(approved.first_approved), len(approved.own_first_approvals)
-        self.report(request, done=first_approved, chosen=0, did=_("已初审,待另一名运营人员通过"), why_not="")
+        self.report(request, done=first_approved, chosen=0, did=_("已初审，待另一名运营人员通过"), why_not="")
         if own:
-            text = gettext("%(count)s 条由你初审过,要另一名运营人员通过;超过多少元要两人审核,在“收益规则”里设置。")
+            text = gettext(
+                "%(count)s 条由你初审过，要另一名运营人员通过；超过多少元要两人审核，在“收益规则”里设置。"
+            )
             self.message_user(request, text % {"count": own}, messages.WARNING)
         dependent = approved.dependent
         if dependent:
@@ -202,7 +204,7 @@ class WithdrawalAdmin(ReadOnlyAdmin):
         _("拒绝并退回余额"),
         permission="earnings.review_withdrawal",
         title=_("拒绝提现"),
-        question=_("将拒绝其中待审核的提现,金额退回用户余额。请写明原因,用户会看到。"),
+        question=_("将拒绝其中待审核的提现，金额退回用户余额。请写明原因，用户会看到。"),
         total=_to_review,
         lines=_lines,
         form=ReasonForm,
@@ -235,7 +237,7 @@ dashboard.register_task(
 
 
 dashboard.register_chart(
-    _("提现(元)"),
+    _("提现（元）"),
     permission="earnings.view_withdrawal",
     lines=[
         ("withdrawals.asked", _("申请"), dashboard.per_day(Withdrawal.objects.all, "asked_at", Sum("amount"))),

@@ -58,9 +58,9 @@ class Account(models.Model):
         related_name="account",
         verbose_name=_("用户"),
     )
-    available = models.DecimalField(_("可提现(元)"), max_digits=14, decimal_places=2, default=0)
-    withdrawing = models.DecimalField(_("提现中(元)"), max_digits=14, decimal_places=2, default=0)
-    earned = models.DecimalField(_("累计收益(元)"), max_digits=14, decimal_places=2, default=0)
+    available = models.DecimalField(_("可提现（元）"), max_digits=14, decimal_places=2, default=0)
+    withdrawing = models.DecimalField(_("提现中（元）"), max_digits=14, decimal_places=2, default=0)
+    earned = models.DecimalField(_("累计收益（元）"), max_digits=14, decimal_places=2, default=0)
     opened_at = models.DateTimeField(_("开户时间"), auto_now_add=True)
 
     class Meta:
@@ -218,7 +218,7 @@ class LedgerEntry(models.Model):
     )
     account = models.ForeignKey(Account, models.PROTECT, related_name="entries", verbose_name=_("账户"))
     bucket = models.CharField(_("余额"), max_length=12, choices=Bucket.choices, default=Bucket.AVAILABLE)
-    amount = models.DecimalField(_("金额(元)"), max_digits=14, decimal_places=2)
+    amount = models.DecimalField(_("金额（元）"), max_digits=14, decimal_places=2)
     # Set for the user's income or fee, null for transfers between balances.
     income_type = models.SmallIntegerField(_("收益类型"), choices=IncomeType.choices, null=True, blank=True)
     day = models.DateField(_("记账日"))  # the transaction's day, copied here for the index

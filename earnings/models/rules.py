@@ -18,10 +18,14 @@ _DECIDED_ONCE = "a change of what is paid is decided once, as it was asked for"
 class EarningsRules(models.Model):
     """The one row of shares and rewards, in yuan or as fractions of 1."""
 
-    red_packet_min = models.DecimalField(_("红包下限(元)"), max_digits=6, decimal_places=2, default=Decimal("0.60"))
-    red_packet_max = models.DecimalField(_("红包上限(元)"), max_digits=6, decimal_places=2, default=Decimal("0.70"))
+    red_packet_min = models.DecimalField(
+        _("红包下限（元）"), max_digits=6, decimal_places=2, default=Decimal("0.60")
+    )
+    red_packet_max = models.DecimalField(
+        _("红包上限（元）"), max_digits=6, decimal_places=2, default=Decimal("0.70")
+    )
     adoption_fee = models.DecimalField(
-        _("领养费(元/机器人)"), max_digits=6, decimal_places=2, default=Decimal("0.01")
+        _("领养费（元/机器人）"), max_digits=6, decimal_places=2, default=Decimal("0.01")
     )
     inviter_share = models.DecimalField(_("师傅分成"), max_digits=5, decimal_places=4, default=Decimal(1))
     grand_inviter_share = models.DecimalField(_("师爷分成"), max_digits=5, decimal_places=4, default=Decimal("0.5"))
@@ -32,10 +36,10 @@ class EarningsRules(models.Model):
         _("阅读师爷分成"), max_digits=5, decimal_places=4, default=Decimal("0.125")
     )
     legacy_profit = models.DecimalField(
-        _("老群日收益基数(元)"), max_digits=6, decimal_places=2, default=Decimal("0.10")
+        _("老群日收益基数（元）"), max_digits=6, decimal_places=2, default=Decimal("0.10")
     )
     legacy_profit_owned = models.DecimalField(
-        _("老群群主日收益基数(元)"), max_digits=6, decimal_places=2, default=Decimal("0.45")
+        _("老群群主日收益基数（元）"), max_digits=6, decimal_places=2, default=Decimal("0.45")
     )
     legacy_grand_inviter_share = models.DecimalField(
         _("老群师爷分成"), max_digits=5, decimal_places=4, default=Decimal("0.3")
@@ -43,10 +47,10 @@ class EarningsRules(models.Model):
     settle_from = models.DateField(
         _("从哪天起结算"),
         default=timezone.localdate,
-        help_text=_("每晚的自动结算不会结算这一天之前的日期;更早的日期只能由运维用命令 settle --date 逐日结算"),
+        help_text=_("每晚的自动结算不会结算这一天之前的日期；更早的日期只能由运维用命令 settle --date 逐日结算"),
     )
     second_approval_above = models.DecimalField(
-        _("超过此金额需两人审核(元)"),
+        _("超过此金额需两人审核（元）"),
         max_digits=8,
         decimal_places=2,
         null=True,
@@ -57,13 +61,13 @@ class EarningsRules(models.Model):
         ),
     )
     second_operator_above = models.DecimalField(
-        _("每晚影响超过此金额的收益变更需两人确认(元)"),
+        _("每晚影响超过此金额的收益变更需两人确认（元）"),
         max_digits=8,
         decimal_places=2,
         null=True,
         blank=True,
         default=Decimal(100),
-        help_text=_("一人在 24 小时内确认的变更合计计算;留空表示一人即可"),
+        help_text=_("一人在 24 小时内确认的变更合计计算；留空表示一人即可"),
     )
 
     class Meta:
@@ -73,7 +77,7 @@ class EarningsRules(models.Model):
             models.CheckConstraint(
                 condition=Q(red_packet_min__gt=0, red_packet_max__gte=F("red_packet_min"), adoption_fee__gte=0),
                 name="red_packet_range_is_a_range",
-                violation_error_message=_("红包下限要大于 0,上限不能小于下限,领养费不能是负数。"),
+                violation_error_message=_("红包下限要大于 0，上限不能小于下限，领养费不能是负数。"),
             ),
             models.CheckConstraint(
                 condition=Q(
@@ -124,7 +128,7 @@ class RuleChange(models.Model):
     row_id = models.BigIntegerField(null=True, blank=True, editable=False)  # null: a row is added
     before = models.JSONField(null=True, blank=True, editable=False)  # {field: text}; null: a row is added
     values = models.JSONField(null=True, blank=True, editable=False)  # {field: text}; null: the row is deleted
-    effect = models.DecimalField(_("每晚影响(元)"), max_digits=16, decimal_places=2)
+    effect = models.DecimalField(_("每晚影响（元）"), max_digits=16, decimal_places=2)
     needs_second = models.BooleanField(_("需两人确认"))
     status = models.SmallIntegerField(_("状态"), choices=Status.choices, default=Status.WAITING)
     asked_at = models.DateTimeField(_("提交时间"))

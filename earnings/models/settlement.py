@@ -13,9 +13,9 @@ class SettlementDay(models.Model):
     day = models.DateField(_("日期"), primary_key=True)
     settled_at = models.DateTimeField(_("结算时间"))
     group_count = models.PositiveIntegerField(_("群数"), default=0)
-    owner_total = models.DecimalField(_("群收益(元)"), max_digits=14, decimal_places=2, default=0)
-    referral_total = models.DecimalField(_("徒弟徒孙收益(元)"), max_digits=14, decimal_places=2, default=0)
-    bonus_total = models.DecimalField(_("活动奖励(元)"), max_digits=14, decimal_places=2, default=0)
+    owner_total = models.DecimalField(_("群收益（元）"), max_digits=14, decimal_places=2, default=0)
+    referral_total = models.DecimalField(_("徒弟徒孙收益（元）"), max_digits=14, decimal_places=2, default=0)
+    bonus_total = models.DecimalField(_("活动奖励（元）"), max_digits=14, decimal_places=2, default=0)
 
     class Meta:
         verbose_name = verbose_name_plural = _("结算日")
@@ -38,8 +38,8 @@ class GroupDay(models.Model):
     group = models.ForeignKey(Group, models.PROTECT, related_name="paid_days", verbose_name=_("群"))
     day = models.DateField(_("日期"))
     star = models.SmallIntegerField(_("星级"), null=True)
-    profit = models.DecimalField(_("收益(元)"), max_digits=12, decimal_places=6)
-    bonus = models.DecimalField(_("活动奖励(元)"), max_digits=12, decimal_places=6, default=0)
+    profit = models.DecimalField(_("收益（元）"), max_digits=12, decimal_places=6)
+    bonus = models.DecimalField(_("活动奖励（元）"), max_digits=12, decimal_places=6, default=0)
 
     class Meta:
         verbose_name = verbose_name_plural = _("群结算记录")
@@ -60,8 +60,8 @@ class ArticleReadDay(models.Model):
     settled_at = models.DateTimeField(_("结算时间"))
     settled_by = models.CharField(_("提交方"), max_length=100)
     group_count = models.PositiveIntegerField(_("群数"), default=0)
-    owner_total = models.DecimalField(_("阅读收益(元)"), max_digits=14, decimal_places=2, default=0)
-    referral_total = models.DecimalField(_("徒弟徒孙收益(元)"), max_digits=14, decimal_places=2, default=0)
+    owner_total = models.DecimalField(_("阅读收益（元）"), max_digits=14, decimal_places=2, default=0)
+    referral_total = models.DecimalField(_("徒弟徒孙收益（元）"), max_digits=14, decimal_places=2, default=0)
 
     class Meta:
         verbose_name = verbose_name_plural = _("文章阅读结算日")
@@ -82,7 +82,7 @@ class GroupReads(models.Model):
     id = models.BigAutoField(primary_key=True)
     group = models.ForeignKey(Group, models.PROTECT, related_name="read_days", verbose_name=_("群"))
     day = models.DateField(_("日期"))
-    amount = models.DecimalField(_("金额(元)"), max_digits=14, decimal_places=6)
+    amount = models.DecimalField(_("金额（元）"), max_digits=14, decimal_places=6)
 
     class Meta:
         verbose_name = verbose_name_plural = _("群阅读收益记录")

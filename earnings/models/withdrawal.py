@@ -77,7 +77,7 @@ class Withdrawal(models.Model):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="withdrawals", verbose_name=_("用户")
     )
-    amount = models.DecimalField(_("金额(元)"), max_digits=8, decimal_places=2)
+    amount = models.DecimalField(_("金额（元）"), max_digits=8, decimal_places=2)
     status = models.SmallIntegerField(_("状态"), choices=Status.choices, default=Status.TO_REVIEW)
     asked_at = models.DateTimeField(_("申请时间"))
     asked_day = models.DateField(_("申请日期"), editable=False)

@@ -71,7 +71,7 @@ def compare(
     ]
     ours = {payout.withdrawal.out_bill_no for payout in payouts}
     report.differences += [
-        Difference(number, f"微信支付有这笔转账({amount} 分),我们没有")
+        Difference(number, f"微信支付有这笔转账（{amount} 分），我们没有")
         for number, amount in left.items()
         if number not in ours
     ]
@@ -135,7 +135,7 @@ def _missing_in_fund_flow(payout: Payout, day: date, flows: _Flows) -> list[Diff
     number = payout.withdrawal.out_bill_no
     if any(flows.left_on(expected + timedelta(days=offset)).get(number) for offset in (0, -1, 1)):
         return []
-    return [Difference(number, "我们记为成功,微信支付账单里没有")]
+    return [Difference(number, "我们记为成功，微信支付账单里没有")]
 
 
 def _payouts_of(day: date, left: dict[str, int]) -> list[Payout]:
@@ -160,22 +160,22 @@ def _flow_differs(payout: Payout, left: dict[str, int], *, can_query: bool) -> l
     number, amount = payout.withdrawal.out_bill_no, fen(payout.withdrawal.amount)
     paid = left.get(number)
     if paid and paid != amount:
-        return [Difference(number, f"金额不同:微信支付 {paid} 分,我们 {amount} 分")]
+        return [Difference(number, f"金额不同：微信支付 {paid} 分，我们 {amount} 分")]
     is_unpaid = payout.state in (PayoutState.FAILED, PayoutState.WITHDRAWN, PayoutState.PREPARED)
     if paid and (is_unpaid or (not can_query and payout.state != PayoutState.SUCCEEDED)):
-        return [Difference(number, f"微信支付已付出 {paid} 分,我们是“{payout.get_state_display()}”")]
+        return [Difference(number, f"微信支付已付出 {paid} 分，我们是“{payout.get_state_display()}”")]
     return []
 
 
 def _bill_differs(payout: Payout, bill: TransferBill | None) -> list[Difference]:
     number, amount = payout.withdrawal.out_bill_no, fen(payout.withdrawal.amount)
     if bill is not None and bill.amount_fen not in (None, amount):
-        return [Difference(number, f"金额不同:微信支付 {bill.amount_fen} 分,我们 {amount} 分")]
+        return [Difference(number, f"金额不同：微信支付 {bill.amount_fen} 分，我们 {amount} 分")]
     reported = bill.state if bill else None
     state = PayoutState(payout.state)
     agrees = reported in _AGREES[state] if state in _AGREES else reported not in _ENDS
     if agrees:
         return []
     return [
-        Difference(number, f"状态不同:微信支付 {reported or '没有这笔转账'},我们“{payout.get_state_display()}”")
+        Difference(number, f"状态不同：微信支付 {reported or '没有这笔转账'}，我们“{payout.get_state_display()}”")
     ]

@@ -62,7 +62,7 @@ def _apply_to_open_payout(bill: TransferBill, payout: Payout, at: datetime) -> P
         return None
     if bill.state in _NOT_PAID:
         _end(payout, State.FAILED, note=bill.fail_reason, provider_state=bill.state, at=at)
-        withdrawals.mark_failed(payout.withdrawal, reason=f"微信支付:{bill.fail_reason or bill.state}", at=at)
+        withdrawals.mark_failed(payout.withdrawal, reason=f"微信支付：{bill.fail_reason or bill.state}", at=at)
         return None
     _update_open_payout(payout, bill, at)
     return payout
@@ -80,7 +80,7 @@ def _leave_if_amount_differs(bill: TransferBill, payout: Payout, at: datetime) -
     if bill.amount_fen in (None, fen(payout.withdrawal.amount)):
         return False
     logger.critical("Bill %s at WeChat Pay is not as we sent it (%s fen)", bill.out_bill_no, bill.amount_fen)
-    note = f"微信支付有一笔我们没有这样提交过的转账({bill.amount_fen} 分),请核对"
+    note = f"微信支付有一笔我们没有这样提交过的转账（{bill.amount_fen} 分），请核对"
     Payout.objects.filter(pk=payout.pk).update(needs_operator_at=at, note=note)
     return True
 
@@ -91,7 +91,7 @@ def _record_contradiction(payout: Payout, bill: TransferBill, at: datetime) -> N
     if not is_end or is_paid == (bill.state in _PAID) or payout.contradicted_at is not None:
         return
     logger.critical("Payout %s is %s for us and %s for WeChat Pay", payout.pk, payout.state, bill.state)
-    note = f"我们记为“{payout.get_state_display()}”,微信支付说 {bill.state},请在商户平台核对"
+    note = f"我们记为“{payout.get_state_display()}”，微信支付说 {bill.state}，请在商户平台核对"
     Payout.objects.filter(pk=payout.pk).update(contradicted_at=at, note=note)
 
 
@@ -141,7 +141,7 @@ def fail_without_bill(payout: Payout, reason: str, at: datetime) -> None:
         if locked is None or locked.ended_at is not None:
             return
         if locked.provider_state:
-            leave_to_operators(locked, "微信支付有过这笔转账,现在查不到,请在商户平台核对后人工确认", at)
+            leave_to_operators(locked, "微信支付有过这笔转账，现在查不到，请在商户平台核对后人工确认", at)
         else:
             _end(locked, State.FAILED, note=reason, provider_state="", at=at)
             withdrawals.mark_failed(locked.withdrawal, reason=reason, at=at)

@@ -52,10 +52,10 @@ CANCEL_AFTER = CONFIRM_WITHIN + timedelta(hours=1)  # WeChat Pay usually ends th
 QUERY_PERIOD = timedelta(days=29)
 # Refusals about the merchant, which every payout would get: all payouts pause until the cause is fixed.
 MERCHANT_ERRORS = {
-    "NOT_ENOUGH": "商户余额不足,充值后自动继续",
-    "NO_AUTH": "微信支付说商户没有转账权限,开通后自动继续",
+    "NOT_ENOUGH": "商户余额不足，充值后自动继续",
+    "NO_AUTH": "微信支付说商户没有转账权限，开通后自动继续",
 }
-NOT_RECOGNIZED = "微信支付不认我们的签名,请检查商户证书,改正后自动继续"
+NOT_RECOGNIZED = "微信支付不认我们的签名，请检查商户证书，改正后自动继续"
 QUERY_PAYOUTS = "earnings.tasks.query_payouts"
 State = Payout.State
 EARLY_STATES = {BillState.ACCEPTED, BillState.PROCESSING}
@@ -101,7 +101,7 @@ def query_next(*, at: datetime, pay: WeChatPay) -> bool:
     if payout is None:
         return False
     if payout.called_at is not None and at - payout.called_at > QUERY_PERIOD:
-        state.leave_to_operators(payout, "超过微信支付 30 天查询期限,请在商户平台核对后人工确认", at)
+        state.leave_to_operators(payout, "超过微信支付 30 天查询期限，请在商户平台核对后人工确认", at)
     else:
         _query(payout, pay, at)
     return True
@@ -109,7 +109,7 @@ def query_next(*, at: datetime, pay: WeChatPay) -> bool:
 
 def _send(payout: Payout, pay: WeChatPay, at: datetime) -> None:
     if not payout.open_id:  # without a receiver nothing was or will be sent under this number
-        state.fail_without_bill(payout, "用户没有绑定微信,无法打款", at)
+        state.fail_without_bill(payout, "用户没有绑定微信，无法打款", at)
         return
     try:
         bill = pay.transfer(
@@ -138,7 +138,7 @@ def _handle_refusal(payout: Payout, refusal: Refused, pay: WeChatPay, at: dateti
         bill = pay.query(payout.withdrawal.out_bill_no)
     except Refused as error:
         if error.code == NOT_FOUND:
-            state.fail_without_bill(payout, f"微信支付拒绝:{refusal.code}", at)
+            state.fail_without_bill(payout, f"微信支付拒绝：{refusal.code}", at)
         else:
             _postpone(payout, str(error), at)
     except OutsideError as error:
@@ -203,7 +203,7 @@ def _cancel(payout: Payout, pay: WeChatPay, at: datetime) -> None:
     try:
         bill = pay.cancel(payout.withdrawal.out_bill_no)
     except Refused as error:
-        _postpone(payout, f"微信支付没有撤销:{error.code}", at)
+        _postpone(payout, f"微信支付没有撤销：{error.code}", at)
     except OutsideError as error:
         _handle_outside_error(payout, error, at)
     else:
@@ -267,7 +267,7 @@ def _send_again(payout: Payout, pay: WeChatPay, at: datetime) -> None:
     if payout.called_at is not None and at - payout.called_at < CALL_ARRIVES_WITHIN:
         _postpone(payout, "微信支付还不知道这笔转账", at, until=payout.called_at + CALL_ARRIVES_WITHIN)
     elif payout.cancel_asked_at is not None or payout.provider_state:
-        state.fail_without_bill(payout, "账号已被封,打款已撤销", at)
+        state.fail_without_bill(payout, "账号已被封，打款已撤销", at)
     elif not pauses.may_send(at=at):
         _postpone(payout, "打款暂停中", at, until=at + pauses.RETRY_EVERY)
     elif _record_call(payout, at):

@@ -31,7 +31,7 @@ class ReadsViews(OperationViews[ArticleReadDay]):
         body=ReadsReport,
         answer=ReadsSettled,
         codes=[Code.CONFLICT],
-        description="每天一次,整批生效或整批不生效;未知的群和被封用户的群在 data 里列出,不计收益。",
+        description="每天一次，整批生效或整批不生效；未知的群和被封用户的群在 data 里列出，不计收益。",
     )
     def create(self, request: Request) -> Response:
         report = reading.body(request, ReadsReport)

@@ -35,7 +35,7 @@ class ProfitViews(OperationViews[LedgerEntry]):
         return Response(Profit({"summary": statements.summary(signed_in(request), today=today)}).data)
 
     @operation(
-        "每日收益明细", answer=IncomeDay(many=True), description="最近 15 天,新的在前,每天五类收益,没有的为 0。"
+        "每日收益明细", answer=IncomeDay(many=True), description="最近 15 天，新的在前，每天五类收益，没有的为 0。"
     )
     def slip(self, request: Request) -> Response:
         days = statements.income_by_day(signed_in(request), today=day_of(timezone.now()))
@@ -53,7 +53,7 @@ class WithdrawalViews(OperationViews[Withdrawal]):
     def get_throttles(self) -> list[BaseThrottle]:
         return super().get_throttles() if self.action == "create" else []
 
-    @operation("提现页", answer=Wallet, description="有转账等待用户确认时多一个 confirm,交给微信的确认页。")
+    @operation("提现页", answer=Wallet, description="有转账等待用户确认时多一个 confirm，交给微信的确认页。")
     def show(self, request: Request) -> Response:
         return Response(Wallet(statements.wallet(signed_in(request))).data)
 
@@ -67,7 +67,7 @@ class WithdrawalViews(OperationViews[Withdrawal]):
             Code.BALANCE_TOO_SMALL,
             Code.ALREADY_WITHDREW_TODAY,
         ],
-        description="可选金额 1、20、50、100、200、500 元;1 元仅限首次提现。",
+        description="可选金额 1、20、50、100、200、500 元；1 元仅限首次提现。",
     )
     def create(self, request: Request) -> Response:
         amount = reading.body(request, WithdrawalRequest)["balance"]

@@ -153,10 +153,10 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('star', models.SmallIntegerField(verbose_name='星级')),
                 ('income_days', models.PositiveSmallIntegerField(default=30, verbose_name='收益天数')),
-                ('daily_profit', models.DecimalField(decimal_places=2, max_digits=8, verbose_name='每日收益(元)')),
-                ('activity_bonus', models.DecimalField(decimal_places=2, default=Decimal('0'), max_digits=8, verbose_name='活动奖励(元/天)')),
+                ('daily_profit', models.DecimalField(decimal_places=2, max_digits=8, verbose_name='每日收益（元）')),
+                ('activity_bonus', models.DecimalField(decimal_places=2, default=Decimal('0'), max_digits=8, verbose_name='活动奖励（元/天）')),
                 ('valid_from', models.DateField(verbose_name='生效日期')),
-                ('valid_to', models.DateField(blank=True, help_text='含当日;留空表示一直有效', null=True, verbose_name='失效日期')),
+                ('valid_to', models.DateField(blank=True, help_text='含当日；留空表示一直有效', null=True, verbose_name='失效日期')),
             ],
             options={
                 'verbose_name': '星级收益方案',
@@ -182,7 +182,7 @@ class Migration(migrations.Migration):
             name='ArticlePrice',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('amount', models.DecimalField(decimal_places=2, max_digits=6, verbose_name='单价(元)')),
+                ('amount', models.DecimalField(decimal_places=2, max_digits=6, verbose_name='单价（元）')),
                 ('valid_from', models.DateField(unique=True, verbose_name='生效日期')),
             ],
             options={

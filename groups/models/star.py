@@ -75,10 +75,10 @@ class StarPlan(models.Model):
 
     star = models.SmallIntegerField(_("星级"))
     income_days = models.PositiveSmallIntegerField(_("收益天数"), default=30)
-    daily_profit = models.DecimalField(_("每日收益(元)"), max_digits=8, decimal_places=2)
-    activity_bonus = models.DecimalField(_("活动奖励(元/天)"), max_digits=8, decimal_places=2, default=Decimal(0))
+    daily_profit = models.DecimalField(_("每日收益（元）"), max_digits=8, decimal_places=2)
+    activity_bonus = models.DecimalField(_("活动奖励（元/天）"), max_digits=8, decimal_places=2, default=Decimal(0))
     valid_from = models.DateField(_("生效日期"))
-    valid_to = models.DateField(_("失效日期"), null=True, blank=True, help_text=_("含当日;留空表示一直有效"))
+    valid_to = models.DateField(_("失效日期"), null=True, blank=True, help_text=_("含当日；留空表示一直有效"))
 
     class Meta:
         verbose_name = verbose_name_plural = _("星级收益方案")
@@ -115,7 +115,7 @@ class StarPlan(models.Model):
 class ArticlePrice(models.Model):
     """The income of one article read, in yuan, from a day on; users see it."""
 
-    amount = models.DecimalField(_("单价(元)"), max_digits=6, decimal_places=2)
+    amount = models.DecimalField(_("单价（元）"), max_digits=6, decimal_places=2)
     valid_from = models.DateField(_("生效日期"), unique=True)
 
     class Meta:

@@ -19,7 +19,7 @@ from groups import apprentices
 from groups.models import Reminder
 from groups.serializers import Apprentice, Disciples, LevelFilter, ReminderRequest
 
-NO_REMINDER_NEEDED = "今天已经提醒过了,或没有需要提醒的事"
+NO_REMINDER_NEEDED = "今天已经提醒过了，或没有需要提醒的事"
 
 
 class ApprenticeViews(OperationViews[User]):
@@ -47,7 +47,7 @@ class ApprenticeViews(OperationViews[User]):
         "唤醒徒弟",
         body=ReminderRequest,
         codes=[Code.NOT_FOUND],
-        description="带 user_id 时只唤醒该徒弟,按其实际情况决定说什么。每人每类每天至多一次。",
+        description="带 user_id 时只唤醒该徒弟，按其实际情况决定说什么。每人每类每天至多一次。",
     )
     def remind(self, request: Request) -> Response:
         params, inviter, now = reading.body(request, ReminderRequest), signed_in(request), timezone.now()

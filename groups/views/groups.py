@@ -43,7 +43,7 @@ class StarViews(OperationViews[Group]):
 
     permission_classes = (needs(Scope.STARS_WRITE, "groups.change_group"),)
 
-    @operation("群星级评定", body=RatingBatch, description="整批生效或整批不生效;出错时说明是哪一项。")
+    @operation("群星级评定", body=RatingBatch, description="整批生效或整批不生效；出错时说明是哪一项。")
     def create(self, request: Request) -> Response:
         rows = reading.body(request, RatingBatch)["data"]
         ratings = [stars.Rating(row["groupId"], row["star"], row["state"]) for row in rows]
@@ -73,7 +73,7 @@ class ServedGroupViews(OperationViews[Group]):
         "请求拉回机器人",
         answer=serializers.CharField(),
         codes=[Code.NOT_FOUND],
-        description="机器人私信请用户把它拉回群;返回机器人的二维码图片地址。",
+        description="机器人私信请用户把它拉回群；返回机器人的二维码图片地址。",
     )
     def pull_back(self, request: Request, reference: str) -> Response:
         group = Group.objects.to_pull_back_for(signed_in(request)).by_reference(reference).first()
@@ -91,7 +91,7 @@ class CancelViews(OperationViews[Group]):
         "批量注销群",
         body=GroupsToCancel,
         answer=EmptyStringField(),
-        description="立即受理,后台分批注销;未知或已注销的群跳过。",
+        description="立即受理，后台分批注销；未知或已注销的群跳过。",
     )
     def create(self, request: Request) -> Response:
         params = reading.body(request, GroupsToCancel)

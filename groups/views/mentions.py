@@ -59,7 +59,7 @@ class MentionViews(OperationViews[Mention]):
         "@消息上下文",
         answer=ContextMessage(many=True),
         codes=[Code.NOT_FOUND],
-        description="前后各至多 20 条,旧的在前;读过即标为已读。is_master 表示机器人或群主自己说的。",
+        description="前后各至多 20 条，旧的在前；读过即标为已读。is_master 表示机器人或群主自己说的。",
     )
     def context(self, request: Request, reference: str, message_id: str) -> Response:
         group = own_group(request, reference)

@@ -32,7 +32,7 @@ class ReceiveViews(OperationViews[Launch]):
         "群投放",
         body=NewLaunch,
         codes=[Code.CONFLICT],
-        description="同一 taskId 再次提交相同内容不产生变化,内容或群不同则 1409;每个群的结果都会回报给投放系统。",
+        description="同一 taskId 再次提交相同内容不产生变化，内容或群不同则 1409；每个群的结果都会回报给投放系统。",
     )
     def create(self, request: Request) -> Response:
         params = reading.body(request, NewLaunch)
@@ -73,7 +73,7 @@ class SwitchViews(HistoryViews):
         or_list=True,
         answer=SwitchField(),
         codes=[Code.OUTSIDE_FAILED, Code.NOT_FOUND],
-        description="一个对象,或对象数组(全部生效或全部不生效);返回最后一个的状态。",
+        description="一个对象，或对象数组（全部生效或全部不生效）；返回最后一个的状态。",
     )
     def update(self, request: Request) -> Response:
         many = isinstance(request.data, list)

@@ -67,7 +67,7 @@ class MassMessageViews(OperationViews[MassMessage]):
     @operation(
         "群发消息撤回",
         codes=[Code.NOT_FOUND, Code.CONFLICT],
-        description="未发送的直接取消,发送不到两分钟的逐群撤回,之后 1409。",
+        description="未发送的直接取消，发送不到两分钟的逐群撤回，之后 1409。",
     )
     def recall(self, request: Request, task_id: str) -> Response:
         mass_message_results.recall(user=signed_in(request), message_id=task_id, at=timezone.now())

@@ -95,7 +95,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('day', models.DateField(verbose_name='日期')),
-                ('quota', models.PositiveSmallIntegerField(help_text='min(15, 零点时剩余群数)', verbose_name='当日配额')),
+                ('quota', models.PositiveSmallIntegerField(help_text='min（15, 零点时剩余群数）', verbose_name='当日配额')),
                 ('bound_count', models.PositiveSmallIntegerField(default=0, verbose_name='已绑群数')),
                 ('shown_count', models.PositiveSmallIntegerField(default=0, verbose_name='展示人数')),
                 ('robot', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='days', to='robots.robot')),

@@ -105,7 +105,7 @@ class RobotDay(models.Model):
 
     robot = models.ForeignKey(Robot, models.CASCADE, related_name="days")
     day = models.DateField(_("日期"))
-    quota = models.PositiveSmallIntegerField(_("当日配额"), help_text=_("min(15, 零点时剩余群数)"))
+    quota = models.PositiveSmallIntegerField(_("当日配额"), help_text=_("min（15, 零点时剩余群数）"))
     bound_count = models.PositiveSmallIntegerField(_("已绑群数"), default=0)
     shown_count = models.PositiveSmallIntegerField(_("展示人数"), default=0)
 

@@ -15,7 +15,7 @@ from robots.signals import FinishedMessage, message_finished
 RETRY_AFTER = (30, 120, 450, 1200)  # seconds after the first, second … attempt: five attempts in half an hour
 MAX_BUSY_ATTEMPTS = 24  # of a message that the gateway's flow control puts off: about eight hours
 JITTER = 0.2
-_RECEIVER_FAILED = "系统未能处理网关的应答:"
+_RECEIVER_FAILED = "系统未能处理网关的应答："
 Outcome = MessageAttempt.Outcome
 Status = OutboxMessage.Status
 _STATUSES = db.enum_params(message=Status)

@@ -44,7 +44,7 @@ def test_an_operator_is_not_found_for_blocking(clerk, name):
 def test_an_operator_is_not_blocked_in_the_admin(clerk):
     page = Operator().act("accounts/user", "block", clerk, reason="作弊")
     clerk.refresh_from_db()
-    assert "1 条没有变化:已经是封禁状态，或是运营人员。" in page
+    assert "1 条没有变化：已经是封禁状态，或是运营人员。" in page
     assert clerk.blocked_at is None
 
 

@@ -129,7 +129,7 @@ def test_operators_see_a_waived_adoption_fee_in_the_ledger():
     complete(user)
     posted = LedgerTransaction.objects.get(cause=f"adoption_fee:{user.pk}")
     assert sorted(posted.entries.values_list("amount", flat=True)) == [-1, 1]
-    assert "余额不足,免收领养费" in Operator().page("earnings/ledgertransaction/")
+    assert "余额不足，免收领养费" in Operator().page("earnings/ledgertransaction/")
 
 
 def test_a_blocked_newcomer_completes_nothing_and_is_paid_nothing():

@@ -114,7 +114,7 @@ def test_every_change_page_leads_to_its_history(root):
     alice = UserFactory(nickname="alice")
     root.act("accounts/user", "block", alice, reason="刷单")
     shown = root.http.get(f"/admin/accounts/user/{alice.pk}/history/", follow=True).text
-    assert "封号原因: - → 刷单" in shown or "封号原因:  → 刷单" in shown
+    assert "封号原因：- → 刷单" in shown or "封号原因： → 刷单" in shown
 
 
 def test_paid_money_cannot_be_touched(root):

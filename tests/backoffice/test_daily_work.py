@@ -144,7 +144,7 @@ class TestWithdrawals:
     def test_the_review_page_warns_and_offers_both_decisions(self, root):
         withdrawal = withdrawal_of_new_user("100", phone="13800000001")
         page = root.page(f"earnings/withdrawal/{withdrawal.pk}/change/")
-        assert "金额较大,但没有实名" in page
+        assert "金额较大，但没有实名" in page
         assert "没有服务中的群" in page
         assert 'value="approve"' in page
         assert 'value="reject"' in page
@@ -159,7 +159,7 @@ class TestWithdrawals:
         first = withdrawal_of_new_user(phone="13800000001")
         withdrawal_of_new_user(phone="13800000002")
         page = root.act(
-            "earnings/withdrawal", "approve", first, select_across="1", shown="1 其中待审核 1 条,共 20.00 元"
+            "earnings/withdrawal", "approve", first, select_across="1", shown="1 其中待审核 1 条，共 20.00 元"
         )
         assert "所选内容在确认之前有了变化" in page
         assert set(Withdrawal.objects.values_list("status", flat=True)) == {0}

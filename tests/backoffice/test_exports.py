@@ -25,7 +25,7 @@ def exported(root: Operator, action: str, rows) -> bytes:
 def test_the_list_as_csv(root):
     row = withdrawal_of_new_user(phone="13800000001")
     lines = list(csv.reader(io.StringIO(exported(root, "export", [row]).decode("utf-8-sig"))))
-    assert lines[0][:4] == ["申请时间", "用户", "手机号", "金额(元)"]
+    assert lines[0][:4] == ["申请时间", "用户", "手机号", "金额（元）"]
     assert lines[1][2:5] == ["13800000001", "20.00", "待审核"]
 
 

@@ -156,7 +156,7 @@ def test_either_may_still_reject(chief, large):
 def makes_key(chief: Operator, name: str) -> ApiClient:
     page = chief.saves("config/apikey/add/", {"name": name, "scopes": ["withdrawals:review"]})
     Operator().act("config/apikey", "confirm", ApiKey.objects.get(name=name))
-    return ApiClient(key=page.split("请立即保存):")[1].split("<")[0].strip())
+    return ApiClient(key=page.split("请立即保存）：")[1].split("<")[0].strip())
 
 
 def key_approves(key: ApiClient, withdrawal: Withdrawal) -> str:

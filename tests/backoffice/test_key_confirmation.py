@@ -25,7 +25,7 @@ NOTICE = "要另一名管理员在“接口密钥”里确认后才能审核提�
 def created_key(by: Operator, *scopes: str, **typed: Any) -> tuple[str, ApiClient]:
     """Create a key as this operator. Returns the page that follows and a client with the key."""
     page = by.saves(f"{KEYS}/add/", {"name": "console", "scopes": scopes or [REVIEW], **typed})
-    return page, ApiClient(key=page.split("请立即保存):")[1][:43])
+    return page, ApiClient(key=page.split("请立即保存）：")[1][:43])
 
 
 def reviews(system: ApiClient) -> bool:

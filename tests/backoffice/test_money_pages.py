@@ -21,7 +21,7 @@ def withdrawal_of(phone: str, yuan: str = "20") -> Withdrawal:
 
 
 def test_findings_of_the_daily_check_are_an_alarm_on_the_dashboard(root):
-    LedgerCheck.objects.create(checked_at=timezone.now(), findings=["流水不平: x", "余额为负: y"])
+    LedgerCheck.objects.create(checked_at=timezone.now(), findings=["流水不平：x", "余额为负：y"])
     page = root.page("")
     assert ALARM in page
     assert "<strong>2</strong><span>账务不符</span>" in page

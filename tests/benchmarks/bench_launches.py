@@ -25,7 +25,7 @@ from tests.support.entry_points import key_with
 GROUPS, NAMED, ROBOTS, USERS = 50_000, 10_000, 2_000, 500
 LINK = {
     "type": 3,
-    "title": "周末特卖,全场五折起",
+    "title": "周末特卖，全场五折起",
     "content": "点进来看看这周的好东西",
     "url": "https://example.com/landing?source=robots&group={groupId}",
 }

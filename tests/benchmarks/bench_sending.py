@@ -41,7 +41,7 @@ WRITE = """
 INSERT INTO robots_outboxmessage (message_no, operation, robot_id, group_code, user_code, chat, mentions, content, cause,
     status, is_held, created_at, not_before, retry_at, try_count, reason)
 SELECT gen_random_uuid(), 'send', r.id, 'group-' || n %% %(chats)s, '', 'g:group-' || n %% %(chats)s, '[]',
-    '{"type": 3, "content": "一条普通长度的群消息,介绍今天的活动和参加的办法。"}', 'benchmark',
+    '{"type": 3, "content": "一条普通长度的群消息，介绍今天的活动和参加的办法。"}', 'benchmark',
     0, false, now(), now(), now(), 0, ''
 FROM generate_series(1, %(count)s) n
 JOIN (SELECT id, row_number() OVER (ORDER BY code) - 1 AS place FROM robots_robot) r ON r.place = n %% %(chats)s %% %(robots)s
@@ -115,7 +115,7 @@ def bare_http() -> None:
             "messages": [
                 {
                     "type": 3,
-                    "content": "一条普通长度的群消息,介绍今天的活动和参加的办法。",
+                    "content": "一条普通长度的群消息，介绍今天的活动和参加的办法。",
                     "message_no": str(uuid.uuid4()),
                 }
             ],

@@ -65,7 +65,7 @@ def main() -> None:
     rated = sorted(zip(groups, stars, strict=True), key=lambda pair: pair[0].pk)
     lines_by_receiver: dict[tuple[Robot, User], list[str]] = {}
     for group, star in rated:
-        line = f"群「{group.name}」评为 {star} 星,以后每天的收益按新星级计算。"
+        line = f"群「{group.name}」评为 {star} 星，以后每天的收益按新星级计算。"
         lines_by_receiver.setdefault((group.robot, group.user), []).append(line)
     params: dict[str, Any] = {
         "ids": [group.pk for group, _ in rated],

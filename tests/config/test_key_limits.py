@@ -126,7 +126,7 @@ def test_the_admin_sets_and_shows_both():
         "expires_at_1": "12:00:00",
         "networks": " 203.0.113.7 \r\n10.1.0.0/16",
     }
-    raw = root.saves("config/apikey/add/", form).split("请立即保存):")[1][:43]
+    raw = root.saves("config/apikey/add/", form).split("请立即保存）：")[1][:43]
     key = ApiKey.objects.get()
     assert key.networks == ["203.0.113.7/32", "10.1.0.0/16"]
     assert timezone.localtime(key.expires_at).hour == 12

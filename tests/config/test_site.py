@@ -50,7 +50,7 @@ def test_history_is_kept_with_the_operator(system):
     system.post("/app/status", {"status": 2, "upGradeEndTime": "今晚"})
     system.post("/app/status", {"status": 1})
     assert list(SiteStatus.objects.values_list("status", flat=True)) == [1, 2]
-    assert all(row.set_by.startswith("接口:") for row in SiteStatus.objects.all())
+    assert all(row.set_by.startswith("接口：") for row in SiteStatus.objects.all())
 
 
 def test_the_marquee_is_shown_and_removed(system, django_capture_on_commit_callbacks):

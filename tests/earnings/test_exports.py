@@ -72,7 +72,7 @@ def test_a_reason_is_text_and_no_formula(three):
 def test_an_export_is_in_the_audit_log():
     rows_of(exported(phone="13500135001", status=0))
     entry = AuditEntry.objects.get(action=AuditEntry.Action.EXPORTED)
-    assert (entry.actor.startswith("接口:test-"), entry.via) == (True, f"POST {PATH}")
+    assert (entry.actor.startswith("接口：test-"), entry.via) == (True, f"POST {PATH}")
     assert entry.table_name == Withdrawal._meta.db_table
     assert entry.changes == {"file": [None, "XLSX"], "filter": [None, "phone=13500135001&status=0"]}
 

@@ -196,7 +196,7 @@ def test_the_daily_check_is_stored_for_the_home_page(alice, caplog):
     disable_trigger("earnings.Account:totals_follow_from_entries")
     sql("UPDATE earnings_account SET available = 6 WHERE kind = 'user'")
     assert check_ledger() == 1
-    assert ledger_check.last_check().findings == [f"账户余额与分录不符: {ledger.account_of(alice).pk}"]
+    assert ledger_check.last_check().findings == [f"账户余额与分录不符：{ledger.account_of(alice).pk}"]
     assert [record.levelname for record in caplog.records] == ["CRITICAL"]
 
 

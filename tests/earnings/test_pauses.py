@@ -28,7 +28,7 @@ def test_an_empty_merchant_account_pauses_all_payouts(three, sandbox, caplog):
     assert payout_states() == ["prepared", "prepared", "sent"]
     assert sandbox.state.refusals == 1
     assert [r.message for r in caplog.records if r.levelname == "ERROR"] == [
-        "Payouts are paused: 商户余额不足,充值后自动继续"
+        "Payouts are paused: 商户余额不足，充值后自动继续"
     ]
 
 

@@ -141,7 +141,7 @@ def test_a_refusal_without_a_bill_ends_the_payout(approved, alice, sandbox):
     sandbox.state.note("refusal", code="PARAM_ERROR")
     send_payouts()
     assert states_of(approved) == (4, "failed")
-    assert (available_and_withdrawing(alice), approved.reason) == (("100.00", "0.00"), "微信支付拒绝:PARAM_ERROR")
+    assert (available_and_withdrawing(alice), approved.reason) == (("100.00", "0.00"), "微信支付拒绝：PARAM_ERROR")
 
 
 @pytest.mark.parametrize("code", ["NOT_FOUND", "NO_STATEMENT_EXIST"])

@@ -68,7 +68,7 @@ def test_the_confirmation_page_shows_the_amount_and_the_masked_user(approved, al
 
 def test_other_payouts_cannot_be_decided_on_the_page(approved, sandbox, finance):
     page = finance.act("earnings/payout", "decide", Payout.objects.get(), paid="1", reason="不想等")
-    assert "1 条没有变化:不需要人工确认" in page
+    assert "1 条没有变化：不需要人工确认" in page
     assert states_of(approved) == (1, "prepared")
 
 

@@ -57,24 +57,24 @@ def test_a_day_without_payouts_shows_no_difference(sandbox):
 def test_a_bill_without_payout_is_found(paid, sandbox):
     foreign = {"openid": "open-x", "amount": 777, "transfer_bill_no": "1", "state": "SUCCESS"}
     sandbox.state.note("bill", out_bill_no="f" * 32, **foreign)
-    assert f"{'f' * 32}: 微信支付有这笔转账(777 分),我们没有" in reconcile()
+    assert f"{'f' * 32}: 微信支付有这笔转账（777 分），我们没有" in reconcile()
     assert "1 differences. [1]" in reconcile()
 
 
 def test_a_payout_without_bill_is_found(paid, sandbox):
     sandbox.state.bills.clear()
-    assert "状态不同:微信支付 没有这笔转账,我们“成功”" in reconcile()
+    assert "状态不同：微信支付 没有这笔转账，我们“成功”" in reconcile()
 
 
 def test_a_different_amount_is_found(paid, sandbox):
     sandbox.state.note("bill", out_bill_no=paid.pk.hex, amount=2001)
-    assert "金额不同:微信支付 2001 分,我们 2000 分" in reconcile()
+    assert "金额不同：微信支付 2001 分，我们 2000 分" in reconcile()
 
 
 @pytest.mark.parametrize("state", ["FAIL", "PROCESSING", "WAIT_USER_CONFIRM"])
 def test_a_different_state_is_found(paid, sandbox, state: str):
     sandbox.state.note("bill", out_bill_no=paid.pk.hex, state=state)
-    assert f"状态不同:微信支付 {state},我们“成功”" in reconcile()
+    assert f"状态不同：微信支付 {state}，我们“成功”" in reconcile()
 
 
 def test_a_failed_payout_that_wechat_pay_paid_is_found(sandbox):
@@ -82,7 +82,7 @@ def test_a_failed_payout_that_wechat_pay_paid_is_found(sandbox):
     sandbox.state.note("next_bill", next_state="FAIL")
     send_payouts()
     sandbox.state.note("bill", out_bill_no=withdrawal.pk.hex, state="SUCCESS")
-    assert "微信支付已付出 2000 分,我们是“失败”" in reconcile()
+    assert "微信支付已付出 2000 分，我们是“失败”" in reconcile()
 
 
 def test_an_open_payout_that_ended_at_wechat_pay_is_found(sandbox):
@@ -91,7 +91,7 @@ def test_an_open_payout_that_ended_at_wechat_pay_is_found(sandbox):
     send_payouts()
     assert "no difference" in reconcile()
     sandbox.state.note("bill", out_bill_no=withdrawal.pk.hex, state="SUCCESS")
-    assert "状态不同:微信支付 SUCCESS,我们“结果待查”" in reconcile()
+    assert "状态不同：微信支付 SUCCESS，我们“结果待查”" in reconcile()
 
 
 def test_an_old_day_is_compared_by_the_fund_flow_only(paid, sandbox):
@@ -162,7 +162,7 @@ def test_a_payout_decided_as_paid_without_fund_flow_is_found(sandbox):
     approve()
     send_payouts()
     day = decide_as_paid()
-    assert "我们记为成功,微信支付账单里没有" in weeks_later(day)
+    assert "我们记为成功，微信支付账单里没有" in weeks_later(day)
 
 
 def test_an_outage_of_wechat_pay_is_not_reported_as_a_difference(paid, settings):

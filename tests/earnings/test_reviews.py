@@ -61,7 +61,7 @@ def test_an_approval_creates_one_payout_for_each_withdrawal(console):
     answer = approve(console, *rows)
     assert (answer["code"], answer["description"]) == (1200, "已通过 2 笔")
     assert answer["data"] == {"approved_count": 2, "first_approval_count": 0, "rejected_count": 0, "skipped": []}
-    assert {status_of(row) for row in rows} == {(Status.PAYING, "接口:console")}
+    assert {status_of(row) for row in rows} == {(Status.PAYING, "接口：console")}
     assert Payout.objects.count() == 2
 
 
@@ -137,7 +137,7 @@ class TestTwoActors:
         answer = approve(console, row)
         assert answer["description"] == "已初审 1 笔，需另一名运营人员通过"
         assert (answer["data"]["approved_count"], answer["data"]["first_approval_count"]) == (0, 1)
-        assert (status_of(row), row.first_approved_by) == ((Status.TO_REVIEW, ""), "接口:console")
+        assert (status_of(row), row.first_approved_by) == ((Status.TO_REVIEW, ""), "接口：console")
 
     def test_the_same_key_is_no_second_actor(self, console):
         row = withdrawal_of_new_user("500")
@@ -236,7 +236,7 @@ def test_the_audit_log_contains_the_key_of_a_review(console):
     row = withdrawal_of_new_user()
     reject(console, row)
     entry = AuditEntry.objects.get(table_name="earnings_withdrawal", row_id=str(row.pk))
-    assert (entry.actor, entry.via, entry.changes["status"]) == ("接口:console", f"POST {PATH}", [0, 2])
+    assert (entry.actor, entry.via, entry.changes["status"]) == ("接口：console", f"POST {PATH}", [0, 2])
 
 
 def queries_of(decision: Any, client: ApiClient, count: int) -> int:

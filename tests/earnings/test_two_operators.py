@@ -35,7 +35,7 @@ def act(client: Client, action: str, *withdrawals: Withdrawal, **form: str) -> s
 
 
 def test_the_first_approval_creates_no_payout(large):
-    assert "已初审,待另一名运营人员通过 1 条" in act(operator("root"), "approve", large)
+    assert "已初审，待另一名运营人员通过 1 条" in act(operator("root"), "approve", large)
     large.refresh_from_db()
     assert (large.status, large.first_approved_by, large.waits_for_second) == (0, "root", True)
     assert not Payout.objects.exists()
@@ -45,7 +45,7 @@ def test_the_same_operator_is_not_a_second_one(large):
     root = operator("root")
     act(root, "approve", large)
     page = act(root, "approve", large)
-    assert "1 条由你初审过,要另一名运营人员通过" in page
+    assert "1 条由你初审过，要另一名运营人员通过" in page
     assert "在“收益规则”里设置" in page
     large.refresh_from_db()
     assert (large.status, Payout.objects.count()) == (0, 0)
@@ -93,7 +93,7 @@ class TestTogether:
         user = person()
         rows = [requested_withdrawal(user, "200", days_ago=days) for days in range(5)]
         page = act(operator("root"), "approve", *rows)
-        assert "已初审,待另一名运营人员通过 5 条" in page
+        assert "已初审，待另一名运营人员通过 5 条" in page
         assert not Payout.objects.exists()
         assert "已通过 5 条" in act(operator("other"), "approve", *rows)
 
@@ -146,7 +146,7 @@ def test_a_mixed_choice_reports_each_result(large):
     user = UserFactory(phone="13800138001")
     credit(user, "20")
     page = act(operator("root"), "approve", large, requested_withdrawal(user, "20"))
-    assert "已初审,待另一名运营人员通过 1 条" in page
+    assert "已初审，待另一名运营人员通过 1 条" in page
     assert "已通过 1 条" in page
 
 

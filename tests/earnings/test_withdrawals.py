@@ -165,7 +165,7 @@ def test_an_approval_creates_a_payout(alice, operator):
 def test_a_second_approval_changes_nothing_and_shows_the_reason(alice, operator):
     withdrawal = requested_withdrawal(alice)
     act(operator, "approve", withdrawal)
-    assert "1 条没有变化:不在待审核状态" in act(operator, "approve", withdrawal)
+    assert "1 条没有变化：不在待审核状态" in act(operator, "approve", withdrawal)
 
 
 def test_a_rejection_returns_the_money_and_stores_the_reason(alice, operator):

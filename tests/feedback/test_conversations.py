@@ -53,7 +53,7 @@ def test_choice_5_opens_a_conversation_and_notifies_staff(alice, sandbox):
     receive_private_message("5")
     assert "接入客服" in last_message_to()
     assert Conversation.objects.get(closed_at=None).user == alice
-    assert forwarded_to_staff(sandbox) == ["(用户请求接入客服)"]
+    assert forwarded_to_staff(sandbox) == ["（用户请求接入客服）"]
     assert sandbox.state.forwarded[0]["body"]["userId"] == "wx-alice"
     assert sandbox.state.forwarded[0]["body"]["nickname"] == "爱丽丝"
 
@@ -95,7 +95,7 @@ def test_leaving_ends_the_conversation_for_both_sides(sandbox):
     receive_private_message("退出")
     assert "已结束" in last_message_to()
     assert Conversation.objects.get().closed_at is not None
-    assert forwarded_to_staff(sandbox)[-1] == "(用户已结束对话)"
+    assert forwarded_to_staff(sandbox)[-1] == "（用户已结束对话）"
     receive_private_message("2")
     assert "三步" in last_message_to()
 
@@ -104,7 +104,7 @@ def test_staff_can_end_the_conversation(sandbox):
     receive_private_message("5")
     staff_calls_back("CONVERSATION_CLOSE")
     receive_private_message("谢谢")
-    assert forwarded_to_staff(sandbox) == ["(用户请求接入客服)"]
+    assert forwarded_to_staff(sandbox) == ["（用户请求接入客服）"]
 
 
 def test_a_conversation_opened_by_staff_forwards_messages_of_users_without_groups(sandbox):
@@ -118,7 +118,7 @@ def test_choosing_5_twice_opens_one_conversation(sandbox):
     receive_private_message("5")
     receive_private_message("5")
     assert Conversation.objects.count() == 1
-    assert forwarded_to_staff(sandbox) == ["(用户请求接入客服)", "5"]
+    assert forwarded_to_staff(sandbox) == ["（用户请求接入客服）", "5"]
 
 
 @pytest.mark.parametrize("mode", ["error", "drop_reply"])
@@ -131,7 +131,7 @@ def test_when_customer_service_is_unavailable_the_user_is_notified_once_and_no_m
         ForwardedMessage.objects.filter(status=Status.WAITING).update(retry_at=timezone.now())
     assert sum("暂时连不上" in text for text in private_messages_to("wx-alice")) == 1
     clear_fault(sandbox)
-    assert list(dict.fromkeys(forwarded_to_staff(sandbox))) == ["(用户请求接入客服)", "在吗"]
+    assert list(dict.fromkeys(forwarded_to_staff(sandbox))) == ["（用户请求接入客服）", "在吗"]
     assert set(ForwardedMessage.objects.values_list("status", flat=True)) == {Status.SENT}
 
 
@@ -162,7 +162,7 @@ def test_a_failed_message_delays_only_its_own_conversation(sandbox):
     receive_private_message("一")
     ForwardedMessage.objects.filter(content__startswith="(").update(retry_at=timezone.now() + timedelta(minutes=1))
     receive_private_message("5", user="wx-bob")
-    assert forwarded_to_staff(sandbox) == ["(用户请求接入客服)"]
+    assert forwarded_to_staff(sandbox) == ["（用户请求接入客服）"]
     assert sandbox.state.forwarded[0]["body"]["userId"] == "wx-bob"
 
 
@@ -173,7 +173,7 @@ def test_a_refused_message_does_not_stop_its_conversation(sandbox):
     for _ in range(3):
         forward_messages()
         ForwardedMessage.objects.filter(status=Status.WAITING).update(retry_at=timezone.now())
-    assert forwarded_to_staff(sandbox) == ["(用户请求接入客服)", "在吗"]
+    assert forwarded_to_staff(sandbox) == ["（用户请求接入客服）", "在吗"]
     refused = ForwardedMessage.objects.get(content="违禁")
     assert (refused.status, refused.try_count) == (Status.GIVEN_UP, 3)
     assert "400" in refused.reason
@@ -212,7 +212,7 @@ def test_staff_is_notified_of_a_conversation_ended_by_silence(sandbox):
     receive_private_message("5")
     make_silent()
     close_silent_conversations()
-    assert forwarded_to_staff(sandbox)[-1] == "(很久没有新消息,对话已自动结束)"
+    assert forwarded_to_staff(sandbox)[-1] == "（很久没有新消息，对话已自动结束）"
 
 
 @pytest.mark.parametrize(("content", "kind"), [("查到了", "text"), ("http://e.com/p.png", "image")])

@@ -83,7 +83,7 @@ def test_the_reason_is_stored_and_is_4_by_default(params: dict, stored: int):
     run_cancel_jobs()
     group.refresh_from_db()
     assert group.cancel_reason == stored
-    assert group.cancelled_by.startswith("接口:")
+    assert group.cancelled_by.startswith("接口：")
 
 
 def test_the_gateway_is_asked_to_unbind_and_the_robot_has_room_for_other_groups():

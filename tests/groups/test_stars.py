@@ -105,7 +105,7 @@ def test_a_switch_that_is_off_stays_off():
 def test_the_owner_is_notified_of_a_rating(alice):
     group = GroupFactory(user=alice, name="好群")
     rate((group.code, 3))
-    assert private_messages_to("wx-alice") == ["群「好群」评为 3 星,以后每天的收益按新星级计算。"]
+    assert private_messages_to("wx-alice") == ["群「好群」评为 3 星，以后每天的收益按新星级计算。"]
 
 
 def test_an_owner_of_many_groups_gets_few_messages_each_of_one_robot(alice):
@@ -113,13 +113,13 @@ def test_an_owner_of_many_groups_gets_few_messages_each_of_one_robot(alice):
     groups = [GroupFactory(user=alice, name=f"群{n:02}", robot=one) for n in range(22)]
     groups.append(GroupFactory(user=alice, name="另一个群", robot=other))
     rate(*[(group.code, 3) for group in reversed(groups)])
-    lines = [f"群「群{n:02}」评为 3 星,以后每天的收益按新星级计算。" for n in range(22)]
+    lines = [f"群「群{n:02}」评为 3 星，以后每天的收益按新星级计算。" for n in range(22)]
     messages = OutboxMessage.objects.order_by("id")
     assert [message.content["content"] for message in messages.filter(robot=one)] == [
         "\n".join(lines[:20]),
         "\n".join(lines[20:]),
     ]
-    assert messages.get(robot=other).content["content"] == "群「另一个群」评为 3 星,以后每天的收益按新星级计算。"
+    assert messages.get(robot=other).content["content"] == "群「另一个群」评为 3 星，以后每天的收益按新星级计算。"
 
 
 @pytest.mark.parametrize(("hour", "waits"), [(0, True), (7, True), (8, False), (23, False)])
@@ -169,7 +169,7 @@ def test_a_one_star_group_without_messages_is_cancelled():
 def test_an_owner_is_not_promised_income_of_a_group_that_is_cancelled(alice):
     group = GroupFactory(user=alice, name="好群", star=3)
     rate((group.code, 1), state=6)
-    assert private_messages_to("wx-alice") == ["群「好群」评为 1 星,因发言太少已经注销,不再有收益。"]
+    assert private_messages_to("wx-alice") == ["群「好群」评为 1 星，因发言太少已经注销，不再有收益。"]
 
 
 def test_an_upgraded_group_makes_room_for_a_degraded_one(alice):

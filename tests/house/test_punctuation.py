@@ -13,9 +13,13 @@ HAN = "\u4e00-\u9fff"
 BETWEEN = re.compile(rf"(?<=[{HAN}」》）])[,;:!?()] ?(?=[{HAN}「《（“])")  # in English sentences with Chinese names
 VALUE = "\ue000"  # stands for what is filled in
 HALF_WIDTH = re.compile(rf"(?<=[{HAN}」》）])[,;:!?()]|(?<=[{HAN}]”)[,;:!?()]|[,;:!?()](?=[{HAN}「《（“])")
-# Texts of others, copied to the letter: WeChat Pay's statements and the columns of an imported file.
+# Texts of others, copied exactly: WeChat Pay's statements and the columns of an imported file.
 COPIED = {"integrations/wechat/fund_flow.py", "integrations/sandbox/pay.py"}
-PAGES = [*PROJECT.glob("*/templates/**/*.html"), *PROJECT.glob("config/locale/**/*.po"), *PROJECT.glob("**/static/**/*.js")]
+PAGES = [
+    *PROJECT.glob("*/templates/**/*.html"),
+    *PROJECT.glob("config/locale/**/*.po"),
+    *PROJECT.glob("**/static/**/*.js"),
+]
 DOCUMENTS = [*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md"), *PROJECT.glob(".github/**/*.md")]
 
 
@@ -55,9 +59,7 @@ def test_other_marks_are_left_alone(text: str):
     assert half_width(text) == []
 
 
-@pytest.mark.parametrize(
-    "path", [*SOURCES, *PAGES, *DOCUMENTS], ids=lambda path: str(path.relative_to(PROJECT))
-)
+@pytest.mark.parametrize("path", [*SOURCES, *PAGES, *DOCUMENTS], ids=lambda path: str(path.relative_to(PROJECT)))
 def test_chinese_has_full_width_punctuation(path: Path):
     if str(path.relative_to(PROJECT)) not in COPIED:
         assert found_in(path) == []

@@ -100,7 +100,7 @@ def test_a_group_cancelled_before_sending_is_skipped(sandbox: Any):
     cancelling.cancel_groups(group_ids=[group.pk], reason=CancelReason.ROBOT_KICKED, by="网关", at=timezone.now())
     send_due_messages()
     assert counts(launch) == {"planned": 1, "skipped": 1}
-    assert Delivery.objects.get().reason == "群已注销:机器人被踢"
+    assert Delivery.objects.get().reason == "群已注销：机器人被踢"
 
 
 def test_a_group_cancelled_after_a_message_was_sent_has_failed(sandbox: Any):

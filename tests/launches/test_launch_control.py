@@ -63,7 +63,7 @@ def status_of(launch: Launch) -> int:
 def test_pausing_asks_for_confirmation():
     launch = launched(reachable())
     page = run_action(operator("pause_launch"), "pause", launch, confirmed=False)
-    assert "共 1 个群,待发送 1" in page
+    assert "共 1 个群，待发送 1" in page
     assert status_of(launch) == Launch.Status.RUNNING
 
 
@@ -108,7 +108,7 @@ def test_a_cancelled_launch_sends_nothing_more_and_reports_its_groups(sandbox: A
     assert [(result["groupId"], result["state"]) for result in sandbox.state.launch_results] == [(group.code, 2)]
     assert status_of(launch) == Launch.Status.CANCELLED
     assert (launch.cancelled_by, launch.skipped_count) == ("wang", 1)
-    assert Delivery.objects.get().reason == "投放已取消:广告主要求"
+    assert Delivery.objects.get().reason == "投放已取消：广告主要求"
 
 
 def test_cancelling_asks_for_a_reason():
@@ -165,7 +165,7 @@ def test_pausing_twice_is_harmless():
     launch = launched(reachable())
     pause(launch)
     page = run_action(operator("pause_launch"), "pause", launch)
-    assert "1 条没有变化:不在投放中" in page
+    assert "1 条没有变化：不在投放中" in page
 
 
 @pytest.mark.parametrize("action", ["pause", "resume", "cancel"])

@@ -86,7 +86,7 @@ def test_a_message_whose_receiver_fails_is_failed_after_five_attempts(robot, san
         send_due_messages()
     bad.refresh_from_db()
     assert (bad.status, bad.try_count) == (Status.FAILED, 5)
-    assert bad.reason == "系统未能处理网关的应答:ValueError"
+    assert bad.reason == "系统未能处理网关的应答：ValueError"
     assert set(bad.attempts.values_list("outcome", flat=True)) == {"done"}
 
 

@@ -48,7 +48,7 @@ NAMES = [
 ]
 TOPICS = ("宝妈", "美食", "读书", "跑步", "二手", "团购", "摄影", "育儿")
 STARS = (5, 4, 3, 5, 2, 5, 4, 1)
-REASON = "演示:资料不符"
+REASON = "演示：资料不符"
 # The final state of the first users' withdrawals; "" stays in review.
 OUTCOMES = ("SUCCESS", "SUCCESS", "SUCCESS", "FAIL", "reject", "reject", "WAIT_USER_CONFIRM", "", "")
 _STATUS = {"SUCCESS": 3, "FAIL": 4, "WAIT_USER_CONFIRM": 1}

@@ -13,7 +13,7 @@ from integrations.moderation.imports import MAX_NAME_LENGTH, NotAList, WordFile
 class Command(BaseCommand):
     help = (
         "Import sensitive words: the first column of a CSV or text file (UTF-8 or GBK), one a line. "
-        "The import can be undone in the admin (敏感词导入)."
+        "The import can be undone in the admin（敏感词导入）."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
