@@ -46,7 +46,7 @@ def test_a_table_that_was_analyzed_while_empty_is_not_joined_row_by_row(statemen
             cursor.execute(f"DELETE FROM {table}")
             cursor.execute(f"ANALYZE {table}")
         fill(group)
-        before = {"before": timezone.now(), "chunk": CHUNK, "over": [GatewayEvent.Status.HANDLED.value]}
+        before = {"before": timezone.now(), "chunk": CHUNK, "statuses": [GatewayEvent.Status.HANDLED.value]}
         cursor.execute(f"EXPLAIN {statement}", before)
         plan = "\n".join(line for (line,) in cursor.fetchall())
         assert ("Tid Scan" in plan, "Nested Loop" in plan) == (True, False), plan
