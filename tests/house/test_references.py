@@ -1,5 +1,6 @@
 """Files, modules and names that pages, docstrings and comments mention exist."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,13 @@ def test_every_module_and_member_that_is_mentioned_exists():
 
 def test_every_name_between_back_ticks_of_a_page_occurs_in_the_code():
     assert unexpected(missing_names(PROJECT)) == []
+
+
+def test_no_test_module_imports_another():
+    modules = [(path, path.read_text()) for path in (PROJECT / "tests").rglob("test_*.py")]
+    assert [
+        path.name for path, text in modules if re.search(r"^from tests\.(\w+\.)*test_", text, re.MULTILINE)
+    ] == []
 
 
 @pytest.fixture
