@@ -13,7 +13,7 @@ def main() -> int:
     run_dir = Path(tempfile.mkdtemp(prefix="wxrobot-soak-")) / "run"
     (run_dir / "log").mkdir(parents=True)
     os.environ["TEST_LOGS"] = str(run_dir / "log")
-    product = import_module("tests.soak.faulty_product").Stage(run_dir)
+    product = import_module("tests.soak.faulty_product").FaultyProduct(run_dir)
     for name in ("DATABASE_URL", "REDIS_URL"):
         os.environ.pop(name, None)
     os.environ.update(product.env, DJANGO_SETTINGS_MODULE="config.settings")
