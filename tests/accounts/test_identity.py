@@ -1,4 +1,4 @@
-"""Identity cards: validated, encrypted, masked, never logged."""
+"""Identity cards (`PUT /user/idcard`): validated, encrypted, masked, never logged."""
 
 import logging
 

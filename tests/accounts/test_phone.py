@@ -1,4 +1,4 @@
-"""Verification of a phone by SMS."""
+"""Verification of a phone by SMS (`GET /sms/code/delivery`, `PUT /user/phone`)."""
 
 from datetime import timedelta
 

@@ -2,9 +2,11 @@
 
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib.admin.utils import quote
 from django.utils import timezone
 
@@ -12,11 +14,12 @@ from config.models import AuditEntry
 from config.platform import audit
 from groups.models import Mention
 from launches.models import MassMessage
-from tests.house.test_house import MODELS
 from tests.support.admin_pages import PAGES, Operator
 from tests.support.admin_rows import make_rows
+from tests.support.processes import PROJECT
 
 pytestmark = pytest.mark.django_db
+MODELS = [model for app in apps.get_app_configs() if Path(app.path).parent == PROJECT for model in app.get_models()]
 SPELLINGS = ("%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y年%m月%d日 %H:%M", "%m-%d %H:%M")
 UTC_OFFSET = re.compile(r"\d\+00:?00\b")
 

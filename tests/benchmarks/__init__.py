@@ -1,4 +1,4 @@
-"""Benchmarks: scripts, not tests. `make bench` runs each in a process of its own: `python -m tests.benchmarks.bench_x`.
+"""Benchmarks: scripts, not tests. `make bench` runs each in a process of its own: `python -m tests.benchmarks.<script>`.
 
 Importing this package starts a PostgreSQL and a Redis for that process alone and migrates the database, so a script
 imports models like any other module. The servers do not wait for the disk, neither for our code nor for the floor.

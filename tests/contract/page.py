@@ -33,7 +33,7 @@ From each row the tests of `tests/contract/` are generated. Their names end in t
 - `test_bad_calls.py`: each parameter missing, mistyped, empty, null, too long, not offered → 1403 naming it, and nothing
   changed; unknown and somebody else's → 1404 (keywords: 1403); no JSON, wrong media type, size and method
 - `test_credentials.py`: no credential, a wrong one, another scope, somebody else's proof, a blocked user → refused
-- `test_paging.py`: every list's pages; `test_schema.py`: `/schema` says the same; `test_fuzz.py`: schemathesis finds nothing
+- `test_paging.py`: every list's pages; `test_schema.py`: `/schema` agrees; `test_fuzz.py`: schemathesis finds nothing
 
 *Codes* are those of HTTP 200 answers beside 1200. *Rules* names the tests of what the operation does.
 """

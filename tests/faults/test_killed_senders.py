@@ -148,11 +148,11 @@ def test_the_clock_of_one_sender_jumps_a_minute(senders, sandbox, seconds: int):
 
 def test_2000_messages_through_20_kills(senders, sandbox):
     senders.run("write", [5, 400])
-    senders = [senders.start_sender() for _ in range(2)]
+    running = [senders.start_sender() for _ in range(2)]
     for number in range(1, 21):
         wait_for(lambda until=number * 90: len(sandbox.state.messages) > until, 20, senders.states)
-        senders.kill(senders.pop(0))
-        senders.append(senders.start_sender())
+        senders.kill(running.pop(0))
+        running.append(senders.start_sender())
     all_sent(senders, 2000, 40)
     assert len(sandbox.state.messages) == 2000
     assert_each_once_in_order(sandbox, senders)

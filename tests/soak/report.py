@@ -90,7 +90,7 @@ def _messages(evidence: Evidence, sandbox: State) -> Iterator[Row]:
     yield "replies owed", len(evidence.accepted.speakers)
     for status, count in _counts(OutboxMessage.objects.values_list("status").annotate(n=Count("pk"))):
         yield f"outbox {OutboxMessage.Status(status).name.lower()}", count
-    yield "messages said by the gateway", len(sandbox.messages)
+    yield "messages sent by the gateway", len(sandbox.messages)
     again, unknown = repeated_requests(sandbox)
     yield "asked again under the same number", again
     yield "tries of unknown outcome", unknown

@@ -102,7 +102,9 @@ def test_a_message_without_a_row_is_a_violation(sandbox: Any):
     write_text("在吗")
     [text] = sandbox.state.messages.values()
     sandbox.state.messages["invented"] = text
-    assert "messages that were said and are not sent here: 1, such as invented" in found(sandbox=sandbox.state)
+    assert "messages that the gateway sent and that are not sent here: 1, such as invented" in found(
+        sandbox=sandbox.state
+    )
 
 
 def test_a_reply_that_is_sent_twice_or_never_is_a_violation(sandbox: Any):
@@ -110,7 +112,7 @@ def test_a_reply_that_is_sent_twice_or_never_is_a_violation(sandbox: Any):
     evidence.accepted.speakers.update({"wx-never", "wx-twice"})
     for number in range(2):
         sandbox.state.messages[str(number)] = {"users": ["wx-twice"], "requests": 1}
-    assert "replies that are not said exactly once: 2, such as wx-never × 0, wx-twice × 2" in violations(
+    assert "replies that are not sent exactly once: 2, such as wx-never × 0, wx-twice × 2" in violations(
         evidence, sandbox.state
     )
 

@@ -133,7 +133,7 @@ def _of_events(accepted: Accepted, sandbox: State) -> Iterator[str]:
         chain.from_iterable(OutboxMessage.objects.exclude(mentions=[]).values_list("mentions", flat=True))
     )
     text = Counter(chain.from_iterable(message["users"] for message in sandbox.messages.values()))
-    for where, counts in (("written", written), ("said", text)):
+    for where, counts in (("written", written), ("sent", text)):
         wrong = (f"{who} × {counts[who]}" for who in sorted(accepted.speakers) if counts[who] != 1)
         yield from _some(f"replies that are not {where} exactly once", wrong)
 

@@ -120,6 +120,16 @@ def comments_in(text: str) -> Iterator[tuple[int, str]]:
             yield token.start[0], token.string.lstrip("#! ")
 
 
+@cache
+def sentences(root: Path) -> list[tuple[str, int, str]]:
+    """Return path, line and text of each docstring and comment."""
+    return [
+        (path, line, sentence)
+        for path, tree, text in sources(root)
+        for line, sentence in [*docstrings_in(tree), *comments_in(text)]
+    ]
+
+
 @dataclass(frozen=True)
 class Banned:
     """A banned word in a name or in a sentence of a docstring or comment."""
@@ -154,8 +164,7 @@ def banned_sentences(root: Path) -> list[Banned]:
     """Return the banned words in docstrings and comments. Quoted code, names and paths are left out."""
     return [
         Banned(word, "", path, line)
-        for path, tree, text in sources(root)
-        for line, sentence in [*docstrings_in(tree), *comments_in(text)]
+        for path, line, sentence in sentences(root)
         for word in _SENTENCE_WORD.findall(_QUOTED.sub("", sentence).lower())
     ]
 
