@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -24,9 +23,9 @@ from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory
 from tests.support.entry_points import gateway_sends, private_messages_to
 from tests.support.payouts import set_next_state
 from tests.support.private_messages import receive_private_message
+from tests.support.project import PROJECT
 
 pytestmark = pytest.mark.django_db
-PROJECT = Path(__file__).resolve().parents[2]
 # The pages of the mobile client to which links lead, and the parameters that each of them reads.
 PAGES = {
     "/home": {"userId"},

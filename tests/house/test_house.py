@@ -4,8 +4,6 @@ import re
 from pathlib import Path
 
 import pytest
-from django.apps import apps
-from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, get_resolver
 
@@ -13,10 +11,8 @@ from config.api.codes import MEANINGS
 from config.api.permissions import Nobody
 from config.errors import Code, Refusal
 from integrations.gateway.subscriptions import _subscribers
+from tests.support.project import APPS, MODELS, PROJECT, SOURCES
 
-PROJECT = Path(__file__).resolve().parents[2]
-APPS = settings.LOCAL_APPS
-MODELS = [model for app in APPS for model in apps.get_app_config(app).get_models()]
 # Models whose rows operators see on another page or do not need to see.
 WITHOUT_PAGE = {
     "DayFigure",
@@ -39,7 +35,6 @@ WITHOUT_PAGE = {
     "GroupReads",
     "MassMessageGroup",
 }
-SOURCES = [path for app in APPS for path in (PROJECT / app).rglob("*.py") if "migrations" not in path.parts]
 
 
 def _views(patterns):

@@ -12,8 +12,8 @@ from tests.support.language import (
     docstrings_with_hanging_results,
     public_names_used_twice,
 )
+from tests.support.project import PROJECT
 
-PROJECT = Path(__file__).resolve().parents[2]
 # Names that others define, and columns of queues.
 ALLOWED = {
     "alt_switch": "the API",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.test_house import PROJECT, SOURCES
+from tests.support.project import PROJECT, SOURCES
 
 PRODUCTION = [*SOURCES, PROJECT / "gunicorn.conf.py", PROJECT / "manage.py"]
 # Packages that production code does not import: the file that names them, and how.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.test_house import PROJECT, SOURCES
+from tests.support.project import PROJECT, SOURCES
 
 HAN = "\u4e00-\u9fff"
 BETWEEN = re.compile(rf"(?<=[{HAN}」》）])[,;:!?()] ?(?=[{HAN}「《（“])")  # in English sentences with Chinese names

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.project import PROJECT
 from tests.support.references import missing_files, missing_members, missing_names
 
-PROJECT = Path(__file__).resolve().parents[2]
 # The recipes of CONTRIBUTING.md add these.
 RECIPES = {
     "group_renamed",

@@ -5,7 +5,7 @@ import tomllib
 
 import pytest
 
-from tests.house.test_house import PROJECT, SOURCES
+from tests.support.project import PROJECT, SOURCES
 
 IGNORED = re.compile(r"# type: ignore(?!\[[\w-]+\]  # \w)")
 

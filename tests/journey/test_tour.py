@@ -11,9 +11,9 @@ import pytest
 from config.local.demo.clients import wait_for
 from tests.support.processes import run_process
 from tests.support.product import Product
+from tests.support.project import PROJECT
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
-PROJECT = Path(__file__).resolve().parents[2]
 
 
 def tour() -> list[tuple[str, str]]:
