@@ -178,6 +178,6 @@ def test_every_shortened_link_has_a_case_here():
         "config/site/short_link_views.py",  # whatever a caller asks for
         "earnings/payouts/state.py",
         "groups/menu.py",
-        "groups/messages.py",
+        "groups/mentions.py",
         "launches/mass_message_drafts.py",
     }
