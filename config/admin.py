@@ -14,6 +14,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django_celery_beat.models import (
     ClockedSchedule,
@@ -184,7 +185,10 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("变更"))
     def summary(self, entry: AuditEntry) -> str:
-        shown = "、".join(f"{name}: {before} → {after}" for name, before, after in self._changes(entry))
+        line = gettext("%(name)s：%(before)s → %(after)s")
+        shown = "、".join(
+            line % {"name": name, "before": before, "after": after} for name, before, after in self._changes(entry)
+        )
         return shown if len(shown) <= 160 else f"{shown[:160]}…"
 
     @admin.display(description=_("变更"))

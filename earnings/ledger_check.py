@@ -54,4 +54,4 @@ def is_overdue(last: LedgerCheck | None, *, at: datetime) -> bool:
 
 def find_errors() -> list[str]:
     """Return one line for each violation of an invariant."""
-    return [f"{label}: {row[0]}" for label, sql in _CHECKS.items() for row in db.rows(sql, _CONSTANTS)]
+    return [f"{label}：{row[0]}" for label, sql in _CHECKS.items() for row in db.rows(sql, _CONSTANTS)]

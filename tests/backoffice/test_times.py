@@ -26,7 +26,7 @@ UTC_OFFSET = re.compile(r"\d\+00:?00\b")
 
 def spelled(moment: datetime) -> set[str]:
     padded = {moment.strftime(spelling) for spelling in SPELLINGS}
-    return padded | {re.sub(r"（年|月）0", r"\1", one) for one in padded}
+    return padded | {re.sub(r"(年|月)0", r"\1", one) for one in padded}
 
 
 def moments_of(row: Any) -> list[datetime]:

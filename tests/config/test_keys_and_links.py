@@ -56,8 +56,8 @@ def test_the_admin_shows_a_new_key_once():
     client.force_login(OperatorFactory())
     page = client.post("/admin/config/apikey/add/", {"name": "bi", "scopes": ["settlement:write"]}, follow=True)
     key = ApiKey.objects.get(name="bi")
-    assert key.prefix + "" in page.text.split("密钥(只显示这一次")[1]
-    assert "密钥(只显示这一次" not in client.get("/admin/config/apikey/").text
+    assert key.prefix + "" in page.text.split("密钥（只显示这一次")[1]
+    assert "密钥（只显示这一次" not in client.get("/admin/config/apikey/").text
 
 
 def test_embedded_mode_lets_systems_in_without_a_key():

@@ -78,7 +78,7 @@ def test_every_format_in_use_is_read(number, reconcile, name: str):
     raw = FORMATS[name](file(row(number, "20.00")))
     assert "1 payouts, 1 lines of WeChat Pay's bill, no difference." in reconcile(raw)
     other = FORMATS[name](file(row("f" * 32, "20.00")))
-    assert f"{'f' * 32}: 微信支付有这笔转账(2000 分),我们没有" in reconcile(other)
+    assert f"{'f' * 32}: 微信支付有这笔转账（2000 分），我们没有" in reconcile(other)
 
 
 @pytest.mark.parametrize("remark", ["a,b", '"', '""a,"', "，", "a\u2028b", "a\x0bb", "a,b,c,d,e", "'", ",,"])
@@ -92,7 +92,7 @@ def test_a_remark_shifts_no_column(number, reconcile, remark: str):
 )
 def test_amounts_are_read_to_the_fen(reconcile, written: str, fen: int):
     raw = file(row("f" * 32, written), total=f"`1,`0,`0,`1,`{written}").encode()
-    assert f"微信支付有这笔转账({fen} 分),我们没有" in reconcile(raw)
+    assert f"微信支付有这笔转账（{fen} 分），我们没有" in reconcile(raw)
 
 
 WHOLE = file(row("f" * 32, "20.00"))

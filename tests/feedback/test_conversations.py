@@ -160,7 +160,7 @@ def test_a_failed_message_delays_only_its_own_conversation(sandbox):
     GroupFactory(wechat_owner_code="wx-bob")
     receive_private_message("5")
     receive_private_message("一")
-    ForwardedMessage.objects.filter(content__startswith="(").update(retry_at=timezone.now() + timedelta(minutes=1))
+    ForwardedMessage.objects.filter(content__startswith="（").update(retry_at=timezone.now() + timedelta(minutes=1))
     receive_private_message("5", user="wx-bob")
     assert forwarded_to_staff(sandbox) == ["（用户请求接入客服）"]
     assert sandbox.state.forwarded[0]["body"]["userId"] == "wx-bob"

@@ -50,7 +50,7 @@ def stored_problem(**fields: Any) -> Problem:
 
 
 def test_the_robot_is_shown_by_name_and_wechat_number(reported):
-    assert listed_problems()[0]["robot_info"] == "小助手（wx-helper）"
+    assert listed_problems()[0]["robot_info"] == "小助手(wx-helper)"
 
 
 def test_a_robot_without_a_wechat_number_is_shown_by_name_and_no_robot_as_null():

@@ -46,7 +46,7 @@ ROWS: Rows = [
         "PUT",
         "/user/{user_id}",
         "proof",
-        params=(path("user_id", refers_to="met", theirs=False), body("union_id", longest=128), *_PROFILE),
+        params=(path("user_id", refers_to="contact", theirs=False), body("union_id", longest=128), *_PROFILE),
         good=lambda objects: {"user_id": objects.contact.pk, "union_id": "union-new", **_NEWCOMER},
         proven=lambda objects: {"user_id": objects.completion_key},
         answer={"red_packed": NUMBER},
