@@ -73,7 +73,7 @@ def _claim(states: list[PayoutState], at: datetime) -> Payout | None:
     """Lease the payout in one of these states that has been due longest. Returns None when none is due.
 
     The lease is `due_at`: until then no worker claims the payout again, and then it is due, also if its worker was killed.
-    A PREPARED payout is marked SENT.
+    A PREPARED payout is claimed and marked SENT only with the permission to send it.
     """
     with transaction.atomic():
         due = Payout.objects.filter(state__in=states, due_at__lte=at, ended_at=None, needs_operator_at=None)
@@ -81,10 +81,12 @@ def _claim(states: list[PayoutState], at: datetime) -> Payout | None:
         payout = locked.select_related("withdrawal").first()
         if payout is None:
             return None
+        if payout.state == State.PREPARED:
+            if not pauses.take_permission_to_send(at=at):
+                return None
+            state.mark_sent(payout, at)
         payout.due_at = at + LEASE
         payout.try_count += 1
-        if payout.state == State.PREPARED:
-            state.mark_sent(payout, at)
         payout.save()
         return payout
 
@@ -94,9 +96,6 @@ def send_next(*, at: datetime, client: WeChatPay) -> bool:
 
     Raises OutsideError when WeChat Pay is unavailable; the caller then stops, because other payouts would fail too.
     """
-    is_due = Payout.objects.filter(state=State.PREPARED, due_at__lte=at).exists()
-    if not is_due or not pauses.take_permission_to_send(at=at):
-        return False
     payout = _claim([State.PREPARED], at)
     if payout is not None:
         _send(payout, client, at)
