@@ -73,6 +73,8 @@ def _claim(states: list[PayoutState], at: datetime) -> Payout | None:
     """Lease the payout in one of these states that has been due longest. Returns None when none is due.
 
     The lease is `due_at`: until then no worker claims the payout again, and then it is due, also if its worker was killed.
+    A transfer without a result is sent again only after a compare-and-set of `called_at` (`_record_call`), so a worker that
+    has lost its lease does not send after another one did.
     A PREPARED payout is claimed and marked SENT only with the permission to send it.
     """
     with transaction.atomic():
