@@ -87,7 +87,7 @@ class UnusableNotification(OutsideError):
 
 
 # After a call that is neither done nor Refused nor Unavailable, the outcome is unknown, and the bill has to be queried. The
-# class says which other calls would fare the same: those of all payouts until a setting is corrected (SignatureRejected),
+# class shows which other calls would fare the same: those of all payouts until a setting is corrected (SignatureRejected),
 # none (UnclearBill), or for a while those to this system (OutcomeUnknown itself: a timeout, a broken connection).
 class SignatureRejected(OutcomeUnknown):
     """WeChat Pay could not verify our signature, so every call fails until the merchant's key or certificate is corrected.
