@@ -48,9 +48,9 @@ def _sweep(name: str, do_next: Callable[..., bool]) -> int:
 
 
 def _process_all_due(do_next: Callable[..., bool]) -> int:
-    pay, count = worker.adapter(), 0
+    client, count = worker.wechat_pay_client(), 0
     try:
-        while do_next(at=timezone.now(), pay=pay):
+        while do_next(at=timezone.now(), client=client):
             count += 1
     except OutsideError as error:
         logger.warning("Payouts: the rest waits for the next sweep: %s", error)

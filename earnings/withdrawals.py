@@ -31,7 +31,7 @@ from earnings.models import (
 AMOUNTS = tuple(Decimal(yuan) for yuan in (1, 20, 50, 100, 200, 500))
 FIRST_ONLY = Decimal(1)
 MONTHLY_WITHOUT_IDENTITY = Decimal(800)
-BY_PROVIDER = "微信支付"
+BY_WECHAT_PAY = "微信支付"
 DEFAULT_REASON = "后台审核未通过"  # the old back-office client has no field for a reason
 SEND_PAYOUTS = "earnings.tasks.send_payouts"
 Status = Withdrawal.Status
@@ -236,11 +236,11 @@ def reject_unpaid_of(user: User, *, by: str, reason: str, at: datetime) -> list[
 
 
 def _is_unsent(withdrawal: Withdrawal, at: datetime) -> bool:
-    """Return whether the withdrawal is unreviewed, or its payout was withdrawn before any worker sent it (compare-and-set)."""
+    """Return whether the withdrawal is unreviewed, or its payout was revoked before any worker sent it (compare-and-set)."""
     if withdrawal.status == Status.TO_REVIEW:
         return True
     prepared = Payout.objects.filter(withdrawal=withdrawal, state=Payout.State.PREPARED)
-    return bool(prepared.update(state=Payout.State.WITHDRAWN, ended_at=at, note="提现已拒绝"))
+    return bool(prepared.update(state=Payout.State.REVOKED, ended_at=at, note="提现已拒绝"))
 
 
 def _reject(withdrawal: Withdrawal, *, by: str, reason: str, at: datetime) -> None:
@@ -249,7 +249,7 @@ def _reject(withdrawal: Withdrawal, *, by: str, reason: str, at: datetime) -> No
     _return_money(withdrawal, at)
 
 
-def mark_paid(withdrawal: Withdrawal, *, at: datetime, by: str = BY_PROVIDER) -> None:
+def mark_paid(withdrawal: Withdrawal, *, at: datetime, by: str = BY_WECHAT_PAY) -> None:
     """Mark a locked withdrawal as paid and post that the money has left the platform."""
     _change_status(withdrawal, Status.PAID, by=by, reason="", at=at, paid_at=at)
     account = ledger.account_of(withdrawal.user)
@@ -261,7 +261,7 @@ def mark_paid(withdrawal: Withdrawal, *, at: datetime, by: str = BY_PROVIDER) ->
     ledger.post(kind=TransactionKind.WITHDRAWAL_PAID, cause=cause, day=day_of(at), at=at, postings=postings)
 
 
-def mark_failed(withdrawal: Withdrawal, *, reason: str, at: datetime, by: str = BY_PROVIDER) -> None:
+def mark_failed(withdrawal: Withdrawal, *, reason: str, at: datetime, by: str = BY_WECHAT_PAY) -> None:
     """Mark a locked withdrawal as failed and return the money to the available balance."""
     _change_status(withdrawal, Status.FAILED, by=by, reason=reason or "打款失败", at=at, failed_at=at)
     _return_money(withdrawal, at)

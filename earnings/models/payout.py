@@ -34,7 +34,7 @@ class PayoutState(models.TextChoices):
     WAITING_USER = "waiting_user", _("待用户确认")
     SUCCEEDED = "succeeded", _("成功")
     FAILED = "failed", _("失败")
-    WITHDRAWN = "withdrawn", _("已撤销")  # the withdrawal was rejected before the payout was sent
+    REVOKED = "withdrawn", _("已撤销")  # the withdrawal was rejected before the payout was sent
 
 
 class Payout(models.Model):
@@ -50,10 +50,10 @@ class Payout(models.Model):
     withdrawal = models.OneToOneField(Withdrawal, models.PROTECT, primary_key=True, related_name="payout")
     state = models.CharField(_("状态"), max_length=16, choices=State.choices, default=State.PREPARED)
     created_at = models.DateTimeField(_("创建时间"))
-    due_at = models.DateTimeField(_("下次处理时间"))
+    due_at = models.DateTimeField(_("下次处理时间"))  # also the end of a worker's lease
     try_count = models.PositiveSmallIntegerField(_("尝试次数"), default=0)
-    sent_at = models.DateTimeField(_("首次提交时间"), null=True, blank=True)
-    called_at = models.DateTimeField(_("最近提交时间"), null=True, blank=True)  # a call may be in flight since then
+    sent_at = models.DateTimeField(_("首次提交时间"), null=True, blank=True)  # the first call to WeChat Pay
+    called_at = models.DateTimeField(_("最近提交时间"), null=True, blank=True)  # the last call, possibly in flight
     # Copied from the withdrawal at the first call and never changed, because WeChat Pay refuses the same number with
     # another receiver.
     open_id = models.CharField(_("收款 open_id"), max_length=128, blank=True)
@@ -70,7 +70,9 @@ class Payout(models.Model):
     reviewed_at = models.DateTimeField(_("核对时间"), null=True, blank=True)
     reviewed_by = models.CharField(_("核对人"), max_length=80, blank=True)  # the operator who reviewed it
     package_info = models.TextField(blank=True)  # WeChat's confirmation page needs it
-    provider_state = models.CharField(_("微信状态"), max_length=32, blank=True)
+    provider_state = models.CharField(
+        _("微信状态"), max_length=32, blank=True
+    )  # of the bill at WeChat Pay; "": no bill
     note = models.CharField(_("说明"), max_length=200, blank=True)
 
     objects = PayoutQuerySet.as_manager()
@@ -81,7 +83,7 @@ class Payout(models.Model):
         ordering = ["-created_at", "withdrawal_id"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(state__in=[PayoutState.PREPARED, PayoutState.WITHDRAWN]) | filled("sent_at"),
+                condition=Q(state__in=[PayoutState.PREPARED, PayoutState.REVOKED]) | filled("sent_at"),
                 name="payout_beyond_prepared_was_sent",
             ),
             models.CheckConstraint(
@@ -90,7 +92,7 @@ class Payout(models.Model):
             ),
             models.CheckConstraint(
                 condition=filled_exactly_when(
-                    Q(state__in=[PayoutState.SUCCEEDED, PayoutState.FAILED, PayoutState.WITHDRAWN]), "ended_at"
+                    Q(state__in=[PayoutState.SUCCEEDED, PayoutState.FAILED, PayoutState.REVOKED]), "ended_at"
                 ),
                 name="ended_payout_has_ended_at",
             ),
@@ -133,7 +135,7 @@ class Payout(models.Model):
                 field="state",
                 allowed=[
                     (PayoutState.PREPARED, PayoutState.SENT),
-                    (PayoutState.PREPARED, PayoutState.WITHDRAWN),
+                    (PayoutState.PREPARED, PayoutState.REVOKED),
                     (PayoutState.SENT, PayoutState.WAITING_USER),
                     (PayoutState.SENT, PayoutState.SUCCEEDED),
                     (PayoutState.SENT, PayoutState.FAILED),

@@ -1,14 +1,16 @@
 """Payouts of approved withdrawals through WeChat Pay: never lost, never paid twice.
 
 `worker` calls WeChat Pay, `state` applies its answers to the payout and the ledger, `pauses` stops sending, and
-`reconciliation` compares a day with WeChat Pay's bills.
+`reconciliation` compares a day with WeChat Pay's records. Two of its terms are used here: a *transfer bill*, or bill, is
+its record of one transfer, found by our number `out_bill_no`; the *fund flow* is its statement of a day, a file with one
+line for each movement of money.
 
-1. An approval creates a `Payout` in state PREPARED. Its number at WeChat Pay is the withdrawal's id, for ever.
+1. An approval creates a `Payout` in state PREPARED. Its `out_bill_no` is the withdrawal's id, for ever.
 2. A worker leases the payout, marks it SENT, commits, and only then calls WeChat Pay.
-3. An answer, a query or a notify is applied by `state.apply_bill`, in any order and any number of times.
-4. Without an answer the same number is queried; if WeChat Pay does not know it, the same number is sent again.
+3. The bill in an answer, a query or a notification is applied by `state.apply_bill`, in any order and any number of times.
+4. Without an answer the bill is queried; if WeChat Pay has none, the transfer is sent again with the same `out_bill_no`.
 5. A payout ends by WeChat Pay's report, or when WeChat Pay refused it and has no bill, or by an operator's decision; the
-   same database transaction ends the withdrawal and posts to the ledger. A rejection withdraws a payout still PREPARED.
+   same database transaction ends the withdrawal and posts to the ledger. A rejection revokes a payout that is still PREPARED.
 6. A payout that queries can no longer decide (`state.leave_to_operators`) waits for an operator, who looks it up at
    WeChat Pay.
 

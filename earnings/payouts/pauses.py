@@ -10,7 +10,7 @@ from config.errors import Conflict
 from earnings.models import Payout, PayoutPause
 
 RETRY_EVERY = timedelta(minutes=10)
-BY_PROVIDER = "微信支付"
+BY_WECHAT_PAY = "微信支付"
 State = Payout.State
 
 
@@ -26,8 +26,12 @@ def open_pause() -> PayoutPause | None:
     return PayoutPause.objects.filter(resumed_at=None).first()
 
 
-def may_send(*, at: datetime) -> bool:
-    """Return whether a payout may be sent now. In a pause caused by WeChat Pay one worker tries one every 10 minutes."""
+def take_permission_to_send(*, at: datetime) -> bool:
+    """Return whether one payout may be sent now.
+
+    A pause caused by WeChat Pay permits one payout every 10 minutes, to whichever worker asks first. A call that returns
+    True uses that permission up, so only a worker that is about to send calls this.
+    """
     pause = open_pause()
     if pause is None:
         return True
@@ -43,25 +47,26 @@ def pause_payouts(*, by: str, reason: str, at: datetime, retry_at: datetime | No
     try:
         with transaction.atomic():
             if retry_at is None:
-                _open_provider_pauses().update(resumed_at=at, resumed_by=by, retry_at=None)
+                # Only the pause is replaced: the payouts that it delayed stay delayed.
+                _open_pauses_by_wechat_pay().update(resumed_at=at, resumed_by=by, retry_at=None)
             return PayoutPause.objects.create(reason=reason[:200], paused_at=at, paused_by=by, retry_at=retry_at)
     except IntegrityError as error:  # one_pause_of_payouts_at_a_time
         raise AlreadyPaused from error
 
 
 def resume_payouts(*, by: str, at: datetime) -> None:
-    """Resume sending; waiting payouts become due at once. Raises NotPaused."""
+    """Resume sending. Payouts that the pause delayed become due at once. Raises NotPaused."""
     if not _end_pauses(PayoutPause.objects.filter(resumed_at=None), by, at):
         raise NotPaused
 
 
-def end_provider_pause(*, at: datetime, reason: str | None = None) -> bool:
+def end_pause_by_wechat_pay(*, at: datetime, reason: str | None = None) -> bool:
     """End a pause caused by WeChat Pay, or only one with this reason. Returns False when there was none."""
-    pauses = _open_provider_pauses()
-    return _end_pauses(pauses if reason is None else pauses.filter(reason=reason), BY_PROVIDER, at)
+    pauses = _open_pauses_by_wechat_pay()
+    return _end_pauses(pauses if reason is None else pauses.filter(reason=reason), BY_WECHAT_PAY, at)
 
 
-def _open_provider_pauses() -> QuerySet[PayoutPause]:
+def _open_pauses_by_wechat_pay() -> QuerySet[PayoutPause]:
     return PayoutPause.objects.filter(resumed_at=None, retry_at__isnull=False)
 
 
@@ -69,6 +74,8 @@ def _end_pauses(pauses: QuerySet[PayoutPause], by: str, at: datetime) -> bool:
     with transaction.atomic():
         if not pauses.update(resumed_at=at, resumed_by=by, retry_at=None):
             return False
-        waiting = Payout.objects.filter(state=State.SENT, ended_at=None, provider_state="", due_at__gt=at)
-        waiting.update(due_at=at)
+        # PREPARED payouts stay due during a pause. Which SENT payouts it delayed is not stored, so all without a bill are
+        # queried at once.
+        delayed = Payout.objects.filter(state=State.SENT, ended_at=None, provider_state="", due_at__gt=at)
+        delayed.update(due_at=at)
         return True

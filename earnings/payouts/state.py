@@ -1,7 +1,8 @@
 """Transitions of a payout: by WeChat Pay's transfer bills, and by operators' decisions.
 
-A bill that WeChat Pay has reported once exists. When a later query does not find it, the payout is left to operators and
-no money is returned by guess. A bill never changes an ended payout; when the two ends differ, operators are alerted.
+A bill that WeChat Pay has reported once exists. When a later query does not find it, the payout is left to operators: the
+bill may have been paid, so returning the money to the user's account could pay it twice. A bill never changes an ended
+payout; when the bill ended the other way, the contradiction is stored for operators and logged.
 """
 
 import logging
@@ -21,11 +22,13 @@ from robots.outbox import writing
 
 logger = logging.getLogger(__name__)
 
-# Increasing delays, because WeChat Pay's notify usually arrives before a query.
+# The delays before the first, second … query in one state of the bill. They increase, because WeChat Pay's notification
+# usually arrives before a query.
 QUERY_DELAYS = [timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 30, 60, 180)]
 State = Payout.State
 _PAID = {BillState.SUCCESS}
 _NOT_PAID = {BillState.FAIL, BillState.CANCELLED}
+MISSING_BILL = "微信支付有过这笔转账，现在查不到，请在商户平台核对后人工确认"
 
 
 class NotForOperators(Conflict):
@@ -37,7 +40,7 @@ class NotContradicted(Conflict):
 
 
 def apply_bill(bill: TransferBill, *, at: datetime) -> Payout | None:
-    """Apply a bill from an answer, a query or a notify. Bills may arrive in any order and repeatedly.
+    """Apply a bill from an answer, a query or a notification. Bills may arrive in any order and repeatedly.
 
     Returns the payout while it is open, or None when it has ended, is unknown or is left to operators.
     """
@@ -49,7 +52,7 @@ def apply_bill(bill: TransferBill, *, at: datetime) -> Payout | None:
             _record_contradiction(payout, bill, at)
             return None
         if payout.state == State.PREPARED:
-            _mark_sent_before_restore(payout, at)
+            _mark_sent_as_reported(payout, at)
         if _leave_if_amount_differs(bill, payout, at):
             return None
         return _apply_to_open_payout(bill, payout, at)
@@ -68,8 +71,11 @@ def _apply_to_open_payout(bill: TransferBill, payout: Payout, at: datetime) -> P
     return payout
 
 
-def _mark_sent_before_restore(payout: Payout, at: datetime) -> None:
-    """Mark a PREPARED payout as sent, because WeChat Pay knows its number: our database was restored from a backup."""
+def _mark_sent_as_reported(payout: Payout, at: datetime) -> None:
+    """Mark a PREPARED payout as sent, because WeChat Pay has its bill.
+
+    Our database was then restored from a backup that is older than the call.
+    """
     logger.error("Payout %s is known to WeChat Pay, though it is not sent yet by our records", payout.pk)
     mark_sent(payout, at)
     payout.save(update_fields=["state", "sent_at", "called_at", "open_id", "app_id"])
@@ -97,21 +103,23 @@ def _record_contradiction(payout: Payout, bill: TransferBill, at: datetime) -> N
 
 def _update_open_payout(payout: Payout, bill: TransferBill, at: datetime) -> None:
     if bill.state != payout.provider_state:
-        payout.try_count = 1  # the state changed, so query again soon
-    payout.provider_state, payout.due_at = bill.state[:32], at + query_delay(payout)
+        payout.try_count = 1  # the state changed, so the delays begin again
+    payout.provider_state, payout.due_at = bill.state[:32], at + delay_until_query(payout)
     payout.package_info = bill.package_info or payout.package_info
     if bill.state == BillState.WAIT_USER_CONFIRM:
         payout.state = State.WAITING_USER
         if payout.package_info and payout.cancel_asked_at is None:
-            _remind(payout, at)
+            _send_confirmation_link(payout, at)
     payout.save(update_fields=["provider_state", "due_at", "try_count", "state", "package_info"])
 
 
-def query_delay(payout: Payout) -> timedelta:
-    return QUERY_DELAYS[min(payout.try_count, len(QUERY_DELAYS)) - 1]
+def delay_until_query(payout: Payout) -> timedelta:
+    """Return the delay before the next query. A lease has counted it already: `try_count` is 1 before the first query."""
+    query_number = min(payout.try_count, len(QUERY_DELAYS))
+    return QUERY_DELAYS[query_number - 1]
 
 
-def _remind(payout: Payout, at: datetime) -> None:
+def _send_confirmation_link(payout: Payout, at: datetime) -> None:
     """Send the user the link of the confirmation page, once, through the robot added last."""
     user = payout.withdrawal.user
     robot = latest_robot_of(user)
@@ -134,23 +142,26 @@ def mark_sent(payout: Payout, at: datetime) -> None:
     payout.open_id, payout.app_id = payout.withdrawal.open_id, payout.withdrawal.app_id
 
 
-def fail_without_bill(payout: Payout, reason: str, at: datetime) -> None:
-    """Fail a payout that has no bill and will get none. A payout with an earlier bill is left to operators instead."""
+def end_without_bill(payout: Payout, reason: str, at: datetime) -> None:
+    """Fail a payout that has no bill and will get none, for this reason.
+
+    A payout whose bill WeChat Pay has reported before is left to operators as MISSING_BILL instead.
+    """
     with transaction.atomic():
         locked = _lock(payout.pk)
         if locked is None or locked.ended_at is not None:
             return
         if locked.provider_state:
-            leave_to_operators(locked, "微信支付有过这笔转账，现在查不到，请在商户平台核对后人工确认", at)
+            leave_to_operators(locked, MISSING_BILL, at)
         else:
             _end(locked, State.FAILED, note=reason, provider_state="", at=at)
             withdrawals.mark_failed(locked.withdrawal, reason=reason, at=at)
 
 
 def leave_to_operators(payout: Payout, note: str, at: datetime) -> None:
-    """Stop querying and sending a payout. A notify can still end it."""
-    logger.error("Payout %s is left to operators: WeChat Pay no longer reports its state", payout.pk)
-    Payout.objects.filter(pk=payout.pk, ended_at=None).update(needs_operator_at=at, note=note)
+    """Stop querying and sending a payout. A notification can still end it."""
+    if Payout.objects.filter(pk=payout.pk, ended_at=None).update(needs_operator_at=at, note=note):
+        logger.error("Payout %s is left to operators: WeChat Pay no longer reports its state", payout.pk)
 
 
 def decide(withdrawal_id: UUID, *, paid: bool, by: str, reason: str, at: datetime) -> None:

@@ -1,8 +1,9 @@
 """Calls to WeChat Pay for payouts: send, query, cancel.
 
-A payout is marked SENT before the call leaves. From then on WeChat Pay may know the number, so after any failure the
-next step is to query that number, or to send the same number again, to the same receiver. A refusal ends a payout only
-after a query has confirmed that WeChat Pay has no such bill.
+A payout is marked SENT before the call leaves. From then on WeChat Pay may have its bill, so after any failure the next step
+is to query the bill, or to send the transfer again with the same `out_bill_no` and receiver. A refusal ends a payout only
+after a query has confirmed that WeChat Pay has no such bill. `sent_at` is the moment of a payout's first call, `called_at`
+of its last one.
 """
 
 import logging
@@ -22,27 +23,29 @@ from integrations.wechat.pay import (
     NOT_FOUND,
     BadSignature,
     BillState,
-    NotRecognized,
-    Unclear,
-    UnusableNotify,
+    SignatureRejected,
+    UnclearBill,
+    UnusableNotification,
     WeChatPay,
 )
 
 __all__ = [
     "BadSignature",
-    "UnusableNotify",
-    "adapter",
+    "UnusableNotification",
     "cancel_unpaid_of",
-    "handle_notify",
+    "handle_notification",
     "query_next",
     "query_soon",
     "send_next",
+    "wechat_pay_client",
 ]
 
 logger = logging.getLogger(__name__)
 
 REMARK = "群收益提现"
-LEASE = timedelta(minutes=2)  # longer than a call takes
+# A lease covers one step: at most a query, a transfer and a second query, of WECHAT_PAY_TIMEOUT (10 s) and 3 s to connect
+# each. Should a step take longer, `_record_call` keeps two workers from sending one payout.
+LEASE = timedelta(minutes=2)
 DUE_SOON = timedelta(seconds=10)  # a payout due within this time is not moved forward
 CALL_ARRIVES_WITHIN = timedelta(minutes=5)  # an older call can no longer arrive at WeChat Pay
 STUCK_AFTER = timedelta(minutes=30)  # WeChat Pay asks merchants to send a bill again after this time in one state
@@ -55,47 +58,53 @@ MERCHANT_ERRORS = {
     "NOT_ENOUGH": "商户余额不足，充值后自动继续",
     "NO_AUTH": "微信支付说商户没有转账权限，开通后自动继续",
 }
-NOT_RECOGNIZED = "微信支付不认我们的签名，请检查商户证书，改正后自动继续"
+SIGNATURE_REJECTED = "微信支付不认我们的签名，请检查商户证书，改正后自动继续"
 QUERY_PAYOUTS = "earnings.tasks.query_payouts"
 State = Payout.State
 EARLY_STATES = {BillState.ACCEPTED, BillState.PROCESSING}
 
 
-def adapter() -> WeChatPay:
+def wechat_pay_client() -> WeChatPay:
     """Return the WeChat Pay client from the settings, with its keys loaded."""
     return WeChatPay.from_settings()
 
 
 def _claim(states: list[PayoutState], at: datetime) -> Payout | None:
-    """Lease the payout in one of these states that has been due longest, so that no other worker processes it."""
+    """Lease the payout in one of these states that has been due longest. Returns None when none is due.
+
+    The lease is `due_at`: until then no worker claims the payout again, and then it is due, also if its worker was killed.
+    A transfer without a result is sent again only after a compare-and-set of `called_at` (`_record_call`), so a worker that
+    has lost its lease does not send after another one did.
+    A PREPARED payout is claimed and marked SENT only with the permission to send it.
+    """
     with transaction.atomic():
         due = Payout.objects.filter(state__in=states, due_at__lte=at, ended_at=None, needs_operator_at=None)
         locked = due.order_by("due_at").select_for_update(skip_locked=True, of=("self",))
         payout = locked.select_related("withdrawal").first()
         if payout is None:
             return None
+        if payout.state == State.PREPARED:
+            if not pauses.take_permission_to_send(at=at):
+                return None
+            state.mark_sent(payout, at)
         payout.due_at = at + LEASE
         payout.try_count += 1
-        if payout.state == State.PREPARED:
-            state.mark_sent(payout, at)
         payout.save()
         return payout
 
 
-def send_next(*, at: datetime, pay: WeChatPay) -> bool:
+def send_next(*, at: datetime, client: WeChatPay) -> bool:
     """Send one prepared payout. Returns False when none is due or payouts are paused.
 
     Raises OutsideError when WeChat Pay is unavailable; the caller then stops, because other payouts would fail too.
     """
-    if not Payout.objects.filter(state=State.PREPARED, due_at__lte=at).exists() or not pauses.may_send(at=at):
-        return False
     payout = _claim([State.PREPARED], at)
     if payout is not None:
-        _send(payout, pay, at)
+        _send(payout, client, at)
     return payout is not None
 
 
-def query_next(*, at: datetime, pay: WeChatPay) -> bool:
+def query_next(*, at: datetime, client: WeChatPay) -> bool:
     """Query one open payout. Returns False when none is due. Raises OutsideError like `send_next`."""
     payout = _claim([State.SENT, State.WAITING_USER], at)
     if payout is None:
@@ -103,16 +112,16 @@ def query_next(*, at: datetime, pay: WeChatPay) -> bool:
     if payout.called_at is not None and at - payout.called_at > QUERY_PERIOD:
         state.leave_to_operators(payout, "超过微信支付 30 天查询期限，请在商户平台核对后人工确认", at)
     else:
-        _query(payout, pay, at)
+        _query(payout, client, at)
     return True
 
 
-def _send(payout: Payout, pay: WeChatPay, at: datetime) -> None:
+def _send(payout: Payout, client: WeChatPay, at: datetime) -> None:
     if not payout.open_id:  # without a receiver nothing was or will be sent under this number
-        state.fail_without_bill(payout, "用户没有绑定微信，无法打款", at)
+        state.end_without_bill(payout, "用户没有绑定微信，无法打款", at)
         return
     try:
-        bill = pay.transfer(
+        bill = client.transfer(
             out_bill_no=payout.withdrawal.out_bill_no,
             openid=payout.open_id,
             app_id=payout.app_id,
@@ -120,25 +129,25 @@ def _send(payout: Payout, pay: WeChatPay, at: datetime) -> None:
             remark=REMARK,
         )
     except Refused as error:
-        _handle_refusal(payout, error, pay, at)
+        _handle_refusal(payout, error, client, at)
     except OutsideError as error:
         _handle_outside_error(payout, error, at)
     else:
         if bill.state not in EARLY_STATES:  # in an early state the merchant account may still be empty
-            pauses.end_provider_pause(at=at)
+            pauses.end_pause_by_wechat_pay(at=at)
         apply_bill(bill, at=at)
 
 
-def _handle_refusal(payout: Payout, refusal: Refused, pay: WeChatPay, at: datetime) -> None:
-    """Handle a refused transfer: pause, or query the number, because an earlier call may have created the bill."""
+def _handle_refusal(payout: Payout, refusal: Refused, client: WeChatPay, at: datetime) -> None:
+    """Handle a refused transfer: pause, or query the bill, because an earlier call may have created it."""
     if refusal.code in MERCHANT_ERRORS:
         _pause_all(payout, MERCHANT_ERRORS[refusal.code], at)
         return
     try:
-        bill = pay.query(payout.withdrawal.out_bill_no)
+        bill = client.query(payout.withdrawal.out_bill_no)
     except Refused as error:
         if error.code == NOT_FOUND:
-            state.fail_without_bill(payout, f"微信支付拒绝：{refusal.code}", at)
+            state.end_without_bill(payout, f"微信支付拒绝：{refusal.code}", at)
         else:
             _postpone(payout, str(error), at)
     except OutsideError as error:
@@ -149,11 +158,11 @@ def _handle_refusal(payout: Payout, refusal: Refused, pay: WeChatPay, at: dateti
 
 def _handle_outside_error(payout: Payout, error: OutsideError, at: datetime) -> None:
     """Postpone a payout after a call without a usable answer. Raises the error again unless it concerns this payout only."""
-    if isinstance(error, NotRecognized):
-        _pause_all(payout, NOT_RECOGNIZED, at)
+    if isinstance(error, SignatureRejected):
+        _pause_all(payout, SIGNATURE_REJECTED, at)
     else:
         _postpone(payout, str(error), at)
-    if not isinstance(error, Unclear):
+    if not isinstance(error, UnclearBill):
         raise error
 
 
@@ -163,34 +172,34 @@ def _pause_all(payout: Payout, reason: str, at: datetime) -> None:
     if pauses.open_pause() is None:
         logger.error("Payouts are paused: %s", reason)
         try:
-            pauses.pause_payouts(by=pauses.BY_PROVIDER, reason=reason, at=at, retry_at=at + pauses.RETRY_EVERY)
+            pauses.pause_payouts(by=pauses.BY_WECHAT_PAY, reason=reason, at=at, retry_at=at + pauses.RETRY_EVERY)
         except pauses.AlreadyPaused:
             logger.info("Payouts are paused already")
 
 
-def _query(payout: Payout, pay: WeChatPay, at: datetime) -> None:
+def _query(payout: Payout, client: WeChatPay, at: datetime) -> None:
     try:
-        bill = pay.query(payout.withdrawal.out_bill_no)
+        bill = client.query(payout.withdrawal.out_bill_no)
     except Refused as error:
         if error.code == NOT_FOUND:
-            _send_again(payout, pay, at)
+            _resend_without_bill(payout, client, at)
         else:
             _postpone(payout, str(error), at)
     except OutsideError as error:
         _handle_outside_error(payout, error, at)
     else:
-        pauses.end_provider_pause(at=at, reason=NOT_RECOGNIZED)
+        pauses.end_pause_by_wechat_pay(at=at, reason=SIGNATURE_REJECTED)
         still_open = apply_bill(bill, at=at)
         if still_open is not None:
-            _cancel_or_repeat(still_open, pay, at)
+            _cancel_or_resend(still_open, client, at)
 
 
-def _cancel_or_repeat(payout: Payout, pay: WeChatPay, at: datetime) -> None:
-    """Cancel a bill that has waited too long for its user, or repeat a transfer that makes no progress."""
+def _cancel_or_resend(payout: Payout, client: WeChatPay, at: datetime) -> None:
+    """Cancel a bill that has waited too long for its user, or send a transfer again that makes no progress."""
     if payout.provider_state == BillState.WAIT_USER_CONFIRM and _is_to_be_cancelled(payout, at):
-        _cancel(payout, pay, at)
-    elif _is_to_be_repeated(payout, at):
-        _repeat(payout, pay, at)
+        _cancel(payout, client, at)
+    elif _is_to_be_resent(payout, at):
+        _resend_with_bill(payout, client, at)
 
 
 def _is_to_be_cancelled(payout: Payout, at: datetime) -> bool:
@@ -198,10 +207,10 @@ def _is_to_be_cancelled(payout: Payout, at: datetime) -> bool:
     return is_too_late or payout.cancel_asked_at is not None
 
 
-def _cancel(payout: Payout, pay: WeChatPay, at: datetime) -> None:
+def _cancel(payout: Payout, client: WeChatPay, at: datetime) -> None:
     """Cancel a bill. A refusal may mean that its state has changed, so the payout is queried again later."""
     try:
-        bill = pay.cancel(payout.withdrawal.out_bill_no)
+        bill = client.cancel(payout.withdrawal.out_bill_no)
     except Refused as error:
         _postpone(payout, f"微信支付没有撤销：{error.code}", at)
     except OutsideError as error:
@@ -210,8 +219,8 @@ def _cancel(payout: Payout, pay: WeChatPay, at: datetime) -> None:
         apply_bill(bill, at=at)
 
 
-def _is_to_be_repeated(payout: Payout, at: datetime) -> bool:
-    """Return whether the transfer has to be sent again.
+def _is_to_be_resent(payout: Payout, at: datetime) -> bool:
+    """Return whether the transfer of an existing bill has to be sent again.
 
     `package_info`, which the user needs to confirm, comes only in the answer to a transfer. A bill that found the
     merchant account empty continues only when the transfer is sent again.
@@ -224,16 +233,18 @@ def _is_to_be_repeated(payout: Payout, at: datetime) -> bool:
     return is_stuck and payout.provider_state in EARLY_STATES
 
 
-def _repeat(payout: Payout, pay: WeChatPay, at: datetime) -> None:
-    """Send the same transfer again unless payouts are paused. WeChat Pay answers with the existing bill."""
-    if not pauses.may_send(at=at):
+def _resend_with_bill(payout: Payout, client: WeChatPay, at: datetime) -> None:
+    """Send the transfer of an existing bill again, unless payouts are paused. WeChat Pay answers with that bill."""
+    if not pauses.take_permission_to_send(at=at):
         return
+    # For a bill that waits for its user the call only fetches `package_info`. It is not recorded, because CANCEL_AFTER and
+    # QUERY_PERIOD count from `called_at`, and the call does not renew the bill.
     if payout.provider_state == BillState.WAIT_USER_CONFIRM or _record_call(payout, at):
-        _send(payout, pay, at)
+        _send(payout, client, at)
 
 
 def _record_call(payout: Payout, at: datetime) -> bool:
-    """Record a new call by compare-and-set. Returns False when another worker called after our lease expired."""
+    """Set `called_at` to a new call, by compare-and-set. Returns False when another worker called after our lease ended."""
     unchanged = Payout.objects.filter(pk=payout.pk, state=payout.state, called_at=payout.called_at)
     return bool(unchanged.update(called_at=at))
 
@@ -262,25 +273,29 @@ def query_soon(withdrawal_id: UUID, *, at: datetime) -> None:
         start_soon(QUERY_PAYOUTS)
 
 
-def _send_again(payout: Payout, pay: WeChatPay, at: datetime) -> None:
-    """Send the same number again when WeChat Pay does not know it and the last call can no longer arrive."""
+def _resend_without_bill(payout: Payout, client: WeChatPay, at: datetime) -> None:
+    """Send a transfer again for which WeChat Pay has no bill, when the last call can no longer arrive."""
     if payout.called_at is not None and at - payout.called_at < CALL_ARRIVES_WITHIN:
         _postpone(payout, "微信支付还不知道这笔转账", at, until=payout.called_at + CALL_ARRIVES_WITHIN)
-    elif payout.cancel_asked_at is not None or payout.provider_state:
-        state.fail_without_bill(payout, "账号已被封，打款已撤销", at)
-    elif not pauses.may_send(at=at):
+    elif payout.provider_state:
+        state.leave_to_operators(payout, state.MISSING_BILL, at)
+    elif payout.cancel_asked_at is not None:
+        state.end_without_bill(payout, "账号已被封，打款已撤销", at)
+    elif not pauses.take_permission_to_send(at=at):
         _postpone(payout, "打款暂停中", at, until=at + pauses.RETRY_EVERY)
     elif _record_call(payout, at):
-        _send(payout, pay, at)
+        _send(payout, client, at)
 
 
 def _postpone(payout: Payout, note: str, at: datetime, *, until: datetime | None = None) -> None:
     open_states = [State.SENT, State.WAITING_USER]
     Payout.objects.filter(pk=payout.pk, state__in=open_states).update(
-        note=note[:200], due_at=until or at + state.query_delay(payout)
+        note=note[:200], due_at=until or at + state.delay_until_query(payout)
     )
 
 
-def handle_notify(headers: Mapping[str, str], body: bytes, *, at: datetime, pay: WeChatPay | None = None) -> None:
-    """Apply WeChat Pay's notify about the end of a bill. Raises the errors of `WeChatPay.read_notify`."""
-    apply_bill((pay or WeChatPay.from_settings()).read_notify(headers, body), at=at)
+def handle_notification(
+    headers: Mapping[str, str], body: bytes, *, at: datetime, client: WeChatPay | None = None
+) -> None:
+    """Apply WeChat Pay's notification about the end of a bill. Raises the errors of `WeChatPay.read_notification`."""
+    apply_bill((client or wechat_pay_client()).read_notification(headers, body), at=at)

@@ -1,4 +1,4 @@
-"""View of WeChat Pay's notifies."""
+"""View of WeChat Pay's notifications."""
 
 import logging
 from typing import ClassVar
@@ -20,11 +20,11 @@ logger = logging.getLogger(__name__)
 
 
 class PayNotifyViews(OperationViews[Payout]):
-    """Notifies of WeChat Pay about the end of a transfer, authenticated by their signature."""
+    """Notifications of WeChat Pay about the end of a transfer, authenticated by their signature."""
 
     authentication_classes = ()
     permission_classes = (Anyone,)
-    # WeChat Pay repeats a notify for a day after any status but 2xx.
+    # WeChat Pay repeats a notification for a day after any status but 2xx.
     own_statuses: ClassVar = {"401": Code.UNAUTHENTICATED, "400": Code.BAD_REQUEST}
 
     @operation(
@@ -35,12 +35,12 @@ class PayNotifyViews(OperationViews[Payout]):
     )
     def create(self, request: Request) -> Response:
         try:
-            worker.handle_notify(request.headers, request.body, at=timezone.now())
+            worker.handle_notification(request.headers, request.body, at=timezone.now())
         except worker.BadSignature:
             refusal = Answer(None, {}, "签名无效", Code.UNAUTHENTICATED)
             return Response(refusal, status=status.HTTP_401_UNAUTHORIZED)
-        except worker.UnusableNotify as error:
-            text = "WeChat Pay signed a notify that cannot be used: %s"
+        except worker.UnusableNotification as error:
+            text = "WeChat Pay signed a notification that cannot be used: %s"
             logger.error(text, error.why)  # noqa: TRY400 - the reason is enough, and the traceback contains the body
             refusal = Answer(None, {}, error.why, Code.BAD_REQUEST)
             return Response(refusal, status=status.HTTP_400_BAD_REQUEST)

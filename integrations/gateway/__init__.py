@@ -6,11 +6,17 @@ An event goes through these steps:
 2. `inbox` stores the events of a POST, each `event_id` once, before the POST is answered.
 3. `claiming` locks waiting events that may be handled now: the first of an ordering key, or up to 100 events of a command
    with bulk handlers, in the order of their keys.
-4. `handling` calls the handlers that apps registered in `subscriptions`, in one transaction with the new status.
+4. `handling` calls the handlers that apps subscribed in `subscriptions`, in one transaction with the new status.
 5. `payloads` and `subscriptions.text_field` read the fields of a body for the handlers.
 
 A worker that is killed in step 3 or 4 leaves nothing behind: PostgreSQL rolls its transaction back, and the next worker
-handles the event. A failed event is tried five times; then it is FAILED and waits for an operator.
+handles the event. The attempt is rolled back too, so it is not counted. This is accepted: a kill is taken for one by a
+deployment or the server, which must not use up the attempts of an event, and counting beforehand would cost a commit for
+each. An event that itself kills its worker is therefore tried without end, and blocks its ordering key; exceptions are
+caught and counted.
+
+A failed event is tried five times; then it is FAILED and waits for an operator. It no longer delays the events of its
+ordering key, so an event that an operator replays is handled after events that came later.
 
 A call is described by `calls`. `client` makes one call and waits for the answer; `pool` makes many at once for the
 senders of `robots.outbox`. A call whose result a killed process did not store is made again under the same

@@ -5,7 +5,7 @@ claim reads one window of the backlog, so its cost depends neither on how many e
 they have. It locks only the events that it returns.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import takewhile
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import orjson
 
 from config.platform import db
-from integrations.gateway.subscriptions import Event, bulk_subscribers_of
+from integrations.gateway.subscriptions import Event, bulk_handlers_of
 from integrations.models import GatewayEvent
 
 BATCH = 100
@@ -21,8 +21,8 @@ BATCH = 100
 FIRST_WINDOW, WINDOW = 200, 2_000
 _STATUSES = db.enum_params(event=GatewayEvent.Status)
 
-# The table's statistics are older than a sudden flood of events. By them, the planner takes a bitmap scan with a sort of
-# all waiting events for as cheap as an index scan in the order of ids.
+# In a sudden flood of events the table's statistics are out of date. The planner then estimates that a bitmap scan and a sort
+# of all waiting events cost no more than an index scan in the order of ids, so bitmap scans are switched off.
 _SELECT_WINDOW = """
 SET LOCAL enable_bitmapscan = off;
 SELECT id, command, lane, after_lane, retry_at <= %(at)s FROM integrations_gatewayevent
@@ -34,7 +34,8 @@ SELECT k.lane, (
     WHERE e.status = %(event_waiting)s AND e.lane = k.lane ORDER BY e.id LIMIT 1)
 FROM unnest(%(keys)s::text[]) AS k(lane)
 """
-# No status is lower than WAITING. "<=" makes the planner use the primary key instead of an index of the waiting events.
+# WAITING is the lowest status, so "<=" selects the same rows as "=". The partial indexes of waiting events do not match "<=",
+# so the planner uses the primary key.
 _LOCK = """
 RESET enable_bitmapscan;
 SELECT id, lane, event_id, command, body, received_at, try_count FROM integrations_gatewayevent
@@ -92,21 +93,26 @@ def _ready_batches(waiting: Iterable[WaitingEvent], after: int) -> Iterator[KeyB
     """
     by_key: dict[str | int, list[WaitingEvent]] = {}
     for event in waiting:
-        by_key.setdefault(event.ordering_key or event.id, []).append(event)
+        by_key.setdefault(event.ordering_key or event.id, []).append(event)  # without a key, each event is its own
     oldest = {key: events[0].id for key, events in by_key.items()}
-    if after:
+    if after:  # the window does not begin at the front, so older events of these keys may be outside it
         firsts = [events[0] for events in by_key.values()]
         oldest |= _oldest({key for first in firsts for key in (first.ordering_key, first.depends_on_key) if key})
     for key, events in by_key.items():
-        first = events[0]
-        if first.is_due and oldest[key] == first.id and oldest.get(first.depends_on_key, first.id) >= first.id:
+        if events[0].is_due and _is_oldest(events[0], key, oldest):
             yield _batch(events)
+
+
+def _is_oldest(event: WaitingEvent, key: str | int, oldest: Mapping[str | int, int]) -> bool:
+    """Return whether no older event of its ordering key, or of the key that it depends on, is waiting."""
+    oldest_it_depends_on = oldest.get(event.depends_on_key, event.id)
+    return oldest[key] == event.id and oldest_it_depends_on >= event.id
 
 
 def _batch(events: KeyBatch) -> KeyBatch:
     """Return the first event, with those behind it that a bulk handler may take together with it."""
     first = events[0]
-    if not bulk_subscribers_of(first.command):
+    if not bulk_handlers_of(first.command):
         return events[:1]
     following = takewhile(
         lambda event: event.command == first.command and event.is_due and not event.depends_on_key, events[1:]
@@ -121,8 +127,8 @@ def _oldest(keys: Iterable[str]) -> dict[str | int, int]:
 
 
 def _lock(batches: Sequence[KeyBatch], at: datetime) -> list[ClaimedEvent]:
-    """Lock what is free of these batches of one command. A batch ends before its first event that is locked elsewhere."""
-    is_bulk = bool(bulk_subscribers_of(batches[0][0].command))
+    """Lock the free events of these batches of one command. A batch ends before its first event that is locked elsewhere."""
+    is_bulk = bool(bulk_handlers_of(batches[0][0].command))
     params = {
         **_STATUSES,
         "ids": [event.id for batch in batches for event in batch],

@@ -19,7 +19,7 @@ from config.errors import Refusal
 from config.platform import db
 from config.platform.logging import masked
 from integrations.gateway.claiming import ClaimedEvent, claim_events
-from integrations.gateway.subscriptions import EventIgnored, bulk_subscribers_of, subscribers_of
+from integrations.gateway.subscriptions import EventIgnored, bulk_handlers_of, handlers_of
 from integrations.http import storable
 from integrations.models import GatewayEvent
 
@@ -29,7 +29,7 @@ MAX_ATTEMPTS = 5
 RETRY_AFTER = (1, 5, 30, 120)  # seconds after the first, second … failure
 WINDOW_TIME = timedelta(seconds=1)  # spent in one window of the backlog before the front is read again
 Status = GatewayEvent.Status
-handler_slots = BoundedSemaphore(settings.INBOX_THREADS)
+handler_threads = BoundedSemaphore(settings.INBOX_THREADS)
 
 _FINISH = """
 UPDATE integrations_gatewayevent e
@@ -51,16 +51,16 @@ class Outcome:
 
 
 def handle_waiting() -> int:
-    """Handle every event that can be handled now. Returns how many were handled.
+    """Handle every event that can be handled now. Returns the number of attempts, failed ones included.
 
     A process does this in INBOX_THREADS threads at most, so a flood of events leaves its other threads free.
     """
-    if not handler_slots.acquire(blocking=False):
+    if not handler_threads.acquire(blocking=False):
         return 0
     try:
         return _handle_all()
     finally:
-        handler_slots.release()
+        handler_threads.release()
 
 
 def _handle_all() -> int:
@@ -75,13 +75,16 @@ def _handle_all() -> int:
             continue
         if not handled and not next_after:
             return count
-        after, entered_at = 0 if handled else next_after, at  # an event in front that failed may be due again
+        # After WINDOW_TIME in one window begin at the front again, where a failed event may be due for another attempt.
+        after = 0 if handled else next_after
+        entered_at = at
 
 
 def handle_batch(*, at: datetime, after: int = 0) -> tuple[int, int]:
     """Handle the next event after this id, and many others of its command if that has bulk handlers.
 
-    Returns how many were handled, and the id after which the next window begins (0 when there is none).
+    Returns the number of attempts, failed ones included, and the id after which the next window begins (0 when there is
+    none).
     """
     with transaction.atomic():
         events, next_after = claim_events(at=at, after=after)
@@ -106,7 +109,7 @@ def _outcomes(events: Sequence[ClaimedEvent]) -> list[Outcome]:
 def _handle_in_bulk(events: Sequence[ClaimedEvent]) -> Mapping[str, str] | None:
     """Call the bulk handlers. Returns the reasons of the ignored events by event_id, or None when nothing was done."""
     command = events[0].event.command
-    handlers = bulk_subscribers_of(command)
+    handlers = bulk_handlers_of(command)
     if not handlers:
         return None
     remaining = [claimed.event for claimed in events]
@@ -123,7 +126,10 @@ def _handle_in_bulk(events: Sequence[ClaimedEvent]) -> Mapping[str, str] | None:
 
 
 def _handle_one_by_one(events: Sequence[ClaimedEvent]) -> list[Outcome]:
-    """Handle each event by itself. Leave out the events behind one of the same ordering key that is to be retried."""
+    """Handle each event by itself. Events behind one of the same ordering key that is to be retried stay WAITING.
+
+    They have no outcome, so their rows are not changed.
+    """
     outcomes: list[Outcome] = []
     blocked_keys: set[str] = set()
     for claimed in events:
@@ -135,12 +141,13 @@ def _handle_one_by_one(events: Sequence[ClaimedEvent]) -> list[Outcome]:
 
 
 def _handle(claimed: ClaimedEvent) -> Outcome:
-    handlers = subscribers_of(claimed.event.command)
+    handlers = handlers_of(claimed.event.command)
     if not handlers:
         return Outcome(claimed, Status.UNKNOWN, "没有处理该命令的程序")
     try:
         with transaction.atomic():
             notes = [note for handler in handlers if (note := handler(claimed.event))]
+    # A Refusal is an answer of our own rules, the same for every attempt, so the event is not tried again.
     except (EventIgnored, Refusal) as reason:
         return Outcome(claimed, Status.IGNORED, str(reason))
     except Exception:  # noqa: BLE001 - an error of one event must not end the loop over the others

@@ -1,4 +1,7 @@
-"""The inbox: stores the gateway's events unchanged before they are answered. `integrations.gateway.handling` handles them."""
+"""The inbox: stores the gateway's events unchanged, before the POST that brought them is answered.
+
+`integrations.gateway.handling` handles them afterwards.
+"""
 
 import hashlib
 import math
@@ -20,10 +23,10 @@ from integrations.models import GatewayEvent
 HANDLE_EVENTS = "integrations.tasks.handle_events"
 KEEP_HANDLED, KEEP_UNRESOLVED = timedelta(days=30), timedelta(days=90)
 MAX_DEPTH = 50  # levels of nesting that are stored
-_GROUP_COMMANDS_BY_ID = {"group_info": "id"}
-_DEPEND_ON_USER = {"wait_for_bind", "bind_group_success"}
+_GROUP_FIELD_OF_COMMAND = {"group_info": "id"}  # by default "group_id"
+_COMMANDS_AFTER_USER = {"wait_for_bind", "bind_group_success"}
 # A ban and its replacement may name different robots, but the replacement has to be handled after the ban.
-_BANS = {"abnormal_robot", "abnormal_robot_replaced"}
+_BAN_COMMANDS = {"abnormal_robot", "abnormal_robot_replaced"}
 
 # Events get their ids in the order of arrival, but are inserted in the order of their event_ids, so that two POSTs of
 # the same events in different order do not deadlock.
@@ -51,15 +54,15 @@ DELETE FROM integrations_gatewayevent WHERE ctid = ANY(ARRAY(
 
 def ordering_keys_of(command: str, body: Any) -> tuple[str, str]:
     """Return the key in whose order the event is handled, and a second key whose earlier events have to come first."""
-    if command in _BANS:
+    if command in _BAN_COMMANDS:
         return "bans", ""
     first = next(filter(_names_group, body), None) if isinstance(body, list) else body
     if not isinstance(first, dict):
         return "", ""
-    group = _code(first.get(_GROUP_COMMANDS_BY_ID.get(command, "group_id")))
+    group = _code(first.get(_GROUP_FIELD_OF_COMMAND.get(command, "group_id")))
     user = _code(first.get("user_id"))
     if group:
-        return f"g:{group}", f"u:{user}" if user and command in _DEPEND_ON_USER else ""
+        return f"g:{group}", f"u:{user}" if user and command in _COMMANDS_AFTER_USER else ""
     if user:
         return f"u:{user}", ""
     robot = _code(first.get("robot_id"))
@@ -90,9 +93,10 @@ def store(events: Sequence[Mapping[str, Any]], *, at: datetime) -> int:
 
 
 def store_refused(items: Sequence[tuple[Any, str]], *, at: datetime) -> None:
-    """Store items that were posted as events and are none, with the reason, for operators. Equal items are stored once."""
+    """Store posted items that are not valid events, with the reason, for operators. Equal items are stored once."""
     rows = []
     for item, reason in items:
+        # An object with a repeated name has no unambiguous content, so only that name is stored.
         cleaned = clean({"repeated": item.field} if isinstance(item, Ambiguous) else item)
         body = cleaned if isinstance(cleaned, dict) else {"item": cleaned}
         command = body.get("command")

@@ -93,7 +93,7 @@ class Slot:
         except OutsideError as outside_error:
             error = outside_error
         except Exception as exception:
-            logger.exception("An answer of the gateway cannot be understood")
+            logger.exception("An answer of the gateway cannot be read, so the outcome of its call is unknown")
             error = OutcomeUnknown(SYSTEM, type(exception).__name__)
         return CallResult(self.key, error)
 
@@ -199,7 +199,9 @@ class GatewayPool:
         while self._waiting and (self._free or self._closed or self._waiting[0].stale_at < now):
             submitted = self._waiting.popleft()
             if self._closed or submitted.stale_at < now:
-                self._finished.append(CallResult(submitted.key, NotCalled(SYSTEM, "not asked")))
+                self._finished.append(
+                    CallResult(submitted.key, NotCalled(SYSTEM, "no free slot in time, or the pool closes"))
+                )
             else:
                 self._start(submitted)
 
@@ -209,7 +211,7 @@ class GatewayPool:
         try:
             slot.prepare(submitted)
         except Exception as error:
-            logger.exception("A call of the gateway cannot be made")
+            logger.exception("A call to the gateway cannot be encoded and counts as a failed attempt")
             self._free.append(slot)
             self._finished.append(CallResult(submitted.key, Unavailable(SYSTEM, type(error).__name__)))
         else:

@@ -1,6 +1,7 @@
 """The handlers of the robot gateway's events.
 
-Apps register handlers in their `subscribers.py`, which `integrations.apps` loads in the order of INSTALLED_APPS.
+Apps register handlers with `subscribe` in their `subscribers.py`, which `integrations.apps` loads in the order of
+INSTALLED_APPS.
 The handlers of one command run in that order, all in the transaction that marks the event as handled.
 """
 
@@ -15,8 +16,8 @@ from config.errors import BadRequest
 Handler = Callable[["Event"], str | None]
 # A bulk handler takes many events and returns the reasons of those that are to be ignored, by event_id.
 BulkHandler = Callable[[Sequence["Event"]], Mapping[str, str]]
-_subscribers: dict[str, list[Handler]] = {}
-_bulk_subscribers: dict[str, list[BulkHandler]] = {}
+_handlers: dict[str, list[Handler]] = {}
+_bulk_handlers: dict[str, list[BulkHandler]] = {}
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def subscribe(command: str) -> Callable[[Handler], Handler]:
     """Register the decorated function as a handler of every event of `command`."""
 
     def register(handler: Handler) -> Handler:
-        _subscribers.setdefault(command, []).append(handler)
+        _handlers.setdefault(command, []).append(handler)
         return handler
 
     return register
@@ -60,22 +61,22 @@ def subscribe_in_bulk(command: str) -> Callable[[BulkHandler], BulkHandler]:
             for reason in handler([event]).values():
                 raise EventIgnored(reason)
 
-        _subscribers.setdefault(command, []).append(handle_one)
-        _bulk_subscribers.setdefault(command, []).append(handler)
+        _handlers.setdefault(command, []).append(handle_one)
+        _bulk_handlers.setdefault(command, []).append(handler)
         return handler
 
     return register
 
 
-def subscribers_of(command: str) -> list[Handler]:
+def handlers_of(command: str) -> list[Handler]:
     """Return the handlers of `command` in their order, none for an unknown command."""
-    return _subscribers.get(command, [])
+    return _handlers.get(command, [])
 
 
-def bulk_subscribers_of(command: str) -> list[BulkHandler]:
+def bulk_handlers_of(command: str) -> list[BulkHandler]:
     """Return the bulk handlers of `command`, none unless every handler of it takes many events at once."""
-    handlers = _bulk_subscribers.get(command, [])
-    return handlers if len(handlers) == len(subscribers_of(command)) else []
+    handlers = _bulk_handlers.get(command, [])
+    return handlers if len(handlers) == len(handlers_of(command)) else []
 
 
 def text_field(body: Any, name: str, *, required: bool = True, max_length: int = 128) -> str:

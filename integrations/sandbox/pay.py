@@ -1,4 +1,4 @@
-"""A fake of WeChat Pay: it verifies our signatures, signs its answers and notifies, and pays a bill number once."""
+"""A fake of WeChat Pay: it verifies our signatures, signs its answers and notifications, and pays a bill number once."""
 
 import base64
 import hashlib
@@ -216,8 +216,8 @@ class FakeWeChatPay:
         if bill.get("notify_url"):
             threading.Thread(target=self._post_notify, args=(bill,), daemon=True).start()
 
-    def notify_of(self, number: str) -> tuple[bytes, dict[str, str]]:
-        """Return the body and the signed headers of a notify about a bill."""
+    def notification_of(self, number: str) -> tuple[bytes, dict[str, str]]:
+        """Return the body and the signed headers of a notification about a bill."""
         return self._notify_request(self.state.bills[number])
 
     def _notify_request(self, bill: dict[str, Any]) -> tuple[bytes, dict[str, str]]:
@@ -261,7 +261,7 @@ def _created(bill: dict[str, Any]) -> dict[str, Any]:
 
 
 def _public(bill: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of a bill that queries and notifies have."""
+    """Return the fields of a bill that queries and notifications have."""
     return {
         "out_bill_no": bill["out_bill_no"],
         "transfer_bill_no": bill["transfer_bill_no"],

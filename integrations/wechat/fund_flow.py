@@ -47,13 +47,13 @@ class Unreadable(OutsideError):
 
 @dataclass(frozen=True)
 class Flow:
-    """A line of the bill: the bill number and the amount that left the merchant account (negative: it came back).
+    """A line of the file: the transfer's `out_bill_no`, and the amount that left the account (negative: it came back).
 
     `unknown` names the kind of a line that may or may not be a transfer.
     """
 
     out_bill_no: str
-    left_fen: int
+    outflow_fen: int
     unknown: str = ""
 
 

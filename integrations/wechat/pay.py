@@ -1,6 +1,6 @@
-"""The client of WeChat Pay v3, merchant transfer in the user-confirmation mode: bills, queries, notifies, fund flow.
+"""The client of WeChat Pay v3, merchant transfer in the user-confirmation mode: bills, queries, notifications, fund flow.
 
-Requests are signed with the merchant's key. Answers and notifies are accepted only with the signature of a key of WeChat
+Requests are signed with the merchant's key. Answers and notifications are accepted only with the signature of a key of WeChat
 Pay. Several keys may be valid at once, as while a merchant moves from platform certificates to the public key.
 https://pay.weixin.qq.com/doc/v3/merchant/4012711988
 """
@@ -78,16 +78,19 @@ class BadSignature(OutsideError):
         super().__init__(SYSTEM, "signature does not verify")
 
 
-class UnusableNotify(OutsideError):
-    """A notify that WeChat Pay signed and that cannot be used here. `why` goes into the answer."""
+class UnusableNotification(OutsideError):
+    """A notification that WeChat Pay signed and that cannot be used here. `why` goes into the answer."""
 
     def __init__(self, why: str) -> None:
         self.why = why
         super().__init__(SYSTEM, why)
 
 
-class NotRecognized(OutcomeUnknown):
-    """WeChat Pay could not verify our signature.
+# After a call that is neither done nor Refused nor Unavailable, the outcome is unknown, and the bill has to be queried. The
+# class shows which other calls would fare the same: those of all payouts until a setting is corrected (SignatureRejected),
+# none (UnclearBill), or for a while those to this system (OutcomeUnknown itself: a timeout, a broken connection).
+class SignatureRejected(OutcomeUnknown):
+    """WeChat Pay could not verify our signature, so every call fails until the merchant's key or certificate is corrected.
 
     It does not sign such an answer, so the answer may come from anybody, and the state of the bill is unknown.
     """
@@ -96,8 +99,8 @@ class NotRecognized(OutcomeUnknown):
         super().__init__(SYSTEM, "HTTP 401, not signed by WeChat Pay")
 
 
-class Unclear(OutcomeUnknown):
-    """WeChat Pay answered about this bill with an unknown code or invalid content."""
+class UnclearBill(OutcomeUnknown):
+    """WeChat Pay's signed answer about one bill has an unknown error code or invalid content. Other bills are not affected."""
 
 
 @dataclass(frozen=True)
@@ -179,24 +182,24 @@ class WeChatPay:
         """Cancel a bill that its receiver has not confirmed, and return it."""
         return self._bill(self._call("POST", f"{BILLS}/out-bill-no/{out_bill_no}/cancel", {}), out_bill_no)
 
-    def read_notify(self, headers: Mapping[str, str], body: bytes) -> TransferBill:
-        """Return the bill of a notify.
+    def read_notification(self, headers: Mapping[str, str], body: bytes) -> TransferBill:
+        """Return the bill of a notification.
 
-        Raises BadSignature when WeChat Pay did not sign it, UnusableNotify when it is not about a transfer bill.
+        Raises BadSignature when WeChat Pay did not sign it, UnusableNotification when it is not about a transfer bill.
         """
         self._verify(headers, body)
         try:
-            notify = json.loads(body)
-            kind = str(notify.get("event_type") or TRANSFER_EVENTS)
+            notification = json.loads(body)
+            kind = str(notification.get("event_type") or TRANSFER_EVENTS)
             if not kind.startswith(TRANSFER_EVENTS):
-                raise UnusableNotify(f"这里只接收商家转账的通知，收到的是 {kind[:64]}")
-            content = json.loads(self._decrypted(notify["resource"]))
+                raise UnusableNotification(f"这里只接收商家转账的通知，收到的是 {kind[:64]}")
+            content = json.loads(self._decrypted(notification["resource"]))
             number = content["out_bill_no"]
             if not isinstance(number, str):
-                raise UnusableNotify("通知里没有商家单号")
+                raise UnusableNotification("通知里没有商家单号")
             return self._bill(content, number)
-        except (ValueError, KeyError, TypeError, AttributeError, Unclear) as error:
-            raise UnusableNotify("通知的内容无法识别") from error
+        except (ValueError, KeyError, TypeError, AttributeError, UnclearBill) as error:
+            raise UnusableNotification("通知的内容无法识别") from error
 
     def _decrypted(self, resource: Mapping[str, str]) -> bytes:
         nonce, associated = resource["nonce"].encode(), (resource.get("associated_data") or "").encode()
@@ -204,7 +207,7 @@ class WeChatPay:
         try:
             return AESGCM(self.merchant.api_v3_key.encode()).decrypt(nonce, ciphertext, associated)
         except InvalidTag as error:
-            raise UnusableNotify("通知的内容无法解密，请检查 APIv3 密钥") from error
+            raise UnusableNotification("通知的内容无法解密，请检查 APIv3 密钥") from error
 
     def fund_flow(self, day: date) -> list[Flow] | None:
         """Return the transfers of that day's fund-flow file of the paying account, None when there is no file.
@@ -295,12 +298,12 @@ class WeChatPay:
         return "WECHATPAY2-SHA256-RSA2048 " + ",".join(f'{name}="{value}"' for name, value in parts.items())
 
     def _verify_response(self, response: requests.Response) -> None:
-        """Raise NotRecognized or OutcomeUnknown for a response without a valid signature, whatever its content."""
+        """Raise SignatureRejected or OutcomeUnknown for a response without a valid signature, whatever its content."""
         try:
             self._verify(response.headers, response.content)
         except BadSignature as error:
             if response.status_code == HTTPStatus.UNAUTHORIZED:
-                raise NotRecognized from error
+                raise SignatureRejected from error
             raise OutcomeUnknown(SYSTEM, f"HTTP {response.status_code}, not signed by WeChat Pay") from error
 
     def _verify(self, headers: Mapping[str, str], body: bytes) -> None:
@@ -322,9 +325,9 @@ class WeChatPay:
     def _bill(answer: dict[str, Any], out_bill_no: str) -> TransferBill:
         state, amount = answer.get("state"), answer.get("transfer_amount")
         if answer.get("out_bill_no", out_bill_no) != out_bill_no or not state or not isinstance(state, str):
-            raise Unclear(SYSTEM, "answer about no bill of ours")
+            raise UnclearBill(SYSTEM, "answer about no bill of ours")
         if amount is not None and (not isinstance(amount, int) or isinstance(amount, bool)):
-            raise Unclear(SYSTEM, "answer with an amount that is no number of fen")
+            raise UnclearBill(SYSTEM, "answer with an amount that is no number of fen")
         return TransferBill(
             out_bill_no=out_bill_no,
             state=state,
@@ -353,5 +356,5 @@ def _sha1(raw: bytes) -> str:
 def _refusal(code: str, message: str, certain: frozenset[str]) -> OutsideError:
     if code in certain:
         return Refused(SYSTEM, code, message)
-    unknown = OutcomeUnknown if code in BUSY_CODES else Unclear
+    unknown = OutcomeUnknown if code in BUSY_CODES else UnclearBill
     return unknown(SYSTEM, f"{code} {message}".strip())

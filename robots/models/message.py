@@ -172,8 +172,8 @@ class MessageAttempt(models.Model):
 
     class Outcome(models.TextChoices):
         DONE = "done", _("成功")
-        REFUSED = "refused", _("拒绝")
-        UNAVAILABLE = "unavailable", _("不可用")
+        REFUSED = "refused", _("拒绝")  # by the gateway's answer (`integrations.http.Refused`)
+        UNAVAILABLE = "unavailable", _("不可用")  # certainly not executed
         UNKNOWN = "unknown", _("结果未知")
 
     # The constraint below has the index. There is no foreign key constraint, because the statement that inserts an

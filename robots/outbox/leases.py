@@ -1,8 +1,9 @@
 """Leases of messages: claiming the messages that may be sent now, and releasing them.
 
-A claim commits a lease before the gateway is called, so no lock is held during the call. The messages of a killed sender
-are claimed again when their lease has ended, under the same `message_no`. Leases use PostgreSQL's clock, the only one
-that all senders share.
+A claim commits a lease before the gateway is called, so no lock is held during the call. The lease covers the rate limit, up
+to a second of waiting for a slot, the call, and storing the result: the settings refuse a SENDER_LEASE_SECONDS that is not
+five seconds longer than GATEWAY_TIMEOUT. The messages of a killed sender are claimed again when their lease has ended, and
+sent under the same `message_no`. Leases use PostgreSQL's clock, the only one that all senders share.
 """
 
 import uuid
@@ -24,10 +25,10 @@ _CONSTANTS = db.enum_params(message=OutboxMessage.Status, operation=Operation) |
 # A claim takes the first sendable message of each chat, if it is due. Later messages of the chat wait for it, also while
 # it is leased. A message with a later `not_before` does not delay the others. Removed and banned robots send nothing.
 #
-# The robot and the first message of a chat are selected row by row: the planner cannot turn scalar subqueries around, so
-# the scan in the order of ids ends as soon as the batch is full. Its statistics do not help, because the queue was empty
-# when they were collected. For the same reason the first message is selected by `is_sendable`, which only the index by
-# chat has as its condition; the planner would take any other partial index for as good.
+# The planner's statistics are of no use, because the queue was empty when they were collected. Therefore the robot and the
+# first message of a chat are scalar subqueries: PostgreSQL cannot convert them to joins, so it scans the messages in the
+# order of their ids and stops when the batch is full. The condition for the first message is `is_sendable`, because only
+# the partial index by chat has that condition; with another one the planner may choose a slower partial index.
 _CLAIM = """
 WITH scan_window AS MATERIALIZED (
     SELECT (SELECT id FROM robots_outboxmessage WHERE status = %(message_waiting)s AND NOT is_held AND id > %(after)s
@@ -101,7 +102,8 @@ def claim_messages(
 ) -> MessageClaim:
     """Claim the next messages behind `after`, at most one of each chat, in the order in which they were written.
 
-    SEND messages of `limited_robots` are left out, all SEND messages unless `may_send`. Other operations are claimed.
+    Leaves out the SEND messages of `limited_robots`, and every SEND message unless `may_send`. Other operations are claimed
+    in any case.
     """
     lease = str(uuid.uuid4())
     params = {

@@ -14,27 +14,27 @@ from redis.retry import Retry
 
 logger = logging.getLogger(__name__)
 
-WINDOW_SECONDS = 60
+PERIOD_SECONDS = 60
 RECONNECT_SECONDS = 1.0  # how often an unavailable Redis is tried again
 _JITTER_SECONDS = 1.5  # WeChat notices robots that send at regular intervals
 _JITTER_MILLISECONDS = range(int(_JITTER_SECONDS * 1000))
 
 # Each robot has a sorted set with the times of its last messages in milliseconds. The random delays from ARGV[5] on are
-# added to them, so that messages granted together do not leave the window together. The script grants up to `wanted`
-# messages in the sliding window and returns {granted, milliseconds until the next one is allowed}, by Redis' clock.
+# added to them, so that messages granted together do not leave the period together. The script grants up to `wanted`
+# messages in the sliding period and returns {granted, milliseconds until the next one is allowed}, by Redis' clock.
 _TAKE = """
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local window, limit, wanted = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - window)
+local period, limit, wanted = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - period)
 local free = limit - redis.call('ZCARD', KEYS[1])
 local granted = math.max(0, math.min(free, wanted))
 for i = 1, granted do redis.call('ZADD', KEYS[1], now + ARGV[4 + i], ARGV[4] .. ':' .. i) end
-redis.call('PEXPIRE', KEYS[1], window * 2)
+redis.call('PEXPIRE', KEYS[1], period * 2)
 local wait = 0
 if granted < wanted then
     local oldest = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
-    wait = oldest[2] and (oldest[2] + window - now) or window
+    wait = oldest[2] and (oldest[2] + period - now) or period
 end
 return {granted, wait}
 """
@@ -72,13 +72,15 @@ class RateLimiter:
             return dict(wanted)
         pipe = self.redis.pipeline(transaction=False)
         for code, count in wanted.items():
-            args = (WINDOW_SECONDS * 1000, self.per_minute, count, uuid.uuid4().hex)
+            args = (PERIOD_SECONDS * 1000, self.per_minute, count, uuid.uuid4().hex)
             delays = random.choices(_JITTER_MILLISECONDS, k=min(count, self.per_minute))  # noqa: S311 - no secret here
             pipe.eval(_TAKE, 1, f"wxrobot:pace:{code}", *args, *delays)
         try:
             answers = pipe.execute()
         except RedisError as error:
-            logger.warning("Redis does not answer (%s): robots are silent meanwhile", type(error).__name__)
+            logger.warning(
+                "Redis does not answer (%s): no robot sends a message until it does", type(error).__name__
+            )
             self.unavailable_until = time.monotonic() + RECONNECT_SECONDS
             return dict.fromkeys(wanted, 0)
         return {code: self._granted(code, *answer) for code, answer in zip(wanted, answers, strict=True)}

@@ -49,11 +49,14 @@ SELECT id FROM changed WHERE status <> %(message_waiting)s
 
 
 class AttemptResult(NamedTuple):
-    """The result of an attempt. No error: the gateway executed it. `fault`: the error of a receiver of the result."""
+    """The result of an attempt. No error: the gateway executed it.
+
+    `receiver_error` names the exception of a receiver of `message_finished`.
+    """
 
     message: ClaimedMessage
     error: OutsideError | None = None
-    fault: str = ""
+    receiver_error: str = ""
 
     @property
     def outcome(self) -> MessageAttempt.Outcome:
@@ -70,12 +73,14 @@ class AttemptResult(NamedTuple):
     @property
     def answer(self) -> str:
         text = "" if self.error is None else str(self.error)
-        return f"{_RECEIVER_FAILED}{self.fault} {text}".strip()[:500] if self.fault else text[:500]
+        return (
+            f"{_RECEIVER_FAILED}{self.receiver_error} {text}".strip()[:500] if self.receiver_error else text[:500]
+        )
 
     @property
     def status(self) -> OutboxMessage.Status:
         """The status of the message after the attempt: SENT, FAILED after the last attempt, else WAITING."""
-        if self.error is None and not self.fault:
+        if self.error is None and not self.receiver_error:
             return Status.SENT
         was_busy = self.message.try_count > len(RETRY_AFTER)  # only Busy allows so many attempts
         max_attempts = MAX_BUSY_ATTEMPTS if was_busy or isinstance(self.error, Busy) else len(RETRY_AFTER) + 1
@@ -91,13 +96,16 @@ class AttemptResult(NamedTuple):
 
     def columns(self, at: datetime) -> tuple[str, str, int, datetime | None]:
         """Return the outcome, the answer, the status and the time of the next attempt as they are stored."""
-        if self.error is None and not self.fault:
+        if self.error is None and not self.receiver_error:
             return _DONE  # nearly every attempt
         return self.outcome.value, self.answer, self.status.value, self.retry_at(at)
 
 
 def finish(results: list[AttemptResult], *, at: datetime) -> None:
-    """Store the results in one statement, and send `message_finished` for the messages that reached a final status."""
+    """Store the results of all attempts in one statement, also of those that are to be tried again.
+
+    `message_finished` is sent for the messages that reached a final status.
+    """
     with transaction.atomic():
         finished_ids = _store(results, at)
         finished = [_finished_message(result, at) for result in results if result.message.id in finished_ids]
@@ -105,13 +113,13 @@ def finish(results: list[AttemptResult], *, at: datetime) -> None:
             message_finished.send(OutboxMessage, messages=finished, at=at)
 
 
-def postpone(result: AttemptResult, *, fault: str, at: datetime) -> None:
+def postpone(result: AttemptResult, *, receiver_error: str, at: datetime) -> None:
     """Store a result for which a receiver of `message_finished` fails: as a failed attempt, without the signal.
 
     The message is tried again, and FAILED after the fifth attempt. The gateway executes a `message_no` once, so an
     operator may have it tried again when the receiver is repaired.
     """
-    _store([result._replace(fault=fault)], at)
+    _store([result._replace(receiver_error=receiver_error)], at)
 
 
 def _store(results: list[AttemptResult], at: datetime) -> set[int]:

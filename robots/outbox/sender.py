@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Any, Self
 
 from django.db import connection
 from django.db.utils import InterfaceError, OperationalError
@@ -32,22 +32,29 @@ LEASED_PER_SLOT = 4  # one message is under way, the next ones are ready
 RESULT_BATCH = 200  # results are stored together when there are so many …
 GATHER_SECONDS = 0.05  # … or when the first of them is so old
 STOP_SECONDS = 5.0  # how long a stopping sender waits for the calls under way
-BEFORE_MIDNIGHT = timedelta(seconds=5)  # a call that starts now may be executed as much later
+# A call may be executed by so much later than it is submitted, so daytime messages stop this long before midnight.
+QUIET_HOURS_MARGIN = timedelta(seconds=5)
 PAUSE_FACTOR = 4  # a claim that finds nothing is followed by a pause of so many times its own duration
 Operation = OutboxMessage.Operation
 
 
 def call_for(message: ClaimedMessage) -> GatewayCall:
-    """Return the gateway call of a message."""
+    """Return the gateway call of a message.
+
+    Two numbers are named `message_no`: the number of this message, under which the gateway sends its content once, and in
+    the content of a recall the number of the earlier message that is to be recalled.
+    """
     robot, group = message.robot_code, message.group_code
-    content = {**message.content, "message_no": message.message_no}
     match message.operation:
         case Operation.SEND if group:
+            content = _numbered_content(message)
             return calls.send_group_message(robot=robot, group=group, users=message.mentions, message=content)
         case Operation.SEND:
+            content = _numbered_content(message)
             return calls.send_private_message(robot=robot, user=message.user_code, message=content)
         case Operation.RECALL:
-            return calls.recall_message(robot=robot, message_no=str(message.content.get("message_no", "")))
+            recalled_message_no = str(message.content.get("message_no", ""))
+            return calls.recall_message(robot=robot, message_no=recalled_message_no)
         case Operation.BIND_GROUP:
             name = str(message.content.get("name", ""))
             return calls.bind_group(robot=robot, group=group, user=message.user_code, name=name)
@@ -56,6 +63,10 @@ def call_for(message: ClaimedMessage) -> GatewayCall:
             return calls.unbind_group(robot=robot, group=group, reason=reason)
         case _:
             return calls.sync_group_members(robot=robot, group=group)
+
+
+def _numbered_content(message: ClaimedMessage) -> dict[str, Any]:
+    return {**message.content, "message_no": message.message_no}
 
 
 class Sender:
@@ -68,9 +79,12 @@ class Sender:
         self.results: list[AttemptResult] = []  # not stored yet
         self.store_by = 0.0  # monotonic seconds: when the results are to be stored at the latest
         self.try_count = 0
-        self.after = 0  # the id after which the next claim of this round begins
-        self.has_found = False  # whether this round through the waiting messages has found any to send
-        self.claim_at = self.pause_until = 0.0  # monotonic seconds: when to claim next, and until when not to
+        # A round is a series of claims through all waiting messages.
+        self.claim_after = 0  # the id after which the next claim of this round begins
+        self.round_has_messages = False  # whether this round has found any that may be sent
+        # Both in monotonic seconds. A notification makes the next claim due at once, but not before `idle_until`, so that
+        # rounds that find nothing do not follow each other without a pause.
+        self.next_claim_at = self.idle_until = 0.0
         self.notified_at = 0.0
         self.tick_at = 0.0  # when to send the signal `sender_tick` next
 
@@ -83,7 +97,7 @@ class Sender:
 
     def notify(self) -> None:
         """Make the sender claim soon. Any thread may call it."""
-        self.notified_at, self.claim_at = time.monotonic(), 0.0
+        self.notified_at, self.next_claim_at = time.monotonic(), 0.0
         self.pool.interrupt()
 
     def run(self, stopped: Callable[[], bool]) -> None:
@@ -94,7 +108,7 @@ class Sender:
                 self._tick()
             except (OperationalError, InterfaceError) as error:
                 kind, text = type(error.__cause__ or error).__name__, str(error).partition("\n")[0]
-                logger.warning("The database does not do it (%s: %s); trying again", kind, text)
+                logger.warning("The database failed (%s: %s); the sender tries again each second", kind, text)
                 connection.close()
                 time.sleep(POLL_SECONDS)
         self._stop()
@@ -115,7 +129,8 @@ class Sender:
 
     def drain(self) -> int:
         """Send until nothing can be sent now. Returns the number of attempts."""
-        while self.leased or self.results or self.claim_at <= time.monotonic():
+        # A round that finds nothing moves the next claim into the future (`_end_round`).
+        while self.leased or self.results or self.next_claim_at <= time.monotonic():
             self._step()
         return self.try_count
 
@@ -124,7 +139,7 @@ class Sender:
         now = time.monotonic()
         if self.results and (len(self.results) >= RESULT_BATCH or now >= self.store_by or not self.leased):
             self._store()
-        wait = max(self.claim_at, self.pause_until) - now
+        wait = max(self.next_claim_at, self.idle_until) - now
         room = self.pool.concurrency * LEASED_PER_SLOT - len(self.leased)
         if room < min(BATCH, self.pool.concurrency * LEASED_PER_SLOT // 2):
             wait = POLL_SECONDS  # for results
@@ -138,31 +153,34 @@ class Sender:
         began = time.monotonic()
         claimed = claim_messages(
             at=timezone.now(),
-            after=self.after,
+            after=self.claim_after,
             limited_robots=self.rate_limiter.limited_robots(),
             may_send=self.rate_limiter.is_available(),
             batch=batch,
         )
-        allowed = self._within_rate(self._outside_quiet_hours(claimed.messages, timezone.now() + BEFORE_MIDNIGHT))
+        # Both steps end the leases of the messages that they leave out. The second one counts the others towards the limit.
+        sendable = self._release_for_quiet_hours(claimed.messages, timezone.now() + QUIET_HOURS_MARGIN)
+        allowed = self._take_rate_or_release(sendable)
         # The key has the lease: a message whose lease ended while the database was away may be claimed here again.
         self.leased.update(((message.id, message.lease), message) for message in allowed)
         self.pool.submit([((message.id, message.lease), call_for(message)) for message in allowed])
-        self.after, self.has_found = claimed.after, self.has_found or bool(allowed)
-        if not self.after:
+        self.claim_after = claimed.after
+        self.round_has_messages = self.round_has_messages or bool(allowed)
+        if not self.claim_after:
             self._end_round(began)
 
     def _end_round(self, began: float) -> None:
         """End a round through all waiting messages. When it found none to send, wait for a notification or a second."""
-        if not self.has_found:
+        if not self.round_has_messages:
             now = time.monotonic()
-            self.pause_until = now + min(POLL_SECONDS, (now - began) * PAUSE_FACTOR)
-            self.claim_at = now + POLL_SECONDS
+            self.idle_until = now + min(POLL_SECONDS, (now - began) * PAUSE_FACTOR)
+            self.next_claim_at = now + POLL_SECONDS
             if self.notified_at >= began:  # the new message may be behind the part that this round had read
-                self.claim_at = 0.0
-        self.has_found = False
+                self.next_claim_at = 0.0
+        self.round_has_messages = False
 
-    def _outside_quiet_hours(self, messages: list[ClaimedMessage], at: datetime) -> list[ClaimedMessage]:
-        """Return the messages that may be sent at this hour. In quiet hours, release the `by_day_only` until morning.
+    def _release_for_quiet_hours(self, messages: list[ClaimedMessage], at: datetime) -> list[ClaimedMessage]:
+        """Release the `by_day_only` messages until morning in quiet hours. Returns the messages that may be sent now.
 
         `not_before` already keeps these out of the quiet hours; a retry or a long queue brings them here.
         """
@@ -171,11 +189,12 @@ class Sender:
             return messages
         waiting = [message for message in messages if message.by_day_only]
         release(waiting, until=morning)
-        self.has_found = self.has_found or bool(waiting)  # messages behind these may be sendable now
+        # Messages behind these may be sendable now.
+        self.round_has_messages = self.round_has_messages or bool(waiting)
         return [message for message in messages if not message.by_day_only]
 
-    def _within_rate(self, messages: list[ClaimedMessage]) -> list[ClaimedMessage]:
-        """Return the messages within the rate limit and release the others. Only SEND counts towards the limit."""
+    def _take_rate_or_release(self, messages: list[ClaimedMessage]) -> list[ClaimedMessage]:
+        """Count the messages towards the rate limit and release those above it. Returns the others. Only SEND counts."""
         requested = Counter(message.robot_code for message in messages if message.operation == Operation.SEND)
         granted = self.rate_limiter.take(requested)
         allowed, over_limit = [], []
@@ -212,7 +231,7 @@ class Sender:
             self._store_one_by_one()
         self.try_count += len(self.results)
         self.results, self.store_by = [], 0.0
-        self.claim_at = 0.0  # the next messages of the same ordering keys may be sendable now
+        self.next_claim_at = 0.0  # the next messages of the same ordering keys may be sendable now
 
     def _store_one_by_one(self) -> None:
         """Store each result by itself. A message whose receiver fails is tried again like a failed one."""
@@ -222,8 +241,10 @@ class Sender:
             except (OperationalError, InterfaceError):
                 raise  # the results are stored when the database is back
             except Exception as error:
-                logger.exception("What became of message %s cannot be taken in", result.message.message_no)
-                postpone(result, fault=type(error).__name__, at=timezone.now())
+                logger.exception(
+                    "A receiver fails for the result of message %s, which is tried again", result.message.message_no
+                )
+                postpone(result, receiver_error=type(error).__name__, at=timezone.now())
 
 
 def drain() -> int:

@@ -136,7 +136,7 @@ def handling_messages() -> None:
 @contextmanager
 def idle_handlers() -> Iterator[None]:
     """Replace the handlers of group messages by one that does nothing."""
-    handlers = subscriptions.bulk_subscribers_of("group_message")
+    handlers = subscriptions.bulk_handlers_of("group_message")
     kept = handlers[:]
     handlers[:] = [_do_nothing] * len(kept)
     try:

@@ -1,4 +1,4 @@
-"""WeChat Pay's fund-flow bill as a file: every format in use is read, any other is refused."""
+"""WeChat Pay's fund flow as a file: every format in use is read, any other is refused."""
 
 import gzip
 from collections.abc import Callable

@@ -86,7 +86,7 @@ class Money(RuleBasedStateMachine):
         self.transaction = transaction.atomic()
         self.transaction.__enter__()
         self.sandbox.state.forget()
-        self.pay = worker.adapter()
+        self.client = worker.wechat_pay_client()
         self.now = timezone.now()
 
     @initialize(target=users)
@@ -177,7 +177,7 @@ class Money(RuleBasedStateMachine):
     def _process_payouts(self) -> None:
         for do_next in (worker.send_next, worker.query_next):
             with suppress(OutsideError):
-                while do_next(at=self.now, pay=self.pay):
+                while do_next(at=self.now, client=self.client):
                     pass
 
     @rule(end=st.sampled_from(["SUCCESS", "SUCCESS", "FAIL"]))
@@ -190,9 +190,9 @@ class Money(RuleBasedStateMachine):
     def wechat_pay_notifies(self, crash_at: int) -> None:
         system = next(system for name, system in self.sandbox.systems if name == "pay")
         for number in list(self.sandbox.state.bills):
-            raw, headers = system.notify_of(number)
+            raw, headers = system.notification_of(number)
             with crashing(crash_at):
-                worker.handle_notify(headers, raw, at=self.now, pay=self.pay)
+                worker.handle_notification(headers, raw, at=self.now, client=self.client)
 
     @rule(user=users, crash_at=crash)
     def block(self, user: User, crash_at: int) -> None:

@@ -1,16 +1,16 @@
-"""POST /wechat/pay/notify: WeChat Pay's notifies, authenticated by signature, in any order and number."""
+"""POST /wechat/pay/notify: WeChat Pay's notifications, authenticated by signature, in any order and number."""
 
 import pytest
 
 from earnings.tasks import send_payouts
 from tests.factories.money import available_and_withdrawing
 from tests.support.outside_system import set_fault
-from tests.support.payouts import notify, set_next_state, signed_notify, states_of
+from tests.support.payouts import notify, post_signed_notification, set_next_state, states_of
 
 pytestmark = pytest.mark.django_db
 
 
-def test_a_notify_ends_a_processing_payout(approved, sandbox):
+def test_a_notification_ends_a_processing_payout(approved, sandbox):
     set_next_state(sandbox, "PROCESSING")
     send_payouts()
     sandbox.state.note("bill", out_bill_no=approved.pk.hex, state="SUCCESS")
@@ -18,14 +18,14 @@ def test_a_notify_ends_a_processing_payout(approved, sandbox):
     assert states_of(approved) == (3, "succeeded")
 
 
-def test_a_repeated_notify_changes_nothing(approved, alice, sandbox):
+def test_a_repeated_notification_changes_nothing(approved, alice, sandbox):
     send_payouts()
     assert [notify(sandbox, approved) for _ in range(3)] == [200] * 3
     assert available_and_withdrawing(alice) == ("80.00", "0.00")
 
 
 @pytest.mark.parametrize("header", ["Wechatpay-Signature", "Wechatpay-Timestamp", "Wechatpay-Nonce"])
-def test_a_forged_notify_is_refused(approved, sandbox, header: str):
+def test_a_forged_notification_is_refused(approved, sandbox, header: str):
     set_next_state(sandbox, "PROCESSING")
     send_payouts()
     sandbox.state.note("bill", out_bill_no=approved.pk.hex, state="SUCCESS")
@@ -42,7 +42,7 @@ def test_notifies_after_the_end_change_nothing(approved, sandbox):
     assert states_of(approved) == (3, "succeeded")
 
 
-def test_a_notify_ends_a_payout_whose_answer_was_lost(approved, sandbox):
+def test_a_notification_ends_a_payout_whose_answer_was_lost(approved, sandbox):
     set_fault(sandbox, "pay", "drop_reply")
     send_payouts()
     sandbox.state.faults.clear()
@@ -50,7 +50,7 @@ def test_a_notify_ends_a_payout_whose_answer_was_lost(approved, sandbox):
     assert states_of(approved) == (3, "succeeded")
 
 
-def test_a_notify_signed_under_another_key_is_refused(approved, sandbox):
+def test_a_notification_signed_under_another_key_is_refused(approved, sandbox):
     send_payouts()
     assert notify(sandbox, approved, **{"Wechatpay-Serial": "PUB_KEY_ID_OTHER"}) == 401
 
@@ -75,8 +75,8 @@ BILL = {"out_bill_no": "0" * 32, "state": "SUCCESS", "transfer_amount": 2000}
     ],
     ids=str,
 )
-def test_a_signed_notify_without_a_bill_is_400_so_that_it_is_repeated(sandbox, payload):
-    status, answer = signed_notify(sandbox, payload)
+def test_a_signed_notification_without_a_bill_is_400_so_that_it_is_repeated(sandbox, payload):
+    status, answer = post_signed_notification(sandbox, payload)
     assert (status, answer["code"]) == (400, 1403)
     assert "签名" not in answer["description"]
 
@@ -93,25 +93,25 @@ def test_a_signed_notify_without_a_bill_is_400_so_that_it_is_repeated(sandbox, p
     ],
     ids=str,
 )
-def test_a_signed_notify_that_cannot_be_decrypted_is_400_so_that_it_is_repeated(sandbox, changed: dict):
-    status, answer = signed_notify(sandbox, BILL, **changed)
+def test_a_signed_notification_that_cannot_be_decrypted_is_400_so_that_it_is_repeated(sandbox, changed: dict):
+    status, answer = post_signed_notification(sandbox, BILL, **changed)
     assert (status, answer["code"]) == (400, 1403)
 
 
-def test_a_notify_encrypted_with_another_key_has_its_own_message(sandbox):
-    status, answer = signed_notify(sandbox, BILL, nonce="1" * 12)
+def test_a_notification_encrypted_with_another_key_has_its_own_message(sandbox):
+    status, answer = post_signed_notification(sandbox, BILL, nonce="1" * 12)
     assert (status, answer["description"]) == (400, "通知的内容无法解密，请检查 APIv3 密钥")
 
 
 @pytest.mark.parametrize("event", ["TRANSACTION.SUCCESS", "REFUND.SUCCESS", "PAYSCORE.USER_PAID"])
-def test_a_signed_notify_of_another_event_is_400(approved, sandbox, event: str):
+def test_a_signed_notification_of_another_event_is_400(approved, sandbox, event: str):
     set_next_state(sandbox, "PROCESSING")
     send_payouts()
-    status, answer = signed_notify(sandbox, BILL | {"out_bill_no": approved.pk.hex}, event=event)
+    status, answer = post_signed_notification(sandbox, BILL | {"out_bill_no": approved.pk.hex}, event=event)
     assert (status, answer["code"], event in answer["description"]) == (400, 1403, True)
     assert states_of(approved) == (1, "sent")
 
 
-def test_a_signed_notify_about_an_unknown_bill_is_accepted_and_changes_nothing(sandbox):
-    assert signed_notify(sandbox, BILL)[0] == 200
-    assert signed_notify(sandbox, BILL | {"out_bill_no": "somebody's"})[0] == 200
+def test_a_signed_notification_about_an_unknown_bill_is_accepted_and_changes_nothing(sandbox):
+    assert post_signed_notification(sandbox, BILL)[0] == 200
+    assert post_signed_notification(sandbox, BILL | {"out_bill_no": "somebody's"})[0] == 200

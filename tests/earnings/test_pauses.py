@@ -1,13 +1,14 @@
 """Pauses of payouts, caused by WeChat Pay or by an operator."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 import time_machine
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from earnings.models import PayoutPause
+from earnings.models import Payout, PayoutPause
 from earnings.payouts import pauses
 from earnings.tasks import query_payouts, send_payouts
 from tests.support.payouts import payout_states, set_next_state
@@ -41,6 +42,25 @@ def test_during_a_pause_one_payout_is_tried_every_ten_minutes(three, sandbox):
     assert sandbox.state.refusals == 2
     work_later(minutes=12)
     assert sandbox.state.refusals == 2
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_worker_that_finds_no_free_payout_leaves_the_try_of_a_pause_to_others(approved):
+    now = timezone.now()
+    pauses.pause_payouts(by=pauses.BY_WECHAT_PAY, reason="商户余额不足", at=now, retry_at=now)
+    with ThreadPoolExecutor(1) as threads, transaction.atomic():
+        Payout.objects.select_for_update().get()
+        threads.submit(send_in_own_connection).result()
+    assert payout_states() == ["prepared"]
+    send_payouts()
+    assert payout_states() == ["succeeded"]
+
+
+def send_in_own_connection() -> None:
+    try:
+        send_payouts()
+    finally:
+        connection.close()
 
 
 def test_payouts_resume_when_the_merchant_account_has_money_again(three, sandbox):

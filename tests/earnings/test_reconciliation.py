@@ -199,12 +199,12 @@ def test_a_fund_flow_file_in_wechat_pays_format_is_read():
         "`4,`1,`0.29,`3,`21.29",
     ]
     flows = read_fund_flow(("\ufeff" + "\r\n".join(lines)).encode())
-    assert [(flow.out_bill_no[0], flow.left_fen) for flow in flows] == [("a", 2000), ("b", 29), ("b", -29)]
+    assert [(flow.out_bill_no[0], flow.outflow_fen) for flow in flows] == [("a", 2000), ("b", 29), ("b", -29)]
 
 
 def test_the_adapter_asks_for_the_day(paid, sandbox):
     [flow] = WeChatPay.from_settings().fund_flow(timezone.localdate())
-    assert (flow.out_bill_no, flow.left_fen) == (paid.pk.hex, 2000)
+    assert (flow.out_bill_no, flow.outflow_fen) == (paid.pk.hex, 2000)
     assert WeChatPay.from_settings().fund_flow(timezone.localdate() - timedelta(days=1)) == []
 
 

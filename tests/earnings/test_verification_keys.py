@@ -65,7 +65,7 @@ def test_notifies_signed_with_any_configured_key_are_accepted(
     assert notify(sandbox, approved) == 200
 
 
-def test_a_notify_signed_with_an_unknown_key_is_refused(approved, sandbox, pay, other_key):
+def test_a_notification_signed_with_an_unknown_key_is_refused(approved, sandbox, pay, other_key):
     send_payouts()
     sign_with(pay, other_key)
     assert notify(sandbox, approved) == 401

@@ -10,7 +10,7 @@ from django.urls import URLPattern, get_resolver
 from config.api.codes import MEANINGS
 from config.api.permissions import Nobody
 from config.errors import Code, Refusal
-from integrations.gateway.subscriptions import _subscribers
+from integrations.gateway.subscriptions import _handlers
 from tests.support.project import APPS, MODELS, PROJECT, SOURCES
 
 # Models whose rows operators see on another page or do not need to see.
@@ -119,7 +119,7 @@ def test_no_file_holds_two_subjects():
 
 def test_every_gateway_command_and_signal_is_in_the_architecture():
     page = (PROJECT / "docs/architecture.md").read_text()
-    for command in _subscribers:
+    for command in _handlers:
         assert f"`{command}`" in page
     signals = {
         name

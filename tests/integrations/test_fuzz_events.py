@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from groups.models import GroupMessage, Member, MemberMove
-from integrations.gateway.subscriptions import _subscribers
+from integrations.gateway.subscriptions import _handlers
 from integrations.models import GatewayEvent
 from integrations.tasks import handle_events
 from keywords.models import GroupKeyword, KeywordBatch
@@ -76,7 +76,7 @@ _MEANT = st.dictionaries(NAMES, ANYTHING, max_size=3).map(lambda wrong: PROPER |
 _LACKING = st.sets(NAMES, max_size=3).map(lambda gone: {k: v for k, v in PROPER.items() if k not in gone})
 BODIES = st.one_of(_MEANT, _LACKING, st.lists(_MEANT, max_size=2), ANYTHING)
 COMMANDS = st.one_of(
-    st.sampled_from(sorted(_subscribers)), st.sampled_from(["dance", "constructor", "群消息", "x" * 64])
+    st.sampled_from(sorted(_handlers)), st.sampled_from(["dance", "constructor", "群消息", "x" * 64])
 )
 EVENTS = st.lists(
     st.fixed_dictionaries({"event_id": st.integers(1, 6), "command": COMMANDS, "body": BODIES}),

@@ -255,11 +255,11 @@ def test_a_user_is_met_before_their_group_is_bound_also_far_back_in_the_backlog(
 
 def test_no_more_threads_of_a_process_handle_events_than_it_has_slots():
     """A flood of events leaves the other threads free."""
-    occupied = [handling.handler_slots.acquire(blocking=False) for _ in range(2)]
+    occupied = [handling.handler_threads.acquire(blocking=False) for _ in range(2)]
     try:
         post(event("e1", "dance"))
         assert handle_events() == 0
     finally:
         for _ in occupied:
-            handling.handler_slots.release()
+            handling.handler_threads.release()
     assert handle_events() == 1

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from robots.outbox.rate_limit import WINDOW_SECONDS, RateLimiter
+from robots.outbox.rate_limit import PERIOD_SECONDS, RateLimiter
 
 KEY = "wxrobot:pace:robot-1"
 
@@ -19,14 +19,14 @@ def limiters(settings) -> list[RateLimiter]:
 
 def let_a_minute_pass(limiter: RateLimiter) -> None:
     sent = limiter.redis.zrange(KEY, 0, -1, withscores=True)
-    limiter.redis.zadd(KEY, {member: time_sent - WINDOW_SECONDS * 1000 for member, time_sent in sent})
+    limiter.redis.zadd(KEY, {member: time_sent - PERIOD_SECONDS * 1000 for member, time_sent in sent})
 
 
 def test_two_senders_share_twenty_a_minute(limiters):
     assert [limiter.take({"robot-1": 15})["robot-1"] for limiter in limiters] == [15, 5]
 
 
-def test_messages_granted_together_do_not_leave_the_window_together(limiters):
+def test_messages_granted_together_do_not_leave_the_period_together(limiters):
     first, second = limiters
     first.take({"robot-1": 20})
     let_a_minute_pass(first)

@@ -52,7 +52,7 @@ def bills(sandbox) -> list[tuple[str, int]]:
 def notify(sandbox, withdrawal: Withdrawal, **changed: str) -> int:
     """Post the sandbox's signed notification with `changed` headers. Returns the HTTP status."""
     pay = fake_pay(sandbox)
-    raw, headers = pay.notify_of(withdrawal.pk.hex)
+    raw, headers = pay.notification_of(withdrawal.pk.hex)
     return (
         Client()
         .post("/wechat/pay/notify", data=raw, content_type="application/json", headers={**headers, **changed})
@@ -60,7 +60,7 @@ def notify(sandbox, withdrawal: Withdrawal, **changed: str) -> int:
     )
 
 
-def signed_notify(
+def post_signed_notification(
     sandbox, content: Any, *, event: Any = "MCHTRANSFER.BILL.FINISHED", **changed: Any
 ) -> tuple[int, Any]:
     """Post a correctly signed notification with this content. `changed`: parts of its resource. Returns (status, body)."""

@@ -1,4 +1,4 @@
-"""`manage.py reconcile_payouts --date`: compare the payouts of a day with WeChat Pay's bills."""
+"""`manage.py reconcile_payouts --date`: compare the payouts of a day with WeChat Pay's fund flow and bills."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ class Command(BaseCommand):
         except OutsideError as error:
             raise CommandError(f"WeChat Pay could not be asked: {error}", returncode=COULD_NOT_COMPARE) from error
         for difference in report.differences:
-            self.stdout.write(f"  {difference.out_bill_no}: {difference.what}")
+            self.stdout.write(f"  {difference.out_bill_no}: {difference.description}")
         summary = f"{report.day}: {report.payout_count} payouts, {report.flow_count} lines of WeChat Pay's bill"
         if report.differences:
             raise CommandError(f"{summary}, {len(report.differences)} differences.")
