@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.project import PROJECT, SOURCES
+from tests.support.project import APPS, PROJECT, SOURCES
 
 HAN = "\u4e00-\u9fff"
 BETWEEN = re.compile(rf"(?<=[{HAN}」》）])[,;:!?()] ?(?=[{HAN}「《（“])")  # in English sentences with Chinese names
@@ -16,9 +16,10 @@ HALF_WIDTH = re.compile(rf"(?<=[{HAN}」》）])[,;:!?()]|(?<=[{HAN}]”)[,;:!?(
 # Texts of others, copied exactly: WeChat Pay's statements and the columns of an imported file.
 COPIED = {"integrations/wechat/fund_flow.py", "integrations/sandbox/pay.py"}
 PAGES = [
-    *PROJECT.glob("*/templates/**/*.html"),
-    *PROJECT.glob("config/locale/**/*.po"),
-    *PROJECT.glob("**/static/**/*.js"),
+    path
+    for app in APPS
+    for path in (PROJECT / app).rglob("*")
+    if path.suffix in (".html", ".po") or (path.suffix == ".js" and "static" in path.parts)
 ]
 DOCUMENTS = [*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md"), *PROJECT.glob(".github/**/*.md")]
 
