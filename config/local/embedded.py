@@ -155,6 +155,8 @@ class Postgres(_Server):
         }
         if not self.durable:
             chosen |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+            # Few rows and no statistics: starting parallel workers or a compiler takes longer than any query.
+            chosen |= {"max_parallel_workers_per_gather": "0", "jit": "off"}
         return [argument for key, value in chosen.items() for argument in ("-c", f"{key}={value}")]
 
     def _init(self) -> None:
