@@ -12,6 +12,7 @@ from config.checks.addresses import outside_names
 from integrations.sandbox.keys import ensure_keys
 from tests.support.processes import run_process
 
+pytestmark = pytest.mark.xdist_group("deploy")  # its tests share reports
 SECRET = "b7Kx2mQ9vT4wZ8nR"
 
 
