@@ -11,6 +11,8 @@ from typing import Any
 import pgtrigger
 from pgtrigger import compiler
 
+from config.platform.db import enum_params
+
 
 class RuleSql(compiler.UpsertTriggerSql):
     """The SQL that installs a trigger. Migrations refer to this class, so the text of a released template stays."""
@@ -133,12 +135,11 @@ class Transitions(Forbid):
 def with_values(sql: str, **enums: type[Enum]) -> str:
     """Return the SQL with the values of enums: `with_values(sql, status=Status)` fills in `{status_paid}`.
 
-    The statement that creates a function takes no parameters (compare `config.platform.db.enum_params`).
+    They are written as literals, because the statement that creates a function takes no parameters.
     """
-    members = [(name, member) for name, enum in enums.items() for member in enum]
-    return sql.format(**{f"{name}_{member.name.lower()}": _literal(member) for name, member in members})
+    return sql.format(**{name: _literal(value) for name, value in enum_params(**enums).items()})
 
 
-def _literal(status: Any) -> str:
-    """Return a member of an enum as SQL."""
-    return f"'{status.value}'" if isinstance(status.value, str) else str(int(status.value))
+def _literal(value: Any) -> str:
+    """Return a value of an enum, or the member with it, as SQL."""
+    return f"'{value}'" if isinstance(value, str) else str(int(value))
