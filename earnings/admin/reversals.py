@@ -46,7 +46,7 @@ def reversal_lines(chosen: QuerySet[LedgerTransaction]) -> list[str]:
         people=Count("entries__account", filter=of_users, distinct=True),
         total=Coalesce(Sum("entries__amount", filter=of_users), NOTHING),
     )
-    text = gettext("%(what)s:%(people)s 人，共 %(total)s 元")
+    text = gettext("%(what)s：%(people)s 人，共 %(total)s 元")
     return [text % {"what": row.cause, "people": row.people, "total": row.total} for row in rows[:SHOWN]]
 
 
@@ -61,7 +61,7 @@ class Part:
 
     def __str__(self) -> str:
         values = {"who": display_name(self.account.user), "what": self.transaction.cause, "total": self.total}
-        return gettext("%(who)s:%(total)s 元（%(what)s）") % values
+        return gettext("%(who)s：%(total)s 元（%(what)s）") % values
 
 
 def reversible_parts(chosen: QuerySet[LedgerEntry]) -> list[Part]:

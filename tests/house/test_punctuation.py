@@ -13,6 +13,8 @@ HAN = "\u4e00-\u9fff"
 BETWEEN = re.compile(rf"(?<=[{HAN}」》）])[,;:!?()] ?(?=[{HAN}「《（“])")  # in English sentences with Chinese names
 VALUE = "\ue000"  # stands for what is filled in
 HALF_WIDTH = re.compile(rf"(?<=[{HAN}」》）])[,;:!?()]|(?<=[{HAN}]”)[,;:!?()]|[,;:!?()](?=[{HAN}「《（“])")
+PLACEHOLDER = re.compile(r"%\(\w+\)s|%s")
+BETWEEN_VALUES = re.compile(rf"(?<={VALUE})[,;:!?] ?(?={VALUE})")  # in Chinese sentences
 # Texts of others, copied exactly: WeChat Pay's statements and the columns of an imported file.
 COPIED = {"integrations/wechat/fund_flow.py", "integrations/sandbox/pay.py"}
 PAGES = [
@@ -27,6 +29,11 @@ DOCUMENTS = [*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md"), *PROJECT.glob
 def half_width(text: str, mark: re.Pattern[str] = HALF_WIDTH) -> list[str]:
     """Return each half-width mark beside a Chinese character, with its neighbors."""
     return [text[max(0, found.start() - 8) : found.end() + 8] for found in mark.finditer(text)]
+
+
+def between_values(text: str) -> list[str]:
+    """Return each half-width mark between two values that are filled into a Chinese sentence."""
+    return half_width(PLACEHOLDER.sub(VALUE, text), BETWEEN_VALUES) if re.search(f"[{HAN}]", text) else []
 
 
 def strings(source: str) -> Iterator[str]:
@@ -44,7 +51,7 @@ def strings(source: str) -> Iterator[str]:
 def found_in(path: Path) -> list[str]:
     text = path.read_text()
     if path.suffix == ".py":
-        return [mark for string in strings(text) for mark in half_width(string)]
+        return [mark for string in strings(text) for mark in half_width(string) + between_values(string)]
     without_code = re.sub(r"```.*?```|`[^`\n]*`|<!--.*?-->", "", text, flags=re.DOTALL)
     is_english = path.suffix == ".md" and ".zh" not in path.suffixes
     return half_width(without_code, BETWEEN if is_english else HALF_WIDTH)
@@ -53,6 +60,11 @@ def found_in(path: Path) -> list[str]:
 @pytest.mark.parametrize("text", ["红包,现金", "好:", "共 3 元(税前)", "群(group)", f"{VALUE},请稍后"])
 def test_half_width_marks_beside_chinese_are_found(text: str):
     assert half_width(text)
+
+
+@pytest.mark.parametrize("text", ["%(who)s:%(total)s 元", f"{VALUE}, {VALUE} 等"])
+def test_half_width_marks_between_values_of_a_chinese_sentence_are_found(text: str):
+    assert between_values(text)
 
 
 @pytest.mark.parametrize("text", ["红包，现金", "a, b", "10:30 开始", "号码（a, b）", "https://x/?a=1"])
