@@ -16,7 +16,6 @@ from accounts import independence
 from config.backoffice import dashboard
 from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed
 from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline
-from config.backoffice.changelist import COUNT_LIMIT
 from config.backoffice.filters import amounts, days
 from earnings import withdrawals
 from earnings.admin.people import display_name
@@ -217,12 +216,14 @@ class WithdrawalAdmin(ReadOnlyAdmin):
 
 
 def _waiting() -> tuple[int, str]:
-    """Return the number of waiting withdrawals and their total. Above COUNT_LIMIT only the newest are summed."""
+    """Return the number of waiting withdrawals and their total. Above dashboard.COUNT_LIMIT only the newest are summed."""
     waiting = Withdrawal.objects.filter(status=Status.TO_REVIEW)
     number = dashboard.counted(lambda: waiting)()[0]
-    values = {"count": COUNT_LIMIT, "total": _sum(waiting[:COUNT_LIMIT])}
+    values = {"count": dashboard.COUNT_LIMIT, "total": _sum(waiting[: dashboard.COUNT_LIMIT])}
     return number, (
-        gettext("共 %(total)s 元") if number <= COUNT_LIMIT else gettext("最新 %(count)s 条共 %(total)s 元")
+        gettext("共 %(total)s 元")
+        if number <= dashboard.COUNT_LIMIT
+        else gettext("最新 %(count)s 条共 %(total)s 元")
     ) % values
 
 
