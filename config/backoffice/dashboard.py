@@ -19,9 +19,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
 
-from config.backoffice.changelist import (
-    COUNT_LIMIT as COUNT_LIMIT,
-)  # also the limit of the tasks that register here
+from config.backoffice.changelist import COUNT_LIMIT as COUNT_LIMIT  # also for cards of other apps
 from config.backoffice.charts import Chart, Line
 from config.backoffice.texts import Label
 from config.models import DayFigure

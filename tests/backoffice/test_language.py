@@ -12,9 +12,10 @@ from tests.factories.launches import launched
 from tests.factories.people import GroupFactory
 from tests.support.admin_pages import PAGES, Operator
 from tests.support.admin_rows import make_rows
+from tests.support.paths import PROJECT
 
 pytestmark = pytest.mark.django_db
-LOCALE = Path(__file__).resolve().parents[2] / "config/locale"
+LOCALE = PROJECT / "config/locale"
 
 
 def switched() -> Operator:

@@ -3,14 +3,15 @@
 import os
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connections
 from playwright.sync_api import Page, sync_playwright
 
-PICTURES = Path(__file__).resolve().parents[2] / "test-artefacts"
+from tests.support.paths import PROJECT
+
+PICTURES = PROJECT / "test-artefacts"
 CHROMIUM = shutil.which("chromium")
 
 

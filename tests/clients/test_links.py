@@ -21,9 +21,9 @@ from robots.models import OutboxMessage
 from tests.factories.money import credit, requested_withdrawal
 from tests.factories.people import FriendshipFactory, GroupFactory, RobotFactory, UserFactory
 from tests.support.entry_points import gateway_sends, private_messages_to
+from tests.support.paths import PROJECT
 from tests.support.payouts import set_next_state
 from tests.support.private_messages import receive_private_message
-from tests.support.project import PROJECT
 
 pytestmark = pytest.mark.django_db
 # The pages of the mobile client to which links lead, and the parameters that each of them reads.

@@ -14,7 +14,8 @@ from django.templatetags.static import static
 
 from tests.contract.operations import OPERATIONS
 from tests.support.nginx import EXAMPLE, FOLDERS, Proxy
-from tests.support.processes import PROJECT, run_process
+from tests.support.paths import PROJECT
+from tests.support.processes import run_process
 
 OURS = ["/admin/", "/docs", "/schema", "/s/abc", static("admin/css/base.css"), static("backoffice/backoffice.css")]
 

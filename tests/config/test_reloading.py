@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.support.processes import PROJECT
+from tests.support.paths import PROJECT
 from tests.support.product import Product, pids_of, wait_for
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]

@@ -1,7 +1,6 @@
 """Triggers that models declare: each is installed as it is declared, and cannot be switched off by a session."""
 
 import re
-from pathlib import Path
 
 import pgtrigger
 import pytest
@@ -13,11 +12,12 @@ from earnings.models import LedgerEntry
 from groups.models import ArticlePrice, StarPlan
 from tests.factories.money import credit
 from tests.factories.people import UserFactory
+from tests.support.paths import PROJECT
 
 pytestmark = pytest.mark.django_db
 
 DECLARED = {trigger.get_uri(model): (model, trigger) for model, trigger in pgtrigger.registered()}
-LEDGER_PAGE = (Path(__file__).parents[2] / "docs/ledger.md").read_text()
+LEDGER_PAGE = (PROJECT / "docs/ledger.md").read_text()
 MONEY_MODELS = [*apps.get_app_config("earnings").get_models(), StarPlan, ArticlePrice]
 
 

@@ -1,13 +1,12 @@
 """The generator of docs/api.md from the contract table (`python -m tests.contract.page`); a test compares both."""
 
 import os
-from pathlib import Path
 
 import django
 
 from tests.contract.table import DOCUMENTED, Operation
+from tests.support.paths import PROJECT
 
-PROJECT = Path(__file__).resolve().parents[2]
 PAGE = PROJECT / "docs/api.md"
 COMMAND = "python -m tests.contract.page"
 _WHO = {

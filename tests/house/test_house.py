@@ -11,7 +11,8 @@ from config.api.codes import MEANINGS
 from config.api.permissions import Nobody
 from config.errors import Code, Refusal
 from integrations.gateway.subscriptions import _handlers
-from tests.support.project import APPS, MODELS, PROJECT, SOURCES
+from tests.support.paths import PROJECT
+from tests.support.project import APPS, MODELS, SOURCES
 
 # Models whose rows operators see on another page or do not need to see.
 WITHOUT_PAGE = {

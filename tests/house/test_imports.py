@@ -2,11 +2,12 @@
 
 from configparser import ConfigParser
 from functools import cache
-from pathlib import Path
 
 import grimp
 import pytest
 from django.conf import settings
+
+from tests.support.paths import PROJECT
 
 APPS = settings.LOCAL_APPS[1:]  # without config, which has layers of its own
 # The modules of the entry points. `wechat_proof`, `authentication`, `tokens` and `throttles` read requests for the views.
@@ -48,7 +49,7 @@ def test_a_subject_knows_no_http(app: str):
 
 def test_import_contracts_and_house_tests_see_every_app():
     contracts = ConfigParser()
-    contracts.read(Path(__file__).parents[2] / ".importlinter")
+    contracts.read(PROJECT / ".importlinter")
     packages = contracts["importlinter"]["root_packages"].split()
-    apps = [path.parent.name for path in Path(__file__).parents[2].glob("*/apps.py")]
+    apps = [path.parent.name for path in PROJECT.glob("*/apps.py")]
     assert sorted(packages) == sorted(apps) == sorted(settings.LOCAL_APPS)

@@ -12,7 +12,7 @@ from tests.support.language import (
     docstrings_with_hanging_results,
     public_names_used_twice,
 )
-from tests.support.project import PROJECT
+from tests.support.paths import PROJECT
 
 # Names that others define, and columns of queues.
 ALLOWED = {

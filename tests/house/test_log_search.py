@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.log_search import search
-from tests.support.processes import PROJECT, run_process
+from tests.support.paths import PROJECT
+from tests.support.processes import run_process
 from tests.support.secrets_in_use import SETTINGS, note_call, note_setting, noted
 
 JWT = ".".join(("eyJhbGciOiJIUzI1NiJ9", "eyJ1c2VyX2lkIjoiMSJ9", "c2ln"))

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.project import PROJECT, SOURCES
+from tests.support.paths import PROJECT
+from tests.support.project import SOURCES
 
 PRODUCTION = [*SOURCES, PROJECT / "gunicorn.conf.py", PROJECT / "manage.py"]
 # Packages that production code does not import: the file that names them, and how.

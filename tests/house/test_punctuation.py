@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.project import APPS, PROJECT, SOURCES
+from tests.support.paths import PROJECT
+from tests.support.project import APPS, SOURCES
 
 HAN = "\u4e00-\u9fff"
 BETWEEN = re.compile(rf"(?<=[{HAN}」》）])[,;:!?()] ?(?=[{HAN}「《（“])")  # in English sentences with Chinese names

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.project import PROJECT
+from tests.support.paths import PROJECT
 from tests.support.references import missing_files, missing_members, missing_names
 
 # The recipes of CONTRIBUTING.md add these.

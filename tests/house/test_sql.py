@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.support.project import MODELS, PROJECT, SOURCES
+from tests.support.paths import PROJECT
+from tests.support.project import MODELS, SOURCES
 
 # The embedded server's own database is made before Django has a connection; `send` gets the new connection from a signal.
 OWN_CURSORS = {"config/platform/db.py", "config/local/embedded.py", "robots/management/commands/send.py"}

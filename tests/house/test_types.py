@@ -5,7 +5,8 @@ import tomllib
 
 import pytest
 
-from tests.support.project import PROJECT, SOURCES
+from tests.support.paths import PROJECT
+from tests.support.project import SOURCES
 
 IGNORED = re.compile(r"# type: ignore(?!\[[\w-]+\]  # \w)")
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from config.local.demo.clients import wait_for
+from tests.support.paths import PROJECT
 from tests.support.processes import run_process
 from tests.support.product import Product
-from tests.support.project import PROJECT
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
 

@@ -14,10 +14,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from config.local.processes import free_port
+from tests.support.paths import PROJECT
 from tests.support.processes import start_process
 from tests.support.product import wait_for
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "deploy/nginx.conf"
+EXAMPLE = PROJECT / "deploy/nginx.conf"
 FOLDERS = ("static/js", "static/css", "static/media", "js", "images", "gpetmg/static")
 _NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 _MAIN = """

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from config.local.embedded import DATABASE, EmbeddedServices
+from tests.support.paths import PROJECT
 
-PROJECT = Path(__file__).resolve().parents[2]
 CACHE = PROJECT / ".run" / "tests"
 KEPT = 2  # data directories, of about 70 MB each: going to another branch and back makes none anew
 TEMPLATE = DATABASE

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.support.paths import PROJECT
 from tests.support.secrets_in_use import note_environment, watch
 
-PROJECT = Path(__file__).resolve().parents[2]
 LOGS = Path(os.environ["TEST_LOGS"])
 _WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
 _numbers = itertools.count(1)

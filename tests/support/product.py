@@ -15,8 +15,9 @@ import requests
 
 from config.local.demo.clients import OperatorClient
 from config.local.processes import free_port
+from tests.support.paths import PROJECT
 from tests.support.prepared import copy_prepared
-from tests.support.processes import PROJECT, log_of, run_process, start_process, watch_servers
+from tests.support.processes import log_of, run_process, start_process, watch_servers
 
 READY_SECONDS = 180
 
