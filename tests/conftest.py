@@ -38,6 +38,15 @@ def django_db_setup(
 
 
 @pytest.fixture(autouse=True)
+def _product_language() -> None:
+    """A page in English, which an earlier test has opened in this thread, leaves its language active."""
+    from django.conf import settings  # noqa: PLC0415
+    from django.utils import translation  # noqa: PLC0415
+
+    translation.activate(settings.LANGUAGE_CODE)
+
+
+@pytest.fixture(autouse=True)
 def _fresh_cache(request: pytest.FixtureRequest) -> None:
     """Throttles and caches start empty in every test that has a database."""
     if request.node.get_closest_marker("django_db"):
