@@ -127,7 +127,7 @@ def reason_of(withdrawal: Withdrawal) -> str:
     payout = payout_of(withdrawal)
     if withdrawal.status != Status.FAILED or payout is None:
         return withdrawal.reason
-    if payout.ended_by:
+    if payout.finished_by:
         return _DECIDED
     if payout.cancel_asked_at is not None:
         return _BLOCKED

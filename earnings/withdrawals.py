@@ -173,7 +173,7 @@ def approve(ids: Iterable[UUID], *, by: str, at: datetime) -> Approved:
                 approved.dependent.append(withdrawal)
             else:
                 _approve(withdrawal, approved, is_large=withdrawal.pk in large, by=by, at=at)
-        Payout.objects.bulk_create(Payout(withdrawal=w, created_at=at, due_at=at) for w in approved.paying)
+        Payout.objects.bulk_create(Payout(withdrawal=w, created_at=at, next_attempt_at=at) for w in approved.paying)
         if approved.paying:
             start_soon(SEND_PAYOUTS)
     return approved
@@ -240,7 +240,7 @@ def _is_unsent(withdrawal: Withdrawal, at: datetime) -> bool:
     if withdrawal.status == Status.TO_REVIEW:
         return True
     prepared = Payout.objects.filter(withdrawal=withdrawal, state=Payout.State.PREPARED)
-    return bool(prepared.update(state=Payout.State.REVOKED, ended_at=at, note="提现已拒绝"))
+    return bool(prepared.update(state=Payout.State.REVOKED, finished_at=at, note="提现已拒绝"))
 
 
 def _reject(withdrawal: Withdrawal, *, by: str, reason: str, at: datetime) -> None:

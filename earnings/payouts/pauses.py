@@ -35,21 +35,23 @@ def take_permission_to_send(*, at: datetime) -> bool:
     pause = open_pause()
     if pause is None:
         return True
-    due = PayoutPause.objects.filter(pk=pause.pk, resumed_at=None, retry_at__lte=at)
-    return bool(due.update(retry_at=at + RETRY_EVERY))
+    due = PayoutPause.objects.filter(pk=pause.pk, resumed_at=None, next_attempt_at__lte=at)
+    return bool(due.update(next_attempt_at=at + RETRY_EVERY))
 
 
-def pause_payouts(*, by: str, reason: str, at: datetime, retry_at: datetime | None = None) -> PayoutPause:
+def pause_payouts(*, by: str, reason: str, at: datetime, next_attempt_at: datetime | None = None) -> PayoutPause:
     """Stop sending new payouts to WeChat Pay. Sent payouts are still queried. Raises AlreadyPaused.
 
-    An operator's pause (no `retry_at`) replaces a pause caused by WeChat Pay, which would end by itself.
+    An operator's pause (no `next_attempt_at`) replaces a pause caused by WeChat Pay, which would end by itself.
     """
     try:
         with transaction.atomic():
-            if retry_at is None:
+            if next_attempt_at is None:
                 # Only the pause is replaced: the payouts that it delayed stay delayed.
-                _open_pauses_by_wechat_pay().update(resumed_at=at, resumed_by=by, retry_at=None)
-            return PayoutPause.objects.create(reason=reason[:200], paused_at=at, paused_by=by, retry_at=retry_at)
+                _open_pauses_by_wechat_pay().update(resumed_at=at, resumed_by=by, next_attempt_at=None)
+            return PayoutPause.objects.create(
+                reason=reason[:200], paused_at=at, paused_by=by, next_attempt_at=next_attempt_at
+            )
     except IntegrityError as error:  # one_pause_of_payouts_at_a_time
         raise AlreadyPaused from error
 
@@ -67,15 +69,17 @@ def end_pause_by_wechat_pay(*, at: datetime, reason: str | None = None) -> bool:
 
 
 def _open_pauses_by_wechat_pay() -> QuerySet[PayoutPause]:
-    return PayoutPause.objects.filter(resumed_at=None, retry_at__isnull=False)
+    return PayoutPause.objects.filter(resumed_at=None, next_attempt_at__isnull=False)
 
 
 def _end_pauses(pauses: QuerySet[PayoutPause], by: str, at: datetime) -> bool:
     with transaction.atomic():
-        if not pauses.update(resumed_at=at, resumed_by=by, retry_at=None):
+        if not pauses.update(resumed_at=at, resumed_by=by, next_attempt_at=None):
             return False
         # PREPARED payouts stay due during a pause. Which SENT payouts it delayed is not stored, so all without a bill are
         # queried at once.
-        delayed = Payout.objects.filter(state=State.SENT, ended_at=None, provider_state="", due_at__gt=at)
-        delayed.update(due_at=at)
+        delayed = Payout.objects.filter(
+            state=State.SENT, finished_at=None, provider_state="", next_attempt_at__gt=at
+        )
+        delayed.update(next_attempt_at=at)
         return True

@@ -121,11 +121,11 @@ def _require_fund_flow(payout: Payout, day: date) -> list[Difference]:
     if (
         payout.state != PayoutState.SUCCEEDED
         or payout.called_at is None
-        or payout.ended_at is None
-        or payout.ended_by
+        or payout.finished_at is None
+        or payout.finished_by
     ):
         return []
-    if day_of(payout.called_at) != day or day_of(payout.ended_at) != day:
+    if day_of(payout.called_at) != day or day_of(payout.finished_at) != day:
         return []
     return [Difference(payout.withdrawal.out_bill_no, "我们这一天记为成功，微信支付没有这一天的账单")]
 
@@ -135,9 +135,9 @@ def _search_adjacent_days(payout: Payout, day: date, flows: _Flows) -> list[Diff
 
     We may learn of a payment after midnight. For an operator's later decision the day of the call counts.
     """
-    if payout.ended_at is None or payout.called_at is None or day_of(payout.ended_at) != day:
+    if payout.finished_at is None or payout.called_at is None or day_of(payout.finished_at) != day:
         return []
-    expected = day_of(payout.called_at if payout.ended_by else payout.ended_at)
+    expected = day_of(payout.called_at if payout.finished_by else payout.finished_at)
     number = payout.withdrawal.out_bill_no
     if any(flows.outflows_on(expected + timedelta(days=offset)).get(number) for offset in (0, -1, 1)):
         return []
@@ -148,7 +148,7 @@ def _payouts_of(day: date, outflows: dict[str, int]) -> list[Payout]:
     """Return our payouts that were sent or ended that day, and those in the fund flow."""
     that_day = (start_of(day), end_of(day))
     in_flow = [pk for number in outflows if (pk := as_uuid(number)) and pk.hex == number]
-    condition = Q(sent_at__range=that_day) | Q(ended_at__range=that_day) | Q(pk__in=in_flow)
+    condition = Q(sent_at__range=that_day) | Q(finished_at__range=that_day) | Q(pk__in=in_flow)
     return list(Payout.objects.filter(condition).select_related("withdrawal").order_by("created_at", "pk"))
 
 

@@ -48,7 +48,7 @@ def apply_bill(bill: TransferBill, *, at: datetime) -> Payout | None:
         payout = _lock_by_number(bill.out_bill_no)
         if payout is None:
             return None
-        if payout.ended_at is not None:
+        if payout.finished_at is not None:
             _record_contradiction(payout, bill, at)
             return None
         if payout.state == State.PREPARED:
@@ -87,7 +87,7 @@ def _leave_if_amount_differs(bill: TransferBill, payout: Payout, at: datetime) -
         return False
     logger.critical("Bill %s at WeChat Pay is not as we sent it (%s fen)", bill.out_bill_no, bill.amount_fen)
     note = f"微信支付有一笔我们没有这样提交过的转账（{bill.amount_fen} 分），请核对"
-    Payout.objects.filter(pk=payout.pk).update(needs_operator_at=at, note=note)
+    Payout.objects.filter(pk=payout.pk).update(needs_operator_at=at, note=note, leased_until=None)
     return True
 
 
@@ -103,19 +103,22 @@ def _record_contradiction(payout: Payout, bill: TransferBill, at: datetime) -> N
 
 def _update_open_payout(payout: Payout, bill: TransferBill, at: datetime) -> None:
     if bill.state != payout.provider_state:
-        payout.try_count = 1  # the state changed, so the delays begin again
-    payout.provider_state, payout.due_at = bill.state[:32], at + delay_until_query(payout)
+        payout.attempts = 1  # the state changed, so the delays begin again
+    payout.provider_state = bill.state[:32]
+    payout.next_attempt_at, payout.leased_until = at + delay_until_query(payout), None
     payout.package_info = bill.package_info or payout.package_info
     if bill.state == BillState.WAIT_USER_CONFIRM:
         payout.state = State.WAITING_USER
         if payout.package_info and payout.cancel_asked_at is None:
             _send_confirmation_link(payout, at)
-    payout.save(update_fields=["provider_state", "due_at", "try_count", "state", "package_info"])
+    payout.save(
+        update_fields=["provider_state", "next_attempt_at", "leased_until", "attempts", "state", "package_info"]
+    )
 
 
 def delay_until_query(payout: Payout) -> timedelta:
-    """Return the delay before the next query. A lease has counted it already: `try_count` is 1 before the first query."""
-    query_number = min(payout.try_count, len(QUERY_DELAYS))
+    """Return the delay before the next query. A lease has counted it already: `attempts` is 1 before the first query."""
+    query_number = min(payout.attempts, len(QUERY_DELAYS))
     return QUERY_DELAYS[query_number - 1]
 
 
@@ -149,7 +152,7 @@ def end_without_bill(payout: Payout, reason: str, at: datetime) -> None:
     """
     with transaction.atomic():
         locked = _lock(payout.pk)
-        if locked is None or locked.ended_at is not None:
+        if locked is None or locked.finished_at is not None:
             return
         if locked.provider_state:
             leave_to_operators(locked, MISSING_BILL, at)
@@ -160,7 +163,9 @@ def end_without_bill(payout: Payout, reason: str, at: datetime) -> None:
 
 def leave_to_operators(payout: Payout, note: str, at: datetime) -> None:
     """Stop querying and sending a payout. A notification can still end it."""
-    if Payout.objects.filter(pk=payout.pk, ended_at=None).update(needs_operator_at=at, note=note):
+    if Payout.objects.filter(pk=payout.pk, finished_at=None).update(
+        needs_operator_at=at, note=note, leased_until=None
+    ):
         logger.error("Payout %s is left to operators: WeChat Pay no longer reports its state", payout.pk)
 
 
@@ -171,9 +176,9 @@ def decide(withdrawal_id: UUID, *, paid: bool, by: str, reason: str, at: datetim
     """
     with transaction.atomic():
         payout = _lock(withdrawal_id)
-        if payout is None or payout.needs_operator_at is None or payout.ended_at is not None:
+        if payout is None or payout.needs_operator_at is None or payout.finished_at is not None:
             raise NotForOperators
-        payout.ended_by = by
+        payout.finished_by = by
         _end(payout, State.SUCCEEDED if paid else State.FAILED, note=reason, provider_state="", at=at)
         if paid:
             withdrawals.mark_paid(payout.withdrawal, at=at, by=by)
@@ -189,9 +194,9 @@ def close_contradiction(withdrawal_id: UUID, *, by: str, reason: str, at: dateti
 
 
 def _end(payout: Payout, state: PayoutState, *, note: str, provider_state: str, at: datetime) -> None:
-    payout.state, payout.ended_at = state, at
+    payout.state, payout.finished_at, payout.leased_until = state, at, None
     payout.note, payout.provider_state = note[:200], provider_state[:32]
-    payout.save(update_fields=["state", "ended_at", "ended_by", "note", "provider_state"])
+    payout.save(update_fields=["state", "finished_at", "leased_until", "finished_by", "note", "provider_state"])
 
 
 def _lock(withdrawal_id: UUID | str) -> Payout | None:

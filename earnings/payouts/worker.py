@@ -72,14 +72,14 @@ def wechat_pay_client() -> WeChatPay:
 def _claim(states: list[PayoutState], at: datetime) -> Payout | None:
     """Lease the payout in one of these states that has been due longest. Returns None when none is due.
 
-    The lease is `due_at`: until then no worker claims the payout again, and then it is due, also if its worker was killed.
-    A transfer without a result is sent again only after a compare-and-set of `called_at` (`_record_call`), so a worker that
-    has lost its lease does not send after another one did.
+    No worker claims the payout again until its worker has stored a result or the lease has ended. A transfer without a
+    result is sent again only after a compare-and-set of `called_at` (`_record_call`), so a worker that has lost its lease
+    does not send after another one did.
     A PREPARED payout is claimed and marked SENT only with the permission to send it.
     """
     with transaction.atomic():
-        due = Payout.objects.filter(state__in=states, due_at__lte=at, ended_at=None, needs_operator_at=None)
-        locked = due.order_by("due_at").select_for_update(skip_locked=True, of=("self",))
+        due = Payout.objects.due(at=at).filter(state__in=states)
+        locked = due.select_for_update(skip_locked=True, of=("self",))
         payout = locked.select_related("withdrawal").first()
         if payout is None:
             return None
@@ -87,8 +87,8 @@ def _claim(states: list[PayoutState], at: datetime) -> Payout | None:
             if not pauses.take_permission_to_send(at=at):
                 return None
             state.mark_sent(payout, at)
-        payout.due_at = at + LEASE
-        payout.try_count += 1
+        payout.leased_until = at + LEASE
+        payout.attempts += 1
         payout.save()
         return payout
 
@@ -172,7 +172,9 @@ def _pause_all(payout: Payout, reason: str, at: datetime) -> None:
     if pauses.open_pause() is None:
         logger.error("Payouts are paused: %s", reason)
         try:
-            pauses.pause_payouts(by=pauses.BY_WECHAT_PAY, reason=reason, at=at, retry_at=at + pauses.RETRY_EVERY)
+            pauses.pause_payouts(
+                by=pauses.BY_WECHAT_PAY, reason=reason, at=at, next_attempt_at=at + pauses.RETRY_EVERY
+            )
         except pauses.AlreadyPaused:
             logger.info("Payouts are paused already")
 
@@ -255,8 +257,10 @@ def cancel_unpaid_of(user: User, *, at: datetime) -> int:
     A worker queries them at once. A paid payout stays paid, one that waits for the user is cancelled, and one that
     never arrived is not sent again.
     """
-    sent = Payout.objects.filter(withdrawal__user=user, state__in=[State.SENT, State.WAITING_USER], ended_at=None)
-    count = sent.filter(cancel_asked_at=None).update(cancel_asked_at=at, due_at=at)
+    sent = Payout.objects.filter(
+        withdrawal__user=user, state__in=[State.SENT, State.WAITING_USER], finished_at=None
+    )
+    count = sent.filter(cancel_asked_at=None).update(cancel_asked_at=at, next_attempt_at=at)
     if count:
         start_soon(QUERY_PAYOUTS)
     return count
@@ -269,7 +273,7 @@ def query_soon(withdrawal_id: UUID, *, at: datetime) -> None:
     left unchanged.
     """
     waiting = Payout.objects.filter(pk=withdrawal_id, state=State.WAITING_USER, needs_operator_at=None)
-    if waiting.filter(due_at__gt=at + DUE_SOON).update(due_at=at, try_count=1):
+    if waiting.filter(next_attempt_at__gt=at + DUE_SOON).update(next_attempt_at=at, attempts=1):
         start_soon(QUERY_PAYOUTS)
 
 
@@ -288,10 +292,10 @@ def _resend_without_bill(payout: Payout, client: WeChatPay, at: datetime) -> Non
 
 
 def _postpone(payout: Payout, note: str, at: datetime, *, until: datetime | None = None) -> None:
-    open_states = [State.SENT, State.WAITING_USER]
-    Payout.objects.filter(pk=payout.pk, state__in=open_states).update(
-        note=note[:200], due_at=until or at + state.delay_until_query(payout)
-    )
+    """Release the lease and set the next attempt, unless the payout has ended or another worker has leased it since."""
+    ours = Payout.objects.filter(pk=payout.pk, finished_at=None, leased_until=payout.leased_until)
+    next_attempt_at = until or at + state.delay_until_query(payout)
+    ours.update(note=note[:200], next_attempt_at=next_attempt_at, leased_until=None)
 
 
 def handle_notification(

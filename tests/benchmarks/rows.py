@@ -139,10 +139,10 @@ TABLES: dict[str, dict[str, str]] = {
         "withdrawal_id": key("earnings_withdrawal"),
         "state": "CASE WHEN i % 100 = 0 THEN 'failed' ELSE 'succeeded' END",
         "created_at": AGO,
-        "due_at": "now()",
+        "next_attempt_at": "now()",
         "sent_at": AGO,
         "called_at": AGO,
-        "ended_at": "now()",
+        "finished_at": "now()",
     },
     "feedback_conversation": {
         "user_id": SOMEBODY,

@@ -189,10 +189,10 @@ def test_confirming_twice_pays_once(waiting, browser, sandbox):
 def test_only_payouts_that_wait_for_their_user_are_queried_sooner(approved, browser, sandbox):
     set_next_state(sandbox, "PROCESSING")
     send_payouts()
-    before = Payout.objects.get().due_at
+    before = Payout.objects.get().next_attempt_at
     browser.open(page_of(approved))
     assert browser.state(approved, "post")["data"] == {"state": "paying"}
-    assert Payout.objects.get().due_at == before
+    assert Payout.objects.get().next_attempt_at == before
 
 
 def test_a_blocked_user_sees_the_block_and_cannot_confirm(waiting, alice, browser, sandbox):

@@ -252,7 +252,7 @@ class Money(RuleBasedStateMachine):
                 self.now += timedelta(hours=4)
                 self._process_payouts()
                 self._decide_old_payouts()
-            assert not Payout.objects.filter(ended_at=None).exists()
+            assert not Payout.objects.filter(finished_at=None).exists()
             bills = self.sandbox.state.bills.values()
             fen = sum(bill["amount"] for bill in bills if bill["state"] == "SUCCESS")
             assert self._total(Account.Kind.PAID_OUT) * 100 == fen

@@ -41,6 +41,7 @@ def pending(*, until: datetime | None = None) -> dict[str, int]:
     Payouts of unknown outcome count when their next query is due before `until`, which may take minutes.
     """
     now = timezone.now()
+    open_payouts = Payout.objects.filter(finished_at=None).exclude(leased_until__gt=until or now)
     waiting = OutboxMessage.objects.filter(status=Outbox.WAITING, by_day_only=False, is_held=False)
     kinds = {
         "events": GatewayEvent.objects.filter(status=Event.WAITING),
@@ -49,7 +50,7 @@ def pending(*, until: datetime | None = None) -> dict[str, int]:
         "deliveries": Delivery.objects.filter(status=Delivery.Status.WAITING),
         "launch results": Delivery.objects.filter(result_due_at__isnull=False),
         "mass messages": MassMessage.objects.filter(status=MassMessage.Status.WAITING, send_at__lte=now),
-        "payouts": Payout.objects.filter(ended_at=None, due_at__lte=until or now),
+        "payouts": open_payouts.filter(next_attempt_at__lte=until or now),
     }
     return {name: count for name, rows in kinds.items() if (count := rows.count())}
 
