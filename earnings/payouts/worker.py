@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 
 from accounts.models import User
@@ -43,9 +44,6 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 REMARK = "群收益提现"
-# A lease covers one step: at most a query, a transfer and a second query, of WECHAT_PAY_TIMEOUT (10 s) and 3 s to connect
-# each. Should a step take longer, `_record_call` keeps two workers from sending one payout.
-LEASE = timedelta(minutes=2)
 DUE_SOON = timedelta(seconds=10)  # a payout due within this time is not moved forward
 CALL_ARRIVES_WITHIN = timedelta(minutes=5)  # an older call can no longer arrive at WeChat Pay
 STUCK_AFTER = timedelta(minutes=30)  # WeChat Pay asks merchants to send a bill again after this time in one state
@@ -72,7 +70,8 @@ def wechat_pay_client() -> WeChatPay:
 def _claim(states: list[PayoutState], at: datetime) -> Payout | None:
     """Lease the payout in one of these states that has been due longest. Returns None when none is due.
 
-    No worker claims the payout again until its worker has stored a result or the lease has ended. A transfer without a
+    The lease covers one step: at most a query, a transfer and a second query; the settings refuse a WECHAT_PAY_TIMEOUT that
+    could outlast it. No other worker claims the payout until a result is stored or the lease has ended. A transfer without a
     result is sent again only after a compare-and-set of `called_at` (`_record_call`), so a worker that has lost its lease
     does not send after another one did.
     A PREPARED payout is claimed and marked SENT only with the permission to send it.
@@ -87,7 +86,7 @@ def _claim(states: list[PayoutState], at: datetime) -> Payout | None:
             if not pauses.take_permission_to_send(at=at):
                 return None
             state.mark_sent(payout, at)
-        payout.leased_until = at + LEASE
+        payout.leased_until = at + settings.PAYOUT_LEASE
         payout.attempts += 1
         payout.save()
         return payout
