@@ -1,13 +1,17 @@
 """The page on which a user confirms a transfer: its address, and its texts for each stage of a withdrawal."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
 from django.conf import settings
 
 from accounts.models import User
+from config.site import short_links
 from earnings.models import Payout, Withdrawal
+from robots.friendships import latest_robot_of
+from robots.outbox import writing
 
 Status = Withdrawal.Status
 
@@ -79,6 +83,23 @@ def address_of(withdrawal_id: UUID) -> str:
 def path_of(withdrawal_id: UUID) -> str:
     """Return the path of the page for this withdrawal."""
     return f"/payouts/{withdrawal_id}/confirm"
+
+
+def send_link(payout: Payout, *, at: datetime) -> None:
+    """Send the user the link of the page, once, through the robot added last, if the user can confirm the transfer."""
+    user = payout.withdrawal.user
+    robot = latest_robot_of(user) if payout.package_info and payout.cancel_asked_at is None else None
+    if robot is not None and user.code:
+        link = short_links.shorten(address_of(payout.pk))
+        text = f"你提现的 {payout.withdrawal.amount} 元已通过审核，请在 24 小时内打开链接确认收款：{link}"
+        writing.message_user(
+            robot=robot,
+            user_code=user.code,
+            content=writing.text(text),
+            cause=f"payout:{payout.pk}",
+            at=at,
+            dedupe_key=f"payout_confirm:{payout.pk}",
+        )
 
 
 def withdrawal_of(user: User | None, withdrawal_id: UUID | None) -> Withdrawal | None:

@@ -1,7 +1,9 @@
 """Models of payouts through WeChat Pay and of their pauses."""
 
+import re
 from datetime import datetime
 from typing import TypeAlias
+from uuid import UUID
 
 import pgtrigger
 from django.db import models
@@ -20,6 +22,19 @@ class PayoutQuerySet(models.QuerySet["Payout"]):
         unleased = self.filter(Q(leased_until=None) | Q(leased_until__lte=at))
         waiting = unleased.filter(next_attempt_at__lte=at, finished_at=None, needs_operator_at=None)
         return waiting.order_by("next_attempt_at")
+
+    def lock(self, number: UUID | str) -> "Payout | None":
+        """Lock the withdrawal with this id, or `out_bill_no`, then its payout. Every caller uses this order.
+
+        Returns None without a payout. A text in another form than our numbers names no payout.
+        """
+        if isinstance(number, str) and not re.fullmatch("[0-9a-f]{32}", number):
+            return None
+        key = UUID(str(number))
+        if Withdrawal.objects.select_for_update().select_related(None).filter(pk=key).first() is None:
+            return None
+        payouts = self.select_for_update(of=("self",)).select_related("withdrawal__user")
+        return payouts.filter(pk=key).first()
 
     def confirmable(self) -> "PayoutQuerySet":
         """Return the payouts that their users can confirm now."""

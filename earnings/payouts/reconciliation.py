@@ -16,7 +16,6 @@ from django.db.models import Q
 from config.platform.dates import day_of, end_of, start_of
 from config.platform.lookups import as_uuid
 from earnings.models import Payout, PayoutState
-from earnings.payouts.state import fen
 from earnings.payouts.worker import QUERY_PERIOD, wechat_pay_client
 from integrations.http import Refused
 from integrations.wechat.fund_flow import Flow
@@ -163,7 +162,7 @@ def _bill(client: WeChatPay, payout: Payout) -> TransferBill | None:
 
 
 def _compare_with_fund_flow(payout: Payout, outflows: dict[str, int], *, can_query: bool) -> list[Difference]:
-    number, amount = payout.withdrawal.out_bill_no, fen(payout.withdrawal.amount)
+    number, amount = payout.withdrawal.out_bill_no, payout.withdrawal.amount_fen
     paid = outflows.get(number)
     if paid and paid != amount:
         return [Difference(number, f"金额不同：微信支付 {paid} 分，我们 {amount} 分")]
@@ -173,7 +172,7 @@ def _compare_with_fund_flow(payout: Payout, outflows: dict[str, int], *, can_que
 
 
 def _compare_with_bill(payout: Payout, bill: TransferBill | None) -> list[Difference]:
-    number, amount = payout.withdrawal.out_bill_no, fen(payout.withdrawal.amount)
+    number, amount = payout.withdrawal.out_bill_no, payout.withdrawal.amount_fen
     if bill is not None and bill.amount_fen not in (None, amount):
         return [Difference(number, f"金额不同：微信支付 {bill.amount_fen} 分，我们 {amount} 分")]
     reported = bill.state if bill else NO_BILL
