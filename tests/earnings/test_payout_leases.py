@@ -8,9 +8,11 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from earnings.models import Payout
+from earnings.payouts import pauses, worker
 from earnings.tasks import query_payouts, send_payouts
+from integrations.http import OutcomeUnknown
 from tests.support.outside_system import set_fault
-from tests.support.payouts import bills, query_later, set_next_state, states_of
+from tests.support.payouts import bills, block, query_later, set_next_state, states_of
 
 pytestmark = pytest.mark.django_db
 
@@ -30,6 +32,42 @@ def test_a_leased_payout_is_claimed_when_the_lease_has_ended(approved, sandbox):
     query_later(minutes=11)
     assert states_of(approved) == (3, "succeeded")
     assert bills(sandbox) == [("SUCCESS", 1)]
+
+
+class LateClient:
+    """A client whose query fails so late that another worker has leased the payout."""
+
+    def query(self, out_bill_no: str) -> None:
+        lease(minutes=10)
+        raise OutcomeUnknown("pay", "ReadTimeout")
+
+
+def test_a_worker_that_lost_its_lease_postpones_nothing(approved, sandbox):
+    set_next_state(sandbox, "PROCESSING")
+    send_payouts()
+    at = timezone.now() + timedelta(minutes=2)
+    with pytest.raises(OutcomeUnknown):
+        worker.query_next(at=at, client=LateClient())
+    payout = Payout.objects.get()
+    assert (payout.note, payout.leased_until > at) == ("", True)
+
+
+def test_the_end_of_a_pause_breaks_no_lease(approved, sandbox):
+    set_fault(sandbox, "pay")
+    send_payouts()
+    sandbox.state.faults.clear()
+    pauses.pause_payouts(by="root", reason="对账中", at=timezone.now())
+    lease(minutes=10)
+    pauses.resume_payouts(by="root", at=timezone.now())
+    assert query_payouts() == 0
+
+
+def test_a_block_breaks_no_lease(approved, alice, sandbox):
+    set_next_state(sandbox, "WAIT_USER_CONFIRM")
+    send_payouts()
+    lease(minutes=10)
+    block(alice)
+    assert query_payouts() == 0
 
 
 @pytest.mark.parametrize("next_state", ["SUCCESS", "FAIL", "PROCESSING", "WAIT_USER_CONFIRM"])

@@ -89,6 +89,7 @@ def expected(event: PayoutEvent, payout: Payout) -> tuple[bool, str, int, list[s
     return True, row.to or payout.state, status, sorted([*kinds, *posted])
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("before", State, ids=str)
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.name)
 def test_an_event_happens_in_the_states_of_its_row_only(payout, event: PayoutEvent, before: PayoutState):
