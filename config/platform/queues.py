@@ -121,6 +121,10 @@ class JobQuerySet(models.QuerySet[JobT]):
         next_attempt_at = at + backoff.delay_after(job.attempts)
         return self._end_lease(job, next_attempt_at=next_attempt_at, last_error=error[:MAX_ERROR])
 
+    def finish_all(self, *, at: datetime, status: int = JobStatus.DONE, error: str = "") -> int:
+        """Finish these jobs, claimed or not, in this status. Returns the number of those that were open."""
+        return self.open().update(**_finished(status, at, error))
+
     def reopen(self, *, at: datetime) -> int:
         """Have those of these jobs that failed attempted again, as if for the first time. Returns their number."""
         return self.failed().update(

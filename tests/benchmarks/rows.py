@@ -159,9 +159,11 @@ TABLES: dict[str, dict[str, str]] = {
     },
     "integrations_textmessage": {
         "phone": PHONE,
-        "status": "CASE WHEN i % 100 = 0 THEN 3 ELSE 2 END",
+        "status": "CASE WHEN i % 100 = 0 THEN 2 ELSE 1 END",
+        "last_error": "CASE WHEN i % 100 = 0 THEN '拒绝' ELSE '' END",
         "created_at": LATER,
-        "settled_at": "now()",
+        "next_attempt_at": LATER,
+        "finished_at": "now()",
     },
     "groups_groupstatistics": {"group_id": SOME_GROUP, "day": SOME_DAY},
     "config_auditentry": {

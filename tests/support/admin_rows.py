@@ -64,7 +64,7 @@ def _one_of_each(n: int) -> None:
     GatewayEvent.objects.create(event_id=f"rows-{n}", command="x", body={}, lane="", received_at=now, retry_at=now)
     word_import = SensitiveWordImport.objects.create(file_name=f"{n}.csv", imported_at=now, imported_by="root")
     SensitiveWord.objects.create(word=f"词{n}", word_import=word_import)
-    TextMessage.objects.create(batch=user.pk, phone=user.phone, content="x", created_at=now, retry_at=now)
+    TextMessage.objects.create(batch=user.pk, phone=user.phone, content="x", created_at=now, next_attempt_at=now)
     credit(user, "100")
     withdrawals.approve([requested_withdrawal(user).pk], by="root", at=now)
     issue_key(f"key-{n}", [Scope.SMS_SEND])
