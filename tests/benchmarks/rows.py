@@ -154,8 +154,10 @@ TABLES: dict[str, dict[str, str]] = {
         "conversation_id": f"1 + ({SOME})",
         "kind": "'text'",
         "status": "CASE WHEN i % 100 = 0 THEN 2 ELSE 1 END",
+        "last_error": "CASE WHEN i % 100 = 0 THEN '拒绝' ELSE '' END",
         "written_at": LATER,
-        "settled_at": "now()",
+        "next_attempt_at": LATER,
+        "finished_at": "now()",
     },
     "integrations_textmessage": {
         "phone": PHONE,

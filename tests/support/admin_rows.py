@@ -59,7 +59,7 @@ def _one_of_each(n: int) -> None:
     Problem.objects.create(user=user, category=ProblemCategory.objects.first(), robot=robot, reported_at=now)
     conversation = Conversation.objects.create(user=user, opened_at=now, last_message_at=now)
     ForwardedMessage.objects.create(
-        conversation=conversation, kind="text", content="x", written_at=now, retry_at=now
+        conversation=conversation, kind="text", content="x", written_at=now, next_attempt_at=now
     )
     GatewayEvent.objects.create(event_id=f"rows-{n}", command="x", body={}, lane="", received_at=now, retry_at=now)
     word_import = SensitiveWordImport.objects.create(file_name=f"{n}.csv", imported_at=now, imported_by="root")
