@@ -106,6 +106,17 @@ class JobQuerySet(models.QuerySet[JobT]):
             return self.claim(at=at, lease=lease, backoff=backoff, limit=limit)
         return claimed
 
+    def leased(self, job: JobT) -> "JobQuerySet[JobT]":
+        """Return the claimed job among these jobs; none when its lease was lost."""
+        return self.filter(pk=job.pk, leased_until=job.leased_until, finished_at=None)
+
+    def renew(self, job: JobT, lease: timedelta) -> bool:
+        """Extend the lease of a claimed job that takes long. Returns False when it was lost."""
+        if not self.leased(job).update(leased_until=Now() + lease):
+            return False
+        job.refresh_from_db(fields=["leased_until"])
+        return True
+
     def finish(self, job: JobT, *, at: datetime, status: int = JobStatus.DONE, error: str = "") -> bool:
         """Finish a claimed job in this status. Returns False when its lease was lost."""
         return self._end_lease(job, **_finished(status, at, error))
@@ -145,8 +156,7 @@ class JobQuerySet(models.QuerySet[JobT]):
             job.leased_until, job.attempts = until, job.attempts + 1
 
     def _end_lease(self, job: JobT, **changes: Any) -> bool:
-        leased = self.model._base_manager.filter(pk=job.pk, leased_until=job.leased_until, finished_at=None)
-        return bool(leased.update(**{"leased_until": None, **changes}))
+        return bool(self.leased(job).update(**{"leased_until": None, **changes}))
 
 
 def _finished(status: int, at: datetime, error: str) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def _one_of_each(n: int) -> None:
     message = GroupMessage.objects.create(group=group, sender_code="m", sent_at=now, content={"content": "hi"})
     Mention.objects.create(message=message, group=group, mentioned_at=now)
     GroupStatistics.objects.create(group=group, day=now.date(), member_count=3)
-    CancelJob.objects.create(references=[], reason=4, asked_at=now, asked_by="root")
+    CancelJob.objects.create(references=[], reason=4, asked_at=now, asked_by="root", next_attempt_at=now)
     text = OutboxMessage.objects.create(
         robot=robot, user_code="u", chat=f"c{n}", cause="test", created_at=now, not_before=now, retry_at=now
     )
