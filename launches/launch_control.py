@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from config.platform import db
+from config.platform.locks import take_lock
 from launches import deliveries
 from launches.models import Launch
 from robots.outbox import writing
@@ -81,7 +81,7 @@ def _locked(launch: Launch, *expected: Status) -> Iterator[bool]:
 
 
 def _lock(launch: Launch) -> None:
-    db.execute("SELECT pg_advisory_xact_lock(hashtext('launches_launch'), hashtext(%s))", [str(launch.pk)])
+    take_lock("launches_launch", launch.pk)
 
 
 def _change_status(launch: Launch, *expected: Status, **change: object) -> bool:

@@ -22,6 +22,7 @@ WITHOUT_PAGE = {
     "CompletionKey",
     "IdentityHashKey",
     "EndedBlock",
+    "SweepLease",
     "SwitchChange",
     "RedPacketOpening",
     "StarRating",

@@ -21,7 +21,6 @@ ALLOWED = {
     "slip": "the API",
     "slip_type": "the API",
     "upGradeEndTime": "the API",
-    "GIVEN_UP": "a column",
     "after_lane": "a column",
     "cause": "a column",
     "causes": "a column",

@@ -46,7 +46,7 @@ def pending(*, until: datetime | None = None) -> dict[str, int]:
     kinds = {
         "events": GatewayEvent.objects.filter(status=Event.WAITING),
         "messages": waiting,
-        "texts": TextMessage.objects.filter(status__in=[Text.WAITING, Text.SENDING]),
+        "texts": TextMessage.objects.open(),
         "deliveries": Delivery.objects.filter(status=Delivery.Status.WAITING),
         "launch results": Delivery.objects.filter(result_due_at__isnull=False),
         "mass messages": MassMessage.objects.filter(status=MassMessage.Status.WAITING, send_at__lte=now),

@@ -49,7 +49,7 @@ def _one_of_each(n: int) -> None:
     message = GroupMessage.objects.create(group=group, sender_code="m", sent_at=now, content={"content": "hi"})
     Mention.objects.create(message=message, group=group, mentioned_at=now)
     GroupStatistics.objects.create(group=group, day=now.date(), member_count=3)
-    CancelJob.objects.create(references=[], reason=4, asked_at=now, asked_by="root")
+    CancelJob.objects.create(references=[], reason=4, asked_at=now, asked_by="root", next_attempt_at=now)
     text = OutboxMessage.objects.create(
         robot=robot, user_code="u", chat=f"c{n}", cause="test", created_at=now, not_before=now, retry_at=now
     )
@@ -59,12 +59,12 @@ def _one_of_each(n: int) -> None:
     Problem.objects.create(user=user, category=ProblemCategory.objects.first(), robot=robot, reported_at=now)
     conversation = Conversation.objects.create(user=user, opened_at=now, last_message_at=now)
     ForwardedMessage.objects.create(
-        conversation=conversation, kind="text", content="x", written_at=now, retry_at=now
+        conversation=conversation, kind="text", content="x", written_at=now, next_attempt_at=now
     )
     GatewayEvent.objects.create(event_id=f"rows-{n}", command="x", body={}, lane="", received_at=now, retry_at=now)
     word_import = SensitiveWordImport.objects.create(file_name=f"{n}.csv", imported_at=now, imported_by="root")
     SensitiveWord.objects.create(word=f"词{n}", word_import=word_import)
-    TextMessage.objects.create(batch=user.pk, phone=user.phone, content="x", created_at=now, retry_at=now)
+    TextMessage.objects.create(batch=user.pk, phone=user.phone, content="x", created_at=now, next_attempt_at=now)
     credit(user, "100")
     withdrawals.approve([requested_withdrawal(user).pk], by="root", at=now)
     issue_key(f"key-{n}", [Scope.SMS_SEND])
