@@ -126,7 +126,7 @@ def _handle_failure(message: ForwardedMessage, reason: str, at: datetime) -> Non
     with transaction.atomic():
         _retry_later(message, reason, at)
         _notify_user_once(
-            message.conversation, _AWAY, at, dedupe_key=f"customer_service_away:{message.conversation_id}"
+            message.conversation, _AWAY, at, idempotency_key=f"customer_service_away:{message.conversation_id}"
         )
 
 
@@ -141,11 +141,11 @@ def _close(message: ForwardedMessage, text: str, reason: str, at: datetime) -> N
     with transaction.atomic():
         if _finish(message, Status.GIVEN_UP, reason, at):
             moment = f"{timezone.localtime(message.written_at):%H:%M}"
-            dedupe_key = f"customer_service_given_up:{message.message_no}"
-            _notify_user_once(message.conversation, text.format(moment=moment), at, dedupe_key=dedupe_key)
+            idempotency_key = f"customer_service_given_up:{message.message_no}"
+            _notify_user_once(message.conversation, text.format(moment=moment), at, idempotency_key=idempotency_key)
 
 
-def _notify_user_once(conversation: Conversation, text: str, at: datetime, *, dedupe_key: str) -> None:
+def _notify_user_once(conversation: Conversation, text: str, at: datetime, *, idempotency_key: str) -> None:
     robot = latest_robot_of(conversation.user)
     if robot is not None:
         writing.message_user(
@@ -154,5 +154,5 @@ def _notify_user_once(conversation: Conversation, text: str, at: datetime, *, de
             content=writing.text(text),
             cause=f"customer_service:{conversation.user_id}",
             at=at,
-            dedupe_key=dedupe_key,
+            idempotency_key=idempotency_key,
         )

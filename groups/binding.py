@@ -235,6 +235,6 @@ def request_pull_back(*, group: Group, at: datetime) -> str:
             content=writing.text(text),
             cause=once_a_day,
             at=at,
-            dedupe_key=once_a_day,
+            idempotency_key=once_a_day,
         )
     return group.robot.qr_code_url

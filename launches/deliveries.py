@@ -39,7 +39,7 @@ WITH counted AS (
         count(*) FILTER (WHERE o.status = %(message_sent)s) AS sent,
         count(*) FILTER (WHERE o.status = %(message_failed)s) AS failed,
         count(*) FILTER (WHERE o.status = %(message_closed)s) AS closed,
-        max(o.reason) FILTER (WHERE o.status = %(message_failed)s) AS failure, max(o.reason) AS reason
+        max(o.last_error) FILTER (WHERE o.status = %(message_failed)s) AS failure, max(o.last_error) AS reason
     FROM launches_delivery d
     JOIN robots_outboxmessage o ON o.cause = 'launch:' || d.launch_id AND o.group_code = d.group_code
     WHERE d.id = ANY(%(ids)s)

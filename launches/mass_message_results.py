@@ -43,19 +43,19 @@ WITH parts AS MATERIALIZED (
         count(*) FILTER (WHERE o.status = %(message_waiting)s) AS waiting,
         count(*) FILTER (WHERE o.status = %(message_sent)s AND NOT recall.is_asked) AS visible,
         count(*) FILTER (WHERE o.status = %(message_sent)s AND recall.is_asked) AS recalled,
-        count(*) FILTER (WHERE o.status = %(message_closed)s AND o.reason = %(recalled_by_user)s) AS unsent,
+        count(*) FILTER (WHERE o.status = %(message_closed)s AND o.last_error = %(recalled_by_user)s) AS unsent,
         count(*) FILTER (WHERE is_lost) AS lost,
-        max(o.reason) FILTER (WHERE is_lost) AS loss,
+        max(o.last_error) FILTER (WHERE is_lost) AS loss,
         '撤回失败：' || max(recall.refusal) AS refusal
     FROM parts
     JOIN robots_outboxmessage o ON o.cause = parts.cause AND o.group_code = parts.group_code
     CROSS JOIN LATERAL (
         SELECT o.status = %(message_failed)s
-            OR o.status = %(message_closed)s AND o.reason <> %(recalled_by_user)s AS is_lost
+            OR o.status = %(message_closed)s AND o.last_error <> %(recalled_by_user)s AS is_lost
     ) fate
     CROSS JOIN LATERAL (
         SELECT COALESCE(bool_or(r.status IN %(asked)s), false) AS is_asked,
-            max(r.reason) FILTER (WHERE r.status NOT IN %(asked)s) AS refusal
+            max(r.last_error) FILTER (WHERE r.status NOT IN %(asked)s) AS refusal
         FROM robots_outboxmessage r
         WHERE r.cause = parts.recall_cause AND r.group_code = parts.group_code
           AND r.content ->> 'message_no' = o.message_no::text
@@ -185,7 +185,7 @@ def _recallable(message: MassMessage, at: datetime) -> list[OutboxMessage]:
     recalls = OutboxMessage.objects.filter(cause=message.recall_cause, status__in=_ASKED)
     numbers = set(recalls.values_list("content__message_no", flat=True))
     sent = OutboxMessage.objects.filter(
-        cause=message.cause, status=OutboxMessage.Status.SENT, settled_at__gt=at - RECALLABLE_FOR
+        cause=message.cause, status=OutboxMessage.Status.SENT, finished_at__gt=at - RECALLABLE_FOR
     )
     rows = sent.select_related("robot").order_by("pk")
     return [row for row in rows if str(row.message_no) not in numbers]

@@ -15,7 +15,7 @@ class FinishedMessage(NamedTuple):
     group_code: str
     cause: str
     status: int
-    reason: str
+    last_error: str
     finished_at: datetime
 
 

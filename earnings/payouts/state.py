@@ -132,7 +132,7 @@ def _send_confirmation_link(payout: Payout, at: datetime) -> None:
             content=writing.text(text),
             cause=f"payout:{payout.pk}",
             at=at,
-            dedupe_key=f"payout_confirm:{payout.pk}",
+            idempotency_key=f"payout_confirm:{payout.pk}",
         )
 
 

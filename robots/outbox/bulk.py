@@ -11,8 +11,8 @@ _CONSTANTS = {
 # The caller runs the statement, and `writing.notify_senders()` in the same transaction.
 _INSERT_GROUP_MESSAGES = """
 INSERT INTO robots_outboxmessage (
-    message_no, operation, robot_id, group_code, user_code, chat, mentions, content, cause,
-    status, is_held, created_at, not_before, retry_at, try_count, reason)
+    message_no, operation, robot_id, group_code, user_code, ordering_key, mentions, content, cause,
+    status, is_held, created_at, not_before, next_attempt_at, attempts, last_error)
 SELECT
     gen_random_uuid(), '{send}', robot_id, group_code, '', 'g:' || group_code, '[]', content, %(cause)s,
     {waiting}, false, %(at)s, %(at)s, %(at)s, 0, ''
@@ -21,8 +21,8 @@ RETURNING id, group_code
 """
 _INSERT_PRIVATE_MESSAGES = """
 INSERT INTO robots_outboxmessage (
-    message_no, operation, robot_id, group_code, user_code, chat, mentions, content, cause,
-    status, is_held, created_at, not_before, retry_at, try_count, reason, by_day_only)
+    message_no, operation, robot_id, group_code, user_code, ordering_key, mentions, content, cause,
+    status, is_held, created_at, not_before, next_attempt_at, attempts, last_error, by_day_only)
 SELECT
     gen_random_uuid(), '{send}', w.robot_id, '', w.user_code, 'p:' || r.code || ':' || w.user_code, '[]',
     jsonb_build_object('type', {text}, 'content', w.text), w.cause,
@@ -35,7 +35,7 @@ RETURNING id
 def private_messages_sql(rows: str) -> str:
     """Return SQL that inserts a private message for each of `rows`, a query of (robot_id, user_code, text, cause, place).
 
-    Messages of one chat go out in the order of `place`. The SQL has the parameters `at`, `not_before` (not before `at`)
+    Messages of one ordering key go out in the order of `place`. The SQL has the parameters `at`, `not_before` (not before `at`)
     and `by_day_only`, and returns (id).
     """
     return _INSERT_PRIVATE_MESSAGES.format(rows=rows, **_CONSTANTS)

@@ -53,15 +53,15 @@ def message_user(
     cause: str,
     at: datetime,
     not_before: datetime | None = None,
-    dedupe_key: str | None = None,
+    idempotency_key: str | None = None,
 ) -> None:
-    """Write a private message to a friend of the robot. A second message with the same `dedupe_key` is never written."""
+    """Write a private message to a friend of the robot. A second message with the same `idempotency_key` is never written."""
     message = private_message(
         robot=robot, user_code=user_code, content=content, cause=cause, at=at, not_before=not_before
     )
-    message.dedupe_key = dedupe_key
+    message.idempotency_key = idempotency_key
     with transaction.atomic():
-        OutboxMessage.objects.bulk_create([message], ignore_conflicts=dedupe_key is not None)
+        OutboxMessage.objects.bulk_create([message], ignore_conflicts=idempotency_key is not None)
         notify_senders()
 
 
@@ -94,13 +94,13 @@ def group_message(
     return OutboxMessage(
         robot=robot,
         group_code=group_code,
-        chat=f"g:{group_code}",
+        ordering_key=f"g:{group_code}",
         content=content,
         mentions=list(mentions),
         cause=cause,
         created_at=at,
         not_before=at,
-        retry_at=at,
+        next_attempt_at=at,
     )
 
 
@@ -149,12 +149,12 @@ def request(
         robot=robot,
         group_code=group_code,
         user_code=user_code,
-        chat=f"r:{parameters['message_no']}" if is_recall else f"g:{group_code}",
+        ordering_key=f"r:{parameters['message_no']}" if is_recall else f"g:{group_code}",
         content=parameters,
         cause=cause,
         created_at=at,
         not_before=at,
-        retry_at=at,
+        next_attempt_at=at,
     )
 
 
@@ -172,12 +172,12 @@ def private_message(
     return OutboxMessage(
         robot=robot,
         user_code=user_code,
-        chat=f"p:{robot.code}:{user_code}",
+        ordering_key=f"p:{robot.code}:{user_code}",
         content=content,
         cause=cause,
         created_at=at,
         not_before=due,
-        retry_at=due,
+        next_attempt_at=due,
     )
 
 
@@ -191,7 +191,7 @@ def post_all(messages: Sequence[OutboxMessage]) -> None:
 
 
 def _write(message: OutboxMessage, at: datetime) -> OutboxMessage:
-    message.created_at = message.not_before = message.retry_at = at
+    message.created_at = message.not_before = message.next_attempt_at = at
     with transaction.atomic():
         message.save(force_insert=True)
         notify_senders()
@@ -225,7 +225,7 @@ def lock_unsent(*, causes: Sequence[str]) -> None:
 
 
 def pause_messages(*causes: str) -> int:
-    """Pause the unsent messages of these causes. Paused messages do not delay others of their chats. Returns how many.
+    """Pause the unsent messages of these causes. Paused messages do not delay others of their ordering keys. Returns how many.
 
     A message that a sender has submitted already still gets the status that follows from the gateway's answer.
     """
@@ -302,8 +302,8 @@ def _close(messages: QuerySet[OutboxMessage], reasons: Iterable[tuple[Q, str]], 
             for condition, reason in reasons:
                 chunk.filter(condition).exclude(status=Status.CLOSED).update(
                     status=Status.CLOSED,
-                    reason=reason[:200],
-                    settled_at=at,
+                    last_error=reason[:200],
+                    finished_at=at,
                     is_held=False,
                     lease=None,
                     leased_until=None,
@@ -314,7 +314,7 @@ def _close(messages: QuerySet[OutboxMessage], reasons: Iterable[tuple[Q, str]], 
 
 
 def _closed_messages(keys: Sequence[int], at: datetime) -> list[FinishedMessage]:
-    columns = ("pk", "message_no", "operation", "group_code", "cause", "reason")
+    columns = ("pk", "message_no", "operation", "group_code", "cause", "last_error")
     return [
         FinishedMessage(
             pk=pk,
@@ -323,11 +323,11 @@ def _closed_messages(keys: Sequence[int], at: datetime) -> list[FinishedMessage]
             group_code=group_code,
             cause=cause,
             status=Status.CLOSED.value,
-            reason=reason,
+            last_error=last_error,
             finished_at=at,
         )
         for chunk in _chunks(keys)
-        for pk, number, operation, group_code, cause, reason in chunk.values_list(*columns)
+        for pk, number, operation, group_code, cause, last_error in chunk.values_list(*columns)
     ]
 
 

@@ -42,12 +42,12 @@ def groups_file(tmp_path: Path) -> Path:
         OutboxMessage(
             robot_id=group.robot_id,
             group_code=group.code,
-            chat=f"g:{group.code}",
+            ordering_key=f"g:{group.code}",
             content={"type": 3, "content": "hello"},
             cause="launch:1",
             created_at=now,
             not_before=now,
-            retry_at=now,
+            next_attempt_at=now,
         )
         for group in groups
     )

@@ -54,7 +54,7 @@ def test_a_recall_does_not_wait_for_the_groups_queue_or_the_robots_rate(alice: U
     send_due_messages()
     for text in ("fails", "waits for it"):
         queue_message(group, text)
-    OutboxMessage.objects.waiting().update(retry_at=timezone.now() + timedelta(minutes=20))
+    OutboxMessage.objects.waiting().update(next_attempt_at=timezone.now() + timedelta(minutes=20))
     ApiClient(alice).delete(f"/tasks/{message.pk}")
     assert send_due_messages() == 1
     assert sandbox.state.recalled == [str(OutboxMessage.objects.get(cause=message.cause).message_no)]
@@ -71,7 +71,7 @@ def test_a_recall_closes_messages_that_wait_in_the_outbox(alice: User, sandbox: 
 def test_a_mass_message_cannot_be_recalled_after_two_minutes(alice: User, sandbox: Any):
     message = sent_to_outbox(alice, reachable(user=alice))
     send_due_messages()
-    OutboxMessage.objects.filter(cause=message.cause).update(settled_at=timezone.now() - timedelta(minutes=2))
+    OutboxMessage.objects.filter(cause=message.cause).update(finished_at=timezone.now() - timedelta(minutes=2))
     assert ApiClient(alice).delete(f"/tasks/{message.pk}")["code"] == 1409
     assert statuses_of(message) == [1]
 

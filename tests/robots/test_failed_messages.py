@@ -25,7 +25,7 @@ Status = OutboxMessage.Status
 def failed_message(robot: Robot, content: str, answer: str = "502 kicked", **fields: str) -> OutboxMessage:
     """Return a message whose fifth attempt has just failed."""
     message = write_message(robot, content, **fields)
-    OutboxMessage.objects.filter(pk=message.pk).update(try_count=4)
+    OutboxMessage.objects.filter(pk=message.pk).update(attempts=4)
     [claimed] = [other for other in claim_messages(at=timezone.now()).messages if other.id == message.pk]
     results.finish([results.AttemptResult(claimed, Refused("gateway", answer))], at=timezone.now())
     message.refresh_from_db()
@@ -69,7 +69,7 @@ def test_filters_select_the_messages_that_are_tried_again(robot, chosen: list[st
     failed_message(robot, "b", answer="503 muted", group="g2", cause="welcome:9")
     assert run(*chosen) == "1 messages will be tried again; 1 left.\n"
     selected.refresh_from_db()
-    assert (selected.status, selected.try_count, selected.reason) == (Status.WAITING, 0, "")
+    assert (selected.status, selected.attempts, selected.last_error) == (Status.WAITING, 0, "")
 
 
 def test_no_message_failed_since_a_future_time(robot):
@@ -86,8 +86,8 @@ def test_a_closed_message_names_the_operator_and_keeps_the_gateways_answer(robot
     message = failed_message(robot, "a")
     assert run("--close", "--by", "小李") == "1 messages closed; 0 left.\n"
     message.refresh_from_db()
-    assert (message.status, message.reason) == (Status.CLOSED, "由 小李 关闭")
-    assert "502 kicked" in message.attempts.get().answer
+    assert (message.status, message.last_error) == (Status.CLOSED, "由 小李 关闭")
+    assert "502 kicked" in message.recorded_attempts.get().answer
 
 
 @pytest.mark.parametrize(("action", "status"), [("retry", Status.WAITING), ("close", Status.CLOSED)])
@@ -115,7 +115,7 @@ def test_failed_messages_of_a_cancelled_group_are_closed(robot):
     assert writing.close_waiting(group_codes=["g1"], reason="群已注销", at=timezone.now()) == 0
     assert run() == "0 messages will be tried again; 0 left.\n"
     message.refresh_from_db()
-    assert (message.status, message.reason) == (Status.CLOSED, "群已注销")
+    assert (message.status, message.last_error) == (Status.CLOSED, "群已注销")
 
 
 def test_failed_messages_of_a_removed_robot_are_closed(robot):
@@ -137,7 +137,7 @@ def test_a_paused_message_stays_paused_when_it_is_tried_again(robot, sandbox):
 
 def test_a_message_that_fails_while_it_is_paused_stays_paused(robot):
     message = write_message(robot, "a", cause="campaign-1")
-    OutboxMessage.objects.update(try_count=4)
+    OutboxMessage.objects.update(attempts=4)
     [claimed] = claim_messages(at=timezone.now()).messages
     writing.pause_messages("campaign-1")
     results.finish([results.AttemptResult(claimed, Refused("gateway", "502 kicked"))], at=timezone.now())

@@ -121,4 +121,4 @@ def test_several_closings_close_each_message_for_its_own_reason(robot):
     )
     for message in messages:
         message.refresh_from_db()
-    assert (closed, [message.reason for message in messages]) == (3, ["甲", "乙", "甲"])
+    assert (closed, [message.last_error for message in messages]) == (3, ["甲", "乙", "甲"])

@@ -25,8 +25,8 @@ def test_a_refusal_of_the_gateway_is_stored(robot, sandbox):
     unknown = RobotFactory(code="nobody")
     message = write_message(unknown, "x")
     send_due_messages()
-    assert message.attempts.get().outcome == "refused"
-    assert "301" in message.attempts.get().answer
+    assert message.recorded_attempts.get().outcome == "refused"
+    assert "301" in message.recorded_attempts.get().answer
 
 
 @pytest.fixture
@@ -50,8 +50,8 @@ def test_a_refusal_with_unstorable_text_is_stored_like_any_other(robot):
     message = write_message(robot, "x")
     send_due_messages()
     message.refresh_from_db()
-    assert (message.status, message.try_count) == (Status.WAITING, 1)
-    assert message.attempts.get().answer == "gateway: 301 a\ufffdb"
+    assert (message.status, message.attempts) == (Status.WAITING, 1)
+    assert message.recorded_attempts.get().answer == "gateway: 301 a\ufffdb"
 
 
 @pytest.fixture
@@ -85,9 +85,9 @@ def test_a_message_whose_receiver_fails_is_failed_after_five_attempts(robot, san
         make_messages_due()
         send_due_messages()
     bad.refresh_from_db()
-    assert (bad.status, bad.try_count) == (Status.FAILED, 5)
-    assert bad.reason == "系统未能处理网关的应答：ValueError"
-    assert set(bad.attempts.values_list("outcome", flat=True)) == {"done"}
+    assert (bad.status, bad.attempts) == (Status.FAILED, 5)
+    assert bad.last_error == "系统未能处理网关的应答：ValueError"
+    assert set(bad.recorded_attempts.values_list("outcome", flat=True)) == {"done"}
 
 
 def test_when_the_receiver_is_repaired_an_operator_has_the_message_tried_again_and_it_is_sent(
@@ -122,12 +122,12 @@ def test_a_busy_gateway_loses_no_message(robot, tmp_path, settings):
             make_messages_due()
             send_due_messages()
         message.refresh_from_db()
-        assert (message.status, message.try_count) == (Status.WAITING, 8)
+        assert (message.status, message.attempts) == (Status.WAITING, 8)
         gateway.replies = [SandboxResponse({}, 500), SandboxResponse({"code": "100"})]
         make_messages_due()
         send_due_messages()
         message.refresh_from_db()
-        assert (message.status, message.try_count) == (
+        assert (message.status, message.attempts) == (
             Status.WAITING,
             9,
         )  # another error is not the last attempt then

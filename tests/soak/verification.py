@@ -146,7 +146,7 @@ def _of_messages(sandbox: State) -> Iterator[str]:
     yield from _some("messages that the gateway sent and that are not sent here", sandbox.messages.keys() - sent)
     switched_off = Q(status=Outbox.CLOSED, cause__startswith="launch:")  # by its user, before it was sent
     unsent = OutboxMessage.objects.filter(status__in=[Outbox.FAILED, Outbox.CLOSED]).exclude(switched_off)
-    yield from _some("messages that failed or were closed", (f"{row.cause}: {row.reason}" for row in unsent))
+    yield from _some("messages that failed or were closed", (f"{row.cause}: {row.last_error}" for row in unsent))
 
 
 def repeated_requests(sandbox: State) -> tuple[int, int]:

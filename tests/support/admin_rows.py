@@ -51,7 +51,13 @@ def _one_of_each(n: int) -> None:
     GroupStatistics.objects.create(group=group, day=now.date(), member_count=3)
     CancelJob.objects.create(references=[], reason=4, asked_at=now, asked_by="root")
     text = OutboxMessage.objects.create(
-        robot=robot, user_code="u", chat=f"c{n}", cause="test", created_at=now, not_before=now, retry_at=now
+        robot=robot,
+        user_code="u",
+        ordering_key=f"c{n}",
+        cause="test",
+        created_at=now,
+        not_before=now,
+        next_attempt_at=now,
     )
     MessageAttempt.objects.create(message=text, outcome=MessageAttempt.Outcome.UNKNOWN, tried_at=now)
     RedPacketOpening.objects.create(user=user, opened_at=now)

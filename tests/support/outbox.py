@@ -31,7 +31,7 @@ def clear_faults(sandbox) -> None:
 def make_messages_due() -> None:
     """Have waiting messages be due now, whatever their lease."""
     OutboxMessage.objects.filter(status=OutboxMessage.Status.WAITING).update(
-        retry_at=timezone.now(), leased_until=None, lease=None
+        next_attempt_at=timezone.now(), leased_until=None, lease=None
     )
 
 
@@ -39,7 +39,7 @@ def refuse_messages(sandbox: Any) -> None:
     """Have the gateway refuse five attempts, which fails the waiting messages."""
     set_fault(sandbox, "gateway")
     for _ in range(5):
-        OutboxMessage.objects.waiting().update(retry_at=timezone.now())
+        OutboxMessage.objects.waiting().update(next_attempt_at=timezone.now())
         send_due_messages()
 
 

@@ -133,12 +133,12 @@ def _write(counts: list[int]) -> None:
         OutboxMessage(
             robot=robot,
             group_code=f"g{group}",
-            chat=f"g:g{group}",
+            ordering_key=f"g:g{group}",
             content=writing.text(str(number)),
             cause="fault",
             created_at=now,
             not_before=now,
-            retry_at=now,
+            next_attempt_at=now,
         )
         for number in range(count)
         for group in range(groups)

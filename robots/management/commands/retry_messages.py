@@ -72,9 +72,9 @@ def _chosen(options: dict[str, Any]) -> QuerySet[OutboxMessage]:
     if cause := options["cause"]:
         wanted["cause__startswith" if cause.endswith(":") else "cause"] = cause
     if options["reason"]:
-        wanted["reason__contains"] = options["reason"]
+        wanted["last_error__contains"] = options["reason"]
     if options["since"]:
-        wanted["settled_at__gte"] = options["since"]
+        wanted["finished_at__gte"] = options["since"]
     if options["until"]:
-        wanted["settled_at__lt"] = options["until"]
+        wanted["finished_at__lt"] = options["until"]
     return chosen.filter(**wanted)
