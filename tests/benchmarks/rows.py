@@ -64,7 +64,7 @@ TABLES: dict[str, dict[str, str]] = {
     "earnings_account": {"kind": "'user'", "user_id": key(USER), "opened_at": AGO},
     "earnings_ledgertransaction": {
         "kind": "CASE WHEN i % 100 = 0 THEN 'red_packet' ELSE 'settlement' END",
-        "cause": "'c' || i",
+        "idempotency_key": "'c' || i",
         "posted_at": AGO,
     },
     "earnings_ledgerentry": {
