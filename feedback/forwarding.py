@@ -18,6 +18,7 @@ from feedback.models import Conversation, ForwardedMessage
 from integrations.aliyun.customer_service import CustomerService
 from integrations.http import OutsideError, Refused
 from robots.friendships import latest_robot_of
+from robots.models import Source, SourceType
 from robots.outbox import writing
 
 logger = logging.getLogger(__name__)
@@ -152,7 +153,7 @@ def _notify_user_once(conversation: Conversation, text: str, at: datetime, *, id
             robot=robot,
             user_code=str(conversation.user.code),
             content=writing.text(text),
-            cause=f"customer_service:{conversation.user_id}",
+            source=Source(SourceType.CUSTOMER_SERVICE, str(conversation.user_id)),
             at=at,
             idempotency_key=idempotency_key,
         )

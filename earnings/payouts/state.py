@@ -18,6 +18,7 @@ from earnings import confirmation, withdrawals
 from earnings.models import Payout, PayoutState, Withdrawal
 from integrations.wechat.pay import BillState, TransferBill
 from robots.friendships import latest_robot_of
+from robots.models import Source, SourceType
 from robots.outbox import writing
 
 logger = logging.getLogger(__name__)
@@ -130,7 +131,7 @@ def _send_confirmation_link(payout: Payout, at: datetime) -> None:
             robot=robot,
             user_code=user.code,
             content=writing.text(text),
-            cause=f"payout:{payout.pk}",
+            source=Source(SourceType.PAYOUT, str(payout.pk)),
             at=at,
             idempotency_key=f"payout_confirm:{payout.pk}",
         )

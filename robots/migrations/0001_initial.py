@@ -53,7 +53,8 @@ class Migration(migrations.Migration):
                 ('ordering_key', models.CharField(editable=False, max_length=300)),
                 ('mentions', models.JSONField(blank=True, default=list, verbose_name='提到的人')),
                 ('content', models.JSONField(default=dict, verbose_name='内容')),
-                ('cause', models.CharField(max_length=200, verbose_name='起因')),
+                ('source_type', models.CharField(choices=[('launch', '投放'), ('mass_message', '群发'), ('mass_recall', '撤回群发'), ('star', '星级评定'), ('reminder', '提醒徒弟'), ('mention', '被@通知'), ('mention_reply', '回复@消息'), ('group_cancelled', '群注销'), ('pull_back', '拉回群里'), ('problem', '问题反馈'), ('customer_service', '客服'), ('payout', '打款'), ('robot_added', '添加机器人'), ('wait_for_bind', '机器人进群'), ('bind_group_success', '群绑定'), ('robot_join_failed', '进群失败'), ('join_group', '新成员进群'), ('keyword', '关键字回复'), ('private_message', '私聊消息'), ('abnormal_robot_replaced', '机器人接替')], max_length=32, verbose_name='来源')),
+                ('source_id', models.CharField(max_length=128, verbose_name='来源编号')),
                 ('idempotency_key', models.CharField(blank=True, editable=False, max_length=200, null=True)),
                 ('status', models.SmallIntegerField(choices=[(0, '待发送'), (1, '已发送'), (2, '发送失败'), (3, '已取消')], default=0, verbose_name='状态')),
                 ('is_held', models.BooleanField(default=False, verbose_name='暂缓')),
@@ -187,7 +188,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='outboxmessage',
-            index=models.Index(fields=['cause', 'group_code'], name='outbox_by_cause'),
+            index=models.Index(fields=['source_type', 'source_id', 'group_code'], name='outbox_by_source'),
         ),
         migrations.AddConstraint(
             model_name='outboxmessage',

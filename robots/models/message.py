@@ -1,7 +1,10 @@
 """Models of the outbox: messages and their attempts."""
 
 import uuid
-from typing import TypeAlias
+from collections.abc import Iterable
+from functools import reduce
+from operator import or_
+from typing import NamedTuple, TypeAlias
 
 from django.contrib.postgres.functions import RandomUUID
 from django.contrib.postgres.indexes import BrinIndex
@@ -14,7 +17,53 @@ from config.platform.dates import shanghai_time
 from robots.models.robot import Robot
 
 
+class SourceType(models.TextChoices):
+    """The types of what causes messages. A `source_id` is the key of a row, or the `event_id` of a gateway event."""
+
+    LAUNCH = "launch", _("投放")
+    MASS_MESSAGE = "mass_message", _("群发")
+    MASS_RECALL = "mass_recall", _("撤回群发")  # the id is that of the mass message
+    STAR = "star", _("星级评定")  # of groups of this user
+    REMINDER = "reminder", _("提醒徒弟")  # of this user
+    MENTION = "mention", _("被@通知")  # in this group message
+    MENTION_REPLY = "mention_reply", _("回复@消息")  # in this group
+    GROUP_CANCELLED = "group_cancelled", _("群注销")
+    PULL_BACK = "pull_back", _("拉回群里")  # into this group
+    PROBLEM = "problem", _("问题反馈")
+    CUSTOMER_SERVICE = "customer_service", _("客服")  # for this user
+    PAYOUT = "payout", _("打款")
+    # gateway events
+    ROBOT_ADDED = "robot_added", _("添加机器人")
+    WAIT_FOR_BIND = "wait_for_bind", _("机器人进群")
+    BIND_GROUP_SUCCESS = "bind_group_success", _("群绑定")
+    ROBOT_JOIN_FAILED = "robot_join_failed", _("进群失败")
+    JOIN_GROUP = "join_group", _("新成员进群")
+    KEYWORD = "keyword", _("关键字回复")
+    PRIVATE_MESSAGE = "private_message", _("私聊消息")
+    ABNORMAL_ROBOT_REPLACED = "abnormal_robot_replaced", _("机器人接替")
+
+
+class Source(NamedTuple):
+    """The row or event that causes a message."""
+
+    type: SourceType
+    id: str
+
+
+def written_for(sources: Iterable[Source]) -> Q:
+    """Return the condition that a message was written for one of these sources."""
+    ids: dict[SourceType, list[str]] = {}
+    for source in sources:
+        ids.setdefault(source.type, []).append(source.id)
+    conditions = (Q(source_type=source_type, source_id__in=same) for source_type, same in ids.items())
+    return reduce(or_, conditions, Q(pk__in=[]))
+
+
 class OutboxMessageQuerySet(models.QuerySet["OutboxMessage"]):
+    def of_source(self, source: Source) -> "OutboxMessageQuerySet":
+        """Return the messages that were written for this source."""
+        return self.filter(written_for([source]))
+
     def waiting(self) -> "OutboxMessageQuerySet":
         """Return the waiting messages, paused or not."""
         return self.filter(status=OutboxMessage.Status.WAITING)
@@ -66,7 +115,8 @@ class OutboxMessage(models.Model):
     content = models.JSONField(
         _("内容"), default=dict
     )  # type content title url desc voice_time, or the parameters of the operation
-    cause = models.CharField(_("起因"), max_length=200)  # the source of the message, such as "star:<group id>:<…>"
+    source_type = models.CharField(_("来源"), max_length=32, choices=SourceType.choices)
+    source_id = models.CharField(_("来源编号"), max_length=128)  # the row's id, or the event's `event_id`
     idempotency_key = models.CharField(max_length=200, null=True, blank=True, editable=False)  # noqa: DJ001 - few have one
 
     status = models.SmallIntegerField(_("状态"), choices=Status.choices, default=Status.WAITING)
@@ -163,7 +213,7 @@ class OutboxMessage(models.Model):
             # the chart of the dashboard: a BRIN index, which costs the sender next to nothing
             BrinIndex(fields=["finished_at"], name="outbox_by_finishing", pages_per_range=32, autosummarize=True),
             # the messages of a launch, and of a launch in one group
-            models.Index(fields=["cause", "group_code"], name="outbox_by_cause"),
+            models.Index(fields=["source_type", "source_id", "group_code"], name="outbox_by_source"),
         ]
 
     def __str__(self) -> str:

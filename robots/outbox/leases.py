@@ -52,7 +52,7 @@ WITH scan_window AS MATERIALIZED (
     UPDATE robots_outboxmessage o
     SET lease = %(lease)s::uuid, leased_until = clock_timestamp() + %(seconds)s * interval '1 second'
     FROM found JOIN robots_robot r ON r.id = found.robot_id WHERE o.id = found.id
-    RETURNING o.id, o.message_no::text, o.operation, r.code, o.group_code, o.user_code, o.cause,
+    RETURNING o.id, o.message_no::text, o.operation, r.code, o.group_code, o.user_code, o.source_type, o.source_id,
               o.attempts, o.by_day_only, o.mentions::text, o.content::text
 ), progress AS (
     SELECT CASE WHEN (SELECT count(*) FROM found) = %(batch)s THEN (SELECT max(id) FROM found)
@@ -78,7 +78,8 @@ class ClaimedMessage(NamedTuple):
     robot_code: str
     group_code: str
     user_code: str
-    cause: str
+    source_type: str
+    source_id: str
     attempts: int
     by_day_only: bool
     mentions: list[str]

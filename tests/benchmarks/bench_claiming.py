@@ -18,10 +18,10 @@ CLAIMS = 10  # of 200 messages
 WAITING = 100_000
 ROBOTS = 50
 ROW = """
-INSERT INTO robots_outboxmessage (message_no, operation, robot_id, group_code, user_code, ordering_key, mentions, content, cause,
+INSERT INTO robots_outboxmessage (message_no, operation, robot_id, group_code, user_code, ordering_key, mentions, content, source_type, source_id,
     status, is_held, created_at, not_before, next_attempt_at, attempts, last_error, finished_at)
 SELECT gen_random_uuid(), 'send', r.id, 'group-' || n %% %(keys)s, '', 'g:group-' || n %% %(keys)s, '[]',
-    '{"type": 3, "content": "一条普通长度的群消息"}', 'benchmark', %(status)s, false, now(), now(),
+    '{"type": 3, "content": "一条普通长度的群消息"}', 'problem', 'benchmark', %(status)s, false, now(), now(),
     now() + %(later)s * interval '1 hour', 0, '', CASE WHEN %(status)s = 1 THEN now() END
 FROM generate_series(1, %(count)s) n
 JOIN (SELECT id, row_number() OVER (ORDER BY code) - 1 AS place FROM robots_robot) r ON r.place = n %% %(robots)s

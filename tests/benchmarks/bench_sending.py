@@ -38,10 +38,10 @@ COUNT = KEYS * PER_KEY
 CONCURRENCY = 64
 
 WRITE = """
-INSERT INTO robots_outboxmessage (message_no, operation, robot_id, group_code, user_code, ordering_key, mentions, content, cause,
+INSERT INTO robots_outboxmessage (message_no, operation, robot_id, group_code, user_code, ordering_key, mentions, content, source_type, source_id,
     status, is_held, created_at, not_before, next_attempt_at, attempts, last_error)
 SELECT gen_random_uuid(), 'send', r.id, 'group-' || n %% %(keys)s, '', 'g:group-' || n %% %(keys)s, '[]',
-    '{"type": 3, "content": "一条普通长度的群消息，介绍今天的活动和参加的办法。"}', 'benchmark',
+    '{"type": 3, "content": "一条普通长度的群消息，介绍今天的活动和参加的办法。"}', 'problem', 'benchmark',
     0, false, now(), now(), now(), 0, ''
 FROM generate_series(1, %(count)s) n
 JOIN (SELECT id, row_number() OVER (ORDER BY code) - 1 AS place FROM robots_robot) r ON r.place = n %% %(keys)s %% %(robots)s

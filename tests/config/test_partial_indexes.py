@@ -19,7 +19,7 @@ STATEMENTS = {
     "the first event of each key": (lambda: claiming._oldest(["g:g1"]), {"event_waiting_"}),
     "waiting messages": (
         lambda: leases.claim_messages(at=timezone.now()),
-        {"outbox_sendable_by_id", "outbox_sendable_by_chat"},
+        {"outbox_sendable_by_id", "outbox_sendable_by_key"},
     ),
     "forwarded messages": (lambda: forwarding._lease_next(timezone.now()), {"forwards_waiting"}),
 }

@@ -23,11 +23,8 @@ ALLOWED = {
     "upGradeEndTime": "the API",
     "GIVEN_UP": "a column",
     "after_lane": "a column",
-    "cause": "a column",
-    "causes": "a column",
     "is_held": "a column",
     "lane": "a column",
-    "recall_cause": "a column",
     "settled_at": "a column",
     "settle_count": "a column, and the API",
 }

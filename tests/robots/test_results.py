@@ -14,7 +14,7 @@ from robots.outbox.sender import Sender
 from robots.signals import FinishedMessage, message_finished
 from tests.factories.people import RobotFactory
 from tests.support.entry_points import send_due_messages
-from tests.support.outbox import make_messages_due, write_message
+from tests.support.outbox import make_messages_due, source_of, write_message
 from tests.support.outside_system import OutsideSystem, played_by
 
 pytestmark = pytest.mark.django_db
@@ -56,11 +56,11 @@ def test_a_refusal_with_unstorable_text_is_stored_like_any_other(robot):
 
 @pytest.fixture
 def poison() -> Iterator[list[Exception]]:
-    """Connect a receiver that fails for messages of one cause. Yields its errors, which it raises until none is left."""
+    """Connect a receiver that fails for messages of one source. Yields its errors, which it raises until none is left."""
     errors: list[Exception] = [ValueError("poison")] * 20
 
     def receive(messages: list[FinishedMessage], **_: object) -> None:
-        if errors and any(message.cause == "poison" for message in messages):
+        if errors and any(message.source_id == "poison" for message in messages):
             raise errors.pop()
 
     message_finished.connect(receive)
@@ -70,7 +70,7 @@ def poison() -> Iterator[list[Exception]]:
 
 @pytest.mark.usefixtures("poison")
 def test_a_receiver_that_fails_for_one_message_does_not_keep_others_from_being_stored(robot, sandbox):
-    bad = write_message(robot, "bad", group="g1", cause="poison")
+    bad = write_message(robot, "bad", group="g1", source=source_of("poison"))
     good = write_message(robot, "good", group="g2")
     send_due_messages()
     for message in (bad, good):
@@ -80,7 +80,7 @@ def test_a_receiver_that_fails_for_one_message_does_not_keep_others_from_being_s
 
 @pytest.mark.usefixtures("poison")
 def test_a_message_whose_receiver_fails_is_failed_after_five_attempts(robot, sandbox):
-    bad = write_message(robot, "bad", cause="poison")
+    bad = write_message(robot, "bad", source=source_of("poison"))
     for _ in range(5):
         make_messages_due()
         send_due_messages()
@@ -93,7 +93,7 @@ def test_a_message_whose_receiver_fails_is_failed_after_five_attempts(robot, san
 def test_when_the_receiver_is_repaired_an_operator_has_the_message_tried_again_and_it_is_sent(
     robot, sandbox, poison
 ):
-    bad = write_message(robot, "bad", cause="poison")
+    bad = write_message(robot, "bad", source=source_of("poison"))
     for _ in range(5):
         make_messages_due()
         send_due_messages()
@@ -108,7 +108,7 @@ def test_when_the_receiver_is_repaired_an_operator_has_the_message_tried_again_a
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_a_database_that_fails_once_is_used_again_and_the_error_is_logged(robot, sandbox, poison, caplog):
     poison[:] = [OperationalError("deadlock detected\nDETAIL: row 7")]
-    write_message(robot, "x", cause="poison")
+    write_message(robot, "x", source=source_of("poison"))
     with Sender() as sender:
         sender.run(OutboxMessage.objects.filter(status=Status.SENT).exists)
     assert "OperationalError: deadlock detected" in caplog.text

@@ -15,7 +15,7 @@ from robots.outbox.leases import claim_messages
 from robots.tasks import close_for_gone_robots
 from tests.factories.people import RobotFactory
 from tests.support.entry_points import send_due_messages
-from tests.support.outbox import clear_faults, make_messages_due, sent_contents, write_message
+from tests.support.outbox import clear_faults, make_messages_due, sent_contents, source_of, write_message
 from tests.support.outside_system import set_fault
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +28,7 @@ def test_a_message_is_sent_to_the_group(robot, sandbox):
         group_code="g1",
         content=writing.text("你好"),
         mentions=["bob"],
-        cause="test",
+        source=source_of("test"),
         at=timezone.now(),
     )
     assert send_due_messages() == 1
@@ -47,9 +47,13 @@ def test_a_message_is_sent_to_the_group(robot, sandbox):
 
 def test_a_link_and_a_picture_keep_their_parts(robot, sandbox):
     content = writing.link(title="标题", url="http://e.com", desc="说明")
-    writing.message_user(robot=robot, user_code="u1", content=content, cause="test", at=timezone.now())
+    writing.message_user(robot=robot, user_code="u1", content=content, source=source_of("test"), at=timezone.now())
     writing.message_user(
-        robot=robot, user_code="u2", content=writing.image("http://e.com/p.png"), cause="test", at=timezone.now()
+        robot=robot,
+        user_code="u2",
+        content=writing.image("http://e.com/p.png"),
+        source=source_of("test"),
+        at=timezone.now(),
     )
     send_due_messages()
     link, picture = sorted(sandbox.state.messages.values(), key=lambda message: message["user_id"])
@@ -77,9 +81,16 @@ def test_a_message_that_fails_delays_its_chat_only(robot, sandbox):
 def test_a_message_for_a_later_hour_delays_no_other(robot, sandbox):
     later = timezone.now() + timedelta(hours=3)
     writing.message_user(
-        robot=robot, user_code="u1", content=writing.text("later"), cause="t", at=timezone.now(), not_before=later
+        robot=robot,
+        user_code="u1",
+        content=writing.text("later"),
+        source=source_of("t"),
+        at=timezone.now(),
+        not_before=later,
     )
-    writing.message_user(robot=robot, user_code="u1", content=writing.text("now"), cause="t", at=timezone.now())
+    writing.message_user(
+        robot=robot, user_code="u1", content=writing.text("now"), source=source_of("t"), at=timezone.now()
+    )
     send_due_messages()
     assert sent_contents(sandbox) == ["now"]
 
@@ -116,7 +127,7 @@ def test_a_request_to_bind_does_not_count_towards_the_rate_limit(robot, sandbox,
             robot=robot,
             group_code=f"g{number}",
             content={"name": ""},
-            cause="t",
+            source=source_of("t"),
             at=timezone.now(),
         )
     assert send_due_messages() == 3
@@ -251,7 +262,7 @@ def test_without_redis_no_message_is_sent_and_groups_are_still_bound(robot, sand
         robot=robot,
         group_code="g2",
         content={"name": ""},
-        cause="t",
+        source=source_of("t"),
         at=timezone.now(),
     )
     assert send_due_messages() == 1
@@ -290,7 +301,7 @@ def test_an_idempotency_key_is_used_once_for_ever(robot):
             robot=robot,
             user_code="u",
             content=writing.text("x"),
-            cause="t",
+            source=source_of("t"),
             at=timezone.now(),
             idempotency_key="once",
         )

@@ -18,7 +18,7 @@ from feedback.models import Conversation, ForwardedMessage, Problem, ProblemCate
 from groups.models import ArticlePrice, CancelJob, GroupMessage, GroupStatistics, Member, Mention, StarPlan
 from integrations.models import GatewayEvent, SensitiveWord, SensitiveWordImport, TextMessage
 from keywords.models import KeywordBatch
-from robots.models import MessageAttempt, OutboxMessage, RobotDay, Scan
+from robots.models import MessageAttempt, OutboxMessage, RobotDay, Scan, SourceType
 from tests.factories.launches import launched, scheduled
 from tests.factories.money import credit, requested_withdrawal
 from tests.factories.people import FriendshipFactory, GroupFactory, OperatorFactory, UserFactory
@@ -54,7 +54,8 @@ def _one_of_each(n: int) -> None:
         robot=robot,
         user_code="u",
         ordering_key=f"c{n}",
-        cause="test",
+        source_type=SourceType.PROBLEM,
+        source_id="test",
         created_at=now,
         not_before=now,
         next_attempt_at=now,
