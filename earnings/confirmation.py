@@ -11,6 +11,7 @@ from accounts.models import User
 from config.site import short_links
 from earnings.models import Payout, Withdrawal
 from robots.friendships import latest_robot_of
+from robots.models import Source, SourceType
 from robots.outbox import writing
 
 Status = Withdrawal.Status
@@ -96,9 +97,9 @@ def send_link(payout: Payout, *, at: datetime) -> None:
             robot=robot,
             user_code=user.code,
             content=writing.text(text),
-            cause=f"payout:{payout.pk}",
+            source=Source(SourceType.PAYOUT, str(payout.pk)),
             at=at,
-            dedupe_key=f"payout_confirm:{payout.pk}",
+            idempotency_key=f"payout_confirm:{payout.pk}",
         )
 
 

@@ -87,7 +87,7 @@ def request_withdrawal(*, user: User, amount: Decimal, at: datetime) -> Withdraw
         postings = [Posting(account, -amount), Posting(account, amount, Bucket.WITHDRAWING)]
         ledger.post(
             kind=TransactionKind.WITHDRAWAL_ASKED,
-            cause=f"withdrawal_asked:{withdrawal.pk}",
+            idempotency_key=f"withdrawal_asked:{withdrawal.pk}",
             day=day_of(at),
             at=at,
             postings=postings,
@@ -236,8 +236,8 @@ def mark_paid(withdrawal: Withdrawal, *, at: datetime, by: str = BY_WECHAT_PAY) 
         Posting(account, -withdrawal.amount, Bucket.WITHDRAWING),
         Posting(ledger.platform_account(Account.Kind.PAID_OUT), withdrawal.amount),
     ]
-    cause = f"withdrawal_paid:{withdrawal.pk}"
-    ledger.post(kind=TransactionKind.WITHDRAWAL_PAID, cause=cause, day=day_of(at), at=at, postings=postings)
+    key = f"withdrawal_paid:{withdrawal.pk}"
+    ledger.post(kind=TransactionKind.WITHDRAWAL_PAID, idempotency_key=key, day=day_of(at), at=at, postings=postings)
 
 
 def mark_failed(withdrawal: Withdrawal, *, reason: str, at: datetime, by: str = BY_WECHAT_PAY) -> None:
@@ -249,8 +249,10 @@ def mark_failed(withdrawal: Withdrawal, *, reason: str, at: datetime, by: str = 
 def _return_money(withdrawal: Withdrawal, at: datetime) -> None:
     account = ledger.account_of(withdrawal.user)
     postings = [Posting(account, -withdrawal.amount, Bucket.WITHDRAWING), Posting(account, withdrawal.amount)]
-    cause = f"withdrawal_returned:{withdrawal.pk}"
-    ledger.post(kind=TransactionKind.WITHDRAWAL_RETURNED, cause=cause, day=day_of(at), at=at, postings=postings)
+    key = f"withdrawal_returned:{withdrawal.pk}"
+    ledger.post(
+        kind=TransactionKind.WITHDRAWAL_RETURNED, idempotency_key=key, day=day_of(at), at=at, postings=postings
+    )
 
 
 def lock_user(user: User) -> User:

@@ -198,7 +198,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('kind', models.CharField(choices=[('red_packet', '新人红包'), ('adoption_fee', '领养费用'), ('settlement', '每日结算'), ('article_reads', '文章阅读'), ('withdrawal_asked', '申请提现'), ('withdrawal_paid', '提现打款'), ('withdrawal_returned', '提现退回'), ('reversal', '冲正')], max_length=24, verbose_name='类型')),
-                ('cause', models.CharField(max_length=200, unique=True, verbose_name='起因')),
+                ('idempotency_key', models.CharField(max_length=200, unique=True, verbose_name='业务单号')),
                 ('day', models.DateField(verbose_name='记账日')),
                 ('posted_at', models.DateTimeField(verbose_name='入账时间')),
                 ('posted_by', models.CharField(blank=True, max_length=80, verbose_name='操作人')),

@@ -48,12 +48,12 @@ TABLES: dict[str, dict[str, str]] = {
     "robots_outboxmessage": {
         "robot_id": SOME_ROBOT,
         "user_code": "'u' || i",
-        "chat": "'p:' || i",
+        "ordering_key": "'p:' || i",
         "operation": "'send'",
         "status": "CASE WHEN i % 100 = 0 THEN 3 WHEN i % 200 = 1 THEN 2 ELSE 1 END",
-        "reason": "CASE WHEN i % 100 = 0 OR i % 200 = 1 THEN '拒绝' ELSE '' END",
+        "last_error": "CASE WHEN i % 100 = 0 OR i % 200 = 1 THEN '拒绝' ELSE '' END",
         "created_at": LATER,
-        "settled_at": LATER,
+        "finished_at": LATER,
     },
     "integrations_gatewayevent": {
         "event_id": "'e' || i",
@@ -64,7 +64,7 @@ TABLES: dict[str, dict[str, str]] = {
     "earnings_account": {"kind": "'user'", "user_id": key(USER), "opened_at": AGO},
     "earnings_ledgertransaction": {
         "kind": "CASE WHEN i % 100 = 0 THEN 'red_packet' ELSE 'settlement' END",
-        "cause": "'c' || i",
+        "idempotency_key": "'c' || i",
         "posted_at": AGO,
     },
     "earnings_ledgerentry": {

@@ -205,7 +205,7 @@ class Money(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 30), crash_at=crash)
     def reverse(self, which: int, crash_at: int) -> None:
-        posted = LedgerTransaction.objects.order_by("posted_at", "cause")[which : which + 1]
+        posted = LedgerTransaction.objects.order_by("posted_at", "idempotency_key")[which : which + 1]
         for original in posted:
             with crashing(crash_at):
                 ledger.reverse(original, by="anna", reason="记错了", at=self.now, day=day_of(self.now))

@@ -22,11 +22,8 @@ ALLOWED = {
     "slip_type": "the API",
     "upGradeEndTime": "the API",
     "after_lane": "a column",
-    "cause": "a column",
-    "causes": "a column",
     "is_held": "a column",
     "lane": "a column",
-    "recall_cause": "a column",
     "settled_at": "a column",
     "settle_count": "a column, and the API",
 }
