@@ -59,7 +59,7 @@ TABLES: dict[str, dict[str, str]] = {
         "event_id": "'e' || i",
         "received_at": LATER,
         "status": "CASE WHEN i % 100 = 0 THEN 4 ELSE 1 END",
-        "settled_at": "now()",
+        "finished_at": "now()",
     },
     "earnings_account": {"kind": "'user'", "user_id": key(USER), "opened_at": AGO},
     "earnings_ledgertransaction": {

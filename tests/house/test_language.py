@@ -21,9 +21,7 @@ ALLOWED = {
     "slip": "the API",
     "slip_type": "the API",
     "upGradeEndTime": "the API",
-    "after_lane": "a column",
     "is_held": "a column",
-    "lane": "a column",
     "settled_at": "a column",
     "settle_count": "a column, and the API",
 }

@@ -68,7 +68,9 @@ def _one_of_each(n: int) -> None:
     ForwardedMessage.objects.create(
         conversation=conversation, kind="text", content="x", written_at=now, next_attempt_at=now
     )
-    GatewayEvent.objects.create(event_id=f"rows-{n}", command="x", body={}, lane="", received_at=now, retry_at=now)
+    GatewayEvent.objects.create(
+        event_id=f"rows-{n}", command="x", body={}, ordering_key="", received_at=now, next_attempt_at=now
+    )
     word_import = SensitiveWordImport.objects.create(file_name=f"{n}.csv", imported_at=now, imported_by="root")
     SensitiveWord.objects.create(word=f"词{n}", word_import=word_import)
     TextMessage.objects.create(batch=user.pk, phone=user.phone, content="x", created_at=now, next_attempt_at=now)
