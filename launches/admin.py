@@ -18,7 +18,7 @@ from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed
 from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline
 from config.backoffice.filters import days, states
 from launches import launch_control
-from launches.models import Delivery, Launch, MassMessage, MassMessageDraft, MassMessageGroup
+from launches.models import Delivery, Launch, MassMessage, MassMessageDraft, MassMessageGroup, ScheduledSending
 from robots.models import OutboxMessage, SourceType
 
 _END_STATES = {
@@ -171,6 +171,18 @@ class MassMessageAdmin(ReadOnlyAdmin):
     ordering = ("-send_at", "id")
     reached_from = {"accounts.user": ("user", _("群发"))}
     inlines = (MassMessageGroupInline,)
+
+
+@admin.register(ScheduledSending)
+class ScheduledSendingAdmin(ReadOnlyAdmin):
+    list_display = ("next_attempt_at", "user", "status", "attempts", "finished_at", "last_error")
+    list_select_related = ("mass_message__user",)
+    list_filter = ("status", days("next_attempt_at", _("下次尝试")))
+    ordering = ("-next_attempt_at", "mass_message_id")
+
+    @admin.display(description=_("用户"))
+    def user(self, job: ScheduledSending) -> str:
+        return str(job.mass_message.user)
 
 
 @admin.register(MassMessageDraft)

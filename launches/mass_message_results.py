@@ -13,8 +13,9 @@ from django.db import transaction
 from accounts.models import User
 from config.errors import Conflict
 from config.platform import db
+from config.platform.queues import JobStatus
 from launches import mass_messages
-from launches.models import MassMessage, MassMessageGroup
+from launches.models import MassMessage, MassMessageGroup, ScheduledSending
 from robots.models import OutboxMessage, Source, SourceType
 from robots.outbox import writing
 from robots.signals import FinishedMessage
@@ -161,6 +162,9 @@ def _cancel_scheduled(message: MassMessage, at: datetime) -> bool:
         cancelled = bool(waiting.update(status=Status.RECALLED, recalled_at=at, slot=None))
         if cancelled:
             message.groups.update(status=Status.RECALLED, settled_at=at, minute=None, reason=RECALLED_BY_USER)
+            ScheduledSending.objects.filter(pk=message.pk).finish_all(
+                at=at, status=JobStatus.CLOSED, error=RECALLED_BY_USER
+            )
     return cancelled
 
 

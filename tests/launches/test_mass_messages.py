@@ -11,10 +11,10 @@ from django.utils import timezone
 
 from accounts.models import User
 from groups import cancelling
-from groups.models import CancelReason
+from groups.models import CancelReason, Group
 from integrations.moderation.words import add_words
 from launches import mass_message_drafts
-from launches.models import MassMessage, MassMessageGroup
+from launches.models import MassMessage, MassMessageGroup, ScheduledSending
 from launches.tasks import fire_mass_messages
 from robots.models import OutboxMessage
 from robots.outbox.sender import Sender
@@ -240,6 +240,17 @@ def test_a_mass_message_that_is_hours_late_is_sent(alice: User, sandbox: Any):
     with time_machine.travel(at_its_time(message, seconds=3 * 3600)):
         assert fire_mass_messages() == 1
         assert send_due_messages() == 1
+
+
+def test_a_mass_message_that_fails_delays_no_other_and_is_left_to_an_operator(alice: User, sandbox: Any):
+    broken, sound = (scheduled(alice, reachable(user=alice), send_at=timezone.now()) for _ in range(2))
+    Group.objects.filter(mass_messages__mass_message=broken).update(code="")  # no address of a message
+    for _ in range(5):
+        fire_mass_messages()
+        ScheduledSending.objects.open().update(next_attempt_at=timezone.now())
+    assert set(OutboxMessage.objects.values_list("cause", flat=True)) == {sound.cause}
+    job = ScheduledSending.objects.failed().get()
+    assert (job.mass_message, job.attempts) == (broken, 5)
 
 
 def test_a_sender_alone_sends_a_mass_message_within_five_seconds(alice: User, sandbox: Any):
