@@ -248,7 +248,7 @@ def test_a_mass_message_that_fails_delays_no_other_and_is_left_to_an_operator(al
     for _ in range(5):
         fire_mass_messages()
         ScheduledSending.objects.open().update(next_attempt_at=timezone.now())
-    assert set(OutboxMessage.objects.values_list("cause", flat=True)) == {sound.cause}
+    assert set(OutboxMessage.objects.values_list("source_type", "source_id")) == {sound.source}
     job = ScheduledSending.objects.failed().get()
     assert (job.mass_message, job.attempts) == (broken, 5)
 
