@@ -24,7 +24,7 @@ class SourceType(models.TextChoices):
     MASS_MESSAGE = "mass_message", _("群发")
     MASS_RECALL = "mass_recall", _("撤回群发")  # the id is that of the mass message
     STAR = "star", _("星级评定")  # of groups of this user
-    REMINDER = "reminder", _("提醒徒弟")  # of this user
+    REMINDER = "reminder", _("唤醒")  # of this user
     MENTION = "mention", _("被@通知")  # in this group message
     MENTION_REPLY = "mention_reply", _("回复@消息")  # in this group
     GROUP_CANCELLED = "group_cancelled", _("群注销")

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import reduce, wraps
+from functools import reduce
 from operator import or_
 from typing import Any, ParamSpec
 
@@ -134,7 +134,10 @@ def _message(
 
 
 def post_all(messages: Sequence[OutboxMessage]) -> None:
-    """Write many messages in one statement, except those whose idempotency key was used before."""
+    """Write many messages in one statement, except those whose idempotency key was used before.
+
+    When one has an idempotency key, the messages do not get their ids.
+    """
     if not messages:
         return
     with transaction.atomic():
@@ -144,9 +147,8 @@ def post_all(messages: Sequence[OutboxMessage]) -> None:
 
 
 def _posted(build: Callable[Params, OutboxMessage]) -> Callable[Params, OutboxMessage]:
-    """Return a function that builds one message and writes it."""
+    """Return a function that takes the same arguments, builds the message and writes it."""
 
-    @wraps(build)
     def post(*args: Params.args, **kwargs: Params.kwargs) -> OutboxMessage:
         message = build(*args, **kwargs)
         post_all([message])
