@@ -110,10 +110,12 @@ def _record_mentions(
     if not mentions:
         return
     group_ids = {pk: UUID(groups[message.group_code].pk) for pk, message in mentions.items()}
+    rows = Group.objects.select_related("robot", "user").in_bulk(set(group_ids.values()))
     Mention.objects.bulk_create(
-        Mention(message_id=pk, group_id=group_ids[pk], mentioned_at=message.sent_at)
+        Mention(
+            message_id=pk, group=rows[group_ids[pk]], user=rows[group_ids[pk]].user, mentioned_at=message.sent_at
+        )
         for pk, message in mentions.items()
     )
-    rows = Group.objects.select_related("robot", "user").in_bulk(set(group_ids.values()))
     for pk in sorted(mentions, key=group_ids.__getitem__):  # notifying updates groups: in the order of locks
         notify_owner(group=rows[group_ids[pk]], source=Source(SourceType.MENTION, str(pk)), at=at)
