@@ -177,6 +177,8 @@ DATABASES = {
         },
     }
 }
+# Statements are prepared once per connection. Off behind a pool that changes connections between transactions (PgBouncer).
+PREPARED_STATEMENTS: bool = env.bool("PREPARED_STATEMENTS", default=True)
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",

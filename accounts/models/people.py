@@ -41,6 +41,11 @@ class UserQuerySet(models.QuerySet["User"]):
         """Return the user with this id or gateway code. Operators are excluded."""
         return self.filter(id_or_code(reference), is_staff=False)
 
+    def signed_in(self, user_id: Any, issued_at: Any) -> "UserQuerySet":
+        """Return the user with this id, if a token issued then is still good. Operators are excluded."""
+        active = self.filter(pk=user_id, is_active=True, is_staff=False)
+        return active.filter(Q(signed_out_at=None) | Q(signed_out_at__lt=issued_at))
+
     def of_wechat_account(self, union_id: str) -> "UserQuerySet":
         """Return the active user of this WeChat account. Operators are excluded."""
         return self.filter(union_id=union_id, is_active=True, is_staff=False)

@@ -33,6 +33,17 @@ def _record_use(key: ApiKey, address: str, at: datetime) -> None:
         ApiKey.objects.filter(pk=key.pk).update(last_used_at=at, last_used_from=parsed and str(parsed))
 
 
+class UnconfirmedUser:
+    """A user whose token is valid, before a statement has confirmed that the user may still use it."""
+
+    is_staff = is_confirmed = False
+    is_authenticated = True
+
+    def load(self) -> Any:
+        """Return the user. Raises AuthenticationFailed when the user may not use the token any more."""
+        raise NotImplementedError
+
+
 class ApiKeyAuthentication(BaseAuthentication):
     """Authentication by the header X-Api-Key. A key that expired or is used from another network is refused as unknown."""
 

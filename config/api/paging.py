@@ -1,13 +1,15 @@
 """Paging: `current_page` from 0, `page_size` 1–200 (1–500 in the back office), exact totals."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import ceil
-from typing import Any
+from typing import Any, Protocol
 
 from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 
+from config.api.output import written
 from config.api.renderer import Answer
 from config.errors import BadRequest
 
@@ -43,6 +45,31 @@ def page_info(page: int, size: int, total: int) -> dict[str, int]:
         "total_page": ceil(total / size) if size else 0,
         "total_records": total,
     }
+
+
+class PreparedList(Protocol):
+    """A list that a prepared statement reads, page by page (accounts.queries.UserList)."""
+
+    @property
+    def columns(self) -> Sequence[str]: ...
+
+    def page(self, user: Any, *args: Any, limit: int | None, offset: int) -> tuple[Sequence[Any], int]: ...
+
+
+def listed(
+    request: Request,
+    rows: PreparedList | None,
+    shape: type[Serializer[Any]],
+    *args: Any,
+    may_ask_all: bool = False,
+) -> Response:
+    """Return one page of the user's list, an empty one for None. `args` are the list's arguments after the user."""
+    page, size = page_bounds(request, may_ask_all=may_ask_all)
+    if rows is None:
+        return Response(Answer([], page_info(page, size or 0, 0)))
+    found, total = rows.page(request.user, *args, limit=size, offset=page * size if size else 0)
+    info = page_info(page, size, total) if size else page_info(0, total, total)
+    return Response(Answer(written(shape, rows.columns, found), info))
 
 
 def paged(

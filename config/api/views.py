@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from django.db.models import Model
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from rest_framework.exceptions import MethodNotAllowed, NotFound
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
@@ -13,7 +13,7 @@ from rest_framework.throttling import BaseThrottle
 from rest_framework.viewsets import GenericViewSet
 
 from config.api.actors import actor
-from config.api.authentication import OperatorAuthentication
+from config.api.authentication import OperatorAuthentication, UnconfirmedUser
 from config.api.paging import MAX_PAGE_SIZE
 from config.api.throttles import Throttle
 from config.platform import audit
@@ -31,6 +31,30 @@ class OperationViews(GenericViewSet[Row]):
     max_page_size: ClassVar[int] = MAX_PAGE_SIZE
     audits_every_caller: ClassVar[bool] = False
     limits: ClassVar[Mapping[str, Sequence[str]]] = {}
+
+    # Actions whose statements confirm the user of a token themselves (accounts.queries). For all others, it is done before.
+    confirms_user: ClassVar[Sequence[str]] = ()
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Run the operation as DRF does, and confirm the user of a token before anything is answered."""
+        self.args, self.kwargs, self.headers = args, kwargs, self.default_response_headers
+        self.request = self.initialize_request(request, *args, **kwargs)
+        try:
+            self.initial(self.request, *args, **kwargs)
+            handler = getattr(self, str(request.method).lower(), self.http_method_not_allowed)
+            response = handler(self.request, *args, **kwargs)
+            _confirm_user(self.request)
+        except Exception as error:  # noqa: BLE001 - each exception is an answer (config.api.exception_handler)
+            response = self.handle_exception(error)
+        self.response = self.finalize_response(self.request, response, *args, **kwargs)
+        return self.response
+
+    def handle_exception(self, exc: Exception) -> Response:
+        try:
+            _confirm_user(self.request)
+        except Exception as error:  # noqa: BLE001 - an outdated token is refused before anything else is said
+            exc = error
+        return super().handle_exception(exc)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         if request.method == "OPTIONS":
@@ -64,6 +88,13 @@ class OperationViews(GenericViewSet[Row]):
         if (is_operators or self.audits_every_caller) and request.method not in SAFE_METHODS:
             method = str(request.method).lower()
             setattr(self, method, _audited(getattr(self, method)))
+
+
+def _confirm_user(request: Request) -> None:
+    """Raise AuthenticationFailed for a user whose token is outdated, unless a statement has confirmed the user."""
+    user = getattr(request, "_user", None)
+    if isinstance(user, UnconfirmedUser) and not user.is_confirmed:
+        user.load()
 
 
 def _audited(method_handler: Callable[..., Response]) -> Callable[..., Response]:
