@@ -4,10 +4,10 @@ A serializer describes the answer, and its `source`s name the columns. A field w
 costs nothing; the others are converted as the serializer does.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, partial
 from operator import itemgetter
-from typing import Any
+from typing import Any, cast
 
 from django.utils import timezone
 from rest_framework import serializers
@@ -39,6 +39,24 @@ def written(
     return answer
 
 
+def written_object(shape: type[serializers.Serializer[Any]], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values by the `source`s of a serializer as it returns an object with such attributes.
+
+    A value that is missing, of a field that is not required, is left out.
+    """
+    data = {}
+    for name, source, convert in _fields(shape):
+        if source in values:
+            value = values[source]
+            data[name] = value if convert is None or value is None else convert(value)
+    return data
+
+
+@cache
+def _fields(shape: type[serializers.Serializer[Any]]) -> list[tuple[str, str, Convert | None]]:
+    return [(name, str(field.source), _conversion(field)) for name, field in shape().fields.items()]
+
+
 @cache
 def _plan(
     shape: type[serializers.Serializer[Any]], columns: tuple[str, ...]
@@ -64,7 +82,12 @@ def _conversion(field: Any) -> Convert | None:
         return "{:.2f}".format
     if type(field) is serializers.DateTimeField:
         return _time_in(getattr(field, "format", None) or str(api_settings.DATETIME_FORMAT))
-    return field.to_representation  # type: ignore[no-any-return]  # of any field
+    if isinstance(field, serializers.ListSerializer):
+        shape = type(field.child)
+        return lambda values: [written_object(shape, value) for value in values]
+    if isinstance(field, serializers.Serializer):
+        return partial(written_object, type(field))
+    return cast(Convert, field.to_representation)
 
 
 def _time_in(form: str) -> Convert:

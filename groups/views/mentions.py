@@ -1,6 +1,7 @@
 """Mentions in the user's groups."""
 
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -11,11 +12,12 @@ from accounts.authentication import signed_in
 from accounts.models import User
 from config.api import reading
 from config.api.fields import SwitchField
-from config.api.paging import paged
+from config.api.paging import listed
 from config.api.permissions import IsNotBlocked, IsUser
 from config.api.schema import operation
 from config.api.views import OperationViews
 from config.errors import Code
+from config.platform.prepared import Update, prepared
 from groups import mentions
 from groups.models import Group, Mention
 from groups.serializers import ContextMessage, ListedMention, MentionReply, MentionSwitch
@@ -26,6 +28,11 @@ def own_group(request: Request, reference: str) -> Group:
     groups = Group.objects.served_for(signed_in(request)).select_related("robot", "user")
     group: Group = get_object_or_404(groups.by_reference(reference))
     return group
+
+
+@prepared
+def _set_switch(user_id: UUID, is_on: bool) -> Update:
+    return Update(User.objects.filter(pk=user_id), {"mentions_enabled": is_on})
 
 
 class MentionSwitchViews(OperationViews[User]):
@@ -40,7 +47,7 @@ class MentionSwitchViews(OperationViews[User]):
     @operation("设置@消息通知开关", body=MentionSwitch, answer=SwitchField())
     def update(self, request: Request) -> Response:
         is_on = reading.body(request, MentionSwitch)["alt_switch"]
-        User.objects.filter(pk=signed_in(request).pk).update(mentions_enabled=is_on)
+        _set_switch.write(signed_in(request).pk, is_on)
         return Response(int(is_on))
 
 
@@ -48,12 +55,12 @@ class MentionViews(OperationViews[Mention]):
     """The mentions of the last three days, the messages around them, and replies. Signed-in users who are not blocked."""
 
     permission_classes = (IsUser, IsNotBlocked)
+    confirms_user = ("list",)
     limits: ClassVar = {"reply": ("moderated", "mention_replies_day")}
 
     @operation("@消息列表", answer=ListedMention(many=True), paged=True, description="最近三天。")
     def list(self, request: Request) -> Response:
-        rows = mentions.mentions_of(signed_in(request), at=timezone.now())
-        return paged(request, rows, lambda page: ListedMention(page, many=True).data)
+        return listed(request, mentions.listed_mentions, ListedMention, timezone.now() - mentions.LISTED_FOR)
 
     @operation(
         "@消息上下文",
