@@ -164,6 +164,7 @@ REDIS_URL: str = env.str("REDIS_URL", default="") or _services.get("redis_url", 
 DATABASES = {
     "default": {
         **environ.Env.db_url_config(DATABASE_URL),
+        "ENGINE": "config.platform.postgresql",
         "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
@@ -229,19 +230,19 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),  # answers every OPTIONS request
     "django.middleware.security.SecurityMiddleware",
-    "csp.middleware.CSPMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "config.backoffice.middleware.LanguageByChoice",
+    "config.middleware.PageSecurityPolicy",
+    "config.middleware.PageFiles",
+    "config.middleware.PageSession",
+    "config.middleware.PageLanguage",
     "django.middleware.common.CommonMiddleware",
-    "config.api.csrf.AxiosCsrfCookie",
-    "config.api.bodies.BoundedBodies",  # before CsrfViewMiddleware, which reads bodies
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django_otp.middleware.OTPMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "axes.middleware.AxesMiddleware",
+    "config.middleware.PageAxiosCookie",
+    "config.api.bodies.BoundedBodies",  # before CSRF protection, which reads bodies
+    "config.middleware.PageCsrf",
+    "config.middleware.PageUser",
+    "config.middleware.PageSecondFactor",
+    "config.middleware.PageMessages",
+    "config.middleware.PageFrames",
+    "config.middleware.PageLockout",
 ]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"

@@ -1,10 +1,12 @@
 """The base class of all viewsets of the API."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, ClassVar, TypeVar
 
 from django.db.models import Model
 from django.http import HttpResponse, HttpResponseBase
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import MethodNotAllowed, NotFound
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
@@ -68,16 +70,47 @@ class OperationViews(GenericViewSet[Row]):
         super().initial(request, *args, **kwargs)
         self._audit_if_written(request)
 
+    # DRF makes new objects for each request; these have no state.
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        return _instances(tuple(self.authentication_classes))
+
+    def get_permissions(self) -> list[Any]:
+        return _instances(tuple(self.permission_classes))
+
+    def get_parsers(self) -> list[Any]:
+        return _instances(tuple(self.parser_classes))
+
+    def get_renderers(self) -> list[Any]:
+        return _instances(tuple(self.renderer_classes))
+
+    def get_content_negotiator(self) -> Any:
+        [negotiator] = _instances((self.content_negotiation_class,))
+        return negotiator
+
     def get_throttles(self) -> list[BaseThrottle]:
-        throttles = super().get_throttles()
+        throttles: list[BaseThrottle] = _instances(tuple(self.throttle_classes))
         is_counted = any(isinstance(one, Throttle) for one in throttles)
         return throttles if is_counted or self.action not in self.limits else [*throttles, Throttle()]
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Add `no-store` to every response without a Cache-Control: most hold data of one user or one key."""
-        answer = super().finalize_response(request, response, *args, **kwargs)
-        answer.headers.setdefault("Cache-Control", "no-store")
-        return answer
+        if isinstance(response, Response):
+            response = self._rendered(response)
+        for name, value in {"Cache-Control": "no-store", **self.headers}.items():
+            response.headers.setdefault(name, value)
+        return response
+
+    def _rendered(self, response: Response) -> HttpResponse:
+        """Return the response with its bytes, headers and cookies. Every view renders with its first renderer."""
+        [renderer, *_] = self.get_renderers()
+        finished = HttpResponse(
+            renderer.render(response.data), status=response.status_code, content_type=renderer.media_type
+        )
+        finished.headers._store.update(
+            {name: value for name, value in response.headers._store.items() if name != "content-type"}
+        )
+        finished.cookies = response.cookies
+        return finished
 
     def options(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]  # no Response
         """Return 204 with `Allow`. It has no CORS headers: django-cors-headers answers for the allowed origins."""
@@ -88,6 +121,11 @@ class OperationViews(GenericViewSet[Row]):
         if (is_operators or self.audits_every_caller) and request.method not in SAFE_METHODS:
             method = str(request.method).lower()
             setattr(self, method, _audited(getattr(self, method)))
+
+
+@cache
+def _instances(classes: tuple[Any, ...]) -> Any:
+    return [each() for each in classes]
 
 
 def _confirm_user(request: Request) -> None:

@@ -9,6 +9,12 @@ from django.utils import translation
 class LanguageByChoice(LocaleMiddleware):
     """A middleware that follows, in the admin, the cookie of its language switch. The API answers in Chinese."""
 
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Respond in the chosen language, and end in the default one: requests of the API do not choose."""
+        with translation.override(settings.LANGUAGE_CODE):
+            response: HttpResponseBase = super().__call__(request)
+        return response
+
     def process_request(self, request: HttpRequest) -> None:
         chosen = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME) if request.path.startswith("/admin/") else None
         translation.activate(chosen if chosen in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE)
