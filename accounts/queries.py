@@ -6,7 +6,7 @@ the user.
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from django.db.models import Exists, QuerySet
 
@@ -21,7 +21,10 @@ class UserStatement:
     def __init__(self, build: Callable[..., QuerySet[Any, Any]], kinds: list[type] | None = None) -> None:
         def build_confirming(*arguments: Any) -> QuerySet[Any, Any]:
             *own, issued_at = arguments
-            return build(*own).annotate(is_signed_in=Exists(User.objects.signed_in(own[0], issued_at)))
+            rows: Any = build(*own)
+            return cast(
+                QuerySet[Any, Any], rows.annotate(is_signed_in=Exists(User.objects.signed_in(own[0], issued_at)))
+            )
 
         self._statement = Prepared(build_confirming, [*(kinds or kinds_of(build)), datetime])
 
@@ -63,16 +66,14 @@ class UserList:
         def build_page(*arguments: Any) -> QuerySet[Any, Any]:
             *own, limit, offset = arguments
             rows, fields, expressions = build(*own)
-            page = rows.model._default_manager.filter(pk__in=PageOf(rows.values("pk"), limit, offset))
+            page: Any = rows.model._default_manager.filter(pk__in=PageOf(rows.values("pk"), limit, offset))
             total = CountOf(rows.order_by().values("pk"))
             chosen = page.order_by(*rows.query.order_by).annotate(**expressions, total=total)
-            return chosen.values_list(*fields, *expressions, "total")
+            return cast(QuerySet[Any, Any], chosen.values_list(*fields, *expressions, "total"))
 
         def build_count(*arguments: Any) -> QuerySet[Any, Any]:
-            found = User.objects.filter(pk=arguments[0])
-            return found.annotate(total=CountOf(build(*arguments).rows.order_by().values("pk"))).values_list(
-                "total"
-            )
+            total = CountOf(build(*arguments).rows.order_by().values("pk"))
+            return User.objects.filter(pk=arguments[0]).annotate(total=total).values_list("total")
 
         kinds = kinds_of(build)
         self._page = UserStatement(build_page, [*kinds, int, int])

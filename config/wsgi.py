@@ -3,7 +3,8 @@
 import os
 
 import django
-from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+from django.core.handlers.wsgi import WSGIHandler
+from django.http import HttpRequest
 from django.urls import ResolverMatch
 
 from config.checks import require_sound_settings
@@ -17,7 +18,7 @@ class Handler(WSGIHandler):
         super().__init__()
         self._literal: dict[str, ResolverMatch] = {}
 
-    def resolve_request(self, request: WSGIRequest) -> ResolverMatch:
+    def resolve_request(self, request: HttpRequest) -> ResolverMatch:
         found = self._literal.get(request.path_info)
         if found is not None:
             request.resolver_match = found

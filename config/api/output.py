@@ -83,7 +83,7 @@ def _conversion(field: Any) -> Convert | None:
     if type(field) is serializers.DateTimeField:
         return _time_in(getattr(field, "format", None) or str(api_settings.DATETIME_FORMAT))
     if isinstance(field, serializers.ListSerializer):
-        shape = type(field.child)
+        shape = cast(type[serializers.Serializer[Any]], type(field.child))
         return lambda values: [written_object(shape, value) for value in values]
     if isinstance(field, serializers.Serializer):
         return partial(written_object, type(field))

@@ -103,12 +103,10 @@ class OperationViews(GenericViewSet[Row]):
     def _rendered(self, response: Response) -> HttpResponse:
         """Return the response with its bytes, headers and cookies. Every view renders with its first renderer."""
         [renderer, *_] = self.get_renderers()
-        finished = HttpResponse(
-            renderer.render(response.data), status=response.status_code, content_type=renderer.media_type
-        )
-        finished.headers._store.update(
-            {name: value for name, value in response.headers._store.items() if name != "content-type"}
-        )
+        finished = HttpResponse(renderer.render(response.data), status=response.status_code)
+        for name, value in response.items():
+            finished.headers[name] = value
+        finished.headers["Content-Type"] = renderer.media_type
         finished.cookies = response.cookies
         return finished
 
@@ -124,7 +122,7 @@ class OperationViews(GenericViewSet[Row]):
 
 
 @cache
-def _instances(classes: tuple[Any, ...]) -> Any:
+def _instances(classes: tuple[Any, ...]) -> list[Any]:
     return [each() for each in classes]
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
 from itertools import count
-from typing import Any, Generic, ParamSpec, get_type_hints
+from typing import Any, Generic, ParamSpec, cast, get_type_hints
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
@@ -49,7 +49,7 @@ class Argument(models.Expression):
         super().__init__(output_field=_FIELDS[kind])
         self.place = place
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
         return "%s", [self]
 
     def get_group_by_cols(self) -> list[Any]:
@@ -65,8 +65,8 @@ class PageOf(models.Subquery):
         super().__init__(keys)
         self.bounds = [limit, offset]
 
-    def as_sql(self, *args: Any, **kwargs: Any) -> tuple[str, list[Any]]:
-        sql, params = super().as_sql(*args, **kwargs)
+    def as_sql(self, compiler: Any, connection: Any, template: str | None = None, **context: Any) -> Any:
+        sql, params = super().as_sql(compiler, connection, template, **context)
         return sql, [*params, *self.bounds]
 
 
@@ -88,9 +88,9 @@ class Update:
 
     @property
     def query(self) -> UpdateQuery:
-        query = self.rows.query.chain(UpdateQuery)
+        query: Any = self.rows.query.chain(UpdateQuery)
         query.add_update_values(dict(self.values))
-        return query
+        return cast(UpdateQuery, query)
 
 
 class _Statement:
@@ -104,19 +104,18 @@ class _Statement:
         self._converters = compiler.get_converters(selected)
         self._convert = compiler.apply_converters
         self._name = f"wxrobot_{next(_numbers)}"
-        self._types = ", ".join(_FIELDS[kind].cast_db_type(connection) for kind in kinds)
+        self._types = ", ".join(str(_FIELDS[kind].cast_db_type(connection)) for kind in kinds)
         self._execute = f"EXECUTE {self._name}" + (f"({', '.join(['%s'] * len(kinds))})" if kinds else "")
 
     def run(self, cursor: Any, arguments: tuple[Any, ...]) -> None:
         if not settings.PREPARED_STATEMENTS:
-            return cursor.execute(
-                self.sql, [arguments[p.place] if isinstance(p, Argument) else p for p in self.params]
-            )
+            cursor.execute(self.sql, [arguments[p.place] if isinstance(p, Argument) else p for p in self.params])
+            return
         names = _prepared.setdefault(connection.connection, set())
         if self._name not in names:
             self._prepare(cursor)
             names.add(self._name)
-        return cursor.execute(self._execute, arguments)
+        cursor.execute(self._execute, arguments)
 
     def converted(self, rows: list[Row]) -> list[Row]:
         """Return the rows with the values that the model's fields give them."""
@@ -137,8 +136,9 @@ class Prepared(Generic[Params]):
 
     @cached_property
     def _queryset(self) -> Any:
-        arguments: Any = [Argument(place, kind) for place, kind in enumerate(self._kinds)]
-        return self._build(*arguments)
+        arguments: list[Any] = [Argument(place, kind) for place, kind in enumerate(self._kinds)]
+        build: Callable[..., Any] = self._build
+        return build(*arguments)
 
     @cached_property
     def _statement(self) -> _Statement:

@@ -17,7 +17,7 @@ from integrations.gateway.payloads import MessageType
 
 def summary_of(content: Mapping[str, Any]) -> str:
     """Return the text of a message, or the kind and title of a picture, link, mini program or card."""
-    kind = content.get("type")
+    kind: Any = content.get("type")
     if kind in MessageType and kind != MessageType.TEXT:
         return f"[{MessageType(kind).label}] {content.get('title') or ''}".strip()
     return str(content.get("content") or "")
