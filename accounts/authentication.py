@@ -1,10 +1,8 @@
 """Authentication of users by an access token."""
 
 from datetime import UTC, datetime
-from typing import Any, cast
-from uuid import UUID
+from typing import Any
 
-from django.db.models import QuerySet
 from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
 from rest_framework.request import Request
 from rest_framework_simplejwt.authentication import JWTAuthentication
@@ -12,50 +10,9 @@ from rest_framework_simplejwt.exceptions import InvalidToken, TokenError
 from rest_framework_simplejwt.tokens import Token
 
 from accounts.models import User
+from accounts.token_users import TokenUser
 from accounts.tokens import UserToken, verified_token
-from config.api.authentication import UnconfirmedUser
 from config.platform.lookups import as_uuid
-from config.platform.prepared import prepared
-
-
-@prepared
-def _signed_in_user(user_id: UUID, issued_at: datetime) -> QuerySet[User]:
-    return User.objects.signed_in(user_id, issued_at)
-
-
-class TokenUser(UnconfirmedUser):
-    """The user that a valid token names.
-
-    The token may outlive the user's right to use it: a statement confirms that the user is active and has not signed out
-    since. `load` is that statement; the statements of `accounts.queries` do it beside their own work.
-    """
-
-    def __init__(self, token: Token) -> None:
-        """Raises AuthenticationFailed for a token that names no user."""
-        user_id = as_uuid(token.get("user_id"))
-        if user_id is None:
-            raise AuthenticationFailed
-        self.pk = user_id
-        self.issued_at = datetime.fromtimestamp(token.get("iat", 0), UTC)
-        self._user: User | None = None
-
-    def confirm(self, is_signed_in: bool) -> None:
-        """Take over what a statement found. Raises AuthenticationFailed when the user may not use the token any more."""
-        if not is_signed_in:
-            raise AuthenticationFailed
-        self.is_confirmed = True
-
-    def load(self) -> User:
-        """Return the user. Raises AuthenticationFailed when the user may not use the token any more."""
-        if self._user is None:
-            found = _signed_in_user.objects(self.pk, self.issued_at)
-            self.confirm(bool(found))
-            self._user = cast(User, found[0])
-        return self._user
-
-    @property
-    def is_blocked(self) -> bool:
-        return self.load().is_blocked
 
 
 class UserAuthentication(JWTAuthentication):
@@ -70,7 +27,7 @@ class UserAuthentication(JWTAuthentication):
         if raw is None:
             return None
         token = self.get_validated_token(raw)
-        user, view = TokenUser(token), (request.parser_context or {}).get("view")
+        user, view = _user_of(token), (request.parser_context or {}).get("view")
         return (user if getattr(view, "action", None) in getattr(view, "confirms_user", ()) else user.load()), token
 
     def get_raw_token(self, header: bytes) -> bytes | None:
@@ -86,6 +43,14 @@ class UserAuthentication(JWTAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
+
+
+def _user_of(token: Token) -> TokenUser:
+    """Return the user that the token names. Raises AuthenticationFailed when it names none."""
+    user_id = as_uuid(token.get("user_id"))
+    if user_id is None:
+        raise AuthenticationFailed
+    return TokenUser(user_id, datetime.fromtimestamp(token.get("iat", 0), UTC))
 
 
 def signed_in(request: Request) -> User:

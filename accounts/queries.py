@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, cast
 
 from django.db.models import Exists, QuerySet
 
-from accounts.authentication import TokenUser
 from accounts.models import User
+from accounts.token_users import TokenUser
 from config.platform.prepared import CountOf, PageOf, Prepared, Row, kinds_of
 
 
@@ -30,11 +30,11 @@ class UserStatement:
 
     @property
     def columns(self) -> list[str]:
-        """Return the names of the columns. The last one tells whether the user is signed in."""
+        """Return the names of the columns. The last one shows whether the user is signed in."""
         return self._statement.columns
 
     def rows(self, user: TokenUser, *args: Any) -> list[Row]:
-        """Run the statement and return its rows. Raises AuthenticationFailed for a user whose token is outdated."""
+        """Run the statement and return its rows. Raises SignedOut for a user whose token is outdated."""
         rows = self._statement.rows(user.pk, *args, user.issued_at)
         if rows:
             user.confirm(rows[0][-1])

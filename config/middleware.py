@@ -4,18 +4,14 @@ Operations of the API skip it, which is a third of the time of a small one. A re
 always passes through it, because operators may call operations too.
 """
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
-from axes.middleware import AxesMiddleware
 from csp.middleware import CSPMiddleware
 from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponseBase
-from django.middleware.clickjacking import XFrameOptionsMiddleware
-from django.middleware.csrf import CsrfViewMiddleware
 from django_otp.middleware import OTPMiddleware
 from whitenoise.middleware import WhiteNoiseMiddleware
 
@@ -38,13 +34,6 @@ def _for_pages(kind: Any) -> Any:
             response: HttpResponseBase = (super().__call__ if _is_for_page(request) else self.get_response)(request)
             return response
 
-        if hasattr(kind, "process_view"):
-
-            def process_view(
-                self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Mapping[str, Any]
-            ) -> Any:
-                return super().process_view(request, view, args, kwargs) if _is_for_page(request) else None
-
     return ForPages
 
 
@@ -53,9 +42,6 @@ PageFiles = _for_pages(WhiteNoiseMiddleware)
 PageSession = _for_pages(SessionMiddleware)
 PageLanguage = _for_pages(LanguageByChoice)
 PageAxiosCookie = _for_pages(AxiosCsrfCookie)
-PageCsrf = _for_pages(CsrfViewMiddleware)
 PageUser = _for_pages(AuthenticationMiddleware)
 PageSecondFactor = _for_pages(OTPMiddleware)
 PageMessages = _for_pages(MessageMiddleware)
-PageFrames = _for_pages(XFrameOptionsMiddleware)
-PageLockout = _for_pages(AxesMiddleware)

@@ -161,10 +161,12 @@ DATABASE_URL: str = env.str("DATABASE_URL", default="") or _services.get(
     "database_url", "postgres://embedded@127.0.0.1:1/wxrobot"
 )
 REDIS_URL: str = env.str("REDIS_URL", default="") or _services.get("redis_url", "redis://127.0.0.1:1/0")
+_database = environ.Env.db_url_config(DATABASE_URL)
+if _database["ENGINE"] == "django.db.backends.postgresql":
+    _database["ENGINE"] = "config.platform.postgresql"
 DATABASES = {
     "default": {
-        **environ.Env.db_url_config(DATABASE_URL),
-        "ENGINE": "config.platform.postgresql",
+        **_database,
         "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
@@ -237,12 +239,12 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "config.middleware.PageAxiosCookie",
     "config.api.bodies.BoundedBodies",  # before CSRF protection, which reads bodies
-    "config.middleware.PageCsrf",
+    "django.middleware.csrf.CsrfViewMiddleware",
     "config.middleware.PageUser",
     "config.middleware.PageSecondFactor",
     "config.middleware.PageMessages",
-    "config.middleware.PageFrames",
-    "config.middleware.PageLockout",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"

@@ -9,8 +9,8 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
-from accounts.authentication import TokenUser
 from accounts.queries import UserStatement
+from accounts.token_users import TokenUser
 from config.platform.prepared import Row
 from earnings.ledger import account_of
 from earnings.models import Account, IncomeType, LedgerEntry, Payout, Withdrawal

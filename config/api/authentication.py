@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.admin import site
 from django.contrib.auth.models import AnonymousUser
+from django.db.models import QuerySet
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed
@@ -16,6 +17,7 @@ from config.api.csrf import AXIOS_HEADER
 from config.api.throttles import client_address
 from config.models import ApiKey
 from config.platform.networks import address_from
+from config.platform.prepared import prepared
 
 KEY_HEADER = "HTTP_X_API_KEY"
 _RECORD_USE_EVERY = timedelta(minutes=1)
@@ -26,22 +28,16 @@ def hash_key(raw: str) -> str:
     return hashlib.sha256(raw.encode()).hexdigest()
 
 
+@prepared
+def _valid_key(key_hash: str) -> QuerySet[ApiKey]:
+    return ApiKey.objects.filter(key_hash=key_hash, revoked_at=None)
+
+
 def _record_use(key: ApiKey, address: str, at: datetime) -> None:
     """Store the moment and the address of a use, at most once a minute per key: requests do not wait for the row's lock."""
     if key.last_used_at is None or at - key.last_used_at > _RECORD_USE_EVERY:
         parsed = address_from(address)
         ApiKey.objects.filter(pk=key.pk).update(last_used_at=at, last_used_from=parsed and str(parsed))
-
-
-class UnconfirmedUser:
-    """A user whose token is valid, before a statement has confirmed that the user may still use it."""
-
-    is_staff = is_confirmed = False
-    is_authenticated = True
-
-    def load(self) -> Any:
-        """Return the user. Raises AuthenticationFailed when the user may not use the token any more."""
-        raise NotImplementedError
 
 
 class ApiKeyAuthentication(BaseAuthentication):
@@ -51,7 +47,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         raw = request.META.get(KEY_HEADER, "")
         if not raw:
             return None
-        key = ApiKey.objects.filter(key_hash=hash_key(raw), revoked_at=None).first()
+        [key] = _valid_key.objects(hash_key(raw)) or [None]
         address, now = client_address(request), timezone.now()
         if key is None or not key.is_valid(address=address, at=now):
             raise AuthenticationFailed

@@ -15,7 +15,7 @@ from rest_framework.throttling import BaseThrottle
 from rest_framework.viewsets import GenericViewSet
 
 from config.api.actors import actor
-from config.api.authentication import OperatorAuthentication, UnconfirmedUser
+from config.api.authentication import OperatorAuthentication
 from config.api.paging import MAX_PAGE_SIZE
 from config.api.throttles import Throttle
 from config.platform import audit
@@ -127,9 +127,9 @@ def _instances(classes: tuple[Any, ...]) -> list[Any]:
 
 
 def _confirm_user(request: Request) -> None:
-    """Raise AuthenticationFailed for a user whose token is outdated, unless a statement has confirmed the user."""
+    """Raise SignedOut for a user whose token is outdated, unless a statement has confirmed the user already."""
     user = getattr(request, "_user", None)
-    if isinstance(user, UnconfirmedUser) and not user.is_confirmed:
+    if user is not None and not getattr(user, "is_confirmed", True):
         user.load()
 
 

@@ -13,7 +13,8 @@ Constants become part of the SQL, so that partial indexes are used. `PREPARED_ST
 instead, for a connection pool that changes connections between transactions (docs/operations.md).
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -94,15 +95,10 @@ class Update:
 
 
 class _Statement:
-    """The compiled SQL of a query, and the columns of its rows."""
+    """SQL with arguments among its parameters, prepared once per connection."""
 
-    def __init__(self, query: Any, kinds: list[type]) -> None:
-        compiler = query.get_compiler(connection=connection)
-        self.sql, self.params = compiler.as_sql()
-        selected = [column for column, *_ in getattr(compiler, "select", None) or ()]
-        self.columns = list(query.selected or [column.target.attname for column in selected])
-        self._converters = compiler.get_converters(selected)
-        self._convert = compiler.apply_converters
+    def __init__(self, sql: str, params: Sequence[Any], kinds: Sequence[type]) -> None:
+        self.sql, self.params = sql, params
         self._name = f"wxrobot_{next(_numbers)}"
         self._types = ", ".join(str(_FIELDS[kind].cast_db_type(connection)) for kind in kinds)
         self._execute = f"EXECUTE {self._name}" + (f"({', '.join(['%s'] * len(kinds))})" if kinds else "")
@@ -117,15 +113,44 @@ class _Statement:
             names.add(self._name)
         cursor.execute(self._execute, arguments)
 
-    def converted(self, rows: list[Row]) -> list[Row]:
-        """Return the rows with the values that the model's fields give them."""
-        return list(map(tuple, self._convert(rows, self._converters))) if self._converters else rows
-
     def _prepare(self, cursor: Any) -> None:
         params = [AsIs(f"${p.place + 1}") if isinstance(p, Argument) else p for p in self.params]
         sql = cursor.mogrify(self.sql, params).decode()
         with connection.wrap_database_errors:
             cursor.cursor.execute(f"PREPARE {self._name}{f' ({self._types})' if self._types else ''} AS {sql}")
+
+
+class _Query:
+    """The compiled statement of a query, with its columns and the conversions of their values."""
+
+    def __init__(self, query: Any, kinds: Sequence[type]) -> None:
+        compiler = query.get_compiler(connection=connection)
+        self.statement = _Statement(*compiler.as_sql(), kinds)
+        selected = [column for column, *_ in getattr(compiler, "select", None) or ()]
+        self.columns = list(query.selected or [column.target.attname for column in selected])
+        self._converters = compiler.get_converters(selected)
+        self._convert = compiler.apply_converters
+
+    def converted(self, rows: list[Row]) -> list[Row]:
+        """Return the rows with the values that the model's fields give them."""
+        return list(map(tuple, self._convert(rows, self._converters))) if self._converters else rows
+
+
+class PreparedSql:
+    """A statement of our own SQL, prepared once per connection. Its arguments are named like `%(name)s` in the SQL."""
+
+    def __init__(self, sql: str, **kinds: type) -> None:
+        self._names = list(kinds)
+        places = {name: Argument(place, kind) for place, (name, kind) in enumerate(kinds.items())}
+        params = [places[name] for name in re.findall(r"%\((\w+)\)s", sql)]
+        self._statement = _Statement(re.sub(r"%\(\w+\)s", "%s", sql), params, list(kinds.values()))
+
+    def write(self, **arguments: Any) -> int:
+        """Run the statement and return how many rows it wrote."""
+        with connection.cursor() as cursor:
+            self._statement.run(cursor, tuple(arguments[name] for name in self._names))
+            written: int = cursor.rowcount
+        return written
 
 
 class Prepared(Generic[Params]):
@@ -141,19 +166,19 @@ class Prepared(Generic[Params]):
         return build(*arguments)
 
     @cached_property
-    def _statement(self) -> _Statement:
-        return _Statement(self._queryset.query, self._kinds)
+    def _query(self) -> _Query:
+        return _Query(self._queryset.query, self._kinds)
 
     @property
     def columns(self) -> list[str]:
         """Return the names of the selected columns, in their order."""
-        return self._statement.columns
+        return self._query.columns
 
     def rows(self, *args: Params.args, **kwargs: Params.kwargs) -> list[Row]:
         """Run the statement and return its rows."""
         with connection.cursor() as cursor:
-            self._statement.run(cursor, args)
-            return self._statement.converted(cursor.fetchall())
+            self._query.statement.run(cursor, args)
+            return self._query.converted(cursor.fetchall())
 
     def objects(self, *args: Params.args, **kwargs: Params.kwargs) -> list[Any]:
         """Run a statement that selects whole models and return them."""
@@ -163,7 +188,7 @@ class Prepared(Generic[Params]):
     def write(self, *args: Params.args, **kwargs: Params.kwargs) -> int:
         """Run the statement and return how many rows it changed."""
         with connection.cursor() as cursor:
-            self._statement.run(cursor, args)
+            self._query.statement.run(cursor, args)
             changed: int = cursor.rowcount
         return changed
 
