@@ -20,7 +20,7 @@ class TokenUser:
     """The user that a valid token names.
 
     The token may outlive the user's right to use it: a statement confirms that the user is active and has not signed out
-    since. `load` is that statement; those of `accounts.queries` do it beside their own work.
+    since. `load` runs it; the statements of `accounts.queries` do the same beside their own work.
     """
 
     is_staff = is_confirmed = False

@@ -9,8 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import signed_in, token_user
-from config.api import reading
-from config.api.output import written
+from config.api import output, reading
 from config.api.permissions import IsNotBlocked, IsUser
 from config.api.schema import operation
 from config.api.throttles import count_made
@@ -36,7 +35,7 @@ class KeywordViews(OperationViews[KeywordBatch]):
     @operation("查询关键字列表", answer=ListedBatch(many=True))
     def list(self, request: Request) -> Response:
         rows = batches.listed_batches.rows(token_user(request))
-        return Response(written(ListedBatch, batches.listed_batches.columns, rows))
+        return Response(output.written(ListedBatch, batches.listed_batches.columns, rows))
 
     @operation("新增关键字", body=NewBatch, answer=serializers.CharField(), codes=[Code.SENSITIVE_WORD])
     def create(self, request: Request) -> Response:

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
-from config.api.output import written
+from config.api import output
 from config.api.renderer import Answer
 from config.errors import BadRequest
 
@@ -17,6 +17,7 @@ DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 200
 BACKOFFICE_PAGE_SIZE = 500  # the largest page size of the old back-office client
 MAX_PAGE = 10**17  # every page beyond the last is empty
+MAX_OFFSET = 2**63 - 1  # of PostgreSQL
 
 
 def _integer_parameter(request: Request, name: str, default: int, low: int, high: int) -> int:
@@ -67,9 +68,9 @@ def listed(
     page, size = page_bounds(request, may_ask_all=may_ask_all)
     if rows is None:
         return Response(Answer([], page_info(page, size or 0, 0)))
-    found, total = rows.page(request.user, *args, limit=size, offset=page * size if size else 0)
+    found, total = rows.page(request.user, *args, limit=size, offset=min(page * (size or 0), MAX_OFFSET))
     info = page_info(page, size, total) if size else page_info(0, total, total)
-    return Response(Answer(written(shape, rows.columns, found), info))
+    return Response(Answer(output.written(shape, rows.columns, found), info))
 
 
 def paged(

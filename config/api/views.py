@@ -54,7 +54,7 @@ class OperationViews(GenericViewSet[Row]):
     def handle_exception(self, exc: Exception) -> Response:
         try:
             _confirm_user(self.request)
-        except Exception as error:  # noqa: BLE001 - an outdated token is refused before anything else is said
+        except Exception as error:  # noqa: BLE001 - an outdated token is refused before anything else
             exc = error
         return super().handle_exception(exc)
 

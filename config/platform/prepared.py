@@ -125,7 +125,8 @@ class _Query:
 
     def __init__(self, query: Any, kinds: Sequence[type]) -> None:
         compiler = query.get_compiler(connection=connection)
-        self.statement = _Statement(*compiler.as_sql(), kinds)
+        sql, params = compiler.as_sql()
+        self.statement = _Statement(sql, params, kinds)
         selected = [column for column, *_ in getattr(compiler, "select", None) or ()]
         self.columns = list(query.selected or [column.target.attname for column in selected])
         self._converters = compiler.get_converters(selected)

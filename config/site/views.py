@@ -9,10 +9,9 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api import proofs, reading
+from config.api import output, proofs, reading
 from config.api.actors import actor
 from config.api.fields import StrictIntegerField, StrictStringField
-from config.api.output import written_object
 from config.api.permissions import Anyone, HasScope, needs
 from config.api.schema import operation
 from config.api.views import OperationViews, Row
@@ -68,7 +67,7 @@ class StatusViews(_ReadByAnyone[SiteStatus]):
         description="客户端打开每一页时最先调用；有 union_id cookie 而没有有效授权证明时清除该 cookie，客户端随即重新微信授权。",
     )
     def show(self, request: Request) -> Response:
-        response = Response(written_object(Status, site_status.status()))
+        response = Response(output.written_object(Status, site_status.status()))
         if settings.ENFORCE_AUTH and proofs.has_client_identity(request) and proofs.read(request) is None:
             proofs.send_back_to_wechat(request, response)
         return response

@@ -6,8 +6,7 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 
 from accounts.authentication import signed_in, token_user
-from config.api import reading
-from config.api.output import written_object
+from config.api import output, reading
 from config.api.parsers import MoneyJSONParser
 from config.api.permissions import IsUser
 from config.api.schema import operation
@@ -34,14 +33,14 @@ class ProfitViews(OperationViews[LedgerEntry]):
     @operation("用户收益", answer=Profit)
     def summary(self, request: Request) -> Response:
         summary = statements.summary(token_user(request), today=day_of(timezone.now()))
-        return Response(written_object(Profit, {"summary": summary}))
+        return Response(output.written_object(Profit, {"summary": summary}))
 
     @operation(
         "每日收益明细", answer=IncomeDay(many=True), description="最近 15 天，新的在前，每天五类收益，没有的为 0。"
     )
     def slip(self, request: Request) -> Response:
         days = statements.income_by_day(token_user(request), today=day_of(timezone.now()))
-        return Response([written_object(IncomeDay, day) for day in days])
+        return Response([output.written_object(IncomeDay, day) for day in days])
 
 
 class WithdrawalViews(OperationViews[Withdrawal]):
@@ -58,7 +57,7 @@ class WithdrawalViews(OperationViews[Withdrawal]):
 
     @operation("提现页", answer=Wallet, description="有转账等待用户确认时多一个 confirm，交给微信的确认页。")
     def show(self, request: Request) -> Response:
-        return Response(written_object(Wallet, statements.wallet(token_user(request))))
+        return Response(output.written_object(Wallet, statements.wallet(token_user(request))))
 
     @operation(
         "确认提现",
