@@ -15,7 +15,7 @@ from config.errors import BadRequest
 from config.models import Scope
 from integrations.aliyun import sms_batches
 from integrations.gateway import inbox
-from integrations.gateway.fields import ENVELOPE, misspelled_in
+from integrations.gateway.misspellings import ENVELOPE, misspelled_in
 from integrations.models import GatewayEvent, TextMessage
 from integrations.serializers import EventsStored, IncomingEvent, SmsBatch, validate_events
 
