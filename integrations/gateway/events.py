@@ -271,6 +271,11 @@ class RobotReplaced(_BanEvent):
     banned_robot_code: Annotated[str, GatewayCode("robot_id", "被封机器人编号", "sandbox-robot-1")] = ""
 
 
+def event_classes() -> list[type[EventBody]]:
+    """Return the classes of all commands in the order of this file."""
+    return list(BY_COMMAND.values())
+
+
 def event_class_of(command: str) -> type[EventBody] | None:
     """Return the class of the events of this command, or None for an unknown command."""
     return BY_COMMAND.get(command)
