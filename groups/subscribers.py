@@ -48,6 +48,7 @@ def _group_served_by_robot(body: RobotKicked | GroupUnbound) -> Group:
 
 @subscribe(RobotInvited)
 def on_wait_for_bind(event: Event[RobotInvited]) -> None:
+    """Ask the gateway to bind the group, or inform the user why it is refused."""
     binding.request_binding(
         robot=known_robot(event.body.robot_code),
         user=_user(event.body.user_code),
@@ -60,6 +61,10 @@ def on_wait_for_bind(event: Event[RobotInvited]) -> None:
 
 @subscribe(GroupBound)
 def on_bound(event: Event[GroupBound]) -> None:
+    """Bind the group, request its members and thank the user.
+
+    If the robot serves the group already, earlier kicks no longer count.
+    """
     binding.bind(
         robot=known_robot(event.body.robot_code),
         user=_user(event.body.user_code),
@@ -73,7 +78,7 @@ def on_bound(event: Event[GroupBound]) -> None:
 
 @subscribe(RobotJoinFailed)
 def on_join_failed(event: Event[RobotJoinFailed]) -> None:
-    """Inform the user that the robot could not join, with the gateway's reason."""
+    """Inform the user that the robot could not join, with the gateway's reason, unless the group is bound by now."""
     robot, user = known_robot(event.body.robot_code), _user(event.body.user_code)
     if user is None or user.code is None or user.is_blocked:
         raise EventIgnored("用户未知或已被封")
@@ -91,6 +96,7 @@ def on_join_failed(event: Event[RobotJoinFailed]) -> None:
 
 @subscribe(RobotKicked)
 def on_kicked(event: Event[RobotKicked]) -> None:
+    """Cancel the group, unless its robot was bound again since."""
     group = _group_served_by_robot(event.body)
     at = event.moment(event.body.kicked_at)
     if at < group.last_bound_at:
@@ -115,18 +121,23 @@ def on_unbound(event: Event[GroupUnbound]) -> None:
 
 @subscribe(GroupDescribed)
 def on_info(event: Event[GroupDescribed]) -> None:
+    """Store the name, owner and size of the group."""
     members.update_info(group=_group(event.body.group_code), info=event.body)
 
 
 @subscribe(MembersListed)
 def on_members(event: Event[MembersListed]) -> None:
+    """Store the members."""
     group = _group(event.body.group_code)
     members.replace_members(group=group, listed=event.body.members, at=event.received_at)
 
 
 @subscribe(MemberJoined)
 def on_join(event: Event[MemberJoined]) -> None:
-    """Record a new member, and send the group's welcome message."""
+    """Add a member, count the joining in the statistics, and send a welcome message if there is one.
+
+    Each joining counts once, whatever its event_id.
+    """
     group = _group(event.body.group_code)
     code = event.body.user_code
     is_new = members.record_joining(
@@ -146,6 +157,7 @@ def on_join(event: Event[MemberJoined]) -> None:
 
 @subscribe(MemberLeft)
 def on_leave(event: Event[MemberLeft]) -> None:
+    """Remove a member who has not joined again since, and count the leaving in the statistics."""
     group = _group(event.body.group_code)
     if not members.record_leaving(group=group, code=event.body.user_code, at=event.moment(event.body.left_at)):
         raise EventIgnored("这次退群已记录")
@@ -163,7 +175,8 @@ def on_messages(events: Sequence[Event[GroupMessageReceived]]) -> Mapping[str, s
 
 @subscribe(RobotBanned)
 def on_banned(event: Event[RobotBanned]) -> None:
-    """Ban a robot that WeChat banned. It stands here and not in robots.subscribers, because groups are locked first."""
+    """Ban the robot, close its messages and cancel its groups."""
+    # It stands here and not in robots.subscribers, because groups are locked first.
     robot_replacement.ban_robot(known_robot(event.body.robot_code), at=event.received_at)
 
 
@@ -184,6 +197,7 @@ def on_added(event: Event[RobotAdded]) -> str | None:
 
 @subscribe(RobotReplaced)
 def on_replaced(event: Event[RobotReplaced]) -> str:
+    """Inform the owners of cancelled groups which robot replaces it. The note counts the owners who were not reached."""
     code, at = event.body.new_robot_code, event.received_at
     robot = Robot.objects.filter(code=code).first()
     is_recorded = robot is not None and bool(

@@ -18,13 +18,14 @@ _MOMENT = r"^20(1[1-9]|[2-9]\d)-\d{2}-\d{2} \d{2}:\d{2}:\d{2}$"
 
 @dataclass(frozen=True)
 class Field:
-    """A field named `name` in the payload. `meaning` and `example` are shown in the schema."""
+    """A field named `name` in the payload. `meaning` and `example` are shown in the schema and in docs/events.md."""
 
     name: str
     meaning: str
     example: Any
     _: KW_ONLY
     required: bool = False
+    is_strict: ClassVar[bool] = False
 
     def names(self) -> frozenset[str]:
         return frozenset({self.name})
@@ -52,6 +53,7 @@ class Field:
 class Text(Field):
     """A text that must be right, such as a code. It is read strictly, as `payloads.text_field` does."""
 
+    is_strict: ClassVar[bool] = True
     required: bool = True
     max_length: int = 128
 
@@ -67,6 +69,8 @@ class Text(Field):
 class Moment(Field):
     """A time in Shanghai, in whole seconds, or None without one. Read strictly; `Event.moment` limits it."""
 
+    is_strict: ClassVar[bool] = True
+
     def read(self, payload: Payload) -> datetime | None:
         return payloads.moment_in(payload, self.name)
 
@@ -80,6 +84,8 @@ class Moment(Field):
 @dataclass(frozen=True)
 class Count(Field):
     """A number of people, or None without one. Read strictly; digits in a text are a number."""
+
+    is_strict: ClassVar[bool] = True
 
     def read(self, payload: Payload) -> int | None:
         return payloads.count_in(payload, self.name)

@@ -1,6 +1,6 @@
 """The events that the gateway posts, one class for each command, with the fields of its body.
 
-A field of a strict kind (`Text`,
+docs/events.md and the schema of `POST /gateway/events` are generated from these classes. A field of a strict kind (`Text`,
 `Moment`, `Count`) must be right, or the event is ignored with the reason; the other kinds accept every value
 (`integrations.gateway.event_fields`).
 """

@@ -8,6 +8,7 @@ The handlers of one command run in that order, all in the transaction that marks
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import wraps
 from typing import Any, Generic, TypeVar
 
 from integrations.gateway.event_body import EventBody
@@ -59,6 +60,7 @@ def subscribe_in_bulk(kind: type[Body]) -> Callable[[BulkHandler[Body]], BulkHan
     """
 
     def register(handler: BulkHandler[Body]) -> BulkHandler[Body]:
+        @wraps(handler)
         def handle_one(event: Event[Body]) -> None:
             for reason in handler([event]).values():
                 raise EventIgnored(reason)

@@ -10,9 +10,10 @@ import pytest
 from integrations.gateway.event_body import BY_COMMAND, EventBody
 from integrations.gateway.events import GroupBound, MembersListed, RobotKicked, ordering_keys_of
 from integrations.gateway.payloads import BadEvent
-from integrations.gateway.subscriptions import Event, _handlers, subscribe
+from integrations.gateway.subscriptions import Event, _handlers, handlers_of, subscribe
 from integrations.models import GatewayEvent
 from tests.factories.people import GroupFactory
+from tests.integrations.events_page import COMMAND, PAGE, page
 from tests.support.entry_points import gateway_sends
 
 each = pytest.mark.parametrize("kind", BY_COMMAND.values(), ids=BY_COMMAND)
@@ -21,6 +22,15 @@ RECEIVED = datetime(2026, 11, 23, 10, tzinfo=UTC)
 
 def test_every_class_has_a_handler():
     assert set(BY_COMMAND) == set(_handlers)
+
+
+def test_the_page_matches_the_classes_and_the_handlers():
+    assert PAGE.read_text() == page(), f"run {COMMAND}"
+
+
+@pytest.mark.parametrize("command", _handlers)
+def test_every_handler_has_a_sentence_for_the_page(command: str):
+    assert all(handler.__doc__ for handler in handlers_of(command))
 
 
 @each
