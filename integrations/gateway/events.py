@@ -248,7 +248,7 @@ class _BanEvent(EventBody):
 
     @classmethod
     def ordering_keys(cls, payload: Any) -> OrderingKeys:
-        return OrderingKeys("bans")
+        return "bans", ""
 
 
 @dataclass(frozen=True, kw_only=True)

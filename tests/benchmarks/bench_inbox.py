@@ -197,12 +197,11 @@ def many_keywords() -> None:
     add_keywords(GroupFactory(code="others"), [f"词语{number}" for number in range(20_000)])
 
     def messages(group: str) -> Callable[[], None]:
-        bodies = [GroupMessageReceived.parse(message(group)["body"]) for _ in range(3000)]
-        events = [Event(f"e{n}", body, timezone.now()) for n, body in enumerate(bodies)]
+        payloads, at = [message(group)["body"] for _ in range(3000)], timezone.now()
 
         def handle() -> None:
-            for event in events:
-                reply_to_messages([event])
+            for number, payload in enumerate(payloads):
+                reply_to_messages([Event(f"e{number}", GroupMessageReceived.parse(payload), at)])
 
         return handle
 
