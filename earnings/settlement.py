@@ -2,7 +2,7 @@
 
 `settle_day` settles one day in these steps, all in one database transaction:
 
-1. Take the advisory lock: days are settled one at a time.
+1. Take the lock of settlements: two concurrent ones would count up from the same number of paid days.
 2. Insert the `SettlementDay`; if it exists, the day is settled already and nothing happens.
 3. Lock the groups that may earn, in primary-key order.
 4. Calculate each group's income as of the day's due moment into the temporary table `settlement_lines`.
@@ -27,6 +27,7 @@ from accounts.blocking import BLOCKED_USERS
 from config.errors import BadRequest
 from config.platform import db
 from config.platform.dates import day_of, end_of, start_of
+from config.platform.locks import take_lock
 from earnings import crediting
 from earnings.due import INVITERS, JOIN_INVITER, due_at
 from earnings.models import EarningsRules, IncomeType, SettlementDay, TransactionKind
@@ -59,9 +60,7 @@ class SettlementResult:
         return self.owner_total + self.referral_total + self.bonus_total
 
 
-# Days are settled one at a time, because two concurrent settlements would count up from the same number of paid days.
 # Groups are locked in primary-key order, as in the rating and cancelling of groups.
-_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('earnings_settlement'))"
 _LOCK_GROUPS = """
 SELECT count(*) FROM (
     SELECT 1 FROM groups_group g WHERE (g.star IS NOT NULL OR g.is_legacy)
@@ -147,7 +146,7 @@ def settle_day(day: date, *, at: datetime) -> SettlementResult:
     if day >= day_of(at):
         raise DayNotOver
     with transaction.atomic():
-        db.execute(_ONE_AT_A_TIME)
+        take_lock("earnings_settlement")
         if not _claim_day(day, at):
             return SettlementResult(day, is_new=False)
         return _pay(day, at)
@@ -217,7 +216,7 @@ def _pay(day: date, at: datetime) -> SettlementResult:
     for statement in (_INSERT_GROUP_DAYS, _COUNT_DAYS, _COUNT_IN_LATER_BINDINGS):
         db.execute(statement, params)
     crediting.calculate_credits()
-    crediting.post_credits(kind=TransactionKind.SETTLEMENT, cause=f"settlement:{day}", day=day, at=at)
+    crediting.post_credits(kind=TransactionKind.SETTLEMENT, idempotency_key=f"settlement:{day}", day=day, at=at)
     result = _result(day)
     SettlementDay.objects.filter(day=day).update(
         group_count=result.group_count,

@@ -2,19 +2,18 @@
 
 import logging
 from collections.abc import Callable
+from datetime import timedelta
 
 from celery import shared_task
 from django.utils import timezone
 
-from config.platform import db
-from config.platform.sweeps import sweep
+from config.platform.sweeps import SingleRun, sweep
 from earnings import ledger_check, settlement
 from earnings.payouts import worker
 from integrations.http import OutsideError
 
 logger = logging.getLogger(__name__)
-_TRY_LOCK = "SELECT pg_try_advisory_lock(hashtext(%s))"
-_UNLOCK = "SELECT pg_advisory_unlock(hashtext(%s))"
+STEP_LEASE = timedelta(minutes=1)  # longer than one payout takes: at most three calls of 13 s
 
 
 @shared_task
@@ -34,26 +33,17 @@ def query_payouts() -> int:
 def _sweep(name: str, do_next: Callable[..., bool]) -> int:
     """Process payouts one by one until none is due or WeChat Pay is unavailable. Returns the number processed.
 
-    Only one worker runs a sweep at a time, so a slow WeChat Pay occupies one worker, whatever the backlog. The lock
-    belongs to the connection and is released when a worker is killed. The clock is read for each payout, because a long
-    sweep must not shorten the leases.
+    Only one process runs a sweep at a time, so a slow WeChat Pay occupies one worker, whatever the backlog. The clock is read
+    for each payout, because a long sweep must not shorten the leases.
     """
-    [(is_locked,)] = db.rows(_TRY_LOCK, [name])
-    if not is_locked:
-        return 0
+    run, client, count = SingleRun(name, STEP_LEASE), worker.wechat_pay_client(), 0
     try:
-        return _process_all_due(do_next)
-    finally:
-        db.execute(_UNLOCK, [name])
-
-
-def _process_all_due(do_next: Callable[..., bool]) -> int:
-    client, count = worker.wechat_pay_client(), 0
-    try:
-        while do_next(at=timezone.now(), client=client):
+        while run.may_continue(at := timezone.now()) and do_next(at=at, client=client):
             count += 1
     except OutsideError as error:
         logger.warning("Payouts: the rest waits for the next sweep: %s", error)
+    finally:
+        run.end()
     return count
 
 

@@ -125,7 +125,7 @@ class ConversationAdmin(ReadOnlyAdmin):
 
 @admin.register(ForwardedMessage)
 class ForwardedMessageAdmin(ReadOnlyAdmin):
-    list_display = ("id", "written_at", "user", "kind", "status", "try_count", "settled_at", "reason")
+    list_display = ("id", "written_at", "user", "kind", "status", "attempts", "finished_at", "last_error")
     list_select_related = ("conversation__user",)
     list_filter = ("status", days("written_at", _("发送时间")))
     ordering = ("-written_at", "-id")

@@ -8,8 +8,9 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from config.platform.constraints import empty, filled_exactly_when, filled_together
+from config.platform.constraints import empty, filled_together
 from config.platform.dates import shanghai_time
+from config.platform.queues import Job
 from robots.models import Robot
 
 
@@ -141,13 +142,15 @@ class Conversation(models.Model):
 class ForwardingStatus(models.IntegerChoices):
     WAITING = 0, _("待转发")
     SENT = 1, _("已转发")
-    GIVEN_UP = 2, _("已放弃")
+    FAILED = 2, _("失败")
+    CLOSED = 3, _("已关闭")
 
 
-class ForwardedMessage(models.Model):
+class ForwardedMessage(Job):
     """A user's message to staff, forwarded in order and tried until customer service accepts it."""
 
     Status: TypeAlias = ForwardingStatus
+    ordering_field = "conversation"
 
     id = models.BigAutoField(primary_key=True)
     conversation = models.ForeignKey(
@@ -158,25 +161,21 @@ class ForwardedMessage(models.Model):
     content = models.CharField(_("内容"), max_length=4000)
     status = models.SmallIntegerField(_("状态"), choices=Status.choices, default=Status.WAITING)
     written_at = models.DateTimeField(_("发送时间"))
-    retry_at = models.DateTimeField(_("下次尝试"))
-    try_count = models.PositiveSmallIntegerField(_("尝试次数"), default=0)
-    settled_at = models.DateTimeField(_("完成时间"), null=True, blank=True)
-    reason = models.CharField(_("原因"), max_length=200, blank=True)
 
-    class Meta:
+    class Meta(Job.Meta):
         verbose_name = verbose_name_plural = _("转发给客服的消息")
         ordering = ["-written_at", "-id"]
         constraints = [
-            models.CheckConstraint(
-                condition=filled_exactly_when(~Q(status=ForwardingStatus.WAITING), "settled_at"),
-                name="settled_forward_has_settled_at",
-            ),
+            *Job.Meta.constraints,
             models.CheckConstraint(condition=Q(kind__in=["text", "image"]), name="forward_kind_is_known"),
         ]
         indexes = [
-            # the forwarder: the first waiting message of each conversation
+            # the forwarder: the messages that are due, and the first open one of each conversation
             models.Index(
-                fields=["conversation", "id"], condition=Q(status=ForwardingStatus.WAITING), name="forwards_waiting"
+                fields=["next_attempt_at", "id"], condition=Q(finished_at__isnull=True), name="forwards_due"
+            ),
+            models.Index(
+                fields=["conversation", "id"], condition=Q(finished_at__isnull=True), name="forwards_open"
             ),
             # the back office: all messages, and those of a status; most are sent
             models.Index(fields=["-written_at", "-id"], name="forwards_newest_first"),

@@ -108,9 +108,20 @@ class GroupAdmin(ReadOnlyAdmin):
 
 @admin.register(CancelJob)
 class CancelJobAdmin(ReadOnlyAdmin):
-    list_display = ("asked_at", "asked_by", "reason", "__str__", "cancelled_count", "done_at")
-    list_filter = (("done_at", admin.EmptyFieldListFilter), "reason", days("asked_at", _("提交时间")))
-    fields = ("asked_at", "asked_by", "reason", "position", "cancelled_count", "done_at")
+    list_display = ("asked_at", "asked_by", "reason", "__str__", "cancelled_count", "status", "finished_at")
+    list_filter = ("status", "reason", days("asked_at", _("提交时间")))
+    fields = (
+        "asked_at",
+        "asked_by",
+        "reason",
+        "position",
+        "cancelled_count",
+        "status",
+        "attempts",
+        "next_attempt_at",
+        "finished_at",
+        "last_error",
+    )
 
 
 @admin.register(GroupMessage)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from config.platform import db
+from config.platform.locks import take_lock
 from groups.models import Group
 
 _LOCK_ROWS = """
@@ -36,4 +37,4 @@ def lock_groups(ids: Iterable[UUID]) -> list[Group]:
 
 def lock_group_code(group_code: str) -> None:
     """Lock a gateway code until the transaction ends: a first binding has no row to lock yet."""
-    db.execute("SELECT pg_advisory_xact_lock(hashtext('groups_group'), hashtext(%s))", [group_code])
+    take_lock("groups_group", group_code)

@@ -14,6 +14,7 @@ from groups.mentions import notify_owner
 from groups.models import Group, Mention
 from integrations.gateway.events import GroupMessageReceived
 from integrations.gateway.subscriptions import Event
+from robots.models import Source, SourceType
 
 MessageEvent = Event[GroupMessageReceived]
 EVERYBODY = "all"
@@ -104,4 +105,4 @@ def _record_mentions(mentions: Mapping[str, MessageEvent], groups: Mapping[str, 
     )
     rows = Group.objects.select_related("robot", "user").in_bulk(set(group_ids.values()))
     for pk in sorted(mentions, key=group_ids.__getitem__):  # notifying updates groups: in the order of locks
-        notify_owner(group=rows[group_ids[pk]], cause=f"mention:{pk}", at=at)
+        notify_owner(group=rows[group_ids[pk]], source=Source(SourceType.MENTION, str(pk)), at=at)

@@ -21,7 +21,7 @@ from integrations.gateway.events import (
     RobotReplaced,
 )
 from integrations.gateway.subscriptions import Event, EventIgnored, subscribe, subscribe_in_bulk
-from robots.models import Robot
+from robots.models import Robot, Source, SourceType
 from robots.outbox import writing
 from robots.roster import known_robot
 
@@ -54,7 +54,7 @@ def on_wait_for_bind(event: Event[RobotInvited]) -> None:
         user=_user(event.body.user_code),
         group_code=event.body.group_code,
         name=event.body.name,
-        cause=f"wait_for_bind:{event.event_id}",
+        source=Source(SourceType.WAIT_FOR_BIND, event.event_id),
         at=event.received_at,
     )
 
@@ -71,7 +71,7 @@ def on_bound(event: Event[GroupBound]) -> None:
         group_code=event.body.group_code,
         name=event.body.name,
         bound_at=event.moment(event.body.bound_at),
-        cause=f"bind_group_success:{event.event_id}",
+        source=Source(SourceType.BIND_GROUP_SUCCESS, event.event_id),
         at=event.received_at,
     )
 
@@ -89,7 +89,7 @@ def on_join_failed(event: Event[RobotJoinFailed]) -> None:
         robot=robot,
         user_code=user.code,
         content=writing.text(f"群「{name}」没有绑定成功：{reason or '机器人没能进群'}，请稍后再拉一次。"),
-        cause=f"robot_join_failed:{event.event_id}",
+        source=Source(SourceType.ROBOT_JOIN_FAILED, event.event_id),
         at=event.received_at,
     )
 
@@ -151,7 +151,10 @@ def on_join(event: Event[MemberJoined]) -> None:
         raise EventIgnored("这次进群已记录")
     if code != group.robot.code:
         welcome.send_welcome(
-            group=group, member_code=code, cause=f"join_group:{event.event_id}", at=event.received_at
+            group=group,
+            member_code=code,
+            source=Source(SourceType.JOIN_GROUP, event.event_id),
+            at=event.received_at,
         )
 
 
@@ -187,9 +190,9 @@ def on_added(event: Event[RobotAdded]) -> str | None:
     It runs after `robots.subscribers`, which sends the link to complete the profile first.
     """
     user = _user(event.body.user_code)
-    cause = f"robot_added:{event.event_id}"
+    source = Source(SourceType.ROBOT_ADDED, event.event_id)
     if user and robot_replacement.notify_owner_with_new_robot(
-        user=user, robot=known_robot(event.body.robot_code), cause=cause, at=event.received_at
+        user=user, robot=known_robot(event.body.robot_code), source=source, at=event.received_at
     ):
         return "已告知换机器人"
     return None
@@ -208,7 +211,7 @@ def on_replaced(event: Event[RobotReplaced]) -> str:
     notified = robot_replacement.notify_owners(
         name=robot.name if robot else code,
         qr_code_url=event.body.qr_code_url or (robot.qr_code_url if robot else ""),
-        cause=f"abnormal_robot_replaced:{event.event_id}",
+        source=Source(SourceType.ABNORMAL_ROBOT_REPLACED, event.event_id),
         at=at,
     )
     return str(notified)

@@ -50,12 +50,12 @@ class GatewayEventAdmin(ReadOnlyAdmin):
 class TextMessageAdmin(ReadOnlyAdmin):
     """Text messages to many phones. Failed ones can be sent again. Texts of unknown outcome may have arrived."""
 
-    list_display = ("id", "created_at", "__str__", "content", "status", "try_count", "settled_at", "reason")
+    list_display = ("id", "created_at", "__str__", "content", "status", "attempts", "finished_at", "last_error")
     list_filter = ("status", days("created_at", _("创建时间")))
     search_fields = ("phone__exact",)
     search_help_text = _("完整的手机号")
     ordering = ("-id",)
-    fields = ("batch", "__str__", "content", "status", "created_at", "settled_at", "try_count", "reason")
+    fields = ("batch", "__str__", "content", "status", "created_at", "finished_at", "attempts", "last_error")
     readonly_fields = ("__str__",)
     actions = ("retry", *EXPORTS)
 
@@ -71,7 +71,7 @@ class TextMessageAdmin(ReadOnlyAdmin):
         why_not=_("不是失败的短信"),
     )
     def retry(self, chosen: Confirmed) -> int:
-        return sms_batches.retry_texts(chosen.rows, at=chosen.at)
+        return sms_batches.retry_texts(TextMessage.objects.filter(pk__in=chosen.keys), at=chosen.at)
 
 
 class WordForm(forms.ModelForm):

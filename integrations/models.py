@@ -8,6 +8,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from config.platform.constraints import filled_exactly_when, filled_together
+from config.platform.queues import Job
 
 
 class EventStatus(models.IntegerChoices):
@@ -119,14 +120,14 @@ class SensitiveWord(models.Model):
 
 class TextMessageStatus(models.IntegerChoices):
     WAITING = 0, _("待发送")
-    SENDING = 1, _("发送中")
-    SENT = 2, _("已发送")
-    FAILED = 3, _("失败")
+    SENT = 1, _("已发送")
+    FAILED = 2, _("失败")
+    CLOSED = 3, _("已关闭")
     UNKNOWN = 4, _("结果未知")
 
 
-class TextMessage(models.Model):
-    """An SMS of a batch. From SENDING on it may have arrived, so it is never sent again."""
+class TextMessage(Job):
+    """An SMS of a batch. From its lease on it may have arrived, so it is sent again only after an answer that it was not."""
 
     Status: TypeAlias = TextMessageStatus
 
@@ -136,30 +137,18 @@ class TextMessage(models.Model):
     content = models.CharField(_("内容"), max_length=500)
     status = models.SmallIntegerField(_("状态"), choices=Status.choices, default=Status.WAITING)
     created_at = models.DateTimeField(_("创建时间"))
-    retry_at = models.DateTimeField(_("下次尝试"))
-    try_count = models.PositiveSmallIntegerField(_("尝试次数"), default=0)
-    settled_at = models.DateTimeField(_("完成时间"), null=True, blank=True)
-    reason = models.CharField(_("原因"), max_length=200, blank=True)
 
-    class Meta:
+    class Meta(Job.Meta):
         verbose_name = verbose_name_plural = _("群发短信")
         permissions = [("retry_textmessage", "重发短信")]
         ordering = ["-id"]
         constraints = [
+            *Job.Meta.constraints,
             models.UniqueConstraint(fields=["batch", "phone"], name="each_number_once_per_batch"),
-            models.CheckConstraint(
-                condition=filled_exactly_when(
-                    ~Q(status__in=[TextMessageStatus.WAITING, TextMessageStatus.SENDING]), "settled_at"
-                ),
-                name="settled_text_has_settled_at",
-            ),
         ]
         indexes = [
-            models.Index(
-                fields=["id"],
-                condition=Q(status__in=[TextMessageStatus.WAITING, TextMessageStatus.SENDING]),
-                name="texts_under_way",
-            ),
+            # sending
+            models.Index(fields=["next_attempt_at", "id"], condition=Q(finished_at__isnull=True), name="texts_due"),
             # the back office: the messages of one number, those that were not sent, and those of a day
             models.Index(fields=["phone", "-id"], name="texts_of_phone"),
             models.Index(

@@ -13,6 +13,7 @@ from accounts.models import User
 from config.errors import BadRequest
 from config.platform import db
 from config.platform.characters import comparable
+from config.platform.locks import take_lock
 from config.platform.lookups import has_id
 from groups.models import Group
 from groups.references import groups_by_reference
@@ -109,7 +110,7 @@ def _lock_edits() -> None:
 
     The matcher relies on this order: it reads only rows with a higher id than the last row that it has read.
     """
-    db.execute("SELECT pg_advisory_xact_lock(hashtext('keywords_groupkeyword'))")
+    take_lock("keywords_groupkeyword")
 
 
 def _lock_batch(user: User, batch_id: str) -> KeywordBatch:

@@ -13,6 +13,7 @@ from integrations.gateway.subscriptions import Event, subscribe, subscribe_in_bu
 from keywords import batches, replies
 from keywords.matcher import matcher
 from keywords.quotes import without_quotation
+from robots.models import Source, SourceType
 
 
 @subscribe_in_bulk(GroupMessageReceived)
@@ -42,6 +43,6 @@ def _texts(events: Sequence[Event[GroupMessageReceived]]) -> Iterator[replies.Re
                 speaker_code=message.sender_code,
                 text=text,
                 at_users=message.mentioned_codes,
-                cause=f"keyword:{event.event_id}",
+                source=Source(SourceType.KEYWORD, event.event_id),
                 at=event.received_at,
             )

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import OuterRef, Q, QuerySet, TextField, Value
-from django.db.models.functions import Concat, JSONObject
+from django.db.models import OuterRef, Q, QuerySet, TextField
+from django.db.models.functions import Cast, JSONObject
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html_join
@@ -18,8 +18,8 @@ from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed
 from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline
 from config.backoffice.filters import days, states
 from launches import launch_control
-from launches.models import Delivery, Launch, MassMessage, MassMessageDraft, MassMessageGroup
-from robots.models import OutboxMessage
+from launches.models import Delivery, Launch, MassMessage, MassMessageDraft, MassMessageGroup, ScheduledSending
+from robots.models import OutboxMessage, SourceType
 
 _END_STATES = {
     str(end.value): (end.label, Q(status=end)) for end in Delivery.Status if end != Delivery.Status.WAITING
@@ -146,7 +146,8 @@ class MassMessageGroupInline(ReadOnlyInline):
     def get_queryset(self, request: HttpRequest) -> QuerySet[MassMessageGroup]:
         """Return the parts with their messages, in one query."""
         messages = OutboxMessage.objects.filter(
-            cause=Concat(Value("mass_message:"), OuterRef("mass_message_id"), output_field=TextField()),
+            source_type=SourceType.MASS_MESSAGE,
+            source_id=Cast(OuterRef("mass_message_id"), TextField()),
             group_code=OuterRef("group__code"),
         )
         columns = JSONObject(pk="pk", message_no="message_no", status="status")
@@ -170,6 +171,18 @@ class MassMessageAdmin(ReadOnlyAdmin):
     ordering = ("-send_at", "id")
     reached_from = {"accounts.user": ("user", _("群发"))}
     inlines = (MassMessageGroupInline,)
+
+
+@admin.register(ScheduledSending)
+class ScheduledSendingAdmin(ReadOnlyAdmin):
+    list_display = ("next_attempt_at", "user", "status", "attempts", "finished_at", "last_error")
+    list_select_related = ("mass_message__user",)
+    list_filter = ("status", days("next_attempt_at", _("下次尝试")))
+    ordering = ("-next_attempt_at", "mass_message_id")
+
+    @admin.display(description=_("用户"))
+    def user(self, job: ScheduledSending) -> str:
+        return str(job.mass_message.user)
 
 
 @admin.register(MassMessageDraft)

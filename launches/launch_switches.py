@@ -9,6 +9,7 @@ from django.db import OperationalError, transaction
 from accounts.models import User
 from config.errors import NotFound, OutsideFailed
 from config.platform import db
+from config.platform.locks import take_lock
 from groups.locking import lock_groups
 from groups.models import Group
 from groups.references import groups_by_reference
@@ -73,7 +74,7 @@ def _lock_switches(group_codes: Sequence[str]) -> None:
     db.execute(f"SET LOCAL lock_timeout = '{LONGEST_LOCK_WAIT}'")
     try:
         for group_code in group_codes:
-            db.execute("SELECT pg_advisory_xact_lock(hashtext('launch_switch'), hashtext(%s))", [group_code])
+            take_lock(switch_changes.SWITCH, group_code)
     except OperationalError as error:
         raise SwitchNotSet from error
     db.execute("SET LOCAL lock_timeout TO DEFAULT")

@@ -17,7 +17,7 @@ from groups.references import groups_by_reference
 from integrations.gateway.payloads import MessageType
 from integrations.moderation.words import require_clean
 from launches.mass_message_drafts import DraftUnknown
-from launches.models import MassMessage, MassMessageDraft, MassMessageGroup
+from launches.models import MassMessage, MassMessageDraft, MassMessageGroup, ScheduledSending
 
 SEND_DUE = "launches.tasks.fire_mass_messages"
 SLOTS = (1, 2)  # mass messages of a user that go out in one day
@@ -90,6 +90,7 @@ def complete_draft(
         )
         _take_slot(mass_message)
         _take_minutes(mass_message, groups)
+        ScheduledSending.objects.create(mass_message=mass_message, next_attempt_at=send_at)
         start_soon(SEND_DUE)
     return mass_message
 

@@ -1,20 +1,26 @@
 """Scheduled sending of mass messages: when one is due, its messages are written to the outbox."""
 
 import json
+import logging
 import math
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from config.platform import db
+from config.platform.queues import Backoff
 from launches.mass_message_results import finish_mass_messages
-from launches.models import MassMessage
+from launches.models import MassMessage, ScheduledSending
 from robots.models import Robot
 from robots.outbox import writing
 from robots.outbox.bulk import group_messages_sql
 
+logger = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=30)  # longer than a transaction takes, whose statements wait at most 12 s for a lock
+BACKOFF = Backoff(tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300)), max_attempts=5)
 Status = MassMessage.Status
 _BLOCKED = "账号已被封"
 _GONE = "群已注销或机器人不可用"
@@ -49,26 +55,44 @@ def send_due(*, seconds: float = math.inf) -> int:
     takes about 10 ms.
     """
     count, ends_at = 0, time.monotonic() + seconds
-    while time.monotonic() < ends_at and _send_next(timezone.now()):
-        count += 1
+    while time.monotonic() < ends_at:
+        claimed = ScheduledSending.objects.claim(at=timezone.now(), lease=LEASE, backoff=BACKOFF)
+        if not claimed:
+            break
+        count += _attempt(claimed[0])
     return count
 
 
-def _send_next(at: datetime) -> bool:
-    due = MassMessage.objects.filter(status=Status.WAITING, queued_at=None, send_at__lte=at)
+def _attempt(job: ScheduledSending) -> bool:
+    """Send a mass message. One that fails is tried again later and delays no other. Returns whether it was sent."""
+    try:
+        return _send(job, timezone.now())
+    except DatabaseError as error:
+        logger.exception("A mass message could not be written to the outbox")
+        ScheduledSending.objects.retry(
+            job, BACKOFF, at=timezone.now(), error=f"没有写入发件箱：{type(error).__name__}"
+        )
+        return False
+
+
+def _send(job: ScheduledSending, at: datetime) -> bool:
     with transaction.atomic():
-        unlocked = due.select_for_update(skip_locked=True, of=("self",))
-        message = unlocked.select_related("user").order_by("send_at", "pk").first()
-        if message is None:
+        waiting = MassMessage.objects.filter(pk=job.pk, status=Status.WAITING, queued_at=None)
+        message = waiting.select_for_update(of=("self",)).select_related("user").first()
+        if message is None or not ScheduledSending.objects.finish(job, at=at):
             return False
         _wait_for_disk_on_commit()
-        MassMessage.objects.filter(pk=message.pk).update(queued_at=at)
         if not message.user.is_blocked:
             _write_messages(message, at)
-        reason = _BLOCKED if message.user.is_blocked else _GONE
-        message.groups.filter(message_count=0).update(status=Status.FAILED, settled_at=at, reason=reason)
-        finish_mass_messages([message.pk])
+        _end_unwritten(message, reason=_BLOCKED if message.user.is_blocked else _GONE, at=at)
     return True
+
+
+def _end_unwritten(message: MassMessage, *, reason: str, at: datetime) -> None:
+    """End the parts without messages as failed, and the mass message when no part waits."""
+    MassMessage.objects.filter(pk=message.pk).update(queued_at=at)
+    message.groups.filter(message_count=0).update(status=Status.FAILED, settled_at=at, reason=reason)
+    finish_mass_messages([message.pk])
 
 
 def _wait_for_disk_on_commit() -> None:
@@ -85,7 +109,8 @@ def _write_messages(message: MassMessage, at: datetime) -> None:
         "waiting": Status.WAITING,
         "message": message.pk,
         "contents": [json.dumps(content, ensure_ascii=False) for content in message.contents],
-        "cause": message.cause,
+        "source_type": message.source.type.value,
+        "source_id": message.source.id,
         "at": at,
     }
     db.execute(_WRITE_MESSAGES, params)

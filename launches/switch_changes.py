@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from config.platform import db
+from config.platform.locks import take_free_locks
 from config.platform.sweeps import sweep
 from config.platform.wakeups import start_soon
 from groups.models import Group
@@ -22,6 +23,7 @@ from launches.models import SwitchChange
 
 logger = logging.getLogger(__name__)
 
+SWITCH = "launch_switch"  # the lock of a switch, with the group's code as its key
 REPORT_SWITCHES = "launches.tasks.report_switches"
 BATCH = 100
 LEASE = timedelta(minutes=1)  # longer than a call that times out
@@ -31,10 +33,6 @@ _RECORD = """
 INSERT INTO launches_switchchange (group_code, changed_at, due_at, try_count)
 SELECT code, clock_timestamp(), %(due)s, 0 FROM unnest(%(codes)s::text[]) AS t(code) ORDER BY code
 ON CONFLICT (group_code) DO UPDATE SET changed_at = EXCLUDED.changed_at, due_at = EXCLUDED.due_at, try_count = 0
-"""
-_LOCK_FREE = """
-SELECT code FROM unnest(%s::text[]) AS t(code)
-WHERE pg_try_advisory_xact_lock(hashtext('launch_switch'), hashtext(code))
 """
 _FINISH = """
 DELETE FROM launches_switchchange c USING unnest(%s::bigint[], %s::timestamptz[]) AS done(id, changed_at)
@@ -99,7 +97,7 @@ def _report_each(system: LaunchSystem, batch: Sequence[SwitchChange]) -> int:
 def _report(system: LaunchSystem, batch: Sequence[SwitchChange]) -> int:
     """Report the present states, except those that users are setting now. Returns how many were accepted."""
     with transaction.atomic():
-        free = [code for (code,) in db.rows(_LOCK_FREE, [sorted(change.group_code for change in batch)])]
+        free = take_free_locks(SWITCH, sorted(change.group_code for change in batch))
         if not free:
             return 0
         on = Group.objects.active().filter(code__in=free, launch_switch=True).values_list("code", flat=True)

@@ -6,8 +6,8 @@ from django.db import transaction
 
 from accounts.blocking import Blocked
 from accounts.models import User
-from config.platform import db
 from config.platform.dates import day_of
+from config.platform.locks import take_lock
 from robots import pool
 from robots.models import Robot, Scan
 
@@ -52,7 +52,7 @@ def _repeat(known: Scan, open_id: str, inviter: User | None, at: datetime) -> Ro
 
 def _lock_visitor(union_id: str) -> None:
     """Lock a visitor until the transaction ends, by an advisory lock: a first visit has no row to lock."""
-    db.execute("SELECT pg_advisory_xact_lock(hashtext('robots_scan'), hashtext(%s))", [union_id])
+    take_lock("robots_scan", union_id)
 
 
 def scan_of(union_id: str) -> Scan | None:

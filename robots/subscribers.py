@@ -9,7 +9,7 @@ from integrations.gateway.events import PrivateMessageReceived, RobotAdded
 from integrations.gateway.payloads import text_of
 from integrations.gateway.subscriptions import Event, EventIgnored, subscribe
 from robots import friendships, menu
-from robots.models import Robot
+from robots.models import Robot, Source, SourceType
 from robots.outbox import writing
 from robots.roster import known_robot
 
@@ -49,6 +49,6 @@ def _send_completion_link(robot: Robot, user: User, event: Event[RobotAdded]) ->
         robot=robot,
         user_code=str(user.code),
         content=writing.text(f"你好，我是{robot.name}！点击链接完善资料，领取新人红包：{url}"),
-        cause=f"robot_added:{event.event_id}",
+        source=Source(SourceType.ROBOT_ADDED, event.event_id),
         at=event.received_at,
     )

@@ -13,15 +13,16 @@ from django.utils.translation import gettext_lazy as _
 
 from config.platform.constraints import empty, filled, filled_together
 from config.platform.dates import shanghai_time
+from config.platform.locks import take_lock_in_trigger
 from config.platform.lookups import id_or_code
 from config.platform.triggers import FixedColumns, Rule
 
-INVITERS_FORM_NO_CIRCLE = """
+INVITERS_FORM_NO_CIRCLE = f"""
     IF TG_OP = 'UPDATE' AND NEW.inviter_id IS NOT DISTINCT FROM OLD.inviter_id THEN
         RETURN NEW;
     END IF;
     -- Two people inviting each other at the same time would each see no circle: one at a time.
-    PERFORM pg_advisory_xact_lock(hashtext('accounts_user.inviter'));
+    {take_lock_in_trigger("accounts_user.inviter")}
     IF EXISTS (
         WITH RECURSIVE up(id, inviter_id) AS (
             SELECT u.id, u.inviter_id FROM accounts_user u WHERE u.id = NEW.inviter_id
@@ -32,7 +33,7 @@ INVITERS_FORM_NO_CIRCLE = """
         RAISE EXCEPTION 'inviters form a circle' USING ERRCODE = 'check_violation', CONSTRAINT = 'inviters_form_no_circle';
     END IF;
     RETURN NEW;
-"""
+"""  # noqa: S608 - a constant
 
 
 class UserQuerySet(models.QuerySet["User"]):

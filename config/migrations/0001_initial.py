@@ -155,6 +155,19 @@ class Migration(migrations.Migration):
                 'constraints': [models.CheckConstraint(condition=models.Q(('actor', ''), _negated=True), name='audit_entry_names_somebody')],
             },
         ),
+        migrations.CreateModel(
+            name='SweepLease',
+            fields=[
+                ('name', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('token', models.UUIDField()),
+                ('leased_until', models.DateTimeField()),
+            ],
+            options={
+                'verbose_name': '运行中的定时任务',
+                'verbose_name_plural': '运行中的定时任务',
+                'ordering': ['name'],
+            },
+        ),
         pgtrigger.migrations.AddTrigger(
             model_name='auditentry',
             trigger=pgtrigger.compiler.Trigger(name='append_only', sql=config.platform.triggers.RuleSql(func="RAISE EXCEPTION 'the audit log is append-only' USING ERRCODE = 'restrict_violation', CONSTRAINT = 'audit_is_append_only';", hash='e92221597fe14764a8e743d3daad07eeb3d711c7', level='STATEMENT', operation='DELETE', pgid='pgtrigger_append_only_81b15', table='config_auditentry', when='BEFORE')),

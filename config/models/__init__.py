@@ -3,6 +3,7 @@
 from config.models.backoffice import AuditEntry, DayFigure, OperatorSession
 from config.models.keys import WAITING_FOR_CONFIRMATION, ApiKey, Scope, revoke
 from config.models.site import Marquee, PageVisit, ShortLink, SiteStatus
+from config.models.sweeps import SweepLease
 
 __all__ = [
     "WAITING_FOR_CONFIRMATION",
@@ -15,5 +16,6 @@ __all__ = [
     "Scope",
     "ShortLink",
     "SiteStatus",
+    "SweepLease",
     "revoke",
 ]

@@ -49,16 +49,17 @@ class Migration(migrations.Migration):
             name='ForwardedMessage',
             fields=[
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
+                ('attempts', models.PositiveSmallIntegerField(default=0, verbose_name='尝试次数')),
+                ('next_attempt_at', models.DateTimeField(verbose_name='下次尝试')),
+                ('leased_until', models.DateTimeField(editable=False, null=True)),
+                ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='完成时间')),
+                ('last_error', models.CharField(blank=True, max_length=200, verbose_name='原因')),
+                ('conversation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='forwarded', to='feedback.conversation', verbose_name='客服会话')),
                 ('message_no', models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name='消息编号')),
                 ('kind', models.CharField(max_length=16, verbose_name='类型')),
                 ('content', models.CharField(max_length=4000, verbose_name='内容')),
-                ('status', models.SmallIntegerField(choices=[(0, '待转发'), (1, '已转发'), (2, '已放弃')], default=0, verbose_name='状态')),
+                ('status', models.SmallIntegerField(choices=[(0, '待转发'), (1, '已转发'), (2, '失败'), (3, '已关闭')], default=0, verbose_name='状态')),
                 ('written_at', models.DateTimeField(verbose_name='发送时间')),
-                ('retry_at', models.DateTimeField(verbose_name='下次尝试')),
-                ('try_count', models.PositiveSmallIntegerField(default=0, verbose_name='尝试次数')),
-                ('settled_at', models.DateTimeField(blank=True, null=True, verbose_name='完成时间')),
-                ('reason', models.CharField(blank=True, max_length=200, verbose_name='原因')),
-                ('conversation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='forwarded', to='feedback.conversation', verbose_name='客服会话')),
             ],
             options={
                 'verbose_name': '转发给客服的消息',
@@ -124,7 +125,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='forwardedmessage',
-            index=models.Index(condition=models.Q(('status', 0)), fields=['conversation', 'id'], name='forwards_waiting'),
+            index=models.Index(condition=models.Q(('finished_at__isnull', True)), fields=['next_attempt_at', 'id'], name='forwards_due'),
+        ),
+        migrations.AddIndex(
+            model_name='forwardedmessage',
+            index=models.Index(condition=models.Q(('finished_at__isnull', True)), fields=['conversation', 'id'], name='forwards_open'),
         ),
         migrations.AddIndex(
             model_name='forwardedmessage',
@@ -136,7 +141,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='forwardedmessage',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(models.Q(('status', 0), _negated=True), ('settled_at__isnull', False)), models.Q(('status', 0), ('settled_at__isnull', True)), _connector='OR'), name='settled_forward_has_settled_at'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(models.Q(('status', 0), _negated=True), ('finished_at__isnull', False)), models.Q(('status', 0), ('finished_at__isnull', True)), _connector='OR'), name='forwardedmessage_is_finished_unless_waiting'),
+        ),
+        migrations.AddConstraint(
+            model_name='forwardedmessage',
+            constraint=models.CheckConstraint(condition=models.Q(('leased_until__isnull', True), ('finished_at__isnull', True), _connector='OR'), name='forwardedmessage_is_leased_while_open'),
+        ),
+        migrations.AddConstraint(
+            model_name='forwardedmessage',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', [2, 3]), _negated=True), models.Q(('last_error', ''), _negated=True), _connector='OR'), name='forwardedmessage_without_success_has_an_error'),
         ),
         migrations.AddConstraint(
             model_name='forwardedmessage',

@@ -25,13 +25,18 @@ class Migration(migrations.Migration):
             name='CancelJob',
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('status', models.SmallIntegerField(choices=[(0, '待处理'), (1, '已完成'), (2, '失败'), (3, '已关闭')], default=0, verbose_name='状态')),
+                ('attempts', models.PositiveSmallIntegerField(default=0, verbose_name='尝试次数')),
+                ('next_attempt_at', models.DateTimeField(verbose_name='下次尝试')),
+                ('leased_until', models.DateTimeField(editable=False, null=True)),
+                ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='完成时间')),
+                ('last_error', models.CharField(blank=True, max_length=200, verbose_name='原因')),
                 ('references', models.JSONField(verbose_name='群')),
                 ('reason', models.SmallIntegerField(choices=[(1, '违法'), (2, '投放质量差'), (3, '机器人被踢'), (4, '系统注销'), (5, '低星级超过限制'), (6, '机器人封号'), (7, '发言太少')], verbose_name='注销原因')),
                 ('asked_at', models.DateTimeField(verbose_name='提交时间')),
                 ('asked_by', models.CharField(max_length=80, verbose_name='提交人')),
                 ('position', models.PositiveIntegerField(default=0, verbose_name='已处理')),
                 ('cancelled_count', models.PositiveIntegerField(default=0, verbose_name='已注销')),
-                ('done_at', models.DateTimeField(blank=True, null=True, verbose_name='完成时间')),
             ],
             options={
                 'verbose_name': '批量注销',
@@ -198,7 +203,19 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='canceljob',
-            index=models.Index(condition=models.Q(('done_at__isnull', True)), fields=['asked_at'], name='cancel_jobs_under_way'),
+            index=models.Index(condition=models.Q(('finished_at__isnull', True)), fields=['next_attempt_at', 'id'], name='cancel_jobs_due'),
+        ),
+        migrations.AddConstraint(
+            model_name='canceljob',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(models.Q(('status', 0), _negated=True), ('finished_at__isnull', False)), models.Q(('status', 0), ('finished_at__isnull', True)), _connector='OR'), name='canceljob_is_finished_unless_waiting'),
+        ),
+        migrations.AddConstraint(
+            model_name='canceljob',
+            constraint=models.CheckConstraint(condition=models.Q(('leased_until__isnull', True), ('finished_at__isnull', True), _connector='OR'), name='canceljob_is_leased_while_open'),
+        ),
+        migrations.AddConstraint(
+            model_name='canceljob',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', [2, 3]), _negated=True), models.Q(('last_error', ''), _negated=True), _connector='OR'), name='canceljob_without_success_has_an_error'),
         ),
         migrations.AddConstraint(
             model_name='canceljob',

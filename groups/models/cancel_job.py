@@ -6,10 +6,11 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from config.platform.queues import Job
 from groups.models.group import CancelReason
 
 
-class CancelJob(models.Model):
+class CancelJob(Job):
     """Groups to cancel, batch by batch. `position` counts the references processed, so a killed worker loses nothing."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -19,14 +20,18 @@ class CancelJob(models.Model):
     asked_by = models.CharField(_("提交人"), max_length=80)
     position = models.PositiveIntegerField(_("已处理"), default=0)
     cancelled_count = models.PositiveIntegerField(_("已注销"), default=0)
-    done_at = models.DateTimeField(_("完成时间"), null=True, blank=True)
 
-    class Meta:
+    class Meta(Job.Meta):
         verbose_name = verbose_name_plural = _("批量注销")
         ordering = ["-asked_at", "id"]
-        constraints = [models.CheckConstraint(condition=~Q(asked_by=""), name="cancel_job_has_somebody_who_asked")]
+        constraints = [
+            *Job.Meta.constraints,
+            models.CheckConstraint(condition=~Q(asked_by=""), name="cancel_job_has_somebody_who_asked"),
+        ]
         indexes = [
-            models.Index(fields=["asked_at"], condition=Q(done_at__isnull=True), name="cancel_jobs_under_way")
+            models.Index(
+                fields=["next_attempt_at", "id"], condition=Q(finished_at__isnull=True), name="cancel_jobs_due"
+            )
         ]
 
     def __str__(self) -> str:

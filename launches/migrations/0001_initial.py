@@ -51,6 +51,7 @@ class Migration(migrations.Migration):
             name='MassMessage',
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='mass_messages', to=settings.AUTH_USER_MODEL, verbose_name='用户')),
                 ('contents', models.JSONField(verbose_name='内容')),
                 ('send_at', models.DateTimeField(verbose_name='发送时间')),
                 ('day', models.DateField(verbose_name='日期')),
@@ -59,7 +60,6 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(verbose_name='创建时间')),
                 ('queued_at', models.DateTimeField(blank=True, null=True, verbose_name='进入发件箱时间')),
                 ('recalled_at', models.DateTimeField(blank=True, null=True, verbose_name='撤回时间')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='mass_messages', to=settings.AUTH_USER_MODEL, verbose_name='用户')),
             ],
             options={
                 'verbose_name': '群发',
@@ -142,6 +142,25 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('launch', 'group_code'), name='one_delivery_per_launch_and_group'), models.CheckConstraint(condition=models.Q(models.Q(models.Q(('status', 0), _negated=True), ('settled_at__isnull', False)), models.Q(('status', 0), ('settled_at__isnull', True)), _connector='OR'), name='settled_delivery_has_settled_at'), models.CheckConstraint(condition=models.Q(models.Q(('status__in', [2, 3]), _negated=True), models.Q(('reason', ''), _negated=True), _connector='OR'), name='unsent_delivery_has_a_reason'), models.CheckConstraint(condition=models.Q(models.Q(('group__isnull', False), ('user__isnull', False)), models.Q(('group__isnull', True), ('user__isnull', True), ('status__in', [2, 3])), _connector='OR'), name='delivery_to_no_group_has_ended'), models.CheckConstraint(condition=models.Q(models.Q(('status', 0), _negated=True), ('result_due_at__isnull', True), _connector='OR'), name='waiting_delivery_has_no_result')],
             },
         ),
+        migrations.CreateModel(
+            name='ScheduledSending',
+            fields=[
+                ('status', models.SmallIntegerField(choices=[(0, '待处理'), (1, '已完成'), (2, '失败'), (3, '已关闭')], default=0, verbose_name='状态')),
+                ('attempts', models.PositiveSmallIntegerField(default=0, verbose_name='尝试次数')),
+                ('next_attempt_at', models.DateTimeField(verbose_name='下次尝试')),
+                ('leased_until', models.DateTimeField(editable=False, null=True)),
+                ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='完成时间')),
+                ('last_error', models.CharField(blank=True, max_length=200, verbose_name='原因')),
+                ('mass_message', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='sending', serialize=False, to='launches.massmessage', verbose_name='群发')),
+            ],
+            options={
+                'verbose_name': '群发任务',
+                'verbose_name_plural': '群发任务',
+                'ordering': ['-next_attempt_at', 'mass_message_id'],
+                'indexes': [models.Index(condition=models.Q(('finished_at__isnull', True)), fields=['next_attempt_at', 'mass_message'], name='sendings_due'), models.Index(fields=['-next_attempt_at', 'mass_message'], name='sendings_newest_first'), models.Index(condition=models.Q(('status', 1), _negated=True), fields=['status', '-next_attempt_at', 'mass_message'], name='sendings_not_done')],
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(models.Q(('status', 0), _negated=True), ('finished_at__isnull', False)), models.Q(('status', 0), ('finished_at__isnull', True)), _connector='OR'), name='scheduledsending_is_finished_unless_waiting'), models.CheckConstraint(condition=models.Q(('leased_until__isnull', True), ('finished_at__isnull', True), _connector='OR'), name='scheduledsending_is_leased_while_open'), models.CheckConstraint(condition=models.Q(models.Q(('status__in', [2, 3]), _negated=True), models.Q(('last_error', ''), _negated=True), _connector='OR'), name='scheduledsending_without_success_has_an_error')],
+            },
+        ),
         migrations.AddIndex(
             model_name='massmessage',
             index=models.Index(fields=['user', '-send_at', 'id'], name='mass_messages_of_user'),
@@ -153,10 +172,6 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='massmessage',
             index=models.Index(condition=models.Q(('status', 1), _negated=True), fields=['status', '-send_at', 'id'], name='mass_messages_not_sent'),
-        ),
-        migrations.AddIndex(
-            model_name='massmessage',
-            index=models.Index(condition=models.Q(('queued_at__isnull', True), ('status', 0)), fields=['send_at', 'id'], name='mass_messages_to_queue'),
         ),
         migrations.AddConstraint(
             model_name='massmessage',

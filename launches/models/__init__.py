@@ -1,7 +1,7 @@
 """Launches of advertisers, mass messages of users, and changes of launch switches."""
 
 from launches.models.launch import Delivery, Launch, LaunchItemType
-from launches.models.mass_message import MassMessage, MassMessageDraft, MassMessageGroup
+from launches.models.mass_message import MassMessage, MassMessageDraft, MassMessageGroup, ScheduledSending
 from launches.models.switch import SwitchChange
 
 __all__ = [
@@ -11,5 +11,6 @@ __all__ = [
     "MassMessage",
     "MassMessageDraft",
     "MassMessageGroup",
+    "ScheduledSending",
     "SwitchChange",
 ]

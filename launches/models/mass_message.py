@@ -10,7 +10,9 @@ from django.utils.translation import gettext_lazy as _
 
 from config.platform.constraints import filled, filled_exactly_when
 from config.platform.dates import shanghai_time
+from config.platform.queues import Job, JobStatus
 from groups.models import Group
+from robots.models import Source, SourceType
 
 
 class MassMessageDraft(models.Model):
@@ -98,30 +100,53 @@ class MassMessage(models.Model):
                 condition=~Q(status=MassMessageStatus.SENT),
                 name="mass_messages_not_sent",
             ),
-            # scheduled sending
-            models.Index(
-                fields=["send_at", "id"],
-                condition=Q(status=MassMessageStatus.WAITING, queued_at__isnull=True),
-                name="mass_messages_to_queue",
-            ),
         ]
 
     def __str__(self) -> str:
         return shanghai_time(self.send_at)
 
     @property
-    def cause(self) -> str:
-        """Return the cause under which its messages are in the outbox."""
-        return f"mass_message:{self.pk}"
+    def source(self) -> Source:
+        """Return the source of its messages in the outbox."""
+        return Source(SourceType.MASS_MESSAGE, str(self.pk))
 
     @property
-    def recall_cause(self) -> str:
-        """Return the cause under which the outbox asks the gateway to recall its messages."""
-        return f"mass_recall:{self.pk}"
+    def recall_source(self) -> Source:
+        """Return the source of the requests in the outbox to recall its messages."""
+        return Source(SourceType.MASS_RECALL, str(self.pk))
+
+
+class ScheduledSending(Job):
+    """The job that writes a mass message to the outbox at its time. Recalling the mass message before closes the job."""
+
+    mass_message = models.OneToOneField(
+        MassMessage, models.CASCADE, primary_key=True, related_name="sending", verbose_name=_("群发")
+    )
+
+    class Meta(Job.Meta):
+        verbose_name = verbose_name_plural = _("群发任务")
+        ordering = ["-next_attempt_at", "mass_message_id"]
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at", "mass_message"],
+                condition=Q(finished_at__isnull=True),
+                name="sendings_due",
+            ),
+            # the back office: all jobs, and those of a status; most are done
+            models.Index(fields=["-next_attempt_at", "mass_message"], name="sendings_newest_first"),
+            models.Index(
+                fields=["status", "-next_attempt_at", "mass_message"],
+                condition=~Q(status=JobStatus.DONE),
+                name="sendings_not_done",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return shanghai_time(self.next_attempt_at)
 
 
 class MassMessageGroup(models.Model):
-    """A mass message in one group: one or two messages of the outbox, found there by its cause and the group's code.
+    """A mass message in one group: one or two messages of the outbox, found there by its id and the group's code.
 
     It is sent when all its messages are, failed when one has failed. `minute` reserves the group's minute and is null when
     the mass message was recalled before it was sent.

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from config.platform import db
-from feedback import forwarding
+from feedback.models import ForwardedMessage
 from integrations.gateway import claiming
 from robots.outbox import leases
 
@@ -19,9 +19,12 @@ STATEMENTS = {
     "the first event of each key": (lambda: claiming._oldest(["g:g1"]), {"event_waiting_"}),
     "waiting messages": (
         lambda: leases.claim_messages(at=timezone.now()),
-        {"outbox_sendable_by_id", "outbox_sendable_by_chat"},
+        {"outbox_sendable_by_id", "outbox_sendable_by_key"},
     ),
-    "forwarded messages": (lambda: forwarding._lease_next(timezone.now()), {"forwards_waiting"}),
+    "due jobs, and the first of each key": (
+        lambda: list(ForwardedMessage.objects.due(timezone.now()).order_by("next_attempt_at", "pk")),
+        {"forwards_due", "forwards_open"},
+    ),
 }
 
 

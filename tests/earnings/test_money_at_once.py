@@ -17,6 +17,7 @@ from config.platform.cache import redis
 from earnings import ledger_check, withdrawals
 from earnings.article_reads import settle_reads
 from earnings.models import EarningsRules, LedgerEntry, Payout, Withdrawal
+from earnings.payouts import worker
 from earnings.settlement import settle_day
 from tests.factories.money import available_and_withdrawing, credit, rated_group, requested_withdrawal
 from tests.factories.people import UserFactory, days_ago
@@ -134,3 +135,17 @@ def test_concurrent_settlements_withdrawals_rejections_and_blocks_do_not_deadloc
     assert 1503 not in answers
     assert ledger_check.find_errors() == []
     assert LedgerEntry.objects.filter(account__user=users[0], income_type=0).count() == 6
+
+
+def test_concurrent_sweeps_send_each_payout_once(sandbox):
+    for number in range(6):
+        user = UserFactory(phone=f"1370013700{number}")
+        credit(user, "20")
+        withdrawals.approve([requested_withdrawal(user).pk], by="root", at=timezone.now())
+    client = worker.wechat_pay_client()
+
+    def send_all() -> int:
+        return sum(iter(lambda: worker.send_next(at=timezone.now(), client=client), False))
+
+    assert sum(at_once(*[send_all] * 4)) == 6
+    assert {payout.state for payout in Payout.objects.all()} == {Payout.State.SUCCEEDED}

@@ -32,4 +32,4 @@ class ForwardedMessageFactory(factory.django.DjangoModelFactory[ForwardedMessage
     kind = "text"
     content = "在吗"
     written_at = factory.LazyFunction(timezone.now)
-    retry_at = factory.SelfAttribute("written_at")
+    next_attempt_at = factory.SelfAttribute("written_at")

@@ -11,6 +11,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
+from config.models import SweepLease
 from earnings import ledger_check, withdrawals
 from earnings.models import Payout, Withdrawal
 from earnings.tasks import query_payouts, send_payouts
@@ -88,7 +89,7 @@ def test_killed_at_every_step_of_querying(worker: Killable, sandbox: Any):
         set_fault(sandbox, "pay", "drop_reply")
         send_payouts()
         sandbox.state.faults.clear()
-        Payout.objects.filter(ended_at=None).update(due_at=timezone.now())
+        Payout.objects.filter(finished_at=None).update(next_attempt_at=timezone.now())
         [(killed, _)] = worker.run(("query_payouts", step))
         if not killed:
             break
@@ -102,5 +103,6 @@ def test_two_workers_killed_side_by_side(worker: Killable, sandbox: Any):
     requested = [approved(number) for number in range(8)]
     for step in range(5, 60, 7):
         worker.run(("send_payouts", step), ("send_payouts", step + 3), ("query_payouts", step))
+        SweepLease.objects.update(leased_until=timezone.now())  # as if a minute had passed
     recover()
     assert_paid_once(sandbox, requested)

@@ -39,7 +39,7 @@ def forwarded_to_staff(sandbox) -> list[str]:
 
 def clear_fault(sandbox) -> None:
     sandbox.state.faults.clear()
-    ForwardedMessage.objects.filter(status=Status.WAITING).update(retry_at=timezone.now())
+    ForwardedMessage.objects.filter(status=Status.WAITING).update(next_attempt_at=timezone.now())
 
 
 def make_silent(minutes: int = 31) -> None:
@@ -128,7 +128,7 @@ def test_when_customer_service_is_unavailable_the_user_is_notified_once_and_no_m
     receive_private_message("在吗")
     for _ in range(3):
         forward_messages()
-        ForwardedMessage.objects.filter(status=Status.WAITING).update(retry_at=timezone.now())
+        ForwardedMessage.objects.filter(status=Status.WAITING).update(next_attempt_at=timezone.now())
     assert sum("暂时连不上" in text for text in private_messages_to("wx-alice")) == 1
     clear_fault(sandbox)
     assert list(dict.fromkeys(forwarded_to_staff(sandbox))) == ["（用户请求接入客服）", "在吗"]
@@ -151,8 +151,8 @@ def test_a_message_waits_while_customer_service_has_no_connection(settings):
     forward_messages()
     assert "暂时连不上" in last_message_to()
     message = ForwardedMessage.objects.get()
-    assert (message.status, message.try_count) == (Status.WAITING, 1)
-    assert message.retry_at > timezone.now()
+    assert (message.status, message.attempts) == (Status.WAITING, 1)
+    assert message.next_attempt_at > timezone.now()
 
 
 def test_a_failed_message_delays_only_its_own_conversation(sandbox):
@@ -160,7 +160,9 @@ def test_a_failed_message_delays_only_its_own_conversation(sandbox):
     GroupFactory(wechat_owner_code="wx-bob")
     receive_private_message("5")
     receive_private_message("一")
-    ForwardedMessage.objects.filter(content__startswith="（").update(retry_at=timezone.now() + timedelta(minutes=1))
+    ForwardedMessage.objects.filter(content__startswith="（").update(
+        next_attempt_at=timezone.now() + timedelta(minutes=1)
+    )
     receive_private_message("5", user="wx-bob")
     assert forwarded_to_staff(sandbox) == ["（用户请求接入客服）"]
     assert sandbox.state.forwarded[0]["body"]["userId"] == "wx-bob"
@@ -172,11 +174,11 @@ def test_a_refused_message_does_not_stop_its_conversation(sandbox):
     receive_private_message("在吗")
     for _ in range(3):
         forward_messages()
-        ForwardedMessage.objects.filter(status=Status.WAITING).update(retry_at=timezone.now())
+        ForwardedMessage.objects.filter(status=Status.WAITING).update(next_attempt_at=timezone.now())
     assert forwarded_to_staff(sandbox) == ["（用户请求接入客服）", "在吗"]
     refused = ForwardedMessage.objects.get(content="违禁")
-    assert (refused.status, refused.try_count) == (Status.GIVEN_UP, 3)
-    assert "400" in refused.reason
+    assert (refused.status, refused.attempts) == (Status.FAILED, 3)
+    assert "400" in refused.last_error
     assert ["没有送达" in text for text in private_messages_to("wx-alice")] == [False, True]
 
 
@@ -185,7 +187,7 @@ def test_a_refused_message_is_tried_again(sandbox):
     receive_private_message("违禁")
     forward_messages()
     refused = ForwardedMessage.objects.get(content="违禁")
-    assert (refused.status, refused.try_count) == (Status.WAITING, 1)
+    assert (refused.status, refused.attempts) == (Status.WAITING, 1)
     assert len(private_messages_to("wx-alice")) == 1
 
 
@@ -195,8 +197,8 @@ def test_a_message_fails_after_a_day(sandbox):
     ForwardedMessage.objects.update(written_at=timezone.now() - timedelta(hours=25))
     forward_messages()
     message = ForwardedMessage.objects.get()
-    assert message.status == Status.GIVEN_UP
-    assert message.reason
+    assert message.status == Status.FAILED
+    assert message.last_error
     assert "没有送达" in last_message_to()
 
 
@@ -259,9 +261,9 @@ def test_conversations_that_ended_90_days_ago_are_deleted_with_their_messages(mo
     assert set(Conversation.objects.all()) == {kept.conversation, still_open}
 
 
-def test_the_database_refuses_a_sent_forward_without_its_time():
+def test_the_database_refuses_a_sent_forward_without_its_moment():
     receive_private_message("5")
-    with pytest.raises(IntegrityError, match="settled_forward_has_settled_at"), transaction.atomic():
+    with pytest.raises(IntegrityError, match="forwardedmessage_is_finished_unless_waiting"), transaction.atomic():
         ForwardedMessage.objects.update(status=Status.SENT)
 
 

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from config.models import Scope
+from config.platform.queues import JobStatus
 from groups import cancel_jobs
 from groups.models import CancelJob, CancelReason, Group
 from groups.tasks import run_cancel_jobs
@@ -161,7 +162,7 @@ def test_a_job_ends_wherever_its_last_batch_ends(count: int):
     )
     assert run_cancel_jobs() == count
     job = CancelJob.objects.get()
-    assert (job.position, job.done_at is not None) == (count, True)
+    assert (job.position, job.finished_at is not None) == (count, True)
 
 
 def queries_of(count: int) -> int:
@@ -190,6 +191,18 @@ def test_a_job_that_fails_does_not_stop_the_next_job(caplog):
     run_cancel_jobs()
     assert active() == {broken.code}
     assert "failed" in caplog.text
+
+
+def test_a_job_that_fails_ten_times_is_left_to_an_operator():
+    broken = GroupFactory()
+    Robot.objects.filter(pk=broken.robot_id).update(group_count=0)
+    delete(broken.pk)
+    for _ in range(12):
+        run_cancel_jobs()
+        CancelJob.objects.open().update(next_attempt_at=timezone.now())
+    job = CancelJob.objects.get()
+    assert (job.status, job.attempts) == (JobStatus.FAILED, 10)
+    assert "robot" in job.last_error
 
 
 def test_a_file_with_a_bom_loses_no_code(tmp_path):

@@ -21,6 +21,7 @@ WITHOUT_PAGE = {
     "CompletionKey",
     "IdentityHashKey",
     "EndedBlock",
+    "SweepLease",
     "SwitchChange",
     "RedPacketOpening",
     "StarRating",

@@ -72,7 +72,7 @@ def test_a_text_that_aliyun_refuses_is_failed_with_the_reason(sandbox, settings)
     send_texts()
     message = TextMessage.objects.get()
     assert message.status == Status.FAILED
-    assert message.reason
+    assert message.last_error
 
 
 def test_an_unknown_outcome_is_not_tried_again(sandbox):
@@ -90,10 +90,10 @@ def test_a_text_that_a_killed_worker_was_sending_ends_as_unknown():
         batch="00000000-0000-0000-0000-000000000000",
         phone="13800138000",
         content="x",
-        status=Status.SENDING,
         created_at=long_ago,
-        retry_at=long_ago,
-        try_count=1,
+        next_attempt_at=long_ago,
+        leased_until=long_ago + timedelta(minutes=2),
+        attempts=1,
     )
     assert send_texts() == 0
     assert TextMessage.objects.get().status == Status.UNKNOWN

@@ -29,7 +29,7 @@ class Command(BaseCommand):
         parser.add_argument("--resume", action="store_true", help="go on with what a killed run left")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        jobs = list(CancelJob.objects.filter(done_at=None)) if options["resume"] else [self._job(options)]
+        jobs = list(CancelJob.objects.open()) if options["resume"] else [self._job(options)]
         cancelled = sum(self._run(job) for job in jobs if job is not None)
         if jobs != [None]:
             self.stdout.write(f"{cancelled} groups cancelled.")
@@ -53,10 +53,14 @@ class Command(BaseCommand):
         with tqdm(
             total=len(job.references), initial=job.position, desc="cancelling", unit="group", disable=None
         ) as bar:
-            while job.done_at is None:
-                if not cancel_jobs.run_next_batch(job.pk, at=timezone.now()):
+            claimed: CancelJob | None = None
+            while job.finished_at is None:
+                claimed = claimed or cancel_jobs.claim_job(job.pk, at=timezone.now())
+                if claimed is None:
                     time.sleep(WATCH_EVERY_SECONDS)
-                job.refresh_from_db(fields=["position", "cancelled_count", "done_at"])
+                elif not cancel_jobs.run_next_batch(claimed, at=timezone.now()):
+                    claimed = None
+                job.refresh_from_db(fields=["position", "cancelled_count", "finished_at"])
                 bar.update(job.position - bar.n)
         return job.cancelled_count - before
 
