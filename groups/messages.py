@@ -99,10 +99,15 @@ def _record_mentions(mentions: Mapping[str, MessageEvent], groups: Mapping[str, 
     if not mentions:
         return
     group_ids = {pk: UUID(groups[event.body.group_code].pk) for pk, event in mentions.items()}
+    rows = Group.objects.select_related("robot", "user").in_bulk(set(group_ids.values()))
     Mention.objects.bulk_create(
-        Mention(message_id=pk, group_id=group_ids[pk], mentioned_at=event.moment(event.body.sent_at))
+        Mention(
+            message_id=pk,
+            group=rows[group_ids[pk]],
+            user=rows[group_ids[pk]].user,
+            mentioned_at=event.moment(event.body.sent_at),
+        )
         for pk, event in mentions.items()
     )
-    rows = Group.objects.select_related("robot", "user").in_bulk(set(group_ids.values()))
     for pk in sorted(mentions, key=group_ids.__getitem__):  # notifying updates groups: in the order of locks
         notify_owner(group=rows[group_ids[pk]], source=Source(SourceType.MENTION, str(pk)), at=at)

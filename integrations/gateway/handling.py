@@ -18,6 +18,7 @@ from django.utils import timezone
 from config.errors import Refusal
 from config.platform import db
 from config.platform.logging import masked
+from config.platform.queues import Backoff
 from integrations.gateway.claiming import ClaimedEvent, claim_events
 from integrations.gateway.event_body import EventBody
 from integrations.gateway.payloads import BadEvent
@@ -27,8 +28,7 @@ from integrations.models import GatewayEvent
 
 logger = logging.getLogger(__name__)
 
-MAX_ATTEMPTS = 5
-RETRY_AFTER = (1, 5, 30, 120)  # seconds after the first, second … failure
+BACKOFF = Backoff(tuple(timedelta(seconds=seconds) for seconds in (1, 5, 30, 120)), max_attempts=5)
 WINDOW_TIME = timedelta(seconds=1)  # spent in one window of the backlog before the front is read again
 Status = GatewayEvent.Status
 handler_threads = BoundedSemaphore(settings.INBOX_THREADS)
@@ -172,7 +172,7 @@ def _handle(claimed: ClaimedEvent) -> Outcome:
 def _failed(claimed: ClaimedEvent) -> Outcome:
     """Return WAITING for another attempt, or FAILED for an operator after the last attempt."""
     logger.exception("Event %s (%s) failed", claimed.event_id, claimed.command)
-    status = Status.FAILED if claimed.attempts + 1 >= MAX_ATTEMPTS else Status.WAITING
+    status = Status.FAILED if BACKOFF.is_exhausted(claimed.attempts + 1) else Status.WAITING
     return Outcome(claimed, status, traceback.format_exc())
 
 
@@ -187,7 +187,7 @@ def _store(outcomes: Sequence[Outcome], at: datetime) -> None:
         db.execute(_FINISH, [at, *columns])
     for outcome in outcomes:
         if outcome.status == Status.WAITING:
-            next_attempt_at = at + timedelta(seconds=RETRY_AFTER[outcome.claimed.attempts])
+            next_attempt_at = at + BACKOFF.delay_after(outcome.claimed.attempts + 1)
             db.execute(_RETRY, [next_attempt_at, _note(outcome), outcome.claimed.pk])
 
 
