@@ -8,7 +8,7 @@ import jsonschema_rs
 import pytest
 
 from integrations.gateway.event_body import BY_COMMAND, EventBody
-from integrations.gateway.events import GroupBound, MembersListed, RobotKicked, ordering_keys_of
+from integrations.gateway.events import GroupBound, RobotKicked, ordering_keys_of
 from integrations.gateway.payloads import BadEvent
 from integrations.gateway.subscriptions import Event, _handlers, handlers_of, subscribe
 from integrations.models import GatewayEvent
@@ -64,11 +64,11 @@ def test_a_required_field_that_is_missing_is_refused(kind: type[EventBody], name
 
 
 @each
-def test_a_body_of_another_form_is_refused_and_has_its_keys_all_the_same(kind: type[EventBody]):
-    for payload in ("text", 7, True, None, {} if kind is MembersListed else []):
-        with pytest.raises(BadEvent):
-            kind.parse(payload)
-        assert ordering_keys_of(kind.command, payload)[0] in ("", "bans")
+@pytest.mark.parametrize("payload", ["text", 7, True, None, [], {}], ids=repr)
+def test_a_body_of_another_form_is_refused_and_has_its_keys_all_the_same(kind: type[EventBody], payload: Any):
+    with pytest.raises(BadEvent):
+        kind.parse(payload)
+    assert ordering_keys_of(kind.command, payload)[0] in ("", "bans")
 
 
 _CODES = {"group_id": "g", "user_id": "u", "robot_id": "r"}
