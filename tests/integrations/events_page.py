@@ -13,11 +13,13 @@ COMMAND = "python -m tests.integrations.events_page"
 _KEYS = {"g": "its group", "u": "its user", "r": "its robot", "bans": "all bans"}
 _HEAD = f"""# The events of the robot gateway
 
-Written by `{COMMAND}` from `integrations/gateway/events.py` and the docstrings of the subscribers; a test fails when it is
-stale. [The robot gateway](gateway.md) describes how events are posted and handled. Each event is `{{"event_id", "command", "body"}}`.
+Written by `{COMMAND}` from `integrations/gateway/events.py` and the docstrings of the
+subscribers; a test fails when it is stale. [The robot gateway](gateway.md) describes how events are posted and handled. Each
+event is `{{"event_id", "command", "body"}}`.
 
 An event with a required field that is missing, or with a wrong value in a field that is marked as strict, is ignored with
-the reason. Other fields may be missing, and a value that cannot be read counts as missing. Subscribers run in this order.
+the reason. Other fields may be missing, and a value that cannot be read counts as missing. A time is Shanghai's, as in
+`2026-11-23 09:30:00`; one after the receipt counts as the time of receipt. Subscribers run in this order.
 """
 
 
