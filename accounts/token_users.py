@@ -1,7 +1,7 @@
 """The user that an access token names, before and after a statement has confirmed the user."""
 
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -14,6 +14,11 @@ from config.platform.prepared import prepared
 @prepared
 def _signed_in_user(user_id: UUID, issued_at: datetime) -> QuerySet[User]:
     return User.objects.signed_in(user_id, issued_at)
+
+
+@prepared
+def _blocked_at(user_id: UUID, issued_at: datetime) -> QuerySet[Any, Any]:
+    return User.objects.signed_in(user_id, issued_at).values_list("blocked_at")
 
 
 class TokenUser:
@@ -46,4 +51,7 @@ class TokenUser:
 
     @property
     def is_blocked(self) -> bool:
-        return self.load().is_blocked
+        """Return whether the user is blocked. Raises SignedOut when the user may not use the token any more."""
+        found = _blocked_at.rows(self.pk, self.issued_at)
+        self.confirm(bool(found))
+        return found[0][0] is not None

@@ -3,13 +3,15 @@
 from typing import Any, ClassVar
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.authentication import signed_in
+from accounts.authentication import signed_in, token_user
 from accounts.models import User
+from accounts.queries import UserStatement
 from config.api import reading
 from config.api.fields import SwitchField
 from config.api.paging import listed
@@ -30,6 +32,11 @@ def own_group(request: Request, reference: str) -> Group:
     return group
 
 
+@UserStatement
+def _switch(user_id: UUID) -> QuerySet[Any, Any]:
+    return User.objects.filter(pk=user_id).values_list("mentions_enabled")
+
+
 @prepared
 def _set_switch(user_id: UUID, is_on: bool) -> Update:
     return Update(User.objects.filter(pk=user_id), {"mentions_enabled": is_on})
@@ -39,15 +46,17 @@ class MentionSwitchViews(OperationViews[User]):
     """The switch for notifications of mentions. Signed-in users who are not blocked."""
 
     permission_classes = (IsUser, IsNotBlocked)
+    confirms_user = ("show", "update")
 
     @operation("获取@消息通知开关", answer=SwitchField())
     def show(self, request: Request) -> Response:
-        return Response(int(signed_in(request).mentions_enabled))
+        [(is_on, _)] = _switch.rows(token_user(request))
+        return Response(int(is_on))
 
     @operation("设置@消息通知开关", body=MentionSwitch, answer=SwitchField())
     def update(self, request: Request) -> Response:
         is_on = reading.body(request, MentionSwitch)["alt_switch"]
-        _set_switch.write(signed_in(request).pk, is_on)
+        _set_switch.write(token_user(request).pk, is_on)
         return Response(int(is_on))
 
 

@@ -72,7 +72,7 @@ def test_the_lists_and_the_pages_of_money_are_written_directly():
     assert {operation.path for operation in DIRECT} >= {"/groups", "/alt_msg", "/keywords", "/profit", "/withdraw"}
 
 
-@pytest.mark.parametrize("operation", DIRECT, ids=str)
+@pytest.mark.parametrize("operation", [one for one in DIRECT if isinstance(one.answer, dict | list)], ids=str)
 def test_an_answer_equals_that_of_its_serializer(operation: Operation, objects: Objects, compared: list[str]):
     answer = answer_to(operation, operation.good_call(objects), credential_of(operation, objects))
     assert answer["data"]
