@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 # Unreachable, slow, loading, full, or a read-only replica: all cases are treated alike.
 REDIS_AWAY = (RedisError,)
-KEPT_SECONDS = 1.0
+KEPT_SECONDS = 0.2
 Value = TypeVar("Value")
 _kept: dict[str, tuple[float, Any]] = {}
 
