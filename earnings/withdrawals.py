@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet, Sum
 from accounts import independence
 from accounts.models import User
 from config.errors import BadRequest, Code, Refusal
-from config.platform.dates import day_of, start_of
+from config.platform.dates import day_of
 from config.platform.prepared import prepared
 from config.platform.wakeups import start_soon
 from earnings import ledger
@@ -119,8 +119,8 @@ def _check_account(user: User, account: Account, amount: Decimal, at: datetime) 
 
 
 def _asked_this_month(user: User, at: datetime) -> Decimal:
-    since = start_of(day_of(at).replace(day=1))
-    asked = Withdrawal.objects.filter(user=user, asked_at__gte=since, status__in=OPEN_OR_PAID)
+    first_day = day_of(at).replace(day=1)
+    asked = Withdrawal.objects.filter(user=user, asked_day__gte=first_day, status__in=OPEN_OR_PAID)
     return asked.aggregate(total=Sum("amount"))["total"] or Decimal(0)
 
 

@@ -94,9 +94,11 @@ def _context_row(group: Group, message: GroupMessage, member: Member | None) -> 
 @UserList
 def listed_mentions(user_id: UUID, since: datetime) -> Listing:
     """Return the mentions since then in the user's groups, newest first."""
-    recent = Mention.objects.filter(user_id=user_id, group__cancelled_at=None, mentioned_at__gte=since)
+    recent = Mention.objects.filter(user_id=user_id, mentioned_at__gte=since)
+    # Not a join with the groups, which would look up the group of every mention, only to count them.
+    cancelled = Group.objects.filter(user_id=user_id, cancelled_at__isnull=False)
     return listing(
-        recent.order_by("-mentioned_at", "-message_id"),
+        recent.exclude(group__in=cancelled).order_by("-mentioned_at", "-message_id"),
         "message_id",
         "message__content",
         "group_id",

@@ -84,7 +84,13 @@ class User(AbstractBaseUser, PermissionsMixin):
     app_id = models.CharField("app_id", max_length=64, blank=True)
     completed_at = models.DateTimeField(_("补全时间"), null=True, blank=True)
     inviter = models.ForeignKey(
-        "self", models.PROTECT, null=True, blank=True, related_name="apprentices", verbose_name=_("师傅")
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="apprentices",
+        db_index=False,
+        verbose_name=_("师傅"),
     )
     phone = models.CharField(_("手机号"), max_length=11, unique=True, null=True, blank=True)
     identity_sealed = models.BinaryField(null=True, editable=False)  # accounts.identity encrypts and decrypts it
@@ -153,6 +159,8 @@ class User(AbstractBaseUser, PermissionsMixin):
             ),
         ]
         indexes = [
+            # GET /user/apprentice
+            models.Index(fields=["inviter", "-created_at", "id"], name="users_by_inviter"),
             models.Index(fields=["-created_at", "id"], name="users_newest_first"),
             # filters of the admin list: any digits of a phone, the start of a nickname, blocked users, one channel
             GinIndex(fields=["phone"], opclasses=["gin_trgm_ops"], name="users_by_part_of_phone"),
