@@ -1,6 +1,7 @@
 """Pages of launches, deliveries, mass messages and drafts for operators."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -18,7 +19,15 @@ from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed
 from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline
 from config.backoffice.filters import days, states
 from launches import launch_control
-from launches.models import Delivery, Launch, MassMessage, MassMessageDraft, MassMessageGroup, ScheduledSending
+from launches.models import (
+    Delivery,
+    Launch,
+    MassMessage,
+    MassMessageDraft,
+    MassMessageGroup,
+    ResultReport,
+    ScheduledSending,
+)
 from robots.models import OutboxMessage
 
 _END_STATES = {
@@ -125,17 +134,37 @@ class LaunchAdmin(ReadOnlyAdmin):
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyAdmin):
     list_display = ("launch", "group_code", "group", "status", "settled_at", "reason", "reported_at")
-    list_select_related = ("launch", "group")
+    list_select_related = ("launch", "group", "report")
     list_filter = (states("status", _("状态"), _END_STATES),)
     search_fields = ("group__code__exact", "launch__task_id__exact")
     search_help_text = _("完整的群编号或任务编号")
     ordering = ("-id",)
     reached_from = {"launches.launch": ("launch", _("投放明细")), "groups.group": ("group", _("投放明细"))}
-    readonly_fields = ("message_links",)
+    readonly_fields = ("message_links", "reported_at")
 
     @admin.display(description=_("消息"))
     def message_links(self, delivery: Delivery) -> str:
         return _links_to(delivery.messages())
+
+    @admin.display(description=_("回报时间"))
+    def reported_at(self, delivery: Delivery) -> datetime | None:
+        """Return when the launch system last accepted a result."""
+        report: ResultReport | None = getattr(delivery, "report", None)
+        return report.reported_at if report else None
+
+
+@admin.register(ResultReport)
+class ResultReportAdmin(ReadOnlyAdmin):
+    """The reports of results to the launch system, repeated until it accepts them."""
+
+    list_display = ("delivery", "launch", "status", "attempts", "next_attempt_at", "reported_at", "last_error")
+    list_select_related = ("delivery__launch",)
+    list_filter = ("status",)
+    ordering = ("-delivery_id",)
+
+    @admin.display(description=_("投放"))
+    def launch(self, report: ResultReport) -> str:
+        return str(report.delivery.launch)
 
 
 class MassMessageGroupInline(ReadOnlyInline):

@@ -18,7 +18,7 @@ from config.platform.wakeups import start_soon
 from groups.models import Group
 from integrations.http import OutsideError, Refused
 from integrations.launch_system import LaunchSystem
-from launches.launch_results import retry_delay
+from launches.launch_results import BACKOFF
 from launches.models import SwitchChange
 
 logger = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ def _lease_batch(at: datetime) -> list[SwitchChange]:
     with transaction.atomic():
         batch = list(due.select_for_update(skip_locked=True)[:BATCH])
         for change in batch:
-            change.due_at = at + max(LEASE, retry_delay(change.try_count))
+            change.due_at = at + max(LEASE, BACKOFF.delay_after(change.try_count + 1))
             change.try_count = min(change.try_count + 1, 1000)
         SwitchChange.objects.bulk_update(batch, ["due_at", "try_count"])
     return batch
