@@ -100,7 +100,7 @@ def _wait_for_disk_on_commit() -> None:
 
     After a crash of the database, a commit that was lost would send the whole mass message again.
     """
-    db.execute("SET LOCAL synchronous_commit TO DEFAULT")
+    db.execute("SET LOCAL synchronous_commit TO on")
 
 
 def _write_messages(message: MassMessage, at: datetime) -> None:
