@@ -349,6 +349,7 @@ SENDER_CONCURRENCY: int = env.int("SENDER_CONCURRENCY", default=64)
 if not 1 <= SENDER_CONCURRENCY <= 500:
     raise ImproperlyConfigured("SENDER_CONCURRENCY must be 1 to 500; run more senders instead.")
 SENDER_LEASE_SECONDS: float = env.float("SENDER_LEASE_SECONDS", default=30.0)
+PAYOUT_LEASE = timedelta(minutes=2)  # of a worker, for one step of a payout
 
 # --- Outside systems ---------------------------------------------------------------------------
 
@@ -410,6 +411,11 @@ WECHAT_PAY_SCENE_REPORT: list[dict[str, str]] = env.json(
 WECHAT_PAY_FUND_ACCOUNT: str = env.str("WECHAT_PAY_FUND_ACCOUNT", default="OPERATION")
 WECHAT_PAY_NOTIFY_URL: str = env.str("WECHAT_PAY_NOTIFY_URL", default=f"{PUBLIC_BASE_URL}/wechat/pay/notify")
 WECHAT_PAY_TIMEOUT: float = env.float("WECHAT_PAY_TIMEOUT", default=10.0)
+# A step makes up to three calls, each with 3 s more to connect, and stores their results in 5 s.
+if PAYOUT_LEASE.total_seconds() < 3 * (WECHAT_PAY_TIMEOUT + 3) + 5:
+    raise ImproperlyConfigured(
+        "WECHAT_PAY_TIMEOUT must be 35 or less, so that no call outlasts the lease of its payout."
+    )
 
 LAUNCH_BASE_URL: str = _needed("LAUNCH_BASE_URL", _SANDBOX_URL, "the launch system's address")
 LAUNCH_TIMEOUT: float = env.float("LAUNCH_TIMEOUT", default=5.0)

@@ -117,7 +117,7 @@ def settle_reads(*, day: date, amounts: Mapping[str, Decimal], by: str, at: date
         db.execute(_INCOME, db.enum_params(income=IncomeType))
         crediting.calculate_credits()
         crediting.post_credits(
-            kind=TransactionKind.ARTICLE_READS, cause=f"article_reads:{day}", day=day, at=at, by=by
+            kind=TransactionKind.ARTICLE_READS, idempotency_key=f"article_reads:{day}", day=day, at=at, by=by
         )
         totals = crediting.totals_by_type()
         result.owner_total = totals.get(IncomeType.ARTICLE_READS, Decimal(0))

@@ -1,13 +1,18 @@
 """The page on which a user confirms a transfer: its address, and its texts for each stage of a withdrawal."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
 from django.conf import settings
 
 from accounts.models import User
+from config.site import short_links
 from earnings.models import Payout, Withdrawal
+from robots.friendships import latest_robot_of
+from robots.models import Source, SourceType
+from robots.outbox import writing
 
 Status = Withdrawal.Status
 
@@ -81,6 +86,23 @@ def path_of(withdrawal_id: UUID) -> str:
     return f"/payouts/{withdrawal_id}/confirm"
 
 
+def send_link(payout: Payout, *, at: datetime) -> None:
+    """Send the user the link of the page, once, through the robot added last, if the user can confirm the transfer."""
+    user = payout.withdrawal.user
+    robot = latest_robot_of(user) if payout.package_info and payout.cancel_asked_at is None else None
+    if robot is not None and user.code:
+        link = short_links.shorten(address_of(payout.pk))
+        text = f"你提现的 {payout.withdrawal.amount} 元已通过审核，请在 24 小时内打开链接确认收款：{link}"
+        writing.message_user(
+            robot=robot,
+            user_code=user.code,
+            content=writing.text(text),
+            source=Source(SourceType.PAYOUT, str(payout.pk)),
+            at=at,
+            idempotency_key=f"payout_confirm:{payout.pk}",
+        )
+
+
 def withdrawal_of(user: User | None, withdrawal_id: UUID | None) -> Withdrawal | None:
     """Return the user's withdrawal with its payout. Returns None for another user's withdrawal as for an unknown one."""
     if user is None or withdrawal_id is None:
@@ -127,7 +149,7 @@ def reason_of(withdrawal: Withdrawal) -> str:
     payout = payout_of(withdrawal)
     if withdrawal.status != Status.FAILED or payout is None:
         return withdrawal.reason
-    if payout.ended_by:
+    if payout.finished_by:
         return _DECIDED
     if payout.cancel_asked_at is not None:
         return _BLOCKED

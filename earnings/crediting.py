@@ -25,8 +25,8 @@ ORDER BY c.user_id ON CONFLICT (user_id) DO NOTHING
 """
 _POST = """
 WITH posted AS (
-    INSERT INTO earnings_ledgertransaction (id, kind, cause, day, posted_at, posted_by, reason)
-    SELECT gen_random_uuid(), %(kind)s, %(cause)s, %(day)s, %(at)s, %(by)s, ''
+    INSERT INTO earnings_ledgertransaction (id, kind, idempotency_key, day, posted_at, posted_by, reason)
+    SELECT gen_random_uuid(), %(kind)s, %(idempotency_key)s, %(day)s, %(at)s, %(by)s, ''
     WHERE EXISTS (SELECT 1 FROM credits) RETURNING id
 )
 INSERT INTO earnings_ledgerentry (transaction_id, account_id, bucket, amount, income_type, day)
@@ -50,12 +50,12 @@ def calculate_credits() -> None:
     db.execute("ANALYZE credits")  # otherwise the planner assumes a small table
 
 
-def post_credits(*, kind: TransactionKind, cause: str, day: date, at: datetime, by: str = "") -> None:
+def post_credits(*, kind: TransactionKind, idempotency_key: str, day: date, at: datetime, by: str = "") -> None:
     """Post the calculated credits as one transaction. Posts nothing when nobody earned a cent.
 
-    Raises IntegrityError when the cause was posted before.
+    Raises IntegrityError when a transaction has this key already.
     """
-    params = {**_CONSTANTS, "kind": kind.value, "cause": cause, "day": day, "at": at, "by": by}
+    params = {**_CONSTANTS, "kind": kind.value, "idempotency_key": idempotency_key, "day": day, "at": at, "by": by}
     for statement in (_OPEN_ACCOUNTS, _POST):
         db.execute(statement, params)
 

@@ -23,7 +23,7 @@ def require_nothing_under_way(user: User, *, gives_up_balance: bool) -> None:
     if (
         account.withdrawing > 0
         or requested.filter(status__in=withdrawals.UNPAID).exists()
-        or payouts.filter(ended_at=None).exists()
+        or payouts.filter(finished_at=None).exists()
         or payouts.contradicted().exists()
     ):
         raise MoneyUnderWay

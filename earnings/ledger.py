@@ -1,10 +1,10 @@
 """Posting to the double-entry ledger: balanced transactions, written once, never changed.
 
 An `Account` belongs to a user or to the platform. A `LedgerTransaction` has two or more `LedgerEntry`s that add up to
-zero, and a unique `cause`. A `Posting` here becomes one entry.
+zero, and a unique `idempotency_key`. A `Posting` here becomes one entry.
 
 1. The caller locks the accounts it reads (`locked_account_of`, or `lock_accounts_of` for several, in primary-key order).
-2. `post` inserts the transaction; the unique `cause` decides between two callers that post the same cause at once.
+2. `post` inserts the transaction; the unique `idempotency_key` decides between two callers that post the same at once.
 3. `post` inserts all entries in one statement. The trigger `apply_entries` checks the sum and updates the totals of users'
    accounts; platform accounts have no totals.
 4. A balance below zero violates a constraint and becomes `BalanceWouldBeNegative`.
@@ -39,7 +39,7 @@ REVERSIBLE = (
 
 
 class AlreadyPosted(Conflict):
-    """Refusal of a second transaction with the same cause."""
+    """Refusal of a second transaction with the same key."""
 
     message = "这笔账已经记过了"
 
@@ -93,7 +93,7 @@ def platform_account(kind: Account.Kind) -> Account:
 def post(
     *,
     kind: TransactionKind,
-    cause: str,
+    idempotency_key: str,
     day: date,
     at: datetime,
     postings: Sequence[Posting],
@@ -104,12 +104,13 @@ def post(
 ) -> LedgerTransaction:
     """Post one transaction whose postings add up to zero.
 
-    Raises AlreadyPosted when the cause was posted before, BalanceWouldBeNegative when a balance would fall below zero.
+    Raises AlreadyPosted when a transaction has this key already, BalanceWouldBeNegative when a balance would fall below
+    zero.
     """
     with transaction.atomic():
         posted = LedgerTransaction(
             kind=kind,
-            cause=cause,
+            idempotency_key=idempotency_key,
             day=day,
             posted_at=at,
             posted_by=by,
@@ -117,7 +118,7 @@ def post(
             reverses=reverses,
             reverses_account=reverses_account,
         )
-        # One statement decides whether the cause is new, even for two concurrent callers.
+        # One statement decides whether the key is new, even for two concurrent callers.
         LedgerTransaction.objects.bulk_create([posted], ignore_conflicts=True)
         if not LedgerTransaction.objects.filter(pk=posted.pk).exists():
             raise AlreadyPosted
@@ -152,11 +153,6 @@ def _violated_constraint(error: IntegrityError) -> str | None:
     return None if diagnosis is None else diagnosis.constraint_name
 
 
-def was_posted(cause: str) -> bool:
-    """Return whether a transaction with this cause exists."""
-    return LedgerTransaction.objects.filter(cause=cause).exists()
-
-
 def reverse(
     original: LedgerTransaction, *, by: str, reason: str, at: datetime, day: date, account: Account | None = None
 ) -> LedgerTransaction:
@@ -166,10 +162,11 @@ def reverse(
     """
     if original.kind not in REVERSIBLE:
         raise NotReversible
+    part = "" if account is None else f":{account.pk}"
     try:
         return post(
             kind=TransactionKind.REVERSAL,
-            cause=f"reversal:{original.pk}" if account is None else f"reversal:{original.pk}:{account.pk}",
+            idempotency_key=f"reversal:{original.pk}{part}",
             day=day,
             at=at,
             postings=_opposite(original) if account is None else _opposite_part(original, account),

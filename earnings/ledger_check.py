@@ -9,7 +9,7 @@ OVERDUE_AFTER = timedelta(hours=26)  # one day, plus two hours for a late run
 _CONSTANTS = db.enum_params(account=Account.Kind, bucket=Bucket, withdrawal=Withdrawal.Status)
 _CHECKS = {
     "流水不平": """
-        SELECT t.cause FROM earnings_ledgertransaction t
+        SELECT t.idempotency_key FROM earnings_ledgertransaction t
         LEFT JOIN earnings_ledgerentry e ON e.transaction_id = t.id
         GROUP BY t.id HAVING count(e.id) < 2 OR sum(e.amount) <> 0 LIMIT 20""",
     "账户余额与分录不符": """

@@ -9,7 +9,7 @@ from django.dispatch import receiver
 from accounts.models import User
 from accounts.signals import user_erased, users_blocked
 from earnings import erasing, withdrawals
-from earnings.payouts import worker
+from earnings.payouts import blocked_users
 
 
 @receiver(user_erased)
@@ -22,5 +22,5 @@ def forget_receivers(*, user: User, gives_up_balance: bool, **_: Any) -> None:
 def reject_withdrawals(*, users: Sequence[User], by: str, at: datetime, reason: str, **_: Any) -> None:
     withdrawals.lock_unpaid_of(users)
     for user in users:
-        withdrawals.reject_unpaid_of(user, by=by, reason="账号已被封", at=at)
-        worker.cancel_unpaid_of(user, at=at)
+        blocked_users.reject_unpaid_of(user, by=by, reason="账号已被封", at=at)
+        blocked_users.cancel_unpaid_of(user, at=at)

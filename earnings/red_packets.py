@@ -48,16 +48,16 @@ def _key_of(user: User) -> str:
 
 def pay_red_packet(user: User, *, at: datetime) -> Decimal:
     """Pay the red packet unless it was paid before. Returns its amount in yuan."""
-    cause = _key_of(user)
+    key = _key_of(user)
     amount = _draw(EarningsRules.current())
     postings = [
         Posting(ledger.account_of(user), amount, income_type=IncomeType.OTHER),
         Posting(ledger.platform_account(Account.Kind.REWARDS), -amount),
     ]
     try:
-        ledger.post(kind=TransactionKind.RED_PACKET, cause=cause, day=day_of(at), at=at, postings=postings)
+        ledger.post(kind=TransactionKind.RED_PACKET, idempotency_key=key, day=day_of(at), at=at, postings=postings)
     except ledger.AlreadyPosted:
-        entry = LedgerEntry.objects.get(transaction__cause=cause, amount__gt=0)
+        entry = LedgerEntry.objects.get(transaction__idempotency_key=key, amount__gt=0)
         return entry.amount
     return amount
 
@@ -82,7 +82,12 @@ def charge_adoption_fee(user: User, *, at: datetime) -> Decimal:
 def _post_fee(user: User, credit: Posting, *, at: datetime, reason: str = "") -> None:
     """Post the fee of the user against `credit`. A waived fee is credited back to the user in the same transaction."""
     fee = Posting(ledger.account_of(user), -credit.amount, income_type=IncomeType.ADOPTION_FEE)
-    cause = f"adoption_fee:{user.pk}"
+    key = f"adoption_fee:{user.pk}"
     ledger.post(
-        kind=TransactionKind.ADOPTION_FEE, cause=cause, day=day_of(at), at=at, postings=[fee, credit], reason=reason
+        kind=TransactionKind.ADOPTION_FEE,
+        idempotency_key=key,
+        day=day_of(at),
+        at=at,
+        postings=[fee, credit],
+        reason=reason,
     )

@@ -216,7 +216,7 @@ def _pay(day: date, at: datetime) -> SettlementResult:
     for statement in (_INSERT_GROUP_DAYS, _COUNT_DAYS, _COUNT_IN_LATER_BINDINGS):
         db.execute(statement, params)
     crediting.calculate_credits()
-    crediting.post_credits(kind=TransactionKind.SETTLEMENT, cause=f"settlement:{day}", day=day, at=at)
+    crediting.post_credits(kind=TransactionKind.SETTLEMENT, idempotency_key=f"settlement:{day}", day=day, at=at)
     result = _result(day)
     SettlementDay.objects.filter(day=day).update(
         group_count=result.group_count,

@@ -87,7 +87,7 @@ def request_withdrawal(*, user: User, amount: Decimal, at: datetime) -> Withdraw
         postings = [Posting(account, -amount), Posting(account, amount, Bucket.WITHDRAWING)]
         ledger.post(
             kind=TransactionKind.WITHDRAWAL_ASKED,
-            cause=f"withdrawal_asked:{withdrawal.pk}",
+            idempotency_key=f"withdrawal_asked:{withdrawal.pk}",
             day=day_of(at),
             at=at,
             postings=postings,
@@ -165,7 +165,7 @@ def approve(ids: Iterable[UUID], *, by: str, at: datetime) -> Approved:
     ids, approved = list(ids), Approved()
     with transaction.atomic():
         large = _large_among(ids, at=at)
-        waiting = [withdrawal for withdrawal in _lock(ids) if withdrawal.status == Status.TO_REVIEW]
+        waiting = [withdrawal for withdrawal in lock_withdrawals(ids) if withdrawal.status == Status.TO_REVIEW]
         first_approvers = {withdrawal.first_approved_by for withdrawal in waiting} - {"", by}
         dependent = independence.dependent_on(by, first_approvers, at=at)
         for withdrawal in waiting:
@@ -173,7 +173,7 @@ def approve(ids: Iterable[UUID], *, by: str, at: datetime) -> Approved:
                 approved.dependent.append(withdrawal)
             else:
                 _approve(withdrawal, approved, is_large=withdrawal.pk in large, by=by, at=at)
-        Payout.objects.bulk_create(Payout(withdrawal=w, created_at=at, due_at=at) for w in approved.paying)
+        Payout.objects.bulk_create(Payout(withdrawal=w, created_at=at, next_attempt_at=at) for w in approved.paying)
         if approved.paying:
             start_soon(SEND_PAYOUTS)
     return approved
@@ -207,43 +207,22 @@ def _approve(withdrawal: Withdrawal, approved: Approved, *, is_large: bool, by: 
 def reject(ids: Iterable[UUID], *, by: str, reason: str, at: datetime) -> list[Withdrawal]:
     """Reject the waiting withdrawals with a reason and return the money. Returns the rejected withdrawals."""
     with transaction.atomic():
-        rejected = [w for w in _lock(ids) if w.status == Status.TO_REVIEW]
+        rejected = [w for w in lock_withdrawals(ids) if w.status == Status.TO_REVIEW]
         ledger.lock_accounts_of(w.user_id for w in rejected)
         for withdrawal in rejected:
-            _reject(withdrawal, by=by, reason=reason, at=at)
+            reject_locked(withdrawal, by=by, reason=reason, at=at)
     return rejected
 
 
 def lock_unpaid_of(users: Sequence[User]) -> None:
     """Lock the unpaid withdrawals of several locked users, then their accounts, before rejecting them one by one."""
     ids = [user.pk for user in users]
-    _lock(Withdrawal.objects.filter(user__in=ids, status__in=UNPAID).values_list("pk", flat=True))
+    lock_withdrawals(Withdrawal.objects.filter(user__in=ids, status__in=UNPAID).values_list("pk", flat=True))
     ledger.lock_accounts_of(ids)
 
 
-def reject_unpaid_of(user: User, *, by: str, reason: str, at: datetime) -> list[Withdrawal]:
-    """Reject a blocked user's withdrawals that are unreviewed, or approved and not sent to WeChat Pay yet.
-
-    A withdrawal that may have reached WeChat Pay keeps its outcome, because the money may be paid already.
-    """
-    with transaction.atomic():
-        lock_user(user)
-        unpaid = Withdrawal.objects.filter(user=user, status__in=UNPAID)
-        rejected = [w for w in _lock(unpaid.values_list("pk", flat=True)) if _is_unsent(w, at)]
-        for withdrawal in rejected:
-            _reject(withdrawal, by=by, reason=reason, at=at)
-    return rejected
-
-
-def _is_unsent(withdrawal: Withdrawal, at: datetime) -> bool:
-    """Return whether the withdrawal is unreviewed, or its payout was revoked before any worker sent it (compare-and-set)."""
-    if withdrawal.status == Status.TO_REVIEW:
-        return True
-    prepared = Payout.objects.filter(withdrawal=withdrawal, state=Payout.State.PREPARED)
-    return bool(prepared.update(state=Payout.State.REVOKED, ended_at=at, note="提现已拒绝"))
-
-
-def _reject(withdrawal: Withdrawal, *, by: str, reason: str, at: datetime) -> None:
+def reject_locked(withdrawal: Withdrawal, *, by: str, reason: str, at: datetime) -> None:
+    """Reject a locked withdrawal and return the money to the available balance."""
     review = {"reviewed_at": at, "reviewed_by": by} if withdrawal.reviewed_at is None else {}
     _change_status(withdrawal, Status.REJECTED, by=by, reason=reason or DEFAULT_REASON, at=at, **review)
     _return_money(withdrawal, at)
@@ -257,8 +236,8 @@ def mark_paid(withdrawal: Withdrawal, *, at: datetime, by: str = BY_WECHAT_PAY) 
         Posting(account, -withdrawal.amount, Bucket.WITHDRAWING),
         Posting(ledger.platform_account(Account.Kind.PAID_OUT), withdrawal.amount),
     ]
-    cause = f"withdrawal_paid:{withdrawal.pk}"
-    ledger.post(kind=TransactionKind.WITHDRAWAL_PAID, cause=cause, day=day_of(at), at=at, postings=postings)
+    key = f"withdrawal_paid:{withdrawal.pk}"
+    ledger.post(kind=TransactionKind.WITHDRAWAL_PAID, idempotency_key=key, day=day_of(at), at=at, postings=postings)
 
 
 def mark_failed(withdrawal: Withdrawal, *, reason: str, at: datetime, by: str = BY_WECHAT_PAY) -> None:
@@ -270,8 +249,10 @@ def mark_failed(withdrawal: Withdrawal, *, reason: str, at: datetime, by: str = 
 def _return_money(withdrawal: Withdrawal, at: datetime) -> None:
     account = ledger.account_of(withdrawal.user)
     postings = [Posting(account, -withdrawal.amount, Bucket.WITHDRAWING), Posting(account, withdrawal.amount)]
-    cause = f"withdrawal_returned:{withdrawal.pk}"
-    ledger.post(kind=TransactionKind.WITHDRAWAL_RETURNED, cause=cause, day=day_of(at), at=at, postings=postings)
+    key = f"withdrawal_returned:{withdrawal.pk}"
+    ledger.post(
+        kind=TransactionKind.WITHDRAWAL_RETURNED, idempotency_key=key, day=day_of(at), at=at, postings=postings
+    )
 
 
 def lock_user(user: User) -> User:
@@ -283,7 +264,8 @@ def lock_user(user: User) -> User:
     return User.objects.select_for_update(no_key=True).get(pk=user.pk)
 
 
-def _lock(ids: Iterable[UUID]) -> list[Withdrawal]:
+def lock_withdrawals(ids: Iterable[UUID]) -> list[Withdrawal]:
+    """Lock these withdrawals, in the order of their primary keys."""
     rows = Withdrawal.objects.select_for_update(of=("self",)).select_related("user").filter(pk__in=list(ids))
     return list(rows.order_by("pk"))
 

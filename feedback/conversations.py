@@ -16,6 +16,7 @@ from feedback import forwarding
 from feedback.models import CallbackDigest, Conversation
 from integrations.aliyun import customer_service
 from robots.friendships import latest_robot_of, robots_to_speak_through
+from robots.models import Source, SourceType
 from robots.outbox import writing
 
 logger = logging.getLogger(__name__)
@@ -85,7 +86,11 @@ def handle_callback(*, reference: str, kind: str, content: str, at: datetime) ->
         writing.image(content) if kind == "image" and not event else writing.text(_EVENT_TEXTS.get(event, content))
     )
     writing.message_user(
-        robot=robot, user_code=str(user.code), content=message, cause=f"customer_service:{user.pk}", at=at
+        robot=robot,
+        user_code=str(user.code),
+        content=message,
+        source=Source(SourceType.CUSTOMER_SERVICE, str(user.pk)),
+        at=at,
     )
 
 
@@ -153,7 +158,7 @@ def close_silent(*, at: datetime) -> int:
                     robot=robots[row.user_id],
                     user_code=str(row.user.code),
                     content=writing.text(_ENDED_FOR_USER),
-                    cause=f"customer_service:{row.user_id}",
+                    source=Source(SourceType.CUSTOMER_SERVICE, str(row.user_id)),
                     at=at,
                 )
                 for row in rows

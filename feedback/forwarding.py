@@ -18,6 +18,7 @@ from feedback.models import Conversation, ForwardedMessage
 from integrations.aliyun.customer_service import CustomerService
 from integrations.http import OutsideError, Refused
 from robots.friendships import latest_robot_of
+from robots.models import Source, SourceType
 from robots.outbox import writing
 
 logger = logging.getLogger(__name__)
@@ -100,28 +101,28 @@ def _handle_failure(message: ForwardedMessage, error: str, at: datetime) -> None
     if at - message.written_at >= FAIL_AFTER:
         _fail(message, _TOO_LATE, error, at)
         return
-    dedupe_key = f"customer_service_away:{message.conversation_id}"
+    idempotency_key = f"customer_service_away:{message.conversation_id}"
     with transaction.atomic():
         if ForwardedMessage.objects.retry(message, BACKOFF, at=at, error=error):
-            _notify_user_once(message.conversation, _AWAY, at, dedupe_key=dedupe_key)
+            _notify_user_once(message.conversation, _AWAY, at, idempotency_key=idempotency_key)
 
 
 def _fail(message: ForwardedMessage, text: str, error: str, at: datetime) -> None:
-    dedupe_key = f"customer_service_failed:{message.message_no}"
+    idempotency_key = f"customer_service_failed:{message.message_no}"
     with transaction.atomic():
         if ForwardedMessage.objects.fail(message, at=at, error=error):
             moment = f"{timezone.localtime(message.written_at):%H:%M}"
-            _notify_user_once(message.conversation, text.format(moment=moment), at, dedupe_key=dedupe_key)
+            _notify_user_once(message.conversation, text.format(moment=moment), at, idempotency_key=idempotency_key)
 
 
-def _notify_user_once(conversation: Conversation, text: str, at: datetime, *, dedupe_key: str) -> None:
+def _notify_user_once(conversation: Conversation, text: str, at: datetime, *, idempotency_key: str) -> None:
     robot = latest_robot_of(conversation.user)
     if robot is not None:
         writing.message_user(
             robot=robot,
             user_code=str(conversation.user.code),
             content=writing.text(text),
-            cause=f"customer_service:{conversation.user_id}",
+            source=Source(SourceType.CUSTOMER_SERVICE, str(conversation.user_id)),
             at=at,
-            dedupe_key=dedupe_key,
+            idempotency_key=idempotency_key,
         )

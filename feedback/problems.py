@@ -12,7 +12,7 @@ from config.errors import BadRequest, NotFound
 from config.platform.lookups import has_id
 from feedback.models import Problem, ProblemCategory
 from robots.friendships import WORKING, latest_robot_of
-from robots.models import Friendship, Robot
+from robots.models import Friendship, Robot, Source, SourceType
 from robots.outbox import writing
 
 Type = ProblemCategory.Type
@@ -70,7 +70,11 @@ def answer_problem(*, problem: Problem, text: str, by: str, at: datetime) -> boo
             return False
         content = writing.text(f"关于你反馈的「{problem.category.title}」：{text}")
         writing.message_user(
-            robot=robot, user_code=user.code, content=content, cause=f"problem:{problem.pk}", at=at
+            robot=robot,
+            user_code=user.code,
+            content=content,
+            source=Source(SourceType.PROBLEM, str(problem.pk)),
+            at=at,
         )
     return True
 

@@ -14,7 +14,7 @@ from config.platform.dates import day_of
 from config.site import client_pages
 from groups.models import Group, Reminder
 from robots.friendships import robots_to_speak_through
-from robots.models import Friendship, Robot
+from robots.models import Friendship, Robot, Source, SourceType
 from robots.outbox import writing
 
 Kind = Reminder.Kind
@@ -131,7 +131,7 @@ def _send_reminders(people: list[User], kind: Reminder.Kind, at: datetime) -> bo
                 robot=robots[user.pk],
                 user_code=str(user.code),
                 content=writing.text(_TEXTS[kind].format(url=url)),
-                cause=f"awakening:{user.pk}:{today}",
+                source=Source(SourceType.REMINDER, str(user.pk)),
                 at=at,
             )
             for user in to_remind

@@ -14,7 +14,7 @@ from groups.signals import launch_switches_changed
 from integrations.gateway.subscriptions import EventIgnored
 from robots import pool
 from robots.friendships import latest_robot_of
-from robots.models import MessageAttempt, OutboxMessage, Robot
+from robots.models import MessageAttempt, OutboxMessage, Robot, Source, SourceType
 from robots.outbox import failed, writing
 
 Outcome = MessageAttempt.Outcome
@@ -29,20 +29,20 @@ class NotPulledBack(NotFound):
 
 
 def request_binding(
-    *, robot: Robot, user: User | None, group_code: str, name: str, cause: str, at: datetime
+    *, robot: Robot, user: User | None, group_code: str, name: str, source: Source, at: datetime
 ) -> None:
     """Ask the gateway to bind a group to which a robot was added, or inform the user why it is refused."""
     if user is None or user.is_blocked:
         raise EventIgnored("用户未知或已被封")
     if not robot.is_working:
-        _recommend_working_robot(user, name, cause, at)
+        _recommend_working_robot(user, name, source, at)
     elif not pool.has_room(robot, day=day_of(at)):
-        _message_user(robot, user, f"群「{name}」没有绑定：我今天的名额用完了。", cause, at)
-        _recommend_another(robot, user, cause, at)
+        _message_user(robot, user, f"群「{name}」没有绑定：我今天的名额用完了。", source, at)
+        _recommend_another(robot, user, source, at)
     elif Group.objects.filter(code=group_code, cancel_reason__in=PERMANENT_REASONS).exists():
-        _message_user(robot, user, f"群「{name}」没有绑定：它曾因违规被注销，不能再次绑定。", cause, at)
+        _message_user(robot, user, f"群「{name}」没有绑定：它曾因违规被注销，不能再次绑定。", source, at)
     elif Group.objects.active().filter(code=group_code).exists():
-        _message_user(robot, user, f"群「{name}」已经有助手在服务，不需要重复绑定。", cause, at)
+        _message_user(robot, user, f"群「{name}」已经有助手在服务，不需要重复绑定。", source, at)
     else:
         writing.request_gateway(
             writing.Operation.BIND_GROUP,
@@ -50,7 +50,7 @@ def request_binding(
             group_code=group_code,
             user_code=str(user.code),
             content={"name": name},
-            cause=cause,
+            source=source,
             at=at,
         )
 
@@ -62,7 +62,7 @@ def bind(
     group_code: str,
     name: str,
     bound_at: datetime,
-    cause: str,
+    source: Source,
     at: datetime,
 ) -> Group | None:
     """Serve a group that the gateway bound. The same event again changes nothing.
@@ -76,7 +76,7 @@ def bind(
         lock_group_code(group_code)
         served = Group.objects.active().filter(code=group_code).first()
         if served is not None:
-            _handle_second_binding(served, robot, user, bound_at, cause, at)
+            _handle_second_binding(served, robot, user, bound_at, source, at)
             return None
         if _has_ended(robot, group_code, bound_at, at):
             raise EventIgnored("这次绑定已经结束")
@@ -85,18 +85,18 @@ def bind(
         try:
             pool.take_group(robot, day=_quota_day(bound_at, at))
         except pool.RobotGone:
-            _recommend_working_robot(user, name, cause, at)
+            _recommend_working_robot(user, name, source, at)
             return None
         except pool.RobotUsedUp:
-            _request_unbinding(robot, group_code, "名额已满", cause, at)
-            _message_user(robot, user, f"群「{name}」没有绑定：我今天的名额用完了。", cause, at)
-            _recommend_another(robot, user, cause, at)
+            _request_unbinding(robot, group_code, "名额已满", source, at)
+            _message_user(robot, user, f"群「{name}」没有绑定：我今天的名额用完了。", source, at)
+            _recommend_another(robot, user, source, at)
             return None
         is_again = Group.objects.filter(code=group_code).exists()
         group = _create(robot, user, group_code, name, bound_at)
         if is_again:  # launches may have been switched off during an earlier binding
             launch_switches_changed.send(Group, group_codes=[group_code], at=at)
-        _start_service(group, cause, at)
+        _start_service(group, source, at)
         return group
 
 
@@ -118,17 +118,17 @@ def _create(robot: Robot, user: User, group_code: str, name: str, bound_at: date
     )
 
 
-def _start_service(group: Group, cause: str, at: datetime) -> None:
+def _start_service(group: Group, source: Source, at: datetime) -> None:
     """Ask the gateway for the members, thank the user, and recommend another robot when this one is used up."""
     writing.request_gateway(
-        writing.Operation.SYNC_MEMBERS, robot=group.robot, group_code=group.code, cause=cause, at=at
+        writing.Operation.SYNC_MEMBERS, robot=group.robot, group_code=group.code, source=source, at=at
     )
     _message_user(
-        group.robot, group.user, f"群「{group.name}」绑定成功，谢谢你！评定星级后就开始有收益。", cause, at
+        group.robot, group.user, f"群「{group.name}」绑定成功，谢谢你！评定星级后就开始有收益。", source, at
     )
     robot = Robot.objects.get(pk=group.robot_id)
     if not pool.has_room(robot, day=day_of(at)):
-        _recommend_another(robot, group.user, cause, at)
+        _recommend_another(robot, group.user, source, at)
 
 
 def _has_ended(robot: Robot, group_code: str, bound_at: datetime, at: datetime) -> bool:
@@ -145,7 +145,7 @@ def _has_ended(robot: Robot, group_code: str, bound_at: datetime, at: datetime) 
 
 
 def _handle_second_binding(
-    served: Group, robot: Robot, user: User, bound_at: datetime, cause: str, at: datetime
+    served: Group, robot: Robot, user: User, bound_at: datetime, source: Source, at: datetime
 ) -> None:
     """Unbind a second robot from a group that is served already.
 
@@ -157,47 +157,47 @@ def _handle_second_binding(
         return
     if served.robot_id == robot.pk or not robot.is_working:
         raise EventIgnored("群已在服务中")
-    _request_unbinding(robot, served.code, "已由另一个机器人服务", cause, at)
-    _message_user(robot, user, f"群「{served.name}」已经有助手在服务，不需要重复绑定。", cause, at)
+    _request_unbinding(robot, served.code, "已由另一个机器人服务", source, at)
+    _message_user(robot, user, f"群「{served.name}」已经有助手在服务，不需要重复绑定。", source, at)
 
 
-def _request_unbinding(robot: Robot, group_code: str, reason: str, cause: str, at: datetime) -> None:
+def _request_unbinding(robot: Robot, group_code: str, reason: str, source: Source, at: datetime) -> None:
     writing.request_gateway(
         writing.Operation.UNBIND_GROUP,
         robot=robot,
         group_code=group_code,
         content={"reason": reason},
-        cause=cause,
+        source=source,
         at=at,
     )
 
 
-def _recommend_working_robot(user: User, name: str, cause: str, at: datetime) -> None:
+def _recommend_working_robot(user: User, name: str, source: Source, at: datetime) -> None:
     """Inform the user, through another robot the user added, that this robot is banned or removed."""
     speaker = latest_robot_of(user)
     if speaker is None:
         return
-    _message_user(speaker, user, f"群「{name}」没有绑定：你拉进群的助手已经不能用了。", cause, at)
+    _message_user(speaker, user, f"群「{name}」没有绑定：你拉进群的助手已经不能用了。", source, at)
     if pool.has_room(speaker, day=day_of(at)):
-        _message_user(speaker, user, "请改把我拉进群。", cause, at)
+        _message_user(speaker, user, "请改把我拉进群。", source, at)
     else:
-        _recommend_another(speaker, user, cause, at)
+        _recommend_another(speaker, user, source, at)
 
 
-def _message_user(robot: Robot, user: User, text: str, cause: str, at: datetime) -> None:
-    writing.message_user(robot=robot, user_code=str(user.code), content=writing.text(text), cause=cause, at=at)
+def _message_user(robot: Robot, user: User, text: str, source: Source, at: datetime) -> None:
+    writing.message_user(robot=robot, user_code=str(user.code), content=writing.text(text), source=source, at=at)
 
 
-def _recommend_another(robot: Robot, user: User, cause: str, at: datetime) -> None:
+def _recommend_another(robot: Robot, user: User, source: Source, at: datetime) -> None:
     other = pool.recommend(channel=robot.channel, other_than=robot, day=day_of(at))
     if other is None:
         return
     _message_user(
-        robot, user, f"请添加另一位助手「{other.name}」（微信号 {other.wechat_no}），再把它拉进群：", cause, at
+        robot, user, f"请添加另一位助手「{other.name}」（微信号 {other.wechat_no}），再把它拉进群：", source, at
     )
     if other.qr_code_url:
         picture = writing.image(other.qr_code_url)
-        writing.message_user(robot=robot, user_code=str(user.code), content=picture, cause=cause, at=at)
+        writing.message_user(robot=robot, user_code=str(user.code), content=picture, source=source, at=at)
 
 
 def requested_unbinding(group: Group) -> bool:
@@ -233,8 +233,8 @@ def request_pull_back(*, group: Group, at: datetime) -> str:
             robot=group.robot,
             user_code=str(group.user.code),
             content=writing.text(text),
-            cause=once_a_day,
+            source=Source(SourceType.PULL_BACK, str(group.pk)),
             at=at,
-            dedupe_key=once_a_day,
+            idempotency_key=once_a_day,
         )
     return group.robot.qr_code_url

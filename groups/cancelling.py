@@ -12,6 +12,7 @@ from groups.locking import lock_groups
 from groups.models import CancelReason, Group
 from groups.signals import launch_switches_changed
 from robots import pool
+from robots.models import Source, SourceType
 from robots.outbox import writing
 
 
@@ -55,7 +56,7 @@ def _close_messages_and_unbind(cancelled: Mapping[CancelReason, Sequence[Group]]
                 robot=group.robot,
                 group_code=group.code,
                 content={"reason": in_product_language(reason.label)},
-                cause=f"group_cancelled:{group.pk}",
+                source=Source(SourceType.GROUP_CANCELLED, str(group.pk)),
                 at=at,
             )
             for reason, groups in cancelled.items()

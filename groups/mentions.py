@@ -13,6 +13,7 @@ from config.site import client_pages, short_links
 from groups import locking
 from groups.models import Group, GroupMessage, Member, Mention
 from integrations.moderation.words import require_clean
+from robots.models import Source, SourceType
 from robots.outbox import writing
 
 NOTIFICATION_INTERVAL = timedelta(minutes=5)
@@ -33,7 +34,7 @@ def _owners_of(group: Group) -> set[str]:
     return {code for code in (group.user.code, group.wechat_owner_code, group.robot.code) if code}
 
 
-def notify_owner(*, group: Group, cause: str, at: datetime) -> bool:
+def notify_owner(*, group: Group, source: Source, at: datetime) -> bool:
     """Send the owner a link to the mention. Returns False when it is switched off, or was sent within five minutes."""
     if not group.user.mentions_enabled or not group.user.code or group.user.is_blocked:
         return False
@@ -45,7 +46,7 @@ def notify_owner(*, group: Group, cause: str, at: datetime) -> bool:
     url = short_links.shorten(client_pages.mentions())
     text = f"群「{group.name}」里有人@你，点击查看：{url}"
     writing.message_user(
-        robot=group.robot, user_code=group.user.code, content=writing.text(text), cause=cause, at=at
+        robot=group.robot, user_code=group.user.code, content=writing.text(text), source=source, at=at
     )
     return True
 
@@ -115,6 +116,6 @@ def reply_to_mention(*, group: Group, member_code: str, text: str, at: datetime)
             group_code=group.code,
             content=writing.text(text),
             mentions=[member_code],
-            cause=f"mention_reply:{group.pk}",
+            source=Source(SourceType.MENTION_REPLY, str(group.pk)),
             at=at,
         )

@@ -13,6 +13,7 @@ from config.platform import db
 from groups.mentions import notify_owner
 from groups.models import Group, Mention
 from integrations.gateway.payloads import codes_in, is_true, parts_of
+from robots.models import Source, SourceType
 
 EVERYBODY = "all"
 _INSERT = """
@@ -115,4 +116,4 @@ def _record_mentions(
     )
     rows = Group.objects.select_related("robot", "user").in_bulk(set(group_ids.values()))
     for pk in sorted(mentions, key=group_ids.__getitem__):  # notifying updates groups: in the order of locks
-        notify_owner(group=rows[group_ids[pk]], cause=f"mention:{pk}", at=at)
+        notify_owner(group=rows[group_ids[pk]], source=Source(SourceType.MENTION, str(pk)), at=at)

@@ -12,7 +12,7 @@ from accounts.signals import user_erased
 from groups import cancelling
 from groups.models import CancelReason, Group, GroupMessage, Member, MemberMove, Reminder
 from robots.erasing import forget_person
-from robots.models import OutboxMessage
+from robots.models import OutboxMessage, SourceType
 from robots.outbox import writing
 
 
@@ -47,4 +47,4 @@ def _clear_robot_messages_for(user: User) -> None:
         operation=OutboxMessage.Operation.SEND,
         status__in=[OutboxMessage.Status.SENT, OutboxMessage.Status.CLOSED],
     )
-    messages.exclude(cause__startswith="launch:").update(content={})
+    messages.exclude(source_type=SourceType.LAUNCH).update(content={})

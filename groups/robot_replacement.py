@@ -16,7 +16,7 @@ from groups.locking import lock_groups
 from groups.models import CancelReason, Group
 from robots import pool, roster
 from robots.friendships import robots_to_speak_through
-from robots.models import OutboxMessage, Robot
+from robots.models import OutboxMessage, Robot, Source
 from robots.outbox import writing
 
 
@@ -68,7 +68,7 @@ class NotifiedOwners:
         )
 
 
-def notify_owners(*, name: str, qr_code_url: str, cause: str, at: datetime) -> NotifiedOwners:
+def notify_owners(*, name: str, qr_code_url: str, source: Source, at: datetime) -> NotifiedOwners:
     """Notify the owners of groups of banned robots, once, of the new robot, through a robot that they have added."""
     with transaction.atomic():
         groups = _lock_groups_to_notify(awaiting_replacement_notice(), at)
@@ -77,14 +77,14 @@ def notify_owners(*, name: str, qr_code_url: str, cause: str, at: datetime) -> N
         for user, names in _by_owner(groups):
             if user.pk in robots:
                 text = f"原来的机器人不能用了，请添加「{name}」并把它拉进这些群：{names}"
-                messages += _private_messages(robots[user.pk], user, text, qr_code_url, cause, at)
+                messages += _private_messages(robots[user.pk], user, text, qr_code_url, source, at)
         writing.post_all(messages)
         _mark_notified([group for group in groups if group.user_id in robots], at)
     owners = {group.user_id for group in groups}
     return NotifiedOwners(len(robots), len(owners) - len(robots))
 
 
-def notify_owner_with_new_robot(*, user: User, robot: Robot, cause: str, at: datetime) -> bool:
+def notify_owner_with_new_robot(*, user: User, robot: Robot, source: Source, at: datetime) -> bool:
     """Notify an owner of groups of banned robots who has added a robot. Returns False when no group awaits one.
 
     Owners who had added only the banned robot could not be reached before.
@@ -105,7 +105,7 @@ def notify_owner_with_new_robot(*, user: User, robot: Robot, cause: str, at: dat
             request = f"请添加「{other.name}」并把它拉进这些群" if other else "请把我拉进这些群"
             text = f"原来的机器人不能用了，{request}：{names}"
             picture = other.qr_code_url if other else ""
-            writing.post_all(_private_messages(robot, owner, text, picture, cause, at))
+            writing.post_all(_private_messages(robot, owner, text, picture, source, at))
         _mark_notified(groups, at)
     return bool(groups)
 
@@ -127,11 +127,11 @@ def _by_owner(groups: Iterable[Group]) -> list[tuple[User, str]]:
 
 
 def _private_messages(
-    robot: Robot, user: User, text: str, picture: str, cause: str, at: datetime
+    robot: Robot, user: User, text: str, picture: str, source: Source, at: datetime
 ) -> list[OutboxMessage]:
     contents: list[Any] = [writing.text(text), *([writing.image(picture)] if picture else [])]
     return [
-        writing.private_message(robot=robot, user_code=str(user.code), content=content, cause=cause, at=at)
+        writing.private_message(robot=robot, user_code=str(user.code), content=content, source=source, at=at)
         for content in contents
     ]
 

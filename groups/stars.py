@@ -18,6 +18,7 @@ from config.platform.lookups import as_uuid
 from groups import cancelling
 from groups.models import ArticlePrice, CancelReason, Group, RatingState, StarPlan
 from groups.signals import launch_switches_changed
+from robots.models import SourceType
 from robots.outbox import writing as outbox
 from robots.outbox.bulk import private_messages_sql
 
@@ -46,7 +47,7 @@ ORDER BY id FOR UPDATE
 # An owner of many groups gets one private message for twenty groups; each robot writes about the groups that it serves.
 _MESSAGES = private_messages_sql(
     """
-    SELECT robot_id, user_code, string_agg(line, E'\\n' ORDER BY place) AS text, 'star:' || user_id AS cause,
+    SELECT robot_id, user_code, string_agg(line, E'\\n' ORDER BY place) AS text, user_id::text AS source_id,
         (user_id, min(place)) AS place
     FROM (
         SELECT g.robot_id, u.id AS user_id, u.code AS user_code,
@@ -127,6 +128,7 @@ def _write(rated: Sequence[_RatedGroup], to_cancel: Mapping[UUID, CancelReason],
         "stars": [group.rating.star for group in rated],
         "states": [group.rating.state for group in rated],
         "endings": [_CANCELLED_TEXTS.get(to_cancel.get(group.pk)) for group in rated],
+        "source_type": SourceType.STAR.value,
         "at": at,
         "not_before": after_quiet_hours(at),
         "by_day_only": True,

@@ -14,7 +14,7 @@ from integrations.gateway.subscriptions import (
     subscribe_in_bulk,
     text_field,
 )
-from robots.models import Robot
+from robots.models import Robot, Source, SourceType
 from robots.outbox import writing
 from robots.subscribers import moment, robot_named
 
@@ -46,7 +46,7 @@ def on_wait_for_bind(event: Event) -> None:
         user=_user(event),
         group_code=text_field(event.body, "group_id"),
         name=display_text(event.body, "name", max_length=200),
-        cause=f"wait_for_bind:{event.event_id}",
+        source=Source(SourceType.WAIT_FOR_BIND, event.event_id),
         at=event.received_at,
     )
 
@@ -59,7 +59,7 @@ def on_bound(event: Event) -> None:
         group_code=text_field(event.body, "group_id"),
         name=display_text(event.body, "name", max_length=200),
         bound_at=moment(event, "bind_time"),
-        cause=f"bind_group_success:{event.event_id}",
+        source=Source(SourceType.BIND_GROUP_SUCCESS, event.event_id),
         at=event.received_at,
     )
 
@@ -78,7 +78,7 @@ def on_join_failed(event: Event) -> None:
         robot=robot,
         user_code=user.code,
         content=writing.text(f"群「{name}」没有绑定成功：{reason or '机器人没能进群'}，请稍后再拉一次。"),
-        cause=f"robot_join_failed:{event.event_id}",
+        source=Source(SourceType.ROBOT_JOIN_FAILED, event.event_id),
         at=event.received_at,
     )
 
@@ -139,7 +139,10 @@ def on_join(event: Event) -> None:
         raise EventIgnored("这次进群已记录")
     if code != group.robot.code:
         welcome.send_welcome(
-            group=group, member_code=code, cause=f"join_group:{event.event_id}", at=event.received_at
+            group=group,
+            member_code=code,
+            source=Source(SourceType.JOIN_GROUP, event.event_id),
+            at=event.received_at,
         )
 
 
@@ -199,9 +202,9 @@ def on_added(event: Event) -> str | None:
     It runs after `robots.subscribers`, which sends the link to complete the profile first.
     """
     user = _user(event)
-    cause = f"robot_added:{event.event_id}"
+    source = Source(SourceType.ROBOT_ADDED, event.event_id)
     if user and robot_replacement.notify_owner_with_new_robot(
-        user=user, robot=robot_named(event), cause=cause, at=event.received_at
+        user=user, robot=robot_named(event), source=source, at=event.received_at
     ):
         return "已告知换机器人"
     return None
@@ -221,7 +224,7 @@ def on_replaced(event: Event) -> str:
     notified = robot_replacement.notify_owners(
         name=robot.name if robot else code,
         qr_code_url=picture or (robot.qr_code_url if robot else ""),
-        cause=f"abnormal_robot_replaced:{event.event_id}",
+        source=Source(SourceType.ABNORMAL_ROBOT_REPLACED, event.event_id),
         at=at,
     )
     return str(notified)

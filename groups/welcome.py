@@ -7,6 +7,7 @@ from django.db.models import Q
 from config.platform.characters import is_visible
 from groups.models import Group
 from integrations.moderation.words import require_clean
+from robots.models import Source
 from robots.outbox import writing
 
 WELCOME_INTERVAL = timedelta(minutes=5)
@@ -18,7 +19,7 @@ def set_welcome(*, group: Group, text: str) -> None:
     Group.objects.filter(pk=group.pk).update(welcome_message=text)
 
 
-def send_welcome(*, group: Group, member_code: str, cause: str, at: datetime) -> bool:
+def send_welcome(*, group: Group, member_code: str, source: Source, at: datetime) -> bool:
     """Send the welcome message to a new member. Returns False without a message, or within five minutes of the last."""
     if not is_visible(group.welcome_message):
         return False
@@ -32,7 +33,7 @@ def send_welcome(*, group: Group, member_code: str, cause: str, at: datetime) ->
         group_code=group.code,
         content=writing.text(group.welcome_message),
         mentions=[member_code],
-        cause=cause,
+        source=source,
         at=at,
     )
     return True

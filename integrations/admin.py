@@ -24,7 +24,7 @@ from integrations.moderation import imports, pages, words
 class GatewayEventAdmin(ReadOnlyAdmin):
     """The events of the gateway. Failed, ignored and unknown ones can be handled again."""
 
-    list_display = ("id", "received_at", "command", "event_id", "lane", "status", "try_count", "settled_at")
+    list_display = ("id", "received_at", "command", "event_id", "ordering_key", "status", "attempts", "finished_at")
     list_filter = ("status", days("received_at", _("收到时间")))
     search_fields = ("event_id__exact",)
     search_help_text = _("完整的事件编号")

@@ -21,7 +21,7 @@ class EventStatus(models.IntegerChoices):
 
 
 class GatewayEvent(models.Model):
-    """An event as the gateway posted it. Events with the same ordering key (`lane`) are handled in the order of `id`."""
+    """An event as the gateway posted it. Events with the same `ordering_key` are handled in the order of `id`."""
 
     Status: TypeAlias = EventStatus
 
@@ -29,15 +29,15 @@ class GatewayEvent(models.Model):
     event_id = models.CharField(_("事件编号"), max_length=128, unique=True)
     command = models.CharField(_("命令"), max_length=64)
     body = models.JSONField(_("内容"))
-    # The ordering key: "g:<group>", "u:<user>", "r:<robot>", "bans" or "" (no order).
-    lane = models.CharField(_("次序"), max_length=160)
-    # A second ordering key, whose earlier events are handled first (the user who invites a robot into a group).
-    after_lane = models.CharField(max_length=160, blank=True)
+    # "g:<group>", "u:<user>", "r:<robot>", "bans" or "" (no order).
+    ordering_key = models.CharField(_("次序"), max_length=160)
+    # Another ordering key, whose earlier events are handled first (the user who invites a robot into a group).
+    depends_on_key = models.CharField(max_length=160, blank=True)
     status = models.SmallIntegerField(_("状态"), choices=Status.choices, default=Status.WAITING)
     received_at = models.DateTimeField(_("收到时间"))
-    try_count = models.PositiveSmallIntegerField(_("尝试次数"), default=0)
-    retry_at = models.DateTimeField(_("下次处理"))
-    settled_at = models.DateTimeField(_("处理时间"), null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(_("尝试次数"), default=0)
+    next_attempt_at = models.DateTimeField(_("下次处理"))
+    finished_at = models.DateTimeField(_("处理时间"), null=True, blank=True)
     note = models.TextField(_("说明"), blank=True)  # why it was ignored, or the traceback
 
     class Meta:
@@ -46,15 +46,17 @@ class GatewayEvent(models.Model):
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(
-                condition=filled_exactly_when(~Q(status=EventStatus.WAITING), "settled_at"),
-                name="settled_event_has_settled_at",
+                condition=filled_exactly_when(~Q(status=EventStatus.WAITING), "finished_at"),
+                name="finished_event_has_finished_at",
             ),
-            models.CheckConstraint(condition=Q(retry_at__gte=F("received_at")), name="event_retried_after_it_came"),
+            models.CheckConstraint(
+                condition=Q(next_attempt_at__gte=F("received_at")), name="event_retried_after_it_came"
+            ),
         ]
         indexes = [
             # handle_events: the first event of each ordering key, and the window of waiting events
             models.Index(
-                fields=["lane", "id"], condition=Q(status=EventStatus.WAITING), name="event_waiting_by_lane"
+                fields=["ordering_key", "id"], condition=Q(status=EventStatus.WAITING), name="event_waiting_by_key"
             ),
             models.Index(fields=["id"], condition=Q(status=EventStatus.WAITING), name="event_waiting_by_id"),
             # operators: the events that need one

@@ -11,7 +11,7 @@ from django.conf import settings
 from config.platform import db
 from keywords.matcher import matcher
 from keywords.models import KeywordReply
-from robots.models import OutboxMessage, Robot
+from robots.models import OutboxMessage, Robot, Source
 from robots.outbox import writing
 
 SPEAKER_COOLDOWN = timedelta(seconds=10)
@@ -56,7 +56,7 @@ class ReceivedText:
     speaker_code: str
     text: str
     at_users: Sequence[str]
-    cause: str
+    source: Source
     at: datetime
 
 
@@ -144,7 +144,7 @@ def _message(reply: KeywordAnswer, robot: Robot) -> OutboxMessage:
         group_code=reply.received.group_code,
         content=writing.text(reply.content),
         mentions=[reply.received.speaker_code],
-        cause=reply.received.cause,
+        source=reply.received.source,
         at=reply.received.at,
     )
 

@@ -12,6 +12,7 @@ from integrations.gateway.subscriptions import Event, subscribe, subscribe_in_bu
 from keywords import batches, replies
 from keywords.matcher import matcher
 from keywords.quotes import without_quotation
+from robots.models import Source, SourceType
 
 
 @subscribe_in_bulk("group_message")
@@ -41,6 +42,6 @@ def _texts(events: Sequence[Event]) -> Iterator[replies.ReceivedText]:
                 speaker_code=text_field(event.body, "user_id"),
                 text=text,
                 at_users=codes_in(event.body.get("at_users")),
-                cause=f"keyword:{event.event_id}",
+                source=Source(SourceType.KEYWORD, event.event_id),
                 at=event.received_at,
             )

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import OuterRef, Q, QuerySet, TextField, Value
-from django.db.models.functions import Concat, JSONObject
+from django.db.models import OuterRef, Q, QuerySet, TextField
+from django.db.models.functions import Cast, JSONObject
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html_join
@@ -28,7 +28,7 @@ from launches.models import (
     ResultReport,
     ScheduledSending,
 )
-from robots.models import OutboxMessage
+from robots.models import OutboxMessage, SourceType
 
 _END_STATES = {
     str(end.value): (end.label, Q(status=end)) for end in Delivery.Status if end != Delivery.Status.WAITING
@@ -175,7 +175,8 @@ class MassMessageGroupInline(ReadOnlyInline):
     def get_queryset(self, request: HttpRequest) -> QuerySet[MassMessageGroup]:
         """Return the parts with their messages, in one query."""
         messages = OutboxMessage.objects.filter(
-            cause=Concat(Value("mass_message:"), OuterRef("mass_message_id"), output_field=TextField()),
+            source_type=SourceType.MASS_MESSAGE,
+            source_id=Cast(OuterRef("mass_message_id"), TextField()),
             group_code=OuterRef("group__code"),
         )
         columns = JSONObject(pk="pk", message_no="message_no", status="status")

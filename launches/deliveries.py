@@ -14,20 +14,18 @@ from config.platform.queues import JobStatus
 from config.platform.wakeups import start_soon
 from launches.launch_intake import REPORT_RESULTS, SWITCHED_OFF
 from launches.models import Delivery, Launch
-from robots.models import OutboxMessage
+from robots.models import OutboxMessage, SourceType
 from robots.outbox import writing
 from robots.signals import FinishedMessage
 
 Status = Delivery.Status
 _COLUMNS = {Status.SENT: "sent_count", Status.FAILED: "failed_count", Status.SKIPPED: "skipped_count"}
-_STATUSES = db.enum_params(message=OutboxMessage.Status, delivery=Status, job=JobStatus)
+_CONSTANTS = db.enum_params(message=OutboxMessage.Status, delivery=Status, source=SourceType, job=JobStatus)
 
 # The lock is a statement of its own: the next statement of a second transaction then sees what the first has written.
 _LOCK = """
 SELECT d.id FROM launches_delivery d
-WHERE (d.launch_id, d.group_code) IN (
-    SELECT substr(o.cause, length('launch:') + 1)::uuid, o.group_code FROM robots_outboxmessage o
-    WHERE o.id = ANY(%(messages)s))
+WHERE (d.launch_id, d.group_code) IN (SELECT * FROM unnest(%(launches)s::uuid[], %(codes)s::text[]))
 ORDER BY d.id FOR UPDATE OF d
 """
 # One failed message fails a delivery. A closed message skips the delivery, or fails it when another message was sent
@@ -42,9 +40,10 @@ WITH counted AS (
         count(*) FILTER (WHERE o.status = %(message_sent)s) AS sent,
         count(*) FILTER (WHERE o.status = %(message_failed)s) AS failed,
         count(*) FILTER (WHERE o.status = %(message_closed)s) AS closed,
-        max(o.reason) FILTER (WHERE o.status = %(message_failed)s) AS failure, max(o.reason) AS reason
+        max(o.last_error) FILTER (WHERE o.status = %(message_failed)s) AS failure, max(o.last_error) AS reason
     FROM launches_delivery d
-    JOIN robots_outboxmessage o ON o.cause = 'launch:' || d.launch_id AND o.group_code = d.group_code
+    JOIN robots_outboxmessage o ON o.source_type = %(source_launch)s
+        AND o.source_id = d.launch_id::text AND o.group_code = d.group_code
     WHERE d.id = ANY(%(ids)s)
     GROUP BY d.id
 ), decided AS (
@@ -83,13 +82,16 @@ SELECT launch_id, before, after FROM changed
 
 def update_deliveries_of(messages: Iterable[FinishedMessage], *, at: datetime) -> None:
     """Update the deliveries to which these finished messages belong. Messages of other sources are skipped."""
-    mine = [message.pk for message in messages if message.cause.startswith("launch:")]
+    mine = {
+        (message.source_id, message.group_code) for message in messages if message.source_type == SourceType.LAUNCH
+    }
     if not mine:
         return
     with transaction.atomic():
-        ids = [pk for pk, *_ in db.rows(_LOCK, {"messages": mine})]
+        launches, codes = map(list, zip(*mine, strict=True))
+        ids = [pk for pk, *_ in db.rows(_LOCK, {"launches": launches, "codes": codes})]
         changes = [
-            change for change in db.rows(_UPDATE, {**_STATUSES, "ids": ids, "at": at}) if change[1] != change[2]
+            change for change in db.rows(_UPDATE, {**_CONSTANTS, "ids": ids, "at": at}) if change[1] != change[2]
         ]
         if changes:
             _count(changes, at)
@@ -98,16 +100,15 @@ def update_deliveries_of(messages: Iterable[FinishedMessage], *, at: datetime) -
 
 def skip_switched_off(group_codes: Collection[str], *, at: datetime) -> int:
     """Close unsent messages of launches for these groups, which take no launches any more. Returns how many waited."""
-    unsent = OutboxMessage.objects.unsent().filter(group_code__in=group_codes, cause__startswith="launch:")
-    causes = set(unsent.values_list("cause", flat=True))
-    return writing.close_messages(writing.Closing(SWITCHED_OFF, group_codes=group_codes, causes=causes), at=at)
+    closing = writing.Closing(SWITCHED_OFF, group_codes=group_codes, source_type=SourceType.LAUNCH)
+    return writing.close_messages(closing, at=at)
 
 
 def skip_switched_off_in_launch(launch: Launch, *, at: datetime) -> int:
     """Close unsent messages for the groups that were switched off while the launch was paused. Returns how many waited."""
     off = launch.deliveries.filter(group__launch_switch=False, status__in=[Status.WAITING, Status.FAILED])
     codes = list(off.values_list("group_code", flat=True))
-    return writing.close_messages(writing.Closing(SWITCHED_OFF, group_codes=codes, causes=[launch.cause]), at=at)
+    return writing.close_messages(writing.Closing(SWITCHED_OFF, group_codes=codes, sources=[launch.source]), at=at)
 
 
 def _count(changes: Iterable[tuple[UUID, int, int]], at: datetime) -> None:

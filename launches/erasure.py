@@ -8,7 +8,7 @@ from accounts.models import User
 from integrations.gateway.payloads import MessageType
 from launches import mass_message_results
 from launches.models import MassMessage, MassMessageDraft
-from robots.models import OutboxMessage
+from robots.models import OutboxMessage, written_for
 
 _DELETED_CONTENT = {"type": MessageType.TEXT, "content": DELETED_TEXT, "title": "", "desc": "", "url": ""}
 
@@ -20,6 +20,6 @@ def forget_mass_messages_of(user: User, *, at: datetime) -> None:
         with suppress(mass_message_results.RecallTooLate):
             mass_message_results.recall(user=user, message_id=str(message.pk), at=at)
     MassMessageDraft.objects.filter(user=user).delete()
-    sent = OutboxMessage.objects.filter(cause__in=[message.cause for message in messages])
+    sent = OutboxMessage.objects.filter(written_for(message.source for message in messages))
     sent.update(content={})
     messages.update(contents=[_DELETED_CONTENT])

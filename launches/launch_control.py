@@ -27,7 +27,7 @@ def pause_launch(*, launch: Launch, by: str, at: datetime) -> bool:
     """
     with _locked(launch, Status.RUNNING) as is_paused:
         if is_paused:
-            writing.pause_messages(launch.cause)
+            writing.pause_messages(launch.source)
             is_paused = _change_status(launch, Status.RUNNING, status=Status.PAUSED, paused_at=at, paused_by=by)
     return is_paused
 
@@ -36,7 +36,7 @@ def resume_launch(*, launch: Launch, at: datetime) -> bool:
     """Continue a paused launch, without groups that were switched off in the meantime. Returns False when not paused."""
     with _locked(launch, Status.PAUSED) as is_paused:
         if is_paused:
-            writing.resume_messages(launch.cause)  # first, because it locks the messages that skipping closes
+            writing.resume_messages(launch.source)  # first, because it locks the messages that skipping closes
             deliveries.skip_switched_off_in_launch(launch, at=at)
             _change_status(launch, Status.PAUSED, status=Status.RUNNING, paused_at=None, paused_by="")
             deliveries.finish_launches(Launch.objects.filter(pk=launch.pk), at=at)
@@ -47,7 +47,7 @@ def cancel_launch(*, launch: Launch, by: str, reason: str, at: datetime) -> bool
     """Cancel a launch: waiting deliveries are skipped and reported as not sent. Returns False when it has ended."""
     with _locked(launch, *UNFINISHED) as is_cancelled:
         if is_cancelled:
-            closed = writing.close_waiting(cause=launch.cause, reason=f"投放已取消：{reason}", at=at)
+            closed = writing.close_waiting(source=launch.source, reason=f"投放已取消：{reason}", at=at)
             # Closing the last waiting message has finished the launch in this transaction.
             expected = (*UNFINISHED, Status.FINISHED) if closed else UNFINISHED
             is_cancelled = _change_status(
@@ -68,7 +68,7 @@ def lock_launches(ids: Iterable[UUID]) -> Iterator[list[Launch]]:
     with transaction.atomic():
         for launch in chosen:
             _lock(launch)
-        writing.lock_unsent(causes=[launch.cause for launch in chosen])
+        writing.lock_unsent(launch.source for launch in chosen)
         yield chosen
 
 

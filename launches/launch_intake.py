@@ -127,7 +127,8 @@ def _create_deliveries(launch: Launch, references: Sequence[str], items: Sequenc
     params = {
         **_CONSTANTS,
         "launch": launch.pk,
-        "cause": launch.cause,
+        "source_type": launch.source.type.value,
+        "source_id": launch.source.id,
         "at": at,
         "placeholder": GROUP_PLACEHOLDER,
         "codes": list(by_code),

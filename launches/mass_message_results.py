@@ -13,11 +13,10 @@ from django.db import transaction
 from accounts.models import User
 from config.errors import Conflict
 from config.platform import db
-from config.platform.lookups import as_uuid
 from config.platform.queues import JobStatus
 from launches import mass_messages
 from launches.models import MassMessage, MassMessageGroup, ScheduledSending
-from robots.models import OutboxMessage
+from robots.models import OutboxMessage, Source, SourceType
 from robots.outbox import writing
 from robots.signals import FinishedMessage
 
@@ -25,8 +24,9 @@ Status = MassMessage.Status
 Part = tuple[UUID, str]  # the mass message and the group's code
 RECALLABLE_FOR = timedelta(minutes=2)  # WeChat's own limit
 RECALLED_BY_USER = "用户撤回"
+_SOURCES = (SourceType.MASS_MESSAGE, SourceType.MASS_RECALL)
 _ASKED = (OutboxMessage.Status.WAITING, OutboxMessage.Status.SENT)  # statuses of a recall that was not refused
-_CONSTANTS = db.enum_params(message=OutboxMessage.Status, part=Status) | {"asked": _ASKED}
+_CONSTANTS = db.enum_params(message=OutboxMessage.Status, part=Status, source=SourceType) | {"asked": _ASKED}
 
 # A message is `visible` once it was sent, until the gateway is asked to recall it; a refused recall leaves it visible. It
 # is `unsent` when the user recalled it before it was sent, and `lost` when it failed or was closed for another reason. One
@@ -34,8 +34,7 @@ _CONSTANTS = db.enum_params(message=OutboxMessage.Status, part=Status) | {"asked
 # one message is visible and another was never sent.
 _UPDATE_PARTS = """
 WITH parts AS MATERIALIZED (
-    SELECT p.id, p.status AS before, g.code AS group_code,
-        'mass_message:' || p.mass_message_id AS cause, 'mass_recall:' || p.mass_message_id AS recall_cause
+    SELECT p.id, p.status AS before, g.code AS group_code, p.mass_message_id::text AS source_id
     FROM unnest(%(ids)s::uuid[], %(codes)s::text[]) AS t(mass_message_id, group_code)
     JOIN groups_group g ON g.code = t.group_code
     JOIN launches_massmessagegroup p ON p.mass_message_id = t.mass_message_id AND p.group_id = g.id
@@ -44,21 +43,22 @@ WITH parts AS MATERIALIZED (
         count(*) FILTER (WHERE o.status = %(message_waiting)s) AS waiting,
         count(*) FILTER (WHERE o.status = %(message_sent)s AND NOT recall.is_asked) AS visible,
         count(*) FILTER (WHERE o.status = %(message_sent)s AND recall.is_asked) AS recalled,
-        count(*) FILTER (WHERE o.status = %(message_closed)s AND o.reason = %(recalled_by_user)s) AS unsent,
+        count(*) FILTER (WHERE o.status = %(message_closed)s AND o.last_error = %(recalled_by_user)s) AS unsent,
         count(*) FILTER (WHERE is_lost) AS lost,
-        max(o.reason) FILTER (WHERE is_lost) AS loss,
+        max(o.last_error) FILTER (WHERE is_lost) AS loss,
         '撤回失败：' || max(recall.refusal) AS refusal
     FROM parts
-    JOIN robots_outboxmessage o ON o.cause = parts.cause AND o.group_code = parts.group_code
+    JOIN robots_outboxmessage o ON o.source_type = %(source_mass_message)s
+        AND o.source_id = parts.source_id AND o.group_code = parts.group_code
     CROSS JOIN LATERAL (
         SELECT o.status = %(message_failed)s
-            OR o.status = %(message_closed)s AND o.reason <> %(recalled_by_user)s AS is_lost
+            OR o.status = %(message_closed)s AND o.last_error <> %(recalled_by_user)s AS is_lost
     ) fate
     CROSS JOIN LATERAL (
         SELECT COALESCE(bool_or(r.status IN %(asked)s), false) AS is_asked,
-            max(r.reason) FILTER (WHERE r.status NOT IN %(asked)s) AS refusal
+            max(r.last_error) FILTER (WHERE r.status NOT IN %(asked)s) AS refusal
         FROM robots_outboxmessage r
-        WHERE r.cause = parts.recall_cause AND r.group_code = parts.group_code
+        WHERE r.source_type = %(source_mass_recall)s AND r.source_id = parts.source_id AND r.group_code = parts.group_code
           AND r.content ->> 'message_no' = o.message_no::text
     ) recall
     GROUP BY parts.id, parts.before
@@ -88,7 +88,7 @@ class RecallTooLate(Conflict):
 
 def update_parts_of(messages: Iterable[FinishedMessage], *, at: datetime) -> None:
     """Update the parts of mass messages to which these messages and recalls belong; skip all others."""
-    mine = [message for message in messages if message.cause.startswith(("mass_message:", "mass_recall:"))]
+    mine = [message for message in messages if message.source_type in _SOURCES]
     if not mine:
         return
     parts = {(_mass_message_id_of(message), message.group_code) for message in mine}
@@ -130,7 +130,7 @@ def _lock(ids: Sequence[UUID]) -> set[UUID]:
 
 
 def _mass_message_id_of(message: FinishedMessage) -> UUID:
-    return as_uuid(message.cause.partition(":")[2]) or UUID(int=0)
+    return UUID(message.source_id)
 
 
 def _update_parts(parts: Collection[Part], at: datetime) -> None:
@@ -170,7 +170,7 @@ def _cancel_scheduled(message: MassMessage, at: datetime) -> bool:
 
 def _recall_sent(message: MassMessage, at: datetime) -> None:
     with transaction.atomic():
-        closed = writing.close_waiting(cause=message.cause, reason=RECALLED_BY_USER, at=at)
+        closed = writing.close_waiting(source=message.source, reason=RECALLED_BY_USER, at=at)
         _lock([message.pk])
         to_recall = _recallable(message, at)
         if not closed and not to_recall:
@@ -186,10 +186,10 @@ def _recall_sent(message: MassMessage, at: datetime) -> None:
 
 def _recallable(message: MassMessage, at: datetime) -> list[OutboxMessage]:
     """Return the messages sent within two minutes whose recall was not requested yet."""
-    recalls = OutboxMessage.objects.filter(cause=message.recall_cause, status__in=_ASKED)
+    recalls = OutboxMessage.objects.of_source(message.recall_source).filter(status__in=_ASKED)
     numbers = set(recalls.values_list("content__message_no", flat=True))
-    sent = OutboxMessage.objects.filter(
-        cause=message.cause, status=OutboxMessage.Status.SENT, settled_at__gt=at - RECALLABLE_FOR
+    sent = OutboxMessage.objects.of_source(message.source).filter(
+        status=OutboxMessage.Status.SENT, finished_at__gt=at - RECALLABLE_FOR
     )
     rows = sent.select_related("robot").order_by("pk")
     return [row for row in rows if str(row.message_no) not in numbers]
@@ -204,7 +204,7 @@ def _request_recall(messages: Sequence[OutboxMessage], at: datetime) -> None:
                 robot=message.robot,
                 group_code=message.group_code,
                 content={"message_no": str(message.message_no)},
-                cause=message.cause.replace("mass_message:", "mass_recall:", 1),
+                source=Source(SourceType.MASS_RECALL, message.source_id),
                 at=at,
             )
             for message in messages

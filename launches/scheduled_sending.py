@@ -109,7 +109,8 @@ def _write_messages(message: MassMessage, at: datetime) -> None:
         "waiting": Status.WAITING,
         "message": message.pk,
         "contents": [json.dumps(content, ensure_ascii=False) for content in message.contents],
-        "cause": message.cause,
+        "source_type": message.source.type.value,
+        "source_id": message.source.id,
         "at": at,
     }
     db.execute(_WRITE_MESSAGES, params)

@@ -185,8 +185,8 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
         "group_code",
         "user_code",
         "status",
-        "try_count",
-        "reason",
+        "attempts",
+        "last_error",
     )
     list_select_related = ("robot",)
     list_filter = (
@@ -242,7 +242,7 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
 
 
 def _finished(status: OutboxMessage.Status) -> dashboard.Metric:
-    return dashboard.per_day(lambda: OutboxMessage.objects.filter(status=status, operation=SEND), "settled_at")
+    return dashboard.per_day(lambda: OutboxMessage.objects.filter(status=status, operation=SEND), "finished_at")
 
 
 dashboard.register_task(

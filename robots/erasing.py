@@ -28,6 +28,6 @@ def forget_person(user: User, *, pseudonym: str, at: datetime) -> None:
     writing.close_all(OutboxMessage.objects.unsent().filter(is_private), reason=_ENDED, at=at)
     OutboxMessage.objects.filter(is_private).update(content={})
     OutboxMessage.objects.filter(user_code=user.code).update(
-        user_code=pseudonym, chat=Replace(F("chat"), Value(user.code), Value(pseudonym))
+        user_code=pseudonym, ordering_key=Replace(F("ordering_key"), Value(user.code), Value(pseudonym))
     )
     db.execute(_MENTIONS, {"code": user.code, "pseudonym": pseudonym})

@@ -16,7 +16,7 @@ from django.db import transaction
 
 from accounts.models import User
 from config.platform.cache import REDIS_AWAY
-from robots.models import Robot
+from robots.models import Robot, Source, SourceType
 from robots.outbox import writing
 
 ORDER = (
@@ -74,7 +74,7 @@ def reply(message: IncomingMessage, *contents: writing.Content) -> None:
                 robot=message.robot,
                 user_code=str(message.user.code),
                 content=content,
-                cause=f"private_message:{message.event_id}",
+                source=Source(SourceType.PRIVATE_MESSAGE, message.event_id),
                 at=message.at,
             )
             for content in contents

@@ -13,9 +13,10 @@ class FinishedMessage(NamedTuple):
     message_no: str
     operation: str
     group_code: str
-    cause: str
+    source_type: str
+    source_id: str
     status: int
-    reason: str
+    last_error: str
     finished_at: datetime
 
 

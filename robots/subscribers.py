@@ -13,7 +13,7 @@ from accounts.profiles import register_contact
 from integrations.gateway.payloads import address_in, display_text, parts_of, text_in
 from integrations.gateway.subscriptions import BadEvent, Event, EventIgnored, subscribe, text_field
 from robots import friendships, menu
-from robots.models import Robot
+from robots.models import Robot, Source, SourceType
 from robots.outbox import writing
 
 WECHAT_SINCE = 2011  # the year of WeChat's release: no event is older
@@ -78,6 +78,6 @@ def _send_completion_link(robot: Robot, user: User, event: Event) -> None:
         robot=robot,
         user_code=str(user.code),
         content=writing.text(f"你好，我是{robot.name}！点击链接完善资料，领取新人红包：{url}"),
-        cause=f"robot_added:{event.event_id}",
+        source=Source(SourceType.ROBOT_ADDED, event.event_id),
         at=event.received_at,
     )

@@ -88,10 +88,10 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
 
 @admin.register(LedgerTransaction)
 class LedgerTransactionAdmin(ReadOnlyAdmin):
-    list_display = ("posted_at", "kind", "cause", "day", "posted_by", "reason", "reversed_how")
+    list_display = ("posted_at", "kind", "idempotency_key", "day", "posted_by", "reason", "reversed_how")
     list_filter = ("kind", days("posted_at", _("入账时间")))
-    search_fields = ("cause__exact",)
-    search_help_text = _("完整的起因")
+    search_fields = ("idempotency_key__exact",)
+    search_help_text = _("完整的业务单号")
     ordering = ("-posted_at", "id")
     actions = ("reverse", *EXPORTS)
 

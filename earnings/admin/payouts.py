@@ -20,11 +20,11 @@ from earnings.models import Payout, PayoutPause
 from earnings.payouts import pauses, state
 
 LONG_UNKNOWN_TRIES = 5  # queries since the last change of state: 18 minutes or more (state.QUERY_DELAYS)
-_UNKNOWN = Q(state=Payout.State.SENT, needs_operator_at__isnull=True, try_count__gte=LONG_UNKNOWN_TRIES)
+_UNKNOWN = Q(state=Payout.State.SENT, needs_operator_at__isnull=True, attempts__gte=LONG_UNKNOWN_TRIES)
 _ATTENTION = {
     "operator": (_("要人工确认"), Payout.LEFT_TO_OPERATORS),
     "contradicted": (_("与微信结果不符"), Payout.CONTRADICTED),
-    "unknown": (_("结果久未查明"), Q(ended_at__isnull=True) & _UNKNOWN),
+    "unknown": (_("结果久未查明"), Q(finished_at__isnull=True) & _UNKNOWN),
     "failed": (_("失败"), Q(state=Payout.State.FAILED)),
 }
 
@@ -60,10 +60,10 @@ class PayoutAdmin(ReadOnlyAdmin):
         "withdrawal",
         "state",
         "provider_state",
-        "try_count",
+        "attempts",
         "sent_at",
         "needs_operator_at",
-        "ended_at",
+        "finished_at",
         "contradicted_at",
         "note",
     )
@@ -82,7 +82,7 @@ class PayoutAdmin(ReadOnlyAdmin):
             return False
         if action == "close_contradiction":
             return obj.contradicted_at is not None and obj.reviewed_at is None
-        return obj.ended_at is None and obj.needs_operator_at is not None
+        return obj.finished_at is None and obj.needs_operator_at is not None
 
     @confirmed(
         _("人工确认结果"),
@@ -142,7 +142,7 @@ class PayoutAdmin(ReadOnlyAdmin):
 
 @admin.register(PayoutPause)
 class PayoutPauseAdmin(ReadOnlyAdmin):
-    list_display = ("paused_at", "paused_by", "reason", "retry_at", "resumed_at", "resumed_by")
+    list_display = ("paused_at", "paused_by", "reason", "next_attempt_at", "resumed_at", "resumed_by")
     ordering = ("-id",)
 
 
@@ -152,7 +152,7 @@ def _paused() -> tuple[int, str]:
 
 
 def _failed_today() -> QuerySet[Payout]:
-    return Payout.objects.filter(state=Payout.State.FAILED, ended_at__gte=start_of(day_of(timezone.now())))
+    return Payout.objects.filter(state=Payout.State.FAILED, finished_at__gte=start_of(day_of(timezone.now())))
 
 
 for title, query, count in (

@@ -47,7 +47,7 @@ def reversal_lines(chosen: QuerySet[LedgerTransaction]) -> list[str]:
         total=Coalesce(Sum("entries__amount", filter=of_users), NOTHING),
     )
     text = gettext("%(what)s：%(people)s 人，共 %(total)s 元")
-    return [text % {"what": row.cause, "people": row.people, "total": row.total} for row in rows[:SHOWN]]
+    return [text % {"what": row.idempotency_key, "people": row.people, "total": row.total} for row in rows[:SHOWN]]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,11 @@ class Part:
     entry_count: int  # number of chosen entries
 
     def __str__(self) -> str:
-        values = {"who": display_name(self.account.user), "what": self.transaction.cause, "total": self.total}
+        values = {
+            "who": display_name(self.account.user),
+            "what": self.transaction.idempotency_key,
+            "total": self.total,
+        }
         return gettext("%(who)s：%(total)s 元（%(what)s）") % values
 
 

@@ -37,7 +37,7 @@ class StepInline(ReadOnlyInline):
 
 class PayoutInline(ReadOnlyInline):
     model = Payout
-    fields = ("state", "provider_state", "try_count", "sent_at", "due_at", "ended_at", "note")
+    fields = ("state", "provider_state", "attempts", "sent_at", "next_attempt_at", "finished_at", "note")
     readonly_fields = fields
 
 

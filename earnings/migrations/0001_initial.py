@@ -198,7 +198,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('kind', models.CharField(choices=[('red_packet', '新人红包'), ('adoption_fee', '领养费用'), ('settlement', '每日结算'), ('article_reads', '文章阅读'), ('withdrawal_asked', '申请提现'), ('withdrawal_paid', '提现打款'), ('withdrawal_returned', '提现退回'), ('reversal', '冲正')], max_length=24, verbose_name='类型')),
-                ('cause', models.CharField(max_length=200, unique=True, verbose_name='起因')),
+                ('idempotency_key', models.CharField(max_length=200, unique=True, verbose_name='业务单号')),
                 ('day', models.DateField(verbose_name='记账日')),
                 ('posted_at', models.DateTimeField(verbose_name='入账时间')),
                 ('posted_by', models.CharField(blank=True, max_length=80, verbose_name='操作人')),
@@ -236,16 +236,17 @@ class Migration(migrations.Migration):
                 ('withdrawal', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='payout', serialize=False, to='earnings.withdrawal')),
                 ('state', models.CharField(choices=[('prepared', '待打款'), ('sent', '结果待查'), ('waiting_user', '待用户确认'), ('succeeded', '成功'), ('failed', '失败'), ('withdrawn', '已撤销')], default='prepared', max_length=16, verbose_name='状态')),
                 ('created_at', models.DateTimeField(verbose_name='创建时间')),
-                ('due_at', models.DateTimeField(verbose_name='下次处理时间')),
-                ('try_count', models.PositiveSmallIntegerField(default=0, verbose_name='尝试次数')),
+                ('next_attempt_at', models.DateTimeField(verbose_name='下次处理时间')),
+                ('leased_until', models.DateTimeField(editable=False, null=True)),
+                ('attempts', models.PositiveSmallIntegerField(default=0, verbose_name='尝试次数')),
                 ('sent_at', models.DateTimeField(blank=True, null=True, verbose_name='首次提交时间')),
                 ('called_at', models.DateTimeField(blank=True, null=True, verbose_name='最近提交时间')),
                 ('open_id', models.CharField(blank=True, max_length=128, verbose_name='收款 open_id')),
                 ('app_id', models.CharField(blank=True, max_length=64, verbose_name='收款 app_id')),
                 ('cancel_asked_at', models.DateTimeField(blank=True, null=True, verbose_name='要求撤销时间')),
                 ('needs_operator_at', models.DateTimeField(blank=True, null=True, verbose_name='转人工时间')),
-                ('ended_at', models.DateTimeField(blank=True, null=True, verbose_name='结束时间')),
-                ('ended_by', models.CharField(blank=True, max_length=80, verbose_name='结束人')),
+                ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='结束时间')),
+                ('finished_by', models.CharField(blank=True, max_length=80, verbose_name='结束人')),
                 ('contradicted_at', models.DateTimeField(blank=True, null=True, verbose_name='与微信结果不符时间')),
                 ('reviewed_at', models.DateTimeField(blank=True, null=True, verbose_name='核对时间')),
                 ('reviewed_by', models.CharField(blank=True, max_length=80, verbose_name='核对人')),
@@ -267,7 +268,7 @@ class Migration(migrations.Migration):
                 ('reason', models.CharField(max_length=200, verbose_name='原因')),
                 ('paused_at', models.DateTimeField(verbose_name='暂停时间')),
                 ('paused_by', models.CharField(max_length=80, verbose_name='暂停人')),
-                ('retry_at', models.DateTimeField(blank=True, null=True, verbose_name='下次尝试时间')),
+                ('next_attempt_at', models.DateTimeField(blank=True, null=True, verbose_name='下次尝试时间')),
                 ('resumed_at', models.DateTimeField(blank=True, null=True, verbose_name='恢复时间')),
                 ('resumed_by', models.CharField(blank=True, max_length=80, verbose_name='恢复人')),
             ],
@@ -440,7 +441,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='payout',
-            index=models.Index(condition=models.Q(('ended_at__isnull', True)), fields=['due_at'], name='payouts_under_way'),
+            index=models.Index(condition=models.Q(('finished_at__isnull', True)), fields=['next_attempt_at'], name='payouts_under_way'),
         ),
         migrations.AddIndex(
             model_name='payout',
@@ -448,7 +449,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='payout',
-            index=models.Index(condition=models.Q(('state', 'failed')), fields=['ended_at'], name='payouts_failed'),
+            index=models.Index(condition=models.Q(('state', 'failed')), fields=['finished_at'], name='payouts_failed'),
         ),
         migrations.AddIndex(
             model_name='payout',
@@ -468,15 +469,19 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='payout',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['succeeded', 'failed', 'withdrawn']), ('ended_at__isnull', False)), models.Q(models.Q(('state__in', ['succeeded', 'failed', 'withdrawn']), _negated=True), ('ended_at__isnull', True)), _connector='OR'), name='ended_payout_has_ended_at'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['succeeded', 'failed', 'withdrawn']), ('finished_at__isnull', False)), models.Q(models.Q(('state__in', ['succeeded', 'failed', 'withdrawn']), _negated=True), ('finished_at__isnull', True)), _connector='OR'), name='finished_payout_has_finished_at'),
         ),
         migrations.AddConstraint(
             model_name='payout',
-            constraint=models.CheckConstraint(condition=models.Q(('ended_by', ''), models.Q(('ended_at__isnull', False), models.Q(('note', ''), _negated=True)), _connector='OR'), name='payout_decided_by_somebody_has_a_note'),
+            constraint=models.CheckConstraint(condition=models.Q(('finished_by', ''), models.Q(('finished_at__isnull', False), models.Q(('note', ''), _negated=True)), _connector='OR'), name='payout_decided_by_somebody_has_a_note'),
         ),
         migrations.AddConstraint(
             model_name='payout',
-            constraint=models.CheckConstraint(condition=models.Q(('due_at__gte', models.F('created_at'))), name='payout_due_after_it_was_made'),
+            constraint=models.CheckConstraint(condition=models.Q(('next_attempt_at__gte', models.F('created_at'))), name='payout_due_after_it_was_made'),
+        ),
+        migrations.AddConstraint(
+            model_name='payout',
+            constraint=models.CheckConstraint(condition=models.Q(('leased_until__isnull', True), models.Q(models.Q(('state', 'prepared'), _negated=True), ('finished_at__isnull', True)), _connector='OR'), name='leased_payout_was_sent_and_is_open'),
         ),
         migrations.AddConstraint(
             model_name='payout',
@@ -488,7 +493,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='payout',
-            constraint=models.CheckConstraint(condition=models.Q(('contradicted_at__isnull', True), ('ended_at__isnull', False), _connector='OR'), name='contradicted_payout_has_ended'),
+            constraint=models.CheckConstraint(condition=models.Q(('contradicted_at__isnull', True), ('finished_at__isnull', False), _connector='OR'), name='contradicted_payout_has_ended'),
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='payout',
@@ -496,7 +501,7 @@ class Migration(migrations.Migration):
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='payout',
-            trigger=pgtrigger.compiler.Trigger(name='sent_payout_keeps_its_receiver', sql=config.platform.triggers.RuleSql(condition="WHEN ((NEW.open_id, NEW.app_id, NEW.sent_at) IS DISTINCT FROM (OLD.open_id, OLD.app_id, OLD.sent_at) AND (OLD.sent_at IS NOT NULL) AND NOT (OLD.ended_at IS NOT NULL AND (NEW.open_id, NEW.app_id, NEW.sent_at) = ('', '', OLD.sent_at)))", func="RAISE EXCEPTION 'a payout that was sent keeps its receiver' USING ERRCODE = 'check_violation', CONSTRAINT = 'sent_payout_keeps_its_receiver';", hash='a1af0548f208e970f5b7429d3c155ef390e02896', operation='UPDATE', pgid='pgtrigger_sent_payout_keeps_its_receiver_fc642', table='earnings_payout', when='BEFORE')),
+            trigger=pgtrigger.compiler.Trigger(name='sent_payout_keeps_its_receiver', sql=config.platform.triggers.RuleSql(condition="WHEN ((NEW.open_id, NEW.app_id, NEW.sent_at) IS DISTINCT FROM (OLD.open_id, OLD.app_id, OLD.sent_at) AND (OLD.sent_at IS NOT NULL) AND NOT (OLD.finished_at IS NOT NULL AND (NEW.open_id, NEW.app_id, NEW.sent_at) = ('', '', OLD.sent_at)))", func="RAISE EXCEPTION 'a payout that was sent keeps its receiver' USING ERRCODE = 'check_violation', CONSTRAINT = 'sent_payout_keeps_its_receiver';", hash='525330d2933d69da878248562e4197679b96f896', operation='UPDATE', pgid='pgtrigger_sent_payout_keeps_its_receiver_fc642', table='earnings_payout', when='BEFORE')),
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='payout',

@@ -115,12 +115,12 @@ class TransactionKind(models.TextChoices):
 class LedgerTransaction(models.Model):
     """A movement of money: two or more entries that add up to zero.
 
-    `cause` is unique, so the same event cannot be posted twice.
+    `idempotency_key` is unique, so the same event cannot be posted twice.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField(_("类型"), max_length=24, choices=TransactionKind.choices)
-    cause = models.CharField(_("起因"), max_length=200, unique=True)
+    idempotency_key = models.CharField(_("业务单号"), max_length=200, unique=True)
     day = models.DateField(_("记账日"))
     posted_at = models.DateTimeField(_("入账时间"))
     posted_by = models.CharField(_("操作人"), max_length=80, blank=True)
@@ -189,7 +189,7 @@ class LedgerTransaction(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.cause
+        return self.idempotency_key
 
 
 class Bucket(models.TextChoices):

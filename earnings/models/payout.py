@@ -1,6 +1,9 @@
 """Models of payouts through WeChat Pay and of their pauses."""
 
+import re
+from datetime import datetime
 from typing import TypeAlias
+from uuid import UUID
 
 import pgtrigger
 from django.db import models
@@ -14,6 +17,25 @@ from earnings.models.withdrawal import Withdrawal
 
 
 class PayoutQuerySet(models.QuerySet["Payout"]):
+    def due(self, *, at: datetime) -> "PayoutQuerySet":
+        """Return the open payouts that a worker may claim now, the longest due first."""
+        unleased = self.filter(Q(leased_until=None) | Q(leased_until__lte=at))
+        waiting = unleased.filter(next_attempt_at__lte=at, finished_at=None, needs_operator_at=None)
+        return waiting.order_by("next_attempt_at")
+
+    def lock(self, number: UUID | str) -> "Payout | None":
+        """Lock the withdrawal with this id, or `out_bill_no`, then its payout. Every caller uses this order.
+
+        Returns None without a payout. A text in another form than our numbers names no payout.
+        """
+        if isinstance(number, str) and not re.fullmatch("[0-9a-f]{32}", number):
+            return None
+        key = UUID(str(number))
+        if Withdrawal.objects.select_for_update().select_related(None).filter(pk=key).first() is None:
+            return None
+        payouts = self.select_for_update(of=("self",)).select_related("withdrawal__user")
+        return payouts.filter(pk=key).first()
+
     def confirmable(self) -> "PayoutQuerySet":
         """Return the payouts that their users can confirm now."""
         waiting = self.filter(state=Payout.State.WAITING_USER, provider_state__in=Payout.USER_CAN_CONFIRM)
@@ -42,7 +64,7 @@ class Payout(models.Model):
 
     # Values of `provider_state` in which the user can confirm: for the first time, or again.
     USER_CAN_CONFIRM = ("WAIT_USER_CONFIRM", "TRANSFERING")
-    LEFT_TO_OPERATORS = Q(ended_at__isnull=True, needs_operator_at__isnull=False)
+    LEFT_TO_OPERATORS = Q(finished_at__isnull=True, needs_operator_at__isnull=False)
     CONTRADICTED = Q(contradicted_at__isnull=False, reviewed_at__isnull=True)
 
     State: TypeAlias = PayoutState
@@ -50,8 +72,9 @@ class Payout(models.Model):
     withdrawal = models.OneToOneField(Withdrawal, models.PROTECT, primary_key=True, related_name="payout")
     state = models.CharField(_("状态"), max_length=16, choices=State.choices, default=State.PREPARED)
     created_at = models.DateTimeField(_("创建时间"))
-    due_at = models.DateTimeField(_("下次处理时间"))  # also the end of a worker's lease
-    try_count = models.PositiveSmallIntegerField(_("尝试次数"), default=0)
+    next_attempt_at = models.DateTimeField(_("下次处理时间"))
+    leased_until = models.DateTimeField(null=True, editable=False)  # a worker has the payout until then
+    attempts = models.PositiveSmallIntegerField(_("尝试次数"), default=0)
     sent_at = models.DateTimeField(_("首次提交时间"), null=True, blank=True)  # the first call to WeChat Pay
     called_at = models.DateTimeField(_("最近提交时间"), null=True, blank=True)  # the last call, possibly in flight
     # Copied from the withdrawal at the first call and never changed, because WeChat Pay refuses the same number with
@@ -62,8 +85,8 @@ class Payout(models.Model):
         _("要求撤销时间"), null=True, blank=True
     )  # the user was blocked after sending
     needs_operator_at = models.DateTimeField(_("转人工时间"), null=True, blank=True)  # left to operators since then
-    ended_at = models.DateTimeField(_("结束时间"), null=True, blank=True)
-    ended_by = models.CharField(_("结束人"), max_length=80, blank=True)  # the operator who decided, or blank
+    finished_at = models.DateTimeField(_("结束时间"), null=True, blank=True)
+    finished_by = models.CharField(_("结束人"), max_length=80, blank=True)  # the operator who decided, or blank
     contradicted_at = models.DateTimeField(
         _("与微信结果不符时间"), null=True, blank=True
     )  # WeChat Pay reported another end
@@ -92,15 +115,21 @@ class Payout(models.Model):
             ),
             models.CheckConstraint(
                 condition=filled_exactly_when(
-                    Q(state__in=[PayoutState.SUCCEEDED, PayoutState.FAILED, PayoutState.REVOKED]), "ended_at"
+                    Q(state__in=[PayoutState.SUCCEEDED, PayoutState.FAILED, PayoutState.REVOKED]), "finished_at"
                 ),
-                name="ended_payout_has_ended_at",
+                name="finished_payout_has_finished_at",
             ),
             models.CheckConstraint(
-                condition=empty(texts=["ended_by"]) | filled("ended_at", texts=["note"]),
+                condition=empty(texts=["finished_by"]) | filled("finished_at", texts=["note"]),
                 name="payout_decided_by_somebody_has_a_note",
             ),
-            models.CheckConstraint(condition=Q(due_at__gte=F("created_at")), name="payout_due_after_it_was_made"),
+            models.CheckConstraint(
+                condition=Q(next_attempt_at__gte=F("created_at")), name="payout_due_after_it_was_made"
+            ),
+            models.CheckConstraint(
+                condition=empty("leased_until") | ~Q(state=PayoutState.PREPARED) & empty("finished_at"),
+                name="leased_payout_was_sent_and_is_open",
+            ),
             models.CheckConstraint(
                 condition=~Q(state=PayoutState.PREPARED) | empty("needs_operator_at"),
                 name="payout_left_to_operators_was_sent",
@@ -111,15 +140,17 @@ class Payout(models.Model):
                 name="reviewed_payout_was_contradicted",
             ),
             models.CheckConstraint(
-                condition=empty("contradicted_at") | filled("ended_at"),
+                condition=empty("contradicted_at") | filled("finished_at"),
                 name="contradicted_payout_has_ended",
             ),
         ]
         indexes = [
             # workers, and the admin's list of open payouts
-            models.Index(fields=["due_at"], condition=Q(ended_at__isnull=True), name="payouts_under_way"),
+            models.Index(
+                fields=["next_attempt_at"], condition=Q(finished_at__isnull=True), name="payouts_under_way"
+            ),
             models.Index(fields=["-created_at", "withdrawal"], name="payouts_newest_first"),
-            models.Index(fields=["ended_at"], condition=Q(state=PayoutState.FAILED), name="payouts_failed"),
+            models.Index(fields=["finished_at"], condition=Q(state=PayoutState.FAILED), name="payouts_failed"),
             models.Index(  # the admin's filter by state, without succeeded payouts, which are most of the rows
                 fields=["state", "-created_at", "withdrawal"],
                 condition=~Q(state=PayoutState.SUCCEEDED),
@@ -150,7 +181,7 @@ class Payout(models.Model):
                 fields=["open_id", "app_id", "sent_at"],
                 condition="OLD.sent_at IS NOT NULL",
                 # the receiver of an ended payout may be erased, but not replaced
-                unless="OLD.ended_at IS NOT NULL AND (NEW.open_id, NEW.app_id, NEW.sent_at) = ('', '', OLD.sent_at)",
+                unless="OLD.finished_at IS NOT NULL AND (NEW.open_id, NEW.app_id, NEW.sent_at) = ('', '', OLD.sent_at)",
                 constraint="sent_payout_keeps_its_receiver",
                 message="a payout that was sent keeps its receiver",
             ),
@@ -176,15 +207,15 @@ class Payout(models.Model):
 class PayoutPause(models.Model):
     """A period in which no new payout is sent to WeChat Pay, with its reason. At most one is open.
 
-    A pause caused by WeChat Pay (the merchant account is empty) tries one payout at `retry_at` and ends when that
-    succeeds. An operator's pause has no `retry_at` and ends when an operator resumes.
+    A pause caused by WeChat Pay (the merchant account is empty) tries one payout at `next_attempt_at` and ends when that
+    succeeds. An operator's pause has no `next_attempt_at` and ends when an operator resumes.
     """
 
     id = models.BigAutoField(primary_key=True)
     reason = models.CharField(_("原因"), max_length=200)
     paused_at = models.DateTimeField(_("暂停时间"))
     paused_by = models.CharField(_("暂停人"), max_length=80)
-    retry_at = models.DateTimeField(_("下次尝试时间"), null=True, blank=True)
+    next_attempt_at = models.DateTimeField(_("下次尝试时间"), null=True, blank=True)
     resumed_at = models.DateTimeField(_("恢复时间"), null=True, blank=True)
     resumed_by = models.CharField(_("恢复人"), max_length=80, blank=True)
 

@@ -213,6 +213,11 @@ class Withdrawal(models.Model):
         """Return the number of this withdrawal at WeChat Pay, 32 hexadecimal digits, which never changes."""
         return self.pk.hex
 
+    @property
+    def amount_fen(self) -> int:
+        """Return the amount in fen, in which WeChat Pay counts."""
+        return int(self.amount * 100)
+
 
 class WithdrawalStep(models.Model):
     """A change of a withdrawal's status with its author, moment and reason. Never changed."""

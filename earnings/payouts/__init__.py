@@ -1,9 +1,9 @@
 """Payouts of approved withdrawals through WeChat Pay: never lost, never paid twice.
 
-`worker` calls WeChat Pay, `state` applies its answers to the payout and the ledger, `pauses` stops sending, and
-`reconciliation` compares a day with WeChat Pay's records. Two of its terms are used here: a *transfer bill*, or bill, is
-its record of one transfer, found by our number `out_bill_no`; the *fund flow* is its statement of a day, a file with one
-line for each movement of money.
+`state` holds the states and the table of transitions between them, `worker` calls WeChat Pay and applies its answers by that
+table, `blocked_users` stops payouts of blocked users, `pauses` stops all, and `reconciliation` compares a day with WeChat
+Pay's records. Two of its terms are used here: a *transfer bill*, or bill, is its record of one transfer, found by our number
+`out_bill_no`; the *fund flow* is its statement of a day, a file with one line for each movement of money.
 
 1. An approval creates a `Payout` in state PREPARED. Its `out_bill_no` is the withdrawal's id, for ever.
 2. A worker leases the payout, marks it SENT, commits, and only then calls WeChat Pay.

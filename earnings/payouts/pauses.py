@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
 from django.utils.translation import gettext_noop
 
 from config.errors import Conflict
@@ -32,50 +31,53 @@ def take_permission_to_send(*, at: datetime) -> bool:
     A pause caused by WeChat Pay permits one payout every 10 minutes, to whichever worker asks first. A call that returns
     True uses that permission up, so only a worker that is about to send calls this.
     """
-    pause = open_pause()
-    if pause is None:
+    pauses = PayoutPause.objects.filter(resumed_at=None)
+    if not pauses.exists():
         return True
-    due = PayoutPause.objects.filter(pk=pause.pk, resumed_at=None, retry_at__lte=at)
-    return bool(due.update(retry_at=at + RETRY_EVERY))
+    return bool(pauses.filter(next_attempt_at__lte=at).update(next_attempt_at=at + RETRY_EVERY))
 
 
-def pause_payouts(*, by: str, reason: str, at: datetime, retry_at: datetime | None = None) -> PayoutPause:
+def pause_payouts(*, by: str, reason: str, at: datetime, next_attempt_at: datetime | None = None) -> PayoutPause:
     """Stop sending new payouts to WeChat Pay. Sent payouts are still queried. Raises AlreadyPaused.
 
-    An operator's pause (no `retry_at`) replaces a pause caused by WeChat Pay, which would end by itself.
+    An operator's pause (no `next_attempt_at`) replaces a pause caused by WeChat Pay, which would end by itself.
     """
     try:
         with transaction.atomic():
-            if retry_at is None:
+            if next_attempt_at is None:
                 # Only the pause is replaced: the payouts that it delayed stay delayed.
-                _open_pauses_by_wechat_pay().update(resumed_at=at, resumed_by=by, retry_at=None)
-            return PayoutPause.objects.create(reason=reason[:200], paused_at=at, paused_by=by, retry_at=retry_at)
+                replaced = PayoutPause.objects.filter(resumed_at=None, next_attempt_at__isnull=False)
+                replaced.update(resumed_at=at, resumed_by=by, next_attempt_at=None)
+            return PayoutPause.objects.create(
+                reason=reason[:200], paused_at=at, paused_by=by, next_attempt_at=next_attempt_at
+            )
     except IntegrityError as error:  # one_pause_of_payouts_at_a_time
         raise AlreadyPaused from error
 
 
 def resume_payouts(*, by: str, at: datetime) -> None:
     """Resume sending. Payouts that the pause delayed become due at once. Raises NotPaused."""
-    if not _end_pauses(PayoutPause.objects.filter(resumed_at=None), by, at):
+    if not end_pause(by=by, at=at):
         raise NotPaused
 
 
-def end_pause_by_wechat_pay(*, at: datetime, reason: str | None = None) -> bool:
-    """End a pause caused by WeChat Pay, or only one with this reason. Returns False when there was none."""
-    pauses = _open_pauses_by_wechat_pay()
-    return _end_pauses(pauses if reason is None else pauses.filter(reason=reason), BY_WECHAT_PAY, at)
+def end_pause(*, by: str, at: datetime, reason: str | None = None) -> bool:
+    """End the open pause, or only one with this reason. Returns False when there was none.
 
-
-def _open_pauses_by_wechat_pay() -> QuerySet[PayoutPause]:
-    return PayoutPause.objects.filter(resumed_at=None, retry_at__isnull=False)
-
-
-def _end_pauses(pauses: QuerySet[PayoutPause], by: str, at: datetime) -> bool:
+    By WeChat Pay, which has made a transfer or answered a query, only its own pause is ended.
+    """
+    pauses = PayoutPause.objects.filter(resumed_at=None)
+    if by == BY_WECHAT_PAY:
+        pauses = pauses.filter(next_attempt_at__isnull=False)
+    if reason is not None:
+        pauses = pauses.filter(reason=reason)
     with transaction.atomic():
-        if not pauses.update(resumed_at=at, resumed_by=by, retry_at=None):
+        if not pauses.update(resumed_at=at, resumed_by=by, next_attempt_at=None):
             return False
         # PREPARED payouts stay due during a pause. Which SENT payouts it delayed is not stored, so all without a bill are
-        # queried at once.
-        delayed = Payout.objects.filter(state=State.SENT, ended_at=None, provider_state="", due_at__gt=at)
-        delayed.update(due_at=at)
+        # queried at once. A lease is left to its worker.
+        delayed = Payout.objects.filter(
+            state=State.SENT, finished_at=None, provider_state="", next_attempt_at__gt=at
+        )
+        delayed.update(next_attempt_at=at)
         return True

@@ -16,7 +16,6 @@ from django.db.models import Q
 from config.platform.dates import day_of, end_of, start_of
 from config.platform.lookups import as_uuid
 from earnings.models import Payout, PayoutState
-from earnings.payouts.state import fen
 from earnings.payouts.worker import QUERY_PERIOD, wechat_pay_client
 from integrations.http import Refused
 from integrations.wechat.fund_flow import Flow
@@ -121,11 +120,11 @@ def _require_fund_flow(payout: Payout, day: date) -> list[Difference]:
     if (
         payout.state != PayoutState.SUCCEEDED
         or payout.called_at is None
-        or payout.ended_at is None
-        or payout.ended_by
+        or payout.finished_at is None
+        or payout.finished_by
     ):
         return []
-    if day_of(payout.called_at) != day or day_of(payout.ended_at) != day:
+    if day_of(payout.called_at) != day or day_of(payout.finished_at) != day:
         return []
     return [Difference(payout.withdrawal.out_bill_no, "我们这一天记为成功，微信支付没有这一天的账单")]
 
@@ -135,9 +134,9 @@ def _search_adjacent_days(payout: Payout, day: date, flows: _Flows) -> list[Diff
 
     We may learn of a payment after midnight. For an operator's later decision the day of the call counts.
     """
-    if payout.ended_at is None or payout.called_at is None or day_of(payout.ended_at) != day:
+    if payout.finished_at is None or payout.called_at is None or day_of(payout.finished_at) != day:
         return []
-    expected = day_of(payout.called_at if payout.ended_by else payout.ended_at)
+    expected = day_of(payout.called_at if payout.finished_by else payout.finished_at)
     number = payout.withdrawal.out_bill_no
     if any(flows.outflows_on(expected + timedelta(days=offset)).get(number) for offset in (0, -1, 1)):
         return []
@@ -148,7 +147,7 @@ def _payouts_of(day: date, outflows: dict[str, int]) -> list[Payout]:
     """Return our payouts that were sent or ended that day, and those in the fund flow."""
     that_day = (start_of(day), end_of(day))
     in_flow = [pk for number in outflows if (pk := as_uuid(number)) and pk.hex == number]
-    condition = Q(sent_at__range=that_day) | Q(ended_at__range=that_day) | Q(pk__in=in_flow)
+    condition = Q(sent_at__range=that_day) | Q(finished_at__range=that_day) | Q(pk__in=in_flow)
     return list(Payout.objects.filter(condition).select_related("withdrawal").order_by("created_at", "pk"))
 
 
@@ -163,7 +162,7 @@ def _bill(client: WeChatPay, payout: Payout) -> TransferBill | None:
 
 
 def _compare_with_fund_flow(payout: Payout, outflows: dict[str, int], *, can_query: bool) -> list[Difference]:
-    number, amount = payout.withdrawal.out_bill_no, fen(payout.withdrawal.amount)
+    number, amount = payout.withdrawal.out_bill_no, payout.withdrawal.amount_fen
     paid = outflows.get(number)
     if paid and paid != amount:
         return [Difference(number, f"金额不同：微信支付 {paid} 分，我们 {amount} 分")]
@@ -173,7 +172,7 @@ def _compare_with_fund_flow(payout: Payout, outflows: dict[str, int], *, can_que
 
 
 def _compare_with_bill(payout: Payout, bill: TransferBill | None) -> list[Difference]:
-    number, amount = payout.withdrawal.out_bill_no, fen(payout.withdrawal.amount)
+    number, amount = payout.withdrawal.out_bill_no, payout.withdrawal.amount_fen
     if bill is not None and bill.amount_fen not in (None, amount):
         return [Difference(number, f"金额不同：微信支付 {bill.amount_fen} 分，我们 {amount} 分")]
     reported = bill.state if bill else NO_BILL

@@ -9,15 +9,17 @@ of its last one.
 import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
-from accounts.models import User
 from config.platform.wakeups import start_soon
 from earnings.models import Payout, PayoutState
 from earnings.payouts import pauses, state
-from earnings.payouts.state import apply_bill, fen
+from earnings.payouts.state import PayoutEvent, apply_bill, apply_event
 from integrations.http import OutsideError, Refused
 from integrations.wechat.pay import (
     NOT_FOUND,
@@ -32,7 +34,6 @@ from integrations.wechat.pay import (
 __all__ = [
     "BadSignature",
     "UnusableNotification",
-    "cancel_unpaid_of",
     "handle_notification",
     "query_next",
     "query_soon",
@@ -43,9 +44,6 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 REMARK = "群收益提现"
-# A lease covers one step: at most a query, a transfer and a second query, of WECHAT_PAY_TIMEOUT (10 s) and 3 s to connect
-# each. Should a step take longer, `_record_call` keeps two workers from sending one payout.
-LEASE = timedelta(minutes=2)
 DUE_SOON = timedelta(seconds=10)  # a payout due within this time is not moved forward
 CALL_ARRIVES_WITHIN = timedelta(minutes=5)  # an older call can no longer arrive at WeChat Pay
 STUCK_AFTER = timedelta(minutes=30)  # WeChat Pay asks merchants to send a bill again after this time in one state
@@ -72,24 +70,26 @@ def wechat_pay_client() -> WeChatPay:
 def _claim(states: list[PayoutState], at: datetime) -> Payout | None:
     """Lease the payout in one of these states that has been due longest. Returns None when none is due.
 
-    The lease is `due_at`: until then no worker claims the payout again, and then it is due, also if its worker was killed.
-    A transfer without a result is sent again only after a compare-and-set of `called_at` (`_record_call`), so a worker that
-    has lost its lease does not send after another one did.
+    The lease covers one step: at most a query, a transfer and a second query; the settings refuse a WECHAT_PAY_TIMEOUT that
+    could outlast it. No other worker claims the payout until a result is stored or the lease has ended. A transfer without a
+    result is sent again only after a compare-and-set of `called_at` (`_record_call`), so a worker that has lost its lease
+    does not send after another one did.
     A PREPARED payout is claimed and marked SENT only with the permission to send it.
     """
     with transaction.atomic():
-        due = Payout.objects.filter(state__in=states, due_at__lte=at, ended_at=None, needs_operator_at=None)
-        locked = due.order_by("due_at").select_for_update(skip_locked=True, of=("self",))
+        due = Payout.objects.due(at=at).filter(state__in=states)
+        locked = due.select_for_update(skip_locked=True, of=("self",))
         payout = locked.select_related("withdrawal").first()
         if payout is None:
             return None
-        if payout.state == State.PREPARED:
-            if not pauses.take_permission_to_send(at=at):
-                return None
-            state.mark_sent(payout, at)
-        payout.due_at = at + LEASE
-        payout.try_count += 1
-        payout.save()
+        lease: dict[str, Any] = {"leased_until": at + settings.PAYOUT_LEASE, "attempts": payout.attempts + 1}
+        if payout.state != State.PREPARED:
+            apply_event(PayoutEvent.LEASED, payout, at=at, **lease)
+        elif pauses.take_permission_to_send(at=at):
+            receiver: dict[str, Any] = {"open_id": payout.withdrawal.open_id, "app_id": payout.withdrawal.app_id}
+            apply_event(PayoutEvent.SENT, payout, at=at, **receiver, **lease)
+        else:
+            return None
         return payout
 
 
@@ -110,7 +110,8 @@ def query_next(*, at: datetime, client: WeChatPay) -> bool:
     if payout is None:
         return False
     if payout.called_at is not None and at - payout.called_at > QUERY_PERIOD:
-        state.leave_to_operators(payout, "超过微信支付 30 天查询期限，请在商户平台核对后人工确认", at)
+        reason = "超过微信支付 30 天查询期限，请在商户平台核对后人工确认"
+        state.leave_to_operators(PayoutEvent.QUERY_PERIOD_OVER, payout, reason, at)
     else:
         _query(payout, client, at)
     return True
@@ -125,7 +126,7 @@ def _send(payout: Payout, client: WeChatPay, at: datetime) -> None:
             out_bill_no=payout.withdrawal.out_bill_no,
             openid=payout.open_id,
             app_id=payout.app_id,
-            amount_fen=fen(payout.withdrawal.amount),
+            amount_fen=payout.withdrawal.amount_fen,
             remark=REMARK,
         )
     except Refused as error:
@@ -134,7 +135,7 @@ def _send(payout: Payout, client: WeChatPay, at: datetime) -> None:
         _handle_outside_error(payout, error, at)
     else:
         if bill.state not in EARLY_STATES:  # in an early state the merchant account may still be empty
-            pauses.end_pause_by_wechat_pay(at=at)
+            pauses.end_pause(by=pauses.BY_WECHAT_PAY, at=at)
         apply_bill(bill, at=at)
 
 
@@ -172,7 +173,9 @@ def _pause_all(payout: Payout, reason: str, at: datetime) -> None:
     if pauses.open_pause() is None:
         logger.error("Payouts are paused: %s", reason)
         try:
-            pauses.pause_payouts(by=pauses.BY_WECHAT_PAY, reason=reason, at=at, retry_at=at + pauses.RETRY_EVERY)
+            pauses.pause_payouts(
+                by=pauses.BY_WECHAT_PAY, reason=reason, at=at, next_attempt_at=at + pauses.RETRY_EVERY
+            )
         except pauses.AlreadyPaused:
             logger.info("Payouts are paused already")
 
@@ -188,7 +191,7 @@ def _query(payout: Payout, client: WeChatPay, at: datetime) -> None:
     except OutsideError as error:
         _handle_outside_error(payout, error, at)
     else:
-        pauses.end_pause_by_wechat_pay(at=at, reason=SIGNATURE_REJECTED)
+        pauses.end_pause(by=pauses.BY_WECHAT_PAY, at=at, reason=SIGNATURE_REJECTED)
         still_open = apply_bill(bill, at=at)
         if still_open is not None:
             _cancel_or_resend(still_open, client, at)
@@ -245,21 +248,8 @@ def _resend_with_bill(payout: Payout, client: WeChatPay, at: datetime) -> None:
 
 def _record_call(payout: Payout, at: datetime) -> bool:
     """Set `called_at` to a new call, by compare-and-set. Returns False when another worker called after our lease ended."""
-    unchanged = Payout.objects.filter(pk=payout.pk, state=payout.state, called_at=payout.called_at)
-    return bool(unchanged.update(called_at=at))
-
-
-def cancel_unpaid_of(user: User, *, at: datetime) -> int:
-    """Request the cancellation of a blocked user's sent payouts. Returns their number.
-
-    A worker queries them at once. A paid payout stays paid, one that waits for the user is cancelled, and one that
-    never arrived is not sent again.
-    """
-    sent = Payout.objects.filter(withdrawal__user=user, state__in=[State.SENT, State.WAITING_USER], ended_at=None)
-    count = sent.filter(cancel_asked_at=None).update(cancel_asked_at=at, due_at=at)
-    if count:
-        start_soon(QUERY_PAYOUTS)
-    return count
+    unchanged = Q(state=payout.state, called_at=payout.called_at)
+    return apply_event(PayoutEvent.SENT_AGAIN, payout, at=at, only_if=unchanged)
 
 
 def query_soon(withdrawal_id: UUID, *, at: datetime) -> None:
@@ -268,8 +258,9 @@ def query_soon(withdrawal_id: UUID, *, at: datetime) -> None:
     Only WeChat Pay's answer counts, so the payout is queried, and again soon. A payout that is due within DUE_SOON is
     left unchanged.
     """
-    waiting = Payout.objects.filter(pk=withdrawal_id, state=State.WAITING_USER, needs_operator_at=None)
-    if waiting.filter(due_at__gt=at + DUE_SOON).update(due_at=at, try_count=1):
+    payout = Payout.objects.filter(pk=withdrawal_id).first()
+    is_later = Q(next_attempt_at__gt=at + DUE_SOON)
+    if payout is not None and apply_event(PayoutEvent.USER_CONFIRMED, payout, at=at, only_if=is_later, attempts=1):
         start_soon(QUERY_PAYOUTS)
 
 
@@ -278,7 +269,7 @@ def _resend_without_bill(payout: Payout, client: WeChatPay, at: datetime) -> Non
     if payout.called_at is not None and at - payout.called_at < CALL_ARRIVES_WITHIN:
         _postpone(payout, "微信支付还不知道这笔转账", at, until=payout.called_at + CALL_ARRIVES_WITHIN)
     elif payout.provider_state:
-        state.leave_to_operators(payout, state.MISSING_BILL, at)
+        state.leave_to_operators(PayoutEvent.BILL_GONE, payout, state.MISSING_BILL, at)
     elif payout.cancel_asked_at is not None:
         state.end_without_bill(payout, "账号已被封，打款已撤销", at)
     elif not pauses.take_permission_to_send(at=at):
@@ -288,9 +279,14 @@ def _resend_without_bill(payout: Payout, client: WeChatPay, at: datetime) -> Non
 
 
 def _postpone(payout: Payout, note: str, at: datetime, *, until: datetime | None = None) -> None:
-    open_states = [State.SENT, State.WAITING_USER]
-    Payout.objects.filter(pk=payout.pk, state__in=open_states).update(
-        note=note[:200], due_at=until or at + state.delay_until_query(payout)
+    """Release the lease and set the next attempt, unless the payout has ended or another worker has leased it since."""
+    apply_event(
+        PayoutEvent.POSTPONED,
+        payout,
+        at=at,
+        only_if=Q(leased_until=payout.leased_until),
+        note=note[:200],
+        next_attempt_at=until or at + state.delay_until_query(payout.attempts),
     )
 
 

@@ -25,21 +25,21 @@ _STATUSES = db.enum_params(event=GatewayEvent.Status)
 # of all waiting events cost no more than an index scan in the order of ids, so bitmap scans are switched off.
 _SELECT_WINDOW = """
 SET LOCAL enable_bitmapscan = off;
-SELECT id, command, lane, after_lane, retry_at <= %(at)s FROM integrations_gatewayevent
+SELECT id, command, ordering_key, depends_on_key, next_attempt_at <= %(at)s FROM integrations_gatewayevent
 WHERE status = %(event_waiting)s AND id > %(after)s ORDER BY id LIMIT %(window)s
 """
 _SELECT_OLDEST = """
-SELECT k.lane, (
+SELECT k.ordering_key, (
     SELECT e.id FROM integrations_gatewayevent e
-    WHERE e.status = %(event_waiting)s AND e.lane = k.lane ORDER BY e.id LIMIT 1)
-FROM unnest(%(keys)s::text[]) AS k(lane)
+    WHERE e.status = %(event_waiting)s AND e.ordering_key = k.ordering_key ORDER BY e.id LIMIT 1)
+FROM unnest(%(keys)s::text[]) AS k(ordering_key)
 """
 # WAITING is the lowest status, so "<=" selects the same rows as "=". The partial indexes of waiting events do not match "<=",
 # so the planner uses the primary key.
 _LOCK = """
 RESET enable_bitmapscan;
-SELECT id, lane, event_id, command, body, received_at, try_count FROM integrations_gatewayevent
-WHERE id = ANY(%(ids)s) AND status <= %(event_waiting)s AND retry_at <= %(at)s
+SELECT id, ordering_key, event_id, command, body, received_at, attempts FROM integrations_gatewayevent
+WHERE id = ANY(%(ids)s) AND status <= %(event_waiting)s AND next_attempt_at <= %(at)s
 ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
 
@@ -50,7 +50,7 @@ class ClaimedEvent(NamedTuple):
     pk: int
     ordering_key: str
     event: Event
-    try_count: int
+    attempts: int
 
 
 class EventClaim(NamedTuple):
@@ -141,7 +141,7 @@ def _lock(batches: Sequence[KeyBatch], at: datetime) -> list[ClaimedEvent]:
 
 
 def _claimed(
-    pk: int, ordering_key: str, event_id: str, command: str, body: str, received_at: datetime, try_count: int
+    pk: int, ordering_key: str, event_id: str, command: str, body: str, received_at: datetime, attempts: int
 ) -> ClaimedEvent:
     event = Event(event_id, command, orjson.loads(body), received_at, pk)
-    return ClaimedEvent(pk, ordering_key, event, try_count)
+    return ClaimedEvent(pk, ordering_key, event, attempts)

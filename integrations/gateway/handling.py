@@ -33,11 +33,11 @@ handler_threads = BoundedSemaphore(settings.INBOX_THREADS)
 
 _FINISH = """
 UPDATE integrations_gatewayevent e
-SET status = r.status, settled_at = %s, note = r.note, try_count = e.try_count + 1
+SET status = r.status, finished_at = %s, note = r.note, attempts = e.attempts + 1
 FROM unnest(%s::bigint[], %s::smallint[], %s::text[]) AS r(id, status, note) WHERE e.id = r.id
 """
 _RETRY = """
-UPDATE integrations_gatewayevent SET try_count = try_count + 1, retry_at = %s, note = %s WHERE id = %s
+UPDATE integrations_gatewayevent SET attempts = attempts + 1, next_attempt_at = %s, note = %s WHERE id = %s
 """
 
 
@@ -158,7 +158,7 @@ def _handle(claimed: ClaimedEvent) -> Outcome:
 def _failed(claimed: ClaimedEvent) -> Outcome:
     """Return WAITING for another attempt, or FAILED for an operator after the last attempt."""
     logger.exception("Event %s (%s) failed", claimed.event.event_id, claimed.event.command)
-    status = Status.FAILED if claimed.try_count + 1 >= MAX_ATTEMPTS else Status.WAITING
+    status = Status.FAILED if claimed.attempts + 1 >= MAX_ATTEMPTS else Status.WAITING
     return Outcome(claimed, status, traceback.format_exc())
 
 
@@ -173,8 +173,8 @@ def _store(outcomes: Sequence[Outcome], at: datetime) -> None:
         db.execute(_FINISH, [at, *columns])
     for outcome in outcomes:
         if outcome.status == Status.WAITING:
-            retry_at = at + timedelta(seconds=RETRY_AFTER[outcome.claimed.try_count])
-            db.execute(_RETRY, [retry_at, _note(outcome), outcome.claimed.pk])
+            next_attempt_at = at + timedelta(seconds=RETRY_AFTER[outcome.claimed.attempts])
+            db.execute(_RETRY, [next_attempt_at, _note(outcome), outcome.claimed.pk])
 
 
 def _note(outcome: Outcome) -> str:

@@ -32,13 +32,14 @@ _BAN_COMMANDS = {"abnormal_robot", "abnormal_robot_replaced"}
 # the same events in different order do not deadlock.
 _STORE = """
 INSERT INTO integrations_gatewayevent
-    (id, event_id, command, body, lane, after_lane, status, received_at, try_count, retry_at, note)
-SELECT e.id, e.event_id, e.command, coalesce(e.body, 'null'), e.lane, e.after_lane, %(waiting)s, %(at)s, 0, %(at)s, ''
+    (id, event_id, command, body, ordering_key, depends_on_key, status, received_at, attempts, next_attempt_at, note)
+SELECT e.id, e.event_id, e.command, coalesce(e.body, 'null'), e.ordering_key, e.depends_on_key, %(waiting)s, %(at)s, 0,
+    %(at)s, ''
 FROM (
     SELECT nextval(pg_get_serial_sequence('integrations_gatewayevent', 'id')) AS id, t.*
     FROM ROWS FROM (jsonb_to_recordset(%(events)s::jsonb)
-        AS (event_id text, command text, body jsonb, lane text, after_lane text))
-        WITH ORDINALITY AS t(event_id, command, body, lane, after_lane, position)
+        AS (event_id text, command text, body jsonb, ordering_key text, depends_on_key text))
+        WITH ORDINALITY AS t(event_id, command, body, ordering_key, depends_on_key, position)
     ORDER BY t.position
 ) e
 ORDER BY e.event_id COLLATE "C", e.id
@@ -108,8 +109,8 @@ def store_refused(items: Sequence[tuple[Any, str]], *, at: datetime) -> None:
                 body=body,
                 status=GatewayEvent.Status.REFUSED,
                 received_at=at,
-                retry_at=at,
-                settled_at=at,
+                next_attempt_at=at,
+                finished_at=at,
                 note=storable(masked(reason)),
             )
         )
@@ -118,7 +119,7 @@ def store_refused(items: Sequence[tuple[Any, str]], *, at: datetime) -> None:
 
 def _row(event: Mapping[str, Any]) -> dict[str, Any]:
     ordering_key, depends_on_key = ordering_keys_of(event["command"], event["body"])
-    return {**event, "lane": ordering_key, "after_lane": depends_on_key}
+    return {**event, "ordering_key": ordering_key, "depends_on_key": depends_on_key}
 
 
 def _as_json(rows: list[dict[str, Any]]) -> str:
@@ -154,7 +155,7 @@ def replay(event: GatewayEvent, *, at: datetime) -> bool:
     replayable = [GatewayEvent.Status.FAILED, GatewayEvent.Status.IGNORED, GatewayEvent.Status.UNKNOWN]
     with transaction.atomic():
         changed = GatewayEvent.objects.filter(pk=event.pk, status__in=replayable).update(
-            status=GatewayEvent.Status.WAITING, settled_at=None, try_count=0, retry_at=at, note=""
+            status=GatewayEvent.Status.WAITING, finished_at=None, attempts=0, next_attempt_at=at, note=""
         )
         start_soon(HANDLE_EVENTS)
     return bool(changed)

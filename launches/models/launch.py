@@ -12,7 +12,7 @@ from config.platform.constraints import empty, filled, filled_exactly_when, fill
 from config.platform.lookups import has_id
 from config.platform.queues import Job, JobStatus
 from groups.models import Group
-from robots.models import OutboxMessage
+from robots.models import OutboxMessage, Source, SourceType
 
 
 class LaunchItemType(models.IntegerChoices):
@@ -118,9 +118,9 @@ class Launch(models.Model):
         return self.planned_count - self.sent_count - self.failed_count - self.skipped_count
 
     @property
-    def cause(self) -> str:
-        """Return the cause under which its messages are in the outbox."""
-        return f"launch:{self.pk}"
+    def source(self) -> Source:
+        """Return the source of its messages in the outbox."""
+        return Source(SourceType.LAUNCH, str(self.pk))
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
@@ -137,7 +137,7 @@ class DeliveryStatus(models.IntegerChoices):
 
 
 class Delivery(models.Model):
-    """A launch in one group: one or more messages of the outbox, found there by the launch's cause and the group.
+    """A launch in one group: one or more messages of the outbox, found there by the launch and the group.
 
     It is sent when all its messages are, failed as soon as one has failed, skipped when none is to be sent.
     """
@@ -205,7 +205,7 @@ class Delivery(models.Model):
 
     def messages(self) -> models.QuerySet[OutboxMessage]:
         """Return its messages in the outbox, in order."""
-        return OutboxMessage.objects.filter(cause=self.launch.cause, group_code=self.group_code).order_by("pk")
+        return OutboxMessage.objects.of_source(self.launch.source).filter(group_code=self.group_code).order_by("pk")
 
 
 class ResultReport(Job):

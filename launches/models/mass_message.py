@@ -12,6 +12,7 @@ from config.platform.constraints import filled, filled_exactly_when
 from config.platform.dates import shanghai_time
 from config.platform.queues import Job, JobStatus
 from groups.models import Group
+from robots.models import Source, SourceType
 
 
 class MassMessageDraft(models.Model):
@@ -105,14 +106,14 @@ class MassMessage(models.Model):
         return shanghai_time(self.send_at)
 
     @property
-    def cause(self) -> str:
-        """Return the cause under which its messages are in the outbox."""
-        return f"mass_message:{self.pk}"
+    def source(self) -> Source:
+        """Return the source of its messages in the outbox."""
+        return Source(SourceType.MASS_MESSAGE, str(self.pk))
 
     @property
-    def recall_cause(self) -> str:
-        """Return the cause under which the outbox asks the gateway to recall its messages."""
-        return f"mass_recall:{self.pk}"
+    def recall_source(self) -> Source:
+        """Return the source of the requests in the outbox to recall its messages."""
+        return Source(SourceType.MASS_RECALL, str(self.pk))
 
 
 class ScheduledSending(Job):
@@ -145,7 +146,7 @@ class ScheduledSending(Job):
 
 
 class MassMessageGroup(models.Model):
-    """A mass message in one group: one or two messages of the outbox, found there by its cause and the group's code.
+    """A mass message in one group: one or two messages of the outbox, found there by its id and the group's code.
 
     It is sent when all its messages are, failed when one has failed. `minute` reserves the group's minute and is null when
     the mass message was recalled before it was sent.

@@ -50,23 +50,24 @@ class Migration(migrations.Migration):
                 ('operation', models.CharField(choices=[('send', '发消息'), ('recall', '撤回'), ('bind_group', '绑定群'), ('unbind_group', '解绑群'), ('sync_members', '同步成员')], default='send', max_length=16, verbose_name='操作')),
                 ('group_code', models.CharField(blank=True, max_length=128, verbose_name='群编号')),
                 ('user_code', models.CharField(blank=True, max_length=128, verbose_name='用户编号')),
-                ('chat', models.CharField(editable=False, max_length=300)),
+                ('ordering_key', models.CharField(editable=False, max_length=300)),
                 ('mentions', models.JSONField(blank=True, default=list, verbose_name='提到的人')),
                 ('content', models.JSONField(default=dict, verbose_name='内容')),
-                ('cause', models.CharField(max_length=200, verbose_name='起因')),
-                ('dedupe_key', models.CharField(blank=True, editable=False, max_length=200, null=True)),
+                ('source_type', models.CharField(choices=[('launch', '投放'), ('mass_message', '群发'), ('mass_recall', '撤回群发'), ('star', '星级评定'), ('reminder', '提醒徒弟'), ('mention', '被@通知'), ('mention_reply', '回复@消息'), ('group_cancelled', '群注销'), ('pull_back', '拉回群里'), ('problem', '问题反馈'), ('customer_service', '客服'), ('payout', '打款'), ('robot_added', '添加机器人'), ('wait_for_bind', '机器人进群'), ('bind_group_success', '群绑定'), ('robot_join_failed', '进群失败'), ('join_group', '新成员进群'), ('keyword', '关键字回复'), ('private_message', '私聊消息'), ('abnormal_robot_replaced', '机器人接替')], max_length=32, verbose_name='来源')),
+                ('source_id', models.CharField(max_length=128, verbose_name='来源编号')),
+                ('idempotency_key', models.CharField(blank=True, editable=False, max_length=200, null=True)),
                 ('status', models.SmallIntegerField(choices=[(0, '待发送'), (1, '已发送'), (2, '发送失败'), (3, '已取消')], default=0, verbose_name='状态')),
                 ('is_held', models.BooleanField(default=False, verbose_name='暂缓')),
                 ('is_sendable', models.GeneratedField(db_persist=True, expression=models.ExpressionWrapper(models.Q(('is_held', False), ('status', 0)), models.BooleanField()), output_field=models.BooleanField())),
                 ('created_at', models.DateTimeField(verbose_name='创建时间')),
                 ('not_before', models.DateTimeField(verbose_name='最早发送时间')),
                 ('by_day_only', models.BooleanField(db_default=False, default=False, editable=False)),
-                ('retry_at', models.DateTimeField(verbose_name='下次尝试')),
+                ('next_attempt_at', models.DateTimeField(verbose_name='下次尝试')),
                 ('lease', models.UUIDField(editable=False, null=True)),
                 ('leased_until', models.DateTimeField(editable=False, null=True)),
-                ('try_count', models.PositiveSmallIntegerField(default=0, verbose_name='尝试次数')),
-                ('settled_at', models.DateTimeField(blank=True, null=True, verbose_name='完成时间')),
-                ('reason', models.CharField(blank=True, max_length=200, verbose_name='原因')),
+                ('attempts', models.PositiveSmallIntegerField(default=0, verbose_name='尝试次数')),
+                ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='完成时间')),
+                ('last_error', models.CharField(blank=True, max_length=200, verbose_name='原因')),
                 ('robot', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='outbox', to='robots.robot', verbose_name='机器人')),
             ],
             options={
@@ -132,7 +133,7 @@ class Migration(migrations.Migration):
                 ('outcome', models.CharField(choices=[('done', '成功'), ('refused', '拒绝'), ('unavailable', '不可用'), ('unknown', '结果未知')], max_length=16, verbose_name='结果')),
                 ('answer', models.CharField(blank=True, max_length=500, verbose_name='网关回答')),
                 ('tried_at', models.DateTimeField(verbose_name='时间')),
-                ('message', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='attempts', to='robots.outboxmessage')),
+                ('message', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='recorded_attempts', to='robots.outboxmessage')),
             ],
             options={
                 'verbose_name': '发送记录',
@@ -159,7 +160,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='outboxmessage',
-            index=models.Index(condition=models.Q(('is_sendable', True)), fields=['chat', 'id'], include=('not_before',), name='outbox_sendable_by_chat'),
+            index=models.Index(condition=models.Q(('is_sendable', True)), fields=['ordering_key', 'id'], include=('not_before',), name='outbox_sendable_by_key'),
         ),
         migrations.AddIndex(
             model_name='outboxmessage',
@@ -183,15 +184,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='outboxmessage',
-            index=django.contrib.postgres.indexes.BrinIndex(autosummarize=True, fields=['settled_at'], name='outbox_by_settling', pages_per_range=32),
+            index=django.contrib.postgres.indexes.BrinIndex(autosummarize=True, fields=['finished_at'], name='outbox_by_finishing', pages_per_range=32),
         ),
         migrations.AddIndex(
             model_name='outboxmessage',
-            index=models.Index(fields=['cause', 'group_code'], name='outbox_by_cause'),
+            index=models.Index(fields=['source_type', 'source_id', 'group_code'], name='outbox_by_source'),
         ),
         migrations.AddConstraint(
             model_name='outboxmessage',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(models.Q(('status', 0), _negated=True), ('settled_at__isnull', False)), models.Q(('status', 0), ('settled_at__isnull', True)), _connector='OR'), name='settled_message_has_settled_at'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(models.Q(('status', 0), _negated=True), ('finished_at__isnull', False)), models.Q(('status', 0), ('finished_at__isnull', True)), _connector='OR'), name='finished_message_has_finished_at'),
         ),
         migrations.AddConstraint(
             model_name='outboxmessage',
@@ -203,7 +204,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='outboxmessage',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', [2, 3]), _negated=True), models.Q(('reason', ''), _negated=True), _connector='OR'), name='unsent_message_has_a_reason'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', [2, 3]), _negated=True), models.Q(('last_error', ''), _negated=True), _connector='OR'), name='unsent_message_has_last_error'),
         ),
         migrations.AddConstraint(
             model_name='outboxmessage',
@@ -211,7 +212,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='outboxmessage',
-            constraint=models.UniqueConstraint(condition=models.Q(('dedupe_key__isnull', False)), fields=('dedupe_key',), name='dedupe_key_is_used_once'),
+            constraint=models.UniqueConstraint(condition=models.Q(('idempotency_key__isnull', False)), fields=('idempotency_key',), name='message_idempotency_key_is_used_once'),
         ),
         migrations.AddIndex(
             model_name='friendship',

@@ -6,6 +6,9 @@ from robots.models.message import (
     MessageStatus,
     OutboxMessage,
     OutboxMessageQuerySet,
+    Source,
+    SourceType,
+    written_for,
 )
 from robots.models.robot import (
     MAX_GROUPS,
@@ -32,4 +35,7 @@ __all__ = [
     "RobotQuerySet",
     "RobotStatus",
     "Scan",
+    "Source",
+    "SourceType",
+    "written_for",
 ]

@@ -1,7 +1,10 @@
 """Models of the outbox: messages and their attempts."""
 
 import uuid
-from typing import TypeAlias
+from collections.abc import Iterable
+from functools import reduce
+from operator import or_
+from typing import NamedTuple, TypeAlias
 
 from django.contrib.postgres.functions import RandomUUID
 from django.contrib.postgres.indexes import BrinIndex
@@ -14,7 +17,53 @@ from config.platform.dates import shanghai_time
 from robots.models.robot import Robot
 
 
+class SourceType(models.TextChoices):
+    """The types of what causes messages. A `source_id` is the key of a row, or the `event_id` of a gateway event."""
+
+    LAUNCH = "launch", _("投放")
+    MASS_MESSAGE = "mass_message", _("群发")
+    MASS_RECALL = "mass_recall", _("撤回群发")  # the id is that of the mass message
+    STAR = "star", _("星级评定")  # of groups of this user
+    REMINDER = "reminder", _("提醒徒弟")  # of this user
+    MENTION = "mention", _("被@通知")  # in this group message
+    MENTION_REPLY = "mention_reply", _("回复@消息")  # in this group
+    GROUP_CANCELLED = "group_cancelled", _("群注销")
+    PULL_BACK = "pull_back", _("拉回群里")  # into this group
+    PROBLEM = "problem", _("问题反馈")
+    CUSTOMER_SERVICE = "customer_service", _("客服")  # for this user
+    PAYOUT = "payout", _("打款")
+    # gateway events
+    ROBOT_ADDED = "robot_added", _("添加机器人")
+    WAIT_FOR_BIND = "wait_for_bind", _("机器人进群")
+    BIND_GROUP_SUCCESS = "bind_group_success", _("群绑定")
+    ROBOT_JOIN_FAILED = "robot_join_failed", _("进群失败")
+    JOIN_GROUP = "join_group", _("新成员进群")
+    KEYWORD = "keyword", _("关键字回复")
+    PRIVATE_MESSAGE = "private_message", _("私聊消息")
+    ABNORMAL_ROBOT_REPLACED = "abnormal_robot_replaced", _("机器人接替")
+
+
+class Source(NamedTuple):
+    """The row or event that causes a message."""
+
+    type: SourceType
+    id: str
+
+
+def written_for(sources: Iterable[Source]) -> Q:
+    """Return the condition that a message was written for one of these sources."""
+    ids: dict[SourceType, list[str]] = {}
+    for source in sources:
+        ids.setdefault(source.type, []).append(source.id)
+    conditions = (Q(source_type=source_type, source_id__in=same) for source_type, same in ids.items())
+    return reduce(or_, conditions, Q(pk__in=[]))
+
+
 class OutboxMessageQuerySet(models.QuerySet["OutboxMessage"]):
+    def of_source(self, source: Source) -> "OutboxMessageQuerySet":
+        """Return the messages that were written for this source."""
+        return self.filter(written_for([source]))
+
     def waiting(self) -> "OutboxMessageQuerySet":
         """Return the waiting messages, paused or not."""
         return self.filter(status=OutboxMessage.Status.WAITING)
@@ -61,13 +110,14 @@ class OutboxMessage(models.Model):
     )
     group_code = models.CharField(_("群编号"), max_length=128, blank=True)
     user_code = models.CharField(_("用户编号"), max_length=128, blank=True)
-    chat = models.CharField(max_length=300, editable=False)  # the ordering key
+    ordering_key = models.CharField(max_length=300, editable=False)  # messages of one key are sent in order
     mentions = models.JSONField(_("提到的人"), default=list, blank=True)  # codes of group members
     content = models.JSONField(
         _("内容"), default=dict
     )  # type content title url desc voice_time, or the parameters of the operation
-    cause = models.CharField(_("起因"), max_length=200)  # the source of the message, such as "star:<group id>:<…>"
-    dedupe_key = models.CharField(max_length=200, null=True, blank=True, editable=False)  # noqa: DJ001 - few have one
+    source_type = models.CharField(_("来源"), max_length=32, choices=SourceType.choices)
+    source_id = models.CharField(_("来源编号"), max_length=128)  # the row's id, or the event's `event_id`
+    idempotency_key = models.CharField(max_length=200, null=True, blank=True, editable=False)  # noqa: DJ001 - few have one
 
     status = models.SmallIntegerField(_("状态"), choices=Status.choices, default=Status.WAITING)
     is_held = models.BooleanField(
@@ -83,12 +133,12 @@ class OutboxMessage(models.Model):
     by_day_only = models.BooleanField(
         default=False, db_default=False, editable=False
     )  # not sent in quiet hours, also when it is tried again
-    retry_at = models.DateTimeField(_("下次尝试"))
+    next_attempt_at = models.DateTimeField(_("下次尝试"))
     lease = models.UUIDField(null=True, editable=False)  # of the sender that has claimed the message
     leased_until = models.DateTimeField(null=True, editable=False)
-    try_count = models.PositiveSmallIntegerField(_("尝试次数"), default=0)
-    settled_at = models.DateTimeField(_("完成时间"), null=True, blank=True)
-    reason = models.CharField(_("原因"), max_length=200, blank=True)
+    attempts = models.PositiveSmallIntegerField(_("尝试次数"), default=0)
+    finished_at = models.DateTimeField(_("完成时间"), null=True, blank=True)
+    last_error = models.CharField(_("原因"), max_length=200, blank=True)
 
     objects = OutboxMessageQuerySet.as_manager()
 
@@ -98,8 +148,8 @@ class OutboxMessage(models.Model):
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(
-                condition=filled_exactly_when(~Q(status=MessageStatus.WAITING), "settled_at"),
-                name="settled_message_has_settled_at",
+                condition=filled_exactly_when(~Q(status=MessageStatus.WAITING), "finished_at"),
+                name="finished_message_has_finished_at",
             ),
             models.CheckConstraint(
                 condition=filled_together("lease", "leased_until"),
@@ -109,29 +159,32 @@ class OutboxMessage(models.Model):
                 condition=~Q(group_code="") | ~Q(user_code=""), name="message_is_addressed_to_somebody"
             ),
             models.CheckConstraint(
-                condition=~Q(status__in=[MessageStatus.FAILED, MessageStatus.CLOSED]) | filled(texts=["reason"]),
-                name="unsent_message_has_a_reason",
+                condition=~Q(status__in=[MessageStatus.FAILED, MessageStatus.CLOSED])
+                | filled(texts=["last_error"]),
+                name="unsent_message_has_last_error",
             ),
             models.CheckConstraint(
                 condition=Q(is_held=False) | Q(status__in=[MessageStatus.WAITING, MessageStatus.FAILED]),
                 name="only_unsent_messages_are_held",
             ),
             models.UniqueConstraint(
-                fields=["dedupe_key"], condition=Q(dedupe_key__isnull=False), name="dedupe_key_is_used_once"
+                fields=["idempotency_key"],
+                condition=Q(idempotency_key__isnull=False),
+                name="message_idempotency_key_is_used_once",
             ),
         ]
         indexes = [
-            # senders: waiting messages in their order; the first of each chat, by a condition that no other index has
+            # senders: waiting messages in their order; the first of each ordering key, by a condition that no other index has
             models.Index(
                 fields=["id"],
                 condition=Q(status=MessageStatus.WAITING, is_held=False),
                 name="outbox_sendable_by_id",
             ),
             models.Index(
-                fields=["chat", "id"],
+                fields=["ordering_key", "id"],
                 include=["not_before"],
                 condition=Q(is_sendable=True),
-                name="outbox_sendable_by_chat",
+                name="outbox_sendable_by_key",
             ),
             # closing the unsent messages of a cancelled group or a banned robot
             models.Index(
@@ -158,9 +211,9 @@ class OutboxMessage(models.Model):
             ),
             BrinIndex(fields=["created_at"], name="outbox_by_moment", pages_per_range=32, autosummarize=True),
             # the chart of the dashboard: a BRIN index, which costs the sender next to nothing
-            BrinIndex(fields=["settled_at"], name="outbox_by_settling", pages_per_range=32, autosummarize=True),
+            BrinIndex(fields=["finished_at"], name="outbox_by_finishing", pages_per_range=32, autosummarize=True),
             # the messages of a launch, and of a launch in one group
-            models.Index(fields=["cause", "group_code"], name="outbox_by_cause"),
+            models.Index(fields=["source_type", "source_id", "group_code"], name="outbox_by_source"),
         ]
 
     def __str__(self) -> str:
@@ -179,7 +232,7 @@ class MessageAttempt(models.Model):
     # The constraint below has the index. There is no foreign key constraint, because the statement that inserts an
     # attempt updates its message too, and the check of the key was a third of the statement's cost.
     message = models.ForeignKey(
-        OutboxMessage, models.CASCADE, related_name="attempts", db_index=False, db_constraint=False
+        OutboxMessage, models.CASCADE, related_name="recorded_attempts", db_index=False, db_constraint=False
     )
     lease = models.UUIDField(db_default=RandomUUID(), editable=False)  # the lease under which it was made
     outcome = models.CharField(_("结果"), max_length=16, choices=Outcome.choices)

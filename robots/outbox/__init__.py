@@ -2,11 +2,11 @@
 
 1. `writing` and `bulk` insert messages in the transaction that causes them, and notify the senders at its commit.
 2. `sender` (`manage.py send`) runs the steps 3 to 6 in a loop. Any number of senders may run at once.
-3. `leases` claims the first sendable message of each chat until `leased_until`, by PostgreSQL's clock.
+3. `leases` claims the first sendable message of each ordering key until `leased_until`, by PostgreSQL's clock.
 4. `rate_limit` counts the messages of each robot in Redis. The sender releases those above the limit, and in quiet hours
    those for the daytime.
 5. The sender submits the messages to the gateway (integrations.gateway.pool), each under its `message_no`.
-6. `results` stores each attempt: SENT, WAITING with a later `retry_at`, or FAILED after the fifth attempt (the 24th when
+6. `results` stores each attempt: SENT, WAITING with a later `next_attempt_at`, or FAILED after the fifth attempt (the 24th when
    the gateway's flow control puts the message off).
 7. `failed` retries or closes FAILED messages when an operator decides so. `writing.close_messages` closes messages whose
    purpose is gone.
@@ -20,6 +20,6 @@ is taken for one by a deployment or the server, which must not use up the attemp
 its sender is therefore tried again after each lease, without end; the exceptions of a call and of receivers are caught and
 counted.
 
-A FAILED message no longer delays the others of its chat. When an operator has it tried again, it is sent after messages
+A FAILED message no longer delays the others of its ordering key. When an operator has it tried again, it is sent after messages
 that were written later.
 """

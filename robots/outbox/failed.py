@@ -25,10 +25,10 @@ def retry_failed(messages: QuerySet[OutboxMessage], *, at: datetime) -> int:
         done = change_all(
             messages.filter(status=Status.FAILED),
             status=Status.WAITING,
-            settled_at=None,
-            try_count=0,
-            retry_at=at,
-            reason="",
+            finished_at=None,
+            attempts=0,
+            next_attempt_at=at,
+            last_error="",
         )
         notify_senders()
     return done

@@ -22,13 +22,13 @@ WINDOW = 2_000  # waiting messages that one claim reads, so that its cost does n
 Operation = OutboxMessage.Operation
 _CONSTANTS = db.enum_params(message=OutboxMessage.Status, operation=Operation) | {"working": Robot.WORKING}
 
-# A claim takes the first sendable message of each chat, if it is due. Later messages of the chat wait for it, also while
+# A claim takes the first sendable message of each ordering key, if it is due. Later messages of the key wait for it, also while
 # it is leased. A message with a later `not_before` does not delay the others. Removed and banned robots send nothing.
 #
 # The planner's statistics are of no use, because the queue was empty when they were collected. Therefore the robot and the
-# first message of a chat are scalar subqueries: PostgreSQL cannot convert them to joins, so it scans the messages in the
+# first message of a key are scalar subqueries: PostgreSQL cannot convert them to joins, so it scans the messages in the
 # order of their ids and stops when the batch is full. The condition for the first message is `is_sendable`, because only
-# the partial index by chat has that condition; with another one the planner may choose a slower partial index.
+# the partial index by ordering key has that condition; with another one the planner may choose a slower partial index.
 _CLAIM = """
 WITH scan_window AS MATERIALIZED (
     SELECT (SELECT id FROM robots_outboxmessage WHERE status = %(message_waiting)s AND NOT is_held AND id > %(after)s
@@ -37,22 +37,23 @@ WITH scan_window AS MATERIALIZED (
     SELECT m.id, m.robot_id FROM robots_outboxmessage m
     WHERE m.status = %(message_waiting)s AND NOT m.is_held AND m.id > %(after)s
       AND m.id <= COALESCE((SELECT last FROM scan_window), 9223372036854775807)
-      AND m.not_before <= %(at)s AND m.retry_at <= %(at)s
+      AND m.not_before <= %(at)s AND m.next_attempt_at <= %(at)s
       AND (m.leased_until IS NULL OR m.leased_until < clock_timestamp())
       AND (SELECT r.status IN %(working)s
                   AND (m.operation <> %(operation_send)s OR %(may_send)s AND r.code <> ALL(%(limited_robots)s::text[]))
            FROM robots_robot r WHERE r.id = m.robot_id)
       AND m.id = (
           SELECT first.id FROM robots_outboxmessage first
-          WHERE first.is_sendable AND first.chat = m.chat AND first.not_before <= %(at)s ORDER BY first.id LIMIT 1)
+          WHERE first.is_sendable AND first.ordering_key = m.ordering_key AND first.not_before <= %(at)s
+          ORDER BY first.id LIMIT 1)
     ORDER BY m.id LIMIT %(batch)s
     FOR UPDATE OF m SKIP LOCKED
 ), claimed AS (
     UPDATE robots_outboxmessage o
     SET lease = %(lease)s::uuid, leased_until = clock_timestamp() + %(seconds)s * interval '1 second'
     FROM found JOIN robots_robot r ON r.id = found.robot_id WHERE o.id = found.id
-    RETURNING o.id, o.message_no::text, o.operation, r.code, o.group_code, o.user_code, o.cause,
-              o.try_count, o.by_day_only, o.mentions::text, o.content::text
+    RETURNING o.id, o.message_no::text, o.operation, r.code, o.group_code, o.user_code, o.source_type, o.source_id,
+              o.attempts, o.by_day_only, o.mentions::text, o.content::text
 ), progress AS (
     SELECT CASE WHEN (SELECT count(*) FROM found) = %(batch)s THEN (SELECT max(id) FROM found)
                 ELSE (SELECT last FROM scan_window) END AS next_after
@@ -77,8 +78,9 @@ class ClaimedMessage(NamedTuple):
     robot_code: str
     group_code: str
     user_code: str
-    cause: str
-    try_count: int
+    source_type: str
+    source_id: str
+    attempts: int
     by_day_only: bool
     mentions: list[str]
     content: dict[str, Any]
@@ -100,7 +102,7 @@ def claim_messages(
     may_send: bool = True,
     batch: int = BATCH,
 ) -> MessageClaim:
-    """Claim the next messages behind `after`, at most one of each chat, in the order in which they were written.
+    """Claim the next messages behind `after`, at most one of each ordering key, in the order in which they were written.
 
     Leaves out the SEND messages of `limited_robots`, and every SEND message unless `may_send`. Other operations are claimed
     in any case.

@@ -28,16 +28,16 @@ _FINISH = """
 WITH results AS (
     SELECT * FROM unnest(%(ids)s::bigint[], %(leases)s::uuid[], %(outcomes)s::text[], %(answers)s::text[],
                          %(statuses)s::smallint[], %(retries)s::timestamptz[])
-        AS r(id, lease, outcome, answer, status, retry_at)
+        AS r(id, lease, outcome, answer, status, next_attempt_at)
 ), attempts AS (
     INSERT INTO robots_messageattempt (message_id, lease, outcome, answer, tried_at)
     SELECT id, lease, outcome, answer, %(at)s FROM results ON CONFLICT DO NOTHING
 ), changed AS (
     UPDATE robots_outboxmessage o
-    SET status = r.status, try_count = o.try_count + 1, lease = NULL, leased_until = NULL,
-        is_held = o.is_held AND r.status <> %(message_sent)s, retry_at = COALESCE(r.retry_at, o.retry_at),
-        settled_at = CASE WHEN r.status <> %(message_waiting)s THEN %(at)s::timestamptz END,
-        reason = CASE WHEN r.status = %(message_failed)s THEN left(r.answer, 200) ELSE '' END
+    SET status = r.status, attempts = o.attempts + 1, lease = NULL, leased_until = NULL,
+        is_held = o.is_held AND r.status <> %(message_sent)s, next_attempt_at = COALESCE(r.next_attempt_at, o.next_attempt_at),
+        finished_at = CASE WHEN r.status <> %(message_waiting)s THEN %(at)s::timestamptz END,
+        last_error = CASE WHEN r.status = %(message_failed)s THEN left(r.answer, 200) ELSE '' END
     FROM results r
     WHERE o.id = ANY(%(ids)s) AND o.id = r.id
       AND (o.status = %(message_waiting)s AND o.lease = r.lease
@@ -82,15 +82,15 @@ class AttemptResult(NamedTuple):
         """The status of the message after the attempt: SENT, FAILED after the last attempt, else WAITING."""
         if self.error is None and not self.receiver_error:
             return Status.SENT
-        was_busy = self.message.try_count > len(RETRY_AFTER)  # only Busy allows so many attempts
+        was_busy = self.message.attempts > len(RETRY_AFTER)  # only Busy allows so many attempts
         max_attempts = MAX_BUSY_ATTEMPTS if was_busy or isinstance(self.error, Busy) else len(RETRY_AFTER) + 1
-        return Status.FAILED if self.message.try_count + 1 >= max_attempts else Status.WAITING
+        return Status.FAILED if self.message.attempts + 1 >= max_attempts else Status.WAITING
 
-    def retry_at(self, at: datetime) -> datetime | None:
+    def next_attempt_at(self, at: datetime) -> datetime | None:
         """Return the time of the next attempt: later after each failure, and spread so that messages do not come at once."""
         if self.status != Status.WAITING:
             return None
-        pause = RETRY_AFTER[min(self.message.try_count, len(RETRY_AFTER) - 1)]
+        pause = RETRY_AFTER[min(self.message.attempts, len(RETRY_AFTER) - 1)]
         spread = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
         return at + timedelta(seconds=pause * spread)
 
@@ -98,7 +98,7 @@ class AttemptResult(NamedTuple):
         """Return the outcome, the answer, the status and the time of the next attempt as they are stored."""
         if self.error is None and not self.receiver_error:
             return _DONE  # nearly every attempt
-        return self.outcome.value, self.answer, self.status.value, self.retry_at(at)
+        return self.outcome.value, self.answer, self.status.value, self.next_attempt_at(at)
 
 
 def finish(results: list[AttemptResult], *, at: datetime) -> None:
@@ -145,14 +145,15 @@ def _message_id(result: AttemptResult) -> int:
 
 def _finished_message(result: AttemptResult, at: datetime) -> FinishedMessage:
     message, status = result.message, result.status
-    reason = result.answer[:200] if status == Status.FAILED else ""
+    last_error = result.answer[:200] if status == Status.FAILED else ""
     return FinishedMessage(
         pk=message.id,
         message_no=message.message_no,
         operation=message.operation,
         group_code=message.group_code,
-        cause=message.cause,
+        source_type=message.source_type,
+        source_id=message.source_id,
         status=int(status),
-        reason=reason,
+        last_error=last_error,
         finished_at=at,
     )

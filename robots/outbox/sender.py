@@ -78,7 +78,7 @@ class Sender:
         self.leased: dict[object, ClaimedMessage] = {}  # submitted to the gateway, without a result yet
         self.results: list[AttemptResult] = []  # not stored yet
         self.store_by = 0.0  # monotonic seconds: when the results are to be stored at the latest
-        self.try_count = 0
+        self.attempt_count = 0
         # A round is a series of claims through all waiting messages.
         self.claim_after = 0  # the id after which the next claim of this round begins
         self.round_has_messages = False  # whether this round has found any that may be sent
@@ -132,7 +132,7 @@ class Sender:
         # A round that finds nothing moves the next claim into the future (`_end_round`).
         while self.leased or self.results or self.next_claim_at <= time.monotonic():
             self._step()
-        return self.try_count
+        return self.attempt_count
 
     def _step(self) -> None:
         """Store results, claim as many messages as there is room for, and wait for what comes next."""
@@ -229,7 +229,7 @@ class Sender:
             raise  # the results are stored when the database is back
         except Exception:  # noqa: BLE001 - a receiver that fails for one message must not keep the others unstored
             self._store_one_by_one()
-        self.try_count += len(self.results)
+        self.attempt_count += len(self.results)
         self.results, self.store_by = [], 0.0
         self.next_claim_at = 0.0  # the next messages of the same ordering keys may be sendable now
 

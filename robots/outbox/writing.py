@@ -16,7 +16,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from config.platform.wakeups import notify
 from integrations.gateway.payloads import MessageType
-from robots.models import OutboxMessage, OutboxMessageQuerySet, Robot
+from robots.models import OutboxMessage, OutboxMessageQuerySet, Robot, Source, SourceType, written_for
 from robots.signals import FinishedMessage, message_finished
 
 CHANNEL = "outbox"  # the pub/sub channel that senders listen to
@@ -50,18 +50,18 @@ def message_user(
     robot: Robot,
     user_code: str,
     content: Content,
-    cause: str,
+    source: Source,
     at: datetime,
     not_before: datetime | None = None,
-    dedupe_key: str | None = None,
+    idempotency_key: str | None = None,
 ) -> None:
-    """Write a private message to a friend of the robot. A second message with the same `dedupe_key` is never written."""
+    """Write a private message to a friend of the robot. A second message with the same `idempotency_key` is never written."""
     message = private_message(
-        robot=robot, user_code=user_code, content=content, cause=cause, at=at, not_before=not_before
+        robot=robot, user_code=user_code, content=content, source=source, at=at, not_before=not_before
     )
-    message.dedupe_key = dedupe_key
+    message.idempotency_key = idempotency_key
     with transaction.atomic():
-        OutboxMessage.objects.bulk_create([message], ignore_conflicts=dedupe_key is not None)
+        OutboxMessage.objects.bulk_create([message], ignore_conflicts=idempotency_key is not None)
         notify_senders()
 
 
@@ -70,13 +70,13 @@ def message_group(
     robot: Robot,
     group_code: str,
     content: Content,
-    cause: str,
+    source: Source,
     at: datetime,
     mentions: Sequence[str] = (),
 ) -> OutboxMessage:
     """Write a message to a group, which mentions the members with the codes `mentions`."""
     message = group_message(
-        robot=robot, group_code=group_code, content=content, cause=cause, at=at, mentions=mentions
+        robot=robot, group_code=group_code, content=content, source=source, at=at, mentions=mentions
     )
     return _write(message, at)
 
@@ -86,7 +86,7 @@ def group_message(
     robot: Robot,
     group_code: str,
     content: Content,
-    cause: str,
+    source: Source,
     at: datetime,
     mentions: Sequence[str] = (),
 ) -> OutboxMessage:
@@ -94,13 +94,14 @@ def group_message(
     return OutboxMessage(
         robot=robot,
         group_code=group_code,
-        chat=f"g:{group_code}",
+        ordering_key=f"g:{group_code}",
         content=content,
         mentions=list(mentions),
-        cause=cause,
+        source_type=source.type,
+        source_id=source.id,
         created_at=at,
         not_before=at,
-        retry_at=at,
+        next_attempt_at=at,
     )
 
 
@@ -111,7 +112,7 @@ def request_gateway(
     group_code: str,
     user_code: str = "",
     content: Mapping[str, Any] | None = None,
-    cause: str,
+    source: Source,
     at: datetime,
 ) -> OutboxMessage:
     """Write a request to the gateway about a group, as `request` returns it."""
@@ -121,7 +122,7 @@ def request_gateway(
         group_code=group_code,
         user_code=user_code,
         content=content,
-        cause=cause,
+        source=source,
         at=at,
     )
     return _write(message, at)
@@ -134,7 +135,7 @@ def request(
     group_code: str,
     user_code: str = "",
     content: Mapping[str, Any] | None = None,
-    cause: str,
+    source: Source,
     at: datetime,
 ) -> OutboxMessage:
     """Return an unsaved request to the gateway about a group. `post_all` writes many at once.
@@ -149,12 +150,13 @@ def request(
         robot=robot,
         group_code=group_code,
         user_code=user_code,
-        chat=f"r:{parameters['message_no']}" if is_recall else f"g:{group_code}",
+        ordering_key=f"r:{parameters['message_no']}" if is_recall else f"g:{group_code}",
         content=parameters,
-        cause=cause,
+        source_type=source.type,
+        source_id=source.id,
         created_at=at,
         not_before=at,
-        retry_at=at,
+        next_attempt_at=at,
     )
 
 
@@ -163,7 +165,7 @@ def private_message(
     robot: Robot,
     user_code: str,
     content: Content,
-    cause: str,
+    source: Source,
     at: datetime,
     not_before: datetime | None = None,
 ) -> OutboxMessage:
@@ -172,12 +174,13 @@ def private_message(
     return OutboxMessage(
         robot=robot,
         user_code=user_code,
-        chat=f"p:{robot.code}:{user_code}",
+        ordering_key=f"p:{robot.code}:{user_code}",
         content=content,
-        cause=cause,
+        source_type=source.type,
+        source_id=source.id,
         created_at=at,
         not_before=due,
-        retry_at=due,
+        next_attempt_at=due,
     )
 
 
@@ -191,7 +194,7 @@ def post_all(messages: Sequence[OutboxMessage]) -> None:
 
 
 def _write(message: OutboxMessage, at: datetime) -> OutboxMessage:
-    message.created_at = message.not_before = message.retry_at = at
+    message.created_at = message.not_before = message.next_attempt_at = at
     with transaction.atomic():
         message.save(force_insert=True)
         notify_senders()
@@ -205,7 +208,8 @@ class Closing:
     reason: str
     group_codes: Collection[str] | None = None
     robot: Robot | None = None
-    causes: Collection[str] | None = None
+    sources: Collection[Source] | None = None
+    source_type: SourceType | None = None
 
     @property
     def messages(self) -> Q:
@@ -214,28 +218,30 @@ class Closing:
             conditions &= Q(group_code__in=self.group_codes)
         if self.robot is not None:
             conditions &= Q(robot=self.robot)
-        if self.causes is not None:
-            conditions &= Q(cause__in=self.causes)
+        if self.sources is not None:
+            conditions &= written_for(self.sources)
+        if self.source_type is not None:
+            conditions &= Q(source_type=self.source_type)
         return conditions or _NOTHING
 
 
-def lock_unsent(*, causes: Sequence[str]) -> None:
-    """Lock the unsent messages of these causes in the order of ids, as senders do, before some are closed or paused."""
-    _lock(OutboxMessage.objects.unsent().filter(cause__in=causes))
+def lock_unsent(sources: Iterable[Source]) -> None:
+    """Lock the unsent messages of these sources in the order of ids, as senders do, before some are closed or paused."""
+    _lock(OutboxMessage.objects.unsent().filter(written_for(sources)))
 
 
-def pause_messages(*causes: str) -> int:
-    """Pause the unsent messages of these causes. Paused messages do not delay others of their chats. Returns how many.
+def pause_messages(source: Source) -> int:
+    """Pause the unsent messages of this source. Paused messages do not delay others of their ordering keys. Returns how many.
 
     A message that a sender has submitted already still gets the status that follows from the gateway's answer.
     """
-    return change_all(OutboxMessage.objects.unsent().filter(cause__in=causes, is_held=False), is_held=True)
+    return change_all(OutboxMessage.objects.unsent().of_source(source).filter(is_held=False), is_held=True)
 
 
-def resume_messages(*causes: str) -> int:
-    """Resume the paused messages of these causes. Returns how many there were."""
+def resume_messages(source: Source) -> int:
+    """Resume the paused messages of this source. Returns how many there were."""
     with transaction.atomic():
-        count = change_all(OutboxMessage.objects.unsent().filter(cause__in=causes, is_held=True), is_held=False)
+        count = change_all(OutboxMessage.objects.unsent().of_source(source).filter(is_held=True), is_held=False)
         notify_senders()
     return count
 
@@ -246,11 +252,11 @@ def close_waiting(
     at: datetime,
     group_codes: Collection[str] | None = None,
     robot: Robot | None = None,
-    cause: str | None = None,
+    source: Source | None = None,
 ) -> int:
-    """Close the unsent messages of cancelled groups, a banned robot or a cause, as `close` does."""
-    causes = None if cause is None else [cause]
-    return close_messages(Closing(reason, group_codes=group_codes, robot=robot, causes=causes), at=at)
+    """Close the unsent messages of cancelled groups, a banned robot or a source, as `close` does."""
+    sources = None if source is None else [source]
+    return close_messages(Closing(reason, group_codes=group_codes, robot=robot, sources=sources), at=at)
 
 
 def close_messages(*closings: Closing, at: datetime) -> int:
@@ -302,8 +308,8 @@ def _close(messages: QuerySet[OutboxMessage], reasons: Iterable[tuple[Q, str]], 
             for condition, reason in reasons:
                 chunk.filter(condition).exclude(status=Status.CLOSED).update(
                     status=Status.CLOSED,
-                    reason=reason[:200],
-                    settled_at=at,
+                    last_error=reason[:200],
+                    finished_at=at,
                     is_held=False,
                     lease=None,
                     leased_until=None,
@@ -314,20 +320,21 @@ def _close(messages: QuerySet[OutboxMessage], reasons: Iterable[tuple[Q, str]], 
 
 
 def _closed_messages(keys: Sequence[int], at: datetime) -> list[FinishedMessage]:
-    columns = ("pk", "message_no", "operation", "group_code", "cause", "reason")
+    columns = ("pk", "message_no", "operation", "group_code", "source_type", "source_id", "last_error")
     return [
         FinishedMessage(
             pk=pk,
             message_no=str(number),
             operation=operation,
             group_code=group_code,
-            cause=cause,
+            source_type=source_type,
+            source_id=source_id,
             status=Status.CLOSED.value,
-            reason=reason,
+            last_error=last_error,
             finished_at=at,
         )
         for chunk in _chunks(keys)
-        for pk, number, operation, group_code, cause, reason in chunk.values_list(*columns)
+        for pk, number, operation, group_code, source_type, source_id, last_error in chunk.values_list(*columns)
     ]
 
 

@@ -21,7 +21,7 @@ from groups.models import CancelReason, Group, GroupMessage, Member
 from integrations.models import TextMessage
 from keywords.models import KeywordBatch
 from launches.models import MassMessage
-from robots.models import OutboxMessage, Scan
+from robots.models import OutboxMessage, Scan, SourceType
 from tests.factories.conversations import ConversationFactory
 from tests.factories.launches import launched
 from tests.factories.money import available_and_withdrawing, credit, requested_withdrawal
@@ -146,12 +146,14 @@ def test_no_personal_data_is_left(active_user):
 
 
 def test_the_ledger_stays_unchanged(active_user):
-    kept = list(LedgerEntry.objects.order_by("pk").values_list("pk", "amount", "transaction__cause"))
+    kept = list(LedgerEntry.objects.order_by("pk").values_list("pk", "amount", "transaction__idempotency_key"))
     withdrawal = Withdrawal.objects.get()
     status, money = withdrawal.status, available_and_withdrawing(active_user)
     erase(active_user)
     withdrawal.refresh_from_db()
-    assert list(LedgerEntry.objects.order_by("pk").values_list("pk", "amount", "transaction__cause")) == kept
+    assert (
+        list(LedgerEntry.objects.order_by("pk").values_list("pk", "amount", "transaction__idempotency_key")) == kept
+    )
     assert (withdrawal.user_id, withdrawal.status, available_and_withdrawing(active_user)) == (
         active_user.pk,
         status,
@@ -176,7 +178,7 @@ def test_messages_and_members_have_a_pseudonym(active_user):
     message = GroupMessage.objects.get()
     assert (message.sender_code, message.summary) == (pseudonym, "（已删除）")
     assert MassMessage.objects.get().status == MassMessage.Status.RECALLED
-    assert OutboxMessage.objects.get(cause__startswith="launch:").content["content"] == "大家好"
+    assert OutboxMessage.objects.get(source_type=SourceType.LAUNCH).content["content"] == "大家好"
     assert not KeywordBatch.objects.exists()
     assert not Scan.objects.exists()
     assert not VerificationCode.objects.exists()

@@ -127,7 +127,7 @@ def test_operators_see_a_waived_adoption_fee_in_the_ledger():
     user = contact()
     FriendshipFactory(user=user)
     complete(user)
-    posted = LedgerTransaction.objects.get(cause=f"adoption_fee:{user.pk}")
+    posted = LedgerTransaction.objects.get(idempotency_key=f"adoption_fee:{user.pk}")
     assert sorted(posted.entries.values_list("amount", flat=True)) == [-1, 1]
     assert "余额不足，免收领养费" in Operator().page("earnings/ledgertransaction/")
 

@@ -18,10 +18,10 @@ CLAIMS = 10  # of 200 messages
 WAITING = 100_000
 ROBOTS = 50
 ROW = """
-INSERT INTO robots_outboxmessage (message_no, operation, robot_id, group_code, user_code, chat, mentions, content, cause,
-    status, is_held, created_at, not_before, retry_at, try_count, reason, settled_at)
-SELECT gen_random_uuid(), 'send', r.id, 'group-' || n %% %(chats)s, '', 'g:group-' || n %% %(chats)s, '[]',
-    '{"type": 3, "content": "一条普通长度的群消息"}', 'benchmark', %(status)s, false, now(), now(),
+INSERT INTO robots_outboxmessage (message_no, operation, robot_id, group_code, user_code, ordering_key, mentions, content, source_type, source_id,
+    status, is_held, created_at, not_before, next_attempt_at, attempts, last_error, finished_at)
+SELECT gen_random_uuid(), 'send', r.id, 'group-' || n %% %(keys)s, '', 'g:group-' || n %% %(keys)s, '[]',
+    '{"type": 3, "content": "一条普通长度的群消息"}', 'problem', 'benchmark', %(status)s, false, now(), now(),
     now() + %(later)s * interval '1 hour', 0, '', CASE WHEN %(status)s = 1 THEN now() END
 FROM generate_series(1, %(count)s) n
 JOIN (SELECT id, row_number() OVER (ORDER BY code) - 1 AS place FROM robots_robot) r ON r.place = n %% %(robots)s
@@ -29,8 +29,8 @@ ORDER BY n
 """
 
 
-def write(count: int, *, status: int, chats: int, later: int = 0) -> None:
-    params = {"count": count, "status": status, "chats": chats, "later": later, "robots": ROBOTS}
+def write(count: int, *, status: int, keys: int, later: int = 0) -> None:
+    params = {"count": count, "status": status, "keys": keys, "later": later, "robots": ROBOTS}
     with connection.cursor() as cursor:
         cursor.execute(ROW, params)
 
@@ -63,7 +63,7 @@ def prepare() -> None:
     for schema in ("small", "public"):
         execute(f"SET search_path TO {schema}, public", "DELETE FROM robots_outboxmessage WHERE status = 0")
         execute("VACUUM robots_outboxmessage")
-        write(CLAIMS * 200, status=0, chats=CLAIMS * 200)
+        write(CLAIMS * 200, status=0, keys=CLAIMS * 200)
 
 
 def measure_round(what: str, *, limited_robots: list[str], **rows: int) -> None:
@@ -94,7 +94,7 @@ def main() -> None:
     )
     for schema, count in (("small", 1_000), ("public", 1_000_000)):
         execute(f"SET search_path TO {schema}, public")
-        write(count, status=1, chats=10_000)
+        write(count, status=1, keys=10_000)
         execute("VACUUM ANALYZE robots_outboxmessage")
     compare(
         f"{CLAIMS} claims of 200, 1,000,000 sent rows against 1,000",
@@ -106,10 +106,10 @@ def main() -> None:
     )
     report(f"{WAITING} messages wait:")
     all_robots = list(Robot.objects.values_list("code", flat=True))
-    measure_round("in as many chats", limited_robots=[], chats=WAITING)
-    measure_round("in ten chats", limited_robots=[], chats=10)
-    measure_round("all for a later try", limited_robots=[], chats=10_000, later=1)
-    measure_round("all robots at their rate limit", limited_robots=all_robots, chats=10_000)
+    measure_round("in as many conversations", limited_robots=[], keys=WAITING)
+    measure_round("in ten conversations", limited_robots=[], keys=10)
+    measure_round("all for a later try", limited_robots=[], keys=10_000, later=1)
+    measure_round("all robots at their rate limit", limited_robots=all_robots, keys=10_000)
 
 
 if __name__ == "__main__":

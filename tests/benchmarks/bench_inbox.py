@@ -24,7 +24,9 @@ from tests.support.entry_points import key_with
 GROUPS, HANDLED = 200, 3000
 _numbers = count(1)
 _TEXT = "大家好，今天晚上八点直播，欢迎来看看新到的水果，价格也很实惠，有需要的可以接龙哦"
-_COLUMNS = "event_id, command, body, lane, after_lane, status, received_at, try_count, retry_at, note"
+_COLUMNS = (
+    "event_id, command, body, ordering_key, depends_on_key, status, received_at, attempts, next_attempt_at, note"
+)
 
 
 def _do_nothing(events: Any) -> dict[str, str]:

@@ -37,9 +37,9 @@ FROM unnest(%(codes)s::text[], %(groups)s::uuid[], %(users)s::uuid[]) AS t(code,
 """
 _FLOOR_MESSAGES = """
 INSERT INTO robots_outboxmessage (
-    message_no, operation, robot_id, group_code, user_code, chat, mentions, content, cause,
-    status, is_held, created_at, not_before, retry_at, try_count, reason)
-SELECT gen_random_uuid(), 'send', robot_id, code, '', 'g:' || code, '[]', content, %(cause)s,
+    message_no, operation, robot_id, group_code, user_code, ordering_key, mentions, content, source_type, source_id,
+    status, is_held, created_at, not_before, next_attempt_at, attempts, last_error)
+SELECT gen_random_uuid(), 'send', robot_id, code, '', 'g:' || code, '[]', content, 'launch', %(launch)s,
     0, false, %(at)s, %(at)s, %(at)s, 0, ''
 FROM unnest(%(group_codes)s::text[], %(robots)s::uuid[], %(contents)s::jsonb[]) AS t(code, robot_id, content)
 """
@@ -105,7 +105,6 @@ def main() -> None:
             "launch": launch,
             "task": str(launch),
             "items": json.dumps([LINK]),
-            "cause": f"launch:{launch}",
             "at": timezone.now(),
             "count": len(codes),
             "codes": codes,

@@ -18,8 +18,8 @@ _EARN = """
 WITH days AS (
     SELECT gen_random_uuid() AS id, %(today)s::date - n AS day FROM generate_series(0, %(days)s - 1) n
 ), posted AS (
-    INSERT INTO earnings_ledgertransaction (id, kind, cause, day, posted_at, posted_by, reason)
-    SELECT id, 'settlement', %(cause)s || day, day, now(), '', '' FROM days
+    INSERT INTO earnings_ledgertransaction (id, kind, idempotency_key, day, posted_at, posted_by, reason)
+    SELECT id, 'settlement', %(idempotency_key)s || day, day, now(), '', '' FROM days
 )
 INSERT INTO earnings_ledgerentry (transaction_id, account_id, bucket, amount, income_type, day)
 SELECT id, %(account)s::uuid, 'available', 0.25, income_type, day FROM days CROSS JOIN generate_series(0, 4) income_type
@@ -32,7 +32,7 @@ def earner(days: int) -> User:
     params = {
         "today": timezone.localdate(),
         "days": days,
-        "cause": f"bench:{user.pk}:",
+        "idempotency_key": f"bench:{user.pk}:",
         "account": str(ledger.account_of(user).pk),
         "rewards": str(ledger.platform_account(Account.Kind.REWARDS).pk),
     }

@@ -3,7 +3,7 @@
 - The HTTP floor posts a body that was encoded beforehand to the same gateway with as many calls at a time, and reads the
   answers. Our sender claims the rows, encodes the bodies, posts them, and stores attempts and statuses.
 - The claim floor claims 200 rows at a time with `FOR UPDATE SKIP LOCKED`, marks them as sent and inserts their attempts, in
-  three bare statements that write the same rows. Our sender also finds the first message of each chat, keeps to the rate
+  three bare statements that write the same rows. Our sender also finds the first message of each ordering key, keeps to the rate
   limit, encodes the bodies and sends the signal; its gateway answers without a network.
 """
 
@@ -33,18 +33,18 @@ from robots.outbox.rate_limit import RateLimiter
 from robots.outbox.sender import Sender
 from tests.benchmarks.harness import compare, run
 
-CHATS, PER_CHAT, ROBOTS = 4_000, 3, 50
-COUNT = CHATS * PER_CHAT
+KEYS, PER_KEY, ROBOTS = 4_000, 3, 50
+COUNT = KEYS * PER_KEY
 CONCURRENCY = 64
 
 WRITE = """
-INSERT INTO robots_outboxmessage (message_no, operation, robot_id, group_code, user_code, chat, mentions, content, cause,
-    status, is_held, created_at, not_before, retry_at, try_count, reason)
-SELECT gen_random_uuid(), 'send', r.id, 'group-' || n %% %(chats)s, '', 'g:group-' || n %% %(chats)s, '[]',
-    '{"type": 3, "content": "一条普通长度的群消息，介绍今天的活动和参加的办法。"}', 'benchmark',
+INSERT INTO robots_outboxmessage (message_no, operation, robot_id, group_code, user_code, ordering_key, mentions, content, source_type, source_id,
+    status, is_held, created_at, not_before, next_attempt_at, attempts, last_error)
+SELECT gen_random_uuid(), 'send', r.id, 'group-' || n %% %(keys)s, '', 'g:group-' || n %% %(keys)s, '[]',
+    '{"type": 3, "content": "一条普通长度的群消息，介绍今天的活动和参加的办法。"}', 'problem', 'benchmark',
     0, false, now(), now(), now(), 0, ''
 FROM generate_series(1, %(count)s) n
-JOIN (SELECT id, row_number() OVER (ORDER BY code) - 1 AS place FROM robots_robot) r ON r.place = n %% %(chats)s %% %(robots)s
+JOIN (SELECT id, row_number() OVER (ORDER BY code) - 1 AS place FROM robots_robot) r ON r.place = n %% %(keys)s %% %(robots)s
 ORDER BY n
 """
 BARE_CLAIM = """
@@ -54,7 +54,7 @@ WHERE id IN (SELECT id FROM robots_outboxmessage WHERE status = 0 AND NOT is_hel
 RETURNING id, message_no, robot_id, group_code, content
 """
 BARE_DONE = """
-UPDATE robots_outboxmessage SET status = 1, try_count = 1, settled_at = now(), lease = NULL, leased_until = NULL
+UPDATE robots_outboxmessage SET status = 1, attempts = 1, finished_at = now(), lease = NULL, leased_until = NULL
 WHERE id = ANY(%s)
 """
 BARE_ATTEMPTS = """
@@ -66,7 +66,7 @@ SELECT id, %s, 'done', '', now() FROM unnest(%s) AS id
 def write() -> None:
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE robots_messageattempt, robots_outboxmessage CASCADE")
-        cursor.execute(WRITE, {"chats": CHATS, "count": COUNT, "robots": ROBOTS})
+        cursor.execute(WRITE, {"keys": KEYS, "count": COUNT, "robots": ROBOTS})
         cursor.execute("ANALYZE robots_outboxmessage")
 
 

@@ -92,7 +92,7 @@ _FLOOR = (
     "INSERT INTO earnings_groupday (group_id, day, star, profit, bonus)"
     " SELECT group_id, %(day)s, star, profit, bonus FROM known_days",
     "UPDATE groups_group g SET settle_count = g.settle_count + 1 FROM known_days k WHERE g.id = k.group_id",
-    "WITH posted AS (INSERT INTO earnings_ledgertransaction (id, kind, cause, day, posted_at, posted_by, reason)"
+    "WITH posted AS (INSERT INTO earnings_ledgertransaction (id, kind, idempotency_key, day, posted_at, posted_by, reason)"
     " VALUES (gen_random_uuid(), 'settlement', 'settlement:' || %(day)s, %(day)s, now(), '', '') RETURNING id)"
     " INSERT INTO earnings_ledgerentry (transaction_id, account_id, bucket, amount, income_type, day)"
     " SELECT posted.id, account_id, 'available', amount, income_type, %(day)s FROM known_entries CROSS JOIN posted",
@@ -122,8 +122,10 @@ def loop_over_groups(groups: list[Group], day: date) -> None:
                     postings.append(Posting(ledger.account_of(above), amount, income_type=IncomeType.APPRENTICES))
                 above, share = above.inviter if above else None, next_share
             postings.append(Posting(rewards, -sum((posting.amount for posting in postings), Decimal(0))))
-            cause = f"loop:{day}:{group.pk}"
-            ledger.post(kind=TransactionKind.SETTLEMENT, cause=cause, day=day, at=now, postings=postings)
+            idempotency_key = f"loop:{day}:{group.pk}"
+            ledger.post(
+                kind=TransactionKind.SETTLEMENT, idempotency_key=idempotency_key, day=day, at=now, postings=postings
+            )
 
 
 def against_a_loop() -> None:

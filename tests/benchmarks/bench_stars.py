@@ -34,11 +34,12 @@ SELECT group_id, star, 1, %(at)s FROM unnest(%(ids)s::uuid[], %(stars)s::smallin
 """
 _MESSAGES = """
 INSERT INTO robots_outboxmessage (
-    message_no, operation, robot_id, group_code, user_code, chat, mentions, content, cause,
-    status, is_held, created_at, not_before, retry_at, try_count, reason)
-SELECT gen_random_uuid(), 'send', robot_id, '', code, chat, '[]', content, cause, 0, false, %(at)s, %(at)s, %(at)s, 0, ''
-FROM unnest(%(robots)s::uuid[], %(codes)s::text[], %(chats)s::text[], %(contents)s::jsonb[], %(causes)s::text[])
-    AS rated(robot_id, code, chat, content, cause)
+    message_no, operation, robot_id, group_code, user_code, ordering_key, mentions, content, source_type, source_id,
+    status, is_held, created_at, not_before, next_attempt_at, attempts, last_error)
+SELECT gen_random_uuid(), 'send', robot_id, '', code, key, '[]', content, 'star', source_id,
+    0, false, %(at)s, %(at)s, %(at)s, 0, ''
+FROM unnest(%(robots)s::uuid[], %(codes)s::text[], %(keys)s::text[], %(contents)s::jsonb[], %(users)s::text[])
+    AS rated(robot_id, code, key, content, source_id)
 """
 
 
@@ -73,12 +74,12 @@ def main() -> None:
         "switches": [star < 4 for _, star in rated],
         "robots": [robot.pk for robot, _ in lines_by_receiver],
         "codes": [user.code for _, user in lines_by_receiver],
-        "chats": [f"p:{robot.code}:{user.code}" for robot, user in lines_by_receiver],
+        "keys": [f"p:{robot.code}:{user.code}" for robot, user in lines_by_receiver],
         "contents": [
             json.dumps({"type": 3, "content": "\n".join(lines)}, ensure_ascii=False)
             for lines in lines_by_receiver.values()
         ],
-        "causes": [f"star:{user.pk}" for _, user in lines_by_receiver],
+        "users": [str(user.pk) for _, user in lines_by_receiver],
         "at": timezone.now(),
     }
     client, headers = Client(), {"X-Api-Key": issue_key("stars", [Scope.STARS_WRITE])}

@@ -112,7 +112,7 @@ def test_money_on_its_way_is_shown_when_it_arrives(phone: Page, waiting: Withdra
     """WeChat Pay pays some time after the user's confirmation."""
     enter(phone, sandbox)
     sandbox.state.note("bill", out_bill_no=waiting.pk.hex, state="TRANSFERING")
-    Payout.objects.update(due_at=timezone.now())
+    Payout.objects.update(next_attempt_at=timezone.now())
     query_payouts()
     with phone.expect_response(lambda answer: answer.request.method == "POST" and "/state" in answer.url):
         phone.reload()
@@ -133,7 +133,7 @@ def test_a_transfer_that_ended_meanwhile_shows_its_end(phone: Page, waiting: Wit
     enter(phone, sandbox)
     expect(phone.locator("#confirm")).to_be_enabled()
     sandbox.state.note("bill", out_bill_no=waiting.pk.hex, state="FAIL", fail_reason="ACCOUNT_FROZEN")
-    Payout.objects.update(due_at=timezone.now())
+    Payout.objects.update(next_attempt_at=timezone.now())
     query_payouts()
     phone.click("#confirm")
     expect(phone.locator("h1")).to_have_text("打款没有成功")

@@ -184,7 +184,7 @@ def test_every_shortened_link_has_a_case_here():
         "accounts/completion.py",
         "accounts/referral.py",
         "config/site/short_link_views.py",  # whatever a caller asks for
-        "earnings/payouts/state.py",
+        "earnings/confirmation.py",
         "groups/menu.py",
         "groups/mentions.py",
         "launches/mass_message_drafts.py",

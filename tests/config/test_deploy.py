@@ -154,6 +154,7 @@ def test_each_unsafe_setting_is_found(production, reports: dict[int, str], row: 
     [
         ("SENDER_CONCURRENCY", "501", "SENDER_CONCURRENCY must be 1 to 500"),
         ("GATEWAY_TIMEOUT", "26", "SENDER_LEASE_SECONDS must be GATEWAY_TIMEOUT and five seconds more"),
+        ("WECHAT_PAY_TIMEOUT", "36", "WECHAT_PAY_TIMEOUT must be 35 or less"),
     ],
 )
 def test_an_impossible_value_ends_every_command(production, name: str, value: str, sentence: str):

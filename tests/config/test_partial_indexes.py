@@ -19,7 +19,7 @@ STATEMENTS = {
     "the first event of each key": (lambda: claiming._oldest(["g:g1"]), {"event_waiting_"}),
     "waiting messages": (
         lambda: leases.claim_messages(at=timezone.now()),
-        {"outbox_sendable_by_id", "outbox_sendable_by_chat"},
+        {"outbox_sendable_by_id", "outbox_sendable_by_key"},
     ),
     "due jobs, and the first of each key": (
         lambda: list(ForwardedMessage.objects.due(timezone.now()).order_by("next_attempt_at", "pk")),

@@ -19,8 +19,8 @@ _FILL = {
     "groups_groupmessage": "(id, message_no, sender_code, is_robot, content, sent_at, group_id)"
     " SELECT gen_random_uuid(), 'm' || n, 'a', false, '{}', %(old)s, %(group)s",
     "feedback_conversation": "(user_id, opened_at, closed_at, last_message_at) SELECT %(user)s, %(old)s, %(old)s, %(old)s",
-    "integrations_gatewayevent": "(event_id, command, body, lane, after_lane, status, received_at, try_count,"
-    f" retry_at, settled_at, note) SELECT 'e' || n, 'dance', '1', '', '', {GatewayEvent.Status.HANDLED}, %(old)s, 1,"
+    "integrations_gatewayevent": "(event_id, command, body, ordering_key, depends_on_key, status, received_at, attempts,"
+    f" next_attempt_at, finished_at, note) SELECT 'e' || n, 'dance', '1', '', '', {GatewayEvent.Status.HANDLED}, %(old)s, 1,"
     " %(old)s, %(old)s, ''",
 }
 

@@ -54,4 +54,4 @@ def test_every_trigger_that_guards_money_is_in_the_table_of_docs_ledger():
 def test_the_table_of_docs_ledger_names_rules_that_exist():
     options = [model._meta for model in MONEY_MODELS]
     rules = {rule.name for option in options for rule in (*option.constraints, *getattr(option, "triggers", []))}
-    assert named_in_the_table_of_rules() - rules == {"cause"}  # a unique column
+    assert named_in_the_table_of_rules() - rules == {"idempotency_key"}  # a unique column

@@ -296,7 +296,7 @@ def test_the_reported_amounts_are_stored_by_group(family):
 def test_the_ledger_contains_the_reporting_system():
     report({GroupFactory().code: "1.00"})
     posted = LedgerTransaction.objects.get()
-    assert (posted.kind, posted.cause) == ("article_reads", f"article_reads:{yesterday()}")
+    assert (posted.kind, posted.idempotency_key) == ("article_reads", f"article_reads:{yesterday()}")
     assert posted.posted_by.startswith("接口：test-")
     assert ArticleReadDay.objects.get().settled_by == posted.posted_by
 

@@ -15,7 +15,7 @@ from earnings import withdrawals
 from earnings.models import Payout, Withdrawal
 from earnings.payouts import pauses
 from earnings.tasks import query_payouts, send_payouts
-from robots.models import OutboxMessage
+from robots.models import OutboxMessage, SourceType
 from tests.factories.money import requested_withdrawal
 from tests.factories.people import FriendshipFactory, UserFactory
 from tests.support.outside_system import set_fault
@@ -49,7 +49,7 @@ def test_the_robots_link_shows_the_amount_and_contains_the_parameters_for_wechat
     FriendshipFactory(user=alice)
     set_next_state(sandbox, "WAIT_USER_CONFIRM")
     send_payouts()
-    [message] = OutboxMessage.objects.filter(cause__startswith="payout")
+    [message] = OutboxMessage.objects.filter(source_type=SourceType.PAYOUT)
     link = re.search(r"http\S+", message.content["content"])[0]
     page = browser.open(path_of(link))
     assert (page.status_code, page["Content-Type"]) == (200, "text/html; charset=utf-8")
@@ -189,10 +189,10 @@ def test_confirming_twice_pays_once(waiting, browser, sandbox):
 def test_only_payouts_that_wait_for_their_user_are_queried_sooner(approved, browser, sandbox):
     set_next_state(sandbox, "PROCESSING")
     send_payouts()
-    before = Payout.objects.get().due_at
+    before = Payout.objects.get().next_attempt_at
     browser.open(page_of(approved))
     assert browser.state(approved, "post")["data"] == {"state": "paying"}
-    assert Payout.objects.get().due_at == before
+    assert Payout.objects.get().next_attempt_at == before
 
 
 def test_a_blocked_user_sees_the_block_and_cannot_confirm(waiting, alice, browser, sandbox):

@@ -6,7 +6,7 @@ from django.utils import timezone
 from accounts.models import User
 from earnings.payouts import pauses
 from earnings.tasks import send_payouts
-from robots.models import OutboxMessage
+from robots.models import OutboxMessage, SourceType
 from tests.factories.money import available_and_withdrawing
 from tests.factories.people import FriendshipFactory
 from tests.support.client import ApiClient
@@ -29,7 +29,7 @@ def test_a_waiting_transfer_shows_the_confirmation_and_sends_one_reminder(approv
         "1900000001",
     )
     assert confirm["package_info"].startswith("package-")
-    assert OutboxMessage.objects.filter(user_code="wx-alice", cause__startswith="payout").count() == 1
+    assert OutboxMessage.objects.filter(user_code="wx-alice", source_type=SourceType.PAYOUT).count() == 1
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_package_lost_with_its_answer_is_fetched_by_sending_the_transfer_again
     query_later()
     assert confirmation(alice)["package_info"].startswith("package-")
     assert bills(sandbox) == [("WAIT_USER_CONFIRM", 2)]
-    assert OutboxMessage.objects.filter(cause__startswith="payout").count() == 1
+    assert OutboxMessage.objects.filter(source_type=SourceType.PAYOUT).count() == 1
 
 
 def test_without_a_package_nobody_is_asked_to_confirm(approved, alice, sandbox):
@@ -83,7 +83,7 @@ def test_without_a_package_nobody_is_asked_to_confirm(approved, alice, sandbox):
     pauses.pause_payouts(by="root", reason="对账", at=timezone.now())
     query_later()
     assert (states_of(approved), bills(sandbox)) == ((1, "waiting_user"), [("WAIT_USER_CONFIRM", 1)])
-    assert (confirmation(alice), OutboxMessage.objects.filter(cause__startswith="payout").count()) == (None, 0)
+    assert (confirmation(alice), OutboxMessage.objects.filter(source_type=SourceType.PAYOUT).count()) == (None, 0)
 
 
 def test_a_package_may_be_long(approved, alice, sandbox):

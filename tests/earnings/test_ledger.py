@@ -37,11 +37,11 @@ def sql(statement: str, *values: object) -> None:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
 
-def post(*postings: Posting, cause: str = "") -> LedgerTransaction:
+def post(*postings: Posting, idempotency_key: str = "") -> LedgerTransaction:
     now = timezone.now()
     return ledger.post(
         kind=TransactionKind.SETTLEMENT,
-        cause=cause or f"test:{uuid4()}",
+        idempotency_key=idempotency_key or f"test:{uuid4()}",
         day=day_of(now),
         at=now,
         postings=postings,
@@ -66,7 +66,7 @@ def test_an_unbalanced_transaction_is_refused(alice):
 def test_a_transaction_without_entries_is_refused():
     with pytest.raises(IntegrityError, match="at least two entries"):
         sql(
-            "INSERT INTO earnings_ledgertransaction (id, kind, cause, day, posted_at, posted_by, reason)"
+            "INSERT INTO earnings_ledgertransaction (id, kind, idempotency_key, day, posted_at, posted_by, reason)"
             " VALUES (gen_random_uuid(), 'settlement', 'x', current_date, now(), '', '')"
         )
 
@@ -90,7 +90,7 @@ def test_entries_added_to_a_transaction_later_must_balance_too(alice):
         "UPDATE earnings_ledgerentry SET amount = amount * 2",
         "UPDATE earnings_ledgerentry SET account_id = account_id",
         "DELETE FROM earnings_ledgerentry",
-        "UPDATE earnings_ledgertransaction SET cause = 'x'",
+        "UPDATE earnings_ledgertransaction SET idempotency_key = 'x'",
         "DELETE FROM earnings_ledgertransaction",
     ],
 )
@@ -145,9 +145,9 @@ def test_a_zero_entry_is_refused(alice):
 def test_the_same_cause_is_posted_once(alice):
     account, rewards = ledger.account_of(alice), ledger.platform_account(Account.Kind.REWARDS)
     postings = (Posting(account, Decimal(1), income_type=IncomeType.OTHER), Posting(rewards, Decimal(-1)))
-    post(*postings, cause="once")
+    post(*postings, idempotency_key="once")
     with pytest.raises(ledger.AlreadyPosted):
-        post(*postings, cause="once")
+        post(*postings, idempotency_key="once")
     assert available_and_withdrawing(alice) == ("1.00", "0.00")
 
 

@@ -205,7 +205,7 @@ class Money(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 30), crash_at=crash)
     def reverse(self, which: int, crash_at: int) -> None:
-        posted = LedgerTransaction.objects.order_by("posted_at", "cause")[which : which + 1]
+        posted = LedgerTransaction.objects.order_by("posted_at", "idempotency_key")[which : which + 1]
         for original in posted:
             with crashing(crash_at):
                 ledger.reverse(original, by="anna", reason="记错了", at=self.now, day=day_of(self.now))
@@ -252,7 +252,7 @@ class Money(RuleBasedStateMachine):
                 self.now += timedelta(hours=4)
                 self._process_payouts()
                 self._decide_old_payouts()
-            assert not Payout.objects.filter(ended_at=None).exists()
+            assert not Payout.objects.filter(finished_at=None).exists()
             bills = self.sandbox.state.bills.values()
             fen = sum(bill["amount"] for bill in bills if bill["state"] == "SUCCESS")
             assert self._total(Account.Kind.PAID_OUT) * 100 == fen

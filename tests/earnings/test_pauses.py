@@ -47,7 +47,7 @@ def test_during_a_pause_one_payout_is_tried_every_ten_minutes(three, sandbox):
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_a_worker_that_finds_no_free_payout_leaves_the_try_of_a_pause_to_others(approved):
     now = timezone.now()
-    pauses.pause_payouts(by=pauses.BY_WECHAT_PAY, reason="商户余额不足", at=now, retry_at=now)
+    pauses.pause_payouts(by=pauses.BY_WECHAT_PAY, reason="商户余额不足", at=now, next_attempt_at=now)
     with ThreadPoolExecutor(1) as threads, transaction.atomic():
         Payout.objects.select_for_update().get()
         threads.submit(send_in_own_connection).result()

@@ -109,7 +109,7 @@ def test_an_unknown_bill_state_does_not_end_a_payout(approved, sandbox):
 def test_the_database_refuses_backward_transitions_of_payouts(approved, sandbox):
     send_payouts()
     with pytest.raises(IntegrityError, match="does not go from"), transaction.atomic():
-        Payout.objects.update(state="prepared", ended_at=None)
+        Payout.objects.update(state="prepared", finished_at=None)
 
 
 def test_the_delay_between_queries_increases(approved, sandbox):
@@ -118,9 +118,9 @@ def test_the_delay_between_queries_increases(approved, sandbox):
     delays = []
     for _ in range(6):
         payout = Payout.objects.get()
-        with time_machine.travel(payout.due_at, tick=False):
+        with time_machine.travel(payout.next_attempt_at, tick=False):
             query_payouts()
-        delays.append(Payout.objects.get().due_at - payout.due_at)
+        delays.append(Payout.objects.get().next_attempt_at - payout.next_attempt_at)
     assert delays == sorted(delays)
     assert (delays[0], delays[-1]) == (timedelta(minutes=2), timedelta(hours=3))
 

@@ -57,7 +57,7 @@ def test_an_operator_decides_an_old_payout(approved, sandbox, finance, paid: str
     )
     assert states_of(approved) == result
     step = WithdrawalStep.objects.last()
-    assert (step.taken_by, Payout.objects.get().ended_by) == ("fiona", "fiona")
+    assert (step.taken_by, Payout.objects.get().finished_by) == ("fiona", "fiona")
 
 
 def test_the_confirmation_page_shows_the_amount_and_the_masked_user(approved, alice, sandbox, finance):

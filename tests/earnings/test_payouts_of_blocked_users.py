@@ -3,7 +3,7 @@
 import pytest
 from django.utils import timezone
 
-from earnings import withdrawals
+from earnings.payouts import blocked_users
 from earnings.tasks import query_payouts, send_payouts
 from tests.factories.money import available_and_withdrawing
 from tests.support.client import ApiClient
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 
 
 def test_blocking_rejects_unsent_withdrawals(approved, alice, sandbox):
-    withdrawals.reject_unpaid_of(alice, by="root", reason="封号", at=timezone.now())
+    blocked_users.reject_unpaid_of(alice, by="root", reason="封号", at=timezone.now())
     assert states_of(approved) == (2, "withdrawn")
     assert available_and_withdrawing(alice) == ("100.00", "0.00")
     assert send_payouts() == 0
@@ -23,7 +23,7 @@ def test_blocking_rejects_unsent_withdrawals(approved, alice, sandbox):
 def test_blocking_does_not_reject_a_sent_withdrawal(approved, alice, sandbox):
     set_next_state(sandbox, "PROCESSING")
     send_payouts()
-    withdrawals.reject_unpaid_of(alice, by="root", reason="封号", at=timezone.now())
+    blocked_users.reject_unpaid_of(alice, by="root", reason="封号", at=timezone.now())
     assert states_of(approved) == (1, "sent")
 
 

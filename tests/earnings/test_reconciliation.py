@@ -143,7 +143,7 @@ def decide_as_paid() -> date:
     """Decide the open payout as paid, 35 days later. Returns the day of the decision."""
     with time_machine.travel(timezone.now() + timedelta(days=35), tick=True):
         query_payouts()
-        key = Payout.objects.get(ended_at=None).pk
+        key = Payout.objects.get(finished_at=None).pk
         transitions.decide(key, paid=True, by="root", reason="平台已核对", at=timezone.now())
         return timezone.localdate()
 

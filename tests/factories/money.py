@@ -26,7 +26,9 @@ def credit(
         Posting(ledger.account_of(user), Decimal(yuan), income_type=income_type),
         Posting(ledger.platform_account(Account.Kind.REWARDS), -Decimal(yuan)),
     ]
-    ledger.post(kind=TransactionKind.SETTLEMENT, cause=f"test:{uuid4()}", day=day_of(at), at=at, postings=postings)
+    ledger.post(
+        kind=TransactionKind.SETTLEMENT, idempotency_key=f"test:{uuid4()}", day=day_of(at), at=at, postings=postings
+    )
 
 
 def requested_withdrawal(user: User, yuan: str = "20", *, days_ago: int = 0) -> Withdrawal:

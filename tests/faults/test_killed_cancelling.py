@@ -15,7 +15,7 @@ from django.db import connection
 from django.utils import timezone
 
 from groups.models import CancelJob, Group
-from robots.models import MAX_GROUPS, OutboxMessage, Robot
+from robots.models import MAX_GROUPS, OutboxMessage, Robot, SourceType
 from tests.factories.people import UserFactory
 from tests.support.processes import log_of, start_process
 
@@ -42,12 +42,13 @@ def groups_file(tmp_path: Path) -> Path:
         OutboxMessage(
             robot_id=group.robot_id,
             group_code=group.code,
-            chat=f"g:{group.code}",
+            ordering_key=f"g:{group.code}",
             content={"type": 3, "content": "hello"},
-            cause="launch:1",
+            source_type=SourceType.LAUNCH,
+            source_id=str(uuid4()),
             created_at=now,
             not_before=now,
-            retry_at=now,
+            next_attempt_at=now,
         )
         for group in groups
     )

@@ -113,7 +113,7 @@ def test_a_picture_and_its_text_reach_every_group_once_and_in_order_through_kill
         with sender(settings, sandbox):
             wait_for(lambda before=before: sent() > before, 90, every=0.01)
     assert list(received(sandbox).values()) == [[PICTURE["content"], "周末有活动"]] * GROUPS
-    assert OutboxMessage.objects.filter(cause=message.cause).count() == 2 * GROUPS
+    assert OutboxMessage.objects.of_source(message.source).count() == 2 * GROUPS
     assert set(message.groups.values_list("status", "message_count")) == {(MassMessage.Status.SENT, 2)}
 
 

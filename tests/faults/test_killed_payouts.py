@@ -89,7 +89,7 @@ def test_killed_at_every_step_of_querying(worker: Killable, sandbox: Any):
         set_fault(sandbox, "pay", "drop_reply")
         send_payouts()
         sandbox.state.faults.clear()
-        Payout.objects.filter(ended_at=None).update(due_at=timezone.now())
+        Payout.objects.filter(finished_at=None).update(next_attempt_at=timezone.now())
         [(killed, _)] = worker.run(("query_payouts", step))
         if not killed:
             break

@@ -47,7 +47,7 @@ def assert_each_once_in_order(sandbox: Any, senders: SenderProcesses) -> None:
 
 
 def make_due(senders: SenderProcesses) -> None:
-    senders.sql("UPDATE robots_outboxmessage SET retry_at = now() WHERE status = 0")
+    senders.sql("UPDATE robots_outboxmessage SET next_attempt_at = now() WHERE status = 0")
 
 
 def test_a_sender_killed_between_the_answer_and_the_commit(senders, sandbox):

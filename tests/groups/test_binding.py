@@ -285,7 +285,7 @@ def test_a_failed_unbinding_does_not_cancel_a_group_that_is_bound_again(alice, r
         group_ids=[Group.objects.get().pk], reason=CancelReason.OPERATOR, by="wang", at=timezone.now()
     )
     unbinding = OutboxMessage.objects.filter(operation="unbind_group")
-    unbinding.update(status=OutboxMessage.Status.FAILED, reason="502", settled_at=timezone.now())
+    unbinding.update(status=OutboxMessage.Status.FAILED, last_error="502", finished_at=timezone.now())
     gateway_sends(bound())
     assert failed.retry_failed(unbinding, at=timezone.now()) == 0
-    assert unbinding.get().reason == "群已重新绑定"
+    assert unbinding.get().last_error == "群已重新绑定"

@@ -90,7 +90,7 @@ def test_a_ban_and_a_cancelling_do_not_deadlock(group):
             assert cancel(group) == 1
         future.result()
     assert Robot.objects.values_list("status", "group_count").get() == (Robot.Status.BANNED, 0)
-    assert GatewayEvent.objects.get().try_count == 1
+    assert GatewayEvent.objects.get().attempts == 1
 
 
 class Gateway:

@@ -115,8 +115,8 @@ def unbinding_of_earlier_binding(**fields) -> OutboxMessage:
 def test_only_an_unbinding_sent_after_the_binding_cancels_the_group(
     alice, robot, tried: str, outcome: str, ended: bool
 ):
-    unbinding = unbinding_of_earlier_binding(status=OutboxMessage.Status.SENT, settled_at=at("21:51:00"))
-    unbinding.attempts.create(outcome=outcome, tried_at=at(tried))
+    unbinding = unbinding_of_earlier_binding(status=OutboxMessage.Status.SENT, finished_at=at("21:51:00"))
+    unbinding.recorded_attempts.create(outcome=outcome, tried_at=at(tried))
     report_at("21:52:00", UNBOUND)
     assert (Group.objects.active().count() == 0) is ended
 

@@ -52,7 +52,7 @@ def test_a_row_that_names_no_member_is_skipped(row):
     assert list(Member.objects.values_list("code", flat=True)) == ["bob"]
     group.refresh_from_db()
     assert group.member_count == 1
-    assert GatewayEvent.objects.get().lane == "g:g1"
+    assert GatewayEvent.objects.get().ordering_key == "g:g1"
 
 
 def test_a_user_with_an_invalid_picture_can_add_a_robot(robot):

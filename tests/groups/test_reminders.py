@@ -122,7 +122,7 @@ def test_owners_are_notified_of_the_new_robot_after_a_ban_that_failed_at_first()
         gateway_sends(("abnormal_robot", {"robot_id": "r1"}), REPLACED)
         assert private_messages_to("wx-alice") == []
         cursor.execute("ALTER TABLE robots_robot DROP CONSTRAINT broken")
-    GatewayEvent.objects.update(retry_at=timezone.now())
+    GatewayEvent.objects.update(next_attempt_at=timezone.now())
     handle_events()
     assert len(private_messages_to("wx-alice")) == 1
 

@@ -17,6 +17,7 @@ from tests.factories.people import GroupFactory, RobotFactory, UserFactory
 from tests.support.client import ApiClient
 from tests.support.entry_points import key_with, private_messages_to, send_due_messages
 from tests.support.lists import listed_groups
+from tests.support.outbox import source_of
 from tests.support.outside_system import set_fault
 
 pytestmark = pytest.mark.django_db
@@ -153,7 +154,11 @@ def test_a_message_that_waits_for_the_morning_delays_no_other(alice, sandbox):
     with time_machine.travel(datetime(2026, 11, 20, 23, 58, tzinfo=SHANGHAI)):
         rate((group.code, 3))
         writing.message_user(
-            robot=group.robot, user_code="wx-alice", content=writing.text("菜单"), cause="t", at=timezone.now()
+            robot=group.robot,
+            user_code="wx-alice",
+            content=writing.text("菜单"),
+            source=source_of("t"),
+            at=timezone.now(),
         )
     assert send_at(0, 20) == 1
     assert [message["content"] for message in sandbox.state.messages.values()] == ["菜单"]

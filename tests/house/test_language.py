@@ -14,6 +14,7 @@ from tests.support.language import (
 )
 from tests.support.paths import PROJECT
 
+pytestmark = pytest.mark.xdist_group("language")  # its tests share what they find
 # Names that others define, and columns of queues.
 ALLOWED = {
     "alt_switch": "the API",
@@ -21,12 +22,7 @@ ALLOWED = {
     "slip": "the API",
     "slip_type": "the API",
     "upGradeEndTime": "the API",
-    "after_lane": "a column",
-    "cause": "a column",
-    "causes": "a column",
     "is_held": "a column",
-    "lane": "a column",
-    "recall_cause": "a column",
     "settled_at": "a column",
     "settle_count": "a column, and the API",
 }
@@ -79,16 +75,28 @@ def is_meant(banned: Banned) -> bool:
     return banned.name in ALLOWED or banned.path.startswith(ORDINARY.get(banned.word, ("-",)))
 
 
-def test_names_use_the_vocabulary():
-    assert [str(banned) for banned in banned_names(PROJECT) if not is_meant(banned)] == []
+@pytest.fixture(scope="module")
+def names() -> list[Banned]:
+    """Return the banned words in names of the project, which take seconds to find."""
+    return list(banned_names(PROJECT))
 
 
-def test_docstrings_and_comments_use_the_vocabulary():
-    assert [str(banned) for banned in banned_sentences(PROJECT) if not is_meant(banned)] == []
+@pytest.fixture(scope="module")
+def sentences() -> list[Banned]:
+    """Return the banned words in docstrings and comments of the project, which take seconds to find."""
+    return list(banned_sentences(PROJECT))
 
 
-def test_the_lists_of_exceptions_name_nothing_that_is_gone():
-    found = [*banned_names(PROJECT), *banned_sentences(PROJECT)]
+def test_names_use_the_vocabulary(names: list[Banned]):
+    assert [str(banned) for banned in names if not is_meant(banned)] == []
+
+
+def test_docstrings_and_comments_use_the_vocabulary(sentences: list[Banned]):
+    assert [str(banned) for banned in sentences if not is_meant(banned)] == []
+
+
+def test_the_lists_of_exceptions_name_nothing_that_is_gone(names: list[Banned], sentences: list[Banned]):
+    found = [*names, *sentences]
     places = {(word, place) for word, places in ORDINARY.items() for place in places}
     used = {(banned.word, place) for banned in found for word, place in places if banned.path.startswith(place)}
     assert ALLOWED.keys() - {banned.name for banned in found} == set()

@@ -20,6 +20,16 @@ COMPARISON = re.compile(
     rf"\b({'|'.join(CHOICES)})\s*(?:=|<>|<=?|>=?|(?:NOT )?IN\s*\()\s*('\w+'|\d+)"  # status = 0, kind IN ('user'
     rf"|('\w+'|\d+) AS ({'|'.join(CHOICES)})\b"  # 0 AS status
 )
+# A source or key is compared as a whole: what a query needs to know stands in a column of its own.
+WHOLE = "cause|source_id|source_type|idempotency_key|ordering_key"
+TAKEN_APART = re.compile(
+    rf"\b(?:substr|substring|split_part|left|right|starts_with|regexp_\w+)\s*\(\s*(?:\w+\.)?({WHOLE})\b"
+    rf"|\b({WHOLE})(?:::text)?\s+(?:NOT )?(?:I?LIKE|SIMILAR TO|~\*?)\b"
+    rf"|\b({WHOLE})__(?:i?startswith|i?endswith|i?contains|i?regex)\b"
+    rf"|\b({WHOLE})\.(?:startswith|endswith|removeprefix|partition|rpartition|split|rsplit|replace)\("
+    rf"|\b({WHOLE})\[",
+    re.IGNORECASE,
+)
 
 
 def calls_in(source: str) -> list[ast.Call]:
@@ -53,6 +63,13 @@ def literals_in_sql(source: str) -> Iterator[str]:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             for match in COMPARISON.finditer(node.value if " " in node.value else ""):
                 yield f"{node.lineno}: {match.group()}"
+
+
+def keys_taken_apart(source: str) -> Iterator[str]:
+    """Yield the places that look for a part of a source or of a key."""
+    for number, line in enumerate(source.splitlines(), start=1):
+        for match in TAKEN_APART.finditer(line):
+            yield f"{number}: {match.group()}"
 
 
 def found_by(search: Callable[[str], Iterator[str]]) -> dict[str, list[str]]:
@@ -91,3 +108,51 @@ def test_sql_takes_the_values_of_enums_as_parameters():
 )
 def test_the_search_finds_a_bare_value_in_sql(sql: str):
     assert len(list(literals_in_sql(f'SQL = "{sql}"'))) == 1
+
+
+def test_sources_and_keys_are_compared_as_a_whole():
+    assert found_by(keys_taken_apart) == {}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "substr(o.source_id, 8)::uuid",
+        "split_part(idempotency_key, ':', 2)",
+        "o.source_id LIKE 'launch:%'",
+        "messages.filter(source_id__startswith=x)",
+        "message.source_id.partition(':')",
+        "row.idempotency_key[8:]",
+    ],
+)
+def test_the_search_finds_a_key_that_is_taken_apart(code: str):
+    assert len(list(keys_taken_apart(code))) == 1
+
+
+def test_whole_sources_and_keys_are_no_breach():
+    whole = "o.source_id = d.launch_id::text\nx.filter(source_id__in=ids)\nposted.idempotency_key == key"
+    assert list(keys_taken_apart(whole)) == []
+
+
+# The columns that all queues share, behind the names that each had for them.
+RENAMED = {
+    "ordering_key": {"chat", "lane"},
+    "next_attempt_at": {"retry_at", "due_at"},
+    "attempts": {"try_count"},
+    "finished_at": {"settled_at", "ended_at", "done_at"},
+    "last_error": {"reason", "note"},
+    "source_type, idempotency_key": {"cause", "dedupe_key"},
+}
+
+
+@pytest.mark.parametrize("table", ["robots_outboxmessage", "robots_messageattempt"])
+def test_a_queue_uses_the_names_that_all_queues_share(table: str):
+    [columns] = [
+        {field.column for field in model._meta.fields} for model in MODELS if model._meta.db_table == table
+    ]
+    assert {new: old & columns for new, old in RENAMED.items() if old & columns} == {}
+
+
+def test_the_ledger_has_an_idempotency_key_and_no_cause():
+    [columns] = [{f.column for f in m._meta.fields} for m in MODELS if m.__name__ == "LedgerTransaction"]
+    assert columns & {"cause", "idempotency_key"} == {"idempotency_key"}

@@ -53,8 +53,8 @@ def test_an_event_that_fails_is_tried_again_and_delays_its_group():
         cursor.execute("ALTER TABLE groups_group ADD CONSTRAINT broken CHECK (code <> 'g1') NOT VALID")
     gateway_sends(("bind_group_success", body), ("robot_kicked", body), ("robot_added", met("u2")))
     failed, waiting, elsewhere = GatewayEvent.objects.order_by("id")
-    assert (failed.status, failed.try_count) == (Status.WAITING, 1)
-    assert (waiting.status, waiting.try_count) == (Status.WAITING, 0)
+    assert (failed.status, failed.attempts) == (Status.WAITING, 1)
+    assert (waiting.status, waiting.attempts) == (Status.WAITING, 0)
     assert elsewhere.status == Status.HANDLED
 
 
@@ -65,10 +65,10 @@ def test_after_five_attempts_an_event_fails_for_an_operator():
         cursor.execute("ALTER TABLE groups_group ADD CONSTRAINT broken CHECK (code <> 'g1') NOT VALID")
     gateway_sends(("bind_group_success", {"robot_id": "r1", "group_id": "g1", "user_id": "u1"}))
     for _ in range(4):
-        GatewayEvent.objects.update(retry_at=timezone.now())
+        GatewayEvent.objects.update(next_attempt_at=timezone.now())
         handle_events()
     failed = GatewayEvent.objects.get()
-    assert (failed.status, failed.try_count) == (Status.FAILED, 5)
+    assert (failed.status, failed.attempts) == (Status.FAILED, 5)
     assert "broken" in failed.note
 
 
@@ -142,7 +142,7 @@ def test_of_messages_handled_together_the_one_that_fails_delays_its_group_only()
         group_message(group="bad"),
         group_message(group="good"),
     )
-    assert list(GatewayEvent.objects.order_by("id").values_list("status", "try_count")) == [
+    assert list(GatewayEvent.objects.order_by("id").values_list("status", "attempts")) == [
         (Status.WAITING, 1),
         (Status.HANDLED, 1),
         (Status.WAITING, 0),
@@ -155,10 +155,10 @@ def test_a_message_that_keeps_failing_ends_as_failed_and_the_next_of_its_group_i
     broken_for("bad")
     gateway_sends(group_message(group="bad"), group_message(group="bad", user_id=""))
     for _ in range(4):
-        GatewayEvent.objects.update(retry_at=timezone.now())
+        GatewayEvent.objects.update(next_attempt_at=timezone.now())
         handle_events()
     failed, after = GatewayEvent.objects.order_by("id")
-    assert (failed.status, failed.try_count) == (Status.FAILED, 5)
+    assert (failed.status, failed.attempts) == (Status.FAILED, 5)
     assert "broken" in failed.note
     assert (after.status, after.note) == (Status.IGNORED, "缺少必填项（user_id）")
 
@@ -185,7 +185,9 @@ def test_messages_of_one_group_keep_their_order_among_those_of_others():
     GroupFactory(code="g1")
     GroupFactory(code="g2")
     gateway_sends(*(group_message(str(number), group=f"g{number % 2 + 1}") for number in range(10)))
-    handled = GatewayEvent.objects.filter(lane="g:g1").order_by("settled_at", "id").values_list("body__content")
+    handled = (
+        GatewayEvent.objects.filter(ordering_key="g:g1").order_by("finished_at", "id").values_list("body__content")
+    )
     assert [content for (content,) in handled] == ["0", "2", "4", "6", "8"]
 
 
@@ -217,7 +219,7 @@ def test_a_group_behind_a_long_backlog_that_waits_for_another_try_is_reached():
     handle_events()
     assert GroupMessage.objects.get().group.code == "good"
     assert GatewayEvent.objects.get(event_id="x").status == Status.UNKNOWN
-    assert GatewayEvent.objects.filter(status=Status.WAITING, try_count=1).count() == 1
+    assert GatewayEvent.objects.filter(status=Status.WAITING, attempts=1).count() == 1
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)

@@ -194,7 +194,7 @@ def test_handled_events_are_deleted_after_30_days():
 def test_events_that_operators_may_need_are_deleted_after_90_days_and_waiting_ones_never():
     gateway_sends(("dance", {}))
     post([event("e1"), event("e2")])
-    failed = {"status": Status.FAILED, "settled_at": timezone.now()}
+    failed = {"status": Status.FAILED, "finished_at": timezone.now()}
     GatewayEvent.objects.filter(event_id="e1").update(**failed)
     GatewayEvent.objects.update(received_at=timezone.now() - timedelta(days=91))
     assert forget_old_events() == 2
@@ -207,9 +207,9 @@ def test_many_old_events_are_deleted_in_chunks(django_assert_num_queries):
         "command": "dance",
         "body": 1,
         "status": Status.HANDLED,
-        "settled_at": old,
+        "finished_at": old,
         "received_at": old,
-        "retry_at": old,
+        "next_attempt_at": old,
     }
     GatewayEvent.objects.bulk_create(GatewayEvent(event_id=f"e{n}", **done) for n in range(CHUNK + 1))
     with django_assert_num_queries(3):  # a full chunk and the rest of the handled ones, and the unresolved ones

@@ -359,7 +359,7 @@ def handle_at_once(codes: list[str], *, turns: int, speaker: str) -> None:
 
     with ThreadPoolExecutor(4) as threads:
         assert sum(threads.map(work, range(4))) == len(events)
-    assert set(GatewayEvent.objects.values_list("status", "try_count")) == {(GatewayEvent.Status.HANDLED, 1)}
+    assert set(GatewayEvent.objects.values_list("status", "attempts")) == {(GatewayEvent.Status.HANDLED, 1)}
 
 
 @pytest.fixture

@@ -164,7 +164,7 @@ def test_a_recall_recalls_both_messages(alice: User, sandbox: Any):
     send_due_messages()
     assert recall(alice, message) == 1200
     send_due_messages()
-    numbers = OutboxMessage.objects.filter(cause=message.cause).values_list("message_no", flat=True)
+    numbers = OutboxMessage.objects.of_source(message.source).values_list("message_no", flat=True)
     assert sorted(sandbox.state.recalled) == sorted(map(str, numbers))
     assert state_of(message) == ([3], MassMessage.Status.RECALLED)
 

@@ -99,7 +99,7 @@ def test_a_mass_message_is_sent_once_by_many_workers(sandbox: Any):
     message = scheduled(alice, *(reachable(user=alice) for _ in range(5)))
     with time_machine.travel(message.send_at + timedelta(seconds=1)):
         assert sum(at_once(lambda _: fire_mass_messages(), 8)) == 1
-    assert OutboxMessage.objects.filter(cause=message.cause).count() == 5
+    assert OutboxMessage.objects.of_source(message.source).count() == 5
 
 
 def complete(user: Any, draft: Any, references: list[str], send_at: datetime) -> int:

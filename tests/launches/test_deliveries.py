@@ -90,7 +90,7 @@ def test_a_failed_delivery_has_the_reason_of_the_last_failure(sandbox: Any):
     launched(reachable(), items=[TEXT_ITEM, PICTURE])
     first, second = OutboxMessage.objects.order_by("pk")
     for message, answer in ((first, "502 踢出"), (second, "413 图片太大")):
-        OutboxMessage.objects.filter(pk=message.pk).update(try_count=4)
+        OutboxMessage.objects.filter(pk=message.pk).update(attempts=4)
         [leased] = claim_messages(at=timezone.now()).messages
         receipts.finish([receipts.AttemptResult(leased, Refused("gateway", answer))], at=timezone.now())
     failed.retry_failed(OutboxMessage.objects.filter(pk=first.pk), at=timezone.now())

@@ -16,7 +16,7 @@ from tests.factories.people import UserFactory
 from tests.support.client import ApiClient
 from tests.support.entry_points import send_due_messages
 from tests.support.mass_messages import sent_to_outbox, statuses_of
-from tests.support.outbox import refuse_messages
+from tests.support.outbox import refuse_messages, source_of
 
 pytestmark = pytest.mark.django_db
 
@@ -24,7 +24,11 @@ pytestmark = pytest.mark.django_db
 def queue_message(group: Group, text: str) -> None:
     """Queue another message of the robot to the group."""
     writing.message_group(
-        robot=group.robot, group_code=group.code, content=writing.text(text), cause="test", at=timezone.now()
+        robot=group.robot,
+        group_code=group.code,
+        content=writing.text(text),
+        source=source_of("test"),
+        at=timezone.now(),
     )
 
 
@@ -33,7 +37,7 @@ def test_each_message_sent_just_now_is_recalled(alice: User, sandbox: Any):
     send_due_messages()
     assert ApiClient(alice).delete(f"/tasks/{message.pk}")["code"] == 1200
     send_due_messages()
-    numbers = OutboxMessage.objects.filter(cause=message.cause).values_list("message_no", flat=True)
+    numbers = OutboxMessage.objects.of_source(message.source).values_list("message_no", flat=True)
     assert sorted(sandbox.state.recalled) == sorted(map(str, numbers))
     assert statuses_of(message) == [3, 3]
 
@@ -54,10 +58,10 @@ def test_a_recall_does_not_wait_for_the_groups_queue_or_the_robots_rate(alice: U
     send_due_messages()
     for text in ("fails", "waits for it"):
         queue_message(group, text)
-    OutboxMessage.objects.waiting().update(retry_at=timezone.now() + timedelta(minutes=20))
+    OutboxMessage.objects.waiting().update(next_attempt_at=timezone.now() + timedelta(minutes=20))
     ApiClient(alice).delete(f"/tasks/{message.pk}")
     assert send_due_messages() == 1
-    assert sandbox.state.recalled == [str(OutboxMessage.objects.get(cause=message.cause).message_no)]
+    assert sandbox.state.recalled == [str(OutboxMessage.objects.of_source(message.source).get().message_no)]
 
 
 def test_a_recall_closes_messages_that_wait_in_the_outbox(alice: User, sandbox: Any):
@@ -71,7 +75,7 @@ def test_a_recall_closes_messages_that_wait_in_the_outbox(alice: User, sandbox: 
 def test_a_mass_message_cannot_be_recalled_after_two_minutes(alice: User, sandbox: Any):
     message = sent_to_outbox(alice, reachable(user=alice))
     send_due_messages()
-    OutboxMessage.objects.filter(cause=message.cause).update(settled_at=timezone.now() - timedelta(minutes=2))
+    OutboxMessage.objects.of_source(message.source).update(finished_at=timezone.now() - timedelta(minutes=2))
     assert ApiClient(alice).delete(f"/tasks/{message.pk}")["code"] == 1409
     assert statuses_of(message) == [1]
 

@@ -194,7 +194,7 @@ def test_each_group_gets_a_mass_message_once_when_it_is_due(alice: User, sandbox
         assert fire_mass_messages() == 1
         assert fire_mass_messages() == 0
         send_due_messages()
-    assert OutboxMessage.objects.filter(cause=message.cause, status=1).count() == 2
+    assert OutboxMessage.objects.of_source(message.source).filter(status=1).count() == 2
     message.refresh_from_db()
     assert message.status == MassMessage.Status.SENT
 
@@ -206,7 +206,7 @@ def test_recalling_a_waiting_mass_message_frees_its_slot(alice: User):
     again = scheduled(alice, group, send_at=message.send_at)
     with time_machine.travel(at_its_time(message)):
         assert fire_mass_messages() == 1
-    assert set(OutboxMessage.objects.values_list("cause", flat=True)) == {again.cause}
+    assert set(OutboxMessage.objects.values_list("source_type", "source_id")) == {again.source}
 
 
 def test_a_mass_message_that_reached_no_group_has_failed(alice: User, sandbox: Any):
@@ -248,7 +248,7 @@ def test_a_mass_message_that_fails_delays_no_other_and_is_left_to_an_operator(al
     for _ in range(5):
         fire_mass_messages()
         ScheduledSending.objects.open().update(next_attempt_at=timezone.now())
-    assert set(OutboxMessage.objects.values_list("cause", flat=True)) == {sound.cause}
+    assert set(OutboxMessage.objects.values_list("source_type", "source_id")) == {sound.source}
     job = ScheduledSending.objects.failed().get()
     assert (job.mass_message, job.attempts) == (broken, 5)
 
@@ -258,8 +258,8 @@ def test_a_sender_alone_sends_a_mass_message_within_five_seconds(alice: User, sa
     deadline = timezone.now() + timedelta(seconds=20)
     with Sender() as sender:
         sender.run(lambda: bool(sandbox.state.messages) or timezone.now() > deadline)
-    sent = OutboxMessage.objects.get(cause=message.cause)
-    assert timedelta(0) <= sent.settled_at - message.send_at < timedelta(seconds=5)
+    sent = OutboxMessage.objects.of_source(message.source).get()
+    assert timedelta(0) <= sent.finished_at - message.send_at < timedelta(seconds=5)
 
 
 def test_the_lists_take_the_same_queries_however_long(alice: User, django_assert_num_queries: Any):

@@ -1,6 +1,7 @@
 """Messages that failed five times are counted, tried again or closed, in the admin or by a command."""
 
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -9,23 +10,23 @@ from django.urls import reverse
 from django.utils import timezone
 
 from integrations.http import Refused
-from robots.models import OutboxMessage, Robot
+from robots.models import OutboxMessage, Robot, Source, SourceType
 from robots.outbox import failed, results, writing
 from robots.outbox.leases import claim_messages
 from robots.tasks import close_for_gone_robots
 from tests.factories.people import OperatorFactory
 from tests.support.admin_pages import Operator
 from tests.support.entry_points import send_due_messages
-from tests.support.outbox import sent_contents, write_message
+from tests.support.outbox import sent_contents, source_of, write_message
 
 pytestmark = pytest.mark.django_db
 Status = OutboxMessage.Status
 
 
-def failed_message(robot: Robot, content: str, answer: str = "502 kicked", **fields: str) -> OutboxMessage:
+def failed_message(robot: Robot, content: str, answer: str = "502 kicked", **fields: Any) -> OutboxMessage:
     """Return a message whose fifth attempt has just failed."""
     message = write_message(robot, content, **fields)
-    OutboxMessage.objects.filter(pk=message.pk).update(try_count=4)
+    OutboxMessage.objects.filter(pk=message.pk).update(attempts=4)
     [claimed] = [other for other in claim_messages(at=timezone.now()).messages if other.id == message.pk]
     results.finish([results.AttemptResult(claimed, Refused("gateway", answer))], at=timezone.now())
     message.refresh_from_db()
@@ -57,19 +58,25 @@ def test_a_dry_run_counts_and_changes_nothing(robot):
     "chosen",
     [
         ["--group", "g1"],
-        ["--cause", "star:7"],
+        ["--source", "star", "7"],
         ["--reason", "kicked"],
-        ["--cause", "star:", "--robot", "sandbox-robot-1"],
+        ["--source", "star", "--robot", "sandbox-robot-1"],
         ["--until", "2999-01-01 00:00:00", "--group", "g1"],
     ],
     ids=" ".join,
 )
 def test_filters_select_the_messages_that_are_tried_again(robot, chosen: list[str]):
-    selected = failed_message(robot, "a", group="g1", cause="star:7")
-    failed_message(robot, "b", answer="503 muted", group="g2", cause="welcome:9")
+    selected = failed_message(robot, "a", group="g1", source=Source(SourceType.STAR, "7"))
+    failed_message(robot, "b", answer="503 muted", group="g2", source=Source(SourceType.JOIN_GROUP, "9"))
     assert run(*chosen) == "1 messages will be tried again; 1 left.\n"
     selected.refresh_from_db()
-    assert (selected.status, selected.try_count, selected.reason) == (Status.WAITING, 0, "")
+    assert (selected.status, selected.attempts, selected.last_error) == (Status.WAITING, 0, "")
+
+
+@pytest.mark.parametrize("source", [["welcome"], ["star", "7", "8"], ["star:7"]], ids=" ".join)
+def test_an_unknown_source_is_refused(source: list[str]):
+    with pytest.raises(CommandError, match="--source takes one of launch, "):
+        run("--source", *source)
 
 
 def test_no_message_failed_since_a_future_time(robot):
@@ -86,8 +93,8 @@ def test_a_closed_message_names_the_operator_and_keeps_the_gateways_answer(robot
     message = failed_message(robot, "a")
     assert run("--close", "--by", "小李") == "1 messages closed; 0 left.\n"
     message.refresh_from_db()
-    assert (message.status, message.reason) == (Status.CLOSED, "由 小李 关闭")
-    assert "502 kicked" in message.attempts.get().answer
+    assert (message.status, message.last_error) == (Status.CLOSED, "由 小李 关闭")
+    assert "502 kicked" in message.recorded_attempts.get().answer
 
 
 @pytest.mark.parametrize(("action", "status"), [("retry", Status.WAITING), ("close", Status.CLOSED)])
@@ -115,7 +122,7 @@ def test_failed_messages_of_a_cancelled_group_are_closed(robot):
     assert writing.close_waiting(group_codes=["g1"], reason="群已注销", at=timezone.now()) == 0
     assert run() == "0 messages will be tried again; 0 left.\n"
     message.refresh_from_db()
-    assert (message.status, message.reason) == (Status.CLOSED, "群已注销")
+    assert (message.status, message.last_error) == (Status.CLOSED, "群已注销")
 
 
 def test_failed_messages_of_a_removed_robot_are_closed(robot):
@@ -126,20 +133,20 @@ def test_failed_messages_of_a_removed_robot_are_closed(robot):
 
 
 def test_a_paused_message_stays_paused_when_it_is_tried_again(robot, sandbox):
-    failed_message(robot, "a", cause="campaign-1")
-    writing.pause_messages("campaign-1")
+    failed_message(robot, "a", source=source_of("campaign-1"))
+    writing.pause_messages(source_of("campaign-1"))
     run()
     assert send_due_messages() == 0
-    writing.resume_messages("campaign-1")
+    writing.resume_messages(source_of("campaign-1"))
     send_due_messages()
     assert sent_contents(sandbox) == ["a"]
 
 
 def test_a_message_that_fails_while_it_is_paused_stays_paused(robot):
-    message = write_message(robot, "a", cause="campaign-1")
-    OutboxMessage.objects.update(try_count=4)
+    message = write_message(robot, "a", source=source_of("campaign-1"))
+    OutboxMessage.objects.update(attempts=4)
     [claimed] = claim_messages(at=timezone.now()).messages
-    writing.pause_messages("campaign-1")
+    writing.pause_messages(source_of("campaign-1"))
     results.finish([results.AttemptResult(claimed, Refused("gateway", "502 kicked"))], at=timezone.now())
     message.refresh_from_db()
     assert (message.status, message.is_held) == (Status.FAILED, True)

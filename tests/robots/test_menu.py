@@ -235,7 +235,7 @@ def test_an_address_that_cannot_be_sent_is_answered_with_the_reason(fields):
 
 
 def try_again() -> None:
-    GatewayEvent.objects.update(retry_at=timezone.now())
+    GatewayEvent.objects.update(next_attempt_at=timezone.now())
     with TestCase.captureOnCommitCallbacks(execute=True):
         handle_events()
 

@@ -14,7 +14,7 @@ from robots.outbox.sender import Sender
 from robots.signals import FinishedMessage, message_finished
 from tests.factories.people import RobotFactory
 from tests.support.entry_points import send_due_messages
-from tests.support.outbox import make_messages_due, write_message
+from tests.support.outbox import make_messages_due, source_of, write_message
 from tests.support.outside_system import OutsideSystem, played_by
 
 pytestmark = pytest.mark.django_db
@@ -25,8 +25,8 @@ def test_a_refusal_of_the_gateway_is_stored(robot, sandbox):
     unknown = RobotFactory(code="nobody")
     message = write_message(unknown, "x")
     send_due_messages()
-    assert message.attempts.get().outcome == "refused"
-    assert "301" in message.attempts.get().answer
+    assert message.recorded_attempts.get().outcome == "refused"
+    assert "301" in message.recorded_attempts.get().answer
 
 
 @pytest.fixture
@@ -50,17 +50,17 @@ def test_a_refusal_with_unstorable_text_is_stored_like_any_other(robot):
     message = write_message(robot, "x")
     send_due_messages()
     message.refresh_from_db()
-    assert (message.status, message.try_count) == (Status.WAITING, 1)
-    assert message.attempts.get().answer == "gateway: 301 a\ufffdb"
+    assert (message.status, message.attempts) == (Status.WAITING, 1)
+    assert message.recorded_attempts.get().answer == "gateway: 301 a\ufffdb"
 
 
 @pytest.fixture
 def poison() -> Iterator[list[Exception]]:
-    """Connect a receiver that fails for messages of one cause. Yields its errors, which it raises until none is left."""
+    """Connect a receiver that fails for messages of one source. Yields its errors, which it raises until none is left."""
     errors: list[Exception] = [ValueError("poison")] * 20
 
     def receive(messages: list[FinishedMessage], **_: object) -> None:
-        if errors and any(message.cause == "poison" for message in messages):
+        if errors and any(message.source_id == "poison" for message in messages):
             raise errors.pop()
 
     message_finished.connect(receive)
@@ -70,7 +70,7 @@ def poison() -> Iterator[list[Exception]]:
 
 @pytest.mark.usefixtures("poison")
 def test_a_receiver_that_fails_for_one_message_does_not_keep_others_from_being_stored(robot, sandbox):
-    bad = write_message(robot, "bad", group="g1", cause="poison")
+    bad = write_message(robot, "bad", group="g1", source=source_of("poison"))
     good = write_message(robot, "good", group="g2")
     send_due_messages()
     for message in (bad, good):
@@ -80,20 +80,20 @@ def test_a_receiver_that_fails_for_one_message_does_not_keep_others_from_being_s
 
 @pytest.mark.usefixtures("poison")
 def test_a_message_whose_receiver_fails_is_failed_after_five_attempts(robot, sandbox):
-    bad = write_message(robot, "bad", cause="poison")
+    bad = write_message(robot, "bad", source=source_of("poison"))
     for _ in range(5):
         make_messages_due()
         send_due_messages()
     bad.refresh_from_db()
-    assert (bad.status, bad.try_count) == (Status.FAILED, 5)
-    assert bad.reason == "系统未能处理网关的应答：ValueError"
-    assert set(bad.attempts.values_list("outcome", flat=True)) == {"done"}
+    assert (bad.status, bad.attempts) == (Status.FAILED, 5)
+    assert bad.last_error == "系统未能处理网关的应答：ValueError"
+    assert set(bad.recorded_attempts.values_list("outcome", flat=True)) == {"done"}
 
 
 def test_when_the_receiver_is_repaired_an_operator_has_the_message_tried_again_and_it_is_sent(
     robot, sandbox, poison
 ):
-    bad = write_message(robot, "bad", cause="poison")
+    bad = write_message(robot, "bad", source=source_of("poison"))
     for _ in range(5):
         make_messages_due()
         send_due_messages()
@@ -108,7 +108,7 @@ def test_when_the_receiver_is_repaired_an_operator_has_the_message_tried_again_a
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_a_database_that_fails_once_is_used_again_and_the_error_is_logged(robot, sandbox, poison, caplog):
     poison[:] = [OperationalError("deadlock detected\nDETAIL: row 7")]
-    write_message(robot, "x", cause="poison")
+    write_message(robot, "x", source=source_of("poison"))
     with Sender() as sender:
         sender.run(OutboxMessage.objects.filter(status=Status.SENT).exists)
     assert "OperationalError: deadlock detected" in caplog.text
@@ -122,12 +122,12 @@ def test_a_busy_gateway_loses_no_message(robot, tmp_path, settings):
             make_messages_due()
             send_due_messages()
         message.refresh_from_db()
-        assert (message.status, message.try_count) == (Status.WAITING, 8)
+        assert (message.status, message.attempts) == (Status.WAITING, 8)
         gateway.replies = [SandboxResponse({}, 500), SandboxResponse({"code": "100"})]
         make_messages_due()
         send_due_messages()
         message.refresh_from_db()
-        assert (message.status, message.try_count) == (
+        assert (message.status, message.attempts) == (
             Status.WAITING,
             9,
         )  # another error is not the last attempt then

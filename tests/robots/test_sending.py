@@ -17,7 +17,7 @@ from robots.outbox.leases import claim_messages
 from robots.tasks import close_for_gone_robots
 from tests.factories.people import RobotFactory
 from tests.support.entry_points import send_due_messages
-from tests.support.outbox import clear_faults, make_messages_due, sent_contents, write_message
+from tests.support.outbox import clear_faults, make_messages_due, sent_contents, source_of, write_message
 from tests.support.outside_system import set_fault
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +30,7 @@ def test_a_message_is_sent_to_the_group(robot, sandbox):
         group_code="g1",
         content=writing.text("你好"),
         mentions=["bob"],
-        cause="test",
+        source=source_of("test"),
         at=timezone.now(),
     )
     assert send_due_messages() == 1
@@ -44,14 +44,18 @@ def test_a_message_is_sent_to_the_group(robot, sandbox):
     )
     assert sent["message_no"] == str(message.message_no)
     message.refresh_from_db()
-    assert (message.status, message.try_count) == (Status.SENT, 1)
+    assert (message.status, message.attempts) == (Status.SENT, 1)
 
 
 def test_a_link_and_a_picture_keep_their_parts(robot, sandbox):
     content = writing.link(title="标题", url="http://e.com", desc="说明")
-    writing.message_user(robot=robot, user_code="u1", content=content, cause="test", at=timezone.now())
+    writing.message_user(robot=robot, user_code="u1", content=content, source=source_of("test"), at=timezone.now())
     writing.message_user(
-        robot=robot, user_code="u2", content=writing.image("http://e.com/p.png"), cause="test", at=timezone.now()
+        robot=robot,
+        user_code="u2",
+        content=writing.image("http://e.com/p.png"),
+        source=source_of("test"),
+        at=timezone.now(),
     )
     send_due_messages()
     link, picture = sorted(sandbox.state.messages.values(), key=lambda message: message["user_id"])
@@ -69,7 +73,7 @@ def test_messages_of_one_chat_keep_their_order(robot, sandbox):
 
 def test_a_message_that_fails_delays_its_chat_only(robot, sandbox):
     first = write_message(robot, "first")
-    OutboxMessage.objects.filter(pk=first.pk).update(retry_at=timezone.now() + timedelta(minutes=1))
+    OutboxMessage.objects.filter(pk=first.pk).update(next_attempt_at=timezone.now() + timedelta(minutes=1))
     write_message(robot, "second")
     write_message(robot, "elsewhere", group="g2")
     send_due_messages()
@@ -79,9 +83,16 @@ def test_a_message_that_fails_delays_its_chat_only(robot, sandbox):
 def test_a_message_for_a_later_hour_delays_no_other(robot, sandbox):
     later = timezone.now() + timedelta(hours=3)
     writing.message_user(
-        robot=robot, user_code="u1", content=writing.text("later"), cause="t", at=timezone.now(), not_before=later
+        robot=robot,
+        user_code="u1",
+        content=writing.text("later"),
+        source=source_of("t"),
+        at=timezone.now(),
+        not_before=later,
     )
-    writing.message_user(robot=robot, user_code="u1", content=writing.text("now"), cause="t", at=timezone.now())
+    writing.message_user(
+        robot=robot, user_code="u1", content=writing.text("now"), source=source_of("t"), at=timezone.now()
+    )
     send_due_messages()
     assert sent_contents(sandbox) == ["now"]
 
@@ -118,7 +129,7 @@ def test_a_request_to_bind_does_not_count_towards_the_rate_limit(robot, sandbox,
             robot=robot,
             group_code=f"g{number}",
             content={"name": ""},
-            cause="t",
+            source=source_of("t"),
             at=timezone.now(),
         )
     assert send_due_messages() == 3
@@ -131,8 +142,8 @@ def test_after_five_attempts_a_message_is_failed(robot, sandbox):
         make_messages_due()
         send_due_messages()
     message.refresh_from_db()
-    assert (message.status, message.try_count) == (Status.FAILED, 5)
-    assert message.reason
+    assert (message.status, message.attempts) == (Status.FAILED, 5)
+    assert message.last_error
     assert MessageAttempt.objects.count() == 5
 
 
@@ -144,7 +155,7 @@ def test_the_attempts_are_spread_over_about_half_an_hour(robot, sandbox):
         make_messages_due()
         send_due_messages()
         message.refresh_from_db()
-        waits.append((message.retry_at - timezone.now()).total_seconds())
+        waits.append((message.next_attempt_at - timezone.now()).total_seconds())
     assert waits == sorted(waits)
     assert 20 * 60 < sum(waits) < 40 * 60
 
@@ -171,7 +182,7 @@ def test_a_message_whose_response_was_lost_is_submitted_again_and_sent_once(robo
     message.refresh_from_db()
     [sent] = sandbox.state.messages.values()
     assert (sent["requests"], message.status) == (2, Status.SENT)
-    assert list(message.attempts.values_list("outcome", flat=True)) == ["unknown", "done"]
+    assert list(message.recorded_attempts.values_list("outcome", flat=True)) == ["unknown", "done"]
 
 
 def test_an_unavailable_gateway_is_tried_again(robot, settings):
@@ -179,8 +190,8 @@ def test_an_unavailable_gateway_is_tried_again(robot, settings):
     message = write_message(robot, "x")
     send_due_messages()
     message.refresh_from_db()
-    assert (message.status, message.try_count) == (Status.WAITING, 1)
-    assert message.attempts.get().outcome == "unavailable"
+    assert (message.status, message.attempts) == (Status.WAITING, 1)
+    assert message.recorded_attempts.get().outcome == "unavailable"
 
 
 def test_a_message_of_a_killed_sender_is_sent_when_its_lease_ends(robot, sandbox):
@@ -199,7 +210,7 @@ def test_a_sender_whose_lease_ends_before_the_response_submits_again_and_goes_on
     assert send_due_messages() == 2
     message.refresh_from_db()
     [sent] = sandbox.state.messages.values()
-    assert (sent["requests"], message.status, message.attempts.count()) == (2, Status.SENT, 2)
+    assert (sent["requests"], message.status, message.recorded_attempts.count()) == (2, Status.SENT, 2)
 
 
 def test_a_slow_sender_that_lost_its_lease_does_not_undo_the_result_of_the_next(robot, sandbox):
@@ -209,8 +220,8 @@ def test_a_slow_sender_that_lost_its_lease_does_not_undo_the_result_of_the_next(
     send_due_messages()
     results.finish([results.AttemptResult(slow, OutcomeUnknown("gateway", "timed out"))], at=timezone.now())
     message.refresh_from_db()
-    assert (message.status, message.try_count) == (Status.SENT, 1)
-    assert list(message.attempts.values_list("outcome", flat=True)) == ["done", "unknown"]
+    assert (message.status, message.attempts) == (Status.SENT, 1)
+    assert list(message.recorded_attempts.values_list("outcome", flat=True)) == ["done", "unknown"]
 
 
 def test_a_banned_robot_sends_nothing(robot, sandbox):
@@ -224,7 +235,7 @@ def test_a_message_for_a_banned_robot_is_closed_with_that_reason(robot):
     message = write_message(robot, "x")
     assert close_for_gone_robots() == 1
     message.refresh_from_db()
-    assert (message.status, message.reason) == (Status.CLOSED, "机器人已封号")
+    assert (message.status, message.last_error) == (Status.CLOSED, "机器人已封号")
 
 
 def test_a_message_that_the_gateway_executed_is_sent_although_it_was_closed_meanwhile(robot, sandbox):
@@ -233,7 +244,7 @@ def test_a_message_that_the_gateway_executed_is_sent_although_it_was_closed_mean
     writing.close_waiting(group_codes=["g1"], reason="群已注销", at=timezone.now())
     results.finish([results.AttemptResult(claimed)], at=timezone.now())
     message.refresh_from_db()
-    assert (message.status, message.reason) == (Status.SENT, "")
+    assert (message.status, message.last_error) == (Status.SENT, "")
 
 
 def test_the_same_result_is_stored_once(robot, sandbox):
@@ -242,7 +253,7 @@ def test_the_same_result_is_stored_once(robot, sandbox):
     for _ in range(2):
         results.finish([results.AttemptResult(claimed)], at=timezone.now())
     message.refresh_from_db()
-    assert (message.try_count, message.attempts.count()) == (1, 1)
+    assert (message.attempts, message.recorded_attempts.count()) == (1, 1)
 
 
 def test_without_redis_no_message_is_sent_and_groups_are_still_bound(robot, sandbox, settings):
@@ -253,12 +264,12 @@ def test_without_redis_no_message_is_sent_and_groups_are_still_bound(robot, sand
         robot=robot,
         group_code="g2",
         content={"name": ""},
-        cause="t",
+        source=source_of("t"),
         at=timezone.now(),
     )
     assert send_due_messages() == 1
     message.refresh_from_db()
-    assert (message.status, message.try_count, message.lease) == (Status.WAITING, 0, None)
+    assert (message.status, message.attempts, message.lease) == (Status.WAITING, 0, None)
     assert list(sandbox.state.bound) == ["g2"]
 
 
@@ -299,13 +310,18 @@ def test_a_closed_message_is_never_sent(robot, sandbox):
     assert writing.close_waiting(group_codes=["g1"], reason="群已注销", at=timezone.now()) == 1
     assert send_due_messages() == 0
     message.refresh_from_db()
-    assert (message.status, message.reason) == (Status.CLOSED, "群已注销")
+    assert (message.status, message.last_error) == (Status.CLOSED, "群已注销")
 
 
-def test_a_dedupe_key_is_used_once_for_ever(robot):
+def test_an_idempotency_key_is_used_once_for_ever(robot):
     for _ in range(2):
         writing.message_user(
-            robot=robot, user_code="u", content=writing.text("x"), cause="t", at=timezone.now(), dedupe_key="once"
+            robot=robot,
+            user_code="u",
+            content=writing.text("x"),
+            source=source_of("t"),
+            at=timezone.now(),
+            idempotency_key="once",
         )
     assert OutboxMessage.objects.count() == 1
 

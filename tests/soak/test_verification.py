@@ -19,6 +19,7 @@ from tests.soak.calls import BROKEN, Call, Surprise
 from tests.soak.chaos import Fault, plan
 from tests.soak.verification import Evidence, violations
 from tests.support.entry_points import send_due_messages
+from tests.support.outbox import source_of
 from tests.support.triggers import disable_trigger
 
 pytestmark = pytest.mark.django_db
@@ -51,7 +52,11 @@ def found(*calls: Call, sandbox: State, **fields: Any) -> str:
 def write_text(text: str) -> None:
     group = reachable()
     writing.message_group(
-        robot=group.robot, group_code=group.code, content=writing.text(text), cause="soak", at=timezone.now()
+        robot=group.robot,
+        group_code=group.code,
+        content=writing.text(text),
+        source=source_of("soak"),
+        at=timezone.now(),
     )
     send_due_messages()
 

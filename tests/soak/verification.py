@@ -14,7 +14,7 @@ from earnings.models import Payout, Withdrawal
 from integrations.models import GatewayEvent, TextMessage
 from integrations.sandbox.state import State
 from launches.models import Delivery, Launch, MassMessage, MassMessageGroup, ResultReport
-from robots.models import MessageAttempt, OutboxMessage
+from robots.models import MessageAttempt, OutboxMessage, SourceType
 from tests.soak.accepted import Accepted
 from tests.soak.calls import CallLog
 from tests.soak.chaos import RECOVERY_SECONDS, Fault
@@ -41,6 +41,7 @@ def pending(*, until: datetime | None = None) -> dict[str, int]:
     Payouts of unknown outcome count when their next query is due before `until`, which may take minutes.
     """
     now = timezone.now()
+    open_payouts = Payout.objects.filter(finished_at=None).exclude(leased_until__gt=until or now)
     waiting = OutboxMessage.objects.filter(status=Outbox.WAITING, by_day_only=False, is_held=False)
     kinds = {
         "events": GatewayEvent.objects.filter(status=Event.WAITING),
@@ -49,7 +50,7 @@ def pending(*, until: datetime | None = None) -> dict[str, int]:
         "deliveries": Delivery.objects.filter(status=Delivery.Status.WAITING),
         "launch results": ResultReport.objects.open(),
         "mass messages": MassMessage.objects.filter(status=MassMessage.Status.WAITING, send_at__lte=now),
-        "payouts": Payout.objects.filter(ended_at=None, due_at__lte=until or now),
+        "payouts": open_payouts.filter(next_attempt_at__lte=until or now),
     }
     return {name: count for name, rows in kinds.items() if (count := rows.count())}
 
@@ -144,9 +145,12 @@ def _of_messages(sandbox: State) -> Iterator[str]:
     sent = {str(number) for number in rows.filter(status=Outbox.SENT).values_list("message_no", flat=True)}
     yield from _some("messages that are sent here and unknown to the gateway", sent - sandbox.messages.keys())
     yield from _some("messages that the gateway sent and that are not sent here", sandbox.messages.keys() - sent)
-    switched_off = Q(status=Outbox.CLOSED, cause__startswith="launch:")  # by its user, before it was sent
+    switched_off = Q(status=Outbox.CLOSED, source_type=SourceType.LAUNCH)  # by its user, before it was sent
     unsent = OutboxMessage.objects.filter(status__in=[Outbox.FAILED, Outbox.CLOSED]).exclude(switched_off)
-    yield from _some("messages that failed or were closed", (f"{row.cause}: {row.reason}" for row in unsent))
+    yield from _some(
+        "messages that failed or were closed",
+        (f"{row.source_type} {row.source_id}: {row.last_error}" for row in unsent),
+    )
 
 
 def repeated_requests(sandbox: State) -> tuple[int, int]:
@@ -175,9 +179,9 @@ def _of_launches(accepted: Accepted, sandbox: State) -> Iterator[str]:
     yield from _some(
         "mass messages that did not reach all their groups", accepted.mass_messages.items() - groups.items()
     )
-    counts = {(row.mass_message.cause, row.group.code): row.message_count for row in _groups_of_mass_messages()}
+    counts = {(str(row.mass_message_id), row.group.code): row.message_count for row in _groups_of_mass_messages()}
     text = Counter(
-        OutboxMessage.objects.filter(cause__startswith="mass_message:").values_list("cause", "group_code")
+        OutboxMessage.objects.filter(source_type=SourceType.MASS_MESSAGE).values_list("source_id", "group_code")
     )
     yield from _some("mass messages with more or fewer messages than counted", counts.items() ^ text.items())
 

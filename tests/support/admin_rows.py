@@ -18,7 +18,7 @@ from feedback.models import Conversation, ForwardedMessage, Problem, ProblemCate
 from groups.models import ArticlePrice, CancelJob, GroupMessage, GroupStatistics, Member, Mention, StarPlan
 from integrations.models import GatewayEvent, SensitiveWord, SensitiveWordImport, TextMessage
 from keywords.models import KeywordBatch
-from robots.models import MessageAttempt, OutboxMessage, RobotDay, Scan
+from robots.models import MessageAttempt, OutboxMessage, RobotDay, Scan, SourceType
 from tests.factories.launches import launched, scheduled
 from tests.factories.money import credit, requested_withdrawal
 from tests.factories.people import FriendshipFactory, GroupFactory, OperatorFactory, UserFactory
@@ -51,7 +51,14 @@ def _one_of_each(n: int) -> None:
     GroupStatistics.objects.create(group=group, day=now.date(), member_count=3)
     CancelJob.objects.create(references=[], reason=4, asked_at=now, asked_by="root", next_attempt_at=now)
     text = OutboxMessage.objects.create(
-        robot=robot, user_code="u", chat=f"c{n}", cause="test", created_at=now, not_before=now, retry_at=now
+        robot=robot,
+        user_code="u",
+        ordering_key=f"c{n}",
+        source_type=SourceType.PROBLEM,
+        source_id="test",
+        created_at=now,
+        not_before=now,
+        next_attempt_at=now,
     )
     MessageAttempt.objects.create(message=text, outcome=MessageAttempt.Outcome.UNKNOWN, tried_at=now)
     RedPacketOpening.objects.create(user=user, opened_at=now)
@@ -61,7 +68,9 @@ def _one_of_each(n: int) -> None:
     ForwardedMessage.objects.create(
         conversation=conversation, kind="text", content="x", written_at=now, next_attempt_at=now
     )
-    GatewayEvent.objects.create(event_id=f"rows-{n}", command="x", body={}, lane="", received_at=now, retry_at=now)
+    GatewayEvent.objects.create(
+        event_id=f"rows-{n}", command="x", body={}, ordering_key="", received_at=now, next_attempt_at=now
+    )
     word_import = SensitiveWordImport.objects.create(file_name=f"{n}.csv", imported_at=now, imported_by="root")
     SensitiveWord.objects.create(word=f"词{n}", word_import=word_import)
     TextMessage.objects.create(batch=user.pk, phone=user.phone, content="x", created_at=now, next_attempt_at=now)

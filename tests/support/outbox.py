@@ -5,17 +5,26 @@ from typing import Any
 
 from django.utils import timezone
 
-from robots.models import OutboxMessage, Robot
+from robots.models import OutboxMessage, Robot, Source, SourceType
 from robots.outbox import writing
 from tests.support.entry_points import send_due_messages
 from tests.support.outside_system import set_fault
 
 
+def source_of(name: str) -> Source:
+    """Return a source for messages of tests: a problem report of that id, which no receiver looks for."""
+    return Source(SourceType.PROBLEM, name)
+
+
 def write_message(
-    robot: Robot, content: str, group: str = "g1", at: datetime | None = None, cause: str = "test"
+    robot: Robot, content: str, group: str = "g1", at: datetime | None = None, source: Source | None = None
 ) -> OutboxMessage:
     return writing.message_group(
-        robot=robot, group_code=group, content=writing.text(content), cause=cause, at=at or timezone.now()
+        robot=robot,
+        group_code=group,
+        content=writing.text(content),
+        source=source or source_of("test"),
+        at=at or timezone.now(),
     )
 
 
@@ -31,7 +40,7 @@ def clear_faults(sandbox) -> None:
 def make_messages_due() -> None:
     """Have waiting messages be due now, whatever their lease."""
     OutboxMessage.objects.filter(status=OutboxMessage.Status.WAITING).update(
-        retry_at=timezone.now(), leased_until=None, lease=None
+        next_attempt_at=timezone.now(), leased_until=None, lease=None
     )
 
 
@@ -39,7 +48,7 @@ def refuse_messages(sandbox: Any) -> None:
     """Have the gateway refuse five attempts, which fails the waiting messages."""
     set_fault(sandbox, "gateway")
     for _ in range(5):
-        OutboxMessage.objects.waiting().update(retry_at=timezone.now())
+        OutboxMessage.objects.waiting().update(next_attempt_at=timezone.now())
         send_due_messages()
 
 

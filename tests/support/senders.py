@@ -123,7 +123,7 @@ def _write(counts: list[int]) -> None:
     """Write messages to groups: the number of messages of each group, and the number of groups, in turn."""
     from django.utils import timezone  # noqa: PLC0415
 
-    from robots.models import OutboxMessage, Robot  # noqa: PLC0415
+    from robots.models import OutboxMessage, Robot, SourceType  # noqa: PLC0415
     from robots.outbox import writing  # noqa: PLC0415
 
     count, groups = counts
@@ -133,12 +133,13 @@ def _write(counts: list[int]) -> None:
         OutboxMessage(
             robot=robot,
             group_code=f"g{group}",
-            chat=f"g:g{group}",
+            ordering_key=f"g:g{group}",
             content=writing.text(str(number)),
-            cause="fault",
+            source_type=SourceType.PROBLEM,
+            source_id="fault",
             created_at=now,
             not_before=now,
-            retry_at=now,
+            next_attempt_at=now,
         )
         for number in range(count)
         for group in range(groups)
@@ -149,12 +150,16 @@ def _write_as_product(text: str) -> None:
     """Write one message like the product, with the notification to senders."""
     from django.utils import timezone  # noqa: PLC0415
 
-    from robots.models import Robot  # noqa: PLC0415
+    from robots.models import Robot, Source, SourceType  # noqa: PLC0415
     from robots.outbox import writing  # noqa: PLC0415
 
     robot, _ = Robot.objects.get_or_create(code="sandbox-robot-1", defaults={"name": "小助手"})
     writing.message_group(
-        robot=robot, group_code="g0", content=writing.text(text), cause="fault", at=timezone.now()
+        robot=robot,
+        group_code="g0",
+        content=writing.text(text),
+        source=Source(SourceType.PROBLEM, "fault"),
+        at=timezone.now(),
     )
 
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from tqdm import tqdm
 
 from config.platform.dates import time_from
-from robots.models import OutboxMessage
+from robots.models import OutboxMessage, SourceType
 from robots.outbox import failed
 
 CHUNK = 1_000  # messages changed in one transaction
@@ -23,7 +23,9 @@ class Command(BaseCommand):
         parser.add_argument("--robot", help="of this robot (code)")
         parser.add_argument("--group", help="to this group (code)")
         parser.add_argument("--user", help="to this user (code)")
-        parser.add_argument("--cause", help="said because of this: 'launch:<id>', or 'launch:' for all launches")
+        parser.add_argument(
+            "--source", nargs="+", metavar=("TYPE", "ID"), help="of 'launch <id>', or of any 'launch'"
+        )
         parser.add_argument("--operation", choices=OutboxMessage.Operation.values)
         parser.add_argument("--reason", help="whose last answer has these words")
         parser.add_argument("--since", type=_moment, help="failed at or after YYYY-MM-DD HH:MM:SS (Shanghai)")
@@ -66,15 +68,20 @@ def _moment(text: str) -> datetime:
         raise CommandError(f"'{text}' is no moment: write YYYY-MM-DD HH:MM:SS.") from error
 
 
+def _source_filter(source_type: str = "", source_id: str = "", *surplus: str) -> dict[str, str]:
+    if surplus or source_type not in ("", *SourceType.values):
+        raise CommandError(f"--source takes one of {', '.join(SourceType.values)}, and one id or none.")
+    return {name: value for name, value in (("source_type", source_type), ("source_id", source_id)) if value}
+
+
 def _chosen(options: dict[str, Any]) -> QuerySet[OutboxMessage]:
     chosen: QuerySet[OutboxMessage] = OutboxMessage.objects.failed()
     wanted = {column: options[name] for name, column in FILTERS.items() if options[name]}
-    if cause := options["cause"]:
-        wanted["cause__startswith" if cause.endswith(":") else "cause"] = cause
+    wanted |= _source_filter(*options["source"] or [])
     if options["reason"]:
-        wanted["reason__contains"] = options["reason"]
+        wanted["last_error__contains"] = options["reason"]
     if options["since"]:
-        wanted["settled_at__gte"] = options["since"]
+        wanted["finished_at__gte"] = options["since"]
     if options["until"]:
-        wanted["settled_at__lt"] = options["until"]
+        wanted["finished_at__lt"] = options["until"]
     return chosen.filter(**wanted)
