@@ -18,7 +18,8 @@ from django.utils.translation import gettext_lazy as _
 from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed
 from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline
 from config.backoffice.filters import days, states
-from launches import launch_control
+from config.backoffice.queues import JobAdmin, close_action, register_queue, retry_action
+from launches import launch_control, scheduled_sending
 from launches.models import (
     Delivery,
     Launch,
@@ -154,13 +155,15 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
 
 @admin.register(ResultReport)
-class ResultReportAdmin(ReadOnlyAdmin):
+class ResultReportAdmin(JobAdmin):
     """The reports of results to the launch system, repeated until it accepts them."""
 
     list_display = ("delivery", "launch", "status", "attempts", "next_attempt_at", "reported_at", "last_error")
     list_select_related = ("delivery__launch",)
     list_filter = ("status",)
     ordering = ("-delivery_id",)
+    retry = retry_action(permission="launches.retry_resultreport")
+    close = close_action(permission="launches.retry_resultreport")
 
     @admin.display(description=_("投放"))
     def launch(self, report: ResultReport) -> str:
@@ -203,11 +206,17 @@ class MassMessageAdmin(ReadOnlyAdmin):
 
 
 @admin.register(ScheduledSending)
-class ScheduledSendingAdmin(ReadOnlyAdmin):
+class ScheduledSendingAdmin(JobAdmin):
     list_display = ("next_attempt_at", "user", "status", "attempts", "finished_at", "last_error")
     list_select_related = ("mass_message__user",)
     list_filter = ("status", days("next_attempt_at", _("下次尝试")))
     ordering = ("-next_attempt_at", "mass_message_id")
+    retry = retry_action(permission="launches.retry_scheduledsending")
+    close = close_action(
+        permission="launches.retry_scheduledsending",
+        question=_("其中失败和等待的群发不再发送，用户看到的结果是失败。"),
+        close=lambda chosen, reason: scheduled_sending.close_sendings(chosen.keys, reason=reason, at=chosen.at),
+    )
 
     @admin.display(description=_("用户"))
     def user(self, job: ScheduledSending) -> str:
@@ -221,3 +230,7 @@ class MassMessageDraftAdmin(ReadOnlyAdmin):
     search_fields = ("user__phone__contains", "user__nickname__startswith", "user__code__exact")
     search_help_text = _("手机号的任意几位、昵称的开头，或完整的网关编号")
     ordering = ("-created_at", "id")
+
+
+register_queue(ScheduledSending)
+register_queue(ResultReport)

@@ -12,8 +12,8 @@ from django.db.models import Case, F, Q, Value, When
 from config.platform import db
 from config.platform.queues import JobStatus
 from config.platform.wakeups import start_soon
-from launches.launch_intake import REPORT_RESULTS, SWITCHED_OFF
-from launches.models import Delivery, Launch
+from launches.launch_intake import SWITCHED_OFF
+from launches.models import Delivery, Launch, ResultReport
 from robots.models import OutboxMessage, SourceType
 from robots.outbox import writing
 from robots.signals import FinishedMessage
@@ -95,7 +95,7 @@ def update_deliveries_of(messages: Iterable[FinishedMessage], *, at: datetime) -
         ]
         if changes:
             _count(changes, at)
-            start_soon(REPORT_RESULTS)
+            start_soon(ResultReport.worker_task)
 
 
 def skip_switched_off(group_codes: Collection[str], *, at: datetime) -> int:

@@ -14,12 +14,11 @@ from config.platform.queues import JobStatus
 from config.platform.wakeups import start_soon
 from groups.models import Group
 from launches.launch_items import GROUP_PLACEHOLDER, Item, as_received, fingerprint, message_content
-from launches.models import Delivery, Launch
+from launches.models import Delivery, Launch, ResultReport
 from robots.models import Robot
 from robots.outbox import writing
 from robots.outbox.bulk import group_messages_sql
 
-REPORT_RESULTS = "launches.tasks.report_results"
 SWITCHED_OFF = "投放开关已关闭"
 Status = Delivery.Status
 _CONSTANTS = db.enum_params(delivery=Status, job=JobStatus) | {"working": Robot.WORKING}
@@ -139,7 +138,7 @@ def _create_deliveries(launch: Launch, references: Sequence[str], items: Sequenc
     }
     _count(launch, dict(db.rows(_CREATE_DELIVERIES, params)), at)
     writing.notify_senders()
-    start_soon(REPORT_RESULTS)
+    start_soon(ResultReport.worker_task)
 
 
 def _by_code(references: Sequence[str]) -> dict[str, str]:

@@ -4,6 +4,7 @@ import uuid
 from typing import Any, TypeAlias
 
 from django.conf import settings
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
@@ -214,6 +215,8 @@ class ResultReport(Job):
     The delivery is locked before its report.
     """
 
+    worker_task = "launches.tasks.report_results"
+
     delivery = models.OneToOneField(
         Delivery, models.CASCADE, primary_key=True, related_name="report", verbose_name=_("投放明细")
     )
@@ -222,6 +225,7 @@ class ResultReport(Job):
 
     class Meta(Job.Meta):
         verbose_name = verbose_name_plural = _("投放结果回报")
+        permissions = [("retry_resultreport", "重试结果回报")]
         ordering = ["-delivery_id"]
         constraints = [
             *Job.Meta.constraints,
@@ -240,6 +244,8 @@ class ResultReport(Job):
             models.Index(
                 fields=["status", "-delivery"], condition=~Q(status=JobStatus.DONE), name="reports_not_done"
             ),
+            # the page of queues: what was finished lately
+            BrinIndex(fields=["finished_at"], name="reports_by_finish", pages_per_range=32, autosummarize=True),
         ]
 
     def __str__(self) -> str:
