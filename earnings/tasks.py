@@ -13,7 +13,8 @@ from earnings.payouts import worker
 from integrations.http import OutsideError
 
 logger = logging.getLogger(__name__)
-STEP_LEASE = timedelta(minutes=1)  # longer than one payout takes: at most three calls of 13 s
+# Longer than one payout takes with the default WECHAT_PAY_TIMEOUT. With a longer one two processes may run a sweep at once.
+STEP_LEASE = timedelta(minutes=1)
 
 
 @shared_task

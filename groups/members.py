@@ -1,24 +1,22 @@
 """Members and details of groups, as the gateway reports them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Value
 from django.db.models.functions import Greatest
 
 from groups.models import Group, Member, MemberMove
-from integrations.gateway.payloads import address_in, code_in, display_text, is_true
-from integrations.gateway.subscriptions import BadEvent, text_field
+from integrations.gateway.events import GroupDescribed, ListedMember
 
 
-def replace_members(*, group: Group, rows: Sequence[Mapping[str, Any]], at: datetime) -> int:
+def replace_members(*, group: Group, listed: Iterable[ListedMember], at: datetime) -> int:
     """Take over the gateway's full list: add new members, update known ones, mark all others as left.
 
-    Each row has a valid `user_id`. Returns how many members the group has.
+    Returns how many members the group has.
     """
-    members = {code_in(row, "user_id"): _member(group, row, at) for row in rows}
+    members = {member.user_code: _member(group, member, at) for member in listed}
     with transaction.atomic():
         Member.objects.bulk_create(
             members.values(),
@@ -32,43 +30,25 @@ def replace_members(*, group: Group, rows: Sequence[Mapping[str, Any]], at: date
     return len(members)
 
 
-def _member(group: Group, row: Mapping[str, Any], at: datetime) -> Member:
+def _member(group: Group, listed: ListedMember, at: datetime) -> Member:
     return Member(
         group=group,
-        code=code_in(row, "user_id"),
-        nickname=display_text(row, "nickname"),
-        avatar_url=address_in(row, "avatar"),
-        is_admin=is_true(row.get("is_admin")),
+        code=listed.user_code,
+        nickname=listed.nickname,
+        avatar_url=listed.avatar_url,
+        is_admin=listed.is_admin,
         joined_at=at,
     )
 
 
-def update_info(*, group: Group, body: Mapping[str, Any]) -> None:
+def update_info(*, group: Group, info: GroupDescribed) -> None:
     """Update the group's name, WeChat owner, size, and whether its robot is a member."""
-    group.name = display_text(body, "name", max_length=200) or group.name
-    group.wechat_owner_code = text_field(body, "admin_user_id", required=False) or group.wechat_owner_code
-    group.member_count = _count(body.get("mem_count"), group.member_count)
-    group.robot_is_in = _robot_is_in(group, body.get("robots"))
+    group.name = info.name or group.name
+    group.wechat_owner_code = info.owner_code or group.wechat_owner_code
+    group.member_count = group.member_count if info.member_count is None else info.member_count
+    ours = (robot.is_in_group for robot in info.robots or () if robot.robot_code == group.robot.code)
+    group.robot_is_in = next(ours, group.robot_is_in)
     group.save(update_fields=["name", "wechat_owner_code", "member_count", "robot_is_in"])
-
-
-def _count(value: Any, otherwise: int) -> int:
-    if value is None:
-        return otherwise
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 100_000:
-        raise BadEvent("应为人数", field="mem_count")
-    return value
-
-
-def _robot_is_in(group: Group, robots: object) -> bool:
-    if not isinstance(robots, list):
-        return group.robot_is_in
-    for row in robots:
-        if isinstance(row, dict) and code_in(row, "robot_id") == group.robot.code:
-            return is_true(row.get("robot_in_group"))
-    return group.robot_is_in
 
 
 def record_joining(*, group: Group, code: str, nickname: str, avatar_url: str, at: datetime) -> bool:

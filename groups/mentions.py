@@ -92,8 +92,7 @@ def _context_row(group: Group, message: GroupMessage, member: Member | None) -> 
 
 def mentions_of(user: User, *, at: datetime) -> QuerySet[Mention]:
     """Return the mentions of the last three days in the user's groups, newest first."""
-    groups = Group.objects.served_for(user)
-    recent = Mention.objects.filter(group__in=groups, mentioned_at__gte=at - LISTED_FOR)
+    recent = Mention.objects.filter(user=user, group__cancelled_at=None, mentioned_at__gte=at - LISTED_FOR)
     return recent.select_related("message", "group").order_by("-mentioned_at", "-message_id")
 
 

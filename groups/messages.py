@@ -12,9 +12,11 @@ import orjson
 from config.platform import db
 from groups.mentions import notify_owner
 from groups.models import Group, Mention
-from integrations.gateway.payloads import codes_in, is_true, parts_of
+from integrations.gateway.events import GroupMessageReceived
+from integrations.gateway.subscriptions import Event
 from robots.models import Source, SourceType
 
+MessageEvent = Event[GroupMessageReceived]
 EVERYBODY = "all"
 _INSERT = """
 INSERT INTO groups_groupmessage (id, group_id, message_no, sender_code, is_robot, content, sent_at)
@@ -31,19 +33,6 @@ WHERE g.code = ANY(%s) AND g.cancelled_at IS NULL ORDER BY g.id FOR KEY SHARE OF
 
 
 @dataclass(frozen=True)
-class ReceivedMessage:
-    """A message in a group, as the gateway reported it in the event `event_id`."""
-
-    event_id: str
-    group_code: str
-    sender_code: str
-    message_no: str
-    body: Mapping[str, Any]
-    sent_at: datetime
-    arrival: int = 0  # the event's number in the order of arrival
-
-
-@dataclass(frozen=True)
 class ServedGroup:
     """Codes of an active group by which its messages are classified."""
 
@@ -51,13 +40,14 @@ class ServedGroup:
     robot_code: str
     owner_codes: frozenset[str]  # a mention of message of these codes is a mention of the owner
 
-    def is_robot(self, message: ReceivedMessage) -> bool:
-        return is_true(message.body.get("is_robot")) or message.sender_code == self.robot_code
+    def is_robot(self, message: GroupMessageReceived) -> bool:
+        return message.is_robot or message.sender_code == self.robot_code
 
-    def is_mentioned_in(self, message: ReceivedMessage) -> bool:
-        mentioned = codes_in(message.body.get("at_users"))
-        is_everybody = is_true(message.body.get("all")) or EVERYBODY in mentioned
-        return not self.is_robot(message) and (is_everybody or not self.owner_codes.isdisjoint(mentioned))
+    def is_mentioned_in(self, message: GroupMessageReceived) -> bool:
+        is_everybody = message.is_to_everybody or EVERYBODY in message.mentioned_codes
+        return not self.is_robot(message) and (
+            is_everybody or not self.owner_codes.isdisjoint(message.mentioned_codes)
+        )
 
 
 def served_groups(group_codes: Iterable[str]) -> dict[str, ServedGroup]:
@@ -69,18 +59,18 @@ def served_groups(group_codes: Iterable[str]) -> dict[str, ServedGroup]:
 
 
 def store_messages(
-    received: Sequence[ReceivedMessage], groups: Mapping[str, ServedGroup], *, at: datetime
+    received: Sequence[MessageEvent], groups: Mapping[str, ServedGroup], *, at: datetime
 ) -> set[str]:
     """Store these messages of active groups and notify owners of mentions. Returns the event_ids of the new messages."""
-    ids = {str(id_by_arrival(message.arrival)): message for message in received}
-    rows = [_row(pk, message, groups[message.group_code]) for pk, message in ids.items()]
+    ids = {str(id_by_arrival(event.number)): event for event in received}
+    rows = [_row(pk, event, groups[event.body.group_code]) for pk, event in ids.items()]
     new = {pk: ids[pk] for (pk,) in db.rows(_INSERT, [orjson.dumps(rows).decode()])}
     _record_mentions(
-        {pk: message for pk, message in new.items() if groups[message.group_code].is_mentioned_in(message)},
+        {pk: event for pk, event in new.items() if groups[event.body.group_code].is_mentioned_in(event.body)},
         groups,
         at,
     )
-    return {message.event_id for message in new.values()}
+    return {event.event_id for event in new.values()}
 
 
 def id_by_arrival(number: int) -> UUID:
@@ -92,28 +82,32 @@ def id_by_arrival(number: int) -> UUID:
     return UUID(int=high << 80 | 0x8 << 76 | low << 64 | 0b10 << 62 | secrets.randbits(62))
 
 
-def _row(pk: str, message: ReceivedMessage, group: ServedGroup) -> dict[str, Any]:
+def _row(pk: str, event: MessageEvent, group: ServedGroup) -> dict[str, Any]:
+    message = event.body
     return {
         "id": pk,
         "group_id": group.pk,
         "message_no": message.message_no,
         "sender_code": message.sender_code,
         "is_robot": group.is_robot(message),
-        "content": parts_of(message.body),
-        "sent_at": message.sent_at,
+        "content": message.parts,
+        "sent_at": event.moment(message.sent_at),
     }
 
 
-def _record_mentions(
-    mentions: Mapping[str, ReceivedMessage], groups: Mapping[str, ServedGroup], at: datetime
-) -> None:
+def _record_mentions(mentions: Mapping[str, MessageEvent], groups: Mapping[str, ServedGroup], at: datetime) -> None:
     if not mentions:
         return
-    group_ids = {pk: UUID(groups[message.group_code].pk) for pk, message in mentions.items()}
-    Mention.objects.bulk_create(
-        Mention(message_id=pk, group_id=group_ids[pk], mentioned_at=message.sent_at)
-        for pk, message in mentions.items()
-    )
+    group_ids = {pk: UUID(groups[event.body.group_code].pk) for pk, event in mentions.items()}
     rows = Group.objects.select_related("robot", "user").in_bulk(set(group_ids.values()))
+    Mention.objects.bulk_create(
+        Mention(
+            message_id=pk,
+            group=rows[group_ids[pk]],
+            user=rows[group_ids[pk]].user,
+            mentioned_at=event.moment(event.body.sent_at),
+        )
+        for pk, event in mentions.items()
+    )
     for pk in sorted(mentions, key=group_ids.__getitem__):  # notifying updates groups: in the order of locks
         notify_owner(group=rows[group_ids[pk]], source=Source(SourceType.MENTION, str(pk)), at=at)

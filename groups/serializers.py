@@ -203,7 +203,7 @@ class MessageContent(serializers.Serializer[Any]):
 
         Messages stored before pictures had their address in both `content` and `url` are parsed again.
         """
-        parts = parts_of(instance)
+        parts = dict(parts_of(instance))
         return parts | {"content": ""} if parts["type"] == MessageType.TEXT and parts["content"] is None else parts
 
 

@@ -5,22 +5,29 @@ from collections.abc import Mapping, Sequence
 from accounts.models import User
 from groups import binding, cancelling, members, messages, robot_replacement, welcome
 from groups.models import CancelReason, Group
-from integrations.gateway.payloads import address_in, code_in, display_text
-from integrations.gateway.subscriptions import (
-    BadEvent,
-    Event,
-    EventIgnored,
-    subscribe,
-    subscribe_in_bulk,
-    text_field,
+from integrations.gateway.events import (
+    GroupBound,
+    GroupDescribed,
+    GroupMessageReceived,
+    GroupUnbound,
+    MemberJoined,
+    MemberLeft,
+    MembersListed,
+    RobotAdded,
+    RobotBanned,
+    RobotInvited,
+    RobotJoinFailed,
+    RobotKicked,
+    RobotReplaced,
 )
+from integrations.gateway.subscriptions import Event, EventIgnored, subscribe, subscribe_in_bulk
 from robots.models import Robot, Source, SourceType
 from robots.outbox import writing
-from robots.subscribers import moment, robot_named
+from robots.roster import known_robot
 
 
-def _user(event: Event) -> User | None:
-    return User.objects.filter(code=text_field(event.body, "user_id")).first()
+def _user(code: str) -> User | None:
+    return User.objects.filter(code=code).first()
 
 
 def _group(code: str) -> Group:
@@ -31,49 +38,53 @@ def _group(code: str) -> Group:
     return group
 
 
-def _group_served_by_robot(event: Event) -> Group:
+def _group_served_by_robot(body: RobotKicked | GroupUnbound) -> Group:
     """Return the active group of the event. Raises EventIgnored when another robot serves it."""
-    group = _group(text_field(event.body, "group_id"))
-    if group.robot.code != text_field(event.body, "robot_id"):
+    group = _group(body.group_code)
+    if group.robot.code != body.robot_code:
         raise EventIgnored("群由另一个机器人服务")
     return group
 
 
-@subscribe("wait_for_bind")
-def on_wait_for_bind(event: Event) -> None:
+@subscribe(RobotInvited)
+def on_wait_for_bind(event: Event[RobotInvited]) -> None:
+    """Ask the gateway to bind the group, or inform the user why it is refused."""
     binding.request_binding(
-        robot=robot_named(event),
-        user=_user(event),
-        group_code=text_field(event.body, "group_id"),
-        name=display_text(event.body, "name", max_length=200),
+        robot=known_robot(event.body.robot_code),
+        user=_user(event.body.user_code),
+        group_code=event.body.group_code,
+        name=event.body.name,
         source=Source(SourceType.WAIT_FOR_BIND, event.event_id),
         at=event.received_at,
     )
 
 
-@subscribe("bind_group_success")
-def on_bound(event: Event) -> None:
+@subscribe(GroupBound)
+def on_bound(event: Event[GroupBound]) -> None:
+    """Bind the group, request its members and thank the user.
+
+    If the robot serves the group already, earlier kicks no longer count.
+    """
     binding.bind(
-        robot=robot_named(event),
-        user=_user(event),
-        group_code=text_field(event.body, "group_id"),
-        name=display_text(event.body, "name", max_length=200),
-        bound_at=moment(event, "bind_time"),
+        robot=known_robot(event.body.robot_code),
+        user=_user(event.body.user_code),
+        group_code=event.body.group_code,
+        name=event.body.name,
+        bound_at=event.moment(event.body.bound_at),
         source=Source(SourceType.BIND_GROUP_SUCCESS, event.event_id),
         at=event.received_at,
     )
 
 
-@subscribe("robot_join_failed")
-def on_join_failed(event: Event) -> None:
-    """Inform the user that the robot could not join, with the gateway's reason."""
-    robot, user = robot_named(event), _user(event)
+@subscribe(RobotJoinFailed)
+def on_join_failed(event: Event[RobotJoinFailed]) -> None:
+    """Inform the user that the robot could not join, with the gateway's reason, unless the group is bound by now."""
+    robot, user = known_robot(event.body.robot_code), _user(event.body.user_code)
     if user is None or user.code is None or user.is_blocked:
         raise EventIgnored("用户未知或已被封")
-    if Group.objects.active().filter(code=text_field(event.body, "group_id"), robot=robot).exists():
+    if Group.objects.active().filter(code=event.body.group_code, robot=robot).exists():
         raise EventIgnored("群已绑定")  # an older failure, or the gateway tried again by itself
-    name = display_text(event.body, "name", max_length=200)
-    reason = display_text(event.body, "reason", max_length=200)
+    name, reason = event.body.name, event.body.reason
     writing.message_user(
         robot=robot,
         user_code=user.code,
@@ -83,10 +94,11 @@ def on_join_failed(event: Event) -> None:
     )
 
 
-@subscribe("robot_kicked")
-def on_kicked(event: Event) -> None:
-    group = _group_served_by_robot(event)
-    at = moment(event, "kick_time")
+@subscribe(RobotKicked)
+def on_kicked(event: Event[RobotKicked]) -> None:
+    """Cancel the group, unless its robot was bound again since."""
+    group = _group_served_by_robot(event.body)
+    at = event.moment(event.body.kicked_at)
     if at < group.last_bound_at:
         raise EventIgnored("早于这次绑定")
     cancelling.cancel_groups(
@@ -94,46 +106,46 @@ def on_kicked(event: Event) -> None:
     )
 
 
-@subscribe("unbind_group_success")
-def on_unbound(event: Event) -> None:
+@subscribe(GroupUnbound)
+def on_unbound(event: Event[GroupUnbound]) -> None:
     """Cancel a group that was bound again just before an unbinding that we had requested.
 
     The gateway unbinds only on request, so the group is usually cancelled already. A late report of an unbinding of an
     earlier binding cancels nothing.
     """
-    group = _group_served_by_robot(event)
+    group = _group_served_by_robot(event.body)
     if not binding.requested_unbinding(group):
         raise EventIgnored("这次绑定以后没有要求过解绑")
     cancelling.cancel_groups(group_ids=[group.pk], reason=CancelReason.OPERATOR, by="网关", at=event.received_at)
 
 
-@subscribe("group_info")
-def on_info(event: Event) -> None:
-    members.update_info(group=_group(text_field(event.body, "id")), body=event.body)
+@subscribe(GroupDescribed)
+def on_info(event: Event[GroupDescribed]) -> None:
+    """Store the name, owner and size of the group."""
+    members.update_info(group=_group(event.body.group_code), info=event.body)
 
 
-@subscribe("group_members")
-def on_members(event: Event) -> None:
-    if not isinstance(event.body, list):
-        raise BadEvent("应为成员数组", field="body")
-    rows = [row for row in event.body if code_in(row, "group_id") and code_in(row, "user_id")]
-    codes = {code_in(row, "group_id") for row in rows}
-    if len(codes) != 1:
-        raise BadEvent("应为同一个群的成员", field="group_id")
-    members.replace_members(group=_group(codes.pop()), rows=rows, at=event.received_at)
+@subscribe(MembersListed)
+def on_members(event: Event[MembersListed]) -> None:
+    """Store the members."""
+    group = _group(event.body.group_code)
+    members.replace_members(group=group, listed=event.body.members, at=event.received_at)
 
 
-@subscribe("join_group")
-def on_join(event: Event) -> None:
-    """Record a new member, and send the group's welcome message."""
-    group = _group(text_field(event.body, "group_id"))
-    at, code = moment(event, "join_time"), text_field(event.body, "user_id")
+@subscribe(MemberJoined)
+def on_join(event: Event[MemberJoined]) -> None:
+    """Add a member, count the joining in the statistics, and send a welcome message if there is one.
+
+    Each joining counts once, whatever its event_id.
+    """
+    group = _group(event.body.group_code)
+    code = event.body.user_code
     is_new = members.record_joining(
         group=group,
         code=code,
-        nickname=display_text(event.body, "nickname"),
-        avatar_url=address_in(event.body, "avatar"),
-        at=at,
+        nickname=event.body.nickname,
+        avatar_url=event.body.avatar_url,
+        at=event.moment(event.body.joined_at),
     )
     if not is_new:
         raise EventIgnored("这次进群已记录")
@@ -146,84 +158,59 @@ def on_join(event: Event) -> None:
         )
 
 
-@subscribe("drop_out_group")
-def on_leave(event: Event) -> None:
-    group = _group(text_field(event.body, "group_id"))
-    if not members.record_leaving(
-        group=group, code=text_field(event.body, "user_id"), at=moment(event, "join_time")
-    ):
+@subscribe(MemberLeft)
+def on_leave(event: Event[MemberLeft]) -> None:
+    """Remove a member who has not joined again since, and count the leaving in the statistics."""
+    group = _group(event.body.group_code)
+    if not members.record_leaving(group=group, code=event.body.user_code, at=event.moment(event.body.left_at)):
         raise EventIgnored("这次退群已记录")
 
 
-@subscribe_in_bulk("group_message")
-def on_messages(events: Sequence[Event]) -> Mapping[str, str]:
+@subscribe_in_bulk(GroupMessageReceived)
+def on_messages(events: Sequence[Event[GroupMessageReceived]]) -> Mapping[str, str]:
     """Store messages for a week and notify owners of mentions. Returns why events are ignored, by event id."""
-    received, ignored = _parse_messages(events)
-    groups = messages.served_groups(message.group_code for message in received)
-    ours = [message for message in received if message.group_code in groups]
+    groups = messages.served_groups(event.body.group_code for event in events)
+    ours = [event for event in events if event.body.group_code in groups]
     new = messages.store_messages(ours, groups, at=max(event.received_at for event in events)) if ours else set()
-    ignored |= {message.event_id: "群未绑定" for message in received if message.group_code not in groups}
-    return ignored | {message.event_id: "消息已收到过" for message in ours if message.event_id not in new}
+    ignored = {event.event_id: "群未绑定" for event in events if event.body.group_code not in groups}
+    return ignored | {event.event_id: "消息已收到过" for event in ours if event.event_id not in new}
 
 
-def _parse_messages(events: Sequence[Event]) -> tuple[list[messages.ReceivedMessage], dict[str, str]]:
-    """Return the valid messages, and why the other events are ignored, by event id."""
-    received, ignored = [], {}
-    for event in events:
-        try:
-            received.append(_parse_message(event))
-        except BadEvent as reason:
-            ignored[event.event_id] = str(reason)
-    return received, ignored
+@subscribe(RobotBanned)
+def on_banned(event: Event[RobotBanned]) -> None:
+    """Ban the robot, close its messages and cancel its groups."""
+    # It stands here and not in robots.subscribers, because groups are locked first.
+    robot_replacement.ban_robot(known_robot(event.body.robot_code), at=event.received_at)
 
 
-def _parse_message(event: Event) -> messages.ReceivedMessage:
-    return messages.ReceivedMessage(
-        event_id=event.event_id,
-        group_code=text_field(event.body, "group_id"),
-        sender_code=text_field(event.body, "user_id"),
-        message_no=text_field(event.body, "message_no", required=False),
-        body=event.body,
-        sent_at=moment(event, "send_time"),
-        arrival=event.number,
-    )
-
-
-@subscribe("abnormal_robot")
-def on_banned(event: Event) -> None:
-    """Ban a robot that WeChat banned. It stands here and not in robots.subscribers, because groups are locked first."""
-    robot_replacement.ban_robot(robot_named(event), at=event.received_at)
-
-
-@subscribe("robot_added")
-def on_added(event: Event) -> str | None:
+@subscribe(RobotAdded)
+def on_added(event: Event[RobotAdded]) -> str | None:
     """Notify an owner of a banned robot's groups, whom no robot could reach before, of the cancelled groups.
 
     It runs after `robots.subscribers`, which sends the link to complete the profile first.
     """
-    user = _user(event)
+    user = _user(event.body.user_code)
     source = Source(SourceType.ROBOT_ADDED, event.event_id)
     if user and robot_replacement.notify_owner_with_new_robot(
-        user=user, robot=robot_named(event), source=source, at=event.received_at
+        user=user, robot=known_robot(event.body.robot_code), source=source, at=event.received_at
     ):
         return "已告知换机器人"
     return None
 
 
-@subscribe("abnormal_robot_replaced")
-def on_replaced(event: Event) -> str:
-    code = text_field(event.body, "replace_robot_id")
+@subscribe(RobotReplaced)
+def on_replaced(event: Event[RobotReplaced]) -> str:
+    """Inform the owners of cancelled groups which robot replaces it. The note counts the owners who were not reached."""
+    code, at = event.body.new_robot_code, event.received_at
     robot = Robot.objects.filter(code=code).first()
-    picture = address_in(event.body, "qrcode")
-    banned_code, at = code_in(event.body, "robot_id"), event.received_at
     is_recorded = robot is not None and bool(
-        robot_replacement.record_replacement(robot, banned_code=banned_code, at=at)
+        robot_replacement.record_replacement(robot, banned_code=event.body.banned_robot_code, at=at)
     )
     if not is_recorded and not robot_replacement.awaiting_replacement_notice().exists():
         raise EventIgnored("没有等待通知的群主")  # an operator can have it handled again
     notified = robot_replacement.notify_owners(
         name=robot.name if robot else code,
-        qr_code_url=picture or (robot.qr_code_url if robot else ""),
+        qr_code_url=event.body.qr_code_url or (robot.qr_code_url if robot else ""),
         source=Source(SourceType.ABNORMAL_ROBOT_REPLACED, event.event_id),
         at=at,
     )

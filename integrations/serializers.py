@@ -4,22 +4,49 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from config.api.exception_handler import sentences_of
 from config.api.fields import ListOrCommasField, StrictStringField
 from config.api.parsers import Ambiguous, RepeatedName
 from integrations.aliyun.sms import PHONE_PATTERN
+from integrations.gateway.events import event_classes
 
 MAX_EVENT_ID_LENGTH = 128
 MAX_COMMAND_LENGTH = 64
 _NO_EVENT = "应为 JSON 对象"
 
 
+# Every body is stored, so that an invalid one or one of an unknown command is refused by its handling only.
+_OTHER_BODY = {"title": "其他命令", "description": "存储后标为未知命令"}
+
+
+@extend_schema_field(
+    {
+        "anyOf": [
+            *({**kind.schema(), "title": kind.command, "description": kind.meaning} for kind in event_classes()),
+            _OTHER_BODY,
+        ]
+    }
+)
+class PostedBody(serializers.JSONField):
+    """The body of an event of any command."""
+
+
 class IncomingEvent(serializers.Serializer[Any]):
     event_id = StrictStringField(max_length=MAX_EVENT_ID_LENGTH)
     command = StrictStringField(max_length=MAX_COMMAND_LENGTH)
-    body = serializers.JSONField()
+    body = PostedBody()
+
+
+EVENT_EXAMPLES = {
+    kind.command: {
+        "summary": kind.meaning,
+        "value": {"event_id": "e-1", "command": kind.command, "body": kind.example()},
+    }
+    for kind in event_classes()
+}
 
 
 class RefusedEvent(serializers.Serializer[Any]):

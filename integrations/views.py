@@ -15,9 +15,9 @@ from config.errors import BadRequest
 from config.models import Scope
 from integrations.aliyun import sms_batches
 from integrations.gateway import inbox
-from integrations.gateway.fields import ENVELOPE, misspelled_in
+from integrations.gateway.misspellings import ENVELOPE, misspelled_in
 from integrations.models import GatewayEvent, TextMessage
-from integrations.serializers import EventsStored, IncomingEvent, SmsBatch, validate_events
+from integrations.serializers import EVENT_EXAMPLES, EventsStored, IncomingEvent, SmsBatch, validate_events
 
 MAX_EVENTS = 1000
 
@@ -31,6 +31,7 @@ class GatewayEventViews(OperationViews[GatewayEvent]):
     @operation(
         "机器人网关事件",
         body=IncomingEvent,
+        examples=EVENT_EXAMPLES,
         answer=EventsStored(),
         or_list=True,
         description="一个事件，或最多 1000 个事件的数组。收到即存储并应答，同一 event_id 只处理一次，同群事件按次序处理。"

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.core.cache import cache
@@ -16,6 +15,7 @@ from django.db import transaction
 
 from accounts.models import User
 from config.platform.cache import REDIS_AWAY
+from integrations.gateway.payloads import MessageParts
 from robots.models import Robot, Source, SourceType
 from robots.outbox import writing
 
@@ -39,7 +39,7 @@ class IncomingMessage:
 
     user: User
     robot: Robot
-    parts: dict[str, Any]  # of integrations.gateway.payloads
+    parts: MessageParts
     text: str  # stripped and NFKC-normalized; empty for a message that is no text
     event_id: str
     at: datetime

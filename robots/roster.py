@@ -10,6 +10,7 @@ from django.db import transaction
 from integrations.gateway.client import RobotGateway
 from integrations.gateway.inbox import clean
 from integrations.gateway.payloads import address_in, code_in, display_text
+from integrations.gateway.subscriptions import EventIgnored
 from robots import pool
 from robots.models import Robot
 
@@ -47,6 +48,14 @@ def sync_with_gateway(gateway: RobotGateway | None = None) -> Synced:
             update_fields=["name", "wechat_no", "avatar_url", "qr_code_url", "channel"],
         )
     return Synced(created=len(listed) - len(known), updated=len(known))
+
+
+def known_robot(code: str) -> Robot:
+    """Return the robot of an event. Raises EventIgnored when it is unknown."""
+    robot = Robot.objects.filter(code=code).first()
+    if robot is None:
+        raise EventIgnored("机器人未知")
+    return robot
 
 
 def ban(robot: Robot, *, at: datetime) -> None:

@@ -5,7 +5,7 @@ refusals that every operation shares) is read from the view itself, so that the 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, TypeVar, cast
@@ -46,6 +46,7 @@ Method = TypeVar("Method")
 class operation:  # noqa: N801 - a decorator
     """Document a view's method: its summary, the form of `data`, its input, and the codes of its refusals.
 
+    `examples`: of the body, by name, instead of the one that is made from its fields: {name: {"summary", "value"}}.
     `or_list`: the body may also be an array. `media_type`: of a response that is not JSON; refusals are always JSON.
     """
 
@@ -54,6 +55,7 @@ class operation:  # noqa: N801 - a decorator
     answer: Any = None
     body: Any = None
     query: Any = None
+    examples: Mapping[str, Any] | None = None
     codes: Sequence[Code] = ()
     paged: bool = False
     description: str = ""
@@ -140,9 +142,9 @@ class EnvelopeSchema(AutoSchema):
             return {}
         schema = self._schema_of(body, "request")
         schema = {"oneOf": [schema, build_array_type(schema)]} if self.described.or_list else schema
-        return {
-            "requestBody": {"required": True, "content": {JSON: {"schema": schema, "example": example_of(body)}}}
-        }
+        examples = self.described.examples
+        shown = {"examples": examples} if examples else {"example": example_of(body)}
+        return {"requestBody": {"required": True, "content": {JSON: {"schema": schema, **shown}}}}
 
     def _responses(self) -> Schema:
         codes, media_type = self._codes(), self.described.media_type

@@ -8,14 +8,20 @@ lock; this was seen in a sender. The handler here only counts and writes to a pi
 import os
 import select
 import signal
+from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
 
 
 class StopRequest:
-    """The request to stop, set by the signals for which it was installed."""
+    """The request to stop, set by the signals for which it was installed.
 
-    def __init__(self) -> None:
+    `on_signal` is called inside the handler, so it takes no lock. A process that waits with `SimpleQueue.get(timeout=…)` has
+    to put an item there: in Python 3.11, a signal at the end of such a wait makes it a wait without a limit.
+    """
+
+    def __init__(self, on_signal: Callable[[], None] | None = None) -> None:
+        self.on_signal = on_signal
         self.count = 0  # a second signal asks for an immediate stop
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._reader, False)
@@ -30,6 +36,8 @@ class StopRequest:
     def _handle(self, _number: int, _frame: FrameType | None) -> None:
         self.count += 1
         self.interrupt_wait()
+        if self.on_signal is not None:
+            self.on_signal()
 
     def interrupt_wait(self) -> None:
         """End a running `wait`. May be called from any thread or signal handler."""

@@ -20,7 +20,7 @@ from earnings.admin.people import display_name
 from earnings.models import Payout, PayoutPause
 from earnings.payouts import pauses, state
 
-LONG_UNKNOWN_TRIES = 5  # queries since the last change of state: 18 minutes or more (state.QUERY_DELAYS)
+LONG_UNKNOWN_TRIES = 5  # queries since the last change of state: 18 minutes or more (state.QUERY_BACKOFF)
 _UNKNOWN = Q(state=Payout.State.SENT, needs_operator_at__isnull=True, attempts__gte=LONG_UNKNOWN_TRIES)
 _ATTENTION = {
     "open": (_("未结束"), Q(finished_at__isnull=True)),

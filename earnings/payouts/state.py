@@ -17,6 +17,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from config.errors import Conflict
+from config.platform.queues import Backoff
 from earnings import confirmation, withdrawals
 from earnings.models import Payout, PayoutState, WithdrawalStatus
 from integrations.wechat.pay import BillState, TransferBill
@@ -24,8 +25,8 @@ from integrations.wechat.pay import BillState, TransferBill
 logger = logging.getLogger(__name__)
 
 # The delays before the first, second … query in one state of the bill. They increase, because WeChat Pay's notification
-# usually arrives before a query.
-QUERY_DELAYS = [timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 30, 60, 180)]
+# usually arrives before a query. A lease has counted the query already: `attempts` is 1 before the first one.
+QUERY_BACKOFF = Backoff(tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 30, 60, 180)))
 State = Payout.State
 MISSING_BILL = "微信支付有过这笔转账，现在查不到，请在商户平台核对后人工确认"
 
@@ -231,7 +232,7 @@ def apply_bill(bill: TransferBill, *, at: datetime) -> Payout | None:
             provider_state=provider_state,
             package_info=bill.package_info or payout.package_info,
             attempts=attempts,
-            next_attempt_at=at + delay_until_query(attempts),
+            next_attempt_at=at + QUERY_BACKOFF.delay_after(attempts),
         )
         if event is PayoutEvent.BILL_WAITS:
             confirmation.send_link(payout, at=at)
@@ -244,8 +245,8 @@ def _mark_sent_as_reported(payout: Payout, at: datetime) -> None:
     Our database was then restored from a backup that is older than the call.
     """
     logger.error("Payout %s is known to WeChat Pay, though it is not sent yet by our records", payout.pk)
-    receiver: dict[str, Any] = {"open_id": payout.withdrawal.open_id, "app_id": payout.withdrawal.app_id}
-    apply_event(PayoutEvent.BILL_UNEXPECTED, payout, at=at, **receiver)
+    open_id, app_id = payout.withdrawal.open_id, payout.withdrawal.app_id
+    apply_event(PayoutEvent.BILL_UNEXPECTED, payout, at=at, open_id=open_id, app_id=app_id)
 
 
 def _leave_other_amount(payout: Payout, bill: TransferBill, at: datetime) -> None:
@@ -265,11 +266,6 @@ def _record_contradiction(event: PayoutEvent, payout: Payout, bill: TransferBill
         logger.critical("Payout %s is %s for us and %s for WeChat Pay", payout.pk, payout.state, bill.state)
 
 
-def delay_until_query(attempts: int) -> timedelta:
-    """Return the delay before the next query. A lease has counted it already: `attempts` is 1 before the first query."""
-    return QUERY_DELAYS[min(attempts, len(QUERY_DELAYS)) - 1]
-
-
 def end_without_bill(payout: Payout, reason: str, at: datetime) -> None:
     """Fail a payout that has no bill and will get none, for this reason.
 
@@ -279,8 +275,8 @@ def end_without_bill(payout: Payout, reason: str, at: datetime) -> None:
         locked = Payout.objects.lock(payout.pk)
         if locked is None:
             return
-        end: dict[str, Any] = {"note": reason[:200], "provider_state": ""}
-        if not apply_event(PayoutEvent.NO_BILL, locked, at=at, reason=reason, **end):
+        note = reason[:200]
+        if not apply_event(PayoutEvent.NO_BILL, locked, at=at, reason=reason, note=note, provider_state=""):
             leave_to_operators(PayoutEvent.BILL_GONE, locked, MISSING_BILL, at)
 
 
@@ -296,10 +292,11 @@ def decide(withdrawal_id: UUID, *, paid: bool, by: str, reason: str, at: datetim
     Raises NotForOperators unless the payout is left to operators.
     """
     event = PayoutEvent.DECIDED_PAID if paid else PayoutEvent.DECIDED_NOT_PAID
-    end: dict[str, Any] = {"note": reason[:200], "provider_state": ""}
     with transaction.atomic():
         payout = Payout.objects.lock(withdrawal_id)
-        if payout is None or not apply_event(event, payout, at=at, by=by, reason=reason, **end):
+        if payout is None or not apply_event(
+            event, payout, at=at, by=by, reason=reason, note=reason[:200], provider_state=""
+        ):
             raise NotForOperators
 
 

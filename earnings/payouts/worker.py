@@ -86,8 +86,8 @@ def _claim(states: list[PayoutState], at: datetime) -> Payout | None:
         if payout.state != State.PREPARED:
             apply_event(PayoutEvent.LEASED, payout, at=at, **lease)
         elif pauses.take_permission_to_send(at=at):
-            receiver: dict[str, Any] = {"open_id": payout.withdrawal.open_id, "app_id": payout.withdrawal.app_id}
-            apply_event(PayoutEvent.SENT, payout, at=at, **receiver, **lease)
+            open_id, app_id = payout.withdrawal.open_id, payout.withdrawal.app_id
+            apply_event(PayoutEvent.SENT, payout, at=at, open_id=open_id, app_id=app_id, **lease)
         else:
             return None
         return payout
@@ -286,7 +286,7 @@ def _postpone(payout: Payout, note: str, at: datetime, *, until: datetime | None
         at=at,
         only_if=Q(leased_until=payout.leased_until),
         note=note[:200],
-        next_attempt_at=until or at + state.delay_until_query(payout.attempts),
+        next_attempt_at=until or at + state.QUERY_BACKOFF.delay_after(payout.attempts),
     )
 
 

@@ -297,7 +297,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='group',
-            index=models.Index(condition=models.Q(('cancelled_at__isnull', True)), fields=['user', '-bound_at', 'id'], name='groups_of_user'),
+            index=models.Index(condition=models.Q(('cancelled_at__isnull', True)), fields=['user', '-bound_at', 'id'], include=('star', 'is_legacy'), name='groups_of_user'),
         ),
         migrations.AddIndex(
             model_name='group',
@@ -305,7 +305,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='group',
-            index=models.Index(condition=models.Q(('cancelled_at__isnull', True)), fields=['wechat_owner_code'], name='groups_by_wechat_owner'),
+            index=models.Index(condition=models.Q(('cancelled_at__isnull', True)), fields=['wechat_owner_code', '-bound_at', 'id'], name='groups_by_wechat_owner'),
         ),
         migrations.AddIndex(
             model_name='group',
@@ -363,6 +363,11 @@ class Migration(migrations.Migration):
             model_name='mention',
             name='group',
             field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='mentions', to='groups.group', verbose_name='群'),
+        ),
+        migrations.AddField(
+            model_name='mention',
+            name='user',
+            field=models.ForeignKey(db_index=False, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
         ),
         migrations.AddIndex(
             model_name='groupmessage',
@@ -430,7 +435,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='mention',
-            index=models.Index(fields=['group', '-mentioned_at'], name='mentions_of_group'),
+            index=models.Index(fields=['user', '-mentioned_at', '-message'], name='mentions_of_user'),
         ),
         migrations.AddIndex(
             model_name='mention',

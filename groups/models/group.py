@@ -126,13 +126,14 @@ class Group(models.Model):
             # GET /groups, newest first
             models.Index(
                 fields=["user", "-bound_at", "id"],
+                include=["star", "is_legacy"],
                 condition=Q(cancelled_at__isnull=True),
                 name="groups_of_user",
             ),
             # settlement: active groups that earn
             models.Index(fields=["star"], condition=Q(cancelled_at__isnull=True), name="active_groups_by_star"),
             models.Index(
-                fields=["wechat_owner_code"],
+                fields=["wechat_owner_code", "-bound_at", "id"],
                 condition=Q(cancelled_at__isnull=True),
                 name="groups_by_wechat_owner",
             ),

@@ -2,6 +2,7 @@
 
 import uuid
 
+from django.conf import settings
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
@@ -55,6 +56,10 @@ class Mention(models.Model):
 
     message = models.OneToOneField(GroupMessage, models.CASCADE, primary_key=True, related_name="mention")
     group = models.ForeignKey(Group, models.CASCADE, related_name="mentions", verbose_name=_("群"))
+    # The group's user, for whom the mentions of all groups are listed together.
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", db_index=False, editable=False
+    )
     mentioned_at = models.DateTimeField(_("时间"))
     read_at = models.DateTimeField(_("已读时间"), null=True, blank=True)
 
@@ -62,7 +67,7 @@ class Mention(models.Model):
         verbose_name = verbose_name_plural = _("@消息")
         ordering = ["-mentioned_at", "-message_id"]
         indexes = [
-            models.Index(fields=["group", "-mentioned_at"], name="mentions_of_group"),
+            models.Index(fields=["user", "-mentioned_at", "-message"], name="mentions_of_user"),
             # the back office: all mentions, and the unread ones
             models.Index(fields=["-mentioned_at", "-message"], name="mentions_newest_first"),
             models.Index(

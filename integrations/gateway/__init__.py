@@ -2,12 +2,16 @@
 
 An event goes through these steps:
 
-1. `fields` finds misspelled fields, which the answer to the POST names.
+1. `misspellings` finds misspelled fields, which the answer to the POST names.
 2. `inbox` stores the events of a POST, each `event_id` once, before the POST is answered.
 3. `claiming` locks waiting events that may be handled now: the first of an ordering key, or up to 100 events of a command
    with bulk handlers, in the order of their keys.
-4. `handling` calls the handlers that apps subscribed in `subscriptions`, in one transaction with the new status.
-5. `payloads` and `subscriptions.text_field` read the fields of a body for the handlers.
+4. `handling` parses the body and calls the handlers that apps subscribed in `subscriptions`, in one transaction with the
+   new status.
+
+`events` has a class for each command of the gateway: the fields of its body and the order of its events. The handlers
+of an event take an object of its class; a body is parsed once for all of them. `event_body` has the base of these classes,
+`event_fields` the kinds of fields, and `payloads` the functions that read values.
 
 A worker that is killed in step 3 or 4 leaves nothing behind: PostgreSQL rolls its transaction back, and the next worker
 handles the event. The attempt is rolled back too, so it is not counted. This is accepted: a kill is taken for one by a

@@ -8,11 +8,12 @@ they have. It locks only the events that it returns.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import takewhile
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
 from config.platform import db
+from integrations.gateway.event_body import BY_COMMAND, EventBody
 from integrations.gateway.subscriptions import Event, bulk_handlers_of
 from integrations.models import GatewayEvent
 
@@ -49,8 +50,16 @@ class ClaimedEvent(NamedTuple):
 
     pk: int
     ordering_key: str
-    event: Event
+    event_id: str
+    command: str
+    payload: Any
+    received_at: datetime
     attempts: int
+
+    def parse(self) -> Event[EventBody]:
+        """Return the event that the handlers take. Raises BadEvent. Its command has handlers, so it has a class."""
+        kind = BY_COMMAND[self.command]
+        return Event(self.event_id, kind.parse(self.payload), self.received_at, self.pk)
 
 
 class EventClaim(NamedTuple):
@@ -143,5 +152,4 @@ def _lock(batches: Sequence[KeyBatch], at: datetime) -> list[ClaimedEvent]:
 def _claimed(
     pk: int, ordering_key: str, event_id: str, command: str, body: str, received_at: datetime, attempts: int
 ) -> ClaimedEvent:
-    event = Event(event_id, command, orjson.loads(body), received_at, pk)
-    return ClaimedEvent(pk, ordering_key, event, attempts)
+    return ClaimedEvent(pk, ordering_key, event_id, command, orjson.loads(body), received_at, attempts)

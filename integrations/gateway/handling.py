@@ -18,15 +18,17 @@ from django.utils import timezone
 from config.errors import Refusal
 from config.platform import db
 from config.platform.logging import masked
+from config.platform.queues import Backoff
 from integrations.gateway.claiming import ClaimedEvent, claim_events
-from integrations.gateway.subscriptions import EventIgnored, bulk_handlers_of, handlers_of
+from integrations.gateway.event_body import EventBody
+from integrations.gateway.payloads import BadEvent
+from integrations.gateway.subscriptions import Event, EventIgnored, bulk_handlers_of, handlers_of
 from integrations.http import storable
 from integrations.models import GatewayEvent
 
 logger = logging.getLogger(__name__)
 
-MAX_ATTEMPTS = 5
-RETRY_AFTER = (1, 5, 30, 120)  # seconds after the first, second … failure
+BACKOFF = Backoff(tuple(timedelta(seconds=seconds) for seconds in (1, 5, 30, 120)), max_attempts=5)
 WINDOW_TIME = timedelta(seconds=1)  # spent in one window of the backlog before the front is read again
 Status = GatewayEvent.Status
 handler_threads = BoundedSemaphore(settings.INBOX_THREADS)
@@ -99,8 +101,8 @@ def _outcomes(events: Sequence[ClaimedEvent]) -> list[Outcome]:
     if ignored is None:
         return _handle_one_by_one(events)
     return [
-        Outcome(claimed, Status.IGNORED, ignored[claimed.event.event_id])
-        if claimed.event.event_id in ignored
+        Outcome(claimed, Status.IGNORED, ignored[claimed.event_id])
+        if claimed.event_id in ignored
         else Outcome(claimed, Status.HANDLED)
         for claimed in events
     ]
@@ -108,14 +110,13 @@ def _outcomes(events: Sequence[ClaimedEvent]) -> list[Outcome]:
 
 def _handle_in_bulk(events: Sequence[ClaimedEvent]) -> Mapping[str, str] | None:
     """Call the bulk handlers. Returns the reasons of the ignored events by event_id, or None when nothing was done."""
-    command = events[0].event.command
+    command = events[0].command
     handlers = bulk_handlers_of(command)
     if not handlers:
         return None
-    remaining = [claimed.event for claimed in events]
-    ignored: dict[str, str] = {}
     try:
         with transaction.atomic():
+            remaining, ignored = _parse_all(events)
             for handler in handlers:
                 ignored.update(handler(remaining))
                 remaining = [event for event in remaining if event.event_id not in ignored]
@@ -123,6 +124,18 @@ def _handle_in_bulk(events: Sequence[ClaimedEvent]) -> Mapping[str, str] | None:
         logger.warning("A batch of %s is handled one by one: %s", command, type(error).__name__)
         return None
     return ignored
+
+
+def _parse_all(events: Sequence[ClaimedEvent]) -> tuple[list[Event[EventBody]], dict[str, str]]:
+    """Parse each body once for all handlers. Returns the valid events, and why the others are ignored, by event_id."""
+    valid: list[Event[EventBody]] = []
+    ignored: dict[str, str] = {}
+    for claimed in events:
+        try:
+            valid.append(claimed.parse())
+        except BadEvent as reason:
+            ignored[claimed.event_id] = str(reason)
+    return valid, ignored
 
 
 def _handle_one_by_one(events: Sequence[ClaimedEvent]) -> list[Outcome]:
@@ -141,12 +154,13 @@ def _handle_one_by_one(events: Sequence[ClaimedEvent]) -> list[Outcome]:
 
 
 def _handle(claimed: ClaimedEvent) -> Outcome:
-    handlers = handlers_of(claimed.event.command)
+    handlers = handlers_of(claimed.command)
     if not handlers:
         return Outcome(claimed, Status.UNKNOWN, "没有处理该命令的程序")
     try:
         with transaction.atomic():
-            notes = [note for handler in handlers if (note := handler(claimed.event))]
+            event = claimed.parse()
+            notes = [note for handler in handlers if (note := handler(event))]
     # A Refusal is an answer of our own rules, the same for every attempt, so the event is not tried again.
     except (EventIgnored, Refusal) as reason:
         return Outcome(claimed, Status.IGNORED, str(reason))
@@ -157,8 +171,8 @@ def _handle(claimed: ClaimedEvent) -> Outcome:
 
 def _failed(claimed: ClaimedEvent) -> Outcome:
     """Return WAITING for another attempt, or FAILED for an operator after the last attempt."""
-    logger.exception("Event %s (%s) failed", claimed.event.event_id, claimed.event.command)
-    status = Status.FAILED if claimed.attempts + 1 >= MAX_ATTEMPTS else Status.WAITING
+    logger.exception("Event %s (%s) failed", claimed.event_id, claimed.command)
+    status = Status.FAILED if BACKOFF.is_exhausted(claimed.attempts + 1) else Status.WAITING
     return Outcome(claimed, status, traceback.format_exc())
 
 
@@ -173,7 +187,7 @@ def _store(outcomes: Sequence[Outcome], at: datetime) -> None:
         db.execute(_FINISH, [at, *columns])
     for outcome in outcomes:
         if outcome.status == Status.WAITING:
-            next_attempt_at = at + timedelta(seconds=RETRY_AFTER[outcome.claimed.attempts])
+            next_attempt_at = at + BACKOFF.delay_after(outcome.claimed.attempts + 1)
             db.execute(_RETRY, [next_attempt_at, _note(outcome), outcome.claimed.pk])
 
 

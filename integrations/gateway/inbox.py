@@ -19,16 +19,13 @@ from config.platform import db
 from config.platform.logging import masked
 from config.platform.retention import delete_in_chunks
 from config.platform.wakeups import start_soon
+from integrations.gateway.events import ordering_keys_of
 from integrations.http import storable
 from integrations.models import GatewayEvent
 
 HANDLE_EVENTS = "integrations.tasks.handle_events"
 KEEP_HANDLED, KEEP_UNRESOLVED = timedelta(days=30), timedelta(days=90)
 MAX_DEPTH = 50  # levels of nesting that are stored
-_GROUP_FIELD_OF_COMMAND = {"group_info": "id"}  # by default "group_id"
-_COMMANDS_AFTER_USER = {"wait_for_bind", "bind_group_success"}
-# A ban and its replacement may name different robots, but the replacement has to be handled after the ban.
-_BAN_COMMANDS = {"abnormal_robot", "abnormal_robot_replaced"}
 
 # Events get their ids in the order of arrival, but are inserted in the order of their event_ids, so that two POSTs of
 # the same events in different order do not deadlock.
@@ -53,33 +50,6 @@ DELETE FROM integrations_gatewayevent WHERE ctid = ANY(ARRAY(
     LIMIT %(chunk)s
 ))
 """
-
-
-def ordering_keys_of(command: str, body: Any) -> tuple[str, str]:
-    """Return the key in whose order the event is handled, and a second key whose earlier events have to come first."""
-    if command in _BAN_COMMANDS:
-        return "bans", ""
-    first = next(filter(_names_group, body), None) if isinstance(body, list) else body
-    if not isinstance(first, dict):
-        return "", ""
-    group = _code(first.get(_GROUP_FIELD_OF_COMMAND.get(command, "group_id")))
-    user = _code(first.get("user_id"))
-    if group:
-        return f"g:{group}", f"u:{user}" if user and command in _COMMANDS_AFTER_USER else ""
-    if user:
-        return f"u:{user}", ""
-    robot = _code(first.get("robot_id"))
-    return (f"r:{robot}", "") if robot else ("", "")
-
-
-def _names_group(item: Any) -> bool:
-    return isinstance(item, dict) and bool(_code(item.get("group_id")))
-
-
-def _code(value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return ""
-    return str(value).strip()[:128]
 
 
 def store(events: Sequence[Mapping[str, Any]], *, at: datetime) -> int:
@@ -120,8 +90,8 @@ def store_refused(items: Sequence[tuple[Any, str]], *, at: datetime) -> None:
 
 
 def _row(event: Mapping[str, Any]) -> dict[str, Any]:
-    ordering_key, depends_on_key = ordering_keys_of(event["command"], event["body"])
-    return {**event, "ordering_key": ordering_key, "depends_on_key": depends_on_key}
+    key, depends_on = ordering_keys_of(event["command"], event["body"])
+    return {**event, "ordering_key": key, "depends_on_key": depends_on}
 
 
 def _as_json(rows: list[dict[str, Any]]) -> str:

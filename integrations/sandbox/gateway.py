@@ -8,7 +8,17 @@ import uuid
 from typing import Any
 
 import requests
+from django.utils import timezone
 
+from integrations.gateway.event_body import EventBody
+from integrations.gateway.events import (
+    GroupBound,
+    GroupDescribed,
+    GroupUnbound,
+    ListedMember,
+    MembersListed,
+    RobotPresence,
+)
 from integrations.sandbox.pictures import square_png
 from integrations.sandbox.server import SandboxRequest, SandboxResponse
 from integrations.sandbox.state import State, now
@@ -26,8 +36,9 @@ class EventPoster(threading.Thread):
         self.url, self.headers = f"{app_url}/gateway/events", {"X-Api-Key": api_key} if api_key else {}
         self.waiting: queue.Queue[list[dict[str, Any]]] = queue.Queue()
 
-    def post(self, command: str, body: Any) -> None:
-        self.waiting.put([{"event_id": f"sandbox-{uuid.uuid4().hex}", "command": command, "body": body}])
+    def post(self, body: EventBody) -> None:
+        event_id = f"sandbox-{uuid.uuid4().hex}"
+        self.waiting.put([{"event_id": event_id, "command": body.command, "body": body.payload()}])
 
     def run(self) -> None:
         while True:
@@ -91,7 +102,7 @@ class FakeGateway:
                 codes = request.query.get("user_ids", "").split("|")
                 data = [{"user_id": code, "nickname": code, "avatar": ""} for code in codes if code]
             elif parts[0] == "group" and parts[1] in self.state.bound:
-                data = self._info(self.state.bound[parts[1]])
+                data = self._info(self.state.bound[parts[1]]).payload()
             elif parts[0] == "robot" and parts[1] in self.robots:
                 data = self.robots[parts[1]] if len(parts) == 2 else self._groups_of(parts[1])
             else:
@@ -99,7 +110,7 @@ class FakeGateway:
         return SandboxResponse({"code": "100", "description": "", "data": data})
 
     def _groups_of(self, robot: str) -> list[dict[str, Any]]:
-        return [self._info(group) for group in self.state.bound.values() if group["robot_id"] == robot]
+        return [self._info(group).payload() for group in self.state.bound.values() if group["robot_id"] == robot]
 
     def _send_group_message(self, body: dict[str, Any]) -> None:
         for message in body["messages"]:
@@ -129,42 +140,43 @@ class FakeGateway:
             return
         binding = {name: body.get(name, "") for name in ("robot_id", "group_id", "user_id", "name")}
         self.state.note("bound", **binding)
-        self.poster.post("bind_group_success", {**binding, "bind_time": now()})
+        event = GroupBound(
+            robot_code=binding["robot_id"],
+            group_code=binding["group_id"],
+            user_code=binding["user_id"],
+            name=binding["name"],
+            bound_at=timezone.now(),
+        )
+        self.poster.post(event)
 
     def _unbind_group(self, body: dict[str, Any]) -> None:
         self.state.note("unbound", group_id=body["group_id"])
-        self.poster.post("unbind_group_success", {"robot_id": body["robot_id"], "group_id": body["group_id"]})
+        self.poster.post(GroupUnbound(robot_code=body["robot_id"], group_code=body["group_id"]))
 
     def _sync_group_members(self, body: dict[str, Any]) -> None:
         group = self.state.bound.get(body["group_id"]) or {**body, "user_id": "", "name": ""}
-        self.poster.post("group_members", self._members(group))
-        self.poster.post("group_info", self._info(group))
+        self.poster.post(MembersListed(group_code=group["group_id"], members=self._members(group)))
+        self.poster.post(self._info(group))
 
     def _modify_group_robot_nickname(self, body: dict[str, Any]) -> None:
         self.state.note("nickname", group_id=body["group_id"], nickname=body["nickname"])
 
-    def _members(self, group: dict[str, Any]) -> list[dict[str, Any]]:
-        codes = [group["user_id"]] if group.get("user_id") else []
-        codes += [f"{group['group_id']}-member-{number}" for number in range(1, OTHERS_IN_A_GROUP + 1)]
+    def _members(self, group: dict[str, Any]) -> list[ListedMember]:
+        owner = group.get("user_id")
+        others = [f"{group['group_id']}-member-{number}" for number in range(1, OTHERS_IN_A_GROUP + 1)]
         return [
-            {
-                "group_id": group["group_id"],
-                "user_id": code,
-                "nickname": code,
-                "avatar": "",
-                "is_admin": code == group.get("user_id"),
-            }
-            for code in codes
+            ListedMember(group_code=group["group_id"], user_code=code, nickname=code, is_admin=code == owner)
+            for code in [*([owner] if owner else []), *others]
         ]
 
-    def _info(self, group: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "id": group["group_id"],
-            "name": group.get("name") or group["group_id"],
-            "admin_user_id": group.get("user_id", ""),
-            "mem_count": len(self._members(group)) + 1,
-            "robots": [{"robot_id": group["robot_id"], "robot_in_group": True}],
-        }
+    def _info(self, group: dict[str, Any]) -> GroupDescribed:
+        return GroupDescribed(
+            group_code=group["group_id"],
+            name=group.get("name") or group["group_id"],
+            owner_code=group.get("user_id", ""),
+            member_count=len(self._members(group)) + 1,
+            robots=[RobotPresence(robot_code=group["robot_id"], is_in_group=True)],
+        )
 
 
 def _refuse(code: str, description: str) -> SandboxResponse:

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 from django.contrib.postgres.functions import RandomUUID
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
 from django.utils.translation import gettext_lazy as _
 
 from config.platform.constraints import filled, filled_exactly_when, filled_together
@@ -24,7 +24,7 @@ class SourceType(models.TextChoices):
     MASS_MESSAGE = "mass_message", _("群发")
     MASS_RECALL = "mass_recall", _("撤回群发")  # the id is that of the mass message
     STAR = "star", _("星级评定")  # of groups of this user
-    REMINDER = "reminder", _("提醒徒弟")  # of this user
+    REMINDER = "reminder", _("唤醒")  # of this user
     MENTION = "mention", _("被@通知")  # in this group message
     MENTION_REPLY = "mention_reply", _("回复@消息")  # in this group
     GROUP_CANCELLED = "group_cancelled", _("群注销")
@@ -103,15 +103,19 @@ class OutboxMessage(models.Model):
     Status: TypeAlias = MessageStatus
 
     id = models.BigAutoField(primary_key=True)
-    message_no = models.UUIDField(_("消息编号"), unique=True, default=uuid.uuid4, editable=False)
-    operation = models.CharField(_("操作"), max_length=16, choices=Operation.choices, default=Operation.SEND)
+    message_no = models.UUIDField(
+        _("消息编号"), unique=True, default=uuid.uuid4, db_default=RandomUUID(), editable=False
+    )
+    operation = models.CharField(_("操作"), max_length=16, choices=Operation.choices, db_default=Operation.SEND)
     robot = models.ForeignKey(
         Robot, models.PROTECT, related_name="outbox", verbose_name=_("机器人"), db_index=False
     )
-    group_code = models.CharField(_("群编号"), max_length=128, blank=True)
-    user_code = models.CharField(_("用户编号"), max_length=128, blank=True)
+    group_code = models.CharField(_("群编号"), max_length=128, blank=True, db_default="")
+    user_code = models.CharField(_("用户编号"), max_length=128, blank=True, db_default="")
     ordering_key = models.CharField(max_length=300, editable=False)  # messages of one key are sent in order
-    mentions = models.JSONField(_("提到的人"), default=list, blank=True)  # codes of group members
+    mentions = models.JSONField(
+        _("提到的人"), db_default=Value([], models.JSONField()), blank=True
+    )  # codes of group members
     content = models.JSONField(
         _("内容"), default=dict
     )  # type content title url desc voice_time, or the parameters of the operation
@@ -119,9 +123,9 @@ class OutboxMessage(models.Model):
     source_id = models.CharField(_("来源编号"), max_length=128)  # the row's id, or the event's `event_id`
     idempotency_key = models.CharField(max_length=200, null=True, blank=True, editable=False)  # noqa: DJ001 - few have one
 
-    status = models.SmallIntegerField(_("状态"), choices=Status.choices, default=Status.WAITING)
+    status = models.SmallIntegerField(_("状态"), choices=Status.choices, db_default=Status.WAITING)
     is_held = models.BooleanField(
-        _("暂缓"), default=False
+        _("暂缓"), db_default=False
     )  # of a paused launch: not sent until the launch is resumed
     is_sendable = models.GeneratedField(
         expression=models.ExpressionWrapper(Q(status=MessageStatus.WAITING, is_held=False), models.BooleanField()),
@@ -131,14 +135,14 @@ class OutboxMessage(models.Model):
     created_at = models.DateTimeField(_("创建时间"))
     not_before = models.DateTimeField(_("最早发送时间"))
     by_day_only = models.BooleanField(
-        default=False, db_default=False, editable=False
+        db_default=False, editable=False
     )  # not sent in quiet hours, also when it is tried again
     next_attempt_at = models.DateTimeField(_("下次尝试"))
     lease = models.UUIDField(null=True, editable=False)  # of the sender that has claimed the message
     leased_until = models.DateTimeField(null=True, editable=False)
-    attempts = models.PositiveSmallIntegerField(_("尝试次数"), default=0)
+    attempts = models.PositiveSmallIntegerField(_("尝试次数"), db_default=0)
     finished_at = models.DateTimeField(_("完成时间"), null=True, blank=True)
-    last_error = models.CharField(_("原因"), max_length=200, blank=True)
+    last_error = models.CharField(_("原因"), max_length=200, blank=True, db_default="")
 
     objects = OutboxMessageQuerySet.as_manager()
 

@@ -1,20 +1,21 @@
 """The results of attempts: each attempt is stored with the gateway's answer, and its message gets its next status."""
 
-import random
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import transaction
 
 from config.platform import db
+from config.platform.queues import Backoff
 from integrations.http import Busy, OutcomeUnknown, OutsideError, Refused
 from robots.models import MessageAttempt, OutboxMessage
 from robots.outbox.leases import ClaimedMessage
 from robots.signals import FinishedMessage, message_finished
 
-RETRY_AFTER = (30, 120, 450, 1200)  # seconds after the first, second … attempt: five attempts in half an hour
-MAX_BUSY_ATTEMPTS = 24  # of a message that the gateway's flow control puts off: about eight hours
-JITTER = 0.2
+# Five attempts in half an hour; about eight hours for a message that the gateway's flow control puts off.
+BACKOFF = Backoff(tuple(timedelta(seconds=seconds) for seconds in (30, 120, 450, 1200)), max_attempts=5, jitter=0.2)
+WHEN_BUSY = replace(BACKOFF, max_attempts=24)
 _RECEIVER_FAILED = "系统未能处理网关的应答："
 Outcome = MessageAttempt.Outcome
 Status = OutboxMessage.Status
@@ -82,17 +83,15 @@ class AttemptResult(NamedTuple):
         """The status of the message after the attempt: SENT, FAILED after the last attempt, else WAITING."""
         if self.error is None and not self.receiver_error:
             return Status.SENT
-        was_busy = self.message.attempts > len(RETRY_AFTER)  # only Busy allows so many attempts
-        max_attempts = MAX_BUSY_ATTEMPTS if was_busy or isinstance(self.error, Busy) else len(RETRY_AFTER) + 1
-        return Status.FAILED if self.message.attempts + 1 >= max_attempts else Status.WAITING
+        was_busy = BACKOFF.is_exhausted(self.message.attempts)  # only Busy allows so many attempts
+        backoff = WHEN_BUSY if was_busy or isinstance(self.error, Busy) else BACKOFF
+        return Status.FAILED if backoff.is_exhausted(self.message.attempts + 1) else Status.WAITING
 
     def next_attempt_at(self, at: datetime) -> datetime | None:
         """Return the time of the next attempt: later after each failure, and spread so that messages do not come at once."""
         if self.status != Status.WAITING:
             return None
-        pause = RETRY_AFTER[min(self.message.attempts, len(RETRY_AFTER) - 1)]
-        spread = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
-        return at + timedelta(seconds=pause * spread)
+        return at + BACKOFF.delay_after(self.message.attempts + 1)
 
     def columns(self, at: datetime) -> tuple[str, str, int, datetime | None]:
         """Return the outcome, the answer, the status and the time of the next attempt as they are stored."""

@@ -4,12 +4,12 @@ Messages are written in the transaction that causes them.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
 from operator import or_
-from typing import Any
+from typing import Any, ParamSpec
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -25,6 +25,7 @@ Content = dict[str, Any]
 Operation = OutboxMessage.Operation
 Status = OutboxMessage.Status
 _NOTHING = Q(pk__in=[])
+Params = ParamSpec("Params")
 
 
 def notify_senders() -> None:
@@ -45,42 +46,6 @@ def link(*, title: str, url: str, desc: str = "") -> Content:
     return {"type": MessageType.LINK, "title": title, "url": url, "desc": desc}
 
 
-def message_user(
-    *,
-    robot: Robot,
-    user_code: str,
-    content: Content,
-    source: Source,
-    at: datetime,
-    not_before: datetime | None = None,
-    idempotency_key: str | None = None,
-) -> None:
-    """Write a private message to a friend of the robot. A second message with the same `idempotency_key` is never written."""
-    message = private_message(
-        robot=robot, user_code=user_code, content=content, source=source, at=at, not_before=not_before
-    )
-    message.idempotency_key = idempotency_key
-    with transaction.atomic():
-        OutboxMessage.objects.bulk_create([message], ignore_conflicts=idempotency_key is not None)
-        notify_senders()
-
-
-def message_group(
-    *,
-    robot: Robot,
-    group_code: str,
-    content: Content,
-    source: Source,
-    at: datetime,
-    mentions: Sequence[str] = (),
-) -> OutboxMessage:
-    """Write a message to a group, which mentions the members with the codes `mentions`."""
-    message = group_message(
-        robot=robot, group_code=group_code, content=content, source=source, at=at, mentions=mentions
-    )
-    return _write(message, at)
-
-
 def group_message(
     *,
     robot: Robot,
@@ -90,42 +55,39 @@ def group_message(
     at: datetime,
     mentions: Sequence[str] = (),
 ) -> OutboxMessage:
-    """Return an unsaved message to a group. `post_all` writes many at once."""
-    return OutboxMessage(
+    """Return an unsaved message to a group, which mentions the members with the codes `mentions`."""
+    return _message(
+        f"g:{group_code}",
         robot=robot,
         group_code=group_code,
-        ordering_key=f"g:{group_code}",
         content=content,
         mentions=list(mentions),
-        source_type=source.type,
-        source_id=source.id,
-        created_at=at,
-        not_before=at,
-        next_attempt_at=at,
+        source=source,
+        at=at,
     )
 
 
-def request_gateway(
-    operation: Operation,
+def private_message(
     *,
     robot: Robot,
-    group_code: str,
-    user_code: str = "",
-    content: Mapping[str, Any] | None = None,
+    user_code: str,
+    content: Content,
     source: Source,
     at: datetime,
+    not_before: datetime | None = None,
+    idempotency_key: str | None = None,
 ) -> OutboxMessage:
-    """Write a request to the gateway about a group, as `request` returns it."""
-    message = request(
-        operation,
+    """Return an unsaved message to a friend of the robot. A second one with the same `idempotency_key` is never written."""
+    return _message(
+        f"p:{robot.code}:{user_code}",
         robot=robot,
-        group_code=group_code,
         user_code=user_code,
         content=content,
         source=source,
         at=at,
+        not_before=not_before,
+        idempotency_key=idempotency_key,
     )
-    return _write(message, at)
 
 
 def request(
@@ -138,67 +100,66 @@ def request(
     source: Source,
     at: datetime,
 ) -> OutboxMessage:
-    """Return an unsaved request to the gateway about a group. `post_all` writes many at once.
+    """Return an unsaved request to the gateway about a group.
 
     It is done in the order of the group's messages. Only a recall waits for no other message: the message that it recalls
     has been sent, and WeChat allows two minutes.
     """
     parameters = dict(content or {})
-    is_recall = operation == Operation.RECALL
-    return OutboxMessage(
+    return _message(
+        f"r:{parameters['message_no']}" if operation == Operation.RECALL else f"g:{group_code}",
         operation=operation,
         robot=robot,
         group_code=group_code,
         user_code=user_code,
-        ordering_key=f"r:{parameters['message_no']}" if is_recall else f"g:{group_code}",
         content=parameters,
-        source_type=source.type,
-        source_id=source.id,
-        created_at=at,
-        not_before=at,
-        next_attempt_at=at,
+        source=source,
+        at=at,
     )
 
 
-def private_message(
-    *,
-    robot: Robot,
-    user_code: str,
-    content: Content,
-    source: Source,
-    at: datetime,
-    not_before: datetime | None = None,
+def _message(
+    ordering_key: str, *, source: Source, at: datetime, not_before: datetime | None = None, **fields: Any
 ) -> OutboxMessage:
-    """Return an unsaved private message. `post_all` writes many at once."""
     due = max(at, not_before or at)
     return OutboxMessage(
-        robot=robot,
-        user_code=user_code,
-        ordering_key=f"p:{robot.code}:{user_code}",
-        content=content,
+        ordering_key=ordering_key,
         source_type=source.type,
         source_id=source.id,
         created_at=at,
         not_before=due,
         next_attempt_at=due,
+        **fields,
     )
 
 
 def post_all(messages: Sequence[OutboxMessage]) -> None:
-    """Write many messages in one statement."""
+    """Write many messages in one statement, except those whose idempotency key was used before.
+
+    When one has an idempotency key, the messages do not get their ids.
+    """
     if not messages:
         return
     with transaction.atomic():
-        OutboxMessage.objects.bulk_create(messages)
+        has_keys = any(message.idempotency_key is not None for message in messages)
+        OutboxMessage.objects.bulk_create(messages, ignore_conflicts=has_keys)
         notify_senders()
 
 
-def _write(message: OutboxMessage, at: datetime) -> OutboxMessage:
-    message.created_at = message.not_before = message.next_attempt_at = at
-    with transaction.atomic():
-        message.save(force_insert=True)
-        notify_senders()
-    return message
+def _posted(build: Callable[Params, OutboxMessage]) -> Callable[Params, OutboxMessage]:
+    """Return a function that takes the same arguments, builds the message and writes it."""
+
+    def post(*args: Params.args, **kwargs: Params.kwargs) -> OutboxMessage:
+        message = build(*args, **kwargs)
+        post_all([message])
+        return message
+
+    return post
+
+
+message_group = _posted(group_message)
+message_user = _posted(private_message)
+request_gateway = _posted(request)
 
 
 @dataclass(frozen=True)

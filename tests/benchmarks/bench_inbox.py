@@ -14,6 +14,7 @@ from psycopg2.extras import execute_values
 
 from groups.models import Group
 from integrations.gateway import handling, inbox, subscriptions
+from integrations.gateway.events import GroupMessageReceived
 from integrations.gateway.subscriptions import Event
 from keywords.models import GroupKeyword, KeywordBatch
 from keywords.subscribers import reply_to_messages
@@ -196,11 +197,11 @@ def many_keywords() -> None:
     add_keywords(GroupFactory(code="others"), [f"词语{number}" for number in range(20_000)])
 
     def messages(group: str) -> Callable[[], None]:
-        events = [Event(f"e{n}", "group_message", message(group)["body"], timezone.now()) for n in range(3000)]
+        payloads, at = [message(group)["body"] for _ in range(3000)], timezone.now()
 
         def handle() -> None:
-            for event in events:
-                reply_to_messages([event])
+            for number, payload in enumerate(payloads):
+                reply_to_messages([Event(f"e{number}", GroupMessageReceived.parse(payload), at)])
 
         return handle
 

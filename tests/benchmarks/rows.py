@@ -109,6 +109,7 @@ TABLES: dict[str, dict[str, str]] = {
     "groups_mention": {
         "message_id": key("groups_groupmessage"),
         "group_id": SOME_GROUP,
+        "user_id": SOMEBODY,
         "mentioned_at": AGO,
         "read_at": "CASE WHEN i % 100 > 0 THEN now() END",
     },

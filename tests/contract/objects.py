@@ -86,7 +86,7 @@ class Objects:
         member = Member.objects.create(group=group, code="wx-speaker", nickname="小王", joined_at=group.bound_at)
         content = {"type": 3, "content": "@群主 在吗"}
         message = GroupMessage.objects.create(group=group, sender_code=member.code, content=content, sent_at=now)
-        Mention.objects.create(message=message, group=group, mentioned_at=now)
+        Mention.objects.create(message=message, group=group, user=group.user, mentioned_at=now)
         return message
 
     @cached_property

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from django.urls import URLPattern, get_resolver
 
+from integrations.gateway.subscriptions import _handlers
 from tests.contract.openapi import bare_path, openapi_schema
 from tests.contract.operations import OPERATIONS
 from tests.contract.table import DOCUMENTED, Operation, Param
@@ -234,3 +236,12 @@ def _object_drift(reader: Reader, shape: Mapping[str, Any], real: Any, where: st
         for name in set(fields) & set(shape)
         for one in _shape_drift(reader, shape[name], fields[name], f"{where}.{name}")
     ]
+
+
+def test_the_schema_shows_the_body_of_each_command_of_the_gateway(schema: Any):
+    content = schema["paths"]["/gateway/events"]["post"]["requestBody"]["content"]["application/json"]
+    bodies = schema["components"]["schemas"]["IncomingEventRequest"]["properties"]["body"]["anyOf"]
+    by_title = {body["title"]: body for body in bodies}
+    assert set(content["examples"]) == set(_handlers) == set(by_title) - {"其他命令"}
+    for command, shown in content["examples"].items():
+        assert jsonschema_rs.validator_for(by_title[command]).is_valid(shown["value"]["body"])

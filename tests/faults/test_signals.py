@@ -28,6 +28,18 @@ while not stop.wait(60):
     pass
 """
 
+WAITS_FOR_RESULTS = """
+import django, signal
+django.setup()
+from config.platform.stopping import StopRequest
+from integrations.gateway.pool import GatewayPool
+with GatewayPool("http://127.0.0.1:1", "", 1.0, 1) as pool:
+    stop = StopRequest(pool.interrupt).install(signal.SIGTERM)
+    print("ready", flush=True)
+    while stop.count < 1000:
+        pool.results(seconds=0.001)
+"""
+
 
 def burst(pid: int, number: signal.Signals = signal.SIGTERM) -> None:
     """Send twenty signals, up to 200 microseconds apart."""
@@ -50,6 +62,18 @@ def test_a_stop_request_survives_bursts_of_signals(number: signal.Signals):
             assert process.stdout.readline() == "ready\n"
             burst(process.pid, number)
             assert process.wait(SECONDS) in (0, -number)  # a late signal may meet an interpreter that is ending
+
+
+def test_no_signal_makes_the_wait_for_results_endless():
+    argv = [sys.executable, "-c", WAITS_FOR_RESULTS]
+    with start_process(argv, "results", env=os.environ, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        deadline = time.monotonic() + 3 * SECONDS
+        while process.poll() is None and time.monotonic() < deadline:
+            burst(process.pid)
+        process.kill()
+        assert process.wait() in (0, -signal.SIGTERM)  # a late signal may meet an interpreter that is ending
 
 
 def test_senders_end_after_bursts_of_signals(tmp_path: Path, sandbox: Any):

@@ -1,5 +1,6 @@
 """Conversations with customer service: both ways, in order, and while it is unavailable."""
 
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from accounts.models import User
 from feedback import conversations
 from feedback.models import Conversation, ForwardedMessage
 from feedback.tasks import close_silent_conversations, forget_old_conversations, forward_messages
+from integrations.aliyun.customer_service import CustomerService
 from integrations.sandbox.server import SandboxResponse
 from robots.models import Robot
 from tests.factories.conversations import ConversationFactory, ForwardedMessageFactory
@@ -166,6 +168,19 @@ def test_a_failed_message_delays_only_its_own_conversation(sandbox):
     receive_private_message("5", user="wx-bob")
     assert forwarded_to_staff(sandbox) == ["（用户请求接入客服）"]
     assert sandbox.state.forwarded[0]["body"]["userId"] == "wx-bob"
+
+
+def test_the_message_of_a_killed_worker_is_forwarded_when_its_lease_has_ended(sandbox, monkeypatch):
+    receive_private_message("5")
+    with monkeypatch.context() as killed:
+        killed.setattr(CustomerService, "forward", lambda *_, **__: sys.exit())
+        with pytest.raises(SystemExit):
+            forward_messages()
+    assert forwarded_to_staff(sandbox) == []
+    ForwardedMessage.objects.update(leased_until=timezone.now())
+    assert forwarded_to_staff(sandbox) == ["（用户请求接入客服）"]
+    message = ForwardedMessage.objects.get()
+    assert (message.status, message.attempts, message.leased_until) == (Status.SENT, 2, None)
 
 
 def test_a_refused_message_does_not_stop_its_conversation(sandbox):

@@ -43,7 +43,7 @@ ORDINARY = {
     "letters": (
         "accounts/wechat_oauth.py",
         "integrations/admin.py",
-        "integrations/gateway/fields.py",
+        "integrations/gateway/misspellings.py",
         "integrations/moderation/",
         "tests/benchmarks/bench_moderation.py",
         "tests/groups/test_nicknames.py",

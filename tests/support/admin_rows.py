@@ -47,7 +47,7 @@ def _one_of_each(n: int) -> None:
     scheduled(user, group)
     Member.objects.create(group=group, code=f"m-{n}", joined_at=now)
     message = GroupMessage.objects.create(group=group, sender_code="m", sent_at=now, content={"content": "hi"})
-    Mention.objects.create(message=message, group=group, mentioned_at=now)
+    Mention.objects.create(message=message, group=group, user=group.user, mentioned_at=now)
     GroupStatistics.objects.create(group=group, day=now.date(), member_count=3)
     CancelJob.objects.create(references=[], reason=4, asked_at=now, asked_by="root", next_attempt_at=now)
     text = OutboxMessage.objects.create(

@@ -1,12 +1,16 @@
 """The users, robots, groups and events of the demo world, a week of them. Loading it twice changes nothing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import partial
 from typing import Any
 
+from django.utils import timezone
+
 from config.local.demo.clients import Caller, OperatorClient, wait_for
+from integrations.gateway.event_body import EventBody
+from integrations.gateway.events import GroupBound, RobotAdded, RobotInvited
 
 USERS = 30
 GROUPS = 42  # at most 15 new groups per robot and day, and the demo is loaded in one day
@@ -115,8 +119,9 @@ class World:
             yield "申请提现", partial(self._request_withdrawal, number)
         yield "审核打款", self._review
 
-    def _moment(self, days_back: int, hour: int) -> str:
-        return f"{self.today - timedelta(days=days_back)} {hour:02}:30:00"
+    def _moment(self, days_back: int, hour: int) -> datetime:
+        day = self.today - timedelta(days=days_back)
+        return datetime.combine(day, time(hour, 30), timezone.get_default_timezone())
 
     def _join(self, number: int) -> None:
         person = Person(number, Caller(self.url))
@@ -132,15 +137,13 @@ class World:
             "channel": "",
         }
         robot = person.caller.call("POST", "/robot/distribution", scan)["data"]
-        self._send_event(
-            "robot_added",
-            f"meet-{number}",
-            robot_id=robot["wechat_no"].replace("sandbox_wx_", "sandbox-robot-"),
-            user_id=person.code,
+        added = RobotAdded(
+            robot_code=robot["wechat_no"].replace("sandbox_wx_", "sandbox-robot-"),
+            user_code=person.code,
             nickname=NAMES[number],
-            avatar="",
-            add_time=self._moment(DAYS, 8 + number % 12),
+            added_at=self._moment(DAYS, 8 + number % 12),
         )
+        self._send_events({f"meet-{number}": added})
         profile = {
             "union_id": person.union_id,
             "open_id": scan["open_id"],
@@ -153,27 +156,27 @@ class World:
         person.caller.sign_in(person.union_id)
         person.user_id = person.caller.call("GET", "/auth/me", expected=(1200,))["me"]["user_id"]
 
-    def _send_event(self, command: str, event: str, **body: Any) -> None:
-        self.service.call("POST", "/gateway/events", self._event(command, event, body))
-
-    def _event(self, command: str, event: str, body: Any) -> dict[str, Any]:
-        return {"event_id": f"demo-{event}", "command": command, "body": body}
+    def _send_events(self, bodies: Mapping[str, EventBody]) -> None:
+        """Post these events as the gateway does. The names make their ids, so that loading twice posts the same events."""
+        events = [
+            {"event_id": f"demo-{name}", "command": body.command, "body": body.payload()}
+            for name, body in bodies.items()
+        ]
+        self.service.call("POST", "/gateway/events", events)
 
     def _bind_groups(self, start: int, end: int) -> None:
-        events = []
+        bodies: dict[str, EventBody] = {}
         for number in range(start, min(end, GROUPS)):
-            body = {
-                "robot_id": f"sandbox-robot-{number % ROBOTS + 1}",
-                "group_id": f"demo-group-{number:02}",
-                "user_id": f"wx-demo-{number % OWNERS:02}",
-                "name": f"{TOPICS[number % len(TOPICS)]}交流{number // len(TOPICS) + 1}群",
-            }
-            bound = {**body, "bind_time": self._moment(DAYS - number % (DAYS - 1), 9 + number % 10)}
-            events += [
-                self._event("wait_for_bind", f"wait-{number}", body),
-                self._event("bind_group_success", f"bound-{number}", bound),
-            ]
-        self.service.call("POST", "/gateway/events", events)
+            invited = RobotInvited(
+                robot_code=f"sandbox-robot-{number % ROBOTS + 1}",
+                group_code=f"demo-group-{number:02}",
+                user_code=f"wx-demo-{number % OWNERS:02}",
+                name=f"{TOPICS[number % len(TOPICS)]}交流{number // len(TOPICS) + 1}群",
+            )
+            bound_at = self._moment(DAYS - number % (DAYS - 1), 9 + number % 10)
+            bodies[f"wait-{number}"] = invited
+            bodies[f"bound-{number}"] = GroupBound(**vars(invited), bound_at=bound_at)
+        self._send_events(bodies)
 
     def _wait_for_groups(self) -> None:
         def bound() -> bool:

@@ -32,7 +32,7 @@ class Command(BaseCommand):
                 self._run(sender)
 
     def _run(self, sender: Sender) -> None:
-        stop = StopRequest().install(signal.SIGTERM, signal.SIGINT)
+        stop = StopRequest(sender.pool.interrupt).install(signal.SIGTERM, signal.SIGINT)
         Listener(CHANNEL, sender.notify).start()
         gc.freeze()  # modules and classes stay for ever; scanning them at each collection takes a tenth of the time
         sender.run(stop.requested)

@@ -1,30 +1,13 @@
-"""The known fields of the gateway's events, and the search for misspelled ones."""
+"""The search for misspelled fields in posted events."""
 
 from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
 from functools import lru_cache
 from typing import Any
 
+from integrations.gateway.events import event_class_of
+
 ENVELOPE = frozenset({"event_id", "command", "body"})
-_PERSON = frozenset({"user_id", "nickname", "avatar"})
-_MESSAGE = frozenset({"send_time", "type", "content", "title", "desc", "url", "voice_time"})
-_BINDING = frozenset({"robot_id", "group_id", "user_id", "name"})
-FIELDS_OF_COMMAND: dict[str, frozenset[str]] = {
-    "robot_added": _PERSON | {"robot_id", "add_time"},
-    "wait_for_bind": _BINDING,
-    "bind_group_success": _BINDING | {"bind_time"},
-    "robot_join_failed": _BINDING | {"reason"},
-    "robot_kicked": frozenset({"robot_id", "group_id", "user_id", "kick_time"}),
-    "unbind_group_success": frozenset({"robot_id", "group_id"}),
-    "abnormal_robot": frozenset({"robot_id"}),
-    "abnormal_robot_replaced": frozenset({"robot_id", "replace_robot_id", "qrcode"}),
-    "join_group": _PERSON | {"group_id", "join_time"},
-    "drop_out_group": _PERSON | {"group_id", "join_time"},
-    "group_info": frozenset({"id", "name", "admin_user_id", "mem_count", "robots"}),
-    "group_members": _PERSON | {"group_id", "is_admin"},
-    "group_message": _MESSAGE | {"group_id", "user_id", "all", "at_users", "message_no", "is_robot"},
-    "private_message": _MESSAGE | {"robot_id", "user_id"},
-}
 MAX_WARNINGS = 100  # of one call: a caller that misspells a field misspells it in the same way each time
 _MAX_COMPARED = 300  # unknown names of one call that are compared: each comparison takes up to a millisecond
 _MAX_LENGTH, _MIN_ANAGRAM_LENGTH, _MIN_LIKENESS = 40, 4, 0.85
@@ -46,9 +29,10 @@ def _unknown_fields(event: Mapping[str, Any]) -> Iterator[tuple[str, frozenset[s
     """Yield each unknown name of the event and its body, with the known names."""
     for field in event.keys() - ENVELOPE:
         yield field, ENVELOPE
-    known, body = FIELDS_OF_COMMAND.get(str(event.get("command")).strip()), event.get("body")
-    if known is None:
+    kind, body = event_class_of(str(event.get("command")).strip()), event.get("body")
+    if kind is None:
         return
+    known = kind.names
     for part in body if isinstance(body, list) else [body]:
         for field in part.keys() - known if isinstance(part, dict) else ():
             yield field, known
