@@ -13,7 +13,7 @@ from config.backoffice import dashboard
 from config.backoffice.actions import MAX_ROWS, Confirmed, ReasonForm, confirmed
 from config.backoffice.base import EXPORTS, ListAdmin, ReadOnlyAdmin
 from config.backoffice.filters import days, exactly, states
-from config.backoffice.queues import JobAdmin, close_action, register_queue, retry_action
+from config.backoffice.queues import QueueAdmin, close_action, register_queue, retry_action
 from config.backoffice.texts import VisibleCharField
 from feedback import problems
 from feedback.models import Conversation, ForwardedMessage, Problem, ProblemCategory
@@ -125,7 +125,7 @@ class ConversationAdmin(ReadOnlyAdmin):
 
 
 @admin.register(ForwardedMessage)
-class ForwardedMessageAdmin(JobAdmin):
+class ForwardedMessageAdmin(QueueAdmin):
     list_display = ("id", "written_at", "user", "kind", "status", "attempts", "finished_at", "last_error")
     list_select_related = ("conversation__user",)
     list_filter = ("status", days("written_at", _("发送时间")))

@@ -14,7 +14,7 @@ from config.backoffice import dashboard
 from config.backoffice.actions import SHOWN, Confirmed, button, confirmed
 from config.backoffice.base import EXPORTS, ListAdmin, ReadOnlyAdmin
 from config.backoffice.filters import days
-from config.backoffice.queues import JobAdmin, close_action, register_queue, retry_action
+from config.backoffice.queues import QueueAdmin, close_action, register_queue, retry_action
 from config.platform.characters import stripped
 from integrations.gateway import inbox
 from integrations.models import GatewayEvent, SensitiveWord, SensitiveWordImport, TextMessage
@@ -67,7 +67,7 @@ def _close_texts(chosen: Confirmed, reason: str) -> int:
 
 
 @admin.register(TextMessage)
-class TextMessageAdmin(JobAdmin):
+class TextMessageAdmin(QueueAdmin):
     """Text messages to many phones. Failed ones can be sent again. Texts of unknown outcome may have arrived."""
 
     list_display = ("id", "created_at", "__str__", "content", "status", "attempts", "finished_at", "last_error")

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed
 from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline
 from config.backoffice.filters import days, states
-from config.backoffice.queues import JobAdmin, close_action, register_queue, retry_action
+from config.backoffice.queues import QueueAdmin, close_action, register_queue, retry_action
 from launches import launch_control, scheduled_sending
 from launches.models import (
     Delivery,
@@ -155,7 +155,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
 
 @admin.register(ResultReport)
-class ResultReportAdmin(JobAdmin):
+class ResultReportAdmin(QueueAdmin):
     """The reports of results to the launch system, repeated until it accepts them."""
 
     list_display = ("delivery", "launch", "status", "attempts", "next_attempt_at", "reported_at", "last_error")
@@ -206,7 +206,7 @@ class MassMessageAdmin(ReadOnlyAdmin):
 
 
 @admin.register(ScheduledSending)
-class ScheduledSendingAdmin(JobAdmin):
+class ScheduledSendingAdmin(QueueAdmin):
     list_display = ("next_attempt_at", "user", "status", "attempts", "finished_at", "last_error")
     list_select_related = ("mass_message__user",)
     list_filter = ("status", days("next_attempt_at", _("下次尝试")))

@@ -68,7 +68,7 @@ def queues_of(request: HttpRequest) -> list[Queue]:
     return [queue for queue in _queues if admin.site._registry[queue.model].has_view_permission(request)]
 
 
-def show(request: HttpRequest) -> HttpResponse:
+def show_queues(request: HttpRequest) -> HttpResponse:
     """Show the state of the operator's queues."""
     shown = queues_of(request)
     if not shown:
@@ -160,7 +160,7 @@ def close_action(
     )(close_jobs)
 
 
-class JobAdmin(ReadOnlyAdmin):
+class QueueAdmin(ReadOnlyAdmin):
     """The list of a queue's jobs. Subclasses define `retry` and `close`, with their permission."""
 
     actions = ("retry", "close", *EXPORTS)

@@ -30,7 +30,7 @@ class OperatorAdminSite(AdminSite):
             path("language/", set_language, name="language"),
             path("two-factor/", two_factor.enrol, name="two_factor"),
             path("sessions/", self.admin_view(own_sessions.show), name="own_sessions"),
-            path("queues/", self.admin_view(queues.show), name="queues"),
+            path("queues/", self.admin_view(queues.show_queues), name="queues"),
         ]
         return [*own, *super().get_urls()]
 

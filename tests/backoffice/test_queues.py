@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from config.backoffice.queues import JobAdmin, Queue, _queues
+from config.backoffice.queues import QueueAdmin, Queue, _queues
 from config.platform.queues import Job, JobStatus
 from integrations.models import GatewayEvent, TextMessage
 from launches.models import MassMessage, ScheduledSending
@@ -19,7 +19,7 @@ from tests.support.admin_pages import PAGES, Operator, address
 from tests.support.admin_rows import make_rows
 
 pytestmark = pytest.mark.django_db
-JOBS = sorted(where for where, page in PAGES.items() if isinstance(page, JobAdmin))
+JOBS = sorted(where for where, page in PAGES.items() if isinstance(page, QueueAdmin))
 
 
 def shown(operator: Operator) -> dict[str, list[str]]:
