@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from config.backoffice.queues import QueueAdmin, Queue, _queues
+from config.backoffice.queues import Queue, QueueAdmin, _queues
 from config.platform.queues import Job, JobStatus
 from integrations.models import GatewayEvent, TextMessage
 from launches.models import MassMessage, ScheduledSending
