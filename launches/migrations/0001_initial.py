@@ -108,14 +108,14 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
                 ('group_code', models.CharField(max_length=128, unique=True, verbose_name='群编号')),
                 ('changed_at', models.DateTimeField(verbose_name='变更时间')),
-                ('due_at', models.DateTimeField(verbose_name='下次通知')),
-                ('try_count', models.PositiveSmallIntegerField(default=0, verbose_name='通知次数')),
+                ('next_attempt_at', models.DateTimeField(verbose_name='下次通知')),
+                ('attempts', models.PositiveSmallIntegerField(default=0, verbose_name='通知次数')),
             ],
             options={
                 'verbose_name': '待通知的投放开关',
                 'verbose_name_plural': '待通知的投放开关',
                 'ordering': ['id'],
-                'indexes': [models.Index(fields=['due_at', 'id'], name='switch_changes_due')],
+                'indexes': [models.Index(fields=['next_attempt_at', 'id'], name='switch_changes_due')],
             },
         ),
         migrations.CreateModel(
