@@ -13,6 +13,7 @@ from config.backoffice import dashboard
 from config.backoffice.actions import MAX_ROWS, Confirmed, ReasonForm, confirmed
 from config.backoffice.base import EXPORTS, ListAdmin, ReadOnlyAdmin
 from config.backoffice.filters import days, exactly, states
+from config.backoffice.queues import QueueAdmin, close_action, register_queue, retry_action
 from config.backoffice.texts import VisibleCharField
 from feedback import problems
 from feedback.models import Conversation, ForwardedMessage, Problem, ProblemCategory
@@ -124,18 +125,21 @@ class ConversationAdmin(ReadOnlyAdmin):
 
 
 @admin.register(ForwardedMessage)
-class ForwardedMessageAdmin(ReadOnlyAdmin):
+class ForwardedMessageAdmin(QueueAdmin):
     list_display = ("id", "written_at", "user", "kind", "status", "attempts", "finished_at", "last_error")
     list_select_related = ("conversation__user",)
     list_filter = ("status", days("written_at", _("发送时间")))
     ordering = ("-written_at", "-id")
     reached_from = {"feedback.conversation": ("conversation", _("转发给客服的消息"))}
+    retry = retry_action(permission="feedback.retry_forwardedmessage")
+    close = close_action(permission="feedback.retry_forwardedmessage")
 
     @admin.display(description=_("用户"))
     def user(self, message: ForwardedMessage) -> str:
         return str(message.conversation.user)
 
 
+register_queue(ForwardedMessage)
 dashboard.register_task(
     _("待答复反馈"),
     page="feedback_problem",

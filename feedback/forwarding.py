@@ -23,7 +23,6 @@ from robots.outbox import writing
 
 logger = logging.getLogger(__name__)
 
-FORWARD = "feedback.tasks.forward_messages"
 # A message is refused three times or fails for a day, with 750 attempts, before attempts are limited.
 BACKOFF = Backoff(tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 60, 120)), max_attempts=1000)
 FAIL_AFTER = timedelta(hours=24)  # users do not wait longer for an answer
@@ -50,7 +49,7 @@ def forward_all(conversations: Iterable[Conversation], *, kind: str, content: st
             )
             for conversation in conversations
         )
-        start_soon(FORWARD)
+        start_soon(ForwardedMessage.worker_task)
 
 
 @sweep

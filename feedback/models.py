@@ -4,6 +4,7 @@ import uuid
 from typing import TypeAlias
 
 from django.conf import settings
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
@@ -159,6 +160,7 @@ class ForwardedMessage(Job):
 
     Status: TypeAlias = ForwardingStatus
     ordering_field = "conversation"
+    worker_task = "feedback.tasks.forward_messages"
 
     id = models.BigAutoField(primary_key=True)
     conversation = models.ForeignKey(
@@ -172,6 +174,7 @@ class ForwardedMessage(Job):
 
     class Meta(Job.Meta):
         verbose_name = verbose_name_plural = _("转发给客服的消息")
+        permissions = [("retry_forwardedmessage", "重试转发")]
         ordering = ["-written_at", "-id"]
         constraints = [
             *Job.Meta.constraints,
@@ -192,6 +195,8 @@ class ForwardedMessage(Job):
                 condition=~Q(status=ForwardingStatus.SENT),
                 name="forwards_not_sent",
             ),
+            # the page of queues: what was finished lately
+            BrinIndex(fields=["finished_at"], name="forwards_by_finish", pages_per_range=32, autosummarize=True),
         ]
 
     def __str__(self) -> str:

@@ -11,6 +11,7 @@ from config.backoffice import dashboard
 from config.backoffice.actions import Confirmed, confirmed
 from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline
 from config.backoffice.filters import among, days, exactly, states
+from config.backoffice.queues import QueueAdmin, close_action, register_queue, retry_action
 from groups import cancelling
 from groups.models import (
     CancelJob,
@@ -107,7 +108,9 @@ class GroupAdmin(ReadOnlyAdmin):
 
 
 @admin.register(CancelJob)
-class CancelJobAdmin(ReadOnlyAdmin):
+class CancelJobAdmin(QueueAdmin):
+    retry = retry_action(permission="groups.retry_canceljob")
+    close = close_action(permission="groups.retry_canceljob", question=_("不再注销其余的群；已经注销的不会恢复。"))
     list_display = ("asked_at", "asked_by", "reason", "__str__", "cancelled_count", "status", "finished_at")
     list_filter = ("status", "reason", days("asked_at", _("提交时间")))
     fields = (
@@ -185,3 +188,6 @@ dashboard.register_chart(
         ("groups.cancelled", _("注销"), dashboard.per_day(Group.objects.all, "cancelled_at")),
     ],
 )
+
+
+register_queue(CancelJob)

@@ -29,13 +29,12 @@ _NEXT = RawSQL(
     [BATCH - 1],
     output_field=JSONField(),
 )
-RUN_CANCEL_JOBS = "groups.tasks.run_cancel_jobs"
 
 
 def request_cancelling(*, references: Sequence[str], reason: CancelReason, by: str, at: datetime) -> CancelJob:
     """Create a job that cancels these groups (ids or codes). It skips unknown and cancelled groups."""
     with transaction.atomic():
-        start_soon(RUN_CANCEL_JOBS)
+        start_soon(CancelJob.worker_task)
         distinct = list(dict.fromkeys(references))
         job: CancelJob = CancelJob.objects.create(
             references=distinct, reason=reason, asked_by=by, asked_at=at, next_attempt_at=at

@@ -1,11 +1,12 @@
 """The admin of gateway events, text messages and sensitive words."""
 
+from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
@@ -13,8 +14,8 @@ from config.backoffice import dashboard
 from config.backoffice.actions import SHOWN, Confirmed, button, confirmed
 from config.backoffice.base import EXPORTS, ListAdmin, ReadOnlyAdmin
 from config.backoffice.filters import days
+from config.backoffice.queues import QueueAdmin, close_action, register_queue, retry_action
 from config.platform.characters import stripped
-from integrations.aliyun import sms_batches
 from integrations.gateway import inbox
 from integrations.models import GatewayEvent, SensitiveWord, SensitiveWordImport, TextMessage
 from integrations.moderation import imports, pages, words
@@ -29,15 +30,18 @@ class GatewayEventAdmin(ReadOnlyAdmin):
     search_fields = ("event_id__exact",)
     search_help_text = _("完整的事件编号")
     ordering = ("-id",)
-    actions = ("replay", *EXPORTS)
+    actions = ("replay", "close", *EXPORTS)
 
     def is_action_available(self, action: str, obj: Any) -> bool:
+        if action == "close":
+            return obj is not None and obj.status == GatewayEvent.Status.FAILED
         excluded = (GatewayEvent.Status.WAITING, GatewayEvent.Status.HANDLED, GatewayEvent.Status.REFUSED)
         return super().is_action_available(action, obj) and obj.status not in excluded
 
     @confirmed(
-        _("重新处理"),
+        _("重试"),
         permission="integrations.replay_gatewayevent",
+        title=_("重新处理"),
         question=_("将重新处理其中失败、忽略或未知的事件。"),
         did=_("将重新处理"),
         why_not=_("已处理或正在等待处理"),
@@ -45,9 +49,25 @@ class GatewayEventAdmin(ReadOnlyAdmin):
     def replay(self, chosen: Confirmed) -> int:
         return sum(inbox.replay(event, at=chosen.at) for event in chosen.rows.order_by("pk"))
 
+    @confirmed(
+        _("关闭"),
+        permission="integrations.replay_gatewayevent",
+        question=_("其中处理失败的事件不再处理，记为已忽略。"),
+        did=_("已关闭"),
+        why_not=_("没有失败"),
+    )
+    def close(self, chosen: Confirmed) -> int:
+        return inbox.ignore_failed(GatewayEvent.objects.filter(pk__in=chosen.keys), by=chosen.by, at=chosen.at)
+
+
+def _close_texts(chosen: Confirmed, reason: str) -> int:
+    """Close the messages that were not sent. One whose worker was killed may have arrived, and will be UNKNOWN."""
+    rows = TextMessage.objects.filter(pk__in=chosen.keys, leased_until=None)
+    return rows.close(at=chosen.at, reason=reason)
+
 
 @admin.register(TextMessage)
-class TextMessageAdmin(ReadOnlyAdmin):
+class TextMessageAdmin(QueueAdmin):
     """Text messages to many phones. Failed ones can be sent again. Texts of unknown outcome may have arrived."""
 
     list_display = ("id", "created_at", "__str__", "content", "status", "attempts", "finished_at", "last_error")
@@ -57,21 +77,11 @@ class TextMessageAdmin(ReadOnlyAdmin):
     ordering = ("-id",)
     fields = ("batch", "__str__", "content", "status", "created_at", "finished_at", "attempts", "last_error")
     readonly_fields = ("__str__",)
-    actions = ("retry", *EXPORTS)
-
-    def is_action_available(self, action: str, obj: Any) -> bool:
-        return super().is_action_available(action, obj) and obj.status == TextMessage.Status.FAILED
-
-    @confirmed(
-        _("重新发送失败的短信"),
+    retry = retry_action(
         permission="integrations.retry_textmessage",
-        title=_("重新发送"),
         question=_("将重新发送其中失败的短信；结果未知的可能已经送达，不会重发。"),
-        did=_("将重新发送"),
-        why_not=_("不是失败的短信"),
     )
-    def retry(self, chosen: Confirmed) -> int:
-        return sms_batches.retry_texts(TextMessage.objects.filter(pk__in=chosen.keys), at=chosen.at)
+    close = close_action(permission="integrations.retry_textmessage", close=_close_texts)
 
 
 class WordForm(forms.ModelForm):
@@ -188,3 +198,15 @@ dashboard.register_task(
     permission="integrations.view_gatewayevent",
     count=dashboard.counted(lambda: GatewayEvent.objects.filter(status=GatewayEvent.Status.REFUSED)),
 )
+
+
+register_queue(
+    GatewayEvent,
+    waiting=Q(status=GatewayEvent.Status.WAITING),
+    failed=Q(status=GatewayEvent.Status.FAILED),
+    # The index is by the moment of receipt; an event that took longer than a day is not counted.
+    finished=lambda since: Q(finished_at__gte=since, received_at__gte=since - timedelta(days=1)),
+    oldest_by="pk",
+    failed_query=f"status__exact={GatewayEvent.Status.FAILED}",
+)
+register_queue(TextMessage)

@@ -130,6 +130,7 @@ class TextMessage(Job):
     """An SMS of a batch. From its lease on it may have arrived, so it is sent again only after an answer that it was not."""
 
     Status: TypeAlias = TextMessageStatus
+    worker_task = "integrations.tasks.send_texts"
 
     id = models.BigAutoField(primary_key=True)
     batch = models.UUIDField(_("批次"))
@@ -157,6 +158,8 @@ class TextMessage(Job):
                 name="texts_not_sent",
             ),
             BrinIndex(fields=["created_at"], name="texts_by_moment", pages_per_range=32, autosummarize=True),
+            # the page of queues: what was finished lately
+            BrinIndex(fields=["finished_at"], name="texts_by_finish", pages_per_range=32, autosummarize=True),
         ]
 
     def __str__(self) -> str:

@@ -1,6 +1,7 @@
 """Pages of launches, deliveries, mass messages and drafts for operators."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -17,8 +18,17 @@ from django.utils.translation import gettext_lazy as _
 from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed
 from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline
 from config.backoffice.filters import days, states
-from launches import launch_control
-from launches.models import Delivery, Launch, MassMessage, MassMessageDraft, MassMessageGroup, ScheduledSending
+from config.backoffice.queues import QueueAdmin, close_action, register_queue, retry_action
+from launches import launch_control, scheduled_sending
+from launches.models import (
+    Delivery,
+    Launch,
+    MassMessage,
+    MassMessageDraft,
+    MassMessageGroup,
+    ResultReport,
+    ScheduledSending,
+)
 from robots.models import OutboxMessage, SourceType
 
 _END_STATES = {
@@ -125,17 +135,39 @@ class LaunchAdmin(ReadOnlyAdmin):
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyAdmin):
     list_display = ("launch", "group_code", "group", "status", "settled_at", "reason", "reported_at")
-    list_select_related = ("launch", "group")
+    list_select_related = ("launch", "group", "report")
     list_filter = (states("status", _("状态"), _END_STATES),)
     search_fields = ("group__code__exact", "launch__task_id__exact")
     search_help_text = _("完整的群编号或任务编号")
     ordering = ("-id",)
     reached_from = {"launches.launch": ("launch", _("投放明细")), "groups.group": ("group", _("投放明细"))}
-    readonly_fields = ("message_links",)
+    readonly_fields = ("message_links", "reported_at")
 
     @admin.display(description=_("消息"))
     def message_links(self, delivery: Delivery) -> str:
         return _links_to(delivery.messages())
+
+    @admin.display(description=_("回报时间"))
+    def reported_at(self, delivery: Delivery) -> datetime | None:
+        """Return when the launch system last accepted a result."""
+        report: ResultReport | None = getattr(delivery, "report", None)
+        return report.reported_at if report else None
+
+
+@admin.register(ResultReport)
+class ResultReportAdmin(QueueAdmin):
+    """The reports of results to the launch system, repeated until it accepts them."""
+
+    list_display = ("delivery", "launch", "status", "attempts", "next_attempt_at", "reported_at", "last_error")
+    list_select_related = ("delivery__launch",)
+    list_filter = ("status",)
+    ordering = ("-delivery_id",)
+    retry = retry_action(permission="launches.retry_resultreport")
+    close = close_action(permission="launches.retry_resultreport")
+
+    @admin.display(description=_("投放"))
+    def launch(self, report: ResultReport) -> str:
+        return str(report.delivery.launch)
 
 
 class MassMessageGroupInline(ReadOnlyInline):
@@ -174,11 +206,17 @@ class MassMessageAdmin(ReadOnlyAdmin):
 
 
 @admin.register(ScheduledSending)
-class ScheduledSendingAdmin(ReadOnlyAdmin):
+class ScheduledSendingAdmin(QueueAdmin):
     list_display = ("next_attempt_at", "user", "status", "attempts", "finished_at", "last_error")
     list_select_related = ("mass_message__user",)
     list_filter = ("status", days("next_attempt_at", _("下次尝试")))
     ordering = ("-next_attempt_at", "mass_message_id")
+    retry = retry_action(permission="launches.retry_scheduledsending")
+    close = close_action(
+        permission="launches.retry_scheduledsending",
+        question=_("其中失败和等待的群发不再发送，用户看到的结果是失败。"),
+        close=lambda chosen, reason: scheduled_sending.close_sendings(chosen.keys, reason=reason, at=chosen.at),
+    )
 
     @admin.display(description=_("用户"))
     def user(self, job: ScheduledSending) -> str:
@@ -192,3 +230,7 @@ class MassMessageDraftAdmin(ReadOnlyAdmin):
     search_fields = ("user__phone__contains", "user__nickname__startswith", "user__code__exact")
     search_help_text = _("手机号的任意几位、昵称的开头，或完整的网关编号")
     ordering = ("-created_at", "id")
+
+
+register_queue(ScheduledSending)
+register_queue(ResultReport)

@@ -10,16 +10,17 @@ from django.db import transaction
 from django.db.models import Case, F, Q, Value, When
 
 from config.platform import db
+from config.platform.queues import JobStatus
 from config.platform.wakeups import start_soon
-from launches.launch_intake import REPORT_RESULTS, SWITCHED_OFF
-from launches.models import Delivery, Launch
+from launches.launch_intake import SWITCHED_OFF
+from launches.models import Delivery, Launch, ResultReport
 from robots.models import OutboxMessage, SourceType
 from robots.outbox import writing
 from robots.signals import FinishedMessage
 
 Status = Delivery.Status
 _COLUMNS = {Status.SENT: "sent_count", Status.FAILED: "failed_count", Status.SKIPPED: "skipped_count"}
-_CONSTANTS = db.enum_params(message=OutboxMessage.Status, delivery=Status, source=SourceType)
+_CONSTANTS = db.enum_params(message=OutboxMessage.Status, delivery=Status, source=SourceType, job=JobStatus)
 
 # The lock is a statement of its own: the next statement of a second transaction then sees what the first has written.
 _LOCK = """
@@ -28,8 +29,10 @@ WHERE (d.launch_id, d.group_code) IN (SELECT * FROM unnest(%(launches)s::uuid[],
 ORDER BY d.id FOR UPDATE OF d
 """
 # One failed message fails a delivery. A closed message skips the delivery, or fails it when another message was sent
-# already. An operator who closes a failed message does not change the delivery; an operator who retries it may. A result
-# that is being reported keeps its lease until the call ends: two calls about one delivery might arrive in the wrong order.
+# already. An operator who closes a failed message does not change the delivery; an operator who retries it may.
+#
+# A result is reported unless it is the one that the launch system accepted last. A report that is leased keeps its lease until
+# the call ends: two calls about one delivery might arrive in the wrong order.
 _UPDATE = """
 WITH counted AS (
     SELECT d.id, d.launch_id, d.status AS before,
@@ -51,16 +54,29 @@ WITH counted AS (
             CASE WHEN sent > 0 OR before = %(delivery_failed)s THEN %(delivery_failed)s ELSE %(delivery_skipped)s END
         ELSE %(delivery_sent)s END AS after
     FROM counted
+), changed AS (
+    UPDATE launches_delivery d
+    SET status = after, settled_at = %(at)s,
+        reason = CASE WHEN after = %(delivery_sent)s THEN '' ELSE COALESCE(failure, decided.reason) END
+    FROM decided WHERE decided.id = d.id AND (after <> before OR failure <> d.reason)
+    RETURNING d.id, d.launch_id, before, after
+), reopened AS (
+    UPDATE launches_resultreport r
+    SET status = CASE WHEN is_known THEN %(job_done)s ELSE %(job_waiting)s END,
+        finished_at = CASE WHEN is_known THEN r.reported_at END,
+        next_attempt_at = %(at)s, attempts = 0, last_error = ''
+    FROM (
+        SELECT o.delivery_id,
+            o.leased_until IS NULL AND o.is_sent IS NOT DISTINCT FROM (c.after = %(delivery_sent)s) AS is_known
+        FROM changed c JOIN launches_resultreport o ON o.delivery_id = c.id
+    ) t
+    WHERE r.delivery_id = t.delivery_id
+), created AS (
+    INSERT INTO launches_resultreport (delivery_id, status, attempts, next_attempt_at, last_error)
+    SELECT c.id, %(job_waiting)s, 0, %(at)s, '' FROM changed c
+    WHERE NOT EXISTS (SELECT FROM launches_resultreport r WHERE r.delivery_id = c.id)
 )
-UPDATE launches_delivery d
-SET status = after, settled_at = %(at)s,
-    reason = CASE WHEN after = %(delivery_sent)s THEN '' ELSE COALESCE(failure, decided.reason) END,
-    result_due_at = CASE
-        WHEN d.result_due_at > %(at)s THEN d.result_due_at
-        WHEN d.result_sent IS DISTINCT FROM (after = %(delivery_sent)s) THEN %(at)s END,
-    result_try_count = 0
-FROM decided WHERE decided.id = d.id AND (after <> before OR failure <> d.reason)
-RETURNING d.launch_id, before, after
+SELECT launch_id, before, after FROM changed
 """
 
 
@@ -79,7 +95,7 @@ def update_deliveries_of(messages: Iterable[FinishedMessage], *, at: datetime) -
         ]
         if changes:
             _count(changes, at)
-            start_soon(REPORT_RESULTS)
+            start_soon(ResultReport.worker_task)
 
 
 def skip_switched_off(group_codes: Collection[str], *, at: datetime) -> int:

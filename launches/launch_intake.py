@@ -10,18 +10,18 @@ from django.db import IntegrityError, transaction
 from config.errors import Conflict
 from config.platform import db
 from config.platform.lookups import as_uuid
+from config.platform.queues import JobStatus
 from config.platform.wakeups import start_soon
 from groups.models import Group
 from launches.launch_items import GROUP_PLACEHOLDER, Item, as_received, fingerprint, message_content
-from launches.models import Delivery, Launch
+from launches.models import Delivery, Launch, ResultReport
 from robots.models import Robot
 from robots.outbox import writing
 from robots.outbox.bulk import group_messages_sql
 
-REPORT_RESULTS = "launches.tasks.report_results"
 SWITCHED_OFF = "投放开关已关闭"
 Status = Delivery.Status
-_CONSTANTS = db.enum_params(delivery=Status) | {"working": Robot.WORKING}
+_CONSTANTS = db.enum_params(delivery=Status, job=JobStatus) | {"working": Robot.WORKING}
 
 # The initial statuses of deliveries with their reasons, numbered from 0 in the statement below (`initial`).
 _INITIAL_STATUSES: tuple[tuple[Status, str], ...] = (
@@ -62,14 +62,16 @@ WITH named AS MATERIALIZED (
     FROM named n LEFT JOIN found f USING (group_code)
 ), created AS (
     INSERT INTO launches_delivery (
-        launch_id, group_code, reference, group_id, user_id, status, reason,
-        settled_at, result_due_at, result_try_count)
+        launch_id, group_code, reference, group_id, user_id, status, reason, settled_at)
     SELECT
         %(launch)s, group_code, reference, group_id, user_id,
         (%(statuses)s::smallint[])[initial + 1], (%(reasons)s::text[])[initial + 1],
-        CASE WHEN initial > 0 THEN %(at)s END, CASE WHEN initial > 0 THEN %(at)s END, 0
+        CASE WHEN initial > 0 THEN %(at)s END
     FROM decided ORDER BY group_id
-    RETURNING group_code, status
+    RETURNING id, group_code, status
+), reports AS (
+    INSERT INTO launches_resultreport (delivery_id, status, attempts, next_attempt_at, last_error)
+    SELECT id, %(job_waiting)s, 0, %(at)s, '' FROM created WHERE status <> %(delivery_waiting)s
 ), messages AS ({_MESSAGES})
 SELECT status, count(*) FROM created GROUP BY status
 """  # noqa: S608 - constants of this module
@@ -136,7 +138,7 @@ def _create_deliveries(launch: Launch, references: Sequence[str], items: Sequenc
     }
     _count(launch, dict(db.rows(_CREATE_DELIVERIES, params)), at)
     writing.notify_senders()
-    start_soon(REPORT_RESULTS)
+    start_soon(ResultReport.worker_task)
 
 
 def _by_code(references: Sequence[str]) -> dict[str, str]:

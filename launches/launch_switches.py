@@ -49,7 +49,7 @@ def set_switches(*, user: User, requests: Sequence[SwitchRequest], at: datetime)
     # Of several requests for one group the last counts.
     states = {groups[request.reference].code: request.is_on for request in requests}
     # The change is reported again after a minute if the answer, or this process, is lost.
-    switch_changes.record_changes(states, at=at, due_at=at + switch_changes.LEASE)
+    switch_changes.record_changes(states, at=at, next_attempt_at=at + switch_changes.LEASE)
     with transaction.atomic():
         _lock_switches(sorted(states))
         _send_states(states)

@@ -22,7 +22,6 @@ from integrations.moderation.words import require_clean
 from launches.mass_message_drafts import DraftUnknown
 from launches.models import MassMessage, MassMessageDraft, MassMessageGroup, ScheduledSending
 
-SEND_DUE = "launches.tasks.fire_mass_messages"
 SLOTS = (1, 2)  # mass messages of a user that go out in one day
 LISTED_FOR = timedelta(days=7)
 LONGEST_LEAD = timedelta(days=365)  # a later date is a typing error
@@ -94,7 +93,7 @@ def complete_draft(
         _take_slot(mass_message)
         _take_minutes(mass_message, groups)
         ScheduledSending.objects.create(mass_message=mass_message, next_attempt_at=send_at)
-        start_soon(SEND_DUE)
+        start_soon(ScheduledSending.worker_task)
     return mass_message
 
 

@@ -4,7 +4,9 @@ import json
 import logging
 import math
 import time
+from collections.abc import Iterable
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db import DatabaseError, transaction
 from django.utils import timezone
@@ -88,6 +90,20 @@ def _send(job: ScheduledSending, at: datetime) -> bool:
     return True
 
 
+def close_sendings(ids: Iterable[UUID], *, reason: str, at: datetime) -> int:
+    """Close these failed and waiting jobs, whose mass messages end as failed. Returns how many there were."""
+    return sum(_close(pk, reason, at) for pk in sorted(ids))
+
+
+def _close(pk: UUID, reason: str, at: datetime) -> int:
+    with transaction.atomic():
+        message = MassMessage.objects.select_for_update().get(pk=pk)
+        closed = ScheduledSending.objects.filter(pk=pk).close(at=at, reason=reason)
+        if closed:
+            _end_unwritten(message, reason=reason, at=at)
+    return closed
+
+
 def _end_unwritten(message: MassMessage, *, reason: str, at: datetime) -> None:
     """End the parts without messages as failed, and the mass message when no part waits."""
     MassMessage.objects.filter(pk=message.pk).update(queued_at=at)
@@ -100,7 +116,7 @@ def _wait_for_disk_on_commit() -> None:
 
     After a crash of the database, a commit that was lost would send the whole mass message again.
     """
-    db.execute("SET LOCAL synchronous_commit TO DEFAULT")
+    db.execute("SET LOCAL synchronous_commit TO on")
 
 
 def _write_messages(message: MassMessage, at: datetime) -> None:

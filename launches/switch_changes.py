@@ -18,7 +18,7 @@ from config.platform.wakeups import start_soon
 from groups.models import Group
 from integrations.http import OutsideError, Refused
 from integrations.launch_system import LaunchSystem
-from launches.launch_results import retry_delay
+from launches.launch_results import BACKOFF
 from launches.models import SwitchChange
 
 logger = logging.getLogger(__name__)
@@ -30,9 +30,9 @@ LEASE = timedelta(minutes=1)  # longer than a call that times out
 
 # Rows are written in one order, so that two transactions with the same groups do not deadlock.
 _RECORD = """
-INSERT INTO launches_switchchange (group_code, changed_at, due_at, try_count)
+INSERT INTO launches_switchchange (group_code, changed_at, next_attempt_at, attempts)
 SELECT code, clock_timestamp(), %(due)s, 0 FROM unnest(%(codes)s::text[]) AS t(code) ORDER BY code
-ON CONFLICT (group_code) DO UPDATE SET changed_at = EXCLUDED.changed_at, due_at = EXCLUDED.due_at, try_count = 0
+ON CONFLICT (group_code) DO UPDATE SET changed_at = EXCLUDED.changed_at, next_attempt_at = EXCLUDED.next_attempt_at, attempts = 0
 """
 _FINISH = """
 DELETE FROM launches_switchchange c USING unnest(%s::bigint[], %s::timestamptz[]) AS done(id, changed_at)
@@ -40,11 +40,11 @@ WHERE c.id = done.id AND c.changed_at = done.changed_at
 """
 
 
-def record_changes(group_codes: Collection[str], *, at: datetime, due_at: datetime | None = None) -> None:
-    """Have these switches reported to the launch system, at once or from `due_at` on, in the caller's transaction."""
+def record_changes(group_codes: Collection[str], *, at: datetime, next_attempt_at: datetime | None = None) -> None:
+    """Have these switches reported to the launch system, at once or from `next_attempt_at` on, in the caller's transaction."""
     with transaction.atomic():
-        db.execute(_RECORD, {"codes": sorted(set(group_codes)), "due": due_at or at})
-        if due_at is None:
+        db.execute(_RECORD, {"codes": sorted(set(group_codes)), "due": next_attempt_at or at})
+        if next_attempt_at is None:
             start_soon(REPORT_SWITCHES)
 
 
@@ -70,13 +70,13 @@ def report_due_switches(system: LaunchSystem | None = None) -> int:
 
 def _lease_batch(at: datetime) -> list[SwitchChange]:
     """Lease the next changes. Unless they are accepted they are due again, later each time."""
-    due = SwitchChange.objects.filter(due_at__lte=at).order_by("due_at", "pk")
+    due = SwitchChange.objects.filter(next_attempt_at__lte=at).order_by("next_attempt_at", "pk")
     with transaction.atomic():
         batch = list(due.select_for_update(skip_locked=True)[:BATCH])
         for change in batch:
-            change.due_at = at + max(LEASE, retry_delay(change.try_count))
-            change.try_count = min(change.try_count + 1, 1000)
-        SwitchChange.objects.bulk_update(batch, ["due_at", "try_count"])
+            change.next_attempt_at = at + max(LEASE, BACKOFF.delay_after(change.attempts + 1))
+            change.attempts = min(change.attempts + 1, 1000)
+        SwitchChange.objects.bulk_update(batch, ["next_attempt_at", "attempts"])
     return batch
 
 

@@ -19,6 +19,7 @@ from config.backoffice import dashboard
 from config.backoffice.actions import Confirmed, action, button, confirmed
 from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline
 from config.backoffice.filters import days, exactly, states
+from config.backoffice.queues import register_queue
 from config.platform.dates import day_of, shanghai_time
 from config.platform.wakeups import start_soon
 from config.site import short_links
@@ -220,7 +221,7 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
         return short_links.without_secret_links(json.dumps(message.content, ensure_ascii=False))
 
     @confirmed(
-        _("重新发送失败的消息"),
+        _("重试"),
         permission="robots.retry_outboxmessage",
         title=_("重新发送"),
         question=_("将重新发送其中发送失败的消息。"),
@@ -231,8 +232,9 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
         return failed.retry_failed(chosen.rows, at=chosen.at)
 
     @confirmed(
-        _("放弃发送"),
+        _("关闭"),
         permission="robots.retry_outboxmessage",
+        title=_("放弃发送"),
         question=_("其中发送失败的消息不再发送。"),
         did=_("已放弃"),
         why_not=_("不是发送失败的消息"),
@@ -245,6 +247,12 @@ def _finished(status: OutboxMessage.Status) -> dashboard.Metric:
     return dashboard.per_day(lambda: OutboxMessage.objects.filter(status=status, operation=SEND), "finished_at")
 
 
+register_queue(
+    OutboxMessage,
+    waiting=Q(status=OutboxMessage.Status.WAITING, is_held=False),
+    due=lambda now: Q(next_attempt_at__lte=now, not_before__lte=now),
+    oldest_by="pk",
+)
 dashboard.register_task(
     _("发送失败的消息"),
     page="robots_outboxmessage",

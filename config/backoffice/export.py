@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from xlsxwriter import Workbook
 
-from config.platform import audit
+from config.platform import audit, db
 from config.platform.dates import shanghai_time
 
 CHUNK = 2000
@@ -50,14 +50,14 @@ def _rows(model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> It
     related = model_admin.list_select_related
     rows = queryset.select_related(*related) if isinstance(related, list | tuple) else queryset
     yield [str(label_for_field(name, rows.model, model_admin)) for name in columns]
-    for row in rows.iterator(chunk_size=CHUNK):
+    for row in db.stream(rows, chunk=CHUNK):
         yield [_cell(_display_value(name, row, model_admin)) for name in columns]
 
 
 def _table(queryset: QuerySet[Any], columns: Columns) -> Iterator[Row]:
     """Yield the titles, then the cells of each row."""
     yield list(columns)
-    for row in queryset.iterator(chunk_size=CHUNK):
+    for row in db.stream(queryset, chunk=CHUNK):
         yield [_cell(value_of(row)) for value_of in columns.values()]
 
 

@@ -44,9 +44,10 @@ _SUPPORT = {
     "config": "export_lists",
     "accounts": "view_user block_user",
     "robots": "view_robot view_robotday view_scan view_friendship view_outboxmessage retry_outboxmessage assign_robot",
-    "groups": "view_group cancel_group view_member view_groupmessage view_mention view_groupstatistics view_canceljob",
+    "groups": "view_group cancel_group view_member view_groupmessage view_mention view_groupstatistics view_canceljob"
+    " retry_canceljob",
     "keywords": "view_keywordbatch",
-    "feedback": "view_problem answer_problem view_conversation view_forwardedmessage"
+    "feedback": "view_problem answer_problem view_conversation view_forwardedmessage retry_forwardedmessage"
     " view_problemcategory add_problemcategory change_problemcategory",
     "integrations": "view_textmessage retry_textmessage"
     " view_sensitiveword add_sensitiveword change_sensitiveword delete_sensitiveword"

@@ -11,7 +11,7 @@ from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.i18n import set_language
 
-from config.backoffice import dashboard, own_sessions, sign_in, two_factor
+from config.backoffice import dashboard, own_sessions, queues, sign_in, two_factor
 from config.platform import audit
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -30,6 +30,7 @@ class OperatorAdminSite(AdminSite):
             path("language/", set_language, name="language"),
             path("two-factor/", two_factor.enrol, name="two_factor"),
             path("sessions/", self.admin_view(own_sessions.show), name="own_sessions"),
+            path("queues/", self.admin_view(queues.show_queues), name="queues"),
         ]
         return [*own, *super().get_urls()]
 
@@ -51,7 +52,8 @@ class OperatorAdminSite(AdminSite):
             return busy or super().login(request, extra_context)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        return super().index(request, {**dashboard.contents(request), **(extra_context or {})})
+        shown = {**dashboard.contents(request), "has_queues": bool(queues.queues_of(request))}
+        return super().index(request, {**shown, **(extra_context or {})})
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Any:
         """Wrap a page: a write is one transaction in the operator's name, and browsers cache no page."""

@@ -1,12 +1,14 @@
 """SQL statements of our own, on the connection that Django's ORM uses."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
-from django.db import connection
+from django.db import connection, transaction
+from django.db.models import QuerySet
 
 Params = Sequence[Any] | Mapping[str, Any]
+Item = TypeVar("Item")
 
 
 def enum_params(**enums: type[Enum]) -> dict[str, Any]:
@@ -31,3 +33,12 @@ def execute(sql: str, params: Params | None = None) -> int:
         cursor.execute(sql, params)
         written: int = cursor.rowcount
     return written
+
+
+def stream(queryset: QuerySet[Any, Item], *, chunk: int) -> Iterator[Item]:
+    """Yield the rows of a queryset that may not fit into memory, a chunk at a time from a cursor of the server.
+
+    The transaction keeps the cursor on its connection behind PgBouncer.
+    """
+    with transaction.atomic():
+        yield from queryset.iterator(chunk_size=chunk)

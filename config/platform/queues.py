@@ -22,6 +22,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from config.platform.constraints import empty, filled, filled_exactly_when
+from config.platform.wakeups import start_soon
 
 MAX_ERROR = 200  # characters of an error that are stored
 INTERRUPTED = "处理时进程被中断"
@@ -138,9 +139,12 @@ class JobQuerySet(models.QuerySet[JobT]):
 
     def reopen(self, *, at: datetime) -> int:
         """Have those of these jobs that failed attempted again, as if for the first time. Returns their number."""
-        return self.failed().update(
-            status=JobStatus.WAITING, next_attempt_at=at, attempts=0, finished_at=None, last_error=""
-        )
+        waiting = {"status": JobStatus.WAITING, "next_attempt_at": at, "finished_at": None}
+        with transaction.atomic():
+            reopened = self.failed().update(**waiting, attempts=0, last_error="")
+            if reopened:
+                start_soon(self.model.worker_task)
+        return reopened
 
     def close(self, *, at: datetime, reason: str) -> int:
         """Close those of these jobs that failed, or that wait under no lease. Returns their number."""
@@ -170,6 +174,7 @@ class Job(models.Model):
     """
 
     ordering_field: ClassVar[str | None] = None
+    worker_task: ClassVar[str]  # the Celery task that attempts the jobs
 
     status = models.SmallIntegerField(_("状态"), choices=JobStatus.choices, default=JobStatus.WAITING)
     attempts = models.PositiveSmallIntegerField(_("尝试次数"), default=0)

@@ -14,6 +14,7 @@ from config.backoffice import dashboard
 from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed, confirmed_button
 from config.backoffice.base import EXPORTS, ReadOnlyAdmin
 from config.backoffice.filters import days, states
+from config.backoffice.queues import register_queue
 from config.platform.dates import day_of, start_of
 from earnings.admin.people import display_name
 from earnings.models import Payout, PayoutPause
@@ -22,6 +23,7 @@ from earnings.payouts import pauses, state
 LONG_UNKNOWN_TRIES = 5  # queries since the last change of state: 18 minutes or more (state.QUERY_BACKOFF)
 _UNKNOWN = Q(state=Payout.State.SENT, needs_operator_at__isnull=True, attempts__gte=LONG_UNKNOWN_TRIES)
 _ATTENTION = {
+    "open": (_("未结束"), Q(finished_at__isnull=True)),
     "operator": (_("要人工确认"), Payout.LEFT_TO_OPERATORS),
     "contradicted": (_("与微信结果不符"), Payout.CONTRADICTED),
     "unknown": (_("结果久未查明"), Q(finished_at__isnull=True) & _UNKNOWN),
@@ -174,3 +176,12 @@ for title, query, count in (
         count=count,
         is_urgent=True,
     )
+
+
+register_queue(
+    Payout,
+    waiting=Q(finished_at__isnull=True, needs_operator_at__isnull=True),
+    failed=Payout.LEFT_TO_OPERATORS,
+    waiting_query="attention=open",
+    failed_query="attention=operator",
+)

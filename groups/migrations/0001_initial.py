@@ -42,6 +42,7 @@ class Migration(migrations.Migration):
                 'verbose_name': '批量注销',
                 'verbose_name_plural': '批量注销',
                 'ordering': ['-asked_at', 'id'],
+                'permissions': [('retry_canceljob', '重试批量注销')],
             },
         ),
         migrations.CreateModel(

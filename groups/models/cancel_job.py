@@ -13,6 +13,8 @@ from groups.models.group import CancelReason
 class CancelJob(Job):
     """Groups to cancel, batch by batch. `position` counts the references processed, so a killed worker loses nothing."""
 
+    worker_task = "groups.tasks.run_cancel_jobs"
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     references = models.JSONField(_("群"))  # ids or codes
     reason = models.SmallIntegerField(_("注销原因"), choices=CancelReason.choices)
@@ -23,6 +25,7 @@ class CancelJob(Job):
 
     class Meta(Job.Meta):
         verbose_name = verbose_name_plural = _("批量注销")
+        permissions = [("retry_canceljob", "重试批量注销")]
         ordering = ["-asked_at", "id"]
         constraints = [
             *Job.Meta.constraints,

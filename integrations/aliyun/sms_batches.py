@@ -8,14 +8,13 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from config.platform.queues import Backoff, JobQuerySet
+from config.platform.queues import Backoff
 from config.platform.sweeps import sweep
 from config.platform.wakeups import start_soon
 from integrations.aliyun.sms import AliyunSms, PhoneBusy
 from integrations.http import Busy, OutsideError, Refused, Unavailable
 from integrations.models import TextMessage
 
-SEND_TEXTS = "integrations.tasks.send_texts"
 MAX_ATTEMPTS = 30  # half an hour while Aliyun is unavailable, more than a day of its flow control
 WHEN_UNAVAILABLE = Backoff((timedelta(minutes=1),), MAX_ATTEMPTS)
 WHEN_BUSY = Backoff(tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 30, 60)), MAX_ATTEMPTS)
@@ -32,7 +31,7 @@ def queue(*, phones: Sequence[str], content: str, at: datetime) -> int:
     ]
     with transaction.atomic():
         TextMessage.objects.bulk_create(rows)
-        start_soon(SEND_TEXTS)
+        start_soon(TextMessage.worker_task)
     return len(rows)
 
 
@@ -69,15 +68,3 @@ def _send(message: TextMessage, sms: AliyunSms) -> bool:
     else:
         jobs.finish(message, at=timezone.now())
     return True
-
-
-def retry_texts(messages: JobQuerySet[TextMessage], *, at: datetime) -> int:
-    """Have the FAILED ones of these messages sent again. Returns how many there were.
-
-    UNKNOWN ones are left out, because they may have arrived.
-    """
-    with transaction.atomic():
-        done = messages.reopen(at=at)
-        if done:
-            start_soon(SEND_TEXTS)
-    return done

@@ -11,6 +11,8 @@ from typing import Any
 
 import orjson
 from django.db import transaction
+from django.db.models import QuerySet, Value
+from django.db.models.functions import Concat
 
 from config.api.parsers import Ambiguous
 from config.platform.logging import masked
@@ -127,6 +129,13 @@ def replay(event: GatewayEvent, *, at: datetime) -> bool:
         )
         start_soon(HANDLE_EVENTS)
     return bool(changed)
+
+
+def ignore_failed(events: QuerySet[GatewayEvent], *, by: str, at: datetime) -> int:
+    """Ignore the failed ones of these events, which an operator closes. Returns how many there were."""
+    note = Concat(Value(f"由 {by} 关闭\n"), "note")
+    failed = events.filter(status=GatewayEvent.Status.FAILED)
+    return failed.update(status=GatewayEvent.Status.IGNORED, finished_at=at, note=note)
 
 
 def delete_old_events(*, at: datetime) -> int:

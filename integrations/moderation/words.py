@@ -13,6 +13,7 @@ from contextlib import suppress
 from django.core.cache import cache
 
 from config.errors import Code, Refusal
+from config.platform import db
 from config.platform.cache import REDIS_AWAY
 from integrations.models import SensitiveWord, SensitiveWordImport
 from integrations.moderation import remote
@@ -55,7 +56,7 @@ class _Current:
         with suppress(*REDIS_AWAY):
             version = cache.get(VERSION)
         if self.finder is None or version != self.version or now - self.read_at >= READ_EVERY:
-            self.finder = WordFinder(SensitiveWord.objects.values_list("word", flat=True).iterator(CHUNK))
+            self.finder = WordFinder(db.stream(SensitiveWord.objects.values_list("word", flat=True), chunk=CHUNK))
             self.version, self.read_at = version, now
         self.checked_at = now
 

@@ -1,6 +1,6 @@
 """Launches of advertisers, mass messages of users, and changes of launch switches."""
 
-from launches.models.launch import Delivery, Launch, LaunchItemType
+from launches.models.launch import Delivery, Launch, LaunchItemType, ResultReport
 from launches.models.mass_message import MassMessage, MassMessageDraft, MassMessageGroup, ScheduledSending
 from launches.models.switch import SwitchChange
 
@@ -11,6 +11,7 @@ __all__ = [
     "MassMessage",
     "MassMessageDraft",
     "MassMessageGroup",
+    "ResultReport",
     "ScheduledSending",
     "SwitchChange",
 ]

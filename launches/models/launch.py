@@ -4,12 +4,14 @@ import uuid
 from typing import Any, TypeAlias
 
 from django.conf import settings
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from config.platform.constraints import empty, filled, filled_exactly_when
+from config.platform.constraints import empty, filled, filled_exactly_when, filled_together
 from config.platform.lookups import has_id
+from config.platform.queues import Job, JobStatus
 from groups.models import Group
 from robots.models import OutboxMessage, Source, SourceType
 
@@ -165,13 +167,6 @@ class Delivery(models.Model):
     settled_at = models.DateTimeField(_("完成时间"), null=True, blank=True)
     reason = models.CharField(_("原因"), max_length=200, blank=True)
 
-    result_due_at = models.DateTimeField(
-        _("下次回报"), null=True, blank=True
-    )  # null when nothing is to be reported
-    result_try_count = models.PositiveSmallIntegerField(_("回报次数"), default=0)
-    result_sent = models.BooleanField(_("回报为已发送"), null=True, blank=True)  # the last accepted result …
-    reported_at = models.DateTimeField(_("回报时间"), null=True, blank=True)  # … and when it was accepted
-
     objects = DeliveryQuerySet.as_manager()
 
     class Meta:
@@ -192,10 +187,6 @@ class Delivery(models.Model):
                 | empty("group", "user") & Q(status__in=[DeliveryStatus.FAILED, DeliveryStatus.SKIPPED]),
                 name="delivery_to_no_group_has_ended",
             ),
-            models.CheckConstraint(
-                condition=~Q(status=DeliveryStatus.WAITING) | empty("result_due_at"),
-                name="waiting_delivery_has_no_result",
-            ),
         ]
         indexes = [
             # GET /launch/history
@@ -208,12 +199,6 @@ class Delivery(models.Model):
                 condition=Q(status__in=[DeliveryStatus.FAILED, DeliveryStatus.SKIPPED]),
                 name="deliveries_not_sent",
             ),
-            # reporting to the launch system
-            models.Index(
-                fields=["result_due_at", "id"],
-                condition=Q(result_due_at__isnull=False),
-                name="results_to_be_reported",
-            ),
         ]
 
     def __str__(self) -> str:
@@ -222,3 +207,46 @@ class Delivery(models.Model):
     def messages(self) -> models.QuerySet[OutboxMessage]:
         """Return its messages in the outbox, in order."""
         return OutboxMessage.objects.of_source(self.launch.source).filter(group_code=self.group_code).order_by("pk")
+
+
+class ResultReport(Job):
+    """The job that reports the result of an ended delivery to the launch system, again when the result changes.
+
+    The delivery is locked before its report.
+    """
+
+    worker_task = "launches.tasks.report_results"
+
+    delivery = models.OneToOneField(
+        Delivery, models.CASCADE, primary_key=True, related_name="report", verbose_name=_("投放明细")
+    )
+    is_sent = models.BooleanField(_("回报为已发送"), null=True, blank=True)  # the last accepted result …
+    reported_at = models.DateTimeField(_("回报时间"), null=True, blank=True)  # … and when it was accepted
+
+    class Meta(Job.Meta):
+        verbose_name = verbose_name_plural = _("投放结果回报")
+        permissions = [("retry_resultreport", "重试结果回报")]
+        ordering = ["-delivery_id"]
+        constraints = [
+            *Job.Meta.constraints,
+            models.CheckConstraint(
+                condition=filled_together("is_sent", "reported_at"), name="accepted_result_has_its_moment"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=JobStatus.DONE) | filled("reported_at"), name="done_report_was_accepted"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at", "delivery"], condition=Q(finished_at__isnull=True), name="reports_due"
+            ),
+            # the back office: the reports of a status; most are done
+            models.Index(
+                fields=["status", "-delivery"], condition=~Q(status=JobStatus.DONE), name="reports_not_done"
+            ),
+            # the page of queues: what was finished lately
+            BrinIndex(fields=["finished_at"], name="reports_by_finish", pages_per_range=32, autosummarize=True),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)

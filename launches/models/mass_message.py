@@ -4,6 +4,7 @@ import uuid
 from typing import TypeAlias
 
 from django.conf import settings
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
@@ -119,12 +120,15 @@ class MassMessage(models.Model):
 class ScheduledSending(Job):
     """The job that writes a mass message to the outbox at its time. Recalling the mass message before closes the job."""
 
+    worker_task = "launches.tasks.fire_mass_messages"
+
     mass_message = models.OneToOneField(
         MassMessage, models.CASCADE, primary_key=True, related_name="sending", verbose_name=_("群发")
     )
 
     class Meta(Job.Meta):
         verbose_name = verbose_name_plural = _("群发任务")
+        permissions = [("retry_scheduledsending", "重试群发任务")]
         ordering = ["-next_attempt_at", "mass_message_id"]
         indexes = [
             models.Index(
@@ -139,6 +143,8 @@ class ScheduledSending(Job):
                 condition=~Q(status=JobStatus.DONE),
                 name="sendings_not_done",
             ),
+            # the page of queues: what was finished lately
+            BrinIndex(fields=["finished_at"], name="sendings_by_finish", pages_per_range=32, autosummarize=True),
         ]
 
     def __str__(self) -> str:

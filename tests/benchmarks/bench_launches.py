@@ -31,8 +31,8 @@ LINK = {
 }
 _FLOOR_DELIVERIES = """
 INSERT INTO launches_delivery (
-    launch_id, group_code, reference, group_id, user_id, status, reason, settled_at, result_due_at, result_try_count)
-SELECT %(launch)s, code, code, group_id, user_id, 0, '', NULL, NULL, 0
+    launch_id, group_code, reference, group_id, user_id, status, reason, settled_at)
+SELECT %(launch)s, code, code, group_id, user_id, 0, '', NULL
 FROM unnest(%(codes)s::text[], %(groups)s::uuid[], %(users)s::uuid[]) AS t(code, group_id, user_id)
 """
 _FLOOR_MESSAGES = """

@@ -149,3 +149,11 @@ def test_concurrent_sweeps_send_each_payout_once(sandbox):
 
     assert sum(at_once(*[send_all] * 4)) == 6
     assert {payout.state for payout in Payout.objects.all()} == {Payout.State.SUCCEEDED}
+
+
+def test_a_settlement_leaves_nothing_in_the_session():
+    rated_group(5, bound_at=days_ago(9))
+    settle_day(day(1), at=timezone.now())
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_class WHERE relnamespace = pg_my_temp_schema()")
+        assert cursor.fetchone() == (0,)

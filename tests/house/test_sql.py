@@ -9,9 +9,8 @@ import pytest
 from tests.support.paths import PROJECT
 from tests.support.project import MODELS, SOURCES
 
-# The embedded server's own database is made before Django has a connection; `send` gets the new connection from a signal.
+# The embedded server's own database is made before Django has a connection.
 OWN_CURSORS = {"config/platform/db.py", "config/platform/prepared.py", "config/local/embedded.py"}
-OWN_CURSORS |= {"robots/management/commands/send.py"}
 QUERIES = {"Q", "When", "filter", "exclude", "get", "create", "update", "get_or_create", "update_or_create"}
 QUERIES |= {model.__name__ for model in MODELS}
 CHOICES: dict[str, set[object]] = {}  # the values of each column that has an enum, in whatever model

@@ -176,5 +176,5 @@ def test_an_operator_has_failed_texts_sent_again_and_no_others(tmp_path, setting
         assert "结果未知的可能已经送达" in client.post("/admin/integrations/textmessage/", form).text
         page = client.post("/admin/integrations/textmessage/", form | {"confirmed": "1"}, follow=True).text
         send_texts()
-    assert "将重新发送 1 条" in page
+    assert "将重试 1 条" in page
     assert (statuses(), len(aliyun.calls)) == ([Status.SENT, Status.SENT, Status.UNKNOWN], 4)

@@ -14,10 +14,11 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from config.models import Scope
+from config.platform.queues import JobStatus
 from groups import cancelling, stars
 from groups.models import CancelReason, Group, RatingState
 from launches import launch_control, launch_results
-from launches.models import Delivery, Launch, MassMessage
+from launches.models import Delivery, Launch, MassMessage, ResultReport
 from launches.tasks import fire_mass_messages, report_results
 from robots.models import OutboxMessage
 from robots.outbox import failed, writing
@@ -257,7 +258,7 @@ def test_a_launch_system_that_hangs_occupies_one_thread_for_the_time_of_one_call
     began = time.monotonic()
     assert at_once(lambda _: report_results(), 4, workers=4) == [0] * 4
     assert time.monotonic() - began < 2.5
-    assert Delivery.objects.filter(result_try_count=1).count() == launch_results.RESULTS_AT_ONCE
+    assert ResultReport.objects.filter(attempts=1, leased_until=None).count() == launch_results.RESULTS_AT_ONCE
 
 
 class SlowLaunchSystem:
@@ -282,4 +283,17 @@ def test_a_result_that_changes_while_it_is_reported_is_reported_again(sandbox: A
     system = SlowLaunchSystem()
     launch_results.report_due_results(system)
     assert system.reported == [False, True]
-    assert Delivery.objects.values_list("result_sent", "result_due_at").get() == (True, None)
+    assert ResultReport.objects.values_list("is_sent", "status").get() == (True, JobStatus.DONE)
+
+
+class LaunchSystemThatTakesTooLong:
+    """A launch system during whose calls the lease ends and another worker leases the report."""
+
+    def report(self, **_: Any) -> None:
+        at_once(lambda _: ResultReport.objects.update(leased_until=timezone.now() + timedelta(minutes=1)), 1)
+
+
+def test_a_worker_that_lost_its_lease_of_a_report_changes_nothing():
+    launched(GroupFactory(launch_switch=False))
+    launch_results.report_due_results(LaunchSystemThatTakesTooLong())
+    assert ResultReport.objects.values_list("status", "reported_at").get() == (JobStatus.WAITING, None)

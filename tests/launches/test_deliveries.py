@@ -10,8 +10,7 @@ from django.utils import timezone
 from groups import cancelling
 from groups.models import CancelReason, Group
 from integrations.http import Refused
-from launches.launch_results import LEASE
-from launches.models import Delivery, Launch
+from launches.models import Delivery, Launch, ResultReport
 from launches.tasks import report_results
 from robots.models import OutboxMessage
 from robots.outbox import failed
@@ -29,6 +28,11 @@ PICTURE = {"type": 2, "filePath": "https://example.com/a.png"}
 
 def results(sandbox: Any) -> list[tuple[str, int]]:
     return [(result["groupId"], result["state"]) for result in sandbox.state.launch_results]
+
+
+def lease(*, seconds: int) -> None:
+    """Lease all reports as a worker does that was killed; the lease ends in so many seconds."""
+    ResultReport.objects.update(leased_until=timezone.now() + timedelta(seconds=seconds))
 
 
 def counts(launch: Launch) -> dict[str, int]:
@@ -73,12 +77,12 @@ def test_a_result_is_reported_by_one_worker_at_a_time(sandbox: Any):
     group = reachable()
     launched(group)
     fail_messages(sandbox)
-    Delivery.objects.update(result_due_at=timezone.now() + LEASE)  # as a lease does
+    lease(seconds=60)
     failed.retry_failed(OutboxMessage.objects.failed(), at=timezone.now())
     send_due_messages()
     assert report_results() == 0
-    with time_machine.travel(timezone.now() + LEASE + timedelta(seconds=1)):
-        assert report_results() == 1
+    lease(seconds=0)
+    assert report_results() == 1
     assert results(sandbox) == [(group.code, 1)]
 
 
@@ -136,6 +140,14 @@ def test_a_result_is_reported_under_the_reference_that_was_received(sandbox: Any
     assert results(sandbox) == [(str(group.pk), 2)]
 
 
+def test_a_report_that_failed_keeps_the_reason(sandbox: Any):
+    launched(GroupFactory(launch_switch=False))
+    set_fault(sandbox, "launch", "error")
+    report_results()
+    report = ResultReport.objects.get()
+    assert (report.attempts, report.leased_until, "500" in report.last_error) == (1, None, True)
+
+
 @pytest.mark.parametrize("mode", ["error", "drop_reply"])
 def test_results_wait_while_the_launch_system_is_unavailable(sandbox: Any, mode: str):
     launched(GroupFactory(launch_switch=False))
@@ -151,15 +163,15 @@ def test_attempts_become_rarer_the_longer_the_launch_system_is_unavailable(sandb
     launched(GroupFactory(launch_switch=False))
     set_fault(sandbox, "launch")
     for _ in range(12):
-        Delivery.objects.update(result_due_at=timezone.now())
+        ResultReport.objects.update(next_attempt_at=timezone.now())
         report_results()
-    wait = Delivery.objects.get().result_due_at - timezone.now()
+    wait = ResultReport.objects.get().next_attempt_at - timezone.now()
     assert timedelta(minutes=59) < wait <= timedelta(hours=1)
 
 
 def test_a_result_leased_by_a_killed_worker_is_due_again(sandbox: Any):
     launched(GroupFactory(launch_switch=False))
-    Delivery.objects.update(result_due_at=timezone.now() + timedelta(minutes=3))  # as a lease does
+    lease(seconds=60)
     assert report_results() == 0
-    with time_machine.travel(timezone.now() + timedelta(minutes=3, seconds=1)):
-        assert report_results() == 1
+    lease(seconds=0)
+    assert report_results() == 1

@@ -31,7 +31,7 @@ def cancel(group: Group) -> None:
 
 
 def make_due() -> None:
-    SwitchChange.objects.update(due_at=timezone.now())
+    SwitchChange.objects.update(next_attempt_at=timezone.now())
 
 
 def sandbox_fault(sandbox: Any, mode: str) -> None:
@@ -65,7 +65,7 @@ def test_a_change_is_reported_again_until_it_is_accepted(sandbox: Any, mode: str
     sandbox_fault(sandbox, mode)
     assert (report_switches(), report_switches()) == (0, 0)  # the second finds nothing due
     change = SwitchChange.objects.get()
-    assert (change.try_count, change.due_at > timezone.now()) == (1, True)
+    assert (change.attempts, change.next_attempt_at > timezone.now()) == (1, True)
     sandbox_fault(sandbox, "ok")
     make_due()
     assert report_switches() == 1

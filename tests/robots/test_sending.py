@@ -1,10 +1,12 @@
 """Messages are sent in order, within the rate limit, at least once to the gateway and once in the chat."""
 
+from contextlib import closing
 from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
 from django.utils import timezone
 
 from integrations.gateway.client import RobotGateway
@@ -281,10 +283,26 @@ def test_calls_that_hang_delay_no_others(robot, sandbox, settings):
     assert tried.filter(outcome="done").last().tried_at < tried.filter(outcome="unknown").first().tried_at
 
 
+@pytest.fixture
+def _options(monkeypatch):
+    """Restore the options of connections that a command changes for its process."""
+    options = connection.settings_dict["OPTIONS"]
+    monkeypatch.setitem(options, "options", options["options"])
+
+
+@pytest.mark.usefixtures("_options")
 def test_a_command_sends_once_too(robot, sandbox):
     write_message(robot, "x")
     call_command("send", "--once", stdout=StringIO())
     assert sent_contents(sandbox) == ["x"]
+
+
+@pytest.mark.usefixtures("_options")
+def test_a_sender_does_not_wait_for_the_disk():
+    call_command("send", "--once", stdout=StringIO())
+    with closing(connection.copy()) as later, later.cursor() as cursor:
+        cursor.execute("SELECT setting, source FROM pg_settings WHERE name = 'synchronous_commit'")
+        assert cursor.fetchone() == ("off", "client")
 
 
 def test_a_closed_message_is_never_sent(robot, sandbox):

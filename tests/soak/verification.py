@@ -13,7 +13,7 @@ from earnings import ledger_check
 from earnings.models import Payout, Withdrawal
 from integrations.models import GatewayEvent, TextMessage
 from integrations.sandbox.state import State
-from launches.models import Delivery, Launch, MassMessage, MassMessageGroup
+from launches.models import Delivery, Launch, MassMessage, MassMessageGroup, ResultReport
 from robots.models import MessageAttempt, OutboxMessage, SourceType
 from tests.soak.accepted import Accepted
 from tests.soak.calls import CallLog
@@ -48,7 +48,7 @@ def pending(*, until: datetime | None = None) -> dict[str, int]:
         "messages": waiting,
         "texts": TextMessage.objects.open(),
         "deliveries": Delivery.objects.filter(status=Delivery.Status.WAITING),
-        "launch results": Delivery.objects.filter(result_due_at__isnull=False),
+        "launch results": ResultReport.objects.open(),
         "mass messages": MassMessage.objects.filter(status=MassMessage.Status.WAITING, send_at__lte=now),
         "payouts": open_payouts.filter(next_attempt_at__lte=until or now),
     }

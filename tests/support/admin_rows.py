@@ -43,7 +43,7 @@ def _one_of_each(n: int) -> None:
         union_id=f"scan-{n}", open_id="o", robot=robot, inviter=user, scanned_at=now, assigned_at=now
     )
     group = GroupFactory(user=user, robot=robot)
-    launched(group)
+    launched(group, GroupFactory(launch_switch=False))
     scheduled(user, group)
     Member.objects.create(group=group, code=f"m-{n}", joined_at=now)
     message = GroupMessage.objects.create(group=group, sender_code="m", sent_at=now, content={"content": "hi"})

@@ -5,13 +5,15 @@ import signal
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
-from django.db.backends.signals import connection_created
+from django.db import connections
 
 from config.checks import require_sound_settings
 from config.platform.stopping import StopRequest
 from config.platform.wakeups import Listener
 from robots.outbox.sender import Sender
 from robots.outbox.writing import CHANNEL
+
+_ASYNCHRONOUS = "-c synchronous_commit=off"
 
 
 class Command(BaseCommand):
@@ -22,7 +24,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         require_sound_settings()
-        connection_created.connect(_commit_asynchronously)
+        _commit_asynchronously()
         with Sender() as sender:
             if options["once"]:
                 self.stdout.write(f"Tries: {sender.drain()}")
@@ -36,7 +38,12 @@ class Command(BaseCommand):
         sender.run(stop.requested)
 
 
-def _commit_asynchronously(connection: Any, **_: object) -> None:
-    """Commit without waiting for the disk: leases and results that a crash of PostgreSQL loses are made again."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET synchronous_commit TO off")
+def _commit_asynchronously() -> None:
+    """Have later connections commit without waiting for the disk.
+
+    A crash of PostgreSQL loses only leases and results, which are made again. It is an option of the connection: a SET would
+    stay in the session, which PgBouncer passes on to other processes.
+    """
+    options = connections["default"].settings_dict["OPTIONS"]
+    if _ASYNCHRONOUS not in options["options"]:
+        options["options"] += f" {_ASYNCHRONOUS}"
