@@ -15,7 +15,6 @@ from django.utils import timezone
 from config.checks.addresses import outside_names
 from tests.support.admin_pages import Operator, address
 from tests.support.killable import Killable
-from tests.support.outside_system import set_fault
 from tests.support.queues import QUEUES, QueueUnderTest
 
 pytestmark = [
@@ -72,12 +71,12 @@ class TestEveryQueue:
         assert Counter(queue.effects(sandbox)) == Counter(added)
 
     def test_a_failed_attempt_is_followed_by_a_pause_and_its_reason_is_kept(
-        self, queue: QueueUnderTest, sandbox: Any, monkeypatch: pytest.MonkeyPatch
+        self, queue: QueueUnderTest, sandbox: Any, settings: Any
     ):
         queue.add("key")
-        queue.breaks(sandbox, monkeypatch)
-        for _ in range(2):
-            queue.work()
+        with queue.broken(sandbox, settings):
+            for _ in range(2):
+                queue.work()
         job = queue.model._base_manager.get()
         assert (job.attempts, job.finished_at, job.next_attempt_at > timezone.now()) == (1, None, True)
         assert queue.reason_of(job)
@@ -96,18 +95,15 @@ def test_a_job_waits_for_the_job_before_it(queue: QueueUnderTest, sandbox: Any):
 
 @LIMITED
 def test_after_its_last_attempt_a_job_fails_until_an_operator_has_it_tried_again(
-    queue: QueueUnderTest, sandbox: Any, monkeypatch: pytest.MonkeyPatch
+    queue: QueueUnderTest, sandbox: Any, settings: Any
 ):
     added = queue.add("key")
-    with monkeypatch.context() as broken:
-        queue.breaks(sandbox, broken)
+    with queue.broken(sandbox, settings):
         for _ in range(int(queue.last_attempt or 0) + 2):
             queue.make_due()
             queue.work()
     failed = queue.model._base_manager.get()
     assert (failed.status, failed.attempts) == (queue.failed, queue.last_attempt)
-    for system in ("gateway", "launch", "aliyun"):
-        set_fault(sandbox, system, "ok")
     Operator().act(address(queue.model), queue.retry, failed)
     queue.finish()
     assert queue.effects(sandbox) == [added]

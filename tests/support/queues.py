@@ -1,20 +1,21 @@
 """The queues of the product, for tests that hold for all of them: how a job is made, done, broken, and seen outside."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
 from typing import Any
 
-from django.db import DatabaseError
 from django.db.models import Model
 from django.utils import timezone
 
+from config.platform import db
 from config.platform.queues import JobStatus
 from feedback import forwarding
 from feedback.models import Conversation, ForwardedMessage
 from feedback.tasks import forward_messages
-from groups import cancel_jobs, cancelling
+from groups import cancel_jobs
 from groups.models import CancelJob, CancelReason, Group, GroupMessage
 from groups.tasks import run_cancel_jobs
 from integrations.aliyun import sms_batches
@@ -37,7 +38,9 @@ from tests.support.outside_system import set_fault
 __all__ = ["QUEUES", "drain", "fire_mass_messages", "forward_messages", "handle_events", "report_results"]
 __all__ += ["run_cancel_jobs", "send_texts"]
 _numbers = count(1)
-Break = Callable[[Any, Any], None]  # (sandbox, monkeypatch)
+Break = Callable[
+    [Any, Any], AbstractContextManager[None]
+]  # (sandbox, settings): nothing of the queue works meanwhile
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class QueueUnderTest:
     work: Callable[[], int]
     add: Callable[[str], str]
     effects: Callable[[Any], list[str]]
-    breaks: Break
+    broken: Break
     last_attempt: int | None  # None: it is tried without an end, or until a day has passed
     retry: str = "retry"  # the action in the admin
     is_ordered: bool = False
@@ -134,17 +137,35 @@ def _add_message(key: str) -> str:
     return str(write_message(robot, "好", group=key).message_no)
 
 
-def _fail(*_: Any, **__: Any) -> Any:
-    raise DatabaseError("broken")
+def _system_fails(system: str) -> Break:
+    @contextmanager
+    def broken(sandbox: Any, _: Any) -> Iterator[None]:
+        set_fault(sandbox, system)
+        yield
+        set_fault(sandbox, system, "ok")
+
+    return broken
 
 
-def _breaks(system: str) -> Break:
-    return lambda sandbox, _: set_fault(sandbox, system)
+@contextmanager
+def _sms_is_away(_: Any, settings: Any) -> Iterator[None]:
+    address, settings.SMS_BASE_URL = settings.SMS_BASE_URL, "http://127.0.0.1:1"
+    yield
+    settings.SMS_BASE_URL = address
 
 
-def _break_handling(sandbox: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr("groups.messages.served_groups", _fail)
-    monkeypatch.setattr("groups.subscribers.served_groups", _fail, raising=False)
+def _table_refuses(table: str, rows: str) -> Break:
+    """Have PostgreSQL refuse these rows of the table."""
+
+    @contextmanager
+    def broken(*_: Any) -> Iterator[None]:
+        db.execute(f"ALTER TABLE {table} ADD CONSTRAINT broken CHECK (NOT ({rows})) NOT VALID")
+        try:
+            yield
+        finally:
+            db.execute(f"ALTER TABLE {table} DROP CONSTRAINT broken")
+
+    return broken
 
 
 def _of_source(source_type: SourceType) -> list[str]:
@@ -157,9 +178,7 @@ QUEUES = [
         send_texts,
         _add_text,
         effects=lambda sandbox: [sms["phone"] for sms in sandbox.state.sms],
-        breaks=lambda _, monkeypatch: monkeypatch.setattr(
-            "django.conf.settings.SMS_BASE_URL", "http://127.0.0.1:1"
-        ),
+        broken=_sms_is_away,
         last_attempt=sms_batches.MAX_ATTEMPTS,
         may_be_unknown=True,
     ),
@@ -168,7 +187,7 @@ QUEUES = [
         forward_messages,
         _add_forward,
         effects=lambda sandbox: [message["body"]["messageNo"] for message in sandbox.state.forwarded],
-        breaks=_breaks("aliyun"),
+        broken=_system_fails("aliyun"),
         last_attempt=None,
         is_ordered=True,
         may_repeat=True,
@@ -178,7 +197,7 @@ QUEUES = [
         report_results,
         _add_report,
         effects=lambda sandbox: [result["launchId"] for result in sandbox.state.launch_results],
-        breaks=_breaks("launch"),
+        broken=_system_fails("launch"),
         last_attempt=None,
         may_repeat=True,
     ),
@@ -191,7 +210,7 @@ QUEUES = [
                 "group_code", flat=True
             )
         ),
-        breaks=lambda _, monkeypatch: monkeypatch.setattr(cancelling, "cancel_groups", _fail),
+        broken=_table_refuses("groups_group", "cancelled_at IS NOT NULL"),
         last_attempt=cancel_jobs.BACKOFF.max_attempts,
     ),
     QueueUnderTest(
@@ -199,7 +218,7 @@ QUEUES = [
         fire_mass_messages,
         _add_sending,
         effects=lambda _: _of_source(SourceType.MASS_MESSAGE),
-        breaks=lambda _, monkeypatch: monkeypatch.setattr(scheduled_sending, "_write_messages", _fail),
+        broken=_table_refuses("robots_outboxmessage", "source_type = 'mass_message'"),
         last_attempt=scheduled_sending.BACKOFF.max_attempts,
     ),
     QueueUnderTest(
@@ -207,7 +226,7 @@ QUEUES = [
         handle_events,
         _add_event,
         effects=lambda _: list(GroupMessage.objects.order_by("pk").values_list("message_no", flat=True)),
-        breaks=_break_handling,
+        broken=_table_refuses("groups_groupmessage", "true"),
         last_attempt=5,
         retry="replay",
         is_ordered=True,
@@ -218,7 +237,7 @@ QUEUES = [
         drain,
         _add_message,
         effects=lambda sandbox: list(sandbox.state.messages),
-        breaks=_breaks("gateway"),
+        broken=_system_fails("gateway"),
         last_attempt=5,
         is_ordered=True,
     ),
