@@ -1,4 +1,4 @@
-"""What holds for every queue: nothing is lost or doubled, whatever is killed, and what fails is tried again, then shown.
+"""The rules of every queue: nothing is lost or doubled, whatever is killed, and what fails is tried again, then shown.
 
 Payouts are a state machine with rules of their own (test_killed_payouts.py).
 """
