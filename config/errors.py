@@ -80,6 +80,12 @@ class NotAllowed(Refusal):
     message = "没有权限，请重新登录后再试"
 
 
+class SignedOut(NotAllowed):
+    """A caller whose token or key is valid no longer."""
+
+    message = "未登录或登录已失效，请重新登录"
+
+
 class Conflict(Refusal):
     """A repeated call, or a call that contradicts the present state."""
 

@@ -161,9 +161,12 @@ DATABASE_URL: str = env.str("DATABASE_URL", default="") or _services.get(
     "database_url", "postgres://embedded@127.0.0.1:1/wxrobot"
 )
 REDIS_URL: str = env.str("REDIS_URL", default="") or _services.get("redis_url", "redis://127.0.0.1:1/0")
+_database = environ.Env.db_url_config(DATABASE_URL)
+if _database["ENGINE"] == "django.db.backends.postgresql":
+    _database["ENGINE"] = "config.platform.postgresql"
 DATABASES = {
     "default": {
-        **environ.Env.db_url_config(DATABASE_URL),
+        **_database,
         "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
@@ -177,6 +180,8 @@ DATABASES = {
         },
     }
 }
+# Statements are prepared once per connection. Off behind a pool that changes connections between transactions (PgBouncer).
+PREPARED_STATEMENTS: bool = env.bool("PREPARED_STATEMENTS", default=True)
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
@@ -227,17 +232,17 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),  # answers every OPTIONS request
     "django.middleware.security.SecurityMiddleware",
-    "csp.middleware.CSPMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "config.backoffice.middleware.LanguageByChoice",
+    "config.middleware.PageSecurityPolicy",
+    "config.middleware.PageFiles",
+    "config.middleware.PageSession",
+    "config.middleware.PageLanguage",
     "django.middleware.common.CommonMiddleware",
-    "config.api.csrf.AxiosCsrfCookie",
-    "config.api.bodies.BoundedBodies",  # before CsrfViewMiddleware, which reads bodies
+    "config.middleware.PageAxiosCookie",
+    "config.api.bodies.BoundedBodies",  # before CSRF protection, which reads bodies
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django_otp.middleware.OTPMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "config.middleware.PageUser",
+    "config.middleware.PageSecondFactor",
+    "config.middleware.PageMessages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
 ]

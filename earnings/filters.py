@@ -1,12 +1,13 @@
 """The filters of the back office's list of withdrawals, in the names of the old client."""
 
-from django_filters import CharFilter, DateTimeFilter, FilterSet, NumberFilter
+from django_filters import DateTimeFilter, FilterSet, NumberFilter
 
+from accounts.filters import PhoneFilter
 from earnings.models import Withdrawal
 
 
 class WithdrawalFilters(FilterSet):
-    phone = CharFilter("user__phone")
+    phone = PhoneFilter()
     amount_begin = NumberFilter("amount", "gte")
     amount_end = NumberFilter("amount", "lte")
     withdraw_date_begin = DateTimeFilter("asked_at", "gte")

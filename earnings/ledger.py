@@ -19,12 +19,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_FLOOR, Decimal
+from typing import cast
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from accounts.models import User
 from config.errors import Code, Conflict, Refusal
+from config.platform.prepared import prepared
 from earnings.models import Account, Bucket, IncomeType, LedgerEntry, LedgerTransaction, TransactionKind
 
 CENT = Decimal("0.01")
@@ -77,7 +80,16 @@ def account_of(user: User) -> Account:
 
 def locked_account_of(user: User) -> Account:
     """Return the user's account, locked until the transaction ends."""
-    return Account.objects.select_for_update().get(pk=account_of(user).pk)
+    found = _locked_account.objects(user.pk)
+    if not found:
+        account_of(user)
+        found = _locked_account.objects(user.pk)
+    return cast(Account, found[0])
+
+
+@prepared
+def _locked_account(user_id: UUID) -> QuerySet[Account]:
+    return Account.objects.select_for_update().filter(user_id=user_id)
 
 
 def lock_accounts_of(user_ids: Iterable[UUID]) -> None:

@@ -4,16 +4,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import cast
 from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Q, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from accounts import independence
 from accounts.models import User
 from config.errors import BadRequest, Code, Refusal
-from config.platform.dates import day_of, start_of
+from config.platform.dates import day_of
+from config.platform.prepared import prepared
 from config.platform.wakeups import start_soon
 from earnings import ledger
 from earnings.ledger import Posting
@@ -79,10 +81,12 @@ def request_withdrawal(*, user: User, amount: Decimal, at: datetime) -> Withdraw
 
     Refusals, in this order: 1403 amount, 3004 blocked, 2001 phone, 2002 identity card, 3002 balance, 3003 second today.
     """
+    _check_user(user, amount)  # most refusals need no lock
     with transaction.atomic():
         user = lock_user(user)
         account = ledger.locked_account_of(user)
-        _check(user, account, amount, at)
+        _check_user(user, amount)
+        _check_account(user, account, amount, at)
         withdrawal = _create(user, amount, at)
         postings = [Posting(account, -amount), Posting(account, amount, Bucket.WITHDRAWING)]
         ledger.post(
@@ -96,13 +100,16 @@ def request_withdrawal(*, user: User, amount: Decimal, at: datetime) -> Withdraw
     return withdrawal
 
 
-def _check(user: User, account: Account, amount: Decimal, at: datetime) -> None:
+def _check_user(user: User, amount: Decimal) -> None:
     if amount not in AMOUNTS or (amount == FIRST_ONLY and has_withdrawn(user)):
         raise AmountNotOffered
     if user.is_blocked:
         raise WithdrawalBlocked
     if not user.phone:
         raise PhoneMissing
+
+
+def _check_account(user: User, account: Account, amount: Decimal, at: datetime) -> None:
     if user.identity_given_at is None and _asked_this_month(user, at) + amount > MONTHLY_WITHOUT_IDENTITY:
         raise IdentityCardMissing
     if account.available < amount:
@@ -112,8 +119,8 @@ def _check(user: User, account: Account, amount: Decimal, at: datetime) -> None:
 
 
 def _asked_this_month(user: User, at: datetime) -> Decimal:
-    since = start_of(day_of(at).replace(day=1))
-    asked = Withdrawal.objects.filter(user=user, asked_at__gte=since, status__in=OPEN_OR_PAID)
+    first_day = day_of(at).replace(day=1)
+    asked = Withdrawal.objects.filter(user=user, asked_day__gte=first_day, status__in=OPEN_OR_PAID)
     return asked.aggregate(total=Sum("amount"))["total"] or Decimal(0)
 
 
@@ -261,7 +268,13 @@ def lock_user(user: User) -> User:
     The lock is `no_key`: a settlement that opens the user's account only refers to the user. With a full lock it would
     wait for this transaction, while this transaction may wait for that account.
     """
-    return User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    [locked] = _locked_user.objects(user.pk)
+    return cast(User, locked)
+
+
+@prepared
+def _locked_user(user_id: UUID) -> QuerySet[User]:
+    return User.objects.select_for_update(no_key=True).filter(pk=user_id)
 
 
 def lock_withdrawals(ids: Iterable[UUID]) -> list[Withdrawal]:

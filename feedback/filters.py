@@ -3,12 +3,13 @@
 from django.db.models import QuerySet
 from django_filters import CharFilter, DateTimeFilter, FilterSet, UUIDFilter
 
+from accounts.filters import PhoneFilter
 from feedback.models import Problem
 from robots.models import Robot
 
 
 class ProblemFilters(FilterSet):
-    phone = CharFilter("user__phone")
+    phone = PhoneFilter()
     problem_id = UUIDFilter("category")
     robot_code = CharFilter(method="of_robot")
     group_name = CharFilter("group_name", "icontains")
@@ -21,4 +22,4 @@ class ProblemFilters(FilterSet):
 
     def of_robot(self, problems: QuerySet[Problem], name: str, reference: str) -> QuerySet[Problem]:
         """Return the problems of the robot with this id or gateway code."""
-        return problems.filter(robot__in=Robot.objects.by_reference(reference))
+        return problems.filter(robot__in=list(Robot.objects.by_reference(reference).values_list("pk", flat=True)))

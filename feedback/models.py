@@ -49,13 +49,19 @@ class Problem(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="problems", verbose_name=_("用户")
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="problems", db_index=False, verbose_name=_("用户")
     )
     category = models.ForeignKey(
         ProblemCategory, models.PROTECT, related_name="problems", db_index=False, verbose_name=_("分类")
     )
     robot = models.ForeignKey(
-        Robot, models.PROTECT, null=True, blank=True, related_name="problems", verbose_name=_("机器人")
+        Robot,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="problems",
+        db_index=False,
+        verbose_name=_("机器人"),
     )
     group_name = models.CharField(_("群名"), max_length=200, blank=True)
     description = models.CharField(_("描述"), max_length=1000, blank=True)
@@ -86,6 +92,8 @@ class Problem(models.Model):
         ]
         indexes = [
             models.Index(fields=["-reported_at", "id"], name="problems_newest_first"),
+            models.Index(fields=["user", "-reported_at", "id"], name="problems_of_user"),
+            models.Index(fields=["robot", "-reported_at", "id"], name="problems_of_robot"),
             # problems that wait for an operator
             models.Index(
                 fields=["-reported_at", "id"],

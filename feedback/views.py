@@ -26,6 +26,8 @@ from feedback.filters import ProblemFilters
 from feedback.models import Conversation, Problem, ProblemCategory
 from feedback.serializers import Callback, Category, ListedProblem, NewProblem, ProblemFilter, Signed
 
+SHOWN_WITH = ("user", "category", "robot")  # a problem's row shows their names
+
 
 class CategoryViews(OperationViews[ProblemCategory]):
     """The categories of problems. Public."""
@@ -79,8 +81,9 @@ class OwnCategoryViews(OperationViews[ProblemCategory]):
 def _filtered_problems(request: Request) -> tuple[QuerySet[Problem], dict[str, Any]]:
     """Return the reports that match the filters in the body, newest first, and these filters."""
     filters = reading.filters(request, ProblemFilter)
-    rows = Problem.objects.select_related("user", "category", "robot")
-    return reading.filter_rows(rows, ProblemFilters, filters).order_by("-reported_at", "pk"), filters
+    return reading.filter_rows(Problem.objects.all(), ProblemFilters, filters).order_by(
+        "-reported_at", "pk"
+    ), filters
 
 
 class ProblemListViews(OperationViews[Problem]):
@@ -92,7 +95,12 @@ class ProblemListViews(OperationViews[Problem]):
     @operation("后台问题反馈列表", body=ProblemFilter, answer=ListedProblem(many=True), paged=True)
     def list(self, request: Request) -> Response:
         rows, _filters = _filtered_problems(request)
-        return paged(request, rows, lambda page: ListedProblem(page, many=True).data, max_size=self.max_page_size)
+        return paged(
+            request,
+            rows,
+            lambda page: ListedProblem(page.select_related(*SHOWN_WITH), many=True).data,
+            max_size=self.max_page_size,
+        )
 
 
 class ProblemExportViews(OperationViews[Problem]):
@@ -110,7 +118,7 @@ class ProblemExportViews(OperationViews[Problem]):
     )
     def create(self, request: Request) -> StreamingHttpResponse:
         rows, filters = _filtered_problems(request)
-        return table_as_xlsx(rows, PROBLEM_COLUMNS, filters=filters)
+        return table_as_xlsx(rows.select_related(*SHOWN_WITH), PROBLEM_COLUMNS, filters=filters)
 
 
 class CallbackViews(OperationViews[Conversation]):

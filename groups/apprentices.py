@@ -6,9 +6,10 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Value, When
 
 from accounts.models import User
+from accounts.queries import Listing, UserList, listing
 from config.errors import NotFound
 from config.platform.dates import day_of
 from config.site import client_pages
@@ -18,6 +19,8 @@ from robots.models import Friendship, Robot, Source, SourceType
 from robots.outbox import writing
 
 Kind = Reminder.Kind
+_HAS_GROUP = Exists(Group.objects.filter(user=OuterRef("pk")))
+_HAS_APPRENTICE = Exists(User.objects.filter(inviter=OuterRef("pk")))
 REMIND_AFTER, REMIND_UNTIL = timedelta(hours=24), timedelta(hours=36)
 _TEXTS = {
     Kind.GROUP: "你还没有把我拉进群哦！拉进一个群，每天都有收益：{url}",
@@ -31,46 +34,49 @@ class NobodyToRemind(NotFound):
 
 def counts(user: User) -> dict[str, int]:
     """Return how many active groups, apprentices and grand-apprentices the user has."""
-    apprentices = User.objects.filter(inviter=user).count()
+    direct = User.objects.filter(inviter=user).count()
     grand = User.objects.filter(inviter__inviter=user).count()
     return {
         "group_count": Group.objects.served_for(user).count(),
-        "disciples": apprentices + grand,
-        "apprentice": apprentices,
+        "disciples": direct + grand,
+        "apprentice": direct,
         "disciple": grand,
     }
 
 
-def apprentices_of(user: User, *, level: int, today: date) -> QuerySet[Any]:
-    """Return apprentices (1) or grand-apprentices (2), newest first, with their progress and reminders of today.
+@UserList
+def apprentices(user_id: UUID, today: date) -> Listing:
+    """Return the user's apprentices, newest first, with their progress.
 
-    Returns no rows for any other level.
+    One can be reminded who lacks a group or an apprentice, is reachable, and was not reminded of it today.
     """
-    of_level = {1: User.objects.filter(inviter=user), 2: User.objects.filter(inviter__inviter=user)}
-    rows: QuerySet[User] = _with_progress(of_level.get(level, User.objects.none())).annotate(
-        has_robot=Exists(Friendship.objects.filter(user=OuterRef("pk"), robot__status__in=Robot.WORKING)),
-        reminded_for_group=_reminded_on(Kind.GROUP, today),
-        reminded_for_apprentice=_reminded_on(Kind.APPRENTICE, today),
+    needs_group = ~_HAS_GROUP & ~_reminded_on(Kind.GROUP, today)
+    needs_apprentice = _HAS_GROUP & ~_HAS_APPRENTICE & ~_reminded_on(Kind.APPRENTICE, today)
+    has_robot = Exists(Friendship.objects.filter(user=OuterRef("pk"), robot__status__in=Robot.WORKING))
+    can_be_reminded = has_robot & Q(blocked_at=None) & (needs_group | needs_apprentice)
+    return _with_dates(
+        User.objects.filter(inviter_id=user_id), Case(When(can_be_reminded, then=Value(1)), default=Value(0))
     )
-    return rows.order_by("-created_at", "pk")
+
+
+@UserList
+def grand_apprentices(user_id: UUID) -> Listing:
+    """Return the apprentices of the user's apprentices, newest first, with their progress. Nobody reminds them."""
+    return _with_dates(User.objects.filter(inviter__inviter_id=user_id), Value(0))
+
+
+def _with_dates(users: QuerySet[User], can_be_reminded: Any) -> Listing:
+    newest_first = users.order_by("-created_at", "pk")
+    progress = {"has_group": _HAS_GROUP, "has_apprentice": _HAS_APPRENTICE, "can_be_reminded": can_be_reminded}
+    return listing(newest_first, "id", "nickname", "created_at", **progress)
 
 
 def _with_progress(users: QuerySet[User]) -> QuerySet[Any]:
-    return users.annotate(
-        has_group=Exists(Group.objects.filter(user=OuterRef("pk"))),
-        has_apprentice=Exists(User.objects.filter(inviter=OuterRef("pk"))),
-    )
+    return users.annotate(has_group=_HAS_GROUP, has_apprentice=_HAS_APPRENTICE)
 
 
 def _reminded_on(kind: Reminder.Kind, today: date) -> Exists:
     return Exists(Reminder.objects.filter(user=OuterRef("pk"), kind=kind, day=today))
-
-
-def can_be_reminded(person: Any) -> bool:
-    """Return whether a row of `apprentices_of` lacks a group or an apprentice, is reachable, and was not reminded today."""
-    needs_group = not person.has_group and not person.reminded_for_group
-    needs_apprentice = person.has_group and not person.has_apprentice and not person.reminded_for_apprentice
-    return bool(person.has_robot and not person.is_blocked and (needs_group or needs_apprentice))
 
 
 def remind_apprentice(*, inviter: User, apprentice: User, at: datetime) -> bool:

@@ -2,11 +2,12 @@
 
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Case, Q, Value, When
 
-from accounts.models import User
+from accounts.queries import Listing, UserList, listing
 from config.errors import NotFound
 from config.platform.lookups import has_id
 from config.site import client_pages, short_links
@@ -90,10 +91,21 @@ def _context_row(group: Group, message: GroupMessage, member: Member | None) -> 
     }
 
 
-def mentions_of(user: User, *, at: datetime) -> QuerySet[Mention]:
-    """Return the mentions of the last three days in the user's groups, newest first."""
-    recent = Mention.objects.filter(user=user, group__cancelled_at=None, mentioned_at__gte=at - LISTED_FOR)
-    return recent.select_related("message", "group").order_by("-mentioned_at", "-message_id")
+@UserList
+def listed_mentions(user_id: UUID, since: datetime) -> Listing:
+    """Return the mentions since then in the user's groups, newest first."""
+    recent = Mention.objects.filter(user_id=user_id, mentioned_at__gte=since)
+    # Not a join with the groups, which would look up the group of every mention, only to count them.
+    cancelled = Group.objects.filter(user_id=user_id, cancelled_at__isnull=False)
+    return listing(
+        recent.exclude(group__in=cancelled).order_by("-mentioned_at", "-message_id"),
+        "message_id",
+        "message__content",
+        "group_id",
+        "group__name",
+        "group__code",
+        is_read=Case(When(read_at=None, then=Value(0)), default=Value(1)),
+    )
 
 
 def reply_to_mention(*, group: Group, member_code: str, text: str, at: datetime) -> None:

@@ -17,8 +17,8 @@ from config.api.fields import (
     StrictStringField,
     SwitchField,
 )
-from groups.apprentices import can_be_reminded
-from groups.models import CancelReason, Group, Mention, RatingState
+from groups.models import CancelReason, Group, RatingState
+from groups.models.message import summary_of
 from integrations.gateway.payloads import MessageType, parts_of
 
 
@@ -150,10 +150,7 @@ class Apprentice(serializers.Serializer[Any]):
     create_date = serializers.DateTimeField(source="created_at")
     name = serializers.CharField(source="nickname")
     user_id = serializers.UUIDField(source="id")
-    is_remind = serializers.SerializerMethodField()
-
-    def get_is_remind(self, person: Any) -> int:
-        return int(self.context.get("level") == 1 and can_be_reminded(person))
+    is_remind = serializers.IntegerField(source="can_be_reminded")
 
 
 class ReminderRequest(serializers.Serializer[Any]):
@@ -178,16 +175,20 @@ class MentionSwitch(serializers.Serializer[Any]):
     alt_switch = SwitchField()
 
 
+class MessageSummary(serializers.CharField):
+    """The content of a message in one line."""
+
+    def to_representation(self, value: Any) -> str:
+        return summary_of(value)
+
+
 class ListedMention(serializers.Serializer[Any]):
     msg_id = serializers.UUIDField(source="message_id")
     group_name = serializers.CharField(source="group.name")
-    msg_content = serializers.CharField(source="message.summary")
+    msg_content = MessageSummary(source="message.content")
     group_id = serializers.UUIDField()
     group_code = serializers.CharField(source="group.code")
-    status = serializers.SerializerMethodField()
-
-    def get_status(self, mention: Mention) -> int:
-        return int(mention.read_at is not None)
+    status = serializers.IntegerField(source="is_read")
 
 
 class MessageContent(serializers.Serializer[Any]):

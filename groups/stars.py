@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from accounts.models import User
 from config.errors import BadRequest
@@ -173,8 +173,16 @@ def _one_star_groups(user_ids: Iterable[UUID], *, besides: Sequence[_RatedGroup]
 
 def plans_on(day: date) -> dict[int, StarPlan]:
     """Return the plan of each star that is valid on that day. Of several valid plans the latest counts."""
-    plans = StarPlan.objects.filter(valid_from__lte=day).exclude(valid_to__lt=day).order_by("star", "valid_from")
-    return {plan.star: plan for plan in plans}
+    return {plan.star: plan for plan in _valid_plans(day).order_by("star", "valid_from")}
+
+
+def valid_plans_of(star: Any, day: Any) -> QuerySet[StarPlan]:
+    """Return the plans of a star that are valid on that day; the first one counts."""
+    return _valid_plans(day).filter(star=star).order_by("-valid_from")
+
+
+def _valid_plans(day: Any) -> QuerySet[StarPlan]:
+    return StarPlan.objects.filter(valid_from__lte=day).exclude(valid_to__lt=day)
 
 
 class PlanGap(NamedTuple):
@@ -209,7 +217,6 @@ def _days_between(plans: list[tuple[date, date | None]], since: date) -> Iterato
     yield open_from, None
 
 
-def article_price_on(day: date) -> Decimal:
-    """Return the income of one article read on that day, in yuan."""
-    amount = ArticlePrice.objects.filter(valid_from__lte=day).values_list("amount", flat=True).first()
-    return amount if amount is not None else Decimal(0)
+def article_prices_on(day: Any) -> QuerySet[ArticlePrice]:
+    """Return the prices of one article read until that day; the first one is valid."""
+    return ArticlePrice.objects.filter(valid_from__lte=day).order_by("-valid_from")

@@ -79,12 +79,12 @@ class ValidatedEvents:
 def validate_events(data: list[Any]) -> ValidatedEvents:
     """Validate a list of events item by item.
 
-    The serializer takes 30 µs an event, the check of `_needs_no_cleaning` 1 µs. So the serializer gets only the events
+    The serializer takes 30 µs an event, the check of `needs_no_cleaning` 1 µs. So the serializer gets only the events
     that it may change or refuse.
     """
     result = ValidatedEvents()
     for index, event in enumerate(data):
-        if _needs_no_cleaning(event):
+        if needs_no_cleaning(event):
             result.valid[index] = {name: event[name] for name in ("event_id", "command", "body")}
             continue
         serializer = IncomingEvent(data=event)
@@ -97,7 +97,8 @@ def validate_events(data: list[Any]) -> ValidatedEvents:
     return result
 
 
-def _needs_no_cleaning(event: Any) -> bool:
+def needs_no_cleaning(event: Any) -> bool:
+    """Return whether the serializer would accept the event as it is."""
     return (
         isinstance(event, dict)
         and _is_name(event.get("event_id"), MAX_EVENT_ID_LENGTH)

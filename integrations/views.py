@@ -17,7 +17,14 @@ from integrations.aliyun import sms_batches
 from integrations.gateway import inbox
 from integrations.gateway.misspellings import ENVELOPE, misspelled_in
 from integrations.models import GatewayEvent, TextMessage
-from integrations.serializers import EVENT_EXAMPLES, EventsStored, IncomingEvent, SmsBatch, validate_events
+from integrations.serializers import (
+    EVENT_EXAMPLES,
+    EventsStored,
+    IncomingEvent,
+    SmsBatch,
+    needs_no_cleaning,
+    validate_events,
+)
 
 MAX_EVENTS = 1000
 
@@ -41,7 +48,9 @@ class GatewayEventViews(OperationViews[GatewayEvent]):
     def create(self, request: Request) -> Response:
         data = request.data
         if not isinstance(data, list):
-            data = [reading.body(request, IncomingEvent) | _unknown_fields(data)]
+            data = [
+                data if needs_no_cleaning(data) else reading.body(request, IncomingEvent) | _unknown_fields(data)
+            ]
         if not 1 <= len(data) <= MAX_EVENTS:
             raise BadRequest(f"每次 1 到 {MAX_EVENTS} 个事件", field="events")
         events, now = validate_events(data), timezone.now()

@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 
 from accounts.models import User
+from accounts.queries import UserStatement
 from config.errors import BadRequest
 from config.platform import db
 from config.platform.characters import comparable
@@ -90,16 +91,22 @@ def delete_of_former_owners(group_ids: Sequence[UUID]) -> int:
     return db.execute(_DELETE_OF_FORMER_OWNERS, [list(group_ids)])
 
 
-def batches_of_user(user: User) -> QuerySet[Any]:
+@UserStatement
+def listed_batches(user_id: UUID) -> QuerySet[Any, Any]:
     """Return the user's batches, newest first, each with the codes of its active groups."""
+    columns = ("id", "keywords", "reply_content", "trigger_count", "group_codes")
+    return _with_groups(user_id).order_by("-created_at", "pk").values_list(*columns)
+
+
+def _with_groups(user_id: UUID) -> QuerySet[Any]:
     active = Q(group_keywords__isnull=False, group_keywords__group__cancelled_at__isnull=True)
     codes = ArrayAgg("group_keywords__group__code", distinct=True, filter=active, default=[])
-    return KeywordBatch.objects.filter(user=user).annotate(group_codes=codes).order_by("-created_at", "pk")
+    return KeywordBatch.objects.filter(user_id=user_id).annotate(group_codes=codes)
 
 
 def batch_of_user(user: User, batch_id: str) -> Any:
     """Return one batch of the user. Raises BatchUnknown (1403)."""
-    batch = batches_of_user(user).filter(has_id(batch_id)).first()
+    batch = _with_groups(user.pk).filter(has_id(batch_id)).first()
     if batch is None:
         raise BatchUnknown
     return batch

@@ -38,16 +38,20 @@ class ChangedBatch(NewBatch):
     id = StrictStringField(max_length=64)
 
 
+class Length(serializers.IntegerField):
+    """The number of the items of a list."""
+
+    def to_representation(self, value: Any) -> int:
+        return len(value)
+
+
 class ListedBatch(serializers.Serializer[Any]):
     batch_id = serializers.UUIDField(source="id")
     keywords = serializers.ListField(child=serializers.CharField())
-    bind_group_counts = serializers.SerializerMethodField()
+    bind_group_counts = Length(source="group_codes")
     reply_content = serializers.CharField()
     trigger_times = serializers.IntegerField(source="trigger_count")
     group_codes = serializers.ListField(child=serializers.CharField())
-
-    def get_bind_group_counts(self, batch: Any) -> int:
-        return len(batch.group_codes)
 
 
 class BatchDetail(ListedBatch):

@@ -8,8 +8,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.authentication import signed_in
-from config.api import reading
+from accounts.authentication import signed_in, token_user
+from config.api import output, reading
 from config.api.permissions import IsNotBlocked, IsUser
 from config.api.schema import operation
 from config.api.throttles import count_made
@@ -29,11 +29,13 @@ class KeywordViews(OperationViews[KeywordBatch]):
     """Batches of keywords with one reply. Signed-in users who are not blocked; an unknown id is a bad parameter (1403)."""
 
     permission_classes = (IsUser, IsNotBlocked)
+    confirms_user = ("list",)
     limits: ClassVar = {"create": ("moderated", "keyword_batches_day"), "update": ("moderated",)}
 
     @operation("查询关键字列表", answer=ListedBatch(many=True))
     def list(self, request: Request) -> Response:
-        return Response(ListedBatch(batches.batches_of_user(signed_in(request)), many=True).data)
+        rows = batches.listed_batches.rows(token_user(request))
+        return Response(output.written(ListedBatch, batches.listed_batches.columns, rows))
 
     @operation("新增关键字", body=NewBatch, answer=serializers.CharField(), codes=[Code.SENSITIVE_WORD])
     def create(self, request: Request) -> Response:

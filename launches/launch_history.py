@@ -1,11 +1,14 @@
 """Launches that went to a user's groups, read in a fixed number of queries."""
 
 from typing import Any
+from uuid import UUID
 
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Case, Exists, OuterRef, Value, When
 
 from accounts.models import User
+from accounts.queries import Listing, UserList, listing
 from config.errors import NotFound
+from config.platform.prepared import CountOf
 from launches.models import Delivery, Launch
 
 
@@ -14,14 +17,18 @@ class LaunchUnknown(NotFound):
     message = "没有找到这次投放"
 
 
-def launches_of_user(user: User) -> QuerySet[Any, Any]:
-    """Return a row per launch that went to groups of the user, newest first."""
-    waiting = Count("pk", filter=Q(status=Delivery.Status.WAITING))
-    return (
-        Delivery.objects.to_groups_of(user)
-        .values("launch_id", received_at=F("launch__received_at"))
-        .annotate(group_count=Count("pk"), waiting_count=waiting)
-        .order_by("-received_at", "launch_id")
+@UserList
+def listed_launches(user_id: UUID) -> Listing:
+    """Return the launches that went to groups of the user, newest first."""
+    own = Delivery.objects.to_groups_of(user_id)
+    of_launch = own.filter(launch=OuterRef("pk"))
+    is_waiting = Exists(of_launch.filter(status=Delivery.Status.WAITING))
+    return listing(
+        Launch.objects.filter(pk__in=own.values("launch_id")).order_by("-received_at", "pk"),
+        "id",
+        "received_at",
+        group_count=CountOf(of_launch.values("pk")),
+        is_finished=Case(When(is_waiting, then=Value(0)), default=Value(1)),
     )
 
 

@@ -3,14 +3,17 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, QuerySet
+from django.db.models import OuterRef, QuerySet
 
 from accounts.models import User
+from accounts.queries import Listing, UserList, listing
 from config.errors import BadRequest, Code, Conflict, NotFound, Refusal
 from config.platform.dates import day_of
 from config.platform.lookups import has_id
+from config.platform.prepared import CountOf
 from config.platform.wakeups import start_soon
 from groups.models import Group
 from groups.references import groups_by_reference
@@ -153,20 +156,23 @@ def _take_minutes(message: MassMessage, groups: Sequence[Group]) -> None:
         raise MinuteTaken from error
 
 
-def upcoming(user: User, *, at: datetime) -> QuerySet[MassMessage]:
-    """Return the user's mass messages of the next seven days."""
-    return _of_user(user).filter(send_at__gt=at, send_at__lte=at + LISTED_FOR)
+@UserList
+def upcoming(user_id: UUID, at: datetime, until: datetime) -> Listing:
+    """Return the user's mass messages after `at`, to the end `until`, the last first."""
+    return _listed(MassMessage.objects.filter(user_id=user_id, send_at__gt=at, send_at__lte=until))
 
 
-def past(user: User, *, at: datetime) -> QuerySet[MassMessage]:
-    """Return the user's mass messages of the last seven days."""
-    return _of_user(user).filter(send_at__lte=at, send_at__gte=at - LISTED_FOR)
+@UserList
+def past(user_id: UUID, since: datetime, at: datetime) -> Listing:
+    """Return the user's mass messages since then until `at`, the last first."""
+    return _listed(MassMessage.objects.filter(user_id=user_id, send_at__gte=since, send_at__lte=at))
 
 
-def _of_user(user: User) -> QuerySet[Any, Any]:
-    """Return the user's mass messages without recalled ones, for which existing clients have no status to show."""
-    messages = MassMessage.objects.filter(user=user).exclude(status=MassMessage.Status.RECALLED)
-    return messages.annotate(group_count=Count("groups")).order_by("-send_at", "pk")
+def _listed(messages: QuerySet[MassMessage]) -> Listing:
+    """Return the messages without recalled ones, for which existing clients have no status to show."""
+    groups = MassMessageGroup.objects.filter(mass_message=OuterRef("pk")).values("pk")
+    shown = messages.exclude(status=MassMessage.Status.RECALLED).order_by("-send_at", "pk")
+    return listing(shown, "id", "send_at", "status", group_count=CountOf(groups))
 
 
 def mass_message_of_user(user: User, message_id: str) -> MassMessage:

@@ -86,13 +86,10 @@ class WantedSwitch(serializers.Serializer[Any]):
 
 
 class ListedLaunch(serializers.Serializer[Any]):
-    task_id = serializers.UUIDField(source="launch_id")
+    task_id = serializers.UUIDField(source="id")
     send_date = serializers.DateTimeField(source="received_at")
     group_count = serializers.IntegerField()
-    send_flag = serializers.SerializerMethodField()
-
-    def get_send_flag(self, row: Any) -> int:
-        return int(row["waiting_count"] == 0)
+    send_flag = serializers.IntegerField(source="is_finished")
 
 
 class LaunchNamed(serializers.Serializer[Launch]):

@@ -52,9 +52,11 @@ def _fresh_cache(request: pytest.FixtureRequest) -> None:
     if request.node.get_closest_marker("django_db"):
         from django.core.cache import cache  # noqa: PLC0415
 
+        from config.platform.cache import forget_kept  # noqa: PLC0415
         from integrations.moderation.words import current  # noqa: PLC0415
 
         cache.clear()
+        forget_kept()
         current.expire()
 
 

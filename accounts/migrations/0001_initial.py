@@ -77,7 +77,7 @@ class Migration(migrations.Migration):
                 ('erased_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='账号注销时间')),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='注册时间')),
                 ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
-                ('inviter', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='apprentices', to=settings.AUTH_USER_MODEL, verbose_name='师傅')),
+                ('inviter', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='apprentices', to=settings.AUTH_USER_MODEL, verbose_name='师傅')),
                 ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
             ],
             options={
@@ -179,6 +179,10 @@ class Migration(migrations.Migration):
                 'verbose_name': '短信验证码',
                 'verbose_name_plural': '短信验证码',
             },
+        ),
+        migrations.AddIndex(
+            model_name='user',
+            index=models.Index(fields=['inviter', '-created_at', 'id'], name='users_by_inviter'),
         ),
         migrations.AddIndex(
             model_name='user',

@@ -41,6 +41,11 @@ class UserQuerySet(models.QuerySet["User"]):
         """Return the user with this id or gateway code. Operators are excluded."""
         return self.filter(id_or_code(reference), is_staff=False)
 
+    def signed_in(self, user_id: Any, issued_at: Any) -> "UserQuerySet":
+        """Return the user with this id, if a token issued then is still good. Operators are excluded."""
+        active = self.filter(pk=user_id, is_active=True, is_staff=False)
+        return active.filter(Q(signed_out_at=None) | Q(signed_out_at__lt=issued_at))
+
     def of_wechat_account(self, union_id: str) -> "UserQuerySet":
         """Return the active user of this WeChat account. Operators are excluded."""
         return self.filter(union_id=union_id, is_active=True, is_staff=False)
@@ -79,7 +84,13 @@ class User(AbstractBaseUser, PermissionsMixin):
     app_id = models.CharField("app_id", max_length=64, blank=True)
     completed_at = models.DateTimeField(_("补全时间"), null=True, blank=True)
     inviter = models.ForeignKey(
-        "self", models.PROTECT, null=True, blank=True, related_name="apprentices", verbose_name=_("师傅")
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="apprentices",
+        db_index=False,
+        verbose_name=_("师傅"),
     )
     phone = models.CharField(_("手机号"), max_length=11, unique=True, null=True, blank=True)
     identity_sealed = models.BinaryField(null=True, editable=False)  # accounts.identity encrypts and decrypts it
@@ -148,6 +159,8 @@ class User(AbstractBaseUser, PermissionsMixin):
             ),
         ]
         indexes = [
+            # GET /user/apprentice
+            models.Index(fields=["inviter", "-created_at", "id"], name="users_by_inviter"),
             models.Index(fields=["-created_at", "id"], name="users_newest_first"),
             # filters of the admin list: any digits of a phone, the start of a nickname, blocked users, one channel
             GinIndex(fields=["phone"], opclasses=["gin_trgm_ops"], name="users_by_part_of_phone"),

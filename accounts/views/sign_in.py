@@ -114,11 +114,11 @@ class TokenViews(OperationViews[User]):
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         """Delete the identity cookie of a refused client, which would otherwise retry with it forever."""
-        response = super().finalize_response(request, response, *args, **kwargs)
         answer = getattr(response, "data", None)
         if isinstance(answer, Answer) and answer.code == Code.UNAUTHENTICATED:
             proofs.send_back_to_wechat(request, response)
-        return response
+        finished: Response = super().finalize_response(request, response, *args, **kwargs)
+        return finished
 
 
 class MeViews(OperationViews[User]):

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.admin import site
 from django.contrib.auth.models import AnonymousUser
+from django.db.models import QuerySet
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed
@@ -16,6 +17,7 @@ from config.api.csrf import AXIOS_HEADER
 from config.api.throttles import client_address
 from config.models import ApiKey
 from config.platform.networks import address_from
+from config.platform.prepared import prepared
 
 KEY_HEADER = "HTTP_X_API_KEY"
 _RECORD_USE_EVERY = timedelta(minutes=1)
@@ -24,6 +26,11 @@ _RECORD_USE_EVERY = timedelta(minutes=1)
 def hash_key(raw: str) -> str:
     """Return the hash of a key that is stored. Keys are 256 random bits, so a plain hash cannot be searched."""
     return hashlib.sha256(raw.encode()).hexdigest()
+
+
+@prepared
+def _valid_key(key_hash: str) -> QuerySet[ApiKey]:
+    return ApiKey.objects.filter(key_hash=key_hash, revoked_at=None)
 
 
 def _record_use(key: ApiKey, address: str, at: datetime) -> None:
@@ -40,7 +47,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         raw = request.META.get(KEY_HEADER, "")
         if not raw:
             return None
-        key = ApiKey.objects.filter(key_hash=hash_key(raw), revoked_at=None).first()
+        [key] = _valid_key.objects(hash_key(raw)) or [None]
         address, now = client_address(request), timezone.now()
         if key is None or not key.is_valid(address=address, at=now):
             raise AuthenticationFailed

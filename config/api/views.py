@@ -1,10 +1,12 @@
 """The base class of all viewsets of the API."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, ClassVar, TypeVar
 
 from django.db.models import Model
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBase
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import MethodNotAllowed, NotFound
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
@@ -32,6 +34,30 @@ class OperationViews(GenericViewSet[Row]):
     audits_every_caller: ClassVar[bool] = False
     limits: ClassVar[Mapping[str, Sequence[str]]] = {}
 
+    # Actions whose statements confirm the user of a token themselves (accounts.queries). For all others, it is done before.
+    confirms_user: ClassVar[Sequence[str]] = ()
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Run the operation as DRF does, and confirm the user of a token before anything is answered."""
+        self.args, self.kwargs, self.headers = args, kwargs, self.default_response_headers
+        self.request = self.initialize_request(request, *args, **kwargs)
+        try:
+            self.initial(self.request, *args, **kwargs)
+            handler = getattr(self, str(request.method).lower(), self.http_method_not_allowed)
+            response = handler(self.request, *args, **kwargs)
+            _confirm_user(self.request)
+        except Exception as error:  # noqa: BLE001 - each exception is an answer (config.api.exception_handler)
+            response = self.handle_exception(error)
+        self.response = self.finalize_response(self.request, response, *args, **kwargs)
+        return self.response
+
+    def handle_exception(self, exc: Exception) -> Response:
+        try:
+            _confirm_user(self.request)
+        except Exception as error:  # noqa: BLE001 - an outdated token is refused before anything else
+            exc = error
+        return super().handle_exception(exc)
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         if request.method == "OPTIONS":
             return  # the methods of a path are public: the documentation shows them too
@@ -44,16 +70,45 @@ class OperationViews(GenericViewSet[Row]):
         super().initial(request, *args, **kwargs)
         self._audit_if_written(request)
 
+    # DRF makes new objects for each request; these have no state.
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        return _instances(tuple(self.authentication_classes))
+
+    def get_permissions(self) -> list[Any]:
+        return _instances(tuple(self.permission_classes))
+
+    def get_parsers(self) -> list[Any]:
+        return _instances(tuple(self.parser_classes))
+
+    def get_renderers(self) -> list[Any]:
+        return _instances(tuple(self.renderer_classes))
+
+    def get_content_negotiator(self) -> Any:
+        [negotiator] = _instances((self.content_negotiation_class,))
+        return negotiator
+
     def get_throttles(self) -> list[BaseThrottle]:
-        throttles = super().get_throttles()
+        throttles: list[BaseThrottle] = _instances(tuple(self.throttle_classes))
         is_counted = any(isinstance(one, Throttle) for one in throttles)
         return throttles if is_counted or self.action not in self.limits else [*throttles, Throttle()]
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Add `no-store` to every response without a Cache-Control: most hold data of one user or one key."""
-        answer = super().finalize_response(request, response, *args, **kwargs)
-        answer.headers.setdefault("Cache-Control", "no-store")
-        return answer
+        if isinstance(response, Response):
+            response = self._rendered(response)
+        for name, value in {"Cache-Control": "no-store", **self.headers}.items():
+            response.headers.setdefault(name, value)
+        return response
+
+    def _rendered(self, response: Response) -> HttpResponse:
+        """Return the response with its bytes, headers and cookies. Every view renders with its first renderer."""
+        [renderer, *_] = self.get_renderers()
+        finished = HttpResponse(renderer.render(response.data), status=response.status_code)
+        for name, value in response.items():
+            finished.headers[name] = value
+        finished.headers["Content-Type"] = renderer.media_type
+        finished.cookies = response.cookies
+        return finished
 
     def options(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]  # no Response
         """Return 204 with `Allow`. It has no CORS headers: django-cors-headers answers for the allowed origins."""
@@ -64,6 +119,18 @@ class OperationViews(GenericViewSet[Row]):
         if (is_operators or self.audits_every_caller) and request.method not in SAFE_METHODS:
             method = str(request.method).lower()
             setattr(self, method, _audited(getattr(self, method)))
+
+
+@cache
+def _instances(classes: tuple[Any, ...]) -> list[Any]:
+    return [each() for each in classes]
+
+
+def _confirm_user(request: Request) -> None:
+    """Raise SignedOut for a user whose token is outdated, unless a statement has confirmed the user already."""
+    user = getattr(request, "_user", None)
+    if user is not None and not getattr(user, "is_confirmed", True):
+        user.load()
 
 
 def _audited(method_handler: Callable[..., Response]) -> Callable[..., Response]:

@@ -69,7 +69,7 @@ def _is_strong_secret_key(key: str) -> bool:
 def _stores() -> list[CheckMessage]:
     """Check that the database is PostgreSQL and that servers reached over a network have a password."""
     database, redis = settings.DATABASES["default"], urlsplit(settings.REDIS_URL)
-    if database["ENGINE"] != "django.db.backends.postgresql":
+    if database["ENGINE"] != "config.platform.postgresql":
         text = "DATABASE_URL must name a PostgreSQL database: the rules of money are kept there."
         return [Error(text, hint="Set DATABASE_URL=postgres://…", id="wxrobot.E013")]
     is_socket = not database.get("HOST") or str(database["HOST"]).startswith("/")

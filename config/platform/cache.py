@@ -1,9 +1,10 @@
 """Redis as an optional cache: while it is down, cached values are computed again."""
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache as once
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.core.cache import cache
@@ -12,7 +13,14 @@ from redis.exceptions import RedisError
 
 # Unreachable, slow, loading, full, or a read-only replica: all cases are treated alike.
 REDIS_AWAY = (RedisError,)
+KEPT_SECONDS = 0.2
 Value = TypeVar("Value")
+_kept: dict[str, tuple[float, Any]] = {}
+
+
+def forget_kept() -> None:
+    """Forget what this process keeps."""
+    _kept.clear()
 
 
 @once
@@ -30,6 +38,16 @@ def redis() -> Redis:
     return Redis(connection_pool=pool)
 
 
+def kept(key: str, seconds: int, find: Callable[[], Value]) -> Value:
+    """Return `cached(key, seconds, find)`, which this process keeps for KEPT_SECONDS without asking Redis."""
+    until, value = _kept.get(key, (0.0, None))
+    if value is None or time.monotonic() >= until:
+        value = cached(key, seconds, find)
+        _kept[key] = (time.monotonic() + KEPT_SECONDS, value)
+    found: Value = value
+    return found
+
+
 def cached(key: str, seconds: int, find: Callable[[], Value]) -> Value:
     """Return the value of `find`, cached for these seconds unless it is None."""
     try:
@@ -44,6 +62,10 @@ def cached(key: str, seconds: int, find: Callable[[], Value]) -> Value:
 
 
 def delete_cached(key: str) -> None:
-    """Delete a cached value. While Redis is down, the value stays until its seconds are over."""
+    """Delete a cached value. While Redis is down, the value stays until its seconds are over.
+
+    Other processes that keep it show it for KEPT_SECONDS.
+    """
+    _kept.pop(key, None)
     with suppress(*REDIS_AWAY):
         cache.delete(key)

@@ -4,7 +4,9 @@
 these processes also look for work each second.
 """
 
+import atexit
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +23,7 @@ from redis.retry import Retry
 
 logger = logging.getLogger(__name__)
 
+GATHER_SECONDS = 0.01
 COOL_DOWN_SECONDS = 1.0  # without calls to Redis after a failed call
 LONGEST_TRY_SECONDS = 8.0  # longer than any call takes
 LISTEN_SECONDS = 5.0
@@ -72,19 +75,59 @@ class _CircuitBreaker:
             self.has_failed, self.try_at = has_failed, time.monotonic() + COOL_DOWN_SECONDS
 
 
-class _TaskStart(_Hook):
-    broker = _CircuitBreaker()
+class _Starter:
+    """A thread that starts tasks, so that no request waits for the broker. Requests within GATHER_SECONDS share a start."""
 
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        self.changed = threading.Condition()
+        self.requested: dict[str, None] = {}
+        self.is_starting = False
+        self.thread: threading.Thread | None = None
+
+    def request(self, task_name: str) -> None:
+        with self.changed:
+            self.requested[task_name] = None
+            if self.thread is None:
+                self.thread = threading.Thread(target=self._run, name="task starter", daemon=True)
+                self.thread.start()
+            self.changed.notify_all()
+
+    def finish(self) -> None:
+        """Wait until the requested tasks are started; short-lived processes end with it."""
+        with self.changed:
+            self.changed.wait_for(lambda: not (self.requested or self.is_starting), timeout=LONGEST_TRY_SECONDS)
+
+    def _run(self) -> None:
+        while True:
+            with self.changed:
+                self.is_starting = False
+                self.changed.notify_all()
+                self.changed.wait_for(lambda: self.requested)
+                names, self.requested, self.is_starting = list(self.requested), {}, True
+            are_started = [_start(name) for name in names]
+            time.sleep(GATHER_SECONDS if all(are_started) else COOL_DOWN_SECONDS)
+
+
+def _start(task_name: str) -> bool:
+    try:
+        current_app.send_task(task_name, ignore_result=True, expires=10, retry=False)
+    except (OperationalError, RedisError, OSError):
+        logger.warning("Could not start %s; beat will", task_name)
+        return False
+    return True
+
+
+_starter = _Starter()
+atexit.register(_starter.finish)
+os.register_at_fork(after_in_child=_starter.reset)  # a forked process has no thread of its parent
+
+
+class _TaskStart(_Hook):
     def __call__(self) -> None:
-        if not self.broker.may_try():
-            return
-        try:
-            current_app.send_task(self.name, ignore_result=True, expires=10, retry=False)
-        except (OperationalError, RedisError, OSError):
-            self.broker.record(has_failed=True)
-            logger.warning("Could not start %s; beat will", self.name)
-        else:
-            self.broker.record(has_failed=False)
+        _starter.request(self.name)
 
 
 class _Notification(_Hook):

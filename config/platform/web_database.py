@@ -23,6 +23,8 @@ def limit_waiting() -> None:
     """Apply the limits to all connections that this process opens from now on."""
     options = settings.DATABASES["default"]["OPTIONS"]
     options["options"] += f" -c statement_timeout={STATEMENT_SECONDS}s"
+    # Plans of prepared statements (config.platform.prepared) are made once per connection, not for each argument.
+    options["options"] += " -c plan_cache_mode=force_generic_plan"
     extensions.set_wait_callback(_wait)
 
 

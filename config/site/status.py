@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 
 from config.models import Marquee, SiteStatus
-from config.platform.cache import cached, delete_cached
+from config.platform.cache import delete_cached, kept
 
 _STATUS, _MARQUEE = "site-status", "site-marquee"
 _SECONDS = 10  # the longest time that a replaced value stays visible when its deletion from Redis fails
@@ -14,7 +14,7 @@ _SECONDS = 10  # the longest time that a replaced value stays visible when its d
 
 def status() -> dict[str, Any]:
     """Return the current `status` and `upgrade_end` (free text, empty while the service runs)."""
-    return cached(_STATUS, _SECONDS, _current_status)
+    return kept(_STATUS, _SECONDS, _current_status)
 
 
 def _current_status() -> dict[str, Any]:
@@ -30,7 +30,7 @@ def set_status(*, status: int, upgrade_end: str, by: str, at: datetime) -> SiteS
 
 def marquee() -> dict[str, Any]:
     """Return the current `is_shown` and `content`."""
-    return cached(_MARQUEE, _SECONDS, _current_marquee)
+    return kept(_MARQUEE, _SECONDS, _current_marquee)
 
 
 def _current_marquee() -> dict[str, Any]:

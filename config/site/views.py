@@ -9,7 +9,7 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api import proofs, reading
+from config.api import output, proofs, reading
 from config.api.actors import actor
 from config.api.fields import StrictIntegerField, StrictStringField
 from config.api.permissions import Anyone, HasScope, needs
@@ -50,7 +50,7 @@ class _ReadByAnyone(OperationViews[Row]):
 
     def get_authenticators(self) -> list[Any]:
         is_read = self.request is not None and self.request.method in SAFE_METHODS
-        return [] if is_read else list(super().get_authenticators())
+        return [] if is_read else super().get_authenticators()
 
     def get_permissions(self) -> list[Any]:
         return [Anyone() if self.action == "show" else self.writers()]
@@ -67,7 +67,7 @@ class StatusViews(_ReadByAnyone[SiteStatus]):
         description="客户端打开每一页时最先调用；有 union_id cookie 而没有有效授权证明时清除该 cookie，客户端随即重新微信授权。",
     )
     def show(self, request: Request) -> Response:
-        response = Response(Status(site_status.status()).data)
+        response = Response(output.written_object(Status, site_status.status()))
         if settings.ENFORCE_AUTH and proofs.has_client_identity(request) and proofs.read(request) is None:
             proofs.send_back_to_wechat(request, response)
         return response

@@ -52,7 +52,7 @@ class Migration(migrations.Migration):
                 ('paid_at', models.DateTimeField(blank=True, null=True, verbose_name='打款时间')),
                 ('failed_at', models.DateTimeField(blank=True, null=True, verbose_name='失败时间')),
                 ('reason', models.CharField(blank=True, max_length=200, verbose_name='原因')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='withdrawals', to=settings.AUTH_USER_MODEL, verbose_name='用户')),
+                ('user', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='withdrawals', to=settings.AUTH_USER_MODEL, verbose_name='用户')),
             ],
             options={
                 'verbose_name': '提现',
@@ -510,6 +510,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='withdrawal',
             index=models.Index(fields=['-asked_at', 'id'], name='withdrawals_newest_first'),
+        ),
+        migrations.AddIndex(
+            model_name='withdrawal',
+            index=models.Index(fields=['user', '-asked_at', 'id'], name='withdrawals_of_user'),
         ),
         migrations.AddIndex(
             model_name='withdrawal',

@@ -75,7 +75,11 @@ class Withdrawal(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="withdrawals", verbose_name=_("用户")
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        related_name="withdrawals",
+        db_index=False,
+        verbose_name=_("用户"),
     )
     amount = models.DecimalField(_("金额（元）"), max_digits=8, decimal_places=2)
     status = models.SmallIntegerField(_("状态"), choices=Status.choices, default=Status.TO_REVIEW)
@@ -140,6 +144,7 @@ class Withdrawal(models.Model):
         ]
         indexes = [
             models.Index(fields=["-asked_at", "id"], name="withdrawals_newest_first"),
+            models.Index(fields=["user", "-asked_at", "id"], name="withdrawals_of_user"),
             models.Index(fields=["status", "-asked_at", "id"], name="withdrawals_by_status"),
             models.Index(fields=["-amount", "id"], name="withdrawals_by_amount"),
             models.Index(F("paid_at").desc(nulls_last=True), "id", name="withdrawals_by_paid_at"),

@@ -5,8 +5,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 
-from accounts.authentication import signed_in
-from config.api import reading
+from accounts.authentication import signed_in, token_user
+from config.api import output, reading
 from config.api.parsers import MoneyJSONParser
 from config.api.permissions import IsUser
 from config.api.schema import operation
@@ -28,18 +28,19 @@ class ProfitViews(OperationViews[LedgerEntry]):
     """The user's income."""
 
     permission_classes = (IsUser,)
+    confirms_user = ("summary", "slip")
 
     @operation("用户收益", answer=Profit)
     def summary(self, request: Request) -> Response:
-        today = day_of(timezone.now())
-        return Response(Profit({"summary": statements.summary(signed_in(request), today=today)}).data)
+        summary = statements.summary(token_user(request), today=day_of(timezone.now()))
+        return Response(output.written_object(Profit, {"summary": summary}))
 
     @operation(
         "每日收益明细", answer=IncomeDay(many=True), description="最近 15 天，新的在前，每天五类收益，没有的为 0。"
     )
     def slip(self, request: Request) -> Response:
-        days = statements.income_by_day(signed_in(request), today=day_of(timezone.now()))
-        return Response(IncomeDay(days, many=True).data)
+        days = statements.income_by_day(token_user(request), today=day_of(timezone.now()))
+        return Response([output.written_object(IncomeDay, day) for day in days])
 
 
 class WithdrawalViews(OperationViews[Withdrawal]):
@@ -49,13 +50,14 @@ class WithdrawalViews(OperationViews[Withdrawal]):
     parser_classes = (MoneyJSONParser,)
     throttle_classes = (Throttle,)
     throttle_scope = "withdraw"
+    confirms_user = ("show",)
 
     def get_throttles(self) -> list[BaseThrottle]:
         return super().get_throttles() if self.action == "create" else []
 
     @operation("提现页", answer=Wallet, description="有转账等待用户确认时多一个 confirm，交给微信的确认页。")
     def show(self, request: Request) -> Response:
-        return Response(Wallet(statements.wallet(signed_in(request))).data)
+        return Response(output.written_object(Wallet, statements.wallet(token_user(request))))
 
     @operation(
         "确认提现",

@@ -35,7 +35,7 @@ def _filtered_withdrawals(request: Request) -> tuple[QuerySet[Withdrawal], dict[
     """Return the withdrawals that match the filters of the body, in its order, and the filters themselves."""
     filters = reading.filters(request, WithdrawalFilter)
     sort = filters.pop("sort", {"sort_key": "create_date", "value": "desc"})
-    rows = reading.filter_rows(Withdrawal.objects.select_related("user"), WithdrawalFilters, filters)
+    rows = reading.filter_rows(Withdrawal.objects.all(), WithdrawalFilters, filters)
     return rows.sorted_by(sort["sort_key"], descending=sort["value"] == "desc"), filters
 
 
@@ -50,7 +50,10 @@ class WithdrawalListViews(OperationViews[Withdrawal]):
     def list(self, request: Request) -> Response:
         rows, _filters = _filtered_withdrawals(request)
         return paged(
-            request, rows, lambda page: ListedWithdrawal(page, many=True).data, max_size=self.max_page_size
+            request,
+            rows,
+            lambda page: ListedWithdrawal(page.select_related("user"), many=True).data,
+            max_size=self.max_page_size,
         )
 
 
@@ -69,7 +72,7 @@ class WithdrawalExportViews(OperationViews[Withdrawal]):
     )
     def create(self, request: Request) -> StreamingHttpResponse:
         rows, filters = _filtered_withdrawals(request)
-        return table_as_xlsx(rows, WITHDRAWAL_COLUMNS, filters=filters)
+        return table_as_xlsx(rows.select_related("user"), WITHDRAWAL_COLUMNS, filters=filters)
 
 
 class WithdrawalReviewViews(OperationViews[Withdrawal]):

@@ -98,8 +98,8 @@ class Migration(migrations.Migration):
                 ('closed_at', models.DateTimeField(blank=True, null=True, verbose_name='关闭时间')),
                 ('closed_by', models.CharField(blank=True, max_length=80, verbose_name='关闭人')),
                 ('closed_reason', models.CharField(blank=True, max_length=200, verbose_name='关闭原因')),
-                ('robot', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='problems', to='robots.robot', verbose_name='机器人')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='problems', to=settings.AUTH_USER_MODEL, verbose_name='用户')),
+                ('robot', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='problems', to='robots.robot', verbose_name='机器人')),
+                ('user', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='problems', to=settings.AUTH_USER_MODEL, verbose_name='用户')),
                 ('category', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='problems', to='feedback.problemcategory', verbose_name='分类')),
             ],
             options={
@@ -164,6 +164,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='problem',
             index=models.Index(fields=['-reported_at', 'id'], name='problems_newest_first'),
+        ),
+        migrations.AddIndex(
+            model_name='problem',
+            index=models.Index(fields=['user', '-reported_at', 'id'], name='problems_of_user'),
+        ),
+        migrations.AddIndex(
+            model_name='problem',
+            index=models.Index(fields=['robot', '-reported_at', 'id'], name='problems_of_robot'),
         ),
         migrations.AddIndex(
             model_name='problem',

@@ -230,7 +230,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='group',
             name='user',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='served_groups', to=settings.AUTH_USER_MODEL, verbose_name='用户'),
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='served_groups', to=settings.AUTH_USER_MODEL, verbose_name='用户'),
         ),
         migrations.CreateModel(
             name='Mention',
@@ -298,6 +298,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='group',
             index=models.Index(condition=models.Q(('cancelled_at__isnull', True)), fields=['user', '-bound_at', 'id'], include=('star', 'is_legacy'), name='groups_of_user'),
+        ),
+        migrations.AddIndex(
+            model_name='group',
+            index=models.Index(fields=['user', 'cancelled_at', 'id'], name='groups_of_user_by_cancelling'),
         ),
         migrations.AddIndex(
             model_name='group',
@@ -435,7 +439,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='mention',
-            index=models.Index(fields=['user', '-mentioned_at', '-message'], name='mentions_of_user'),
+            index=models.Index(fields=['user', '-mentioned_at', '-message'], include=('group',), name='mentions_of_user'),
         ),
         migrations.AddIndex(
             model_name='mention',

@@ -1,6 +1,8 @@
 """Messages in groups, stored for a week, and mentions of the owner in them."""
 
 import uuid
+from collections.abc import Mapping
+from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.indexes import BrinIndex
@@ -11,6 +13,14 @@ from django.utils.translation import gettext_lazy as _
 from config.platform.dates import shanghai_time
 from groups.models.group import Group
 from integrations.gateway.payloads import MessageType
+
+
+def summary_of(content: Mapping[str, Any]) -> str:
+    """Return the text of a message, or the kind and title of a picture, link, mini program or card."""
+    kind: Any = content.get("type")
+    if kind in MessageType and kind != MessageType.TEXT:
+        return f"[{MessageType(kind).label}] {content.get('title') or ''}".strip()
+    return str(content.get("content") or "")
 
 
 class GroupMessage(models.Model):
@@ -44,11 +54,7 @@ class GroupMessage(models.Model):
 
     @property
     def summary(self) -> str:
-        """Return the text of the message, or the kind and title of a picture, link, mini program or card."""
-        kind = self.content.get("type")
-        if kind in MessageType and kind != MessageType.TEXT:
-            return f"[{MessageType(kind).label}] {self.content.get('title') or ''}".strip()
-        return str(self.content.get("content") or "")
+        return summary_of(self.content)
 
 
 class Mention(models.Model):
@@ -67,7 +73,8 @@ class Mention(models.Model):
         verbose_name = verbose_name_plural = _("@消息")
         ordering = ["-mentioned_at", "-message_id"]
         indexes = [
-            models.Index(fields=["user", "-mentioned_at", "-message"], name="mentions_of_user"),
+            # GET /alt_msg: counted from the index alone
+            models.Index(fields=["user", "-mentioned_at", "-message"], include=["group"], name="mentions_of_user"),
             # the back office: all mentions, and the unread ones
             models.Index(fields=["-mentioned_at", "-message"], name="mentions_newest_first"),
             models.Index(

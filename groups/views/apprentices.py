@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from accounts.authentication import signed_in
 from accounts.models import User
 from config.api import reading
-from config.api.paging import paged
+from config.api.paging import listed
 from config.api.permissions import IsNotBlocked, IsUser
 from config.api.renderer import Answer
 from config.api.schema import operation
@@ -26,6 +26,7 @@ class ApprenticeViews(OperationViews[User]):
     """The user's apprentices and grand-apprentices. Signed-in users who are not blocked."""
 
     permission_classes = (IsUser, IsNotBlocked)
+    confirms_user = ("list",)
 
     @operation("首页获取群数量和徒弟徒孙数量", answer=Disciples)
     def counts(self, request: Request) -> Response:
@@ -40,8 +41,9 @@ class ApprenticeViews(OperationViews[User]):
     )
     def list(self, request: Request) -> Response:
         level = reading.query(request, LevelFilter)["level"]
-        rows = apprentices.apprentices_of(signed_in(request), level=level, today=day_of(timezone.now()))
-        return paged(request, rows, lambda page: Apprentice(page, many=True, context={"level": level}).data)
+        if level == 1:
+            return listed(request, apprentices.apprentices, Apprentice, day_of(timezone.now()))
+        return listed(request, apprentices.grand_apprentices if level == 2 else None, Apprentice)
 
     @operation(
         "唤醒徒弟",

@@ -11,12 +11,13 @@ from accounts.authentication import signed_in
 from config.api import reading
 from config.api.actors import actor
 from config.api.fields import EmptyStringField
-from config.api.paging import paged
+from config.api.paging import listed
 from config.api.permissions import IsNotBlocked, IsUser, needs
 from config.api.schema import operation
 from config.api.views import OperationViews
 from config.errors import Code, NotFound
 from config.models import Scope
+from config.platform.dates import day_of
 from groups import binding, cancel_jobs, group_list, nicknames, stars
 from groups.models import CancelReason, Group
 from groups.serializers import GroupsFilter, GroupsToCancel, ListedGroup, RatingBatch, RobotNickname
@@ -27,15 +28,14 @@ class GroupViews(OperationViews[Group]):
     """The groups to which the user added a robot. Signed-in users."""
 
     permission_classes = (IsUser,)
+    confirms_user = ("list",)
 
     @operation("用户群列表", query=GroupsFilter, answer=ListedGroup(many=True), paged=True)
     def list(self, request: Request) -> Response:
         status = reading.query(request, GroupsFilter)["status"]
-        groups = Group.objects.served_for(signed_in(request)).with_list_status(status).select_related("robot")
-        newest_first, rated = groups.order_by("-bound_at", "pk"), status == 1
-        return paged(
-            request, newest_first, lambda page: ListedGroup(group_list.list_rows(page, rated=rated), many=True).data
-        )
+        if status == 1:
+            return listed(request, group_list.rated_groups, ListedGroup, day_of(timezone.now()))
+        return listed(request, group_list.unrated_groups if status == 0 else None, ListedGroup)
 
 
 class StarViews(OperationViews[Group]):

@@ -1,21 +1,25 @@
 """Mentions in the user's groups."""
 
 from typing import Any, ClassVar
+from uuid import UUID
 
+from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.authentication import signed_in
+from accounts.authentication import signed_in, token_user
 from accounts.models import User
+from accounts.queries import UserStatement
 from config.api import reading
 from config.api.fields import SwitchField
-from config.api.paging import paged
+from config.api.paging import listed
 from config.api.permissions import IsNotBlocked, IsUser
 from config.api.schema import operation
 from config.api.views import OperationViews
 from config.errors import Code
+from config.platform.prepared import Update, prepared
 from groups import mentions
 from groups.models import Group, Mention
 from groups.serializers import ContextMessage, ListedMention, MentionReply, MentionSwitch
@@ -28,19 +32,31 @@ def own_group(request: Request, reference: str) -> Group:
     return group
 
 
+@UserStatement
+def _switch(user_id: UUID) -> QuerySet[Any, Any]:
+    return User.objects.filter(pk=user_id).values_list("mentions_enabled")
+
+
+@prepared
+def _set_switch(user_id: UUID, is_on: bool) -> Update:
+    return Update(User.objects.filter(pk=user_id), {"mentions_enabled": is_on})
+
+
 class MentionSwitchViews(OperationViews[User]):
     """The switch for notifications of mentions. Signed-in users who are not blocked."""
 
     permission_classes = (IsUser, IsNotBlocked)
+    confirms_user = ("show", "update")
 
     @operation("获取@消息通知开关", answer=SwitchField())
     def show(self, request: Request) -> Response:
-        return Response(int(signed_in(request).mentions_enabled))
+        [(is_on, _)] = _switch.rows(token_user(request))
+        return Response(int(is_on))
 
     @operation("设置@消息通知开关", body=MentionSwitch, answer=SwitchField())
     def update(self, request: Request) -> Response:
         is_on = reading.body(request, MentionSwitch)["alt_switch"]
-        User.objects.filter(pk=signed_in(request).pk).update(mentions_enabled=is_on)
+        _set_switch.write(token_user(request).pk, is_on)
         return Response(int(is_on))
 
 
@@ -48,12 +64,12 @@ class MentionViews(OperationViews[Mention]):
     """The mentions of the last three days, the messages around them, and replies. Signed-in users who are not blocked."""
 
     permission_classes = (IsUser, IsNotBlocked)
+    confirms_user = ("list",)
     limits: ClassVar = {"reply": ("moderated", "mention_replies_day")}
 
     @operation("@消息列表", answer=ListedMention(many=True), paged=True, description="最近三天。")
     def list(self, request: Request) -> Response:
-        rows = mentions.mentions_of(signed_in(request), at=timezone.now())
-        return paged(request, rows, lambda page: ListedMention(page, many=True).data)
+        return listed(request, mentions.listed_mentions, ListedMention, timezone.now() - mentions.LISTED_FOR)
 
     @operation(
         "@消息上下文",

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from accounts.authentication import signed_in
 from config.api import reading
-from config.api.paging import paged
+from config.api.paging import listed
 from config.api.permissions import IsNotBlocked, IsUser
 from config.api.schema import operation
 from config.api.views import OperationViews
@@ -24,7 +24,7 @@ from groups.serializers import GroupNumbers, NewWelcome, OwnedGroup, Welcome
 
 
 def _owned(request: Request) -> GroupQuerySet:
-    return Group.objects.owned_in_wechat_by(signed_in(request)).order_by("-bound_at", "pk")
+    return Group.objects.owned_in_wechat_by(signed_in(request))
 
 
 class OwnedGroupViews(OperationViews[Group]):
@@ -32,6 +32,7 @@ class OwnedGroupViews(OperationViews[Group]):
 
     permission_classes = (IsUser, IsNotBlocked)
     limits: ClassVar = {"set_welcome": ("moderated",)}
+    confirms_user = ("list", "statistics", "welcomes")
 
     @operation("用户是否有群主群", answer=serializers.BooleanField())
     def verify(self, request: Request) -> Response:
@@ -39,17 +40,16 @@ class OwnedGroupViews(OperationViews[Group]):
 
     @operation("群主群列表", answer=OwnedGroup(many=True), paged=True)
     def list(self, request: Request) -> Response:
-        return paged(request, _owned(request), lambda page: OwnedGroup(page, many=True).data, may_ask_all=True)
+        return listed(request, group_list.owned_groups, OwnedGroup, may_ask_all=True)
 
     @operation("群主群数据", answer=GroupNumbers(many=True), paged=True, description="昨天的数据。")
     def statistics(self, request: Request) -> Response:
         yesterday = day_of(timezone.now()) - timedelta(days=1)
-        rows = group_list.with_statistics(_owned(request), day=yesterday)
-        return paged(request, rows, lambda page: GroupNumbers(page, many=True).data, may_ask_all=True)
+        return listed(request, group_list.numbers_of_owned_groups, GroupNumbers, yesterday, may_ask_all=True)
 
     @operation("查询用户群欢迎语", answer=Welcome(many=True), paged=True)
     def welcomes(self, request: Request) -> Response:
-        return paged(request, _owned(request), lambda page: Welcome(page, many=True).data, may_ask_all=True)
+        return listed(request, group_list.owned_groups, Welcome, may_ask_all=True)
 
     @operation(
         "修改用户群欢迎语",

@@ -15,8 +15,8 @@ from django.db.models import QuerySet, Value
 from django.db.models.functions import Concat
 
 from config.api.parsers import Ambiguous
-from config.platform import db
 from config.platform.logging import masked
+from config.platform.prepared import PreparedSql
 from config.platform.retention import delete_in_chunks
 from config.platform.wakeups import start_soon
 from integrations.gateway.events import ordering_keys_of
@@ -29,11 +29,12 @@ MAX_DEPTH = 50  # levels of nesting that are stored
 
 # Events get their ids in the order of arrival, but are inserted in the order of their event_ids, so that two POSTs of
 # the same events in different order do not deadlock.
-_STORE = """
+_STORE = PreparedSql(
+    f"""
 INSERT INTO integrations_gatewayevent
     (id, event_id, command, body, ordering_key, depends_on_key, status, received_at, attempts, next_attempt_at, note)
-SELECT e.id, e.event_id, e.command, coalesce(e.body, 'null'), e.ordering_key, e.depends_on_key, %(waiting)s, %(at)s, 0,
-    %(at)s, ''
+SELECT e.id, e.event_id, e.command, coalesce(e.body, 'null'), e.ordering_key, e.depends_on_key,
+    {GatewayEvent.Status.WAITING}, %(at)s, 0, %(at)s, ''
 FROM (
     SELECT nextval(pg_get_serial_sequence('integrations_gatewayevent', 'id')) AS id, t.*
     FROM ROWS FROM (jsonb_to_recordset(%(events)s::jsonb)
@@ -43,7 +44,10 @@ FROM (
 ) e
 ORDER BY e.event_id COLLATE "C", e.id
 ON CONFLICT (event_id) DO NOTHING
-"""
+""",  # noqa: S608 - our own SQL
+    events=str,
+    at=datetime,
+)
 _DELETE = """
 DELETE FROM integrations_gatewayevent WHERE ctid = ANY(ARRAY(
     SELECT ctid FROM integrations_gatewayevent WHERE status = ANY(%(statuses)s) AND received_at < %(before)s
@@ -54,14 +58,8 @@ DELETE FROM integrations_gatewayevent WHERE ctid = ANY(ARRAY(
 
 def store(events: Sequence[Mapping[str, Any]], *, at: datetime) -> int:
     """Store these events, each `event_id` once. Returns how many were new. Handling starts when this commits."""
-    params = {
-        "events": _as_json([_row(event) for event in events]),
-        "at": at,
-        "waiting": GatewayEvent.Status.WAITING,
-    }
-    with transaction.atomic():
-        stored = db.execute(_STORE, params)
-        start_soon(HANDLE_EVENTS)
+    stored = _STORE.write(events=_as_json([_row(event) for event in events]), at=at)
+    start_soon(HANDLE_EVENTS)
     return stored
 
 

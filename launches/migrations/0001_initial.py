@@ -183,7 +183,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='massmessage',
-            index=models.Index(fields=['user', '-send_at', 'id'], name='mass_messages_of_user'),
+            index=models.Index(fields=['user', '-send_at', 'id'], include=('status',), name='mass_messages_of_user'),
         ),
         migrations.AddIndex(
             model_name='massmessage',

@@ -92,8 +92,8 @@ class MassMessage(models.Model):
             ),
         ]
         indexes = [
-            # GET /tasks/messages
-            models.Index(fields=["user", "-send_at", "id"], name="mass_messages_of_user"),
+            # GET /tasks/messages: counted without recalled ones from the index alone
+            models.Index(fields=["user", "-send_at", "id"], include=["status"], name="mass_messages_of_user"),
             # the back office: all mass messages, and those of a status; most are sent
             models.Index(fields=["-send_at", "id"], name="mass_messages_newest_first"),
             models.Index(

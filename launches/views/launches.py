@@ -10,7 +10,7 @@ from accounts.authentication import signed_in
 from config.api import reading
 from config.api.actors import actor
 from config.api.fields import SwitchField
-from config.api.paging import paged
+from config.api.paging import listed
 from config.api.permissions import IsNotBlocked, IsUser, needs
 from config.api.schema import operation
 from config.api.views import OperationViews
@@ -50,11 +50,11 @@ class HistoryViews(OperationViews[Launch]):
     """Launches that went to the user's groups. Signed-in users who are not blocked."""
 
     permission_classes = (IsUser, IsNotBlocked)
+    confirms_user: ClassVar = ("list",)
 
     @operation("投放历史", answer=ListedLaunch(many=True), paged=True)
     def list(self, request: Request) -> Response:
-        rows = launch_history.launches_of_user(signed_in(request))
-        return paged(request, rows, lambda page: ListedLaunch(page, many=True).data)
+        return listed(request, launch_history.listed_launches, ListedLaunch)
 
     @operation("投放历史详情", query=LaunchNamed, answer=LaunchDetail, codes=[Code.NOT_FOUND])
     def show(self, request: Request) -> Response:

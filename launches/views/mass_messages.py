@@ -8,7 +8,7 @@ from rest_framework.response import Response
 
 from accounts.authentication import signed_in
 from config.api import reading
-from config.api.paging import paged
+from config.api.paging import listed
 from config.api.permissions import IsNotBlocked, IsUser
 from config.api.schema import operation
 from config.api.views import OperationViews
@@ -22,6 +22,7 @@ class MassMessageViews(OperationViews[MassMessage]):
     """Drafts and mass messages; a completed draft is a mass message with the same id. Signed-in users, not blocked."""
 
     permission_classes = (IsUser, IsNotBlocked)
+    confirms_user = ("list",)
     limits: ClassVar = {"complete": ("moderated", "mass_messages_day")}
 
     @operation(
@@ -32,10 +33,10 @@ class MassMessageViews(OperationViews[MassMessage]):
         description="up 未来七天，down 过去七天；已撤回的不再列出。status：0 待发送，1 已发送，2 失败。",
     )
     def list(self, request: Request) -> Response:
-        lists = {"up": mass_messages.upcoming, "down": mass_messages.past}
-        chosen = lists[reading.query(request, Direction)["direction"]]
-        rows = chosen(signed_in(request), at=timezone.now())
-        return paged(request, rows, lambda page: ListedMassMessage(page, many=True).data)
+        now = timezone.now()
+        if reading.query(request, Direction)["direction"] == "up":
+            return listed(request, mass_messages.upcoming, ListedMassMessage, now, now + mass_messages.LISTED_FOR)
+        return listed(request, mass_messages.past, ListedMassMessage, now - mass_messages.LISTED_FOR, now)
 
     @operation("进入群发消息补全页面", answer=Draft, codes=[Code.NOT_FOUND], description="草稿十分钟内有效。")
     def draft(self, request: Request, task_id: str) -> Response:

@@ -22,10 +22,11 @@ class RobotQuerySet(models.QuerySet["Robot"]):
 
     def met_by(self, user: Any) -> "RobotQuerySet":
         """Return the working robots that this user added or was last shown."""
-        known = Q(friendships__user=user)
+        # Two subqueries: with two joins under one OR, PostgreSQL reads everybody's friendships.
+        known = Q(pk__in=Friendship.objects.filter(user=user).values("robot"))
         if user.union_id:
-            known |= Q(scans__union_id=user.union_id)
-        return self.filter(known, status__in=Robot.WORKING).distinct().order_by("-created_at", "id")
+            known |= Q(pk__in=Scan.objects.filter(union_id=user.union_id).values("robot"))
+        return self.filter(known, status__in=Robot.WORKING).order_by("-created_at", "id")
 
     def assignable(self) -> "RobotQuerySet":
         return self.filter(status=Robot.Status.ASSIGNABLE)

@@ -15,8 +15,9 @@ from django.test import Client
 from django.utils import timezone
 
 from tests.benchmarks.harness import compare, run
-from tests.benchmarks.rows import BIG, SMALL, grow, robots
+from tests.benchmarks.rows import BIG, SMALL, grow
 from tests.factories.people import OperatorFactory
+from tests.support.generated_rows import insert_robots
 
 AT_LEAST = 1 / 1.5
 # Each list is opened without a filter and with every choice of its filters.
@@ -112,7 +113,7 @@ def main() -> None:
     big: Any = connection.settings_dict["NAME"]
     small = f"{big}_small"
     client = signed_in()
-    robots()
+    insert_robots()
     grow(1, SMALL)
     connection.close()
     with connection._nodb_cursor() as cursor:

@@ -102,7 +102,7 @@ def main() -> None:
         floor=in_table("small", claim_all),
         prepare=prepare,
         at_least=1 / 1.2,
-        rounds=9,
+        rounds=17,  # past the first VACUUM of the partial indexes, after which plans change
     )
     report(f"{WAITING} messages wait:")
     all_robots = list(Robot.objects.values_list("code", flat=True))

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import requests
 
+from config.platform.cache import KEPT_SECONDS
 from tests.clients.phone import APP_ID, Phone
 from tests.clients.scenario import GROUP, NEW_GROUP, SPEAKER, Scenario
 from tests.contract.types import (
@@ -306,9 +307,16 @@ def test_a_refusal_is_a_sentence_for_the_user(alice: Phone):
 def test_maintenance_is_seen_before_anything_else(scenario: Scenario, alice: Phone):
     try:
         assert scenario.system("POST", "/app/status", {"status": 2, "upGradeEndTime": "明早八点"})["code"] == 1200
-        assert alice.send("GET", "/app/status")["data"] == {"status": 2, "upGradeEndTime": "明早八点"}
+        wait_for_status(alice, {"status": 2, "upGradeEndTime": "明早八点"})
     finally:
         assert scenario.system("POST", "/app/status", {"status": 1})["code"] == 1200
+        wait_for_status(alice, {"status": 1, "upGradeEndTime": ""})
+
+
+def wait_for_status(phone: Phone, status: dict[str, Any]) -> None:
+    """Wait until each web process has forgotten the status that it kept before."""
+    time.sleep(KEPT_SECONDS)
+    assert phone.send("GET", "/app/status")["data"] == status
 
 
 def test_a_blocked_user_is_led_to_the_page_for_blocked_users(scenario: Scenario):

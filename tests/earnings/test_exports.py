@@ -100,7 +100,7 @@ def test_an_invalid_filter_is_refused_without_an_export():
 
 def test_the_number_of_queries_does_not_grow_with_the_rows():
     counts = []
-    for filters in ({"phone": "13500135001"}, {}):
+    for filters in ({"status": 1}, {}):
         client = key_with(Scope.BACKOFFICE_READ)
         with CaptureQueriesContext(connection) as queries:
             rows_of(exported(client, **filters))

@@ -226,9 +226,9 @@ def test_the_number_of_queries_of_profit_does_not_grow_with_the_days(family, dja
     rated_group(5, user=owner, bound_at=days_ago(25))
     settle()
     client = ApiClient(owner)
-    with django_assert_num_queries(3):  # user, account, income
+    with django_assert_num_queries(1):
         client.get("/profit")
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(1):
         client.get("/profit/slip")
 
 

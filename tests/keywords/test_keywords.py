@@ -189,7 +189,7 @@ def test_the_list_takes_a_fixed_number_of_queries(alice, group, django_assert_nu
     for number in range(5):
         create(alice, [f"w{number}"])
     client = ApiClient(alice)
-    with django_assert_num_queries(2):  # the user, the batches
+    with django_assert_num_queries(1):
         assert len(client.get("/keywords")["data"]) == 5
 
 
