@@ -44,6 +44,7 @@ class Queue:
     oldest_by: str  # the order in which an index finds the oldest due row
     waiting_query: str
     failed_query: str
+    note: Label  # why its list lacks the actions of the others
 
 
 _queues: list[Queue] = []
@@ -59,8 +60,9 @@ def register_queue(
     oldest_by: str = "next_attempt_at",
     waiting_query: str = f"status__exact={JobStatus.WAITING}",
     failed_query: str = f"status__exact={JobStatus.FAILED}",
+    note: Label = "",
 ) -> None:
-    _queues.append(Queue(model, waiting, failed, due, finished, oldest_by, waiting_query, failed_query))
+    _queues.append(Queue(model, waiting, failed, due, finished, oldest_by, waiting_query, failed_query, note))
 
 
 def queues_of(request: HttpRequest) -> list[Queue]:
@@ -91,6 +93,7 @@ def _row(queue: Queue, now: datetime) -> dict[str, Any]:
     )
     return {
         "title": options.verbose_name_plural,
+        "note": queue.note,
         "address": address,
         "waiting": _capped(waiting),
         "waiting_address": f"{address}?{queue.waiting_query}",

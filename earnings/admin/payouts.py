@@ -184,4 +184,5 @@ register_queue(
     failed=Payout.LEFT_TO_OPERATORS,
     waiting_query="attention=open",
     failed_query="attention=operator",
+    note=_("不能重试或关闭，以免重复打款。请核对微信支付的结果后，在列表中“人工确认结果”。"),
 )

@@ -10,6 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from config.backoffice.base import EXPORTS
 from config.backoffice.queues import Queue, QueueAdmin, _queues
 from config.platform.queues import Job, JobStatus
 from integrations.models import GatewayEvent, TextMessage
@@ -26,7 +27,9 @@ def shown(operator: Operator) -> dict[str, list[str]]:
     """Return the cells of each row on the page by the queue's title."""
     cache.clear()
     rows = re.findall(
-        r"<tr>\n<td><a [^>]*><strong>(.*?)</strong></a></td>(.*?)</tr>", operator.page("queues/"), re.S
+        r"<tr>\n<td><a [^>]*><strong>(.*?)</strong></a>(?:<p.*?</p>)?</td>(.*?)</tr>",
+        operator.page("queues/"),
+        re.S,
     )
     return {
         title: [re.sub(r"<[^>]*>", "", cell) for cell in re.findall(r"<td.*?</td>", cells)] for title, cells in rows
@@ -112,6 +115,12 @@ def test_every_queue_has_the_same_actions_but_payouts_which_are_decided(where: s
         .values()
     }
     assert {"重试", "关闭"} <= labels
+
+
+def test_the_page_states_why_payouts_have_no_such_actions():
+    _before, payouts = Operator().page("queues/").split("<strong>打款</strong>")
+    assert "不能重试或关闭，以免重复打款" in payouts.split("</td>")[0]
+    assert PAGES["earnings/payout"].actions == ("decide", "close_contradiction", *EXPORTS)
 
 
 @pytest.mark.parametrize("where", JOBS)

@@ -1,4 +1,4 @@
-"""What holds for every queue: nothing is lost or doubled, whatever is killed, and what fails is tried again, then shown.
+"""The rules of every queue: nothing is lost or doubled, whatever is killed, and what fails is tried again, then shown.
 
 Payouts are a state machine with rules of their own (test_killed_payouts.py).
 """
@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
@@ -28,13 +29,12 @@ ORDERED = pytest.mark.parametrize("queue", [queue for queue in QUEUES if queue.i
 LIMITED = pytest.mark.parametrize("queue", [queue for queue in QUEUES if queue.last_attempt], ids=str)
 
 
-@pytest.fixture
-def worker(sandbox: Any, settings: Any) -> Iterator[Killable]:
-    """Return a process that does the work of all queues, and is killed at a step."""
-    urls = dict.fromkeys(outside_names(), sandbox.url)
-    killable = Killable(
-        connection.settings_dict["NAME"], tasks="tests.support.queues", RUN_DIR=str(settings.RUN_DIR), **urls
-    )
+@pytest.fixture(scope="module")
+def worker(_sandbox_server: Any, django_db_setup: None) -> Iterator[Killable]:
+    """Return a process that does the work of all queues, and is killed at a step. It imports the project once."""
+    url = f"http://127.0.0.1:{_sandbox_server.server_address[1]}"
+    urls = dict.fromkeys(outside_names(), url) | {"RUN_DIR": str(settings.RUN_DIR)}
+    killable = Killable(connection.settings_dict["NAME"], tasks="tests.support.queues", **urls)
     yield killable
     killable.close()
 
@@ -59,7 +59,7 @@ class TestEveryQueue:
         assert (killed, steps > 3) == (False, True)
         for step in range(1, min(steps, MOST_STEPS) + 1):
             added.append(queue.add(f"key-{step}"))
-            worker.run((work, step))
+            assert worker.run((work, step))[0][0]
         queue.finish()
         assert_done(queue, sandbox, added)
 

@@ -153,6 +153,12 @@ def test_a_queue_uses_the_names_that_all_queues_share(table: str):
     assert {new: old & columns for new, old in RENAMED.items() if old & columns} == {}
 
 
+def test_no_table_counts_or_times_attempts_under_another_name():
+    others = RENAMED["next_attempt_at"] | RENAMED["attempts"]
+    columns = {f"{model.__name__}.{field.column}" for model in MODELS for field in model._meta.fields}
+    assert {column for column in columns if column.partition(".")[2] in others} == set()
+
+
 def test_the_ledger_has_an_idempotency_key_and_no_cause():
     [columns] = [{f.column for f in m._meta.fields} for m in MODELS if m.__name__ == "LedgerTransaction"]
     assert columns & {"cause", "idempotency_key"} == {"idempotency_key"}
