@@ -21,9 +21,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from cryptography import x509
 from cryptography.exceptions import InvalidSignature, InvalidTag
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -31,6 +30,7 @@ from django.conf import settings
 
 from integrations.http import OutcomeUnknown, OutsideError, Refused, is_success, json_of, send
 from integrations.wechat.fund_flow import Flow, read_fund_flow, unpacked
+from integrations.wechat.keys import read_private_key, read_verification_key
 
 SYSTEM = "pay"
 BILLS = "/v3/fund-app/mch-transfer/transfer-bills"
@@ -242,10 +242,7 @@ class WeChatPay:
 
     @cached_property
     def _private_key(self) -> RSAPrivateKey:
-        key = serialization.load_pem_private_key(self.merchant.private_key_file.read_bytes(), password=None)
-        if not isinstance(key, RSAPrivateKey):
-            raise TypeError("WECHAT_PAY_PRIVATE_KEY_FILE must hold an RSA private key")
-        return key
+        return read_private_key(self.merchant.private_key_file)
 
     def _verification_key(self, serial: str) -> RSAPublicKey:
         """Return the key with this serial. Raises KeyError when the serial is not configured."""
@@ -335,18 +332,6 @@ class WeChatPay:
             fail_reason=str(answer.get("fail_reason") or ""),
             amount_fen=amount,
         )
-
-
-def read_verification_key(file: Path) -> RSAPublicKey:
-    """Return the public key of WeChat Pay from a PEM file with the key or a platform certificate."""
-    raw = file.read_bytes()
-    if b"BEGIN CERTIFICATE" in raw:
-        key: Any = x509.load_pem_x509_certificate(raw).public_key()
-    else:
-        key = serialization.load_pem_public_key(raw)
-    if not isinstance(key, RSAPublicKey):
-        raise TypeError(f"{file} must hold an RSA public key")
-    return key
 
 
 def _sha1(raw: bytes) -> str:

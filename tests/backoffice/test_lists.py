@@ -28,19 +28,23 @@ def test_lists_take_the_same_few_queries_however_many_rows_they_show():
     assert [(where, many[where]) for where in PAGES if len(many[where]) > MOST_QUERIES] == []
 
 
-@pytest.mark.parametrize("where", sorted(PAGES))
-def test_counting_a_list_computes_nothing_for_its_rows(where: str):
-    counts = [sql for sql in queries_of(Operator(), f"{where}/") if sql.startswith("SELECT COUNT(*)")]
+def test_counting_a_list_computes_nothing_for_its_rows():
+    root = Operator()
+    counts = [sql for where in PAGES for sql in queries_of(root, f"{where}/") if sql.startswith("SELECT COUNT(*)")]
+    assert counts
     assert [sql for sql in counts if "SUM(" in sql] == []
 
 
-@pytest.mark.parametrize("where", sorted(PAGES))
-def test_every_row_has_a_page(where: str):
+def test_every_row_has_a_page():
     make_rows(1)
     root = Operator()
-    row = PAGES[where].get_queryset(root.http.get("/admin/password_change/").wsgi_request).first()
-    assert row is not None, "tests/support/admin_rows.py makes no such row"
-    root.page(f"{where}/{quote(row.pk)}/change/")
+    request = root.http.get("/admin/password_change/").wsgi_request
+    rows = {where: page.get_queryset(request).first() for where, page in PAGES.items()}
+    assert [
+        where for where, row in rows.items() if row is None
+    ] == []  # tests/support/admin_rows.py makes a row of each
+    for where, row in rows.items():
+        root.page(f"{where}/{quote(row.pk)}/change/")
 
 
 def test_an_address_cannot_sort_by_a_column_without_an_index():

@@ -1,4 +1,4 @@
-"""Every parameter of every operation with each hostile value gets a documented response quickly."""
+"""Every parameter of every operation with hostile values gets a documented response quickly."""
 
 from dataclasses import replace
 from functools import partial
@@ -20,11 +20,15 @@ _MARK = "a place for a value as it is written"
 
 
 def _calls(operation: Operation, good: Call) -> list[tuple[str, Call, bytes | None]]:
-    """Yield (parameter and value, the call, the raw body)."""
+    """Return (parameter and value, the call, the raw body) of each call.
+
+    A parameter has every second text. Parameters of its kind in other operations have the others.
+    """
     calls: list[tuple[str, Call, bytes | None]] = []
     in_body = operation.of("body")
-    for param in operation.params:
-        values = (*TEXTS, *(LARGE if param in in_body[:1] else ()), *(VALUES if param.is_json else ()))
+    for place, param in enumerate(operation.params, OPERATIONS.index(operation)):
+        texts = TEXTS[place % 2 :: 2]
+        values = (*texts, *(LARGE if param in in_body[:1] else ()), *(VALUES if param.is_json else ()))
         calls += [(f"{param.name}={value!r:.40}", good.having(param, value), None) for value in values]
         if param in in_body[:1]:
             written = as_json(good.having(param, _MARK).body)
