@@ -44,13 +44,30 @@ def cors_of(headers: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name.lower().startswith("access-control-")}
 
 
-def test_a_preflight_of_any_operation_allows_the_client_to_call_with_a_token(tmp_path: Path):
+@pytest.fixture(scope="module")
+def preflights(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    """Return the answers to the client's preflight of each operation, and last the one to another origin."""
     paths = [one.path.replace("{", "").replace("}", "") for one in OPERATIONS]
-    for status, headers in send_requests(tmp_path, *map(preflight, paths), allowed=CLIENT):
+    calls = [*map(preflight, paths), preflight("/groups", OTHER_ORIGIN)]
+    return send_requests(tmp_path_factory.mktemp("cors"), *calls, allowed=CLIENT)
+
+
+def test_a_preflight_of_any_operation_allows_the_client_to_call_with_a_token(preflights: list[Any]):
+    for status, headers in preflights[:-1]:
         allowed = cors_of(headers)
         assert (status, allowed["access-control-allow-origin"]) == (200, CLIENT)
         assert {"authorization", "content-type"} <= set(allowed["access-control-allow-headers"].split(", "))
         assert "access-control-allow-credentials" not in allowed
+
+
+def test_keys_are_not_for_browsers(preflights: list[Any]):
+    assert all(
+        "x-api-key" not in cors_of(headers)["access-control-allow-headers"] for _, headers in preflights[:-1]
+    )
+
+
+def test_a_preflight_of_another_origin_allows_nothing(preflights: list[Any]):
+    assert cors_of(preflights[-1][1]) == {}
 
 
 @pytest.mark.parametrize("comma", [",", "\uff0c", "\u3001"])
@@ -66,19 +83,9 @@ def test_its_answers_may_be_read_by_the_client_and_by_no_other_origin(tmp_path: 
     assert cors_of(theirs) == {}
 
 
-def test_a_preflight_of_another_origin_allows_nothing(tmp_path: Path):
-    [(_, headers)] = send_requests(tmp_path, preflight("/groups", OTHER_ORIGIN), allowed=CLIENT)
-    assert cors_of(headers) == {}
-
-
-def test_keys_are_not_for_browsers(tmp_path: Path):
-    [(_, headers)] = send_requests(tmp_path, preflight("/groups"), allowed=CLIENT)
-    assert "x-api-key" not in cors_of(headers)["access-control-allow-headers"]
-
-
-@pytest.mark.parametrize("method", ["options", "get"])
-def test_without_the_setting_there_is_no_cors_header(tmp_path: Path, method: str):
+def test_without_the_setting_there_is_no_cors_header(tmp_path: Path):
     headers = preflight("/nowhere")[2]
-    [(status, answer)] = send_requests(tmp_path, (method, "/nowhere", headers), allowed="")
-    assert (status, cors_of(answer)) == (404, {})
-    assert "origin" not in answer.get("Vary", "").lower()
+    calls = [(method, "/nowhere", headers) for method in ("options", "get")]
+    for status, answer in send_requests(tmp_path, *calls, allowed=""):
+        assert (status, cors_of(answer)) == (404, {})
+        assert "origin" not in answer.get("Vary", "").lower()

@@ -16,13 +16,20 @@ pytestmark = pytest.mark.xdist_group("deploy")  # its tests share reports
 SECRET = "b7Kx2mQ9vT4wZ8nR"
 
 
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the keys of WeChat Pay."""
+    folder = tmp_path_factory.mktemp("keys")
+    ensure_keys(folder)
+    return folder
+
+
 @pytest.fixture
-def production(tmp_path: Path) -> dict[str, str]:
+def production(keys: Path) -> dict[str, str]:
     """Return an environment with safe settings."""
-    ensure_keys(tmp_path)
     return {
         "PATH": os.environ["PATH"],
-        "RUN_DIR": str(tmp_path),
+        "RUN_DIR": str(keys),
         "DATABASE_URL": "postgres://wxrobot:secret@db.example.com/wxrobot",
         "REDIS_URL": "redis://:secret@redis.example.com/0",
         "SECRET_KEY": "8fXq2LrT0vZk6NwYb4HsJd9MgPc3RaUe7TiXoQzVnKy5WlSm-ci",
@@ -38,8 +45,8 @@ def production(tmp_path: Path) -> dict[str, str]:
         "WECHAT_PAY_APP_ID": "wx01",
         "WECHAT_PAY_MCH_ID": "1900000109",
         "WECHAT_PAY_CERT_SERIAL": "5157F09EFDC096DE",
-        "WECHAT_PAY_PRIVATE_KEY_FILE": str(tmp_path / "merchant_key.pem"),
-        "WECHAT_PAY_PUBLIC_KEY_FILE": str(tmp_path / "platform_public.pem"),
+        "WECHAT_PAY_PRIVATE_KEY_FILE": str(keys / "merchant_key.pem"),
+        "WECHAT_PAY_PUBLIC_KEY_FILE": str(keys / "platform_public.pem"),
         "WECHAT_PAY_PUBLIC_KEY_ID": "PUB_KEY_ID_01",
         "WECHAT_PAY_API_V3_KEY": "0123456789abcdef" * 2,
         "LAUNCH_BASE_URL": "https://launch.example.com",

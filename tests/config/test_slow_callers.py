@@ -13,7 +13,7 @@ import requests
 from tests.support.web_server import WebServer
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
-CALLERS, HEAD_SECONDS, REQUEST_SECONDS = 100, 3, 5
+CALLERS, HEAD_SECONDS, REQUEST_SECONDS = 100, 2, 3
 HEAD = "POST /gateway/events HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
 HALF_SENT = {
     "nothing": b"",

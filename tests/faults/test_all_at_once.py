@@ -14,8 +14,8 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 import requests
 
+from tests.clients.scenario import Scenario
 from tests.support.nginx import Proxy
-from tests.support.product import Product
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("availability")]
 HALF_SENT, SIGN_INS, UPLOADS, OUTSIDE_CALLS = 100, 64, 4, 24
@@ -53,19 +53,12 @@ class Front:
         return time.monotonic() - began
 
 
-@pytest.fixture(scope="module")
-def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    product = Product(tmp_path_factory.mktemp("at-once"), "--no-demo", TRUSTED_PROXIES="1").with_database()
-    yield product.start().wait_until_ready()
-    product.stop()
-
-
 @pytest.fixture(params=["gunicorn", "nginx"])
-def front(request: pytest.FixtureRequest, product: Product, tmp_path: Path) -> Iterator[Front]:
+def front(request: pytest.FixtureRequest, scenario: Scenario, tmp_path: Path) -> Iterator[Front]:
     if request.param == "gunicorn":
-        yield Front(product.url)
+        yield Front(scenario.product.url)
         return
-    proxy = Proxy(tmp_path, product.port).start()
+    proxy = Proxy(tmp_path, scenario.product.port).start()
     yield Front(proxy.url, proxy.certificate)
     proxy.stop()
 
@@ -133,10 +126,10 @@ def outside_call(front: Front, _: int) -> None:
     )
 
 
-def test_the_service_answers_under_all_these_loads(product: Product, front: Front):
+def test_the_service_answers_under_all_these_loads(scenario: Scenario, front: Front):
     loads = [(HALF_SENT, half_a_request), (SIGN_INS, sign_in), (UPLOADS, upload), (OUTSIDE_CALLS, outside_call)]
     quiet = sorted(front.seconds_of_an_answer() for _ in range(PROBES))[PROBES // 2]
-    with product.fault("wechat"), ExitStack() as stack:
+    with scenario.product.fault("wechat"), ExitStack() as stack:
         for count, work in loads:
             stack.enter_context(repeated(count, work, front))
         time.sleep(2)

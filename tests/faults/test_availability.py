@@ -5,7 +5,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,35 +16,13 @@ import pytest
 import requests
 
 from config.platform.embedded_mode import read_services
-from tests.clients.scenario import GROUP, SECRET_KEY, Scenario, populated_scenario
-from tests.support.product import Product, pids_of, wait_for
+from tests.clients.scenario import GROUP, Scenario
+from tests.support.product import pids_of, wait_for
+from tests.support.signals import burst, ends
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("availability")]
 SOON, REPLY = 1.0, "看公告"
 _numbers = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def scenario(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
-    """Start the product with people and groups. Alice has a keyword in her group."""
-    product = Product(
-        tmp_path_factory.mktemp("availability"),
-        "--no-demo",
-        SECRET_KEY=SECRET_KEY,
-        ROBOT_MESSAGES_PER_MINUTE="0",
-        THROTTLE_SMS="1000/20",
-        THROTTLE_SMS_DAY="1000/86400",
-        THROTTLE_WITHDRAW="1000/60",
-    )
-    product.env["CLIENT_BASE_URL"] = f"{product.url}/grouppet"
-    product.with_database().start().wait_until_ready()
-    try:
-        scenario = populated_scenario(product)
-        keyword = {"keywords": ["价格"], "group_codes": [GROUP], "reply_content": REPLY}
-        assert scenario.people["alice"].call("POST", "/keywords", keyword)["code"] == 1200
-        yield scenario
-    finally:
-        product.stop()
 
 
 def seconds_of(work: Callable[[], Any]) -> float:
@@ -235,3 +213,12 @@ def test_a_redis_that_hangs_delays_no_commit(scenario: Scenario):
         signal_all(servers, signal.SIGCONT)
     assert sorted(took)[len(took) // 2] < SOON
     keyword_reply(scenario)
+
+
+def test_the_whole_product_ends_after_a_burst_of_signals(scenario: Scenario):
+    """End the product of this module: the last test."""
+    product = scenario.product
+    assert product.process is not None
+    burst(product.process.pid, signal.SIGINT)
+    ends(lambda: not product.ended)
+    assert "stopped" in product.output

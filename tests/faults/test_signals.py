@@ -5,8 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +12,11 @@ import pytest
 
 from config.local.processes import free_port
 from tests.support.processes import start_process
-from tests.support.product import Product, wait_for
+from tests.support.product import wait_for
 from tests.support.senders import SenderProcesses
+from tests.support.signals import SECONDS, burst, ends
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
-SECONDS = 10  # within which each process ends
 WAITS_TO_BE_STOPPED = """
 import signal
 from config.platform.stopping import StopRequest
@@ -39,18 +37,6 @@ with GatewayPool("http://127.0.0.1:1", "", 1.0, 1) as pool:
     while stop.count < 1000:
         pool.results(seconds=0.001)
 """
-
-
-def burst(pid: int, number: signal.Signals = signal.SIGTERM) -> None:
-    """Send twenty signals, up to 200 microseconds apart."""
-    for count in range(20):
-        with suppress(ProcessLookupError):
-            os.kill(pid, number)
-        time.sleep(count % 5 * 5e-5)
-
-
-def ends(is_running: Callable[[], bool]) -> None:
-    wait_for(lambda: not is_running(), SECONDS, lambda: "it still runs")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -106,11 +92,3 @@ def test_the_sandbox_ends_after_a_burst_of_signals(tmp_path: Path):
         assert port in process.stdout.readline()
         burst(process.pid)
         assert process.wait(SECONDS) == 0
-
-
-def test_the_whole_product_ends_after_a_burst_of_signals(tmp_path: Path):
-    product = Product(tmp_path / "run", "--no-demo").with_database().start().wait_until_ready()
-    assert product.process is not None
-    burst(product.process.pid, signal.SIGINT)
-    ends(lambda: not product.ended)
-    assert "stopped" in product.output

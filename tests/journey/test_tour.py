@@ -1,9 +1,8 @@
-"""The tour in docs/tour.md: each command prints the output that the page shows."""
+"""The demo world, and the tour in docs/tour.md: each command prints the output that the page shows."""
 
 import json
 import re
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,13 +38,19 @@ def shapes(output: str) -> list[Any]:
     return found
 
 
-@pytest.fixture
-def product(tmp_path: Path):
-    running = Product(tmp_path / "run").with_database()
+@pytest.fixture(scope="module")
+def product(tmp_path_factory: pytest.TempPathFactory):
+    running = Product(tmp_path_factory.mktemp("tour") / "run").with_database()
     running.start()
     wait_for(lambda: "The demo world is there" in running.output or running.ended, running.output, 180)
     yield running
     running.stop()
+
+
+def test_the_demo_world_is_loaded_on_the_first_start_and_kept(product: Product):
+    listed = product.call("POST", "/admin/withdraw", {})
+    assert sorted(row["status"] for row in listed["data"]) == [0, 0, 1, 2, 2, 3, 3, 3, 4]
+    assert "there already" in product.run("demo")
 
 
 def test_the_tour_works_as_it_is_written(product: Product):

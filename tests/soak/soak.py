@@ -22,7 +22,7 @@ from tests.soak.verification import Evidence, pending, violations
 from tests.support.log_search import search
 from tests.support.secrets_in_use import note_watched, noted
 
-DRAIN_SECONDS = 200.0  # two failed attempts take 2.5 minutes, and the third succeeds
+DRAIN_SECONDS = 200.0  # a message whose first two attempts failed is sent after half a minute
 PROGRESS_SECONDS = 10.0
 MOST_TIMES = 1.5  # the longest duration, as a multiple of the given time
 
