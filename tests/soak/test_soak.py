@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
 
 
 def test_a_short_traffic_survives_the_kill_of_each_process():
-    env = {**os.environ, "SECONDS": "20", "SEED": "3"}
+    env = {**os.environ, "SECONDS": "15", "SEED": "3"}
     env.pop("RUN_DIR", None)
     argv = [sys.executable, "-m", "tests.soak"]
     done = run_process(argv, "soak", env=env, timeout=600)
