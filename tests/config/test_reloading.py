@@ -9,7 +9,7 @@ import requests
 from tests.support.paths import PROJECT
 from tests.support.product import Product, pids_of, wait_for
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("products")]
 VIEW = """
 from django.http import HttpResponse
 urlpatterns.append(path("edited", lambda request: HttpResponse("{}")))
@@ -71,6 +71,7 @@ def test_a_test_that_is_edited_restarts_nothing(product: Product):
 
 def test_an_edit_that_breaks_the_sources_is_mended_by_the_next_one(product: Product):
     edit(product, "this is no Python")
-    wait_for(lambda: "SyntaxError" in product.output, 60, lambda: product.output)
+    # The web reads its URLs at the first request.
+    wait_for(lambda: not answers(product, "") and "SyntaxError" in product.output, 60, lambda: product.output)
     edit(product, VIEW.format("mended"))
     wait_for(lambda: answers(product, "mended"), 60, lambda: product.output)

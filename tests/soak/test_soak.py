@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.processes import run_process
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("products")]
 
 
 def test_a_short_traffic_survives_the_kill_of_each_process():
