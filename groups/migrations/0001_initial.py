@@ -85,6 +85,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': '已结算天数',
                 'verbose_name_plural': '已结算天数',
+                'ordering': ['group_id'],
             },
         ),
         migrations.CreateModel(

@@ -1,4 +1,4 @@
-"""How many days were paid for a group."""
+"""The number of days that were paid for a group."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -19,6 +19,7 @@ class PaidDays(models.Model):
 
     class Meta:
         verbose_name = verbose_name_plural = _("已结算天数")
+        ordering = ["group_id"]
 
     def __str__(self) -> str:
         return f"{self.day_count}"

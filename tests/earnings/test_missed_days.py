@@ -180,6 +180,15 @@ def test_paid_days_of_an_earlier_binding_count_for_the_later_binding():
     assert (earlier.paid_day_count, later.paid_day_count) == (1, 1)
 
 
+def test_a_day_of_two_earlier_bindings_counts_once_for_the_later_binding():
+    for days in (9, 8):  # by the gateway's times both were bound on that day
+        rated_group(5, code="g", bound_at=days_ago(days), cancelled_at=days_ago(2), cancel_reason=3)
+    later = GroupFactory(code="g", bound_at=days_ago(1))
+    settle_day(timezone.localdate() - timedelta(days=4), at=timezone.now())
+    later.refresh_from_db()
+    assert (later.paid_day_count, GroupDay.objects.count()) == (1, 2)
+
+
 def settled_days() -> list[int]:
     """Return the number of days since each settled day."""
     return sorted((timezone.localdate() - day).days for day in SettlementDay.objects.values_list("day", flat=True))
