@@ -13,10 +13,10 @@ run: install ## Install what is missing and start everything: database, web, wor
 	@$(BIN)/python manage.py up $(if $(filter 1,$(RELOAD)),--reload)
 
 test: install-dev ## Install what is missing and run the whole test suite (T=tests/keywords: a part of it, in one process).
-	@$(BIN)/python -m pytest $(or $(T),-n 2 --dist loadgroup) $(ARGS)
+	@$(BIN)/python -m pytest $(or $(T),-n 3 --dist loadgroup) $(ARGS)
 
 quick: install-dev ## Run the tests that start no process and no browser and try no generated input.
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not processes and not browser and not fuzz and not exhaustive" $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not processes and not browser and not fuzz and not exhaustive" $(ARGS)
 
 bench: install-dev ## Print the speed of what must be fast, as ratios to bare work (ONLY=stars: one script).
 	@failed=0; for script in tests/benchmarks/bench_$(or $(ONLY),*).py; do \

@@ -6,7 +6,7 @@
 2. Insert the `SettlementDay`; if it exists, the day is settled already and nothing happens.
 3. Lock the groups that may earn, in primary-key order.
 4. Calculate each group's income as of the day's due moment into the temporary table `settlement_lines`.
-5. Insert `GroupDay`s and count the paid days (`settle_count`) of the groups.
+5. Insert `GroupDay`s and count the paid days (`PaidDays`) of the groups.
 6. Sum per user, round down to a cent, and post one ledger transaction (earnings.crediting).
 7. Store the totals in the `SettlementDay`.
 
@@ -74,11 +74,12 @@ SELECT count(*) FROM (
 _CALCULATE = f"""
 CREATE TEMPORARY TABLE settlement_lines ON COMMIT DROP AS
 WITH blocked AS MATERIALIZED ({BLOCKED_USERS}), earning_group AS (
-    SELECT g.id, g.code, g.star, g.user_id, g.settle_count, g.bound_at, g.cancelled_at, g.is_legacy, g.member_count,
-           g.repeat_rate, g.wechat_owner_code <> '' AND g.wechat_owner_code = u.code AS is_owned,
+    SELECT g.id, g.code, g.star, g.user_id, coalesce(d.day_count, 0) AS paid_days, g.bound_at, g.cancelled_at, g.is_legacy,
+           g.member_count, g.repeat_rate, g.wechat_owner_code <> '' AND g.wechat_owner_code = u.code AS is_owned,
            {INVITERS}
     FROM groups_group g
     JOIN accounts_user u ON u.id = g.user_id
+    LEFT JOIN groups_paiddays d ON d.group_id = g.id
     {JOIN_INVITER}
     WHERE (g.star IS NOT NULL OR g.is_legacy) AND u.id NOT IN (TABLE blocked) AND g.bound_at < %(day_start)s
         AND ((g.cancelled_at IS NULL AND g.robot_is_in) OR g.cancelled_at > %(due)s)
@@ -100,8 +101,8 @@ SELECT g.id AS group_id, g.code, g.bound_at, g.cancelled_at IS NOT NULL AS is_ca
        g.inviter_id, g.grand_inviter_id, p.daily_profit AS profit, p.activity_bonus AS bonus,
        p.daily_profit * %(inviter_share)s AS inviter_profit,
        p.daily_profit * %(grand_inviter_share)s AS grand_inviter_profit,
-       p.income_days - g.settle_count AS days_left
-FROM starred g JOIN plan p ON p.star = g.day_star AND g.settle_count < p.income_days
+       p.income_days - g.paid_days AS days_left
+FROM starred g JOIN plan p ON p.star = g.day_star AND g.paid_days < p.income_days
 UNION ALL
 SELECT g.id, g.code, g.bound_at, g.cancelled_at IS NOT NULL, NULL, g.user_id, g.inviter_id, g.grand_inviter_id,
        (CASE WHEN g.is_owned THEN %(legacy_owned)s ELSE %(legacy)s END) * (1 - g.repeat_rate), 0,
@@ -126,14 +127,17 @@ SELECT group_id, %(day)s, star, profit, bonus FROM settlement_lines
 """
 # Only days with a star are limited and counted: an old group keeps all paid days for a star that it gets later.
 _COUNT_DAYS = """
-UPDATE groups_group g SET settle_count = g.settle_count + 1 FROM settlement_lines s
-WHERE s.star IS NOT NULL AND g.id = s.group_id
+INSERT INTO groups_paiddays AS p (group_id, day_count)
+SELECT group_id, 1 FROM settlement_lines WHERE star IS NOT NULL
+ON CONFLICT (group_id) DO UPDATE SET day_count = p.day_count + 1
 """
 # When a group was bound again before its earlier binding was paid, the paid day counts for both bindings.
 _COUNT_IN_LATER_BINDINGS = """
-UPDATE groups_group g SET settle_count = g.settle_count + 1
-FROM settlement_lines s
-WHERE s.star IS NOT NULL AND s.is_cancelled AND g.code = s.code AND g.bound_at > s.bound_at AND g.id <> s.group_id
+INSERT INTO groups_paiddays AS p (group_id, day_count)
+SELECT DISTINCT g.id, 1
+FROM settlement_lines s JOIN groups_group g ON g.code = s.code AND g.bound_at > s.bound_at AND g.id <> s.group_id
+WHERE s.star IS NOT NULL AND s.is_cancelled
+ON CONFLICT (group_id) DO UPDATE SET day_count = p.day_count + 1
 """
 _PER_STAR = (
     "SELECT star, count(*), sum(profit + bonus) FROM settlement_lines GROUP BY star ORDER BY star NULLS LAST"

@@ -62,13 +62,13 @@ class GroupAdmin(ReadOnlyAdmin):
         "star",
         "is_legacy",
         "member_count",
-        "settle_count",
+        "paid_day_count",
         "launch_switch",
         "bound_at",
         "cancelled_at",
         "cancel_reason",
     )
-    list_select_related = ("user", "robot")
+    list_select_related = ("user", "robot", "paid_days")
     list_filter = (
         states("served", _("状态"), _SERVICE_STATES),
         among("star", _("星级"), _STARS),
@@ -88,8 +88,13 @@ class GroupAdmin(ReadOnlyAdmin):
     search_help_text = _("群名或用户昵称的开头、手机号的任意几位，或完整的网关编号")
     ordering = ("-bound_at", "id")
     reached_from = {"accounts.user": ("user", _("群")), "robots.robot": ("robot", _("群"))}
+    readonly_fields = ("paid_day_count",)
     inlines = (RatingInline,)
     actions = ("cancel", *EXPORTS)
+
+    @admin.display(description=_("已结算天数"))
+    def paid_day_count(self, group: Group) -> int:
+        return group.paid_day_count
 
     def is_action_available(self, action: str, obj: Any) -> bool:
         return super().is_action_available(action, obj) and obj.cancelled_at is None

@@ -9,7 +9,7 @@ from accounts.models import User
 from config.errors import NotFound
 from config.platform.dates import day_of, start_of
 from groups.locking import lock_group_code, lock_rows
-from groups.models import CancelReason, Group
+from groups.models import CancelReason, Group, PaidDays
 from groups.signals import launch_switches_changed
 from integrations.gateway.subscriptions import EventIgnored
 from robots import pool
@@ -112,10 +112,11 @@ def _quota_day(bound_at: datetime, at: datetime) -> date:
 
 
 def _create(robot: Robot, user: User, group_code: str, name: str, bound_at: datetime) -> Group:
-    paid_days = Group.objects.filter(code=group_code).aggregate(most=Max("settle_count"))["most"]
-    return Group.objects.create(
-        code=group_code, name=name, robot=robot, user=user, bound_at=bound_at, settle_count=paid_days or 0
-    )
+    group = Group.objects.create(code=group_code, name=name, robot=robot, user=user, bound_at=bound_at)
+    paid_days = PaidDays.objects.filter(group__code=group_code).aggregate(most=Max("day_count"))["most"]
+    if paid_days:
+        PaidDays.objects.create(group=group, day_count=paid_days)
+    return group
 
 
 def _start_service(group: Group, source: Source, at: datetime) -> None:

@@ -38,10 +38,10 @@ def rated_groups(user_id: UUID, today: date) -> Listing:
         _newest_first(Group.objects.filter(user_id=user_id).rated()),
         "code",
         "name",
-        "settle_count",
         "star",
         "launch_switch",
         "bound_at",
+        settle_count=Coalesce("paid_days__day_count", 0),
         shown_robot_name=Coalesce(NullIf("robot_nickname", Value("")), "robot__name"),
         income_status=Case(
             When(has_days_left | Q(launch_switch=True) | Q(is_legacy=True), then=Value(EARNING)),

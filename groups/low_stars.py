@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from datetime import datetime
 
+from django.db.models.functions import Coalesce
+
 from groups import cancel_jobs
 from groups.models import CancelReason, Group
 
@@ -14,7 +16,9 @@ def clean_up(*, totals: Mapping[int, int], at: datetime) -> int:
     count = 0
     for star, total in sorted(totals.items()):
         shortest_earning_first = (
-            Group.objects.active().filter(star=star).order_by("settle_count", "-bound_at", "pk")
+            Group.objects.active()
+            .filter(star=star)
+            .order_by(Coalesce("paid_days__day_count", 0), "-bound_at", "pk")
         )
         beyond = [str(pk) for pk in shortest_earning_first.values_list("pk", flat=True)[total:]]
         if beyond:

@@ -171,7 +171,7 @@ class Migration(migrations.Migration):
                 ('star', models.SmallIntegerField(null=True, verbose_name='星级')),
                 ('profit', models.DecimalField(decimal_places=6, max_digits=12, verbose_name='收益（元）')),
                 ('bonus', models.DecimalField(decimal_places=6, default=0, max_digits=12, verbose_name='活动奖励（元）')),
-                ('group', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='paid_days', to='groups.group', verbose_name='群')),
+                ('group', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='group_days', to='groups.group', verbose_name='群')),
             ],
             options={
                 'verbose_name': '群结算记录',

@@ -32,10 +32,10 @@ class SettlementDay(models.Model):
 
 
 class GroupDay(models.Model):
-    """A group's income of one day, before rounding down; the record behind `settle_count`."""
+    """A group's income of one day, before rounding down; the record behind the group's `PaidDays`."""
 
     id = models.BigAutoField(primary_key=True)
-    group = models.ForeignKey(Group, models.PROTECT, related_name="paid_days", verbose_name=_("群"))
+    group = models.ForeignKey(Group, models.PROTECT, related_name="group_days", verbose_name=_("群"))
     day = models.DateField(_("日期"))
     star = models.SmallIntegerField(_("星级"), null=True)
     profit = models.DecimalField(_("收益（元）"), max_digits=12, decimal_places=6)

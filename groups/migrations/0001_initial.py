@@ -63,7 +63,6 @@ class Migration(migrations.Migration):
                 ('star', models.SmallIntegerField(blank=True, null=True, verbose_name='星级')),
                 ('is_legacy', models.BooleanField(default=False, verbose_name='老群')),
                 ('repeat_rate', models.DecimalField(blank=True, decimal_places=4, max_digits=5, null=True, verbose_name='重复率')),
-                ('settle_count', models.PositiveIntegerField(default=0, verbose_name='已结算天数')),
                 ('bound_at', models.DateTimeField(verbose_name='绑定时间')),
                 ('rebound_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='再次绑定时间')),
                 ('cancelled_at', models.DateTimeField(blank=True, null=True, verbose_name='注销时间')),
@@ -75,6 +74,18 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': '群',
                 'ordering': ['-bound_at', 'id'],
                 'permissions': [('cancel_group', '注销群')],
+            },
+        ),
+        migrations.CreateModel(
+            name='PaidDays',
+            fields=[
+                ('group', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='paid_days', serialize=False, to='groups.group', verbose_name='群')),
+                ('day_count', models.PositiveIntegerField(verbose_name='已结算天数')),
+            ],
+            options={
+                'verbose_name': '已结算天数',
+                'verbose_name_plural': '已结算天数',
+                'ordering': ['group_id'],
             },
         ),
         migrations.CreateModel(

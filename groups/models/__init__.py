@@ -4,6 +4,7 @@ from groups.models.cancel_job import CancelJob
 from groups.models.group import CancelReason, Group
 from groups.models.member import Member
 from groups.models.message import GroupMessage, Mention
+from groups.models.paid_days import PaidDays
 from groups.models.reminder import Reminder
 from groups.models.star import ArticlePrice, RatingState, StarPlan, StarRating
 from groups.models.statistics import GroupStatistics, MemberMove
@@ -18,6 +19,7 @@ __all__ = [
     "Member",
     "MemberMove",
     "Mention",
+    "PaidDays",
     "RatingState",
     "Reminder",
     "StarPlan",

@@ -94,7 +94,6 @@ class Group(models.Model):
     star = models.SmallIntegerField(_("星级"), null=True, blank=True)
     is_legacy = models.BooleanField(_("老群"), default=False)
     repeat_rate = models.DecimalField(_("重复率"), max_digits=5, decimal_places=4, null=True, blank=True)
-    settle_count = models.PositiveIntegerField(_("已结算天数"), default=0)
 
     bound_at = models.DateTimeField(_("绑定时间"))
     rebound_at = models.DateTimeField(_("再次绑定时间"), null=True, blank=True, editable=False)  # by the same robot
@@ -169,3 +168,9 @@ class Group(models.Model):
     def last_bound_at(self) -> datetime:
         """Return when its robot was last bound, in whole seconds as the gateway reports. Earlier kicks do not count."""
         return max(self.bound_at, self.rebound_at or self.bound_at).replace(microsecond=0)
+
+    @property
+    def paid_day_count(self) -> int:
+        """Return for how many days with a star the group was paid. Lists select the related `paid_days`."""
+        paid_days = getattr(self, "paid_days", None)
+        return paid_days.day_count if paid_days else 0

@@ -15,6 +15,7 @@ from itertools import count
 from pathlib import Path
 
 from django.db import connection, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import User
@@ -22,7 +23,7 @@ from earnings import ledger
 from earnings.ledger import Posting
 from earnings.models import Account, EarningsRules, GroupDay, IncomeType, LedgerEntry, TransactionKind
 from earnings.settlement import settle_day
-from groups.models import Group, StarPlan
+from groups.models import Group, PaidDays, StarPlan
 from robots.models import Robot
 from tests.benchmarks.harness import compare, must_reach, report, run
 from tests.factories.money import change_plans_in_force
@@ -65,7 +66,9 @@ def make_world() -> None:
 
 def tidy() -> None:
     with connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE groups_group, earnings_account, earnings_ledgerentry, earnings_groupday")
+        cursor.execute(
+            "VACUUM ANALYZE groups_group, groups_paiddays, earnings_account, earnings_ledgerentry, earnings_groupday"
+        )
 
 
 def settle() -> None:
@@ -91,7 +94,7 @@ _FLOOR = (
     "INSERT INTO earnings_settlementday VALUES (%(day)s, now(), 0, 0, 0, 0)",
     "INSERT INTO earnings_groupday (group_id, day, star, profit, bonus)"
     " SELECT group_id, %(day)s, star, profit, bonus FROM known_days",
-    "UPDATE groups_group g SET settle_count = g.settle_count + 1 FROM known_days k WHERE g.id = k.group_id",
+    "UPDATE groups_paiddays p SET day_count = p.day_count + 1 FROM known_days k WHERE p.group_id = k.group_id",
     "WITH posted AS (INSERT INTO earnings_ledgertransaction (id, kind, idempotency_key, day, posted_at, posted_by, reason)"
     " VALUES (gen_random_uuid(), 'settlement', 'settlement:' || %(day)s, %(day)s, now(), '', '') RETURNING id)"
     " INSERT INTO earnings_ledgerentry (transaction_id, account_id, bucket, amount, income_type, day)"
@@ -113,8 +116,7 @@ def loop_over_groups(groups: list[Group], day: date) -> None:
         plan = StarPlan.objects.filter(star=group.star, valid_from__lte=day).latest("valid_from")
         with transaction.atomic():
             GroupDay.objects.create(group=group, day=day, star=group.star, profit=plan.daily_profit)
-            group.settle_count += 1
-            group.save(update_fields=["settle_count"])
+            PaidDays.objects.filter(group=group).update(day_count=F("day_count") + 1)
             postings = [Posting(ledger.account_of(group.user), plan.daily_profit, income_type=IncomeType.GROUPS)]
             above, share = group.user.inviter, rules.inviter_share
             for next_share in (rules.grand_inviter_share, Decimal(0)):

@@ -82,6 +82,14 @@ def must_reach(what: str, ratio: float, *, at_least: float) -> None:
     report(f"{what}: {_rating(what, ratio, at_least)}")
 
 
+def must_take(what: str, seconds: float, *, at_most: float) -> None:
+    """Print and rate a time."""
+    below = seconds <= at_most
+    if not below:
+        _below.append(what)
+    report(f"{what}: {seconds * 1000:.0f} ms ({'' if below else 'ABOVE '}at most {at_most * 1000:.0f})")
+
+
 def _rating(what: str, ratio: float, at_least: float | None) -> str:
     if at_least is None:
         return f"{ratio:.2f}"

@@ -44,7 +44,7 @@ def test_the_nightly_job_catches_up_on_missed_days():
     group = rated_group(5, bound_at=days_ago(4))
     assert settle() == 3
     group.refresh_from_db()
-    assert group.settle_count == 3
+    assert group.paid_day_count == 3
     assert settle() == 0
 
 
@@ -106,7 +106,7 @@ def test_missed_days_before_a_settled_day_are_found():
         settle_day(timezone.localdate() - timedelta(days=back), at=timezone.now())
     assert settle() == 3
     group.refresh_from_db()
-    assert (group.settle_count, settle()) == (5, 0)
+    assert (group.paid_day_count, settle()) == (5, 0)
 
 
 def test_a_late_settlement_pays_a_group_that_was_cancelled_after_the_day():
@@ -177,7 +177,16 @@ def test_paid_days_of_an_earlier_binding_count_for_the_later_binding():
     settle_day(timezone.localdate() - timedelta(days=4), at=timezone.now())
     later.refresh_from_db()
     earlier.refresh_from_db()
-    assert (earlier.settle_count, later.settle_count) == (1, 1)
+    assert (earlier.paid_day_count, later.paid_day_count) == (1, 1)
+
+
+def test_a_day_of_two_earlier_bindings_counts_once_for_the_later_binding():
+    for days in (9, 8):  # by the gateway's times both were bound on that day
+        rated_group(5, code="g", bound_at=days_ago(days), cancelled_at=days_ago(2), cancel_reason=3)
+    later = GroupFactory(code="g", bound_at=days_ago(1))
+    settle_day(timezone.localdate() - timedelta(days=4), at=timezone.now())
+    later.refresh_from_db()
+    assert (later.paid_day_count, GroupDay.objects.count()) == (1, 2)
 
 
 def settled_days() -> list[int]:

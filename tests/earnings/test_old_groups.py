@@ -45,7 +45,7 @@ def test_days_of_an_old_group_do_not_count_as_paid_days():
     group = legacy()
     settle_yesterday()
     group.refresh_from_db()
-    assert (group.settle_count, GroupDay.objects.count()) == (0, 1)
+    assert (group.paid_day_count, GroupDay.objects.count()) == (0, 1)
 
 
 def test_an_old_group_gets_all_paid_days_of_a_later_star():
@@ -63,4 +63,4 @@ def test_days_of_an_old_group_do_not_count_for_a_later_binding():
     later = GroupFactory(code="g", bound_at=days_ago(1))
     settle_days(4)
     later.refresh_from_db()
-    assert (later.settle_count, GroupDay.objects.count()) == (0, 1)
+    assert (later.paid_day_count, GroupDay.objects.count()) == (0, 1)

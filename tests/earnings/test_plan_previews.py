@@ -26,7 +26,7 @@ def test_a_dry_run_shows_the_amounts_and_saves_nothing():
     assert "5 star: 1 groups, 1.00 yuan" in output.getvalue()
     assert "would be paid" in output.getvalue()
     group.refresh_from_db()
-    assert (group.settle_count, LedgerTransaction.objects.count(), SettlementDay.objects.count()) == (0, 0, 0)
+    assert (group.paid_day_count, LedgerTransaction.objects.count(), SettlementDay.objects.count()) == (0, 0, 0)
 
 
 def test_a_preview_equals_the_settlement(family):

@@ -152,7 +152,7 @@ def test_the_last_paid_day_is_the_30th():
     group = rated_group(5, settle_count=29)
     settle_yesterday()
     group.refresh_from_db()
-    assert (income(group.user), group.settle_count) == ({0: "1.00"}, 30)
+    assert (income(group.user), group.paid_day_count) == ({0: "1.00"}, 30)
 
 
 def test_a_plan_applies_from_its_first_to_its_last_day():
@@ -171,7 +171,7 @@ def test_a_day_is_settled_once(family):
     settle_yesterday()
     settle_yesterday()
     group.refresh_from_db()
-    assert (income(owner), group.settle_count, SettlementDay.objects.count()) == ({0: "1.00"}, 1, 1)
+    assert (income(owner), group.paid_day_count, SettlementDay.objects.count()) == ({0: "1.00"}, 1, 1)
 
 
 def test_today_cannot_be_settled():
@@ -246,7 +246,7 @@ def test_concurrent_settlements_do_not_pay_a_group_beyond_its_last_day():
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(run, days))
     group.refresh_from_db()
-    assert (group.settle_count, GroupDay.objects.count()) == (30, 1)
+    assert (group.paid_day_count, GroupDay.objects.count()) == (30, 1)
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)

@@ -8,7 +8,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import User
-from groups.models import Group
+from groups.models import Group, PaidDays
 from robots.models import Friendship, Robot
 
 
@@ -76,8 +76,11 @@ class GroupFactory(factory.django.DjangoModelFactory[Group]):
 
     @classmethod
     def _create(cls, model_class: type[Group], *args: Any, **kwargs: Any) -> Group:
-        """Create the group, and count an active one on its robot."""
+        """Create the group with `settle_count` paid days, and count an active one on its robot."""
+        paid_days = kwargs.pop("settle_count", 0)
         group: Group = super()._create(model_class, *args, **kwargs)
+        if paid_days:
+            PaidDays.objects.create(group=group, day_count=paid_days)
         if group.cancelled_at is None:
             Robot.objects.filter(pk=group.robot_id).update(group_count=F("group_count") + 1)
         return group

@@ -15,7 +15,7 @@ from django.utils import timezone
 from earnings import ledger_check
 from earnings.models import EarningsRules, GroupDay, LedgerEntry, SettlementDay
 from earnings.settlement import settle_missed
-from groups.models import Group
+from groups.models import PaidDays
 from tests.factories.money import change_plans_in_force, rated_group
 from tests.factories.people import GroupFactory, RobotFactory, UserFactory, days_ago
 from tests.support.killable import Killable
@@ -55,7 +55,7 @@ def result() -> tuple[Any, ...]:
     return (
         list(entries.values_list("day", "income_type", "account__user__code", "amount")),
         list(GroupDay.objects.order_by("day", "group").values_list("day", "group", "star", "profit", "bonus")),
-        list(Group.objects.order_by("pk").values_list("pk", "settle_count")),
+        list(PaidDays.objects.order_by("pk").values_list("pk", "day_count")),
         list(
             SettlementDay.objects.order_by("day").values_list("day", "group_count", "owner_total", "referral_total")
         ),

@@ -110,7 +110,7 @@ def test_a_group_bound_again_keeps_its_paid_days(alice, robot):
     GroupFactory(code="g1", settle_count=12, cancelled_at=timezone.now(), cancel_reason=3)
     GroupFactory(code="g1", settle_count=5, cancelled_at=timezone.now(), cancel_reason=3)
     gateway_sends(bound())
-    assert Group.objects.active().get().settle_count == 12
+    assert Group.objects.active().get().paid_day_count == 12
 
 
 def test_the_last_free_place_of_a_robot_recommends_another(alice):

@@ -45,7 +45,13 @@ def test_the_robot_is_listed_by_its_nickname_in_the_group(alice):
 
 @pytest.mark.parametrize(
     ("settle_count", "switch", "status"),
-    [(30, False, "未收益"), (30, True, "收益中"), (29, False, "收益中"), (29, True, "收益中")],
+    [
+        (0, False, "收益中"),
+        (30, False, "未收益"),
+        (30, True, "收益中"),
+        (29, False, "收益中"),
+        (29, True, "收益中"),
+    ],
 )
 def test_income_ends_when_all_days_are_paid_and_the_switch_is_off(alice, settle_count, switch, status):
     GroupFactory(user=alice, star=2, settle_count=settle_count, launch_switch=switch)

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _groups() -> None:
-    for days in (1, 9, 5):
+    for days in (0, 9, 5):
         GroupFactory(code=f"one-{days}", star=1, settle_count=days)
     GroupFactory(code="two", star=2, settle_count=20)
     GroupFactory(code="unrated")
@@ -30,7 +30,7 @@ def test_the_clean_up_is_off_unless_totals_are_set():
 def test_groups_beyond_the_total_are_cancelled(settings):
     settings.LOW_STAR_TOTALS = {"1": "1", "2": "5"}
     assert clean_up_low_stars() == 2
-    assert left() == {"one-1", "two", "unrated"}
+    assert left() == {"one-0", "two", "unrated"}
     gone = Group.objects.exclude(cancelled_at=None)
     assert set(gone.values_list("cancel_reason", "cancelled_by")) == {(CancelReason.TOO_MANY_LOW_STARS, "低星清理")}
 

@@ -28,6 +28,7 @@ WITHOUT_PAGE = {
     "MessageAttempt",
     "WithdrawalStep",
     "GroupDay",
+    "PaidDays",
     "MemberMove",
     "Reminder",
     "GroupKeyword",

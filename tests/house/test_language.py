@@ -24,7 +24,7 @@ ALLOWED = {
     "upGradeEndTime": "the API",
     "is_held": "a column",
     "settled_at": "a column",
-    "settle_count": "a column, and the API",
+    "settle_count": "the API",
 }
 # Where a word has its ordinary meaning: texts consist of words and letters, and days are settled.
 ORDINARY = {

@@ -43,6 +43,7 @@ TABLES: dict[str, dict[str, str]] = {
         "cancel_reason": "CASE WHEN i % 10 = 0 THEN 1 + i / 10 % 7 END",
         "bound_at": AGO,
     },
+    "groups_paiddays": {"group_id": key(GROUP), "day_count": "i % 30"},
     "robots_friendship": {"robot_id": SOME_ROBOT, "user_id": key(USER), "befriended_at": AGO},
     "robots_scan": {"robot_id": SOME_ROBOT, "union_id": "'u' || i", "scanned_at": AGO, "assigned_at": AGO},
     "robots_outboxmessage": {

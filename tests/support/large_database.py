@@ -42,6 +42,7 @@ _FILLED: dict[str, dict[str, str]] = {
         "wechat_owner_code": _own("'u7'", f"'u' || ({_OTHER})"),
         "star": _own(f"CASE WHEN i % {2 * _EVERY} = 7 THEN 3 END", "1 + i % 5"),
     },
+    "groups_paiddays": {},
     "robots_friendship": {},
     "robots_scan": {"union_id": "'union-of-' || i"},
     "robots_outboxmessage": {},
