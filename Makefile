@@ -24,7 +24,7 @@ bench: install-dev ## Print the speed of what must be fast, as ratios to bare wo
 		$(BIN)/python -m tests.benchmarks.$$(basename $$script .py) || failed=1; \
 	done; exit $$failed
 
-soak: install-dev ## Five minutes of mixed traffic under kills, restarts and broken outside systems (SECONDS=40: shorter, SEED=2).
+soak: install-dev ## Five minutes of mixed traffic under kills, restarts and broken outside systems (SECONDS=15: shorter, SEED=2).
 	@SECONDS=$(or $(SECONDS),300) SEED=$(or $(SEED),1) $(BIN)/python -m tests.soak
 
 lint: install-dev ## Style, types, import contracts, migrations.

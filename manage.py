@@ -1,6 +1,7 @@
 #!/usr/bin/env python
 """The command line of Django."""
 
+import gc
 import os
 import sys
 
@@ -11,6 +12,7 @@ from config.platform.logging import mask_output
 
 
 def main() -> None:
+    gc.disable()  # until the apps are loaded (config/apps.py)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     mask_output(stdout=False)
     try:

@@ -1,5 +1,6 @@
 """The WSGI entry point of the web server."""
 
+import gc
 import os
 
 import django
@@ -31,6 +32,7 @@ class Handler(WSGIHandler):
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 limit_waiting()
+gc.disable()  # until the apps are loaded (config/apps.py)
 django.setup(set_prefix=False)
 application = Handler()
 require_sound_settings()

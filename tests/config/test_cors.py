@@ -2,14 +2,13 @@
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.contract.operations import OPERATIONS
-from tests.support.processes import run_process
+from tests.support.processes import run_python
 
 CLIENT, OTHER_ORIGIN = "https://m.example.com", "https://x.example.com"
 # CORS is the same for all operations, so operations without a database suffice. Settings need a separate process.
@@ -26,9 +25,9 @@ def send_requests(tmp_path: Path, *calls: tuple[str, str, dict[str, str]], allow
     """Return (status, headers) of each (method, path, headers)."""
     env = {"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "config.settings", "RUN_DIR": str(tmp_path)}
     (tmp_path / "static").mkdir(exist_ok=True)
-    argv = [sys.executable, "-c", _ASK, json.dumps(calls)]
     env |= {"CORS_ALLOWED_ORIGINS": allowed, "ALLOWED_HOSTS": "testserver"}
-    done = run_process(argv, "cors", env=env, answers=True, check=True)
+    done = run_python("-c", _ASK, json.dumps(calls), name="cors", env=env, answers=True)
+    assert done.returncode == 0, done.stderr
     return list(json.loads(done.stdout))
 
 

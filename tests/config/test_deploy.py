@@ -1,7 +1,6 @@
 """`check --deploy` reports every unsafe setting, and missing settings fail with a helpful sentence."""
 
 import os
-import sys
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -10,7 +9,7 @@ from cryptography.fernet import Fernet
 
 from config.checks.addresses import outside_names
 from integrations.sandbox.keys import ensure_keys
-from tests.support.processes import run_process
+from tests.support.processes import run_python
 
 pytestmark = pytest.mark.xdist_group("deploy")  # its tests share reports
 SECRET = "b7Kx2mQ9vT4wZ8nR"
@@ -56,8 +55,8 @@ def production(keys: Path) -> dict[str, str]:
 
 
 def check(environment: dict[str, str]) -> "CompletedProcess[str]":
-    argv = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
-    return run_process(argv, "check", env=environment)
+    argv = ["manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+    return run_python(*argv, name="check", env=environment)
 
 
 def test_a_safe_environment_passes(production):
@@ -234,13 +233,11 @@ STARTS = {
 @pytest.mark.parametrize("process", STARTS)
 def test_no_process_starts_with_unsafe_settings(production, process: str):
     """No server listens at these addresses: a process that tries to connect has not refused to start."""
-    argv = [sys.executable, *STARTS[process]]
-    done = run_process(argv, process, env=production | WEAK, timeout=60)
+    done = run_python(*STARTS[process], name=process, env=production | WEAK)
     assert done.returncode != 0
     assert all(name in done.stderr for name in WEAK), done.stderr
 
 
 def test_the_web_server_starts_with_sound_settings(production):
-    argv = [sys.executable, *STARTS["web"]]
-    done = run_process(argv, "web", env=production, timeout=60)
+    done = run_python(*STARTS["web"], name="web", env=production)
     assert done.returncode == 0, done.stderr

@@ -1,7 +1,6 @@
 """Personal numbers and secrets are masked in logs."""
 
 import logging
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from accounts.models import User
 from config.local.supervisor import Console
 from config.platform.logging import MaskingFormatter
 from tests.factories.people import UserFactory
-from tests.support.processes import run_process
+from tests.support.processes import run_python
 
 
 def logged(message: str, exc_info: object = None) -> str:
@@ -93,8 +92,8 @@ def test_a_foreign_host_is_no_fault_of_ours(client, caplog):
 
 def test_a_command_that_fails_prints_no_contents_of_rows():
     fault = "IntegrityError('duplicate key\\nDETAIL:  Failing row contains (13800138000, s3cret\\nmore).')"
-    argv = [sys.executable, "manage.py", "shell", "-c", f"from django.db import IntegrityError; raise {fault}"]
-    done = run_process(argv, "shell")
+    argv = ["manage.py", "shell", "-c", f"from django.db import IntegrityError; raise {fault}"]
+    done = run_python(*argv, name="shell")
     assert "IntegrityError" in done.stderr
     assert "s3cret" not in done.stderr
     assert "more)" not in done.stderr
@@ -163,8 +162,8 @@ def fail():
 
 @pytest.mark.parametrize("code", ENDS.values(), ids=ENDS)
 def test_output_of_a_command_outside_its_log_is_masked(code: str):
-    argv = [sys.executable, "manage.py", "shell", "--verbosity=0", "-c", f"{FAIL}globals()['fail'] = fail\n{code}"]
-    done = run_process(argv, "shell")
+    argv = ["manage.py", "shell", "--verbosity=0", "-c", f"{FAIL}globals()['fail'] = fail\n{code}"]
+    done = run_python(*argv, name="shell")
     assert done.stderr
     assert "13800138000" not in done.stderr
     assert "\n2026-11-26 23:59:59,000 CRITICAL" not in done.stderr
@@ -176,7 +175,7 @@ def test_logs_of_celery_tasks_are_masked(tmp_path: Path):
         "from celery.utils.log import get_task_logger; "
         "get_task_logger('x').error('phone %s\\n2026 CRITICAL', '138' + '00138000'); print('phone', '138' + '00138000')"
     )
-    done = run_process([sys.executable, "-c", code], "worker")
+    done = run_python("-c", code, name="worker")
     written = done.stderr + done.stdout
     assert written.count("138****8000") == 2, written
     assert "13800138000" not in written

@@ -17,7 +17,7 @@ from config.platform.embedded_mode import read_services
 from tests.support.processes import log_of
 from tests.support.product import Product, pids_of, running_processes, wait_for
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("products")]
 
 
 SCAN = {"open_id": "o", "union_id": "u", "sharing_user_id": "", "channel": ""}

@@ -15,6 +15,7 @@ def scenario(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
         tmp_path_factory.mktemp("availability"),
         "--no-demo",
         SECRET_KEY=SECRET_KEY,
+        WEB_WORKERS="2",
         ROBOT_MESSAGES_PER_MINUTE="0",
         TRUSTED_PROXIES="1",
         THROTTLE_SMS="1000/20",

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.product import Product, wait_for
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("products")]
 
 
 def day(back: int = 0) -> str:

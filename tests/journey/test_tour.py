@@ -12,7 +12,7 @@ from tests.support.paths import PROJECT
 from tests.support.processes import run_process
 from tests.support.product import Product
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("products")]
 
 
 def tour() -> list[tuple[str, str]]:

@@ -17,7 +17,7 @@ from tests.soak.traffic import MISREAD, NO_ANSWER
 
 RECOVERY_SECONDS = 10.0
 TIMEOUT_SECONDS = 60.0
-SLOT_SECONDS = 7.0  # the shortest time from fault to fault
+SLOT_SECONDS = 3.0  # the shortest time from fault to fault
 SERVER_AWAY_SECONDS = 2.0
 OUTSIDE_SECONDS = 4.0
 KILLS = ("kill a web worker", "kill gunicorn's master", "kill the worker", "kill the sender", "kill beat")

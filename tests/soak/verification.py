@@ -38,7 +38,8 @@ class Evidence:
 def pending(*, until: datetime | None = None) -> dict[str, int]:
     """Return the number of unfinished rows by kind, without messages for the daytime.
 
-    Payouts of unknown outcome count when their next query is due before `until`, which may take minutes.
+    Payouts of unknown outcome count when their next query is due before `until`, which may take minutes, and so do
+    mass messages whose moment comes before.
     """
     now = timezone.now()
     open_payouts = Payout.objects.filter(finished_at=None).exclude(leased_until__gt=until or now)
@@ -49,7 +50,9 @@ def pending(*, until: datetime | None = None) -> dict[str, int]:
         "texts": TextMessage.objects.open(),
         "deliveries": Delivery.objects.filter(status=Delivery.Status.WAITING),
         "launch results": ResultReport.objects.open(),
-        "mass messages": MassMessage.objects.filter(status=MassMessage.Status.WAITING, send_at__lte=now),
+        "mass messages": MassMessage.objects.filter(
+            status=MassMessage.Status.WAITING, send_at__lte=max(now, until or now)
+        ),
         "payouts": open_payouts.filter(next_attempt_at__lte=until or now),
     }
     return {name: count for name, rows in kinds.items() if (count := rows.count())}

@@ -3,10 +3,14 @@
 Standard output that a test reads (`stdout=PIPE`, `run_process` with `answers`) is not a log and is not searched.
 """
 
+import atexit
 import itertools
+import json
 import os
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +54,39 @@ def run_process(
     done = subprocess.run(argv, env=env, **options)
     new_log(name).write_text(done.stderr if answers else done.stdout + done.stderr)
     return done
+
+
+@cache
+def _fork_server() -> "subprocess.Popen[str]":
+    """Return a process that forks children which need not import the packages."""
+    argv = [sys.executable, "-m", "tests.support.fork_server"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    server = start_process(argv, "fork-server", env=os.environ, **pipes)
+    atexit.register(server.communicate)  # closes its input, which ends it
+    return server
+
+
+def run_python(
+    *arguments: str, name: str, answers: bool = False, env: Mapping[str, str] | None = None, seconds: int = 60
+) -> "subprocess.CompletedProcess[str]":
+    """Run `-c code`, `-m module` or a file in a new process to its end: in half the time, but without a start of Python.
+
+    `answers` is as in `run_process`.
+    """
+    env = dict(os.environ if env is None else env)
+    note_environment(env)
+    server, path = _fork_server(), new_log(name)
+    outputs = [path.with_suffix(".stdout"), path.with_suffix(".stderr")]
+    assert server.stdin is not None
+    assert server.stdout is not None
+    server.stdin.write(json.dumps([arguments, env, list(map(str, outputs)), seconds]) + "\n")
+    server.stdin.flush()
+    status = int(server.stdout.readline())
+    stdout, stderr = (output.read_text(errors="replace") for output in outputs)
+    for output in outputs:
+        output.unlink()
+    path.write_text(stderr if answers else stdout + stderr)
+    return subprocess.CompletedProcess(arguments, status, stdout, stderr)
 
 
 def watch_servers(run_dir: Path) -> None:

@@ -29,6 +29,7 @@ OPERATOR = "demo"
 
 class Command(BaseCommand):
     help = "Load a demo world (30 users, 3 robots, 42 groups, a week) through HTTP, events and the admin. Safe to repeat."
+    requires_system_checks: list[str] = []  # they import all views
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.EMBEDDED:

@@ -18,6 +18,7 @@ _ASYNCHRONOUS = "-c synchronous_commit=off"
 
 class Command(BaseCommand):
     help = "Send what waits in the outbox, all the time. Run as many as you like; SIGTERM ends one cleanly."
+    requires_system_checks: list[str] = []  # they import all views
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--once", action="store_true", help="send what can be sent now, then end")
