@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Exists, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 
 from accounts import independence
 from accounts.models import User
@@ -81,12 +82,11 @@ def request_withdrawal(*, user: User, amount: Decimal, at: datetime) -> Withdraw
 
     Refusals, in this order: 1403 amount, 3004 blocked, 2001 phone, 2002 identity card, 3002 balance, 3003 second today.
     """
-    _check_user(user, amount)  # most refusals need no lock
+    _check(user, amount, at)  # most refusals need no lock
     with transaction.atomic():
         user = lock_user(user)
         account = ledger.locked_account_of(user)
-        _check_user(user, amount)
-        _check_account(user, account, amount, at)
+        _check(user, amount, at)
         withdrawal = _create(user, amount, at)
         postings = [Posting(account, -amount), Posting(account, amount, Bucket.WITHDRAWING)]
         ledger.post(
@@ -100,28 +100,37 @@ def request_withdrawal(*, user: User, amount: Decimal, at: datetime) -> Withdraw
     return withdrawal
 
 
-def _check_user(user: User, amount: Decimal) -> None:
+def _check(user: User, amount: Decimal, at: datetime) -> None:
     if amount not in AMOUNTS or (amount == FIRST_ONLY and has_withdrawn(user)):
         raise AmountNotOffered
     if user.is_blocked:
         raise WithdrawalBlocked
     if not user.phone:
         raise PhoneMissing
-
-
-def _check_account(user: User, account: Account, amount: Decimal, at: datetime) -> None:
-    if user.identity_given_at is None and _asked_this_month(user, at) + amount > MONTHLY_WITHOUT_IDENTITY:
+    today = day_of(at)
+    rows = _standing.rows(user.pk, today.replace(day=1), today)
+    available, asked_this_month, has_asked_today = rows[0] if rows else _WITHOUT_ACCOUNT
+    if user.identity_given_at is None and asked_this_month + amount > MONTHLY_WITHOUT_IDENTITY:
         raise IdentityCardMissing
-    if account.available < amount:
+    if available < amount:
         raise BalanceTooSmall
-    if Withdrawal.objects.filter(user=user, asked_day=day_of(at)).exists():
+    if has_asked_today:
         raise AlreadyAskedToday
 
 
-def _asked_this_month(user: User, at: datetime) -> Decimal:
-    first_day = day_of(at).replace(day=1)
-    asked = Withdrawal.objects.filter(user=user, asked_day__gte=first_day, status__in=OPEN_OR_PAID)
-    return asked.aggregate(total=Sum("amount"))["total"] or Decimal(0)
+_WITHOUT_ACCOUNT = (Decimal(0), Decimal(0), False)
+
+
+@prepared
+def _standing(user_id: UUID, first_of_month: date, today: date) -> QuerySet[Any, Any]:
+    """Return the available amount, the amount requested this month, and whether something was requested today."""
+    own = Withdrawal.objects.filter(user_id=user_id)
+    this_month = own.filter(asked_day__gte=first_of_month, status__in=OPEN_OR_PAID).order_by().values("user")
+    return Account.objects.filter(user_id=user_id).values_list(
+        "available",
+        Coalesce(Subquery(this_month.values(total=Sum("amount"))), Decimal(0)),
+        Exists(own.filter(asked_day=today)),
+    )
 
 
 def _create(user: User, amount: Decimal, at: datetime) -> Withdrawal:
