@@ -41,7 +41,9 @@ class GroupKeyword(models.Model):
     """A keyword in a group, in its comparable form; a group has each keyword once."""
 
     batch = models.ForeignKey(KeywordBatch, models.CASCADE, related_name="group_keywords")
-    group = models.ForeignKey(Group, models.CASCADE, related_name="keywords")
+    group = models.ForeignKey(
+        Group, models.CASCADE, related_name="keywords", db_index=False
+    )  # the constraint has one
     folded = models.CharField(max_length=96)  # as `config.platform.characters.comparable` writes it
 
     class Meta:

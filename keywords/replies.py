@@ -1,6 +1,6 @@
 """Replies to keywords: the batches that a text triggers, and the cooldown per speaker."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -90,12 +90,14 @@ def _triggered(hits: Sequence[tuple[ReceivedText, Sequence[str]]]) -> list[Keywo
     pairs = [(text.group_code, keyword) for text, keywords in hits for keyword in keywords]
     params = {"groups": [code for code, _ in pairs], "keywords": [keyword for _, keyword in pairs]}
     db.execute(_LOCK, params)
-    rows = db.rows(_TRIGGERED, params)
+    triggered = defaultdict(list)
+    for group_code, *row in db.rows(_TRIGGERED, params):
+        triggered[group_code].append(row)
     return [
         KeywordAnswer(text, robot_id, batch_id, content)
         for text, _ in hits
-        for group_code, robot_id, robot_code, batch_id, content in rows
-        if group_code == text.group_code and _gets_reply(text, robot_code)
+        for robot_id, robot_code, batch_id, content in triggered[text.group_code]
+        if _gets_reply(text, robot_code)
     ]
 
 

@@ -149,9 +149,19 @@ class PreparedSql:
     def write(self, **arguments: Any) -> int:
         """Run the statement and return how many rows it wrote."""
         with connection.cursor() as cursor:
-            self._statement.run(cursor, tuple(arguments[name] for name in self._names))
+            self._run(cursor, arguments)
             written: int = cursor.rowcount
         return written
+
+    def rows(self, **arguments: Any) -> list[Row]:
+        """Run the statement and return its rows."""
+        with connection.cursor() as cursor:
+            self._run(cursor, arguments)
+            fetched: list[Row] = cursor.fetchall()
+        return fetched
+
+    def _run(self, cursor: Any, arguments: Mapping[str, Any]) -> None:
+        self._statement.run(cursor, tuple(arguments[name] for name in self._names))
 
 
 class Prepared(Generic[Params]):

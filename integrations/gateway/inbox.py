@@ -36,7 +36,7 @@ INSERT INTO integrations_gatewayevent
 SELECT e.id, e.event_id, e.command, coalesce(e.body, 'null'), e.ordering_key, e.depends_on_key,
     {GatewayEvent.Status.WAITING}, %(at)s, 0, %(at)s, ''
 FROM (
-    SELECT nextval(pg_get_serial_sequence('integrations_gatewayevent', 'id')) AS id, t.*
+    SELECT nextval('integrations_gatewayevent_id_seq') AS id, t.*
     FROM ROWS FROM (jsonb_to_recordset(%(events)s::jsonb)
         AS (event_id text, command text, body jsonb, ordering_key text, depends_on_key text))
         WITH ORDINALITY AS t(event_id, command, body, ordering_key, depends_on_key, position)

@@ -18,6 +18,9 @@ _STOPS = ",!?:;\u3002\u3001\n\r\x0b\x0c\x85\u2028\u2029"
 _AS_STOPS = (("\u2026\u2026", "\u3002\u3002"), ("\u2014\u2014", "\u3002\u3002"), (". ", "\u3002 "))
 _NOT_PLAIN = re.compile(f"[^\u4e00-\u9fff{_WIDE_STOPS}\n]")
 _NOT_CHINESE = re.compile("[^\u4e00-\u9fff]")
+_UNUSUAL = re.compile(f"[^\u4e00-\u9fff{_STOPS}]+")
+_NARROW_STOPS = tuple(zip("\uff0c\uff01\uff1f\uff1a\uff1b", ",!?:;", strict=True))
+SHORT = 16  # characters of parts whose normal form is kept
 # Neither letters nor digits: marks, blanks, pictures, invisible and combining characters.
 _DECORATION = re.compile(f"[^\\w{_STOPS}]+")
 # Letters by their category that look like marks: accents and strokes that stand alone, clicks, the Arabic line that
@@ -88,6 +91,18 @@ def is_unseen(letter: str) -> bool:
 
 
 def _normalized(text: str) -> str:
+    """Normalize the parts of the text between Chinese characters and stops, which stay as they are."""
+    for wide, narrow in _NARROW_STOPS:
+        text = text.replace(wide, narrow)
+    return _UNUSUAL.sub(_normalized_part, text)
+
+
+def _normalized_part(found: re.Match[str]) -> str:
+    part = found.group()
+    return _short_normal_form(part) if len(part) <= SHORT else _normal_form(part)
+
+
+def _normal_form(text: str) -> str:
     # NFKD separates accents, which are dropped as marks. NFC composes Hangul again.
     letters = _DECORATION.sub("", unicodedata.normalize("NFKD", text).casefold())
     return unicodedata.normalize("NFC", _LETTERS_LIKE_MARKS.sub("", letters))
@@ -99,6 +114,7 @@ def _with_stops(text: str) -> str:
     return text
 
 
+_short_normal_form = lru_cache(maxsize=20_000)(_normal_form)
 _letters_of = lru_cache(maxsize=20_000)(_normalized)  # of single characters
 _written_of = lru_cache(maxsize=20_000)(as_written)
 

@@ -37,7 +37,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('folded', models.CharField(max_length=96)),
-                ('group', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='keywords', to='groups.group')),
+                ('group', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='keywords', to='groups.group')),
                 ('batch', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='group_keywords', to='keywords.keywordbatch')),
             ],
             options={

@@ -107,6 +107,8 @@ def main() -> None:
         ours=ours,
         floor=search,
         prepare=fresh(mixed),
+        rounds=15,
+        at_least=0.6,
     )
     times = len(clean) / LOOPED
     compare(
