@@ -82,10 +82,10 @@ def compare(
     return median
 
 
-def must_reach(what: str, ratios: Sequence[float], *, at_least: float | None) -> float:
-    """Print and rate the ratios of all rounds. Returns their median."""
+def must_reach(what: str, ratios: Sequence[float], *, at_least: float | None, has_trend: bool = True) -> float:
+    """Print and rate the ratios of all rounds. Returns their median. Without `has_trend` their order is not rated."""
     median = statistics.median(ratios)
-    measured = page.Measured(what, median, at_least, _trend(ratios))
+    measured = page.Measured(what, median, at_least, _trend(ratios) if has_trend else None)
     _measured.append(measured)
     report(f"{what}: {measured.rating}")
     if len(ratios) > 1:

@@ -20,7 +20,17 @@ BENCH_VENV = PROJECT / ".bench-venv"
 BENCH_PYTHON = str(BENCH_VENV / "bin/python")
 FOLDER = PROJECT / "tests/benchmarks"
 START_SECONDS = 60
-_GTHREAD = "--worker-class gthread --workers 2 --threads 8 --log-level warning --no-control-socket".split()
+_GTHREAD = [
+    "--worker-class",
+    "gthread",
+    "--workers",
+    "2",
+    "--threads",
+    "8",
+    "--log-level",
+    "warning",
+    "--no-control-socket",
+]
 _UNLIMITED = {"THROTTLE_WITHDRAW": "1000000/60"}
 
 
@@ -66,7 +76,9 @@ class Contestant:
     def pids(self) -> list[int]:
         """Return the processes of the server, which are in a session of its own."""
         assert self.process is not None
-        return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _session(pid) == self.process.pid]
+        return [
+            pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _session(pid) == self.process.pid
+        ]
 
 
 def _session(pid: int) -> int:
@@ -83,7 +95,15 @@ def _gunicorn(application: str) -> Callable[[int], list[str]]:
 
 def _granian(python: str, application: str, workers: int, threads: int) -> Callable[[int], list[str]]:
     command = [python, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--no-access-log"]
-    command += ["--workers", str(workers), "--blocking-threads", str(threads), "--log-level", "warning", application]
+    command += [
+        "--workers",
+        str(workers),
+        "--blocking-threads",
+        str(threads),
+        "--log-level",
+        "warning",
+        application,
+    ]
     return lambda port: [*command, "--port", str(port)]
 
 

@@ -34,7 +34,17 @@ class GroupSerializer(serializers.ModelSerializer[Group]):
 
     class Meta:
         model = Group
-        fields = "code name settle_count star robot_name launch_switch bound_at group_income is_legacy".split()
+        fields = [
+            "code",
+            "name",
+            "settle_count",
+            "star",
+            "robot_name",
+            "launch_switch",
+            "bound_at",
+            "group_income",
+            "is_legacy",
+        ]
 
     def get_group_income(self, group: Group) -> Any:
         return self.context["plans"][group.star].price
@@ -44,7 +54,9 @@ class Groups(ListAPIView[Group]):
     serializer_class = GroupSerializer
 
     def get_queryset(self) -> Any:
-        return Group.objects.filter(user=self.request.user, cancelled_at=None, star__isnull=False).select_related("robot")
+        return Group.objects.filter(user=self.request.user, cancelled_at=None, star__isnull=False).select_related(
+            "robot"
+        )
 
     def get_serializer_context(self) -> dict[str, Any]:
         plans = {plan.star: plan for plan in StarPlan.objects.order_by("valid_from")}
@@ -56,7 +68,7 @@ class BatchSerializer(serializers.ModelSerializer[KeywordBatch]):
 
     class Meta:
         model = KeywordBatch
-        fields = "id keywords reply_content trigger_count group_codes".split()
+        fields = ["id", "keywords", "reply_content", "trigger_count", "group_codes"]
 
     def get_group_codes(self, batch: KeywordBatch) -> list[str]:
         return sorted({keyword.group.code for keyword in batch.group_keywords.all()})
@@ -77,14 +89,16 @@ class MentionSerializer(serializers.ModelSerializer[Mention]):
 
     class Meta:
         model = Mention
-        fields = "message_id group_name content group_id group_code read_at".split()
+        fields = ["message_id", "group_name", "content", "group_id", "group_code", "read_at"]
 
 
 class Mentions(ListAPIView[Mention]):
     serializer_class = MentionSerializer
 
     def get_queryset(self) -> Any:
-        recent = Mention.objects.filter(user=self.request.user, mentioned_at__gte=timezone.now() - timedelta(days=3))
+        recent = Mention.objects.filter(
+            user=self.request.user, mentioned_at__gte=timezone.now() - timedelta(days=3)
+        )
         return recent.filter(group__cancelled_at=None).select_related("group", "message")
 
 
@@ -93,7 +107,7 @@ class MassMessageSerializer(serializers.ModelSerializer[MassMessage]):
 
     class Meta:
         model = MassMessage
-        fields = "id send_at group_counts status".split()
+        fields = ["id", "send_at", "group_counts", "status"]
 
 
 class MassMessages(ListAPIView[MassMessage]):
@@ -109,7 +123,7 @@ class LaunchSerializer(serializers.ModelSerializer[Launch]):
 
     class Meta:
         model = Launch
-        fields = "id received_at group_count status".split()
+        fields = ["id", "received_at", "group_count", "status"]
 
 
 class Launches(ListAPIView[Launch]):
@@ -127,7 +141,7 @@ class ApprenticeSerializer(serializers.ModelSerializer[User]):
 
     class Meta:
         model = User
-        fields = "id nickname created_at has_group has_apprentice".split()
+        fields = ["id", "nickname", "created_at", "has_group", "has_apprentice"]
 
     def get_has_group(self, user: User) -> bool:
         return Group.objects.filter(user=user).exists()

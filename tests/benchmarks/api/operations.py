@@ -1,9 +1,9 @@
-"""The operations that are compared: how they are called, and how the hand-written servers answer them."""
+"""The operations that are compared: how they are called, and how the bare servers answer them."""
 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl
@@ -20,7 +20,7 @@ Answer = Callable[..., dict[str, Any]]
 
 @dataclass(frozen=True)
 class Operation:
-    """An operation: its call, the statements that a hand-written server runs for it, and the form of its answer.
+    """An operation: its call, the statements that a bare server runs for it, and the form of its answer.
 
     `goal` names the bars of the comparison.
     """
@@ -51,7 +51,9 @@ class Operation:
         return f"{self.path}?{self.query}" if self.query else self.path
 
 
-def envelope(data: Any, page_info: dict[str, int] | None = None, code: int = 1200, text: str = "") -> dict[str, Any]:
+def envelope(
+    data: Any, page_info: dict[str, int] | None = None, code: int = 1200, text: str = ""
+) -> dict[str, Any]:
     return {"code": code, "description": text, "data": data, "page_info": page_info or {}}
 
 
@@ -97,7 +99,9 @@ def _income_days(rows: Rows) -> dict[str, Any]:
     income = {(day, kind): amount for day, kind, amount in rows}
     today = datetime.now(_SHANGHAI).date()
     days = [(today - timedelta(days=ago)).isoformat() for ago in range(15)]
-    return envelope([_income_day(day, [income.get((day, kind), Decimal(0)) for kind in INCOME_TYPES]) for day in days])
+    return envelope(
+        [_income_day(day, [income.get((day, kind), Decimal(0)) for kind in INCOME_TYPES]) for day in days]
+    )
 
 
 def _income_day(day: str, amounts: list[Decimal]) -> dict[str, Any]:
@@ -132,7 +136,13 @@ _TEXT = "大家好，今天晚上八点直播，欢迎来看看新到的水果�
 
 def _event(index: int) -> dict[str, Any]:
     content = {"type": 3, "content": _TEXT, "title": "", "desc": "", "url": "", "voice_time": 0}
-    body = {"group_id": f"g{index + 1}", "user_id": f"m{index % 50}", "all": False, "at_users": [], "is_robot": False}
+    body = {
+        "group_id": f"g{index + 1}",
+        "user_id": f"m{index % 50}",
+        "all": False,
+        "at_users": [],
+        "is_robot": False,
+    }
     body |= {"message_no": f"{NUMBER}-{index}", "send_time": "2026-11-24 12:00:00", **content}
     return {"event_id": f"{NUMBER}-{index}", "command": "group_message", "body": body}
 
@@ -213,15 +223,22 @@ OPERATIONS = [
         "POST /gateway/events", "events", (statements.STORE_EVENTS,), _stored, body=_events(1), note=", 1 message"
     ),
     Operation(
-        "POST /gateway/events", "events", (statements.STORE_EVENTS,), _stored, body=_events(100), note=", 100 messages"
+        "POST /gateway/events",
+        "events",
+        (statements.STORE_EVENTS,),
+        _stored,
+        body=_events(100),
+        note=", 100 messages",
     ),
 ]
 BY_CALL = {(operation.method, operation.path): operation for operation in OPERATIONS}
 
 
-def parameters(operation: Operation, user: str, issued_at: int, key_hash: str, query: str, body: bytes) -> dict[str, Any]:
+def parameters(
+    operation: Operation, user: str, issued_at: int, key_hash: str, query: str, body: bytes
+) -> dict[str, Any]:
     """Return the parameters of an operation's statements by name, read from a checked request."""
-    params: dict[str, Any] = {"user": user, "issued_at": datetime.fromtimestamp(issued_at, timezone.utc)}
+    params: dict[str, Any] = {"user": user, "issued_at": datetime.fromtimestamp(issued_at, UTC)}
     if operation.goal == "list":
         page = int(dict(parse_qsl(query)).get("current_page", 0))
         params |= {"limit": PAGE_SIZE, "offset": page * PAGE_SIZE}

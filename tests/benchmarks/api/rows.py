@@ -113,7 +113,13 @@ def _tables(owners: int) -> dict[str, tuple[int, Mapping[str, str]]]:
         ),
         "launches_massmessage": (
             owners * EACH,
-            {"user_id": owner, "send_at": _NEXT, "day": f"current_date + {place}", "status": "0", "queued_at": "NULL"},
+            {
+                "user_id": owner,
+                "send_at": _NEXT,
+                "day": f"current_date + {place}",
+                "status": "0",
+                "queued_at": "NULL",
+            },
         ),
         "launches_massmessagegroup": (
             owners * MASS_GROUPS_EACH,

@@ -1,4 +1,4 @@
-"""Hand-written SQL of the operations, as an engineer writes it who has no framework to care for."""
+"""The SQL of the operations as it is written without a framework."""
 
 _SIGNED_IN = """
     u.id = %(user)s::uuid AND u.is_active AND NOT u.is_staff

@@ -19,8 +19,14 @@ def application_of(run: Run, verify: Callable[[str], dict[str, Any]], *, keeps: 
     def application(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         operation = BY_CALL[environ["REQUEST_METHOD"], environ["PATH_INFO"]]
-        answer = _same_for_all(operation, run, keeps) if operation.goal == "kept" else _own(operation, environ, body)
-        head = [("Content-Type", "application/json"), ("Content-Length", str(len(answer))), ("Cache-Control", "no-store")]
+        answer = (
+            _same_for_all(operation, run, keeps) if operation.goal == "kept" else _own(operation, environ, body)
+        )
+        head = [
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(answer))),
+            ("Cache-Control", "no-store"),
+        ]
         start_response("200 OK", head)
         return [answer]
 
