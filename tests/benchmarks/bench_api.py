@@ -194,7 +194,7 @@ def _of_floor(turns: Turns, name: str) -> float:
 def _table(races: dict[Operation, Turns]) -> str:
     """Return a row for each operation: requests a second of F, and for each server ÷ F, µs of processor, and p99."""
     names = [name for name in next(iter(races.values())) if name != FLOOR]
-    lines = [f"| ÷ F; µs of processor; p99 in ms | F, requests a second | {' | '.join(names)} |"]
+    lines = [f"| each ÷ F; µs of processor; p99 in ms | F: requests a second | {' | '.join(names)} |"]
     lines.append("|---" * (len(names) + 2) + "|")
     for operation, turns in races.items():
         cells = [f"{statistics.median(turn.rate for turn in turns[FLOOR]):.0f}; {_cost(turns[FLOOR])}"]

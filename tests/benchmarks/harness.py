@@ -125,7 +125,7 @@ def _data_directory() -> Path:
 
 
 def picture(markdown: str) -> None:
-    """Add tables of a script's own to its section of the page."""
+    """Put a picture or a table of a script's own above the ratios of its section of the page."""
     _pictured.append(markdown)
 
 

@@ -68,7 +68,7 @@ def write(script: str, measured: Sequence[Measured], tables: Sequence[str]) -> N
 def _section(script: str, measured: Sequence[Measured], tables: Sequence[str]) -> str:
     description = (sys.modules["__main__"].__doc__ or "").strip().partition("\n\n")[0]
     rows = "\n".join(["| comparison | ratio | minimum | |", "|---|---:|---:|---|", *(one.row for one in measured)])
-    parts = [f"## {script.removeprefix('bench_')}", description, f"{_machine()}.", rows, *tables]
+    parts = [f"## {script.removeprefix('bench_')}", description, f"{_machine()}.", *tables, rows]
     return "\n\n".join(parts) + "\n"
 
 

@@ -219,16 +219,17 @@ OPERATIONS = [
         note=", refused",
         expected='"code":3002',
     ),
-    Operation(
-        "POST /gateway/events", "events", (statements.STORE_EVENTS,), _stored, body=_events(1), note=", 1 message"
-    ),
-    Operation(
-        "POST /gateway/events",
-        "events",
-        (statements.STORE_EVENTS,),
-        _stored,
-        body=_events(100),
-        note=", 100 messages",
+    *(
+        Operation(
+            "POST /gateway/events",
+            "events",
+            (statements.STORE_EVENTS,),
+            _stored,
+            body=_events(count),
+            note=f", {count} {'message' if count == 1 else 'messages'}",
+            expected=f'"stored":{count},',
+        )
+        for count in (1, 100)
     ),
 ]
 BY_CALL = {(operation.method, operation.path): operation for operation in OPERATIONS}

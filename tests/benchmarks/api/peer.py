@@ -19,7 +19,7 @@ _numbered = cache(numbered)
 
 
 @app.before_server_start
-async def connect(app: Sanic, _: Any) -> None:
+async def connect(app: Sanic) -> None:
     settings = {"plan_cache_mode": "force_generic_plan"}
     app.ctx.pool = await asyncpg.create_pool(
         services.DATABASE_URL, min_size=4, max_size=4, server_settings=settings
