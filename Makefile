@@ -1,6 +1,8 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+BENCH_VENV := .bench-venv
+BENCH_OPTIONS := SIZE=$(SIZE) SECONDS=$(SECONDS) ROUNDS=$(ROUNDS)
 # Containers often set it. A process starts in half the time with compiled sources.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -18,10 +20,10 @@ test: install-dev ## Install what is missing and run the whole test suite (T=tes
 quick: install-dev ## Run the tests that start no process and no browser and try no generated input.
 	@$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not processes and not browser and not fuzz and not exhaustive" $(ARGS)
 
-bench: install-dev ## Print the speed of what must be fast, as ratios to bare work (ONLY=stars: one script).
+bench: install-dev $(if $(filter api,$(or $(ONLY),api)),$(BENCH_VENV)/.packages) ## Print the speed of what must be fast, as ratios to bare work (ONLY=stars: one script; api takes SIZE, SECONDS, ROUNDS).
 	@failed=0; for script in tests/benchmarks/bench_$(or $(ONLY),*).py; do \
 		echo "== $$(basename $$script .py)"; \
-		$(BIN)/python -m tests.benchmarks.$$(basename $$script .py) || failed=1; \
+		$(BENCH_OPTIONS) $(BIN)/python -m tests.benchmarks.$$(basename $$script .py) || failed=1; \
 	done; exit $$failed
 
 soak: install-dev ## Five minutes of mixed traffic under kills, restarts and broken outside systems (SECONDS=15: shorter, SEED=2).
@@ -40,6 +42,7 @@ LOCK := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate
 lock: install-dev ## Write requirements*.txt anew from requirements*.in: every package with its hashes.
 	@$(LOCK) --output-file requirements.txt requirements.in
 	@$(LOCK) --output-file requirements-dev.txt requirements-dev.in
+	@$(LOCK) --output-file requirements-bench.txt requirements-bench.in
 
 words: install-dev ## Collect the marked texts for translation, and compile the translations (config/locale).
 	@if command -v xgettext >/dev/null; then \
@@ -65,5 +68,11 @@ $(VENV)/.dev: requirements.txt requirements-dev.txt | $(BIN)/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@ $(VENV)/.runtime
 
+$(BENCH_VENV)/.packages: requirements-bench.txt
+	@echo "Installing the packages of requirements-bench.txt …"
+	@$(PYTHON) -m venv $(BENCH_VENV)
+	@$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	@touch $@
+
 clean: ## Forget the virtual environment and all local data.
-	@rm -rf $(VENV) .run
+	@rm -rf $(VENV) $(BENCH_VENV) .run

@@ -160,7 +160,7 @@ def test_the_readme_is_read_in_a_minute():
     assert len((PROJECT / "README.md").read_text().splitlines()) <= 70
 
 
-@pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
+@pytest.mark.parametrize("name", ["requirements", "requirements-dev", "requirements-bench"])
 def test_every_package_is_locked_with_its_hashes(name: str):
     """Transitive dependencies are locked too, so that a later installation is identical."""
     wanted = re.findall(r"^([\w.-]+)(?:\[\w+\])?==(\S+)", (PROJECT / f"{name}.in").read_text(), re.MULTILINE)

@@ -65,6 +65,13 @@ def test_development_uses_every_package_that_it_requires():
     assert not_imported(required("requirements-dev.in"), (PROJECT / "tests").rglob("*.py")) == set(TOOLS)
 
 
+def test_the_comparison_of_servers_uses_every_package_that_it_requires():
+    """The modules have their packages' names, with one exception: the packages are not installed here."""
+    imported = imported_by((PROJECT / "tests/benchmarks/api").glob("*.py"))
+    modules = {package.replace("pyjwt", "jwt") for package in required("requirements-bench.in")}
+    assert modules - imported == {"granian"}  # the server that runs some of them
+
+
 @pytest.mark.parametrize(("file", "name"), {**PLUGGED, **TOOLS}.values(), ids={**PLUGGED, **TOOLS})
 def test_the_file_that_uses_a_package_names_it(file: str, name: str):
     assert name in (PROJECT / file).read_text()

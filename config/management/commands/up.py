@@ -155,17 +155,28 @@ def _check_ports() -> None:
                 ) from error
 
 
+def web_command(port: int) -> list[str]:
+    """Return the command of the web server on one machine."""
+    command = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "config.wsgi",
+        "--config",
+        str(settings.BASE_DIR / "gunicorn.conf.py"),
+    ]
+    return [*command, "--bind", f"127.0.0.1:{port}"]
+
+
 def children() -> list[Child]:
     """Return the programs of the product on one machine, according to the settings."""
     python, base, run_dir = sys.executable, settings.BASE_DIR, settings.RUN_DIR
-    web = [python, "-m", "gunicorn", "config.wsgi", "--config", str(base / "gunicorn.conf.py")]
-    web += ["--bind", f"127.0.0.1:{settings.PORT}"]
     celery = [python, "-m", "celery", "--quiet", "-A", "config"]
     worker = [*celery, "worker", "--loglevel", "WARNING", "--pool", "threads", "--concurrency", "8"]
     worker += ["--without-gossip", "--without-mingle"]
     beat = [*celery, "beat", "--loglevel", "WARNING", "--pidfile="]
     children = [
-        Child("web", web, base),
+        Child("web", web_command(settings.PORT), base),
         Child("worker", worker, base, _WITHOUT_ROOT_WARNING),
         Child("sender", [python, str(base / "manage.py"), "send"], base),
         # SIGKILL: a second SIGTERM inside the handler of the first, while beat saves its schedule, deadlocks beat.
