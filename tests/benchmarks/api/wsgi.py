@@ -1,4 +1,4 @@
-"""A WSGI application without a framework. The contestants `floor` and `limit` say how it reads and verifies."""
+"""A WSGI application without a framework. The contestants `floor` and `limit` show how it reads and verifies."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
