@@ -30,6 +30,7 @@ from launches.models import Delivery, Launch, MassMessage  # noqa: E402
 
 class GroupSerializer(serializers.ModelSerializer[Group]):
     robot_name = serializers.CharField(source="robot.name")
+    settle_count = serializers.IntegerField(source="paid_day_count")
     group_income = serializers.SerializerMethodField()
 
     class Meta:

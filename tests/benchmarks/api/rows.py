@@ -64,9 +64,9 @@ def _tables(owners: int) -> dict[str, tuple[int, Mapping[str, str]]]:
                 "star": f"CASE WHEN {place} % 20 > 0 THEN 1 + i % 5 END",
                 "cancelled_at": f"CASE WHEN {place} % 40 = 39 THEN now() END",
                 "cancel_reason": f"CASE WHEN {place} % 40 = 39 THEN 4 END",
-                "settle_count": "i % 40",
             },
         ),
+        "groups_paiddays": (owners * GROUPS_EACH, {"group_id": key(GROUP), "day_count": "i % 40"}),
         "groups_groupmessage": (
             owners * EACH,
             {

@@ -23,9 +23,9 @@ _RATED = """
 """
 GROUPS_COUNT = _count(_RATED)
 GROUPS = f"""
-SELECT g.code, g.name, g.settle_count, g.star, coalesce(nullif(g.robot_nickname, ''), r.name),
+SELECT g.code, g.name, coalesce(d.day_count, 0), g.star, coalesce(nullif(g.robot_nickname, ''), r.name),
     g.launch_switch::int, {_time("g.bound_at", "YYYY-MM-DD")},
-    CASE WHEN g.launch_switch OR g.is_legacy OR g.settle_count < plan.income_days THEN '收益中' ELSE '未收益' END,
+    CASE WHEN g.launch_switch OR g.is_legacy OR coalesce(d.day_count, 0) < plan.income_days THEN '收益中' ELSE '未收益' END,
     (plan.daily_profit * plan.income_days)::float8,
     coalesce((
         SELECT amount FROM groups_articleprice WHERE valid_from <= {_TODAY} ORDER BY valid_from DESC LIMIT 1
@@ -33,6 +33,7 @@ SELECT g.code, g.name, g.settle_count, g.star, coalesce(nullif(g.robot_nickname,
     g.is_legacy::int
 FROM groups_group g
 JOIN robots_robot r ON r.id = g.robot_id
+LEFT JOIN groups_paiddays d ON d.group_id = g.id
 LEFT JOIN LATERAL (
     SELECT p.income_days, p.daily_profit FROM groups_starplan p
     WHERE p.star = g.star AND p.valid_from <= {_TODAY} AND (p.valid_to IS NULL OR p.valid_to >= {_TODAY})
