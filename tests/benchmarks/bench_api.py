@@ -250,9 +250,9 @@ def is_compared(server: Contestant, operation: Operation) -> bool:
 def main() -> None:
     assert find_spec("psycopg") is None, "Django would choose psycopg 3"
     tokens, key = make_callers()
-    report(
-        f"    {SIZE:,} groups, {len(tokens):,} callers, {CONNECTIONS} connections, {ROUNDS} rounds of {SECONDS} s"
-    )
+    run_of = f"{SIZE:,} groups, {len(tokens):,} callers, {CONNECTIONS} connections, {ROUNDS} rounds of {SECONDS} s"
+    report(f"    {run_of}")
+    picture(f"{run_of}.")
     servers = contestants(settings.RUN_DIR)
     try:
         for server in servers:
