@@ -63,6 +63,7 @@ def running_product(gateway: str) -> Iterator[Product]:
     run_dir = Path(tempfile.mkdtemp(prefix="wxrobot-bench-"))
     product = Product(run_dir, "--no-demo", GATEWAY_BASE_URL=gateway, ROBOT_MESSAGES_PER_MINUTE="0")
     product.with_database().start()
+    own_database = dict(connection.settings_dict)
     try:
         wait_for(lambda: "ready after" in product.output or product.ended, 60, lambda: product.output)
         services = read_services(run_dir)
@@ -73,6 +74,7 @@ def running_product(gateway: str) -> Iterator[Product]:
         yield product
     finally:
         connection.close()
+        connection.settings_dict.update(own_database)
         product.stop()
 
 

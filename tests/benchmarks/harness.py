@@ -75,7 +75,7 @@ def compare(
             turns.take()
     pairs = zip(our_turns.seconds[1:], floor_turns.seconds[1:], strict=True)
     ratios = [floor_seconds / our_seconds for our_seconds, floor_seconds in pairs]
-    median = must_reach(what, ratios, at_least=at_least)
+    median = must_reach(what, ratios, at_least=at_least, has_trend=at_least is not None)
     for name, turns in (("ours", our_turns), ("floor", floor_turns)):
         seconds, cpu = statistics.median(turns.seconds[1:]), statistics.median(turns.cpu[1:])
         report(f"    {name:<5} {seconds:8.3f} s, {cpu:7.3f} s of processor (ours and PostgreSQL's)")

@@ -9,7 +9,7 @@ from tests.support.product import Product
 
 
 @pytest.fixture(scope="package")
-def scenario(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
+def _scenario(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
     """Start the product with people and groups. Alice has a keyword in her group."""
     product = Product(
         tmp_path_factory.mktemp("availability"),
@@ -31,3 +31,11 @@ def scenario(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
         yield scenario
     finally:
         product.stop()
+
+
+@pytest.fixture(scope="module")
+def scenario(_scenario: Scenario) -> Scenario:
+    """Return the scenario of the package. A module whose tests end its product leaves it to the next to start it again."""
+    if _scenario.product.ended:
+        _scenario.product.start().wait_until_ready()
+    return _scenario
