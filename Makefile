@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCH_VENV := .bench-venv
 BENCH_OPTIONS := SIZE=$(SIZE) SECONDS=$(SECONDS) ROUNDS=$(ROUNDS)
-# Containers often set it. A process starts in half the time with compiled sources.
+# Containers often set it. Every start would compile our sources, and pytest rewrite all test modules.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help run test quick bench soak lint lock install install-dev clean words

@@ -20,7 +20,7 @@ _NOT_PLAIN = re.compile(f"[^\u4e00-\u9fff{_WIDE_STOPS}\n]")
 _NOT_CHINESE = re.compile("[^\u4e00-\u9fff]")
 _UNUSUAL = re.compile(f"[^\u4e00-\u9fff{_STOPS}]+")
 _NARROW_STOPS = tuple(zip("\uff0c\uff01\uff1f\uff1a\uff1b", ",!?:;", strict=True))
-SHORT = 16  # characters of parts whose normal form is kept
+_SHORT = 16  # characters of parts whose normal form is kept
 # Neither letters nor digits: marks, blanks, pictures, invisible and combining characters.
 _DECORATION = re.compile(f"[^\\w{_STOPS}]+")
 # Letters by their category that look like marks: accents and strokes that stand alone, clicks, the Arabic line that
@@ -99,7 +99,7 @@ def _normalized(text: str) -> str:
 
 def _normalized_part(found: re.Match[str]) -> str:
     part = found.group()
-    return _short_normal_form(part) if len(part) <= SHORT else _normal_form(part)
+    return _short_normal_form(part) if len(part) <= _SHORT else _normal_form(part)
 
 
 def _normal_form(text: str) -> str:

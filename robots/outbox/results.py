@@ -14,7 +14,7 @@ from robots.outbox.leases import ClaimedMessage
 from robots.signals import FinishedMessage, message_finished
 
 # Five attempts in half an hour; about eight hours for a message that the gateway's flow control puts off. A failed message
-# delays its chat, so the first delay is short.
+# delays its conversation, so the first delay is short.
 BACKOFF = Backoff(tuple(timedelta(seconds=seconds) for seconds in (2.5, 30, 240, 1500)), max_attempts=5, jitter=0.2)
 WHEN_BUSY = replace(BACKOFF, max_attempts=24)
 _RECEIVER_FAILED = "系统未能处理网关的应答："

@@ -30,7 +30,7 @@ Status = OutboxMessage.Status
 _NOTHING = Q(pk__in=[])
 Params = ParamSpec("Params")
 
-# The columns of a new message that have no default. An INSERT by the ORM would compile each value of each row.
+# The columns that a new message sets. An INSERT by the ORM would compile each value of each row.
 _COLUMNS = {
     "message_no": "uuid",
     "operation": "text",

@@ -4,10 +4,7 @@ Each message is of another member and contains the keyword of its group, so each
 from the moment at which its message was due to be posted, until the reply has arrived at the gateway.
 """
 
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -23,7 +20,6 @@ from environ import Env
 
 from accounts.models import User
 from config.api.keys import issue_key
-from config.local.processes import free_port
 from config.models import Scope
 from config.platform import db
 from config.platform.embedded_mode import read_services
@@ -32,9 +28,7 @@ from keywords.models import GroupKeyword, KeywordBatch
 from robots.models import Robot
 from tests.benchmarks.harness import must_reach, must_take, report, run
 from tests.benchmarks.poster import Posted, Poster
-
-os.environ.setdefault("TEST_LOGS", tempfile.mkdtemp(prefix="wxrobot-bench-logs-"))
-
+from tests.benchmarks.running_gateway import running_gateway
 from tests.support.product import Product, wait_for
 
 ROBOTS, GROUPS, GROUPS_OF_A_USER, SECONDS = 20, 2_000, 10, 8
@@ -46,36 +40,25 @@ _numbers = count(1)
 
 
 @contextmanager
-def recording_gateway() -> Iterator[str]:
-    """Run the gateway. Yields its address."""
-    port = free_port()
-    process = subprocess.Popen([sys.executable, str(Path(__file__).with_name("recording_gateway.py")), str(port)])
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait()
-
-
-@contextmanager
 def running_product(gateway: str) -> Iterator[Product]:
     """Start the product with 2,000 groups of 20 robots, and connect Django to its database."""
-    run_dir = Path(tempfile.mkdtemp(prefix="wxrobot-bench-"))
-    product = Product(run_dir, "--no-demo", GATEWAY_BASE_URL=gateway, ROBOT_MESSAGES_PER_MINUTE="0")
-    product.with_database().start()
     own_database = dict(connection.settings_dict)
-    try:
-        wait_for(lambda: "ready after" in product.output or product.ended, 60, lambda: product.output)
-        services = read_services(run_dir)
-        assert services is not None, product.output
-        connection.close()
-        connection.settings_dict.update(Env.db_url_config(services["database_url"]))
-        make_world()
-        yield product
-    finally:
-        connection.close()
-        connection.settings_dict.update(own_database)
-        product.stop()
+    with tempfile.TemporaryDirectory(prefix="wxrobot-bench-") as folder:
+        run_dir = Path(folder)
+        limits = {"WEB_WORKERS": "2", "ROBOT_MESSAGES_PER_MINUTE": "0"}
+        product = Product(run_dir, "--no-demo", GATEWAY_BASE_URL=gateway, **limits).with_database().start()
+        try:
+            wait_for(lambda: "ready after" in product.output or product.ended, 60, lambda: product.output)
+            services = read_services(run_dir)
+            assert services is not None, product.output
+            connection.close()
+            connection.settings_dict.update(Env.db_url_config(services["database_url"]))
+            make_world()
+            yield product
+        finally:
+            connection.close()
+            connection.settings_dict.update(own_database)
+            product.stop()
 
 
 def make_world() -> None:
@@ -184,7 +167,7 @@ def flood(replies: Replies) -> None:
 
 
 def main() -> None:
-    with recording_gateway() as gateway, running_product(gateway) as product:
+    with running_gateway(0, "record") as gateway, running_product(gateway) as product:
         replies = Replies(product, gateway)
         replies.post(200, 1, 50)  # opens the connections of each process
         replies.arrivals(200)

@@ -9,17 +9,11 @@
   limit, encodes the bodies and sends the signal; its gateway answers without a network.
 """
 
-import gc
 import multiprocessing
-import signal
-import subprocess
-import sys
-import time
 import uuid
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
-from pathlib import Path
 
 import orjson
 import pycurl
@@ -27,13 +21,13 @@ from django.conf import settings
 from django.db import connection
 from django.test.utils import override_settings
 
-from config.local.processes import free_port
 from integrations.gateway.calls import GatewayCall
 from integrations.gateway.pool import CallResult
 from robots.models import OutboxMessage, Robot
 from robots.outbox.rate_limit import RateLimiter
 from robots.outbox.sender import Sender
 from tests.benchmarks.harness import compare, run
+from tests.benchmarks.running_gateway import running_gateway
 
 KEYS, PER_KEY, ROBOTS = 4_000, 3, 50
 COUNT = KEYS * PER_KEY
@@ -200,22 +194,15 @@ def bare_claims_and_http() -> None:
 
 @contextmanager
 def gateway(seconds: float) -> Iterator[None]:
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("gateway.py")), str(port), str(seconds)]
-    )
-    time.sleep(1)
-    try:
-        with override_settings(GATEWAY_BASE_URL=f"http://127.0.0.1:{port}", SENDER_CONCURRENCY=CONCURRENCY):
-            yield
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    with (
+        running_gateway(seconds) as address,
+        override_settings(GATEWAY_BASE_URL=address, SENDER_CONCURRENCY=CONCURRENCY),
+    ):
+        yield
 
 
 def main() -> None:
     Robot.objects.bulk_create(Robot(code=f"robot-{n}", name=f"robot-{n}") for n in range(ROBOTS))
-    gc.freeze()  # as `manage.py send` does
     with gateway(0.01):
         compare(
             f"{COUNT} messages, gateway answering in 10 ms",

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.blocking import block
@@ -16,7 +16,7 @@ from accounts.models import User
 from config.platform.cache import redis
 from earnings import ledger_check, withdrawals
 from earnings.article_reads import settle_reads
-from earnings.models import EarningsRules, LedgerEntry, Payout, Withdrawal
+from earnings.models import Account, EarningsRules, LedgerEntry, Payout, Withdrawal
 from earnings.payouts import worker
 from earnings.settlement import settle_day
 from tests.factories.money import available_and_withdrawing, credit, rated_group, requested_withdrawal
@@ -90,6 +90,17 @@ def test_concurrent_approvals_create_one_payout():
     approve = [lambda: len(withdrawals.approve([asked.pk], by="root", at=timezone.now()).paying)] * 20
     assert sum(at_once(*approve)) == 1
     assert Payout.objects.count() == 1
+
+
+def test_a_refused_withdrawal_waits_for_no_lock():
+    alice = UserFactory(phone="13800138000")
+    credit(alice, "10")
+    client = ApiClient(alice)
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=alice.pk)
+        Account.objects.select_for_update().get(user=alice)
+        [code] = at_once(lambda: client.post("/withdraw", {"balance": "500"})["code"])
+    assert code == 3002
 
 
 def test_a_concurrent_approval_rejection_and_block_end_in_a_rejection():

@@ -21,7 +21,7 @@ from tests.support.product import pids_of, wait_for
 from tests.support.signals import burst, ends
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("availability")]
-SOON, REPLY = 1.0, "看公告"
+SOON = 1.0
 _numbers = itertools.count()
 
 

@@ -157,7 +157,7 @@ def test_the_first_retry_is_soon_and_the_attempts_are_spread_over_half_an_hour(r
         message.refresh_from_db()
         waits.append((message.next_attempt_at - timezone.now()).total_seconds())
     assert waits == sorted(waits)
-    assert waits[0] <= 3  # its chat waits
+    assert waits[0] <= 3  # its conversation waits
     assert 20 * 60 < sum(waits) < 40 * 60
 
 

@@ -157,15 +157,8 @@ def _check_ports() -> None:
 
 def web_command(port: int) -> list[str]:
     """Return the command of the web server on one machine."""
-    command = [
-        sys.executable,
-        "-m",
-        "gunicorn",
-        "config.wsgi",
-        "--config",
-        str(settings.BASE_DIR / "gunicorn.conf.py"),
-    ]
-    return [*command, "--bind", f"127.0.0.1:{port}"]
+    config = str(settings.BASE_DIR / "gunicorn.conf.py")
+    return [sys.executable, "-m", "gunicorn", "config.wsgi", "--config", config, "--bind", f"127.0.0.1:{port}"]
 
 
 def children() -> list[Child]:
