@@ -188,6 +188,8 @@ class MemberAdmin(ReadOnlyAdmin):
 dashboard.register_chart(
     _("群"),
     permission="groups.view_group",
+    page="groups_group",
+    moment="bound_at",
     lines=[
         ("groups.bound", _("绑定"), dashboard.per_day(Group.objects.all, "bound_at")),
         ("groups.cancelled", _("注销"), dashboard.per_day(Group.objects.all, "cancelled_at")),

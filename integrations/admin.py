@@ -117,12 +117,12 @@ class SensitiveWordAdmin(ListAdmin):
     list_buttons = ("take_in", "try_text")
     reached_from = {"integrations.sensitivewordimport": ("word_import", _("敏感词"))}
 
-    @button(_("导入 CSV"), permission="integrations.add_sensitiveword", takes_file=True)
+    @button(_("导入 CSV"), permission="integrations.add_sensitiveword", takes_file=True, opens_page=True)
     def take_in(self, request: HttpRequest) -> HttpResponse | None:
         """Show the form for a file, then the preview of its import; then import it."""
         return pages.import_file(self, request)
 
-    @button(_("试一段文字"), permission="integrations.view_sensitiveword")
+    @button(_("试一段文字"), permission="integrations.view_sensitiveword", opens_page=True)
     def try_text(self, request: HttpRequest) -> HttpResponse:
         """Show which words a text contains, and where."""
         return pages.try_text(self, request)

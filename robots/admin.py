@@ -194,6 +194,7 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
         "status",
         "operation",
         days("created_at", _("创建时间")),
+        days("finished_at", _("完成时间")),
         exactly("robot__code", _("机器人编号")),
     )
     search_fields = ("group_code__exact", "user_code__exact")
@@ -279,6 +280,8 @@ dashboard.register_task(
 dashboard.register_chart(
     _("消息"),
     permission="robots.view_outboxmessage",
+    page="robots_outboxmessage",
+    moment="finished_at",
     lines=[
         ("messages.sent", _("已发送"), _finished(OutboxMessage.Status.SENT)),
         ("messages.failed", _("失败"), _finished(OutboxMessage.Status.FAILED)),

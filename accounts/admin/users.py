@@ -156,5 +156,7 @@ def _link(user: User) -> SafeString:
 dashboard.register_chart(
     _("新用户"),
     permission="accounts.view_user",
+    page="accounts_user",
+    moment="created_at",
     lines=[("users.new", _("注册"), dashboard.per_day(lambda: User.objects.filter(_PEOPLE), "created_at"))],
 )

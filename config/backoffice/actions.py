@@ -16,9 +16,11 @@ from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -26,6 +28,8 @@ from config.backoffice.texts import Label, VisibleCharField
 from config.errors import Conflict
 
 SHOWN = 20
+CONFIRM = "confirm"  # the query name of the action whose confirmation page an address opens
+MAX_KEYS_IN_ADDRESS = 50  # gunicorn accepts request lines of 4,094 bytes
 MAX_ROWS = 5_000  # of one action, which is one transaction
 
 
@@ -78,11 +82,17 @@ def action(description: Label, *, permission: str) -> Callable[[Any], Any]:
     return mark
 
 
-def button(description: Label, *, permission: str, takes_file: bool = False) -> Callable[[Any], Any]:
-    """Mark a method as a button above the list. `takes_file`: its page accepts a file of up to MAX_UPLOAD_BYTES."""
+def button(
+    description: Label, *, permission: str, takes_file: bool = False, opens_page: bool = False
+) -> Callable[[Any], Any]:
+    """Mark a method as a button above the list.
+
+    `takes_file`: its page accepts a file of up to MAX_UPLOAD_BYTES. `opens_page`: a GET shows a page and changes nothing.
+    """
 
     def mark(method: Any) -> Any:
         method.short_description, method.permission, method.takes_file = description, permission, takes_file
+        method.opens_page = opens_page
         return method
 
     return mark
@@ -112,6 +122,8 @@ def confirmed(
             keys = sorted(queryset.order_by().values_list("pk", flat=True)[: MAX_ROWS + 1])
             if len(keys) > MAX_ROWS:
                 return _refuse_many(model_admin, request, queryset)
+            if (page := _address_of_page(request, method.__name__)) is not None:
+                return HttpResponseRedirect(page)
             note = total(queryset) if total else ""
             rows = queryset.filter(pk__in=keys)
             shown = f"{_fingerprint(keys)} {note}"
@@ -131,13 +143,15 @@ def confirmed(
                 "lines": (lines and lines(queryset)) or [str(row) for row in rows[:SHOWN]],
                 "more": max(0, len(keys) - SHOWN),
                 "action": method.__name__,
-                "chosen": request.POST.getlist(ACTION_CHECKBOX_NAME),
-                "select_across": request.POST.get("select_across", "0"),
+                "chosen": _given(request).getlist(ACTION_CHECKBOX_NAME),
+                "select_across": _given(request).get("select_across", "0"),
                 "checkbox_name": ACTION_CHECKBOX_NAME,
             }
             return _page(model_admin, request, title or description, question, filled, context)
 
-        return action(description, permission=permission)(ask_and_do)
+        marked = action(description, permission=permission)(ask_and_do)
+        marked.opens_page = True
+        return marked
 
     return decorate
 
@@ -165,9 +179,48 @@ def confirmed_button(
             model_admin.report(request, done=int(done), chosen=1, did=did, why_not=why_not)
             return None
 
-        return button(description, permission=permission)(ask_and_do)
+        return button(description, permission=permission, opens_page=True)(ask_and_do)
 
     return decorate
+
+
+def _given(request: HttpRequest) -> QueryDict:
+    """Return the fields of the request: of the page's address, or of what was submitted."""
+    return request.POST if request.method == "POST" else request.GET
+
+
+def _address_of_page(request: HttpRequest, name: str) -> str | None:
+    """Return the address of the confirmation page, so that the browser's "back" works.
+
+    Returns None for the page itself, for its form, and for so many rows that their keys do not fit into an address.
+    """
+    if request.method != "POST" or "confirmed" in request.POST:
+        return None
+    is_across, keys = request.POST.get("select_across") == "1", request.POST.getlist(ACTION_CHECKBOX_NAME)
+    if not is_across and len(keys) > MAX_KEYS_IN_ADDRESS:
+        return None
+    query = request.GET.copy()
+    query[CONFIRM], query["select_across"] = name, "1" if is_across else "0"
+    query.setlist(ACTION_CHECKBOX_NAME, [] if is_across else keys)
+    if "next" in request.POST:
+        query["next"] = request.POST["next"]
+    return f"{request.path}?{query.urlencode()}"
+
+
+def asked_confirmation(request: HttpRequest) -> tuple[str, QueryDict]:
+    """Return the action whose confirmation page the address opens, and the address's filters of the list."""
+    filters = request.GET.copy()
+    name = filters.pop(CONFIRM, [""])[-1]
+    for each in ("select_across", ACTION_CHECKBOX_NAME, "next"):
+        filters.pop(each, None)
+    return str(name), filters
+
+
+def safe_next(request: HttpRequest) -> str:
+    """Return the page of the admin to which the operator returns after the action, or "" for the list."""
+    address = _given(request).get("next", "")
+    is_own = address.startswith(reverse("admin:index")) and url_has_allowed_host_and_scheme(address, None)
+    return address if is_own else ""
 
 
 def _filled(form: type[forms.Form], request: HttpRequest) -> forms.Form:
@@ -177,7 +230,7 @@ def _filled(form: type[forms.Form], request: HttpRequest) -> forms.Form:
 def _refuse_many(model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
     text = _("一次最多处理 %(most)s 条，现在选中了 %(count)s 条，请用筛选缩小范围。")
     model_admin.message_user(request, text % {"most": MAX_ROWS, "count": queryset.count()}, messages.ERROR)
-    return HttpResponseRedirect(request.get_full_path())
+    return HttpResponseRedirect(_list_with_filters(model_admin, request))
 
 
 def _fingerprint(keys: Iterable[Any]) -> str:
@@ -188,5 +241,15 @@ def _page(
     model_admin: Any, request: HttpRequest, title: Label, question: Label, form: forms.Form, context: dict[str, Any]
 ) -> HttpResponse:
     shared = {**model_admin.admin_site.each_context(request), "opts": model_admin.opts}
-    page = {"title": title, "question": question, "form": form}
+    page = {"title": title, "question": question, "form": form, "next": safe_next(request)}
+    page["list_address"] = _list_with_filters(model_admin, request)
+    page["form_address"] = page["list_address"] if context else ""  # a button's page is its own form
     return TemplateResponse(request, "admin/confirm_action.html", {**shared, **page, **context})
+
+
+def _list_with_filters(model_admin: Any, request: HttpRequest) -> str:
+    return f"{list_address(model_admin)}?{asked_confirmation(request)[1].urlencode()}".rstrip("?")
+
+
+def list_address(model_admin: Any) -> str:
+    return reverse(f"admin:{model_admin.opts.app_label}_{model_admin.opts.model_name}_changelist")

@@ -1,21 +1,26 @@
 """Base classes of admin pages: fast lists with exports, related lists and buttons, and read-only pages."""
 
+from copy import copy
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import path, reverse
+from django.utils.html import format_html_join
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from config.backoffice.actions import action
+from config.backoffice.actions import CONFIRM, action, asked_confirmation, list_address, safe_next
 from config.backoffice.changelist import CappedPaginator, FastChangeList, FastSearch
 from config.backoffice.export import as_csv, as_xlsx
+from config.backoffice.filter_form import without_empty
 from config.backoffice.filters import parameters_of
 from config.backoffice.texts import Label, PlainDecimalField, PlainIntegerField, VisibleCharField
 from config.backoffice.versions import VersionedFormSet, versioned
@@ -47,6 +52,9 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
         models.IntegerField: {"form_class": PlainIntegerField},
         models.DecimalField: {"form_class": PlainDecimalField},
     }
+    row_actions: tuple[str, ...] = ()  # actions with a button in each row
+    found_by: tuple[str, ...] = ()  # lookups of the search box of every page (`config.backoffice.search`)
+    found_by_part = ""  # a text field of which that search finds parts
     requires_filter = False  # an empty list before a search or a filter, where no index orders the whole table
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[FastChangeList]:
@@ -129,8 +137,66 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
         return obj is not None
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        buttons = [(name, getattr(self, name).short_description) for name in self._buttons_of(request)]
-        return super().changelist_view(request, {"list_buttons": buttons, **(extra_context or {})})
+        if request.method == "GET":
+            if (query := without_empty(request.GET)) is not None:
+                return HttpResponseRedirect(f"{request.path}?{query}".rstrip("?"))
+            if CONFIRM in request.GET:
+                return self._opened_confirmation(request)
+        elif "row_action" in request.POST:
+            request.POST = _chosen_row(request.POST)  # type: ignore[assignment]  # its own type of the stubs
+        buttons = [
+            (name, getattr(self, name).short_description, getattr(self, name).opens_page)
+            for name in self._buttons_of(request)
+        ]
+        shown = {"title": self.opts.verbose_name_plural, "list_buttons": buttons}
+        return super().changelist_view(request, {**shown, **(extra_context or {})})
+
+    def _opened_confirmation(self, request: HttpRequest) -> HttpResponse:
+        """Show the confirmation page whose address this is. The list is the answer when nothing is left to confirm."""
+        name, filters = asked_confirmation(request)
+        found = self.get_actions(request).get(name)
+        chosen, is_across = request.GET.getlist(ACTION_CHECKBOX_NAME), request.GET.get("select_across") == "1"
+        if found is None or not getattr(found[0], "opens_page", False) or not (chosen or is_across):
+            return HttpResponseRedirect(f"{request.path}?{filters.urlencode()}".rstrip("?"))
+        listed = copy(request)
+        listed.GET = QueryDict(filters.urlencode())
+        try:
+            rows = self.get_changelist_instance(listed).get_queryset(listed)
+            page: HttpResponse = found[0](self, request, rows if is_across else rows.filter(pk__in=chosen))
+        except (IncorrectLookupParameters, ValidationError, ValueError):  # a filter or a key that nothing has
+            return HttpResponseRedirect(request.path)
+        return page
+
+    def response_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Run the action. Afterwards the operator is back on the page from which it was started."""
+        answer = super().response_action(request, *args, **kwargs)
+        is_done = isinstance(answer, HttpResponseRedirect) and answer.url == request.get_full_path()
+        return HttpResponseRedirect(safe_next(request)) if is_done and safe_next(request) else answer
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Return the columns, and one with a button for each of `row_actions` that the operator may run."""
+        allowed = [name for name in self.row_actions if name in self.get_actions(request)]
+        columns = super().get_list_display(request)
+        if not allowed:
+            return columns
+
+        @admin.display(description="")
+        def row_buttons(row: Any) -> str:
+            return self._row_buttons(allowed, row)
+
+        return (*columns, row_buttons)
+
+    def _row_buttons(self, names: list[str], row: Any) -> str:
+        buttons = (
+            (f"{name}:{row.pk}", getattr(self, name).short_description)
+            for name in names
+            if self.is_action_available(name, row)
+        )
+        return format_html_join("", '<button name="row_action" value="{}">{}</button>', buttons)
+
+    def found_detail(self, row: Any) -> str:
+        """Return what the search box shows behind the name of a row."""
+        return ""
 
     def _buttons_of(self, request: HttpRequest) -> list[str]:
         return [name for name in self.list_buttons if request.user.has_perm(getattr(self, name).permission)]
@@ -149,11 +215,12 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
 
     def run_button(self, request: HttpRequest, name: str) -> HttpResponse:
         """Run the method of a button above the list. Returns its page, or a redirect to the list."""
-        if name not in self._buttons_of(request):
+        if name not in self._buttons_of(request) or (
+            request.method != "POST" and not getattr(self, name).opens_page
+        ):
             raise PermissionDenied
         answer: HttpResponse | None = getattr(self, name)(request)
-        prefix = f"{self.opts.app_label}_{self.opts.model_name}"
-        return answer or HttpResponseRedirect(reverse(f"admin:{prefix}_changelist"))
+        return answer or HttpResponseRedirect(list_address(self))
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
@@ -161,6 +228,15 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
         """Redirect to the entries of this object in the audit log."""
         query = urlencode({"table_name": self.opts.db_table, "row_id": object_id})
         return HttpResponseRedirect(f"{reverse('admin:config_auditentry_changelist')}?{query}")
+
+
+def _chosen_row(given: QueryDict) -> QueryDict:
+    """Return what a list would have submitted for the button of a row: the action with this row alone."""
+    chosen = given.copy()
+    name, _colon, key = chosen.pop("row_action")[-1].partition(":")
+    chosen.setlist(ACTION_CHECKBOX_NAME, [key])
+    chosen["action"], chosen["select_across"] = name, "0"
+    return QueryDict(chosen.urlencode())
 
 
 def related_lists(model_admin: admin.ModelAdmin, request: HttpRequest, object_id: str) -> list[tuple[Label, str]]:

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import ORDER_VAR, ChangeList
+from django.contrib.admin.views.main import ORDER_VAR, SEARCH_VAR, ChangeList
 from django.core.exceptions import FieldDoesNotExist
 from django.core.paginator import Paginator
 from django.db.models import F, Model, Q, QuerySet
@@ -13,6 +13,8 @@ from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.text import smart_split, unescape_string_literal
 from django.utils.translation import gettext as _
+
+from config.backoffice import filter_form
 
 COUNT_LIMIT = 10_000  # rows; a list shows "more than" beyond it
 MATCH_LIMIT = 1_000  # users, robots or groups that one search term may match
@@ -34,6 +36,23 @@ class FastChangeList(ChangeList):
     @property
     def is_capped(self) -> bool:
         return self.result_count > COUNT_LIMIT
+
+    @cached_property
+    def filter_fields(self) -> list[filter_form.FilterField]:
+        return filter_form.fields_of(self)
+
+    @property
+    def related_filters(self) -> list[tuple[str, str]]:
+        """Return the filters that the form has no field for: of a list reached from another object's page."""
+        fields = {name for each in self.filter_specs for name in each.expected_parameters()}
+        kept = {SEARCH_VAR, ORDER_VAR, *fields}
+        return [
+            (name, value) for name, values in self.filter_params.items() if name not in kept for value in values
+        ]
+
+    @cached_property
+    def chips(self) -> list[tuple[str, str]]:
+        return filter_form.chips_of(self)
 
     def get_filters(self, request: HttpRequest) -> Any:
         """Refuse NUL, which PostgreSQL never accepts, in Django's own filters. Typed filters check their input."""

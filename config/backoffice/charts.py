@@ -1,6 +1,6 @@
 """Charts as SVG rendered on the server: without a script or another host, readable on phones and by screen readers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -31,12 +31,25 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Day:
+    """The column of one day: its place, its figures as a text, a dot on each line, and the list that it counts."""
+
+    left: float
+    width: float
+    text: str
+    text_x: float
+    dots: list[tuple[float, float]]
+    address: str
+
+
+@dataclass(frozen=True)
 class Chart:
     """Lines over the same days, with the coordinates that the template draws."""
 
     title: Label
     days: Sequence[date]
     lines: Sequence[Line]
+    address_of: Callable[[date], str] | None = None  # the list of what is counted on a day
 
     @property
     def view_box(self) -> str:
@@ -68,22 +81,32 @@ class Chart:
         return [(self._x(index), f"{self.days[index]:%m-%d}") for index in range(len(self.days) - 1, -1, -7)]
 
     @property
-    def drawn(self) -> list[tuple[Label, str, list[tuple[float, float, str]]]]:
-        """Return (label, polyline points, [(x, y, tooltip)]) of each line."""
-        return [(line.label, self._points(line), self._dots(line)) for line in self.lines]
+    def drawn(self) -> list[tuple[Label, str]]:
+        """Return (label, polyline points) of each line."""
+        return [(line.label, self._points(line)) for line in self.lines]
 
     def _points(self, line: Line) -> str:
         return " ".join(f"{self._x(i):.1f},{self._y(value):.1f}" for i, value in enumerate(line.values))
 
-    def _dots(self, line: Line) -> list[tuple[float, float, str]]:
+    @property
+    def hover(self) -> list[Day]:
+        """Return what each day shows when the pointer is over its column."""
+        width = (WIDTH - LEFT - 8) / (len(self.days) - 1)
         return [
-            (
-                round(self._x(i), 1),
-                round(self._y(value), 1),
-                f"{self.days[i]:%m-%d} {line.label} {_number_text(value)}",
+            Day(
+                left=round(self._x(index) - width / 2, 1),
+                width=round(width, 1),
+                text=self._text(index),
+                text_x=round(min(max(self._x(index), LEFT + 90), WIDTH - 90), 1),
+                dots=[(round(self._x(index), 1), round(self._y(line.values[index]), 1)) for line in self.lines],
+                address=self.address_of(day) if self.address_of else "",
             )
-            for i, value in enumerate(line.values)
+            for index, day in enumerate(self.days)
         ]
+
+    def _text(self, index: int) -> str:
+        figures = "，".join(f"{line.label} {_number_text(line.values[index])}" for line in self.lines)
+        return f"{self.days[index]:%m-%d} {figures}"
 
     @property
     def rows(self) -> list[tuple[str, list[str]]]:

@@ -52,6 +52,8 @@ class _RegisteredChart:
     title: Label
     permission: str
     lines: Sequence[tuple[str, Label, Metric]]  # (name, label, metric)
+    page: str  # of the list that the chart counts, such as "groups_group"
+    moment: str  # the field by which that list has a filter by days
 
 
 _tasks: list[Task] = []
@@ -70,8 +72,10 @@ def register_task(
     _tasks.append(Task(title, page, query, permission, count, is_urgent))
 
 
-def register_chart(title: Label, *, permission: str, lines: Sequence[tuple[str, Label, Metric]]) -> None:
-    _charts.append(_RegisteredChart(title, permission, lines))
+def register_chart(
+    title: Label, *, permission: str, lines: Sequence[tuple[str, Label, Metric]], page: str, moment: str
+) -> None:
+    _charts.append(_RegisteredChart(title, permission, lines, page, moment))
 
 
 def counted(queryset: Callable[[], QuerySet[Any]]) -> Callable[[], tuple[int, str]]:
@@ -116,8 +120,10 @@ def _task_card(task: Task) -> dict[str, Any]:
 def _chart(chart: _RegisteredChart) -> Chart:
     today = day_of(timezone.now())
     days = [today - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
+    lines = [Line(label, _values(name, metric, days)) for name, label, metric in chart.lines]
+    address = reverse(f"admin:{chart.page}_changelist")
     return Chart(
-        chart.title, days, [Line(label, _values(name, metric, days)) for name, label, metric in chart.lines]
+        chart.title, days, lines, lambda day: f"{address}?{chart.moment}_from={day}&{chart.moment}_to={day}"
     )
 
 

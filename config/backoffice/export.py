@@ -46,7 +46,10 @@ class _Line:
 
 def _rows(model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> Iterator[Row]:
     """Yield the titles of the list's columns, then the cells of each row: numbers as numbers, all others as text."""
-    columns = [name for name in model_admin.get_list_display(request) if name != "action_checkbox"]
+    # A function is the column of the buttons.
+    columns = [
+        name for name in model_admin.get_list_display(request) if name != "action_checkbox" and not callable(name)
+    ]
     related = model_admin.list_select_related
     rows = queryset.select_related(*related) if isinstance(related, list | tuple) else queryset
     yield [str(label_for_field(name, rows.model, model_admin)) for name in columns]

@@ -1,6 +1,6 @@
 """Filters for large lists: a range, an exact text, a few named values. None of them queries the table for its choices."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -21,9 +21,8 @@ _SHOWN = 40  # characters of the input in a message
 
 
 class _TypedFilter(ListFilter):
-    """A filter with text inputs. Its template holds the inputs and keeps the other filters."""
+    """A filter with text inputs, which the form of all filters shows (`config.backoffice.filter_form`)."""
 
-    template = "admin/typed_filter.html"
     inputs: Sequence[tuple[str, Any, str]] = ()  # (query name, label, HTML type)
 
     def __init__(self, request: HttpRequest, params: dict[str, Any], model: type[Model], model_admin: Any) -> None:
@@ -38,26 +37,6 @@ class _TypedFilter(ListFilter):
 
     def expected_parameters(self) -> list[Any]:
         return [name for name, _label, _kind in self.inputs]
-
-    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
-        others = {
-            key: value for key, value in changelist.filter_params.items() if key not in self.expected_parameters()
-        }
-        kept = [
-            (key, value)
-            for key, values in others.items()
-            for value in (values if isinstance(values, list) else [values])
-        ]
-        kept += [(key, changelist.params[key]) for key in ("q", "o") if changelist.params.get(key)]
-        yield {
-            "inputs": [
-                {"name": name, "label": label, "kind": kind, "value": self.used_parameters.get(name, "")}
-                for name, label, kind in self.inputs
-            ],
-            "kept": kept,
-            "is_active": any(self.used_parameters.values()),
-            "cleared": changelist.get_query_string(remove=self.expected_parameters()),
-        }
 
     def input_text(self, name: str) -> str:
         return str(self.used_parameters.get(name, ""))

@@ -11,7 +11,7 @@ from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.i18n import set_language
 
-from config.backoffice import dashboard, own_sessions, queues, sign_in, two_factor
+from config.backoffice import dashboard, navigation, own_sessions, queues, search, sign_in, two_factor
 from config.platform import audit
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -22,6 +22,7 @@ class OperatorAdminSite(AdminSite):
     site_title = _("运营后台")
     index_title = _("今日工作")
     site_url = None
+    enable_nav_sidebar = False  # the pages have a navigation of our own
     login_form = sign_in.SignInForm
     login_template = "admin/sign_in.html"
 
@@ -31,8 +32,22 @@ class OperatorAdminSite(AdminSite):
             path("two-factor/", two_factor.enrol, name="two_factor"),
             path("sessions/", self.admin_view(own_sessions.show), name="own_sessions"),
             path("queues/", self.admin_view(queues.show_queues), name="queues"),
+            path("search/", self.admin_view(search.show_results), name="search"),
         ]
         return [*own, *super().get_urls()]
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Return the context of every page. The navigation is there for operators who may use the admin only."""
+        context = super().each_context(request)
+        if not context["has_permission"]:
+            return context
+        return {
+            **context,
+            "navigation": navigation.sections(context["available_apps"], request.path),
+            "has_queues": bool(queues.queues_of(request)),
+            "home_address": reverse("admin:index"),
+            "queues_address": reverse("admin:queues"),
+        }
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Return whether the user is staff and, where two factors are required, has given the second factor."""
@@ -52,8 +67,7 @@ class OperatorAdminSite(AdminSite):
             return busy or super().login(request, extra_context)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        shown = {**dashboard.contents(request), "has_queues": bool(queues.queues_of(request))}
-        return super().index(request, {**shown, **(extra_context or {})})
+        return super().index(request, {**dashboard.contents(request), **(extra_context or {})})
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Any:
         """Wrap a page: a write is one transaction in the operator's name, and browsers cache no page."""

@@ -164,6 +164,8 @@ dashboard.register_task(
 dashboard.register_chart(
     _("收益入账（元）"),
     permission="earnings.view_ledgertransaction",
+    page="earnings_ledgertransaction",
+    moment="posted_at",
     lines=[
         (
             "income.credited",

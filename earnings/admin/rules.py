@@ -20,7 +20,7 @@ class SettlementDayAdmin(ReadOnlyAdmin):
     list_filter = (days("day", _("日期"), of_moments=False),)
     list_buttons = ("try_a_plan",)
 
-    @button(_("试算收益方案"), permission="groups.add_starplan")
+    @button(_("试算收益方案"), permission="groups.add_starplan", opens_page=True)
     def try_a_plan(self, request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(reverse("admin:groups_starplan_add"))
 

@@ -239,6 +239,8 @@ dashboard.register_task(
 dashboard.register_chart(
     _("提现（元）"),
     permission="earnings.view_withdrawal",
+    page="earnings_withdrawal",
+    moment="asked_at",
     lines=[
         ("withdrawals.asked", _("申请"), dashboard.per_day(Withdrawal.objects.all, "asked_at", Sum("amount"))),
         ("withdrawals.paid", _("打款"), dashboard.per_day(Withdrawal.objects.all, "paid_at", Sum("amount"))),

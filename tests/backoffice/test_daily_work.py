@@ -55,7 +55,7 @@ class TestHome:
     def test_charts_show_each_day_and_store_past_days(self, root):
         last_week = timezone.localtime() - timedelta(days=7)
         GroupFactory(bound_at=last_week)
-        assert f"<title>{last_week:%m-%d} 绑定 1</title>" in root.page("")
+        assert f'aria-label="{last_week:%m-%d} 绑定 1' in root.page("")
         assert DayFigure.objects.get(name="groups.bound", day=last_week.date()).value == 1
 
     def test_late_rows_are_still_counted(self, root):
@@ -64,16 +64,16 @@ class TestHome:
         root.page("")
         GroupFactory(bound_at=yesterday)
         cache.clear()  # ten minutes later
-        assert f"<title>{yesterday:%m-%d} 绑定 2</title>" in root.page("")
+        assert f'aria-label="{yesterday:%m-%d} 绑定 2' in root.page("")
 
     def test_days_that_were_imported_later_are_counted_the_next_night(self, root):
         last_week = timezone.localtime() - timedelta(days=7)
         GroupFactory(bound_at=last_week)
         root.page("")
         GroupFactory(bound_at=last_week)
-        assert f"<title>{last_week:%m-%d} 绑定 1</title>" in root.page("")
+        assert f'aria-label="{last_week:%m-%d} 绑定 1' in root.page("")
         assert recount_figures() == 1
-        assert f"<title>{last_week:%m-%d} 绑定 2</title>" in root.page("")
+        assert f'aria-label="{last_week:%m-%d} 绑定 2' in root.page("")
         assert recount_figures() == 0
 
     def test_days_nobody_looked_at_are_counted_at_night(self):
@@ -86,7 +86,7 @@ class TestHome:
         UserFactory(code=None)
         Operator("viewer", code="wx-of-an-operator")  # a robot has met this operator too
         today = f"{timezone.localdate():%m-%d}"
-        assert f"<title>{today} 注册 2</title>" in root.page("")
+        assert f'aria-label="{today} 注册 2' in root.page("")
 
     def test_it_takes_few_queries_once_the_days_are_counted(self, root, django_assert_max_num_queries):
         root.page("")
@@ -241,7 +241,7 @@ class TestFeedback:
         Problem.objects.filter(pk=reported(group_name="乙群").pk).update(category=second)
         page = root.page("feedback/problem/", category__id__exact=second.pk)
         assert (">甲群<" in page, ">乙群<" in page) == (False, True)
-        assert f"category__id__exact={first.pk}" in page
+        assert f'<option value="{first.pk}">' in page
 
     @pytest.mark.parametrize(("state", "names"), [("open", ["甲群"]), ("closed", ["乙群"]), ("answered", [])])
     def test_by_state(self, root, state, names):
@@ -298,4 +298,4 @@ def test_operators_cannot_choose_reasons_that_robots_detect(root):
 
 
 def test_group_messages_are_not_listed_before_a_search(root):
-    assert "0 群消息" in root.page("groups/groupmessage/")
+    assert "请先搜索或筛选。" in root.page("groups/groupmessage/")

@@ -59,5 +59,5 @@ def test_an_action_on_all_does_nothing(withdrawal: Withdrawal):
     "query", [{"asked_at_from": ""}, {"amount_from": " 1.00 "}, {"asked_at_from": "2020-01-01"}]
 )
 def test_a_valid_or_blank_value_shows_its_rows(withdrawal: Withdrawal, query: dict[str, str]):
-    page = Operator().page(f"{WHERE}/", **query)
+    page = Operator().http.get(f"/admin/{WHERE}/", query, follow=True).text
     assert ("筛选用户" in page, "无效" in page) == (True, False)

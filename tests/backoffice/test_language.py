@@ -72,7 +72,7 @@ def test_contents_of_rows_are_not_translated():
 
 def test_an_action_answers_in_english():
     make_rows(1)
-    assert "Select Sensitive words to change" in switched().page("integrations/sensitiveword/")
+    assert "Delete selected Sensitive words" in switched().page("integrations/sensitiveword/")
 
 
 def test_the_api_answers_in_chinese_whatever_the_cookie_is():

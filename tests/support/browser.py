@@ -16,5 +16,5 @@ def sign_in_as(page: Page, role: str) -> Page:
     page.fill("#id_username", role)
     page.fill("#id_password", PASSWORD)
     page.click("input[type=submit]")
-    expect(page.locator("#logout-form")).to_be_visible()
+    expect(page.locator("#user-menu")).to_be_visible()
     return page

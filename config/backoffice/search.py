@@ -1,0 +1,113 @@
+"""The search box of every page: people, groups, robots, withdrawals, launches and short links by what a person types.
+
+An admin takes part by `found_by`, lookups that use an index. `found_by_part` names a text that is searched for a part as
+well, among the newest `PART_LIMIT` rows, so that the cost does not grow with the table.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.db.models import Model, Q, UUIDField
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.translation import gettext
+
+from config.backoffice.changelist import search_filter
+from config.backoffice.navigation import SECTIONS
+from config.backoffice.texts import Label
+
+SHOWN = 10  # rows of one kind
+PART_LIMIT = 200_000
+_MAX_TEXT = 128
+_PHONE = re.compile(r"(?:\+|00)?86[\s-]*(?=1[\d\s-]{10,})|[\s-]+")
+_PHONE_CHARACTERS = re.compile(r"\+?[\d\s()-]{4,}")
+_SHORT_LINK = re.compile(r"https?://[^/\s]+/s/([0-9A-Za-z]+)")
+
+
+@dataclass(frozen=True)
+class Results:
+    """The rows of one kind: (text, detail, address) of each, and the address of the list that shows all of them."""
+
+    title: Label
+    rows: list[tuple[str, str, str]]
+    has_more: bool
+    all_address: str
+
+
+def normalized(text: str) -> str:
+    """Return what to search for: a phone without blanks, hyphens and country code, the code of a short link."""
+    text = text.replace("\x00", "").strip()[:_MAX_TEXT]
+    if found := _SHORT_LINK.match(text):
+        return found[1]
+    if _PHONE_CHARACTERS.fullmatch(text):
+        return _PHONE.sub("", text.replace("(", "").replace(")", "")) or text
+    return text
+
+
+def show_results(request: HttpRequest) -> HttpResponse:
+    """Show what matches, or the page of the row when there is exactly one."""
+    typed = request.GET.get("q", "")
+    text = normalized(typed)
+    found = [each for each in (_results(request, label, text) for label in _labels()) if each.rows] if text else []
+    if len(found) == 1 and len(found[0].rows) == 1:
+        return HttpResponseRedirect(found[0].rows[0][2])
+    context = {
+        **admin.site.each_context(request),
+        "title": gettext("搜索"),
+        "search_text": typed.strip()[:_MAX_TEXT],
+        "found": found,
+    }
+    return TemplateResponse(request, "admin/search.html", context)
+
+
+def _labels() -> list[str]:
+    return [label for _title, main, more in SECTIONS for label in (*main, *more)]
+
+
+def _results(request: HttpRequest, label: str, text: str) -> Results:
+    """Return the rows of one model that match the text and that the operator may see."""
+    model_admin: Any = next(
+        (one for model, one in admin.site._registry.items() if model._meta.label_lower == label), None
+    )
+    if model_admin is None or not model_admin.found_by or not model_admin.has_view_permission(request):
+        return Results("", [], False, "")
+    keys = _keys(model_admin, request, text)
+    shown = model_admin.get_queryset(request).select_related(*(model_admin.list_select_related or ()))
+    rows = sorted(shown.filter(pk__in=keys[:SHOWN]), key=lambda row: keys.index(row.pk))
+    options = model_admin.opts
+    name = f"admin:{options.app_label}_{options.model_name}"
+    return Results(
+        options.verbose_name_plural,
+        [(str(row), str(model_admin.found_detail(row)), reverse(f"{name}_change", args=[row.pk])) for row in rows],
+        len(keys) > SHOWN,
+        reverse(f"{name}_changelist"),
+    )
+
+
+def _keys(model_admin: Any, request: HttpRequest, text: str) -> list[Any]:
+    """Return the keys of up to `SHOWN` + 1 matching rows: by an exact key, or by lookups and then by a part."""
+    rows = model_admin.get_queryset(request).order_by(*model_admin.ordering)
+    if (key := _key(model_admin.model, text)) is not None:
+        return list(rows.filter(pk=key).values_list("pk", flat=True))
+    found, _too_many = search_filter(model_admin.model, model_admin.found_by, text)
+    keys = list(rows.filter(found).values_list("pk", flat=True)[: SHOWN + 1])
+    if len(keys) <= SHOWN and model_admin.found_by_part:
+        newest = model_admin.model._base_manager.order_by(*model_admin.ordering)[:PART_LIMIT]
+        part = Q(pk__in=newest.values("pk")) & Q(**{f"{model_admin.found_by_part}__contains": text})
+        others = rows.filter(part).exclude(pk__in=keys).values_list("pk", flat=True)
+        keys += others[: SHOWN + 1 - len(keys)]
+    return keys
+
+
+def _key(model: type[Model], text: str) -> UUID | None:
+    """Return the primary key that the text spells, for models with such keys."""
+    if not isinstance(model._meta.pk, UUIDField):
+        return None
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
