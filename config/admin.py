@@ -44,6 +44,7 @@ for schedule in (ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTas
 class ShortLinkAdmin(ReadOnlyAdmin):
     list_display = ("slug", "url", "click_count", "created_at")
     search_fields = ("slug__exact", "url__exact")
+    found_by = search_fields
     search_help_text = _("完整的短码或目标地址")
     ordering = ("-id",)
 

@@ -78,6 +78,8 @@ class GroupAdmin(ReadOnlyAdmin):
         days("bound_at", _("绑定时间")),
         exactly("robot__code", _("机器人编号")),
     )
+    found_by = ("name__startswith", "code__exact")
+    found_by_part = "name"
     search_fields = (
         "name__startswith",
         "code__exact",

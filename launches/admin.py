@@ -73,8 +73,10 @@ class LaunchAdmin(ReadOnlyAdmin):
     )
     list_filter = ("status", days("received_at", _("接收时间")))
     search_fields = ("task_id__exact",)
+    found_by = search_fields
     search_help_text = _("完整的任务编号")
     ordering = ("-received_at", "id")
+    row_actions = ("pause", "resume")
     actions = ("pause", "resume", "cancel", *EXPORTS)
 
     def is_action_available(self, action: str, obj: Any) -> bool:

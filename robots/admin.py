@@ -66,6 +66,7 @@ class RobotAdmin(ReadOnlyAdmin):
         exactly("channel", _("渠道")),
     )
     search_fields = ("name__contains", "code__exact", "wechat_no__exact")
+    found_by = search_fields
     search_help_text = _("名字的一部分，或完整的网关编号、微信号")
     ordering = ("-created_at", "id")
     fields = (

@@ -54,6 +54,8 @@ class UserAdmin(ReadOnlyAdmin):
     search_fields = ("phone__contains", "nickname__startswith", "code__exact", "union_id__exact")
     search_help_text = _("手机号的任意几位、昵称的开头，或完整的网关编号、union_id")
     ordering = ("-created_at", "id")
+    found_by = ("phone__contains", "nickname__startswith", "code__exact", "union_id__exact")
+    found_by_part = "nickname"
     reached_from = {"accounts.user": ("inviter", _("徒弟"))}
     fields = (
         ("nickname", "avatar_url"),
@@ -81,6 +83,9 @@ class UserAdmin(ReadOnlyAdmin):
             "erase": not is_erased,
         }
         return super().is_action_available(action, obj) and available.get(action, True)
+
+    def found_detail(self, row: User) -> str:
+        return " · ".join(part for part in (row.phone, row.code) if part)
 
     @admin.display(description=_("身份证"))
     def identity(self, user: User) -> str:

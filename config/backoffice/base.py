@@ -1,5 +1,6 @@
 """Base classes of admin pages: fast lists with exports, related lists and buttons, and read-only pages."""
 
+from collections.abc import Sequence
 from copy import copy
 from typing import Any, ClassVar
 from urllib.parse import urlencode
@@ -25,6 +26,7 @@ from config.backoffice.filters import parameters_of
 from config.backoffice.texts import Label, PlainDecimalField, PlainIntegerField, VisibleCharField
 from config.backoffice.versions import VersionedFormSet, versioned
 
+SHOWN_IN_QUEUE = 500  # rows of the list among which the next one is looked for
 EXPORTS = ("export", "export_xlsx")
 _DELETE = "delete_selected"  # Django's own action, which checks the permission to delete
 _EXPORT = "config.export_lists"  # seeing a list does not include exporting it
@@ -116,9 +118,30 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
         shown = {
             "related_lists": related_lists(self, request, object_id),
             "object_actions": self._actions_for(request, self.get_object(request, object_id)),
+            "next_row": self._next_row(request, object_id),
             "may_see_history": request.user.has_perm("config.view_auditentry"),
         }
         return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
+
+    def _next_row(self, request: HttpRequest, object_id: str) -> str:
+        """Return the address of the row that follows in the list from which the page was opened, or "".
+
+        When the row is no longer in that list, as after its review, it is the first row of the list.
+        """
+        given = request.GET.get("_changelist_filters", "")
+        if request.method != "GET" or not given:
+            return ""
+        listed = copy(request)
+        listed.GET = QueryDict(given)
+        try:
+            rows = self.get_changelist_instance(listed).get_queryset(listed)
+        except IncorrectLookupParameters:
+            return ""
+        keys = [str(key) for key in rows.values_list("pk", flat=True)[:SHOWN_IN_QUEUE]]
+        following = keys[keys.index(object_id) + 1 :] if object_id in keys else keys
+        query = urlencode({"_changelist_filters": given})
+        page = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
+        return f"{reverse(page, args=[following[0]])}?{query}" if following else ""
 
     def _actions_for(self, request: HttpRequest, obj: Any) -> list[tuple[str, Any]]:
         """Return (name, label) of the actions available for this object; none without an object."""
@@ -193,6 +216,9 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
             if self.is_action_available(name, row)
         )
         return format_html_join("", '<button name="row_action" value="{}">{}</button>', buttons)
+
+    def prepare_rows(self, rows: Sequence[Any]) -> None:
+        """Look up what the columns of these rows need beside the rows: for a page, or for a part of an export."""
 
     def found_detail(self, row: Any) -> str:
         """Return what the search box shows behind the name of a row."""

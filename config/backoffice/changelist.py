@@ -62,6 +62,11 @@ class FastChangeList(ChangeList):
             raise IncorrectLookupParameters
         return super().get_filters(request)
 
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        model_admin: Any = self.model_admin
+        model_admin.prepare_rows(list(self.result_list))  # the queryset keeps these objects
+
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         rows = super().get_queryset(request, exclude_parameters)
         is_filtered = bool(self.query or self.filter_params)

@@ -4,6 +4,8 @@ import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from functools import partial
+from html import unescape
+from itertools import islice
 from tempfile import TemporaryFile
 from typing import Any
 
@@ -11,6 +13,8 @@ from django.contrib.admin.utils import label_for_field, lookup_field
 from django.db.models import QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
+from django.utils.html import strip_tags
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from xlsxwriter import Workbook
 
@@ -53,8 +57,11 @@ def _rows(model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> It
     related = model_admin.list_select_related
     rows = queryset.select_related(*related) if isinstance(related, list | tuple) else queryset
     yield [str(label_for_field(name, rows.model, model_admin)) for name in columns]
-    for row in db.stream(rows, chunk=CHUNK):
-        yield [_cell(_display_value(name, row, model_admin)) for name in columns]
+    stream = db.stream(rows, chunk=CHUNK)
+    while part := list(islice(stream, CHUNK)):
+        model_admin.prepare_rows(part)
+        for row in part:
+            yield [_cell(_display_value(name, row, model_admin)) for name in columns]
 
 
 def _table(queryset: QuerySet[Any], columns: Columns) -> Iterator[Row]:
@@ -76,7 +83,7 @@ def _cell(value: Any) -> Any:
         return value
     if hasattr(value, "strftime") and hasattr(value, "hour"):
         return shanghai_time(value)
-    return str(value)
+    return unescape(strip_tags(value)) if isinstance(value, SafeString) else str(value)
 
 
 def _harmless(cell: Any) -> Any:
@@ -100,6 +107,8 @@ def workbook(rows: Iterable[Row]) -> Iterator[bytes]:
     with TemporaryFile() as file:
         with Workbook(file, {"constant_memory": True, "use_zip64": True}) as book:
             sheet = book.add_worksheet()
+            sheet.freeze_panes(1, 0)
+            sheet.set_column(0, 60, 18)
             for number, row in enumerate(rows):
                 if number == MOST_ROWS - 1:
                     sheet.write_string(number, 0, _("其余的行超出了工作表的容量，请筛选后分批导出，或导出 CSV"))

@@ -1,11 +1,13 @@
-"""Risk hints about a withdrawal, shown to the operator who reviews it."""
+"""Risk hints about withdrawals, shown to the operators who review them: in the list, before an approval, on the page."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import BooleanField, Case, Exists, F, OuterRef, Q, QuerySet, When
 from django.utils.translation import gettext_lazy as _
 
 from accounts.identity import holders_of
@@ -28,6 +30,69 @@ def risks_of(withdrawal: Withdrawal, *, at: datetime) -> list[Hint]:
         for check in (_person, _card, _receiver, _history, _groups, _siblings)
         for hint in check(withdrawal, at)
     ]
+
+
+SHORT: dict[str, Label] = {
+    "blocked": _("已封号"),
+    "young": _("注册不到 3 天"),
+    "unnamed": _("没有实名"),
+    "card": _("身份证与别人相同"),
+    "receiver": _("收款账号与别人相同"),
+    "unpaid": _("最近被拒绝或打款失败"),
+    "groupless": _("没有服务中的群"),
+    "cancelled": _("最近注销多个群"),
+    "siblings": _("同门同一天提现"),
+}
+
+
+def _conditions(at: datetime) -> dict[str, Q]:
+    """Return the condition of each risk, by the keys of `SHORT`. They agree with `risks_of`."""
+    own, others = OuterRef("user"), Withdrawal.objects.order_by()
+    unpaid = others.exclude(pk=OuterRef("pk")).filter(
+        user=own,
+        asked_at__gte=at - RECENT,
+        status__in=[Withdrawal.Status.REJECTED, Withdrawal.Status.FAILED],
+    )
+    same_card = User.objects.exclude(pk=own).filter(identity_hash=OuterRef("user__identity_hash"), is_active=True)
+    account = {"open_id": OuterRef("open_id"), "app_id": OuterRef("app_id")}
+    same_account = Q(Exists(others.exclude(user=own).filter(**account))) | Q(
+        Exists(User.objects.exclude(pk=own).filter(**account))
+    )
+    groups = Group.objects.filter(user=own).order_by()
+    siblings = others.exclude(user=own).filter(
+        user__inviter=OuterRef("user__inviter"), asked_day=OuterRef("asked_day")
+    )
+    return {
+        "blocked": Q(user__blocked_at__isnull=False),
+        "young": Q(user__created_at__gt=F("asked_at") - YOUNG),
+        "unnamed": Q(amount__gte=LARGE, user__identity_given_at=None),
+        "card": Q(user__identity_hash__isnull=False) & Q(Exists(same_card)),
+        "receiver": ~Q(open_id="") & same_account,
+        "unpaid": Q(Exists(unpaid)),
+        "groupless": ~Q(Exists(groups.active())),
+        "cancelled": Q(Exists(groups.filter(cancelled_at__gte=at - RECENT)[SIBLINGS - 1 :])),
+        "siblings": Q(user__inviter__isnull=False) & Q(Exists(siblings[SIBLINGS - 1 :])),
+    }
+
+
+def has_risk(*, at: datetime) -> Q:
+    """Return the condition that a withdrawal waits for review and has at least one risk."""
+    return Q(status=Withdrawal.Status.TO_REVIEW) & reduce(or_, _conditions(at).values())
+
+
+def with_risks(rows: QuerySet[Withdrawal], *, at: datetime) -> QuerySet[Withdrawal]:
+    """Annotate the rows with their risks, for `short_hints`, in the query that reads them."""
+    waits = Q(status=Withdrawal.Status.TO_REVIEW)
+    found = {
+        f"has_{key}": Case(When(waits & condition, then=True), default=False, output_field=BooleanField())
+        for key, condition in _conditions(at).items()
+    }
+    return rows.annotate(**found)
+
+
+def short_hints(withdrawal: Any) -> list[Label]:
+    """Return the risks of a row of `with_risks` in a few words each."""
+    return [label for key, label in SHORT.items() if getattr(withdrawal, f"has_{key}")]
 
 
 def _person(withdrawal: Withdrawal, at: datetime) -> Iterator[Hint]:

@@ -1,10 +1,11 @@
 """Admin page of withdrawals: search, risk hints, approval and rejection, each with a confirmation page."""
 
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any, cast
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
@@ -16,10 +17,12 @@ from accounts import independence
 from config.backoffice import dashboard
 from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed
 from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline
-from config.backoffice.filters import amounts, days
+from config.backoffice.filters import amounts, days, states
+from config.backoffice.labels import label
+from config.platform.dates import shanghai_time
 from earnings import withdrawals
 from earnings.admin.people import display_name
-from earnings.admin.risks import risks_of
+from earnings.admin.risks import has_risk, risks_of, short_hints, with_risks
 from earnings.models import EarningsRules, Payout, Withdrawal, WithdrawalStep
 from earnings.models.withdrawal import WithdrawalQuerySet
 from groups.models import Group
@@ -27,6 +30,13 @@ from groups.models import Group
 NOT_TO_REVIEW = _("不在待审核状态")
 SHOWN_BEFORE = 10
 Status = Withdrawal.Status
+_TONES: dict[int, str] = {
+    Status.TO_REVIEW: "wait",
+    Status.PAYING: "info",
+    Status.REJECTED: "off",
+    Status.PAID: "good",
+    Status.FAILED: "bad",
+}
 
 
 class StepInline(ReadOnlyInline):
@@ -57,36 +67,69 @@ def _to_review(chosen: QuerySet[Withdrawal]) -> str:
     return gettext("其中待审核 %(count)s 条，共 %(total)s 元") % {"count": waiting.count(), "total": _sum(waiting)}
 
 
-def _lines(chosen: QuerySet[Withdrawal]) -> list[str]:
-    """Return a line for each withdrawal with its user and amount, for the confirmation page."""
-    rows = chosen.select_related("user")[:SHOWN]
+def _to_approve(chosen: QuerySet[Withdrawal]) -> str:
+    """Return the number and sum of the waiting withdrawals, of those with a risk, and of those for two operators."""
+    waiting = chosen.filter(status=Status.TO_REVIEW)
+    parts = [_to_review(chosen)]
+    if risky := waiting.filter(has_risk(at=timezone.now())).count():
+        parts.append(gettext("有风险提示 %(count)s 条") % {"count": risky})
     limit = EarningsRules.current().second_approval_above
-    return [
-        " ".join(
-            [
-                display_name(row.user),
-                gettext("%s 元") % row.amount,
-                row.get_status_display(),
-                _total_note(row),
-                gettext("要两人审核") if limit is not None and _is_waiting_above(row, limit) else "",
-            ]
-        ).rstrip()
-        for row in rows
-    ]
+    above: QuerySet[Any] = waiting.none() if limit is None else waiting.filter(Q(("total__gt", limit)))
+    for rows, text in (
+        (above.filter(first_approved_at=None), _("只会初审、还要第二人通过 %(count)s 条，共 %(total)s 元")),
+        (above.filter(first_approved_at__isnull=False), _("已由一人初审 %(count)s 条，共 %(total)s 元")),
+    ):
+        if count := rows.count():
+            parts.append(str(text) % {"count": count, "total": _sum(rows)})
+    return "；".join(parts)
 
 
-def _is_waiting_above(withdrawal: Any, limit: Decimal) -> bool:
-    return bool(withdrawal.status == Status.TO_REVIEW and withdrawal.total > limit)
+def _lines(chosen: QuerySet[Withdrawal]) -> list[str]:
+    """Return a line for each withdrawal with its user, amount and risks, the longest waiting first."""
+    rows = with_risks(chosen.select_related("user"), at=timezone.now()).order_by("asked_at", "-pk")[:SHOWN]
+    limit = EarningsRules.current().second_approval_above
+    return [" ".join(part for part in _line(row, limit) if part) for row in rows]
+
+
+def _line(row: Any, limit: Decimal | None) -> Iterator[str]:
+    yield display_name(row.user)
+    yield gettext("%s 元") % row.amount
+    yield row.get_status_display()
+    yield _total_note(row)
+    if limit is not None and row.status == Status.TO_REVIEW and row.total > limit:
+        yield gettext("要两人审核")
+    if hints := short_hints(row):
+        yield "⚠ " + "、".join(map(str, hints))
+
+
+class ReviewQueue(states("review", _("审核"), {})):  # type: ignore[misc]  # a class made by a function
+    """The parts of the review queue: withdrawals with a risk, for a second operator, and first approved by oneself."""
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("risky", _("有风险提示")), ("second", _("待第二人审核")), ("own", _("由我初审"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        waiting = queryset.filter(status=Status.TO_REVIEW)
+        first_approved = waiting.exclude(first_approved_at=None)
+        match self.value():
+            case "risky":
+                return waiting.filter(has_risk(at=timezone.now()))
+            case "second":
+                return first_approved.exclude(first_approved_by=request.user.get_username())
+            case "own":
+                return first_approved.filter(first_approved_by=request.user.get_username())
+        return super().queryset(request, queryset)
 
 
 @admin.register(Withdrawal)
 class WithdrawalAdmin(ReadOnlyAdmin):
     list_display = (
         "asked_at",
+        "state",
         "user",
         "phone",
         "amount",
-        "state",
+        "hints",
         "reason",
         "first_approved_by",
         "reviewed_by",
@@ -96,6 +139,7 @@ class WithdrawalAdmin(ReadOnlyAdmin):
     list_select_related = ("user",)
     list_filter = (
         "status",
+        ReviewQueue,
         amounts("amount", _("金额（元）")),
         days("asked_at", _("申请时间")),
         days("paid_at", _("打款时间")),
@@ -104,6 +148,7 @@ class WithdrawalAdmin(ReadOnlyAdmin):
     search_help_text = _("手机号的任意几位、昵称的开头，或完整的网关编号")
     ordering = ("-asked_at", "id")
     sortable_by = ("asked_at", "amount", "paid_at")
+    found_by = ("user__phone__exact", "user__code__exact")
     reached_from = {"accounts.user": ("user", _("提现"))}
     fields = (
         ("user", "phone"),
@@ -118,6 +163,12 @@ class WithdrawalAdmin(ReadOnlyAdmin):
     readonly_fields = ("phone", "person", "risks", "earlier")
     inlines = (StepInline, PayoutInline)
     actions = ("approve", "reject", *EXPORTS)
+    row_actions = ("approve", "reject")
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        """Return the longest waiting first in the review queue, and the newest first elsewhere."""
+        is_queue = request.GET.get("status__exact") == str(Status.TO_REVIEW.value) or "review" in request.GET
+        return ("asked_at", "-id") if is_queue else ("-asked_at", "id")
 
     def is_action_available(self, action: str, obj: Any) -> bool:
         return super().is_action_available(action, obj) and obj.status == Status.TO_REVIEW
@@ -129,12 +180,29 @@ class WithdrawalAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return cast(WithdrawalQuerySet, super().get_queryset(request)).with_total(at=timezone.now())
 
+    def found_detail(self, row: Withdrawal) -> str:
+        return f"{display_name(row.user)} · {shanghai_time(row.asked_at)}"
+
+    def prepare_rows(self, rows: Sequence[Withdrawal]) -> None:
+        """Look up the risks of the waiting ones in one query."""
+        waiting = Withdrawal.objects.filter(pk__in=[row.pk for row in rows if row.status == Status.TO_REVIEW])
+        found = {row.pk: short_hints(row) for row in with_risks(waiting, at=timezone.now())}
+        for row in rows:
+            row.short_hints = found.get(row.pk, [])  # type: ignore[attr-defined]  # of this page only
+
     @admin.display(description=_("状态"))
-    def state(self, withdrawal: Withdrawal) -> str:
+    def state(self, withdrawal: Withdrawal) -> SafeString:
         shown = str(withdrawal.get_status_display())
         if withdrawal.waits_for_second:
-            return gettext("%s（待第二人审核）") % shown
-        return f"{shown}（{total}）" if (total := _total_note(withdrawal)) else shown
+            shown = gettext("%s（待第二人审核）") % shown
+        elif total := _total_note(withdrawal):
+            shown = f"{shown}（{total}）"
+        return label(shown, _TONES[withdrawal.status])
+
+    @admin.display(description=_("风险提示"))
+    def hints(self, withdrawal: Any) -> str:
+        found = withdrawal.short_hints
+        return label("、".join(map(str, found)), "bad") if found else "-"
 
     @admin.display(description=_("账户"))
     def person(self, withdrawal: Withdrawal) -> str:
@@ -180,7 +248,7 @@ class WithdrawalAdmin(ReadOnlyAdmin):
             "将通过其中待审核的提现，随后由微信支付打款。一名用户待审核的和 24 小时内通过的提现合计计算，"
             "超过“收益规则”里的金额时要另一名运营人员再通过一次。"
         ),
-        total=_to_review,
+        total=_to_approve,
         lines=_lines,
     )
     def approve(self, chosen: Confirmed) -> None:

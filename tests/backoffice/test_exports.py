@@ -25,8 +25,8 @@ def exported(root: Operator, action: str, rows) -> bytes:
 def test_the_list_as_csv(root):
     row = withdrawal_of_new_user(phone="13800000001")
     lines = list(csv.reader(io.StringIO(exported(root, "export", [row]).decode("utf-8-sig"))))
-    assert lines[0][:4] == ["申请时间", "用户", "手机号", "金额（元）"]
-    assert lines[1][2:5] == ["13800000001", "20.00", "待审核"]
+    assert lines[0][:6] == ["申请时间", "状态", "用户", "手机号", "金额（元）", "风险提示"]
+    assert [lines[1][1], *lines[1][3:6]] == ["待审核", "13800000001", "20.00", "注册不到 3 天、没有服务中的群"]
 
 
 def test_all_rows_that_match_the_filters_as_csv(root):
