@@ -9,10 +9,11 @@ from typing import Any
 
 from celery import Celery
 from celery.schedules import crontab
-from celery.signals import import_modules, setup_logging
+from celery.signals import import_modules, setup_logging, task_postrun, worker_ready
 from django.conf import settings
 
 from config.checks import require_sound_settings
+from config.platform.heartbeats import Heartbeat, Process
 from config.platform.logging import mask_output
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -97,3 +98,18 @@ def _log_as_the_web_does(loglevel: int | None = None, **_: Any) -> None:
     mask_output(stdout=True)
     if loglevel:
         logging.getLogger().setLevel(loglevel)
+
+
+_heartbeat = Heartbeat(Process.WORKER)
+
+
+@worker_ready.connect
+def _start_heartbeat(**_: Any) -> None:
+    _heartbeat.start()
+    _heartbeat.work_done()
+
+
+@task_postrun.connect
+def _note_work(**_: Any) -> None:
+    """Note that a task ended: beat starts several each second."""
+    _heartbeat.work_done()

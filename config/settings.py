@@ -339,7 +339,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 5, "socket_connect_timeout": 2, "max_retries": 0}
 CELERY_TIMEZONE = TIME_ZONE
 # The schedule of config/celery.py is stored in rows: operators see each periodic task, pause it or run it now.
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "config.platform.beat:Scheduler"
 CELERY_BEAT_SYNC_EVERY = 1  # beat saves each start at once, so that a killed beat repeats none
 DJANGO_CELERY_BEAT_TZ_AWARE = True
 

@@ -207,6 +207,7 @@ register_queue(
     # The index is by the moment of receipt; an event that took longer than a day is not counted.
     finished=lambda since: Q(finished_at__gte=since, received_at__gte=since - timedelta(days=1)),
     oldest_by="pk",
+    late_after=timedelta(minutes=5),
     failed_query=f"status__exact={GatewayEvent.Status.FAILED}",
 )
 register_queue(TextMessage)

@@ -254,6 +254,7 @@ register_queue(
     waiting=Q(status=OutboxMessage.Status.WAITING, is_held=False),
     due=lambda now: Q(next_attempt_at__lte=now, not_before__lte=now),
     oldest_by="pk",
+    late_after=timedelta(minutes=30),
 )
 dashboard.register_task(
     _("发送失败的消息"),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 from django.core.cache import cache
 from django.db.models import Count, QuerySet
@@ -30,6 +31,7 @@ DAYS = 30
 FRESH_SECONDS = 30  # the cache time of today's values
 LATE_DAYS = 3  # past days that may still change: events arrive late, failed messages are sent after all
 LATE_SECONDS = 600
+_VERSION = "dashboard:version"
 Metric = Callable[[date, date], dict[date, Any]]  # first day, last day → the values of days that have one
 
 
@@ -38,11 +40,12 @@ class Task:
     """A kind of work that waits for an operator. `count` returns (number, remark)."""
 
     title: Label
-    page: str  # of the list, such as "earnings_withdrawal"
+    page: str  # of the list, such as "earnings_withdrawal", or "queues"
     query: str
     permission: str
     count: Callable[[], tuple[int, str]]
     is_urgent: bool = False
+    button: tuple[Label, str] | None = None  # of the list's buttons that ends this state, and its name
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,9 @@ def register_task(
     permission: str,
     count: Callable[[], tuple[int, str]],
     is_urgent: bool = False,
+    button: tuple[Label, str] | None = None,
 ) -> None:
-    _tasks.append(Task(title, page, query, permission, count, is_urgent))
+    _tasks.append(Task(title, page, query, permission, count, is_urgent, button))
 
 
 def register_chart(
@@ -104,17 +108,28 @@ def contents(request: HttpRequest) -> dict[str, Any]:
 
 
 def _task_card(task: Task) -> dict[str, Any]:
-    title = in_product_language(task.title)
-    name = f"task:{get_language()}:{task.page}:{title}"  # the remark is in the operator's language
-    number, remark = cache.get_or_set(name, task.count, FRESH_SECONDS) or (0, "")
+    number, remark = fresh(f"task:{task.page}:{in_product_language(task.title)}", task.count) or (0, "")
+    address = reverse(f"admin:{task.page}" if task.page == "queues" else f"admin:{task.page}_changelist")
     return {
         "title": task.title,
         "number": f"{COUNT_LIMIT}+" if number > COUNT_LIMIT else number,
         "remark": remark,
         "is_urgent": bool(number) and task.is_urgent,
         "is_waiting": bool(number),
-        "address": f"{reverse(f'admin:{task.page}_changelist')}?{task.query}",
+        "address": f"{address}?{task.query}".rstrip("?"),
+        "button": task.button and (task.button[0], f"{address}do/{task.button[1]}/"),
     }
+
+
+def fresh(name: str, compute: Callable[[], Any]) -> Any:
+    """Return a value that is cached for half a minute, in the operator's language, and not beyond an operator's act."""
+    version = cache.get_or_set(_VERSION, 1, None)
+    return cache.get_or_set(f"{name}:{get_language()}:{version}", compute, FRESH_SECONDS)
+
+
+def forget_cached() -> None:
+    """Have the next pages count anew: an operator has acted, and expects to see it."""
+    cache.set(_VERSION, uuid4().hex, None)
 
 
 def _chart(chart: _RegisteredChart) -> Chart:

@@ -10,22 +10,24 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import admin
-from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, Q
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import format_lazy
 from django.utils.timesince import timesince
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from config.backoffice import dashboard
 from config.backoffice.actions import Confirmed, confirmed
 from config.backoffice.base import EXPORTS, ReadOnlyAdmin
 from config.backoffice.changelist import COUNT_LIMIT
-from config.backoffice.dashboard import FRESH_SECONDS
 from config.backoffice.texts import Label
+from config.platform import heartbeats
+from config.platform.dates import shanghai_time
 from config.platform.queues import JobStatus
 
 THROUGHPUT_OVER = timedelta(hours=1)
@@ -45,6 +47,7 @@ class Queue:
     waiting_query: str
     failed_query: str
     note: Label  # why its list lacks the actions of the others
+    late_after: timedelta | None  # how long a due row may wait before the dashboard warns
 
 
 _queues: list[Queue] = []
@@ -61,8 +64,36 @@ def register_queue(
     waiting_query: str = f"status__exact={JobStatus.WAITING}",
     failed_query: str = f"status__exact={JobStatus.FAILED}",
     note: Label = "",
+    late_after: timedelta | None = None,
 ) -> None:
-    _queues.append(Queue(model, waiting, failed, due, finished, oldest_by, waiting_query, failed_query, note))
+    queue = Queue(model, waiting, failed, due, finished, oldest_by, waiting_query, failed_query, note, late_after)
+    _queues.append(queue)
+    if late_after is not None:
+        options = model._meta
+        dashboard.register_task(
+            format_lazy("{}：{}", options.verbose_name_plural, _("等待过久")),
+            page=f"{options.app_label}_{options.model_name}",
+            query=waiting_query,
+            permission=f"{options.app_label}.view_{options.model_name}",
+            count=lambda: _late(queue),
+            is_urgent=True,
+        )
+
+
+def _late(queue: Queue) -> tuple[int, str]:
+    """Return how many rows wait for too long, and how long the oldest has waited."""
+    now = timezone.now()
+    due = queue.model._base_manager.order_by().filter(queue.waiting)
+    oldest = _oldest(due.filter(queue.due(now)), queue)
+    if oldest is None:
+        return 0, ""
+    late = due.filter(queue.due(now - (queue.late_after or timedelta()))) if queue.late_after else due.none()
+    remark = gettext("最久 %s") % timesince(oldest, now, depth=1)
+    return late[: COUNT_LIMIT + 1].count(), remark
+
+
+def _oldest(due: QuerySet[Any], queue: Queue) -> datetime | None:
+    return due.order_by(queue.oldest_by).values_list("next_attempt_at", flat=True).first()
 
 
 def queues_of(request: HttpRequest) -> list[Queue]:
@@ -80,6 +111,8 @@ def show_queues(request: HttpRequest) -> HttpResponse:
         **admin.site.each_context(request),
         "title": gettext("任务队列"),
         "rows": [_row(queue, now) for queue in shown],
+        "processes": [(process.label, moment) for process, moment in heartbeats.last_seen().items()],
+        "missing": [process.label for process in heartbeats.missing(at=now)],
     }
     return TemplateResponse(request, "admin/queues.html", context)
 
@@ -88,9 +121,7 @@ def _row(queue: Queue, now: datetime) -> dict[str, Any]:
     options = queue.model._meta
     address = reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
     name = f"queue:{options.label_lower}"
-    waiting, oldest, failed, finished = cache.get_or_set(name, lambda: _figures(queue, now), FRESH_SECONDS) or (
-        _figures(queue, now)
-    )
+    waiting, oldest, failed, finished = dashboard.fresh(name, lambda: _figures(queue, now))
     return {
         "title": options.verbose_name_plural,
         "note": queue.note,
@@ -109,10 +140,9 @@ def _figures(queue: Queue, now: datetime) -> tuple[int, datetime | None, int, in
     """Return how many rows wait, since when the oldest is due, how many failed, and how many were finished lately."""
     rows = queue.model._base_manager.order_by()
     waiting = rows.filter(queue.waiting)
-    due = waiting.filter(queue.due(now)).order_by(queue.oldest_by)
     return (
         waiting[: COUNT_LIMIT + 1].count(),
-        due.values_list("next_attempt_at", flat=True).first(),
+        _oldest(waiting.filter(queue.due(now)), queue),
         rows.filter(queue.failed)[: COUNT_LIMIT + 1].count(),
         rows.filter(queue.finished(now - THROUGHPUT_OVER)).exclude(queue.failed)[: COUNT_LIMIT + 1].count(),
     )
@@ -173,3 +203,23 @@ class QueueAdmin(ReadOnlyAdmin):
         if not super().is_action_available(action, obj):
             return False
         return obj.status == JobStatus.FAILED or (action == "close" and obj.finished_at is None)
+
+
+def _missing_processes() -> tuple[int, str]:
+    """Return how many kinds of processes do not work, and since when."""
+    found = heartbeats.missing(at=timezone.now())
+    parts = [
+        f"{process.label}（{shanghai_time(moment) if moment else gettext('从未运行')}）"
+        for process, moment in found.items()
+    ]
+    return len(found), "、".join(parts)
+
+
+dashboard.register_task(
+    _("没有在运行的进程"),
+    page="queues",
+    query="",
+    permission="robots.view_outboxmessage",
+    count=_missing_processes,
+    is_urgent=True,
+)

@@ -78,6 +78,8 @@ class OperatorAdminSite(AdminSite):
                 return inner(request, *args, **kwargs)
             via = f"{request.path} {request.POST.get('action', '')}".strip()
             with audit.acting(by=request.user.get_username(), via=via):
-                return inner(request, *args, **kwargs)
+                answer = inner(request, *args, **kwargs)
+            dashboard.forget_cached()
+            return answer
 
         return update_wrapper(audited, inner)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -182,6 +183,7 @@ register_queue(
     Payout,
     waiting=Q(finished_at__isnull=True, needs_operator_at__isnull=True),
     failed=Payout.LEFT_TO_OPERATORS,
+    late_after=timedelta(minutes=30),
     waiting_query="attention=open",
     failed_query="attention=operator",
     note=_("不能重试或关闭，以免重复打款。请核对微信支付的结果后，在列表中“人工确认结果”。"),

@@ -91,7 +91,7 @@ def with_risks(rows: QuerySet[Withdrawal], *, at: datetime) -> QuerySet[Withdraw
 
 
 def short_hints(withdrawal: Any) -> list[Label]:
-    """Return the risks of a row of `with_risks` in a few words each."""
+    """Return the risks of a row of `with_risks`, each in a few characters."""
     return [label for key, label in SHORT.items() if getattr(withdrawal, f"has_{key}")]
 
 

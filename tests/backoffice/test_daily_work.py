@@ -50,7 +50,7 @@ class TestHome:
 
     def test_a_pause_of_payouts_is_urgent(self, root):
         pauses.pause_payouts(by="root", reason="对账", at=timezone.now())
-        assert '<li class="urgent"><a href="/admin/earnings/payout/?">' in root.page("")
+        assert '<li class="urgent"><a href="/admin/earnings/payout/">' in root.page("")
 
     def test_charts_show_each_day_and_store_past_days(self, root):
         last_week = timezone.localtime() - timedelta(days=7)

@@ -177,3 +177,19 @@ def test_the_page_counts_no_message_of_a_paused_launch():
     before = int(shown(Operator())["发件箱"][0])
     OutboxMessage.objects.filter(pk=OutboxMessage.objects.first().pk).update(is_held=True)
     assert int(shown(Operator())["发件箱"][0]) == before - 1
+
+
+@pytest.mark.parametrize(("minutes", "is_late"), [(4, False), (6, True)])
+def test_an_event_that_waits_too_long_is_urgent(root: Operator, minutes: int, is_late: bool):
+    due = timezone.now() - timedelta(minutes=minutes)
+    make_rows(1)
+    GatewayEvent.objects.update(status=0, finished_at=None, received_at=due, next_attempt_at=due)
+    page = root.page("").replace("\xa0", " ")
+    assert ("<strong>1</strong><span>网关事件：等待过久</span>" in page) == is_late
+    assert f"最久 {minutes}" in page
+
+
+def test_an_operators_act_is_on_the_dashboard_at_once(root: Operator):
+    assert "打款已暂停</a>" in root.page("")
+    root.clicks("earnings/payout", "pause", confirmed="yes", reason="对账")
+    assert "<strong>1</strong><span>打款已暂停</span><small>对账</small>" in root.page("")

@@ -110,6 +110,18 @@ def test_each_installation_signs_with_a_key_of_its_own(running: Product, first_s
     assert answer["secret_key"] == key
 
 
+def test_every_process_of_it_has_a_heartbeat(running: Product, first_start: FirstStart):
+    with requests.Session() as browser:
+        login = f"{running.url}/admin/login/"
+        browser.get(login)
+        found = re.search(r"Password: +(\S{12,})", first_start.output)
+        assert found is not None
+        form = {"username": "admin", "password": found[1], "csrfmiddlewaretoken": browser.cookies["csrftoken"]}
+        browser.post(login, form, headers={"Referer": login})
+        page = lambda: browser.get(f"{running.url}/admin/queues/").text  # noqa: E731
+        wait_for(lambda: page().count('<span class="label good">') == 3, 30, page)
+
+
 def test_its_files_are_private(running: Product):
     run_dir = running.run_dir
     running.set_fault("sms", "ok")

@@ -7,10 +7,12 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import connections
 
 from config.checks import require_sound_settings
+from config.platform.heartbeats import Heartbeat, Process
 from config.platform.stopping import StopRequest
 from config.platform.wakeups import Listener
 from robots.outbox.sender import Sender
 from robots.outbox.writing import CHANNEL
+from robots.signals import sender_tick
 
 _ASYNCHRONOUS = "-c synchronous_commit=off"
 
@@ -34,6 +36,9 @@ class Command(BaseCommand):
     def _run(self, sender: Sender) -> None:
         stop = StopRequest(sender.pool.interrupt).install(signal.SIGTERM, signal.SIGINT)
         Listener(CHANNEL, sender.notify).start()
+        heartbeat = Heartbeat(Process.SENDER)
+        heartbeat.start()
+        sender_tick.connect(lambda **_: heartbeat.work_done(), weak=False)
         sender.run(stop.requested)
 
 
