@@ -62,6 +62,8 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     },
     "mass-message drafts": {"task": "launches.tasks.forget_old_drafts", "schedule": crontab(hour="4", minute="40")},
     "text messages": {"task": "integrations.tasks.send_texts", "schedule": 10.0, "options": {"expires": 20}},
+    "alarms": {"task": "integrations.tasks.watch_alarms", "schedule": 60.0},
+    "alarm notices": {"task": "integrations.tasks.send_alarms", "schedule": 60.0},
     "payouts": {"task": "earnings.tasks.send_payouts", "schedule": crontab()},
     "payout queries": {"task": "earnings.tasks.query_payouts", "schedule": crontab(minute="*/5")},
     "settlement": {"task": "earnings.tasks.settle", "schedule": crontab(minute="30")},

@@ -378,6 +378,31 @@ GATEWAY_TIMEOUT: float = env.float("GATEWAY_TIMEOUT", default=10.0)
 if SENDER_LEASE_SECONDS < GATEWAY_TIMEOUT + 5:  # 5 s for the rate limit, a free connection and storing the result
     raise ImproperlyConfigured("SENDER_LEASE_SECONDS must be GATEWAY_TIMEOUT and five seconds more.")
 
+# Where operators are notified of urgent tasks of the dashboard. Without any, nowhere.
+ALARM_WECOM_WEBHOOK: str = env.str("ALARM_WECOM_WEBHOOK", default="")
+ALARM_DINGTALK_WEBHOOK: str = env.str("ALARM_DINGTALK_WEBHOOK", default="")
+ALARM_DINGTALK_SECRET: str = env.str("ALARM_DINGTALK_SECRET", default="")
+ALARM_EMAILS: list[str] = env.list("ALARM_EMAILS", default=[])
+ALARM_EMAIL_FROM: str = env.str("ALARM_EMAIL_FROM", default="wxrobot@localhost")
+ALARM_TIMEOUT: float = env.float("ALARM_TIMEOUT", default=5.0)
+ALARM_CHANNELS = [
+    channel
+    for channel, address in (
+        ("wecom", ALARM_WECOM_WEBHOOK),
+        ("dingtalk", ALARM_DINGTALK_WEBHOOK),
+        ("email", ALARM_EMAILS),
+    )
+    if address
+]
+# The mail server: smtp+tls://user:password@smtp.example.com:587 or smtp+ssl://…:465
+_mail = env.email_url("EMAIL_URL", default="smtp://127.0.0.1:25")
+EMAIL_BACKEND: str = _mail["EMAIL_BACKEND"]
+EMAIL_HOST, EMAIL_PORT = _mail["EMAIL_HOST"], _mail["EMAIL_PORT"]
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail["EMAIL_HOST_USER"], _mail["EMAIL_HOST_PASSWORD"]
+EMAIL_USE_TLS: bool = _mail.get("EMAIL_USE_TLS", False)
+EMAIL_USE_SSL: bool = _mail.get("EMAIL_USE_SSL", False)
+EMAIL_TIMEOUT: float = 10.0
+
 SMS_BASE_URL: str = env.str("SMS_BASE_URL", default=_SANDBOX_URL if EMBEDDED else "https://dysmsapi.aliyuncs.com")
 SMS_ACCESS_KEY_ID: str = _needed("SMS_ACCESS_KEY_ID", "sandbox", "the access key of Aliyun SMS")
 SMS_ACCESS_KEY_SECRET: str = _needed("SMS_ACCESS_KEY_SECRET", "sandbox-secret", "the secret of Aliyun SMS")

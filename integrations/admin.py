@@ -17,7 +17,7 @@ from config.backoffice.filters import days
 from config.backoffice.queues import QueueAdmin, close_action, register_queue, retry_action
 from config.platform.characters import stripped
 from integrations.gateway import inbox
-from integrations.models import GatewayEvent, SensitiveWord, SensitiveWordImport, TextMessage
+from integrations.models import Alarm, AlarmNotice, GatewayEvent, SensitiveWord, SensitiveWordImport, TextMessage
 from integrations.moderation import imports, pages, words
 
 
@@ -176,6 +176,24 @@ class SensitiveWordImportAdmin(ReadOnlyAdmin):
             self.message_user(chosen.request, _("共删除 %(count)s 个词。") % {"count": count}, messages.SUCCESS)
 
 
+@admin.register(Alarm)
+class AlarmAdmin(ReadOnlyAdmin):
+    """The alarms of which operators were notified, from their beginning to their end."""
+
+    list_display = ("began_at", "title", "remark", "last_seen_at", "ended_at")
+    ordering = ("-id",)
+
+
+@admin.register(AlarmNotice)
+class AlarmNoticeAdmin(QueueAdmin):
+    list_display = ("id", "alarm", "channel", "is_end", "status", "attempts", "finished_at", "last_error")
+    list_select_related = ("alarm",)
+    list_filter = ("channel",)
+    ordering = ("-id",)
+    retry = retry_action(permission="integrations.retry_alarmnotice")
+    close = close_action(permission="integrations.retry_alarmnotice")
+
+
 dashboard.register_task(
     _("处理失败的事件"),
     page="integrations_gatewayevent",
@@ -211,3 +229,4 @@ register_queue(
     failed_query=f"status__exact={GatewayEvent.Status.FAILED}",
 )
 register_queue(TextMessage)
+register_queue(AlarmNotice)

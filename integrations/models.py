@@ -164,3 +164,72 @@ class TextMessage(Job):
 
     def __str__(self) -> str:
         return f"{self.phone[:3]}****{self.phone[-4:]}"
+
+
+class Alarm(models.Model):
+    """An urgent task of the dashboard from its beginning to its end, of which operators are notified outside the admin."""
+
+    id = models.BigAutoField(primary_key=True)
+    key = models.CharField(max_length=200, editable=False)  # of the task, the same each time
+    title = models.CharField(_("告警"), max_length=200)
+    remark = models.CharField(_("说明"), max_length=300, blank=True)  # at the beginning
+    began_at = models.DateTimeField(_("开始时间"))
+    last_seen_at = models.DateTimeField(_("最近一次出现"))
+    ended_at = models.DateTimeField(_("结束时间"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("告警")
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["key"], condition=Q(ended_at__isnull=True), name="one_open_alarm_per_task"
+            ),
+            models.CheckConstraint(
+                condition=Q(last_seen_at__gte=F("began_at")), name="alarm_is_seen_after_it_began"
+            ),
+            models.CheckConstraint(
+                condition=Q(ended_at=None) | Q(ended_at__gte=F("last_seen_at")), name="alarm_ends_after_it_was_seen"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class AlarmChannel(models.TextChoices):
+    WECOM = "wecom", _("企业微信群机器人")
+    DINGTALK = "dingtalk", _("钉钉群机器人")
+    EMAIL = "email", _("邮件")
+
+
+class AlarmNotice(Job):
+    """The notification of one channel of the beginning or the end of an alarm, in the order of the ids."""
+
+    Channel: TypeAlias = AlarmChannel
+    worker_task = "integrations.tasks.send_alarms"
+    ordering_field = "channel"
+
+    id = models.BigAutoField(primary_key=True)
+    alarm = models.ForeignKey(Alarm, models.CASCADE, related_name="notices", verbose_name=_("告警"))
+    channel = models.CharField(_("渠道"), max_length=8, choices=Channel.choices)
+    is_end = models.BooleanField(_("告警结束"))
+
+    class Meta(Job.Meta):
+        verbose_name = verbose_name_plural = _("告警通知")
+        permissions = [("retry_alarmnotice", "重发告警通知")]
+        ordering = ["-id"]
+        constraints = [
+            *Job.Meta.constraints,
+            models.UniqueConstraint(fields=["alarm", "channel", "is_end"], name="alarm_is_notified_once"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["channel", "id"], condition=Q(finished_at__isnull=True), name="alarm_notices_open"
+            ),
+            BrinIndex(
+                fields=["finished_at"], name="alarm_notices_by_finish", pages_per_range=32, autosummarize=True
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.alarm.title}（{self.get_channel_display()}）"

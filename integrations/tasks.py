@@ -1,8 +1,9 @@
-"""The celery tasks for gateway events and text messages."""
+"""The celery tasks for gateway events, text messages and alarms."""
 
 from celery import shared_task
 from django.utils import timezone
 
+from integrations import alarms
 from integrations.aliyun import sms_batches
 from integrations.gateway import handling, inbox
 
@@ -20,3 +21,13 @@ def forget_old_events() -> int:
 @shared_task
 def send_texts() -> int:
     return sms_batches.send_waiting()
+
+
+@shared_task
+def watch_alarms() -> int:
+    return alarms.watch()
+
+
+@shared_task
+def send_alarms() -> int:
+    return alarms.send_notices()

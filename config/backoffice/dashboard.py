@@ -12,12 +12,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
+from django.conf import settings
 from django.core.cache import cache
 from django.db.models import Count, QuerySet
 from django.db.models.functions import TruncDate
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import get_language
 
 from config.backoffice.changelist import COUNT_LIMIT as COUNT_LIMIT  # also for cards of other apps
@@ -119,6 +120,30 @@ def _task_card(task: Task) -> dict[str, Any]:
         "address": f"{address}?{task.query}".rstrip("?"),
         "button": task.button and (task.button[0], f"{address}do/{task.button[1]}/"),
     }
+
+
+@dataclass(frozen=True)
+class UrgentTask:
+    """An urgent task that waits, in the product's language. `path` is its list in the admin."""
+
+    key: str
+    title: str
+    number: int
+    remark: str
+    path: str
+
+
+def urgent_tasks() -> list[UrgentTask]:
+    """Return the urgent tasks that wait now, whoever may see them."""
+    with translation.override(settings.LANGUAGE_CODE):
+        cards = [(task, _task_card(task)) for task in _tasks if task.is_urgent]
+        return [
+            UrgentTask(
+                f"{task.page}?{task.query}", str(task.title), card["number"], card["remark"], card["address"]
+            )
+            for task, card in cards
+            if card["is_waiting"]
+        ]
 
 
 def fresh(name: str, compute: Callable[[], Any]) -> Any:

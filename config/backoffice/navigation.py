@@ -59,6 +59,8 @@ SECTIONS: list[tuple[Label, tuple[str, ...], tuple[str, ...]]] = [
         (
             "integrations.sensitivewordimport",
             "integrations.textmessage",
+            "integrations.alarm",
+            "integrations.alarmnotice",
             "config.shortlink",
             "config.pagevisit",
             "config.auditentry",
