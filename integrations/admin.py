@@ -188,7 +188,7 @@ class AlarmAdmin(ReadOnlyAdmin):
 class AlarmNoticeAdmin(QueueAdmin):
     list_display = ("id", "alarm", "channel", "is_end", "status", "attempts", "finished_at", "last_error")
     list_select_related = ("alarm",)
-    list_filter = ("channel",)
+    list_filter = ("status", "channel")
     ordering = ("-id",)
     retry = retry_action(permission="integrations.retry_alarmnotice")
     close = close_action(permission="integrations.retry_alarmnotice")

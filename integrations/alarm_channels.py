@@ -22,7 +22,7 @@ _DINGTALK = http.ResponseFormat(
 )
 
 
-def send(channel: str, subject: str, text: str) -> None:
+def notify_by(channel: str, subject: str, text: str) -> None:
     """Send a text by this channel. Raises OutsideError."""
     match channel:
         case AlarmChannel.WECOM:

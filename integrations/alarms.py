@@ -1,4 +1,4 @@
-"""Alarms: operators are notified of the dashboard's urgent tasks by a group robot or e-mail, once at the beginning and once at the end.
+"""Alarms: operators are notified of urgent tasks of the dashboard by group robots or e-mail, when each begins and ends.
 
 `watch` compares the tasks that wait with the open alarms, and queues a notice of each change for every channel in the
 settings; without a channel nothing is watched. `send_notices` sends them: an unavailable channel delays them for up to a
@@ -74,7 +74,7 @@ def send_notices() -> int:
         count += 1
         [notice] = claimed
         try:
-            alarm_channels.send(notice.channel, subject_of(notice), text_of(notice))
+            alarm_channels.notify_by(notice.channel, alarm_subject(notice), alarm_text(notice))
         except Refused as error:
             notices.fail(notice, at=timezone.now(), error=str(error))
         except OutsideError as error:
@@ -84,14 +84,14 @@ def send_notices() -> int:
     return count
 
 
-def subject_of(notice: AlarmNotice) -> str:
+def alarm_subject(notice: AlarmNotice) -> str:
     return f"【{'已恢复' if notice.is_end else '告警'}】{notice.alarm.title}"
 
 
-def text_of(notice: AlarmNotice) -> str:
+def alarm_text(notice: AlarmNotice) -> str:
     """Return the subject, the remark, since when, until when, and the address of the admin."""
     alarm = notice.alarm
     since = f"开始：{shanghai_time(alarm.began_at)}"
     until = f"结束：{shanghai_time(alarm.ended_at)}" if alarm.ended_at and notice.is_end else ""
-    parts = [subject_of(notice), alarm.remark, since, until, f"{settings.PUBLIC_BASE_URL}/admin/"]
+    parts = [alarm_subject(notice), alarm.remark, since, until, f"{settings.PUBLIC_BASE_URL}/admin/"]
     return "\n".join(part for part in parts if part)

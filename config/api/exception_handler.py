@@ -5,12 +5,13 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
+from uuid import uuid4
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
-from django.views import defaults
+from django.utils.translation import gettext
 from redis.exceptions import RedisError
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -90,7 +91,9 @@ def _operation_of(request: Any) -> str:
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer a path that no operation has (handler404)."""
     if is_for_people(request):
-        return defaults.page_not_found(request, exception)
+        return error_page(
+            request, HTTPStatus.NOT_FOUND, gettext("没有这个页面"), gettext("地址可能写错了，或对象已经不在。")
+        )
     return plain_answer(Answer(None, {}, "没有这个地址，接口文档见 /docs", Code.NOT_FOUND), 404)
 
 
@@ -104,8 +107,25 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer a request without the permission (handler403)."""
     if is_for_people(request):
-        return defaults.permission_denied(request, exception)
+        text = gettext("你的角色没有这个权限。需要的话，请管理员在“运营人员”中调整。")
+        return error_page(request, HTTPStatus.FORBIDDEN, gettext("没有权限"), text)
     return plain_answer(Answer(None, {}, "没有权限进行此操作", Code.UNAUTHENTICATED), 403)
+
+
+def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Answer a form that lacks the right token (CSRF_FAILURE_VIEW): mostly one opened before the last sign-in."""
+    if is_for_people(request):
+        text = gettext("这个页面是在上次登录之前打开的，提交没有生效。请返回，刷新页面后重新填写。")
+        return error_page(request, HTTPStatus.FORBIDDEN, gettext("页面已过期"), text)
+    return plain_answer(Answer(None, {}, "没有权限进行此操作", Code.UNAUTHENTICATED), 403)
+
+
+def error_page(request: HttpRequest, status: HTTPStatus, title: str, text: str) -> HttpResponse:
+    """Return a page of the admin about an error, with a reference that is in the log too."""
+    reference = uuid4().hex[:8]
+    logger.warning("Error page %s: %d in %s", reference, status, _operation_of(request))
+    page = render_to_string("admin/error_page.html", {"title": title, "text": text, "reference": reference})
+    return HttpResponse(page, status=status)
 
 
 def answer_other_method(request: HttpRequest) -> HttpResponse:
@@ -123,13 +143,18 @@ def our_fault(request: HttpRequest) -> HttpResponse:
     if isinstance(error, DEPENDENCY_DOWN):
         return _unavailable(request, error)
     if is_for_people(request):
-        return defaults.server_error(request)
+        text = gettext("我们已经记录，请稍后再试；再次出错时，请把下面的编号告诉运维。刚才提交的操作没有完成。")
+        return error_page(request, HTTPStatus.INTERNAL_SERVER_ERROR, gettext("系统出错了"), text)
     return plain_answer(Answer(None, {}, "系统出错了，我们已经记录，请稍后再试", Code.OUR_FAULT), 500)
 
 
 def _unavailable(request: HttpRequest, error: Exception) -> HttpResponse:
     if is_for_people(request):
-        page = render_to_string("admin/unavailable.html")
-        return HttpResponse(page, status=HTTPStatus.SERVICE_UNAVAILABLE, headers=RETRY_LATER)
+        text = gettext(
+            "数据库或缓存正在恢复，请几秒后刷新页面。刚才提交的操作可能已经完成，请先查看结果再重新提交。"
+        )
+        page = error_page(request, HTTPStatus.SERVICE_UNAVAILABLE, gettext("服务暂时不可用"), text)
+        page["Retry-After"] = RETRY_LATER["Retry-After"]
+        return page
     answer, headers = _describe(error)
     return plain_answer(answer, HTTPStatus.SERVICE_UNAVAILABLE, headers)

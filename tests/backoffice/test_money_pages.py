@@ -13,7 +13,7 @@ from tests.factories.money import credit, withdrawal_of_new_user
 from tests.factories.people import UserFactory
 
 pytestmark = pytest.mark.django_db
-ALARM = '<li class="urgent"><a href="/admin/earnings/ledgercheck/?">'
+ALARM = '<li class="urgent"><a href="/admin/earnings/ledgercheck/">'
 
 
 def withdrawal_of(phone: str, yuan: str = "20") -> Withdrawal:

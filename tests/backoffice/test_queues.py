@@ -45,7 +45,17 @@ def failed_job(model: type[Job]) -> Job:
 
 def test_the_page_shows_all_queues():
     make_rows(1)
-    names = {"网关事件", "群发短信", "发件箱", "批量注销", "群发任务", "投放结果回报", "转发给客服的消息", "打款"}
+    names = {
+        "网关事件",
+        "告警通知",
+        "群发短信",
+        "发件箱",
+        "批量注销",
+        "群发任务",
+        "投放结果回报",
+        "转发给客服的消息",
+        "打款",
+    }
     assert set(shown(Operator())) == names
 
 

@@ -43,4 +43,5 @@ urlpatterns = [
     path("plain", plain),
     path("page/database", database),
     path("admin/database", database),
+    path("admin/plain", plain),
 ]

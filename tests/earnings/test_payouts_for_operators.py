@@ -176,4 +176,4 @@ def test_an_outcome_that_stays_unknown_is_on_the_home_page(approved, sandbox, fi
     for hours in (1, 2, 4, 8, 16):
         query_later(hours=hours)
     assert "<strong>1</strong><span>打款结果久未查明</span>" in finance.page("")
-    assert "1 打款" in finance.page("earnings/payout/", attention="unknown")
+    assert "共 1 条" in finance.page("earnings/payout/", attention="unknown")

@@ -127,7 +127,7 @@ class TestTogether:
         root = operator("root")
         assert "待审核（24 小时内合计 400.00 元）" in root.get("/admin/earnings/withdrawal/").text
         body = {"action": "approve", "_selected_action": [str(row.pk) for row in rows]}
-        page = root.post("/admin/earnings/withdrawal/", body).text
+        page = root.post("/admin/earnings/withdrawal/", body, follow=True).text
         assert "200.00 元 待审核 24 小时内合计 400.00 元 要两人审核" in page
 
     def test_the_database_refuses_one_approval_of_a_large_total(self):

@@ -186,7 +186,7 @@ def test_a_rejection_needs_a_reason(alice, operator):
 def test_an_approval_needs_a_confirmation(alice, operator):
     withdrawal = requested_withdrawal(alice)
     body = {"action": "approve", "_selected_action": [str(withdrawal.pk)]}
-    page = operator.post("/admin/earnings/withdrawal/", body).text
+    page = operator.post("/admin/earnings/withdrawal/", body, follow=True).text
     assert "共 20.00 元" in page
     withdrawal.refresh_from_db()
     assert withdrawal.status == Status.TO_REVIEW

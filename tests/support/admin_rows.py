@@ -16,7 +16,7 @@ from earnings import withdrawals
 from earnings.models import ArticleReadDay, LedgerCheck, PayoutPause, RedPacketOpening, RuleChange, SettlementDay
 from feedback.models import Conversation, ForwardedMessage, Problem, ProblemCategory
 from groups.models import ArticlePrice, CancelJob, GroupMessage, GroupStatistics, Member, Mention, StarPlan
-from integrations.models import GatewayEvent, SensitiveWord, SensitiveWordImport, TextMessage
+from integrations.models import Alarm, AlarmNotice, GatewayEvent, SensitiveWord, SensitiveWordImport, TextMessage
 from keywords.models import KeywordBatch
 from robots.models import MessageAttempt, OutboxMessage, RobotDay, Scan, SourceType
 from tests.factories.launches import launched, scheduled
@@ -74,6 +74,8 @@ def _one_of_each(n: int) -> None:
     word_import = SensitiveWordImport.objects.create(file_name=f"{n}.csv", imported_at=now, imported_by="root")
     SensitiveWord.objects.create(word=f"词{n}", word_import=word_import)
     TextMessage.objects.create(batch=user.pk, phone=user.phone, content="x", created_at=now, next_attempt_at=now)
+    alarm = Alarm.objects.create(key=f"k{n}", title=f"告警{n}", began_at=now, last_seen_at=now)
+    AlarmNotice.objects.create(alarm=alarm, channel="email", is_end=False, next_attempt_at=now)
     credit(user, "100")
     withdrawals.approve([requested_withdrawal(user).pk], by="root", at=now)
     issue_key(f"key-{n}", [Scope.SMS_SEND])
