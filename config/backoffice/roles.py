@@ -35,6 +35,7 @@ _WITHOUT_PAGE = {
     "identityhashkey",
     "redpacketopening",
     "endedblock",
+    "problemanswer",
     "switchchange",
     "dayfigure",
     "operatorsession",
@@ -48,7 +49,8 @@ _SUPPORT = {
     " retry_canceljob",
     "keywords": "view_keywordbatch",
     "feedback": "view_problem answer_problem view_conversation view_forwardedmessage retry_forwardedmessage"
-    " view_problemcategory add_problemcategory change_problemcategory",
+    " view_problemcategory add_problemcategory change_problemcategory"
+    " view_standardreply add_standardreply change_standardreply delete_standardreply",
     "integrations": "view_textmessage retry_textmessage"
     " view_sensitiveword add_sensitiveword change_sensitiveword delete_sensitiveword"
     " view_sensitivewordimport undo_sensitivewordimport",

@@ -22,6 +22,7 @@ WITHOUT_PAGE = {
     "IdentityHashKey",
     "EndedBlock",
     "SweepLease",
+    "ProblemAnswer",
     "SwitchChange",
     "RedPacketOpening",
     "StarRating",
