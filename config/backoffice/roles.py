@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 VIEWER, SUPPORT, FINANCE, ADMINISTRATOR = "viewer", "support", "finance", "administrator"
 TITLES = {
     VIEWER: _("查看员：看所有业务页面，不能操作和导出"),
-    SUPPORT: _("客服：用户、机器人、群、反馈"),
+    SUPPORT: _("客服：用户、机器人、群、反馈，可查看提现、账务、投放和群发"),
     FINANCE: _("财务：提现、账务、收益规则"),
     ADMINISTRATOR: _("管理员：全部页面和操作，包括运营人员"),
 }
@@ -48,6 +48,8 @@ _SUPPORT = {
     "groups": "view_group cancel_group view_member view_groupmessage view_mention view_groupstatistics view_canceljob"
     " retry_canceljob",
     "keywords": "view_keywordbatch",
+    "launches": "view_launch view_delivery view_massmessage",
+    "earnings": "view_withdrawal view_payout view_account view_ledgerentry",
     "feedback": "view_problem answer_problem view_conversation view_forwardedmessage retry_forwardedmessage"
     " view_problemcategory add_problemcategory change_problemcategory"
     " view_standardreply add_standardreply change_standardreply delete_standardreply",

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from config.backoffice import roles
 from earnings.models import EarningsRules
 from tests.factories.launches import launched
-from tests.factories.money import credit, requested_withdrawal
+from tests.factories.money import credit, requested_withdrawal, withdrawal_of_new_user
 from tests.factories.people import GroupFactory, UserFactory
 from tests.support.admin_pages import PAGES, Operator
 
@@ -39,6 +39,13 @@ SUPPORT = {
     "groups/groupstatistics": set(),
     "groups/canceljob": {"retry", "close"},
     "keywords/keywordbatch": set(),
+    "launches/launch": set(),
+    "launches/delivery": set(),
+    "launches/massmessage": set(),
+    "earnings/withdrawal": set(),
+    "earnings/payout": set(),
+    "earnings/account": set(),
+    "earnings/ledgerentry": set(),
     "feedback/problem": {"answer_them", "close", "take", "release"},
     "feedback/standardreply": {"add", "change", "delete", "delete_selected"},
     "feedback/problemcategory": {"add", "change"},
@@ -157,6 +164,24 @@ def test_finance_sees_the_steps_of_a_withdrawal():
     credit(alice, "20")
     withdrawal = requested_withdrawal(alice)
     assert "提现记录" in Operator("finance").page(f"earnings/withdrawal/{withdrawal.pk}/change/")
+
+
+def test_support_reads_a_withdrawal_without_deciding_it(support: Operator):
+    withdrawal = withdrawal_of_new_user(phone="13800138000")
+    page = support.page(f"earnings/withdrawal/{withdrawal.pk}/change/")
+    assert "提现记录" in page
+    assert 'value="approve"' not in page
+    support.act("earnings/withdrawal", "approve", withdrawal)
+    withdrawal.refresh_from_db()
+    assert withdrawal.status == withdrawal.Status.TO_REVIEW
+
+
+def test_support_reads_a_launch_without_stopping_it(support: Operator):
+    launch = launched(GroupFactory())
+    assert 'value="cancel"' not in support.page(f"launches/launch/{launch.pk}/change/")
+    support.act("launches/launch", "cancel", launch, reason="x")
+    launch.refresh_from_db()
+    assert launch.status == launch.Status.RUNNING
 
 
 def test_support_sees_the_tries_of_a_message_and_the_ratings_of_a_group():
