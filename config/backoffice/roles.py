@@ -48,7 +48,7 @@ _SUPPORT = {
     "groups": "view_group cancel_group view_member view_groupmessage view_mention view_groupstatistics view_canceljob"
     " retry_canceljob",
     "keywords": "view_keywordbatch",
-    "launches": "view_launch view_delivery view_massmessage",
+    "launches": "view_launch view_delivery view_massmessage stop_massmessage",
     "earnings": "view_withdrawal view_payout view_account view_ledgerentry",
     "feedback": "view_problem answer_problem view_conversation view_forwardedmessage retry_forwardedmessage"
     " view_problemcategory add_problemcategory change_problemcategory"

@@ -41,7 +41,7 @@ SUPPORT = {
     "keywords/keywordbatch": set(),
     "launches/launch": set(),
     "launches/delivery": set(),
-    "launches/massmessage": set(),
+    "launches/massmessage": {"stop", "recall"},
     "earnings/withdrawal": set(),
     "earnings/payout": set(),
     "earnings/account": set(),
