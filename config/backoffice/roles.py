@@ -47,7 +47,7 @@ _SUPPORT = {
     "robots": "view_robot view_robotday view_scan view_friendship view_outboxmessage retry_outboxmessage assign_robot",
     "groups": "view_group cancel_group view_member view_groupmessage view_mention view_groupstatistics view_canceljob"
     " retry_canceljob",
-    "keywords": "view_keywordbatch",
+    "keywords": "view_keywordbatch pause_keywordbatch",
     "launches": "view_launch view_delivery view_massmessage stop_massmessage",
     "earnings": "view_withdrawal view_payout view_account view_ledgerentry",
     "feedback": "view_problem answer_problem view_conversation view_forwardedmessage retry_forwardedmessage"

@@ -38,7 +38,7 @@ SUPPORT = {
     "groups/mention": set(),
     "groups/groupstatistics": set(),
     "groups/canceljob": {"retry", "close"},
-    "keywords/keywordbatch": set(),
+    "keywords/keywordbatch": {"pause", "resume"},
     "launches/launch": set(),
     "launches/delivery": set(),
     "launches/massmessage": {"stop", "recall"},
