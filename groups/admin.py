@@ -4,15 +4,20 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Q
+from django.db.models import Q, QuerySet
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from accounts.labels import person_label
 from config.backoffice import dashboard
-from config.backoffice.actions import Confirmed, confirmed
+from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed
 from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline
+from config.backoffice.figures import figures_of
 from config.backoffice.filters import among, days, exactly, states
 from config.backoffice.queues import QueueAdmin, close_action, register_queue, retry_action
-from groups import cancelling
+from groups import bans, cancelling
 from groups.models import (
     CancelJob,
     CancelReason,
@@ -45,9 +50,29 @@ class CancelForm(forms.Form):
     )
 
 
+def _lines(chosen: QuerySet[Group]) -> list[str]:
+    """Return a line for each group: name, person, members, star, and the figures of other apps, such as the income."""
+    rows = list(chosen.select_related("user")[:SHOWN])
+    figures = figures_of(rows)
+    return [
+        " · ".join(map(str, [*_described(row), *(f"{title} {value}" for title, value in figures[row.pk])]))
+        for row in rows
+    ]
+
+
+def _described(group: Group) -> list[str]:
+    return [
+        str(group),
+        person_label(group.user),
+        gettext("%s 人") % group.member_count,
+        f"{group.star}★" if group.star else gettext("未评星"),
+    ]
+
+
 _SERVICE_STATES = {
     "1": (_("服务中"), Q(cancelled_at__isnull=True)),
     "0": (_("已注销"), Q(cancelled_at__isnull=False)),
+    "banned": (_("已封禁"), Group.BANNED),
 }
 _STARS = [(star, f"{star}★") for star in range(1, 6)]
 
@@ -67,6 +92,7 @@ class GroupAdmin(ReadOnlyAdmin):
         "bound_at",
         "cancelled_at",
         "cancel_reason",
+        "ban",
     )
     list_select_related = ("user", "robot", "paid_days")
     list_filter = (
@@ -90,22 +116,51 @@ class GroupAdmin(ReadOnlyAdmin):
     search_help_text = _("群名或用户昵称的开头、手机号的任意几位，或完整的网关编号")
     ordering = ("-bound_at", "id")
     reached_from = {"accounts.user": ("user", _("群")), "robots.robot": ("robot", _("群"))}
-    readonly_fields = ("paid_day_count",)
+    readonly_fields = ("paid_day_count", "ban", "figures")
     inlines = (RatingInline,)
-    actions = ("cancel", *EXPORTS)
+    actions = ("cancel", "lift_ban", *EXPORTS)
 
     @admin.display(description=_("已结算天数"))
     def paid_day_count(self, group: Group) -> int:
         return group.paid_day_count
 
+    @admin.display(description=_("封禁"))
+    def ban(self, group: Group) -> Any:
+        if group.ban_lifted_at:
+            return _("已解除封禁")
+        return _("已封禁，不能再绑定") if group.is_banned else ""
+
+    @admin.display(description=_("收益"))
+    def figures(self, group: Group) -> SafeString:
+        shown = figures_of([group])[group.pk]
+        return format_html_join(mark_safe("<br>"), "{} {}", shown)
+
     def is_action_available(self, action: str, obj: Any) -> bool:
-        return super().is_action_available(action, obj) and obj.cancelled_at is None
+        if not super().is_action_available(action, obj):
+            return False
+        return bool(obj.is_banned) if action == "lift_ban" else obj.cancelled_at is None
+
+    @confirmed(
+        _("解除封禁"),
+        permission="groups.lift_ban_group",
+        question=_("这些群可以重新绑定。"),
+        form=ReasonForm,
+        lines=_lines,
+        did=_("已解除封禁"),
+        why_not=_("没有被封禁"),
+    )
+    def lift_ban(self, chosen: Confirmed) -> int:
+        return bans.lift_bans(chosen.keys, by=chosen.by, at=chosen.at, **chosen.fields)
 
     @confirmed(
         _("注销群"),
         permission="groups.cancel_group",
-        question=_("机器人将退出这些群，不再收益和发送；未发出的消息一并取消。此操作不可撤销。"),
+        question=_(
+            "机器人将退出这些群，不再收益和发送；未发出的消息一并取消。此操作不可撤销。"
+            "以“违法”或“投放质量差”注销的群被封禁，以后不能再绑定，除非管理员解除封禁。"
+        ),
         form=CancelForm,
+        lines=_lines,
         did=_("已注销"),
         why_not=_("之前已经注销"),
     )

@@ -460,4 +460,35 @@ class Migration(migrations.Migration):
             model_name='mention',
             index=models.Index(condition=models.Q(('read_at__isnull', True)), fields=['-mentioned_at', '-message'], name='mentions_unread'),
         ),
+        migrations.AlterModelOptions(
+            name='group',
+            options={'ordering': ['-bound_at', 'id'], 'permissions': [('cancel_group', '注销群'), ('lift_ban_group', '解除群封禁')], 'verbose_name': '群', 'verbose_name_plural': '群'},
+        ),
+        migrations.AddField(
+            model_name='group',
+            name='ban_lifted_at',
+            field=models.DateTimeField(blank=True, null=True, verbose_name='解除封禁时间'),
+        ),
+        migrations.AddField(
+            model_name='group',
+            name='ban_lifted_by',
+            field=models.CharField(blank=True, db_default='', max_length=80, verbose_name='解除封禁操作人'),
+        ),
+        migrations.AddField(
+            model_name='group',
+            name='ban_lifted_reason',
+            field=models.CharField(blank=True, db_default='', max_length=200, verbose_name='解除封禁原因'),
+        ),
+        migrations.AddIndex(
+            model_name='group',
+            index=models.Index(condition=models.Q(('ban_lifted_at__isnull', True), ('cancel_reason__in', (1, 2))), fields=['-bound_at', 'id'], name='groups_banned'),
+        ),
+        migrations.AddConstraint(
+            model_name='group',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('ban_lifted_at__isnull', True), ('ban_lifted_by', ''), ('ban_lifted_reason', '')), models.Q(('ban_lifted_at__isnull', False), models.Q(('ban_lifted_by', ''), _negated=True), models.Q(('ban_lifted_reason', ''), _negated=True)), _connector='OR'), name='lifted_ban_has_person_and_reason'),
+        ),
+        migrations.AddConstraint(
+            model_name='group',
+            constraint=models.CheckConstraint(condition=models.Q(('ban_lifted_at__isnull', True), ('cancel_reason__in', (1, 2)), _connector='OR'), name='only_a_ban_is_lifted'),
+        ),
     ]
