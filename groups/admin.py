@@ -1,28 +1,31 @@
 """Pages of groups, their members, messages, statistics and cancel jobs for operators."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Q, QuerySet
-from django.utils.html import format_html_join
-from django.utils.safestring import SafeString, mark_safe
+from django.db.models import Count, Q, QuerySet
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.labels import person_label
+from accounts.models import User
 from config.backoffice import dashboard
 from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed
 from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline
-from config.backoffice.figures import figures_of
+from config.backoffice.figures import Figures, figures_of, register_figures
 from config.backoffice.filters import among, days, exactly, states
+from config.backoffice.overview import NoteForm, NoteInline, OverviewAdmin
 from config.backoffice.queues import QueueAdmin, close_action, register_queue, retry_action
+from config.backoffice.timeline import Span, TimelineEvent, register_timeline
 from groups import bans, cancelling
 from groups.models import (
     CancelJob,
     CancelReason,
     Group,
     GroupMessage,
+    GroupNote,
     GroupStatistics,
     Member,
     Mention,
@@ -34,6 +37,10 @@ class RatingInline(ReadOnlyInline):
     model = StarRating
     fields = ("rated_at", "star", "state")
     readonly_fields = fields
+
+
+class GroupNoteInline(NoteInline):
+    model = GroupNote
 
 
 # Operators do not choose ROBOT_KICKED and ROBOT_BANNED: the gateway's events set them.
@@ -78,7 +85,7 @@ _STARS = [(star, f"{star}★") for star in range(1, 6)]
 
 
 @admin.register(Group)
-class GroupAdmin(ReadOnlyAdmin):
+class GroupAdmin(OverviewAdmin):
     list_display = (
         "name",
         "code",
@@ -116,9 +123,9 @@ class GroupAdmin(ReadOnlyAdmin):
     search_help_text = _("群名或用户昵称的开头、手机号的任意几位，或完整的网关编号")
     ordering = ("-bound_at", "id")
     reached_from = {"accounts.user": ("user", _("群")), "robots.robot": ("robot", _("群"))}
-    readonly_fields = ("paid_day_count", "ban", "figures")
-    inlines = (RatingInline,)
-    actions = ("cancel", "lift_ban", *EXPORTS)
+    readonly_fields = ("paid_day_count", "ban")
+    inlines = (GroupNoteInline, RatingInline)
+    actions = ("cancel", "lift_ban", "add_note", *EXPORTS)
 
     @admin.display(description=_("已结算天数"))
     def paid_day_count(self, group: Group) -> int:
@@ -130,15 +137,21 @@ class GroupAdmin(ReadOnlyAdmin):
             return _("已解除封禁")
         return _("已封禁，不能再绑定") if group.is_banned else ""
 
-    @admin.display(description=_("收益"))
-    def figures(self, group: Group) -> SafeString:
-        shown = figures_of([group])[group.pk]
-        return format_html_join(mark_safe("<br>"), "{} {}", shown)
-
     def is_action_available(self, action: str, obj: Any) -> bool:
         if not super().is_action_available(action, obj):
             return False
         return bool(obj.is_banned) if action == "lift_ban" else obj.cancelled_at is None
+
+    @confirmed(
+        _("添加备注"),
+        permission="groups.add_groupnote",
+        question=_("备注只给运营人员看。"),
+        form=NoteForm,
+        did=_("已添加备注"),
+    )
+    def add_note(self, chosen: Confirmed) -> int:
+        note = {"text": chosen.fields["note"], "written_by": chosen.by, "written_at": chosen.at}
+        return len(GroupNote.objects.bulk_create(GroupNote(group_id=key, **note) for key in chosen.keys))
 
     @confirmed(
         _("解除封禁"),
@@ -242,6 +255,36 @@ class MemberAdmin(ReadOnlyAdmin):
     reached_from = {"groups.group": ("group", _("群成员"))}
 
 
+def groups_of_people(users: Sequence[User]) -> dict[Any, Figures]:
+    """Return how many groups are served for each of these users, and how many were cancelled, in one query."""
+    counted = (
+        Group.objects.filter(user__in=users)
+        .order_by()
+        .values_list("user")
+        .annotate(Count("pk"), Count("cancelled_at"))
+    )
+    counts = {user: (total - cancelled, cancelled) for user, total, cancelled in counted}
+    return {
+        user.pk: [(_("服务中的群"), str(served)), (_("已注销的群"), str(cancelled))]
+        for user in users
+        for served, cancelled in [counts.get(user.pk, (0, 0))]
+    }
+
+
+def _bindings(user: User, span: Span) -> Iterable[TimelineEvent]:
+    for group in span.rows(Group.objects.filter(user=user), "bound_at"):
+        yield TimelineEvent(group.bound_at, gettext("绑定群“%s”") % group)
+
+
+def _cancellings(user: User, span: Span) -> Iterable[TimelineEvent]:
+    for group in span.rows(Group.objects.filter(user=user), "cancelled_at"):
+        text = gettext("注销群“%(group)s”：%(reason)s")
+        values = {"group": group, "reason": group.get_cancel_reason_display()}
+        yield TimelineEvent(group.cancelled_at, text % values, group.cancelled_by)
+
+
+register_figures("accounts.user", groups_of_people)
+register_timeline("accounts.user", _bindings, _cancellings, permission="groups.view_group")
 dashboard.register_chart(
     _("群"),
     permission="groups.view_group",

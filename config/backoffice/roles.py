@@ -43,10 +43,10 @@ _WITHOUT_PAGE = {
 
 _SUPPORT = {
     "config": "export_lists",
-    "accounts": "view_user block_user",
+    "accounts": "view_user block_user add_usernote",
     "robots": "view_robot view_robotday view_scan view_friendship view_outboxmessage retry_outboxmessage assign_robot",
-    "groups": "view_group cancel_group view_member view_groupmessage view_mention view_groupstatistics view_canceljob"
-    " retry_canceljob",
+    "groups": "view_group add_groupnote cancel_group view_member view_groupmessage view_mention view_groupstatistics"
+    " view_canceljob retry_canceljob",
     "keywords": "view_keywordbatch pause_keywordbatch",
     "launches": "view_launch view_delivery view_massmessage stop_massmessage",
     "earnings": "view_withdrawal view_payout view_account view_ledgerentry",
@@ -59,8 +59,8 @@ _SUPPORT = {
 }
 _FINANCE = {
     "config": "export_lists",
-    "accounts": "view_user",
-    "groups": "view_group view_starplan add_starplan change_starplan"
+    "accounts": "view_user add_usernote",
+    "groups": "view_group add_groupnote view_starplan add_starplan change_starplan"
     " view_articleprice add_articleprice change_articleprice",
     "earnings": "view_withdrawal review_withdrawal view_account view_ledgertransaction reverse_ledgertransaction"
     " view_ledgerentry view_ledgercheck view_settlementday view_articlereadday view_earningsrules change_earningsrules"

@@ -491,4 +491,21 @@ class Migration(migrations.Migration):
             model_name='group',
             constraint=models.CheckConstraint(condition=models.Q(('ban_lifted_at__isnull', True), ('cancel_reason__in', (1, 2)), _connector='OR'), name='only_a_ban_is_lifted'),
         ),
+        migrations.CreateModel(
+            name='GroupNote',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('text', models.CharField(max_length=1000, verbose_name='备注')),
+                ('written_at', models.DateTimeField(verbose_name='时间')),
+                ('written_by', models.CharField(max_length=80, verbose_name='运营人员')),
+                ('group', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notes', to='groups.group', verbose_name='群')),
+            ],
+            options={
+                'verbose_name': '群备注',
+                'verbose_name_plural': '群备注',
+                'ordering': ['-id'],
+                'abstract': False,
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('text', ''), _negated=True), models.Q(('written_by', ''), _negated=True)), name='groupnote_has_text_and_author')],
+            },
+        ),
     ]

@@ -26,13 +26,13 @@ FOR_ADMINISTRATORS = {
 EXPORTS = {"export", "export_xlsx"}
 # page → the permissions of this role there, except viewing and exporting
 SUPPORT = {
-    "accounts/user": {"block", "unblock", "sign_out"},
+    "accounts/user": {"block", "unblock", "sign_out", "add_note"},
     "robots/robot": {"make_assignable", "make_unassignable"},
     "robots/robotday": set(),
     "robots/scan": set(),
     "robots/friendship": set(),
     "robots/outboxmessage": {"retry", "close"},
-    "groups/group": {"cancel"},
+    "groups/group": {"cancel", "add_note"},
     "groups/member": set(),
     "groups/groupmessage": set(),
     "groups/mention": set(),
@@ -56,8 +56,8 @@ SUPPORT = {
     "integrations/sensitivewordimport": {"undo"},
 }
 FINANCE = {
-    "accounts/user": set(),
-    "groups/group": set(),
+    "accounts/user": {"add_note"},
+    "groups/group": {"add_note"},
     "groups/starplan": {"add", "change"},
     "groups/articleprice": {"add", "change"},
     "earnings/withdrawal": {"approve", "reject"},

@@ -23,6 +23,8 @@ WITHOUT_PAGE = {
     "EndedBlock",
     "SweepLease",
     "ProblemAnswer",
+    "UserNote",
+    "GroupNote",
     "SwitchChange",
     "RedPacketOpening",
     "StarRating",
